@@ -1,0 +1,59 @@
+# bifrons needs Go and make, nothing else. "make help" lists what there is.
+
+GO         ?= go
+ARGS       ?=
+FUZZTIME   ?= 30s
+BENCH      ?= .
+LDFLAGS    := -s -w
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.DEFAULT_GOAL := build
+.PHONY: build run test lint fmt vet staticcheck tools fuzz bench clean help
+
+build: ## build bin/bifrons, one static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+run: build ## build and start the server; more options in ARGS='...'
+	@exec bin/bifrons $(ARGS)
+
+test: lint tools ## all checks and all tests, those in Chromium included
+	$(GO) test -race -timeout 15m ./...
+
+lint: fmt vet staticcheck ## gofmt, go vet, staticcheck
+
+fmt:
+	@files=$$(gofmt -l .) || exit 1; \
+	if [ -n "$$files" ]; then echo "gofmt is needed for:"; echo "$$files"; exit 1; fi
+
+vet:
+	$(GO) vet ./...
+
+staticcheck:
+	@if command -v staticcheck >/dev/null; then \
+		echo staticcheck ./...; staticcheck ./...; \
+	elif $(GO) run $(STATICCHECK) -version >/dev/null 2>&1; then \
+		echo staticcheck ./...; $(GO) run $(STATICCHECK) ./...; \
+	else \
+		echo 'skipped: staticcheck (not installed, and cannot be downloaded)'; \
+	fi
+
+tools: # what the tests in Chromium need
+	@sh .ci/tools
+
+fuzz: ## run every fuzz target for FUZZTIME (30s), one after the other
+	@grep -rE '^func Fuzz' --include='*_test.go' . \
+	| sed -E 's|^(.*)/[^/]*:func (Fuzz[A-Za-z0-9_]*).*|\1 \2|' | sort -u \
+	| while read -r dir target; do \
+		echo "== $$dir $$target"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir </dev/null || exit 1; \
+	done
+
+bench: ## run the Go benchmarks that match BENCH, and the echo beside janus
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+	$(GO) run ./bench/echo
+
+clean: ## remove what build made
+	rm -rf bin
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1\t\2/' | expand -t 12
