@@ -1,0 +1,39 @@
+// Package mono is the media clock: monotonic time in eight bytes.
+package mono
+
+import "time"
+
+// Time is a point on the process's monotonic clock, in nanoseconds. The zero
+// Time means "not set"; Now never returns it.
+type Time int64
+
+// Never is later than every other Time.
+const Never = Time(1<<63 - 1)
+
+// epoch lies an hour before start, so that subtracting a timer's length from
+// an early Time stays positive.
+var epoch = time.Now().Add(-time.Hour)
+
+// Now reads the clock. Only the loop that owns a shard and tests call it;
+// everything below takes now as an argument.
+func Now() Time { return Time(time.Since(epoch)) }
+
+// Add returns t+d.
+func (t Time) Add(d time.Duration) Time { return t + Time(d) }
+
+// Sub returns t-u.
+func (t Time) Sub(u Time) time.Duration { return time.Duration(t - u) }
+
+// Wall returns the wall-clock time of t.
+func (t Time) Wall() time.Time { return epoch.Add(time.Duration(t)) }
+
+// Earliest returns the earlier of two deadlines; an unset one counts as Never.
+func Earliest(a, b Time) Time {
+	switch {
+	case a == 0:
+		return b
+	case b == 0 || a < b:
+		return a
+	}
+	return b
+}
