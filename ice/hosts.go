@@ -1,0 +1,132 @@
+package ice
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// HostPolicy says which of the host's addresses become candidates, and how
+// they are printed.
+type HostPolicy struct {
+	// Enforce and Ignore are prefixes of interface names or addresses. With
+	// Enforce only what matches it is used, and of Ignore only the address
+	// prefixes count.
+	Enforce, Ignore []string
+
+	IPv6      bool // use IPv6 addresses at all
+	LinkLocal bool // fe80::/10 as well
+
+	// PublicIPs are what a 1:1 NAT shows in place of the host's addresses;
+	// ports do not change. KeepPrivate prints the host's address as well.
+	PublicIPs   []netip.Addr
+	KeepPrivate bool
+}
+
+// HostAddr is one address of an interface that is up.
+type HostAddr struct {
+	Interface string
+	Addr      netip.Addr
+	Loopback  bool
+}
+
+// Candidates returns the host candidates for a socket on port, the most
+// preferred first: one for each printed address, with Base the address of the
+// interface. Loopback addresses are used when Enforce matches them, or when
+// there is nothing else.
+func (p HostPolicy) Candidates(addrs []HostAddr, port uint16) []Candidate {
+	used := p.filter(addrs, false)
+	if len(used) == 0 {
+		used = p.filter(addrs, true)
+	}
+	var out []Candidate
+	for i, base := range used {
+		for _, printed := range p.printed(base) {
+			if announced(out, printed) {
+				continue
+			}
+			out = append(out, Candidate{
+				Foundation: strconv.Itoa(i + 1), // one per base (RFC 8445, 5.1.1.3)
+				Component:  1,
+				Transport:  "udp",
+				Priority:   priority(Host, uint16(65535-len(out))),
+				Addr:       netip.AddrPortFrom(printed, port),
+				Type:       Host,
+				Base:       base,
+			})
+		}
+	}
+	return out
+}
+
+func announced(cs []Candidate, a netip.Addr) bool {
+	for i := range cs {
+		if cs[i].Addr.Addr() == a {
+			return true
+		}
+	}
+	return false
+}
+
+// printed returns the addresses to announce for base.
+func (p HostPolicy) printed(base netip.Addr) []netip.Addr {
+	var out []netip.Addr
+	for _, ip := range p.PublicIPs {
+		if ip = ip.Unmap(); ip.IsValid() && ip.Is4() == base.Is4() {
+			out = append(out, ip)
+		}
+	}
+	if len(out) == 0 || p.KeepPrivate {
+		out = append(out, base)
+	}
+	return out
+}
+
+func (p HostPolicy) filter(addrs []HostAddr, loopback bool) []netip.Addr {
+	var out []netip.Addr
+	for _, h := range addrs {
+		h.Addr = h.Addr.Unmap()
+		h.Loopback = h.Loopback || h.Addr.IsLoopback()
+		if p.usable(h, loopback) {
+			out = append(out, h.Addr)
+		}
+	}
+	return out
+}
+
+func (p HostPolicy) usable(h HostAddr, loopback bool) bool {
+	a := h.Addr
+	if !a.IsValid() || a.IsUnspecified() || a.IsMulticast() {
+		return false
+	}
+	if a.Is6() && (!p.IPv6 || a.IsLinkLocalUnicast() && !p.LinkLocal) {
+		return false
+	}
+	text := a.WithZone("").String()
+	enforcing := false
+	for _, e := range p.Enforce {
+		if e = strings.TrimSpace(e); e == "" {
+			continue
+		}
+		enforcing = true
+		if strings.HasPrefix(h.Interface, e) || strings.HasPrefix(text, e) {
+			return !p.ignored(h.Interface, text, true)
+		}
+	}
+	if enforcing || h.Loopback && !loopback {
+		return false
+	}
+	return !p.ignored(h.Interface, text, false)
+}
+
+func (p HostPolicy) ignored(name, text string, enforcing bool) bool {
+	for _, e := range p.Ignore {
+		if e = strings.TrimSpace(e); e == "" {
+			continue
+		}
+		if strings.HasPrefix(text, e) || !enforcing && strings.HasPrefix(name, e) {
+			return true
+		}
+	}
+	return false
+}

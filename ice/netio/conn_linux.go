@@ -1,0 +1,226 @@
+//go:build linux && !netio_portable
+
+package netio
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Conn is a bound UDP socket. One goroutine at a time may call RecvBatch and
+// one SendBatch; they may be different ones. The other methods may be called
+// from anywhere.
+//
+// The socket is non-blocking and known to the runtime's poller through an
+// os.File, whose raw access, unlike that of package net, allocates nothing
+// when a deadline passes.
+type Conn struct {
+	file  *os.File
+	raw   syscall.RawConn
+	inet6 bool // AF_INET6: addresses go to and from the kernel in 16 bytes
+	port  uint16
+	gso   atomic.Bool
+	state atomic.Uint32
+	count counters
+	zones zones
+
+	// sendmmsg is the system call; tests put errors in its place.
+	sendmmsg func(fd uintptr, hdrs []mmsghdr) (int, unix.Errno)
+
+	rx receiver
+	tx sender
+}
+
+func listenPort(cfg Config, port uint16) (*Conn, error) {
+	if cfg.IPv6 {
+		c, err := listenFamily(cfg, unix.AF_INET6, port)
+		anyAddr := !cfg.Addr.IsValid()
+		if err == nil || !anyAddr || !isNoFamily(err) {
+			return c, err
+		}
+	}
+	return listenFamily(cfg, unix.AF_INET, port)
+}
+
+func listenFamily(cfg Config, family int, port uint16) (*Conn, error) {
+	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
+	if isNoFamily(err) {
+		return nil, fmt.Errorf("netio: %s: %w (%w)", familyName(family), ErrNoFamily, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("netio: socket: %w", err)
+	}
+	c, err := setUp(fd, cfg, family, port)
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	return c, nil
+}
+
+func setUp(fd int, cfg Config, family int, port uint16) (*Conn, error) {
+	if err := setOptions(fd, cfg, family); err != nil {
+		return nil, err
+	}
+	bound, err := bind(fd, cfg.Addr, family, port)
+	if err != nil {
+		return nil, err
+	}
+	c := &Conn{
+		inet6:    family == unix.AF_INET6,
+		port:     bound,
+		sendmmsg: sendmmsg,
+	}
+	c.gso.Store(!cfg.DisableGSO && probeGSO(fd))
+	c.rx.init(c)
+	c.tx.init(c)
+	c.file = os.NewFile(uintptr(fd), "udp")
+	if c.raw, err = c.file.SyscallConn(); err != nil {
+		return nil, fmt.Errorf("netio: %w", err)
+	}
+	return c, nil
+}
+
+func setOptions(fd int, cfg Config, family int) error {
+	type option struct{ level, name, value int }
+	var required []option
+	if cfg.DSCP != 0 {
+		required = append(required, option{unix.SOL_IP, unix.IP_TOS, cfg.DSCP << 2})
+	}
+	// The MTU is the interface's, whatever ICMP says: a forged message could
+	// otherwise break up or stop the runs of datagrams to a destination.
+	optional := []option{
+		{unix.SOL_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_OMIT},
+		{unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1},
+	}
+	if family == unix.AF_INET6 {
+		v6only := 0
+		if cfg.Addr.IsValid() && !cfg.Addr.IsUnspecified() {
+			v6only = 1
+		}
+		required = append(required,
+			option{unix.SOL_IPV6, unix.IPV6_V6ONLY, v6only},
+			option{unix.SOL_IPV6, unix.IPV6_RECVPKTINFO, 1})
+		if cfg.DSCP != 0 {
+			required = append(required, option{unix.SOL_IPV6, unix.IPV6_TCLASS, cfg.DSCP << 2})
+		}
+		optional = append(optional, option{unix.SOL_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_OMIT})
+	} else {
+		required = append(required, option{unix.SOL_IP, unix.IP_PKTINFO, 1})
+	}
+	for _, o := range required {
+		if err := unix.SetsockoptInt(fd, o.level, o.name, o.value); err != nil {
+			return fmt.Errorf("netio: setsockopt %d/%d: %w", o.level, o.name, err)
+		}
+	}
+	for _, o := range optional {
+		_ = unix.SetsockoptInt(fd, o.level, o.name, o.value)
+	}
+	setBuffer(fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, bufferSize(cfg.RecvBuffer))
+	setBuffer(fd, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, bufferSize(cfg.SendBuffer))
+	return nil
+}
+
+// setBuffer goes over the system's limit where it may, else up to it.
+func setBuffer(fd, force, plain, size int) {
+	if size == 0 {
+		return
+	}
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, force, size) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, plain, size)
+	}
+}
+
+func bind(fd int, addr netip.Addr, family int, port uint16) (uint16, error) {
+	var sa unix.Sockaddr
+	if family == unix.AF_INET6 {
+		sa6 := &unix.SockaddrInet6{Port: int(port)}
+		if addr.IsValid() {
+			sa6.Addr = addr.As16()
+			if addr.Zone() != "" {
+				sa6.ZoneId = zoneIndex(addr.Zone())
+			}
+		}
+		sa = sa6
+	} else {
+		sa4 := &unix.SockaddrInet4{Port: int(port)}
+		if addr.IsValid() {
+			sa4.Addr = addr.As4()
+		}
+		sa = sa4
+	}
+	if err := unix.Bind(fd, sa); err != nil {
+		if isNoFamily(err) {
+			return 0, fmt.Errorf("netio: bind to %v: %w (%w)", addr, ErrNoFamily, err)
+		}
+		return 0, fmt.Errorf("netio: bind to %v port %d: %w", addr, port, err)
+	}
+	bound, err := unix.Getsockname(fd)
+	if err != nil {
+		return 0, fmt.Errorf("netio: getsockname: %w", err)
+	}
+	switch bound := bound.(type) {
+	case *unix.SockaddrInet6:
+		return uint16(bound.Port), nil
+	case *unix.SockaddrInet4:
+		return uint16(bound.Port), nil
+	}
+	return 0, fmt.Errorf("netio: getsockname: %w", ErrNoFamily)
+}
+
+// probeGSO asks whether the kernel knows segmentation (Linux 4.18) and does it
+// right.
+func probeGSO(fd int) bool {
+	if _, err := unix.GetsockoptInt(fd, unix.SOL_UDP, unix.UDP_SEGMENT); err != nil {
+		return false
+	}
+	var uts unix.Utsname
+	if unix.Uname(&uts) != nil {
+		return true
+	}
+	return !gsoBroken(unix.ByteSliceToString(uts.Release[:]))
+}
+
+func isNoFamily(err error) bool {
+	return errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EPFNOSUPPORT) ||
+		errors.Is(err, unix.EPROTONOSUPPORT)
+}
+
+func isAddrInUse(err error) bool { return errors.Is(err, unix.EADDRINUSE) }
+
+func familyName(family int) string {
+	if family == unix.AF_INET6 {
+		return "IPv6"
+	}
+	return "IPv4"
+}
+
+// Port returns the local port.
+func (c *Conn) Port() uint16 { return c.port }
+
+// GSO tells whether the kernel cuts segmented messages (UDP_SEGMENT). It may
+// turn false while sending.
+func (c *Conn) GSO() bool { return c.gso.Load() }
+
+// Wake makes a RecvBatch that waits return at once, or the next one if none
+// does. Several calls before that count as one.
+func (c *Conn) Wake() {
+	if c.state.Swap(stateWoken) == stateWaiting {
+		_ = c.file.SetReadDeadline(past)
+	}
+}
+
+// Close closes the socket and makes calls that wait return net.ErrClosed.
+func (c *Conn) Close() error {
+	if err := c.file.Close(); err != nil {
+		return net.ErrClosed
+	}
+	return nil
+}

@@ -1,0 +1,226 @@
+//go:build linux && !netio_portable
+
+package netio
+
+import (
+	"errors"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// smallBatch is what a busy loop receives more than.
+const smallBatch = 16
+
+// maxTries bounds the errors that one look at the socket swallows.
+const maxTries = 64
+
+// receiver is the state of RecvBatch, owned by the goroutine that calls it.
+type receiver struct {
+	hdrs     [batchSize]mmsghdr
+	iovs     [batchSize]unix.Iovec
+	names    [batchSize]sockaddr
+	controls [batchSize]control
+
+	now  func(fd uintptr)      // tries once
+	wait func(fd uintptr) bool // tries once, tells whether to stop waiting
+
+	ms    []Message // of the call under way
+	n     int
+	errno unix.Errno
+
+	used    int       // headers that the kernel wrote to last
+	drops   uint32    // the kernel's count as of the last datagram
+	armed   time.Time // deadline that the poller has, if isArmed
+	isArmed bool
+}
+
+func (r *receiver) init(c *Conn) {
+	for i := range r.hdrs {
+		h := &r.hdrs[i].hdr
+		h.Iov = &r.iovs[i]
+		h.SetIovlen(1)
+		h.Name = (*byte)(ptr(&r.names[i]))
+		h.Control = (*byte)(ptr(&r.controls[i]))
+	}
+	r.used = len(r.hdrs)
+	r.now = func(fd uintptr) { c.receive(fd) }
+	r.wait = func(fd uintptr) bool { return c.receive(fd) }
+	r.isArmed = true // a new file has no deadline
+}
+
+// RecvBatch fills ms, the first N bytes of each Buf, with the datagrams that
+// are there, waiting for the first one until deadline (zero: without end) or
+// until Wake is called; it then returns 0 without an error. It returns
+// net.ErrClosed after Close. Errors that ICMP reports about earlier sending
+// are swallowed.
+func (c *Conn) RecvBatch(ms []Message, deadline time.Time) (int, error) {
+	if len(ms) == 0 {
+		return 0, nil
+	}
+	woken := c.state.CompareAndSwap(stateWoken, stateIdle)
+	c.rx.ms = ms
+	defer c.forget()
+	// After a small batch there is probably nothing yet, and waiting begins
+	// with a try of its own.
+	if woken || c.rx.n > smallBatch || !deadline.IsZero() && !time.Now().Before(deadline) {
+		err := c.raw.Control(c.rx.now)
+		if n, done, err := c.received(err); done {
+			return n, err
+		}
+		if woken {
+			return 0, nil
+		}
+	}
+	return c.waitReceive(deadline)
+}
+
+// forget gives the caller's slice back.
+func (c *Conn) forget() { c.rx.ms = nil }
+
+// waitReceive parks the goroutine until the poller has something.
+//
+// No wake-up is lost: the deadline is set before the state says "waiting", so
+// a Wake that sees "waiting" overwrites it, and one that came earlier makes
+// the change of state fail.
+func (c *Conn) waitReceive(deadline time.Time) (int, error) {
+	r := &c.rx
+	for {
+		if !deadline.IsZero() && !time.Now().Before(deadline) {
+			return 0, nil
+		}
+		if !r.isArmed || !r.armed.Equal(deadline) {
+			if err := c.file.SetReadDeadline(deadline); err != nil {
+				return 0, net.ErrClosed
+			}
+			r.armed, r.isArmed = deadline, true
+		}
+		if !c.state.CompareAndSwap(stateIdle, stateWaiting) {
+			c.state.Store(stateIdle)
+			return 0, nil
+		}
+		err := c.raw.Read(r.wait)
+		woken := !c.state.CompareAndSwap(stateWaiting, stateIdle)
+		if woken {
+			c.state.Store(stateIdle)
+		}
+		expired := errors.Is(err, os.ErrDeadlineExceeded)
+		if woken || expired {
+			r.isArmed = false
+		}
+		if expired {
+			// A wake-up that belongs to an earlier call may strike late; then
+			// neither of these holds and the waiting goes on.
+			if woken {
+				return 0, nil
+			}
+			continue
+		}
+		if n, done, err := c.received(err); done || woken {
+			return n, err
+		}
+	}
+}
+
+// received is the outcome of one look at the socket: err is the poller's.
+// done is false if there was nothing.
+func (c *Conn) received(err error) (n int, done bool, _ error) {
+	if err != nil {
+		return 0, true, net.ErrClosed
+	}
+	switch {
+	case c.rx.n > 0:
+		return c.rx.n, true, nil
+	case c.rx.errno == unix.EAGAIN:
+		return 0, false, nil
+	}
+	return 0, true, c.rx.errno
+}
+
+// receive reads what is there and tells whether that was anything, be it an
+// error.
+func (c *Conn) receive(fd uintptr) bool {
+	r := &c.rx
+	r.n, r.errno = 0, unix.EAGAIN
+	for r.n < len(r.ms) {
+		chunk := r.ms[r.n:min(r.n+batchSize, len(r.ms))]
+		n, errno := c.receiveChunk(fd, chunk)
+		if errno != 0 {
+			r.errno = errno
+			break
+		}
+		r.n += n
+		if n < len(chunk) {
+			break
+		}
+	}
+	return r.n > 0 || r.errno != unix.EAGAIN
+}
+
+func (c *Conn) receiveChunk(fd uintptr, ms []Message) (int, unix.Errno) {
+	r := &c.rx
+	for i := range ms {
+		setIovec(&r.iovs[i], ms[i].Buf)
+	}
+	for i := range min(r.used, len(r.hdrs)) {
+		h := &r.hdrs[i].hdr
+		h.Namelen = unix.SizeofSockaddrInet6
+		h.SetControllen(len(r.controls[i].bytes()))
+		h.Flags = 0
+	}
+	r.used = 0
+	for try := 1; ; try++ {
+		n, errno := recvmmsg(fd, r.hdrs[:len(ms)])
+		c.count.syscallsIn.Add(1)
+		if errno == 0 {
+			r.used = n
+			c.takeChunk(ms[:n])
+			return n, 0
+		}
+		// A call clears the error that was pending, but more may come in.
+		if !isTransient(errno) || try == maxTries {
+			return 0, errno
+		}
+	}
+}
+
+// takeChunk turns the kernel's headers into the caller's messages.
+func (c *Conn) takeChunk(ms []Message) {
+	r := &c.rx
+	var octets, truncated uint64
+	for i := range ms {
+		m, h := &ms[i], &r.hdrs[i]
+		m.N = int(h.len)
+		m.Remote = c.decodeAddr(&r.names[i])
+		m.Truncated = h.hdr.Flags&unix.MSG_TRUNC != 0
+		local, drops, ok := c.parseControl(&r.controls[i], int(h.hdr.Controllen))
+		m.Local = local
+		if ok {
+			c.count.kernelDrops.Add(uint64(drops - r.drops))
+			r.drops = drops
+		}
+		if m.Truncated {
+			truncated++
+		}
+		octets += uint64(h.len)
+	}
+	c.count.datagramsIn.Add(uint64(len(ms)))
+	c.count.bytesIn.Add(octets)
+	if truncated > 0 {
+		c.count.truncated.Add(truncated)
+	}
+}
+
+// isTransient tells errors that say nothing about the socket: an interrupted
+// call, or what ICMP told about an earlier datagram.
+func isTransient(errno unix.Errno) bool {
+	switch errno {
+	case unix.EINTR, unix.ECONNREFUSED, unix.ECONNRESET, unix.EHOSTUNREACH, unix.ENETUNREACH,
+		unix.EHOSTDOWN, unix.ENETDOWN, unix.ENONET, unix.EPROTO, unix.ENOPROTOOPT,
+		unix.EMSGSIZE, unix.EACCES, unix.EPERM, unix.EOPNOTSUPP:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,308 @@
+//go:build linux && !netio_portable
+
+package netio
+
+import (
+	"errors"
+	"net"
+	"os"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// sendPatience is how long one SendBatch waits for room in the send buffer.
+// Media that waits longer is late anyway.
+const sendPatience = 2 * time.Millisecond
+
+// safeSegment is a datagram's payload that fits every IPv6 link with its
+// headers (RFC 8200, 5).
+const safeSegment = 1280 - 40 - 8
+
+// sender is the state of SendBatch, owned by the goroutine that calls it.
+type sender struct {
+	hdrs     [batchSize]mmsghdr
+	iovs     [batchSize]unix.Iovec
+	names    [batchSize]sockaddr
+	controls [batchSize]control
+	entries  [batchSize]entry
+
+	now  func(fd uintptr)      // tries once
+	wait func(fd uintptr) bool // tries once, tells whether to stop waiting
+
+	first, end int // headers to send: [first:end)
+	n          int // of the last try: headers sent
+	errno      unix.Errno
+
+	sent     int        // whole messages sent in this call
+	failed   bool       // part of the message under way was not sent
+	split    int        // message that was refused as a whole, -1 = none
+	splitErr unix.Errno // what refused it
+	giveUp   time.Time  // end of patience, zero = not waited yet
+
+	patience time.Duration
+}
+
+// entry says what a header stands for.
+type entry struct {
+	msg      int  // index in the caller's messages
+	segments int  // datagrams in it
+	gso      bool // the kernel is to cut it
+	last     bool // it ends its message
+}
+
+// cursor is a place in the caller's messages.
+type cursor struct{ msg, off int }
+
+func (t *sender) init(c *Conn) {
+	for i := range t.hdrs {
+		h := &t.hdrs[i].hdr
+		h.Iov = &t.iovs[i]
+		h.SetIovlen(1)
+		h.Name = (*byte)(ptr(&t.names[i]))
+	}
+	t.patience = sendPatience
+	t.now = func(fd uintptr) { c.trySend(fd) }
+	t.wait = func(fd uintptr) bool { return c.trySend(fd) }
+}
+
+// SendBatch sends ms and returns how many of them went out whole. Datagrams
+// that the kernel refuses are counted and skipped. While the send buffer is
+// full it waits, at most about 2 ms in all, and then drops the rest. The only
+// error is net.ErrClosed.
+func (c *Conn) SendBatch(ms []Message) (int, error) {
+	t := &c.tx
+	t.sent, t.split, t.failed, t.giveUp = 0, -1, false, time.Time{}
+	for at := (cursor{}); at.msg < len(ms); {
+		at = c.fill(ms, at)
+		for t.first < t.end {
+			if err := c.sendSome(); err != nil {
+				return t.sent, err
+			}
+			if t.n > 0 {
+				c.advance(ms)
+				continue
+			}
+			e := &t.entries[t.first]
+			switch {
+			case t.errno == unix.EAGAIN:
+				c.dropRest(ms, at)
+				return t.sent, nil
+			case e.gso && mayBeGSO(t.errno):
+				c.count.gsoFallbacks.Add(1)
+				t.split, t.splitErr = e.msg, t.errno
+				at = cursor{msg: e.msg}
+				t.first = t.end
+			default:
+				c.refuse(ms)
+			}
+		}
+	}
+	return t.sent, nil
+}
+
+// fill writes headers for what begins at a cursor and returns what is behind.
+func (c *Conn) fill(ms []Message, at cursor) cursor {
+	t := &c.tx
+	t.first, t.end = 0, 0
+	for t.end < batchSize && at.msg < len(ms) {
+		m := &ms[at.msg]
+		e := entry{msg: at.msg, segments: 1, last: true}
+		buf := m.Buf[at.off:]
+		next := cursor{msg: at.msg + 1}
+		if m.Segment > 0 && len(buf) > m.Segment {
+			if c.useGSO(m, at.msg) {
+				e.gso, e.segments = true, m.segments()
+			} else {
+				buf, e.last = buf[:m.Segment], false
+				next = cursor{msg: at.msg, off: at.off + m.Segment}
+			}
+		}
+		if !c.fillHeader(t.end, m, buf, e.gso) {
+			// The socket has no such family. Nothing before this message may
+			// overtake it in the count, so it waits for them to be sent.
+			if t.end > 0 {
+				return at
+			}
+			c.count.sendErrors.Add(uint64(m.segments()))
+			at = cursor{msg: at.msg + 1}
+			continue
+		}
+		t.entries[t.end] = e
+		t.end++
+		at = next
+		if e.last && e.msg == t.split {
+			break // how it fares decides about GSO for the rest
+		}
+	}
+	return at
+}
+
+// useGSO tells whether the kernel is to cut message i.
+func (c *Conn) useGSO(m *Message, i int) bool {
+	return c.gso.Load() && i != c.tx.split &&
+		len(m.Buf) <= MaxSegmentedBytes && m.segments() <= MaxSegments
+}
+
+func (c *Conn) fillHeader(i int, m *Message, buf []byte, gso bool) bool {
+	t := &c.tx
+	h := &t.hdrs[i].hdr
+	h.Namelen = c.encodeAddr(&t.names[i], m.Remote)
+	if h.Namelen == 0 {
+		return false
+	}
+	setIovec(&t.iovs[i], buf)
+	n := 0
+	if m.Local.IsValid() && m.Local.Unmap().Is4() == m.Remote.Addr().Unmap().Is4() {
+		n = c.putSource(&t.controls[i], n, m.Local)
+	}
+	if gso {
+		n = putSegment(&t.controls[i], n, m.Segment)
+	}
+	h.Control = nil
+	if n > 0 {
+		h.Control = (*byte)(ptr(&t.controls[i]))
+	}
+	h.SetControllen(n)
+	return true
+}
+
+// sendSome sends headers from first on, as many as the kernel takes, and
+// waits for room once if there is none.
+func (c *Conn) sendSome() error {
+	t := &c.tx
+	if c.raw.Control(t.now) != nil {
+		return net.ErrClosed
+	}
+	if t.errno != unix.EAGAIN {
+		return nil
+	}
+	if t.giveUp.IsZero() {
+		t.giveUp = time.Now().Add(t.patience)
+		if c.file.SetWriteDeadline(t.giveUp) != nil {
+			return net.ErrClosed
+		}
+	}
+	err := c.raw.Write(t.wait)
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return net.ErrClosed
+	}
+	if err != nil {
+		t.n, t.errno = 0, unix.EAGAIN
+	}
+	return nil
+}
+
+// trySend calls the kernel and tells whether it did anything.
+func (c *Conn) trySend(fd uintptr) bool {
+	t := &c.tx
+	for {
+		t.n, t.errno = c.sendmmsg(fd, t.hdrs[t.first:t.end])
+		c.count.syscallsOut.Add(1)
+		if t.errno != 0 {
+			t.n = 0
+		}
+		if t.errno != unix.EINTR {
+			return t.errno != unix.EAGAIN
+		}
+	}
+}
+
+// advance counts the n headers that were sent.
+func (c *Conn) advance(ms []Message) {
+	t := &c.tx
+	var datagrams, octets, batches, segments uint64
+	for i := t.first; i < t.first+t.n; i++ {
+		e := &t.entries[i]
+		datagrams += uint64(e.segments)
+		octets += uint64(t.iovs[i].Len)
+		if e.gso {
+			batches++
+			segments += uint64(e.segments)
+		}
+		if e.last {
+			c.endMessage(ms, e)
+		}
+	}
+	t.first += t.n
+	c.count.datagramsOut.Add(datagrams)
+	c.count.bytesOut.Add(octets)
+	if batches > 0 {
+		c.count.gsoBatches.Add(batches)
+		c.count.gsoSegments.Add(segments)
+	}
+}
+
+// refuse counts the header that the kernel did not want, and goes on.
+func (c *Conn) refuse(ms []Message) {
+	t := &c.tx
+	e := &t.entries[t.first]
+	c.count.sendErrors.Add(uint64(e.segments))
+	t.failed = true
+	if e.last {
+		c.endMessage(ms, e)
+	}
+	t.first++
+}
+
+// endMessage closes the account of a message. If it was refused as a whole
+// and has now gone out in pieces, segmentation was at fault and is given up.
+func (c *Conn) endMessage(ms []Message, e *entry) {
+	t := &c.tx
+	if !t.failed {
+		t.sent++
+		if e.msg == t.split && gsoAtFault(t.splitErr, ms[e.msg].Segment) {
+			c.gso.Store(false)
+		}
+	}
+	t.failed = false
+}
+
+// dropRest counts the datagrams that were not sent: those in headers, and
+// those behind the cursor.
+func (c *Conn) dropRest(ms []Message, at cursor) {
+	t := &c.tx
+	dropped := 0
+	for i := t.first; i < t.end; i++ {
+		dropped += t.entries[i].segments
+	}
+	for ; at.msg < len(ms); at = (cursor{msg: at.msg + 1}) {
+		m := &ms[at.msg]
+		dropped += m.segments()
+		if at.off > 0 {
+			dropped -= at.off / m.Segment
+		}
+	}
+	c.count.sendDrops.Add(uint64(dropped))
+}
+
+// mayBeGSO tells errors that a run of datagrams can get where its datagrams
+// one by one would not.
+func mayBeGSO(errno unix.Errno) bool {
+	switch errno {
+	case unix.EIO, unix.EINVAL, unix.ENOPROTOOPT, unix.EOPNOTSUPP, unix.EMSGSIZE:
+		return true
+	}
+	return false
+}
+
+// gsoAtFault tells whether the error is that of a card or kernel that cannot
+// segment, rather than of one datagram larger than the interface's MTU, which
+// comes as EINVAL or EMSGSIZE and can happen for one destination only.
+func gsoAtFault(errno unix.Errno, segment int) bool {
+	switch errno {
+	case unix.EMSGSIZE:
+		return false
+	case unix.EINVAL:
+		return segment <= safeSegment
+	}
+	return true
+}
+
+func setIovec(v *unix.Iovec, buf []byte) {
+	v.Base = unsafe.SliceData(buf)
+	v.SetLen(len(buf))
+}
+
+func ptr[T any](p *T) unsafe.Pointer { return unsafe.Pointer(p) }
