@@ -1,0 +1,63 @@
+package dtls
+
+import (
+	"context"
+	"errors"
+)
+
+// ReasonKind is why an endpoint closed.
+type ReasonKind uint8
+
+// The kinds of reason.
+const (
+	LocalClose     ReasonKind = iota // Close was called
+	PeerAlert                        // close_notify or a fatal alert of the peer
+	Timeout                          // no handshake within Config.Timeout
+	BadFingerprint                   // not the certificate the peer's description promised
+	Failed                           // the handshake failed otherwise
+)
+
+var kindNames = [...]string{"closed", "alert from peer", "timeout", "fingerprint", "error"}
+
+// String is a short English name.
+func (k ReasonKind) String() string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return "unknown"
+}
+
+// Reason says why an endpoint closed. Text adds what is known, and may be empty.
+type Reason struct {
+	Kind ReasonKind
+	Text string
+}
+
+// String joins kind and text.
+func (r Reason) String() string {
+	if r.Text == "" {
+		return r.Kind.String()
+	}
+	return r.Kind.String() + ": " + r.Text
+}
+
+// alert is an alert of the peer. The type pion/dtls has for it is not exported,
+// but has this method.
+type alert interface {
+	error
+	IsFatalOrCloseNotify() bool
+}
+
+// reasonFor classifies the error of a failed handshake.
+func reasonFor(err error) Reason {
+	var received alert
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return Reason{Timeout, "no handshake in time"}
+	case errors.Is(err, errFingerprint):
+		return Reason{BadFingerprint, errFingerprint.Error()}
+	case errors.As(err, &received):
+		return Reason{PeerAlert, received.Error()}
+	}
+	return Reason{Failed, err.Error()}
+}

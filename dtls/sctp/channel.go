@@ -1,0 +1,189 @@
+package sctp
+
+import (
+	"errors"
+	"io"
+	"slices"
+
+	pion "github.com/pion/sctp"
+)
+
+// channel is a stream in use and, once established, the data channel on it.
+type channel struct {
+	id              uint16
+	stream          *pion.Stream
+	established     bool // by the peer's OPEN or by ours
+	label, protocol string
+
+	// A message in pieces, in the deprecated way (RFC 8831, 6.6): all but the
+	// last have a "partial" payload protocol identifier. Used by the reader.
+	partial  []byte
+	overlong bool // the message is too long: skip the rest of it
+}
+
+// accept takes a stream on which the peer has begun to send.
+func (a *Association) accept(s *pion.Stream) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	id := s.StreamIdentifier()
+	if old := a.streams[id]; old != nil {
+		if old.stream == s {
+			return // ours; the peer answered before we had noted it
+		}
+		a.forget(old) // reset and in use again, before its reader noticed
+	}
+	if len(a.streams) >= maxStreams {
+		a.cfg.Log.Debug("SCTP peer uses too many streams", "id", id)
+		a.cancel()
+		return
+	}
+	a.use(&channel{id: id, stream: s})
+}
+
+// use notes a stream and starts its reader. The caller holds a.mu.
+func (a *Association) use(c *channel) {
+	a.streams[c.id] = c
+	c.stream.SetBufferedAmountLowThreshold(0)
+	c.stream.OnBufferedAmountLow(a.noteDrained)
+	a.readers.Go(func() { a.read(c) })
+}
+
+// noteDrained is called by pion/sctp and must not wait.
+func (a *Association) noteDrained() {
+	select {
+	case a.drained <- struct{}{}:
+	default:
+	}
+}
+
+// forget frees the stream's number and its label. The caller holds a.mu.
+func (a *Association) forget(c *channel) {
+	if a.streams[c.id] == c {
+		delete(a.streams, c.id)
+	}
+	c.established = false
+	a.channels = slices.DeleteFunc(a.channels, func(o *channel) bool { return o == c })
+}
+
+// read is the reader goroutine of one stream, up to its reset.
+func (a *Association) read(c *channel) {
+	for {
+		// Ask for the size first: thus one buffer serves all streams.
+		n, _, err := c.stream.ReadSCTP(nil)
+		if err != nil && !errors.Is(err, io.ErrShortBuffer) {
+			break
+		}
+		if n > 0 && !a.receive(c, n) {
+			break
+		}
+	}
+	a.mu.Lock()
+	a.forget(c)
+	a.mu.Unlock()
+	// Reset our direction too (RFC 8831, 6.7). Fails if all is over.
+	_ = c.stream.Close()
+}
+
+// receive reads the next message, of some n bytes, and handles it. False means
+// that the stream is over.
+func (a *Association) receive(c *channel, n int) bool {
+	a.calling.Lock()
+	defer a.calling.Unlock()
+	buf := a.scratch
+	if n > len(buf) {
+		buf = make([]byte, n)
+		if n <= maxMessage {
+			a.scratch = buf
+		}
+	}
+	n, kind, err := c.stream.ReadSCTP(buf)
+	if errors.Is(err, io.ErrShortBuffer) {
+		return true // an unordered message has come in between: ask again
+	}
+	if err != nil {
+		return false
+	}
+	a.handle(c, kind, buf[:n])
+	return true
+}
+
+// handle takes one message off a stream. The caller holds a.calling.
+func (a *Association) handle(c *channel, kind pion.PayloadProtocolIdentifier, b []byte) {
+	if kind == pion.PayloadTypeWebRTCDCEP {
+		// An ACK tells nothing: we did not wait for it.
+		if o, ok := parseOpen(b); ok {
+			a.establish(c, o)
+		}
+		return
+	}
+	a.mu.Lock()
+	established := c.established
+	a.mu.Unlock()
+	switch {
+	case !established:
+		a.discarded.Add(1)
+	case kind == ppidStringPartial || kind == ppidBinaryPartial:
+		c.collect(b)
+	case kind == pion.PayloadTypeWebRTCString || kind == pion.PayloadTypeWebRTCBinary:
+		a.deliver(c, kind == pion.PayloadTypeWebRTCBinary, c.complete(b))
+	default: // the empty messages among them
+		a.discarded.Add(1)
+	}
+}
+
+// Payload protocol identifiers that RFC 8831, 8 calls deprecated.
+const (
+	ppidBinaryPartial pion.PayloadProtocolIdentifier = 52
+	ppidStringPartial pion.PayloadProtocolIdentifier = 54
+)
+
+func (c *channel) collect(b []byte) {
+	if c.overlong = c.overlong || len(c.partial)+len(b) > maxMessage; c.overlong {
+		c.partial = nil
+		return
+	}
+	c.partial = append(c.partial, b...)
+}
+
+// complete returns the message of which b is all or the last piece, nil if it
+// was too long.
+func (c *channel) complete(b []byte) []byte {
+	if c.partial == nil && !c.overlong {
+		return b
+	}
+	c.collect(b)
+	b = c.partial
+	c.partial, c.overlong = nil, false
+	return b
+}
+
+// deliver hands a message on. Label and protocol of an established channel do
+// not change.
+func (a *Association) deliver(c *channel, binary bool, b []byte) {
+	if len(b) == 0 || len(b) > maxMessage {
+		a.discarded.Add(1)
+		return
+	}
+	a.received.Add(1)
+	if a.cfg.OnMessage != nil {
+		a.cfg.OnMessage(c.label, c.protocol, binary, b)
+	}
+}
+
+// establish makes a data channel of the stream on which the peer has sent OPEN,
+// and acknowledges. There is no answer if the stream is a channel already, if
+// its number is out of bounds, or if there are too many.
+func (a *Association) establish(c *channel, o open) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if c.established || c.id >= maxStreams || len(a.channels) >= maxChannels || a.streams[c.id] != c {
+		return
+	}
+	c.established, c.label, c.protocol = true, o.label, o.protocol
+	c.stream.SetReliabilityParams(o.policy())
+	a.channels = append(a.channels, c)
+	if _, err := c.stream.WriteSCTP([]byte{messageAck}, pion.PayloadTypeWebRTCDCEP); err != nil {
+		a.cfg.Log.Debug("data channel not acknowledged", "error", err)
+	}
+	a.flush() // messages may have waited for this label
+}

@@ -1,0 +1,85 @@
+package srtp
+
+// Sender protects the packets of one direction. It keeps the SRTCP index;
+// everything about RTP sequence numbers is the caller's.
+type Sender struct {
+	rtp, rtcp *session
+	index     uint32 // next SRTCP index
+}
+
+// NewSender derives the session keys for sending from a master key and salt,
+// which it does not keep. It fails for an unknown profile or wrong lengths.
+func NewSender(p Profile, key, salt []byte) (*Sender, error) {
+	rtp, err := newSession(p, key, salt, rtpLabels)
+	if err != nil {
+		return nil, err
+	}
+	rtcp, err := newSession(p, key, salt, rtcpLabels)
+	if err != nil {
+		return nil, err
+	}
+	return &Sender{rtp: rtp, rtcp: rtcp}, nil
+}
+
+// SealRTP builds an SRTP packet in dst and returns its length in bytes.
+//
+// dst[:hdrLen] holds the complete RTP header, with CSRCs and extension.
+// payload is encrypted into dst[hdrLen:]; it is dst[hdrLen:hdrLen+len(payload)]
+// itself or memory that does not overlap dst. cap(dst) must be at least
+// hdrLen+len(payload)+Overhead, else ErrBuffer. roc is the stream's rollover
+// counter (RFC 3711, 3.3.1).
+func (s *Sender) SealRTP(dst []byte, hdrLen int, payload []byte, roc uint32) (int, error) {
+	if hdrLen < rtpHeader {
+		return 0, ErrShort
+	}
+	k := s.rtp
+	body := hdrLen + len(payload)
+	if cap(dst) < body+k.tag {
+		return 0, ErrBuffer
+	}
+	dst = dst[:body+k.tag]
+	seq, ssrc := be16(dst[2:]), be32(dst[8:])
+	if k.aead != nil {
+		k.setNonce(ssrc, roc, seq)
+		k.aead.Seal(dst[hdrLen:hdrLen], k.nonce[:], payload, dst[:hdrLen])
+		return len(dst), nil
+	}
+	k.xor(dst[hdrLen:body], payload, ssrc, uint64(roc)<<16|uint64(seq))
+	copy(dst[body:], k.mac.of(dst[:body], roc))
+	return len(dst), nil
+}
+
+// SealRTCP builds an encrypted SRTCP packet (RFC 3711, 3.4) from the compound
+// packet plain in dst and returns its length in bytes. plain is dst[:len(plain)]
+// itself or memory that does not overlap dst; cap(dst) must be at least
+// len(plain)+RTCPOverhead, else ErrBuffer.
+func (s *Sender) SealRTCP(dst, plain []byte) (int, error) {
+	if len(plain) < rtcpHeader {
+		return 0, ErrShort
+	}
+	k := s.rtcp
+	body := len(plain)
+	if cap(dst) < body+k.tag+indexSize {
+		return 0, ErrBuffer
+	}
+	if s.index >= encrypted {
+		return 0, ErrExhausted
+	}
+	index := s.index
+	s.index++
+	dst = dst[:body+k.tag+indexSize]
+	copy(dst, plain[:rtcpHeader])
+	ssrc, word := be32(dst[4:]), encrypted|index
+	if k.aead != nil {
+		k.setNonce(ssrc, index>>16, uint16(index))
+		copy(k.aad[:], dst[:rtcpHeader])
+		put32(k.aad[rtcpHeader:], word)
+		k.aead.Seal(dst[rtcpHeader:rtcpHeader], k.nonce[:], plain[rtcpHeader:], k.aad[:])
+		put32(dst[body+k.tag:], word)
+		return len(dst), nil
+	}
+	k.xor(dst[rtcpHeader:body], plain[rtcpHeader:], ssrc, uint64(index))
+	put32(dst[body:], word)
+	copy(dst[body+indexSize:], k.mac.ofAll(dst[:body+indexSize]))
+	return len(dst), nil
+}
