@@ -1,0 +1,346 @@
+package sdp
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Limits on what Parse accepts.
+const (
+	MaxSize      = 64 << 10 // bytes of one description
+	MaxSections  = 256
+	MaxMIDLength = 16
+	maxMediaLine = 200
+	maxInherited = 256 // bytes of a value that every section gets from the session level
+)
+
+// Errors of Parse that name no line.
+var (
+	ErrNoVersion   = errors.New("Invalid SDP (doesn't start with v=)")
+	ErrMandatory   = errors.New("Missing mandatory lines (o=, s= or m=)")
+	ErrGlobalConn  = errors.New("Multiple global c= lines")
+	ErrSectionConn = errors.New("Multiple m-line c= lines")
+	ErrSections    = errors.New("Invalid SDP (too many m= lines)")
+)
+
+// Parse reads a session description (RFC 8866). Lines end with LF or CRLF. Lines
+// and attributes it does not know are tolerated. An error's text is fit to be
+// shown to the client; it quotes at most one line of the description.
+//
+// A first section with port 0 counts as accepted with port 9, because it carries
+// the transport of the bundle; so does a bundle-only section (RFC 9143, 6).
+func Parse(text string) (*Description, error) {
+	if len(text) > MaxSize {
+		return nil, fmt.Errorf("Invalid SDP (too long): %d", len(text))
+	}
+	if !strings.HasPrefix(text, "v=") {
+		return nil, ErrNoVersion
+	}
+	p := parser{d: &Description{}}
+	for line := range strings.FieldsFuncSeq(text, isLineEnd) {
+		if err := p.line(line); err != nil {
+			return nil, err
+		}
+	}
+	return p.finish()
+}
+
+func isLineEnd(r rune) bool { return r == '\n' || r == '\r' }
+
+// parser holds the state between lines: the session level's values, which are
+// resolved into the sections at the end, and what is pending in each section.
+type parser struct {
+	d                   *Description
+	origin, name        bool
+	conn                bool // session level c=
+	session             Section
+	sessionHasDirection bool
+	sections            []*sectionParser
+	current             *sectionParser
+}
+
+func (p *parser) line(line string) error {
+	if len(line) < 3 {
+		return fmt.Errorf("Invalid line (%d bytes): %s", len(line), line)
+	}
+	if line[1] != '=' {
+		return fmt.Errorf("Invalid line (2nd char is not '='): %s", line)
+	}
+	value := line[2:]
+	switch line[0] {
+	case 'v':
+		if strings.TrimSpace(value) != "0" {
+			return invalid(line)
+		}
+	case 'o':
+		if p.origin {
+			return fmt.Errorf("Multiple o= lines: %s", line)
+		}
+		p.origin = true
+		return p.parseOrigin(line)
+	case 's':
+		if p.current != nil {
+			return nil
+		}
+		if p.name {
+			return fmt.Errorf("Multiple s= lines: %s", line)
+		}
+		p.name = true
+		p.d.Name = value
+	case 't':
+		return checkTime(line)
+	case 'c':
+		return p.parseConnection(line)
+	case 'b':
+		return p.parseBandwidth(line)
+	case 'm':
+		return p.parseMedia(line)
+	case 'a':
+		return p.parseAttribute(line)
+	}
+	return nil
+}
+
+func invalid(line string) error {
+	return fmt.Errorf("Invalid %c= line: %s", line[0], line)
+}
+
+func (p *parser) parseOrigin(line string) error {
+	f := strings.Fields(line[2:])
+	if len(f) != 6 {
+		return invalid(line)
+	}
+	if f[3] != "IN" || f[4] != "IP4" && f[4] != "IP6" {
+		bad := f[4]
+		if f[3] != "IN" {
+			bad = f[3]
+		}
+		return fmt.Errorf("Invalid o= line (unsupported protocol %s): %s", bad, line)
+	}
+	id, err := strconv.ParseUint(f[1], 10, 64)
+	if err != nil {
+		return invalid(line)
+	}
+	version, err := strconv.ParseUint(f[2], 10, 64)
+	if err != nil {
+		return invalid(line)
+	}
+	p.d.Origin = Origin{f[0], id, version, f[3], f[4], f[5]}
+	return nil
+}
+
+func checkTime(line string) error {
+	f := strings.Fields(line[2:])
+	if len(f) != 2 {
+		return invalid(line)
+	}
+	for _, s := range f {
+		if _, err := strconv.ParseUint(s, 10, 64); err != nil {
+			return invalid(line)
+		}
+	}
+	return nil
+}
+
+func (p *parser) parseConnection(line string) error {
+	if p.current == nil && p.conn {
+		return ErrGlobalConn
+	}
+	if p.current != nil && p.current.conn {
+		return ErrSectionConn
+	}
+	f := strings.Fields(line[2:])
+	if len(f) != 3 || len(f[2]) > maxInherited {
+		return invalid(line)
+	}
+	if f[0] != "IN" || f[1] != "IP4" && f[1] != "IP6" {
+		bad := f[1]
+		if f[0] != "IN" {
+			bad = f[0]
+		}
+		return fmt.Errorf("Invalid c= line (unsupported protocol %s): %s", bad, line)
+	}
+	if p.current == nil {
+		p.conn = true
+		p.session.Address = f[2]
+	} else {
+		p.current.conn = true
+		p.current.s.Address = f[2]
+	}
+	return nil
+}
+
+func (p *parser) parseBandwidth(line string) error {
+	kind, number, ok := strings.Cut(line[2:], ":")
+	value, err := strconv.ParseUint(strings.TrimSpace(number), 10, 64)
+	if !ok || err != nil {
+		return invalid(line)
+	}
+	if p.current != nil && p.current.s.Bandwidth.Type == "" && (kind == "AS" || kind == "TIAS") {
+		p.current.s.Bandwidth = Bandwidth{kind, value}
+	}
+	return nil
+}
+
+func (p *parser) parseMedia(line string) error {
+	if len(line) > maxMediaLine {
+		return fmt.Errorf("Invalid m= line (too long): %d", len(line))
+	}
+	if len(p.sections) == MaxSections {
+		return ErrSections
+	}
+	f := strings.Fields(line[2:])
+	if len(f) < 3 {
+		return invalid(line)
+	}
+	port, _, _ := strings.Cut(f[1], "/")
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return invalid(line)
+	}
+	if len(f) == 3 {
+		return fmt.Errorf("Invalid m= line (no payload types/formats): %s", line)
+	}
+	s := &Section{Port: int(n), Proto: f[2], Formats: f[3:], Kind: Other}
+	for k := Audio; k < Other; k++ {
+		if f[0] == k.String() {
+			s.Kind = k
+		}
+	}
+	if s.Kind == Other {
+		s.Media = f[0]
+	}
+	p.current = newSectionParser(s)
+	p.sections = append(p.sections, p.current)
+	return nil
+}
+
+func (p *parser) parseAttribute(line string) error {
+	key, value, hasValue := strings.Cut(line[2:], ":")
+	if key == "" || hasValue && value == "" {
+		return invalid(line)
+	}
+	if !hasValue && (key == "mid" || key == "setup") || key == "setup" && strings.TrimSpace(value) == "" {
+		return invalid(line)
+	}
+	if p.current != nil {
+		return p.current.attribute(line, key, value)
+	}
+	p.sessionAttribute(key, value)
+	return nil
+}
+
+// sessionAttribute handles an attribute before the first m= line.
+func (p *parser) sessionAttribute(key, value string) {
+	trimmed := strings.TrimSpace(value)
+	switch key {
+	case "ice-ufrag":
+		p.session.Ufrag = credential(trimmed)
+	case "ice-pwd":
+		p.session.Pwd = credential(trimmed)
+	case "fingerprint":
+		setFingerprint(&p.session, trimmed)
+	case "setup":
+		p.session.Setup = parseSetup(trimmed)
+	case "end-of-candidates":
+		p.session.EndOfCandidates = true
+	case "ice-options":
+		p.d.ICEOptions = trimmed
+	case "ice-lite":
+		p.d.ICELite = true
+	case "extmap-allow-mixed":
+		p.d.ExtmapAllowMixed = true
+	case "msid-semantic":
+		p.d.MSIDSemantic = strings.Join(strings.Fields(value), " ")
+	case "group":
+		if f := strings.Fields(value); len(f) > 0 && f[0] == "BUNDLE" {
+			if p.d.Bundle == nil {
+				p.d.Bundle = f[1:]
+			}
+			return
+		}
+		p.d.Attributes = append(p.d.Attributes, Attribute{key, value})
+	default:
+		if d, ok := parseDirection(key); ok {
+			p.session.Direction, p.sessionHasDirection = d, true
+			return
+		}
+		p.d.Attributes = append(p.d.Attributes, Attribute{key, value})
+	}
+}
+
+// finish checks for what is missing and resolves the session level.
+func (p *parser) finish() (*Description, error) {
+	if !p.origin || !p.name || len(p.sections) == 0 {
+		return nil, ErrMandatory
+	}
+	if !p.sessionHasDirection {
+		p.session.Direction = SendRecv
+	}
+	p.d.Sections = make([]Section, 0, len(p.sections))
+	for i, sp := range p.sections {
+		s := sp.finish()
+		inherit(s, &p.session, sp.hasDirection)
+		if s.MID == "" {
+			s.MID = strconv.Itoa(i)
+		}
+		if s.Port == 0 && (i == 0 || sp.bundleOnly) {
+			s.Port, s.zeroPort = 9, !sp.bundleOnly
+		}
+		p.d.Sections = append(p.d.Sections, *s)
+	}
+	return p.d, nil
+}
+
+// inherit resolves the session level's values into a section.
+func inherit(s, session *Section, hasDirection bool) {
+	if s.Address == "" {
+		s.Address = session.Address
+	}
+	if s.Ufrag == "" && s.Pwd == "" {
+		s.Ufrag, s.Pwd = session.Ufrag, session.Pwd
+	}
+	if s.Fingerprint == (Fingerprint{}) {
+		s.Fingerprint = session.Fingerprint
+	}
+	if s.Setup == SetupNone {
+		s.Setup = session.Setup
+	}
+	if !hasDirection {
+		s.Direction = session.Direction
+	}
+	s.EndOfCandidates = s.EndOfCandidates || session.EndOfCandidates
+}
+
+func parseSetup(s string) Setup {
+	for v := SetupActpass; v <= SetupHoldconn; v++ {
+		if strings.EqualFold(s, v.String()) {
+			return v
+		}
+	}
+	return SetupNone
+}
+
+// credential is "" for one that is longer than RFC 8839, 5.4 allows.
+func credential(s string) string {
+	if len(s) > maxInherited {
+		return ""
+	}
+	return s
+}
+
+// setFingerprint keeps the first fingerprint, but prefers SHA-256 (RFC 8122, 5.1
+// allows several). Malformed ones are ignored.
+func setFingerprint(s *Section, value string) {
+	hash, hex, _ := strings.Cut(value, " ")
+	hash = strings.ToLower(hash)
+	hex = strings.ToUpper(strings.TrimSpace(hex))
+	if hash == "" || hex == "" || len(value) > maxInherited || strings.Trim(hex, "0123456789ABCDEF:") != "" {
+		return
+	}
+	if s.Fingerprint.Hash == "" || hash == "sha-256" && s.Fingerprint.Hash != hash {
+		s.Fingerprint = Fingerprint{hash, hex}
+	}
+}

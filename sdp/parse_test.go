@@ -1,0 +1,244 @@
+package sdp
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+)
+
+const head = "v=0\no=- 1 1 IN IP4 127.0.0.1\ns=-\nt=0 0\n"
+
+const creds = "a=ice-ufrag:abcd\na=ice-pwd:0123456789abcdef012345\na=fingerprint:sha-256 AB:CD\na=setup:actpass\n"
+
+func TestParseErrors(t *testing.T) {
+	audio := "m=audio 9 UDP/TLS/RTP/SAVPF 0\n"
+	long := "m=audio 9 UDP/TLS/RTP/SAVPF" + strings.Repeat(" 1", 100)
+	tests := []struct{ name, text, want string }{
+		{"empty", "", "Invalid SDP (doesn't start with v=)"},
+		{"no sdp", "hello", "Invalid SDP (doesn't start with v=)"},
+		{"only version", "v=0\r\n", "Missing mandatory lines (o=, s= or m=)"},
+		{"no section", head, "Missing mandatory lines (o=, s= or m=)"},
+		{"no origin", "v=0\ns=-\nt=0 0\n" + audio, "Missing mandatory lines (o=, s= or m=)"},
+		{"no name", "v=0\no=- 1 1 IN IP4 1.1.1.1\n" + audio, "Missing mandatory lines (o=, s= or m=)"},
+		{"short line", head + "x\n", "Invalid line (1 bytes): x"},
+		{"empty value", head + "a=\n", "Invalid line (2 bytes): a="},
+		{"no equals", head + "audio\n", "Invalid line (2nd char is not '='): audio"},
+		{"version", "v=1\n", "Invalid v= line: v=1"},
+		{"origin", "v=0\no=- x 1 IN IP4 1.1.1.1\n", "Invalid o= line: o=- x 1 IN IP4 1.1.1.1"},
+		{"origin fields", "v=0\no=- 1 1\n", "Invalid o= line: o=- 1 1"},
+		{"origin family", "v=0\no=- 1 1 IN IP5 1.1.1.1\n", "Invalid o= line (unsupported protocol IP5): o=- 1 1 IN IP5 1.1.1.1"},
+		{"two origins", head + "o=- 1 1 IN IP4 1.1.1.1\n", "Multiple o= lines: o=- 1 1 IN IP4 1.1.1.1"},
+		{"two names", head + "s=x\n", "Multiple s= lines: s=x"},
+		{"time", "v=0\nt=0\n", "Invalid t= line: t=0"},
+		{"time text", "v=0\nt=0 now\n", "Invalid t= line: t=0 now"},
+		{"connection", head + "c=IN IP4\n", "Invalid c= line: c=IN IP4"},
+		{"connection family", head + "c=IN IPX 1.1.1.1\n", "Invalid c= line (unsupported protocol IPX): c=IN IPX 1.1.1.1"},
+		{"two connections", head + "c=IN IP4 1.1.1.1\nc=IN IP4 1.1.1.1\n", "Multiple global c= lines"},
+		{"two in section", head + audio + "c=IN IP4 1.1.1.1\nc=IN IP4 1.1.1.1\n", "Multiple m-line c= lines"},
+		{"bandwidth", head + audio + "b=AS\n", "Invalid b= line: b=AS"},
+		{"bandwidth text", head + audio + "b=AS:x\n", "Invalid b= line: b=AS:x"},
+		{"media", head + "m=audio 9\n", "Invalid m= line: m=audio 9"},
+		{"media port", head + "m=audio x RTP/AVP 0\n", "Invalid m= line: m=audio x RTP/AVP 0"},
+		{"media port range", head + "m=audio 65536 RTP/AVP 0\n", "Invalid m= line: m=audio 65536 RTP/AVP 0"},
+		{"no formats", head + "m=audio 9 RTP/AVP\n", "Invalid m= line (no payload types/formats): m=audio 9 RTP/AVP"},
+		{"media too long", head + long + "\n", "Invalid m= line (too long): 227"},
+		{"empty attribute", head + audio + "a=mid:\n", "Invalid a= line: a=mid:"},
+		{"empty session attribute", head + "a=group:\n", "Invalid a= line: a=group:"},
+		{"mid without value", head + audio + "a=mid\n", "Invalid a= line: a=mid"},
+		{"setup without value", head + audio + "a=setup\n", "Invalid a= line: a=setup"},
+		{"long mid", head + audio + "a=mid:12345678901234567\n", "Invalid a= line (mid longer than 16 characters): a=mid:12345678901234567"},
+		{"too many sections", head + strings.Repeat(audio, MaxSections+1), "Invalid SDP (too many m= lines)"},
+		{"too long", head + audio + strings.Repeat("a=x\n", MaxSize/4), "Invalid SDP (too long): 65605"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d, err := Parse(tt.text)
+			if err == nil || err.Error() != tt.want {
+				t.Fatalf("got %v, %v, want %s", d, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestParseSessionLevel(t *testing.T) {
+	d := mustParse(t, readOffer(t, "firefox_avd"))
+	want := []string{"0", "1", "2"}
+	if !reflect.DeepEqual(d.Bundle, want) || d.ICEOptions != "trickle" || d.MSIDSemantic != "WMS *" {
+		t.Errorf("bundle %v, options %q, semantic %q", d.Bundle, d.ICEOptions, d.MSIDSemantic)
+	}
+	if d.Origin.Username != "mozilla...THIS_IS_SDPARTA-99.0" || d.Origin.SessionID != 3141592653589793238 {
+		t.Errorf("origin %+v", d.Origin)
+	}
+	for i, s := range d.Sections {
+		if s.Fingerprint.Hash != "sha-256" || !strings.HasPrefix(s.Fingerprint.Value, "5B:6C:") {
+			t.Errorf("section %d: fingerprint %v", i, s.Fingerprint)
+		}
+		if s.Ufrag != "8f7e6d5c" || s.Setup != SetupActpass || s.Direction != SendRecv {
+			t.Errorf("section %d: %q %v %v", i, s.Ufrag, s.Setup, s.Direction)
+		}
+	}
+	text := head + "a=inactive\na=setup:passive\na=ice-ufrag:u\na=ice-pwd:p\na=end-of-candidates\nc=IN IP6 ::1\n" +
+		"m=audio 9 RTP/SAVPF 0\nm=video 9 RTP/SAVPF 96\na=sendonly\na=ice-ufrag:v\na=ice-pwd:q\nc=IN IP4 1.2.3.4\n"
+	d = mustParse(t, text)
+	a, v := d.Sections[0], d.Sections[1]
+	if a.Direction != Inactive || a.Setup != SetupPassive || a.Ufrag != "u" || a.Pwd != "p" || !a.EndOfCandidates || a.Address != "::1" {
+		t.Errorf("not inherited: %+v", a)
+	}
+	if v.Direction != SendOnly || v.Ufrag != "v" || v.Pwd != "q" || v.Address != "1.2.3.4" {
+		t.Errorf("overridden by the session level: %+v", v)
+	}
+}
+
+func TestParseSection(t *testing.T) {
+	s := mustParse(t, readOffer(t, "firefox_avd")).Sections[1]
+	var got []string
+	for _, c := range s.Codecs {
+		got = append(got, c.ID()+" "+utoa(uint64(c.PT))+" "+utoa(uint64(c.RTX)))
+	}
+	want := []string{"vp8 120 124", "vp9 121 125", "h264 126 127", "h264 97 98"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("codecs %v, want %v", got, want)
+	}
+	if fb := s.Codecs[0].Feedback; !reflect.DeepEqual(fb, []string{"nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"}) {
+		t.Errorf("feedback %v", fb)
+	}
+	if e := s.Extensions[3]; e != (Extension{6, URIPlayoutDelay, RecvOnly, true}) {
+		t.Errorf("extension %+v", e)
+	}
+	if s.CNAME != "{deadbeef-0001-4002-8003-000000000004}" || s.Track != "{20304050-6070-4809-8a0b-c0d0e0f00112}" {
+		t.Errorf("cname %q, track %q", s.CNAME, s.Track)
+	}
+	if got, want := s.Sources(), []SSRCPair{{876543210, 765432109}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("sources %v, want %v", got, want)
+	}
+	s = mustParse(t, readOffer(t, "chrome_audio_cands")).Sections[0]
+	if len(s.Candidates) != 2 || !strings.HasPrefix(s.Candidates[0], "4077567720 1 udp") || s.Port != 58071 {
+		t.Errorf("port %d, candidates %v", s.Port, s.Candidates)
+	}
+}
+
+func TestParseLenience(t *testing.T) {
+	text := "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\ni=info\r\nt=0 0\r\n\r\n" +
+		"m=video 9 RTP/SAVPF 96 97 98 99 300 x 96\r\nb=RS:1\r\nb=TIAS:500000\r\nb=AS:7\r\n" +
+		"a=rtcp-fb:* nack\r\na=rtcp-fb:96 nack\r\na=rtpmap:96 vp8/90000\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n" +
+		"a=rtpmap:98 rtx/90000\r\na=fmtp:98 apt=55\r\na=rtpmap:77 VP9/90000\r\na=fmtp:96 a=1\r\na=fmtp:96 b=2\r\n" +
+		"a=extmap:0 urn:x\r\na=extmap:4/nowhere urn:y\r\na=ssrc:-5 cname:x\r\na=ssrc:5 msid:s t\r\na=x:y:z\r\na=flag\r\n" +
+		"a=fingerprint:sha-1 aa:bb\r\na=fingerprint:sha-256 cc:dd\r\na=fingerprint:sha-512 ee:ff\r\n"
+	s := mustParse(t, text).Sections[0]
+	if len(s.Codecs) != 2 || s.Codecs[0].RTX != 97 || s.Codecs[1].PT != 99 {
+		t.Errorf("codecs %+v", s.Codecs)
+	}
+	if c := s.Codecs[0]; c.ID() != VP8 || c.Fmtp != "a=1;b=2" || !reflect.DeepEqual(c.Feedback, []string{"nack"}) {
+		t.Errorf("codec %+v", c)
+	}
+	if s.MID != "0" || s.Direction != SendRecv || s.Bandwidth != (Bandwidth{"TIAS", 500000}) || len(s.Extensions) != 0 {
+		t.Errorf("section %+v", s)
+	}
+	if s.Stream != "s" || s.Track != "t" || !reflect.DeepEqual(s.SSRCs, []uint32{5}) {
+		t.Errorf("msid %q %q, ssrcs %v", s.Stream, s.Track, s.SSRCs)
+	}
+	if want := []Attribute{{"x", "y:z"}, {"flag", ""}}; !reflect.DeepEqual(s.Attributes, want) {
+		t.Errorf("attributes %v", s.Attributes)
+	}
+	if s.Fingerprint != (Fingerprint{"sha-256", "CC:DD"}) {
+		t.Errorf("fingerprint %v", s.Fingerprint)
+	}
+}
+
+func TestParsePorts(t *testing.T) {
+	d := mustParse(t, head+"m=audio 0 RTP/SAVPF 0\nm=video 0 RTP/SAVPF 96\nm=video 0 RTP/SAVPF 96\na=bundle-only\nm=text 9 RTP/AVP 98\n")
+	for i, want := range []int{9, 0, 9, 9} {
+		if got := d.Sections[i].Port; got != want {
+			t.Errorf("section %d: port %d, want %d", i, got, want)
+		}
+	}
+	if s := d.Sections[3]; s.Kind != Other || s.Media != "text" || s.MID != "3" {
+		t.Errorf("unknown media: %+v", s)
+	}
+}
+
+func TestDataFormats(t *testing.T) {
+	tests := []struct {
+		lines string
+		want  DataFormat
+	}{
+		{"m=application 9 UDP/DTLS/SCTP webrtc-datachannel\na=sctp-port:5000\n", SCTPPort},
+		{"m=application 9 TCP/DTLS/SCTP webrtc-datachannel\na=sctp-port:5000\n", SCTPPort},
+		{"m=application 9 DTLS/SCTP 5000\na=sctpmap:5000 webrtc-datachannel 256\n", SCTPMap},
+		{"m=application 9 DTLS/SCTP webrtc-datachannel\na=sctp-port:5000\n", SCTPPort},
+		{"m=application 9 UDP/BFCP *\n", DataNone},
+	}
+	for _, tt := range tests {
+		if got := mustParse(t, head+tt.lines).Sections[0].Data; got != tt.want {
+			t.Errorf("%q: %v, want %v", tt.lines, got, tt.want)
+		}
+	}
+}
+
+func TestDirection(t *testing.T) {
+	for _, tt := range []struct {
+		d, reverse  Direction
+		sends, recs bool
+	}{{Inactive, Inactive, false, false}, {SendOnly, RecvOnly, true, false}, {RecvOnly, SendOnly, false, true}, {SendRecv, SendRecv, true, true}} {
+		if tt.d.Reverse() != tt.reverse || tt.d.Sends() != tt.sends || tt.d.Receives() != tt.recs {
+			t.Errorf("%v: reverse %v, sends %v, receives %v", tt.d, tt.d.Reverse(), tt.d.Sends(), tt.d.Receives())
+		}
+		if tt.d.And(SendRecv) != tt.d || tt.d.And(Inactive) != Inactive {
+			t.Errorf("%v: And", tt.d)
+		}
+	}
+}
+
+func TestValidate(t *testing.T) {
+	audio := "m=audio 9 RTP/SAVPF 0\n"
+	tests := []struct {
+		name, text string
+		encrypted  bool
+		want       error
+	}{
+		{"complete", head + audio + creds, true, nil},
+		{"at session level", head + creds + audio, true, nil},
+		{"no ufrag", head + audio + "a=ice-pwd:p\na=fingerprint:sha-256 AB\n", true, ErrProcessing},
+		{"no password", head + audio + "a=ice-ufrag:u\na=fingerprint:sha-256 AB\n", true, ErrProcessing},
+		{"no fingerprint", head + audio + "a=ice-ufrag:u\na=ice-pwd:p\n", true, ErrProcessing},
+		{"plain", head + audio + "a=ice-ufrag:u\na=ice-pwd:p\n", false, nil},
+		{"unknown hash", head + audio + "a=ice-ufrag:u\na=ice-pwd:p\na=fingerprint:md5 AB\n", true, ErrProcessing},
+		{"long password", head + audio + "a=ice-ufrag:u\na=ice-pwd:" + strings.Repeat("p", 257) + "\na=fingerprint:sha-256 AB\n", true, ErrProcessing},
+		{"sha-1", head + audio + "a=ice-ufrag:u\na=ice-pwd:p\na=fingerprint:SHA-1 ab\n", true, nil},
+		{"only in second section", head + audio + audio + creds, true, ErrProcessing},
+		{"first section out of use", head + "m=audio 0 RTP/SAVPF 0\n" + audio + creds, true, nil},
+		{"msid of one token", head + audio + creds + "a=msid:stream\n", true, ErrProcessing},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := mustParse(t, tt.text).Validate(tt.encrypted); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestUpdate(t *testing.T) {
+	old := mustParse(t, readOffer(t, "chrome_avd"))
+	same := mustParse(t, readOffer(t, "chrome_avd")+"m=video 9 UDP/TLS/RTP/SAVPF 96\na=mid:3\n")
+	if err := same.ValidateUpdate(old); err != nil || same.ICERestart(old) {
+		t.Errorf("appended section: %v, restart %v", err, same.ICERestart(old))
+	}
+	for _, edit := range []string{"ufrag:OBYC", "pwd:glOq"} {
+		d := mustParse(t, strings.ReplaceAll(readOffer(t, "chrome_avd"), edit, edit+"x"))
+		if !d.ICERestart(old) {
+			t.Errorf("changed %s is no restart", edit)
+		}
+	}
+	if old.ICERestart(nil) {
+		t.Error("first description is a restart")
+	}
+	if err := mustParse(t, readOffer(t, "chrome_video")).ValidateUpdate(old); err != ErrProcessing {
+		t.Errorf("changed kind: %v", err)
+	}
+	reused := mustParse(t, head+"m=audio 9 RTP/SAVPF 0\nm=audio 9 RTP/SAVPF 0\n")
+	unused := mustParse(t, head+"m=audio 9 RTP/SAVPF 0\nm=video 0 RTP/SAVPF 0\n")
+	if err := reused.ValidateUpdate(unused); err != nil {
+		t.Errorf("recycled section: %v", err)
+	}
+}
