@@ -1,0 +1,356 @@
+package sfu
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"bifrons/dtls"
+	"bifrons/ice"
+	"bifrons/ice/netio"
+	"bifrons/rtp/mono"
+	"bifrons/sfu/media"
+	"bifrons/sfu/peer"
+	"bifrons/sfu/shard"
+)
+
+// ErrClosed is returned by an engine that was closed.
+var ErrClosed = errors.New("sfu: engine is closed")
+
+// Engine is the set of shards. It is safe for use by several goroutines.
+type Engine struct {
+	cfg    Config
+	log    *slog.Logger
+	sites  []*site
+	policy ice.HostPolicy
+
+	hostsMu sync.Mutex
+	hosts   []ice.HostAddr
+	hostsAt time.Time
+
+	next    atomic.Uint32 // turn for shards of equal load
+	pending sync.WaitGroup
+	closed  atomic.Bool
+}
+
+// site is a shard with what the other goroutines know about it.
+type site struct {
+	shard    *shard.Shard
+	conn     *netio.Conn
+	gathered chan struct{} // closed when srflx is final
+
+	mu    sync.Mutex
+	srflx netip.AddrPort // invalid if unknown
+	peers map[*Peer]struct{}
+}
+
+// New starts an engine. It fails if no UDP port can be had, the STUN server's
+// name does not resolve, or no certificate can be made.
+func New(cfg Config) (*Engine, error) {
+	cfg.setDefaults()
+	e := &Engine{cfg: cfg, log: cfg.Logger, policy: ice.HostPolicy{
+		Enforce: cfg.Enforce, Ignore: cfg.Ignore,
+		IPv6: cfg.IPv6, LinkLocal: cfg.IPv6LinkLocal,
+		PublicIPs: cfg.PublicIPs, KeepPrivate: cfg.KeepPrivate,
+	}}
+	if cfg.Certificate == nil {
+		c, err := dtls.Generate(false)
+		if err != nil {
+			return nil, fmt.Errorf("sfu: no DTLS certificate: %w", err)
+		}
+		e.cfg.Certificate = c
+	}
+	stun, err := resolveSTUN(cfg.STUNServer, cfg.IPv6)
+	if err != nil {
+		return nil, err
+	}
+	for range cfg.Shards {
+		if err := e.addSite(stun); err != nil {
+			e.Close()
+			return nil, err
+		}
+	}
+	if stun.IsValid() && !cfg.IgnoreUnreachableSTUN {
+		if err := e.awaitSTUN(); err != nil {
+			e.Close()
+			return nil, err
+		}
+	}
+	return e, nil
+}
+
+// awaitSTUN waits for the answer of the STUN server: one that is dead would
+// leave clients behind a NAT without a path, which is found out late.
+func (e *Engine) awaitSTUN() error {
+	st := e.sites[0]
+	<-st.gathered
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if !st.srflx.IsValid() {
+		return fmt.Errorf("sfu: STUN server %s does not answer", e.cfg.STUNServer)
+	}
+	return nil
+}
+
+func (c *Config) setDefaults() {
+	def(&c.Shards, runtime.GOMAXPROCS(0))
+	def(&c.MinNackQueue, 200*time.Millisecond)
+	def(&c.TWCCPeriod, 200*time.Millisecond)
+	def(&c.NoMediaTimer, time.Second)
+	def(&c.DTLSMTU, 1200)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+func def[T comparable](p *T, v T) {
+	var zero T
+	if *p == zero {
+		*p = v
+	}
+}
+
+// resolveSTUN finds the address of a STUN server, invalid if none is wanted.
+func resolveSTUN(server string, ipv6 bool) (netip.AddrPort, error) {
+	if server == "" {
+		return netip.AddrPort{}, nil
+	}
+	host, port, err := net.SplitHostPort(server)
+	if err != nil {
+		host, port = server, "3478"
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("sfu: STUN server %q has no usable port", server)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("sfu: STUN server %q: %w", server, err)
+	}
+	for _, a := range addrs {
+		if a = a.Unmap(); a.Is4() || ipv6 {
+			return netip.AddrPortFrom(a, uint16(n)), nil
+		}
+	}
+	return netip.AddrPort{}, fmt.Errorf("sfu: STUN server %q has no IPv4 address", server)
+}
+
+func (e *Engine) addSite(stun netip.AddrPort) error {
+	conn, err := netio.Listen(netio.Config{
+		IPv6: e.cfg.IPv6, PortMin: e.cfg.PortMin, PortMax: e.cfg.PortMax, DSCP: e.cfg.DSCP,
+	})
+	if err != nil {
+		return fmt.Errorf("sfu: no UDP socket for media: %w", err)
+	}
+	st := &site{conn: conn, gathered: make(chan struct{}), peers: make(map[*Peer]struct{})}
+	cfg := shard.Config{
+		Socket: conn, Logger: e.log,
+		Options: &peer.Options{
+			Lite:               e.cfg.ICELite,
+			RegularNomination:  e.cfg.RegularNomination,
+			ConsentFreshness:   e.cfg.ConsentFreshness,
+			KeepaliveConncheck: e.cfg.KeepaliveConncheck,
+			HangupOnFailed:     e.cfg.HangupOnFailed,
+			NoDTLS:             e.cfg.NoDTLS,
+			NackOptimizations:  e.cfg.NackOptimizations,
+			TWCCPeriod:         e.cfg.TWCCPeriod,
+			NoMediaTimer:       e.cfg.NoMediaTimer,
+			SlowlinkThreshold:  e.cfg.SlowlinkThreshold,
+		},
+	}
+	if stun.IsValid() {
+		cfg.STUNServer = stun
+		cfg.OnReflexive = func(a netip.AddrPort, ok bool) { e.reflexive(st, a, ok) }
+	} else {
+		close(st.gathered)
+	}
+	st.shard = shard.New(cfg)
+	e.sites = append(e.sites, st)
+	go st.shard.Run()
+	return nil
+}
+
+// reflexive takes the outcome of a shard's search for its public address.
+func (e *Engine) reflexive(st *site, a netip.AddrPort, ok bool) {
+	if !ok {
+		e.log.Warn("STUN server did not answer, no server-reflexive candidates", "server", e.cfg.STUNServer)
+	}
+	st.mu.Lock()
+	st.srflx = a
+	close(st.gathered)
+	for p := range st.peers {
+		p.announce()
+	}
+	st.mu.Unlock()
+}
+
+// hostAddrs lists the machine's addresses, looked up every few seconds.
+func (e *Engine) hostAddrs() []ice.HostAddr {
+	const fresh = 3 * time.Second
+	e.hostsMu.Lock()
+	defer e.hostsMu.Unlock()
+	if time.Since(e.hostsAt) < fresh {
+		return e.hosts
+	}
+	list, err := netio.Interfaces()
+	if err != nil {
+		e.log.Warn("cannot list network interfaces", "error", err)
+		return e.hosts
+	}
+	e.hosts = e.hosts[:0:0]
+	for _, a := range list {
+		e.hosts = append(e.hosts, ice.HostAddr(a))
+	}
+	e.hostsAt = time.Now()
+	return e.hosts
+}
+
+// candidates are what a peer on this site can be reached at.
+func (e *Engine) candidates(st *site) []ice.Candidate {
+	list := e.policy.Candidates(e.hostAddrs(), st.conn.Port())
+	if c, ok := st.reflexiveCandidate(list); ok {
+		list = append(list, c)
+	}
+	return list
+}
+
+// reflexiveCandidate makes the srflx candidate, unless it only repeats a host.
+func (st *site) reflexiveCandidate(hosts []ice.Candidate) (c ice.Candidate, ok bool) {
+	st.mu.Lock()
+	a := st.srflx
+	st.mu.Unlock()
+	if !a.IsValid() {
+		return ice.Candidate{}, false
+	}
+	for _, h := range hosts {
+		if h.Addr == a {
+			return ice.Candidate{}, false
+		}
+	}
+	c = ice.Candidate{
+		Foundation: "srflx", Component: 1, Transport: "udp",
+		Priority: ice.Priority(ice.ServerReflexive, 0), Addr: a, Type: ice.ServerReflexive,
+	}
+	for _, h := range hosts {
+		if h.Addr.Addr().Is4() == a.Addr().Is4() {
+			c.Related = h.Addr
+			break
+		}
+	}
+	return c, true
+}
+
+// Certificate is what the engine authenticates itself with.
+func (e *Engine) Certificate() *dtls.Certificate { return e.cfg.Certificate }
+
+// LocalIP is the first address that peers can reach directly; the unspecified
+// address if there is none.
+func (e *Engine) LocalIP() netip.Addr {
+	if e.cfg.LocalIP.IsValid() {
+		return e.cfg.LocalIP
+	}
+	p := e.policy
+	p.PublicIPs = nil
+	for _, c := range p.Candidates(e.hostAddrs(), 9) {
+		return c.Addr.Addr()
+	}
+	return netip.IPv4Unspecified()
+}
+
+// PublicIPs are the addresses of the 1:1 NAT mapping and those found by STUN.
+func (e *Engine) PublicIPs() []netip.Addr {
+	list := append([]netip.Addr(nil), e.cfg.PublicIPs...)
+	for _, st := range e.sites {
+		st.mu.Lock()
+		a := st.srflx.Addr()
+		st.mu.Unlock()
+		known := !a.IsValid()
+		for _, have := range list {
+			known = known || have == a
+		}
+		if !known {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+// Stats are the engine's counts, a shard each.
+type Stats struct {
+	Shard shard.Stats
+	Net   netio.Stats
+	Port  uint16
+	GSO   bool
+}
+
+// Stats returns the counts since the start.
+func (e *Engine) Stats() []Stats {
+	list := make([]Stats, len(e.sites))
+	for i, st := range e.sites {
+		list[i] = Stats{Shard: st.shard.Stats(), Net: st.conn.Stats(), Port: st.conn.Port(), GSO: st.conn.GSO()}
+	}
+	return list
+}
+
+// Drops sums the reasons of all shards.
+func (e *Engine) Drops() (sum [media.NumDrops]uint64) {
+	for _, st := range e.sites {
+		for i, n := range st.shard.Stats().Drops {
+			sum[i] += n
+		}
+	}
+	return sum
+}
+
+// choose picks a shard: the wanted one, or the least loaded.
+func (e *Engine) choose(wanted int) *site {
+	if wanted > 0 && wanted <= len(e.sites) {
+		return e.sites[wanted-1]
+	}
+	first := int(e.next.Add(1)) % len(e.sites)
+	best := e.sites[first]
+	for i := range e.sites {
+		if st := e.sites[(first+i)%len(e.sites)]; st.shard.Load() < best.shard.Load() {
+			best = st
+		}
+	}
+	return best
+}
+
+// Close ends all peers and shards, and waits until nothing of them runs.
+func (e *Engine) Close() {
+	if e.closed.Swap(true) {
+		return
+	}
+	for _, st := range e.sites {
+		st.mu.Lock()
+		peers := make([]*Peer, 0, len(st.peers))
+		for p := range st.peers {
+			peers = append(peers, p)
+		}
+		st.mu.Unlock()
+		for _, p := range peers {
+			p.Close("Close PC")
+		}
+	}
+	for _, st := range e.sites {
+		st.shard.Call(func(mono.Time) {}) // every peer has ended
+	}
+	e.pending.Wait() // associations have sent their last alerts
+	for _, st := range e.sites {
+		st.shard.Close()
+	}
+}
+
+func random(b []byte) { _, _ = rand.Read(b) }

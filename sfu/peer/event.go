@@ -1,0 +1,79 @@
+package peer
+
+import (
+	"time"
+
+	"bifrons/dtls"
+	"bifrons/ice"
+	"bifrons/sfu/media"
+)
+
+// Reason says why a peer connection was closed, in the words of the Janus API.
+type Reason string
+
+// Reasons for the end of a peer connection that the engine itself finds.
+const (
+	ReasonICEFailed   Reason = "ICE failed"
+	ReasonDTLSAlert   Reason = "DTLS alert"
+	ReasonDTLSTimeout Reason = "DTLS timeout"
+	ReasonDTLSError   Reason = "DTLS error"
+)
+
+// EventKind tells what happened to a peer connection.
+type EventKind uint8
+
+// Kinds of events.
+const (
+	// EventUp: ICE and DTLS are done, media may flow. Once per connection.
+	EventUp EventKind = iota
+	// EventClosed is the last event; Reason is set.
+	EventClosed
+	// EventMedia: a received stream started or went silent. Section,
+	// Substream (-1 unless simulcast), Receiving, Silence are set.
+	EventMedia
+	// EventSlowLink: Section, Uplink (what we send is lost) and Lost are set.
+	EventSlowLink
+	// EventICEFailed: an established connection lost its path.
+	EventICEFailed
+	// EventCandidate: a local candidate was gathered; Candidate is set.
+	EventCandidate
+	// EventCandidatesDone: gathering has ended.
+	EventCandidatesDone
+	// EventLayer: what is forwarded to Section changed; Layer, Layers are set.
+	EventLayer
+	// EventBitrate: the remote estimates that it can receive Bitrate (REMB).
+	EventBitrate
+	// EventDataReady: data channels are writable.
+	EventDataReady
+	// EventKeyframeRequest: the remote asked for a key frame of Section.
+	EventKeyframeRequest
+	// EventAudioLevel: AudioLevel of Section is the mean over the window that
+	// SetAudioLevelWindow chose.
+	EventAudioLevel
+)
+
+// Event is something that happened to a peer connection.
+type Event struct {
+	Kind       EventKind
+	Section    int
+	Substream  int
+	Receiving  bool
+	Silence    time.Duration // since the last packet, when Receiving turned false
+	Uplink     bool
+	Lost       int
+	Layer      media.Layer // current layer, -1 where it does not apply
+	Layers     media.Layer // number of layers of the source, 0 = unknown
+	Bitrate    uint64      // bit/s
+	AudioLevel float64     // -dBov: 0 loudest, 127 silence (RFC 6464)
+	Candidate  ice.Candidate
+	Reason     Reason
+}
+
+// Remote is the transport part of the remote description.
+type Remote struct {
+	ICE         ice.Credentials
+	Lite        bool
+	Fingerprint dtls.Fingerprint
+	Role        dtls.Role // our DTLS role; fixed by the first description
+	Trickle     bool      // more candidates will come
+}

@@ -1,0 +1,249 @@
+package peer
+
+import (
+	"time"
+
+	"bifrons/rtp/mono"
+	"bifrons/rtp/rtcp"
+	"bifrons/sfu/media"
+)
+
+const (
+	reportInterval = time.Second
+	// keyframeInterval is the least time between two requests for a key frame.
+	keyframeInterval = 300 * time.Millisecond
+	// defaultBitrate is what REMB says without a limit, in bit/s.
+	defaultBitrate = 10_000_000
+	cname          = "janus"
+	// maxCompound keeps reports below any path MTU, in bytes.
+	maxCompound = 1200
+)
+
+// advanceFeedback sends the feedback that is due.
+func (p *Peer) advanceFeedback(now mono.Time) {
+	if p.nextNACK != 0 && p.nextNACK <= now {
+		p.sendNACKs(now)
+	}
+	if p.nextPLI != 0 && p.nextPLI <= now {
+		p.nextPLI = 0
+		for _, s := range p.sections {
+			if s.keyframeDue != 0 {
+				s.requestKeyframe(now)
+			}
+		}
+	}
+	if p.nextTWCC != 0 && p.nextTWCC <= now {
+		p.sendTransportFeedback(now)
+		p.nextTWCC = now.Add(p.opt.TWCCPeriod)
+	}
+	if p.nextReport <= now {
+		p.report(now)
+		p.nextReport = max(p.nextReport.Add(reportInterval), now.Add(reportInterval/2))
+	}
+	p.wake(p.nextNACK)
+	p.wake(p.nextPLI)
+	p.wake(p.nextTWCC)
+	p.wake(p.nextReport)
+}
+
+// sendRTCP seals and sends what was built in the slice that rtcpBuffer lent.
+func (p *Peer) sendRTCP(now mono.Time, b []byte) {
+	if len(b) == 0 || !p.havePath {
+		return
+	}
+	room := p.shard.Reserve()
+	n := copy(room, b)
+	if p.sealer != nil {
+		var err error
+		if n, err = p.sealer.SealRTCP(room, b); err != nil {
+			return
+		}
+	}
+	p.shard.Commit(p.path, n)
+	p.agent.Sent(now)
+}
+
+// rtcpBuffer lends scratch memory for one compound.
+func (p *Peer) rtcpBuffer() []byte {
+	if p.scratch == nil {
+		p.scratch = make([]byte, 0, 1500)
+	}
+	return p.scratch[:0]
+}
+
+func (p *Peer) sendNACKs(now mono.Time) {
+	p.nextNACK = mono.Never
+	for _, s := range p.sections {
+		for _, st := range s.streams {
+			if st == nil || !s.NACK || !s.Receive {
+				continue
+			}
+			p.lost = st.nack.Due(now, p.roundTrip(), p.lost[:0])
+			if len(p.lost) > 0 {
+				p.count.NACKsOut += uint64(len(p.lost))
+				p.sendRTCP(now, rtcp.AppendNACK(p.rtcpBuffer(), s.SSRC, st.ssrc, p.lost))
+			}
+			p.nextNACK = min(p.nextNACK, st.nack.Deadline())
+		}
+	}
+	if p.nextNACK == mono.Never {
+		p.nextNACK = 0
+	}
+}
+
+// roundTrip is the best estimate of the round-trip time, 0 if there is none.
+func (p *Peer) roundTrip() time.Duration {
+	if p.rtt > 0 {
+		return p.rtt
+	}
+	return p.agent.RTT()
+}
+
+func (p *Peer) sendTransportFeedback(now mono.Time) {
+	s := p.twccOut
+	if s == nil || p.twcc == nil {
+		return
+	}
+	var source uint32
+	for _, st := range s.streams {
+		if st != nil {
+			source = st.ssrc
+			break
+		}
+	}
+	if source == 0 {
+		return
+	}
+	b := p.twcc.Append(p.rtcpBuffer(), s.SSRC, source)
+	p.scratch = b[:0]
+	for it := rtcp.Parse(b); it.Next(); {
+		p.sendRTCP(now, it.Packet.Raw)
+	}
+}
+
+// requestKeyframe asks the remote for a key frame of all encodings (RFC 4585,
+// 6.3.1); what comes too early waits, and lapses when a key frame arrives.
+func (s *section) requestKeyframe(now mono.Time) {
+	p := s.peer
+	if s.Kind != media.Video || !s.Receive || !p.Up() {
+		return
+	}
+	if s.keyframeAt != 0 && now.Sub(s.keyframeAt) < keyframeInterval {
+		if s.keyframeDue == 0 {
+			s.keyframeDue = s.keyframeAt.Add(keyframeInterval)
+			p.nextPLI = mono.Earliest(p.nextPLI, s.keyframeDue)
+			p.wake(p.nextPLI)
+		}
+		return
+	}
+	s.keyframeDue = 0
+	b := p.rtcpBuffer()
+	for _, st := range s.streams {
+		if st == nil {
+			continue
+		}
+		if s.PLI || !s.FIR {
+			b = rtcp.AppendPLI(b, s.SSRC, st.ssrc)
+		} else {
+			b = rtcp.AppendFIR(b, s.SSRC, st.ssrc, s.firSeq)
+		}
+		p.count.PLIsOut++
+	}
+	if len(b) == 0 {
+		return // nothing was received yet: the first frame is a key frame
+	}
+	s.firSeq++
+	s.keyframeAt = now
+	p.sendRTCP(now, b)
+}
+
+// SetBitrateCap limits what the remote sends, by REMB; 0 = no limit.
+func (p *Peer) SetBitrateCap(now mono.Time, bps uint64) {
+	p.cap, p.capSet = bps, true
+	if p.Up() {
+		p.sendREMB(now)
+	}
+}
+
+func (p *Peer) sendREMB(now mono.Time) {
+	bps := p.cap
+	if bps == 0 {
+		bps = defaultBitrate
+	}
+	for _, s := range p.sections {
+		if s.Kind != media.Video || !s.Receive || !s.REMB {
+			continue
+		}
+		for _, st := range s.streams {
+			if st == nil {
+				continue
+			}
+			b := rtcp.AppendRR(p.rtcpBuffer(), s.SSRC, nil)
+			p.sendRTCP(now, rtcp.AppendREMB(b, s.SSRC, bps, st.ssrc))
+			break
+		}
+	}
+}
+
+// report sends sender and receiver reports and looks after what is measured
+// by the second.
+func (p *Peer) report(now mono.Time) {
+	b := p.rtcpBuffer()
+	for _, s := range p.sections {
+		if info, ok := s.out.stats.Report(now, s.SSRC); ok && s.Send {
+			b = rtcp.AppendSR(b, &info, nil)
+			b = rtcp.AppendCNAME(b, s.SSRC, cname)
+			b = p.splitCompound(now, b)
+		}
+		for i, st := range s.streams {
+			if st == nil {
+				continue
+			}
+			if blk, ok := st.stats.Report(now, st.ssrc); ok && s.Receive {
+				p.blocks[0] = blk
+				b = rtcp.AppendRR(b, s.SSRC, p.blocks[:])
+				b = p.splitCompound(now, b)
+				p.slowLink(s, false, st.stats.LossGrowth())
+			}
+			p.watchSilence(now, s, i, st)
+		}
+		if s.track != nil {
+			s.track.Expire(now)
+		}
+	}
+	p.sendRTCP(now, b)
+	if p.capSet {
+		p.sendREMB(now)
+	}
+}
+
+// splitCompound sends what is there when another report might not fit.
+func (p *Peer) splitCompound(now mono.Time, b []byte) []byte {
+	if len(b) < maxCompound-100 {
+		return b
+	}
+	p.sendRTCP(now, b)
+	return p.rtcpBuffer()
+}
+
+// slowLink tells of lost packets when they are many; uplink means those that
+// we sent.
+func (p *Peer) slowLink(s *section, uplink bool, lost int) {
+	if t := p.opt.SlowlinkThreshold; t > 0 && lost >= t {
+		p.shard.Emit(Event{Kind: EventSlowLink, Section: s.Index, Uplink: uplink, Lost: lost})
+	}
+}
+
+// watchSilence tells when a stream that had media has none any more.
+func (p *Peer) watchSilence(now mono.Time, s *section, i int, st *stream) {
+	idle := st.window == 0
+	st.window = 0
+	timer := p.opt.NoMediaTimer
+	if !idle || !st.receiving || timer <= 0 || now.Sub(p.upAt) < time.Second {
+		return
+	}
+	if silence := now.Sub(st.lastRTP); silence >= timer {
+		st.receiving = false
+		s.emitMedia(i, false, timer)
+	}
+}

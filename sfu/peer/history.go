@@ -1,0 +1,99 @@
+package peer
+
+import (
+	"time"
+
+	"bifrons/rtp/mono"
+)
+
+// record is what it takes to send a packet again exactly as it was.
+type record struct {
+	arrived      mono.Time // of the source packet, which it and ssrc identify
+	ssrc         uint32
+	seq          uint32 // low bits of the extended sequence number
+	ts           uint32
+	sendTime     uint32 // abs-send-time
+	at           uint32 // ms of the media clock
+	source       uint16 // sequence number in the track's cache
+	transportSeq uint16
+	pictureID    uint16
+	tl0          uint8
+	encoding     uint8
+	marker       bool
+	rewrite      bool
+	padding      bool
+	used         bool
+}
+
+// history is the ring of a sender's recent packets, by sequence number.
+type history struct {
+	ring    []record
+	highest uint32
+	floor   uint32 // older ones are forgotten
+}
+
+// Sizes of a history, and the time for which it grows rather than forgets.
+const (
+	minHistory  = 64
+	maxHistory  = 2048
+	historyTime = time.Second
+)
+
+// put notes a packet. It returns false if that number was used before or is
+// too old to be used at all: it must not be sent.
+func (h *history) put(now mono.Time, r record) bool {
+	if h.ring == nil {
+		h.ring = make([]record, minHistory)
+		h.highest, h.floor = r.seq-1, r.seq
+	}
+	r.at, r.used = uint32(now/mono.Time(time.Millisecond)), true
+	newer := int32(r.seq-h.highest) > 0
+	if !newer && h.highest-r.seq >= uint32(len(h.ring)) {
+		return false
+	}
+	s := h.slot(r.seq)
+	for newer && s.used && r.at-s.at < uint32(historyTime/time.Millisecond) && len(h.ring) < maxHistory {
+		h.grow()
+		s = h.slot(r.seq)
+	}
+	if s.used && int32(r.seq-s.seq) <= 0 {
+		return false
+	}
+	*s = r
+	if newer {
+		h.highest = r.seq
+	}
+	return true
+}
+
+func (h *history) slot(seq uint32) *record { return &h.ring[seq&uint32(len(h.ring)-1)] }
+
+func (h *history) grow() {
+	old := h.ring
+	h.ring = make([]record, 2*len(old))
+	for i := range old {
+		if old[i].used {
+			*h.slot(old[i].seq) = old[i]
+		}
+	}
+}
+
+// get returns the record of a packet by the low bits of its number, nil if it
+// is forgotten.
+func (h *history) get(seq uint16) *record {
+	if h.ring == nil {
+		return nil
+	}
+	full := h.highest + uint32(int32(int16(seq-uint16(h.highest))))
+	r := h.slot(full)
+	if !r.used || r.seq != full || int32(full-h.floor) < 0 {
+		return nil
+	}
+	return r
+}
+
+// forget gives up everything.
+func (h *history) forget() { h.floor = h.highest + 1 }
+
+// forgetBefore gives up everything older than seq.
+func (h *history) forgetBefore(seq uint32) { h.floor = seq }

@@ -1,0 +1,436 @@
+// Package peer is one peer connection, sans-IO: ICE, DTLS events, SRTP,
+// received streams, sent streams and the feedback for both. It runs inside one
+// shard's loop, which owns its sockets, its clock and its memory.
+package peer
+
+import (
+	"time"
+
+	"bifrons/dtls"
+	"bifrons/dtls/srtp"
+	"bifrons/ice"
+	"bifrons/rtp"
+	"bifrons/rtp/mono"
+	"bifrons/rtp/pktbuf"
+	"bifrons/rtp/rtcp"
+	"bifrons/rtp/twcc"
+	"bifrons/sfu/media"
+	"bifrons/sfu/route"
+)
+
+// Options are the settings that all peers of an engine share.
+type Options struct {
+	Lite               bool
+	RegularNomination  bool
+	ConsentFreshness   bool
+	KeepaliveConncheck bool
+	HangupOnFailed     bool
+	NoDTLS             bool
+	NackOptimizations  bool
+
+	TWCCPeriod        time.Duration
+	NoMediaTimer      time.Duration // ≤ 0 = off
+	SlowlinkThreshold int
+}
+
+// Shard is what a peer needs of the loop that runs it.
+type Shard interface {
+	// Reserve lends room for one outgoing datagram until the next call.
+	Reserve() []byte
+	// Commit sends the first n bytes of what Reserve lent.
+	Commit(path ice.Path, n int)
+	// StartDTLS starts the handshake. Its datagrams come by SendDTLS, its
+	// outcome by DTLSConnected or DTLSClosed.
+	StartDTLS(role dtls.Role, remote dtls.Fingerprint) DTLS
+	// Flush asks for a Flush of the track before the pass ends.
+	Flush(t *route.Track)
+	// Drop counts a packet that goes no further.
+	Drop(d media.Drop)
+	// Emit passes an event on.
+	Emit(ev Event)
+	// Random fills b.
+	Random(b []byte)
+}
+
+// DTLS is a running association.
+type DTLS interface {
+	Deliver(b []byte) dtls.Verdict
+	Close()
+}
+
+// Config sets up one Peer.
+type Config struct {
+	Options     *Options
+	Shard       Shard
+	ICE         ice.Credentials
+	Controlling bool
+	Candidates  []ice.Candidate // local
+	Key         uint32          // of the ICE agent's transactions
+}
+
+// Peer is one peer connection.
+type Peer struct {
+	opt   *Options
+	shard Shard
+	agent *ice.Agent
+
+	remote     Remote
+	haveRemote bool
+	remoteDone bool // no more candidates will come
+	path       ice.Path
+	havePath   bool
+	pathRun    ice.Path // path of the last accepted datagram: saves asking the agent
+
+	dtls    DTLS
+	up      bool
+	closed  bool
+	sealer  *srtp.Sender
+	opener  *srtp.Receiver
+	trailer int // bytes that SRTP adds to RTP
+
+	sections []*section
+	ssrcs    map[uint32]*source
+	extKinds [256]extKind
+	twcc     *twcc.Receiver // made with the first numbered packet
+	twccSeq  uint16
+	twccOut  *section // whose SSRC speaks in transport feedback
+	cap      uint64   // bit/s the remote should send at most, 0 = no limit
+	capSet   bool
+
+	deadline   mono.Time
+	nextReport mono.Time
+	nextTWCC   mono.Time
+	nextNACK   mono.Time
+	nextPLI    mono.Time
+	failedAt   mono.Time
+	upAt       mono.Time
+	rtt        time.Duration // by RTCP
+
+	lost    []uint16 // scratch
+	scratch []byte
+	pkt     route.Packet // the one at hand
+	blocks  [1]rtcp.ReportBlock
+	count   Counters
+}
+
+// Counters are packets and bytes of a peer since its start.
+type Counters struct {
+	PacketsIn, BytesIn, PacketsOut, BytesOut uint64
+	Retransmitted, NACKsIn, NACKsOut         uint64
+	Recovered, PLIsIn, PLIsOut               uint64
+}
+
+// New makes a peer.
+func New(cfg Config) *Peer {
+	p := &Peer{
+		opt: cfg.Options, shard: cfg.Shard,
+		ssrcs:    make(map[uint32]*source),
+		lost:     make([]uint16, 0, 128),
+		deadline: mono.Never,
+	}
+	p.agent = ice.NewAgent(ice.Config{
+		Lite:               cfg.Options.Lite,
+		Controlling:        cfg.Controlling && !cfg.Options.Lite,
+		Local:              cfg.ICE,
+		RegularNomination:  cfg.Options.RegularNomination,
+		ConsentFreshness:   cfg.Options.ConsentFreshness,
+		KeepaliveConncheck: cfg.Options.KeepaliveConncheck,
+		Key:                cfg.Key,
+		Rand:               cfg.Shard.Random,
+		Send:               p.transmit,
+	})
+	for _, c := range cfg.Candidates {
+		p.agent.AddLocal(c)
+	}
+	p.wake(p.agent.Deadline())
+	return p
+}
+
+// Deadline is when Advance is due next, mono.Never if it is not.
+func (p *Peer) Deadline() mono.Time { return p.deadline }
+
+// wake makes Advance due at t at the latest; an unset t changes nothing.
+func (p *Peer) wake(t mono.Time) { p.deadline = mono.Earliest(p.deadline, t) }
+
+// Up tells whether media may flow.
+func (p *Peer) Up() bool { return p.up && !p.closed }
+
+// Closed tells whether the peer has ended.
+func (p *Peer) Closed() bool { return p.closed }
+
+// Counters returns the counts so far.
+func (p *Peer) Counters() Counters { return p.count }
+
+// transmit sends one datagram as it is.
+func (p *Peer) transmit(path ice.Path, b []byte) {
+	n := copy(p.shard.Reserve(), b)
+	p.shard.Commit(path, n)
+}
+
+// SetRemote applies the transport part of a remote description. A second call
+// with other ICE credentials is an ICE restart by the remote; fingerprint and
+// DTLS role keep their first values.
+func (p *Peer) SetRemote(now mono.Time, r Remote) {
+	if p.closed {
+		return
+	}
+	if p.haveRemote {
+		r.Fingerprint, r.Role = p.remote.Fingerprint, p.remote.Role
+	}
+	if !p.haveRemote || r.ICE != p.remote.ICE {
+		p.agent.SetRemote(now, r.ICE, r.Lite)
+		p.remoteDone, p.failedAt = false, 0
+	}
+	p.remote, p.haveRemote = r, true
+	if !r.Trickle {
+		p.remoteDone = true
+	}
+	p.afterICE(now)
+}
+
+// AddCandidate adds a candidate of the remote.
+func (p *Peer) AddCandidate(now mono.Time, c ice.Candidate) {
+	if !p.closed {
+		p.agent.AddRemote(now, c)
+		p.afterICE(now)
+	}
+}
+
+// EndOfCandidates tells that no more remote candidates will come.
+func (p *Peer) EndOfCandidates(now mono.Time) {
+	if !p.closed {
+		p.remoteDone = true
+		p.agent.EndOfRemote(now)
+		p.afterICE(now)
+	}
+}
+
+// RestartICE takes new local credentials; media keeps its path until a new one
+// is chosen (RFC 8445, 2.4).
+func (p *Peer) RestartICE(now mono.Time, c ice.Credentials) {
+	if !p.closed {
+		p.agent.Restart(now, c)
+		p.failedAt = 0
+		p.afterICE(now)
+	}
+}
+
+// HandleDatagram takes what came by path: b.B[:b.N]. It reports whether it kept
+// the buffer (and the reference that came with it).
+func (p *Peer) HandleDatagram(now mono.Time, path ice.Path, b *pktbuf.Buf) (kept bool) {
+	if p.closed {
+		p.shard.Drop(media.DropPeerClosed)
+		return false
+	}
+	data := b.Bytes()
+	switch rtp.Classify(data) {
+	case rtp.ClassSTUN:
+		p.HandleSTUN(now, path, data)
+	case rtp.ClassDTLS:
+		p.handleDTLS(now, path, data)
+	case rtp.ClassRTP:
+		if p.accept(now, path) {
+			return p.handleRTP(now, b)
+		}
+	case rtp.ClassRTCP:
+		if p.accept(now, path) {
+			p.handleRTCP(now, data)
+		}
+	default:
+		p.shard.Drop(media.DropUnknownClass)
+	}
+	return false
+}
+
+// HandleSTUN takes a STUN message; it reports whether it was authentic.
+func (p *Peer) HandleSTUN(now mono.Time, path ice.Path, b []byte) bool {
+	if p.closed {
+		return false
+	}
+	v := p.agent.Handle(now, path, b)
+	switch v {
+	case ice.Malformed:
+		p.shard.Drop(media.DropSTUNMalformed)
+	case ice.BadIntegrity:
+		p.shard.Drop(media.DropSTUNIntegrity)
+	case ice.BadUsername:
+		p.shard.Drop(media.DropSTUNUsername)
+	case ice.UnknownTransaction:
+		p.shard.Drop(media.DropSTUNTransaction)
+	}
+	p.afterICE(now)
+	return v == ice.OK
+}
+
+// accept tells whether packets from path are taken: only where a connectivity
+// check has succeeded.
+func (p *Peer) accept(now mono.Time, path ice.Path) bool {
+	if path == p.pathRun {
+		return true
+	}
+	if !p.agent.Valid(path) {
+		p.shard.Drop(media.DropPathInvalid)
+		return false
+	}
+	p.pathRun = path
+	return true
+}
+
+// afterICE follows up what the agent did.
+func (p *Peer) afterICE(now mono.Time) {
+	for {
+		ev, ok := p.agent.PollEvent()
+		if !ok {
+			break
+		}
+		switch ev.Kind {
+		case ice.SelectedPath:
+			p.path, p.havePath = ev.Path, true
+			p.startDTLS(now)
+		case ice.StateChanged:
+			p.iceState(now, ev.State)
+		}
+		if p.closed {
+			return
+		}
+	}
+	p.wake(p.agent.Deadline())
+}
+
+// Times from the failure of ICE to the end of the connection: with the remote's
+// candidates all known, and at the latest.
+const (
+	failGrace = 5 * time.Second
+	failLimit = 15 * time.Second
+)
+
+func (p *Peer) iceState(now mono.Time, s ice.State) {
+	switch s {
+	case ice.Connected, ice.Completed:
+		p.failedAt = 0
+	case ice.Failed:
+		if p.failedAt != 0 {
+			return
+		}
+		p.failedAt = now
+		p.pathRun = ice.Path{}
+		p.wake(now.Add(failGrace))
+		if p.havePath {
+			p.shard.Emit(Event{Kind: EventICEFailed})
+			if p.opt.HangupOnFailed {
+				p.Close(now, ReasonICEFailed)
+			}
+		}
+	}
+}
+
+// checkFailure closes a connection whose ICE has failed for too long.
+func (p *Peer) checkFailure(now mono.Time) {
+	if p.failedAt == 0 {
+		return
+	}
+	since := now.Sub(p.failedAt)
+	if since >= failLimit || since >= failGrace && p.remoteDone && p.haveRemote {
+		p.Close(now, ReasonICEFailed)
+		return
+	}
+	p.wake(now.Add(500 * time.Millisecond))
+}
+
+// Advance does what is due.
+func (p *Peer) Advance(now mono.Time) {
+	if p.closed {
+		p.deadline = mono.Never
+		return
+	}
+	p.deadline = mono.Never
+	p.agent.Advance(now)
+	p.afterICE(now)
+	p.checkFailure(now)
+	if p.closed || !p.up {
+		return
+	}
+	p.advanceFeedback(now)
+}
+
+// Close ends the connection and tells the remote by a DTLS alert.
+func (p *Peer) Close(now mono.Time, r Reason) {
+	if p.closed {
+		return
+	}
+	p.closed = true
+	p.deadline = mono.Never
+	for _, s := range p.sections {
+		s.close()
+	}
+	if p.dtls != nil {
+		p.dtls.Close()
+	}
+	p.shard.Emit(Event{Kind: EventClosed, Reason: r})
+}
+
+// SendDTLS sends a datagram of the association.
+func (p *Peer) SendDTLS(now mono.Time, b []byte) {
+	if p.havePath {
+		p.transmit(p.path, b)
+		p.agent.Sent(now)
+	}
+}
+
+func (p *Peer) startDTLS(now mono.Time) {
+	switch {
+	case p.up || p.dtls != nil || !p.haveRemote:
+	case p.opt.NoDTLS:
+		p.setUp(now)
+	default:
+		p.dtls = p.shard.StartDTLS(p.remote.Role, p.remote.Fingerprint)
+	}
+}
+
+func (p *Peer) handleDTLS(now mono.Time, path ice.Path, b []byte) {
+	if !p.accept(now, path) {
+		return
+	}
+	if p.dtls == nil {
+		p.shard.Drop(media.DropDTLSEarly)
+		return
+	}
+	switch p.dtls.Deliver(b) {
+	case dtls.QueueFull:
+		p.shard.Drop(media.DropDTLSQueueFull)
+	case dtls.Refused:
+		p.shard.Drop(media.DropDTLSRefused)
+	case dtls.Unwanted:
+		p.shard.Drop(media.DropDataUnwanted)
+	}
+}
+
+// DTLSConnected takes the keys of a finished handshake.
+func (p *Peer) DTLSConnected(now mono.Time, k srtp.Keys) {
+	if p.closed || p.up {
+		return
+	}
+	sealer, err := srtp.NewSender(k.Profile, k.LocalKey, k.LocalSalt)
+	if err == nil {
+		p.opener, err = srtp.NewReceiver(k.Profile, k.RemoteKey, k.RemoteSalt)
+	}
+	if err != nil {
+		p.Close(now, ReasonDTLSError)
+		return
+	}
+	p.sealer, p.trailer = sealer, k.Profile.Overhead()
+	p.setUp(now)
+}
+
+// DTLSClosed takes the end of the association.
+func (p *Peer) DTLSClosed(now mono.Time, r Reason) { p.Close(now, r) }
+
+func (p *Peer) setUp(now mono.Time) {
+	p.up, p.upAt = true, now
+	p.nextReport = now.Add(reportInterval)
+	p.wake(p.nextReport)
+	p.shard.Emit(Event{Kind: EventUp})
+	for _, s := range p.sections {
+		s.ready(now)
+	}
+}

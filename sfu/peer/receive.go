@@ -1,0 +1,224 @@
+package peer
+
+import (
+	"errors"
+
+	"bifrons/dtls/srtp"
+	"bifrons/rtp"
+	"bifrons/rtp/codec"
+	"bifrons/rtp/mono"
+	"bifrons/rtp/nack"
+	"bifrons/rtp/pktbuf"
+	"bifrons/rtp/twcc"
+	"bifrons/sfu/media"
+	"bifrons/sfu/route"
+)
+
+// handleRTP takes one RTP packet; it reports whether it kept the buffer.
+func (p *Peer) handleRTP(now mono.Time, b *pktbuf.Buf) (kept bool) {
+	var h rtp.Header
+	if h.Parse(b.Bytes()) != nil {
+		p.shard.Drop(media.DropRTPMalformed)
+		return false
+	}
+	if !p.up {
+		p.shard.Drop(media.DropRTPBeforeKeys)
+		return false
+	}
+	src := p.open(&h, b)
+	if src == nil {
+		return false
+	}
+	p.agent.Received(now, p.pathRun)
+	p.count.PacketsIn++
+	p.count.BytesIn += uint64(b.N)
+
+	st := src.stream
+	pkt := &p.pkt
+	*pkt = route.Packet{Buf: b, Arrival: now, Encoding: uint8(st.encoding), SSRC: st.ssrc}
+	transportSeq, hasTransportSeq := p.readExtensions(&h, b.Bytes(), pkt, st)
+	if hasTransportSeq && p.twccOut != nil {
+		if p.twcc == nil {
+			p.twcc = new(twcc.Receiver)
+		}
+		p.twcc.Arrive(now, transportSeq)
+	}
+	if !st.section.Receive {
+		p.shard.Drop(media.DropDirection)
+		return false
+	}
+	form := st.section.payloads[h.PayloadType]
+	if !form.known || form.rtx != src.rtx {
+		p.shard.Drop(media.DropPayloadType)
+		return false
+	}
+	if src.rtx {
+		return p.repair(now, &h, pkt, st, form.codec)
+	}
+	st.stats.Receive(now, h.SequenceNumber, h.Timestamp, b.N, false)
+	return p.deliver(now, &h, pkt, st, form.codec, media.DropDuplicate)
+}
+
+// open decrypts b in place and finds its source, which is bound only after the
+// packet proved authentic.
+func (p *Peer) open(h *rtp.Header, b *pktbuf.Buf) *source {
+	src := p.ssrcs[h.SSRC]
+	var fresh srtp.StreamState
+	state := &fresh
+	if src != nil {
+		state = &src.srtp
+	}
+	if p.opener != nil {
+		n, err := p.opener.OpenRTP(state, b.Bytes(), h.HeaderLen)
+		if err != nil {
+			p.dropSealed(err)
+			return nil
+		}
+		b.N = n
+	}
+	if src == nil {
+		if src = p.identify(h, b.Bytes(), fresh); src == nil {
+			p.shard.Drop(media.DropSSRCUnknown)
+		}
+	}
+	return src
+}
+
+func (p *Peer) dropSealed(err error) {
+	switch {
+	case errors.Is(err, srtp.ErrReplay):
+		p.shard.Drop(media.DropSRTPReplay)
+	default:
+		p.shard.Drop(media.DropSRTPAuth)
+	}
+}
+
+// readExtensions takes the header extensions that matter into pkt.
+func (p *Peer) readExtensions(h *rtp.Header, b []byte, pkt *route.Packet, st *stream) (transportSeq uint16, has bool) {
+	for it := h.Extensions(b); it.Next(); {
+		switch p.extKinds[it.ID] {
+		case extTransportSequence:
+			transportSeq, has = rtp.TransportSequence(it.Data)
+		case extAudioLevel:
+			if len(it.Data) > 0 {
+				pkt.Ext.AudioLevel, pkt.Ext.HasAudioLevel = it.Data[0], true
+			}
+		case extOrientation:
+			if len(it.Data) > 0 {
+				pkt.Ext.Orientation, pkt.Ext.HasOrientation = it.Data[0], true
+			}
+		case extPlayoutDelay:
+			pkt.Ext.HasPlayoutDelay = copy(pkt.Ext.PlayoutDelay[:], it.Data) == 3
+		case extDescriptor:
+			pkt.Ext.Descriptor = it.Data
+		case extCaptureTime:
+			pkt.Ext.Capture = it.Data
+		case extVideoLayers:
+			st.learnLayers(it.Data)
+		}
+	}
+	return transportSeq, has
+}
+
+// repair turns an RTX packet into the one that it repeats.
+func (p *Peer) repair(now mono.Time, h *rtp.Header, pkt *route.Packet, st *stream, c media.Codec) (kept bool) {
+	b := pkt.Buf
+	if payload, err := h.Payload(b.Bytes()); err == nil && len(payload) == 0 {
+		p.shard.Drop(media.DropPadding)
+		return false
+	}
+	n, err := rtp.UnwrapRTX(b.Bytes(), h, c.PayloadType, st.ssrc)
+	if err != nil || st.packets == 0 {
+		p.shard.Drop(media.DropRTXMalformed)
+		return false
+	}
+	b.N = n
+	st.stats.Receive(now, h.SequenceNumber, h.Timestamp, n, true)
+	return p.deliver(now, h, pkt, st, c, media.DropRTXDuplicate)
+}
+
+// deliver gives a packet of the primary stream to the track; duplicate is the
+// reason to count if it had arrived before.
+func (p *Peer) deliver(now mono.Time, h *rtp.Header, pkt *route.Packet, st *stream, c media.Codec, duplicate media.Drop) (kept bool) {
+	s := st.section
+	payload, err := h.Payload(pkt.Buf.Bytes())
+	if err != nil {
+		p.shard.Drop(media.DropRTPMalformed)
+		return false
+	}
+	st.packets++
+	st.arrived(now)
+	pkt.Seq = st.unwrap.Unwrap(h.SequenceNumber)
+	switch st.nack.Receive(now, h.SequenceNumber) {
+	case nack.Recovered:
+		p.count.Recovered++
+	case nack.Duplicate, nack.TooOld:
+		p.shard.Drop(duplicate)
+		return false
+	}
+	if s.NACK {
+		p.nextNACK = mono.Earliest(p.nextNACK, st.nack.Deadline())
+		p.wake(p.nextNACK)
+	}
+	pkt.Timestamp, pkt.PayloadType, pkt.Marker = h.Timestamp, h.PayloadType, h.Marker
+	pkt.Codec = c.Name
+	pkt.Off, pkt.Len = uint16(h.HeaderLen), uint16(len(payload))
+	if len(payload) == 0 {
+		p.shard.Drop(media.DropPadding)
+		s.track.Skip(now, pkt)
+		return false
+	}
+	if !s.Encrypted {
+		p.inspect(pkt, st, payload)
+	}
+	if pkt.Info.Keyframe && s.Kind == media.Video {
+		s.keyframeSince, s.keyframeDue = now, 0
+		st.nack.Keyframe(h.SequenceNumber)
+	}
+	if pkt.Ext.HasAudioLevel {
+		s.hear(pkt.Ext.AudioLevel)
+	}
+	if s.track.Push(*pkt) {
+		p.shard.Flush(s.track)
+	}
+	return true
+}
+
+// inspect reads the payload descriptor. A packet that cannot be read is
+// forwarded as it is.
+func (p *Peer) inspect(pkt *route.Packet, st *stream, payload []byte) {
+	var err error
+	if pkt.Codec == media.VP8 {
+		if err = pkt.VP8.Parse(payload); err == nil {
+			pkt.Info = pkt.VP8.Info(payload)
+			pkt.Info.FrameEnd = pkt.Marker
+		}
+	} else {
+		if st.dd == nil && len(pkt.Ext.Descriptor) > 0 {
+			st.dd = new(codec.DDState)
+		}
+		err = codec.Inspect(kinds[pkt.Codec], payload, pkt.Marker, st.dd, pkt.Ext.Descriptor, &pkt.Info)
+	}
+	if err != nil {
+		p.shard.Drop(media.DropPayloadMalformed)
+		return
+	}
+	if st.layers != 0 && pkt.Info.Temporals == 0 {
+		pkt.Info.Temporals = st.layers
+	}
+	pkt.Read = pkt.Codec != media.Other
+}
+
+// learnLayers reads a video-layers-allocation (it tells the layers of all
+// encodings; the highest number of temporal layers counts).
+func (st *stream) learnLayers(b []byte) {
+	var a rtp.LayersAllocation
+	if !a.Parse(b) {
+		return
+	}
+	for i := range a.Layers {
+		for j := range a.Layers[i] {
+			st.layers = max(st.layers, int8(a.Layers[i][j].Temporal))
+		}
+	}
+}

@@ -1,0 +1,111 @@
+package peer
+
+import (
+	"bifrons/rtp/mono"
+	"bifrons/rtp/rtcp"
+	"bifrons/sfu/media"
+)
+
+// handleRTCP takes one compound.
+func (p *Peer) handleRTCP(now mono.Time, b []byte) {
+	if !p.up {
+		p.shard.Drop(media.DropRTPBeforeKeys)
+		return
+	}
+	if p.opener != nil {
+		n, err := p.opener.OpenRTCP(b)
+		if err != nil {
+			p.dropSealed(err)
+			return
+		}
+		b = b[:n]
+	}
+	if rtcp.Validate(b) != nil {
+		p.shard.Drop(media.DropRTCPMalformed)
+		return
+	}
+	p.agent.Received(now, p.pathRun)
+	for it := rtcp.Parse(b); it.Next(); {
+		switch it.Packet.Type {
+		case rtcp.TypeSR:
+			if r, ok := it.Packet.SenderReport(); ok {
+				p.senderReport(now, &r)
+				p.reportBlocks(now, r.Blocks)
+			}
+		case rtcp.TypeRR:
+			if r, ok := it.Packet.ReceiverReport(); ok {
+				p.reportBlocks(now, r.Blocks)
+			}
+		case rtcp.TypeRTPFB, rtcp.TypePSFB:
+			if f, ok := it.Packet.Feedback(); ok {
+				p.feedback(now, &f)
+			}
+		}
+	}
+}
+
+func (p *Peer) senderReport(now mono.Time, r *rtcp.SenderReport) {
+	if src := p.ssrcs[r.SSRC]; src != nil && !src.rtx {
+		src.stream.stats.SenderReport(now, r.NTP)
+	}
+}
+
+// sending returns the section that sends with an SSRC.
+func (p *Peer) sending(ssrc uint32) *section {
+	for _, s := range p.sections {
+		if s.Send && (s.SSRC == ssrc || s.RTXSSRC == ssrc && ssrc != 0) {
+			return s
+		}
+	}
+	return nil
+}
+
+// reportBlocks takes what the remote says of what it receives from us.
+func (p *Peer) reportBlocks(now mono.Time, l rtcp.Blocks) {
+	for i := range l.Len() {
+		blk := l.At(i)
+		s := p.sending(blk.SSRC)
+		if s == nil || s.SSRC != blk.SSRC {
+			continue
+		}
+		o := s.out
+		o.stats.RemoteReport(now, &blk)
+		p.rtt = o.stats.SmoothedRTT
+		p.slowLink(s, true, o.stats.LossGrowth())
+	}
+}
+
+func (p *Peer) feedback(now mono.Time, f *rtcp.Feedback) {
+	switch {
+	case f.IsNACK():
+		if s := p.sending(f.Media); s != nil && s.SSRC == f.Media && s.NACK {
+			for it := f.Lost(); it.Next(); {
+				p.count.NACKsIn++
+				s.out.retransmit(now, it.Seq)
+			}
+		}
+	case f.IsPLI():
+		p.keyframeRequested(now, f.Media)
+	case f.IsFIR():
+		for i := range f.FIRLen() {
+			p.keyframeRequested(now, f.FIR(i).SSRC)
+		}
+	default:
+		if r, ok := f.REMB(); ok {
+			p.shard.Emit(Event{Kind: EventBitrate, Bitrate: r.Bitrate})
+		}
+	}
+}
+
+// keyframeRequested passes the remote's wish on to the source.
+func (p *Peer) keyframeRequested(now mono.Time, ssrc uint32) {
+	s := p.sending(ssrc)
+	if s == nil {
+		return
+	}
+	p.count.PLIsIn++
+	if t := s.out.sub.Track(); t != nil {
+		t.RequestKeyframe(now)
+	}
+	p.shard.Emit(Event{Kind: EventKeyframeRequest, Section: s.Index})
+}

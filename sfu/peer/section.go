@@ -1,0 +1,271 @@
+package peer
+
+import (
+	"slices"
+
+	"bifrons/rtp/codec"
+	"bifrons/rtp/mono"
+	"bifrons/sfu/media"
+	"bifrons/sfu/route"
+)
+
+// section is one negotiated media section with its received track and its
+// sender.
+type section struct {
+	media.Section
+	peer *Peer
+
+	// payloads maps payload types to what they carry here.
+	payloads [128]payload
+
+	track   *route.Track
+	streams [media.MaxEncodings]*stream
+	out     *sender
+
+	keyframeAt    mono.Time // when one was last asked for
+	keyframeDue   mono.Time // a request that waits for the throttle
+	keyframeSince mono.Time // when one last arrived
+	firSeq        uint8
+
+	levels struct{ window, count, sum int } // of the audio level extension
+}
+
+// payload is what one payload type of a section stands for.
+type payload struct {
+	known bool
+	rtx   bool
+	codec media.Codec // for rtx: the codec that is repeated
+}
+
+// kinds maps the engine's codec names to those of package codec.
+var kinds = [...]codec.Kind{
+	media.Other: codec.KindOther,
+	media.VP8:   codec.KindVP8,
+	media.VP9:   codec.KindVP9,
+	media.H264:  codec.KindH264,
+	media.H265:  codec.KindH265,
+	media.AV1:   codec.KindAV1,
+	media.Opus:  codec.KindOpus,
+	media.RED:   codec.KindRED,
+}
+
+// extKind tells what a header extension means.
+type extKind uint8
+
+const (
+	extUnknown extKind = iota
+	extMID
+	extRID
+	extRepairedRID
+	extAudioLevel
+	extOrientation
+	extTransportSequence
+	extPlayoutDelay
+	extDescriptor
+	extCaptureTime
+	extVideoLayers
+)
+
+// SetSections applies the negotiated media sections. Sections are known by
+// their index; one that is missing or inactive stops.
+func (p *Peer) SetSections(now mono.Time, list []media.Section) {
+	if p.closed {
+		return
+	}
+	for i := range list {
+		s := p.section(list[i].Index)
+		if s == nil {
+			s = &section{peer: p}
+			s.out = newSender(s)
+			p.sections = append(p.sections, s)
+		}
+		s.apply(now, list[i])
+	}
+	p.extKinds = [256]extKind{}
+	p.twccOut = nil
+	for _, s := range p.sections {
+		p.learnExtensions(&s.Ext)
+		if p.twccOut == nil && s.Kind == media.Video && s.Receive && s.TransportCC {
+			p.twccOut = s
+		}
+	}
+	p.extKinds[0] = extUnknown
+	if p.twccOut != nil && p.nextTWCC == 0 {
+		p.nextTWCC = now.Add(p.opt.TWCCPeriod)
+	}
+	if p.twccOut == nil {
+		p.nextTWCC = 0
+	}
+	p.wake(p.nextTWCC)
+}
+
+func (p *Peer) learnExtensions(e *media.ExtensionIDs) {
+	p.extKinds[e.MID] = extMID
+	p.extKinds[e.RID] = extRID
+	p.extKinds[e.RepairedRID] = extRepairedRID
+	p.extKinds[e.AudioLevel] = extAudioLevel
+	p.extKinds[e.VideoOrientation] = extOrientation
+	p.extKinds[e.TransportSequence] = extTransportSequence
+	p.extKinds[e.PlayoutDelay] = extPlayoutDelay
+	p.extKinds[e.DependencyDescriptor] = extDescriptor
+	p.extKinds[e.AbsCaptureTime] = extCaptureTime
+	p.extKinds[e.VideoLayers] = extVideoLayers
+}
+
+// section returns the section with this index, nil if there is none.
+func (p *Peer) section(index int) *section {
+	for _, s := range p.sections {
+		if s.Index == index {
+			return s
+		}
+	}
+	return nil
+}
+
+// apply takes a (new) negotiation of the section.
+func (s *section) apply(now mono.Time, n media.Section) {
+	stopped := s.Receive && !n.Receive
+	if s.Ext != n.Ext || s.MID != n.MID || !slices.Equal(s.Codecs, n.Codecs) {
+		s.out.history.forget() // it could not be repeated to the bit
+	}
+	s.Section = n
+	s.payloads = [128]payload{}
+	for _, c := range n.Codecs {
+		s.payloads[c.PayloadType&0x7f] = payload{known: true, codec: c}
+		if c.RTX != 0 {
+			s.payloads[c.RTX&0x7f] = payload{known: true, rtx: true, codec: c}
+		}
+	}
+	if stopped {
+		s.stop(now)
+	}
+	if n.Receive {
+		s.listen()
+	}
+	s.out.apply()
+}
+
+// listen prepares the track and binds the SSRCs that were signalled.
+func (s *section) listen() {
+	if s.track == nil {
+		s.track = &route.Track{Kind: s.Kind, Keyframe: s.requestKeyframe}
+	}
+	t := s.track
+	t.Simulcast, t.SVC, t.Encrypted = s.Simulcast, s.SVC, s.Encrypted
+	if len(s.Codecs) > 0 {
+		t.ClockRate = s.Codecs[0].ClockRate
+	}
+	t.Changed()
+	for i := range s.Encodings {
+		e := &s.Encodings[i]
+		if i >= media.MaxEncodings || e.SSRC == 0 {
+			continue
+		}
+		s.peer.bind(s, i, e.SSRC, e.RTXSSRC)
+	}
+}
+
+// stop ends reception: the remote does not send any more.
+func (s *section) stop(now mono.Time) {
+	for i, st := range s.streams {
+		if st == nil {
+			continue
+		}
+		if st.receiving {
+			s.emitMedia(i, false, 0)
+		}
+		s.peer.unbind(st)
+		s.streams[i] = nil
+	}
+	if s.track != nil {
+		s.track.Forget()
+	}
+}
+
+// ready starts what waited for the keys.
+func (s *section) ready(now mono.Time) {
+	if sub := s.out.sub; sub.Track() != nil {
+		sub.Track().RequestKeyframe(now)
+	}
+}
+
+func (s *section) close() {
+	s.out.sub.Detach()
+	if s.track != nil {
+		s.track.Close()
+	}
+}
+
+// Subscribe forwards the track of source's section to a section of p. Both
+// peers run in the same shard. It reports whether both sections exist.
+func (p *Peer) Subscribe(now mono.Time, index int, source *Peer, sourceIndex int) bool {
+	to, from := p.section(index), source.section(sourceIndex)
+	if p.closed || source.closed || to == nil || from == nil || from.track == nil {
+		return false
+	}
+	to.out.sub.Attach(now, from.track)
+	return true
+}
+
+// Unsubscribe stops what is sent on a section.
+func (p *Peer) Unsubscribe(index int) {
+	if s := p.section(index); s != nil {
+		s.out.sub.Detach()
+	}
+}
+
+// Subscription returns the subscription that feeds a section, nil if there is
+// no such section.
+func (p *Peer) Subscription(index int) *route.Subscription {
+	if s := p.section(index); s != nil {
+		return s.out.sub
+	}
+	return nil
+}
+
+// SetPlayoutDelay makes the section's packets carry a playout delay in steps
+// of 10 ms, instead of the source's; negative values restore that.
+func (p *Peer) SetPlayoutDelay(index, least, most int) {
+	if s := p.section(index); s != nil {
+		s.out.setPlayoutDelay(least, most)
+	}
+}
+
+// RequestKeyframe asks the remote for a key frame of a section; -1 means all.
+func (p *Peer) RequestKeyframe(now mono.Time, index int) {
+	for _, s := range p.sections {
+		if s.Index == index || index < 0 {
+			s.requestKeyframe(now)
+		}
+	}
+}
+
+// Track returns what the remote sends on a section, nil if it sends nothing.
+func (p *Peer) Track(index int) *route.Track {
+	if s := p.section(index); s != nil {
+		return s.track
+	}
+	return nil
+}
+
+// SetAudioLevelWindow makes a section tell its mean audio level every so many
+// packets; 0 turns that off.
+func (p *Peer) SetAudioLevelWindow(index, packets int) {
+	if s := p.section(index); s != nil {
+		s.levels.window, s.levels.count, s.levels.sum = packets, 0, 0
+	}
+}
+
+// hear takes the audio level of one packet.
+func (s *section) hear(level uint8) {
+	l := &s.levels
+	if l.window <= 0 {
+		return
+	}
+	l.count++
+	l.sum += int(level & 0x7f)
+	if l.count >= l.window {
+		s.peer.shard.Emit(Event{Kind: EventAudioLevel, Section: s.Index, AudioLevel: float64(l.sum) / float64(l.count)})
+		l.count, l.sum = 0, 0
+	}
+}

@@ -1,0 +1,289 @@
+package peer
+
+import (
+	"encoding/binary"
+	"time"
+
+	"bifrons/rtp"
+	"bifrons/rtp/mono"
+	"bifrons/rtp/nack"
+	"bifrons/rtp/stats"
+	"bifrons/sfu/media"
+	"bifrons/sfu/route"
+)
+
+// sender is the sending half of a section: it writes the packets of its
+// subscription and repeats them on request.
+type sender struct {
+	section *section
+	ssrc    uint32 // that the numbering is of
+	sub     *route.Subscription
+	track   *route.Track // that the history is of
+	stats   stats.Sender
+	history history
+	limiter nack.Limiter
+	rtxSeq  uint64
+
+	delay    [3]byte // playout delay instead of the source's
+	setDelay bool
+}
+
+func newSender(s *section) *sender {
+	o := &sender{section: s, rtxSeq: 1}
+	o.sub = route.NewSubscription(o)
+	return o
+}
+
+// apply follows a change of the negotiation.
+func (o *sender) apply() {
+	if s := o.section; s.SSRC != o.ssrc {
+		// A receiver takes a new SSRC to start with rollover counter 0.
+		o.ssrc, o.rtxSeq = s.SSRC, 1
+		o.sub.Renumber()
+		o.history, o.stats = history{}, stats.Sender{}
+		o.limiter.Reset()
+	}
+	if !o.section.Send {
+		o.sub.Detach()
+	}
+}
+
+func (o *sender) setPlayoutDelay(least, most int) {
+	o.history.forget() // what is repeated must not carry another delay
+	if least < 0 || most < 0 {
+		o.setDelay = false
+		return
+	}
+	const unit = 10 * time.Millisecond
+	v := rtp.PlayoutDelayValue(time.Duration(least)*unit, time.Duration(most)*unit)
+	o.delay, o.setDelay = [3]byte{byte(v >> 16), byte(v >> 8), byte(v)}, true
+}
+
+// LayerChanged implements route.Sink.
+func (o *sender) LayerChanged(current, available media.Layer) {
+	o.section.peer.shard.Emit(Event{
+		Kind: EventLayer, Section: o.section.Index, Layer: current, Layers: available,
+	})
+}
+
+// codecFor finds the negotiated payload type for what a source sends.
+func (o *sender) codecFor(p *route.Packet) *media.Codec {
+	list := o.section.Codecs
+	for i := range list {
+		if list[i].PayloadType == p.PayloadType && list[i].Name == p.Codec {
+			return &list[i]
+		}
+	}
+	for i := range list {
+		if list[i].Name == p.Codec && p.Codec != media.Other {
+			return &list[i]
+		}
+	}
+	return nil
+}
+
+// Send implements route.Sink.
+func (o *sender) Send(now mono.Time, p *route.Packet, out route.Outgoing) {
+	s := o.section
+	peer := s.peer
+	if !peer.up || peer.closed || !peer.havePath || !s.Send {
+		return
+	}
+	c := o.codecFor(p)
+	if c == nil {
+		peer.shard.Drop(media.DropPayloadType)
+		return
+	}
+	if t := o.sub.Track(); t != o.track {
+		o.track = t
+		o.history.forget()
+	}
+	r := record{
+		arrived: p.Arrival, ssrc: p.SSRC,
+		seq: uint32(out.Seq), source: uint16(p.Seq), ts: out.Timestamp,
+		encoding: p.Encoding, marker: out.Marker, rewrite: out.Rewrite,
+		pictureID: out.PictureID, tl0: out.TL0,
+	}
+	if s.Kind == media.Video {
+		r.sendTime = rtp.AbsSendTimeOf(now)
+		if s.Ext.TransportSequence != 0 {
+			peer.twccSeq++
+			r.transportSeq = peer.twccSeq
+		}
+	}
+	if !o.history.put(now, r) {
+		return
+	}
+	if peer.opt.NackOptimizations && p.Info.Keyframe && p.Info.FrameStart {
+		o.history.forgetBefore(r.seq)
+	}
+	n := o.write(p, &r, c.PayloadType, s.SSRC, out.Seq, 0, 0)
+	if n == 0 {
+		return
+	}
+	o.stats.Rate = c.ClockRate
+	o.stats.Sent(now, out.Timestamp, int(p.Len), n)
+	peer.sent(now, n)
+}
+
+// Fill implements route.Sink.
+func (o *sender) Fill(now mono.Time, p *route.Packet, out route.Outgoing) {
+	s := o.section
+	peer := s.peer
+	c := o.codecFor(p)
+	if !peer.up || peer.closed || !peer.havePath || !s.Send || c == nil || s.Kind != media.Video {
+		return
+	}
+	r := record{seq: uint32(out.Seq), ts: out.Timestamp, sendTime: rtp.AbsSendTimeOf(now), padding: true}
+	if s.Ext.TransportSequence != 0 {
+		peer.twccSeq++
+		r.transportSeq = peer.twccSeq
+	}
+	if !o.history.put(now, r) {
+		return
+	}
+	if n := o.write(nil, &r, c.PayloadType, s.SSRC, out.Seq, 0, 0); n > 0 {
+		peer.sent(now, n)
+	}
+}
+
+// retransmit answers a NACK for one sequence number.
+func (o *sender) retransmit(now mono.Time, seq uint16) {
+	s := o.section
+	r := o.history.get(seq)
+	if r == nil || !o.limiter.Allow(now, seq) {
+		return
+	}
+	var p *route.Packet
+	pt := s.Codecs[0].PayloadType
+	rtx := s.Codecs[0].RTX
+	if !r.padding {
+		t := o.sub.Track()
+		if t == nil || t != o.track {
+			return
+		}
+		if p = t.Find(r.encoding, r.source); p == nil || p.Arrival != r.arrived || p.SSRC != r.ssrc {
+			return // gone, or another packet by now
+		}
+		c := o.codecFor(p)
+		if c == nil {
+			return
+		}
+		pt, rtx = c.PayloadType, c.RTX
+	}
+	n := 0
+	if rtx != 0 && s.RTXSSRC != 0 {
+		again := *r
+		again.sendTime = rtp.AbsSendTimeOf(now)
+		if s.Kind == media.Video && s.Ext.TransportSequence != 0 {
+			s.peer.twccSeq++
+			again.transportSeq = s.peer.twccSeq
+		}
+		n = o.write(p, &again, rtx, s.RTXSSRC, o.rtxSeq, 1, seq)
+		o.rtxSeq++
+	} else {
+		// The same packet again, to the bit: SRTP must not see two plaintexts
+		// with one index.
+		n = o.write(p, r, pt, s.SSRC, uint64(r.seq), 0, 0)
+	}
+	if n > 0 {
+		s.peer.count.Retransmitted++
+		o.stats.Resent(now, n)
+		s.peer.sent(now, n)
+	}
+}
+
+// write writes, seals and sends one packet; index is its extended sequence
+// number. With rtx 1 the payload starts with the original sequence number osn
+// (RFC 4588). p is nil for padding. It returns the packet's size, 0 if it was
+// not sent.
+func (o *sender) write(p *route.Packet, r *record, pt uint8, ssrc uint32, index uint64, rtx int, osn uint16) int {
+	s := o.section
+	peer := s.peer
+	b := peer.shard.Reserve()
+	rtp.PutHeader(b, r.marker, pt, uint16(index), r.ts, ssrc)
+	head := o.writeExtensions(b, p, r)
+	var body []byte
+	n := 0
+	if rtx == 1 {
+		binary.BigEndian.PutUint16(b[head:], osn)
+		n = rtp.OSNLen
+	}
+	switch {
+	case p == nil:
+		rtp.SetPaddingBit(b)
+		b[head+n] = 1
+		body = b[head : head+n+1]
+	case rtx == 1 || r.rewrite || peer.sealer == nil:
+		payload := p.Payload()
+		if head+n+len(payload)+peer.trailer > len(b) {
+			return 0
+		}
+		copy(b[head+n:], payload)
+		if r.rewrite {
+			p.VP8.Rewrite(b[head+n:head+n+len(payload)], r.pictureID, r.tl0)
+		}
+		body = b[head : head+n+len(payload)]
+	default:
+		body = p.Payload()
+	}
+	size := head + len(body)
+	if peer.sealer != nil {
+		var err error
+		if size, err = peer.sealer.SealRTP(b, head, body, uint32(index>>16)); err != nil {
+			return 0
+		}
+	}
+	peer.shard.Commit(peer.path, size)
+	return size
+}
+
+// writeExtensions writes the header extensions behind the fixed header of b
+// and returns where the payload starts.
+func (o *sender) writeExtensions(b []byte, p *route.Packet, r *record) int {
+	s := o.section
+	e := &s.Ext
+	var w rtp.ExtensionWriter
+	w.Reset(b[:rtp.FixedHeaderLen])
+	if s.Kind == media.Video {
+		w.AddUint24(e.AbsSendTime, r.sendTime)
+		w.AddUint16(e.TransportSequence, r.transportSeq)
+	}
+	if p != nil {
+		x := &p.Ext
+		if x.HasAudioLevel {
+			w.AddUint8(e.AudioLevel, x.AudioLevel)
+		}
+		if x.HasOrientation {
+			w.AddUint8(e.VideoOrientation, x.Orientation)
+		}
+		if o.setDelay {
+			w.Add(e.PlayoutDelay, o.delay[:])
+		} else if x.HasPlayoutDelay {
+			w.Add(e.PlayoutDelay, x.PlayoutDelay[:])
+		}
+	}
+	if s.MID != "" {
+		w.AddString(e.MID, s.MID)
+	}
+	if p != nil {
+		if len(p.Ext.Descriptor) > 0 {
+			w.Add(e.DependencyDescriptor, p.Ext.Descriptor)
+		}
+		if len(p.Ext.Capture) > 0 {
+			w.Add(e.AbsCaptureTime, p.Ext.Capture)
+		}
+	}
+	n := len(w.Finish())
+	if n > rtp.FixedHeaderLen {
+		rtp.SetExtensionBit(b)
+	}
+	return n
+}
+
+// sent counts a packet that went out.
+func (p *Peer) sent(now mono.Time, n int) {
+	p.count.PacketsOut++
+	p.count.BytesOut += uint64(n)
+	p.agent.Sent(now)
+}

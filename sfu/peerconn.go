@@ -1,0 +1,336 @@
+package sfu
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"bifrons/dtls"
+	"bifrons/ice"
+	"bifrons/rtp/mono"
+	"bifrons/sfu/media"
+	"bifrons/sfu/peer"
+	"bifrons/sfu/route"
+)
+
+// ErrNoDataChannels is returned when data channels are not (yet) open.
+var ErrNoDataChannels = errors.New("sfu: no data channels on this peer connection")
+
+// Peer is one peer connection as the API sees it. Its methods hand commands to
+// the shard that runs it and return at once; they may be called from any
+// goroutine and do nothing once the connection has ended.
+type Peer struct {
+	engine  *Engine
+	site    *site
+	handler Handler
+	label   string
+
+	mu         sync.Mutex
+	ice        ice.Credentials
+	candidates []ice.Candidate
+	announced  bool // the end of gathering was told
+	events     []Event
+	draining   bool
+	closed     bool
+	link       *link
+	wantData   bool
+
+	core *peer.Peer // touched by the shard only
+}
+
+// NewPeer makes a peer connection. h hears of everything that happens to it,
+// until EventClosed.
+func (e *Engine) NewPeer(cfg PeerConfig, h Handler) (*Peer, error) {
+	if e.closed.Load() {
+		return nil, ErrClosed
+	}
+	st := e.choose(cfg.Shard)
+	p := &Peer{engine: e, site: st, handler: h, label: cfg.Label, candidates: e.candidates(st)}
+	for p.core == nil {
+		p.ice = ice.NewCredentials(random)
+		ok := st.shard.Call(func(mono.Time) {
+			p.core = st.shard.Add(peer.Config{
+				ICE: p.ice, Controlling: cfg.Controlling, Candidates: p.candidates,
+			}, (*host)(p))
+		})
+		if !ok {
+			return nil, ErrClosed
+		}
+	}
+	st.mu.Lock()
+	st.peers[p] = struct{}{}
+	st.mu.Unlock()
+	select {
+	case <-st.gathered:
+		p.announce()
+	default:
+	}
+	return p, nil
+}
+
+// announce tells of the server-reflexive candidate, once, and of the end of
+// gathering.
+func (p *Peer) announce() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.announced {
+		return
+	}
+	p.announced = true
+	p.push(Event{Kind: EventCandidatesDone})
+}
+
+// do runs f on the peer's shard.
+func (p *Peer) do(f func(now mono.Time, core *peer.Peer)) {
+	p.site.shard.Post(func(now mono.Time) {
+		f(now, p.core)
+		p.site.shard.Touch(p.core)
+	})
+}
+
+// ICE returns the local credentials.
+func (p *Peer) ICE() ice.Credentials {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ice
+}
+
+// Candidates returns the local candidates that are known so far.
+func (p *Peer) Candidates() []ice.Candidate {
+	return p.engine.candidates(p.site)
+}
+
+// Gathered is closed when the list of candidates is final.
+func (p *Peer) Gathered() <-chan struct{} { return p.site.gathered }
+
+// SetRemote applies the transport part of the remote description.
+func (p *Peer) SetRemote(r Remote) {
+	p.do(func(now mono.Time, c *peer.Peer) { c.SetRemote(now, r) })
+}
+
+// AddCandidate adds a remote candidate. A name (mDNS) is resolved first, unless
+// such names are ignored; one that does not resolve is dropped.
+func (p *Peer) AddCandidate(c ice.Candidate) {
+	if c.Name != "" {
+		if !p.engine.cfg.IgnoreMDNS {
+			p.engine.resolve(p, c)
+		}
+		return
+	}
+	p.do(func(now mono.Time, core *peer.Peer) { core.AddCandidate(now, c) })
+}
+
+// EndOfCandidates tells that the remote has no more candidates.
+func (p *Peer) EndOfCandidates() {
+	p.do(func(now mono.Time, c *peer.Peer) { c.EndOfCandidates(now) })
+}
+
+// RestartICE makes new local credentials and starts checking anew as soon as
+// the remote's are known.
+func (p *Peer) RestartICE() ice.Credentials {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ice = ice.NewCredentials(random)
+	c := p.ice
+	p.do(func(now mono.Time, core *peer.Peer) {
+		p.site.shard.Rename(core, c.Ufrag)
+		core.RestartICE(now, c)
+	})
+	return c
+}
+
+// SetSections applies the negotiated media sections; the peer takes the slice.
+func (p *Peer) SetSections(s []media.Section) {
+	p.do(func(now mono.Time, c *peer.Peer) { c.SetSections(now, s) })
+}
+
+// Subscribe forwards media to a section of this peer, in place of what was
+// forwarded there before.
+func (p *Peer) Subscribe(s Subscription) {
+	p.do(func(now mono.Time, c *peer.Peer) {
+		sub := c.Subscription(s.Section)
+		if sub == nil {
+			return
+		}
+		sub.SetPaused(now, s.Paused)
+		sub.SetTarget(now, s.Target, s.Fallback)
+		wish := sub.Expect()
+		if s.Source.site == p.site {
+			c.Subscribe(now, s.Section, s.Source.core, s.SourceSection)
+			return
+		}
+		from, to := s.Source.site.shard, p.site.shard
+		from.Post(func(mono.Time) {
+			from.Subscribe(s.Source.core, s.SourceSection, to, func(now mono.Time, t *route.Track) {
+				if !c.Closed() && sub.Expects(wish) { // nothing else was wanted meanwhile
+					sub.Attach(now, t)
+				}
+			})
+		})
+	})
+}
+
+// Unsubscribe stops what is forwarded to a section.
+func (p *Peer) Unsubscribe(section int) {
+	p.do(func(_ mono.Time, c *peer.Peer) { c.Unsubscribe(section) })
+}
+
+// SetPaused holds or resumes what is forwarded to a section.
+func (p *Peer) SetPaused(section int, paused bool) {
+	p.do(func(now mono.Time, c *peer.Peer) {
+		if s := c.Subscription(section); s != nil {
+			s.SetPaused(now, paused)
+		}
+	})
+}
+
+// SetTarget chooses the layers that are forwarded to a section.
+func (p *Peer) SetTarget(section int, target media.Layer, fallback time.Duration) {
+	p.do(func(now mono.Time, c *peer.Peer) {
+		if s := c.Subscription(section); s != nil {
+			s.SetTarget(now, target, fallback)
+		}
+	})
+}
+
+// SetPlayoutDelay makes a section's packets carry a playout delay, in steps of
+// 10 ms; negative values give that back to the source.
+func (p *Peer) SetPlayoutDelay(section, least, most int) {
+	p.do(func(_ mono.Time, c *peer.Peer) { c.SetPlayoutDelay(section, least, most) })
+}
+
+// SetAudioLevelWindow makes a received audio section tell its mean level every
+// so many packets that carry one (RFC 6464); 0 turns that off.
+func (p *Peer) SetAudioLevelWindow(section, packets int) {
+	p.do(func(_ mono.Time, c *peer.Peer) { c.SetAudioLevelWindow(section, packets) })
+}
+
+// SetBitrateCap limits what the remote sends, in bit/s, by REMB; 0 = no limit.
+func (p *Peer) SetBitrateCap(bps uint64) {
+	p.do(func(now mono.Time, c *peer.Peer) { c.SetBitrateCap(now, bps) })
+}
+
+// RequestKeyframe asks the remote for a key frame of a section, -1 = all.
+func (p *Peer) RequestKeyframe(section int) {
+	p.do(func(now mono.Time, c *peer.Peer) { c.RequestKeyframe(now, section) })
+}
+
+// SetDataChannels allows data channels. The association starts when DTLS is
+// up, and lives as long as the connection.
+func (p *Peer) SetDataChannels(on bool) {
+	p.mu.Lock()
+	p.wantData = on
+	l := p.link
+	p.mu.Unlock()
+	if on && l != nil {
+		l.startData()
+	}
+}
+
+// SendData sends one message on the channel with this label, which is opened
+// if there is none. The payload is copied.
+func (p *Peer) SendData(label, protocol string, binary bool, payload []byte) error {
+	p.mu.Lock()
+	l, want := p.link, p.wantData
+	p.mu.Unlock()
+	if l == nil || !want {
+		return ErrNoDataChannels
+	}
+	return l.send(label, protocol, binary, payload)
+}
+
+// Close ends the connection; EventClosed follows with the reason.
+func (p *Peer) Close(r Reason) {
+	p.do(func(now mono.Time, c *peer.Peer) { c.Close(now, r) })
+}
+
+// Counters returns the connection's packet counts, zero after its end.
+func (p *Peer) Counters() (n peer.Counters) {
+	p.site.shard.Call(func(mono.Time) { n = p.core.Counters() })
+	return n
+}
+
+// host is the Peer as the shard's loop sees it.
+type host Peer
+
+// Emit implements shard.Host.
+func (h *host) Emit(ev peer.Event) {
+	p := (*Peer)(h)
+	p.mu.Lock()
+	if ev.Kind == EventClosed {
+		if p.link != nil {
+			p.link.end()
+		}
+	}
+	p.push(ev)
+	p.mu.Unlock()
+	if ev.Kind == EventClosed {
+		p.site.forget(p)
+	}
+}
+
+func (st *site) forget(p *Peer) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	delete(st.peers, p)
+}
+
+// push queues an event for the handler, with the peer's lock held. A goroutine
+// exists only while there are events.
+func (p *Peer) push(ev Event) {
+	if p.closed {
+		return
+	}
+	p.closed = ev.Kind == EventClosed
+	p.events = append(p.events, ev)
+	if !p.draining {
+		p.draining = true
+		p.engine.pending.Add(1)
+		go p.drain()
+	}
+}
+
+func (p *Peer) drain() {
+	defer p.engine.pending.Done()
+	for {
+		p.mu.Lock()
+		list := p.events
+		p.events = nil
+		if len(list) == 0 {
+			p.draining = false
+			p.mu.Unlock()
+			return
+		}
+		p.mu.Unlock()
+		for _, ev := range list {
+			p.handler.PeerEvent(ev)
+		}
+	}
+}
+
+// StartDTLS implements shard.Host.
+func (h *host) StartDTLS(role dtls.Role, remote dtls.Fingerprint) peer.DTLS {
+	p := (*Peer)(h)
+	l := &link{peer: p, client: role == dtls.Client}
+	p.mu.Lock()
+	p.link = l
+	p.mu.Unlock()
+	p.engine.pending.Add(1)
+	l.endpoint = dtls.Start(dtls.Config{
+		Certificate: p.engine.cfg.Certificate,
+		Role:        role,
+		Remote:      remote,
+		MTU:         p.engine.cfg.DTLSMTU,
+
+		RejectSelfSigned: p.engine.cfg.RejectSelfSigned,
+
+		Send:        l.transmit,
+		OnConnected: l.connected,
+		OnClosed:    l.closed,
+	})
+	go func() {
+		defer p.engine.pending.Done()
+		<-l.endpoint.Done()
+	}()
+	return l.endpoint
+}

@@ -1,0 +1,79 @@
+package route
+
+// numberer maps the extended sequence numbers of a source stream to a gapless
+// outgoing sequence. Packets that are left out on purpose leave no gap, packets
+// that were lost do; late packets get the number that was kept for them.
+type numberer struct {
+	next    uint64 // next outgoing number
+	highest uint64 // highest source number mapped or skipped
+	delta   uint64 // outgoing = source - delta, modulo 2^64
+	first   uint64 // source number at the last rebase
+	started bool
+
+	// steps are the latest changes of delta, newest last, within one base.
+	steps [stepCount]step
+	n     int
+}
+
+const stepCount = 32
+
+// step says that delta applied to source numbers below until.
+type step struct {
+	until uint64
+	delta uint64
+}
+
+// rebase makes in the next outgoing number's source.
+func (m *numberer) rebase(in uint64) {
+	if m.next == 0 {
+		m.next = 1
+	}
+	m.delta, m.highest, m.first = in-m.next, in-1, in
+	m.n, m.started = 0, true
+}
+
+// use returns the outgoing number of in; false if it is too late to tell.
+func (m *numberer) use(in uint64) (uint64, bool) {
+	if in > m.highest {
+		m.highest = in
+		out := in - m.delta
+		m.next = out + 1
+		return out, true
+	}
+	return m.late(in)
+}
+
+// skip leaves out in. When in is late, its place cannot be closed any more and
+// skip returns the number of it, to be filled with padding.
+func (m *numberer) skip(in uint64) (filler uint64, fill bool) {
+	if in <= m.highest {
+		return m.late(in)
+	}
+	if m.n == stepCount {
+		copy(m.steps[:], m.steps[1:])
+		m.n--
+	}
+	m.steps[m.n] = step{in, m.delta}
+	m.n++
+	m.delta++
+	m.highest = in
+	m.next = in + 1 - m.delta
+	return 0, false
+}
+
+func (m *numberer) late(in uint64) (uint64, bool) {
+	if in < m.first {
+		return 0, false
+	}
+	delta := m.delta
+	for i := m.n - 1; i >= 0 && in <= m.steps[i].until; i-- {
+		if in == m.steps[i].until {
+			return 0, false // was left out: seen before
+		}
+		delta = m.steps[i].delta
+		if i == 0 && m.n == stepCount {
+			return 0, false // older than the memory of steps
+		}
+	}
+	return in - delta, true
+}

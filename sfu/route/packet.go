@@ -1,0 +1,125 @@
+// Package route forwards tracks to subscriptions: packet caches, layer
+// selection, and continuous numbering. It runs inside one shard's loop.
+package route
+
+import (
+	"bifrons/rtp/codec"
+	"bifrons/rtp/mono"
+	"bifrons/rtp/pktbuf"
+	"bifrons/sfu/media"
+)
+
+// Packet is one received RTP packet: parsed, decrypted and from then on
+// immutable. It holds one reference to Buf.
+type Packet struct {
+	Buf       *pktbuf.Buf
+	Seq       uint64 // extended sequence number of its stream
+	Arrival   mono.Time
+	Timestamp uint32
+	SSRC      uint32 // of the primary stream, also for a repaired packet
+	Off, Len  uint16 // payload within Buf.B, without padding
+
+	Codec       media.CodecName
+	PayloadType uint8
+	Encoding    uint8 // simulcast encoding, 0 = lowest
+	Marker      bool
+
+	Ext  Extensions
+	Info codec.Info
+	VP8  codec.VP8 // descriptor, valid when Codec is VP8 and Info was read
+	Read bool      // Info is valid: the payload could be looked into
+}
+
+// Payload returns the packet's payload; the packet lends it.
+func (p *Packet) Payload() []byte { return p.Buf.B[p.Off : p.Off+p.Len] }
+
+// Extensions are the header extension values that are relayed.
+type Extensions struct {
+	HasAudioLevel, HasOrientation, HasPlayoutDelay bool
+	AudioLevel                                     uint8 // RFC 6464 byte: voice bit and level
+	Orientation                                    uint8
+	PlayoutDelay                                   [3]byte
+	Descriptor                                     []byte // dependency descriptor, part of Buf
+	Capture                                        []byte // abs-capture-time, part of Buf
+}
+
+// Limits of a packet cache, in packets. A cache grows while it would forget
+// packets that are younger than keep.
+const (
+	minCache = 64
+	maxCache = 2048
+)
+
+// Cache is the ring of a stream's recent packets. It answers NACKs.
+type Cache struct {
+	slots   []Packet
+	highest uint64
+	any     bool
+}
+
+// Put takes p, forgetting the packet whose place it needs. keep is how long
+// a packet should stay available.
+func (c *Cache) Put(p Packet, keep mono.Time) *Packet {
+	if c.slots == nil {
+		c.slots = make([]Packet, minCache)
+	}
+	s := &c.slots[p.Seq&uint64(len(c.slots)-1)]
+	for s.Buf != nil && p.Arrival-s.Arrival < keep && len(c.slots) < maxCache && p.Seq > s.Seq {
+		c.grow()
+		s = &c.slots[p.Seq&uint64(len(c.slots)-1)]
+	}
+	if s.Buf != nil {
+		s.Buf.Release()
+	}
+	*s = p
+	if !c.any || p.Seq > c.highest {
+		c.highest, c.any = p.Seq, true
+	}
+	return s
+}
+
+// grow doubles the ring. Pointers that Put returned before stay readable.
+func (c *Cache) grow() {
+	old := c.slots
+	c.slots = make([]Packet, 2*len(old))
+	for i := range old {
+		if old[i].Buf != nil {
+			c.slots[old[i].Seq&uint64(len(c.slots)-1)] = old[i]
+		}
+	}
+}
+
+// Get returns the packet with the low 16 bits of its sequence number, nil if
+// it is not held any more. The cache lends it until the next Put.
+func (c *Cache) Get(seq uint16) *Packet {
+	if !c.any {
+		return nil
+	}
+	s := &c.slots[c.extend(seq)&uint64(len(c.slots)-1)]
+	if s.Buf == nil || uint16(s.Seq) != seq {
+		return nil
+	}
+	return s
+}
+
+// extend finds the extended number nearest to the highest one seen.
+func (c *Cache) extend(seq uint16) uint64 {
+	return uint64(int64(c.highest) + int64(int16(seq-uint16(c.highest))))
+}
+
+// Expire releases packets that arrived before t. It costs a walk over the
+// ring and belongs in a slow timer.
+func (c *Cache) Expire(t mono.Time) {
+	for i := range c.slots {
+		if s := &c.slots[i]; s.Buf != nil && s.Arrival < t {
+			s.Buf.Release()
+			*s = Packet{}
+		}
+	}
+}
+
+// Reset releases everything.
+func (c *Cache) Reset() {
+	c.Expire(mono.Never)
+	c.slots, c.any = nil, false
+}

@@ -1,0 +1,256 @@
+package route
+
+import (
+	"time"
+
+	"bifrons/rtp/codec"
+	"bifrons/rtp/mono"
+	"bifrons/sfu/media"
+)
+
+// Outgoing is how a source packet leaves on a subscription.
+type Outgoing struct {
+	Seq       uint64 // extended outgoing sequence number; the high bits are the rollover counter
+	Timestamp uint32
+	Marker    bool
+	Rewrite   bool // PictureID and TL0 replace those of a VP8 descriptor
+	PictureID uint16
+	TL0       uint8
+}
+
+// Sink is the sending half of a peer's media section.
+type Sink interface {
+	// Send sends a packet; p is lent for the call.
+	Send(now mono.Time, p *Packet, o Outgoing)
+	// Fill sends a packet of padding only, to close the gap of one left out.
+	Fill(now mono.Time, p *Packet, o Outgoing)
+	// LayerChanged tells that another layer is forwarded from now on.
+	LayerChanged(current, available media.Layer)
+}
+
+// Subscription forwards one track to one sink, in continuous numbering that
+// survives changes of the source, of layers, and pauses. It is used by one
+// shard only.
+type Subscription struct {
+	sink   Sink
+	track  *Track
+	paused bool
+	wishes uint64 // changes of what is wanted
+
+	sel   selector
+	num   numberer
+	vp8   codec.VP8Munger
+	layer media.Layer // numbers of layers of the source, as far as known
+
+	ssrc     uint32 // of the stream that the numbering is based on
+	encoding uint8
+	open     bool // a key frame has passed, or none is needed
+	rebase   bool // next packet starts a new base
+
+	tsDelta  uint32 // outgoing = source - tsDelta
+	lastTS   uint32 // outgoing
+	lastSent mono.Time
+	sent     bool
+}
+
+// NewSubscription makes a subscription that feeds sink.
+func NewSubscription(sink Sink) *Subscription {
+	s := &Subscription{sink: sink}
+	s.sel.reset()
+	s.sel.want(media.NoLayer, 0)
+	return s
+}
+
+// Track returns the track that is forwarded, nil if none.
+func (s *Subscription) Track() *Track { return s.track }
+
+// Layer returns the layer that is forwarded; -1 where it does not apply.
+func (s *Subscription) Layer() media.Layer { return s.sel.current }
+
+// Attach makes t the source, replacing another one. The numbering goes on.
+func (s *Subscription) Attach(now mono.Time, t *Track) {
+	if s.track == t {
+		return
+	}
+	s.detach()
+	s.track = t
+	t.subs = append(t.subs, s)
+	s.restart()
+	if !s.paused {
+		t.RequestKeyframe(now)
+	}
+}
+
+// Expect notes that another track is wanted, which will be attached later, and
+// returns what Expects then has to be asked.
+func (s *Subscription) Expect() uint64 {
+	s.wishes++
+	return s.wishes
+}
+
+// Expects tells whether nothing else has been wanted since.
+func (s *Subscription) Expects(wish uint64) bool { return s.wishes == wish }
+
+// Detach ends the forwarding; the numbering is kept for a later Attach.
+func (s *Subscription) Detach() {
+	s.wishes++
+	s.detach()
+}
+
+func (s *Subscription) detach() {
+	if s.track == nil {
+		return
+	}
+	subs := s.track.subs
+	for i := range subs {
+		if subs[i] == s {
+			s.track.subs = append(subs[:i], subs[i+1:]...)
+			break
+		}
+	}
+	s.track = nil
+}
+
+func (s *Subscription) restart() {
+	s.sel.reset()
+	s.open, s.rebase = false, true
+}
+
+// Renumber starts the outgoing sequence anew, for a sink with another SSRC.
+func (s *Subscription) Renumber() {
+	s.num.next, s.rebase = 1, true
+}
+
+// SetPaused stops or resumes forwarding. After a pause a new key frame is
+// asked for.
+func (s *Subscription) SetPaused(now mono.Time, paused bool) {
+	if s.paused == paused {
+		return
+	}
+	s.paused = paused
+	if !paused {
+		s.open, s.rebase = false, true
+		if s.track != nil {
+			s.track.RequestKeyframe(now)
+		}
+	}
+}
+
+// SetTarget chooses the layers to forward; -1 is the highest there is.
+// fallback is the silence after which a lower substream is taken, 0 = default.
+func (s *Subscription) SetTarget(now mono.Time, t media.Layer, fallback time.Duration) {
+	if s.sel.want(t, fallback) && s.track != nil {
+		s.track.RequestKeyframe(now)
+	}
+}
+
+// forward decides on one packet of the track and sends it on.
+func (s *Subscription) forward(now mono.Time, p *Packet) {
+	if s.paused {
+		return
+	}
+	c := s.choose(now, p)
+	if c.keyframe {
+		s.track.RequestKeyframe(now)
+	}
+	if c.forward {
+		s.send(now, p, c)
+	} else if p.Encoding == s.encoding && p.SSRC == s.ssrc && !s.rebase {
+		s.leaveOut(now, p)
+	}
+	if learned := p.Info.Keyframe && s.learn(p); learned || c.changed {
+		s.sink.LayerChanged(s.sel.current, s.layer)
+	}
+}
+
+func (s *Subscription) choose(now mono.Time, p *Packet) choice {
+	t := s.track
+	switch {
+	case t.Kind != media.Video || t.Encrypted && !t.Simulcast || !p.Read:
+		if t.Simulcast && p.Encoding != s.encoding && s.open {
+			return choice{}
+		}
+		s.open = true
+		return choice{forward: true, marker: p.Marker}
+	case t.Simulcast:
+		c := s.sel.simulcast(now, p)
+		if c.forward && !s.open && !p.Info.Keyframe {
+			return choice{keyframe: true, changed: c.changed}
+		}
+		s.open = s.open || c.forward
+		return c
+	case !s.open && !p.Info.Keyframe:
+		return choice{keyframe: true}
+	}
+	s.open = true
+	if t.SVC {
+		return s.sel.svc(now, p)
+	}
+	return choice{forward: true, marker: p.Marker}
+}
+
+// send numbers p and hands it to the sink.
+func (s *Subscription) send(now mono.Time, p *Packet, c choice) {
+	if s.rebase || c.rebase || p.SSRC != s.ssrc || p.Encoding != s.encoding {
+		s.base(now, p)
+	}
+	seq, ok := s.num.use(p.Seq)
+	if !ok {
+		return
+	}
+	o := Outgoing{Seq: seq, Timestamp: p.Timestamp - s.tsDelta, Marker: c.marker}
+	if p.Codec == media.VP8 && p.Read {
+		if o.PictureID, o.TL0, o.Rewrite = s.vp8.Map(&p.VP8); !o.Rewrite {
+			s.sink.Fill(now, p, o)
+			return
+		}
+	}
+	if int32(o.Timestamp-s.lastTS) > 0 || !s.sent {
+		s.lastTS, s.lastSent, s.sent = o.Timestamp, p.Arrival, true
+	}
+	s.sink.Send(now, p, o)
+}
+
+// base starts a new base at p: numbers go on without a gap, the timestamp by
+// the time that has passed, except that one stream after a pause keeps its own
+// clock.
+func (s *Subscription) base(now mono.Time, p *Packet) {
+	same := s.sent && p.SSRC == s.ssrc && p.Encoding == s.encoding
+	s.num.rebase(p.Seq)
+	if p.Codec == media.VP8 {
+		s.vp8.Switch()
+	}
+	if !same {
+		ts := uint32(0)
+		if s.sent {
+			passed := int64(p.Arrival.Sub(s.lastSent)) * int64(s.track.ClockRate) / int64(time.Second)
+			ts = s.lastTS + uint32(max(passed, 1))
+		}
+		s.tsDelta = p.Timestamp - ts
+	}
+	s.ssrc, s.encoding, s.rebase = p.SSRC, p.Encoding, false
+}
+
+// leaveOut closes the gap of a packet that is not forwarded.
+func (s *Subscription) leaveOut(now mono.Time, p *Packet) {
+	if p.Codec == media.VP8 && p.Read {
+		s.vp8.Drop(&p.VP8)
+	}
+	if seq, fill := s.num.skip(p.Seq); fill {
+		s.sink.Fill(now, p, Outgoing{Seq: seq, Timestamp: p.Timestamp - s.tsDelta})
+	}
+}
+
+// learn notes how many layers the source has; it reports whether that is new.
+func (s *Subscription) learn(p *Packet) bool {
+	l := media.Layer{Substream: int8(s.track.encodings), Spatial: p.Info.Spatials, Temporal: p.Info.Temporals}
+	if l.Spatial == 0 {
+		l.Spatial = s.layer.Spatial
+	}
+	if l.Temporal == 0 {
+		l.Temporal = s.layer.Temporal
+	}
+	changed := (s.track.Simulcast || s.track.SVC) && l != s.layer
+	s.layer = l
+	return changed
+}

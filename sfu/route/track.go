@@ -1,0 +1,145 @@
+package route
+
+import (
+	"time"
+
+	"bifrons/rtp/mono"
+	"bifrons/sfu/media"
+)
+
+// Track is one source of media with its encodings, as a shard sees it.
+type Track struct {
+	Kind      media.Kind
+	ClockRate uint32 // Hz
+	Simulcast bool
+	SVC       bool
+	Encrypted bool
+	// Keyframe asks the source for a key frame. It may be called for every
+	// packet: the source throttles.
+	Keyframe func(now mono.Time)
+
+	caches    [media.MaxEncodings]Cache
+	encodings int
+	subs      []*Subscription
+	taps      []Tap
+	pending   []*Packet
+}
+
+// Tap takes what a track gets to somewhere else, such as another shard. Packets
+// are lent; a Tap that keeps one retains its buffer.
+type Tap interface {
+	Take(p *Packet)
+	Skip(p *Packet)
+	// Changed tells of other properties of the track.
+	Changed(t *Track)
+	// Ended tells that nothing will come any more.
+	Ended()
+}
+
+// keep is how long a packet can be asked for again.
+const keep = mono.Time(time.Second)
+
+// RequestKeyframe asks the source for a key frame of all its encodings.
+func (t *Track) RequestKeyframe(now mono.Time) {
+	if t.Kind == media.Video && t.Keyframe != nil {
+		t.Keyframe(now)
+	}
+}
+
+// Subscriptions returns the number of subscriptions.
+func (t *Track) Subscriptions() int { return len(t.subs) }
+
+// AddTap makes tap take all further packets.
+func (t *Track) AddTap(tap Tap) { t.taps = append(t.taps, tap) }
+
+// RemoveTap ends that.
+func (t *Track) RemoveTap(tap Tap) {
+	for i := range t.taps {
+		if t.taps[i] == tap {
+			t.taps = append(t.taps[:i], t.taps[i+1:]...)
+			return
+		}
+	}
+}
+
+// Changed has to follow a change of the track's properties.
+func (t *Track) Changed() {
+	for _, tap := range t.taps {
+		tap.Changed(t)
+	}
+}
+
+// Push takes a packet. It is forwarded by the next Flush; first reports that
+// nothing was waiting before, so that the caller schedules that Flush.
+func (t *Track) Push(p Packet) (first bool) {
+	first = len(t.pending) == 0
+	t.encodings = max(t.encodings, int(p.Encoding)+1)
+	t.pending = append(t.pending, t.caches[p.Encoding].Put(p, keep))
+	return first
+}
+
+// Skip tells that a sequence number was received but carries nothing, so that
+// it leaves no gap. p is lent: it has no payload.
+func (t *Track) Skip(now mono.Time, p *Packet) {
+	t.Flush(now)
+	for _, tap := range t.taps {
+		tap.Skip(p)
+	}
+	for _, s := range t.subs {
+		if !s.paused && !s.rebase && p.SSRC == s.ssrc && p.Encoding == s.encoding {
+			if seq, fill := s.num.skip(p.Seq); fill {
+				s.sink.Fill(now, p, Outgoing{Seq: seq, Timestamp: p.Timestamp - s.tsDelta})
+			}
+		}
+	}
+}
+
+// Flush forwards what was pushed. Subscriptions are the outer loop: all packets
+// for one destination follow each other, which makes long GSO runs.
+func (t *Track) Flush(now mono.Time) {
+	for _, tap := range t.taps {
+		for _, p := range t.pending {
+			tap.Take(p)
+		}
+	}
+	for _, s := range t.subs {
+		for _, p := range t.pending {
+			s.forward(now, p)
+		}
+	}
+	clear(t.pending)
+	t.pending = t.pending[:0]
+}
+
+// Find returns the cached packet of an encoding by the low bits of its
+// sequence number, nil if it is gone; lent until the next Push.
+func (t *Track) Find(encoding uint8, seq uint16) *Packet { return t.caches[encoding].Get(seq) }
+
+// Expire releases packets that nobody can ask for any more.
+func (t *Track) Expire(now mono.Time) {
+	for i := range t.caches {
+		t.caches[i].Expire(now - keep)
+	}
+}
+
+// Forget releases all packets.
+func (t *Track) Forget() {
+	clear(t.pending)
+	t.pending = t.pending[:0]
+	for i := range t.caches {
+		t.caches[i].Reset()
+	}
+}
+
+// Close releases all packets and detaches all subscriptions and taps.
+func (t *Track) Close() {
+	taps := t.taps
+	t.taps = nil
+	for _, tap := range taps {
+		tap.Ended()
+	}
+	for len(t.subs) > 0 {
+		t.subs[0].Detach()
+	}
+	t.Forget()
+}

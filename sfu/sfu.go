@@ -1,0 +1,107 @@
+// Package sfu is the door to the media engine: commands go in, events come out.
+package sfu
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"bifrons/dtls"
+	"bifrons/sfu/media"
+	"bifrons/sfu/peer"
+)
+
+// Config sets up an Engine. The zero value of a field means its default.
+type Config struct {
+	Shards           int    // number of loops, default GOMAXPROCS
+	PortMin, PortMax uint16 // UDP ports of the shards, default any
+
+	IPv6          bool
+	IPv6LinkLocal bool
+	Enforce       []string     // interface names or address prefixes to use, all if empty
+	Ignore        []string     // interface names or address prefixes to leave out
+	PublicIPs     []netip.Addr // 1:1 NAT mapping
+	KeepPrivate   bool         // offer the private host address as well
+	LocalIP       netip.Addr   // what descriptions show, default the first host address
+	STUNServer    string       // host:port, "" = none
+	// IgnoreUnreachableSTUN starts even if the STUN server does not answer.
+	IgnoreUnreachableSTUN bool
+	IgnoreMDNS            bool
+
+	ICELite            bool
+	RegularNomination  bool // default is aggressive
+	ConsentFreshness   bool // RFC 7675; a connection without consent fails
+	KeepaliveConncheck bool // keepalives are binding requests, not indications
+	HangupOnFailed     bool // an established connection that fails is closed at once
+
+	Certificate *dtls.Certificate // nil: generated
+	DTLSMTU     int               // bytes, default 1200
+	// RejectSelfSigned asks for certificates that a known authority signed.
+	RejectSelfSigned bool
+	NoDTLS           bool // plain RTP for debugging
+
+	MinNackQueue      time.Duration // shown in server_info; sent packets are kept for 1 s in any case
+	NackOptimizations bool          // forget sent packets at every keyframe
+	TWCCPeriod        time.Duration // default 200 ms
+	NoMediaTimer      time.Duration // default 1 s, negative = off
+	SlowlinkThreshold int           // lost packets a second, 0 = off
+	DSCP              int           // 0..63
+
+	Logger *slog.Logger
+}
+
+// What comes out of a peer connection, and the remote description that goes
+// in, as package peer defines them.
+type (
+	Event     = peer.Event
+	EventKind = peer.EventKind
+	Reason    = peer.Reason
+	Remote    = peer.Remote
+)
+
+// Kinds of events and reasons; see package peer.
+const (
+	EventUp              = peer.EventUp
+	EventClosed          = peer.EventClosed
+	EventMedia           = peer.EventMedia
+	EventSlowLink        = peer.EventSlowLink
+	EventICEFailed       = peer.EventICEFailed
+	EventCandidate       = peer.EventCandidate
+	EventCandidatesDone  = peer.EventCandidatesDone
+	EventLayer           = peer.EventLayer
+	EventBitrate         = peer.EventBitrate
+	EventDataReady       = peer.EventDataReady
+	EventKeyframeRequest = peer.EventKeyframeRequest
+	EventAudioLevel      = peer.EventAudioLevel
+
+	ReasonICEFailed   = peer.ReasonICEFailed
+	ReasonDTLSAlert   = peer.ReasonDTLSAlert
+	ReasonDTLSTimeout = peer.ReasonDTLSTimeout
+	ReasonDTLSError   = peer.ReasonDTLSError
+)
+
+// Handler takes what comes out of a peer connection. PeerEvent is called in
+// order from one goroutine and should not block. PeerData is called from the
+// connection's SCTP goroutine, with payload lent for the call; blocking there
+// slows down the sender.
+type Handler interface {
+	PeerEvent(Event)
+	PeerData(label, protocol string, binary bool, payload []byte)
+}
+
+// PeerConfig is what a new peer connection needs to know.
+type PeerConfig struct {
+	Controlling bool   // we made the offer (ignored with ICE lite)
+	Label       string // for logs
+	Shard       int    // wanted shard + 1, 0 = the engine chooses
+}
+
+// Subscription forwards the media of one peer's section to another's.
+type Subscription struct {
+	Source        *Peer
+	SourceSection int
+	Section       int // of the receiving peer
+	Paused        bool
+	Target        media.Layer   // -1 = highest
+	Fallback      time.Duration // silence after which a lower substream is taken, default 250 ms
+}

@@ -1,0 +1,255 @@
+package shard
+
+import (
+	"sync/atomic"
+	"time"
+
+	"bifrons/rtp/mono"
+	"bifrons/sfu/media"
+	"bifrons/sfu/peer"
+	"bifrons/sfu/route"
+)
+
+// crossing carries packets from one shard to another: a ring with one producer
+// and one consumer. A packet crosses once, however many subscriptions wait for
+// it on the other side.
+type crossing struct {
+	from, to *Shard
+	ring     []transfer
+	head     atomic.Uint64 // packets put in
+	tail     atomic.Uint64 // packets taken out
+	fresh    bool          // put in since the last wake-up
+}
+
+const (
+	crossingSize = 1024
+	// maxTransfers bounds what one pass takes from one crossing.
+	maxTransfers = 512
+	// sweepInterval is how often replicas without subscriptions are looked for.
+	sweepInterval = mono.Time(time.Second)
+	// crossKeyframe is the least time between two requests for a key frame that
+	// one replica sends to its source.
+	crossKeyframe = mono.Time(100 * time.Millisecond)
+)
+
+// transfer is a packet on its way; it holds a reference to the buffer, unless
+// it only tells of a number that carries nothing.
+type transfer struct {
+	replica *replica
+	packet  route.Packet
+	skip    bool
+}
+
+// replica is a track of another shard as this one sees it: with its own cache,
+// so that answering a NACK never leaves the shard. The source's side is a tap.
+type replica struct {
+	track  *route.Track // on the shard that it is for
+	source *route.Track // on the shard that it is of
+	cross  *crossing
+
+	// The source's shard counts how often it handed the replica out, this one
+	// how often it came, so that none is given up while a subscription for it
+	// is on its way.
+	handed, came int
+	gone         bool // this side has given it up
+	keyframeAt   mono.Time
+}
+
+// Take implements route.Tap, on the source's shard.
+func (r *replica) Take(p *route.Packet) { r.cross.put(transfer{replica: r, packet: *p}) }
+
+// Skip implements route.Tap.
+func (r *replica) Skip(p *route.Packet) {
+	t := transfer{replica: r, packet: *p, skip: true}
+	t.packet.Buf = nil
+	r.cross.put(t)
+}
+
+// Changed implements route.Tap.
+func (r *replica) Changed(t *route.Track) {
+	kind, rate, sim, svc, enc := t.Kind, t.ClockRate, t.Simulcast, t.SVC, t.Encrypted
+	r.cross.to.Post(func(mono.Time) {
+		r.track.Kind, r.track.ClockRate = kind, rate
+		r.track.Simulcast, r.track.SVC, r.track.Encrypted = sim, svc, enc
+	})
+}
+
+// Ended implements route.Tap.
+func (r *replica) Ended() {
+	r.cross.from.withdraw(r)
+	r.cross.to.Post(func(mono.Time) { r.cross.to.giveUp(r) })
+}
+
+func (c *crossing) put(t transfer) {
+	head := c.head.Load()
+	if head-c.tail.Load() == uint64(len(c.ring)) {
+		c.from.drop(media.DropCrossing)
+		return
+	}
+	if t.packet.Buf != nil {
+		t.packet.Buf.Retain()
+	}
+	c.ring[head%uint64(len(c.ring))] = t
+	c.head.Store(head + 1)
+	c.fresh = true
+}
+
+func (c *crossing) waiting() bool { return c.head.Load() != c.tail.Load() }
+
+// crossingTo returns the crossing to another shard, which is made with its first
+// use.
+func (s *Shard) crossingTo(to *Shard) *crossing {
+	for _, c := range s.outbound {
+		if c.to == to {
+			return c
+		}
+	}
+	c := &crossing{from: s, to: to, ring: make([]transfer, crossingSize)}
+	s.outbound = append(s.outbound, c)
+	to.Post(func(mono.Time) { to.inbound = append(to.inbound, c) })
+	return c
+}
+
+// wakeOthers tells the other shards that packets wait for them.
+func (s *Shard) wakeOthers() {
+	for _, c := range s.outbound {
+		if c.fresh {
+			c.fresh = false
+			c.to.sock.Wake()
+		}
+	}
+}
+
+// receive takes what came from other shards.
+func (s *Shard) receive() {
+	for _, c := range s.inbound {
+		tail := c.tail.Load()
+		end := min(c.head.Load(), tail+maxTransfers)
+		for ; tail < end; tail++ {
+			t := &c.ring[tail%uint64(len(c.ring))]
+			s.arrive(t)
+			*t = transfer{}
+		}
+		c.tail.Store(tail)
+	}
+}
+
+func (s *Shard) arrive(t *transfer) {
+	r := t.replica
+	switch {
+	case r.gone:
+		if t.packet.Buf != nil {
+			t.packet.Buf.Release()
+		}
+	case t.skip:
+		r.track.Skip(s.now, &t.packet)
+	case r.track.Push(t.packet):
+		s.dirty = append(s.dirty, r.track)
+	}
+}
+
+// Subscribe forwards the track of a source on this shard to a section of a peer
+// on another one. It runs on the source's shard; found is told, on the other
+// one, the track to attach to.
+func (s *Shard) Subscribe(source *peer.Peer, section int, to *Shard, found func(now mono.Time, t *route.Track)) {
+	t := source.Track(section)
+	if t == nil || source.Closed() {
+		return
+	}
+	r := s.replicaFor(t, to)
+	r.handed++
+	to.Post(func(now mono.Time) {
+		if r.came++; r.came == 1 || r.gone {
+			r.gone = false
+			to.replicas = append(to.replicas, r)
+		}
+		found(now, r.track)
+	})
+}
+
+// replicaFor returns the replica of a track on another shard.
+func (s *Shard) replicaFor(t *route.Track, to *Shard) *replica {
+	for _, r := range s.exports {
+		if r.source == t && r.cross.to == to {
+			return r
+		}
+	}
+	r := &replica{source: t, cross: s.crossingTo(to)}
+	r.track = &route.Track{
+		Kind: t.Kind, ClockRate: t.ClockRate, Simulcast: t.Simulcast, SVC: t.SVC, Encrypted: t.Encrypted,
+		Keyframe: func(now mono.Time) {
+			if r.keyframeAt != 0 && now-r.keyframeAt < crossKeyframe {
+				return
+			}
+			r.keyframeAt = now
+			s.Post(func(now mono.Time) { t.RequestKeyframe(now) })
+		},
+	}
+	t.AddTap(r)
+	s.exports = append(s.exports, r)
+	return r
+}
+
+// sweep gives up replicas that nobody is subscribed to, and lets the others
+// forget old packets.
+func (s *Shard) sweep() {
+	if s.now < s.nextSweep {
+		return
+	}
+	s.nextSweep = s.now + sweepInterval
+	for _, r := range append([]*replica(nil), s.replicas...) {
+		if r.track.Subscriptions() > 0 {
+			r.track.Expire(s.now)
+			continue
+		}
+		s.giveUp(r)
+		seen := r.came
+		r.cross.from.Post(func(mono.Time) {
+			if r.handed == seen { // else a subscription is on its way
+				r.cross.from.withdraw(r)
+			}
+		})
+	}
+}
+
+// giveUp forgets a replica on the shard that it is for.
+func (s *Shard) giveUp(r *replica) {
+	r.gone = true
+	r.track.Close()
+	for i := range s.replicas {
+		if s.replicas[i] == r {
+			s.replicas = append(s.replicas[:i], s.replicas[i+1:]...)
+			break
+		}
+	}
+}
+
+// withdraw forgets a replica on the shard that it is of.
+func (s *Shard) withdraw(r *replica) {
+	r.source.RemoveTap(r)
+	for i := range s.exports {
+		if s.exports[i] == r {
+			s.exports = append(s.exports[:i], s.exports[i+1:]...)
+			return
+		}
+	}
+}
+
+// releaseCrossings gives back what is still in the rings to this shard. The
+// producers have ended by then, or will find nobody to wake.
+func (s *Shard) releaseCrossings() {
+	for _, c := range s.inbound {
+		for tail := c.tail.Load(); tail < c.head.Load(); tail++ {
+			if t := &c.ring[tail%uint64(len(c.ring))]; t.packet.Buf != nil {
+				t.packet.Buf.Release()
+				*t = transfer{}
+			}
+			c.tail.Store(tail + 1)
+		}
+	}
+	for _, r := range s.replicas {
+		r.gone = true
+		r.track.Close()
+	}
+	s.replicas = nil
+}

@@ -1,0 +1,85 @@
+package shard
+
+import (
+	"bifrons/ice"
+	"bifrons/ice/netio"
+)
+
+const (
+	// maxDatagram is the room that every outgoing datagram may use, in bytes.
+	maxDatagram = 1600
+	slabSize    = 1 << 20
+	maxMessages = 1024
+	// Limits of one UDP GSO message (linux/udp.h UDP_MAX_SEGMENTS and the
+	// size of an IPv4 datagram).
+	maxSegments = 64
+	maxGSOBytes = 65000
+)
+
+// egress collects the datagrams of one pass in one slab. Datagrams of one size
+// that follow each other to one destination become one GSO message.
+type egress struct {
+	slab     []byte
+	used     int
+	messages []netio.Message
+	paths    []ice.Path
+	open     bool // the last message may be extended
+	segments int  // datagrams in the last message
+	send     func([]netio.Message)
+}
+
+func newEgress(send func([]netio.Message)) *egress {
+	return &egress{
+		slab:     make([]byte, slabSize),
+		messages: make([]netio.Message, 0, maxMessages),
+		paths:    make([]ice.Path, 0, maxMessages),
+		send:     send,
+	}
+}
+
+// reserve lends room for one datagram until the next call.
+func (e *egress) reserve() []byte {
+	if len(e.slab)-e.used < maxDatagram || len(e.messages) == maxMessages {
+		e.flush()
+	}
+	return e.slab[e.used : e.used+maxDatagram : e.used+maxDatagram]
+}
+
+// commit queues the first n bytes of what reserve lent.
+func (e *egress) commit(path ice.Path, n int) {
+	b := e.slab[e.used : e.used+n]
+	e.used += n
+	if e.open && e.extend(path, n) {
+		return
+	}
+	e.messages = append(e.messages, netio.Message{Buf: b, Remote: path.Remote, Local: path.Local})
+	e.paths = append(e.paths, path)
+	e.open, e.segments = true, 1
+}
+
+// extend adds n bytes, which lie behind the last message, to it.
+func (e *egress) extend(path ice.Path, n int) bool {
+	last := len(e.messages) - 1
+	m := &e.messages[last]
+	size := m.Segment
+	if e.segments == 1 {
+		size = len(m.Buf)
+	}
+	if e.paths[last] != path || n > size || e.segments == maxSegments || len(m.Buf)+n > maxGSOBytes {
+		return false
+	}
+	m.Segment = size
+	m.Buf = m.Buf[:len(m.Buf)+n]
+	e.segments++
+	e.open = n == size // a shorter datagram has to be the last
+	return true
+}
+
+// flush sends everything that was committed.
+func (e *egress) flush() {
+	if len(e.messages) > 0 {
+		e.send(e.messages)
+	}
+	e.messages, e.paths = e.messages[:0], e.paths[:0]
+	e.used, e.open, e.segments = 0, false, 0
+}

@@ -1,0 +1,405 @@
+// Package shard is the engine's loop: one goroutine that owns a UDP socket, an
+// arena of packet memory, timers, and the peers that live on it. Everything a
+// packet meets on its way through a shard runs on that goroutine.
+package shard
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"bifrons/ice"
+	"bifrons/ice/netio"
+	"bifrons/rtp/mono"
+	"bifrons/rtp/pktbuf"
+	"bifrons/sfu/media"
+	"bifrons/sfu/peer"
+	"bifrons/sfu/route"
+)
+
+// Socket is the shard's way to the network.
+type Socket interface {
+	RecvBatch(ms []netio.Message, deadline time.Time) (int, error)
+	SendBatch(ms []netio.Message) (int, error)
+	Wake()
+	Close() error
+}
+
+// Config sets up a Shard.
+type Config struct {
+	Socket  Socket
+	Options *peer.Options
+	Logger  *slog.Logger
+	// Buffers limits the packets held in memory at the same time.
+	Buffers int
+	// STUNServer finds the shard's server-reflexive address; invalid = none.
+	// OnReflexive is told, once, on the loop.
+	STUNServer  netip.AddrPort
+	OnReflexive func(a netip.AddrPort, ok bool)
+	// Random fills a slice; default crypto/rand.
+	Random func([]byte)
+}
+
+// Bounds of one pass.
+const (
+	batchSize      = 128
+	defaultBuffers = 1 << 18
+	// maxAddresses is how many remote addresses one peer may have bound.
+	maxAddresses = 32
+)
+
+// Shard runs peers. Its methods are for the loop's own goroutine, except Post,
+// Call, Run's caller and the statistics.
+type Shard struct {
+	cfg    Config
+	sock   Socket
+	log    *slog.Logger
+	pool   *pktbuf.Pool
+	slots  []netio.Message
+	bufs   []*pktbuf.Buf
+	out    *egress
+	hungry bool // the arena was empty: slots without a buffer are left
+
+	peers   map[*peer.Peer]*member
+	byAddr  map[netip.AddrPort]*member
+	byUfrag map[string]*member
+	byKey   map[uint32]*member // by the transaction ids of its checks
+	lastKey uint32
+	timers  timers
+
+	// Tracks of other shards, and ours that others have.
+	inbound, outbound []*crossing
+	replicas, exports []*replica
+	nextSweep         mono.Time
+
+	dirty   []*route.Track
+	box     mailbox
+	stunner *ice.Reflexive // nil = no STUN server
+	told    bool           // OnReflexive was called
+
+	now     mono.Time
+	load    atomic.Int64 // number of peers
+	drops   [media.NumDrops]atomic.Uint64
+	passes  atomic.Uint64
+	packets atomic.Uint64
+	closing bool
+	done    chan struct{}
+}
+
+// New makes a shard; Run starts it.
+func New(cfg Config) *Shard {
+	if cfg.Buffers == 0 {
+		cfg.Buffers = defaultBuffers
+	}
+	if cfg.Random == nil {
+		cfg.Random = func(b []byte) { _, _ = rand.Read(b) }
+	}
+	s := &Shard{
+		cfg: cfg, sock: cfg.Socket, log: cfg.Logger,
+		pool:    pktbuf.NewPool(cfg.Buffers),
+		slots:   make([]netio.Message, batchSize),
+		bufs:    make([]*pktbuf.Buf, batchSize),
+		peers:   make(map[*peer.Peer]*member),
+		byAddr:  make(map[netip.AddrPort]*member),
+		byUfrag: make(map[string]*member),
+		byKey:   make(map[uint32]*member),
+		done:    make(chan struct{}),
+	}
+	s.out = newEgress(s.sendBatch)
+	if cfg.STUNServer.IsValid() {
+		s.stunner = ice.NewReflexive(cfg.STUNServer, cfg.Random, s.transmit)
+	}
+	return s
+}
+
+// Run is the loop. It returns after Close.
+func (s *Shard) Run() {
+	defer close(s.done)
+	s.now = mono.Now()
+	if s.stunner != nil {
+		s.stunner.Start(s.now)
+		s.out.flush()
+	}
+	for n := batchSize; !s.closing; {
+		s.refill(n)
+		var err error
+		n, err = s.sock.RecvBatch(s.slots, s.wakeTime())
+		if err != nil {
+			s.log.Error("media socket failed, shard stops", "error", err)
+			break
+		}
+		s.Step(mono.Now(), s.slots[:n])
+	}
+	s.shutDown()
+}
+
+// Next is when a pass is due without a datagram, mono.Never if it is not.
+func (s *Shard) Next() mono.Time {
+	due := s.timers.next()
+	if s.stunner != nil {
+		due = min(due, s.stunner.Deadline())
+	}
+	if len(s.replicas) > 0 {
+		due = min(due, s.nextSweep)
+	}
+	for _, c := range s.inbound {
+		if c.waiting() {
+			return s.now
+		}
+	}
+	return due
+}
+
+func (s *Shard) wakeTime() time.Time {
+	due := s.Next()
+	if due == mono.Never {
+		return time.Time{}
+	}
+	return due.Wall()
+}
+
+// Inject is a pass over datagrams that did not come by the socket, for tests
+// that run the shard without its loop. in is lent.
+func (s *Shard) Inject(now mono.Time, in []netio.Message) {
+	for {
+		n := min(len(in), len(s.slots))
+		s.refill(n)
+		for i := range n {
+			m := &s.slots[i]
+			m.N = copy(m.Buf, in[i].Buf[:in[i].N])
+			m.Remote, m.Local, m.Truncated = in[i].Remote, in[i].Local, m.N < in[i].N
+		}
+		s.Step(now, s.slots[:n])
+		if in = in[n:]; len(in) == 0 {
+			return
+		}
+	}
+}
+
+// refill puts a buffer into those of the first n receive slots that lent their
+// own away. When the arena is empty the slots keep what they have.
+func (s *Shard) refill(n int) {
+	if s.hungry {
+		n, s.hungry = len(s.slots), false
+	}
+	for i := range n {
+		if s.bufs[i] == nil {
+			if s.bufs[i] = s.pool.Get(); s.bufs[i] == nil {
+				s.hungry = true
+				s.drop(media.DropNoBuffer)
+				s.slots[i].Buf = s.slots[i].Buf[:0]
+				continue
+			}
+			s.slots[i].Buf = s.bufs[i].B
+		}
+	}
+}
+
+// Step is one pass: datagrams, commands, timers, forwarding, sending. Tests
+// call it with their own clock.
+func (s *Shard) Step(now mono.Time, in []netio.Message) {
+	s.now = now
+	s.passes.Add(1)
+	for i := range in {
+		s.datagram(i, &in[i])
+	}
+	s.packets.Add(uint64(len(in)))
+	s.receive()
+	s.forward()
+	s.commands()
+	s.expire()
+	s.forward()
+	s.out.flush()
+	s.wakeOthers()
+}
+
+// datagram routes one received datagram to its peer. A panic costs that peer.
+func (s *Shard) datagram(i int, m *netio.Message) {
+	buf := s.bufs[i]
+	switch {
+	case m.N == 0 || buf == nil:
+		s.drop(media.DropEmpty)
+		return
+	case m.Truncated:
+		s.drop(media.DropOversize)
+		return
+	}
+	buf.N = m.N
+	path := ice.Path{Local: m.Local, Remote: m.Remote}
+	mb := s.byAddr[m.Remote]
+	if mb == nil || ice.IsSTUN(buf.Bytes()) {
+		s.stun(mb, path, buf.Bytes())
+		return
+	}
+	defer s.guard(mb)
+	if mb.peer.HandleDatagram(s.now, path, buf) {
+		s.bufs[i] = nil
+	}
+	s.settle(mb)
+}
+
+// stun takes a STUN message. A request is for the peer that its USERNAME names,
+// a response for the peer that made its transaction id. The address is bound to
+// that peer once the message proved authentic.
+func (s *Shard) stun(known *member, path ice.Path, b []byte) {
+	if !ice.IsSTUN(b) {
+		s.drop(media.DropUnknownPeer)
+		return
+	}
+	if s.stunner != nil && s.stunner.Handle(s.now, path.Remote, b) {
+		s.tellReflexive()
+		return
+	}
+	mb := known
+	if local, _, ok := ice.STUNUsername(b); ok {
+		if mb = s.byUfrag[string(local)]; mb == nil {
+			s.drop(media.DropSTUNUsername)
+			return
+		}
+	}
+	if key, ok := ice.TransactionKey(b); ok {
+		mb = s.byKey[key]
+	}
+	if mb == nil {
+		s.drop(media.DropUnknownPeer)
+		return
+	}
+	defer s.guard(mb)
+	if mb.peer.HandleSTUN(s.now, path, b) && mb != known {
+		s.bindAddress(mb, path.Remote)
+	}
+	s.settle(mb)
+}
+
+// bindAddress routes an address to a peer.
+func (s *Shard) bindAddress(mb *member, a netip.AddrPort) {
+	old := s.byAddr[a]
+	if old == mb || mb.gone || mb.addrs >= maxAddresses {
+		return
+	}
+	if old != nil {
+		old.addrs--
+	}
+	s.byAddr[a] = mb
+	mb.addrs++
+}
+
+// guard turns a panic into the end of one peer.
+func (s *Shard) guard(mb *member) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	s.drop(media.DropPeerPanic)
+	s.log.Error("peer handler panicked, closing that peer", "panic", r, "stack", stack())
+	defer func() {
+		if r := recover(); r != nil {
+			s.log.Error("closing that peer panicked too", "panic", r)
+			s.Remove(mb.peer)
+		}
+	}()
+	mb.peer.Close(s.now, "Internal error")
+	s.settle(mb)
+}
+
+// settle follows up after a peer did something: its timer, or its end.
+func (s *Shard) settle(mb *member) {
+	if mb.gone {
+		return
+	}
+	if mb.peer.Closed() {
+		s.Remove(mb.peer)
+		return
+	}
+	s.timers.set(mb, mb.peer.Deadline())
+}
+
+// commands runs what the mailbox holds.
+func (s *Shard) commands() {
+	q := s.box.take()
+	for _, c := range q {
+		c(s.now)
+	}
+	s.box.done(q)
+}
+
+// expire runs the timers that are due.
+func (s *Shard) expire() {
+	if s.stunner != nil && s.stunner.Deadline() <= s.now {
+		s.stunner.Advance(s.now)
+		s.tellReflexive()
+	}
+	if len(s.replicas) > 0 {
+		s.sweep()
+	}
+	for range len(s.timers.heap) {
+		if s.timers.next() > s.now {
+			return
+		}
+		s.advance(s.timers.heap[0])
+	}
+}
+
+func (s *Shard) advance(mb *member) {
+	defer s.guard(mb)
+	mb.peer.Advance(s.now)
+	if !mb.peer.Closed() && mb.peer.Deadline() <= s.now {
+		s.timers.set(mb, s.now+1) // never twice in one pass
+		return
+	}
+	s.settle(mb)
+}
+
+// forward sends on what the tracks got in this pass.
+func (s *Shard) forward() {
+	for i, t := range s.dirty {
+		t.Flush(s.now)
+		s.dirty[i] = nil
+	}
+	s.dirty = s.dirty[:0]
+}
+
+func (s *Shard) sendBatch(ms []netio.Message) {
+	if _, err := s.sock.SendBatch(ms); err != nil {
+		s.drop(media.DropSendQueue)
+	}
+}
+
+// transmit sends one datagram as it is.
+func (s *Shard) transmit(path ice.Path, b []byte) {
+	n := copy(s.out.reserve(), b)
+	s.out.commit(path, n)
+}
+
+func (s *Shard) tellReflexive() {
+	if s.told || !s.stunner.Done() {
+		return
+	}
+	s.told = true
+	s.cfg.OnReflexive(s.stunner.Address())
+}
+
+func (s *Shard) drop(d media.Drop) { s.drops[d].Add(1) }
+
+// shutDown closes all peers and gives the memory back.
+func (s *Shard) shutDown() {
+	s.now = mono.Now()
+	for _, c := range s.box.close() {
+		c(s.now)
+	}
+	for p := range s.peers {
+		p.Close(s.now, "Close PC")
+		s.Remove(p)
+	}
+	s.releaseCrossings()
+	s.out.flush()
+	for i, b := range s.bufs {
+		if b != nil {
+			b.Release()
+			s.bufs[i] = nil
+		}
+	}
+	_ = s.sock.Close()
+}

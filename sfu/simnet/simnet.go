@@ -1,0 +1,185 @@
+// Package simnet is a network for tests: virtual time, seeded loss, delay,
+// reordering and duplication. The same seed gives the same run.
+package simnet
+
+import (
+	"container/heap"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"bifrons/ice/netio"
+	"bifrons/rtp/mono"
+)
+
+// Link says what happens to datagrams on the way to a node.
+type Link struct {
+	Loss      float64       // probability that a datagram vanishes
+	Duplicate float64       // probability that it comes twice
+	Delay     time.Duration // one way
+	Jitter    time.Duration // added, uniformly distributed: reorders
+}
+
+// Node is something on the network that runs by steps, such as a shard.
+type Node interface {
+	// Next is when Inject is due without a datagram, mono.Never if it is not.
+	Next() mono.Time
+	// Inject hands over datagrams, or none when Next has come.
+	Inject(now mono.Time, in []netio.Message)
+}
+
+// Network carries datagrams between its nodes. It is used by one goroutine.
+type Network struct {
+	Now   mono.Time
+	rng   *rand.Rand
+	nodes map[netip.AddrPort]*Port
+	order []*Port
+	queue deliveries
+	count uint64
+	// Sniff, if set, sees every datagram that is sent.
+	Sniff func(from, to netip.AddrPort, b []byte)
+}
+
+// New makes a network.
+func New(seed uint64) *Network {
+	return &Network{
+		Now:   mono.Time(time.Hour),
+		rng:   rand.New(rand.NewPCG(seed, 0x6269_6672)),
+		nodes: make(map[netip.AddrPort]*Port),
+	}
+}
+
+// Port is a node's socket. It implements shard.Socket, except that nothing is
+// ever received by it: the network injects.
+type Port struct {
+	Addr netip.AddrPort
+	Link Link // of what comes in
+	Down bool // nothing comes in or goes out
+
+	net  *Network
+	node Node
+}
+
+// Open makes a socket at an address.
+func (n *Network) Open(addr netip.AddrPort, l Link) *Port {
+	p := &Port{Addr: addr, Link: l, net: n}
+	n.nodes[addr] = p
+	n.order = append(n.order, p)
+	return p
+}
+
+// Attach sets who gets the socket's datagrams.
+func (p *Port) Attach(node Node) { p.node = node }
+
+// Move gives the socket another address, as a NAT rebinding does.
+func (p *Port) Move(addr netip.AddrPort) {
+	delete(p.net.nodes, p.Addr)
+	p.Addr = addr
+	p.net.nodes[addr] = p
+}
+
+// RecvBatch implements shard.Socket; it receives nothing.
+func (p *Port) RecvBatch([]netio.Message, time.Time) (int, error) { return 0, nil }
+
+// Wake implements shard.Socket.
+func (p *Port) Wake() {}
+
+// Close implements shard.Socket.
+func (p *Port) Close() error { return nil }
+
+// SendBatch implements shard.Socket. Segmented messages are cut here.
+func (p *Port) SendBatch(ms []netio.Message) (int, error) {
+	for i := range ms {
+		b := ms[i].Buf
+		for size := ms[i].Segment; size > 0 && len(b) > size; b = b[size:] {
+			p.net.send(p, ms[i].Remote, b[:size])
+		}
+		p.net.send(p, ms[i].Remote, b)
+	}
+	return len(ms), nil
+}
+
+func (n *Network) send(from *Port, to netip.AddrPort, b []byte) {
+	if n.Sniff != nil {
+		n.Sniff(from.Addr, to, b)
+	}
+	dst := n.nodes[to]
+	if dst == nil || from.Down || dst.Down {
+		return
+	}
+	times := 1
+	if n.rng.Float64() < dst.Link.Duplicate {
+		times = 2
+	}
+	for range times {
+		if n.rng.Float64() < dst.Link.Loss {
+			continue
+		}
+		at := n.Now.Add(dst.Link.Delay)
+		if j := dst.Link.Jitter; j > 0 {
+			at = at.Add(time.Duration(n.rng.Int64N(int64(j))))
+		}
+		n.count++
+		heap.Push(&n.queue, delivery{at: at, order: n.count, to: dst, from: from.Addr, data: append([]byte(nil), b...)})
+	}
+}
+
+// Run advances time until the given moment, event by event.
+func (n *Network) Run(until mono.Time) {
+	for {
+		at, due := mono.Never, (*Port)(nil)
+		if len(n.queue) > 0 {
+			at = n.queue[0].at
+		}
+		for _, p := range n.order {
+			if p.node == nil {
+				continue
+			}
+			if t := max(p.node.Next(), n.Now+1); t < at {
+				at, due = t, p
+			}
+		}
+		if at > until {
+			n.Now = until
+			return
+		}
+		n.Now = max(n.Now, at)
+		if due != nil {
+			due.node.Inject(n.Now, nil)
+			continue
+		}
+		d := heap.Pop(&n.queue).(delivery)
+		if d.to.node != nil && !d.to.Down {
+			d.to.node.Inject(n.Now, []netio.Message{{
+				Buf: d.data, N: len(d.data), Remote: d.from, Local: d.to.Addr.Addr(),
+			}})
+		}
+	}
+}
+
+// RunFor advances time by d.
+func (n *Network) RunFor(d time.Duration) { n.Run(n.Now.Add(d)) }
+
+type delivery struct {
+	at    mono.Time
+	order uint64
+	to    *Port
+	from  netip.AddrPort
+	data  []byte
+}
+
+// deliveries is a heap by time; equal times keep the order of sending.
+type deliveries []delivery
+
+func (d deliveries) Len() int { return len(d) }
+func (d deliveries) Less(i, j int) bool {
+	return d[i].at < d[j].at || d[i].at == d[j].at && d[i].order < d[j].order
+}
+func (d deliveries) Swap(i, j int) { d[i], d[j] = d[j], d[i] }
+func (d *deliveries) Push(x any)   { *d = append(*d, x.(delivery)) }
+func (d *deliveries) Pop() any {
+	old := *d
+	x := old[len(old)-1]
+	*d = old[:len(old)-1]
+	return x
+}
