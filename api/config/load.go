@@ -1,0 +1,255 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+)
+
+// DefaultFolder is where configuration files are looked for.
+const DefaultFolder = "/etc/janus"
+
+// Config is everything that the server reads from its configuration folder.
+type Config struct {
+	Folder     string // where the files of plugins and transports are
+	Found      bool   // whether there was any file
+	Server     Server
+	HTTP       HTTP
+	WebSockets WebSockets
+	EchoTest   EchoTest
+}
+
+// Default is the configuration of a server that has no file at all: plain HTTP
+// on port 8088 and WebSockets on port 8188, everything else as if left out.
+func Default() *Config {
+	c := bare()
+	c.HTTP.General.HTTP = true
+	c.WebSockets.General.WS = true
+	return c
+}
+
+// bare is what an empty file stands for: all listeners are off.
+func bare() *Config {
+	return &Config{
+		Folder:     DefaultFolder,
+		Server:     defaultServer(),
+		HTTP:       defaultHTTP(),
+		WebSockets: defaultWebSockets(),
+		EchoTest:   defaultEchoTest(),
+	}
+}
+
+// Load reads the files that the command line names, or those in the default
+// place, and applies the command line to them.
+func Load(o *Options) (*Config, []Problem) {
+	c, problems := LoadDir(o.ConfigsFolder, o.ConfigFile)
+	return c, append(problems, o.Apply(&c.Server)...)
+}
+
+// LoadDir reads the server's files.
+//
+// The main file is explicitFile, else janus.jcfg in dir, else janus.cfg in
+// dir. The folder of the other files is dir, else what the main file says,
+// else DefaultFolder; each is tried as .jcfg, then as .cfg. A transport
+// without a file has no listeners. Where there is no file at all, and none was
+// asked for, the result is Default.
+//
+// The Config is complete even if there are problems. With an error among them
+// the server should not start: a file that cannot be read may have held its
+// secrets.
+func LoadDir(dir, explicitFile string) (*Config, []Problem) {
+	l := &loader{}
+	c := bare()
+	c.Folder = dir
+	if dir == "" {
+		c.Folder = DefaultFolder
+	}
+	main := l.mainFile(c.Folder, explicitFile)
+	l.decode(main, "", &c.Server)
+	if dir == "" && c.Server.General.ConfigsFolder != "" {
+		c.Folder = c.Server.General.ConfigsFolder
+	}
+	c.Server.General.ConfigsFolder = c.Folder
+
+	l.decode(l.file(c.Folder, "janus.transport.http"), "http:", &c.HTTP)
+	l.decode(l.file(c.Folder, "janus.transport.websockets"), "websockets:", &c.WebSockets)
+	l.decode(l.file(c.Folder, "janus.plugin.echotest"), "echotest:", &c.EchoTest)
+	for _, name := range pendingTransports {
+		l.pendingTransport(c.Folder, name)
+	}
+	c.Found = l.found
+	if !l.found && explicitFile == "" && l.problems == nil {
+		folder := c.Folder
+		c = Default()
+		c.Folder = folder
+		c.Server.General.ConfigsFolder = folder
+		l.problems = append(l.problems, Problem{File: folder, Warning: true,
+			Text: "no configuration files here", Effect: "HTTP on port 8088 and WebSockets on port 8188 are on"})
+	}
+	return c, l.problems
+}
+
+// LoadFile reads the file of a plugin or transport, such as
+// "janus.plugin.videoroom", as .jcfg or else as .cfg. The File is nil if there
+// is none, which is not a problem, or if it is wrong.
+func LoadFile(dir, name string) (*File, []Problem) {
+	var l loader
+	f := l.file(dir, name)
+	return f, l.problems
+}
+
+// pendingTransports have files that are looked at only to say that they have
+// no effect.
+var pendingTransports = []string{"pfunix", "rabbitmq", "mqtt", "nanomsg"}
+
+type loader struct {
+	found    bool
+	problems []Problem
+}
+
+// read parses one file. The error is fs.ErrNotExist if there is none.
+func (l *loader) read(path string) (*File, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	l.found = true
+	f, err := Parse(path, data, func(name string) ([]byte, error) {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(filepath.Dir(path), name)
+		}
+		return os.ReadFile(name)
+	})
+	if err == nil {
+		l.problems = append(l.problems, f.Warnings...)
+	}
+	return f, err
+}
+
+// problem turns an error of read into a Problem.
+func problem(path string, err error, warning bool) Problem {
+	var syntax *SyntaxError
+	if errors.As(err, &syntax) {
+		return Problem{File: syntax.File, Line: syntax.Line, Text: syntax.Text, Warning: warning}
+	}
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		err = pathErr.Err
+	}
+	return Problem{File: path, Text: err.Error(), Warning: warning}
+}
+
+// mainFile reads the main file. One that is wrong, or one that was asked for
+// and is missing, is an error unless janus.cfg is there to take its place.
+func (l *loader) mainFile(folder, explicit string) *File {
+	path := explicit
+	if path == "" {
+		path = filepath.Join(folder, "janus.jcfg")
+	}
+	f, err := l.read(path)
+	if err == nil {
+		return f
+	}
+	fallback := filepath.Join(folder, "janus.cfg")
+	silent := explicit == "" && errors.Is(err, fs.ErrNotExist)
+	f, err2 := l.read(fallback)
+	if !silent {
+		p := problem(path, err, err2 == nil)
+		if p.Warning {
+			p.Effect = "reading " + fallback + " in its place"
+		}
+		l.problems = append(l.problems, p)
+	}
+	if err2 != nil && !errors.Is(err2, fs.ErrNotExist) {
+		l.problems = append(l.problems, problem(fallback, err2, false))
+	}
+	return f
+}
+
+func (l *loader) file(folder, name string) *File {
+	for _, ext := range []string{".jcfg", ".cfg"} {
+		path := filepath.Join(folder, name+ext)
+		f, err := l.read(path)
+		if err == nil {
+			return f
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			l.problems = append(l.problems, problem(path, err, false))
+			return nil
+		}
+	}
+	return nil
+}
+
+// sectioned is a set of settings that lie in the categories of one file.
+type sectioned interface {
+	sections() []section
+	finish(file string) []Problem
+}
+
+// decode sets what dst finds in f. prefix is that of its names in pending.
+func (l *loader) decode(f *File, prefix string, dst sectioned) {
+	if f == nil {
+		return
+	}
+	l.problems = append(l.problems, decodeFile(f, prefix, dst)...)
+}
+
+func decodeFile(f *File, prefix string, dst sectioned) (out []Problem) {
+	known := make(map[string]bool)
+	for _, s := range dst.sections() {
+		known[s.name] = true
+		if g := f.Category(s.name); g != nil {
+			out = append(out, decodeSection(g, prefix, s)...)
+		}
+	}
+	for it := range f.Root.All() {
+		switch {
+		case it.Kind != Nested && known[strings.ToLower(it.Name)]:
+			out = append(out, Problem{File: it.File, Line: it.Line, Key: it.Name,
+				Text: "is not a group of settings", Accepted: fmt.Sprintf("%s: { ... }", it.Name)})
+		case it.Kind != Nested:
+			out = append(out, Problem{File: it.File, Line: it.Line, Key: it.Name,
+				Text: "unknown setting outside of a category", Warning: true})
+		case !known[strings.ToLower(it.Name)]:
+			out = append(out, Problem{File: it.File, Line: it.Line, Key: it.Name,
+				Text: "unknown category", Warning: true})
+		}
+	}
+	return append(out, dst.finish(f.Name)...)
+}
+
+func decodeSection(g *Group, prefix string, s section) []Problem {
+	d := decoder{group: g, pending: pendingIn(prefix, s.name)}
+	d.settings(reflect.ValueOf(s.dst).Elem())
+	return d.problems
+}
+
+// pendingTransport warns if a transport that does not exist yet is turned on.
+func (l *loader) pendingTransport(folder, name string) {
+	var sub loader
+	f := sub.file(folder, "janus.transport."+name)
+	l.found = l.found || sub.found
+	for _, p := range sub.problems {
+		if !p.Warning { // nothing depends on the file, so nothing is an error
+			p.Warning = true
+			l.problems = append(l.problems, p)
+		}
+	}
+	for g := range f.Categories() {
+		for _, key := range []string{"enabled", "enable", "admin_enabled", "admin_enable"} {
+			it := g.Get(key)
+			if it == nil || g.Name == "status" {
+				continue
+			}
+			if on, _ := parseBool(it.Text); on {
+				l.problems = append(l.problems, Problem{File: it.File, Line: it.Line, Section: g.Name, Key: it.Name,
+					Text: "transport " + name + " is known to Janus but not supported yet", Warning: true})
+			}
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Problem is something wrong with a setting. It is an error, unless it is a
+// Warning: then the setting was ignored or mended.
+type Problem struct {
+	File     string
+	Line     int    // 0 = none
+	Section  string // "" = outside of a category
+	Key      string
+	Value    string // as written, "" if it does not matter
+	Accepted string // what would have been right, in words
+	Text     string // what is wrong, in place of "wrong value"
+	Warning  bool
+	Effect   string // of a warning, what was done in place of "ignored"
+}
+
+// Error says in one line where the problem is and what to do about it.
+func (p Problem) Error() string {
+	var b strings.Builder
+	b.WriteString(p.File)
+	if p.Line > 0 {
+		b.WriteString(":" + strconv.Itoa(p.Line))
+	}
+	if name := joinKey(p.Section, p.Key); name != "" {
+		b.WriteString(": " + name)
+	}
+	text := p.Text
+	if text == "" {
+		text = "wrong value"
+	}
+	b.WriteString(": " + text)
+	if p.Value != "" {
+		fmt.Fprintf(&b, " %q", p.Value)
+	}
+	if p.Accepted != "" {
+		b.WriteString(", accepted: " + p.Accepted)
+	}
+	switch {
+	case p.Effect != "":
+		b.WriteString(", " + p.Effect)
+	case p.Warning:
+		b.WriteString(", ignored")
+	}
+	return strings.TrimPrefix(b.String(), ": ")
+}
+
+func joinKey(section, key string) string {
+	switch {
+	case section == "":
+		return key
+	case key == "":
+		return section
+	}
+	return section + "." + key
+}
+
+// HasErrors tells whether any of the problems is more than a warning.
+func HasErrors(problems []Problem) bool {
+	for _, p := range problems {
+		if !p.Warning {
+			return true
+		}
+	}
+	return false
+}
+
+// SyntaxError is a file that cannot be parsed.
+type SyntaxError struct {
+	File string
+	Line int
+	Text string
+}
+
+func (e *SyntaxError) Error() string {
+	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Text)
+}
