@@ -1,0 +1,106 @@
+package janus
+
+import (
+	"log/slog"
+	"time"
+
+	"bifrons/api/auth"
+	"bifrons/api/plugin"
+	"bifrons/sfu"
+)
+
+// Version of the Janus API that clients are told.
+const (
+	Version       = 1401
+	VersionString = "1.4.1"
+)
+
+// Config sets up a Core.
+type Config struct {
+	// Engine carries the media. Without one, every offer is refused.
+	Engine *sfu.Engine
+
+	// Media is what the engine was made with, for server_info and for the
+	// rules of trickling.
+	Media sfu.Config
+
+	// Auth checks credentials, default everybody.
+	Auth *auth.Auth
+
+	// Logger is the log, default slog.Default().
+	Logger *slog.Logger
+
+	// Now is the wall clock of timeouts, default time.Now.
+	Now func() time.Time
+
+	// ServerName is shown in server_info and in events for event handlers,
+	// default MyJanusInstance.
+	ServerName string
+
+	// SessionTimeout ends a session without activity, 0 = never.
+	SessionTimeout time.Duration
+
+	// ReclaimTimeout is how long a session whose connection is gone waits to
+	// be claimed, 0 = not at all.
+	ReclaimTimeout time.Duration
+
+	// CandidatesTimeout is how long candidates that came before their
+	// description are kept, default 45 s.
+	CandidatesTimeout time.Duration
+
+	// FullTrickle sends candidates as events, not in descriptions.
+	FullTrickle bool
+
+	// OpaqueIDInAPI adds a handle's opaque id to its events and answers.
+	OpaqueIDInAPI bool
+
+	// What follows is only shown in server_info.
+
+	CommitHash, CompileTime string
+	LogToStdout             bool
+	LogPath                 string // "" = no log file
+	ICETCP                  bool
+	TURNServer              string // host:port
+	AllowForceRelay         bool
+	EventLoops              int
+	LoopIndication          bool
+	HideDependencies        bool
+	Dependencies            []Dependency
+	Loggers                 []plugin.Info
+}
+
+// Dependency is a library and its version.
+type Dependency struct{ Name, Version string }
+
+func (cfg *Config) defaults() {
+	if cfg.Auth == nil {
+		cfg.Auth = auth.New(auth.Config{})
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.ServerName == "" {
+		cfg.ServerName = "MyJanusInstance"
+	}
+	if cfg.CandidatesTimeout <= 0 {
+		cfg.CandidatesTimeout = 45 * time.Second
+	}
+	if cfg.CommitHash == "" {
+		cfg.CommitHash = "not-a-git-repo"
+	}
+	m := &cfg.Media
+	setDefault(&m.DTLSMTU, 1200)
+	setDefault(&m.MinNackQueue, 200*time.Millisecond)
+	setDefault(&m.TWCCPeriod, 200*time.Millisecond)
+	setDefault(&m.NoMediaTimer, time.Second)
+}
+
+func setDefault[T comparable](p *T, v T) {
+	var zero T
+	if *p == zero {
+		*p = v
+	}
+}

@@ -1,0 +1,93 @@
+package janus
+
+import (
+	"strconv"
+
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+)
+
+// Envelope is a request with the parts that all requests have taken out.
+type Envelope struct {
+	Conn        Conn
+	Root        *json.Value // the whole request
+	Verb        string      // as the client wrote it
+	Transaction string
+
+	// SessionID and HandleID are 0 if they are absent or no integers.
+	// HasHandle tells that there was some handle_id.
+	SessionID, HandleID uint64
+	HasHandle           bool
+
+	doc *json.Doc
+}
+
+// Release gives the request back. Root must not be used afterwards.
+func (e *Envelope) Release() {
+	e.doc.Release()
+	e.doc, e.Root = nil, nil
+}
+
+// open parses a request up to its ids. If that fails the returned message is
+// the answer, and there is nothing to release.
+func open(conn Conn, r Request) (*Envelope, []byte) {
+	doc, err := json.Parse(r.Body)
+	if err != nil {
+		if r.Path {
+			return nil, ErrorReply(0, "", ErrInvalidJSON, "JSON error: on line "+strconv.Itoa(err.Line)+": "+err.Text)
+		}
+		return nil, InvalidJSON(r.Source, err)
+	}
+	e := &Envelope{Conn: conn, Root: doc.Root(), doc: doc}
+	msg := e.fill(r)
+	if msg != nil {
+		e.Release()
+		return nil, msg
+	}
+	return e, nil
+}
+
+var envelopeFields = []plugin.Field{{Name: "transaction", Type: plugin.String, Required: true}, {Name: "janus", Type: plugin.String, Required: true}}
+
+var idField = []plugin.Field{{Name: "id", Type: plugin.Uint}}
+
+func (e *Envelope) fill(r Request) []byte {
+	if r.Path && !json.IsObject(e.Root) {
+		return ErrorReply(0, "", ErrInvalidObject, "JSON error: not an object")
+	}
+	session, handle := e.Root.Get("session_id"), e.Root.Get("handle_id")
+	if r.Path {
+		tx, _ := json.String(e.Root.Get("transaction"))
+		if r.Session != 0 && !json.IsNull(session) && id(session) != r.Session {
+			return ErrorReply(0, tx, ErrInvalidPath, "Conflicting session ID (payload and path)")
+		}
+		if r.Handle != 0 && !json.IsNull(handle) && id(handle) != r.Handle {
+			return ErrorReply(0, tx, ErrInvalidPath, "Conflicting handle ID (payload and path)")
+		}
+	}
+	if err := plugin.Check(envelopeFields, e.Root, int(ErrMissingElement), int(ErrInvalidType)); err != nil {
+		return ErrorReply(0, "", Code(err.Code), err.Text)
+	}
+	if !r.Admin {
+		if err := plugin.Check(idField, e.Root, 0, int(ErrInvalidType)); err != nil {
+			return ErrorReply(0, "", Code(err.Code), err.Text)
+		}
+	}
+	e.Transaction, _ = json.String(e.Root.Get("transaction"))
+	e.Verb, _ = json.String(e.Root.Get("janus"))
+	e.SessionID, e.HandleID = id(session), id(handle)
+	e.HasHandle = !json.IsNull(handle)
+	if r.Session != 0 {
+		e.SessionID = r.Session
+	}
+	if r.Handle != 0 {
+		e.HandleID, e.HasHandle = r.Handle, true
+	}
+	return nil
+}
+
+// id is an id as a number, 0 for everything that is none.
+func id(v *json.Value) uint64 {
+	n, _ := json.Int(v)
+	return uint64(n)
+}

@@ -1,0 +1,229 @@
+package janus
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sfu"
+)
+
+// Limits on what waits at one handle.
+const (
+	maxMessages   = 256
+	maxQueued     = 1024
+	maxCandidates = 128
+)
+
+// Handle is one client's attachment to a plugin. It is the plugin's Host.
+//
+// Messages are taken one after the other by the inbox; what they ask for, and
+// whatever the media engine reports, runs one after the other on the executor.
+// So a request that takes long holds up neither acks nor other handles.
+type Handle struct {
+	core     *Core
+	session  *Session
+	id       uint64
+	opaqueID string
+	token    string
+	plugin   plugin.Plugin
+	pkg      string
+	created  time.Time
+	ph       plugin.Handle
+
+	inbox *plugin.Serial
+	exec  *plugin.Serial
+	gone  atomic.Bool
+
+	pushing sync.Mutex // held while a description is on its way to the client
+
+	mu      sync.Mutex
+	conn    *connection // nil without peer connection
+	trickle bool        // the client has trickled
+	early   []earlyCandidate
+}
+
+// ID is the handle's id.
+func (h *Handle) ID() uint64 { return h.id }
+
+// Session is the handle's session.
+func (h *Handle) Session() *Session { return h.session }
+
+// Package is the package name of the handle's plugin.
+func (h *Handle) Package() string { return h.pkg }
+
+// Created is when the client attached.
+func (h *Handle) Created() time.Time { return h.created }
+
+// Query writes what the plugin tells about the handle into an open object.
+func (h *Handle) Query(w *json.Writer) { h.ph.Query(w) }
+
+// The methods of plugin.Host.
+
+// SessionID is the id of the handle's session.
+func (h *Handle) SessionID() uint64 { return h.session.id }
+
+// HandleID is the handle's id.
+func (h *Handle) HandleID() uint64 { return h.id }
+
+// OpaqueID is what the client calls the handle.
+func (h *Handle) OpaqueID() string { return h.opaqueID }
+
+// Token is the token that the handle was attached with.
+func (h *Handle) Token() string { return h.token }
+
+// Run calls f on the executor.
+func (h *Handle) Run(f func()) { h.exec.Must(f) }
+
+// Notify sends a plugin's event to the event handlers.
+func (h *Handle) Notify(data []byte) {
+	h.notify(NotifyPlugin, 0, func(w *json.Writer) {
+		w.Str("plugin", h.pkg)
+		w.Raw("data", data)
+	})
+}
+
+// Peer is the peer connection, nil if there is none.
+func (h *Handle) Peer() *sfu.Peer {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.conn == nil {
+		return nil
+	}
+	return h.conn.peer
+}
+
+// Up tells whether the peer connection is established.
+func (h *Handle) Up() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.conn != nil && h.conn.up && !h.conn.closing.Load()
+}
+
+// ClosePeer closes the peer connection for the plugin.
+func (h *Handle) ClosePeer() { h.Hangup("Close PC") }
+
+// End detaches the handle for the plugin.
+func (h *Handle) End() { h.Detach() }
+
+var attachFields = []plugin.Field{
+	{Name: "plugin", Type: plugin.String, Required: true},
+	{Name: "opaque_id", Type: plugin.String},
+	{Name: "loop_index", Type: plugin.Uint},
+}
+
+func (c *Core) attach(q *query) {
+	if !q.check(attachFields) {
+		return
+	}
+	pkg, _ := json.String(q.Root.Get("plugin"))
+	p := c.Plugin(pkg)
+	if p == nil {
+		q.failf(ErrPluginNotFound, "No such plugin '%s'", pkg)
+		return
+	}
+	_, token := q.credentials()
+	if !c.auth.AllowedPlugin(token, pkg) {
+		q.failf(ErrUnauthorizedPlugin, "Provided token can't access plugin '%s'", pkg)
+		return
+	}
+	h := &Handle{
+		core: c, session: q.session, plugin: p, pkg: pkg, token: token, created: c.cfg.Now(),
+		inbox: plugin.NewSerial(maxMessages, &c.tasks, c.log),
+		exec:  plugin.NewSerial(maxQueued, &c.tasks, c.log),
+	}
+	h.opaqueID, _ = json.String(q.Root.Get("opaque_id"))
+	h.id = randomID()
+	ph, err := p.Attach(h)
+	if err != nil {
+		q.fail(ErrPluginAttach, fmt.Sprintf("Couldn't attach to plugin: error '%s'", err))
+		return
+	}
+	h.ph = ph
+	if !q.session.insert(h) {
+		h.gone.Store(true)
+		h.exec.Must(ph.Detach)
+		q.failf(ErrSessionNotFound, "No such session %d", q.SessionID)
+		return
+	}
+	h.notifyLife("attached")
+	q.ok("success", func(w *json.Writer) {
+		w.Object("data")
+		w.Uint("id", h.id)
+		w.End()
+	})
+}
+
+// insert makes a handle known; false if the session is over.
+func (s *Session) insert(h *Handle) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over || s.handles[h.id] != nil {
+		return false
+	}
+	s.handles[h.id] = h
+	return true
+}
+
+func (c *Core) detach(q *query) {
+	q.handle.Detach()
+	q.ok("success", nil)
+}
+
+// Detach ends the handle; the client gets a detached event.
+func (h *Handle) Detach() { h.end(false) }
+
+// end takes the handle away from its session and its plugin. Nothing is sent
+// for it afterwards; silent leaves out the detached event as well.
+func (h *Handle) end(silent bool) {
+	if h.gone.Swap(true) {
+		return
+	}
+	h.session.mu.Lock()
+	delete(h.session.handles, h.id)
+	h.session.mu.Unlock()
+
+	h.mu.Lock()
+	conn := h.conn
+	h.conn, h.early = nil, nil
+	if conn != nil {
+		conn.close()
+	}
+	h.mu.Unlock()
+	if conn != nil {
+		conn.peer.Close("Detach")
+		close(conn.done)
+	}
+	if !silent {
+		h.send(h.event("detached", ""))
+	}
+	h.notifyLife("detached")
+	h.exec.Must(func() {
+		if conn != nil {
+			h.ph.Hangup("Detach")
+		}
+		h.ph.Detach()
+	})
+}
+
+func (c *Core) hangup(q *query) {
+	q.handle.Hangup("Janus API")
+	q.ok("success", nil)
+}
+
+// Hangup closes the peer connection, if there is one. The plugin is told, then
+// the client gets a hangup event.
+func (h *Handle) Hangup(reason string) {
+	h.mu.Lock()
+	conn := h.conn
+	if conn != nil {
+		conn.close()
+	}
+	h.mu.Unlock()
+	if conn != nil {
+		conn.peer.Close(sfu.Reason(reason))
+	}
+}

@@ -1,0 +1,151 @@
+package janus
+
+import (
+	"runtime"
+	"time"
+
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+)
+
+// info answers the info verb.
+func (c *Core) info(q *query) { q.reply(c.ServerInfo(q.Transaction)) }
+
+// ServerInfo is the answer to info.
+func (c *Core) ServerInfo(transaction string) []byte {
+	w := json.NewWriter(make([]byte, 0, 4096))
+	header(w, "server_info", 0, transaction)
+	c.infoSettings(w)
+	c.infoAddresses(w)
+	c.infoMedia(w)
+	w.Bool("api_secret", c.auth.SecretEnabled())
+	w.Bool("auth_token", c.auth.TokensEnabled())
+	w.Bool("event_handlers", c.Notifying())
+	w.Bool("opaqueid_in_api", c.cfg.OpaqueIDInAPI)
+	if c.cfg.Media.NoDTLS {
+		w.Bool("webrtc_encryption", false)
+	}
+	c.infoModules(w)
+	w.End()
+	return w.Bytes()
+}
+
+func seconds(d time.Duration) int64      { return int64(d / time.Second) }
+func milliseconds(d time.Duration) int64 { return int64(d / time.Millisecond) }
+
+func (c *Core) infoSettings(w *json.Writer) {
+	cfg := &c.cfg
+	w.Str("name", "Janus WebRTC Server")
+	w.Int("version", Version)
+	w.Str("version_string", VersionString)
+	w.Str("author", plugin.Author)
+	w.Str("commit-hash", cfg.CommitHash)
+	w.Str("compile-time", cfg.CompileTime)
+	w.Bool("log-to-stdout", cfg.LogToStdout)
+	w.Bool("log-to-file", cfg.LogPath != "")
+	w.OptStr("log-path", cfg.LogPath)
+	w.Bool("data_channels", true)
+	w.Bool("accepting-new-sessions", c.Accepting())
+	w.Int("session-timeout", seconds(c.SessionTimeout()))
+	w.Int("reclaim-session-timeout", seconds(cfg.ReclaimTimeout))
+	w.Int("candidates-timeout", seconds(cfg.CandidatesTimeout))
+	w.Str("server-name", cfg.ServerName)
+}
+
+func (c *Core) infoAddresses(w *json.Writer) {
+	local := "127.0.0.1"
+	if e := c.cfg.Engine; e != nil {
+		local = e.LocalIP().String()
+	}
+	w.Str("local-ip", local)
+	if e := c.cfg.Engine; e != nil {
+		public := e.PublicIPs()
+		if len(public) > 0 {
+			w.Str("public-ip", public[0].String())
+		}
+		if len(public) > 1 {
+			w.Array("public-ips")
+			for _, a := range public {
+				w.Str("", a.String())
+			}
+			w.EndArray()
+		}
+	}
+}
+
+func (c *Core) infoMedia(w *json.Writer) {
+	cfg, m := &c.cfg, &c.cfg.Media
+	w.Bool("ipv6", m.IPv6)
+	if m.IPv6 {
+		w.Bool("ipv6-link-local", m.IPv6LinkLocal)
+	}
+	w.Bool("ice-lite", m.ICELite)
+	w.Bool("ice-tcp", cfg.ICETCP)
+	nomination := "aggressive"
+	if m.RegularNomination {
+		nomination = "regular"
+	}
+	w.Str("ice-nomination", nomination)
+	w.Bool("ice-consent-freshness", m.ConsentFreshness)
+	w.Bool("ice-keepalive-conncheck", m.KeepaliveConncheck || m.ConsentFreshness)
+	w.Bool("hangup-on-failed", m.HangupOnFailed)
+	w.Bool("full-trickle", cfg.FullTrickle)
+	w.Bool("mdns-enabled", !m.IgnoreMDNS)
+	w.Int("min-nack-queue", milliseconds(m.MinNackQueue))
+	w.Bool("nack-optimizations", m.NackOptimizations)
+	w.Int("twcc-period", milliseconds(m.TWCCPeriod))
+	if m.DSCP > 0 {
+		w.Int("dscp", int64(m.DSCP))
+	}
+	w.Int("dtls-mtu", int64(m.DTLSMTU))
+	w.OptStr("stun-server", m.STUNServer)
+	w.OptStr("turn-server", cfg.TURNServer)
+	if cfg.AllowForceRelay {
+		w.Bool("allow-force-relay", true)
+	}
+	w.Int("static-event-loops", int64(cfg.EventLoops))
+	if cfg.EventLoops > 0 {
+		w.Bool("loop-indication", cfg.LoopIndication)
+	}
+}
+
+func (c *Core) infoModules(w *json.Writer) {
+	if !c.cfg.HideDependencies {
+		w.Object("dependencies")
+		w.Str("go", runtime.Version())
+		for _, d := range c.cfg.Dependencies {
+			w.Str(d.Name, d.Version)
+		}
+		w.End()
+	}
+	w.Object("transports")
+	for _, t := range c.Transports() {
+		writeInfo(w, t.Info())
+	}
+	w.End()
+	w.Object("events")
+	for _, s := range c.sinkList() {
+		writeInfo(w, s.Info())
+	}
+	w.End()
+	w.Object("loggers")
+	for _, l := range c.cfg.Loggers {
+		writeInfo(w, l)
+	}
+	w.End()
+	w.Object("plugins")
+	for _, p := range c.Plugins() {
+		writeInfo(w, p.Info())
+	}
+	w.End()
+}
+
+func writeInfo(w *json.Writer, i plugin.Info) {
+	w.Object(i.Package)
+	w.Str("name", i.Name)
+	w.Str("author", i.Author)
+	w.Str("description", i.Description)
+	w.Str("version_string", i.VersionString)
+	w.Int("version", int64(i.Version))
+	w.End()
+}

@@ -1,0 +1,78 @@
+package janus
+
+import "bifrons/api/plugin"
+
+// Conn is where requests come from and events go to: one WebSocket, one Unix
+// socket client, one broker link, or (HTTP) one request or the whole transport,
+// as its author likes. The core compares Conn values with ==, so implement it
+// on a pointer. All methods may be called from any goroutine, for different
+// sessions at the same time, and must not block or call back into the Core.
+type Conn interface {
+	// Transport is the package name of the transport, "janus.transport.http".
+	Transport() string
+
+	// ID is an opaque decimal text that tells connections apart in events for
+	// event handlers.
+	ID() string
+
+	// Deliver takes one event of a session that is bound to this connection:
+	// a compact JSON object, whose bytes the connection then owns but must
+	// not change (json.Relayout makes other layouts of it). Events of one
+	// session arrive in order. A transport with a long poll queues it;
+	// others send it. Events that cannot be sent are lost.
+	Deliver(session uint64, event []byte)
+
+	// SessionBound tells that from now on the session's events come to this
+	// connection: it was created or claimed through it. A claim by the
+	// connection that has the session already is told, too. A long-poll queue
+	// restarts empty. Called before the reply to the create or claim.
+	SessionBound(session uint64)
+
+	// SessionOver tells that no more events of the session will come. It
+	// follows the last Deliver.
+	SessionOver(session uint64, why Over)
+}
+
+// Over says why a session's events no longer go to a connection.
+type Over uint8
+
+// Reasons for Conn.SessionOver.
+const (
+	OverDestroyed Over = iota // by the client, the Admin API or the end of the server
+	OverTimeout               // expired; the timeout event was delivered before
+	OverClaimed               // another connection has it now
+	OverGone                  // answer to Core.Gone
+)
+
+// Request is one message as a transport received it.
+type Request struct {
+	// Admin tells that it came by an Admin API endpoint.
+	Admin bool
+
+	// Body is the message, lent to Handle until it returns.
+	Body []byte
+
+	// Source names the transport in the text of a JSON syntax error; default
+	// "<string>".
+	Source string
+
+	// Path is set by transports that address sessions and handles outside
+	// the message, as HTTP does. Session and Handle are then the ids of the
+	// path, 0 if it had none; they are merged into the message, and a message
+	// with other ids is refused with 457. Syntax errors get HTTP's wording.
+	Path            bool
+	Session, Handle uint64
+}
+
+// Transport is what the core must know of a transport as a whole.
+type Transport interface {
+	// Info describes it in server_info.
+	Info() plugin.Info
+
+	// Query answers the Admin API's query_transport: request and answer are
+	// JSON objects, the request lent for the call.
+	Query(request []byte) []byte
+
+	// Close stops all listeners and connections and waits for them.
+	Close()
+}

@@ -1,0 +1,151 @@
+package janus
+
+import (
+	"time"
+
+	"bifrons/api/json"
+	"bifrons/ice"
+)
+
+// candidate is a client's candidate as it was trickled.
+type candidate struct {
+	end    bool // no more will come
+	mid    string
+	hasMID bool
+	index  int64
+	text   string
+}
+
+// earlyCandidate is one that came before there was a description for it.
+type earlyCandidate struct {
+	candidate
+	at time.Time
+}
+
+func (c *Core) trickle(q *query) {
+	one, many := q.Root.Get("candidate"), q.Root.Get("candidates")
+	switch {
+	case one == nil && many == nil:
+		q.fail(ErrMissingElement, "Missing mandatory element (candidate|candidates)")
+		return
+	case one != nil && many != nil:
+		q.fail(ErrInvalidJSON, "Can't have both candidate and candidates")
+		return
+	case many != nil && !json.IsArray(many):
+		q.fail(ErrInvalidType, "candidates is not an array")
+		return
+	case q.handle.gone.Load():
+		q.fail(ErrPluginMessage, "No plugin to handle this trickle candidate")
+		return
+	}
+	if err := q.handle.takeCandidates(one, json.Array(many)); err != nil {
+		q.fail(err.Code, err.Reason)
+		return
+	}
+	q.ok("ack", nil)
+}
+
+// takeCandidates adds candidates to the connection, or keeps them for it. Only
+// errors of a single one that is not kept are reported.
+func (h *Handle) takeCandidates(one *json.Value, many []*json.Value) *Error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c := h.conn
+	if c != nil && c.closing.Load() {
+		return &Error{ErrWebRTCState, errCleaning.Error()}
+	}
+	h.trickle = true
+	early := c == nil || c.offer != nil || c.offered != nil
+	if one != nil {
+		many = []*json.Value{one}
+	}
+	for _, v := range many {
+		parsed, err := parseTrickle(v)
+		switch {
+		case err != nil && one != nil && !early:
+			return err
+		case err != nil:
+		case early:
+			h.keep(parsed)
+		default:
+			c.trickle(parsed)
+		}
+	}
+	return nil
+}
+
+// keep remembers a candidate until there is a description. h.mu is held.
+func (h *Handle) keep(c candidate) {
+	if len(h.early) < maxCandidates {
+		h.early = append(h.early, earlyCandidate{c, h.core.cfg.Now()})
+	}
+}
+
+// applyEarly adds the candidates that were kept. h.mu is held.
+func (c *connection) applyEarly() {
+	h := c.h
+	oldest := h.core.cfg.Now().Add(-h.core.cfg.CandidatesTimeout)
+	for _, e := range h.early {
+		if e.at.After(oldest) {
+			c.trickle(e.candidate)
+		}
+	}
+	h.early = nil
+}
+
+// trickle adds a candidate. Only those of the first section count, whose
+// transport is everybody's. h.mu is held.
+func (c *connection) trickle(t candidate) {
+	switch {
+	case t.end:
+		c.peer.EndOfCandidates()
+	case t.hasMID && t.mid != c.remote.Sections[c.remote.PeerTransport().Section].MID:
+	case t.index > int64(c.remote.PeerTransport().Section):
+	default:
+		c.addCandidate(t.text)
+	}
+}
+
+// addCandidate adds a candidate of the client if it can be used. h.mu is held.
+func (c *connection) addCandidate(text string) {
+	parsed, err := ice.ParseCandidate(text)
+	if err != nil || parsed.Component != 1 || parsed.Transport != "udp" {
+		return
+	}
+	if parsed.Name != "" && c.h.core.cfg.Media.IgnoreMDNS {
+		return
+	}
+	c.peer.AddCandidate(parsed)
+	c.h.notifyCandidate(SubRemoteCandidate, "remote-candidate", parsed.String())
+}
+
+// parseTrickle reads one trickled candidate.
+func parseTrickle(v *json.Value) (candidate, *Error) {
+	if !json.IsObject(v) || v.Get("completed") != nil {
+		return candidate{end: true}, nil
+	}
+	mid, index, text := v.Get("sdpMid"), v.Get("sdpMLineIndex"), v.Get("candidate")
+	var c candidate
+	switch {
+	case json.IsNull(mid) && json.IsNull(index):
+		return c, &Error{ErrMissingElement, "Trickle error: missing mandatory element (sdpMid or sdpMLineIndex)"}
+	case !json.IsNull(mid):
+		if c.mid, c.hasMID = json.String(mid); !c.hasMID {
+			return c, &Error{ErrInvalidType, "Trickle error: invalid element type (sdpMid should be a string)"}
+		}
+	}
+	if !json.IsNull(index) {
+		var ok bool
+		if c.index, ok = json.Int(index); !ok || c.index < 0 {
+			return c, &Error{ErrInvalidType, "Trickle error: invalid element type (sdpMLineIndex should be a positive integer)"}
+		}
+	}
+	var ok bool
+	switch c.text, ok = json.String(text); {
+	case json.IsNull(text):
+		return c, &Error{ErrMissingElement, "Trickle error: missing mandatory element (candidate)"}
+	case !ok:
+		return c, &Error{ErrInvalidType, "Trickle error: invalid element type (candidate should be a string)"}
+	}
+	return c, nil
+}

@@ -1,0 +1,14 @@
+package plugin
+
+// Info describes a plugin, transport or event handler in server_info.
+type Info struct {
+	Package       string // "janus.plugin.echotest"
+	Name          string // "JANUS EchoTest plugin"
+	Author        string // Author for all of ours
+	Description   string
+	VersionString string // "0.0.7"
+	Version       int
+}
+
+// Author is what clients expect in the author fields.
+const Author = "Meetecho s.r.l."

@@ -1,0 +1,201 @@
+// Package plugin is the contract between the core of the Janus API and its
+// plugins: what a plugin is, what it is told, what it may ask for.
+package plugin
+
+import (
+	"log/slog"
+
+	"bifrons/api/json"
+	"bifrons/sdp"
+	"bifrons/sfu"
+)
+
+// Plugin is an application that clients attach handles to.
+type Plugin interface {
+	// Info describes the plugin; Info().Package is what clients attach to.
+	Info() Info
+
+	// Start is called once, before anything else. An error keeps the plugin
+	// from being loaded.
+	Start(g Gateway) error
+
+	// Attach makes a handle. An error refuses the client (461).
+	Attach(h Host) (Handle, error)
+
+	// Admin answers message_plugin of the Admin API: request is an object,
+	// lent for the call, the answer a compact JSON object. ErrNoAdmin says
+	// that the plugin has no such thing.
+	Admin(request *json.Value) ([]byte, error)
+
+	// Close is called once, after the last handle was detached.
+	Close()
+}
+
+// Handle is a plugin's side of one handle.
+//
+// The core calls Up, Event, DataReady, Hangup, Detach and the functions given
+// to Ack one at a time and in order, on the handle's executor. Message comes
+// from another goroutine, also one at a time; Data from the connection's SCTP
+// goroutine; Query from anywhere.
+type Handle interface {
+	// Message takes a client's message. It should not block: what takes time,
+	// and everything that has to do with r.JSEP, belongs into an Ack.
+	Message(r *Request) Result
+
+	// Up tells that media may flow: the peer connection is established. It
+	// follows the webrtcup event.
+	Up()
+
+	// Event passes on what happens to the established peer connection: media,
+	// slow link, layers, bitrate, key frame requests.
+	Event(e sfu.Event)
+
+	// Data is a data channel message; payload is lent for the call.
+	Data(label, protocol string, binary bool, payload []byte)
+
+	// DataReady tells that data channels can be written to.
+	DataReady()
+
+	// Hangup tells that the peer connection is gone; the hangup event to the
+	// client follows. Host.Peer is nil already. The handle can get a new one.
+	Hangup(reason string)
+
+	// Detach is the last call: the handle is gone. A Hangup came before if
+	// there was a peer connection.
+	Detach()
+
+	// Query writes the fields of plugin_specific for the Admin API into an
+	// open object.
+	Query(w *json.Writer)
+}
+
+// Host is the core's side of one handle. Its methods may be called from any
+// goroutine, also after the handle is gone, when they do nothing.
+type Host interface {
+	SessionID() uint64
+	HandleID() uint64
+	OpaqueID() string
+
+	// Token is the token that the handle was attached with, "" if none.
+	Token() string
+
+	// Push sends an event with data, a compact JSON object that stays the
+	// caller's, and if j is not nil a session description. transaction links
+	// it to a request, "" if it comes by itself. With an offer or answer the
+	// media engine is set up before Push returns, which may take until the
+	// gathering of candidates is done; only the handle's executor should
+	// wait for that. An error means that j could not be used; the event was
+	// not sent.
+	Push(transaction string, data []byte, j *JSEP) error
+
+	// Peer is the current peer connection, nil if there is none. It exists
+	// from the client's offer, or from the first offer that was pushed.
+	Peer() *sfu.Peer
+
+	// Up tells whether the peer connection is established.
+	Up() bool
+
+	// ClosePeer closes the peer connection; the client gets a hangup event
+	// with the reason "Close PC".
+	ClosePeer()
+
+	// End detaches the handle; the client gets a detached event.
+	End()
+
+	// Run calls f on the handle's executor, in order with the calls of
+	// Handle.
+	Run(f func())
+
+	// Notify sends an event about this handle to the event handlers. data is
+	// a compact JSON object and stays the caller's. Ask Gateway.Notifying
+	// before making one.
+	Notify(data []byte)
+}
+
+// Gateway is what the core offers to a plugin as a whole.
+type Gateway interface {
+	// Engine is the media engine, for what is not a peer connection.
+	Engine() *sfu.Engine
+
+	// Logger is the log.
+	Logger() *slog.Logger
+
+	// Notifying tells whether anybody wants events for event handlers.
+	Notifying() bool
+
+	// Notify sends an event of a plugin that is about no handle.
+	Notify(pkg string, data []byte)
+
+	// SignedTokens tells whether tokens are signed ones, and SignedFor
+	// whether one is valid and lists a descriptor for a realm.
+	SignedTokens() bool
+	SignedFor(token, realm, descriptor string) bool
+}
+
+// Request is one message of a client. It and everything in it is valid until
+// Message returns, or with Ack until the function given to it returns.
+type Request struct {
+	Transaction string
+	Body        *json.Value // an object
+	JSEP        *JSEP       // nil if there was none
+}
+
+// JSEP is a session description (RFC 9429) with what goes with it.
+type JSEP struct {
+	// SDP has no transport attributes in either direction: the core takes
+	// them out and puts them in. SDP.Type tells offers from answers.
+	SDP *sdp.Description
+
+	// E2EE marks media that is encrypted end to end.
+	E2EE bool
+
+	// Restart asks for an ICE restart with a plugin's own offer.
+	Restart bool
+
+	// What follows is set in descriptions that come from the client.
+
+	// Update is set when a connection is renegotiated.
+	Update    bool
+	Simulcast []Simulcast
+	SVC       []SVC
+}
+
+// Simulcast describes a section with several encodings, by RID or by SSRC.
+type Simulcast struct {
+	Index int // of the section
+	MID   string
+	RIDs  []string // highest quality first
+	RIDID uint8    // id of the RID header extension
+	SSRCs []uint32 // lowest quality first
+}
+
+// SVC describes a section with layers within one encoding.
+type SVC struct {
+	Index int // of the section
+	MID   string
+	Mode  string // "L3T3" (W3C webrtc-svc, scalability modes)
+}
+
+// Result is the immediate outcome of a message.
+type Result struct {
+	// Data is the answer of a synchronous request, a compact JSON object.
+	Data []byte
+
+	// Run is set for an asynchronous request: the client gets an ack with the
+	// Hint, and Run is called on the handle's executor.
+	Run  func()
+	Hint string
+
+	// Failure is set when the message could not even be looked at: the client
+	// gets an error 462 with this text.
+	Failure string
+}
+
+// Answer is the result of a synchronous request.
+func Answer(data []byte) Result { return Result{Data: data} }
+
+// Ack is the result of an asynchronous request.
+func Ack(hint string, run func()) Result { return Result{Hint: hint, Run: run} }
+
+// Failure is the result of a message that the plugin cannot take.
+func Failure(text string) Result { return Result{Failure: text} }

@@ -1,0 +1,116 @@
+package plugin
+
+import (
+	"log/slog"
+	"runtime/debug"
+	"sync"
+)
+
+// Serial runs functions one after the other, in the order in which they were
+// given, on a goroutine that lives only while there is something to do.
+type Serial struct {
+	limit int
+	tasks *Tasks
+	log   *slog.Logger
+
+	mu      sync.Mutex
+	queue   []func()
+	running bool
+}
+
+// NewSerial makes a Serial that holds at most limit waiting functions that
+// were given to Do. tasks counts its goroutine.
+func NewSerial(limit int, tasks *Tasks, log *slog.Logger) *Serial {
+	return &Serial{limit: limit, tasks: tasks, log: log}
+}
+
+// Do runs f after everything before it; false if too many are waiting.
+func (s *Serial) Do(f func()) bool { return s.add(f, s.limit) }
+
+// Must runs f after everything before it, however much that is: for events
+// whose number is bounded by what they are about.
+func (s *Serial) Must(f func()) { s.add(f, 1<<31-1) }
+
+func (s *Serial) add(f func(), limit int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.queue) >= limit {
+		return false
+	}
+	s.queue = append(s.queue, f)
+	if !s.running {
+		s.running = true
+		s.tasks.Go(s.run)
+	}
+	return true
+}
+
+func (s *Serial) run() {
+	for {
+		s.mu.Lock()
+		if len(s.queue) == 0 {
+			s.running = false
+			s.mu.Unlock()
+			return
+		}
+		batch := s.queue
+		s.queue = nil
+		s.mu.Unlock()
+		for _, f := range batch {
+			s.call(f)
+		}
+	}
+}
+
+// call keeps a panic from costing more than the one function.
+func (s *Serial) call(f func()) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.log.Error("panic in a handle", "panic", r, "stack", string(debug.Stack()))
+		}
+	}()
+	f()
+}
+
+// Tasks counts goroutines. Unlike with a sync.WaitGroup, new ones may be
+// started while somebody waits. The zero value is ready.
+type Tasks struct {
+	mu   sync.Mutex
+	n    int
+	idle chan struct{} // closed when n gets 0, nil if nobody waits
+}
+
+// Go runs f on a goroutine.
+func (t *Tasks) Go(f func()) {
+	t.mu.Lock()
+	t.n++
+	t.mu.Unlock()
+	go func() {
+		defer t.done()
+		f()
+	}()
+}
+
+func (t *Tasks) done() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.n--; t.n == 0 && t.idle != nil {
+		close(t.idle)
+		t.idle = nil
+	}
+}
+
+// Wait waits until no goroutine is left.
+func (t *Tasks) Wait() {
+	t.mu.Lock()
+	if t.n == 0 {
+		t.mu.Unlock()
+		return
+	}
+	if t.idle == nil {
+		t.idle = make(chan struct{})
+	}
+	idle := t.idle
+	t.mu.Unlock()
+	<-idle
+}

@@ -1,0 +1,142 @@
+package plugin
+
+import (
+	"errors"
+	"strings"
+
+	"bifrons/api/json"
+)
+
+// ErrNoAdmin is returned by Plugin.Admin where there is no such thing.
+var ErrNoAdmin = errors.New("plugin: takes no Admin API messages")
+
+// Row is one request of a plugin: one name, one schema, one function.
+type Row[H any] struct {
+	Name   string // compared without case
+	Async  bool
+	Fields []Field
+
+	// Run does it. The outermost object is open in w; Run adds its fields.
+	Run func(h H, r *Request, w *json.Writer) Response
+}
+
+// Response is what a Row's function returns besides the fields it wrote.
+type Response struct {
+	Err    *Error // the fields are thrown away and this is sent instead
+	JSEP   *JSEP  // goes with the event, asynchronous requests only
+	Silent bool   // no event at all, asynchronous requests only
+	After  func() // called when the answer is on its way
+}
+
+// Fail is the Response of a request that failed.
+func Fail(code int, text string) Response { return Response{Err: &Error{code, text}} }
+
+// Table is what a plugin understands.
+type Table[H any] struct {
+	// Key names the plugin in its answers: errors have "event" under it.
+	Key  string
+	Hint string // of acks
+
+	// Error codes of the plugin.
+	Missing, Invalid, Unknown, BadSDP int
+
+	// LateErrors makes a missing or unknown request an ack with an event, not
+	// an immediate answer.
+	LateErrors bool
+
+	Rows []Row[H]
+}
+
+// Message finds the row of a message by its "request" field and runs it.
+func (t *Table[H]) Message(host Host, h H, r *Request) Result {
+	row, err := t.find(r.Body)
+	switch {
+	case err != nil && t.LateErrors:
+		return Ack(t.Hint, func() { host.Push(r.Transaction, t.ErrorData(err), nil) })
+	case err != nil:
+		return Answer(t.ErrorData(err))
+	case row.Async:
+		return t.Async(host, h, r, row)
+	}
+	data, resp := t.run(row, h, r)
+	if resp.After != nil {
+		host.Run(resp.After)
+	}
+	return Answer(data)
+}
+
+// Async is the Result that runs an asynchronous row.
+func (t *Table[H]) Async(host Host, h H, r *Request, row *Row[H]) Result {
+	return Ack(t.Hint, func() {
+		data, resp := t.run(row, h, r)
+		if !resp.Silent {
+			if err := host.Push(r.Transaction, data, resp.JSEP); err != nil {
+				host.Push(r.Transaction, t.ErrorData(&Error{t.BadSDP, err.Error()}), nil)
+			}
+		}
+		if resp.After != nil {
+			resp.After()
+		}
+	})
+}
+
+// Admin runs a synchronous row for the Admin API.
+func (t *Table[H]) Admin(h H, request *json.Value) []byte {
+	row, err := t.find(request)
+	if err == nil && row.Async {
+		name, _ := json.String(request.Get("request"))
+		err = t.unknown(name)
+	}
+	if err != nil {
+		return t.ErrorData(err)
+	}
+	data, resp := t.run(row, h, &Request{Body: request})
+	if resp.After != nil {
+		resp.After()
+	}
+	return data
+}
+
+func (t *Table[H]) find(body *json.Value) (*Row[H], *Error) {
+	if err := Check(requestField, body, t.Missing, t.Invalid); err != nil {
+		return nil, err
+	}
+	name, _ := json.String(body.Get("request"))
+	for i := range t.Rows {
+		if strings.EqualFold(t.Rows[i].Name, name) {
+			return &t.Rows[i], nil
+		}
+	}
+	return nil, t.unknown(name)
+}
+
+var requestField = []Field{{"request", String, true}}
+
+func (t *Table[H]) unknown(name string) *Error {
+	return &Error{t.Unknown, "Unknown request '" + name + "'"}
+}
+
+func (t *Table[H]) run(row *Row[H], h H, r *Request) ([]byte, Response) {
+	if err := Check(row.Fields, r.Body, t.Missing, t.Invalid); err != nil {
+		return t.ErrorData(err), Response{Err: err}
+	}
+	w := json.NewWriter(make([]byte, 0, 256))
+	w.Object("")
+	resp := row.Run(h, r, w)
+	if resp.Err != nil {
+		return t.ErrorData(resp.Err), resp
+	}
+	w.End()
+	return w.Bytes(), resp
+}
+
+// ErrorData is an error as plugins report it.
+func (t *Table[H]) ErrorData(e *Error) []byte {
+	w := json.NewWriter(nil)
+	w.Object("")
+	w.Str(t.Key, "event")
+	w.Int("error_code", int64(e.Code))
+	w.Str("error", e.Text)
+	w.End()
+	return w.Bytes()
+}
