@@ -1,0 +1,121 @@
+package transport
+
+import (
+	stdjson "encoding/json"
+	"fmt"
+	"sync/atomic"
+
+	"bifrons/api/json"
+)
+
+// Control is what the Admin API can see and change of a running transport
+// (query_transport). Its methods may be called from any goroutine.
+type Control struct {
+	layout atomic.Uint32
+	events atomic.Bool
+	notify func(event []byte)
+}
+
+// NewControl makes a Control. notify takes the transport's events for event
+// handlers, JSON objects that it then owns; nil if there is no handler.
+func NewControl(layout json.Layout, events bool, notify func(event []byte)) *Control {
+	c := &Control{notify: notify}
+	c.layout.Store(uint32(layout))
+	c.events.Store(events)
+	return c
+}
+
+// Relayout brings a compact JSON text into the layout that is set. The result
+// is msg itself if that is the compact one.
+func (c *Control) Relayout(msg []byte) []byte {
+	l := json.Layout(c.layout.Load())
+	if l == json.Compact {
+		return msg
+	}
+	return json.Relayout(make([]byte, 0, len(msg)+len(msg)/2), msg, l)
+}
+
+// Notify passes an event on to the event handlers, if they are to have it.
+func (c *Control) Notify(event any) {
+	if c.notify == nil || !c.events.Load() {
+		return
+	}
+	if text, err := stdjson.Marshal(event); err == nil {
+		c.notify(text)
+	}
+}
+
+// Notifies tells whether Notify passes events on.
+func (c *Control) Notifies() bool { return c.notify != nil && c.events.Load() }
+
+type queryReply struct {
+	Result      int                `json:"result,omitempty"`
+	Notes       []string           `json:"notes,omitempty"`
+	Connections stdjson.RawMessage `json:"connections,omitempty"`
+	Messages    *int64             `json:"messages,omitempty"`
+	ErrorCode   int                `json:"error_code,omitempty"`
+	Error       string             `json:"error,omitempty"`
+}
+
+// Query answers a query_transport request: configure (events, json) or
+// connections. The latter is answered with what connections returns: a JSON
+// value, and the number of requests at work or -1.
+func (c *Control) Query(request []byte, connections func() (value string, messages int64)) []byte {
+	text, err := stdjson.Marshal(c.query(request, connections))
+	if err != nil {
+		return []byte(`{"error_code":499,"error":"Unknown error"}`)
+	}
+	return text
+}
+
+func (c *Control) query(request []byte, connections func() (string, int64)) queryReply {
+	var fields map[string]any
+	if stdjson.Unmarshal(request, &fields) != nil {
+		return queryReply{ErrorCode: 413, Error: "Invalid request: not a JSON object"}
+	}
+	verb, ok := fields["request"]
+	if !ok {
+		return queryReply{ErrorCode: 412, Error: "Missing mandatory element (request)"}
+	}
+	switch verb {
+	case "configure":
+		return c.configure(fields)
+	case "connections":
+		value, n := connections()
+		r := queryReply{Result: 200, Connections: stdjson.RawMessage(value)}
+		if n >= 0 {
+			r.Messages = &n
+		}
+		return r
+	}
+	if _, ok := verb.(string); !ok {
+		return queryReply{ErrorCode: 413, Error: "Invalid element type (request should be a string)"}
+	}
+	return queryReply{ErrorCode: 411, Error: fmt.Sprintf("Unknown request '%s'", verb)}
+}
+
+func (c *Control) configure(fields map[string]any) queryReply {
+	r := queryReply{Result: 200}
+	events, ok := fields["events"].(bool)
+	if fields["events"] != nil && !ok {
+		return queryReply{ErrorCode: 413, Error: "Invalid element type (events should be a boolean)"}
+	}
+	layout, ok := fields["json"].(string)
+	if fields["json"] != nil && !ok {
+		return queryReply{ErrorCode: 413, Error: "Invalid element type (json should be a string)"}
+	}
+	if fields["events"] != nil {
+		c.events.Store(events)
+		if events && c.notify == nil {
+			r.Notes = append(r.Notes, "Event handlers disabled at the core level")
+		}
+	}
+	if fields["json"] != nil {
+		if l, ok := json.ParseLayout(layout); ok {
+			c.layout.Store(uint32(l))
+		} else {
+			r.Notes = append(r.Notes, "Ignored unsupported indentation format")
+		}
+	}
+	return r
+}

@@ -1,0 +1,89 @@
+// Package http carries the Janus API and the Admin API over HTTP: requests as
+// POST bodies, replies as response bodies, events by long poll.
+package http
+
+import (
+	"log/slog"
+	nethttp "net/http"
+	"strings"
+	"time"
+
+	"bifrons/api/janus"
+	"bifrons/api/json"
+	"bifrons/api/transport"
+)
+
+// Package is the name of this transport in the Janus API.
+const Package = "janus.transport.http"
+
+// Config is what a Server needs to know. Zero values stand for the defaults.
+type Config struct {
+	API   API // base path /janus
+	Admin API // base path /admin
+
+	Origins     transport.Origins
+	Certificate transport.Certificate // for the HTTPS endpoints
+	MaxConns    int                   // of each endpoint; 0: any number
+	MaxBody     int64                 // bytes; default 1 MiB
+	Layout      json.Layout
+
+	// Events lets transport events through to Notify, which takes JSON
+	// objects for the event handlers; nil if there is none.
+	Events bool
+	Notify func(event []byte)
+
+	// Page serves "/" and all below "/echo/", Demos all below "/demos/", both
+	// on the endpoints of the API. Nil: not found.
+	Page, Demos nethttp.Handler
+
+	PollTimeout  time.Duration // of an idle long poll; default 30 s
+	ReplyTimeout time.Duration // for the core's answer; default 10 s
+	IdleTimeout  time.Duration // of connections; default 120 s
+
+	Log *slog.Logger // default slog.Default()
+}
+
+// API is where and for whom one of the two APIs is served.
+type API struct {
+	BasePath    string
+	HTTP, HTTPS transport.Endpoint
+	ACL         transport.ACL
+}
+
+func (c *Config) setDefaults() {
+	c.API.BasePath = cleanBase(c.API.BasePath, "/janus")
+	c.Admin.BasePath = cleanBase(c.Admin.BasePath, "/admin")
+	if c.MaxBody <= 0 {
+		c.MaxBody = 1 << 20
+	}
+	setDefault(&c.PollTimeout, 30*time.Second)
+	setDefault(&c.ReplyTimeout, 10*time.Second)
+	setDefault(&c.IdleTimeout, 120*time.Second)
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+}
+
+func setDefault(d *time.Duration, to time.Duration) {
+	if *d <= 0 {
+		*d = to
+	}
+}
+
+// cleanBase makes "/x" of "x/"; the root of the server becomes "".
+func cleanBase(path, otherwise string) string {
+	if path == "" {
+		path = otherwise
+	}
+	path = strings.Trim(path, "/")
+	if path == "" {
+		return ""
+	}
+	return "/" + path
+}
+
+// Core is what a Server needs of the core; janus.Core is it.
+type Core interface {
+	Handle(conn janus.Conn, r janus.Request, reply func(msg []byte))
+	Poll(session uint64, secret, token string) janus.Code
+}

@@ -1,0 +1,206 @@
+package http
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"bifrons/api/janus"
+)
+
+// What a queue holds at most while nobody polls; the oldest events go first.
+const (
+	maxEvents = 10_000
+	maxBytes  = 8 << 20
+)
+
+// overGrace is how long the last word of a session that timed out waits for a
+// client that is just between two polls.
+const overGrace = 10 * time.Second
+
+// hub has the event queues of all sessions that are bound to HTTP.
+type hub struct {
+	mu       sync.Mutex
+	sessions map[uint64]*queue
+	closed   bool
+}
+
+type queue struct {
+	events  [][]byte
+	bytes   int
+	waiters []*waiter
+	over    bool // the session is gone, the last event waits to be fetched
+}
+
+// waiter is a pending long poll.
+type waiter struct {
+	max   int
+	ready chan [][]byte // capacity 1; gets its events, or nil for a keepalive
+}
+
+func newHub() *hub { return &hub{sessions: map[uint64]*queue{}} }
+
+// bind makes an empty queue for a session.
+func (h *hub) bind(session uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if old := h.sessions[session]; old != nil {
+		old.release()
+	}
+	h.sessions[session] = &queue{}
+}
+
+// deliver queues an event and lets all pending polls of the session go.
+func (h *hub) deliver(session uint64, event []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	q := h.sessions[session]
+	if q == nil || q.over {
+		return
+	}
+	q.events = append(q.events, event)
+	q.bytes += len(event)
+	for len(q.events) > maxEvents || q.bytes > maxBytes && len(q.events) > 1 {
+		q.take(1)
+	}
+	if len(q.waiters) > 0 {
+		first := q.waiters[0]
+		first.ready <- q.take(first.max)
+		q.waiters = q.waiters[1:]
+		q.release()
+	}
+}
+
+// end forgets a session. Of one that timed out, the last event stays a while.
+func (h *hub) end(session uint64, why janus.Over) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	q := h.sessions[session]
+	if q == nil {
+		return
+	}
+	q.release()
+	if n := len(q.events); why != janus.OverTimeout || n == 0 || h.closed {
+		delete(h.sessions, session)
+		return
+	}
+	q.events = q.events[len(q.events)-1:]
+	q.over = true
+	time.AfterFunc(overGrace, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.sessions[session] == q {
+			delete(h.sessions, session)
+		}
+	})
+}
+
+// lastWord takes the event that a session left behind when it timed out.
+func (h *hub) lastWord(session uint64) [][]byte {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	q := h.sessions[session]
+	if q == nil || !q.over {
+		return nil
+	}
+	delete(h.sessions, session)
+	return q.events
+}
+
+// wait returns up to max events, oldest first; none after timeout, or when
+// another poll got what there was. ok is false if the session is not bound
+// here. Events are put back if ctx ends before they could be used.
+func (h *hub) wait(ctx context.Context, session uint64, max int, timeout time.Duration) (events [][]byte, ok bool) {
+	h.mu.Lock()
+	q := h.sessions[session]
+	if q == nil || q.over || h.closed || len(q.events) > 0 {
+		defer h.mu.Unlock()
+		if q == nil || q.over {
+			return nil, false
+		}
+		return q.take(max), true
+	}
+	w := &waiter{max: max, ready: make(chan [][]byte, 1)}
+	q.waiters = append(q.waiters, w)
+	h.mu.Unlock()
+
+	t := time.NewTimer(timeout)
+	defer t.Stop()
+	select {
+	case events = <-w.ready:
+		return events, true
+	case <-t.C:
+		return h.leave(session, q, w), true
+	case <-ctx.Done():
+		h.giveBack(session, q, h.leave(session, q, w))
+		return nil, true
+	}
+}
+
+// leave ends a wait; it returns events that came in the last moment.
+func (h *hub) leave(session uint64, q *queue, w *waiter) [][]byte {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i, other := range q.waiters {
+		if other == w {
+			q.waiters = append(q.waiters[:i], q.waiters[i+1:]...)
+			break
+		}
+	}
+	select {
+	case events := <-w.ready:
+		return events
+	default:
+		return nil
+	}
+}
+
+// giveBack returns events to the front of a queue, or to the next poll.
+func (h *hub) giveBack(session uint64, q *queue, events [][]byte) {
+	if len(events) == 0 {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.sessions[session] != q {
+		return
+	}
+	q.events = append(events, q.events...)
+	for _, e := range events {
+		q.bytes += len(e)
+	}
+	if len(q.waiters) > 0 {
+		first := q.waiters[0]
+		first.ready <- q.take(first.max)
+		q.waiters = q.waiters[1:]
+	}
+}
+
+// close lets all pending polls go; later ones do not wait.
+func (h *hub) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	for _, q := range h.sessions {
+		q.release()
+	}
+}
+
+// take removes up to n events from the front.
+func (q *queue) take(n int) [][]byte {
+	n = min(n, len(q.events))
+	out := q.events[:n:n]
+	q.events = q.events[n:]
+	for _, e := range out {
+		q.bytes -= len(e)
+	}
+	return out
+}
+
+// release sends all waiters home without events.
+func (q *queue) release() {
+	for _, w := range q.waiters {
+		w.ready <- nil
+	}
+	q.waiters = nil
+}

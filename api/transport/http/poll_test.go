@@ -1,0 +1,222 @@
+package http
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"bifrons/api/janus"
+)
+
+func texts(events [][]byte) string {
+	var all []string
+	for _, e := range events {
+		all = append(all, string(e))
+	}
+	return strings.Join(all, " ")
+}
+
+// expect waits on the hub and compares.
+func expect(t *testing.T, h *hub, max int, want string) {
+	t.Helper()
+	got, ok := h.wait(context.Background(), 1, max, time.Second)
+	if !ok || texts(got) != want {
+		t.Errorf("got %q (%v), want %q", texts(got), ok, want)
+	}
+}
+
+func TestHubQueuesInOrder(t *testing.T) {
+	h := newHub()
+	h.bind(1)
+	h.bind(2)
+	for _, e := range []string{"a", "b", "c", "d"} {
+		h.deliver(1, []byte(e))
+	}
+	h.deliver(2, []byte("x"))
+	h.deliver(3, []byte("y"))
+	expect(t, h, 1, "a")
+	expect(t, h, 2, "b c")
+	expect(t, h, 9, "d")
+	if _, ok := h.wait(context.Background(), 3, 1, time.Second); ok {
+		t.Error("found a session that is not bound")
+	}
+}
+
+func TestHubHoldsAndExpires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub()
+		h.bind(1)
+		start := time.Now()
+		got, ok := h.wait(t.Context(), 1, 1, 30*time.Second)
+		if !ok || len(got) != 0 || time.Since(start) != 30*time.Second {
+			t.Errorf("got %q after %v", texts(got), time.Since(start))
+		}
+		h.deliver(1, []byte("late"))
+		expect(t, h, 1, "late")
+	})
+}
+
+// TestHubReleasesAll has several polls of one session: the first gets the
+// event, the others go home empty.
+func TestHubReleasesAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub()
+		h.bind(1)
+		results := make([]chan string, 3)
+		for i := range results {
+			results[i] = make(chan string, 1)
+			go func() {
+				got, _ := h.wait(t.Context(), 1, 5, time.Hour)
+				results[i] <- texts(got)
+			}()
+			synctest.Wait()
+		}
+		h.deliver(1, []byte("a"))
+		h.deliver(1, []byte("b"))
+		for i, want := range []string{"a", "", ""} {
+			if got := <-results[i]; got != want {
+				t.Errorf("poll %d got %q, want %q", i, got, want)
+			}
+		}
+		expect(t, h, 5, "b")
+	})
+}
+
+// TestHubAbandonedPoll has clients that go away while they poll.
+func TestHubAbandonedPoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub()
+		h.bind(1)
+		ctx, cancel := context.WithCancel(t.Context())
+		go h.wait(ctx, 1, 5, time.Hour)
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		h.deliver(1, []byte("a"))
+		expect(t, h, 1, "a")
+
+		// Both at once: whatever the poll sees first, the event is not lost.
+		for range 50 {
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan string)
+			go func() {
+				got, _ := h.wait(ctx, 1, 5, time.Hour)
+				done <- texts(got)
+			}()
+			synctest.Wait()
+			go cancel()
+			go h.deliver(1, []byte("b"))
+			if got := <-done; got == "" {
+				expect(t, h, 1, "b")
+			}
+		}
+	})
+}
+
+func TestHubSessionOver(t *testing.T) {
+	for _, why := range []janus.Over{janus.OverDestroyed, janus.OverClaimed, janus.OverTimeout} {
+		t.Run(fmt.Sprint(why), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHub()
+				h.bind(1)
+				done := make(chan string)
+				go func() {
+					got, _ := h.wait(t.Context(), 1, 5, time.Hour)
+					done <- texts(got)
+				}()
+				synctest.Wait()
+				h.end(1, why)
+				if got := <-done; got != "" {
+					t.Errorf("pending poll got %q", got)
+				}
+				if _, ok := h.wait(t.Context(), 1, 1, time.Second); ok {
+					t.Error("a session that is over can be polled")
+				}
+				if len(h.sessions) != 0 {
+					t.Error("the queue is still there")
+				}
+			})
+		})
+	}
+}
+
+// TestHubLastWord has a session time out between two polls.
+func TestHubLastWord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub()
+		for range 2 {
+			h.bind(1)
+			h.deliver(1, []byte("old"))
+			h.deliver(1, []byte("timeout"))
+			h.end(1, janus.OverTimeout)
+			if _, ok := h.wait(t.Context(), 1, 1, time.Second); ok {
+				t.Error("a session that is over can be polled")
+			}
+			if got := texts(h.lastWord(1)); got != "timeout" {
+				t.Errorf("last word %q", got)
+			}
+			if h.lastWord(1) != nil {
+				t.Error("the last word came twice")
+			}
+		}
+		h.bind(1)
+		h.deliver(1, []byte("timeout"))
+		h.end(1, janus.OverTimeout)
+		time.Sleep(overGrace + time.Second)
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if len(h.sessions) != 0 {
+			t.Error("nobody fetched the last word, and it is still there")
+		}
+	})
+}
+
+func TestHubClaimRestartsEmpty(t *testing.T) {
+	h := newHub()
+	h.bind(1)
+	h.deliver(1, []byte("old"))
+	h.bind(1)
+	h.deliver(1, []byte("new"))
+	expect(t, h, 5, "new")
+}
+
+func TestHubIsBounded(t *testing.T) {
+	h := newHub()
+	h.bind(1)
+	for i := range maxEvents + 5 {
+		h.deliver(1, fmt.Append(nil, i))
+	}
+	expect(t, h, 1, "5")
+	if n := len(h.sessions[1].events); n != maxEvents-1 {
+		t.Errorf("%d events queued", n)
+	}
+	h.bind(1)
+	big := make([]byte, maxBytes/4+1)
+	for range 10 {
+		h.deliver(1, big)
+	}
+	if q := h.sessions[1]; q.bytes > maxBytes || len(q.events) != 3 {
+		t.Errorf("%d bytes in %d events queued", q.bytes, len(q.events))
+	}
+}
+
+func TestHubClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub()
+		h.bind(1)
+		done := make(chan bool)
+		go func() {
+			_, ok := h.wait(t.Context(), 1, 1, time.Hour)
+			done <- ok
+		}()
+		synctest.Wait()
+		h.close()
+		if !<-done {
+			t.Error("pending poll was refused")
+		}
+		expect(t, h, 1, "")
+	})
+}

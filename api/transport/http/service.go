@@ -1,0 +1,216 @@
+package http
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	nethttp "net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"bifrons/api/janus"
+	"bifrons/api/transport"
+)
+
+// service answers the requests of one API.
+type service struct {
+	*Server
+	API
+	admin bool
+}
+
+// ServeHTTP answers a request. API errors have status 200; the others are for
+// requests that do not reach the API at all.
+func (s service) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
+	if !s.ACL.AllowsRequest(r) {
+		panic(nethttp.ErrAbortHandler)
+	}
+	if h := s.static(r); h != nil {
+		h.ServeHTTP(w, r)
+		return
+	}
+	s.working.Add(1)
+	defer s.working.Add(-1)
+	s.notify(r)
+	s.allowOrigin(w, r)
+	if r.Method == nethttp.MethodOptions {
+		return
+	}
+	if r.Method != nethttp.MethodGet && r.Method != nethttp.MethodPost {
+		s.refuse(w, janus.ErrTransport, "Unsupported method "+r.Method)
+		return
+	}
+	t, ok := parsePath(s.BasePath, r.URL.Path)
+	switch {
+	case !ok:
+		w.WriteHeader(nethttp.StatusNotFound)
+	case s.cfg.Origins.Refuses(r, true):
+		w.WriteHeader(nethttp.StatusForbidden)
+	case r.Method == nethttp.MethodPost:
+		s.post(w, r, t)
+	case t.word != "":
+		s.forward(w, r, janus.Request{Body: fmt.Appendf(nil, `{"janus":%q,"transaction":%q}`, t.word, randomText(11))})
+	case s.admin:
+		s.refuse(w, janus.ErrInvalidJSON, "Request payload missing")
+	default:
+		s.poll(w, r, t)
+	}
+}
+
+// static finds the handler of what is served besides the API.
+func (s service) static(r *nethttp.Request) nethttp.Handler {
+	if s.admin || r.Method != nethttp.MethodGet && r.Method != nethttp.MethodHead {
+		return nil
+	}
+	path := r.URL.Path
+	switch {
+	case path == "/" || strings.HasPrefix(path, "/echo/"):
+		return s.cfg.Page
+	case path == "/demos" || strings.HasPrefix(path, "/demos/"):
+		return s.cfg.Demos
+	}
+	return nil
+}
+
+func (s service) notify(r *nethttp.Request) {
+	if !s.control.Notifies() {
+		return
+	}
+	ip, port := transport.RemoteIP(r)
+	n, _ := strconv.Atoi(port) // 0 for a Unix socket
+	s.control.Notify(struct {
+		Event string `json:"event"`
+		Admin bool   `json:"admin_api"`
+		IP    string `json:"ip"`
+		Port  int    `json:"port"`
+	}{"request", s.admin, ip, n})
+}
+
+// allowOrigin sets the CORS headers, which every response has (Fetch, 3.2).
+func (s service) allowOrigin(w nethttp.ResponseWriter, r *nethttp.Request) {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", s.cfg.Origins.Header())
+	if s.cfg.Origins.Allow != "" {
+		h.Set("Access-Control-Allow-Credentials", "true")
+		h.Set("Vary", "Origin")
+	}
+	h.Set("Access-Control-Max-Age", "86400")
+	if m := r.Header.Get("Access-Control-Request-Method"); m != "" {
+		h.Set("Access-Control-Allow-Methods", m)
+	}
+	if m := r.Header.Get("Access-Control-Request-Headers"); m != "" {
+		h.Set("Access-Control-Allow-Headers", m)
+	}
+}
+
+func (s service) post(w nethttp.ResponseWriter, r *nethttp.Request, t target) {
+	if t.word != "" {
+		if s.admin {
+			s.refuse(w, janus.ErrTransport, "Use GET for the "+t.word+" endpoint")
+		} else {
+			w.WriteHeader(nethttp.StatusBadRequest)
+		}
+		return
+	}
+	body, err := io.ReadAll(nethttp.MaxBytesReader(w, r.Body, s.cfg.MaxBody))
+	if tooBig := (*nethttp.MaxBytesError)(nil); errors.As(err, &tooBig) {
+		w.WriteHeader(nethttp.StatusRequestEntityTooLarge)
+		return
+	}
+	if err != nil || len(body) == 0 {
+		panic(nethttp.ErrAbortHandler)
+	}
+	s.forward(w, r, janus.Request{Body: body, Session: t.session, Handle: t.handle})
+}
+
+// forward gives a request to the core and its reply to the client.
+func (s service) forward(w nethttp.ResponseWriter, r *nethttp.Request, req janus.Request) {
+	req.Path, req.Admin = true, s.admin
+	replies := make(chan []byte, 1)
+	s.core.Handle(s.Server, req, func(msg []byte) { replies <- msg })
+	late := time.NewTimer(s.cfg.ReplyTimeout)
+	defer late.Stop()
+	select {
+	case msg := <-replies:
+		s.write(w, msg)
+	case <-late.C:
+		panic(nethttp.ErrAbortHandler)
+	case <-r.Context().Done():
+	}
+}
+
+func (s service) refuse(w nethttp.ResponseWriter, code janus.Code, reason string) {
+	s.write(w, janus.ErrorReply(0, "", code, reason))
+}
+
+// poll answers a long poll: with what is queued, or what comes, or a keepalive.
+func (s service) poll(w nethttp.ResponseWriter, r *nethttp.Request, t target) {
+	if t.session == 0 {
+		w.WriteHeader(nethttp.StatusNotFound)
+		return
+	}
+	query := r.URL.Query()
+	max, err := strconv.Atoi(query.Get("maxev"))
+	if err != nil || max < 1 {
+		max = 1
+	}
+	if t.depth == 1 {
+		if last := s.hub.lastWord(t.session); last != nil {
+			s.write(w, join(last, max > 1))
+			return
+		}
+	}
+	switch s.core.Poll(t.session, query.Get("apisecret"), query.Get("token")) {
+	case 0:
+	case janus.ErrUnauthorized:
+		w.WriteHeader(nethttp.StatusForbidden)
+		return
+	default:
+		w.WriteHeader(nethttp.StatusNotFound)
+		return
+	}
+	if t.depth == 2 {
+		w.Header().Set("Location", s.BasePath+"/"+strconv.FormatUint(t.session, 10))
+		w.WriteHeader(nethttp.StatusFound)
+		return
+	}
+	events, ok := s.hub.wait(r.Context(), t.session, max, s.cfg.PollTimeout)
+	if !ok {
+		w.WriteHeader(nethttp.StatusNotFound)
+		return
+	}
+	if len(events) == 0 {
+		events = [][]byte{keepalive}
+	}
+	s.write(w, join(events, max > 1))
+}
+
+var keepalive = []byte(`{"janus":"keepalive"}`)
+
+// join makes the body of a poll's response: an array, or a single event.
+func join(events [][]byte, array bool) []byte {
+	if !array {
+		return events[0]
+	}
+	body := []byte{'['}
+	for i, e := range events {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = append(body, e...)
+	}
+	return append(body, ']')
+}
+
+func (s service) write(w nethttp.ResponseWriter, msg []byte) {
+	msg = s.control.Relayout(msg)
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(msg)))
+	w.Write(msg)
+}
+
+// randomText is n letters that serve as a transaction.
+func randomText(n int) string { return rand.Text()[:n] }

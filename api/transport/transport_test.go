@@ -1,0 +1,202 @@
+package transport
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"bifrons/api/json"
+)
+
+func TestACL(t *testing.T) {
+	for _, c := range []struct {
+		list, ip string
+		ok       bool
+	}{
+		{"", "1.2.3.4", true},
+		{" , ", "1.2.3.4", true},
+		{"1.2.3.4", "1.2.3.4", true},
+		{"1.2.", "1.2.3.4", true},
+		{"1.2.", "1.20.3.4", false},
+		{"9., 1.2.", "1.2.3.4", true},
+		{"2.3.", "1.2.3.4", false},
+		{"1.2.", "::ffff:1.2.3.4", true},
+		{"::ffff:1.2.", "1.2.3.4", true},
+		{"2001:DB8:", "2001:db8::1", true},
+		{"2001:db8:", "2001:db9::1", false},
+		{"fe80:", "fe80::1%eth0", true},
+		{"1.", "not an address", false},
+		{"", "not an address", true},
+	} {
+		if got := NewACL(strings.Split(c.list, ","), false).Allows(c.ip); got != c.ok {
+			t.Errorf("%q allows %s: %v", c.list, c.ip, got)
+		}
+	}
+}
+
+func TestACLForwarded(t *testing.T) {
+	for _, c := range []struct {
+		lines []string
+		ok    bool
+	}{
+		{nil, true},
+		{[]string{""}, true},
+		{[]string{"10.0.0.1"}, true},
+		{[]string{"10.0.0.1, 10.0.0.2"}, true},
+		{[]string{"10.0.0.1,11.0.0.2"}, false},
+		{[]string{"10.0.0.1", "11.0.0.2"}, false},
+		{[]string{"unknown"}, false},
+	} {
+		r := &http.Request{Header: http.Header{"X-Forwarded-For": c.lines}}
+		if got := NewACL([]string{"10."}, true).AllowsRequest(r); got != c.ok {
+			t.Errorf("%q: %v", c.lines, got)
+		}
+		if !NewACL([]string{"10."}, false).AllowsRequest(r) {
+			t.Errorf("%q: the header counts although it should not", c.lines)
+		}
+	}
+}
+
+func TestCertificate(t *testing.T) {
+	for _, c := range []struct {
+		key, password string
+		ok            bool
+	}{
+		{"key.pem", "", true},
+		{"both.pem", "", true},
+		{"key-aes.pem", "bifrons", true},
+		{"key-aes128.pem", "bifrons", true},
+		{"key-aes192.pem", "bifrons", true},
+		{"key-3des.pem", "bifrons", true},
+		{"key-old.pem", "bifrons", true},
+		{"key-aes.pem", "wrong", false},
+		{"key-aes.pem", "", false},
+		{"key-old.pem", "wrong", false},
+		{"missing.pem", "", false},
+		{"cert.pem", "", false},
+	} {
+		conf, err := Certificate{PEM: "testdata/cert.pem", Key: "testdata/" + c.key, Password: c.password}.Load()
+		if (err == nil) != c.ok {
+			t.Errorf("%s, password %q: %v", c.key, c.password, err)
+		}
+		if err == nil && (len(conf.Certificates) != 1 || conf.MinVersion < tls.VersionTLS12) {
+			t.Errorf("%s: %+v", c.key, conf)
+		}
+	}
+	if _, err := (Certificate{PEM: "testdata/both.pem"}).Load(); err != nil {
+		t.Errorf("key and certificate in one file: %v", err)
+	}
+	if _, err := (Certificate{}).Load(); err == nil {
+		t.Error("no certificate, no error")
+	}
+}
+
+func TestListenInterface(t *testing.T) {
+	devs, err := net.Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range devs {
+		if d.Flags&net.FlagLoopback == 0 || d.Flags&net.FlagUp == 0 {
+			continue
+		}
+		all, err := Endpoint{Interface: d.Name}.Listen(ACL{}, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range all {
+			if !l.Addr().(*net.TCPAddr).IP.IsLoopback() {
+				t.Errorf("%s listens on %v", d.Name, l.Addr())
+			}
+			l.Close()
+		}
+		if len(all) == 0 {
+			t.Errorf("%s: no listener", d.Name)
+		}
+	}
+	if _, err := (Endpoint{Interface: "no-such-interface"}).Listen(ACL{}, 0); err == nil {
+		t.Error("unknown interface, no error")
+	}
+	if l, err := (Endpoint{Interface: "127.0.0.1"}).Listen(ACL{}, 0); err != nil {
+		t.Error(err)
+	} else {
+		l[0].Close()
+	}
+}
+
+// TestListenLimit has more clients than slots: the third waits for its turn.
+func TestListenLimit(t *testing.T) {
+	ls, err := Endpoint{IP: netip.MustParseAddr("127.0.0.1")}.Listen(ACL{}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := ls[0]
+	accepted := make(chan net.Conn)
+	go func() {
+		defer close(accepted)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- c
+		}
+	}()
+	for range 3 {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	first, second := <-accepted, <-accepted
+	select {
+	case <-accepted:
+		t.Fatal("a connection too many")
+	default:
+	}
+	first.Close()
+	first.Close() // gives one slot back, not two
+	third := <-accepted
+	second.Close()
+	third.Close()
+	l.Close()
+	if _, open := <-accepted; open {
+		t.Error("accepted after Close")
+	}
+}
+
+func TestQuery(t *testing.T) {
+	c := NewControl(json.Compact, true, nil)
+	none := func() (string, int64) { return "3", -1 }
+	for request, want := range map[string]string{
+		`{}`:                                 `{"error_code":412,"error":"Missing mandatory element (request)"}`,
+		`[]`:                                 `{"error_code":413,"error":"Invalid request: not a JSON object"}`,
+		`{"request":1}`:                      `{"error_code":413,"error":"Invalid element type (request should be a string)"}`,
+		`{"request":"x"}`:                    `{"error_code":411,"error":"Unknown request 'x'"}`,
+		`{"request":"connections"}`:          `{"result":200,"connections":3}`,
+		`{"request":"configure"}`:            `{"result":200}`,
+		`{"request":"configure","events":1}`: `{"error_code":413,"error":"Invalid element type (events should be a boolean)"}`,
+		`{"request":"configure","json":1}`:   `{"error_code":413,"error":"Invalid element type (json should be a string)"}`,
+		`{"request":"configure","json":"pretty"}`: `{"result":200,"notes":["Ignored unsupported indentation format"]}`,
+		`{"request":"configure","events":true}`:   `{"result":200,"notes":["Event handlers disabled at the core level"]}`,
+	} {
+		if got := string(c.Query([]byte(request), none)); got != want {
+			t.Errorf("%s: %s, want %s", request, got, want)
+		}
+	}
+	var events []string
+	c = NewControl(json.Compact, true, func(e []byte) { events = append(events, string(e)) })
+	c.Notify(map[string]int{"n": 1})
+	c.Query([]byte(`{"request":"configure","events":false,"json":"plain"}`), none)
+	c.Notify(map[string]int{"n": 2})
+	if strings.Join(events, " ") != `{"n":1}` || c.Notifies() {
+		t.Errorf("events %q", events)
+	}
+	if got := string(c.Relayout([]byte(`{"a":1}`))); got != `{"a": 1}` {
+		t.Errorf("layout %s", got)
+	}
+}

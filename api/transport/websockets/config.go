@@ -1,0 +1,65 @@
+// Package websockets carries the Janus API and the Admin API over WebSockets
+// (RFC 6455): one JSON object a message, in both directions.
+package websockets
+
+import (
+	"log/slog"
+	"time"
+
+	"bifrons/api/janus"
+	"bifrons/api/json"
+	"bifrons/api/transport"
+)
+
+// Package is the name of this transport in the Janus API.
+const Package = "janus.transport.websockets"
+
+// Subprotocols (RFC 6455, 1.9) that clients have to ask for.
+const (
+	Protocol      = "janus-protocol"
+	AdminProtocol = "janus-admin-protocol"
+)
+
+// Config is what a Server needs to know. Zero values stand for the defaults.
+type Config struct {
+	API, Admin API
+
+	Origins     transport.Origins
+	Certificate transport.Certificate // for the WSS endpoints
+	MaxConns    int                   // of each endpoint; 0: any number
+	MaxMessage  int64                 // bytes of an incoming message; default 1 MiB
+	Layout      json.Layout
+
+	// A connection that was silent for PingTrigger is sent a ping, and is
+	// closed when it stays silent for PingTimeout more. Zero in either turns
+	// this off.
+	PingTrigger, PingTimeout time.Duration
+
+	// Events lets transport events through to Notify, which takes JSON
+	// objects for the event handlers; nil if there is none.
+	Events bool
+	Notify func(event []byte)
+
+	Log *slog.Logger // default slog.Default()
+}
+
+// API is where and for whom one of the two APIs is served.
+type API struct {
+	WS, WSS transport.Endpoint
+	ACL     transport.ACL
+}
+
+func (c *Config) setDefaults() {
+	if c.MaxMessage <= 0 {
+		c.MaxMessage = 1 << 20
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+}
+
+// Core is what a Server needs of the core; janus.Core is it.
+type Core interface {
+	Handle(conn janus.Conn, r janus.Request, reply func(msg []byte))
+	Gone(conn janus.Conn)
+}

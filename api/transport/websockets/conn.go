@@ -1,0 +1,210 @@
+package websockets
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"bifrons/api/janus"
+)
+
+// Limits of what waits to be written to one client. Above pauseAt its requests
+// are not read any more; a client that does not take its events either is
+// disconnected at the other two.
+const (
+	pauseAt      = 256
+	maxMessages  = 8192
+	maxBytes     = 8 << 20
+	writeTimeout = 30 * time.Second
+)
+
+// conn is one client. Its requests are handled one after the other in the
+// order of their arrival, by the goroutine that reads; another one writes.
+type conn struct {
+	server *Server
+	ws     *websocket.Conn
+	admin  bool
+	id     uint64
+
+	ctx    context.Context // ends with the connection
+	cancel context.CancelFunc
+	seen   atomic.Int64 // when something last came from the client, in nanoseconds since start
+	start  time.Time
+
+	mu     sync.Mutex
+	queue  [][]byte // to be written
+	bytes  int
+	filled chan struct{} // capacity 1: the queue is not empty
+	room   chan struct{} // capacity 1: the queue got shorter
+}
+
+var _ janus.Conn = (*conn)(nil)
+
+func newConn(s *Server, admin bool) *conn {
+	c := &conn{
+		server: s, admin: admin, id: s.nextID.Add(1), start: time.Now(),
+		filled: make(chan struct{}, 1), room: make(chan struct{}, 1),
+	}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c
+}
+
+// run serves the client until it or the server ends the connection.
+func (c *conn) run() {
+	var helpers sync.WaitGroup
+	helpers.Go(c.write)
+	if c.server.cfg.PingTrigger > 0 && c.server.cfg.PingTimeout > 0 {
+		helpers.Go(c.ping)
+	}
+	c.read()
+	c.cancel()
+	c.server.core.Gone(c)
+	c.ws.CloseNow()
+	helpers.Wait()
+}
+
+func (c *conn) read() {
+	for {
+		_, msg, err := c.ws.Read(c.ctx)
+		if err != nil {
+			return
+		}
+		c.touch()
+		for _, part := range split(msg) {
+			if !c.waitForRoom() {
+				return
+			}
+			c.server.core.Handle(c, janus.Request{Admin: c.admin, Body: part}, c.send)
+		}
+	}
+}
+
+// waitForRoom holds requests back while the client does not read the replies.
+func (c *conn) waitForRoom() bool {
+	for {
+		c.mu.Lock()
+		n := len(c.queue)
+		c.mu.Unlock()
+		if n < pauseAt {
+			return c.ctx.Err() == nil
+		}
+		select {
+		case <-c.room:
+		case <-c.ctx.Done():
+			return false
+		}
+	}
+}
+
+// send queues a message. A client that is too far behind is cut off.
+func (c *conn) send(msg []byte) {
+	msg = c.server.control.Relayout(msg)
+	c.mu.Lock()
+	full := len(c.queue) >= maxMessages || c.bytes+len(msg) > maxBytes && len(c.queue) > 0
+	if !full {
+		c.queue = append(c.queue, msg)
+		c.bytes += len(msg)
+	}
+	c.mu.Unlock()
+	if full {
+		c.cancel()
+		return
+	}
+	signal(c.filled)
+}
+
+func (c *conn) write() {
+	defer c.cancel()
+	for {
+		msg, ok := c.next()
+		if !ok {
+			return
+		}
+		ctx, cancel := context.WithTimeout(c.ctx, writeTimeout)
+		err := c.ws.Write(ctx, websocket.MessageText, msg)
+		cancel()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// next takes the oldest message, waiting for it; not ok when the connection
+// has ended.
+func (c *conn) next() ([]byte, bool) {
+	for c.ctx.Err() == nil {
+		c.mu.Lock()
+		if len(c.queue) > 0 {
+			msg := c.queue[0]
+			c.queue[0] = nil
+			c.queue = c.queue[1:]
+			c.bytes -= len(msg)
+			c.mu.Unlock()
+			signal(c.room)
+			return msg, true
+		}
+		c.queue = nil
+		c.mu.Unlock()
+		select {
+		case <-c.filled:
+		case <-c.ctx.Done():
+		}
+	}
+	return nil, false
+}
+
+// ping looks after a silent client.
+func (c *conn) ping() {
+	trigger, timeout := c.server.cfg.PingTrigger, c.server.cfg.PingTimeout
+	t := time.NewTimer(trigger)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+		case <-c.ctx.Done():
+			return
+		}
+		seen := c.seen.Load()
+		if rest := trigger - (time.Since(c.start) - time.Duration(seen)); rest > 0 {
+			t.Reset(rest)
+			continue
+		}
+		ctx, cancel := context.WithTimeout(c.ctx, timeout)
+		err := c.ws.Ping(ctx)
+		cancel()
+		if err != nil && c.seen.Load() == seen {
+			c.cancel()
+			return
+		}
+		t.Reset(trigger)
+	}
+}
+
+// touch notes that the client is alive.
+func (c *conn) touch() { c.seen.Store(int64(time.Since(c.start))) }
+
+func signal(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+// Transport names the transport.
+func (c *conn) Transport() string { return Package }
+
+// ID is the connection's number.
+func (c *conn) ID() string { return strconv.FormatUint(c.id, 10) }
+
+// Deliver sends an event.
+func (c *conn) Deliver(_ uint64, event []byte) { c.send(event) }
+
+// SessionBound needs nothing: a connection takes the events of any session.
+func (c *conn) SessionBound(uint64) {}
+
+// SessionOver needs nothing: the connection stays, whatever its sessions do.
+func (c *conn) SessionOver(uint64, janus.Over) {}
