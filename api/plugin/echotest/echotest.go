@@ -1,0 +1,310 @@
+// Package echotest is the plugin that sends clients back what they send.
+package echotest
+
+import (
+	"sync"
+
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+	"bifrons/sfu"
+	"bifrons/sfu/media"
+)
+
+// Package is what clients attach to.
+const Package = "janus.plugin.echotest"
+
+// prefix is put before text that is echoed on a data channel.
+const prefix = "Janus EchoTest here! You wrote: "
+
+// Config sets up the plugin.
+type Config struct {
+	// Events allows events for event handlers.
+	Events bool
+}
+
+// Plugin is the EchoTest plugin.
+type Plugin struct {
+	cfg Config
+	gw  plugin.Gateway
+}
+
+// New makes the plugin.
+func New(cfg Config) *Plugin { return &Plugin{cfg: cfg} }
+
+// Info describes the plugin.
+func (p *Plugin) Info() plugin.Info {
+	return plugin.Info{
+		Package: Package, Name: "JANUS EchoTest plugin", Author: plugin.Author,
+		Description:   "This is a trivial EchoTest plugin for Janus, just used to showcase the plugin interface.",
+		VersionString: "0.0.7", Version: 7,
+	}
+}
+
+// Start is called before anything else.
+func (p *Plugin) Start(gw plugin.Gateway) error {
+	p.gw = gw
+	return nil
+}
+
+// Close has nothing to do: the handles are gone already.
+func (p *Plugin) Close() {}
+
+// Admin answers with the request.
+func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
+	w := json.NewWriter(nil)
+	w.Value("", request)
+	return w.Bytes(), nil
+}
+
+// Attach makes a handle.
+func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) {
+	h := &handle{plugin: p, host: host}
+	h.reset()
+	return h, nil
+}
+
+// handle is one client's echo. The executor changes it; mu is for those who
+// look at it from elsewhere.
+type handle struct {
+	plugin *Plugin
+	host   plugin.Host
+
+	mu       sync.Mutex
+	settings settings
+	sections []section
+	slow     int // slow links so far
+	gone     bool
+}
+
+// settings are what a client can set, and what lasts until hangup.
+type settings struct {
+	audio, video bool
+	bitrate      uint64
+	target       media.Layer
+	fallback     int64 // microseconds, 0 = default
+	minDelay     int   // 10 ms, negative = none
+	maxDelay     int
+
+	audioCodec, videoCodec string // negotiated
+	red                    bool
+	layered                layering
+	current, total         media.Layer
+	remoteBitrate          uint64
+	e2ee                   bool
+}
+
+// layering is how the video is layered.
+type layering uint8
+
+const (
+	single layering = iota
+	simulcast
+	svc
+)
+
+// section is one m-line of the client's.
+type section struct {
+	kind       sdp.Kind
+	active     bool // media flows in both directions
+	layered    layering
+	subscribed bool
+}
+
+// reset goes back to how everything starts.
+func (h *handle) reset() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.settings = settings{
+		audio: true, video: true, minDelay: -1, maxDelay: -1,
+		target:  media.Layer{Substream: 2, Spatial: 2, Temporal: 2},
+		current: media.NoLayer,
+	}
+	h.sections = nil
+}
+
+// Message takes a message; there is one request, and it has no name.
+func (h *handle) Message(r *plugin.Request) plugin.Result {
+	return table.Async(h.host, h, r, &table.Rows[0])
+}
+
+// Up starts the limit and the first picture.
+func (h *handle) Up() {
+	if peer := h.host.Peer(); peer != nil {
+		peer.SetBitrateCap(h.settings.bitrate)
+		peer.RequestKeyframe(-1)
+	}
+}
+
+// DataReady needs nothing.
+func (h *handle) DataReady() {}
+
+// Data sends a message back.
+func (h *handle) Data(label, protocol string, binary bool, payload []byte) {
+	peer := h.host.Peer()
+	if peer == nil {
+		return
+	}
+	if !binary {
+		payload = append([]byte(prefix), payload...)
+	}
+	if err := peer.SendData(label, protocol, binary, payload); err != nil {
+		h.plugin.gw.Logger().Debug("no data echo", "handle", h.host.HandleID(), "error", err)
+	}
+}
+
+// Hangup forgets everything.
+func (h *handle) Hangup(string) {
+	h.reset()
+	h.push(func(w *json.Writer) { w.Str("result", "done") })
+}
+
+// Detach is the end.
+func (h *handle) Detach() {
+	h.mu.Lock()
+	h.gone = true
+	h.mu.Unlock()
+}
+
+// Event follows what the media engine tells.
+func (h *handle) Event(e sfu.Event) {
+	switch e.Kind {
+	case sfu.EventBitrate:
+		h.mu.Lock()
+		h.settings.remoteBitrate = e.Bitrate
+		h.mu.Unlock()
+	case sfu.EventSlowLink:
+		h.slowLink(e)
+	case sfu.EventLayer:
+		h.layer(e)
+	}
+}
+
+func (h *handle) slowLink(e sfu.Event) {
+	h.mu.Lock()
+	h.slow++
+	s := h.settings
+	video := e.Section < len(h.sections) && h.sections[e.Section].kind == sdp.Video
+	h.mu.Unlock()
+	if e.Uplink {
+		return
+	}
+	h.push(func(w *json.Writer) {
+		w.Str("event", "slow_link")
+		if !video {
+			w.Str("media", "audio")
+			return
+		}
+		w.Str("media", "video")
+		w.Uint("current-bitrate", s.bitrate)
+	})
+}
+
+// layer tells the client which layer it gets back.
+func (h *handle) layer(e sfu.Event) {
+	h.mu.Lock()
+	h.settings.current, h.settings.total = e.Layer, e.Layers
+	s := h.settings
+	h.mu.Unlock()
+	if s.layered == single {
+		return
+	}
+	h.push(func(w *json.Writer) {
+		w.Str("videocodec", s.videoCodec)
+		if s.layered == simulcast {
+			optLayer(w, "substream", s.current.Substream)
+			optLayer(w, "temporal", s.current.Temporal)
+		} else {
+			optLayer(w, "spatial_layer", s.current.Spatial)
+			optLayer(w, "temporal_layer", s.current.Temporal)
+			optTotal(w, "tot_spatial_layers", s.total.Spatial)
+		}
+		optTotal(w, "tot_temporal_layers", s.total.Temporal)
+	})
+}
+
+func optLayer(w *json.Writer, key string, n int8) {
+	if n >= 0 {
+		w.Int(key, int64(n))
+	}
+}
+
+func optTotal(w *json.Writer, key string, n int8) {
+	if n > 0 {
+		w.Int(key, int64(n))
+	}
+}
+
+// push sends an event of the plugin's own.
+func (h *handle) push(fields func(w *json.Writer)) {
+	w := json.NewWriter(nil)
+	w.Object("")
+	w.Str("echotest", "event")
+	fields(w)
+	w.End()
+	h.host.Push("", w.Bytes(), nil)
+}
+
+// notify tells the event handlers how the echo is set.
+func (h *handle) notify() {
+	if !h.plugin.cfg.Events || !h.plugin.gw.Notifying() {
+		return
+	}
+	s := &h.settings
+	w := json.NewWriter(nil)
+	w.Object("")
+	w.Bool("audio_active", s.audio)
+	w.Bool("video_active", s.video)
+	w.Uint("bitrate", s.bitrate)
+	if s.layered == simulcast {
+		w.Object("simulcast")
+		w.Int("substream", int64(s.current.Substream))
+		w.Int("temporal-layer", int64(s.current.Temporal))
+		w.End()
+	}
+	w.End()
+	h.host.Notify(w.Bytes())
+}
+
+// Query writes plugin_specific.
+func (h *handle) Query(w *json.Writer) {
+	h.mu.Lock()
+	s, slow, gone := h.settings, h.slow, h.gone
+	h.mu.Unlock()
+	w.Bool("audio_active", s.audio)
+	w.Bool("video_active", s.video)
+	w.OptStr("audio_codec", s.audioCodec)
+	if s.red {
+		w.Bool("audio_red", true)
+	}
+	w.OptStr("video_codec", s.videoCodec)
+	w.Uint("bitrate", s.bitrate)
+	w.Uint("peer-bitrate", s.remoteBitrate)
+	switch s.layered {
+	case simulcast:
+		w.Bool("simulcast", true)
+		w.Int("substream", int64(s.current.Substream))
+		w.Int("substream-target", int64(s.target.Substream))
+		w.Int("temporal-layer", int64(s.current.Temporal))
+		w.Int("temporal-layer-target", int64(s.target.Temporal))
+		if s.fallback > 0 {
+			w.Int("fallback", s.fallback)
+		}
+	case svc:
+		w.Bool("svc", true)
+		w.Int("spatial-layer", int64(s.current.Spatial))
+		w.Int("spatial-layer-target", int64(s.target.Spatial))
+		w.Int("temporal-layer", int64(s.current.Temporal))
+		w.Int("temporal-layer-target", int64(s.target.Temporal))
+	}
+	if s.e2ee {
+		w.Bool("e2ee", true)
+	}
+	w.Int("slowlink_count", int64(slow))
+	w.Int("hangingup", 0)
+	destroyed := int64(0)
+	if gone {
+		destroyed = 1
+	}
+	w.Int("destroyed", destroyed)
+}

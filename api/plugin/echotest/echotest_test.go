@@ -1,0 +1,237 @@
+package echotest
+
+import (
+	"log/slog"
+	"strconv"
+	"strings"
+	"testing"
+
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+	"bifrons/sfu"
+	"bifrons/sfu/media"
+)
+
+// desk is a Host without peer connection that keeps what is pushed.
+type desk struct {
+	plugin.Host
+	pushed  []string
+	notices []string
+}
+
+func (d *desk) Push(tx string, data []byte, _ *plugin.JSEP) error {
+	d.pushed = append(d.pushed, strings.TrimSpace(tx+" "+string(data)))
+	return nil
+}
+func (d *desk) Peer() *sfu.Peer    { return nil }
+func (d *desk) HandleID() uint64   { return 1 }
+func (d *desk) Notify(data []byte) { d.notices = append(d.notices, string(data)) }
+
+type gate struct{ plugin.Gateway }
+
+func (gate) Notifying() bool      { return true }
+func (gate) Logger() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func attach(t *testing.T) (*handle, *desk) {
+	t.Helper()
+	p := New(Config{Events: true})
+	if err := p.Start(gate{}); err != nil {
+		t.Fatal(err)
+	}
+	d := &desk{}
+	h, err := p.Attach(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h.(*handle), d
+}
+
+func parse(t *testing.T, text string) *json.Value {
+	t.Helper()
+	d, err := json.Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.Release)
+	return d.Root()
+}
+
+// message runs a request and returns what it pushes.
+func message(t *testing.T, h *handle, d *desk, body string, j *plugin.JSEP) string {
+	t.Helper()
+	d.pushed = nil
+	r := h.Message(&plugin.Request{Transaction: "t", Body: parse(t, body), JSEP: j})
+	if r.Run == nil || r.Hint != "I'm taking my time!" {
+		t.Errorf("%s is not asynchronous: %+v", body, r)
+	}
+	r.Run()
+	return strings.Join(d.pushed, "|")
+}
+
+func TestRequests(t *testing.T) {
+	const ok = `t {"echotest":"event","result":"ok"}`
+	fail := func(text string) string { return `t {"echotest":"event","error_code":413,"error":"` + text + `"}` }
+	nothing := fail("Message error: no supported attributes found")
+	for _, tt := range []struct{ body, want string }{
+		{`{"audio":true,"video":true,"record":false,"bitrate":0}`, ok},
+		{`{"videocodec":"vp9"}`, ok},
+		{`{"videoprofile":"0"}`, ok},
+		{`{"opusred":true}`, ok},
+		{`{"fallback":1}`, ok},
+		{`{"min_delay":-1}`, ok},
+		{`{"audiocodec":"opus"}`, nothing},
+		{`{"filename":"x","svc":true,"data":true}`, nothing},
+		{`{"audio":null}`, nothing},
+		{`{"substream":3}`, fail("Invalid value (substream should be 0, 1 or 2)")},
+		{`{"temporal_layer":9}`, fail("Invalid value (temporal_layer should be 0, 1 or 2)")},
+		{`{"spatial_layer":-1}`, fail("Invalid element type (spatial_layer should be a positive integer)")},
+		{`{"max_delay":"1"}`, fail("Invalid element type (max_delay should be an integer)")},
+		{`{"record":true,"filename":"/tmp/x"}`, fail("Recording is not available in this build")},
+	} {
+		h, d := attach(t)
+		if got := message(t, h, d, tt.body, nil); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.body, got, tt.want)
+		}
+	}
+}
+
+func TestFailedRequestChangesNothing(t *testing.T) {
+	h, d := attach(t)
+	message(t, h, d, `{"audio":false,"substream":3}`, nil)
+	if !h.settings.audio || len(d.notices) != 0 {
+		t.Errorf("got %+v, %v", h.settings, d.notices)
+	}
+}
+
+func TestPlayoutDelay(t *testing.T) {
+	h, d := attach(t)
+	for _, tt := range []struct {
+		body        string
+		least, most int
+	}{
+		{`{"max_delay":10}`, 10, 10},
+		{`{"min_delay":5}`, 5, 10},
+		{`{"min_delay":20}`, 20, 20},
+		{`{"max_delay":15}`, 15, 15},
+		{`{"min_delay":-1}`, -1, -1},
+		{`{"min_delay":0}`, 0, 0},
+		{`{"min_delay":3,"max_delay":9999}`, 3, 4095},
+		{`{"max_delay":-5}`, -1, -1},
+	} {
+		message(t, h, d, tt.body, nil)
+		if h.settings.minDelay != tt.least || h.settings.maxDelay != tt.most {
+			t.Errorf("%s: got %d to %d", tt.body, h.settings.minDelay, h.settings.maxDelay)
+		}
+	}
+}
+
+func TestLayerEvents(t *testing.T) {
+	h, d := attach(t)
+	e := sfu.Event{Kind: sfu.EventLayer, Section: 1, Layer: media.Layer{Substream: 1, Spatial: 2, Temporal: 0}, Layers: media.Layer{Spatial: 3, Temporal: 2}}
+	h.Event(e)
+	h.settings.videoCodec = "vp8"
+	h.settings.layered = simulcast
+	h.Event(e)
+	h.Event(sfu.Event{Kind: sfu.EventLayer, Layer: media.Layer{Substream: 2, Spatial: -1, Temporal: -1}})
+	h.settings.videoCodec = "vp9"
+	h.settings.layered = svc
+	h.Event(e)
+	want := []string{
+		`{"echotest":"event","videocodec":"vp8","substream":1,"temporal":0,"tot_temporal_layers":2}`,
+		`{"echotest":"event","videocodec":"vp8","substream":2}`,
+		`{"echotest":"event","videocodec":"vp9","spatial_layer":2,"temporal_layer":0,"tot_spatial_layers":3,"tot_temporal_layers":2}`,
+	}
+	if got, w := strings.Join(d.pushed, "\n"), strings.Join(want, "\n"); got != w {
+		t.Errorf("got\n%s\nwant\n%s", got, w)
+	}
+}
+
+func TestSlowLink(t *testing.T) {
+	h, d := attach(t)
+	h.sections = []section{{kind: sdp.Audio}, {kind: sdp.Video}}
+	h.settings.bitrate = 5
+	h.Event(sfu.Event{Kind: sfu.EventSlowLink, Section: 1, Lost: 9})
+	h.Event(sfu.Event{Kind: sfu.EventSlowLink, Section: 0, Lost: 9})
+	h.Event(sfu.Event{Kind: sfu.EventSlowLink, Section: 0, Lost: 9, Uplink: true})
+	h.Event(sfu.Event{Kind: sfu.EventBitrate, Bitrate: 77})
+	want := `{"echotest":"event","event":"slow_link","media":"video","current-bitrate":5}|{"echotest":"event","event":"slow_link","media":"audio"}`
+	if got := strings.Join(d.pushed, "|"); got != want {
+		t.Errorf("got %s", got)
+	}
+	w := json.NewWriter(nil)
+	w.Object("")
+	h.Query(w)
+	w.End()
+	if got := string(w.Bytes()); got != `{"audio_active":true,"video_active":true,"bitrate":5,"peer-bitrate":77,"slowlink_count":3,"hangingup":0,"destroyed":0}` {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestHangupResets(t *testing.T) {
+	h, d := attach(t)
+	message(t, h, d, `{"audio":false,"video":false,"bitrate":5,"substream":0,"min_delay":4}`, nil)
+	if got := d.notices[0]; got != `{"audio_active":false,"video_active":false,"bitrate":5}` {
+		t.Errorf("notice %s", got)
+	}
+	d.pushed = nil
+	h.Hangup("any")
+	fresh, _ := attach(t)
+	if h.settings != fresh.settings {
+		t.Errorf("got %+v", h.settings)
+	}
+	if got := strings.Join(d.pushed, "|"); got != `{"echotest":"event","result":"done"}` {
+		t.Errorf("got %s", got)
+	}
+}
+
+const offerText = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n" +
+	"m=audio 9 UDP/TLS/RTP/SAVPF 111 63 0\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1;stereo=1\r\n" +
+	"a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\n" +
+	"m=video 9 UDP/TLS/RTP/SAVPF 96 98 100\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=recvonly\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:98 VP9/90000\r\na=fmtp:98 profile-id=0\r\na=rtpmap:100 VP9/90000\r\na=fmtp:100 profile-id=2\r\n" +
+	"m=video 9 UDP/TLS/RTP/SAVPF 96 98\r\nc=IN IP4 0.0.0.0\r\na=mid:2\r\na=recvonly\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:98 VP9/90000\r\n" +
+	"m=video 9 UDP/TLS/RTP/SAVPF 96 98\r\nc=IN IP4 0.0.0.0\r\na=mid:3\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:98 VP9/90000\r\n"
+
+func TestNegotiation(t *testing.T) {
+	for _, tt := range []struct{ body, want string }{
+		{`{}`, "audio sendrecv 111 useinbandfec=1;stereo=1|video inactive 96|video sendonly 96|video sendrecv 96"},
+		{`{"opusred":true}`, "audio sendrecv 63 111/111 111 useinbandfec=1;stereo=1|video inactive 96|video sendonly 96|video sendrecv 96"},
+		{`{"videocodec":"vp9"}`, "audio sendrecv 111 useinbandfec=1;stereo=1|video inactive 98 profile-id=0|video sendonly 98|video sendrecv 98"},
+		{`{"videocodec":"vp9","videoprofile":"2"}`, "audio sendrecv 111 useinbandfec=1;stereo=1|video inactive 100 profile-id=2|video rejected|video rejected"},
+		{`{"videocodec":"av1","audiocodec":"pcma"}`, "audio rejected|video rejected|video rejected|video rejected"},
+	} {
+		offer, err := sdp.Parse(offerText)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, _ := attach(t)
+		j := h.answer(&plugin.Request{Body: parse(t, tt.body), JSEP: &plugin.JSEP{SDP: offer.Anonymise(), E2EE: true}})
+		var parts []string
+		for i := range j.SDP.Sections {
+			s := &j.SDP.Sections[i]
+			p := s.Kind.String()
+			if s.Rejected() {
+				parts = append(parts, p+" rejected")
+				continue
+			}
+			p += " " + s.Direction.String()
+			for _, c := range s.Codecs {
+				p = strings.TrimSpace(p + " " + strconv.Itoa(int(c.PT)) + " " + c.Fmtp)
+			}
+			parts = append(parts, p)
+		}
+		if got := strings.Join(parts, "|"); got != tt.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", tt.body, got, tt.want)
+		}
+		if !j.E2EE {
+			t.Errorf("%s: not marked as end-to-end encrypted", tt.body)
+		}
+	}
+}
+
+func TestAdmin(t *testing.T) {
+	const text = `{"request":"x","n":[1,2.5,null,{"a":"b"}]}`
+	if got, err := New(Config{}).Admin(parse(t, text)); err != nil || string(got) != text {
+		t.Errorf("got %s, %v", got, err)
+	}
+}

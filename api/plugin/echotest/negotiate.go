@@ -1,0 +1,130 @@
+package echotest
+
+import (
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+	"bifrons/sfu"
+)
+
+var extensions = []string{
+	sdp.URIMID, sdp.URIRID, sdp.URIRepairedRID, sdp.URIAudioLevel, sdp.URIVideoOrientation, sdp.URIPlayoutDelay,
+	sdp.URITransportCC, sdp.URIDependencyDescriptor, sdp.URIAbsSendTime, sdp.URIAbsCaptureTime, sdp.URIVideoLayers,
+}
+
+var opusParams = []string{"useinbandfec=1", "usedtx=1", "stereo=1"}
+
+// answer makes the answer to the offer of a request, and remembers what was
+// agreed on.
+func (h *handle) answer(r *plugin.Request) *plugin.JSEP {
+	audioCodec, _ := json.String(r.Body.Get("audiocodec"))
+	videoCodec, _ := json.String(r.Body.Get("videocodec"))
+	profile, _ := json.String(r.Body.Get("videoprofile"))
+	red := json.True(r.Body.Get("opusred"))
+	first := [2]bool{sdp.Audio: true, sdp.Video: true}
+	d := sdp.Answer(r.JSEP.SDP, sdp.AnswerOptions{Choose: func(_ int, s *sdp.Section) sdp.SectionChoice {
+		c := sdp.SectionChoice{Extensions: extensions}
+		switch s.Kind {
+		case sdp.Audio:
+			c.Codecs, c.OpusRED, c.AudioParams = only(audioCodec), red, opusParams
+		case sdp.Video:
+			c.Codecs, c.Profile, c.ProfileRequired = only(videoCodec), profile, true
+		default:
+			return c
+		}
+		// There is nothing to send to a client that only receives.
+		c.NoSend = first[s.Kind] && s.Direction == sdp.RecvOnly
+		first[s.Kind] = false
+		return c
+	}})
+	h.agree(d, r.JSEP)
+	return &plugin.JSEP{SDP: d, E2EE: h.settings.e2ee}
+}
+
+func only(codec string) []string {
+	if codec == "" {
+		return nil
+	}
+	return []string{codec}
+}
+
+// agree takes over what an answer settles.
+func (h *handle) agree(d *sdp.Description, offer *plugin.JSEP) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := &h.settings
+	s.e2ee = s.e2ee || offer.E2EE
+	s.audioCodec, s.videoCodec, s.red, s.layered = "", "", false, single
+	old := h.sections
+	h.sections = make([]section, len(d.Sections))
+	for i := range d.Sections {
+		a := &d.Sections[i]
+		sec := &h.sections[i]
+		sec.kind = a.Kind
+		if i < len(old) {
+			sec.subscribed = old[i].subscribed
+		}
+		if a.Rejected() || len(a.Codecs) == 0 {
+			continue
+		}
+		sec.active = a.Direction == sdp.SendRecv
+		main := a.Codecs[0].ID()
+		switch {
+		case a.Kind == sdp.Audio && main == sdp.RED && s.audioCodec == "":
+			s.red, s.audioCodec = true, a.Codecs[len(a.Codecs)-1].ID()
+		case a.Kind == sdp.Audio && s.audioCodec == "":
+			s.audioCodec = main
+		case a.Kind == sdp.Video && s.videoCodec == "":
+			s.videoCodec = main
+		}
+		if a.Kind == sdp.Video && s.layered == single {
+			sec.layered = layered(i, main, offer)
+			s.layered = sec.layered
+		}
+	}
+}
+
+// layered tells how the client layers a section.
+func layered(i int, codec string, offer *plugin.JSEP) layering {
+	for _, sim := range offer.Simulcast {
+		if sim.Index == i {
+			return simulcast
+		}
+	}
+	for _, v := range offer.SVC {
+		if v.Index == i && (codec == sdp.VP9 || codec == sdp.AV1) {
+			return svc
+		}
+	}
+	return single
+}
+
+// subscribe sends every section back to itself, once its answer is on its way.
+func (h *handle) subscribe() {
+	peer := h.host.Peer()
+	if peer == nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := range h.sections {
+		s := &h.sections[i]
+		switch {
+		case s.active && s.subscribed:
+			peer.SetPaused(i, h.paused(i))
+			peer.SetTarget(i, h.target(i), h.fallback())
+		case s.active:
+			peer.Subscribe(sfu.Subscription{
+				Source: peer, SourceSection: i, Section: i,
+				Paused: h.paused(i), Target: h.target(i), Fallback: h.fallback(),
+			})
+		case s.subscribed:
+			peer.Unsubscribe(i)
+		}
+		s.subscribed = s.active
+	}
+	peer.SetBitrateCap(h.settings.bitrate)
+	if h.settings.minDelay >= 0 {
+		h.delay(peer)
+	}
+}

@@ -1,0 +1,244 @@
+package echotest
+
+import (
+	"time"
+
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+	"bifrons/sfu"
+	"bifrons/sfu/media"
+)
+
+// Error codes.
+const (
+	errNoMessage      = 411
+	errInvalidElement = 413
+	errInvalidSDP     = 414
+)
+
+var table = plugin.Table[*handle]{
+	Key: "echotest", Hint: "I'm taking my time!",
+	Missing: errNoMessage, Invalid: errInvalidElement, Unknown: errInvalidElement, BadSDP: errInvalidSDP,
+	Rows: []plugin.Row[*handle]{{
+		Async: true,
+		Fields: []plugin.Field{
+			{Name: "audio", Type: plugin.Bool},
+			{Name: "video", Type: plugin.Bool},
+			{Name: "audiocodec", Type: plugin.String},
+			{Name: "videocodec", Type: plugin.String},
+			{Name: "videoprofile", Type: plugin.String},
+			{Name: "opusred", Type: plugin.Bool},
+			{Name: "bitrate", Type: plugin.Uint},
+			{Name: "substream", Type: plugin.Uint},
+			{Name: "temporal", Type: plugin.Uint},
+			{Name: "fallback", Type: plugin.Uint},
+			{Name: "svc", Type: plugin.Bool},
+			{Name: "spatial_layer", Type: plugin.Uint},
+			{Name: "temporal_layer", Type: plugin.Uint},
+			{Name: "record", Type: plugin.Bool},
+			{Name: "filename", Type: plugin.String},
+			{Name: "min_delay", Type: plugin.Int},
+			{Name: "max_delay", Type: plugin.Int},
+		},
+		Run: (*handle).run,
+	}},
+}
+
+// usable are the fields of which a request without SDP needs one.
+var usable = []string{"audio", "video", "videocodec", "videoprofile", "opusred", "bitrate", "substream", "temporal",
+	"fallback", "spatial_layer", "temporal_layer", "record", "min_delay", "max_delay"}
+
+var layerFields = []string{"substream", "temporal", "spatial_layer", "temporal_layer"}
+
+// run does a request: settings first, then the SDP.
+func (h *handle) run(r *plugin.Request, w *json.Writer) plugin.Response {
+	if err := check(r); err != nil {
+		return plugin.Response{Err: err}
+	}
+	before := h.settings
+	h.mu.Lock()
+	h.settings.set(r.Body)
+	h.mu.Unlock()
+	var answer *plugin.JSEP
+	if r.JSEP != nil {
+		answer = h.answer(r)
+	}
+	h.apply(r.Body, &before)
+	h.notify()
+	w.Str("echotest", "event")
+	w.Str("result", "ok")
+	resp := plugin.Response{JSEP: answer}
+	if answer != nil {
+		resp.After = h.subscribe
+	}
+	return resp
+}
+
+// check looks at what the table's types do not tell.
+func check(r *plugin.Request) *plugin.Error {
+	for _, name := range layerFields {
+		if n, ok := json.Int(r.Body.Get(name)); ok && n > 2 {
+			return &plugin.Error{Code: errInvalidElement, Text: "Invalid value (" + name + " should be 0, 1 or 2)"}
+		}
+	}
+	if json.True(r.Body.Get("record")) {
+		return &plugin.Error{Code: errInvalidElement, Text: "Recording is not available in this build"}
+	}
+	if r.JSEP != nil {
+		return nil
+	}
+	for _, name := range usable {
+		if !json.IsNull(r.Body.Get(name)) {
+			return nil
+		}
+	}
+	return &plugin.Error{Code: errInvalidElement, Text: "Message error: no supported attributes found"}
+}
+
+// set takes over what a request says.
+func (s *settings) set(body *json.Value) {
+	if v := body.Get("audio"); json.IsBool(v) {
+		s.audio = json.True(v)
+	}
+	if v := body.Get("video"); json.IsBool(v) {
+		s.video = json.True(v)
+	}
+	if n, ok := json.Int(body.Get("bitrate")); ok {
+		s.bitrate = uint64(n)
+	}
+	if n, ok := json.Int(body.Get("fallback")); ok {
+		s.fallback = n
+	}
+	setLayer(&s.target.Substream, body, "substream")
+	setLayer(&s.target.Spatial, body, "spatial_layer")
+	setLayer(&s.target.Temporal, body, "temporal")
+	setLayer(&s.target.Temporal, body, "temporal_layer")
+	if n, ok := json.Int(body.Get("min_delay")); ok {
+		s.setDelay(int(n), max(s.maxDelay, int(n)))
+	}
+	if n, ok := json.Int(body.Get("max_delay")); ok {
+		least := s.minDelay
+		if least < 0 || int(n) < least {
+			least = int(n)
+		}
+		s.setDelay(least, int(n))
+	}
+}
+
+func setLayer(p *int8, body *json.Value, name string) {
+	if n, ok := json.Int(body.Get(name)); ok {
+		*p = int8(n)
+	}
+}
+
+// setDelay sets both ends of the playout delay; a negative one takes both back.
+func (s *settings) setDelay(least, most int) {
+	const limit = 1<<12 - 1 // of the header extension
+	if least < 0 || most < 0 {
+		least, most = -1, -1
+	}
+	s.minDelay, s.maxDelay = min(least, limit), min(most, limit)
+}
+
+// apply brings new settings to the peer connection.
+func (h *handle) apply(body *json.Value, before *settings) {
+	peer := h.host.Peer()
+	if peer == nil {
+		return
+	}
+	s := &h.settings
+	if !json.IsNull(body.Get("bitrate")) {
+		peer.SetBitrateCap(s.bitrate)
+	}
+	for i := range h.sections {
+		if h.sections[i].subscribed {
+			peer.SetPaused(i, h.paused(i))
+		}
+	}
+	if s.video && !before.video {
+		h.requestKeyframes(peer)
+	}
+	if s.minDelay != before.minDelay || s.maxDelay != before.maxDelay {
+		h.delay(peer)
+	}
+	h.retarget(peer, body)
+}
+
+func (h *handle) paused(i int) bool {
+	if h.sections[i].kind == sdp.Video {
+		return !h.settings.video
+	}
+	return !h.settings.audio
+}
+
+func (h *handle) requestKeyframes(peer *sfu.Peer) {
+	for i := range h.sections {
+		if h.sections[i].subscribed && h.sections[i].kind == sdp.Video {
+			peer.RequestKeyframe(i)
+		}
+	}
+}
+
+func (h *handle) delay(peer *sfu.Peer) {
+	for i := range h.sections {
+		if h.sections[i].subscribed && h.sections[i].kind == sdp.Video {
+			peer.SetPlayoutDelay(i, h.settings.minDelay, h.settings.maxDelay)
+		}
+	}
+}
+
+// retarget brings new layer targets to the layered sections. The client hears
+// at once of a layer that it has already.
+func (h *handle) retarget(peer *sfu.Peer, body *json.Value) {
+	s := &h.settings
+	asked, keyframe := false, false
+	for _, name := range append(layerFields, "fallback") {
+		asked = asked || !json.IsNull(body.Get(name))
+	}
+	if !asked || s.layered == single {
+		return
+	}
+	for i := range h.sections {
+		if h.sections[i].subscribed && h.sections[i].layered != single {
+			peer.SetTarget(i, h.target(i), h.fallback())
+		}
+	}
+	have := map[string]int8{"substream": s.current.Substream, "temporal": s.current.Temporal}
+	if s.layered == svc {
+		have = map[string]int8{"spatial_layer": s.current.Spatial, "temporal_layer": s.current.Temporal}
+	}
+	for _, name := range layerFields {
+		wanted, ok := json.Int(body.Get(name))
+		current, known := have[name]
+		switch {
+		case !ok || !known:
+		case int64(current) == wanted:
+			h.push(func(w *json.Writer) {
+				w.Str("videocodec", s.videoCodec)
+				w.Int(name, wanted)
+			})
+		default:
+			keyframe = true
+		}
+	}
+	if keyframe {
+		h.requestKeyframes(peer)
+	}
+}
+
+// target is the layer target of a section; what is not layered has none.
+func (h *handle) target(i int) media.Layer {
+	t := h.settings.target
+	switch h.sections[i].layered {
+	case simulcast:
+		return media.Layer{Substream: t.Substream, Spatial: -1, Temporal: t.Temporal}
+	case svc:
+		return media.Layer{Substream: -1, Spatial: t.Spatial, Temporal: t.Temporal}
+	}
+	return media.NoLayer
+}
+
+func (h *handle) fallback() time.Duration {
+	return time.Duration(h.settings.fallback) * time.Microsecond
+}
