@@ -1,0 +1,46 @@
+package videoroom
+
+import (
+	"fmt"
+
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+)
+
+// Error codes.
+const (
+	errNoMessage        = 421
+	errInvalidJSON      = 422
+	errInvalidRequest   = 423
+	errJoinFirst        = 424
+	errAlreadyJoined    = 425
+	errNoSuchRoom       = 426
+	errRoomExists       = 427
+	errNoSuchFeed       = 428
+	errMissingElement   = 429
+	errInvalidElement   = 430
+	errInvalidSDPType   = 431
+	errPublishersFull   = 432
+	errUnauthorized     = 433
+	errAlreadyPublished = 434
+	errNotPublished     = 435
+	errIDExists         = 436
+	errInvalidSDP       = 437
+	errInvalidFeed      = 438
+	errUnknown          = 499
+)
+
+// errorf makes the error of a failed request.
+func errorf(code int, format string, args ...any) *plugin.Error {
+	return &plugin.Error{Code: code, Text: fmt.Sprintf(format, args...)}
+}
+
+// fail is the response of a failed request.
+func fail(code int, format string, args ...any) plugin.Response {
+	return plugin.Response{Err: errorf(code, format, args...)}
+}
+
+// check looks at the fields of an object with the plugin's codes.
+func check(fields []plugin.Field, object *json.Value) *plugin.Error {
+	return plugin.Check(fields, object, errMissingElement, errInvalidElement)
+}

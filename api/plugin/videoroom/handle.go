@@ -1,0 +1,113 @@
+package videoroom
+
+import (
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sfu"
+)
+
+// Message takes a request.
+func (h *handle) Message(r *plugin.Request) plugin.Result {
+	return h.plugin.table.Message(h.host, h, r)
+}
+
+// Up tells the role that media may flow.
+func (h *handle) Up() {
+	h.hanging.Store(false)
+	if r := h.is(); r != nil {
+		r.connected()
+	}
+}
+
+// Event passes an event of the peer connection on.
+func (h *handle) Event(e sfu.Event) {
+	if r := h.is(); r != nil {
+		r.event(e)
+	}
+}
+
+// Data passes a data channel message on.
+func (h *handle) Data(label, _ string, binary bool, payload []byte) {
+	if r := h.is(); r != nil {
+		r.data(label, binary, payload)
+	}
+}
+
+// DataReady tells the role that data channels are writable.
+func (h *handle) DataReady() {
+	if r := h.is(); r != nil {
+		r.dataReady()
+	}
+}
+
+// Hangup tells the role that the peer connection is gone.
+func (h *handle) Hangup(reason string) {
+	h.hanging.Store(false)
+	if r := h.is(); r != nil {
+		r.hangup(reason)
+	}
+}
+
+// Detach is the end.
+func (h *handle) Detach() {
+	h.gone.Store(true)
+	if r := h.is(); r != nil {
+		r.detach()
+	}
+}
+
+// Query writes plugin_specific.
+func (h *handle) Query(w *json.Writer) {
+	if r := h.is(); r != nil {
+		r.query(w)
+	}
+	w.Int("hangingup", oneIf(h.hanging.Load()))
+	w.Int("destroyed", oneIf(h.gone.Load()))
+}
+
+func oneIf(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// closePeer closes the peer connection, if there is one.
+func (h *handle) closePeer() {
+	if h.host.Peer() != nil {
+		h.hanging.Store(true)
+		h.host.ClosePeer()
+	}
+}
+
+// push sends an event without description that answers no request. The fields
+// go after "videoroom": kind.
+func (h *handle) push(kind string, fields func(w *json.Writer)) {
+	h.host.Push("", event(kind, fields), nil)
+}
+
+// event is the data of an event.
+func event(kind string, fields func(w *json.Writer)) []byte {
+	return object(func(w *json.Writer) {
+		w.Str("videoroom", kind)
+		fields(w)
+	})
+}
+
+// notify sends an event about the handle to the event handlers. The fields go
+// after "event": name.
+func (h *handle) notify(name string, fields func(w *json.Writer)) {
+	if h.plugin.general.events && h.plugin.gw.Notifying() {
+		h.host.Notify(object(func(w *json.Writer) {
+			w.Str("event", name)
+			fields(w)
+		}))
+	}
+}
+
+// notifyRaw sends an event that is complete to the event handlers.
+func (h *handle) notifyRaw(data []byte) {
+	if h.plugin.general.events && h.plugin.gw.Notifying() {
+		h.host.Notify(data)
+	}
+}

@@ -1,0 +1,181 @@
+package videoroom
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"bifrons/api/config"
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sfu"
+)
+
+// Package is what clients attach to.
+const Package = "janus.plugin.videoroom"
+
+// Config sets up the plugin.
+type Config struct {
+	// Folder is where janus.plugin.videoroom.jcfg is, with the plugin's
+	// settings and the rooms. Rooms that are made permanent go there.
+	Folder string
+}
+
+// Plugin is the VideoRoom plugin.
+type Plugin struct {
+	cfg     Config         // fixed
+	gw      plugin.Gateway // fixed
+	general general        // fixed
+	table   *plugin.Table[*handle]
+
+	mu    sync.Mutex
+	rooms map[id]*room
+
+	file sync.Mutex // held while the file is written; taken before mu
+}
+
+// New makes the plugin.
+func New(cfg Config) *Plugin {
+	return &Plugin{cfg: cfg, rooms: make(map[id]*room)}
+}
+
+// Info describes the plugin.
+func (p *Plugin) Info() plugin.Info {
+	return plugin.Info{
+		Package: Package, Name: "JANUS VideoRoom plugin", Author: plugin.Author,
+		Description: "This is a plugin implementing a videoconferencing SFU (Selective Forwarding Unit) for Janus, " +
+			"that is an audio/video router.",
+		VersionString: "0.0.10", Version: 10,
+	}
+}
+
+// Start reads the file with the rooms.
+func (p *Plugin) Start(gw plugin.Gateway) error {
+	p.gw = gw
+	f, problems := config.LoadFile(p.cfg.Folder, Package)
+	for _, problem := range problems {
+		gw.Logger().Warn("configuration", "problem", problem)
+	}
+	if config.HasErrors(problems) {
+		return fmt.Errorf("configuration file of %s is wrong", Package)
+	}
+	p.load(f)
+	p.table = p.requests()
+	return nil
+}
+
+// Close ends the rooms.
+func (p *Plugin) Close() {
+	p.mu.Lock()
+	rooms := p.rooms
+	p.rooms = make(map[id]*room)
+	p.mu.Unlock()
+	for _, r := range rooms {
+		r.mu.Lock()
+		r.end()
+		r.mu.Unlock()
+	}
+}
+
+// Admin answers the synchronous requests.
+func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
+	return p.table.Admin(&handle{plugin: p, host: nobody{}}, request), nil
+}
+
+// Attach makes a handle.
+func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) {
+	return &handle{plugin: p, host: host}, nil
+}
+
+// room finds a room, nil if there is none.
+func (p *Plugin) room(name id) *room {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.rooms[name]
+}
+
+// idType is the type that ids have on the wire.
+func (p *Plugin) idType() plugin.Type {
+	if p.general.stringIDs {
+		return plugin.String
+	}
+	return plugin.Uint
+}
+
+// idField is a field with the id of a room or a participant.
+func (p *Plugin) idField(name string, required bool) plugin.Field {
+	return plugin.Field{Name: name, Type: p.idType(), Required: required}
+}
+
+// parseID reads an id; false if v is none.
+func (p *Plugin) parseID(v *json.Value) (id, bool) {
+	if p.general.stringIDs {
+		return json.String(v)
+	}
+	n, ok := json.Int(v)
+	return strconv.FormatInt(n, 10), ok && n >= 0
+}
+
+// writeID writes an id as clients know it.
+func (p *Plugin) writeID(w *json.Writer, key string, name id) {
+	if p.general.stringIDs {
+		w.Str(key, name)
+		return
+	}
+	w.Raw(key, []byte(name))
+}
+
+// none tells whether an id is absent, or the 0 that counts as such.
+func (p *Plugin) none(name id, ok bool) bool {
+	return !ok || name == "" || name == "0" && !p.general.stringIDs
+}
+
+// newID makes a random id: a UUID (RFC 9562, 5.4), or an integer that
+// JavaScript can hold.
+func (p *Plugin) newID() id {
+	var b [16]byte
+	for {
+		rand.Read(b[:])
+		if p.general.stringIDs {
+			b[6] = b[6]&0x0f | 0x40
+			b[8] = b[8]&0x3f | 0x80
+			return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+		}
+		if n := binary.BigEndian.Uint64(b[:]) & (1<<53 - 1); n != 0 {
+			return strconv.FormatUint(n, 10)
+		}
+	}
+}
+
+// notify sends an event that is about no handle to the event handlers.
+func (p *Plugin) notify(fields func(w *json.Writer)) {
+	if p.general.events && p.gw.Notifying() {
+		p.gw.Notify(Package, object(fields))
+	}
+}
+
+// object writes one JSON object.
+func object(fields func(w *json.Writer)) []byte {
+	w := json.NewWriter(nil)
+	w.Object("")
+	fields(w)
+	w.End()
+	return w.Bytes()
+}
+
+// nobody stands in for the host where there is no handle.
+type nobody struct{}
+
+func (nobody) SessionID() uint64                       { return 0 }
+func (nobody) HandleID() uint64                        { return 0 }
+func (nobody) OpaqueID() string                        { return "" }
+func (nobody) Token() string                           { return "" }
+func (nobody) Push(string, []byte, *plugin.JSEP) error { return nil }
+func (nobody) Peer() *sfu.Peer                         { return nil }
+func (nobody) Up() bool                                { return false }
+func (nobody) ClosePeer()                              {}
+func (nobody) End()                                    {}
+func (nobody) Run(f func())                            { f() }
+func (nobody) Notify([]byte)                           {}

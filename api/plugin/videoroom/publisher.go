@@ -1,0 +1,299 @@
+package videoroom
+
+import (
+	"time"
+
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+	"bifrons/sfu"
+)
+
+// connected makes a participant a publisher: media may flow.
+func (p *publisher) connected() {
+	r := p.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p.gone {
+		return
+	}
+	p.up, p.toldUnpublished = true, false
+	if peer := p.peer(); peer != nil {
+		peer.SetBitrateCap(p.bitrate)
+	}
+	p.setWindows()
+	p.startKeyframes()
+	p.announce()
+	p.notifyStreams("published")
+}
+
+// announce tells the others what a publisher publishes. room.mu is held.
+func (p *publisher) announce() {
+	p.room.tell(p, func(w *json.Writer) {
+		p.room.writeRoom(w)
+		w.Array("publishers")
+		p.writePublisher(w, false)
+		w.EndArray()
+	})
+}
+
+// dataReady needs nothing: a publisher is never sent data.
+func (p *publisher) dataReady() {}
+
+// data passes a message on to the subscribers of the first data section.
+func (p *publisher) data(_ string, binary bool, payload []byte) {
+	p.room.mu.Lock()
+	s := p.firstData
+	if p.gone {
+		s = nil
+	}
+	p.room.mu.Unlock()
+	if s != nil {
+		s.relayData(binary, payload)
+	}
+}
+
+// event follows what the media engine tells.
+func (p *publisher) event(e sfu.Event) {
+	switch e.Kind {
+	case sfu.EventAudioLevel:
+		p.level(e)
+	case sfu.EventSlowLink:
+		if e.Uplink {
+			return
+		}
+		p.room.mu.Lock()
+		defer p.room.mu.Unlock()
+		if !p.gone {
+			p.h.push("slow_link", func(w *json.Writer) { w.Uint("current-bitrate", p.bitrate) })
+		}
+	}
+}
+
+// section finds the stream of a section of the connection, nil if there is
+// none. room.mu is held.
+func (p *publisher) section(i int) *stream {
+	for _, s := range p.streams {
+		if s.mindex == i {
+			return s
+		}
+	}
+	return nil
+}
+
+// level takes a mean audio level, and tells everybody when it means that
+// somebody began or stopped to talk.
+func (p *publisher) level(e sfu.Event) {
+	r := p.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := p.section(e.Section)
+	if p.gone || s == nil || !s.measured() {
+		return
+	}
+	s.level = e.AudioLevel
+	talking := e.AudioLevel < float64(p.levelAverage())
+	if talking == s.talking {
+		return
+	}
+	s.talking = talking
+	p.talking = false
+	for _, other := range p.streams {
+		p.talking = p.talking || other.talking
+	}
+	name := "stopped-talking"
+	if talking {
+		name = "talking"
+	}
+	data := event(name, func(w *json.Writer) {
+		r.writeRoom(w)
+		r.plugin.writeID(w, "id", p.id)
+		w.Int("mindex", int64(s.mindex))
+		w.Str("mid", s.mid)
+		w.Float("audio-level-dBov-avg", e.AudioLevel)
+	})
+	r.tellAll(nil, data)
+	p.h.notifyRaw(data)
+}
+
+// activePackets is how many packets a mean level is made of. room.mu is held.
+func (p *publisher) activePackets() int {
+	if p.audioActivePackets > 0 {
+		return p.audioActivePackets
+	}
+	return p.room.audioActivePackets
+}
+
+// levelAverage is the level that counts as silence, in -dBov. room.mu is held.
+func (p *publisher) levelAverage() int {
+	if p.audioLevelAverage > 0 {
+		return p.audioLevelAverage
+	}
+	return p.room.audioLevelAverage
+}
+
+// setWindows says which levels are wanted. room.mu is held.
+func (p *publisher) setWindows() {
+	peer := p.peer()
+	if peer == nil || !p.room.audioLevelEvent {
+		return
+	}
+	for _, s := range p.streams {
+		if s.measured() {
+			peer.SetAudioLevelWindow(s.mindex, p.activePackets())
+		}
+	}
+}
+
+// startKeyframes starts or changes the periodic requests for key frames.
+// room.mu is held.
+func (p *publisher) startKeyframes() {
+	p.stopKeyframes()
+	if p.up && !p.gone && p.h != nil && p.room.firFreq > 0 {
+		p.keyframes = time.AfterFunc(time.Duration(p.room.firFreq)*time.Second, p.periodic)
+	}
+}
+
+func (p *publisher) stopKeyframes() {
+	if p.keyframes != nil {
+		p.keyframes.Stop()
+		p.keyframes = nil
+	}
+}
+
+func (p *publisher) periodic() {
+	p.room.mu.Lock()
+	defer p.room.mu.Unlock()
+	if p.keyframes == nil {
+		return
+	}
+	p.requestKeyframes()
+	p.startKeyframes()
+}
+
+// requestKeyframes asks for a key frame of every video. room.mu is held.
+func (p *publisher) requestKeyframes() {
+	for _, s := range p.streams {
+		s.requestKeyframe()
+	}
+}
+
+// unpublish ends publishing; the participant stays.
+func (p *publisher) unpublish(_ *plugin.Request, w *json.Writer) plugin.Response {
+	r := p.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case p.gone:
+		return fail(errNoSuchRoom, "No such room")
+	case !p.up:
+		return fail(errNotPublished, "Can't unpublish, not published")
+	}
+	p.unpublished()
+	p.closing = true
+	w.Str("videoroom", "event")
+	r.writeRoom(w)
+	w.Str("unpublished", "ok")
+	return plugin.Response{After: p.h.closePeer}
+}
+
+// unpublished tells everybody that there is nothing more to be had from p.
+// room.mu is held.
+func (p *publisher) unpublished() {
+	r := p.room
+	r.feedGone(p, true)
+	p.tellUnpublished()
+	p.h.notify("unpublished", p.writeGone)
+	p.reset()
+}
+
+func (p *publisher) tellUnpublished() {
+	p.toldUnpublished = true
+	p.tellGone("unpublished")
+}
+
+// tellGone tells the others that p left, unpublished or was kicked. room.mu is
+// held.
+func (p *publisher) tellGone(key string) {
+	p.room.tell(p, func(w *json.Writer) {
+		p.room.writeRoom(w)
+		p.writeName(w)
+		p.room.plugin.writeID(w, key, p.id)
+	})
+}
+
+// writeGone writes the fields of notifications about somebody who leaves.
+func (p *publisher) writeGone(w *json.Writer) {
+	p.room.writeRoom(w)
+	p.writeIdentity(w)
+}
+
+// reset forgets the peer connection. room.mu is held.
+func (p *publisher) reset() {
+	p.stopKeyframes()
+	p.up, p.e2ee, p.talking = false, false, false
+	p.streams, p.firstData = nil, nil
+	p.wantedAudioCodec, p.wantedVideoCodec = "", ""
+	p.descriptions = nil
+}
+
+// hangup is the end of the peer connection.
+func (p *publisher) hangup(string) {
+	p.room.mu.Lock()
+	defer p.room.mu.Unlock()
+	switch {
+	case p.gone:
+		p.reset()
+	case len(p.streams) > 0:
+		p.unpublished()
+	case p.closing:
+		// Clients were told already when it was asked for; they are used to
+		// hear it again when it is done.
+		p.tellUnpublished()
+	}
+	p.closing = false
+}
+
+// leave takes the participant out of the room.
+func (p *publisher) leave(_ *plugin.Request, w *json.Writer) plugin.Response {
+	r := p.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p.gone {
+		return fail(errNoSuchRoom, "No such room")
+	}
+	r.feedGone(p, false)
+	p.left()
+	w.Str("videoroom", "event")
+	r.writeRoom(w)
+	w.Str("leaving", "ok")
+	return plugin.Response{}
+}
+
+// left tells everybody that p is gone. room.mu is held.
+func (p *publisher) left() {
+	p.tellGone("leaving")
+	p.h.notify("leaving", p.writeGone)
+	p.room.remove(p)
+}
+
+// detach is the end of the handle.
+func (p *publisher) detach() {
+	p.room.mu.Lock()
+	defer p.room.mu.Unlock()
+	if p.gone {
+		return
+	}
+	if !p.toldUnpublished {
+		p.unpublished()
+	}
+	p.left()
+}
+
+// newStream makes a stream of a section.
+func (p *publisher) newStream(mindex int, mid string, kind sdp.Kind) *stream {
+	return &stream{
+		publisher: p, mindex: mindex, mid: mid, kind: kind, minDelay: -1, maxDelay: -1,
+		description: p.descriptions[mid], subscribers: make(map[*subscription]struct{}),
+	}
+}

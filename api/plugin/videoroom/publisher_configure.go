@@ -1,0 +1,277 @@
+package videoroom
+
+import (
+	"bytes"
+
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+)
+
+// maxDelay is the highest playout delay that packets can carry, in 10 ms.
+const maxDelay = 1<<12 - 1
+
+// publishRequest is configure for those who do not publish yet.
+func (p *publisher) publishRequest(r *plugin.Request, w *json.Writer) plugin.Response {
+	return p.setup(r, w, true)
+}
+
+// configure changes what is published, and publishes if there is an offer.
+func (p *publisher) configure(r *plugin.Request, w *json.Writer) plugin.Response {
+	return p.setup(r, w, false)
+}
+
+// setup does a publish or configure: everything is checked before anything is
+// changed.
+func (p *publisher) setup(req *plugin.Request, w *json.Writer, publish bool) plugin.Response {
+	body := req.Body
+	err := check(configureFields, body)
+	if err == nil {
+		err = checkDescriptions(body)
+	}
+	if err != nil {
+		return plugin.Response{Err: err}
+	}
+	r := p.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case p.gone:
+		return fail(errNoSuchRoom, "No such room")
+	case publish && p.up:
+		return fail(errAlreadyPublished, "Can't publish, already published")
+	case json.True(body.Get("record")) && r.mayRecord(body):
+		return plugin.Response{Err: noRecording()}
+	}
+	wishes, err := p.wishes(req)
+	if err == nil && req.JSEP != nil {
+		err = p.accepts(req)
+	}
+	if err != nil {
+		return plugin.Response{Err: err}
+	}
+	p.apply(body)
+	described := p.describe(body)
+	w.Str("videoroom", "event")
+	r.writeRoom(w)
+	w.Str("configured", "ok")
+	var resp plugin.Response
+	if req.JSEP != nil {
+		p.prefer(body)
+		resp = p.publish(req, w)
+	} else if described && p.up {
+		p.announce()
+	}
+	for _, x := range wishes {
+		p.grant(x)
+	}
+	p.h.notify("configured", func(w *json.Writer) {
+		r.writeRoom(w)
+		r.plugin.writeID(w, "id", p.id)
+		w.Uint("bitrate", p.bitrate)
+	})
+	return resp
+}
+
+// mayRecord tells whether a request may change recordings. room.mu is held.
+func (r *room) mayRecord(body *json.Value) bool {
+	return !r.lockRecord || authorize(body, "secret", r.secret) == nil
+}
+
+// apply brings about what a configure says on the participant as a whole.
+// room.mu is held.
+func (p *publisher) apply(body *json.Value) {
+	if n, ok := json.Int(body.Get("bitrate")); ok {
+		p.bitrate = uint64(n)
+		if peer := p.peer(); peer != nil {
+			peer.SetBitrateCap(p.bitrate)
+		}
+	}
+	for field, kind := range map[string]sdp.Kind{"audio": sdp.Audio, "video": sdp.Video, "data": sdp.Application} {
+		if v := body.Get(field); json.IsBool(v) {
+			for _, s := range p.streams {
+				if s.kind == kind {
+					s.setSend(json.True(v))
+				}
+			}
+		}
+	}
+	if n, ok := json.Int(body.Get("audio_active_packets")); ok {
+		p.setActivePackets(n)
+		p.setWindows()
+	}
+	if n, ok := json.Int(body.Get("audio_level_average")); ok {
+		p.setLevelAverage(n)
+	}
+	p.rename(body)
+}
+
+func (p *publisher) setActivePackets(n int64) { p.audioActivePackets = clampCount(n) }
+func (p *publisher) setLevelAverage(n int64)  { p.audioLevelAverage = clampCount(n) }
+
+// clampCount keeps a count; what is not above 0 counts as none.
+func clampCount(n int64) int { return int(max(0, min(n, 1<<31-1))) }
+
+// rename changes the display name and metadata, and tells the others who saw
+// the old ones. room.mu is held.
+func (p *publisher) rename(body *json.Value) {
+	tellName, tellMetadata := false, false
+	if name, ok := json.String(body.Get("display")); ok && name != p.display {
+		tellName = p.display != ""
+		p.display = name
+	}
+	if metadata := compact(body.Get("metadata")); metadata != nil && !bytes.Equal(metadata, p.metadata) {
+		tellMetadata = p.metadata != nil
+		p.metadata = metadata
+	}
+	if !tellName && !tellMetadata {
+		return
+	}
+	p.room.tell(p, func(w *json.Writer) {
+		p.room.plugin.writeID(w, "id", p.id)
+		if tellName {
+			w.Str("display", p.display)
+		}
+		if p.metadata != nil {
+			w.Raw("metadata", p.metadata)
+		}
+	})
+}
+
+// checkDescriptions looks at a request's descriptions of streams.
+func checkDescriptions(body *json.Value) *plugin.Error {
+	for _, v := range json.Array(body.Get("descriptions")) {
+		if err := checkItem(descriptionFields, v, "descriptions"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkItem looks at an element of an array of objects.
+func checkItem(fields []plugin.Field, v *json.Value, array string) *plugin.Error {
+	if !json.IsObject(v) {
+		return errorf(errInvalidElement, "Invalid element in the %s array (not an object)", array)
+	}
+	return check(fields, v)
+}
+
+// describe takes over descriptions of streams that there are or will be; true
+// if those of existing ones changed. room.mu is held.
+func (p *publisher) describe(body *json.Value) bool {
+	list := json.Array(body.Get("descriptions"))
+	if len(list) == 0 {
+		return false
+	}
+	p.descriptions = make(map[string]string, len(list))
+	changed := false
+	for _, v := range list {
+		mid, _ := json.String(v.Get("mid"))
+		text, _ := json.String(v.Get("description"))
+		p.descriptions[mid] = text
+		if s := p.stream(mid); s != nil {
+			changed = changed || s.description != text
+			s.description = text
+		}
+	}
+	return changed
+}
+
+// wish is what a request says on one stream, or on all of them.
+type wish struct {
+	all  bool
+	mid  string
+	body *json.Value
+}
+
+// wishes collects what a request says on single streams. room.mu is held.
+func (p *publisher) wishes(req *plugin.Request) ([]wish, *plugin.Error) {
+	list := json.Array(req.Body.Get("streams"))
+	if json.IsNull(req.Body.Get("streams")) {
+		list = append(list, req.Body)
+	}
+	wishes := make([]wish, 0, len(list))
+	for _, v := range list {
+		if err := checkItem(streamFields, v, "streams"); err != nil {
+			return nil, err
+		}
+		mid, ok := json.String(v.Get("mid"))
+		switch {
+		case !ok && len(list) > 1:
+			return nil, errorf(errMissingElement, "Missing mandatory element (mid)")
+		case ok && !p.knows(mid, req.JSEP):
+			return nil, errorf(errNoSuchFeed, "No such stream %s", mid)
+		}
+		wishes = append(wishes, wish{!ok, mid, v})
+	}
+	return wishes, nil
+}
+
+// knows tells whether there is a stream, or will be after an offer.
+func (p *publisher) knows(mid string, j *plugin.JSEP) bool {
+	if p.stream(mid) != nil {
+		return true
+	}
+	if j == nil {
+		return false
+	}
+	_, ok := j.SDP.SectionByMID(mid)
+	return ok
+}
+
+// grant does what a request says on its streams. room.mu is held.
+func (p *publisher) grant(x wish) {
+	for _, s := range p.streams {
+		if !x.all && s.mid != x.mid {
+			continue
+		}
+		if v := x.body.Get("send"); json.IsBool(v) {
+			s.setSend(json.True(v))
+		}
+		if json.True(x.body.Get("keyframe")) {
+			s.requestKeyframe()
+		}
+		s.setDelay(x.body)
+	}
+}
+
+// setSend holds or resumes a stream for all its subscribers. room.mu is held.
+func (s *stream) setSend(send bool) {
+	if s.paused == !send {
+		return
+	}
+	s.paused = !send
+	s.gateChanged()
+	if send {
+		s.requestKeyframe()
+	}
+}
+
+// setDelay takes over the ends of the playout delay that a request has.
+// room.mu is held.
+func (s *stream) setDelay(body *json.Value) {
+	if s.kind != sdp.Video {
+		return
+	}
+	low, high := s.minDelay, s.maxDelay
+	if n, ok := json.Int(body.Get("min_delay")); ok {
+		low = int(max(-1, min(n, maxDelay)))
+		high = max(high, low)
+		if low < 0 {
+			high = -1
+		}
+	}
+	if n, ok := json.Int(body.Get("max_delay")); ok {
+		high = int(max(-1, min(n, maxDelay)))
+		switch {
+		case high < 0:
+			low = -1
+		case low < 0 || high < low:
+			low = high
+		}
+	}
+	if low != s.minDelay || high != s.maxDelay {
+		s.minDelay, s.maxDelay = low, high
+		s.delayChanged()
+	}
+}

@@ -1,0 +1,146 @@
+package videoroom
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+)
+
+// signer is a Gateway with signed tokens: "signed:" and a descriptor.
+type signer struct {
+	backstage
+	signed bool
+}
+
+func (s signer) SignedTokens() bool { return s.signed }
+func (s signer) SignedFor(token, realm, descriptor string) bool {
+	return realm == Package && token == "signed:"+descriptor
+}
+
+// house is a plugin with rooms from a file.
+type house struct {
+	t      testing.TB
+	plugin *Plugin
+	file   string
+}
+
+func newHouse(t testing.TB, file string) *house { return newHouseWith(t, file, signer{}) }
+
+func newHouseWith(t testing.TB, file string, gw plugin.Gateway) *house {
+	t.Helper()
+	dir := t.TempDir()
+	hs := &house{t: t, plugin: New(Config{Folder: dir}), file: filepath.Join(dir, Package+".jcfg")}
+	if err := os.WriteFile(hs.file, []byte(file), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if err := hs.plugin.Start(gw); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(hs.plugin.Close)
+	return hs
+}
+
+// guest is a handle that publishes.
+type guest struct {
+	*stage
+	h    *handle
+	last *plugin.JSEP // pushed last
+}
+
+func (g *guest) Push(tx string, data []byte, j *plugin.JSEP) error {
+	if j != nil {
+		g.last = j
+	}
+	return g.stage.Push(tx, data, nil)
+}
+
+func (hs *house) guest() *guest {
+	g := &guest{stage: &stage{t: hs.t}}
+	h, err := hs.plugin.Attach(g)
+	if err != nil {
+		hs.t.Fatal(err)
+	}
+	g.h = h.(*handle)
+	return g
+}
+
+// do runs a request and returns its answer, and what else was pushed to the
+// handle. The description is given by the name of an offer, "" = none.
+func (g *guest) do(body, offer string) string {
+	g.t.Helper()
+	return g.send(body, loadOffer(g.t, offer))
+}
+
+func (g *guest) send(body string, j *plugin.JSEP) string {
+	g.t.Helper()
+	res := g.h.Message(&plugin.Request{Body: parsed(g.t, body), JSEP: j})
+	if res.Run == nil {
+		return string(res.Data)
+	}
+	res.Run()
+	g.settle()
+	return g.take()
+}
+
+// must is do for what has to work; the answer starts with want.
+func (g *guest) must(body, offer, want string) {
+	g.t.Helper()
+	if got := g.do(body, offer); !strings.Contains(got, want) {
+		g.t.Fatalf("%s\n got %s\nwant %s", body, got, want)
+	}
+}
+
+// join makes a guest of room 1 with an id.
+func (hs *house) join(fields string) *guest {
+	hs.t.Helper()
+	g := hs.guest()
+	g.must(`{"request":"join","ptype":"publisher","room":1,`+fields+`}`, "", `"videoroom":"joined"`)
+	return g
+}
+
+// publish makes a guest of room 1 who publishes.
+func (hs *house) publish(fields, offer string) *guest {
+	hs.t.Helper()
+	g := hs.join(fields)
+	g.must(`{"request":"publish"}`, offer, `"configured":"ok"`)
+	g.h.Up()
+	return g
+}
+
+func loadOffer(t testing.TB, name string) *plugin.JSEP {
+	t.Helper()
+	if name == "" {
+		return nil
+	}
+	text, err := os.ReadFile("../../janus/testdata/offers/" + name + ".sdp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parseOffer(t, string(text))
+}
+
+func parseOffer(t testing.TB, text string) *plugin.JSEP {
+	t.Helper()
+	d, err := sdp.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &plugin.JSEP{SDP: d.Anonymise()}
+}
+
+// offerOf makes an offer.
+func offerOf(sections ...sdp.OfferSection) *plugin.JSEP {
+	return &plugin.JSEP{SDP: sdp.Offer(sdp.OfferOptions{Name: "-", Sections: sections})}
+}
+
+func audio(mid, codec string) sdp.OfferSection {
+	return sdp.OfferSection{Kind: sdp.Audio, MID: mid, Direction: sdp.SendOnly, Codec: codec}
+}
+
+func video(mid, codec string) sdp.OfferSection {
+	return sdp.OfferSection{Kind: sdp.Video, MID: mid, Direction: sdp.SendOnly, Codec: codec}
+}

@@ -1,0 +1,214 @@
+package videoroom
+
+import (
+	"slices"
+	"strings"
+
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+)
+
+// join makes a handle a participant or a subscriber. configure takes over what
+// a participant wants to publish with.
+func (p *Plugin) join(h *handle, r *plugin.Request, w *json.Writer, configure bool) plugin.Response {
+	switch h.is().(type) {
+	case *publisher:
+		return fail(errAlreadyJoined, "Already in as a publisher on this handle")
+	case *subscriber:
+		return fail(errAlreadyJoined, "Already in as a subscriber on this handle")
+	}
+	body := r.Body
+	room, err := p.find(body)
+	if err == nil {
+		err = check(joinFields, body)
+	}
+	if err == nil {
+		err = room.admits(body)
+	}
+	if err != nil {
+		return plugin.Response{Err: err}
+	}
+	ptype, _ := json.String(body.Get("ptype"))
+	switch strings.ToLower(ptype) {
+	case "publisher":
+		return room.joinPublisher(h, r, w, configure)
+	case "subscriber":
+		if r.JSEP != nil {
+			return fail(errInvalidRequest, "A subscriber can't provide an SDP when joining")
+		}
+		return joinSubscriber(h, room, r, w)
+	}
+	return fail(errInvalidElement, "Invalid element (ptype)")
+}
+
+// admits checks what everybody needs who joins: a token, the pin.
+func (r *room) admits(body *json.Value) *plugin.Error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.destroyed {
+		return errorf(errNoSuchRoom, "No such room (%s)", r.id)
+	}
+	if gw := r.plugin.gw; r.signedTokens && gw.SignedTokens() {
+		token, _ := json.String(body.Get("token"))
+		if !gw.SignedFor(token, Package, "room="+r.id) {
+			return errorf(errUnauthorized, "Unauthorized (wrong token)")
+		}
+	}
+	return authorize(body, "pin", r.pin)
+}
+
+// joinPublisher adds a participant, on the handle's executor. What is wrong
+// with an offer keeps him out altogether.
+func (r *room) joinPublisher(h *handle, req *plugin.Request, w *json.Writer, configure bool) plugin.Response {
+	body := req.Body
+	err := check(r.plugin.publisherJoinFields(), body)
+	if err == nil {
+		err = checkDescriptions(body)
+	}
+	if err == nil && configure && json.True(body.Get("record")) {
+		err = noRecording()
+	}
+	if err != nil {
+		return plugin.Response{Err: err}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p, err := r.newPublisher(h, body)
+	if err == nil && req.JSEP != nil {
+		err = p.accepts(req)
+	}
+	if err != nil {
+		return plugin.Response{Err: err}
+	}
+	if configure {
+		p.prefer(body)
+	}
+	r.add(p)
+	h.become(p)
+	p.notifyJoined()
+	if r.notifyJoining {
+		r.tell(p, func(w *json.Writer) {
+			r.writeRoom(w)
+			w.Object("joining")
+			p.writeIdentity(w)
+			w.End()
+		})
+	}
+	p.writeJoined(w)
+	if req.JSEP == nil {
+		return plugin.Response{}
+	}
+	return p.publish(req, w)
+}
+
+// newPublisher makes a participant of a join. room.mu is held.
+func (r *room) newPublisher(h *handle, body *json.Value) (*publisher, *plugin.Error) {
+	if r.destroyed {
+		return nil, errorf(errNoSuchRoom, "No such room (%s)", r.id)
+	}
+	token, _ := json.String(body.Get("token"))
+	if r.checkAllowed && !slices.Contains(r.allowed, token) {
+		return nil, errorf(errUnauthorized, "Unauthorized (not in the allowed list)")
+	}
+	name, ok := r.plugin.parseID(body.Get("id"))
+	switch {
+	case r.plugin.none(name, ok):
+		name = r.freeID()
+	case r.participants[name] != nil:
+		return nil, errorf(errIDExists, "User ID %s already exists", name)
+	}
+	p := &publisher{room: r, h: h, id: name, token: token, bitrate: r.bitrate}
+	p.display, _ = json.String(body.Get("display"))
+	p.metadata = compact(body.Get("metadata"))
+	p.describe(body)
+	if n, ok := json.Int(body.Get("audio_active_packets")); ok {
+		p.setActivePackets(n)
+		p.ownActivePackets = true
+	}
+	if n, ok := json.Int(body.Get("audio_level_average")); ok {
+		p.setLevelAverage(n)
+		p.ownLevelAverage = true
+	}
+	return p, nil
+}
+
+// prefer takes over what a joinandconfigure says about publishing. room.mu is
+// held.
+func (p *publisher) prefer(body *json.Value) {
+	if n, ok := json.Int(body.Get("bitrate")); ok {
+		p.bitrate = uint64(n)
+	}
+	prefer := func(field string, kind sdp.Kind, wanted *string) {
+		codec, _ := json.String(body.Get(field))
+		if codec = strings.ToLower(codec); p.room.allows(kind, codec) {
+			*wanted = codec
+		}
+	}
+	prefer("audiocodec", sdp.Audio, &p.wantedAudioCodec)
+	prefer("videocodec", sdp.Video, &p.wantedVideoCodec)
+}
+
+// compact copies a JSON value, nil if it is none.
+func compact(v *json.Value) []byte {
+	if json.IsNull(v) {
+		return nil
+	}
+	w := json.NewWriter(nil)
+	w.Value("", v)
+	return w.Bytes()
+}
+
+// writeJoined writes the answer to a join. room.mu is held.
+func (p *publisher) writeJoined(w *json.Writer) {
+	r := p.room
+	w.Str("videoroom", "joined")
+	r.writeRoom(w)
+	w.Str("description", r.description)
+	r.plugin.writeID(w, "id", p.id)
+	w.Uint("private_id", uint64(p.privateID))
+	others := r.members()
+	w.Array("publishers")
+	for _, other := range others {
+		if other != p && other.publishing() {
+			other.writePublisher(w, true)
+		}
+	}
+	w.EndArray()
+	if p.ownActivePackets {
+		w.Int("audio_active_packets", int64(p.activePackets()))
+	}
+	if p.ownLevelAverage {
+		w.Int("audio_level_average", int64(p.levelAverage()))
+	}
+	if !r.notifyJoining {
+		return
+	}
+	w.Array("attendees")
+	for _, other := range others {
+		if other != p && !other.publishing() {
+			w.Object("")
+			other.writeIdentity(w)
+			w.End()
+		}
+	}
+	w.EndArray()
+}
+
+func (p *publisher) notifyJoined() {
+	p.h.notify("joined", func(w *json.Writer) {
+		p.room.writeRoom(w)
+		p.room.plugin.writeID(w, "id", p.id)
+		w.Uint("private_id", uint64(p.privateID))
+		if p.room.checkAllowed {
+			w.OptStr("token", p.token)
+		}
+		p.writeName(w)
+		if p.ownActivePackets {
+			w.Int("audio_active_packets", int64(p.activePackets()))
+		}
+		if p.ownLevelAverage {
+			w.Int("audio_level_average", int64(p.levelAverage()))
+		}
+	})
+}

@@ -1,0 +1,181 @@
+package videoroom
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/pion/rtcp"
+	"github.com/pion/webrtc/v4"
+
+	"bifrons/sdp"
+)
+
+// data waits for an event of the plugin.
+func (k *ticket) data(what string, ok func(d dict) bool) dict {
+	k.t.Helper()
+	return dataOf(k.wait(what, func(e dict) bool { d := dataOf(e); return d != nil && ok(d) }))
+}
+
+func has(key string) func(dict) bool { return func(d dict) bool { return d[key] != nil } }
+
+// outlook joins the room only to hear what happens in it.
+func (v *venue) outlook() *ticket {
+	v.t.Helper()
+	k := v.attach()
+	k.request(dict{"request": "join", "ptype": "publisher", "room": 1234}, nil)
+	return k
+}
+
+// levelPC makes a peer connection that tells audio levels (RFC 6464).
+func (v *venue) levelPC() *webrtc.PeerConnection {
+	v.t.Helper()
+	m := new(webrtc.MediaEngine)
+	v.must(m.RegisterDefaultCodecs())
+	v.must(m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: sdp.URIAudioLevel}, webrtc.RTPCodecTypeAudio))
+	pc, err := webrtc.NewAPI(webrtc.WithMediaEngine(m)).NewPeerConnection(webrtc.Configuration{})
+	v.must(err)
+	v.t.Cleanup(func() { pc.GracefulClose() })
+	return pc
+}
+
+// publish offers what the singer has and waits until it is up.
+func (s *singer) publish(request string) dict {
+	s.t.Helper()
+	offer, err := s.pc.CreateOffer(nil)
+	e := s.request(dict{"request": request}, s.local(s.pc, offer, err))
+	s.must(s.pc.SetRemoteDescription(remote(e)))
+	return dataOf(e)
+}
+
+// A publisher is asked for key frames, told how much to send, and heard when he
+// talks; he can stop and publish again, and be kicked.
+func TestPublisherMedia(t *testing.T) {
+	leakCheck(t)
+	v := newVenue(t)
+	admin := v.attach()
+	admin.request(dict{"request": "destroy", "room": 1234}, nil)
+	admin.request(dict{"request": "create", "room": 1234, "bitrate": 200000, "fir_freq": 1, "audiolevel_event": true,
+		"audio_active_packets": 5, "audio_level_average": 60}, nil)
+	other := v.outlook()
+	s := &singer{ticket: v.attach(), pc: v.levelPC()}
+	s.id = dataOf(s.request(dict{"request": "join", "ptype": "publisher", "room": 1234, "display": "x"}, nil))["id"]
+	s.audio = s.voice(webrtc.MimeTypeOpus, 0)
+	track, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8}, "video", "x")
+	v.must(err)
+	sender, err := s.pc.AddTrack(track)
+	v.must(err)
+	rembs, plis := make(chan float32, 1000), make(chan struct{}, 1000)
+	go func() {
+		for {
+			list, _, err := sender.ReadRTCP()
+			if err != nil {
+				return
+			}
+			for _, p := range list {
+				switch p := p.(type) {
+				case *rtcp.ReceiverEstimatedMaximumBitrate:
+					rembs <- p.Bitrate
+				case *rtcp.PictureLossIndication:
+					plis <- struct{}{}
+				}
+			}
+		}
+	}()
+	s.publish("publish")
+	s.wait("webrtcup", kind("webrtcup"))
+	other.data("publisher", has("publishers"))
+
+	var level uint8
+	for _, x := range s.pc.GetSenders()[0].GetParameters().HeaderExtensions {
+		if x.URI == sdp.URIAudioLevel {
+			level = uint8(x.ID)
+		}
+	}
+	if level == 0 {
+		t.Fatal("audio levels were not agreed on")
+	}
+	video := &voice{track: track, video: true}
+	for _, x := range []struct{ value, event string }{{"\x14", "talking"}, {"\x7f", "stopped-talking"}} {
+		s.audio.ids = map[uint8]string{level: x.value}
+		stop := s.perform(s.audio, video)
+		for _, k := range []*ticket{s.ticket, other} {
+			d := k.data(x.event, func(d dict) bool { return d["videoroom"] == x.event })
+			if d["mid"] != "0" || d["id"] != s.id {
+				t.Errorf("got %v", d)
+			}
+			if l := d["audio-level-dBov-avg"].(float64); x.event == "talking" && l != 20 {
+				t.Errorf("level %v", l)
+			}
+		}
+		stop()
+	}
+	stop := s.perform(s.audio, video)
+	await(t, "REMB of 200 kbit/s", rembs, func(b float32) bool { return b > 199000 && b < 201000 })
+	s.request(dict{"request": "configure", "bitrate": 90000}, nil)
+	await(t, "REMB of 90 kbit/s", rembs, func(b float32) bool { return b > 89000 && b < 91000 })
+	await(t, "PLI", plis, nil)
+	await(t, "another PLI", plis, nil)
+	stop()
+
+	s.request(dict{"request": "unpublish"}, nil)
+	for range 2 {
+		other.data("unpublished", has("unpublished"))
+	}
+	if e := s.wait("hangup", kind("hangup")); e["reason"] != "Close PC" {
+		t.Errorf("got %v", e)
+	}
+	s.pc = v.newPC()
+	s.voice(webrtc.MimeTypeOpus, 0)
+	s.publish("publish")
+	s.wait("webrtcup", kind("webrtcup"))
+	other.data("publisher", has("publishers"))
+
+	admin.request(dict{"request": "kick", "room": 1234, "id": s.id}, nil)
+	if d := other.data("kicked", has("kicked")); d["kicked"] != s.id || d["display"] != "x" {
+		t.Errorf("got %v", d)
+	}
+	s.data("leaving", func(d dict) bool { return d["reason"] == "kicked" })
+	s.wait("hangup", kind("hangup"))
+}
+
+func await[T any](t *testing.T, what string, c <-chan T, ok func(T) bool) {
+	t.Helper()
+	deadline := time.After(patience)
+	for {
+		select {
+		case x := <-c:
+			if ok == nil || ok(x) {
+				return
+			}
+		case <-deadline:
+			t.Fatalf("no %s", what)
+		}
+	}
+}
+
+// What is added later is announced, and can be subscribed to.
+func TestPublisherAdds(t *testing.T) {
+	leakCheck(t)
+	v := newVenue(t)
+	s := v.sing(0)
+	other := v.outlook()
+	added := s.voice(webrtc.MimeTypeVP8, 5_000_000)
+	s.publish("configure")
+	d := other.data("new stream", has("publishers"))
+	streams := d["publishers"].([]any)[0].(dict)["streams"].([]any)
+	i := slices.IndexFunc(streams, func(x any) bool { return x.(dict)["mindex"] == float64(3) })
+	if len(streams) != 4 || i < 0 || streams[i].(dict)["codec"] != "vp8" {
+		t.Fatalf("got %v", streams)
+	}
+	l := v.listen(dict{"streams": []dict{{"feed": s.id, "mid": streams[i].(dict)["mid"]}}})
+	s.perform(added)
+	l.awaitAfter("0", 5_000_000)
+
+	// When the connection is lost, everybody hears of it, and it is over for
+	// the subscriber.
+	s.verb("detach")
+	other.data("unpublished", has("unpublished"))
+	other.data("leaving", has("leaving"))
+	l.data("updated", func(d dict) bool { return d["videoroom"] == "updated" })
+}

@@ -1,0 +1,276 @@
+package videoroom
+
+import (
+	"slices"
+	"strings"
+
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+)
+
+// Everything here needs room.mu.
+
+// accepts checks an offer before anything is done with it.
+func (p *publisher) accepts(req *plugin.Request) *plugin.Error {
+	r := p.room
+	if req.JSEP.SDP.Type != sdp.TypeOffer {
+		return errorf(errInvalidSDPType, "Unknown SDP type '%s'", req.JSEP.SDP.Type)
+	}
+	for field, kind := range map[string]sdp.Kind{"audiocodec": sdp.Audio, "videocodec": sdp.Video} {
+		codec, _ := json.String(req.Body.Get(field))
+		if codec != "" && !r.allows(kind, strings.ToLower(codec)) {
+			return errorf(errInvalidElement, "Invalid element (codec %s is not allowed in this room)", codec)
+		}
+	}
+	switch {
+	case r.requireE2EE && !req.JSEP.E2EE:
+		return errorf(errUnauthorized, "Room requires end-to-end encrypted media")
+	case !req.JSEP.Update && r.full(p):
+		return errorf(errPublishersFull, "Maximum number of publishers (%d) already reached", r.maxPublishers)
+	}
+	return nil
+}
+
+// publish answers an offer, and writes what came of it into the answer of the
+// request.
+func (p *publisher) publish(req *plugin.Request, w *json.Writer) plugin.Response {
+	j := req.JSEP
+	p.e2ee = p.e2ee || j.E2EE
+	firefox := strings.HasPrefix(j.SDP.Origin.Username, "mozilla")
+	d := sdp.Answer(j.SDP, sdp.AnswerOptions{
+		Name: "VideoRoom " + p.room.id,
+		Choose: func(i int, s *sdp.Section) sdp.SectionChoice {
+			c := p.choose(i, s)
+			if s.Kind == sdp.Video {
+				c.Bandwidth = p.bandwidth(firefox)
+			}
+			return c
+		},
+	})
+	p.agree(d, j)
+	p.writeAgreed(w)
+	return plugin.Response{JSEP: &plugin.JSEP{SDP: d, E2EE: p.e2ee}, After: p.answered}
+}
+
+// answered is called when the client has the answer.
+func (p *publisher) answered() {
+	r := p.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p.gone || !p.up {
+		return // or connected does it
+	}
+	p.setWindows()
+	r.feedChanged(p)
+	p.announce()
+	p.notifyStreams("updated")
+}
+
+// bandwidth is the limit of a video section (RFC 8866, 5.8).
+func (p *publisher) bandwidth(tias bool) sdp.Bandwidth {
+	switch {
+	case !p.room.bitrateCap || p.bitrate == 0:
+		return sdp.Bandwidth{}
+	case tias:
+		return sdp.Bandwidth{Type: "TIAS", Value: p.bitrate}
+	}
+	return sdp.Bandwidth{Type: "AS", Value: p.bitrate / 1000}
+}
+
+// choose says what is wanted of an offered section. Nothing is ever sent to a
+// publisher but data.
+func (p *publisher) choose(i int, s *sdp.Section) sdp.SectionChoice {
+	r := p.room
+	if s.Kind == sdp.Application {
+		return sdp.SectionChoice{}
+	}
+	c := sdp.SectionChoice{NoSend: true, Extensions: []string{sdp.URIMID, sdp.URIRID, sdp.URIRepairedRID}}
+	codec := p.wants(i, s)
+	if codec == "" {
+		c.Reject = true
+		return c
+	}
+	c.Codecs = []string{codec}
+	accept := func(allowed bool, uri string) {
+		if allowed {
+			c.Extensions = append(c.Extensions, uri)
+		}
+	}
+	accept(r.transportCC, sdp.URITransportCC)
+	if s.Kind == sdp.Audio {
+		accept(r.audioLevelExt, sdp.URIAudioLevel)
+		c.AudioParams = r.opusParams()
+		return c
+	}
+	accept(r.orientationExt, sdp.URIVideoOrientation)
+	accept(r.delayExt, sdp.URIPlayoutDelay)
+	accept(true, sdp.URIDependencyDescriptor)
+	switch codec {
+	case sdp.VP9:
+		c.Profile = r.vp9Profile
+	case sdp.H264:
+		c.Profile = r.h264Profile
+	}
+	return c
+}
+
+// wants is the codec for an offered section, "" if there is none: the one that
+// the stream has, the one that the publisher asked for, or else the room's
+// first that was offered.
+func (p *publisher) wants(i int, s *sdp.Section) string {
+	list := p.room.codecs(s.Kind)
+	wanted := p.wantedAudioCodec
+	if s.Kind == sdp.Video {
+		wanted = p.wantedVideoCodec
+	}
+	if wanted != "" {
+		list = []string{wanted}
+	}
+	if old := p.section(i); old != nil && old.mid == s.MID && old.kind == s.Kind && old.codec != "" {
+		list = append([]string{old.codec}, list...)
+	}
+	for _, codec := range list {
+		if _, ok := s.FindCodec(codec, ""); ok {
+			return codec
+		}
+	}
+	return ""
+}
+
+func (r *room) opusParams() []string {
+	list := []string{"stereo=1"}
+	if r.opusFEC {
+		list = append(list, "useinbandfec=1")
+	}
+	if r.opusDTX {
+		list = append(list, "usedtx=1")
+	}
+	return list
+}
+
+// agree takes over what an answer settles.
+func (p *publisher) agree(d *sdp.Description, offer *plugin.JSEP) {
+	old := p.streams
+	p.streams, p.firstData = make([]*stream, 0, len(d.Sections)), nil
+	for i := range d.Sections {
+		a := &d.Sections[i]
+		if a.Kind == sdp.Other {
+			continue
+		}
+		k := slices.IndexFunc(old, func(s *stream) bool { return s.mindex == i && s.mid == a.MID && s.kind == a.Kind })
+		var s *stream
+		if k >= 0 {
+			s, old = old[k], slices.Delete(slices.Clone(old), k, k+1)
+		} else {
+			s = p.newStream(i, a.MID, a.Kind)
+		}
+		s.agree(a, offer)
+		p.streams = append(p.streams, s)
+		if a.Kind == sdp.Application && !s.disabled && p.firstData == nil {
+			p.firstData = s
+		}
+	}
+	for _, s := range old {
+		s.disable()
+		if s.mindex >= len(d.Sections) {
+			p.streams = append(p.streams, s)
+		}
+	}
+	for _, s := range p.streams {
+		s.gateChanged()
+	}
+}
+
+// disable ends a stream whose section is out of use.
+func (s *stream) disable() {
+	s.disabled, s.talking = true, false
+	s.gateChanged()
+}
+
+// agree takes over what the answer says about one section.
+func (s *stream) agree(a *sdp.Section, offer *plugin.JSEP) {
+	s.disabled = a.Rejected() || a.Kind != sdp.Application && (len(a.Codecs) == 0 || !a.Direction.Receives())
+	s.audioLevelExt = a.ExtensionID(sdp.URIAudioLevel)
+	s.orientationExt = a.ExtensionID(sdp.URIVideoOrientation)
+	s.delayExt = a.ExtensionID(sdp.URIPlayoutDelay)
+	s.simulcast, s.svc = false, false
+	if s.disabled {
+		s.talking = false
+	}
+	if len(a.Codecs) == 0 {
+		return
+	}
+	codec := a.Codecs[0].ID()
+	s.setCodec(&a.Codecs[0], codec)
+	if c := offer.SDP.Sections[s.mindex].Codec(a.Codecs[0].PT); c != nil && codec == sdp.Multiopus {
+		s.fmtp = c.Fmtp // says which channel is which
+	}
+	if s.kind != sdp.Video {
+		return
+	}
+	s.simulcast = slices.ContainsFunc(offer.Simulcast, func(x plugin.Simulcast) bool { return x.Index == s.mindex })
+	s.svc = !s.simulcast && (codec == sdp.VP9 || codec == sdp.AV1) &&
+		slices.ContainsFunc(offer.SVC, func(x plugin.SVC) bool { return x.Index == s.mindex })
+}
+
+// setCodec takes over a codec with its parameters.
+func (s *stream) setCodec(c *sdp.Codec, name string) {
+	s.codec = name
+	s.fec, s.dtx, s.stereo, s.h264Profile, s.vp9Profile = false, false, false, "", ""
+	switch name {
+	case sdp.Opus:
+		s.fec, s.dtx, s.stereo = isSet(c, "useinbandfec"), isSet(c, "usedtx"), isSet(c, "stereo")
+	case sdp.H264:
+		s.h264Profile, _ = c.Parameter("profile-level-id")
+	case sdp.VP9:
+		s.vp9Profile, _ = c.Parameter("profile-id")
+	}
+}
+
+func isSet(c *sdp.Codec, name string) bool {
+	v, _ := c.Parameter(name)
+	return v == "1"
+}
+
+// writeAgreed writes what was agreed on for the publisher himself.
+func (p *publisher) writeAgreed(w *json.Writer) {
+	for _, kind := range []sdp.Kind{sdp.Audio, sdp.Video} {
+		for _, s := range p.streams {
+			if s.kind != kind {
+				continue
+			}
+			codec := s.codec
+			if s.disabled || codec == "" {
+				codec = "none"
+			}
+			w.Str(kindName(kind)+"_codec", codec)
+			break
+		}
+	}
+	w.Array("streams")
+	for _, s := range p.streams {
+		w.Object("")
+		s.writeOwn(w)
+		w.End()
+	}
+	w.EndArray()
+}
+
+// notifyStreams tells the event handlers what p publishes.
+func (p *publisher) notifyStreams(name string) {
+	p.h.notify(name, func(w *json.Writer) {
+		p.writeGone(w)
+		w.Array("streams")
+		for _, s := range p.streams {
+			w.Object("")
+			s.writePlace(w)
+			optTrue(w, "disabled", s.disabled)
+			w.OptStr("description", s.description)
+			s.writeFormat(w)
+			optTrue(w, "moderated", s.moderated)
+			w.End()
+		}
+		w.EndArray()
+	})
+}

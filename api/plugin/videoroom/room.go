@@ -1,0 +1,173 @@
+package videoroom
+
+import (
+	"crypto/subtle"
+	"math/rand/v2"
+	"slices"
+
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+)
+
+// newRoom makes a room that nobody knows of yet.
+func (p *Plugin) newRoom(name id, s settings) *room {
+	return &room{
+		plugin: p, id: name, settings: s,
+		participants: make(map[id]*publisher),
+		private:      make(map[uint32]*publisher),
+		subscribers:  make(map[*subscriber]struct{}),
+	}
+}
+
+// Everything below needs room.mu.
+
+// publisher finds a participant, nil if there is none.
+func (r *room) publisher(name id) *publisher { return r.participants[name] }
+
+// add makes a participant known.
+func (r *room) add(p *publisher) {
+	r.joined++
+	p.order = r.joined
+	r.participants[p.id] = p
+	if p.h != nil {
+		for p.privateID = rand.Uint32(); p.privateID == 0 || r.private[p.privateID] != nil; {
+			p.privateID = rand.Uint32()
+		}
+		r.private[p.privateID] = p
+	}
+}
+
+// remove forgets a participant.
+func (r *room) remove(p *publisher) {
+	p.gone = true
+	p.stopKeyframes()
+	if r.participants[p.id] == p {
+		delete(r.participants, p.id)
+		delete(r.private, p.privateID)
+	}
+}
+
+// freeID makes an id that no participant has.
+func (r *room) freeID() id {
+	for {
+		if name := r.plugin.newID(); r.participants[name] == nil {
+			return name
+		}
+	}
+}
+
+// members are the participants in the order in which they joined.
+func (r *room) members() []*publisher {
+	list := make([]*publisher, 0, len(r.participants))
+	for _, p := range r.participants {
+		list = append(list, p)
+	}
+	slices.SortFunc(list, func(a, b *publisher) int { return a.order - b.order })
+	return list
+}
+
+// tell sends an event to all participants but one, who may be nil. The fields
+// go after "videoroom": "event".
+func (r *room) tell(except *publisher, fields func(w *json.Writer)) {
+	r.tellAll(except, event("event", fields))
+}
+
+func (r *room) tellAll(except *publisher, data []byte) {
+	for _, p := range r.members() {
+		if p != except && p.h != nil {
+			p.h.host.Push("", data, nil)
+		}
+	}
+}
+
+// writeRoom writes the room's id.
+func (r *room) writeRoom(w *json.Writer) { r.plugin.writeID(w, "room", r.id) }
+
+// allows tells whether a codec may be used in the room.
+func (r *room) allows(kind sdp.Kind, codec string) bool {
+	return slices.Contains(r.codecs(kind), codec)
+}
+
+func (r *room) codecs(kind sdp.Kind) []string {
+	if kind == sdp.Video {
+		return r.videoCodecs
+	}
+	return r.audioCodecs
+}
+
+// full tells whether there is no place for p's media.
+func (r *room) full(p *publisher) bool {
+	n := 0
+	for _, other := range r.participants {
+		if other != p && !other.dummy && (other.up || len(other.streams) > 0) {
+			n++
+		}
+	}
+	return n >= r.maxPublishers
+}
+
+// end ends the room for everybody in it.
+func (r *room) end() {
+	r.destroyed = true
+	data := event("destroyed", r.writeRoom)
+	r.tellAll(nil, data)
+	for _, p := range r.members() {
+		r.remove(p)
+		if p.h != nil {
+			p.h.closePeer()
+		}
+	}
+	r.subscribersDestroyed()
+}
+
+// authorize compares a secret of a request with what it must be, "" = nothing.
+func authorize(body *json.Value, field, secret string) *plugin.Error {
+	if secret == "" {
+		return nil
+	}
+	if err := check([]plugin.Field{{Name: field, Type: plugin.String, Required: true}}, body); err != nil {
+		return err
+	}
+	given, _ := json.String(body.Get(field))
+	if subtle.ConstantTimeCompare([]byte(given), []byte(secret)) != 1 {
+		return errorf(errUnauthorized, "Unauthorized (wrong %s)", field)
+	}
+	return nil
+}
+
+// find finds the room of a request.
+func (p *Plugin) find(body *json.Value) (*room, *plugin.Error) {
+	if err := check([]plugin.Field{p.idField("room", true)}, body); err != nil {
+		return nil, err
+	}
+	name, _ := p.parseID(body.Get("room"))
+	if r := p.room(name); r != nil {
+		return r, nil
+	}
+	return nil, errorf(errNoSuchRoom, "No such room (%s)", name)
+}
+
+// enter finds the room of a request and locks it, for f.
+func (p *Plugin) enter(body *json.Value, f func(r *room) plugin.Response) plugin.Response {
+	r, err := p.find(body)
+	if err != nil {
+		return plugin.Response{Err: err}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.destroyed {
+		return fail(errNoSuchRoom, "No such room (%s)", r.id)
+	}
+	return f(r)
+}
+
+// manage is enter for those who know the room's secret.
+func (p *Plugin) manage(body *json.Value, f func(r *room) plugin.Response) plugin.Response {
+	return p.enter(body, func(r *room) plugin.Response {
+		if err := authorize(body, "secret", r.secret); err != nil {
+			return plugin.Response{Err: err}
+		}
+		return f(r)
+	})
+}

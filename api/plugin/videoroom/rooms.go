@@ -1,0 +1,325 @@
+package videoroom
+
+import (
+	"slices"
+	"strings"
+
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+)
+
+// create makes a room.
+func (p *Plugin) create(r *plugin.Request, w *json.Writer) plugin.Response {
+	body := r.Body
+	if err := p.mayCreate(body); err != nil {
+		return plugin.Response{Err: err}
+	}
+	name, ok := p.parseID(body.Get("room"))
+	random := p.none(name, ok)
+	room := p.newRoom(name, newSettings(requestSource{body}, ""))
+	room.signedTokens = room.signedTokens && p.gw.SignedTokens()
+	for _, v := range json.Array(body.Get("allowed")) {
+		token, _ := json.String(v)
+		room.allow(token)
+	}
+	room.checkAllowed = !json.IsNull(body.Get("allowed"))
+	if room.dummy {
+		room.addDummy(requestDummies(body), room.requireE2EE || json.True(body.Get("dummy_e2ee")))
+	}
+
+	p.mu.Lock()
+	for random && (p.none(room.id, true) || p.rooms[room.id] != nil) {
+		room.id = p.newID()
+	}
+	if p.rooms[room.id] != nil {
+		p.mu.Unlock()
+		return fail(errRoomExists, "Room %s already exists", room.id)
+	}
+	if room.description == "" {
+		room.description = "Room " + room.id
+	}
+	p.rooms[room.id] = room
+	p.mu.Unlock()
+
+	p.notify(func(w *json.Writer) {
+		w.Str("event", "created")
+		room.writeRoom(w)
+	})
+	p.answerSaved(w, "created", room, json.True(body.Get("permanent")), false)
+	return plugin.Response{}
+}
+
+// answerSaved saves a room if that is wanted, or its removal, and answers.
+func (p *Plugin) answerSaved(w *json.Writer, what string, room *room, permanent, remove bool) {
+	if permanent {
+		permanent = p.saved(room, remove)
+	}
+	w.Str("videoroom", what)
+	room.writeRoom(w)
+	w.Bool("permanent", permanent)
+}
+
+// mayCreate checks what the types of the fields of a create do not tell.
+func (p *Plugin) mayCreate(body *json.Value) *plugin.Error {
+	if err := authorize(body, "admin_key", p.general.adminKey); err != nil {
+		return err
+	}
+	audio, _ := json.String(body.Get("audiocodec"))
+	if _, ok := parseCodecs(audio, audioCodecs, sdp.Opus); !ok || strings.Count(audio, ",") >= maxCodecs {
+		return errorf(errInvalidElement,
+			"Invalid element (audiocodec can only be or contain opus, isac32, isac16, pcmu, pcma or g722)")
+	}
+	video, _ := json.String(body.Get("videocodec"))
+	if _, ok := parseCodecs(video, sdp.DefaultVideoCodecs, sdp.VP8); !ok || strings.Count(video, ",") >= maxCodecs {
+		return errorf(errInvalidElement,
+			"Invalid element (videocodec can only be or contain vp8, vp9, av1, h264 or h265)")
+	}
+	for _, v := range json.Array(body.Get("allowed")) {
+		if !plugin.String.Is(v) {
+			return errorf(errInvalidElement, "Invalid element in the allowed array (not a string)")
+		}
+	}
+	for _, v := range json.Array(body.Get("dummy_streams")) {
+		if !plugin.Object.Is(v) {
+			return errorf(errInvalidElement, "Invalid element in the dummy_streams array (not an object)")
+		}
+		if err := check(dummyFields, v); err != nil {
+			return err
+		}
+	}
+	if json.True(body.Get("record")) {
+		return noRecording()
+	}
+	if json.True(body.Get("permanent")) && !p.writable() {
+		return errorf(errUnknown, "No configuration file, can't create permanent room")
+	}
+	return nil
+}
+
+// noRecording is the error for those who want to record.
+func noRecording() *plugin.Error {
+	return errorf(errUnknown, "Recording is not available in this build yet")
+}
+
+// edit changes a room.
+func (p *Plugin) edit(r *plugin.Request, w *json.Writer) plugin.Response {
+	body := r.Body
+	permanent := json.True(body.Get("permanent"))
+	if permanent && !p.writable() {
+		return fail(errUnknown, "No configuration file, can't edit room permanently")
+	}
+	var edited *room
+	resp := p.manage(body, func(found *room) plugin.Response {
+		edited = found
+		found.change(body)
+		return plugin.Response{}
+	})
+	if resp.Err != nil {
+		return resp
+	}
+	p.notify(func(w *json.Writer) {
+		w.Str("event", "edited")
+		edited.writeRoom(w)
+	})
+	p.answerSaved(w, "edited", edited, permanent, false)
+	return resp
+}
+
+// change takes over what an edit says. room.mu is held.
+func (r *room) change(body *json.Value) {
+	for field, p := range map[string]*string{
+		"new_description": &r.description, "new_secret": &r.secret, "new_pin": &r.pin, "new_rec_dir": &r.recDir,
+	} {
+		if text, _ := json.String(body.Get(field)); text != "" {
+			*p = text
+		}
+	}
+	for field, p := range map[string]*bool{
+		"new_is_private": &r.hidden, "new_require_pvtid": &r.requirePvtID, "new_lock_record": &r.lockRecord,
+	} {
+		if v := body.Get(field); json.IsBool(v) {
+			*p = json.True(v)
+		}
+	}
+	if n, ok := json.Int(body.Get("new_bitrate")); ok {
+		r.bitrate = 0
+		if n > 0 {
+			r.bitrate = max(uint64(n), minBitrate)
+		}
+	}
+	if n, ok := json.Int(body.Get("new_publishers")); ok {
+		r.maxPublishers = int(min(n, 1<<31-1))
+	}
+	if n, ok := json.Int(body.Get("new_fir_freq")); ok {
+		r.firFreq = int(min(n, maxFIRFreq))
+		for _, p := range r.participants {
+			p.startKeyframes()
+		}
+	}
+}
+
+// destroy ends a room.
+func (p *Plugin) destroy(r *plugin.Request, w *json.Writer) plugin.Response {
+	permanent := json.True(r.Body.Get("permanent"))
+	if permanent && !p.writable() {
+		return fail(errUnknown, "No configuration file, can't destroy room permanently")
+	}
+	var gone *room
+	resp := p.manage(r.Body, func(found *room) plugin.Response {
+		gone = found
+		found.end()
+		return plugin.Response{}
+	})
+	if resp.Err != nil {
+		return resp
+	}
+	p.mu.Lock()
+	if p.rooms[gone.id] == gone {
+		delete(p.rooms, gone.id)
+	}
+	p.mu.Unlock()
+	p.notify(func(w *json.Writer) {
+		w.Str("event", "destroyed")
+		gone.writeRoom(w)
+	})
+	p.answerSaved(w, "destroyed", gone, permanent, true)
+	return resp
+}
+
+// list describes the rooms.
+func (p *Plugin) list(r *plugin.Request, w *json.Writer) plugin.Response {
+	private := false
+	if !json.IsNull(r.Body.Get("admin_key")) && p.general.adminKey != "" {
+		if err := authorize(r.Body, "admin_key", p.general.adminKey); err != nil {
+			return plugin.Response{Err: err}
+		}
+		private = true
+	}
+	p.mu.Lock()
+	rooms := make([]*room, 0, len(p.rooms))
+	for _, r := range p.rooms {
+		rooms = append(rooms, r)
+	}
+	p.mu.Unlock()
+	slices.SortFunc(rooms, func(a, b *room) int {
+		return cmpIDs(a.id, b.id)
+	})
+	w.Str("videoroom", "success")
+	w.Array("list")
+	for _, r := range rooms {
+		r.mu.Lock()
+		if !r.destroyed && (private || !r.hidden) {
+			r.describe(w)
+		}
+		r.mu.Unlock()
+	}
+	w.EndArray()
+	return plugin.Response{}
+}
+
+// cmpIDs orders ids: numbers by value, since their texts have no leading
+// zeros, names somehow.
+func cmpIDs(a, b id) int {
+	if len(a) != len(b) {
+		return len(a) - len(b)
+	}
+	return strings.Compare(a, b)
+}
+
+// describe writes the room's entry in the list. room.mu is held.
+func (r *room) describe(w *json.Writer) {
+	w.Object("")
+	r.writeRoom(w)
+	w.Str("description", r.description)
+	w.Bool("pin_required", r.pin != "")
+	w.Bool("is_private", r.hidden)
+	w.Int("max_publishers", int64(r.maxPublishers))
+	w.Uint("bitrate", r.bitrate)
+	optTrue(w, "bitrate_cap", r.bitrateCap)
+	w.Int("fir_freq", int64(r.firFreq))
+	w.Bool("require_pvtid", r.requirePvtID)
+	w.Bool("require_e2ee", r.requireE2EE)
+	w.Bool("dummy_publisher", r.dummy)
+	w.Bool("notify_joining", r.notifyJoining)
+	w.Str("audiocodec", strings.Join(r.audioCodecs, ","))
+	w.Str("videocodec", strings.Join(r.videoCodecs, ","))
+	optTrue(w, "opus_fec", r.opusFEC)
+	optTrue(w, "opus_dtx", r.opusDTX)
+	w.Bool("record", r.record)
+	w.OptStr("rec_dir", r.recDir)
+	w.Bool("lock_record", r.lockRecord)
+	w.Int("num_participants", int64(len(r.participants)))
+	w.Bool("audiolevel_ext", r.audioLevelExt)
+	w.Bool("audiolevel_event", r.audioLevelEvent)
+	if r.audioLevelEvent {
+		w.Int("audio_active_packets", int64(r.audioActivePackets))
+		w.Int("audio_level_average", int64(r.audioLevelAverage))
+	}
+	w.Bool("videoorient_ext", r.orientationExt)
+	w.Bool("playoutdelay_ext", r.delayExt)
+	w.Bool("transport_wide_cc_ext", r.transportCC)
+	w.End()
+}
+
+func optTrue(w *json.Writer, key string, v bool) {
+	if v {
+		w.Bool(key, true)
+	}
+}
+
+// exists tells whether there is a room.
+func (p *Plugin) exists(r *plugin.Request, w *json.Writer) plugin.Response {
+	name, _ := p.parseID(r.Body.Get("room"))
+	w.Str("videoroom", "success")
+	p.writeID(w, "room", name)
+	w.Bool("exists", p.room(name) != nil)
+	return plugin.Response{}
+}
+
+// allowedTokens changes who may join as a participant.
+func (p *Plugin) allowedTokens(r *plugin.Request, w *json.Writer) plugin.Response {
+	action, _ := json.String(r.Body.Get("action"))
+	action = strings.ToLower(action)
+	if !slices.Contains([]string{"enable", "disable", "add", "remove"}, action) {
+		return fail(errInvalidElement, "Unsupported action '%s' (allowed)", action)
+	}
+	var tokens []string
+	for _, v := range json.Array(r.Body.Get("allowed")) {
+		token, ok := json.String(v)
+		if !ok {
+			return fail(errInvalidElement, "Invalid element in the allowed array (not a string)")
+		}
+		tokens = append(tokens, token)
+	}
+	return p.manage(r.Body, func(r *room) plugin.Response {
+		switch action {
+		case "enable", "disable":
+			r.checkAllowed = action == "enable"
+		case "add":
+			for _, t := range tokens {
+				r.allow(t)
+			}
+		case "remove":
+			r.allowed = slices.DeleteFunc(r.allowed, func(t string) bool { return slices.Contains(tokens, t) })
+		}
+		w.Str("videoroom", "success")
+		r.writeRoom(w)
+		if action == "disable" {
+			return plugin.Response{}
+		}
+		w.Array("allowed")
+		for _, t := range r.allowed {
+			w.Str("", t)
+		}
+		w.EndArray()
+		return plugin.Response{}
+	})
+}
+
+// allow adds a token. room.mu is held, or the room not shared yet.
+func (r *room) allow(token string) {
+	if !slices.Contains(r.allowed, token) {
+		r.allowed = append(r.allowed, token)
+	}
+}

@@ -1,0 +1,302 @@
+package videoroom
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+
+	ourjson "bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+	"bifrons/sfu"
+)
+
+// stage is a Host without peer connection that keeps what is pushed.
+type stage struct {
+	t    testing.TB
+	exec *plugin.Serial // runs what is given to Run; if nil, settle does
+
+	mu      sync.Mutex
+	queue   []func()
+	pushed  []string
+	offers  []*plugin.JSEP // not answered yet
+	notices []string
+	closed  int
+}
+
+func (d *stage) Push(tx string, data []byte, j *plugin.JSEP) error {
+	if !json.Valid(data) {
+		d.t.Errorf("pushed %s", data)
+	}
+	text := strings.TrimSpace(tx + " " + string(data))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if j != nil {
+		text += " " + outline(j)
+		d.offers = append(d.offers, j)
+		if len(d.offers) > 1 {
+			d.t.Errorf("%d offers are outstanding", len(d.offers))
+		}
+	}
+	d.pushed = append(d.pushed, text)
+	return nil
+}
+
+func (d *stage) Run(f func()) {
+	if d.exec != nil {
+		d.exec.Must(f)
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.queue = append(d.queue, f)
+}
+
+func (d *stage) Notify(data []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.notices = append(d.notices, string(data))
+}
+
+func (d *stage) ClosePeer() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed++
+}
+
+func (d *stage) Peer() *sfu.Peer   { return nil }
+func (d *stage) Up() bool          { return true }
+func (d *stage) HandleID() uint64  { return 1 }
+func (d *stage) SessionID() uint64 { return 1 }
+func (d *stage) OpaqueID() string  { return "" }
+func (d *stage) Token() string     { return "" }
+func (d *stage) End()              {}
+
+// settle runs what waits for the executor.
+func (d *stage) settle() {
+	for {
+		d.mu.Lock()
+		queue := d.queue
+		d.queue = nil
+		d.mu.Unlock()
+		if len(queue) == 0 {
+			return
+		}
+		for _, f := range queue {
+			f()
+		}
+	}
+}
+
+// take returns what was pushed since the last call.
+func (d *stage) take() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	text := strings.Join(d.pushed, "\n")
+	d.pushed = nil
+	return text
+}
+
+// answer takes the outstanding offer and answers it; nil if there is none.
+func (d *stage) answer() *plugin.JSEP {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.offers) == 0 {
+		return nil
+	}
+	j := d.offers[0]
+	d.offers = d.offers[1:]
+	a := sdp.Answer(j.SDP, sdp.AnswerOptions{})
+	for i := range a.Sections {
+		if j.SDP.Sections[i].Direction == sdp.Inactive {
+			a.Sections[i].Direction = sdp.Inactive
+		}
+	}
+	return &plugin.JSEP{SDP: a}
+}
+
+// outline is the gist of a description.
+func outline(j *plugin.JSEP) string {
+	parts := make([]string, len(j.SDP.Sections))
+	for i := range j.SDP.Sections {
+		s := &j.SDP.Sections[i]
+		p := fmt.Sprintf("%s:%s %s", s.MID, kindName(s.Kind), s.Direction)
+		for k := range s.Codecs {
+			c := &s.Codecs[k]
+			p += fmt.Sprintf(" %s/%d", c.ID(), c.PT)
+			if c.Fmtp != "" {
+				p += "{" + c.Fmtp + "}"
+			}
+		}
+		if s.Rejected() {
+			p += " rejected"
+		}
+		parts[i] = p
+	}
+	text := j.SDP.Type.String() + "(" + strings.Join(parts, ", ") + ")"
+	if j.E2EE {
+		text += " e2ee"
+	}
+	if j.Restart {
+		text += " restart"
+	}
+	return text
+}
+
+type backstage struct{ plugin.Gateway }
+
+func (backstage) Notifying() bool                       { return true }
+func (backstage) Notify(string, []byte)                 {}
+func (backstage) SignedTokens() bool                    { return false }
+func (backstage) SignedFor(string, string, string) bool { return false }
+func (backstage) Logger() *slog.Logger                  { return slog.New(slog.DiscardHandler) }
+
+// theatre is a plugin with one room, 1234.
+type theatre struct {
+	t      testing.TB
+	plugin *Plugin
+	room   *room
+}
+
+func newTheatre(t testing.TB) *theatre {
+	t.Helper()
+	p := New(Config{Folder: t.TempDir()})
+	if err := p.Start(backstage{}); err != nil {
+		t.Fatal(err)
+	}
+	h := &handle{plugin: p, host: &stage{t: t}}
+	res := h.Message(&plugin.Request{Body: parsed(t, `{"request":"create","room":1234,"publishers":100}`)})
+	if !strings.Contains(string(res.Data), "created") {
+		t.Fatalf("got %s", res.Data)
+	}
+	return &theatre{t, p, p.room("1234")}
+}
+
+func parsed(t testing.TB, text string) *ourjson.Value {
+	t.Helper()
+	d, err := ourjson.Parse([]byte(text))
+	if err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return d.Root()
+}
+
+// publish adds a publisher with streams such as "opus", "vp8 simulcast", "data".
+func (th *theatre) publish(name, display string, streams ...string) *publisher {
+	p := &publisher{room: th.room, h: &handle{plugin: th.plugin, host: &stage{t: th.t}}, id: name, display: display, up: true}
+	th.room.mu.Lock()
+	defer th.room.mu.Unlock()
+	for i, text := range streams {
+		p.streams = append(p.streams, newTestStream(p, i, text))
+	}
+	th.room.add(p)
+	return p
+}
+
+func newTestStream(p *publisher, i int, text string) *stream {
+	words := strings.Fields(text)
+	kind := sdp.Application
+	if c, ok := sdp.LookupCodec(words[0]); ok {
+		kind = sdp.Audio
+		if c.Clock == 90000 {
+			kind = sdp.Video
+		}
+	}
+	s := p.newStream(i, fmt.Sprint(i), kind)
+	if kind != sdp.Application {
+		s.codec = words[0]
+	}
+	for _, w := range words[1:] {
+		switch w {
+		case "simulcast":
+			s.simulcast = true
+		case "svc":
+			s.svc = true
+		case "disabled":
+			s.disabled = true
+		case "rejected":
+			s.disabled, s.codec = true, ""
+		case "fec":
+			s.fec = true
+		case "level":
+			s.audioLevelExt = 7
+		case "orientation":
+			s.orientationExt = 7
+		case "e2ee":
+			p.e2ee = true
+		default:
+			if s.codec == sdp.VP9 {
+				s.vp9Profile = w
+			} else {
+				s.h264Profile = w
+			}
+		}
+	}
+	return s
+}
+
+// gone ends what a publisher publishes.
+func (th *theatre) gone(p *publisher, offer bool) {
+	th.room.mu.Lock()
+	defer th.room.mu.Unlock()
+	th.room.feedGone(p, offer)
+	p.reset()
+	th.room.remove(p)
+}
+
+// seat is a handle that subscribes.
+type seat struct {
+	*stage
+	h *handle
+}
+
+func (th *theatre) seat() *seat {
+	d := &stage{t: th.t}
+	return &seat{d, &handle{plugin: th.plugin, host: d}}
+}
+
+func (s *seat) sub() *subscriber { return s.h.is().(*subscriber) }
+
+// send runs a request, and what the executor does after it.
+func (s *seat) send(body string, j *plugin.JSEP) string {
+	s.t.Helper()
+	r := s.h.Message(&plugin.Request{Transaction: "t", Body: parsed(s.t, body), JSEP: j})
+	if r.Run == nil {
+		s.t.Fatalf("%s is not asynchronous: %s %s", body, r.Data, r.Failure)
+	}
+	r.Run()
+	s.settle()
+	return s.take()
+}
+
+// do is send for a request whose name comes first: `subscribe "streams":[]`. The
+// answer to an outstanding offer is given with "answer:" before it.
+func (s *seat) do(text string) string {
+	s.t.Helper()
+	var j *plugin.JSEP
+	if rest, ok := strings.CutPrefix(text, "answer:"); ok {
+		if text, j = rest, s.answer(); j == nil {
+			s.t.Fatalf("no offer to answer")
+		}
+	}
+	name, fields, _ := strings.Cut(text, " ")
+	if fields != "" {
+		fields = "," + fields
+	}
+	return s.send(`{"request":"`+name+`"`+fields+`}`, j)
+}
+
+func (s *seat) joinAs(fields string) string {
+	s.t.Helper()
+	return s.do(`join "ptype":"subscriber","room":1234,` + fields)
+}
+
+func same(t *testing.T, what, got, want string) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s:\n got %s\nwant %s", what, strings.ReplaceAll(got, "\n", "\n     "), strings.ReplaceAll(want, "\n", "\n     "))
+	}
+}

@@ -1,0 +1,141 @@
+package videoroom
+
+import (
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+)
+
+// item is one element of a list of streams in a request, as far as it is
+// given.
+type item struct {
+	feed              id
+	hasFeed           bool
+	mid, subMID       string
+	hasMID            bool
+	crossref          string
+	hasSend, send     bool
+	keyframe          bool
+	layers            [numLayers]int8 // -1 = not given
+	fallback          int64           // -1 = not given
+	least, most       int
+	hasLeast, hasMost bool
+}
+
+// settingFields are what can be set of an m-line.
+var settingFields = []plugin.Field{
+	{Name: "mid", Type: plugin.String},
+	{Name: "send", Type: plugin.Bool},
+	{Name: "keyframe", Type: plugin.Bool},
+	{Name: "substream", Type: plugin.Uint},
+	{Name: "temporal", Type: plugin.Uint},
+	{Name: "spatial_layer", Type: plugin.Uint},
+	{Name: "temporal_layer", Type: plugin.Uint},
+	{Name: "fallback", Type: plugin.Uint},
+	{Name: "min_delay", Type: plugin.Int},
+	{Name: "max_delay", Type: plugin.Int},
+}
+
+// fieldsOf are settingFields with others before them.
+func fieldsOf(others ...plugin.Field) []plugin.Field { return append(others, settingFields...) }
+
+func (p *Plugin) subscribeFields() []plugin.Field {
+	return fieldsOf(p.idField("feed", true), plugin.Field{Name: "crossrefid", Type: plugin.String})
+}
+
+func (p *Plugin) unsubscribeFields() []plugin.Field {
+	return []plugin.Field{
+		p.idField("feed", false),
+		{Name: "mid", Type: plugin.String},
+		{Name: "sub_mid", Type: plugin.String},
+	}
+}
+
+// items checks and reads a list of streams.
+func (p *Plugin) items(list []*json.Value, fields []plugin.Field) ([]item, *plugin.Error) {
+	items := make([]item, 0, len(list))
+	for _, v := range list {
+		if !json.IsObject(v) {
+			return nil, errorf(errInvalidElement, "Invalid element type (streams should hold objects)")
+		}
+		x, err := p.item(v, fields)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, x)
+	}
+	return items, nil
+}
+
+func (p *Plugin) item(v *json.Value, fields []plugin.Field) (item, *plugin.Error) {
+	x := item{fallback: -1}
+	if err := check(fields, v); err != nil {
+		return x, err
+	}
+	x.feed, x.hasFeed = p.parseID(v.Get("feed"))
+	x.mid, x.hasMID = json.String(v.Get("mid"))
+	x.subMID, _ = json.String(v.Get("sub_mid"))
+	x.crossref, _ = json.String(v.Get("crossrefid"))
+	x.hasSend, x.send = json.IsBool(v.Get("send")), json.True(v.Get("send"))
+	x.keyframe = json.True(v.Get("keyframe"))
+	for i, name := range layerFields {
+		n, ok := json.Int(v.Get(name))
+		if !ok {
+			n = -1
+		}
+		if n > highest {
+			return x, errorf(errInvalidElement, "Invalid value (%s should be 0, 1 or 2)", name)
+		}
+		x.layers[i] = int8(n)
+	}
+	if n, ok := json.Int(v.Get("fallback")); ok {
+		x.fallback = n
+	}
+	x.least, x.hasLeast = intOf(v.Get("min_delay"))
+	x.most, x.hasMost = intOf(v.Get("max_delay"))
+	return x, nil
+}
+
+func intOf(v *json.Value) (int, bool) {
+	n, ok := json.Int(v)
+	return int(max(min(n, maxDelay), -1)), ok
+}
+
+// layered tells whether a layer is asked for.
+func (x *item) layered() bool {
+	for _, n := range x.layers {
+		if n >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// set takes over layers and delays. room.mu is held.
+func (l *line) set(x *item) {
+	for i, n := range x.layers {
+		if n >= 0 {
+			l.want[i] = n
+		}
+	}
+	if x.fallback >= 0 {
+		l.fallback = x.fallback
+	}
+	if x.hasLeast {
+		l.setDelay(x.least, max(l.maxDelay, x.least))
+	}
+	if x.hasMost {
+		least := l.minDelay
+		if least < 0 || least > x.most {
+			least = x.most
+		}
+		l.setDelay(least, x.most)
+	}
+}
+
+// setDelay sets both ends of the playout delay; a negative one takes both back.
+func (l *line) setDelay(least, most int) {
+	if least < 0 || most < 0 {
+		least, most = -1, -1
+	}
+	l.minDelay, l.maxDelay = least, most
+}

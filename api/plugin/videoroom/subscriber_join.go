@@ -1,0 +1,228 @@
+package videoroom
+
+import (
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+)
+
+// maxLines is how many m-lines a subscription can have: descriptions with more
+// are not accepted.
+const maxLines = sdp.MaxSections
+
+// joinFields are what a subscriber's join may have besides what every join has.
+func (p *Plugin) joinFields() []plugin.Field {
+	return []plugin.Field{
+		{Name: "streams", Type: plugin.Array},
+		p.idField("feed", false),
+		{Name: "private_id", Type: plugin.Uint},
+		{Name: "use_msid", Type: plugin.Bool},
+		{Name: "autoupdate", Type: plugin.Bool},
+		{Name: "offer_audio", Type: plugin.Bool},
+		{Name: "offer_video", Type: plugin.Bool},
+		{Name: "offer_data", Type: plugin.Bool},
+		{Name: "audio", Type: plugin.Bool},
+		{Name: "video", Type: plugin.Bool},
+		{Name: "data", Type: plugin.Bool},
+		{Name: "substream", Type: plugin.Uint},
+		{Name: "temporal", Type: plugin.Uint},
+		{Name: "spatial_layer", Type: plugin.Uint},
+		{Name: "temporal_layer", Type: plugin.Uint},
+		{Name: "fallback", Type: plugin.Uint},
+	}
+}
+
+// wanted is one stream to subscribe to, and how.
+type wanted struct {
+	stream *stream
+	item   *item
+}
+
+// joinSubscriber makes a handle a subscriber, and offers what it asks for.
+func joinSubscriber(h *handle, room *room, r *plugin.Request, w *json.Writer) plugin.Response {
+	p := h.plugin
+	if err := check(p.joinFields(), r.Body); err != nil {
+		return plugin.Response{Err: err}
+	}
+	items, err := p.items(json.Array(r.Body.Get("streams")), p.subscribeFields())
+	if err != nil {
+		return plugin.Response{Err: err}
+	}
+	legacy := len(items) == 0
+	if legacy {
+		name, ok := p.parseID(r.Body.Get("feed"))
+		if !ok {
+			return fail(errMissingElement, "Missing mandatory element (feed)")
+		}
+		items = []item{{feed: name, hasFeed: true, layers: [numLayers]int8{-1, -1, -1, -1}, fallback: -1}}
+	}
+	s := &subscriber{room: room, h: h, autoupdate: true, paused: true}
+	if v := r.Body.Get("autoupdate"); json.IsBool(v) {
+		s.autoupdate = json.True(v)
+	}
+	s.useMSID = json.True(r.Body.Get("use_msid"))
+	private, _ := json.Int(r.Body.Get("private_id"))
+	s.privateID = uint32(private)
+
+	room.mu.Lock()
+	defer room.mu.Unlock()
+	if room.destroyed {
+		return fail(errNoSuchRoom, "No such room (%s)", room.id)
+	}
+	if private == int64(s.privateID) {
+		s.owner = room.private[s.privateID]
+	}
+	if room.requirePvtID && s.owner == nil {
+		return fail(errUnauthorized, "Unauthorized (this room requires a valid private_id)")
+	}
+	list, err := s.find(items, true)
+	if err != nil {
+		return plugin.Response{Err: err}
+	}
+	if legacy {
+		list = onlyOffered(list, r.Body)
+	}
+	switch {
+	case len(list) == 0:
+		return fail(errInvalidSDP, "Can't offer an SDP with no stream")
+	case !s.fits(list):
+		return fail(errInvalidSDP, "Too many streams")
+	}
+	for _, want := range list {
+		s.subscribeTo(want, true)
+	}
+	room.subscribers[s] = struct{}{}
+	h.become(s)
+
+	w.Str("videoroom", "attached")
+	s.room.writeRoom(w)
+	if legacy {
+		writeFeed(w, list[0].stream.publisher)
+	}
+	s.writeStreams(w)
+	h.notify("subscribing", func(w *json.Writer) {
+		s.room.writeRoom(w)
+		s.writeStreams(w)
+		w.Uint("private_id", uint64(s.privateID))
+	})
+	return plugin.Response{JSEP: s.offer()}
+}
+
+// writeFeed writes what the old form of joining tells about its feed.
+func writeFeed(w *json.Writer, p *publisher) {
+	p.room.plugin.writeID(w, "id", p.id)
+	w.Str("warning", "deprecated_api")
+	p.writeName(w)
+}
+
+// onlyOffered leaves out the kinds that a client does not want to be offered.
+func onlyOffered(list []wanted, body *json.Value) []wanted {
+	var kept []wanted
+	for _, want := range list {
+		name := map[sdp.Kind]string{sdp.Audio: "offer_audio", sdp.Video: "offer_video"}[want.stream.kind]
+		if name == "" {
+			name = "offer_data"
+		}
+		if v := body.Get(name); json.IsNull(v) || json.True(v) {
+			kept = append(kept, want)
+		}
+	}
+	return kept
+}
+
+// find looks up what is to be subscribed to. Disabled streams count only when
+// joining, where they get a place for later. The first feed decides whether
+// the subscription is encrypted end to end. room.mu is held.
+func (s *subscriber) find(items []item, joining bool) ([]wanted, *plugin.Error) {
+	var list []wanted
+	for i := range items {
+		x := &items[i]
+		p := s.room.participants[x.feed]
+		if p == nil || p.gone || !p.publishing() {
+			return nil, errorf(errNoSuchFeed, "No such feed (%s)", x.feed)
+		}
+		if joining && i == 0 {
+			s.e2ee = s.room.requireE2EE || p.e2ee
+		}
+		if p.e2ee != s.e2ee {
+			return nil, errorf(errInvalidFeed, "Can't mix feeds with and without end-to-end encryption in a subscription")
+		}
+		streams := p.streams
+		if x.hasMID {
+			st := p.stream(x.mid)
+			if st == nil {
+				return nil, errorf(errNoSuchFeed, "No such mid '%s' in feed (%s)", x.mid, x.feed)
+			}
+			streams = []*stream{st}
+		}
+		for _, st := range streams {
+			// A stream that was rejected has no codec to offer.
+			if !st.disabled || joining && st.codec != "" {
+				list = append(list, wanted{st, x})
+			}
+		}
+	}
+	return list, nil
+}
+
+// fits tells whether there are m-lines for a list of streams. room.mu is held.
+func (s *subscriber) fits(list []wanted) bool {
+	type format struct {
+		kind  sdp.Kind
+		codec string
+	}
+	idle := make(map[format]int)
+	for _, l := range s.lines {
+		if len(l.sources) == 0 || l.kind == sdp.Application {
+			idle[format{l.kind, l.codec}]++
+		}
+	}
+	n := len(s.lines)
+	for _, want := range list {
+		f := format{want.stream.kind, want.stream.codec}
+		switch {
+		case idle[f] > 0:
+			if f.kind != sdp.Application {
+				idle[f]--
+			}
+		default:
+			n++
+		}
+	}
+	return n <= maxLines
+}
+
+// subscribeTo makes an m-line carry a stream; it reports whether that needs an
+// offer. room.mu is held.
+func (s *subscriber) subscribeTo(want wanted, joining bool) bool {
+	st, x := want.stream, want.item
+	if st.kind == sdp.Application {
+		l := s.dataLine()
+		known := l != nil
+		if !known {
+			l = s.add(st.kind, "")
+			l.crossref = x.crossref
+		}
+		if !l.carries(st) {
+			l.attach(st)
+		}
+		return !known
+	}
+	l := s.idle(st.kind, st.codec)
+	if l == nil {
+		l = s.add(st.kind, st.codec)
+	}
+	l.reset()
+	l.crossref = x.crossref
+	if !joining {
+		if x.hasMID && x.hasSend {
+			l.send = x.send
+		}
+		if !x.layered() {
+			x.fallback = -1
+		}
+	}
+	l.set(x)
+	l.attach(st)
+	return true
+}

@@ -1,0 +1,151 @@
+package videoroom
+
+import (
+	"strings"
+
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+)
+
+// offer makes the next offer, which tells everything that has changed. room.mu
+// is held.
+func (s *subscriber) offer() *plugin.JSEP {
+	o := sdp.OfferOptions{Name: "VideoRoom " + s.room.id, Sections: make([]sdp.OfferSection, len(s.lines))}
+	for i, l := range s.lines {
+		o.Sections[i] = l.section()
+		l.offered = l.active()
+	}
+	j := &plugin.JSEP{SDP: sdp.Offer(o), E2EE: s.e2ee, Restart: s.restart}
+	s.answered, s.pending, s.restart, s.stale = false, false, false, false
+	return j
+}
+
+// section is what is offered for an m-line. room.mu is held.
+func (l *line) section() sdp.OfferSection {
+	o := sdp.OfferSection{Kind: l.kind, MID: l.mid, Direction: sdp.SendOnly}
+	if l.kind == sdp.Application {
+		return o
+	}
+	st := l.stream()
+	if st != nil && st.codec != "" {
+		l.codec, l.profile = st.codec, st.h264Profile+st.vp9Profile // it has one of them at most
+	}
+	o.Codec, o.Profile = l.codec, l.profile
+	if o.Codec == sdp.RED {
+		o.Codec = sdp.Opus
+		c, _ := sdp.LookupCodec(sdp.RED)
+		o.RED = c.PT
+	}
+	if o.Codec == sdp.H264 && o.Profile == "" {
+		o.Profile = "42e01f" // constrained baseline, what everybody has
+	}
+	o.Extensions = l.extensions()
+	if !l.active() {
+		o.Direction = sdp.Inactive
+		return o
+	}
+	switch o.Codec {
+	case sdp.Opus:
+		o.Fmtp = opusParameters(st)
+	case sdp.Multiopus:
+		o.Fmtp = st.fmtp
+	}
+	if l.sub.useMSID {
+		o.Stream, o.Track = st.publisher.id, st.mid
+	}
+	return o
+}
+
+// extensions are the RTP header extensions to offer for an m-line. room.mu is
+// held.
+func (l *line) extensions() []sdp.Extension {
+	var list []sdp.Extension
+	offer := func(uri string, wanted bool) {
+		if wanted {
+			list = append(list, sdp.Extension{URI: uri})
+		}
+	}
+	r, st, video := l.sub.room, l.stream(), l.kind == sdp.Video
+	on := l.active()
+	offer(sdp.URIMID, true)
+	offer(sdp.URITransportCC, r.transportCC)
+	offer(sdp.URIAbsSendTime, video)
+	offer(sdp.URIAudioLevel, !video && on && st.audioLevelExt != 0)
+	offer(sdp.URIPlayoutDelay, video && on && r.delayExt)
+	offer(sdp.URIVideoOrientation, video && on && st.orientationExt != 0)
+	return list
+}
+
+func opusParameters(st *stream) string {
+	var list []string
+	for _, p := range []struct {
+		on   bool
+		text string
+	}{{st.fec, "useinbandfec=1"}, {st.dtx, "usedtx=1"}, {st.stereo, "stereo=1"}} {
+		if p.on {
+			list = append(list, p.text)
+		}
+	}
+	return strings.Join(list, ";")
+}
+
+// answer takes a client's answer: what it accepts is relayed from now on.
+func (s *subscriber) answer(d *sdp.Description) {
+	s.room.mu.Lock()
+	defer s.room.mu.Unlock()
+	if s.over {
+		return
+	}
+	s.answered = true
+	for i, l := range s.lines {
+		accepted := i < len(d.Sections) && !d.Sections[i].Rejected()
+		if l.kind != sdp.Application {
+			accepted = accepted && l.offered && l.stream() != nil && d.Sections[i].Direction.Receives()
+		}
+		l.ready = accepted
+	}
+	s.sync()
+}
+
+// renegotiate sees to it that the client gets an offer by itself. room.mu is
+// held.
+func (s *subscriber) renegotiate() {
+	s.pending = true
+	if s.answered {
+		s.h.host.Run(s.flush)
+	}
+}
+
+// flush sends the offer that is due, if there may be one now. It runs on the
+// executor, without the lock.
+func (s *subscriber) flush() {
+	s.room.mu.Lock()
+	if s.over || !s.answered || !s.pending {
+		s.room.mu.Unlock()
+		return
+	}
+	data, j := s.updated()
+	s.room.mu.Unlock()
+	if err := s.h.host.Push("", data, j); err != nil {
+		s.room.plugin.gw.Logger().Debug("no offer", "handle", s.h.host.HandleID(), "error", err)
+	}
+}
+
+// updated is an event that carries an offer. room.mu is held.
+func (s *subscriber) updated() ([]byte, *plugin.JSEP) {
+	data := event("updated", func(w *json.Writer) {
+		s.room.writeRoom(w)
+		s.writeStreams(w)
+	})
+	s.notifyUpdated()
+	return data, s.offer()
+}
+
+func (s *subscriber) notifyUpdated() {
+	s.h.notify("updated", func(w *json.Writer) {
+		s.room.writeRoom(w)
+		s.writeStreams(w)
+		w.Uint("private_id", uint64(s.privateID))
+	})
+}

@@ -1,0 +1,186 @@
+package videoroom
+
+import (
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+)
+
+// with runs a request that may carry an answer. Whatever becomes of the
+// request, the answer counts, because the connection uses it already; an offer
+// that waited for it follows the request's own event.
+func (s *subscriber) with(r *plugin.Request, run func() plugin.Response) plugin.Response {
+	if r.JSEP != nil {
+		if r.JSEP.SDP.Type == sdp.TypeOffer {
+			return fail(errInvalidSDPType, "Subscribers can't send offers")
+		}
+		s.answer(r.JSEP.SDP)
+	}
+	resp := run()
+	after := resp.After
+	resp.After = func() {
+		if after != nil {
+			after()
+		}
+		s.flush()
+	}
+	return resp
+}
+
+func (s *subscriber) done(w *json.Writer, what string) {
+	w.Str("videoroom", "event")
+	s.room.writeRoom(w)
+	w.Str(what, "ok")
+}
+
+// start takes an answer, or resumes after a pause.
+func (s *subscriber) start(r *plugin.Request, w *json.Writer) plugin.Response {
+	return s.with(r, func() plugin.Response {
+		s.room.mu.Lock()
+		defer s.room.mu.Unlock()
+		s.paused = false
+		s.sync()
+		s.requestKeyframes()
+		s.done(w, "started")
+		return plugin.Response{}
+	})
+}
+
+// pause holds everything until the next start.
+func (s *subscriber) pause(r *plugin.Request, w *json.Writer) plugin.Response {
+	return s.with(r, func() plugin.Response {
+		s.room.mu.Lock()
+		defer s.room.mu.Unlock()
+		s.paused = true
+		s.sync()
+		s.done(w, "paused")
+		return plugin.Response{}
+	})
+}
+
+// leave ends the subscription.
+func (s *subscriber) leave(_ *plugin.Request, w *json.Writer) plugin.Response {
+	s.room.mu.Lock()
+	defer s.room.mu.Unlock()
+	s.end()
+	s.done(w, "left")
+	return plugin.Response{After: s.h.closePeer}
+}
+
+var reconfigureFields = fieldsOf(
+	plugin.Field{Name: "streams", Type: plugin.Array},
+	plugin.Field{Name: "audio", Type: plugin.Bool},
+	plugin.Field{Name: "video", Type: plugin.Bool},
+	plugin.Field{Name: "data", Type: plugin.Bool},
+	plugin.Field{Name: "restart", Type: plugin.Bool},
+	plugin.Field{Name: "update", Type: plugin.Bool},
+)
+
+// configure changes how streams are relayed.
+func (s *subscriber) configure(r *plugin.Request, w *json.Writer) plugin.Response {
+	return s.with(r, func() plugin.Response { return s.reconfigure(r.Body, w) })
+}
+
+func (s *subscriber) reconfigure(body *json.Value, w *json.Writer) plugin.Response {
+	if err := check(reconfigureFields, body); err != nil {
+		return plugin.Response{Err: err}
+	}
+	list := []*json.Value{body}
+	if v := body.Get("streams"); !json.IsNull(v) {
+		list = json.Array(v)
+	}
+	items, err := s.room.plugin.items(list, settingFields)
+	if err != nil {
+		return plugin.Response{Err: err}
+	}
+	s.room.mu.Lock()
+	defer s.room.mu.Unlock()
+	for i := range items {
+		if x := &items[i]; x.hasMID && s.line(x.mid) == nil {
+			return fail(errNoSuchFeed, "No such mid '%s' in subscription", x.mid)
+		}
+	}
+	for kind, name := range map[sdp.Kind]string{sdp.Audio: "audio", sdp.Video: "video", sdp.Application: "data"} {
+		if v := body.Get(name); json.IsBool(v) {
+			s.sendAll(kind, json.True(v))
+		}
+	}
+	for i := range items {
+		x := &items[i]
+		for _, l := range s.lines {
+			if !x.hasMID || l.mid == x.mid {
+				l.configure(x)
+			}
+		}
+	}
+	return s.reoffer(body, w)
+}
+
+// reoffer is the end of a configuration, with an offer if the client wants
+// one. room.mu is held.
+func (s *subscriber) reoffer(body *json.Value, w *json.Writer) plugin.Response {
+	s.done(w, "configured")
+	restart := json.True(body.Get("restart"))
+	switch {
+	case !restart && !json.True(body.Get("update")):
+		return plugin.Response{}
+	case s.over:
+		return fail(errUnknown, "This subscription has ended")
+	}
+	s.restart = s.restart || restart
+	if !s.answered {
+		s.pending = true
+		return plugin.Response{Silent: true}
+	}
+	return plugin.Response{JSEP: s.offer()}
+}
+
+// sendAll pauses or resumes all m-lines of a kind. room.mu is held.
+func (s *subscriber) sendAll(kind sdp.Kind, on bool) {
+	for _, l := range s.lines {
+		if l.kind == kind {
+			l.setSend(on)
+		}
+	}
+}
+
+func (l *line) setSend(on bool) {
+	l.send = on
+	l.sync()
+	if on {
+		l.requestKeyframe()
+	}
+}
+
+// configure changes one m-line. The client hears at once of a layer that it
+// has already. room.mu is held.
+func (l *line) configure(x *item) {
+	if x.hasSend {
+		l.setSend(x.send)
+	}
+	if x.keyframe {
+		l.requestKeyframe()
+	}
+	l.set(x)
+	if x.hasLeast || x.hasMost {
+		l.syncDelay()
+	}
+	st := l.stream()
+	if st == nil || !st.simulcast && !st.svc || !x.layered() && x.fallback < 0 {
+		return
+	}
+	l.retarget()
+	now := [numLayers]int8{substream: l.current.Substream, temporal: l.current.Temporal, spatialLayer: -1, temporalLayer: -1}
+	if st.svc {
+		now = [numLayers]int8{substream: -1, temporal: -1, spatialLayer: l.current.Spatial, temporalLayer: l.current.Temporal}
+	}
+	for i, n := range x.layers {
+		switch {
+		case n < 0:
+		case n == now[i]:
+			l.tellLayer(i, n)
+		case st.svc == (i >= spatialLayer):
+			l.requestKeyframe()
+		}
+	}
+}

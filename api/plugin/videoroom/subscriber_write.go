@@ -1,0 +1,100 @@
+package videoroom
+
+import (
+	"bifrons/api/json"
+	"bifrons/sdp"
+)
+
+// writeStreams writes the list of m-lines. room.mu is held.
+func (s *subscriber) writeStreams(w *json.Writer) {
+	w.Array("streams")
+	for _, l := range s.lines {
+		w.Object("")
+		l.write(w)
+		w.End()
+	}
+	w.EndArray()
+}
+
+func (l *line) write(w *json.Writer) {
+	w.Str("type", kindName(l.kind))
+	w.Bool("active", l.active())
+	w.Int("mindex", int64(l.index))
+	w.Str("mid", l.mid)
+	w.OptStr("crossrefid", l.crossref)
+	w.Bool("ready", l.ready)
+	w.Bool("send", l.send)
+	switch {
+	case l.kind == sdp.Application:
+		l.writeSources(w)
+	case l.active():
+		l.writeFeed(w, l.stream())
+	}
+}
+
+// writeSources writes whose messages go to the data channels.
+func (l *line) writeSources(w *json.Writer) {
+	if len(l.sources) == 0 {
+		return
+	}
+	w.Int("sources", int64(len(l.sources)))
+	w.Array("source_ids")
+	for _, x := range l.sources {
+		l.sub.room.plugin.writeID(w, "", x.stream.publisher.id)
+	}
+	w.EndArray()
+}
+
+func (l *line) writeFeed(w *json.Writer, st *stream) {
+	p := st.publisher
+	l.sub.room.plugin.writeID(w, "feed_id", p.id)
+	w.OptStr("feed_display", p.display)
+	if p.metadata != nil {
+		w.Raw("feed_metadata", p.metadata)
+	}
+	w.Str("feed_mid", st.mid)
+	w.OptStr("feed_description", st.description)
+	w.OptStr("codec", st.codec)
+	w.OptStr("h264-profile", st.h264Profile)
+	w.OptStr("vp9-profile", st.vp9Profile)
+	if least, most := l.delay(); l.kind == sdp.Video && least >= 0 && most >= 0 {
+		w.Object("playout-delay")
+		w.Int("min-delay", int64(least))
+		w.Int("max-delay", int64(most))
+		w.End()
+	}
+	if st.simulcast {
+		w.Object("simulcast")
+		w.Int("substream", int64(l.current.Substream))
+		w.Int("substream-target", int64(l.want[substream]))
+		w.Int("temporal-layer", int64(l.current.Temporal))
+		w.Int("temporal-layer-target", int64(l.want[temporal]))
+		if l.fallback > 0 {
+			w.Int("fallback", l.fallback)
+		}
+		w.End()
+	}
+	if st.svc {
+		w.Object("svc")
+		w.Int("spatial-layer", int64(l.current.Spatial))
+		w.Int("target-spatial-layer", int64(l.want[spatialLayer]))
+		w.Int("temporal-layer", int64(l.current.Temporal))
+		w.Int("target-temporal-layer", int64(l.want[temporalLayer]))
+		w.End()
+	}
+}
+
+// query writes plugin_specific.
+func (s *subscriber) query(w *json.Writer) {
+	s.room.mu.Lock()
+	defer s.room.mu.Unlock()
+	w.Str("type", "subscriber")
+	s.room.writeRoom(w)
+	w.Uint("private_id", uint64(s.privateID))
+	w.Bool("answered", s.answered)
+	w.Bool("pending_offer", s.pending)
+	w.Bool("pending_restart", s.restart)
+	w.Bool("paused", s.paused)
+	optTrue(w, "e2ee", s.e2ee)
+	s.writeStreams(w)
+}

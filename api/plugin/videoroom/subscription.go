@@ -1,0 +1,220 @@
+package videoroom
+
+import (
+	"strconv"
+	"time"
+
+	"bifrons/sdp"
+	"bifrons/sfu"
+	"bifrons/sfu/media"
+)
+
+// Layers that clients choose, by their place in line.want and item.layers.
+const (
+	substream     = iota // simulcast
+	temporal             // simulcast
+	spatialLayer         // SVC
+	temporalLayer        // SVC
+	numLayers
+)
+
+var layerFields = [numLayers]string{"substream", "temporal", "spatial_layer", "temporal_layer"}
+
+// highest is the layer that is forwarded unless the client wants less.
+const highest = 2
+
+// subscription joins a stream to an m-line of a subscriber.
+type subscription struct {
+	line   *line   // fixed
+	stream *stream // fixed
+}
+
+// line is one m-line of a subscriber's. It carries one stream of a publisher's,
+// or none; the one for data carries any number. room.mu guards it.
+type line struct {
+	sub   *subscriber // fixed
+	index int         // fixed
+	mid   string      // fixed
+	kind  sdp.Kind    // fixed
+
+	codec    string // sdp.Codec.ID of the stream, or of the last one
+	profile  string // of VP9 or H.264, likewise
+	crossref string
+	sources  []*subscription
+	offered  bool // the last offer has it as active
+	ready    bool // the client has accepted it
+	send     bool
+
+	want               [numLayers]int8
+	fallback           int64 // microseconds, 0 = default
+	minDelay, maxDelay int   // 10 ms, -1 = the stream's
+	current            media.Layer
+
+	fed  feed // what the engine was told to forward
+	held bool // but not now
+}
+
+// feed is where the media of an m-line comes from.
+type feed struct {
+	peer    *sfu.Peer
+	section int
+}
+
+// add adds an m-line. room.mu is held.
+func (s *subscriber) add(kind sdp.Kind, codec string) *line {
+	l := &line{sub: s, index: len(s.lines), mid: strconv.Itoa(len(s.lines)), kind: kind, codec: codec}
+	l.reset()
+	s.lines = append(s.lines, l)
+	return l
+}
+
+// reset forgets what the client has set for an earlier stream.
+func (l *line) reset() {
+	l.crossref, l.ready, l.send = "", false, true
+	l.want = [numLayers]int8{highest, highest, highest, highest}
+	l.fallback, l.minDelay, l.maxDelay = 0, -1, -1
+	l.current = media.NoLayer
+}
+
+// stream is what an m-line for audio or video carries, nil if nothing. room.mu
+// is held.
+func (l *line) stream() *stream {
+	if l.kind == sdp.Application || len(l.sources) == 0 {
+		return nil
+	}
+	return l.sources[0].stream
+}
+
+// active tells whether an m-line is offered for use. room.mu is held.
+func (l *line) active() bool {
+	st := l.stream()
+	return l.kind == sdp.Application || st != nil && !st.disabled
+}
+
+// carries tells whether a stream is among the sources. room.mu is held.
+func (l *line) carries(st *stream) bool {
+	for _, x := range l.sources {
+		if x.stream == st {
+			return true
+		}
+	}
+	return false
+}
+
+// attach adds a source. room.mu is held.
+func (l *line) attach(st *stream) {
+	x := &subscription{l, st}
+	if st.subscribers == nil {
+		st.subscribers = make(map[*subscription]struct{})
+	}
+	st.subscribers[x] = struct{}{}
+	l.sources = append(l.sources, x)
+	l.current = media.NoLayer
+}
+
+// drop takes a source away; it reports whether the next offer will tell.
+// room.mu is held.
+func (l *line) drop(x *subscription) bool {
+	delete(x.stream.subscribers, x)
+	for i := range l.sources {
+		if l.sources[i] == x {
+			l.sources = append(l.sources[:i], l.sources[i+1:]...)
+			break
+		}
+	}
+	if l.kind == sdp.Application {
+		return false
+	}
+	l.ready, l.current = false, media.NoLayer
+	l.sync()
+	return true
+}
+
+// idle finds an m-line without source that was made for the same kind and
+// codec, nil if there is none. room.mu is held.
+func (s *subscriber) idle(kind sdp.Kind, codec string) *line {
+	for _, l := range s.lines {
+		if l.kind == kind && kind != sdp.Application && l.codec == codec && len(l.sources) == 0 {
+			return l
+		}
+	}
+	return nil
+}
+
+// sync makes the engine forward what the m-line stands for. room.mu is held.
+func (l *line) sync() {
+	peer := l.sub.h.host.Peer()
+	if peer == nil || l.kind == sdp.Application {
+		return
+	}
+	var want feed
+	st := l.stream()
+	if st != nil && l.ready && l.sub.live {
+		want = feed{st.publisher.peer(), st.mindex}
+	}
+	if want.peer == nil {
+		if l.fed.peer != nil {
+			peer.Unsubscribe(l.index)
+		}
+		l.fed = feed{}
+		return
+	}
+	held := l.sub.blocked() || !l.send || !st.flows()
+	switch {
+	case l.fed != want:
+		peer.Subscribe(sfu.Subscription{
+			Source: want.peer, SourceSection: want.section, Section: l.index,
+			Paused: held, Target: l.target(), Fallback: l.wait(),
+		})
+		l.fed, l.held = want, held
+		l.syncDelay()
+	case l.held != held:
+		peer.SetPaused(l.index, held)
+		l.held = held
+	}
+}
+
+// target is the layer to forward of the stream. room.mu is held.
+func (l *line) target() media.Layer {
+	st := l.stream()
+	switch {
+	case st != nil && st.simulcast:
+		return media.Layer{Substream: l.want[substream], Spatial: -1, Temporal: l.want[temporal]}
+	case st != nil && st.svc:
+		return media.Layer{Substream: -1, Spatial: l.want[spatialLayer], Temporal: l.want[temporalLayer]}
+	}
+	return media.NoLayer
+}
+
+func (l *line) wait() time.Duration { return time.Duration(l.fallback) * time.Microsecond }
+
+// retarget tells the engine which layers to forward. room.mu is held.
+func (l *line) retarget() {
+	if peer := l.sub.h.host.Peer(); peer != nil && l.fed.peer != nil {
+		peer.SetTarget(l.index, l.target(), l.wait())
+	}
+}
+
+// delay is the playout delay: what the subscriber wants, else the publisher.
+// room.mu is held.
+func (l *line) delay() (least, most int) {
+	if st := l.stream(); st != nil && (l.minDelay < 0 || l.maxDelay < 0) {
+		return st.minDelay, st.maxDelay
+	}
+	return l.minDelay, l.maxDelay
+}
+
+// syncDelay tells the engine the playout delay. room.mu is held.
+func (l *line) syncDelay() {
+	if peer := l.sub.h.host.Peer(); peer != nil && l.fed.peer != nil && l.kind == sdp.Video {
+		least, most := l.delay()
+		peer.SetPlayoutDelay(l.index, least, most)
+	}
+}
+
+// requestKeyframe asks the publisher for a key frame. room.mu is held.
+func (l *line) requestKeyframe() {
+	if st := l.stream(); st != nil && l.kind == sdp.Video {
+		st.requestKeyframe()
+	}
+}

@@ -1,0 +1,130 @@
+package videoroom
+
+import (
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+	"bifrons/sfu/media"
+)
+
+func (p *Plugin) switchFields() []plugin.Field {
+	return fieldsOf(
+		p.idField("feed", true),
+		plugin.Field{Name: "mid", Type: plugin.String, Required: true},
+		plugin.Field{Name: "sub_mid", Type: plugin.String, Required: true},
+	)
+}
+
+// switchStreams makes m-lines carry other streams, without an offer where that
+// is possible.
+func (s *subscriber) switchStreams(r *plugin.Request, w *json.Writer) plugin.Response {
+	return s.with(r, func() plugin.Response {
+		p := s.room.plugin
+		if err := check([]plugin.Field{{Name: "streams", Type: plugin.NonEmptyArray}, p.idField("feed", false)}, r.Body); err != nil {
+			return plugin.Response{Err: err}
+		}
+		feed, whole := p.parseID(r.Body.Get("feed"))
+		items, err := p.items(json.Array(r.Body.Get("streams")), p.switchFields())
+		switch {
+		case err != nil:
+			return plugin.Response{Err: err}
+		case len(items) == 0 && !whole:
+			return fail(errMissingElement, "Missing mandatory element (feed)")
+		case len(items) == 0:
+			return s.switchTo([]item{{feed: feed, layers: [numLayers]int8{-1, -1, -1, -1}}}, true, w)
+		}
+		return s.switchTo(items, false, w)
+	})
+}
+
+// switchTo switches; whole means to a whole feed, whose streams choose their
+// m-lines. One that was not in use has to be offered first; that event has no
+// transaction, since only the reply may have it.
+func (s *subscriber) switchTo(items []item, whole bool, w *json.Writer) plugin.Response {
+	s.room.mu.Lock()
+	defer s.room.mu.Unlock()
+	if resp, refused := s.refuse(); refused {
+		return resp
+	}
+	list, err := s.find(items, false)
+	if err != nil {
+		return plugin.Response{Err: err}
+	}
+	changes := 0
+	taken := make(map[*line]bool)
+	for _, want := range list {
+		l := s.line(want.item.subMID)
+		if whole {
+			l = s.partner(want.stream, taken)
+		}
+		if l == nil || !l.sameFormat(want.stream) {
+			continue
+		}
+		taken[l] = true
+		if l.carries(want.stream) {
+			continue
+		}
+		idle := l.kind != sdp.Application && (len(l.sources) == 0 || !l.offered)
+		s.stale, s.pending = s.stale || idle, s.pending || idle
+		l.move(want.stream, want.item)
+		changes++
+	}
+	s.h.notify("switched", s.room.writeRoom)
+
+	s.room.mu.Unlock()
+	s.flush()
+	s.room.mu.Lock()
+
+	w.Str("videoroom", "event")
+	w.Str("switched", "ok")
+	s.room.writeRoom(w)
+	w.Int("changes", int64(changes))
+	s.writeStreams(w)
+	return plugin.Response{}
+}
+
+// partner finds the m-line for one of the streams of a whole feed: of the same
+// type and codec, rather one that is in use. room.mu is held.
+func (s *subscriber) partner(st *stream, taken map[*line]bool) *line {
+	var used, idle *line
+	for _, l := range s.lines {
+		switch {
+		case taken[l] || !l.sameFormat(st):
+		case l.carries(st):
+			return l
+		case len(l.sources) > 0 && used == nil:
+			used = l
+		case len(l.sources) == 0 && idle == nil:
+			idle = l
+		}
+	}
+	if used == nil {
+		return idle
+	}
+	return used
+}
+
+// move makes an m-line carry another stream, from the highest layer on unless
+// the client wants another. room.mu is held.
+func (l *line) move(st *stream, x *item) {
+	ready := l.ready
+	for len(l.sources) > 0 {
+		src := l.sources[0]
+		l.sources = l.sources[1:]
+		delete(src.stream.subscribers, src)
+	}
+	l.attach(st)
+	l.ready = ready
+	l.send = true
+	l.current = media.NoLayer
+	for i, n := range x.layers {
+		l.want[i] = highest
+		if n >= 0 {
+			l.want[i] = n
+		}
+	}
+	if l.kind != sdp.Application {
+		l.sync()
+		l.requestKeyframe()
+	}
+}

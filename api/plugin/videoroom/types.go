@@ -1,0 +1,195 @@
+// Package videoroom is the plugin of rooms in which participants publish media
+// and others subscribe to it.
+package videoroom
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+	"bifrons/sfu"
+)
+
+// Locking. Plugin.mu guards the map of rooms, room.mu everything of a room that
+// changes: its settings, its participants and their streams, its subscribers
+// and their subscriptions. Plugin.mu may be held when room.mu is taken, not the
+// other way round, and never two rooms at a time. Fields that are set before a
+// value is shared, and never after, need no lock; they are marked "fixed".
+//
+// Under room.mu one may send events without descriptions (Host.Push with nil),
+// give commands to an sfu.Peer, and use Host.Peer, Host.Up, Host.ClosePeer,
+// Host.Run and Host.Notify: none of them blocks or calls back. So everybody in
+// a room hears of things in the order in which they happened. A description is
+// pushed without the lock, from the handle's own executor (Host.Run).
+
+// id is the number or name of a room or a participant. A number is in decimal;
+// Plugin.writeID gives it back as clients know it.
+type id = string
+
+// A role is what a handle became by joining. The executor calls all methods,
+// except for data (the connection's SCTP goroutine) and query (anywhere).
+// None is called with a lock held.
+type role interface {
+	connected() // the peer connection is established
+	event(e sfu.Event)
+	data(label string, binary bool, payload []byte)
+	dataReady()
+	hangup(reason string)
+	detach()
+	query(w *json.Writer)
+}
+
+// handle is one attached client.
+type handle struct {
+	plugin  *Plugin     // fixed
+	host    plugin.Host // fixed
+	role    atomic.Pointer[role]
+	hanging atomic.Bool // the peer connection was closed by us
+	gone    atomic.Bool
+}
+
+// become gives a handle its role, once; on the executor.
+func (h *handle) become(r role) { h.role.Store(&r) }
+
+// is returns the role, nil before joining.
+func (h *handle) is() role {
+	if r := h.role.Load(); r != nil {
+		return *r
+	}
+	return nil
+}
+
+// room is one room.
+type room struct {
+	plugin *Plugin // fixed
+	id     id      // fixed
+
+	mu sync.Mutex
+	settings
+	destroyed    bool
+	checkAllowed bool
+	allowed      []string
+	participants map[id]*publisher
+	private      map[uint32]*publisher    // by private id; dummies have none
+	subscribers  map[*subscriber]struct{} // all that joined and have not left
+	joined       int                      // participants so far
+}
+
+// publisher is a participant: somebody who joined to be able to publish, or a
+// dummy or remote one, which has no handle.
+type publisher struct {
+	room      *room   // fixed
+	h         *handle // fixed; nil for dummies
+	id        id      // fixed
+	privateID uint32  // fixed
+	dummy     bool    // fixed
+
+	display  string // "" = none
+	metadata []byte // compact JSON object, nil = none
+	order    int    // of joining
+	gone     bool   // left, kicked, detached, or the room was destroyed
+	kicked   bool
+
+	// What follows lasts as long as a peer connection.
+
+	up        bool // publishing: the peer connection is established
+	e2ee      bool
+	streams   []*stream // in order of mindex
+	firstData *stream   // nil if there is none
+	closing   bool      // the connection is on the way to its end
+
+	bitrate                            uint64 // bit/s, 0 = no cap
+	audioActivePackets                 int    // 0 = the room's
+	audioLevelAverage                  int    // 0 = the room's
+	ownActivePackets, ownLevelAverage  bool   // were given when joining
+	wantedAudioCodec, wantedVideoCodec string
+	talking                            bool
+	toldUnpublished                    bool
+	descriptions                       map[string]string // by mid, for streams to come
+	token                              string
+	keyframes                          *time.Timer // periodic requests, nil = none
+}
+
+// stream is one m-line of a publisher's. The publisher's connection has it as
+// section mindex.
+type stream struct {
+	publisher *publisher // fixed
+	mindex    int        // fixed
+	mid       string     // fixed
+	kind      sdp.Kind   // fixed
+
+	description string
+	codec       string // sdp.Codec.ID, "" for data
+	disabled    bool   // removed, inactive or rejected
+	paused      bool   // by the publisher (send: false)
+	moderated   bool   // muted by the administrator of the room
+
+	fec, dtx, stereo                        bool   // opus
+	fmtp                                    string // of multiopus, as offered
+	h264Profile, vp9Profile                 string
+	simulcast, svc                          bool
+	audioLevelExt, orientationExt, delayExt uint8 // ids with the publisher, 0 = not agreed on
+	minDelay, maxDelay                      int   // 10 ms, -1 = none
+	level                                   float64
+	talking                                 bool
+
+	subscribers map[*subscription]struct{} // the subscriber side's to change
+}
+
+// flows tells whether packets of the stream go to subscribers at all. room.mu
+// is held.
+func (s *stream) flows() bool {
+	return !s.disabled && !s.paused && !s.moderated && !s.publisher.kicked
+}
+
+// peer is the connection that a publisher's media comes from, nil if there is
+// none. room.mu may be held.
+func (p *publisher) peer() *sfu.Peer {
+	if p.h == nil {
+		return nil
+	}
+	return p.h.host.Peer()
+}
+
+// publishing tells whether one can subscribe to a participant. room.mu is held.
+func (p *publisher) publishing() bool { return p.dummy || p.up }
+
+// stream finds a stream by its mid, nil if there is none. room.mu is held.
+func (p *publisher) stream(mid string) *stream {
+	for _, s := range p.streams {
+		if s.mid == mid {
+			return s
+		}
+	}
+	return nil
+}
+
+// requestKeyframe asks the publisher for a key frame. room.mu is held.
+func (s *stream) requestKeyframe() {
+	if peer := s.publisher.peer(); peer != nil && s.kind == sdp.Video && !s.disabled {
+		peer.RequestKeyframe(s.mindex)
+	}
+}
+
+// The two sides of the package meet here. The publisher side tells the
+// subscriber side, with room.mu held unless it says otherwise:
+//
+//	joinSubscriber       somebody joins as a subscriber; on the executor,
+//	                     without the lock, token and pin were checked
+//	room.feedGone        a participant's streams have ended; the caller
+//	                     forgets them afterwards
+//	room.feedChanged     a publisher has renegotiated, the answer is on its way
+//	stream.gateChanged   stream.flows may have changed
+//	stream.delayChanged  the publisher has set a playout delay
+//	stream.relayData     a message came; on the SCTP goroutine, without the
+//	                     lock, the payload is lent
+//	room.ownerKicked     subscriptions made with a participant's private id
+//	                     stop being relayed
+//	room.subscribersDestroyed
+//	                     the room is destroyed
+//
+// The subscriber side adds and removes what is in stream.subscribers and
+// room.subscribers, and asks publishers for key frames.

@@ -1,0 +1,148 @@
+package videoroom
+
+import (
+	"slices"
+
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+)
+
+// lists are what an update adds and takes away.
+type lists struct {
+	subscribe, unsubscribe []item
+}
+
+// list reads the streams that are under name in a request.
+func (s *subscriber) list(body *json.Value, name string, fields []plugin.Field, empty string) ([]item, *plugin.Error) {
+	if err := check([]plugin.Field{{Name: name, Type: plugin.Array, Required: true}}, body); err != nil {
+		return nil, err
+	}
+	list := json.Array(body.Get(name))
+	if len(list) == 0 {
+		return nil, errorf(errInvalidElement, "Empty %s list", empty)
+	}
+	return s.room.plugin.items(list, fields)
+}
+
+func (s *subscriber) additions(body *json.Value, name string) ([]item, *plugin.Error) {
+	return s.list(body, name, s.room.plugin.subscribeFields(), "subscription")
+}
+
+func (s *subscriber) removals(body *json.Value, name string) ([]item, *plugin.Error) {
+	items, err := s.list(body, name, s.room.plugin.unsubscribeFields(), "unsubscription")
+	for i := range items {
+		if !items[i].hasFeed && items[i].subMID == "" {
+			return nil, errorf(errMissingElement, "Missing mandatory element (feed or sub_mid)")
+		}
+	}
+	return items, err
+}
+
+// subscribe adds streams.
+func (s *subscriber) subscribe(r *plugin.Request, w *json.Writer) plugin.Response {
+	return s.with(r, func() plugin.Response {
+		items, err := s.additions(r.Body, "streams")
+		if err != nil {
+			return plugin.Response{Err: err}
+		}
+		return s.change(lists{subscribe: items}, w)
+	})
+}
+
+// unsubscribe takes streams away.
+func (s *subscriber) unsubscribe(r *plugin.Request, w *json.Writer) plugin.Response {
+	return s.with(r, func() plugin.Response {
+		items, err := s.removals(r.Body, "streams")
+		if err != nil {
+			return plugin.Response{Err: err}
+		}
+		return s.change(lists{unsubscribe: items}, w)
+	})
+}
+
+// update does both.
+func (s *subscriber) update(r *plugin.Request, w *json.Writer) plugin.Response {
+	return s.with(r, func() plugin.Response {
+		var c lists
+		var err *plugin.Error
+		more, less := !json.IsNull(r.Body.Get("subscribe")), !json.IsNull(r.Body.Get("unsubscribe"))
+		if !more && !less {
+			return fail(errMissingElement, "Missing mandatory element (subscribe or unsubscribe)")
+		}
+		if less {
+			if c.unsubscribe, err = s.removals(r.Body, "unsubscribe"); err != nil {
+				return plugin.Response{Err: err}
+			}
+		}
+		if more {
+			if c.subscribe, err = s.additions(r.Body, "subscribe"); err != nil {
+				return plugin.Response{Err: err}
+			}
+		}
+		return s.change(c, w)
+	})
+}
+
+// change does all or nothing of an update, and offers what came of it.
+func (s *subscriber) change(c lists, w *json.Writer) plugin.Response {
+	s.room.mu.Lock()
+	defer s.room.mu.Unlock()
+	if resp, refused := s.refuse(); refused {
+		return resp
+	}
+	list, err := s.find(c.subscribe, false)
+	if err != nil {
+		return plugin.Response{Err: err}
+	}
+	if !s.fits(list) {
+		return fail(errInvalidSDP, "Too many streams")
+	}
+	for i := range c.unsubscribe {
+		s.stale = s.unsubscribeFrom(&c.unsubscribe[i]) || s.stale
+	}
+	for _, want := range list {
+		s.stale = s.subscribeTo(want, false) || s.stale
+	}
+	switch {
+	case !s.stale:
+		w.Str("videoroom", "updated")
+		s.room.writeRoom(w)
+		return plugin.Response{}
+	case !s.answered:
+		s.pending = true
+		w.Str("videoroom", "updating")
+		s.room.writeRoom(w)
+		return plugin.Response{}
+	}
+	w.Str("videoroom", "updated")
+	s.room.writeRoom(w)
+	s.writeStreams(w)
+	s.notifyUpdated()
+	return plugin.Response{JSEP: s.offer()}
+}
+
+// unsubscribeFrom takes sources away; it reports whether that needs an offer.
+// What is not there is not missed. room.mu is held.
+func (s *subscriber) unsubscribeFrom(x *item) bool {
+	changed := false
+	for _, l := range s.lines {
+		if x.subMID != "" && l.mid != x.subMID {
+			continue
+		}
+		for _, src := range slices.Clone(l.sources) {
+			st := src.stream
+			if x.subMID == "" && (st.publisher.id != x.feed || x.hasMID && st.mid != x.mid) {
+				continue
+			}
+			changed = l.drop(src) || changed
+		}
+	}
+	return changed
+}
+
+// sameFormat tells whether an m-line can carry a stream without being changed.
+// room.mu is held.
+func (l *line) sameFormat(st *stream) bool {
+	return l.kind == st.kind && (l.kind == sdp.Application || l.codec == st.codec)
+}
