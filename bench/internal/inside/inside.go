@@ -1,0 +1,99 @@
+// Package inside is a bifrons within the own process: the engine, the EchoTest,
+// and WebSockets.
+package inside
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"time"
+
+	"bifrons/api/auth"
+	"bifrons/api/config"
+	"bifrons/api/janus"
+	"bifrons/api/plugin/echotest"
+	"bifrons/api/transport"
+	"bifrons/api/transport/websockets"
+	"bifrons/sfu"
+)
+
+// Server is a server that runs.
+type Server struct {
+	engine *sfu.Engine
+	core   *janus.Core
+	ws     *websockets.Server
+}
+
+// Start starts a server with what of the configuration concerns media, and the
+// WebSocket port.
+func Start(cfg *config.Config, log *slog.Logger) (s *Server, err error) {
+	c := &cfg.Server
+	media := sfu.Config{
+		Shards: c.General.EventLoops, Enforce: c.NAT.EnforceList,
+		TWCCPeriod: c.Media.TWCCPeriod, MinNackQueue: c.Media.MinNackQueue,
+		NackOptimizations: c.Media.NackOptimizations, SlowlinkThreshold: c.Media.SlowlinkThreshold,
+		Logger: log,
+	}
+	s = new(Server)
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	if s.engine, err = sfu.New(media); err != nil {
+		return s, err
+	}
+	s.core = janus.New(janus.Config{
+		Engine: s.engine, Media: media, Auth: auth.New(auth.Config{}), Logger: log,
+		SessionTimeout: c.General.SessionTimeout, CandidatesTimeout: c.General.CandidatesTimeout,
+	})
+	if err := s.core.AddPlugin(echotest.New(echotest.Config{})); err != nil {
+		return s, err
+	}
+	s.ws, err = websockets.New(websockets.Config{
+		API: websockets.API{WS: transport.Endpoint{Enabled: true, Port: int(cfg.WebSockets.General.Port)}}, Log: log,
+	}, s.core)
+	if err != nil {
+		return s, err
+	}
+	s.core.AddTransport(s.ws)
+	s.ws.Start()
+	return s, nil
+}
+
+// Port is the WebSocket's.
+func (s *Server) Port() (int, error) {
+	for _, a := range s.ws.Addrs("ws") {
+		if t, ok := a.(*net.TCPAddr); ok {
+			return t.Port, nil
+		}
+	}
+	return 0, errors.New("the server has no WebSocket port")
+}
+
+// AwaitEmpty waits until no peer connection is left; it tells whether that
+// happened in time.
+func (s *Server) AwaitEmpty(patience time.Duration) bool {
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		n := uint64(0)
+		for _, st := range s.engine.Stats() {
+			n += st.Shard.Peers
+		}
+		if n == 0 || time.Now().After(end) {
+			return n == 0
+		}
+	}
+}
+
+// Close stops it and waits.
+func (s *Server) Close() {
+	if s.core != nil {
+		s.core.Close()
+	}
+	if s.ws != nil {
+		s.ws.Close()
+	}
+	if s.engine != nil {
+		s.engine.Close()
+	}
+}

@@ -1,0 +1,179 @@
+package peer
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+const keepalivePeriod = 20 * time.Second
+
+// API is a session of the Janus API over a WebSocket.
+type API struct {
+	ws      *websocket.Conn
+	stop    context.CancelFunc
+	running sync.WaitGroup
+
+	mu      sync.Mutex
+	serial  int
+	session uint64
+	waiting map[string]chan reply
+	failed  error
+}
+
+type reply struct {
+	Janus       string
+	Transaction string
+	Error       struct{ Reason string }
+	Data        struct{ ID uint64 }
+	PluginData  struct {
+		Data struct {
+			Result string
+			Error  string
+		}
+	}
+	JSEP struct{ SDP string }
+}
+
+// DialAPI creates a session, which is kept alive until Close.
+func DialAPI(ctx context.Context, url string) (*API, error) {
+	ws, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{Subprotocols: []string{"janus-protocol"}})
+	if err != nil {
+		return nil, err
+	}
+	ws.SetReadLimit(1 << 20)
+	live, stop := context.WithCancel(context.Background())
+	a := &API{ws: ws, stop: stop, waiting: make(map[string]chan reply)}
+	a.running.Go(func() { a.read(live) })
+	r, err := a.request(ctx, "success", map[string]any{"janus": "create"})
+	if err != nil {
+		a.Close()
+		return nil, err
+	}
+	a.mu.Lock()
+	a.session = r.Data.ID
+	a.mu.Unlock()
+	a.running.Go(func() { a.keepAlive(live) })
+	return a, nil
+}
+
+// Close ends the session and with it all peer connections.
+func (a *API) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if a.session != 0 {
+		_, _ = a.request(ctx, "success", map[string]any{"janus": "destroy"})
+	}
+	a.stop()
+	_ = a.ws.CloseNow()
+	a.running.Wait()
+}
+
+// Echo offers to a new EchoTest handle and returns the answer.
+func (a *API) Echo(ctx context.Context, offer string) (answer string, err error) {
+	r, err := a.request(ctx, "success", map[string]any{"janus": "attach", "plugin": "janus.plugin.echotest"})
+	if err != nil {
+		return "", err
+	}
+	r, err = a.request(ctx, "event", map[string]any{
+		"janus": "message", "handle_id": r.Data.ID,
+		"body": map[string]any{"audio": true, "video": true},
+		"jsep": map[string]any{"type": "offer", "sdp": offer},
+	})
+	if err != nil {
+		return "", err
+	}
+	if r.JSEP.SDP == "" {
+		return "", fmt.Errorf("no answer: %s", r.PluginData.Data.Error)
+	}
+	return r.JSEP.SDP, nil
+}
+
+// request sends m and waits for a reply of the wanted kind.
+func (a *API) request(ctx context.Context, kind string, m map[string]any) (reply, error) {
+	replies := make(chan reply, 4)
+	a.mu.Lock()
+	a.serial++
+	tx := fmt.Sprintf("bench%d", a.serial)
+	a.waiting[tx] = replies
+	m["transaction"] = tx
+	if a.session != 0 {
+		m["session_id"] = a.session
+	}
+	err := a.failed
+	a.mu.Unlock()
+	defer func() {
+		a.mu.Lock()
+		delete(a.waiting, tx)
+		a.mu.Unlock()
+	}()
+	if err != nil {
+		return reply{}, err
+	}
+	b, err := json.Marshal(m)
+	if err != nil {
+		return reply{}, err
+	}
+	if err := a.ws.Write(ctx, websocket.MessageText, b); err != nil {
+		return reply{}, err
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return reply{}, fmt.Errorf("no reply to %v: %w", m["janus"], ctx.Err())
+		case r, ok := <-replies:
+			switch {
+			case !ok:
+				return reply{}, fmt.Errorf("no reply to %v: the WebSocket is closed", m["janus"])
+			case r.Janus == "error":
+				return reply{}, fmt.Errorf("%v: %s", m["janus"], r.Error.Reason)
+			case r.Janus == kind:
+				return r, nil
+			}
+		}
+	}
+}
+
+func (a *API) read(ctx context.Context) {
+	for {
+		_, b, err := a.ws.Read(ctx)
+		var r reply
+		if err == nil {
+			err = json.Unmarshal(b, &r)
+		}
+		a.mu.Lock()
+		if err != nil {
+			a.failed = err
+			for _, w := range a.waiting {
+				close(w)
+			}
+			clear(a.waiting)
+			a.mu.Unlock()
+			return
+		}
+		if w := a.waiting[r.Transaction]; w != nil {
+			select {
+			case w <- r:
+			default: // more replies than anybody asked for
+			}
+		}
+		a.mu.Unlock()
+	}
+}
+
+func (a *API) keepAlive(ctx context.Context) {
+	t := time.NewTicker(keepalivePeriod)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			_, _ = a.request(ctx, "ack", map[string]any{"janus": "keepalive"})
+		}
+	}
+}

@@ -1,0 +1,142 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Load is a number of peers that send.
+type Load struct {
+	peers []Peer
+	media Media
+	stop  context.CancelFunc
+	done  chan struct{}
+}
+
+// Connect dials n peers one after the other, patient with them until dialing
+// ends. They send until ctx or Close ends them.
+func Connect(dialing, ctx context.Context, api *API, dial Dial, n int, o Options) (*Load, error) {
+	l := &Load{media: o.Media, done: make(chan struct{})}
+	for i := range n {
+		o.ID = uint32(i) + 1
+		p, err := dial(dialing, api, o)
+		if err != nil {
+			for _, p := range l.peers {
+				p.Close()
+			}
+			return nil, fmt.Errorf("peer %d: %w", i+1, err)
+		}
+		l.peers = append(l.peers, p)
+	}
+	ctx, l.stop = context.WithCancel(ctx)
+	go l.run(ctx)
+	return l, nil
+}
+
+// turns calls one peer after the other, evenly spread over a period.
+type turns struct {
+	every time.Duration
+	next  time.Time
+	peer  int
+	do    func(Peer)
+}
+
+// mostLate is how late packets are sent still, when the machine was busy.
+const mostLate = 20 * time.Millisecond
+
+// run sends for all peers from one goroutine: their frames do not coincide, as
+// those of independent clients do not.
+func (l *Load) run(ctx context.Context) {
+	defer close(l.done)
+	n := time.Duration(len(l.peers))
+	start := time.Now()
+	all := []*turns{
+		{every: time.Second / time.Duration(l.media.VideoFPS) / n, do: Peer.SendFrame},
+		{every: time.Second / time.Duration(l.media.AudioPPS) / n, do: Peer.SendAudio},
+		{every: time.Second / n, do: Peer.SendReports},
+	}
+	for _, t := range all {
+		t.next = start
+	}
+	for ctx.Err() == nil {
+		t := slices.MinFunc(all, func(a, b *turns) int { return a.next.Compare(b.next) })
+		wait := time.Until(t.next)
+		if wait > 0 {
+			time.Sleep(wait)
+		}
+		if wait < -mostLate { // what was missed is not made up for in one burst
+			for _, t := range all {
+				t.next = t.next.Add(-wait)
+			}
+		}
+		t.do(l.peers[t.peer])
+		t.peer = (t.peer + 1) % len(l.peers)
+		t.next = t.next.Add(t.every)
+	}
+}
+
+// Profile is the SRTP profile that all peers negotiated, or a list.
+func (l *Load) Profile() string {
+	var list []string
+	for _, p := range l.peers {
+		if s := p.Profile(); !slices.Contains(list, s) {
+			list = append(list, s)
+		}
+	}
+	return fmt.Sprint(list)[1 : len(fmt.Sprint(list))-1]
+}
+
+// Open starts the measurement, Shut ends it.
+func (l *Load) Open() {
+	for _, p := range l.peers {
+		p.Counts().window.Open()
+	}
+}
+
+// Shut ends the measurement.
+func (l *Load) Shut() {
+	for _, p := range l.peers {
+		p.Counts().window.Shut()
+	}
+}
+
+// Close ends all peers.
+func (l *Load) Close() {
+	l.stop()
+	<-l.done
+	for _, p := range l.peers {
+		p.Close()
+	}
+}
+
+// Totals are the counts of all peers.
+type Totals struct {
+	Sent, SentBytes, Echoed, Strange int64
+	Trips                            []time.Duration // round trips, sorted
+}
+
+// ErrSilent: a peer got nothing back.
+var ErrSilent = errors.New("a peer got no media back")
+
+// Totals sums up. It returns ErrSilent with them if the echo of a peer is
+// missing altogether.
+func (l *Load) Totals() (t Totals, err error) {
+	for _, p := range l.peers {
+		c := p.Counts()
+		t.Sent += c.sent.Load()
+		t.SentBytes += c.sentBytes.Load()
+		t.Strange += c.strange.Load()
+		c.mu.Lock()
+		if len(c.trips) == 0 {
+			err = ErrSilent
+		}
+		t.Trips = append(t.Trips, c.trips...)
+		c.mu.Unlock()
+	}
+	t.Echoed = int64(len(t.Trips))
+	slices.Sort(t.Trips)
+	return t, err
+}

@@ -1,0 +1,56 @@
+package server
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"bifrons/bench/internal/netns"
+)
+
+// Build compiles a package of this module into dir and returns the binary.
+func Build(dir, pkg string) (string, error) {
+	bin := filepath.Join(dir, filepath.Base(pkg))
+	cmd := exec.Command("go", "build", "-trimpath", "-o", bin, "bifrons/"+pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build %s: %w: %s", pkg, err, out)
+	}
+	return bin, nil
+}
+
+// Bifrons runs a binary that takes the server's command line.
+func Bifrons(name, version, binary string) Spec {
+	return Spec{
+		Name: name, Version: version, binary: binary,
+		args:  func(dir string) []string { return []string{"-F", dir} },
+		setup: configureBifrons,
+	}
+}
+
+// Revision tells which source is measured.
+func Revision() string {
+	out, err := exec.Command("git", "describe", "--tags", "--always", "--dirty").Output()
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func configureBifrons(dir string) error {
+	files := map[string]string{
+		"janus.jcfg": `general: { debug_level = 2 }
+nat: { ice_enforce_list = "` + netns.InsideAddr + `" }
+`,
+		"janus.transport.http.jcfg":       "general: { http = true, port = 8088 }\n",
+		"janus.transport.websockets.jcfg": "general: { ws = true, ws_port = " + wsPort + " }\n",
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
