@@ -1,0 +1,326 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+
+	"bifrons/api/config"
+)
+
+// roomFile has the room that the demo pages join.
+const roomFile = `room-1234: {
+	description = "Demo Room"
+	secret = "adminpwd"
+	publishers = 6
+	bitrate = 256000
+	fir_freq = 10
+	audiocodec = "opus"
+	videocodec = "vp8"
+}
+`
+
+// roomScript keeps the camera small, as several pages share two cores, and
+// looks at the pictures of others from the page's side: those in its slots,
+// under the names that it shows.
+const roomScript = `
+(() => {
+	const media = MediaDevices.prototype, capture = media.getUserMedia;
+	media.getUserMedia = function(wanted) {
+		return capture.call(this, wanted?.video ? { ...wanted, video: { width: 320, height: 240, frameRate: 10 } } : wanted);
+	};
+	const firsts = [];
+	e2e.pcs.push = function(pc) {
+		const begun = performance.now();
+		const look = async () => {
+			for (const s of (await pc.getStats()).values()) {
+				if (s.type === "inbound-rtp" && s.kind === "video" && s.framesDecoded > 0) {
+					firsts.push(Math.round(performance.now() - begun));
+					return;
+				}
+			}
+			if (pc.connectionState !== "closed") setTimeout(look, 20);
+		};
+		look();
+		return Array.prototype.push.call(this, pc);
+	};
+	window.room = {
+		firsts,
+		async others() {
+			const receivers = e2e.pcs.flatMap(pc => pc.connectionState === "closed" ? [] : pc.getReceivers()), out = {};
+			for (let slot = 1; slot < 6; slot++) {
+				const name = $("#remote" + slot).text();
+				if (!name) continue;
+				const o = out[name] = { Pictures: 0, Width: 0, Frames: 0, Energy: 0 };
+				for (const e of $("#videoremote" + slot).find("video, audio").get()) {
+					if (e.videoWidth) { o.Pictures++; o.Width = e.videoWidth; }
+					for (const track of e.srcObject?.getTracks() ?? []) {
+						const all = await receivers.find(r => r.track === track)?.getStats() ?? new Map();
+						all.forEach(s => {
+							if (s.type !== "inbound-rtp") return;
+							o.Frames += s.framesDecoded ?? 0;
+							o.Energy += s.totalAudioEnergy ?? 0;
+						});
+					}
+				}
+			}
+			return out;
+		},
+	};
+})();
+`
+
+// others is what a page shows of the other participants, by name.
+type others map[string]struct {
+	Pictures, Width, Frames int
+	Energy                  float64 // of the sound so far
+}
+
+// participant is a page that is in a room under a name.
+type participant struct {
+	*tab
+	name string
+	gone bool
+}
+
+// conference is some pages in the room of one server.
+type conference struct {
+	t      *testing.T
+	server *server
+	all    []*participant
+}
+
+// openConference opens a demo page of janus-demos once for each name, in
+// windows of one Chromium.
+func openConference(t *testing.T, file string, names ...string) *conference {
+	t.Helper()
+	folder := demosFolderFor(t)
+	browserTest(t)
+	settings := t.TempDir()
+	if err := os.WriteFile(filepath.Join(settings, "janus.plugin.videoroom.jcfg"), []byte(roomFile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := &conference{t: t, server: testServerWith(t, folder, func(cfg *config.Config) { cfg.Folder = settings })}
+	script := roomScript + `for (const name of ["token", "apisecret"]) window[name] = null;
+		Object.defineProperty(window, "iceServers", { get: () => [], set() {} });
+		Object.defineProperty(window, "server", { get: () => "ws://" + location.hostname + ":8188", set() {} });`
+	first := openTab(t, []string{
+		fmt.Sprintf("MAP demos.localhost:80 127.0.0.1:%d", c.server.httpPort("http")),
+		fmt.Sprintf("MAP demos.localhost:8188 127.0.0.1:%d", port(c.server.ws.Addrs("ws"))),
+	}, script)
+	for i, name := range names {
+		p := &participant{tab: first, name: name}
+		if i > 0 {
+			p.tab = first.another(script)
+		}
+		c.all = append(c.all, p)
+		p.do(chromedp.Navigate("http://demos.localhost/demos/" + file))
+	}
+	return c
+}
+
+// another opens a further window in a tab's browser.
+func (b *tab) another(script string) *tab {
+	b.t.Helper()
+	ctx, cancel := chromedp.NewContext(b.ctx)
+	n := &tab{t: b.t, ctx: ctx}
+	messages := chromedp.Console(ctx)
+	reading := make(chan struct{})
+	b.t.Cleanup(func() {
+		if b.t.Failed() && ctx.Err() == nil {
+			n.report()
+		}
+		cancel()
+		<-reading
+	})
+	go func() {
+		defer close(reading)
+		for m, err := range messages {
+			if err != nil {
+				return
+			}
+			n.note(m)
+		}
+	}()
+	_, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument,
+		page.AddScriptToEvaluateOnNewDocumentParams{Source: watchScript + script})
+	if err != nil {
+		b.t.Fatalf("chromium: %v", err)
+	}
+	return n
+}
+
+// join enters the room by the page's buttons, which also publishes.
+func (p *participant) join() {
+	p.t.Helper()
+	p.is("!!window.Janus && !!window.$?._data?.($('#start')[0], 'events')?.click")
+	p.click("#start")
+	p.is(`$("#username").is(":visible") && !!$._data($("#register")[0], "events")?.click`)
+	p.do(chromedp.SendKeys("#username", p.name))
+	p.click("#register")
+}
+
+// awaitOthers waits for what a page shows of the others.
+func (p *participant) awaitOthers(what string, ok func(others) bool) others {
+	p.t.Helper()
+	return await(p.tab, p.name+": "+what, "room.others()", ok)
+}
+
+// awaitPictures waits until every page shows everybody else in motion, and
+// nobody besides.
+func (c *conference) awaitPictures() {
+	c.t.Helper()
+	const more = 5 // frames
+	for _, p := range c.all {
+		if p.gone {
+			continue
+		}
+		first := map[string]int{}
+		p.awaitOthers("moving pictures of all others", func(o others) bool {
+			moving, wanted := 0, 0
+			for _, q := range c.all {
+				if q == p || q.gone {
+					continue
+				}
+				wanted++
+				v := o[q.name]
+				if from, seen := first[q.name]; !seen || v.Frames < from {
+					first[q.name] = v.Frames
+				} else if v.Pictures == 1 && v.Width == 320 && v.Frames >= from+more {
+					moving++
+				}
+			}
+			return moving == wanted && len(o) == wanted
+		})
+	}
+}
+
+// awaitGone waits until no other page shows somebody.
+func (c *conference) awaitGone(who *participant) {
+	c.t.Helper()
+	for _, p := range c.all {
+		if p != who && !p.gone {
+			p.awaitOthers("end of "+who.name, func(o others) bool { _, there := o[who.name]; return !there })
+		}
+	}
+}
+
+// awaitSound waits until everybody else hears somebody, or hears nothing for
+// two seconds; the sound of the test device is a beep each half second.
+func (c *conference) awaitSound(who *participant, wanted bool) {
+	c.t.Helper()
+	const audible = 1e-4
+	for _, p := range c.all {
+		if p == who || p.gone {
+			continue
+		}
+		last, since := -1.0, time.Now()
+		p.awaitOthers(fmt.Sprintf("sound of %s %v", who.name, wanted), func(o others) bool {
+			v, there := o[who.name]
+			switch {
+			case !there:
+				return false
+			case last < 0 || v.Energy < last:
+				last, since = v.Energy, time.Now()
+				return false
+			case v.Energy > last+audible:
+				last, since = v.Energy, time.Now()
+				return wanted
+			}
+			return !wanted && time.Since(since) > 2*time.Second
+		})
+	}
+}
+
+// awaitSessions waits until the server has so many sessions.
+func (c *conference) awaitSessions(n int) {
+	c.t.Helper()
+	for deadline := time.Now().Add(patience); len(c.server.core.Sessions()) != n; {
+		if time.Now().After(deadline) {
+			c.t.Fatalf("%d sessions, want %d", len(c.server.core.Sessions()), n)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// leave closes a page's window.
+func (p *participant) leave() {
+	p.t.Helper()
+	p.quiet()
+	p.gone = true
+	if err := chromedp.Cancel(p.ctx); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// printFirsts tells how long subscribers took for the first picture.
+func (c *conference) printFirsts() {
+	c.t.Helper()
+	for _, p := range c.all {
+		c.t.Logf("%s: subscriber's connection made to its first decoded frame: %v ms", p.name, eval[[]int](p.tab, "room.firsts"))
+	}
+}
+
+// TestBrowserDemoVideoRoom drives the VideoRoom page of Debian's package
+// janus-demos, which subscribes to each publisher on a connection of its own,
+// in three windows.
+func TestBrowserDemoVideoRoom(t *testing.T) {
+	testConference(t, "videoroomtest.html", "anna", "bert", "cleo")
+}
+
+// TestBrowserDemoMultistreamVideoRoom drives the page that has all
+// subscriptions on one connection.
+func TestBrowserDemoMultistreamVideoRoom(t *testing.T) {
+	testConference(t, "mvideoroomtest.html", "anna", "bert", "cleo")
+}
+
+func testConference(t *testing.T, file string, names ...string) {
+	begun := time.Now()
+	step := func(what string) {
+		t.Logf("%s after %v", what, time.Since(begun).Round(10*time.Millisecond))
+	}
+	c := openConference(t, file, names...)
+	step("pages open")
+	for _, p := range c.all {
+		p.join()
+	}
+	step("joins sent")
+	c.awaitPictures()
+	step("all see all")
+	c.printFirsts()
+	for _, p := range c.all {
+		p.shot(p.name)
+	}
+
+	first, last := c.all[0], c.all[len(c.all)-1]
+	c.awaitSound(first, true)
+	first.click("#mute")
+	first.is(`$("#mute").text() === "Unmute"`)
+	c.awaitSound(first, false)
+	first.click("#mute")
+	c.awaitSound(first, true)
+	step("muted and unmuted")
+
+	first.click("#unpublish")
+	c.awaitGone(first)
+	step("unpublished")
+	first.click("#publish")
+	c.awaitPictures()
+	step("published again")
+
+	last.leave()
+	c.awaitGone(last)
+	c.awaitSessions(len(names) - 1)
+	c.awaitPictures()
+	step("one left")
+	for _, p := range c.all {
+		if !p.gone {
+			p.quiet()
+		}
+	}
+}

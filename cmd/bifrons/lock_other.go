@@ -1,0 +1,11 @@
+//go:build !unix
+
+package main
+
+import "os"
+
+// lockFile does nothing: there are no such locks here.
+func lockFile(*os.File) error { return nil }
+
+// checkOpenFiles does nothing: there is no such limit here.
+func checkOpenFiles(int) error { return nil }

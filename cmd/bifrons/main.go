@@ -1,0 +1,184 @@
+// Command bifrons is a WebRTC media server that speaks the Janus API.
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"bifrons/api/config"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is the program; it returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	opt, err := config.ParseArgs(args)
+	if err != nil {
+		fmt.Fprintf(stdout, "bifrons: %v\nTry --help.\n", err)
+		return 1
+	}
+	commit, compiled := build()
+	switch {
+	case opt.Help:
+		config.Usage(stdout)
+		return 0
+	case opt.Version:
+		config.Banner(stdout, commit, compiled)
+		return 0
+	}
+	cfg, problems := config.Load(opt)
+	log, closeLog, err := openLog(&cfg.Server.General, stdout)
+	if err != nil {
+		fmt.Fprintf(stderr, "bifrons: %v\n", err)
+		return 1
+	}
+	defer closeLog()
+	if !report(log, problems) {
+		fmt.Fprintln(stderr, "bifrons: not started, the configuration has errors (see above)")
+		return 1
+	}
+	remove, err := writePID(cfg.Server.General.PIDFile)
+	if err != nil {
+		fmt.Fprintf(stderr, "bifrons: %v\n", err)
+		return 1
+	}
+	defer remove()
+
+	signals := make(chan os.Signal, 3)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	s, err := start(cfg, opt.Demos, log)
+	if err != nil {
+		fmt.Fprintf(stderr, "bifrons: %v\n", err)
+		return 1
+	}
+	s.greet(stdout)
+	log.Info("stopping", "signal", (<-signals).String())
+	done := make(chan struct{})
+	go func() {
+		s.Close()
+		close(done)
+	}()
+	for n := 1; ; n++ {
+		select {
+		case <-done:
+			return 0
+		case <-signals:
+			if n == 2 { // the third signal in all
+				return 1
+			}
+		}
+	}
+}
+
+// report logs what is wrong with the configuration; false means that the
+// server must not start.
+func report(log *slog.Logger, problems []config.Problem) bool {
+	ok := true
+	for _, p := range problems {
+		if p.Warning {
+			log.Warn(p.Error())
+		} else {
+			log.Error(p.Error())
+			ok = false
+		}
+	}
+	return ok
+}
+
+// build tells the commit and time of the build, as far as the binary knows.
+func build() (commit, compiled string) {
+	commit, compiled = "not-a-git-repo", "unknown"
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return commit, compiled
+	}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			commit = s.Value
+		case "vcs.time":
+			compiled = s.Value
+		}
+	}
+	return commit, compiled
+}
+
+// openLog makes the logger that the settings want.
+func openLog(g *config.General, stdout io.Writer) (*slog.Logger, func(), error) {
+	out, done := io.Discard, func() {}
+	if g.LogToStdout {
+		out = stdout
+	}
+	if g.LogToFile != "" {
+		f, err := os.OpenFile(g.LogToFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		if err != nil {
+			return nil, nil, fmt.Errorf("cannot write the log file: %w", err)
+		}
+		done = func() { _ = f.Close() }
+		if g.LogToStdout {
+			out = io.MultiWriter(out, f)
+		} else {
+			out = f
+		}
+	}
+	level := slog.LevelInfo
+	switch {
+	case g.DebugLevel <= 2:
+		level = slog.LevelError
+	case g.DebugLevel == 3:
+		level = slog.LevelWarn
+	case g.DebugLevel >= 5:
+		level = slog.LevelDebug
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	if !g.DebugTimestamps {
+		opts.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}
+	}
+	if g.DebugLevel == 0 {
+		out = io.Discard
+	}
+	return slog.New(slog.NewTextHandler(out, opts)), done, nil
+}
+
+// writePID writes the process id to a file that is locked while the server
+// runs, and returns what removes it.
+func writePID(path string) (remove func(), err error) {
+	if path == "" {
+		return func() {}, nil
+	}
+	path = filepath.Clean(path)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("cannot write the PID file: %w", err)
+	}
+	if err := lockFile(f); err != nil {
+		old, _ := io.ReadAll(f)
+		_ = f.Close()
+		return nil, fmt.Errorf("PID file %s is in use by process %s", path, strings.TrimSpace(string(old)))
+	}
+	if err = f.Truncate(0); err == nil {
+		_, err = fmt.Fprintf(f, "%d\n", os.Getpid())
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("cannot write the PID file: %w", err)
+	}
+	return func() {
+		_ = os.Remove(path)
+		_ = f.Close()
+	}, nil
+}

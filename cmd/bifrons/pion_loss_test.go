@@ -1,0 +1,56 @@
+package main
+
+import (
+	"os"
+	"testing"
+	"time"
+)
+
+// TestPionLoss: packets are lost at random, and repaired.
+func TestPionLoss(t *testing.T) {
+	leakCheck(t)
+	m := pace{frames: 600, packets: 4, every: 10 * time.Millisecond}
+	if os.Getenv("BIFRONS_LONG") != "" {
+		m.frames = 3000
+	}
+	for _, tt := range []struct {
+		name    string
+		out, in float64
+		noRTX   bool
+	}{
+		{"to the server", 0.05, 0, false},
+		{"from the server", 0, 0.05, false},
+		{"both ways", 0.05, 0.05, false},
+		{"both ways without RTX", 0.05, 0.05, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := testServer(t, nil)
+			s.explain(t)
+			p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{noRTX: tt.noRTX})
+			p.call(echoRequest(), nil)
+			p.awaitUp()
+			p.playAll(pace{frames: 5, packets: 2, every: 10 * time.Millisecond})
+			p.wire.lose(tt.out, tt.in, 7)
+			p.play(m)
+			video := p.video.sent.Load()
+			stop := p.keepPlaying(m) // shows that the last ones were lost
+			out, in := p.wire.dropped(outward), p.wire.dropped(inward)
+			lost := out + in
+			if tt.out > 0 && out < int(video)/40 || tt.in > 0 && in < int(video)/40 {
+				t.Fatalf("only %d and %d packets lost, the test tests nothing", out, in)
+			}
+			grace := time.Now().Add(2 * time.Second)
+			eventually(t, "", func() bool { return p.seen.missing(1, video) == 0 || time.Now().After(grace) })
+			stop()
+			t.Logf("of %d packets %d were lost to the server and %d from it; %d are missing, the server asked for %d",
+				video, out, in, p.seen.missing(1, video), p.nacked.Load())
+			if n := p.seen.missing(1, video); n*100 > lost || n*1000 > int(video) {
+				t.Errorf("%d of %d packets are missing in the end", n, video)
+			}
+			if tt.noRTX {
+				p.seen.clean(t) // with RTX, pion does not see that it asked for what it has
+			}
+		})
+	}
+}
