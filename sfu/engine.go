@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -48,9 +50,13 @@ type site struct {
 	conn     *netio.Conn
 	gathered chan struct{} // closed when srflx is final
 
-	mu    sync.Mutex
-	srflx netip.AddrPort // invalid if unknown
-	peers map[*Peer]struct{}
+	mu      sync.Mutex
+	srflx   netip.AddrPort // invalid if unknown
+	peers   map[*Peer]struct{}
+	sources map[*Source]struct{}
+	plain   *port // sends plain RTP, nil until it is needed
+
+	forwarders map[*Forwarder]struct{} // that take RTCP; touched by the shard only
 }
 
 // New starts an engine. It fails if no UDP port can be had, the STUN server's
@@ -153,7 +159,11 @@ func (e *Engine) addSite(stun netip.AddrPort) error {
 	if err != nil {
 		return fmt.Errorf("sfu: no UDP socket for media: %w", err)
 	}
-	st := &site{conn: conn, gathered: make(chan struct{}), peers: make(map[*Peer]struct{})}
+	st := &site{
+		conn: conn, gathered: make(chan struct{}),
+		peers: make(map[*Peer]struct{}), sources: make(map[*Source]struct{}),
+		forwarders: make(map[*Forwarder]struct{}),
+	}
 	cfg := shard.Config{
 		Socket: conn, Logger: e.log,
 		Options: &peer.Options{
@@ -335,13 +345,18 @@ func (e *Engine) Close() {
 	}
 	for _, st := range e.sites {
 		st.mu.Lock()
-		peers := make([]*Peer, 0, len(st.peers))
-		for p := range st.peers {
-			peers = append(peers, p)
-		}
+		peers := slices.Collect(maps.Keys(st.peers))
+		sources := slices.Collect(maps.Keys(st.sources))
+		plain := st.plain
 		st.mu.Unlock()
 		for _, p := range peers {
 			p.Close("Close PC")
+		}
+		for _, s := range sources {
+			s.Close()
+		}
+		if plain != nil {
+			_ = plain.conn.Close()
 		}
 	}
 	for _, st := range e.sites {

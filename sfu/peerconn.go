@@ -155,19 +155,23 @@ func (p *Peer) Subscribe(s Subscription) {
 		sub.SetPaused(now, s.Paused)
 		sub.SetTarget(now, s.Target, s.Fallback)
 		wish := sub.Expect()
-		if s.Source.site == p.site {
-			c.Subscribe(now, s.Section, s.Source.core, s.SourceSection)
-			return
-		}
-		from, to := s.Source.site.shard, p.site.shard
-		from.Post(func(mono.Time) {
-			from.Subscribe(s.Source.core, s.SourceSection, to, func(now mono.Time, t *route.Track) {
-				if !c.Closed() && sub.Expects(wish) { // nothing else was wanted meanwhile
-					sub.Attach(now, t)
-				}
-			})
+		fetch(now, s.Source, s.SourceSection, p.site, func(now mono.Time, t *route.Track) {
+			if !c.Closed() && sub.Expects(wish) { // nothing else was wanted meanwhile
+				sub.Attach(now, t)
+			}
 		})
 	})
+}
+
+// home implements Origin.
+func (p *Peer) home() *site { return p.site }
+
+// track implements Origin.
+func (p *Peer) track(section int) *route.Track {
+	if p.core.Closed() {
+		return nil
+	}
+	return p.core.Track(section)
 }
 
 // Unsubscribe stops what is forwarded to a section.

@@ -96,10 +96,10 @@ type PeerConfig struct {
 	Shard       int    // wanted shard + 1, 0 = the engine chooses
 }
 
-// Subscription forwards the media of one peer's section to another's.
+// Subscription forwards one stream of an origin to a section of a peer.
 type Subscription struct {
-	Source        *Peer
-	SourceSection int
+	Source        Origin
+	SourceSection int // of a Peer, or stream of a Source
 	Section       int // of the receiving peer
 	Paused        bool
 	Target        media.Layer   // -1 = highest

@@ -114,7 +114,7 @@ func sansIO(inside string) bool {
 	case strings.HasPrefix(inside, "rtp"):
 		return true
 	}
-	return slices.Contains([]string{"ice", "sdp", "sfu/peer", "sfu/route", "sfu/media"}, inside)
+	return slices.Contains([]string{"ice", "sdp", "sfu/peer", "sfu/route", "sfu/media", "sfu/plain"}, inside)
 }
 
 func TestSansIOPackages(t *testing.T) {

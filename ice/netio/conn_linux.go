@@ -73,6 +73,11 @@ func setUp(fd int, cfg Config, family int, port uint16) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Group.IsValid() {
+		if err := join(fd, cfg.Group, cfg.Interface); err != nil {
+			return nil, err
+		}
+	}
 	c := &Conn{
 		inet6:    family == unix.AF_INET6,
 		port:     bound,
@@ -96,6 +101,9 @@ func setOptions(fd int, cfg Config, family int) error {
 	}
 	// The MTU is the interface's, whatever ICMP says: a forged message could
 	// otherwise break up or stop the runs of datagrams to a destination.
+	if cfg.Group.IsValid() {
+		required = append(required, option{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1})
+	}
 	optional := []option{
 		{unix.SOL_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_OMIT},
 		{unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1},
@@ -173,6 +181,33 @@ func bind(fd int, addr netip.Addr, family int, port uint16) (uint16, error) {
 		return uint16(bound.Port), nil
 	}
 	return 0, fmt.Errorf("netio: getsockname: %w", ErrNoFamily)
+}
+
+// join joins a multicast group. The kernel shall not deliver what other sockets
+// of the machine have joined.
+func join(fd int, group netip.Addr, ifc string) error {
+	index := 0
+	if ifc != "" {
+		i, err := net.InterfaceByName(ifc)
+		if err != nil {
+			return fmt.Errorf("netio: interface %q: %w", ifc, err)
+		}
+		index = i.Index
+	}
+	var err error
+	if group.Is4() {
+		_ = unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_MULTICAST_ALL, 0)
+		err = unix.SetsockoptIPMreqn(fd, unix.SOL_IP, unix.IP_ADD_MEMBERSHIP,
+			&unix.IPMreqn{Multiaddr: group.As4(), Ifindex: int32(index)})
+	} else {
+		_ = unix.SetsockoptInt(fd, unix.SOL_IPV6, unix.IPV6_MULTICAST_ALL, 0)
+		err = unix.SetsockoptIPv6Mreq(fd, unix.SOL_IPV6, unix.IPV6_JOIN_GROUP,
+			&unix.IPv6Mreq{Multiaddr: group.As16(), Interface: uint32(index)})
+	}
+	if err != nil {
+		return fmt.Errorf("netio: cannot join %v: %w", group, err)
+	}
+	return nil
 }
 
 // probeGSO asks whether the kernel knows segmentation (Linux 4.18) and does it

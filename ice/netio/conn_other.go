@@ -40,6 +40,9 @@ func listenPort(cfg Config, port uint16) (*Conn, error) {
 }
 
 func listenNetwork(cfg Config, network string, port uint16) (*Conn, error) {
+	if cfg.Group.IsValid() {
+		return listenGroup(cfg, network, port)
+	}
 	host := ""
 	if cfg.Addr.IsValid() {
 		host = cfg.Addr.String()
@@ -52,7 +55,28 @@ func listenNetwork(cfg Config, network string, port uint16) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("netio: %w", err)
 	}
-	udp := pc.(*net.UDPConn)
+	return setUp(pc.(*net.UDPConn), cfg, network), nil
+}
+
+func listenGroup(cfg Config, network string, port uint16) (*Conn, error) {
+	var ifc *net.Interface
+	if cfg.Interface != "" {
+		var err error
+		if ifc, err = net.InterfaceByName(cfg.Interface); err != nil {
+			return nil, fmt.Errorf("netio: interface %q: %w", cfg.Interface, err)
+		}
+	}
+	if cfg.Group.Is6() {
+		network = "udp6"
+	}
+	udp, err := net.ListenMulticastUDP(network, ifc, net.UDPAddrFromAddrPort(netip.AddrPortFrom(cfg.Group, port)))
+	if err != nil {
+		return nil, fmt.Errorf("netio: cannot join %v: %w", cfg.Group, err)
+	}
+	return setUp(udp, cfg, network), nil
+}
+
+func setUp(udp *net.UDPConn, cfg Config, network string) *Conn {
 	if size := bufferSize(cfg.RecvBuffer); size > 0 {
 		_ = udp.SetReadBuffer(size)
 	}
@@ -64,7 +88,7 @@ func listenNetwork(cfg Config, network string, port uint16) (*Conn, error) {
 		_ = ipv6.NewConn(udp).SetTrafficClass(cfg.DSCP << 2)
 	}
 	local := udp.LocalAddr().(*net.UDPAddr).AddrPort()
-	return &Conn{udp: udp, inet6: network == "udp" && local.Addr().Is6(), port: local.Port()}, nil
+	return &Conn{udp: udp, inet6: network != "udp4" && local.Addr().Is6(), port: local.Port()}
 }
 
 func isAddrInUse(err error) bool { return errors.Is(err, syscall.EADDRINUSE) || isAddrInUseSys(err) }

@@ -33,6 +33,11 @@ type Config struct {
 	// Addr is the address to bind to, default any. An IPv4 address makes the
 	// socket IPv4 only, an IPv6 address other than :: makes it IPv6 only.
 	Addr netip.Addr
+	// Group is a multicast group to receive instead: the socket is bound to it,
+	// and may share its port with others that are. Interface is the name of the
+	// network interface to join the group on, "" = the system's choice.
+	Group     netip.Addr
+	Interface string
 	// PortMin and PortMax are the range of ports to choose from, both
 	// included; 0, 0 is any port, PortMax 0 is 65535. The search starts at a
 	// random port of the range.
@@ -157,6 +162,13 @@ func (cfg *Config) check() error {
 	}
 	if cfg.DSCP < 0 || cfg.DSCP > 63 {
 		return fmt.Errorf("netio: DSCP %d is not in 0..63", cfg.DSCP)
+	}
+	cfg.Group = cfg.Group.Unmap()
+	if cfg.Group.IsValid() {
+		if !cfg.Group.IsMulticast() {
+			return fmt.Errorf("netio: %v is not a multicast group", cfg.Group)
+		}
+		cfg.Addr = cfg.Group
 	}
 	cfg.Addr = cfg.Addr.Unmap()
 	if cfg.Addr.Is6() {

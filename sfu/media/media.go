@@ -27,8 +27,9 @@ func (k Kind) String() string {
 // CodecName identifies a payload format.
 type CodecName uint8
 
-// The payload formats that the engine tells apart. Other covers every format
-// that is forwarded without being looked into.
+// The payload formats that the engine tells apart. Those from VP8 to RED are
+// looked into; of the others it only matters that two sides mean the same one.
+// Other is every format that is known by its payload type alone.
 const (
 	Other CodecName = iota
 	VP8
@@ -38,28 +39,29 @@ const (
 	AV1
 	Opus
 	RED
+	PCMU
+	PCMA
+	G722
+	ISAC
+	L16
+	TelephoneEvent
+	numCodecs
 )
 
-// ParseCodecName maps an rtpmap encoding name (any case) to a CodecName.
-func ParseCodecName(s string) CodecName {
-	switch strings.ToLower(s) {
-	case "vp8":
-		return VP8
-	case "vp9":
-		return VP9
-	case "h264":
-		return H264
-	case "h265":
-		return H265
-	case "av1", "av1x":
-		return AV1
-	case "opus", "multiopus":
-		return Opus
-	case "red":
-		return RED
-	}
-	return Other
+// NumCodecs is the number of payload formats, for tables.
+const NumCodecs = int(numCodecs)
+
+var codecNames = map[string]CodecName{
+	"vp8": VP8, "vp9": VP9, "h264": H264, "h265": H265, "av1": AV1, "av1x": AV1,
+	"opus": Opus, "multiopus": Opus, "red": RED,
+	"pcmu": PCMU, "pcma": PCMA, "g722": G722, "isac": ISAC, "l16": L16, "telephone-event": TelephoneEvent,
 }
+
+// ParseCodecName maps an rtpmap encoding name (any case) to a CodecName.
+func ParseCodecName(s string) CodecName { return codecNames[strings.ToLower(s)] }
+
+// Inspected tells whether payloads of the format are looked into.
+func (c CodecName) Inspected() bool { return c >= VP8 && c <= RED }
 
 // Layer is a position in an encoding's structure. -1 means "none yet" (as a
 // current layer) or "no wish" (as a target).
@@ -173,6 +175,8 @@ const (
 	DropPeerClosed            // arrived after the peer was closed
 	DropSendQueue             // socket refused, packet lost on the way out
 	DropCrossing              // another shard is behind
+	DropCollision             // another sender while the first one still sends
+	DropSequence              // sequence number far from those before
 	numDrops
 )
 
@@ -186,7 +190,7 @@ var dropNames = [NumDrops]string{
 	"rtp-before-keys", "srtp-auth", "srtp-replay", "ssrc-unknown", "direction",
 	"payload-type", "rtx-malformed", "rtx-duplicate", "padding", "duplicate",
 	"rtcp-malformed", "payload-malformed", "no-buffer", "peer-panic",
-	"peer-closed", "send-queue", "crossing",
+	"peer-closed", "send-queue", "crossing", "collision", "sequence",
 }
 
 func (d Drop) String() string {

@@ -5,7 +5,6 @@ import (
 
 	"bifrons/dtls/srtp"
 	"bifrons/rtp"
-	"bifrons/rtp/codec"
 	"bifrons/rtp/mono"
 	"bifrons/rtp/nack"
 	"bifrons/rtp/pktbuf"
@@ -100,15 +99,11 @@ func (p *Peer) readExtensions(h *rtp.Header, b []byte, pkt *route.Packet, st *st
 		case extTransportSequence:
 			transportSeq, has = rtp.TransportSequence(it.Data)
 		case extAudioLevel:
-			if len(it.Data) > 0 {
-				pkt.Ext.AudioLevel, pkt.Ext.HasAudioLevel = it.Data[0], true
-			}
+			pkt.Ext.SetAudioLevel(it.Data)
 		case extOrientation:
-			if len(it.Data) > 0 {
-				pkt.Ext.Orientation, pkt.Ext.HasOrientation = it.Data[0], true
-			}
+			pkt.Ext.SetOrientation(it.Data)
 		case extPlayoutDelay:
-			pkt.Ext.HasPlayoutDelay = copy(pkt.Ext.PlayoutDelay[:], it.Data) == 3
+			pkt.Ext.SetPlayoutDelay(it.Data)
 		case extDescriptor:
 			pkt.Ext.Descriptor = it.Data
 		case extCaptureTime:
@@ -168,45 +163,20 @@ func (p *Peer) deliver(now mono.Time, h *rtp.Header, pkt *route.Packet, st *stre
 		s.track.Skip(now, pkt)
 		return false
 	}
-	if !s.Encrypted {
-		p.inspect(pkt, st, payload)
+	if !s.Encrypted && !st.inspector.Inspect(pkt, payload) {
+		p.shard.Drop(media.DropPayloadMalformed)
 	}
 	if pkt.Info.Keyframe && s.Kind == media.Video {
 		s.keyframeSince, s.keyframeDue = now, 0
 		st.nack.Keyframe(h.SequenceNumber)
 	}
-	if pkt.Ext.HasAudioLevel {
-		s.hear(pkt.Ext.AudioLevel)
+	if mean, ok := s.levels.Hear(&pkt.Ext); ok {
+		p.shard.Emit(Event{Kind: EventAudioLevel, Section: s.Index, AudioLevel: mean})
 	}
 	if s.track.Push(*pkt) {
 		p.shard.Flush(s.track)
 	}
 	return true
-}
-
-// inspect reads the payload descriptor. A packet that cannot be read is
-// forwarded as it is.
-func (p *Peer) inspect(pkt *route.Packet, st *stream, payload []byte) {
-	var err error
-	if pkt.Codec == media.VP8 {
-		if err = pkt.VP8.Parse(payload); err == nil {
-			pkt.Info = pkt.VP8.Info(payload)
-			pkt.Info.FrameEnd = pkt.Marker
-		}
-	} else {
-		if st.dd == nil && len(pkt.Ext.Descriptor) > 0 {
-			st.dd = new(codec.DDState)
-		}
-		err = codec.Inspect(kinds[pkt.Codec], payload, pkt.Marker, st.dd, pkt.Ext.Descriptor, &pkt.Info)
-	}
-	if err != nil {
-		p.shard.Drop(media.DropPayloadMalformed)
-		return
-	}
-	if st.layers != 0 && pkt.Info.Temporals == 0 {
-		pkt.Info.Temporals = st.layers
-	}
-	pkt.Read = pkt.Codec != media.Other
 }
 
 // learnLayers reads a video-layers-allocation (it tells the layers of all
@@ -218,7 +188,7 @@ func (st *stream) learnLayers(b []byte) {
 	}
 	for i := range a.Layers {
 		for j := range a.Layers[i] {
-			st.layers = max(st.layers, int8(a.Layers[i][j].Temporal))
+			st.inspector.Temporals = max(st.inspector.Temporals, int8(a.Layers[i][j].Temporal))
 		}
 	}
 }

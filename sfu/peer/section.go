@@ -3,7 +3,6 @@ package peer
 import (
 	"slices"
 
-	"bifrons/rtp/codec"
 	"bifrons/rtp/mono"
 	"bifrons/sfu/media"
 	"bifrons/sfu/route"
@@ -27,7 +26,7 @@ type section struct {
 	keyframeSince mono.Time // when one last arrived
 	firSeq        uint8
 
-	levels struct{ window, count, sum int } // of the audio level extension
+	levels route.LevelMeter
 }
 
 // payload is what one payload type of a section stands for.
@@ -35,18 +34,6 @@ type payload struct {
 	known bool
 	rtx   bool
 	codec media.Codec // for rtx: the codec that is repeated
-}
-
-// kinds maps the engine's codec names to those of package codec.
-var kinds = [...]codec.Kind{
-	media.Other: codec.KindOther,
-	media.VP8:   codec.KindVP8,
-	media.VP9:   codec.KindVP9,
-	media.H264:  codec.KindH264,
-	media.H265:  codec.KindH265,
-	media.AV1:   codec.KindAV1,
-	media.Opus:  codec.KindOpus,
-	media.RED:   codec.KindRED,
 }
 
 // extKind tells what a header extension means.
@@ -196,17 +183,6 @@ func (s *section) close() {
 	}
 }
 
-// Subscribe forwards the track of source's section to a section of p. Both
-// peers run in the same shard. It reports whether both sections exist.
-func (p *Peer) Subscribe(now mono.Time, index int, source *Peer, sourceIndex int) bool {
-	to, from := p.section(index), source.section(sourceIndex)
-	if p.closed || source.closed || to == nil || from == nil || from.track == nil {
-		return false
-	}
-	to.out.sub.Attach(now, from.track)
-	return true
-}
-
 // Unsubscribe stops what is sent on a section.
 func (p *Peer) Unsubscribe(index int) {
 	if s := p.section(index); s != nil {
@@ -252,20 +228,6 @@ func (p *Peer) Track(index int) *route.Track {
 // packets; 0 turns that off.
 func (p *Peer) SetAudioLevelWindow(index, packets int) {
 	if s := p.section(index); s != nil {
-		s.levels.window, s.levels.count, s.levels.sum = packets, 0, 0
-	}
-}
-
-// hear takes the audio level of one packet.
-func (s *section) hear(level uint8) {
-	l := &s.levels
-	if l.window <= 0 {
-		return
-	}
-	l.count++
-	l.sum += int(level & 0x7f)
-	if l.count >= l.window {
-		s.peer.shard.Emit(Event{Kind: EventAudioLevel, Section: s.Index, AudioLevel: float64(l.sum) / float64(l.count)})
-		l.count, l.sum = 0, 0
+		s.levels = route.LevelMeter{Window: packets}
 	}
 }

@@ -5,12 +5,12 @@ import (
 
 	"bifrons/dtls/srtp"
 	"bifrons/rtp"
-	"bifrons/rtp/codec"
 	"bifrons/rtp/mono"
 	"bifrons/rtp/nack"
 	"bifrons/rtp/seq"
 	"bifrons/rtp/stats"
 	"bifrons/sfu/media"
+	"bifrons/sfu/route"
 )
 
 // maxSources bounds the SSRCs that one remote may use at the same time.
@@ -33,8 +33,8 @@ type stream struct {
 	unwrap seq.Unwrapper
 	stats  stats.Receiver
 	nack   nack.Generator
-	dd     *codec.DDState // made with the first dependency descriptor
-	layers int8           // temporal layers that the source announced, 0 = unknown
+
+	inspector route.Inspector
 
 	packets   uint64
 	receiving bool

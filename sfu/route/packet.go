@@ -43,6 +43,25 @@ type Extensions struct {
 	Capture                                        []byte // abs-capture-time, part of Buf
 }
 
+// SetAudioLevel takes the value of an audio level extension (RFC 6464).
+func (x *Extensions) SetAudioLevel(b []byte) {
+	if len(b) > 0 {
+		x.AudioLevel, x.HasAudioLevel = b[0], true
+	}
+}
+
+// SetOrientation takes the value of a video orientation extension.
+func (x *Extensions) SetOrientation(b []byte) {
+	if len(b) > 0 {
+		x.Orientation, x.HasOrientation = b[0], true
+	}
+}
+
+// SetPlayoutDelay takes the value of a playout delay extension.
+func (x *Extensions) SetPlayoutDelay(b []byte) {
+	x.HasPlayoutDelay = copy(x.PlayoutDelay[:], b) == len(x.PlayoutDelay)
+}
+
 // Limits of a packet cache, in packets. A cache grows while it would forget
 // packets that are younger than keep.
 const (

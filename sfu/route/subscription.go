@@ -46,6 +46,7 @@ type Subscription struct {
 	encoding uint8
 	open     bool // a key frame has passed, or none is needed
 	rebase   bool // next packet starts a new base
+	moved    bool // to another track since the last packet
 
 	tsDelta  uint32 // outgoing = source - tsDelta
 	lastTS   uint32 // outgoing
@@ -113,7 +114,7 @@ func (s *Subscription) detach() {
 
 func (s *Subscription) restart() {
 	s.sel.reset()
-	s.open, s.rebase = false, true
+	s.open, s.rebase, s.moved = false, true, true
 }
 
 // Renumber starts the outgoing sequence anew, for a sink with another SSRC.
@@ -215,7 +216,7 @@ func (s *Subscription) send(now mono.Time, p *Packet, c choice) {
 // the time that has passed, except that one stream after a pause keeps its own
 // clock.
 func (s *Subscription) base(now mono.Time, p *Packet) {
-	same := s.sent && p.SSRC == s.ssrc && p.Encoding == s.encoding
+	same := s.sent && !s.moved && p.SSRC == s.ssrc && p.Encoding == s.encoding
 	s.num.rebase(p.Seq)
 	if p.Codec == media.VP8 {
 		s.vp8.Switch()
@@ -228,7 +229,7 @@ func (s *Subscription) base(now mono.Time, p *Packet) {
 		}
 		s.tsDelta = p.Timestamp - ts
 	}
-	s.ssrc, s.encoding, s.rebase = p.SSRC, p.Encoding, false
+	s.ssrc, s.encoding, s.rebase, s.moved = p.SSRC, p.Encoding, false, false
 }
 
 // leaveOut closes the gap of a packet that is not forwarded.

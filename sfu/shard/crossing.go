@@ -6,7 +6,6 @@ import (
 
 	"bifrons/rtp/mono"
 	"bifrons/sfu/media"
-	"bifrons/sfu/peer"
 	"bifrons/sfu/route"
 )
 
@@ -148,14 +147,9 @@ func (s *Shard) arrive(t *transfer) {
 	}
 }
 
-// Subscribe forwards the track of a source on this shard to a section of a peer
-// on another one. It runs on the source's shard; found is told, on the other
-// one, the track to attach to.
-func (s *Shard) Subscribe(source *peer.Peer, section int, to *Shard, found func(now mono.Time, t *route.Track)) {
-	t := source.Track(section)
-	if t == nil || source.Closed() {
-		return
-	}
+// Subscribe makes a track of this shard, on which it runs, available on another
+// one; found is told there of the track to attach to.
+func (s *Shard) Subscribe(t *route.Track, to *Shard, found func(now mono.Time, t *route.Track)) {
 	r := s.replicaFor(t, to)
 	r.handed++
 	to.Post(func(now mono.Time) {

@@ -46,7 +46,7 @@ func newConference(t *testing.T, l simnet.Link) *conference {
 func (c *conference) subscribe(i int) {
 	to := c.away[i]
 	c.home.shard.Post(func(mono.Time) {
-		c.home.shard.Subscribe(c.home.core, 0, to.shard, func(now mono.Time, t *route.Track) {
+		c.home.shard.Subscribe(c.home.core.Track(0), to.shard, func(now mono.Time, t *route.Track) {
 			to.core.Subscription(0).Attach(now, t)
 		})
 	})

@@ -3,6 +3,7 @@ package shard
 import (
 	"bifrons/ice"
 	"bifrons/ice/netio"
+	"bifrons/sfu/media"
 )
 
 const (
@@ -25,15 +26,17 @@ type egress struct {
 	paths    []ice.Path
 	open     bool // the last message may be extended
 	segments int  // datagrams in the last message
-	send     func([]netio.Message)
+	send     func([]netio.Message) (int, error)
+	drop     func(media.Drop)
 }
 
-func newEgress(send func([]netio.Message)) *egress {
+func newEgress(send func([]netio.Message) (int, error), drop func(media.Drop)) *egress {
 	return &egress{
 		slab:     make([]byte, slabSize),
 		messages: make([]netio.Message, 0, maxMessages),
 		paths:    make([]ice.Path, 0, maxMessages),
 		send:     send,
+		drop:     drop,
 	}
 }
 
@@ -78,7 +81,9 @@ func (e *egress) extend(path ice.Path, n int) bool {
 // flush sends everything that was committed.
 func (e *egress) flush() {
 	if len(e.messages) > 0 {
-		e.send(e.messages)
+		if _, err := e.send(e.messages); err != nil {
+			e.drop(media.DropSendQueue)
+		}
 	}
 	e.messages, e.paths = e.messages[:0], e.paths[:0]
 	e.used, e.open, e.segments = 0, false, 0

@@ -60,7 +60,7 @@ func FuzzDatagrams(f *testing.F) {
 			s.Encodings = []media.Encoding{{RID: "l"}, {RID: "m"}, {RID: "h"}}
 		}
 		server.core.SetSections(n.Now, []media.Section{s})
-		server.core.Subscribe(n.Now, 0, server.core, 0)
+		server.core.Subscription(0).Attach(n.Now, server.core.Track(0))
 		now := n.Now
 		for len(in) > 3 {
 			now += mono.Time(time.Duration(in[0]) * time.Millisecond)

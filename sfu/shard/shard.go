@@ -74,6 +74,11 @@ type Shard struct {
 	replicas, exports []*replica
 	nextSweep         mono.Time
 
+	// Media outside of WebRTC.
+	legs     []Leg
+	plain    *egress // nil until there is something to send
+	nextTick mono.Time
+
 	dirty   []*route.Track
 	box     mailbox
 	stunner *ice.Reflexive // nil = no STUN server
@@ -107,7 +112,7 @@ func New(cfg Config) *Shard {
 		byKey:   make(map[uint32]*member),
 		done:    make(chan struct{}),
 	}
-	s.out = newEgress(s.sendBatch)
+	s.out = newEgress(s.sock.SendBatch, s.drop)
 	if cfg.STUNServer.IsValid() {
 		s.stunner = ice.NewReflexive(cfg.STUNServer, cfg.Random, s.transmit)
 	}
@@ -143,6 +148,9 @@ func (s *Shard) Next() mono.Time {
 	}
 	if len(s.replicas) > 0 {
 		due = min(due, s.nextSweep)
+	}
+	if len(s.legs) > 0 {
+		due = min(due, s.nextTick)
 	}
 	for _, c := range s.inbound {
 		if c.waiting() {
@@ -211,8 +219,16 @@ func (s *Shard) Step(now mono.Time, in []netio.Message) {
 	s.commands()
 	s.expire()
 	s.forward()
-	s.out.flush()
+	s.flush()
 	s.wakeOthers()
+}
+
+// flush sends what the pass made.
+func (s *Shard) flush() {
+	s.out.flush()
+	if s.plain != nil {
+		s.plain.flush()
+	}
 }
 
 // datagram routes one received datagram to its peer. A panic costs that peer.
@@ -334,6 +350,9 @@ func (s *Shard) expire() {
 	if len(s.replicas) > 0 {
 		s.sweep()
 	}
+	if len(s.legs) > 0 {
+		s.tick()
+	}
 	for range len(s.timers.heap) {
 		if s.timers.next() > s.now {
 			return
@@ -359,12 +378,6 @@ func (s *Shard) forward() {
 		s.dirty[i] = nil
 	}
 	s.dirty = s.dirty[:0]
-}
-
-func (s *Shard) sendBatch(ms []netio.Message) {
-	if _, err := s.sock.SendBatch(ms); err != nil {
-		s.drop(media.DropSendQueue)
-	}
 }
 
 // transmit sends one datagram as it is.
@@ -394,7 +407,7 @@ func (s *Shard) shutDown() {
 		s.Remove(p)
 	}
 	s.releaseCrossings()
-	s.out.flush()
+	s.flush()
 	for i, b := range s.bufs {
 		if b != nil {
 			b.Release()

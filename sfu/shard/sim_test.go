@@ -209,7 +209,7 @@ func echo(t testing.TB, n *simnet.Network, l simnet.Link, opt *peer.Options, rtx
 	}
 	client.core.SetSections(n.Now, []media.Section{videoSection(100, 200, rtx)})
 	server.core.SetSections(n.Now, []media.Section{videoSection(200, 100, rtx)})
-	if !server.core.Subscribe(n.Now, 0, server.core, 0) {
+	if server.core.Subscription(0).Attach(n.Now, server.core.Track(0)); server.core.Subscription(0).Track() == nil {
 		t.Fatal("subscription was refused")
 	}
 	client.collect(n.Now)
@@ -457,7 +457,7 @@ func TestOneNumberOnePlaintext(t *testing.T) {
 	s.Ext.PlayoutDelay = 5
 	server.core.SetSections(n.Now, []media.Section{s})
 	other := newSource(n.Now, server)
-	server.core.Subscribe(n.Now, 0, server.core, 0)
+	server.core.Subscription(0).Attach(n.Now, server.core.Track(0))
 	seen := map[uint16]string{}
 	repeated := 0
 	n.Sniff = func(from, _ netip.AddrPort, b []byte) {
@@ -482,7 +482,7 @@ func TestOneNumberOnePlaintext(t *testing.T) {
 			server.core.Subscription(0).Attach(n.Now, other.track)
 			other.key, other.seq = true, src.seq-3
 			other.frame(n.Now, 3)
-			server.core.Subscribe(n.Now, 0, server.core, 0)
+			server.core.Subscription(0).Attach(n.Now, server.core.Track(0))
 			src.key = true
 		}
 		n.RunFor(33 * time.Millisecond)

@@ -1,0 +1,125 @@
+package sfu
+
+import (
+	"fmt"
+	"net/netip"
+
+	"bifrons/dtls/srtp"
+	"bifrons/ice/netio"
+	"bifrons/rtp/mono"
+	"bifrons/rtp/pktbuf"
+	"bifrons/sfu/plain"
+)
+
+// Forward says where a track is sent to as plain RTP, and how.
+type Forward struct {
+	To netip.AddrPort
+	// RTCP is where the receiver's requests for key frames come from; it is
+	// sent two empty packets first. Invalid = none.
+	RTCP netip.AddrPort
+
+	PayloadType uint8    // 0 = the origin's
+	SSRC        uint32   // 0 = the origin's
+	Encoding    int      // the one to send, -1 = the best one there is
+	SRTP        *SRTPKey // nil: plain RTP
+}
+
+// Forwarder sends one stream of an origin as plain RTP or SRTP. It ends with the
+// origin, or with Close.
+type Forwarder struct {
+	site *site
+	rtcp uint16
+	core *plain.Forwarder // touched by the shard only, nil until there is a track
+	over bool             // touched by the shard only
+}
+
+// Forward starts to send a stream of an origin; a negative section stands for no
+// stream, but for what is given to Message.
+func (e *Engine) Forward(o Origin, section int, cfg Forward) (*Forwarder, error) {
+	var sealer *srtp.Sender
+	if k := cfg.SRTP; k != nil {
+		var err error
+		if sealer, err = srtp.NewSender(k.Profile, k.Key, k.Salt); err != nil {
+			return nil, fmt.Errorf("sfu: %w", err)
+		}
+	}
+	st := o.home()
+	socket, err := e.plainPort(st)
+	if err != nil {
+		return nil, err
+	}
+	f := &Forwarder{site: st}
+	if cfg.RTCP.IsValid() {
+		f.rtcp = socket.conn.Port()
+	}
+	ok := st.shard.Post(func(now mono.Time) {
+		if f.over {
+			return
+		}
+		t := o.track(section)
+		if t == nil && section >= 0 {
+			return
+		}
+		f.core = plain.NewForwarder(now, st.shard.Loop(), t, plain.Forward{
+			To: cfg.To, RTCP: cfg.RTCP, PayloadType: cfg.PayloadType, SSRC: cfg.SSRC,
+			Encoding: cfg.Encoding, Sealer: sealer,
+		})
+		if cfg.RTCP.IsValid() {
+			st.forwarders[f] = struct{}{}
+		}
+	})
+	if !ok {
+		return nil, ErrClosed
+	}
+	return f, nil
+}
+
+// RTCPPort is the local port that takes RTCP of the receiver, 0 = none.
+func (f *Forwarder) RTCPPort() uint16 { return f.rtcp }
+
+// Message sends one message of a data channel, which is copied.
+func (f *Forwarder) Message(binary bool, payload []byte) {
+	own := append([]byte(nil), payload...)
+	f.site.shard.Post(func(now mono.Time) {
+		if f.core != nil {
+			f.core.Message(now, binary, own)
+		}
+	})
+}
+
+// Close ends the forwarding.
+func (f *Forwarder) Close() {
+	f.site.shard.Post(func(mono.Time) {
+		f.over = true
+		delete(f.site.forwarders, f)
+		if f.core != nil {
+			f.core.Close()
+			f.core = nil
+		}
+	})
+}
+
+// plainPort is the socket by which a site sends plain RTP, opened with its first
+// use. RTCP of the receivers comes by it too.
+func (e *Engine) plainPort(st *site) (*port, error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.plain != nil {
+		return st.plain, nil
+	}
+	p, err := e.openPort(st, netio.Config{IPv6: true, DSCP: e.cfg.DSCP},
+		func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool {
+			for f := range st.forwarders {
+				if f.core != nil && f.core.RTCP == m.Remote {
+					f.core.Feedback(now, b.Bytes())
+				}
+			}
+			return false
+		})
+	if err != nil {
+		return nil, err
+	}
+	st.shard.Call(func(mono.Time) { st.shard.OpenPlain(p.conn) })
+	st.plain = p
+	return p, nil
+}

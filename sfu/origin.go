@@ -1,0 +1,32 @@
+package sfu
+
+import (
+	"bifrons/rtp/mono"
+	"bifrons/sfu/route"
+)
+
+// Origin is where tracks come from: a Peer, or a Source.
+type Origin interface {
+	// home is where its tracks live.
+	home() *site
+	// track returns a track, nil if there is none. It runs on the home's loop.
+	track(section int) *route.Track
+}
+
+// fetch finds a track of an origin for a site, on whose loop it runs. found is
+// told on that loop: before fetch returns if the track lives there, later if it
+// is on another shard, never if there is no such track.
+func fetch(now mono.Time, o Origin, section int, to *site, found func(now mono.Time, t *route.Track)) {
+	from := o.home()
+	if from == to {
+		if t := o.track(section); t != nil {
+			found(now, t)
+		}
+		return
+	}
+	from.shard.Post(func(mono.Time) {
+		if t := o.track(section); t != nil {
+			from.shard.Subscribe(t, to.shard, found)
+		}
+	})
+}

@@ -1,0 +1,225 @@
+package plain
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+
+	"bifrons/dtls/srtp"
+	"bifrons/rtp"
+	"bifrons/rtp/mono"
+	"bifrons/rtp/rtcp"
+	"bifrons/sfu/media"
+	"bifrons/sfu/route"
+)
+
+// Forward says where a Forwarder sends to, and what.
+type Forward struct {
+	To netip.AddrPort
+	// RTCP is where the receiver's feedback comes from; invalid = none.
+	RTCP netip.AddrPort
+
+	PayloadType uint8  // 0 = the source's
+	SSRC        uint32 // 0 = the source's
+	// Encoding is the one to forward as it comes, -1 = the best one, in
+	// continuous numbering.
+	Encoding int
+	// Sealer makes it SRTP. It belongs to the Forwarder.
+	Sealer *srtp.Sender
+}
+
+// Forwarder sends a track as plain RTP. Header extensions go along as they
+// came. Its methods belong to the loop.
+type Forwarder struct {
+	Forward
+	loop  Loop
+	track *route.Track
+	sub   *route.Subscription // nil: one encoding, as a tap
+
+	// The numbering of a tap: that of the source, which goes on when the source
+	// changes under an SSRC of ours.
+	started bool
+	source  uint32
+	delta   uint64 // outgoing = source - delta
+	next    uint64 // next outgoing number
+	clock   uint32 // outgoing timestamp = source - clock
+	lastTS  uint32
+	lastAt  mono.Time
+
+	// Packets and Bytes are what was sent.
+	Packets, Bytes uint64
+}
+
+// NewForwarder starts to forward a track; nil means that there is only what is
+// given to Message.
+func NewForwarder(now mono.Time, loop Loop, t *route.Track, f Forward) *Forwarder {
+	w := &Forwarder{Forward: f, loop: loop, track: t}
+	switch {
+	case t == nil:
+	case f.Encoding < 0:
+		w.sub = route.NewSubscription(w)
+		w.sub.Attach(now, t)
+	default:
+		t.AddTap(w)
+	}
+	w.Latch()
+	return w
+}
+
+// Latch sends two empty packets to where feedback comes from, so that it can
+// find its way back.
+func (f *Forwarder) Latch() {
+	if !f.RTCP.IsValid() {
+		return
+	}
+	for range 2 {
+		b := f.loop.Reserve()
+		rtp.PutHeader(b, false, 0, 0, 0, 0)
+		f.loop.Commit(f.RTCP, rtp.FixedHeaderLen)
+	}
+}
+
+// Feedback takes RTCP of the receiver.
+func (f *Forwarder) Feedback(now mono.Time, b []byte) {
+	if f.track == nil || rtcp.Validate(b) != nil {
+		return
+	}
+	for it := rtcp.Parse(b); it.Next(); {
+		if fb, ok := it.Packet.Feedback(); ok && (fb.IsPLI() || fb.IsFIR()) {
+			f.track.RequestKeyframe(now)
+			return
+		}
+	}
+}
+
+// Close ends the forwarding.
+func (f *Forwarder) Close() {
+	if f.track == nil {
+		return
+	}
+	if f.sub != nil {
+		f.sub.Detach()
+	} else {
+		f.track.RemoveTap(f)
+	}
+	f.track = nil
+}
+
+// Take implements route.Tap.
+func (f *Forwarder) Take(p *route.Packet) {
+	if int(p.Encoding) != f.Encoding {
+		return
+	}
+	if !f.started || p.SSRC != f.source {
+		f.base(p)
+	}
+	seq := p.Seq - f.delta
+	if seq >= 1<<63 {
+		return // from before the source was based
+	}
+	f.next = max(f.next, seq+1)
+	ts := p.Timestamp - f.clock
+	if int32(ts-f.lastTS) >= 0 {
+		f.lastTS, f.lastAt = ts, p.Arrival
+	}
+	f.write(p, route.Outgoing{Seq: seq, Timestamp: ts, Marker: p.Marker})
+}
+
+// base follows a new source. The first one keeps its numbers, and so does every
+// one that keeps its SSRC, for which a receiver starts with rollover counter 0.
+func (f *Forwarder) base(p *route.Packet) {
+	switch {
+	case !f.started || f.SSRC == 0:
+		f.delta, f.clock = p.Seq&^0xffff, 0
+	default:
+		f.delta = p.Seq - f.next
+		passed := int64(p.Arrival.Sub(f.lastAt)) * int64(f.track.ClockRate) / int64(time.Second)
+		f.clock = p.Timestamp - (f.lastTS + uint32(max(passed, 1)))
+	}
+	f.lastTS, f.lastAt = p.Timestamp-f.clock, p.Arrival
+	f.started, f.source = true, p.SSRC
+}
+
+// Skip implements route.Tap: a number that carries nothing is a gap.
+func (f *Forwarder) Skip(*route.Packet) {}
+
+// Changed implements route.Tap.
+func (f *Forwarder) Changed(*route.Track) {}
+
+// Ended implements route.Tap.
+func (f *Forwarder) Ended() { f.track = nil }
+
+// Send implements route.Sink.
+func (f *Forwarder) Send(_ mono.Time, p *route.Packet, o route.Outgoing) {
+	f.write(p, o)
+}
+
+// Fill implements route.Sink: plain RTP has no use for padding.
+func (f *Forwarder) Fill(mono.Time, *route.Packet, route.Outgoing) {}
+
+// LayerChanged implements route.Sink.
+func (f *Forwarder) LayerChanged(_, _ media.Layer) {}
+
+// write sends one packet with its header as it came, but for what o says.
+func (f *Forwarder) write(p *route.Packet, o route.Outgoing) {
+	b := f.loop.Reserve()
+	head, size := int(p.Off), int(p.Off)+int(p.Len)
+	if copy(b, p.Buf.B[:size]) < size {
+		f.loop.Drop(media.DropOversize)
+		return
+	}
+	pt := p.PayloadType
+	if f.PayloadType != 0 {
+		pt = f.PayloadType
+	}
+	ssrc := binary.BigEndian.Uint32(b[8:])
+	if f.SSRC != 0 {
+		ssrc = f.SSRC
+	}
+	first := b[0] & 0x1f // extension bit and CSRC count stay, padding is gone
+	rtp.PutHeader(b, o.Marker, pt, uint16(o.Seq), o.Timestamp, ssrc)
+	b[0] |= first
+	if o.Rewrite {
+		p.VP8.Rewrite(b[head:size], o.PictureID, o.TL0)
+	}
+	if f.Sealer != nil {
+		var err error
+		if size, err = f.Sealer.SealRTP(b, head, b[head:size], uint32(o.Seq>>16)); err != nil {
+			f.loop.Drop(media.DropOversize)
+			return
+		}
+	}
+	f.loop.Commit(f.To, size)
+	f.Packets++
+	f.Bytes += uint64(size)
+}
+
+// Message sends a datagram of its own, such as a message of a data channel. With
+// an SSRC it is made to look like RTP: its header has payload type 1 for binary
+// data and 0 for text.
+func (f *Forwarder) Message(now mono.Time, binary bool, payload []byte) {
+	b := f.loop.Reserve()
+	n := 0
+	if f.SSRC != 0 {
+		pt := uint8(dataText)
+		if binary {
+			pt = dataBinary
+		}
+		rtp.PutHeader(b, false, pt, uint16(f.next), uint32(now/mono.Time(time.Millisecond)), f.SSRC)
+		f.next++
+		n = rtp.FixedHeaderLen
+	}
+	size := n + copy(b[n:], payload)
+	if size < n+len(payload) {
+		f.loop.Drop(media.DropOversize)
+		return
+	}
+	if f.Sealer != nil && n > 0 {
+		var err error
+		if size, err = f.Sealer.SealRTP(b, n, b[n:size], uint32((f.next-1)>>16)); err != nil {
+			f.loop.Drop(media.DropOversize)
+			return
+		}
+	}
+	f.loop.Commit(f.To, size)
+}

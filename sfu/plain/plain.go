@@ -1,0 +1,37 @@
+// Package plain is media outside of WebRTC, sans-IO: tracks that are fed by plain
+// RTP or SRTP, and forwarders that send tracks as such (RFC 3550, RFC 3711).
+// Both run inside one shard's loop.
+package plain
+
+import (
+	"net/netip"
+
+	"bifrons/rtp/mono"
+	"bifrons/sfu/media"
+	"bifrons/sfu/route"
+)
+
+// Loop is what the package needs of the loop that runs it.
+type Loop interface {
+	// Flush asks for a Flush of the track before the pass ends.
+	Flush(t *route.Track)
+	// Drop counts a packet that goes no further.
+	Drop(d media.Drop)
+	// Reserve lends room for one datagram until the next call.
+	Reserve() []byte
+	// Commit sends the first n bytes of what Reserve lent.
+	Commit(to netip.AddrPort, n int)
+}
+
+// senderSSRC is ours in feedback to a source.
+const senderSSRC = 1
+
+// keyframeInterval is the least time between two requests for a key frame of
+// one stream. What comes earlier waits.
+const keyframeInterval = mono.Time(1e9)
+
+// Payload types of messages of data that are sent as RTP.
+const (
+	dataText   = 0
+	dataBinary = 1
+)

@@ -1,0 +1,322 @@
+package plain
+
+import (
+	"errors"
+	"time"
+
+	"bifrons/dtls/srtp"
+	"bifrons/rtp"
+	"bifrons/rtp/mono"
+	"bifrons/rtp/pktbuf"
+	"bifrons/rtp/rtcp"
+	"bifrons/sfu/media"
+	"bifrons/sfu/route"
+)
+
+// Stream is one stream of a Source.
+type Stream struct {
+	Kind media.Kind
+	// Codec is what the packets carry, whatever payload type they say, and the
+	// payload type that they are relayed with.
+	Codec media.Codec
+
+	Simulcast bool // several encodings, of up to media.MaxEncodings
+	SVC       bool
+	Encrypted bool // end to end
+
+	// Ext are the ids of the header extensions that are relayed.
+	Ext media.ExtensionIDs
+	// SSRC, if it is not 0, is that of the lowest encoding, which the others
+	// follow without a gap: packets that come by a port of several streams are
+	// told apart by it.
+	SSRC uint32
+	// Collision is the silence after which another SSRC is taken, 0 = at once.
+	Collision time.Duration
+	// LevelWindow is how many packets a mean audio level is made of, 0 = none.
+	LevelWindow int
+}
+
+// Source is a set of tracks that are fed by plain RTP. Its methods belong to the
+// loop.
+type Source struct {
+	loop    Loop
+	streams []*stream
+	opener  *srtp.Receiver   // nil: plain RTP
+	fresh   srtp.StreamState // of an SSRC that is not known yet
+	pkt     route.Packet
+	scratch [64]byte
+	closed  bool
+
+	// OnLevel is told the mean level of a stream, in -dBov. May be nil.
+	OnLevel func(stream int, level float64)
+	// OnData is told a message of a stream of data; payload is lent.
+	OnData func(stream int, binary bool, payload []byte)
+	// OnMedia is told when an encoding's first packet comes, and when it went
+	// silent. May be nil.
+	OnMedia func(stream, encoding int, receiving bool)
+}
+
+// silence is how long an encoding may pause before it counts as gone.
+const silence = mono.Time(time.Second)
+
+// NewSource makes a Source. opener undoes SRTP, nil = plain RTP.
+func NewSource(loop Loop, streams []Stream, opener *srtp.Receiver) *Source {
+	s := &Source{loop: loop, opener: opener}
+	s.SetStreams(streams)
+	return s
+}
+
+// stream is a Stream with its track.
+type stream struct {
+	Stream
+	track    *route.Track
+	levels   route.LevelMeter
+	lanes    [media.MaxEncodings]lane
+	feedback func(b []byte) bool // sends RTCP to the source; nil = no way
+	asked    mono.Time           // when a key frame was last asked for
+	waiting  bool                // a request waits for its turn
+	last     mono.Time           // arrival of the last packet
+}
+
+// SetStreams replaces the description of the streams. Those with an index that
+// exists keep their tracks; streams are never taken away.
+func (s *Source) SetStreams(list []Stream) {
+	for i := range list {
+		if i == len(s.streams) {
+			st := &stream{track: new(route.Track)}
+			st.track.Keyframe = func(now mono.Time) { s.RequestKeyframe(now, i) }
+			s.streams = append(s.streams, st)
+		}
+		s.streams[i].describe(list[i])
+	}
+}
+
+func (st *stream) describe(d Stream) {
+	if st.Codec.Name != d.Codec.Name {
+		st.lanes = [media.MaxEncodings]lane{}
+	}
+	st.Stream = d
+	if st.levels.Window != d.LevelWindow {
+		st.levels = route.LevelMeter{Window: d.LevelWindow}
+	}
+	t := st.track
+	t.Kind, t.ClockRate = d.Kind, d.Codec.ClockRate
+	t.Simulcast, t.SVC, t.Encrypted = d.Simulcast, d.SVC, d.Encrypted
+	t.Changed()
+}
+
+// Track returns the track of a stream, nil if there is none.
+func (s *Source) Track(i int) *route.Track {
+	if i < 0 || i >= len(s.streams) || s.closed {
+		return nil
+	}
+	return s.streams[i].track
+}
+
+// LastPacket is when a stream's last packet came; false if none did.
+func (s *Source) LastPacket(i int) (at mono.Time, ok bool) {
+	if i < 0 || i >= len(s.streams) {
+		return 0, false
+	}
+	at = s.streams[i].last
+	return at, at != 0
+}
+
+// Find tells which stream and encoding an SSRC belongs to.
+func (s *Source) Find(ssrc uint32) (stream, encoding int, ok bool) {
+	for i, st := range s.streams {
+		if st.SSRC == 0 || ssrc < st.SSRC {
+			continue
+		}
+		n := ssrc - st.SSRC
+		if n == 0 || st.Simulcast && n < media.MaxEncodings {
+			return i, int(n), true
+		}
+	}
+	return 0, 0, false
+}
+
+// HandleRTP takes one packet of an encoding; a negative stream says that its SSRC
+// has to tell. It reports whether it kept the buffer.
+func (s *Source) HandleRTP(now mono.Time, i, encoding int, b *pktbuf.Buf) (kept bool) {
+	var h rtp.Header
+	if s.closed || rtp.Classify(b.Bytes()) != rtp.ClassRTP || h.Parse(b.Bytes()) != nil {
+		s.loop.Drop(media.DropRTPMalformed)
+		return false
+	}
+	if i < 0 {
+		var ok bool
+		if i, encoding, ok = s.Find(h.SSRC); !ok {
+			s.loop.Drop(media.DropSSRCUnknown)
+			return false
+		}
+	}
+	st := s.streams[i]
+	ln := &st.lanes[encoding]
+	if d := ln.admit(now, &h, st.Collision); d != media.DropNone {
+		s.loop.Drop(d)
+		return false
+	}
+	if s.opener != nil && !s.open(ln, &h, b) {
+		return false
+	}
+	payload, err := h.Payload(b.Bytes())
+	if err != nil {
+		s.loop.Drop(media.DropRTPMalformed)
+		return false
+	}
+	if !ln.follow(now, &h, st.Codec.ClockRate) {
+		s.loop.Drop(media.DropSequence)
+		return false
+	}
+	st.last = now
+	if !ln.receiving {
+		ln.receiving = true
+		s.media(i, encoding, true)
+	}
+	if st.Kind == media.Data {
+		if s.OnData != nil {
+			s.OnData(i, h.PayloadType == dataBinary, payload)
+		}
+		return false
+	}
+	return s.deliver(now, i, encoding, &h, b, payload)
+}
+
+// open decrypts b in place. The lane learns of another SSRC only when the packet
+// proved authentic.
+func (s *Source) open(ln *lane, h *rtp.Header, b *pktbuf.Buf) bool {
+	state := &ln.srtp
+	fresh := !ln.started || h.SSRC != ln.ssrc
+	if fresh {
+		s.fresh = srtp.StreamState{}
+		state = &s.fresh
+	}
+	n, err := s.opener.OpenRTP(state, b.Bytes(), h.HeaderLen)
+	if err != nil {
+		if errors.Is(err, srtp.ErrReplay) {
+			s.loop.Drop(media.DropSRTPReplay)
+		} else {
+			s.loop.Drop(media.DropSRTPAuth)
+		}
+		return false
+	}
+	if fresh {
+		ln.srtp = s.fresh
+	}
+	b.N = n
+	return true
+}
+
+// deliver gives a packet to its track.
+func (s *Source) deliver(now mono.Time, i, encoding int, h *rtp.Header, b *pktbuf.Buf, payload []byte) (kept bool) {
+	st := s.streams[i]
+	ln := &st.lanes[encoding]
+	p := &s.pkt
+	*p = route.Packet{
+		Buf: b, Arrival: now, Encoding: uint8(encoding), SSRC: ln.key,
+		Seq: ln.unwrap.Unwrap(h.SequenceNumber), Timestamp: h.Timestamp, Marker: h.Marker,
+		Codec: st.Codec.Name, PayloadType: st.Codec.PayloadType,
+		Off: uint16(h.HeaderLen), Len: uint16(len(payload)),
+	}
+	if len(payload) == 0 {
+		s.loop.Drop(media.DropPadding)
+		st.track.Skip(now, p)
+		return false
+	}
+	st.readExtensions(h, b.Bytes(), &p.Ext)
+	if !st.Encrypted && !ln.inspector.Inspect(p, payload) {
+		s.loop.Drop(media.DropPayloadMalformed)
+	}
+	if p.Info.Keyframe {
+		st.waiting = false
+	}
+	if mean, ok := st.levels.Hear(&p.Ext); ok && s.OnLevel != nil {
+		s.OnLevel(i, mean)
+	}
+	if st.track.Push(*p) {
+		s.loop.Flush(st.track)
+	}
+	return true
+}
+
+func (st *stream) readExtensions(h *rtp.Header, b []byte, x *route.Extensions) {
+	ids := &st.Ext
+	for it := h.Extensions(b); it.Next(); {
+		switch it.ID {
+		case 0:
+		case ids.AudioLevel:
+			x.SetAudioLevel(it.Data)
+		case ids.VideoOrientation:
+			x.SetOrientation(it.Data)
+		case ids.PlayoutDelay:
+			x.SetPlayoutDelay(it.Data)
+		case ids.DependencyDescriptor:
+			x.Descriptor = it.Data
+		case ids.AbsCaptureTime:
+			x.Capture = it.Data
+		}
+	}
+}
+
+// SetFeedback says how RTCP gets to the source of a stream, negative = of all.
+// send borrows b and reports false as long as it does not know where to.
+func (s *Source) SetFeedback(i int, send func(b []byte) bool) {
+	for j, st := range s.streams {
+		if i < 0 || i == j {
+			st.feedback = send
+		}
+	}
+}
+
+// RequestKeyframe asks the source for a key frame of a stream, at most once a
+// second. What comes too early waits, and so does what cannot be sent yet.
+func (s *Source) RequestKeyframe(now mono.Time, i int) {
+	st := s.streams[i]
+	if st.Kind != media.Video || st.feedback == nil || s.closed {
+		return
+	}
+	st.waiting = true
+	if st.asked != 0 && now-st.asked < keyframeInterval {
+		return
+	}
+	b := s.scratch[:0]
+	for e := range st.lanes {
+		if ln := &st.lanes[e]; ln.started {
+			b = rtcp.AppendPLI(b, senderSSRC, ln.ssrc)
+		}
+	}
+	if len(b) > 0 && st.feedback(b) {
+		st.asked, st.waiting = now, false
+	}
+}
+
+// Tick has to be called a few times a second.
+func (s *Source) Tick(now mono.Time) {
+	for i, st := range s.streams {
+		if st.waiting {
+			s.RequestKeyframe(now, i)
+		}
+		for e := range st.lanes {
+			if ln := &st.lanes[e]; ln.receiving && now-ln.last >= silence {
+				ln.receiving = false
+				s.media(i, e, false)
+			}
+		}
+		st.track.Expire(now)
+	}
+}
+
+func (s *Source) media(i, encoding int, receiving bool) {
+	if s.OnMedia != nil {
+		s.OnMedia(i, encoding, receiving)
+	}
+}
+
+// Close ends all tracks.
+func (s *Source) Close() {
+	s.closed = true
+	for _, st := range s.streams {
+		st.track.Close()
+	}
+}

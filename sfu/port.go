@@ -1,0 +1,139 @@
+package sfu
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"bifrons/ice/netio"
+	"bifrons/rtp/mono"
+	"bifrons/rtp/pktbuf"
+	"bifrons/sfu/plain"
+	"bifrons/sfu/shard"
+)
+
+// portSlots is how many datagrams a port takes at a time.
+const portSlots = 32
+
+// port is a UDP socket that feeds a shard, besides the shard's own.
+type port struct {
+	conn  *netio.Conn
+	inbox *shard.Inbox
+}
+
+// handle is told of a datagram on the loop; it reports whether it kept the
+// buffer.
+type handle = func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool
+
+// openPort opens a port and starts its goroutine, which ends when the socket is
+// closed.
+func (e *Engine) openPort(st *site, cfg netio.Config, h handle) (*port, error) {
+	conn, err := netio.Listen(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("sfu: %w", err)
+	}
+	inbox := st.shard.NewInbox(portSlots, h)
+	if inbox == nil {
+		_ = conn.Close()
+		return nil, ErrClosed
+	}
+	p := &port{conn: conn, inbox: inbox}
+	e.pending.Add(1)
+	go func() {
+		defer e.pending.Done()
+		defer inbox.Close()
+		p.run()
+	}()
+	return p, nil
+}
+
+func (p *port) run() {
+	for {
+		n, err := p.conn.RecvBatch(p.inbox.Slots(), time.Time{})
+		if err != nil || n > 0 && !p.inbox.Deliver(n) {
+			return
+		}
+	}
+}
+
+// config is a Bind as package netio has it.
+func (e *Engine) config(b Bind) netio.Config {
+	return netio.Config{
+		IPv6: e.cfg.IPv6, Addr: b.Addr, Group: b.Group, Interface: b.Interface,
+		PortMin: b.PortMin, PortMax: b.PortMax, DSCP: e.cfg.DSCP,
+	}
+}
+
+// listen opens a port of the source. f, if not nil, is to send by it.
+func (s *Source) listen(b Bind, h handle, f *feedback) (uint16, error) {
+	p, err := s.engine.openPort(s.site, s.engine.config(b), h)
+	if err != nil {
+		return 0, err
+	}
+	if f != nil {
+		s.do(func(mono.Time, *plain.Source) { f.conn = p.conn })
+	}
+	return p.conn.Port(), s.keep(p)
+}
+
+// keep makes a port one of the source's.
+func (s *Source) keep(p *port) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		_ = p.conn.Close()
+		return errSourceClosed
+	}
+	s.ports = append(s.ports, p)
+	return nil
+}
+
+// listenData opens a port whose datagrams do not concern the shard.
+func (s *Source) listenData(b Bind, take func(payload []byte)) (uint16, error) {
+	conn, err := netio.Listen(s.engine.config(b))
+	if err != nil {
+		return 0, fmt.Errorf("sfu: %w", err)
+	}
+	if err := s.keep(&port{conn: conn}); err != nil {
+		return 0, err
+	}
+	s.engine.pending.Add(1)
+	go func() {
+		defer s.engine.pending.Done()
+		slots := []netio.Message{{Buf: make([]byte, pktbuf.Size)}}
+		for {
+			n, err := conn.RecvBatch(slots, time.Time{})
+			if err != nil {
+				return
+			}
+			if n > 0 && slots[0].N > 0 {
+				take(slots[0].Buf[:slots[0].N])
+			}
+		}
+	}()
+	return conn.Port(), nil
+}
+
+// feedback is the way back to a source. It belongs to the loop.
+type feedback struct {
+	conn *netio.Conn // nil until the port is open
+	to   netip.AddrPort
+	msg  [1]netio.Message
+}
+
+// learn takes a datagram that came by the port: its sender is where feedback
+// goes.
+func (f *feedback) learn(_ mono.Time, m *netio.Message, _ *pktbuf.Buf) bool {
+	f.to = m.Remote
+	return false
+}
+
+// send sends RTCP to the source; b is lent.
+func (f *feedback) send(b []byte) bool {
+	if f.conn == nil || !f.to.IsValid() {
+		return false
+	}
+	f.msg[0] = netio.Message{Buf: b, Remote: f.to}
+	_, err := f.conn.SendBatch(f.msg[:])
+	return err == nil
+}

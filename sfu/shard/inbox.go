@@ -1,0 +1,109 @@
+package shard
+
+import (
+	"bifrons/ice/netio"
+	"bifrons/rtp/mono"
+	"bifrons/rtp/pktbuf"
+	"bifrons/sfu/media"
+)
+
+// Inbox hands the datagrams of another socket to the loop, with the loop's own
+// packet memory: one goroutine receives into Slots and calls Deliver.
+type Inbox struct {
+	shard  *Shard
+	handle func(now mono.Time, m *netio.Message, b *pktbuf.Buf) (kept bool)
+	slots  []netio.Message
+	bufs   []*pktbuf.Buf
+	n      int
+	run    command // take, made once
+	done   chan struct{}
+}
+
+// NewInbox makes an Inbox for n datagrams at a time. handle runs on the loop and
+// reports whether it kept the buffer. It returns nil when the shard has ended.
+func (s *Shard) NewInbox(n int, handle func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool) *Inbox {
+	in := &Inbox{
+		shard: s, handle: handle,
+		slots: make([]netio.Message, n), bufs: make([]*pktbuf.Buf, n),
+		done: make(chan struct{}, 1),
+	}
+	in.run = in.take
+	if !s.Call(func(mono.Time) { in.refill() }) {
+		return nil
+	}
+	return in
+}
+
+// Slots is where to receive to, until Deliver.
+func (in *Inbox) Slots() []netio.Message { return in.slots }
+
+// Deliver hands over the first n slots and returns when they may be used again;
+// false when the shard has ended.
+func (in *Inbox) Deliver(n int) bool {
+	in.n = n
+	if !in.shard.Post(in.run) {
+		return false
+	}
+	<-in.done
+	return true
+}
+
+// Close gives the memory back, after the last Deliver and before the shard ends.
+func (in *Inbox) Close() {
+	in.shard.Call(func(mono.Time) {
+		for i, b := range in.bufs {
+			if b != nil {
+				b.Release()
+				in.bufs[i] = nil
+			}
+		}
+	})
+}
+
+// take is Deliver on the loop.
+func (in *Inbox) take(now mono.Time) {
+	s := in.shard
+	for i := range in.n {
+		m, b := &in.slots[i], in.bufs[i]
+		switch {
+		case m.N == 0 || b == nil:
+			s.drop(media.DropEmpty)
+		case m.Truncated:
+			s.drop(media.DropOversize)
+		default:
+			b.N = m.N
+			if in.handle(now, m, b) {
+				in.bufs[i] = nil
+			}
+		}
+	}
+	in.refill()
+	in.done <- struct{}{}
+}
+
+// refill puts buffers where the loop kept one, as far as there are any.
+func (in *Inbox) refill() {
+	for i, b := range in.bufs {
+		if b != nil {
+			continue
+		}
+		if b = in.shard.pool.Get(); b == nil {
+			in.shard.drop(media.DropNoBuffer)
+			in.slots[i].Buf = in.slots[i].Buf[:0]
+			continue
+		}
+		in.bufs[i], in.slots[i].Buf = b, b.B
+	}
+}
+
+// Packet copies b into packet memory, which the caller has to release; nil if
+// there is none. It belongs to the loop.
+func (s *Shard) Packet(b []byte) *pktbuf.Buf {
+	buf := s.pool.Get()
+	if buf == nil {
+		s.drop(media.DropNoBuffer)
+		return nil
+	}
+	buf.N = copy(buf.B, b)
+	return buf
+}

@@ -1,0 +1,249 @@
+package sfu
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"bifrons/dtls/srtp"
+	"bifrons/ice/netio"
+	"bifrons/rtp/mono"
+	"bifrons/rtp/pktbuf"
+	"bifrons/sfu/plain"
+	"bifrons/sfu/route"
+)
+
+// Stream describes one stream of a Source; see package plain.
+type Stream = plain.Stream
+
+// SRTPKey is a master key for SRTP outside of WebRTC, as SDES carries them (RFC
+// 4568): key and salt have the lengths that the profile asks for.
+type SRTPKey struct {
+	Profile   srtp.Profile
+	Key, Salt []byte
+}
+
+// SourceConfig describes media that does not come by a peer connection.
+type SourceConfig struct {
+	Label   string   // for logs
+	Shard   int      // wanted shard + 1, 0 = the engine chooses
+	Streams []Stream // their index is the section that subscriptions name
+	SRTP    *SRTPKey // nil: plain RTP
+}
+
+// SourceHandler takes what comes out of a Source. SourceEvent is called in order
+// from one goroutine: EventMedia and EventAudioLevel, with the stream's index as
+// section. SourceData is called with every message of a stream of data, from the
+// goroutine that received it, with payload lent for the call; while it blocks,
+// messages get lost.
+type SourceHandler interface {
+	SourceEvent(Event)
+	SourceData(stream int, binary bool, payload []byte)
+}
+
+// Source is media that comes in as plain RTP or SRTP, by UDP ports or by Write.
+// Its methods may be called from any goroutine.
+type Source struct {
+	engine  *Engine
+	site    *site
+	handler SourceHandler
+	label   string
+
+	mu     sync.Mutex
+	ports  []*port
+	closed bool
+	events []func()
+	busy   bool // a goroutine works on events
+
+	core *plain.Source // touched by the shard only
+}
+
+// maxSourceEvents bounds what waits for a handler.
+const maxSourceEvents = 1024
+
+var errSourceClosed = errors.New("sfu: source is closed")
+
+// NewSource makes a Source.
+func (e *Engine) NewSource(cfg SourceConfig, h SourceHandler) (*Source, error) {
+	if e.closed.Load() {
+		return nil, ErrClosed
+	}
+	var opener *srtp.Receiver
+	if k := cfg.SRTP; k != nil {
+		var err error
+		if opener, err = srtp.NewReceiver(k.Profile, k.Key, k.Salt); err != nil {
+			return nil, fmt.Errorf("sfu: %w", err)
+		}
+	}
+	s := &Source{engine: e, site: e.choose(cfg.Shard), handler: h, label: cfg.Label}
+	ok := s.site.shard.Call(func(mono.Time) {
+		s.core = plain.NewSource(s.site.shard.Loop(), cfg.Streams, opener)
+		s.core.OnLevel = func(i int, level float64) {
+			s.tell(func() { h.SourceEvent(Event{Kind: EventAudioLevel, Section: i, AudioLevel: level}) })
+		}
+		s.core.OnMedia = func(i, encoding int, receiving bool) {
+			s.tell(func() {
+				h.SourceEvent(Event{Kind: EventMedia, Section: i, Substream: encoding, Receiving: receiving})
+			})
+		}
+		s.core.OnData = func(i int, binary bool, payload []byte) {
+			own := append([]byte(nil), payload...)
+			s.tell(func() { h.SourceData(i, binary, own) })
+		}
+		s.site.shard.AddLeg(s.core)
+	})
+	if !ok {
+		return nil, ErrClosed
+	}
+	s.site.mu.Lock()
+	s.site.sources[s] = struct{}{}
+	s.site.mu.Unlock()
+	return s, nil
+}
+
+// home implements Origin.
+func (s *Source) home() *site { return s.site }
+
+// track implements Origin.
+func (s *Source) track(i int) *route.Track { return s.core.Track(i) }
+
+// do runs f on the source's shard.
+func (s *Source) do(f func(now mono.Time, c *plain.Source)) {
+	s.site.shard.Post(func(now mono.Time) { f(now, s.core) })
+}
+
+// SetStreams replaces the description of the streams. Those that exist are
+// changed, others are added; none is taken away.
+func (s *Source) SetStreams(list []Stream) {
+	list = append([]Stream(nil), list...)
+	s.do(func(_ mono.Time, c *plain.Source) { c.SetStreams(list) })
+}
+
+// RequestKeyframe asks the source for a key frame of a stream.
+func (s *Source) RequestKeyframe(stream int) {
+	s.do(func(now mono.Time, c *plain.Source) { c.RequestKeyframe(now, stream) })
+}
+
+// Write takes one RTP packet of an encoding, as if it had come by a port. The
+// packet is copied; one larger than a buffer is dropped.
+func (s *Source) Write(stream, encoding int, packet []byte) {
+	if len(packet) > pktbuf.Size {
+		return
+	}
+	own := append([]byte(nil), packet...)
+	s.site.shard.Post(func(now mono.Time) {
+		b := s.site.shard.Packet(own)
+		if b != nil && !s.core.HandleRTP(now, stream, encoding, b) {
+			b.Release()
+		}
+	})
+}
+
+// Age is the time since the last packet of a stream; false if there was none.
+func (s *Source) Age(stream int) (age time.Duration, ok bool) {
+	s.site.shard.Call(func(now mono.Time) {
+		var last mono.Time
+		if last, ok = s.core.LastPacket(stream); ok {
+			age = now.Sub(last)
+		}
+	})
+	return age, ok
+}
+
+// Bind says where a port of a Source is.
+type Bind struct {
+	// Addr is the address to bind to, invalid = any.
+	Addr netip.Addr
+	// Group is the multicast group to join, invalid = none, and Interface the
+	// name of the network interface to join it on, "" = the system's choice.
+	Group     netip.Addr
+	Interface string
+	// PortMin and PortMax are the range to choose from; 0 = any.
+	PortMin, PortMax uint16
+}
+
+// ListenRTP opens a port for the packets of one encoding of a stream; a negative
+// stream says that it is for all, which their SSRCs tell apart. It returns the
+// port's number.
+func (s *Source) ListenRTP(b Bind, stream, encoding int) (uint16, error) {
+	return s.listen(b, func(now mono.Time, m *netio.Message, buf *pktbuf.Buf) bool {
+		return s.core.HandleRTP(now, stream, encoding, buf)
+	}, nil)
+}
+
+// ListenRTCP opens a port for the RTCP of a stream, negative = of all. What is to
+// be asked of the source goes back to whoever sent to that port last.
+func (s *Source) ListenRTCP(b Bind, stream int) (uint16, error) {
+	f := new(feedback)
+	n, err := s.listen(b, f.learn, f)
+	if err == nil {
+		s.do(func(_ mono.Time, c *plain.Source) { c.SetFeedback(stream, f.send) })
+	}
+	return n, err
+}
+
+// ListenData opens a port on which every datagram is a message of a stream of
+// data.
+func (s *Source) ListenData(b Bind, stream int, binary bool) (uint16, error) {
+	return s.listenData(b, func(payload []byte) { s.handler.SourceData(stream, binary, payload) })
+}
+
+// tell queues something for the handler's goroutine, which exists only while
+// there is something to tell.
+func (s *Source) tell(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || len(s.events) >= maxSourceEvents {
+		return
+	}
+	s.events = append(s.events, f)
+	if !s.busy {
+		s.busy = true
+		s.engine.pending.Add(1)
+		go s.drain()
+	}
+}
+
+func (s *Source) drain() {
+	defer s.engine.pending.Done()
+	for {
+		s.mu.Lock()
+		list := s.events
+		s.events = nil
+		if len(list) == 0 || s.closed {
+			s.busy = false
+			s.mu.Unlock()
+			return
+		}
+		s.mu.Unlock()
+		for _, f := range list {
+			f()
+		}
+	}
+}
+
+// Close closes the ports and ends the tracks. Nothing is told after it, but what
+// is being told already.
+func (s *Source) Close() {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.closed = true
+	ports := s.ports
+	s.ports, s.events = nil, nil
+	s.mu.Unlock()
+	for _, p := range ports {
+		_ = p.conn.Close()
+	}
+	s.site.shard.Post(func(mono.Time) {
+		s.site.shard.RemoveLeg(s.core)
+		s.core.Close()
+	})
+	s.site.mu.Lock()
+	delete(s.site.sources, s)
+	s.site.mu.Unlock()
+}
