@@ -12,6 +12,7 @@ import (
 
 	"bifrons/dtls"
 	"bifrons/ice"
+	"bifrons/sfu/peer"
 )
 
 const patience = 20 * time.Second
@@ -134,6 +135,17 @@ func TestTwoPeers(t *testing.T) {
 					}
 				case <-time.After(patience):
 					t.Fatal("no data came")
+				}
+			}
+			for _, p := range []*Peer{a, b} {
+				s := p.Snapshot()
+				d := s.DTLS
+				if !s.Up || s.ICE.Gathered == 0 || d.State != peer.DTLSConnected || !d.Data || !d.Profile.Valid() ||
+					d.DataIn != (peer.Traffic{Packets: 1, Bytes: 5}) || d.DataOut != d.DataIn {
+					t.Errorf("snapshot %+v", s)
+				}
+				if c := s.Counters; c.DTLSIn.Packets < 4 || c.DTLSOut.Packets < 4 || c.DTLSIn.Bytes < 500 {
+					t.Errorf("DTLS traffic %+v, %+v", c.DTLSIn, c.DTLSOut)
 				}
 			}
 			a.Close("done")

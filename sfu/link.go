@@ -20,6 +20,8 @@ type link struct {
 	endpoint *dtls.Endpoint
 
 	over atomic.Bool // nothing of the data channels is sent any more
+	in   traffic     // messages of the data channels
+	out  traffic
 
 	mu    sync.Mutex
 	up    bool
@@ -72,7 +74,7 @@ func (l *link) startData() {
 		Conn:      dataConn{l.endpoint.Conn(), &l.over},
 		Client:    l.client,
 		Log:       p.engine.log,
-		OnMessage: p.handler.PeerData,
+		OnMessage: l.receive,
 		OnReady: func() {
 			p.mu.Lock()
 			defer p.mu.Unlock()
@@ -88,7 +90,37 @@ func (l *link) send(label, protocol string, binary bool, payload []byte) error {
 	if d == nil {
 		return ErrNoDataChannels
 	}
-	return d.Send(label, protocol, binary, payload)
+	err := d.Send(label, protocol, binary, payload)
+	if err == nil {
+		l.out.add(len(payload))
+	}
+	return err
+}
+
+func (l *link) receive(label, protocol string, binary bool, payload []byte) {
+	l.in.add(len(payload))
+	l.peer.handler.PeerData(label, protocol, binary, payload)
+}
+
+// describe adds to a snapshot what the shard does not know.
+func (l *link) describe(a *peer.Association) {
+	l.mu.Lock()
+	a.Data = l.data != nil && !l.ended
+	l.mu.Unlock()
+	a.Resent = l.endpoint.Retransmissions()
+	a.DataIn, a.DataOut = l.in.value(), l.out.value()
+}
+
+// traffic counts messages, from any goroutine.
+type traffic struct{ messages, bytes atomic.Uint64 }
+
+func (t *traffic) add(n int) {
+	t.messages.Add(1)
+	t.bytes.Add(uint64(n))
+}
+
+func (t *traffic) value() peer.Traffic {
+	return peer.Traffic{Packets: t.messages.Load(), Bytes: t.bytes.Load()}
 }
 
 // dataConn is the association's way to its peer until the connection ends. Then

@@ -77,6 +77,7 @@ func (p *Peer) announce() {
 		return
 	}
 	p.announced = true
+	p.do(func(now mono.Time, core *peer.Peer) { core.Gathered(now) })
 	p.push(Event{Kind: EventCandidatesDone})
 }
 
@@ -252,6 +253,22 @@ func (p *Peer) Close(r Reason) {
 func (p *Peer) Counters() (n peer.Counters) {
 	p.site.shard.Call(func(mono.Time) { n = p.core.Counters() })
 	return n
+}
+
+// Snapshot describes the connection as it is now, also after its end; the zero
+// value once the engine is closed. It waits for the shard.
+func (p *Peer) Snapshot() (s peer.Snapshot) {
+	var l *link
+	p.site.shard.Call(func(now mono.Time) {
+		s = p.core.Snapshot(now)
+		p.mu.Lock()
+		l = p.link
+		p.mu.Unlock()
+	})
+	if l != nil {
+		l.describe(&s.DTLS)
+	}
+	return s
 }
 
 // host is the Peer as the shard's loop sees it.

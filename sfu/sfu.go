@@ -57,6 +57,7 @@ type (
 	EventKind = peer.EventKind
 	Reason    = peer.Reason
 	Remote    = peer.Remote
+	Snapshot  = peer.Snapshot
 )
 
 // Kinds of events and reasons; see package peer.

@@ -25,6 +25,7 @@ type Sender struct {
 	NACKs         uint64 // sequence numbers the peer asked for; counted by the owner
 
 	RTT          time.Duration // last measured, 0 until then
+	RTTOf        RTTValues     // what RTT was computed of
 	SmoothedRTT  time.Duration // 7/8 old, 1/8 new
 	RemoteLost   int32         // cumulative loss that the peer reports
 	RemoteLoss   uint8         // fraction lost in its last report, in 1/256
@@ -41,6 +42,14 @@ type Sender struct {
 	qualityAt  mono.Time
 	lostAtTick int32
 	rate       window
+}
+
+// RTTValues are the three figures of a round-trip time, the middle 32 bits of
+// NTP times or 1/65536 s (RFC 3550, 6.4.1).
+type RTTValues struct {
+	Arrival uint32 // of the report
+	LSR     uint32
+	DLSR    uint32
 }
 
 // Sent counts a packet with this timestamp, payload bytes and total size.
@@ -82,15 +91,16 @@ func (s *Sender) Report(now mono.Time, ssrc uint32) (info rtcp.SenderInfo, ok bo
 func (s *Sender) RemoteReport(now mono.Time, b *rtcp.ReportBlock) {
 	s.RemoteLost, s.RemoteLoss, s.RemoteJitter = b.Lost, b.FractionLost, b.Jitter
 	if b.LSR != 0 {
-		s.measureRTT(rtcp.MiddleNTP(rtcp.NTP(now.Wall())) - b.LSR - b.DLSR)
+		s.measureRTT(RTTValues{rtcp.MiddleNTP(rtcp.NTP(now.Wall())), b.LSR, b.DLSR})
 	}
 	s.updateQuality(now, b)
 }
 
-// measureRTT takes a round-trip time in 1/65536 s. Rounding on both sides may
-// make a short one slightly negative; it counts as the shortest there is.
-func (s *Sender) measureRTT(v uint32) {
+// measureRTT takes a round-trip time. Rounding on both sides may make a short
+// one slightly negative; it counts as the shortest there is.
+func (s *Sender) measureRTT(of RTTValues) {
 	const slack = 1 << 16 / 100
+	v := of.Arrival - of.LSR - of.DLSR
 	if int32(v) <= 0 {
 		if int32(v) < -slack {
 			return
@@ -101,7 +111,7 @@ func (s *Sender) measureRTT(v uint32) {
 	if rtt > maxRTT {
 		return
 	}
-	s.RTT = rtt
+	s.RTT, s.RTTOf = rtt, of
 	if s.SmoothedRTT == 0 {
 		s.SmoothedRTT = rtt
 	} else {

@@ -81,6 +81,7 @@ func (p *Peer) sendNACKs(now mono.Time) {
 			p.lost = st.nack.Due(now, p.roundTrip(), p.lost[:0])
 			if len(p.lost) > 0 {
 				p.count.NACKsOut += uint64(len(p.lost))
+				st.stats.NACKs += uint64(len(p.lost))
 				p.sendRTCP(now, rtcp.AppendNACK(p.rtcpBuffer(), s.SSRC, st.ssrc, p.lost))
 			}
 			p.nextNACK = min(p.nextNACK, st.nack.Deadline())

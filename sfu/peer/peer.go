@@ -82,6 +82,7 @@ type Peer struct {
 	pathRun    ice.Path // path of the last accepted datagram: saves asking the agent
 
 	dtls    DTLS
+	profile srtp.Profile // 0 until the handshake is done
 	up      bool
 	closed  bool
 	sealer  *srtp.Sender
@@ -104,7 +105,9 @@ type Peer struct {
 	nextPLI    mono.Time
 	failedAt   mono.Time
 	upAt       mono.Time
+	times      times
 	rtt        time.Duration // by RTCP
+	remb       uint64        // last estimate of the remote, bit/s
 
 	lost    []uint16 // scratch
 	scratch []byte
@@ -118,7 +121,21 @@ type Counters struct {
 	PacketsIn, BytesIn, PacketsOut, BytesOut uint64
 	Retransmitted, NACKsIn, NACKsOut         uint64
 	Recovered, PLIsIn, PLIsOut               uint64
+
+	DTLSIn, DTLSOut Traffic // datagrams of the association
+	Oversize        uint64  // datagrams larger than an Ethernet packet
 }
+
+// Traffic is packets and their bytes.
+type Traffic struct{ Packets, Bytes uint64 }
+
+func (t *Traffic) add(n int) {
+	t.Packets++
+	t.Bytes += uint64(n)
+}
+
+// maxEthernet is the largest datagram that is nothing out of the ordinary.
+const maxEthernet = 1500
 
 // New makes a peer.
 func New(cfg Config) *Peer {
@@ -223,6 +240,9 @@ func (p *Peer) HandleDatagram(now mono.Time, path ice.Path, b *pktbuf.Buf) (kept
 		return false
 	}
 	data := b.Bytes()
+	if len(data) > maxEthernet {
+		p.count.Oversize++
+	}
 	switch rtp.Classify(data) {
 	case rtp.ClassSTUN:
 		p.HandleSTUN(now, path, data)
@@ -307,6 +327,9 @@ const (
 func (p *Peer) iceState(now mono.Time, s ice.State) {
 	switch s {
 	case ice.Connected, ice.Completed:
+		if p.times.iceConnected == 0 {
+			p.times.iceConnected = now
+		}
 		p.failedAt = 0
 	case ice.Failed:
 		if p.failedAt != 0 {
@@ -372,6 +395,7 @@ func (p *Peer) Close(now mono.Time, r Reason) {
 // SendDTLS sends a datagram of the association.
 func (p *Peer) SendDTLS(now mono.Time, b []byte) {
 	if p.havePath {
+		p.count.DTLSOut.add(len(b))
 		p.transmit(p.path, b)
 		p.agent.Sent(now)
 	}
@@ -383,6 +407,7 @@ func (p *Peer) startDTLS(now mono.Time) {
 	case p.opt.NoDTLS:
 		p.setUp(now)
 	default:
+		p.times.dtlsStarted = now
 		p.dtls = p.shard.StartDTLS(p.remote.Role, p.remote.Fingerprint)
 	}
 }
@@ -395,6 +420,7 @@ func (p *Peer) handleDTLS(now mono.Time, path ice.Path, b []byte) {
 		p.shard.Drop(media.DropDTLSEarly)
 		return
 	}
+	p.count.DTLSIn.add(len(b))
 	switch p.dtls.Deliver(b) {
 	case dtls.QueueFull:
 		p.shard.Drop(media.DropDTLSQueueFull)
@@ -418,7 +444,8 @@ func (p *Peer) DTLSConnected(now mono.Time, k srtp.Keys) {
 		p.Close(now, ReasonDTLSError)
 		return
 	}
-	p.sealer, p.trailer = sealer, k.Profile.Overhead()
+	p.sealer, p.trailer, p.profile = sealer, k.Profile.Overhead(), k.Profile
+	p.times.dtlsConnected = now
 	p.setUp(now)
 }
 

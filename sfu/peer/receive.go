@@ -157,6 +157,7 @@ func (p *Peer) deliver(now mono.Time, h *rtp.Header, pkt *route.Packet, st *stre
 	}
 	pkt.Timestamp, pkt.PayloadType, pkt.Marker = h.Timestamp, h.PayloadType, h.Marker
 	pkt.Codec = c.Name
+	s.codec = c
 	pkt.Off, pkt.Len = uint16(h.HeaderLen), uint16(len(payload))
 	if len(payload) == 0 {
 		p.shard.Drop(media.DropPadding)

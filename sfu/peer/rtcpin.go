@@ -81,6 +81,7 @@ func (p *Peer) feedback(now mono.Time, f *rtcp.Feedback) {
 		if s := p.sending(f.Media); s != nil && s.SSRC == f.Media && s.NACK {
 			for it := f.Lost(); it.Next(); {
 				p.count.NACKsIn++
+				s.out.stats.NACKs++
 				s.out.retransmit(now, it.Seq)
 			}
 		}
@@ -92,6 +93,7 @@ func (p *Peer) feedback(now mono.Time, f *rtcp.Feedback) {
 		}
 	default:
 		if r, ok := f.REMB(); ok {
+			p.remb = r.Bitrate
 			p.shard.Emit(Event{Kind: EventBitrate, Bitrate: r.Bitrate})
 		}
 	}

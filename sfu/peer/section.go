@@ -20,6 +20,7 @@ type section struct {
 	track   *route.Track
 	streams [media.MaxEncodings]*stream
 	out     *sender
+	codec   media.Codec // of the last packet, either way
 
 	keyframeAt    mono.Time // when one was last asked for
 	keyframeDue   mono.Time // a request that waits for the throttle

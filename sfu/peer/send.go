@@ -121,7 +121,7 @@ func (o *sender) Send(now mono.Time, p *route.Packet, out route.Outgoing) {
 	if n == 0 {
 		return
 	}
-	o.stats.Rate = c.ClockRate
+	o.stats.Rate, s.codec = c.ClockRate, *c
 	o.stats.Sent(now, out.Timestamp, int(p.Len), n)
 	peer.sent(now, n)
 }

@@ -1,0 +1,195 @@
+package peer
+
+import (
+	"time"
+
+	"bifrons/dtls"
+	"bifrons/dtls/srtp"
+	"bifrons/ice"
+	"bifrons/rtp/mono"
+	"bifrons/rtp/stats"
+	"bifrons/sfu/media"
+)
+
+// Snapshot is what there is to tell about a peer connection at one moment. It
+// is a copy: nothing in it changes afterwards. The codecs and encodings of its
+// sections are shared, and not to be changed. Times that are 0 have not come.
+type Snapshot struct {
+	At         mono.Time
+	Up, Closed bool
+	UpAt       mono.Time
+
+	ICE      ICE
+	DTLS     Association
+	Counters Counters
+	REMB     uint64 // what the remote estimates that it can receive, bit/s; 0 = unknown
+
+	// TransportSequence is the id of the transport-wide sequence numbers'
+	// header extension on video, 0 = not negotiated; TransportCC tells that
+	// feedback on them is sent.
+	TransportSequence uint8
+	TransportCC       bool
+
+	Sections []Section // by index
+}
+
+// ICE is the state of the ICE transport.
+type ICE struct {
+	ice.Snapshot
+	Gathered  mono.Time // the local candidates were complete
+	Connected mono.Time // for the first time
+	Failed    mono.Time // 0 also when it has recovered
+}
+
+// Association is the state of the DTLS association.
+type Association struct {
+	State     DTLSState
+	Role      dtls.Role        // ours; valid if Remote is set
+	Remote    dtls.Fingerprint // Hash "" = not known yet
+	Profile   srtp.Profile     // 0 = none
+	Started   mono.Time
+	Connected mono.Time
+	Resent    int  // handshake datagrams that were sent again
+	Data      bool // data channels are running
+	Unsecured bool // by configuration there is no DTLS
+	DataIn    Traffic
+	DataOut   Traffic
+}
+
+// DTLSState is the progress of the association.
+type DTLSState uint8
+
+// States of the association.
+const (
+	DTLSNew DTLSState = iota
+	DTLSConnecting
+	DTLSConnected
+	DTLSFailed
+)
+
+// Section is the state of one media section.
+type Section struct {
+	media.Section
+
+	// Codec is that of the last packet, either way; its ClockRate is 0 before
+	// the first.
+	Codec media.Codec
+
+	// Received are the encodings that came so far, lowest first; those that
+	// are missing have SSRC 0.
+	Received [media.MaxEncodings]Received
+	Sent     Sent
+}
+
+// Received are the figures of one received encoding.
+type Received struct {
+	SSRC, RTXSSRC   uint32
+	RID             string
+	Receiving       bool // not silent
+	LastAt          mono.Time
+	ClockRate       uint32
+	Packets, Bytes  uint64 // retransmissions included
+	BytesLastSecond int
+	Retransmissions uint64
+	NACKs           uint64        // sequence numbers that we asked for
+	Lost            int32         // cumulative (RFC 3550, 6.4.1)
+	Jitter          time.Duration // interarrival jitter
+	Link, Media     int           // quality as it came and after repair, percent
+}
+
+// Sent are the figures of what is sent in a section.
+type Sent struct {
+	SSRC, RTXSSRC   uint32
+	ClockRate       uint32 // 0 before the first packet
+	Packets, Bytes  uint64 // bytes with retransmissions, packets without
+	BytesLastSecond int
+	Retransmissions uint64
+	NACKs           uint64 // sequence numbers that the remote asked for
+
+	// By the remote's reports.
+	RTT         time.Duration // last measured, 0 = not yet
+	RTTOf       stats.RTTValues
+	Lost        int32
+	Jitter      time.Duration
+	Link, Media int // percent
+}
+
+// times are the moments of a connection's life that only the snapshot shows.
+type times struct {
+	gathered, iceConnected, dtlsStarted, dtlsConnected mono.Time
+}
+
+// Gathered notes that the local candidates are complete.
+func (p *Peer) Gathered(now mono.Time) {
+	if p.times.gathered == 0 {
+		p.times.gathered = now
+	}
+}
+
+// Snapshot describes the connection. What belongs to the association's own
+// goroutines is left for their owner to fill in: Resent, Data, DataIn, DataOut.
+func (p *Peer) Snapshot(now mono.Time) Snapshot {
+	s := Snapshot{
+		At: now, Up: p.up && !p.closed, Closed: p.closed, UpAt: p.upAt,
+		ICE: ICE{
+			Snapshot: p.agent.Snapshot(),
+			Gathered: p.times.gathered, Connected: p.times.iceConnected, Failed: p.failedAt,
+		},
+		DTLS: Association{
+			State: p.dtlsState(), Role: p.remote.Role, Remote: p.remote.Fingerprint, Profile: p.profile,
+			Started: p.times.dtlsStarted, Connected: p.times.dtlsConnected, Unsecured: p.opt.NoDTLS,
+		},
+		Counters: p.count, REMB: p.remb, TransportCC: p.twccOut != nil,
+		Sections: make([]Section, 0, len(p.sections)),
+	}
+	for _, sec := range p.sections {
+		if sec.Kind == media.Video && s.TransportSequence == 0 {
+			s.TransportSequence = sec.Ext.TransportSequence
+		}
+		s.Sections = append(s.Sections, sec.snapshot(now))
+	}
+	return s
+}
+
+func (p *Peer) dtlsState() DTLSState {
+	switch {
+	case p.times.dtlsConnected != 0:
+		return DTLSConnected
+	case p.dtls == nil:
+		return DTLSNew
+	case p.closed:
+		return DTLSFailed
+	}
+	return DTLSConnecting
+}
+
+func (s *section) snapshot(now mono.Time) Section {
+	n := Section{Section: s.Section, Codec: s.codec, Sent: s.out.snapshot(now)}
+	for i, st := range s.streams {
+		if st == nil {
+			continue
+		}
+		r := &st.stats
+		n.Received[i] = Received{
+			SSRC: st.ssrc, RTXSSRC: st.rtxSSRC, Receiving: st.receiving, LastAt: r.LastAt, ClockRate: r.Rate,
+			Packets: r.Packets, Bytes: r.Bytes, BytesLastSecond: r.BytesLastSecond(now),
+			Retransmissions: r.Retransmitted, NACKs: r.NACKs,
+			Lost: r.Lost(), Jitter: r.JitterTime(), Link: r.Link.Percent(), Media: r.Media.Percent(),
+		}
+		if i < len(s.Encodings) {
+			n.Received[i].RID = s.Encodings[i].RID
+		}
+	}
+	return n
+}
+
+func (o *sender) snapshot(now mono.Time) Sent {
+	r := &o.stats
+	return Sent{
+		SSRC: o.section.SSRC, RTXSSRC: o.section.RTXSSRC, ClockRate: r.Rate,
+		Packets: r.Packets, Bytes: r.Bytes, BytesLastSecond: r.BytesLastSecond(now),
+		Retransmissions: r.Retransmitted, NACKs: r.NACKs,
+		RTT: r.RTT, RTTOf: r.RTTOf, Lost: r.RemoteLost, Jitter: r.RemoteJitterTime(),
+		Link: r.Link.Percent(), Media: r.Media.Percent(),
+	}
+}
