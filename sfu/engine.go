@@ -39,6 +39,9 @@ type Engine struct {
 	hosts   []ice.HostAddr
 	hostsAt time.Time
 
+	tuneMu sync.Mutex
+	tuning Tuning
+
 	next    atomic.Uint32 // turn for shards of equal load
 	pending sync.WaitGroup
 	closed  atomic.Bool
@@ -47,6 +50,7 @@ type Engine struct {
 // site is a shard with what the other goroutines know about it.
 type site struct {
 	shard    *shard.Shard
+	options  *peer.Options // touched by the shard only, once it runs
 	conn     *netio.Conn
 	gathered chan struct{} // closed when srflx is final
 
@@ -68,6 +72,7 @@ func New(cfg Config) (*Engine, error) {
 		IPv6: cfg.IPv6, LinkLocal: cfg.IPv6LinkLocal,
 		PublicIPs: cfg.PublicIPs, KeepPrivate: cfg.KeepPrivate,
 	}}
+	e.tuning = cfg.tuning()
 	if cfg.Certificate == nil {
 		c, err := dtls.Generate(false)
 		if err != nil {
@@ -164,21 +169,17 @@ func (e *Engine) addSite(stun netip.AddrPort) error {
 		peers: make(map[*Peer]struct{}), sources: make(map[*Source]struct{}),
 		forwarders: make(map[*Forwarder]struct{}),
 	}
-	cfg := shard.Config{
-		Socket: conn, Logger: e.log,
-		Options: &peer.Options{
-			Lite:               e.cfg.ICELite,
-			RegularNomination:  e.cfg.RegularNomination,
-			ConsentFreshness:   e.cfg.ConsentFreshness,
-			KeepaliveConncheck: e.cfg.KeepaliveConncheck,
-			HangupOnFailed:     e.cfg.HangupOnFailed,
-			NoDTLS:             e.cfg.NoDTLS,
-			NackOptimizations:  e.cfg.NackOptimizations,
-			TWCCPeriod:         e.cfg.TWCCPeriod,
-			NoMediaTimer:       e.cfg.NoMediaTimer,
-			SlowlinkThreshold:  e.cfg.SlowlinkThreshold,
-		},
+	st.options = &peer.Options{
+		Lite:               e.cfg.ICELite,
+		RegularNomination:  e.cfg.RegularNomination,
+		ConsentFreshness:   e.cfg.ConsentFreshness,
+		KeepaliveConncheck: e.cfg.KeepaliveConncheck,
+		HangupOnFailed:     e.cfg.HangupOnFailed,
+		NoDTLS:             e.cfg.NoDTLS,
+		TWCCPeriod:         e.cfg.TWCCPeriod,
 	}
+	e.tuning.apply(st.options)
+	cfg := shard.Config{Socket: conn, Logger: e.log, Options: st.options}
 	if stun.IsValid() {
 		cfg.STUNServer = stun
 		cfg.OnReflexive = func(a netip.AddrPort, ok bool) { e.reflexive(st, a, ok) }

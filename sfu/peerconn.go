@@ -8,6 +8,7 @@ import (
 	"bifrons/dtls"
 	"bifrons/ice"
 	"bifrons/rtp/mono"
+	"bifrons/sfu/capture"
 	"bifrons/sfu/media"
 	"bifrons/sfu/peer"
 	"bifrons/sfu/route"
@@ -242,6 +243,18 @@ func (p *Peer) SendData(label, protocol string, binary bool, payload []byte) err
 		return ErrNoDataChannels
 	}
 	return l.send(label, protocol, binary, payload)
+}
+
+// SetCapture copies all further RTP and RTCP to a file; nil ends that. A file
+// that was set before is not closed.
+func (p *Peer) SetCapture(f *capture.File) {
+	p.do(func(_ mono.Time, c *peer.Peer) {
+		if f == nil {
+			c.SetCapture(nil)
+		} else {
+			c.SetCapture(f)
+		}
+	})
 }
 
 // Close ends the connection; EventClosed follows with the reason.

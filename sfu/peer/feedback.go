@@ -51,6 +51,9 @@ func (p *Peer) sendRTCP(now mono.Time, b []byte) {
 	if len(b) == 0 || !p.havePath {
 		return
 	}
+	if p.capture != nil {
+		p.capture.Take(now, true, true, b, nil)
+	}
 	room := p.shard.Reserve()
 	n := copy(room, b)
 	if p.sealer != nil {

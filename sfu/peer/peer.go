@@ -58,6 +58,12 @@ type DTLS interface {
 	Close()
 }
 
+// Capture takes copies of the packets of a peer as they are without
+// encryption: head and body behind each other, both lent. It must not block.
+type Capture interface {
+	Take(at mono.Time, outgoing, rtcp bool, head, body []byte)
+}
+
 // Config sets up one Peer.
 type Config struct {
 	Options     *Options
@@ -108,6 +114,8 @@ type Peer struct {
 	times      times
 	rtt        time.Duration // by RTCP
 	remb       uint64        // last estimate of the remote, bit/s
+
+	capture Capture // nil = none
 
 	lost    []uint16 // scratch
 	scratch []byte
@@ -177,6 +185,9 @@ func (p *Peer) Closed() bool { return p.closed }
 
 // Counters returns the counts so far.
 func (p *Peer) Counters() Counters { return p.count }
+
+// SetCapture gives all further packets to c as well; nil ends that.
+func (p *Peer) SetCapture(c Capture) { p.capture = c }
 
 // transmit sends one datagram as it is.
 func (p *Peer) transmit(path ice.Path, b []byte) {

@@ -28,6 +28,9 @@ func (p *Peer) handleRTP(now mono.Time, b *pktbuf.Buf) (kept bool) {
 	if src == nil {
 		return false
 	}
+	if p.capture != nil {
+		p.capture.Take(now, false, false, b.Bytes(), nil)
+	}
 	p.agent.Received(now, p.pathRun)
 	p.count.PacketsIn++
 	p.count.BytesIn += uint64(b.N)

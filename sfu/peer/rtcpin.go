@@ -24,6 +24,9 @@ func (p *Peer) handleRTCP(now mono.Time, b []byte) {
 		p.shard.Drop(media.DropRTCPMalformed)
 		return
 	}
+	if p.capture != nil {
+		p.capture.Take(now, false, true, b, nil)
+	}
 	p.agent.Received(now, p.pathRun)
 	for it := rtcp.Parse(b); it.Next(); {
 		switch it.Packet.Type {

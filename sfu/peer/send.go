@@ -117,7 +117,7 @@ func (o *sender) Send(now mono.Time, p *route.Packet, out route.Outgoing) {
 	if peer.opt.NackOptimizations && p.Info.Keyframe && p.Info.FrameStart {
 		o.history.forgetBefore(r.seq)
 	}
-	n := o.write(p, &r, c.PayloadType, s.SSRC, out.Seq, 0, 0)
+	n := o.write(now, p, &r, c.PayloadType, s.SSRC, out.Seq, 0, 0)
 	if n == 0 {
 		return
 	}
@@ -142,7 +142,7 @@ func (o *sender) Fill(now mono.Time, p *route.Packet, out route.Outgoing) {
 	if !o.history.put(now, r) {
 		return
 	}
-	if n := o.write(nil, &r, c.PayloadType, s.SSRC, out.Seq, 0, 0); n > 0 {
+	if n := o.write(now, nil, &r, c.PayloadType, s.SSRC, out.Seq, 0, 0); n > 0 {
 		peer.sent(now, n)
 	}
 }
@@ -179,12 +179,12 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 			s.peer.twccSeq++
 			again.transportSeq = s.peer.twccSeq
 		}
-		n = o.write(p, &again, rtx, s.RTXSSRC, o.rtxSeq, 1, seq)
+		n = o.write(now, p, &again, rtx, s.RTXSSRC, o.rtxSeq, 1, seq)
 		o.rtxSeq++
 	} else {
 		// The same packet again, to the bit: SRTP must not see two plaintexts
 		// with one index.
-		n = o.write(p, r, pt, s.SSRC, uint64(r.seq), 0, 0)
+		n = o.write(now, p, r, pt, s.SSRC, uint64(r.seq), 0, 0)
 	}
 	if n > 0 {
 		s.peer.count.Retransmitted++
@@ -197,7 +197,7 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 // number. With rtx 1 the payload starts with the original sequence number osn
 // (RFC 4588). p is nil for padding. It returns the packet's size, 0 if it was
 // not sent.
-func (o *sender) write(p *route.Packet, r *record, pt uint8, ssrc uint32, index uint64, rtx int, osn uint16) int {
+func (o *sender) write(now mono.Time, p *route.Packet, r *record, pt uint8, ssrc uint32, index uint64, rtx int, osn uint16) int {
 	s := o.section
 	peer := s.peer
 	b := peer.shard.Reserve()
@@ -228,6 +228,9 @@ func (o *sender) write(p *route.Packet, r *record, pt uint8, ssrc uint32, index 
 		body = p.Payload()
 	}
 	size := head + len(body)
+	if peer.capture != nil {
+		peer.capture.Take(now, true, false, b[:head], body)
+	}
 	if peer.sealer != nil {
 		var err error
 		if size, err = peer.sealer.SealRTP(b, head, body, uint32(index>>16)); err != nil {
