@@ -87,6 +87,15 @@ func (f *Forwarder) Message(binary bool, payload []byte) {
 	})
 }
 
+// SetPaused stops or resumes the forwarding.
+func (f *Forwarder) SetPaused(paused bool) {
+	f.site.shard.Post(func(now mono.Time) {
+		if f.core != nil {
+			f.core.SetPaused(now, paused)
+		}
+	})
+}
+
 // Close ends the forwarding.
 func (f *Forwarder) Close() {
 	f.site.shard.Post(func(mono.Time) {
@@ -99,6 +108,20 @@ func (f *Forwarder) Close() {
 	})
 }
 
+// keyframeRequest is a request of the receiver at an address: for the forwarder
+// with that SSRC, or for all that send there.
+func (st *site) keyframeRequest(now mono.Time, from netip.AddrPort, ssrc uint32) {
+	known := false
+	for f := range st.forwarders {
+		known = known || f.core.RTCP == from && f.core.SSRC == ssrc
+	}
+	for f := range st.forwarders {
+		if f.core.RTCP == from && (!known || f.core.SSRC == ssrc) {
+			f.core.RequestKeyframe(now)
+		}
+	}
+}
+
 // plainPort is the socket by which a site sends plain RTP, opened with its first
 // use. RTCP of the receivers comes by it too.
 func (e *Engine) plainPort(st *site) (*port, error) {
@@ -109,10 +132,8 @@ func (e *Engine) plainPort(st *site) (*port, error) {
 	}
 	p, err := e.openPort(st, netio.Config{IPv6: true, DSCP: e.cfg.DSCP},
 		func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool {
-			for f := range st.forwarders {
-				if f.core != nil && f.core.RTCP == m.Remote {
-					f.core.Feedback(now, b.Bytes())
-				}
+			if ssrc, ok := plain.KeyframeRequest(b.Bytes()); ok {
+				st.keyframeRequest(now, m.Remote, ssrc)
 			}
 			return false
 		})

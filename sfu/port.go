@@ -12,6 +12,53 @@ import (
 	"bifrons/sfu/shard"
 )
 
+// Bind says where a port of a Source is.
+type Bind struct {
+	// Addr is the address to bind to, invalid = any.
+	Addr netip.Addr
+	// Group is the multicast group to join, invalid = none, and Interface the
+	// name of the network interface to join it on, "" = the system's choice.
+	Group     netip.Addr
+	Interface string
+	// PortMin and PortMax are the range to choose from; 0 = any.
+	PortMin, PortMax uint16
+}
+
+// BindTo makes a Bind of what users write: a multicast group, and the name or an
+// address of a network interface; "" stands for none. Unspecified addresses are
+// any address.
+func BindTo(group, ifc string) (b Bind, err error) {
+	if ifc != "" {
+		if b.Addr, b.Interface, err = findInterface(ifc); err != nil {
+			return Bind{}, err
+		}
+	}
+	if group != "" {
+		if b.Group, err = netip.ParseAddr(group); err != nil || !b.Group.IsMulticast() {
+			return Bind{}, fmt.Errorf("sfu: %q is not a multicast group", group)
+		}
+	}
+	return b, nil
+}
+
+// findInterface finds the address and name of an interface by either.
+func findInterface(s string) (netip.Addr, string, error) {
+	list, err := netio.Interfaces()
+	if err != nil {
+		return netip.Addr{}, "", fmt.Errorf("sfu: %w", err)
+	}
+	addr, err := netip.ParseAddr(s)
+	if err == nil && addr.IsUnspecified() {
+		return netip.Addr{}, "", nil
+	}
+	for _, a := range list {
+		if addr.IsValid() && a.Addr.WithZone("") == addr.Unmap().WithZone("") || a.Interface == s {
+			return a.Addr, a.Interface, nil
+		}
+	}
+	return netip.Addr{}, "", fmt.Errorf("sfu: %q is neither an address nor an interface of this machine", s)
+}
+
 // portSlots is how many datagrams a port takes at a time.
 const portSlots = 32
 

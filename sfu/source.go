@@ -3,7 +3,6 @@ package sfu
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -17,13 +16,6 @@ import (
 
 // Stream describes one stream of a Source; see package plain.
 type Stream = plain.Stream
-
-// SRTPKey is a master key for SRTP outside of WebRTC, as SDES carries them (RFC
-// 4568): key and salt have the lengths that the profile asks for.
-type SRTPKey struct {
-	Profile   srtp.Profile
-	Key, Salt []byte
-}
 
 // SourceConfig describes media that does not come by a peer connection.
 type SourceConfig struct {
@@ -150,18 +142,6 @@ func (s *Source) Age(stream int) (age time.Duration, ok bool) {
 		}
 	})
 	return age, ok
-}
-
-// Bind says where a port of a Source is.
-type Bind struct {
-	// Addr is the address to bind to, invalid = any.
-	Addr netip.Addr
-	// Group is the multicast group to join, invalid = none, and Interface the
-	// name of the network interface to join it on, "" = the system's choice.
-	Group     netip.Addr
-	Interface string
-	// PortMin and PortMax are the range to choose from; 0 = any.
-	PortMin, PortMax uint16
 }
 
 // ListenRTP opens a port for the packets of one encoding of a stream; a negative

@@ -35,6 +35,7 @@ type Forwarder struct {
 	loop  Loop
 	track *route.Track
 	sub   *route.Subscription // nil: one encoding, as a tap
+	held  bool
 
 	// The numbering of a tap: that of the source, which goes on when the source
 	// changes under an SSRC of ours.
@@ -79,17 +80,41 @@ func (f *Forwarder) Latch() {
 	}
 }
 
-// Feedback takes RTCP of the receiver.
-func (f *Forwarder) Feedback(now mono.Time, b []byte) {
-	if f.track == nil || rtcp.Validate(b) != nil {
-		return
+// SetPaused stops or resumes the forwarding.
+func (f *Forwarder) SetPaused(now mono.Time, paused bool) {
+	switch {
+	case f.track == nil:
+	case f.sub != nil:
+		f.sub.SetPaused(now, paused)
+	case f.held && !paused:
+		f.track.RequestKeyframe(now)
+	}
+	f.held = paused
+}
+
+// RequestKeyframe passes a request of the receiver on.
+func (f *Forwarder) RequestKeyframe(now mono.Time) {
+	if f.track != nil {
+		f.track.RequestKeyframe(now)
+	}
+}
+
+// KeyframeRequest finds a request for a key frame in RTCP (RFC 4585, 6.3.1; RFC
+// 5104, 4.3.1), and the SSRC that it is about.
+func KeyframeRequest(b []byte) (ssrc uint32, ok bool) {
+	if rtcp.Validate(b) != nil {
+		return 0, false
 	}
 	for it := rtcp.Parse(b); it.Next(); {
-		if fb, ok := it.Packet.Feedback(); ok && (fb.IsPLI() || fb.IsFIR()) {
-			f.track.RequestKeyframe(now)
-			return
+		f, isFeedback := it.Packet.Feedback()
+		switch {
+		case isFeedback && f.IsPLI():
+			return f.Media, true
+		case isFeedback && f.FIRLen() > 0:
+			return f.FIR(0).SSRC, true
 		}
 	}
+	return 0, false
 }
 
 // Close ends the forwarding.
@@ -107,7 +132,7 @@ func (f *Forwarder) Close() {
 
 // Take implements route.Tap.
 func (f *Forwarder) Take(p *route.Packet) {
-	if int(p.Encoding) != f.Encoding {
+	if f.held || int(p.Encoding) != f.Encoding {
 		return
 	}
 	if !f.started || p.SSRC != f.source {
