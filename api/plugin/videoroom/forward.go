@@ -1,258 +1,241 @@
 package videoroom
 
 import (
-	"slices"
+	"context"
+	"math/rand/v2"
+	"net"
+	"net/netip"
 	"strings"
+	"time"
 
 	"bifrons/api/json"
 	"bifrons/api/plugin"
+	"bifrons/sdp"
+	"bifrons/sfu"
+	"bifrons/sfu/media"
 )
 
-// forwardRequests adds the requests that have to do with media outside of
-// WebRTC: RTP forwarders and publishers on other servers.
-func (p *Plugin) forwardRequests(add func(string, func(*plugin.Request, *json.Writer) plugin.Response, ...plugin.Field)) {
-	room, publisher := p.idField("room", true), p.idField("publisher_id", true)
-	user := p.idField("id", true)
-	must := func(name string, t plugin.Type) plugin.Field {
-		return plugin.Field{Name: name, Type: t, Required: true}
+// forwarder sends one stream of a publisher's as plain RTP or SRTP, or the
+// messages of its data channel. room.mu guards it.
+type forwarder struct {
+	forwarding // fixed
+	id         uint32
+	remote     *remotization // that it belongs to, nil if none
+	media      *sfu.Forwarder
+}
+
+// forwarding says where a stream goes to, and how.
+type forwarding struct {
+	to        netip.AddrPort
+	rtcp      uint16 // port of the receiver's RTCP, 0 = none
+	pt        uint8  // 0 = as it comes
+	ssrc      uint32 // 0 = as it comes
+	substream int
+	best      bool // simulcast: the best substream, instead of one as it comes
+	key       *sfu.SRTPKey
+}
+
+// forward adds a forwarder. room.mu is held.
+func (s *stream) forward(x forwarding, remote *remotization) (*forwarder, error) {
+	f := &forwarder{forwarding: x, remote: remote, id: s.publisher.room.freeForwarder()}
+	c := sfu.Forward{To: x.to, PayloadType: x.pt, SSRC: x.ssrc, Encoding: x.substream, SRTP: x.key}
+	if x.rtcp != 0 {
+		c.RTCP = netip.AddrPortFrom(x.to.Addr(), x.rtcp)
 	}
-	with := func(list []plugin.Field, more ...plugin.Field) []plugin.Field { return append(more, list...) }
-
-	add("rtp_forward", p.rtpForward, with(forwardFields, room, publisher, must("host", plugin.String))...)
-	add("stop_rtp_forward", p.stopForward, room, publisher, must("stream_id", plugin.Uint))
-	add("listforwarders", p.listForwarders, room)
-	add("publish_remotely", p.publishRemotely, with(transportFields, room, publisher,
-		must("remote_id", plugin.String), must("host", plugin.String), must("port", plugin.Uint))...)
-	add("unpublish_remotely", p.unpublishRemotely, room, publisher, must("remote_id", plugin.String))
-	add("listremotes", p.listRemotes, room, publisher)
-	add("add_remote_publisher", p.addRemote, with(remoteFields, room, p.idField("id", false),
-		must("streams", plugin.NonEmptyArray))...)
-	add("update_remote_publisher", p.updateRemote, with(remoteFields, room, user, must("streams", plugin.Array))...)
-	add("remove_remote_publisher", p.removeRemote, room, user)
-}
-
-var transportFields = fields(
-	typed(plugin.String, "host_family", "srtp_crypto"),
-	typed(plugin.Uint, "rtcp_port", "srtp_suite"),
-	[]plugin.Field{{Name: "admin_key", Type: plugin.String}},
-)
-
-var forwardFields = fields(transportFields,
-	typed(plugin.Array, "streams"),
-	typed(plugin.Bool, "simulcast"),
-	typed(plugin.Uint, "audio_port", "audio_rtcp_port", "audio_ssrc", "audio_pt",
-		"video_port", "video_rtcp_port", "video_ssrc", "video_pt",
-		"video_port_2", "video_ssrc_2", "video_pt_2", "video_port_3", "video_ssrc_3", "video_pt_3", "data_port"),
-)
-
-var forwardItem = fields(
-	[]plugin.Field{{Name: "mid", Type: plugin.String, Required: true}, {Name: "port", Type: plugin.Uint, Required: true}},
-	typed(plugin.String, "host", "host_family"),
-	typed(plugin.Bool, "simulcast"),
-	typed(plugin.Uint, "rtcp_port", "ssrc", "pt", "port_2", "ssrc_2", "pt_2", "port_3", "ssrc_3", "pt_3"),
-)
-
-var remoteFields = fields(
-	typed(plugin.String, "display", "mcast", "iface", "srtp_crypto"),
-	typed(plugin.Object, "metadata"),
-	typed(plugin.Uint, "port", "rtcp_port", "srtp_suite"),
-)
-
-var remoteItem = fields(
-	[]plugin.Field{{Name: "type", Type: plugin.String, Required: true},
-		{Name: "mindex", Type: plugin.Uint, Required: true}, {Name: "mid", Type: plugin.String, Required: true}},
-	typed(plugin.String, "codec", "description", "h264_profile", "vp9_profile"),
-	typed(plugin.Bool, "disabled", "stereo", "fec", "dtx", "simulcast", "svc"),
-	typed(plugin.Uint, "audiolevel_ext_id", "videoorient_ext_id", "playoutdelay_ext_id"),
-)
-
-// noForwarding is the error for those who want to forward.
-func noForwarding() plugin.Response {
-	return fail(errUnknown, "RTP forwarding is not available in this build yet")
-}
-
-// forwarding is manage for what the administrator may have reserved.
-func (p *Plugin) forwarding(body *json.Value, f func(r *room) plugin.Response) plugin.Response {
-	if p.general.lockForwarding {
-		if err := authorize(body, "admin_key", p.general.adminKey); err != nil {
-			return plugin.Response{Err: err}
+	if x.best && s.simulcast {
+		c.Encoding = -1
+		if c.SSRC == 0 {
+			c.SSRC = f.id
 		}
 	}
-	return p.manage(body, f)
+	section := s.mindex
+	if s.kind == sdp.Application {
+		section = -1
+	}
+	var err error
+	if f.media, err = s.publisher.room.plugin.gw.Engine().Forward(s.publisher.origin(), section, c); err != nil {
+		return nil, err
+	}
+	f.media.SetPaused(!s.flows())
+	s.forwarders = append(s.forwarders, f)
+	return f, nil
 }
 
-// feed finds the publisher whom a request is about. room.mu is held.
-func (r *room) feed(body *json.Value) (*publisher, *plugin.Error) {
-	name, _ := r.plugin.parseID(body.Get("publisher_id"))
-	if p := r.publisher(name); p != nil {
-		return p, nil
+// freeForwarder makes an id that no forwarder of the room has. room.mu is held.
+func (r *room) freeForwarder() uint32 {
+	for {
+		id := rand.Uint32()
+		if id != 0 && !r.hasForwarder(id) {
+			return id
+		}
 	}
-	return nil, errorf(errNoSuchFeed, "No such feed (%s)", name)
 }
 
-// rtpForward sends a publisher's media somewhere as plain RTP or SRTP.
-func (p *Plugin) rtpForward(r *plugin.Request, _ *json.Writer) plugin.Response {
-	err := checkTransport(r.Body)
-	for _, v := range json.Array(r.Body.Get("streams")) {
-		if err == nil {
-			err = checkItem(forwardItem, v, "streams")
-		}
-		if err == nil {
-			err = checkFamily(v)
+func (r *room) hasForwarder(id uint32) bool {
+	for _, p := range r.participants {
+		if _, f := p.forwarder(id); f != nil {
+			return true
 		}
 	}
-	if err != nil {
-		return plugin.Response{Err: err}
-	}
-	return p.forwarding(r.Body, func(room *room) plugin.Response {
-		if _, err := room.feed(r.Body); err != nil {
-			return plugin.Response{Err: err}
-		}
-		return noForwarding()
-	})
+	return false
 }
 
-func checkFamily(body *json.Value) *plugin.Error {
+// forwarder finds one by its id. room.mu is held.
+func (p *publisher) forwarder(id uint32) (*stream, *forwarder) {
+	for _, s := range p.streams {
+		for _, f := range s.forwarders {
+			if f.id == id {
+				return s, f
+			}
+		}
+	}
+	return nil, nil
+}
+
+// stopForwarders ends those that match. room.mu is held.
+func (s *stream) stopForwarders(match func(f *forwarder) bool) {
+	kept := s.forwarders[:0]
+	for _, f := range s.forwarders {
+		if match(f) {
+			f.media.Close()
+		} else {
+			kept = append(kept, f)
+		}
+	}
+	clear(s.forwarders[len(kept):])
+	s.forwarders = kept
+}
+
+// stopForwarders ends all forwarders of a publisher's. room.mu is held.
+func (p *publisher) stopForwarders() {
+	for _, s := range p.streams {
+		s.stopForwarders(func(*forwarder) bool { return true })
+	}
+}
+
+// holdForwarders follows a change of stream.flows. room.mu is held.
+func (s *stream) holdForwarders() {
+	for _, f := range s.forwarders {
+		f.media.SetPaused(!s.flows())
+	}
+}
+
+// messageForwarders sends a message of the data channel on. room.mu is held.
+func (s *stream) messageForwarders(binary bool, payload []byte) {
+	if !s.flows() {
+		return
+	}
+	for _, f := range s.forwarders {
+		f.media.Message(binary, payload)
+	}
+}
+
+// write writes a forwarder into an open object.
+func (f *forwarder) write(w *json.Writer, s *stream) {
+	w.Uint("stream_id", uint64(f.id))
+	w.Str("host", f.to.Addr().String())
+	w.Int("port", int64(f.to.Port()))
+	w.Str("type", kindName(s.kind))
+	if s.kind == sdp.Application {
+		return
+	}
+	optUint(w, "local_rtcp_port", uint64(f.media.RTCPPort()))
+	optUint(w, "remote_rtcp_port", uint64(f.rtcp))
+	optUint(w, "pt", uint64(f.pt))
+	optUint(w, "ssrc", uint64(f.ssrc))
+	optUint(w, "substream", uint64(f.substream))
+	optTrue(w, "srtp", f.key != nil)
+}
+
+func optUint(w *json.Writer, key string, n uint64) {
+	if n != 0 {
+		w.Uint(key, n)
+	}
+}
+
+// destination is where a request wants media to be sent, and with which key.
+type destination struct {
+	addr netip.Addr // invalid if the request names no host
+	key  *sfu.SRTPKey
+}
+
+// resolveTimeout bounds how long a name is looked up.
+const resolveTimeout = 5 * time.Second
+
+// resolve finds the address of the host in a request. It may take a while and
+// must not be called with a lock held.
+func resolve(body *json.Value) (netip.Addr, *plugin.Error) {
+	host, ok := json.String(body.Get("host"))
+	if !ok {
+		return netip.Addr{}, nil
+	}
 	family, _ := json.String(body.Get("host_family"))
-	if family != "" && !strings.EqualFold(family, "ipv4") && !strings.EqualFold(family, "ipv6") {
-		return errorf(errInvalidElement, "Unsupported protocol family (%s)", family)
+	network := "ip"
+	switch strings.ToLower(family) {
+	case "ipv4":
+		network = "ip4"
+	case "ipv6":
+		network = "ip6"
 	}
-	return nil
-}
-
-// checkTransport looks at where media is to be sent, and how it is encrypted.
-func checkTransport(body *json.Value) *plugin.Error {
-	if err := checkFamily(body); err != nil {
-		return err
+	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
+	defer cancel()
+	list, err := net.DefaultResolver.LookupNetIP(ctx, network, host)
+	if err != nil || len(list) == 0 {
+		return netip.Addr{}, errorf(errInvalidElement, "Could not resolve address (%s)", host)
 	}
-	suite, hasSuite := json.Int(body.Get("srtp_suite"))
-	_, hasKey := json.String(body.Get("srtp_crypto"))
-	switch {
-	case hasSuite && suite != 32 && suite != 80:
-		return errorf(errInvalidElement, "Invalid SRTP suite (%d)", suite)
-	case hasSuite != hasKey:
-		return errorf(errMissingElement, "Missing mandatory element (srtp_suite or srtp_crypto)")
-	}
-	return nil
-}
-
-// stopForward ends what rtpForward began.
-func (p *Plugin) stopForward(r *plugin.Request, _ *json.Writer) plugin.Response {
-	stream, _ := json.Int(r.Body.Get("stream_id"))
-	return p.forwarding(r.Body, func(room *room) plugin.Response {
-		if _, err := room.feed(r.Body); err != nil {
-			return plugin.Response{Err: err}
+	for _, a := range list { // IPv4 first, which every receiver has
+		if a.Unmap().Is4() {
+			return a.Unmap(), nil
 		}
-		return fail(errNoSuchFeed, "No such stream (%d)", stream)
-	})
-}
-
-// listForwarders tells what is forwarded.
-func (p *Plugin) listForwarders(r *plugin.Request, w *json.Writer) plugin.Response {
-	return p.manage(r.Body, func(room *room) plugin.Response {
-		w.Str("videoroom", "forwarders")
-		room.writeRoom(w)
-		w.Array("publishers")
-		w.EndArray()
-		return plugin.Response{}
-	})
-}
-
-// publishRemotely sends all of a publisher's media to another server.
-func (p *Plugin) publishRemotely(r *plugin.Request, _ *json.Writer) plugin.Response {
-	err := checkTransport(r.Body)
-	if port, _ := json.Int(r.Body.Get("port")); err == nil && (port == 0 || port > 1<<16-1) {
-		err = errorf(errInvalidElement, "Invalid element (port)")
 	}
+	return list[0], nil
+}
+
+// destinationOf reads where a request wants media to be sent.
+func destinationOf(body *json.Value) (d destination, err *plugin.Error) {
+	if err = checkTransport(body); err != nil {
+		return d, err
+	}
+	if d.key, err = keyOf(body); err != nil {
+		return d, err
+	}
+	d.addr, err = resolve(body)
+	return d, err
+}
+
+// keyOf reads the SRTP key of a request, nil if it has none.
+func keyOf(body *json.Value) (*sfu.SRTPKey, *plugin.Error) {
+	suite, _ := json.Int(body.Get("srtp_suite"))
+	crypto, ok := json.String(body.Get("srtp_crypto"))
+	if !ok {
+		return nil, nil
+	}
+	key, err := sfu.NewSRTPKey(int(suite), crypto)
 	if err != nil {
-		return plugin.Response{Err: err}
+		return nil, errorf(errInvalidElement, "Invalid element (srtp_crypto: %v)", err)
 	}
-	return p.forwarding(r.Body, func(room *room) plugin.Response {
-		if _, err := room.feed(r.Body); err != nil {
-			return plugin.Response{Err: err}
-		}
-		return noForwarding()
-	})
+	return key, nil
 }
 
-// unpublishRemotely ends what publishRemotely began.
-func (p *Plugin) unpublishRemotely(r *plugin.Request, _ *json.Writer) plugin.Response {
-	remote, _ := json.String(r.Body.Get("remote_id"))
-	return p.manage(r.Body, func(room *room) plugin.Response {
-		if _, err := room.feed(r.Body); err != nil {
-			return plugin.Response{Err: err}
-		}
-		return fail(errNoSuchFeed, "No such remote (%s)", remote)
-	})
+// portOf reads a port; 0 if it is absent.
+func portOf(body *json.Value, name string) (uint16, *plugin.Error) {
+	n, _ := json.Int(body.Get(name))
+	if n < 0 || n > 65535 {
+		return 0, errorf(errInvalidElement, "Invalid element (%s should be a port)", name)
+	}
+	return uint16(n), nil
 }
 
-// listRemotes tells to which servers a publisher's media goes.
-func (p *Plugin) listRemotes(r *plugin.Request, w *json.Writer) plugin.Response {
-	return p.manage(r.Body, func(room *room) plugin.Response {
-		feed, err := room.feed(r.Body)
-		if err != nil {
-			return plugin.Response{Err: err}
-		}
-		w.Str("videoroom", "success")
-		room.writeRoom(w)
-		p.writeID(w, "id", feed.id)
-		w.Array("list")
-		w.EndArray()
-		return plugin.Response{}
-	})
-}
-
-// addRemote adds a publisher whose media comes from another server.
-func (p *Plugin) addRemote(r *plugin.Request, _ *json.Writer) plugin.Response {
-	if err := checkRemote(r.Body); err != nil {
-		return plugin.Response{Err: err}
+// format reads payload type and SSRC of a forwarder.
+func (x *forwarding) format(body *json.Value, pt, ssrc string) *plugin.Error {
+	n, _ := json.Int(body.Get(pt))
+	m, _ := json.Int(body.Get(ssrc))
+	if n < 0 || n > 127 || m < 0 || m > 1<<32-1 {
+		return errorf(errInvalidElement, "Invalid element (%s or %s)", pt, ssrc)
 	}
-	return p.manage(r.Body, func(room *room) plugin.Response {
-		name, ok := p.parseID(r.Body.Get("id"))
-		if !p.none(name, ok) && room.publisher(name) != nil {
-			return fail(errIDExists, "User ID %s already exists", name)
-		}
-		return noForwarding()
-	})
-}
-
-func checkRemote(body *json.Value) *plugin.Error {
-	if err := checkTransport(body); err != nil {
-		return err
-	}
-	for _, v := range json.Array(body.Get("streams")) {
-		if err := checkItem(remoteItem, v, "streams"); err != nil {
-			return err
-		}
-		kind, _ := json.String(v.Get("type"))
-		codec, ok := json.String(v.Get("codec"))
-		kind, codec = strings.ToLower(kind), strings.ToLower(codec)
-		known, named := knownCodecs[kind]
-		switch {
-		case !named:
-			return errorf(errInvalidElement, "Invalid element (type %s)", kind)
-		case known != nil && (!ok || !slices.Contains(known, codec)):
-			return errorf(errMissingElement, "Missing or invalid element (codec)")
-		}
-	}
+	x.pt, x.ssrc = uint8(n), uint32(m)
 	return nil
 }
 
-// updateRemote changes what a publisher on another server publishes.
-func (p *Plugin) updateRemote(r *plugin.Request, w *json.Writer) plugin.Response {
-	if err := checkRemote(r.Body); err != nil {
-		return plugin.Response{Err: err}
-	}
-	return p.removeRemote(r, w)
-}
-
-// removeRemote ends what addRemote began.
-func (p *Plugin) removeRemote(r *plugin.Request, _ *json.Writer) plugin.Response {
-	return p.manage(r.Body, func(room *room) plugin.Response {
-		user, err := room.user(r.Body)
-		if err != nil {
-			return plugin.Response{Err: err}
-		}
-		return fail(errNoSuchFeed, "User %s in room %s is not remote", user.id, room.id)
-	})
-}
+// numEncodings is how many substreams a stream may have.
+const numEncodings = media.MaxEncodings

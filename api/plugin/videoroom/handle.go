@@ -80,9 +80,14 @@ func (h *handle) closePeer() {
 	}
 }
 
+// A participant without a handle hears of nothing.
+
 // push sends an event without description that answers no request. The fields
 // go after "videoroom": kind.
 func (h *handle) push(kind string, fields func(w *json.Writer)) {
+	if h == nil {
+		return
+	}
 	h.host.Push("", event(kind, fields), nil)
 }
 
@@ -97,7 +102,7 @@ func event(kind string, fields func(w *json.Writer)) []byte {
 // notify sends an event about the handle to the event handlers. The fields go
 // after "event": name.
 func (h *handle) notify(name string, fields func(w *json.Writer)) {
-	if h.plugin.general.events && h.plugin.gw.Notifying() {
+	if h != nil && h.plugin.general.events && h.plugin.gw.Notifying() {
 		h.host.Notify(object(func(w *json.Writer) {
 			w.Str("event", name)
 			fields(w)
@@ -107,7 +112,7 @@ func (h *handle) notify(name string, fields func(w *json.Writer)) {
 
 // notifyRaw sends an event that is complete to the event handlers.
 func (h *handle) notifyRaw(data []byte) {
-	if h.plugin.general.events && h.plugin.gw.Notifying() {
+	if h != nil && h.plugin.general.events && h.plugin.gw.Notifying() {
 		h.host.Notify(data)
 	}
 }

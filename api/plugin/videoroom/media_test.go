@@ -322,8 +322,8 @@ func TestSubscriberAmongComersAndGoers(t *testing.T) {
 		return true
 	})
 	for _, x := range v.lines() {
-		if x.kind != sdp.Application && (!x.ready || x.fed.peer == nil || x.held) {
-			t.Errorf("m-line %d: ready %v, fed %v, held %v", x.index, x.ready, x.fed.peer != nil, x.held)
+		if x.kind != sdp.Application && (!x.ready || x.fed.origin == nil || x.held) {
+			t.Errorf("m-line %d: ready %v, fed %v, held %v", x.index, x.ready, x.fed.origin != nil, x.held)
 		}
 	}
 	audio, video := l.newest(false), l.newest(true)

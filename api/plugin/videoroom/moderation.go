@@ -87,6 +87,7 @@ func (p *Plugin) listParticipants(r *plugin.Request, w *json.Writer) plugin.Resp
 			w.Object("")
 			x.writeIdentity(w)
 			optTrue(w, "dummy", x.dummy)
+			optTrue(w, "remote", x.source != nil)
 			w.Bool("publisher", x.publishing())
 			if x.publishing() && x.hasLevels() {
 				w.Bool("talking", x.talking)

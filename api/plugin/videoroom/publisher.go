@@ -23,6 +23,7 @@ func (p *publisher) connected() {
 	}
 	p.setWindows()
 	p.startKeyframes()
+	p.cascade()
 	p.announce()
 	p.notifyStreams("published")
 }
@@ -46,6 +47,9 @@ func (p *publisher) data(_ string, binary bool, payload []byte) {
 	s := p.firstData
 	if p.gone {
 		s = nil
+	}
+	if s != nil {
+		s.messageForwarders(binary, payload)
 	}
 	p.room.mu.Unlock()
 	if s != nil {
@@ -231,6 +235,7 @@ func (p *publisher) writeGone(w *json.Writer) {
 // reset forgets the peer connection. room.mu is held.
 func (p *publisher) reset() {
 	p.stopKeyframes()
+	p.stopForwarders()
 	p.up, p.e2ee, p.talking = false, false, false
 	p.streams, p.firstData = nil, nil
 	p.wantedAudioCodec, p.wantedVideoCodec = "", ""

@@ -62,6 +62,7 @@ func (p *publisher) answered() {
 		return // or connected does it
 	}
 	p.setWindows()
+	p.cascade()
 	r.feedChanged(p)
 	p.announce()
 	p.notifyStreams("updated")
@@ -186,6 +187,7 @@ func (p *publisher) agree(d *sdp.Description, offer *plugin.JSEP) {
 func (s *stream) disable() {
 	s.disabled, s.talking = true, false
 	s.gateChanged()
+	s.stopForwarders(func(*forwarder) bool { return true })
 }
 
 // agree takes over what the answer says about one section.

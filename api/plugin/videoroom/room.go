@@ -42,6 +42,11 @@ func (r *room) add(p *publisher) {
 func (r *room) remove(p *publisher) {
 	p.gone = true
 	p.stopKeyframes()
+	p.stopForwarders()
+	p.remotes = nil
+	if p.source != nil {
+		p.source.Close()
+	}
 	if r.participants[p.id] == p {
 		delete(r.participants, p.id)
 		delete(r.private, p.privateID)
@@ -100,7 +105,7 @@ func (r *room) codecs(kind sdp.Kind) []string {
 func (r *room) full(p *publisher) bool {
 	n := 0
 	for _, other := range r.participants {
-		if other != p && !other.dummy && (other.up || len(other.streams) > 0) {
+		if other != p && other.h != nil && (other.up || len(other.streams) > 0) {
 			n++
 		}
 	}

@@ -215,6 +215,7 @@ func (s *stream) gateChanged() {
 	for x := range s.subscribers {
 		x.line.sync()
 	}
+	s.holdForwarders()
 }
 
 // delayChanged adapts the playout delay of a stream, where the subscribers have

@@ -56,7 +56,7 @@ type line struct {
 
 // feed is where the media of an m-line comes from.
 type feed struct {
-	peer    *sfu.Peer
+	origin  sfu.Origin
 	section int
 }
 
@@ -150,10 +150,10 @@ func (l *line) sync() {
 	var want feed
 	st := l.stream()
 	if st != nil && l.ready && l.sub.live {
-		want = feed{st.publisher.peer(), st.mindex}
+		want = feed{st.publisher.origin(), st.mindex}
 	}
-	if want.peer == nil {
-		if l.fed.peer != nil {
+	if want.origin == nil {
+		if l.fed.origin != nil {
 			peer.Unsubscribe(l.index)
 		}
 		l.fed = feed{}
@@ -163,7 +163,7 @@ func (l *line) sync() {
 	switch {
 	case l.fed != want:
 		peer.Subscribe(sfu.Subscription{
-			Source: want.peer, SourceSection: want.section, Section: l.index,
+			Source: want.origin, SourceSection: want.section, Section: l.index,
 			Paused: held, Target: l.target(), Fallback: l.wait(),
 		})
 		l.fed, l.held = want, held
@@ -190,7 +190,7 @@ func (l *line) wait() time.Duration { return time.Duration(l.fallback) * time.Mi
 
 // retarget tells the engine which layers to forward. room.mu is held.
 func (l *line) retarget() {
-	if peer := l.sub.h.host.Peer(); peer != nil && l.fed.peer != nil {
+	if peer := l.sub.h.host.Peer(); peer != nil && l.fed.origin != nil {
 		peer.SetTarget(l.index, l.target(), l.wait())
 	}
 }
@@ -206,7 +206,7 @@ func (l *line) delay() (least, most int) {
 
 // syncDelay tells the engine the playout delay. room.mu is held.
 func (l *line) syncDelay() {
-	if peer := l.sub.h.host.Peer(); peer != nil && l.fed.peer != nil && l.kind == sdp.Video {
+	if peer := l.sub.h.host.Peer(); peer != nil && l.fed.origin != nil && l.kind == sdp.Video {
 		least, most := l.delay()
 		peer.SetPlayoutDelay(l.index, least, most)
 	}

@@ -82,10 +82,13 @@ type room struct {
 // dummy or remote one, which has no handle.
 type publisher struct {
 	room      *room   // fixed
-	h         *handle // fixed; nil for dummies
+	h         *handle // fixed; nil for dummies and remote ones
 	id        id      // fixed
 	privateID uint32  // fixed
 	dummy     bool    // fixed
+	// source is what a publisher on another server comes by; fixed, else nil.
+	source  *sfu.Source
+	remotes []*remotization // where he is published besides
 
 	display  string // "" = none
 	metadata []byte // compact JSON object, nil = none
@@ -137,6 +140,10 @@ type stream struct {
 	talking                                 bool
 
 	subscribers map[*subscription]struct{} // the subscriber side's to change
+	forwarders  []*forwarder
+
+	remoteMID  string // fixed; how the other server calls it
+	remoteSSRC uint32 // of its lowest encoding
 }
 
 // flows tells whether packets of the stream go to subscribers at all. room.mu
@@ -154,6 +161,18 @@ func (p *publisher) peer() *sfu.Peer {
 	return p.h.host.Peer()
 }
 
+// origin is where a publisher's media comes from, nil if it does not. room.mu
+// may be held.
+func (p *publisher) origin() sfu.Origin {
+	if p.source != nil {
+		return p.source
+	}
+	if peer := p.peer(); peer != nil {
+		return peer
+	}
+	return nil
+}
+
 // publishing tells whether one can subscribe to a participant. room.mu is held.
 func (p *publisher) publishing() bool { return p.dummy || p.up }
 
@@ -169,8 +188,14 @@ func (p *publisher) stream(mid string) *stream {
 
 // requestKeyframe asks the publisher for a key frame. room.mu is held.
 func (s *stream) requestKeyframe() {
-	if peer := s.publisher.peer(); peer != nil && s.kind == sdp.Video && !s.disabled {
-		peer.RequestKeyframe(s.mindex)
+	if s.kind != sdp.Video || s.disabled {
+		return
+	}
+	switch from := s.publisher.origin().(type) {
+	case *sfu.Peer:
+		from.RequestKeyframe(s.mindex)
+	case *sfu.Source:
+		from.RequestKeyframe(s.mindex)
 	}
 }
 

@@ -1,0 +1,350 @@
+package videoroom
+
+import (
+	"net/netip"
+	"strings"
+
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+)
+
+// forwardRequests adds the requests that have to do with media outside of
+// WebRTC: RTP forwarders and publishers on other servers.
+func (p *Plugin) forwardRequests(add func(string, func(*plugin.Request, *json.Writer) plugin.Response, ...plugin.Field)) {
+	room, publisher := p.idField("room", true), p.idField("publisher_id", true)
+	user := p.idField("id", true)
+	must := func(name string, t plugin.Type) plugin.Field {
+		return plugin.Field{Name: name, Type: t, Required: true}
+	}
+	with := func(list []plugin.Field, more ...plugin.Field) []plugin.Field { return append(more, list...) }
+
+	add("rtp_forward", p.rtpForward, with(forwardFields, room, publisher, must("host", plugin.String))...)
+	add("stop_rtp_forward", p.stopForward, room, publisher, must("stream_id", plugin.Uint))
+	add("listforwarders", p.listForwarders, room)
+	add("publish_remotely", p.publishRemotely, with(transportFields, room, publisher,
+		must("remote_id", plugin.String), must("host", plugin.String), must("port", plugin.Uint))...)
+	add("unpublish_remotely", p.unpublishRemotely, room, publisher, must("remote_id", plugin.String))
+	add("listremotes", p.listRemotes, room, publisher)
+	add("add_remote_publisher", p.addRemote, with(remoteFields, room, p.idField("id", false),
+		must("streams", plugin.NonEmptyArray))...)
+	add("update_remote_publisher", p.updateRemote, with(remoteFields, room, user, must("streams", plugin.Array))...)
+	add("remove_remote_publisher", p.removeRemote, room, user)
+}
+
+var transportFields = fields(
+	typed(plugin.String, "host_family", "srtp_crypto"),
+	typed(plugin.Uint, "rtcp_port", "srtp_suite"),
+	[]plugin.Field{{Name: "admin_key", Type: plugin.String}},
+)
+
+var forwardFields = fields(transportFields,
+	typed(plugin.Array, "streams"),
+	typed(plugin.Bool, "simulcast"),
+	typed(plugin.Uint, "audio_port", "audio_rtcp_port", "audio_ssrc", "audio_pt",
+		"video_port", "video_rtcp_port", "video_ssrc", "video_pt",
+		"video_port_2", "video_ssrc_2", "video_pt_2", "video_port_3", "video_ssrc_3", "video_pt_3", "data_port"),
+)
+
+var forwardItem = fields(
+	[]plugin.Field{{Name: "mid", Type: plugin.String, Required: true}, {Name: "port", Type: plugin.Uint, Required: true}},
+	typed(plugin.String, "host", "host_family"),
+	typed(plugin.Bool, "simulcast"),
+	typed(plugin.Uint, "rtcp_port", "ssrc", "pt", "port_2", "ssrc_2", "pt_2", "port_3", "ssrc_3", "pt_3"),
+)
+
+// forwardRequest is manage for what the administrator may have reserved.
+func (p *Plugin) forwardRequest(body *json.Value, f func(r *room) plugin.Response) plugin.Response {
+	if p.general.lockForwarding {
+		if err := authorize(body, "admin_key", p.general.adminKey); err != nil {
+			return plugin.Response{Err: err}
+		}
+	}
+	return p.manage(body, f)
+}
+
+// feed finds the publisher whom a request is about. room.mu is held.
+func (r *room) feed(body *json.Value) (*publisher, *plugin.Error) {
+	name, _ := r.plugin.parseID(body.Get("publisher_id"))
+	if p := r.publisher(name); p != nil && !p.dummy {
+		return p, nil
+	}
+	return nil, errorf(errNoSuchFeed, "No such feed (%s)", name)
+}
+
+func checkFamily(body *json.Value) *plugin.Error {
+	family, _ := json.String(body.Get("host_family"))
+	if family != "" && !strings.EqualFold(family, "ipv4") && !strings.EqualFold(family, "ipv6") {
+		return errorf(errInvalidElement, "Unsupported protocol family (%s)", family)
+	}
+	return nil
+}
+
+// checkTransport looks at where media is to be sent, and how it is encrypted.
+func checkTransport(body *json.Value) *plugin.Error {
+	if err := checkFamily(body); err != nil {
+		return err
+	}
+	suite, hasSuite := json.Int(body.Get("srtp_suite"))
+	_, hasKey := json.String(body.Get("srtp_crypto"))
+	switch {
+	case hasSuite && suite != 32 && suite != 80:
+		return errorf(errInvalidElement, "Invalid SRTP suite (%d)", suite)
+	case hasSuite != hasKey:
+		return errorf(errMissingElement, "Missing mandatory element (srtp_suite or srtp_crypto)")
+	}
+	return nil
+}
+
+// planned is a forwarder that a request wants.
+type planned struct {
+	forwarding
+	mid  string   // new form: of the stream
+	kind sdp.Kind // old form: the first stream of a kind
+	name string   // old form: of the answer's fields
+}
+
+// rtpForward sends a publisher's media somewhere as plain RTP or SRTP.
+func (p *Plugin) rtpForward(r *plugin.Request, w *json.Writer) plugin.Response {
+	d, err := destinationOf(r.Body)
+	if err != nil {
+		return plugin.Response{Err: err}
+	}
+	legacy := json.IsNull(r.Body.Get("streams"))
+	var list []planned
+	if legacy {
+		list, err = legacyForwards(r.Body, d)
+	} else {
+		list, err = forwardItems(r.Body, d)
+	}
+	if err != nil {
+		return plugin.Response{Err: err}
+	}
+	return p.forwardRequest(r.Body, func(room *room) plugin.Response {
+		feed, err := room.feed(r.Body)
+		switch {
+		case err != nil:
+			return plugin.Response{Err: err}
+		case feed.origin() == nil:
+			return fail(errNoSuchFeed, "Feed %s is not publishing", feed.id)
+		}
+		w.Str("videoroom", "rtp_forward")
+		room.writeRoom(w)
+		p.writeID(w, "publisher_id", feed.id)
+		if legacy {
+			return feed.forwardLegacy(list, d, w)
+		}
+		return feed.forwardStreams(list, w)
+	})
+}
+
+// forwardStreams starts forwarders and writes them. room.mu is held.
+func (p *publisher) forwardStreams(list []planned, w *json.Writer) plugin.Response {
+	w.Array("forwarders")
+	for _, x := range list {
+		s := p.stream(x.mid)
+		if s == nil || s.disabled {
+			continue
+		}
+		f, err := s.forward(x.forwarding, nil)
+		if err != nil {
+			return fail(errUnknown, "%v", err)
+		}
+		w.Object("")
+		f.write(w, s)
+		w.End()
+		p.notifyForward(f, s)
+	}
+	w.EndArray()
+	return plugin.Response{}
+}
+
+// forwardLegacy is forwardStreams with the old form of the answer. room.mu is
+// held.
+func (p *publisher) forwardLegacy(list []planned, d destination, w *json.Writer) plugin.Response {
+	w.Object("rtp_stream")
+	for _, x := range list {
+		s := p.first(x.kind)
+		if s == nil {
+			continue
+		}
+		f, err := s.forward(x.forwarding, nil)
+		if err != nil {
+			return fail(errUnknown, "%v", err)
+		}
+		suffix := ""
+		if x.substream > 0 {
+			suffix = "_" + string(rune('1'+x.substream))
+		}
+		w.Uint(x.name+"_stream_id"+suffix, uint64(f.id))
+		w.Int(x.name+suffix, int64(x.to.Port()))
+		if x.substream == 0 {
+			optUint(w, x.name+"_rtcp", uint64(x.rtcp))
+		}
+		if s.kind == sdp.Video {
+			s.requestKeyframe()
+		}
+		p.notifyForward(f, s)
+	}
+	w.Str("warning", "deprecated_api")
+	w.Str("host", d.addr.String())
+	w.End()
+	return plugin.Response{}
+}
+
+// first is the first stream of a kind that is in use, nil if there is none.
+// room.mu is held.
+func (p *publisher) first(k sdp.Kind) *stream {
+	for _, s := range p.streams {
+		if s.kind == k && !s.disabled {
+			return s
+		}
+	}
+	return nil
+}
+
+func (p *publisher) notifyForward(f *forwarder, s *stream) {
+	p.h.notify("rtp_forward", func(w *json.Writer) {
+		p.room.writeRoom(w)
+		p.room.plugin.writeID(w, "publisher_id", p.id)
+		w.Str("media", kindName(s.kind))
+		w.OptStr("codec", s.codec)
+		optUint(w, "video_substream", uint64(f.substream))
+		f.write(w, s)
+	})
+}
+
+// forwardItems reads the streams of a request.
+func forwardItems(body *json.Value, d destination) (list []planned, err *plugin.Error) {
+	for _, v := range json.Array(body.Get("streams")) {
+		if err := checkItem(forwardItem, v, "streams"); err != nil {
+			return nil, err
+		}
+		if err := checkFamily(v); err != nil {
+			return nil, err
+		}
+		addr, err := resolve(v)
+		if err != nil {
+			return nil, err
+		}
+		if !addr.IsValid() {
+			addr = d.addr
+		}
+		mid, _ := json.String(v.Get("mid"))
+		x := planned{mid: mid}
+		x.best, x.key = json.True(v.Get("simulcast")), d.key
+		more, err := x.ports(v, addr, "")
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, more...)
+	}
+	return list, nil
+}
+
+// legacyForwards reads the old form of a request.
+func legacyForwards(body *json.Value, d destination) (list []planned, err *plugin.Error) {
+	for _, x := range []planned{
+		{kind: sdp.Audio, name: "audio"}, {kind: sdp.Video, name: "video"}, {kind: sdp.Application, name: "data"},
+	} {
+		x.key = d.key
+		x.best = x.kind == sdp.Video && json.True(body.Get("simulcast"))
+		more, err := x.ports(body, d.addr, x.name+"_")
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, more...)
+	}
+	return list, nil
+}
+
+// ports makes a forwarder for each port that is given for a stream: of one as a
+// whole, or of its substreams.
+func (x planned) ports(body *json.Value, addr netip.Addr, prefix string) (list []planned, err *plugin.Error) {
+	if x.rtcp, err = portOf(body, prefix+"rtcp_port"); err != nil {
+		return nil, err
+	}
+	for i, suffix := range [numEncodings]string{"", "_2", "_3"} {
+		port, err := portOf(body, prefix+"port"+suffix)
+		if err == nil {
+			err = x.format(body, prefix+"pt"+suffix, prefix+"ssrc"+suffix)
+		}
+		switch {
+		case err != nil:
+			return nil, err
+		case port == 0 || i > 0 && x.best:
+			continue
+		}
+		x.to, x.substream = netip.AddrPortFrom(addr, port), i
+		if i > 0 {
+			x.rtcp = 0
+		}
+		list = append(list, x)
+	}
+	return list, nil
+}
+
+// stopForward ends what rtpForward began.
+func (p *Plugin) stopForward(r *plugin.Request, w *json.Writer) plugin.Response {
+	id, _ := json.Int(r.Body.Get("stream_id"))
+	return p.forwardRequest(r.Body, func(room *room) plugin.Response {
+		feed, err := room.feed(r.Body)
+		if err != nil {
+			return plugin.Response{Err: err}
+		}
+		s, f := feed.forwarder(uint32(id))
+		if f == nil || f.remote != nil || id != int64(f.id) {
+			return fail(errNoSuchFeed, "No such stream (%d)", id)
+		}
+		s.stopForwarders(func(x *forwarder) bool { return x == f })
+		w.Str("videoroom", "stop_rtp_forward")
+		fields := func(w *json.Writer) {
+			room.writeRoom(w)
+			p.writeID(w, "publisher_id", feed.id)
+			w.Int("stream_id", id)
+		}
+		fields(w)
+		feed.h.notify("stop_rtp_forward", fields)
+		return plugin.Response{}
+	})
+}
+
+// listForwarders tells what is forwarded.
+func (p *Plugin) listForwarders(r *plugin.Request, w *json.Writer) plugin.Response {
+	return p.manage(r.Body, func(room *room) plugin.Response {
+		w.Str("videoroom", "forwarders")
+		room.writeRoom(w)
+		w.Array("publishers")
+		for _, x := range room.members() {
+			x.writeForwarders(w)
+		}
+		w.EndArray()
+		return plugin.Response{}
+	})
+}
+
+// writeForwarders writes a publisher who has forwarders. room.mu is held.
+func (p *publisher) writeForwarders(w *json.Writer) {
+	open := false
+	for _, s := range p.streams {
+		for _, f := range s.forwarders {
+			if f.remote != nil {
+				continue
+			}
+			if !open {
+				open = true
+				w.Object("")
+				p.room.plugin.writeID(w, "publisher_id", p.id)
+				p.writeName(w)
+				w.Array("forwarders")
+			}
+			w.Object("")
+			f.write(w, s)
+			w.End()
+		}
+	}
+	if open {
+		w.EndArray()
+		w.End()
+	}
+}

@@ -1,0 +1,274 @@
+package videoroom
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+	"bifrons/sfu"
+	"bifrons/sfu/media"
+)
+
+var remoteFields = fields(
+	typed(plugin.String, "display", "mcast", "iface", "srtp_crypto"),
+	typed(plugin.Object, "metadata"),
+	typed(plugin.Uint, "port", "rtcp_port", "srtp_suite"),
+)
+
+var remoteItem = fields(
+	[]plugin.Field{{Name: "type", Type: plugin.String, Required: true},
+		{Name: "mindex", Type: plugin.Uint, Required: true}, {Name: "mid", Type: plugin.String, Required: true}},
+	typed(plugin.String, "codec", "description", "h264_profile", "vp9_profile"),
+	typed(plugin.Bool, "disabled", "stereo", "fec", "dtx", "simulcast", "svc"),
+	typed(plugin.Uint, "audiolevel_ext_id", "videoorient_ext_id", "playoutdelay_ext_id"),
+)
+
+// Ports of remote publishers are chosen in this range.
+const minRemotePort, maxRemotePort = 10000, 60000
+
+// checkRemote looks at a request with streams of a publisher on another server.
+func checkRemote(body *json.Value) *plugin.Error {
+	if err := checkTransport(body); err != nil {
+		return err
+	}
+	for _, v := range json.Array(body.Get("streams")) {
+		if err := checkItem(remoteItem, v, "streams"); err != nil {
+			return err
+		}
+		kind, _ := json.String(v.Get("type"))
+		codec, ok := json.String(v.Get("codec"))
+		kind, codec = strings.ToLower(kind), strings.ToLower(codec)
+		known, named := knownCodecs[kind]
+		index, _ := json.Int(v.Get("mindex"))
+		switch {
+		case !named:
+			return errorf(errInvalidElement, "Invalid element (type %s)", kind)
+		case known != nil && (!ok || !slices.Contains(known, codec)):
+			return errorf(errMissingElement, "Missing or invalid element (codec)")
+		case index >= sdp.MaxSections:
+			return errorf(errInvalidElement, "Invalid element (mindex)")
+		}
+	}
+	return nil
+}
+
+// addRemote adds a publisher whose media comes from another server.
+func (p *Plugin) addRemote(r *plugin.Request, w *json.Writer) plugin.Response {
+	err := checkRemote(r.Body)
+	var key *sfu.SRTPKey
+	if err == nil {
+		key, err = keyOf(r.Body)
+	}
+	var ports [2]sfu.Bind // RTP and RTCP
+	for i, name := range []string{"port", "rtcp_port"} {
+		if err == nil {
+			ports[i], err = remoteBind(r.Body, name)
+		}
+	}
+	if err != nil {
+		return plugin.Response{Err: err}
+	}
+	return p.manage(r.Body, func(room *room) plugin.Response {
+		name, ok := p.parseID(r.Body.Get("id"))
+		switch {
+		case p.none(name, ok):
+			name = room.freeID()
+		case room.publisher(name) != nil:
+			return fail(errIDExists, "User ID %s already exists", name)
+		}
+		x := &publisher{room: room, id: name, up: true}
+		x.display, _ = json.String(r.Body.Get("display"))
+		x.metadata = compact(r.Body.Get("metadata"))
+		x.takeStreams(r.Body)
+		source, err := p.gw.Engine().NewSource(sfu.SourceConfig{
+			Label: "remote publisher " + name, Streams: x.sourceStreams(), SRTP: key,
+		}, remoteHandler{x})
+		if err != nil {
+			return fail(errUnknown, "%v", err)
+		}
+		rtp, err := source.ListenRTP(ports[0], -1, 0)
+		var rtcp uint16
+		if err == nil {
+			rtcp, err = source.ListenRTCP(ports[1], -1)
+		}
+		if err != nil {
+			source.Close()
+			return fail(errUnknown, "%v", err)
+		}
+		x.source = source
+		room.add(x)
+		x.announce()
+		w.Str("videoroom", "success")
+		room.writeRoom(w)
+		p.writeID(w, "id", name)
+		if a := ports[0].Addr; a.IsValid() {
+			w.Str("ip", a.String())
+		}
+		w.Int("port", int64(rtp))
+		w.Int("rtcp_port", int64(rtcp))
+		return plugin.Response{}
+	})
+}
+
+// remoteBind says where to listen for a publisher on another server.
+func remoteBind(body *json.Value, name string) (sfu.Bind, *plugin.Error) {
+	port, err := portOf(body, name)
+	if err != nil {
+		return sfu.Bind{}, err
+	}
+	group, _ := json.String(body.Get("mcast"))
+	ifc, _ := json.String(body.Get("iface"))
+	b, bad := sfu.BindTo(group, ifc)
+	if bad != nil {
+		return b, errorf(errUnknown, "%v", bad)
+	}
+	b.PortMin, b.PortMax = minRemotePort, maxRemotePort
+	if port != 0 {
+		b.PortMin, b.PortMax = port, port
+	}
+	return b, nil
+}
+
+// takeStreams takes over what a request says about streams: those with a known
+// mid are changed, others added. room.mu is held, or the publisher not shared
+// yet.
+func (p *publisher) takeStreams(body *json.Value) {
+	for _, v := range json.Array(body.Get("streams")) {
+		mid, _ := json.String(v.Get("mid"))
+		i := slices.IndexFunc(p.streams, func(s *stream) bool { return s.remoteMID == mid })
+		if i < 0 {
+			i = len(p.streams)
+			s := p.newStream(i, strconv.Itoa(i), kindOf(v))
+			s.remoteMID = mid
+			p.streams = append(p.streams, s)
+		}
+		p.streams[i].take(v)
+	}
+	p.firstData = p.first(sdp.Application)
+}
+
+func kindOf(v *json.Value) sdp.Kind {
+	name, _ := json.String(v.Get("type"))
+	switch strings.ToLower(name) {
+	case "audio":
+		return sdp.Audio
+	case "video":
+		return sdp.Video
+	}
+	return sdp.Application
+}
+
+// take takes over the description of a stream on another server.
+func (s *stream) take(v *json.Value) {
+	index, _ := json.Int(v.Get("mindex"))
+	s.remoteSSRC = cascadeSSRC(int(index), 0)
+	codec, _ := json.String(v.Get("codec"))
+	s.codec = strings.ToLower(codec)
+	s.disabled = json.True(v.Get("disabled"))
+	if s.kind == sdp.Application {
+		s.codec = ""
+	} else if !s.publisher.room.allows(s.kind, s.codec) {
+		s.disabled = true
+	}
+	s.description, _ = json.String(v.Get("description"))
+	s.stereo, s.fec, s.dtx = json.True(v.Get("stereo")), json.True(v.Get("fec")), json.True(v.Get("dtx"))
+	s.h264Profile, _ = json.String(v.Get("h264_profile"))
+	s.vp9Profile, _ = json.String(v.Get("vp9_profile"))
+	s.simulcast, s.svc = json.True(v.Get("simulcast")), json.True(v.Get("svc"))
+	id := func(name string) uint8 {
+		n, _ := json.Int(v.Get(name))
+		if n > 255 {
+			return 0
+		}
+		return uint8(n)
+	}
+	s.audioLevelExt = id("audiolevel_ext_id")
+	s.orientationExt = id("videoorient_ext_id")
+	s.delayExt = id("playoutdelay_ext_id")
+	s.gateChanged()
+}
+
+// sourceStreams describes the streams of a publisher on another server for the
+// engine.
+func (p *publisher) sourceStreams() []sfu.Stream {
+	list := make([]sfu.Stream, 0, len(p.streams))
+	for _, s := range p.streams {
+		x := sfu.Stream{SSRC: s.remoteSSRC, Kind: media.Data, Encrypted: p.e2ee}
+		if s.kind != sdp.Application {
+			c, _ := sdp.LookupCodec(s.codec)
+			x.Kind = media.Audio
+			x.Codec = media.Codec{Name: media.ParseCodecName(c.Name), PayloadType: c.PT, ClockRate: uint32(c.Clock)}
+		}
+		if s.kind == sdp.Video {
+			x.Kind, x.Simulcast, x.SVC = media.Video, s.simulcast, s.svc
+		}
+		x.Ext = media.ExtensionIDs{
+			AudioLevel: s.audioLevelExt, VideoOrientation: s.orientationExt, PlayoutDelay: s.delayExt,
+		}
+		if p.room.audioLevelEvent && s.measured() {
+			x.LevelWindow = p.activePackets()
+		}
+		list = append(list, x)
+	}
+	return list
+}
+
+// remoteOf finds the publisher of a request, who has to be on another server.
+// room.mu is held.
+func (r *room) remoteOf(body *json.Value) (*publisher, *plugin.Error) {
+	user, err := r.user(body)
+	if err == nil && user.source == nil {
+		err = errorf(errNoSuchFeed, "User %s in room %s is not remote", user.id, r.id)
+	}
+	return user, err
+}
+
+// updateRemote changes what a publisher on another server publishes.
+func (p *Plugin) updateRemote(r *plugin.Request, w *json.Writer) plugin.Response {
+	if err := checkRemote(r.Body); err != nil {
+		return plugin.Response{Err: err}
+	}
+	return p.manage(r.Body, func(room *room) plugin.Response {
+		user, err := room.remoteOf(r.Body)
+		if err != nil {
+			return plugin.Response{Err: err}
+		}
+		user.rename(r.Body)
+		user.takeStreams(r.Body)
+		user.source.SetStreams(user.sourceStreams())
+		room.feedChanged(user)
+		user.announce()
+		w.Str("videoroom", "success")
+		return plugin.Response{}
+	})
+}
+
+// removeRemote ends what addRemote began.
+func (p *Plugin) removeRemote(r *plugin.Request, w *json.Writer) plugin.Response {
+	return p.manage(r.Body, func(room *room) plugin.Response {
+		user, err := room.remoteOf(r.Body)
+		if err != nil {
+			return plugin.Response{Err: err}
+		}
+		room.feedGone(user, true)
+		user.left()
+		w.Str("videoroom", "success")
+		return plugin.Response{}
+	})
+}
+
+// remoteHandler is a publisher on another server as the engine sees it.
+type remoteHandler struct{ *publisher }
+
+// SourceEvent follows what the media engine tells.
+func (h remoteHandler) SourceEvent(e sfu.Event) {
+	if e.Kind == sfu.EventAudioLevel {
+		h.level(e)
+	}
+}
+
+// SourceData passes a message on.
+func (h remoteHandler) SourceData(_ int, binary bool, payload []byte) { h.data("", binary, payload) }
