@@ -64,7 +64,7 @@ func (s *stream) forwardTo(rem *remotization) {
 
 // publishRemotely sends all of a publisher's media to another server.
 func (p *Plugin) publishRemotely(r *plugin.Request, w *json.Writer) plugin.Response {
-	d, err := destinationOf(r.Body)
+	err := checkTransport(r.Body)
 	var port, rtcp uint16
 	if err == nil {
 		port, err = portOf(r.Body, "port")
@@ -75,6 +75,10 @@ func (p *Plugin) publishRemotely(r *plugin.Request, w *json.Writer) plugin.Respo
 	if err == nil && port == 0 {
 		err = errorf(errInvalidElement, "Invalid element (port)")
 	}
+	if err != nil {
+		return plugin.Response{Err: err}
+	}
+	d, err := p.destinationOf(r.Body)
 	if err != nil {
 		return plugin.Response{Err: err}
 	}

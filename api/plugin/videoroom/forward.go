@@ -191,13 +191,18 @@ func resolve(body *json.Value) (netip.Addr, *plugin.Error) {
 	return list[0], nil
 }
 
-// destinationOf reads where a request wants media to be sent.
-func destinationOf(body *json.Value) (d destination, err *plugin.Error) {
-	if err = checkTransport(body); err != nil {
-		return d, err
-	}
+// destinationOf reads where a request wants media to be sent. Names are looked
+// up only for those who may forward.
+func (p *Plugin) destinationOf(body *json.Value) (d destination, err *plugin.Error) {
 	if d.key, err = keyOf(body); err != nil {
 		return d, err
+	}
+	resp := p.forwardRequest(body, func(r *room) (resp plugin.Response) {
+		_, resp.Err = r.feed(body)
+		return resp
+	})
+	if resp.Err != nil {
+		return d, resp.Err
 	}
 	d.addr, err = resolve(body)
 	return d, err

@@ -106,7 +106,19 @@ type planned struct {
 
 // rtpForward sends a publisher's media somewhere as plain RTP or SRTP.
 func (p *Plugin) rtpForward(r *plugin.Request, w *json.Writer) plugin.Response {
-	d, err := destinationOf(r.Body)
+	err := checkTransport(r.Body)
+	for _, v := range json.Array(r.Body.Get("streams")) {
+		if err == nil {
+			err = checkItem(forwardItem, v, "streams")
+		}
+		if err == nil {
+			err = checkFamily(v)
+		}
+	}
+	if err != nil {
+		return plugin.Response{Err: err}
+	}
+	d, err := p.destinationOf(r.Body)
 	if err != nil {
 		return plugin.Response{Err: err}
 	}
@@ -214,15 +226,9 @@ func (p *publisher) notifyForward(f *forwarder, s *stream) {
 	})
 }
 
-// forwardItems reads the streams of a request.
+// forwardItems reads the streams of a request, whose fields were checked.
 func forwardItems(body *json.Value, d destination) (list []planned, err *plugin.Error) {
 	for _, v := range json.Array(body.Get("streams")) {
-		if err := checkItem(forwardItem, v, "streams"); err != nil {
-			return nil, err
-		}
-		if err := checkFamily(v); err != nil {
-			return nil, err
-		}
 		addr, err := resolve(v)
 		if err != nil {
 			return nil, err

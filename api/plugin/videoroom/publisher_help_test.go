@@ -8,6 +8,7 @@ import (
 
 	"bifrons/api/plugin"
 	"bifrons/sdp"
+	"bifrons/sfu"
 )
 
 // signer is a Gateway with signed tokens: "signed:" and a descriptor.
@@ -20,6 +21,14 @@ func (s signer) SignedTokens() bool { return s.signed }
 func (s signer) SignedFor(token, realm, descriptor string) bool {
 	return realm == Package && token == "signed:"+descriptor
 }
+
+// engined is a Gateway with an engine.
+type engined struct {
+	plugin.Gateway
+	engine *sfu.Engine
+}
+
+func (e engined) Engine() *sfu.Engine { return e.engine }
 
 // house is a plugin with rooms from a file.
 type house struct {
@@ -37,7 +46,12 @@ func newHouseWith(t testing.TB, file string, gw plugin.Gateway) *house {
 	if err := os.WriteFile(hs.file, []byte(file), 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if err := hs.plugin.Start(gw); err != nil {
+	engine, err := sfu.New(sfu.Config{Shards: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(engine.Close)
+	if err := hs.plugin.Start(engined{gw, engine}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(hs.plugin.Close)
