@@ -32,10 +32,10 @@ type venue struct {
 	engine  *sfu.Engine
 	core    *janus.Core
 	plugin  *Plugin
-	session any
+	session uint64
 
 	mu     sync.Mutex
-	events map[float64]chan dict // by handle
+	events map[uint64]chan dict // by handle
 }
 
 func newVenue(t *testing.T) *venue {
@@ -46,14 +46,14 @@ func newVenue(t *testing.T) *venue {
 		t.Fatal(err)
 	}
 	t.Cleanup(engine.Close)
-	v := &venue{t: t, engine: engine, events: make(map[float64]chan dict)}
+	v := &venue{t: t, engine: engine, events: make(map[uint64]chan dict)}
 	v.core = janus.New(janus.Config{Engine: engine, Logger: log})
 	t.Cleanup(v.core.Close)
 	v.plugin = New(Config{Folder: t.TempDir()})
 	if err := v.core.AddPlugin(v.plugin); err != nil {
 		t.Fatal(err)
 	}
-	v.session = v.do(dict{"janus": "create"})["data"].(dict)["id"]
+	v.session = idOf(v.do(dict{"janus": "create"})["data"])
 	v.attach().request(dict{"request": "create", "room": 1234, "publishers": 10}, nil)
 	return v
 }
@@ -69,12 +69,12 @@ func (v *venue) Deliver(_ uint64, event []byte) {
 		v.t.Errorf("%v: %s", err, event)
 		return
 	}
-	if sender, ok := o["sender"].(float64); ok {
-		v.queue(sender) <- o
+	if o["sender"] != nil {
+		v.queue(numberOf(o["sender"])) <- o
 	}
 }
 
-func (v *venue) queue(handle float64) chan dict {
+func (v *venue) queue(handle uint64) chan dict {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.events[handle] == nil {
@@ -107,15 +107,15 @@ func (v *venue) do(o dict) dict {
 // ticket is one handle.
 type ticket struct {
 	*venue
-	handle any
+	handle uint64
 	inbox  chan dict
 	serial int
 }
 
 func (v *venue) attach() *ticket {
 	v.t.Helper()
-	id := v.do(dict{"janus": "attach", "session_id": v.session, "plugin": Package})["data"].(dict)["id"]
-	return &ticket{venue: v, handle: id, inbox: v.queue(id.(float64))}
+	id := idOf(v.do(dict{"janus": "attach", "session_id": v.session, "plugin": Package})["data"])
+	return &ticket{venue: v, handle: id, inbox: v.queue(id)}
 }
 
 func (k *ticket) verb(name string) {
@@ -160,6 +160,19 @@ func (k *ticket) wait(what string, ok func(e dict) bool) dict {
 
 func kind(janus string) func(dict) bool { return func(e dict) bool { return e["janus"] == janus } }
 
+// numberOf is an id. In print it has all its digits, other than the float64
+// that it comes as.
+func numberOf(x any) uint64 {
+	f, _ := x.(float64)
+	return uint64(f)
+}
+
+// idOf is the id in an object.
+func idOf(x any) uint64 {
+	o, _ := x.(dict)
+	return numberOf(o["id"])
+}
+
 func dataOf(e dict) dict {
 	p, _ := e["plugindata"].(dict)
 	d, _ := p["data"].(dict)
@@ -202,7 +215,7 @@ func remote(e dict) webrtc.SessionDescription {
 // singer is a publisher of audio, video and data.
 type singer struct {
 	*ticket
-	id           any
+	id           uint64
 	pc           *webrtc.PeerConnection
 	audio, video *voice
 	channel      *webrtc.DataChannel
@@ -223,7 +236,7 @@ func (v *venue) sing(base uint64) *singer {
 	v.t.Helper()
 	s := &singer{ticket: v.attach(), pc: v.newPC(), open: make(chan struct{})}
 	e := s.request(dict{"request": "join", "ptype": "publisher", "room": 1234, "display": fmt.Sprint("singer ", base)}, nil)
-	s.id = dataOf(e)["id"]
+	s.id = idOf(dataOf(e))
 	s.audio = s.voice(webrtc.MimeTypeOpus, base)
 	s.video = s.voice(webrtc.MimeTypeVP8, base)
 	var err error
@@ -233,8 +246,21 @@ func (v *venue) sing(base uint64) *singer {
 	offer, err := s.pc.CreateOffer(nil)
 	e = s.request(dict{"request": "publish"}, s.local(s.pc, offer, err))
 	v.must(s.pc.SetRemoteDescription(remote(e)))
-	s.wait("webrtcup", kind("webrtcup"))
+	s.published()
 	return s
+}
+
+// published waits until one can subscribe, which is a moment after the
+// publisher itself is told that it is connected.
+func (s *singer) published() {
+	s.t.Helper()
+	s.wait("webrtcup", kind("webrtcup"))
+	other := s.attach()
+	defer other.verb("detach")
+	eventually(s.t, "published", func() bool {
+		list, _ := dataOf(other.request(dict{"request": "listparticipants", "room": 1234}, nil))["participants"].([]any)
+		return slices.ContainsFunc(list, func(x any) bool { return idOf(x) == s.id && x.(dict)["publisher"] == true })
+	})
 }
 
 // choir is a publisher of one video in three encodings, numbered from 0,
@@ -243,7 +269,7 @@ func (v *venue) choir() (*singer, []*voice) {
 	v.t.Helper()
 	s := &singer{ticket: v.attach(), pc: v.newPC()}
 	e := s.request(dict{"request": "join", "ptype": "publisher", "room": 1234}, nil)
-	s.id = dataOf(e)["id"]
+	s.id = idOf(dataOf(e))
 	voices := make([]*voice, 3)
 	var sender *webrtc.RTPSender
 	for i, rid := range []string{"h", "m", "l"} {
@@ -280,7 +306,7 @@ func (v *venue) choir() (*singer, []*voice) {
 			}
 		}
 	}
-	s.wait("webrtcup", kind("webrtcup"))
+	s.published()
 	return s, voices
 }
 

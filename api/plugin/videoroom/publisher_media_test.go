@@ -59,7 +59,7 @@ func TestPublisherMedia(t *testing.T) {
 		"audio_active_packets": 5, "audio_level_average": 60}, nil)
 	other := v.outlook()
 	s := &singer{ticket: v.attach(), pc: v.levelPC()}
-	s.id = dataOf(s.request(dict{"request": "join", "ptype": "publisher", "room": 1234, "display": "x"}, nil))["id"]
+	s.id = idOf(dataOf(s.request(dict{"request": "join", "ptype": "publisher", "room": 1234, "display": "x"}, nil)))
 	s.audio = s.voice(webrtc.MimeTypeOpus, 0)
 	track, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8}, "video", "x")
 	v.must(err)
@@ -101,7 +101,7 @@ func TestPublisherMedia(t *testing.T) {
 		stop := s.perform(s.audio, video)
 		for _, k := range []*ticket{s.ticket, other} {
 			d := k.data(x.event, func(d dict) bool { return d["videoroom"] == x.event })
-			if d["mid"] != "0" || d["id"] != s.id {
+			if d["mid"] != "0" || idOf(d) != s.id {
 				t.Errorf("got %v", d)
 			}
 			if l := d["audio-level-dBov-avg"].(float64); x.event == "talking" && l != 20 {
@@ -132,7 +132,7 @@ func TestPublisherMedia(t *testing.T) {
 	other.data("publisher", has("publishers"))
 
 	admin.request(dict{"request": "kick", "room": 1234, "id": s.id}, nil)
-	if d := other.data("kicked", has("kicked")); d["kicked"] != s.id || d["display"] != "x" {
+	if d := other.data("kicked", has("kicked")); numberOf(d["kicked"]) != s.id || d["display"] != "x" {
 		t.Errorf("got %v", d)
 	}
 	s.data("leaving", func(d dict) bool { return d["reason"] == "kicked" })
