@@ -29,7 +29,7 @@ type queue struct {
 	events  [][]byte
 	bytes   int
 	waiters []*waiter
-	over    bool // the session is gone, the last event waits to be fetched
+	over    bool // the session is gone; its last event waits to be fetched, or polls for their end
 }
 
 // waiter is a pending long poll.
@@ -72,11 +72,18 @@ func (h *hub) deliver(session uint64, event []byte) {
 }
 
 // end forgets a session. Of one that timed out, the last event stays a while.
+// The polls of one that was destroyed wait for their timeout: a client that
+// gets an answer to its poll before that to its destroy polls once more, in
+// vain.
 func (h *hub) end(session uint64, why janus.Over) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	q := h.sessions[session]
 	if q == nil {
+		return
+	}
+	if why == janus.OverDestroyed && len(q.waiters) > 0 && !h.closed {
+		q.events, q.bytes, q.over = nil, 0, true
 		return
 	}
 	q.release()
@@ -100,7 +107,7 @@ func (h *hub) lastWord(session uint64) [][]byte {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	q := h.sessions[session]
-	if q == nil || !q.over {
+	if q == nil || !q.over || len(q.events) == 0 {
 		return nil
 	}
 	delete(h.sessions, session)
@@ -147,6 +154,9 @@ func (h *hub) leave(session uint64, q *queue, w *waiter) [][]byte {
 			break
 		}
 	}
+	if q.over && len(q.waiters) == 0 && len(q.events) == 0 && h.sessions[session] == q {
+		delete(h.sessions, session)
+	}
 	select {
 	case events := <-w.ready:
 		return events
@@ -162,7 +172,7 @@ func (h *hub) giveBack(session uint64, q *queue, events [][]byte) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.sessions[session] != q {
+	if h.sessions[session] != q || q.over {
 		return
 	}
 	q.events = append(events, q.events...)
@@ -181,8 +191,11 @@ func (h *hub) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true
-	for _, q := range h.sessions {
+	for session, q := range h.sessions {
 		q.release()
+		if q.over {
+			delete(h.sessions, session)
+		}
 	}
 }
 

@@ -116,27 +116,73 @@ func TestHubAbandonedPoll(t *testing.T) {
 	})
 }
 
+// TestHubSessionOver has a session end while it is polled. A client that
+// destroyed it must not be sent into a poll that fails before it has its reply.
 func TestHubSessionOver(t *testing.T) {
-	for _, why := range []janus.Over{janus.OverDestroyed, janus.OverClaimed, janus.OverTimeout} {
+	const timeout = 30 * time.Second
+	for why, after := range map[janus.Over]time.Duration{
+		janus.OverDestroyed: timeout, janus.OverClaimed: 0, janus.OverTimeout: 0,
+	} {
 		t.Run(fmt.Sprint(why), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := newHub()
 				h.bind(1)
+				start := time.Now()
 				done := make(chan string)
-				go func() {
-					got, _ := h.wait(t.Context(), 1, 5, time.Hour)
-					done <- texts(got)
-				}()
+				for range 2 {
+					go func() {
+						got, _ := h.wait(t.Context(), 1, 5, timeout)
+						done <- texts(got)
+					}()
+				}
 				synctest.Wait()
 				h.end(1, why)
-				if got := <-done; got != "" {
-					t.Errorf("pending poll got %q", got)
-				}
+				synctest.Wait()
 				if _, ok := h.wait(t.Context(), 1, 1, time.Second); ok {
 					t.Error("a session that is over can be polled")
 				}
+				if h.lastWord(1) != nil {
+					t.Error("there is a last word")
+				}
+				h.deliver(1, []byte("late"))
+				for range 2 {
+					if got := <-done; got != "" || time.Since(start) != after {
+						t.Errorf("pending poll got %q after %v", got, time.Since(start))
+					}
+				}
 				if len(h.sessions) != 0 {
 					t.Error("the queue is still there")
+				}
+			})
+		})
+	}
+}
+
+// TestHubDestroyedWhilePolled has what else ends a poll of a session that is
+// destroyed: the client goes away, the id is used again, the server ends.
+func TestHubDestroyedWhilePolled(t *testing.T) {
+	for name, end := range map[string]func(h *hub, leave func()){
+		"client gone": func(_ *hub, leave func()) { leave() },
+		"bound again": func(h *hub, _ func()) { h.bind(1) },
+		"closed":      func(h *hub, _ func()) { h.close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHub()
+				h.bind(1)
+				ctx, leave := context.WithCancel(t.Context())
+				defer leave()
+				done := make(chan bool)
+				go func() {
+					h.wait(ctx, 1, 5, time.Hour)
+					close(done)
+				}()
+				synctest.Wait()
+				h.end(1, janus.OverDestroyed)
+				end(h, leave)
+				<-done
+				if q := h.sessions[1]; q != nil && (q.over || len(q.waiters) > 0) {
+					t.Error("the old queue is still there")
 				}
 			})
 		})

@@ -207,5 +207,5 @@ func (s *Server) Deliver(session uint64, event []byte) { s.hub.deliver(session, 
 // SessionBound starts an empty queue.
 func (s *Server) SessionBound(session uint64) { s.hub.bind(session) }
 
-// SessionOver drops the queue and lets pending polls go.
+// SessionOver drops the queue.
 func (s *Server) SessionOver(session uint64, why janus.Over) { s.hub.end(session, why) }

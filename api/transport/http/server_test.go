@@ -158,7 +158,8 @@ func TestPendingPoll(t *testing.T) {
 	r.bind(12)
 	for _, end := range []func(){
 		func() { r.server.Deliver(12, []byte(`{"janus":"event"}`)) },
-		func() { r.server.SessionOver(12, janus.OverDestroyed) },
+		func() { r.server.SessionOver(12, janus.OverClaimed) },
+		func() { r.server.SessionOver(12, janus.OverDestroyed); r.bind(12) },
 		func() { r.bind(12); r.server.Close() },
 	} {
 		got := make(chan string, 1)
