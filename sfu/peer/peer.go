@@ -97,6 +97,7 @@ type Peer struct {
 
 	sections []*section
 	ssrcs    map[uint32]*source
+	counters map[uint32]*counters // of all SSRCs, also those that stopped
 	extKinds [256]extKind
 	twcc     *twcc.Receiver // made with the first numbered packet
 	twccSeq  uint16
@@ -150,6 +151,7 @@ func New(cfg Config) *Peer {
 	p := &Peer{
 		opt: cfg.Options, shard: cfg.Shard,
 		ssrcs:    make(map[uint32]*source),
+		counters: make(map[uint32]*counters),
 		lost:     make([]uint16, 0, 128),
 		deadline: mono.Never,
 	}

@@ -69,6 +69,8 @@ func (p *Peer) open(h *rtp.Header, b *pktbuf.Buf) *source {
 	state := &fresh
 	if src != nil {
 		state = &src.srtp
+	} else if known := p.counters[h.SSRC]; known != nil {
+		state = &known.srtp
 	}
 	if p.opener != nil {
 		n, err := p.opener.OpenRTP(state, b.Bytes(), h.HeaderLen)
@@ -79,7 +81,7 @@ func (p *Peer) open(h *rtp.Header, b *pktbuf.Buf) *source {
 		b.N = n
 	}
 	if src == nil {
-		if src = p.identify(h, b.Bytes(), fresh); src == nil {
+		if src = p.identify(h, b.Bytes(), *state); src == nil {
 			p.shard.Drop(media.DropSSRCUnknown)
 		}
 	}
@@ -177,6 +179,7 @@ func (p *Peer) deliver(now mono.Time, h *rtp.Header, pkt *route.Packet, st *stre
 	if mean, ok := s.levels.Hear(&pkt.Ext); ok {
 		p.shard.Emit(Event{Kind: EventAudioLevel, Section: s.Index, AudioLevel: mean})
 	}
+	pkt.Resumed, st.begun = !st.begun, true
 	if s.track.Push(*pkt) {
 		p.shard.Flush(s.track)
 	}

@@ -13,14 +13,26 @@ import (
 	"bifrons/sfu/route"
 )
 
-// maxSources bounds the SSRCs that one remote may use at the same time.
-const maxSources = 256
+const (
+	// maxSources bounds the SSRCs that one remote may use at the same time.
+	maxSources = 256
+	// maxCounters bounds those whose counters are kept.
+	maxCounters = 2 * maxSources
+)
 
 // source is one SSRC of the remote: a stream, or the RTX of one.
 type source struct {
-	srtp   srtp.StreamState
+	*counters
 	stream *stream
 	rtx    bool
+}
+
+// counters are what is kept of an SSRC for as long as the keys live. A remote
+// that stops sending by renegotiation goes on later with the numbers, and the
+// rollover counter, that it had.
+type counters struct {
+	srtp   srtp.StreamState
+	unwrap seq.Unwrapper
 }
 
 // stream is one received encoded stream.
@@ -30,7 +42,8 @@ type stream struct {
 	ssrc     uint32
 	rtxSSRC  uint32
 
-	unwrap seq.Unwrapper
+	unwrap *seq.Unwrapper
+	begun  bool // a packet went to the track
 	stats  stats.Receiver
 	nack   nack.Generator
 
@@ -56,7 +69,8 @@ func (p *Peer) bind(s *section, encoding int, ssrc, rtxSSRC uint32) *stream {
 		}
 		s.streams[encoding] = st
 		st.stats.Rate, st.stats.RTX = s.clockRate(), s.hasRTX()
-		p.ssrcs[ssrc] = &source{stream: st}
+		src := &source{counters: p.countersOf(ssrc), stream: st}
+		st.unwrap, p.ssrcs[ssrc] = &src.unwrap, src
 	}
 	if rtxSSRC != 0 && st.rtxSSRC != rtxSSRC {
 		p.bindRTX(st, rtxSSRC)
@@ -67,7 +81,25 @@ func (p *Peer) bind(s *section, encoding int, ssrc, rtxSSRC uint32) *stream {
 func (p *Peer) bindRTX(st *stream, ssrc uint32) {
 	delete(p.ssrcs, st.rtxSSRC)
 	st.rtxSSRC = ssrc
-	p.ssrcs[ssrc] = &source{stream: st, rtx: true}
+	p.ssrcs[ssrc] = &source{counters: p.countersOf(ssrc), stream: st, rtx: true}
+}
+
+// countersOf returns the counters of an SSRC.
+func (p *Peer) countersOf(ssrc uint32) *counters {
+	if c := p.counters[ssrc]; c != nil {
+		return c
+	}
+	if len(p.counters) >= maxCounters {
+		for old := range p.counters {
+			if p.ssrcs[old] == nil {
+				delete(p.counters, old)
+				break
+			}
+		}
+	}
+	c := new(counters)
+	p.counters[ssrc] = c
+	return c
 }
 
 func (p *Peer) unbind(st *stream) {

@@ -23,6 +23,7 @@ type Packet struct {
 	PayloadType uint8
 	Encoding    uint8 // simulcast encoding, 0 = lowest
 	Marker      bool
+	Resumed     bool // first of its stream, at all or after a pause by negotiation
 
 	Ext  Extensions
 	Info codec.Info

@@ -150,6 +150,9 @@ func (s *Subscription) forward(now mono.Time, p *Packet) {
 	if s.paused {
 		return
 	}
+	if p.Resumed && p.SSRC == s.ssrc && p.Encoding == s.encoding {
+		s.open, s.rebase = false, true
+	}
 	c := s.choose(now, p)
 	if c.keyframe {
 		s.track.RequestKeyframe(now)
