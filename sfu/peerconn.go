@@ -216,6 +216,12 @@ func (p *Peer) SetBitrateCap(bps uint64) {
 	p.do(func(now mono.Time, c *peer.Peer) { c.SetBitrateCap(now, bps) })
 }
 
+// SetKeyframePeriod asks the remote for a key frame of every video when none
+// has come for d, to the second; 0 = off.
+func (p *Peer) SetKeyframePeriod(d time.Duration) {
+	p.do(func(_ mono.Time, c *peer.Peer) { c.SetKeyframePeriod(d) })
+}
+
 // RequestKeyframe asks the remote for a key frame of a section, -1 = all.
 func (p *Peer) RequestKeyframe(section int) {
 	p.do(func(now mono.Time, c *peer.Peer) { c.RequestKeyframe(now, section) })

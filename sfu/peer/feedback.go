@@ -161,6 +161,22 @@ func (s *section) requestKeyframe(now mono.Time) {
 	p.sendRTCP(now, b)
 }
 
+// SetKeyframePeriod asks the remote for a key frame of every video when none
+// has come or was asked for during d; 0 = off. The clock ticks by the second.
+func (p *Peer) SetKeyframePeriod(d time.Duration) { p.keyframePeriod = d }
+
+// refresh asks for the key frames that are due by the clock.
+func (p *Peer) refresh(now mono.Time) {
+	if p.keyframePeriod <= 0 {
+		return
+	}
+	for _, s := range p.sections {
+		if now.Sub(max(s.keyframeSince, s.keyframeAt)) > p.keyframePeriod-reportInterval/2 {
+			s.requestKeyframe(now)
+		}
+	}
+}
+
 // SetBitrateCap limits what the remote sends, by REMB; 0 = no limit.
 func (p *Peer) SetBitrateCap(now mono.Time, bps uint64) {
 	p.cap, p.capSet = bps, true
@@ -216,6 +232,7 @@ func (p *Peer) report(now mono.Time) {
 		}
 	}
 	p.sendRTCP(now, b)
+	p.refresh(now)
 	if p.capSet {
 		p.sendREMB(now)
 	}

@@ -105,6 +105,8 @@ type Peer struct {
 	cap      uint64   // bit/s the remote should send at most, 0 = no limit
 	capSet   bool
 
+	keyframePeriod time.Duration // 0 = key frames are not asked for by the clock
+
 	deadline   mono.Time
 	nextReport mono.Time
 	nextTWCC   mono.Time

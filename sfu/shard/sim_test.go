@@ -280,6 +280,38 @@ func TestEchoRepairsLoss(t *testing.T) {
 	}
 }
 
+// Key frames are asked for at intervals, but only as long as none comes by
+// itself.
+func TestKeyframePeriod(t *testing.T) {
+	n := simnet.New(8)
+	_, server, src := echo(t, n, simnet.Link{Delay: 5 * time.Millisecond}, options(), true)
+	run(n, src, time.Second)
+	asked := func(keys bool) uint64 {
+		before := server.core.Counters().PLIsOut
+		for range 6 {
+			src.key = keys
+			run(n, src, time.Second)
+		}
+		return server.core.Counters().PLIsOut - before
+	}
+	if got := asked(false); got != 0 {
+		t.Errorf("asked for %d key frames without a period", got)
+	}
+	server.core.SetKeyframePeriod(2 * time.Second)
+	if got := asked(false); got < 2 || got > 3 {
+		t.Errorf("asked for %d key frames in 6 s, want one every 2 s", got)
+	}
+	src.key = true
+	run(n, src, time.Second)
+	if got := asked(true); got != 0 {
+		t.Errorf("asked for %d key frames though they came every second", got)
+	}
+	server.core.SetKeyframePeriod(0)
+	if got := asked(false); got != 0 {
+		t.Errorf("asked for %d key frames after the period was taken back", got)
+	}
+}
+
 func TestSilenceAndReturn(t *testing.T) {
 	n := simnet.New(3)
 	_, server, src := echo(t, n, simnet.Link{Delay: time.Millisecond}, options(), true)

@@ -22,7 +22,7 @@ func (p *publisher) connected() {
 		peer.SetBitrateCap(p.bitrate)
 	}
 	p.setWindows()
-	p.startKeyframes()
+	p.setKeyframes()
 	p.cascade()
 	p.announce()
 	p.notifyStreams("published")
@@ -149,36 +149,15 @@ func (p *publisher) setWindows() {
 	}
 }
 
-// startKeyframes starts or changes the periodic requests for key frames.
-// room.mu is held.
-func (p *publisher) startKeyframes() {
-	p.stopKeyframes()
-	if p.up && !p.gone && p.h != nil && p.room.firFreq > 0 {
-		p.keyframes = time.AfterFunc(time.Duration(p.room.firFreq)*time.Second, p.periodic)
-	}
-}
-
-func (p *publisher) stopKeyframes() {
-	if p.keyframes != nil {
-		p.keyframes.Stop()
-		p.keyframes = nil
-	}
-}
-
-func (p *publisher) periodic() {
-	p.room.mu.Lock()
-	defer p.room.mu.Unlock()
-	if p.keyframes == nil {
-		return
-	}
-	p.requestKeyframes()
-	p.startKeyframes()
-}
-
-// requestKeyframes asks for a key frame of every video. room.mu is held.
-func (p *publisher) requestKeyframes() {
-	for _, s := range p.streams {
-		s.requestKeyframe()
+// setKeyframes says how often key frames are wanted. room.mu is held.
+func (p *publisher) setKeyframes() {
+	peer := p.peer()
+	switch {
+	case peer == nil || !p.up:
+	case p.gone:
+		peer.SetKeyframePeriod(0)
+	default:
+		peer.SetKeyframePeriod(time.Duration(p.room.firFreq) * time.Second)
 	}
 }
 
@@ -234,7 +213,6 @@ func (p *publisher) writeGone(w *json.Writer) {
 
 // reset forgets the peer connection. room.mu is held.
 func (p *publisher) reset() {
-	p.stopKeyframes()
 	p.stopForwarders()
 	p.up, p.e2ee, p.talking = false, false, false
 	p.streams, p.firstData = nil, nil

@@ -397,23 +397,3 @@ func TestQuery(t *testing.T) {
 	g.h.Detach()
 	same(t, "gone", query(g), `{"type":"publisher","hangingup":0,"destroyed":1}`)
 }
-
-// The key frame timer runs while somebody publishes.
-func TestKeyframeTimer(t *testing.T) {
-	hs := newHouse(t, `room-1: { fir_freq = 60 }`)
-	g := hs.publish(`"id":1`, "chrome_avd")
-	p := g.h.is().(*publisher)
-	if p.keyframes == nil {
-		t.Fatal("no timer")
-	}
-	p.periodic()
-	g.must(`{"request":"edit","room":1,"new_fir_freq":0}`, "", `"edited"`)
-	if p.keyframes != nil {
-		t.Error("still a timer")
-	}
-	g.must(`{"request":"edit","room":1,"new_fir_freq":60}`, "", `"edited"`)
-	g.must(`{"request":"unpublish"}`, "", `"ok"`)
-	if p.keyframes != nil {
-		t.Error("a timer without video")
-	}
-}

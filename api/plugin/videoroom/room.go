@@ -41,7 +41,7 @@ func (r *room) add(p *publisher) {
 // remove forgets a participant.
 func (r *room) remove(p *publisher) {
 	p.gone = true
-	p.stopKeyframes()
+	p.setKeyframes()
 	p.stopForwarders()
 	p.remotes = nil
 	if p.source != nil {

@@ -154,7 +154,7 @@ func (r *room) change(body *json.Value) {
 	if n, ok := json.Int(body.Get("new_fir_freq")); ok {
 		r.firFreq = int(min(n, maxFIRFreq))
 		for _, p := range r.participants {
-			p.startKeyframes()
+			p.setKeyframes()
 		}
 	}
 }

@@ -5,7 +5,6 @@ package videoroom
 import (
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"bifrons/api/json"
 	"bifrons/api/plugin"
@@ -113,7 +112,6 @@ type publisher struct {
 	toldUnpublished                    bool
 	descriptions                       map[string]string // by mid, for streams to come
 	token                              string
-	keyframes                          *time.Timer // periodic requests, nil = none
 }
 
 // stream is one m-line of a publisher's. The publisher's connection has it as
