@@ -54,6 +54,10 @@ type Config struct {
 	// OpaqueIDInAPI adds a handle's opaque id to its events and answers.
 	OpaqueIDInAPI bool
 
+	// ProtectedFolders are those in which nothing that clients ask for is
+	// written.
+	ProtectedFolders []string
+
 	// What follows is only shown in server_info.
 
 	CommitHash, CompileTime string

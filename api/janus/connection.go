@@ -28,6 +28,11 @@ type connection struct {
 	closing atomic.Bool // end is closed
 	up      bool
 
+	created  time.Time
+	started  time.Time // when the client's transport was first applied, or zero
+	complete bool      // the client has no more candidates
+	text     string    // our last description as it was sent
+
 	local  *sdp.Description // our last description, without transport
 	remote *sdp.Description // the client's last one that was applied
 
@@ -47,7 +52,7 @@ type connection struct {
 	// Trickling of our candidates, guarded by the handle's pushing lock.
 	described bool
 	trickled  map[string]bool
-	finished  bool
+	finished  atomic.Bool
 }
 
 // offer is a client's description until it is answered.
@@ -75,8 +80,9 @@ func (h *Handle) newConnection(controlling bool) (*connection, error) {
 	}
 	c := &connection{
 		h: h, end: make(chan struct{}), done: make(chan struct{}), trickled: make(map[string]bool),
-		origin: uint64(h.core.cfg.Now().UnixMicro()),
+		created: h.core.cfg.Now(),
 	}
+	c.origin = uint64(c.created.UnixMicro())
 	peer, err := e.NewPeer(sfu.PeerConfig{
 		Controlling: controlling && !h.core.cfg.Media.ICELite,
 		Label:       strconv.FormatUint(h.session.id, 10) + "/" + strconv.FormatUint(h.id, 10),
@@ -85,6 +91,9 @@ func (h *Handle) newConnection(controlling bool) (*connection, error) {
 		return nil, err
 	}
 	c.peer, c.creds = peer, peer.ICE()
+	if f := h.capture.Load(); f != nil {
+		peer.SetCapture(f)
+	}
 	h.conn = c
 	return c, nil
 }

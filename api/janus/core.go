@@ -168,6 +168,25 @@ func (c *Core) SessionTimeout() time.Duration { return time.Duration(c.timeout.L
 // SetSessionTimeout changes it; 0 = never.
 func (c *Core) SetSessionTimeout(d time.Duration) { c.timeout.Store(int64(d)) }
 
+// Tuning is the media settings in effect that can be changed at run time.
+func (c *Core) Tuning() sfu.Tuning {
+	if e := c.cfg.Engine; e != nil {
+		return e.Tuning()
+	}
+	m := &c.cfg.Media
+	return sfu.Tuning{
+		MinNackQueue: m.MinNackQueue, NackOptimizations: m.NackOptimizations,
+		NoMediaTimer: max(m.NoMediaTimer, 0), SlowlinkThreshold: m.SlowlinkThreshold,
+	}
+}
+
+// Tune changes media settings, which has no effect without an engine.
+func (c *Core) Tune(change func(t *sfu.Tuning)) {
+	if e := c.cfg.Engine; e != nil {
+		e.Tune(change)
+	}
+}
+
 // Started is when the Core was made.
 func (c *Core) Started() time.Time { return c.started }
 

@@ -65,7 +65,7 @@ func (h *Handle) sendHangup(reason string) {
 
 func (h *Handle) sendMedia(mid, kind string, e sfu.Event) {
 	seconds := 0
-	if !e.Receiving && h.core.cfg.Media.NoMediaTimer > time.Second {
+	if !e.Receiving && e.Silence > time.Second {
 		seconds = int(e.Silence / time.Second)
 	}
 	w := h.event("media", "")

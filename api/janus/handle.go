@@ -9,6 +9,7 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/plugin"
 	"bifrons/sfu"
+	"bifrons/sfu/capture"
 )
 
 // Limits on what waits at one handle.
@@ -33,6 +34,8 @@ type Handle struct {
 	pkg      string
 	created  time.Time
 	ph       plugin.Handle
+
+	capture atomic.Pointer[capture.File] // nil = none
 
 	inbox *plugin.Serial
 	exec  *plugin.Serial
@@ -202,6 +205,7 @@ func (h *Handle) end(silent bool) {
 	}
 	h.notifyLife("detached")
 	h.exec.Must(func() {
+		_ = h.StopCapture()
 		if conn != nil {
 			h.ph.Hangup("Detach")
 		}

@@ -74,7 +74,7 @@ func (c *Core) infoAddresses(w *json.Writer) {
 }
 
 func (c *Core) infoMedia(w *json.Writer) {
-	cfg, m := &c.cfg, &c.cfg.Media
+	cfg, m, tuning := &c.cfg, &c.cfg.Media, c.Tuning()
 	w.Bool("ipv6", m.IPv6)
 	if m.IPv6 {
 		w.Bool("ipv6-link-local", m.IPv6LinkLocal)
@@ -91,8 +91,8 @@ func (c *Core) infoMedia(w *json.Writer) {
 	w.Bool("hangup-on-failed", m.HangupOnFailed)
 	w.Bool("full-trickle", cfg.FullTrickle)
 	w.Bool("mdns-enabled", !m.IgnoreMDNS)
-	w.Int("min-nack-queue", milliseconds(m.MinNackQueue))
-	w.Bool("nack-optimizations", m.NackOptimizations)
+	w.Int("min-nack-queue", milliseconds(tuning.MinNackQueue))
+	w.Bool("nack-optimizations", tuning.NackOptimizations)
 	w.Int("twcc-period", milliseconds(m.TWCCPeriod))
 	if m.DSCP > 0 {
 		w.Int("dscp", int64(m.DSCP))

@@ -24,6 +24,7 @@ type jsepOptions struct {
 	ridOrder string
 	e2ee     bool
 	svc      []plugin.SVC
+	text     string // the description as it came
 }
 
 // scalable tells whether a section was announced as scalable.
@@ -73,7 +74,7 @@ func (h *Handle) takeJSEP(v *json.Value) (*plugin.JSEP, *Error) {
 	if err != nil {
 		return nil, &Error{ErrJSEPInvalid, err.Error()}
 	}
-	o.svc = parseSVC(v.Get("svc"), d)
+	o.svc, o.text = parseSVC(v.Get("svc"), d), text
 	h.notifyJSEP("remote", typ, text)
 	if isOffer {
 		d.Type = sdp.TypeOffer
@@ -186,6 +187,9 @@ func (c *connection) apply(local, remote *sdp.Description, o *jsepOptions) {
 			c.peer.SetDataChannels(true)
 		}
 	}
+	if c.started.IsZero() {
+		c.started = c.h.core.cfg.Now()
+	}
 	t := remote.PeerTransport()
 	trickle := o.trickle || c.h.trickle
 	c.peer.SetRemote(sfu.Remote{
@@ -196,10 +200,11 @@ func (c *connection) apply(local, remote *sdp.Description, o *jsepOptions) {
 		Trickle:     trickle,
 	})
 	c.local, c.remote, c.options = local, remote, *o
+	c.complete = !trickle || t.EndOfCandidates
 	for _, text := range t.Candidates {
 		c.addCandidate(text)
 	}
-	if !trickle || t.EndOfCandidates {
+	if c.complete {
 		c.peer.EndOfCandidates()
 	}
 	c.applyEarly()

@@ -101,7 +101,7 @@ func (c *connection) makeOffer(j *plugin.JSEP) *sdp.Description {
 func (c *connection) restart() {
 	c.creds = c.peer.RestartICE()
 	clear(c.trickled)
-	c.finished = false
+	c.finished.Store(false)
 }
 
 // print adds the transport to a complete description, for which it waits until
@@ -162,13 +162,14 @@ func (c *connection) print(d *sdp.Description) (string, error) {
 	for i := range sources {
 		sources[i] = c.source(i)
 	}
-	return d.WithTransport(t, sources).String(), nil
+	c.text = d.WithTransport(t, sources).String()
+	return c.text, nil
 }
 
 // sendCandidates trickles our candidates that were not sent yet, if that is
 // how they are sent. h.pushing is held.
 func (c *connection) sendCandidates(mid string) {
-	if !c.h.core.cfg.FullTrickle || !c.described || c.finished {
+	if !c.h.core.cfg.FullTrickle || !c.described || c.finished.Load() {
 		return
 	}
 	gathered := false
@@ -184,7 +185,7 @@ func (c *connection) sendCandidates(mid string) {
 		}
 	}
 	if gathered {
-		c.finished = true
+		c.finished.Store(true)
 		c.h.sendCandidate(mid, "")
 	}
 }

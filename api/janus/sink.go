@@ -1,6 +1,7 @@
 package janus
 
 import (
+	"slices"
 	"time"
 
 	"bifrons/api/json"
@@ -71,6 +72,9 @@ func (c *Core) sinkList() []Sink {
 	}
 	return nil
 }
+
+// Sinks returns the event handlers in the order in which they were added.
+func (c *Core) Sinks() []Sink { return slices.Clone(c.sinkList()) }
 
 // Notifying tells whether anybody takes notifications.
 func (c *Core) Notifying() bool { return len(c.sinkList()) > 0 }

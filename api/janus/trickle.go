@@ -98,6 +98,7 @@ func (c *connection) applyEarly() {
 func (c *connection) trickle(t candidate) {
 	switch {
 	case t.end:
+		c.complete = true
 		c.peer.EndOfCandidates()
 	case t.hasMID && t.mid != c.remote.Sections[c.remote.PeerTransport().Section].MID:
 	case t.index > int64(c.remote.PeerTransport().Section):
