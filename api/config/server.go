@@ -146,7 +146,7 @@ func (m Modules) Disabled(name string) bool {
 // yet: a section with its setting, the transports' with their name in front,
 // and options of the command line. Who asks for them gets a warning.
 var pending = []string{
-	"general.daemonize", "general.log_prefix", "general.log_rotate_sig", "general.debug_locks",
+	"general.daemonize", "general.debug_locks",
 	"general.recordings_tmp_ext", "general.task_pool_size",
 	"certificates.dtls_ciphers",
 	"media.dtls_timeout",

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"runtime"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"github.com/coder/websocket"
 
 	"bifrons/api/config"
+	"bifrons/api/log"
 )
 
 // patience is how long a test waits for something that has to happen.
@@ -42,7 +42,11 @@ func testServerWith(t testing.TB, demos string, change func(*config.Config)) *se
 	if os.Getenv("BIFRONS_LOG") != "" {
 		out = os.Stderr
 	}
-	s, err := start(cfg, demos, slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	l, err := log.New(log.Config{Stdout: out, Level: log.Debug})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := start(cfg, demos, l)
 	if err != nil {
 		t.Fatal(err)
 	}

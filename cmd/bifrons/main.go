@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"bifrons/api/config"
+	"bifrons/api/log"
 )
 
 func main() {
@@ -36,13 +37,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	cfg, problems := config.Load(opt)
-	log, closeLog, err := openLog(&cfg.Server.General, stdout)
+	log, err := openLog(&cfg.Server.General, stdout)
 	if err != nil {
 		fmt.Fprintf(stderr, "bifrons: %v\n", err)
 		return 1
 	}
-	defer closeLog()
-	if !report(log, problems) {
+	defer log.Close()
+	defer rotateLog(log, cfg.Server.General.LogRotateSignal)()
+	if !report(log.Logger(), problems) {
 		fmt.Fprintln(stderr, "bifrons: not started, the configuration has errors (see above)")
 		return 1
 	}
@@ -61,7 +63,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	s.greet(stdout)
-	log.Info("stopping", "signal", (<-signals).String())
+	log.Logger().Info("stopping", "signal", (<-signals).String())
 	done := make(chan struct{})
 	go func() {
 		s.Close()
@@ -112,46 +114,37 @@ func build() (commit, compiled string) {
 	return commit, compiled
 }
 
-// openLog makes the logger that the settings want.
-func openLog(g *config.General, stdout io.Writer) (*slog.Logger, func(), error) {
-	out, done := io.Discard, func() {}
-	if g.LogToStdout {
-		out = stdout
+// openLog makes the log that the settings want.
+func openLog(g *config.General, stdout io.Writer) (*log.Log, error) {
+	if !g.LogToStdout {
+		stdout = nil
 	}
-	if g.LogToFile != "" {
-		f, err := os.OpenFile(g.LogToFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-		if err != nil {
-			return nil, nil, fmt.Errorf("cannot write the log file: %w", err)
-		}
-		done = func() { _ = f.Close() }
-		if g.LogToStdout {
-			out = io.MultiWriter(out, f)
-		} else {
-			out = f
-		}
+	return log.New(log.Config{
+		Stdout: stdout, File: g.LogToFile, Level: g.DebugLevel,
+		Prefix: g.LogPrefix, Timestamps: g.DebugTimestamps, Colors: g.DebugColors,
+	})
+}
+
+// rotateLog opens the log file anew whenever the signal of that name comes,
+// until stop is called.
+func rotateLog(l *log.Log, name string) (stop func()) {
+	sig := rotateSignal(name)
+	if sig == nil {
+		return func() {}
 	}
-	level := slog.LevelInfo
-	switch {
-	case g.DebugLevel <= 2:
-		level = slog.LevelError
-	case g.DebugLevel == 3:
-		level = slog.LevelWarn
-	case g.DebugLevel >= 5:
-		level = slog.LevelDebug
-	}
-	opts := &slog.HandlerOptions{Level: level}
-	if !g.DebugTimestamps {
-		opts.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
-			if len(groups) == 0 && a.Key == slog.TimeKey {
-				return slog.Attr{}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, sig)
+	go func() {
+		for range signals {
+			if err := l.Reopen(); err != nil {
+				l.Logger().Error(err.Error())
 			}
-			return a
 		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(signals)
 	}
-	if g.DebugLevel == 0 {
-		out = io.Discard
-	}
-	return slog.New(slog.NewTextHandler(out, opts)), done, nil
 }
 
 // writePID writes the process id to a file that is locked while the server

@@ -9,11 +9,15 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"strconv"
+	"strings"
+	"syscall"
 
+	"bifrons/api/admin"
 	"bifrons/api/auth"
 	"bifrons/api/config"
 	"bifrons/api/janus"
 	"bifrons/api/json"
+	"bifrons/api/log"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/echotest"
 	"bifrons/api/plugin/videoroom"
@@ -31,13 +35,14 @@ type server struct {
 	log    *slog.Logger
 	engine *sfu.Engine
 	core   *janus.Core
+	admin  *admin.Admin
 	http   *http.Server
 	ws     *websockets.Server
 }
 
 // start starts the engine, the core, the plugins and the transports.
-func start(cfg *config.Config, demos string, log *slog.Logger) (s *server, err error) {
-	s = &server{cfg: cfg, log: log}
+func start(cfg *config.Config, demos string, out *log.Log) (s *server, err error) {
+	s = &server{cfg: cfg, log: out.Logger()}
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -62,7 +67,18 @@ func start(cfg *config.Config, demos string, log *slog.Logger) (s *server, err e
 			return s, fmt.Errorf("plugin %s: %w", p.Info().Package, err)
 		}
 	}
+	s.admin = admin.New(s.core, s.adminConfig(out))
+	s.core.SetAdmin(s.admin)
 	return s, s.startTransports(demos)
+}
+
+func (s *server) adminConfig(out *log.Log) admin.Config {
+	g := &s.cfg.Server.General
+	c := admin.Config{Secret: g.AdminSecret, Log: out, Logger: s.log, LockDebug: g.DebugLocks}
+	if sig, ok := rotateSignal(g.LogRotateSignal).(syscall.Signal); ok {
+		c.RotateSignal = int(sig)
+	}
+	return c
 }
 
 // plugins is the list of all plugins.
@@ -180,6 +196,7 @@ func (s *server) coreConfig(media sfu.Config) janus.Config {
 		CandidatesTimeout: c.General.CandidatesTimeout,
 		FullTrickle:       c.NAT.FullTrickle,
 		OpaqueIDInAPI:     c.General.OpaqueIDInAPI,
+		ProtectedFolders:  c.General.ProtectedFolders,
 		CommitHash:        commit,
 		CompileTime:       compiled,
 		LogToStdout:       c.General.LogToStdout,
@@ -227,8 +244,12 @@ func (s *server) startTransports(demos string) error {
 			errs = append(errs, fmt.Errorf("HTTP: %w", err))
 		}
 	}
-	if s.http == nil && s.ws == nil {
+	if s.listening("http", "https", "ws", "wss") == 0 {
 		return errors.Join(append([]error{errors.New("no transport is available for the Janus API")}, errs...)...)
+	}
+	if s.core.Auth().Stored() && s.listening("admin_http", "admin_https", "admin_ws", "admin_wss") == 0 {
+		return errors.Join(append([]error{errors.New("token_auth without token_auth_secret needs a transport for the Admin API," +
+			" by which tokens are stored")}, errs...)...)
 	}
 	for _, err := range errs {
 		s.log.Error("transport not started", "error", err)
@@ -242,9 +263,22 @@ func (s *server) startTransports(demos string) error {
 	return nil
 }
 
+// listening is the number of listeners with one of the names.
+func (s *server) listening(names ...string) (n int) {
+	for _, name := range names {
+		if s.http != nil {
+			n += len(s.http.Addrs(name))
+		}
+		if s.ws != nil {
+			n += len(s.ws.Addrs(name))
+		}
+	}
+	return n
+}
+
 func (s *server) httpConfig(demos string) (http.Config, error) {
 	c := &s.cfg.HTTP
-	g := &c.General
+	g, a := &c.General, &c.Admin
 	layout, _ := json.ParseLayout(g.JSON)
 	page, err := web.Page(s.pageSettings())
 	if err != nil {
@@ -257,6 +291,12 @@ func (s *server) httpConfig(demos string) (http.Config, error) {
 			HTTPS:    endpoint(g.HTTPS, g.SecurePort, g.SecureIP, g.SecureInterface, ""),
 			ACL:      transport.NewACL(g.ACL, g.ACLForwarded),
 		},
+		Admin: http.API{
+			BasePath: a.BasePath,
+			HTTP:     endpoint(a.HTTP, a.Port, a.IP, a.Interface, ""),
+			HTTPS:    endpoint(a.HTTPS, a.SecurePort, a.SecureIP, a.SecureInterface, ""),
+			ACL:      transport.NewACL(a.ACL, a.ACLForwarded),
+		},
 		Origins:     transport.Origins{Allow: c.CORS.AllowOrigin, Enforce: c.CORS.Enforce},
 		Certificate: certificate(c.Certificates),
 		MaxConns:    g.ConnectionLimit,
@@ -268,24 +308,23 @@ func (s *server) httpConfig(demos string) (http.Config, error) {
 	if demos != "" {
 		hc.Demos = web.Demos(demos)
 	}
-	if c.Admin.HTTP || c.Admin.HTTPS {
-		s.log.Warn("the Admin API is not available yet, admin_http and admin_https are ignored")
-	}
 	return hc, nil
 }
 
 func (s *server) wsConfig() websockets.Config {
 	c := &s.cfg.WebSockets
-	g := &c.General
+	g, a := &c.General, &c.Admin
 	layout, _ := json.ParseLayout(g.JSON)
-	if c.Admin.WS || c.Admin.WSS {
-		s.log.Warn("the Admin API is not available yet, admin_ws and admin_wss are ignored")
-	}
 	return websockets.Config{
 		API: websockets.API{
 			WS:  endpoint(g.WS, g.Port, g.IP, g.Interface, g.Unix),
 			WSS: endpoint(g.WSS, g.SecurePort, g.SecureIP, g.SecureInterface, g.SecureUnix),
 			ACL: transport.NewACL(g.ACL, g.ACLForwarded),
+		},
+		Admin: websockets.API{
+			WS:  endpoint(a.WS, a.Port, a.IP, a.Interface, a.Unix),
+			WSS: endpoint(a.WSS, a.SecurePort, a.SecureIP, a.SecureInterface, a.SecureUnix),
+			ACL: transport.NewACL(a.ACL, a.ACLForwarded),
 		},
 		Origins:     transport.Origins{Allow: c.CORS.AllowOrigin, Enforce: c.CORS.Enforce},
 		Certificate: certificate(c.Certificates),
@@ -342,6 +381,12 @@ func (s *server) greet(w io.Writer) {
 			fmt.Fprintf(w, "  WebSocket    wss://localhost:%d/\n", p)
 		}
 	}
+	for _, name := range []string{"admin_http", "admin_https"} {
+		if p := s.httpPort(name); p != 0 {
+			scheme := strings.TrimPrefix(name, "admin_")
+			fmt.Fprintf(w, "  Admin API    %s://localhost:%d%s\n", scheme, p, s.cfg.HTTP.Admin.BasePath)
+		}
+	}
 	for _, st := range s.engine.Stats() {
 		fmt.Fprintf(w, "  Media        UDP port %d, segmentation offload %s\n", st.Port, onOff(st.GSO))
 	}
@@ -369,6 +414,9 @@ func (s *server) Close() {
 	}
 	if s.ws != nil {
 		s.ws.Close()
+	}
+	if s.admin != nil {
+		s.admin.Close()
 	}
 	if s.core != nil {
 		s.core.Close()

@@ -1,0 +1,91 @@
+package admin
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+
+	"bifrons/api/janus"
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sfu/capture"
+)
+
+func (a *Admin) listSessions(q *query) {
+	q.ok(func(w *json.Writer) {
+		w.Array("sessions")
+		for _, s := range a.core.Sessions() {
+			w.Uint("", s.ID())
+		}
+		w.EndArray()
+	})
+}
+
+func (a *Admin) listHandles(q *query) {
+	q.ok(func(w *json.Writer) {
+		w.Array("handles")
+		for _, h := range q.session.Handles() {
+			w.Uint("", h.ID())
+		}
+		w.EndArray()
+	})
+}
+
+func (a *Admin) destroySession(q *query) {
+	q.session.Destroy()
+	q.ok(nil)
+}
+
+func (a *Admin) detachHandle(q *query) {
+	q.handle.Detach()
+	q.ok(nil)
+}
+
+// hangupReason is what the client is told.
+const hangupReason = "Admin API"
+
+func (a *Admin) hangupWebRTC(q *query) {
+	q.handle.Hangup(hangupReason)
+	q.ok(nil)
+}
+
+func (a *Admin) startPCAP(q *query) { a.startCapture(q, capture.PCAP, "pcap", "pcap") }
+
+func (a *Admin) startText(q *query) { a.startCapture(q, capture.Text, "text2pcap", "txt") }
+
+// startCapture starts a capture of either kind; a handle has one at most.
+func (a *Admin) startCapture(q *query, format capture.Format, name, ext string) {
+	if !q.check(plugin.Field{Name: "folder", Type: plugin.String},
+		plugin.Field{Name: "filename", Type: plugin.String},
+		plugin.Field{Name: "truncate", Type: plugin.Uint}) {
+		return
+	}
+	file := q.text("filename")
+	if file == "" {
+		file = fmt.Sprintf("janus-text2pcap-%d.%s", rand.Uint32(), ext)
+	}
+	err := q.handle.StartCapture(capture.Config{
+		Path:     filepath.Join(q.text("folder"), file),
+		Format:   format,
+		Truncate: int(min(q.number("truncate"), 1<<16)),
+		Label:    fmt.Sprintf("[session=%d][handle=%d]", q.SessionID, q.HandleID),
+	})
+	switch {
+	case errors.Is(err, janus.ErrCapturing):
+		q.unknown(name + " already started")
+	case err != nil:
+		a.cfg.Logger.Warn("capture not started", "handle", q.HandleID, "error", err)
+		q.unknown("Error starting " + name + " dump")
+	default:
+		q.ok(nil)
+	}
+}
+
+func (a *Admin) stopCapture(q *query) {
+	if q.handle.StopCapture() != nil {
+		q.unknown("Capture not started")
+		return
+	}
+	q.ok(nil)
+}

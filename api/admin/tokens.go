@@ -1,0 +1,121 @@
+package admin
+
+import (
+	"bifrons/api/janus"
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+)
+
+var tokenField = plugin.Field{Name: "token", Type: plugin.String, Required: true}
+
+// stored answers with an error if there is no table of tokens.
+func (a *Admin) stored(q *query) bool {
+	if !a.core.Auth().Stored() {
+		q.unknown("Stored-Token based authentication disabled")
+	}
+	return a.core.Auth().Stored()
+}
+
+func writeStrings(w *json.Writer, name string, list []string) {
+	w.Array(name)
+	for _, s := range list {
+		w.Str("", s)
+	}
+	w.EndArray()
+}
+
+func (q *query) okPlugins(list []string) {
+	q.ok(func(w *json.Writer) {
+		w.Object("data")
+		writeStrings(w, "plugins", list)
+		w.End()
+	})
+}
+
+// addToken stores a token for the plugins that are named, or for all. Names of
+// no plugin are left out.
+func (a *Admin) addToken(q *query) {
+	if !a.stored(q) || !q.check(tokenField, plugin.Field{Name: "plugins", Type: plugin.Array}) {
+		return
+	}
+	var allowed []string
+	if q.has("plugins") {
+		for _, v := range json.Array(q.Root.Get("plugins")) {
+			if pkg, ok := json.String(v); ok && a.core.Plugin(pkg) != nil {
+				allowed = append(allowed, pkg)
+			}
+		}
+	} else {
+		for _, p := range a.core.Plugins() {
+			allowed = append(allowed, p.Info().Package)
+		}
+	}
+	q.okPlugins(a.core.Auth().Add(q.text("token"), allowed))
+}
+
+func (a *Admin) allowToken(q *query) { a.changeToken(q, a.core.Auth().Allow) }
+
+func (a *Admin) disallowToken(q *query) { a.changeToken(q, a.core.Auth().Disallow) }
+
+func (a *Admin) changeToken(q *query, change func(token string, plugins []string) ([]string, bool)) {
+	if !a.stored(q) || !q.check(tokenField) {
+		return
+	}
+	token := q.text("token")
+	if !a.core.Auth().Exists(token) {
+		q.failf(janus.ErrTokenNotFound, "Token %s not found", token)
+		return
+	}
+	if !plugin.NonEmptyArray.Is(q.Root.Get("plugins")) {
+		q.fail(janus.ErrInvalidType, "Invalid element type (plugins should be a non-empty array)")
+		return
+	}
+	var list []string
+	for _, v := range json.Array(q.Root.Get("plugins")) {
+		pkg, ok := json.String(v)
+		if !ok || a.core.Plugin(pkg) == nil {
+			q.fail(janus.ErrInvalidType, "Invalid element type (some of the provided plugins are invalid)")
+			return
+		}
+		list = append(list, pkg)
+	}
+	allowed, ok := change(token, list)
+	if !ok { // removed meanwhile
+		q.failf(janus.ErrTokenNotFound, "Token %s not found", token)
+		return
+	}
+	q.okPlugins(allowed)
+}
+
+// listTokens lists those that are of any use.
+func (a *Admin) listTokens(q *query) {
+	if !a.stored(q) {
+		return
+	}
+	q.ok(func(w *json.Writer) {
+		w.Object("data")
+		w.Array("tokens")
+		for _, t := range a.core.Auth().List() {
+			if len(t.Plugins) == 0 {
+				continue
+			}
+			w.Object("")
+			w.Str("token", t.Token)
+			writeStrings(w, "allowed_plugins", t.Plugins)
+			w.End()
+		}
+		w.EndArray()
+		w.End()
+	})
+}
+
+func (a *Admin) removeToken(q *query) {
+	if !a.stored(q) || !q.check(tokenField) {
+		return
+	}
+	if !a.core.Auth().Remove(q.text("token")) {
+		q.unknown("Error removing token")
+		return
+	}
+	q.ok(nil)
+}
