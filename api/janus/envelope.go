@@ -10,6 +10,7 @@ import (
 // Envelope is a request with the parts that all requests have taken out.
 type Envelope struct {
 	Conn        Conn
+	ConnID      string      // of the connection for event handlers, "" = Conn.ID()
 	Root        *json.Value // the whole request
 	Verb        string      // as the client wrote it
 	Transaction string
@@ -38,7 +39,7 @@ func open(conn Conn, r Request) (*Envelope, []byte) {
 		}
 		return nil, InvalidJSON(r.Source, err)
 	}
-	e := &Envelope{Conn: conn, Root: doc.Root(), doc: doc}
+	e := &Envelope{Conn: conn, ConnID: r.ID, Root: doc.Root(), doc: doc}
 	msg := e.fill(r)
 	if msg != nil {
 		e.Release()

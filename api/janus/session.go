@@ -118,7 +118,7 @@ func (c *Core) create(q *query) {
 		q.fail(ErrNotAccepting, "Currently not accepting new sessions")
 		return
 	}
-	s.notify("created")
+	s.notifyCreated(q)
 	q.ok("success", func(w *json.Writer) {
 		w.Object("data")
 		w.Uint("id", s.id)

@@ -102,12 +102,12 @@ func (c *Core) NotifyRaw(n Notification) {
 	}
 }
 
-// NotifyTransport sends what a transport has to say about a connection: data
-// is a compact JSON object.
-func (c *Core) NotifyTransport(conn Conn, data []byte) {
+// NotifyTransport sends what a transport, by its package name, has to say about
+// a connection, by its id: data is a compact JSON object.
+func (c *Core) NotifyTransport(transport, conn string, data []byte) {
 	c.notify(Notification{Type: NotifyTransport}, func(w *json.Writer) {
-		w.Str("transport", conn.Transport())
-		w.Str("id", conn.ID())
+		w.Str("transport", transport)
+		w.Str("id", conn)
 		w.Raw("data", data)
 	})
 }
@@ -115,15 +115,20 @@ func (c *Core) NotifyTransport(conn Conn, data []byte) {
 func (s *Session) notify(name string) {
 	s.core.notify(Notification{Type: NotifySession, Session: s.id}, func(w *json.Writer) {
 		w.Str("name", name)
-		if name != "created" {
-			return
+	})
+}
+
+func (s *Session) notifyCreated(q *query) {
+	s.core.notify(Notification{Type: NotifySession, Session: s.id}, func(w *json.Writer) {
+		conn := q.ConnID
+		if conn == "" {
+			conn = q.Conn.ID()
 		}
-		if conn := s.Conn(); conn != nil {
-			w.Object("transport")
-			w.Str("transport", conn.Transport())
-			w.Str("id", conn.ID())
-			w.End()
-		}
+		w.Str("name", "created")
+		w.Object("transport")
+		w.Str("transport", q.Conn.Transport())
+		w.Str("id", conn)
+		w.End()
 	})
 }
 

@@ -49,6 +49,10 @@ type Request struct {
 	// Admin tells that it came by an Admin API endpoint.
 	Admin bool
 
+	// ID stands in for Conn.ID in events for event handlers, for transports
+	// whose Conn is more than one connection; "" = Conn.ID.
+	ID string
+
 	// Body is the message, lent to Handle until it returns.
 	Body []byte
 

@@ -13,12 +13,13 @@ import (
 type Control struct {
 	layout atomic.Uint32
 	events atomic.Bool
-	notify func(event []byte)
+	notify func(conn string, event []byte)
 }
 
 // NewControl makes a Control. notify takes the transport's events for event
-// handlers, JSON objects that it then owns; nil if there is no handler.
-func NewControl(layout json.Layout, events bool, notify func(event []byte)) *Control {
+// handlers, JSON objects that it then owns, with the id of the connection that
+// they are about (janus.Conn's, or janus.Request's); nil if there is no handler.
+func NewControl(layout json.Layout, events bool, notify func(conn string, event []byte)) *Control {
 	c := &Control{notify: notify}
 	c.layout.Store(uint32(layout))
 	c.events.Store(events)
@@ -35,13 +36,14 @@ func (c *Control) Relayout(msg []byte) []byte {
 	return json.Relayout(make([]byte, 0, len(msg)+len(msg)/2), msg, l)
 }
 
-// Notify passes an event on to the event handlers, if they are to have it.
-func (c *Control) Notify(event any) {
+// Notify passes an event about a connection on to the event handlers, if they
+// are to have it.
+func (c *Control) Notify(conn string, event any) {
 	if c.notify == nil || !c.events.Load() {
 		return
 	}
 	if text, err := stdjson.Marshal(event); err == nil {
-		c.notify(text)
+		c.notify(conn, text)
 	}
 }
 

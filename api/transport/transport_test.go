@@ -189,11 +189,11 @@ func TestQuery(t *testing.T) {
 		}
 	}
 	var events []string
-	c = NewControl(json.Compact, true, func(e []byte) { events = append(events, string(e)) })
-	c.Notify(map[string]int{"n": 1})
+	c = NewControl(json.Compact, true, func(conn string, e []byte) { events = append(events, conn+string(e)) })
+	c.Notify("7", map[string]int{"n": 1})
 	c.Query([]byte(`{"request":"configure","events":false,"json":"plain"}`), none)
-	c.Notify(map[string]int{"n": 2})
-	if strings.Join(events, " ") != `{"n":1}` || c.Notifies() {
+	c.Notify("7", map[string]int{"n": 2})
+	if strings.Join(events, " ") != `7{"n":1}` || c.Notifies() {
 		t.Errorf("events %q", events)
 	}
 	if got := string(c.Relayout([]byte(`{"a":1}`))); got != `{"a": 1}` {

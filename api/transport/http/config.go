@@ -28,9 +28,10 @@ type Config struct {
 	Layout      json.Layout
 
 	// Events lets transport events through to Notify, which takes JSON
-	// objects for the event handlers; nil if there is none.
+	// objects for the event handlers, and the id of the connection that they
+	// are about; nil if there is none.
 	Events bool
-	Notify func(event []byte)
+	Notify func(conn string, event []byte)
 
 	// Page serves "/" and all below "/echo/", Demos all below "/demos/", both
 	// on the endpoints of the API. Nil: not found.

@@ -24,11 +24,12 @@ var ErrDisabled = errors.New("no HTTP endpoint is enabled")
 // Server is the HTTP transport. Towards the core it is one connection for all
 // its sessions, since an HTTP session outlives every TCP connection.
 type Server struct {
-	cfg     Config
-	core    Core
-	control *transport.Control
-	hub     *hub
-	working atomic.Int64 // requests at work
+	cfg      Config
+	core     Core
+	control  *transport.Control
+	hub      *hub
+	working  atomic.Int64 // requests at work
+	requests atomic.Uint64
 
 	endpoints []*endpoint
 	serving   sync.WaitGroup
@@ -198,7 +199,7 @@ func (s *Server) Query(request []byte) []byte {
 // Transport names the transport.
 func (s *Server) Transport() string { return Package }
 
-// ID is the same for all sessions over HTTP.
+// ID is the same for all sessions over HTTP; requests have ids of their own.
 func (s *Server) ID() string { return "1" }
 
 // Deliver queues an event for the session's next long poll.

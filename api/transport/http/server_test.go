@@ -305,10 +305,13 @@ func TestLayoutAndQuery(t *testing.T) {
 
 func TestEvents(t *testing.T) {
 	var got []string
-	r := start(t, Config{Events: true, Notify: func(e []byte) { got = append(got, string(e)) }})
+	r := start(t, Config{Events: true, Notify: func(conn string, e []byte) { got = append(got, conn+string(e)) }})
 	r.do("POST", "/janus", ping, nil)
+	if id := r.core.requests[0].ID; id != "1" {
+		t.Errorf("the core hears of connection %q", id)
+	}
 	r.server.Close()
-	if len(got) != 1 || !strings.HasPrefix(got[0], `{"event":"request","admin_api":false,"ip":"127.0.0.1","port":`) {
+	if len(got) != 1 || !strings.HasPrefix(got[0], `1{"event":"request","admin_api":false,"ip":"127.0.0.1","port":`) {
 		t.Errorf("events %q", got)
 	}
 }

@@ -33,7 +33,8 @@ func (s service) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 	}
 	s.working.Add(1)
 	defer s.working.Add(-1)
-	s.notify(r)
+	id := strconv.FormatUint(s.requests.Add(1), 10)
+	s.notify(id, r)
 	s.allowOrigin(w, r)
 	if r.Method == nethttp.MethodOptions {
 		return
@@ -49,9 +50,9 @@ func (s service) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 	case s.cfg.Origins.Refuses(r, true):
 		w.WriteHeader(nethttp.StatusForbidden)
 	case r.Method == nethttp.MethodPost:
-		s.post(w, r, t)
+		s.post(w, r, t, id)
 	case t.word != "":
-		s.forward(w, r, janus.Request{Body: fmt.Appendf(nil, `{"janus":%q,"transaction":%q}`, t.word, randomText(11))})
+		s.forward(w, r, janus.Request{ID: id, Body: fmt.Appendf(nil, `{"janus":%q,"transaction":%q}`, t.word, randomText(11))})
 	case s.admin:
 		s.refuse(w, janus.ErrInvalidJSON, "Request payload missing")
 	default:
@@ -74,13 +75,15 @@ func (s service) static(r *nethttp.Request) nethttp.Handler {
 	return nil
 }
 
-func (s service) notify(r *nethttp.Request) {
+// notify tells event handlers of a request. Requests count as connections of
+// their own, as sessions survive every one of them.
+func (s service) notify(id string, r *nethttp.Request) {
 	if !s.control.Notifies() {
 		return
 	}
 	ip, port := transport.RemoteIP(r)
 	n, _ := strconv.Atoi(port) // 0 for a Unix socket
-	s.control.Notify(struct {
+	s.control.Notify(id, struct {
 		Event string `json:"event"`
 		Admin bool   `json:"admin_api"`
 		IP    string `json:"ip"`
@@ -105,7 +108,7 @@ func (s service) allowOrigin(w nethttp.ResponseWriter, r *nethttp.Request) {
 	}
 }
 
-func (s service) post(w nethttp.ResponseWriter, r *nethttp.Request, t target) {
+func (s service) post(w nethttp.ResponseWriter, r *nethttp.Request, t target, id string) {
 	if t.word != "" {
 		if s.admin {
 			s.refuse(w, janus.ErrTransport, "Use GET for the "+t.word+" endpoint")
@@ -122,7 +125,7 @@ func (s service) post(w nethttp.ResponseWriter, r *nethttp.Request, t target) {
 	if err != nil || len(body) == 0 {
 		panic(nethttp.ErrAbortHandler)
 	}
-	s.forward(w, r, janus.Request{Body: body, Session: t.session, Handle: t.handle})
+	s.forward(w, r, janus.Request{ID: id, Body: body, Session: t.session, Handle: t.handle})
 }
 
 // forward gives a request to the core and its reply to the client.

@@ -36,9 +36,10 @@ type Config struct {
 	PingTrigger, PingTimeout time.Duration
 
 	// Events lets transport events through to Notify, which takes JSON
-	// objects for the event handlers; nil if there is none.
+	// objects for the event handlers, and the id of the connection that they
+	// are about; nil if there is none.
 	Events bool
-	Notify func(event []byte)
+	Notify func(conn string, event []byte)
 
 	Log *slog.Logger // default slog.Default()
 }

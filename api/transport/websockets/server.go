@@ -183,13 +183,13 @@ func (s service) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 	ws.SetReadLimit(s.cfg.MaxMessage)
 	s.setSocket(c, ws)
 	ip, _ := transport.RemoteIP(r)
-	s.control.Notify(struct {
+	s.control.Notify(c.ID(), struct {
 		Event string `json:"event"`
 		Admin bool   `json:"admin_api"`
 		IP    string `json:"ip"`
 	}{"connected", s.admin, ip})
 	c.run()
-	s.control.Notify(struct {
+	s.control.Notify(c.ID(), struct {
 		Event string `json:"event"`
 	}{"disconnected"})
 }

@@ -428,7 +428,7 @@ func TestWSS(t *testing.T) {
 
 func TestLayoutEventsQuery(t *testing.T) {
 	events := make(chan string, 10)
-	r := start(t, Config{Layout: json.Plain, Events: true, Notify: func(e []byte) { events <- string(e) }})
+	r := start(t, Config{Layout: json.Plain, Events: true, Notify: func(conn string, e []byte) { events <- conn + string(e) }})
 	c := r.connect(nil)
 	r.send(c, `{"a":[1,2]}`)
 	r.expect(c, `{"a": [1, 2]}`)
@@ -439,7 +439,7 @@ func TestLayoutEventsQuery(t *testing.T) {
 	r.send(c, `{"a":[1,2]}`)
 	r.expect(c, `{"a":[1,2]}`)
 	c.CloseNow()
-	for _, want := range []string{`{"event":"connected","admin_api":false,"ip":"127.0.0.1"}`, `{"event":"disconnected"}`} {
+	for _, want := range []string{`1{"event":"connected","admin_api":false,"ip":"127.0.0.1"}`, `1{"event":"disconnected"}`} {
 		if got := <-events; got != want {
 			t.Errorf("event %s, want %s", got, want)
 		}
