@@ -20,6 +20,7 @@ type Config struct {
 	Server     Server
 	HTTP       HTTP
 	WebSockets WebSockets
+	PFUnix     PFUnix
 	EchoTest   EchoTest
 }
 
@@ -39,6 +40,7 @@ func bare() *Config {
 		Server:     defaultServer(),
 		HTTP:       defaultHTTP(),
 		WebSockets: defaultWebSockets(),
+		PFUnix:     defaultPFUnix(),
 		EchoTest:   defaultEchoTest(),
 	}
 }
@@ -77,6 +79,7 @@ func LoadDir(dir, explicitFile string) (*Config, []Problem) {
 
 	l.decode(l.file(c.Folder, "janus.transport.http"), "http:", &c.HTTP)
 	l.decode(l.file(c.Folder, "janus.transport.websockets"), "websockets:", &c.WebSockets)
+	l.decode(l.file(c.Folder, "janus.transport.pfunix"), "pfunix:", &c.PFUnix)
 	l.decode(l.file(c.Folder, "janus.plugin.echotest"), "echotest:", &c.EchoTest)
 	for _, name := range pendingTransports {
 		l.pendingTransport(c.Folder, name)
@@ -104,7 +107,7 @@ func LoadFile(dir, name string) (*File, []Problem) {
 
 // pendingTransports have files that are looked at only to say that they have
 // no effect.
-var pendingTransports = []string{"pfunix", "rabbitmq", "mqtt", "nanomsg"}
+var pendingTransports = []string{"rabbitmq", "mqtt", "nanomsg"}
 
 type loader struct {
 	found    bool

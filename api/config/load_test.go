@@ -24,7 +24,7 @@ testdata/full/janus.jcfg:14: nat.nat_1_1_mapping: wrong value "example.org", acc
 testdata/full/janus.jcfg:17: nat.turn_server: is known to Janus but not supported yet, ignored
 testdata/full/janus.jcfg:22: colours: unknown category, ignored
 testdata/full/janus.transport.http.cfg:8: general.mhd_debug: is known to Janus but not supported yet, ignored
-testdata/full/janus.transport.pfunix.jcfg:1: general.enabled: transport pfunix is known to Janus but not supported yet, ignored
+testdata/full/janus.transport.rabbitmq.jcfg:1: general.enabled: transport rabbitmq is known to Janus but not supported yet, ignored
 `)
 	if got := texts(problems); got != want {
 		t.Errorf("problems:\n%s\nwant:\n%s", got, want)
@@ -68,6 +68,14 @@ testdata/full/janus.transport.pfunix.jcfg:1: general.enabled: transport pfunix i
 	if l := c.HTTP.Listeners(); len(l) != 2 || l[0].Name != "http" || l[0].Port != 9088 || l[0].Admin ||
 		l[1].Name != "admin_http" || l[1].Port != 7088 || !l[1].Admin || l[1].IP != http.Admin.IP {
 		t.Errorf("listeners: %+v", l)
+	}
+	pfunix := defaultPFUnix()
+	pfunix.General.Enabled = true
+	pfunix.General.Path = "/tmp/api"
+	pfunix.General.Type = "SOCK_DGRAM"
+	pfunix.Admin.Path = "/tmp/admin"
+	if !reflect.DeepEqual(c.PFUnix, pfunix) {
+		t.Errorf("PFUnix:\n got %+v\nwant %+v", c.PFUnix, pfunix)
 	}
 	if !reflect.DeepEqual(c.WebSockets, defaultWebSockets()) || c.WebSockets.Listeners() != nil {
 		t.Errorf("WebSockets without a file: %+v", c.WebSockets)

@@ -23,6 +23,7 @@ import (
 	"bifrons/api/plugin/videoroom"
 	"bifrons/api/transport"
 	"bifrons/api/transport/http"
+	"bifrons/api/transport/pfunix"
 	"bifrons/api/transport/websockets"
 	"bifrons/api/web"
 	"bifrons/dtls"
@@ -38,6 +39,7 @@ type server struct {
 	admin  *admin.Admin
 	http   *http.Server
 	ws     *websockets.Server
+	unix   *pfunix.Server
 }
 
 // start starts the engine, the core, the plugins and the transports.
@@ -244,10 +246,18 @@ func (s *server) startTransports(demos string) error {
 			errs = append(errs, fmt.Errorf("HTTP: %w", err))
 		}
 	}
-	if s.listening("http", "https", "ws", "wss") == 0 {
+	if !disabled("pfunix") {
+		if u, err := pfunix.New(s.unixConfig(), s.core); err == nil {
+			s.unix = u
+			s.core.AddTransport(u)
+		} else if !errors.Is(err, pfunix.ErrDisabled) {
+			errs = append(errs, fmt.Errorf("Unix sockets: %w", err))
+		}
+	}
+	if s.listening("http", "https", "ws", "wss", "unix") == 0 {
 		return errors.Join(append([]error{errors.New("no transport is available for the Janus API")}, errs...)...)
 	}
-	if s.core.Auth().Stored() && s.listening("admin_http", "admin_https", "admin_ws", "admin_wss") == 0 {
+	if s.core.Auth().Stored() && s.listening("admin_http", "admin_https", "admin_ws", "admin_wss", "admin_unix") == 0 {
 		return errors.Join(append([]error{errors.New("token_auth without token_auth_secret needs a transport for the Admin API," +
 			" by which tokens are stored")}, errs...)...)
 	}
@@ -260,6 +270,9 @@ func (s *server) startTransports(demos string) error {
 	if s.http != nil {
 		s.http.Start()
 	}
+	if s.unix != nil {
+		s.unix.Start()
+	}
 	return nil
 }
 
@@ -271,6 +284,9 @@ func (s *server) listening(names ...string) (n int) {
 		}
 		if s.ws != nil {
 			n += len(s.ws.Addrs(name))
+		}
+		if s.unix != nil && (name == "unix" && s.cfg.PFUnix.General.Enabled || name == "admin_unix" && s.cfg.PFUnix.Admin.Enabled) {
+			n++
 		}
 	}
 	return n
@@ -387,6 +403,9 @@ func (s *server) greet(w io.Writer) {
 			fmt.Fprintf(w, "  Admin API    %s://localhost:%d%s\n", scheme, p, s.cfg.HTTP.Admin.BasePath)
 		}
 	}
+	if s.listening("unix") > 0 {
+		fmt.Fprintf(w, "  Unix socket  %s\n", s.cfg.PFUnix.General.Path)
+	}
 	for _, st := range s.engine.Stats() {
 		fmt.Fprintf(w, "  Media        UDP port %d, segmentation offload %s\n", st.Port, onOff(st.GSO))
 	}
@@ -414,6 +433,9 @@ func (s *server) Close() {
 	}
 	if s.ws != nil {
 		s.ws.Close()
+	}
+	if s.unix != nil {
+		s.unix.Close()
 	}
 	if s.admin != nil {
 		s.admin.Close()

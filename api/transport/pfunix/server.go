@@ -1,0 +1,142 @@
+package pfunix
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"bifrons/api/janus"
+	"bifrons/api/plugin"
+	"bifrons/api/transport"
+)
+
+// ErrDisabled means that the configuration enables no endpoint.
+var ErrDisabled = errors.New("no Unix socket is enabled")
+
+// Server is the Unix sockets transport.
+type Server struct {
+	cfg     Config
+	core    Core
+	control *transport.Control
+	nextID  atomic.Uint64
+	clients atomic.Int64
+
+	endpoints []endpoint
+	serving   sync.WaitGroup
+}
+
+var _ janus.Transport = (*Server)(nil)
+
+// endpoint is a socket of either type.
+type endpoint interface {
+	serve() // until close
+	close() // waits until what has to be written is
+}
+
+// New opens the endpoints. Those that cannot be opened are logged; it is an
+// error if none is left, ErrDisabled if none was asked for.
+func New(cfg Config, core Core) (*Server, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	s := &Server{cfg: cfg, core: core, control: transport.NewControl(cfg.Layout, cfg.Events, cfg.Notify)}
+	err := errors.Join(s.open("enabled", cfg.API, false), s.open("admin_enabled", cfg.Admin, true))
+	switch {
+	case len(s.endpoints) > 0:
+		return s, nil
+	case err == nil:
+		err = ErrDisabled
+	}
+	return nil, err
+}
+
+func (s *Server) open(name string, at Endpoint, admin bool) error {
+	if !at.Enabled {
+		if at.Socket != nil {
+			at.Socket.Close()
+		}
+		return nil
+	}
+	e, err := s.listen(at, admin)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", name, transport.Explain(err))
+		s.cfg.Log.Error("cannot listen", "transport", Package, "error", err)
+		return err
+	}
+	s.endpoints = append(s.endpoints, e)
+	return nil
+}
+
+func (s *Server) listen(at Endpoint, admin bool) (endpoint, error) {
+	typ := at.Type
+	if at.Socket != nil {
+		defer at.Socket.Close() // the endpoint has a duplicate
+		var err error
+		if typ, err = socketType(at.Socket); err != nil {
+			return nil, err
+		}
+	} else if at.Path == "" {
+		return nil, errors.New("no path is set")
+	} else if info, err := os.Lstat(at.Path); err == nil && info.Mode()&os.ModeSocket != 0 {
+		os.Remove(at.Path)
+	}
+	if typ == Datagram {
+		return s.openDatagram(at, admin)
+	}
+	return s.openStream(at, admin)
+}
+
+// Start serves clients until Close.
+func (s *Server) Start() {
+	for _, e := range s.endpoints {
+		s.serving.Go(e.serve)
+	}
+}
+
+// Close lets what is to be written go for a short while, closes everything and
+// removes the sockets from the file system.
+func (s *Server) Close() {
+	for _, e := range s.endpoints {
+		e.close()
+	}
+	s.serving.Wait()
+}
+
+// tooLarge tells of a message that a client cannot get.
+func (s *Server) tooLarge(size int) {
+	s.cfg.Log.Warn("message larger than the socket can carry, not sent", "transport", Package, "bytes", size)
+}
+
+type connected struct {
+	Event string `json:"event"`
+	Admin bool   `json:"admin_api"`
+	FD    int    `json:"fd"`
+	Type  string `json:"type,omitempty"`
+}
+
+type disconnected struct {
+	Event string `json:"event"`
+}
+
+// Info describes the transport in server_info.
+func (s *Server) Info() plugin.Info {
+	return plugin.Info{
+		Package:       Package,
+		Name:          "JANUS Unix Sockets transport plugin",
+		Author:        plugin.Author,
+		Description:   "This transport plugin adds Unix Sockets support to the Janus API.",
+		VersionString: "0.0.1",
+		Version:       1,
+	}
+}
+
+// Query answers query_transport.
+func (s *Server) Query(request []byte) []byte {
+	return s.control.Query(request, func() (string, int64) {
+		return strconv.FormatInt(s.clients.Load(), 10), -1
+	})
+}
