@@ -147,7 +147,7 @@ func TestApplyProblems(t *testing.T) {
 		"-1 example.org":   `command line: --nat-1-1: wrong value "example.org", accepted: IP addresses separated by commas, ignored`,
 		"-c x":             `certificates: only one of cert_pem and cert_key is set, accepted: both or none`,
 		"-b":               "command line: --daemon" + pending,
-		"-R SIGHUP":        "command line: --log-rotate-sig" + pending,
+		"-R SIGHUP":        "",
 		"-T":               "command line: --ice-tcp" + pending,
 		"-M":               "command line: --debug-locks" + pending,
 		"-e":               "command line: --event-handlers" + pending,

@@ -85,10 +85,14 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(t)
 }
 
-// Close interrupts reads for good.
+// Close interrupts reads for good. A second time it does nothing: drain may be
+// reading by then.
 func (c *conn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed {
+		return nil
+	}
 	c.closed = true
 	return c.Conn.SetReadDeadline(time.Unix(1, 0))
 }

@@ -324,6 +324,33 @@ func TestStreamsNegotiated(t *testing.T) {
 	})
 }
 
+// Once what comes is thrown away, closing again changes nothing.
+func TestDrainOutlivesClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := newWires(nil)
+		c := &conn{Conn: a}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			c.drain()
+		}()
+		synctest.Wait()
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if _, err := b.Write([]byte("whatever")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if n := a.unread(); n != 0 {
+			t.Error(n, "records unread")
+		}
+		a.Close()
+		<-done
+	})
+}
+
 // Closing the association leaves the connection, and what still comes is read.
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
