@@ -3,6 +3,10 @@ package transport
 import (
 	"crypto/tls"
 	"errors"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
 
 	"bifrons/dtls"
 )
@@ -14,15 +18,64 @@ type Certificate struct {
 	Password string // of the key; empty if it is not encrypted
 }
 
-// Load reads the files for a TLS server. The key may be encrypted as PKCS #8
-// does it (RFC 5958, RFC 8018) or in the older way of OpenSSL (RFC 1423).
-func (c Certificate) Load() (*tls.Config, error) {
+// Load reads the files for a TLS server, and reads them again when they have
+// changed: a certificate that was renewed is in use from the next connection on.
+// Files that cannot be used then are logged, and the certificate before stays.
+// The key may be encrypted as PKCS #8 does it (RFC 5958, RFC 8018) or in the
+// older way of OpenSSL (RFC 1423).
+func (c Certificate) Load(log *slog.Logger) (*tls.Config, error) {
 	if c.PEM == "" {
 		return nil, errors.New("no certificate file (cert_pem)")
 	}
+	if c.Key == "" {
+		c.Key = c.PEM
+	}
+	k := &keeper{files: c, log: log}
+	k.state = k.look()
 	pair, err := dtls.LoadKeyPair(c.PEM, c.Key, c.Password)
 	if err != nil {
 		return nil, err
 	}
-	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+	k.pair = &pair
+	return &tls.Config{GetCertificate: k.get, MinVersion: tls.VersionTLS12}, nil
+}
+
+// keeper has a certificate and knows how its files looked when it was read.
+type keeper struct {
+	files Certificate
+	log   *slog.Logger
+
+	mu    sync.Mutex
+	state [2]fileState
+	pair  *tls.Certificate
+}
+
+type fileState struct {
+	modified time.Time
+	size     int64
+}
+
+func (k *keeper) look() (s [2]fileState) {
+	for i, name := range []string{k.files.PEM, k.files.Key} {
+		if info, err := os.Stat(name); err == nil {
+			s[i] = fileState{info.ModTime(), info.Size()}
+		}
+	}
+	return s
+}
+
+func (k *keeper) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if now := k.look(); now != k.state {
+		k.state = now
+		pair, err := dtls.LoadKeyPair(k.files.PEM, k.files.Key, k.files.Password)
+		if err != nil {
+			k.log.Error("the certificate has changed and cannot be read, the one before stays in use", "error", err)
+		} else {
+			k.pair = &pair
+			k.log.Info("the certificate was read again", "file", k.files.PEM)
+		}
+	}
+	return k.pair, nil
 }

@@ -1,12 +1,22 @@
 package transport
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"bifrons/api/json"
 )
@@ -78,20 +88,71 @@ func TestCertificate(t *testing.T) {
 		{"missing.pem", "", false},
 		{"cert.pem", "", false},
 	} {
-		conf, err := Certificate{PEM: "testdata/cert.pem", Key: "testdata/" + c.key, Password: c.password}.Load()
+		conf, err := Certificate{PEM: "testdata/cert.pem", Key: "testdata/" + c.key, Password: c.password}.Load(slog.New(slog.DiscardHandler))
 		if (err == nil) != c.ok {
 			t.Errorf("%s, password %q: %v", c.key, c.password, err)
 		}
-		if err == nil && (len(conf.Certificates) != 1 || conf.MinVersion < tls.VersionTLS12) {
-			t.Errorf("%s: %+v", c.key, conf)
+		if err != nil {
+			continue
+		}
+		if pair, err := conf.GetCertificate(nil); err != nil || len(pair.Certificate) != 1 || conf.MinVersion < tls.VersionTLS12 {
+			t.Errorf("%s: %+v, %v", c.key, conf, err)
 		}
 	}
-	if _, err := (Certificate{PEM: "testdata/both.pem"}).Load(); err != nil {
+	if _, err := (Certificate{PEM: "testdata/both.pem"}).Load(nil); err != nil {
 		t.Errorf("key and certificate in one file: %v", err)
 	}
-	if _, err := (Certificate{}).Load(); err == nil {
+	if _, err := (Certificate{}).Load(nil); err == nil {
 		t.Error("no certificate, no error")
 	}
+}
+
+// A certificate that is renewed is in use at once; one that is broken is not.
+func TestCertificateRenewal(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "both.pem")
+	write := func(serial int64) {
+		t.Helper()
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := &x509.Certificate{SerialNumber: big.NewInt(serial), NotAfter: time.Now().Add(time.Hour)}
+		cert, err := x509.CreateCertificate(rand.Reader, x, x, key.Public(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		der, _ := x509.MarshalPKCS8PrivateKey(key)
+		b := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})
+		b = append(b, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})...)
+		if err := os.WriteFile(file, append(b, make([]byte, serial)...), 0o600); err != nil { // of another size each time
+			t.Fatal(err)
+		}
+	}
+	write(1)
+	conf, err := Certificate{PEM: file}.Load(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect := func(serial int64) {
+		t.Helper()
+		pair, err := conf.GetCertificate(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, err := x509.ParseCertificate(pair.Certificate[0])
+		if err != nil || x.SerialNumber.Int64() != serial {
+			t.Errorf("certificate %v (%v), want %d", x.SerialNumber, err, serial)
+		}
+	}
+	expect(1)
+	write(2)
+	expect(2)
+	if err := os.WriteFile(file, []byte("half a certi"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	expect(2)
+	write(3)
+	expect(3)
 }
 
 func TestListenInterface(t *testing.T) {

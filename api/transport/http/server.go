@@ -98,7 +98,7 @@ func (s *Server) listen(at transport.Endpoint, svc service, secure bool) ([]net.
 	var conf *tls.Config
 	if secure {
 		var err error
-		if conf, err = s.cfg.Certificate.Load(); err != nil {
+		if conf, err = s.cfg.Certificate.Load(s.cfg.Log); err != nil {
 			return nil, err
 		}
 		conf.NextProtos = []string{"http/1.1"}
