@@ -42,6 +42,8 @@ type Engine struct {
 	tuneMu sync.Mutex
 	tuning Tuning
 
+	certificate atomic.Pointer[dtls.Certificate]
+
 	next    atomic.Uint32 // turn for shards of equal load
 	pending sync.WaitGroup
 	closed  atomic.Bool
@@ -78,8 +80,9 @@ func New(cfg Config) (*Engine, error) {
 		if err != nil {
 			return nil, fmt.Errorf("sfu: no DTLS certificate: %w", err)
 		}
-		e.cfg.Certificate = c
+		cfg.Certificate = c
 	}
+	e.certificate.Store(cfg.Certificate)
 	stun, err := resolveSTUN(cfg.STUNServer, cfg.IPv6)
 	if err != nil {
 		return nil, err
@@ -262,8 +265,11 @@ func (st *site) reflexiveCandidate(hosts []ice.Candidate) (c ice.Candidate, ok b
 	return c, true
 }
 
-// Certificate is what the engine authenticates itself with.
-func (e *Engine) Certificate() *dtls.Certificate { return e.cfg.Certificate }
+// Certificate is what new peer connections authenticate themselves with.
+func (e *Engine) Certificate() *dtls.Certificate { return e.certificate.Load() }
+
+// SetCertificate replaces it. Connections that there are keep theirs.
+func (e *Engine) SetCertificate(c *dtls.Certificate) { e.certificate.Store(c) }
 
 // LocalIP is the first address that peers can reach directly; the unspecified
 // address if there is none.

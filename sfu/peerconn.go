@@ -25,6 +25,7 @@ type Peer struct {
 	site    *site
 	handler Handler
 	label   string
+	cert    *dtls.Certificate
 
 	mu         sync.Mutex
 	ice        ice.Credentials
@@ -46,7 +47,7 @@ func (e *Engine) NewPeer(cfg PeerConfig, h Handler) (*Peer, error) {
 		return nil, ErrClosed
 	}
 	st := e.choose(cfg.Shard)
-	p := &Peer{engine: e, site: st, handler: h, label: cfg.Label, candidates: e.candidates(st)}
+	p := &Peer{engine: e, site: st, handler: h, label: cfg.Label, cert: e.Certificate(), candidates: e.candidates(st)}
 	for p.core == nil {
 		p.ice = ice.NewCredentials(random)
 		ok := st.shard.Call(func(mono.Time) {
@@ -89,6 +90,9 @@ func (p *Peer) do(f func(now mono.Time, core *peer.Peer)) {
 		p.site.shard.Touch(p.core)
 	})
 }
+
+// Certificate is what the connection authenticates itself with.
+func (p *Peer) Certificate() *dtls.Certificate { return p.cert }
 
 // ICE returns the local credentials.
 func (p *Peer) ICE() ice.Credentials {
@@ -357,7 +361,7 @@ func (h *host) StartDTLS(role dtls.Role, remote dtls.Fingerprint) peer.DTLS {
 	p.mu.Unlock()
 	p.engine.pending.Add(1)
 	l.endpoint = dtls.Start(dtls.Config{
-		Certificate: p.engine.cfg.Certificate,
+		Certificate: p.cert,
 		Role:        role,
 		Remote:      remote,
 		MTU:         p.engine.cfg.DTLSMTU,

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"bifrons/api/auth"
@@ -37,8 +38,9 @@ type Config struct {
 
 // Admin serves the Admin API. All methods may be called from any goroutine.
 type Admin struct {
-	core *janus.Core
-	cfg  Config
+	core   *janus.Core
+	cfg    Config
+	secret atomic.Pointer[string]
 
 	ctx   context.Context // ends with Close
 	close context.CancelFunc
@@ -52,10 +54,14 @@ var _ janus.Admin = (*Admin)(nil)
 // New makes an Admin for a core. Close ends it.
 func New(core *janus.Core, cfg Config) *Admin {
 	a := &Admin{core: core, cfg: cfg}
+	a.SetSecret(cfg.Secret)
 	a.locks.Store(cfg.LockDebug)
 	a.ctx, a.close = context.WithCancel(context.Background())
 	return a
 }
+
+// SetSecret changes the secret that requests must carry.
+func (a *Admin) SetSecret(secret string) { a.secret.Store(&secret) }
 
 // Close ends what requests are still doing and waits for it. It has to be
 // called before the core is closed.
@@ -228,7 +234,8 @@ func (a *Admin) route(q *query) (verb, bool) {
 }
 
 func (a *Admin) authorised(q *query) bool {
-	return a.cfg.Secret == "" || auth.Equal(q.text("admin_secret"), a.cfg.Secret)
+	secret := *a.secret.Load()
+	return secret == "" || auth.Equal(q.text("admin_secret"), secret)
 }
 
 // find looks up the session and the handle that are named.

@@ -228,7 +228,7 @@ func (v *view) writeDTLS(w *json.Writer) {
 	}
 	connected := d.State == peer.DTLSConnected
 	w.Object("dtls")
-	if own, err := v.admin.core.Settings().Engine.Certificate().Fingerprint("sha-256"); err == nil {
+	if own, err := v.d.Peer.Certificate().Fingerprint("sha-256"); err == nil {
 		w.Str("fingerprint", own.Value)
 	}
 	role := "actpass"

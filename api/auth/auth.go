@@ -8,6 +8,7 @@ import (
 	"crypto/subtle"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -29,7 +30,7 @@ type Config struct {
 // Auth checks credentials and keeps the stored tokens. All methods may be
 // called from any goroutine.
 type Auth struct {
-	cfg Config
+	cfg atomic.Pointer[Config] // replaced as a whole
 
 	mu     sync.RWMutex
 	tokens map[string]map[string]bool // token to its plugins
@@ -40,34 +41,54 @@ func New(cfg Config) *Auth {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Auth{cfg: cfg, tokens: make(map[string]map[string]bool)}
+	a := &Auth{tokens: make(map[string]map[string]bool)}
+	a.cfg.Store(&cfg)
+	return a
+}
+
+// SetSecrets replaces the API secret and the secret of signed tokens. Neither
+// can be turned on or off by that: an empty one stays empty, and a set one as it
+// is if the new one is empty.
+func (a *Auth) SetSecrets(secret, tokenSecret string) {
+	cfg := *a.cfg.Load()
+	if cfg.Secret != "" && secret != "" {
+		cfg.Secret = secret
+	}
+	if cfg.TokenSecret != "" && tokenSecret != "" {
+		cfg.TokenSecret = tokenSecret
+	}
+	a.cfg.Store(&cfg)
 }
 
 // SecretEnabled tells whether there is an API secret.
-func (a *Auth) SecretEnabled() bool { return a.cfg.Secret != "" }
+func (a *Auth) SecretEnabled() bool { return a.cfg.Load().Secret != "" }
 
 // TokensEnabled tells whether tokens of either kind are checked.
-func (a *Auth) TokensEnabled() bool { return a.cfg.Tokens }
+func (a *Auth) TokensEnabled() bool { return a.cfg.Load().Tokens }
 
 // Signed tells whether tokens are signed ones.
-func (a *Auth) Signed() bool { return a.cfg.Tokens && a.cfg.TokenSecret != "" }
+func (a *Auth) Signed() bool { return a.cfg.Load().signed() }
 
 // Stored tells whether tokens are those of the table.
-func (a *Auth) Stored() bool { return a.cfg.Tokens && a.cfg.TokenSecret == "" }
+func (a *Auth) Stored() bool { return a.cfg.Load().stored() }
+
+func (c *Config) signed() bool { return c.Tokens && c.TokenSecret != "" }
+func (c *Config) stored() bool { return c.Tokens && c.TokenSecret == "" }
 
 // Allowed tells whether a request with these credentials may go on. One valid
 // credential is enough; "" stands for none.
 func (a *Auth) Allowed(secret, token string) bool {
-	if a.cfg.Secret == "" && !a.cfg.Tokens {
+	cfg := a.cfg.Load()
+	if cfg.Secret == "" && !cfg.Tokens {
 		return true
 	}
-	if a.cfg.Secret != "" && Equal(secret, a.cfg.Secret) {
+	if cfg.Secret != "" && Equal(secret, cfg.Secret) {
 		return true
 	}
 	switch {
-	case !a.cfg.Tokens || token == "":
+	case !cfg.Tokens || token == "":
 		return false
-	case a.Signed():
+	case cfg.signed():
 		return a.verify(token, Realm) != nil
 	}
 	a.mu.RLock()
@@ -80,7 +101,7 @@ func (a *Auth) Allowed(secret, token string) bool {
 // tokens are restricted: with "", or with tokens off, every plugin is allowed.
 func (a *Auth) AllowedPlugin(token, plugin string) bool {
 	switch {
-	case !a.cfg.Tokens || token == "":
+	case !a.TokensEnabled() || token == "":
 		return true
 	case a.Signed():
 		return a.SignedFor(token, Realm, plugin)

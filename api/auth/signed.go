@@ -38,7 +38,7 @@ func (a *Auth) verify(token, realm string) []string {
 	if err != nil {
 		return nil
 	}
-	mac := hmac.New(sha1.New, []byte(a.cfg.TokenSecret))
+	mac := hmac.New(sha1.New, []byte(a.cfg.Load().TokenSecret))
 	mac.Write([]byte(text))
 	if !hmac.Equal(given, mac.Sum(nil)) {
 		return nil
@@ -48,7 +48,7 @@ func (a *Auth) verify(token, realm string) []string {
 		return nil
 	}
 	expiry, err := strconv.ParseInt(parts[0], 10, 64)
-	if err != nil || expiry < a.cfg.Now().Unix() {
+	if err != nil || expiry < a.cfg.Load().Now().Unix() {
 		return nil
 	}
 	return append([]string{}, parts[2:]...)

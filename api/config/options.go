@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // option is one option of the command line. Those with a key stand for a
@@ -25,6 +27,7 @@ var optionTable = []option{
 	{'C', "config", "FILE", "configuration file to use", "", ""},
 	{'F', "configs-folder", "DIR", "folder of the configuration files (default /etc/janus)", "", ""},
 	{0, "demos", "DIR", "serve the demo pages in this folder", "", ""},
+	{0, "drain-timeout", "SECONDS", "how long SIGTERM waits for sessions to end (default 10)", "", ""},
 
 	{'b', "daemon", "", "run in the background", "general.daemonize", "yes"},
 	{'H', "cwd-path", "DIR", "working folder in the background (default /)", "", ""},
@@ -80,6 +83,8 @@ type Options struct {
 	Demos         string // folder of the demo pages, "" = none
 	WorkingFolder string // of a daemon, "" = /
 	LogStdout     bool   // log to stdout even as a daemon
+	// DrainTimeout is how long a server that is to stop waits for its sessions.
+	DrainTimeout time.Duration
 
 	settings []optionValue
 }
@@ -90,11 +95,13 @@ type optionValue struct {
 	arg    string
 }
 
+const defaultDrain = 10 * time.Second
+
 // commandLine is what problems have in place of a file.
 const commandLine = "command line"
 
 // set takes note of an option.
-func (o *Options) set(opt *option, arg string) {
+func (o *Options) set(opt *option, arg string) error {
 	switch opt.long {
 	case "help":
 		o.Help = true
@@ -110,8 +117,15 @@ func (o *Options) set(opt *option, arg string) {
 		o.WorkingFolder = arg
 	case "log-stdout":
 		o.LogStdout = true
+	case "drain-timeout":
+		n, err := strconv.ParseUint(arg, 10, 31)
+		if err != nil {
+			return fmt.Errorf("option --drain-timeout needs a number of seconds, not %q", arg)
+		}
+		o.DrainTimeout = time.Duration(n) * time.Second
 	}
 	o.settings = append(o.settings, optionValue{opt, arg})
+	return nil
 }
 
 // Apply overrides settings with what the command line says, and returns what
@@ -179,7 +193,7 @@ func isPendingOption(opt *option) bool {
 // names shortened as far as they stay clear. Of one option given twice the
 // last counts.
 func ParseArgs(args []string) (*Options, error) {
-	o := &Options{}
+	o := &Options{DrainTimeout: defaultDrain}
 	for len(args) > 0 {
 		arg := args[0]
 		args = args[1:]
@@ -217,8 +231,7 @@ func (o *Options) parseLong(arg string, rest []string) ([]string, error) {
 		}
 		value, rest = rest[0], rest[1:]
 	}
-	o.set(opt, value)
-	return rest, nil
+	return rest, o.set(opt, value)
 }
 
 // parseShort reads a bundle of short options, of which the last may have an
@@ -230,7 +243,9 @@ func (o *Options) parseShort(bundle string, rest []string) ([]string, error) {
 			return nil, fmt.Errorf("unknown option %q", "-"+bundle[i:i+1])
 		}
 		if opt.arg == "" {
-			o.set(opt, "")
+			if err := o.set(opt, ""); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		value := bundle[i+1:]
@@ -240,8 +255,7 @@ func (o *Options) parseShort(bundle string, rest []string) ([]string, error) {
 			}
 			value, rest = rest[0], rest[1:]
 		}
-		o.set(opt, value)
-		break
+		return rest, o.set(opt, value)
 	}
 	return rest, nil
 }

@@ -129,7 +129,7 @@ func (c *connection) print(d *sdp.Description) (string, error) {
 		t.Address = public[0].String()
 	}
 	if !t.NoEncryption {
-		f, err := cfg.Engine.Certificate().Fingerprint("sha-256")
+		f, err := c.peer.Certificate().Fingerprint("sha-256")
 		if err != nil {
 			return "", err
 		}

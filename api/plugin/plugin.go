@@ -31,6 +31,13 @@ type Plugin interface {
 	Close()
 }
 
+// Reloader is a Plugin that can read its file again while it runs.
+type Reloader interface {
+	// Reload takes over what was added to the file, and returns the names of
+	// that. What was there before stays as it is.
+	Reload() (added []string, err error)
+}
+
 // Handle is a plugin's side of one handle.
 //
 // The core calls Up, Event, DataReady, Hangup, Detach and the functions given

@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"bifrons/api/config"
 	"bifrons/api/log"
@@ -56,16 +57,23 @@ func run(args []string, stdout, stderr io.Writer) int {
 	defer remove()
 
 	signals := make(chan os.Signal, 3)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	s, err := start(cfg, opt.Demos, log)
 	if err != nil {
 		fmt.Fprintf(stderr, "bifrons: %v\n", err)
 		return 1
 	}
 	s.greet(stdout)
-	log.Logger().Info("stopping", "signal", (<-signals).String())
+	tellSystemd("READY=1")
+	sig := s.serve(signals, func() (*config.Config, []config.Problem) { return config.Load(opt) })
+	log.Logger().Info("stopping", "signal", sig.String())
+	tellSystemd("STOPPING=1")
+	if sig == syscall.SIGTERM {
+		s.drain(opt.DrainTimeout, signals)
+	}
 	done := make(chan struct{})
 	go func() {
+		s.goodbye()
 		s.Close()
 		close(done)
 	}()
@@ -77,6 +85,28 @@ func run(args []string, stdout, stderr io.Writer) int {
 			if n == 2 { // the third signal in all
 				return 1
 			}
+		}
+	}
+}
+
+// certificateCheck is how often the certificate for DTLS is looked at.
+const certificateCheck = time.Minute
+
+// serve waits for the signal to stop. SIGHUP has the configuration read again.
+func (s *server) serve(signals <-chan os.Signal, load func() (*config.Config, []config.Problem)) os.Signal {
+	check := time.NewTicker(certificateCheck)
+	defer check.Stop()
+	for {
+		select {
+		case <-check.C:
+			s.renewCertificate()
+		case sig := <-signals:
+			if sig != syscall.SIGHUP {
+				return sig
+			}
+			tellSystemd("RELOADING=1")
+			s.reload(load)
+			tellSystemd("READY=1")
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"bifrons/api/admin"
 	"bifrons/api/auth"
@@ -40,11 +41,14 @@ type server struct {
 	http   *http.Server
 	ws     *websockets.Server
 	unix   *pfunix.Server
+	out    *log.Log
+
+	certificateAt time.Time // when the certificate for DTLS was written
 }
 
 // start starts the engine, the core, the plugins and the transports.
 func start(cfg *config.Config, demos string, out *log.Log) (s *server, err error) {
-	s = &server{cfg: cfg, log: out.Logger()}
+	s = &server{cfg: cfg, log: out.Logger(), out: out}
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -145,6 +149,7 @@ func (s *server) mediaConfig() (sfu.Config, error) {
 	m.LocalIP = local
 	switch x := c.Certificates; {
 	case x.Cert != "":
+		s.certificateAt = modified(x.Cert, x.Key)
 		m.Certificate, err = dtls.LoadCertificate(x.Cert, x.Key, x.Password)
 	default:
 		m.Certificate, err = dtls.Generate(x.RSAPrivateKey)
@@ -319,6 +324,7 @@ func (s *server) httpConfig(demos string) (http.Config, error) {
 		Layout:      layout,
 		Events:      g.Events,
 		Page:        page,
+		Ready:       s.ready,
 		Log:         s.log,
 	}
 	if demos != "" {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 
 	"bifrons/api/config"
@@ -64,6 +65,24 @@ func (p *Plugin) Start(gw plugin.Gateway) error {
 	p.load(f)
 	p.table = p.requests()
 	return nil
+}
+
+// Reload adds the rooms that are new in the file.
+func (p *Plugin) Reload() (added []string, err error) {
+	f, problems := config.LoadFile(p.cfg.Folder, Package)
+	if f == nil || config.HasErrors(problems) {
+		return nil, fmt.Errorf("configuration file of %s is missing or wrong: %v", Package, problems)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range f.Categories() {
+		name, ok := p.roomID(c.Name)
+		if ok && !strings.EqualFold(c.Name, "general") && p.rooms[name] == nil {
+			p.loadRoom(c)
+			added = append(added, c.Name)
+		}
+	}
+	return added, nil
 }
 
 // Close ends the rooms.

@@ -37,6 +37,11 @@ type Config struct {
 	// on the endpoints of the API. Nil: not found.
 	Page, Demos nethttp.Handler
 
+	// Ready tells why the server should get no new clients, nil if it should. It
+	// is asked by GET /readyz; GET /healthz is answered as long as there is a
+	// server.
+	Ready func() error
+
 	PollTimeout  time.Duration // of an idle long poll; default 30 s
 	ReplyTimeout time.Duration // for the core's answer; default 10 s
 	IdleTimeout  time.Duration // of connections; default 120 s

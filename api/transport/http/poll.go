@@ -186,6 +186,18 @@ func (h *hub) giveBack(session uint64, q *queue, events [][]byte) {
 	}
 }
 
+// empty tells whether no event waits to be fetched.
+func (h *hub) empty() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, q := range h.sessions {
+		if len(q.events) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // close lets all pending polls go; later ones do not wait.
 func (h *hub) close() {
 	h.mu.Lock()

@@ -149,6 +149,22 @@ func (s *Server) Addrs(name string) []net.Addr {
 	return all
 }
 
+// Flush waits until clients have fetched all events, or ctx ends.
+func (s *Server) Flush(ctx context.Context) {
+	t := time.NewTicker(flushPoll)
+	defer t.Stop()
+	for !s.hub.empty() {
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// flushPoll is how often Flush looks.
+const flushPoll = 20 * time.Millisecond
+
 // closeTimeout is what requests at work get to come to an end.
 const closeTimeout = 3 * time.Second
 

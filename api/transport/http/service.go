@@ -62,17 +62,36 @@ func (s service) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 
 // static finds the handler of what is served besides the API.
 func (s service) static(r *nethttp.Request) nethttp.Handler {
-	if s.admin || r.Method != nethttp.MethodGet && r.Method != nethttp.MethodHead {
+	if r.Method != nethttp.MethodGet && r.Method != nethttp.MethodHead {
 		return nil
 	}
 	path := r.URL.Path
 	switch {
+	case path == "/healthz" || path == "/readyz":
+		return nethttp.HandlerFunc(s.health)
+	case s.admin:
+		return nil
 	case path == "/" || strings.HasPrefix(path, "/echo/"):
 		return s.cfg.Page
 	case path == "/demos" || strings.HasPrefix(path, "/demos/"):
 		return s.cfg.Demos
 	}
 	return nil
+}
+
+// health answers those that look whether the server is there, and whether it
+// takes new clients.
+func (s service) health(w nethttp.ResponseWriter, r *nethttp.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	if r.URL.Path == "/readyz" && s.cfg.Ready != nil {
+		if err := s.cfg.Ready(); err != nil {
+			w.WriteHeader(nethttp.StatusServiceUnavailable)
+			fmt.Fprintln(w, err)
+			return
+		}
+	}
+	fmt.Fprintln(w, "ok")
 }
 
 // notify tells event handlers of a request. Requests count as connections of

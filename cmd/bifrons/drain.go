@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+)
+
+// farewellTimeout is what clients that poll get to fetch their last events.
+const farewellTimeout = 2 * time.Second
+
+var errDraining = errors.New("the server is about to stop")
+
+// drain lets the sessions that there are come to their end, for a while: new
+// ones are refused. It returns when there are none, when the time is over, or
+// with the next signal.
+func (s *server) drain(limit time.Duration, signals <-chan os.Signal) {
+	s.core.SetAccepting(false)
+	if n := len(s.core.Sessions()); n > 0 && limit > 0 {
+		s.log.Info("no new sessions, waiting for the others to end", "sessions", n, "limit", limit)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	idle := make(chan struct{})
+	go func() {
+		defer close(idle)
+		s.core.Idle(ctx)
+	}()
+	select {
+	case <-idle:
+	case <-signals:
+		cancel()
+		<-idle
+	}
+}
+
+// goodbye tells all clients that their calls are over, before their connections
+// are closed.
+func (s *server) goodbye() {
+	s.core.Farewell("Server is stopping")
+	if s.http != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), farewellTimeout)
+		defer cancel()
+		s.http.Flush(ctx)
+	}
+}
+
+// ready tells why the server should get no new clients.
+func (s *server) ready() error {
+	if !s.core.Accepting() {
+		return errDraining
+	}
+	return nil
+}

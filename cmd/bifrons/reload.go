@@ -1,0 +1,108 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"time"
+
+	"bifrons/api/config"
+	"bifrons/api/plugin"
+	"bifrons/dtls"
+	"bifrons/sfu"
+)
+
+// reload reads the configuration again, takes over what can change in a running
+// server, and says what cannot.
+func (s *server) reload(load func() (*config.Config, []config.Problem)) {
+	next, problems := load()
+	if !report(s.log, problems) {
+		s.log.Error("the configuration was not read again, as it has errors (see above)")
+		return
+	}
+	changed := config.Diff(s.cfg, next)
+	var done, later []string
+	for _, name := range changed {
+		if apply := reloadable[name]; apply != nil {
+			apply(s, &next.Server)
+			done = append(done, name)
+		} else {
+			later = append(later, name)
+		}
+	}
+	s.cfg.Server = next.Server
+	s.renewCertificate()
+	for _, p := range s.core.Plugins() {
+		if r, ok := p.(plugin.Reloader); ok {
+			added, err := r.Reload()
+			if err != nil {
+				s.log.Error("not read again", "plugin", p.Info().Package, "error", err)
+			}
+			for _, name := range added {
+				done = append(done, shortName(p.Info().Package)+":"+name)
+			}
+		}
+	}
+	s.log.Info("the configuration was read again", "changed", strings.Join(done, " "))
+	if len(later) > 0 {
+		s.log.Warn("these settings take effect at the next start", "changed", strings.Join(later, " "))
+	}
+}
+
+// reloadable are the settings that can be changed in a running server.
+var reloadable = map[string]func(s *server, c *config.Server){
+	"general.debug_level":       func(s *server, c *config.Server) { s.out.SetLevel(c.General.DebugLevel) },
+	"general.debug_timestamps":  func(s *server, c *config.Server) { s.out.SetTimestamps(c.General.DebugTimestamps) },
+	"general.debug_colors":      func(s *server, c *config.Server) { s.out.SetColors(c.General.DebugColors) },
+	"general.api_secret":        reloadSecrets,
+	"general.token_auth_secret": reloadSecrets,
+	"general.admin_secret":      func(s *server, c *config.Server) { s.admin.SetSecret(c.General.AdminSecret) },
+	"general.session_timeout":   func(s *server, c *config.Server) { s.core.SetSessionTimeout(c.General.SessionTimeout) },
+	"media.min_nack_queue":      reloadTuning,
+	"media.nack_optimizations":  reloadTuning,
+	"media.no_media_timer":      reloadTuning,
+	"media.slowlink_threshold":  reloadTuning,
+}
+
+func reloadSecrets(s *server, c *config.Server) {
+	s.core.Auth().SetSecrets(c.General.APISecret, c.General.TokenAuthSecret)
+}
+
+func reloadTuning(s *server, c *config.Server) {
+	s.engine.Tune(func(t *sfu.Tuning) {
+		*t = sfu.Tuning{
+			MinNackQueue: c.Media.MinNackQueue, NackOptimizations: c.Media.NackOptimizations,
+			NoMediaTimer: c.Media.NoMediaTimer, SlowlinkThreshold: c.Media.SlowlinkThreshold,
+		}
+	})
+}
+
+// renewCertificate reads the certificate for DTLS again if its files have
+// changed. Calls go on with the one that they began with.
+func (s *server) renewCertificate() {
+	c := &s.cfg.Server.Certificates
+	if c.Cert == "" {
+		return
+	}
+	now := modified(c.Cert, c.Key)
+	if now.Equal(s.certificateAt) {
+		return
+	}
+	s.certificateAt = now
+	cert, err := dtls.LoadCertificate(c.Cert, c.Key, c.Password)
+	if err != nil {
+		s.log.Error("the certificate for DTLS has changed and cannot be read, the one before stays in use", "error", err)
+		return
+	}
+	s.engine.SetCertificate(cert)
+	s.log.Info("the certificate for DTLS was read again", "file", c.Cert)
+}
+
+// modified is when the newest of these files was written.
+func modified(names ...string) (newest time.Time) {
+	for _, name := range names {
+		if info, err := os.Stat(name); err == nil && info.ModTime().After(newest) {
+			newest = info.ModTime()
+		}
+	}
+	return newest
+}
