@@ -4,6 +4,7 @@
 package peer
 
 import (
+	"net/netip"
 	"time"
 
 	"bifrons/dtls"
@@ -186,6 +187,9 @@ func (p *Peer) Up() bool { return p.up && !p.closed }
 
 // Closed tells whether the peer has ended.
 func (p *Peer) Closed() bool { return p.closed }
+
+// RemoteAddr is where media is sent to, invalid if there is none yet.
+func (p *Peer) RemoteAddr() netip.AddrPort { return p.path.Remote }
 
 // Counters returns the counts so far.
 func (p *Peer) Counters() Counters { return p.count }

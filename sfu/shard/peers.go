@@ -93,12 +93,8 @@ func (s *Shard) Remove(p *peer.Peer) {
 	delete(s.byUfrag, m.ufrag)
 	delete(s.byUfrag, m.oldUfrag)
 	delete(s.byKey, m.key)
-	if m.addrs > 0 {
-		for a, o := range s.byAddr {
-			if o == m {
-				delete(s.byAddr, a)
-			}
-		}
+	for _, a := range m.addrs {
+		delete(s.byAddr, a)
 	}
 	s.load.Store(int64(len(s.peers)))
 }

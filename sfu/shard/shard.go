@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -289,17 +290,26 @@ func (s *Shard) stun(known *member, path ice.Path, b []byte) {
 	s.settle(mb)
 }
 
-// bindAddress routes an address to a peer.
+// bindAddress routes an address to a peer. Of too many it gives up the oldest,
+// as a peer may move on and on.
 func (s *Shard) bindAddress(mb *member, a netip.AddrPort) {
 	old := s.byAddr[a]
-	if old == mb || mb.gone || mb.addrs >= maxAddresses {
+	if old == mb || mb.gone {
 		return
 	}
 	if old != nil {
-		old.addrs--
+		old.addrs = slices.DeleteFunc(old.addrs, func(b netip.AddrPort) bool { return a == b })
+	}
+	if len(mb.addrs) >= maxAddresses {
+		i := 0
+		if mb.addrs[i] == mb.peer.RemoteAddr() {
+			i = 1
+		}
+		delete(s.byAddr, mb.addrs[i])
+		mb.addrs = slices.Delete(mb.addrs, i, i+1)
 	}
 	s.byAddr[a] = mb
-	mb.addrs++
+	mb.addrs = append(mb.addrs, a)
 }
 
 // guard turns a panic into the end of one peer.

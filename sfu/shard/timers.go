@@ -1,6 +1,8 @@
 package shard
 
 import (
+	"net/netip"
+
 	"bifrons/rtp/mono"
 	"bifrons/sfu/peer"
 )
@@ -12,7 +14,7 @@ type member struct {
 	index           int       // place in the heap, -1 = not in it
 	ufrag, oldUfrag string
 	key             uint32
-	addrs           int // addresses bound to it
+	addrs           []netip.AddrPort // addresses bound to it, oldest first
 	gone            bool
 }
 
