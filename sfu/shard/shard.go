@@ -5,7 +5,9 @@ package shard
 
 import (
 	"crypto/rand"
+	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
 	"slices"
 	"sync/atomic"
@@ -49,6 +51,9 @@ const (
 	defaultBuffers = 1 << 18
 	// maxAddresses is how many remote addresses one peer may have bound.
 	maxAddresses = 32
+	// receiveRetry is the pause after an error of the socket, such as a lack
+	// of memory.
+	receiveRetry = 10 * time.Millisecond
 )
 
 // Shard runs peers. Its methods are for the loop's own goroutine, except Post,
@@ -128,13 +133,20 @@ func (s *Shard) Run() {
 		s.stunner.Start(s.now)
 		s.out.flush()
 	}
+	failing := false
 	for n := batchSize; !s.closing; {
 		s.refill(n)
 		var err error
 		n, err = s.sock.RecvBatch(s.slots, s.wakeTime())
-		if err != nil {
-			s.log.Error("media socket failed, shard stops", "error", err)
+		if errors.Is(err, net.ErrClosed) {
+			s.log.Error("media socket closed, shard stops")
 			break
+		}
+		if err != nil && !failing {
+			s.log.Error("cannot receive media, trying on", "error", err)
+		}
+		if failing = err != nil; failing {
+			time.Sleep(receiveRetry)
 		}
 		s.Step(mono.Now(), s.slots[:n])
 	}
