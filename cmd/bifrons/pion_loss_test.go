@@ -40,14 +40,15 @@ func TestPionLoss(t *testing.T) {
 			if tt.out > 0 && out < int(video)/40 || tt.in > 0 && in < int(video)/40 {
 				t.Fatalf("only %d and %d packets lost, the test tests nothing", out, in)
 			}
+			most := min(lost/100, int(video)/1000)
 			grace := time.Now().Add(2 * time.Second)
-			eventually(t, "", func() bool { return p.seen.missing(1, video) == 0 || time.Now().After(grace) })
+			eventually(t, "all but a few packets are repaired", func() bool {
+				n := p.seen.missing(1, video)
+				return n == 0 || n <= most && time.Now().After(grace)
+			})
 			stop()
 			t.Logf("of %d packets %d were lost to the server and %d from it; %d are missing, the server asked for %d",
 				video, out, in, p.seen.missing(1, video), p.nacked.Load())
-			if n := p.seen.missing(1, video); n*100 > lost || n*1000 > int(video) {
-				t.Errorf("%d of %d packets are missing in the end", n, video)
-			}
 			if tt.noRTX {
 				p.seen.clean(t) // with RTX, pion does not see that it asked for what it has
 			}
