@@ -63,7 +63,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "bifrons: %v\n", err)
 		return 1
 	}
-	s.greet(stdout)
+	if cfg.Server.General.LogToStdout {
+		s.greet(stdout)
+	}
 	tellSystemd("READY=1")
 	sig := s.serve(signals, func() (*config.Config, []config.Problem) { return config.Load(opt) })
 	log.Logger().Info("stopping", "signal", sig.String())
