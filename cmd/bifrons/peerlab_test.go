@@ -24,6 +24,7 @@ type peerOptions struct {
 	role    webrtc.DTLSRole            // when it answers
 	trickle bool
 	noRTX   bool
+	ipv6    bool     // and nothing else
 	rids    []string // simulcast
 	edit    func(sdp string) string
 }
@@ -53,8 +54,12 @@ type pionPeer struct {
 
 func newPionPeer(t testing.TB, h *handle, o peerOptions) *pionPeer {
 	t.Helper()
+	ip := "127.0.0.1"
+	if o.ipv6 {
+		ip = "::1"
+	}
 	p := &pionPeer{
-		t: t, h: h, o: o, wire: newWire(t), heard: newTally(), seen: newTally(),
+		t: t, h: h, o: o, wire: newWire(t, ip), heard: newTally(), seen: newTally(),
 		open: make(chan struct{}), texts: make(chan string, 16),
 	}
 	p.connectAPI()
@@ -85,7 +90,11 @@ func (p *pionPeer) connectAPI() {
 	s.SetICEUDPMux(p.mux)
 	s.SetIncludeLoopbackCandidate(true)
 	s.SetInterfaceFilter(func(name string) bool { return name == "lo" })
-	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
+	family := webrtc.NetworkTypeUDP4
+	if p.o.ipv6 {
+		family = webrtc.NetworkTypeUDP6
+	}
+	s.SetNetworkTypes([]webrtc.NetworkType{family})
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	s.SetSRTPReplayProtectionWindow(1024) // what is repaired without RTX comes late
 	if p.o.profile != 0 {

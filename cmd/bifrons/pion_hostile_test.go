@@ -26,7 +26,7 @@ type stranger struct {
 
 func newStranger(t *testing.T, s *server) *stranger {
 	t.Helper()
-	x := &stranger{t, listenUDP(t), &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(s.engine.Stats()[0].Port)}}
+	x := &stranger{t, listenUDP(t, "127.0.0.1"), &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(s.engine.Stats()[0].Port)}}
 	t.Cleanup(func() { _ = x.conn.Close() })
 	return x
 }

@@ -35,15 +35,15 @@ type loss struct {
 	dropped int // RTP packets of the first video payload type among the lost
 }
 
-func newWire(t testing.TB) *wire {
+func newWire(t testing.TB, ip string) *wire {
 	t.Helper()
-	c := listenUDP(t)
+	c := listenUDP(t, ip)
 	return &wire{conn: c, addr: c.LocalAddr()}
 }
 
-func listenUDP(t testing.TB) *net.UDPConn {
+func listenUDP(t testing.TB, ip string) *net.UDPConn {
 	t.Helper()
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(ip)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func isMedia(b []byte) bool { return len(b) >= 8 && b[0] >= 128 && b[0] <= 191 }
 // move gives the wire a new address.
 func (w *wire) move(t testing.TB) {
 	t.Helper()
-	fresh := listenUDP(t)
+	fresh := listenUDP(t, w.addr.(*net.UDPAddr).IP.String())
 	w.mu.Lock()
 	old := w.conn
 	w.conn = fresh
