@@ -134,13 +134,17 @@ func (b *tab) quiet() {
 	}
 }
 
-// report shows the end of the console, and a picture if a folder for pictures
-// is set.
+// report shows the end of the console and how media flows, and a picture if a
+// folder for pictures is set.
 func (b *tab) report() {
 	b.mu.Lock()
 	lines := b.console[max(0, len(b.console)-40):]
 	b.mu.Unlock()
 	b.t.Logf("console:\n%s", strings.Join(lines, "\n"))
+	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
+	defer cancel()
+	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`e2e.stats().then(s => JSON.stringify(s))`, chromedp.EvalAwaitPromise))
+	b.t.Logf("statistics: %s %v", text, err)
 	b.shot("failed")
 }
 

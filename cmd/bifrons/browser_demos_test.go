@@ -49,6 +49,7 @@ func openDemo(t *testing.T, transport, query string) *demo {
 	folder := demosFolderFor(t)
 	browserTest(t)
 	s := testServerWith(t, folder, nil)
+	s.explain(t)
 	script := `for (const name of ["token", "apisecret"]) window[name] = null;
 		Object.defineProperty(window, "iceServers", { get: () => [], set() {} });`
 	if transport == "websockets" {

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"bifrons/api/config"
 )
 
 // echoState is what the embedded page tells of itself in window.echo.
@@ -28,11 +30,25 @@ type echoTab struct {
 // openPage opens the embedded page of a server of its own.
 func openPage(t *testing.T, query string) *echoTab {
 	t.Helper()
+	return openPageWith(t, query, "", nil)
+}
+
+// openPageWith also runs a script before those of the page, and may adjust the
+// server's configuration.
+func openPageWith(t *testing.T, query, script string, change func(*config.Config)) *echoTab {
+	t.Helper()
 	browserTest(t)
-	s := testServer(t, nil)
-	p := &echoTab{server: s, tab: openTab(t, nil, "")}
-	p.do(chromedp.Navigate(fmt.Sprintf("http://127.0.0.1:%d/%s", s.httpPort("http"), query)))
+	s := testServer(t, change)
+	s.explain(t)
+	p := &echoTab{server: s, tab: openTab(t, nil, script)}
+	p.visit(query)
 	return p
+}
+
+// visit loads the page.
+func (p *echoTab) visit(query string) {
+	p.t.Helper()
+	p.do(chromedp.Navigate(fmt.Sprintf("http://127.0.0.1:%d/%s", p.server.httpPort("http"), query)))
 }
 
 // awaitEcho waits for a state of the page.
@@ -98,6 +114,39 @@ func testPage(t *testing.T, query, transport string, controls bool) {
 	await(p.tab, "end of the session", "1", func(int) bool { return len(p.server.core.Sessions()) == 0 })
 	p.shot("stopped")
 	p.quiet()
+}
+
+// TestBrowserPageNoCamera has the test picture stand in for the camera, on a
+// screen as small as a telephone's.
+func TestBrowserPageNoCamera(t *testing.T) {
+	p := openPageWith(t, "", `navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"));`, nil)
+	p.awaitEcho("page", func(s echoState) bool { return s.State == "idle" })
+	p.do(chromedp.EmulateViewport(390, 844))
+	p.click("#start")
+	p.awaitEcho("test picture", func(s echoState) bool {
+		return s.State == "running" && s.FramesDecoded > 10 && s.AudioPackets > 10 && s.Source == "pattern"
+	})
+	p.is(`document.querySelector("#notices").textContent.includes("not allowed")`)
+	p.do(chromedp.Click("#theme"))
+	p.shot("phone")
+	p.quiet()
+}
+
+// TestBrowserPageFailures looks at what the page says when things go wrong.
+func TestBrowserPageFailures(t *testing.T) {
+	p := openPageWith(t, "", "", func(c *config.Config) { c.Server.Plugins.Disable = []string{"libjanus_echotest.so"} })
+	for query, want := range map[string]string{
+		"?auto=1":                                "The server has no echo test.",
+		"?auto=1&transport=http&server=/nowhere": "The server does not answer.",
+		"?auto=1&transport=ws&wsserver=ws://127.0.0.1:1/nobody": "The server does not answer.",
+	} {
+		p.visit(query)
+		got := await(p.tab, "failure", "[window.echo?.state, window.echo?.error]", func(s []string) bool { return s[0] == "error" })
+		if got[1] != want {
+			t.Errorf("%s: the page says %q, want %q", query, got[1], want)
+		}
+	}
+	p.shot("failure")
 }
 
 // checkLayers switches substreams with the page's buttons.
