@@ -301,19 +301,23 @@ func TestSimulcastFallsBackWhenSilent(t *testing.T) {
 	f.now += 300 * ms
 	f.push(498, 3000, sim(1, false)) // all have been silent, which is no reason
 	f.push(901, 3000, sim(2, false))
-	f.now += 30 * ms
-	f.push(499, 6000, sim(1, false))
-	f.now += 240 * ms
-	f.push(500, 9000, sim(1, false))
+	seq := uint64(499)
+	frames := func(n int) {
+		for range n {
+			f.now += 30 * ms
+			f.push(seq, uint32(seq)*3000, sim(1, false))
+			seq++
+		}
+	}
+	frames(8)
 	if f.plis != plis || f.out.current.Substream != 2 {
 		t.Fatal("fell back too early")
 	}
-	f.now += 30 * ms
-	f.push(501, 12000, sim(1, false)) // only 2 has been silent, for too long
+	frames(1) // only 2 has been silent, for too long
 	if f.plis == plis {
 		t.Fatal("no key frame was asked for to fall back")
 	}
-	f.push(502, 15000, sim(1, true))
+	f.push(seq, 15000, sim(1, true))
 	if f.out.current.Substream != 1 {
 		t.Fatalf("current %+v, want substream 1", f.out.current)
 	}

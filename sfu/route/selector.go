@@ -7,7 +7,7 @@ import (
 	"bifrons/sfu/media"
 )
 
-// DefaultFallback is how long a substream may be silent before a lower one is
+// DefaultFallback is how long a substream may be silent before another one is
 // taken instead.
 const DefaultFallback = 250 * time.Millisecond
 
@@ -16,16 +16,19 @@ const DefaultFallback = 250 * time.Millisecond
 type selector struct {
 	target   media.Layer   // what the subscriber wants, -1 = highest
 	current  media.Layer   // what it gets
-	lowered  int8          // substream taken while the wanted one is silent, -1 = none
-	fallback time.Duration // silence before lowering
-	silent   mono.Time     // since when only lower substreams have arrived, 0 = they have not
-	seen     [maxSpatial]mono.Time
+	fallback time.Duration // silence after which a layer counts as not sent
+
+	last   mono.Time                         // when a packet of any substream came, 0 = none yet
+	silent [media.MaxEncodings]time.Duration // how long others came and this substream did not
+	seen   [maxSpatial]mono.Time
 }
 
 const (
 	maxSubstream = media.MaxEncodings - 1
 	maxSpatial   = 8
 	maxTemporal  = 7
+
+	never = time.Duration(1 << 62) // silence of a substream that never came
 )
 
 // choice is the verdict on one packet.
@@ -38,7 +41,10 @@ type choice struct {
 }
 
 func (s *selector) reset() {
-	s.current, s.lowered, s.silent = media.NoLayer, -1, 0
+	s.current, s.last = media.NoLayer, 0
+	for i := range s.silent {
+		s.silent[i] = never
+	}
 	s.seen = [maxSpatial]mono.Time{}
 }
 
@@ -50,9 +56,6 @@ func (s *selector) want(t media.Layer, fallback time.Duration) bool {
 	if s.fallback = fallback; fallback <= 0 {
 		s.fallback = DefaultFallback
 	}
-	if s.lowered >= 0 && s.lowered >= highest(t.Substream, maxSubstream) {
-		s.lowered = -1
-	}
 	return up
 }
 
@@ -63,35 +66,60 @@ func highest(wish int8, most int8) int8 {
 	return wish
 }
 
+// hear notes that a packet of a substream came. A pause of the whole source, on
+// the network or in the encoder, is not the silence of one substream: it counts
+// for half of what would do.
+func (s *selector) hear(now mono.Time, sub int8) {
+	gap := time.Duration(0)
+	if s.last != 0 {
+		gap = min(max(now.Sub(s.last), 0), s.fallback/2)
+	}
+	s.last = now
+	for i := range s.silent {
+		s.silent[i] = min(s.silent[i]+gap, never)
+	}
+	s.silent[sub] = 0
+}
+
+// sent tells whether a substream is being sent.
+func (s *selector) sent(sub int8) bool { return sub >= 0 && s.silent[sub] <= s.fallback }
+
+// best is the substream to get to: the highest one that is sent up to the
+// target; if there is none, the lowest one that is sent at all.
+func (s *selector) best() int8 {
+	want := highest(s.target.Substream, maxSubstream)
+	for sub := want; sub >= 0; sub-- {
+		if s.sent(sub) {
+			return sub
+		}
+	}
+	for sub := want + 1; sub < maxSubstream; sub++ {
+		if s.sent(sub) {
+			return sub
+		}
+	}
+	return maxSubstream
+}
+
+// towards tells whether a change to a substream is for the better. While there
+// is no picture, or it stands still, any is that up to what is wanted.
+func (s *selector) towards(sub int8) bool {
+	cur, best := s.current.Substream, s.best()
+	switch {
+	case cur < 0:
+		return true
+	case !s.sent(cur):
+		return sub <= max(best, highest(s.target.Substream, maxSubstream))
+	}
+	return sub > cur && sub <= best || sub < cur && sub >= best
+}
+
 // simulcast decides on a packet of a source with several encodings.
 func (s *selector) simulcast(now mono.Time, p *Packet) (c choice) {
-	sub, want := int8(p.Encoding), highest(s.target.Substream, maxSubstream)
-	if s.lowered >= 0 && sub > s.lowered && sub <= want && sub != s.current.Substream {
-		s.lowered = -1 // the wanted stream is back
-	}
-	// A pause of the whole source, on the network or in the encoder, is not
-	// silence of the current substream alone.
-	if sub < s.current.Substream && s.silent == 0 {
-		s.silent = now
-	}
-	if s.current.Substream > 0 && s.silent != 0 && now.Sub(s.silent) > s.fallback {
-		below := want
-		if s.lowered >= 0 {
-			below = s.lowered
-		}
-		if below = min(below, s.current.Substream) - 1; below >= 0 && below != s.lowered {
-			s.lowered = below
-			c.keyframe = true
-			s.silent = now // one step down for each silence
-		}
-	}
-	if s.lowered >= 0 {
-		want = min(want, s.lowered)
-	}
-	cur := s.current.Substream
-	if sub != cur {
-		towards := cur < 0 || sub > cur && sub <= want || sub < cur && sub >= want
-		if !towards {
+	sub := int8(p.Encoding)
+	s.hear(now, sub)
+	if sub != s.current.Substream {
+		if !s.towards(sub) {
 			return c
 		}
 		if !p.Info.Keyframe {
@@ -101,9 +129,24 @@ func (s *selector) simulcast(now mono.Time, p *Packet) (c choice) {
 		s.current.Substream, s.current.Temporal = sub, -1
 		c.rebase, c.changed = true, true
 	}
-	s.silent = 0
 	if !s.temporal(p, &c) {
 		return c
+	}
+	c.forward, c.marker = true, p.Marker
+	return c
+}
+
+// opaque decides on a packet of a source with several encodings that cannot be
+// looked into: it stays with the first one for as long as that is sent.
+func (s *selector) opaque(now mono.Time, p *Packet) (c choice) {
+	sub := int8(p.Encoding)
+	s.hear(now, sub)
+	if sub != s.current.Substream {
+		if s.sent(s.current.Substream) {
+			return c
+		}
+		c.rebase, c.keyframe = true, s.current.Substream >= 0
+		s.current.Substream = sub
 	}
 	c.forward, c.marker = true, p.Marker
 	return c

@@ -138,7 +138,7 @@ func (s *Subscription) SetPaused(now mono.Time, paused bool) {
 }
 
 // SetTarget chooses the layers to forward; -1 is the highest there is.
-// fallback is the silence after which a lower substream is taken, 0 = default.
+// fallback is the silence after which another substream is taken, 0 = default.
 func (s *Subscription) SetTarget(now mono.Time, t media.Layer, fallback time.Duration) {
 	if s.sel.want(t, fallback) && s.track != nil {
 		s.track.RequestKeyframe(now)
@@ -170,8 +170,11 @@ func (s *Subscription) forward(now mono.Time, p *Packet) {
 func (s *Subscription) choose(now mono.Time, p *Packet) choice {
 	t := s.track
 	switch {
-	case t.Kind != media.Video || t.Encrypted && !t.Simulcast || !p.Read:
-		if t.Simulcast && p.Encoding != s.encoding && s.open {
+	case t.Simulcast && (t.Encrypted || p.Codec == media.Other):
+		s.open = true
+		return s.sel.opaque(now, p)
+	case t.Kind != media.Video || t.Encrypted || !p.Read:
+		if t.Simulcast && (p.Encoding != s.encoding || !s.open) {
 			return choice{}
 		}
 		s.open = true
