@@ -122,6 +122,17 @@ func (c *Cache) Get(seq uint16) *Packet {
 	return s
 }
 
+// at is Get by the extended sequence number.
+func (c *Cache) at(seq uint64) *Packet {
+	if !c.any {
+		return nil
+	}
+	if s := &c.slots[seq&uint64(len(c.slots)-1)]; s.Buf != nil && s.Seq == seq {
+		return s
+	}
+	return nil
+}
+
 // extend finds the extended number nearest to the highest one seen.
 func (c *Cache) extend(seq uint16) uint64 {
 	return uint64(int64(c.highest) + int64(int16(seq-uint16(c.highest))))

@@ -57,7 +57,7 @@ func newFixture(t *testing.T) *fixture {
 }
 
 // packet makes a packet; later fields are set by the caller's function.
-func (f *fixture) push(seq uint64, ts uint32, set func(*Packet)) {
+func (f *fixture) packet(seq uint64, ts uint32, set func(*Packet)) Packet {
 	p := Packet{
 		Buf: f.pool.Get(), Seq: seq, Arrival: f.now, Timestamp: ts, SSRC: 1, Off: 12, Len: 100,
 		Codec: media.H264, Read: true, Marker: true,
@@ -66,7 +66,12 @@ func (f *fixture) push(seq uint64, ts uint32, set func(*Packet)) {
 	if set != nil {
 		set(&p)
 	}
-	f.track.Push(p)
+	return p
+}
+
+// push makes a packet and forwards it.
+func (f *fixture) push(seq uint64, ts uint32, set func(*Packet)) {
+	f.track.Push(f.packet(seq, ts, set))
 	f.track.Flush(f.now)
 }
 
@@ -158,19 +163,6 @@ func TestSourceChangeKeepsNumbers(t *testing.T) {
 	}
 	if d := got[3].Timestamp - got[2].Timestamp; d != 3000 {
 		t.Errorf("timestamp moved by %d in the new source, want 3000", d)
-	}
-}
-
-func TestLateAndLostPackets(t *testing.T) {
-	f := newFixture(t)
-	for _, seq := range []uint64{10, 11, 14, 12, 13, 16} {
-		f.push(seq, uint32(seq)*100, func(p *Packet) { p.Info.Keyframe = seq == 10 })
-	}
-	want := []uint64{1, 2, 5, 3, 4, 7}
-	for i, o := range f.out.sent {
-		if o.Seq != want[i] {
-			t.Errorf("source %d became %d, want %d", f.out.seqs[i], o.Seq, want[i])
-		}
 	}
 }
 

@@ -44,9 +44,10 @@ type Subscription struct {
 
 	ssrc     uint32 // of the stream that the numbering is based on
 	encoding uint8
-	open     bool // a key frame has passed, or none is needed
-	rebase   bool // next packet starts a new base
-	moved    bool // to another track since the last packet
+	open     bool      // a key frame has passed, or none is needed
+	rebase   bool      // next packet starts a new base
+	moved    bool      // to another track since the last packet
+	since    mono.Time // of the last attachment or pause: nothing older is sent
 
 	tsDelta  uint32 // outgoing = source - tsDelta
 	lastTS   uint32 // outgoing
@@ -77,6 +78,7 @@ func (s *Subscription) Attach(now mono.Time, t *Track) {
 	s.track = t
 	t.subs = append(t.subs, s)
 	s.restart()
+	s.since = now
 	if !s.paused {
 		t.RequestKeyframe(now)
 	}
@@ -130,7 +132,7 @@ func (s *Subscription) SetPaused(now mono.Time, paused bool) {
 	}
 	s.paused = paused
 	if !paused {
-		s.open, s.rebase = false, true
+		s.open, s.rebase, s.since = false, true, now
 		if s.track != nil {
 			s.track.RequestKeyframe(now)
 		}
@@ -158,7 +160,9 @@ func (s *Subscription) forward(now mono.Time, p *Packet) {
 		s.track.RequestKeyframe(now)
 	}
 	if c.forward {
-		s.send(now, p, c)
+		if began := s.send(now, p, c); began && p.Info.Keyframe {
+			s.catchUp(now, p)
+		}
 	} else if p.Encoding == s.encoding && p.SSRC == s.ssrc && !s.rebase {
 		s.leaveOut(now, p)
 	}
@@ -170,7 +174,7 @@ func (s *Subscription) forward(now mono.Time, p *Packet) {
 func (s *Subscription) choose(now mono.Time, p *Packet) choice {
 	t := s.track
 	switch {
-	case t.Simulcast && (t.Encrypted || p.Codec == media.Other):
+	case t.Simulcast && (t.Encrypted || !p.Codec.Inspected()):
 		s.open = true
 		return s.sel.opaque(now, p)
 	case t.Kind != media.Video || t.Encrypted || !p.Read:
@@ -196,32 +200,50 @@ func (s *Subscription) choose(now mono.Time, p *Packet) choice {
 	return choice{forward: true, marker: p.Marker}
 }
 
-// send numbers p and hands it to the sink.
-func (s *Subscription) send(now mono.Time, p *Packet, c choice) {
+// catchUp forwards what came before the start p of its key frame, which was
+// late. Nobody else would: it was passed over, so the receiver could ask for it
+// in vain.
+func (s *Subscription) catchUp(now mono.Time, p *Packet) {
+	cache, encoding, ssrc := &s.track.caches[p.Encoding], p.Encoding, p.SSRC
+	for seq, end := p.Seq+1, min(cache.highest, p.Seq+maxCache); seq <= end; seq++ {
+		q := cache.at(seq)
+		if q == nil || q.SSRC != ssrc || q.Arrival < s.since || s.track.waits(q) {
+			continue
+		}
+		if s.forward(now, q); s.track == nil || s.encoding != encoding {
+			return
+		}
+	}
+}
+
+// send numbers p and hands it to the sink; it reports whether a new base began.
+func (s *Subscription) send(now mono.Time, p *Packet, c choice) (began bool) {
 	if s.rebase || c.rebase || p.SSRC != s.ssrc || p.Encoding != s.encoding {
-		s.base(now, p)
+		s.base(p)
+		began = true
 	}
 	seq, ok := s.num.use(p.Seq)
 	if !ok {
-		return
+		return began
 	}
 	o := Outgoing{Seq: seq, Timestamp: p.Timestamp - s.tsDelta, Marker: c.marker}
 	if p.Codec == media.VP8 && p.Read {
 		if o.PictureID, o.TL0, o.Rewrite = s.vp8.Map(&p.VP8); !o.Rewrite {
 			s.sink.Fill(now, p, o)
-			return
+			return began
 		}
 	}
 	if int32(o.Timestamp-s.lastTS) > 0 || !s.sent {
 		s.lastTS, s.lastSent, s.sent = o.Timestamp, p.Arrival, true
 	}
 	s.sink.Send(now, p, o)
+	return began
 }
 
 // base starts a new base at p: numbers go on without a gap, the timestamp by
 // the time that has passed, except that one stream after a pause keeps its own
 // clock.
-func (s *Subscription) base(now mono.Time, p *Packet) {
+func (s *Subscription) base(p *Packet) {
 	same := s.sent && !s.moved && p.SSRC == s.ssrc && p.Encoding == s.encoding
 	s.num.rebase(p.Seq)
 	if p.Codec == media.VP8 {
@@ -230,12 +252,24 @@ func (s *Subscription) base(now mono.Time, p *Packet) {
 	if !same {
 		ts := uint32(0)
 		if s.sent {
-			passed := int64(p.Arrival.Sub(s.lastSent)) * int64(s.track.ClockRate) / int64(time.Second)
-			ts = s.lastTS + uint32(max(passed, 1))
+			ts = s.lastTS + uint32(max(s.passed(p), 1))
 		}
 		s.tsDelta = p.Timestamp - ts
 	}
 	s.ssrc, s.encoding, s.rebase, s.moved = p.SSRC, p.Encoding, false, false
+}
+
+// passed returns how much later than the last one sent p is due, in timestamp
+// units. When p is late, its stream's newest packet tells.
+func (s *Subscription) passed(p *Packet) int64 {
+	newest := p
+	if c := &s.track.caches[p.Encoding]; c.highest > p.Seq {
+		if q := c.at(c.highest); q != nil && q.SSRC == p.SSRC {
+			newest = q
+		}
+	}
+	units := int64(newest.Arrival.Sub(s.lastSent)) * int64(s.track.ClockRate) / int64(time.Second)
+	return units - int64(int32(newest.Timestamp-p.Timestamp))
 }
 
 // leaveOut closes the gap of a packet that is not forwarded.

@@ -23,6 +23,7 @@ type Track struct {
 	subs      []*Subscription
 	taps      []Tap
 	pending   []*Packet
+	next      int // of pending: those before were given to the subscription at hand
 }
 
 // Tap takes what a track gets to somewhere else, such as another shard. Packets
@@ -103,12 +104,24 @@ func (t *Track) Flush(now mono.Time) {
 		}
 	}
 	for _, s := range t.subs {
+		t.next = 0
 		for _, p := range t.pending {
+			t.next++
 			s.forward(now, p)
 		}
 	}
 	clear(t.pending)
 	t.pending = t.pending[:0]
+}
+
+// waits tells whether a packet has yet to be given to the subscription at hand.
+func (t *Track) waits(p *Packet) bool {
+	for _, q := range t.pending[t.next:] {
+		if q.Seq == p.Seq && q.Encoding == p.Encoding {
+			return true
+		}
+	}
+	return false
 }
 
 // Find returns the cached packet of an encoding by the low bits of its
