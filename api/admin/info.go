@@ -73,7 +73,7 @@ func (v *view) writeConnection(w *json.Writer, h *janus.Handle) {
 	d := &v.d
 	if d.Peer != nil {
 		w.Int("agent-created", v.admin.micros(d.Created))
-		if !d.Started.IsZero() {
+		if v.iceState() != "gathering" {
 			w.Int("agent-started", v.admin.micros(d.Started))
 		}
 		w.Str("ice-mode", choose(v.s.ICE.Lite, "lite", "full"))

@@ -22,6 +22,9 @@ const (
 
 // lookUp finds the address of a host, an IPv4 address if there is one.
 func (a *Admin) lookUp(host string) (netip.Addr, error) {
+	if err := a.ctx.Err(); err != nil {
+		return netip.Addr{}, err // not even for an address, which needs no looking up
+	}
 	ctx, cancel := context.WithTimeout(a.ctx, networkTimeout)
 	defer cancel()
 	list, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
