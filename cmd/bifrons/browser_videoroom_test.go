@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,14 +26,16 @@ const roomFile = `room-1234: {
 }
 `
 
-// roomScript keeps the camera small, as several pages share two cores, and
-// looks at the pictures of others from the page's side: those in its slots,
-// under the names that it shows.
+// roomScript keeps the camera small, as several pages share two cores, but for
+// simulcast, of which a small picture has one encoding only. It looks at the
+// pictures of others from the page's side: those in its slots, under the names
+// that it shows.
 const roomScript = `
 (() => {
 	const media = MediaDevices.prototype, capture = media.getUserMedia;
 	media.getUserMedia = function(wanted) {
-		return capture.call(this, wanted?.video ? { ...wanted, video: { width: 320, height: 240, frameRate: 10 } } : wanted);
+		const small = wanted?.video && !location.search.includes("simulcast");
+		return capture.call(this, small ? { ...wanted, video: { width: 320, height: 240, frameRate: 10 } } : wanted);
 	};
 	const firsts = [];
 	e2e.pcs.push = function(pc) {
@@ -51,6 +54,17 @@ const roomScript = `
 	};
 	window.room = {
 		firsts,
+		// sent is the width of each encoding that goes out, by RID.
+		async sent() {
+			const out = {};
+			for (const pc of e2e.pcs) {
+				if (pc.connectionState === "closed") continue;
+				(await pc.getStats()).forEach(s => {
+					if (s.type === "outbound-rtp" && s.rid && s.framesEncoded > 5 && s.framesPerSecond > 0) out[s.rid] = s.frameWidth;
+				});
+			}
+			return out;
+		},
 		async others() {
 			const receivers = e2e.pcs.flatMap(pc => pc.connectionState === "closed" ? [] : pc.getReceivers()), out = {};
 			for (let slot = 1; slot < 6; slot++) {
@@ -96,7 +110,7 @@ type conference struct {
 }
 
 // openConference opens a demo page of janus-demos once for each name, in
-// windows of one Chromium.
+// windows of one Chromium. A name may have a query for its page behind it.
 func openConference(t *testing.T, file string, names ...string) *conference {
 	t.Helper()
 	folder := demosFolderFor(t)
@@ -114,12 +128,13 @@ func openConference(t *testing.T, file string, names ...string) *conference {
 		fmt.Sprintf("MAP demos.localhost:8188 127.0.0.1:%d", port(c.server.ws.Addrs("ws"))),
 	}, script)
 	for i, name := range names {
+		name, query, _ := strings.Cut(name, "?")
 		p := &participant{tab: first, name: name}
 		if i > 0 {
 			p.tab = first.another(script)
 		}
 		c.all = append(c.all, p)
-		p.do(chromedp.Navigate("http://demos.localhost/demos/" + file))
+		p.do(chromedp.Navigate("http://demos.localhost/demos/" + file + "?" + query))
 	}
 	return c
 }
@@ -155,11 +170,17 @@ func (b *tab) another(script string) *tab {
 	return n
 }
 
-// join enters the room by the page's buttons, which also publishes.
-func (p *participant) join() {
+// begin presses the page's first button.
+func (p *participant) begin() {
 	p.t.Helper()
 	p.is("!!window.Janus && !!window.$?._data?.($('#start')[0], 'events')?.click")
 	p.click("#start")
+}
+
+// join enters the room by the page's buttons, which also publishes.
+func (p *participant) join() {
+	p.t.Helper()
+	p.begin()
 	p.is(`$("#username").is(":visible") && !!$._data($("#register")[0], "events")?.click`)
 	p.do(chromedp.SendKeys("#username", p.name))
 	p.click("#register")
@@ -248,6 +269,23 @@ func (c *conference) awaitSessions(n int) {
 	}
 }
 
+// kick throws somebody out of the room.
+func (c *conference) kick(who *participant) {
+	c.t.Helper()
+	h := dial(c.t, c.server).attach("janus.plugin.videoroom")
+	list, _ := h.message(message{"request": "listparticipants", "room": 1234}, nil).data()["participants"].([]any)
+	for _, x := range list {
+		if p := message(x.(map[string]any)); p["display"] == who.name {
+			m := h.message(message{"request": "kick", "room": 1234, "secret": "adminpwd", "id": p["id"]}, nil)
+			if m.data()["videoroom"] != "success" {
+				c.t.Fatalf("kick: %v", m)
+			}
+			return
+		}
+	}
+	c.t.Fatalf("%s is not in the room: %v", who.name, list)
+}
+
 // leave closes a page's window.
 func (p *participant) leave() {
 	p.t.Helper()
@@ -318,6 +356,13 @@ func testConference(t *testing.T, file string, names ...string) {
 	c.awaitSessions(len(names) - 1)
 	c.awaitPictures()
 	step("one left")
+
+	// He is told and his connection closed; the others get no more of him, which
+	// is all that these pages make of it.
+	c.kick(c.all[1])
+	c.all[1].is(`$("#publish").is(":visible")`)
+	c.awaitSound(c.all[1], false)
+	step("one was kicked")
 	for _, p := range c.all {
 		if !p.gone {
 			p.quiet()

@@ -52,7 +52,8 @@ type pionPeer struct {
 	mux     ice.UDPMux
 }
 
-func newPionPeer(t testing.TB, h *handle, o peerOptions) *pionPeer {
+// newPionListener makes a peer that sends nothing.
+func newPionListener(t testing.TB, h *handle, o peerOptions) *pionPeer {
 	t.Helper()
 	ip := "127.0.0.1"
 	if o.ipv6 {
@@ -64,6 +65,13 @@ func newPionPeer(t testing.TB, h *handle, o peerOptions) *pionPeer {
 	}
 	p.connectAPI()
 	t.Cleanup(p.close)
+	p.pc.OnTrack(p.receive)
+	return p
+}
+
+func newPionPeer(t testing.TB, h *handle, o peerOptions) *pionPeer {
+	t.Helper()
+	p := newPionListener(t, h, o)
 	p.audio = &source{track: p.track(webrtc.MimeTypeOpus, "audio", "")}
 	p.must(p.add(p.audio.track, p.audio))
 	if len(o.rids) > 0 {
@@ -72,7 +80,6 @@ func newPionPeer(t testing.TB, h *handle, o peerOptions) *pionPeer {
 		p.video = &source{track: p.track(webrtc.MimeTypeVP8, "video", ""), size: 300}
 		p.must(p.add(p.video.track, p.video))
 	}
-	p.pc.OnTrack(p.receive)
 	return p
 }
 

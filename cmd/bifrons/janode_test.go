@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+)
+
+// janodeFolder finds the npm package janode: where .ci/tools puts it, or where
+// npm puts global packages.
+func janodeFolder(t *testing.T) string {
+	t.Helper()
+	if _, err := exec.LookPath("node"); err != nil {
+		needs(t, "node is not installed")
+	}
+	folders := []string{"../../.ci/node_modules/janode"}
+	if root, err := exec.Command("npm", "root", "-g").Output(); err == nil {
+		folders = append(folders, filepath.Join(strings.TrimSpace(string(root)), "janode"))
+	}
+	for _, folder := range folders {
+		if _, err := os.Stat(filepath.Join(folder, "src", "janode.js")); err == nil {
+			return folder
+		}
+	}
+	needs(t, "the npm package janode is not installed")
+	return ""
+}
+
+// wish is what the script wants of a peer, or its outcome.
+type wish struct {
+	ID     int
+	Do     string
+	Peer   string
+	SDP    string
+	Passed []string
+	Failed string
+}
+
+// TestJanode: janode makes every call of the VideoRoom plugin that it knows. Its
+// media is pion's.
+func TestJanode(t *testing.T) {
+	leakCheck(t)
+	folder := janodeFolder(t)
+	s := testServer(t, nil)
+	s.explain(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "node", "testdata/janode.mjs", folder, fmt.Sprintf("ws://127.0.0.1:%d/", port(s.ws.Addrs("ws"))))
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	peers := map[string]*pionPeer{}
+	var last wish
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		var o wish
+		if err := json.Unmarshal(lines.Bytes(), &o); err != nil {
+			continue // a message of janode's logger
+		}
+		if last = o; o.Do == "" {
+			continue
+		}
+		reply := map[string]any{"id": o.ID}
+		if sdp, err := obey(t, peers, o); err != nil {
+			reply["error"] = err.Error()
+		} else {
+			reply["sdp"] = sdp
+		}
+		b, _ := json.Marshal(reply)
+		_, _ = fmt.Fprintf(in, "%s\n", b)
+	}
+	if err := cmd.Wait(); err != nil || last.Failed != "" {
+		t.Errorf("%v: %s", err, last.Failed)
+	}
+	t.Logf("passed: %s", strings.Join(last.Passed, ", "))
+	for _, p := range peers {
+		p.close()
+	}
+	s.awaitEmpty(t)
+}
+
+// obey does what the script wants of a peer, which is made for its first offer
+// or answer.
+func obey(t *testing.T, peers map[string]*pionPeer, o wish) (string, error) {
+	p := peers[o.Peer]
+	if p == nil {
+		if o.Do == "offer" {
+			p = newPionPeer(t, nil, peerOptions{})
+		} else {
+			p = newPionListener(t, nil, peerOptions{})
+		}
+		peers[o.Peer] = p
+	}
+	var local webrtc.SessionDescription
+	var err error
+	switch o.Do {
+	case "offer":
+		local, err = p.pc.CreateOffer(nil)
+	case "answer":
+		if err = p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: o.SDP}); err == nil {
+			local, err = p.pc.CreateAnswer(nil)
+		}
+	case "accept":
+		return "", p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: o.SDP})
+	case "up":
+		eventually(t, o.Peer+" is connected", func() bool {
+			return p.pc.ConnectionState() == webrtc.PeerConnectionStateConnected
+		})
+		return "", nil
+	default:
+		err = fmt.Errorf("unknown order %q", o.Do)
+	}
+	if err != nil {
+		return "", err
+	}
+	p.setLocal(local)
+	return p.pc.LocalDescription().SDP, nil
+}
