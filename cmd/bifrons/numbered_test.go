@@ -47,6 +47,9 @@ type source struct {
 	seq     uint16
 	ts      uint32
 	picture uint16
+
+	mu   sync.Mutex
+	when []time.Time // that the packets were sent
 }
 
 type extension struct {
@@ -64,6 +67,9 @@ func (s *source) write(payload []byte, marker bool) {
 	for _, x := range s.ids {
 		_ = p.SetExtension(x.id, []byte(x.value))
 	}
+	s.mu.Lock()
+	s.when = append(s.when, time.Now())
+	s.mu.Unlock()
 	_ = s.track.WriteRTP(p)
 }
 
@@ -118,6 +124,7 @@ type arrival struct {
 type tally struct {
 	mu      sync.Mutex
 	times   map[uint64]int
+	first   map[uint64]time.Time // arrivals
 	highest uint64
 	foreign int // packets without a number
 	padding int // packets without a payload
@@ -125,7 +132,7 @@ type tally struct {
 	list    []arrival // in order, if keep is set
 }
 
-func newTally() *tally { return &tally{times: map[uint64]int{}} }
+func newTally() *tally { return &tally{times: map[uint64]int{}, first: map[uint64]time.Time{}} }
 
 func (c *tally) add(p *rtp.Packet) {
 	c.mu.Lock()
@@ -137,7 +144,9 @@ func (c *tally) add(p *rtp.Packet) {
 	case !ok:
 		c.foreign++
 	default:
-		c.times[n]++
+		if c.times[n]++; c.times[n] == 1 {
+			c.first[n] = time.Now()
+		}
 		c.highest = max(c.highest, n)
 	}
 	if c.keep {
@@ -158,6 +167,21 @@ func (c *tally) missing(first, last uint64) (n int) {
 	defer c.mu.Unlock()
 	for i := first; i <= last; i++ {
 		if c.times[i] == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// late is how many of these packets of a source took longer than d, or did not
+// come at all.
+func (c *tally) late(s *source, first, last uint64, d time.Duration) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := first; i <= last; i++ {
+		if at, ok := c.first[i]; !ok || at.Sub(s.when[i-1]) > d {
 			n++
 		}
 	}

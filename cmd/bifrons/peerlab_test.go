@@ -12,6 +12,7 @@ import (
 	"github.com/pion/dtls/v3"
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
+	"github.com/pion/interceptor/pkg/nack"
 	"github.com/pion/logging"
 	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v4"
@@ -25,6 +26,7 @@ type peerOptions struct {
 	trickle bool
 	noRTX   bool
 	ipv6    bool     // and nothing else
+	eager   bool     // asks for lost packets again at the pace of a browser
 	rids    []string // simulcast
 	edit    func(sdp string) string
 }
@@ -113,11 +115,38 @@ func (p *pionPeer) connectAPI() {
 	m := &webrtc.MediaEngine{}
 	p.must(registerCodecs(m, !p.o.noRTX))
 	var r interceptor.Registry
-	p.must(webrtc.RegisterDefaultInterceptorsWithOptions(m, &r, webrtc.WithInterceptorLoggerFactory(s.LoggerFactory)))
+	if p.o.eager {
+		p.must(registerEager(m, &r))
+	} else {
+		p.must(webrtc.RegisterDefaultInterceptorsWithOptions(m, &r, webrtc.WithInterceptorLoggerFactory(s.LoggerFactory)))
+	}
 	pc, err := webrtc.NewAPI(webrtc.WithSettingEngine(s), webrtc.WithMediaEngine(m), webrtc.WithInterceptorRegistry(&r)).
 		NewPeerConnection(webrtc.Configuration{})
 	p.must(err)
 	p.pc = pc
+}
+
+// registerEager is what pion registers by default, with NACKs every 20 ms.
+func registerEager(m *webrtc.MediaEngine, r *interceptor.Registry) error {
+	m.RegisterFeedback(webrtc.RTCPFeedback{Type: "nack"}, webrtc.RTPCodecTypeVideo)
+	m.RegisterFeedback(webrtc.RTCPFeedback{Type: "nack", Parameter: "pli"}, webrtc.RTPCodecTypeVideo)
+	answers, err := nack.NewResponderInterceptor()
+	if err != nil {
+		return err
+	}
+	asks, err := nack.NewGeneratorInterceptor(nack.GeneratorInterval(20 * time.Millisecond))
+	if err != nil {
+		return err
+	}
+	r.Add(answers)
+	r.Add(asks)
+	if err := webrtc.ConfigureRTCPReports(r); err != nil {
+		return err
+	}
+	if err := webrtc.ConfigureSimulcastExtensionHeaders(m); err != nil {
+		return err
+	}
+	return webrtc.ConfigureTWCCSender(m, r)
 }
 
 func registerCodecs(m *webrtc.MediaEngine, rtx bool) error {

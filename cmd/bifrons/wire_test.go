@@ -26,6 +26,8 @@ type wire struct {
 	remote net.Addr // where the owner last sent to
 	loss   [2]loss
 	sniff  func(w way, b []byte)
+	cut    bool          // nothing passes
+	stuck  chan struct{} // nothing is read until it is closed; nil = all is
 }
 
 // loss drops RTP and RTCP packets at random.
@@ -65,6 +67,35 @@ func (w *wire) lose(out, in float64, seed uint64) {
 	w.loss[inward] = loss{rate: in, random: rand.New(rand.NewPCG(seed, 2))}
 }
 
+// sever ends all traffic, without a word to anybody.
+func (w *wire) sever() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut = true
+}
+
+// freeze makes the owner read nothing any more, until thaw or Close.
+func (w *wire) freeze() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stuck = make(chan struct{})
+}
+
+func (w *wire) thaw() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stuck != nil {
+		close(w.stuck)
+		w.stuck = nil
+	}
+}
+
+func (w *wire) frozen() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.stuck
+}
+
 // dropped is how many video packets were lost so far.
 func (w *wire) dropped(d way) int {
 	w.mu.Lock()
@@ -85,6 +116,9 @@ func (w *wire) pass(d way, b []byte) bool {
 	defer w.mu.Unlock()
 	if w.sniff != nil {
 		w.sniff(d, b)
+	}
+	if w.cut {
+		return false
 	}
 	l := &w.loss[d]
 	if l.rate == 0 || !isMedia(b) {
@@ -122,6 +156,9 @@ func (w *wire) inject(b []byte) {
 
 func (w *wire) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
+		if c := w.frozen(); c != nil {
+			<-c
+		}
 		c := w.socket()
 		n, a, err := c.ReadFrom(b)
 		if err != nil && c != w.socket() || err == nil && !w.pass(inward, b[:n]) {
@@ -142,7 +179,11 @@ func (w *wire) WriteTo(b []byte, a net.Addr) (int, error) {
 	return c.WriteTo(b, a)
 }
 
-func (w *wire) Close() error                       { return w.socket().Close() }
+func (w *wire) Close() error {
+	w.thaw()
+	return w.socket().Close()
+}
+
 func (w *wire) LocalAddr() net.Addr                { return w.addr }
 func (w *wire) SetDeadline(t time.Time) error      { return w.socket().SetDeadline(t) }
 func (w *wire) SetReadDeadline(t time.Time) error  { return w.socket().SetReadDeadline(t) }

@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/pion/webrtc/v4"
+)
+
+// steadyRoom is a publisher who plays all the time, and viewers who are to get
+// every packet whatever happens to others.
+type steadyRoom struct {
+	*venue
+	p       *speaker
+	viewers []*viewer
+	begun   span
+	stop    func()
+}
+
+func newSteadyRoom(t *testing.T, viewers int) *steadyRoom {
+	t.Helper()
+	v := newVenue(t, 1)
+	r := &steadyRoom{venue: v, p: v.enter(1, 1, peerOptions{}), viewers: make([]*viewer, viewers)}
+	v.each(viewers, func(i int) { r.viewers[i] = v.view(1, peerOptions{}, 1) })
+	warmUp(t, r.p, r.viewers...)
+	r.begun = r.p.from()
+	r.stop = r.p.keepPlaying(pace{packets: 2, every: 20 * time.Millisecond})
+	return r
+}
+
+// unharmed waits for fresh media everywhere, then ends the play; nobody may lack
+// anything.
+func (r *steadyRoom) unharmed() {
+	r.t.Helper()
+	for _, w := range r.viewers {
+		w.awaitFresh(r.p)
+	}
+	r.stop()
+	awaitAll(r.t, r.begun, r.viewers...)
+	r.lossless()
+	for _, w := range r.viewers {
+		w.never("hangup", "ice-failed", "detached")
+	}
+}
+
+// TestRoomSurvivesDeadSubscriber: a subscriber's network is gone at once.
+func TestRoomSurvivesDeadSubscriber(t *testing.T) {
+	leakCheck(t)
+	r := newSteadyRoom(t, 3)
+	dead := r.view(1, peerOptions{}, 1)
+	dead.awaitFresh(r.p)
+	dead.wire.sever()
+	r.viewers[0].awaitFresh(r.p)
+	if soak() {
+		limit := time.After(3 * time.Minute) // that ICE gives up takes its time
+		for hung := false; !hung; {
+			select {
+			case m := <-dead.h.events:
+				hung = m["janus"] == "hangup"
+			case <-limit:
+				t.Fatal("the dead subscriber is never given up")
+			}
+		}
+	}
+	r.unharmed()
+}
+
+// TestRoomSurvivesStuckSubscriber: a subscriber takes nothing from its socket,
+// another none of its events.
+func TestRoomSurvivesStuckSubscriber(t *testing.T) {
+	leakCheck(t)
+	r := newSteadyRoom(t, 3)
+	stuck := r.view(1, peerOptions{}, 1)
+	stuck.awaitFresh(r.p)
+	stuck.wire.freeze()
+
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	deaf := joinDeaf(ctx, t, r.venue)
+	defer deaf.CloseNow()
+	other := r.c.attach(roomPackage)
+	other.message(message{"request": "join", "ptype": "publisher", "room": 1, "id": 3, "display": "0"}, nil)
+	other.awaitData("videoroom", "joined")
+	long := make([]byte, 10_000)
+	for i := range long {
+		long[i] = 'x'
+	}
+	gone := r.c.attach(roomPackage)
+	for n := 1; ; n++ { // until the one who does not listen is cut off
+		other.message(message{"request": "configure", "display": fmt.Sprint(n, string(long))}, nil)
+		other.awaitData("configured", "ok")
+		for len(r.p.h.events) > 0 { // the publisher hears of it
+			<-r.p.h.events
+		}
+		if n%20 == 0 {
+			list, _ := json.Marshal(gone.message(message{"request": "listparticipants", "room": 1}, nil))
+			if !json.Valid(list) || !hasParticipant(list, 2) {
+				t.Logf("cut off after %d events", n)
+				break
+			}
+		}
+		if n == 20_000 {
+			t.Fatal("the server keeps everything for a client that reads nothing")
+		}
+	}
+	stuck.wire.thaw()
+	stuck.awaitFresh(r.p)
+	r.unharmed()
+}
+
+func hasParticipant(list []byte, id int) bool {
+	var m struct {
+		PluginData struct {
+			Data struct{ Participants []struct{ ID int } }
+		}
+	}
+	_ = json.Unmarshal(list, &m)
+	for _, p := range m.PluginData.Data.Participants {
+		if p.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// joinDeaf makes participant 2 of room 1, who reads nothing from then on.
+func joinDeaf(ctx context.Context, t *testing.T, v *venue) *websocket.Conn {
+	t.Helper()
+	ws, _, err := websocket.Dial(ctx, fmt.Sprintf("ws://127.0.0.1:%d/", port(v.s.ws.Addrs("ws"))),
+		&websocket.DialOptions{Subprotocols: []string{"janus-protocol"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(m message) message {
+		m["transaction"] = "t"
+		b, _ := json.Marshal(m)
+		if err := ws.Write(ctx, websocket.MessageText, b); err != nil {
+			t.Fatal(err)
+		}
+		_, b, err := ws.Read(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r message
+		if err := json.Unmarshal(b, &r); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	session := ask(message{"janus": "create"}).id()
+	h := ask(message{"janus": "attach", "plugin": roomPackage, "session_id": session}).id()
+	ask(message{"janus": "message", "session_id": session, "handle_id": h,
+		"body": message{"request": "join", "ptype": "publisher", "room": 1, "id": 2}})
+	return ws
+}
+
+// TestRoomPublisherRestartsICE: the publisher gets another path in mid-room.
+func TestRoomPublisherRestartsICE(t *testing.T) {
+	leakCheck(t)
+	r := newSteadyRoom(t, 3)
+	for range 2 {
+		r.p.publish(&webrtc.OfferOptions{ICERestart: true})
+		for _, w := range r.viewers {
+			w.awaitFresh(r.p)
+		}
+	}
+	r.p.wire.move(t)
+	for _, w := range r.viewers {
+		w.awaitFresh(r.p)
+	}
+	for _, w := range r.viewers {
+		w.video(1).clean(t)
+		w.never("hangup", "ice-failed", "detached")
+	}
+}
+
+// TestRoomPublisherDropsLayers: a publisher of three encodings stops the higher
+// ones and sends them again, as browsers do when their link gets worse.
+func TestRoomPublisherDropsLayers(t *testing.T) {
+	leakCheck(t)
+	v := newVenue(t, 1)
+	p := v.enter(1, 1, peerOptions{rids: []string{"h", "m", "l"}})
+	p.nameLayers()
+	w := v.view(1, peerOptions{}, 1)
+	w.video(1).keep = true
+	all, m := p.layers, pace{packets: 2, every: 20 * time.Millisecond}
+	for _, top := range []int{2, 1, 0, 2, 0, 1, 2} {
+		p.layers = all[2-top:]
+		stop := p.keepPlaying(m)
+		eventually(t, "encoding "+strconv.Itoa(top)+" comes", func() bool { return w.video(1).last() == top })
+		before := w.video(1).count()
+		eventually(t, "thirty more packets", func() bool { return w.video(1).count() >= before+30 })
+		stop()
+	}
+	w.video(1).continuous(t)
+}
+
+// TestRoomChurn: people come and go all the time, publishers and subscribers, in
+// three ways; those who stay notice nothing, and nothing is left behind.
+func TestRoomChurn(t *testing.T) {
+	leakCheck(t)
+	r := newSteadyRoom(t, 2)
+	begun := time.Now()
+	n := sized(48, 500)
+	r.each(n, func(i int) {
+		guest := &venue{t: t, s: r.s, c: dial(t, r.s)}
+		var p *pionPeer
+		if i%2 == 0 {
+			p = guest.enter(1, 100+i, peerOptions{}).pionPeer
+			p.play(pace{frames: 5, packets: 2, every: 20 * time.Millisecond})
+		} else {
+			w := guest.view(1, peerOptions{}, 1)
+			w.awaitFresh(r.p)
+			p = w.pionPeer
+		}
+		switch i / 2 % 3 {
+		case 0:
+			p.h.message(message{"request": "leave"}, nil)
+		case 1:
+			p.h.send(message{"janus": "detach"})
+		}
+		p.close()
+		guest.c.close()
+	})
+	t.Logf("%d joins and leaves in %v", n, time.Since(begun).Round(time.Millisecond))
+	r.unharmed()
+	eventually(t, "one session is left", func() bool { return len(r.s.core.Sessions()) == 1 })
+	eventually(t, "one publisher and his viewers are left", func() bool {
+		peers := uint64(0)
+		for _, st := range r.s.engine.Stats() {
+			peers += st.Shard.Peers
+		}
+		return peers == 3
+	})
+	m := r.c.attach(roomPackage).message(message{"request": "listparticipants", "room": 1}, nil)
+	if list, _ := m.data()["participants"].([]any); len(list) != 1 {
+		t.Errorf("participants: %v", list)
+	}
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"bifrons/sfu/media"
+)
+
+// lossless fails the test if the server lost or refused packets.
+func (v *venue) lossless() {
+	v.t.Helper()
+	drops := v.s.engine.Drops()
+	for _, d := range []media.Drop{media.DropCrossing, media.DropSendQueue, media.DropNoBuffer} {
+		if drops[d] > 0 {
+			v.t.Errorf("%d packets dropped as %v", drops[d], d)
+		}
+	}
+}
+
+// shared fails the test unless both shards carry a good part of the load.
+func (v *venue) shared() {
+	v.t.Helper()
+	stats := v.s.engine.Stats()
+	var all uint64
+	for _, st := range stats {
+		all += st.Net.DatagramsOut
+	}
+	for i, st := range stats {
+		v.t.Logf("shard %d: %d peers, %d datagrams in, %d out in %d calls", i, st.Shard.Peers, st.Net.DatagramsIn, st.Net.DatagramsOut, st.Net.SyscallsOut)
+		if st.Net.DatagramsOut*3 < all {
+			v.t.Errorf("shard %d sent %d of %d datagrams", i, st.Net.DatagramsOut, all)
+		}
+	}
+}
+
+// TestRoomFansOut: one publisher, many subscribers; everybody gets every packet.
+func TestRoomFansOut(t *testing.T) {
+	leakCheck(t)
+	v := newVenue(t, 1)
+	p := v.enter(1, 1, peerOptions{})
+	viewers := make([]*viewer, sized(30, 200))
+	v.each(len(viewers), func(i int) { viewers[i] = v.view(1, peerOptions{}, 1) })
+	warmUp(t, p, viewers...)
+	s := p.from()
+	p.play(pace{frames: sized(50, 300), packets: 3, every: 40 * time.Millisecond})
+	awaitAll(t, s, viewers...)
+	v.lossless()
+	v.shared()
+	for _, w := range viewers {
+		w.audio(1).clean(t)
+		w.video(1).clean(t)
+	}
+}
+
+// TestRoomsMesh: in several rooms everybody sends to everybody.
+func TestRoomsMesh(t *testing.T) {
+	leakCheck(t)
+	rooms, seats := sized(2, 4), sized(4, 6)
+	v := newVenue(t, rooms)
+	speakers, viewers := make([]*speaker, rooms*seats), make([]*viewer, rooms*seats)
+	v.each(len(speakers), func(i int) { speakers[i] = v.enter(1+i/seats, 1+i%seats, peerOptions{}) })
+	v.each(len(viewers), func(i int) {
+		var others []int
+		for id := 1; id <= seats; id++ {
+			if id != 1+i%seats {
+				others = append(others, id)
+			}
+		}
+		viewers[i] = v.view(1+i/seats, peerOptions{}, others...)
+	})
+	others := func(i int) (list []*viewer) {
+		for j, w := range viewers {
+			if j != i && j/seats == i/seats {
+				list = append(list, w)
+			}
+		}
+		return list
+	}
+	v.each(len(speakers), func(i int) { warmUp(t, speakers[i], others(i)...) })
+	spans := make([]span, len(speakers))
+	v.each(len(speakers), func(i int) {
+		spans[i] = speakers[i].from()
+		speakers[i].play(pace{frames: sized(50, 300), packets: 3, every: 40 * time.Millisecond})
+	})
+	for i, s := range spans {
+		awaitAll(t, s, others(i)...)
+	}
+	v.lossless()
+	v.shared()
+}
+
+// TestRoomLoss: every link loses packets, and nearly nothing is missing in the
+// end.
+func TestRoomLoss(t *testing.T) {
+	leakCheck(t)
+	const rate = 0.05
+	v := newVenue(t, 1)
+	p := v.enter(1, 1, peerOptions{eager: true})
+	viewers := make([]*viewer, sized(4, 20))
+	v.each(len(viewers), func(i int) { viewers[i] = v.view(1, peerOptions{eager: true}, 1) })
+	warmUp(t, p, viewers...)
+	p.wire.lose(rate, rate, 1)
+	for i, w := range viewers {
+		w.wire.lose(rate, rate, uint64(i)+2)
+	}
+	first := p.video.sent.Load() + 1
+	m := pace{frames: sized(300, 3000), packets: 3, every: 20 * time.Millisecond}
+	p.play(m)
+	last := p.video.sent.Load()
+	p.play(pace{frames: 20, packets: 3, every: m.every}) // shows that the last ones were lost
+	sent := int(last - first + 1)
+	grace := time.Now().Add(2 * time.Second)
+	for i, w := range viewers {
+		missing := func() int { return w.video(1).missing(first, last) }
+		eventually(t, "", func() bool { return missing() == 0 || time.Now().After(grace) })
+		late := w.video(1).late(p.video, first, last, 200*time.Millisecond)
+		t.Logf("viewer %d: of %d packets %d were lost on its link; %d are missing, %d took more than 200 ms", i, sent, w.wire.dropped(inward), missing(), late)
+		if missing()*1000 > sent {
+			t.Errorf("viewer %d lacks %d of %d packets", i, missing(), sent)
+		}
+		if soak() && late*1000 > sent {
+			t.Errorf("viewer %d had to wait for %d of %d packets", i, late, sent)
+		}
+		if w.wire.dropped(inward) < sent/40 {
+			t.Errorf("only %d packets were lost, the test tests nothing", w.wire.dropped(inward))
+		}
+	}
+}

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+
+	"bifrons/api/config"
+)
+
+// roomPackage is what clients attach to for a room.
+const roomPackage = "janus.plugin.videoroom"
+
+// soak tells whether a test may take as long as it likes: it then runs at full
+// size. Otherwise a small size has to do.
+func soak() bool { return os.Getenv("BIFRONS_SOAK") != "" }
+
+// sized picks the size of a test.
+func sized(small, full int) int {
+	if soak() {
+		return full
+	}
+	return small
+}
+
+// venue is a server with clients in its rooms.
+type venue struct {
+	t testing.TB
+	s *server
+	c *client // whose session all handles belong to
+}
+
+// newVenue starts a server with two shards and makes rooms 1, 2, ...
+func newVenue(t testing.TB, rooms int) *venue {
+	t.Helper()
+	s := testServer(t, func(cfg *config.Config) { cfg.Server.General.EventLoops = 2 })
+	s.explain(t)
+	v := &venue{t: t, s: s, c: dial(t, s)}
+	admin := v.c.attach(roomPackage)
+	for i := range rooms {
+		m := admin.message(message{"request": "create", "room": i + 1, "publishers": 1000}, nil)
+		if m.data()["videoroom"] != "created" {
+			t.Fatalf("no room: %v", m)
+		}
+	}
+	return v
+}
+
+// each does something n times at once; the number tells the calls apart.
+func (v *venue) each(n int, f func(i int)) {
+	v.t.Helper()
+	const together = 16
+	turns := make(chan struct{}, together)
+	var all sync.WaitGroup
+	for i := range n {
+		turns <- struct{}{}
+		all.Go(func() {
+			defer func() { <-turns }()
+			f(i)
+		})
+	}
+	all.Wait()
+	if v.t.Failed() {
+		v.t.FailNow()
+	}
+}
+
+// speaker is a publisher in a room.
+type speaker struct {
+	*pionPeer
+	id int
+}
+
+// enter joins a room as a participant with an id and publishes.
+func (v *venue) enter(room, id int, o peerOptions) *speaker {
+	v.t.Helper()
+	h := v.c.attach(roomPackage)
+	h.message(message{"request": "join", "ptype": "publisher", "room": room, "id": id}, nil)
+	h.awaitData("videoroom", "joined")
+	p := &speaker{newPionPeer(v.t, h, o), id}
+	p.publish(nil)
+	p.awaitUp()
+	return p
+}
+
+// publish offers and applies the answer.
+func (p *speaker) publish(o *webrtc.OfferOptions) {
+	p.t.Helper()
+	offer, err := p.pc.CreateOffer(o)
+	p.must(err)
+	p.setLocal(offer)
+	p.h.message(message{"request": "configure", "audio": true, "video": true}, p.jsep())
+	text := p.h.awaitData("configured", "ok").sdp()
+	if len(p.o.rids) > 0 {
+		text = withoutLines(text, "a=rid:", "a=simulcast:")
+	}
+	p.must(p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: text}))
+}
+
+// viewer is a subscriber to some participants.
+type viewer struct {
+	*pionPeer
+	mu    sync.Mutex
+	feeds map[string]*tally
+}
+
+// view subscribes to all that some participants of a room publish.
+func (v *venue) view(room int, o peerOptions, ids ...int) *viewer {
+	v.t.Helper()
+	h := v.c.attach(roomPackage)
+	var streams []message
+	for _, id := range ids {
+		streams = append(streams, message{"feed": id})
+	}
+	h.message(message{"request": "join", "ptype": "subscriber", "room": room, "streams": streams, "use_msid": true}, nil)
+	m := h.awaitData("videoroom", "attached")
+	w := &viewer{pionPeer: newPionListener(v.t, h, o), feeds: map[string]*tally{}}
+	w.pc.OnTrack(func(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
+		id, _ := strconv.Atoi(track.StreamID())
+		into := w.of(id, track.Kind())
+		for {
+			packet, _, err := track.ReadRTP()
+			if err != nil {
+				return
+			}
+			into.add(packet)
+		}
+	})
+	w.start(m)
+	w.awaitUp()
+	return w
+}
+
+// start answers an offer.
+func (w *viewer) start(offer message) {
+	w.t.Helper()
+	w.must(w.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer.sdp()}))
+	answer, err := w.pc.CreateAnswer(nil)
+	w.must(err)
+	w.setLocal(answer)
+	w.h.message(message{"request": "start"}, w.jsep())
+	w.h.awaitData("started", "ok")
+}
+
+// of is what came from a participant.
+func (w *viewer) of(id int, kind webrtc.RTPCodecType) *tally {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	key := strconv.Itoa(id) + kind.String()
+	if w.feeds[key] == nil {
+		w.feeds[key] = newTally()
+	}
+	return w.feeds[key]
+}
+
+func (w *viewer) audio(id int) *tally { return w.of(id, webrtc.RTPCodecTypeAudio) }
+func (w *viewer) video(id int) *tally { return w.of(id, webrtc.RTPCodecTypeVideo) }
+
+// span is the packets of a participant from some time on.
+type span struct {
+	p            *speaker
+	audio, video uint64 // numbers of the first ones
+}
+
+// from begins a span with what is sent next.
+func (p *speaker) from() span { return span{p, p.audio.sent.Load() + 1, p.video.sent.Load() + 1} }
+
+// missing is how many packets of a span, up to now, a viewer lacks.
+func (w *viewer) missing(s span) int {
+	id := s.p.id
+	return w.audio(id).missing(s.audio, s.p.audio.sent.Load()) + w.video(id).missing(s.video, s.p.video.sent.Load())
+}
+
+// warmUp plays until all viewers get pictures, which begin with a key frame.
+func warmUp(t testing.TB, p *speaker, viewers ...*viewer) {
+	t.Helper()
+	stop := p.keepPlaying(pace{packets: 2, every: 50 * time.Millisecond})
+	defer stop()
+	eventually(t, "everybody gets media", func() bool {
+		for _, w := range viewers {
+			if w.audio(p.id).count() == 0 || w.video(p.id).count() == 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// awaitAll waits until viewers lack nothing of a span that has ended.
+func awaitAll(t testing.TB, s span, viewers ...*viewer) {
+	t.Helper()
+	eventually(t, "everybody gets everything", func() bool {
+		for _, w := range viewers {
+			if w.missing(s) > 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// awaitFresh waits until a viewer gets what is sent from now on.
+func (w *viewer) awaitFresh(p *speaker) {
+	w.t.Helper()
+	audio, video := p.audio.sent.Load(), p.video.sent.Load()
+	eventually(w.t, "fresh media of participant "+strconv.Itoa(p.id), func() bool {
+		return w.audio(p.id).newest() > audio+5 && w.video(p.id).newest() > video+5
+	})
+}
