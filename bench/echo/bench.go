@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"bifrons/bench/internal/netns"
@@ -70,7 +69,8 @@ func (b *bench) run(ctx context.Context) (_ *report.Report, err error) {
 		return nil, err
 	}
 	defer os.RemoveAll(b.tmp)
-	if err := b.findServers(); err != nil {
+	b.servers, err = server.All(b.tmp, b.with, b.janus, func(err error) { fmt.Fprintf(b.progress, "without janus: %v\n", err) })
+	if err != nil {
 		return nil, err
 	}
 	if b.pair, err = netns.New(); err != nil {
@@ -103,28 +103,6 @@ func (b *bench) run(ctx context.Context) (_ *report.Report, err error) {
 	}
 	b.report.Summarise()
 	return &b.report, nil
-}
-
-// findServers builds bifrons and looks for janus.
-func (b *bench) findServers() error {
-	binary, err := server.Build(b.tmp, "cmd/bifrons")
-	if err != nil {
-		return err
-	}
-	b.servers = []server.Spec{server.Bifrons("bifrons", server.Revision(), binary)}
-	for _, v := range b.with {
-		name, binary, _ := strings.Cut(v, "=")
-		b.servers = append(b.servers, server.Bifrons(name, binary, binary))
-	}
-	if b.janus {
-		s, err := server.Janus()
-		if err != nil {
-			fmt.Fprintf(b.progress, "without janus: %v\n", err)
-			return nil
-		}
-		b.servers = append(b.servers, s)
-	}
-	return nil
 }
 
 func (b *bench) media() peer.Media { return peer.DefaultMedia(b.rate) }

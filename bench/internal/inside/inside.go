@@ -1,5 +1,5 @@
 // Package inside is a bifrons within the own process: the engine, the EchoTest,
-// and WebSockets.
+// rooms, and WebSockets.
 package inside
 
 import (
@@ -11,7 +11,9 @@ import (
 	"bifrons/api/auth"
 	"bifrons/api/config"
 	"bifrons/api/janus"
+	"bifrons/api/plugin"
 	"bifrons/api/plugin/echotest"
+	"bifrons/api/plugin/videoroom"
 	"bifrons/api/transport"
 	"bifrons/api/transport/websockets"
 	"bifrons/sfu"
@@ -47,8 +49,10 @@ func Start(cfg *config.Config, log *slog.Logger) (s *Server, err error) {
 		Engine: s.engine, Media: media, Auth: auth.New(auth.Config{}), Logger: log,
 		SessionTimeout: c.General.SessionTimeout, CandidatesTimeout: c.General.CandidatesTimeout,
 	})
-	if err := s.core.AddPlugin(echotest.New(echotest.Config{})); err != nil {
-		return s, err
+	for _, p := range []plugin.Plugin{echotest.New(echotest.Config{}), videoroom.New(videoroom.Config{})} {
+		if err := s.core.AddPlugin(p); err != nil {
+			return s, err
+		}
 	}
 	s.ws, err = websockets.New(websockets.Config{
 		API: websockets.API{WS: transport.Endpoint{Enabled: true, Port: int(cfg.WebSockets.General.Port)}}, Log: log,

@@ -3,6 +3,7 @@ package peer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -75,22 +76,40 @@ func (a *API) Close() {
 
 // Echo offers to a new EchoTest handle and returns the answer.
 func (a *API) Echo(ctx context.Context, offer string) (answer string, err error) {
-	r, err := a.request(ctx, "success", map[string]any{"janus": "attach", "plugin": "janus.plugin.echotest"})
+	h, err := a.attach(ctx, "janus.plugin.echotest")
 	if err != nil {
 		return "", err
 	}
-	r, err = a.request(ctx, "event", map[string]any{
-		"janus": "message", "handle_id": r.Data.ID,
-		"body": map[string]any{"audio": true, "video": true},
-		"jsep": map[string]any{"type": "offer", "sdp": offer},
-	})
-	if err != nil {
-		return "", err
+	return a.described(ctx, h, map[string]any{"audio": true, "video": true}, "offer", offer)
+}
+
+// attach makes a handle.
+func (a *API) attach(ctx context.Context, plugin string) (handle uint64, err error) {
+	r, err := a.request(ctx, "success", map[string]any{"janus": "attach", "plugin": plugin})
+	return r.Data.ID, err
+}
+
+// message sends a plugin message, with a description unless kind is "", and
+// returns the reply of the wanted kind. What the plugin refuses is an error.
+func (a *API) message(ctx context.Context, want string, handle uint64, body map[string]any, kind, sdp string) (reply, error) {
+	m := map[string]any{"janus": "message", "handle_id": handle, "body": body}
+	if kind != "" {
+		m["jsep"] = map[string]any{"type": kind, "sdp": sdp}
 	}
-	if r.JSEP.SDP == "" {
-		return "", fmt.Errorf("no answer: %s", r.PluginData.Data.Error)
+	r, err := a.request(ctx, want, m)
+	if err == nil && r.PluginData.Data.Error != "" {
+		err = fmt.Errorf("%v: %s", body["request"], r.PluginData.Data.Error)
 	}
-	return r.JSEP.SDP, nil
+	return r, err
+}
+
+// described is message for those that are answered with a description.
+func (a *API) described(ctx context.Context, handle uint64, body map[string]any, kind, sdp string) (string, error) {
+	r, err := a.message(ctx, "event", handle, body, kind, sdp)
+	if err == nil && r.JSEP.SDP == "" {
+		err = errors.New("the reply lacks a description")
+	}
+	return r.JSEP.SDP, err
 }
 
 // request sends m and waits for a reply of the wanted kind.

@@ -33,7 +33,7 @@ type local struct {
 }
 
 // offer writes the description of an audio and a video section in one bundle.
-func (l local) offer() string {
+func (l local) offer(direction string) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\r\n", args...) }
 	line("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0")
@@ -47,7 +47,7 @@ func (l local) offer() string {
 		line("m=%s 9 UDP/TLS/RTP/SAVPF %d\r\nc=IN IP4 0.0.0.0", kind, pt)
 		line("a=ice-ufrag:%s\r\na=ice-pwd:%s", l.ufrag, l.pwd)
 		line("a=fingerprint:sha-256 %s\r\na=setup:%s", l.fingerprint, l.setup)
-		line("a=mid:%d\r\na=sendrecv\r\na=rtcp-mux\r\na=rtcp-rsize", mid)
+		line("a=mid:%d\r\na=%s\r\na=rtcp-mux\r\na=rtcp-rsize", mid, direction)
 		line("a=rtpmap:%d %s", pt, codec)
 		for _, id := range exts {
 			line("a=extmap:%d %s", id, extensions[id])
@@ -65,8 +65,52 @@ func (l local) offer() string {
 	return b.String()
 }
 
-// remote is what the light peer needs of an answer.
+// answer accepts all that an offer wants to send, with the extensions that the
+// light peer knows. It is the DTLS client.
+func (l local) answer(offer string) string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\r\n", args...) }
+	known := func(value string) bool {
+		for _, uri := range extensions {
+			if strings.HasSuffix(value, " "+uri) {
+				return true
+			}
+		}
+		return false
+	}
+	for text := range strings.Lines(offer) {
+		text = strings.TrimRight(text, "\r\n")
+		key, value, _ := strings.Cut(text, ":")
+		switch key {
+		case "a=ice-ufrag":
+			line("a=ice-ufrag:%s", l.ufrag)
+		case "a=ice-pwd":
+			line("a=ice-pwd:%s", l.pwd)
+		case "a=fingerprint":
+			line("a=fingerprint:sha-256 %s", l.fingerprint)
+		case "a=setup":
+			line("a=setup:active")
+		case "a=sendonly":
+			line("a=recvonly")
+			for _, c := range l.candidates {
+				line("a=candidate:%s", c)
+			}
+			line("a=end-of-candidates")
+		case "a=candidate", "a=end-of-candidates", "a=ssrc", "a=ssrc-group", "a=msid", "a=ice-options":
+		case "a=extmap":
+			if known(value) {
+				line("%s", text)
+			}
+		default:
+			line("%s", text)
+		}
+	}
+	return b.String()
+}
+
+// remote is what the light peer needs of a description of the server's.
 type remote struct {
+	offered    bool // it was an offer
 	ufrag, pwd string
 	active     bool // the server is the DTLS client
 	candidates []string
@@ -74,7 +118,7 @@ type remote struct {
 	audioExts  map[int]bool
 }
 
-func parseAnswer(text string) (remote, error) {
+func parseRemote(text string) (remote, error) {
 	r := remote{extensions: map[int]bool{}, audioExts: map[int]bool{}}
 	section := ""
 	for line := range strings.Lines(text) {
@@ -114,7 +158,7 @@ func parseAnswer(text string) (remote, error) {
 		}
 	}
 	if r.ufrag == "" || r.pwd == "" || len(r.candidates) == 0 {
-		return r, errors.New("the answer lacks credentials or candidates")
+		return r, errors.New("the description lacks credentials or candidates")
 	}
 	return r, nil
 }

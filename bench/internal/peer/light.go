@@ -29,6 +29,7 @@ type light struct {
 	profile string
 	counts  *Counts
 
+	listener     bool // sends no media
 	out          *srtp.Context
 	audio, video *stream
 	camera       *camera
@@ -48,13 +49,27 @@ func fingerprint(c tls.Certificate) string {
 }
 
 // DialLight connects a light peer.
-func DialLight(ctx context.Context, api *API, o Options) (_ Peer, err error) {
+func DialLight(ctx context.Context, api *API, o Options) (Peer, error) {
+	return dialLight(ctx, o, o.ID, func(ctx context.Context, l local) (remote, error) {
+		answer, err := api.Echo(ctx, l.offer("sendrecv"))
+		if err != nil {
+			return remote{}, err
+		}
+		return parseRemote(answer)
+	})
+}
+
+// exchange trades descriptions with the server.
+type exchange func(ctx context.Context, l local) (remote, error)
+
+// dialLight connects a light peer that counts what the peer source sends.
+func dialLight(ctx context.Context, o Options, source uint32, trade exchange) (_ Peer, err error) {
 	p := &light{
 		o: o, counts: newCounts(),
 		camera: newCamera(o.Media, uint64(o.ID)), microphone: newMicrophone(o.Media),
 		plain: make([]byte, 0, 2048), spare: make([]byte, 2048),
 	}
-	p.inbound.init(p.counts, o.ID)
+	p.inbound.init(p.counts, source)
 	defer func() {
 		if err != nil {
 			p.Close()
@@ -67,15 +82,15 @@ func DialLight(ctx context.Context, api *API, o Options) (_ Peer, err error) {
 	if err := p.gather(ctx); err != nil {
 		return nil, err
 	}
-	answer, err := p.negotiate(ctx, api, fingerprint(cert))
+	server, err := p.negotiate(ctx, trade, fingerprint(cert))
 	if err != nil {
 		return nil, err
 	}
-	conn, err := p.connect(ctx, answer)
+	conn, err := p.connect(ctx, server)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.handshake(ctx, conn, answer, cert); err != nil {
+	if err := p.handshake(ctx, conn, server, cert); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -123,7 +138,7 @@ func (p *light) gather(ctx context.Context) (err error) {
 	}
 }
 
-func (p *light) negotiate(ctx context.Context, api *API, fingerprint string) (remote, error) {
+func (p *light) negotiate(ctx context.Context, trade exchange, fingerprint string) (remote, error) {
 	p.audio = newStream(audioType, p.o.ID<<8|1, 48000/max(p.o.Media.AudioPPS, 1))
 	p.video = newStream(videoType, p.o.ID<<8|2, 90000/max(p.o.Media.VideoFPS, 1))
 	l := local{setup: "actpass", fingerprint: fingerprint, audioSSRC: p.audio.ssrc, videoSSRC: p.video.ssrc}
@@ -141,11 +156,7 @@ func (p *light) negotiate(ctx context.Context, api *API, fingerprint string) (re
 	for _, c := range candidates {
 		l.candidates = append(l.candidates, c.Marshal())
 	}
-	text, err := api.Echo(ctx, l.offer())
-	if err != nil {
-		return remote{}, err
-	}
-	return parseAnswer(text)
+	return trade(ctx, l)
 }
 
 // connect finds the path to the server.
@@ -162,7 +173,11 @@ func (p *light) connect(ctx context.Context, r remote) (*ice.Conn, error) {
 			return nil, err
 		}
 	}
-	conn, err := p.agent.Dial(ctx, r.ufrag, r.pwd)
+	start := p.agent.Dial
+	if r.offered {
+		start = p.agent.Accept
+	}
+	conn, err := start(ctx, r.ufrag, r.pwd)
 	if err != nil {
 		return nil, err
 	}

@@ -91,6 +91,10 @@ func (p *light) extend(s *stream, now time.Duration) {
 // received of the echo.
 func (p *light) SendReports() {
 	blocks := p.inbound.reports()
+	if p.listener {
+		p.sendReceiverReport(blocks)
+		return
+	}
 	for i, s := range []*stream{p.audio, p.video} {
 		const ntpEpoch = 2208988800 // 1970 in seconds of 1900
 		t := time.Now()
@@ -111,6 +115,23 @@ func (p *light) SendReports() {
 		if sealed, err := p.out.EncryptRTCP(nil, b, nil); err == nil {
 			_, _ = p.udp.WriteToUDPAddrPort(sealed, p.server)
 		}
+	}
+}
+
+// sendReceiverReport is for those who send nothing else.
+func (p *light) sendReceiverReport(blocks [2]rtcp.ReceptionReport) {
+	rr := rtcp.ReceiverReport{SSRC: p.video.ssrc}
+	for _, b := range blocks {
+		if b.SSRC != 0 {
+			rr.Reports = append(rr.Reports, b)
+		}
+	}
+	b, err := rtcp.Marshal([]rtcp.Packet{&rr, rtcp.NewCNAMESourceDescription(rr.SSRC, "bench")})
+	if err != nil {
+		return
+	}
+	if sealed, err := p.out.EncryptRTCP(nil, b, nil); err == nil {
+		_, _ = p.udp.WriteToUDPAddrPort(sealed, p.server)
 	}
 }
 

@@ -8,9 +8,12 @@ import (
 	"time"
 )
 
-// Load is a number of peers that send.
+// Load is a number of peers that send, and of such that receive; they may be the
+// same.
 type Load struct {
-	peers []Peer
+	senders, receivers []Peer
+
+	peers []Peer // all
 	media Media
 	stop  context.CancelFunc
 	done  chan struct{}
@@ -31,13 +34,19 @@ func Connect(dialing, ctx context.Context, api *API, dial Dial, n int, o Options
 		}
 		l.peers = append(l.peers, p)
 	}
+	l.senders, l.receivers = l.peers, l.peers
+	l.start(ctx)
+	return l, nil
+}
+
+func (l *Load) start(ctx context.Context) {
 	ctx, l.stop = context.WithCancel(ctx)
 	go l.run(ctx)
-	return l, nil
 }
 
 // turns calls one peer after the other, evenly spread over a period.
 type turns struct {
+	peers []Peer
 	every time.Duration
 	next  time.Time
 	peer  int
@@ -51,12 +60,14 @@ const mostLate = 20 * time.Millisecond
 // those of independent clients do not.
 func (l *Load) run(ctx context.Context) {
 	defer close(l.done)
-	n := time.Duration(len(l.peers))
 	start := time.Now()
+	turn := func(peers []Peer, hz int, do func(Peer)) *turns {
+		return &turns{peers: peers, every: time.Second / time.Duration(hz*len(peers)), do: do}
+	}
 	all := []*turns{
-		{every: time.Second / time.Duration(l.media.VideoFPS) / n, do: Peer.SendFrame},
-		{every: time.Second / time.Duration(l.media.AudioPPS) / n, do: Peer.SendAudio},
-		{every: time.Second / n, do: Peer.SendReports},
+		turn(l.senders, l.media.VideoFPS, Peer.SendFrame),
+		turn(l.senders, l.media.AudioPPS, Peer.SendAudio),
+		turn(l.peers, 1, Peer.SendReports),
 	}
 	for _, t := range all {
 		t.next = start
@@ -72,8 +83,8 @@ func (l *Load) run(ctx context.Context) {
 				t.next = t.next.Add(-wait)
 			}
 		}
-		t.do(l.peers[t.peer])
-		t.peer = (t.peer + 1) % len(l.peers)
+		t.do(t.peers[t.peer])
+		t.peer = (t.peer + 1) % len(t.peers)
 		t.next = t.next.Add(t.every)
 	}
 }
@@ -118,16 +129,19 @@ type Totals struct {
 	Trips                            []time.Duration // round trips, sorted
 }
 
-// ErrSilent: a peer got nothing back.
-var ErrSilent = errors.New("a peer got no media back")
+// ErrSilent: a peer got nothing.
+var ErrSilent = errors.New("a peer got no media")
 
-// Totals sums up. It returns ErrSilent with them if the echo of a peer is
-// missing altogether.
+// Totals sums up. It returns ErrSilent with them if a receiver got nothing at
+// all.
 func (l *Load) Totals() (t Totals, err error) {
-	for _, p := range l.peers {
+	for _, p := range l.senders {
 		c := p.Counts()
 		t.Sent += c.sent.Load()
 		t.SentBytes += c.sentBytes.Load()
+	}
+	for _, p := range l.receivers {
+		c := p.Counts()
 		t.Strange += c.strange.Load()
 		c.mu.Lock()
 		if len(c.trips) == 0 {

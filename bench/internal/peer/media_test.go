@@ -87,7 +87,7 @@ func TestCounts(t *testing.T) {
 
 func TestParseAnswer(t *testing.T) {
 	l := local{ufrag: "u", pwd: "p", fingerprint: "AA", setup: "active", candidates: []string{"1 1 udp 1 10.0.0.1 9 typ host"}}
-	r, err := parseAnswer(l.offer())
+	r, err := parseRemote(l.offer("sendrecv"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,8 +97,8 @@ func TestParseAnswer(t *testing.T) {
 	if !r.audioExts[extAudioLevel] || r.extensions[extAudioLevel] || !r.extensions[extTransportSeq] {
 		t.Errorf("%+v", r)
 	}
-	for _, text := range []string{"", "v=0\r\nm=audio 0 UDP/TLS/RTP/SAVPF 0\r\n" + l.offer()} {
-		if _, err := parseAnswer(text); err == nil {
+	for _, text := range []string{"", "v=0\r\nm=audio 0 UDP/TLS/RTP/SAVPF 0\r\n" + l.offer("sendrecv")} {
+		if _, err := parseRemote(text); err == nil {
 			t.Errorf("accepted: %q", text)
 		}
 	}

@@ -1,5 +1,5 @@
-// Package peer has WebRTC clients that put a known load on a server's EchoTest
-// and measure what comes back.
+// Package peer has WebRTC clients that put a known load on a server's EchoTest or
+// a room of its and measure what comes back.
 package peer
 
 import (
@@ -75,7 +75,7 @@ func (c *Counts) send(now time.Duration, size int) {
 	}
 }
 
-// receive takes a payload that came back to a peer.
+// receive takes a payload of the sender id that came to a peer.
 func (c *Counts) receive(id uint32, payload []byte) {
 	now := clock()
 	sender, sent, ok := readTag(payload)

@@ -124,3 +124,45 @@ func TestConnectGivesUp(t *testing.T) {
 		}
 	}
 }
+
+// TestRoom: every subscriber gets what the publisher sends.
+func TestRoom(t *testing.T) {
+	for _, profile := range []string{GCM128, CM80} {
+		t.Run(profile, func(t *testing.T) {
+			noLeaks(t)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			s, api := startServer(t, ctx)
+			r, err := OpenRoom(ctx, api, 7, Options{Host: "127.0.0.1", Media: DefaultMedia(500_000), Profiles: []string{profile}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l, err := r.Fill(ctx, ctx, 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := l.Profile(); got != profile {
+				t.Errorf("SRTP profile %s", got)
+			}
+			l.Open()
+			for got := int64(0); got < 300; {
+				time.Sleep(10 * time.Millisecond)
+				totals, _ := l.Totals()
+				got = totals.Echoed
+				if ctx.Err() != nil {
+					t.Fatalf("%+v", totals)
+				}
+			}
+			l.Shut()
+			totals, err := l.Totals()
+			if err != nil || totals.Strange > 0 || totals.Sent == 0 {
+				t.Errorf("%v: %d sent, %d came, %d strange", err, totals.Sent, totals.Echoed, totals.Strange)
+			}
+			l.Close()
+			api.Close()
+			if !s.AwaitEmpty(patience) {
+				t.Error("peer connections are left")
+			}
+		})
+	}
+}

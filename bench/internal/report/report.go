@@ -74,7 +74,7 @@ type Round struct {
 // SetTrips sets the percentiles from sorted round trips, which it keeps.
 func (r *Round) SetTrips(sorted []time.Duration) {
 	r.trips = sorted
-	r.P50, r.P95, r.P99 = percentiles(sorted)
+	r.P50, r.P95, r.P99 = Percentiles(sorted)
 }
 
 // PerPacket is the server's CPU time for one echoed packet, in microseconds.
@@ -150,7 +150,7 @@ func summarise(rounds []*Round) Summary {
 		s.Least, s.Most = min(s.Least, x.PerPacket()), max(s.Most, x.PerPacket())
 	}
 	slices.Sort(trips)
-	s.P50, s.P95, s.P99 = percentiles(trips)
+	s.P50, s.P95, s.P99 = Percentiles(trips)
 	s.PerPacket = ratio(cpu*1e6, float64(echoed))
 	s.CPU = ratio(cpu, seconds)
 	s.Loss = ratio(float64(sent-echoed), float64(sent))
@@ -166,8 +166,8 @@ func ratio(a, b float64) float64 {
 	return a / b
 }
 
-// percentiles are in milliseconds.
-func percentiles(sorted []time.Duration) (p50, p95, p99 float64) {
+// Percentiles are in milliseconds, of times in order.
+func Percentiles(sorted []time.Duration) (p50, p95, p99 float64) {
 	at := func(share float64) float64 {
 		if len(sorted) == 0 {
 			return 0

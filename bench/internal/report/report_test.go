@@ -56,10 +56,10 @@ func TestPercentiles(t *testing.T) {
 	for i := range 100 {
 		list = append(list, time.Duration(i)*time.Millisecond)
 	}
-	if a, b, c := percentiles(list); a != 50 || b != 95 || c != 99 {
+	if a, b, c := Percentiles(list); a != 50 || b != 95 || c != 99 {
 		t.Error(a, b, c)
 	}
-	if a, b, c := percentiles(nil); a != 0 || b != 0 || c != 0 {
+	if a, b, c := Percentiles(nil); a != 0 || b != 0 || c != 0 {
 		t.Error(a, b, c)
 	}
 }

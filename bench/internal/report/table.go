@@ -27,13 +27,13 @@ func (r *Report) Write(w io.Writer, style Style) {
 	if len(r.Choices) > 0 {
 		fmt.Fprintln(w, "\nSRTP profile where the peer offers all:")
 		fmt.Fprintln(w)
-		r.choices().write(w, style)
+		r.choices().Write(w, style)
 	}
 	fmt.Fprintf(w, "\nSingle measurements of %g s, in this order:\n\n", l.SecondsPerTurn)
-	r.rounds().write(w, style)
+	r.rounds().Write(w, style)
 	fmt.Fprintln(w, "\nCPU time of the server for an echoed packet (received and sent back):")
 	fmt.Fprintln(w)
-	r.summary().write(w, style)
+	r.summary().Write(w, style)
 }
 
 func (r *Report) serverNames() (list []string) {
@@ -47,33 +47,33 @@ func (r *Report) serverNames() (list []string) {
 	return list
 }
 
-func (r *Report) choices() *table {
-	t := newTable("server", "peer is DTLS", "profile")
+func (r *Report) choices() *Table {
+	t := NewTable("server", "peer is DTLS", "profile")
 	for _, c := range r.Choices {
-		t.add(c.Server, c.PeerRole, c.Profile)
+		t.Add(c.Server, c.PeerRole, c.Profile)
 	}
 	return t
 }
 
-func (r *Report) rounds() *table {
-	t := newTable("case", "round", "server", "CPU us/pkt", "CPU", "sent", "echoed", "strange", "UDP in", "UDP out", "UDP err", "load err", "switches", "threads", "idle")
+func (r *Report) rounds() *Table {
+	t := NewTable("case", "round", "server", "CPU us/pkt", "CPU", "sent", "echoed", "strange", "UDP in", "UDP out", "UDP err", "load err", "switches", "threads", "idle")
 	for i := range r.Rounds {
 		x := &r.Rounds[i]
-		t.add(x.Case, x.Round, x.Server, fmt.Sprintf("%.2f", x.PerPacket()), percent(ratio(x.CPU, x.Seconds)),
+		t.Add(x.Case, x.Round, x.Server, fmt.Sprintf("%.2f", x.PerPacket()), percent(ratio(x.CPU, x.Seconds)),
 			x.Sent, x.Echoed, x.Strange, x.UDPIn, x.UDPOut, x.UDPErrors, x.LoadErrors, x.Switches, x.Threads, percent(x.Idle))
 	}
 	return t
 }
 
-func (r *Report) summary() *table {
-	t := newTable("case", "server", "SRTP", "CPU us/pkt", "rounds", "ratio", "CPU", "loss", "p50 ms", "p95 ms", "p99 ms", "RSS MB", "switches/pkt", "pkts/send")
+func (r *Report) summary() *Table {
+	t := NewTable("case", "server", "SRTP", "CPU us/pkt", "rounds", "ratio", "CPU", "loss", "p50 ms", "p95 ms", "p99 ms", "RSS MB", "switches/pkt", "pkts/send")
 	for i := range r.Summary {
 		s := &r.Summary[i]
 		times := ""
 		if s.Ratio > 0 {
 			times = fmt.Sprintf("%.2f", s.Ratio)
 		}
-		t.add(s.Case, s.Server, s.Profile, fmt.Sprintf("%.2f", s.PerPacket), fmt.Sprintf("%.2f-%.2f", s.Least, s.Most), times,
+		t.Add(s.Case, s.Server, s.Profile, fmt.Sprintf("%.2f", s.PerPacket), fmt.Sprintf("%.2f-%.2f", s.Least, s.Most), times,
 			percent(s.CPU), fmt.Sprintf("%.3f%%", 100*s.Loss), fmt.Sprintf("%.3f", s.P50), fmt.Sprintf("%.3f", s.P95), fmt.Sprintf("%.3f", s.P99),
 			fmt.Sprintf("%.1f", float64(s.RSS)/(1<<20)), fmt.Sprintf("%.2f", s.Switches), fmt.Sprintf("%.2f", s.PerSend))
 	}
@@ -82,12 +82,14 @@ func (r *Report) summary() *table {
 
 func percent(v float64) string { return fmt.Sprintf("%.1f%%", 100*v) }
 
-// table is text in columns.
-type table struct{ rows [][]string }
+// Table is text in columns.
+type Table struct{ rows [][]string }
 
-func newTable(head ...string) *table { return &table{rows: [][]string{head}} }
+// NewTable makes a table of this head.
+func NewTable(head ...string) *Table { return &Table{rows: [][]string{head}} }
 
-func (t *table) add(cells ...any) {
+// Add adds a row.
+func (t *Table) Add(cells ...any) {
 	row := make([]string, len(cells))
 	for i, c := range cells {
 		row[i] = fmt.Sprint(c)
@@ -95,7 +97,8 @@ func (t *table) add(cells ...any) {
 	t.rows = append(t.rows, row)
 }
 
-func (t *table) write(w io.Writer, style Style) {
+// Write writes the table.
+func (t *Table) Write(w io.Writer, style Style) {
 	widths := make([]int, len(t.rows[0]))
 	for _, row := range t.rows {
 		for i, c := range row {

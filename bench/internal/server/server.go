@@ -40,10 +40,11 @@ type Process struct {
 	URL   string         // of the Janus API
 	Stdin io.WriteCloser // closed by Stop
 
-	name string
-	cmd  *exec.Cmd
-	dir  string
-	done chan struct{} // closed when the process has ended
+	name   string
+	binary string
+	cmd    *exec.Cmd
+	dir    string
+	done   chan struct{} // closed when the process has ended
 }
 
 // Start runs a server on a configuration of its own and waits until it can be
@@ -55,7 +56,7 @@ func (s Spec) Start(ctx context.Context, pair *netns.Pair) (p *Process, err erro
 	}
 	p = &Process{
 		URL:  "ws://" + net.JoinHostPort(netns.InsideAddr, wsPort) + "/",
-		name: s.Name, dir: dir, done: make(chan struct{}),
+		name: s.Name, binary: s.binary, dir: dir, done: make(chan struct{}),
 	}
 	defer func() {
 		if err != nil {

@@ -1,4 +1,4 @@
-// Command serve is a bifrons with nothing but the EchoTest and WebSockets that
+// Command serve is a bifrons with nothing but the EchoTest, rooms and WebSockets that
 // writes CPU profiles. It takes the server's -F, and commands on its standard
 // input: "profile FILE" starts a profile, "stop" ends and writes it. It ends
 // with its input.
