@@ -10,8 +10,8 @@ import (
 // TestBrowserDemoScreenSharing drives the page of janus-demos that makes a room
 // for one screen: one window presents, two watch.
 func TestBrowserDemoScreenSharing(t *testing.T) {
-	c := openConference(t, "screensharingtest.html", "presenter", "one", "two")
-	presenter, viewers := c.all[0], c.all[1:]
+	c := openConference(t, "screensharingtest.html", "one", "two", "presenter")
+	presenter, viewers := c.all[2], c.all[:2]
 	for _, p := range c.all {
 		p.begin()
 	}
@@ -48,9 +48,16 @@ func TestBrowserDemoScreenSharing(t *testing.T) {
 // TestBrowserDemoRoomSimulcast: the buttons of the VideoRoom page choose among
 // the encodings of somebody else.
 func TestBrowserDemoRoomSimulcast(t *testing.T) {
-	for _, file := range []string{"videoroomtest.html", "mvideoroomtest.html"} {
-		t.Run(file, func(t *testing.T) { testRoomSimulcast(t, file) })
+	testRoomSimulcast(t, "videoroomtest.html")
+}
+
+// TestBrowserDemoMultistreamSimulcast is the same on the page whose requests
+// name the m-line.
+func TestBrowserDemoMultistreamSimulcast(t *testing.T) {
+	if !soak() {
+		t.Skip("set BIFRONS_SOAK for this test")
 	}
+	testRoomSimulcast(t, "mvideoroomtest.html")
 }
 
 func testRoomSimulcast(t *testing.T, file string) {

@@ -26,16 +26,16 @@ const roomFile = `room-1234: {
 }
 `
 
-// roomScript keeps the camera small, as several pages share two cores, but for
-// simulcast, of which a small picture has one encoding only. It looks at the
-// pictures of others from the page's side: those in its slots, under the names
-// that it shows.
+// roomScript keeps the camera small and slow, as several pages share two cores,
+// but for simulcast, of which a small picture has one encoding only. It looks at
+// the pictures of others from the page's side: those in its slots, under the
+// names that it shows.
 const roomScript = `
 (() => {
 	const media = MediaDevices.prototype, capture = media.getUserMedia;
 	media.getUserMedia = function(wanted) {
-		const small = wanted?.video && !location.search.includes("simulcast");
-		return capture.call(this, small ? { ...wanted, video: { width: 320, height: 240, frameRate: 10 } } : wanted);
+		const size = location.search.includes("simulcast") ? { width: 1280, height: 720 } : { width: 320, height: 240 };
+		return capture.call(this, wanted?.video ? { ...wanted, video: { ...size, frameRate: 10 } } : wanted);
 	};
 	const firsts = [];
 	e2e.pcs.push = function(pc) {
@@ -115,8 +115,12 @@ func openConference(t *testing.T, file string, names ...string) *conference {
 	t.Helper()
 	folder := demosFolderFor(t)
 	browserTest(t)
+	rooms := roomFile
+	if strings.Contains(strings.Join(names, ""), "simulcast") {
+		rooms = strings.Replace(rooms, "256000", "0", 1) // room for several encodings
+	}
 	settings := t.TempDir()
-	if err := os.WriteFile(filepath.Join(settings, "janus.plugin.videoroom.jcfg"), []byte(roomFile), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(settings, "janus.plugin.videoroom.jcfg"), []byte(rooms), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c := &conference{t: t, server: testServerWith(t, folder, func(cfg *config.Config) { cfg.Folder = settings })}
