@@ -18,7 +18,7 @@ type PortRange struct{ Min, Max uint16 }
 // g; fields without a setting, with an empty one, or with a wrong one stay as
 // they are. It returns what is wrong, and warns of settings without a field.
 //
-// Tags of a field:
+// Those of embedded structs count as well. Tags of a field:
 //
 //	cfg:"name,older_name"  its setting
 //	range:"1..65535"       bounds of a number, each may be left out
@@ -55,30 +55,29 @@ func (d *decoder) report(it *Item, p Problem) {
 
 // settings goes through the group in its order.
 func (d *decoder) settings(dst reflect.Value) {
-	fields := make(map[string]int) // by name in lower case
-	for i := range dst.NumField() {
-		if tag, ok := dst.Type().Field(i).Tag.Lookup("cfg"); ok {
+	fields := make(map[string]reflect.StructField) // by name in lower case
+	for _, f := range reflect.VisibleFields(dst.Type()) {
+		if tag, ok := f.Tag.Lookup("cfg"); ok {
 			for name := range strings.SplitSeq(tag, ",") {
-				fields[name] = i
+				fields[name] = f
 			}
 		}
 	}
 	for it := range d.group.All() {
-		i, ok := fields[strings.ToLower(it.Name)]
+		field, ok := fields[strings.ToLower(it.Name)]
 		if !ok {
 			d.report(it, Problem{Text: "unknown setting", Warning: true})
 			continue
 		}
-		field := dst.Type().Field(i)
 		name := name(field.Tag.Get("cfg"))
 		switch {
 		case !strings.EqualFold(name, it.Name) && d.group.Get(name) != nil:
 			// An older name does not count beside the newer.
 		case it.Kind == Scalar && it.Text == "" && field.Type.Kind() != reflect.String:
 		case d.pending[name]:
-			d.pendingField(dst.Field(i), field.Tag, it)
+			d.pendingField(dst.FieldByIndex(field.Index), field.Tag, it)
 		default:
-			d.field(dst.Field(i), field.Tag, it)
+			d.field(dst.FieldByIndex(field.Index), field.Tag, it)
 		}
 	}
 }

@@ -209,7 +209,7 @@ type gateway struct{ c *Core }
 
 func (g gateway) Engine() *sfu.Engine  { return g.c.cfg.Engine }
 func (g gateway) Logger() *slog.Logger { return g.c.log }
-func (g gateway) Notifying() bool      { return g.c.Notifying() }
+func (g gateway) Notifying() bool      { return g.c.Notifies(NotifyPlugin) }
 func (g gateway) SignedTokens() bool   { return g.c.auth.Signed() }
 
 func (g gateway) SignedFor(token, realm, descriptor string) bool {

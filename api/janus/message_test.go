@@ -254,7 +254,8 @@ type recorder struct {
 	list []Notification
 }
 
-func (r *recorder) Info() plugin.Info { return plugin.Info{Package: "janus.eventhandler.test"} }
+func (r *recorder) Info() plugin.Info           { return plugin.Info{Package: "janus.eventhandler.test"} }
+func (r *recorder) Takes(NotificationType) bool { return true }
 func (r *recorder) Notify(n *Notification) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -53,7 +53,10 @@ type Notification struct {
 type Sink interface {
 	// Info describes the event handler in server_info.
 	Info() plugin.Info
-	// Notify takes one notification. It must not block or call the Core.
+	// Takes tells whether notifications of a type are wanted.
+	Takes(t NotificationType) bool
+	// Notify takes one notification, which nobody may change any more. It
+	// must not block or call the Core.
 	Notify(n *Notification)
 }
 
@@ -76,14 +79,23 @@ func (c *Core) sinkList() []Sink {
 // Sinks returns the event handlers in the order in which they were added.
 func (c *Core) Sinks() []Sink { return slices.Clone(c.sinkList()) }
 
-// Notifying tells whether anybody takes notifications.
+// Notifying tells whether there are event handlers.
 func (c *Core) Notifying() bool { return len(c.sinkList()) > 0 }
 
-// notify sends n with the event object that fields writes. Without event
-// handlers it costs nothing.
+// Notifies tells whether anybody takes notifications of a type.
+func (c *Core) Notifies(t NotificationType) bool {
+	for _, s := range c.sinkList() {
+		if s.Takes(t) {
+			return true
+		}
+	}
+	return false
+}
+
+// notify sends n with the event object that fields writes. It costs next to
+// nothing when nobody takes it.
 func (c *Core) notify(n Notification, fields func(w *json.Writer)) {
-	sinks := c.sinkList()
-	if len(sinks) == 0 {
+	if !c.Notifies(n.Type) {
 		return
 	}
 	w := json.NewWriter(nil)
@@ -98,7 +110,9 @@ func (c *Core) notify(n Notification, fields func(w *json.Writer)) {
 func (c *Core) NotifyRaw(n Notification) {
 	n.Time = c.cfg.Now()
 	for _, s := range c.sinkList() {
-		s.Notify(&n)
+		if s.Takes(n.Type) {
+			s.Notify(&n)
+		}
 	}
 }
 

@@ -1,0 +1,96 @@
+package event
+
+import (
+	"strings"
+
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+)
+
+// Error codes of answers to query_eventhandler.
+const (
+	codeUnknownRequest = 411
+	codeMissing        = 412
+	codeInvalid        = 413
+	codeUnknown        = 499
+)
+
+var (
+	queryFields = []plugin.Field{{Name: "request", Type: plugin.String, Required: true}}
+	tweakFields = []plugin.Field{
+		{Name: "events", Type: plugin.String},
+		{Name: "grouping", Type: plugin.Bool},
+		{Name: "json", Type: plugin.String},
+	}
+)
+
+// Check looks at fields of a tweak request.
+func Check(fields []plugin.Field, request *json.Value) *plugin.Error {
+	return plugin.Check(fields, request, codeMissing, codeInvalid)
+}
+
+// Invalid is the error of a setting with a value that cannot be.
+func Invalid(name, should string) *plugin.Error {
+	return &plugin.Error{Code: codeInvalid, Text: "Invalid element type (" + name + " should be " + should + ")"}
+}
+
+// Query answers query_eventhandler: a request to tweak settings.
+func (o *Outlet) Query(request []byte) []byte {
+	err := o.query(request)
+	w := json.NewWriter(nil)
+	w.Object("")
+	if err != nil {
+		w.Int("error_code", int64(err.Code))
+		w.Str("error", err.Text)
+	} else {
+		w.Int("result", 200)
+	}
+	w.End()
+	return w.Bytes()
+}
+
+func (o *Outlet) query(request []byte) *plugin.Error {
+	doc, bad := json.Parse(request)
+	if bad != nil || !json.IsObject(doc.Root()) {
+		doc.Release()
+		return &plugin.Error{Code: codeInvalid, Text: "Invalid request: not a JSON object"}
+	}
+	defer doc.Release()
+	root := doc.Root()
+	if err := Check(queryFields, root); err != nil {
+		return err
+	}
+	switch verb, _ := json.String(root.Get("request")); {
+	case verb != "tweak":
+		return &plugin.Error{Code: codeUnknownRequest, Text: "Unknown request '" + verb + "'"}
+	case !o.enabled:
+		return &plugin.Error{Code: codeUnknown, Text: "Event handler is disabled"}
+	}
+	return o.tweak(root)
+}
+
+func (o *Outlet) tweak(root *json.Value) *plugin.Error {
+	if err := Check(tweakFields, root); err != nil {
+		return err
+	}
+	layout, ok := json.Layout(o.layout.Load()), true
+	if text, given := json.String(root.Get("json")); given {
+		if layout, ok = json.ParseLayout(text); !ok {
+			return Invalid("json", "indented, plain or compact")
+		}
+	}
+	apply, err := o.handler.Tweak(root)
+	if err != nil {
+		return err
+	}
+	apply()
+	o.layout.Store(uint32(layout))
+	if text, given := json.String(root.Get("events")); given {
+		mask, _ := ParseMask(strings.Split(text, ","))
+		o.mask.Store(int64(mask))
+	}
+	if v := root.Get("grouping"); !json.IsNull(v) {
+		o.grouping.Store(json.True(v))
+	}
+	return nil
+}

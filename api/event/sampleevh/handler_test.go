@@ -1,0 +1,269 @@
+package sampleevh
+
+import (
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"bifrons/api/event"
+	"bifrons/api/janus"
+)
+
+const patience = 20 * time.Second
+
+// backend is an HTTP server that keeps what it was sent.
+type backend struct {
+	*http.Server
+	requests chan request
+	status   int
+	hang     chan struct{} // nil = no hanging
+}
+
+type request struct {
+	header http.Header
+	body   []byte
+}
+
+func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	b.requests <- request{r.Header, body}
+	if b.hang != nil {
+		select {
+		case <-b.hang:
+		case <-r.Context().Done():
+		}
+	}
+	w.WriteHeader(b.status)
+}
+
+// listen makes a listener, at a given address or a free one.
+func listen(t *testing.T, address string) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func serve(t *testing.T, l net.Listener, b *backend) *backend {
+	b.requests = make(chan request, 1000)
+	if b.status == 0 {
+		b.status = 200
+	}
+	b.Server = &http.Server{Handler: b}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = b.Serve(l)
+	}()
+	t.Cleanup(func() {
+		b.Close()
+		<-done
+	})
+	return b
+}
+
+func url(l net.Listener) string { return "http://" + l.Addr().String() + "/events" }
+
+type rig struct {
+	*event.Outlet
+	handler *Handler
+	mu      sync.Mutex
+	pauses  []time.Duration
+	paused  chan struct{}
+}
+
+// start makes a handler whose pauses take no time.
+func start(t *testing.T, backend string, change func(s *Settings)) *rig {
+	t.Helper()
+	s := Defaults()
+	s.Enabled, s.Events, s.Backend = true, []string{"all"}, backend
+	if change != nil {
+		change(&s)
+	}
+	log := slog.New(slog.DiscardHandler)
+	r := &rig{handler: New(s, log), paused: make(chan struct{}, 1000)}
+	r.handler.pause = func(_ context.Context, d time.Duration) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.pauses = append(r.pauses, d)
+		r.paused <- struct{}{}
+	}
+	r.Outlet = event.NewOutlet(r.handler, s.Settings, "me", log)
+	r.Start()
+	t.Cleanup(func() { r.Close(0) })
+	return r
+}
+
+func (r *rig) send(n int) {
+	r.Notify(&janus.Notification{Type: janus.NotifyCore, Time: time.UnixMicro(1), Event: fmt.Appendf(nil, `{"n":%d}`, n)})
+}
+
+func wait[T any](t *testing.T, ch chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-ch:
+	case <-time.After(patience):
+		t.Fatal("nothing comes")
+	}
+	return v
+}
+
+func numbers(t *testing.T, body []byte) (list []int) {
+	t.Helper()
+	var all []struct{ Event struct{ N int } }
+	if err := json.Unmarshal(body, &all); err != nil {
+		t.Fatalf("%v: %s", err, body)
+	}
+	for _, e := range all {
+		list = append(list, e.Event.N)
+	}
+	return list
+}
+
+func TestPost(t *testing.T) {
+	l := listen(t, "127.0.0.1:0")
+	b := serve(t, l, &backend{status: 500}) // any answer will do
+	r := start(t, url(l), func(s *Settings) { s.Grouping, s.User, s.Password = false, "anna", "secret" })
+	r.send(1)
+	r.send(2)
+	for n := 1; n <= 2; n++ {
+		got := wait(t, b.requests)
+		want := fmt.Sprintf(`{"emitter":"me","type":256,"timestamp":1,"event":{"n":%d}}`, n)
+		if string(got.body) != want || got.header.Get("Content-Type") != "application/json" ||
+			got.header.Get("Authorization") != "Basic YW5uYTpzZWNyZXQ=" || got.header.Get("Content-Encoding") != "" {
+			t.Errorf("%v\n%s", got.header, got.body)
+		}
+	}
+}
+
+func TestGzip(t *testing.T) {
+	l := listen(t, "127.0.0.1:0")
+	b := serve(t, l, &backend{})
+	r := start(t, url(l), func(s *Settings) { s.Compress = true })
+	r.send(7)
+	got := wait(t, b.requests)
+	z, err := gzip.NewReader(strings.NewReader(string(got.body)))
+	if err != nil || got.header.Get("Content-Encoding") != "gzip" {
+		t.Fatalf("%v %v", err, got.header)
+	}
+	text, err := io.ReadAll(z)
+	if err != nil || !slices.Equal(numbers(t, text), []int{7}) {
+		t.Errorf("%v: %s", err, text)
+	}
+}
+
+// TestRetries: nobody listens, then somebody does.
+func TestRetries(t *testing.T) {
+	l := listen(t, "127.0.0.1:0")
+	address := l.Addr().String()
+	l.Close()
+	r := start(t, "http://"+address, func(s *Settings) { s.Retries = 3; s.Backoff = time.Millisecond })
+	r.send(1)
+	for range 3 {
+		wait(t, r.paused)
+	}
+	for deadline := time.Now().Add(patience); r.Stats().Lost == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never given up: %+v", r.Stats())
+		}
+	}
+	r.mu.Lock()
+	if want := []time.Duration{time.Millisecond, 2 * time.Millisecond, 4 * time.Millisecond}; !slices.Equal(r.pauses, want) {
+		t.Errorf("pauses %v, want %v", r.pauses, want)
+	}
+	r.mu.Unlock()
+	b := serve(t, listen(t, address), &backend{})
+	r.send(2)
+	if got := numbers(t, wait(t, b.requests).body); !slices.Equal(got, []int{2}) {
+		t.Errorf("got %v", got)
+	}
+}
+
+// TestHangingBackend: events wait in order while a request hangs, and closing
+// does not wait for the backend.
+func TestHangingBackend(t *testing.T) {
+	l := listen(t, "127.0.0.1:0")
+	b := serve(t, l, &backend{hang: make(chan struct{})})
+	r := start(t, url(l), nil)
+	r.send(0)
+	wait(t, b.requests)
+	for n := 1; n <= 50; n++ {
+		r.send(n)
+	}
+	if st := r.Stats(); st.Queued != 50 {
+		t.Errorf("%+v", st)
+	}
+	b.hang <- struct{}{}
+	got := numbers(t, wait(t, b.requests).body)
+	if len(got) != 50 || got[0] != 1 || got[49] != 50 {
+		t.Errorf("got %v", got)
+	}
+	r.Close(0) // hangs again
+	if st := r.Stats(); st.Lost != 50 {
+		t.Errorf("%+v", st)
+	}
+}
+
+func TestTweak(t *testing.T) {
+	old, fresh := listen(t, "127.0.0.1:0"), listen(t, "127.0.0.1:0")
+	serve(t, old, &backend{})
+	b := serve(t, fresh, &backend{})
+	r := start(t, url(old), nil)
+	for request, want := range map[string]string{
+		`{"request":"tweak","backend":"ftp://x"}`:            `{"error_code":413,"error":"Invalid element type (backend should be an http or https URL)"}`,
+		`{"request":"tweak","compression":10}`:               `{"error_code":413,"error":"Invalid element type (compression should be from 0 to 9)"}`,
+		`{"request":"tweak","max_retransmissions":-1}`:       `{"error_code":413,"error":"Invalid element type (max_retransmissions should be a positive integer)"}`,
+		`{"request":"tweak","retransmissions_backoff":"no"}`: `{"error_code":413,"error":"Invalid element type (retransmissions_backoff should be a positive integer)"}`,
+		`{"request":"tweak","backend":` + fmt.Sprintf("%q", url(fresh)) + `,"backend_user":"u","backend_pwd":"p","compress":true,"compression":1,"max_retransmissions":1,"retransmissions_backoff":5}`: `{"result":200}`,
+	} {
+		if got := string(r.Query([]byte(request))); got != want {
+			t.Errorf("%s: %s, want %s", request, got, want)
+		}
+	}
+	r.send(1)
+	if got := wait(t, b.requests); got.header.Get("Authorization") == "" || got.header.Get("Content-Encoding") != "gzip" {
+		t.Errorf("%v", got.header)
+	}
+	if s := r.handler.current(); s.Retries != 1 || s.Backoff != 5*time.Millisecond || s.Compression != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestLoad(t *testing.T) {
+	dir := t.TempDir()
+	if s, problems := Load(dir); s.Enabled || problems != nil {
+		t.Errorf("no file: %+v %v", s, problems)
+	}
+	file := filepath.Join(dir, Package+".jcfg")
+	write := func(text string) (Settings, int) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, problems := Load(dir)
+		return s, len(problems)
+	}
+	s, n := write(`general: { enabled = true; events = "all"; grouping = false; json = "indented"; backend = "http://x";
+		backend_user = "u"; backend_pwd = "p"; compress = true; compression = 9; max_retransmissions = 10; retransmissions_backoff = 50; }`)
+	want := Settings{Backend: "http://x", User: "u", Password: "p", Compress: true, Compression: 9, Retries: 10, Backoff: 50 * time.Millisecond}
+	want.Enabled, want.Events, want.JSON = true, []string{"all"}, "indented"
+	if n != 0 || fmt.Sprint(s) != fmt.Sprint(want) {
+		t.Errorf("%d problems\n got %+v\nwant %+v", n, s, want)
+	}
+	if _, n := write(`general: { enabled = true; events = "all,rubbish"; backend = "ftp://x"; }`); n != 2 {
+		t.Errorf("%d problems, want 2", n)
+	}
+}
