@@ -17,6 +17,10 @@ import (
 // Stream describes one stream of a Source; see package plain.
 type Stream = plain.Stream
 
+// Keep is how much of a video stream is kept for new subscriptions; see package
+// route.
+type Keep = route.Keep
+
 // SourceConfig describes media that does not come by a peer connection.
 type SourceConfig struct {
 	Label   string   // for logs
@@ -118,6 +122,17 @@ func (s *Source) RequestKeyframe(stream int) {
 	s.do(func(now mono.Time, c *plain.Source) { c.RequestKeyframe(now, stream) })
 }
 
+// SetEnabled lets media through, or keeps it back. Age goes on in any case.
+func (s *Source) SetEnabled(on bool) {
+	s.do(func(_ mono.Time, c *plain.Source) { c.SetHeld(!on) })
+}
+
+// LimitBitrate asks the source not to send more, in bit/s: the lowest limit of
+// each second.
+func (s *Source) LimitBitrate(bps uint64) {
+	s.do(func(now mono.Time, c *plain.Source) { c.LimitBitrate(now, bps) })
+}
+
 // Write takes one RTP packet of an encoding, as if it had come by a port. The
 // packet is copied; one larger than a buffer is dropped.
 func (s *Source) Write(stream, encoding int, packet []byte) {
@@ -157,7 +172,9 @@ func (s *Source) ListenRTP(b Bind, stream, encoding int) (uint16, error) {
 // be asked of the source goes back to whoever sent to that port last.
 func (s *Source) ListenRTCP(b Bind, stream int) (uint16, error) {
 	f := new(feedback)
-	n, err := s.listen(b, f.learn, f)
+	n, err := s.listen(b, func(now mono.Time, m *netio.Message, buf *pktbuf.Buf) bool {
+		return !s.core.Held() && f.learn(now, m, buf)
+	}, f)
 	if err == nil {
 		s.do(func(_ mono.Time, c *plain.Source) { c.SetFeedback(stream, f.send) })
 	}
@@ -167,7 +184,10 @@ func (s *Source) ListenRTCP(b Bind, stream int) (uint16, error) {
 // ListenData opens a port on which every datagram is a message of a stream of
 // data.
 func (s *Source) ListenData(b Bind, stream int, binary bool) (uint16, error) {
-	return s.listenData(b, func(payload []byte) { s.handler.SourceData(stream, binary, payload) })
+	return s.listenData(b, func(payload []byte) {
+		s.do(func(now mono.Time, c *plain.Source) { c.Touch(now, stream) })
+		s.handler.SourceData(stream, binary, payload)
+	})
 }
 
 // tell queues something for the handler's goroutine, which exists only while

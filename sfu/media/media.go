@@ -177,6 +177,8 @@ const (
 	DropCrossing              // another shard is behind
 	DropCollision             // another sender while the first one still sends
 	DropSequence              // sequence number far from those before
+	DropDisabled              // source is held back
+	DropSkew                  // left out because the source's clock is too fast
 	numDrops
 )
 
@@ -191,6 +193,7 @@ var dropNames = [NumDrops]string{
 	"payload-type", "rtx-malformed", "rtx-duplicate", "padding", "duplicate",
 	"rtcp-malformed", "payload-malformed", "no-buffer", "peer-panic",
 	"peer-closed", "send-queue", "crossing", "collision", "sequence",
+	"disabled", "skew",
 }
 
 func (d Drop) String() string {

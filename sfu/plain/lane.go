@@ -7,6 +7,7 @@ import (
 	"bifrons/rtp"
 	"bifrons/rtp/mono"
 	"bifrons/rtp/seq"
+	"bifrons/rtp/skew"
 	"bifrons/sfu/media"
 	"bifrons/sfu/route"
 )
@@ -42,6 +43,14 @@ type lane struct {
 	bad       int // successor of the last implausible number, -1 = none
 	timestamp uint32
 	at        mono.Time // arrival of timestamp
+
+	shifts   shifts
+	skew     skew.Compensator
+	sets     bool     // the source sends parameter sets for H.264
+	injected struct { // the last picture that got them from us
+		any bool
+		ts  uint32
+	}
 }
 
 // admit decides by the SSRC whether a packet is looked at.

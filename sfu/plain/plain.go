@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"bifrons/rtp/mono"
+	"bifrons/rtp/pktbuf"
 	"bifrons/sfu/media"
 	"bifrons/sfu/route"
 )
@@ -17,6 +18,8 @@ type Loop interface {
 	Flush(t *route.Track)
 	// Drop counts a packet that goes no further.
 	Drop(d media.Drop)
+	// Buffer takes a packet's memory; nil if there is none. The caller releases it.
+	Buffer() *pktbuf.Buf
 	// Reserve lends room for one datagram until the next call.
 	Reserve() []byte
 	// Commit sends the first n bytes of what Reserve lent.
@@ -29,6 +32,9 @@ const senderSSRC = 1
 // keyframeInterval is the least time between two requests for a key frame of
 // one stream. What comes earlier waits.
 const keyframeInterval = mono.Time(1e9)
+
+// bitrateInterval is the least time between two limits of the bitrate.
+const bitrateInterval = mono.Time(1e9)
 
 // Payload types of messages of data that are sent as RTP.
 const (

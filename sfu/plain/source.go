@@ -6,9 +6,11 @@ import (
 
 	"bifrons/dtls/srtp"
 	"bifrons/rtp"
+	"bifrons/rtp/codec"
 	"bifrons/rtp/mono"
 	"bifrons/rtp/pktbuf"
 	"bifrons/rtp/rtcp"
+	"bifrons/rtp/skew"
 	"bifrons/sfu/media"
 	"bifrons/sfu/route"
 )
@@ -32,6 +34,14 @@ type Stream struct {
 	SSRC uint32
 	// Collision is the silence after which another SSRC is taken, 0 = at once.
 	Collision time.Duration
+	// Skew keeps the timestamps in step with our clock.
+	Skew bool
+	// ParameterSets is an H.264 payload with parameter sets, to be sent before
+	// every IDR picture; empty = none.
+	ParameterSets []byte
+	// Keep says how much from the latest key frame on new subscriptions get.
+	// Not with Simulcast.
+	Keep route.Keep
 	// LevelWindow is how many packets a mean audio level is made of, 0 = none.
 	LevelWindow int
 }
@@ -46,6 +56,10 @@ type Source struct {
 	pkt     route.Packet
 	scratch [64]byte
 	closed  bool
+	held    bool // nothing gets through
+
+	bitrate   uint64 // the lowest limit that waits to be sent, bit/s, 0 = none
+	bitrateAt mono.Time
 
 	// OnLevel is told the mean level of a stream, in -dBov. May be nil.
 	OnLevel func(stream int, level float64)
@@ -101,7 +115,7 @@ func (st *stream) describe(d Stream) {
 	}
 	t := st.track
 	t.Kind, t.ClockRate = d.Kind, d.Codec.ClockRate
-	t.Simulcast, t.SVC, t.Encrypted = d.Simulcast, d.SVC, d.Encrypted
+	t.Simulcast, t.SVC, t.Encrypted, t.Keep = d.Simulcast, d.SVC, d.Encrypted, d.Keep
 	t.Changed()
 }
 
@@ -153,6 +167,11 @@ func (s *Source) HandleRTP(now mono.Time, i, encoding int, b *pktbuf.Buf) (kept 
 	}
 	st := s.streams[i]
 	ln := &st.lanes[encoding]
+	if s.held {
+		s.Touch(now, i)
+		s.loop.Drop(media.DropDisabled)
+		return false
+	}
 	if d := ln.admit(now, &h, st.Collision); d != media.DropNone {
 		s.loop.Drop(d)
 		return false
@@ -169,7 +188,7 @@ func (s *Source) HandleRTP(now mono.Time, i, encoding int, b *pktbuf.Buf) (kept 
 		s.loop.Drop(media.DropSequence)
 		return false
 	}
-	st.last = now
+	s.Touch(now, i)
 	if !ln.receiving {
 		ln.receiving = true
 		s.media(i, encoding, true)
@@ -219,8 +238,22 @@ func (s *Source) deliver(now mono.Time, i, encoding int, h *rtp.Header, b *pktbu
 		Codec: st.Codec.Name, PayloadType: st.Codec.PayloadType,
 		Off: uint16(h.HeaderLen), Len: uint16(len(payload)),
 	}
-	if len(payload) == 0 {
-		s.loop.Drop(media.DropPadding)
+	var v skew.Verdict
+	if st.Skew {
+		v = ln.skew.Packet(now, h.Timestamp, st.Codec.ClockRate)
+		p.Timestamp += uint32(v.Shift)
+		if v.Jump > 0 {
+			ln.shifts.insert(p.Seq, uint64(v.Jump))
+		}
+	}
+	source := p.Seq
+	p.Seq = ln.shifts.number(source)
+	if len(payload) == 0 || v.Drop {
+		reason := media.DropPadding
+		if v.Drop {
+			reason = media.DropSkew
+		}
+		s.loop.Drop(reason)
 		st.track.Skip(now, p)
 		return false
 	}
@@ -228,16 +261,55 @@ func (s *Source) deliver(now mono.Time, i, encoding int, h *rtp.Header, b *pktbu
 	if !st.Encrypted && !ln.inspector.Inspect(p, payload) {
 		s.loop.Drop(media.DropPayloadMalformed)
 	}
+	if st.Codec.Name == media.H264 && !st.Encrypted {
+		s.parameterSets(st, ln, p, payload, source)
+	}
 	if p.Info.Keyframe {
 		st.waiting = false
 	}
 	if mean, ok := st.levels.Hear(&p.Ext); ok && s.OnLevel != nil {
 		s.OnLevel(i, mean)
 	}
+	s.push(st, p)
+	return true
+}
+
+func (s *Source) push(st *stream, p *route.Packet) {
 	if st.track.Push(*p) {
 		s.loop.Flush(st.track)
 	}
-	return true
+}
+
+// parameterSets sees to it that an IDR picture is one that a receiver can start
+// with: with the parameter sets that the stream was described with before it, or
+// because they are in the stream's description and never sent.
+func (s *Source) parameterSets(st *stream, ln *lane, p *route.Packet, payload []byte, source uint64) {
+	ln.sets = ln.sets || p.Info.Keyframe
+	if !codec.StartsIDR(payload) || ln.shifts.late(source) {
+		return
+	}
+	if len(st.ParameterSets) == 0 {
+		p.Info.Keyframe = p.Info.Keyframe || !ln.sets
+		return
+	}
+	if n := &ln.injected; n.any && n.ts == p.Timestamp {
+		return
+	}
+	ln.injected.any, ln.injected.ts = true, p.Timestamp
+	b := s.loop.Buffer()
+	if b == nil {
+		return
+	}
+	q := *p
+	q.Buf, q.Marker, q.Ext = b, false, route.Extensions{}
+	rtp.PutHeader(b.B, false, p.PayloadType, uint16(p.Seq), p.Timestamp, p.SSRC)
+	q.Off = rtp.FixedHeaderLen
+	q.Len = uint16(copy(b.B[q.Off:], st.ParameterSets))
+	b.N = int(q.Off + q.Len)
+	ln.inspector.Inspect(&q, st.ParameterSets)
+	s.push(st, &q)
+	ln.shifts.insert(source, 1)
+	p.Seq++
 }
 
 func (st *stream) readExtensions(h *rtp.Header, b []byte, x *route.Extensions) {
@@ -291,8 +363,49 @@ func (s *Source) RequestKeyframe(now mono.Time, i int) {
 	}
 }
 
+// SetHeld keeps everything back, or lets it through again.
+func (s *Source) SetHeld(held bool) { s.held = held }
+
+// Held tells whether everything is kept back.
+func (s *Source) Held() bool { return s.held }
+
+// Touch notes that something came for a stream.
+func (s *Source) Touch(now mono.Time, i int) {
+	if i >= 0 && i < len(s.streams) {
+		s.streams[i].last = now
+	}
+}
+
+// LimitBitrate asks the source not to send more, in bit/s: the lowest limit of
+// each second.
+func (s *Source) LimitBitrate(now mono.Time, bps uint64) {
+	if s.bitrate == 0 || bps < s.bitrate {
+		s.bitrate = max(bps, 1)
+	}
+	s.sendBitrate(now)
+}
+
+func (s *Source) sendBitrate(now mono.Time) {
+	if s.bitrate == 0 || s.bitrateAt != 0 && now-s.bitrateAt < bitrateInterval || s.closed {
+		return
+	}
+	for _, st := range s.streams {
+		ln := &st.lanes[0]
+		if st.Kind != media.Video || st.feedback == nil || !ln.started {
+			continue
+		}
+		if st.feedback(rtcp.AppendREMB(s.scratch[:0], senderSSRC, s.bitrate, ln.ssrc)) {
+			s.bitrateAt = now
+		}
+	}
+	if s.bitrateAt == now {
+		s.bitrate = 0
+	}
+}
+
 // Tick has to be called a few times a second.
 func (s *Source) Tick(now mono.Time) {
+	s.sendBitrate(now)
 	for i, st := range s.streams {
 		if st.waiting {
 			s.RequestKeyframe(now, i)

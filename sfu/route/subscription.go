@@ -75,12 +75,14 @@ func (s *Subscription) Attach(now mono.Time, t *Track) {
 		return
 	}
 	s.detach()
+	t.Flush(now) // what is under way is not for this one, or is among what is kept
 	s.track = t
 	t.subs = append(t.subs, s)
 	s.restart()
 	s.since = now
 	if !s.paused {
 		t.RequestKeyframe(now)
+		t.replay(now, s)
 	}
 }
 

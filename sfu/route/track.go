@@ -17,7 +17,11 @@ type Track struct {
 	// Keyframe asks the source for a key frame. It may be called for every
 	// packet: the source throttles.
 	Keyframe func(now mono.Time)
+	// Keep says how much from the latest key frame on is kept for new
+	// subscriptions. Not for tracks with several encodings.
+	Keep Keep
 
+	start     start
 	caches    [media.MaxEncodings]Cache
 	encodings int
 	subs      []*Subscription
@@ -75,6 +79,9 @@ func (t *Track) Changed() {
 func (t *Track) Push(p Packet) (first bool) {
 	first = len(t.pending) == 0
 	t.encodings = max(t.encodings, int(p.Encoding)+1)
+	if t.Keep != (Keep{}) && t.Kind == media.Video && !t.Simulcast {
+		t.start.add(&p, t.Keep)
+	}
 	t.pending = append(t.pending, t.caches[p.Encoding].Put(p, keep))
 	return first
 }
@@ -126,7 +133,12 @@ func (t *Track) waits(p *Packet) bool {
 
 // Find returns the cached packet of an encoding by the low bits of its
 // sequence number, nil if it is gone; lent until the next Push.
-func (t *Track) Find(encoding uint8, seq uint16) *Packet { return t.caches[encoding].Get(seq) }
+func (t *Track) Find(encoding uint8, seq uint16) *Packet {
+	if p := t.caches[encoding].Get(seq); p != nil {
+		return p
+	}
+	return t.start.find(seq)
+}
 
 // Expire releases packets that nobody can ask for any more.
 func (t *Track) Expire(now mono.Time) {
@@ -137,6 +149,7 @@ func (t *Track) Expire(now mono.Time) {
 
 // Forget releases all packets.
 func (t *Track) Forget() {
+	t.start.reset()
 	clear(t.pending)
 	t.pending = t.pending[:0]
 	for i := range t.caches {

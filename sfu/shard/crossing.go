@@ -66,10 +66,10 @@ func (r *replica) Skip(p *route.Packet) {
 
 // Changed implements route.Tap.
 func (r *replica) Changed(t *route.Track) {
-	kind, rate, sim, svc, enc := t.Kind, t.ClockRate, t.Simulcast, t.SVC, t.Encrypted
+	kind, rate, sim, svc, enc, keep := t.Kind, t.ClockRate, t.Simulcast, t.SVC, t.Encrypted, t.Keep
 	r.cross.to.Post(func(mono.Time) {
 		r.track.Kind, r.track.ClockRate = kind, rate
-		r.track.Simulcast, r.track.SVC, r.track.Encrypted = sim, svc, enc
+		r.track.Simulcast, r.track.SVC, r.track.Encrypted, r.track.Keep = sim, svc, enc, keep
 	})
 }
 
@@ -152,13 +152,20 @@ func (s *Shard) arrive(t *transfer) {
 func (s *Shard) Subscribe(t *route.Track, to *Shard, found func(now mono.Time, t *route.Track)) {
 	r := s.replicaFor(t, to)
 	r.handed++
-	to.Post(func(now mono.Time) {
+	kept := t.Start()
+	ok := to.Post(func(now mono.Time) {
 		if r.came++; r.came == 1 || r.gone {
 			r.gone = false
 			to.replicas = append(to.replicas, r)
+			r.track.Seed(kept)
+		} else {
+			kept.Release()
 		}
 		found(now, r.track)
 	})
+	if !ok {
+		kept.Release()
+	}
 }
 
 // replicaFor returns the replica of a track on another shard.
@@ -171,6 +178,7 @@ func (s *Shard) replicaFor(t *route.Track, to *Shard) *replica {
 	r := &replica{source: t, cross: s.crossingTo(to)}
 	r.track = &route.Track{
 		Kind: t.Kind, ClockRate: t.ClockRate, Simulcast: t.Simulcast, SVC: t.SVC, Encrypted: t.Encrypted,
+		Keep: t.Keep,
 		Keyframe: func(now mono.Time) {
 			if r.keyframeAt != 0 && now-r.keyframeAt < crossKeyframe {
 				return
@@ -179,6 +187,7 @@ func (s *Shard) replicaFor(t *route.Track, to *Shard) *replica {
 			s.Post(func(now mono.Time) { t.RequestKeyframe(now) })
 		},
 	}
+	r.track.Await()
 	t.AddTap(r)
 	s.exports = append(s.exports, r)
 	return r

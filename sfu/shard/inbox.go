@@ -99,11 +99,17 @@ func (in *Inbox) refill() {
 // Packet copies b into packet memory, which the caller has to release; nil if
 // there is none. It belongs to the loop.
 func (s *Shard) Packet(b []byte) *pktbuf.Buf {
-	buf := s.pool.Get()
-	if buf == nil {
-		s.drop(media.DropNoBuffer)
-		return nil
+	buf := s.buffer()
+	if buf != nil {
+		buf.N = copy(buf.B, b)
 	}
-	buf.N = copy(buf.B, b)
 	return buf
+}
+
+func (s *Shard) buffer() *pktbuf.Buf {
+	b := s.pool.Get()
+	if b == nil {
+		s.drop(media.DropNoBuffer)
+	}
+	return b
 }

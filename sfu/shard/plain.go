@@ -6,6 +6,7 @@ import (
 
 	"bifrons/ice"
 	"bifrons/rtp/mono"
+	"bifrons/rtp/pktbuf"
 	"bifrons/sfu/media"
 	"bifrons/sfu/plain"
 	"bifrons/sfu/route"
@@ -27,6 +28,7 @@ var _ plain.Loop = loop{}
 
 func (l loop) Flush(t *route.Track)            { l.dirty = append(l.dirty, t) }
 func (l loop) Drop(d media.Drop)               { l.drop(d) }
+func (l loop) Buffer() *pktbuf.Buf             { return l.buffer() }
 func (l loop) Reserve() []byte                 { return l.plain.reserve() }
 func (l loop) Commit(to netip.AddrPort, n int) { l.plain.commit(ice.Path{Remote: to}, n) }
 
