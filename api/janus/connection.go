@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"bifrons/api/plugin"
 	"bifrons/dtls"
 	"bifrons/ice"
 	"bifrons/sdp"
@@ -141,6 +142,9 @@ func (c *connection) event(e sfu.Event) {
 	}
 	switch e.Kind {
 	case sfu.EventUp:
+		if first, ok := h.ph.(plugin.Establisher); ok {
+			first.Establish()
+		}
 		h.send(h.event("webrtcup", ""))
 		h.notifyConnection("webrtcup", "")
 		h.ph.Up()

@@ -37,7 +37,9 @@ func (h *Handle) Push(transaction string, data []byte, j *plugin.JSEP) error {
 	})
 	h.notifyJSEP("local", typ, text)
 	c.described = true
-	c.sendCandidates(d.Sections[0].MID)
+	if len(d.Sections) > 0 {
+		c.sendCandidates(d.Sections[0].MID)
+	}
 	return nil
 }
 

@@ -76,6 +76,13 @@ type Handle interface {
 	Query(w *json.Writer)
 }
 
+// Establisher is a Handle that has something to tell before the client hears
+// that its peer connection is established.
+type Establisher interface {
+	// Establish is called before the webrtcup event, and before Up.
+	Establish()
+}
+
 // Host is the core's side of one handle. Its methods may be called from any
 // goroutine, also after the handle is gone, when they do nothing.
 type Host interface {

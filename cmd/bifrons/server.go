@@ -21,6 +21,7 @@ import (
 	"bifrons/api/log"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/echotest"
+	"bifrons/api/plugin/streaming"
 	"bifrons/api/plugin/videoroom"
 	"bifrons/api/transport"
 	"bifrons/api/transport/http"
@@ -92,6 +93,7 @@ func (s *server) plugins() []plugin.Plugin {
 	return []plugin.Plugin{
 		echotest.New(echotest.Config{Events: s.cfg.EchoTest.General.Events}),
 		videoroom.New(videoroom.Config{Folder: s.cfg.Folder}),
+		streaming.New(streaming.Config{Folder: s.cfg.Folder}),
 	}
 }
 

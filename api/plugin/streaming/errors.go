@@ -1,0 +1,62 @@
+package streaming
+
+import (
+	"crypto/subtle"
+	"fmt"
+
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+)
+
+// Error codes.
+const (
+	errInvalidRequest   = 452
+	errMissingElement   = 453
+	errInvalidElement   = 454
+	errNoSuchMountpoint = 455
+	errCantCreate       = 456
+	errUnauthorized     = 457
+	errCantSwitch       = 458
+	errCantRecord       = 459
+	errInvalidState     = 460
+	errInvalidSDP       = 461
+	errUnknown          = 470
+)
+
+// errorf makes the error of a failed request.
+func errorf(code int, format string, args ...any) *plugin.Error {
+	return &plugin.Error{Code: code, Text: fmt.Sprintf(format, args...)}
+}
+
+// fail is the response of a failed request.
+func fail(code int, format string, args ...any) plugin.Response {
+	return plugin.Response{Err: errorf(code, format, args...)}
+}
+
+// failed is the response of a request that failed with err.
+func failed(err *plugin.Error) plugin.Response { return plugin.Response{Err: err} }
+
+// check looks at the fields of an object with the plugin's codes.
+func check(fields []plugin.Field, object *json.Value) *plugin.Error {
+	return plugin.Check(fields, object, errMissingElement, errInvalidElement)
+}
+
+// noSuch is the error for an id that is nobody's.
+func noSuch(id string) *plugin.Error {
+	return errorf(errNoSuchMountpoint, "No such mountpoint/stream %s", id)
+}
+
+// authorize checks a secret, if there is one.
+func authorize(body *json.Value, field, secret string) *plugin.Error {
+	if secret == "" {
+		return nil
+	}
+	if err := check([]plugin.Field{{Name: field, Type: plugin.String, Required: true}}, body); err != nil {
+		return err
+	}
+	given, _ := json.String(body.Get(field))
+	if subtle.ConstantTimeCompare([]byte(given), []byte(secret)) != 1 {
+		return errorf(errUnauthorized, "Unauthorized (wrong %s)", field)
+	}
+	return nil
+}

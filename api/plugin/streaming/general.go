@@ -1,0 +1,112 @@
+package streaming
+
+import (
+	"strconv"
+	"strings"
+
+	"bifrons/api/config"
+)
+
+// general are the settings of the plugin as a whole.
+type general struct {
+	file             string // path, "" = there is none
+	adminKey         string // "" = everybody may create mountpoints
+	portMin, portMax uint16 // for ports that nobody has chosen
+	events           bool   // for event handlers
+}
+
+const (
+	defaultPortMin = 10000
+	defaultPortMax = 60000
+)
+
+// load takes the plugin's settings and its mountpoints from a file, nil if there
+// is none.
+func (p *Plugin) load(f *config.File) {
+	g := &p.general
+	g.events, g.portMin, g.portMax = true, defaultPortMin, defaultPortMax
+	if f == nil {
+		return
+	}
+	g.file = f.Name
+	s := fileSource{f.Category("general")}
+	g.adminKey, _ = s.text("admin_key")
+	if on, ok := s.flag("events"); ok {
+		g.events = on
+	}
+	p.ids.Strings, _ = s.flag("string_ids")
+	if text, ok := s.text("rtp_port_range"); ok {
+		if low, high, ok := parseRange(text); ok {
+			g.portMin, g.portMax = low, high
+		} else {
+			p.gw.Logger().Warn("not a range of ports", "file", g.file, "rtp_port_range", text)
+		}
+	}
+	for c := range f.Categories() {
+		if !strings.EqualFold(c.Name, "general") {
+			p.loadMountpoint(c)
+		}
+	}
+}
+
+// parseRange reads a range of ports. The first one is even.
+func parseRange(text string) (low, high uint16, ok bool) {
+	a, b, ok := strings.Cut(text, "-")
+	if !ok {
+		return 0, 0, false
+	}
+	first, err1 := strconv.ParseUint(strings.TrimSpace(a), 10, 16)
+	last, err2 := strconv.ParseUint(strings.TrimSpace(b), 10, 16)
+	if err1 != nil || err2 != nil {
+		return 0, 0, false
+	}
+	if last == 0 {
+		last = 1<<16 - 1
+	}
+	if first > last {
+		first, last = last, first
+	}
+	if first == 0 {
+		first = 2
+	}
+	first += first % 2
+	return uint16(first), uint16(last), first <= last
+}
+
+// loadMountpoint makes the mountpoint of a category. One that cannot be made is
+// left out.
+func (p *Plugin) loadMountpoint(c *config.Group) {
+	log := p.gw.Logger().With("file", p.general.file, "mountpoint", c.Name)
+	src := fileSource{c}
+	kind, _ := src.text("type")
+	id, given := src.text("id")
+	switch {
+	case !given:
+		id = p.ids.New()
+	case !p.ids.Canonical(id):
+		log.Warn("mountpoint left out: not an id", "id", id)
+		return
+	case p.mountpoints[id] != nil:
+		log.Warn("mountpoint left out: its id is taken", "id", id)
+		return
+	}
+	m, err := p.build(strings.ToLower(kind), id, named{src, c.Name})
+	if err != nil {
+		log.Warn("mountpoint left out", "problem", strings.TrimSpace(err.Text))
+		return
+	}
+	p.mountpoints[id] = m
+}
+
+// named is a category, whose name is that of the mountpoint.
+type named struct {
+	fileSource
+	name string
+}
+
+func (n named) text(key string) (string, bool) {
+	if key == "name" {
+		return n.name, true
+	}
+	return n.fileSource.text(key)
+}

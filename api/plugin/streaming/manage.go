@@ -1,0 +1,286 @@
+package streaming
+
+import (
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+)
+
+// create makes a mountpoint.
+func (p *Plugin) create(r *plugin.Request, w *json.Writer) plugin.Response {
+	body := r.Body
+	if err := authorize(body, "admin_key", p.general.adminKey); err != nil {
+		return failed(err)
+	}
+	permanent := json.True(body.Get("permanent"))
+	if permanent && p.general.file == "" {
+		return fail(errUnknown, "No configuration file, can't create permanent mountpoint")
+	}
+	id, err := p.reserve(body)
+	if err != nil {
+		return failed(err)
+	}
+	kind := lower(body.Get("type"))
+	var m *mountpoint
+	if err = checkKind(kind, body); err == nil {
+		m, err = p.build(kind, id, requestSource{body})
+	}
+	p.mu.Lock()
+	delete(p.creating, id)
+	if err == nil {
+		p.mountpoints[id] = m
+	}
+	p.mu.Unlock()
+	if err != nil {
+		return failed(err)
+	}
+	p.notifyCreated(m)
+	if permanent {
+		permanent = p.saved(m, true)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w.Str("streaming", "created")
+	w.Str("created", m.name)
+	w.Bool("permanent", permanent)
+	w.Object("stream")
+	m.describeCreated(w)
+	w.End()
+	if m.kind == typeRTP && m.legacy {
+		w.Str("warning", "deprecated_api")
+	}
+	return plugin.Response{}
+}
+
+// reserve takes the id of a request, or a random one, until the mountpoint is
+// made.
+func (p *Plugin) reserve(body *json.Value) (string, *plugin.Error) {
+	id, given := p.ids.Parse(body.Get("id"))
+	given = given && p.ids.Canonical(id)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for {
+		if !given {
+			id = p.ids.New()
+		}
+		_, busy := p.creating[id]
+		if p.mountpoints[id] == nil && !busy {
+			p.creating[id] = struct{}{}
+			return id, nil
+		}
+		if given {
+			return "", errorf(errCantCreate, "A stream with the provided ID already exists")
+		}
+	}
+}
+
+// checkKind looks at the fields that depend on the type.
+func checkKind(kind string, body *json.Value) *plugin.Error {
+	switch kind {
+	case typeRTP:
+		return checkRTP(body)
+	case typeLive, typeOnDemand:
+		return check(fileFields, body)
+	case typeRTSP:
+		return check(rtspFields, body)
+	}
+	return nil // build knows
+}
+
+func checkRTP(body *json.Value) *plugin.Error {
+	if err := check(rtpFields, body); err != nil {
+		return err
+	}
+	if n, ok := json.Int(body.Get("abscapturetime_src_ext_id")); ok && n < 1 {
+		return errorf(errInvalidElement, "Invalid value (abscapturetime_src_ext_id should be between 1 and 14)")
+	}
+	if v := body.Get("media"); !json.IsNull(v) {
+		for _, item := range json.Array(v) {
+			if !plugin.Object.Is(item) {
+				return errorf(errInvalidElement, "Invalid element in the media array (not an object)")
+			}
+			if err := check(streamFields, item); err != nil {
+				return err
+			}
+			kind, _ := json.String(item.Get("type"))
+			if k, ok := parseKind(kind); ok && k == sdp.Application {
+				if err := check(dataFields, item); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	for _, old := range legacyKinds {
+		if !json.True(body.Get(old.prefix)) {
+			continue
+		}
+		if err := check(legacyFields[old.prefix], body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// notifyCreated tells the event handlers.
+func (p *Plugin) notifyCreated(m *mountpoint) {
+	if p.general.events && p.gw.Notifying() {
+		p.gw.Notify(Package, object(func(w *json.Writer) {
+			w.Str("event", "created")
+			p.ids.Write(w, "id", m.id)
+			w.Str("type", m.typeName())
+		}))
+	}
+}
+
+// manage runs f, with p.mu held, for the mountpoint that a request names and has
+// the secret of.
+func (p *Plugin) manage(body *json.Value, f func(m *mountpoint) plugin.Response) plugin.Response {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m, err := p.find(body)
+	if err == nil {
+		err = authorize(body, "secret", m.secret)
+	}
+	if err != nil {
+		return failed(err)
+	}
+	return f(m)
+}
+
+// edit changes a mountpoint.
+func (p *Plugin) edit(r *plugin.Request, w *json.Writer) plugin.Response {
+	permanent := json.True(r.Body.Get("permanent"))
+	var m *mountpoint
+	resp := p.manage(r.Body, func(found *mountpoint) plugin.Response {
+		if permanent && p.general.file == "" {
+			return fail(errUnknown, "No configuration file, can't edit mountpoint permanently")
+		}
+		m = found
+		m.change(r.Body)
+		return plugin.Response{}
+	})
+	if resp.Err != nil {
+		return resp
+	}
+	if permanent {
+		permanent = p.saved(m, true)
+	}
+	p.notify("edited", m.id)
+	w.Str("streaming", "edited")
+	p.ids.Write(w, "id", m.id)
+	w.Bool("permanent", permanent)
+	return resp
+}
+
+// change takes over what an edit says. p.mu is held.
+func (m *mountpoint) change(body *json.Value) {
+	for field, to := range map[string]*string{"new_description": &m.description, "new_secret": &m.secret} {
+		if text, _ := json.String(body.Get(field)); text != "" {
+			*to = text
+		}
+	}
+	if pin, ok := json.String(body.Get("new_pin")); ok {
+		m.pin = pin
+	}
+	if v := body.Get("new_is_private"); json.IsBool(v) {
+		m.hidden = json.True(v)
+	}
+	tell := json.True(body.Get("edited_event"))
+	if text, ok := json.String(body.Get("new_metadata")); ok {
+		tell = tell && text != m.metadata
+		m.metadata = text
+	}
+	if !tell {
+		return
+	}
+	data := object(func(w *json.Writer) {
+		w.Str("event", "edited")
+		m.plugin.ids.Write(w, "id", m.id)
+		w.OptStr("metadata", m.metadata)
+	})
+	for v := range m.viewers {
+		v.host.Push("", data, nil)
+	}
+}
+
+// destroy ends a mountpoint.
+func (p *Plugin) destroy(r *plugin.Request, w *json.Writer) plugin.Response {
+	permanent := json.True(r.Body.Get("permanent"))
+	var m *mountpoint
+	resp := p.manage(r.Body, func(found *mountpoint) plugin.Response {
+		if permanent && p.general.file == "" {
+			return fail(errUnknown, "No configuration file, can't destroy mountpoint permanently")
+		}
+		m = found
+		delete(p.mountpoints, m.id)
+		m.end()
+		return plugin.Response{}
+	})
+	if resp.Err != nil {
+		return resp
+	}
+	m.stop()
+	if permanent {
+		p.saved(m, false)
+	}
+	p.notify("destroyed", m.id)
+	w.Str("streaming", "destroyed")
+	p.ids.Write(w, "destroyed", m.id)
+	return resp
+}
+
+// kickAll sends the viewers away.
+func (p *Plugin) kickAll(r *plugin.Request, w *json.Writer) plugin.Response {
+	return p.manage(r.Body, func(m *mountpoint) plugin.Response {
+		m.dismiss("kicked_all")
+		w.Str("streaming", "kicked_all")
+		return plugin.Response{After: func() { p.notify("kicked_all", m.id) }}
+	})
+}
+
+// enable and disable let media through and keep it back.
+func (p *Plugin) enable(r *plugin.Request, w *json.Writer) plugin.Response {
+	return p.setEnabled(r, w, true)
+}
+
+func (p *Plugin) disable(r *plugin.Request, w *json.Writer) plugin.Response {
+	return p.setEnabled(r, w, false)
+}
+
+func (p *Plugin) setEnabled(r *plugin.Request, w *json.Writer, on bool) plugin.Response {
+	return p.manage(r.Body, func(m *mountpoint) plugin.Response {
+		m.setEnabled(on)
+		w.Str("streaming", "ok")
+		return plugin.Response{}
+	})
+}
+
+// recording starts and stops recording, which there is none of yet.
+func (p *Plugin) recording(r *plugin.Request, _ *json.Writer) plugin.Response {
+	return p.manage(r.Body, func(m *mountpoint) plugin.Response {
+		action := lower(r.Body.Get("action"))
+		fields := []plugin.Field{{Name: "media", Type: plugin.Array}}
+		switch {
+		case action != "start" && action != "stop":
+			return fail(errInvalidElement, "Invalid action (should be start|stop)")
+		case !m.live():
+			return fail(errInvalidRequest, "Recording is only available on RTP-based live streams")
+		}
+		wanted, kind := len(json.Array(r.Body.Get("media"))) > 0, plugin.String
+		if action == "stop" {
+			kind = plugin.Bool
+		}
+		for _, old := range legacyKinds {
+			fields = append(fields, plugin.Field{Name: old.prefix, Type: kind})
+			wanted = wanted || !json.IsNull(r.Body.Get(old.prefix))
+		}
+		if err := check(fields, r.Body); err != nil {
+			return failed(err)
+		}
+		if !wanted {
+			return fail(errInvalidRequest, "Missing at least one of audio, video and data, or media")
+		}
+		return fail(errCantRecord, "Recording is not available in this build yet")
+	})
+}

@@ -1,0 +1,276 @@
+package streaming
+
+import (
+	"slices"
+	"time"
+
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+	"bifrons/sfu"
+	"bifrons/sfu/media"
+)
+
+// mountpoint is something to watch.
+type mountpoint struct {
+	plugin  *Plugin     // fixed
+	id      string      // fixed
+	created time.Time   // fixed
+	src     *sfu.Source // fixed; nil for the type ondemand, where each viewer has one
+	work    worker      // fixed; feeds src, nil if its ports do
+
+	// The rest is guarded by plugin.mu.
+	settings
+	enabled   bool
+	destroyed bool
+	viewers   map[*handle]struct{}
+	messages  map[int]message // last one of each stream of data that keeps it
+}
+
+// worker feeds a source.
+type worker interface {
+	// hold makes it wait, or go on.
+	hold(on bool)
+	// stop ends it and waits for that.
+	stop()
+}
+
+// message is one message for data channels.
+type message struct {
+	binary  bool
+	payload []byte
+}
+
+// build makes a mountpoint of settings, with everything that it needs open.
+func (p *Plugin) build(kind, id string, src source) (*mountpoint, *plugin.Error) {
+	m := &mountpoint{
+		plugin: p, id: id, created: time.Now(), enabled: true,
+		viewers: make(map[*handle]struct{}), messages: make(map[int]message),
+	}
+	m.kind = kind
+	m.common(src, id)
+	read := map[string]func(source) *plugin.Error{
+		typeRTP: m.readRTP, typeLive: m.readFile, typeOnDemand: m.readFile, typeRTSP: m.readRTSP,
+	}[kind]
+	if read == nil {
+		return nil, errorf(errInvalidElement, "Unknown stream type '%s'...\n", kind)
+	}
+	err := read(src)
+	if err == nil {
+		err = m.open()
+	}
+	if err != nil {
+		m.stop()
+		return nil, err
+	}
+	return m, nil
+}
+
+// open opens the sockets or files of a new mountpoint.
+func (m *mountpoint) open() *plugin.Error {
+	if m.kind == typeOnDemand {
+		return nil
+	}
+	if err := m.openSource(); err != nil {
+		return err
+	}
+	switch m.kind {
+	case typeRTP:
+		for i := range m.streams {
+			if err := m.openPorts(i); err != nil {
+				return err
+			}
+		}
+	case typeLive:
+		if err := m.openLive(); err != nil {
+			return errorf(errCantCreate, "Can't add '%s' stream, %v", m.kind, err)
+		}
+	case typeRTSP:
+		return m.openRTSP()
+	}
+	return nil
+}
+
+func (m *mountpoint) openSource() *plugin.Error {
+	key, err := m.srtpKey()
+	if err != nil {
+		return err
+	}
+	src, srcErr := m.plugin.gw.Engine().NewSource(sfu.SourceConfig{
+		Label: "mountpoint " + m.id, Streams: m.engineStreams(), SRTP: key,
+	}, feed{m})
+	if srcErr != nil {
+		return errorf(errCantCreate, "Can't add '%s' stream, %v", m.kind, srcErr)
+	}
+	m.src = src
+	return nil
+}
+
+// engineStreams is the streams as the engine has them.
+func (m *mountpoint) engineStreams() []sfu.Stream {
+	list := make([]sfu.Stream, len(m.streams))
+	for i := range m.streams {
+		st := &m.streams[i]
+		s := sfu.Stream{
+			Kind: media.Audio, Codec: st.mediaCodec(), Encrypted: m.e2ee,
+			Collision: time.Duration(m.collision) * time.Millisecond,
+			Skew:      st.skew,
+		}
+		switch st.kind {
+		case sdp.Application:
+			s.Kind = media.Data
+		case sdp.Video:
+			s.Kind, s.Simulcast, s.SVC = media.Video, st.simulcast, st.svc
+			s.ParameterSets = parameterSets(st)
+			s.Keep = sfu.Keep{Time: time.Duration(m.bufferTime) * time.Millisecond, Bytes: int(m.bufferBytes)}
+		}
+		s.Ext.AbsCaptureTime = m.captureTimeID
+		list[i] = s
+	}
+	return list
+}
+
+// openPorts opens the ports of a stream.
+func (m *mountpoint) openPorts(i int) *plugin.Error {
+	st := &m.streams[i]
+	bind, failure := sfu.BindTo(st.multicast, st.iface)
+	if st.iface != "" && bind.Addr.IsValid() {
+		st.host = bind.Addr.String()
+	}
+	listen := func(port *int, open func(b sfu.Bind) (uint16, error)) {
+		if failure != nil {
+			return
+		}
+		b := bind
+		b.PortMin, b.PortMax = uint16(*port), uint16(*port)
+		if *port == 0 {
+			b.PortMin, b.PortMax = m.plugin.general.portMin, m.plugin.general.portMax
+		}
+		n, err := open(b)
+		failure, *port = err, int(n)
+	}
+	rtp := func(encoding int) func(b sfu.Bind) (uint16, error) {
+		return func(b sfu.Bind) (uint16, error) { return m.src.ListenRTP(b, i, encoding) }
+	}
+	switch {
+	case st.kind == sdp.Application:
+		listen(&st.port, func(b sfu.Bind) (uint16, error) { return m.src.ListenData(b, i, st.binary) })
+	default:
+		listen(&st.port, rtp(0))
+		if st.simulcast {
+			listen(&st.port2, rtp(1))
+			listen(&st.port3, rtp(2))
+		}
+		if st.rtcp {
+			listen(&st.rtcpPort, func(b sfu.Bind) (uint16, error) { return m.src.ListenRTCP(b, i) })
+		}
+	}
+	if failure != nil {
+		return errorf(errCantCreate, "Can't add '%s' stream, error creating %s source stream: %v",
+			m.kind, kindName(st.kind), failure)
+	}
+	return nil
+}
+
+// stop closes the sockets and files. It is called without the lock.
+func (m *mountpoint) stop() {
+	if m.work != nil {
+		m.work.stop()
+	}
+	if m.src != nil {
+		m.src.Close()
+	}
+}
+
+// end takes leave of the viewers. p.mu is held.
+func (m *mountpoint) end() {
+	m.destroyed = true
+	m.dismiss("stopped")
+}
+
+// dismiss closes the peer connections of all viewers. p.mu is held.
+func (m *mountpoint) dismiss(status string) {
+	for v := range m.viewers {
+		v.pushStatus(status)
+		v.closePeer()
+	}
+}
+
+// setEnabled lets media through, or keeps it back. p.mu is held.
+func (m *mountpoint) setEnabled(on bool) {
+	m.enabled = on
+	if m.src != nil {
+		m.src.SetEnabled(on)
+	}
+	if m.work != nil {
+		m.work.hold(!on)
+	}
+	for v := range m.viewers {
+		v.holdPlayer()
+	}
+}
+
+// live tells whether media comes as RTP.
+func (m *mountpoint) live() bool { return m.kind == typeRTP || m.kind == typeRTSP }
+
+// listens tells whether the source of the media hears what is asked of it.
+func (m *mountpoint) listens() bool {
+	return slices.ContainsFunc(m.streams, func(st streamSettings) bool { return st.rtcp })
+}
+
+// typeName is the type as clients know it.
+func (m *mountpoint) typeName() string {
+	if m.kind == typeOnDemand {
+		return "on demand"
+	}
+	return "live"
+}
+
+// feed is a mountpoint as the engine's handler.
+type feed struct{ m *mountpoint }
+
+// SourceEvent needs nothing.
+func (feed) SourceEvent(sfu.Event) {}
+
+// SourceData passes a message on to the viewers.
+func (f feed) SourceData(i int, binary bool, payload []byte) {
+	m := f.m
+	p := m.plugin
+	p.mu.Lock()
+	if !m.enabled || m.destroyed {
+		p.mu.Unlock()
+		return
+	}
+	if m.streams[i].buffer {
+		m.messages[i] = message{binary, append([]byte(nil), payload...)}
+	}
+	var to []*sfu.Peer
+	for v := range m.viewers {
+		if peer := v.dataPeer(i); peer != nil {
+			to = append(to, peer)
+		}
+	}
+	p.mu.Unlock()
+	for _, peer := range to {
+		p.sendData(peer, message{binary, payload})
+	}
+}
+
+// dataLabel is the name of the data channel.
+const dataLabel = "JanusDataChannel"
+
+func (p *Plugin) sendData(peer *sfu.Peer, msg message) {
+	if err := peer.SendData(dataLabel, "", msg.binary, msg.payload); err != nil {
+		p.gw.Logger().Debug("data not relayed", "error", err)
+	}
+}
+
+// find finds a mountpoint by the id of a request; nil after an error. p.mu is
+// held.
+func (p *Plugin) find(body *json.Value) (*mountpoint, *plugin.Error) {
+	id, _ := p.ids.Parse(body.Get("id"))
+	if m := p.mountpoints[id]; m != nil {
+		return m, nil
+	}
+	return nil, noSuch(id)
+}

@@ -1,0 +1,146 @@
+package streaming
+
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"bifrons/rtp"
+	"bifrons/sfu"
+	"bifrons/sfu/media"
+)
+
+// player plays a clip into a source in real time.
+type player struct {
+	src  *sfu.Source
+	clip *clip
+	pt   uint8
+	fail func(error) // told of what ends the playing
+
+	mu      sync.Mutex
+	held    bool
+	closing bool
+	changed chan struct{} // has something when held or closing changed
+	done    chan struct{}
+}
+
+const tick = 20 * time.Millisecond
+
+// play starts a player. It owns the clip, not the source.
+func play(src *sfu.Source, c *clip, pt uint8, held bool, fail func(error)) *player {
+	p := &player{src: src, clip: c, pt: pt, fail: fail, held: held,
+		changed: make(chan struct{}, 1), done: make(chan struct{})}
+	go p.run()
+	return p
+}
+
+// hold makes the player wait, or go on.
+func (p *player) hold(on bool) { p.change(func() { p.held = on }) }
+
+// stop ends the player and waits for that.
+func (p *player) stop() {
+	p.change(func() { p.closing = true })
+	<-p.done
+}
+
+// close is stop, and closes the source as well.
+func (p *player) close() {
+	p.stop()
+	p.src.Close()
+}
+
+func (p *player) change(f func()) {
+	p.mu.Lock()
+	f()
+	p.mu.Unlock()
+	select {
+	case p.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (p *player) state() (held, closing bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.held, p.closing
+}
+
+func (p *player) run() {
+	defer close(p.done)
+	defer p.clip.Close()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	packet := make([]byte, rtp.FixedHeaderLen, 1500)
+	ssrc := rand.Uint32()
+	seq, ts := uint16(1), uint32(0)
+	due := time.Now()
+	for {
+		held, closing := p.state()
+		switch {
+		case closing:
+			return
+		case held:
+			<-p.changed
+			due = time.Now()
+			continue
+		}
+		if wait := time.Until(due); wait > 0 {
+			timer.Reset(wait)
+			select {
+			case <-timer.C:
+			case <-p.changed:
+			}
+			continue
+		}
+		payload, err := p.clip.Next()
+		if err != nil {
+			p.fail(err)
+			return
+		}
+		if len(payload) > 0 {
+			rtp.PutHeader(packet[:rtp.FixedHeaderLen], seq == 1 && ts == 0, p.pt, seq, ts, ssrc)
+			p.src.Write(0, 0, append(packet[:rtp.FixedHeaderLen], payload...))
+			seq++
+		}
+		ts += p.clip.step
+		if due = due.Add(tick); time.Since(due) > time.Second {
+			due = time.Now() // the machine slept
+		}
+	}
+}
+
+// openLive starts to play a file to all viewers.
+func (m *mountpoint) openLive() error {
+	player, err := m.play(m.src, false)
+	if err != nil {
+		return err
+	}
+	m.work = player
+	return nil
+}
+
+func (m *mountpoint) play(src *sfu.Source, held bool) (*player, error) {
+	c, err := openClip(m.filename)
+	if err != nil {
+		return nil, err
+	}
+	log := m.plugin.gw.Logger().With("mountpoint", m.id, "file", m.filename)
+	return play(src, c, m.streams[0].pt, held, func(err error) { log.Warn("playing ended", "error", err) }), nil
+}
+
+// newPlayer makes the player of one viewer, which waits. p.mu is held.
+func (m *mountpoint) newPlayer() (*player, error) {
+	src, err := m.plugin.gw.Engine().NewSource(sfu.SourceConfig{
+		Label:   "mountpoint " + m.id,
+		Streams: []sfu.Stream{{Kind: media.Audio, Codec: m.streams[0].mediaCodec()}},
+	}, feed{m})
+	if err != nil {
+		return nil, err
+	}
+	p, err := m.play(src, true)
+	if err != nil {
+		src.Close()
+		return nil, err
+	}
+	return p, nil
+}

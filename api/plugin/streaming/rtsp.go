@@ -1,0 +1,303 @@
+package streaming
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/bluenviron/gortsplib/v5"
+	"github.com/bluenviron/gortsplib/v5/pkg/base"
+	"github.com/bluenviron/gortsplib/v5/pkg/description"
+	"github.com/bluenviron/gortsplib/v5/pkg/format"
+	"github.com/pion/rtp"
+
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+)
+
+// camera keeps a mountpoint connected to an RTSP server (RFC 2326).
+type camera struct {
+	m      *mountpoint
+	set    rtspSettings
+	ctx    context.Context
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	client *gortsplib.Client // of the run goroutine, once it runs
+	url    *base.URL
+	heard  atomic.Int64 // when the last packet came, Unix nanoseconds
+}
+
+// openRTSP connects to the server, if that is a condition, and goes on doing so.
+func (m *mountpoint) openRTSP() *plugin.Error {
+	c := &camera{m: m, set: m.rtsp, done: make(chan struct{})}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	if m.rtsp.check {
+		if err := c.connect(); err != nil {
+			c.cancel()
+			return errorf(errCantCreate, "Can't add 'rtsp' stream, %v", err)
+		}
+	}
+	m.work = c
+	go c.run()
+	return nil
+}
+
+// hold needs nothing: the source keeps media back.
+func (c *camera) hold(bool) {}
+
+// stop ends the session and waits for that.
+func (c *camera) stop() {
+	c.cancel()
+	<-c.done
+}
+
+// run watches the session and makes a new one when it is lost, for ever.
+func (c *camera) run() {
+	defer close(c.done)
+	log := c.m.plugin.gw.Logger().With("mountpoint", c.m.id, "url", c.set.url)
+	lost := false
+	for {
+		if c.client != nil {
+			if lost {
+				log.Info("RTSP session is back")
+				c.tell("rtsp-reconnected")
+			}
+			err := c.watch()
+			c.client.Close()
+			c.client = nil
+			if c.ctx.Err() != nil {
+				return
+			}
+			log.Warn("RTSP session lost", "error", err)
+			c.tell("rtsp-disconnected")
+			lost = true
+		}
+		if err := c.connect(); err != nil {
+			log.Info("no RTSP session", "error", err)
+			select {
+			case <-c.ctx.Done():
+				return
+			case <-time.After(c.patience()):
+			}
+		}
+	}
+}
+
+// patience is how long to wait for media, and before trying again.
+func (c *camera) patience() time.Duration { return max(c.set.reconnect, time.Second) }
+
+var errSilence = errors.New("no media")
+
+// watch returns when the session has ended, or brings nothing.
+func (c *camera) watch() error {
+	ended := make(chan error, 1)
+	client := c.client
+	go func() { ended <- client.Wait() }()
+	silence := time.NewTicker(c.patience() / 4)
+	defer silence.Stop()
+	var alive <-chan time.Time
+	if d := c.set.sessionTimeout; d > 0 {
+		t := time.NewTicker(d)
+		defer t.Stop()
+		alive = t.C
+	}
+	for {
+		select {
+		case <-c.ctx.Done():
+			client.Close()
+			return <-ended
+		case err := <-ended:
+			return err
+		case <-alive:
+			if _, err := client.Options(c.url); err != nil {
+				client.Close()
+				<-ended
+				return err
+			}
+		case <-silence.C:
+			if time.Since(time.Unix(0, c.heard.Load())) > c.patience() {
+				client.Close()
+				<-ended
+				return errSilence
+			}
+		}
+	}
+}
+
+// tell tells the event handlers and, if they want, the viewers.
+func (c *camera) tell(event string) {
+	m, p := c.m, c.m.plugin
+	p.notify(event, m.id)
+	if !c.set.notify {
+		return
+	}
+	data := object(func(w *json.Writer) {
+		w.Str("event", event)
+		p.ids.Write(w, "id", m.id)
+	})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for v := range m.viewers {
+		v.host.Push("", data, nil)
+	}
+}
+
+// connect makes a session.
+func (c *camera) connect() error {
+	u, err := base.ParseURL(c.set.url)
+	if err != nil {
+		return err
+	}
+	if c.set.user != "" && c.set.password != "" {
+		u.User = url.UserPassword(c.set.user, c.set.password)
+	}
+	client := &gortsplib.Client{
+		Scheme: u.Scheme, Host: u.Host,
+		ReadTimeout: c.set.timeout, WriteTimeout: c.set.timeout,
+		AnyPortEnable: true, UserAgent: "bifrons",
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			d := net.Dialer{Timeout: c.set.connectTimeout}
+			return d.DialContext(ctx, network, address)
+		},
+		OnPacketsLost: func(uint64) {},
+		OnDecodeError: func(error) {},
+	}
+	if err := client.Start(); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(c.ctx, client.Close)
+	defer stop()
+	if err := c.play(client, u); err != nil {
+		client.Close()
+		return err
+	}
+	c.client, c.url = client, u
+	return nil
+}
+
+// play asks for the streams that the mountpoint is to have, video first.
+func (c *camera) play(client *gortsplib.Client, u *base.URL) error {
+	desc, res, err := client.Describe(u)
+	if err != nil && c.set.quirk && res != nil && res.StatusCode == base.StatusNotFound {
+		desc, res, err = client.Describe(&base.URL{User: u.User, Path: u.Path, RawQuery: u.RawQuery})
+	}
+	if err != nil {
+		return err
+	}
+	if desc.BaseURL.Host == "" {
+		desc.BaseURL = u
+	}
+	found := 0
+	list := append([]streamSettings(nil), c.m.streams...) // only we change them
+	for i := len(list) - 1; i >= 0; i-- {
+		st := &list[i]
+		medi, forma := pick(desc, st)
+		if medi == nil {
+			continue
+		}
+		found++
+		st.describedBy(forma, string(res.Body))
+		if err := c.setup(client, desc.BaseURL, medi); err != nil {
+			return err
+		}
+		client.OnPacketRTP(medi, forma, func(pkt *rtp.Packet) { c.take(i, pkt) })
+	}
+	if found == 0 {
+		return errors.New("the server has none of the wanted streams")
+	}
+	c.m.plugin.mu.Lock()
+	c.m.streams = list
+	streams := c.m.engineStreams()
+	c.m.plugin.mu.Unlock()
+	c.m.src.SetStreams(streams)
+	c.heard.Store(time.Now().UnixNano())
+	_, err = client.Play(nil)
+	return err
+}
+
+// setup sets up one stream, by UDP with ports of the configured range if the
+// server does not insist on TCP.
+func (c *camera) setup(client *gortsplib.Client, u *base.URL, medi *description.Media) error {
+	g := &c.m.plugin.general
+	pairs := (int(g.portMax)-int(g.portMin)+1)/2 - 1
+	const attempts = 20
+	for i := range attempts {
+		port := 0
+		if pairs > 0 && i < attempts-1 {
+			port = int(g.portMin) + 2*rand.IntN(pairs)
+		}
+		rtcp := port + min(port, 1)
+		_, err := client.Setup(u, medi, port, rtcp)
+		var taken *net.OpError
+		if err == nil || !errors.As(err, &taken) || taken.Op != "listen" {
+			return err
+		}
+	}
+	return errors.New("no free UDP ports")
+}
+
+func (c *camera) take(i int, pkt *rtp.Packet) {
+	b, err := pkt.Marshal()
+	if err != nil {
+		return
+	}
+	c.heard.Store(time.Now().UnixNano())
+	c.m.src.Write(i, 0, b)
+}
+
+// pick finds the first stream of a kind that can be offered to viewers.
+func pick(desc *description.Session, st *streamSettings) (*description.Media, format.Format) {
+	for _, medi := range desc.Medias {
+		if string(medi.Type) != kindName(st.kind) || medi.IsBackChannel {
+			continue
+		}
+		for _, forma := range medi.Formats {
+			if knownCodec(codecOfMap(forma.RTPMap()), st.kind) != "" {
+				return medi, forma
+			}
+		}
+	}
+	return nil, nil
+}
+
+// describedBy takes over what the server says of a stream, where the settings
+// do not say otherwise.
+func (st *streamSettings) describedBy(forma format.Format, text string) {
+	st.codec = knownCodec(codecOfMap(forma.RTPMap()), st.kind)
+	if !st.ptSet {
+		st.pt = forma.PayloadType()
+	}
+	st.fmtp = fmtpIn(text, kindName(st.kind), forma.PayloadType())
+	st.sps = ""
+	for p := range strings.SplitSeq(st.fmtp, ";") {
+		if k, v, _ := strings.Cut(strings.TrimSpace(p), "="); strings.EqualFold(k, "sprop-parameter-sets") {
+			st.sps = v
+		}
+	}
+	if st.ownFmtp != "" {
+		st.fmtp = st.ownFmtp
+	}
+}
+
+// fmtpIn finds the format parameters of a payload type, as they are written.
+func fmtpIn(text, kind string, pt uint8) string {
+	prefix := fmt.Sprintf("a=fmtp:%d ", pt)
+	within := false
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "m=") {
+			within = strings.HasPrefix(line, "m="+kind+" ")
+		}
+		if within && strings.HasPrefix(line, prefix) {
+			return strings.TrimSpace(line[len(prefix):])
+		}
+	}
+	return ""
+}

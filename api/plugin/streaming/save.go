@@ -1,0 +1,198 @@
+package streaming
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"bifrons/api/config"
+	"bifrons/sdp"
+)
+
+// Why a mountpoint cannot be saved.
+var (
+	errNoFile = errors.New("streaming: only .jcfg files can be written")
+	errGone   = errors.New("streaming: the mountpoint was destroyed")
+)
+
+// saved writes a mountpoint to the file, or takes it out, and tells whether that
+// worked; a failure is logged only. Everything else in the file stays as it is.
+func (p *Plugin) saved(m *mountpoint, keep bool) bool {
+	p.file.Lock()
+	defer p.file.Unlock()
+	err := p.save(m, keep)
+	if err != nil {
+		p.gw.Logger().Error("mountpoint not saved", "mountpoint", m.id, "error", err)
+	}
+	return err == nil
+}
+
+func (p *Plugin) save(m *mountpoint, keep bool) error {
+	if !strings.HasSuffix(p.general.file, ".jcfg") {
+		return errNoFile
+	}
+	path, err := filepath.EvalSymlinks(p.general.file)
+	if err != nil {
+		return err
+	}
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	category, err := p.category(path, src, m)
+	g, gone := m.group(), m.destroyed
+	p.mu.Unlock()
+	switch {
+	case err != nil:
+		return err
+	case !keep:
+		src, err = config.RemoveCategory(src, category)
+	case gone:
+		return errGone
+	default:
+		src, err = config.SetCategory(src, category, g)
+	}
+	if err != nil {
+		return err
+	}
+	return config.Replace(path, src)
+}
+
+// category is the name of the category that a mountpoint has or is to have. p.mu
+// is held.
+func (p *Plugin) category(path string, src []byte, m *mountpoint) (string, error) {
+	nothing := func(string) ([]byte, error) { return nil, nil }
+	f, err := config.Parse(path, src, nothing)
+	if err != nil {
+		return "", err
+	}
+	for c := range f.Categories() {
+		if c.String("id") == m.id && !strings.EqualFold(c.Name, "general") {
+			return c.Name, nil
+		}
+	}
+	return m.name, nil
+}
+
+// group is the settings as the file has them. p.mu is held.
+func (m *mountpoint) group() *config.Group {
+	g := new(config.Group)
+	g.Set("type", m.kind)
+	g.Set("id", m.id)
+	g.Set("description", m.description)
+	setText(g, "metadata", m.metadata)
+	setFlag(g, "is_private", m.hidden)
+	setText(g, "secret", m.secret)
+	setText(g, "pin", m.pin)
+	switch m.kind {
+	case typeLive, typeOnDemand:
+		m.groupFile(g)
+	case typeRTP:
+		m.groupBroadcast(g)
+		list := make([]*config.Group, len(m.streams))
+		for i := range m.streams {
+			list[i] = m.streams[i].group()
+		}
+		g.SetList("media", list...)
+	case typeRTSP:
+		m.groupBroadcast(g)
+		m.groupRTSP(g)
+	}
+	return g
+}
+
+func (m *mountpoint) groupBroadcast(g *config.Group) {
+	setInt(g, "collision", int64(m.collision))
+	setInt(g, "bufferkf_ms", int64(m.bufferTime))
+	setInt(g, "bufferkf_bytes", m.bufferBytes)
+	setInt(g, "threads", int64(m.threads))
+	setInt(g, "srtpsuite", int64(m.srtpSuite))
+	setText(g, "srtpcrypto", m.srtpCrypto)
+	setFlag(g, "e2ee", m.e2ee)
+	setFlag(g, "playoutdelay_ext", m.playoutDelay)
+	setInt(g, "abscapturetime_src_ext_id", int64(m.captureTimeID))
+}
+
+func (m *mountpoint) groupFile(g *config.Group) {
+	st := &m.streams[0]
+	g.Set("filename", m.filename)
+	setFlag(g, "audio", true)
+	g.Set("video", "false")
+	g.Set("audiopt", strconv.Itoa(int(st.pt)))
+	setText(g, "audiocodec", st.codec)
+	setText(g, "audiofmtp", st.fmtp)
+}
+
+func (m *mountpoint) groupRTSP(g *config.Group) {
+	r := &m.rtsp
+	g.Set("url", r.url)
+	setText(g, "rtsp_user", r.user)
+	setText(g, "rtsp_pwd", r.password)
+	setText(g, "rtspiface", r.iface)
+	setFlag(g, "rtsp_quirk", r.quirk)
+	g.Set("rtsp_failcheck", strconv.FormatBool(r.check))
+	setFlag(g, "rtsp_notify_changes", r.notify)
+	g.Set("rtsp_reconnect_delay", strconv.Itoa(int(r.reconnect.Seconds())))
+	setInt(g, "rtsp_session_timeout", int64(r.sessionTimeout.Seconds()))
+	g.Set("rtsp_timeout", strconv.Itoa(int(r.timeout.Seconds())))
+	g.Set("rtsp_conn_timeout", strconv.Itoa(int(r.connectTimeout.Seconds())))
+	for i := range m.streams {
+		st := &m.streams[i]
+		kind := kindName(st.kind)
+		setFlag(g, kind, true)
+		if st.ptSet {
+			g.Set(kind+"pt", strconv.Itoa(int(st.pt)))
+		}
+		setText(g, kind+"fmtp", st.ownFmtp)
+	}
+}
+
+func (st *streamSettings) group() *config.Group {
+	g := new(config.Group)
+	g.Set("type", kindName(st.kind))
+	g.Set("mid", st.mid)
+	g.Set("label", st.label)
+	setText(g, "msid", st.msid)
+	setText(g, "mcast", st.multicast)
+	setText(g, "iface", st.iface)
+	g.Set("port", strconv.Itoa(st.port))
+	if st.kind == sdp.Application {
+		g.Set("datatype", st.dataType())
+		setFlag(g, "buffermsg", st.buffer)
+		return g
+	}
+	if st.rtcp {
+		g.Set("rtcpport", strconv.Itoa(st.rtcpPort))
+	}
+	g.Set("pt", strconv.Itoa(int(st.pt)))
+	g.Set("codec", st.codec)
+	setText(g, "fmtp", st.fmtp)
+	setFlag(g, "skew", st.skew)
+	setFlag(g, "simulcast", st.simulcast)
+	setInt(g, "port2", int64(st.port2))
+	setInt(g, "port3", int64(st.port3))
+	setFlag(g, "svc", st.svc)
+	setText(g, "h264sps", st.sps)
+	return g
+}
+
+func setText(g *config.Group, key, text string) {
+	if text != "" {
+		g.Set(key, text)
+	}
+}
+
+func setInt(g *config.Group, key string, n int64) {
+	if n != 0 {
+		g.Set(key, strconv.FormatInt(n, 10))
+	}
+}
+
+func setFlag(g *config.Group, key string, on bool) {
+	if on {
+		g.Set(key, "true")
+	}
+}

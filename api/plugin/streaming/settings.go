@@ -1,0 +1,362 @@
+package streaming
+
+import (
+	"strings"
+
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+	"bifrons/sfu"
+	"bifrons/sfu/media"
+)
+
+// The types of mountpoints.
+const (
+	typeRTP      = "rtp"
+	typeLive     = "live"
+	typeOnDemand = "ondemand"
+	typeRTSP     = "rtsp"
+)
+
+// settings are what a mountpoint is set up with.
+type settings struct {
+	kind        string // typeRTP, ...; fixed
+	name        string // also its category in the file
+	description string
+	metadata    string
+	hidden      bool // left out from the list
+	secret, pin string
+
+	streams []streamSettings
+	legacy  bool // described with the old fields
+
+	// Types rtp and rtsp.
+	collision     int // ms
+	bufferTime    int // ms
+	bufferBytes   int64
+	threads       int
+	srtpSuite     int
+	srtpCrypto    string
+	e2ee          bool
+	playoutDelay  bool
+	captureTimeID uint8 // of the source's abs-capture-time
+
+	filename string // types live and ondemand
+	rtsp     rtspSettings
+}
+
+// streamSettings are those of one stream of a mountpoint.
+type streamSettings struct {
+	kind             sdp.Kind
+	mid, label, msid string
+	multicast, iface string // group; interface or address to bind to
+	port, rtcpPort   int
+	rtcp             bool // there is a port for RTCP
+	pt               uint8
+	ptSet            bool   // type rtsp: not what the server says
+	codec            string // sdp.Codec.ID, "" if not known
+	fmtp             string
+	ownFmtp          string // type rtsp: instead of what the server says
+	skew             bool
+	simulcast        bool
+	port2, port3     int
+	svc              bool
+	sps              string // parameter sets for H.264, base64
+	binary           bool
+	buffer           bool   // the last message is kept
+	host             string // address of iface, once the ports are open
+}
+
+// common takes over what all types have.
+func (s *settings) common(src source, id string) {
+	s.description, _ = src.text("description")
+	s.metadata, _ = src.text("metadata")
+	s.secret, _ = src.text("secret")
+	s.pin, _ = src.text("pin")
+	s.hidden, _ = src.flag("is_private")
+	s.name, _ = src.text("name")
+	switch {
+	case s.name == "" && s.kind == typeRTSP:
+		s.name = id
+	case s.name == "":
+		s.name = "mp-" + id
+	case startsWithNumber(s.name) || s.kind == typeRTSP && s.name[0] == '0':
+		s.name = "mp-" + s.name
+	}
+	if s.description == "" {
+		s.description = s.name
+	}
+}
+
+// startsWithNumber tells whether a name starts with a number other than 0,
+// which cannot be the name of a category.
+func startsWithNumber(name string) bool {
+	name = strings.TrimLeft(name, "0")
+	return name != "" && name[0] >= '1' && name[0] <= '9'
+}
+
+// broadcast takes over what live media has.
+func (s *settings) broadcast(src source) *plugin.Error {
+	for _, f := range []struct {
+		name string
+		to   func(n int64)
+		most int64
+		code int
+	}{
+		{"collision", func(n int64) { s.collision = int(n) }, 1<<31 - 1, errCantCreate},
+		{"bufferkf_ms", func(n int64) { s.bufferTime = int(n) }, 1<<16 - 1, errCantCreate},
+		{"bufferkf_bytes", func(n int64) { s.bufferBytes = n }, 1<<32 - 1, errCantCreate},
+		{"threads", func(n int64) { s.threads = int(n) }, 1<<31 - 1, errCantCreate},
+		{"srtpsuite", func(n int64) { s.srtpSuite = int(n) }, 1<<31 - 1, errCantCreate},
+		{"abscapturetime_src_ext_id", func(n int64) { s.captureTimeID = uint8(n) }, 14, errInvalidElement},
+	} {
+		n, _ := src.number(f.name)
+		if n < 0 || n > f.most || src.wrong(f.name) {
+			return errorf(f.code, "Invalid value (%s should be at most %d)", f.name, f.most)
+		}
+		f.to(n)
+	}
+	s.srtpCrypto, _ = src.text("srtpcrypto")
+	s.e2ee, _ = src.flag("e2ee")
+	s.playoutDelay, _ = src.flag("playoutdelay_ext")
+	if s.srtpSuite != 0 && s.srtpSuite != 32 && s.srtpSuite != 80 {
+		return errorf(errCantCreate, "Can't add 'rtp' stream, invalid SRTP suite")
+	}
+	if _, err := s.srtpKey(); err != nil {
+		return err
+	}
+	return nil
+}
+
+// srtpKey is the key that the source encrypts with; nil without both settings.
+func (s *settings) srtpKey() (*sfu.SRTPKey, *plugin.Error) {
+	if s.srtpCrypto == "" || s.srtpSuite == 0 {
+		return nil, nil
+	}
+	k, err := sfu.NewSRTPKey(s.srtpSuite, s.srtpCrypto)
+	if err != nil {
+		return nil, errorf(errCantCreate, "Can't add 'rtp' stream, invalid SRTP crypto")
+	}
+	return k, nil
+}
+
+// readRTP takes over what type rtp has.
+func (s *settings) readRTP(src source) *plugin.Error {
+	if err := s.broadcast(src); err != nil {
+		return err
+	}
+	items, modern := src.list("media")
+	s.legacy = !modern
+	for _, item := range items {
+		text, _ := item.text("type")
+		kind, ok := parseKind(text)
+		if !ok {
+			return errorf(errCantCreate, "Unsupported media type in media stream")
+		}
+		mid, _ := item.text("mid")
+		st, err := readStream(item, src, kind, mid, func(key string) string { return key })
+		if err != nil {
+			return err
+		}
+		s.streams = append(s.streams, st)
+	}
+	for _, old := range legacyKinds {
+		if on, _ := src.flag(old.prefix); !on || modern {
+			continue
+		}
+		st, err := readStream(src, src, old.kind, old.mid, old.name)
+		if err != nil {
+			return err
+		}
+		s.streams = append(s.streams, st)
+	}
+	if len(s.streams) == 0 {
+		return errorf(errCantCreate, "Can't add 'rtp' stream, no audio or video have to be streamed...")
+	}
+	return nil
+}
+
+// legacyKind is a stream in the old style: its fields have a prefix.
+type legacyKind struct {
+	kind        sdp.Kind
+	prefix, mid string
+}
+
+var legacyKinds = []legacyKind{{sdp.Audio, "audio", "a"}, {sdp.Video, "video", "v"}, {sdp.Application, "data", "d"}}
+
+func (l legacyKind) name(key string) string {
+	if key == "h264sps" {
+		return key
+	}
+	return l.prefix + key
+}
+
+func parseKind(text string) (sdp.Kind, bool) {
+	for _, l := range legacyKinds {
+		if strings.EqualFold(text, l.prefix) {
+			return l.kind, true
+		}
+	}
+	return sdp.Other, false
+}
+
+// kindName is a kind of media as clients know it.
+func kindName(k sdp.Kind) string {
+	if k == sdp.Application {
+		return "data"
+	}
+	return k.String()
+}
+
+// readStream takes over the settings of one stream. name gives the name that a
+// setting has in src; whole is the mountpoint's own settings.
+func readStream(src, whole source, kind sdp.Kind, mid string, name func(string) string) (st streamSettings, err *plugin.Error) {
+	st = streamSettings{kind: kind, mid: mid, label: kindName(kind)}
+	text := func(p *string, key string) {
+		if t, ok := src.text(name(key)); ok && t != "" {
+			*p = t
+		}
+	}
+	text(&st.label, "label")
+	text(&st.msid, "msid")
+	text(&st.multicast, "mcast")
+	text(&st.iface, "iface")
+	text(&st.fmtp, "fmtp")
+	text(&st.sps, "h264sps")
+	if _, _, ok := parseMSID(st.msid); !ok {
+		st.msid = ""
+	}
+	for key, p := range map[string]*int{"port": &st.port, "rtcpport": &st.rtcpPort, "port2": &st.port2, "port3": &st.port3} {
+		n, _ := src.number(name(key))
+		if n > 1<<16-1 || src.wrong(name(key)) {
+			return st, errorf(errCantCreate, "Can't add 'rtp' stream, invalid port (%s)", name(key))
+		}
+		*p = int(n)
+	}
+	_, st.rtcp = src.number(name("rtcpport"))
+	if _, ok := src.number(name("port")); !ok {
+		return st, errorf(errCantCreate, "Can't add 'rtp' stream, missing port (%s)", name("port"))
+	}
+	if kind == sdp.Application {
+		return st, st.readData(src, whole, name)
+	}
+	return st, st.readMedia(src, name)
+}
+
+// readMedia takes over what audio and video have.
+func (st *streamSettings) readMedia(src source, name func(string) string) *plugin.Error {
+	n, ok := src.number(name("pt"))
+	if n > 127 || src.wrong(name("pt")) {
+		return errorf(errCantCreate, "Can't add 'rtp' stream, invalid payload type (%s)", name("pt"))
+	}
+	if fromFile(src) && !ok {
+		return errorf(errCantCreate, "Can't add 'rtp' stream, missing payload type (%s)", name("pt"))
+	}
+	st.pt = uint8(n)
+	codec, named := src.text(name("codec"))
+	rtpmap, mapped := src.text(name("rtpmap"))
+	switch {
+	case named:
+		st.codec = knownCodec(codec, st.kind)
+	case mapped:
+		st.codec = knownCodec(codecOfMap(rtpmap), st.kind)
+	default:
+		return errorf(errCantCreate, "Can't add 'rtp' stream, missing codec (%s)", name("codec"))
+	}
+	st.skew, _ = src.flag(name("skew"))
+	if st.kind != sdp.Video {
+		return nil
+	}
+	st.simulcast = either(src, name("simulcast"), "videosimulcast")
+	st.svc = either(src, name("svc"), "videosvc") && st.codec == sdp.VP9
+	return nil
+}
+
+// readData takes over what data has. Its own settings may be those of the
+// mountpoint, which is where they used to be looked for.
+func (st *streamSettings) readData(src, whole source, name func(string) string) *plugin.Error {
+	kind, ok := src.text(name("type"))
+	if src != whole {
+		if kind, ok = src.text("datatype"); !ok {
+			kind, ok = whole.text("datatype")
+		}
+	}
+	if ok && !strings.EqualFold(kind, "text") && !strings.EqualFold(kind, "binary") {
+		return errorf(errInvalidElement, "Invalid element (datatype can only be text or binary)")
+	}
+	st.binary = strings.EqualFold(kind, "binary")
+	st.buffer = either(src, name("buffermsg"), "databuffermsg")
+	if !st.buffer && src != whole {
+		st.buffer = either(whole, "buffermsg", "databuffermsg")
+	}
+	return nil
+}
+
+// either is a flag that is known by two names.
+func either(src source, a, b string) bool {
+	on, ok := src.flag(a)
+	if !ok {
+		on, _ = src.flag(b)
+	}
+	return on
+}
+
+// knownCodec is the id of a codec that can be offered, "" if it is none.
+func knownCodec(name string, kind sdp.Kind) string {
+	name = strings.ToLower(name)
+	c, ok := sdp.LookupCodec(name)
+	if !ok || name == sdp.RED || name == sdp.DTMF || (kind == sdp.Video) != (c.Clock == videoClock) {
+		return ""
+	}
+	return name
+}
+
+const videoClock = 90000 // Hz
+
+// codecOfMap is the name of the codec in the value of an rtpmap attribute.
+func codecOfMap(rtpmap string) string {
+	rtpmap = strings.ToLower(strings.TrimSpace(rtpmap))
+	for _, p := range []struct{ prefix, codec string }{
+		{"multiopus", sdp.Multiopus}, {"opus", sdp.Opus}, {"pcmu", sdp.PCMU}, {"pcma", sdp.PCMA}, {"g722", sdp.G722},
+		{"isac/16", sdp.ISAC16}, {"isac/32", sdp.ISAC32}, {"l16/48000", sdp.L16at48}, {"l16", sdp.L16at16},
+		{"vp8", sdp.VP8}, {"vp9", sdp.VP9}, {"h264", sdp.H264}, {"av1", sdp.AV1}, {"h265", sdp.H265},
+	} {
+		if strings.HasPrefix(rtpmap, p.prefix) {
+			return p.codec
+		}
+	}
+	return rtpmap
+}
+
+// parseMSID splits an msid in its two tokens (RFC 8830); "" has none.
+func parseMSID(msid string) (stream, track string, ok bool) {
+	const most = 64
+	if msid == "" {
+		return "", "", true
+	}
+	f := strings.Fields(msid)
+	if len(f) != 2 || len(f[0]) > most || len(f[1]) > most {
+		return "", "", false
+	}
+	return f[0], f[1], true
+}
+
+// rtpmap is the codec as in a=rtpmap, "" if it is not known.
+func (st *streamSettings) rtpmap() string {
+	c, ok := sdp.LookupCodec(st.codec)
+	if !ok {
+		return ""
+	}
+	return c.RTPMap()
+}
+
+// mediaCodec is the codec as the engine has it.
+func (st *streamSettings) mediaCodec() media.Codec {
+	c, ok := sdp.LookupCodec(st.codec)
+	if !ok {
+		c.Clock = 48000
+		if st.kind == sdp.Video {
+			c.Clock = videoClock
+		}
+	}
+	return media.Codec{Name: media.ParseCodecName(c.Name), PayloadType: st.pt, ClockRate: uint32(c.Clock)}
+}

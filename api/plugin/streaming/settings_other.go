@@ -1,0 +1,130 @@
+package streaming
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"time"
+
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+	"bifrons/sfu"
+)
+
+// readFile takes over what types live and ondemand have. Their one stream has
+// neither mid nor msid.
+func (s *settings) readFile(src source) *plugin.Error {
+	cant := func(text string) *plugin.Error {
+		return errorf(errCantCreate, "Can't add '%s' stream, %s", s.kind, text)
+	}
+	s.filename, _ = src.text("filename")
+	audio, _ := src.flag("audio")
+	video, _ := src.flag("video")
+	st := streamSettings{kind: sdp.Audio, label: "audio"}
+	switch {
+	case s.filename == "":
+		return cant("missing filename")
+	case strings.Contains(s.filename, "../"):
+		return cant("invalid filename '" + s.filename + "'")
+	case video || !audio:
+		return cant("only audio files are supported")
+	case strings.HasSuffix(s.filename, ".alaw"):
+		st.codec, st.pt = sdp.PCMA, 8
+	case strings.HasSuffix(s.filename, ".mulaw"):
+		st.codec = sdp.PCMU
+	case strings.HasSuffix(s.filename, ".opus"):
+		if err := st.readMedia(src, legacyKinds[0].name); err != nil {
+			return err
+		}
+		if st.codec != sdp.Opus {
+			return cant("opus file without the codec opus")
+		}
+		st.fmtp, _ = src.text("audiofmtp")
+	default:
+		return cant("unsupported format (we only support Opus, raw mu-Law and a-Law files)")
+	}
+	c, err := openClip(s.filename)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return cant("no such file '" + s.filename + "'\n")
+	case err != nil:
+		return cant(err.Error())
+	}
+	_ = c.Close()
+	s.streams = []streamSettings{st}
+	return nil
+}
+
+// rtspSettings are those of the type rtsp.
+type rtspSettings struct {
+	url            string
+	user, password string
+	iface          string
+	quirk          bool // ask for the path only where the URL is not found
+	check          bool // creating fails if the server cannot be reached
+	notify         bool // viewers hear of lost and new connections
+	reconnect      time.Duration
+	sessionTimeout time.Duration // 0 = the server's
+	timeout        time.Duration // of a request
+	connectTimeout time.Duration
+}
+
+// readRTSP takes over what type rtsp has. What the streams carry is told by the
+// server.
+func (s *settings) readRTSP(src source) *plugin.Error {
+	if err := s.broadcast(src); err != nil {
+		return err
+	}
+	r := &s.rtsp
+	r.url, _ = src.text("url")
+	r.user, _ = src.text("rtsp_user")
+	r.password, _ = src.text("rtsp_pwd")
+	r.iface, _ = src.text("rtspiface")
+	r.quirk, _ = src.flag("rtsp_quirk")
+	r.notify, _ = src.flag("rtsp_notify_changes")
+	r.check = true
+	for _, name := range []string{"rtsp_failcheck", "rtsp_check"} {
+		if on, ok := src.flag(name); ok {
+			r.check = on
+		}
+	}
+	for _, f := range []struct {
+		name string
+		to   *time.Duration
+		def  int64
+	}{
+		{"rtsp_reconnect_delay", &r.reconnect, 5},
+		{"rtsp_session_timeout", &r.sessionTimeout, 0},
+		{"rtsp_timeout", &r.timeout, 10},
+		{"rtsp_conn_timeout", &r.connectTimeout, 5},
+	} {
+		n, ok := src.number(f.name)
+		if !ok || n > 1<<31-1 {
+			n = f.def
+		}
+		*f.to = time.Duration(n) * time.Second
+	}
+	for _, old := range legacyKinds[:2] {
+		if on, _ := src.flag(old.prefix); !on {
+			continue
+		}
+		st := streamSettings{kind: old.kind, mid: old.mid, label: "RTSP " + old.prefix}
+		n, ok := src.number(old.name("pt"))
+		if n > 127 {
+			return errorf(errCantCreate, "Can't add 'rtsp' stream, invalid payload type (%s)", old.name("pt"))
+		}
+		st.pt, st.ptSet = uint8(n), ok
+		st.ownFmtp, _ = src.text(old.name("fmtp"))
+		s.streams = append(s.streams, st)
+	}
+	switch {
+	case len(s.streams) == 0:
+		return errorf(errCantCreate, "Can't add 'rtsp' stream, no audio or video have to be streamed...")
+	case r.url == "":
+		return errorf(errCantCreate, "Can't add 'rtsp' stream, missing url")
+	}
+	if _, err := sfu.BindTo("", r.iface); err != nil {
+		return errorf(errCantCreate, "Can't add 'rtsp' stream, %v", err)
+	}
+	return nil
+}

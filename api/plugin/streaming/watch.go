@@ -1,0 +1,301 @@
+package streaming
+
+import (
+	"strings"
+
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+)
+
+// watch makes a handle a viewer of a mountpoint. Either the client offers, or
+// is offered what there is.
+func (h *handle) watch(r *plugin.Request, w *json.Writer) plugin.Response {
+	wanted, err := parseWatch(r.Body)
+	if err != nil {
+		return failed(err)
+	}
+	p := h.plugin
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m, err := p.find(r.Body)
+	if err == nil {
+		err = authorize(r.Body, "pin", m.pin)
+	}
+	if err == nil {
+		err = h.mayWatch(m, wanted.restart, r.JSEP)
+	}
+	if err != nil {
+		return failed(err)
+	}
+	if r.JSEP != nil {
+		return h.watchOffered(m, r.JSEP, w)
+	}
+	return h.watchOffering(m, wanted, w)
+}
+
+// wish is what a client asks for when it watches.
+type wish struct {
+	mids     []string // in lower case; none = all
+	without  map[sdp.Kind]bool
+	want     [numLayers]int8
+	fallback int64
+	restart  bool
+}
+
+func parseWatch(body *json.Value) (wish, *plugin.Error) {
+	x := wish{without: make(map[sdp.Kind]bool)}
+	for _, v := range json.Array(body.Get("media")) {
+		mid, ok := json.String(v)
+		if !ok {
+			return x, errorf(errInvalidElement, "Invalid element in the media array (not a string)")
+		}
+		x.mids = append(x.mids, strings.ToLower(mid))
+	}
+	for _, old := range legacyKinds {
+		if v := body.Get("offer_" + old.prefix); json.IsBool(v) && !json.True(v) {
+			x.without[old.kind] = true
+		}
+	}
+	for i, name := range layerNames {
+		x.want[i] = highest
+		if n, ok := json.Int(body.Get(name)); ok {
+			x.want[i] = int8(min(n, highest))
+		}
+	}
+	x.fallback, _ = json.Int(body.Get("fallback"))
+	x.restart = json.True(body.Get("restart"))
+	return x, nil
+}
+
+// includes tells whether a client wants a stream.
+func (x *wish) includes(st *streamSettings) bool {
+	if x.without[st.kind] {
+		return false
+	}
+	for _, mid := range x.mids {
+		if strings.EqualFold(mid, st.mid) {
+			return true
+		}
+	}
+	return len(x.mids) == 0
+}
+
+// mayWatch tells whether a handle can watch a mountpoint now. p.mu is held.
+func (h *handle) mayWatch(m *mountpoint, restart bool, j *plugin.JSEP) *plugin.Error {
+	switch {
+	case j != nil && j.SDP.Type != sdp.TypeOffer:
+		return errorf(errInvalidSDP, "Invalid JSEP type (should be an offer)")
+	case h.watching == nil && restart && j == nil:
+		return errorf(errNoSuchMountpoint, "Can't restart: not on a mountpoint")
+	case h.watching == nil:
+		return nil
+	case h.watching != m || j != nil || h.answers || !h.up || h.stopping:
+		return errorf(errInvalidState, "Already watching mountpoint %s", h.watching.id)
+	case h.offered:
+		return errorf(errInvalidState, "Already renegotiating mountpoint %s", m.id)
+	}
+	return nil
+}
+
+// watchOffering makes an offer of what the client wants. p.mu is held.
+func (h *handle) watchOffering(m *mountpoint, x wish, w *json.Writer) plugin.Response {
+	fresh := h.watching == nil
+	lines := h.lines
+	if !x.restart || fresh {
+		lines = h.choose(m, x)
+		if !active(lines) && len(x.without) > 0 {
+			return fail(errInvalidRequest, "Can't offer an SDP with no audio, video or data")
+		}
+	}
+	if fresh {
+		if err := h.join(m); err != nil {
+			return failed(err)
+		}
+	}
+	h.lines = lines
+	h.offered = true
+	h.version++
+	h.sync()
+	status := "preparing"
+	if x.restart {
+		status = "updating"
+	}
+	writeStatus(w, status)
+	return plugin.Response{JSEP: &plugin.JSEP{SDP: h.offer(), E2EE: m.e2ee, Restart: x.restart}, After: h.unlessJoined}
+}
+
+// choose is the m-lines for what a client wants. Those that there are stay in
+// their places. p.mu is held.
+func (h *handle) choose(m *mountpoint, x wish) []*line {
+	lines := append([]*line(nil), h.lines...)
+	for _, l := range lines {
+		l.active = false
+	}
+	data := false
+	for i := range m.streams {
+		st := &m.streams[i]
+		if !x.includes(st) || st.kind != sdp.Application && st.codec == "" || st.kind == sdp.Application && data {
+			continue
+		}
+		data = data || st.kind == sdp.Application
+		l := lineOf(lines, i)
+		if l == nil {
+			l = newLine(st.kind, st.mid, i)
+			lines = append(lines, l)
+		}
+		l.active = true
+		l.want, l.fallback = x.want, x.fallback
+	}
+	return lines
+}
+
+func lineOf(lines []*line, stream int) *line {
+	for _, l := range lines {
+		if l.stream == stream {
+			return l
+		}
+	}
+	return nil
+}
+
+func active(lines []*line) bool {
+	for _, l := range lines {
+		if l.active {
+			return true
+		}
+	}
+	return false
+}
+
+// join makes the handle a viewer. p.mu is held.
+func (h *handle) join(m *mountpoint) *plugin.Error {
+	if m.kind == typeOnDemand {
+		player, err := m.newPlayer()
+		if err != nil {
+			return errorf(errUnknown, "Can't play the file: %v", err)
+		}
+		h.player = player
+	}
+	h.watching = m
+	m.viewers[h] = struct{}{}
+	return nil
+}
+
+// unlessJoined takes the viewer away again if its offer could not be made.
+func (h *handle) unlessJoined() {
+	if h.host.Peer() == nil {
+		h.leave()
+	}
+}
+
+// offer describes the m-lines. p.mu is held.
+func (h *handle) offer() *sdp.Description {
+	m := h.watching
+	o := sdp.OfferOptions{Name: "Mountpoint " + m.id, Version: h.version}
+	for _, l := range h.lines {
+		s := sdp.OfferSection{Kind: l.kind, MID: l.mid, Direction: sdp.SendOnly}
+		if !l.active {
+			s.Direction = sdp.Inactive
+		}
+		if st := h.stream(l); st != nil && l.kind != sdp.Application {
+			s.Codec, s.PT, s.Fmtp = st.codec, st.pt, st.fmtp
+			s.Stream, s.Track, _ = parseMSID(st.msid)
+			s.Extensions = m.extensions()
+		}
+		o.Sections = append(o.Sections, s)
+	}
+	return sdp.Offer(o)
+}
+
+// extensions are the RTP header extensions to offer.
+func (m *mountpoint) extensions() []sdp.Extension {
+	list := []sdp.Extension{{URI: sdp.URIMID}, {URI: sdp.URIAbsSendTime}}
+	if m.captureTimeID != 0 {
+		list = append(list, sdp.Extension{URI: sdp.URIAbsCaptureTime})
+	}
+	if m.playoutDelay {
+		list = append(list, sdp.Extension{URI: sdp.URIPlayoutDelay})
+	}
+	return list
+}
+
+// watchOffered answers a client's offer: each m-line gets the first stream of
+// its kind, of those that are left, whose codec it lists. p.mu is held.
+func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, w *json.Writer) plugin.Response {
+	if err := h.join(m); err != nil {
+		return failed(err)
+	}
+	h.answers = true
+	used := make(map[int]bool)
+	uris := make([]string, 0, 4)
+	for _, e := range append(m.extensions(), sdp.Extension{URI: sdp.URIAbsCaptureTime}, sdp.Extension{URI: sdp.URIPlayoutDelay}) {
+		uris = append(uris, e.URI)
+	}
+	h.lines = make([]*line, len(j.SDP.Sections))
+	for i := range h.lines {
+		s := &j.SDP.Sections[i]
+		h.lines[i] = newLine(s.Kind, s.MID, -1)
+		h.lines[i].active = false
+	}
+	d := sdp.Answer(j.SDP, sdp.AnswerOptions{Name: "Mountpoint " + m.id, Choose: func(i int, s *sdp.Section) sdp.SectionChoice {
+		n := m.match(s, used)
+		if n < 0 {
+			return sdp.SectionChoice{Reject: true}
+		}
+		used[n] = true
+		l := h.lines[i]
+		l.stream, l.active, l.ready = n, true, true
+		st := &m.streams[n]
+		c := sdp.SectionChoice{NoReceive: true, Codecs: []string{st.codec}, Extensions: uris}
+		if l.kind != sdp.Application {
+			c.Stream, c.Track, _ = parseMSID(st.msid)
+			c.Fmtp = st.fmtp
+		}
+		return c
+	}})
+	for i := range d.Sections {
+		if d.Sections[i].Rejected() {
+			h.lines[i].stream, h.lines[i].active, h.lines[i].ready = -1, false, false
+		}
+	}
+	writeStatus(w, "starting")
+	h.notifyStatus("starting", m.id)
+	return plugin.Response{JSEP: &plugin.JSEP{SDP: d, E2EE: m.e2ee}, After: h.unlessJoined}
+}
+
+// match finds a stream for an offered m-line, -1 if there is none.
+func (m *mountpoint) match(s *sdp.Section, used map[int]bool) int {
+	if s.Direction == sdp.SendOnly || s.Direction == sdp.Inactive {
+		return -1
+	}
+	for i := range m.streams {
+		st := &m.streams[i]
+		if used[i] || st.kind != s.Kind {
+			continue
+		}
+		if _, ok := s.FindCodec(st.codec, ""); ok || s.Kind == sdp.Application {
+			return i
+		}
+	}
+	return -1
+}
+
+// answer takes a client's answer: what it accepts is relayed from now on. p.mu
+// is held.
+func (h *handle) answer(j *plugin.JSEP) *plugin.Error {
+	switch {
+	case j == nil:
+		return nil
+	case j.SDP.Type != sdp.TypeAnswer:
+		return errorf(errInvalidSDP, "Invalid JSEP type (should be an answer)")
+	}
+	h.offered = false
+	for i, l := range h.lines {
+		l.ready = l.active && i < len(j.SDP.Sections) && !j.SDP.Sections[i].Rejected()
+		if l.kind != sdp.Application {
+			l.ready = l.ready && j.SDP.Sections[i].Direction.Receives()
+		}
+	}
+	return nil
+}
