@@ -207,7 +207,8 @@ type sink struct {
 	list []janus.Notification
 }
 
-func (s *sink) Info() plugin.Info { return plugin.Info{Package: "janus.eventhandler.test"} }
+func (s *sink) Info() plugin.Info                 { return plugin.Info{Package: "janus.eventhandler.test"} }
+func (s *sink) Takes(janus.NotificationType) bool { return true }
 func (s *sink) Notify(n *janus.Notification) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

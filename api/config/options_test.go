@@ -28,8 +28,12 @@ func TestParseArgs(t *testing.T) {
 		{"-C -F", Options{ConfigFile: "-F"}},
 		{"--config=", Options{}},
 		{"-H /w --log-stdout", Options{WorkingFolder: "/w", LogStdout: true}},
+		{"--drain-timeout 60", Options{DrainTimeout: time.Minute}},
 	}
 	for _, tt := range tests {
+		if !strings.Contains(tt.args, "drain") {
+			tt.want.DrainTimeout = defaultDrain
+		}
 		got, err := ParseArgs(strings.Fields(tt.args))
 		if err != nil {
 			t.Errorf("%q: %v", tt.args, err)
@@ -44,18 +48,19 @@ func TestParseArgs(t *testing.T) {
 
 func TestParseArgsErrors(t *testing.T) {
 	for args, want := range map[string]string{
-		"-z":         `unknown option "-z"`,
-		"-Dz":        `unknown option "-z"`,
-		"--foo":      `unknown option "--foo"`,
-		"--foo=1":    `unknown option "--foo"`,
-		"--=1":       `unknown option "--"`,
-		"--ice":      "option --ice can be --ice-enforce-list, --ice-ignore-list, --ice-lite or --ice-tcp",
-		"--daemon=1": "option --daemon takes no argument",
-		"--config":   "option --config needs an argument FILE",
-		"-DC":        "option -C needs an argument FILE",
-		"x":          `unexpected argument "x"`,
-		"-":          `unexpected argument "-"`,
-		"-D -- x":    `unexpected argument "x"`,
+		"-z":                 `unknown option "-z"`,
+		"-Dz":                `unknown option "-z"`,
+		"--foo":              `unknown option "--foo"`,
+		"--foo=1":            `unknown option "--foo"`,
+		"--=1":               `unknown option "--"`,
+		"--ice":              "option --ice can be --ice-enforce-list, --ice-ignore-list, --ice-lite or --ice-tcp",
+		"--daemon=1":         "option --daemon takes no argument",
+		"--config":           "option --config needs an argument FILE",
+		"-DC":                "option -C needs an argument FILE",
+		"x":                  `unexpected argument "x"`,
+		"-":                  `unexpected argument "-"`,
+		"-D -- x":            `unexpected argument "x"`,
+		"--drain-timeout=5m": `option --drain-timeout needs a number of seconds, not "5m"`,
 	} {
 		if _, err := ParseArgs(strings.Fields(args)); err == nil || err.Error() != want {
 			t.Errorf("%q: %v, want %s", args, err, want)
@@ -195,8 +200,8 @@ func TestUsage(t *testing.T) {
 }
 
 func TestOptionTable(t *testing.T) {
-	// Those of Janus 1.4.1, help and demos.
-	if len(optionTable) != 43+2 {
+	// Those of Janus 1.4.1, help, demos and drain-timeout.
+	if len(optionTable) != 43+3 {
 		t.Errorf("%d options", len(optionTable))
 	}
 	shorts, longs := map[byte]bool{}, map[string]bool{}

@@ -26,7 +26,7 @@ type relay struct {
 func newRelay(t testing.TB, to int) *relay {
 	t.Helper()
 	r := &relay{
-		conn: listenUDP(t), to: &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: to},
+		conn: listenUDP(t, "127.0.0.1"), to: &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: to},
 		random: rand.New(rand.NewPCG(1, uint64(to))), clients: map[netip.AddrPort]*net.UDPConn{},
 	}
 	r.running.Go(r.fromClients)

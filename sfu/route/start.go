@@ -90,9 +90,12 @@ func (t *Track) replay(now mono.Time, s *Subscription) {
 	if t.start.early {
 		return
 	}
+	since := s.since
+	s.since = mono.Never // all of it comes from here
 	for i := range t.start.packets {
 		s.forward(now, &t.start.packets[i])
 	}
+	s.since = since
 	if len(t.start.packets) > 0 && t.start.full {
 		s.open, s.rebase = false, true
 	}

@@ -149,13 +149,18 @@ func (s *Subscription) SetTarget(now mono.Time, t media.Layer, fallback time.Dur
 	}
 }
 
+// arrive takes a packet that has just come.
+func (s *Subscription) arrive(now mono.Time, p *Packet) {
+	if p.Resumed && p.SSRC == s.ssrc && p.Encoding == s.encoding {
+		s.open, s.rebase = false, true
+	}
+	s.forward(now, p)
+}
+
 // forward decides on one packet of the track and sends it on.
 func (s *Subscription) forward(now mono.Time, p *Packet) {
 	if s.paused {
 		return
-	}
-	if p.Resumed && p.SSRC == s.ssrc && p.Encoding == s.encoding {
-		s.open, s.rebase = false, true
 	}
 	c := s.choose(now, p)
 	if c.keyframe {

@@ -114,7 +114,7 @@ func (t *Track) Flush(now mono.Time) {
 		t.next = 0
 		for _, p := range t.pending {
 			t.next++
-			s.forward(now, p)
+			s.arrive(now, p)
 		}
 	}
 	clear(t.pending)
