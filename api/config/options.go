@@ -293,7 +293,7 @@ func findLong(name string) (*option, error) {
 
 // Usage writes the help.
 func Usage(w io.Writer) {
-	fmt.Fprint(w, "bifrons, a WebRTC server that speaks the Janus API\n\nUsage: bifrons [options]\n\n")
+	fmt.Fprint(w, "bifrons, a WebRTC server that speaks the Janus API\n\nUsage: bifrons [options]          run the server\n       bifrons check [options]    read the configuration, say what is wrong with it\n       bifrons doctor [options]   try what the server needs of machine and network\n\n")
 	for i := range optionTable {
 		opt := &optionTable[i]
 		left := "      "

@@ -23,6 +23,10 @@ func main() {
 
 // run is the program; it returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
+	command := ""
+	if len(args) > 0 && (args[0] == "check" || args[0] == "doctor") {
+		command, args = args[0], args[1:]
+	}
 	opt, err := config.ParseArgs(args)
 	if err != nil {
 		fmt.Fprintf(stdout, "bifrons: %v\nTry --help.\n", err)
@@ -36,6 +40,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case opt.Version:
 		config.Banner(stdout, commit, compiled)
 		return 0
+	case command == "check":
+		return check(opt, stdout)
+	case command == "doctor":
+		return doctor(opt, stdout)
 	}
 	cfg, problems := config.Load(opt)
 	log, err := openLog(&cfg.Server.General, stdout)

@@ -240,6 +240,15 @@ func familyName(family int) string {
 // Port returns the local port.
 func (c *Conn) Port() uint16 { return c.port }
 
+// RecvBuffer is the size of the kernel's receive buffer in bytes, 0 = unknown.
+func (c *Conn) RecvBuffer() int {
+	n := 0
+	_ = c.raw.Control(func(fd uintptr) {
+		n, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
+	})
+	return n / 2 // the kernel counts its own needs as well (socket(7))
+}
+
 // GSO tells whether the kernel cuts segmented messages (UDP_SEGMENT). It may
 // turn false while sending.
 func (c *Conn) GSO() bool { return c.gso.Load() }

@@ -96,6 +96,9 @@ func isAddrInUse(err error) bool { return errors.Is(err, syscall.EADDRINUSE) || 
 // Port returns the local port.
 func (c *Conn) Port() uint16 { return c.port }
 
+// RecvBuffer is the size of the kernel's receive buffer in bytes, 0 = unknown.
+func (c *Conn) RecvBuffer() int { return 0 }
+
 // GSO tells whether the kernel cuts segmented messages: not on this system.
 func (c *Conn) GSO() bool { return false }
 

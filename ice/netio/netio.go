@@ -21,9 +21,9 @@ const (
 // batchSize is the number of datagrams that one system call moves at most.
 const batchSize = 64
 
-// defaultBuffer is the size of the socket buffers in bytes. A shard's worth of
+// DefaultBuffer is the size of the socket buffers in bytes. A shard's worth of
 // video is some 100 Mbit/s, of which this holds 300 ms.
-const defaultBuffer = 4 << 20
+const DefaultBuffer = 4 << 20
 
 // Config describes a socket.
 type Config struct {
@@ -186,7 +186,7 @@ func bufferSize(wanted int) int {
 	case wanted < 0:
 		return 0
 	case wanted == 0:
-		return defaultBuffer
+		return DefaultBuffer
 	}
 	return wanted
 }
