@@ -37,7 +37,7 @@ staticcheck:
 		echo 'skipped: staticcheck (not installed, and cannot be downloaded)'; \
 	fi
 
-tools: # what the tests in Chromium need
+tools: # what the end-to-end tests need
 	@sh .ci/tools
 
 fuzz: ## run every fuzz target for FUZZTIME (30s), one after the other
