@@ -172,8 +172,9 @@ const (
 	lastPause  = 100 * time.Millisecond
 )
 
-// write sends one packet. The kernel does not tell when a client that is not
-// connected has room, so it is asked again and again.
+// write sends one packet. The kernel does not tell when a client has room, so
+// it is asked again and again. What waits for a client that has connected its
+// socket is bounded by our send buffer only, which all clients share.
 func (p *peer) write(msg []byte) error {
 	deadline := time.Now().Add(writeTimeout)
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {

@@ -234,12 +234,31 @@ func TestTimeoutClosesConnection(t *testing.T) {
 	}
 }
 
+// slowClient is one that reads nothing. A datagram client is not connected:
+// only then does the kernel bound what waits for it.
+func (r *rig) slowClient() janus.Conn {
+	r.Helper()
+	if r.typ == SeqPacket {
+		_, conn := r.established()
+		return conn
+	}
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(r.TempDir(), "slow"), Net: "unixgram"})
+	if err != nil {
+		r.Fatal(err)
+	}
+	r.Cleanup(func() { c.Close() })
+	if _, err := c.WriteToUnix([]byte("{}"), &net.UnixAddr{Name: r.path, Net: "unixgram"}); err != nil {
+		r.Fatal(err)
+	}
+	return wait(r.T, r.core.conns)
+}
+
 // TestSlowClient has one client that reads nothing: the others must not notice,
 // and its queue must not grow without end.
 func TestSlowClient(t *testing.T) {
 	bothTypes(t, func(t *testing.T, typ Type) {
 		r := start(t, typ, Config{})
-		_, slow := r.established()
+		slow := r.slowClient()
 		quick, conn := r.established()
 		event := []byte(`{"x":"` + strings.Repeat("z", 10_000) + `"}`)
 		for range 2 * maxBytes / len(event) {
