@@ -74,6 +74,9 @@ const (
 	EventDataReady       = peer.EventDataReady
 	EventKeyframeRequest = peer.EventKeyframeRequest
 	EventAudioLevel      = peer.EventAudioLevel
+	EventICEState        = peer.EventICEState
+	EventSelectedPair    = peer.EventSelectedPair
+	EventDTLSState       = peer.EventDTLSState
 
 	ReasonICEFailed   = peer.ReasonICEFailed
 	ReasonDTLSAlert   = peer.ReasonDTLSAlert

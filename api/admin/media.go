@@ -3,7 +3,6 @@ package admin
 import (
 	"cmp"
 	"slices"
-	"time"
 
 	"bifrons/api/janus"
 	"bifrons/api/json"
@@ -183,18 +182,6 @@ func writeCodecs(w *json.Writer, s *peer.Section, d *janus.SectionDescription) {
 	w.End()
 }
 
-// clockRate is that of a section's timestamps.
-func clockRate(s *peer.Section) uint32 {
-	rate := cmp.Or(s.Received[0].ClockRate, s.Sent.ClockRate)
-	if rate == 0 && len(s.Codecs) > 0 {
-		rate = s.Codecs[0].ClockRate
-	}
-	if rate == 0 && s.Kind == media.Video {
-		rate = 90000
-	}
-	return cmp.Or(rate, 48000)
-}
-
 var rtcpNames = [media.MaxEncodings]string{"main", "sim1", "sim2"}
 
 func writeRTCP(w *json.Writer, s *peer.Section) {
@@ -212,14 +199,14 @@ func writeRTCP(w *json.Writer, s *peer.Section) {
 			in.Link, in.Media = 100, 100
 		}
 		w.Object(rtcpNames[i])
-		w.Uint("base", uint64(clockRate(s)))
+		w.Uint("base", uint64(s.Rate()))
 		if i == 0 {
-			w.Int("rtt", milliseconds(out.RTT))
+			w.Int("rtt", janus.Milliseconds(out.RTT))
 		}
 		w.Int("lost", int64(in.Lost))
 		w.Int("lost-by-remote", int64(out.Lost))
-		w.Int("jitter-local", milliseconds(in.Jitter))
-		w.Int("jitter-remote", milliseconds(out.Jitter))
+		w.Int("jitter-local", janus.Milliseconds(in.Jitter))
+		w.Int("jitter-remote", janus.Milliseconds(out.Jitter))
 		w.Int("in-link-quality", int64(in.Link))
 		w.Int("in-media-link-quality", int64(in.Media))
 		w.Int("out-link-quality", int64(out.Link))
@@ -227,15 +214,6 @@ func writeRTCP(w *json.Writer, s *peer.Section) {
 		w.End()
 	}
 	w.End()
-}
-
-// milliseconds rounds up what is shorter than one, so that it does not look
-// like nothing.
-func milliseconds(d time.Duration) int64 {
-	if d > 0 && d < time.Millisecond {
-		return 1
-	}
-	return d.Milliseconds()
 }
 
 // writeIn writes what came. NACKs there are those that came, too.

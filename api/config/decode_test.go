@@ -195,3 +195,21 @@ func TestDisabled(t *testing.T) {
 		}
 	}
 }
+
+func TestDecodeEmbedded(t *testing.T) {
+	type Common struct {
+		Enabled bool   `cfg:"enabled"`
+		Name    string `cfg:"name"`
+	}
+	var got struct {
+		Common
+		Port uint16 `cfg:"port" range:"1..65535"`
+	}
+	f, err := Parse("x.jcfg", []byte(`general: { enabled = true; name = "n"; port = 7 }`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if problems := Decode(f.Category("general"), &got); problems != nil || !got.Enabled || got.Name != "n" || got.Port != 7 {
+		t.Errorf("%v %+v", problems, got)
+	}
+}

@@ -153,7 +153,6 @@ var pending = []string{
 	"nat.ice_tcp", "nat.turn_server", "nat.turn_port", "nat.turn_type", "nat.turn_user", "nat.turn_pwd",
 	"nat.turn_rest_api", "nat.turn_rest_api_key", "nat.turn_rest_api_method", "nat.turn_rest_api_timeout",
 	"nat.allow_force_relay",
-	"events.broadcast", "events.stats_period", "events.combine_media_stats", "events.disable",
 	"http:general.mhd_debug", "http:certificates.ciphers",
 	"websockets:general.ws_logging", "websockets:certificates.ciphers",
 	"--cwd-path", "--log-stdout",

@@ -58,6 +58,12 @@ type Config struct {
 	// written.
 	ProtectedFolders []string
 
+	// StatsPeriod is the time between statistics of a connection's media for
+	// event handlers, 0 = none; CombineStats puts those of all its media into
+	// one event.
+	StatsPeriod  time.Duration
+	CombineStats bool
+
 	// What follows is only shown in server_info.
 
 	CommitHash, CompileTime string

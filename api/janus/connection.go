@@ -33,6 +33,7 @@ type connection struct {
 	started  time.Time // when the client's transport was first applied, or zero
 	complete bool      // the client has no more candidates
 	text     string    // our last description as it was sent
+	pair     string    // that event handlers know of; for the executor
 
 	local  *sdp.Description // our last description, without transport
 	remote *sdp.Description // the client's last one that was applied
@@ -96,6 +97,7 @@ func (h *Handle) newConnection(controlling bool) (*connection, error) {
 		peer.SetCapture(f)
 	}
 	h.conn = c
+	h.notifyICE("gathering")
 	return c, nil
 }
 
@@ -110,6 +112,12 @@ func (c *connection) PeerData(label, protocol string, binary bool, payload []byt
 func (c *connection) PeerEvent(e sfu.Event) {
 	if c.h.gone.Load() {
 		return
+	}
+	switch e.Kind {
+	case sfu.EventICEState, sfu.EventSelectedPair, sfu.EventDTLSState:
+		if !c.h.core.Notifies(NotifyWebRTC) {
+			return
+		}
 	}
 	run := func() {
 		if !c.h.gone.Load() {
@@ -156,6 +164,8 @@ func (c *connection) event(e sfu.Event) {
 		h.pushing.Lock()
 		c.sendCandidates(mid)
 		h.pushing.Unlock()
+	case sfu.EventICEState, sfu.EventSelectedPair, sfu.EventDTLSState:
+		c.notifyTransport(e)
 	case sfu.EventDataReady:
 		h.ph.DataReady()
 	case sfu.EventMedia:
@@ -210,6 +220,7 @@ func (c *connection) closed(reason string) {
 	if !h.gone.Load() {
 		h.sendHangup(reason)
 	}
+	c.notifyStatistics()
 	h.notifyConnection("hangup", reason)
 }
 

@@ -61,6 +61,10 @@ func New(cfg Config) *Core {
 	c.accepting.Store(true)
 	c.timeout.Store(int64(cfg.SessionTimeout))
 	c.tasks.Go(c.watchdog)
+	c.tasks.Go(c.notifyStatus)
+	if cfg.StatsPeriod > 0 {
+		c.tasks.Go(c.notifyStatistics)
+	}
 	return c
 }
 

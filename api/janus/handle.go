@@ -197,6 +197,8 @@ func (h *Handle) end(silent bool) {
 	}
 	h.mu.Unlock()
 	if conn != nil {
+		conn.notifyStatistics()
+		h.notifyConnection("hangup", "Detach")
 		conn.peer.Close("Detach")
 		close(conn.done)
 	}

@@ -24,7 +24,7 @@ const (
 	NotifyCore      NotificationType = 256
 )
 
-// Subtypes of NotifyWebRTC and NotifyMedia.
+// Subtypes of NotifyWebRTC, NotifyMedia and NotifyCore.
 const (
 	SubICEState        = 1
 	SubLocalCandidate  = 2
@@ -36,6 +36,9 @@ const (
 	SubMediaState = 1
 	SubSlowLink   = 2
 	SubStatistics = 3
+
+	SubCoreStatus   = 1
+	SubCoreShutdown = 2
 )
 
 // Notification is one event for event handlers.

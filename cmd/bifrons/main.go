@@ -78,6 +78,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	sig := s.serve(signals, func() (*config.Config, []config.Problem) { return config.Load(opt) })
 	log.Logger().Info("stopping", "signal", sig.String())
 	tellSystemd("STOPPING=1")
+	if number, ok := sig.(syscall.Signal); ok {
+		s.signal = int(number)
+	}
 	if sig == syscall.SIGTERM {
 		s.drain(opt.DrainTimeout, signals)
 	}

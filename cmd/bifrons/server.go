@@ -16,6 +16,7 @@ import (
 	"bifrons/api/admin"
 	"bifrons/api/auth"
 	"bifrons/api/config"
+	"bifrons/api/event"
 	"bifrons/api/janus"
 	"bifrons/api/json"
 	"bifrons/api/log"
@@ -43,6 +44,8 @@ type server struct {
 	ws     *websockets.Server
 	unix   *pfunix.Server
 	out    *log.Log
+	events []*event.Outlet
+	signal int // that ends it, for event handlers
 
 	certificateAt time.Time // when the certificate for DTLS was written
 }
@@ -66,6 +69,7 @@ func start(cfg *config.Config, demos string, out *log.Log) (s *server, err error
 		return s, err
 	}
 	s.core = janus.New(s.coreConfig(media))
+	s.startEvents()
 	for _, p := range s.plugins() {
 		if cfg.Server.Plugins.Disabled(shortName(p.Info().Package)) {
 			continue
@@ -76,7 +80,11 @@ func start(cfg *config.Config, demos string, out *log.Log) (s *server, err error
 	}
 	s.admin = admin.New(s.core, s.adminConfig(out))
 	s.core.SetAdmin(s.admin)
-	return s, s.startTransports(demos)
+	if err := s.startTransports(demos); err != nil {
+		return s, err
+	}
+	s.core.NotifyStarted()
+	return s, nil
 }
 
 func (s *server) adminConfig(out *log.Log) admin.Config {
@@ -205,6 +213,8 @@ func (s *server) coreConfig(media sfu.Config) janus.Config {
 		CandidatesTimeout: c.General.CandidatesTimeout,
 		FullTrickle:       c.NAT.FullTrickle,
 		OpaqueIDInAPI:     c.General.OpaqueIDInAPI,
+		StatsPeriod:       c.Events.StatsPeriod,
+		CombineStats:      c.Events.CombineMediaStats,
 		ProtectedFolders:  c.General.ProtectedFolders,
 		CommitHash:        commit,
 		CompileTime:       compiled,
@@ -325,6 +335,7 @@ func (s *server) httpConfig(demos string) (http.Config, error) {
 		MaxConns:    g.ConnectionLimit,
 		Layout:      layout,
 		Events:      g.Events,
+		Notify:      s.notifier(http.Package),
 		Page:        page,
 		Ready:       s.ready,
 		Log:         s.log,
@@ -356,6 +367,7 @@ func (s *server) wsConfig() websockets.Config {
 		PingTrigger: g.PingPongTrigger,
 		PingTimeout: g.PingPongTimeout,
 		Events:      g.Events,
+		Notify:      s.notifier(websockets.Package),
 		Log:         s.log,
 	}
 }
@@ -451,6 +463,7 @@ func (s *server) Close() {
 	if s.core != nil {
 		s.core.Close()
 	}
+	s.closeEvents()
 	if s.engine != nil {
 		s.engine.Close()
 	}

@@ -15,6 +15,7 @@ func (s *server) unixConfig() pfunix.Config {
 		Admin:  pfunix.Endpoint{Enabled: c.Admin.Enabled, Path: c.Admin.Path, Type: admin},
 		Layout: layout,
 		Events: c.General.Events,
+		Notify: s.notifier(pfunix.Package),
 		Log:    s.log,
 	}
 	cfg.API.Socket, cfg.Admin.Socket = pfunix.Activated()

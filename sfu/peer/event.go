@@ -50,6 +50,13 @@ const (
 	// EventAudioLevel: AudioLevel of Section is the mean over the window that
 	// SetAudioLevelWindow chose.
 	EventAudioLevel
+	// EventICEState: ICEState is set.
+	EventICEState
+	// EventSelectedPair: media has a (new) path; Candidate and Remote are its
+	// ends.
+	EventSelectedPair
+	// EventDTLSState: DTLS is set.
+	EventDTLSState
 )
 
 // Event is something that happened to a peer connection.
@@ -66,6 +73,9 @@ type Event struct {
 	Bitrate    uint64      // bit/s
 	AudioLevel float64     // -dBov: 0 loudest, 127 silence (RFC 6464)
 	Candidate  ice.Candidate
+	Remote     ice.Candidate
+	ICEState   ice.State
+	DTLS       DTLSState
 	Reason     Reason
 }
 

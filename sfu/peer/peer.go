@@ -325,6 +325,7 @@ func (p *Peer) afterICE(now mono.Time) {
 		switch ev.Kind {
 		case ice.SelectedPath:
 			p.path, p.havePath = ev.Path, true
+			p.tellPair()
 			p.startDTLS(now)
 		case ice.StateChanged:
 			p.iceState(now, ev.State)
@@ -343,7 +344,15 @@ const (
 	failLimit = 15 * time.Second
 )
 
+// tellPair emits the candidates of the path.
+func (p *Peer) tellPair() {
+	if local, remote, ok := p.agent.SelectedPair(); ok {
+		p.shard.Emit(Event{Kind: EventSelectedPair, Candidate: local, Remote: remote})
+	}
+}
+
 func (p *Peer) iceState(now mono.Time, s ice.State) {
+	p.shard.Emit(Event{Kind: EventICEState, ICEState: s})
 	switch s {
 	case ice.Connected, ice.Completed:
 		if p.times.iceConnected == 0 {
@@ -427,6 +436,7 @@ func (p *Peer) startDTLS(now mono.Time) {
 		p.setUp(now)
 	default:
 		p.times.dtlsStarted = now
+		p.shard.Emit(Event{Kind: EventDTLSState, DTLS: DTLSConnecting})
 		p.dtls = p.shard.StartDTLS(p.remote.Role, p.remote.Fingerprint)
 	}
 }
@@ -465,11 +475,17 @@ func (p *Peer) DTLSConnected(now mono.Time, k srtp.Keys) {
 	}
 	p.sealer, p.trailer, p.profile = sealer, k.Profile.Overhead(), k.Profile
 	p.times.dtlsConnected = now
+	p.shard.Emit(Event{Kind: EventDTLSState, DTLS: DTLSConnected})
 	p.setUp(now)
 }
 
 // DTLSClosed takes the end of the association.
-func (p *Peer) DTLSClosed(now mono.Time, r Reason) { p.Close(now, r) }
+func (p *Peer) DTLSClosed(now mono.Time, r Reason) {
+	if !p.closed && !p.up {
+		p.shard.Emit(Event{Kind: EventDTLSState, DTLS: DTLSFailed})
+	}
+	p.Close(now, r)
+}
 
 func (p *Peer) setUp(now mono.Time) {
 	p.up, p.upAt = true, now

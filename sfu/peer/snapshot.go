@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"time"
 
 	"bifrons/dtls"
@@ -79,6 +80,19 @@ type Section struct {
 	// are missing have SSRC 0.
 	Received [media.MaxEncodings]Received
 	Sent     Sent
+}
+
+// Rate is the clock rate of the section's timestamps: that of its packets, or
+// of its preferred codec, or the one that is usual for its kind.
+func (s *Section) Rate() uint32 {
+	rate := cmp.Or(s.Received[0].ClockRate, s.Sent.ClockRate)
+	if rate == 0 && len(s.Codecs) > 0 {
+		rate = s.Codecs[0].ClockRate
+	}
+	if rate == 0 && s.Kind == media.Video {
+		rate = 90000
+	}
+	return cmp.Or(rate, 48000)
 }
 
 // Received are the figures of one received encoding.

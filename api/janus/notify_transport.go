@@ -1,0 +1,94 @@
+package janus
+
+import (
+	"fmt"
+
+	"bifrons/api/json"
+	"bifrons/ice"
+	"bifrons/sfu"
+	"bifrons/sfu/peer"
+)
+
+// iceStates are the names of ICE states that clients of the original know.
+var iceStates = map[ice.State]string{
+	ice.Checking: "connecting", ice.Connected: "connected", ice.Completed: "ready",
+	ice.Disconnected: "disconnected", ice.Failed: "failed",
+}
+
+var dtlsStates = map[peer.DTLSState]string{
+	peer.DTLSConnecting: "trying", peer.DTLSConnected: "connected", peer.DTLSFailed: "failed",
+}
+
+// notifyTransport tells event handlers what happens below the media.
+func (c *connection) notifyTransport(e sfu.Event) {
+	switch e.Kind {
+	case sfu.EventICEState:
+		if name := iceStates[e.ICEState]; name != "" {
+			c.h.notifyICE(name)
+		}
+	case sfu.EventSelectedPair:
+		if pair := pairText(&e.Candidate) + " <-> " + pairText(&e.Remote); pair != c.pair {
+			c.pair = pair
+			c.h.notifyPair(pair, &e)
+		}
+	case sfu.EventDTLSState:
+		if name := dtlsStates[e.DTLS]; name != "" {
+			c.notifyDTLS(name)
+		}
+	}
+}
+
+// components end the events about ICE and DTLS: there is one of each.
+func components(w *json.Writer) {
+	w.Int("stream_id", 1)
+	w.Int("component_id", 1)
+}
+
+func (h *Handle) notifyICE(state string) {
+	h.notify(NotifyWebRTC, SubICEState, func(w *json.Writer) {
+		w.Str("ice", state)
+		components(w)
+	})
+}
+
+func (h *Handle) notifyPair(pair string, e *sfu.Event) {
+	h.notify(NotifyWebRTC, SubSelectedPair, func(w *json.Writer) {
+		w.Str("selected-pair", pair)
+		w.Object("candidates")
+		writeEnd(w, "local", &e.Candidate)
+		writeEnd(w, "remote", &e.Remote)
+		w.End()
+		components(w)
+	})
+}
+
+func writeEnd(w *json.Writer, name string, c *ice.Candidate) {
+	family := int64(6)
+	if c.Addr.Addr().Unmap().Is4() {
+		family = 4
+	}
+	w.Object(name)
+	w.Str("address", c.Addr.Addr().String())
+	w.Int("port", int64(c.Addr.Port()))
+	w.Str("type", c.Type.String())
+	w.Str("transport", c.Transport)
+	w.Int("family", family)
+	w.End()
+}
+
+// pairText is one half of a selected pair.
+func pairText(c *ice.Candidate) string {
+	return fmt.Sprintf("%s:%d [%s,%s]", c.Addr.Addr(), c.Addr.Port(), c.Type, c.Transport)
+}
+
+func (c *connection) notifyDTLS(state string) {
+	var resent int
+	if state != "trying" {
+		resent = c.peer.Snapshot().DTLS.Resent
+	}
+	c.h.notify(NotifyWebRTC, SubDTLSState, func(w *json.Writer) {
+		w.Str("dtls", state)
+		components(w)
+		w.Int("retransmissions", int64(resent))
+	})
+}
