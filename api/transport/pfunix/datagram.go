@@ -23,6 +23,7 @@ type datagram struct {
 	server *Server
 	sock   *net.UnixConn
 	path   string // to remove in the end, "" = not ours
+	half   int    // of the kernel's send buffer, in its own measure
 	admin  bool
 	tasks  plugin.Tasks // that handle requests
 	writer plugin.Tasks
@@ -55,6 +56,7 @@ func (s *Server) openDatagram(at Endpoint, admin bool) (endpoint, error) {
 		e.sock = sock
 	}
 	_ = e.sock.SetWriteBuffer(sendBuffer)
+	e.half = sendLimit(e.sock) / 2
 	return e, nil
 }
 
@@ -86,6 +88,7 @@ func (e *datagram) peer(path string) *peer {
 	p := e.peers[path]
 	if p != nil {
 		p.requests++
+		p.unheard.Store(0)
 		e.mu.Unlock()
 		return p
 	}
@@ -132,6 +135,7 @@ type peer struct {
 	id       string
 	inbox    *plugin.Serial
 	out      outbox
+	unheard  atomic.Int64 // bytes sent since its last request
 
 	// What it is remembered for, guarded by the endpoint's mu.
 	requests int
@@ -172,15 +176,28 @@ const (
 	lastPause  = 100 * time.Millisecond
 )
 
-// write sends one packet. The kernel does not tell when a client has room, so
-// it is asked again and again. What waits for a client that has connected its
-// socket is bounded by our send buffer only, which all clients share.
+// maxUnheard is how many bytes a client may leave unread, as far as one can
+// tell, when the send buffer runs short.
+const maxUnheard = 64 << 10
+
+// hogs tells whether the client seems to be the one that fills the send buffer.
+// What clients have not read takes room in the socket's only send buffer, so
+// one that hangs would keep all the others from being answered.
+func (p *peer) hogs() bool {
+	return p.unheard.Load() > maxUnheard && unread(p.endpoint.sock) > p.endpoint.half
+}
+
+// write sends one packet. The kernel does not tell when a client that is not
+// connected has room, so it is asked again and again.
 func (p *peer) write(msg []byte) error {
 	deadline := time.Now().Add(writeTimeout)
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		err := sendTo(p.endpoint.sock, p.path, msg)
-		if !wouldBlock(err) {
-			return p.lost(err)
+		if !p.hogs() {
+			err := sendTo(p.endpoint.sock, p.path, msg)
+			if !wouldBlock(err) {
+				p.unheard.Add(int64(len(msg)))
+				return p.lost(err)
+			}
 		}
 		if time.Now().After(deadline) {
 			return nil // lost, as datagrams may be
