@@ -19,7 +19,7 @@ import (
 )
 
 // patience is how long a test waits for something that has to happen.
-const patience = 20 * time.Second
+const patience = 45 * time.Second
 
 // testServer starts a whole server on free loopback ports. change may adjust
 // its configuration.
