@@ -34,6 +34,12 @@ func (v *venue) shared() {
 	}
 }
 
+// bearable is a pace at which so many streams in all are not too much for pion
+// under the race detector.
+func bearable(streams int) pace {
+	return pace{frames: 50, packets: 3, every: max(40*time.Millisecond, time.Duration(streams)*1300*time.Microsecond)}
+}
+
 // TestRoomFansOut: one publisher, many subscribers; everybody gets every packet.
 func TestRoomFansOut(t *testing.T) {
 	leakCheck(t)
@@ -43,7 +49,7 @@ func TestRoomFansOut(t *testing.T) {
 	v.each(len(viewers), func(i int) { viewers[i] = v.view(1, peerOptions{}, 1) })
 	warmUp(t, p, viewers...)
 	s := p.from()
-	p.play(pace{frames: sized(50, 300), packets: 3, every: 40 * time.Millisecond})
+	p.play(bearable(len(viewers)))
 	awaitAll(t, s, viewers...)
 	v.lossless()
 	v.shared()
@@ -81,7 +87,7 @@ func TestRoomsMesh(t *testing.T) {
 	spans := make([]span, len(speakers))
 	v.each(len(speakers), func(i int) {
 		spans[i] = speakers[i].from()
-		speakers[i].play(pace{frames: sized(50, 300), packets: 3, every: 40 * time.Millisecond})
+		speakers[i].play(bearable(rooms * seats * (seats - 1)))
 	})
 	for i, s := range spans {
 		awaitAll(t, s, others(i)...)

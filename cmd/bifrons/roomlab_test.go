@@ -193,6 +193,13 @@ func warmUp(t testing.TB, p *speaker, viewers ...*viewer) {
 // awaitAll waits until viewers lack nothing of a span that has ended.
 func awaitAll(t testing.TB, s span, viewers ...*viewer) {
 	t.Helper()
+	defer func() {
+		for i, w := range viewers {
+			if n := w.missing(s); t.Failed() && n > 0 {
+				t.Logf("viewer %d lacks %d packets", i, n)
+			}
+		}
+	}()
 	eventually(t, "everybody gets everything", func() bool {
 		for _, w := range viewers {
 			if w.missing(s) > 0 {

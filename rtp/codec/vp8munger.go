@@ -31,6 +31,10 @@ type VP8Munger struct {
 // gets the number behind the last one.
 func (m *VP8Munger) Switch() { m.based, m.tl0On = false, false }
 
+// Adopt makes the numbers of a new munger begin with those of d: packets then
+// need no change before the first switch.
+func (m *VP8Munger) Adopt(d *VP8) { m.out, m.tl0 = d.PictureID-1, d.TL0PICIDX-1 }
+
 // Map returns the outgoing picture ID, as wide as the incoming one, and
 // TL0PICIDX for a packet that is forwarded. A field that d lacks comes out as
 // 0. It returns false for a packet that has no place in the outgoing stream

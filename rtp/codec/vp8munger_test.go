@@ -254,3 +254,21 @@ func TestVP8MungerCapture(t *testing.T) {
 		}
 	}
 }
+
+func TestVP8MungerAdopts(t *testing.T) {
+	var m VP8Munger
+	d := VP8{HasPictureID: true, PictureIDBits: 15, PictureID: 500, HasTL0: true, TL0PICIDX: 40, S: true}
+	m.Adopt(&d)
+	for range 3 {
+		if pid, tl0, ok := m.Map(&d); !ok || pid != d.PictureID || tl0 != d.TL0PICIDX {
+			t.Errorf("%d, %d became %d, %d, %v", d.PictureID, d.TL0PICIDX, pid, tl0, ok)
+		}
+		d.PictureID++
+		d.TL0PICIDX++
+	}
+	m.Switch()
+	d.PictureID, d.TL0PICIDX = 7, 7
+	if pid, tl0, ok := m.Map(&d); !ok || pid != 503 || tl0 != 43 {
+		t.Errorf("after a switch: %d, %d, %v; want 503, 43", pid, tl0, ok)
+	}
+}

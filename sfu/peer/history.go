@@ -19,6 +19,7 @@ type record struct {
 	pictureID    uint16
 	tl0          uint8
 	encoding     uint8
+	pad          uint8
 	marker       bool
 	rewrite      bool
 	padding      bool

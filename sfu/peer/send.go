@@ -102,7 +102,7 @@ func (o *sender) Send(now mono.Time, p *route.Packet, out route.Outgoing) {
 		arrived: p.Arrival, ssrc: p.SSRC,
 		seq: uint32(out.Seq), source: uint16(p.Seq), ts: out.Timestamp,
 		encoding: p.Encoding, marker: out.Marker, rewrite: out.Rewrite,
-		pictureID: out.PictureID, tl0: out.TL0,
+		pictureID: out.PictureID, tl0: out.TL0, pad: p.Pad,
 	}
 	if s.Kind == media.Video {
 		r.sendTime = rtp.AbsSendTimeOf(now)
@@ -162,7 +162,7 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 		if t == nil || t != o.track {
 			return
 		}
-		if p = t.Find(r.encoding, r.source); p == nil || p.Arrival != r.arrived || p.SSRC != r.ssrc {
+		if p = t.Find(r.encoding, r.source); p == nil || p.Arrival != r.arrived || p.SSRC != r.ssrc || p.Pad != r.pad {
 			return // gone, or another packet by now
 		}
 		c := o.codecFor(p)
@@ -216,6 +216,10 @@ func (o *sender) write(now mono.Time, p *route.Packet, r *record, pt uint8, ssrc
 		body = b[head : head+n+1]
 	case rtx == 1 || r.rewrite || peer.sealer == nil:
 		payload := p.Payload()
+		if r.pad > 0 && rtx == 0 {
+			rtp.SetPaddingBit(b)
+			payload = p.Padded()
+		}
 		if head+n+len(payload)+peer.trailer > len(b) {
 			return 0
 		}
@@ -226,6 +230,10 @@ func (o *sender) write(now mono.Time, p *route.Packet, r *record, pt uint8, ssrc
 		body = b[head : head+n+len(payload)]
 	default:
 		body = p.Payload()
+		if r.pad > 0 {
+			rtp.SetPaddingBit(b)
+			body = p.Padded()
+		}
 	}
 	size := head + len(body)
 	if peer.capture != nil {

@@ -18,6 +18,7 @@ type Packet struct {
 	Timestamp uint32
 	SSRC      uint32 // of the primary stream, also for a repaired packet
 	Off, Len  uint16 // payload within Buf.B, without padding
+	Pad       uint8  // bytes of padding behind the payload that even the sizes of a frame out
 
 	Codec       media.CodecName
 	PayloadType uint8
@@ -33,6 +34,9 @@ type Packet struct {
 
 // Payload returns the packet's payload; the packet lends it.
 func (p *Packet) Payload() []byte { return p.Buf.B[p.Off : p.Off+p.Len] }
+
+// Padded returns the payload with Pad bytes of padding; the packet lends it.
+func (p *Packet) Padded() []byte { return p.Buf.B[p.Off : p.Off+p.Len+uint16(p.Pad)] }
 
 // Extensions are the header extension values that are relayed.
 type Extensions struct {

@@ -2,6 +2,7 @@ package route
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -454,3 +455,64 @@ func TestLayerEventTellsTotals(t *testing.T) {
 		t.Errorf("told of %+v layers", f.out.available)
 	}
 }
+
+// Packets of a frame that differ by little are padded to one size, others are
+// left alone, and a replica takes them as they are.
+func TestEvenSizes(t *testing.T) {
+	f := newFixture(t)
+	var sizes []int
+	pool := f.pool
+	push := func(seq uint64, ts uint32, n int) {
+		b := pool.Get()
+		for i := range b.B {
+			b.B[i] = 0xee
+		}
+		f.track.Push(Packet{
+			Buf: b, Seq: seq, Arrival: f.now, Timestamp: ts, SSRC: 7, Off: 20, Len: uint16(n), Codec: media.H264,
+			Read: true, Info: codec.Info{Keyframe: seq == 1},
+		})
+	}
+	tap := &keeper{}
+	f.track.AddTap(tap)
+	push(1, 100, 1000)
+	push(2, 100, 1001)
+	push(3, 100, 1001)
+	push(4, 100, 980) // too short
+	push(5, 200, 500) // another frame
+	push(6, 200, 516)
+	f.track.Flush(f.now)
+	for _, p := range tap.list {
+		sizes = append(sizes, len(p.Padded()))
+		if n := int(p.Pad); n > 0 {
+			if got := p.Padded()[p.Len:]; got[n-1] != byte(n) || n > 1 && got[0] != 0 {
+				t.Errorf("packet %d: padding %v", p.Seq, got)
+			}
+		}
+		if len(p.Payload()) != int(p.Len) || p.Payload()[p.Len-1] != 0xee {
+			t.Errorf("packet %d: the payload changed", p.Seq)
+		}
+	}
+	if want := []int{1001, 1001, 1001, 980, 516, 516}; !slices.Equal(sizes, want) {
+		t.Errorf("sizes %v, want %v", sizes, want)
+	}
+
+	replica := &Track{Kind: media.Video, ClockRate: 90000, Replica: true}
+	t.Cleanup(replica.Close)
+	again := &keeper{}
+	replica.AddTap(again)
+	for i, n := range []uint16{1000, 1001} {
+		replica.Push(Packet{Buf: pool.Get(), Seq: uint64(i + 1), Timestamp: 1, SSRC: 7, Len: n})
+	}
+	replica.Flush(f.now)
+	if again.list[0].Pad != 0 {
+		t.Error("a replica changed a packet")
+	}
+}
+
+// keeper is a tap that keeps what it takes.
+type keeper struct{ list []Packet }
+
+func (k *keeper) Take(p *Packet) { k.list = append(k.list, *p) }
+func (k *keeper) Skip(*Packet)   {}
+func (k *keeper) Changed(*Track) {}
+func (k *keeper) Ended()         {}

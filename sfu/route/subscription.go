@@ -235,10 +235,12 @@ func (s *Subscription) send(now mono.Time, p *Packet, c choice) (began bool) {
 	}
 	o := Outgoing{Seq: seq, Timestamp: p.Timestamp - s.tsDelta, Marker: c.marker}
 	if p.Codec == media.VP8 && p.Read {
-		if o.PictureID, o.TL0, o.Rewrite = s.vp8.Map(&p.VP8); !o.Rewrite {
+		var ok bool
+		if o.PictureID, o.TL0, ok = s.vp8.Map(&p.VP8); !ok {
 			s.sink.Fill(now, p, o)
 			return began
 		}
+		o.Rewrite = o.PictureID != p.VP8.PictureID || o.TL0 != p.VP8.TL0PICIDX
 	}
 	if int32(o.Timestamp-s.lastTS) > 0 || !s.sent {
 		s.lastTS, s.lastSent, s.sent = o.Timestamp, p.Arrival, true
@@ -255,6 +257,9 @@ func (s *Subscription) base(p *Packet) {
 	s.num.rebase(p.Seq)
 	if p.Codec == media.VP8 {
 		s.vp8.Switch()
+		if !s.sent && p.Read {
+			s.vp8.Adopt(&p.VP8)
+		}
 	}
 	if !same {
 		ts := uint32(0)

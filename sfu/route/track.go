@@ -14,6 +14,7 @@ type Track struct {
 	Simulcast bool
 	SVC       bool
 	Encrypted bool
+	Replica   bool // its packets come from another track, as they are
 	// Keyframe asks the source for a key frame. It may be called for every
 	// packet: the source throttles.
 	Keyframe func(now mono.Time)
@@ -105,6 +106,9 @@ func (t *Track) Skip(now mono.Time, p *Packet) {
 // Flush forwards what was pushed. Subscriptions are the outer loop: all packets
 // for one destination follow each other, which makes long GSO runs.
 func (t *Track) Flush(now mono.Time) {
+	if t.Kind == media.Video && !t.Replica {
+		even(t.pending)
+	}
 	for _, tap := range t.taps {
 		for _, p := range t.pending {
 			tap.Take(p)
@@ -129,6 +133,31 @@ func (t *Track) waits(p *Packet) bool {
 		}
 	}
 	return false
+}
+
+// maxPad is how many bytes a packet may grow to be as long as another one.
+const maxPad = 16
+
+// even gives packets of one frame one size by padding (RFC 3550, 5.1), as far as
+// they differ by little: those of one size that follow each other leave as one
+// message. The padding is the same for all subscriptions, so it is written here.
+func even(list []*Packet) {
+	for len(list) > 1 {
+		n, most := 1, list[0].Len
+		for n < len(list) && list[n].Timestamp == list[0].Timestamp && list[n].SSRC == list[0].SSRC {
+			most = max(most, list[n].Len)
+			n++
+		}
+		for _, p := range list[:n] {
+			if d := most - p.Len; d > 0 && d <= maxPad && int(p.Off+most) <= len(p.Buf.B) && !p.Buf.Shared() {
+				p.Pad = uint8(d)
+				b := p.Padded()[p.Len:]
+				clear(b)
+				b[d-1] = byte(d)
+			}
+		}
+		list = list[n:]
+	}
 }
 
 // Find returns the cached packet of an encoding by the low bits of its

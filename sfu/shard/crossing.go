@@ -21,7 +21,7 @@ type crossing struct {
 }
 
 const (
-	crossingSize = 1024
+	crossingSize = 4096
 	// maxTransfers bounds what one pass takes from one crossing.
 	maxTransfers = 512
 	// sweepInterval is how often replicas without subscriptions are looked for.
@@ -178,7 +178,7 @@ func (s *Shard) replicaFor(t *route.Track, to *Shard) *replica {
 	r := &replica{source: t, cross: s.crossingTo(to)}
 	r.track = &route.Track{
 		Kind: t.Kind, ClockRate: t.ClockRate, Simulcast: t.Simulcast, SVC: t.SVC, Encrypted: t.Encrypted,
-		Keep: t.Keep,
+		Keep: t.Keep, Replica: true,
 		Keyframe: func(now mono.Time) {
 			if r.keyframeAt != 0 && now-r.keyframeAt < crossKeyframe {
 				return

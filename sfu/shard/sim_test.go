@@ -154,7 +154,7 @@ func (src *source) frame(now mono.Time, n int) {
 		b := s.pool.Get()
 		p := route.Packet{
 			Buf: b, Seq: src.seq, Arrival: now, Timestamp: uint32(src.seq) * 100, SSRC: 7,
-			Len: 1000, Codec: media.VP8, PayloadType: 96, Marker: i == n-1, Read: true,
+			Len: 999 + uint16(i%2), Codec: media.VP8, PayloadType: 96, Marker: i == n-1, Read: true,
 			Info: codec.Info{Keyframe: isKey},
 		}
 		d := b.B[:1000]
