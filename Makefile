@@ -8,7 +8,7 @@ LDFLAGS    := -s -w
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := build
-.PHONY: build run test lint fmt vet staticcheck tools fuzz bench clean help
+.PHONY: build run test soak lint fmt vet staticcheck tools fuzz bench clean help
 
 build: ## build bin/bifrons, one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
@@ -18,6 +18,9 @@ run: build ## build and start the server; more options in ARGS='...'
 
 test: lint tools ## all checks and all tests, those in Chromium included
 	$(GO) test -race -timeout 15m ./...
+
+soak: tools ## the tests of rooms under load at full size, for a machine that has nothing else to do
+	BIFRONS_SOAK=1 $(GO) test -v -count=1 -timeout 30m -run 'Room|MultistreamSimulcast' ./cmd/bifrons
 
 lint: fmt vet staticcheck ## gofmt, go vet, staticcheck
 
@@ -48,9 +51,10 @@ fuzz: ## run every fuzz target for FUZZTIME (30s), one after the other
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir </dev/null || exit 1; \
 	done
 
-bench: ## run the Go benchmarks that match BENCH, and the echo beside janus
+bench: ## run the Go benchmarks that match BENCH, and an echo and a room beside janus
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 	$(GO) run ./bench/echo
+	$(GO) run ./bench/room
 
 clean: ## remove what build made
 	rm -rf bin

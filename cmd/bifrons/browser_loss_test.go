@@ -102,7 +102,8 @@ func (r *relay) client(from netip.AddrPort) (*net.UDPConn, error) {
 	return c, nil
 }
 
-// relayScript makes a page's peer connections use other ports of the server.
+// relayScript makes a page's peer connections use other ports of the server, and
+// does not tell the server theirs.
 func relayScript(ports map[int]int) string {
 	list, _ := json.Marshal(ports)
 	return `(() => {
@@ -113,6 +114,10 @@ func relayScript(ports map[int]int) string {
 		own.addIceCandidate = function(c) {
 			return c?.candidate ? addIceCandidate.call(this, { candidate: moved(c.candidate), sdpMid: c.sdpMid, sdpMLineIndex: c.sdpMLineIndex })
 				: addIceCandidate.call(this, c);
+		};
+		const send = WebSocket.prototype.send;
+		WebSocket.prototype.send = function(text) {
+			return send.call(this, text.replace(/(candidate:\S+ \d+ \S+ \d+ \S+) \d+/g, "$1 9"));
 		};
 	})();`
 }

@@ -187,10 +187,14 @@ func (in *inbound) take(b []byte) {
 		r.LastSequenceNumber += 1 << 16
 	}
 	r.LastSequenceNumber = r.LastSequenceNumber&^0xffff | uint32(in.header.SequenceNumber)
-	if in.header.Padding && len(plain)-n == int(plain[len(plain)-1]) {
-		return // padding only
+	payload := plain[n:]
+	if in.header.Padding && len(payload) > 0 {
+		payload = payload[:max(0, len(payload)-int(payload[len(payload)-1]))]
+		if len(payload) == 0 {
+			return // padding only
+		}
 	}
-	in.counts.receive(in.id, plain[n:])
+	in.counts.receive(in.id, payload)
 }
 
 func (in *inbound) reports() [2]rtcp.ReceptionReport {
