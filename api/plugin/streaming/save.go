@@ -122,7 +122,7 @@ func (m *mountpoint) groupFile(g *config.Group) {
 	setFlag(g, "audio", true)
 	g.Set("video", "false")
 	g.Set("audiopt", strconv.Itoa(int(st.pt)))
-	setText(g, "audiocodec", st.codec)
+	setText(g, "audiocodec", st.codecName)
 	setText(g, "audiofmtp", st.fmtp)
 }
 
@@ -168,7 +168,7 @@ func (st *streamSettings) group() *config.Group {
 		g.Set("rtcpport", strconv.Itoa(st.rtcpPort))
 	}
 	g.Set("pt", strconv.Itoa(int(st.pt)))
-	g.Set("codec", st.codec)
+	g.Set("codec", st.codecName)
 	setText(g, "fmtp", st.fmtp)
 	setFlag(g, "skew", st.skew)
 	setFlag(g, "simulcast", st.simulcast)

@@ -53,7 +53,8 @@ type streamSettings struct {
 	rtcp             bool // there is a port for RTCP
 	pt               uint8
 	ptSet            bool   // type rtsp: not what the server says
-	codec            string // sdp.Codec.ID, "" if not known
+	codec            string // sdp.Codec.ID, "" if it cannot be offered
+	codecName        string // as it was given
 	fmtp             string
 	ownFmtp          string // type rtsp: instead of what the server says
 	skew             bool
@@ -149,7 +150,10 @@ func (s *settings) readRTP(src source) *plugin.Error {
 	for _, item := range items {
 		text, _ := item.text("type")
 		kind, ok := parseKind(text)
-		if !ok {
+		switch {
+		case !ok && fromFile(src):
+			continue
+		case !ok:
 			return errorf(errCantCreate, "Unsupported media type in media stream")
 		}
 		mid, _ := item.text("mid")
@@ -256,12 +260,13 @@ func (st *streamSettings) readMedia(src source, name func(string) string) *plugi
 	rtpmap, mapped := src.text(name("rtpmap"))
 	switch {
 	case named:
-		st.codec = knownCodec(codec, st.kind)
+		st.codecName = strings.ToLower(codec)
 	case mapped:
-		st.codec = knownCodec(codecOfMap(rtpmap), st.kind)
+		st.codecName = codecOfMap(rtpmap)
 	default:
 		return errorf(errCantCreate, "Can't add 'rtp' stream, missing codec (%s)", name("codec"))
 	}
+	st.codec = knownCodec(st.codecName, st.kind)
 	st.skew, _ = src.flag(name("skew"))
 	if st.kind != sdp.Video {
 		return nil
@@ -302,7 +307,6 @@ func either(src source, a, b string) bool {
 
 // knownCodec is the id of a codec that can be offered, "" if it is none.
 func knownCodec(name string, kind sdp.Kind) string {
-	name = strings.ToLower(name)
 	c, ok := sdp.LookupCodec(name)
 	if !ok || name == sdp.RED || name == sdp.DTMF || (kind == sdp.Video) != (c.Clock == videoClock) {
 		return ""

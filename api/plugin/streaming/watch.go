@@ -266,7 +266,7 @@ func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, w *json.Writer) plu
 
 // match finds a stream for an offered m-line, -1 if there is none.
 func (m *mountpoint) match(s *sdp.Section, used map[int]bool) int {
-	if s.Direction == sdp.SendOnly || s.Direction == sdp.Inactive {
+	if s.Kind != sdp.Application && !s.Direction.Receives() {
 		return -1
 	}
 	for i := range m.streams {

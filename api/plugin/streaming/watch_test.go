@@ -1,0 +1,346 @@
+package streaming
+
+import (
+	"strings"
+	"testing"
+
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+)
+
+const multi = `"type":"rtp","name":"multi","e2ee":false,"media":[
+	{"type":"audio","mid":"a","port":0,"pt":111,"codec":"opus","fmtp":"stereo=1"},
+	{"type":"audio","mid":"x","port":0,"pt":120,"codec":"red"},
+	{"type":"video","mid":"v","msid":"s t","port":0,"pt":96,"codec":"vp8"},
+	{"type":"video","mid":"w","port":0,"pt":97,"codec":"h264","fmtp":"packetization-mode=1"},
+	{"type":"data","mid":"d","port":0}]`
+
+const preparing = `{"streaming":"event","result":{"status":"preparing"}} offer`
+
+// newCinema is a theatre with mountpoints: 1 has several streams, 2 one of
+// audio, 3 is a file.
+func newCinema(t testing.TB) *theatre {
+	th := newTheatre(t, "")
+	th.file("radio.alaw", 3, 0)
+	for _, body := range []string{
+		`"id":1,` + multi,
+		`"id":2,"type":"rtp","pin":"p","audio":true,"audioport":0,"audiopt":0,"audiocodec":"pcmu"`,
+		`"id":3,"type":"ondemand","filename":"FOLDER/radio.alaw","audio":true`,
+	} {
+		if got := th.ask(`{"request":"create",` + body + `}`); !strings.Contains(got, "created") {
+			t.Fatal(got)
+		}
+	}
+	t.Cleanup(func() { th.h.Detach() })
+	return th
+}
+
+func TestOffer(t *testing.T) {
+	for _, tt := range []struct{ fields, want string }{
+		{``, `a:audio sendonly opus/48000/2/111{stereo=1} ext 2,4; v:video sendonly VP8/90000/96 ext 2,4 msid s t; ` +
+			`w:video sendonly H264/90000/97{packetization-mode=1} ext 2,4; d:application sendonly`},
+		{`,"media":[]`, `a:audio sendonly opus/48000/2/111{stereo=1} ext 2,4; v:video sendonly VP8/90000/96 ext 2,4 msid s t; ` +
+			`w:video sendonly H264/90000/97{packetization-mode=1} ext 2,4; d:application sendonly`},
+		{`,"media":["W","a","a"]`, `a:audio sendonly opus/48000/2/111{stereo=1} ext 2,4; w:video sendonly H264/90000/97{packetization-mode=1} ext 2,4`},
+		{`,"offer_video":false,"offer_data":false`, `a:audio sendonly opus/48000/2/111{stereo=1} ext 2,4`},
+		{`,"media":["a","v"],"offer_audio":false`, `v:video sendonly VP8/90000/96 ext 2,4 msid s t`},
+		{`,"media":["nosuch"]`, ``},
+	} {
+		th := newCinema(t)
+		th.want(`{"request":"watch","id":1`+tt.fields+`}`, preparing)
+		want := strings.TrimSuffix("offer; Mountpoint 1; 1; "+tt.want, "; ")
+		if got := th.lastJSEP(); got != want {
+			t.Errorf("%s\n got %s\nwant %s", tt.fields, got, want)
+		}
+	}
+}
+
+func TestOfferExtensions(t *testing.T) {
+	th := newCinema(t)
+	th.ask(`{"request":"create","id":5,"type":"rtp","e2ee":true,"playoutdelay_ext":true,"abscapturetime_src_ext_id":3,
+		"media":[{"type":"audio","mid":"a","port":0,"pt":0,"codec":"pcmu"}]}`)
+	th.ask(`{"request":"watch","id":5}`)
+	if got := th.lastJSEP(); got != "offer; Mountpoint 5; 1; a:audio sendonly PCMU/8000/0 ext 12,2,4,7" {
+		t.Errorf("got %s", got)
+	}
+	if !th.host.jseps[0].E2EE {
+		t.Error("the offer does not say that media is encrypted")
+	}
+}
+
+func TestWatchErrors(t *testing.T) {
+	th := newCinema(t)
+	for body, code := range map[string]int{
+		`{"request":"watch"}`:                                      453,
+		`{"request":"watch","id":"1"}`:                             454,
+		`{"request":"watch","id":9}`:                               455,
+		`{"request":"watch","id":2}`:                               453,
+		`{"request":"watch","id":2,"pin":5}`:                       454,
+		`{"request":"watch","id":2,"pin":"q"}`:                     457,
+		`{"request":"watch","id":1,"media":[1]}`:                   454,
+		`{"request":"watch","id":1,"media":"a"}`:                   454,
+		`{"request":"watch","id":1,"offer_audio":1}`:               454,
+		`{"request":"watch","id":1,"substream":-1}`:                454,
+		`{"request":"watch","id":1,"restart":true}`:                455,
+		`{"request":"watch","id":2,"pin":"p","offer_audio":false}`: 452,
+		`{"request":"start"}`:                                      455,
+		`{"request":"pause"}`:                                      455,
+		`{"request":"configure"}`:                                  455,
+		`{"request":"switch","id":1}`:                              455,
+	} {
+		th.fails(body, code)
+	}
+	th.want(`{"request":"stop"}`, `{"streaming":"event","result":{"status":"idle"}}`)
+	if n := len(th.plugin.mountpoints["1"].viewers) + len(th.plugin.mountpoints["2"].viewers); n != 0 {
+		t.Errorf("%d viewers", n)
+	}
+}
+
+// TestLifeOfAViewer goes from watch to hangup, twice.
+func TestLifeOfAViewer(t *testing.T) {
+	th := newCinema(t)
+	status := func(s string) string { return `{"streaming":"event","result":{"status":"` + s + `"}}` }
+	for range 2 {
+		th.want(`{"request":"watch","id":1,"media":["a","v"]}`, preparing)
+		th.fails(`{"request":"watch","id":1}`, 460)
+		th.fails(`{"request":"watch","id":1,"restart":true}`, 460)
+		th.fails(`{"request":"watch","id":2,"pin":"p"}`, 460)
+		th.want(`{"request":"stop"}`, status("idle"))
+		if got := th.askWith(`{"request":"start"}`, th.answer()); got != status("starting") {
+			t.Errorf("start: %s", got)
+		}
+		th.h.Establish()
+		if got := th.host.take(); got != status("started") {
+			t.Errorf("up: %s", got)
+		}
+		th.want(`{"request":"pause"}`, status("pausing"))
+		th.want(`{"request":"start"}`, status("started"))
+		th.fails(`{"request":"watch","id":2,"pin":"p"}`, 460)
+		th.fails(`{"request":"watch","id":2,"pin":"p","restart":true}`, 460)
+		th.want(`{"request":"watch","id":1,"restart":true}`, status("updating")+" offer")
+		if j := th.host.jseps[len(th.host.jseps)-1]; !j.Restart || j.SDP.Origin.Version != 2 || len(j.SDP.Sections) != 2 {
+			t.Errorf("restart: %s", outline(j.SDP))
+		}
+		th.fails(`{"request":"watch","id":1}`, 460)
+		th.askWith(`{"request":"start"}`, th.answer())
+
+		// Another choice leaves the m-lines that there are in their places.
+		th.want(`{"request":"watch","id":1,"media":["w","a"]}`, preparing)
+		if got := th.lastJSEP(); got != "offer; Mountpoint 1; 3; a:audio sendonly opus/48000/2/111{stereo=1} ext 2,4; "+
+			"v:video inactive VP8/90000/96 ext 2,4 msid s t; w:video sendonly H264/90000/97{packetization-mode=1} ext 2,4" {
+			t.Errorf("got %s", got)
+		}
+		th.askWith(`{"request":"start"}`, th.answer())
+		th.want(`{"request":"stop"}`, status("stopping"))
+		th.want(`{"request":"stop"}`, status("idle"))
+		th.host.hangup(th.h)
+		th.want(`{"request":"stop"}`, status("idle"))
+	}
+	if th.host.closed != 2 {
+		t.Errorf("the peer connection was closed %d times", th.host.closed)
+	}
+	want := `{"status":"starting","id":1}|{"status":"started","id":1}|{"status":"pausing","id":1}|{"status":"started","id":1}|` +
+		`{"status":"started","id":1}|{"status":"started","id":1}|{"status":"stopping","id":1}`
+	if got := strings.Join(th.host.notices, "|"); got != want+"|"+want {
+		t.Errorf("event handlers heard %s", got)
+	}
+}
+
+func (th *theatre) watching(id string) {
+	th.t.Helper()
+	th.want(`{"request":"watch","id":`+id+`}`, preparing)
+	th.askWith(`{"request":"start"}`, th.answer())
+	th.h.Establish()
+	th.host.take()
+}
+
+func TestDismissal(t *testing.T) {
+	for name, body := range map[string]string{"stopped": `{"request":"destroy","id":1}`, "kicked_all": `{"request":"kick_all","id":1}`} {
+		th := newCinema(t)
+		th.watching("1")
+		th.ask(body)
+		if got := th.host.take(); got != `{"streaming":"event","result":{"status":"`+name+`"}}` || th.host.closed != 1 {
+			t.Errorf("%s: %s, closed %d times", name, got, th.host.closed)
+		}
+		th.host.hangup(th.h)
+		if name == "kicked_all" {
+			th.want(`{"request":"watch","id":1}`, preparing)
+		}
+	}
+}
+
+func TestEditedEvent(t *testing.T) {
+	th := newCinema(t)
+	th.watching("1")
+	for _, tt := range []struct{ fields, want string }{
+		{`"new_metadata":"m"`, ``},
+		{`"new_metadata":"m","edited_event":true`, ``},
+		{`"new_metadata":"n","edited_event":true`, `{"event":"edited","id":1,"metadata":"n"}`},
+		{`"new_description":"d","edited_event":true`, `{"event":"edited","id":1,"metadata":"n"}`},
+		{`"new_metadata":"","edited_event":true`, `{"event":"edited","id":1}`},
+	} {
+		th.ask(`{"request":"edit","id":1,` + tt.fields + `}`)
+		if got := th.host.take(); got != tt.want {
+			t.Errorf("%s: got %s", tt.fields, got)
+		}
+	}
+}
+
+func TestConfigure(t *testing.T) {
+	th := newCinema(t)
+	th.watching("1")
+	const configured = `{"streaming":"event","result":{"event":"configured"}}`
+	for body, code := range map[string]int{
+		`"send":1`:                              454,
+		`"mid":5`:                               454,
+		`"substream":3`:                         454,
+		`"temporal":-1`:                         454,
+		`"spatial_layer":3`:                     454,
+		`"audio":"yes"`:                         454,
+		`"streams":{}`:                          454,
+		`"streams":[1]`:                         454,
+		`"streams":[{"mid":"a"},{"send":true}]`: 454,
+	} {
+		th.fails(`{"request":"configure",`+body+`}`, code)
+	}
+	sends := func(want string) {
+		t.Helper()
+		var list []string
+		for _, l := range th.h.lines {
+			if l.send {
+				list = append(list, l.mid)
+			}
+		}
+		if got := strings.Join(list, ","); got != want {
+			t.Errorf("sent is %s, want %s", got, want)
+		}
+	}
+	for _, tt := range []struct{ fields, sends string }{
+		{`"mid":"A","send":false`, "v,w,d"},
+		{`"send":true`, "a,v,w,d"},
+		{`"video":false`, "a,d"},
+		{`"mid":"a","send":true,"video":true`, "a,d"},
+		{`"streams":[{"mid":"a","send":false},{"mid":"v","send":true}],"send":false`, "v,d"},
+		{`"mid":"nosuch","send":false`, "v,d"},
+		{`"video":true,"audio":true,"data":false`, "a,v,w"},
+	} {
+		th.want(`{"request":"configure",`+tt.fields+`}`, configured)
+		sends(tt.sends)
+	}
+}
+
+func TestSwitch(t *testing.T) {
+	th := newCinema(t)
+	th.watching("1")
+	th.fails(`{"request":"switch"}`, 453)
+	th.fails(`{"request":"switch","id":9}`, 455)
+	th.fails(`{"request":"switch","id":3}`, 458)
+	th.want(`{"request":"switch","id":2}`, `{"streaming":"event","result":{"switched":"ok","id":2}}`)
+	if a, b := len(th.plugin.mountpoints["1"].viewers), len(th.plugin.mountpoints["2"].viewers); a != 0 || b != 1 {
+		t.Errorf("%d and %d viewers", a, b)
+	}
+	th.host.hangup(th.h)
+	th.watching("3")
+	th.fails(`{"request":"switch","id":1}`, 458)
+	th.want(`{"request":"configure","send":false}`, `{"streaming":"event","result":{"event":"configured"}}`)
+}
+
+// TestClientOffers watches with an offer of the client's own.
+func TestClientOffers(t *testing.T) {
+	th := newCinema(t)
+	offer := sdp.Offer(sdp.OfferOptions{Name: "x", Sections: []sdp.OfferSection{
+		{Kind: sdp.Video, MID: "0", Direction: sdp.RecvOnly, Codec: sdp.H264, PT: 50},
+		{Kind: sdp.Audio, MID: "1", Direction: sdp.SendRecv, Codec: sdp.Opus, PT: 51, Extensions: []sdp.Extension{{URI: sdp.URIMID}, {URI: sdp.URIAudioLevel}}},
+		{Kind: sdp.Audio, MID: "2", Direction: sdp.RecvOnly, Codec: sdp.Opus, PT: 51},
+		{Kind: sdp.Video, MID: "3", Direction: sdp.SendOnly, Codec: sdp.VP8, PT: 52},
+		{Kind: sdp.Video, MID: "4", Direction: sdp.RecvOnly, Codec: sdp.AV1, PT: 53},
+		{Kind: sdp.Application, MID: "5"},
+	}})
+	j := &plugin.JSEP{SDP: offer}
+	if got := th.askWith(`{"request":"watch","id":1}`, &plugin.JSEP{SDP: th.plain(sdp.TypeAnswer)}); !strings.Contains(got, "461") {
+		t.Errorf("an answer: %s", got)
+	}
+	if got := th.askWith(`{"request":"watch","id":1}`, j); got != `{"streaming":"event","result":{"status":"starting"}} answer` {
+		t.Errorf("got %s", got)
+	}
+	if got := th.lastJSEP(); got != "answer; Mountpoint 1; 0; 0:video sendonly H264/90000/50{packetization-mode=1}; "+
+		"1:audio sendonly opus/48000/2/51{stereo=1} ext 4; 2:audio inactive rejected; 3:video inactive rejected; "+
+		"4:video inactive rejected; 5:application inactive" {
+		t.Errorf("got %s", got)
+	}
+	if got := th.askWith(`{"request":"watch","id":1}`, j); !strings.Contains(got, "460") {
+		t.Errorf("twice: %s", got)
+	}
+	th.h.Establish()
+	th.host.take()
+	th.fails(`{"request":"watch","id":1}`, 460)
+}
+
+// plain is a description without sections.
+func (th *theatre) plain(typ sdp.Type) *sdp.Description {
+	d := sdp.Offer(sdp.OfferOptions{})
+	d.Type = typ
+	return d
+}
+
+func TestQuery(t *testing.T) {
+	th := newCinema(t)
+	query := func() string { return string(object(th.h.Query)) }
+	rest := func(started string) string {
+		return `"hangingup":0,"started":` + started + `,"dataready":0,"paused":0,"stopping":0,"destroyed":0}`
+	}
+	if got := query(); got != `{"state":"idle",`+rest("0") {
+		t.Errorf("idle: %s", got)
+	}
+	th.watching("1")
+	if got := query(); got != `{"state":"watching","mountpoint_id":1,"mountpoint_name":"multi","mountpoint_viewers":1,"media":[`+
+		`{"type":"audio","mindex":0,"mid":"a"},{"type":"video","mindex":2,"mid":"v"},{"type":"video","mindex":3,"mid":"w"},`+
+		`{"type":"data","mindex":4,"mid":"d"}],`+rest("1") {
+		t.Errorf("watching: %s", got)
+	}
+	th.host.hangup(th.h)
+	th.watching("3")
+	if got := query(); !strings.Contains(got, `"media":{"type":"audio","filename":"`+th.folder+`/radio.alaw"}`) {
+		t.Errorf("a file: %s", got)
+	}
+}
+
+// FuzzRequest takes whatever clients send. Nothing outside of the plugin is to
+// be touched by it.
+func FuzzRequest(f *testing.F) {
+	for _, s := range []string{
+		`{"request":"watch","id":1,"media":["a"],"substream":1}`,
+		`{"request":"configure","streams":[{"mid":"a","send":false,"min_delay":1}]}`,
+		`{"request":"edit","id":1,"new_pin":"","edited_event":true}`,
+		`{"request":"switch","id":1}`, `{"request":"info","id":1,"secret":"x"}`, `{"request":"list","admin_key":""}`,
+		`{"request":"recording","id":1,"action":"start","media":[]}`, `{"request":"start"}`, `{"request":"pause"}`, `{"request":"stop"}`,
+		`{"request":"create","type":"rtp","media":[{"type":"audio","mid":"a","codec":"opus"}]}`,
+	} {
+		f.Add([]byte(s))
+	}
+	th := newCinema(f)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		d, err := json.Parse(b)
+		if err != nil || !json.IsObject(d.Root()) {
+			t.Skip()
+		}
+		defer d.Release()
+		switch name := lower(d.Root().Get("request")); name {
+		case "destroy":
+			t.Skip()
+		case "create":
+			if err := checkKind(lower(d.Root().Get("type")), d.Root()); err == nil {
+				var s settings
+				_ = s.readRTP(requestSource{d.Root()})
+			}
+			return
+		}
+		res := th.h.Message(&plugin.Request{Body: d.Root()})
+		if res.Run != nil {
+			res.Run()
+		}
+		th.host.take()
+		th.host.hangup(th.h)
+	})
+}
