@@ -73,6 +73,9 @@ func (d *stage) Peer() *sfu.Peer {
 // hangup ends the peer connection of a handle.
 func (d *stage) hangup(h *handle) {
 	d.mu.Lock()
+	if d.peer != nil {
+		d.peer.Close("Close PC")
+	}
 	d.peer = nil
 	d.mu.Unlock()
 	h.Hangup("Close PC")
