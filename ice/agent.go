@@ -39,6 +39,7 @@ const (
 	BadIntegrity               // MESSAGE-INTEGRITY is missing or wrong
 	BadUsername                // a request for somebody else
 	UnknownTransaction         // a response to nothing that is outstanding on its path
+	NotRelayed                 // by a path that Config.RelayOnly excludes
 )
 
 // EventKind tells events apart.
@@ -74,6 +75,10 @@ type Config struct {
 	// KeepaliveConncheck makes keepalives binding requests every 4 to 6 s in
 	// place of indications.
 	KeepaliveConncheck bool
+
+	// RelayOnly uses relayed local candidates only, and takes nothing that came
+	// by another path, as W3C's iceTransportPolicy "relay" does.
+	RelayOnly bool
 
 	// Key, if not 0, starts every transaction id, so that the owner of a socket
 	// shared by agents can tell by TransactionKey whose response came.
@@ -184,11 +189,12 @@ func NewAgent(cfg Config) *Agent {
 	return a
 }
 
-// AddLocal adds an own candidate. Other components than 1 and other transports
-// than UDP are ignored.
+// AddLocal adds an own candidate, before or after the remote's are known. A TCP
+// candidate is taken as passive: it waits for checks (RFC 6544, 6.2). Ignored
+// are other components than 1, and with RelayOnly what is not relayed.
 func (a *Agent) AddLocal(c Candidate) {
-	if a.state == Closed || c.Component != 1 || c.Transport != "udp" ||
-		!c.Addr.IsValid() || len(a.locals) >= maxCands {
+	if a.state == Closed || c.Component != 1 || !c.overUDP() && !c.overTCP() ||
+		!c.Addr.IsValid() || len(a.locals) >= maxCands || a.cfg.RelayOnly && c.Link == 0 {
 		return
 	}
 	c.Addr = unmapPort(c.Addr)
@@ -199,6 +205,9 @@ func (a *Agent) AddLocal(c Candidate) {
 		now := max(a.news, a.lastRecv)
 		for _, r := range a.remotes {
 			a.pairWith(now, l, r)
+		}
+		if a.state == Failed && a.selected == nil {
+			a.setState(Checking)
 		}
 		a.wake(now)
 	}
@@ -240,16 +249,17 @@ func (a *Agent) SetRemote(now mono.Time, c Credentials, lite bool) {
 	a.wake(now)
 }
 
-// AddRemote adds a candidate of the remote. Ignored are doubles, other
-// components than 1, other transports than UDP, names without an address, and
-// addresses that nothing can be sent to.
+// AddRemote adds a candidate of the remote. Those of TCP are only remembered, as
+// it is for the remote to connect. Ignored are doubles, other components than 1,
+// other transports, names without an address, and addresses that nothing can be
+// sent to.
 func (a *Agent) AddRemote(now mono.Time, c Candidate) {
-	if a.state == Closed || c.Component != 1 || c.Transport != "udp" || !sendable(c.Addr) {
+	if a.state == Closed || c.Component != 1 || !c.overUDP() && !c.overTCP() || !sendable(c.Addr) {
 		return
 	}
 	c.Addr = unmapPort(c.Addr)
-	c.Base = netip.Addr{}
-	if r := a.findRemote(c.Addr); r != nil {
+	c.Base, c.Link = netip.Addr{}, 0
+	if r := a.findRemote(c.Addr, c.overTCP()); r != nil {
 		// What was learned from a check gets the properties it is signalled
 		// with (RFC 8838, 11).
 		if r.Type == PeerReflexive && c.Type != PeerReflexive {
@@ -414,12 +424,12 @@ func unmapPort(a netip.AddrPort) netip.AddrPort {
 }
 
 func unmapPath(p Path) Path {
-	return Path{Local: p.Local.Unmap(), Remote: unmapPort(p.Remote)}
+	return Path{Local: p.Local.Unmap(), Remote: unmapPort(p.Remote), Link: p.Link}
 }
 
 // samePath compares paths; a local address that is not known fits any.
 func samePath(p, q Path) bool {
-	return p.Remote == q.Remote &&
+	return p.Remote == q.Remote && p.Link == q.Link &&
 		(p.Local == q.Local || !p.Local.IsValid() || !q.Local.IsValid())
 }
 

@@ -87,7 +87,7 @@ func TestConnect(t *testing.T) {
 						t.Error("paths differ in the end")
 					}
 					p, _ := s.agent.Selected()
-					if !s.agent.Valid(p) || s.agent.Valid(Path{p.Local, netip.MustParseAddrPort("10.9.9.9:9")}) {
+					if !s.agent.Valid(p) || s.agent.Valid(Path{Local: p.Local, Remote: netip.MustParseAddrPort("10.9.9.9:9")}) {
 						t.Error("Valid is wrong")
 					}
 					wantStates(t, s)

@@ -35,7 +35,14 @@ func parseType(s string) (CandidateType, bool) {
 }
 
 // preference is the recommended type preference (RFC 8445, 5.1.2.2).
-func (t CandidateType) preference() uint32 {
+func (t CandidateType) preference(tcp bool) uint32 {
+	if tcp {
+		// Below what UDP has, as RFC 6544, 4.2 advises, but before any relay.
+		if t == Host {
+			return 90
+		}
+		return 80
+	}
 	switch t {
 	case Host:
 		return 126
@@ -49,7 +56,16 @@ func (t CandidateType) preference() uint32 {
 
 // priority combines the preferences for component 1 (RFC 8445, 5.1.2.1).
 func priority(t CandidateType, local uint16) uint32 {
-	return t.preference()<<24 | uint32(local)<<8 | (256 - 1)
+	return t.preference(false)<<24 | uint32(local)<<8 | (256 - 1)
+}
+
+// overTCP tells candidates whose datagrams go over a TCP connection.
+func (c *Candidate) overTCP() bool { return c.Transport == "tcp" }
+
+// overUDP tells candidates that datagrams are sent to. What a remote's relay is
+// said to be reached by is the remote's affair.
+func (c *Candidate) overUDP() bool {
+	return c.Transport == "udp" || c.Transport == "tls" && c.Type == Relayed
 }
 
 // base is the address that packets of a local candidate are sent from.

@@ -10,11 +10,11 @@ import (
 func TestValidEarly(t *testing.T) {
 	a, _ := agentUnderTest(Config{})
 	a.Handle(start, testPath, goodRequest(1).bytes())
-	other := Path{testPath.Local, netip.MustParseAddrPort("10.0.0.2:6001")}
+	other := Path{Local: testPath.Local, Remote: netip.MustParseAddrPort("10.0.0.2:6001")}
 	if !a.Valid(testPath) || a.Valid(other) || a.State() != New {
 		t.Error("early check")
 	}
-	mapped := Path{netip.MustParseAddr("::ffff:10.0.0.1"), netip.MustParseAddrPort("[::ffff:10.0.0.2]:6000")}
+	mapped := Path{Local: netip.MustParseAddr("::ffff:10.0.0.1"), Remote: netip.MustParseAddrPort("[::ffff:10.0.0.2]:6000")}
 	if !a.Valid(mapped) {
 		t.Error("mapped addresses are not unmapped")
 	}

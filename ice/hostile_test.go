@@ -14,7 +14,7 @@ import (
 var (
 	testLocal  = Credentials{"serv", "serverpasswordserverpassword"}
 	testRemote = Credentials{"clnt", "clientpasswordclientpassword"}
-	testPath   = Path{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddrPort("10.0.0.2:6000")}
+	testPath   = Path{Local: netip.MustParseAddr("10.0.0.1"), Remote: netip.MustParseAddrPort("10.0.0.2:6000")}
 	start      = mono.Time(time.Hour)
 )
 
@@ -183,9 +183,9 @@ func TestSpoofedResponses(t *testing.T) {
 	id := checkOf(t, a, out)
 	mapped := netip.MustParseAddrPort("10.0.0.1:5000")
 	good := success(id, testRemote.Pwd, mapped)
-	elsewhere := Path{testPath.Local, netip.MustParseAddrPort("10.0.0.66:6000")}
-	otherPort := Path{testPath.Local, netip.MustParseAddrPort("10.0.0.2:6001")}
-	otherLocal := Path{netip.MustParseAddr("10.0.0.9"), testPath.Remote}
+	elsewhere := Path{Local: testPath.Local, Remote: netip.MustParseAddrPort("10.0.0.66:6000")}
+	otherPort := Path{Local: testPath.Local, Remote: netip.MustParseAddrPort("10.0.0.2:6001")}
+	otherLocal := Path{Local: netip.MustParseAddr("10.0.0.9"), Remote: testPath.Remote}
 	for _, tc := range []struct {
 		name string
 		p    Path
@@ -247,7 +247,7 @@ func TestBounds(t *testing.T) {
 			}
 			now := start
 			from := func(i int) Path {
-				return Path{testPath.Local, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 99)}
+				return Path{Local: testPath.Local, Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 99)}
 			}
 			b := goodRequest(1).bytes()
 			for i := range 3000 {
@@ -290,7 +290,7 @@ func TestStrangersChangeNothing(t *testing.T) {
 	r.username = s.agent.gen.local.Ufrag + ":" + c.agent.gen.local.Ufrag
 	for i := range 1000 {
 		r.id = byte(i)
-		p := Path{s.addrs[0].Addr(), netip.AddrPortFrom(netip.AddrFrom4([4]byte{9, 9, byte(i >> 8), byte(i)}), 9)}
+		p := Path{Local: s.addrs[0].Addr(), Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{9, 9, byte(i >> 8), byte(i)}), 9)}
 		if got := s.agent.Handle(v.now, p, r.bytes()); got != BadIntegrity {
 			t.Fatal(got)
 		}
@@ -315,7 +315,7 @@ func TestUseCandidateElsewhere(t *testing.T) {
 				r := goodRequest(9)
 				r.username = s.agent.gen.local.Ufrag + ":" + c.agent.gen.local.Ufrag
 				r.pwd = s.agent.gen.local.Pwd
-				moved := Path{s.addrs[0].Addr(), netip.MustParseAddrPort("10.0.0.2:7777")}
+				moved := Path{Local: s.addrs[0].Addr(), Remote: netip.MustParseAddrPort("10.0.0.2:7777")}
 				v.tap = func(from, to netip.AddrPort, b []byte) bool {
 					if to == moved.Remote && binary.BigEndian.Uint16(b) == bindingRequest {
 						var id transactionID

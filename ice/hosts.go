@@ -59,6 +59,27 @@ func (p HostPolicy) Candidates(addrs []HostAddr, port uint16) []Candidate {
 	return out
 }
 
+// PassiveCandidates returns the ICE-TCP candidates for a listener on port
+// (RFC 6544, 4.1), one beside each of the host candidates.
+func PassiveCandidates(hosts []Candidate, port uint16) []Candidate {
+	out := make([]Candidate, 0, len(hosts))
+	for i, c := range hosts {
+		c.Foundation = "t" + c.Foundation
+		c.Transport, c.TCPType = "tcp", "passive"
+		c.Priority = passivePriority(i)
+		c.Addr = netip.AddrPortFrom(c.Addr.Addr(), port)
+		out = append(out, c)
+	}
+	return out
+}
+
+// passivePriority is that of the i-th passive host candidate (RFC 6544, 4.2).
+func passivePriority(i int) uint32 {
+	const direction = 4
+	local := uint32(direction<<13 | max(1<<13-1-i, 0))
+	return Host.preference(true)<<24 | local<<8 | (256 - 1)
+}
+
 func announced(cs []Candidate, a netip.Addr) bool {
 	for i := range cs {
 		if cs[i].Addr.Addr() == a {

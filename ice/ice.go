@@ -32,6 +32,10 @@ type Candidate struct {
 	Related    netip.AddrPort // raddr/rport, invalid if absent
 	TCPType    string         // "active", "passive", "so" or ""
 
+	// Link is the link that a relayed local candidate is reached by, 0 for all
+	// others.
+	Link uint32
+
 	// Base is the address of the own interface that a local candidate stands
 	// for (RFC 8445, 5.1.1); invalid means that of Addr. Remote candidates
 	// have none.
@@ -40,8 +44,11 @@ type Candidate struct {
 
 // Path is a pair of transport addresses that datagrams travel on. Local has no
 // port: it is that of the socket that the datagram came by. An invalid Local
-// leaves the source address to the kernel's routing.
+// leaves the source address to the kernel's routing. Link is 0 for that socket;
+// else it names what its owner has besides: a TCP connection, or an allocation
+// on a TURN server, of which Local is the relayed address.
 type Path struct {
 	Local  netip.Addr
 	Remote netip.AddrPort
+	Link   uint32
 }

@@ -82,9 +82,9 @@ func (a *Agent) prioritize() {
 	}
 }
 
-func (a *Agent) findRemote(addr netip.AddrPort) *Candidate {
+func (a *Agent) findRemote(addr netip.AddrPort, tcp bool) *Candidate {
 	for _, r := range a.remotes {
-		if r.Addr == addr {
+		if r.Addr == addr && r.overTCP() == tcp {
 			return r
 		}
 	}
@@ -124,6 +124,9 @@ func (a *Agent) pairWith(now mono.Time, l, r *Candidate) {
 
 // pairUp makes the pair of l and r if they fit and it is not there yet.
 func (a *Agent) pairUp(l, r *Candidate) *pair {
+	if l.overTCP() || r.overTCP() {
+		return nil // passive: the remote connects, and its check tells
+	}
 	remote, base := r.Addr, l.Base
 	switch ip := remote.Addr(); {
 	case base.Is4() != ip.Is4():
@@ -136,7 +139,7 @@ func (a *Agent) pairUp(l, r *Candidate) *pair {
 	if remote.Addr().IsLinkLocalUnicast() && remote.Addr().Zone() == "" {
 		remote = netip.AddrPortFrom(remote.Addr().WithZone(base.Zone()), remote.Port())
 	}
-	p := Path{Local: base, Remote: remote}
+	p := Path{Local: base, Remote: remote, Link: l.Link}
 	if a.find(p) != nil {
 		return nil
 	}
@@ -231,7 +234,7 @@ func (a *Agent) learn(p Path, prio uint32) *pair {
 	if !p.Local.IsValid() {
 		p.Local = l.Base
 	}
-	r := a.findRemote(p.Remote)
+	r := a.findRemote(p.Remote, l.overTCP())
 	if r == nil {
 		if len(a.remotes) >= 2*maxCands {
 			return nil
@@ -239,25 +242,39 @@ func (a *Agent) learn(p Path, prio uint32) *pair {
 		r = &Candidate{
 			Foundation: "prflx" + strconv.Itoa(len(a.remotes)),
 			Component:  1,
-			Transport:  "udp",
+			Transport:  l.Transport,
 			Priority:   prio,
 			Addr:       p.Remote,
 			Type:       PeerReflexive,
 		}
+		if l.overTCP() {
+			r.TCPType = "active"
+		}
 	}
 	q := a.addPair(p, l, r, true)
-	if q != nil && a.findRemote(r.Addr) == nil {
+	if q != nil && a.findRemote(r.Addr, r.overTCP()) == nil {
 		a.remotes = append(a.remotes, r)
 	}
 	return q
 }
 
 // localFor returns the candidate that datagrams on p are received by: that with
-// the base, or the best of the address family if the host has got the address
-// without having announced it.
+// the link or the base, or the best of the address family if the host has got
+// the address without having announced it. A link that is no candidate's is a
+// TCP connection.
 func (a *Agent) localFor(p Path) *Candidate {
 	var best *Candidate
+	tcp := p.Link != 0
 	for _, l := range a.locals {
+		if l.Link != 0 {
+			if l.Link == p.Link {
+				return l
+			}
+			continue
+		}
+		if l.overTCP() != tcp {
+			continue
+		}
 		if l.Base == p.Local {
 			return l
 		}
@@ -268,6 +285,9 @@ func (a *Agent) localFor(p Path) *Candidate {
 	if best == nil {
 		best = &Candidate{Foundation: "0", Component: 1, Transport: "udp", Priority: priority(Host, 0),
 			Addr: netip.AddrPortFrom(p.Local, 0), Type: Host, Base: p.Local}
+		if tcp {
+			best.Transport, best.TCPType, best.Priority = "tcp", "passive", passivePriority(0)
+		}
 	}
 	return best
 }
@@ -280,7 +300,7 @@ func (a *Agent) learnLocal(q *pair, mapped netip.AddrPort) {
 		return
 	}
 	for _, l := range a.locals {
-		if l.Addr == mapped && l.Base == q.path.Local {
+		if l.Addr == mapped && l.Base == q.path.Local && l.overTCP() == q.local.overTCP() && l.Link == q.local.Link {
 			q.local = l
 			a.setPriority(q)
 			return
@@ -292,12 +312,14 @@ func (a *Agent) learnLocal(q *pair, mapped netip.AddrPort) {
 	l := &Candidate{
 		Foundation: "prflx" + strconv.Itoa(len(a.locals)),
 		Component:  1,
-		Transport:  "udp",
+		Transport:  q.local.Transport,
 		Priority:   checkPriority(q.local),
 		Addr:       mapped,
 		Type:       PeerReflexive,
 		Related:    q.local.Addr,
+		TCPType:    q.local.TCPType,
 		Base:       q.path.Local,
+		Link:       q.local.Link,
 	}
 	a.locals = append(a.locals, l)
 	q.local = l
@@ -307,5 +329,5 @@ func (a *Agent) learnLocal(q *pair, mapped netip.AddrPort) {
 // checkPriority is the PRIORITY of our checks: that of a peer reflexive
 // candidate learned from them (RFC 8445, 7.1.1).
 func checkPriority(l *Candidate) uint32 {
-	return PeerReflexive.preference()<<24 | l.Priority&0xFFFFFF
+	return PeerReflexive.preference(l.overTCP())<<24 | l.Priority&0xFFFFFF
 }

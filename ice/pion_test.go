@@ -57,7 +57,7 @@ func (s *socketAgent) loop() {
 		now := mono.Now()
 		switch {
 		case err == nil:
-			p := Path{local, from}
+			p := Path{Local: local, Remote: from}
 			if IsSTUN(buf[:n]) {
 				s.agent.Handle(now, p, buf[:n])
 			} else if s.agent.Valid(p) {

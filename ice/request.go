@@ -17,6 +17,8 @@ func (a *Agent) Handle(now mono.Time, p Path, b []byte) Verdict {
 	switch {
 	case a.state == Closed:
 		v = BadUsername
+	case a.cfg.RelayOnly && !a.relayed(p.Link):
+		v = NotRelayed
 	case m.typ == bindingRequest:
 		v = a.request(now, p, m)
 	case m.typ == bindingSuccess, m.typ == bindingError:

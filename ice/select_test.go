@@ -54,7 +54,7 @@ func (s *script) advance(d time.Duration, answered ...Path) {
 				left = append(left, o)
 				continue
 			}
-			s.a.Handle(s.now, o.path, success(m.id, testRemote.Pwd, netip.MustParseAddrPort("10.0.0.1:5000")))
+			s.a.Handle(s.now, o.path, success(m.id, testRemote.Pwd, mappedOn(o.path)))
 		}
 		*s.out = left
 		if s.a.Deadline() > end {
@@ -66,6 +66,17 @@ func (s *script) advance(d time.Duration, answered ...Path) {
 	}
 }
 
+// mappedOn is the address that the remote sees the agent at.
+func mappedOn(p Path) netip.AddrPort {
+	switch p.Link {
+	case 0:
+		return netip.MustParseAddrPort("10.0.0.1:5000")
+	case relayPath.Link:
+		return relayedAddr
+	}
+	return netip.MustParseAddrPort("10.0.0.1:5001")
+}
+
 func (s *script) want(p Path, what string) {
 	s.t.Helper()
 	if got, ok := s.a.Selected(); !ok || got != p {
@@ -73,7 +84,7 @@ func (s *script) want(p Path, what string) {
 	}
 }
 
-var worsePath = Path{testPath.Local, netip.MustParseAddrPort("10.0.0.3:6000")}
+var worsePath = Path{Local: testPath.Local, Remote: netip.MustParseAddrPort("10.0.0.3:6000")}
 
 // begin selects testPath.
 func (s *script) begin() {

@@ -247,7 +247,7 @@ func FuzzAgent(f *testing.F) {
 		restarts := 0
 		for s := script[1:]; len(s) >= 10; s = s[10:] {
 			now += mono2(s[8])
-			p := Path{testPath.Local, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, s[7] & 7}), uint16(s[6]&3))}
+			p := Path{Local: testPath.Local, Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, s[7] & 7}), uint16(s[6]&3))}
 			if s[5]&15 == 0 {
 				p.Local = netip.Addr{}
 			}
