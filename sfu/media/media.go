@@ -179,6 +179,8 @@ const (
 	DropSequence              // sequence number far from those before
 	DropDisabled              // source is held back
 	DropSkew                  // left out because the source's clock is too fast
+	DropLinkQueue             // a TCP connection or relay is behind
+	DropLinkGone              // the TCP connection or relay of the path has ended
 	numDrops
 )
 
@@ -193,7 +195,7 @@ var dropNames = [NumDrops]string{
 	"payload-type", "rtx-malformed", "rtx-duplicate", "padding", "duplicate",
 	"rtcp-malformed", "payload-malformed", "no-buffer", "peer-panic",
 	"peer-closed", "send-queue", "crossing", "collision", "sequence",
-	"disabled", "skew",
+	"disabled", "skew", "link-queue", "link-gone",
 }
 
 func (d Drop) String() string {

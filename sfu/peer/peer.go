@@ -72,6 +72,7 @@ type Config struct {
 	ICE         ice.Credentials
 	Controlling bool
 	Candidates  []ice.Candidate // local
+	RelayOnly   bool            // use relayed ones only
 	Key         uint32          // of the ICE agent's transactions
 }
 
@@ -165,6 +166,7 @@ func New(cfg Config) *Peer {
 		RegularNomination:  cfg.Options.RegularNomination,
 		ConsentFreshness:   cfg.Options.ConsentFreshness,
 		KeepaliveConncheck: cfg.Options.KeepaliveConncheck,
+		RelayOnly:          cfg.RelayOnly,
 		Key:                cfg.Key,
 		Rand:               cfg.Shard.Random,
 		Send:               p.transmit,
@@ -292,6 +294,8 @@ func (p *Peer) HandleSTUN(now mono.Time, path ice.Path, b []byte) bool {
 		p.shard.Drop(media.DropSTUNMalformed)
 	case ice.BadIntegrity:
 		p.shard.Drop(media.DropSTUNIntegrity)
+	case ice.NotRelayed:
+		p.shard.Drop(media.DropPathInvalid)
 	case ice.BadUsername:
 		p.shard.Drop(media.DropSTUNUsername)
 	case ice.UnknownTransaction:

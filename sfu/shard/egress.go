@@ -28,6 +28,7 @@ type egress struct {
 	segments int  // datagrams in the last message
 	send     func([]netio.Message) (int, error)
 	drop     func(media.Drop)
+	divert   func(path ice.Path, b []byte) // takes what is for a link; b is lent
 }
 
 func newEgress(send func([]netio.Message) (int, error), drop func(media.Drop)) *egress {
@@ -51,6 +52,10 @@ func (e *egress) reserve() []byte {
 // commit queues the first n bytes of what reserve lent.
 func (e *egress) commit(path ice.Path, n int) {
 	b := e.slab[e.used : e.used+n]
+	if path.Link != 0 {
+		e.divert(path, b)
+		return
+	}
 	e.used += n
 	if e.open && e.extend(path, n) {
 		return

@@ -96,6 +96,9 @@ func (s *Shard) Remove(p *peer.Peer) {
 	for _, a := range m.addrs {
 		delete(s.byAddr, a)
 	}
+	if len(m.links) > 0 {
+		s.parting[p] = m
+	}
 	s.load.Store(int64(len(s.peers)))
 }
 

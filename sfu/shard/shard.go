@@ -75,6 +75,10 @@ type Shard struct {
 	lastKey uint32
 	timers  timers
 
+	links    map[uint32]linkEnd
+	parting  map[*peer.Peer]*member // removed, with links that are still open
+	lastLink uint32
+
 	// Tracks of other shards, and ours that others have.
 	inbound, outbound []*crossing
 	replicas, exports []*replica
@@ -116,9 +120,12 @@ func New(cfg Config) *Shard {
 		byAddr:  make(map[netip.AddrPort]*member),
 		byUfrag: make(map[string]*member),
 		byKey:   make(map[uint32]*member),
+		links:   make(map[uint32]linkEnd),
+		parting: make(map[*peer.Peer]*member),
 		done:    make(chan struct{}),
 	}
 	s.out = newEgress(s.sock.SendBatch, s.drop)
+	s.out.divert = s.divert
 	if cfg.STUNServer.IsValid() {
 		s.stunner = ice.NewReflexive(cfg.STUNServer, cfg.Random, s.transmit)
 	}
@@ -336,6 +343,7 @@ func (s *Shard) guard(mb *member) {
 		if r := recover(); r != nil {
 			s.log.Error("closing that peer panicked too", "panic", r)
 			s.Remove(mb.peer)
+			s.CloseLinks(mb.peer)
 		}
 	}()
 	mb.peer.Close(s.now, "Internal error")
@@ -430,6 +438,9 @@ func (s *Shard) shutDown() {
 	}
 	s.releaseCrossings()
 	s.flush()
+	for p := range s.parting {
+		s.CloseLinks(p)
+	}
 	for i, b := range s.bufs {
 		if b != nil {
 			b.Release()

@@ -15,6 +15,7 @@ type member struct {
 	ufrag, oldUfrag string
 	key             uint32
 	addrs           []netip.AddrPort // addresses bound to it, oldest first
+	links           []uint32         // ways besides the socket
 	gone            bool
 }
 
