@@ -155,7 +155,7 @@ func TestApplyProblems(t *testing.T) {
 		"-R SIGHUP":        "",
 		"-T":               "command line: --ice-tcp" + pending,
 		"-M":               "command line: --debug-locks" + pending,
-		"-e":               "command line: --event-handlers" + pending,
+		"-e":               "",
 		"-K x":             "",
 		"-H /":             "command line: --cwd-path" + pending,
 		"--log-stdout":     "command line: --log-stdout" + pending,
@@ -194,7 +194,7 @@ func TestUsage(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", want, b.String())
 		}
 	}
-	if n := strings.Count(b.String(), "\n"); n != len(optionTable)+4 {
+	if n := strings.Count(b.String(), "\n"); n != len(optionTable)+6 {
 		t.Errorf("%d lines", n)
 	}
 }

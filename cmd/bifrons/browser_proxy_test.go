@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"bifrons/api/config"
+)
+
+// freePort finds a TCP port for somebody else to listen on.
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// selfSigned writes a certificate for a name, and its key.
+func selfSigned(t *testing.T, dir, name string) (cert, key string) {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, x, x, k.Public(), k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(file, typ string, b []byte) string {
+		path := filepath.Join(dir, file)
+		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: typ, Bytes: b}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	return write("cert.pem", "CERTIFICATE", der), write("key.pem", "PRIVATE KEY", pkcs8)
+}
+
+// startNginx runs nginx with the configuration in deploy, of which only ports,
+// names and files are changed. It returns the port for HTTPS.
+func startNginx(t *testing.T, s *server) int {
+	t.Helper()
+	path, err := exec.LookPath("nginx")
+	if err != nil {
+		path, err = exec.LookPath("/usr/sbin/nginx")
+	}
+	if err != nil {
+		needs(t, "nginx is not installed")
+	}
+	conf, err := os.ReadFile("../../deploy/nginx.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	cert, key := selfSigned(t, dir, "demos.localhost")
+	plain, secure := freePort(t), freePort(t)
+	text := strings.NewReplacer(
+		"listen 80;", fmt.Sprintf("listen 127.0.0.1:%d;", plain), "listen [::]:80;", "",
+		"listen 443 ssl;", fmt.Sprintf("listen 127.0.0.1:%d ssl;", secure), "listen [::]:443 ssl;", "",
+		"media.example.com;", "demos.localhost;",
+		"/etc/letsencrypt/live/media.example.com/fullchain.pem", cert,
+		"/etc/letsencrypt/live/media.example.com/privkey.pem", key,
+		"127.0.0.1:8088", fmt.Sprintf("127.0.0.1:%d", s.httpPort("http")),
+		"127.0.0.1:8188", fmt.Sprintf("127.0.0.1:%d", port(s.ws.Addrs("ws"))),
+		"127.0.0.1:7088", fmt.Sprintf("127.0.0.1:%d", s.httpPort("admin_http")),
+	).Replace(string(conf))
+	text = "daemon off; pid nginx.pid; error_log stderr; events {}\nhttp { access_log off;\n" +
+		"client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;\n" + text + "}\n"
+	file := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := exec.CommandContext(ctx, path, "-p", dir, "-c", file, "-e", "stderr")
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	var complaints strings.Builder
+	cmd.Stderr = &complaints
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+		if t.Failed() {
+			t.Logf("nginx: %s", complaints.String())
+		}
+	})
+	eventually(t, "nginx listens", func() bool {
+		select {
+		case err := <-ended:
+			ended <- err
+			t.Fatalf("nginx ended: %v", err)
+		default:
+		}
+		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", secure))
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+	return secure
+}
+
+// TestBrowserBehindProxy opens the demo page through nginx, by HTTPS, with the
+// API below the same address, by long poll and by WebSocket.
+func TestBrowserBehindProxy(t *testing.T) {
+	for _, transport := range []string{"http", "websockets"} {
+		t.Run(transport, func(t *testing.T) {
+			folder := demosFolderFor(t)
+			browserTest(t)
+			s := testServerWith(t, folder, func(c *config.Config) {
+				c.HTTP.Admin.HTTP, c.HTTP.Admin.Port = true, 0
+			})
+			s.explain(t)
+			secure := startNginx(t, s)
+			address := `"/janus"`
+			if transport == "websockets" {
+				address = `"wss://" + location.host + "/ws"`
+			}
+			script := `for (const name of ["token", "apisecret"]) window[name] = null;
+				Object.defineProperty(window, "iceServers", { get: () => [], set() {} });
+				Object.defineProperty(window, "server", { get: () => ` + address + `, set() {} });`
+			d := &demo{server: s, tab: openTab(t, []string{
+				fmt.Sprintf("MAP demos.localhost:443 127.0.0.1:%d", secure),
+			}, script)}
+			d.do(chromedp.Navigate("https://demos.localhost/demos/echotest.html"))
+			d.start()
+			d.checkPlaying(640, 480)
+			d.checkData()
+			d.stop()
+			d.quiet()
+		})
+	}
+}
