@@ -87,6 +87,13 @@ func (q *query) failf(code janus.Code, format string, args ...any) {
 // ok answers a request; fields writes what there is to say, if anything.
 func (q *query) ok(fields func(w *json.Writer)) { q.reply(q.Reply("success", fields)) }
 
+// done answers a request about a session with nothing, not even the session.
+func (q *query) done() {
+	root := *q.Envelope
+	root.SessionID = 0
+	q.reply(root.Reply("success", nil))
+}
+
 // unknown answers with an error that has no code of its own.
 func (q *query) unknown(reason string) { q.fail(janus.ErrUnknown, reason) }
 

@@ -135,7 +135,7 @@ func (v *view) writeFlags(w *json.Writer) {
 	w.Bool("got-answer", d.GotAnswer)
 	w.Bool("negotiated", d.GotAnswer)
 	w.Bool("processing-offer", d.Processing)
-	w.Bool("starting", !d.Started.IsZero())
+	w.Bool("starting", !d.Started.IsZero() && !d.Up)
 	w.Bool("ice-restart", d.Restarting)
 	w.Bool("ready", d.Up)
 	w.Bool("stopped", d.Closing)

@@ -78,7 +78,7 @@ func (a *Admin) startCapture(q *query, format capture.Format, name, ext string) 
 		a.cfg.Logger.Warn("capture not started", "handle", q.HandleID, "error", err)
 		q.unknown("Error starting " + name + " dump")
 	default:
-		q.ok(nil)
+		q.done()
 	}
 }
 
@@ -87,5 +87,5 @@ func (a *Admin) stopCapture(q *query) {
 		q.unknown("Capture not started")
 		return
 	}
-	q.ok(nil)
+	q.done()
 }

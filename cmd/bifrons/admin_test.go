@@ -124,7 +124,7 @@ func checkInfo(t *testing.T, info message, s *server) {
 			}
 		}
 	}
-	for _, f := range []string{"got-offer", "got-answer", "negotiated", "starting", "ready", "data-channels", "rfc4588-rtx"} {
+	for _, f := range []string{"got-offer", "got-answer", "negotiated", "ready", "data-channels", "rfc4588-rtx"} {
 		is(info.at("flags"), f, true)
 	}
 	is(info, "ice-role", "controlled")

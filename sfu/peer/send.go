@@ -122,7 +122,7 @@ func (o *sender) Send(now mono.Time, p *route.Packet, out route.Outgoing) {
 		return
 	}
 	o.stats.Rate, s.codec = c.ClockRate, *c
-	o.stats.Sent(now, out.Timestamp, int(p.Len), n)
+	o.stats.Sent(now, out.Timestamp, int(p.Len), n-peer.trailer)
 	peer.sent(now, n)
 }
 
@@ -188,7 +188,7 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 	}
 	if n > 0 {
 		s.peer.count.Retransmitted++
-		o.stats.Resent(now, n)
+		o.stats.Resent(now, n-s.peer.trailer)
 		s.peer.sent(now, n)
 	}
 }

@@ -102,7 +102,7 @@ type Received struct {
 	Receiving       bool // not silent
 	LastAt          mono.Time
 	ClockRate       uint32
-	Packets, Bytes  uint64 // retransmissions included
+	Packets, Bytes  uint64 // decrypted; retransmissions included
 	BytesLastSecond int
 	Retransmissions uint64
 	NACKs           uint64        // sequence numbers that we asked for
@@ -115,7 +115,7 @@ type Received struct {
 type Sent struct {
 	SSRC, RTXSSRC   uint32
 	ClockRate       uint32 // 0 before the first packet
-	Packets, Bytes  uint64 // bytes with retransmissions, packets without
+	Packets, Bytes  uint64 // before encryption; bytes with retransmissions, packets without
 	BytesLastSecond int
 	Retransmissions uint64
 	NACKs           uint64 // sequence numbers that the remote asked for
