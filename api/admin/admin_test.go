@@ -263,7 +263,18 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// logger is a logger with the last part of its package name.
+type logger string
+
+func (l logger) Info() plugin.Info { return plugin.Info{Package: "janus.logger." + string(l)} }
+
+// answering is one that answers queries.
+type answering struct{ logger }
+
+func (answering) Query(request []byte) []byte { return request }
+
 func TestLoggers(t *testing.T) {
-	r := newRig(t, func(c *janus.Config) { c.Loggers = []plugin.Info{{Package: "janus.logger.test"}} })
+	r := newRig(t, func(c *janus.Config) { c.Loggers = []janus.Logger{logger("test"), answering{"wise"}} })
 	r.check("query_logger", r.ask(`"janus":"query_logger","logger":"janus.logger.test"`), failure(490, "Logger doesn't support queries"))
+	r.check("query_logger", r.ask(`"janus":"query_logger","logger":"janus.logger.wise","request":{"x":1}`), `{"janus":"success","response":{"x":1}}`)
 }

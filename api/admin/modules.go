@@ -69,7 +69,7 @@ func (a *Admin) queryTransport(q *query) {
 	q.fail(janus.ErrPluginNotFound, "Invalid transport")
 }
 
-// querier is an event handler that answers questions. request and answer are
+// querier is an event handler or logger that answers questions. request and answer are
 // JSON objects, the request lent for the call.
 type querier interface {
 	Query(request []byte) []byte
@@ -98,8 +98,12 @@ func (a *Admin) queryLogger(q *query) {
 		return
 	}
 	for _, l := range a.core.Settings().Loggers {
-		if l.Package == q.text("logger") {
-			q.unknown("Logger doesn't support queries")
+		if l.Info().Package == q.text("logger") {
+			if asked, ok := l.(querier); ok {
+				q.respond(asked.Query(q.request()))
+			} else {
+				q.unknown("Logger doesn't support queries")
+			}
 			return
 		}
 	}

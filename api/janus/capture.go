@@ -56,10 +56,10 @@ func (h *Handle) StopCapture() error {
 		p.SetCapture(nil)
 	}
 	if err := f.Close(); err != nil {
-		h.core.log.Warn("capture is incomplete", "file", f.Path(), "error", err)
+		h.log.Warn("capture is incomplete", "file", f.Path(), "error", err)
 	}
 	if n := f.Dropped(); n > 0 {
-		h.core.log.Warn("capture is incomplete, the disk was too slow", "file", f.Path(), "missing", n)
+		h.log.Warn("capture is incomplete, the disk was too slow", "file", f.Path(), "missing", n)
 	}
 	return nil
 }

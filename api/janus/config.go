@@ -76,7 +76,13 @@ type Config struct {
 	LoopIndication          bool
 	HideDependencies        bool
 	Dependencies            []Dependency
-	Loggers                 []plugin.Info
+	Loggers                 []Logger
+}
+
+// Logger is a logger besides the log.
+type Logger interface {
+	// Info describes it in server_info.
+	Info() plugin.Info
 }
 
 // Dependency is a library and its version.

@@ -2,6 +2,7 @@ package janus
 
 import (
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +35,7 @@ type Handle struct {
 	pkg      string
 	created  time.Time
 	ph       plugin.Handle
+	log      *slog.Logger // names the session and the handle
 
 	capture atomic.Pointer[capture.File] // nil = none
 
@@ -133,13 +135,14 @@ func (c *Core) attach(q *query) {
 		q.failf(ErrUnauthorizedPlugin, "Provided token can't access plugin '%s'", pkg)
 		return
 	}
+	id := randomID()
+	log := c.log.With("session", q.session.id, "handle", id)
 	h := &Handle{
-		core: c, session: q.session, plugin: p, pkg: pkg, token: token, created: c.cfg.Now(),
-		inbox: plugin.NewSerial(maxMessages, &c.tasks, c.log),
-		exec:  plugin.NewSerial(maxQueued, &c.tasks, c.log),
+		core: c, session: q.session, id: id, log: log, plugin: p, pkg: pkg, token: token, created: c.cfg.Now(),
+		inbox: plugin.NewSerial(maxMessages, &c.tasks, log),
+		exec:  plugin.NewSerial(maxQueued, &c.tasks, log),
 	}
 	h.opaqueID, _ = json.String(q.Root.Get("opaque_id"))
-	h.id = randomID()
 	ph, err := p.Attach(h)
 	if err != nil {
 		q.fail(ErrPluginAttach, fmt.Sprintf("Couldn't attach to plugin: error '%s'", err))

@@ -130,7 +130,7 @@ func (c *Core) infoModules(w *json.Writer) {
 	w.End()
 	w.Object("loggers")
 	for _, l := range c.cfg.Loggers {
-		writeInfo(w, l)
+		writeInfo(w, l.Info())
 	}
 	w.End()
 	w.Object("plugins")

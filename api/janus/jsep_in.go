@@ -148,7 +148,7 @@ func (h *Handle) takeOffer(d *sdp.Description, o jsepOptions) (*plugin.JSEP, *Er
 	if c == nil {
 		var err error
 		if c, err = h.newConnection(false); err != nil {
-			h.core.log.Warn("no peer connection", "handle", h.id, "error", err)
+			h.log.Warn("no peer connection", "error", err)
 			return nil, &Error{ErrUnknown, "Error setting ICE locally"}
 		}
 	}

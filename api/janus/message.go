@@ -23,7 +23,7 @@ func (h *Handle) take(q *query) {
 	answered := false
 	defer func() {
 		if r := recover(); r != nil {
-			h.core.log.Error("panic in a plugin", "plugin", h.pkg, "panic", r, "stack", string(debug.Stack()))
+			h.log.Error("panic in a plugin", "plugin", h.pkg, "panic", r, "stack", string(debug.Stack()))
 			if !answered {
 				q.fail(ErrPluginMessage, "Plugin returned a severe (unknown) error")
 				q.Release()

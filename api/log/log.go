@@ -5,10 +5,12 @@ package log
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -52,6 +54,14 @@ type Config struct {
 	Colors     bool // of the levels' names
 }
 
+// Sink takes the lines of a log as well, in order.
+type Sink interface {
+	// Line takes one line, with its end, lent for the call. It must not log.
+	Line(at time.Time, line []byte)
+	// Reopen opens files anew.
+	Reopen() error
+}
+
 // Log is where log lines go. All methods may be called from any goroutine.
 type Log struct {
 	level              atomic.Int32
@@ -62,6 +72,7 @@ type Log struct {
 	stdout io.Writer
 	path   string
 	file   *os.File // nil = none
+	sinks  []Sink
 	buf    bytes.Buffer
 }
 
@@ -77,9 +88,27 @@ func New(cfg Config) (*Log, error) {
 	return l, nil
 }
 
-// Reopen opens the file anew, after somebody has moved it away. If that fails
-// the old one goes on.
+// AddSink sends all further lines to s as well.
+func (l *Log) AddSink(s Sink) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sinks = append(l.sinks, s)
+}
+
+// Reopen opens the file anew, and those of sinks, after somebody has moved them
+// away. If that fails the old one goes on.
 func (l *Log) Reopen() error {
+	l.mu.Lock()
+	sinks := slices.Clone(l.sinks)
+	l.mu.Unlock()
+	err := l.reopen()
+	for _, s := range sinks {
+		err = errors.Join(err, s.Reopen())
+	}
+	return err
+}
+
+func (l *Log) reopen() error {
 	if l.path == "" {
 		return nil
 	}
@@ -169,6 +198,7 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	b.WriteString(l.tag(levelOf(r.Level)))
 	b.WriteString(oneLine.Replace(r.Message))
 	b.WriteByte(' ')
+	at := r.Time
 	r.Time = time.Time{} // which leaves it out of the attributes
 	if err := h.attrs.Handle(ctx, r); err != nil {
 		return err
@@ -182,6 +212,9 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 		if _, ferr := l.file.Write(line); err == nil {
 			err = ferr
 		}
+	}
+	for _, s := range l.sinks {
+		s.Line(at, line)
 	}
 	return err
 }

@@ -20,6 +20,7 @@ import (
 	"bifrons/api/janus"
 	"bifrons/api/json"
 	"bifrons/api/log"
+	"bifrons/api/log/jsonlog"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/echotest"
 	"bifrons/api/plugin/streaming"
@@ -45,6 +46,7 @@ type server struct {
 	unix   *pfunix.Server
 	out    *log.Log
 	events []*event.Outlet
+	json   *jsonlog.Logger
 	signal int // that ends it, for event handlers
 
 	certificateAt time.Time // when the certificate for DTLS was written
@@ -66,6 +68,9 @@ func start(cfg *config.Config, demos string, out *log.Log) (s *server, err error
 		return s, err
 	}
 	if s.engine, err = sfu.New(media); err != nil {
+		return s, err
+	}
+	if err := s.startLogger(out); err != nil {
 		return s, err
 	}
 	s.core = janus.New(s.coreConfig(media))
@@ -224,6 +229,7 @@ func (s *server) coreConfig(media sfu.Config) janus.Config {
 		LoopIndication:    c.General.AllowLoopIndication,
 		HideDependencies:  c.General.HideDependencies,
 		Dependencies:      dependencies(),
+		Loggers:           s.loggers(),
 	}
 }
 
@@ -466,5 +472,8 @@ func (s *server) Close() {
 	s.closeEvents()
 	if s.engine != nil {
 		s.engine.Close()
+	}
+	if s.json != nil {
+		s.json.Close()
 	}
 }

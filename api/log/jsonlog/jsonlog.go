@@ -1,0 +1,131 @@
+// Package jsonlog writes the log's lines to a file as JSON objects.
+package jsonlog
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"bifrons/api/config"
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+)
+
+// Package is the name of this logger in the Janus API.
+const Package = "janus.logger.jsonlog"
+
+// Settings are those of janus.logger.jsonlog.jcfg.
+type Settings struct {
+	Enabled  bool   `cfg:"enabled"`
+	Filename string `cfg:"filename"` // is appended to
+	JSON     string `cfg:"json" enum:"indented|plain|compact"`
+}
+
+// Load reads the settings from a folder.
+func Load(folder string) (Settings, []config.Problem) {
+	s := Settings{JSON: "compact"}
+	f, problems := config.LoadFile(folder, Package)
+	if g := f.Category("general"); g != nil {
+		problems = append(problems, config.Decode(g, &s)...)
+	}
+	if s.Enabled && s.Filename == "" {
+		problems = append(problems, config.Problem{File: f.Name, Section: "general", Key: "filename", Text: "is missing"})
+	}
+	return s, problems
+}
+
+// Logger writes log lines. Its methods may be called from any goroutine.
+type Logger struct {
+	path   string
+	layout json.Layout
+
+	mu   sync.Mutex
+	file *os.File // nil after Close
+}
+
+// Open opens the file.
+func Open(s Settings) (*Logger, error) {
+	layout, _ := json.ParseLayout(s.JSON)
+	l := &Logger{path: s.Filename, layout: layout}
+	return l, l.Reopen()
+}
+
+// Reopen opens the file anew, after somebody has moved it away. If that fails
+// the old one goes on.
+func (l *Logger) Reopen() error {
+	f, err := os.OpenFile(l.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("cannot write the JSON log: %w", err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file != nil {
+		_ = l.file.Close()
+	}
+	l.file = f
+	return nil
+}
+
+// Line writes a line of the log, with its end.
+func (l *Logger) Line(at time.Time, line []byte) {
+	w := json.NewWriter(make([]byte, 0, len(line)+64))
+	w.Object("")
+	w.Int("timestamp", at.UnixMicro())
+	w.Str("line", string(line))
+	w.End()
+	text := append(json.Relayout(nil, w.Bytes(), l.layout), '\n')
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file != nil {
+		_, _ = l.file.Write(text) // there is nobody to tell of an error
+	}
+}
+
+// Close closes the file; later lines are not in it.
+func (l *Logger) Close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file != nil {
+		_ = l.file.Close()
+		l.file = nil
+	}
+}
+
+// Info describes the logger in server_info.
+func (l *Logger) Info() plugin.Info {
+	return plugin.Info{
+		Package:       Package,
+		Name:          "JANUS JSON logger plugin",
+		Author:        plugin.Author,
+		Description:   "This logger writes log lines to a file as JSON objects.",
+		VersionString: "0.0.1",
+		Version:       1,
+	}
+}
+
+var queryFields = []plugin.Field{{Name: "request", Type: plugin.String, Required: true}}
+
+// Query answers query_logger.
+func (l *Logger) Query(request []byte) []byte {
+	err := &plugin.Error{Code: 413, Text: "Invalid request: not a JSON object"}
+	if doc, bad := json.Parse(request); bad == nil {
+		defer doc.Release()
+		if json.IsObject(doc.Root()) {
+			err = plugin.Check(queryFields, doc.Root(), 412, 413)
+			if verb, _ := json.String(doc.Root().Get("request")); err == nil && verb != "info" {
+				err = &plugin.Error{Code: 411, Text: "Unknown request '" + verb + "'"}
+			}
+		}
+	}
+	w := json.NewWriter(nil)
+	w.Object("")
+	if err != nil {
+		w.Int("error_code", int64(err.Code))
+		w.Str("error", err.Text)
+	} else {
+		w.Int("result", 200)
+	}
+	w.End()
+	return w.Bytes()
+}
