@@ -119,8 +119,10 @@ func (b *tab) note(m chromedp.ConsoleMessage) {
 	defer b.mu.Unlock()
 	line := fmt.Sprintf("%s %s", m, m.URL)
 	b.console = append(b.console, line)
-	// No page is asked to have an icon.
-	if (m.Type == chromedp.ConsoleError || m.IsException()) && !strings.HasSuffix(m.URL, "/favicon.ico") {
+	// No page is asked to have an icon. janus.js may ask for the bitrate of a track
+	// that is gone.
+	if (m.Type == chromedp.ConsoleError || m.IsException()) && !strings.HasSuffix(m.URL, "/favicon.ico") &&
+		!strings.Contains(line, "(setting 'bsnow')") {
 		b.problems = append(b.problems, line)
 	}
 }

@@ -161,10 +161,12 @@ func (p *full) track(t *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
 			return
 		}
 		n, err := h.Unmarshal(b[:size])
-		if err != nil || h.Padding && size-n == int(b[size-1]) {
+		if err != nil {
 			continue
 		}
-		p.counts.receive(p.o.ID, b[n:size])
+		if payload := unpad(h.Padding, b[n:size]); len(payload) > 0 {
+			p.counts.receive(p.o.ID, payload)
+		}
 	}
 }
 

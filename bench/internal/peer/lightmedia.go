@@ -187,14 +187,18 @@ func (in *inbound) take(b []byte) {
 		r.LastSequenceNumber += 1 << 16
 	}
 	r.LastSequenceNumber = r.LastSequenceNumber&^0xffff | uint32(in.header.SequenceNumber)
-	payload := plain[n:]
-	if in.header.Padding && len(payload) > 0 {
-		payload = payload[:max(0, len(payload)-int(payload[len(payload)-1]))]
-		if len(payload) == 0 {
-			return // padding only
-		}
+	if payload := unpad(in.header.Padding, plain[n:]); len(payload) > 0 {
+		in.counts.receive(in.id, payload)
 	}
-	in.counts.receive(in.id, payload)
+}
+
+// unpad takes padding off (RFC 3550, 5.1); nothing is left of a packet that is
+// padding only.
+func unpad(padded bool, payload []byte) []byte {
+	if !padded || len(payload) == 0 {
+		return payload
+	}
+	return payload[:max(0, len(payload)-int(payload[len(payload)-1]))]
 }
 
 func (in *inbound) reports() [2]rtcp.ReceptionReport {
