@@ -12,6 +12,12 @@ const (
 	reportInterval = time.Second
 	// keyframeInterval is the least time between two requests for a key frame.
 	keyframeInterval = 300 * time.Millisecond
+	// keyframeRepeat is when a request is repeated that had no effect; the time
+	// doubles with each of keyframeRepeats. Browsers ask only every 3 s.
+	keyframeRepeat  = 500 * time.Millisecond
+	keyframeRepeats = 3
+	// silence is after how long without a packet a stream is not waited for.
+	silence = time.Second
 	// defaultBitrate is what REMB says without a limit, in bit/s.
 	defaultBitrate = 10_000_000
 	cname          = "janus"
@@ -27,9 +33,7 @@ func (p *Peer) advanceFeedback(now mono.Time) {
 	if p.nextPLI != 0 && p.nextPLI <= now {
 		p.nextPLI = 0
 		for _, s := range p.sections {
-			if s.keyframeDue != 0 {
-				s.requestKeyframe(now)
-			}
+			s.keyframeTurn(now)
 		}
 	}
 	if p.nextTWCC != 0 && p.nextTWCC <= now {
@@ -87,6 +91,12 @@ func (p *Peer) sendNACKs(now mono.Time) {
 				st.stats.NACKs += uint64(len(p.lost))
 				p.sendRTCP(now, rtcp.AppendNACK(p.rtcpBuffer(), s.SSRC, st.ssrc, p.lost))
 			}
+			if st.nack.GaveUp != st.gaveUp {
+				st.gaveUp = st.nack.GaveUp
+				if s.track.Follows(st.encoding) {
+					s.requestKeyframe(now) // those who watch cannot go on without it
+				}
+			}
 			p.nextNACK = min(p.nextNACK, st.nack.Deadline())
 		}
 	}
@@ -104,18 +114,11 @@ func (p *Peer) roundTrip() time.Duration {
 }
 
 func (p *Peer) sendTransportFeedback(now mono.Time) {
-	s := p.twccOut
-	if s == nil || p.twcc == nil {
+	if p.twccOut == nil || p.twcc == nil {
 		return
 	}
-	var source uint32
-	for _, st := range s.streams {
-		if st != nil {
-			source = st.ssrc
-			break
-		}
-	}
-	if source == 0 {
+	s, source := p.twccSource()
+	if s == nil {
 		return
 	}
 	b := p.twcc.Append(p.rtcpBuffer(), s.SSRC, source)
@@ -125,21 +128,85 @@ func (p *Peer) sendTransportFeedback(now mono.Time) {
 	}
 }
 
+// twccSource returns the first section of video that something comes in, with
+// the SSRC of that: what transport feedback is about.
+func (p *Peer) twccSource() (*section, uint32) {
+	for _, s := range p.sections {
+		if s.Kind != media.Video || !s.Receive || !s.TransportCC {
+			continue
+		}
+		for _, st := range s.streams {
+			if st != nil {
+				return s, st.ssrc
+			}
+		}
+	}
+	return nil, 0
+}
+
 // requestKeyframe asks the remote for a key frame of all encodings (RFC 4585,
-// 6.3.1); what comes too early waits, and lapses when a key frame arrives.
+// 6.3.1), and again if none comes; what comes too early waits. It all lapses
+// when key frames arrive.
 func (s *section) requestKeyframe(now mono.Time) {
+	if s.Encrypted { // key frames cannot be told
+		s.wantKeyframe(now, 0)
+		return
+	}
+	s.wantKeyframe(now, keyframeRepeats)
+}
+
+func (s *section) wantKeyframe(now mono.Time, repeats int) {
 	p := s.peer
 	if s.Kind != media.Video || !s.Receive || !p.Up() {
 		return
 	}
-	if s.keyframeAt != 0 && now.Sub(s.keyframeAt) < keyframeInterval {
-		if s.keyframeDue == 0 {
-			s.keyframeDue = s.keyframeAt.Add(keyframeInterval)
-			p.nextPLI = mono.Earliest(p.nextPLI, s.keyframeDue)
-			p.wake(p.nextPLI)
-		}
+	s.keyframeWanted, s.keyframeRepeats = now, repeats
+	if s.keyframeAt == 0 || now.Sub(s.keyframeAt) >= keyframeInterval {
+		s.sendPLI(now)
 		return
 	}
+	s.keyframeDue = mono.Earliest(s.keyframeDue, s.keyframeAt.Add(keyframeInterval))
+	p.nextPLI = mono.Earliest(p.nextPLI, s.keyframeDue)
+	p.wake(p.nextPLI)
+}
+
+// keyframeTurn sends the request that is due, unless it is still too early.
+func (s *section) keyframeTurn(now mono.Time) {
+	switch {
+	case s.keyframeDue == 0:
+	case s.keyframeDue <= now:
+		s.keyframeDue = 0
+		// A repetition is for those only who send something.
+		if s.keyframeWanted > s.keyframeAt || s.lacksKeyframe(now) {
+			s.sendPLI(now)
+		}
+	default:
+		s.peer.nextPLI = mono.Earliest(s.peer.nextPLI, s.keyframeDue)
+	}
+}
+
+// lacksKeyframe tells whether a stream goes on without the key frame that is
+// wanted.
+func (s *section) lacksKeyframe(now mono.Time) bool {
+	for _, st := range s.streams {
+		if st != nil && st.keyframe < s.keyframeWanted && st.packets > 0 && now.Sub(st.lastRTP) < silence {
+			return true
+		}
+	}
+	return false
+}
+
+// keyframeCame notes that a key frame of a stream begins.
+func (s *section) keyframeCame(now mono.Time, st *stream) {
+	s.keyframeSince, st.keyframe = now, now
+	if !s.lacksKeyframe(now) {
+		s.keyframeDue = 0
+	}
+}
+
+// sendPLI sends a request, and schedules the next one for when nothing comes.
+func (s *section) sendPLI(now mono.Time) {
+	p := s.peer
 	s.keyframeDue = 0
 	b := p.rtcpBuffer()
 	for _, st := range s.streams {
@@ -159,6 +226,13 @@ func (s *section) requestKeyframe(now mono.Time) {
 	s.firSeq++
 	s.keyframeAt = now
 	p.sendRTCP(now, b)
+	if s.keyframeRepeats > 0 {
+		after := max(keyframeRepeat, 2*p.roundTrip()) << (keyframeRepeats - s.keyframeRepeats)
+		s.keyframeRepeats--
+		s.keyframeDue = now.Add(after)
+		p.nextPLI = mono.Earliest(p.nextPLI, s.keyframeDue)
+		p.wake(p.nextPLI)
+	}
 }
 
 // SetKeyframePeriod asks the remote for a key frame of every video when none
@@ -172,7 +246,7 @@ func (p *Peer) refresh(now mono.Time) {
 	}
 	for _, s := range p.sections {
 		if now.Sub(max(s.keyframeSince, s.keyframeAt)) > p.keyframePeriod-reportInterval/2 {
-			s.requestKeyframe(now)
+			s.wantKeyframe(now, 0)
 		}
 	}
 }

@@ -173,7 +173,7 @@ func (p *Peer) deliver(now mono.Time, h *rtp.Header, pkt *route.Packet, st *stre
 		p.shard.Drop(media.DropPayloadMalformed)
 	}
 	if pkt.Info.Keyframe && s.Kind == media.Video {
-		s.keyframeSince, s.keyframeDue = now, 0
+		s.keyframeCame(now, st)
 		st.nack.Keyframe(h.SequenceNumber)
 	}
 	if mean, ok := s.levels.Hear(&pkt.Ext); ok {

@@ -22,10 +22,12 @@ type section struct {
 	out     *sender
 	codec   media.Codec // of the last packet, either way
 
-	keyframeAt    mono.Time // when one was last asked for
-	keyframeDue   mono.Time // a request that waits for the throttle
-	keyframeSince mono.Time // when one last arrived
-	firSeq        uint8
+	keyframeWanted  mono.Time // when somebody last wanted one
+	keyframeAt      mono.Time // when one was last asked for
+	keyframeDue     mono.Time // when to ask next, 0 = no need
+	keyframeRepeats int       // that are left if none comes
+	keyframeSince   mono.Time // when one last arrived
+	firSeq          uint8
 
 	levels route.LevelMeter
 }

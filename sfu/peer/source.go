@@ -50,6 +50,8 @@ type stream struct {
 	inspector route.Inspector
 
 	packets   uint64
+	keyframe  mono.Time // when one last began
+	gaveUp    uint64    // lost packets given up that are taken note of
 	receiving bool
 	lastRTP   mono.Time
 	window    uint64 // packets in the current report second

@@ -125,6 +125,16 @@ func (t *Track) Flush(now mono.Time) {
 	t.pending = t.pending[:0]
 }
 
+// Follows tells whether anybody gets an encoding forwarded.
+func (t *Track) Follows(encoding int) bool {
+	for _, s := range t.subs {
+		if s.open && !s.paused && int(s.encoding) == encoding {
+			return true
+		}
+	}
+	return len(t.taps) > 0
+}
+
 // waits tells whether a packet has yet to be given to the subscription at hand.
 func (t *Track) waits(p *Packet) bool {
 	for _, q := range t.pending[t.next:] {
