@@ -19,6 +19,7 @@ import (
 	"bifrons/dtls"
 	"bifrons/ice"
 	"bifrons/ice/netio"
+	"bifrons/ice/tcp"
 	"bifrons/rtp/mono"
 	"bifrons/sfu/media"
 	"bifrons/sfu/peer"
@@ -54,6 +55,7 @@ type site struct {
 	shard    *shard.Shard
 	options  *peer.Options // touched by the shard only, once it runs
 	conn     *netio.Conn
+	tcp      *tcp.Listener // nil without ICE-TCP
 	gathered chan struct{} // closed when srflx is final
 
 	mu      sync.Mutex
@@ -65,8 +67,9 @@ type site struct {
 	forwarders map[*Forwarder]struct{} // that take RTCP; touched by the shard only
 }
 
-// New starts an engine. It fails if no UDP port can be had, the STUN server's
-// name does not resolve, or no certificate can be made.
+// New starts an engine. It fails if no port can be had, the STUN server's name
+// does not resolve, STUN or TURN server do not answer, or no certificate can be
+// made.
 func New(cfg Config) (*Engine, error) {
 	cfg.setDefaults()
 	e := &Engine{cfg: cfg, log: cfg.Logger, policy: ice.HostPolicy{
@@ -93,17 +96,27 @@ func New(cfg Config) (*Engine, error) {
 			return nil, err
 		}
 	}
-	if stun.IsValid() && !cfg.IgnoreUnreachableSTUN {
-		if err := e.awaitSTUN(); err != nil {
-			e.Close()
-			return nil, err
-		}
+	if err := e.checkServers(stun.IsValid()); err != nil {
+		e.Close()
+		return nil, err
 	}
 	return e, nil
 }
 
-// awaitSTUN waits for the answer of the STUN server: one that is dead would
-// leave clients behind a NAT without a path, which is found out late.
+// checkServers waits for the answers of STUN and TURN server: one that is dead
+// would leave clients without a path, which is found out late.
+func (e *Engine) checkServers(stun bool) error {
+	if e.cfg.IgnoreUnreachableServers {
+		return nil
+	}
+	if stun {
+		if err := e.awaitSTUN(); err != nil {
+			return err
+		}
+	}
+	return e.tryTURN()
+}
+
 func (e *Engine) awaitSTUN() error {
 	st := e.sites[0]
 	<-st.gathered
@@ -192,6 +205,9 @@ func (e *Engine) addSite(stun netip.AddrPort) error {
 	st.shard = shard.New(cfg)
 	e.sites = append(e.sites, st)
 	go st.shard.Run()
+	if e.cfg.ICETCP {
+		return e.listenTCP(st)
+	}
 	return nil
 }
 
@@ -232,8 +248,12 @@ func (e *Engine) hostAddrs() []ice.HostAddr {
 
 // candidates are what a peer on this site can be reached at.
 func (e *Engine) candidates(st *site) []ice.Candidate {
-	list := e.policy.Candidates(e.hostAddrs(), st.conn.Port())
-	if c, ok := st.reflexiveCandidate(list); ok {
+	hosts := e.policy.Candidates(e.hostAddrs(), st.conn.Port())
+	list := hosts
+	if st.tcp != nil {
+		list = append(list, ice.PassiveCandidates(hosts, st.tcp.Port())...)
+	}
+	if c, ok := st.reflexiveCandidate(hosts); ok {
 		list = append(list, c)
 	}
 	return list
@@ -371,6 +391,9 @@ func (e *Engine) Close() {
 	}
 	e.pending.Wait() // associations have sent their last alerts
 	for _, st := range e.sites {
+		if st.tcp != nil {
+			st.tcp.Close()
+		}
 		st.shard.Close()
 	}
 }

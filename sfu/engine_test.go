@@ -264,7 +264,7 @@ func TestDeadSTUNServer(t *testing.T) {
 		e.Close()
 		t.Error("started with a dead STUN server")
 	}
-	cfg.IgnoreUnreachableSTUN = true
+	cfg.IgnoreUnreachableServers = true
 	e, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"time"
@@ -27,15 +28,17 @@ type Peer struct {
 	label   string
 	cert    *dtls.Certificate
 
-	mu         sync.Mutex
-	ice        ice.Credentials
-	candidates []ice.Candidate
-	announced  bool // the end of gathering was told
-	events     []Event
-	draining   bool
-	closed     bool
-	link       *link
-	wantData   bool
+	ctx    context.Context // done with the connection
+	cancel context.CancelFunc
+
+	mu       sync.Mutex
+	ice      ice.Credentials
+	gather   gather
+	events   []Event
+	draining bool
+	closed   bool
+	link     *link
+	wantData bool
 
 	core *peer.Peer // touched by the shard only
 }
@@ -47,18 +50,24 @@ func (e *Engine) NewPeer(cfg PeerConfig, h Handler) (*Peer, error) {
 		return nil, ErrClosed
 	}
 	st := e.choose(cfg.Shard)
-	p := &Peer{engine: e, site: st, handler: h, label: cfg.Label, cert: e.Certificate(), candidates: e.candidates(st)}
+	p := &Peer{engine: e, site: st, handler: h, label: cfg.Label, cert: e.Certificate()}
+	p.gather = gather{done: make(chan struct{}), relayOnly: cfg.RelayOnly, user: cfg.RelayUser}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	candidates := p.Candidates()
 	for p.core == nil {
 		p.ice = ice.NewCredentials(random)
 		ok := st.shard.Call(func(mono.Time) {
 			p.core = st.shard.Add(peer.Config{
-				ICE: p.ice, Controlling: cfg.Controlling, Candidates: p.candidates,
+				ICE: p.ice, Controlling: cfg.Controlling, Candidates: candidates,
+				RelayOnly: cfg.RelayOnly,
 			}, (*host)(p))
 		})
 		if !ok {
+			p.cancel()
 			return nil, ErrClosed
 		}
 	}
+	p.findRelay()
 	st.mu.Lock()
 	st.peers[p] = struct{}{}
 	st.mu.Unlock()
@@ -68,19 +77,6 @@ func (e *Engine) NewPeer(cfg PeerConfig, h Handler) (*Peer, error) {
 	default:
 	}
 	return p, nil
-}
-
-// announce tells of the server-reflexive candidate, once, and of the end of
-// gathering.
-func (p *Peer) announce() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.announced {
-		return
-	}
-	p.announced = true
-	p.do(func(now mono.Time, core *peer.Peer) { core.Gathered(now) })
-	p.push(Event{Kind: EventCandidatesDone})
 }
 
 // do runs f on the peer's shard.
@@ -100,14 +96,6 @@ func (p *Peer) ICE() ice.Credentials {
 	defer p.mu.Unlock()
 	return p.ice
 }
-
-// Candidates returns the local candidates that are known so far.
-func (p *Peer) Candidates() []ice.Candidate {
-	return p.engine.candidates(p.site)
-}
-
-// Gathered is closed when the list of candidates is final.
-func (p *Peer) Gathered() <-chan struct{} { return p.site.gathered }
 
 // SetRemote applies the transport part of the remote description.
 func (p *Peer) SetRemote(r Remote) {
@@ -132,8 +120,9 @@ func (p *Peer) EndOfCandidates() {
 }
 
 // RestartICE makes new local credentials and starts checking anew as soon as
-// the remote's are known.
+// the remote's are known. A relay that was lost is looked for again.
 func (p *Peer) RestartICE() ice.Credentials {
+	p.findRelay()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ice = ice.NewCredentials(random)
@@ -302,6 +291,8 @@ func (h *host) Emit(ev peer.Event) {
 	p := (*Peer)(h)
 	p.mu.Lock()
 	if ev.Kind == EventClosed {
+		p.cancel()
+		p.closeLinks()
 		if p.link != nil {
 			p.link.end()
 		}

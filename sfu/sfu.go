@@ -2,11 +2,14 @@
 package sfu
 
 import (
+	"context"
+	"crypto/x509"
 	"log/slog"
 	"net/netip"
 	"time"
 
 	"bifrons/dtls"
+	"bifrons/ice/turn"
 	"bifrons/sfu/media"
 	"bifrons/sfu/peer"
 )
@@ -24,9 +27,17 @@ type Config struct {
 	KeepPrivate   bool         // offer the private host address as well
 	LocalIP       netip.Addr   // what descriptions show, default the first host address
 	STUNServer    string       // host:port, "" = none
-	// IgnoreUnreachableSTUN starts even if the STUN server does not answer.
-	IgnoreUnreachableSTUN bool
-	IgnoreMDNS            bool
+	// TURNServer relays for peers of this server, a zero Host = none. With
+	// TURNServers, which is asked for every peer connection, it is for when
+	// that fails or finds none. TURNServers is told the PeerConfig's RelayUser,
+	// and must return when the context is done.
+	TURNServer  turn.Server
+	TURNServers func(ctx context.Context, user string) ([]turn.Server, error)
+	TURNRoots   *x509.CertPool // that TURN over TLS trusts, nil = the system's
+	// IgnoreUnreachableServers starts even if STUN or TURN server do not answer.
+	IgnoreUnreachableServers bool
+	IgnoreMDNS               bool
+	ICETCP                   bool // listen for ICE-TCP (RFC 6544), one TCP port a shard
 
 	ICELite            bool
 	RegularNomination  bool // default is aggressive
@@ -98,6 +109,8 @@ type PeerConfig struct {
 	Controlling bool   // we made the offer (ignored with ICE lite)
 	Label       string // for logs
 	Shard       int    // wanted shard + 1, 0 = the engine chooses
+	RelayOnly   bool   // use and tell relayed candidates only
+	RelayUser   string // for Config.TURNServers
 }
 
 // Subscription forwards one stream of an origin to a section of a peer.

@@ -148,6 +148,9 @@ func (s *server) mediaConfig() (sfu.Config, error) {
 		NoMediaTimer:       c.Media.NoMediaTimer,
 		SlowlinkThreshold:  c.Media.SlowlinkThreshold,
 		DSCP:               c.Media.DSCP,
+
+		IgnoreUnreachableServers: c.NAT.IgnoreUnreachableICE,
+
 		Logger:             s.log,
 	}
 	if c.Media.NoMediaTimer == 0 {
@@ -155,7 +158,6 @@ func (s *server) mediaConfig() (sfu.Config, error) {
 	}
 	if c.NAT.STUNServer != "" {
 		m.STUNServer = net.JoinHostPort(c.NAT.STUNServer, strconv.Itoa(int(c.NAT.STUNPort)))
-		m.IgnoreUnreachableSTUN = c.NAT.IgnoreUnreachableICE
 	}
 	local, err := localIP(c.General.Interface)
 	if err != nil {

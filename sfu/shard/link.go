@@ -105,6 +105,15 @@ func (s *Shard) RemoveLink(id uint32) {
 	s.settle(mb)
 }
 
+// HasLinks tells whether the peer has links.
+func (s *Shard) HasLinks(p *peer.Peer) bool {
+	mb := s.peers[p]
+	return mb != nil && len(mb.links) > 0
+}
+
+// CountDrop counts a packet that went no further, from any goroutine.
+func (s *Shard) CountDrop(d media.Drop) { s.drop(d) }
+
 // CloseLinks closes all links of a peer that has ended. Until then they carry
 // its last DTLS alert.
 func (s *Shard) CloseLinks(p *peer.Peer) {
