@@ -217,7 +217,7 @@ func (d *diagnosis) media() {
 		d.bad(err.Error(), "see: bifrons check")
 		return
 	}
-	m.IgnoreUnreachableSTUN = true
+	m.IgnoreUnreachableServers = true
 	e, err := sfu.New(m)
 	switch {
 	case errors.Is(err, netio.ErrNoPort):
