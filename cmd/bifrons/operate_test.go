@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -146,5 +147,95 @@ func TestReload(t *testing.T) {
 	s.reload(load)
 	if n := s.out.Level(); n != 5 {
 		t.Errorf("log level %d after a file that is wrong", n)
+	}
+}
+
+// SIGTERM in the middle of calls: nothing is cut before the time is over, then
+// every client is told.
+func TestStopUnderCalls(t *testing.T) {
+	leakCheck(t)
+	s := testServer(t, nil)
+	const calls = 50
+	peers := make([]*pionPeer, calls)
+	var all sync.WaitGroup
+	handshakes := make(chan struct{}, 10)
+	for i := range peers {
+		all.Go(func() {
+			handshakes <- struct{}{}
+			defer func() { <-handshakes }()
+			p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{})
+			p.call(echoRequest(), nil)
+			p.awaitUp()
+			peers[i] = p
+		})
+	}
+	all.Wait()
+	signals, drained := make(chan os.Signal, 1), make(chan struct{})
+	go func() {
+		defer close(drained)
+		s.drain(time.Hour, signals)
+	}()
+	eventually(t, "that it drains", func() bool { return s.ready() != nil })
+	for _, p := range peers {
+		all.Go(func() {
+			p.playAll(pace{frames: 20, packets: 2, every: 20 * time.Millisecond})
+			p.heard.clean(t)
+			p.seen.clean(t)
+		})
+	}
+	all.Wait()
+	if n := len(s.core.Sessions()); n != calls {
+		t.Errorf("%d sessions are left of %d", n, calls)
+	}
+	signals <- syscall.SIGTERM // the time is over
+	<-drained
+	s.goodbye()
+	for _, p := range peers {
+		p.expectEnd("Server is stopping")
+		p.h.awaitKind("detached")
+		p.close()
+	}
+	s.Close()
+}
+
+// A certificate for DTLS that is renewed is for calls to come; those that there
+// are go on with theirs.
+func TestRenewCertificate(t *testing.T) {
+	leakCheck(t)
+	dir := t.TempDir()
+	cert, key := selfSigned(t, dir, "one")
+	s := testServer(t, func(c *config.Config) {
+		c.Server.Certificates.Cert, c.Server.Certificates.Key = cert, key
+	})
+	call := func() *pionPeer {
+		p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{})
+		p.call(echoRequest(), nil)
+		p.awaitUp()
+		return p
+	}
+	first := call()
+	before := s.engine.Certificate()
+	selfSigned(t, dir, "two")
+	later := time.Now().Add(time.Hour)
+	if err := os.Chtimes(cert, later, later); err != nil {
+		t.Fatal(err)
+	}
+	s.renewCertificate()
+	if s.engine.Certificate() == before {
+		t.Fatal("the certificate is the old one")
+	}
+	second := call()
+	for _, p := range []*pionPeer{first, second} {
+		p.playAll(pace{frames: 20, packets: 2, every: 20 * time.Millisecond})
+		p.heard.clean(t)
+		p.seen.clean(t)
+	}
+	if err := os.WriteFile(cert, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	now := s.engine.Certificate()
+	s.renewCertificate()
+	if s.engine.Certificate() != now {
+		t.Error("a broken certificate was taken")
 	}
 }

@@ -151,7 +151,7 @@ func (s *server) mediaConfig() (sfu.Config, error) {
 
 		IgnoreUnreachableServers: c.NAT.IgnoreUnreachableICE,
 
-		Logger:             s.log,
+		Logger: s.log,
 	}
 	if c.Media.NoMediaTimer == 0 {
 		m.NoMediaTimer = -1
