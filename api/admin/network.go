@@ -139,21 +139,18 @@ func (a *Admin) binding(server netip.AddrPort, localPort int) (netip.AddrPort, e
 // mapped takes the address out of an answer; old servers send it as it is.
 func mapped(m *stun.Message) (netip.AddrPort, error) {
 	var addr stun.XORMappedAddress
-	ip, port := addr.IP, addr.Port
-	if addr.GetFrom(m) == nil {
-		ip, port = addr.IP, addr.Port
-	} else {
+	if addr.GetFrom(m) != nil {
 		var old stun.MappedAddress
 		if old.GetFrom(m) != nil {
 			return netip.AddrPort{}, errNoMapping
 		}
-		ip, port = old.IP, old.Port
+		addr.IP, addr.Port = old.IP, old.Port
 	}
-	a, ok := netip.AddrFromSlice(ip)
+	a, ok := netip.AddrFromSlice(addr.IP)
 	if !ok || m.Type != stun.BindingSuccess {
 		return netip.AddrPort{}, errNoMapping
 	}
-	return netip.AddrPortFrom(a.Unmap(), uint16(port)), nil
+	return netip.AddrPortFrom(a.Unmap(), uint16(addr.Port)), nil
 }
 
 // loopsInfo lists the engine's loops if their number is configured.
