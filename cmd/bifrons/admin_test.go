@@ -10,7 +10,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -347,4 +349,41 @@ func TestStoredTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	signed.Close()
+}
+
+// TestJanodeAdmin: janode makes every call of the Admin API that it knows.
+func TestJanodeAdmin(t *testing.T) {
+	leakCheck(t)
+	folder, err := filepath.Abs(janodeFolder(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := testServer(t, withAdmin)
+	captures := t.TempDir()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "node", "testdata/janode-admin.mjs", folder,
+		fmt.Sprintf("ws://127.0.0.1:%d/", port(s.ws.Addrs("admin_ws"))),
+		fmt.Sprintf("ws://127.0.0.1:%d/", port(s.ws.Addrs("ws"))), adminSecret, captures)
+	cmd.Stderr = os.Stderr
+	text, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	var got struct {
+		Session, Handle   uint64
+		Info              int
+		Sessions, Handles []uint64
+		Plugin, PCAP      string
+		Error             string
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n") // after those of janode's logger
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &got); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	if got.Info != 1401 || got.Plugin != echoPackage || got.PCAP != filepath.Join(captures, "janode.pcap") ||
+		!slices.Equal(got.Sessions, []uint64{got.Session}) || !slices.Equal(got.Handles, []uint64{got.Handle}) ||
+		!strings.Contains(got.Error, "Capture not started") {
+		t.Errorf("%+v", got)
+	}
 }
