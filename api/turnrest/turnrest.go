@@ -1,0 +1,177 @@
+// Package turnrest asks a TURN REST API for servers and time-limited credentials
+// ("A REST API For Access To TURN Services", draft-uberti-behave-turn-rest).
+package turnrest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"bifrons/api/json"
+	"bifrons/ice/turn"
+)
+
+// Config says where the API is.
+type Config struct {
+	URL     string // http or https
+	Key     string // sent as both "api" and "key", "" = not sent
+	Method  string // GET, else POST
+	Timeout time.Duration
+}
+
+const (
+	defaultPort = 3478
+	userAgent   = "Janus/1.0" // what services that know Janus expect
+	maxReply    = 64 << 10
+)
+
+// Client asks one API. It is safe for use by several goroutines.
+type Client struct {
+	cfg  Config
+	http http.Client
+}
+
+// New makes a Client. It fails if the URL is none of http or https.
+func New(cfg Config) (*Client, error) {
+	u, err := url.Parse(cfg.URL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, fmt.Errorf("TURN REST API: %q is no http or https URL", cfg.URL)
+	}
+	return &Client{cfg: cfg, http: http.Client{Timeout: cfg.Timeout}}, nil
+}
+
+// Close ends connections that wait for the next question.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Servers returns the TURN servers for a user, in the order of the API. Those of
+// an unknown kind are left out.
+func (c *Client) Servers(ctx context.Context, user string) ([]turn.Server, error) {
+	list, err := c.ask(ctx, user)
+	if err != nil {
+		var u *url.Error
+		if errors.As(err, &u) {
+			err = u.Err // without the URL, which has the key in it
+		}
+		return nil, fmt.Errorf("TURN REST API: %w", err)
+	}
+	return list, nil
+}
+
+func (c *Client) ask(ctx context.Context, user string) ([]turn.Server, error) {
+	req, err := c.request(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case resp.StatusCode/100 != 2:
+		return nil, fmt.Errorf("answered with status %s", resp.Status)
+	case len(body) > maxReply:
+		return nil, fmt.Errorf("answered with more than %d bytes", maxReply)
+	}
+	return parse(body)
+}
+
+func (c *Client) request(ctx context.Context, user string) (*http.Request, error) {
+	query := "service=turn"
+	if c.cfg.Key != "" {
+		key := url.QueryEscape(c.cfg.Key)
+		query += "&api=" + key + "&key=" + key
+	}
+	query += "&username=" + url.QueryEscape(user)
+	to := c.cfg.URL + "?" + query
+	if strings.Contains(c.cfg.URL, "?") {
+		to = c.cfg.URL + "&" + query
+	}
+	method, body := http.MethodPost, io.Reader(strings.NewReader(query))
+	if strings.EqualFold(c.cfg.Method, http.MethodGet) {
+		method, body = http.MethodGet, nil
+	}
+	req, err := http.NewRequestWithContext(ctx, method, to, body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("User-Agent", userAgent)
+	if body != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	return req, nil
+}
+
+// parse reads an answer.
+func parse(body []byte) ([]turn.Server, error) {
+	doc, syntax := json.Parse(body)
+	if syntax != nil {
+		return nil, fmt.Errorf("answered with what is not JSON: %w", syntax)
+	}
+	defer doc.Release()
+	root := doc.Root()
+	user, ok1 := json.String(root.Get("username"))
+	password, ok2 := json.String(root.Get("password"))
+	uris := root.Get("uris")
+	if !json.IsObject(root) || !ok1 || !ok2 || !json.IsArray(uris) {
+		return nil, errors.New("answered without username, password or uris")
+	}
+	var list []turn.Server
+	for _, v := range json.Array(uris) {
+		uri, _ := json.String(v)
+		if s, ok := parseURI(uri); ok {
+			s.Username, s.Password = strings.Clone(user), strings.Clone(password)
+			list = append(list, s)
+		}
+	}
+	return list, nil
+}
+
+// parseURI reads a TURN URI (RFC 7065). It reports false for one that is
+// malformed, and for transports other than UDP, TCP and TLS.
+func parseURI(uri string) (turn.Server, bool) {
+	scheme, rest, ok := strings.Cut(uri, ":")
+	secure := strings.EqualFold(scheme, "turns")
+	if !ok || !secure && !strings.EqualFold(scheme, "turn") {
+		return turn.Server{}, false
+	}
+	address, query, _ := strings.Cut(rest, "?")
+	s := turn.Server{Transport: turn.UDP, Port: defaultPort}
+	if secure {
+		s.Transport = turn.TLS
+	}
+	for _, option := range strings.Split(query, "&") {
+		name, value, _ := strings.Cut(option, "=")
+		if !strings.EqualFold(name, "transport") {
+			continue
+		}
+		switch t := turn.Transport(strings.ToLower(value)); {
+		case secure && t == turn.UDP: // DTLS
+			return turn.Server{}, false
+		case t == turn.TLS, t == turn.TCP && !secure, t == turn.UDP:
+			s.Transport = t
+		case t != turn.TCP:
+			return turn.Server{}, false
+		}
+	}
+	host, port := address, ""
+	if i := strings.LastIndexByte(address, ':'); i > strings.LastIndexByte(address, ']') {
+		host, port = address[:i], address[i+1:]
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
+			return turn.Server{}, false
+		}
+		s.Port = uint16(n)
+	}
+	s.Host = strings.Clone(strings.Trim(host, "[]"))
+	return s, s.Host != "" && !strings.ContainsAny(s.Host, "/@ ")
+}
