@@ -3,6 +3,7 @@ package admin
 import (
 	"cmp"
 	"slices"
+	"strconv"
 
 	"bifrons/api/janus"
 	"bifrons/api/json"
@@ -61,7 +62,7 @@ func (v *view) writeMedia(w *json.Writer) {
 		if s.Index < len(v.d.Sections) {
 			d = v.d.Sections[s.Index]
 		}
-		w.Object(s.MID)
+		w.Object(cmp.Or(s.MID, strconv.Itoa(s.Index)))
 		w.Str("type", s.Kind.String())
 		w.Int("mindex", int64(s.Index))
 		w.Str("mid", s.MID)
