@@ -193,6 +193,7 @@ func (e *Engine) addSite(stun netip.AddrPort) error {
 		HangupOnFailed:     e.cfg.HangupOnFailed,
 		NoDTLS:             e.cfg.NoDTLS,
 		TWCCPeriod:         e.cfg.TWCCPeriod,
+		Observations:       peer.NewObservations(),
 	}
 	e.tuning.apply(st.options)
 	cfg := shard.Config{Socket: conn, Logger: e.log, Options: st.options}

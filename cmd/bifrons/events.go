@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"sync"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"bifrons/api/event/gelfevh"
 	"bifrons/api/event/sampleevh"
 	"bifrons/api/event/wsevh"
+	"bifrons/api/metrics"
 )
 
 // lastEvents is how long event handlers have to deliver what is left at the
@@ -48,6 +50,15 @@ func (s *server) notifier(transport string) func(conn string, event []byte) {
 		return nil
 	}
 	return func(conn string, event []byte) { s.core.NotifyTransport(transport, conn, event) }
+}
+
+// metrics is what monitoring reads.
+func (s *server) metrics() http.Handler {
+	commit, _ := build()
+	return metrics.Handler(metrics.Config{
+		Core: s.core, Engine: s.engine, Outlets: s.events,
+		Version: config.VersionString, Commit: commit,
+	})
 }
 
 // closeEvents says the last word, and ends the event handlers.

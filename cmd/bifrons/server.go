@@ -346,6 +346,7 @@ func (s *server) httpConfig(demos string) (http.Config, error) {
 		Notify:      s.notifier(http.Package),
 		Page:        page,
 		Ready:       s.ready,
+		Metrics:     s.metrics(),
 		Log:         s.log,
 	}
 	if demos != "" {

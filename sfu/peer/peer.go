@@ -32,6 +32,8 @@ type Options struct {
 	TWCCPeriod        time.Duration
 	NoMediaTimer      time.Duration // ≤ 0 = off
 	SlowlinkThreshold int
+
+	Observations Observations // of all peers; the zero value takes none
 }
 
 // Shard is what a peer needs of the loop that runs it.

@@ -1,6 +1,8 @@
 package peer
 
 import (
+	"time"
+
 	"bifrons/rtp/mono"
 	"bifrons/rtp/rtcp"
 	"bifrons/sfu/media"
@@ -74,8 +76,17 @@ func (p *Peer) reportBlocks(now mono.Time, l rtcp.Blocks) {
 		o := s.out
 		o.stats.RemoteReport(now, &blk)
 		p.rtt = o.stats.SmoothedRTT
+		p.observe(&blk, o.stats.RTT)
 		p.slowLink(s, true, o.stats.LossGrowth())
 	}
+}
+
+// observe takes note of a report's round-trip time and loss.
+func (p *Peer) observe(b *rtcp.ReportBlock, rtt time.Duration) {
+	if b.LSR != 0 && rtt > 0 {
+		p.opt.Observations.RTT.Observe(rtt.Seconds())
+	}
+	p.opt.Observations.Loss.Observe(float64(b.FractionLost) / 256)
 }
 
 func (p *Peer) feedback(now mono.Time, f *rtcp.Feedback) {

@@ -88,6 +88,8 @@ func (s *Shard) Remove(p *peer.Peer) {
 		return
 	}
 	m.gone = true
+	n := p.Counters()
+	s.ended.Add(&n)
 	s.timers.remove(m)
 	delete(s.peers, p)
 	delete(s.byUfrag, m.ufrag)

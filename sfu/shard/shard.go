@@ -95,7 +95,8 @@ type Shard struct {
 	told    bool           // OnReflexive was called
 
 	now     mono.Time
-	load    atomic.Int64 // number of peers
+	ended   peer.Counters // sums of the peers that are gone
+	load    atomic.Int64  // number of peers
 	drops   [media.NumDrops]atomic.Uint64
 	passes  atomic.Uint64
 	packets atomic.Uint64

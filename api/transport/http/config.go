@@ -37,6 +37,9 @@ type Config struct {
 	// on the endpoints of the API. Nil: not found.
 	Page, Demos nethttp.Handler
 
+	// Metrics serves /metrics on the endpoints of the Admin API. Nil: not found.
+	Metrics nethttp.Handler
+
 	// Ready tells why the server should get no new clients, nil if it should. It
 	// is asked by GET /readyz; GET /healthz is answered as long as there is a
 	// server.

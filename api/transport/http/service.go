@@ -69,6 +69,8 @@ func (s service) static(r *nethttp.Request) nethttp.Handler {
 	switch {
 	case path == "/healthz" || path == "/readyz":
 		return nethttp.HandlerFunc(s.health)
+	case s.admin && path == "/metrics":
+		return s.cfg.Metrics
 	case s.admin:
 		return nil
 	case path == "/" || strings.HasPrefix(path, "/echo/"):

@@ -1,0 +1,190 @@
+// Package metrics tells Prometheus how the server is doing. Labels have few
+// values, however many clients there are.
+package metrics
+
+import (
+	"net/http"
+	"runtime"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"bifrons/api/event"
+	"bifrons/api/janus"
+	"bifrons/sfu"
+	"bifrons/sfu/media"
+	"bifrons/sfu/peer"
+)
+
+// Config says what is looked at.
+type Config struct {
+	Core            *janus.Core
+	Engine          *sfu.Engine
+	Outlets         []*event.Outlet
+	Version, Commit string // of the build
+}
+
+// Handler answers GET requests with all metrics in the text format.
+func Handler(cfg Config) http.Handler {
+	r := prometheus.NewRegistry()
+	r.MustRegister(
+		&collector{cfg.Version, cfg.Commit, cfg.read},
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	// Two scrapes at a time are enough; more would only slow the shards down.
+	return promhttp.HandlerFor(r, promhttp.HandlerOpts{MaxRequestsInFlight: 2})
+}
+
+// reading is what the server counts at one moment.
+type reading struct {
+	sessions, handles int
+	totals            sfu.Totals
+	shards            []sfu.Stats
+	outlets           []event.Stats
+}
+
+func (c *Config) read() (r reading) {
+	r.sessions, r.handles, _ = c.Core.Count()
+	r.totals, r.shards = c.Engine.Totals(), c.Engine.Stats()
+	for _, o := range c.Outlets {
+		r.outlets = append(r.outlets, o.Stats())
+	}
+	return r
+}
+
+// metric is a metric with its labels.
+type metric struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+}
+
+func gauge(name, help string, labels ...string) metric {
+	return metric{prometheus.NewDesc("bifrons_"+name, help, labels, nil), prometheus.GaugeValue}
+}
+
+func counter(name, help string, labels ...string) metric {
+	return metric{prometheus.NewDesc("bifrons_"+name, help, labels, nil), prometheus.CounterValue}
+}
+
+// metrics are all of them. What is sent by us is "out", what is sent to us "in".
+var (
+	buildInfo = gauge("build_info", "The build, with the value 1.", "version", "commit", "go")
+	sessions  = gauge("sessions", "Sessions of clients.")
+	handles   = gauge("handles", "Handles of clients.")
+	peers     = gauge("peers", "Peer connections, by how far they have come.", "state")
+
+	packets = counter("packets_total", "RTP packets from and to peer connections.", "direction")
+	bytes   = counter("bytes_total", "Bytes of these packets.", "direction")
+	nacks   = counter("nacks_total", "Sequence numbers asked for again.", "direction")
+	resent  = counter("retransmissions_total", "Packets sent again, and packets that came by retransmission.", "direction")
+	plis    = counter("keyframe_requests_total", "Requests for key frames (PLI, FIR).", "direction")
+	dtls    = counter("dtls_datagrams_total", "Datagrams of DTLS associations, data channels included.", "direction")
+	rtt     = prometheus.NewDesc("bifrons_rtt_seconds", "Round-trip times by receiver reports.", nil, nil)
+	loss    = prometheus.NewDesc("bifrons_loss_ratio", "Fraction lost of what was sent, by receiver reports.", nil, nil)
+
+	drops = counter("drops_total", "Datagrams and packets that went no further.", "reason")
+
+	shardPeers   = gauge("shard_peers", "Peer connections of each shard.", "shard")
+	shardPasses  = counter("shard_passes_total", "Passes of the loop.", "shard")
+	shardPackets = counter("shard_packets_total", "Datagrams that the loop has taken.", "shard")
+
+	datagrams   = counter("socket_datagrams_total", "UDP datagrams.", "shard", "direction")
+	socketBytes = counter("socket_bytes_total", "Bytes of them.", "shard", "direction")
+	syscalls    = counter("socket_syscalls_total", "System calls; datagrams by these are the batch size.", "shard", "direction")
+	kernelDrops = counter("socket_kernel_drops_total", "Datagrams that found the receive buffer full.", "shard")
+	truncated   = counter("socket_truncated_total", "Datagrams larger than a slot.", "shard")
+	runs        = counter("socket_gso_batches_total", "Runs of datagrams sent as one (UDP GSO).", "shard")
+	segments    = counter("socket_gso_segments_total", "Datagrams in these runs.", "shard")
+	fallbacks   = counter("socket_gso_fallbacks_total", "Runs that the kernel refused.", "shard")
+	sendErrors  = counter("socket_send_errors_total", "Datagrams that the kernel refused.", "shard")
+	sendDrops   = counter("socket_send_drops_total", "Datagrams given up as the send buffer stayed full.", "shard")
+
+	eventQueue   = gauge("event_queue_events", "Events that wait for a handler.", "handler")
+	eventBytes   = gauge("event_queue_bytes", "Memory that they take.", "handler")
+	eventsIn     = counter("events_total", "Events for a handler.", "handler")
+	eventsDrop   = counter("events_dropped_total", "Events for which there was no room in the queue.", "handler")
+	eventsFailed = counter("events_lost_total", "Events that could not be delivered.", "handler")
+)
+
+// collector reads the counts of the server when it is asked for them.
+type collector struct {
+	version, commit string
+	read            func() reading
+}
+
+// Describe leaves the description to the metrics themselves.
+func (c *collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect writes all metrics.
+func (c *collector) Collect(to chan<- prometheus.Metric) {
+	put := func(m metric, v float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(m.desc, m.kind, v, labels...)
+	}
+	r := c.read()
+	put(buildInfo, 1, c.version, c.commit, runtime.Version())
+	put(sessions, float64(r.sessions))
+	put(handles, float64(r.handles))
+	collectPeers(&r.totals, put, to)
+	collectShards(r.shards, put)
+	for _, st := range r.outlets {
+		put(eventQueue, float64(st.Queued), st.Package)
+		put(eventBytes, float64(st.Bytes), st.Package)
+		put(eventsIn, float64(st.Accepted), st.Package)
+		put(eventsDrop, float64(st.Dropped), st.Package)
+		put(eventsFailed, float64(st.Lost), st.Package)
+	}
+}
+
+type putter func(m metric, v float64, labels ...string)
+
+// ways puts a metric that is counted in both directions.
+func (put putter) ways(m metric, in, out uint64, labels ...string) {
+	put(m, float64(in), append(labels, "in")...)
+	put(m, float64(out), append(labels, "out")...)
+}
+
+func collectPeers(t *sfu.Totals, put putter, to chan<- prometheus.Metric) {
+	for stage, n := range t.Stages {
+		put(peers, float64(n), peer.Stage(stage).String())
+	}
+	n := &t.Counters
+	put.ways(packets, n.PacketsIn, n.PacketsOut)
+	put.ways(bytes, n.BytesIn, n.BytesOut)
+	put.ways(nacks, n.NACKsIn, n.NACKsOut)
+	put.ways(resent, n.Recovered, n.Retransmitted)
+	put.ways(plis, n.PLIsIn, n.PLIsOut)
+	put.ways(dtls, n.DTLSIn.Packets, n.DTLSOut.Packets)
+	for desc, d := range map[*prometheus.Desc]media.Distribution{rtt: t.RTT, loss: t.Loss} {
+		to <- prometheus.MustNewConstHistogram(desc, d.Count, d.Sum, d.Buckets)
+	}
+}
+
+func collectShards(shards []sfu.Stats, put putter) {
+	var reasons [media.NumDrops]uint64
+	for i, st := range shards {
+		shard := strconv.Itoa(i)
+		put(shardPeers, float64(st.Shard.Peers), shard)
+		put(shardPasses, float64(st.Shard.Passes), shard)
+		put(shardPackets, float64(st.Shard.Packets), shard)
+		n := &st.Net
+		put.ways(datagrams, n.DatagramsIn, n.DatagramsOut, shard)
+		put.ways(socketBytes, n.BytesIn, n.BytesOut, shard)
+		put.ways(syscalls, n.SyscallsIn, n.SyscallsOut, shard)
+		put(kernelDrops, float64(n.KernelDrops), shard)
+		put(truncated, float64(n.Truncated), shard)
+		put(runs, float64(n.GSOBatches), shard)
+		put(segments, float64(n.GSOSegments), shard)
+		put(fallbacks, float64(n.GSOFallbacks), shard)
+		put(sendErrors, float64(n.SendErrors), shard)
+		put(sendDrops, float64(n.SendDrops), shard)
+		for d, count := range st.Shard.Drops {
+			reasons[d] += count
+		}
+	}
+	for d := 1; d < media.NumDrops; d++ {
+		put(drops, float64(reasons[d]), media.Drop(d).String())
+	}
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	nethttp "net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"bifrons/api/config"
+)
+
+// scrape reads the metrics: values by name and labels.
+func scrape(t *testing.T, s *server) map[string]float64 {
+	t.Helper()
+	res, err := nethttp.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", s.httpPort("admin_http")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != nethttp.StatusOK {
+		t.Fatal(res.Status)
+	}
+	values := make(map[string]float64)
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		if line := lines.Text(); !strings.HasPrefix(line, "#") {
+			i := strings.LastIndexByte(line, ' ')
+			if values[line[:i]], err = strconv.ParseFloat(line[i+1:], 64); err != nil {
+				t.Errorf("%v: %s", err, line)
+			}
+		}
+	}
+	return values
+}
+
+// TestMetrics: a call with loss shows, and its counts stay when it is over.
+func TestMetrics(t *testing.T) {
+	leakCheck(t)
+	defer nethttp.DefaultTransport.(*nethttp.Transport).CloseIdleConnections()
+	s := testServer(t, func(c *config.Config) {
+		a := &c.HTTP.Admin
+		a.HTTP, a.Port, a.IP = true, 0, netip.MustParseAddr("127.0.0.1")
+	})
+	before := scrape(t, s)
+	p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{})
+	p.call(echoRequest(), nil)
+	p.awaitUp()
+	for _, r := range p.pc.GetReceivers() {
+		go func() { // without which pion's reports lack what round-trip times are made of
+			for err := error(nil); err == nil; {
+				_, _, err = r.ReadRTCP()
+			}
+		}()
+	}
+	p.wire.lose(0.05, 0.05, 1)
+	stop := p.keepPlaying(pace{frames: 10, packets: 3, every: 10 * time.Millisecond})
+	var now map[string]float64
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		now = scrape(t, s)
+		var still []string
+		for _, name := range []string{
+			"bifrons_sessions", "bifrons_handles", `bifrons_peers{state="up"}`,
+			`bifrons_packets_total{direction="in"}`, `bifrons_packets_total{direction="out"}`,
+			`bifrons_bytes_total{direction="in"}`, `bifrons_bytes_total{direction="out"}`,
+			`bifrons_nacks_total{direction="in"}`, `bifrons_nacks_total{direction="out"}`,
+			`bifrons_retransmissions_total{direction="in"}`, `bifrons_retransmissions_total{direction="out"}`,
+			`bifrons_dtls_datagrams_total{direction="in"}`, `bifrons_keyframe_requests_total{direction="out"}`,
+			"bifrons_rtt_seconds_count", "bifrons_loss_ratio_count", "bifrons_loss_ratio_sum",
+		} {
+			if now[name] <= before[name] {
+				still = append(still, name)
+			}
+		}
+		if len(still) == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no move of %q", still)
+		}
+	}
+	stop()
+	p.wire.lose(0, 0, 1)
+	p.closeAndExpect("DTLS alert")
+	s.awaitEmpty(t)
+	after := scrape(t, s)
+	for _, name := range []string{`bifrons_packets_total{direction="in"}`, `bifrons_nacks_total{direction="out"}`} {
+		if after[name] < now[name] {
+			t.Errorf("%s: %v, then %v", name, now[name], after[name])
+		}
+	}
+	if after[`bifrons_peers{state="up"}`] != 0 || len(after) != len(before) {
+		t.Errorf("%v up; %d metrics, then %d", after[`bifrons_peers{state="up"}`], len(before), len(after))
+	}
+	// Nothing of this is for the public.
+	res, err := nethttp.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", s.httpPort("http")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != nethttp.StatusNotFound {
+		t.Errorf("on the port of the Janus API: %s", res.Status)
+	}
+}
