@@ -187,8 +187,8 @@ func (p *peer) hogs() bool {
 	return p.unheard.Load() > maxUnheard && unread(p.endpoint.sock) > p.endpoint.half
 }
 
-// write sends one packet. The kernel does not tell when a client that is not
-// connected has room, so it is asked again and again.
+// write sends one packet. The kernel does not tell when a client has room, so
+// it is asked again and again.
 func (p *peer) write(msg []byte) error {
 	deadline := time.Now().Add(writeTimeout)
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -279,6 +280,32 @@ func TestSlowClient(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestHangingClient has a datagram client that has connected its socket, and
+// reads nothing: then only the send buffer, which all clients share, bounds what
+// waits for it.
+func TestHangingClient(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("who fills the send buffer is not known on this system")
+	}
+	r := start(t, Datagram, Config{})
+	_, slow := r.established()
+	quick, conn := r.established()
+	event := []byte(`{"x":"` + strings.Repeat("z", 10_000) + `"}`)
+	for range 2 * maxBytes / len(event) {
+		slow.Deliver(1, event)
+	}
+	e := r.server.endpoints[0].(*datagram)
+	for deadline := time.Now().Add(patience); unread(e.sock) <= e.half; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the send buffer does not fill")
+		}
+	}
+	conn.Deliver(1, event)
+	r.expect(quick, string(event))
+	r.send(quick, "{}")
+	r.expect(quick, "{}")
 }
 
 func TestDatagramClients(t *testing.T) {
