@@ -330,6 +330,8 @@ type Stats struct {
 	Net   netio.Stats
 	Port  uint16
 	GSO   bool
+
+	TCPPort uint16 // of ICE-TCP, 0 without
 }
 
 // Stats returns the counts since the start.
@@ -337,6 +339,9 @@ func (e *Engine) Stats() []Stats {
 	list := make([]Stats, len(e.sites))
 	for i, st := range e.sites {
 		list[i] = Stats{Shard: st.shard.Stats(), Net: st.conn.Stats(), Port: st.conn.Port(), GSO: st.conn.GSO()}
+		if st.tcp != nil {
+			list[i].TCPPort = st.tcp.Port()
+		}
 	}
 	return list
 }

@@ -21,7 +21,6 @@ testdata/full/janus.jcfg:10: general.colour: unknown setting, ignored
 media.inc:3: media.min_nack_queue: wrong value "5000", accepted: a whole number of milliseconds from 0 to 1000, 1000 is taken
 media.inc:6: media.twcc_period: wrong value "0", accepted: a whole number of milliseconds, 1 or more
 testdata/full/janus.jcfg:14: nat.nat_1_1_mapping: wrong value "example.org", accepted: IP addresses separated by commas, ignored
-testdata/full/janus.jcfg:17: nat.turn_server: is known to Janus but not supported yet, ignored
 testdata/full/janus.jcfg:22: colours: unknown category, ignored
 testdata/full/janus.transport.http.cfg:8: general.mhd_debug: is known to Janus but not supported yet, ignored
 testdata/full/janus.transport.rabbitmq.jcfg:1: general.enabled: transport rabbitmq is known to Janus but not supported yet, ignored

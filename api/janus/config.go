@@ -64,14 +64,18 @@ type Config struct {
 	StatsPeriod  time.Duration
 	CombineStats bool
 
+	// AllowForceRelay honours force_relay in a client's descriptions.
+	AllowForceRelay bool
+
+	// RelayWait is how long the search for a relay may take besides gathering.
+	RelayWait time.Duration
+
 	// What follows is only shown in server_info.
 
 	CommitHash, CompileTime string
 	LogToStdout             bool
 	LogPath                 string // "" = no log file
-	ICETCP                  bool
 	TURNServer              string // host:port
-	AllowForceRelay         bool
 	EventLoops              int
 	LoopIndication          bool
 	HideDependencies        bool

@@ -72,7 +72,7 @@ var (
 )
 
 // newConnection makes the handle's peer connection. h.mu is held.
-func (h *Handle) newConnection(controlling bool) (*connection, error) {
+func (h *Handle) newConnection(controlling, relayOnly bool) (*connection, error) {
 	e := h.core.cfg.Engine
 	switch {
 	case e == nil:
@@ -87,6 +87,8 @@ func (h *Handle) newConnection(controlling bool) (*connection, error) {
 	c.origin = uint64(c.created.UnixMicro())
 	peer, err := e.NewPeer(sfu.PeerConfig{
 		Controlling: controlling && !h.core.cfg.Media.ICELite,
+		RelayOnly:   relayOnly,
+		RelayUser:   h.relayUser(),
 		Label:       strconv.FormatUint(h.session.id, 10) + "/" + strconv.FormatUint(h.id, 10),
 	}, c)
 	if err != nil {
@@ -99,6 +101,14 @@ func (h *Handle) newConnection(controlling bool) (*connection, error) {
 	h.conn = c
 	h.notifyICE("gathering")
 	return c, nil
+}
+
+// relayUser is what a TURN REST API gets to know a handle by.
+func (h *Handle) relayUser() string {
+	if h.opaqueID != "" {
+		return h.opaqueID
+	}
+	return strconv.FormatUint(h.session.id, 10)
 }
 
 // PeerData passes a data channel message to the plugin.

@@ -80,7 +80,7 @@ func (c *Core) infoMedia(w *json.Writer) {
 		w.Bool("ipv6-link-local", m.IPv6LinkLocal)
 	}
 	w.Bool("ice-lite", m.ICELite)
-	w.Bool("ice-tcp", cfg.ICETCP)
+	w.Bool("ice-tcp", m.ICETCP)
 	nomination := "aggressive"
 	if m.RegularNomination {
 		nomination = "regular"

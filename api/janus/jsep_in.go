@@ -21,6 +21,7 @@ const cleaningWait = 3 * time.Second
 // jsepOptions are what a client says besides the description.
 type jsepOptions struct {
 	trickle  bool
+	relay    bool // only relayed candidates of ours are to be used
 	ridOrder string
 	e2ee     bool
 	svc      []plugin.SVC
@@ -54,6 +55,7 @@ func (h *Handle) takeJSEP(v *json.Value) (*plugin.JSEP, *Error) {
 	typ, _ := json.String(v.Get("type"))
 	text, _ := json.String(v.Get("sdp"))
 	o := jsepOptions{trickle: json.IsNull(v.Get("trickle")) || json.True(v.Get("trickle")), e2ee: json.True(v.Get("e2ee"))}
+	o.relay = h.core.cfg.AllowForceRelay && json.True(v.Get("force_relay"))
 	o.ridOrder, _ = json.String(v.Get("rid_order"))
 
 	var isOffer bool
@@ -147,7 +149,7 @@ func (h *Handle) takeOffer(d *sdp.Description, o jsepOptions) (*plugin.JSEP, *Er
 	}
 	if c == nil {
 		var err error
-		if c, err = h.newConnection(false); err != nil {
+		if c, err = h.newConnection(false, o.relay); err != nil {
 			h.log.Warn("no peer connection", "error", err)
 			return nil, &Error{ErrUnknown, "Error setting ICE locally"}
 		}
@@ -170,6 +172,9 @@ func (h *Handle) takeAnswer(d *sdp.Description, o jsepOptions) (*plugin.JSEP, *E
 	}
 	if c.setup == sdp.SetupNone {
 		c.setup = d.PeerTransport().Setup.Answer()
+	}
+	if o.relay && c.remote == nil {
+		c.peer.ForceRelay()
 	}
 	j := c.forPlugin(d, &o)
 	c.encrypts = c.encrypts || o.e2ee

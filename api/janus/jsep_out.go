@@ -57,7 +57,7 @@ func (h *Handle) describe(j *plugin.JSEP) (*connection, *sdp.Description, error)
 	}
 	if c == nil {
 		var err error
-		if c, err = h.newConnection(true); err != nil {
+		if c, err = h.newConnection(true, false); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -111,7 +111,7 @@ func (c *connection) restart() {
 func (c *connection) print(d *sdp.Description) (string, error) {
 	cfg := &c.h.core.cfg
 	if !cfg.FullTrickle {
-		t := time.NewTimer(gatherWait)
+		t := time.NewTimer(gatherWait + cfg.RelayWait)
 		defer t.Stop()
 		select {
 		case <-c.peer.Gathered():

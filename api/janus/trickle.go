@@ -110,7 +110,7 @@ func (c *connection) trickle(t candidate) {
 // addCandidate adds a candidate of the client if it can be used. h.mu is held.
 func (c *connection) addCandidate(text string) {
 	parsed, err := ice.ParseCandidate(text)
-	if err != nil || parsed.Component != 1 || parsed.Transport != "udp" {
+	if err != nil || parsed.Component != 1 || !c.usable(&parsed) {
 		return
 	}
 	if parsed.Name != "" && c.h.core.cfg.Media.IgnoreMDNS {
@@ -118,6 +118,18 @@ func (c *connection) addCandidate(text string) {
 	}
 	c.peer.AddCandidate(parsed)
 	c.h.notifyCandidate(SubRemoteCandidate, "remote-candidate", parsed.String())
+}
+
+// usable tells candidates of transports that we know, or a relay for which it
+// does not matter.
+func (c *connection) usable(r *ice.Candidate) bool {
+	switch r.Transport {
+	case "udp":
+		return true
+	case "tcp":
+		return c.h.core.cfg.Media.ICETCP
+	}
+	return r.Transport == "tls" && r.Type == ice.Relayed
 }
 
 // parseTrickle reads one trickled candidate.

@@ -43,11 +43,10 @@ func New(cfg Config) (*Client, error) {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, fmt.Errorf("TURN REST API: %q is no http or https URL", cfg.URL)
 	}
-	return &Client{cfg: cfg, http: http.Client{Timeout: cfg.Timeout}}, nil
+	// Questions are rare: nothing is kept open between them.
+	t := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, TLSHandshakeTimeout: cfg.Timeout}
+	return &Client{cfg: cfg, http: http.Client{Timeout: cfg.Timeout, Transport: t}}, nil
 }
-
-// Close ends connections that wait for the next question.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // Servers returns the TURN servers for a user, in the order of the API. Those of
 // an unknown kind are left out.

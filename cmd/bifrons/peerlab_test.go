@@ -20,15 +20,17 @@ import (
 
 // peerOptions shape a pion peer.
 type peerOptions struct {
-	profile dtls.SRTPProtectionProfile // the only one, 0 for pion's choice
-	setup   string                     // a=setup of the offer, "" for actpass
-	role    webrtc.DTLSRole            // when it answers
-	trickle bool
-	noRTX   bool
-	ipv6    bool     // and nothing else
-	eager   bool     // asks for lost packets again at the pace of a browser
-	rids    []string // simulcast
-	edit    func(sdp string) string
+	profile    dtls.SRTPProtectionProfile // the only one, 0 for pion's choice
+	setup      string                     // a=setup of the offer, "" for actpass
+	role       webrtc.DTLSRole            // when it answers
+	trickle    bool
+	noRTX      bool
+	ipv6       bool     // and nothing else
+	tcp        bool     // and no UDP at all
+	forceRelay bool     // of the server
+	eager      bool     // asks for lost packets again at the pace of a browser
+	rids       []string // simulcast
+	edit       func(sdp string) string
 }
 
 // pionPeer is a browser's stand-in: audio, video and a data channel by
@@ -96,12 +98,17 @@ func (p *pionPeer) connectAPI() {
 	var s webrtc.SettingEngine
 	s.LoggerFactory = &logging.DefaultLoggerFactory{Writer: io.Discard, DefaultLogLevel: logging.LogLevelDisabled}
 	p.mux = webrtc.NewICEUDPMux(s.LoggerFactory.NewLogger("mux"), p.wire)
-	s.SetICEUDPMux(p.mux)
+	if !p.o.tcp {
+		s.SetICEUDPMux(p.mux)
+	}
 	s.SetIncludeLoopbackCandidate(true)
 	s.SetInterfaceFilter(func(name string) bool { return name == "lo" })
 	family := webrtc.NetworkTypeUDP4
 	if p.o.ipv6 {
 		family = webrtc.NetworkTypeUDP6
+	}
+	if p.o.tcp {
+		family = webrtc.NetworkTypeTCP4
 	}
 	s.SetNetworkTypes([]webrtc.NetworkType{family})
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
@@ -314,7 +321,7 @@ func (p *pionPeer) jsep() message {
 	if p.o.edit != nil {
 		text = p.o.edit(text)
 	}
-	return message{"type": d.Type.String(), "sdp": text, "trickle": p.o.trickle}
+	return message{"type": d.Type.String(), "sdp": text, "trickle": p.o.trickle, "force_relay": p.o.forceRelay}
 }
 
 func withoutLines(text string, prefixes ...string) string {

@@ -135,6 +135,7 @@ func (s *server) mediaConfig() (sfu.Config, error) {
 		KeepPrivate:        c.NAT.KeepPrivateHost,
 		IgnoreMDNS:         c.NAT.IgnoreMDNS,
 		ICELite:            c.NAT.ICELite,
+		ICETCP:             c.NAT.ICETCP,
 		RegularNomination:  c.NAT.Nomination == "regular",
 		ConsentFreshness:   c.NAT.ConsentFreshness,
 		KeepaliveConncheck: c.NAT.KeepaliveConncheck,
@@ -158,6 +159,9 @@ func (s *server) mediaConfig() (sfu.Config, error) {
 	}
 	if c.NAT.STUNServer != "" {
 		m.STUNServer = net.JoinHostPort(c.NAT.STUNServer, strconv.Itoa(int(c.NAT.STUNPort)))
+	}
+	if err := s.setTURN(&m); err != nil {
+		return m, err
 	}
 	local, err := localIP(c.General.Interface)
 	if err != nil {
@@ -227,6 +231,9 @@ func (s *server) coreConfig(media sfu.Config) janus.Config {
 		CompileTime:       compiled,
 		LogToStdout:       c.General.LogToStdout,
 		LogPath:           c.General.LogToFile,
+		TURNServer:        turnName(media.TURNServer),
+		AllowForceRelay:   c.NAT.AllowForceRelay,
+		RelayWait:         relayWait(&c.NAT),
 		EventLoops:        c.General.EventLoops,
 		LoopIndication:    c.General.AllowLoopIndication,
 		HideDependencies:  c.General.HideDependencies,
@@ -437,6 +444,9 @@ func (s *server) greet(w io.Writer) {
 	}
 	for _, st := range s.engine.Stats() {
 		fmt.Fprintf(w, "  Media        UDP port %d, segmentation offload %s\n", st.Port, onOff(st.GSO))
+		if st.TCPPort != 0 {
+			fmt.Fprintf(w, "  Media        TCP port %d\n", st.TCPPort)
+		}
 	}
 	fmt.Fprintln(w)
 }
