@@ -3,11 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"bifrons/api/config"
+	"bifrons/api/log/jsonlog"
 )
 
 // check is the sub-command that reads the configuration and says what it
@@ -20,6 +22,13 @@ func check(opt *config.Options, w io.Writer) int {
 		fmt.Fprintln(w, "  no files")
 	}
 	read := modules(cfg)
+	for _, h := range eventHandlers(cfg.Folder, slog.New(slog.DiscardHandler)) {
+		read[h.Info().Package] = checked
+		problems = append(problems, h.problems...)
+	}
+	_, more := loggerSettings(cfg.Folder)
+	read[jsonlog.Package] = checked
+	problems = append(problems, more...)
 	for _, path := range files {
 		name := filepath.Base(path)
 		pkg := strings.TrimSuffix(strings.TrimSuffix(name, ".jcfg"), ".cfg")

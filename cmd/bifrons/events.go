@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -17,30 +18,59 @@ import (
 // end.
 const lastEvents = 3 * time.Second
 
-// startEvents starts the event handlers, if there are to be any. One with a
-// wrong file is listed, but gets no events.
+// eventHandler is an event handler with what its file says.
+type eventHandler struct {
+	event.Handler
+	settings event.Settings
+	problems []config.Problem
+}
+
+// eventHandlers is the list of all event handlers. One with a wrong file is off.
+func eventHandlers(folder string, log *slog.Logger) []eventHandler {
+	sample, ofSample := sampleevh.Load(folder)
+	ws, ofWS := wsevh.Load(folder)
+	gelf, ofGELF := gelfevh.Load(folder)
+	list := []eventHandler{
+		{sampleevh.New(sample, log), sample.Settings, ofSample},
+		{wsevh.New(ws, log), ws.Settings, ofWS},
+		{gelfevh.New(gelf, log), gelf.Settings, ofGELF},
+	}
+	for i := range list {
+		if h := &list[i]; config.HasErrors(h.problems) {
+			h.settings.Enabled = false
+			soften(h.problems, "the event handler is off")
+		}
+	}
+	return list
+}
+
+// soften makes warnings of errors in a file that the server can do without.
+func soften(problems []config.Problem, effect string) {
+	for i := range problems {
+		if p := &problems[i]; !p.Warning {
+			p.Warning, p.Effect = true, effect
+		}
+	}
+}
+
+// startEvents starts the event handlers, if there are to be any. Those that are
+// off are listed, but get no events.
 func (s *server) startEvents() {
 	c := &s.cfg.Server
 	if !c.Events.Broadcast {
 		return
 	}
-	add := func(h event.Handler, common event.Settings, problems []config.Problem) {
-		pkg := h.Info().Package
-		if (config.Modules{Disable: c.Events.Disable}).Disabled(shortName(pkg)) {
-			return
+	disabled := config.Modules{Disable: c.Events.Disable}.Disabled
+	for _, h := range eventHandlers(s.cfg.Folder, s.log) {
+		if disabled(shortName(h.Info().Package)) {
+			continue
 		}
-		common.Enabled = report(s.log, problems) && common.Enabled
-		o := event.NewOutlet(h, common, c.General.ServerName, s.log)
+		report(s.log, h.problems)
+		o := event.NewOutlet(h, h.settings, c.General.ServerName, s.log)
 		o.Start()
 		s.events = append(s.events, o)
 		s.core.AddSink(o)
 	}
-	sample, problems := sampleevh.Load(s.cfg.Folder)
-	add(sampleevh.New(sample, s.log), sample.Settings, problems)
-	ws, problems := wsevh.Load(s.cfg.Folder)
-	add(wsevh.New(ws, s.log), ws.Settings, problems)
-	gelf, problems := gelfevh.Load(s.cfg.Folder)
-	add(gelfevh.New(gelf, s.log), gelf.Settings, problems)
 }
 
 // notifier takes the events of a transport to the event handlers; nil without

@@ -296,3 +296,32 @@ func TestDeadReceiver(t *testing.T) {
 		}
 	}
 }
+
+// TestWrongFiles: event handlers and loggers with a wrong file are off, and the
+// server runs.
+func TestWrongFiles(t *testing.T) {
+	leakCheck(t)
+	dir := handlerFile(t, "sampleevh", `general: { enabled = true; events = "all"; backend = "ftp://x" }`)
+	if err := os.WriteFile(filepath.Join(dir, "janus.logger.jsonlog.jcfg"), []byte(`general: { enabled = true }`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := testServer(t, func(c *config.Config) {
+		c.Server.Events.Broadcast, c.Folder = true, dir
+		c.Server.Events.Disable = []string{"libjanus_gelfevh.so"}
+	})
+	c := dial(t, s)
+	c.session = 0
+	info := c.request(message{"janus": "info"})
+	handlers, _ := info["events"].(map[string]any)
+	if len(handlers) != 2 || handlers["janus.eventhandler.sampleevh"] == nil || info["event_handlers"] != true {
+		t.Errorf("event handlers: %v", handlers)
+	}
+	if loggers, _ := info["loggers"].(map[string]any); len(loggers) != 0 {
+		t.Errorf("loggers: %v", loggers)
+	}
+	for _, o := range s.events {
+		if st := o.Stats(); st.Accepted != 0 {
+			t.Errorf("%+v", st)
+		}
+	}
+}

@@ -1,18 +1,30 @@
 package main
 
 import (
+	"bifrons/api/config"
 	"bifrons/api/janus"
 	"bifrons/api/log"
 	"bifrons/api/log/jsonlog"
 )
+
+// loggerSettings is what the logger's file says. With a wrong file it is off.
+func loggerSettings(folder string) (jsonlog.Settings, []config.Problem) {
+	settings, problems := jsonlog.Load(folder)
+	if config.HasErrors(problems) {
+		settings.Enabled = false
+		soften(problems, "the logger is off")
+	}
+	return settings, problems
+}
 
 // startLogger starts the logger that writes JSON, if there is to be one.
 func (s *server) startLogger(out *log.Log) error {
 	if s.cfg.Server.Loggers.Disabled(shortName(jsonlog.Package)) {
 		return nil
 	}
-	settings, problems := jsonlog.Load(s.cfg.Folder)
-	if !report(s.log, problems) || !settings.Enabled {
+	settings, problems := loggerSettings(s.cfg.Folder)
+	report(s.log, problems)
+	if !settings.Enabled {
 		return nil
 	}
 	l, err := jsonlog.Open(settings)
