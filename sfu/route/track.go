@@ -122,7 +122,30 @@ func (t *Track) Flush(now mono.Time) {
 		}
 	}
 	clear(t.pending)
-	t.pending = t.pending[:0]
+	t.pending, t.next = t.pending[:0], 0
+}
+
+const (
+	// holdTime is how long the beginning of a frame may wait for its end.
+	holdTime = mono.Time(time.Millisecond)
+	// holdFrom is for how many subscriptions that is worth a thought.
+	holdFrom = 8
+	// holdMost is how many packets wait at most.
+	holdMost = 64
+)
+
+// HoldUntil tells until when the Flush of what was pushed should wait for the
+// rest of a frame, 0 if it should not: the frame cannot be shown before its last
+// packet, and to many destinations a whole frame is cheaper than two parts.
+func (t *Track) HoldUntil(now mono.Time) mono.Time {
+	n := len(t.pending)
+	if t.Kind != media.Video || len(t.subs) < holdFrom || n == 0 || n >= holdMost || t.pending[n-1].Marker {
+		return 0
+	}
+	if until := t.pending[0].Arrival + holdTime; until > now {
+		return until
+	}
+	return 0
 }
 
 // Follows tells whether anybody gets an encoding forwarded.

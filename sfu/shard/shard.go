@@ -89,10 +89,11 @@ type Shard struct {
 	plain    *egress // nil until there is something to send
 	nextTick mono.Time
 
-	dirty   []*route.Track
-	box     mailbox
-	stunner *ice.Reflexive // nil = no STUN server
-	told    bool           // OnReflexive was called
+	dirty     []*route.Track // with packets to forward
+	heldUntil mono.Time      // when that is due
+	box       mailbox
+	stunner   *ice.Reflexive // nil = no STUN server
+	told      bool           // OnReflexive was called
 
 	now     mono.Time
 	ended   peer.Counters // sums of the peers that are gone
@@ -164,6 +165,9 @@ func (s *Shard) Run() {
 // Next is when a pass is due without a datagram, mono.Never if it is not.
 func (s *Shard) Next() mono.Time {
 	due := s.timers.next()
+	if len(s.dirty) > 0 {
+		due = min(due, s.heldUntil)
+	}
 	if s.stunner != nil {
 		due = min(due, s.stunner.Deadline())
 	}
@@ -402,13 +406,21 @@ func (s *Shard) advance(mb *member) {
 	s.settle(mb)
 }
 
-// forward sends on what the tracks got in this pass.
+// forward sends on what the tracks got, but for the beginnings of frames whose
+// end is to come at once.
 func (s *Shard) forward() {
-	for i, t := range s.dirty {
+	held := s.dirty[:0]
+	s.heldUntil = mono.Never
+	for _, t := range s.dirty {
+		if until := t.HoldUntil(s.now); until != 0 {
+			held = append(held, t)
+			s.heldUntil = min(s.heldUntil, until)
+			continue
+		}
 		t.Flush(s.now)
-		s.dirty[i] = nil
 	}
-	s.dirty = s.dirty[:0]
+	clear(s.dirty[len(held):])
+	s.dirty = held
 }
 
 // transmit sends one datagram as it is.

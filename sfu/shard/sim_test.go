@@ -312,6 +312,46 @@ func TestKeyframePeriod(t *testing.T) {
 	}
 }
 
+// To many subscribers a frame goes as a whole, unless its end is late.
+func TestHalfFramesWait(t *testing.T) {
+	packets := sealedVideo(t, 9, 100, "0") // three frames of three packets
+	for _, viewers := range []int{2, 10} {
+		n, publisher, server, away := fanOut(t, viewers)
+		now, sent := n.Now, uint64(0)
+		inject := func(after time.Duration, list ...[]byte) {
+			now = now.Add(after)
+			server.shard.Inject(now, datagrams(publisher, server, list...))
+		}
+		expect := func(what string, few, many uint64) {
+			t.Helper()
+			if viewers > 2 {
+				few = many
+			}
+			sent += few
+			for i, v := range away {
+				if got := v.core.Counters().PacketsOut; got != sent {
+					t.Fatalf("%d viewers, %s: viewer %d got %d packets, want %d", viewers, what, i, got, sent)
+				}
+			}
+		}
+		inject(10*time.Millisecond, packets[:3]...)
+		expect("a frame", 3, 3)
+		inject(10*time.Millisecond, packets[3:5]...)
+		expect("the beginning of a frame", 2, 0)
+		if due := server.shard.Next(); viewers > 2 && due != now.Add(time.Millisecond) {
+			t.Errorf("the next pass is due in %v", due.Sub(now))
+		}
+		inject(500*time.Microsecond, packets[5])
+		expect("its end", 1, 3)
+		inject(10*time.Millisecond, packets[6])
+		expect("the beginning of another one", 1, 0)
+		inject(time.Millisecond)
+		expect("no end", 0, 1)
+		inject(time.Millisecond, packets[7:]...)
+		expect("a late end", 2, 2)
+	}
+}
+
 func TestSilenceAndReturn(t *testing.T) {
 	n := simnet.New(3)
 	_, server, src := echo(t, n, simnet.Link{Delay: time.Millisecond}, options(), true)
