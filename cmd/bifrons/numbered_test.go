@@ -220,3 +220,20 @@ func eventually(t testing.TB, what string, is func() bool) {
 		time.Sleep(5 * time.Millisecond)
 	}
 }
+
+// gaps are the runs of packets that did not come.
+func (c *tally) gaps(first, last uint64) (list [][2]uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := first; i <= last; i++ {
+		if c.times[i] > 0 {
+			continue
+		}
+		if n := len(list); n > 0 && list[n-1][1] == i-1 {
+			list[n-1][1] = i
+		} else {
+			list = append(list, [2]uint64{i, i})
+		}
+	}
+	return list
+}

@@ -123,7 +123,7 @@ func TestRoomLoss(t *testing.T) {
 		late := w.video(1).late(p.video, first, last, 200*time.Millisecond)
 		t.Logf("viewer %d: of %d packets %d were lost on its link; %d are missing, %d took more than 200 ms", i, sent, w.wire.dropped(inward), missing(), late)
 		if missing()*1000 > sent {
-			t.Errorf("viewer %d lacks %d of %d packets", i, missing(), sent)
+			t.Errorf("viewer %d lacks %d of %d packets: %v", i, missing(), sent, w.video(1).gaps(first, last))
 		}
 		if soak() && late*1000 > sent {
 			t.Errorf("viewer %d had to wait for %d of %d packets", i, late, sent)

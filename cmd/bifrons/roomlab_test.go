@@ -37,7 +37,10 @@ type venue struct {
 // newVenue starts a server with two shards and makes rooms 1, 2, ...
 func newVenue(t testing.TB, rooms int) *venue {
 	t.Helper()
-	s := testServer(t, func(cfg *config.Config) { cfg.Server.General.EventLoops = 2 })
+	s := testServer(t, func(cfg *config.Config) {
+		cfg.Server.General.EventLoops = 2
+		cfg.Server.General.SessionTimeout = 0 // as nobody keeps the session alive
+	})
 	s.explain(t)
 	v := &venue{t: t, s: s, c: dial(t, s)}
 	admin := v.c.attach(roomPackage)
