@@ -28,6 +28,7 @@ const maxClockStep = 5 * time.Second
 // that numbers and timestamps have to be based anew.
 type lane struct {
 	started   bool
+	fresh     bool // the next packet is the first one, at all or after a pause
 	receiving bool // told as such
 	ssrc      uint32
 	key       uint32
@@ -90,7 +91,7 @@ func (ln *lane) follow(now mono.Time, h *rtp.Header, rate uint32) bool {
 func (ln *lane) begin(h *rtp.Header) {
 	ln.runs++
 	*ln = lane{
-		started: true, receiving: ln.receiving, runs: ln.runs, srtp: ln.srtp, last: ln.last,
+		started: true, fresh: true, receiving: ln.receiving, runs: ln.runs, srtp: ln.srtp, last: ln.last,
 		ssrc: h.SSRC, key: h.SSRC ^ ln.runs*0x9e3779b9, // any odd number tells runs apart
 		highest: h.SequenceNumber, bad: -1,
 	}

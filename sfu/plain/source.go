@@ -235,7 +235,7 @@ func (s *Source) deliver(now mono.Time, i, encoding int, h *rtp.Header, b *pktbu
 	*p = route.Packet{
 		Buf: b, Arrival: now, Encoding: uint8(encoding), SSRC: ln.key,
 		Seq: ln.unwrap.Unwrap(h.SequenceNumber), Timestamp: h.Timestamp, Marker: h.Marker,
-		Codec: st.Codec.Name, PayloadType: st.Codec.PayloadType,
+		Codec: st.Codec.Name, Resumed: ln.fresh, PayloadType: st.Codec.PayloadType,
 		Off: uint16(h.HeaderLen), Len: uint16(len(payload)),
 	}
 	var v skew.Verdict
@@ -271,6 +271,7 @@ func (s *Source) deliver(now mono.Time, i, encoding int, h *rtp.Header, b *pktbu
 		s.OnLevel(i, mean)
 	}
 	s.push(st, p)
+	ln.fresh = false
 	return true
 }
 
@@ -310,6 +311,7 @@ func (s *Source) parameterSets(st *stream, ln *lane, p *route.Packet, payload []
 	s.push(st, &q)
 	ln.shifts.insert(source, 1)
 	p.Seq++
+	p.Resumed = false
 }
 
 func (st *stream) readExtensions(h *rtp.Header, b []byte, x *route.Extensions) {
@@ -364,7 +366,14 @@ func (s *Source) RequestKeyframe(now mono.Time, i int) {
 }
 
 // SetHeld keeps everything back, or lets it through again.
-func (s *Source) SetHeld(held bool) { s.held = held }
+func (s *Source) SetHeld(held bool) {
+	s.held = held
+	for _, st := range s.streams {
+		for e := range st.lanes {
+			st.lanes[e].fresh = true
+		}
+	}
+}
 
 // Held tells whether everything is kept back.
 func (s *Source) Held() bool { return s.held }

@@ -151,7 +151,7 @@ func (s *Subscription) SetTarget(now mono.Time, t media.Layer, fallback time.Dur
 
 // arrive takes a packet that has just come.
 func (s *Subscription) arrive(now mono.Time, p *Packet) {
-	if p.Resumed && p.SSRC == s.ssrc && p.Encoding == s.encoding {
+	if p.Resumed && p.Encoding == s.encoding {
 		s.open, s.rebase = false, true
 	}
 	s.forward(now, p)

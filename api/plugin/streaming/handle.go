@@ -74,10 +74,15 @@ func (h *handle) Event(e sfu.Event) {
 // Data ignores what viewers say.
 func (h *handle) Data(string, string, bool, []byte) {}
 
-// DataReady lets messages through, the kept ones first.
+// DataReady lets messages through, the kept ones first. It is called again for
+// every message when nothing waits to be sent any more.
 func (h *handle) DataReady() {
 	p := h.plugin
 	p.mu.Lock()
+	if h.writable {
+		p.mu.Unlock()
+		return
+	}
 	h.writable = true
 	var kept []message
 	peer := h.host.Peer()

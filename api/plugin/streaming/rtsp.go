@@ -166,8 +166,9 @@ func (c *camera) connect() error {
 			d := net.Dialer{Timeout: c.set.connectTimeout}
 			return d.DialContext(ctx, network, address)
 		},
-		OnPacketsLost: func(uint64) {},
-		OnDecodeError: func(error) {},
+		OnPacketsLost:     func(uint64) {},
+		OnDecodeError:     func(error) {},
+		OnTransportSwitch: func(error) {},
 	}
 	if err := client.Start(); err != nil {
 		return err

@@ -1,0 +1,291 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
+	"github.com/pion/webrtc/v4"
+
+	"bifrons/api/config"
+	"bifrons/api/plugin/streaming"
+)
+
+// studio is a server with a client that manages its mountpoints.
+type studio struct {
+	t      *testing.T
+	server *server
+	admin  *handle
+}
+
+func newStudio(t *testing.T) *studio {
+	t.Helper()
+	leakCheck(t)
+	s := testServer(t, func(c *config.Config) { c.Folder = t.TempDir() })
+	return &studio{t, s, dial(t, s).attach(streaming.Package)}
+}
+
+// ask sends a request that is answered at once.
+func (s *studio) ask(body message) message {
+	s.t.Helper()
+	d := s.admin.message(body, nil).data()
+	if d["error_code"] != nil {
+		s.t.Fatalf("%v: %v", body, d)
+	}
+	return d
+}
+
+// create makes a mountpoint of live media and returns the ports of its streams.
+func (s *studio) create(id int, more message, media ...message) []message {
+	s.t.Helper()
+	body := message{"request": "create", "type": "rtp", "id": id, "media": media}
+	for k, v := range more {
+		body[k] = v
+	}
+	d := s.ask(body)
+	var list []message
+	for _, v := range d["stream"].(map[string]any)["ports"].([]any) {
+		list = append(list, v.(map[string]any))
+	}
+	return list
+}
+
+func videoStream(more message) message {
+	m := message{"type": "video", "mid": "v", "port": 0, "pt": 100, "codec": "vp8"}
+	for k, v := range more {
+		m[k] = v
+	}
+	return m
+}
+
+func audioStream() message {
+	return message{"type": "audio", "mid": "a", "port": 0, "pt": 111, "codec": "opus"}
+}
+
+// encoder sends numbered packets of one stream as plain RTP, and takes RTCP.
+type encoder struct {
+	t        *testing.T
+	conn     *net.UDPConn
+	rtp      *net.UDPAddr
+	ssrc     uint32
+	seq      uint16
+	ts       uint32
+	picture  uint16
+	number   uint64 // of the last packet
+	requests chan struct{}
+}
+
+func (s *studio) encoder(port any, ssrc uint32) *encoder {
+	e := &encoder{t: s.t, conn: listenUDP(s.t, "127.0.0.1"), rtp: loopback(port), ssrc: ssrc, requests: make(chan struct{}, 64)}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		b := make([]byte, 1500)
+		for {
+			n, err := e.conn.Read(b)
+			if err != nil {
+				return
+			}
+			list, _ := rtcp.Unmarshal(b[:n])
+			for _, p := range list {
+				if _, ok := p.(*rtcp.PictureLossIndication); ok {
+					select {
+					case e.requests <- struct{}{}:
+					default:
+					}
+				}
+			}
+		}
+	}()
+	s.t.Cleanup(func() { e.conn.Close(); <-done })
+	return e
+}
+
+func loopback(port any) *net.UDPAddr {
+	return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(port.(float64))}
+}
+
+// report sends a report to the port for RTCP, which so learns where the source
+// is.
+func (e *encoder) report(port any) {
+	b, err := (&rtcp.SenderReport{SSRC: e.ssrc}).Marshal()
+	if err == nil {
+		_, err = e.conn.WriteToUDP(b, loopback(port))
+	}
+	if err != nil {
+		e.t.Fatal(err)
+	}
+}
+
+func (e *encoder) write(payload []byte, marker bool) {
+	e.seq++
+	e.number++
+	p := rtp.Packet{
+		Header:  rtp.Header{Version: 2, Marker: marker, PayloadType: 33, SequenceNumber: e.seq, Timestamp: e.ts, SSRC: e.ssrc},
+		Payload: stamp(payload, e.number),
+	}
+	b, err := p.Marshal()
+	if err == nil {
+		_, err = e.conn.WriteToUDP(b, e.rtp)
+	}
+	if err != nil {
+		e.t.Error(err)
+	}
+}
+
+// sound sends 20 ms of audio.
+func (e *encoder) sound() {
+	e.ts += 960
+	e.write([]byte{0xf8, 0xff, 0xfe}, false)
+}
+
+// frame sends a picture of two packets.
+func (e *encoder) frame(key bool) {
+	e.picture++
+	e.ts += 3000
+	for i := range 2 {
+		e.write(vp8(e.picture, i == 0, key), i == 1)
+	}
+}
+
+// keep runs f every 10 ms until the end of the test, or until stop is called.
+func (s *studio) keep(f func()) (stop func()) {
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-quit:
+				return
+			case <-tick.C:
+				f()
+			}
+		}
+	}()
+	stopped := false
+	stop = func() {
+		if !stopped {
+			stopped = true
+			close(quit)
+			<-done
+		}
+	}
+	s.t.Cleanup(stop)
+	return stop
+}
+
+// viewer is a pion peer that watches.
+func (s *studio) viewer() *pionPeer {
+	s.t.Helper()
+	h := dial(s.t, s.server).attach(streaming.Package)
+	p := &pionPeer{
+		t: s.t, h: h, wire: newWire(s.t, "127.0.0.1"), heard: newTally(), seen: newTally(),
+		open: make(chan struct{}), texts: make(chan string, 10000),
+	}
+	p.seen.keep, p.heard.keep = true, true
+	p.connectAPI()
+	s.t.Cleanup(p.close)
+	p.pc.OnTrack(p.receive)
+	p.pc.OnDataChannel(p.useChannel)
+	return p
+}
+
+// watch makes a viewer of a mountpoint whose peer connection is up.
+func (s *studio) watch(body message) *pionPeer {
+	s.t.Helper()
+	p := s.viewer()
+	p.watch(body)
+	p.awaitUp()
+	// "started" came before the core's event.
+	if last := p.h.seen[len(p.h.seen)-1]; result(last)["status"] != "started" {
+		s.t.Errorf("before webrtcup: %v", last)
+	}
+	return p
+}
+
+// watch asks to watch, and answers the offer.
+func (p *pionPeer) watch(body message) {
+	p.t.Helper()
+	body["request"] = "watch"
+	p.h.message(body, nil)
+	m := p.h.await("offer", func(m message) bool { return m.sdp() != "" || m.data()["error_code"] != nil })
+	p.accept(m)
+}
+
+func (p *pionPeer) accept(offer message) {
+	p.t.Helper()
+	p.must(p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer.sdp()}))
+	answer, err := p.pc.CreateAnswer(nil)
+	p.must(err)
+	p.setLocal(answer)
+	p.h.message(message{"request": "start"}, p.jsep())
+	p.h.await("starting or started", func(m message) bool {
+		status := result(m)["status"]
+		return m["transaction"] != nil && (status == "starting" || status == "started")
+	})
+}
+
+// request sends a request and waits for its event.
+func (p *pionPeer) request(body message) message {
+	p.t.Helper()
+	p.h.message(body, nil)
+	m := p.h.await(fmt.Sprint("answer to ", body), func(m message) bool { return m["transaction"] != nil && m.data() != nil })
+	if m.data()["error_code"] != nil {
+		p.t.Fatalf("%v: %v", body, m.data())
+	}
+	return result(m)
+}
+
+// result is what an event of the plugin says.
+func result(m message) message {
+	r, _ := m.data()["result"].(map[string]any)
+	return r
+}
+
+// awaitResult waits for an event that answers nothing.
+func (p *pionPeer) awaitResult(key string, value any) message {
+	p.t.Helper()
+	return p.h.await(fmt.Sprintf("%s %v", key, value), func(m message) bool {
+		return m["transaction"] == nil && fmt.Sprint(result(m)[key]) == fmt.Sprint(value)
+	})
+}
+
+// awaitMore waits until packets with higher numbers come.
+func (c *tally) awaitMore(t *testing.T, what string) {
+	t.Helper()
+	n := c.newest()
+	eventually(t, what, func() bool { return c.newest() > n+5 })
+}
+
+// still waits until no packet came for 300 ms.
+func (c *tally) still(t *testing.T, what string) {
+	t.Helper()
+	var last uint64
+	since := time.Now()
+	eventually(t, what, func() bool {
+		if n := c.newest(); n != last {
+			last, since = n, time.Now()
+		}
+		return time.Since(since) > 300*time.Millisecond
+	})
+}
+
+// gapless checks that the packets that came have consecutive numbers, and
+// timestamps that do not go back.
+func (c *tally) gapless(t *testing.T, what string) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := 1; i < len(c.list); i++ {
+		a, b := c.list[i-1], c.list[i]
+		if b.ssrc != a.ssrc || b.seq != a.seq+1 || int32(b.ts-a.ts) < 0 {
+			t.Errorf("%s: packet %d is %+v after %+v", what, i, b, a)
+			return
+		}
+	}
+}
