@@ -80,19 +80,19 @@ func TestDrain(t *testing.T) {
 	handle.awaitKind("detached")
 }
 
-// rooms counts the rooms of VideoRoom.
-func rooms(t *testing.T, s *server) int {
+// listed counts a key in what a plugin lists.
+func listed(t *testing.T, s *server, pkg, key string) int {
 	t.Helper()
 	doc, err := json.Parse([]byte(`{"request":"list"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer doc.Release()
-	answer, bad := s.core.Plugin("janus.plugin.videoroom").Admin(doc.Root())
+	answer, bad := s.core.Plugin(pkg).Admin(doc.Root())
 	if bad != nil {
 		t.Fatal(bad)
 	}
-	return strings.Count(string(answer), `"room":`)
+	return strings.Count(string(answer), key)
 }
 
 func TestReload(t *testing.T) {
@@ -113,6 +113,7 @@ func TestReload(t *testing.T) {
 	write("janus.jcfg", `general: { debug_level = 3; session_timeout = 60; event_loops = 1 }`)
 	write("janus.transport.http.jcfg", `general: { http = true }`)
 	write("janus.plugin.videoroom.jcfg", `room-1: { description = "one" }`)
+	write("janus.plugin.streaming.jcfg", `one: { type = "rtp"; id = 1; audio = true; audioport = 0; audiopt = 0; audiocodec = "pcmu" }`)
 	s := testServer(t, func(c *config.Config) {
 		next, problems := load()
 		if config.HasErrors(problems) {
@@ -122,6 +123,8 @@ func TestReload(t *testing.T) {
 	})
 	write("janus.jcfg", `general: { debug_level = 5; session_timeout = 90; event_loops = 2 }`)
 	write("janus.plugin.videoroom.jcfg", `room-1: { description = "one" } room-2: { description = "two" }`)
+	write("janus.plugin.streaming.jcfg", `one: { type = "rtp"; id = 1; audio = true; audioport = 0; audiopt = 0; audiocodec = "pcmu" }
+		two: { type = "rtp"; id = 2; audio = true; audioport = 0; audiopt = 0; audiocodec = "pcmu" }`)
 	s.reload(load)
 	if n := s.out.Level(); n != 5 {
 		t.Errorf("log level %d", n)
@@ -139,8 +142,11 @@ func TestReload(t *testing.T) {
 			t.Errorf("added another time: %v, %v", added, err)
 		}
 	}
-	if got := rooms(t, s); got != 2 {
+	if got := listed(t, s, "janus.plugin.videoroom", `"room":`); got != 2 {
 		t.Errorf("%d rooms", got)
+	}
+	if got := listed(t, s, "janus.plugin.streaming", `"id":`); got != 2 {
+		t.Errorf("%d mountpoints", got)
 	}
 
 	write("janus.jcfg", `general: { debug_level = "very`)

@@ -1,6 +1,7 @@
 package streaming
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -49,6 +50,37 @@ func (p *Plugin) load(f *config.File) {
 	}
 }
 
+// Reload adds the mountpoints that are new in the file: those with an id, or
+// without one a name, that no mountpoint has.
+func (p *Plugin) Reload() (added []string, err error) {
+	f, problems := config.LoadFile(p.cfg.Folder, Package)
+	if f == nil || config.HasErrors(problems) {
+		return nil, fmt.Errorf("configuration file of %s is missing or wrong: %v", Package, problems)
+	}
+	for c := range f.Categories() {
+		if !strings.EqualFold(c.Name, "general") && !p.has(c) && p.loadMountpoint(c) {
+			added = append(added, c.Name)
+		}
+	}
+	return added, nil
+}
+
+// has tells whether there is the mountpoint of a category.
+func (p *Plugin) has(c *config.Group) bool {
+	id, given := fileSource{c}.text("id")
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if given {
+		return p.mountpoints[id] != nil
+	}
+	for _, m := range p.mountpoints {
+		if m.name == c.Name {
+			return true
+		}
+	}
+	return false
+}
+
 // parseRange reads a range of ports. The first one is even.
 func parseRange(text string) (low, high uint16, ok bool) {
 	a, b, ok := strings.Cut(text, "-")
@@ -73,9 +105,9 @@ func parseRange(text string) (low, high uint16, ok bool) {
 	return uint16(first), uint16(last), first <= last
 }
 
-// loadMountpoint makes the mountpoint of a category. One that cannot be made is
-// left out.
-func (p *Plugin) loadMountpoint(c *config.Group) {
+// loadMountpoint makes the mountpoint of a category; it reports false for one
+// that cannot be made, which is left out.
+func (p *Plugin) loadMountpoint(c *config.Group) bool {
 	log := p.gw.Logger().With("file", p.general.file, "mountpoint", c.Name)
 	src := fileSource{c}
 	kind, _ := src.text("type")
@@ -85,17 +117,24 @@ func (p *Plugin) loadMountpoint(c *config.Group) {
 		id = p.ids.New()
 	case !p.ids.Canonical(id):
 		log.Warn("mountpoint left out: not an id", "id", id)
-		return
-	case p.mountpoints[id] != nil:
+		return false
+	case p.has(c):
 		log.Warn("mountpoint left out: its id is taken", "id", id)
-		return
+		return false
 	}
 	m, err := p.build(strings.ToLower(kind), id, named{src, c.Name})
 	if err != nil {
 		log.Warn("mountpoint left out", "problem", strings.TrimSpace(err.Text))
-		return
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mountpoints[id] != nil { // meanwhile
+		m.stop()
+		return false
 	}
 	p.mountpoints[id] = m
+	return true
 }
 
 // named is a category, whose name is that of the mountpoint.
