@@ -61,7 +61,7 @@ func New(cfg Config) *Core {
 	c.accepting.Store(true)
 	c.timeout.Store(int64(cfg.SessionTimeout))
 	c.tasks.Go(c.watchdog)
-	c.tasks.Go(c.notifyStatus)
+	c.tasks.Go(func() { c.every(statusPeriod, c.notifyUpdate) })
 	if cfg.StatsPeriod > 0 {
 		c.tasks.Go(c.notifyStatistics)
 	}

@@ -58,19 +58,17 @@ func (c *Core) every(period time.Duration, f func()) {
 	}
 }
 
-// notifyStatus tells event handlers how much there is to do.
-func (c *Core) notifyStatus() {
-	c.every(statusPeriod, func() {
-		c.notify(Notification{Type: NotifyCore, Subtype: SubCoreStatus}, func(w *json.Writer) {
-			sessions, handles, connections := c.Count()
-			w.Str("status", "update")
-			w.Object("info")
-			w.Int("sessions", int64(sessions))
-			w.Int("handles", int64(handles))
-			w.Int("peerconnections", int64(connections))
-			w.Int("stats-period", int64(c.cfg.StatsPeriod/time.Second))
-			w.End()
-		})
+// notifyUpdate tells event handlers how much there is to do.
+func (c *Core) notifyUpdate() {
+	c.notify(Notification{Type: NotifyCore, Subtype: SubCoreStatus}, func(w *json.Writer) {
+		sessions, handles, connections := c.Count()
+		w.Str("status", "update")
+		w.Object("info")
+		w.Int("sessions", int64(sessions))
+		w.Int("handles", int64(handles))
+		w.Int("peerconnections", int64(connections))
+		w.Int("stats-period", int64(c.cfg.StatsPeriod/time.Second))
+		w.End()
 	})
 }
 
