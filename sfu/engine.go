@@ -36,6 +36,9 @@ type Engine struct {
 	sites  []*site
 	policy ice.HostPolicy
 
+	lookup  func(ctx context.Context, network, host string) ([]netip.Addr, error) // of names of candidates
+	lookups atomic.Int32                                                          // at work
+
 	hostsMu sync.Mutex
 	hosts   []ice.HostAddr
 	hostsAt time.Time
@@ -72,7 +75,7 @@ type site struct {
 // made.
 func New(cfg Config) (*Engine, error) {
 	cfg.setDefaults()
-	e := &Engine{cfg: cfg, log: cfg.Logger, policy: ice.HostPolicy{
+	e := &Engine{cfg: cfg, log: cfg.Logger, lookup: net.DefaultResolver.LookupNetIP, policy: ice.HostPolicy{
 		Enforce: cfg.Enforce, Ignore: cfg.Ignore,
 		IPv6: cfg.IPv6, LinkLocal: cfg.IPv6LinkLocal,
 		PublicIPs: cfg.PublicIPs, KeepPrivate: cfg.KeepPrivate,

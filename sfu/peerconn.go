@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"bifrons/dtls"
@@ -26,6 +27,7 @@ type Peer struct {
 	site    *site
 	handler Handler
 	label   string
+	lookups atomic.Int32 // of names of candidates, at work
 	cert    *dtls.Certificate
 
 	ctx    context.Context // done with the connection
