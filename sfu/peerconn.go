@@ -84,8 +84,7 @@ func (e *Engine) NewPeer(cfg PeerConfig, h Handler) (*Peer, error) {
 // do runs f on the peer's shard.
 func (p *Peer) do(f func(now mono.Time, core *peer.Peer)) {
 	p.site.shard.Post(func(now mono.Time) {
-		f(now, p.core)
-		p.site.shard.Touch(p.core)
+		p.site.shard.Do(p.core, func() { f(now, p.core) })
 	})
 }
 

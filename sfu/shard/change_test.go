@@ -5,8 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"bifrons/rtp/mono"
 	"bifrons/sfu/media"
 	"bifrons/sfu/peer"
+	"bifrons/sfu/route"
 	"bifrons/sfu/simnet"
 )
 
@@ -67,3 +69,36 @@ func TestPausedByNegotiation(t *testing.T) {
 		t.Errorf("media events %v, want true false true", receiving)
 	}
 }
+
+// TestPanics has a command for a peer panic, and the forwarding of a track: the
+// shard and everybody else go on.
+func TestPanics(t *testing.T) {
+	n := simnet.New(9)
+	client, server, src := echo(t, n, simnet.Link{}, options(), true)
+	run(n, src, time.Second)
+	bad := &route.Track{Kind: media.Audio}
+	route.NewSubscription(panicking{}).Attach(n.Now, bad)
+	bad.Push(route.Packet{Buf: server.shard.pool.Get()})
+	server.shard.dirty = append(server.shard.dirty, bad)
+	server.shard.Step(n.Now, nil)
+	before := len(client.got)
+	run(n, src, time.Second)
+	if got := len(client.got) - before; got < 60 || bad.Subscriptions() != 0 {
+		t.Errorf("%d packets after the panic of another track, which has %d subscriptions", got, bad.Subscriptions())
+	}
+	server.shard.Do(server.core, func() { panic("test") })
+	if !server.has(peer.EventClosed) || server.shard.Load() != 0 {
+		t.Error("the peer outlived its panic")
+	}
+	server.shard.Do(server.core, func() { panic("test") }) // which is gone by now
+	if got := server.shard.Stats().Drops[media.DropPeerPanic]; got != 3 {
+		t.Errorf("%d panics counted", got)
+	}
+}
+
+// panicking is a sink that does.
+type panicking struct{}
+
+func (panicking) Send(mono.Time, *route.Packet, route.Outgoing) { panic("test") }
+func (panicking) Fill(mono.Time, *route.Packet, route.Outgoing) { panic("test") }
+func (panicking) LayerChanged(media.Layer, media.Layer)         {}

@@ -1,8 +1,6 @@
 package shard
 
 import (
-	"runtime/debug"
-
 	"bifrons/dtls"
 	"bifrons/ice"
 	"bifrons/rtp/mono"
@@ -159,5 +157,3 @@ func (s *Shard) Outstanding() int {
 	}
 	return n
 }
-
-func stack() string { return string(debug.Stack()) }

@@ -336,25 +336,6 @@ func (s *Shard) bindAddress(mb *member, a netip.AddrPort) {
 	mb.addrs = append(mb.addrs, a)
 }
 
-// guard turns a panic into the end of one peer.
-func (s *Shard) guard(mb *member) {
-	r := recover()
-	if r == nil {
-		return
-	}
-	s.drop(media.DropPeerPanic)
-	s.log.Error("peer handler panicked, closing that peer", "panic", r, "stack", stack())
-	defer func() {
-		if r := recover(); r != nil {
-			s.log.Error("closing that peer panicked too", "panic", r)
-			s.Remove(mb.peer)
-			s.CloseLinks(mb.peer)
-		}
-	}()
-	mb.peer.Close(s.now, "Internal error")
-	s.settle(mb)
-}
-
 // settle follows up after a peer did something: its timer, or its end.
 func (s *Shard) settle(mb *member) {
 	if mb.gone {
@@ -417,7 +398,7 @@ func (s *Shard) forward() {
 			s.heldUntil = min(s.heldUntil, until)
 			continue
 		}
-		t.Flush(s.now)
+		s.forwardOne(t)
 	}
 	clear(s.dirty[len(held):])
 	s.dirty = held
