@@ -103,7 +103,7 @@ func TestRoomLoss(t *testing.T) {
 	const rate = 0.05
 	v := newVenue(t, 1)
 	p := v.enter(1, 1, peerOptions{eager: true})
-	viewers := make([]*viewer, sized(4, 20))
+	viewers := make([]*viewer, sized(4, 5))
 	v.each(len(viewers), func(i int) { viewers[i] = v.view(1, peerOptions{eager: true}, 1) })
 	warmUp(t, p, viewers...)
 	p.wire.lose(rate, rate, 1)

@@ -1,16 +1,11 @@
 package shard
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
-	"bifrons/ice"
 	"bifrons/ice/netio"
 	"bifrons/rtp/mono"
-	"bifrons/sfu/media"
-	"bifrons/sfu/peer"
-	"bifrons/sfu/simnet"
 )
 
 // BenchmarkEcho takes one packet of 1100 bytes through a shard without a
@@ -36,40 +31,6 @@ func BenchmarkEcho(b *testing.B) {
 		msg[0].Buf, msg[0].N = p, len(p)
 		server.shard.Inject(now, msg)
 	}
-}
-
-// fanOut is a shard with a publisher and viewers who are subscribed to it. All
-// clients are deaf from then on.
-func fanOut(t testing.TB, viewers int) (n *simnet.Network, publisher, server *side, away []*side) {
-	n = simnet.New(40)
-	publisher = newSide(t, n, "192.0.2.2:6000", true, simnet.Link{}, options())
-	server = newSide(t, n, "192.0.2.1:5000", false, simnet.Link{}, options())
-	connect(n, publisher, server)
-	server.core.SetSections(n.Now, []media.Section{videoSection(200, 100, true)})
-	for i := range viewers {
-		client := newSide(t, n, fmt.Sprintf("192.0.2.3:%d", 7000+i), true, simnet.Link{}, options())
-		v := &side{t: t, shard: server.shard, port: server.port, got: map[uint64]int{}}
-		v.creds = ice.Credentials{Ufrag: fmt.Sprintf("viewer%d", i), Pwd: "password-of-a-viewer-xx"}
-		v.core = server.shard.Add(peer.Config{ICE: v.creds, Candidates: []ice.Candidate{
-			{Foundation: "1", Component: 1, Transport: "udp", Priority: 1 << 30, Addr: server.port.Addr},
-		}}, v)
-		connect(n, client, v)
-		v.core.SetSections(n.Now, []media.Section{videoSection(400, 300, true)})
-		v.core.Subscription(0).Attach(n.Now, server.core.Track(0))
-		client.port.Down = true
-		away = append(away, v)
-	}
-	publisher.port.Down = true
-	return n, publisher, server, away
-}
-
-// datagrams are what a side receives from another one.
-func datagrams(from, to *side, list ...[]byte) []netio.Message {
-	msgs := make([]netio.Message, len(list))
-	for i, b := range list {
-		msgs[i] = netio.Message{Buf: b, N: len(b), Remote: from.port.Addr, Local: to.port.Addr.Addr()}
-	}
-	return msgs
 }
 
 // BenchmarkFanOut takes a frame of three packets to fifty subscribers without a
