@@ -30,7 +30,7 @@ type full struct {
 // DialFull connects a pion/webrtc peer.
 func DialFull(ctx context.Context, api *API, o Options) (_ Peer, err error) {
 	p := &full{
-		o: o, counts: newCounts(),
+		o: o, counts: newCounts(o.window),
 		camera: newCamera(o.Media, uint64(o.ID)), microphone: newMicrophone(o.Media),
 	}
 	defer func() {

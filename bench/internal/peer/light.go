@@ -65,7 +65,7 @@ type exchange func(ctx context.Context, l local) (remote, error)
 // dialLight connects a light peer that counts what the peer source sends.
 func dialLight(ctx context.Context, o Options, source uint32, trade exchange) (_ Peer, err error) {
 	p := &light{
-		o: o, counts: newCounts(),
+		o: o, counts: newCounts(o.window),
 		camera: newCamera(o.Media, uint64(o.ID)), microphone: newMicrophone(o.Media),
 		plain: make([]byte, 0, 2048), spare: make([]byte, 2048),
 	}

@@ -102,16 +102,26 @@ func (l *Load) Profile() string {
 
 // Open starts the measurement, Shut ends it.
 func (l *Load) Open() {
-	for _, p := range l.peers {
-		p.Counts().window.Open()
+	for _, w := range l.windows() {
+		w.Open()
 	}
 }
 
 // Shut ends the measurement.
 func (l *Load) Shut() {
-	for _, p := range l.peers {
-		p.Counts().window.Shut()
+	for _, w := range l.windows() {
+		w.Shut()
 	}
+}
+
+// windows are those of all peers, of which some may share one.
+func (l *Load) windows() (list []*Window) {
+	for _, p := range l.peers {
+		if w := p.Counts().window; !slices.Contains(list, w) {
+			list = append(list, w)
+		}
+	}
+	return list
 }
 
 // Close ends all peers.

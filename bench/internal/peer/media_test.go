@@ -61,7 +61,7 @@ func TestTag(t *testing.T) {
 
 // TestCounts: only what was sent in the window counts, whenever it comes back.
 func TestCounts(t *testing.T) {
-	c := newCounts()
+	c := newCounts(nil)
 	b := make([]byte, 40)
 	pass := func(back bool) {
 		now := clock()

@@ -35,6 +35,8 @@ type Options struct {
 	// Client makes the peer the DTLS client, which leaves the choice of the
 	// SRTP profile to the server. By default it offers both roles.
 	Client bool
+
+	window *Window // shared with others, nil = its own
 }
 
 // Dial connects a peer to the EchoTest.
@@ -66,7 +68,12 @@ func (w *Window) has(t time.Duration) bool {
 	return from != 0 && int64(t) >= from && int64(t) < w.to.Load()
 }
 
-func newCounts() *Counts { return &Counts{window: new(Window)} }
+func newCounts(w *Window) *Counts {
+	if w == nil {
+		w = new(Window)
+	}
+	return &Counts{window: w}
+}
 
 func (c *Counts) send(now time.Duration, size int) {
 	if c.window.has(now) {

@@ -18,6 +18,7 @@ type Room struct {
 
 // OpenRoom makes a room and connects its publisher.
 func OpenRoom(ctx context.Context, api *API, id int, o Options) (*Room, error) {
+	o.window = new(Window)
 	r := &Room{api: api, id: id, o: o}
 	h, err := api.attach(ctx, roomPlugin)
 	if err != nil {
