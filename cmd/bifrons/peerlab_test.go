@@ -25,6 +25,7 @@ type peerOptions struct {
 	role       webrtc.DTLSRole            // when it answers
 	trickle    bool
 	noRTX      bool
+	onlyPCMU   bool
 	ipv6       bool     // and nothing else
 	tcp        bool     // and no UDP at all
 	forceRelay bool     // of the server
@@ -120,7 +121,13 @@ func (p *pionPeer) connectAPI() {
 		p.must(s.SetAnsweringDTLSRole(p.o.role))
 	}
 	m := &webrtc.MediaEngine{}
-	p.must(registerCodecs(m, !p.o.noRTX))
+	if p.o.onlyPCMU {
+		p.must(m.RegisterCodec(webrtc.RTPCodecParameters{
+			RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypePCMU, ClockRate: 8000},
+		}, webrtc.RTPCodecTypeAudio))
+	} else {
+		p.must(registerCodecs(m, !p.o.noRTX))
+	}
 	var r interceptor.Registry
 	if p.o.eager {
 		p.must(registerEager(m, &r))
