@@ -67,7 +67,7 @@ type tab struct {
 // and port to a loopback address; anything else is unreachable.
 func openTab(t *testing.T, hosts []string, script string) *tab {
 	t.Helper()
-	rules := append(hosts, "MAP * ~NOTFOUND", "EXCLUDE 127.0.0.1", "EXCLUDE localhost")
+	rules := append(hosts, "MAP * ~NOTFOUND", "EXCLUDE 127.0.0.1", "EXCLUDE localhost", "EXCLUDE "+serverIP, "EXCLUDE "+turnIP)
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx,

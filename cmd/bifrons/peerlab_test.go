@@ -28,6 +28,7 @@ type peerOptions struct {
 	onlyPCMU   bool
 	ipv6       bool     // and nothing else
 	tcp        bool     // and no UDP at all
+	ip         string   // of its socket, "" = loopback
 	forceRelay bool     // of the server
 	eager      bool     // asks for lost packets again at the pace of a browser
 	rids       []string // simulcast
@@ -63,6 +64,9 @@ func newPionListener(t testing.TB, h *handle, o peerOptions) *pionPeer {
 	ip := "127.0.0.1"
 	if o.ipv6 {
 		ip = "::1"
+	}
+	if o.ip != "" {
+		ip = o.ip
 	}
 	p := &pionPeer{
 		t: t, h: h, o: o, wire: newWire(t, ip), heard: newTally(), seen: newTally(),
@@ -103,7 +107,7 @@ func (p *pionPeer) connectAPI() {
 		s.SetICEUDPMux(p.mux)
 	}
 	s.SetIncludeLoopbackCandidate(true)
-	s.SetInterfaceFilter(func(name string) bool { return name == "lo" })
+	s.SetInterfaceFilter(func(name string) bool { return name == "lo" || p.o.ip != "" })
 	family := webrtc.NetworkTypeUDP4
 	if p.o.ipv6 {
 		family = webrtc.NetworkTypeUDP6

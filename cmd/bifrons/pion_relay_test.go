@@ -206,31 +206,33 @@ func TestTURNInInfo(t *testing.T) {
 	}
 }
 
+// refusedAtStart starts a server that has to refuse, with this text.
+func refusedAtStart(t *testing.T, text string, change func(*config.Config)) {
+	t.Helper()
+	cfg := config.Default()
+	cfg.HTTP.General.Port, cfg.WebSockets.General.Port = 0, 0
+	cfg.Server.NAT.EnforceList = []string{"127.0.0.1"}
+	change(cfg)
+	l, err := log.New(log.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := start(cfg, "", l)
+	if err == nil {
+		s.Close()
+		t.Error("started")
+	} else if !strings.Contains(err.Error(), text) {
+		t.Errorf("error %q", err)
+	}
+}
+
 // TestTURNRefusedAtStart: what cannot work is said before the first call.
 func TestTURNRefusedAtStart(t *testing.T) {
 	leakCheck(t)
 	relays := turntest.Start(t, turntest.Options{})
-	for _, tt := range []struct {
-		change func(*config.Config)
-		text   string
-	}{
-		{func(c *config.Config) { useTURN(c, relays, "udp"); c.Server.NAT.TURNPassword = "x" }, "wrong user name or password"},
-		{func(c *config.Config) { c.Server.NAT.TURNRESTAPI = "turn.example.org/rest" }, "http or https"},
-	} {
-		cfg := config.Default()
-		cfg.HTTP.General.Port, cfg.WebSockets.General.Port = 0, 0
-		cfg.Server.NAT.EnforceList = []string{"127.0.0.1"}
-		tt.change(cfg)
-		l, err := log.New(log.Config{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := start(cfg, "", l)
-		if err == nil {
-			s.Close()
-			t.Error("started")
-		} else if !strings.Contains(err.Error(), tt.text) {
-			t.Errorf("error %q", err)
-		}
-	}
+	refusedAtStart(t, "wrong user name or password", func(c *config.Config) {
+		useTURN(c, relays, "udp")
+		c.Server.NAT.TURNPassword = "x"
+	})
+	refusedAtStart(t, "http or https", func(c *config.Config) { c.Server.NAT.TURNRESTAPI = "turn.example.org/rest" })
 }
