@@ -16,6 +16,7 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/dtls"
+	"bifrons/ice"
 	"bifrons/ice/netio"
 	"bifrons/sfu"
 )
@@ -230,6 +231,9 @@ func (d *diagnosis) media() {
 	defer e.Close()
 	for _, st := range e.Stats() {
 		d.good("media can use UDP port %d", st.Port)
+		if st.TCPPort != 0 {
+			d.good("media can use TCP port %d", st.TCPPort)
+		}
 	}
 	p, err := e.NewPeer(sfu.PeerConfig{Label: "doctor"}, deaf{})
 	if err != nil {
@@ -238,6 +242,25 @@ func (d *diagnosis) media() {
 	}
 	<-p.Gathered()
 	d.reachable(p, e.PublicIPs(), m.STUNServer)
+	d.relay(p, &m)
+}
+
+// relay looks whether a TURN server has given the connection a relay.
+func (d *diagnosis) relay(p *sfu.Peer, m *sfu.Config) {
+	name := turnName(m.TURNServer)
+	if m.TURNServers != nil {
+		name = "of the TURN REST API"
+	}
+	switch relayed := slices.ContainsFunc(p.Candidates(), func(c ice.Candidate) bool { return c.Type == ice.Relayed }); {
+	case name == "":
+	case m.ICELite:
+		d.warn("the TURN server is not used", "ICE lite (-I) has no relays: turn one of them off")
+	case relayed:
+		d.good("the TURN server %s relays", name)
+	default:
+		d.bad(fmt.Sprintf("the TURN server %s does not relay", name),
+			"it is dead, cannot be reached by this turn_type, or refuses turn_user and turn_pwd; the log of the server's start says which")
+	}
 }
 
 // reachable judges the addresses that browsers are told.
@@ -245,6 +268,9 @@ func (d *diagnosis) reachable(p *sfu.Peer, public []netip.Addr, stun string) {
 	var addrs []string
 	anywhere, local := false, false
 	for _, c := range p.Candidates() {
+		if c.Transport != "udp" {
+			continue // the same addresses again
+		}
 		a := c.Addr.Addr()
 		addrs = append(addrs, fmt.Sprintf("%v (%v)", a, c.Type))
 		anywhere = anywhere || !a.IsPrivate() && !a.IsLoopback() && !a.IsLinkLocalUnicast()

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+
+	"bifrons/ice/turn/turntest"
 )
 
 // command runs a sub-command with these files and returns what it writes.
@@ -81,6 +84,25 @@ func TestDoctor(t *testing.T) {
 	for _, want := range []string{"no transport is on", "there are no addresses to offer"} {
 		if code != 1 || !strings.Contains(out, want) {
 			t.Errorf("exit code %d, %q is not in\n%s", code, want, out)
+		}
+	}
+}
+
+// TestDoctorTURN: whether a TURN server relays is found out.
+func TestDoctorTURN(t *testing.T) {
+	leakCheck(t)
+	relays := turntest.Start(t, turntest.Options{})
+	for password, want := range map[string]string{
+		turntest.Password: fmt.Sprintf("the TURN server 127.0.0.1:%d relays", relays.UDP),
+		"wrong":           fmt.Sprintf("the TURN server 127.0.0.1:%d does not relay", relays.UDP),
+	} {
+		_, out := command(t, "doctor", map[string]string{
+			"janus.jcfg": fmt.Sprintf(`nat: { ice_enforce_list = "127.0.0.1"; ice_tcp = true; turn_server = "127.0.0.1"
+				turn_port = %d; turn_user = %q; turn_pwd = %q }`, relays.UDP, turntest.User, password),
+			"janus.transport.http.jcfg": `general: { http = true; port = 0 }`,
+		})
+		if !strings.Contains(out, want) || !strings.Contains(out, "media can use TCP port") {
+			t.Errorf("%q is not in\n%s", want, out)
 		}
 	}
 }
