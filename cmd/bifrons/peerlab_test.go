@@ -167,26 +167,6 @@ func registerEager(m *webrtc.MediaEngine, r *interceptor.Registry) error {
 	return webrtc.ConfigureTWCCSender(m, r)
 }
 
-func registerCodecs(m *webrtc.MediaEngine, rtx bool) error {
-	if rtx {
-		return m.RegisterDefaultCodecs()
-	}
-	opus := webrtc.RTPCodecParameters{
-		RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2},
-		PayloadType:        111,
-	}
-	if err := m.RegisterCodec(opus, webrtc.RTPCodecTypeAudio); err != nil {
-		return err
-	}
-	return m.RegisterCodec(webrtc.RTPCodecParameters{
-		RTPCodecCapability: webrtc.RTPCodecCapability{
-			MimeType: webrtc.MimeTypeVP8, ClockRate: 90000,
-			RTCPFeedback: []webrtc.RTCPFeedback{{Type: "ccm", Parameter: "fir"}},
-		},
-		PayloadType: vp8Payload,
-	}, webrtc.RTPCodecTypeVideo)
-}
-
 func (p *pionPeer) track(mime, id, rid string) *webrtc.TrackLocalStaticRTP {
 	p.t.Helper()
 	c := webrtc.RTPCodecCapability{MimeType: mime, ClockRate: 90000}
