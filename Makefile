@@ -8,7 +8,7 @@ LDFLAGS    := -s -w
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := build
-.PHONY: build run test soak lint fmt vet staticcheck tools fuzz bench clean help
+.PHONY: build run test soak lint fmt vet staticcheck tools fuzz bench replay clean help
 
 build: ## build bin/bifrons, one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
@@ -55,6 +55,9 @@ bench: ## run the Go benchmarks that match BENCH, and an echo and a room beside 
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 	$(GO) run ./bench/echo
 	$(GO) run ./bench/room
+
+replay: ## play a capture through the engine: make replay ARGS='-codec 96=VP8 call.pcap'
+	@$(GO) run ./bench/replay $(ARGS)
 
 clean: ## remove what build made
 	rm -rf bin

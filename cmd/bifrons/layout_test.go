@@ -98,7 +98,7 @@ func TestRoomsKeepToThemselves(t *testing.T) {
 }
 
 func isTestOnly(dep string) bool {
-	for _, m := range []string{"pion/webrtc", "pion/ice", "pion/interceptor", "chromedp/chromedp"} {
+	for _, m := range []string{"pion/webrtc", "pion/ice", "pion/interceptor", "chromedp/chromedp", "gopacket/gopacket"} {
 		if strings.HasPrefix(dep, "github.com/"+m) {
 			return true
 		}

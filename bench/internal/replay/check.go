@@ -1,0 +1,273 @@
+package replay
+
+import (
+	"fmt"
+	"time"
+
+	"bifrons/sfu/media"
+)
+
+// problems collects what is wrong, up to a limit.
+type problems struct {
+	prefix string
+	list   []string
+}
+
+const maxProblems = 50
+
+func (p *problems) add(format string, args ...any) {
+	if len(p.list) < maxProblems {
+		p.list = append(p.list, p.prefix+fmt.Sprintf(format, args...))
+	}
+}
+
+// Check says what is wrong with what the receivers got, without knowing what they
+// should have got: numbers and timestamps go on without a break, frames are whole
+// and what they refer to is there, and streams change at key frames only.
+func (r *Result) Check() []string {
+	var p problems
+	index := r.Input.index()
+	for _, o := range r.Outputs {
+		for i := range r.Input.sections {
+			p.prefix = fmt.Sprintf("receiver %s, section %d: ", o.Receiver.Name, i)
+			list := match(o, i, index, &p)
+			if len(list) == 0 {
+				p.add("nothing came")
+				continue
+			}
+			c := check{problems: &p, list: list, video: r.Input.sections[i].Kind == media.Video}
+			c.numbers()
+			c.timestamps()
+			if !r.Input.layered(i) {
+				c.complete()
+			}
+			if c.video {
+				c.starts()
+				c.frames()
+				c.pictures()
+				c.references()
+			}
+		}
+	}
+	return p.list
+}
+
+// check looks at one section of one receiver.
+type check struct {
+	*problems
+	list  []sent
+	video bool
+}
+
+// changes tells whether packet i is the first of another stream.
+func (c *check) changes(i int) bool {
+	j := i - 1
+	for j >= 0 && c.list[j].packet == nil {
+		j--
+	}
+	return c.list[i].packet != nil && (j < 0 || c.list[j].stream != c.list[i].stream)
+}
+
+// numbers checks that only those are missing that the engine did not get, or not
+// before it went over to another stream.
+func (c *check) numbers() {
+	for i := 1; i < len(c.list); i++ {
+		a, b := &c.list[i-1], &c.list[i]
+		gap := b.Number - a.Number - 1
+		if gap == 0 {
+			continue
+		}
+		if a.packet != nil {
+			end := b.At
+			if b.packet != nil && b.stream == a.stream {
+				gap -= missing(a.stream, a.packet.Number, b.packet.Number, time.Duration(1<<62))
+			} else {
+				gap -= missing(a.stream, a.packet.Number, a.packet.Number+gap+1, end)
+			}
+		}
+		if gap > 0 {
+			c.add("%d numbers are missing between %d and %d", gap, a.Number, b.Number)
+		}
+	}
+}
+
+// missing counts the numbers between that had not arrived by a time.
+func missing(s *Stream, from, to int64, by time.Duration) (n int64) {
+	for k := from + 1; k < to; k++ {
+		if p := s.byNumber[k]; p == nil || !p.arrived || p.arrivedAt > by {
+			n++
+		}
+	}
+	return n
+}
+
+// timestamps checks that they never go back.
+func (c *check) timestamps() {
+	for i := 1; i < len(c.list); i++ {
+		a, b := &c.list[i-1], &c.list[i]
+		d := int32(b.View.Timestamp - a.View.Timestamp)
+		if d < 0 || d == 0 && c.changes(i) {
+			c.add("number %d: timestamp %d follows %d", b.Number, b.View.Timestamp, a.View.Timestamp)
+		}
+		if a.packet == nil || b.packet == nil || a.stream != b.stream {
+			continue
+		}
+		if want := int32(b.packet.View.Timestamp - a.packet.View.Timestamp); d != want {
+			c.add("number %d: timestamp goes on by %d, the source's by %d", b.Number, d, want)
+		}
+	}
+}
+
+// complete checks that nothing is left out of a stream without layers. What is
+// lost at the very end, a receiver does not know of.
+func (c *check) complete() {
+	got := map[*Packet]bool{}
+	streams := map[*Stream][2]int64{} // first and last number
+	for i := range c.list {
+		s := &c.list[i]
+		if s.packet == nil {
+			continue
+		}
+		got[s.packet] = true
+		span, ok := streams[s.stream]
+		if !ok {
+			span = [2]int64{s.packet.Number, s.packet.Number}
+		}
+		streams[s.stream] = [2]int64{min(span[0], s.packet.Number), max(span[1], s.packet.Number)}
+	}
+	for s, span := range streams {
+		for _, p := range s.Packets {
+			if p.arrived && len(p.View.Payload) > 0 && p.Number > span[0] && p.Number < span[1] && !got[p] {
+				c.add("number %d of the source was left out", p.Number)
+			}
+		}
+	}
+}
+
+// starts checks that a receiver can start where a stream begins.
+func (c *check) starts() {
+	for i := range c.list {
+		if c.changes(i) && !c.list[i].View.Info.Keyframe {
+			c.add("number %d: a stream begins without a key frame", c.list[i].Number)
+		}
+	}
+}
+
+// frame is the packets of one picture as a receiver got them.
+type frame struct {
+	packets []sent
+	cut     bool // another stream follows
+}
+
+// split makes pictures of the packets; padding belongs to none.
+func (c *check) split() (list []frame) {
+	for i := range c.list {
+		s := c.list[i]
+		if s.packet == nil {
+			continue
+		}
+		n := len(list)
+		if n > 0 {
+			last := list[n-1].packets[0]
+			if last.stream == s.stream && last.View.Timestamp == s.View.Timestamp {
+				list[n-1].packets = append(list[n-1].packets, s)
+				continue
+			}
+			list[n-1].cut = last.stream != s.stream
+		}
+		list = append(list, frame{packets: []sent{s}})
+	}
+	return list
+}
+
+// whole tells whether all packets of a picture that the engine should forward
+// are there, and how many are not.
+func (f *frame) whole() (absent int, lost bool) {
+	first := f.packets[0]
+	spatial, temporal := int8(0), first.View.Info.Temporal
+	have := map[int64]bool{}
+	for _, s := range f.packets {
+		spatial = max(spatial, s.View.Info.Spatial)
+		have[s.packet.Number] = true
+	}
+	for _, p := range first.stream.Packets {
+		if p.View.Timestamp != first.packet.View.Timestamp || len(p.View.Payload) == 0 {
+			continue
+		}
+		switch {
+		case have[p.Number]:
+		case !p.arrived:
+			lost = true
+		case p.View.Info.Spatial <= spatial && p.View.Info.Temporal <= temporal:
+			absent++
+		}
+	}
+	// A number that nobody has may have been of this picture.
+	n := f.packets[len(f.packets)-1].packet.Number
+	for k := first.packet.Number - 1; k <= n+1; k++ {
+		p := first.stream.byNumber[k]
+		lost = lost || p == nil && k > first.stream.Packets[0].Number && k < first.stream.Packets[len(first.stream.Packets)-1].Number
+	}
+	return absent, lost
+}
+
+// frames checks that pictures are whole, with the marker on their last packet.
+func (c *check) frames() {
+	for _, f := range c.split() {
+		first, last := f.packets[0], f.packets[len(f.packets)-1]
+		absent, lost := f.whole()
+		if absent > 0 && !f.cut {
+			c.add("timestamp %d: %d packets of the frame are missing", first.View.Timestamp, absent)
+		}
+		for _, s := range f.packets[:len(f.packets)-1] {
+			if s.View.Marker {
+				c.add("number %d: a marker within a frame", s.Number)
+			}
+		}
+		if !last.View.Marker && !lost && !f.cut {
+			c.add("number %d: the last packet of a frame has no marker", last.Number)
+		}
+	}
+}
+
+// pictures checks the numbers in VP8 descriptors: without a gap, but for what the
+// engine did not get.
+func (c *check) pictures() {
+	list := c.split()
+	var tl0 uint8
+	hasTL0 := false
+	for i := range list {
+		v := &list[i].packets[0].View
+		if v.Codec != media.VP8 || !v.VP8.HasPictureID {
+			return
+		}
+		whole := i == 0 || !lostBetween(&list[i-1], &list[i])
+		if i > 0 {
+			before := &list[i-1].packets[0].View.VP8
+			mask := uint16(1)<<v.VP8.PictureIDBits - 1
+			if d := (v.VP8.PictureID - before.PictureID) & mask; d != 1 && whole || d == 0 || d > mask/2 {
+				c.add("timestamp %d: picture %d follows %d", v.Timestamp, v.VP8.PictureID, before.PictureID)
+			}
+		}
+		if !v.VP8.HasTL0 {
+			continue
+		}
+		want := tl0
+		if v.Info.Temporal == 0 {
+			want++
+		}
+		if hasTL0 && whole && v.VP8.TL0PICIDX != want {
+			c.add("timestamp %d, temporal layer %d: TL0PICIDX is %d, want %d", v.Timestamp, v.Info.Temporal, v.VP8.TL0PICIDX, want)
+		}
+		tl0, hasTL0 = v.VP8.TL0PICIDX, true
+	}
+}
+
+// lostBetween tells whether packets between two pictures never came.
+func lostBetween(a, b *frame) bool {
+	from, to := a.packets[0], b.packets[0]
+	if from.stream != to.stream {
+		return false
+	}
+	return missing(from.stream, from.packet.Number, to.packet.Number, time.Duration(1<<62)) > 0
+}

@@ -1,0 +1,83 @@
+package replay
+
+import "bifrons/sfu/media"
+
+// layerFrame names a frame of one spatial layer in one stream.
+type layerFrame struct {
+	stream  *Stream
+	number  uint16 // picture id, or frame number of the dependency descriptor
+	spatial uint8
+}
+
+// references checks that what frames refer to was forwarded, where packets tell
+// what that is: VP9 in flexible mode, and the dependency descriptor. What never
+// came to the engine is not its fault.
+func (c *check) references() {
+	got := map[layerFrame]bool{}
+	for i := range c.list {
+		s := &c.list[i]
+		if s.packet == nil {
+			continue
+		}
+		v := &s.View
+		switch {
+		case v.HasDD && v.Codec == media.AV1:
+			if v.DD.Start {
+				c.described(s, got)
+			}
+			got[layerFrame{s.stream, v.DD.FrameNumber, 0}] = true
+		case v.Codec == media.VP9 && v.VP9.I:
+			if v.VP9.B {
+				c.vp9(s, got)
+			}
+			got[layerFrame{s.stream, v.VP9.PictureID, v.VP9.SID}] = true
+		}
+	}
+}
+
+// described checks a frame by its dependency descriptor.
+func (c *check) described(s *sent, got map[layerFrame]bool) {
+	_, diffs := s.View.DD.Fdiffs()
+	for _, d := range diffs {
+		f := layerFrame{s.stream, s.View.DD.FrameNumber - d, 0}
+		if !got[f] && s.stream.has(f) {
+			c.add("number %d: frame %d refers to frame %d, which was left out", s.Number, s.View.DD.FrameNumber, f.number)
+		}
+	}
+}
+
+// vp9 checks a layer frame by its payload descriptor.
+func (c *check) vp9(s *sent, got map[layerFrame]bool) {
+	v := &s.View.VP9
+	refer := func(number uint16, spatial uint8) {
+		f := layerFrame{s.stream, number & (1<<v.PictureIDBits - 1), spatial}
+		if !got[f] && s.stream.has(f) {
+			c.add("number %d: picture %d, layer %d refers to picture %d, layer %d, which was left out", s.Number, v.PictureID, v.SID, f.number, spatial)
+		}
+	}
+	if v.D && v.SID > 0 {
+		refer(v.PictureID, v.SID-1)
+	}
+	if v.F && v.P {
+		for _, d := range v.PDiff[:v.PDiffCount] {
+			refer(v.PictureID-uint16(d), v.SID)
+		}
+	}
+}
+
+// has tells whether the engine got a whole frame, as far as one can tell.
+func (s *Stream) has(f layerFrame) bool {
+	found := false
+	for _, p := range s.Packets {
+		v := &p.View
+		switch {
+		case v.HasDD && v.Codec == media.AV1 && v.DD.FrameNumber == f.number,
+			v.Codec == media.VP9 && v.VP9.PictureID == f.number && v.VP9.SID == f.spatial:
+			if !p.arrived {
+				return false
+			}
+			found = true
+		}
+	}
+	return found
+}
