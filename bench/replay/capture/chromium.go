@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -65,7 +66,7 @@ window.offer = async c => {
 	const pc = window.pc = new RTCPeerConnection();
 	const media = await navigator.mediaDevices.getUserMedia(c.audio ? { audio: true } : { video: { width: c.width, height: c.height, frameRate: 15 } });
 	const track = media.getTracks()[0], mimes = c.codecs.map(n => track.kind + "/" + n);
-	const tr = pc.addTransceiver(track, c.encodings ? { sendEncodings: eval(c.encodings) } : {});
+	const tr = pc.addTransceiver(track, c.encodings ? { sendEncodings: c.encodings } : {});
 	const all = RTCRtpReceiver.getCapabilities(track.kind).codecs;
 	tr.setCodecPreferences([...mimes.flatMap(m => all.filter(k => k.mimeType === m)), ...all.filter(k => /rtx/.test(k.mimeType))]);
 	if (tr.setHeaderExtensionsToNegotiate) {
@@ -84,6 +85,8 @@ window.stats = async () => {
 	return pc.connectionState + ": " + out.join(", ");
 };
 `
+
+var candidateLine = regexp.MustCompile(`a=(candidate:.*|end-of-candidates)\r\n`)
 
 // lab is a bifrons and a Chromium.
 type lab struct {
@@ -172,7 +175,11 @@ func (l *lab) record(ctx context.Context, c *call, folder string) error {
 	if err != nil {
 		return err
 	}
-	answer, err := l.negotiate(ctx, path, c, offer)
+	sent := offer
+	if c.lossy { // the server must not find another way
+		sent = candidateLine.ReplaceAllString(offer, "")
+	}
+	answer, err := l.negotiate(ctx, path, c, sent)
 	if err != nil {
 		return err
 	}
@@ -237,12 +244,16 @@ func (l *lab) save(ctx context.Context, c *call, offer, raw, folder string) erro
 
 func (l *lab) offer(c *call) (string, error) {
 	cfg, _ := json.Marshal(map[string]any{
-		"audio": c.audio, "codecs": c.codecs, "encodings": c.video, "width": c.size[0], "height": c.size[1],
+		"audio": c.audio, "codecs": c.codecs, "width": c.size[0], "height": c.size[1],
 	})
 	if err := chromedp.Do(l.browser, chromedp.Navigate(strings.TrimSuffix(l.api, "janus"))); err != nil {
 		return "", err
 	}
-	return l.eval(page + "offer(" + string(cfg) + ")")
+	encodings := "null"
+	if c.video != "" {
+		encodings = c.video
+	}
+	return l.eval(page + "offer({ ..." + string(cfg) + ", encodings: " + encodings + " })")
 }
 
 func (l *lab) eval(expression string) (string, error) {
@@ -347,7 +358,7 @@ func do(q *http.Request) (message, error) {
 	if err := dec.Decode(&m); err != nil {
 		return nil, fmt.Errorf("%s: %w", b, err)
 	}
-	if m["janus"] == "error" {
+	if m["janus"] == "error" || bytes.Contains(b, []byte("error_code")) {
 		return nil, fmt.Errorf("%s", b)
 	}
 	return m, nil

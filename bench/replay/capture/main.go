@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -60,12 +61,15 @@ func run(ctx context.Context, folder string, only []string) error {
 		return err
 	}
 	defer lab.close()
+	var failed error
 	for _, c := range list {
 		if err := lab.record(ctx, &c, folder); err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
+			err = fmt.Errorf("%s: %w", c.name, err)
+			fmt.Println(err)
+			failed = errors.Join(failed, err)
 		}
 	}
-	return nil
+	return failed
 }
 
 // save writes a capture with its description.
