@@ -175,8 +175,8 @@ func (s *Session) insert(h *Handle) bool {
 }
 
 func (c *Core) detach(q *query) {
+	q.ok("success", nil) // before the event: janode takes that for an error otherwise
 	q.handle.Detach()
-	q.ok("success", nil)
 }
 
 // Detach ends the handle; the client gets a detached event.

@@ -106,11 +106,9 @@ func (c *Control) configure(fields map[string]any) queryReply {
 	if fields["json"] != nil && !ok {
 		return queryReply{ErrorCode: 413, Error: "Invalid element type (json should be a string)"}
 	}
-	if fields["events"] != nil {
-		c.events.Store(events)
-		if events && c.notify == nil {
-			r.Notes = append(r.Notes, "Event handlers disabled at the core level")
-		}
+	c.events.Store(events) // off unless it is asked for
+	if events && c.notify == nil {
+		r.Notes = append(r.Notes, "Event handlers disabled at the core level")
 	}
 	if fields["json"] != nil {
 		if l, ok := json.ParseLayout(layout); ok {

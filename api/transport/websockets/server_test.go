@@ -435,7 +435,7 @@ func TestLayoutEventsQuery(t *testing.T) {
 	if got := string(r.server.Query([]byte(`{"request":"connections"}`))); got != `{"result":200,"connections":1}` {
 		t.Errorf("connections: %s", got)
 	}
-	r.server.Query([]byte(`{"request":"configure","json":"compact"}`))
+	r.server.Query([]byte(`{"request":"configure","json":"compact","events":true}`))
 	r.send(c, `{"a":[1,2]}`)
 	r.expect(c, `{"a":[1,2]}`)
 	c.CloseNow()
