@@ -111,7 +111,7 @@ func (b *bench) filled(ctx context.Context, s server.Spec, profile string, f fun
 		return err
 	}
 	defer api.Close()
-	room, err := peer.OpenRoom(patient, api, roomID, peer.Options{
+	room, err := b.open(patient, api, peer.Options{
 		Host: netns.HostAddr, Media: peer.DefaultMedia(b.rate), Profiles: []string{profile},
 	})
 	if err != nil {
@@ -127,6 +127,18 @@ func (b *bench) filled(ctx context.Context, s server.Spec, profile string, f fun
 	}
 	defer load.Close()
 	return f(p, load, before.RSS)
+}
+
+// audience is where subscribers go.
+type audience interface {
+	Fill(dialing, ctx context.Context, n int) (*peer.Load, error)
+}
+
+func (b *bench) open(ctx context.Context, api *peer.API, o peer.Options) (audience, error) {
+	if b.streaming {
+		return peer.OpenMountpoint(ctx, api, netns.InsideAddr, roomID, o)
+	}
+	return peer.OpenRoom(ctx, api, roomID, o)
 }
 
 // measure is one measurement on a fresh server.

@@ -30,6 +30,7 @@ type options struct {
 	rate                int
 	profiles            []string
 	janus               bool
+	streaming           bool
 	with                []string // NAME=BINARY
 	json                string
 	style               report.Style
@@ -92,6 +93,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 		o.with = append(o.with, v)
 		return nil
 	})
+	f.BoolVar(&o.streaming, "streaming", false, "a mountpoint of the Streaming plugin, fed by plain RTP, in place of a room")
 	f.StringVar(&o.json, "json", "", "also write the measurements to this `file`")
 	md := f.Bool("md", false, "tables in Markdown")
 	f.StringVar(&o.profile, "profile", "", "also write a CPU profile of bifrons to this `file` and show its top")

@@ -1,5 +1,5 @@
 // Package inside is a bifrons within the own process: the engine, the EchoTest,
-// rooms, and WebSockets.
+// rooms, mountpoints, and WebSockets.
 package inside
 
 import (
@@ -13,6 +13,7 @@ import (
 	"bifrons/api/janus"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/echotest"
+	"bifrons/api/plugin/streaming"
 	"bifrons/api/plugin/videoroom"
 	"bifrons/api/transport"
 	"bifrons/api/transport/websockets"
@@ -49,7 +50,9 @@ func Start(cfg *config.Config, log *slog.Logger) (s *Server, err error) {
 		Engine: s.engine, Media: media, Auth: auth.New(auth.Config{}), Logger: log,
 		SessionTimeout: c.General.SessionTimeout, CandidatesTimeout: c.General.CandidatesTimeout,
 	})
-	for _, p := range []plugin.Plugin{echotest.New(echotest.Config{}), videoroom.New(videoroom.Config{})} {
+	for _, p := range []plugin.Plugin{
+		echotest.New(echotest.Config{}), videoroom.New(videoroom.Config{}), streaming.New(streaming.Config{}),
+	} {
 		if err := s.core.AddPlugin(p); err != nil {
 			return s, err
 		}

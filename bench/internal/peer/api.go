@@ -33,8 +33,7 @@ type reply struct {
 	Data        struct{ ID uint64 }
 	PluginData  struct {
 		Data struct {
-			Result string
-			Error  string
+			Error string
 		}
 	}
 	JSEP struct{ SDP string }

@@ -93,7 +93,7 @@ func (l *Load) run(ctx context.Context) {
 func (l *Load) Profile() string {
 	var list []string
 	for _, p := range l.peers {
-		if s := p.Profile(); !slices.Contains(list, s) {
+		if s := p.Profile(); s != "" && !slices.Contains(list, s) {
 			list = append(list, s)
 		}
 	}

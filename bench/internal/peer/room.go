@@ -46,10 +46,15 @@ func OpenRoom(ctx context.Context, api *API, id int, o Options) (*Room, error) {
 // Fill connects n subscribers, patient with them until dialing ends. The load
 // runs until ctx or Close ends it, which ends the publisher too.
 func (r *Room) Fill(dialing, ctx context.Context, n int) (*Load, error) {
-	l := &Load{media: r.o.Media, done: make(chan struct{}), senders: []Peer{r.publisher}}
-	l.peers = append(l.peers, r.publisher)
+	return fill(dialing, ctx, r.publisher, r.o, n, r.subscribe)
+}
+
+// fill connects n receivers of what one peer sends.
+func fill(dialing, ctx context.Context, sender Peer, o Options, n int, connect func(context.Context, uint32) (Peer, error)) (*Load, error) {
+	l := &Load{media: o.Media, done: make(chan struct{}), senders: []Peer{sender}}
+	l.peers = append(l.peers, sender)
 	for i := range n {
-		p, err := r.subscribe(dialing, uint32(i)+2)
+		p, err := connect(dialing, uint32(i)+2)
 		if err != nil {
 			for _, p := range l.peers {
 				p.Close()
@@ -70,12 +75,18 @@ func (r *Room) subscribe(ctx context.Context, id uint32) (Peer, error) {
 	}
 	o := r.o
 	o.ID = id
+	return dialListener(ctx, r.api, h, o, func(ctx context.Context) (string, error) { return r.attached(ctx, h) })
+}
+
+// dialListener connects a light peer that sends no media to a handle whose
+// offers ask gets. It counts what the peer 1 sends.
+func dialListener(ctx context.Context, api *API, h uint64, o Options, ask func(context.Context) (string, error)) (Peer, error) {
 	p, err := dialLight(ctx, o, 1, func(ctx context.Context, l local) (remote, error) {
-		offer, err := r.attached(ctx, h)
+		offer, err := ask(ctx)
 		if err != nil {
 			return remote{}, err
 		}
-		if _, err := r.api.message(ctx, "event", h, map[string]any{"request": "start"}, "answer", l.answer(offer)); err != nil {
+		if _, err := api.message(ctx, "event", h, map[string]any{"request": "start"}, "answer", l.answer(offer)); err != nil {
 			return remote{}, err
 		}
 		server, err := parseRemote(offer)
