@@ -47,14 +47,21 @@ type wish struct {
 
 // TestJanode: janode makes every call of the VideoRoom plugin that it knows. Its
 // media is pion's.
-func TestJanode(t *testing.T) {
+func TestJanode(t *testing.T) { runJanode(t, "janode.mjs") }
+
+// TestJanodeStreaming: and every call of the Streaming plugin but those that
+// record.
+func TestJanodeStreaming(t *testing.T) { runJanode(t, "janode-streaming.mjs") }
+
+func runJanode(t *testing.T, script string) {
+	t.Helper()
 	leakCheck(t)
 	folder := janodeFolder(t)
 	s := testServer(t, nil)
 	s.explain(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "node", "testdata/janode.mjs", folder, fmt.Sprintf("ws://127.0.0.1:%d/", port(s.ws.Addrs("ws"))))
+	cmd := exec.CommandContext(ctx, "node", "testdata/"+script, folder, fmt.Sprintf("ws://127.0.0.1:%d/", port(s.ws.Addrs("ws"))))
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
