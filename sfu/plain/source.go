@@ -89,7 +89,7 @@ type stream struct {
 	feedback func(b []byte) bool // sends RTCP to the source; nil = no way
 	asked    mono.Time           // when a key frame was last asked for
 	waiting  bool                // a request waits for its turn
-	last     mono.Time           // arrival of the last packet
+	last     mono.Time           // arrival of the last packet of the first encoding
 }
 
 // SetStreams replaces the description of the streams. Those with an index that
@@ -127,7 +127,8 @@ func (s *Source) Track(i int) *route.Track {
 	return s.streams[i].track
 }
 
-// LastPacket is when a stream's last packet came; false if none did.
+// LastPacket is when the last packet of a stream's first encoding came; false if
+// none did.
 func (s *Source) LastPacket(i int) (at mono.Time, ok bool) {
 	if i < 0 || i >= len(s.streams) {
 		return 0, false
@@ -188,7 +189,9 @@ func (s *Source) HandleRTP(now mono.Time, i, encoding int, b *pktbuf.Buf) (kept 
 		s.loop.Drop(media.DropSequence)
 		return false
 	}
-	s.Touch(now, i)
+	if encoding == 0 {
+		s.Touch(now, i)
+	}
 	if !ln.receiving {
 		ln.receiving = true
 		s.media(i, encoding, true)
