@@ -206,7 +206,7 @@ func TestTCPManyOfOne(t *testing.T) {
 	if taken < 2 || taken > 16 {
 		t.Errorf("%d connections were taken", taken)
 	}
-	if n := e.Drops()[media.DropLinkQueue]; int(n) != 40-taken {
+	if n := e.Drops()[media.DropLinkLimit]; int(n) != 40-taken {
 		t.Errorf("%d of %d refusals counted", n, 40-taken)
 	}
 	// One that ends makes room.

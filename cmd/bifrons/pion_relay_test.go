@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/pion/webrtc/v4"
+
 	"bifrons/api/config"
 	"bifrons/api/log"
 	"bifrons/ice/turn/turntest"
@@ -123,6 +125,36 @@ func TestPionForcedRelay(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestRelayIsTrickled: with full_trickle the relay comes in an event of its own.
+func TestRelayIsTrickled(t *testing.T) {
+	leakCheck(t)
+	relays := turntest.Start(t, turntest.Options{})
+	s := testServer(t, func(c *config.Config) {
+		useTURN(c, relays, "udp")
+		c.Server.NAT.FullTrickle = true
+	})
+	p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{trickle: true, forceRelay: true})
+	if list := candidates(p.call(echoRequest(), nil).sdp()); len(list) != 0 {
+		t.Errorf("candidates in the answer: %v", list)
+	}
+	var texts []string
+	for {
+		c, _ := p.h.awaitKind("trickle")["candidate"].(map[string]any)
+		if c["completed"] == true {
+			break
+		}
+		mid, _ := c["sdpMid"].(string)
+		text, _ := c["candidate"].(string)
+		texts = append(texts, text)
+		p.must(p.pc.AddICECandidate(webrtc.ICECandidateInit{Candidate: text, SDPMid: &mid}))
+	}
+	if len(texts) != 1 || !strings.Contains(texts[0], " typ relay raddr ") {
+		t.Errorf("candidates %q", texts)
+	}
+	p.awaitUp()
+	p.playAll(short)
 }
 
 // TestForceRelayNotAllowed: the wish is passed over.

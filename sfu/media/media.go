@@ -180,6 +180,7 @@ const (
 	DropDisabled              // source is held back
 	DropSkew                  // left out because the source's clock is too fast
 	DropLinkQueue             // a TCP connection or relay is behind
+	DropLinkLimit             // a peer has too many TCP connections for one more
 	DropLinkGone              // the TCP connection or relay of the path has ended
 	numDrops
 )
@@ -195,7 +196,7 @@ var dropNames = [NumDrops]string{
 	"payload-type", "rtx-malformed", "rtx-duplicate", "padding", "duplicate",
 	"rtcp-malformed", "payload-malformed", "no-buffer", "peer-panic",
 	"peer-closed", "send-queue", "crossing", "collision", "sequence",
-	"disabled", "skew", "link-queue", "link-gone",
+	"disabled", "skew", "link-queue", "link-limit", "link-gone",
 }
 
 func (d Drop) String() string {

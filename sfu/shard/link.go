@@ -66,7 +66,7 @@ func (s *Shard) Accept(local netip.Addr, remote netip.AddrPort, b []byte, l Link
 		return 0
 	}
 	if id = s.addLink(mb, l); id == 0 {
-		s.drop(media.DropLinkQueue)
+		s.drop(media.DropLinkLimit)
 		return 0
 	}
 	defer s.guard(mb)
