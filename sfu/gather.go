@@ -215,7 +215,7 @@ func (e *Engine) firstRelay(ctx context.Context, servers []turn.Server, lost fun
 		if started == len(servers) {
 			return
 		}
-		cfg := turn.Config{Server: servers[started], IPv6: e.cfg.IPv6, RootCAs: e.cfg.TURNRoots, Lost: lost}
+		cfg := turn.Config{Server: servers[started], IPv6: e.cfg.IPv6, RootCAs: e.cfg.TURNRoots, DSCP: e.cfg.DSCP, Lost: lost}
 		started++
 		go func() {
 			r, err := turn.Allocate(ctx, cfg)

@@ -16,7 +16,7 @@ const linkSlots = 8
 // listenTCP opens the shard's TCP port, that of its UDP socket if it is free.
 func (e *Engine) listenTCP(st *site) error {
 	l, err := tcp.Listen(tcp.Config{
-		IPv6: e.cfg.IPv6, Port: st.conn.Port(), PortMin: e.cfg.PortMin, PortMax: e.cfg.PortMax,
+		IPv6: e.cfg.IPv6, Port: st.conn.Port(), PortMin: e.cfg.PortMin, PortMax: e.cfg.PortMax, DSCP: e.cfg.DSCP,
 		Handler: st.serveTCP,
 	})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"bifrons/ice"
+	"bifrons/ice/link"
 )
 
 // Handler takes a connection and its first frame, a STUN message, which nothing
@@ -28,6 +29,8 @@ type Config struct {
 	// Port is taken if it is free; else one from PortMin to PortMax, or if
 	// they are 0, any.
 	Port, PortMin, PortMax uint16
+	// DSCP marks what is sent (RFC 2474), 0..63.
+	DSCP int
 
 	Handler Handler
 
@@ -222,6 +225,7 @@ func (l *Listener) serve(tc *net.TCPConn) {
 		return
 	}
 	_ = tc.SetReadDeadline(time.Time{})
+	link.Mark(tc, l.cfg.DSCP)
 	l.cfg.Handler(c, first)
 	c.Close()
 	c.writer.Wait()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pion/stun/v3"
+	"golang.org/x/net/ipv4"
 )
 
 const patience = 20 * time.Second
@@ -257,5 +258,20 @@ func TestPorts(t *testing.T) {
 	if l, err := Listen(Config{Addr: loopback, Handler: echo, PortMin: taken, PortMax: taken}); err == nil {
 		l.Close()
 		t.Error("the only port of the range is taken, still it listens")
+	}
+}
+
+func TestDSCP(t *testing.T) {
+	got := make(chan int, 1)
+	l := listenFor(t, Config{DSCP: 46, Handler: func(c *Conn, _ []byte) {
+		tos, err := ipv4.NewConn(c.conn).TOS()
+		if err != nil {
+			t.Error(err)
+		}
+		got <- tos
+	}})
+	write(t, dial(t, l), check)
+	if tos := <-got; tos != 46<<2 {
+		t.Errorf("TOS %d", tos)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"bifrons/ice/link"
 )
 
 // writeTimeout is how long the server's connection may take nothing.
@@ -42,6 +44,11 @@ func dial(ctx context.Context, cfg *Config) (*socket, error) {
 	conn, err := d.DialContext(ctx, network, s.Addr())
 	if err != nil {
 		return nil, err
+	}
+	if t, ok := conn.(*tls.Conn); ok {
+		link.Mark(t.NetConn(), cfg.DSCP)
+	} else {
+		link.Mark(conn, cfg.DSCP)
 	}
 	k := &socket{Conn: conn, server: conn.RemoteAddr()}
 	if t, ok := k.server.(*net.TCPAddr); ok {

@@ -51,6 +51,7 @@ type Config struct {
 	Server  Server
 	IPv6    bool           // the server may be reached by IPv6; the relay is IPv4
 	RootCAs *x509.CertPool // for TLS, nil = the system's
+	DSCP    int            // of what is sent to the server (RFC 2474), 0..63
 	// Lost is called for each datagram that the server did not take, nil = not.
 	Lost func()
 }
