@@ -67,6 +67,8 @@ const (
 	releaseWait = time.Second
 	closeWait   = 3 * time.Second
 	bufferSize  = 4096
+	// maxRemotes bounds the channels that one allocation is asked for.
+	maxRemotes = 512
 )
 
 // Relay is an allocation on a server.
@@ -258,7 +260,12 @@ func (r *Relay) write() {
 		}
 		for to, d := b.Next(); d != nil; to, d = b.Next() {
 			a := addrs[to]
-			if a == nil {
+			switch {
+			case a != nil:
+			case len(addrs) == maxRemotes:
+				r.lost()
+				continue
+			default:
 				a = net.UDPAddrFromAddrPort(to)
 				addrs[to] = a
 			}

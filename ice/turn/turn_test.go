@@ -194,6 +194,21 @@ func TestForbiddenPeer(t *testing.T) {
 	}
 }
 
+// TestManyRemotes: a relay is not made to keep more and more.
+func TestManyRemotes(t *testing.T) {
+	goroutinesReturn(t)
+	s := turntest.Start(t, turntest.Options{})
+	cfg := on(s, UDP)
+	var lost atomic.Int32
+	cfg.Lost = func() { lost.Add(1) }
+	r := allocated(t, cfg)
+	for i := range maxRemotes + 10 {
+		to := netip.AddrPortFrom(netip.MustParseAddr("127.9.9.9"), uint16(1000+i))
+		eventually(t, "there is room", func() bool { return r.Send(to, []byte("x")) })
+	}
+	eventually(t, "the loss is told", func() bool { return lost.Load() == 10 })
+}
+
 // TestDyingServer: the end of the server is the end of what is received.
 func TestDyingServer(t *testing.T) {
 	for _, by := range []Transport{UDP, TCP, TLS} {
