@@ -117,7 +117,7 @@ func (m *VP8Munger) mapTL0(idx uint8, newest bool) uint8 {
 		m.tl0On = true
 	}
 	idx += m.tl0Off
-	if newest {
+	if newest || int8(idx-m.tl0) > 0 {
 		m.tl0 = idx
 	}
 	return idx

@@ -272,3 +272,22 @@ func TestVP8MungerAdopts(t *testing.T) {
 		t.Errorf("after a switch: %d, %d, %v; want 503, 43", pid, tl0, ok)
 	}
 }
+
+// TestVP8MungerLateBase has a picture of the base layer come after one above it
+// that was left out, and then another encoding.
+func TestVP8MungerLateBase(t *testing.T) {
+	var m VP8Munger
+	picture := func(pid uint16, tl0, tid uint8) *VP8 {
+		return &VP8{HasPictureID: true, PictureIDBits: 15, PictureID: pid, HasTL0: true, TL0PICIDX: tl0, HasTID: true, TID: tid, S: true}
+	}
+	_, first, _ := m.Map(picture(10, 50, 0))
+	m.Drop(picture(12, 51, 1))
+	pid, late, ok := m.Map(picture(11, 51, 0))
+	if !ok || late != first+1 {
+		t.Fatalf("the late picture got %d, %d, %v", pid, late, ok)
+	}
+	m.Switch()
+	if _, tl0, _ := m.Map(picture(900, 7, 0)); tl0 != late+1 {
+		t.Errorf("TL0PICIDX %d follows %d", tl0, late)
+	}
+}
