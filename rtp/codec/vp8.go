@@ -106,7 +106,9 @@ func (d *VP8) Info(payload []byte) Info {
 		return i
 	}
 	if d.HasTID && d.Y && d.TID > 0 {
-		i.SwitchUp, i.UpTo = true, i.Temporal
+		// It needs none of its own layer or above. That says nothing of the layers
+		// between, which a receiver of the base layer lacks.
+		i.SwitchUp, i.UpFrom, i.UpTo = true, i.Temporal-1, i.Temporal
 	}
 	if len(payload) < minVPx || d.HeaderLen+10 > len(payload) {
 		return i

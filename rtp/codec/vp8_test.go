@@ -93,7 +93,7 @@ func TestVP8Info(t *testing.T) {
 		{"non-reference", append([]byte{0x30}, delta...), Info{FrameStart: true, Discardable: true}},
 		{
 			"layer sync", layered(0xa0, delta...),
-			Info{FrameStart: true, HasTemporal: true, Temporal: 2, SwitchUp: true, UpTo: 2},
+			Info{FrameStart: true, HasTemporal: true, Temporal: 2, SwitchUp: true, UpFrom: 1, UpTo: 2},
 		},
 		{"no layer sync", layered(0x80, delta...), Info{FrameStart: true, HasTemporal: true, Temporal: 2}},
 	}

@@ -174,8 +174,8 @@ func (d *VP9) Info(payload []byte) Info {
 		Spatial: int8(d.SID), Temporal: int8(d.TID),
 		InterPicture: d.P, InterLayer: d.D, NoUpperRef: d.Z, Flexible: d.F,
 	}
-	if d.B && d.U && d.TID > 0 {
-		i.SwitchUp, i.UpTo = true, i.Temporal
+	if d.B && d.U {
+		i.switchingPoint()
 	}
 	if d.V {
 		i.Spatials, i.Temporals = int8(d.SS.Spatials), int8(d.SS.Temporals)
@@ -191,6 +191,18 @@ func (d *VP9) Info(payload []byte) Info {
 		i.Width, i.Height = w, h
 	}
 	return i
+}
+
+// switchingPoint follows the U bit. To RFC 9628 it means that no later picture of
+// a higher temporal layer needs one of those from before this picture. Some senders
+// set it on a picture that itself needs none of its own layer. Both hold for a
+// receiver that has all layers below, while one that has fewer may lack what
+// this picture needs.
+func (i *Info) switchingPoint() {
+	i.SwitchUp, i.UpFrom, i.UpTo = true, i.Temporal-1, i.Temporal
+	if i.Temporal == 0 {
+		i.UpFrom, i.UpTo = 0, MaxTemporal
+	}
 }
 
 func (s *VP9Structure) hasSize() bool {

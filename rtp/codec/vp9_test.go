@@ -177,7 +177,7 @@ func TestVP9Info(t *testing.T) {
 			"upper layer of a key picture", with([]byte{0x29, 0x13, 0}, vp9Key()),
 			Info{
 				FrameStart: true, HasSpatial: true, HasTemporal: true, Spatial: 1,
-				InterLayer: true, NoUpperRef: true,
+				SwitchUp: true, UpTo: 7, InterLayer: true, NoUpperRef: true,
 			},
 		},
 		{
@@ -190,7 +190,7 @@ func TestVP9Info(t *testing.T) {
 		{
 			"switching up point", with([]byte{0x78, 0x50, 0x02}, body),
 			Info{
-				FrameStart: true, HasSpatial: true, HasTemporal: true, Temporal: 2, SwitchUp: true, UpTo: 2,
+				FrameStart: true, HasSpatial: true, HasTemporal: true, Temporal: 2, SwitchUp: true, UpFrom: 1, UpTo: 2,
 				InterPicture: true, Flexible: true,
 			},
 		},

@@ -16,11 +16,11 @@ const DefaultFallback = 250 * time.Millisecond
 type selector struct {
 	target   media.Layer   // what the subscriber wants, -1 = highest
 	current  media.Layer   // what it gets
+	reach    int8          // highest temporal layer that it can take
 	fallback time.Duration // silence after which a layer counts as not sent
 
-	last   mono.Time                         // when a packet of any substream came, 0 = none yet
-	silent [media.MaxEncodings]time.Duration // how long others came and this substream did not
-	seen   [maxSpatial]mono.Time
+	last   mono.Time                 // when a packet of any layer came, 0 = none yet
+	silent [maxSpatial]time.Duration // how long others came and this substream, or spatial layer, did not
 }
 
 const (
@@ -28,7 +28,7 @@ const (
 	maxSpatial   = 8
 	maxTemporal  = 7
 
-	never = time.Duration(1 << 62) // silence of a substream that never came
+	never = time.Duration(1 << 62) // silence of a layer that never came
 )
 
 // choice is the verdict on one packet.
@@ -45,7 +45,6 @@ func (s *selector) reset() {
 	for i := range s.silent {
 		s.silent[i] = never
 	}
-	s.seen = [maxSpatial]mono.Time{}
 }
 
 // want sets the target; it reports whether a key frame may be needed for it.
@@ -66,23 +65,25 @@ func highest(wish int8, most int8) int8 {
 	return wish
 }
 
-// hear notes that a packet of a substream came. A pause of the whole source, on
-// the network or in the encoder, is not the silence of one substream: it counts
-// for half of what would do.
-func (s *selector) hear(now mono.Time, sub int8) {
+// hear notes that a packet of a substream, or spatial layer, came. A pause of the
+// whole source, on the network or in the encoder, is not the silence of one layer:
+// it counts for half of what would do.
+func (s *selector) hear(now mono.Time, layer int8) {
 	gap := time.Duration(0)
 	if s.last != 0 {
 		gap = min(max(now.Sub(s.last), 0), s.fallback/2)
 	}
 	s.last = now
-	for i := range s.silent {
-		s.silent[i] = min(s.silent[i]+gap, never)
+	if gap > 0 {
+		for i := range s.silent {
+			s.silent[i] = min(s.silent[i]+gap, never)
+		}
 	}
-	s.silent[sub] = 0
+	s.silent[layer] = 0
 }
 
-// sent tells whether a substream is being sent.
-func (s *selector) sent(sub int8) bool { return sub >= 0 && s.silent[sub] <= s.fallback }
+// sent tells whether a substream, or spatial layer, is being sent.
+func (s *selector) sent(layer int8) bool { return layer >= 0 && s.silent[layer] <= s.fallback }
 
 // best is the substream to get to: the highest one that is sent up to the
 // target; if there is none, the lowest one that is sent at all.
@@ -152,25 +153,51 @@ func (s *selector) opaque(now mono.Time, p *Packet) (c choice) {
 	return c
 }
 
-// temporal decides by the packet's temporal layer and moves the current one
+// temporal decides by the packet's temporal layer, and moves what can be taken
 // towards the target at pictures where that is safe.
 func (s *selector) temporal(p *Packet, c *choice) bool {
 	if !p.Info.HasTemporal {
 		return true
 	}
-	tid, want, cur := p.Info.Temporal, highest(s.target.Temporal, maxTemporal), s.current.Temporal
+	tid, want := p.Info.Temporal, highest(s.target.Temporal, maxTemporal)
 	switch {
-	case cur < 0:
+	case s.current.Temporal < 0:
 		if tid > want {
 			return false
 		}
-		s.current.Temporal, c.changed = tid, true
-	case want < cur && p.Info.FrameStart:
-		s.current.Temporal, c.changed = want, true
-	case tid > cur && tid <= want && p.Info.SwitchUp && cur >= p.Info.UpFrom && tid <= p.Info.UpTo:
+		s.reach = tid
+	case want < s.reach && p.Info.FrameStart && p.Info.Spatial == 0:
+		s.reach = want
+		if want < s.current.Temporal {
+			s.current.Temporal, c.changed = want, true
+		}
+	}
+	if want > s.reach && s.reach < p.Info.UpTo && s.mayStepUp(p) {
+		s.reach = min(want, p.Info.UpTo)
+	}
+	if tid > s.reach {
+		return false
+	}
+	if tid > s.current.Temporal {
 		s.current.Temporal, c.changed = tid, true
 	}
-	return tid <= s.current.Temporal
+	return true
+}
+
+// mayStepUp tells whether more temporal layers can be taken from p on. With
+// spatial layers a frame speaks for what follows in its own one; whether a picture
+// is taken at all is decided at its lowest one.
+func (s *selector) mayStepUp(p *Packet) bool {
+	i := &p.Info
+	switch {
+	case !i.SwitchUp || s.reach < i.UpFrom:
+		return false
+	case i.Keyframe:
+		return true
+	case i.Temporal > s.reach:
+		return i.Spatial == 0
+	}
+	return i.Spatial >= s.current.Spatial
 }
 
 // svc decides on a packet of one stream that carries several spatial layers.
@@ -181,13 +208,14 @@ func (s *selector) svc(now mono.Time, p *Packet) (c choice) {
 		return c
 	}
 	sid := min(max(p.Info.Spatial, 0), maxSpatial-1)
-	s.seen[sid] = now
-	if p.Info.Keyframe { // its picture has all layers that are announced
-		for i := range min(p.Info.Spatials, maxSpatial) {
-			s.seen[i] = now
+	s.hear(now, sid)
+	if n := p.Info.Spatials; n > 0 && p.Info.Keyframe { // its picture has just the layers that are announced
+		for i := range s.silent {
+			s.silent[i] = never
 		}
+		clear(s.silent[:min(n, maxSpatial)])
 	}
-	want := s.available(now, highest(s.target.Spatial, maxSpatial-1))
+	want := s.available(highest(s.target.Spatial, maxSpatial-1))
 	cur := s.current.Spatial
 	switch {
 	case p.Info.Keyframe && want != cur:
@@ -214,8 +242,8 @@ func (s *selector) svc(now mono.Time, p *Packet) (c choice) {
 }
 
 // available lowers want to the highest spatial layer that still arrives.
-func (s *selector) available(now mono.Time, want int8) int8 {
-	for want > 0 && (s.seen[want] == 0 || now.Sub(s.seen[want]) >= s.fallback) {
+func (s *selector) available(want int8) int8 {
+	for want > 0 && !s.sent(want) {
 		want--
 	}
 	return want
