@@ -41,6 +41,9 @@ func (r *Result) Check() []string {
 			if !r.Input.layered(i) {
 				c.complete()
 			}
+			if len(o.Receiver.Steps) == 0 {
+				c.reaches(r.Input)
+			}
 			if c.video {
 				c.starts()
 				c.frames()
@@ -141,6 +144,34 @@ func (c *check) complete() {
 				c.add("number %d of the source was left out", p.Number)
 			}
 		}
+	}
+}
+
+// reaches checks that who wants the highest layers got to them.
+func (c *check) reaches(in *Input) {
+	var best, got media.Layer
+	raise := func(l *media.Layer, s *Stream, v *View) {
+		l.Substream, l.Spatial = max(l.Substream, int8(s.Encoding)), max(l.Spatial, v.Info.Spatial)
+		l.Temporal = max(l.Temporal, v.Info.Temporal)
+	}
+	first := c.list[0]
+	for _, s := range in.Streams {
+		if s.Section != first.Section {
+			continue
+		}
+		for _, p := range s.Packets {
+			if p.arrived && p.arrivedAt >= first.At {
+				raise(&best, s, &p.View)
+			}
+		}
+	}
+	for _, s := range c.list {
+		if s.packet != nil {
+			raise(&got, s.stream, &s.View)
+		}
+	}
+	if got != best {
+		c.add("the highest layers are %+v, and only %+v were forwarded", best, got)
 	}
 }
 

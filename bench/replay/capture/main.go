@@ -21,7 +21,7 @@ import (
 )
 
 // length is how long a capture is.
-const length = 4 * time.Second
+const length = 3300 * time.Millisecond
 
 // begin is the time of day that captures begin at.
 func begin() time.Time { return time.Date(2025, 1, 1, 12, 0, 0, 0, time.UTC) }
