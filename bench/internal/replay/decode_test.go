@@ -2,49 +2,82 @@ package replay
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/pion/rtp/codecs"
-	av1frame "github.com/pion/rtp/codecs/av1/frame"
 
 	"bifrons/sfu/media"
 )
 
-// TestDecoders gives what receivers got to real decoders, which have to decode
-// every picture without complaint.
+// TestDecoders gives what receivers got to real decoders. Every picture has to come
+// out as it does when nothing is left out.
 func TestDecoders(t *testing.T) {
 	ffmpeg, err := exec.LookPath("ffmpeg")
 	if err != nil {
 		t.Skip("ffmpeg is not installed")
 	}
 	for _, path := range descriptions(t) {
-		_, r := play(t, path)
-		done := map[[sha256.Size]byte]bool{} // many receivers get the same
-		for _, o := range r.Outputs {
-			for i := range r.Input.sections {
-				if r.Input.sections[i].Kind != media.Video || slices.ContainsFunc(r.Input.Streams, func(s *Stream) bool { return incomplete(s) }) {
-					continue
-				}
-				name := strings.TrimSuffix(path, ".json") + "/" + o.Receiver.Name
-				pictures, c := assemble(t, o, i)
-				if sum := sha256.Sum256(bytes.Join(pictures, []byte("next"))); !done[sum] {
-					done[sum] = true
-				} else {
-					continue
-				}
-				got, complaints := decodePictures(t, ffmpeg, c, pictures)
-				if complaints != "" || got != len(pictures) {
-					t.Errorf("%s: %d of %d pictures were decoded\n%s", name, got, len(pictures), complaints)
+		t.Run(strings.TrimSuffix(path[len(folder)+1:], ".json"), func(t *testing.T) {
+			t.Parallel()
+			_, r := play(t, path)
+			if slices.ContainsFunc(r.Input.Streams, incomplete) {
+				t.Skip("the engine did not get everything")
+			}
+			want := map[pictureID]string{}
+			for _, s := range r.Input.Streams {
+				if r.Input.sections[s.Section].Kind == media.Video {
+					for top := range highest(s) + 1 {
+						d := decoder{t, ffmpeg, s.Packets[0].View.Codec}
+						for id, sum := range d.decode(sourcePictures(s, top)) {
+							want[id] = sum
+						}
+					}
 				}
 			}
+			index, done := r.Input.index(), map[string]bool{}
+			for _, o := range r.Outputs {
+				for i := range r.Input.sections {
+					if r.Input.sections[i].Kind != media.Video {
+						continue
+					}
+					var none problems
+					list := match(o, i, index, &none)
+					if text := ids(list); done[text] { // many receivers get the same
+						continue
+					} else {
+						done[text] = true
+					}
+					compareDecoded(t, ffmpeg, o.Receiver.Name, list, want)
+				}
+			}
+		})
+	}
+}
+
+// compareDecoded decodes what one receiver got.
+func compareDecoded(t *testing.T, ffmpeg, name string, list []sent, want map[pictureID]string) {
+	t.Helper()
+	var pictures []picture
+	for _, s := range list {
+		if s.packet != nil {
+			pictures = addTo(pictures, s.stream, s.packet.View.Timestamp, &s.View)
 		}
 	}
+	d := decoder{t, ffmpeg, pictures[0].views[0].Codec}
+	wrong := 0
+	for id, sum := range d.decode(pictures) {
+		if want[id] == "" || want[id] != sum {
+			wrong++
+		}
+	}
+	if wrong > 0 {
+		t.Errorf("receiver %s: %d of %d pictures look different", name, wrong, len(pictures))
+	}
+	t.Logf("receiver %s: %d pictures", name, len(pictures))
 }
 
 // incomplete tells whether the engine did not get all of a stream.
@@ -52,110 +85,138 @@ func incomplete(s *Stream) bool {
 	return s.Missing > 0 || slices.ContainsFunc(s.Packets, func(p *Packet) bool { return !p.arrived })
 }
 
-// assemble makes pictures of what a receiver got of a section.
-func assemble(t *testing.T, o *Output, section int) (pictures [][]byte, c media.CodecName) {
-	t.Helper()
-	var list []*Record
-	seen := map[int64]bool{}
-	for i := range o.Records {
-		rec := &o.Records[i]
-		if rec.Section == section && rec.Kind != LayerChange && len(rec.View.Payload) > 0 && !seen[rec.Number] {
-			seen[rec.Number] = true
-			list = append(list, rec)
-		}
+func highest(s *Stream) (top int8) {
+	for _, p := range s.Packets {
+		top = max(top, p.View.Info.Spatial)
 	}
-	slices.SortFunc(list, func(a, b *Record) int { return int(a.Number - b.Number) })
-	var h264 codecs.H264Packet
-	var av1 av1frame.AV1
-	for i, rec := range list {
-		if i == 0 || rec.View.Timestamp != list[i-1].View.Timestamp {
-			pictures = append(pictures, nil)
-		}
-		c = rec.View.Codec
-		var b []byte
-		var err error
-		switch c {
-		case media.VP8:
-			b = rec.View.Payload[rec.View.VP8.HeaderLen:]
-		case media.VP9:
-			b = rec.View.Payload[rec.View.VP9.HeaderLen:]
-		case media.H264:
-			b, err = h264.Unmarshal(rec.View.Payload)
-		case media.AV1:
-			b, err = obus(&av1, rec.View.Payload)
-		}
-		if err != nil {
-			t.Fatalf("number %d: %v", rec.Number, err)
-		}
-		last := len(pictures) - 1
-		pictures[last] = append(pictures[last], b...)
-	}
-	if c == media.AV1 { // temporal delimiters, which RTP leaves out
-		for i := range pictures {
-			pictures[i] = append([]byte{0x12, 0}, pictures[i]...)
-		}
-	}
-	return pictures, c
+	return top
 }
 
-// obus returns the whole OBUs that end in a packet, with their sizes.
-func obus(f *av1frame.AV1, payload []byte) ([]byte, error) {
-	var p codecs.AV1Packet
-	if _, err := p.Unmarshal(payload); err != nil {
-		return nil, err
+// ids names what a receiver got.
+func ids(list []sent) string {
+	var b strings.Builder
+	for _, s := range list {
+		if s.packet != nil {
+			_ = binary.Write(&b, binary.BigEndian, []int64{int64(s.stream.SSRC), s.packet.Number})
+		}
 	}
-	list, err := f.ReadFrames(&p)
-	if err != nil {
-		return nil, err
-	}
-	var out []byte
-	for _, b := range list {
-		head := 1 + int(b[0]>>2&1) // with the extension
-		out = append(append(out, b[0]|2), b[1:head]...)
-		out = binary.AppendUvarint(out, uint64(len(b)-head)) // LEB128
-		out = append(out, b[head:]...)
-	}
-	return out, nil
+	return b.String()
 }
 
-// decodePictures returns how many pictures a decoder made, and what it said.
-func decodePictures(t *testing.T, ffmpeg string, c media.CodecName, pictures [][]byte) (n int, complaints string) {
-	t.Helper()
+// pictureID is a picture of the source as it looks with the layers up to spatial.
+type pictureID struct {
+	stream    *Stream
+	timestamp uint32 // of the source
+	spatial   int8
+}
+
+type picture struct {
+	pictureID
+	views []*View
+}
+
+func addTo(list []picture, s *Stream, ts uint32, v *View) []picture {
+	if n := len(list); n == 0 || list[n-1].stream != s || list[n-1].timestamp != ts {
+		list = append(list, picture{pictureID: pictureID{s, ts, 0}})
+	}
+	p := &list[len(list)-1]
+	p.spatial = max(p.spatial, v.Info.Spatial)
+	p.views = append(p.views, v)
+	return list
+}
+
+// sourcePictures are all pictures of a stream, with the layers up to one.
+func sourcePictures(s *Stream, top int8) (list []picture) {
+	for _, p := range s.Packets {
+		if len(p.View.Payload) > 0 && p.View.Info.Spatial <= top {
+			list = addTo(list, s, p.View.Timestamp, &p.View)
+		}
+	}
+	return list
+}
+
+type decoder struct {
+	t      *testing.T
+	ffmpeg string
+	codec  media.CodecName
+}
+
+// decode returns a hash of each picture.
+func (d *decoder) decode(pictures []picture) map[pictureID]string {
+	d.t.Helper()
 	var file bytes.Buffer
-	args := []string{"-hide_banner", "-loglevel", "error"}
-	if c == media.H264 {
-		for _, b := range pictures {
-			file.Write(b)
-		}
-		args = append(args, "-f", "h264")
-	} else {
-		four := map[media.CodecName]string{media.VP8: "VP80", media.VP9: "VP90", media.AV1: "AV01"}[c]
+	args := []string{"-hide_banner", "-loglevel", "error", "-f", "h264"}
+	if d.codec != media.H264 {
+		args[len(args)-1] = "ivf"
+		four := map[media.CodecName]string{media.VP8: "VP80", media.VP9: "VP90", media.AV1: "AV01"}[d.codec]
 		head := append([]byte("DKIF\x00\x00\x20\x00"+four), make([]byte, 20)...)
 		binary.LittleEndian.PutUint16(head[12:], 640)
 		binary.LittleEndian.PutUint16(head[14:], 360)
 		binary.LittleEndian.PutUint32(head[16:], 15)
 		binary.LittleEndian.PutUint32(head[20:], 1)
 		file.Write(head)
-		for i, b := range pictures {
-			file.Write(binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint32(nil, uint32(len(b))), uint64(i)))
-			file.Write(b)
-		}
-		if c == media.VP9 {
-			args = append(args, "-c:v", "libvpx-vp9") // takes the layers of a picture in one piece
-		}
-		args = append(args, "-f", "ivf")
 	}
-	args = append(args, "-i", "-", "-fps_mode", "passthrough", "-progress", "pipe:1", "-f", "null", "-")
-	cmd := exec.CommandContext(t.Context(), ffmpeg, args...)
+	if d.codec == media.VP9 {
+		args = append(args, "-c:v", "libvpx-vp9") // takes the layers of a picture in one piece
+	}
+	for i, b := range d.assemble(pictures) {
+		if d.codec != media.H264 {
+			file.Write(binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint32(nil, uint32(len(b))), uint64(i)))
+		}
+		file.Write(b)
+	}
+	args = append(args, "-i", "-", "-fps_mode", "passthrough", "-autoscale", "0", "-f", "framemd5", "-")
+	cmd := exec.CommandContext(d.t.Context(), d.ffmpeg, args...)
 	var out, errs bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = &file, &out, &errs
-	if err := cmd.Run(); err != nil {
-		t.Errorf("ffmpeg: %v", err)
+	if err := cmd.Run(); err != nil || errs.Len() > 0 {
+		d.t.Errorf("ffmpeg: %v\n%s", err, errs.String())
 	}
+	var sums []string
 	for line := range strings.Lines(out.String()) {
-		if v, ok := strings.CutPrefix(strings.TrimSpace(line), "frame="); ok {
-			n, _ = strconv.Atoi(v)
+		if !strings.HasPrefix(line, "#") {
+			sums = append(sums, strings.TrimSpace(line[strings.LastIndex(line, ",")+1:]))
 		}
 	}
-	return n, errs.String()
+	got := map[pictureID]string{}
+	if len(sums) != len(pictures) {
+		d.t.Errorf("%d of %d pictures were decoded", len(sums), len(pictures))
+		return got
+	}
+	for i := range pictures {
+		got[pictures[i].pictureID] = sums[i]
+	}
+	return got
+}
+
+// assemble makes what decoders take of the payloads.
+func (d *decoder) assemble(pictures []picture) (list [][]byte) {
+	d.t.Helper()
+	var h264 codecs.H264Packet
+	var av1 codecs.AV1Depacketizer
+	for i := range pictures {
+		var all []byte
+		if d.codec == media.AV1 {
+			all = []byte{0x12, 0} // a temporal delimiter, which RTP leaves out
+		}
+		for _, v := range pictures[i].views {
+			b, err := v.Payload, error(nil)
+			switch d.codec {
+			case media.VP8:
+				b = b[v.VP8.HeaderLen:]
+			case media.VP9:
+				b = b[v.VP9.HeaderLen:]
+			case media.H264:
+				b, err = h264.Unmarshal(b)
+			case media.AV1:
+				b, err = av1.Unmarshal(b)
+			}
+			if err != nil {
+				d.t.Fatal(err)
+			}
+			all = append(all, b...)
+		}
+		list = append(list, all)
+	}
+	return list
 }

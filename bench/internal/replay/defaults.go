@@ -24,7 +24,18 @@ func (d *Description) DefaultReceivers(in *Input) []Receiver {
 	to := func(eighth int, layer, temporal *int8) Step {
 		return Step{AtMS: part(eighth), Substream: layer, Spatial: layer, Temporal: temporal}
 	}
-	return append(list,
+	restless := Receiver{Name: "restless"}
+	for i := range 40 {
+		step := Step{AtMS: int(in.Length/time.Millisecond) * i / 40, Temporal: &low}
+		if i%2 == 1 {
+			step.Temporal = &high
+		}
+		if i%8 >= 4 {
+			step.Substream, step.Spatial = &low, &low
+		}
+		restless.Steps = append(restless.Steps, step)
+	}
+	return append(list, restless,
 		Receiver{Name: "lowest", Steps: []Step{to(0, &low, &low)}},
 		Receiver{Name: "changing", Steps: []Step{to(0, &low, nil), to(1, &high, nil), to(3, &middle, nil), to(5, &low, nil), to(6, &high, nil)}},
 		Receiver{Name: "slow", Steps: []Step{to(0, nil, &low), to(2, nil, &high), to(4, nil, &low), to(6, nil, &middle)}},
