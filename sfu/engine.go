@@ -49,6 +49,7 @@ type Engine struct {
 	certificate atomic.Pointer[dtls.Certificate]
 
 	next    atomic.Uint32 // turn for shards of equal load
+	placing sync.Mutex    // held while a peer gets its shard
 	pending sync.WaitGroup
 	closed  atomic.Bool
 }
@@ -60,6 +61,8 @@ type site struct {
 	conn     *netio.Conn
 	tcp      *tcp.Listener // nil without ICE-TCP
 	gathered chan struct{} // closed when srflx is final
+
+	placed atomic.Int64 // peers that live here or are about to
 
 	mu      sync.Mutex
 	srflx   netip.AddrPort // invalid if unknown
@@ -359,7 +362,7 @@ func (e *Engine) Drops() (sum [media.NumDrops]uint64) {
 	return sum
 }
 
-// choose picks a shard: the wanted one, or the least loaded.
+// choose picks a shard: the wanted one, or the one with the fewest peers.
 func (e *Engine) choose(wanted int) *site {
 	if wanted > 0 && wanted <= len(e.sites) {
 		return e.sites[wanted-1]
@@ -367,11 +370,20 @@ func (e *Engine) choose(wanted int) *site {
 	first := int(e.next.Add(1)) % len(e.sites)
 	best := e.sites[first]
 	for i := range e.sites {
-		if st := e.sites[(first+i)%len(e.sites)]; st.shard.Load() < best.shard.Load() {
+		if st := e.sites[(first+i)%len(e.sites)]; st.placed.Load() < best.placed.Load() {
 			best = st
 		}
 	}
 	return best
+}
+
+// place is choose for a peer, which counts at once: many may come together.
+func (e *Engine) place(wanted int) *site {
+	e.placing.Lock()
+	defer e.placing.Unlock()
+	st := e.choose(wanted)
+	st.placed.Add(1)
+	return st
 }
 
 // Close ends all peers and shards, and waits until nothing of them runs.

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -321,4 +322,45 @@ func TestClosedEngineRefuses(t *testing.T) {
 	if _, err := e.NewPeer(PeerConfig{}, newEvents(t)); err == nil {
 		t.Error("a closed engine made a peer")
 	}
+}
+
+// Peers that come all at once are spread evenly, and so are those after them.
+func TestPeersAreSpread(t *testing.T) {
+	e := newEngine(t, func(c *Config) { c.Shards = 4 })
+	const each = 8
+	var wait sync.WaitGroup
+	peers := make([]*Peer, each*4)
+	for i := range peers {
+		wait.Go(func() {
+			var err error
+			if peers[i], err = e.NewPeer(PeerConfig{}, newEvents(t)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	check := func() {
+		t.Helper()
+		for i, st := range e.Stats() {
+			if st.Shard.Peers != each {
+				t.Errorf("shard %d has %d peers, want %d", i, st.Shard.Peers, each)
+			}
+		}
+	}
+	check()
+	if t.Failed() {
+		return
+	}
+	for _, p := range peers[:each] {
+		h := p.handler.(*events)
+		p.Close("done")
+		h.await(EventClosed)
+	}
+	for i := range each {
+		var err error
+		if peers[i], err = e.NewPeer(PeerConfig{}, newEvents(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check()
 }

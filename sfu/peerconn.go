@@ -51,7 +51,7 @@ func (e *Engine) NewPeer(cfg PeerConfig, h Handler) (*Peer, error) {
 	if e.closed.Load() {
 		return nil, ErrClosed
 	}
-	st := e.choose(cfg.Shard)
+	st := e.place(cfg.Shard)
 	p := &Peer{engine: e, site: st, handler: h, label: cfg.Label, cert: e.Certificate()}
 	p.gather = gather{done: make(chan struct{}), relayOnly: cfg.RelayOnly, user: cfg.RelayUser}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
@@ -66,6 +66,7 @@ func (e *Engine) NewPeer(cfg PeerConfig, h Handler) (*Peer, error) {
 		})
 		if !ok {
 			p.cancel()
+			st.placed.Add(-1)
 			return nil, ErrClosed
 		}
 	}
@@ -290,6 +291,9 @@ type host Peer
 // Emit implements shard.Host.
 func (h *host) Emit(ev peer.Event) {
 	p := (*Peer)(h)
+	if ev.Kind == EventClosed {
+		p.site.forget(p)
+	}
 	p.mu.Lock()
 	if ev.Kind == EventClosed {
 		p.cancel()
@@ -300,12 +304,10 @@ func (h *host) Emit(ev peer.Event) {
 	}
 	p.push(ev)
 	p.mu.Unlock()
-	if ev.Kind == EventClosed {
-		p.site.forget(p)
-	}
 }
 
 func (st *site) forget(p *Peer) {
+	st.placed.Add(-1)
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	delete(st.peers, p)
