@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	nethttp "net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"bifrons/api/config"
+)
+
+// A receiver of events that hangs during fifty calls costs neither them nor
+// signalling anything; when it comes back it gets what there was, in order.
+func TestEventReceiverHangs(t *testing.T) {
+	leakCheck(t)
+	b := &backend{t: t}
+	hang := make(chan struct{})
+	web := httptest.NewServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		<-hang
+		b.ServeHTTP(w, r)
+	}))
+	t.Cleanup(web.Close)
+	release := sync.OnceFunc(func() { close(hang) })
+	t.Cleanup(release) // before the server is closed
+	dir := handlerFile(t, "sampleevh", fmt.Sprintf(`general: { enabled = true; events = "all"; backend = %q }`, web.URL))
+	s := testServer(t, func(c *config.Config) {
+		c.Server.Events.Broadcast = true
+		c.Folder = dir
+	})
+	const calls = 50
+	var all sync.WaitGroup
+	handshakes := make(chan struct{}, 10)
+	for i := range calls {
+		all.Go(func() {
+			handshakes <- struct{}{}
+			p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{trickle: i%2 == 0})
+			p.call(echoRequest(), nil)
+			p.awaitUp()
+			<-handshakes
+			p.playAll(pace{frames: 40, packets: 2, every: 20 * time.Millisecond})
+			p.heard.clean(t)
+			p.seen.clean(t)
+			p.close()
+			p.h.close()
+		})
+	}
+	all.Wait()
+	if n := len(b.find(2, 0)); n != 0 {
+		t.Fatalf("%d events got through a receiver that hangs", n)
+	}
+	for _, o := range s.events {
+		if st := o.Stats(); st.Dropped != 0 || st.Lost != 0 {
+			t.Errorf("%d events dropped and %d lost, below the bound of the queue", st.Dropped, st.Lost)
+		}
+	}
+	release()
+	for deadline := time.Now().Add(patience); len(b.find(2, 0)) < 2*calls; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d handles came and went, want %d", len(b.find(2, 0)), 2*calls)
+		}
+	}
+	for i, n := range b.find(2, 0)[1:] {
+		if n.Timestamp < b.find(2, 0)[i].Timestamp {
+			t.Fatal("events are out of order")
+		}
+	}
+}
