@@ -3,6 +3,7 @@ package sfu
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -159,6 +160,10 @@ func (p *Peer) Subscribe(s Subscription) {
 		})
 	})
 }
+
+// Shard is the peer's shard as SourceConfig wants it: what is subscribed to from
+// the same shard is there before anything that is written later.
+func (p *Peer) Shard() int { return slices.Index(p.engine.sites, p.site) + 1 }
 
 // home implements Origin.
 func (p *Peer) home() *site { return p.site }

@@ -27,7 +27,8 @@ type handle struct {
 	paused   bool        // by the client
 	stopping bool
 	writable bool    // data channels are
-	player   *player // type ondemand
+	clip     *clip   // type ondemand
+	player   *player // of clip, once the viewer can hear it
 }
 
 func newHandle(p *Plugin, host plugin.Host) *handle { return &handle{plugin: p, host: host} }
@@ -115,14 +116,17 @@ func (h *handle) leave() {
 	if h.watching != nil {
 		delete(h.watching.viewers, h)
 	}
-	player := h.player
-	h.watching, h.lines, h.player = nil, nil, nil
+	clip, player := h.clip, h.player
+	h.watching, h.lines, h.clip, h.player = nil, nil, nil, nil
 	h.version, h.offered, h.answers = 0, false, false
 	h.up, h.paused, h.stopping, h.writable = false, false, false, false
 	p.mu.Unlock()
 	h.hanging.Store(false)
-	if player != nil {
+	switch {
+	case player != nil:
 		player.close()
+	case clip != nil:
+		_ = clip.Close()
 	}
 }
 

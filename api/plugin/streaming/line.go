@@ -72,6 +72,8 @@ func (h *handle) source() *sfu.Source {
 		return nil
 	case h.player != nil:
 		return h.player.src
+	case h.clip != nil:
+		return nil
 	}
 	return h.watching.src
 }
@@ -82,6 +84,7 @@ func (h *handle) sync() {
 	if peer == nil {
 		return
 	}
+	h.startPlayer(peer)
 	src := h.source()
 	for i, l := range h.lines {
 		if l.kind == sdp.Application {

@@ -111,36 +111,34 @@ func (p *player) run() {
 
 // openLive starts to play a file to all viewers.
 func (m *mountpoint) openLive() error {
-	player, err := m.play(m.src, false)
+	c, err := openClip(m.filename)
 	if err != nil {
 		return err
 	}
-	m.work = player
+	m.work = m.play(m.src, c, false)
 	return nil
 }
 
-func (m *mountpoint) play(src *sfu.Source, held bool) (*player, error) {
-	c, err := openClip(m.filename)
-	if err != nil {
-		return nil, err
-	}
+func (m *mountpoint) play(src *sfu.Source, c *clip, held bool) *player {
 	log := m.plugin.gw.Logger().With("mountpoint", m.id, "file", m.filename)
-	return play(src, c, m.streams[0].pt, held, func(err error) { log.Warn("playing ended", "error", err) }), nil
+	return play(src, c, m.streams[0].pt, held, func(err error) { log.Warn("playing ended", "error", err) })
 }
 
-// newPlayer makes the player of one viewer, which waits. p.mu is held.
-func (m *mountpoint) newPlayer() (*player, error) {
+// startPlayer makes the player of a viewer with a file of its own, which waits. It
+// is made when the viewer can hear all of it, on the shard of the peer, so that
+// nothing is played before the subscription is there. p.mu is held.
+func (h *handle) startPlayer(peer *sfu.Peer) {
+	if h.clip == nil || h.player != nil || !h.up || len(h.lines) == 0 || !h.lines[0].ready {
+		return
+	}
+	m := h.watching
 	src, err := m.plugin.gw.Engine().NewSource(sfu.SourceConfig{
-		Label:   "mountpoint " + m.id,
+		Label: "mountpoint " + m.id, Shard: peer.Shard(),
 		Streams: []sfu.Stream{{Kind: media.Audio, Codec: m.streams[0].mediaCodec()}},
 	}, feed{m})
 	if err != nil {
-		return nil, err
+		m.plugin.gw.Logger().Error("no source for a file", "mountpoint", m.id, "error", err)
+		return
 	}
-	p, err := m.play(src, true)
-	if err != nil {
-		src.Close()
-		return nil, err
-	}
-	return p, nil
+	h.player = m.play(src, h.clip, true)
 }

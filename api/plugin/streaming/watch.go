@@ -171,11 +171,11 @@ func active(lines []*line) bool {
 // join makes the handle a viewer. p.mu is held.
 func (h *handle) join(m *mountpoint) *plugin.Error {
 	if m.kind == typeOnDemand {
-		player, err := m.newPlayer()
+		clip, err := openClip(m.filename)
 		if err != nil {
 			return errorf(errUnknown, "Can't play the file: %v", err)
 		}
-		h.player = player
+		h.clip = clip
 	}
 	h.watching = m
 	m.viewers[h] = struct{}{}
