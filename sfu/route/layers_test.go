@@ -144,6 +144,51 @@ func TestTemporalUpTakesWholePictures(t *testing.T) {
 	}
 }
 
+// Packets of one picture have one fate, in whatever order they come.
+func TestTemporalLatePacket(t *testing.T) {
+	l := newLayered(t)
+	l.track.SVC, l.track.Simulcast = false, true
+	packet := func(seq uint64, ts uint32, tid int8, start bool) int {
+		before := len(l.out.sent)
+		l.push(seq, ts, func(p *Packet) {
+			p.Info = codec.Info{HasTemporal: true, Temporal: tid, FrameStart: start, FrameEnd: !start, Keyframe: seq == 1}
+			p.Info.SwitchUp, p.Info.UpFrom, p.Info.UpTo = start, tid-1, 1
+		})
+		return len(l.out.sent) - before
+	}
+	packet(1, 0, 0, true)
+	for _, c := range []struct {
+		what  string
+		seq   uint64
+		ts    uint32
+		tid   int8
+		start bool
+		want  int
+	}{
+		{"end of an upper picture", 3, 3000, 1, false, 1},
+		{"", 0, 0, 0, false, 0}, // the lowest layer is wanted from here on
+		{"its start, late", 2, 3000, 1, true, 1},
+		{"a base picture", 4, 6000, 0, true, 1},
+		{"end of the next upper one", 6, 9000, 1, false, 0},
+		{"", 0, 0, 0, true, 0}, // all are wanted again
+		{"its start, late", 5, 9000, 1, true, 0},
+		{"a base picture after that", 7, 12000, 0, true, 1},
+		{"start of an upper picture", 8, 15000, 1, true, 1},
+	} {
+		if c.what == "" {
+			temporal := int8(0)
+			if c.start {
+				temporal = -1
+			}
+			l.want(-1, temporal)
+			continue
+		}
+		if got := packet(c.seq, c.ts, c.tid, c.start); got != c.want {
+			t.Errorf("%s: %d packets, want %d", c.what, got, c.want)
+		}
+	}
+}
+
 // An encoder that stalls has not given up its upper layers.
 func TestSVCStallIsNoSilence(t *testing.T) {
 	l := newLayered(t)

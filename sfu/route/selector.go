@@ -17,6 +17,7 @@ type selector struct {
 	target   media.Layer   // what the subscriber wants, -1 = highest
 	current  media.Layer   // what it gets
 	reach    int8          // highest temporal layer that it can take
+	picture  verdict       // on the newest picture
 	fallback time.Duration // silence after which a layer counts as not sent
 
 	last   mono.Time                 // when a packet of any layer came, 0 = none yet
@@ -31,6 +32,13 @@ const (
 	never = time.Duration(1 << 62) // silence of a layer that never came
 )
 
+// verdict is whether a picture is forwarded, as far as its temporal layer goes: all
+// of its packets, in whatever order they come, or none.
+type verdict struct {
+	ssrc, timestamp uint32
+	known, forward  bool
+}
+
 // choice is the verdict on one packet.
 type choice struct {
 	forward  bool
@@ -41,7 +49,7 @@ type choice struct {
 }
 
 func (s *selector) reset() {
-	s.current, s.last = media.NoLayer, 0
+	s.current, s.last, s.picture = media.NoLayer, 0, verdict{}
 	for i := range s.silent {
 		s.silent[i] = never
 	}
@@ -160,44 +168,48 @@ func (s *selector) temporal(p *Packet, c *choice) bool {
 		return true
 	}
 	tid, want := p.Info.Temporal, highest(s.target.Temporal, maxTemporal)
+	same, late := s.picture.place(p)
 	switch {
 	case s.current.Temporal < 0:
 		if tid > want {
 			return false
 		}
-		s.reach = tid
-	case want < s.reach && p.Info.FrameStart && p.Info.Spatial == 0:
+		s.reach, same = tid, false
+	case late:
+		return tid <= s.reach
+	case want < s.reach && p.Info.FrameStart && !same:
 		s.reach = want
 		if want < s.current.Temporal {
 			s.current.Temporal, c.changed = want, true
 		}
 	}
-	if want > s.reach && s.reach < p.Info.UpTo && s.mayStepUp(p) {
+	if want > s.reach && s.reach < p.Info.UpTo && s.mayStepUp(p) && (!same || tid <= s.reach) {
 		s.reach = min(want, p.Info.UpTo)
 	}
-	if tid > s.reach {
-		return false
+	if !same {
+		s.picture = verdict{p.SSRC, p.Timestamp, true, tid <= s.reach}
 	}
-	if tid > s.current.Temporal {
+	if s.picture.forward && tid > s.current.Temporal {
 		s.current.Temporal, c.changed = tid, true
 	}
-	return true
+	return s.picture.forward
+}
+
+// place tells whether p is of the picture, or of one not long before.
+func (v *verdict) place(p *Packet) (same, late bool) {
+	const long = 90000 // a second; beyond that it is another clock
+	if !v.known || v.ssrc != p.SSRC {
+		return false, false
+	}
+	d := int32(p.Timestamp - v.timestamp)
+	return d == 0, d < 0 && d > -long
 }
 
 // mayStepUp tells whether more temporal layers can be taken from p on. With
-// spatial layers a frame speaks for what follows in its own one; whether a picture
-// is taken at all is decided at its lowest one.
+// spatial layers a frame speaks for what follows in its own one.
 func (s *selector) mayStepUp(p *Packet) bool {
 	i := &p.Info
-	switch {
-	case !i.SwitchUp || s.reach < i.UpFrom:
-		return false
-	case i.Keyframe:
-		return true
-	case i.Temporal > s.reach:
-		return i.Spatial == 0
-	}
-	return i.Spatial >= s.current.Spatial
+	return i.SwitchUp && s.reach >= i.UpFrom && (i.Keyframe || i.Temporal > s.reach || i.Spatial >= s.current.Spatial)
 }
 
 // svc decides on a packet of one stream that carries several spatial layers.
