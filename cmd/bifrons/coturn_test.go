@@ -13,6 +13,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -26,6 +27,7 @@ import (
 	"time"
 
 	"bifrons/api/config"
+	"bifrons/ice/turn"
 )
 
 // The addresses of the namespace, which look as public ones do.
@@ -37,6 +39,13 @@ const (
 )
 
 const coturnSecret = "north"
+
+func coturnPort(by string) uint16 {
+	if by == "tls" {
+		return 5349
+	}
+	return 3478
+}
 
 // startCoturn starts coTURN with the file of deploy/, with long-term or with
 // time-limited credentials.
@@ -81,13 +90,16 @@ func startCoturn(t *testing.T, timeLimited bool) {
 			t.Logf("coTURN:\n%s", out.String())
 		}
 	})
-	eventually(t, "coTURN listens", func() bool {
-		c, err := net.Dial("tcp", turnIP+":5349")
-		if err == nil {
-			_ = c.Close()
-		}
-		return err == nil
-	})
+	for _, by := range []string{"tcp", "tls", "udp"} {
+		eventually(t, "coTURN answers by "+by, func() bool {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, err := turn.Allocate(ctx, turn.Config{Server: turn.Server{
+				Transport: turn.Transport(by), Host: turnIP, Port: coturnPort(by), Username: "nobody",
+			}})
+			return errors.Is(err, turn.ErrRefused)
+		})
+	}
 }
 
 // turnCertificate writes a certificate, which this process trusts from now on.
@@ -134,7 +146,7 @@ func useCoturn(c *config.Config, by string) {
 	n := &c.Server.NAT
 	n.EnforceList = []string{serverIP}
 	n.TURNServer, n.TURNType, n.TURNUser, n.TURNPassword = turnIP, by, "bifrons", "change-this-password"
-	n.TURNPort = map[string]uint16{"udp": 3478, "tcp": 3478, "tls": 5349}[by]
+	n.TURNPort = coturnPort(by)
 	n.AllowForceRelay = true
 }
 
