@@ -8,7 +8,7 @@ LDFLAGS    := -s -w
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := build
-.PHONY: build run test soak lint fmt vet staticcheck tools fuzz bench replay clean help
+.PHONY: build run test soak lint fmt vet staticcheck tools fuzz bench bench-full bench-go janus replay clean help
 
 build: ## build bin/bifrons, one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
@@ -51,10 +51,22 @@ fuzz: ## run every fuzz target for FUZZTIME (30s), one after the other
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir </dev/null || exit 1; \
 	done
 
-bench: ## run the Go benchmarks that match BENCH, and an echo and a room beside janus
+bench: janus ## what the server costs, beside janus and a plain pion forwarder; results in bench/results
+	$(GO) run ./bench $(ARGS)
+
+bench-full: janus ## the same with all workloads, longer and three times
+	$(GO) run ./bench -full $(ARGS)
+
+bench-go: ## run the Go benchmarks that match BENCH
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
-	$(GO) run ./bench/echo
-	$(GO) run ./bench/room
+
+janus: # the server to compare with
+	@command -v janus >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { \
+		echo "installing janus and iproute2"; \
+		{ apt-get install -y --no-install-recommends janus iproute2 || \
+			{ apt-get update && apt-get install -y --no-install-recommends janus iproute2; } \
+		} >/dev/null 2>&1 </dev/null; }
+	@command -v janus >/dev/null || echo "skipped: measuring janus (it is not installed)"
 
 replay: ## play a capture through the engine: make replay ARGS='-codec 96=VP8 call.pcap'
 	@$(GO) run ./bench/replay $(ARGS)
@@ -63,4 +75,4 @@ clean: ## remove what build made
 	rm -rf bin
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1\t\2/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12

@@ -17,6 +17,10 @@ import (
 const (
 	HostAddr   = "10.78.0.1"
 	InsideAddr = "10.78.0.2"
+	// LoadBase is the first of the addresses that are local on this side, all of
+	// them, for the peers of a load.
+	LoadBase = "10.78.128.0"
+	loadNet  = LoadBase + "/17"
 
 	prefix     = "bifrons-bench-"
 	linkPrefix = "bfb"
@@ -53,10 +57,12 @@ func New() (*Pair, error) {
 		"netns add " + p.name,
 		"link add " + p.host + " type veth peer name " + p.inside + " netns " + p.name,
 		"addr add " + HostAddr + "/24 dev " + p.host,
+		"route add local " + loadNet + " dev lo",
 		"link set " + p.host + " up",
 		"-n " + p.name + " addr add " + InsideAddr + "/24 dev " + p.inside,
 		"-n " + p.name + " link set lo up",
 		"-n " + p.name + " link set " + p.inside + " up",
+		"-n " + p.name + " route add " + loadNet + " via " + HostAddr,
 	} {
 		if err := ip(args); err != nil {
 			return nil, errors.Join(err, p.Close())
@@ -80,6 +86,7 @@ func (p *Pair) Command(name string, args ...string) *exec.Cmd {
 // ended before.
 func (p *Pair) Close() error {
 	_ = ip("link del " + p.host) // gone already if New failed half-way
+	_ = ip("route del local " + loadNet + " dev lo")
 	return ip("netns del " + p.name)
 }
 

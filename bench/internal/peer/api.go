@@ -73,15 +73,6 @@ func (a *API) Close() {
 	a.running.Wait()
 }
 
-// Echo offers to a new EchoTest handle and returns the answer.
-func (a *API) Echo(ctx context.Context, offer string) (answer string, err error) {
-	h, err := a.attach(ctx, "janus.plugin.echotest")
-	if err != nil {
-		return "", err
-	}
-	return a.described(ctx, h, map[string]any{"audio": true, "video": true}, "offer", offer)
-}
-
 // attach makes a handle.
 func (a *API) attach(ctx context.Context, plugin string) (handle uint64, err error) {
 	r, err := a.request(ctx, "success", map[string]any{"janus": "attach", "plugin": plugin})

@@ -3,6 +3,7 @@ package peer
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -16,6 +17,7 @@ const (
 	extAbsSendTime  = 2
 	extTransportSeq = 3
 	extAudioLevel   = 4
+	extRID          = 5
 )
 
 var extensions = map[int]string{
@@ -23,26 +25,41 @@ var extensions = map[int]string{
 	extAbsSendTime:  "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
 	extTransportSeq: "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
 	extAudioLevel:   "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
+	extRID:          "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
 }
 
-// local is what goes into an offer.
+// rids are the encodings of simulcast, the largest first.
+var rids = []string{"h", "m", "l"}
+
+// local is what goes into a description.
 type local struct {
 	ufrag, pwd, fingerprint, setup string
 	candidates                     []string
 	audioSSRC, videoSSRC           uint32
+	media                          Media
 }
 
-// offer writes the description of an audio and a video section in one bundle.
-func (l local) offer(direction string) string {
+// offer writes the description of an audio and a video section, or of the one
+// that the media has, in one bundle.
+func (l local) offer(receives bool) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\r\n", args...) }
+	kinds := l.media.kinds()
+	mids := []string{"0", "1"}[:len(kinds)]
 	line("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0")
-	line("a=group:BUNDLE 0 1\r\na=msid-semantic: WMS bench")
-	for mid, kind := range []string{"audio", "video"} {
+	line("a=group:BUNDLE %s\r\na=msid-semantic: WMS bench", strings.Join(mids, " "))
+	direction := "sendonly"
+	if receives {
+		direction = "sendrecv"
+	}
+	for mid, kind := range kinds {
 		pt, codec, ssrc := audioType, "opus/48000/2", l.audioSSRC
 		exts := []int{extMID, extAbsSendTime, extTransportSeq, extAudioLevel}
 		if kind == "video" {
 			pt, codec, ssrc, exts = videoType, "VP8/90000", l.videoSSRC, exts[:3]
+			if l.media.Simulcast {
+				exts = append(exts, extRID)
+			}
 		}
 		line("m=%s 9 UDP/TLS/RTP/SAVPF %d\r\nc=IN IP4 0.0.0.0", kind, pt)
 		line("a=ice-ufrag:%s\r\na=ice-pwd:%s", l.ufrag, l.pwd)
@@ -53,10 +70,18 @@ func (l local) offer(direction string) string {
 			line("a=extmap:%d %s", id, extensions[id])
 		}
 		line("a=rtcp-fb:%d transport-cc", pt)
+		line("a=msid:bench %s", kind)
 		if kind == "video" {
 			line("a=rtcp-fb:%d nack\r\na=rtcp-fb:%d nack pli\r\na=rtcp-fb:%d ccm fir", pt, pt, pt)
 		}
-		line("a=msid:bench %s\r\na=ssrc:%d cname:bench", kind, ssrc)
+		if kind == "video" && l.media.Simulcast {
+			for _, rid := range rids {
+				line("a=rid:%s send", rid)
+			}
+			line("a=simulcast:send %s", strings.Join(rids, ";"))
+		} else {
+			line("a=ssrc:%d cname:bench", ssrc)
+		}
 		for _, c := range l.candidates {
 			line("a=candidate:%s", c)
 		}
@@ -90,7 +115,7 @@ func (l local) answer(offer string) string {
 			line("a=fingerprint:sha-256 %s", l.fingerprint)
 		case "a=setup":
 			line("a=setup:active")
-		case "a=sendonly":
+		case "a=sendonly", "a=sendrecv":
 			line("a=recvonly")
 			for _, c := range l.candidates {
 				line("a=candidate:%s", c)
@@ -110,17 +135,17 @@ func (l local) answer(offer string) string {
 
 // remote is what the light peer needs of a description of the server's.
 type remote struct {
-	offered    bool // it was an offer
-	ufrag, pwd string
-	active     bool // the server is the DTLS client
-	candidates []string
-	extensions map[int]bool // ids that video was answered with
-	audioExts  map[int]bool
+	ufrag, pwd           string
+	active               bool // the server is the DTLS client
+	candidates           []string
+	videoExts, audioExts map[int]bool
+	// repairs are the payload types of RTX, and what they repair.
+	repairs map[byte]byte
 }
 
 func parseRemote(text string) (remote, error) {
-	r := remote{extensions: map[int]bool{}, audioExts: map[int]bool{}}
-	section := ""
+	r := remote{videoExts: map[int]bool{}, audioExts: map[int]bool{}, repairs: map[byte]byte{}}
+	section, sections := "", 0
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\r\n")
 		if m, ok := strings.CutPrefix(line, "m="); ok {
@@ -129,6 +154,7 @@ func parseRemote(text string) (remote, error) {
 				return r, fmt.Errorf("the server refused a section: %s", line)
 			}
 			section = f[0]
+			sections++
 			continue
 		}
 		a, ok := strings.CutPrefix(line, "a=")
@@ -144,16 +170,23 @@ func parseRemote(text string) (remote, error) {
 		case "setup":
 			r.active = value == "active"
 		case "candidate":
-			if section == "audio" {
+			if sections == 1 {
 				r.candidates = append(r.candidates, value)
 			}
 		case "extmap":
 			id, _, _ := strings.Cut(value, " ")
 			id, _, _ = strings.Cut(id, "/")
 			if n, err := strconv.Atoi(id); err == nil && section == "video" {
-				r.extensions[n] = true
+				r.videoExts[n] = true
 			} else if err == nil {
 				r.audioExts[n] = true
+			}
+		case "fmtp":
+			pt, format, _ := strings.Cut(value, " ")
+			if apt, ok := strings.CutPrefix(format, "apt="); ok {
+				a, _ := strconv.Atoi(pt)
+				b, _ := strconv.Atoi(apt)
+				r.repairs[byte(a)] = byte(b)
 			}
 		}
 	}
@@ -161,4 +194,18 @@ func parseRemote(text string) (remote, error) {
 		return r, errors.New("the description lacks credentials or candidates")
 	}
 	return r, nil
+}
+
+// parseCandidate returns the address of a candidate (RFC 8839, 5.1) for media
+// over UDP and IPv4.
+func parseCandidate(text string) (netip.AddrPort, error) {
+	f := strings.Fields(text)
+	if len(f) < 6 || f[1] != "1" || !strings.EqualFold(f[2], "udp") {
+		return netip.AddrPort{}, fmt.Errorf("candidate %q", text)
+	}
+	a, err := netip.ParseAddrPort(f[4] + ":" + f[5])
+	if err == nil && !a.Addr().Is4() {
+		err = fmt.Errorf("candidate %q", text)
+	}
+	return a, err
 }

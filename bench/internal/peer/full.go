@@ -7,38 +7,40 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
 )
 
-// full is a pion/webrtc peer with the interceptors that applications get: RTCP
-// reports, NACK, and transport-wide congestion control both ways.
-type full struct {
-	o      Options
-	pc     *webrtc.PeerConnection
-	counts *Counts
-	wait   sync.WaitGroup
+// Full is a pion/webrtc peer with the interceptors that applications get: RTCP
+// reports, NACK, and transport-wide congestion control both ways. It looks into
+// every packet.
+type Full struct {
+	o    Options
+	pc   *webrtc.PeerConnection
+	hub  *Hub
+	wait sync.WaitGroup
 
 	audio, video     *webrtc.TrackLocalStaticRTP
 	audioOut, vidOut rtp.Packet
 	camera           *camera
 	microphone       *microphone
+
+	got int64 // held under the hub's lock
 }
 
-// DialFull connects a pion/webrtc peer.
-func DialFull(ctx context.Context, api *API, o Options) (_ Peer, err error) {
-	p := &full{
-		o: o, counts: newCounts(o.window),
-		camera: newCamera(o.Media, uint64(o.ID)), microphone: newMicrophone(o.Media),
-	}
+// NewFull connects a pion/webrtc peer from this address. What it measures goes to
+// the hub, whose socket it does not use.
+func NewFull(ctx context.Context, h *Hub, n *Negotiation, o Options, host string) (_ *Full, err error) {
+	p := &Full{o: o, hub: h, camera: newCamera(o.Media, uint64(o.ID)), microphone: newMicrophone(o.Media)}
 	defer func() {
 		if err != nil {
 			p.Close()
 		}
 	}()
-	engine, err := p.engine()
+	engine, err := p.engine(net.ParseIP(host))
 	if err != nil {
 		return nil, err
 	}
@@ -53,10 +55,14 @@ func DialFull(ctx context.Context, api *API, o Options) (_ Peer, err error) {
 		}
 	})
 	p.pc.OnTrack(p.track)
-	if err := p.addTracks(); err != nil {
-		return nil, err
+	if n.Offer != nil {
+		if err = p.addTracks(); err == nil {
+			err = p.offer(ctx, n)
+		}
+	} else {
+		err = p.answer(ctx, n)
 	}
-	if err := p.negotiate(ctx, api); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	for {
@@ -76,9 +82,8 @@ func DialFull(ctx context.Context, api *API, o Options) (_ Peer, err error) {
 
 // engine sets pion up for one local address, VP8, Opus, and one choice of SRTP
 // profiles.
-func (p *full) engine() (*webrtc.API, error) {
+func (p *Full) engine(host net.IP) (*webrtc.API, error) {
 	var s webrtc.SettingEngine
-	host := net.ParseIP(p.o.Host)
 	s.SetIPFilter(func(ip net.IP) bool { return ip.Equal(host) })
 	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
@@ -98,7 +103,7 @@ func (p *full) engine() (*webrtc.API, error) {
 	return webrtc.NewAPI(webrtc.WithSettingEngine(s)), nil
 }
 
-func (p *full) addTracks() (err error) {
+func (p *Full) addTracks() (err error) {
 	p.audio, err = webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2}, "audio", "bench")
 	if err != nil {
 		return err
@@ -125,32 +130,59 @@ func (p *full) addTracks() (err error) {
 	return nil
 }
 
-func (p *full) negotiate(ctx context.Context, api *API) error {
+// described returns the local description when it has all candidates.
+func (p *Full) described(ctx context.Context, d webrtc.SessionDescription) (string, error) {
+	gathered := webrtc.GatheringCompletePromise(p.pc)
+	if err := p.pc.SetLocalDescription(d); err != nil {
+		return "", err
+	}
+	select {
+	case <-gathered:
+		return p.pc.LocalDescription().SDP, nil
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+func (p *Full) offer(ctx context.Context, n *Negotiation) error {
 	offer, err := p.pc.CreateOffer(nil)
 	if err != nil {
 		return err
 	}
-	gathered := webrtc.GatheringCompletePromise(p.pc)
-	if err := p.pc.SetLocalDescription(offer); err != nil {
+	text, err := p.described(ctx, offer)
+	if err != nil {
 		return err
 	}
-	select {
-	case <-gathered:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	text := p.pc.LocalDescription().SDP
 	if p.o.Client {
 		text = strings.ReplaceAll(text, "a=setup:actpass", "a=setup:active")
 	}
-	answer, err := api.Echo(ctx, text)
+	answer, err := n.Offer(ctx, text)
 	if err != nil {
 		return err
 	}
 	return p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: answer})
 }
 
-func (p *full) track(t *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
+func (p *Full) answer(ctx context.Context, n *Negotiation) error {
+	offer, err := n.Join(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer}); err != nil {
+		return err
+	}
+	answer, err := p.pc.CreateAnswer(nil)
+	if err != nil {
+		return err
+	}
+	text, err := p.described(ctx, answer)
+	if err != nil {
+		return err
+	}
+	return n.Answer(ctx, text)
+}
+
+func (p *Full) track(t *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
 	p.wait.Add(1)
 	defer p.wait.Done()
 	b := make([]byte, 2048)
@@ -165,13 +197,35 @@ func (p *full) track(t *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
 			continue
 		}
 		if payload := unpad(h.Padding, b[n:size]); len(payload) > 0 {
-			p.counts.receive(p.o.ID, payload)
+			p.receive(clock(), payload)
 		}
 	}
 }
 
-// SendFrame implements Peer.
-func (p *full) SendFrame() {
+func (p *Full) receive(now time.Duration, payload []byte) {
+	h := p.hub
+	_, sent, ok := readTag(payload)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case !ok:
+		h.totals.Strange++
+	case h.window.has(now):
+		h.totals.Received++
+		h.totals.Trips = append(h.totals.Trips, now-sent)
+		p.got++
+	}
+}
+
+// Got is how many packets came in the window.
+func (p *Full) Got() int64 {
+	p.hub.mu.Lock()
+	defer p.hub.mu.Unlock()
+	return p.got
+}
+
+// SendFrame implements Sender.
+func (p *Full) SendFrame() {
 	frame := p.camera.next()
 	p.vidOut.Timestamp += uint32(90000 / p.o.Media.VideoFPS)
 	for i, payload := range frame {
@@ -179,38 +233,36 @@ func (p *full) SendFrame() {
 	}
 }
 
-// SendAudio implements Peer.
-func (p *full) SendAudio() {
+// SendAudio implements Sender.
+func (p *Full) SendAudio() {
 	p.audioOut.Timestamp += uint32(48000 / p.o.Media.AudioPPS)
 	p.send(p.audio, &p.audioOut, p.microphone.next(), false)
 }
 
-func (p *full) send(t *webrtc.TrackLocalStaticRTP, pkt *rtp.Packet, payload []byte, marker bool) {
+func (p *Full) send(t *webrtc.TrackLocalStaticRTP, pkt *rtp.Packet, payload []byte, marker bool) {
 	now := clock()
 	putTag(payload, p.o.ID, now)
 	pkt.SequenceNumber++
 	pkt.Marker, pkt.Payload = marker, payload
-	p.counts.send(now, len(payload))
+	if p.hub.window.has(now) {
+		p.hub.mu.Lock()
+		p.hub.totals.Sent++
+		p.hub.mu.Unlock()
+	}
 	_ = t.WriteRTP(pkt)
 }
 
-// SendReports implements Peer: pion/webrtc reports by itself.
-func (p *full) SendReports() {}
-
 // Profile implements Peer. pion/webrtc does not tell, but where one was
 // offered it is that one.
-func (p *full) Profile() string {
+func (p *Full) Profile() string {
 	if len(p.o.Profiles) == 1 {
 		return p.o.Profiles[0]
 	}
 	return "unknown"
 }
 
-// Counts implements Peer.
-func (p *full) Counts() *Counts { return p.counts }
-
 // Close implements Peer.
-func (p *full) Close() {
+func (p *Full) Close() {
 	if p.pc != nil {
 		_ = p.pc.Close()
 	}

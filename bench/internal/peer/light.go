@@ -2,74 +2,61 @@ package peer
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/tls"
-	"fmt"
-	"net"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
 	"net/netip"
-	"strings"
-	"sync"
+	"time"
 
-	"github.com/pion/dtls/v3"
-	"github.com/pion/dtls/v3/pkg/crypto/selfsign"
-	dtlsnet "github.com/pion/dtls/v3/pkg/net"
-	"github.com/pion/ice/v4"
+	"github.com/pion/rtp"
 	"github.com/pion/srtp/v3"
 )
 
-// light is a peer of pion/ice, pion/dtls and pion/srtp without what lies above
-// them: it must cost little beside the server that shares the machine.
-type light struct {
+// Light is a peer that costs little beside the server that shares the machine.
+// After the handshake it is a few numbers: packets are counted by their headers,
+// and few are decrypted.
+type Light struct {
 	o       Options
-	udp     *net.UDPConn
+	hub     *Hub
+	addr    netip.Addr
 	server  netip.AddrPort
-	mux     *ice.UDPMuxDefault
-	agent   *ice.Agent
-	dtls    *dtls.Conn
+	ice     checks
+	pipe    *pipe
 	profile string
-	counts  *Counts
+	n       *Negotiation
 
-	listener     bool // sends no media
-	out          *srtp.Context
-	audio, video *stream
-	camera       *camera
-	microphone   *microphone
-	transportSeq uint16
-	plain, spare []byte
+	out    *srtp.Context
+	sender *sender // nil = receives only
 
-	inbound
+	// Held under the hub's lock.
+	in       *srtp.Context // nil before the handshake is done
+	streams  []stream
+	header   rtp.Header
+	plain    []byte
+	got      int64
+	arrived  chan struct{} // closed at the first media
+	received bool
 }
 
-// certificate is shared by all peers of the process.
-var certificate = sync.OnceValues(selfsign.GenerateSelfSigned)
-
-func fingerprint(c tls.Certificate) string {
-	sum := sha256.Sum256(c.Certificate[0])
-	return strings.ReplaceAll(fmt.Sprintf("% X", sum), " ", ":")
+// stream is one that comes in.
+type stream struct {
+	ssrc    uint32
+	kind    byte // payload type
+	highest uint32
+	layer   uint32 // of the last packet that was looked into
+	// missing are packets that were lost on purpose and asked for again.
+	missing []uint16
 }
 
-// DialLight connects a light peer.
-func DialLight(ctx context.Context, api *API, o Options) (Peer, error) {
-	return dialLight(ctx, o, o.ID, func(ctx context.Context, l local) (remote, error) {
-		answer, err := api.Echo(ctx, l.offer("sendrecv"))
-		if err != nil {
-			return remote{}, err
-		}
-		return parseRemote(answer)
-	})
-}
-
-// exchange trades descriptions with the server.
-type exchange func(ctx context.Context, l local) (remote, error)
-
-// dialLight connects a light peer that counts what the peer source sends.
-func dialLight(ctx context.Context, o Options, source uint32, trade exchange) (_ Peer, err error) {
-	p := &light{
-		o: o, counts: newCounts(o.window),
-		camera: newCamera(o.Media, uint64(o.ID)), microphone: newMicrophone(o.Media),
-		plain: make([]byte, 0, 2048), spare: make([]byte, 2048),
+// NewLight connects a light peer.
+func NewLight(ctx context.Context, h *Hub, n *Negotiation, o Options) (_ *Light, err error) {
+	p := &Light{o: o, hub: h, n: n, plain: make([]byte, 0, 2048), arrived: make(chan struct{})}
+	p.pipe = newPipe(p)
+	p.ice.ufrag, p.ice.pwd = secret(4), secret(16)
+	p.ice.connected = make(chan struct{})
+	if p.addr, err = h.add(p); err != nil {
+		return nil, err
 	}
-	p.inbound.init(p.counts, source)
 	defer func() {
 		if err != nil {
 			p.Close()
@@ -79,201 +66,186 @@ func dialLight(ctx context.Context, o Options, source uint32, trade exchange) (_
 	if err != nil {
 		return nil, err
 	}
-	if err := p.gather(ctx); err != nil {
+	l := local{
+		ufrag: p.ice.ufrag, pwd: p.ice.pwd, fingerprint: fingerprint(cert), setup: "actpass",
+		candidates: []string{h.candidate(p.addr)}, audioSSRC: o.ID<<8 | 1, videoSSRC: o.ID<<8 | 2,
+		media: o.Media,
+	}
+	if o.Client {
+		l.setup = "active"
+	}
+	if err := p.negotiate(ctx, n, l); err != nil {
 		return nil, err
 	}
-	server, err := p.negotiate(ctx, trade, fingerprint(cert))
-	if err != nil {
+	if err := p.connect(ctx); err != nil {
 		return nil, err
 	}
-	conn, err := p.connect(ctx, server)
-	if err != nil {
+	if err := p.handshake(ctx, cert); err != nil {
 		return nil, err
 	}
-	if err := p.handshake(ctx, conn, server, cert); err != nil {
-		return nil, err
+	if n.Offer != nil {
+		p.sender = newSender(p)
 	}
 	return p, nil
 }
 
-// gather opens the socket and the ICE agent on it.
-func (p *light) gather(ctx context.Context) (err error) {
-	p.udp, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(p.o.Host)})
-	if err != nil {
-		return err
-	}
-	_ = p.udp.SetReadBuffer(1 << 20) // or what the system allows
-	p.mux = ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: &filter{udp: p.udp, media: p.inbound.take}})
-	opts := []ice.AgentOption{
-		ice.WithUDPMux(p.mux),
-		ice.WithNetworkTypes([]ice.NetworkType{ice.NetworkTypeUDP4}),
-		ice.WithCandidateTypes([]ice.CandidateType{ice.CandidateTypeHost}),
-		ice.WithMulticastDNSMode(ice.MulticastDNSModeDisabled),
-		ice.WithHostAcceptanceMinWait(0),
-		// Media does not pass the agent, so it must not wait for any.
-		ice.WithDisconnectedTimeout(0), ice.WithFailedTimeout(0),
-	}
-	if host := net.ParseIP(p.o.Host); host.IsLoopback() {
-		opts = append(opts, ice.WithIncludeLoopback())
-	}
-	if p.agent, err = ice.NewAgentWithOptions(opts...); err != nil {
-		return err
-	}
-	done := make(chan struct{})
-	if err := p.agent.OnCandidate(func(c ice.Candidate) {
-		if c == nil {
-			close(done)
-		}
-	}); err != nil {
-		return err
-	}
-	if err := p.agent.GatherCandidates(); err != nil {
-		return err
-	}
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+func secret(bytes int) string {
+	b := make([]byte, bytes)
+	_, _ = rand.Read(b)
+	return hex.EncodeToString(b)
 }
 
-func (p *light) negotiate(ctx context.Context, trade exchange, fingerprint string) (remote, error) {
-	p.audio = newStream(audioType, p.o.ID<<8|1, 48000/max(p.o.Media.AudioPPS, 1))
-	p.video = newStream(videoType, p.o.ID<<8|2, 90000/max(p.o.Media.VideoFPS, 1))
-	l := local{setup: "actpass", fingerprint: fingerprint, audioSSRC: p.audio.ssrc, videoSSRC: p.video.ssrc}
-	if p.o.Client {
-		l.setup = "active"
-	}
+func (p *Light) negotiate(ctx context.Context, n *Negotiation, l local) error {
 	var err error
-	if l.ufrag, l.pwd, err = p.agent.GetLocalUserCredentials(); err != nil {
-		return remote{}, err
-	}
-	candidates, err := p.agent.GetLocalCandidates()
-	if err != nil {
-		return remote{}, err
-	}
-	for _, c := range candidates {
-		l.candidates = append(l.candidates, c.Marshal())
-	}
-	return trade(ctx, l)
-}
-
-// connect finds the path to the server.
-func (p *light) connect(ctx context.Context, r remote) (*ice.Conn, error) {
-	for _, text := range r.candidates {
-		c, err := ice.UnmarshalCandidate(text)
+	if n.Offer != nil {
+		p.ice.controlling = true
+		answer, err := n.Offer(ctx, l.offer(!n.SendOnly))
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if c.NetworkType() != ice.NetworkTypeUDP4 {
-			continue
-		}
-		if err := p.agent.AddRemoteCandidate(c); err != nil {
-			return nil, err
-		}
+		p.ice.there, err = parseRemote(answer)
+		return err
 	}
-	start := p.agent.Dial
-	if r.offered {
-		start = p.agent.Accept
-	}
-	conn, err := start(ctx, r.ufrag, r.pwd)
+	offer, err := n.Join(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	pair, err := p.agent.GetSelectedCandidatePair()
-	if err != nil {
-		return nil, err
+	if p.ice.there, err = parseRemote(offer); err != nil {
+		return err
 	}
-	addr, err := netip.ParseAddr(pair.Remote.Address())
-	if err != nil {
-		return nil, err
-	}
-	p.server = netip.AddrPortFrom(addr, uint16(pair.Remote.Port()))
-	return conn, nil
+	return n.Answer(ctx, l.answer(offer))
 }
 
-// handshake does DTLS and takes the SRTP keys from it (RFC 5764).
-func (p *light) handshake(ctx context.Context, conn *ice.Conn, r remote, cert tls.Certificate) error {
-	profiles, err := profileList(p.o.Profiles)
-	if err != nil {
-		return err
-	}
-	common := []dtls.Option{
-		dtls.WithCertificates(cert),
-		dtls.WithSRTPProtectionProfiles(profiles...),
-		dtls.WithExtendedMasterSecret(dtls.RequestExtendedMasterSecret),
-		dtls.WithInsecureSkipVerify(true),
-	}
-	if r.active {
-		opts := []dtls.ServerOption{dtls.WithClientAuth(dtls.RequireAnyClientCert)}
-		for _, o := range common {
-			opts = append(opts, o)
-		}
-		p.dtls, err = dtls.ServerWithOptions(dtlsnet.PacketConnFromConn(conn), conn.RemoteAddr(), opts...)
-	} else {
-		var opts []dtls.ClientOption
-		for _, o := range common {
-			opts = append(opts, o)
-		}
-		p.dtls, err = dtls.ClientWithOptions(dtlsnet.PacketConnFromConn(conn), conn.RemoteAddr(), opts...)
-	}
-	if err != nil {
-		return err
-	}
-	if err := p.dtls.HandshakeContext(ctx); err != nil {
-		return fmt.Errorf("DTLS: %w", err)
-	}
-	return p.key(r)
-}
+// Arrived is closed when the first media has come.
+func (p *Light) Arrived() <-chan struct{} { return p.arrived }
 
-func (p *light) key(r remote) error {
-	chosen, ok := p.dtls.SelectedSRTPProtectionProfile()
-	if !ok {
-		return fmt.Errorf("no SRTP profile was negotiated")
-	}
-	p.profile = profileName(chosen)
-	state, ok := p.dtls.ConnectionState()
-	if !ok {
-		return fmt.Errorf("no keys can be exported")
-	}
-	c := srtp.Config{Profile: srtp.ProtectionProfile(chosen)}
-	if err := c.ExtractSessionKeysFromDTLS(&state, !r.active); err != nil {
-		return err
-	}
-	k := c.Keys
-	var err error
-	if p.out, err = srtp.CreateContext(k.LocalMasterKey, k.LocalMasterSalt, c.Profile); err != nil {
-		return err
-	}
-	in, err := srtp.CreateContext(k.RemoteMasterKey, k.RemoteMasterSalt, c.Profile)
-	if err != nil {
-		return err
-	}
-	p.audio.use(r.audioExts)
-	p.video.use(r.extensions)
-	p.inbound.open(in)
-	return nil
+// Got is how many packets came in the window.
+func (p *Light) Got() int64 {
+	p.hub.mu.Lock()
+	defer p.hub.mu.Unlock()
+	return p.got
 }
 
 // Profile implements Peer.
-func (p *light) Profile() string { return p.profile }
+func (p *Light) Profile() string { return p.profile }
 
-// Counts implements Peer.
-func (p *light) Counts() *Counts { return p.counts }
+// Negotiation is how it was negotiated.
+func (p *Light) Negotiation() *Negotiation { return p.n }
 
-// Close implements Peer.
-func (p *light) Close() {
-	if p.dtls != nil {
-		_ = p.dtls.Close()
+// Close implements Peer. The server finds out by itself, or from the signalling.
+func (p *Light) Close() {
+	_ = p.pipe.Close()
+	p.hub.remove(p)
+}
+
+// take takes a datagram (RFC 7983). The hub's lock is held, b is lent.
+func (p *Light) take(now time.Duration, open bool, from netip.AddrPort, b []byte) {
+	switch {
+	case b[0] < 4:
+		p.stun(from, b)
+	case b[0] >= 20 && b[0] < 64:
+		p.pipe.deliver(b)
+	case b[0]&0xc0 == 0x80 && len(b) >= 12:
+		const firstRTCP, lastRTCP = 192, 223 // RFC 5761, 4
+		if b[1] >= firstRTCP && b[1] <= lastRTCP {
+			p.rtcp(b)
+		} else {
+			p.rtp(now, open, b)
+		}
 	}
-	if p.agent != nil {
-		_ = p.agent.Close()
+}
+
+func (p *Light) stream(ssrc uint32, kind byte, seq uint16) *stream {
+	for i := range p.streams {
+		if p.streams[i].ssrc == ssrc {
+			return &p.streams[i]
+		}
 	}
-	if p.mux != nil {
-		_ = p.mux.Close() // before the socket, whose end it would complain about
+	p.streams = append(p.streams, stream{ssrc: ssrc, kind: kind, highest: uint32(seq)})
+	return &p.streams[len(p.streams)-1]
+}
+
+func (p *Light) rtp(now time.Duration, open bool, b []byte) {
+	if p.in == nil {
+		return
 	}
-	if p.udp != nil {
-		_ = p.udp.Close()
+	h := p.hub
+	kind, seq, ssrc := b[1]&0x7f, binary.BigEndian.Uint16(b[2:]), binary.BigEndian.Uint32(b[8:])
+	if primary, ok := p.ice.there.repairs[kind]; ok {
+		p.repaired(primary, open, b)
+		return
 	}
+	st := p.stream(ssrc, kind, seq)
+	if i := st.misses(seq); i >= 0 { // came again, under its own number
+		st.found(i)
+		if open {
+			h.totals.Recovered++
+			h.totals.Received++
+			p.got++
+		}
+		return
+	}
+	gap := int16(seq - uint16(st.highest))
+	if gap > 0 {
+		st.highest += uint32(gap)
+	}
+	if h.loss > 0 && gap > 0 && kind == videoType && h.chance(h.loss) {
+		if open {
+			h.totals.Lost++
+		}
+		p.missed(st, seq)
+		return
+	}
+	if !p.received {
+		p.received = true
+		close(p.arrived)
+	}
+	if open {
+		h.totals.Received++
+		p.got++
+	}
+	if h.chance(h.sample) {
+		p.look(now, open, st, b)
+	}
+}
+
+// look decrypts a packet and reads its tag.
+func (p *Light) look(now time.Duration, open bool, st *stream, b []byte) {
+	t := &p.hub.totals
+	n, err := p.header.Unmarshal(b)
+	if err != nil {
+		t.Strange++
+		return
+	}
+	plain, err := p.in.DecryptRTP(p.plain[:0], b, &p.header)
+	if err != nil || len(plain) < n {
+		t.Strange++
+		return
+	}
+	payload := unpad(p.header.Padding, plain[n:])
+	if len(payload) == 0 {
+		return
+	}
+	id, sent, ok := readTag(payload)
+	switch {
+	case !ok:
+		t.Strange++
+	case open:
+		t.Trips = append(t.Trips, now-sent)
+		if st.kind == videoType && id != st.layer {
+			if st.layer != 0 {
+				t.Switches++
+			}
+			st.layer = id
+		}
+	}
+}
+
+// unpad takes padding off (RFC 3550, 5.1); nothing is left of a packet that is
+// padding only.
+func unpad(padded bool, payload []byte) []byte {
+	if !padded || len(payload) == 0 {
+		return payload
+	}
+	return payload[:max(0, len(payload)-int(payload[len(payload)-1]))]
 }

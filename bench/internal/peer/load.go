@@ -3,54 +3,63 @@ package peer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 )
 
-// Load is a number of peers that send, and of such that receive; they may be the
-// same.
+// Load is peers that send and such that receive; they may be the same.
 type Load struct {
-	senders, receivers []Peer
+	hub       *Hub
+	media     Media
+	senders   []Sender
+	receivers []interface{ Got() int64 }
+	peers     []Peer // all
+	reporters []Reporter
 
-	peers []Peer // all
-	media Media
-	stop  context.CancelFunc
-	done  chan struct{}
+	mu   sync.Mutex
+	stop context.CancelFunc
+	done chan struct{}
 }
 
-// Connect dials n peers one after the other, patient with them until dialing
-// ends. They send until ctx or Close ends them.
-func Connect(dialing, ctx context.Context, api *API, dial Dial, n int, o Options) (*Load, error) {
-	l := &Load{media: o.Media, done: make(chan struct{})}
-	for i := range n {
-		o.ID = uint32(i) + 1
-		p, err := dial(dialing, api, o)
-		if err != nil {
-			for _, p := range l.peers {
-				p.Close()
-			}
-			return nil, fmt.Errorf("peer %d: %w", i+1, err)
-		}
-		l.peers = append(l.peers, p)
+// NewLoad is a load without peers, whose senders send this.
+func NewLoad(h *Hub, m Media) *Load { return &Load{hub: h, media: m} }
+
+// Add adds a peer, which is the load's from then on. It may be called from
+// several goroutines, before Start or for those that only receive.
+func (l *Load) Add(p Peer, sends, receives bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.peers = append(l.peers, p)
+	if s, ok := p.(Sender); ok && sends {
+		l.senders = append(l.senders, s)
 	}
-	l.senders, l.receivers = l.peers, l.peers
-	l.start(ctx)
-	return l, nil
+	if r, ok := p.(interface{ Got() int64 }); ok && receives {
+		l.receivers = append(l.receivers, r)
+	}
+	if r, ok := p.(Reporter); ok {
+		l.reporters = append(l.reporters, r)
+	}
 }
 
-func (l *Load) start(ctx context.Context) {
+// AddSender adds what sends without a peer connection.
+func (l *Load) AddSender(s Sender) { l.senders = append(l.senders, s) }
+
+// Start has the senders send until ctx or Close ends it.
+func (l *Load) Start(ctx context.Context) {
 	ctx, l.stop = context.WithCancel(ctx)
+	l.done = make(chan struct{})
 	go l.run(ctx)
 }
 
-// turns calls one peer after the other, evenly spread over a period.
+// turns calls one after the other, evenly spread over a period.
 type turns struct {
-	peers []Peer
-	every time.Duration
+	count func() int
+	hz    int
 	next  time.Time
-	peer  int
-	do    func(Peer)
+	turn  int
+	do    func(int)
 }
 
 // mostLate is how late packets are sent still, when the machine was busy.
@@ -60,15 +69,15 @@ const mostLate = 20 * time.Millisecond
 // those of independent clients do not.
 func (l *Load) run(ctx context.Context) {
 	defer close(l.done)
+	senders := func() int { return len(l.senders) }
+	all := []*turns{{hz: 1, count: l.reporting, do: l.report}}
+	if l.media.VideoFPS > 0 {
+		all = append(all, &turns{hz: l.media.VideoFPS, count: senders, do: func(i int) { l.senders[i].SendFrame() }})
+	}
+	if l.media.AudioPPS > 0 {
+		all = append(all, &turns{hz: l.media.AudioPPS, count: senders, do: func(i int) { l.senders[i].SendAudio() }})
+	}
 	start := time.Now()
-	turn := func(peers []Peer, hz int, do func(Peer)) *turns {
-		return &turns{peers: peers, every: time.Second / time.Duration(hz*len(peers)), do: do}
-	}
-	all := []*turns{
-		turn(l.senders, l.media.VideoFPS, Peer.SendFrame),
-		turn(l.senders, l.media.AudioPPS, Peer.SendAudio),
-		turn(l.peers, 1, Peer.SendReports),
-	}
 	for _, t := range all {
 		t.next = start
 	}
@@ -83,84 +92,65 @@ func (l *Load) run(ctx context.Context) {
 				t.next = t.next.Add(-wait)
 			}
 		}
-		t.do(t.peers[t.peer])
-		t.peer = (t.peer + 1) % len(t.peers)
-		t.next = t.next.Add(t.every)
+		n := max(t.count(), 1)
+		if t.turn < t.count() {
+			t.do(t.turn)
+		}
+		t.turn = (t.turn + 1) % n
+		t.next = t.next.Add(time.Second / time.Duration(t.hz*n))
 	}
+}
+
+func (l *Load) reporting() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.reporters)
+}
+
+func (l *Load) report(i int) {
+	l.mu.Lock()
+	r := l.reporters[i]
+	l.mu.Unlock()
+	r.SendReports()
 }
 
 // Profile is the SRTP profile that all peers negotiated, or a list.
 func (l *Load) Profile() string {
 	var list []string
 	for _, p := range l.peers {
-		if s := p.Profile(); s != "" && !slices.Contains(list, s) {
+		if s := p.Profile(); !slices.Contains(list, s) {
 			list = append(list, s)
 		}
 	}
-	return fmt.Sprint(list)[1 : len(fmt.Sprint(list))-1]
+	return strings.Join(list, " ")
 }
 
-// Open starts the measurement, Shut ends it.
-func (l *Load) Open() {
-	for _, w := range l.windows() {
-		w.Open()
-	}
-}
-
-// Shut ends the measurement.
-func (l *Load) Shut() {
-	for _, w := range l.windows() {
-		w.Shut()
-	}
-}
-
-// windows are those of all peers, of which some may share one.
-func (l *Load) windows() (list []*Window) {
-	for _, p := range l.peers {
-		if w := p.Counts().window; !slices.Contains(list, w) {
-			list = append(list, w)
-		}
-	}
-	return list
-}
-
-// Close ends all peers.
-func (l *Load) Close() {
-	l.stop()
-	<-l.done
-	for _, p := range l.peers {
-		p.Close()
-	}
-}
-
-// Totals are the counts of all peers.
-type Totals struct {
-	Sent, SentBytes, Echoed, Strange int64
-	Trips                            []time.Duration // round trips, sorted
-}
+// Peers are all peers of the load.
+func (l *Load) Peers() []Peer { return l.peers }
 
 // ErrSilent: a peer got nothing.
 var ErrSilent = errors.New("a peer got no media")
 
-// Totals sums up. It returns ErrSilent with them if a receiver got nothing at
-// all.
-func (l *Load) Totals() (t Totals, err error) {
-	for _, p := range l.senders {
-		c := p.Counts()
-		t.Sent += c.sent.Load()
-		t.SentBytes += c.sentBytes.Load()
-	}
-	for _, p := range l.receivers {
-		c := p.Counts()
-		t.Strange += c.strange.Load()
-		c.mu.Lock()
-		if len(c.trips) == 0 {
-			err = ErrSilent
+// AllGot returns ErrSilent if a receiver got nothing in the window.
+func (l *Load) AllGot() error {
+	for _, r := range l.receivers {
+		if r.Got() == 0 {
+			return ErrSilent
 		}
-		t.Trips = append(t.Trips, c.trips...)
-		c.mu.Unlock()
 	}
-	t.Echoed = int64(len(t.Trips))
-	slices.Sort(t.Trips)
-	return t, err
+	return nil
+}
+
+// Close ends all peers. It may be called again.
+func (l *Load) Close() {
+	if l.stop != nil {
+		l.stop()
+		<-l.done
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range l.peers {
+		p.Close()
+	}
+	l.peers = nil
 }

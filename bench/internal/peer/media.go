@@ -8,11 +8,32 @@ import (
 
 // Media is what every peer sends.
 type Media struct {
-	VideoRate  int // bits of RTP payload in a second
-	VideoFPS   int // frames in a second, each sent as one burst
-	MaxPayload int // bytes of RTP payload in a video packet
-	AudioPPS   int // Opus packets in a second
-	AudioBytes int // bytes of RTP payload in an audio packet
+	VideoRate  int  // bits of RTP payload in a second
+	VideoFPS   int  // frames in a second, each sent as one burst
+	MaxPayload int  // bytes of RTP payload in a video packet
+	AudioPPS   int  // Opus packets in a second
+	AudioBytes int  // bytes of RTP payload in an audio packet
+	Simulcast  bool // video in three encodings, each a quarter of the one before
+}
+
+// AudioOnly is a microphone.
+func AudioOnly() Media { return Media{AudioPPS: 50, AudioBytes: 80} }
+
+func (m Media) kinds() (list []string) {
+	if m.AudioPPS > 0 {
+		list = append(list, "audio")
+	}
+	if m.VideoFPS > 0 {
+		list = append(list, "video")
+	}
+	return list
+}
+
+func (m Media) encodings() int {
+	if m.Simulcast {
+		return 3
+	}
+	return 1
 }
 
 // DefaultMedia is a camera and a microphone: 30 frames and 50 Opus packets of
@@ -65,6 +86,7 @@ type camera struct {
 	media   Media
 	random  *rand.Rand
 	frame   int
+	wantKey bool // the next frame is to be a key frame
 	buffers [][]byte
 }
 
@@ -87,7 +109,8 @@ func (c *camera) next() [][]byte {
 		}
 		c.buffers = append(c.buffers, b)
 	}
-	key := c.frame%keyFramePeriod == 0
+	key := c.frame%keyFramePeriod == 0 || c.wantKey
+	c.wantKey = false
 	list := make([][]byte, n)
 	for i := range list {
 		least, larger := size/n, size%n

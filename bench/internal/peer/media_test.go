@@ -2,6 +2,7 @@ package peer
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,47 +60,77 @@ func TestTag(t *testing.T) {
 	}
 }
 
-// TestCounts: only what was sent in the window counts, whenever it comes back.
-func TestCounts(t *testing.T) {
-	c := newCounts(nil)
-	b := make([]byte, 40)
-	pass := func(back bool) {
-		now := clock()
-		putTag(b, 1, now)
-		c.send(now, len(b))
-		if back {
-			c.receive(1, b)
-		}
-	}
-	pass(true) // before
-	c.window.Open()
-	pass(true)
-	pass(false)
-	late := append([]byte(nil), b...)
-	c.window.Shut()
-	pass(true) // after
-	c.receive(1, late)
-	c.receive(2, b) // another peer's
-	if c.sent.Load() != 2 || len(c.trips) != 2 || c.strange.Load() != 1 || c.sentBytes.Load() != 80 {
-		t.Errorf("sent %d (%d bytes), back %d, strange %d", c.sent.Load(), c.sentBytes.Load(), len(c.trips), c.strange.Load())
-	}
-}
-
 func TestParseAnswer(t *testing.T) {
-	l := local{ufrag: "u", pwd: "p", fingerprint: "AA", setup: "active", candidates: []string{"1 1 udp 1 10.0.0.1 9 typ host"}}
-	r, err := parseRemote(l.offer("sendrecv"))
+	l := local{
+		ufrag: "u", pwd: "p", fingerprint: "AA", setup: "active", media: DefaultMedia(1e6),
+		candidates: []string{"1 1 udp 1 10.0.0.1 9 typ host"},
+	}
+	r, err := parseRemote(l.offer(true))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if r.ufrag != "u" || r.pwd != "p" || !r.active || len(r.candidates) != 1 || r.candidates[0] != l.candidates[0] {
 		t.Errorf("%+v", r)
 	}
-	if !r.audioExts[extAudioLevel] || r.extensions[extAudioLevel] || !r.extensions[extTransportSeq] {
+	if !r.audioExts[extAudioLevel] || r.videoExts[extAudioLevel] || !r.videoExts[extTransportSeq] {
 		t.Errorf("%+v", r)
 	}
-	for _, text := range []string{"", "v=0\r\nm=audio 0 UDP/TLS/RTP/SAVPF 0\r\n" + l.offer("sendrecv")} {
+	for _, text := range []string{"", "v=0\r\nm=audio 0 UDP/TLS/RTP/SAVPF 0\r\n" + l.offer(true)} {
 		if _, err := parseRemote(text); err == nil {
 			t.Errorf("accepted: %q", text)
+		}
+	}
+}
+
+func TestParseCandidate(t *testing.T) {
+	for text, want := range map[string]string{
+		"1 1 udp 2130706431 10.0.0.1 9 typ host": "10.0.0.1:9",
+		"1 1 UDP 1 127.0.0.1 65535 typ host":     "127.0.0.1:65535",
+		"1 2 udp 1 10.0.0.1 9 typ host":          "",
+		"1 1 tcp 1 10.0.0.1 9 typ host":          "",
+		"1 1 udp 1 2001:db8::1 9 typ host":       "",
+		"1 1 udp 1 4711.local 9 typ host":        "",
+		"1 1 udp":                                "",
+	} {
+		a, err := parseCandidate(text)
+		if (err == nil) != (want != "") || err == nil && a.String() != want {
+			t.Errorf("%s: %v %v", text, a, err)
+		}
+	}
+}
+
+// TestWindow: only what is within counts.
+func TestWindow(t *testing.T) {
+	var w Window
+	before := clock()
+	if w.has(before) {
+		t.Error("it was open from the start")
+	}
+	w.Open()
+	within := clock()
+	if w.has(before-1) || !w.has(within) {
+		t.Error("it does not open")
+	}
+	w.Shut()
+	if !w.has(within) || w.has(clock()+1) {
+		t.Error("it does not shut")
+	}
+}
+
+func TestAnswerTakesRTX(t *testing.T) {
+	offer := "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96 97\r\na=ice-ufrag:a\r\na=ice-pwd:b\r\na=setup:actpass\r\na=sendonly\r\n" +
+		"a=fmtp:97 apt=96\r\na=extmap:9 urn:unknown\r\na=candidate:1 1 udp 1 10.0.0.1 9 typ host\r\n"
+	r, err := parseRemote(offer)
+	if err != nil || r.repairs[97] != 96 || r.active {
+		t.Errorf("%v %+v", err, r)
+	}
+	answer := local{ufrag: "me", pwd: "mine"}.answer(offer)
+	for text, want := range map[string]bool{
+		"a=recvonly": true, "a=ice-ufrag:me": true, "a=setup:active": true, "apt=96": true,
+		"a=sendonly": false, "urn:unknown": false, "10.0.0.1": false,
+	} {
+		if strings.Contains(answer, text) != want {
+			t.Errorf("%q: %v in %q", text, !want, answer)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"runtime"
 	"testing"
 	"time"
@@ -15,8 +16,8 @@ import (
 
 const patience = 20 * time.Second
 
-// startServer returns a session with a server on loopback.
-func startServer(t *testing.T, ctx context.Context) (*inside.Server, *API) {
+// startServer returns a session with a server on loopback, and a hub.
+func startServer(t *testing.T, ctx context.Context) (*inside.Server, *Janus, *Hub) {
 	t.Helper()
 	cfg := config.Default()
 	cfg.WebSockets.General.Port = 0
@@ -30,12 +31,17 @@ func startServer(t *testing.T, ctx context.Context) (*inside.Server, *API) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	api, err := DialAPI(ctx, fmt.Sprintf("ws://127.0.0.1:%d/", port))
+	hub, err := NewHub(netip.MustParseAddr("127.78.0.0"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(api.Close)
-	return s, api
+	t.Cleanup(hub.Close)
+	j, err := NewJanus(ctx, fmt.Sprintf("ws://127.0.0.1:%d/", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(j.Close)
+	return s, j, hub
 }
 
 // noLeaks fails the test if goroutines are left behind.
@@ -52,36 +58,75 @@ func noLeaks(t *testing.T) {
 	})
 }
 
+// await waits until the totals are as wanted.
+func await(t *testing.T, ctx context.Context, h *Hub, what string, ok func(Totals) bool) Totals {
+	t.Helper()
+	for {
+		totals := h.Totals()
+		if totals.Strange > 0 {
+			t.Fatalf("%d packets that were not sent like that", totals.Strange)
+		}
+		if ok(totals) {
+			return totals
+		}
+		select {
+		case <-ctx.Done():
+			totals.Trips = nil
+			t.Fatalf("%s: %+v", what, totals)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
 func TestPeersGetTheirMediaBack(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		dial Dial
+		full bool
 		o    Options
 		want string
 	}{
-		{"light GCM", DialLight, Options{Profiles: []string{GCM128}}, GCM128},
-		{"light GCM-256 as DTLS client", DialLight, Options{Profiles: []string{GCM256}, Client: true}, GCM256},
-		{"light CM", DialLight, Options{Profiles: []string{CM80}}, CM80},
-		{"full GCM", DialFull, Options{Profiles: []string{GCM128}}, GCM128},
-		{"full CM as DTLS client", DialFull, Options{Profiles: []string{CM80}, Client: true}, CM80},
+		{"light GCM", false, Options{Profiles: []string{GCM128}}, GCM128},
+		{"light GCM-256 as DTLS client", false, Options{Profiles: []string{GCM256}, Client: true}, GCM256},
+		{"light CM", false, Options{Profiles: []string{CM80}}, CM80},
+		{"full GCM", true, Options{Profiles: []string{GCM128}}, GCM128},
+		{"full CM as DTLS client", true, Options{Profiles: []string{CM80}, Client: true}, CM80},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			noLeaks(t)
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
-			s, api := startServer(t, ctx)
-			tt.o.Host, tt.o.Media = "127.0.0.1", DefaultMedia(500_000)
-			l, err := Connect(ctx, ctx, api, tt.dial, 2, tt.o)
-			if err != nil {
-				t.Fatal(err)
+			s, j, hub := startServer(t, ctx)
+			tt.o.Media = DefaultMedia(500_000)
+			l := NewLoad(hub, tt.o.Media)
+			defer l.Close()
+			for i := range 2 {
+				tt.o.ID = uint32(i) + 1
+				n, err := j.Echo(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var p Peer
+				if tt.full {
+					p, err = NewFull(ctx, hub, n, tt.o, "127.0.0.1")
+				} else {
+					p, err = NewLight(ctx, hub, n, tt.o)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				l.Add(p, true, true)
 			}
+			l.Start(ctx)
 			if got := l.Profile(); got != tt.want {
 				t.Errorf("SRTP profile %s, want %s", got, tt.want)
 			}
-			l.Open()
-			awaitEcho(t, ctx, l)
-			l.Shut()
+			hub.Open()
+			totals := await(t, ctx, hub, "no echo", func(n Totals) bool { return n.Received > 200 && l.AllGot() == nil })
+			if totals.Received > totals.Sent || len(totals.Trips) != int(totals.Received) || totals.Trips[0] <= 0 {
+				t.Errorf("%d of %d packets came back, %d of them looked into", totals.Received, totals.Sent, len(totals.Trips))
+			}
 			l.Close()
+			j.Close()
 			if !s.AwaitEmpty(patience) {
 				t.Error("a peer connection is left")
 			}
@@ -89,80 +134,139 @@ func TestPeersGetTheirMediaBack(t *testing.T) {
 	}
 }
 
-// awaitEcho waits until both streams of every peer have come back.
-func awaitEcho(t *testing.T, ctx context.Context, l *Load) {
-	t.Helper()
-	for {
-		totals, err := l.Totals()
-		if err == nil && totals.Echoed > 200 {
-			if totals.Strange != 0 {
-				t.Errorf("%d packets that were not sent like that", totals.Strange)
-			}
-			if totals.Echoed > totals.Sent || totals.SentBytes <= 0 || totals.Trips[0] <= 0 {
-				t.Errorf("%d of %d packets (%d bytes) came back, after %v at least",
-					totals.Echoed, totals.Sent, totals.SentBytes, totals.Trips[0])
-			}
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("%d of %d packets came back: %v", totals.Echoed, totals.Sent, err)
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
-}
-
-func TestConnectGivesUp(t *testing.T) {
+func TestPeersGiveUp(t *testing.T) {
 	noLeaks(t)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	_, api := startServer(t, ctx)
-	o := Options{Host: "127.0.0.1", Media: DefaultMedia(500_000), Profiles: []string{"no such profile"}}
-	for _, dial := range []Dial{DialLight, DialFull} {
-		if _, err := Connect(ctx, ctx, api, dial, 1, o); err == nil {
-			t.Error("connected with an unknown profile")
-		}
+	_, j, hub := startServer(t, ctx)
+	o := Options{Media: DefaultMedia(500_000), Profiles: []string{"no such profile"}}
+	n, err := j.Echo(ctx)
+	if err != nil {
+		t.Fatal(err)
 	}
+	if _, err := NewLight(ctx, hub, n, o); err == nil {
+		t.Error("a light peer connected with an unknown profile")
+	}
+	if _, err := NewFull(ctx, hub, n, o, "127.0.0.1"); err == nil {
+		t.Error("a full peer connected with an unknown profile")
+	}
+}
+
+// room fills a room of a server with a publisher and subscribers to it.
+func room(t *testing.T, ctx context.Context, j *Janus, hub *Hub, subscribers int, full bool, o Options) *Load {
+	t.Helper()
+	l := NewLoad(hub, o.Media)
+	t.Cleanup(l.Close)
+	o.ID = 1
+	n, err := j.Publish(ctx, 7, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := NewLight(ctx, hub, n, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Add(p, true, false)
+	l.Start(ctx)
+	for i := range subscribers {
+		o.ID = uint32(i) + 100
+		n, err := j.Subscribe(ctx, 7, []uint32{1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p Peer
+		if full {
+			p, err = NewFull(ctx, hub, n, o, "127.0.0.1")
+		} else {
+			p, err = NewLight(ctx, hub, n, o)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Add(p, false, true)
+	}
+	return l
 }
 
 // TestRoom: every subscriber gets what the publisher sends.
 func TestRoom(t *testing.T) {
-	for _, profile := range []string{GCM128, CM80} {
-		t.Run(profile, func(t *testing.T) {
-			noLeaks(t)
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
-			defer cancel()
-			s, api := startServer(t, ctx)
-			r, err := OpenRoom(ctx, api, 7, Options{Host: "127.0.0.1", Media: DefaultMedia(500_000), Profiles: []string{profile}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			l, err := r.Fill(ctx, ctx, 3)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := l.Profile(); got != profile {
-				t.Errorf("SRTP profile %s", got)
-			}
-			l.Open()
-			for got := int64(0); got < 300; {
-				time.Sleep(10 * time.Millisecond)
-				totals, _ := l.Totals()
-				got = totals.Echoed
-				if ctx.Err() != nil {
-					t.Fatalf("%+v", totals)
+	for _, full := range []bool{false, true} {
+		for _, profile := range []string{GCM128, CM80} {
+			t.Run(fmt.Sprintf("%s full=%v", profile, full), func(t *testing.T) {
+				noLeaks(t)
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				s, j, hub := startServer(t, ctx)
+				l := room(t, ctx, j, hub, 3, full, Options{Media: DefaultMedia(500_000), Profiles: []string{profile}})
+				if got := l.Profile(); got != profile {
+					t.Errorf("SRTP profile %s", got)
 				}
-			}
-			l.Shut()
-			totals, err := l.Totals()
-			if err != nil || totals.Strange > 0 || totals.Sent == 0 {
-				t.Errorf("%v: %d sent, %d came, %d strange", err, totals.Sent, totals.Echoed, totals.Strange)
-			}
-			l.Close()
-			api.Close()
-			if !s.AwaitEmpty(patience) {
-				t.Error("peer connections are left")
-			}
-		})
+				hub.Open()
+				await(t, ctx, hub, "too little came", func(n Totals) bool { return n.Received > 300 && l.AllGot() == nil })
+				hub.Shut()
+				l.Close()
+				j.Close()
+				if !s.AwaitEmpty(patience) {
+					t.Error("peer connections are left")
+				}
+			})
+		}
 	}
+}
+
+// TestLossIsRepaired: what is dropped on purpose is asked for and comes again.
+func TestLossIsRepaired(t *testing.T) {
+	noLeaks(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	_, j, hub := startServer(t, ctx)
+	l := room(t, ctx, j, hub, 2, false, Options{Media: DefaultMedia(1_000_000), Profiles: []string{GCM128}})
+	hub.Lose(10)
+	hub.Open()
+	await(t, ctx, hub, "too little was repaired", func(n Totals) bool { return n.Lost > 20 && n.Recovered > n.Lost/2 })
+	l.Close()
+}
+
+// TestLayers: a subscriber gets the encoding that it asks for.
+func TestLayers(t *testing.T) {
+	noLeaks(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	_, j, hub := startServer(t, ctx)
+	m := DefaultMedia(1_500_000)
+	m.Simulcast = true
+	l := room(t, ctx, j, hub, 1, false, Options{Media: m, Profiles: []string{GCM128}})
+	hub.Open()
+	n := l.Peers()[1].(*Light).Negotiation()
+	for i, layer := range []int{0, 2, 1} {
+		if err := n.Layer(ctx, layer); err != nil {
+			t.Fatal(err)
+		}
+		await(t, ctx, hub, "the encoding did not change", func(n Totals) bool { return n.Switches > int64(i) })
+	}
+	l.Close()
+}
+
+// TestArrives: a peer tells when its media has come, and leaves.
+func TestArrives(t *testing.T) {
+	noLeaks(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	s, j, hub := startServer(t, ctx)
+	l := room(t, ctx, j, hub, 1, false, Options{Media: AudioOnly(), Profiles: []string{GCM128}})
+	p := l.Peers()[1].(*Light)
+	select {
+	case <-p.Arrived():
+	case <-ctx.Done():
+		t.Error("no media came")
+	}
+	for _, p := range l.Peers() {
+		if err := p.(*Light).Negotiation().Leave(ctx); err != nil {
+			t.Error(err)
+		}
+	}
+	if !s.AwaitEmpty(patience) {
+		t.Error("peer connections are left")
+	}
+	l.Close()
 }

@@ -17,67 +17,60 @@ const (
 
 // Write writes the report for people.
 func (r *Report) Write(w io.Writer, style Style) {
-	fmt.Fprintf(w, "Machine: %s\n", r.Machine)
-	for _, name := range r.serverNames() {
-		fmt.Fprintf(w, "Server:  %s %s\n", name, r.Servers[name])
-	}
-	l := r.Load
-	fmt.Fprintf(w, "Load:    %d peers, each video %.2f Mbit/s in %d bursts a second and audio %d kbit/s in %d packets a second\n",
-		l.Peers, float64(l.VideoBitsPerS)/1e6, l.FramesPerS, l.AudioBitsPerS/1000, l.AudioPerS)
-	if len(r.Choices) > 0 {
-		fmt.Fprintln(w, "\nSRTP profile where the peer offers all:")
-		fmt.Fprintln(w)
-		r.choices().Write(w, style)
-	}
-	fmt.Fprintf(w, "\nSingle measurements of %g s, in this order:\n\n", l.SecondsPerTurn)
-	r.rounds().Write(w, style)
-	fmt.Fprintln(w, "\nCPU time of the server for an echoed packet (received and sent back):")
+	fmt.Fprintf(w, "%s, %s\n\n%s\n\n", r.Started.Format("2006-01-02 15:04 MST"), r.Title(), r.Machine)
+	r.media().Write(w, style)
 	fmt.Fprintln(w)
-	r.summary().Write(w, style)
+	r.operations().Write(w, style)
+	for _, s := range r.Skipped {
+		fmt.Fprintf(w, "\nskipped: %s\n", s)
+	}
 }
 
-func (r *Report) serverNames() (list []string) {
-	seen := map[string]bool{}
-	for i := range r.Rounds {
-		if s := r.Rounds[i].Server; !seen[s] {
-			seen[s] = true
-			list = append(list, s)
+// media is what of the results is about packets.
+func (r *Report) media() *Table {
+	t := NewTable("workload", "server", "SRTP", "CPU us/packet", "rounds", "times", "CPU", "delivered", "loss", "strange", "load err",
+		"p50 ms", "p95 ms", "p99 ms", "KiB/receiver", "RSS MB", "switches/packet", "packets/send", "idle", "notes")
+	for i := range r.Results {
+		x := &r.Results[i]
+		if x.Wanted == 0 {
+			continue
 		}
-	}
-	return list
-}
-
-func (r *Report) choices() *Table {
-	t := NewTable("server", "peer is DTLS", "profile")
-	for _, c := range r.Choices {
-		t.Add(c.Server, c.PeerRole, c.Profile)
-	}
-	return t
-}
-
-func (r *Report) rounds() *Table {
-	t := NewTable("case", "round", "server", "CPU us/pkt", "CPU", "sent", "echoed", "strange", "UDP in", "UDP out", "UDP err", "load err", "switches", "threads", "idle")
-	for i := range r.Rounds {
-		x := &r.Rounds[i]
-		t.Add(x.Case, x.Round, x.Server, fmt.Sprintf("%.2f", x.PerPacket()), percent(ratio(x.CPU, x.Seconds)),
-			x.Sent, x.Echoed, x.Strange, x.UDPIn, x.UDPOut, x.UDPErrors, x.LoadErrors, x.Switches, x.Threads, percent(x.Idle))
-	}
-	return t
-}
-
-func (r *Report) summary() *Table {
-	t := NewTable("case", "server", "SRTP", "CPU us/pkt", "rounds", "ratio", "CPU", "loss", "p50 ms", "p95 ms", "p99 ms", "RSS MB", "switches/pkt", "pkts/send")
-	for i := range r.Summary {
-		s := &r.Summary[i]
-		times := ""
-		if s.Ratio > 0 {
-			times = fmt.Sprintf("%.2f", s.Ratio)
+		notes := ""
+		if x.Dropped > 0 {
+			notes = fmt.Sprintf("%.1f%% of %d lost packets recovered", 100*ratio(float64(x.Recovered), float64(x.Dropped)), x.Dropped)
 		}
-		t.Add(s.Case, s.Server, s.Profile, fmt.Sprintf("%.2f", s.PerPacket), fmt.Sprintf("%.2f-%.2f", s.Least, s.Most), times,
-			percent(s.CPU), fmt.Sprintf("%.3f%%", 100*s.Loss), fmt.Sprintf("%.3f", s.P50), fmt.Sprintf("%.3f", s.P95), fmt.Sprintf("%.3f", s.P99),
-			fmt.Sprintf("%.1f", float64(s.RSS)/(1<<20)), fmt.Sprintf("%.2f", s.Switches), fmt.Sprintf("%.2f", s.PerSend))
+		if x.Layers > 0 {
+			notes = fmt.Sprintf("%d layer switches", x.Layers)
+		}
+		n := float64(x.Delivered)
+		t.Add(x.Workload, x.Server, x.SRTP, number("%.2f", x.PerPacket), fmt.Sprintf("%.2f-%.2f", x.Least, x.Most), number("%.1f", r.Times(x)),
+			percent(ratio(x.CPU, x.Seconds)), x.Delivered, fmt.Sprintf("%.2f%%", 100*x.Loss()), x.Strange, x.LoadErrors,
+			number("%.2f", x.P50), number("%.2f", x.P95), number("%.2f", x.P99), number("%.0f", x.PerUnit), fmt.Sprintf("%.1f", float64(x.RSS)/(1<<20)),
+			fmt.Sprintf("%.3f", ratio(float64(x.Switches), n)), fmt.Sprintf("%.1f", ratio(n, float64(x.UDPOut))), percent(x.Idle), notes)
 	}
 	return t
+}
+
+// operations is the rest.
+func (r *Report) operations() *Table {
+	t := NewTable("workload", "server", "operations", "a second", "a CPU second", "CPU us", "times", "failed", "p50 ms", "p95 ms", "p99 ms", "KiB/session", "RSS MB", "idle")
+	for i := range r.Results {
+		x := &r.Results[i]
+		if x.Wanted > 0 {
+			continue
+		}
+		t.Add(x.Workload, x.Server, x.Operations, number("%.0f", x.PerSecond), number("%.0f", x.PerCPU), number("%.1f", x.cost()), number("%.1f", r.Times(x)), x.Failed,
+			number("%.2f", x.P50), number("%.2f", x.P95), number("%.2f", x.P99), number("%.1f", x.PerUnit), fmt.Sprintf("%.1f", float64(x.RSS)/(1<<20)), percent(x.Idle))
+	}
+	return t
+}
+
+// number leaves out what is not known.
+func number(format string, v float64) string {
+	if v == 0 {
+		return ""
+	}
+	return fmt.Sprintf(format, v)
 }
 
 func percent(v float64) string { return fmt.Sprintf("%.1f%%", 100*v) }

@@ -30,6 +30,24 @@ func Bifrons(name, version, binary string) Spec {
 	}
 }
 
+// Forwarder runs the plain forwarder of pion/webrtc, which is built into dir.
+func Forwarder(dir string) (Spec, error) {
+	binary, err := Build(dir, "bench/internal/forwarder")
+	return Spec{
+		Name: "pion", Version: moduleVersion("github.com/pion/webrtc/v4"), Plain: true, binary: binary,
+		args:  func(string) []string { return []string{"-addr", netns.InsideAddr, "-port", wsPort} },
+		setup: func(string) error { return nil },
+	}, err
+}
+
+func moduleVersion(path string) string {
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Version}}", path).Output()
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(out))
+}
+
 // Revision tells which source is measured.
 func Revision() string {
 	out, err := exec.Command("git", "describe", "--tags", "--always", "--dirty").Output()

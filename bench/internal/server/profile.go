@@ -60,10 +60,10 @@ func awaitFile(ctx context.Context, name string) error {
 	}
 }
 
-// All builds bifrons into dir, adds binaries that were built before, given as
-// NAME=BINARY, and janus where that is wanted. Why there is no janus is told by
-// note.
-func All(dir string, before []string, janus bool, note func(error)) ([]Spec, error) {
+// All builds bifrons into dir and adds binaries that were built before, given as
+// NAME=BINARY, janus, and the plain forwarder, where those are wanted. Why there
+// is no janus is told by note.
+func All(dir string, before []string, janus, plain bool, note func(error)) ([]Spec, error) {
 	binary, err := Build(dir, "cmd/bifrons")
 	if err != nil {
 		return nil, err
@@ -75,9 +75,16 @@ func All(dir string, before []string, janus bool, note func(error)) ([]Spec, err
 	}
 	if janus {
 		s, err := Janus()
-		if err != nil {
+		if err == nil {
+			list = append(list, s)
+		} else {
 			note(err)
-			return list, nil
+		}
+	}
+	if plain {
+		s, err := Forwarder(dir)
+		if err != nil {
+			return nil, err
 		}
 		list = append(list, s)
 	}

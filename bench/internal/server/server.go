@@ -30,14 +30,19 @@ const (
 type Spec struct {
 	Name    string
 	Version string
-	binary  string
-	args    func(dir string) []string
-	setup   func(dir string) error // writes the configuration into dir
+	// Plain is a server without the Janus API, whose signalling is that of
+	// bench/internal/forwarder.
+	Plain  bool
+	binary string
+	args   func(dir string) []string
+	setup  func(dir string) error // writes the configuration into dir
 }
 
 // Process is a server that runs.
 type Process struct {
-	URL   string         // of the Janus API
+	URL   string         // of the Janus API by WebSocket
+	HTTP  string         // of the Janus API by HTTP
+	Base  string         // of the signalling of a plain forwarder
 	Stdin io.WriteCloser // closed by Stop
 
 	name   string
@@ -56,6 +61,8 @@ func (s Spec) Start(ctx context.Context, pair *netns.Pair) (p *Process, err erro
 	}
 	p = &Process{
 		URL:  "ws://" + net.JoinHostPort(netns.InsideAddr, wsPort) + "/",
+		HTTP: "http://" + net.JoinHostPort(netns.InsideAddr, "8088") + "/janus",
+		Base: "http://" + net.JoinHostPort(netns.InsideAddr, wsPort),
 		name: s.Name, binary: s.binary, dir: dir, done: make(chan struct{}),
 	}
 	defer func() {

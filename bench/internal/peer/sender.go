@@ -1,0 +1,134 @@
+package peer
+
+import (
+	"time"
+
+	"bifrons/ice/netio"
+
+	"github.com/pion/rtp"
+)
+
+// sender is what of a light peer sends.
+type sender struct {
+	p            *Light
+	audio        *outgoing
+	video        []*outgoing // encodings, the largest first
+	streams      []*outgoing // all
+	microphone   *microphone
+	transportSeq uint16
+	plain        []byte
+	batch        []netio.Message
+}
+
+func newSender(p *Light) *sender {
+	m := p.o.Media
+	s := &sender{p: p, microphone: newMicrophone(m), plain: make([]byte, 2048)}
+	add := func(pt uint8, ssrc uint32, step int) *outgoing {
+		o := &outgoing{ssrc: ssrc, step: uint32(step), tag: p.o.ID, packet: rtp.Packet{Header: rtp.Header{
+			Version: 2, PayloadType: pt, SSRC: ssrc, SequenceNumber: 1000,
+		}}}
+		s.streams = append(s.streams, o)
+		return o
+	}
+	if m.AudioPPS > 0 {
+		s.audio = add(audioType, p.o.ID<<8|1, 48000/m.AudioPPS)
+	}
+	if m.VideoFPS > 0 {
+		for i := range m.encodings() {
+			o := add(videoType, p.o.ID<<8|uint32(2+i), 90000/m.VideoFPS)
+			part := m
+			if m.Simulcast {
+				o.rid, part.VideoRate = rids[i], m.VideoRate>>(2*i)
+				o.tag = p.o.ID<<8 | uint32(i)
+			}
+			o.camera = newCamera(part, uint64(o.ssrc))
+			s.video = append(s.video, o)
+		}
+	}
+	return s
+}
+
+// SendFrame implements Sender.
+func (p *Light) SendFrame() {
+	s := p.sender
+	p.hub.mu.Lock()
+	for _, o := range s.video {
+		frame := o.camera.next()
+		o.packet.Timestamp += o.step
+		for i, payload := range frame {
+			s.send(o, payload, i == len(frame)-1)
+		}
+	}
+	p.hub.mu.Unlock()
+	s.flush()
+}
+
+// SendAudio implements Sender.
+func (p *Light) SendAudio() {
+	s := p.sender
+	p.hub.mu.Lock()
+	s.audio.packet.Timestamp += s.audio.step
+	s.send(s.audio, s.microphone.next(), false)
+	p.hub.mu.Unlock()
+	s.flush()
+}
+
+// send seals a packet and queues it. The hub's lock is held.
+func (s *sender) send(o *outgoing, payload []byte, marker bool) {
+	h, now := s.p.hub, clock()
+	putTag(payload, o.tag, now)
+	head := &o.packet.Header
+	head.SequenceNumber++
+	head.Marker = marker
+	s.extend(o, now)
+	o.packet.Payload = payload
+	n, err := o.packet.MarshalTo(s.plain)
+	if err != nil {
+		return
+	}
+	slot := &o.sealed[int(head.SequenceNumber)%len(o.sealed)]
+	if slot.b, err = s.p.out.EncryptRTP(slot.b[:0], s.plain[:n], head); err != nil {
+		return
+	}
+	slot.seq = head.SequenceNumber
+	o.packets++
+	o.bytes += uint32(len(payload))
+	if h.window.has(now) {
+		h.totals.Sent++
+	}
+	if h.loss > 0 && o.camera != nil && h.chance(h.loss) {
+		return
+	}
+	s.queue(slot.b)
+}
+
+// extend sets the header extensions that the server wants.
+func (s *sender) extend(o *outgoing, now time.Duration) {
+	h := &o.packet.Header
+	there := &s.p.ice.there
+	exts := there.audioExts
+	if o.camera != nil {
+		exts = there.videoExts
+	}
+	if exts[extMID] {
+		mid := byte('0')
+		if o.camera != nil && s.audio != nil {
+			mid = '1'
+		}
+		_ = h.SetExtension(extMID, []byte{mid})
+	}
+	if exts[extRID] && o.rid != "" {
+		_ = h.SetExtension(extRID, []byte(o.rid))
+	}
+	if exts[extAbsSendTime] {
+		v := uint32((now << 18) / time.Second)
+		_ = h.SetExtension(extAbsSendTime, []byte{byte(v >> 16), byte(v >> 8), byte(v)})
+	}
+	if exts[extTransportSeq] {
+		s.transportSeq++
+		_ = h.SetExtension(extTransportSeq, []byte{byte(s.transportSeq >> 8), byte(s.transportSeq)})
+	}
+	if exts[extAudioLevel] && o.camera == nil {
+		_ = h.SetExtension(extAudioLevel, []byte{0x80 | 30})
+	}
+}

@@ -1,0 +1,295 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"sync"
+	"time"
+
+	"bifrons/bench/internal/netns"
+	"bifrons/bench/internal/peer"
+	"bifrons/bench/internal/report"
+	"bifrons/bench/internal/server"
+)
+
+// samples is how many packets a second are looked into. The others are counted by
+// their headers.
+const samples = 4000
+
+// dialers is how many peers connect at the same time.
+const dialers = 8
+
+// publisherSettles is from the first media of the publishers to the first
+// subscriber.
+const publisherSettles = 1500 * time.Millisecond
+
+// filled runs f with a server and all peers of a workload; f is told the memory
+// when only the publishers were there.
+func (b *bench) filled(ctx context.Context, s server.Spec, w *workload, f func(*scene, *peer.Load, int64) error) error {
+	return b.on(ctx, s, func(sc *scene) error {
+		load := peer.NewLoad(sc.hub, w.media.media)
+		defer load.Close()
+		if err := w.publishers(sc, load); err != nil {
+			return err
+		}
+		load.Start(ctx)
+		if err := sleep(ctx, publisherSettles); err != nil {
+			return err
+		}
+		before, err := sc.process.Usage()
+		if err != nil {
+			return err
+		}
+		if err := w.receive(sc, load); err != nil {
+			return err
+		}
+		return f(sc, load, before.RSS)
+	})
+}
+
+func (w *workload) options(id uint32) peer.Options {
+	return peer.Options{ID: id, Media: w.media.media, Profiles: []string{w.profile}}
+}
+
+// publishers connects who sends.
+func (w *workload) publishers(sc *scene, load *peer.Load) error {
+	if w.stream {
+		if err := sc.janus.Mount(sc.patient); err != nil {
+			return err
+		}
+		src, err := peer.NewSource(sc.hub, netip.MustParseAddr(netns.InsideAddr), w.options(1))
+		if err != nil {
+			return err
+		}
+		load.Add(src, true, false)
+		return nil
+	}
+	if w.echo {
+		for i := range w.subscribers {
+			n, err := sc.janus.Echo(sc.patient)
+			if err == nil {
+				err = w.dial(sc, load, n, uint32(i)+1, true, true)
+			}
+			if err != nil {
+				return fmt.Errorf("peer %d: %w", i+1, err)
+			}
+		}
+		return nil
+	}
+	for room := range w.rooms {
+		for i := range w.media.publishers {
+			id := uint32(room*100 + i + 1)
+			n, err := sc.signals.Publish(sc.patient, room+1, id)
+			if err != nil {
+				return err
+			}
+			p, err := peer.NewLight(sc.patient, sc.hub, n, w.options(id))
+			if err != nil {
+				return fmt.Errorf("publisher %d: %w", id, err)
+			}
+			load.Add(p, true, false)
+		}
+	}
+	return nil
+}
+
+// dial connects a peer of the kind that the workload wants.
+func (w *workload) dial(sc *scene, load *peer.Load, n *peer.Negotiation, id uint32, sends, receives bool) error {
+	var p peer.Peer
+	var err error
+	if w.full {
+		p, err = peer.NewFull(sc.patient, sc.hub, n, w.options(id), netns.HostAddr)
+	} else {
+		p, err = peer.NewLight(sc.patient, sc.hub, n, w.options(id))
+	}
+	if err == nil {
+		load.Add(p, sends, receives)
+	}
+	return err
+}
+
+// receive connects who only receives, several at a time.
+func (w *workload) receive(sc *scene, load *peer.Load) error {
+	if w.echo {
+		return nil
+	}
+	each := w.subscribers
+	if w.mesh {
+		each = w.media.publishers
+	}
+	var jobs []func() error
+	for room := range w.rooms {
+		for i := range each {
+			var from []uint32
+			for k := range w.media.publishers {
+				if !w.mesh || k != i {
+					from = append(from, uint32(room*100+k+1))
+				}
+			}
+			jobs = append(jobs, func() error {
+				n, err := w.subscription(sc, room+1, from)
+				if err == nil {
+					err = w.dial(sc, load, n, uint32(1<<16+room<<12+i), false, true)
+				}
+				if err != nil {
+					return fmt.Errorf("subscriber %d of room %d: %w", i+1, room+1, err)
+				}
+				return nil
+			})
+		}
+	}
+	return parallel(dialers, jobs)
+}
+
+func (w *workload) subscription(sc *scene, room int, from []uint32) (*peer.Negotiation, error) {
+	if w.stream {
+		return sc.janus.Watch(sc.patient)
+	}
+	return sc.signals.Subscribe(sc.patient, room, from)
+}
+
+// parallel runs jobs, n at a time, and returns the first error.
+func parallel(n int, jobs []func() error) error {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var first error
+	next := 0
+	for range n {
+		wg.Go(func() {
+			for {
+				mu.Lock()
+				i, failed := next, first != nil
+				next++
+				mu.Unlock()
+				if failed || i >= len(jobs) {
+					return
+				}
+				if err := jobs[i](); err != nil {
+					mu.Lock()
+					if first == nil {
+						first = err
+					}
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return first
+}
+
+// packets measures what delivering costs.
+func packets(ctx context.Context, b *bench, s server.Spec, w *workload) (r report.Result, err error) {
+	err = b.filled(ctx, s, w, func(sc *scene, load *peer.Load, empty int64) error {
+		sc.hub.Sample(samples, w.perSecond())
+		sc.hub.Lose(w.loss)
+		stop := func() {}
+		if w.switching {
+			stop = switchLayers(ctx, load)
+		}
+		defer stop()
+		if err := sleep(ctx, b.warmUp); err != nil {
+			return err
+		}
+		m, err := sc.meter()
+		if err != nil {
+			return err
+		}
+		failed := sc.hub.Dropped()
+		sc.hub.Open()
+		if err := sleep(ctx, b.length()); err != nil {
+			return err
+		}
+		sc.hub.Shut()
+		if r, err = m.result(); err != nil {
+			return err
+		}
+		if err := sleep(ctx, b.drained); err != nil {
+			return err
+		}
+		if err := load.AllGot(); err != nil {
+			return err
+		}
+		t := sc.hub.Totals()
+		r.SRTP, r.N = w.profile, w.receivers()
+		r.Wanted, r.Delivered, r.Strange = t.Sent*int64(w.copies()), t.Received, t.Strange
+		if w.switching {
+			r.Wanted = r.Delivered // which encoding is to come when cannot be told
+		}
+		r.LoadErrors = int64(sc.hub.Dropped() - failed)
+		r.Dropped, r.Recovered, r.Layers = t.Lost, t.Recovered, t.Switches
+		r.AddTimes(t.Trips)
+		if !w.echo {
+			r.PerUnit = float64(r.RSS-empty) / 1024 / float64(r.N)
+		}
+		return nil
+	})
+	return r, err
+}
+
+// copies is to how many receivers a packet goes.
+func (m *media) copies() int {
+	switch {
+	case m.echo:
+		return 1
+	case m.mesh:
+		return m.publishers - 1
+	}
+	return m.subscribers
+}
+
+// switchLayers has all receivers change their encoding once a second, evenly
+// spread, until stop.
+func switchLayers(ctx context.Context, load *peer.Load) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		var list []*peer.Negotiation
+		for _, p := range load.Peers() {
+			if l, ok := p.(*peer.Light); ok && l.Negotiation().Layer != nil {
+				list = append(list, l.Negotiation())
+			}
+		}
+		for i := 0; ctx.Err() == nil; i++ {
+			_ = list[i%len(list)].Layer(ctx, (i/len(list)+i)%3)
+			if sleep(ctx, time.Second/time.Duration(len(list))) != nil {
+				return
+			}
+		}
+	})
+	return func() { cancel(); wg.Wait() }
+}
+
+// profiled has a bifrons that can do so write a CPU profile.
+func (b *bench) profiled(ctx context.Context, stdout io.Writer) error {
+	done, err := b.prepare()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = done() }()
+	s, err := server.Profiled(b.tmp)
+	if err != nil {
+		return err
+	}
+	for i := range workloads {
+		w := &workloads[i]
+		if !b.wanted(w) {
+			continue
+		}
+		return b.filled(ctx, s, w, func(sc *scene, load *peer.Load, _ int64) error {
+			sc.hub.Sample(samples, w.perSecond())
+			sc.hub.Lose(w.loss)
+			if err := sleep(ctx, b.warmUp); err != nil {
+				return err
+			}
+			top, err := sc.process.Profile(ctx, b.profile, b.length())
+			for _, line := range top {
+				fmt.Fprintln(stdout, line)
+			}
+			return err
+		})
+	}
+	return nil
+}

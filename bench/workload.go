@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+
+	"bifrons/bench/internal/peer"
+	"bifrons/bench/internal/report"
+	"bifrons/bench/internal/server"
+)
+
+// workload is one thing to measure.
+type workload struct {
+	name, about string
+	group       string // of those that differ by n only
+	short       bool   // is in the short set
+	servers     string // those that can do it: b, j, p
+	rounds      int    // more than the others take
+	measure     func(ctx context.Context, b *bench, s server.Spec, w *workload) (report.Result, error)
+	media
+}
+
+// media is what workloads of packets are like.
+type media struct {
+	rooms, publishers int  // publishers of each room
+	subscribers       int  // of each room, besides those who publish
+	mesh              bool // who publishes subscribes to all others
+	echo, stream      bool
+	full              bool // pion/webrtc receives
+	profile           string
+	media             peer.Media
+	loss              uint64 // one of so many packets, each way
+	switching         bool   // subscribers change layers once a second
+}
+
+var (
+	webcam    = peer.DefaultMedia(1_500_000)
+	small     = peer.DefaultMedia(600_000)
+	voice     = peer.AudioOnly()
+	simulcast = func() peer.Media { m := webcam; m.Simulcast = true; return m }()
+)
+
+func webinar(n int) media {
+	return media{rooms: 1, publishers: 1, subscribers: n, profile: peer.GCM128, media: webcam}
+}
+
+func with(m media, change func(*media)) media {
+	change(&m)
+	return m
+}
+
+// workloads are all there are, in the order in which they are measured.
+var workloads = []workload{
+	{name: "webinar-20", group: "webinar", short: true, servers: "bjp", measure: packets,
+		about: "1.5 Mbit/s and audio to 20 subscribers", media: webinar(20)},
+	{name: "webinar-100", group: "webinar", short: true, servers: "bjp", rounds: 2, measure: packets,
+		about: "to 100", media: webinar(100)},
+	{name: "webinar-200", group: "webinar", short: true, servers: "bjp", measure: packets,
+		about: "to 200", media: webinar(200)},
+	{name: "webinar-500", group: "webinar", servers: "bj", measure: packets,
+		about: "to 500", media: webinar(500)},
+	{name: "webinar-1000", group: "webinar", short: true, servers: "b", measure: packets,
+		about: "to 1000", media: webinar(1000)},
+	{name: "webinar-100-cm", short: true, servers: "bj", measure: packets,
+		about: "to 100, with AES-CM and HMAC-SHA1", media: with(webinar(100), func(m *media) { m.profile = peer.CM80 })},
+	{name: "webinar-20-full", short: true, servers: "bj", measure: packets,
+		about: "to 20 that are pion/webrtc, to check what the light ones say", media: with(webinar(20), func(m *media) { m.full = true })},
+	{name: "mesh-4x5", short: true, servers: "bjp", rounds: 2, measure: packets,
+		about: "4 rooms of 5 who send 600 kbit/s and audio to each other",
+		media: media{rooms: 4, publishers: 5, mesh: true, profile: peer.GCM128, media: small}},
+	{name: "audio-10", short: true, servers: "bjp", rounds: 2, measure: packets,
+		about: "a room of 10 who send audio to each other",
+		media: media{rooms: 1, publishers: 10, mesh: true, profile: peer.GCM128, media: voice}},
+	{name: "stream-100", short: true, servers: "bj", measure: packets,
+		about: "plain RTP of 1.5 Mbit/s and audio to 100 viewers", media: with(webinar(100), func(m *media) { m.stream = true })},
+	{name: "simulcast-20", short: true, servers: "bj", measure: packets,
+		about: "three encodings to 20 who change theirs once a second",
+		media: with(webinar(20), func(m *media) { m.media, m.switching = simulcast, true })},
+	{name: "loss-100", short: true, servers: "bjp", measure: packets,
+		about: "to 100, with 2 % of the video packets lost each way and asked for again", media: with(webinar(100), func(m *media) { m.loss = 50 })},
+	{name: "echo-20", short: true, servers: "bj", measure: packets,
+		about: "20 who get back what they send", media: with(webinar(20), func(m *media) { m.echo = true })},
+	{name: "echo-20-cm", servers: "bj", measure: packets,
+		about: "the same with AES-CM", media: with(webinar(20), func(m *media) { m.echo, m.profile = true, peer.CM80 })},
+	{name: "echo-20-full", servers: "bj", measure: packets,
+		about: "the same with pion/webrtc", media: with(webinar(20), func(m *media) { m.echo, m.full = true, true })},
+	{name: "churn", short: true, servers: "bjp", measure: churn,
+		about: "connections, from the request for an offer to the first media, as many as can be", media: with(webinar(16), func(m *media) { m.media = voice })},
+	{name: "click", short: true, servers: "bjp", measure: click,
+		about: "the same, ten a second", media: with(webinar(0), func(m *media) { m.media = voice })},
+	{name: "api-http", short: true, servers: "bj", measure: requestsHTTP, about: "requests by HTTP"},
+	{name: "api-ws", short: true, servers: "bj", measure: requestsWS, about: "requests by WebSocket"},
+	{name: "idle-10000", short: true, servers: "bj", measure: idle, about: "10,000 sessions of one handle each that do nothing"},
+}
+
+// receivers is how many streams of peers come out of the server.
+func (m *media) receivers() int {
+	if m.mesh {
+		return m.rooms * m.publishers
+	}
+	return m.rooms * m.subscribers
+}
+
+// perSecond is how many packets will be delivered in a second, roughly.
+func (m *media) perSecond() float64 {
+	one := float64(m.media.AudioPPS)
+	if m.media.VideoFPS > 0 {
+		one += float64(m.media.VideoFPS) * float64(m.media.VideoRate/8/m.media.VideoFPS/m.media.MaxPayload+1)
+	}
+	return one * float64(m.receivers()*m.factor())
+}
+
+// factor is how many senders each receiver gets.
+func (m *media) factor() int {
+	switch {
+	case m.mesh:
+		return m.publishers - 1
+	case m.echo:
+		return 1
+	}
+	return m.publishers
+}
