@@ -102,7 +102,7 @@ func (p *Plugin) publishRemotely(r *plugin.Request, w *json.Writer) plugin.Respo
 		}
 		w.Str("videoroom", "success")
 		room.writeRoom(w)
-		p.writeID(w, "id", feed.id)
+		p.ids.Write(w, "id", feed.id)
 		w.Str("remote_id", name)
 		return plugin.Response{}
 	})
@@ -133,7 +133,7 @@ func (p *Plugin) unpublishRemotely(r *plugin.Request, w *json.Writer) plugin.Res
 		feed.stopRemotes(func(x *remotization) bool { return x == rem })
 		w.Str("videoroom", "success")
 		room.writeRoom(w)
-		p.writeID(w, "id", feed.id)
+		p.ids.Write(w, "id", feed.id)
 		return plugin.Response{}
 	})
 }
@@ -162,7 +162,7 @@ func (p *Plugin) listRemotes(r *plugin.Request, w *json.Writer) plugin.Response 
 		}
 		w.Str("videoroom", "success")
 		room.writeRoom(w)
-		p.writeID(w, "id", feed.id)
+		p.ids.Write(w, "id", feed.id)
 		w.Array("list")
 		for _, rem := range feed.remotes {
 			w.Object("")

@@ -15,7 +15,6 @@ type general struct {
 	adminKey       string // "" = everybody may create rooms
 	lockForwarding bool   // forwarding needs the admin key, too
 	events         bool   // for event handlers
-	stringIDs      bool   // ids are strings, not numbers
 }
 
 // errGone is the failure to save a room that was destroyed meanwhile.
@@ -37,7 +36,7 @@ func (p *Plugin) load(f *config.File) {
 	if on, ok := s.flag("events"); ok {
 		g.events = on
 	}
-	g.stringIDs, _ = s.flag("string_ids")
+	p.ids.Strings, _ = s.flag("string_ids")
 	for c := range f.Categories() {
 		if !strings.EqualFold(c.Name, "general") {
 			p.loadRoom(c)
@@ -73,7 +72,7 @@ func (p *Plugin) roomID(category string) (id, bool) {
 	if len(name) > len(prefix) && strings.EqualFold(name[:len(prefix)], prefix) {
 		name = name[len(prefix):]
 	}
-	if p.general.stringIDs {
+	if p.ids.Strings {
 		return name, name != ""
 	}
 	name = strings.TrimLeft(name, "0")
@@ -114,7 +113,7 @@ func (p *Plugin) save(r *room, remove bool) error {
 	if err != nil {
 		return err
 	}
-	return replace(path, src)
+	return config.Replace(path, src)
 }
 
 // category is the name of the category that a room has or is to have.
@@ -130,25 +129,6 @@ func (p *Plugin) category(path string, src []byte, name id) (string, error) {
 		}
 	}
 	return "room-" + name, nil
-}
-
-// replace gives a file new content: all of it or, when that fails, nothing.
-func replace(path string, data []byte) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Chmod(info.Mode().Perm()), f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }
 
 // saved saves a room, or its removal, and tells whether that worked; a failure

@@ -12,8 +12,8 @@ import (
 // forwardRequests adds the requests that have to do with media outside of
 // WebRTC: RTP forwarders and publishers on other servers.
 func (p *Plugin) forwardRequests(add func(string, func(*plugin.Request, *json.Writer) plugin.Response, ...plugin.Field)) {
-	room, publisher := p.idField("room", true), p.idField("publisher_id", true)
-	user := p.idField("id", true)
+	room, publisher := p.ids.Field("room", true), p.ids.Field("publisher_id", true)
+	user := p.ids.Field("id", true)
 	must := func(name string, t plugin.Type) plugin.Field {
 		return plugin.Field{Name: name, Type: t, Required: true}
 	}
@@ -26,7 +26,7 @@ func (p *Plugin) forwardRequests(add func(string, func(*plugin.Request, *json.Wr
 		must("remote_id", plugin.String), must("host", plugin.String), must("port", plugin.Uint))...)
 	add("unpublish_remotely", p.unpublishRemotely, room, publisher, must("remote_id", plugin.String))
 	add("listremotes", p.listRemotes, room, publisher)
-	add("add_remote_publisher", p.addRemote, with(remoteFields, room, p.idField("id", false),
+	add("add_remote_publisher", p.addRemote, with(remoteFields, room, p.ids.Field("id", false),
 		must("streams", plugin.NonEmptyArray))...)
 	add("update_remote_publisher", p.updateRemote, with(remoteFields, room, user, must("streams", plugin.Array))...)
 	add("remove_remote_publisher", p.removeRemote, room, user)
@@ -65,7 +65,7 @@ func (p *Plugin) forwardRequest(body *json.Value, f func(r *room) plugin.Respons
 
 // feed finds the publisher whom a request is about. room.mu is held.
 func (r *room) feed(body *json.Value) (*publisher, *plugin.Error) {
-	name, _ := r.plugin.parseID(body.Get("publisher_id"))
+	name, _ := r.plugin.ids.Parse(body.Get("publisher_id"))
 	if p := r.publisher(name); p != nil && !p.dummy {
 		return p, nil
 	}
@@ -142,7 +142,7 @@ func (p *Plugin) rtpForward(r *plugin.Request, w *json.Writer) plugin.Response {
 		}
 		w.Str("videoroom", "rtp_forward")
 		room.writeRoom(w)
-		p.writeID(w, "publisher_id", feed.id)
+		p.ids.Write(w, "publisher_id", feed.id)
 		if legacy {
 			return feed.forwardLegacy(list, d, w)
 		}
@@ -218,7 +218,7 @@ func (p *publisher) first(k sdp.Kind) *stream {
 func (p *publisher) notifyForward(f *forwarder, s *stream) {
 	p.h.notify("rtp_forward", func(w *json.Writer) {
 		p.room.writeRoom(w)
-		p.room.plugin.writeID(w, "publisher_id", p.id)
+		p.room.plugin.ids.Write(w, "publisher_id", p.id)
 		w.Str("media", kindName(s.kind))
 		w.OptStr("codec", s.codec)
 		optUint(w, "video_substream", uint64(f.substream))
@@ -306,7 +306,7 @@ func (p *Plugin) stopForward(r *plugin.Request, w *json.Writer) plugin.Response 
 		w.Str("videoroom", "stop_rtp_forward")
 		fields := func(w *json.Writer) {
 			room.writeRoom(w)
-			p.writeID(w, "publisher_id", feed.id)
+			p.ids.Write(w, "publisher_id", feed.id)
 			w.Int("stream_id", id)
 		}
 		fields(w)
@@ -340,7 +340,7 @@ func (p *publisher) writeForwarders(w *json.Writer) {
 			if !open {
 				open = true
 				w.Object("")
-				p.room.plugin.writeID(w, "publisher_id", p.id)
+				p.room.plugin.ids.Write(w, "publisher_id", p.id)
 				p.writeName(w)
 				w.Array("forwarders")
 			}

@@ -34,7 +34,7 @@ func (p *Plugin) kick(r *plugin.Request, w *json.Writer) plugin.Response {
 
 // user finds the participant whom a request is about. room.mu is held.
 func (r *room) user(body *json.Value) (*publisher, *plugin.Error) {
-	name, _ := r.plugin.parseID(body.Get("id"))
+	name, _ := r.plugin.ids.Parse(body.Get("id"))
 	if p := r.publisher(name); p != nil {
 		return p, nil
 	}
@@ -60,7 +60,7 @@ func (p *Plugin) moderate(r *plugin.Request, w *json.Writer) plugin.Response {
 		}
 		fields := func(w *json.Writer) {
 			room.writeRoom(w)
-			p.writeID(w, "id", target.id)
+			p.ids.Write(w, "id", target.id)
 			w.Str("mid", mid)
 			if s.moderated {
 				w.Str("moderation", "muted")

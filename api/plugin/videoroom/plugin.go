@@ -1,10 +1,7 @@
 package videoroom
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -29,6 +26,7 @@ type Plugin struct {
 	cfg     Config         // fixed
 	gw      plugin.Gateway // fixed
 	general general        // fixed
+	ids     plugin.IDs     // fixed
 	table   *plugin.Table[*handle]
 
 	mu    sync.Mutex
@@ -115,57 +113,9 @@ func (p *Plugin) room(name id) *room {
 	return p.rooms[name]
 }
 
-// idType is the type that ids have on the wire.
-func (p *Plugin) idType() plugin.Type {
-	if p.general.stringIDs {
-		return plugin.String
-	}
-	return plugin.Uint
-}
-
-// idField is a field with the id of a room or a participant.
-func (p *Plugin) idField(name string, required bool) plugin.Field {
-	return plugin.Field{Name: name, Type: p.idType(), Required: required}
-}
-
-// parseID reads an id; false if v is none.
-func (p *Plugin) parseID(v *json.Value) (id, bool) {
-	if p.general.stringIDs {
-		return json.String(v)
-	}
-	n, ok := json.Int(v)
-	return strconv.FormatInt(n, 10), ok && n >= 0
-}
-
-// writeID writes an id as clients know it.
-func (p *Plugin) writeID(w *json.Writer, key string, name id) {
-	if p.general.stringIDs {
-		w.Str(key, name)
-		return
-	}
-	w.Raw(key, []byte(name))
-}
-
 // none tells whether an id is absent, or the 0 that counts as such.
 func (p *Plugin) none(name id, ok bool) bool {
-	return !ok || name == "" || name == "0" && !p.general.stringIDs
-}
-
-// newID makes a random id: a UUID (RFC 9562, 5.4), or an integer that
-// JavaScript can hold.
-func (p *Plugin) newID() id {
-	var b [16]byte
-	for {
-		rand.Read(b[:])
-		if p.general.stringIDs {
-			b[6] = b[6]&0x0f | 0x40
-			b[8] = b[8]&0x3f | 0x80
-			return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-		}
-		if n := binary.BigEndian.Uint64(b[:]) & (1<<53 - 1); n != 0 {
-			return strconv.FormatUint(n, 10)
-		}
-	}
+	return !ok || name == "" || name == "0" && !p.ids.Strings
 }
 
 // notify sends an event that is about no handle to the event handlers.

@@ -111,7 +111,7 @@ func (p *publisher) level(e sfu.Event) {
 	}
 	data := event(name, func(w *json.Writer) {
 		r.writeRoom(w)
-		r.plugin.writeID(w, "id", p.id)
+		r.plugin.ids.Write(w, "id", p.id)
 		w.Int("mindex", int64(s.mindex))
 		w.Str("mid", s.mid)
 		w.Float("audio-level-dBov-avg", e.AudioLevel)
@@ -201,7 +201,7 @@ func (p *publisher) tellGone(key string) {
 	p.room.tell(p, func(w *json.Writer) {
 		p.room.writeRoom(w)
 		p.writeName(w)
-		p.room.plugin.writeID(w, key, p.id)
+		p.room.plugin.ids.Write(w, key, p.id)
 	})
 }
 

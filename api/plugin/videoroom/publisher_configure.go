@@ -67,7 +67,7 @@ func (p *publisher) setup(req *plugin.Request, w *json.Writer, publish bool) plu
 	}
 	p.h.notify("configured", func(w *json.Writer) {
 		r.writeRoom(w)
-		r.plugin.writeID(w, "id", p.id)
+		r.plugin.ids.Write(w, "id", p.id)
 		w.Uint("bitrate", p.bitrate)
 	})
 	return resp
@@ -128,7 +128,7 @@ func (p *publisher) rename(body *json.Value) {
 		return
 	}
 	p.room.tell(p, func(w *json.Writer) {
-		p.room.plugin.writeID(w, "id", p.id)
+		p.room.plugin.ids.Write(w, "id", p.id)
 		if tellName {
 			w.Str("display", p.display)
 		}

@@ -111,7 +111,7 @@ func (r *room) newPublisher(h *handle, body *json.Value) (*publisher, *plugin.Er
 	if r.checkAllowed && !slices.Contains(r.allowed, token) {
 		return nil, errorf(errUnauthorized, "Unauthorized (not in the allowed list)")
 	}
-	name, ok := r.plugin.parseID(body.Get("id"))
+	name, ok := r.plugin.ids.Parse(body.Get("id"))
 	switch {
 	case r.plugin.none(name, ok):
 		name = r.freeID()
@@ -165,7 +165,7 @@ func (p *publisher) writeJoined(w *json.Writer) {
 	w.Str("videoroom", "joined")
 	r.writeRoom(w)
 	w.Str("description", r.description)
-	r.plugin.writeID(w, "id", p.id)
+	r.plugin.ids.Write(w, "id", p.id)
 	w.Uint("private_id", uint64(p.privateID))
 	others := r.members()
 	w.Array("publishers")
@@ -198,7 +198,7 @@ func (p *publisher) writeJoined(w *json.Writer) {
 func (p *publisher) notifyJoined() {
 	p.h.notify("joined", func(w *json.Writer) {
 		p.room.writeRoom(w)
-		p.room.plugin.writeID(w, "id", p.id)
+		p.room.plugin.ids.Write(w, "id", p.id)
 		w.Uint("private_id", uint64(p.privateID))
 		if p.room.checkAllowed {
 			w.OptStr("token", p.token)

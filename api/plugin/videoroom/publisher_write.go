@@ -17,7 +17,7 @@ func (p *publisher) writeName(w *json.Writer) {
 
 // writeIdentity writes who a participant is.
 func (p *publisher) writeIdentity(w *json.Writer) {
-	p.room.plugin.writeID(w, "id", p.id)
+	p.room.plugin.ids.Write(w, "id", p.id)
 	p.writeName(w)
 }
 
@@ -138,7 +138,7 @@ func (p *publisher) query(w *json.Writer) {
 		return
 	}
 	r.writeRoom(w)
-	r.plugin.writeID(w, "id", p.id)
+	r.plugin.ids.Write(w, "id", p.id)
 	w.Uint("private_id", uint64(p.privateID))
 	p.writeName(w)
 	w.Uint("bitrate", p.bitrate)

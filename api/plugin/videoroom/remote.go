@@ -72,7 +72,7 @@ func (p *Plugin) addRemote(r *plugin.Request, w *json.Writer) plugin.Response {
 		return plugin.Response{Err: err}
 	}
 	return p.manage(r.Body, func(room *room) plugin.Response {
-		name, ok := p.parseID(r.Body.Get("id"))
+		name, ok := p.ids.Parse(r.Body.Get("id"))
 		switch {
 		case p.none(name, ok):
 			name = room.freeID()
@@ -103,7 +103,7 @@ func (p *Plugin) addRemote(r *plugin.Request, w *json.Writer) plugin.Response {
 		x.announce()
 		w.Str("videoroom", "success")
 		room.writeRoom(w)
-		p.writeID(w, "id", name)
+		p.ids.Write(w, "id", name)
 		if a := ports[0].Addr; a.IsValid() {
 			w.Str("ip", a.String())
 		}

@@ -15,7 +15,7 @@ func (p *Plugin) requests() *plugin.Table[*handle] {
 		Key: "videoroom", Missing: errMissingElement, Invalid: errInvalidElement, Unknown: errInvalidRequest,
 		BadSDP: errInvalidSDP,
 	}
-	room := p.idField("room", true)
+	room := p.ids.Field("room", true)
 	sync := func(name string, f func(*plugin.Request, *json.Writer) plugin.Response, fields ...plugin.Field) {
 		t.Rows = append(t.Rows, plugin.Row[*handle]{Name: name, Fields: fields,
 			Run: func(_ *handle, r *plugin.Request, w *json.Writer) plugin.Response { return f(r, w) }})
@@ -23,15 +23,15 @@ func (p *Plugin) requests() *plugin.Table[*handle] {
 	async := func(name string, f run) {
 		t.Rows = append(t.Rows, plugin.Row[*handle]{Name: name, Async: true, Run: f})
 	}
-	sync("create", p.create, append([]plugin.Field{p.idField("room", false)}, createFields...)...)
+	sync("create", p.create, append([]plugin.Field{p.ids.Field("room", false)}, createFields...)...)
 	sync("edit", p.edit, append([]plugin.Field{room}, editFields...)...)
 	sync("destroy", p.destroy, room, plugin.Field{Name: "permanent", Type: plugin.Bool})
 	sync("list", p.list, plugin.Field{Name: "admin_key", Type: plugin.String})
 	sync("exists", p.exists, room)
 	sync("allowed", p.allowedTokens, room, plugin.Field{Name: "action", Type: plugin.String, Required: true},
 		plugin.Field{Name: "allowed", Type: plugin.Array})
-	sync("kick", p.kick, room, p.idField("id", true))
-	sync("moderate", p.moderate, room, p.idField("id", true),
+	sync("kick", p.kick, room, p.ids.Field("id", true))
+	sync("moderate", p.moderate, room, p.ids.Field("id", true),
 		plugin.Field{Name: "mid", Type: plugin.String, Required: true},
 		plugin.Field{Name: "mute", Type: plugin.Bool, Required: true})
 	sync("listparticipants", p.listParticipants, room)
@@ -144,7 +144,7 @@ var publisherFields = fields(
 
 // publisherJoinFields are those of a join as participant.
 func (p *Plugin) publisherJoinFields() []plugin.Field {
-	return append([]plugin.Field{p.idField("id", false)}, publisherFields...)
+	return append([]plugin.Field{p.ids.Field("id", false)}, publisherFields...)
 }
 
 var streamFields = fields(

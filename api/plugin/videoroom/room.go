@@ -56,7 +56,7 @@ func (r *room) remove(p *publisher) {
 // freeID makes an id that no participant has.
 func (r *room) freeID() id {
 	for {
-		if name := r.plugin.newID(); r.participants[name] == nil {
+		if name := r.plugin.ids.New(); r.participants[name] == nil {
 			return name
 		}
 	}
@@ -87,7 +87,7 @@ func (r *room) tellAll(except *publisher, data []byte) {
 }
 
 // writeRoom writes the room's id.
-func (r *room) writeRoom(w *json.Writer) { r.plugin.writeID(w, "room", r.id) }
+func (r *room) writeRoom(w *json.Writer) { r.plugin.ids.Write(w, "room", r.id) }
 
 // allows tells whether a codec may be used in the room.
 func (r *room) allows(kind sdp.Kind, codec string) bool {
@@ -143,10 +143,10 @@ func authorize(body *json.Value, field, secret string) *plugin.Error {
 
 // find finds the room of a request.
 func (p *Plugin) find(body *json.Value) (*room, *plugin.Error) {
-	if err := check([]plugin.Field{p.idField("room", true)}, body); err != nil {
+	if err := check([]plugin.Field{p.ids.Field("room", true)}, body); err != nil {
 		return nil, err
 	}
-	name, _ := p.parseID(body.Get("room"))
+	name, _ := p.ids.Parse(body.Get("room"))
 	if r := p.room(name); r != nil {
 		return r, nil
 	}

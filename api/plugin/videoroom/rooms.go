@@ -15,7 +15,7 @@ func (p *Plugin) create(r *plugin.Request, w *json.Writer) plugin.Response {
 	if err := p.mayCreate(body); err != nil {
 		return plugin.Response{Err: err}
 	}
-	name, ok := p.parseID(body.Get("room"))
+	name, ok := p.ids.Parse(body.Get("room"))
 	random := p.none(name, ok)
 	room := p.newRoom(name, newSettings(requestSource{body}, ""))
 	room.signedTokens = room.signedTokens && p.gw.SignedTokens()
@@ -30,7 +30,7 @@ func (p *Plugin) create(r *plugin.Request, w *json.Writer) plugin.Response {
 
 	p.mu.Lock()
 	for random && (p.none(room.id, true) || p.rooms[room.id] != nil) {
-		room.id = p.newID()
+		room.id = p.ids.New()
 	}
 	if p.rooms[room.id] != nil {
 		p.mu.Unlock()
@@ -270,9 +270,9 @@ func optTrue(w *json.Writer, key string, v bool) {
 
 // exists tells whether there is a room.
 func (p *Plugin) exists(r *plugin.Request, w *json.Writer) plugin.Response {
-	name, _ := p.parseID(r.Body.Get("room"))
+	name, _ := p.ids.Parse(r.Body.Get("room"))
 	w.Str("videoroom", "success")
-	p.writeID(w, "room", name)
+	p.ids.Write(w, "room", name)
 	w.Bool("exists", p.room(name) != nil)
 	return plugin.Response{}
 }

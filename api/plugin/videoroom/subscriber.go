@@ -92,7 +92,7 @@ func (s *subscriber) end() {
 			l.drop(l.sources[0])
 			s.h.notify("unsubscribed", func(w *json.Writer) {
 				s.room.writeRoom(w)
-				s.room.plugin.writeID(w, "feed", st.publisher.id)
+				s.room.plugin.ids.Write(w, "feed", st.publisher.id)
 				w.Str("mid", st.mid)
 			})
 		}

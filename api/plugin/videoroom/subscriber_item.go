@@ -39,12 +39,12 @@ var settingFields = []plugin.Field{
 func fieldsOf(others ...plugin.Field) []plugin.Field { return append(others, settingFields...) }
 
 func (p *Plugin) subscribeFields() []plugin.Field {
-	return fieldsOf(p.idField("feed", true), plugin.Field{Name: "crossrefid", Type: plugin.String})
+	return fieldsOf(p.ids.Field("feed", true), plugin.Field{Name: "crossrefid", Type: plugin.String})
 }
 
 func (p *Plugin) unsubscribeFields() []plugin.Field {
 	return []plugin.Field{
-		p.idField("feed", false),
+		p.ids.Field("feed", false),
 		{Name: "mid", Type: plugin.String},
 		{Name: "sub_mid", Type: plugin.String},
 	}
@@ -71,7 +71,7 @@ func (p *Plugin) item(v *json.Value, fields []plugin.Field) (item, *plugin.Error
 	if err := check(fields, v); err != nil {
 		return x, err
 	}
-	x.feed, x.hasFeed = p.parseID(v.Get("feed"))
+	x.feed, x.hasFeed = p.ids.Parse(v.Get("feed"))
 	x.mid, x.hasMID = json.String(v.Get("mid"))
 	x.subMID, _ = json.String(v.Get("sub_mid"))
 	x.crossref, _ = json.String(v.Get("crossrefid"))

@@ -14,7 +14,7 @@ const maxLines = sdp.MaxSections
 func (p *Plugin) joinFields() []plugin.Field {
 	return []plugin.Field{
 		{Name: "streams", Type: plugin.Array},
-		p.idField("feed", false),
+		p.ids.Field("feed", false),
 		{Name: "private_id", Type: plugin.Uint},
 		{Name: "use_msid", Type: plugin.Bool},
 		{Name: "autoupdate", Type: plugin.Bool},
@@ -50,7 +50,7 @@ func joinSubscriber(h *handle, room *room, r *plugin.Request, w *json.Writer) pl
 	}
 	legacy := len(items) == 0
 	if legacy {
-		name, ok := p.parseID(r.Body.Get("feed"))
+		name, ok := p.ids.Parse(r.Body.Get("feed"))
 		if !ok {
 			return fail(errMissingElement, "Missing mandatory element (feed)")
 		}
@@ -110,7 +110,7 @@ func joinSubscriber(h *handle, room *room, r *plugin.Request, w *json.Writer) pl
 
 // writeFeed writes what the old form of joining tells about its feed.
 func writeFeed(w *json.Writer, p *publisher) {
-	p.room.plugin.writeID(w, "id", p.id)
+	p.room.plugin.ids.Write(w, "id", p.id)
 	w.Str("warning", "deprecated_api")
 	p.writeName(w)
 }

@@ -190,7 +190,7 @@ func TestSubscriberLimits(t *testing.T) {
 
 func TestSubscriberStringIDs(t *testing.T) {
 	th := newTheatre(t)
-	th.plugin.general.stringIDs = true
+	th.plugin.ids.Strings = true
 	th.publish("alice", "", "opus", "data")
 	same(t, "join", th.seat().do(`join "ptype":"subscriber","room":"1234","streams":[{"feed":"alice"}]`),
 		`t {"videoroom":"attached","room":"1234","streams":[`+

@@ -40,14 +40,14 @@ func (l *line) writeSources(w *json.Writer) {
 	w.Int("sources", int64(len(l.sources)))
 	w.Array("source_ids")
 	for _, x := range l.sources {
-		l.sub.room.plugin.writeID(w, "", x.stream.publisher.id)
+		l.sub.room.plugin.ids.Write(w, "", x.stream.publisher.id)
 	}
 	w.EndArray()
 }
 
 func (l *line) writeFeed(w *json.Writer, st *stream) {
 	p := st.publisher
-	l.sub.room.plugin.writeID(w, "feed_id", p.id)
+	l.sub.room.plugin.ids.Write(w, "feed_id", p.id)
 	w.OptStr("feed_display", p.display)
 	if p.metadata != nil {
 		w.Raw("feed_metadata", p.metadata)

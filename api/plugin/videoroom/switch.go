@@ -9,7 +9,7 @@ import (
 
 func (p *Plugin) switchFields() []plugin.Field {
 	return fieldsOf(
-		p.idField("feed", true),
+		p.ids.Field("feed", true),
 		plugin.Field{Name: "mid", Type: plugin.String, Required: true},
 		plugin.Field{Name: "sub_mid", Type: plugin.String, Required: true},
 	)
@@ -20,10 +20,10 @@ func (p *Plugin) switchFields() []plugin.Field {
 func (s *subscriber) switchStreams(r *plugin.Request, w *json.Writer) plugin.Response {
 	return s.with(r, func() plugin.Response {
 		p := s.room.plugin
-		if err := check([]plugin.Field{{Name: "streams", Type: plugin.NonEmptyArray}, p.idField("feed", false)}, r.Body); err != nil {
+		if err := check([]plugin.Field{{Name: "streams", Type: plugin.NonEmptyArray}, p.ids.Field("feed", false)}, r.Body); err != nil {
 			return plugin.Response{Err: err}
 		}
-		feed, whole := p.parseID(r.Body.Get("feed"))
+		feed, whole := p.ids.Parse(r.Body.Get("feed"))
 		items, err := p.items(json.Array(r.Body.Get("streams")), p.switchFields())
 		switch {
 		case err != nil:
