@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -400,3 +401,34 @@ func BenchmarkSendBatchGSO4(b *testing.B)      { benchmarkSend(b, Config{}, 4) }
 func BenchmarkSendBatchGSO12(b *testing.B)     { benchmarkSend(b, Config{}, 12) }
 func BenchmarkSendBatchSplit12(b *testing.B)   { benchmarkSend(b, Config{DisableGSO: true}, 12) }
 func BenchmarkSendBatchGSO12Dual(b *testing.B) { benchmarkSend(b, Config{IPv6: true}, 12) }
+
+// BenchmarkRecvBatch receives bursts of datagrams; what it takes to send them is
+// not counted.
+func BenchmarkRecvBatch(b *testing.B) {
+	for _, burst := range []int{1, 7, 64} {
+		b.Run(strconv.Itoa(burst), func(b *testing.B) {
+			from, to := listen(b, Config{}), listen(b, Config{})
+			out := []Message{{Buf: make([]byte, burst*1000), Segment: 1000, Remote: netip.AddrPortFrom(loop4, to.Port())}}
+			in := make([]Message, 128)
+			for i := range in {
+				in[i].Buf = make([]byte, 1500)
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			for n := 0; n < b.N; n += burst {
+				b.StopTimer()
+				if _, err := from.SendBatch(out); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+				for got := 0; got < burst; {
+					k, err := to.RecvBatch(in, time.Time{})
+					if err != nil {
+						b.Fatal(err)
+					}
+					got += k
+				}
+			}
+		})
+	}
+}

@@ -211,3 +211,18 @@ func BenchmarkTWCCWrite(b *testing.B) {
 		AppendTWCC(out, 1, 2, &TWCC{}, deltas)
 	}
 }
+
+// BenchmarkParse reads a compound packet as a subscriber sends it: a receiver
+// report of two streams, a CNAME and a NACK.
+func BenchmarkParse(b *testing.B) {
+	packet := AppendRR(nil, 1, make([]ReportBlock, 2))
+	packet = AppendCNAME(packet, 1, "subscriber")
+	packet = AppendNACK(packet, 1, 2, []uint16{100, 101, 117})
+	b.ReportAllocs()
+	for b.Loop() {
+		if Validate(packet) != nil {
+			b.Fatal("it is not valid")
+		}
+		visit(packet)
+	}
+}

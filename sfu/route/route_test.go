@@ -3,6 +3,7 @@ package route
 import (
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -34,7 +35,7 @@ func (r *recorder) LayerChanged(c, all media.Layer)         { r.current, r.avail
 
 // fixture is a video track with one subscription.
 type fixture struct {
-	t     *testing.T
+	t     testing.TB
 	pool  *pktbuf.Pool
 	track *Track
 	sub   *Subscription
@@ -43,7 +44,7 @@ type fixture struct {
 	now   mono.Time
 }
 
-func newFixture(t *testing.T) *fixture {
+func newFixture(t testing.TB) *fixture {
 	f := &fixture{t: t, pool: pktbuf.NewPool(1 << 14), now: 1000 * ms}
 	f.track = &Track{Kind: media.Video, ClockRate: 90000, Keyframe: func(mono.Time) { f.plis++ }}
 	f.sub = NewSubscription(&f.out)
@@ -435,6 +436,29 @@ func TestForwardAllocatesNothing(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(500, push); n != 0 {
 		t.Errorf("%v allocations a packet", n)
+	}
+}
+
+// BenchmarkForward takes a packet through a track to subscriptions; the time is
+// that of one packet for all of them.
+func BenchmarkForward(b *testing.B) {
+	for _, subscriptions := range []int{1, 100} {
+		b.Run(strconv.Itoa(subscriptions), func(b *testing.B) {
+			f := newFixture(b)
+			f.sub.Detach()
+			for range subscriptions {
+				NewSubscription(discard{}).Attach(f.now, f.track)
+			}
+			b.ReportAllocs()
+			for seq := uint64(1); b.Loop(); seq++ {
+				f.now += ms
+				f.track.Push(Packet{
+					Buf: f.pool.Get(), Seq: seq, Arrival: f.now, Timestamp: uint32(seq), Codec: media.VP8, Len: 100,
+					Read: true, Marker: true, Info: codec.Info{Keyframe: true}, VP8: codec.VP8{HasPictureID: true, PictureIDBits: 15},
+				})
+				f.track.Flush(f.now)
+			}
+		})
 	}
 }
 

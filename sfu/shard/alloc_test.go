@@ -80,6 +80,57 @@ func TestPacketPathAllocatesNothing(t *testing.T) {
 	}
 }
 
+// TestFanOutAllocatesNothing takes whole frames through a shard to a room of
+// subscribers with SRTP.
+func TestFanOutAllocatesNothing(t *testing.T) {
+	const viewers, frame, warm, measured = 60, 3, 1200, 300
+	n, publisher, server, away := fanOut(t, viewers)
+	packets := sealedVideo(t, (warm+measured+1)*frame, 100, "0")
+	now := n.Now
+	msgs := datagrams(publisher, server, packets[:frame]...)
+	next := func() {
+		now += mono.Time(10 * time.Millisecond)
+		server.shard.Inject(now, refill(msgs, packets))
+		packets = packets[frame:]
+	}
+	for range warm {
+		next()
+	}
+	before := away[0].core.Counters().PacketsOut
+	if allocs := testing.AllocsPerRun(measured, next); allocs != 0 {
+		t.Errorf("%v allocations a frame for %d subscribers", allocs, viewers)
+	}
+	for i, v := range away {
+		if got := v.core.Counters().PacketsOut; got < before+measured*frame {
+			t.Fatalf("subscriber %d got %d packets of %d", i, got-before, measured*frame)
+		}
+	}
+}
+
+// TestCrossingAllocatesNothing takes frames to subscribers on other shards.
+func TestCrossingAllocatesNothing(t *testing.T) {
+	const frame, warm, measured = 3, 1200, 300
+	c := crossed(t)
+	packets := sealedVideo(t, (warm+measured+1)*frame, 100, "0")
+	now := c.net.Now
+	msgs := datagrams(c.publisher, c.home, packets[:frame]...)
+	next := func() {
+		now += mono.Time(10 * time.Millisecond)
+		c.cross(now, refill(msgs, packets))
+		packets = packets[frame:]
+	}
+	for range warm {
+		next()
+	}
+	before := c.away[1].core.Counters().PacketsOut
+	if allocs := testing.AllocsPerRun(measured, next); allocs != 0 {
+		t.Errorf("%v allocations a frame", allocs)
+	}
+	if got := c.away[1].core.Counters().PacketsOut - before; got < measured*frame {
+		t.Fatalf("only %d packets crossed", got)
+	}
+}
+
 // TestRefusedPacketsAllocateNothing takes packets that go no further.
 func TestRefusedPacketsAllocateNothing(t *testing.T) {
 	n, client, server := echoServer(t)

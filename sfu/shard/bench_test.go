@@ -1,11 +1,16 @@
 package shard
 
 import (
+	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
+	"bifrons/ice"
 	"bifrons/ice/netio"
 	"bifrons/rtp/mono"
+	"bifrons/sfu/media"
+	"bifrons/sfu/simnet"
 )
 
 // BenchmarkEcho takes one packet of 1100 bytes through a shard without a
@@ -33,13 +38,20 @@ func BenchmarkEcho(b *testing.B) {
 	}
 }
 
-// BenchmarkFanOut takes a frame of three packets to fifty subscribers without a
-// socket; the time is that of one delivered packet.
+// BenchmarkFanOut takes a frame of three packets to subscribers without a socket;
+// the time is that of one delivered packet.
 func BenchmarkFanOut(b *testing.B) {
-	const viewers, frame, lap = 50, 3, 2000 // before ICE gives up
+	for _, viewers := range []int{20, 50, 200} {
+		b.Run(fmt.Sprint(viewers), func(b *testing.B) { benchmarkFanOut(b, viewers) })
+	}
+}
+
+func benchmarkFanOut(b *testing.B, viewers int) {
+	const frame, lap = 3, 2000 // before ICE gives up
 	packets := sealedVideo(b, lap*frame, 100, "0")
 	n, publisher, server, _ := fanOut(b, viewers)
 	now := n.Now
+	msgs := datagrams(publisher, server, packets[:frame]...)
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := 0; i < b.N; i += viewers * frame {
@@ -47,10 +59,80 @@ func BenchmarkFanOut(b *testing.B) {
 		if k == 0 && i > 0 {
 			b.StopTimer()
 			n, publisher, server, _ = fanOut(b, viewers)
-			now = n.Now
+			now, msgs = n.Now, datagrams(publisher, server, packets[:frame]...)
 			b.StartTimer()
 		}
 		now += mono.Time(10 * time.Millisecond)
-		server.shard.Inject(now, datagrams(publisher, server, packets[k*frame:(k+1)*frame]...))
+		server.shard.Inject(now, refill(msgs, packets[k*frame:]))
+	}
+}
+
+// BenchmarkCrossing takes a frame of three packets to one subscriber on each of
+// two other shards; the time is that of one delivered packet.
+func BenchmarkCrossing(b *testing.B) {
+	const frame, lap = 3, 2000
+	packets := sealedVideo(b, lap*frame, 100, "0")
+	var c *conference
+	var now mono.Time
+	var msgs []netio.Message
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := 0; i < b.N; i += 2 * frame {
+		k := i / (2 * frame) % lap
+		if k == 0 {
+			b.StopTimer()
+			c = crossed(b)
+			now, msgs = c.net.Now, datagrams(c.publisher, c.home, packets[:frame]...)
+			b.StartTimer()
+		}
+		now += mono.Time(10 * time.Millisecond)
+		c.cross(now, refill(msgs, packets[k*frame:]))
+	}
+}
+
+// refill puts the next packets into messages.
+func refill(msgs []netio.Message, packets [][]byte) []netio.Message {
+	for i := range msgs {
+		msgs[i].Buf, msgs[i].N = packets[i], len(packets[i])
+	}
+	return msgs
+}
+
+// crossed is a conference in which both viewers are subscribed and all clients
+// are deaf.
+func crossed(t testing.TB) *conference {
+	c := newConference(t, simnet.Link{})
+	c.subscribe(0)
+	c.subscribe(1)
+	for _, s := range append([]*side{c.publisher}, c.viewers...) {
+		s.port.Down = true
+	}
+	return c
+}
+
+// cross is a pass of all shards.
+func (c *conference) cross(now mono.Time, in []netio.Message) {
+	c.home.shard.Inject(now, in)
+	for _, s := range c.away {
+		s.shard.Inject(now, nil)
+	}
+}
+
+// BenchmarkEgress queues datagrams of one size to one destination, as a frame is
+// for a subscriber; the time is that of one datagram.
+func BenchmarkEgress(b *testing.B) {
+	e := newEgress(func(ms []netio.Message) (int, error) { return len(ms), nil }, func(media.Drop) {})
+	paths := make([]ice.Path, 100)
+	for i := range paths {
+		paths[i] = ice.Path{Local: netip.MustParseAddr("192.0.2.1"), Remote: netip.AddrPortFrom(netip.MustParseAddr("192.0.2.2"), uint16(i+1))}
+	}
+	const run = 7
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		_ = e.reserve()
+		e.commit(paths[i/run%len(paths)], 1150)
+		if i%(run*len(paths)) == 0 {
+			e.flush()
+		}
 	}
 }

@@ -21,7 +21,7 @@ type conference struct {
 	away      []*side // their peers on the server
 }
 
-func newConference(t *testing.T, l simnet.Link) *conference {
+func newConference(t testing.TB, l simnet.Link) *conference {
 	n := simnet.New(30)
 	c := &conference{net: n}
 	c.home = newSide(t, n, "192.0.2.1:5000", false, l, options())

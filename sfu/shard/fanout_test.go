@@ -20,6 +20,7 @@ func fanOut(t testing.TB, viewers int) (n *simnet.Network, publisher, server *si
 	server = newSide(t, n, "192.0.2.1:5000", false, simnet.Link{}, options())
 	connect(n, publisher, server)
 	server.core.SetSections(n.Now, []media.Section{videoSection(200, 100, true)})
+	deaf := []*side{publisher}
 	for i := range viewers {
 		client := newSide(t, n, fmt.Sprintf("192.0.2.3:%d", 7000+i), true, simnet.Link{}, options())
 		v := &side{t: t, shard: server.shard, port: server.port, got: map[uint64]int{}}
@@ -30,10 +31,11 @@ func fanOut(t testing.TB, viewers int) (n *simnet.Network, publisher, server *si
 		connect(n, client, v)
 		v.core.SetSections(n.Now, []media.Section{videoSection(400, 300, true)})
 		v.core.Subscription(0).Attach(n.Now, server.core.Track(0))
-		client.port.Down = true
-		away = append(away, v)
+		deaf, away = append(deaf, client), append(away, v)
 	}
-	publisher.port.Down = true
+	for _, s := range deaf { // all at once, or the first would be given up
+		s.port.Down = true
+	}
 	return n, publisher, server, away
 }
 
