@@ -3,10 +3,9 @@ package shard
 import (
 	"net"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"bifrons/ice/netio"
 	"bifrons/rtp/mono"
@@ -41,8 +40,8 @@ func (u *unlucky) Close() error { u.closed.Store(true); return nil }
 func TestRunSurvivesSocketErrors(t *testing.T) {
 	u := &unlucky{errs: make(chan error, 2), wake: make(chan struct{}, 1)}
 	s := New(Config{Socket: u, Options: &peer.Options{}, Logger: quiet})
-	u.errs <- unix.ENOMEM
-	u.errs <- unix.ENOBUFS
+	u.errs <- syscall.ENOMEM
+	u.errs <- syscall.ENOBUFS
 	over := make(chan struct{})
 	go func() { s.Run(); close(over) }()
 	for range 3 {
