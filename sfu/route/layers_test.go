@@ -225,3 +225,97 @@ func TestKeyframeEndsLayers(t *testing.T) {
 		t.Errorf("current %+v, and the key frame has one layer", l.out.current)
 	}
 }
+
+// TestSpatialLatePackets has packets come behind newer ones while layers change:
+// pictures are taken as they would have been in order.
+func TestSpatialLatePackets(t *testing.T) {
+	type frame struct {
+		seq        uint64
+		picture    uint32
+		sid        int8
+		start, end bool
+		key        bool
+		want       int  // packets that are forwarded
+		marker     bool // of the last of them
+	}
+	play := func(t *testing.T, l *layered, list []frame) {
+		t.Helper()
+		for _, f := range list {
+			before := len(l.out.sent)
+			l.push(f.seq, f.picture*3000, func(p *Packet) {
+				p.Codec, p.Marker = media.AV1, f.sid == 1 && f.end
+				p.Info = codec.Info{HasSpatial: true, Spatial: f.sid, FrameStart: f.start, FrameEnd: f.end}
+				if f.key {
+					keyPicture(&p.Info)
+				}
+			})
+			got := l.out.sent[before:]
+			if len(got) != f.want || f.want > 0 && got[len(got)-1].Marker != f.marker {
+				t.Errorf("number %d: forwarded %+v, want %d packets, marker %v", f.seq, got, f.want, f.marker)
+			}
+		}
+	}
+	begin := []frame{
+		{seq: 1, picture: 0, sid: 0, start: true, end: true, key: true, want: 1},
+		{seq: 2, picture: 0, sid: 1, start: true, end: true, want: 1, marker: true},
+	}
+	t.Run("down", func(t *testing.T) {
+		l := newLayered(t)
+		play(t, l, begin)
+		play(t, l, []frame{
+			{seq: 3, picture: 1, sid: 0, start: true, end: true, want: 1},
+			{seq: 4, picture: 1, sid: 1, start: true, want: 1},
+		})
+		l.want(0, -1)
+		play(t, l, []frame{
+			{seq: 6, picture: 2, sid: 0, start: true, end: true, want: 1, marker: true}, // goes down here
+			{seq: 5, picture: 1, sid: 1, end: true, want: 1, marker: true},              // of a picture from before
+			{seq: 7, picture: 2, sid: 1, start: true, end: true},
+		})
+	})
+	t.Run("down at the top", func(t *testing.T) {
+		l := newLayered(t)
+		play(t, l, begin)
+		play(t, l, []frame{
+			{seq: 3, picture: 1, sid: 0, start: true, end: true, want: 1},
+			{seq: 4, picture: 1, sid: 1, start: true, want: 1},
+		})
+		l.want(0, -1)
+		play(t, l, []frame{
+			{seq: 6, picture: 1, sid: 1, end: true, want: 1, marker: true}, // goes down behind this picture
+			{seq: 5, picture: 1, sid: 1, want: 1},
+			{seq: 7, picture: 2, sid: 0, start: true, end: true, want: 1, marker: true},
+			{seq: 8, picture: 2, sid: 1, start: true, end: true},
+		})
+	})
+	t.Run("not down below what is there", func(t *testing.T) {
+		l := newLayered(t)
+		play(t, l, begin)
+		l.want(0, -1)
+		play(t, l, []frame{
+			{seq: 4, picture: 1, sid: 1, start: true, want: 1},
+			{seq: 3, picture: 1, sid: 0, start: true, end: true, want: 1}, // its marker would be the first of two
+			{seq: 5, picture: 1, sid: 1, end: true, want: 1, marker: true},
+			{seq: 6, picture: 2, sid: 0, start: true, end: true, want: 1, marker: true},
+		})
+	})
+	t.Run("up", func(t *testing.T) {
+		l := newLayered(t)
+		l.want(0, -1)
+		play(t, l, []frame{{seq: 1, picture: 0, sid: 0, start: true, end: true, key: true, want: 1, marker: true}, {seq: 2, picture: 0, sid: 1, start: true, end: true}})
+		l.want(-1, -1)
+		asked := l.plis
+		play(t, l, []frame{
+			{seq: 4, picture: 1, sid: 0, end: true, want: 1, marker: true},
+			{seq: 5, picture: 1, sid: 1, start: true, end: true},
+			{seq: 3, picture: 1, sid: 0, start: true, key: true, want: 1}, // too late: the layer above was left out
+		})
+		if l.plis == asked || l.out.current.Spatial != 0 {
+			t.Errorf("current %+v, %d key frames asked for", l.out.current, l.plis-asked)
+		}
+		play(t, l, []frame{
+			{seq: 6, picture: 2, sid: 0, start: true, end: true, key: true, want: 1},
+			{seq: 7, picture: 2, sid: 1, start: true, end: true, want: 1, marker: true},
+		})
+	})
+}

@@ -365,7 +365,7 @@ func TestSVC(t *testing.T) {
 	picture := func(isKey bool) {
 		for sid := range int8(3) {
 			n++
-			f.push(n, uint32(n/3)*3000, func(p *Packet) {
+			f.push(n, uint32((n-1)/3)*3000, func(p *Packet) {
 				p.Codec, p.Marker = media.VP9, sid == 2
 				p.Info = codec.Info{
 					HasSpatial: true, Spatial: sid, FrameStart: true, FrameEnd: true,

@@ -17,7 +17,11 @@ type selector struct {
 	target   media.Layer   // what the subscriber wants, -1 = highest
 	current  media.Layer   // what it gets
 	reach    int8          // highest temporal layer that it can take
-	picture  verdict       // on the newest picture
+	picture  verdict       // on the newest picture that has a temporal layer
+	newest   place         // in the stream
+	top      int8          // highest spatial layer of it that was forwarded, -1 = none
+	parting  parting       // where the spatial layer last went down
+	changes  [4]change     // of what can be taken, the latest first
 	fallback time.Duration // silence after which a layer counts as not sent
 
 	last   mono.Time                 // when a packet of any layer came, 0 = none yet
@@ -32,11 +36,33 @@ const (
 	never = time.Duration(1 << 62) // silence of a layer that never came
 )
 
+// place is a picture of a stream.
+type place struct {
+	ssrc, timestamp uint32
+	known           bool
+}
+
+func placeOf(p *Packet) place { return place{p.SSRC, p.Timestamp, true} }
+
+// after tells whether p is of a picture not long before this one.
+func (l *place) after(p *Packet) bool {
+	const long = 90000 // a second; beyond that it is another clock
+	d := int32(p.Timestamp - l.timestamp)
+	return l.known && l.ssrc == p.SSRC && d < 0 && d > -long
+}
+
 // verdict is whether a picture is forwarded, as far as its temporal layer goes: all
 // of its packets, in whatever order they come, or none.
 type verdict struct {
-	ssrc, timestamp uint32
-	known, forward  bool
+	place
+	forward bool
+}
+
+// change is the highest layers before a picture. Packets that come late are judged
+// by what was in force for their picture.
+type change struct {
+	place
+	spatial, temporal int8
 }
 
 // choice is the verdict on one packet.
@@ -49,7 +75,9 @@ type choice struct {
 }
 
 func (s *selector) reset() {
-	s.current, s.last, s.picture = media.NoLayer, 0, verdict{}
+	s.current, s.last = media.NoLayer, 0
+	s.picture, s.newest, s.parting = verdict{}, place{}, parting{}
+	s.changes = [len(s.changes)]change{}
 	for i := range s.silent {
 		s.silent[i] = never
 	}
@@ -138,11 +166,17 @@ func (s *selector) simulcast(now mono.Time, p *Packet) (c choice) {
 		s.current.Substream, s.current.Temporal = sub, -1
 		c.rebase, c.changed = true, true
 	}
-	if !s.temporal(p, &c) {
-		return c
-	}
-	c.forward, c.marker = true, p.Marker
+	c.forward, c.marker = s.single(p, &c), p.Marker
 	return c
+}
+
+// single decides on a packet of a stream without spatial layers.
+func (s *selector) single(p *Packet, c *choice) bool {
+	if s.late(p) && s.current.Temporal >= 0 {
+		_, temporal := s.then(p)
+		return p.Info.Temporal <= temporal
+	}
+	return s.temporal(p, c)
 }
 
 // opaque decides on a packet of a source with several encodings that cannot be
@@ -161,48 +195,81 @@ func (s *selector) opaque(now mono.Time, p *Packet) (c choice) {
 	return c
 }
 
+// parting is the last picture with a spatial layer, and how much of that picture
+// is taken.
+type parting struct {
+	place
+	spatial int8
+}
+
+// late takes note of a packet's picture, and tells whether a newer one came before.
+func (s *selector) late(p *Packet) bool {
+	if s.newest.after(p) {
+		return true
+	}
+	if n := placeOf(p); n != s.newest {
+		s.newest, s.top = n, -1
+	}
+	return false
+}
+
+// changing has to come before what can be taken changes with p.
+func (s *selector) changing(p *Packet) {
+	if s.changes[0].place == placeOf(p) {
+		return
+	}
+	copy(s.changes[1:], s.changes[:])
+	s.changes[0] = change{placeOf(p), s.current.Spatial, s.reach}
+}
+
+// then returns the highest layers that were in force for a late packet.
+func (s *selector) then(p *Packet) (spatial, temporal int8) {
+	spatial, temporal = s.current.Spatial, s.reach
+	for i := range s.changes {
+		c := &s.changes[i]
+		if !c.after(p) {
+			break
+		}
+		spatial, temporal = c.spatial, c.temporal
+	}
+	if s.parting.place == placeOf(p) {
+		spatial = s.parting.spatial
+	}
+	return spatial, temporal
+}
+
 // temporal decides by the packet's temporal layer, and moves what can be taken
-// towards the target at pictures where that is safe.
+// towards the target at pictures where that is safe. It is not for late packets.
 func (s *selector) temporal(p *Packet, c *choice) bool {
 	if !p.Info.HasTemporal {
 		return true
 	}
 	tid, want := p.Info.Temporal, highest(s.target.Temporal, maxTemporal)
-	same, late := s.picture.place(p)
+	same := s.picture.place == placeOf(p)
 	switch {
 	case s.current.Temporal < 0:
 		if tid > want {
 			return false
 		}
 		s.reach, same = tid, false
-	case late:
-		return tid <= s.reach
 	case want < s.reach && p.Info.FrameStart && !same:
+		s.changing(p)
 		s.reach = want
 		if want < s.current.Temporal {
 			s.current.Temporal, c.changed = want, true
 		}
 	}
 	if want > s.reach && s.reach < p.Info.UpTo && s.mayStepUp(p) && (!same || tid <= s.reach) {
+		s.changing(p)
 		s.reach = min(want, p.Info.UpTo)
 	}
 	if !same {
-		s.picture = verdict{p.SSRC, p.Timestamp, true, tid <= s.reach}
+		s.picture = verdict{placeOf(p), tid <= s.reach}
 	}
 	if s.picture.forward && tid > s.current.Temporal {
 		s.current.Temporal, c.changed = tid, true
 	}
 	return s.picture.forward
-}
-
-// place tells whether p is of the picture, or of one not long before.
-func (v *verdict) place(p *Packet) (same, late bool) {
-	const long = 90000 // a second; beyond that it is another clock
-	if !v.known || v.ssrc != p.SSRC {
-		return false, false
-	}
-	d := int32(p.Timestamp - v.timestamp)
-	return d == 0, d < 0 && d > -long
 }
 
 // mayStepUp tells whether more temporal layers can be taken from p on. With
@@ -215,8 +282,7 @@ func (s *selector) mayStepUp(p *Packet) bool {
 // svc decides on a packet of one stream that carries several spatial layers.
 func (s *selector) svc(now mono.Time, p *Packet) (c choice) {
 	if !p.Info.HasSpatial {
-		c.forward = s.temporal(p, &c)
-		c.marker = p.Marker
+		c.forward, c.marker = s.single(p, &c), p.Marker
 		return c
 	}
 	sid := min(max(p.Info.Spatial, 0), maxSpatial-1)
@@ -229,27 +295,42 @@ func (s *selector) svc(now mono.Time, p *Packet) (c choice) {
 	}
 	want := s.available(highest(s.target.Spatial, maxSpatial-1))
 	cur := s.current.Spatial
+	begun := s.newest == placeOf(p) // packets of the picture came before
+	if s.late(p) && cur >= 0 {
+		spatial, temporal := s.then(p)
+		c.forward = sid <= spatial && p.Info.Temporal <= temporal
+		c.marker = p.Marker || p.Info.FrameEnd && sid == spatial
+		c.keyframe = p.Info.Keyframe && want > cur // this one is no use any more
+		return c
+	}
 	switch {
-	case p.Info.Keyframe && want != cur:
+	case p.Info.Keyframe && want != cur && (cur < 0 || !begun):
+		s.changing(p)
 		s.current.Spatial, c.changed = want, true
 	case cur < 0:
 		c.keyframe = true
 		return c
 	case want > cur:
 		c.keyframe = true
-	case want < cur && s.mayStepDown(p):
+	case want < cur && s.top <= sid && s.mayStepDown(p):
 		// This layer frame is the last one of its picture that is forwarded.
 		if sid <= cur {
 			c.forward, c.marker = s.temporal(p, &c), true
 		}
+		s.changing(p)
+		s.parting = parting{placeOf(p), min(sid, cur)}
 		s.current.Spatial, c.changed = want, true
 		return c
 	}
-	if sid > s.current.Spatial || !s.temporal(p, &c) {
+	top := s.current.Spatial
+	if s.parting.place == placeOf(p) {
+		top = s.parting.spatial
+	}
+	if sid > top || !s.temporal(p, &c) {
 		return c
 	}
-	c.forward = true
-	c.marker = p.Marker || p.Info.FrameEnd && sid == s.current.Spatial
+	c.forward, s.top = true, max(s.top, sid)
+	c.marker = p.Marker || p.Info.FrameEnd && sid == top
 	return c
 }
 
