@@ -30,12 +30,12 @@ func (r *Result) Check() []string {
 	for _, o := range r.Outputs {
 		for i := range r.Input.sections {
 			p.prefix = fmt.Sprintf("receiver %s, section %d: ", o.Receiver.Name, i)
-			list := match(o, i, index, &p)
+			list, unsure := match(o, i, index, &p)
 			if len(list) == 0 {
 				p.add("nothing came")
 				continue
 			}
-			c := check{problems: &p, list: list, video: r.Input.sections[i].Kind == media.Video}
+			c := check{problems: &p, list: list, video: r.Input.sections[i].Kind == media.Video, lossy: o.Lost > 0, out: o, section: i, unsure: unsure}
 			c.numbers()
 			c.timestamps()
 			if !r.Input.layered(i) {
@@ -44,7 +44,7 @@ func (r *Result) Check() []string {
 			if len(o.Receiver.Steps) == 0 {
 				c.reaches(r.Input)
 			}
-			if c.video {
+			if c.video && !c.beheaded() && !c.hurt() { // else what follows may refer to what was lost
 				c.starts()
 				c.frames()
 				c.pictures()
@@ -58,8 +58,12 @@ func (r *Result) Check() []string {
 // check looks at one section of one receiver.
 type check struct {
 	*problems
-	list  []sent
-	video bool
+	list    []sent
+	video   bool
+	lossy   bool // packets were lost on the way to the receiver
+	out     *Output
+	section int
+	unsure  bool // which packet of the source is which
 }
 
 // changes tells whether packet i is the first of another stream.
@@ -72,32 +76,68 @@ func (c *check) changes(i int) bool {
 }
 
 // numbers checks that only those are missing that the engine did not get, or not
-// before it went over to another stream.
+// before it went over to another stream, and those that were lost again and again.
 func (c *check) numbers() {
-	for i := 1; i < len(c.list); i++ {
-		a, b := &c.list[i-1], &c.list[i]
-		gap := b.Number - a.Number - 1
-		if gap == 0 {
+	last := -1 // packet before that is no padding
+	present := map[int64]bool{}
+	for i := range c.list {
+		present[c.list[i].Number] = true
+	}
+	for i := range c.list {
+		b := &c.list[i]
+		if b.packet == nil {
 			continue
 		}
-		if a.packet != nil {
-			end := b.At
-			if b.packet != nil && b.stream == a.stream {
-				gap -= missing(a.stream, a.packet.Number, b.packet.Number, time.Duration(1<<62))
-			} else {
-				gap -= missing(a.stream, a.packet.Number, a.packet.Number+gap+1, end)
+		a := last
+		if last = i; a < 0 {
+			continue
+		}
+		gap := int64(0)
+		for n := c.list[a].Number + 1; n < b.Number; n++ {
+			if !present[n] && c.out.lost[lostNumber{c.section, n}] < hopeless {
+				gap++
 			}
 		}
 		if gap > 0 {
-			c.add("%d numbers are missing between %d and %d", gap, a.Number, b.Number)
+			c.explain(gap, a, b)
 		}
 	}
 }
 
-// missing counts the numbers between that had not arrived by a time.
-func missing(s *Stream, from, to int64, by time.Duration) (n int64) {
+// explain finds out whether gap numbers between packets a and b never came to the
+// engine in time.
+func (c *check) explain(gap int64, a int, b *sent) {
+	from := &c.list[a]
+	end := from.packet.Number + b.Number - from.Number
+	if b.stream == from.stream {
+		end = b.packet.Number
+	}
+	if m := missing(from.stream, from.packet.Number, end, c.since(), c.leaves(a)); m < gap {
+		c.add("%d numbers are missing between %d and %d", gap-m, from.Number, b.Number)
+	}
+}
+
+// hopeless is how often a packet is lost that a receiver may go without: each time
+// it asks the engine waits for longer.
+const hopeless = 3
+
+// leaves returns when the stream of packet i was left for another one.
+func (c *check) leaves(i int) time.Duration {
+	for _, s := range c.list[i+1:] {
+		if s.packet != nil && s.stream != c.list[i].stream {
+			return s.packet.arrivedAt
+		}
+	}
+	return 1 << 62
+}
+
+// missing counts the numbers between that had not arrived by a time, or before
+// another one, and those of audio that carry nothing, for which nothing is sent if
+// they are late.
+func missing(s *Stream, from, to int64, since, by time.Duration) (n int64) {
 	for k := from + 1; k < to; k++ {
-		if p := s.byNumber[k]; p == nil || !p.arrived || p.arrivedAt > by {
+		p := s.byNumber[k]
+		if p == nil || !p.arrived || p.arrivedAt >= by || p.arrivedAt < since || s.audio && len(p.View.Payload) == 0 {
 			n++
 		}
 	}
@@ -112,7 +152,7 @@ func (c *check) timestamps() {
 		if d < 0 || d == 0 && c.changes(i) {
 			c.add("number %d: timestamp %d follows %d", b.Number, b.View.Timestamp, a.View.Timestamp)
 		}
-		if a.packet == nil || b.packet == nil || a.stream != b.stream {
+		if a.packet == nil || b.packet == nil || a.stream != b.stream || c.unsure {
 			continue
 		}
 		if want := int32(b.packet.View.Timestamp - a.packet.View.Timestamp); d != want {
@@ -140,11 +180,22 @@ func (c *check) complete() {
 	}
 	for s, span := range streams {
 		for _, p := range s.Packets {
-			if p.arrived && len(p.View.Payload) > 0 && p.Number > span[0] && p.Number < span[1] && !got[p] {
+			if p.arrived && len(p.View.Payload) > 0 && p.Number > span[0] && p.Number < span[1] && p.arrivedAt > c.since() && !got[p] && !c.unsure && !c.hopeless(p) {
 				c.add("number %d of the source was left out", p.Number)
 			}
 		}
 	}
+}
+
+// hopeless tells whether a packet of the source was lost too often.
+func (c *check) hopeless(p *Packet) bool {
+	number := int64(0)
+	for i := range c.list {
+		if s := &c.list[i]; s.packet != nil && s.packet.Number < p.Number {
+			number = s.Number + p.Number - s.packet.Number
+		}
+	}
+	return c.out.lost[lostNumber{c.section, number}] >= hopeless
 }
 
 // reaches checks that who wants the highest layers got to them.
@@ -178,15 +229,37 @@ func (c *check) reaches(in *Input) {
 // starts checks that a receiver can start where a stream begins.
 func (c *check) starts() {
 	for i := range c.list {
-		if c.changes(i) && !c.list[i].View.Info.Keyframe {
+		if v := &c.list[i].View; c.changes(i) && !v.Info.Keyframe && readable(v) {
 			c.add("number %d: a stream begins without a key frame", c.list[i].Number)
 		}
 	}
 }
 
+// readable tells whether the engine could know what a packet is: of AV1 it cannot
+// before the first structure. Such packets are forwarded as they are.
+func readable(v *View) bool { return v.Codec != media.AV1 || v.HasDD }
+
+// beheaded tells whether the first packets were lost on the way to the receiver,
+// which cannot know of them.
+func (c *check) beheaded() bool { return c.lossy && c.list[0].Number > 1 }
+
+// hurt tells whether the receiver goes without something for good.
+func (c *check) hurt() bool {
+	for n, times := range c.out.lost {
+		if n.section == c.section && times >= hopeless {
+			return true
+		}
+	}
+	return false
+}
+
+// since is when the receiver began to get something, at the engine.
+func (c *check) since() time.Duration { return c.list[0].At - c.out.Receiver.delay() }
+
 // frame is the packets of one picture as a receiver got them.
 type frame struct {
 	packets []sent
+	first   int  // its place in the list
 	cut     bool // another stream follows
 }
 
@@ -206,14 +279,14 @@ func (c *check) split() (list []frame) {
 			}
 			list[n-1].cut = last.stream != s.stream
 		}
-		list = append(list, frame{packets: []sent{s}})
+		list = append(list, frame{packets: []sent{s}, first: i})
 	}
 	return list
 }
 
-// whole tells whether all packets of a picture that the engine should forward
-// are there, and how many are not.
-func (f *frame) whole() (absent int, lost bool) {
+// whole tells how many packets are missing of a picture that the engine got while
+// the receiver followed the stream, and whether others are.
+func (f *frame) whole(since, by time.Duration) (absent int, lost bool) {
 	first := f.packets[0]
 	spatial, temporal := int8(0), first.View.Info.Temporal
 	have := map[int64]bool{}
@@ -227,7 +300,7 @@ func (f *frame) whole() (absent int, lost bool) {
 		}
 		switch {
 		case have[p.Number]:
-		case !p.arrived:
+		case !p.arrived, p.arrivedAt < since, p.arrivedAt >= by:
 			lost = true
 		case p.View.Info.Spatial <= spatial && p.View.Info.Temporal <= temporal:
 			absent++
@@ -244,9 +317,16 @@ func (f *frame) whole() (absent int, lost bool) {
 
 // frames checks that pictures are whole, with the marker on their last packet.
 func (c *check) frames() {
-	for _, f := range c.split() {
+	list := c.split()
+	for i, f := range list {
+		if c.lossy && i == len(list)-1 {
+			return // its end may be lost, which nobody would know
+		}
 		first, last := f.packets[0], f.packets[len(f.packets)-1]
-		absent, lost := f.whole()
+		if !readable(&first.View) {
+			continue
+		}
+		absent, lost := f.whole(c.since(), c.leaves(f.first))
 		if absent > 0 && !f.cut {
 			c.add("timestamp %d: %d packets of the frame are missing", first.View.Timestamp, absent)
 		}
@@ -272,7 +352,8 @@ func (c *check) pictures() {
 		if v.Codec != media.VP8 || !v.VP8.HasPictureID {
 			return
 		}
-		whole := i == 0 || !lostBetween(&list[i-1], &list[i])
+		// Where padding fills a gap, the picture was left out too late.
+		whole := i == 0 || !c.lostBetween(&list[i-1], &list[i]) && !c.padded(&list[i-1], &list[i])
 		if i > 0 {
 			before := &list[i-1].packets[0].View.VP8
 			mask := uint16(1)<<v.VP8.PictureIDBits - 1
@@ -294,11 +375,21 @@ func (c *check) pictures() {
 	}
 }
 
-// lostBetween tells whether packets between two pictures never came.
-func lostBetween(a, b *frame) bool {
+// padded tells whether there is padding between two pictures.
+func (c *check) padded(a, b *frame) bool {
+	for _, s := range c.list[a.first:b.first] {
+		if s.packet == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// lostBetween tells whether packets between two pictures had not come by the second.
+func (c *check) lostBetween(a, b *frame) bool {
 	from, to := a.packets[0], b.packets[0]
 	if from.stream != to.stream {
 		return false
 	}
-	return missing(from.stream, from.packet.Number, to.packet.Number, time.Duration(1<<62)) > 0
+	return missing(from.stream, from.packet.Number, to.packet.Number, c.since(), to.packet.arrivedAt) > 0
 }

@@ -45,7 +45,7 @@ func TestDecoders(t *testing.T) {
 						continue
 					}
 					var none problems
-					list := match(o, i, index, &none)
+					list, _ := match(o, i, index, &none)
 					if text := ids(list); done[text] { // many receivers get the same
 						continue
 					} else {

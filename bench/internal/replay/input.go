@@ -39,6 +39,8 @@ type Stream struct {
 	Late              int       // captured after a higher number
 	Repaired          int       // only captured as retransmissions
 	Missing           int       // numbers between that were not captured
+	audio             bool
+	begun             bool // a packet of its own came to the engine
 	unwrap            order
 	byNumber          map[int64]*Packet
 	dd                codec.DDState
@@ -49,7 +51,8 @@ type Packet struct {
 	At        time.Duration
 	Number    int64 // extended sequence number
 	View      View
-	arrived   bool // at the engine
+	stream    *Stream // nil if only its retransmission was captured
+	arrived   bool    // at the engine
 	arrivedAt time.Duration
 }
 
@@ -72,8 +75,8 @@ type event struct {
 	at   time.Duration
 	data []byte // not encrypted
 	rtcp bool
-	pkt  *Packet // nil for RTCP, retransmissions, and what is not followed
-	rtx  bool
+	pkt  *Packet // that it brings, nil for RTCP and what is not followed
+	of   *Stream // whose RTX it is, nil if it is none
 }
 
 // order extends sequence numbers from the first one on, which keeps its value.
@@ -89,6 +92,14 @@ func (o *order) extend(seq uint16) int64 {
 	n := o.highest + int64(int16(seq-uint16(o.highest)))
 	o.highest = max(o.highest, n)
 	return n
+}
+
+// near extends a sequence number without taking note of it.
+func (o *order) near(seq uint16) int64 {
+	if !o.any {
+		return int64(seq)
+	}
+	return o.highest + int64(int16(seq-uint16(o.highest)))
 }
 
 // maxJump is how far a sequence number may be from the one before.
@@ -200,16 +211,17 @@ func (c *classifier) take(g *Datagram, at time.Duration) {
 		ignore("of no section")
 		return
 	}
-	ev := event{at: at, data: data, rtx: rtx}
+	ev := event{at: at, data: data}
 	if rtx {
+		ev.of = s
 		m := &c.in.sections[s.Section]
 		primary, _, _ := codecOf(m, h.PayloadType)
 		again := append([]byte(nil), data...)
 		if n, err := rtp.UnwrapRTX(again, &h, primary.PayloadType, s.SSRC); err == nil {
 			ev.pkt = s.add(m, &h, again[:n], at, true)
 		}
-	} else {
-		ev.pkt = s.add(&c.in.sections[s.Section], &h, data, at, false)
+	} else if ev.pkt = s.add(&c.in.sections[s.Section], &h, data, at, false); ev.pkt != nil {
+		ev.pkt.stream = s
 	}
 	c.in.events = append(c.in.events, ev)
 }
@@ -263,7 +275,7 @@ func (c *classifier) stream(h *rtp.Header, data []byte) (s *Stream, rtx bool) {
 			}
 			continue
 		}
-		s := &Stream{Section: i, Encoding: enc, SSRC: h.SSRC, byNumber: map[int64]*Packet{}}
+		s := &Stream{Section: i, Encoding: enc, SSRC: h.SSRC, audio: m.Kind == media.Audio, byNumber: map[int64]*Packet{}}
 		c.ssrcs[h.SSRC] = s
 		c.in.Streams = append(c.in.Streams, s)
 		return s, false
@@ -292,7 +304,8 @@ func encodingOf(m *media.Section, h *rtp.Header, data []byte, rtx bool) int {
 	return slices.IndexFunc(m.Encodings, func(e media.Encoding) bool { return e.RID == string(rid) })
 }
 
-// add takes note of a packet and returns it; nil for one known before.
+// add takes note of a packet and returns it, or the first of its number; nil for
+// one that has no place in the stream.
 func (s *Stream) add(m *media.Section, h *rtp.Header, data []byte, at time.Duration, rtx bool) *Packet {
 	if d := int16(h.SequenceNumber - uint16(s.unwrap.highest)); rtx && !s.unwrap.any || s.unwrap.any && (d > maxJump || d < -maxJump) {
 		return nil
@@ -300,9 +313,9 @@ func (s *Stream) add(m *media.Section, h *rtp.Header, data []byte, at time.Durat
 	before := s.unwrap.highest
 	began := s.unwrap.any
 	n := s.unwrap.extend(h.SequenceNumber)
-	if s.byNumber[n] != nil {
+	if p := s.byNumber[n]; p != nil {
 		s.Duplicates++
-		return nil
+		return p
 	}
 	if rtx {
 		s.Repaired++

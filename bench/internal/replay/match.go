@@ -50,12 +50,13 @@ type sent struct {
 }
 
 // match sorts what a receiver got of one section by number, and finds where each
-// packet comes from. Numbers that came again have their first record only.
-func match(o *Output, section int, index map[identity][]place, p *problems) []sent {
+// packet comes from; unsure if that is guessed. Numbers that came again have their
+// first record only.
+func match(o *Output, section int, index map[identity][]place, p *problems) (list []sent, unsure bool) {
 	first := map[int64]*Record{}
 	for i := range o.Records {
 		r := &o.Records[i]
-		if r.Section != section || r.Kind == LayerChange || r.Kind == Repeated && len(r.View.Payload) == 0 {
+		if r.Section != section || r.Kind == LayerChange {
 			continue
 		}
 		old := first[r.Number]
@@ -68,41 +69,81 @@ func match(o *Output, section int, index map[identity][]place, p *problems) []se
 			p.add("number %d came again as another packet", r.Number)
 		}
 	}
-	list := make([]sent, 0, len(first))
+	list = make([]sent, 0, len(first))
 	for _, r := range first {
 		list = append(list, sent{Record: r})
 	}
 	slices.SortFunc(list, func(a, b sent) int { return int(a.Number - b.Number) })
-	var last place
-	shift := int64(0)
+	// Packets that carry the same as others, such as silence or parameter sets, are
+	// told apart by the numbers of those beside them.
+	delay := o.Receiver.delay()
+	found := make([][]place, len(list))
+	for i := range list {
+		if s := &list[i]; len(s.View.Payload) > 0 {
+			found[i] = candidates(index[identify(section, &s.View)], s.At-delay)
+			if len(found[i]) == 1 {
+				s.place = found[i][0]
+			}
+		}
+	}
+	before := anchors(list, false)
+	after := anchors(list, true)
 	for i := range list {
 		s := &list[i]
-		if len(s.View.Payload) == 0 {
+		if s.packet != nil || len(s.View.Payload) == 0 {
 			continue
 		}
-		s.place = nearest(index[identify(section, &s.View)], last, s.Number+shift, s.At)
-		if s.packet == nil {
+		guess := false
+		if s.place, guess = choose(found[i], s.Number, before[i], after[i]); s.packet == nil {
 			p.add("number %d is nothing that was sent", s.Number)
-			continue
 		}
-		last, shift = s.place, s.packet.Number-s.Number
+		unsure = unsure || guess
 	}
-	return list
+	return list, unsure
 }
 
-// nearest chooses among packets that carry the same, such as silence or parameter
-// sets: the one that the numbering leads to, or else the latest one then.
-func nearest(list []place, last place, want int64, at time.Duration) (best place) {
+// candidates are those that the engine had by a time.
+func candidates(list []place, at time.Duration) (out []place) {
 	for _, c := range list {
-		if !c.packet.arrived || c.packet.arrivedAt > at {
-			continue
+		if c.packet.arrived && c.packet.arrivedAt <= at {
+			out = append(out, c)
 		}
-		if c.stream == last.stream && c.packet.Number == want {
-			return c
+	}
+	return out
+}
+
+// anchors returns for each packet the nearest one before, or after, whose origin is
+// known; nil if there is none.
+func anchors(list []sent, backwards bool) []*sent {
+	out := make([]*sent, len(list))
+	var last *sent
+	for k := range list {
+		i := k
+		if backwards {
+			i = len(list) - 1 - k
 		}
+		if list[i].packet != nil {
+			last = &list[i]
+		}
+		out[i] = last
+	}
+	return out
+}
+
+// choose takes the candidate that the numbering leads to, or else the latest; the
+// first anchor is the surest.
+func choose(list []place, number int64, anchors ...*sent) (best place, guess bool) {
+	for i, a := range anchors {
+		for _, c := range list {
+			if a != nil && c.stream == a.stream && c.packet.Number-number == a.packet.Number-a.Number {
+				return c, i > 0 // padding may lie between
+			}
+		}
+	}
+	for _, c := range list {
 		if best.packet == nil || c.packet.arrivedAt >= best.packet.arrivedAt {
 			best = c
 		}
 	}
-	return best
+	return best, true
 }

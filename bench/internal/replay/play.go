@@ -139,10 +139,7 @@ func (w *world) addSender(network *Network) error {
 }
 
 func (w *world) addReceiver(spec Receiver) error {
-	link := simnet.Link{}
-	if spec.Loss > 0 {
-		link.Delay = roundTrip / 2
-	}
+	link := simnet.Link{Delay: spec.delay()}
 	profile, _ := parseProfile(spec.Profile)
 	h := new(host)
 	c, p, err := w.join(spec.Shard, profile, link, h)

@@ -3,11 +3,13 @@ package replay
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"hash"
 	"math/rand/v2"
 	"time"
 
 	"bifrons/dtls"
+	"bifrons/dtls/srtp"
 	"bifrons/rtp"
 	"bifrons/rtp/codec"
 	"bifrons/rtp/mono"
@@ -24,6 +26,13 @@ type Output struct {
 	Digest   string // of all bytes that were sent to it, but for the time of day in reports
 	Lost     int    // packets that its network lost
 	Asked    int    // sequence numbers that it asked for again
+	lost     map[lostNumber]int
+}
+
+// lostNumber is a packet that was lost.
+type lostNumber struct {
+	section int
+	number  int64
 }
 
 // Record is one packet or event at a receiver.
@@ -73,7 +82,7 @@ type receiverSection struct {
 
 func newReceiver(c *client, spec Receiver, sections []media.Section, seed uint64, now func() mono.Time) *receiver {
 	r := &receiver{
-		client: c, out: &Output{Receiver: spec}, sections: map[uint32]*receiverSection{},
+		client: c, out: &Output{Receiver: spec, lost: map[lostNumber]int{}}, sections: map[uint32]*receiverSection{},
 		random: rand.New(rand.NewPCG(seed, 3)), digest: sha256.New(), now: now,
 	}
 	for i := range sections {
@@ -89,6 +98,14 @@ func newReceiver(c *client, spec Receiver, sections []media.Section, seed uint64
 
 // roundTrip is what the receiver takes the round-trip time to be.
 const roundTrip = 20 * time.Millisecond
+
+// delay is how long packets take to the receiver.
+func (r *Receiver) delay() time.Duration {
+	if r.Loss > 0 {
+		return roundTrip / 2
+	}
+	return 0
+}
 
 func (r *receiver) due0() mono.Time {
 	due := mono.Never
@@ -111,7 +128,7 @@ func (r *receiver) ask(now mono.Time) {
 		}
 		r.out.Asked += len(lost)
 		for _, n := range lost {
-			s.asked[s.number.highest+int64(int16(n-uint16(s.number.highest)))] = true
+			s.asked[s.number.near(n)] = true
 		}
 		b, err := r.sealRTCP(rtcp.AppendNACK(nil, s.own, s.SSRC, lost))
 		if err != nil {
@@ -153,10 +170,6 @@ func (r *receiver) control(_ mono.Time, b []byte) {
 // media takes an RTP packet.
 func (r *receiver) media(now mono.Time, b []byte) {
 	r.hash(b)
-	if r.out.Receiver.Loss > 0 && r.random.Float64() < r.out.Receiver.Loss {
-		r.out.Lost++
-		return
-	}
 	var h rtp.Header
 	if r.err = h.Parse(b); r.err != nil {
 		return
@@ -166,7 +179,15 @@ func (r *receiver) media(now mono.Time, b []byte) {
 		r.err = errUnknownSSRC
 		return
 	}
-	if b, r.err = r.openRTP(&h, b); r.err != nil {
+	if r.out.Receiver.Loss > 0 && r.random.Float64() < r.out.Receiver.Loss {
+		r.lose(s, &h, b)
+		return
+	}
+	b, err := r.openRTP(&h, b)
+	if errors.Is(err, srtp.ErrReplay) && s.asked[s.number.near(h.SequenceNumber)] {
+		return // the packet itself came after it was asked for
+	}
+	if r.err = err; err != nil {
 		return
 	}
 	rec := Record{At: now.Sub(r.begin), Section: s.Index, Size: len(b)}
@@ -187,6 +208,22 @@ func (r *receiver) media(now mono.Time, b []byte) {
 		rec.Kind = Padding
 	}
 	r.out.Records = append(r.out.Records, rec)
+}
+
+// lose takes note of a packet that does not arrive.
+func (r *receiver) lose(s *receiverSection, h *rtp.Header, b []byte) {
+	r.out.Lost++
+	seq := h.SequenceNumber
+	if h.SSRC == s.RTXSSRC {
+		b, err := r.openRTP(h, b)
+		if err != nil {
+			r.err = err
+			return
+		}
+		payload, _ := h.Payload(b)
+		seq, _, _ = rtp.OriginalSequence(payload)
+	}
+	r.out.lost[lostNumber{s.Index, s.number.near(seq)}]++
 }
 
 // host is the outside of a peer of the engine, which tells what its receiver

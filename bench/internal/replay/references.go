@@ -1,6 +1,10 @@
 package replay
 
-import "bifrons/sfu/media"
+import (
+	"time"
+
+	"bifrons/sfu/media"
+)
 
 // layerFrame names a frame of one spatial layer in one stream.
 type layerFrame struct {
@@ -19,7 +23,7 @@ func (c *check) references() {
 		if s.packet == nil {
 			continue
 		}
-		v := &s.View
+		v := &s.packet.View // the receiver may lack the structure
 		switch {
 		case v.HasDD && v.Codec == media.AV1:
 			if v.DD.Start {
@@ -37,21 +41,21 @@ func (c *check) references() {
 
 // described checks a frame by its dependency descriptor.
 func (c *check) described(s *sent, got map[layerFrame]bool) {
-	_, diffs := s.View.DD.Fdiffs()
+	_, diffs := s.packet.View.DD.Fdiffs()
 	for _, d := range diffs {
-		f := layerFrame{s.stream, s.View.DD.FrameNumber - d, 0}
-		if !got[f] && s.stream.has(f) {
-			c.add("number %d: frame %d refers to frame %d, which was left out", s.Number, s.View.DD.FrameNumber, f.number)
+		f := layerFrame{s.stream, s.packet.View.DD.FrameNumber - d, 0}
+		if !got[f] && s.stream.has(f, c.since()) {
+			c.add("number %d: frame %d refers to frame %d, which was left out", s.Number, s.packet.View.DD.FrameNumber, f.number)
 		}
 	}
 }
 
 // vp9 checks a layer frame by its payload descriptor.
 func (c *check) vp9(s *sent, got map[layerFrame]bool) {
-	v := &s.View.VP9
+	v := &s.packet.View.VP9
 	refer := func(number uint16, spatial uint8) {
 		f := layerFrame{s.stream, number & (1<<v.PictureIDBits - 1), spatial}
-		if !got[f] && s.stream.has(f) {
+		if !got[f] && s.stream.has(f, c.since()) {
 			c.add("number %d: picture %d, layer %d refers to picture %d, layer %d, which was left out", s.Number, v.PictureID, v.SID, f.number, spatial)
 		}
 	}
@@ -65,15 +69,16 @@ func (c *check) vp9(s *sent, got map[layerFrame]bool) {
 	}
 }
 
-// has tells whether the engine got a whole frame, as far as one can tell.
-func (s *Stream) has(f layerFrame) bool {
+// has tells whether the engine got a whole frame since a time, as far as one can
+// tell.
+func (s *Stream) has(f layerFrame, since time.Duration) bool {
 	found := false
 	for _, p := range s.Packets {
 		v := &p.View
 		switch {
 		case v.HasDD && v.Codec == media.AV1 && v.DD.FrameNumber == f.number,
 			v.Codec == media.VP9 && v.VP9.PictureID == f.number && v.VP9.SID == f.spatial:
-			if !p.arrived {
+			if !p.arrived || p.arrivedAt < since {
 				return false
 			}
 			found = true

@@ -96,7 +96,10 @@ func (s *source) play(now mono.Time) {
 			s.err = err
 			continue
 		}
-		if ev.pkt != nil && !ev.pkt.arrived {
+		if ev.of == nil && ev.pkt != nil && ev.pkt.stream != nil {
+			ev.pkt.stream.begun = true
+		}
+		if ev.pkt != nil && !ev.pkt.arrived && (ev.of == nil || ev.of.begun) {
 			ev.pkt.arrived, ev.pkt.arrivedAt = true, now.Sub(s.begin)
 		}
 		batch = append(batch, netio.Message{Buf: b, N: len(b), Remote: s.port.Addr, Local: s.server.Addr()})
