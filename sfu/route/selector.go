@@ -65,6 +65,13 @@ type change struct {
 	spatial, temporal int8
 }
 
+// parting is the last picture with a spatial layer, and how much of that picture
+// is taken.
+type parting struct {
+	place
+	spatial int8
+}
+
 // choice is the verdict on one packet.
 type choice struct {
 	forward  bool
@@ -193,13 +200,6 @@ func (s *selector) opaque(now mono.Time, p *Packet) (c choice) {
 	}
 	c.forward, c.marker = true, p.Marker
 	return c
-}
-
-// parting is the last picture with a spatial layer, and how much of that picture
-// is taken.
-type parting struct {
-	place
-	spatial int8
 }
 
 // late takes note of a packet's picture, and tells whether a newer one came before.
