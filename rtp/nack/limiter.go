@@ -21,9 +21,10 @@ const (
 // after a packet was resent it is not again for 40 ms, then 80 ms, doubling to
 // 1 s. It remembers 256 packets; were more asked for while all those that share
 // their slots are still held back, they are refused too, which bounds how much
-// a subscriber can have resent. The zero Limiter is ready for use.
+// a subscriber can have resent. The zero Limiter is ready for use; most are never
+// asked, so its 2 KiB are allocated by the first Allow, and once.
 type Limiter struct {
-	sets [limiterSets][limiterWays]resent
+	sets *[limiterSets][limiterWays]resent
 }
 
 // resent is one packet's record, in 8 bytes.
@@ -36,6 +37,9 @@ type resent struct {
 // Allow reports whether the packet may be resent now, and if so takes note of
 // it.
 func (l *Limiter) Allow(now mono.Time, seq uint16) bool {
+	if l.sets == nil {
+		l.sets = new([limiterSets][limiterWays]resent)
+	}
 	ms := uint32(int64(now) / int64(time.Millisecond))
 	set := &l.sets[seq%limiterSets]
 	var free *resent
@@ -73,7 +77,11 @@ func (r *resent) again(ms uint32) bool {
 }
 
 // Reset forgets everything, as when the stream begins anew.
-func (l *Limiter) Reset() { *l = Limiter{} }
+func (l *Limiter) Reset() {
+	if l.sets != nil {
+		clear(l.sets[:])
+	}
+}
 
 // backoff returns the milliseconds to wait after the level-th time.
 func backoff(level uint8) uint32 {
