@@ -6,7 +6,8 @@ import (
 	"bifrons/rtp/mono"
 )
 
-// record is what it takes to send a packet again exactly as it was.
+// record is what it takes to send a packet again exactly as it was. There is one
+// for every packet of the last second and each subscriber: 40 bytes.
 type record struct {
 	arrived      mono.Time // of the source packet, which it and ssrc identify
 	ssrc         uint32
@@ -20,10 +21,24 @@ type record struct {
 	tl0          uint8
 	encoding     uint8
 	pad          uint8
-	marker       bool
-	rewrite      bool
-	padding      bool
-	used         bool
+	flags        recordFlags
+}
+
+type recordFlags uint8
+
+const (
+	recordMarker  recordFlags = 1 << iota
+	recordRewrite             // the payload is not the source's
+	recordPadding             // there is nothing but padding
+	recordUsed                // the record stands for a packet
+)
+
+func (r *record) is(f recordFlags) bool { return r.flags&f != 0 }
+
+func (r *record) set(f recordFlags, on bool) {
+	if on {
+		r.flags |= f
+	}
 }
 
 // history is the ring of a sender's recent packets, by sequence number.
@@ -47,17 +62,18 @@ func (h *history) put(now mono.Time, r record) bool {
 		h.ring = make([]record, minHistory)
 		h.highest, h.floor = r.seq-1, r.seq
 	}
-	r.at, r.used = uint32(now/mono.Time(time.Millisecond)), true
+	r.at = uint32(now / mono.Time(time.Millisecond))
+	r.set(recordUsed, true)
 	newer := int32(r.seq-h.highest) > 0
 	if !newer && h.highest-r.seq >= uint32(len(h.ring)) {
 		return false
 	}
 	s := h.slot(r.seq)
-	for newer && s.used && r.at-s.at < uint32(historyTime/time.Millisecond) && len(h.ring) < maxHistory {
+	for newer && s.is(recordUsed) && r.at-s.at < uint32(historyTime/time.Millisecond) && len(h.ring) < maxHistory {
 		h.grow()
 		s = h.slot(r.seq)
 	}
-	if s.used && int32(r.seq-s.seq) <= 0 {
+	if s.is(recordUsed) && int32(r.seq-s.seq) <= 0 {
 		return false
 	}
 	*s = r
@@ -73,7 +89,7 @@ func (h *history) grow() {
 	old := h.ring
 	h.ring = make([]record, 2*len(old))
 	for i := range old {
-		if old[i].used {
+		if old[i].is(recordUsed) {
 			*h.slot(old[i].seq) = old[i]
 		}
 	}
@@ -87,7 +103,7 @@ func (h *history) get(seq uint16) *record {
 	}
 	full := h.highest + uint32(int32(int16(seq-uint16(h.highest))))
 	r := h.slot(full)
-	if !r.used || r.seq != full || int32(full-h.floor) < 0 {
+	if !r.is(recordUsed) || r.seq != full || int32(full-h.floor) < 0 {
 		return nil
 	}
 	return r

@@ -101,9 +101,10 @@ func (o *sender) Send(now mono.Time, p *route.Packet, out route.Outgoing) {
 	r := record{
 		arrived: p.Arrival, ssrc: p.SSRC,
 		seq: uint32(out.Seq), source: uint16(p.Seq), ts: out.Timestamp,
-		encoding: p.Encoding, marker: out.Marker, rewrite: out.Rewrite,
-		pictureID: out.PictureID, tl0: out.TL0, pad: p.Pad,
+		encoding: p.Encoding, pictureID: out.PictureID, tl0: out.TL0, pad: p.Pad,
 	}
+	r.set(recordMarker, out.Marker)
+	r.set(recordRewrite, out.Rewrite)
 	if s.Kind == media.Video {
 		r.sendTime = rtp.AbsSendTimeOf(now)
 		if s.Ext.TransportSequence != 0 {
@@ -134,7 +135,7 @@ func (o *sender) Fill(now mono.Time, p *route.Packet, out route.Outgoing) {
 	if !peer.up || peer.closed || !peer.havePath || !s.Send || c == nil || s.Kind != media.Video {
 		return
 	}
-	r := record{seq: uint32(out.Seq), ts: out.Timestamp, sendTime: rtp.AbsSendTimeOf(now), padding: true}
+	r := record{seq: uint32(out.Seq), ts: out.Timestamp, sendTime: rtp.AbsSendTimeOf(now), flags: recordPadding}
 	if s.Ext.TransportSequence != 0 {
 		peer.twccSeq++
 		r.transportSeq = peer.twccSeq
@@ -157,7 +158,7 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 	var p *route.Packet
 	pt := s.Codecs[0].PayloadType
 	rtx := s.Codecs[0].RTX
-	if !r.padding {
+	if !r.is(recordPadding) {
 		t := o.sub.Track()
 		if t == nil || t != o.track {
 			return
@@ -201,7 +202,7 @@ func (o *sender) write(now mono.Time, p *route.Packet, r *record, pt uint8, ssrc
 	s := o.section
 	peer := s.peer
 	b := peer.shard.Reserve()
-	rtp.PutHeader(b, r.marker, pt, uint16(index), r.ts, ssrc)
+	rtp.PutHeader(b, r.is(recordMarker), pt, uint16(index), r.ts, ssrc)
 	head := o.writeExtensions(b, p, r)
 	var body []byte
 	n := 0
@@ -214,7 +215,7 @@ func (o *sender) write(now mono.Time, p *route.Packet, r *record, pt uint8, ssrc
 		rtp.SetPaddingBit(b)
 		b[head+n] = 1
 		body = b[head : head+n+1]
-	case rtx == 1 || r.rewrite || peer.sealer == nil:
+	case rtx == 1 || r.is(recordRewrite) || peer.sealer == nil:
 		payload := p.Payload()
 		if r.pad > 0 && rtx == 0 {
 			rtp.SetPaddingBit(b)
@@ -224,7 +225,7 @@ func (o *sender) write(now mono.Time, p *route.Packet, r *record, pt uint8, ssrc
 			return 0
 		}
 		copy(b[head+n:], payload)
-		if r.rewrite {
+		if r.is(recordRewrite) {
 			p.VP8.Rewrite(b[head+n:head+n+len(payload)], r.pictureID, r.tl0)
 		}
 		body = b[head : head+n+len(payload)]
