@@ -8,7 +8,6 @@ import (
 	"bifrons/api/config"
 	"bifrons/api/json"
 	"bifrons/api/plugin"
-	"bifrons/sfu"
 )
 
 // Package is what clients attach to.
@@ -98,7 +97,7 @@ func (p *Plugin) Close() {
 
 // Admin answers the synchronous requests.
 func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
-	return p.table.Admin(&handle{plugin: p, host: nobody{}}, request), nil
+	return p.table.Admin(&handle{plugin: p, host: plugin.Nobody{}}, request), nil
 }
 
 // Attach makes a handle.
@@ -133,18 +132,3 @@ func object(fields func(w *json.Writer)) []byte {
 	w.End()
 	return w.Bytes()
 }
-
-// nobody stands in for the host where there is no handle.
-type nobody struct{}
-
-func (nobody) SessionID() uint64                       { return 0 }
-func (nobody) HandleID() uint64                        { return 0 }
-func (nobody) OpaqueID() string                        { return "" }
-func (nobody) Token() string                           { return "" }
-func (nobody) Push(string, []byte, *plugin.JSEP) error { return nil }
-func (nobody) Peer() *sfu.Peer                         { return nil }
-func (nobody) Up() bool                                { return false }
-func (nobody) ClosePeer()                              {}
-func (nobody) End()                                    {}
-func (nobody) Run(f func())                            { f() }
-func (nobody) Notify([]byte)                           {}

@@ -1,0 +1,21 @@
+package plugin
+
+import "bifrons/sfu"
+
+var _ Host = Nobody{}
+
+// Nobody stands in for the Host where there is no handle, as for requests of the
+// Admin API.
+type Nobody struct{}
+
+func (Nobody) SessionID() uint64                { return 0 }
+func (Nobody) HandleID() uint64                 { return 0 }
+func (Nobody) OpaqueID() string                 { return "" }
+func (Nobody) Token() string                    { return "" }
+func (Nobody) Push(string, []byte, *JSEP) error { return nil }
+func (Nobody) Peer() *sfu.Peer                  { return nil }
+func (Nobody) Up() bool                         { return false }
+func (Nobody) ClosePeer()                       {}
+func (Nobody) End()                             {}
+func (Nobody) Run(f func())                     { f() }
+func (Nobody) Notify([]byte)                    {}
