@@ -112,7 +112,8 @@ func (h *Hub) Totals() Totals {
 	return h.totals
 }
 
-func (h *Hub) add(p *Light) (netip.Addr, error) {
+// add gives a peer its address.
+func (h *Hub) add(p *Light) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	i := h.next
@@ -120,12 +121,13 @@ func (h *Hub) add(p *Light) (netip.Addr, error) {
 		i, h.free = h.free[n-1], h.free[:n-1]
 	} else if h.next++; i >= mostPeers {
 		h.next--
-		return netip.Addr{}, errors.New("the load has no more addresses")
+		return errors.New("the load has no more addresses")
 	}
 	h.peers[i] = p
 	b := h.base.As4()
 	binary.BigEndian.PutUint32(b[:], binary.BigEndian.Uint32(b[:])+i)
-	return netip.AddrFrom4(b), nil
+	p.addr = netip.AddrFrom4(b)
+	return nil
 }
 
 func (h *Hub) index(a netip.Addr) uint32 {

@@ -54,7 +54,7 @@ func NewLight(ctx context.Context, h *Hub, n *Negotiation, o Options) (_ *Light,
 	p.pipe = newPipe(p)
 	p.ice.ufrag, p.ice.pwd = secret(4), secret(16)
 	p.ice.connected = make(chan struct{})
-	if p.addr, err = h.add(p); err != nil {
+	if err = h.add(p); err != nil {
 		return nil, err
 	}
 	defer func() {
