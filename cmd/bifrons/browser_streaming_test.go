@@ -55,6 +55,17 @@ vp9: {
 	videopt = 101
 	videocodec = "vp9"
 }
+multicast: {
+	type = "rtp"
+	id = 12
+	description = "VP8 by multicast"
+	video = true
+	videoport = 0
+	videopt = 100
+	videocodec = "vp8"
+	videomcast = "232.3.4.5"
+	videoiface = "lo"
+}
 live: {
 	type = "live"
 	id = 20
@@ -121,10 +132,11 @@ func (b *broadcast) feed() {
 	}
 	args := strings.Fields("-nostdin -loglevel error -re -f lavfi -i testsrc=size=320x180:rate=10 " +
 		"-f lavfi -i sine=frequency=440:sample_rate=48000,aformat=channel_layouts=stereo")
-	video := func(size, codec string, pt int, to string) {
-		args = append(args, strings.Fields(fmt.Sprintf("-map 0:v -an -s %s %s -g 10 -b:v 150k -f rtp -payload_type %d rtp://127.0.0.1:%s?pkt_size=1200",
-			size, codec, pt, to))...)
+	videoTo := func(host, size, codec string, pt int, to string) {
+		args = append(args, strings.Fields(fmt.Sprintf("-map 0:v -an -s %s %s -g 10 -b:v 150k -f rtp -payload_type %d "+
+			"rtp://%s:%s?pkt_size=1200&localaddr=127.0.0.1&ttl=0", size, codec, pt, host, to))...)
 	}
+	video := func(size, codec string, pt int, to string) { videoTo("127.0.0.1", size, codec, pt, to) }
 	const vp8, vp9 = "-c:v libvpx -deadline realtime -cpu-used 8", "-c:v libvpx-vp9 -strict experimental -deadline realtime -cpu-used 8"
 	for name, size := range map[string]string{"port": "80x44", "port2": "160x90", "port3": "320x180"} {
 		video(size, vp8, 33, b.port(1, 0, name)) // the server says which payload type it is
@@ -132,6 +144,7 @@ func (b *broadcast) feed() {
 	video("240x136", vp8, 100, b.port(2, 0, "port"))
 	video("320x180", "-c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p -profile:v baseline -level:v 3.1", 126, b.port(10, 0, "port"))
 	video("320x180", vp9, 101, b.port(11, 0, "port"))
+	videoTo("232.3.4.5", "320x180", vp8, 100, b.port(12, 0, "port"))
 	args = append(args, strings.Fields("-map 1:a -vn -c:a libopus -b:a 64k -f rtp -payload_type 111 rtp://127.0.0.1:"+b.port(2, 1, "port")+"?pkt_size=1200")...)
 	cmd := exec.Command(path, args...)
 	cmd.Stderr = os.Stderr
@@ -194,7 +207,7 @@ func TestBrowserDemoStreaming(t *testing.T) {
 	b.do(chromedp.Navigate("http://demos.localhost/demos/streamingtest.html"))
 	b.is("!!window.Janus && !!window.$?._data?.($('#start')[0], 'events')?.click")
 	b.click("#start")
-	b.is(`$("#streamslist li").length === 6`)
+	b.is(`$("#streamslist li").length === 7`)
 
 	b.watch(1)
 	b.plays("video/VP8", 320)
@@ -220,7 +233,7 @@ func TestBrowserDemoStreaming(t *testing.T) {
 	for _, x := range []struct {
 		id    int
 		codec string
-	}{{10, "video/H264"}, {11, "video/VP9"}} {
+	}{{10, "video/H264"}, {11, "video/VP9"}, {12, "video/VP8"}} {
 		b.watch(x.id)
 		b.plays(x.codec, 320)
 		b.stop()
