@@ -364,3 +364,33 @@ func TestPeersAreSpread(t *testing.T) {
 	}
 	check()
 }
+
+// Where nobody asks for a number of loops the first few peers share one, and from
+// then on the fewest decide.
+func TestFewPeersStayTogether(t *testing.T) {
+	if runtime.GOMAXPROCS(0) == 1 {
+		t.Skip("there is one loop only")
+	}
+	e := newEngine(t, func(c *Config) { c.Shards = 0 })
+	add := func(n int, cfg PeerConfig) {
+		t.Helper()
+		for range n {
+			if _, err := e.NewPeer(cfg, newEvents(t)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	expect := func(first, second uint64) {
+		t.Helper()
+		list := e.Stats()
+		if list[0].Shard.Peers != first || list[1].Shard.Peers != second {
+			t.Errorf("%d and %d peers, want %d and %d", list[0].Shard.Peers, list[1].Shard.Peers, first, second)
+		}
+	}
+	add(together-1, PeerConfig{})
+	expect(together-1, 0)
+	add(1, PeerConfig{Shard: 2})
+	expect(together-1, 1)
+	add(3, PeerConfig{})
+	expect(together, 3)
+}

@@ -16,7 +16,9 @@ import (
 
 // Config sets up an Engine. The zero value of a field means its default.
 type Config struct {
-	Shards           int    // number of loops, default GOMAXPROCS
+	// Shards is the number of loops, over which peers are spread evenly. By default
+	// there are GOMAXPROCS, and the first few peers stay together on one.
+	Shards           int
 	PortMin, PortMax uint16 // UDP ports of the shards, default any
 
 	IPv6          bool

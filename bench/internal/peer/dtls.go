@@ -17,6 +17,10 @@ import (
 	"github.com/pion/srtp/v3"
 )
 
+// flightInterval is the first wait before a flight is sent again, as in browsers.
+// Servers that are not ready for the first one would look slower with a second.
+const flightInterval = 50 * time.Millisecond
+
 // certificate is shared by all peers of the process.
 var certificate = sync.OnceValues(selfsign.GenerateSelfSigned)
 
@@ -121,6 +125,7 @@ func (p *Light) handshake(ctx context.Context, cert tls.Certificate) error {
 		dtls.WithSRTPProtectionProfiles(profiles...),
 		dtls.WithExtendedMasterSecret(dtls.RequestExtendedMasterSecret),
 		dtls.WithInsecureSkipVerify(true),
+		dtls.WithFlightInterval(flightInterval),
 	}
 	var conn *dtls.Conn
 	to := net.UDPAddrFromAddrPort(p.server)
