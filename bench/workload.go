@@ -72,6 +72,8 @@ var workloads = []workload{
 		media: media{rooms: 1, publishers: 10, mesh: true, profile: peer.GCM128, media: voice}},
 	{name: "stream-100", short: true, servers: "bj", measure: packets,
 		about: "plain RTP of 1.5 Mbit/s and audio to 100 viewers", media: with(webinar(100), func(m *media) { m.stream = true })},
+	{name: "stream-300", servers: "bj", measure: packets,
+		about: "to 300", media: with(webinar(300), func(m *media) { m.stream = true })},
 	{name: "simulcast-20", short: true, servers: "bj", measure: packets,
 		about: "three encodings to 20 who change theirs once a second",
 		media: with(webinar(20), func(m *media) { m.media, m.switching = simulcast, true })},
