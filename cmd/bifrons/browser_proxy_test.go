@@ -19,8 +19,6 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
-
-	"bifrons/api/config"
 )
 
 // freePort finds a TCP port for somebody else to listen on.
@@ -89,7 +87,7 @@ func startNginx(t *testing.T, s *server) int {
 		"/etc/letsencrypt/live/media.example.com/privkey.pem", key,
 		"127.0.0.1:8088", fmt.Sprintf("127.0.0.1:%d", s.httpPort("http")),
 		"127.0.0.1:8188", fmt.Sprintf("127.0.0.1:%d", port(s.ws.Addrs("ws"))),
-		"127.0.0.1:7088", fmt.Sprintf("127.0.0.1:%d", s.httpPort("admin_http")),
+		"127.0.0.1:7088", fmt.Sprintf("127.0.0.1:%d", max(1, s.httpPort("admin_http"))),
 	).Replace(string(conf))
 	text = "daemon off; pid nginx.pid; error_log stderr; events {}\nhttp { access_log off;\n" +
 		"client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;\n" + text + "}\n"
@@ -130,34 +128,83 @@ func startNginx(t *testing.T, s *server) int {
 	return secure
 }
 
-// TestBrowserBehindProxy opens the demo page through nginx, by HTTPS, with the
-// API below the same address, by long poll and by WebSocket.
-func TestBrowserBehindProxy(t *testing.T) {
-	for _, transport := range []string{"http", "websockets"} {
-		t.Run(transport, func(t *testing.T) {
-			folder := demosFolderFor(t)
-			browserTest(t)
-			s := testServerWith(t, folder, func(c *config.Config) {
-				c.HTTP.Admin.HTTP, c.HTTP.Admin.Port = true, 0
-			})
-			s.explain(t)
-			secure := startNginx(t, s)
-			address := `"/janus"`
-			if transport == "websockets" {
-				address = `"wss://" + location.host + "/ws"`
-			}
-			script := `for (const name of ["token", "apisecret"]) window[name] = null;
-				Object.defineProperty(window, "iceServers", { get: () => [], set() {} });
-				Object.defineProperty(window, "server", { get: () => ` + address + `, set() {} });`
-			d := &demo{server: s, tab: openTab(t, []string{
-				fmt.Sprintf("MAP demos.localhost:443 127.0.0.1:%d", secure),
-			}, script)}
-			d.do(chromedp.Navigate("https://demos.localhost/demos/echotest.html"))
-			d.start()
-			d.checkPlaying(640, 480)
-			d.checkData()
-			d.stop()
-			d.quiet()
-		})
+// front is where pages and API are for a browser.
+type front struct {
+	hosts  []string // rules for its resolver
+	origin string
+	api    string // of the API, in JavaScript
+}
+
+// script says what an administrator would write into settings.js.
+func (f front) script() string {
+	return `for (const name of ["token", "apisecret"]) window[name] = null;
+		Object.defineProperty(window, "iceServers", { get: () => [], set() {} });
+		Object.defineProperty(window, "server", { get: () => ` + f.api + `, set() {} });`
+}
+
+// direct is the server itself, with the API by WebSocket.
+func direct(_ *testing.T, s *server) front {
+	return front{
+		hosts: []string{
+			fmt.Sprintf("MAP demos.localhost:80 127.0.0.1:%d", s.httpPort("http")),
+			fmt.Sprintf("MAP demos.localhost:8188 127.0.0.1:%d", port(s.ws.Addrs("ws"))),
+		},
+		origin: "http://demos.localhost", api: `"ws://" + location.hostname + ":8188"`,
 	}
+}
+
+// proxied is the server behind nginx by HTTPS, with the API below the same
+// address, at api.
+func proxied(api string) func(*testing.T, *server) front {
+	return func(t *testing.T, s *server) front {
+		return front{
+			hosts:  []string{fmt.Sprintf("MAP demos.localhost:443 127.0.0.1:%d", startNginx(t, s))},
+			origin: "https://demos.localhost", api: api,
+		}
+	}
+}
+
+// TestBrowserBehindProxy opens the demo pages through nginx, with long poll and
+// with WebSocket; all of them with both takes BIFRONS_SOAK.
+func TestBrowserBehindProxy(t *testing.T) {
+	soak := os.Getenv("BIFRONS_SOAK") != ""
+	for name, api := range map[string]string{"http": `"/janus"`, "websockets": `"wss://" + location.host + "/ws"`} {
+		at := proxied(api)
+		t.Run("echotest/"+name, func(t *testing.T) { testProxiedEcho(t, at) })
+		if name == "http" || soak {
+			t.Run("videoroom/"+name, func(t *testing.T) {
+				c := openConferenceAt(t, at, "videoroomtest.html", "anna", "bert")
+				for _, p := range c.all {
+					p.join()
+				}
+				c.awaitPictures()
+			})
+		}
+		if name == "websockets" || soak {
+			t.Run("streaming/"+name, func(t *testing.T) {
+				b := openBroadcast(t, at)
+				b.begin()
+				b.watch(2)
+				b.plays("video/VP8", 240)
+				b.sounds("audio/opus")
+				b.stop()
+				b.quiet()
+			})
+		}
+	}
+}
+
+func testProxiedEcho(t *testing.T, at func(*testing.T, *server) front) {
+	folder := demosFolderFor(t)
+	browserTest(t)
+	s := testServerWith(t, folder, nil)
+	s.explain(t)
+	from := at(t, s)
+	d := &demo{server: s, tab: openTab(t, from.hosts, from.script())}
+	d.do(chromedp.Navigate(from.origin + "/demos/echotest.html"))
+	d.start()
+	d.checkPlaying(640, 480)
+	d.checkData()
+	d.stop()
+	d.quiet()
 }

@@ -85,11 +85,12 @@ ondemand: {
 // broadcast is the Streaming page with ffmpeg behind the mountpoints.
 type broadcast struct {
 	*tab
+	front  front
 	server *server
 	admin  *handle
 }
 
-func openBroadcast(t *testing.T) *broadcast {
+func openBroadcast(t *testing.T, at func(*testing.T, *server) front) *broadcast {
 	t.Helper()
 	folder := demosFolderFor(t)
 	browserTest(t)
@@ -105,15 +106,19 @@ func openBroadcast(t *testing.T) *broadcast {
 	write("music.mulaw", tone)
 	write("janus.plugin.streaming.jcfg", []byte(strings.ReplaceAll(mountpointsFile, "FOLDER", settings)))
 	s := testServerWith(t, folder, func(c *config.Config) { c.Folder = settings })
-	b := &broadcast{server: s, admin: dial(t, s).attach(streaming.Package)}
-	b.tab = openTab(t, []string{
-		fmt.Sprintf("MAP demos.localhost:80 127.0.0.1:%d", s.httpPort("http")),
-		fmt.Sprintf("MAP demos.localhost:8188 127.0.0.1:%d", port(s.ws.Addrs("ws"))),
-	}, `for (const name of ["token", "apisecret"]) window[name] = null;
-		Object.defineProperty(window, "iceServers", { get: () => [], set() {} });
-		Object.defineProperty(window, "server", { get: () => "ws://" + location.hostname + ":8188", set() {} });`)
+	b := &broadcast{server: s, front: at(t, s), admin: dial(t, s).attach(streaming.Package)}
+	b.tab = openTab(t, b.front.hosts, b.front.script())
 	b.feed()
 	return b
+}
+
+// begin opens the page and presses its first button.
+func (b *broadcast) begin() {
+	b.t.Helper()
+	b.do(chromedp.Navigate(b.front.origin + "/demos/streamingtest.html"))
+	b.is("!!window.Janus && !!window.$?._data?.($('#start')[0], 'events')?.click")
+	b.click("#start")
+	b.is(`$("#streamslist li").length === 7`)
 }
 
 // port is a port of a mountpoint's stream.
@@ -203,11 +208,8 @@ func (b *broadcast) sounds(codec string) {
 // TestBrowserDemoStreaming watches everything on the Streaming page of Debian's
 // package janus-demos.
 func TestBrowserDemoStreaming(t *testing.T) {
-	b := openBroadcast(t)
-	b.do(chromedp.Navigate("http://demos.localhost/demos/streamingtest.html"))
-	b.is("!!window.Janus && !!window.$?._data?.($('#start')[0], 'events')?.click")
-	b.click("#start")
-	b.is(`$("#streamslist li").length === 7`)
+	b := openBroadcast(t, direct)
+	b.begin()
 
 	b.watch(1)
 	b.plays("video/VP8", 320)

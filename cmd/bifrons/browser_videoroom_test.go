@@ -113,6 +113,12 @@ type conference struct {
 // windows of one Chromium. A name may have a query for its page behind it.
 func openConference(t *testing.T, file string, names ...string) *conference {
 	t.Helper()
+	return openConferenceAt(t, direct, file, names...)
+}
+
+// openConferenceAt is openConference with pages that come from somewhere else.
+func openConferenceAt(t *testing.T, at func(*testing.T, *server) front, file string, names ...string) *conference {
+	t.Helper()
 	folder := demosFolderFor(t)
 	browserTest(t)
 	rooms := roomFile
@@ -124,13 +130,9 @@ func openConference(t *testing.T, file string, names ...string) *conference {
 		t.Fatal(err)
 	}
 	c := &conference{t: t, server: testServerWith(t, folder, func(cfg *config.Config) { cfg.Folder = settings })}
-	script := roomScript + `for (const name of ["token", "apisecret"]) window[name] = null;
-		Object.defineProperty(window, "iceServers", { get: () => [], set() {} });
-		Object.defineProperty(window, "server", { get: () => "ws://" + location.hostname + ":8188", set() {} });`
-	first := openTab(t, []string{
-		fmt.Sprintf("MAP demos.localhost:80 127.0.0.1:%d", c.server.httpPort("http")),
-		fmt.Sprintf("MAP demos.localhost:8188 127.0.0.1:%d", port(c.server.ws.Addrs("ws"))),
-	}, script)
+	from := at(t, c.server)
+	script := roomScript + from.script()
+	first := openTab(t, from.hosts, script)
 	for i, name := range names {
 		name, query, _ := strings.Cut(name, "?")
 		p := &participant{tab: first, name: name}
@@ -138,7 +140,7 @@ func openConference(t *testing.T, file string, names ...string) *conference {
 			p.tab = first.another(script)
 		}
 		c.all = append(c.all, p)
-		p.do(chromedp.Navigate("http://demos.localhost/demos/" + file + "?" + query))
+		p.do(chromedp.Navigate(from.origin + "/demos/" + file + "?" + query))
 	}
 	return c
 }

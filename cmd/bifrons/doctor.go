@@ -69,16 +69,18 @@ func (d *diagnosis) bad(what, remedy string) {
 	fmt.Fprintf(d.w, "PROBLEM  %s\n         %s\n", what, remedy)
 }
 
-// leastFiles is what a busy server has open: a socket for each client.
-const leastFiles = 4096
-
 func (d *diagnosis) limits() {
-	if n, ok := openFiles(); ok && n < leastFiles {
-		d.warn(fmt.Sprintf("only %d files may be open, and every client takes one", n),
-			"raise it: ulimit -n 65536, or LimitNOFILE=65536 in the systemd unit")
-	} else if ok {
+	if n, ok := openFiles(); ok && !d.short(fewFiles(n)) {
 		d.good("%d files may be open", n)
 	}
+}
+
+// short warns of a limit that is too low, if there is one.
+func (d *diagnosis) short(x *shortage) bool {
+	if x != nil {
+		d.warn(x.what, x.remedy)
+	}
+	return x != nil
 }
 
 // offload looks at a UDP socket: how large its buffer is, and what arrives of a
@@ -90,13 +92,7 @@ func (d *diagnosis) offload() {
 		return
 	}
 	defer conn.Close()
-	const wanted = netio.DefaultBuffer
-	switch got := conn.RecvBuffer(); {
-	case got == 0:
-	case got < wanted:
-		d.warn(fmt.Sprintf("a socket gets a receive buffer of %d KiB only: bursts of packets get lost", got>>10),
-			fmt.Sprintf("raise it: sysctl -w net.core.rmem_max=%d net.core.wmem_max=%d", wanted, wanted))
-	default:
+	if got := conn.RecvBuffer(); !d.short(smallBuffer(got)) && got > 0 {
 		d.good("sockets get a receive buffer of %d KiB", got>>10)
 	}
 	if !conn.GSO() {

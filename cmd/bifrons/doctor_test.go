@@ -106,3 +106,15 @@ func TestDoctorTURN(t *testing.T) {
 		}
 	}
 }
+
+func TestShortages(t *testing.T) {
+	if fewFiles(leastFiles) != nil || smallBuffer(0) != nil || smallBuffer(4<<20) != nil {
+		t.Error("enough counts as too little")
+	}
+	if x := fewFiles(1024); x == nil || !strings.Contains(x.remedy, "LimitNOFILE") {
+		t.Errorf("%+v", x)
+	}
+	if x := smallBuffer(208 << 10); x == nil || !strings.Contains(x.what, "208 KiB") || !strings.Contains(x.remedy, "rmem_max=4194304") {
+		t.Errorf("%+v", x)
+	}
+}

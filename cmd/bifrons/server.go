@@ -63,6 +63,7 @@ func start(cfg *config.Config, demos string, out *log.Log) (s *server, err error
 	if err := checkOpenFiles(cfg.Server.General.CheckOpenFilesLimit); err != nil {
 		return s, err
 	}
+	s.warnOfLimits()
 	media, err := s.mediaConfig()
 	if err != nil {
 		return s, err

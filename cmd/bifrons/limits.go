@@ -1,0 +1,54 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+
+	"bifrons/ice/netio"
+)
+
+// leastFiles is what a busy server has open: a socket for each client.
+const leastFiles = 4096
+
+// shortage is a limit of the machine that is too low for a busy server.
+type shortage struct{ what, remedy string }
+
+// fewFiles judges how many files may be open; nil if those are enough.
+func fewFiles(n uint64) *shortage {
+	if n >= leastFiles {
+		return nil
+	}
+	return &shortage{
+		fmt.Sprintf("only %d files may be open, and every client takes one", n),
+		"raise it: ulimit -n 65536, or LimitNOFILE=65536 in the systemd unit",
+	}
+}
+
+// smallBuffer judges the receive buffer of a UDP socket, in bytes; 0 is unknown.
+func smallBuffer(got int) *shortage {
+	const wanted = netio.DefaultBuffer
+	if got == 0 || got >= wanted {
+		return nil
+	}
+	return &shortage{
+		fmt.Sprintf("a socket gets a receive buffer of %d KiB only: bursts of packets get lost", got>>10),
+		fmt.Sprintf("raise it: sysctl -w net.core.rmem_max=%d net.core.wmem_max=%d", wanted, wanted),
+	}
+}
+
+// warnOfLimits logs what is too low, with the remedy.
+func (s *server) warnOfLimits() {
+	var list []*shortage
+	if n, ok := openFiles(); ok {
+		list = append(list, fewFiles(n))
+	}
+	if conn, err := netio.Listen(netio.Config{Addr: netip.AddrFrom4([4]byte{127, 0, 0, 1})}); err == nil {
+		list = append(list, smallBuffer(conn.RecvBuffer()))
+		conn.Close()
+	}
+	for _, x := range list {
+		if x != nil {
+			s.log.Warn(x.what, "remedy", x.remedy)
+		}
+	}
+}
