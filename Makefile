@@ -19,8 +19,8 @@ run: build ## build and start the server; more options in ARGS='...'
 test: lint tools ## all checks and all tests, those in Chromium included
 	$(GO) test -race -timeout 15m ./...
 
-soak: tools ## the tests of rooms under load at full size, for a machine that has nothing else to do
-	BIFRONS_SOAK=1 $(GO) test -v -count=1 -timeout 30m -run 'Room|MultistreamSimulcast' ./cmd/bifrons
+soak: tools ## the tests under load at full size, for a machine that has nothing else to do
+	BIFRONS_SOAK=1 $(GO) test -v -count=1 -timeout 30m -run 'Room|MultistreamSimulcast|BehindProxy|ReceiverHangs' ./cmd/bifrons
 
 lint: fmt vet staticcheck ## gofmt, go vet, staticcheck
 

@@ -3,6 +3,7 @@ package dtls
 import (
 	"context"
 	"errors"
+	"strings"
 )
 
 // ReasonKind is why an endpoint closed.
@@ -41,6 +42,14 @@ func (r Reason) String() string {
 	return r.Kind.String() + ": " + r.Text
 }
 
+// explain adds to an alert what it means where that is no secret.
+func explain(alert string) string {
+	if strings.Contains(alert, "ProtocolVersion") {
+		return alert + ": the peer does not speak DTLS 1.2, which every browser of today does"
+	}
+	return alert
+}
+
 // alert is an alert of the peer. The type pion/dtls has for it is not exported,
 // but has this method.
 type alert interface {
@@ -53,11 +62,11 @@ func reasonFor(err error) Reason {
 	var received alert
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return Reason{Timeout, "no handshake in time"}
+		return Reason{Timeout, "no handshake in time: does UDP get through, and so do packets of this size (dtls_mtu)?"}
 	case errors.Is(err, errFingerprint):
 		return Reason{BadFingerprint, errFingerprint.Error()}
 	case errors.As(err, &received):
-		return Reason{PeerAlert, received.Error()}
+		return Reason{PeerAlert, explain(received.Error())}
 	}
 	return Reason{Failed, err.Error()}
 }

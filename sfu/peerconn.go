@@ -298,6 +298,10 @@ func (h *host) Emit(ev peer.Event) {
 	p := (*Peer)(h)
 	if ev.Kind == EventClosed {
 		p.site.forget(p)
+		if ev.Reason == ReasonICEFailed {
+			p.engine.log.Info("no connection for media: UDP does not get through, or the address that was offered is wrong"+
+				" (bifrons doctor tells)", "peer", p.label)
+		}
 	}
 	p.mu.Lock()
 	if ev.Kind == EventClosed {

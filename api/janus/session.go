@@ -256,7 +256,10 @@ func (c *Core) Gone(conn Conn) {
 // sweep ends the sessions that have timed out.
 func (c *Core) sweep(now time.Time) {
 	for _, s := range c.expired(now) {
+		idle := now.Sub(s.LastActivity())
 		if s.destroy(OverTimeout) {
+			c.log.Info("session timed out: its client neither polled nor sent a keepalive",
+				"session", s.id, "silent", idle.Round(time.Second))
 			s.notify("timeout")
 		}
 	}

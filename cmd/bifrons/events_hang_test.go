@@ -4,6 +4,7 @@ import (
 	"fmt"
 	nethttp "net/http"
 	"net/http/httptest"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -30,6 +31,10 @@ func TestEventReceiverHangs(t *testing.T) {
 		c.Folder = dir
 	})
 	const calls = 50
+	frames := 40
+	if os.Getenv("BIFRONS_SOAK") != "" {
+		frames = 3000 // a minute
+	}
 	var all sync.WaitGroup
 	handshakes := make(chan struct{}, 10)
 	for i := range calls {
@@ -39,7 +44,7 @@ func TestEventReceiverHangs(t *testing.T) {
 			p.call(echoRequest(), nil)
 			p.awaitUp()
 			<-handshakes
-			p.playAll(pace{frames: 40, packets: 2, every: 20 * time.Millisecond})
+			p.playAll(pace{frames: frames, packets: 2, every: 20 * time.Millisecond})
 			p.heard.clean(t)
 			p.seen.clean(t)
 			p.close()
