@@ -54,6 +54,9 @@ func NewLight(ctx context.Context, h *Hub, n *Negotiation, o Options) (_ *Light,
 	p.pipe = newPipe(p)
 	p.ice.ufrag, p.ice.pwd = secret(4), secret(16)
 	p.ice.connected = make(chan struct{})
+	if n.Offer != nil {
+		p.sender = newSender(p)
+	}
 	if err = h.add(p); err != nil {
 		return nil, err
 	}
@@ -82,9 +85,6 @@ func NewLight(ctx context.Context, h *Hub, n *Negotiation, o Options) (_ *Light,
 	}
 	if err := p.handshake(ctx, cert); err != nil {
 		return nil, err
-	}
-	if n.Offer != nil {
-		p.sender = newSender(p)
 	}
 	return p, nil
 }

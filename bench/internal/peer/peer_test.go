@@ -116,11 +116,11 @@ func TestPeersGetTheirMediaBack(t *testing.T) {
 				}
 				l.Add(p, true, true)
 			}
-			l.Start(ctx)
 			if got := l.Profile(); got != tt.want {
 				t.Errorf("SRTP profile %s, want %s", got, tt.want)
 			}
-			hub.Open()
+			hub.Open() // before anything is sent, so that what comes was counted
+			l.Start(ctx)
 			totals := await(t, ctx, hub, "no echo", func(n Totals) bool { return n.Received > 200 && l.AllGot() == nil })
 			if totals.Received > totals.Sent || len(totals.Trips) != int(totals.Received) || totals.Trips[0] <= 0 {
 				t.Errorf("%d of %d packets came back, %d of them looked into", totals.Received, totals.Sent, len(totals.Trips))
