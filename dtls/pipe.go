@@ -154,7 +154,7 @@ func (p *pipe) SetWriteDeadline(time.Time) error { return nil }
 // SetDeadline is SetReadDeadline.
 func (p *pipe) SetDeadline(t time.Time) error { return p.SetReadDeadline(t) }
 
-// LocalAddr is a placeholder: the endpoint knows no addresses.
+// LocalAddr is the same as that of the peer: the endpoint knows no addresses.
 func (p *pipe) LocalAddr() net.Addr { return peerAddr{} }
 
 // peerAddr stands for whatever path ICE has chosen.

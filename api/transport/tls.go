@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"net"
 	"os"
 	"sync"
 	"time"
@@ -78,4 +79,18 @@ func (k *keeper) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		}
 	}
 	return k.pair, nil
+}
+
+// ListenTLS is Listen under TLS, for HTTP/1.1 and what is upgraded from it.
+func (e Endpoint) ListenTLS(acl ACL, limit int, c Certificate, log *slog.Logger) ([]net.Listener, error) {
+	conf, err := c.Load(log)
+	if err != nil {
+		return nil, err
+	}
+	conf.NextProtos = []string{"http/1.1"}
+	listeners, err := e.Listen(acl, limit)
+	for i, l := range listeners {
+		listeners[i] = tls.NewListener(l, conf)
+	}
+	return listeners, err
 }

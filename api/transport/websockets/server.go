@@ -2,7 +2,6 @@ package websockets
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -95,22 +94,10 @@ func (s *Server) open(name string, at transport.Endpoint, svc service, secure bo
 }
 
 func (s *Server) listen(at transport.Endpoint, svc service, secure bool) ([]net.Listener, error) {
-	var conf *tls.Config
 	if secure {
-		var err error
-		if conf, err = s.cfg.Certificate.Load(s.cfg.Log); err != nil {
-			return nil, err
-		}
-		conf.NextProtos = []string{"http/1.1"}
+		return at.ListenTLS(svc.acl, s.cfg.MaxConns, s.cfg.Certificate, s.cfg.Log)
 	}
-	listeners, err := at.Listen(svc.acl, s.cfg.MaxConns)
-	if err != nil || !secure {
-		return listeners, err
-	}
-	for i, l := range listeners {
-		listeners[i] = tls.NewListener(l, conf)
-	}
-	return listeners, nil
+	return at.Listen(svc.acl, s.cfg.MaxConns)
 }
 
 // Start accepts connections until Close.
