@@ -58,6 +58,12 @@ func (p *adminPage) open(name string) {
 	p.is(fmt.Sprintf(`getComputedStyle(document.getElementById(%q)).opacity === "1"`, name))
 }
 
+// idle waits until a button that asks again no longer waits for an answer.
+func (p *adminPage) idle(button string) {
+	p.t.Helper()
+	p.is(fmt.Sprintf(`!$(%q).hasClass("fa-spin")`, button))
+}
+
 // status is what the Admin API says of the settings.
 func (p *adminPage) status(key string) any {
 	p.t.Helper()
@@ -142,7 +148,9 @@ func (p *adminPage) checkQueries() {
 func (p *adminPage) checkHandles(peer *pionPeer) {
 	p.t.Helper()
 	p.open("handlesinfo")
+	p.idle("#update-sessions")
 	p.click("#update-sessions")
+	p.idle("#update-sessions") // the list is made anew
 	p.click(fmt.Sprintf("#session-%d", peer.h.session))
 	p.click(fmt.Sprintf("#handle-%d", peer.h.id))
 	p.is(`window.handleInfo?.webrtc?.ice?.state === "ready" && $("#handle-info").text().includes("selected-pair")`)
@@ -160,7 +168,7 @@ func (p *adminPage) checkHandles(peer *pionPeer) {
 	})
 	before := peer.seen.count()
 	eventually(p.t, "media", func() bool { return peer.seen.count() > before+60 })
-	p.is(`!$("#update-handle").hasClass("fa-spin")`)
+	p.idle("#update-handle")
 	p.click("#update-handle")
 	p.is(`handleInfo["dump-to-pcap"] === true && $("#capturetext").text() === "Stop capture"`)
 	p.click("#capture")

@@ -182,20 +182,26 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 }
 
 // click presses what a selector finds, as a mouse does: when nothing lies over
-// it, such as a notice that fades away.
+// it, such as a notice that fades away. A page may replace it just then.
 func (b *tab) click(selector string) {
 	b.t.Helper()
-	b.is(fmt.Sprintf(`(() => {
-		const e = document.querySelector(%q);
-		if (!e) return false;
-		e.scrollIntoViewIfNeeded();
-		const r = e.getBoundingClientRect(), top = document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2);
-		return r.width > 0 && (top === e || e.contains(top));
-	})()`, selector))
 	ctx, cancel := context.WithTimeout(b.ctx, browserPatience)
 	defer cancel()
-	if err := chromedp.Do(ctx, chromedp.Click(selector, chromedp.NodeVisible)); err != nil {
-		b.t.Fatalf("cannot click %s: %v", selector, err)
+	for {
+		b.is(fmt.Sprintf(`(() => {
+			const e = document.querySelector(%q);
+			if (!e) return false;
+			e.scrollIntoViewIfNeeded();
+			const r = e.getBoundingClientRect(), top = document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2);
+			return r.width > 0 && (top === e || e.contains(top));
+		})()`, selector))
+		err := chromedp.Do(ctx, chromedp.Click(selector, chromedp.NodeVisible))
+		if err == nil {
+			return
+		}
+		if !strings.Contains(err.Error(), "Could not find node") {
+			b.t.Fatalf("cannot click %s: %v", selector, err)
+		}
 	}
 }
 
