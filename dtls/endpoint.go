@@ -75,7 +75,12 @@ const (
 type Endpoint struct {
 	cfg  Config
 	pipe *pipe
-	conn *pion.Conn // nil if it could not be made
+
+	mu       sync.Mutex
+	conn     *pion.Conn // nil if it could not be made, or while it rests
+	end      *pipeEnd   // of conn
+	rest     *rest      // nil = awake
+	sleeping atomic.Bool
 
 	cancel    context.CancelFunc // of the handshake
 	handshake chan struct{}      // closed after OnConnected or the failure
@@ -100,6 +105,7 @@ func Start(cfg Config) *Endpoint {
 	}
 	e := &Endpoint{cfg: cfg, handshake: make(chan struct{}), done: make(chan struct{})}
 	e.pipe = newPipe(e.send, e.pipeClosed)
+	e.end = &pipeEnd{pipe: e.pipe}
 	ctx, cancel := context.WithTimeout(context.Background(), cfg.Timeout)
 	e.cancel = cancel
 	go e.run(ctx)
@@ -138,6 +144,9 @@ func (e *Endpoint) Deliver(b []byte) Verdict {
 	case !e.pipe.push(b):
 		return QueueFull
 	}
+	if e.sleeping.CompareAndSwap(true, false) {
+		go e.rouse()
+	}
 	return Delivered
 }
 
@@ -152,10 +161,10 @@ func (e *Endpoint) run(ctx context.Context) {
 		}
 		// An alert that came before the state changed closed the pipe unheard.
 		if e.pipe.isClosed() {
-			e.end(Reason{Kind: PeerAlert})
+			e.finish(Reason{Kind: PeerAlert})
 		}
 	} else {
-		e.end(reasonFor(err))
+		e.finish(reasonFor(err))
 	}
 	close(e.handshake)
 }
@@ -165,7 +174,9 @@ func (e *Endpoint) shake(ctx context.Context) (srtp.Keys, error) {
 	if err != nil {
 		return srtp.Keys{}, err
 	}
+	e.mu.Lock()
 	e.conn = conn
+	e.mu.Unlock()
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return srtp.Keys{}, err
 	}
@@ -176,28 +187,35 @@ func (e *Endpoint) shake(ctx context.Context) (srtp.Keys, error) {
 // a close_notify or a fatal alert. During the handshake the error tells more.
 func (e *Endpoint) pipeClosed() {
 	if e.State() == Connected {
-		e.end(Reason{Kind: PeerAlert})
+		e.finish(Reason{Kind: PeerAlert})
 	}
 }
 
 // Close ends the association; a connected peer is sent a close_notify. It
 // returns at once; OnClosed and Done tell when all is over. Further calls do
 // nothing.
-func (e *Endpoint) Close() { e.end(Reason{Kind: LocalClose}) }
+func (e *Endpoint) Close() { e.finish(Reason{Kind: LocalClose}) }
 
-// end starts the end; the first reason counts.
-func (e *Endpoint) end(r Reason) {
+// finish starts the end; the first reason counts.
+func (e *Endpoint) finish(r Reason) {
 	e.ending.Do(func() {
 		e.state.Store(uint32(Closed))
 		e.cancel()
-		go e.finish(r)
+		go e.wind(r)
 	})
 }
 
-func (e *Endpoint) finish(r Reason) {
+func (e *Endpoint) wind(r Reason) {
 	<-e.handshake
-	if e.conn != nil {
-		_ = e.conn.Close() // sends close_notify if the peer has not
+	e.mu.Lock()
+	conn, resting := e.conn, e.rest
+	e.rest = nil
+	e.mu.Unlock()
+	switch {
+	case resting != nil:
+		_ = e.pipe.write(resting.farewell)
+	case conn != nil:
+		_ = conn.Close() // sends close_notify if the peer has not
 	}
 	_ = e.pipe.Close()
 	e.pipe.drained()
@@ -222,7 +240,10 @@ func (e *Endpoint) Retransmissions() int { return int(e.sent.again.Load()) }
 // a whole record. Closing it closes the endpoint. Data is accepted from the
 // first call on, and must then be read: unread data holds up the endpoint.
 func (e *Endpoint) Conn() net.Conn {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.wanted.Store(true)
+	e.wake()
 	return appConn{e.conn, e}
 }
 

@@ -32,7 +32,7 @@ func (e *Endpoint) open() (*pion.Conn, error) {
 		for _, o := range opts {
 			client = append(client, o)
 		}
-		return pion.ClientWithOptions(e.pipe, peerAddr{}, client...)
+		return pion.ClientWithOptions(e.end, peerAddr{}, client...)
 	}
 	server := []pion.ServerOption{
 		pion.WithClientAuth(pion.RequireAnyClientCert),
@@ -44,7 +44,7 @@ func (e *Endpoint) open() (*pion.Conn, error) {
 	for _, o := range opts {
 		server = append(server, o)
 	}
-	return pion.ServerWithOptions(e.pipe, peerAddr{}, server...)
+	return pion.ServerWithOptions(e.end, peerAddr{}, server...)
 }
 
 // options are those of both roles. Of several SRTP profiles pion/dtls chooses,

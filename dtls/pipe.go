@@ -35,7 +35,7 @@ func (d datagram) release() {
 	}
 }
 
-// pipe is the net.PacketConn under pion/dtls: a bounded queue inwards, a
+// pipe leads between the endpoint and pion/dtls: a bounded queue inwards, a
 // callback outwards.
 type pipe struct {
 	send    func([]byte)
@@ -44,9 +44,8 @@ type pipe struct {
 
 	mu        sync.Mutex
 	arrived   sync.Cond
-	queue     [pipeLimit]datagram
+	queue     *[pipeLimit]datagram // nil while there is no traffic
 	head, len int
-	cancelled bool // a read deadline has been set
 	closed    bool
 }
 
@@ -63,30 +62,13 @@ func (p *pipe) push(b []byte) bool {
 	if p.closed || p.len == pipeLimit {
 		return false
 	}
+	if p.queue == nil {
+		p.queue = new([pipeLimit]datagram)
+	}
 	p.queue[(p.head+p.len)%pipeLimit] = newDatagram(b)
 	p.len++
 	p.arrived.Signal()
 	return true
-}
-
-// ReadFrom waits for the next datagram.
-func (p *pipe) ReadFrom(b []byte) (int, net.Addr, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for {
-		switch {
-		case p.closed:
-			return 0, nil, net.ErrClosed
-		case p.cancelled:
-			return 0, nil, os.ErrDeadlineExceeded
-		case p.len > 0:
-			d := p.pop()
-			n := copy(b, d.b)
-			d.release()
-			return n, peerAddr{}, nil
-		}
-		p.arrived.Wait()
-	}
 }
 
 func (p *pipe) pop() datagram {
@@ -97,21 +79,27 @@ func (p *pipe) pop() datagram {
 	return d
 }
 
-// WriteTo hands b to the callback.
-func (p *pipe) WriteTo(b []byte, _ net.Addr) (int, error) {
-	p.sending.Lock()
-	defer p.sending.Unlock()
-	if p.isClosed() {
-		return 0, net.ErrClosed
-	}
-	p.send(b)
-	return len(b), nil
-}
-
 func (p *pipe) isClosed() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.closed
+}
+
+func (p *pipe) isEmpty() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.len == 0
+}
+
+// write hands b to the callback.
+func (p *pipe) write(b []byte) error {
+	p.sending.Lock()
+	defer p.sending.Unlock()
+	if p.isClosed() {
+		return net.ErrClosed
+	}
+	p.send(b)
+	return nil
 }
 
 // Close ends reads and writes and empties the queue.
@@ -137,25 +125,93 @@ func (p *pipe) drained() {
 	defer p.sending.Unlock()
 }
 
+// pipeEnd is the net.PacketConn of one connection of pion/dtls. A pipe has one
+// end at a time. Its fields are guarded by the pipe's lock.
+type pipeEnd struct {
+	*pipe
+	waiting   bool   // a read waits
+	cancelled bool   // a read deadline has been set
+	detached  bool   // the pipe is no longer this end's
+	last      []byte // what was written since then
+}
+
+// detach takes the pipe away from its end, unless that has something to read or
+// is at work on what it read. What is written to the end from now on is kept.
+func (e *pipeEnd) detach() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.detached = !e.closed && e.waiting && e.len == 0; e.detached {
+		e.queue = nil
+	}
+	return e.detached
+}
+
+// ReadFrom waits for the next datagram.
+func (e *pipeEnd) ReadFrom(b []byte) (int, net.Addr, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for {
+		switch {
+		case e.closed, e.detached && e.cancelled:
+			return 0, nil, net.ErrClosed
+		case e.cancelled:
+			return 0, nil, os.ErrDeadlineExceeded
+		case e.len > 0 && !e.detached:
+			d := e.pop()
+			n := copy(b, d.b)
+			d.release()
+			return n, peerAddr{}, nil
+		}
+		e.waiting = true
+		e.arrived.Wait()
+		e.waiting = false
+	}
+}
+
+// WriteTo sends b.
+func (e *pipeEnd) WriteTo(b []byte, _ net.Addr) (int, error) {
+	e.mu.Lock()
+	if e.detached {
+		e.last = append(e.last[:0], b...)
+		e.mu.Unlock()
+		return len(b), nil
+	}
+	e.mu.Unlock()
+	return len(b), e.write(b)
+}
+
+// Close closes the pipe, if it is still this end's.
+func (e *pipeEnd) Close() error {
+	e.mu.Lock()
+	if e.detached {
+		e.cancelled = true
+		e.arrived.Broadcast()
+		e.mu.Unlock()
+		return nil
+	}
+	e.mu.Unlock()
+	return e.pipe.Close()
+}
+
 // SetReadDeadline serves the one use pion/dtls has for it: a deadline in the
 // past interrupts a read, the zero time takes that back. Other deadlines count
 // as past.
-func (p *pipe) SetReadDeadline(t time.Time) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.cancelled = !t.IsZero()
-	p.arrived.Broadcast()
+func (e *pipeEnd) SetReadDeadline(t time.Time) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.cancelled = !t.IsZero()
+	e.arrived.Broadcast()
 	return nil
 }
 
 // SetWriteDeadline does nothing: writes do not wait.
-func (p *pipe) SetWriteDeadline(time.Time) error { return nil }
+func (e *pipeEnd) SetWriteDeadline(time.Time) error { return nil }
 
 // SetDeadline is SetReadDeadline.
-func (p *pipe) SetDeadline(t time.Time) error { return p.SetReadDeadline(t) }
+func (e *pipeEnd) SetDeadline(t time.Time) error { return e.SetReadDeadline(t) }
 
 // LocalAddr is the same as that of the peer: the endpoint knows no addresses.
-func (p *pipe) LocalAddr() net.Addr { return peerAddr{} }
+func (e *pipeEnd) LocalAddr() net.Addr { return peerAddr{} }
 
 // peerAddr stands for whatever path ICE has chosen.
 type peerAddr struct{}

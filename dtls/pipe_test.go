@@ -12,7 +12,7 @@ import (
 func TestPipe(t *testing.T) {
 	closes := 0
 	var sent []byte
-	p := newPipe(func(b []byte) { sent = bytes.Clone(b) }, func() { closes++ })
+	p := &pipeEnd{pipe: newPipe(func(b []byte) { sent = bytes.Clone(b) }, func() { closes++ })}
 	for round := range 3 { // wraps the ring
 		for i := range pipeLimit {
 			if !p.push(bytes.Repeat([]byte{byte(i)}, 30*i)) { // beyond the pooled size too
@@ -65,7 +65,7 @@ func TestDeliverAllocatesNothing(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector empties pools at random")
 	}
-	p := newPipe(func([]byte) {}, func() {})
+	p := &pipeEnd{pipe: newPipe(func([]byte) {}, func() {})}
 	b, buf := rec(applicationData, 1, make([]byte, 200)...), make([]byte, packetSize)
 	if n := testing.AllocsPerRun(1000, func() {
 		if ok, _ := admit(b, true, true); !ok || !p.push(b) {

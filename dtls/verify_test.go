@@ -103,7 +103,7 @@ func rawPeer(t *testing.T, l *link, opts ...pion.ClientOption) (*pion.Conn, erro
 	raw.Endpoint.wanted.Store(true)
 	l.client.Store(raw)
 	opts = append(opts, pion.WithInsecureSkipVerify(true), pion.WithLoggerFactory(silent{}))
-	return pion.ClientWithOptions(p, peerAddr{}, opts...)
+	return pion.ClientWithOptions(&pipeEnd{pipe: p}, peerAddr{}, opts...)
 }
 
 // What a server endpoint asks of its client.

@@ -49,6 +49,7 @@ func (l *link) connected(k srtp.Keys) {
 }
 
 func (l *link) closed(r dtls.Reason) {
+	defer l.peer.engine.pending.Done()
 	reason := ReasonDTLSError
 	switch r.Kind {
 	case dtls.PeerAlert, dtls.BadFingerprint:

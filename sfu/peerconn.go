@@ -375,9 +375,5 @@ func (h *host) StartDTLS(role dtls.Role, remote dtls.Fingerprint) peer.DTLS {
 		OnConnected: l.connected,
 		OnClosed:    l.closed,
 	})
-	go func() {
-		defer p.engine.pending.Done()
-		<-l.endpoint.Done()
-	}()
 	return l.endpoint
 }

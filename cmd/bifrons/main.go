@@ -109,10 +109,14 @@ const certificateCheck = time.Minute
 func (s *server) serve(signals <-chan os.Signal, load func() (*config.Config, []config.Problem)) os.Signal {
 	check := time.NewTicker(certificateCheck)
 	defer check.Stop()
+	heap, look := newMemory(), time.NewTicker(memoryCheck)
+	defer look.Stop()
 	for {
 		select {
 		case <-check.C:
 			s.renewCertificate()
+		case <-look.C:
+			heap.look()
 		case sig := <-signals:
 			if sig != syscall.SIGHUP {
 				return sig

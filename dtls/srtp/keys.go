@@ -1,6 +1,7 @@
 package srtp
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
@@ -34,9 +35,13 @@ func derive(master cipher.Block, salt []byte, label byte, out []byte) {
 	cipher.NewCTR(master, x[:]).XORKeyStream(out, out)
 }
 
-// newSession derives the session keys from master key and salt. labels is
-// rtpLabels or rtcpLabels.
-func newSession(p Profile, key, salt []byte, labels byte) (*session, error) {
+// master is a master key and salt, of the lengths that the profile asks for.
+type master struct {
+	profile   Profile
+	key, salt []byte
+}
+
+func newMaster(p Profile, key, salt []byte) (*master, error) {
 	info := p.info()
 	if !p.Valid() {
 		return nil, errProfile
@@ -44,39 +49,63 @@ func newSession(p Profile, key, salt []byte, labels byte) (*session, error) {
 	if len(key) != info.key || len(salt) != info.salt {
 		return nil, errKeySize
 	}
-	master, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
+	return &master{p, bytes.Clone(key), bytes.Clone(salt)}, nil
+}
+
+// derive makes the session of rtpLabels or rtcpLabels.
+func (m *master) derive(labels byte) *session {
+	info := m.profile.info()
+	block := newCipher(m.key)
 	enc := make([]byte, info.key)
 	auth := make([]byte, authKey)
-	ssalt := make([]byte, info.salt)
-	derive(master, salt, labels+labelCipher, enc)
-	derive(master, salt, labels+labelAuth, auth)
-	derive(master, salt, labels+labelSalt, ssalt)
+	salt := make([]byte, info.salt)
+	derive(block, m.salt, labels+labelCipher, enc)
+	derive(block, m.salt, labels+labelAuth, auth)
+	derive(block, m.salt, labels+labelSalt, salt)
 
 	tag := info.rtpTag
 	if labels == rtcpLabels {
 		tag = info.rtcpTag
 	}
-	return sessionFromKeys(info.aead, enc, auth, ssalt, tag)
+	return sessionFromKeys(info.aead, enc, auth, salt, tag)
+}
+
+// lazySession is derived for the first packet: many peers never send RTP, many
+// never receive any, and a session is over a kilobyte.
+type lazySession struct {
+	made   *session
+	from   *master
+	labels byte
+}
+
+func (l *lazySession) get() *session {
+	if l.made == nil {
+		l.made = l.from.derive(l.labels)
+	}
+	return l.made
 }
 
 // sessionFromKeys takes session keys that are already derived.
-func sessionFromKeys(aead bool, enc, auth, salt []byte, tag int) (*session, error) {
-	block, err := aes.NewCipher(enc)
-	if err != nil {
-		return nil, err
-	}
+func sessionFromKeys(aead bool, enc, auth, salt []byte, tag int) *session {
+	block := newCipher(enc)
 	s := &session{tag: tag}
 	copy(s.salt[:], salt)
 	if aead {
-		s.aead, err = cipher.NewGCM(block)
-		return s, err
+		s.aead, _ = cipher.NewGCM(block) // fails for other block sizes only
+		return s
 	}
 	s.ctr = newCounterMode(block)
 	s.mac = newTagger(auth)
-	return s, nil
+	return s
+}
+
+// newCipher takes a key of a length that AES has.
+func newCipher(key []byte) cipher.Block {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		panic(err)
+	}
+	return block
 }
 
 // tagger computes HMAC-SHA1 tags. The hash keeps its state after the key block,

@@ -4,23 +4,18 @@ import "crypto/subtle"
 
 // Receiver opens the packets of one direction.
 type Receiver struct {
-	rtp, rtcp *session
+	rtp, rtcp lazySession
 	replay    rtcpReplay
 }
 
-// NewReceiver derives the session keys for receiving from a master key and
-// salt, which it does not keep. It fails for an unknown profile or wrong
-// lengths.
+// NewReceiver makes a receiver with a master key and salt, which it copies. It
+// fails for an unknown profile or wrong lengths.
 func NewReceiver(p Profile, key, salt []byte) (*Receiver, error) {
-	rtp, err := newSession(p, key, salt, rtpLabels)
+	m, err := newMaster(p, key, salt)
 	if err != nil {
 		return nil, err
 	}
-	rtcp, err := newSession(p, key, salt, rtcpLabels)
-	if err != nil {
-		return nil, err
-	}
-	return &Receiver{rtp: rtp, rtcp: rtcp}, nil
+	return &Receiver{rtp: lazySession{from: m, labels: rtpLabels}, rtcp: lazySession{from: m, labels: rtcpLabels}}, nil
 }
 
 // OpenRTP checks and decrypts the SRTP packet b in place and returns the length
@@ -32,7 +27,7 @@ func NewReceiver(p Profile, key, salt []byte) (*Receiver, error) {
 // Errors are ErrShort, ErrReplay (decided before any cryptography) and ErrAuth.
 // After ErrAuth the payload may be overwritten.
 func (r *Receiver) OpenRTP(st *StreamState, b []byte, hdrLen int) (int, error) {
-	k := r.rtp
+	k := r.rtp.get()
 	if hdrLen < rtpHeader || len(b)-k.tag < hdrLen {
 		return 0, ErrShort
 	}
@@ -61,7 +56,7 @@ func (r *Receiver) OpenRTP(st *StreamState, b []byte, hdrLen int) (int, error) {
 // length of the compound RTCP packet. A packet that is authenticated only (E
 // bit zero) is accepted, as RFC 3711, 3.4 asks. Errors as for OpenRTP.
 func (r *Receiver) OpenRTCP(b []byte) (int, error) {
-	k := r.rtcp
+	k := r.rtcp.get()
 	body := len(b) - k.tag - indexSize
 	if body < rtcpHeader {
 		return 0, ErrShort

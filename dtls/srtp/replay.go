@@ -72,8 +72,7 @@ func (st *StreamState) commit(index uint64) {
 // made for authentic packets only. When the table is full the SSRC that has
 // been silent longest gives way.
 type rtcpReplay struct {
-	streams [rtcpStreams]rtcpStream
-	used    int
+	streams []rtcpStream
 	clock   uint64
 }
 
@@ -84,7 +83,7 @@ type rtcpStream struct {
 }
 
 func (r *rtcpReplay) find(ssrc uint32) *rtcpStream {
-	for i := range r.used {
+	for i := range r.streams {
 		if r.streams[i].ssrc == ssrc {
 			return &r.streams[i]
 		}
@@ -120,9 +119,9 @@ func (r *rtcpReplay) commit(ssrc, index uint32) {
 
 // slot returns a free entry, or the one that was silent longest.
 func (r *rtcpReplay) slot() *rtcpStream {
-	if r.used < len(r.streams) {
-		r.used++
-		return &r.streams[r.used-1]
+	if n := len(r.streams); n < rtcpStreams {
+		r.streams = append(r.streams, rtcpStream{})
+		return &r.streams[n]
 	}
 	oldest := &r.streams[0]
 	for i := range r.streams {

@@ -3,22 +3,18 @@ package srtp
 // Sender protects the packets of one direction. It keeps the SRTCP index;
 // everything about RTP sequence numbers is the caller's.
 type Sender struct {
-	rtp, rtcp *session
+	rtp, rtcp lazySession
 	index     uint32 // next SRTCP index
 }
 
-// NewSender derives the session keys for sending from a master key and salt,
-// which it does not keep. It fails for an unknown profile or wrong lengths.
+// NewSender makes a sender with a master key and salt, which it copies. It fails
+// for an unknown profile or wrong lengths.
 func NewSender(p Profile, key, salt []byte) (*Sender, error) {
-	rtp, err := newSession(p, key, salt, rtpLabels)
+	m, err := newMaster(p, key, salt)
 	if err != nil {
 		return nil, err
 	}
-	rtcp, err := newSession(p, key, salt, rtcpLabels)
-	if err != nil {
-		return nil, err
-	}
-	return &Sender{rtp: rtp, rtcp: rtcp}, nil
+	return &Sender{rtp: lazySession{from: m, labels: rtpLabels}, rtcp: lazySession{from: m, labels: rtcpLabels}}, nil
 }
 
 // SealRTP builds an SRTP packet in dst and returns its length in bytes.
@@ -32,7 +28,7 @@ func (s *Sender) SealRTP(dst []byte, hdrLen int, payload []byte, roc uint32) (in
 	if hdrLen < rtpHeader {
 		return 0, ErrShort
 	}
-	k := s.rtp
+	k := s.rtp.get()
 	body := hdrLen + len(payload)
 	if cap(dst) < body+k.tag {
 		return 0, ErrBuffer
@@ -57,7 +53,7 @@ func (s *Sender) SealRTCP(dst, plain []byte) (int, error) {
 	if len(plain) < rtcpHeader {
 		return 0, ErrShort
 	}
-	k := s.rtcp
+	k := s.rtcp.get()
 	body := len(plain)
 	if cap(dst) < body+k.tag+indexSize {
 		return 0, ErrBuffer

@@ -72,10 +72,10 @@ func (p *Peer) sendRTCP(now mono.Time, b []byte) {
 
 // rtcpBuffer lends scratch memory for one compound.
 func (p *Peer) rtcpBuffer() []byte {
-	if p.scratch == nil {
-		p.scratch = make([]byte, 0, 1500)
+	if p.scratch.rtcp == nil {
+		p.scratch.rtcp = make([]byte, 0, 1500)
 	}
-	return p.scratch[:0]
+	return p.scratch.rtcp[:0]
 }
 
 func (p *Peer) sendNACKs(now mono.Time) {
@@ -85,11 +85,11 @@ func (p *Peer) sendNACKs(now mono.Time) {
 			if st == nil || !s.NACK || !s.Receive {
 				continue
 			}
-			p.lost = st.nack.Due(now, p.roundTrip(), p.lost[:0])
-			if len(p.lost) > 0 {
-				p.count.NACKsOut += uint64(len(p.lost))
-				st.stats.NACKs += uint64(len(p.lost))
-				p.sendRTCP(now, rtcp.AppendNACK(p.rtcpBuffer(), s.SSRC, st.ssrc, p.lost))
+			lost := st.nack.Due(now, p.roundTrip(), p.scratch.lost[:0])
+			if n := uint64(len(lost)); n > 0 {
+				p.count.NACKsOut += n
+				st.stats.NACKs += n
+				p.sendRTCP(now, rtcp.AppendNACK(p.rtcpBuffer(), s.SSRC, st.ssrc, lost))
 			}
 			if st.nack.GaveUp != st.gaveUp {
 				st.gaveUp = st.nack.GaveUp
@@ -122,7 +122,7 @@ func (p *Peer) sendTransportFeedback(now mono.Time) {
 		return
 	}
 	b := p.twcc.Append(p.rtcpBuffer(), s.SSRC, source)
-	p.scratch = b[:0]
+	p.scratch.rtcp = b[:0]
 	for it := rtcp.Parse(b); it.Next(); {
 		p.sendRTCP(now, it.Packet.Raw)
 	}
@@ -208,7 +208,7 @@ func (s *section) keyframeCame(now mono.Time, st *stream) {
 func (s *section) sendPLI(now mono.Time) {
 	p := s.peer
 	s.keyframeDue = 0
-	b := p.rtcpBuffer()
+	b := p.scratch.short[:0] // another peer's report may be under way
 	for _, st := range s.streams {
 		if st == nil {
 			continue
@@ -225,6 +225,7 @@ func (s *section) sendPLI(now mono.Time) {
 	}
 	s.firSeq++
 	s.keyframeAt = now
+	p.scratch.short = b
 	p.sendRTCP(now, b)
 	if s.keyframeRepeats > 0 {
 		after := max(keyframeRepeat, 2*p.roundTrip()) << (keyframeRepeats - s.keyframeRepeats)
@@ -294,8 +295,8 @@ func (p *Peer) report(now mono.Time) {
 				continue
 			}
 			if blk, ok := st.stats.Report(now, st.ssrc); ok && s.Receive {
-				p.blocks[0] = blk
-				b = rtcp.AppendRR(b, s.SSRC, p.blocks[:])
+				p.scratch.blocks[0] = blk
+				b = rtcp.AppendRR(b, s.SSRC, p.scratch.blocks[:])
 				b = p.splitCompound(now, b)
 				p.slowLink(s, false, st.stats.LossGrowth())
 			}

@@ -3,27 +3,29 @@ package peer
 import (
 	"time"
 
+	"bifrons/rtp"
 	"bifrons/rtp/mono"
+	"bifrons/sfu/route"
 )
 
 // record is what it takes to send a packet again exactly as it was. There is one
-// for every packet of the last second and each subscriber: 40 bytes.
+// for every packet of the last second and each subscriber: 32 bytes.
 type record struct {
-	arrived      mono.Time // of the source packet, which it and ssrc identify
+	arrived      uint32 // of the source packet, which it and ssrc identify
 	ssrc         uint32
 	seq          uint32 // low bits of the extended sequence number
 	ts           uint32
-	sendTime     uint32 // abs-send-time
 	at           uint32 // ms of the media clock
 	source       uint16 // sequence number in the track's cache
 	transportSeq uint16
 	pictureID    uint16
 	tl0          uint8
-	encoding     uint8
 	pad          uint8
+	sendTime     [3]byte // abs-send-time
 	flags        recordFlags
 }
 
+// recordFlags also holds the encoding, above recordUsed.
 type recordFlags uint8
 
 const (
@@ -31,7 +33,36 @@ const (
 	recordRewrite             // the payload is not the source's
 	recordPadding             // there is nothing but padding
 	recordUsed                // the record stands for a packet
+
+	encodingShift = 4
 )
+
+// sourceRecord makes a record of what goes out for p.
+func sourceRecord(p *route.Packet, out *route.Outgoing) record {
+	r := record{
+		arrived: arrivalOf(p), ssrc: p.SSRC, source: uint16(p.Seq), pad: p.Pad,
+		seq: uint32(out.Seq), ts: out.Timestamp, pictureID: out.PictureID, tl0: out.TL0,
+		flags: recordFlags(p.Encoding) << encodingShift,
+	}
+	r.set(recordMarker, out.Marker)
+	r.set(recordRewrite, out.Rewrite)
+	return r
+}
+
+// arrivalOf is when p arrived, in us of the media clock.
+func arrivalOf(p *route.Packet) uint32 { return uint32(p.Arrival / mono.Time(time.Microsecond)) }
+
+// of tells whether the record is of p.
+func (r *record) of(p *route.Packet) bool {
+	return r.arrived == arrivalOf(p) && r.ssrc == p.SSRC && r.pad == p.Pad
+}
+
+func (r *record) encoding() uint8 { return uint8(r.flags >> encodingShift) }
+
+func (r *record) sendAt(now mono.Time) {
+	t := rtp.AbsSendTimeOf(now)
+	r.sendTime = [3]byte{byte(t >> 16), byte(t >> 8), byte(t)}
+}
 
 func (r *record) is(f recordFlags) bool { return r.flags&f != 0 }
 

@@ -7,7 +7,7 @@ import (
 
 // TestRecordSize: every subscriber has one for each packet of the last second.
 func TestRecordSize(t *testing.T) {
-	if n := unsafe.Sizeof(record{}); n > 40 {
+	if n := unsafe.Sizeof(record{}); n > 32 {
 		t.Errorf("%d bytes", n)
 	}
 }

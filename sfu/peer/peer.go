@@ -58,6 +58,8 @@ type Shard interface {
 // DTLS is a running association.
 type DTLS interface {
 	Deliver(b []byte) dtls.Verdict
+	// Rest tells that the remote has proven to have the keys.
+	Rest()
 	Close()
 }
 
@@ -76,6 +78,7 @@ type Config struct {
 	Candidates  []ice.Candidate // local
 	RelayOnly   bool            // use relayed ones only
 	Key         uint32          // of the ICE agent's transactions
+	Scratch     *Scratch        // the shard's
 }
 
 // Peer is one peer connection.
@@ -94,6 +97,7 @@ type Peer struct {
 	dtls    DTLS
 	profile srtp.Profile // 0 until the handshake is done
 	up      bool
+	proven  bool // the remote has the keys
 	closed  bool
 	sealer  *srtp.Sender
 	opener  *srtp.Receiver
@@ -124,11 +128,18 @@ type Peer struct {
 
 	capture Capture // nil = none
 
-	lost    []uint16 // scratch
-	scratch []byte
-	pkt     route.Packet // the one at hand
-	blocks  [1]rtcp.ReportBlock
+	scratch *Scratch
 	count   Counters
+}
+
+// Scratch is memory that the peers of one shard share. None needs what is in it
+// from one call to the next.
+type Scratch struct {
+	lost   [128]uint16
+	rtcp   []byte // a compound that grows
+	short  []byte // one that goes out at once
+	pkt    route.Packet
+	blocks [1]rtcp.ReportBlock
 }
 
 // Counters are packets and bytes of a peer since its start.
@@ -158,7 +169,7 @@ func New(cfg Config) *Peer {
 		opt: cfg.Options, shard: cfg.Shard,
 		ssrcs:    make(map[uint32]*source),
 		counters: make(map[uint32]*counters),
-		lost:     make([]uint16, 0, 128),
+		scratch:  cfg.Scratch,
 		deadline: mono.Never,
 	}
 	p.agent = ice.NewAgent(ice.Config{
@@ -319,6 +330,15 @@ func (p *Peer) accept(now mono.Time, path ice.Path) bool {
 	}
 	p.pathRun = path
 	return true
+}
+
+// received notes an authentic packet.
+func (p *Peer) received(now mono.Time) {
+	p.agent.Received(now, p.pathRun)
+	if !p.proven && p.dtls != nil {
+		p.proven = true
+		p.dtls.Rest()
+	}
 }
 
 // afterICE follows up what the agent did.

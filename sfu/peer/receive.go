@@ -31,12 +31,12 @@ func (p *Peer) handleRTP(now mono.Time, b *pktbuf.Buf) (kept bool) {
 	if p.capture != nil {
 		p.capture.Take(now, false, false, b.Bytes(), nil)
 	}
-	p.agent.Received(now, p.pathRun)
+	p.received(now)
 	p.count.PacketsIn++
 	p.count.BytesIn += uint64(b.N)
 
 	st := src.stream
-	pkt := &p.pkt
+	pkt := &p.scratch.pkt
 	*pkt = route.Packet{Buf: b, Arrival: now, Encoding: uint8(st.encoding), SSRC: st.ssrc}
 	transportSeq, hasTransportSeq := p.readExtensions(&h, b.Bytes(), pkt, st)
 	if hasTransportSeq && p.twccOut != nil {
@@ -49,16 +49,16 @@ func (p *Peer) handleRTP(now mono.Time, b *pktbuf.Buf) (kept bool) {
 		p.shard.Drop(media.DropDirection)
 		return false
 	}
-	form := st.section.payloads[h.PayloadType]
-	if !form.known || form.rtx != src.rtx {
+	c, rtx := st.section.payload(h.PayloadType)
+	if c == nil || rtx != src.rtx {
 		p.shard.Drop(media.DropPayloadType)
 		return false
 	}
 	if src.rtx {
-		return p.repair(now, &h, pkt, st, form.codec)
+		return p.repair(now, &h, pkt, st, *c)
 	}
 	st.stats.Receive(now, h.SequenceNumber, h.Timestamp, b.N, false)
-	return p.deliver(now, &h, pkt, st, form.codec, media.DropDuplicate)
+	return p.deliver(now, &h, pkt, st, *c, media.DropDuplicate)
 }
 
 // open decrypts b in place and finds its source, which is bound only after the

@@ -29,7 +29,7 @@ func (p *Peer) handleRTCP(now mono.Time, b []byte) {
 	if p.capture != nil {
 		p.capture.Take(now, false, true, b, nil)
 	}
-	p.agent.Received(now, p.pathRun)
+	p.received(now)
 	for it := rtcp.Parse(b); it.Next(); {
 		switch it.Packet.Type {
 		case rtcp.TypeSR:

@@ -14,8 +14,9 @@ type section struct {
 	media.Section
 	peer *Peer
 
-	// payloads maps payload types to what they carry here.
-	payloads [128]payload
+	// payloads tells what payload types carry here: the codec's index plus one,
+	// with rtxPayload for what repeats that codec. 0 = unknown.
+	payloads [128]uint8
 
 	track   *route.Track
 	streams [media.MaxEncodings]*stream
@@ -32,11 +33,16 @@ type section struct {
 	levels route.LevelMeter
 }
 
-// payload is what one payload type of a section stands for.
-type payload struct {
-	known bool
-	rtx   bool
-	codec media.Codec // for rtx: the codec that is repeated
+const rtxPayload = 1 << 7
+
+// payload is what a payload type stands for, nil if unknown; for rtx it is the
+// codec that is repeated.
+func (s *section) payload(pt uint8) (c *media.Codec, rtx bool) {
+	v := s.payloads[pt&0x7f]
+	if v == 0 {
+		return nil, false
+	}
+	return &s.Codecs[v&^rtxPayload-1], v&rtxPayload != 0
 }
 
 // extKind tells what a header extension means.
@@ -119,11 +125,11 @@ func (s *section) apply(now mono.Time, n media.Section) {
 		s.out.history.forget() // it could not be repeated to the bit
 	}
 	s.Section = n
-	s.payloads = [128]payload{}
-	for _, c := range n.Codecs {
-		s.payloads[c.PayloadType&0x7f] = payload{known: true, codec: c}
+	s.payloads = [128]uint8{}
+	for i, c := range n.Codecs[:min(len(n.Codecs), rtxPayload-1)] {
+		s.payloads[c.PayloadType&0x7f] = uint8(i + 1)
 		if c.RTX != 0 {
-			s.payloads[c.RTX&0x7f] = payload{known: true, rtx: true, codec: c}
+			s.payloads[c.RTX&0x7f] = uint8(i+1) | rtxPayload
 		}
 	}
 	if stopped {

@@ -98,15 +98,9 @@ func (o *sender) Send(now mono.Time, p *route.Packet, out route.Outgoing) {
 		o.track = t
 		o.history.forget()
 	}
-	r := record{
-		arrived: p.Arrival, ssrc: p.SSRC,
-		seq: uint32(out.Seq), source: uint16(p.Seq), ts: out.Timestamp,
-		encoding: p.Encoding, pictureID: out.PictureID, tl0: out.TL0, pad: p.Pad,
-	}
-	r.set(recordMarker, out.Marker)
-	r.set(recordRewrite, out.Rewrite)
+	r := sourceRecord(p, &out)
 	if s.Kind == media.Video {
-		r.sendTime = rtp.AbsSendTimeOf(now)
+		r.sendAt(now)
 		if s.Ext.TransportSequence != 0 {
 			peer.twccSeq++
 			r.transportSeq = peer.twccSeq
@@ -135,7 +129,8 @@ func (o *sender) Fill(now mono.Time, p *route.Packet, out route.Outgoing) {
 	if !peer.up || peer.closed || !peer.havePath || !s.Send || c == nil || s.Kind != media.Video {
 		return
 	}
-	r := record{seq: uint32(out.Seq), ts: out.Timestamp, sendTime: rtp.AbsSendTimeOf(now), flags: recordPadding}
+	r := record{seq: uint32(out.Seq), ts: out.Timestamp, flags: recordPadding}
+	r.sendAt(now)
 	if s.Ext.TransportSequence != 0 {
 		peer.twccSeq++
 		r.transportSeq = peer.twccSeq
@@ -163,7 +158,7 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 		if t == nil || t != o.track {
 			return
 		}
-		if p = t.Find(r.encoding, r.source); p == nil || p.Arrival != r.arrived || p.SSRC != r.ssrc || p.Pad != r.pad {
+		if p = t.Find(r.encoding(), r.source); p == nil || !r.of(p) {
 			return // gone, or another packet by now
 		}
 		c := o.codecFor(p)
@@ -175,7 +170,7 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 	n := 0
 	if rtx != 0 && s.RTXSSRC != 0 {
 		again := *r
-		again.sendTime = rtp.AbsSendTimeOf(now)
+		again.sendAt(now)
 		if s.Kind == media.Video && s.Ext.TransportSequence != 0 {
 			s.peer.twccSeq++
 			again.transportSeq = s.peer.twccSeq
@@ -258,7 +253,7 @@ func (o *sender) writeExtensions(b []byte, p *route.Packet, r *record) int {
 	var w rtp.ExtensionWriter
 	w.Reset(b[:rtp.FixedHeaderLen])
 	if s.Kind == media.Video {
-		w.AddUint24(e.AbsSendTime, r.sendTime)
+		w.Add(e.AbsSendTime, r.sendTime[:])
 		w.AddUint16(e.TransportSequence, r.transportSeq)
 	}
 	if p != nil {

@@ -149,7 +149,7 @@ func (p *Peer) identify(h *rtp.Header, b []byte, state srtp.StreamState) *source
 	if s == nil || !s.Receive {
 		return nil
 	}
-	rtx := s.payloads[h.PayloadType].rtx
+	_, rtx := s.payload(h.PayloadType)
 	if len(repaired) > 0 {
 		rid, rtx = repaired, true
 	}
@@ -179,7 +179,7 @@ func (p *Peer) sectionOf(mid []byte, pt uint8) *section {
 			if s.MID == string(mid) {
 				return s
 			}
-		case s.Receive && s.payloads[pt].known:
+		case s.Receive && s.payloads[pt] != 0:
 			if found != nil {
 				return nil // ambiguous
 			}

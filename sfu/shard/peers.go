@@ -47,6 +47,7 @@ func (s *Shard) Add(cfg peer.Config, host Host) *peer.Peer {
 		s.lastKey++
 	}
 	cfg.Key = s.lastKey
+	cfg.Scratch = &s.scratch
 	p := peer.New(cfg)
 	m := &member{peer: p, index: -1, ufrag: cfg.ICE.Ufrag, key: cfg.Key}
 	s.byKey[m.key] = m

@@ -95,6 +95,7 @@ type Shard struct {
 	stunner   *ice.Reflexive // nil = no STUN server
 	told      bool           // OnReflexive was called
 
+	scratch peer.Scratch
 	now     mono.Time
 	ended   peer.Counters // sums of the peers that are gone
 	load    atomic.Int64  // number of peers

@@ -40,6 +40,7 @@ func (s *side) StartDTLS(dtls.Role, dtls.Fingerprint) peer.DTLS {
 type noDTLS struct{}
 
 func (noDTLS) Deliver([]byte) dtls.Verdict { return dtls.Delivered }
+func (noDTLS) Rest()                       {}
 func (noDTLS) Close()                      {}
 
 func (s *side) has(k peer.EventKind) bool {

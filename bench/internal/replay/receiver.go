@@ -250,4 +250,5 @@ func (h host) StartDTLS(dtls.Role, dtls.Fingerprint) peer.DTLS { return handshak
 type handshake struct{}
 
 func (handshake) Deliver([]byte) dtls.Verdict { return dtls.Delivered }
+func (handshake) Rest()                       {}
 func (handshake) Close()                      {}

@@ -1,0 +1,157 @@
+package dtls
+
+import (
+	"bytes"
+	"encoding/binary"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"bifrons/dtls/srtp"
+)
+
+// wire notes what a side sends, and that it never uses a number twice under
+// its keys.
+type wire struct {
+	t    *testing.T
+	mu   sync.Mutex
+	sent [][]byte
+	seen map[uint64]bool
+}
+
+func (w *wire) tap(c *Config) {
+	w.seen = map[uint64]bool{}
+	send := c.Send
+	c.Send = func(b []byte) {
+		w.mu.Lock()
+		w.sent = append(w.sent, bytes.Clone(b))
+		for rest := b; len(rest) > 0; {
+			number := binary.BigEndian.Uint64(rest[3:]) // epoch and sequence number
+			if number>>48 > 0 && w.seen[number] {
+				w.t.Errorf("record %x was sent twice", number)
+			}
+			w.seen[number] = true
+			_, rest, _ = nextRecord(rest)
+		}
+		w.mu.Unlock()
+		send(b)
+	}
+}
+
+// Either side or both rest; either hangs up. The other hears of it.
+func TestRest(t *testing.T) {
+	for mask := 1; mask <= 3; mask++ {
+		for first := range 2 {
+			synctest.Test(t, func(t *testing.T) {
+				var l link
+				wires := [2]wire{{t: t}, {t: t}}
+				client, server := l.pair(t, false, wires[0].tap, wires[1].tap)
+				sides := [2]*side{client, server}
+				checkKeys(t, <-client.connected, <-server.connected, srtp.AEADAES128GCM)
+				synctest.Wait()
+				before := runtime.NumGoroutine()
+				resting := 0
+				for i, s := range sides {
+					if mask&(1<<i) != 0 {
+						s.Rest()
+						s.Rest()
+						resting++
+					}
+				}
+				synctest.Wait()
+				if after := runtime.NumGoroutine(); before-after < 3*resting {
+					t.Errorf("%d goroutines of %d are left", after, before)
+				}
+				sides[first].Close()
+				if r := <-sides[1-first].closed; r.Kind != PeerAlert {
+					t.Error(r)
+				}
+				finish(t, &l, client, server)
+			})
+		}
+	}
+}
+
+// Application data wakes, from either side, and one that has data never rests.
+func TestRestEndsWithData(t *testing.T) {
+	for first := range 2 {
+		synctest.Test(t, func(t *testing.T) {
+			var l link
+			wires := [2]wire{{t: t}, {t: t}}
+			client, server := l.pair(t, false, wires[0].tap, wires[1].tap)
+			<-client.connected
+			<-server.connected
+			client.Rest()
+			server.Rest()
+			synctest.Wait()
+			a, b := client, server
+			if first == 1 {
+				a, b = b, a
+			}
+			exchange(t, a.Conn(), b.Conn())
+			exchange(t, b.Conn(), a.Conn())
+			client.Rest()
+			server.Rest()
+			synctest.Wait()
+			exchange(t, a.Conn(), b.Conn())
+			exchange(t, b.Conn(), a.Conn())
+			finish(t, &l, client, server)
+		})
+	}
+}
+
+// All that was ever sent to a resting side, once more, and noise: it keeps its
+// keys and hears the end.
+func TestRestIsDisturbed(t *testing.T) {
+	for _, noise := range [][]byte{nil, rec(alertRecord, 1, make([]byte, 30)...), rec(handshakeRecord, 0, make([]byte, 40)...)} {
+		synctest.Test(t, func(t *testing.T) {
+			var l link
+			w := wire{t: t}
+			client, server := l.pair(t, false, w.tap, nil)
+			<-client.connected
+			<-server.connected
+			server.Rest()
+			synctest.Wait()
+			if noise != nil {
+				server.Deliver(noise)
+			} else {
+				w.mu.Lock()
+				for _, b := range w.sent {
+					server.Deliver(b)
+				}
+				w.mu.Unlock()
+			}
+			synctest.Wait()
+			if server.State() != Connected || client.State() != Connected {
+				t.Fatal(server.State(), client.State())
+			}
+			client.Close()
+			if r := <-server.closed; r.Kind != PeerAlert {
+				t.Error(r)
+			}
+			finish(t, &l, client, server)
+		})
+	}
+}
+
+// Rest, Conn, Deliver and Close at the same time.
+func TestRestRaces(t *testing.T) {
+	for i := range 200 {
+		synctest.Test(t, func(t *testing.T) {
+			var l link
+			wires := [2]wire{{t: t}, {t: t}}
+			client, server := l.pair(t, false, wires[0].tap, wires[1].tap)
+			<-client.connected
+			<-server.connected
+			calls := []func(){server.Rest, client.Rest, client.Close, func() { server.Deliver(rec(alertRecord, 1, make([]byte, 30)...)) }, func() { server.Conn() }}
+			for j := range calls {
+				go calls[(i+j)%len(calls)]()
+			}
+			if r := <-server.closed; r.Kind != PeerAlert {
+				t.Error(r)
+			}
+			finish(t, &l, client, server)
+		})
+	}
+}
