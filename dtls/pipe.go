@@ -133,6 +133,7 @@ type pipeEnd struct {
 	cancelled bool   // a read deadline has been set
 	detached  bool   // the pipe is no longer this end's
 	last      []byte // what was written since then
+	over      bool   // closed since then
 }
 
 // detach takes the pipe away from its end, unless that has something to read or
@@ -152,7 +153,7 @@ func (e *pipeEnd) ReadFrom(b []byte) (int, net.Addr, error) {
 	defer e.mu.Unlock()
 	for {
 		switch {
-		case e.closed, e.detached && e.cancelled:
+		case e.closed, e.over:
 			return 0, nil, net.ErrClosed
 		case e.cancelled:
 			return 0, nil, os.ErrDeadlineExceeded
@@ -184,7 +185,7 @@ func (e *pipeEnd) WriteTo(b []byte, _ net.Addr) (int, error) {
 func (e *pipeEnd) Close() error {
 	e.mu.Lock()
 	if e.detached {
-		e.cancelled = true
+		e.over = true
 		e.arrived.Broadcast()
 		e.mu.Unlock()
 		return nil

@@ -200,6 +200,47 @@ func TestStreamingSimulcast(t *testing.T) {
 	p.seen.gapless(t, "video")
 }
 
+// TestStreamingSVC chooses among the layers of one VP9 stream.
+func TestStreamingSVC(t *testing.T) {
+	s := newStudio(t)
+	ports := s.create(1, nil, videoStream(message{"codec": "vp9", "svc": true}))
+	e := s.encoder(ports[0]["port"], 10)
+	n := 0
+	s.keep(func() {
+		e.layers(n%15 == 0, 3)
+		n++
+	})
+	p := s.watch(message{"id": 1})
+	layer := func(want int) {
+		t.Helper()
+		p.awaitResult("spatial_layer", want)
+		before := p.seen.newest()
+		eventually(t, "pictures of the layer", func() bool {
+			p.seen.mu.Lock()
+			defer p.seen.mu.Unlock()
+			pictures := map[uint32]int{} // packets by timestamp
+			for _, a := range p.seen.list {
+				if a.number > before {
+					pictures[a.ts]++
+				}
+			}
+			whole := 0
+			for _, packets := range pictures {
+				if packets == want+1 {
+					whole++
+				}
+			}
+			return whole > 10 && whole >= len(pictures)-2 // all but the first and the last
+		})
+	}
+	layer(2)
+	for _, want := range []int{0, 1, 2} {
+		p.request(message{"request": "configure", "mid": "v", "spatial_layer": want})
+		layer(want)
+	}
+	p.seen.gapless(t, "video")
+}
+
 // TestStreamingData relays messages, and keeps the last one for viewers to come.
 func TestStreamingData(t *testing.T) {
 	s := newStudio(t)

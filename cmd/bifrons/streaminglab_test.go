@@ -152,6 +152,35 @@ func (e *encoder) frame(key bool) {
 	}
 }
 
+// layers sends a VP9 picture of n spatial layers in non-flexible mode (RFC 9628,
+// 4.2), a packet each.
+func (e *encoder) layers(key bool, n int) {
+	e.picture++
+	e.ts += 3000
+	for sid := range n {
+		head := byte(0xac) // picture id, layer indices, begin and end of a layer frame
+		if !key {
+			head |= 0x40
+		}
+		if key && sid == 0 {
+			head |= 0x02 // with the structure
+		}
+		layer := byte(sid << 1)
+		if sid > 0 {
+			layer |= 1 // predicted from the layer below
+		}
+		b := []byte{head, 0x80 | byte(e.picture>>8), byte(e.picture), layer, byte(e.picture)}
+		if key && sid == 0 {
+			b = append(b, byte(n-1)<<5|0x10) // layers with their sizes
+			for i := range n {
+				w, h := 320<<i, 180<<i
+				b = append(b, byte(w>>8), byte(w), byte(h>>8), byte(h))
+			}
+		}
+		e.write(b, sid == n-1)
+	}
+}
+
 // keep runs f every 10 ms until the end of the test, or until stop is called.
 func (s *studio) keep(f func()) (stop func()) {
 	quit, done := make(chan struct{}), make(chan struct{})
