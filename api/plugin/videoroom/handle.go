@@ -11,6 +11,14 @@ func (h *handle) Message(r *plugin.Request) plugin.Result {
 	return h.plugin.table.Message(h.host, h, r)
 }
 
+// Establish prepares the role for those who act as soon as the client hears that
+// its peer connection is up.
+func (h *handle) Establish() {
+	if r := h.is(); r != nil {
+		r.establish()
+	}
+}
+
 // Up tells the role that media may flow.
 func (h *handle) Up() {
 	h.hanging.Store(false)

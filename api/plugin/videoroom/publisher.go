@@ -9,7 +9,14 @@ import (
 	"bifrons/sfu"
 )
 
-// connected makes a participant a publisher: media may flow.
+// establish lets others subscribe.
+func (p *publisher) establish() {
+	p.room.mu.Lock()
+	defer p.room.mu.Unlock()
+	p.open = !p.gone
+}
+
+// connected makes a participant a publisher, of which the others are told.
 func (p *publisher) connected() {
 	r := p.room
 	r.mu.Lock()
@@ -214,7 +221,7 @@ func (p *publisher) writeGone(w *json.Writer) {
 // reset forgets the peer connection. room.mu is held.
 func (p *publisher) reset() {
 	p.stopForwarders()
-	p.up, p.e2ee, p.talking = false, false, false
+	p.open, p.up, p.e2ee, p.talking = false, false, false, false
 	p.streams, p.firstData = nil, nil
 	p.wantedAudioCodec, p.wantedVideoCodec = "", ""
 	p.descriptions = nil

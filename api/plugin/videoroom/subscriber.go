@@ -35,6 +35,9 @@ type subscriber struct {
 	over     bool    // left, or the peer connection is gone: of no use any more
 }
 
+// establish needs nothing: media begins with connected.
+func (s *subscriber) establish() {}
+
 // connected tells of the established peer connection.
 func (s *subscriber) connected() {
 	s.room.mu.Lock()

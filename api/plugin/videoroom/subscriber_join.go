@@ -138,7 +138,7 @@ func (s *subscriber) find(items []item, joining bool) ([]wanted, *plugin.Error) 
 	for i := range items {
 		x := &items[i]
 		p := s.room.participants[x.feed]
-		if p == nil || p.gone || !p.publishing() {
+		if p == nil || p.gone || !p.available() {
 			return nil, errorf(errNoSuchFeed, "No such feed (%s)", x.feed)
 		}
 		if joining && i == 0 {

@@ -87,6 +87,27 @@ func TestSubscriberJoin(t *testing.T) {
 	}
 }
 
+// TestSubscribeAtOnce: a publisher's client that hears that its connection is up
+// may tell others by its own ways, who then subscribe.
+func TestSubscribeAtOnce(t *testing.T) {
+	th := newTheatre(t)
+	p := th.publish("1", "", "opus")
+	p.up = false
+	var r role = p
+	p.h.role.Store(&r)
+	if got := th.seat().joinAs(`"feed":1`); !strings.Contains(got, "No such feed") {
+		t.Error(got)
+	}
+	p.h.Establish()
+	if got := th.seat().joinAs(`"feed":1`); !strings.Contains(got, "attached") {
+		t.Error(got)
+	}
+	th.gone(p, false)
+	if got := th.seat().joinAs(`"feed":1`); !strings.Contains(got, "No such feed") {
+		t.Error(got)
+	}
+}
+
 func TestSubscriberPermissions(t *testing.T) {
 	th := newTheatre(t)
 	th.publish("1", "", "opus")

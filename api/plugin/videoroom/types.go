@@ -32,6 +32,7 @@ type id = string
 // except for data (the connection's SCTP goroutine) and query (anywhere).
 // None is called with a lock held.
 type role interface {
+	establish() // connected will follow, but the client does not know yet
 	connected() // the peer connection is established
 	event(e sfu.Event)
 	data(label string, binary bool, payload []byte)
@@ -97,7 +98,8 @@ type publisher struct {
 
 	// What follows lasts as long as a peer connection.
 
-	up        bool // publishing: the peer connection is established
+	open      bool // one can subscribe: the peer connection is established
+	up        bool // publishing: the client was told so
 	e2ee      bool
 	streams   []*stream // in order of mindex
 	firstData *stream   // nil if there is none
@@ -171,8 +173,12 @@ func (p *publisher) origin() sfu.Origin {
 	return nil
 }
 
-// publishing tells whether one can subscribe to a participant. room.mu is held.
+// publishing tells whether others know that a participant publishes. room.mu is
+// held.
 func (p *publisher) publishing() bool { return p.dummy || p.up }
+
+// available tells whether one can subscribe to a participant. room.mu is held.
+func (p *publisher) available() bool { return p.open || p.publishing() }
 
 // stream finds a stream by its mid, nil if there is none. room.mu is held.
 func (p *publisher) stream(mid string) *stream {
