@@ -77,10 +77,10 @@ type Endpoint struct {
 	pipe *pipe
 
 	mu       sync.Mutex
-	conn     *pion.Conn // nil if it could not be made, or while it rests
-	end      *pipeEnd   // of conn
-	rest     *rest      // nil = awake
-	sleeping atomic.Bool
+	conn     *pion.Conn  // nil if it could not be made, or while it rests
+	end      *pipeEnd    // of conn
+	rest     *rest       // nil = awake
+	sleeping atomic.Bool // Deliver's hint that there is a rest
 
 	cancel    context.CancelFunc // of the handshake
 	handshake chan struct{}      // closed after OnConnected or the failure
@@ -244,6 +244,11 @@ func (e *Endpoint) Conn() net.Conn {
 	defer e.mu.Unlock()
 	e.wanted.Store(true)
 	e.wake()
+	if e.conn == nil { // closed while it rested
+		closed, _ := net.Pipe()
+		_ = closed.Close()
+		return closed
+	}
 	return appConn{e.conn, e}
 }
 

@@ -131,13 +131,30 @@ type pipeEnd struct {
 	*pipe
 	waiting   bool   // a read waits
 	cancelled bool   // a read deadline has been set
+	held      bool   // reads wait although there is something
 	detached  bool   // the pipe is no longer this end's
-	last      []byte // what was written since then
+	alert     []byte // what was written last since then
 	over      bool   // closed since then
 }
 
+// release lets reads go on.
+func (e *pipeEnd) release() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.held = false
+	e.arrived.Broadcast()
+}
+
+// farewell is the alert that was written after detach.
+func (e *pipeEnd) farewell() []byte {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.alert
+}
+
 // detach takes the pipe away from its end, unless that has something to read or
-// is at work on what it read. What is written to the end from now on is kept.
+// is at work on what it read. Of what is written to the end from now on alerts
+// are kept; a flight that is repeated late is not.
 func (e *pipeEnd) detach() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -157,7 +174,7 @@ func (e *pipeEnd) ReadFrom(b []byte) (int, net.Addr, error) {
 			return 0, nil, net.ErrClosed
 		case e.cancelled:
 			return 0, nil, os.ErrDeadlineExceeded
-		case e.len > 0 && !e.detached:
+		case e.len > 0 && !e.detached && !e.held:
 			d := e.pop()
 			n := copy(b, d.b)
 			d.release()
@@ -173,7 +190,9 @@ func (e *pipeEnd) ReadFrom(b []byte) (int, net.Addr, error) {
 func (e *pipeEnd) WriteTo(b []byte, _ net.Addr) (int, error) {
 	e.mu.Lock()
 	if e.detached {
-		e.last = append(e.last[:0], b...)
+		if len(b) > 0 && b[0] == alertRecord {
+			e.alert = append(e.alert[:0], b...)
+		}
 		e.mu.Unlock()
 		return len(b), nil
 	}

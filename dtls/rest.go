@@ -2,6 +2,7 @@ package dtls
 
 import (
 	"context"
+	"time"
 
 	pion "github.com/pion/dtls/v3"
 )
@@ -16,19 +17,27 @@ type rest struct {
 	farewell []byte // the close_notify, as a datagram
 }
 
+// restAgain is when to try after something came in between.
+const restAgain = 10 * time.Second
+
 // Rest tells that the peer will not ask for our last flight again: it has
 // proven to have the keys. The association gives up all that it can do without
-// until the peer says something or there is application data. Returns at once.
+// while the peer says nothing and there is no application data. Returns at once.
 func (e *Endpoint) Rest() { go e.doze() }
 
 func (e *Endpoint) doze() {
 	<-e.handshake
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.conn == nil || e.rest != nil || e.wanted.Load() || e.State() != Connected || !e.end.detach() {
+	if e.conn == nil || e.wanted.Load() || e.State() != Connected {
 		return
 	}
-	// Nothing comes in and nothing has to be sent again: the state stands still.
+	if !e.end.detach() {
+		time.AfterFunc(restAgain, e.doze)
+		return
+	}
+	// In this order: what is numbered before the end is detached is in the state,
+	// and what is numbered later is not sent.
 	state, ok := e.conn.ConnectionState()
 	_ = e.conn.Close() // makes the farewell
 	e.conn = nil
@@ -37,7 +46,7 @@ func (e *Endpoint) doze() {
 		return
 	}
 	state.PeerCertificates = nil // they were checked
-	e.rest = &rest{&state, e.end.last}
+	e.rest = &rest{&state, e.end.farewell()}
 	e.end = nil
 	e.sleeping.Store(true)
 	if !e.pipe.isEmpty() {
@@ -60,7 +69,7 @@ func (e *Endpoint) wake() {
 	state := e.rest.state
 	e.rest = nil
 	e.sleeping.Store(false)
-	end := &pipeEnd{pipe: e.pipe}
+	end := &pipeEnd{pipe: e.pipe, held: true}
 	opts, err := e.options()
 	if err == nil {
 		e.conn, err = pion.ResumeWithOptions(state, end, peerAddr{}, opts...)
@@ -71,5 +80,10 @@ func (e *Endpoint) wake() {
 	}
 	if err != nil {
 		e.finish(reasonFor(err))
+		return
+	}
+	end.release()
+	if !e.wanted.Load() {
+		time.AfterFunc(restAgain, e.doze)
 	}
 }

@@ -3,10 +3,10 @@ package dtls
 import (
 	"bytes"
 	"encoding/binary"
-	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"bifrons/dtls/srtp"
 )
@@ -39,6 +39,13 @@ func (w *wire) tap(c *Config) {
 	}
 }
 
+// rests tells whether a side is without a connection.
+func (s *side) rests() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rest != nil && s.conn == nil
+}
+
 // Either side or both rest; either hangs up. The other hears of it.
 func TestRest(t *testing.T) {
 	for mask := 1; mask <= 3; mask++ {
@@ -50,18 +57,17 @@ func TestRest(t *testing.T) {
 				sides := [2]*side{client, server}
 				checkKeys(t, <-client.connected, <-server.connected, srtp.AEADAES128GCM)
 				synctest.Wait()
-				before := runtime.NumGoroutine()
-				resting := 0
 				for i, s := range sides {
 					if mask&(1<<i) != 0 {
 						s.Rest()
 						s.Rest()
-						resting++
 					}
 				}
 				synctest.Wait()
-				if after := runtime.NumGoroutine(); before-after < 3*resting {
-					t.Errorf("%d goroutines of %d are left", after, before)
+				for i, s := range sides {
+					if want := mask&(1<<i) != 0; s.rests() != want {
+						t.Errorf("side %d rests: %v", i, !want)
+					}
 				}
 				sides[first].Close()
 				if r := <-sides[1-first].closed; r.Kind != PeerAlert {
@@ -99,6 +105,47 @@ func TestRestEndsWithData(t *testing.T) {
 			finish(t, &l, client, server)
 		})
 	}
+}
+
+// Conn after the end of a resting association is a connection that is closed.
+func TestRestThenCloseThenConn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l link
+		client, server := l.pair(t, false, nil, nil)
+		<-client.connected
+		<-server.connected
+		server.Rest()
+		synctest.Wait()
+		finish(t, &l, server, client)
+		if _, err := server.Conn().Read(make([]byte, packetSize)); err == nil {
+			t.Error("something was read")
+		}
+	})
+}
+
+// What wakes it does so for a while.
+func TestRestComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l link
+		client, server := l.pair(t, false, nil, nil)
+		<-client.connected
+		<-server.connected
+		for range 3 {
+			server.Rest()
+			synctest.Wait()
+			server.Deliver(rec(alertRecord, 1, make([]byte, 30)...))
+			synctest.Wait()
+			if server.rests() {
+				t.Error("asleep after a record")
+			}
+			time.Sleep(restAgain)
+			synctest.Wait()
+			if !server.rests() {
+				t.Error("awake, long after the record")
+			}
+		}
+		finish(t, &l, server, client)
+	})
 }
 
 // All that was ever sent to a resting side, once more, and noise: it keeps its
@@ -144,7 +191,11 @@ func TestRestRaces(t *testing.T) {
 			client, server := l.pair(t, false, wires[0].tap, wires[1].tap)
 			<-client.connected
 			<-server.connected
-			calls := []func(){server.Rest, client.Rest, client.Close, func() { server.Deliver(rec(alertRecord, 1, make([]byte, 30)...)) }, func() { server.Conn() }}
+			calls := []func(){server.Rest, client.Rest, client.Close, func() { server.Deliver(rec(alertRecord, 1, make([]byte, 30)...)) }, func() {
+				if i%2 == 0 {
+					_, _ = server.Conn().Read(make([]byte, packetSize))
+				}
+			}}
 			for j := range calls {
 				go calls[(i+j)%len(calls)]()
 			}

@@ -24,20 +24,22 @@ const (
 // quiet. The runtime by itself would wait for the next thing to be allocated.
 type memory struct {
 	seen, freed uint64 // bytes allocated so far, at the last look and when memory was last given back
+	ours        bool   // to decide about; else the environment does
 }
 
 func newMemory() *memory {
-	if os.Getenv("GOGC") == "" {
+	m := &memory{ours: os.Getenv("GOGC") == ""}
+	if m.ours {
 		debug.SetGCPercent(heapHeadroom)
 	}
-	return new(memory)
+	return m
 }
 
 // look is to be called every memoryCheck.
 func (m *memory) look() {
 	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(s)
-	if m.due(s[0].Value.Uint64()) {
+	if m.due(s[0].Value.Uint64()) && m.ours {
 		debug.FreeOSMemory()
 	}
 }

@@ -84,7 +84,10 @@ const (
 	minHistory  = 64
 	maxHistory  = 2048
 	historyTime = time.Second
+	maxAge      = 10_000 // ms; far from the hour after which arrival times repeat
 )
+
+func millis(t mono.Time) uint32 { return uint32(t / mono.Time(time.Millisecond)) }
 
 // put notes a packet. It returns false if that number was used before or is
 // too old to be used at all: it must not be sent.
@@ -93,7 +96,7 @@ func (h *history) put(now mono.Time, r record) bool {
 		h.ring = make([]record, minHistory)
 		h.highest, h.floor = r.seq-1, r.seq
 	}
-	r.at = uint32(now / mono.Time(time.Millisecond))
+	r.at = millis(now)
 	r.set(recordUsed, true)
 	newer := int32(r.seq-h.highest) > 0
 	if !newer && h.highest-r.seq >= uint32(len(h.ring)) {
@@ -127,14 +130,14 @@ func (h *history) grow() {
 }
 
 // get returns the record of a packet by the low bits of its number, nil if it
-// is forgotten.
-func (h *history) get(seq uint16) *record {
+// is forgotten, or so old that nobody waits for the packet.
+func (h *history) get(now mono.Time, seq uint16) *record {
 	if h.ring == nil {
 		return nil
 	}
 	full := h.highest + uint32(int32(int16(seq-uint16(h.highest))))
 	r := h.slot(full)
-	if !r.is(recordUsed) || r.seq != full || int32(full-h.floor) < 0 {
+	if !r.is(recordUsed) || r.seq != full || int32(full-h.floor) < 0 || millis(now)-r.at > maxAge {
 		return nil
 	}
 	return r

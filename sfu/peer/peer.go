@@ -97,7 +97,7 @@ type Peer struct {
 	dtls    DTLS
 	profile srtp.Profile // 0 until the handshake is done
 	up      bool
-	proven  bool // the remote has the keys
+	proven  bool // the remote has shown that it has the keys
 	closed  bool
 	sealer  *srtp.Sender
 	opener  *srtp.Receiver
@@ -133,11 +133,12 @@ type Peer struct {
 }
 
 // Scratch is memory that the peers of one shard share. None needs what is in it
-// from one call to the next.
+// from one call to the next. While one fills rtcp it may call another, which then
+// has only short.
 type Scratch struct {
 	lost   [128]uint16
-	rtcp   []byte // a compound that grows
-	short  []byte // one that goes out at once
+	rtcp   []byte
+	short  []byte
 	pkt    route.Packet
 	blocks [1]rtcp.ReportBlock
 }

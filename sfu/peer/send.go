@@ -146,7 +146,7 @@ func (o *sender) Fill(now mono.Time, p *route.Packet, out route.Outgoing) {
 // retransmit answers a NACK for one sequence number.
 func (o *sender) retransmit(now mono.Time, seq uint16) {
 	s := o.section
-	r := o.history.get(seq)
+	r := o.history.get(now, seq)
 	if r == nil || !o.limiter.Allow(now, seq) {
 		return
 	}
