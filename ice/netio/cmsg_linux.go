@@ -17,8 +17,9 @@ type mmsghdr struct {
 }
 
 // control is room for the control messages of one datagram, aligned as the
-// kernel wants it. Received are a packet info of each family (32 and 40 bytes)
-// and the drop count (24), sent are a packet info and a segment size (24).
+// kernel wants it. Received are a packet info of each family (32 and 40 bytes),
+// the drop count (24) and a segment size (24), sent are a packet info and a
+// segment size.
 type control [16]uint64
 
 func (b *control) bytes() []byte {
@@ -62,9 +63,16 @@ func putSegment(b *control, off, size int) int {
 	return off + unix.CmsgSpace(2)
 }
 
-// parseControl reads the control messages in the first n bytes: the address
-// of arrival, and the kernel's running count of drops if it came along.
-func (c *Conn) parseControl(b *control, n int) (local netip.Addr, drops uint32, dropsOK bool) {
+// arrival is what the kernel tells about a received message.
+type arrival struct {
+	local    netip.Addr
+	segment  int    // bytes, 0 = it is one datagram
+	drops    uint32 // running count, if hasDrops
+	hasDrops bool
+}
+
+// parseControl reads the control messages in the first n bytes.
+func (c *Conn) parseControl(b *control, n int) (a arrival) {
 	p := b.bytes()
 	p = p[:min(n, len(p))]
 	for len(p) >= unix.SizeofCmsghdr {
@@ -76,16 +84,18 @@ func (c *Conn) parseControl(b *control, n int) (local netip.Addr, drops uint32, 
 		data := p[unix.CmsgLen(0):size]
 		switch {
 		case h.Level == unix.SOL_IP && h.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
-			local = netip.AddrFrom4([4]byte(data[8:12]))
+			a.local = netip.AddrFrom4([4]byte(data[8:12]))
 		case h.Level == unix.SOL_IPV6 && h.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
 			addr := netip.AddrFrom16([16]byte(data[:16])).Unmap()
-			local = c.withZone(addr, binary.NativeEndian.Uint32(data[16:]))
+			a.local = c.withZone(addr, binary.NativeEndian.Uint32(data[16:]))
 		case h.Level == unix.SOL_SOCKET && h.Type == unix.SO_RXQ_OVFL && len(data) >= 4:
-			drops, dropsOK = binary.NativeEndian.Uint32(data), true
+			a.drops, a.hasDrops = binary.NativeEndian.Uint32(data), true
+		case h.Level == unix.SOL_UDP && h.Type == unix.UDP_GRO && len(data) >= 4:
+			a.segment = max(0, int(int32(binary.NativeEndian.Uint32(data))))
 		}
 		p = p[min(unix.CmsgSpace(size-unix.CmsgLen(0)), len(p)):]
 	}
-	return local, drops, dropsOK
+	return a
 }
 
 // The raw form of the system calls leaves the scheduler out of it: neither call

@@ -108,6 +108,9 @@ func setOptions(fd int, cfg Config, family int) error {
 		{unix.SOL_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_OMIT},
 		{unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1},
 	}
+	if cfg.GRO {
+		optional = append(optional, option{unix.SOL_UDP, unix.UDP_GRO, 1})
+	}
 	if family == unix.AF_INET6 {
 		v6only := 0
 		if cfg.Addr.IsValid() && !cfg.Addr.IsUnspecified() {

@@ -3,6 +3,7 @@
 package netio
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"net/netip"
@@ -349,6 +350,38 @@ func TestNoAllocations(t *testing.T) {
 		a.Close()
 		b.Close()
 		check("closed", func() { a.SendBatch(out); b.RecvBatch(in, time.Time{}) })
+	}
+}
+
+// TestGRO receives a run of datagrams as it was sent.
+func TestGRO(t *testing.T) {
+	for _, cfg := range []Config{{GRO: true}, {GRO: true, IPv6: true}} {
+		a, b := listen(t, Config{}), listen(t, cfg)
+		if !a.GSO() {
+			t.Skip("no GSO here")
+		}
+		run := bytes.Repeat([]byte("0123456789"), 35) // three datagrams of 100 and one of 50
+		to := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), b.Port())
+		send(t, a, Message{Buf: run, Segment: 100, Remote: to}, Message{Buf: []byte("single"), Remote: to})
+		ms := buffers(4, MaxSegmentedBytes)
+		ms[1].Segment = 7 // of an earlier use
+		n := 0
+		for n < 2 {
+			k, err := b.RecvBatch(ms[n:], time.Now().Add(10*time.Second))
+			if err != nil || k == 0 {
+				t.Fatal(k, err)
+			}
+			n += k
+		}
+		if n != 2 || payload(ms[0]) != string(run) || ms[0].Segment != 100 || ms[0].Truncated || ms[0].Local != to.Addr() {
+			t.Errorf("%d messages, the first has %d bytes in datagrams of %d to %v", n, ms[0].N, ms[0].Segment, ms[0].Local)
+		}
+		if payload(ms[1]) != "single" || ms[1].Segment != 0 {
+			t.Errorf("%q in datagrams of %d", payload(ms[1]), ms[1].Segment)
+		}
+		if s := b.Stats(); s.DatagramsIn != 5 {
+			t.Errorf("%d datagrams were counted", s.DatagramsIn)
+		}
 	}
 }
 

@@ -49,9 +49,13 @@ type Config struct {
 	DSCP int
 	// DisableGSO sends the segments of a Message one by one.
 	DisableGSO bool
+	// GRO asks the kernel for runs of datagrams as one Message, where it has
+	// them; each Buf should then have room for MaxSegmentedBytes.
+	GRO bool
 }
 
-// Message is a datagram, or on sending a run of datagrams to one destination.
+// Message is a datagram, or a run of datagrams to one destination; received are
+// runs with Config.GRO only.
 type Message struct {
 	// Buf is memory of the caller, lent for the call. RecvBatch may fill the
 	// whole slice, SendBatch sends exactly it.
@@ -64,8 +68,8 @@ type Message struct {
 	// Local is the address that the datagram was sent to, or that it shall be
 	// sent from. Invalid: unknown, or for the kernel's routing to choose.
 	Local netip.Addr
-	// Segment, on sending, cuts Buf into datagrams of that many bytes, of
-	// which the last may be shorter. 0 = Buf is one datagram.
+	// Segment cuts Buf, or what was received, into datagrams of that many bytes,
+	// of which the last may be shorter. 0 = it is one datagram.
 	Segment int
 	// Truncated tells that the received datagram was larger than Buf.
 	Truncated bool
@@ -191,10 +195,13 @@ func bufferSize(wanted int) int {
 	return wanted
 }
 
-// segments is the number of datagrams that m stands for.
-func (m *Message) segments() int {
-	if m.Segment <= 0 || len(m.Buf) <= m.Segment {
+// segments is the number of datagrams that m stands for, which is to be sent.
+func (m *Message) segments() int { return m.pieces(len(m.Buf)) }
+
+// pieces is the number of datagrams in n bytes.
+func (m *Message) pieces(n int) int {
+	if m.Segment <= 0 || n <= m.Segment {
 		return 1
 	}
-	return (len(m.Buf) + m.Segment - 1) / m.Segment
+	return (n + m.Segment - 1) / m.Segment
 }

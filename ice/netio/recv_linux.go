@@ -189,24 +189,25 @@ func (c *Conn) receiveChunk(fd uintptr, ms []Message) (int, unix.Errno) {
 // takeChunk turns the kernel's headers into the caller's messages.
 func (c *Conn) takeChunk(ms []Message) {
 	r := &c.rx
-	var octets, truncated uint64
+	var datagrams, octets, truncated uint64
 	for i := range ms {
 		m, h := &ms[i], &r.hdrs[i]
 		m.N = int(h.len)
 		m.Remote = c.decodeAddr(&r.names[i])
 		m.Truncated = h.hdr.Flags&unix.MSG_TRUNC != 0
-		local, drops, ok := c.parseControl(&r.controls[i], int(h.hdr.Controllen))
-		m.Local = local
-		if ok {
-			c.count.kernelDrops.Add(uint64(drops - r.drops))
-			r.drops = drops
+		a := c.parseControl(&r.controls[i], int(h.hdr.Controllen))
+		m.Local, m.Segment = a.local, a.segment
+		if a.hasDrops {
+			c.count.kernelDrops.Add(uint64(a.drops - r.drops))
+			r.drops = a.drops
 		}
 		if m.Truncated {
 			truncated++
 		}
 		octets += uint64(h.len)
+		datagrams += uint64(m.pieces(m.N))
 	}
-	c.count.datagramsIn.Add(uint64(len(ms)))
+	c.count.datagramsIn.Add(datagrams)
 	c.count.bytesIn.Add(octets)
 	if truncated > 0 {
 		c.count.truncated.Add(truncated)
