@@ -18,12 +18,16 @@ import (
 // one SendBatch; they may be different ones. The other methods may be called
 // from anywhere.
 //
-// The socket is non-blocking and known to the runtime's poller through an
-// os.File, whose raw access, unlike that of package net, allocates nothing
-// when a deadline passes.
+// The runtime's poller knows the socket through an epoll descriptor that only
+// looks for what is received. It would also ask when there is room to send, which
+// a socket tells after each datagram that left: that wakes whoever waits on any
+// shard. The raw access of an os.File, unlike that of package net, allocates
+// nothing when a deadline passes.
 type Conn struct {
-	file  *os.File
+	sock  *os.File // unknown to the poller
 	raw   syscall.RawConn
+	ready *os.File // readable when the socket is
+	await syscall.RawConn
 	inet6 bool // AF_INET6: addresses go to and from the kernel in 16 bytes
 	port  uint16
 	gso   atomic.Bool
@@ -50,7 +54,9 @@ func listenPort(cfg Config, port uint16) (*Conn, error) {
 }
 
 func listenFamily(cfg Config, family int, port uint16) (*Conn, error) {
-	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
+	// Each call says that it does not wait; os.NewFile would give a non-blocking
+	// socket to the poller.
+	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
 	if isNoFamily(err) {
 		return nil, fmt.Errorf("netio: %s: %w (%w)", familyName(family), ErrNoFamily, err)
 	}
@@ -78,19 +84,40 @@ func setUp(fd int, cfg Config, family int, port uint16) (*Conn, error) {
 			return nil, err
 		}
 	}
+	ready, err := watch(fd)
+	if err != nil {
+		return nil, err
+	}
 	c := &Conn{
 		inet6:    family == unix.AF_INET6,
 		port:     bound,
 		sendmmsg: sendmmsg,
+		ready:    ready,
+		sock:     os.NewFile(uintptr(fd), "udp"),
 	}
 	c.gso.Store(!cfg.DisableGSO && probeGSO(fd))
 	c.rx.init(c)
 	c.tx.init(c)
-	c.file = os.NewFile(uintptr(fd), "udp")
-	if c.raw, err = c.file.SyscallConn(); err != nil {
-		return nil, fmt.Errorf("netio: %w", err)
-	}
+	c.raw, _ = c.sock.SyscallConn() // fails for no file only
+	c.await, _ = c.ready.SyscallConn()
 	return c, nil
+}
+
+// watch makes a file that is readable when there is something to receive.
+func watch(fd int) (*os.File, error) {
+	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("netio: epoll_create1: %w", err)
+	}
+	err = unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN})
+	if err == nil {
+		err = unix.SetNonblock(ep, true) // for os.NewFile to give it to the poller
+	}
+	if err != nil {
+		unix.Close(ep)
+		return nil, fmt.Errorf("netio: epoll: %w", err)
+	}
+	return os.NewFile(uintptr(ep), "udp events"), nil
 }
 
 func setOptions(fd int, cfg Config, family int) error {
@@ -260,13 +287,14 @@ func (c *Conn) GSO() bool { return c.gso.Load() }
 // does. Several calls before that count as one.
 func (c *Conn) Wake() {
 	if c.state.Swap(stateWoken) == stateWaiting {
-		_ = c.file.SetReadDeadline(past)
+		_ = c.ready.SetReadDeadline(past)
 	}
 }
 
 // Close closes the socket and makes calls that wait return net.ErrClosed.
 func (c *Conn) Close() error {
-	if err := c.file.Close(); err != nil {
+	err := c.ready.Close()
+	if c.sock.Close() != nil || err != nil {
 		return net.ErrClosed
 	}
 	return nil

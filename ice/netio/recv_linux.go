@@ -47,7 +47,12 @@ func (r *receiver) init(c *Conn) {
 	}
 	r.used = len(r.hdrs)
 	r.now = func(fd uintptr) { c.receive(fd) }
-	r.wait = func(fd uintptr) bool { return c.receive(fd) }
+	r.wait = func(uintptr) bool {
+		if c.raw.Control(r.now) != nil {
+			r.n, r.errno = 0, unix.EBADF
+		}
+		return r.n > 0 || r.errno != unix.EAGAIN
+	}
 	r.isArmed = true // a new file has no deadline
 }
 
@@ -92,7 +97,7 @@ func (c *Conn) waitReceive(deadline time.Time) (int, error) {
 			return 0, nil
 		}
 		if !r.isArmed || !r.armed.Equal(deadline) {
-			if err := c.file.SetReadDeadline(deadline); err != nil {
+			if err := c.ready.SetReadDeadline(deadline); err != nil {
 				return 0, net.ErrClosed
 			}
 			r.armed, r.isArmed = deadline, true
@@ -101,7 +106,7 @@ func (c *Conn) waitReceive(deadline time.Time) (int, error) {
 			c.state.Store(stateIdle)
 			return 0, nil
 		}
-		err := c.raw.Read(r.wait)
+		err := c.await.Read(r.wait)
 		woken := !c.state.CompareAndSwap(stateWaiting, stateIdle)
 		if woken {
 			c.state.Store(stateIdle)
@@ -135,13 +140,14 @@ func (c *Conn) received(err error) (n int, done bool, _ error) {
 		return c.rx.n, true, nil
 	case c.rx.errno == unix.EAGAIN:
 		return 0, false, nil
+	case c.rx.errno == unix.EBADF:
+		return 0, true, net.ErrClosed
 	}
 	return 0, true, c.rx.errno
 }
 
-// receive reads what is there and tells whether that was anything, be it an
-// error.
-func (c *Conn) receive(fd uintptr) bool {
+// receive reads what is there.
+func (c *Conn) receive(fd uintptr) {
 	r := &c.rx
 	r.n, r.errno = 0, unix.EAGAIN
 	for r.n < len(r.ms) {
@@ -156,7 +162,6 @@ func (c *Conn) receive(fd uintptr) bool {
 			break
 		}
 	}
-	return r.n > 0 || r.errno != unix.EAGAIN
 }
 
 func (c *Conn) receiveChunk(fd uintptr, ms []Message) (int, unix.Errno) {

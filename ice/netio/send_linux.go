@@ -3,9 +3,7 @@
 package netio
 
 import (
-	"errors"
 	"net"
-	"os"
 	"time"
 	"unsafe"
 
@@ -28,8 +26,8 @@ type sender struct {
 	controls [batchSize]control
 	entries  [batchSize]entry
 
-	now  func(fd uintptr)      // tries once
-	wait func(fd uintptr) bool // tries once, tells whether to stop waiting
+	now  func(fd uintptr) // tries once
+	wait func(fd uintptr) // waits for room until giveUp
 
 	first, end int // headers to send: [first:end)
 	n          int // of the last try: headers sent
@@ -42,6 +40,7 @@ type sender struct {
 	giveUp   time.Time  // end of patience, zero = not waited yet
 
 	patience time.Duration
+	poll     [1]unix.PollFd
 }
 
 // entry says what a header stands for.
@@ -64,7 +63,7 @@ func (t *sender) init(c *Conn) {
 	}
 	t.patience = sendPatience
 	t.now = func(fd uintptr) { c.trySend(fd) }
-	t.wait = func(fd uintptr) bool { return c.trySend(fd) }
+	t.wait = func(fd uintptr) { c.awaitRoom(fd) }
 }
 
 // SendBatch sends ms and returns how many of them went out whole. Datagrams
@@ -175,27 +174,27 @@ func (c *Conn) sendSome() error {
 	if c.raw.Control(t.now) != nil {
 		return net.ErrClosed
 	}
-	if t.errno != unix.EAGAIN {
-		return nil
-	}
-	if t.giveUp.IsZero() {
+	if t.errno == unix.EAGAIN && t.giveUp.IsZero() {
 		t.giveUp = time.Now().Add(t.patience)
-		if c.file.SetWriteDeadline(t.giveUp) != nil {
+	}
+	for t.errno == unix.EAGAIN && time.Now().Before(t.giveUp) {
+		if c.raw.Control(t.wait) != nil || c.raw.Control(t.now) != nil {
 			return net.ErrClosed
 		}
-	}
-	err := c.raw.Write(t.wait)
-	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-		return net.ErrClosed
-	}
-	if err != nil {
-		t.n, t.errno = 0, unix.EAGAIN
 	}
 	return nil
 }
 
-// trySend calls the kernel and tells whether it did anything.
-func (c *Conn) trySend(fd uintptr) bool {
+// awaitRoom waits until the socket can be written to, or patience is over.
+func (c *Conn) awaitRoom(fd uintptr) {
+	t := &c.tx
+	t.poll[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLOUT}
+	ms := (time.Until(t.giveUp) + time.Millisecond - 1) / time.Millisecond
+	_, _ = unix.Poll(t.poll[:], int(max(0, ms)))
+}
+
+// trySend calls the kernel.
+func (c *Conn) trySend(fd uintptr) {
 	t := &c.tx
 	for {
 		t.n, t.errno = c.sendmmsg(fd, t.hdrs[t.first:t.end])
@@ -204,7 +203,7 @@ func (c *Conn) trySend(fd uintptr) bool {
 			t.n = 0
 		}
 		if t.errno != unix.EINTR {
-			return t.errno != unix.EAGAIN
+			return
 		}
 	}
 }
