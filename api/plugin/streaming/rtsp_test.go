@@ -48,6 +48,8 @@ func (c *cam) OnDescribe(ctx *gortsplib.ServerHandlerOnDescribeCtx) (*base.Respo
 	if strings.Trim(ctx.Path, "/") != "door" {
 		return &base.Response{StatusCode: base.StatusNotFound}, nil, nil
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return &base.Response{StatusCode: base.StatusOK}, c.stream, nil
 }
 
@@ -74,9 +76,12 @@ func newCam(t *testing.T) *cam {
 	return c
 }
 
-// start starts the server, on the port that it had before, and sends media.
+// start starts the server, on the port that it had before, and sends media. Who
+// asks at once waits for the stream.
 func (c *cam) start() {
 	c.t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.desc = &description.Session{Medias: []*description.Media{
 		{Type: description.MediaTypeAudio, Formats: []format.Format{&format.G711{MULaw: true, SampleRate: 8000, ChannelCount: 1}}},
 		{Type: description.MediaTypeVideo, Formats: []format.Format{&format.H264{
