@@ -10,6 +10,7 @@ import (
 	"os"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -54,8 +55,7 @@ func listenPort(cfg Config, port uint16) (*Conn, error) {
 }
 
 func listenFamily(cfg Config, family int, port uint16) (*Conn, error) {
-	// Each call says that it does not wait; os.NewFile would give a non-blocking
-	// socket to the poller.
+	// Not non-blocking yet: os.NewFile would give it to the poller.
 	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
 	if isNoFamily(err) {
 		return nil, fmt.Errorf("netio: %s: %w (%w)", familyName(family), ErrNoFamily, err)
@@ -98,6 +98,8 @@ func setUp(fd int, cfg Config, family int, port uint16) (*Conn, error) {
 	c.gso.Store(!cfg.DisableGSO && probeGSO(fd))
 	c.rx.init(c)
 	c.tx.init(c)
+	// A look at a blocking socket would check the first datagram, under its lock.
+	_ = unix.SetNonblock(fd, true)
 	c.raw, _ = c.sock.SyscallConn() // fails for no file only
 	c.await, _ = c.ready.SyscallConn()
 	return c, nil
@@ -117,7 +119,12 @@ func watch(fd int) (*os.File, error) {
 		unix.Close(ep)
 		return nil, fmt.Errorf("netio: epoll: %w", err)
 	}
-	return os.NewFile(uintptr(ep), "udp events"), nil
+	f := os.NewFile(uintptr(ep), "udp events")
+	if err := f.SetReadDeadline(time.Time{}); err != nil { // the poller did not take it
+		f.Close()
+		return nil, fmt.Errorf("netio: poller: %w", err)
+	}
+	return f, nil
 }
 
 func setOptions(fd int, cfg Config, family int) error {

@@ -234,7 +234,7 @@ func (p *publisher) hangup(string) {
 	switch {
 	case p.gone:
 		p.reset()
-	case len(p.streams) > 0:
+	case len(p.streams) > 0 || p.open || p.up:
 		p.unpublished()
 	case p.closing:
 		// Clients were told already when it was asked for; they are used to

@@ -108,6 +108,18 @@ func TestSubscribeAtOnce(t *testing.T) {
 	}
 }
 
+// TestHangupWithoutStreams: a publisher that took all its streams back is no
+// publisher after the end of its connection either.
+func TestHangupWithoutStreams(t *testing.T) {
+	th := newTheatre(t)
+	p := th.publish("1", "")
+	p.open = true
+	p.hangup("")
+	if p.available() {
+		t.Error("still there")
+	}
+}
+
 func TestSubscriberPermissions(t *testing.T) {
 	th := newTheatre(t)
 	th.publish("1", "", "opus")

@@ -44,7 +44,7 @@ type Result struct {
 	Wanted     int64   `json:"packets_to_deliver,omitempty"`
 	Delivered  int64   `json:"packets_delivered,omitempty"`
 	Strange    int64   `json:"packets_strange,omitempty"`
-	LoadErrors int64   `json:"packets_load_was_too_slow_for,omitempty"`
+	LoadErrors int64   `json:"packets_or_runs_load_was_too_slow_for,omitempty"`
 	Dropped    int64   `json:"packets_dropped_on_purpose,omitempty"`
 	Recovered  int64   `json:"packets_recovered,omitempty"`
 	Layers     int64   `json:"layer_switches,omitempty"`
