@@ -42,16 +42,7 @@ func (w *workload) connection(ctx context.Context, sc *scene) (time.Duration, er
 // connections makes connections from several goroutines, each at most one in
 // every period.
 func (b *bench) connections(ctx context.Context, s server.Spec, w *workload, callers int, period time.Duration) (r report.Result, err error) {
-	err = b.on(ctx, s, func(sc *scene) error {
-		load := peer.NewLoad(sc.hub, w.media.media)
-		defer load.Close()
-		if err := w.publishers(sc, load); err != nil {
-			return err
-		}
-		load.Start(ctx)
-		if err := sleep(ctx, publisherSettles); err != nil {
-			return err
-		}
+	err = b.sending(ctx, s, w, func(sc *scene, _ *peer.Load) error {
 		for range 3 { // warm up
 			if _, err := w.connection(ctx, sc); err != nil {
 				return err
@@ -122,51 +113,50 @@ func click(ctx context.Context, b *bench, s server.Spec, w *workload) (report.Re
 // under way.
 const apiConnections = 16
 
-func requestsWS(ctx context.Context, b *bench, s server.Spec, _ *workload) (r report.Result, err error) {
-	err = b.on(ctx, s, func(sc *scene) error {
-		var clients []*peer.API
-		for range apiConnections {
-			a, err := peer.DialAPI(sc.patient, sc.process.URL)
-			if err != nil {
-				return err
-			}
-			defer a.Close()
-			clients = append(clients, a)
-		}
-		h, err := clients[0].Room(sc.patient)
-		if err != nil {
-			return err
-		}
-		handles := []uint64{h}
-		for _, a := range clients[1:] {
-			if h, err = a.Room(sc.patient); err != nil {
-				return err
-			}
-			handles = append(handles, h)
-		}
-		return b.repeat(ctx, sc, &r, len(clients), 0, func(i int) (time.Duration, error) {
-			start := time.Now()
-			err := clients[i].Ask(ctx, handles[i])
-			return time.Since(start), err
-		})
-	})
-	return r, err
+// client is one of them, with a handle.
+type client struct {
+	ask   func(context.Context) error
+	close func()
 }
 
-func requestsHTTP(ctx context.Context, b *bench, s server.Spec, _ *workload) (r report.Result, err error) {
+func requestsWS(ctx context.Context, b *bench, s server.Spec, _ *workload) (report.Result, error) {
+	return b.requests(ctx, s, func(sc *scene) (client, error) {
+		a, err := peer.DialAPI(sc.patient, sc.process.URL)
+		if err != nil {
+			return client{}, err
+		}
+		h, err := a.Room(sc.patient)
+		if err != nil {
+			a.Close()
+		}
+		return client{func(ctx context.Context) error { return a.Ask(ctx, h) }, a.Close}, err
+	})
+}
+
+func requestsHTTP(ctx context.Context, b *bench, s server.Spec, _ *workload) (report.Result, error) {
+	return b.requests(ctx, s, func(sc *scene) (client, error) {
+		a, err := peer.NewHTTP(sc.patient, sc.process.HTTP)
+		if err != nil {
+			return client{}, err
+		}
+		return client{a.Ask, a.Close}, nil
+	})
+}
+
+func (b *bench) requests(ctx context.Context, s server.Spec, dial func(*scene) (client, error)) (r report.Result, err error) {
 	err = b.on(ctx, s, func(sc *scene) error {
-		var clients []*peer.HTTP
+		var clients []client
 		for range apiConnections {
-			a, err := peer.NewHTTP(sc.patient, sc.process.HTTP)
+			c, err := dial(sc)
 			if err != nil {
 				return err
 			}
-			defer a.Close()
-			clients = append(clients, a)
+			defer c.close()
+			clients = append(clients, c)
 		}
 		return b.repeat(ctx, sc, &r, len(clients), 0, func(i int) (time.Duration, error) {
 			start := time.Now()
-			err := clients[i].Ask(ctx)
+			err := clients[i].ask(ctx)
 			return time.Since(start), err
 		})
 	})

@@ -25,9 +25,8 @@ const dialers = 8
 // subscriber.
 const publisherSettles = 1500 * time.Millisecond
 
-// filled runs f with a server and all peers of a workload; f is told the memory
-// when only the publishers were there.
-func (b *bench) filled(ctx context.Context, s server.Spec, w *workload, f func(*scene, *peer.Load, int64) error) error {
+// sending runs f with a server and the publishers of a workload.
+func (b *bench) sending(ctx context.Context, s server.Spec, w *workload, f func(*scene, *peer.Load) error) error {
 	return b.on(ctx, s, func(sc *scene) error {
 		load := peer.NewLoad(sc.hub, w.media.media)
 		defer load.Close()
@@ -38,6 +37,14 @@ func (b *bench) filled(ctx context.Context, s server.Spec, w *workload, f func(*
 		if err := sleep(ctx, publisherSettles); err != nil {
 			return err
 		}
+		return f(sc, load)
+	})
+}
+
+// filled runs f with a server and all peers of a workload; f is told the memory
+// when only the publishers were there.
+func (b *bench) filled(ctx context.Context, s server.Spec, w *workload, f func(*scene, *peer.Load, int64) error) error {
+	return b.sending(ctx, s, w, func(sc *scene, load *peer.Load) error {
 		before, err := sc.process.Usage()
 		if err != nil {
 			return err

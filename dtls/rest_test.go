@@ -39,6 +39,14 @@ func (w *wire) tap(c *Config) {
 	}
 }
 
+// connected starts both sides and waits for their keys.
+func (l *link) connected(t *testing.T, client, server func(*Config)) (*side, *side) {
+	t.Helper()
+	c, s := l.pair(t, false, client, server)
+	checkKeys(t, <-c.connected, <-s.connected, srtp.AEADAES128GCM)
+	return c, s
+}
+
 // rests tells whether a side is without a connection.
 func (s *side) rests() bool {
 	s.mu.Lock()
@@ -53,10 +61,8 @@ func TestRest(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var l link
 				wires := [2]wire{{t: t}, {t: t}}
-				client, server := l.pair(t, false, wires[0].tap, wires[1].tap)
+				client, server := l.connected(t, wires[0].tap, wires[1].tap)
 				sides := [2]*side{client, server}
-				checkKeys(t, <-client.connected, <-server.connected, srtp.AEADAES128GCM)
-				synctest.Wait()
 				for i, s := range sides {
 					if mask&(1<<i) != 0 {
 						s.Rest()
@@ -85,9 +91,7 @@ func TestRestEndsWithData(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var l link
 			wires := [2]wire{{t: t}, {t: t}}
-			client, server := l.pair(t, false, wires[0].tap, wires[1].tap)
-			<-client.connected
-			<-server.connected
+			client, server := l.connected(t, wires[0].tap, wires[1].tap)
 			client.Rest()
 			server.Rest()
 			synctest.Wait()
@@ -111,9 +115,7 @@ func TestRestEndsWithData(t *testing.T) {
 func TestRestThenCloseThenConn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l link
-		client, server := l.pair(t, false, nil, nil)
-		<-client.connected
-		<-server.connected
+		client, server := l.connected(t, nil, nil)
 		server.Rest()
 		synctest.Wait()
 		finish(t, &l, server, client)
@@ -127,9 +129,7 @@ func TestRestThenCloseThenConn(t *testing.T) {
 func TestRestComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l link
-		client, server := l.pair(t, false, nil, nil)
-		<-client.connected
-		<-server.connected
+		client, server := l.connected(t, nil, nil)
 		for range 3 {
 			server.Rest()
 			synctest.Wait()
@@ -155,9 +155,7 @@ func TestRestIsDisturbed(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var l link
 			w := wire{t: t}
-			client, server := l.pair(t, false, w.tap, nil)
-			<-client.connected
-			<-server.connected
+			client, server := l.connected(t, w.tap, nil)
 			server.Rest()
 			synctest.Wait()
 			if noise != nil {
@@ -188,9 +186,7 @@ func TestRestRaces(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var l link
 			wires := [2]wire{{t: t}, {t: t}}
-			client, server := l.pair(t, false, wires[0].tap, wires[1].tap)
-			<-client.connected
-			<-server.connected
+			client, server := l.connected(t, wires[0].tap, wires[1].tap)
 			calls := []func(){server.Rest, client.Rest, client.Close, func() { server.Deliver(rec(alertRecord, 1, make([]byte, 30)...)) }, func() {
 				if i%2 == 0 {
 					_, _ = server.Conn().Read(make([]byte, packetSize))

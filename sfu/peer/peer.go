@@ -55,14 +55,6 @@ type Shard interface {
 	Random(b []byte)
 }
 
-// DTLS is a running association.
-type DTLS interface {
-	Deliver(b []byte) dtls.Verdict
-	// Rest tells that the remote has proven to have the keys.
-	Rest()
-	Close()
-}
-
 // Capture takes copies of the packets of a peer as they are without
 // encryption: head and body behind each other, both lent. It must not block.
 type Capture interface {
@@ -333,15 +325,6 @@ func (p *Peer) accept(now mono.Time, path ice.Path) bool {
 	return true
 }
 
-// received notes an authentic packet.
-func (p *Peer) received(now mono.Time) {
-	p.agent.Received(now, p.pathRun)
-	if !p.proven && p.dtls != nil {
-		p.proven = true
-		p.dtls.Rest()
-	}
-}
-
 // afterICE follows up what the agent did.
 func (p *Peer) afterICE(now mono.Time) {
 	for {
@@ -445,73 +428,6 @@ func (p *Peer) Close(now mono.Time, r Reason) {
 		p.dtls.Close()
 	}
 	p.shard.Emit(Event{Kind: EventClosed, Reason: r})
-}
-
-// SendDTLS sends a datagram of the association.
-func (p *Peer) SendDTLS(now mono.Time, b []byte) {
-	if p.havePath {
-		p.count.DTLSOut.add(len(b))
-		p.transmit(p.path, b)
-		p.agent.Sent(now)
-	}
-}
-
-func (p *Peer) startDTLS(now mono.Time) {
-	switch {
-	case p.up || p.dtls != nil || !p.haveRemote:
-	case p.opt.NoDTLS:
-		p.setUp(now)
-	default:
-		p.times.dtlsStarted = now
-		p.shard.Emit(Event{Kind: EventDTLSState, DTLS: DTLSConnecting})
-		p.dtls = p.shard.StartDTLS(p.remote.Role, p.remote.Fingerprint)
-	}
-}
-
-func (p *Peer) handleDTLS(now mono.Time, path ice.Path, b []byte) {
-	if !p.accept(now, path) {
-		return
-	}
-	if p.dtls == nil {
-		p.shard.Drop(media.DropDTLSEarly)
-		return
-	}
-	p.count.DTLSIn.add(len(b))
-	switch p.dtls.Deliver(b) {
-	case dtls.QueueFull:
-		p.shard.Drop(media.DropDTLSQueueFull)
-	case dtls.Refused:
-		p.shard.Drop(media.DropDTLSRefused)
-	case dtls.Unwanted:
-		p.shard.Drop(media.DropDataUnwanted)
-	}
-}
-
-// DTLSConnected takes the keys of a finished handshake.
-func (p *Peer) DTLSConnected(now mono.Time, k srtp.Keys) {
-	if p.closed || p.up {
-		return
-	}
-	sealer, err := srtp.NewSender(k.Profile, k.LocalKey, k.LocalSalt)
-	if err == nil {
-		p.opener, err = srtp.NewReceiver(k.Profile, k.RemoteKey, k.RemoteSalt)
-	}
-	if err != nil {
-		p.Close(now, ReasonDTLSError)
-		return
-	}
-	p.sealer, p.trailer, p.profile = sealer, k.Profile.Overhead(), k.Profile
-	p.times.dtlsConnected = now
-	p.shard.Emit(Event{Kind: EventDTLSState, DTLS: DTLSConnected})
-	p.setUp(now)
-}
-
-// DTLSClosed takes the end of the association.
-func (p *Peer) DTLSClosed(now mono.Time, r Reason) {
-	if !p.closed && !p.up {
-		p.shard.Emit(Event{Kind: EventDTLSState, DTLS: DTLSFailed})
-	}
-	p.Close(now, r)
 }
 
 func (p *Peer) setUp(now mono.Time) {

@@ -259,13 +259,14 @@ func TestSpatialLatePackets(t *testing.T) {
 		{seq: 1, picture: 0, sid: 0, start: true, end: true, key: true, want: 1},
 		{seq: 2, picture: 0, sid: 1, start: true, end: true, want: 1, marker: true},
 	}
+	half := []frame{ // of the next picture, up to the middle of its upper layer
+		{seq: 3, picture: 1, sid: 0, start: true, end: true, want: 1},
+		{seq: 4, picture: 1, sid: 1, start: true, want: 1},
+	}
 	t.Run("down", func(t *testing.T) {
 		l := newLayered(t)
 		play(t, l, begin)
-		play(t, l, []frame{
-			{seq: 3, picture: 1, sid: 0, start: true, end: true, want: 1},
-			{seq: 4, picture: 1, sid: 1, start: true, want: 1},
-		})
+		play(t, l, half)
 		l.want(0, -1)
 		play(t, l, []frame{
 			{seq: 6, picture: 2, sid: 0, start: true, end: true, want: 1, marker: true}, // goes down here
@@ -276,10 +277,7 @@ func TestSpatialLatePackets(t *testing.T) {
 	t.Run("down at the top", func(t *testing.T) {
 		l := newLayered(t)
 		play(t, l, begin)
-		play(t, l, []frame{
-			{seq: 3, picture: 1, sid: 0, start: true, end: true, want: 1},
-			{seq: 4, picture: 1, sid: 1, start: true, want: 1},
-		})
+		play(t, l, half)
 		l.want(0, -1)
 		play(t, l, []frame{
 			{seq: 6, picture: 1, sid: 1, end: true, want: 1, marker: true}, // goes down behind this picture

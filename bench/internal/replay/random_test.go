@@ -17,14 +17,7 @@ func TestRandomReceivers(t *testing.T) {
 	for _, path := range descriptions(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".json"), func(t *testing.T) {
 			t.Parallel()
-			d, err := Load(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			list, err := d.Open()
-			if err != nil {
-				t.Fatal(err)
-			}
+			d, list := read(t, path)
 			length := int(list[len(list)-1].At.Milliseconds())
 			for seed := range uint64(rounds) {
 				random := rand.New(rand.NewPCG(seed, 9))

@@ -26,7 +26,8 @@ func descriptions(t *testing.T) []string {
 
 var zeroTime = time.Unix(1_700_000_000, 0)
 
-func play(t *testing.T, path string) (*Description, *Result) {
+// read reads a description and its capture.
+func read(t *testing.T, path string) (*Description, []Datagram) {
 	t.Helper()
 	d, err := Load(path)
 	if err != nil {
@@ -36,6 +37,12 @@ func play(t *testing.T, path string) (*Description, *Result) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return d, list
+}
+
+func play(t *testing.T, path string) (*Description, *Result) {
+	t.Helper()
+	d, list := read(t, path)
 	r, err := Play(d, list)
 	if err != nil {
 		t.Fatal(err)

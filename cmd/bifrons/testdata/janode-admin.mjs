@@ -1,14 +1,9 @@
 // Makes every call of the Admin API that janode knows, and prints what it gets.
 // Arguments: the folder of janode, the addresses of the Admin API and of the
 // Janus API, the secret, a folder for a capture.
-import { register } from 'node:module';
-import { pathToFileURL } from 'node:url';
+import { load } from './janode-load.mjs';
 
-const [folder, admin, api, secret, captures] = process.argv.slice(2);
-// janode's Unix socket needs a compiled module, which nobody needs for a WebSocket.
-register('data:text/javascript,' + encodeURIComponent(`export const resolve = (name, context, next) => name === 'unix-dgram'
-	? { url: 'data:text/javascript,export const createSocket = null', shortCircuit: true } : next(name, context);`));
-const load = name => import(pathToFileURL(`${folder}/src/${name}.js`)).then(m => m.default);
+const [admin, api, secret, captures] = process.argv.slice(3);
 const [Janode, EchoTest] = [await load('janode'), await load('plugins/echotest-plugin')];
 
 const connection = await Janode.connect({ is_admin: true, address: { url: admin, apisecret: secret } });

@@ -4,31 +4,11 @@
 //
 //   node janode-streaming.mjs FOLDER-OF-JANODE WEBSOCKET-URL
 import assert from 'node:assert/strict';
-import { register } from 'node:module';
-import { createInterface } from 'node:readline';
-import { pathToFileURL } from 'node:url';
+import { load } from './janode-load.mjs';
+import { media } from './janode-media.mjs';
 
-const [folder, url] = process.argv.slice(2);
-// janode's Unix socket needs a compiled module, which nobody needs for a WebSocket.
-register('data:text/javascript,' + encodeURIComponent(`export const resolve = (name, context, next) => name === 'unix-dgram'
-	? { url: 'data:text/javascript,export const createSocket = null', shortCircuit: true } : next(name, context);`));
-const load = name => import(pathToFileURL(`${folder}/src/${name}.js`)).then(m => m.default);
+const url = process.argv[3];
 const [Janode, Streaming] = [await load('janode'), await load('plugins/streaming-plugin')];
-
-const waiting = new Map();
-createInterface({ input: process.stdin }).on('line', line => {
-	const { id, sdp, error } = JSON.parse(line);
-	const { resolve, reject } = waiting.get(id);
-	waiting.delete(id);
-	if (error) reject(new Error(error));
-	else resolve(sdp);
-});
-let asked = 0;
-function media(what, peer, jsep) {
-	const id = ++asked;
-	console.log(JSON.stringify({ id, do: what, peer, sdp: jsep?.sdp ?? '' }));
-	return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
-}
 
 const passed = [];
 async function main() {
