@@ -41,7 +41,7 @@ func (h *Handle) plugindata(w *json.Writer, data []byte) {
 // send closes an event and delivers it.
 func (h *Handle) send(w *json.Writer) {
 	w.End()
-	h.session.deliver(w.Bytes())
+	h.session.outbox.put(h, w.Bytes())
 }
 
 func (h *Handle) sendPluginEvent(transaction string, data []byte, jsep func(w *json.Writer)) {

@@ -17,6 +17,8 @@ type Session struct {
 	active  atomic.Int64 // last activity, Unix nanoseconds
 	timeout atomic.Int64 // time.Duration, -1 = the Core's, 0 = never
 
+	outbox outbox // all events but the last go through it
+
 	mu      sync.Mutex
 	conn    Conn // nil while it is gone
 	over    bool
@@ -69,7 +71,8 @@ func (s *Session) Handles() []*Handle {
 	return list
 }
 
-// deliver gives an event to the connection, or loses it.
+// deliver gives an event to the connection, or loses it. It is called by the
+// outbox.
 func (s *Session) deliver(event []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,6 +110,7 @@ func (c *Core) create(q *query) {
 	}
 	wanted := id(q.Root.Get("id"))
 	s := &Session{core: c, id: wanted, handles: make(map[uint64]*Handle)}
+	s.outbox.deliver = s.deliver
 	s.timeout.Store(-1)
 	s.touch()
 	switch c.insert(s, q.Conn) {

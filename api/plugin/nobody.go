@@ -13,9 +13,14 @@ func (Nobody) HandleID() uint64                 { return 0 }
 func (Nobody) OpaqueID() string                 { return "" }
 func (Nobody) Token() string                    { return "" }
 func (Nobody) Push(string, []byte, *JSEP) error { return nil }
+func (Nobody) Reserve() Place                   { return nowhere{} }
 func (Nobody) Peer() *sfu.Peer                  { return nil }
 func (Nobody) Up() bool                         { return false }
 func (Nobody) ClosePeer()                       {}
 func (Nobody) End()                             {}
 func (Nobody) Run(f func())                     { f() }
 func (Nobody) Notify([]byte)                    {}
+
+type nowhere struct{}
+
+func (nowhere) Release() {}

@@ -102,6 +102,13 @@ type Host interface {
 	// not sent.
 	Push(transaction string, data []byte, j *JSEP) error
 
+	// Reserve keeps the place that the handle's next event would have among
+	// all events of the session. What the handle pushes until the place is
+	// released goes there, and what other handles of the session send waits
+	// for that, a few seconds at most. It says for an event that is made
+	// later, on the executor, what it has to come before.
+	Reserve() Place
+
 	// Peer is the current peer connection, nil if there is none. It exists
 	// from the client's offer, or from the first offer that was pushed.
 	Peer() *sfu.Peer
@@ -124,6 +131,13 @@ type Host interface {
 	// a compact JSON object and stays the caller's. Ask Gateway.Notifying
 	// before making one.
 	Notify(data []byte)
+}
+
+// Place is a place in the order of a session's events.
+type Place interface {
+	// Release lets go on what waits. It has to be called once, and may be
+	// called more often.
+	Release()
 }
 
 // Gateway is what the core offers to a plugin as a whole.

@@ -84,6 +84,7 @@ type client struct {
 	serial  int
 	waiting map[string]chan message // by transaction
 	events  map[uint64]chan message // by handle
+	order   []message               // of all handles, as they came
 	session uint64
 	done    chan struct{}
 }
@@ -133,6 +134,7 @@ func (c *client) read() {
 			delete(c.waiting, tx)
 			w <- m
 		} else if sender, ok := m["sender"].(float64); ok {
+			c.order = append(c.order, m)
 			select {
 			case c.queue(uint64(sender)) <- m:
 			default:

@@ -108,13 +108,18 @@ func (s *subscriber) answer(d *sdp.Description) {
 	s.sync()
 }
 
-// renegotiate sees to it that the client gets an offer by itself. room.mu is
-// held.
+// renegotiate sees to it that the client gets an offer by itself, before it
+// hears by other handles of what comes after. room.mu is held.
 func (s *subscriber) renegotiate() {
 	s.pending = true
-	if s.answered {
-		s.h.host.Run(s.flush)
+	if !s.answered {
+		return
 	}
+	place := s.h.host.Reserve()
+	s.h.host.Run(func() {
+		defer place.Release()
+		s.flush()
+	})
 }
 
 // flush sends the offer that is due, if there may be one now. It runs on the
