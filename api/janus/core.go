@@ -98,7 +98,7 @@ func (c *Core) Close() {
 	c.mu.Unlock()
 	close(c.stop)
 	for _, s := range all {
-		s.destroy(OverDestroyed)
+		s.destroy(OverDestroyed, "")
 	}
 	c.tasks.Wait()
 	for _, p := range plugins {

@@ -52,7 +52,7 @@ func (h *Handle) farewell(reason string) (end func()) {
 		done := make(chan struct{})
 		h.Run(func() { // behind the hangup event
 			h.Detach()
-			close(done)
+			h.Run(func() { close(done) }) // behind the detached event
 		})
 		<-done
 	}

@@ -174,19 +174,29 @@ func (s *Session) insert(h *Handle) bool {
 	return true
 }
 
+// detachedDelay is the time from the reply to a detach to the event. Clients
+// forget the handle when they read the reply; to those that read an event of it
+// first, that is an error or a hangup.
+const detachedDelay = 10 * time.Millisecond
+
 func (c *Core) detach(q *query) {
-	q.ok("success", nil) // before the event: janode takes that for an error otherwise
-	q.handle.Detach()
+	h := q.handle
+	q.ok("success", nil)
+	h.end(func() { time.AfterFunc(detachedDelay, h.sendDetached) })
 }
 
-// Detach ends the handle; the client gets a detached event.
-func (h *Handle) Detach() { h.end(false) }
+// Detach ends the handle; the client gets a detached event when the plugin is
+// done with it.
+func (h *Handle) Detach() { h.end(h.sendDetached) }
+
+func (h *Handle) sendDetached() { h.send(h.event("detached", "")) }
 
 // end takes the handle away from its session and its plugin. Nothing is sent
-// for it afterwards; silent leaves out the detached event as well.
-func (h *Handle) end(silent bool) {
+// for it afterwards but what ended sends, which is called when the plugin is
+// done with the handle. It is false if the handle had ended before.
+func (h *Handle) end(ended func()) bool {
 	if h.gone.Swap(true) {
-		return
+		return false
 	}
 	h.session.mu.Lock()
 	delete(h.session.handles, h.id)
@@ -201,21 +211,21 @@ func (h *Handle) end(silent bool) {
 	h.mu.Unlock()
 	if conn != nil {
 		conn.notifyStatistics()
-		h.notifyConnection("hangup", "Detach")
 		conn.peer.Close("Detach")
 		close(conn.done)
 	}
-	if !silent {
-		h.send(h.event("detached", ""))
-	}
-	h.notifyLife("detached")
 	h.exec.Must(func() {
+		defer func() {
+			h.notifyLife("detached")
+			ended()
+		}()
 		_ = h.StopCapture()
 		if conn != nil {
 			h.ph.Hangup("Detach")
 		}
 		h.ph.Detach()
 	})
+	return true
 }
 
 func (c *Core) hangup(q *query) {

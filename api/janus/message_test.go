@@ -2,9 +2,12 @@ package janus
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"bifrons/api/json"
 	"bifrons/api/plugin"
@@ -68,7 +71,11 @@ func (h *scriptHandle) Event(sfu.Event)                   {}
 func (h *scriptHandle) Data(string, string, bool, []byte) {}
 func (h *scriptHandle) DataReady()                        {}
 func (h *scriptHandle) Query(w *json.Writer)              { w.Str("state", "fine") }
-func (h *scriptHandle) Detach()                           { h.called("detach") }
+
+func (h *scriptHandle) Detach() {
+	h.called("detach")
+	h.host.Notify([]byte(`{"event":"left"}`))
+}
 
 func (h *scriptHandle) Hangup(reason string) {
 	h.called("hangup")
@@ -207,10 +214,11 @@ func TestDetach(t *testing.T) {
 	if r := cl.do("detach", ids); r["janus"] != "success" {
 		t.Errorf("got %v", r)
 	}
+	cl.none() // the plugin is not done with it
+	close(p.block)
 	if e := cl.event(); e["janus"] != "detached" || e["sender"] != float64(ids["handle_id"].(uint64)) || len(e) != 3 {
 		t.Errorf("got %v", e)
 	}
-	close(p.block)
 	cl.core.Close()
 	cl.none()
 	if got := p.handles[0].log(); got != "detach" {
@@ -219,6 +227,51 @@ func TestDetach(t *testing.T) {
 	if !p.closed {
 		t.Error("plugin was not closed")
 	}
+}
+
+// TestDetachedAfterReply has the event follow the reply at a distance, and when
+// the plugin is done with the handle.
+func TestDetachedAfterReply(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &script{}
+		core := New(Config{Logger: quiet()})
+		defer core.Close()
+		if err := core.AddPlugin(p); err != nil {
+			t.Fatal(err)
+		}
+		sink := &recorder{}
+		core.AddSink(sink)
+		cl := newClient(t, core)
+		s := cl.create()
+		ids := object{"session_id": s, "handle_id": cl.attach(s, scripted)}
+		if r := cl.do("detach", ids); r["janus"] != "success" {
+			t.Errorf("got %v", r)
+		}
+		replied := time.Now()
+		cl.none()
+		if e := cl.event(); e["janus"] != "detached" {
+			t.Errorf("got %v", e)
+		}
+		if d := time.Since(replied); d != detachedDelay {
+			t.Errorf("the event came %v after the reply, want %v", d, detachedDelay)
+		}
+		cl.do("destroy", object{"session_id": s})
+		synctest.Wait()
+		want := []string{
+			`{"plugin":"janus.plugin.scripted","data":{"event":"left"}}`,
+			`{"name":"detached","plugin":"janus.plugin.scripted"}`,
+			`{"name":"destroyed"}`,
+		}
+		sink.mu.Lock()
+		defer sink.mu.Unlock()
+		var got []string
+		for _, n := range sink.list[max(0, len(sink.list)-len(want)):] {
+			got = append(got, string(n.Event))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("event handlers heard %q last, want %q", got, want)
+		}
+	})
 }
 
 func TestPluginEndsHandle(t *testing.T) {

@@ -187,23 +187,17 @@ func (c *Core) claim(q *query) {
 }
 
 func (c *Core) destroy(q *query) {
-	if q.session.destroy(OverDestroyed) {
-		q.session.notify("destroyed")
-	}
+	q.session.destroy(OverDestroyed, "destroyed")
 	q.ok("success", nil)
 }
 
 // Destroy ends the session and all its handles without another event. It
 // tells whether the session still was there.
-func (s *Session) Destroy() bool {
-	if !s.destroy(OverDestroyed) {
-		return false
-	}
-	s.notify("destroyed")
-	return true
-}
+func (s *Session) Destroy() bool { return s.destroy(OverDestroyed, "destroyed") }
 
-func (s *Session) destroy(why Over) bool {
+// destroy ends the session once. Event handlers hear of it by a name, after the
+// ends of its handles; "" = not at all.
+func (s *Session) destroy(why Over, name string) bool {
 	c := s.core
 	c.mu.Lock()
 	if c.sessions[s.id] != s {
@@ -225,9 +219,19 @@ func (s *Session) destroy(why Over) bool {
 	s.handles = nil
 	s.mu.Unlock()
 	c.mu.Unlock()
-	for _, h := range handles {
-		h.end(true)
+	var left atomic.Int64
+	left.Store(int64(len(handles)) + 1)
+	ended := func() {
+		if left.Add(-1) == 0 && name != "" {
+			s.notify(name)
+		}
 	}
+	for _, h := range handles {
+		if !h.end(ended) {
+			ended()
+		}
+	}
+	ended()
 	return true
 }
 
@@ -251,9 +255,7 @@ func (c *Core) Gone(conn Conn) {
 	}
 	c.mu.Unlock()
 	for _, s := range over {
-		if s.destroy(OverGone) {
-			s.notify("destroyed")
-		}
+		s.destroy(OverGone, "destroyed")
 	}
 }
 
@@ -261,10 +263,9 @@ func (c *Core) Gone(conn Conn) {
 func (c *Core) sweep(now time.Time) {
 	for _, s := range c.expired(now) {
 		idle := now.Sub(s.LastActivity())
-		if s.destroy(OverTimeout) {
+		if s.destroy(OverTimeout, "timeout") {
 			c.log.Info("session timed out: its client neither polled nor sent a keepalive",
 				"session", s.id, "silent", idle.Round(time.Second))
-			s.notify("timeout")
 		}
 	}
 }
