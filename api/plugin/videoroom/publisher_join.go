@@ -12,10 +12,16 @@ import (
 // join makes a handle a participant or a subscriber. configure takes over what
 // a participant wants to publish with.
 func (p *Plugin) join(h *handle, r *plugin.Request, w *json.Writer, configure bool) plugin.Response {
-	switch h.is().(type) {
+	switch role := h.is().(type) {
 	case *publisher:
+		if role.isGone() {
+			return fail(errAlreadyJoined, "This handle was a publisher already, attach a new one to join again")
+		}
 		return fail(errAlreadyJoined, "Already in as a publisher on this handle")
 	case *subscriber:
+		if role.isOver() {
+			return fail(errAlreadyJoined, "This handle was a subscriber already, attach a new one to join again")
+		}
 		return fail(errAlreadyJoined, "Already in as a subscriber on this handle")
 	}
 	body := r.Body

@@ -102,6 +102,13 @@ func (s *subscriber) end() {
 	}
 }
 
+// isOver tells whether the subscription has ended.
+func (s *subscriber) isOver() bool {
+	s.room.mu.Lock()
+	defer s.room.mu.Unlock()
+	return s.over || s.room.destroyed
+}
+
 // blocked tells whether nothing at all goes to the subscriber. room.mu is held.
 func (s *subscriber) blocked() bool { return s.paused || s.owner != nil && s.owner.kicked }
 

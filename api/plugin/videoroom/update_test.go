@@ -173,7 +173,7 @@ func TestSubscriptionUpdates(t *testing.T) {
 			{`subscribe "streams":[{"feed":1}]`, "t {error_code:499,error:This subscription has ended}"},
 			{`configure "update":true`, "t {error_code:499,error:This subscription has ended}"},
 			{`switch "feed":1`, "t {error_code:499,error:This subscription has ended}"},
-			{`join "ptype":"subscriber","room":1234,"feed":1`, "t {error_code:425,error:Already in as a subscriber on this handle}"},
+			{`join "ptype":"subscriber","room":1234,"feed":1`, "t {error_code:425,error:This handle was a subscriber already, attach a new one to join again}"},
 			{"gone 1", ""},
 		}},
 		{"bad requests", []step{joined, answered,
