@@ -153,6 +153,17 @@ func direct(_ *testing.T, s *server) front {
 	}
 }
 
+// directPoll is the server itself, with the API by HTTP.
+func directPoll(_ *testing.T, s *server) front {
+	return front{
+		hosts: []string{
+			fmt.Sprintf("MAP demos.localhost:80 127.0.0.1:%d", s.httpPort("http")),
+			fmt.Sprintf("MAP demos.localhost:8088 127.0.0.1:%d", s.httpPort("http")),
+		},
+		origin: "http://demos.localhost", api: `"http://" + location.hostname + ":8088/janus"`,
+	}
+}
+
 // proxied is the server behind nginx by HTTPS, with the API below the same
 // address, at api.
 func proxied(api string) func(*testing.T, *server) front {

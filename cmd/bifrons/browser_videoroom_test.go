@@ -310,25 +310,24 @@ func (c *conference) printFirsts() {
 	}
 }
 
-// TestBrowserDemoVideoRoom drives the VideoRoom page of Debian's package
-// janus-demos, which subscribes to each publisher on a connection of its own,
-// in three windows.
-func TestBrowserDemoVideoRoom(t *testing.T) {
-	testConference(t, "videoroomtest.html", "anna", "bert", "cleo")
-}
-
-// TestBrowserDemoMultistreamVideoRoom drives the page that has all
+// TestBrowserDemoVideoRoom drives the VideoRoom pages of Debian's package
+// janus-demos in three windows, over either transport of the Janus API. One page
+// subscribes to each publisher on a connection of its own, the other has all
 // subscriptions on one connection.
-func TestBrowserDemoMultistreamVideoRoom(t *testing.T) {
-	testConference(t, "mvideoroomtest.html", "anna", "bert", "cleo")
+func TestBrowserDemoVideoRoom(t *testing.T) {
+	for _, file := range []string{"videoroomtest", "mvideoroomtest"} {
+		for name, at := range map[string]func(*testing.T, *server) front{"websockets": direct, "http": directPoll} {
+			t.Run(file+"/"+name, func(t *testing.T) { testConference(t, at, file+".html", "anna", "bert", "cleo") })
+		}
+	}
 }
 
-func testConference(t *testing.T, file string, names ...string) {
+func testConference(t *testing.T, at func(*testing.T, *server) front, file string, names ...string) {
 	begun := time.Now()
 	step := func(what string) {
 		t.Logf("%s after %v", what, time.Since(begun).Round(10*time.Millisecond))
 	}
-	c := openConference(t, file, names...)
+	c := openConferenceAt(t, at, file, names...)
 	step("pages open")
 	for _, p := range c.all {
 		p.join()
