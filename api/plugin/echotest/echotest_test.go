@@ -199,6 +199,9 @@ func TestNegotiation(t *testing.T) {
 		{`{"videocodec":"vp9"}`, "audio sendrecv 111 useinbandfec=1;stereo=1|video inactive 98 profile-id=0|video sendonly 98|video sendrecv 98"},
 		{`{"videocodec":"vp9","videoprofile":"2"}`, "audio sendrecv 111 useinbandfec=1;stereo=1|video inactive 100 profile-id=2|video rejected|video rejected"},
 		{`{"videocodec":"av1","audiocodec":"pcma"}`, "audio rejected|video rejected|video rejected|video rejected"},
+		{`{"videocodec":"theora","audiocodec":"speex"}`, "audio sendrecv 111 useinbandfec=1;stereo=1|video inactive 96|video sendonly 96|video sendrecv 96"},
+		{`{"videocodec":"opus","audiocodec":"multiopus"}`, "audio sendrecv 111 useinbandfec=1;stereo=1|video inactive 96|video sendonly 96|video sendrecv 96"},
+		{`{"videocodec":"VP9","audiocodec":"PCMU"}`, "audio sendrecv 0 useinbandfec=1;stereo=1|video inactive 98 profile-id=0|video sendonly 98|video sendrecv 98"},
 	} {
 		offer, err := sdp.Parse(offerText)
 		if err != nil {
@@ -226,6 +229,21 @@ func TestNegotiation(t *testing.T) {
 		if !j.E2EE {
 			t.Errorf("%s: not marked as end-to-end encrypted", tt.body)
 		}
+	}
+}
+
+// A format of several channels is taken where it is offered.
+func TestMultiopus(t *testing.T) {
+	offer, err := sdp.Parse("v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n" +
+		"m=audio 9 UDP/TLS/RTP/SAVPF 111 120\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=rtpmap:111 opus/48000/2\r\n" +
+		"a=rtpmap:120 multiopus/48000/6\r\na=fmtp:120 channel_mapping=0,4,1,2,3,5;num_streams=4;coupled_streams=2\r\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, _ := attach(t)
+	j := h.answer(&plugin.Request{Body: parse(t, `{"audiocodec":"multiopus"}`), JSEP: &plugin.JSEP{SDP: offer.Anonymise()}})
+	if s := &j.SDP.Sections[0]; s.Rejected() || s.Codecs[0].PT != 120 {
+		t.Errorf("got %+v", s)
 	}
 }
 

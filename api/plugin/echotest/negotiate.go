@@ -1,6 +1,9 @@
 package echotest
 
 import (
+	"slices"
+	"strings"
+
 	"bifrons/api/json"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
@@ -11,6 +14,9 @@ var extensions = []string{
 	sdp.URIMID, sdp.URIRID, sdp.URIRepairedRID, sdp.URIAudioLevel, sdp.URIVideoOrientation, sdp.URIPlayoutDelay,
 	sdp.URITransportCC, sdp.URIDependencyDescriptor, sdp.URIAbsSendTime, sdp.URIAbsCaptureTime, sdp.URIVideoLayers,
 }
+
+// audioCodecs are those that can be asked for.
+var audioCodecs = append([]string{sdp.RED}, sdp.DefaultAudioCodecs...)
 
 var opusParams = []string{"useinbandfec=1", "usedtx=1", "stereo=1"}
 
@@ -26,9 +32,9 @@ func (h *handle) answer(r *plugin.Request) *plugin.JSEP {
 		c := sdp.SectionChoice{Extensions: extensions}
 		switch s.Kind {
 		case sdp.Audio:
-			c.Codecs, c.OpusRED, c.AudioParams = only(audioCodec), red, opusParams
+			c.Codecs, c.OpusRED, c.AudioParams = preferred(s, audioCodec, audioCodecs), red, opusParams
 		case sdp.Video:
-			c.Codecs, c.Profile, c.ProfileRequired = only(videoCodec), profile, true
+			c.Codecs, c.Profile, c.ProfileRequired = preferred(s, videoCodec, sdp.DefaultVideoCodecs), profile, true
 		default:
 			return c
 		}
@@ -41,8 +47,15 @@ func (h *handle) answer(r *plugin.Request) *plugin.JSEP {
 	return &plugin.JSEP{SDP: d, E2EE: h.settings.e2ee}
 }
 
-func only(codec string) []string {
-	if codec == "" {
+// preferred is the codecs to look for in an offered section, nil = the defaults.
+// Only a codec that is known can be insisted on; multiopus is no more than a wish,
+// as browsers offer it only where a page has edited the description.
+func preferred(s *sdp.Section, codec string, known []string) []string {
+	codec = strings.ToLower(codec)
+	if !slices.Contains(known, codec) {
+		return nil
+	}
+	if _, offered := s.FindCodec(codec, ""); codec == sdp.Multiopus && !offered {
 		return nil
 	}
 	return []string{codec}
