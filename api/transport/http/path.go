@@ -7,12 +7,13 @@ import (
 
 // target is what the path of a request names.
 type target struct {
-	word            string // "info" or "ping" right below the base path
+	word            string // "info" or "ping" below the base path
 	session, handle uint64 // 0 if absent or not a decimal number
 	depth           int    // number of parts below the base path
 }
 
-// parsePath takes a path apart: base, base/info, base/S or base/S/H. ok is
+// parsePath takes a path apart: base, base/info, base/S or base/S/H. One part
+// may follow a word and means nothing. ok is
 // false if it is none of these. Empty parts, as a doubled slash makes them, are
 // skipped.
 func parsePath(base, path string) (t target, ok bool) {
@@ -36,10 +37,11 @@ func parsePath(base, path string) (t target, ok bool) {
 		}
 		t.depth++
 	}
-	if t.depth != 1 || t.word != "info" && t.word != "ping" {
+	if t.word != "info" && t.word != "ping" {
 		t.word = ""
+		return t, true
 	}
-	return t, true
+	return target{word: t.word, depth: 1}, true // whatever follows
 }
 
 // parseID reads an unsigned decimal number; 0 if it is none.

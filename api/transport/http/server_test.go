@@ -47,12 +47,17 @@ func TestRequestsReachTheCore(t *testing.T) {
 	if r.core.conn != janus.Conn(r.server) {
 		t.Error("requests do not come from one connection")
 	}
-	r.do("GET", "/janus/info", "", nil)
-	var txn struct{ Transaction string }
-	if body := string(r.core.last(t).Body); !strings.HasPrefix(body, `{"janus":"info",`) {
-		t.Errorf("GET info: the core got %s", body)
-	} else if fmt.Sscanf(body, `{"janus":"info","transaction":%q}`, &txn.Transaction); len(txn.Transaction) != 11 {
-		t.Errorf("transaction %q", txn.Transaction)
+	for path, word := range map[string]string{
+		"/janus/info": "info", "/janus/info/": "info", "/janus/info/more": "info", "/janus/ping/1": "ping",
+	} {
+		r.do("GET", path, "", nil)
+		var txn struct{ Transaction string }
+		q := r.core.last(t)
+		if body := string(q.Body); !strings.HasPrefix(body, `{"janus":"`+word+`",`) || q.Session != 0 || q.Handle != 0 {
+			t.Errorf("GET %s: the core got %+v", path, q)
+		} else if fmt.Sscanf(body, `{"janus":"`+word+`","transaction":%q}`, &txn.Transaction); len(txn.Transaction) != 11 {
+			t.Errorf("transaction %q", txn.Transaction)
+		}
 	}
 }
 
@@ -69,6 +74,8 @@ func TestStatusCodes(t *testing.T) {
 		{"POST", "/", ping, 404, ""},
 		{"POST", "/janus/info", ping, 400, ""},
 		{"POST", "/janus/ping", ping, 400, ""},
+		{"POST", "/janus/info/more", ping, 400, ""},
+		{"GET", "/janus/info/more/yet", "", 404, ""},
 		{"GET", "/janus/0", "", 404, ""},
 		{"GET", "/janus/13", "", 404, ""},
 		{"GET", "/janus/12/34", "", 302, ""},
@@ -380,7 +387,7 @@ func TestKeepAlive(t *testing.T) {
 }
 
 func FuzzParsePath(f *testing.F) {
-	for _, p := range []string{"", "/", "/janus", "/janus/", "/janus/info", "/janus/1/2", "/janus/1/2/3", "/janus//1", "/janus/18446744073709551615/x"} {
+	for _, p := range []string{"", "/", "/janus", "/janus/", "/janus/info", "/janus/1/2", "/janus/1/2/3", "/janus//1", "/janus/info/more", "/janus/ping/5", "/janus/18446744073709551615/x"} {
 		f.Add("/janus", p)
 		f.Add("", p)
 	}
