@@ -82,26 +82,28 @@ func TestCheck(t *testing.T) {
 		text  string
 		want  string
 	}{
-		{Field{"f", Bool, true}, `{}`, "1 Missing mandatory element (f)"},
-		{Field{"f", Bool, true}, `{"f":null}`, "1 Missing mandatory element (f)"},
-		{Field{"f", Bool, false}, `{"f":null}`, ""},
-		{Field{"f", Bool, true}, `{"f":true}`, ""},
-		{Field{"f", Bool, true}, `{"f":1}`, "2 Invalid element type (f should be a boolean)"},
-		{Field{"f", String, true}, `{"f":""}`, ""},
-		{Field{"f", String, true}, `{"f":1}`, "2 Invalid element type (f should be a string)"},
-		{Field{"f", NonEmptyString, true}, `{"f":""}`, "2 Invalid element type (f should be a non-empty string)"},
-		{Field{"f", Int, true}, `{"f":-1}`, ""},
-		{Field{"f", Int, true}, `{"f":1.0}`, "2 Invalid element type (f should be an integer)"},
-		{Field{"f", Uint, true}, `{"f":0}`, ""},
-		{Field{"f", Uint, true}, `{"f":-1}`, "2 Invalid element type (f should be a positive integer)"},
-		{Field{"f", Uint, true}, `{"f":"1"}`, "2 Invalid element type (f should be a positive integer)"},
-		{Field{"f", Array, true}, `{"f":[]}`, ""},
-		{Field{"f", Array, true}, `{"f":{}}`, "2 Invalid element type (f should be an array)"},
-		{Field{"f", NonEmptyArray, true}, `{"f":[]}`, "2 Invalid element type (f should be a non-empty array)"},
-		{Field{"f", Object, true}, `{"f":{}}`, ""},
-		{Field{"f", Object, true}, `{"f":[]}`, "2 Invalid element type (f should be an object)"},
-		{Field{"f", Any, true}, `{"f":[]}`, ""},
-		{Field{long, Any, true}, `{}`, "1 Missing mandatory element (" + long[:99-27]},
+		{Field{Name: "f", Type: Bool, Required: true}, `{}`, "1 Missing mandatory element (f)"},
+		{Field{Name: "f", Type: Bool, Required: true}, `{"f":null}`, "1 Missing mandatory element (f)"},
+		{Field{Name: "f", Type: Bool}, `{"f":null}`, ""},
+		{Field{Name: "f", Type: Bool, NotNull: true}, `{"f":null}`, "2 Invalid element type (f should be a boolean)"},
+		{Field{Name: "f", Type: Bool, NotNull: true}, `{}`, ""},
+		{Field{Name: "f", Type: Bool, Required: true}, `{"f":true}`, ""},
+		{Field{Name: "f", Type: Bool, Required: true}, `{"f":1}`, "2 Invalid element type (f should be a boolean)"},
+		{Field{Name: "f", Type: String, Required: true}, `{"f":""}`, ""},
+		{Field{Name: "f", Type: String, Required: true}, `{"f":1}`, "2 Invalid element type (f should be a string)"},
+		{Field{Name: "f", Type: NonEmptyString, Required: true}, `{"f":""}`, "2 Invalid element type (f should be a non-empty string)"},
+		{Field{Name: "f", Type: Int, Required: true}, `{"f":-1}`, ""},
+		{Field{Name: "f", Type: Int, Required: true}, `{"f":1.0}`, "2 Invalid element type (f should be an integer)"},
+		{Field{Name: "f", Type: Uint, Required: true}, `{"f":0}`, ""},
+		{Field{Name: "f", Type: Uint, Required: true}, `{"f":-1}`, "2 Invalid element type (f should be a positive integer)"},
+		{Field{Name: "f", Type: Uint, Required: true}, `{"f":"1"}`, "2 Invalid element type (f should be a positive integer)"},
+		{Field{Name: "f", Type: Array, Required: true}, `{"f":[]}`, ""},
+		{Field{Name: "f", Type: Array, Required: true}, `{"f":{}}`, "2 Invalid element type (f should be an array)"},
+		{Field{Name: "f", Type: NonEmptyArray, Required: true}, `{"f":[]}`, "2 Invalid element type (f should be a non-empty array)"},
+		{Field{Name: "f", Type: Object, Required: true}, `{"f":{}}`, ""},
+		{Field{Name: "f", Type: Object, Required: true}, `{"f":[]}`, "2 Invalid element type (f should be an object)"},
+		{Field{Name: "f", Type: Any, Required: true}, `{"f":[]}`, ""},
+		{Field{Name: long, Type: Any, Required: true}, `{}`, "1 Missing mandatory element (" + long[:99-27]},
 	} {
 		got := ""
 		if err := Check([]Field{tt.field}, parse(t, tt.text), 1, 2); err != nil {
@@ -135,7 +137,7 @@ func TestTable(t *testing.T) {
 	table := Table[int]{
 		Key: "x", Hint: "wait", Missing: 1, Invalid: 2, Unknown: 3, BadSDP: 4,
 		Rows: []Row[int]{
-			{Name: "now", Fields: []Field{{"n", Int, true}}, Run: func(h int, r *Request, w *json.Writer) Response {
+			{Name: "now", Fields: []Field{{Name: "n", Type: Int, Required: true}}, Run: func(h int, r *Request, w *json.Writer) Response {
 				n, _ := json.Int(r.Body.Get("n"))
 				w.Str("x", "now")
 				w.Int("sum", int64(h)+n)

@@ -56,16 +56,17 @@ type Field struct {
 	Name     string
 	Type     Type
 	Required bool
+	NotNull  bool // null is a value of the wrong type, not an absent one
 }
 
 // Check looks whether an object has the fields it must have, and those that it
-// has are of the right type. null counts as absent. missing and invalid are
+// has are of the right type. null mostly counts as absent. missing and invalid are
 // the codes of the two failures.
 func Check(fields []Field, object *json.Value, missing, invalid int) *Error {
 	for _, f := range fields {
 		v := object.Get(f.Name)
 		switch {
-		case !json.IsNull(v):
+		case !json.IsNull(v) || f.NotNull && v != nil:
 			if !f.Type.Is(v) {
 				return &Error{invalid, Cap("Invalid element type (" + f.Name + " should be " + f.Type.String() + ")")}
 			}

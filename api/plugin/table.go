@@ -110,7 +110,7 @@ func (t *Table[H]) find(body *json.Value) (*Row[H], *Error) {
 	return nil, t.unknown(name)
 }
 
-var requestField = []Field{{"request", String, true}}
+var requestField = []Field{{Name: "request", Type: String, Required: true}}
 
 func (t *Table[H]) unknown(name string) *Error {
 	return &Error{t.Unknown, "Unknown request '" + name + "'"}

@@ -81,7 +81,7 @@ func TestJoinAndConfigure(t *testing.T) {
 	got := privateID.ReplaceAllString(g.do(`{"request":"joinandconfigure","ptype":"publisher","room":1,"id":3,"bitrate":70000,"audiocodec":"PCMU",`+
 		`"descriptions":[{"mid":"0","description":"mic"}]}`, "chrome_audio"), "PRIVATE")
 	same(t, "joined", got, `{"videoroom":"joined","room":1,"description":"room-1","id":3,PRIVATE,"publishers":[],"audio_codec":"pcmu",`+
-		`"streams":[{"type":"audio","mindex":0,"mid":"0","codec":"pcmu","audiolevel_ext_id":1}]}`)
+		`"streams":[{"type":"audio","mindex":0,"mid":"0","description":"mic","codec":"pcmu","audiolevel_ext_id":1}]}`)
 	p := g.h.is().(*publisher)
 	if p.bitrate != 70000 || p.streams[0].description != "mic" || g.last == nil || g.last.SDP.Name != "VideoRoom 1" {
 		t.Errorf("bitrate %d, description %q, answer %v", p.bitrate, p.streams[0].description, g.last)
@@ -90,6 +90,23 @@ func TestJoinAndConfigure(t *testing.T) {
 	g = hs.guest()
 	g.must(`{"request":"joinandconfigure","ptype":"publisher","room":1,"audiocodec":"pcmu","videocodec":"av1"}`, "", `"joined"`)
 	g.must(`{"request":"configure"}`, "chrome_avd", `"audio_codec":"pcmu","video_codec":"vp8"`)
+}
+
+// Whoever describes a stream reads the description in the answer, however it was
+// published.
+func TestDescriptions(t *testing.T) {
+	hs := newHouse(t, `room-1: { }`)
+	const described = `"streams":[{"type":"audio","mindex":0,"mid":"0","description":"mic","codec":"opus"`
+	const field = `,"descriptions":[{"mid":"0","description":"mic"},{"mid":"9","description":"?"}]`
+	g := hs.join(`"id":1`)
+	g.must(`{"request":"publish"`+field+`}`, "chrome_audio", described)
+	g.h.Up()
+	g.must(`{"request":"configure"}`, "chrome_audio", described)
+	g.must(`{"request":"configure","descriptions":[{"mid":"0","description":"other"}]}`, "chrome_audio",
+		strings.Replace(described, "mic", "other", 1))
+	hs.guest().must(`{"request":"join","ptype":"publisher","room":1`+field+`}`, "chrome_audio", described)
+	early := hs.join(`"id":3` + field)
+	early.must(`{"request":"configure"}`, "chrome_audio", described)
 }
 
 // What an answer says depends on the room and the offer.

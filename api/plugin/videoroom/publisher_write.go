@@ -116,6 +116,7 @@ func (s *stream) writeOwn(w *json.Writer) {
 		w.Bool("disabled", true)
 		return
 	}
+	w.OptStr("description", s.description)
 	s.writeFormat(w)
 	optID(w, "audiolevel_ext_id", s.audioLevelExt)
 	optID(w, "videoorient_ext_id", s.orientationExt)

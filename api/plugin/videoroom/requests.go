@@ -23,7 +23,9 @@ func (p *Plugin) requests() *plugin.Table[*handle] {
 	async := func(name string, f run) {
 		t.Rows = append(t.Rows, plugin.Row[*handle]{Name: name, Async: true, Run: f})
 	}
-	sync("create", p.create, append([]plugin.Field{p.ids.Field("room", false)}, createFields...)...)
+	created := p.ids.Field("room", false)
+	created.NotNull = true
+	sync("create", p.create, append([]plugin.Field{created}, createFields...)...)
 	sync("edit", p.edit, append([]plugin.Field{room}, editFields...)...)
 	sync("destroy", p.destroy, room, plugin.Field{Name: "permanent", Type: plugin.Bool})
 	sync("list", p.list, plugin.Field{Name: "admin_key", Type: plugin.String})

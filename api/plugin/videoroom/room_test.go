@@ -61,6 +61,9 @@ func TestCreateOptions(t *testing.T) {
 		{`"audiocodec":"PCMU,opus","videocodec":"h264,vp9","opus_dtx":true,"bitrate":1000000,"bitrate_cap":true`,
 			`"description":"Room 9","pin_required":false,"is_private":false,"max_publishers":3,"bitrate":1000000,"bitrate_cap":true,` + plain +
 				`"audiocodec":"pcmu,opus","videocodec":"h264,vp9","opus_fec":true,"opus_dtx":true,"record":false,"lock_record":false,"num_participants":0,` + extensions},
+		{`"audiocodec":"opus,pcmu,pcma,g722,isac32,isac16,red","videocodec":"vp8,vp9,av1,h264,h265,vp8"`,
+			`"description":"Room 9","pin_required":false,"is_private":false,"max_publishers":3,"bitrate":0,` + plain +
+				`"audiocodec":"opus,pcmu,pcma,g722,isac32","videocodec":"vp8,vp9,av1,h264,h265","opus_fec":true,"record":false,"lock_record":false,"num_participants":0,` + extensions},
 		{`"audiocodec":"pcma","opus_fec":true,"opus_dtx":true,"audiolevel_event":true,"audio_active_packets":0,"audio_level_average":0,"audiolevel_ext":false,` +
 			`"videoorient_ext":false,"playoutdelay_ext":false,"transport_wide_cc_ext":false,"threads":4,"rec_dir":"/tmp"`,
 			`"description":"Room 9","pin_required":false,"is_private":false,"max_publishers":3,"bitrate":0,` + plain +
@@ -89,6 +92,7 @@ func TestFile(t *testing.T) {
 general: { admin_key = "key", string_ids = "no" }
 room-1: { is_private = "yes" }
 room-02: { publishers = -1, audiocodec = "opus,nonsense,g722", videocodec = "nonsense", bitrate = 5, secret = "s" }
+room-4: { audiocodec = "opus,pcmu,pcma,g722,isac32,isac16" }
 room-0: { }
 room-x: { }
 Room-3: { audiolevel_event = 1, audio_active_packets = "many", audio_level_average = 40, dummy_publisher = true
@@ -99,6 +103,8 @@ Room-3: { audiolevel_event = 1, audio_active_packets = "many", audio_level_avera
 		"1": `{"room":1,"description":"room-1","pin_required":false,"is_private":true,"max_publishers":3,"bitrate":0,`,
 		"2": `{"room":2,"description":"room-02","pin_required":false,"is_private":false,"max_publishers":3,"bitrate":64000,` + plain +
 			`"audiocodec":"opus,g722","videocodec":"vp8",`,
+		"4": `{"room":4,"description":"room-4","pin_required":false,"is_private":false,"max_publishers":3,"bitrate":0,` + plain +
+			`"audiocodec":"opus,pcmu,pcma,g722,isac32","videocodec":"vp8",`,
 		"3": `{"room":3,"description":"Room-3","pin_required":false,"is_private":false,"max_publishers":3,"bitrate":0,"fir_freq":0,"require_pvtid":false,` +
 			`"require_e2ee":false,"dummy_publisher":true,"notify_joining":false,"audiocodec":"opus","videocodec":"vp8,vp9","opus_fec":true,"record":false,` +
 			`"lock_record":false,"num_participants":1,"audiolevel_ext":true,"audiolevel_event":true,"audio_active_packets":100,"audio_level_average":40,`,
@@ -107,10 +113,10 @@ Room-3: { audiolevel_event = 1, audio_active_packets = "many", audio_level_avera
 			t.Errorf(" got %s\nwant %s", got, want)
 		}
 	}
-	if n := strings.Count(g.do(`{"request":"list","admin_key":"key"}`, ""), `"room"`); n != 3 {
+	if n := strings.Count(g.do(`{"request":"list","admin_key":"key"}`, ""), `"room"`); n != 4 {
 		t.Errorf("%d rooms", n)
 	}
-	if n := strings.Count(g.do(`{"request":"list"}`, ""), `"room"`); n != 2 {
+	if n := strings.Count(g.do(`{"request":"list"}`, ""), `"room"`); n != 3 {
 		t.Errorf("%d public rooms", n)
 	}
 	joined := g.do(`{"request":"join","ptype":"publisher","room":3,"id":5}`, "")

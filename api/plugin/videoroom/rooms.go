@@ -66,12 +66,12 @@ func (p *Plugin) mayCreate(body *json.Value) *plugin.Error {
 		return err
 	}
 	audio, _ := json.String(body.Get("audiocodec"))
-	if _, ok := parseCodecs(audio, audioCodecs, sdp.Opus); !ok || strings.Count(audio, ",") >= maxCodecs {
+	if _, ok := parseCodecs(audio, audioCodecs, sdp.Opus); !ok {
 		return errorf(errInvalidElement,
 			"Invalid element (audiocodec can only be or contain opus, isac32, isac16, pcmu, pcma or g722)")
 	}
 	video, _ := json.String(body.Get("videocodec"))
-	if _, ok := parseCodecs(video, sdp.DefaultVideoCodecs, sdp.VP8); !ok || strings.Count(video, ",") >= maxCodecs {
+	if _, ok := parseCodecs(video, sdp.DefaultVideoCodecs, sdp.VP8); !ok {
 		return errorf(errInvalidElement,
 			"Invalid element (videocodec can only be or contain vp8, vp9, av1, h264 or h265)")
 	}

@@ -145,7 +145,7 @@ var audioCodecs = []string{
 }
 
 // parseCodecs reads a comma-separated list, "" = fallback. What is not known is
-// left out and makes ok false.
+// left out and makes ok false; nothing is read beyond maxCodecs.
 func parseCodecs(text string, known []string, fallback string) (list []string, ok bool) {
 	ok = true
 	if text == "" {
@@ -154,9 +154,11 @@ func parseCodecs(text string, known []string, fallback string) (list []string, o
 	for _, name := range strings.Split(text, ",") {
 		name = strings.ToLower(name)
 		switch {
+		case len(list) == maxCodecs:
+			return list, ok
 		case !slices.Contains(known, name):
 			ok = false
-		case len(list) < maxCodecs && !slices.Contains(list, name):
+		case !slices.Contains(list, name):
 			list = append(list, name)
 		}
 	}

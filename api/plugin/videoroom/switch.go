@@ -29,7 +29,7 @@ func (s *subscriber) switchStreams(r *plugin.Request, w *json.Writer) plugin.Res
 		case err != nil:
 			return plugin.Response{Err: err}
 		case len(items) == 0 && !whole:
-			return fail(errMissingElement, "Missing mandatory element (feed)")
+			return fail(errNoSuchFeed, "No such feed (no streams given)")
 		case len(items) == 0:
 			return s.switchTo([]item{{feed: feed, layers: [numLayers]int8{-1, -1, -1, -1}}}, true, w)
 		}

@@ -17,7 +17,7 @@ func TestSwitch(t *testing.T) {
 		}},
 		{"what does not go", []step{joined, answered,
 			{`switch "streams":[{"feed":2,"mid":"1","sub_mid":"9"},{"feed":2,"mid":"1","sub_mid":"0"},{"feed":3,"mid":"0","sub_mid":"1"},{"feed":1,"mid":"1","sub_mid":"1"}]`, "t {switched:ok,changes:0,[1/0!, 1/1!, data 1!]}"},
-			{`switch`, "t {error_code:429,error:Missing mandatory element (feed)}"},
+			{`switch`, "t {error_code:428,error:No such feed (no streams given)}"},
 			{`switch "streams":[]`, "t {error_code:430,error:Invalid element type (streams should be a non-empty array)}"},
 			{`switch "streams":[{"feed":2,"mid":"1"}]`, "t {error_code:429,error:Missing mandatory element (sub_mid)}"},
 			{`switch "streams":[{"feed":99,"mid":"1","sub_mid":"1"}]`, "t {error_code:428,error:No such feed (99)}"},
