@@ -2,7 +2,10 @@ package plugin
 
 import (
 	"errors"
+	"log/slog"
 	"strings"
+	"sync"
+	"time"
 
 	"bifrons/api/json"
 )
@@ -16,16 +19,21 @@ type Row[H any] struct {
 	Async  bool
 	Fields []Field
 
+	// Levels says which fields mean something where, of a request with fields
+	// at several places; nil = there is only the top.
+	Levels func(h H, body *json.Value) Levels
+
 	// Run does it. The outermost object is open in w; Run adds its fields.
 	Run func(h H, r *Request, w *json.Writer) Response
 }
 
 // Response is what a Row's function returns besides the fields it wrote.
 type Response struct {
-	Err    *Error // the fields are thrown away and this is sent instead
-	JSEP   *JSEP  // goes with the event, asynchronous requests only
-	Silent bool   // no event at all, asynchronous requests only
-	After  func() // called when the answer is on its way
+	Err     *Error // the fields are thrown away and this is sent instead
+	JSEP    *JSEP  // goes with the event, asynchronous requests only
+	Silent  bool   // no event at all, asynchronous requests only
+	Warning string // goes with the answer
+	After   func() // called when the answer is on its way
 }
 
 // Fail is the Response of a request that failed.
@@ -44,7 +52,25 @@ type Table[H any] struct {
 	// an immediate answer.
 	LateErrors bool
 
+	// Log is told of settings at a place where they mean nothing, unless the
+	// answer can tell; nil = nobody is.
+	Log *slog.Logger
+
 	Rows []Row[H]
+
+	mu     sync.Mutex
+	warned time.Time // when Log was told last
+}
+
+// SetLevels sets the Levels of a row.
+func (t *Table[H]) SetLevels(name string, levels func(h H, body *json.Value) Levels) {
+	for i := range t.Rows {
+		if t.Rows[i].Name == name {
+			t.Rows[i].Levels = levels
+			return
+		}
+	}
+	panic("plugin: no request " + name)
 }
 
 // Message finds the row of a message by its "request" field and runs it.
@@ -58,7 +84,7 @@ func (t *Table[H]) Message(host Host, h H, r *Request) Result {
 	case row.Async:
 		return t.Async(host, h, r, row)
 	}
-	data, resp := t.run(row, h, r)
+	data, resp := t.run(row, host, h, r)
 	if resp.After != nil {
 		host.Run(resp.After)
 	}
@@ -68,7 +94,7 @@ func (t *Table[H]) Message(host Host, h H, r *Request) Result {
 // Async is the Result that runs an asynchronous row.
 func (t *Table[H]) Async(host Host, h H, r *Request, row *Row[H]) Result {
 	return Ack(t.Hint, func() {
-		data, resp := t.run(row, h, r)
+		data, resp := t.run(row, host, h, r)
 		if !resp.Silent {
 			if err := host.Push(r.Transaction, data, resp.JSEP); err != nil {
 				host.Push(r.Transaction, t.ErrorData(&Error{t.BadSDP, err.Error()}), nil)
@@ -90,7 +116,7 @@ func (t *Table[H]) Admin(h H, request *json.Value) []byte {
 	if err != nil {
 		return t.ErrorData(err)
 	}
-	data, resp := t.run(row, h, &Request{Body: request})
+	data, resp := t.run(row, Nobody{}, h, &Request{Body: request})
 	if resp.After != nil {
 		resp.After()
 	}
@@ -116,18 +142,47 @@ func (t *Table[H]) unknown(name string) *Error {
 	return &Error{t.Unknown, "Unknown request '" + name + "'"}
 }
 
-func (t *Table[H]) run(row *Row[H], h H, r *Request) ([]byte, Response) {
+func (t *Table[H]) run(row *Row[H], host Host, h H, r *Request) ([]byte, Response) {
 	if err := Check(row.Fields, r.Body, t.Missing, t.Invalid); err != nil {
 		return t.ErrorData(err), Response{Err: err}
 	}
 	w := json.NewWriter(make([]byte, 0, 256))
 	w.Object("")
+	var misplaced []string // as the handle is now
+	if row.Levels != nil {
+		misplaced = row.Levels(h, r.Body).Misplaced(r.Body)
+	}
 	resp := row.Run(h, r, w)
 	if resp.Err != nil {
 		return t.ErrorData(resp.Err), resp
 	}
+	switch {
+	case len(misplaced) == 0:
+	case !row.Async && resp.Warning == "":
+		resp.Warning = misplacedText(misplaced)
+	default:
+		t.warn(host, row.Name, misplaced)
+	}
+	w.OptStr("warning", resp.Warning)
 	w.End()
 	return w.Bytes(), resp
+}
+
+// warn tells the log what a client has put where it means nothing, once a second
+// at most. Events do not tell it: clients know them by the fields they have.
+func (t *Table[H]) warn(host Host, request string, misplaced []string) {
+	t.mu.Lock()
+	now := time.Now()
+	quiet := t.Log == nil || now.Sub(t.warned) < time.Second
+	if !quiet {
+		t.warned = now
+	}
+	t.mu.Unlock()
+	if quiet {
+		return
+	}
+	t.Log.Warn("request with settings where they mean nothing", "plugin", t.Key, "request", request,
+		"settings", strings.Join(misplaced, ", "), "session", host.SessionID(), "handle", host.HandleID())
 }
 
 // ErrorData is an error as plugins report it.

@@ -122,7 +122,9 @@ func (p *Plugin) loadMountpoint(c *config.Group) bool {
 		log.Warn("mountpoint left out: its id is taken", "id", id)
 		return false
 	}
-	m, err := p.build(strings.ToLower(kind), id, named{src, c.Name})
+	kind = strings.ToLower(kind)
+	p.warnMisplaced(named{src, c.Name}, kind)
+	m, err := p.build(kind, id, named{src, c.Name})
 	if err != nil {
 		log.Warn("mountpoint left out", "problem", strings.TrimSpace(err.Text))
 		return false

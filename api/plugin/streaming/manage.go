@@ -47,7 +47,7 @@ func (p *Plugin) create(r *plugin.Request, w *json.Writer) plugin.Response {
 	m.describeCreated(w)
 	w.End()
 	if m.kind == typeRTP && m.legacy {
-		w.Str("warning", "deprecated_api")
+		return plugin.Response{Warning: "deprecated_api"}
 	}
 	return plugin.Response{}
 }

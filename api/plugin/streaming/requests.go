@@ -10,7 +10,7 @@ import (
 func (p *Plugin) requests() *plugin.Table[*handle] {
 	t := &plugin.Table[*handle]{
 		Key: "streaming", Missing: errMissingElement, Invalid: errInvalidElement, Unknown: errInvalidRequest,
-		BadSDP: errUnknown,
+		BadSDP: errUnknown, Log: p.gw.Logger(),
 	}
 	id := p.ids.Field("id", true)
 	sync := func(name string, f func(*plugin.Request, *json.Writer) plugin.Response, fields ...plugin.Field) {
@@ -23,7 +23,7 @@ func (p *Plugin) requests() *plugin.Table[*handle] {
 	sync("list", p.listRequest, plugin.Field{Name: "admin_key", Type: plugin.String})
 	sync("info", p.info, id)
 	sync("create", p.create, append([]plugin.Field{{Name: "type", Type: plugin.String, Required: true},
-		p.ids.Field("id", false)}, createFields...)...)
+		p.ids.Field("id", false)}, fields(createFields, kindFields)...)...)
 	sync("edit", p.edit, append([]plugin.Field{id}, editFields...)...)
 	sync("destroy", p.destroy, id, plugin.Field{Name: "permanent", Type: plugin.Bool})
 	sync("kick_all", p.kickAll, id)
@@ -37,6 +37,8 @@ func (p *Plugin) requests() *plugin.Table[*handle] {
 	async("stop", (*handle).stop)
 	async("configure", (*handle).configure)
 	async("switch", (*handle).switchTo)
+	t.SetLevels("create", createRequestLevels)
+	t.SetLevels("configure", configureLevels)
 	return t
 }
 
@@ -70,7 +72,7 @@ var createFields = fields(
 	typed(plugin.String, "name", "description", "metadata"),
 	typed(plugin.Bool, "is_private"),
 	typed(plugin.String, "secret", "pin"),
-	typed(plugin.Bool, "audio", "video", "data", "permanent"),
+	typed(plugin.Bool, "permanent"),
 )
 
 var broadcastFields = fields(

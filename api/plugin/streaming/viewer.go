@@ -78,7 +78,7 @@ func (h *handle) configure(r *plugin.Request, w *json.Writer) plugin.Response {
 		return fail(errNoSuchMountpoint, "Can't configure: not on a mountpoint")
 	}
 	body := r.Body
-	if err := check(append(typed(plugin.Bool, "audio", "video", "data"), plugin.Field{Name: "streams", Type: plugin.Array}), body); err != nil {
+	if err := check(fields(kindFields, typed(plugin.Array, "streams")), body); err != nil {
 		return failed(err)
 	}
 	items := []*json.Value{body}

@@ -56,6 +56,7 @@ func (p *Plugin) loadRoom(c *config.Group) {
 		return
 	}
 	r := p.newRoom(name, newSettings(fileSource{c}, c.Name))
+	p.warnMisplaced(c)
 	if r.record {
 		log.Warn("recording is not available in this build", "room", name)
 	}

@@ -13,7 +13,7 @@ type run = func(h *handle, r *plugin.Request, w *json.Writer) plugin.Response
 func (p *Plugin) requests() *plugin.Table[*handle] {
 	t := &plugin.Table[*handle]{
 		Key: "videoroom", Missing: errMissingElement, Invalid: errInvalidElement, Unknown: errInvalidRequest,
-		BadSDP: errInvalidSDP,
+		BadSDP: errInvalidSDP, Log: p.gw.Logger(),
 	}
 	room := p.ids.Field("room", true)
 	sync := func(name string, f func(*plugin.Request, *json.Writer) plugin.Response, fields ...plugin.Field) {
@@ -54,6 +54,7 @@ func (p *Plugin) requests() *plugin.Table[*handle] {
 	async("subscribe", byRole(nil, (*subscriber).subscribe))
 	async("unsubscribe", byRole(nil, (*subscriber).unsubscribe))
 	async("update", byRole(nil, (*subscriber).update))
+	p.addLevels(t)
 	return t
 }
 

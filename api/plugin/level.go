@@ -1,0 +1,111 @@
+package plugin
+
+import (
+	"strconv"
+	"strings"
+
+	"bifrons/api/config"
+	"bifrons/api/json"
+)
+
+// Level is one place in a request: its top, or the items of an array of it.
+type Level struct {
+	In     string  // name of the array, "" = the top
+	Fields []Field // what means something there
+}
+
+// Levels are those of one form of a request. Unused are fields of other forms,
+// which mean nothing in this one.
+type Levels struct {
+	Used   []Level
+	Unused []Field
+}
+
+// maxMisplaced is how many fields are named at most.
+const maxMisplaced = 8
+
+// Misplaced names the fields of a request that the levels know, but not where
+// they are: "media[1].srtpsuite". Fields that nobody knows are no business of
+// anybody's.
+func (l Levels) Misplaced(request *json.Value) []string {
+	return l.misplaced(names(request), func(in string) (items [][]string) {
+		for _, v := range json.Array(request.Get(in)) {
+			items = append(items, names(v))
+		}
+		return items
+	})
+}
+
+// MisplacedInFile is Misplaced for a category of a file, where names have no
+// case.
+func (l Levels) MisplacedInFile(g *config.Group) []string {
+	return l.misplaced(settings(g), func(in string) (items [][]string) {
+		for _, it := range g.List(in) {
+			items = append(items, settings(it.Group))
+		}
+		return items
+	})
+}
+
+func (l Levels) misplaced(top []string, itemsOf func(in string) [][]string) (list []string) {
+	known := make(map[string]bool)
+	add := func(fields []Field) {
+		for _, f := range fields {
+			known[f.Name] = true
+		}
+	}
+	add(l.Unused)
+	for _, level := range l.Used {
+		add(level.Fields)
+	}
+	look := func(prefix string, at []string, fields []Field) {
+		for _, name := range at {
+			if known[name] && len(list) < maxMisplaced && !has(fields, name) {
+				list = append(list, prefix+name)
+			}
+		}
+	}
+	for _, level := range l.Used {
+		if level.In == "" {
+			look("", top, level.Fields)
+			continue
+		}
+		for i, item := range itemsOf(level.In) {
+			look(level.In+"["+strconv.Itoa(i)+"].", item, level.Fields)
+		}
+	}
+	return list
+}
+
+func has(fields []Field, name string) bool {
+	for _, f := range fields {
+		if f.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// names are those of the fields that an object has.
+func names(v *json.Value) (list []string) {
+	if !json.IsObject(v) {
+		return nil
+	}
+	o, _ := v.Object()
+	o.Visit(func(key []byte, v *json.Value) {
+		if !json.IsNull(v) {
+			list = append(list, string(key))
+		}
+	})
+	return list
+}
+
+func settings(g *config.Group) (list []string) {
+	for it := range g.All() {
+		list = append(list, strings.ToLower(it.Name))
+	}
+	return list
+}
+
+// misplacedText is what clients and the log are told.
+func misplacedText(names []string) string { return "of no effect here: " + strings.Join(names, ", ") }

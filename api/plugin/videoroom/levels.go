@@ -1,0 +1,107 @@
+package videoroom
+
+import (
+	"strings"
+
+	"bifrons/api/config"
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+)
+
+// streamsField is the list that most requests have their items in.
+var streamsField = typed(plugin.Array, "streams")
+
+// addLevels says for the requests with fields at several places what means
+// something where.
+func (p *Plugin) addLevels(t *plugin.Table[*handle]) {
+	static := func(l plugin.Levels, names ...string) {
+		for _, name := range names {
+			t.SetLevels(name, func(*handle, *json.Value) plugin.Levels { return l })
+		}
+	}
+	static(createLevels, "create")
+	static(inStreams(remoteFields, remoteItem), "add_remote_publisher", "update_remote_publisher")
+	static(inStreams(nil, p.subscribeFields()), "subscribe")
+	unsubscribe := inStreams(nil, p.unsubscribeFields())
+	unsubscribe.Unused = p.subscribeFields()
+	static(unsubscribe, "unsubscribe")
+	static(plugin.Levels{Used: []plugin.Level{
+		{Fields: typed(plugin.Array, "subscribe", "unsubscribe")},
+		{In: "subscribe", Fields: p.subscribeFields()}, {In: "unsubscribe", Fields: p.unsubscribeFields()},
+	}, Unused: streamsField}, "update")
+
+	t.SetLevels("rtp_forward", forwardLevels)
+	t.SetLevels("join", p.joinLevels)
+	t.SetLevels("joinandconfigure", p.joinLevels)
+	t.SetLevels("publish", configureLevels)
+	t.SetLevels("configure", configureLevels)
+	t.SetLevels("switch", p.switchLevels)
+}
+
+// inStreams is the levels of a request with a list of streams.
+func inStreams(top, items []plugin.Field) plugin.Levels {
+	return plugin.Levels{Used: []plugin.Level{{Fields: fields(streamsField, top)}, {In: "streams", Fields: items}}}
+}
+
+var createLevels = plugin.Levels{Used: []plugin.Level{{Fields: createFields}, {In: "dummy_streams", Fields: dummyFields}}}
+
+// forwardLevels: the fields of the old form count only without a list.
+func forwardLevels(_ *handle, body *json.Value) plugin.Levels {
+	top := fields(transportFields, typed(plugin.String, "host"))
+	if json.IsNull(body.Get("streams")) {
+		top = append(top, forwardFields...)
+	}
+	l := inStreams(top, forwardItem)
+	l.Unused = forwardFields
+	return l
+}
+
+func (p *Plugin) joinLevels(_ *handle, body *json.Value) plugin.Levels {
+	if ptype, _ := json.String(body.Get("ptype")); !strings.EqualFold(ptype, "subscriber") {
+		return plugin.Levels{Used: []plugin.Level{
+			{Fields: fields(joinFields, p.publisherJoinFields())}, {In: "descriptions", Fields: descriptionFields},
+		}}
+	}
+	top := typed(plugin.Any, "private_id", "use_msid", "autoupdate")
+	if json.IsNull(body.Get("streams")) {
+		top = append(top, typed(plugin.Any, "feed", "offer_audio", "offer_video", "offer_data")...)
+	}
+	l := inStreams(top, p.subscribeFields())
+	l.Unused = p.joinFields()
+	return l
+}
+
+// configureLevels: what can be set of single streams counts at the top only
+// without a list of them.
+func configureLevels(h *handle, body *json.Value) plugin.Levels {
+	top, items := fields(publisherFields, typed(plugin.Bool, "update", "restart")), streamFields
+	_, subscribes := h.is().(*subscriber)
+	if subscribes {
+		top, items = typed(plugin.Bool, "audio", "video", "data", "update", "restart"), settingFields
+	}
+	if json.IsNull(body.Get("streams")) {
+		top = append(top, items...)
+	}
+	l := inStreams(top, items)
+	if !subscribes {
+		l.Used = append(l.Used, plugin.Level{In: "descriptions", Fields: descriptionFields})
+	}
+	return l
+}
+
+// switchLevels: a whole feed is named only without a list.
+func (p *Plugin) switchLevels(_ *handle, body *json.Value) plugin.Levels {
+	var top []plugin.Field
+	if json.IsNull(body.Get("streams")) {
+		top = typed(plugin.Any, "feed")
+	}
+	return inStreams(top, p.switchFields())
+}
+
+// warnMisplaced tells of settings in the file that mean nothing where they are.
+func (p *Plugin) warnMisplaced(c *config.Group) {
+	if list := createLevels.MisplacedInFile(c); len(list) > 0 {
+		p.gw.Logger().Warn("room with settings where they mean nothing", "file", p.general.file,
+			"category", c.Name, "settings", strings.Join(list, ", "))
+	}
+}
