@@ -28,7 +28,7 @@ type SectionChoice struct {
 	OpusRED         bool      // accept RED around Opus (RFC 2198)
 	DTMF            bool      // accept telephone-event/8000 (RFC 4733)
 	AudioParams     []string  // "useinbandfec=1", ...: repeated if any offered codec has them
-	Fmtp            string    // the codec's parameters, instead of the usual ones
+	Fmtp            string    // the codec's parameters, where they may answer the offered ones
 	Stream, Track   string    // msid, "" for the default
 	Bandwidth       Bandwidth // b= line
 }
@@ -120,7 +120,7 @@ func answerSection(s *Section, c *SectionChoice) Section {
 		a.Codecs = s.answerAudio(codec, c)
 		return a
 	}
-	if c.Fmtp != "" {
+	if c.Fmtp != "" && (codec.ID() != H264 || codec.permitsH264(c.Fmtp)) {
 		codec.Fmtp = c.Fmtp
 	}
 	a.Codecs = []Codec{codec}
@@ -177,11 +177,16 @@ func (s *Section) choose(c *SectionChoice) (codec Codec, forced, ok bool) {
 		id = strings.ToLower(id)
 		if c.Profile != "" && (id == VP9 || id == H264) {
 			if codec, ok = s.FindCodec(id, c.Profile); ok {
-				codec.Fmtp = profileFmtp(id, c.Profile)
+				codec.Fmtp = codec.profileAnswer(id, c.Profile)
 				return codec, true, true
 			}
 			if c.ProfileRequired {
 				continue
+			}
+		}
+		if wanted, named := (&Codec{Fmtp: c.Fmtp}).Parameter("profile-level-id"); named && id == H264 {
+			if codec, ok = s.FindCodec(id, wanted); ok {
+				return codec, false, true
 			}
 		}
 		if codec, ok = s.FindCodec(id, ""); ok {
@@ -191,7 +196,15 @@ func (s *Section) choose(c *SectionChoice) (codec Codec, forced, ok bool) {
 	return Codec{}, false, false
 }
 
-// profileFmtp is the format parameters that ask for a profile.
+// profileAnswer is the parameters that accept a format for the sake of its profile.
+func (c *Codec) profileAnswer(id, profile string) string {
+	if id == H264 {
+		return c.h264Answer(profile)
+	}
+	return profileFmtp(id, profile)
+}
+
+// profileFmtp is the parameters that ask for a profile.
 func profileFmtp(id, profile string) string {
 	if id == VP9 {
 		return "profile-id=" + profile
@@ -200,22 +213,30 @@ func profileFmtp(id, profile string) string {
 }
 
 // FindCodec finds the first format of a codec by its ID. With a profile, VP9 must
-// have it as its profile-id (RFC 9628, 7: 0 if absent) and H.264 as its
-// profile-level-id, and H.264 must not be limited to packetization mode 0
-// (RFC 6184, 8.1).
+// have it as its profile-id (RFC 9628, 7: 0 if absent) and H.264 the profile of that
+// profile-level-id (RFC 6184, 8.2.2). H.264 in packetization mode 1 goes before mode
+// 0, and nothing else is found.
 func (s *Section) FindCodec(id, profile string) (Codec, bool) {
+	var best *Codec
 	for i := range s.Codecs {
 		c := &s.Codecs[i]
-		if c.ID() != id {
+		if c.ID() != id || profile != "" && !c.hasProfile(id, profile) {
 			continue
 		}
-		if profile == "" || c.hasProfile(id, profile) {
-			found := *c
-			found.Feedback = slices.Clone(c.Feedback)
-			return found, true
+		if id != H264 || c.h264Mode() == "1" {
+			best = c
+			break
+		}
+		if best == nil && c.h264Mode() == "0" {
+			best = c
 		}
 	}
-	return Codec{}, false
+	if best == nil {
+		return Codec{}, false
+	}
+	found := *best
+	found.Feedback = slices.Clone(found.Feedback)
+	return found, true
 }
 
 func (c *Codec) hasProfile(id, profile string) bool {
@@ -224,9 +245,7 @@ func (c *Codec) hasProfile(id, profile string) bool {
 		v, ok := c.Parameter("profile-id")
 		return v == profile || !ok && profile == "0"
 	case H264:
-		mode, ok := c.Parameter("packetization-mode")
-		v, _ := c.Parameter("profile-level-id")
-		return strings.EqualFold(v, profile) && !(ok && mode == "0")
+		return c.hasH264Profile(profile)
 	}
 	return true
 }

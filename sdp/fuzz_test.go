@@ -28,6 +28,9 @@ func seeds(t testing.TB) []string {
 		}
 	}
 	return append(list, sipPeer, video("a=rid:h send max-width=5\na=rid:l send\na=simulcast: send rid=h;~l\n"),
+		head+"m=video 9 RTP/SAVPF 96 97 98 99\na=rtpmap:96 H264/90000\na=fmtp:96 packetization-mode=1;profile-level-id=640c34\n"+
+			"a=rtpmap:97 H264/90000\na=fmtp:97 profile-level-id=42f00b\na=rtpmap:98 h264/90000\na=fmtp:98 profile-level-id=;packetization-mode=2\n"+
+			"a=rtpmap:99 H264/90000\na=fmtp:99 PACKETIZATION-MODE= 1 ; Profile-Level-Id=4D8009\n",
 		head+"a=inactive\nm=audio 0 RTP/SAVPF 0 *\nm=text 9 RTP/AVP 98\nm=application 9 DTLS/SCTP 5000\na=sctpmap:5000 webrtc-datachannel 16\n")
 }
 
@@ -74,10 +77,31 @@ func exercise(t *testing.T, text string) {
 			t.Fatalf("section %d changed its kind", i)
 		}
 	}
+	for _, c := range []SectionChoice{{Profile: "42e01f"}, {Profile: "4d001f", ProfileRequired: true}, {Fmtp: "profile-level-id=42c00b"}} {
+		c.Codecs = []string{H264}
+		a := Answer(d, choice(c))
+		for i := range a.Sections {
+			if s := &a.Sections[i]; !s.Rejected() && len(s.Codecs) > 0 {
+				checkH264(t, &d.Sections[i], &s.Codecs[0])
+			}
+		}
+	}
 	relayed := d.Anonymise().Marshal(testTransport, testSources, nil)
 	if len(relayed) > 8*MaxSize {
 		t.Fatalf("%d bytes became %d", len(text), len(relayed))
 	}
+}
+
+// checkH264 checks that an answered format was offered in the same mode.
+func checkH264(t *testing.T, offered *Section, c *Codec) {
+	mode, _ := c.Parameter("packetization-mode")
+	for i := range offered.Codecs {
+		o := &offered.Codecs[i]
+		if m, _ := o.Parameter("packetization-mode"); o.PT == c.PT && (m == "1") == (mode == "1") {
+			return
+		}
+	}
+	t.Fatalf("%d %q was not offered", c.PT, c.Fmtp)
 }
 
 // TestLarge fills descriptions with as much of one line as fits.

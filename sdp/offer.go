@@ -22,7 +22,7 @@ type OfferSection struct {
 	Codec         string // Codec.ID; not for Application
 	PT            uint8  // 0 for the codec's default
 	Fmtp          string
-	Profile       string // VP9 or H.264 profile, if Fmtp is ""
+	Profile       string // VP9 or H.264 profile, if Fmtp is ""; "" is DefaultH264Profile for H.264
 	RED           uint8  // payload type of RED around the codec, listed first; 0 for none
 	DTMF          bool
 	Extensions    []Extension // ID 0 means DefaultExtensionID
@@ -67,7 +67,11 @@ func offerSection(o *OfferSection) Section {
 	}
 	s.Extensions = offerExtensions(o.Extensions)
 	codec.Fmtp = o.Fmtp
-	if id := strings.ToLower(o.Codec); codec.Fmtp == "" && o.Profile != "" && (id == VP9 || id == H264) {
+	switch id := strings.ToLower(o.Codec); {
+	case codec.Fmtp != "":
+	case id == H264:
+		codec.Fmtp = profileFmtp(id, or(o.Profile, DefaultH264Profile))
+	case id == VP9 && o.Profile != "":
 		codec.Fmtp = profileFmtp(id, o.Profile)
 	}
 	codec.Feedback = slices.Clone(o.Feedback)

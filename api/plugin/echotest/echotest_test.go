@@ -247,6 +247,35 @@ func TestMultiopus(t *testing.T) {
 	}
 }
 
+// TestH264Profiles: a profile is one in any level and spelling, and an answer keeps
+// the packetization mode.
+func TestH264Profiles(t *testing.T) {
+	offer, err := sdp.Parse("v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96 97 98\r\nc=IN IP4 0.0.0.0\r\na=mid:v\r\n" +
+		"a=rtpmap:96 H264/90000\r\na=fmtp:96 profile-level-id=42e01f\r\n" +
+		"a=rtpmap:97 H264/90000\r\na=fmtp:97 packetization-mode=1;profile-level-id=42c034\r\n" +
+		"a=rtpmap:98 H264/90000\r\na=fmtp:98 profile-level-id=640032\r\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for profile, want := range map[string]string{
+		"":       "97 packetization-mode=1;profile-level-id=42c034",
+		"42e01f": "97 profile-level-id=42e01f;packetization-mode=1",
+		"640028": "98 profile-level-id=640028;packetization-mode=0",
+		"4d001f": "",
+		"x":      "",
+	} {
+		h, _ := attach(t)
+		j := h.answer(&plugin.Request{Body: parse(t, `{"videoprofile":"`+profile+`","videocodec":"h264"}`), JSEP: &plugin.JSEP{SDP: offer.Anonymise()}})
+		got := ""
+		if s := &j.SDP.Sections[0]; !s.Rejected() {
+			got = strconv.Itoa(int(s.Codecs[0].PT)) + " " + s.Codecs[0].Fmtp
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", profile, got, want)
+		}
+	}
+}
+
 func TestAdmin(t *testing.T) {
 	const text = `{"request":"x","n":[1,2.5,null,{"a":"b"}]}`
 	if got, err := New(Config{}).Admin(parse(t, text)); err != nil || string(got) != text {

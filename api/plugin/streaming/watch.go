@@ -251,6 +251,9 @@ func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, w *json.Writer) plu
 		if l.kind != sdp.Application {
 			c.Stream, c.Track, _ = parseMSID(st.msid)
 			c.Fmtp = st.fmtp
+			if st.fmtp == "" {
+				c.Profile = sdp.DefaultH264Profile // as in an offer
+			}
 		}
 		return c
 	}})

@@ -1,6 +1,7 @@
 package streaming
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -264,7 +265,7 @@ func TestClientOffers(t *testing.T) {
 	if got := th.askWith(`{"request":"watch","id":1}`, j); got != `{"streaming":"event","result":{"status":"starting"}} answer` {
 		t.Errorf("got %s", got)
 	}
-	if got := th.lastJSEP(); got != "answer; Mountpoint 1; 0; 0:video sendonly H264/90000/50{packetization-mode=1}; "+
+	if got := th.lastJSEP(); got != "answer; Mountpoint 1; 0; 0:video sendonly H264/90000/50{profile-level-id=42e01f;packetization-mode=1}; "+
 		"1:audio sendonly opus/48000/2/51{stereo=1} ext 4; 2:audio inactive rejected; 3:video inactive rejected; "+
 		"4:video inactive rejected; 5:application inactive" {
 		t.Errorf("got %s", got)
@@ -275,6 +276,47 @@ func TestClientOffers(t *testing.T) {
 	th.h.Establish()
 	th.host.take()
 	th.fails(`{"request":"watch","id":1}`, 460)
+}
+
+// h264Offer is a client's offer to receive H.264 in one of several formats, of
+// these parameters.
+func h264Offer(t *testing.T, fmtps ...string) *plugin.JSEP {
+	t.Helper()
+	text := "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 50 51 52\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=recvonly\r\n"
+	for i, fmtp := range fmtps {
+		text += fmt.Sprintf("a=rtpmap:%d H264/90000\r\na=fmtp:%d %s\r\n", 50+i, 50+i, fmtp)
+	}
+	d, err := sdp.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &plugin.JSEP{SDP: d.Anonymise()}
+}
+
+// TestH264Profiles: viewers get the format that the source has.
+func TestH264Profiles(t *testing.T) {
+	offer := h264Offer(t, "profile-level-id=42e01f", "packetization-mode=1;profile-level-id=42c01f", "packetization-mode=1;profile-level-id=640c1f")
+	for _, tt := range []struct{ fmtp, offered, answer string }{
+		{"", "97{profile-level-id=42e01f;packetization-mode=1}", "51{profile-level-id=42c01f;packetization-mode=1}"},
+		{"profile-level-id=42e01e;packetization-mode=1", "97{profile-level-id=42e01e;packetization-mode=1}", "51{profile-level-id=42e01e;packetization-mode=1}"},
+		{"packetization-mode=1;profile-level-id=640c28", "97{packetization-mode=1;profile-level-id=640c28}", "52{packetization-mode=1;profile-level-id=640c1f}"},
+		{"profile-level-id=42e01e", "97{profile-level-id=42e01e}", "51{packetization-mode=1;profile-level-id=42c01f}"},
+	} {
+		th := newTheatre(t, "")
+		th.ask(`{"request":"create","id":1,"type":"rtp","media":[{"type":"video","mid":"v","port":0,"pt":97,"codec":"h264","fmtp":"` + tt.fmtp + `"}]}`)
+		th.want(`{"request":"watch","id":1}`, preparing)
+		if got := th.lastJSEP(); got != "offer; Mountpoint 1; 1; v:video sendonly H264/90000/"+tt.offered+" ext 2,4" {
+			t.Errorf("%q: %s", tt.fmtp, got)
+		}
+		th.host.hangup(th.h)
+		if got := th.askWith(`{"request":"watch","id":1}`, offer); !strings.Contains(got, "starting") {
+			t.Error(got)
+		}
+		if got := th.lastJSEP(); got != "answer; Mountpoint 1; 2; 0:video sendonly H264/90000/"+tt.answer {
+			t.Errorf("%q: %s", tt.fmtp, got)
+		}
+		th.host.hangup(th.h)
+	}
 }
 
 // plain is a description without sections.

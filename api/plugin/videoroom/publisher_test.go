@@ -152,6 +152,36 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+// TestH264Profiles: the room's profile, in any level and spelling, is told to the
+// publisher and offered to subscribers.
+func TestH264Profiles(t *testing.T) {
+	text := "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96 97 98\r\nc=IN IP4 0.0.0.0\r\na=mid:v\r\na=sendonly\r\n" +
+		"a=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1;profile-level-id=640c34\r\n" +
+		"a=rtpmap:97 H264/90000\r\na=fmtp:97 profile-level-id=42e034\r\n" +
+		"a=rtpmap:98 H264/90000\r\na=fmtp:98 packetization-mode=1;profile-level-id=42e034\r\n"
+	for _, x := range []struct{ offer, profile, answer, subscriber string }{
+		{text, "42e01f", "98{profile-level-id=42e01f;packetization-mode=1}", "profile-level-id=42e01f;packetization-mode=1"},
+		{text, "640c1f", "96{profile-level-id=640c1f;packetization-mode=1}", "profile-level-id=640c1f;packetization-mode=1"},
+		{text, "4d001f", "96{packetization-mode=1;profile-level-id=640c34}", "profile-level-id=640c34;packetization-mode=1"},
+		{strings.ReplaceAll(text, "42e034", "4d0032"), "4d001f", "98{profile-level-id=4d001f;packetization-mode=1}", "profile-level-id=4d001f;packetization-mode=1"},
+		{strings.ReplaceAll(text, "packetization-mode=1;", ""), "42c01f", "97{profile-level-id=42c01f;packetization-mode=0}", "profile-level-id=42c01f;packetization-mode=1"},
+		{strings.ReplaceAll(text, "a=fmtp", "a=x"), "42c01f", "96", "profile-level-id=42e01f;packetization-mode=1"},
+	} {
+		d, err := sdp.Parse(x.offer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hs := newHouse(t, `room-1: { videocodec = "h264", h264_profile = "`+x.profile+`" }`)
+		g := hs.join(`"id":1`)
+		g.send(`{"request":"publish"}`, &plugin.JSEP{SDP: d.Anonymise()})
+		same(t, x.profile, outline(g.last), "answer(v:video recvonly h264/"+x.answer+")")
+		g.h.Establish()
+		sub := hs.guest()
+		sub.must(`{"request":"join","ptype":"subscriber","room":1,"streams":[{"feed":1}]}`, "", `"attached"`)
+		same(t, x.profile, outline(sub.last), "offer(0:video sendonly h264/107{"+x.subscriber+"})")
+	}
+}
+
 func TestAnswerExtensions(t *testing.T) {
 	uris := []string{sdp.URIMID, sdp.URIRID, sdp.URIRepairedRID, sdp.URIAudioLevel, sdp.URIVideoOrientation, sdp.URIPlayoutDelay,
 		sdp.URITransportCC, sdp.URIDependencyDescriptor, sdp.URIAbsSendTime, sdp.URIVideoLayers}

@@ -37,9 +37,6 @@ func (l *line) section() sdp.OfferSection {
 		c, _ := sdp.LookupCodec(sdp.RED)
 		o.RED = c.PT
 	}
-	if o.Codec == sdp.H264 && o.Profile == "" {
-		o.Profile = "42e01f" // constrained baseline, what everybody has
-	}
 	o.Extensions = l.extensions()
 	if !l.active() {
 		o.Direction = sdp.Inactive
