@@ -21,6 +21,7 @@ type OfferSection struct {
 	Direction     Direction
 	Codec         string // Codec.ID; not for Application
 	PT            uint8  // 0 for the codec's default
+	Channels      int    // 0 for the codec's default
 	Fmtp          string
 	Profile       string // VP9 or H.264 profile, if Fmtp is ""; "" is DefaultH264Profile for H.264
 	RED           uint8  // payload type of RED around the codec, listed first; 0 for none
@@ -64,6 +65,9 @@ func offerSection(o *OfferSection) Section {
 	}
 	if o.PT != 0 {
 		codec.PT = o.PT
+	}
+	if o.Channels != 0 {
+		codec.Channels = o.Channels
 	}
 	s.Extensions = offerExtensions(o.Extensions)
 	codec.Fmtp = o.Fmtp

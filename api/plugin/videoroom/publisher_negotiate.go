@@ -206,7 +206,7 @@ func (s *stream) agree(a *sdp.Section, offer *plugin.JSEP) {
 	codec := a.Codecs[0].ID()
 	s.setCodec(&a.Codecs[0], codec)
 	if c := offer.SDP.Sections[s.mindex].Codec(a.Codecs[0].PT); c != nil && codec == sdp.Multiopus {
-		s.fmtp = c.Fmtp // says which channel is which
+		s.fmtp, s.channels = c.Fmtp, c.Channels // says which channel is which
 	}
 	if s.kind != sdp.Video {
 		return

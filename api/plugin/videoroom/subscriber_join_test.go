@@ -184,7 +184,7 @@ func TestMultiopus(t *testing.T) {
 	th := newTheatre(t)
 	th.room.audioCodecs = []string{sdp.Multiopus}
 	offer := sdp.Offer(sdp.OfferOptions{Sections: []sdp.OfferSection{
-		{Kind: sdp.Audio, MID: "a", Direction: sdp.SendOnly, Codec: sdp.Multiopus, PT: 63, Fmtp: fmtp},
+		{Kind: sdp.Audio, MID: "a", Direction: sdp.SendOnly, Codec: sdp.Multiopus, Channels: 8, PT: 63, Fmtp: fmtp},
 	}})
 	p := th.seat()
 	p.send(`{"request":"joinandconfigure","ptype":"publisher","room":1234,"id":1}`, &plugin.JSEP{SDP: offer})
@@ -192,6 +192,9 @@ func TestMultiopus(t *testing.T) {
 	s := th.seat()
 	same(t, "join", brief(s.joinAs(`"feed":1`)),
 		"t {videoroom:attached,id:1,warning:deprecated_api,[1/a]} offer(0:audio sendonly multiopus/111{"+fmtp+"})")
+	if c := s.offers[0].SDP.Sections[0].Codecs[0]; c.RTPMap() != "multiopus/48000/8" {
+		t.Errorf("offered %s", c.RTPMap())
+	}
 }
 
 func TestSubscriberLimits(t *testing.T) {

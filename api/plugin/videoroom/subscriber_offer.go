@@ -46,7 +46,7 @@ func (l *line) section() sdp.OfferSection {
 	case sdp.Opus:
 		o.Fmtp = opusParameters(st)
 	case sdp.Multiopus:
-		o.Fmtp = st.fmtp
+		o.Fmtp, o.Channels = st.fmtp, st.channels
 	}
 	if l.sub.useMSID {
 		o.Stream, o.Track = st.publisher.id, st.mid

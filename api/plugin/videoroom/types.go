@@ -132,6 +132,7 @@ type stream struct {
 
 	fec, dtx, stereo                        bool   // opus
 	fmtp                                    string // of multiopus, as offered
+	channels                                int    // likewise, 0 = not known
 	h264Profile, vp9Profile                 string
 	simulcast, svc                          bool
 	audioLevelExt, orientationExt, delayExt uint8 // ids with the publisher, 0 = not agreed on
