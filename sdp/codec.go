@@ -66,13 +66,29 @@ func LookupCodec(name string) (c Codec, ok bool) {
 	return c, ok
 }
 
-// ID is the codec's name as applications use it, "" for an unknown codec.
+// ParseRTPMap reads the value of a=rtpmap after the payload type, such as
+// "opus/48000/2" (RFC 8866, 6.6); ok is false without an encoding name. Numbers that
+// are missing or make no sense are 0.
+func ParseRTPMap(text string) (c Codec, ok bool) {
+	parts := strings.Split(text, "/")
+	c.Name = parts[0]
+	if len(parts) > 1 {
+		c.Clock = positive(parts[1])
+	}
+	if len(parts) > 2 {
+		c.Channels = positive(parts[2])
+	}
+	return c, c.Name != ""
+}
+
+// ID is the codec's name as applications use it, "" for an unknown codec and one with
+// another clock rate or number of channels.
 func (c *Codec) ID() string {
 	name := strings.ToLower(c.Name)
 	switch name {
 	case "isac", "l16":
 		for _, id := range [...]string{ISAC16, ISAC32, L16at16, L16at48} {
-			if k := knownCodecs[id]; strings.ToLower(k.Name) == name && k.Clock == c.Clock {
+			if k := knownCodecs[id]; strings.ToLower(k.Name) == name && k.Clock == c.Clock && c.Channels <= 1 {
 				return id
 			}
 		}
@@ -82,10 +98,11 @@ func (c *Codec) ID() string {
 	case "av1x":
 		name = AV1
 	}
-	if k, ok := knownCodecs[name]; ok && k.Clock == c.Clock {
-		return name
+	k, ok := knownCodecs[name]
+	if !ok || k.Clock != c.Clock || k.Channels == 0 && c.Channels > 1 {
+		return ""
 	}
-	return ""
+	return name // with more than one channel, the parameters or the packets say how many
 }
 
 // Parameter is the value of one format parameter (name without case), for example

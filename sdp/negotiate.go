@@ -78,6 +78,17 @@ func (s *Section) RID(id string) *RID {
 	return nil
 }
 
+// ValidMID tells whether a text can be a mid: a token (RFC 8866, 9) of 1 to
+// MaxMIDLength characters.
+func ValidMID(mid string) bool {
+	for _, c := range []byte(mid) {
+		if c <= ' ' || c > '~' || strings.IndexByte("\"(),/:;<=>?@[\\]", c) >= 0 {
+			return false
+		}
+	}
+	return mid != "" && len(mid) <= MaxMIDLength
+}
+
 // SectionByMID is the index of the section with a mid.
 func (d *Description) SectionByMID(mid string) (i int, ok bool) {
 	i = slices.IndexFunc(d.Sections, func(s Section) bool { return s.MID == mid })

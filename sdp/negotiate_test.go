@@ -236,3 +236,36 @@ func TestLookups(t *testing.T) {
 		}
 	}
 }
+
+// TestFormats: another clock rate or number of channels is another format.
+func TestFormats(t *testing.T) {
+	for text, want := range map[string]string{
+		"opus/48000/2": Opus, "OPUS/48000": Opus, "opus/16000/2": "", "multiopus/48000/8": Multiopus, "PCMU/8000": PCMU, "pcmu/8000/1": PCMU,
+		"PCMU/16000": "", "PCMA/8000/2": "", "G722/8000": G722, "G722/16000": "", "L16/16000": L16at16, "L16/48000/1": L16at48, "L16/48000/2": "",
+		"L16/44100": "", "ISAC/16000": ISAC16, "ISAC/16000/2": "", "telephone-event/8000": DTMF, "VP8/90000": VP8, "VP8/48000": "", "AV1X/90000": AV1,
+		"speex/8000": "", "PCMU/x": "", "PCMU": "",
+	} {
+		c, ok := ParseRTPMap(text)
+		if id := c.ID(); id != want || !ok {
+			t.Errorf("%s: %q, want %q", text, id, want)
+		}
+		offer := mustParse(t, head+"m=audio 9 UDP/TLS/RTP/SAVPF 100\na=mid:m\na=rtpmap:100 "+text+"\n")
+		if got := offer.Sections[0].Codecs[0].ID(); got != want {
+			t.Errorf("%s is parsed as %q, want %q", text, got, want)
+		}
+	}
+	if _, ok := ParseRTPMap("/8000"); ok {
+		t.Error("no encoding name")
+	}
+}
+
+func TestValidMID(t *testing.T) {
+	for mid, want := range map[string]bool{
+		"a": true, "0123456789abcdef": true, "!#$%&'*+-.^_`{|}": true, "~": true,
+		"": false, "0123456789abcdefg": false, "a b": false, "a\nb": false, "a\x7f": false, "é": false, "a:": false, "a/b": false, `\`: false,
+	} {
+		if ValidMID(mid) != want {
+			t.Errorf("%q: %v", mid, !want)
+		}
+	}
+}

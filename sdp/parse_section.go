@@ -143,16 +143,8 @@ func (p *sectionParser) codecAttribute(key, value string) {
 	}
 	switch key {
 	case "rtpmap":
-		parts := strings.Split(rest, "/")
-		if parts[0] == "" {
-			return
-		}
-		c.Name, c.Clock, c.Channels = parts[0], 0, 0
-		if len(parts) > 1 {
-			c.Clock = positive(parts[1])
-		}
-		if len(parts) > 2 {
-			c.Channels = positive(parts[2])
+		if m, ok := ParseRTPMap(rest); ok {
+			c.Name, c.Clock, c.Channels = m.Name, m.Clock, m.Channels
 		}
 	case "fmtp":
 		if c.Fmtp != "" {

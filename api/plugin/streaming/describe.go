@@ -181,9 +181,9 @@ func (st *streamSettings) describeFile(w *json.Writer) {
 
 func (st *streamSettings) describeCodec(w *json.Writer) {
 	w.Int("pt", int64(st.pt))
-	if st.codec != "" {
+	if c, ok := st.described(); ok {
 		w.Str("codec", st.codec)
-		w.Str("rtpmap", st.rtpmap())
+		w.Str("rtpmap", c.RTPMap())
 	}
 	w.OptStr("fmtp", st.fmtp)
 }

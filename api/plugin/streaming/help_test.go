@@ -109,24 +109,35 @@ func (d *stage) take() string {
 type backstage struct {
 	engine *sfu.Engine
 
+	log logbook
+
 	mu      sync.Mutex
 	notices []string
-	logged  string
 }
 
-// Write takes a line of the log.
-func (b *backstage) Write(line []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.logged += string(line)
-	return len(line), nil
+// logbook is a log that can be read while others write.
+type logbook struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *logbook) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *logbook) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 func (b *backstage) Engine() *sfu.Engine                   { return b.engine }
 func (b *backstage) Notifying() bool                       { return true }
 func (b *backstage) SignedTokens() bool                    { return false }
 func (b *backstage) SignedFor(string, string, string) bool { return false }
-func (b *backstage) Logger() *slog.Logger                  { return slog.New(slog.NewTextHandler(b, nil)) }
+func (b *backstage) Logger() *slog.Logger                  { return slog.New(slog.NewTextHandler(&b.log, nil)) }
 func (b *backstage) Notify(_ string, data []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -16,7 +16,7 @@ old: { type = "rtp", id = 2, video = true, videoport = 0, videopt = 96, videocod
 bad: { type = "rtp", id = 3, audioport = 7, audio = yes, metadata = "m"
 	media = ( { type = "audio", mid = "a", port = 0, pt = 0, codec = "pcmu", SRTPsuite = 32, collision = 5 } ) }
 `)
-	log := th.gw.logged
+	log := th.gw.log.text()
 	if n := strings.Count(log, "mean nothing"); n != 1 ||
 		!strings.Contains(log, `mountpoint=bad settings="audioport, audio, media[0].srtpsuite, media[0].collision"`) {
 		t.Errorf("%d warnings: %s", n, log)
@@ -38,7 +38,7 @@ bad: { type = "rtp", id = 3, audioport = 7, audio = yes, metadata = "m"
 			t.Errorf("%s\ngot  %s\nwant %s", tt.fields, got, tt.want)
 		}
 	}
-	if log := th.gw.logged; !strings.Contains(log, "request=create settings=port ") {
+	if log := th.gw.log.text(); !strings.Contains(log, "request=create settings=port ") {
 		t.Errorf("log: %s", log)
 	}
 }
@@ -58,7 +58,7 @@ func TestMisplacedConfigure(t *testing.T) {
 			t.Errorf("%s: %s", body, got)
 		}
 	}
-	if !strings.Contains(th.gw.logged, "settings=\"substream, streams[0].video\"") {
-		t.Errorf("log: %s", th.gw.logged)
+	if !strings.Contains(th.gw.log.text(), "settings=\"substream, streams[0].video\"") {
+		t.Errorf("log: %s", th.gw.log.text())
 	}
 }

@@ -139,7 +139,7 @@ func TestPermanent(t *testing.T) {
 		"1": `"type":"rtp","name":"multi","secret":"s","pin":"p","metadata":"m","is_private":true,"collision":5,"bufferkf_ms":6,"bufferkf_bytes":7,
 			"threads":1,"srtpsuite":80,"srtpcrypto":"WbTBosdVUZqEb6Htqhn+m3z7wUh4RJVR8nE15GbN","e2ee":true,"playoutdelay_ext":true,
 			"abscapturetime_src_ext_id":3,"media":[{"type":"video","mid":"v","msid":"s t","label":"L","port":0,"rtcpport":0,"pt":96,"codec":"vp9","fmtp":"f","svc":true,"skew":true},
-			{"type":"video","mid":"w","port":0,"pt":97,"codec":"vp8","simulcast":true},{"type":"audio","mid":"x","port":0,"codec":"smoke"},
+			{"type":"video","mid":"w","port":0,"pt":97,"codec":"vp8","simulcast":true},{"type":"audio","mid":"x","port":0,"codec":"red"},
 			{"type":"video","mid":"h","port":0,"pt":98,"codec":"h264","h264sps":"Z0LgHw==,aM48gA=="},
 			{"type":"data","mid":"d","port":0,"datatype":"binary","buffermsg":true}]`,
 		"2": `"type":"rtp","name":"old","audio":true,"audioport":0,"audiopt":0,"audiocodec":"pcmu","audioiface":"127.0.0.1"`,

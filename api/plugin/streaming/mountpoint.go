@@ -63,7 +63,18 @@ func (p *Plugin) build(kind, id string, src source) (*mountpoint, *plugin.Error)
 		m.stop()
 		return nil, err
 	}
+	m.warn()
 	return m, nil
+}
+
+// warn tells of streams that viewers do not get.
+func (m *mountpoint) warn() {
+	for i := range m.streams {
+		if st := &m.streams[i]; m.kind == typeRTP && st.kind != sdp.Application && st.codec == "" {
+			m.plugin.gw.Logger().Warn("no browser plays this stream, it is offered to nobody",
+				"mountpoint", m.id, "mid", st.mid, "format", st.codecName+st.rtpmap)
+		}
+	}
 }
 
 // open opens the sockets or files of a new mountpoint.

@@ -19,6 +19,7 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/plugin"
+	"bifrons/sdp"
 )
 
 // camera keeps a mountpoint connected to an RTSP server (RFC 2326).
@@ -260,7 +261,7 @@ func pick(desc *description.Session, st *streamSettings) (*description.Media, fo
 			continue
 		}
 		for _, forma := range medi.Formats {
-			if knownCodec(codecOfMap(forma.RTPMap()), st.kind) != "" {
+			if c, ok := parseRTPMap(forma.RTPMap()); ok && c.ID() != "" && (c.Clock == videoClock) == (st.kind == sdp.Video) {
 				return medi, forma
 			}
 		}
@@ -271,7 +272,8 @@ func pick(desc *description.Session, st *streamSettings) (*description.Media, fo
 // describedBy takes over what the server says of a stream, where the settings
 // do not say otherwise.
 func (st *streamSettings) describedBy(forma format.Format, text string) {
-	st.codec = knownCodec(codecOfMap(forma.RTPMap()), st.kind)
+	c, _ := parseRTPMap(forma.RTPMap())
+	st.setCodec(&c)
 	if !st.ptSet {
 		st.pt = forma.PayloadType()
 	}

@@ -123,6 +123,7 @@ func (m *mountpoint) groupFile(g *config.Group) {
 	g.Set("video", "false")
 	g.Set("audiopt", strconv.Itoa(int(st.pt)))
 	setText(g, "audiocodec", st.codecName)
+	setText(g, "audiortpmap", st.rtpmap)
 	setText(g, "audiofmtp", st.fmtp)
 }
 
@@ -168,7 +169,8 @@ func (st *streamSettings) group() *config.Group {
 		g.Set("rtcpport", strconv.Itoa(st.rtcpPort))
 	}
 	g.Set("pt", strconv.Itoa(int(st.pt)))
-	g.Set("codec", st.codecName)
+	setText(g, "codec", st.codecName)
+	setText(g, "rtpmap", st.rtpmap)
 	setText(g, "fmtp", st.fmtp)
 	setFlag(g, "skew", st.skew)
 	setFlag(g, "simulcast", st.simulcast)

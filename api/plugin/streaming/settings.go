@@ -1,12 +1,12 @@
 package streaming
 
 import (
+	"slices"
 	"strings"
 
 	"bifrons/api/plugin"
 	"bifrons/sdp"
 	"bifrons/sfu"
-	"bifrons/sfu/media"
 )
 
 // The types of mountpoints.
@@ -51,20 +51,17 @@ type streamSettings struct {
 	multicast, iface string // group; interface or address to bind to
 	port, rtcpPort   int
 	rtcp             bool // there is a port for RTCP
-	pt               uint8
-	ptSet            bool   // type rtsp: not what the server says
-	codec            string // sdp.Codec.ID, "" if it cannot be offered
-	codecName        string // as it was given
-	fmtp             string
-	ownFmtp          string // type rtsp: instead of what the server says
-	skew             bool
-	simulcast        bool
-	port2, port3     int
-	svc              bool
-	sps              string // parameter sets for H.264, base64
-	binary           bool
-	buffer           bool   // the last message is kept
-	host             string // address of iface, once the ports are open
+	mediaFormat
+	ptSet        bool   // type rtsp: not what the server says
+	ownFmtp      string // type rtsp: instead of what the server says
+	skew         bool
+	simulcast    bool
+	port2, port3 int
+	svc          bool
+	sps          string // parameter sets for H.264, base64
+	binary       bool
+	buffer       bool   // the last message is kept
+	host         string // address of iface, once the ports are open
 }
 
 // common takes over what all types have.
@@ -157,6 +154,12 @@ func (s *settings) readRTP(src source) *plugin.Error {
 			return errorf(errCantCreate, "Unsupported media type in media stream")
 		}
 		mid, _ := item.text("mid")
+		if !sdp.ValidMID(mid) {
+			return errorf(errCantCreate, "Invalid value (mid should be a token of 1 to %d characters)", sdp.MaxMIDLength)
+		}
+		if slices.ContainsFunc(s.streams, func(st streamSettings) bool { return st.mid == mid }) {
+			return errorf(errCantCreate, "Invalid value (mid '%s' is there twice)", mid)
+		}
 		st, err := readStream(item, src, kind, mid, func(key string) string { return key })
 		if err != nil {
 			return err
@@ -240,6 +243,9 @@ func readStream(src, whole source, kind sdp.Kind, mid string, name func(string) 
 	if _, ok := src.number(name("port")); !ok {
 		return st, errorf(errCantCreate, "Can't add 'rtp' stream, missing port (%s)", name("port"))
 	}
+	if err := checkFmtp(st.fmtp); err != nil {
+		return st, err
+	}
 	if kind == sdp.Application {
 		return st, st.readData(src, whole, name)
 	}
@@ -256,17 +262,9 @@ func (st *streamSettings) readMedia(src source, name func(string) string) *plugi
 		return errorf(errCantCreate, "Can't add 'rtp' stream, missing payload type (%s)", name("pt"))
 	}
 	st.pt = uint8(n)
-	codec, named := src.text(name("codec"))
-	rtpmap, mapped := src.text(name("rtpmap"))
-	switch {
-	case named:
-		st.codecName = strings.ToLower(codec)
-	case mapped:
-		st.codecName = codecOfMap(rtpmap)
-	default:
-		return errorf(errCantCreate, "Can't add 'rtp' stream, missing codec (%s)", name("codec"))
+	if err := st.readFormat(src, name); err != nil {
+		return err
 	}
-	st.codec = knownCodec(st.codecName, st.kind)
 	st.skew, _ = src.flag(name("skew"))
 	if st.kind != sdp.Video {
 		return nil
@@ -305,32 +303,6 @@ func either(src source, a, b string) bool {
 	return on
 }
 
-// knownCodec is the id of a codec that can be offered, "" if it is none.
-func knownCodec(name string, kind sdp.Kind) string {
-	c, ok := sdp.LookupCodec(name)
-	if !ok || name == sdp.RED || name == sdp.DTMF || (kind == sdp.Video) != (c.Clock == videoClock) {
-		return ""
-	}
-	return name
-}
-
-const videoClock = 90000 // Hz
-
-// codecOfMap is the name of the codec in the value of an rtpmap attribute.
-func codecOfMap(rtpmap string) string {
-	rtpmap = strings.ToLower(strings.TrimSpace(rtpmap))
-	for _, p := range []struct{ prefix, codec string }{
-		{"multiopus", sdp.Multiopus}, {"opus", sdp.Opus}, {"pcmu", sdp.PCMU}, {"pcma", sdp.PCMA}, {"g722", sdp.G722},
-		{"isac/16", sdp.ISAC16}, {"isac/32", sdp.ISAC32}, {"l16/48000", sdp.L16at48}, {"l16", sdp.L16at16},
-		{"vp8", sdp.VP8}, {"vp9", sdp.VP9}, {"h264", sdp.H264}, {"av1", sdp.AV1}, {"h265", sdp.H265},
-	} {
-		if strings.HasPrefix(rtpmap, p.prefix) {
-			return p.codec
-		}
-	}
-	return rtpmap
-}
-
 // parseMSID splits an msid in its two tokens (RFC 8830); "" has none.
 func parseMSID(msid string) (stream, track string, ok bool) {
 	const most = 64
@@ -342,25 +314,4 @@ func parseMSID(msid string) (stream, track string, ok bool) {
 		return "", "", false
 	}
 	return f[0], f[1], true
-}
-
-// rtpmap is the codec as in a=rtpmap, "" if it is not known.
-func (st *streamSettings) rtpmap() string {
-	c, ok := sdp.LookupCodec(st.codec)
-	if !ok {
-		return ""
-	}
-	return c.RTPMap()
-}
-
-// mediaCodec is the codec as the engine has it.
-func (st *streamSettings) mediaCodec() media.Codec {
-	c, ok := sdp.LookupCodec(st.codec)
-	if !ok {
-		c.Clock = 48000
-		if st.kind == sdp.Video {
-			c.Clock = videoClock
-		}
-	}
-	return media.Codec{Name: media.ParseCodecName(c.Name), PayloadType: st.pt, ClockRate: uint32(c.Clock)}
 }

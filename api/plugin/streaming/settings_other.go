@@ -40,6 +40,9 @@ func (s *settings) readFile(src source) *plugin.Error {
 			return cant("opus file without the codec opus")
 		}
 		st.fmtp, _ = src.text("audiofmtp")
+		if err := checkFmtp(st.fmtp); err != nil {
+			return err
+		}
 	default:
 		return cant("unsupported format (we only support Opus, raw mu-Law and a-Law files)")
 	}
@@ -115,6 +118,9 @@ func (s *settings) readRTSP(src source) *plugin.Error {
 		}
 		st.pt, st.ptSet = uint8(n), ok
 		st.ownFmtp, _ = src.text(old.name("fmtp"))
+		if err := checkFmtp(st.ownFmtp); err != nil {
+			return err
+		}
 		s.streams = append(s.streams, st)
 	}
 	switch {

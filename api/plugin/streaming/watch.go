@@ -199,7 +199,7 @@ func (h *handle) offer() *sdp.Description {
 			s.Direction = sdp.Inactive
 		}
 		if st := h.stream(l); st != nil && l.kind != sdp.Application {
-			s.Codec, s.PT, s.Fmtp = st.codec, st.pt, st.fmtp
+			s.Codec, s.PT, s.Channels, s.Fmtp = st.codec, st.pt, st.channels, st.fmtp
 			s.Stream, s.Track, _ = parseMSID(st.msid)
 			s.Extensions = m.extensions()
 		}
@@ -277,7 +277,7 @@ func (m *mountpoint) match(s *sdp.Section, used map[int]bool) int {
 		if used[i] || st.kind != s.Kind {
 			continue
 		}
-		if _, ok := s.FindCodec(st.codec, ""); ok || s.Kind == sdp.Application {
+		if s.Kind == sdp.Application || st.suits(s) {
 			return i
 		}
 	}
