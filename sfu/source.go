@@ -117,6 +117,12 @@ func (s *Source) SetStreams(list []Stream) {
 	s.do(func(_ mono.Time, c *plain.Source) { c.SetStreams(list) })
 }
 
+// Restart makes the next packet of every encoding begin a new run of numbers, as
+// from another session.
+func (s *Source) Restart() {
+	s.do(func(_ mono.Time, c *plain.Source) { c.Restart() })
+}
+
 // RequestKeyframe asks the source for a key frame of a stream.
 func (s *Source) RequestKeyframe(stream int) {
 	s.do(func(now mono.Time, c *plain.Source) { c.RequestKeyframe(now, stream) })

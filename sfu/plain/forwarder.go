@@ -41,8 +41,10 @@ type Forwarder struct {
 	// changes under an SSRC of ours.
 	started bool
 	source  uint32
+	ssrc    uint32 // of the source, as it came
 	delta   uint64 // outgoing = source - delta
 	next    uint64 // next outgoing number
+	floor   uint64 // lowest outgoing number of the source
 	clock   uint32 // outgoing timestamp = source - clock
 	lastTS  uint32
 	lastAt  mono.Time
@@ -139,7 +141,7 @@ func (f *Forwarder) Take(p *route.Packet) {
 		f.base(p)
 	}
 	seq := p.Seq - f.delta
-	if seq >= 1<<63 {
+	if int64(seq) < int64(f.floor) {
 		return // from before the source was based
 	}
 	f.next = max(f.next, seq+1)
@@ -151,18 +153,20 @@ func (f *Forwarder) Take(p *route.Packet) {
 }
 
 // base follows a new source. The first one keeps its numbers, and so does every
-// one that keeps its SSRC, for which a receiver starts with rollover counter 0.
+// one with an SSRC of its own, for which a receiver starts with rollover counter 0.
+// Under one SSRC the numbers go on: none is used twice.
 func (f *Forwarder) base(p *route.Packet) {
+	ssrc := binary.BigEndian.Uint32(p.Buf.B[8:])
 	switch {
-	case !f.started || f.SSRC == 0:
-		f.delta, f.clock = p.Seq&^0xffff, 0
+	case !f.started || f.SSRC == 0 && ssrc != f.ssrc:
+		f.delta, f.clock, f.floor = p.Seq&^0xffff, 0, 0
 	default:
-		f.delta = p.Seq - f.next
+		f.delta, f.floor = p.Seq-f.next, f.next
 		passed := int64(p.Arrival.Sub(f.lastAt)) * int64(f.track.ClockRate) / int64(time.Second)
 		f.clock = p.Timestamp - (f.lastTS + uint32(max(passed, 1)))
 	}
 	f.lastTS, f.lastAt = p.Timestamp-f.clock, p.Arrival
-	f.started, f.source = true, p.SSRC
+	f.started, f.source, f.ssrc = true, p.SSRC, ssrc
 }
 
 // Skip implements route.Tap: a number that carries nothing is a gap.

@@ -6,6 +6,7 @@ import (
 	"bifrons/dtls/srtp"
 	"bifrons/rtp"
 	"bifrons/rtp/mono"
+	"bifrons/rtp/pktbuf"
 	"bifrons/rtp/seq"
 	"bifrons/rtp/skew"
 	"bifrons/sfu/media"
@@ -18,9 +19,23 @@ const (
 	maxMisorder = 1000
 )
 
-// maxClockStep is how far timestamps may stray from the time that has passed
-// before they count as those of another source.
-const maxClockStep = 5 * time.Second
+// What may be between the packets of one run.
+const (
+	// maxClockStep is how far timestamps may stray from the time that has passed.
+	maxClockStep = 5 * time.Second
+	// maxLate is how much later than the newest packet one with a lower number may
+	// be, by its timestamp.
+	maxLate = time.Second
+	// maxAhead is how far the timestamp of a lower number may be ahead: pictures
+	// are sent in the order of decoding.
+	maxAhead = 500 * time.Millisecond
+	// restartTime is the least silence after which a number that came before is not
+	// taken for the same packet again.
+	restartTime = 400 * time.Millisecond
+	// maxApart is how far the two packets are from each other at most that begin a
+	// new run, in sequence numbers.
+	maxApart = 16
+)
 
 // lane is one encoding of a stream: whatever sends it now. Senders come and go,
 // change their SSRC or start anew with the same; everything that is not the
@@ -41,9 +56,11 @@ type lane struct {
 	inspector route.Inspector
 
 	highest   uint16
-	bad       int // successor of the last implausible number, -1 = none
-	timestamp uint32
-	at        mono.Time // arrival of timestamp
+	timestamp uint32    // of the highest number
+	at        mono.Time // and its arrival
+	seen      seq.Window
+	held      held
+	renew     bool // the next packet begins a new run in any case
 
 	shifts   shifts
 	skew     skew.Compensator
@@ -62,29 +79,81 @@ func (ln *lane) admit(now mono.Time, h *rtp.Header, collision time.Duration) med
 	return media.DropNone
 }
 
-// follow takes an authentic packet as the next one of the lane, or the first of
-// a new sender. False means that its number is implausible: stray, or the first
-// of a jump that the next packet has to confirm.
-func (ln *lane) follow(now mono.Time, h *rtp.Header, rate uint32) bool {
-	step := int(int16(h.SequenceNumber - ln.highest))
+// held is a packet that may be the first one of a new run. The next one tells.
+type held struct {
+	buf     *pktbuf.Buf // nil: none
+	payload []byte      // within buf
+	header  rtp.Header
+	at      mono.Time
+}
+
+// verdict is what a packet is to its lane.
+type verdict uint8
+
+const (
+	follows  verdict = iota // the next one, or a late one
+	begins                  // the first of a new run
+	suspect                 // stray, or the first of a new run
+	repeated                // came before
+)
+
+// judge tells what an authentic packet is. Between late packets and those of a
+// sender that starts again with lower numbers, silence and clock decide.
+func (ln *lane) judge(now mono.Time, h *rtp.Header, rate uint32) verdict {
+	if !ln.started || h.SSRC != ln.ssrc || ln.renew {
+		return begins
+	}
+	step := seq.Diff16(h.SequenceNumber, ln.highest)
+	passed := now.Sub(ln.at)
+	moved := passed // by the source's clock
+	if rate != 0 {
+		moved = units(h.Timestamp-ln.timestamp, rate)
+	}
+	stray := moved - passed
 	switch {
-	case !ln.started || h.SSRC != ln.ssrc:
-		ln.begin(h)
 	case step < -maxMisorder || step > maxDropout:
-		if int(h.SequenceNumber) != ln.bad {
-			ln.bad = int(h.SequenceNumber + 1)
+		return suspect
+	case step > 0:
+		if stray > maxClockStep || stray < -maxClockStep || moved < -maxLate {
+			return begins
+		}
+		if ln.held.buf != nil && ln.held.header.SequenceNumber == ln.highest && ln.held.header.Timestamp != ln.timestamp {
+			return begins // the number before was in use twice
+		}
+		return follows
+	}
+	before := ln.seen.Seen(h.SequenceNumber)
+	switch {
+	case stray < -maxLate, rate != 0 && moved > maxAhead, before && now.Sub(ln.last) >= restartTime:
+		return suspect
+	case before:
+		return repeated
+	}
+	return follows
+}
+
+// confirms tells whether a packet belongs together with the one that is held back.
+func (ln *lane) confirms(now mono.Time, h *rtp.Header, rate uint32) bool {
+	if ln.held.buf == nil || h.SSRC != ln.ssrc || ln.renew {
+		return false
+	}
+	if rate != 0 {
+		d := units(h.Timestamp-ln.held.header.Timestamp, rate) - now.Sub(ln.held.at)
+		if d > maxClockStep || d < -maxClockStep {
 			return false
 		}
-		ln.begin(h)
-	case step > 0 && ln.strayed(now, h.Timestamp, rate):
-		ln.begin(h)
 	}
+	apart := seq.Diff16(h.SequenceNumber, ln.held.header.SequenceNumber)
+	return apart != 0 && apart >= -maxApart && apart <= maxApart
+}
+
+// take notes a packet of the current run.
+func (ln *lane) take(now mono.Time, h *rtp.Header) {
 	ln.last = now
-	if int16(h.SequenceNumber-ln.highest) >= 0 {
+	ln.seen.Add(h.SequenceNumber)
+	if seq.Diff16(h.SequenceNumber, ln.highest) >= 0 {
 		ln.highest, ln.timestamp, ln.at = h.SequenceNumber, h.Timestamp, now
 	}
-	ln.bad = -1
-	return true
 }
 
 // begin starts a new run of numbers.
@@ -93,17 +162,11 @@ func (ln *lane) begin(h *rtp.Header) {
 	*ln = lane{
 		started: true, fresh: true, receiving: ln.receiving, runs: ln.runs, srtp: ln.srtp, last: ln.last,
 		ssrc: h.SSRC, key: h.SSRC ^ ln.runs*0x9e3779b9, // any odd number tells runs apart
-		highest: h.SequenceNumber, bad: -1,
+		highest: h.SequenceNumber, held: ln.held,
 	}
 }
 
-// strayed tells whether a timestamp has nothing to do with the one before.
-func (ln *lane) strayed(now mono.Time, ts uint32, rate uint32) bool {
-	if rate == 0 || ln.at == 0 {
-		return false
-	}
-	passed := now.Sub(ln.at)
-	moved := time.Duration(int64(int32(ts-ln.timestamp)) * int64(time.Second) / int64(rate))
-	d := moved - passed
-	return d > maxClockStep || d < -maxClockStep
+// units is a difference of timestamps as a time; rate is in Hz.
+func units(d, rate uint32) time.Duration {
+	return time.Duration(int64(int32(d)) * int64(time.Second) / int64(rate))
 }

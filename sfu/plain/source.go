@@ -101,13 +101,13 @@ func (s *Source) SetStreams(list []Stream) {
 			st.track.Keyframe = func(now mono.Time) { s.RequestKeyframe(now, i) }
 			s.streams = append(s.streams, st)
 		}
-		s.streams[i].describe(list[i])
+		s.describe(s.streams[i], list[i])
 	}
 }
 
-func (st *stream) describe(d Stream) {
+func (s *Source) describe(st *stream, d Stream) {
 	if st.Codec.Name != d.Codec.Name {
-		st.lanes = [media.MaxEncodings]lane{}
+		s.restart(st)
 	}
 	st.Stream = d
 	if st.levels.Window != d.LevelWindow {
@@ -185,10 +185,28 @@ func (s *Source) HandleRTP(now mono.Time, i, encoding int, b *pktbuf.Buf) (kept 
 		s.loop.Drop(media.DropRTPMalformed)
 		return false
 	}
-	if !ln.follow(now, &h, st.Codec.ClockRate) {
-		s.loop.Drop(media.DropSequence)
+	switch v := ln.judge(now, &h, st.Codec.ClockRate); v {
+	case repeated:
+		s.loop.Drop(media.DropDuplicate)
 		return false
+	case suspect, begins:
+		switch {
+		case ln.confirms(now, &h, st.Codec.ClockRate):
+			return s.begin(now, i, encoding, &h, b, payload)
+		case v == suspect && st.Kind != media.Data: // messages do not depend on each other
+			return s.hold(ln, now, &h, b, payload)
+		}
+		ln.begin(&h)
 	}
+	s.letGo(ln)
+	return s.take(now, i, encoding, &h, b, payload)
+}
+
+// take gives a packet that belongs to its lane on.
+func (s *Source) take(now mono.Time, i, encoding int, h *rtp.Header, b *pktbuf.Buf, payload []byte) (kept bool) {
+	st := s.streams[i]
+	ln := &st.lanes[encoding]
+	ln.take(now, h)
 	if encoding == 0 {
 		s.Touch(now, i)
 	}
@@ -202,7 +220,7 @@ func (s *Source) HandleRTP(now mono.Time, i, encoding int, b *pktbuf.Buf) (kept 
 		}
 		return false
 	}
-	return s.deliver(now, i, encoding, &h, b, payload)
+	return s.deliver(now, i, encoding, h, b, payload)
 }
 
 // open decrypts b in place. The lane learns of another SSRC only when the packet
@@ -306,7 +324,7 @@ func (s *Source) parameterSets(st *stream, ln *lane, p *route.Packet, payload []
 	}
 	q := *p
 	q.Buf, q.Marker, q.Ext = b, false, route.Extensions{}
-	rtp.PutHeader(b.B, false, p.PayloadType, uint16(p.Seq), p.Timestamp, p.SSRC)
+	rtp.PutHeader(b.B, false, p.PayloadType, uint16(p.Seq), p.Timestamp, ln.ssrc)
 	q.Off = rtp.FixedHeaderLen
 	q.Len = uint16(copy(b.B[q.Off:], st.ParameterSets))
 	b.N = int(q.Off + q.Len)
@@ -373,6 +391,7 @@ func (s *Source) SetHeld(held bool) {
 	s.held = held
 	for _, st := range s.streams {
 		for e := range st.lanes {
+			s.letGo(&st.lanes[e])
 			st.lanes[e].fresh = true
 		}
 	}
@@ -442,6 +461,9 @@ func (s *Source) media(i, encoding int, receiving bool) {
 func (s *Source) Close() {
 	s.closed = true
 	for _, st := range s.streams {
+		for e := range st.lanes {
+			s.letGo(&st.lanes[e])
+		}
 		st.track.Close()
 	}
 }

@@ -219,6 +219,7 @@ func (c *camera) play(client *gortsplib.Client, u *base.URL) error {
 	streams := c.m.engineStreams()
 	c.m.plugin.mu.Unlock()
 	c.m.src.SetStreams(streams)
+	c.m.src.Restart()
 	c.heard.Store(time.Now().UnixNano())
 	_, err = client.Play(nil)
 	return err
