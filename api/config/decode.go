@@ -189,7 +189,7 @@ func (d *decoder) text(dst *string, tag reflect.StructTag, it *Item) {
 
 // list reads an array, or a list separated by commas.
 func (d *decoder) list(dst *[]string, it *Item) {
-	texts, ok := listTexts(it)
+	texts, ok := it.Texts()
 	if !ok {
 		d.report(it, Problem{Text: "is a group", Accepted: "texts separated by commas, or [ ] with several texts"})
 		return
@@ -197,7 +197,9 @@ func (d *decoder) list(dst *[]string, it *Item) {
 	*dst = texts
 }
 
-func listTexts(it *Item) (texts []string, ok bool) {
+// Texts are the texts of an array or list, or those between the commas of a single
+// text; false if it is none of these.
+func (it *Item) Texts() (texts []string, ok bool) {
 	switch it.Kind {
 	case Scalar:
 		for text := range strings.SplitSeq(it.Text, ",") {
@@ -219,7 +221,7 @@ func listTexts(it *Item) (texts []string, ok bool) {
 }
 
 func (d *decoder) addresses(dst *[]netip.Addr, it *Item) {
-	texts, ok := listTexts(it)
+	texts, ok := it.Texts()
 	if !ok {
 		d.report(it, Problem{Text: "is a group", Accepted: "IP addresses separated by commas"})
 		return

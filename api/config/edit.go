@@ -2,199 +2,306 @@ package config
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
-// SetCategory returns the jcfg text src with the category of that name
-// replaced by g, or added at the end. All other text, comments included, stays
-// as it is. It fails if src cannot be parsed, and if a name in g cannot be
-// written in a jcfg file.
-func SetCategory(src []byte, name string, g *Group) ([]byte, error) {
+// Why an entry cannot be saved, or taken out.
+var (
+	errIncluded = errors.New("the entry is in a file that this one includes")
+	errDamage   = errors.New("the file would not read as it should")
+	errNoEntry  = errors.New("the file has no such entry")
+)
+
+// document is the text of a jcfg file, in which entries are changed.
+type document struct {
+	path    string
+	key     func(*Group) string
+	include func(string) ([]byte, error)
+
+	src    []byte
+	root   *Group
+	offset int // of the parser's positions: what the byte order mark takes
+}
+
+// parse reads the text. The error is a *SyntaxError.
+func (d *document) parse() error {
+	f, err := Parse(d.path, d.src, d.include)
+	if err != nil {
+		return err
+	}
+	d.root = f.Root
+	d.offset = len(d.src) - len(bytes.TrimPrefix(d.src, []byte(bom)))
+	return nil
+}
+
+// entry is the key of an item outside of all categories, "" if it is no entry.
+func (d *document) entry(it *Item) string {
+	if it.Kind != Nested {
+		return ""
+	}
+	return d.key(it.Group)
+}
+
+// find returns all items that are the entry, in order, and the one that counts.
+// It fails if one of them is in another file.
+func (d *document) find(key string) (found []*Item, counts *Item, err error) {
+	for _, it := range d.root.Items {
+		if d.entry(it) != key {
+			continue
+		}
+		if it.File != d.path {
+			return nil, nil, errIncluded
+		}
+		found = append(found, it)
+		if d.root.last(it.Name) == it {
+			counts = it
+		}
+	}
+	return found, counts, nil
+}
+
+// put adds or replaces an entry.
+func (d *document) put(key string, names []string, entry func(name string) (*Group, error)) error {
+	found, counts, err := d.find(key)
+	if err != nil {
+		return err
+	}
+	var name string
+	if counts != nil {
+		name = counts.Name
+	} else if name, err = d.freeName(key, names, entry); err != nil {
+		return err
+	}
+	g, err := entry(name)
+	if err != nil {
+		return err
+	}
 	text, err := marshalItem(&Item{Name: name, Kind: Nested, Group: g})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	found, err := findItems(src, name)
-	if err != nil {
-		return nil, err
+	if counts == nil {
+		d.src = appendEntry(d.src, text)
 	}
-	if len(found) == 0 {
-		out := bytes.Clone(src)
-		if len(out) > 0 {
-			if out[len(out)-1] != '\n' {
-				out = append(out, '\n')
-			}
-			out = append(out, '\n')
+	for i := len(found) - 1; i >= 0; i-- {
+		start, end := d.span(found[i])
+		if found[i] == counts {
+			d.src = splice(d.src, start, end, text)
+		} else {
+			d.src = cut(d.src, start, end)
 		}
-		return append(append(out, text...), '\n'), nil
 	}
-	// The last one counts, so it is the one to replace.
-	last := found[len(found)-1]
-	out := append(bytes.Clone(src[:last.start]), text...)
-	out = append(out, src[last.end:]...)
-	return cut(out, found[:len(found)-1]), nil
+	return nil
 }
 
-// RemoveCategory returns the jcfg text src without the category of that name.
-// All other text, comments included, stays as it is. It fails if src cannot be
-// parsed.
-func RemoveCategory(src []byte, name string) ([]byte, error) {
-	found, err := findItems(src, name)
-	if err != nil {
-		return nil, err
+// freeName is the name of the category for a new entry: the first that no other
+// item has, in any case, and by which the entry is found again. The last one may
+// get a number. What only differs in case from others is better than nothing.
+func (d *document) freeName(key string, names []string, entry func(name string) (*Group, error)) (string, error) {
+	if _, err := entry(names[0]); err != nil {
+		return "", err
 	}
-	return cut(bytes.Clone(src), found), nil
+	fits := func(name string) bool {
+		if !isName(name) {
+			return false
+		}
+		g, err := entry(name)
+		return err == nil && d.key(&Group{Name: name, Items: g.Items}) == key
+	}
+	for _, name := range names {
+		if d.root.Get(name) == nil && fits(name) {
+			return name, nil
+		}
+	}
+	last := names[len(names)-1]
+	for n := 2; n < len(d.root.Items)+3; n++ {
+		name := last + "-" + strconv.Itoa(n)
+		if !fits(name) {
+			break
+		}
+		if d.root.Get(name) == nil {
+			return name, nil
+		}
+	}
+	for _, name := range names {
+		if d.root.last(name) == nil && fits(name) {
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("%q cannot be the name of a category, or another one has it", names[0])
 }
 
-// findItems returns the items of that name that src itself has outside of any
-// category, in order.
-func findItems(src []byte, name string) ([]*Item, error) {
-	offset := len(src) - len(bytes.TrimPrefix(src, []byte(bom)))
-	nothing := func(string) ([]byte, error) { return nil, nil }
-	f, err := Parse(name+".jcfg", src, nothing)
+// remove takes an entry out.
+func (d *document) remove(key string) error {
+	found, _, err := d.find(key)
 	if err != nil {
-		return nil, fmt.Errorf("edit category %s: %w", name, err)
+		return err
 	}
-	var found []*Item
-	for _, it := range f.Root.Items {
-		if strings.EqualFold(it.Name, name) {
-			it.start += offset
-			it.end += offset
-			found = append(found, it)
-		}
+	for i := len(found) - 1; i >= 0; i-- {
+		start, end := d.span(found[i])
+		d.src = cut(d.src, start, end)
 	}
-	return found, nil
+	return nil
 }
 
-// cut takes the items' text out of src, with its line where nothing else is
-// on it.
-func cut(src []byte, items []*Item) []byte {
-	for i := len(items) - 1; i >= 0; i-- {
-		start, end := items[i].start, items[i].end
-		lineStart := bytes.LastIndexByte(src[:start], '\n') + 1
-		lineEnd := len(src)
-		if n := bytes.IndexByte(src[end:], '\n'); n >= 0 {
-			lineEnd = end + n + 1
-		}
-		if isBlank(src[lineStart:start]) && isBlank(src[end:lineEnd]) {
-			start, end = lineStart, lineEnd
-			if rest := src[end:]; len(rest) > 0 && rest[0] == '\n' && (start == 0 || bytes.HasSuffix(src[:start], []byte("\n\n"))) {
-				end++ // do not leave two empty lines
-			}
-		}
-		src = append(src[:start], src[end:]...)
+// set gives a setting of an entry a value, or with nil takes it out.
+func (d *document) set(key, setting string, value *Item) error {
+	_, it, err := d.find(key)
+	switch {
+	case err != nil:
+		return err
+	case it == nil:
+		return errNoEntry
 	}
-	return src
+	var text []byte
+	if value != nil {
+		named := *value
+		named.Name = setting
+		var w writer
+		w.setting(&named, 1)
+		if w.err != nil {
+			return w.err
+		}
+		text = bytes.TrimSpace(w.buf.Bytes())
+	}
+	old := it.Group.Get(setting)
+	for i := len(it.Group.Items) - 1; i >= 0; i-- {
+		other := it.Group.Items[i]
+		if !strings.EqualFold(other.Name, setting) {
+			continue
+		}
+		if other.File != d.path {
+			return errIncluded
+		}
+		start, end := d.span(other)
+		if other == old && text != nil {
+			d.src = splice(d.src, start, end, text)
+		} else {
+			d.src = cut(d.src, start, end)
+		}
+	}
+	if old == nil && text != nil {
+		_, end := d.span(it)
+		brace := bytes.LastIndexByte(d.src[:end], '}')
+		d.src = insertSetting(d.src, brace, text)
+	}
+	return nil
+}
+
+// span is where an item is in the text.
+func (d *document) span(it *Item) (start, end int) { return it.start + d.offset, it.end + d.offset }
+
+// others is all that is in the file besides an entry, as text.
+func (d *document) others(key string) (string, error) {
+	rest := &Group{}
+	for _, it := range d.root.Items {
+		if d.entry(it) != key {
+			rest.Items = append(rest.Items, it)
+		}
+	}
+	text, err := Marshal(rest)
+	return string(text), err
+}
+
+// edit changes one entry and makes sure that the text reads as before otherwise,
+// and that the entry is there afterwards, or not. After an error the text is as
+// it was.
+func (d *document) edit(key string, present bool, change func() error) (err error) {
+	old := d.src
+	defer func() {
+		if err != nil {
+			d.src = old
+		}
+	}()
+	if err := d.parse(); err != nil {
+		return err
+	}
+	before, err := d.others(key)
+	if err != nil {
+		return err
+	}
+	if err := change(); err != nil {
+		return err
+	}
+	if d.parse() != nil {
+		return errDamage
+	}
+	after, err := d.others(key)
+	if err != nil {
+		return err
+	}
+	_, counts, err := d.find(key)
+	if err != nil || before != after || (counts != nil) != present {
+		return errDamage
+	}
+	return nil
+}
+
+// appendEntry adds text behind all other, with an empty line between.
+func appendEntry(src, text []byte) []byte {
+	out := bytes.Clone(src)
+	if len(out) > 0 && out[len(out)-1] != '\n' {
+		out = append(out, '\n')
+	}
+	if len(out) > 0 && !endsEmpty(out) {
+		out = append(out, '\n')
+	}
+	return append(append(out, text...), '\n')
+}
+
+// insertSetting puts a setting in front of the brace that ends its group.
+func insertSetting(src []byte, brace int, text []byte) []byte {
+	lineStart := bytes.LastIndexByte(src[:brace], '\n') + 1
+	if lineStart > 0 && isBlank(src[lineStart:brace]) {
+		line := append(append([]byte("\t"), text...), '\n')
+		return splice(src, lineStart, lineStart, line)
+	}
+	return splice(src, brace, brace, append(append([]byte(" "), text...), ' '))
+}
+
+// splice replaces a part of src.
+func splice(src []byte, start, end int, text []byte) []byte {
+	out := make([]byte, 0, len(src)+len(text))
+	out = append(append(out, src[:start]...), text...)
+	return append(out, src[end:]...)
+}
+
+// cut takes a part out of src, with its line where nothing else is on it, and
+// with the empty line next to it if that would be one too many.
+func cut(src []byte, start, end int) []byte {
+	lineStart := bytes.LastIndexByte(src[:start], '\n') + 1
+	lineEnd := endOfLine(src, end)
+	if !isBlank(src[lineStart:start]) || !isBlank(src[end:lineEnd]) {
+		return splice(src, start, end, []byte(" "))
+	}
+	start, end = lineStart, lineEnd
+	switch next := endOfLine(src, end); {
+	case end == len(src) && endsEmpty(src[:start]):
+		start = bytes.LastIndexByte(src[:start-1], '\n') + 1
+	case end < len(src) && isBlank(src[end:next]) && (start == 0 || endsEmpty(src[:start])):
+		end = next
+	}
+	return splice(src, start, end, nil)
+}
+
+// endOfLine is where the line that goes on at from ends, with its end.
+func endOfLine(src []byte, from int) int {
+	if n := bytes.IndexByte(src[from:], '\n'); n >= 0 {
+		return from + n + 1
+	}
+	return len(src)
+}
+
+// endsEmpty tells whether the last line of src, which has an end, is empty.
+func endsEmpty(src []byte) bool {
+	if len(src) == 0 || src[len(src)-1] != '\n' {
+		return false
+	}
+	src = src[:len(src)-1]
+	return isBlank(src[bytes.LastIndexByte(src, '\n')+1:])
 }
 
 func isBlank(b []byte) bool { return len(bytes.TrimSpace(b)) == 0 }
-
-// Marshal writes settings as jcfg text, all values as strings. It fails if a
-// name cannot be written.
-func Marshal(g *Group) ([]byte, error) {
-	var w writer
-	w.settings(g, 0)
-	return w.buf.Bytes(), w.err
-}
-
-func marshalItem(it *Item) ([]byte, error) {
-	var w writer
-	w.setting(it, 0)
-	return bytes.TrimSuffix(w.buf.Bytes(), []byte("\n")), w.err
-}
-
-// writer writes jcfg text and remembers the first error.
-type writer struct {
-	buf bytes.Buffer
-	err error
-}
-
-func (w *writer) indent(depth int) {
-	for range depth {
-		w.buf.WriteByte('\t')
-	}
-}
-
-func (w *writer) settings(g *Group, depth int) {
-	if g == nil {
-		return
-	}
-	for _, it := range g.Items {
-		w.setting(it, depth)
-	}
-}
-
-func (w *writer) setting(it *Item, depth int) {
-	if !isName(it.Name) && w.err == nil {
-		w.err = fmt.Errorf("%q cannot be a name in a jcfg file, only letters, digits, -, _ and * can, and a letter or * comes first", it.Name)
-	}
-	w.indent(depth)
-	w.buf.WriteString(it.Name)
-	if it.Kind == Nested {
-		w.buf.WriteString(": ")
-	} else {
-		w.buf.WriteString(" = ")
-	}
-	w.value(it, depth)
-	w.buf.WriteByte('\n')
-}
-
-func (w *writer) value(it *Item, depth int) {
-	switch it.Kind {
-	case Scalar:
-		w.buf.WriteString(quote(it.Text))
-	case Nested:
-		w.buf.WriteString("{\n")
-		w.settings(it.Group, depth+1)
-		w.indent(depth)
-		w.buf.WriteByte('}')
-	case Array:
-		w.elements(it.Items, "[", "]", depth)
-	case List:
-		w.elements(it.Items, "(", ")", depth)
-	}
-}
-
-func (w *writer) elements(items []*Item, opening, closing string, depth int) {
-	w.buf.WriteString(opening)
-	for i, it := range items {
-		if i > 0 {
-			w.buf.WriteByte(',')
-		}
-		w.buf.WriteByte('\n')
-		w.indent(depth + 1)
-		w.value(it, depth+1)
-	}
-	if len(items) > 0 {
-		w.buf.WriteByte('\n')
-		w.indent(depth)
-	}
-	w.buf.WriteString(closing)
-}
-
-// quote writes a string with its escapes.
-func quote(s string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for i := range len(s) {
-		ch := s[i]
-		switch {
-		case ch == '"' || ch == '\\':
-			b.WriteByte('\\')
-			b.WriteByte(ch)
-		case ch == '\n':
-			b.WriteString(`\n`)
-		case ch == '\r':
-			b.WriteString(`\r`)
-		case ch == '\t':
-			b.WriteString(`\t`)
-		case ch < ' ' || ch == 0x7f:
-			fmt.Fprintf(&b, `\x%02x`, ch)
-		default:
-			b.WriteByte(ch)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
-}

@@ -121,16 +121,21 @@ func (l *loader) read(path string) (*File, error) {
 		return nil, err
 	}
 	l.found = true
-	f, err := Parse(path, data, func(name string) ([]byte, error) {
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(filepath.Dir(path), name)
-		}
-		return os.ReadFile(name)
-	})
+	f, err := Parse(path, data, includes(path))
 	if err == nil {
 		l.problems = append(l.problems, f.Warnings...)
 	}
 	return f, err
+}
+
+// includes reads the files that a file names, relative to its folder.
+func includes(path string) func(name string) ([]byte, error) {
+	return func(name string) ([]byte, error) {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(filepath.Dir(path), name)
+		}
+		return os.ReadFile(name)
+	}
 }
 
 // problem turns an error of read into a Problem.

@@ -115,6 +115,36 @@ func (f *File) Categories() iter.Seq[*Group] {
 	}
 }
 
+// Entries yields the groups of the file, in order, of files in which the names of
+// categories stand for things of users: names that differ in case are different
+// here. Of several with the same name the last one counts.
+func (f *File) Entries() iter.Seq[*Group] {
+	return func(yield func(*Group) bool) {
+		if f == nil {
+			return
+		}
+		last := make(map[string]*Item, len(f.Root.Items))
+		for _, it := range f.Root.Items {
+			last[it.Name] = it
+		}
+		for _, it := range f.Root.Items {
+			if it.Kind == Nested && last[it.Name] == it && !yield(it.Group) {
+				return
+			}
+		}
+	}
+}
+
+// last is the last item of exactly that name, nil if there is none.
+func (g *Group) last(name string) *Item {
+	for i := len(g.Items) - 1; i >= 0; i-- {
+		if g.Items[i].Name == name {
+			return g.Items[i]
+		}
+	}
+	return nil
+}
+
 // Category returns the category of that name, nil if there is none.
 func (f *File) Category(name string) *Group {
 	if f == nil {

@@ -30,6 +30,7 @@ func (p *Plugin) load(f *config.File) {
 		return
 	}
 	g.file = f.Name
+	p.store = config.OpenStore(f.Name, p.entry)
 	s := fileSource{f.Category("general")}
 	g.adminKey, _ = s.text("admin_key")
 	if on, ok := s.flag("events"); ok {
@@ -43,12 +44,14 @@ func (p *Plugin) load(f *config.File) {
 			p.gw.Logger().Warn("not a range of ports", "file", g.file, "rtp_port_range", text)
 		}
 	}
-	for c := range f.Categories() {
-		if !strings.EqualFold(c.Name, "general") {
+	for c := range f.Entries() {
+		if !isGeneral(c) {
 			p.loadMountpoint(c)
 		}
 	}
 }
+
+func isGeneral(c *config.Group) bool { return strings.EqualFold(c.Name, "general") }
 
 // Reload adds the mountpoints that are new in the file: those with an id, or
 // without one a name, that no mountpoint has.
@@ -57,8 +60,8 @@ func (p *Plugin) Reload() (added []string, err error) {
 	if f == nil || config.HasErrors(problems) {
 		return nil, fmt.Errorf("configuration file of %s is missing or wrong: %v", Package, problems)
 	}
-	for c := range f.Categories() {
-		if !strings.EqualFold(c.Name, "general") && !p.has(c) && p.loadMountpoint(c) {
+	for c := range f.Entries() {
+		if !isGeneral(c) && !p.has(c) && p.loadMountpoint(c) {
 			added = append(added, c.Name)
 		}
 	}
@@ -74,7 +77,7 @@ func (p *Plugin) has(c *config.Group) bool {
 		return p.mountpoints[id] != nil
 	}
 	for _, m := range p.mountpoints {
-		if m.name == c.Name {
+		if m.entry == entryOfName(c.Name) {
 			return true
 		}
 	}
@@ -129,6 +132,7 @@ func (p *Plugin) loadMountpoint(c *config.Group) bool {
 		log.Warn("mountpoint left out", "problem", strings.TrimSpace(err.Text))
 		return false
 	}
+	m.entry = p.entry(c)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.mountpoints[id] != nil { // meanwhile
@@ -139,15 +143,16 @@ func (p *Plugin) loadMountpoint(c *config.Group) bool {
 	return true
 }
 
-// named is a category, whose name is that of the mountpoint.
+// named is a category. The mountpoint has its name, unless it says another.
 type named struct {
 	fileSource
 	name string
 }
 
 func (n named) text(key string) (string, bool) {
-	if key == "name" {
+	text, ok := n.fileSource.text(key)
+	if key == "name" && text == "" {
 		return n.name, true
 	}
-	return n.fileSource.text(key)
+	return text, ok
 }

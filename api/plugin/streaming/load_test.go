@@ -197,16 +197,6 @@ func TestPermanent(t *testing.T) {
 	}
 }
 
-// TestNameThatCannotBeSaved says so.
-func TestNameThatCannotBeSaved(t *testing.T) {
-	th := newTheatre(t, "general: { }\n")
-	th.file("radio.alaw", 3, 0)
-	got := th.ask(`{"request":"create","type":"live","id":3,"name":"my radio","filename":"FOLDER/radio.alaw","audio":true,"permanent":true}`)
-	if !strings.Contains(got, `"permanent":false`) {
-		t.Errorf("got %s", got)
-	}
-}
-
 // TestDebian loads the mountpoints that Debian's package janus has.
 func TestDebian(t *testing.T) {
 	b, err := os.ReadFile("/etc/janus/janus.plugin.streaming.jcfg")

@@ -15,6 +15,7 @@ import (
 type mountpoint struct {
 	plugin  *Plugin     // fixed
 	id      string      // fixed
+	entry   string      // fixed; its key in the file
 	created time.Time   // fixed
 	src     *sfu.Source // fixed; nil for the type ondemand, where each viewer has one
 	work    worker      // fixed; feeds src, nil if its ports do
@@ -44,7 +45,7 @@ type message struct {
 // build makes a mountpoint of settings, with everything that it needs open.
 func (p *Plugin) build(kind, id string, src source) (*mountpoint, *plugin.Error) {
 	m := &mountpoint{
-		plugin: p, id: id, created: time.Now(), enabled: true,
+		plugin: p, id: id, entry: entryOfID(id), created: time.Now(), enabled: true,
 		viewers: make(map[*handle]struct{}), messages: make(map[int]message),
 	}
 	m.kind = kind

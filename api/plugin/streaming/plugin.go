@@ -28,6 +28,7 @@ type Plugin struct {
 	gw      plugin.Gateway // fixed
 	general general        // fixed
 	ids     plugin.IDs     // fixed
+	store   *config.Store  // fixed; nil = there is no file
 	table   *plugin.Table[*handle]
 
 	// mu guards the mountpoints and everything about their viewers. Sockets are
@@ -35,8 +36,6 @@ type Plugin struct {
 	mu          sync.Mutex
 	mountpoints map[string]*mountpoint
 	creating    map[string]struct{} // ids that are about to be used
-
-	file sync.Mutex // held while the file is written; taken before mu
 }
 
 // New makes the plugin.

@@ -2,86 +2,70 @@ package streaming
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 
 	"bifrons/api/config"
 	"bifrons/sdp"
 )
 
-// Why a mountpoint cannot be saved.
-var (
-	errNoFile = errors.New("streaming: only .jcfg files can be written")
-	errGone   = errors.New("streaming: the mountpoint was destroyed")
-)
+// errGone is the failure to save a mountpoint that was destroyed meanwhile.
+var errGone = errors.New("streaming: the mountpoint was destroyed")
 
 // saved writes a mountpoint to the file, or takes it out, and tells whether that
-// worked; a failure is logged only. Everything else in the file stays as it is.
+// worked; a failure is logged only.
 func (p *Plugin) saved(m *mountpoint, keep bool) bool {
-	p.file.Lock()
-	defer p.file.Unlock()
-	err := p.save(m, keep)
+	var err error
+	if keep {
+		err = p.store.Put(m.entry, m.category, m.name, "mp-"+m.id, "mountpoint")
+	} else {
+		err = p.store.Remove(m.entry)
+	}
 	if err != nil {
 		p.gw.Logger().Error("mountpoint not saved", "mountpoint", m.id, "error", err)
 	}
 	return err == nil
 }
 
-func (p *Plugin) save(m *mountpoint, keep bool) error {
-	if !strings.HasSuffix(p.general.file, ".jcfg") {
-		return errNoFile
-	}
-	path, err := filepath.EvalSymlinks(p.general.file)
-	if err != nil {
-		return err
-	}
-	src, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	p.mu.Lock()
-	category, err := p.category(path, src, m)
-	g, gone := m.group(), m.destroyed
-	p.mu.Unlock()
+// The two kinds of keys of entries in the file.
+func entryOfID(id string) string     { return "id " + id }
+func entryOfName(name string) string { return "name " + name }
+
+// entry is the key of the mountpoint that a category is: its id or, if it has
+// none, its name; "" if it is none.
+func (p *Plugin) entry(c *config.Group) string {
+	id, given := fileSource{c}.text("id")
 	switch {
-	case err != nil:
-		return err
-	case !keep:
-		src, err = config.RemoveCategory(src, category)
-	case gone:
-		return errGone
-	default:
-		src, err = config.SetCategory(src, category, g)
+	case isGeneral(c):
+		return ""
+	case !given:
+		return entryOfName(c.Name)
+	case p.ids.Canonical(id):
+		return entryOfID(id)
 	}
-	if err != nil {
-		return err
-	}
-	return config.Replace(path, src)
+	return ""
 }
 
-// category is the name of the category that a mountpoint has or is to have. p.mu
-// is held.
-func (p *Plugin) category(path string, src []byte, m *mountpoint) (string, error) {
-	nothing := func(string) ([]byte, error) { return nil, nil }
-	f, err := config.Parse(path, src, nothing)
-	if err != nil {
-		return "", err
+// category is what a category of that name has of a mountpoint.
+func (m *mountpoint) category(name string) (*config.Group, error) {
+	m.plugin.mu.Lock()
+	defer m.plugin.mu.Unlock()
+	if m.destroyed {
+		return nil, errGone
 	}
-	for c := range f.Categories() {
-		if c.String("id") == m.id && !strings.EqualFold(c.Name, "general") {
-			return c.Name, nil
-		}
+	g := m.group()
+	if name != m.name {
+		g.Set("name", m.name)
 	}
-	return m.name, nil
+	return g, nil
 }
 
 // group is the settings as the file has them. p.mu is held.
 func (m *mountpoint) group() *config.Group {
 	g := new(config.Group)
 	g.Set("type", m.kind)
-	g.Set("id", m.id)
+	if m.entry == entryOfID(m.id) {
+		g.Set("id", m.id)
+	}
 	g.Set("description", m.description)
 	setText(g, "metadata", m.metadata)
 	setFlag(g, "is_private", m.hidden)

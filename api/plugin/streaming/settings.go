@@ -20,7 +20,7 @@ const (
 // settings are what a mountpoint is set up with.
 type settings struct {
 	kind        string // typeRTP, ...; fixed
-	name        string // also its category in the file
+	name        string // also its category in the file, if it can be
 	description string
 	metadata    string
 	hidden      bool // left out from the list
@@ -77,6 +77,7 @@ func (s *settings) common(src source, id string) {
 		s.name = id
 	case s.name == "":
 		s.name = "mp-" + id
+	case fromFile(src):
 	case startsWithNumber(s.name) || s.kind == typeRTSP && s.name[0] == '0':
 		s.name = "mp-" + s.name
 	}

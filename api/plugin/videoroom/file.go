@@ -2,8 +2,6 @@ package videoroom
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"bifrons/api/config"
@@ -29,6 +27,7 @@ func (p *Plugin) load(f *config.File) {
 		return
 	}
 	g.file = f.Name
+	p.store = config.OpenStore(f.Name, p.entry)
 	s := fileSource{f.Category("general")}
 	g.adminKey, _ = s.text("admin_key")
 	locked, _ := s.flag("lock_rtp_forward")
@@ -37,12 +36,14 @@ func (p *Plugin) load(f *config.File) {
 		g.events = on
 	}
 	p.ids.Strings, _ = s.flag("string_ids")
-	for c := range f.Categories() {
-		if !strings.EqualFold(c.Name, "general") {
+	for c := range f.Entries() {
+		if !isGeneral(c) {
 			p.loadRoom(c)
 		}
 	}
 }
+
+func isGeneral(c *config.Group) bool { return strings.EqualFold(c.Name, "general") }
 
 func (p *Plugin) loadRoom(c *config.Group) {
 	log := p.gw.Logger()
@@ -57,6 +58,14 @@ func (p *Plugin) loadRoom(c *config.Group) {
 	}
 	r := p.newRoom(name, newSettings(fileSource{c}, c.Name))
 	p.warnMisplaced(c)
+	r.saved = true
+	if it := c.Get("allowed"); it != nil {
+		r.checkAllowed = true
+		tokens, _ := it.Texts() // what is no list lets nobody in
+		for _, token := range tokens {
+			r.allow(token)
+		}
+	}
 	if r.record {
 		log.Warn("recording is not available in this build", "room", name)
 	}
@@ -73,71 +82,63 @@ func (p *Plugin) roomID(category string) (id, bool) {
 	if len(name) > len(prefix) && strings.EqualFold(name[:len(prefix)], prefix) {
 		name = name[len(prefix):]
 	}
-	if p.ids.Strings {
-		return name, name != ""
+	if !p.ids.Strings {
+		name = strings.TrimLeft(name, "0")
 	}
-	name = strings.TrimLeft(name, "0")
-	return name, name != "" && len(name) <= 18 && strings.Trim(name, "0123456789") == ""
+	return name, p.ids.Canonical(name)
 }
 
-// writable tells whether there is a file that rooms can be saved to.
-func (p *Plugin) writable() bool { return strings.HasSuffix(p.general.file, ".jcfg") }
-
-// save writes a room to the file, or takes it out. Everything else in the file
-// stays as it is.
-func (p *Plugin) save(r *room, remove bool) error {
-	p.file.Lock()
-	defer p.file.Unlock()
-	path, err := filepath.EvalSymlinks(p.general.file)
-	if err != nil {
-		return err
+// entry is the room that a category is, "" if it is none.
+func (p *Plugin) entry(c *config.Group) string {
+	if name, ok := p.roomID(c.Name); ok && !isGeneral(c) {
+		return name
 	}
-	src, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	category, err := p.category(path, src, r.id)
-	if err != nil {
-		return err
-	}
-	if remove {
-		src, err = config.RemoveCategory(src, category)
-	} else {
-		r.mu.Lock()
-		g, gone := r.group(), r.destroyed
-		r.mu.Unlock()
-		if gone {
-			return errGone
-		}
-		src, err = config.SetCategory(src, category, g)
-	}
-	if err != nil {
-		return err
-	}
-	return config.Replace(path, src)
-}
-
-// category is the name of the category that a room has or is to have.
-func (p *Plugin) category(path string, src []byte, name id) (string, error) {
-	nothing := func(string) ([]byte, error) { return nil, nil }
-	f, err := config.Parse(path, src, nothing)
-	if err != nil {
-		return "", err
-	}
-	for c := range f.Categories() {
-		if found, ok := p.roomID(c.Name); ok && found == name && !strings.EqualFold(c.Name, "general") {
-			return c.Name, nil
-		}
-	}
-	return "room-" + name, nil
+	return ""
 }
 
 // saved saves a room, or its removal, and tells whether that worked; a failure
 // is logged only.
 func (p *Plugin) saved(r *room, remove bool) bool {
-	err := p.save(r, remove)
+	var err error
+	if remove {
+		err = p.store.Remove(r.id)
+	} else {
+		err = p.store.Put(r.id, func(string) (*config.Group, error) { return r.entry() }, "room-"+r.id)
+	}
 	if err != nil {
 		p.gw.Logger().Error("room not saved", "room", r.id, "error", err)
+		return false
 	}
-	return err == nil
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.saved = !remove
+	return true
+}
+
+// saveAllowed saves who may join, and nothing else, if the room is in the file:
+// it is never to be more open after a start than before.
+func (p *Plugin) saveAllowed(r *room) {
+	r.mu.Lock()
+	saved := r.saved
+	r.mu.Unlock()
+	if !saved {
+		return
+	}
+	if err := p.store.Set(r.id, "allowed", r.entry); err != nil && !errors.Is(err, errGone) {
+		p.gw.Logger().Error("allowed tokens not saved", "room", r.id, "error", err)
+	}
+}
+
+// entry is what the file has of a room.
+func (r *room) entry() (*config.Group, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.destroyed {
+		return nil, errGone
+	}
+	g := r.group()
+	if r.checkAllowed {
+		g.SetArray("allowed", r.allowed...)
+	}
+	return g, nil
 }

@@ -2,7 +2,6 @@ package videoroom
 
 import (
 	"fmt"
-	"strings"
 	"sync"
 
 	"bifrons/api/config"
@@ -26,12 +25,11 @@ type Plugin struct {
 	gw      plugin.Gateway // fixed
 	general general        // fixed
 	ids     plugin.IDs     // fixed
+	store   *config.Store  // fixed; nil = there is no file
 	table   *plugin.Table[*handle]
 
 	mu    sync.Mutex
 	rooms map[id]*room
-
-	file sync.Mutex // held while the file is written; taken before mu
 }
 
 // New makes the plugin.
@@ -72,9 +70,8 @@ func (p *Plugin) Reload() (added []string, err error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for c := range f.Categories() {
-		name, ok := p.roomID(c.Name)
-		if ok && !strings.EqualFold(c.Name, "general") && p.rooms[name] == nil {
+	for c := range f.Entries() {
+		if name := p.entry(c); name != "" && p.rooms[name] == nil {
 			p.loadRoom(c)
 			added = append(added, c.Name)
 		}

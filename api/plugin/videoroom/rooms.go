@@ -91,7 +91,7 @@ func (p *Plugin) mayCreate(body *json.Value) *plugin.Error {
 	if json.True(body.Get("record")) {
 		return noRecording()
 	}
-	if json.True(body.Get("permanent")) && !p.writable() {
+	if json.True(body.Get("permanent")) && !p.store.Writable() {
 		return errorf(errUnknown, "No configuration file, can't create permanent room")
 	}
 	return nil
@@ -106,7 +106,7 @@ func noRecording() *plugin.Error {
 func (p *Plugin) edit(r *plugin.Request, w *json.Writer) plugin.Response {
 	body := r.Body
 	permanent := json.True(body.Get("permanent"))
-	if permanent && !p.writable() {
+	if permanent && !p.store.Writable() {
 		return fail(errUnknown, "No configuration file, can't edit room permanently")
 	}
 	var edited *room
@@ -162,7 +162,7 @@ func (r *room) change(body *json.Value) {
 // destroy ends a room.
 func (p *Plugin) destroy(r *plugin.Request, w *json.Writer) plugin.Response {
 	permanent := json.True(r.Body.Get("permanent"))
-	if permanent && !p.writable() {
+	if permanent && !p.store.Writable() {
 		return fail(errUnknown, "No configuration file, can't destroy room permanently")
 	}
 	var gone *room
@@ -292,7 +292,9 @@ func (p *Plugin) allowedTokens(r *plugin.Request, w *json.Writer) plugin.Respons
 		}
 		tokens = append(tokens, token)
 	}
-	return p.manage(r.Body, func(r *room) plugin.Response {
+	var changed *room
+	resp := p.manage(r.Body, func(r *room) plugin.Response {
+		changed = r
 		switch action {
 		case "enable", "disable":
 			r.checkAllowed = action == "enable"
@@ -315,6 +317,10 @@ func (p *Plugin) allowedTokens(r *plugin.Request, w *json.Writer) plugin.Respons
 		w.EndArray()
 		return plugin.Response{}
 	})
+	if changed != nil {
+		p.saveAllowed(changed)
+	}
+	return resp
 }
 
 // allow adds a token. room.mu is held, or the room not shared yet.

@@ -72,6 +72,7 @@ type room struct {
 	destroyed    bool
 	checkAllowed bool
 	allowed      []string
+	saved        bool // in the file
 	participants map[id]*publisher
 	private      map[uint32]*publisher    // by private id; dummies have none
 	subscribers  map[*subscriber]struct{} // all that joined and have not left

@@ -1,0 +1,120 @@
+package videoroom
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+func (hs *house) read() string {
+	hs.t.Helper()
+	b, err := os.ReadFile(hs.file)
+	if err != nil {
+		hs.t.Fatal(err)
+	}
+	return string(b)
+}
+
+// restarted is the house after a start with the file as it is.
+func (hs *house) restarted() *house {
+	hs.t.Helper()
+	return newHouse(hs.t, hs.read())
+}
+
+// What is saved is there after a start, whatever a client calls it, and nothing
+// else in the file changes.
+func TestSavedRoomsAreReadBack(t *testing.T) {
+	const strs, numbers = "general: { string_ids = true, admin_key = \"k\" }\n", "general: { admin_key = \"k\" }\n"
+	for _, tt := range []struct{ file, first, second string }{
+		{strs, `"abc"`, `"ABC"`},
+		{strs, `"general"`, `"room-general"`},
+		{strs, `"room-general"`, `"GENERAL"`},
+		{strs, `"7"`, `"007"`},
+		{strs, `"my room"`, `"a"`},
+		{strs, `"größe"`, `"a}"`},
+		{numbers, `1234567890123456789`, `9223372036854775807`},
+		{numbers, `7`, `70`},
+	} {
+		hs := newHouse(t, tt.file+"# mine\n")
+		g := hs.guest()
+		said := make(map[string]bool)
+		for i, room := range []string{tt.first, tt.second} {
+			pin := []string{"one", "two"}[i]
+			answer := g.do(`{"request":"create","room":`+room+`,"admin_key":"k","pin":"`+pin+`","permanent":true}`, "")
+			if !strings.Contains(answer, `"created"`) {
+				t.Fatalf("%s: %s", room, answer)
+			}
+			said[room] = strings.Contains(answer, `"permanent":true`)
+		}
+		if !strings.HasPrefix(hs.read(), tt.file+"# mine\n") {
+			t.Errorf("the rest has changed:\n%s", hs.read())
+		}
+		again := hs.restarted()
+		if again.plugin.general.adminKey != "k" {
+			t.Errorf("%s, %s: the admin key is gone", tt.first, tt.second)
+		}
+		for i, room := range []string{tt.first, tt.second} {
+			pin := []string{"one", "two"}[i]
+			r := again.plugin.room(strings.Trim(room, `"`))
+			if (r != nil) != said[room] || r != nil && r.pin != pin {
+				t.Errorf("room %s, said to be permanent: %v: %v after a start in\n%s", room, said[room], r, hs.read())
+			}
+		}
+		g.must(`{"request":"destroy","room":`+tt.first+`,"permanent":true}`, "", `"destroyed"`)
+		again = hs.restarted()
+		if r := again.plugin.room(strings.Trim(tt.second, `"`)); (r != nil) != said[tt.second] || r != nil && r.pin != "two" {
+			t.Errorf("without %s: %s is %v in\n%s", tt.first, tt.second, r, hs.read())
+		}
+		if again.plugin.room(strings.Trim(tt.first, `"`)) != nil {
+			t.Errorf("%s was removed", tt.first)
+		}
+	}
+}
+
+// A room is never more open after a start than before.
+func TestAllowedIsSaved(t *testing.T) {
+	const file = "room-2: {\n\tdescription = \"Two\" # mine\n}\nroom-3: { allowed = [ \"c\" ] }\n"
+	hs := newHouse(t, file)
+	g := hs.guest()
+	join := func(hs *house, room, token string) bool {
+		return strings.Contains(hs.guest().do(`{"request":"join","ptype":"publisher","room":`+room+`,"token":"`+token+`"}`, ""), `"joined"`)
+	}
+	expect := func(when, room string, in, out []string) {
+		t.Helper()
+		for _, h := range []*house{hs, hs.restarted()} {
+			for _, token := range in {
+				if !join(h, room, token) {
+					t.Errorf("%s: %s is kept out of room %s", when, token, room)
+				}
+			}
+			for _, token := range out {
+				if join(h, room, token) {
+					t.Errorf("%s: %s is let into room %s", when, token, room)
+				}
+			}
+		}
+	}
+	expect("in the file", "3", []string{"c"}, []string{"", "x"})
+	g.must(`{"request":"create","room":1,"allowed":["a \"1\"\n"],"publishers":100,"permanent":true}`, "", `"permanent":true`)
+	expect("created", "1", []string{`a \"1\"\n`}, []string{"", "x"})
+	g.must(`{"request":"allowed","room":1,"action":"add","allowed":["b"]}`, "", `"success"`)
+	expect("added", "1", []string{`a \"1\"\n`, "b"}, []string{"", "x"})
+	g.must(`{"request":"allowed","room":1,"action":"remove","allowed":["a \"1\"\n"]}`, "", `"success"`)
+	expect("removed", "1", []string{"b"}, []string{"", `a \"1\"\n`})
+	g.must(`{"request":"edit","room":1,"new_description":"One","permanent":true}`, "", `"permanent":true`)
+	expect("edited", "1", []string{"b"}, []string{"", "x"})
+	g.must(`{"request":"allowed","room":2,"action":"enable"}`, "", `"success"`)
+	expect("enabled", "2", nil, []string{"", "b"})
+	if !strings.Contains(hs.read(), "description = \"Two\" # mine\n") {
+		t.Errorf("more than that has changed:\n%s", hs.read())
+	}
+	g.must(`{"request":"allowed","room":2,"action":"disable"}`, "", `"success"`)
+	expect("disabled", "2", []string{"", "x"}, nil)
+	// What is not permanent stays out of the file.
+	before := hs.read()
+	g.must(`{"request":"create","room":9,"allowed":["a"]}`, "", `"created"`)
+	g.must(`{"request":"allowed","room":9,"action":"add","allowed":["b"]}`, "", `"success"`)
+	if hs.read() != before {
+		t.Errorf("a room that is not permanent is in\n%s", hs.read())
+	}
+}
