@@ -4,9 +4,11 @@ package sampleevh
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -77,7 +79,7 @@ func New(s Settings, log *slog.Logger) *Handler {
 				MaxConnsPerHost: 1,
 				IdleConnTimeout: 90 * time.Second,
 			},
-			// Any answer will do.
+			// Where the events should be instead is no matter of theirs.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
@@ -127,11 +129,37 @@ func (h *Handler) deliver(ctx context.Context, message []byte) bool {
 		if n < 20 {
 			pause = min(s.Backoff<<n, longest)
 		}
+		var busy *busyError
+		if errors.As(err, &busy) {
+			pause = max(pause, min(busy.after, longest))
+		}
 		h.pause(ctx, pause)
 	}
 }
 
-// post sends a message once. What the backend thinks of it is its own affair.
+// busyError is an answer of a backend that could not take the events, and may
+// later.
+type busyError struct {
+	status string
+	after  time.Duration // to wait at least, 0 = not said
+}
+
+func (e *busyError) Error() string { return "the backend answers " + e.status }
+
+// retryAfter reads the header of that name (RFC 9110, 10.2.3): a number of
+// seconds, or a date.
+func retryAfter(value string, now time.Time) time.Duration {
+	if n, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return time.Duration(n) * time.Second
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return max(at.Sub(now), 0)
+	}
+	return 0
+}
+
+// post sends a message once. A backend that refuses it for good has had it; one
+// that cannot take it now is an error (RFC 9110, 15.5.9 and 15.6; RFC 6585, 4).
 func (h *Handler) post(ctx context.Context, s Settings, message []byte) error {
 	body := message
 	if s.Compress {
@@ -157,6 +185,10 @@ func (h *Handler) post(ctx context.Context, s Settings, message []byte) error {
 	}
 	defer res.Body.Close()
 	_, _ = io.CopyN(io.Discard, res.Body, 64<<10) // so that the connection can be used again
+	switch c := res.StatusCode; {
+	case c >= 500, c == http.StatusTooManyRequests, c == http.StatusRequestTimeout:
+		return &busyError{res.Status, retryAfter(res.Header.Get("Retry-After"), time.Now())}
+	}
 	return nil
 }
 

@@ -28,7 +28,13 @@ type backend struct {
 	*http.Server
 	requests chan request
 	status   int
+	first    []reply       // to the first requests, before status
 	hang     chan struct{} // nil = no hanging
+}
+
+type reply struct {
+	status     int
+	retryAfter string
 }
 
 type request struct {
@@ -44,6 +50,14 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case <-b.hang:
 		case <-r.Context().Done():
 		}
+	}
+	if len(b.first) > 0 {
+		if after := b.first[0].retryAfter; after != "" {
+			w.Header().Set("Retry-After", after)
+		}
+		w.WriteHeader(b.first[0].status)
+		b.first = b.first[1:] // requests come one after the other
+		return
 	}
 	w.WriteHeader(b.status)
 }
@@ -136,7 +150,7 @@ func numbers(t *testing.T, body []byte) (list []int) {
 
 func TestPost(t *testing.T) {
 	l := listen(t, "127.0.0.1:0")
-	b := serve(t, l, &backend{status: 500}) // any answer will do
+	b := serve(t, l, &backend{status: 404}) // its own affair
 	r := start(t, url(l), func(s *Settings) { s.Grouping, s.User, s.Password = false, "anna", "secret" })
 	r.send(1)
 	r.send(2)
@@ -190,6 +204,62 @@ func TestRetries(t *testing.T) {
 	r.send(2)
 	if got := numbers(t, wait(t, b.requests).body); !slices.Equal(got, []int{2}) {
 		t.Errorf("got %v", got)
+	}
+}
+
+// TestBusyBackend: one that cannot take events now gets them again, with the same
+// pauses as one that does not answer, or longer ones if it says so.
+func TestBusyBackend(t *testing.T) {
+	l := listen(t, "127.0.0.1:0")
+	b := serve(t, l, &backend{first: []reply{{status: 500}, {status: 503, retryAfter: "3"}, {status: 429, retryAfter: "soon"},
+		{status: 408, retryAfter: "86400"}, {status: 504, retryAfter: "Mon, 02 Jan 2006 15:04:05 GMT"}}})
+	r := start(t, url(l), func(s *Settings) { s.Retries = 5; s.Backoff = time.Second })
+	r.send(1)
+	for range 6 {
+		if got := numbers(t, wait(t, b.requests).body); !slices.Equal(got, []int{1}) {
+			t.Errorf("got %v", got)
+		}
+	}
+	r.send(2)
+	if got := numbers(t, wait(t, b.requests).body); !slices.Equal(got, []int{2}) {
+		t.Errorf("after the last try: %v", got)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	want := []time.Duration{time.Second, 3 * time.Second, 4 * time.Second, time.Minute, 16 * time.Second}
+	if !slices.Equal(r.pauses, want) || r.Stats().Lost != 0 {
+		t.Errorf("pauses %v, want %v; %+v", r.pauses, want, r.Stats())
+	}
+}
+
+// TestRefusingBackend: what is refused for good does not come again, and what was
+// tried often enough is given up.
+func TestRefusingBackend(t *testing.T) {
+	l := listen(t, "127.0.0.1:0")
+	b := serve(t, l, &backend{first: []reply{{status: 400}, {status: 403}, {status: 302}, {status: 502}, {status: 502}, {status: 502}}})
+	r := start(t, url(l), func(s *Settings) { s.Retries = 2; s.Backoff = time.Millisecond })
+	for n, want := range []int{1, 2, 3, 4, 4, 4, 5} {
+		if n <= 3 || n == 6 {
+			r.send(want)
+		}
+		if got := numbers(t, wait(t, b.requests).body); !slices.Equal(got, []int{want}) {
+			t.Errorf("request %d: %v", n, got)
+		}
+	}
+	if st := r.Stats(); st.Lost != 1 {
+		t.Errorf("%+v", st)
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for text, want := range map[string]time.Duration{
+		"": 0, "0": 0, "120": 2 * time.Minute, "-1": 0, "1.5": 0, "99999999999999999999": 0,
+		"Fri, 02 Jan 2026 03:04:15 GMT": 10 * time.Second, "Fri, 02 Jan 2026 03:04:00 GMT": 0, "tomorrow": 0,
+	} {
+		if got := retryAfter(text, now); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
 	}
 }
 
