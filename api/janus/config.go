@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"bifrons/api/auth"
+	"bifrons/api/budget"
 	"bifrons/api/plugin"
 	"bifrons/sfu"
 )
@@ -14,6 +15,9 @@ const (
 	Version       = 1401
 	VersionString = "1.4.1"
 )
+
+// RequestBytes is what all requests at a time may take.
+const RequestBytes = 64 << 20
 
 // Config sets up a Core.
 type Config struct {
@@ -29,6 +33,10 @@ type Config struct {
 
 	// Logger is the log, default slog.Default().
 	Logger *slog.Logger
+
+	// Requests bounds the memory of all requests that are parsed, wait or are
+	// worked on, default RequestBytes.
+	Requests *budget.Budget
 
 	// Now is the wall clock of timeouts, default time.Now.
 	Now func() time.Time
@@ -98,6 +106,9 @@ func (cfg *Config) defaults() {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
+	}
+	if cfg.Requests == nil {
+		cfg.Requests = budget.New(RequestBytes)
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

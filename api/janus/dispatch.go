@@ -81,7 +81,7 @@ var verbs = map[string]verb{
 // another goroutine if the request is a message to a plugin. So a transport
 // that calls Handle in order of arrival serves all other verbs in that order.
 func (c *Core) Handle(conn Conn, r Request, reply func(msg []byte)) {
-	e, msg := open(conn, r)
+	e, msg := c.open(conn, r)
 	if msg != nil {
 		reply(msg)
 		return

@@ -1,7 +1,9 @@
 package janus
 
 import (
+	"context"
 	"strconv"
+	"time"
 
 	"bifrons/api/json"
 	"bifrons/api/plugin"
@@ -29,15 +31,16 @@ func (e *Envelope) Release() {
 	e.doc, e.Root = nil, nil
 }
 
+// busyWait is how long a request waits for others to end, if those take all the
+// memory that there is for requests.
+const busyWait = 2 * time.Second
+
 // open parses a request up to its ids. If that fails the returned message is
 // the answer, and there is nothing to release.
-func open(conn Conn, r Request) (*Envelope, []byte) {
-	doc, err := json.Parse(r.Body)
+func (c *Core) open(conn Conn, r Request) (*Envelope, []byte) {
+	doc, err := json.ParseWithin(context.Background(), r.Body, c.cfg.Requests, busyWait)
 	if err != nil {
-		if r.Path {
-			return nil, ErrorReply(0, "", ErrInvalidJSON, "JSON error: on line "+strconv.Itoa(err.Line)+": "+err.Text)
-		}
-		return nil, InvalidJSON(r.Source, err)
+		return nil, unparsed(r, err)
 	}
 	e := &Envelope{Conn: conn, ConnID: r.ID, Root: doc.Root(), doc: doc}
 	msg := e.fill(r)
@@ -46,6 +49,23 @@ func open(conn Conn, r Request) (*Envelope, []byte) {
 		return nil, msg
 	}
 	return e, nil
+}
+
+// unparsed is the answer to a request that was not parsed.
+func unparsed(r Request, err error) []byte {
+	bad, ok := err.(*json.SyntaxError)
+	switch {
+	case !ok:
+		return Busy()
+	case r.Path:
+		return ErrorReply(0, "", ErrInvalidJSON, "JSON error: on line "+strconv.Itoa(bad.Line)+": "+bad.Text)
+	}
+	return InvalidJSON(r.Source, bad)
+}
+
+// Busy is the answer to a request for which there is no memory at the moment.
+func Busy() []byte {
+	return ErrorReply(0, "", ErrUnknown, "The server is busy, try again later")
 }
 
 var envelopeFields = []plugin.Field{{Name: "transaction", Type: plugin.String, Required: true}, {Name: "janus", Type: plugin.String, Required: true}}

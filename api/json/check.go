@@ -19,8 +19,12 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("(%d,%d): %s", e.Line, e.Column, e.Text)
 }
 
-// MaxDepth is how deep arrays and objects may be nested.
-const MaxDepth = 256
+// Bounds of a text. A parsed value takes hundreds of bytes, however few it has
+// in the text.
+const (
+	MaxDepth  = 256    // how deep arrays and objects may be nested
+	MaxValues = 10_000 // the arrays, objects, texts, numbers and so on in it
+)
 
 func syntaxError(data []byte, at int, text string) *SyntaxError {
 	e := &SyntaxError{Offset: at, Line: 1, Text: text}
@@ -39,13 +43,15 @@ func syntaxError(data []byte, at int, text string) *SyntaxError {
 // checker walks through a text by RFC 8259, and is stricter than fastjson:
 // UTF-8, control characters, escapes and numbers have to be right.
 type checker struct {
-	s    []byte
-	i    int
-	fail string
+	s      []byte
+	i      int
+	values int
+	fail   string
 }
 
-// check returns the length of the object or array that data begins with.
-func check(data []byte) (int, *SyntaxError) {
+// check returns the length of the object or array that data begins with, and
+// the number of values in it.
+func check(data []byte) (n, values int, err *SyntaxError) {
 	c := checker{s: data}
 	c.space()
 	switch {
@@ -57,9 +63,9 @@ func check(data []byte) (int, *SyntaxError) {
 		c.value(0)
 	}
 	if c.fail != "" {
-		return 0, syntaxError(data, c.i, c.fail)
+		return 0, 0, syntaxError(data, c.i, c.fail)
 	}
-	return c.i, nil
+	return c.i, c.values, nil
 }
 
 func onlySpace(data []byte, from int) *SyntaxError {
@@ -122,6 +128,9 @@ func (c *checker) value(depth int) bool {
 	c.space()
 	if depth > MaxDepth {
 		return c.err("maximum parsing depth reached")
+	}
+	if c.values++; c.values > MaxValues {
+		return c.err("too many values, " + strconv.Itoa(MaxValues) + " are allowed")
 	}
 	if c.i == len(c.s) {
 		return c.err("unexpected token near end of file")

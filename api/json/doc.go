@@ -3,9 +3,14 @@
 package json
 
 import (
+	"context"
+	"errors"
 	"sync"
+	"time"
 
 	"github.com/valyala/fastjson"
+
+	"bifrons/api/budget"
 )
 
 // Value is a parsed JSON value. It belongs to the Doc it came from and must
@@ -16,32 +21,65 @@ type Value = fastjson.Value
 type Doc struct {
 	parser fastjson.Parser
 	root   *Value
-	size   int
+	weight int
+	budget *budget.Budget
 }
 
 var docs = sync.Pool{New: func() any { return new(Doc) }}
 
-// maxPooled is the size in bytes of a text whose Doc is worth keeping.
+// maxPooled is the weight in bytes of a Doc that is worth keeping.
 const maxPooled = 64 << 10
+
+// valueWeight is what one value takes in bytes, the smaller arrays that fastjson
+// grew out of included.
+const valueWeight = 400
+
+// ErrBusy means that there is no room to parse a text now.
+var ErrBusy = errors.New("json: too much is being worked on")
 
 // Parse checks and parses one JSON object or array, possibly followed by white
 // space. It copies data. The caller has to release the Doc.
 func Parse(data []byte) (*Doc, *SyntaxError) {
-	n, err := check(data)
+	d, err := ParseWithin(context.Background(), data, nil, 0)
+	if err != nil {
+		return nil, err.(*SyntaxError)
+	}
+	return d, nil
+}
+
+// ParseWithin is Parse within a budget that the Doc belongs to until it is
+// released. Errors are a *SyntaxError, or ErrBusy if the budget has no room
+// within patience or until ctx ends.
+func ParseWithin(ctx context.Context, data []byte, b *budget.Budget, patience time.Duration) (*Doc, error) {
+	weight, err := weigh(data, b)
+	if err != nil {
+		return nil, err
+	}
+	if !b.Wait(ctx, int64(weight), patience) {
+		return nil, ErrBusy
+	}
+	defer b.Work(len(data))()
+	d := docs.Get().(*Doc)
+	root, perr := d.parser.ParseBytes(data)
+	if perr != nil {
+		b.Give(int64(weight))
+		return nil, syntaxError(data, 0, "unsupported JSON text")
+	}
+	d.root, d.weight, d.budget = root, weight, b
+	return d, nil
+}
+
+// weigh checks a text and tells how many bytes it takes when it is parsed.
+func weigh(data []byte, b *budget.Budget) (int, error) {
+	defer b.Work(len(data))()
+	n, values, err := check(data)
 	if err == nil {
 		err = onlySpace(data, n)
 	}
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	d := docs.Get().(*Doc)
-	root, perr := d.parser.ParseBytes(data)
-	if perr != nil {
-		docs.Put(d)
-		return nil, syntaxError(data, 0, "unsupported JSON text")
-	}
-	d.root, d.size = root, len(data)
-	return d, nil
+	return len(data) + values*valueWeight, nil
 }
 
 // Root is the object or array that was parsed.
@@ -53,7 +91,9 @@ func (d *Doc) Release() {
 		return
 	}
 	d.root = nil
-	if d.size <= maxPooled {
+	d.budget.Give(int64(d.weight))
+	d.budget = nil
+	if d.weight <= maxPooled {
 		docs.Put(d)
 	}
 }
@@ -66,7 +106,7 @@ func Split(data []byte) ([][]byte, *SyntaxError) {
 		if len(parts) > 0 && onlySpace(data, at) == nil {
 			return parts, nil
 		}
-		n, err := check(data[at:])
+		n, _, err := check(data[at:])
 		if err != nil {
 			return nil, syntaxError(data, at+err.Offset, err.Text)
 		}
