@@ -57,6 +57,10 @@ type General struct {
 	ExitOnDLError         bool          `cfg:"exit_on_dl_error"`
 	NoWebRTCEncryption    bool          `cfg:"no_webrtc_encryption"`
 	ProtectedFolders      []string      `cfg:"protected_folders"` // path prefixes
+
+	// Connections of the transports. Janus has no such settings.
+	ConnectionsPerAddress int      `cfg:"connections_per_address" range:"0.."` // 0 = half of what there may be
+	TrustedProxies        []string `cfg:"trusted_proxies"`                     // prefixes of addresses without such a limit
 }
 
 // Certificates is the section of that name: the certificate of DTLS, generated

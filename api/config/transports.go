@@ -172,8 +172,9 @@ func defaultHTTP() HTTP {
 
 func defaultWebSockets() WebSockets {
 	return WebSockets{
-		General: WSGeneral{Events: true, JSON: "compact", Port: 8188, SecurePort: 8989},
-		Admin:   WSAdmin{Port: 7188, SecurePort: 7989},
+		General: WSGeneral{Events: true, JSON: "compact", Port: 8188, SecurePort: 8989,
+			PingPongTrigger: time.Minute, PingPongTimeout: time.Minute},
+		Admin: WSAdmin{Port: 7188, SecurePort: 7989},
 	}
 }
 

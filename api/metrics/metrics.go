@@ -11,8 +11,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"bifrons/api/budget"
 	"bifrons/api/event"
 	"bifrons/api/janus"
+	"bifrons/api/transport"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
 	"bifrons/sfu/peer"
@@ -22,6 +24,8 @@ import (
 type Config struct {
 	Core            *janus.Core
 	Engine          *sfu.Engine
+	Gate            *transport.Gate
+	Bodies          *budget.Budget // of requests that are being received
 	Outlets         []*event.Outlet
 	Version, Commit string // of the build
 }
@@ -44,11 +48,24 @@ type reading struct {
 	totals            sfu.Totals
 	shards            []sfu.Stats
 	outlets           []event.Stats
+	connections       int
+	refused           [len(transport.Reasons)]uint64
+	received, parsed  pool
 }
+
+// pool is how full a budget is.
+type pool struct{ used, refused uint64 }
+
+func look(b *budget.Budget) pool { return pool{uint64(b.Used()), b.Refused()} }
 
 func (c *Config) read() (r reading) {
 	r.sessions, r.handles, _ = c.Core.Count()
 	r.totals, r.shards = c.Engine.Totals(), c.Engine.Stats()
+	r.connections = c.Gate.Connections()
+	for i, why := range transport.Reasons {
+		r.refused[i] = c.Gate.Refused(why)
+	}
+	r.received, r.parsed = look(c.Bodies), look(c.Core.Settings().Requests)
 	for _, o := range c.Outlets {
 		r.outlets = append(r.outlets, o.Stats())
 	}
@@ -102,6 +119,11 @@ var (
 	sendErrors  = counter("socket_send_errors_total", "Datagrams that the kernel refused.", "shard")
 	sendDrops   = counter("socket_send_drops_total", "Datagrams given up as the send buffer stayed full.", "shard")
 
+	connections = gauge("connections", "Connections of the transports.")
+	refused     = counter("connections_refused_total", "Connections that were refused, ended for others, or had to wait.", "reason")
+	requests    = gauge("request_bytes", "Memory of requests that are received, or that are parsed and wait or are worked on.", "state")
+	busy        = counter("requests_refused_total", "Requests for which there was no memory.", "state")
+
 	eventQueue   = gauge("event_queue_events", "Events that wait for a handler.", "handler")
 	eventBytes   = gauge("event_queue_bytes", "Memory that they take.", "handler")
 	eventsIn     = counter("events_total", "Events for a handler.", "handler")
@@ -129,6 +151,14 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	put(handles, float64(r.handles))
 	collectPeers(&r.totals, put, to)
 	collectShards(r.shards, put)
+	put(connections, float64(r.connections))
+	for i, why := range transport.Reasons {
+		put(refused, float64(r.refused[i]), why.String())
+	}
+	for state, p := range map[string]pool{"received": r.received, "parsed": r.parsed} {
+		put(requests, float64(p.used), state)
+		put(busy, float64(p.refused), state)
+	}
 	for _, st := range r.outlets {
 		put(eventQueue, float64(st.Queued), st.Package)
 		put(eventBytes, float64(st.Bytes), st.Package)

@@ -1,13 +1,13 @@
 package transport
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"strconv"
-	"sync/atomic"
 	"syscall"
 )
 
@@ -21,11 +21,17 @@ type Endpoint struct {
 	Path      string     // of a Unix socket; excludes the others
 }
 
+// Door says who may come in.
+type Door struct {
+	ACL  ACL   // connections of other addresses are closed at once
+	Max  int   // connections of each listener, 0 = any number
+	Gate *Gate // for all listeners together; nil = no other limits
+}
+
 // Listen opens the endpoint: one listener, or one for each address of
-// Interface. A stale Unix socket is removed first. Connections of addresses
-// that acl does not allow are closed at once, and while limit connections are
-// open (0: any number) further ones wait for their turn.
-func (e Endpoint) Listen(acl ACL, limit int) ([]net.Listener, error) {
+// Interface. A stale Unix socket is removed first. Its connections are given up
+// when their peer has been gone for a while.
+func (e Endpoint) Listen(door Door) ([]net.Listener, error) {
 	if e.Path != "" {
 		if info, err := os.Lstat(e.Path); err == nil && info.Mode()&os.ModeSocket != 0 {
 			os.Remove(e.Path)
@@ -34,7 +40,7 @@ func (e Endpoint) Listen(acl ACL, limit int) ([]net.Listener, error) {
 		if err != nil {
 			return nil, err
 		}
-		return []net.Listener{guard(l, ACL{}, limit)}, nil
+		return []net.Listener{guard(l, Door{Max: door.Max, Gate: door.Gate})}, nil
 	}
 	hosts, err := e.hosts()
 	if err != nil {
@@ -42,14 +48,14 @@ func (e Endpoint) Listen(acl ACL, limit int) ([]net.Listener, error) {
 	}
 	var all []net.Listener
 	for _, h := range hosts {
-		l, err := net.Listen("tcp", net.JoinHostPort(h, strconv.Itoa(e.Port)))
+		l, err := listenTCP.Listen(context.Background(), "tcp", net.JoinHostPort(h, strconv.Itoa(e.Port)))
 		if err != nil {
 			for _, l := range all {
 				l.Close()
 			}
 			return nil, err
 		}
-		all = append(all, guard(l, acl, limit))
+		all = append(all, guard(l, door))
 	}
 	return all, nil
 }
@@ -87,76 +93,6 @@ func (e Endpoint) hosts() ([]string, error) {
 		return nil, fmt.Errorf("interface %s has no address", e.Interface)
 	}
 	return hosts, nil
-}
-
-// guarded applies an access list and a limit to a listener.
-type guarded struct {
-	net.Listener
-	acl    ACL
-	slots  chan struct{} // nil: no limit
-	closed chan struct{}
-	once   atomic.Bool
-}
-
-func guard(l net.Listener, acl ACL, limit int) net.Listener {
-	g := &guarded{Listener: l, acl: acl, closed: make(chan struct{})}
-	if limit > 0 {
-		g.slots = make(chan struct{}, limit)
-	}
-	return g
-}
-
-func (g *guarded) Accept() (net.Conn, error) {
-	if g.slots != nil {
-		select {
-		case g.slots <- struct{}{}:
-		case <-g.closed:
-			return nil, net.ErrClosed
-		}
-	}
-	for {
-		c, err := g.Listener.Accept()
-		if err != nil {
-			g.free()
-			return nil, err
-		}
-		if ip, ok := c.RemoteAddr().(*net.TCPAddr); ok && !g.acl.Allows(ip.IP.String()) {
-			c.Close()
-			continue
-		}
-		if g.slots == nil {
-			return c, nil
-		}
-		return &counted{Conn: c, free: g.free}, nil
-	}
-}
-
-func (g *guarded) free() {
-	if g.slots != nil {
-		<-g.slots
-	}
-}
-
-func (g *guarded) Close() error {
-	if g.once.CompareAndSwap(false, true) {
-		close(g.closed)
-	}
-	return g.Listener.Close()
-}
-
-// counted gives its slot back when it is closed.
-type counted struct {
-	net.Conn
-	free func()
-	done atomic.Bool
-}
-
-func (c *counted) Close() error {
-	err := c.Conn.Close()
-	if c.done.CompareAndSwap(false, true) {
-		c.free()
-	}
-	return err
 }
 
 // Explain adds to an error of Listen or LoadCertificate what to do about it.

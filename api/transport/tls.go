@@ -82,13 +82,13 @@ func (k *keeper) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 }
 
 // ListenTLS is Listen under TLS, for HTTP/1.1 and what is upgraded from it.
-func (e Endpoint) ListenTLS(acl ACL, limit int, c Certificate, log *slog.Logger) ([]net.Listener, error) {
+func (e Endpoint) ListenTLS(door Door, c Certificate, log *slog.Logger) ([]net.Listener, error) {
 	conf, err := c.Load(log)
 	if err != nil {
 		return nil, err
 	}
 	conf.NextProtos = []string{"http/1.1"}
-	listeners, err := e.Listen(acl, limit)
+	listeners, err := e.Listen(door)
 	for i, l := range listeners {
 		listeners[i] = tls.NewListener(l, conf)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"bifrons/api/transport"
 	"bifrons/ice/netio"
 )
 
@@ -34,6 +35,21 @@ func smallBuffer(got int) *shortage {
 		fmt.Sprintf("a socket gets a receive buffer of %d KiB only: bursts of packets get lost", got>>10),
 		fmt.Sprintf("raise it: sysctl -w net.core.rmem_max=%d net.core.wmem_max=%d", wanted, wanted),
 	}
+}
+
+// reserve is how many of the files that may be open are kept from clients of
+// the API: for media, for files, and for the rest that runs.
+func reserve(files uint64) uint64 { return max(min(files/4, leastFiles), 16) }
+
+// newGate counts the connections of all transports.
+func (s *server) newGate() *transport.Gate {
+	g := &s.cfg.Server.General
+	cfg := transport.GateConfig{PerAddress: g.ConnectionsPerAddress, Trusted: g.TrustedProxies, Log: s.log}
+	if n, ok := openFiles(); ok {
+		n = min(n, 1<<30)
+		cfg.Max = int(max(n-min(n, reserve(n)), 1))
+	}
+	return transport.NewGate(cfg)
 }
 
 // warnOfLimits logs what is too low, with the remedy.

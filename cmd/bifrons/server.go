@@ -15,6 +15,7 @@ import (
 
 	"bifrons/api/admin"
 	"bifrons/api/auth"
+	"bifrons/api/budget"
 	"bifrons/api/config"
 	"bifrons/api/event"
 	"bifrons/api/janus"
@@ -45,6 +46,8 @@ type server struct {
 	ws     *websockets.Server
 	unix   *pfunix.Server
 	out    *log.Log
+	gate   *transport.Gate
+	bodies *budget.Budget // of requests that are being received
 	events []*event.Outlet
 	json   *jsonlog.Logger
 	signal int // that ends it, for event handlers
@@ -54,7 +57,8 @@ type server struct {
 
 // start starts the engine, the core, the plugins and the transports.
 func start(cfg *config.Config, demos string, out *log.Log) (s *server, err error) {
-	s = &server{cfg: cfg, log: out.Logger(), out: out}
+	s = &server{cfg: cfg, log: out.Logger(), out: out, bodies: budget.New(transport.BodyBytes)}
+	s.gate = s.newGate()
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -349,6 +353,8 @@ func (s *server) httpConfig(demos string) (http.Config, error) {
 		Origins:     transport.Origins{Allow: c.CORS.AllowOrigin, Enforce: c.CORS.Enforce},
 		Certificate: certificate(c.Certificates),
 		MaxConns:    g.ConnectionLimit,
+		Gate:        s.gate,
+		Bodies:      s.bodies,
 		Layout:      layout,
 		Events:      g.Events,
 		Notify:      s.notifier(http.Package),
@@ -361,40 +367,6 @@ func (s *server) httpConfig(demos string) (http.Config, error) {
 		hc.Demos = web.Demos(demos)
 	}
 	return hc, nil
-}
-
-func (s *server) wsConfig() websockets.Config {
-	c := &s.cfg.WebSockets
-	g, a := &c.General, &c.Admin
-	layout, _ := json.ParseLayout(g.JSON)
-	return websockets.Config{
-		API: websockets.API{
-			WS:  endpoint(g.WS, g.Port, g.IP, g.Interface, g.Unix),
-			WSS: endpoint(g.WSS, g.SecurePort, g.SecureIP, g.SecureInterface, g.SecureUnix),
-			ACL: transport.NewACL(g.ACL, g.ACLForwarded),
-		},
-		Admin: websockets.API{
-			WS:  endpoint(a.WS, a.Port, a.IP, a.Interface, a.Unix),
-			WSS: endpoint(a.WSS, a.SecurePort, a.SecureIP, a.SecureInterface, a.SecureUnix),
-			ACL: transport.NewACL(a.ACL, a.ACLForwarded),
-		},
-		Origins:     transport.Origins{Allow: c.CORS.AllowOrigin, Enforce: c.CORS.Enforce},
-		Certificate: certificate(c.Certificates),
-		Layout:      layout,
-		PingTrigger: g.PingPongTrigger,
-		PingTimeout: g.PingPongTimeout,
-		Events:      g.Events,
-		Notify:      s.notifier(websockets.Package),
-		Log:         s.log,
-	}
-}
-
-func endpoint(on bool, port uint16, ip netip.Addr, ifc, path string) transport.Endpoint {
-	return transport.Endpoint{Enabled: on, Port: int(port), IP: ip, Interface: ifc, Path: path}
-}
-
-func certificate(t config.TLS) transport.Certificate {
-	return transport.Certificate{PEM: t.Cert, Key: t.Key, Password: t.Password}
 }
 
 // pageSettings tells the embedded page where the API is.

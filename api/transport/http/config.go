@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"bifrons/api/budget"
 	"bifrons/api/janus"
 	"bifrons/api/json"
 	"bifrons/api/transport"
@@ -24,6 +25,8 @@ type Config struct {
 	Origins     transport.Origins
 	Certificate transport.Certificate // for the HTTPS endpoints
 	MaxConns    int                   // of each endpoint; 0: any number
+	Gate        *transport.Gate       // that all transports share; nil: no other limits
+	Bodies      *budget.Budget        // for what is being received, shared; default transport.BodyBytes
 	MaxBody     int64                 // bytes; default 1 MiB
 	Layout      json.Layout
 
@@ -49,6 +52,10 @@ type Config struct {
 	ReplyTimeout time.Duration // for the core's answer; default 10 s
 	IdleTimeout  time.Duration // of connections; default 120 s
 
+	// What a client gets to send a header, and a body; default
+	// transport.HeaderTimeout and BodyTimeout.
+	HeaderTimeout, BodyTimeout time.Duration
+
 	Log *slog.Logger // default slog.Default()
 }
 
@@ -68,6 +75,11 @@ func (c *Config) setDefaults() {
 	setDefault(&c.PollTimeout, 30*time.Second)
 	setDefault(&c.ReplyTimeout, 10*time.Second)
 	setDefault(&c.IdleTimeout, 120*time.Second)
+	setDefault(&c.HeaderTimeout, transport.HeaderTimeout)
+	setDefault(&c.BodyTimeout, transport.BodyTimeout)
+	if c.Bodies == nil {
+		c.Bodies = budget.New(transport.BodyBytes)
+	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}

@@ -81,23 +81,25 @@ func (s *Server) open(name string, at transport.Endpoint, svc service, secure bo
 	e := &endpoint{name: name, listeners: listeners}
 	e.server = &nethttp.Server{
 		Handler:           svc,
-		ReadHeaderTimeout: s.cfg.IdleTimeout,
+		ReadHeaderTimeout: s.cfg.HeaderTimeout,
 		ReadTimeout:       s.cfg.IdleTimeout + s.cfg.PollTimeout,
 		WriteTimeout:      s.cfg.IdleTimeout + s.cfg.PollTimeout,
 		IdleTimeout:       s.cfg.IdleTimeout,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 		ConnState:         e.count,
+		ConnContext:       transport.WithVisitor,
 	}
 	s.endpoints = append(s.endpoints, e)
 	return nil
 }
 
 func (s *Server) listen(at transport.Endpoint, svc service, secure bool) ([]net.Listener, error) {
+	door := transport.Door{ACL: svc.ACL, Max: s.cfg.MaxConns, Gate: s.cfg.Gate}
 	if secure {
-		return at.ListenTLS(svc.ACL, s.cfg.MaxConns, s.cfg.Certificate, s.cfg.Log)
+		return at.ListenTLS(door, s.cfg.Certificate, s.cfg.Log)
 	}
-	return at.Listen(svc.ACL, s.cfg.MaxConns)
+	return at.Listen(door)
 }
 
 func (e *endpoint) count(_ net.Conn, state nethttp.ConnState) {

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	nethttp "net/http"
 	"strconv"
 	"strings"
@@ -24,6 +23,9 @@ type service struct {
 // ServeHTTP answers a request. API errors have status 200; the others are for
 // requests that do not reach the API at all.
 func (s service) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
+	visitor := transport.VisitorOf(r.Context())
+	visitor.Active()
+	defer visitor.Idle()
 	if !s.ACL.AllowsRequest(r) {
 		panic(nethttp.ErrAbortHandler)
 	}
@@ -52,7 +54,7 @@ func (s service) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 	case r.Method == nethttp.MethodPost:
 		s.post(w, r, t, id)
 	case t.word != "":
-		s.forward(w, r, janus.Request{ID: id, Body: fmt.Appendf(nil, `{"janus":%q,"transaction":%q}`, t.word, randomText(11))})
+		s.answer(w, r, s.start(janus.Request{ID: id, Body: fmt.Appendf(nil, `{"janus":%q,"transaction":%q}`, t.word, randomText(11))}))
 	case s.admin:
 		s.refuse(w, janus.ErrInvalidJSON, "Request payload missing")
 	default:
@@ -138,22 +140,36 @@ func (s service) post(w nethttp.ResponseWriter, r *nethttp.Request, t target, id
 		}
 		return
 	}
-	body, err := io.ReadAll(nethttp.MaxBytesReader(w, r.Body, s.cfg.MaxBody))
-	if tooBig := (*nethttp.MaxBytesError)(nil); errors.As(err, &tooBig) {
+	rc := nethttp.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Now().Add(s.cfg.BodyTimeout))
+	body, release, err := transport.Receive(r.Context(), nethttp.MaxBytesReader(w, r.Body, s.cfg.MaxBody), r.ContentLength, s.cfg.Bodies)
+	defer release()
+	switch tooBig := (*nethttp.MaxBytesError)(nil); {
+	case errors.As(err, &tooBig):
 		w.WriteHeader(nethttp.StatusRequestEntityTooLarge)
 		return
-	}
-	if err != nil || len(body) == 0 {
+	case errors.Is(err, transport.ErrBusy):
+		s.writeStatus(w, nethttp.StatusServiceUnavailable, janus.Busy())
+		return
+	case err != nil || len(body) == 0:
 		panic(nethttp.ErrAbortHandler)
 	}
-	s.forward(w, r, janus.Request{ID: id, Body: body, Session: t.session, Handle: t.handle})
+	_ = rc.SetReadDeadline(time.Time{}) // the answer may take longer
+	replies := s.start(janus.Request{ID: id, Body: body, Session: t.session, Handle: t.handle})
+	release()
+	s.answer(w, r, replies)
 }
 
-// forward gives a request to the core and its reply to the client.
-func (s service) forward(w nethttp.ResponseWriter, r *nethttp.Request, req janus.Request) {
+// start gives a request to the core, which copies what it needs of it.
+func (s service) start(req janus.Request) (replies chan []byte) {
 	req.Path, req.Admin = true, s.admin
-	replies := make(chan []byte, 1)
+	replies = make(chan []byte, 1)
 	s.core.Handle(s.Server, req, func(msg []byte) { replies <- msg })
+	return replies
+}
+
+// answer waits for the core's reply and gives it to the client.
+func (s service) answer(w nethttp.ResponseWriter, r *nethttp.Request, replies chan []byte) {
 	late := time.NewTimer(s.cfg.ReplyTimeout)
 	defer late.Stop()
 	select {
@@ -229,10 +245,15 @@ func join(events [][]byte, array bool) []byte {
 }
 
 func (s service) write(w nethttp.ResponseWriter, msg []byte) {
+	s.writeStatus(w, nethttp.StatusOK, msg)
+}
+
+func (s service) writeStatus(w nethttp.ResponseWriter, status int, msg []byte) {
 	msg = s.control.Relayout(msg)
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(msg)))
+	w.WriteHeader(status)
 	w.Write(msg)
 }
 

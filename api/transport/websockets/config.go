@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"bifrons/api/budget"
 	"bifrons/api/janus"
 	"bifrons/api/json"
 	"bifrons/api/transport"
@@ -27,6 +28,8 @@ type Config struct {
 	Origins     transport.Origins
 	Certificate transport.Certificate // for the WSS endpoints
 	MaxConns    int                   // of each endpoint; 0: any number
+	Gate        *transport.Gate       // that all transports share; nil: no other limits
+	Bodies      *budget.Budget        // for what is being received, shared; default transport.BodyBytes
 	MaxMessage  int64                 // bytes of an incoming message; default 1 MiB
 	Layout      json.Layout
 
@@ -34,6 +37,14 @@ type Config struct {
 	// closed when it stays silent for PingTimeout more. Zero in either turns
 	// this off.
 	PingTrigger, PingTimeout time.Duration
+
+	// A connection on which nobody makes or claims a session, or uses the Admin
+	// API, is closed after SessionTimeout; default 1 min.
+	SessionTimeout time.Duration
+
+	// BodyTimeout is what a client gets to send a message once it has begun;
+	// default transport.BodyTimeout.
+	BodyTimeout time.Duration
 
 	// Events lets transport events through to Notify, which takes JSON
 	// objects for the event handlers, and the id of the connection that they
@@ -53,6 +64,15 @@ type API struct {
 func (c *Config) setDefaults() {
 	if c.MaxMessage <= 0 {
 		c.MaxMessage = 1 << 20
+	}
+	if c.SessionTimeout <= 0 {
+		c.SessionTimeout = time.Minute
+	}
+	if c.BodyTimeout <= 0 {
+		c.BodyTimeout = transport.BodyTimeout
+	}
+	if c.Bodies == nil {
+		c.Bodies = budget.New(transport.BodyBytes)
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()

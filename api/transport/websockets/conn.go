@@ -2,6 +2,7 @@ package websockets
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -10,6 +11,7 @@ import (
 	"github.com/coder/websocket"
 
 	"bifrons/api/janus"
+	"bifrons/api/transport"
 )
 
 // Limits of what waits to be written to one client. Above pauseAt its requests
@@ -30,6 +32,10 @@ type conn struct {
 	admin  bool
 	id     uint64
 
+	visitor *transport.Visitor
+	used    chan struct{} // closed when it has, or had, a session
+	use     sync.Once
+
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
 	seen   atomic.Int64 // when something last came from the client, in nanoseconds since start
@@ -44,9 +50,10 @@ type conn struct {
 
 var _ janus.Conn = (*conn)(nil)
 
-func newConn(s *Server, admin bool) *conn {
+func newConn(s *Server, admin bool, v *transport.Visitor) *conn {
 	c := &conn{
 		server: s, admin: admin, id: s.nextID.Add(1), start: time.Now(),
+		visitor: v, used: make(chan struct{}),
 		filled: make(chan struct{}, 1), room: make(chan struct{}, 1),
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
@@ -57,6 +64,7 @@ func newConn(s *Server, admin bool) *conn {
 func (c *conn) run() {
 	var helpers sync.WaitGroup
 	helpers.Go(c.write)
+	helpers.Go(c.awaitUse)
 	if c.server.cfg.PingTrigger > 0 && c.server.cfg.PingTimeout > 0 {
 		helpers.Go(c.ping)
 	}
@@ -69,33 +77,84 @@ func (c *conn) run() {
 
 func (c *conn) read() {
 	for {
-		_, msg, err := c.ws.Read(c.ctx)
+		msg, release, err := c.receive()
+		if err == nil {
+			err = c.handle(msg)
+		}
+		release()
+		if errors.Is(err, transport.ErrBusy) {
+			c.ws.Close(websocket.StatusTryAgainLater, "the server is busy")
+		}
 		if err != nil {
 			return
-		}
-		c.touch()
-		for _, part := range split(msg) {
-			if !c.waitForRoom() {
-				return
-			}
-			c.server.core.Handle(c, janus.Request{Admin: c.admin, Body: part}, c.send)
 		}
 	}
 }
 
+// receive reads a message, which may not take longer than BodyTimeout once it
+// has begun.
+func (c *conn) receive() (msg []byte, release func(), err error) {
+	ctx, cancel := context.WithCancel(c.ctx)
+	defer cancel()
+	_, r, err := c.ws.Reader(ctx)
+	if err != nil {
+		return nil, func() {}, err
+	}
+	late := time.AfterFunc(c.server.cfg.BodyTimeout, cancel)
+	defer late.Stop()
+	return transport.Receive(ctx, r, 0, c.server.cfg.Bodies)
+}
+
+// handle runs the requests of a message.
+func (c *conn) handle(msg []byte) error {
+	c.touch()
+	if c.admin {
+		c.inUse()
+	}
+	for _, part := range split(msg) {
+		if err := c.waitForRoom(); err != nil {
+			return err
+		}
+		c.server.core.Handle(c, janus.Request{Admin: c.admin, Body: part}, c.send)
+	}
+	return nil
+}
+
+// inUse notes that the connection is good for something.
+func (c *conn) inUse() {
+	c.use.Do(func() {
+		close(c.used)
+		c.visitor.Active()
+	})
+}
+
+// awaitUse ends a connection that nobody uses.
+func (c *conn) awaitUse() {
+	late := time.NewTimer(c.server.cfg.SessionTimeout)
+	defer late.Stop()
+	select {
+	case <-c.used:
+	case <-c.ctx.Done():
+	case <-late.C:
+		c.server.cfg.Log.Debug("a connection without a session is closed", "transport", Package)
+		c.ws.Close(websocket.StatusPolicyViolation, "no session")
+		c.cancel()
+	}
+}
+
 // waitForRoom holds requests back while the client does not read the replies.
-func (c *conn) waitForRoom() bool {
+func (c *conn) waitForRoom() error {
 	for {
 		c.mu.Lock()
 		n := len(c.queue)
 		c.mu.Unlock()
 		if n < pauseAt {
-			return c.ctx.Err() == nil
+			return c.ctx.Err()
 		}
 		select {
 		case <-c.room:
 		case <-c.ctx.Done():
-			return false
+			return c.ctx.Err()
 		}
 	}
 }
@@ -203,8 +262,8 @@ func (c *conn) ID() string { return strconv.FormatUint(c.id, 10) }
 // Deliver sends an event.
 func (c *conn) Deliver(_ uint64, event []byte) { c.send(event) }
 
-// SessionBound needs nothing: a connection takes the events of any session.
-func (c *conn) SessionBound(uint64) {}
+// SessionBound keeps the connection; it takes the events of any session.
+func (c *conn) SessionBound(uint64) { c.inUse() }
 
 // SessionOver needs nothing: the connection stays, whatever its sessions do.
 func (c *conn) SessionOver(uint64, janus.Over) {}

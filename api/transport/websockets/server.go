@@ -84,20 +84,22 @@ func (s *Server) open(name string, at transport.Endpoint, svc service, secure bo
 	}
 	s.endpoints = append(s.endpoints, &endpoint{name: name, listeners: listeners, server: &nethttp.Server{
 		Handler:           svc,
-		ReadHeaderTimeout: 15 * time.Second,
+		ReadHeaderTimeout: transport.HeaderTimeout,
 		WriteTimeout:      15 * time.Second, // of the handshake only
 		IdleTimeout:       15 * time.Second,
 		MaxHeaderBytes:    64 << 10,
+		ConnContext:       transport.WithVisitor,
 		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 	}})
 	return nil
 }
 
 func (s *Server) listen(at transport.Endpoint, svc service, secure bool) ([]net.Listener, error) {
+	door := transport.Door{ACL: svc.acl, Max: s.cfg.MaxConns, Gate: s.cfg.Gate}
 	if secure {
-		return at.ListenTLS(svc.acl, s.cfg.MaxConns, s.cfg.Certificate, s.cfg.Log)
+		return at.ListenTLS(door, s.cfg.Certificate, s.cfg.Log)
 	}
-	return at.Listen(svc.acl, s.cfg.MaxConns)
+	return at.Listen(door)
 }
 
 // Start accepts connections until Close.
@@ -152,7 +154,7 @@ func (s service) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 		nethttp.Error(w, "Pages of this origin may not use the server.", nethttp.StatusForbidden)
 		return
 	}
-	c := newConn(s.Server, s.admin)
+	c := newConn(s.Server, s.admin, transport.VisitorOf(r.Context()))
 	if !s.register(c) {
 		nethttp.Error(w, "The server is shutting down.", nethttp.StatusServiceUnavailable)
 		return
