@@ -23,9 +23,10 @@ type clip struct {
 
 var errEmptyFile = errors.New("there is nothing in the file to play")
 
-// openClip opens a file, whose name tells what it is.
-func openClip(name string) (*clip, error) {
-	f, err := os.Open(name)
+// openClip opens a file, whose name tells what it is. It may be in the folders, or
+// anywhere if there are none.
+func openClip(name string, folders []string) (*clip, error) {
+	f, err := openFile(name, folders)
 	if err != nil {
 		return nil, err
 	}

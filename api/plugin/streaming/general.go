@@ -10,10 +10,11 @@ import (
 
 // general are the settings of the plugin as a whole.
 type general struct {
-	file             string // path, "" = there is none
-	adminKey         string // "" = everybody may create mountpoints
-	portMin, portMax uint16 // for ports that nobody has chosen
-	events           bool   // for event handlers
+	file             string   // path, "" = there is none
+	adminKey         string   // "" = everybody may create mountpoints
+	portMin, portMax uint16   // for ports that nobody has chosen
+	events           bool     // for event handlers
+	fileFolders      []string // that files may be in, nil = anywhere
 }
 
 const (
@@ -44,6 +45,7 @@ func (p *Plugin) load(f *config.File) {
 			p.gw.Logger().Warn("not a range of ports", "file", g.file, "rtp_port_range", text)
 		}
 	}
+	g.fileFolders = s.texts("file_folders")
 	for c := range f.Entries() {
 		if !isGeneral(c) {
 			p.loadMountpoint(c)

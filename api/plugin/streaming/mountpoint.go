@@ -80,8 +80,8 @@ func (m *mountpoint) warn() {
 
 // open opens the sockets or files of a new mountpoint.
 func (m *mountpoint) open() *plugin.Error {
-	if m.kind == typeOnDemand {
-		return nil
+	if m.kind == typeLive || m.kind == typeOnDemand {
+		return m.openFile()
 	}
 	if err := m.openSource(); err != nil {
 		return err
@@ -92,10 +92,6 @@ func (m *mountpoint) open() *plugin.Error {
 			if err := m.openPorts(i); err != nil {
 				return err
 			}
-		}
-	case typeLive:
-		if err := m.openLive(); err != nil {
-			return errorf(errCantCreate, "Can't add '%s' stream, %v", m.kind, err)
 		}
 	case typeRTSP:
 		return m.openRTSP()

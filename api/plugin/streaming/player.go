@@ -1,10 +1,13 @@
 package streaming
 
 import (
+	"errors"
+	"io/fs"
 	"math/rand/v2"
 	"sync"
 	"time"
 
+	"bifrons/api/plugin"
 	"bifrons/rtp"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
@@ -109,14 +112,29 @@ func (p *player) run() {
 	}
 }
 
-// openLive starts to play a file to all viewers.
-func (m *mountpoint) openLive() error {
-	c, err := openClip(m.filename)
-	if err != nil {
+// openFile opens the file of a new mountpoint, and starts to play it to all viewers
+// if it is live.
+func (m *mountpoint) openFile() *plugin.Error {
+	c, err := m.openClip()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return errorf(errCantCreate, "Can't add '%s' stream, no such file '%s'\n", m.kind, m.filename)
+	case err != nil:
+		return errorf(errCantCreate, "Can't add '%s' stream, %v", m.kind, err)
+	case m.kind == typeOnDemand: // each viewer opens it
+		_ = c.Close()
+		return nil
+	}
+	if err := m.openSource(); err != nil {
+		_ = c.Close()
 		return err
 	}
 	m.work = m.play(m.src, c, false)
 	return nil
+}
+
+func (m *mountpoint) openClip() (*clip, error) {
+	return openClip(m.filename, m.plugin.general.fileFolders)
 }
 
 func (m *mountpoint) play(src *sfu.Source, c *clip, held bool) *player {

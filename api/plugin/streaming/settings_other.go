@@ -1,8 +1,6 @@
 package streaming
 
 import (
-	"errors"
-	"io/fs"
 	"strings"
 	"time"
 
@@ -46,14 +44,6 @@ func (s *settings) readFile(src source) *plugin.Error {
 	default:
 		return cant("unsupported format (we only support Opus, raw mu-Law and a-Law files)")
 	}
-	c, err := openClip(s.filename)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return cant("no such file '" + s.filename + "'\n")
-	case err != nil:
-		return cant(err.Error())
-	}
-	_ = c.Close()
 	s.streams = []streamSettings{st}
 	return nil
 }

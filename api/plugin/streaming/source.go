@@ -83,6 +83,22 @@ func (s fileSource) list(name string) ([]source, bool) {
 	return list, true
 }
 
+// texts is the elements of an array, or of a text with commas.
+func (s fileSource) texts(name string) (list []string) {
+	add := func(text string) {
+		if text = strings.TrimSpace(text); text != "" {
+			list = append(list, text)
+		}
+	}
+	for _, it := range s.List(name) {
+		add(it.Text)
+	}
+	for text := range strings.SplitSeq(s.String(name), ",") {
+		add(text)
+	}
+	return list
+}
+
 // isTrue tells whether a setting is on.
 func isTrue(text string) bool {
 	return strings.EqualFold(text, "yes") || strings.EqualFold(text, "true") || text == "1"

@@ -171,7 +171,7 @@ func active(lines []*line) bool {
 // join makes the handle a viewer. p.mu is held.
 func (h *handle) join(m *mountpoint) *plugin.Error {
 	if m.kind == typeOnDemand {
-		clip, err := openClip(m.filename)
+		clip, err := m.openClip()
 		if err != nil {
 			return errorf(errUnknown, "Can't play the file: %v", err)
 		}
