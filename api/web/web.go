@@ -9,7 +9,9 @@ import (
 	"encoding/json"
 	"io/fs"
 	"net/http"
+	"os"
 	"path"
+	"path/filepath"
 	"strings"
 )
 
@@ -107,6 +109,20 @@ func Demos(dir string) http.Handler {
 			return
 		}
 		w.Header().Set("Cache-Control", "no-cache")
-		http.FileServer(http.Dir(dir)).ServeHTTP(w, r)
+		http.FileServer(folder(dir)).ServeHTTP(w, r)
 	}))
+}
+
+// folder is a folder with nothing but files and folders: who opens a pipe waits.
+type folder string
+
+func (f folder) Open(name string) (http.File, error) {
+	info, err := os.Stat(filepath.Join(string(f), filepath.FromSlash(path.Clean("/"+name))))
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() && !info.IsDir() {
+		return nil, fs.ErrNotExist
+	}
+	return http.Dir(f).Open(name)
 }

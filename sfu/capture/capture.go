@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
+	"syscall"
 
 	"bifrons/rtp/mono"
 )
@@ -61,7 +62,8 @@ type packet struct {
 
 // Open opens or creates the file and starts writing.
 func Open(cfg Config) (*File, error) {
-	file, err := os.OpenFile(cfg.Path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	// Without O_NONBLOCK a pipe would be waited for until somebody reads it.
+	file, err := os.OpenFile(cfg.Path, os.O_CREATE|os.O_APPEND|os.O_WRONLY|syscall.O_NONBLOCK, 0o644)
 	if err != nil {
 		return nil, err
 	}
