@@ -191,7 +191,12 @@ func TestCaptureRequests(t *testing.T) {
 	if err := os.Symlink(protected, link); err != nil {
 		t.Fatal(err)
 	}
+	nowhere := filepath.Join(t.TempDir(), "nowhere.pcap")
+	if err := os.Symlink(filepath.Join(protected, "new.pcap"), nowhere); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct{ fields, want string }{
+		{`"janus":"start_pcap","folder":` + text(filepath.Dir(nowhere)) + `,"filename":"nowhere.pcap"`, fail(490, "Error starting pcap dump")},
 		{`"janus":"stop_pcap"`, fail(490, "Capture not started")},
 		{`"janus":"stop_text2pcap"`, fail(490, "Capture not started")},
 		{`"janus":"start_pcap","folder":1`, fail(467, "Invalid element type (folder should be a string)")},

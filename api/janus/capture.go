@@ -85,6 +85,8 @@ func (c *Core) MayWrite(path string) bool {
 	return true
 }
 
+var errDangling = errors.New("janus: a link that leads to nothing")
+
 // resolve follows the links in the part of a path that exists.
 func resolve(path string) (string, error) {
 	full, err := filepath.Abs(path)
@@ -94,6 +96,9 @@ func resolve(path string) (string, error) {
 	for at, rest := full, ""; ; at, rest = filepath.Dir(at), filepath.Join(filepath.Base(at), rest) {
 		if real, err := filepath.EvalSymlinks(at); err == nil {
 			return filepath.Join(real, rest), nil
+		}
+		if _, err := os.Lstat(at); err == nil { // writing would make what it points to
+			return "", errDangling
 		}
 		if at == filepath.Dir(at) {
 			return full, nil
