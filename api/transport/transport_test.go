@@ -39,10 +39,50 @@ func TestACL(t *testing.T) {
 		{"2001:db8:", "2001:db9::1", false},
 		{"fe80:", "fe80::1%eth0", true},
 		{"1.", "not an address", false},
+		{"10.93.0.1", "10.93.0.1", true},
+		{"10.93.0.1", "::ffff:10.93.0.1", true},
+		{"10.93.0.1", "10.93.0.10", false},
+		{"10.93.0.1", "10.93.0.100", false},
+		{"::ffff:10.93.0.1", "10.93.0.1", true},
+		{"::ffff:10.93.0.1", "10.93.0.10", false},
+		{"10.93.0", "10.93.0.10", true}, // as Janus has it
+		{"10.93.1", "10.93.10.1", true},
+		{"10.93.0.0/30", "10.93.0.3", true},
+		{"10.93.0.1/30", "10.93.0.3", true},
+		{"10.93.0.0/30", "10.93.0.4", false},
+		{"::ffff:10.93.0.0/126", "10.93.0.3", true},
+		{"::ffff:10.93.0.0/126", "10.93.0.4", false},
+		{"0.0.0.0/0", "10.93.0.4", true},
+		{"0.0.0.0/0", "2001:db8::1", false},
+		{"::/0", "10.93.0.4", true},
+		{"2001:db8::1", "2001:db8::1", true},
+		{"2001:DB8:0::1", "2001:db8::1", true},
+		{"2001:db8::1", "2001:db8::10", false},
+		{"2001:db8::1", "2001:db8::1%eth0", true},
+		{"fe80::1%eth0", "fe80::1%eth1", true},
+		{"2001:db8::", "2001:db8::10", true},
+		{"2001:db8::/32", "2001:db8:1::10", true},
+		{"2001:db8::/32", "2001:db9::10", false},
+		{"10.0.0.0/33", "10.0.0.0", false},
+		{"10.*", "10.0.0.0", false},
+		{"localhost", "127.0.0.1", false},
 		{"", "not an address", true},
 	} {
 		if got := NewACL(strings.Split(c.list, ","), false).Allows(c.ip); got != c.ok {
 			t.Errorf("%q allows %s: %v", c.list, c.ip, got)
+		}
+	}
+}
+
+func TestDoubts(t *testing.T) {
+	for entry, want := range map[string]string{
+		"10.93.0.": "", "10.93.0": "", "10.93.26": "", "10.0.0.0/8": "", "2001:db8:": "", "2001:db8::": "", "2001:0db8": "", "": "",
+		"10.93.0.1": "whole", "::1": "whole", "10.93.1": "more", "10.93": "", "10.2": "more", "1": "more", "2001:db8": "more", "fe8": "more",
+		"10.0.0.0/33": "no network", "10.0.0.*": "neither", "localhost": "neither", "a b": "neither",
+	} {
+		list := Doubts([]string{entry})
+		if len(list) == 0 && want != "" || len(list) == 1 && (want == "" || !strings.Contains(list[0].Text, want) || list[0].Entry != entry) {
+			t.Errorf("%q: %v, want %q", entry, list, want)
 		}
 	}
 }

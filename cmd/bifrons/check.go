@@ -53,6 +53,7 @@ func check(opt *config.Options, w io.Writer) int {
 	}
 	errors := writeProblems(w, "\nWrong: the server does not start like that", problems, false)
 	writeProblems(w, "\nIgnored or changed", problems, true)
+	writeProblems(w, "\nThink again about", doubts(cfg), true)
 	if errors > 0 {
 		return 1
 	}

@@ -9,21 +9,29 @@ import (
 	"strings"
 	"testing"
 
+	"bifrons/api/config"
+	"bifrons/api/log"
 	"bifrons/ice/turn/turntest"
 )
 
 // command runs a sub-command with these files and returns what it writes.
 func command(t *testing.T, name string, files map[string]string) (code int, out string) {
 	t.Helper()
-	dir := t.TempDir()
+	var b strings.Builder
+	code = run([]string{name, "-F", writeFiles(t, files)}, &b, &b)
+	return code, b.String()
+}
+
+// writeFiles makes a folder with files.
+func writeFiles(t *testing.T, files map[string]string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
 	for file, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	var b strings.Builder
-	code = run([]string{name, "-F", dir}, &b, &b)
-	return code, b.String()
+	return dir
 }
 
 func TestCheck(t *testing.T) {
@@ -51,6 +59,58 @@ func TestCheck(t *testing.T) {
 	good["janus.jcfg"] = `general: { check_openfiles_limit = "many" }`
 	if code, out = command(t, "check", good); code != 1 || !strings.Contains(out, "janus.jcfg:1: general.check_openfiles_limit") {
 		t.Errorf("exit code %d:\n%s", code, out)
+	}
+}
+
+// What lets in more than it seems to is told by check and at the start.
+func TestDoubts(t *testing.T) {
+	leakCheck(t)
+	files := map[string]string{
+		"janus.jcfg": `general: { admin_secret = "" }`,
+		"janus.transport.http.jcfg": `general: { http = true; ip = "127.0.0.1"; port = 0; acl = "127.,10.93.0.1" }
+			admin: { admin_http = true; admin_ip = "127.0.0.1"; admin_port = 0; admin_acl = "10.93.1" }`,
+		"janus.transport.websockets.jcfg": `general: { ws_acl = "10.93.0.2" } admin: { admin_ws = true; admin_ws_ip = "127.0.0.1"; admin_ws_port = 0; admin_ws_acl = "all" }`,
+	}
+	wants := []string{
+		"janus.jcfg: general.admin_secret: is not set, who reaches admin_http, admin_ws may do everything",
+		`general.acl: is a whole address "10.93.0.1", allows this one alone`,
+		`admin.admin_acl: is the beginning of more addresses than it looks like "10.93.1", allows 10.93.10 too`,
+		`admin.admin_ws_acl: is neither an address nor the beginning of one "all", allows nobody`,
+	}
+	code, checked := command(t, "check", files)
+	var logged strings.Builder
+	l, err := log.New(log.Config{Stdout: &logged, Level: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, problems := config.LoadDir(writeFiles(t, files), "")
+	if config.HasErrors(problems) {
+		t.Fatal(problems)
+	}
+	cfg.Server.NAT.EnforceList = []string{"127.0.0.1"}
+	s, err := start(cfg, "", l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	for _, want := range wants {
+		if code != 0 || !strings.Contains(checked, want) {
+			t.Errorf("%d, %q is not in\n%s", code, want, checked)
+		}
+		if !strings.Contains(logged.String(), want) {
+			t.Errorf("%q is not in\n%s", want, &logged)
+		}
+	}
+	if strings.Contains(checked, `"10.93.0.2"`) || strings.Contains(checked, `"127."`) {
+		t.Errorf("too many warnings:\n%s", checked)
+	}
+	files["janus.jcfg"] = `general: { admin_secret = "janusoverlord" }`
+	if _, out := command(t, "check", files); !strings.Contains(out, "is the one of the sample file") {
+		t.Errorf("the secret of the sample file:\n%s", out)
+	}
+	files["janus.jcfg"] = `general: { admin_secret = "mine" }`
+	if _, out := command(t, "check", files); strings.Contains(out, "admin_secret: is") {
+		t.Errorf("with a secret:\n%s", out)
 	}
 }
 

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+
+	"bifrons/api/config"
+	"bifrons/api/transport"
+)
+
+// sampleSecret is the one in the sample files of Janus, which everybody knows.
+const sampleSecret = "janusoverlord"
+
+// doubts are settings that let in more, or less, than they seem to: an Admin API
+// without a secret, and entries of access lists.
+func doubts(c *config.Config) (list []config.Problem) {
+	on := listenersOn(c)
+	warn := func(file, section, key, value, text, effect string) {
+		list = append(list, config.Problem{File: file, Section: section, Key: key,
+			Value: value, Text: text, Effect: effect, Warning: true})
+	}
+	if names := on["admin"]; len(names) > 0 {
+		file := c.MainFile
+		if file == "" {
+			file = filepath.Join(c.Folder, "janus.jcfg")
+		}
+		effect := "who reaches " + strings.Join(names, ", ") + " may do everything"
+		switch c.Server.General.AdminSecret {
+		case "":
+			warn(file, "general", "admin_secret", "", "is not set", effect)
+		case sampleSecret:
+			warn(file, "general", "admin_secret", "", "is the one of the sample file", effect)
+		}
+	}
+	h, w := &c.HTTP, &c.WebSockets
+	for _, acl := range []struct {
+		file, section, key, api string
+		entries                 []string
+	}{
+		{"janus.transport.http", "general", "acl", "http", h.General.ACL},
+		{"janus.transport.http", "admin", "admin_acl", "http admin", h.Admin.ACL},
+		{"janus.transport.websockets", "general", "ws_acl", "ws", w.General.ACL},
+		{"janus.transport.websockets", "admin", "admin_ws_acl", "ws admin", w.Admin.ACL},
+	} {
+		if len(on[acl.api]) == 0 {
+			continue
+		}
+		for _, d := range transport.Doubts(acl.entries) {
+			warn(acl.file, acl.section, acl.key, d.Entry, d.Text, d.Effect)
+		}
+	}
+	return list
+}
+
+// listenersOn are the names of the listeners that are on, by transport and API,
+// and those of the Admin API all together.
+func listenersOn(c *config.Config) map[string][]string {
+	on := make(map[string][]string)
+	add := func(transport string, listeners []config.Listener) {
+		if c.Server.Transports.Disabled(strings.Replace(transport, "ws", "websockets", 1)) {
+			return
+		}
+		for _, l := range listeners {
+			if l.Admin {
+				on[transport+" admin"] = append(on[transport+" admin"], l.Name)
+				on["admin"] = append(on["admin"], l.Name)
+			} else {
+				on[transport] = append(on[transport], l.Name)
+			}
+		}
+	}
+	add("http", c.HTTP.Listeners())
+	add("ws", c.WebSockets.Listeners())
+	if c.PFUnix.Admin.Enabled {
+		add("pfunix", []config.Listener{{Name: "the Unix socket", Admin: true}})
+	}
+	return on
+}
