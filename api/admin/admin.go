@@ -54,14 +54,19 @@ var _ janus.Admin = (*Admin)(nil)
 // New makes an Admin for a core. Close ends it.
 func New(core *janus.Core, cfg Config) *Admin {
 	a := &Admin{core: core, cfg: cfg}
-	a.SetSecret(cfg.Secret)
+	a.secret.Store(&cfg.Secret)
 	a.locks.Store(cfg.LockDebug)
 	a.ctx, a.close = context.WithCancel(context.Background())
 	return a
 }
 
-// SetSecret changes the secret that requests must carry.
-func (a *Admin) SetSecret(secret string) { a.secret.Store(&secret) }
+// SetSecret changes the secret that requests must carry. It cannot be turned off
+// by that: with an empty one it stays as it is.
+func (a *Admin) SetSecret(secret string) {
+	if secret != "" {
+		a.secret.Store(&secret)
+	}
+}
 
 // Close ends what requests are still doing and waits for it. It has to be
 // called before the core is closed.

@@ -17,6 +17,8 @@ const DefaultFolder = "/etc/janus"
 type Config struct {
 	Folder     string // where the files of plugins and transports are
 	Found      bool   // whether there was any file
+	MainFile   string // that was read, "" = none
+	empty      bool   // nothing is set in it
 	Server     Server
 	HTTP       HTTP
 	WebSockets WebSockets
@@ -71,6 +73,9 @@ func LoadDir(dir, explicitFile string) (*Config, []Problem) {
 		c.Folder = DefaultFolder
 	}
 	main := l.mainFile(c.Folder, explicitFile)
+	if main != nil {
+		c.MainFile, c.empty = main.Name, len(main.Root.Items) == 0
+	}
 	l.decode(main, "", &c.Server)
 	if dir == "" && c.Server.General.ConfigsFolder != "" {
 		c.Folder = c.Server.General.ConfigsFolder

@@ -111,6 +111,24 @@ func (s *server) serve(signals <-chan os.Signal, load func() (*config.Config, []
 	defer check.Stop()
 	heap, look := newMemory(), time.NewTicker(memoryCheck)
 	defer look.Stop()
+	var again <-chan time.Time // a reload
+	var tries int
+	var told map[string]bool
+	reload := func() {
+		tellSystemd("RELOADING=1")
+		defer tellSystemd("READY=1")
+		again = nil
+		switch tries++; {
+		case s.reload(load, told):
+		case tries < reloadTries:
+			again = time.After(reloadPause)
+			if tries == 1 {
+				s.log.Warn("the configuration was not read again (see above), trying again for a while")
+			}
+		default:
+			s.log.Error("the configuration was not read again (see above); taking a secret away needs a restart")
+		}
+	}
 	for {
 		select {
 		case <-check.C:
@@ -121,9 +139,10 @@ func (s *server) serve(signals <-chan os.Signal, load func() (*config.Config, []
 			if sig != syscall.SIGHUP {
 				return sig
 			}
-			tellSystemd("RELOADING=1")
-			s.reload(load)
-			tellSystemd("READY=1")
+			tries, told = 0, make(map[string]bool)
+			reload()
+		case <-again:
+			reload()
 		}
 	}
 }

@@ -2,15 +2,19 @@ package main
 
 import (
 	"context"
+	stdjson "encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"bifrons/api/config"
@@ -125,7 +129,7 @@ func TestReload(t *testing.T) {
 	write("janus.plugin.videoroom.jcfg", `room-1: { description = "one" } room-2: { description = "two" }`)
 	write("janus.plugin.streaming.jcfg", `one: { type = "rtp"; id = 1; audio = true; audioport = 0; audiopt = 0; audiocodec = "pcmu" }
 		two: { type = "rtp"; id = 2; audio = true; audioport = 0; audiopt = 0; audiocodec = "pcmu" }`)
-	s.reload(load)
+	s.reload(load, map[string]bool{})
 	if n := s.out.Level(); n != 5 {
 		t.Errorf("log level %d", n)
 	}
@@ -150,10 +154,165 @@ func TestReload(t *testing.T) {
 	}
 
 	write("janus.jcfg", `general: { debug_level = "very`)
-	s.reload(load)
+	s.reload(load, map[string]bool{})
 	if n := s.out.Level(); n != 5 {
 		t.Errorf("log level %d after a file that is wrong", n)
 	}
+}
+
+// A reload never takes protection away, whatever has become of the files.
+func TestReloadNeverWeakens(t *testing.T) {
+	leakCheck(t)
+	const good = `general: { debug_level = 3; admin_secret = "guard"; api_secret = "pass" }`
+	for name, change := range map[string]func(dir string) error{
+		"empty":    func(dir string) error { return os.WriteFile(dir+"/janus.jcfg", nil, 0o600) },
+		"comments": func(dir string) error { return os.WriteFile(dir+"/janus.jcfg", []byte("# soon\n"), 0o600) },
+		"cut off":  func(dir string) error { return os.WriteFile(dir+"/janus.jcfg", []byte(good[:60]), 0o600) },
+		"without its start": func(dir string) error {
+			return os.WriteFile(dir+"/janus.jcfg", []byte(`nat: { ice_lite = true }`), 0o600)
+		},
+		"without a secret": func(dir string) error {
+			return os.WriteFile(dir+"/janus.jcfg", []byte(`general: { debug_level = 5; api_secret = "pass" }`), 0o600)
+		},
+		"without the other secret": func(dir string) error {
+			return os.WriteFile(dir+"/janus.jcfg", []byte(`general: { debug_level = 5; admin_secret = "guard" }`), 0o600)
+		},
+		"gone": func(dir string) error { return os.Remove(dir + "/janus.jcfg") },
+		"an old one": func(dir string) error {
+			return os.Rename(dir+"/old", dir+"/janus.cfg")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := writeFiles(t, map[string]string{
+				"janus.jcfg": good, "old": "[general]\ndebug_level = 5\nadmin_secret = old\napi_secret = old\n",
+				"janus.transport.http.jcfg": "general: { http = true } admin: { admin_http = true; admin_acl = \"127.\" }",
+			})
+			load := func() (*config.Config, []config.Problem) {
+				c, problems := config.LoadDir(dir, "")
+				c.HTTP.General.Port, c.HTTP.Admin.Port = 0, 0
+				c.Server.NAT.EnforceList = []string{"127.0.0.1"}
+				return c, problems
+			}
+			s := testServer(t, func(c *config.Config) {
+				next, problems := load()
+				if config.HasErrors(problems) {
+					t.Fatal(problems)
+				}
+				*c = *next
+			})
+			if name == "an old one" {
+				if err := os.WriteFile(dir+"/janus.jcfg", []byte("{"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := change(dir); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(dir+"/janus.transport.http.jcfg", nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			level := s.out.Level()
+			s.reload(load, map[string]bool{})
+			if n := s.out.Level(); n != level {
+				t.Errorf("log level %d", n)
+			}
+			for _, x := range []struct {
+				port   int
+				path   string
+				fields message
+				want   string
+			}{
+				{s.httpPort("admin_http"), "/admin", message{"janus": "list_sessions"}, "403"},
+				{s.httpPort("admin_http"), "/admin", message{"janus": "list_sessions", "admin_secret": ""}, "403"},
+				{s.httpPort("admin_http"), "/admin", message{"janus": "list_sessions", "admin_secret": "old"}, "403"},
+				{s.httpPort("admin_http"), "/admin", message{"janus": "list_sessions", "admin_secret": "guard"}, "success"},
+				{s.httpPort("http"), "/janus", message{"janus": "create"}, "403"},
+				{s.httpPort("http"), "/janus", message{"janus": "create", "apisecret": "old"}, "403"},
+				{s.httpPort("http"), "/janus", message{"janus": "create", "apisecret": "pass"}, "success"},
+			} {
+				x.fields["transaction"] = "1"
+				body, _ := stdjson.Marshal(x.fields)
+				resp, err := http.Post("http://127.0.0.1:"+strconv.Itoa(x.port)+x.path, "application/json", strings.NewReader(string(body)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				answer, _ := io.ReadAll(resp.Body)
+				resp.Body.Close()
+				if !strings.Contains(string(answer), x.want) {
+					t.Errorf("%s: %s, want %s", body, answer, x.want)
+				}
+			}
+			http.DefaultClient.CloseIdleConnections()
+		})
+	}
+}
+
+// A file that is empty is one that is being written: it is read again by itself.
+func TestReloadTriesAgain(t *testing.T) {
+	leakCheck(t)
+	dir := t.TempDir()
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, "janus.jcfg"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var reads atomic.Int32
+	load := func() (*config.Config, []config.Problem) {
+		reads.Add(1)
+		c, problems := config.LoadDir(dir, "")
+		c.HTTP = config.Default().HTTP
+		c.HTTP.General.Port = 0
+		c.Server.NAT.EnforceList = []string{"127.0.0.1"}
+		return c, problems
+	}
+	write(`general: { debug_level = 3; admin_secret = "guard" }`)
+	s := testServer(t, func(c *config.Config) {
+		next, _ := load()
+		*c = *next
+	})
+	signals, ended := make(chan os.Signal, 1), make(chan os.Signal)
+	go func() { ended <- s.serve(signals, load) }()
+	before := reads.Load()
+	write("")
+	signals <- syscall.SIGHUP
+	eventually(t, "the file to be read", func() bool { return reads.Load() > before })
+	if s.out.Level() == 5 {
+		t.Error("an empty file has a log level")
+	}
+	write(`general: { debug_level = 5; admin_secret = "guard" }`)
+	eventually(t, "the file to be read again", func() bool { return s.out.Level() == 5 })
+	signals <- syscall.SIGTERM
+	if sig := <-ended; sig != syscall.SIGTERM {
+		t.Errorf("ended by %v", sig)
+	}
+}
+
+// It is not read again and again for ever.
+func TestReloadGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lines strings.Builder
+		s := &server{cfg: config.Default(), log: slog.New(slog.NewTextHandler(&lines, nil))}
+		s.cfg.MainFile = "janus.jcfg"
+		reads := 0
+		load := func() (*config.Config, []config.Problem) {
+			reads++
+			return config.Default(), nil
+		}
+		signals, ended := make(chan os.Signal), make(chan struct{})
+		go func() {
+			defer close(ended)
+			s.serve(signals, load)
+		}()
+		signals <- syscall.SIGHUP
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if reads != reloadTries || strings.Count(lines.String(), "janus.jcfg: is gone") != 1 {
+			t.Errorf("read %d times:\n%s", reads, &lines)
+		}
+		signals <- syscall.SIGTERM
+		<-ended
+	})
 }
 
 // SIGTERM in the middle of calls: nothing is cut before the time is over, then

@@ -11,25 +11,37 @@ import (
 	"bifrons/sfu"
 )
 
+// A reload that fails is tried again so often, with such a pause: the files may
+// just be on their way.
+const (
+	reloadTries = 5
+	reloadPause = time.Second
+)
+
 // reload reads the configuration again, takes over what can change in a running
-// server, and says what cannot.
-func (s *server) reload(load func() (*config.Config, []config.Problem)) {
+// server, and says what cannot. With files that are wrong, or that protect less
+// than before, nothing changes and it reports false. What it has said is in told,
+// and is not said twice.
+func (s *server) reload(load func() (*config.Config, []config.Problem), told map[string]bool) bool {
 	next, problems := load()
-	if !report(s.log, problems) {
-		s.log.Error("the configuration was not read again, as it has errors (see above)")
-		return
+	if !config.HasErrors(problems) {
+		problems = append(problems, s.cfg.Weaker(next)...)
 	}
-	changed := config.Diff(s.cfg, next)
-	var done, later []string
-	for _, name := range changed {
-		if apply := reloadable[name]; apply != nil {
-			apply(s, &next.Server)
-			done = append(done, name)
-		} else {
-			later = append(later, name)
+	var news []config.Problem
+	for _, p := range problems {
+		if text := p.Error(); !told[text] {
+			told[text] = true
+			news = append(news, p)
 		}
 	}
-	s.cfg.Server = next.Server
+	report(s.log, news)
+	if config.HasErrors(problems) || s.cfg.Weaker(next) != nil {
+		return false
+	}
+	done, later := s.cfg.Take(next, s.changeable)
+	for _, name := range done {
+		reloadable[name](s, &s.cfg.Server)
+	}
 	s.renewCertificate()
 	for _, p := range s.core.Plugins() {
 		if r, ok := p.(plugin.Reloader); ok {
@@ -46,6 +58,19 @@ func (s *server) reload(load func() (*config.Config, []config.Problem)) {
 	if len(later) > 0 {
 		s.log.Warn("these settings take effect at the next start", "changed", strings.Join(later, " "))
 	}
+	return true
+}
+
+// changeable tells whether a setting can be changed in a running server. Secrets
+// of the Janus API can, but its clients do not have to begin with them.
+func (s *server) changeable(name string) bool {
+	switch name {
+	case "general.api_secret":
+		return s.core.Auth().SecretEnabled()
+	case "general.token_auth_secret":
+		return s.core.Auth().Signed()
+	}
+	return reloadable[name] != nil
 }
 
 // reloadable are the settings that can be changed in a running server.
@@ -61,6 +86,11 @@ var reloadable = map[string]func(s *server, c *config.Server){
 	"media.nack_optimizations":  reloadTuning,
 	"media.no_media_timer":      reloadTuning,
 	"media.slowlink_threshold":  reloadTuning,
+
+	// renewCertificate looks at these.
+	"certificates.cert_pem": func(*server, *config.Server) {},
+	"certificates.cert_key": func(*server, *config.Server) {},
+	"certificates.cert_pwd": func(*server, *config.Server) {},
 }
 
 func reloadSecrets(s *server, c *config.Server) {

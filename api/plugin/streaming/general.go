@@ -62,6 +62,9 @@ func (p *Plugin) Reload() (added []string, err error) {
 	if f == nil || config.HasErrors(problems) {
 		return nil, fmt.Errorf("configuration file of %s is missing or wrong: %v", Package, problems)
 	}
+	if p.general.file != "" && f.Name != p.general.file {
+		return nil, fmt.Errorf("configuration file %s is gone, %s is not read in its place", p.general.file, f.Name)
+	}
 	for c := range f.Entries() {
 		if !isGeneral(c) && !p.has(c) && p.loadMountpoint(c) {
 			added = append(added, c.Name)

@@ -118,3 +118,17 @@ func TestAllowedIsSaved(t *testing.T) {
 		t.Errorf("a room that is not permanent is in\n%s", hs.read())
 	}
 }
+
+// An older file is not read in place of one that has gone.
+func TestReloadOtherFile(t *testing.T) {
+	hs := newHouse(t, "room-1: { secret = \"s\" }\n")
+	if err := os.Rename(hs.file, strings.TrimSuffix(hs.file, ".jcfg")+".cfg"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(strings.TrimSuffix(hs.file, ".jcfg")+".cfg", []byte("[room-2]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if added, err := hs.plugin.Reload(); err == nil || len(added) > 0 || hs.plugin.room("2") != nil {
+		t.Errorf("added %v, %v", added, err)
+	}
+}

@@ -68,6 +68,9 @@ func (p *Plugin) Reload() (added []string, err error) {
 	if f == nil || config.HasErrors(problems) {
 		return nil, fmt.Errorf("configuration file of %s is missing or wrong: %v", Package, problems)
 	}
+	if p.general.file != "" && f.Name != p.general.file {
+		return nil, fmt.Errorf("configuration file %s is gone, %s is not read in its place", p.general.file, f.Name)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for c := range f.Entries() {
