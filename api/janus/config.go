@@ -38,7 +38,8 @@ type Config struct {
 	// worked on, default RequestBytes.
 	Requests *budget.Budget
 
-	// Now is the wall clock of timeouts, default time.Now.
+	// Now is the clock of timeouts and of events for event handlers, default
+	// time.Now. Timeouts go by the monotonic reading of its times.
 	Now func() time.Time
 
 	// ServerName is shown in server_info and in events for event handlers,

@@ -16,9 +16,6 @@ import (
 	"bifrons/sfu"
 )
 
-// watchdogPeriod is how often sessions are looked at for timeouts.
-const watchdogPeriod = 2 * time.Second
-
 // Core serves the Janus API. All methods may be called from any goroutine.
 type Core struct {
 	cfg       Config
@@ -66,19 +63,6 @@ func New(cfg Config) *Core {
 		c.tasks.Go(c.notifyStatistics)
 	}
 	return c
-}
-
-func (c *Core) watchdog() {
-	t := time.NewTicker(watchdogPeriod)
-	defer t.Stop()
-	for {
-		select {
-		case <-t.C:
-			c.sweep(c.cfg.Now())
-		case <-c.stop:
-			return
-		}
-	}
 }
 
 // Close destroys all sessions, waits for what their handles are doing, and

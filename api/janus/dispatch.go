@@ -131,11 +131,10 @@ func (c *Core) route(q *query) (verb, bool) {
 	if !c.authorised(q) {
 		return v, false
 	}
-	if q.session = c.Session(q.SessionID); q.session == nil {
+	if q.session = c.Session(q.SessionID); q.session == nil || !q.session.touch() {
 		q.failf(ErrSessionNotFound, "No such session %d", q.SessionID)
 		return v, false
 	}
-	q.session.touch()
 	if q.HandleID != 0 {
 		if q.handle = q.session.Handle(q.HandleID); q.handle == nil {
 			q.failf(ErrHandleNotFound, "No such handle %d in session %d", q.HandleID, q.SessionID)
@@ -168,9 +167,8 @@ func (c *Core) Poll(session uint64, secret, token string) Code {
 		return ErrUnauthorized
 	}
 	s := c.Session(session)
-	if s == nil {
+	if s == nil || !s.touch() {
 		return ErrSessionNotFound
 	}
-	s.touch()
 	return 0
 }

@@ -14,24 +14,20 @@ import (
 type Session struct {
 	core    *Core
 	id      uint64
-	active  atomic.Int64 // last activity, Unix nanoseconds
+	active  atomic.Int64 // last activity, as time since the Core was made; its complement = timed out
 	timeout atomic.Int64 // time.Duration, -1 = the Core's, 0 = never
 
 	outbox outbox // all events but the last go through it
 
 	mu      sync.Mutex
-	conn    Conn // nil while it is gone
+	conn    Conn          // nil while it is gone
+	lost    time.Duration // when it went, as time since the Core was made
 	over    bool
 	handles map[uint64]*Handle
 }
 
 // ID is the session's id.
 func (s *Session) ID() uint64 { return s.id }
-
-func (s *Session) touch() { s.active.Store(s.core.cfg.Now().UnixNano()) }
-
-// LastActivity is when the client last showed that it is there.
-func (s *Session) LastActivity() time.Time { return time.Unix(0, s.active.Load()) }
 
 // SetTimeout gives the session a timeout of its own: 0 = never, negative = the
 // Core's.
@@ -238,6 +234,7 @@ func (s *Session) destroy(why Over, name string) bool {
 // Gone tells that a connection is closed and will not come back: its sessions
 // are destroyed, or kept for a while to be claimed.
 func (c *Core) Gone(conn Conn) {
+	now := c.elapsed(c.cfg.Now())
 	c.mu.Lock()
 	var over []*Session
 	for _, s := range c.bound[conn] {
@@ -246,7 +243,7 @@ func (c *Core) Gone(conn Conn) {
 			continue
 		}
 		s.mu.Lock()
-		s.conn = nil
+		s.conn, s.lost = nil, now
 		conn.SessionOver(s.id, OverGone)
 		s.mu.Unlock()
 	}
@@ -257,30 +254,4 @@ func (c *Core) Gone(conn Conn) {
 	for _, s := range over {
 		s.destroy(OverGone, "destroyed")
 	}
-}
-
-// sweep ends the sessions that have timed out.
-func (c *Core) sweep(now time.Time) {
-	for _, s := range c.expired(now) {
-		idle := now.Sub(s.LastActivity())
-		if s.destroy(OverTimeout, "timeout") {
-			c.log.Info("session timed out: its client neither polled nor sent a keepalive",
-				"session", s.id, "silent", idle.Round(time.Second))
-		}
-	}
-}
-
-func (c *Core) expired(now time.Time) []*Session {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	var list []*Session
-	for _, s := range c.sessions {
-		idle := now.Sub(s.LastActivity())
-		limit := s.Timeout()
-		gone := c.cfg.ReclaimTimeout > 0 && s.Conn() == nil
-		if limit > 0 && idle >= limit || gone && idle >= c.cfg.ReclaimTimeout {
-			list = append(list, s)
-		}
-	}
-	return list
 }
