@@ -48,8 +48,8 @@ type Outlet struct {
 	done   sync.WaitGroup
 
 	count   struct{ accepted, taken, dropped, lost atomic.Uint64 }
-	pending atomic.Uint64 // dropped and lost that the log does not know yet
-	told    atomic.Int64  // when it was last told, Unix nanoseconds
+	pending atomic.Uint64             // dropped and lost that the log does not know yet
+	told    atomic.Pointer[time.Time] // when it was last told
 }
 
 var _ janus.Sink = (*Outlet)(nil)
@@ -199,8 +199,8 @@ func (o *Outlet) report(now bool) {
 	if o.pending.Load() == 0 {
 		return
 	}
-	last, at := o.told.Load(), time.Now().UnixNano()
-	if !now && at-last < int64(reportEvery) || !o.told.CompareAndSwap(last, at) {
+	last, at := o.told.Load(), time.Now()
+	if !now && last != nil && at.Sub(*last) < reportEvery || !o.told.CompareAndSwap(last, &at) {
 		return
 	}
 	if n := o.pending.Swap(0); n > 0 {

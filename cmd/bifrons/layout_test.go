@@ -151,6 +151,21 @@ func TestNoInitFunctions(t *testing.T) {
 	}
 }
 
+// A moment as Unix nanoseconds has lost the monotonic reading: what is told from
+// two of them goes wrong when the wall clock is set.
+func TestNoUnixNanoseconds(t *testing.T) {
+	for _, p := range list(t) {
+		if top, _, _ := room(p.ImportPath); top == "bench" {
+			continue
+		}
+		inspect(t, p, func(fset *token.FileSet, n ast.Node) {
+			if n, ok := n.(*ast.SelectorExpr); ok && n.Sel.Name == "UnixNano" {
+				t.Errorf("%s: the wall clock measures no durations", fset.Position(n.Pos()))
+			}
+		})
+	}
+}
+
 func inspect(t *testing.T, p pkg, visit func(*token.FileSet, ast.Node)) {
 	t.Helper()
 	fset := token.NewFileSet()

@@ -32,7 +32,7 @@ type camera struct {
 
 	client *gortsplib.Client // of the run goroutine, once it runs
 	url    *base.URL
-	heard  atomic.Int64 // when the last packet came, Unix nanoseconds
+	heard  atomic.Bool // a packet came since somebody looked
 }
 
 // openRTSP connects to the server, if that is a condition, and goes on doing so.
@@ -101,7 +101,9 @@ func (c *camera) watch() error {
 	ended := make(chan error, 1)
 	client := c.client
 	go func() { ended <- client.Wait() }()
-	silence := time.NewTicker(c.patience() / 4)
+	const looks = 4 // in vain, and not the time that has passed: it may have been a pause of ours
+	silent := 0
+	silence := time.NewTicker(c.patience() / looks)
 	defer silence.Stop()
 	var alive <-chan time.Time
 	if d := c.set.sessionTimeout; d > 0 {
@@ -123,7 +125,10 @@ func (c *camera) watch() error {
 				return err
 			}
 		case <-silence.C:
-			if time.Since(time.Unix(0, c.heard.Load())) > c.patience() {
+			if silent++; c.heard.Swap(false) {
+				silent = 0
+			}
+			if silent >= looks {
 				client.Close()
 				<-ended
 				return errSilence
@@ -220,7 +225,7 @@ func (c *camera) play(client *gortsplib.Client, u *base.URL) error {
 	c.m.plugin.mu.Unlock()
 	c.m.src.SetStreams(streams)
 	c.m.src.Restart()
-	c.heard.Store(time.Now().UnixNano())
+	c.heard.Store(true)
 	_, err = client.Play(nil)
 	return err
 }
@@ -251,7 +256,7 @@ func (c *camera) take(i int, pkt *rtp.Packet) {
 	if err != nil {
 		return
 	}
-	c.heard.Store(time.Now().UnixNano())
+	c.heard.Store(true)
 	c.m.src.Write(i, 0, b)
 }
 

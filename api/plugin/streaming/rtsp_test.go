@@ -5,6 +5,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,6 +34,7 @@ type cam struct {
 	method         auth.VerifyMethod
 	tcpOnly        bool
 
+	mute   atomic.Bool
 	mu     sync.Mutex
 	quit   chan struct{}
 	done   chan struct{}
@@ -142,6 +144,9 @@ func (c *cam) run() {
 		case <-c.quit:
 			return
 		case <-tick.C:
+		}
+		if c.mute.Load() {
+			continue
 		}
 		_ = c.stream.WritePacketRTP(c.desc.Medias[0], &rtp.Packet{
 			Header: rtp.Header{Version: 2, PayloadType: 0, SequenceNumber: i, Timestamp: uint32(i) * 160, SSRC: 1}, Payload: make([]byte, 160),
@@ -284,6 +289,21 @@ func TestRTSPReconnects(t *testing.T) {
 	c.stop()
 	awaitPush(t, th.host, `{"event":"rtsp-disconnected","id":1}`)
 	c.start()
+	awaitPush(t, th.host, `{"event":"rtsp-reconnected","id":1}`)
+	th.hears()
+}
+
+// A camera that answers but brings nothing is given up, and tried again.
+func TestRTSPSilence(t *testing.T) {
+	th := newTheatre(t, "")
+	c := newCam(t)
+	c.start()
+	th.rtsp(c, `,"rtsp_reconnect_delay":1,"rtsp_notify_changes":true`)
+	th.want(`{"request":"watch","id":1}`, preparing)
+	th.hears()
+	c.mute.Store(true)
+	awaitPush(t, th.host, `{"event":"rtsp-disconnected","id":1}`)
+	c.mute.Store(false)
 	awaitPush(t, th.host, `{"event":"rtsp-reconnected","id":1}`)
 	th.hears()
 }
