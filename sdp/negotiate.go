@@ -13,6 +13,7 @@ type Negotiated struct {
 	Codecs     []Codec   // parameters as the peer gave them
 	Extensions []Extension
 	Data       DataFormat // the peer's, DataNone if there are no data channels
+	MaxMessage uint64     // the peer's, see Section
 }
 
 // Negotiate intersects the server's and the peer's descriptions of section i, no
@@ -22,7 +23,7 @@ func Negotiate(local, remote *Description, i int) (n Negotiated, ok bool) {
 	if l == nil || r == nil || l.Rejected() || r.Rejected() || l.Kind != r.Kind {
 		return Negotiated{}, false
 	}
-	n = Negotiated{Kind: l.Kind, MID: l.MID, Direction: l.Direction.And(r.Direction.Reverse()), Data: r.Data}
+	n = Negotiated{Kind: l.Kind, MID: l.MID, Direction: l.Direction.And(r.Direction.Reverse()), Data: r.Data, MaxMessage: r.MaxMessage}
 	for _, c := range r.Codecs {
 		own := l.Codec(c.PT)
 		if own == nil || !strings.EqualFold(own.Name, c.Name) || own.Clock != c.Clock {

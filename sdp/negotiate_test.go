@@ -269,3 +269,22 @@ func TestValidMID(t *testing.T) {
 		}
 	}
 }
+
+func TestMaxMessage(t *testing.T) {
+	const section = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\na=mid:0\na=sctp-port:5000\n"
+	for line, want := range map[string]uint64{
+		"":                            65536, // RFC 8841, 6.1
+		"a=max-message-size:262144\n": 262144, "a=max-message-size:0\n": 0, "a=max-message-size: 1000 \n": 1000,
+		"a=max-message-size:all\n": 65536, "a=max-message-size:99999999999999999999\n": 65536,
+	} {
+		d := mustParse(t, head+creds+section+line)
+		local := Answer(d.Anonymise(), echoOptions("", "")).Complete(d, nil)
+		n, ok := Negotiate(local, d, 0)
+		if !ok || n.MaxMessage != want {
+			t.Errorf("%q: %v, %d, want %d", line, ok, n.MaxMessage, want)
+		}
+		if text := local.String(); strings.Contains(text, "max-message-size") {
+			t.Errorf("answered with %s", text)
+		}
+	}
+}

@@ -29,11 +29,12 @@ type sectionParser struct {
 	paused       map[string]bool // rids paused in a=simulcast
 	sctpMap      bool
 	sctpPort     bool
+	maxMessage   uint64
 	fallbackMSID string // of a=ssrc:N msid:, used without a=msid
 }
 
 func newSectionParser(s *Section) *sectionParser {
-	p := &sectionParser{s: s, index: map[uint8]int{}}
+	p := &sectionParser{s: s, index: map[uint8]int{}, maxMessage: defaultMaxMessage}
 	if s.Kind != Audio && s.Kind != Video {
 		return p
 	}
@@ -100,8 +101,12 @@ func (p *sectionParser) attribute(line, key, value string) error {
 		s.RTCPRsize = true
 	case "bundle-only":
 		p.bundleOnly = true
-	case "rtcp", "max-message-size":
-		// Neither is used: RTCP is always multiplexed, messages have a fixed limit.
+	case "rtcp":
+		// Not used: RTCP is always multiplexed.
+	case "max-message-size":
+		if n, err := strconv.ParseUint(trimmed, 10, 64); err == nil {
+			p.maxMessage = n
+		}
 	case "rtpmap", "fmtp", "rtcp-fb":
 		p.codecAttribute(key, value)
 	case "extmap":
@@ -320,10 +325,13 @@ func (p *sectionParser) finish() *Section {
 		}
 	}
 	if s.Kind == Application {
-		s.Data = p.dataFormat()
+		s.Data, s.MaxMessage = p.dataFormat(), p.maxMessage
 	}
 	return s
 }
+
+// defaultMaxMessage holds without a=max-message-size (RFC 8841, 6.1).
+const defaultMaxMessage = 65536
 
 func (p *sectionParser) dataFormat() DataFormat {
 	switch p.s.Proto {

@@ -221,8 +221,11 @@ type Section struct {
 	SimulcastRecv   []string
 	LegacySimulcast bool // "a=simulcast: send rid=a;b"
 
-	Data      DataFormat
-	Bandwidth Bandwidth
+	Data DataFormat
+	// MaxMessage is how long a data channel message the describer takes, in bytes,
+	// 0 = any (RFC 8841, 6.1). It is read only: we take what the default says.
+	MaxMessage uint64
+	Bandwidth  Bandwidth
 
 	Attributes []Attribute // all others, in order
 

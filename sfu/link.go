@@ -82,6 +82,16 @@ func (l *link) startData() {
 			p.push(Event{Kind: EventDataReady})
 		},
 	})
+	l.data.SetLimit(p.limit.Load())
+}
+
+// limit follows a change of the peer's limit.
+func (l *link) limit() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.data != nil {
+		l.data.SetLimit(l.peer.limit.Load())
+	}
 }
 
 func (l *link) send(label, protocol string, binary bool, payload []byte) error {

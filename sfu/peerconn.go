@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bifrons/dtls"
+	"bifrons/dtls/sctp"
 	"bifrons/ice"
 	"bifrons/rtp/mono"
 	"bifrons/sfu/capture"
@@ -28,7 +29,8 @@ type Peer struct {
 	site    *site
 	handler Handler
 	label   string
-	lookups atomic.Int32 // of names of candidates, at work
+	lookups atomic.Int32  // of names of candidates, at work
+	limit   atomic.Uint64 // bytes of a data channel message to the remote, 0 = any
 	cert    *dtls.Certificate
 
 	ctx    context.Context // done with the connection
@@ -54,6 +56,7 @@ func (e *Engine) NewPeer(cfg PeerConfig, h Handler) (*Peer, error) {
 	}
 	st := e.place(cfg.Shard)
 	p := &Peer{engine: e, site: st, handler: h, label: cfg.Label, cert: e.Certificate()}
+	p.limit.Store(sctp.DefaultLimit)
 	p.gather = gather{done: make(chan struct{}), relayOnly: cfg.RelayOnly, user: cfg.RelayUser}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	candidates := p.Candidates()
@@ -236,6 +239,18 @@ func (p *Peer) SetDataChannels(on bool) {
 	p.mu.Unlock()
 	if on && l != nil {
 		l.startData()
+	}
+}
+
+// SetDataLimit says how long a data channel message the remote takes, in bytes:
+// a=max-message-size of its description (RFC 8841, 6.1), 0 = any.
+func (p *Peer) SetDataLimit(bytes uint64) {
+	p.limit.Store(bytes)
+	p.mu.Lock()
+	l := p.link
+	p.mu.Unlock()
+	if l != nil {
+		l.limit()
 	}
 }
 

@@ -189,6 +189,7 @@ func (c *connection) apply(local, remote *sdp.Description, o *jsepOptions) {
 	c.peer.SetSections(c.sections(local, remote, o))
 	if i, ok := local.DataSection(); ok {
 		if n, ok := sdp.Negotiate(local, remote, i); ok && n.Data != sdp.DataNone {
+			c.peer.SetDataLimit(n.MaxMessage)
 			c.peer.SetDataChannels(true)
 		}
 	}

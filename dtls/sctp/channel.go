@@ -12,7 +12,8 @@ import (
 type channel struct {
 	id              uint16
 	stream          *pion.Stream
-	established     bool // by the peer's OPEN or by ours
+	established     bool // by the peer's OPEN or by ours, or because it is used
+	negotiated      bool // without OPEN: its label is not known
 	label, protocol string
 
 	// A message in pieces, in the deprecated way (RFC 8831, 6.6): all but the
@@ -116,19 +117,25 @@ func (a *Association) handle(c *channel, kind pion.PayloadProtocolIdentifier, b 
 		}
 		return
 	}
-	a.mu.Lock()
-	established := c.established
-	a.mu.Unlock()
-	switch {
-	case !established:
+	text := kind == pion.PayloadTypeWebRTCString || kind == pion.PayloadTypeWebRTCStringEmpty || kind == ppidStringPartial
+	binary := kind == pion.PayloadTypeWebRTCBinary || kind == pion.PayloadTypeWebRTCBinaryEmpty || kind == ppidBinaryPartial
+	if !text && !binary || !a.used(c) {
 		a.discarded.Add(1)
-	case kind == ppidStringPartial || kind == ppidBinaryPartial:
-		c.collect(b)
-	case kind == pion.PayloadTypeWebRTCString || kind == pion.PayloadTypeWebRTCBinary:
-		a.deliver(c, kind == pion.PayloadTypeWebRTCBinary, c.complete(b))
-	default: // the empty messages among them
-		a.discarded.Add(1)
+		return
 	}
+	switch kind {
+	case ppidStringPartial, ppidBinaryPartial:
+		c.collect(b)
+		return
+	case pion.PayloadTypeWebRTCStringEmpty, pion.PayloadTypeWebRTCBinaryEmpty:
+		b = nil // what it carries does not count (RFC 8831, 6.6)
+	}
+	if b, ok := c.complete(b); ok {
+		a.deliver(c, binary, b)
+		return
+	}
+	a.discarded.Add(1)
+	a.warn(warnReceived, "data channel message is too long, thrown away", "label", c.label, "limit", maxMessage)
 }
 
 // Payload protocol identifiers that RFC 8831, 8 calls deprecated.
@@ -145,29 +152,46 @@ func (c *channel) collect(b []byte) {
 	c.partial = append(c.partial, b...)
 }
 
-// complete returns the message of which b is all or the last piece, nil if it
-// was too long.
-func (c *channel) complete(b []byte) []byte {
+// complete returns the message of which b is all or the last piece; false if it
+// is too long.
+func (c *channel) complete(b []byte) ([]byte, bool) {
 	if c.partial == nil && !c.overlong {
-		return b
+		return b, len(b) <= maxMessage
 	}
 	c.collect(b)
-	b = c.partial
+	b, ok := c.partial, !c.overlong
 	c.partial, c.overlong = nil, false
-	return b
+	return b, ok
 }
 
-// deliver hands a message on. Label and protocol of an established channel do
-// not change.
+// deliver hands a message on. Label and protocol change only under a.calling.
 func (a *Association) deliver(c *channel, binary bool, b []byte) {
-	if len(b) == 0 || len(b) > maxMessage {
-		a.discarded.Add(1)
-		return
-	}
 	a.received.Add(1)
 	if a.cfg.OnMessage != nil {
 		a.cfg.OnMessage(c.label, c.protocol, binary, b)
 	}
+}
+
+// used tells whether the stream of a message is a data channel. One that nobody
+// opened becomes one without a label: it was agreed on elsewhere (RFC 8831, 6.4).
+func (a *Association) used(c *channel) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !c.established && a.add(c) {
+		c.negotiated = true
+	}
+	return c.established
+}
+
+// add makes a stream one of the channels, unless it is one, its number is out of
+// bounds, or there are too many. The caller holds a.mu.
+func (a *Association) add(c *channel) bool {
+	if c.established || c.id >= maxStreams || len(a.channels) >= maxChannels || a.streams[c.id] != c {
+		return false
+	}
+	c.established = true
+	a.channels = append(a.channels, c)
+	return true
 }
 
 // establish makes a data channel of the stream on which the peer has sent OPEN,
@@ -176,12 +200,11 @@ func (a *Association) deliver(c *channel, binary bool, b []byte) {
 func (a *Association) establish(c *channel, o open) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if c.established || c.id >= maxStreams || len(a.channels) >= maxChannels || a.streams[c.id] != c {
+	if !c.negotiated && !a.add(c) {
 		return
 	}
-	c.established, c.label, c.protocol = true, o.label, o.protocol
+	c.negotiated, c.label, c.protocol = false, o.label, o.protocol
 	c.stream.SetReliabilityParams(o.policy())
-	a.channels = append(a.channels, c)
 	if _, err := c.stream.WriteSCTP([]byte{messageAck}, pion.PayloadTypeWebRTCDCEP); err != nil {
 		a.cfg.Log.Debug("data channel not acknowledged", "error", err)
 	}

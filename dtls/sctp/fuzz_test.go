@@ -22,6 +22,8 @@ func FuzzChunks(f *testing.F) {
 	}
 	f.Add(data(1, 0, 50, string(open{label: "x"}.marshal())), data(2, 1, 51, "hello"))
 	f.Add(data(1, 0, 54, "part"), data(2, 1, 51, "rest"))
+	f.Add(data(1, 0, 51, "nobody opened this"), data(2, 1, 57, "\x00"))
+	f.Add(data(1, 0, 56, "\x00"), data(2, 1, 50, string(open{label: "late"}.marshal())))
 	f.Add(chunk(3, 0, make([]byte, 12)...), chunk(4, 0, 0, 1, 0, 8, 1, 2, 3, 4))
 	f.Add(chunk(130, 0, 0, 13, 0, 18, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 9, 0, 1), chunk(192, 0, 0, 0, 0, 9, 0, 1, 0, 3))
 	f.Add(chunk(7, 0, 0, 0, 0, 0), chunk(8, 0))

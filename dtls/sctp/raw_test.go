@@ -132,13 +132,8 @@ func TestPeerOpens(t *testing.T) {
 
 func TestIgnored(t *testing.T) {
 	withRaw(t, true, func(t *testing.T, s *side, r *raw) {
-		x := r.stream(7)
-		x.say(ppidText, "no channel yet")
-		x.say(ppidDCEP, string(open{label: "a"}.marshal()))
-		x.want(ppidDCEP, "\x02")
+		x := r.open(7, open{label: "a"})
 		x.say(ppidDCEP, string(open{label: "b"}.marshal())) // in use
-		x.say(pion.PayloadTypeWebRTCStringEmpty, "\x00")
-		x.say(pion.PayloadTypeWebRTCBinaryEmpty, "\x00")
 		x.say(99, "unknown")
 		x.say(ppidDCEP, "\x02")
 		x.say(ppidDCEP, "\x09")
@@ -151,7 +146,65 @@ func TestIgnored(t *testing.T) {
 		far.say(ppidDCEP, string(open{label: "far"}.marshal()))
 		far.say(ppidText, "lost")
 		far.silent()
-		if n := s.Stats(); n.Channels != 1 || n.Received != 1 || n.Discarded != 5 {
+		if n := s.Stats(); n.Channels != 1 || n.Received != 1 || n.Discarded != 2 {
+			t.Errorf("%+v", n)
+		}
+	})
+}
+
+// Empty messages have a byte that does not count (RFC 8831, 6.6), both ways.
+func TestEmptyMessages(t *testing.T) {
+	withRaw(t, true, func(t *testing.T, s *side, r *raw) {
+		x := r.open(1, open{label: "x"})
+		x.say(pion.PayloadTypeWebRTCStringEmpty, "\x00")
+		x.say(pion.PayloadTypeWebRTCBinaryEmpty, "\x00")
+		for _, want := range []string{"x//t/", "x//b/"} {
+			if got := <-s.got; got != want {
+				t.Errorf("%q", got)
+			}
+		}
+		for i, kind := range []pion.PayloadProtocolIdentifier{pion.PayloadTypeWebRTCStringEmpty, pion.PayloadTypeWebRTCBinaryEmpty} {
+			if err := s.Send("x", "", i == 1, nil); err != nil {
+				t.Fatal(err)
+			}
+			x.want(kind, "\x00")
+		}
+		if n := s.Stats(); n != (Stats{1, 2, 2, 0, 0}) {
+			t.Errorf("%+v", n)
+		}
+	})
+}
+
+// A stream that is used without an OPEN is a channel that was agreed on elsewhere,
+// without a label as far as we know. It is what an answer without a label goes to.
+func TestNegotiatedChannel(t *testing.T) {
+	withRaw(t, true, func(t *testing.T, s *side, r *raw) {
+		x := r.stream(7)
+		x.say(ppidText, "hello")
+		if got := <-s.got; got != "//t/hello" {
+			t.Fatal(got)
+		}
+		if err := s.Send("", "", false, []byte("back")); err != nil {
+			t.Fatal(err)
+		}
+		x.want(ppidText, "back")
+		y := r.stream(8)
+		y.say(pion.PayloadTypeWebRTCBinaryEmpty, "\x00")
+		if got := <-s.got; got != "//b/" {
+			t.Fatal(got)
+		}
+		// An OPEN that comes late is taken for what it says.
+		y.say(ppidDCEP, string(open{label: "late", protocol: "v1"}.marshal()))
+		y.want(ppidDCEP, "\x02")
+		y.say(ppidText, "more")
+		if got := <-s.got; got != "late/v1/t/more" {
+			t.Fatal(got)
+		}
+		if err := s.Send("late", "", false, []byte("answer")); err != nil {
+			t.Fatal(err)
+		}
+		y.want(ppidText, "answer")
+		if n := s.Stats(); n.Channels != 2 || n.Discarded != 0 {
 			t.Errorf("%+v", n)
 		}
 	})
@@ -224,7 +277,7 @@ func TestPartialMessages(t *testing.T) {
 func TestOverlongMessage(t *testing.T) {
 	withRaw(t, true, func(t *testing.T, s *side, r *raw) {
 		x := r.open(1, open{label: "x"})
-		for _, size := range []int{65536, 500_000} {
+		for _, size := range []int{65537, 500_000} {
 			x.say(ppidBinary, string(make([]byte, size)))
 			x.say(ppidText, "next")
 			if got := <-s.got; got != "x//t/next" {

@@ -16,7 +16,16 @@ import (
 const (
 	maxStreams  = 300 // in each direction, as negotiated
 	maxChannels = 150
-	maxMessage  = 65535 // bytes
+
+	// maxMessage is the longest message that we take, in bytes, as we do not
+	// signal another limit (RFC 8841, 6.1). DefaultLimit is the same for a peer
+	// that does not, and maxSend ours for one that takes more.
+	maxMessage   = 65536
+	DefaultLimit = 65536
+	maxSend      = 262144
+
+	// warnEvery is the least time between two warnings of one kind.
+	warnEvery = 10 * time.Second
 
 	// mtu keeps an SCTP packet, as a DTLS record with the longest overhead of
 	// any cipher suite, within 1200 bytes.
@@ -66,7 +75,7 @@ type Stats struct {
 	Sent      uint64 // handed to SCTP
 	Received  uint64 // handed to OnMessage
 	Refused   uint64 // Send returned an error
-	Discarded uint64 // received, but without a channel, empty, or too long
+	Discarded uint64 // received, but beyond the channels there may be, or too long
 }
 
 // Association is an SCTP association with its data channels. Its methods may be
@@ -86,6 +95,9 @@ type Association struct {
 	channels []*channel // those established, oldest first
 	nextID   uint16
 	waiting  queue
+
+	limit    atomic.Uint64                // bytes of a message to the peer
+	warnings [2]atomic.Pointer[time.Time] // when the last one was written
 
 	readers sync.WaitGroup
 	calling sync.Mutex // held during callbacks
@@ -110,12 +122,39 @@ func Start(cfg Config) *Association {
 		nextID:  1,
 		drained: make(chan struct{}, 1),
 	}
+	a.SetLimit(DefaultLimit)
 	if cfg.Client {
 		a.nextID = 2 // even; 0 stays reserved
 	}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	go a.run()
 	return a
+}
+
+// SetLimit says how long a message the peer takes, in bytes: a=max-message-size of
+// its description (RFC 8841, 6.1), 0 = any. It is DefaultLimit before. Our own limit
+// of 262144 holds in any case.
+func (a *Association) SetLimit(n uint64) {
+	if n == 0 || n > maxSend {
+		n = maxSend
+	}
+	a.limit.Store(n)
+}
+
+// Kinds of warnings.
+const (
+	warnSent = iota
+	warnReceived
+)
+
+// warn writes a warning about the peer or what it would get, but not more often
+// than every ten seconds.
+func (a *Association) warn(kind int, text string, args ...any) {
+	now, last := time.Now(), a.warnings[kind].Load()
+	if last != nil && now.Sub(*last) < warnEvery || !a.warnings[kind].CompareAndSwap(last, &now) {
+		return
+	}
+	a.cfg.Log.Warn(text, args...)
 }
 
 // Close aborts the association and returns at once. The connection below stays,
@@ -140,7 +179,7 @@ func (a *Association) run() {
 		pion.WithNetConn(a.conn),
 		pion.WithLoggerFactory(logger{a.cfg.Log}),
 		pion.WithMTU(mtu),
-		pion.WithMaxMessageSize(maxMessage),
+		pion.WithMaxMessageSize(maxSend),
 		pion.WithRTOMax(rtoMax),
 		pion.WithMaxReassemblyQueueEntries(maxFragments),
 		// Without interleaving (RFC 8260) messages leave in the order of Send.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"strings"
@@ -114,11 +115,11 @@ func TestExchange(t *testing.T) {
 	}
 }
 
-// The largest message passes, a larger one is refused, an empty one is none.
+// The largest message passes, a larger one is refused, an empty one passes.
 func TestSizes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server, a, b := startPair(nil)
-		largest := bytes.Repeat([]byte("x"), maxMessage)
+		largest := bytes.Repeat([]byte("x"), 65536) // RFC 8841, 6.1
 		for i, c := range []struct {
 			label, protocol string
 			payload         []byte
@@ -134,6 +135,9 @@ func TestSizes(t *testing.T) {
 				t.Error(i, err)
 			}
 		}
+		if got := <-server.got; got != show(DefaultLabel, "", true, nil) {
+			t.Errorf("%d bytes: %.30q", len(got), got)
+		}
 		if got := <-server.got; got != show(DefaultLabel, "", true, largest) {
 			t.Errorf("%d bytes: %.30q", len(got), got)
 		}
@@ -145,6 +149,74 @@ func TestSizes(t *testing.T) {
 		}
 		stop(t, []*side{client, server}, a, b)
 	})
+}
+
+// notes is a log that keeps its messages.
+type notes struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (n *notes) Write(b []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.lines = append(n.lines, string(b))
+	return len(b), nil
+}
+
+func (n *notes) count(text string) (found int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, l := range n.lines {
+		if strings.Contains(l, text) {
+			found++
+		}
+	}
+	return found
+}
+
+// What the peer takes is respected, and what does not fit is told in the log, but
+// not more often than every ten seconds.
+func TestLimitOfThePeer(t *testing.T) {
+	for _, c := range []struct{ limit, most int }{
+		{-1, 65536}, {1000, 1000}, {262144, 262144}, {0, maxSend}, {1 << 40, maxSend}, {70000, 70000},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var log notes
+			a, b := newWires(nil)
+			s := Start(Config{Conn: a, Client: true, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			if c.limit >= 0 {
+				s.SetLimit(uint64(c.limit))
+			}
+			r := newRaw(t, b, true)
+			x := r.open(1, open{label: "x"})
+			if err := s.Send("x", "", true, make([]byte, c.most)); err != nil {
+				t.Error(err)
+			}
+			buf := make([]byte, 1<<19)
+			if n, _, err := x.ReadSCTP(buf); n != c.most || err != nil {
+				t.Error(n, err)
+			}
+			for range 20 {
+				if err := s.Send("x", "", true, make([]byte, c.most+1)); err != ErrTooLong {
+					t.Errorf("limit %d: %v", c.limit, err)
+				}
+			}
+			if n := log.count("too long"); n != 1 {
+				t.Errorf("limit %d: told %d times", c.limit, n)
+			}
+			time.Sleep(10 * time.Second)
+			_ = s.Send("x", "", true, make([]byte, c.most+1))
+			if n := log.count("too long"); n != 2 {
+				t.Errorf("limit %d: told %d times", c.limit, n)
+			}
+			r.close()
+			s.Close()
+			<-s.Done()
+			a.Close()
+			b.Close()
+		})
+	}
 }
 
 func ids(s *side) (ids []uint16) {

@@ -53,19 +53,28 @@ func (q *queue) pop() message {
 // not slip through the bound.
 func (m message) size() int { return len(m.label) + len(m.protocol) + len(m.payload) + 64 }
 
+// wire is how a message is sent: SCTP has no empty ones, which are a byte that
+// does not count (RFC 8831, 6.6).
+func (m message) wire() (pion.PayloadProtocolIdentifier, []byte) {
+	switch {
+	case len(m.payload) > 0 && m.binary:
+		return pion.PayloadTypeWebRTCBinary, m.payload
+	case len(m.payload) > 0:
+		return pion.PayloadTypeWebRTCString, m.payload
+	case m.binary:
+		return pion.PayloadTypeWebRTCBinaryEmpty, []byte{0}
+	}
+	return pion.PayloadTypeWebRTCStringEmpty, []byte{0}
+}
+
 // Send sends a message on the oldest channel with the label, whoever opened it;
 // if there is none, on a new one with that label and protocol, reliable and
-// ordered. An empty label means DefaultLabel; an empty payload is not sent. The
-// payload is copied. Send never waits: messages queue, in order, before the
-// association is up, while the peer may be about to open the channel, and while
-// SCTP is busy. ErrFull means that more than 16 MB do.
+// ordered. An empty label that no channel has means DefaultLabel. The payload is
+// copied. ErrTooLong means that the peer does not take such a message. Send never
+// waits: messages queue, in order, before the association is up, while the peer may
+// be about to open the channel, and while SCTP is busy. ErrFull means that more than
+// 16 MB do.
 func (a *Association) Send(label, protocol string, binary bool, payload []byte) error {
-	if len(payload) == 0 {
-		return nil
-	}
-	if label == "" {
-		label = DefaultLabel
-	}
 	err := a.send(message{label, protocol, binary, payload})
 	if err != nil {
 		a.refused.Add(1)
@@ -74,11 +83,17 @@ func (a *Association) Send(label, protocol string, binary bool, payload []byte) 
 }
 
 func (a *Association) send(m message) error {
-	if len(m.payload) > maxMessage || openHeader+len(m.label)+len(m.protocol) > maxMessage {
+	limit := a.limit.Load()
+	if uint64(len(m.payload)) > limit || openHeader+len(m.label)+len(m.protocol) > maxMessage {
+		a.warn(warnSent, "data channel message is too long for the peer, not sent",
+			"label", m.label, "bytes", len(m.payload), "limit", limit)
 		return ErrTooLong
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if m.label == "" && a.find("") == nil {
+		m.label = DefaultLabel
+	}
 	if a.ended || a.ctx.Err() != nil {
 		return ErrClosed
 	}
@@ -122,10 +137,7 @@ func (a *Association) flush() {
 
 // transmit hands m to SCTP. The caller holds a.mu.
 func (a *Association) transmit(m message) error {
-	kind := pion.PayloadTypeWebRTCString
-	if m.binary {
-		kind = pion.PayloadTypeWebRTCBinary
-	}
+	kind, payload := m.wire()
 	c := a.find(m.label)
 	if c == nil {
 		var err error
@@ -133,7 +145,7 @@ func (a *Association) transmit(m message) error {
 			return err
 		}
 	}
-	if _, err := c.stream.WriteSCTP(m.payload, kind); err != nil {
+	if _, err := c.stream.WriteSCTP(payload, kind); err != nil {
 		return err
 	}
 	a.sent.Add(1)

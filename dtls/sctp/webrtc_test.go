@@ -196,7 +196,7 @@ func TestWebRTC(t *testing.T) {
 			secondOpen := make(chan struct{})
 			second.OnOpen(func() { close(secondOpen) })
 			<-secondOpen
-			large := make([]byte, maxMessage)
+			large := make([]byte, 65535) // the most that pion takes
 			if err := second.Send(large); err != nil {
 				t.Fatal(err)
 			}
@@ -212,11 +212,17 @@ func TestWebRTC(t *testing.T) {
 			}
 			receive(t, b.got, show("ours", "v3", true, []byte{1, 2}))
 
-			// An empty message is none for us, and the peer may close a channel
-			// and open another with its label.
+			// Empty messages, both ways.
 			if err := b.channel.SendText(""); err != nil {
 				t.Fatal(err)
 			}
+			receive(t, s.got, show(DefaultLabel, "", false, nil))
+			if err := s.Send("", "", true, nil); err != nil {
+				t.Fatal(err)
+			}
+			receive(t, b.got, show(DefaultLabel, "", true, nil))
+
+			// The peer may close a channel and open another with its label.
 			closed := make(chan struct{})
 			second.OnClose(func() { close(closed) })
 			if err := second.Close(); err != nil {
