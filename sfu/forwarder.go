@@ -9,6 +9,7 @@ import (
 	"bifrons/rtp/mono"
 	"bifrons/rtp/pktbuf"
 	"bifrons/sfu/plain"
+	"bifrons/sfu/shard"
 )
 
 // Forward says where a track is sent to as plain RTP, and how.
@@ -22,6 +23,10 @@ type Forward struct {
 	SSRC        uint32   // 0 = the origin's
 	Encoding    int      // the one to send, -1 = the best one there is
 	SRTP        *SRTPKey // nil: plain RTP
+
+	// Failed, if not nil, is called on a goroutine of its own when the Forwarder
+	// has ended because something in it panicked.
+	Failed func()
 }
 
 // Forwarder sends one stream of an origin as plain RTP or SRTP. It ends with the
@@ -29,8 +34,10 @@ type Forward struct {
 type Forwarder struct {
 	site *site
 	rtcp uint16
-	core *plain.Forwarder // touched by the shard only, nil until there is a track
-	over bool             // touched by the shard only
+	// All of this is touched by the shard only.
+	core *plain.Forwarder // nil until there is a track
+	stay *shard.Stay
+	over bool
 }
 
 // Forward starts to send a stream of an origin; a negative section stands for no
@@ -63,7 +70,12 @@ func (e *Engine) Forward(o Origin, section int, cfg Forward) (*Forwarder, error)
 		f.core = plain.NewForwarder(now, st.shard.Loop(), t, plain.Forward{
 			To: cfg.To, RTCP: cfg.RTCP, PayloadType: cfg.PayloadType, SSRC: cfg.SSRC,
 			Encoding: cfg.Encoding, Sealer: sealer,
+			Panicked: func(r any) {
+				st.shard.Panicked("a forwarder", r)
+				st.shard.Post(func(mono.Time) { f.stay.Fail() })
+			},
 		})
+		f.stay = st.shard.AddLeg(f.core, func() { f.fail(e, cfg.Failed) })
 		if cfg.RTCP.IsValid() {
 			st.forwarders[f] = struct{}{}
 		}
@@ -77,23 +89,40 @@ func (e *Engine) Forward(o Origin, section int, cfg Forward) (*Forwarder, error)
 // RTCPPort is the local port that takes RTCP of the receiver, 0 = none.
 func (f *Forwarder) RTCPPort() uint16 { return f.rtcp }
 
-// Message sends one message of a data channel, which is copied.
-func (f *Forwarder) Message(binary bool, payload []byte) {
-	own := append([]byte(nil), payload...)
+// fail forgets the forwarder after a panic and tells.
+func (f *Forwarder) fail(e *Engine, told func()) {
+	f.over = true
+	delete(f.site.forwarders, f)
+	f.core = nil
+	if told == nil {
+		return
+	}
+	e.pending.Add(1)
+	go func() {
+		defer e.pending.Done()
+		defer f.site.contain("a handler of events", func() {})
+		told()
+	}()
+}
+
+// do runs f on the shard while there is something to forward.
+func (f *Forwarder) do(run func(now mono.Time, c *plain.Forwarder)) {
 	f.site.shard.Post(func(now mono.Time) {
 		if f.core != nil {
-			f.core.Message(now, binary, own)
+			f.stay.Do(func() { run(now, f.core) })
 		}
 	})
 }
 
+// Message sends one message of a data channel, which is copied.
+func (f *Forwarder) Message(binary bool, payload []byte) {
+	own := append([]byte(nil), payload...)
+	f.do(func(now mono.Time, c *plain.Forwarder) { c.Message(now, binary, own) })
+}
+
 // SetPaused stops or resumes the forwarding.
 func (f *Forwarder) SetPaused(paused bool) {
-	f.site.shard.Post(func(now mono.Time) {
-		if f.core != nil {
-			f.core.SetPaused(now, paused)
-		}
-	})
+	f.do(func(now mono.Time, c *plain.Forwarder) { c.SetPaused(now, paused) })
 }
 
 // Close ends the forwarding.
@@ -102,7 +131,8 @@ func (f *Forwarder) Close() {
 		f.over = true
 		delete(f.site.forwarders, f)
 		if f.core != nil {
-			f.core.Close()
+			f.stay.Do(f.core.Close)
+			f.stay.End()
 			f.core = nil
 		}
 	})
@@ -117,7 +147,7 @@ func (st *site) keyframeRequest(now mono.Time, from netip.AddrPort, ssrc uint32)
 	}
 	for f := range st.forwarders {
 		if f.core.RTCP == from && (!known || f.core.SSRC == ssrc) {
-			f.core.RequestKeyframe(now)
+			f.stay.Do(func() { f.core.RequestKeyframe(now) })
 		}
 	}
 }
@@ -130,7 +160,7 @@ func (e *Engine) plainPort(st *site) (*port, error) {
 	if st.plain != nil {
 		return st.plain, nil
 	}
-	p, err := e.openPort(st, netio.Config{IPv6: true, DSCP: e.cfg.DSCP},
+	p, err := e.openPort(st, nil, netio.Config{IPv6: true, DSCP: e.cfg.DSCP},
 		func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool {
 			if ssrc, ok := plain.KeyframeRequest(b.Bytes()); ok {
 				st.keyframeRequest(now, m.Remote, ssrc)

@@ -110,6 +110,7 @@ func (l *link) send(label, protocol string, binary bool, payload []byte) error {
 
 func (l *link) receive(label, protocol string, binary bool, payload []byte) {
 	l.in.add(len(payload))
+	defer l.peer.site.contain("a handler of data", func() { l.peer.Close(ReasonInternal) })
 	l.peer.handler.PeerData(label, protocol, binary, payload)
 }
 

@@ -365,9 +365,14 @@ func (p *Peer) drain() {
 		}
 		p.mu.Unlock()
 		for _, ev := range list {
-			p.handler.PeerEvent(ev)
+			p.tell(ev)
 		}
 	}
+}
+
+func (p *Peer) tell(ev Event) {
+	defer p.site.contain("a handler of events", func() { p.Close(ReasonInternal) })
+	p.handler.PeerEvent(ev)
 }
 
 // StartDTLS implements shard.Host.

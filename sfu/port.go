@@ -73,13 +73,13 @@ type port struct {
 type handle = func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool
 
 // openPort opens a port and starts its goroutine, which ends when the socket is
-// closed.
-func (e *Engine) openPort(st *site, cfg netio.Config, h handle) (*port, error) {
+// closed. stay is that of the leg that the port is for, nil if it is for several.
+func (e *Engine) openPort(st *site, stay *shard.Stay, cfg netio.Config, h handle) (*port, error) {
 	conn, err := netio.Listen(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("sfu: %w", err)
 	}
-	inbox := st.shard.NewInbox(portSlots, h)
+	inbox := st.shard.NewInbox(portSlots, stay, h)
 	if inbox == nil {
 		_ = conn.Close()
 		return nil, ErrClosed
@@ -113,7 +113,7 @@ func (e *Engine) config(b Bind) netio.Config {
 
 // listen opens a port of the source. f, if not nil, is to send by it.
 func (s *Source) listen(b Bind, h handle, f *feedback) (uint16, error) {
-	p, err := s.engine.openPort(s.site, s.engine.config(b), h)
+	p, err := s.engine.openPort(s.site, s.stay, s.engine.config(b), h)
 	if err != nil {
 		return 0, err
 	}

@@ -95,12 +95,13 @@ const (
 	ReasonDTLSAlert   = peer.ReasonDTLSAlert
 	ReasonDTLSTimeout = peer.ReasonDTLSTimeout
 	ReasonDTLSError   = peer.ReasonDTLSError
+	ReasonInternal    = peer.ReasonInternal
 )
 
 // Handler takes what comes out of a peer connection. PeerEvent is called in
 // order from one goroutine and should not block. PeerData is called from the
 // connection's SCTP goroutine, with payload lent for the call; blocking there
-// slows down the sender.
+// slows down the sender. A panic in either closes the connection.
 type Handler interface {
 	PeerEvent(Event)
 	PeerData(label, protocol string, binary bool, payload []byte)

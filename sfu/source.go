@@ -12,6 +12,7 @@ import (
 	"bifrons/rtp/pktbuf"
 	"bifrons/sfu/plain"
 	"bifrons/sfu/route"
+	"bifrons/sfu/shard"
 )
 
 // Stream describes one stream of a Source; see package plain.
@@ -33,7 +34,8 @@ type SourceConfig struct {
 // from one goroutine: EventMedia and EventAudioLevel, with the stream's index as
 // section. SourceData is called with every message of a stream of data, from the
 // goroutine that received it, with payload lent for the call; while it blocks,
-// messages get lost.
+// messages get lost. EventClosed tells that the source has ended by itself, as
+// something in it or in its handler has panicked.
 type SourceHandler interface {
 	SourceEvent(Event)
 	SourceData(stream int, binary bool, payload []byte)
@@ -53,13 +55,17 @@ type Source struct {
 	events []func()
 	busy   bool // a goroutine works on events
 
-	core *plain.Source // touched by the shard only
+	core *plain.Source // this and stay are touched by the shard only
+	stay *shard.Stay
 }
 
 // maxSourceEvents bounds what waits for a handler.
 const maxSourceEvents = 1024
 
-var errSourceClosed = errors.New("sfu: source is closed")
+var (
+	errSourceClosed = errors.New("sfu: source is closed")
+	errPanicked     = errors.New("sfu: making the source panicked")
+)
 
 // NewSource makes a Source.
 func (e *Engine) NewSource(cfg SourceConfig, h SourceHandler) (*Source, error) {
@@ -88,10 +94,13 @@ func (e *Engine) NewSource(cfg SourceConfig, h SourceHandler) (*Source, error) {
 			own := append([]byte(nil), payload...)
 			s.tell(func() { h.SourceData(i, binary, own) })
 		}
-		s.site.shard.AddLeg(s.core)
+		s.stay = s.site.shard.AddLeg(s.core, s.fail)
 	})
-	if !ok {
+	switch {
+	case !ok:
 		return nil, ErrClosed
+	case s.stay == nil:
+		return nil, errPanicked
 	}
 	s.site.mu.Lock()
 	s.site.sources[s] = struct{}{}
@@ -107,7 +116,7 @@ func (s *Source) track(i int) *route.Track { return s.core.Track(i) }
 
 // do runs f on the source's shard.
 func (s *Source) do(f func(now mono.Time, c *plain.Source)) {
-	s.site.shard.Post(func(now mono.Time) { f(now, s.core) })
+	s.site.shard.Post(func(now mono.Time) { s.stay.Do(func() { f(now, s.core) }) })
 }
 
 // SetStreams replaces the description of the streams. Those that exist are
@@ -146,9 +155,9 @@ func (s *Source) Write(stream, encoding int, packet []byte) {
 		return
 	}
 	own := append([]byte(nil), packet...)
-	s.site.shard.Post(func(now mono.Time) {
+	s.do(func(now mono.Time, c *plain.Source) {
 		b := s.site.shard.Packet(own)
-		if b != nil && !s.core.HandleRTP(now, stream, encoding, b) {
+		if b != nil && !c.HandleRTP(now, stream, encoding, b) {
 			b.Release()
 		}
 	})
@@ -192,6 +201,7 @@ func (s *Source) ListenRTCP(b Bind, stream int) (uint16, error) {
 func (s *Source) ListenData(b Bind, stream int, binary bool) (uint16, error) {
 	return s.listenData(b, func(payload []byte) {
 		s.do(func(now mono.Time, c *plain.Source) { c.Touch(now, stream) })
+		defer s.site.contain("a handler of data", s.fail)
 		s.handler.SourceData(stream, binary, payload)
 	})
 }
@@ -225,9 +235,38 @@ func (s *Source) drain() {
 		}
 		s.mu.Unlock()
 		for _, f := range list {
-			f()
+			s.run(f)
 		}
 	}
+}
+
+func (s *Source) run(f func()) {
+	s.mu.Lock()
+	over := s.closed
+	s.mu.Unlock()
+	if over {
+		return
+	}
+	defer s.site.contain("a handler of events", s.fail)
+	f()
+}
+
+// fail ends the source after a panic and tells the handler. It may be called from
+// any goroutine.
+func (s *Source) fail() {
+	s.mu.Lock()
+	over := s.closed
+	s.mu.Unlock()
+	if over {
+		return
+	}
+	s.Close()
+	s.engine.pending.Add(1)
+	go func() {
+		defer s.engine.pending.Done()
+		defer s.site.contain("a handler of events", func() {})
+		s.handler.SourceEvent(Event{Kind: EventClosed, Reason: ReasonInternal})
+	}()
 }
 
 // Close closes the ports and ends the tracks. Nothing is told after it, but what
@@ -246,8 +285,8 @@ func (s *Source) Close() {
 		_ = p.conn.Close()
 	}
 	s.site.shard.Post(func(mono.Time) {
-		s.site.shard.RemoveLeg(s.core)
-		s.core.Close()
+		s.stay.Do(s.core.Close)
+		s.stay.End()
 	})
 	s.site.mu.Lock()
 	delete(s.site.sources, s)

@@ -39,7 +39,7 @@ func (st *site) serveTCP(c *tcp.Conn, first []byte) {
 
 // pump hands what comes by a link to the loop, until nothing more does.
 func (st *site) pump(id uint32, receive func([]netio.Message) (int, error)) {
-	inbox := st.shard.NewInbox(linkSlots, func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool {
+	inbox := st.shard.NewInbox(linkSlots, nil, func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool {
 		return st.shard.FromLink(now, ice.Path{Local: m.Local, Remote: m.Remote, Link: id}, b)
 	})
 	if inbox == nil {

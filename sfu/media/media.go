@@ -171,7 +171,7 @@ const (
 	DropRTCPMalformed         // compound that does not parse
 	DropPayloadMalformed      // payload descriptor that does not parse
 	DropNoBuffer              // packet arena is empty
-	DropPeerPanic             // a handler panicked; the peer is closed
+	DropPanic                 // a panic: what it was in is closed
 	DropPeerClosed            // arrived after the peer was closed
 	DropSendQueue             // socket refused, packet lost on the way out
 	DropCrossing              // another shard is behind
@@ -194,7 +194,7 @@ var dropNames = [NumDrops]string{
 	"path-invalid", "dtls-early", "dtls-queue-full", "dtls-refused", "data-unwanted", "rtp-malformed",
 	"rtp-before-keys", "srtp-auth", "srtp-replay", "ssrc-unknown", "direction",
 	"payload-type", "rtx-malformed", "rtx-duplicate", "padding", "duplicate",
-	"rtcp-malformed", "payload-malformed", "no-buffer", "peer-panic",
+	"rtcp-malformed", "payload-malformed", "no-buffer", "panic",
 	"peer-closed", "send-queue", "crossing", "collision", "sequence",
 	"disabled", "skew", "link-queue", "link-limit", "link-gone",
 }

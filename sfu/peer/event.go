@@ -17,6 +17,7 @@ const (
 	ReasonDTLSAlert   Reason = "DTLS alert"
 	ReasonDTLSTimeout Reason = "DTLS timeout"
 	ReasonDTLSError   Reason = "DTLS error"
+	ReasonInternal    Reason = "Internal error"
 )
 
 // EventKind tells what happened to a peer connection.

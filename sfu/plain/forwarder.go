@@ -26,6 +26,9 @@ type Forward struct {
 	Encoding int
 	// Sealer makes it SRTP. It belongs to the Forwarder.
 	Sealer *srtp.Sender
+	// Panicked is told when forwarding a packet has panicked, after which nothing
+	// is forwarded. The Forwarder must not be closed by it, but soon after.
+	Panicked func(r any)
 }
 
 // Forwarder sends a track as plain RTP. Header extensions go along as they
@@ -36,6 +39,7 @@ type Forwarder struct {
 	track *route.Track
 	sub   *route.Subscription // nil: one encoding, as a tap
 	held  bool
+	dead  bool // has panicked
 
 	// The numbering of a tap: that of the source, which goes on when the source
 	// changes under an SSRC of ours.
@@ -134,7 +138,8 @@ func (f *Forwarder) Close() {
 
 // Take implements route.Tap.
 func (f *Forwarder) Take(p *route.Packet) {
-	if f.held || int(p.Encoding) != f.Encoding {
+	defer f.guard()
+	if f.dead || f.held || int(p.Encoding) != f.Encoding {
 		return
 	}
 	if !f.started || p.SSRC != f.source {
@@ -180,8 +185,22 @@ func (f *Forwarder) Ended() { f.track = nil }
 
 // Send implements route.Sink.
 func (f *Forwarder) Send(_ mono.Time, p *route.Packet, o route.Outgoing) {
-	f.write(p, o)
+	defer f.guard()
+	if !f.dead {
+		f.write(p, o)
+	}
 }
+
+// guard keeps a panic of this Forwarder from ending the track for everybody.
+func (f *Forwarder) guard() {
+	if r := recover(); r != nil {
+		f.dead = true
+		f.Panicked(r)
+	}
+}
+
+// Tick needs nothing.
+func (f *Forwarder) Tick(mono.Time) {}
 
 // Fill implements route.Sink: plain RTP has no use for padding.
 func (f *Forwarder) Fill(mono.Time, *route.Packet, route.Outgoing) {}

@@ -91,7 +91,7 @@ func TestPanics(t *testing.T) {
 		t.Error("the peer outlived its panic")
 	}
 	server.shard.Do(server.core, func() { panic("test") }) // which is gone by now
-	if got := server.shard.Stats().Drops[media.DropPeerPanic]; got != 3 {
+	if got := server.shard.Stats().Drops[media.DropPanic]; got != 3 {
 		t.Errorf("%d panics counted", got)
 	}
 }

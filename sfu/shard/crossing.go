@@ -135,6 +135,7 @@ func (s *Shard) receive() {
 
 func (s *Shard) arrive(t *transfer) {
 	r := t.replica
+	defer s.guardTrack(r.track)
 	switch {
 	case r.gone:
 		if t.packet.Buf != nil {

@@ -70,7 +70,7 @@ func FuzzDatagrams(f *testing.F) {
 			}})
 			in = in[3+size:]
 		}
-		if d := server.shard.Stats().Drops[media.DropPeerPanic]; d > 0 {
+		if d := server.shard.Stats().Drops[media.DropPanic]; d > 0 {
 			t.Fatal("a datagram made the peer panic")
 		}
 		n.Now = now

@@ -25,8 +25,7 @@ func (s *Shard) guard(mb *member) {
 	if r == nil {
 		return
 	}
-	s.drop(media.DropPeerPanic)
-	s.log.Error("peer handler panicked, closing that peer", "panic", r, "stack", stack())
+	s.Panicked("a peer", r)
 	defer func() {
 		if r := recover(); r != nil {
 			s.log.Error("closing that peer panicked too", "panic", r)
@@ -34,20 +33,26 @@ func (s *Shard) guard(mb *member) {
 			s.CloseLinks(mb.peer)
 		}
 	}()
-	mb.peer.Close(s.now, "Internal error")
+	mb.peer.Close(s.now, peer.ReasonInternal)
 	s.settle(mb)
+}
+
+// Panicked counts and logs a panic of something on the shard, which the caller
+// has recovered from and ends. It may be called from any goroutine.
+func (s *Shard) Panicked(what string, r any) {
+	s.drop(media.DropPanic)
+	s.log.Error("panic in the engine, what panicked ends", "in", what, "panic", r, "stack", string(debug.Stack()))
 }
 
 // forwardOne forwards what a track has got. A panic ends the track.
 func (s *Shard) forwardOne(t *route.Track) {
-	defer func() {
-		if r := recover(); r != nil {
-			s.drop(media.DropPeerPanic)
-			s.log.Error("forwarding panicked, closing that track", "panic", r, "stack", stack())
-			t.Close()
-		}
-	}()
+	defer s.guardTrack(t)
 	t.Flush(s.now)
 }
 
-func stack() string { return string(debug.Stack()) }
+func (s *Shard) guardTrack(t *route.Track) {
+	if r := recover(); r != nil {
+		s.Panicked("the forwarding of a track", r)
+		t.Close()
+	}
+}

@@ -11,6 +11,7 @@ import (
 // packet memory: one goroutine receives into Slots and calls Deliver.
 type Inbox struct {
 	shard  *Shard
+	stay   *Stay // of the leg whose datagrams they are, nil if they are nobody's in particular
 	handle func(now mono.Time, m *netio.Message, b *pktbuf.Buf) (kept bool)
 	slots  []netio.Message
 	bufs   []*pktbuf.Buf
@@ -20,10 +21,11 @@ type Inbox struct {
 }
 
 // NewInbox makes an Inbox for n datagrams at a time. handle runs on the loop and
-// reports whether it kept the buffer. It returns nil when the shard has ended.
-func (s *Shard) NewInbox(n int, handle func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool) *Inbox {
+// reports whether it kept the buffer. A panic in it costs the leg, or if stay is nil
+// the datagram. It returns nil when the shard has ended.
+func (s *Shard) NewInbox(n int, stay *Stay, handle func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool) *Inbox {
 	in := &Inbox{
-		shard: s, handle: handle,
+		shard: s, stay: stay, handle: handle,
 		slots: make([]netio.Message, n), bufs: make([]*pktbuf.Buf, n),
 		done: make(chan struct{}, 1),
 	}
@@ -72,13 +74,35 @@ func (in *Inbox) take(now mono.Time) {
 			s.drop(media.DropOversize)
 		default:
 			b.N = m.N
-			if in.handle(now, m, b) {
-				in.bufs[i] = nil
-			}
+			in.datagram(now, i)
 		}
 	}
 	in.refill()
 	in.done <- struct{}{}
+}
+
+func (in *Inbox) datagram(now mono.Time, i int) {
+	defer in.guard()
+	if in.stay != nil && in.stay.over {
+		in.shard.drop(media.DropPeerClosed)
+		return
+	}
+	b := in.bufs[i]
+	in.bufs[i] = nil // after a panic nobody knows whose it is
+	if !in.handle(now, &in.slots[i], b) {
+		in.bufs[i] = b
+	}
+}
+
+// guard turns a panic into the end of the leg.
+func (in *Inbox) guard() {
+	switch r := recover(); {
+	case r == nil:
+	case in.stay == nil:
+		in.shard.Panicked("a datagram", r)
+	default:
+		in.stay.fail(r)
+	}
 }
 
 // refill puts buffers where the loop kept one, as far as there are any.

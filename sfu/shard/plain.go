@@ -2,6 +2,7 @@ package shard
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"bifrons/ice"
@@ -12,10 +13,20 @@ import (
 	"bifrons/sfu/route"
 )
 
-// A Leg is media outside of WebRTC that lives on the shard.
+// A Leg is media outside of WebRTC that lives on a shard.
 type Leg interface {
 	// Tick is called every tickInterval.
 	Tick(now mono.Time)
+	// Close gives up everything. It is called when the leg has panicked.
+	Close()
+}
+
+// Stay is a Leg's life on its shard. It belongs to the shard's goroutine.
+type Stay struct {
+	shard  *Shard
+	leg    Leg
+	failed func()
+	over   bool
 }
 
 // tickInterval is how often legs are looked after.
@@ -41,17 +52,60 @@ func (s *Shard) OpenPlain(sock Socket) {
 	s.plain = newEgress(sock.SendBatch, s.drop)
 }
 
-// AddLeg looks after a leg until RemoveLeg.
-func (s *Shard) AddLeg(l Leg) { s.legs = append(s.legs, l) }
+// AddLeg looks after a leg until its Stay ends. When the leg panics it is closed,
+// and failed is called, on the loop.
+func (s *Shard) AddLeg(l Leg, failed func()) *Stay {
+	st := &Stay{shard: s, leg: l, failed: failed}
+	s.stays = append(s.stays, st)
+	return st
+}
 
-// RemoveLeg ends that.
-func (s *Shard) RemoveLeg(l Leg) {
-	for i := range s.legs {
-		if s.legs[i] == l {
-			s.legs = append(s.legs[:i], s.legs[i+1:]...)
-			return
-		}
+// Do runs a command for the leg while it stays. A panic costs that leg.
+func (st *Stay) Do(f func()) {
+	if st.over {
+		return
 	}
+	defer st.guard()
+	f()
+}
+
+// End ends the stay; the leg is not closed by it.
+func (st *Stay) End() {
+	st.over = true
+	s := st.shard
+	s.stays = slices.DeleteFunc(s.stays, func(other *Stay) bool { return other == st })
+}
+
+// guard turns a panic into the end of one leg.
+func (st *Stay) guard() {
+	if r := recover(); r != nil {
+		st.fail(r)
+	}
+}
+
+func (st *Stay) fail(r any) {
+	st.shard.Panicked("media outside of WebRTC", r)
+	st.Fail()
+}
+
+// Fail ends the stay of a leg that has panicked, closes the leg and tells so.
+func (st *Stay) Fail() {
+	if st.over {
+		return
+	}
+	st.End()
+	defer func() {
+		if r := recover(); r != nil {
+			st.shard.log.Error("closing what panicked did so too", "panic", r)
+		}
+		st.failed()
+	}()
+	st.leg.Close()
+}
+
+func (st *Stay) tick() {
+	defer st.guard()
+	st.leg.Tick(st.shard.now)
 }
 
 // tick looks after the legs.
@@ -60,7 +114,7 @@ func (s *Shard) tick() {
 		return
 	}
 	s.nextTick = s.now + tickInterval
-	for _, l := range s.legs {
-		l.Tick(s.now)
+	for i := len(s.stays) - 1; i >= 0; i-- { // one that fails goes
+		s.stays[i].tick()
 	}
 }

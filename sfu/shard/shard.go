@@ -85,7 +85,7 @@ type Shard struct {
 	nextSweep         mono.Time
 
 	// Media outside of WebRTC.
-	legs     []Leg
+	stays    []*Stay
 	plain    *egress // nil until there is something to send
 	nextTick mono.Time
 
@@ -175,7 +175,7 @@ func (s *Shard) Next() mono.Time {
 	if len(s.replicas) > 0 {
 		due = min(due, s.nextSweep)
 	}
-	if len(s.legs) > 0 {
+	if len(s.stays) > 0 {
 		due = min(due, s.nextTick)
 	}
 	for _, c := range s.inbound {
@@ -276,8 +276,9 @@ func (s *Shard) datagram(i int, m *netio.Message) {
 		return
 	}
 	defer s.guard(mb)
-	if mb.peer.HandleDatagram(s.now, path, buf) {
-		s.bufs[i] = nil
+	s.bufs[i] = nil // after a panic nobody knows whose it is
+	if !mb.peer.HandleDatagram(s.now, path, buf) {
+		s.bufs[i] = buf
 	}
 	s.settle(mb)
 }
@@ -353,9 +354,19 @@ func (s *Shard) settle(mb *member) {
 func (s *Shard) commands() {
 	q := s.box.take()
 	for _, c := range q {
-		c(s.now)
+		s.command(c)
 	}
 	s.box.done(q)
+}
+
+// command runs one command. A panic that concerns no peer or leg ends nothing.
+func (s *Shard) command(c command) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.Panicked("a command", r)
+		}
+	}()
+	c(s.now)
 }
 
 // expire runs the timers that are due.
@@ -367,7 +378,7 @@ func (s *Shard) expire() {
 	if len(s.replicas) > 0 {
 		s.sweep()
 	}
-	if len(s.legs) > 0 {
+	if len(s.stays) > 0 {
 		s.tick()
 	}
 	for range len(s.timers.heap) {
@@ -425,7 +436,7 @@ func (s *Shard) drop(d media.Drop) { s.drops[d].Add(1) }
 func (s *Shard) shutDown() {
 	s.now = mono.Now()
 	for _, c := range s.box.close() {
-		c(s.now)
+		s.command(c)
 	}
 	for p := range s.peers {
 		p.Close(s.now, "Close PC")

@@ -237,8 +237,30 @@ func (m *mountpoint) typeName() string {
 // feed is a mountpoint as the engine's handler.
 type feed struct{ m *mountpoint }
 
-// SourceEvent needs nothing.
-func (feed) SourceEvent(sfu.Event) {}
+// SourceEvent ends a mountpoint whose source has failed.
+func (f feed) SourceEvent(e sfu.Event) {
+	if e.Kind == sfu.EventClosed {
+		f.m.fail()
+	}
+}
+
+// fail destroys the mountpoint, as it can play nothing any more.
+func (m *mountpoint) fail() {
+	p := m.plugin
+	p.mu.Lock()
+	known := p.mountpoints[m.id] == m
+	if known {
+		delete(p.mountpoints, m.id)
+		m.end()
+	}
+	p.mu.Unlock()
+	if !known {
+		return
+	}
+	p.gw.Logger().Error("mountpoint destroyed, as its source has failed (see above)", "mountpoint", m.id)
+	m.stop()
+	p.notify("destroyed", m.id)
+}
 
 // SourceData passes a message on to the viewers.
 func (f feed) SourceData(i int, binary bool, payload []byte) {

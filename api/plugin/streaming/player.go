@@ -153,10 +153,27 @@ func (h *handle) startPlayer(peer *sfu.Peer) {
 	src, err := m.plugin.gw.Engine().NewSource(sfu.SourceConfig{
 		Label: "mountpoint " + m.id, Shard: peer.Shard(),
 		Streams: []sfu.Stream{{Kind: media.Audio, Codec: m.streams[0].mediaCodec()}},
-	}, feed{m})
+	}, own{h})
 	if err != nil {
 		m.plugin.gw.Logger().Error("no source for a file", "mountpoint", m.id, "error", err)
 		return
 	}
 	h.player = m.play(src, h.clip, true)
 }
+
+// own is the source of one viewer with a file of its own as the engine's handler.
+type own struct{ h *handle }
+
+// SourceEvent sends the viewer away whose source has failed.
+func (o own) SourceEvent(e sfu.Event) {
+	if e.Kind != sfu.EventClosed {
+		return
+	}
+	o.h.plugin.mu.Lock()
+	defer o.h.plugin.mu.Unlock()
+	o.h.pushStatus("stopped")
+	o.h.closePeer()
+}
+
+// SourceData is never called: there is sound only.
+func (own) SourceData(int, bool, []byte) {}

@@ -38,7 +38,10 @@ type forwarding struct {
 // forward adds a forwarder. room.mu is held.
 func (s *stream) forward(x forwarding, remote *remotization) (*forwarder, error) {
 	f := &forwarder{forwarding: x, remote: remote, id: s.publisher.room.freeForwarder()}
-	c := sfu.Forward{To: x.to, PayloadType: x.pt, SSRC: x.ssrc, Encoding: x.substream, SRTP: x.key}
+	c := sfu.Forward{
+		To: x.to, PayloadType: x.pt, SSRC: x.ssrc, Encoding: x.substream, SRTP: x.key,
+		Failed: func() { s.forwarderFailed(f) },
+	}
 	if x.rtcp != 0 {
 		c.RTCP = netip.AddrPortFrom(x.to.Addr(), x.rtcp)
 	}
@@ -59,6 +62,26 @@ func (s *stream) forward(x forwarding, remote *remotization) (*forwarder, error)
 	f.media.SetPaused(!s.flows())
 	s.forwarders = append(s.forwarders, f)
 	return f, nil
+}
+
+// forwarderFailed forgets a forwarder that has ended by itself.
+func (s *stream) forwarderFailed(f *forwarder) {
+	p := s.publisher
+	p.room.mu.Lock()
+	defer p.room.mu.Unlock()
+	if _, there := p.forwarder(f.id); there == f {
+		s.stopForwarders(func(x *forwarder) bool { return x == f })
+		p.h.notify("stop_rtp_forward", p.writeForwarder(f.id))
+	}
+}
+
+// writeForwarder writes which forwarder an event is about.
+func (p *publisher) writeForwarder(id uint32) func(w *json.Writer) {
+	return func(w *json.Writer) {
+		p.room.writeRoom(w)
+		p.room.plugin.ids.Write(w, "publisher_id", p.id)
+		w.Uint("stream_id", uint64(id))
+	}
 }
 
 // freeForwarder makes an id that no forwarder of the room has. room.mu is held.

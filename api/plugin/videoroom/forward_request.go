@@ -304,11 +304,7 @@ func (p *Plugin) stopForward(r *plugin.Request, w *json.Writer) plugin.Response 
 		}
 		s.stopForwarders(func(x *forwarder) bool { return x == f })
 		w.Str("videoroom", "stop_rtp_forward")
-		fields := func(w *json.Writer) {
-			room.writeRoom(w)
-			p.ids.Write(w, "publisher_id", feed.id)
-			w.Int("stream_id", id)
-		}
+		fields := feed.writeForwarder(f.id)
 		fields(w)
 		feed.h.notify("stop_rtp_forward", fields)
 		return plugin.Response{}

@@ -265,8 +265,21 @@ type remoteHandler struct{ *publisher }
 
 // SourceEvent follows what the media engine tells.
 func (h remoteHandler) SourceEvent(e sfu.Event) {
-	if e.Kind == sfu.EventAudioLevel {
+	switch e.Kind {
+	case sfu.EventAudioLevel:
 		h.level(e)
+	case sfu.EventClosed:
+		h.failed()
+	}
+}
+
+// failed takes a publisher out of the room whose media has failed.
+func (h remoteHandler) failed() {
+	h.room.mu.Lock()
+	defer h.room.mu.Unlock()
+	if !h.gone {
+		h.room.feedGone(h.publisher, true)
+		h.left()
 	}
 }
 
