@@ -41,6 +41,7 @@ func (d *Description) Complete(remote, previous *Description) *Description {
 		c.keep(previous)
 	}
 	c.completeMIDs(remote, previous)
+	c.bundle(remote)
 	proto := remote.mediaProto()
 	for i := range c.Sections {
 		s := &c.Sections[i]
@@ -94,24 +95,25 @@ func (d *Description) keep(previous *Description) {
 	}
 }
 
-// completeMIDs keeps the mid that a section has had from the start, and makes one
-// where there is none. An offer that takes an unused section into use again gives it
-// a new one (RFC 9429, 5.2.2).
+// completeMIDs takes the mids of an answer from its offer. An offer keeps the mid that a
+// section has had from the start, and makes one where there is none; one that takes
+// an unused section into use again gets a new one (RFC 9429, 5.2.2).
 func (d *Description) completeMIDs(remote, previous *Description) {
 	taken := map[string]bool{}
 	for i := range d.Sections {
 		s := &d.Sections[i]
 		old, peer := previous.section(i), remote.section(i)
-		answer := d.Type == TypeAnswer
 		switch {
-		case old != nil && old.MID != "" && !(old.Rejected() && (answer || !s.Rejected())):
+		case d.Type == TypeAnswer && peer != nil:
+			s.MID = peer.MID
+		case old != nil && old.MID != "" && (!old.Rejected() || s.Rejected()):
 			s.MID = old.MID
-		case old != nil && !answer:
+		case old != nil:
 			taken[old.MID] = true
 			if s.MID == old.MID {
 				s.MID = ""
 			}
-		case peer != nil && (answer || s.MID == ""):
+		case peer != nil && s.MID == "":
 			s.MID = peer.MID
 		}
 		if s.MID != "" {

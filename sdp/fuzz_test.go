@@ -52,8 +52,7 @@ func exercise(t *testing.T, text string) {
 		t.Fatalf("not stable:\n%q\n%q", once, twice)
 	}
 	_ = d.Validate(true)
-	_ = d.ICERestart(d2)
-	_ = d.ValidateUpdate(d2)
+	_ = d.ValidateUpdate(d2, nil)
 	_, err = Parse(d.Anonymised())
 	if err != nil {
 		t.Fatalf("anonymised text is not understood: %v\n%q", err, text)
@@ -70,7 +69,18 @@ func exercise(t *testing.T, text string) {
 	if err != nil {
 		t.Fatalf("own answer is not understood: %v\n%q\n%q", err, text, answer)
 	}
+	if tagged, ok := d.Tagged(local); ok && (local.Bundle[0] != d.Sections[tagged].MID || back.Bundle[0] != local.Bundle[0]) {
+		t.Fatalf("group %v, but section %d has the transport", back.Bundle, tagged)
+	}
+	mids := map[string]bool{}
 	for i := range d.Sections {
+		if mid := d.Sections[i].MID; mid == "" || mids[mid] || back.Sections[i].MID != mid {
+			t.Fatalf("section %d has mid %q, in the answer %q", i, mid, back.Sections[i].MID)
+		}
+		mids[d.Sections[i].MID] = true
+		if d.Sections[i].Rejected() && !back.Sections[i].Rejected() {
+			t.Fatalf("section %d is rejected, but answered", i)
+		}
 		d.Simulcast(i, "")
 		Negotiate(local, d, i)
 		if back.Sections[i].Kind != d.Sections[i].Kind {

@@ -100,7 +100,7 @@ func print(t *testing.T, d, remote *Description) string {
 	if d.Type == TypeAnswer {
 		tr.Setup = SetupActive
 		if remote != nil {
-			tr.Setup = remote.PeerTransport().Setup.Answer()
+			tr.Setup = remote.PeerTransport(nil).Setup.Answer()
 		}
 	}
 	text := d.Marshal(tr, testSources, remote)

@@ -38,7 +38,6 @@ func (d *Description) WithTransport(t Transport, local []LocalSection) *Descript
 		c.Origin.SessionID, c.Origin.Version = t.SessionID, t.Version
 	}
 	c.Origin.Net, c.Origin.Family, c.Origin.Address = "IN", family(t.Address), t.Address
-	c.Bundle = nil
 	c.ICEOptions, c.ICELite = "trickle", t.ICELite
 	c.ExtmapAllowMixed, c.MSIDSemantic = true, "WMS *"
 	c.Sections = make([]Section, len(d.Sections))
@@ -55,7 +54,6 @@ func (d *Description) WithTransport(t Transport, local []LocalSection) *Descript
 			}
 		}
 		if !s.Rejected() {
-			c.Bundle = append(c.Bundle, s.MID)
 			var sources LocalSection
 			if i < len(local) {
 				sources = local[i]

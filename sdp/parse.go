@@ -29,8 +29,7 @@ var (
 // and attributes it does not know are tolerated. An error's text is fit to be
 // shown to the client; it quotes at most one line of the description.
 //
-// A first section with port 0 counts as accepted with port 9, because it carries
-// the transport of the bundle; so does a bundle-only section (RFC 9143, 6).
+// A bundle-only section with port 0 counts as one in use with port 9 (RFC 9143, 6).
 func Parse(text string) (*Description, error) {
 	if len(text) > MaxSize {
 		return nil, fmt.Errorf("Invalid SDP (too long): %d", len(text))
@@ -280,18 +279,53 @@ func (p *parser) finish() (*Description, error) {
 		p.session.Direction = SendRecv
 	}
 	p.d.Sections = make([]Section, 0, len(p.sections))
-	for i, sp := range p.sections {
+	for _, sp := range p.sections {
 		s := sp.finish()
 		inherit(s, &p.session, sp.hasDirection)
-		if s.MID == "" {
-			s.MID = strconv.Itoa(i)
-		}
-		if s.Port == 0 && (i == 0 || sp.bundleOnly) {
-			s.Port, s.zeroPort = 9, !sp.bundleOnly
+		if s.Port == 0 && sp.bundleOnly {
+			s.Port, s.bundleOnly = 9, true
 		}
 		p.d.Sections = append(p.d.Sections, *s)
 	}
+	if err := p.d.finishMIDs(); err != nil {
+		return nil, err
+	}
 	return p.d, nil
+}
+
+// finishMIDs sees to it that every section has a mid of its own. Two in use may not have
+// the same one (RFC 5888, 4); a rejected one needs none and gives way.
+func (d *Description) finishMIDs() error {
+	taken := make(map[string]bool, len(d.Sections))
+	for i := range d.Sections {
+		s := &d.Sections[i]
+		if s.MID == "" || s.Rejected() {
+			continue
+		}
+		if taken[s.MID] {
+			return fmt.Errorf("Invalid a= line (mid used twice): a=mid:%s", s.MID)
+		}
+		taken[s.MID] = true
+	}
+	for i := range d.Sections {
+		s := &d.Sections[i]
+		if !s.Rejected() {
+			continue
+		}
+		if taken[s.MID] {
+			s.MID = ""
+		}
+		taken[s.MID] = true
+	}
+	for i := range d.Sections {
+		s := &d.Sections[i]
+		for n := i; s.MID == ""; n++ {
+			if mid := strconv.Itoa(n); !taken[mid] {
+				s.MID, s.madeUpMID, taken[mid] = mid, true, true
+			}
+		}
+	}
+	return nil
 }
 
 // inherit resolves the session level's values into a section.

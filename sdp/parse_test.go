@@ -147,7 +147,7 @@ func TestParseLenience(t *testing.T) {
 
 func TestParsePorts(t *testing.T) {
 	d := mustParse(t, head+"m=audio 0 RTP/SAVPF 0\nm=video 0 RTP/SAVPF 96\nm=video 0 RTP/SAVPF 96\na=bundle-only\nm=text 9 RTP/AVP 98\n")
-	for i, want := range []int{9, 0, 9, 9} {
+	for i, want := range []int{0, 0, 9, 9} {
 		if got := d.Sections[i].Port; got != want {
 			t.Errorf("section %d: port %d, want %d", i, got, want)
 		}
@@ -206,6 +206,7 @@ func TestValidate(t *testing.T) {
 		{"long password", head + audio + "a=ice-ufrag:u\na=ice-pwd:" + strings.Repeat("p", 257) + "\na=fingerprint:sha-256 AB\n", true, ErrProcessing},
 		{"sha-1", head + audio + "a=ice-ufrag:u\na=ice-pwd:p\na=fingerprint:SHA-1 ab\n", true, nil},
 		{"only in second section", head + audio + audio + creds, true, ErrProcessing},
+		{"nothing in use", head + "m=audio 0 RTP/SAVPF 0\n", true, nil},
 		{"first section out of use", head + "m=audio 0 RTP/SAVPF 0\n" + audio + creds, true, nil},
 		{"msid of one token", head + audio + creds + "a=msid:stream\n", true, ErrProcessing},
 	}
@@ -221,24 +222,22 @@ func TestValidate(t *testing.T) {
 func TestUpdate(t *testing.T) {
 	old := mustParse(t, readOffer(t, "chrome_avd"))
 	same := mustParse(t, readOffer(t, "chrome_avd")+"m=video 9 UDP/TLS/RTP/SAVPF 96\na=mid:3\n")
-	if err := same.ValidateUpdate(old); err != nil || same.ICERestart(old) {
-		t.Errorf("appended section: %v, restart %v", err, same.ICERestart(old))
+	restarts := func(d *Description) bool { return d.PeerTransport(nil).Restarts(old.PeerTransport(nil)) }
+	if err := same.ValidateUpdate(old, nil); err != nil || restarts(same) {
+		t.Errorf("appended section: %v, restart %v", err, restarts(same))
 	}
 	for _, edit := range []string{"ufrag:OBYC", "pwd:glOq"} {
 		d := mustParse(t, strings.ReplaceAll(readOffer(t, "chrome_avd"), edit, edit+"x"))
-		if !d.ICERestart(old) {
+		if !restarts(d) {
 			t.Errorf("changed %s is no restart", edit)
 		}
 	}
-	if old.ICERestart(nil) {
-		t.Error("first description is a restart")
-	}
-	if err := mustParse(t, readOffer(t, "chrome_video")).ValidateUpdate(old); err != ErrProcessing {
+	if err := mustParse(t, readOffer(t, "chrome_video")).ValidateUpdate(old, nil); err != ErrProcessing {
 		t.Errorf("changed kind: %v", err)
 	}
 	reused := mustParse(t, head+"m=audio 9 RTP/SAVPF 0\nm=audio 9 RTP/SAVPF 0\n")
 	unused := mustParse(t, head+"m=audio 9 RTP/SAVPF 0\nm=video 0 RTP/SAVPF 0\n")
-	if err := reused.ValidateUpdate(unused); err != nil {
+	if err := reused.ValidateUpdate(unused, nil); err != nil {
 		t.Errorf("recycled section: %v", err)
 	}
 }

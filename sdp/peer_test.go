@@ -84,7 +84,7 @@ func TestPeerOffers(t *testing.T) {
 	}
 	local := Answer(remote.Anonymise(), echoOptions("", VP8)).Complete(remote, nil)
 	tr := peerTransport()
-	tr.Setup = remote.PeerTransport().Setup.Answer()
+	tr.Setup = remote.PeerTransport(nil).Setup.Answer()
 	text := local.Marshal(tr, testSources, remote)
 	if err := pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: text}); err != nil {
 		t.Fatalf("%v\n%s", err, text)

@@ -192,7 +192,7 @@ type Attribute struct {
 type Section struct {
 	Kind      Kind
 	Media     string // the media token where Kind is Other
-	MID       string // RFC 5888; the section's index in decimal if the text had none
+	MID       string // RFC 5888; unique; the section's index or another number if the text had none
 	Port      int    // 0 if rejected
 	Proto     string
 	Address   string // of the c= line, "" prints as 0.0.0.0
@@ -229,9 +229,10 @@ type Section struct {
 
 	Attributes []Attribute // all others, in order
 
-	badMSID   bool // a=msid without two tokens
-	zeroPort  bool // the text said 0 although Port is 9
-	fmtpFirst bool // print format parameters before extensions
+	badMSID    bool // a=msid without two tokens
+	bundleOnly bool // the text said port 0 and a=bundle-only, Port is 9
+	madeUpMID  bool // the text has no a=mid of its own
+	fmtpFirst  bool // print format parameters before extensions
 }
 
 // Rejected reports whether the section's port is 0.

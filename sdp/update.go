@@ -6,41 +6,14 @@ import "errors"
 // used for a connection.
 var ErrProcessing = errors.New("Error processing SDP")
 
-// PeerTransport is the transport of a peer's BUNDLE group.
-type PeerTransport struct {
-	Section         int // whose attributes these are
-	Ufrag, Pwd      string
-	Fingerprint     Fingerprint
-	Setup           Setup
-	Candidates      []string
-	EndOfCandidates bool
-}
-
-// PeerTransport gives the parameters of the one transport that all sections share:
-// those of the first section. A peer that stopped using its first section may have
-// moved them to the next one (RFC 9143, 7.2.1).
-func (d *Description) PeerTransport() PeerTransport {
-	n := 0
-	if s := d.section(0); s != nil && s.zeroPort && s.Ufrag == "" {
-		for i := range d.Sections {
-			if d.Sections[i].Ufrag != "" && !d.Sections[i].Rejected() {
-				n = i
-				break
-			}
-		}
-	}
-	s := d.section(n)
-	if s == nil {
-		return PeerTransport{}
-	}
-	return PeerTransport{n, s.Ufrag, s.Pwd, s.Fingerprint, s.Setup, s.Candidates, s.EndOfCandidates}
-}
-
 // Validate checks what a peer's description needs besides being well-formed:
 // credentials, a usable fingerprint if media is encrypted, and complete a=msid
-// lines. It returns nil or ErrProcessing.
+// lines. Rejected sections need nothing. It returns nil or ErrProcessing.
 func (d *Description) Validate(encrypted bool) error {
-	t := d.PeerTransport()
+	if _, ok := d.Tagged(nil); !ok {
+		return nil
+	}
+	t := d.PeerTransport(nil)
 	if t.Ufrag == "" || t.Pwd == "" {
 		return ErrProcessing
 	}
@@ -55,13 +28,14 @@ func (d *Description) Validate(encrypted bool) error {
 	return nil
 }
 
-// ValidateUpdate checks that a peer's later description goes with its earlier one:
-// a section may not change its kind, except for one that was out of use
-// (RFC 9429, 5.2.2). Sections may be missing at the end. It returns nil or ErrProcessing.
-func (d *Description) ValidateUpdate(previous *Description) error {
+// ValidateUpdate checks that a peer's later description goes with its earlier one and
+// with ours of the same exchange, which may be nil: a section may not change its kind,
+// except for one that either side had rejected (RFC 3264, 8). Sections may be missing at
+// the end. It returns nil or ErrProcessing.
+func (d *Description) ValidateUpdate(previous, local *Description) error {
 	for i := range d.Sections {
 		old, s := previous.section(i), &d.Sections[i]
-		if old == nil || old.Rejected() || old.zeroPort {
+		if old == nil || old.Rejected() || local != nil && local.rejects(i) {
 			continue
 		}
 		if old.Kind != s.Kind || old.Media != s.Media {
@@ -71,12 +45,20 @@ func (d *Description) ValidateUpdate(previous *Description) error {
 	return nil
 }
 
-// ICERestart reports whether a peer's later description restarts ICE: a different
-// ufrag or password (RFC 8839, 4.4.1.1.1).
-func (d *Description) ICERestart(previous *Description) bool {
+// KeepMIDs gives sections whose text has no a=mid the mid that they had before, as far
+// as no other has that now. It changes d.
+func (d *Description) KeepMIDs(previous *Description) {
 	if previous == nil {
-		return false
+		return
 	}
-	a, b := previous.PeerTransport(), d.PeerTransport()
-	return a.Ufrag != b.Ufrag || a.Pwd != b.Pwd
+	taken := make(map[string]bool, len(d.Sections))
+	for i := range d.Sections {
+		taken[d.Sections[i].MID] = true
+	}
+	for i := range min(len(d.Sections), len(previous.Sections)) {
+		s, mid := &d.Sections[i], previous.Sections[i].MID
+		if s.madeUpMID && !taken[mid] {
+			s.MID, taken[mid] = mid, true
+		}
+	}
 }

@@ -37,6 +37,9 @@ type connection struct {
 
 	local  *sdp.Description // our last description, without transport
 	remote *sdp.Description // the client's last one that was applied
+	unused bool             // they agree on nothing
+
+	transport sdp.PeerTransport // the client's, as it was last applied
 
 	// offer is the client's offer while the plugin has not answered it, and
 	// offered ours while the client has not.
@@ -61,7 +64,6 @@ type connection struct {
 type offer struct {
 	sdp     *sdp.Description
 	options jsepOptions
-	restart bool // of ICE
 }
 
 var (
@@ -172,7 +174,7 @@ func (c *connection) event(e sfu.Event) {
 		h.send(h.event("ice-failed", ""))
 	case sfu.EventCandidate, sfu.EventCandidatesDone:
 		h.pushing.Lock()
-		c.sendCandidates(mid)
+		c.sendCandidates()
 		h.pushing.Unlock()
 	case sfu.EventICEState, sfu.EventSelectedPair, sfu.EventDTLSState:
 		c.notifyTransport(e)

@@ -73,7 +73,7 @@ func (h *Handle) Describe() Description {
 	remote, options := c.remote, &c.options
 	if c.offer != nil {
 		remote, options = c.offer.sdp, &c.offer.options
-		d.Processing, d.Restarting = true, c.offer.restart
+		d.Processing, d.Restarting = true, c.restartedBy(c.offer.sdp.PeerTransport(nil))
 	}
 	d.Peer, d.Created, d.Started = c.peer, c.created, c.started
 	d.Closing, d.Up = c.closing.Load(), c.up

@@ -110,14 +110,14 @@ func (h *Handle) sendSlowLink(mid, kind string, e sfu.Event) {
 
 // sendCandidate sends one local candidate by trickle, or the end of them if
 // text is "".
-func (h *Handle) sendCandidate(mid, text string) {
+func (h *Handle) sendCandidate(mid string, index int, text string) {
 	w := h.event("trickle", "")
 	w.Object("candidate")
 	if text == "" {
 		w.Bool("completed", true)
 	} else {
 		w.Str("sdpMid", mid)
-		w.Int("sdpMLineIndex", 0)
+		w.Int("sdpMLineIndex", int64(index))
 		w.Str("candidate", "candidate:"+text)
 	}
 	w.End()

@@ -90,7 +90,7 @@ func (h *Handle) takeJSEP(v *json.Value) (*plugin.JSEP, *Error) {
 func (h *Handle) waitCleaned() *Error {
 	h.mu.Lock()
 	conn := h.conn
-	closing := conn != nil && conn.closing.Load()
+	closing := conn != nil && (conn.closing.Load() || conn.unused)
 	h.mu.Unlock()
 	if !closing {
 		return nil
@@ -117,15 +117,19 @@ func (h *Handle) expectsAnswer() *Error {
 	return nil
 }
 
-// validate checks that a description can be used.
+// validate checks that a description can be used. A first offer of nothing cannot.
 func (h *Handle) validate(d *sdp.Description, c *connection) *Error {
 	err := d.Validate(!h.core.cfg.Media.NoDTLS)
 	code := ErrJSEPInvalid
+	switch _, used := d.Tagged(nil); {
+	case err != nil:
+	case c != nil && c.remote != nil:
+		err = d.ValidateUpdate(c.remote, c.local)
+	case d.Type == sdp.TypeOffer && !used:
+		err = sdp.ErrProcessing
+	}
 	if c != nil && c.remote != nil {
 		code = ErrUnexpectedAnswer
-		if err == nil {
-			err = d.ValidateUpdate(c.remote)
-		}
 	}
 	if err == nil {
 		return nil
@@ -144,6 +148,9 @@ func (h *Handle) takeOffer(d *sdp.Description, o jsepOptions) (*plugin.JSEP, *Er
 	if c != nil && c.closing.Load() {
 		return nil, &Error{ErrWebRTCState, errCleaning.Error()}
 	}
+	if c != nil {
+		d.KeepMIDs(c.remote)
+	}
 	if err := h.validate(d, c); err != nil {
 		return nil, err
 	}
@@ -154,7 +161,7 @@ func (h *Handle) takeOffer(d *sdp.Description, o jsepOptions) (*plugin.JSEP, *Er
 			return nil, &Error{ErrUnknown, "Error setting ICE locally"}
 		}
 	}
-	c.offer = &offer{d, o, d.ICERestart(c.remote)}
+	c.offer = &offer{d, o}
 	c.offered = nil
 	return c.forPlugin(d, &o), nil
 }
@@ -167,12 +174,11 @@ func (h *Handle) takeAnswer(d *sdp.Description, o jsepOptions) (*plugin.JSEP, *E
 	if c == nil || c.offered == nil {
 		return nil, &Error{ErrUnexpectedAnswer, "Unexpected ANSWER (did we offer?)"}
 	}
+	d.KeepMIDs(c.offered)
 	if err := h.validate(d, c); err != nil {
 		return nil, err
 	}
-	if c.setup == sdp.SetupNone {
-		c.setup = d.PeerTransport().Setup.Answer()
-	}
+	c.takeRole(d.PeerTransport(c.offered))
 	if o.relay && c.remote == nil {
 		c.peer.ForceRelay()
 	}
@@ -184,9 +190,15 @@ func (h *Handle) takeAnswer(d *sdp.Description, o jsepOptions) (*plugin.JSEP, *E
 }
 
 // apply gives the engine what was agreed on, and all candidates of the client
-// that are known by now. h.mu is held.
+// that are known by now. If nothing was, the connection is of no use any more
+// (see endUnused). h.mu is held.
 func (c *connection) apply(local, remote *sdp.Description, o *jsepOptions) {
 	c.peer.SetSections(c.sections(local, remote, o))
+	c.local, c.remote, c.options = local, remote, *o
+	_, used := remote.Tagged(local)
+	if c.unused = !used; c.unused {
+		return
+	}
 	if i, ok := local.DataSection(); ok {
 		if n, ok := sdp.Negotiate(local, remote, i); ok && n.Data != sdp.DataNone {
 			c.peer.SetDataLimit(n.MaxMessage)
@@ -196,7 +208,7 @@ func (c *connection) apply(local, remote *sdp.Description, o *jsepOptions) {
 	if c.started.IsZero() {
 		c.started = c.h.core.cfg.Now()
 	}
-	t := remote.PeerTransport()
+	t := remote.PeerTransport(local)
 	trickle := o.trickle || c.h.trickle
 	c.peer.SetRemote(sfu.Remote{
 		ICE:         ice.Credentials{Ufrag: t.Ufrag, Pwd: t.Pwd},
@@ -205,7 +217,7 @@ func (c *connection) apply(local, remote *sdp.Description, o *jsepOptions) {
 		Role:        c.role(),
 		Trickle:     trickle,
 	})
-	c.local, c.remote, c.options = local, remote, *o
+	c.transport = t
 	c.complete = !trickle || t.EndOfCandidates
 	for _, text := range t.Candidates {
 		c.addCandidate(text)

@@ -23,6 +23,7 @@ func (h *Handle) Push(transaction string, data []byte, j *plugin.JSEP) error {
 	if err != nil {
 		return err
 	}
+	defer h.endUnused()
 	text, err := c.print(d)
 	if err != nil {
 		return err
@@ -37,10 +38,32 @@ func (h *Handle) Push(transaction string, data []byte, j *plugin.JSEP) error {
 	})
 	h.notifyJSEP("local", typ, text)
 	c.described = true
-	if len(d.Sections) > 0 {
-		c.sendCandidates(d.Sections[0].MID)
-	}
+	c.sendCandidates()
 	return nil
+}
+
+// reasonUnused is why a connection ends in which the client or we have rejected
+// every section.
+const reasonUnused = "All media rejected"
+
+// endUnused ends the connection behind what the handle is doing if nothing was agreed
+// on. Its transport would never come up, or is given up by the client (RFC 9429, 5.11).
+func (h *Handle) endUnused() {
+	h.mu.Lock()
+	c := h.conn
+	unused := c != nil && c.unused
+	h.mu.Unlock()
+	if !unused {
+		return
+	}
+	h.exec.Must(func() {
+		h.mu.Lock()
+		still := h.conn == c && c.unused
+		h.mu.Unlock()
+		if still {
+			h.Hangup(reasonUnused)
+		}
+	})
 }
 
 // describe completes a plugin's description and sets the engine up for it.
@@ -73,10 +96,9 @@ func (c *connection) answer(j *plugin.JSEP) *sdp.Description {
 	o := c.offer
 	c.offer = nil
 	d := j.SDP.Complete(o.sdp, c.local)
-	if c.setup == sdp.SetupNone {
-		c.setup = o.sdp.PeerTransport().Setup.Answer()
-	}
-	if o.restart {
+	t := o.sdp.PeerTransport(d)
+	c.takeRole(t)
+	if c.restartedBy(t) {
 		c.restart()
 	}
 	c.encrypts = c.encrypts || o.options.e2ee
@@ -96,6 +118,18 @@ func (c *connection) makeOffer(j *plugin.JSEP) *sdp.Description {
 	c.offer, c.offered = nil, d
 	c.peer.SetSections(c.sections(d, c.remote, &c.options))
 	return d
+}
+
+// takeRole fixes our DTLS role by the client's, for as long as the connection lives.
+func (c *connection) takeRole(t sdp.PeerTransport) {
+	if c.setup == sdp.SetupNone && t.Ufrag != "" {
+		c.setup = t.Setup.Answer()
+	}
+}
+
+// restartedBy tells whether a transport of the client's is another one than it had.
+func (c *connection) restartedBy(t sdp.PeerTransport) bool {
+	return !c.started.IsZero() && t.Ufrag != "" && t.Restarts(c.transport)
 }
 
 // restart makes new credentials, and lets all candidates be sent again.
@@ -169,11 +203,19 @@ func (c *connection) print(d *sdp.Description) (string, error) {
 }
 
 // sendCandidates trickles our candidates that were not sent yet, if that is
-// how they are sent. h.pushing is held.
-func (c *connection) sendCandidates(mid string) {
+// how they are sent, for the section that carries the transport. h.pushing is held.
+func (c *connection) sendCandidates() {
 	if !c.h.core.cfg.FullTrickle || !c.described || c.finished.Load() {
 		return
 	}
+	c.h.mu.Lock()
+	d := c.last()
+	index, ok := d.Tagged(nil)
+	c.h.mu.Unlock()
+	if !ok {
+		return
+	}
+	mid := d.Sections[index].MID
 	gathered := false
 	select {
 	case <-c.peer.Gathered():
@@ -183,11 +225,11 @@ func (c *connection) sendCandidates(mid string) {
 	for _, candidate := range c.peer.Candidates() {
 		if text := candidate.String(); !c.trickled[text] {
 			c.trickled[text] = true
-			c.h.sendCandidate(mid, text)
+			c.h.sendCandidate(mid, index, text)
 		}
 	}
 	if gathered {
 		c.finished.Store(true)
-		c.h.sendCandidate(mid, "")
+		c.h.sendCandidate(mid, index, "")
 	}
 }

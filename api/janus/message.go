@@ -61,6 +61,9 @@ func (h *Handle) answer(q *query, reply func([]byte)) bool {
 		r.JSEP = j
 	}
 	res := h.ph.Message(r)
+	if r.JSEP != nil {
+		defer h.endUnused()
+	}
 	switch {
 	case res.Run != nil:
 		return h.acknowledge(q, res, reply)

@@ -9,11 +9,12 @@ import (
 
 // candidate is a client's candidate as it was trickled.
 type candidate struct {
-	end    bool // no more will come
-	mid    string
-	hasMID bool
-	index  int64
-	text   string
+	end      bool // no more will come
+	mid      string
+	hasMID   bool
+	index    int64
+	hasIndex bool
+	text     string
 }
 
 // earlyCandidate is one that came before there was a description for it.
@@ -93,15 +94,17 @@ func (c *connection) applyEarly() {
 	h.early = nil
 }
 
-// trickle adds a candidate. Only those of the first section count, whose
-// transport is everybody's. h.mu is held.
+// trickle adds a candidate. Only those of the section whose transport is everybody's
+// count. h.mu is held.
 func (c *connection) trickle(t candidate) {
+	section := c.transport.Section
 	switch {
+	case c.unused:
 	case t.end:
 		c.complete = true
 		c.peer.EndOfCandidates()
-	case t.hasMID && t.mid != c.remote.Sections[c.remote.PeerTransport().Section].MID:
-	case t.index > int64(c.remote.PeerTransport().Section):
+	case t.hasMID && t.mid != c.remote.Sections[section].MID:
+	case t.hasIndex && t.index != int64(section):
 	default:
 		c.addCandidate(t.text)
 	}
@@ -148,8 +151,7 @@ func parseTrickle(v *json.Value) (candidate, *Error) {
 		}
 	}
 	if !json.IsNull(index) {
-		var ok bool
-		if c.index, ok = json.Int(index); !ok || c.index < 0 {
+		if c.index, c.hasIndex = json.Int(index); !c.hasIndex || c.index < 0 {
 			return c, &Error{ErrInvalidType, "Trickle error: invalid element type (sdpMLineIndex should be a positive integer)"}
 		}
 	}
