@@ -59,6 +59,12 @@ var staticCodecs = map[uint8]Codec{
 	13: {Name: "CN", Clock: 8000},
 }
 
+// StaticCodec is what a payload type means that needs no a=rtpmap.
+func StaticCodec(pt uint8) (c Codec, ok bool) {
+	c, ok = staticCodecs[pt]
+	return c, ok
+}
+
 // LookupCodec gives a codec with its default payload type by its name (any
 // case); ok is false for an unknown name.
 func LookupCodec(name string) (c Codec, ok bool) {

@@ -13,21 +13,35 @@ import (
 const maxParameterSets = 1200
 
 // parameterSets is the H.264 payload with the parameter sets of a stream's
-// settings, nil if there are none.
+// settings, nil if there are none, or something that is none.
 func parameterSets(st *streamSettings) []byte {
 	if st.codec != sdp.H264 || st.sps == "" {
 		return nil
 	}
 	var units [][]byte
 	for text := range strings.SplitSeq(st.sps, ",") {
-		b, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
-		if err != nil || len(b) == 0 {
+		text = strings.TrimRight(strings.TrimSpace(text), "=")
+		b, err := base64.RawStdEncoding.DecodeString(text)
+		switch {
+		case err != nil:
 			return nil
+		case len(b) == 0: // cameras leave commas at the end
+		case !isParameterSet(b[0] & 0x1f):
+			return nil
+		default:
+			units = append(units, b)
 		}
-		units = append(units, b)
+	}
+	if len(units) == 0 {
+		return nil
 	}
 	if b := codec.AppendParameterSets(nil, units...); len(b) <= maxParameterSets {
 		return b
 	}
 	return nil
+}
+
+// isParameterSet tells whether NAL units of a type are parameter sets (H.264, 7.4.1).
+func isParameterSet(kind byte) bool {
+	return kind == 7 || kind == 8 || kind == 13 || kind == 15
 }

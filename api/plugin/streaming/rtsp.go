@@ -3,18 +3,17 @@ package streaming
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/url"
-	"strings"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/bluenviron/gortsplib/v5"
 	"github.com/bluenviron/gortsplib/v5/pkg/base"
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
-	"github.com/bluenviron/gortsplib/v5/pkg/format"
+	"github.com/bluenviron/gortsplib/v5/pkg/liberrors"
 	"github.com/pion/rtp"
 
 	"bifrons/api/json"
@@ -42,7 +41,8 @@ func (m *mountpoint) openRTSP() *plugin.Error {
 	if m.rtsp.check {
 		if err := c.connect(); err != nil {
 			c.cancel()
-			return errorf(errCantCreate, "Can't add 'rtsp' stream, %v", err)
+			c.log().Warn("no RTSP session", "error", c.censored(err))
+			return errorf(errCantCreate, "Can't add 'rtsp' stream, %s", told(err))
 		}
 	}
 	m.work = c
@@ -62,7 +62,7 @@ func (c *camera) stop() {
 // run watches the session and makes a new one when it is lost, for ever.
 func (c *camera) run() {
 	defer close(c.done)
-	log := c.m.plugin.gw.Logger().With("mountpoint", c.m.id, "url", c.set.url)
+	log := c.log()
 	lost := false
 	for {
 		if c.client != nil {
@@ -76,12 +76,12 @@ func (c *camera) run() {
 			if c.ctx.Err() != nil {
 				return
 			}
-			log.Warn("RTSP session lost", "error", err)
+			log.Warn("RTSP session lost", "error", c.censored(err))
 			c.tell("rtsp-disconnected")
 			lost = true
 		}
 		if err := c.connect(); err != nil {
-			log.Info("no RTSP session", "error", err)
+			log.Info("no RTSP session", "error", c.censored(err))
 			select {
 			case <-c.ctx.Done():
 				return
@@ -93,8 +93,6 @@ func (c *camera) run() {
 
 // patience is how long to wait for media, and before trying again.
 func (c *camera) patience() time.Duration { return max(c.set.reconnect, time.Second) }
-
-var errSilence = errors.New("no media")
 
 // watch returns when the session has ended, or brings nothing.
 func (c *camera) watch() error {
@@ -159,11 +157,13 @@ func (c *camera) tell(event string) {
 func (c *camera) connect() error {
 	u, err := base.ParseURL(c.set.url)
 	if err != nil {
-		return err
+		return errBadURL // err has the URL in it
 	}
 	if c.set.user != "" && c.set.password != "" {
 		u.User = url.UserPassword(c.set.user, c.set.password)
 	}
+	kinds := c.kinds()
+	var text atomic.Pointer[string] // what the server says of its streams
 	client := &gortsplib.Client{
 		Scheme: u.Scheme, Host: u.Host,
 		ReadTimeout: c.set.timeout, WriteTimeout: c.set.timeout,
@@ -171,6 +171,13 @@ func (c *camera) connect() error {
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			d := net.Dialer{Timeout: c.set.connectTimeout}
 			return d.DialContext(ctx, network, address)
+		},
+		OnResponse: func(res *base.Response) {
+			if isDescription(res) {
+				own := string(res.Body)
+				text.Store(&own)
+				res.Body = []byte(libraryText(own, readCamera(own, kinds...)...))
+			}
 		},
 		OnPacketsLost:     func(uint64) {},
 		OnDecodeError:     func(error) {},
@@ -181,7 +188,7 @@ func (c *camera) connect() error {
 	}
 	stop := context.AfterFunc(c.ctx, client.Close)
 	defer stop()
-	if err := c.play(client, u); err != nil {
+	if err := c.play(client, u, &text); err != nil {
 		client.Close()
 		return err
 	}
@@ -189,11 +196,28 @@ func (c *camera) connect() error {
 	return nil
 }
 
-// play asks for the streams that the mountpoint is to have, video first.
-func (c *camera) play(client *gortsplib.Client, u *base.URL) error {
+// kinds are the kinds of the streams that the mountpoint is to have, by their places.
+func (c *camera) kinds() []sdp.Kind {
+	list := make([]sdp.Kind, len(c.m.streams))
+	for i := range list {
+		list[i] = c.m.streams[i].kind // never changes
+	}
+	return list
+}
+
+// play asks for the streams that the mountpoint is to have, video first. One that the
+// server has not, or refuses, is left out if there is another.
+func (c *camera) play(client *gortsplib.Client, u *base.URL, text *atomic.Pointer[string]) error {
 	desc, res, err := client.Describe(u)
 	if err != nil && c.set.quirk && res != nil && res.StatusCode == base.StatusNotFound {
-		desc, res, err = client.Describe(&base.URL{User: u.User, Path: u.Path, RawQuery: u.RawQuery})
+		desc, _, err = client.Describe(&base.URL{User: u.User, Path: u.Path, RawQuery: u.RawQuery})
+	}
+	var found []cameraStream
+	if t := text.Load(); t != nil {
+		found = readCamera(*t, c.kinds()...)
+		if len(found) == 0 {
+			return errNoStreams
+		}
 	}
 	if err != nil {
 		return err
@@ -201,24 +225,32 @@ func (c *camera) play(client *gortsplib.Client, u *base.URL) error {
 	if desc.BaseURL.Host == "" {
 		desc.BaseURL = u
 	}
-	found := 0
-	list := append([]streamSettings(nil), c.m.streams...) // only we change them
+	list := slices.Clone(c.m.streams) // only we change them
+	playing, failure := false, errNoStreams
 	for i := len(list) - 1; i >= 0; i-- {
-		st := &list[i]
-		medi, forma := pick(desc, st)
-		if medi == nil {
+		n := slices.IndexFunc(found, func(f cameraStream) bool { return f.kind == list[i].kind })
+		if n < 0 || n >= len(desc.Medias) {
+			c.log().Warn("the RTSP server has no stream that can be played", "mid", list[i].mid)
 			continue
 		}
-		found++
-		st.describedBy(forma, string(res.Body))
-		if err := c.setup(client, desc.BaseURL, medi); err != nil {
+		medi := desc.Medias[n] // those that libraryText told of
+		err := c.setup(client, desc.BaseURL, medi)
+		if status := (liberrors.ErrClientBadStatusCode{}); err == errBadControl || errors.As(err, &status) {
+			c.log().Warn("the RTSP server refuses a stream", "mid", list[i].mid, "error", c.censored(err))
+			failure = err
+			continue
+		}
+		if err != nil {
 			return err
 		}
-		client.OnPacketRTP(medi, forma, func(pkt *rtp.Packet) { c.take(i, pkt) })
+		playing = true
+		list[i].take(&found[n])
+		client.OnPacketRTP(medi, medi.Formats[0], func(pkt *rtp.Packet) { c.take(i, pkt) })
 	}
-	if found == 0 {
-		return errors.New("the server has none of the wanted streams")
+	if !playing {
+		return failure
 	}
+	separate(list)
 	c.m.plugin.mu.Lock()
 	c.m.streams = list
 	streams := c.m.engineStreams()
@@ -233,6 +265,9 @@ func (c *camera) play(client *gortsplib.Client, u *base.URL) error {
 // setup sets up one stream, by UDP with ports of the configured range if the
 // server does not insist on TCP.
 func (c *camera) setup(client *gortsplib.Client, u *base.URL, medi *description.Media) error {
+	if full, err := medi.URL(u); err != nil || full == nil {
+		return errBadControl
+	}
 	g := &c.m.plugin.general
 	pairs := (int(g.portMax)-int(g.portMin)+1)/2 - 1
 	const attempts = 20
@@ -248,7 +283,7 @@ func (c *camera) setup(client *gortsplib.Client, u *base.URL, medi *description.
 			return err
 		}
 	}
-	return errors.New("no free UDP ports")
+	return errNoPorts
 }
 
 func (c *camera) take(i int, pkt *rtp.Packet) {
@@ -258,55 +293,4 @@ func (c *camera) take(i int, pkt *rtp.Packet) {
 	}
 	c.heard.Store(true)
 	c.m.src.Write(i, 0, b)
-}
-
-// pick finds the first stream of a kind that can be offered to viewers.
-func pick(desc *description.Session, st *streamSettings) (*description.Media, format.Format) {
-	for _, medi := range desc.Medias {
-		if string(medi.Type) != kindName(st.kind) || medi.IsBackChannel {
-			continue
-		}
-		for _, forma := range medi.Formats {
-			if c, ok := parseRTPMap(forma.RTPMap()); ok && c.ID() != "" && (c.Clock == videoClock) == (st.kind == sdp.Video) {
-				return medi, forma
-			}
-		}
-	}
-	return nil, nil
-}
-
-// describedBy takes over what the server says of a stream, where the settings
-// do not say otherwise.
-func (st *streamSettings) describedBy(forma format.Format, text string) {
-	c, _ := parseRTPMap(forma.RTPMap())
-	st.setCodec(&c)
-	if !st.ptSet {
-		st.pt = forma.PayloadType()
-	}
-	st.fmtp = fmtpIn(text, kindName(st.kind), forma.PayloadType())
-	st.sps = ""
-	for p := range strings.SplitSeq(st.fmtp, ";") {
-		if k, v, _ := strings.Cut(strings.TrimSpace(p), "="); strings.EqualFold(k, "sprop-parameter-sets") {
-			st.sps = v
-		}
-	}
-	if st.ownFmtp != "" {
-		st.fmtp = st.ownFmtp
-	}
-}
-
-// fmtpIn finds the format parameters of a payload type, as they are written.
-func fmtpIn(text, kind string, pt uint8) string {
-	prefix := fmt.Sprintf("a=fmtp:%d ", pt)
-	within := false
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "m=") {
-			within = strings.HasPrefix(line, "m="+kind+" ")
-		}
-		if within && strings.HasPrefix(line, prefix) {
-			return strings.TrimSpace(line[len(prefix):])
-		}
-	}
-	return ""
 }

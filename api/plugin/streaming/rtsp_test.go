@@ -33,6 +33,8 @@ type cam struct {
 	user, password string
 	method         auth.VerifyMethod
 	tcpOnly        bool
+	describe       func(text string) string // changes what the server says, unless nil
+	silent         string                   // control of a stream that cannot be set up
 
 	mute   atomic.Bool
 	mu     sync.Mutex
@@ -55,12 +57,22 @@ func (c *cam) OnDescribe(ctx *gortsplib.ServerHandlerOnDescribeCtx) (*base.Respo
 	return &base.Response{StatusCode: base.StatusOK}, c.stream, nil
 }
 
+// OnResponse implements a handler of the server.
+func (c *cam) OnResponse(_ *gortsplib.ServerConn, res *base.Response) {
+	if c.describe != nil && len(res.Body) > 0 {
+		res.Body = []byte(c.describe(string(res.Body)))
+	}
+}
+
 // OnSetup implements a handler of the server.
 func (c *cam) OnSetup(ctx *gortsplib.ServerHandlerOnSetupCtx) (*base.Response, *gortsplib.ServerStream, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.setups++
 	c.tcp = ctx.Transport.Protocol == gortsplib.ProtocolTCP
+	if c.silent != "" && strings.HasSuffix(ctx.Request.URL.String(), c.silent) {
+		return &base.Response{StatusCode: base.StatusNotFound}, nil, nil
+	}
 	if c.tcpOnly && !c.tcp {
 		return &base.Response{StatusCode: base.StatusUnsupportedTransport}, nil, nil
 	}
@@ -184,28 +196,33 @@ func (th *theatre) rtsp(c *cam, more string) {
 // the video.
 func (th *theatre) hears() {
 	th.t.Helper()
+	th.hear(0, "\x00\x00\x00")
+	th.hear(1, "\x67\x42")
+}
+
+// hear waits until a packet of a stream comes that contains a text.
+func (th *theatre) hear(i int, want string) {
+	th.t.Helper()
 	m := th.plugin.mountpoints["1"]
-	for i, want := range []string{"\x00\x00\x00", "\x67\x42"} {
-		conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		th.t.Fatal(err)
+	}
+	defer conn.Close()
+	f, err := th.gw.engine.Forward(m.src, i, sfu.Forward{To: conn.LocalAddr().(*net.UDPAddr).AddrPort()})
+	if err != nil {
+		th.t.Fatal(err)
+	}
+	defer f.Close()
+	_ = conn.SetReadDeadline(time.Now().Add(patience))
+	for b := make([]byte, 1500); ; {
+		n, err := conn.Read(b)
 		if err != nil {
-			th.t.Fatal(err)
+			th.t.Fatalf("stream %d: %v", i, err)
 		}
-		f, err := th.gw.engine.Forward(m.src, i, sfu.Forward{To: conn.LocalAddr().(*net.UDPAddr).AddrPort()})
-		if err != nil {
-			th.t.Fatal(err)
+		if strings.Contains(string(b[12:n]), want) {
+			return
 		}
-		_ = conn.SetReadDeadline(time.Now().Add(patience))
-		for b := make([]byte, 1500); ; {
-			n, err := conn.Read(b)
-			if err != nil {
-				th.t.Fatalf("stream %d: %v", i, err)
-			}
-			if strings.Contains(string(b[12:n]), want) {
-				break
-			}
-		}
-		f.Close()
-		conn.Close()
 	}
 }
 
@@ -253,20 +270,233 @@ func TestRTSP(t *testing.T) {
 	}
 }
 
+// TestRTSPDamage: one section of a description, wanted or not, does not keep another
+// from being played.
+func TestRTSPDamage(t *testing.T) {
+	const audio, video = "m=audio", "m=video"
+	before := func(what, text string) func(string) string {
+		return func(s string) string { return strings.Replace(s, what, text+what, 1) }
+	}
+	instead := func(kind, text string) func(string) string { // of all of a section but its control
+		return func(s string) string {
+			i := strings.Index(s, kind)
+			j := strings.Index(s[i:], "a=control:") + i
+			return s[:i] + text + s[j:]
+		}
+	}
+	for name, tt := range map[string]struct {
+		describe     func(string) string
+		audio, video bool // are played
+	}{
+		"AAC without config": {instead(audio, "m=audio 0 RTP/AVP 97\r\na=rtpmap:97 mpeg4-generic/44100/2\r\n"), false, true},
+		"opus/48000/1":       {instead(audio, "m=audio 0 RTP/AVP 0\r\nb=AS:\r\na=fmtp:0 x\r\n"), true, true},
+		"mono Opus":          {instead(audio, "m=audio 0 RTP/AVP 97\r\na=rtpmap:97 opus/48000/1\r\n"), false, true},
+		"MP4V":               {before(video, "m=video 0 RTP/AVP 98\r\na=rtpmap:98 MP4V-ES/90000\r\na=fmtp:98 config=zz\r\n"), true, true},
+		"no rtpmap":          {before(audio, "m=audio 0 RTP/AVP 97\r\n"), true, true},
+		"no bandwidth":       {before("a=control:", "b=AS:\r\n"), true, true},
+		"damaged parameters": {func(s string) string { return strings.ReplaceAll(s, "sprop-parameter-sets=", "sprop-parameter-sets=!") }, true, true},
+		"another's fmtp":     {before(video, "m=video 0 RTP/AVP 96\r\na=rtpmap:96 theora/90000\r\na=fmtp:96 of=another\r\n"), true, true},
+		"a control of no URL": {func(s string) string {
+			i := strings.LastIndex(s, "a=control:")
+			return s[:i] + strings.Replace(s[i:], "control:", "control:%zz", 1)
+		}, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			th := newTheatre(t, "")
+			c := newCam(t)
+			c.describe = tt.describe
+			c.start()
+			th.rtsp(c, "")
+			if tt.audio {
+				th.hear(0, "\x00\x00\x00")
+			}
+			if tt.video {
+				th.hear(1, "\x65\x88")
+			}
+			got := th.ask(`{"request":"info","id":1}`)
+			if strings.Contains(got, "another") || strings.Count(got, `"pt":96`) > 1 {
+				t.Errorf("got %s", got)
+			}
+			th.want(`{"request":"watch","id":1}`, preparing)
+			if got := th.lastJSEP(); strings.Contains(got, "H264") != tt.video {
+				t.Errorf("offer %s", got)
+			}
+			th.h.Detach()
+		})
+	}
+}
+
+// TestRTSPNoSetup: a stream that cannot be set up does not keep the other from being
+// played.
+func TestRTSPNoSetup(t *testing.T) {
+	for i, control := range []string{"trackID=0", "trackID=1"} {
+		th := newTheatre(t, "")
+		c := newCam(t)
+		c.silent = control
+		c.start()
+		th.rtsp(c, "")
+		th.hear(1-i, "")
+	}
+	th := newTheatre(t, "")
+	c := newCam(t)
+	c.silent = "trackID=0"
+	c.start()
+	if got := th.ask(`{"request":"create","type":"rtsp","id":1,"audio":true,"url":"` + c.url() + `"}`); !strings.Contains(got, "456") || !strings.Contains(got, "404") {
+		t.Errorf("got %s", got)
+	}
+}
+
+// TestRTSPSecrets: no password of a camera gets into the log or into what clients are
+// told, whatever goes wrong.
+func TestRTSPSecrets(t *testing.T) {
+	c := newCam(t)
+	c.user, c.password = "me", "open+sesame"
+	c.start()
+	host := fmt.Sprintf("127.0.0.1:%d", c.port)
+	for _, fields := range []string{
+		`"url":"rtsp://me:wrong+sesame@` + host + `/door"`,
+		`"url":"rtsp://me:open+sesame@` + host + `/no"`,
+		`"url":"rtsp://me:open+sesame@127.0.0.1:1/door"`,
+		`"url":"rtsp://me:sesame@127.0.0.1:sesame/door"`,
+		`"url":"rtsp://me:open/sesame@127.0.0.1/door"`,
+		`"url":"rtsp://me:%zzsesame@127.0.0.1/door"`,
+		`"url":"http://me:sesame@127.0.0.1/door"`,
+		`"url":"rtsp://127.0.0.1:1/user=me_password=sesame"`,
+		`"url":"rtsp://127.0.0.1:1/door?password=sesame"`,
+		`"url":"rtsp://` + host + `/door","rtsp_user":"me","rtsp_pwd":"sesame"`,
+		`"url":"rtsp://se same@` + host + `/door","rtsp_user":"me","rtsp_pwd":"sesame"`,
+	} {
+		for _, check := range []string{"true", "false"} {
+			th := newTheatre(t, "")
+			log := th.record()
+			got := th.ask(`{"request":"create","type":"rtsp","id":1,"video":true,"rtsp_failcheck":` + check + `,` + fields + `}`)
+			awaitLog(t, log, "no RTSP session")
+			th.ask(`{"request":"destroy","id":1}`)
+			if strings.Contains(got, "sesame") && !strings.Contains(got, `"url"`) || strings.Contains(log.text(), "sesame") {
+				t.Errorf("%s: %s\n%s", fields, got, log.text())
+			}
+		}
+	}
+	// Likewise while it works.
+	th := newTheatre(t, "")
+	log := th.record()
+	got := th.ask(`{"request":"create","type":"rtsp","id":1,"video":true,"audio":true,"rtsp_reconnect_delay":1,"url":"rtsp://me:open%2bsesame@` + host + `/door"}`)
+	if !strings.Contains(got, "created") {
+		t.Fatal(got)
+	}
+	th.hears()
+	c.stop()
+	awaitLog(t, log, "RTSP session lost")
+	c.start()
+	awaitLog(t, log, "RTSP session is back")
+	if strings.Contains(log.text(), "sesame") {
+		t.Error(log.text())
+	}
+}
+
+// TestRTSPScan: what a client hears of a port that is closed, silent or speaks
+// something else is the same, and the log tells more.
+func TestRTSPScan(t *testing.T) {
+	listen := func(serve func(net.Conn)) string {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var mu sync.Mutex
+		var open []net.Conn
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				mu.Lock()
+				open = append(open, conn)
+				mu.Unlock()
+				serve(conn)
+			}
+		}()
+		t.Cleanup(func() {
+			l.Close()
+			<-done
+			for _, conn := range open {
+				conn.Close()
+			}
+		})
+		return l.Addr().String()
+	}
+	says := func(text string) func(net.Conn) {
+		return func(conn net.Conn) { _, _ = conn.Write([]byte(text)) }
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := l.Addr().String()
+	l.Close()
+	logs := make(map[string]bool)
+	var first string
+	for _, where := range []string{
+		"rtsp://" + closed,
+		"rtsp://" + listen(func(net.Conn) {}),
+		"rtsp://" + listen(func(conn net.Conn) { conn.Close() }),
+		"rtsp://" + listen(says("\x15\x03\x03\x00\x02\x02\x50")),
+		"rtsp://" + listen(says("HTTP/1.1 400 Bad Request\r\n\r\n")),
+		"rtsp://" + listen(says("SSH-2.0-x\r\n")),
+		"rtsps://" + listen(says("SSH-2.0-x\r\n")),
+		"rtsps://" + closed,
+		"rtsp://[::1]:1",
+	} {
+		th := newTheatre(t, "")
+		log := th.record()
+		got := th.ask(`{"request":"create","type":"rtsp","id":1,"video":true,"rtsp_timeout":1,"rtsp_conn_timeout":1,"url":"` + where + `/"}`)
+		if first == "" {
+			first = got
+		}
+		if got != first || !strings.Contains(got, `"error_code":456`) {
+			t.Errorf("%s: %s\nnot %s", where, got, first)
+		}
+		_, detail, _ := strings.Cut(log.text(), "error=")
+		logs[detail] = true
+	}
+	if len(logs) < 5 {
+		t.Errorf("the log tells %d things: %v", len(logs), logs)
+	}
+}
+
+func awaitLog(t *testing.T, log *logbook, want string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !strings.Contains(log.text(), want); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("no %q in %s", want, log.text())
+		}
+	}
+}
+
 func TestRTSPErrors(t *testing.T) {
 	th := newTheatre(t, "")
 	c := newCam(t)
 	c.user, c.password = "me", "secret"
 	c.start()
-	for name, more := range map[string]string{
-		"no credentials":    `"url":"` + c.url() + `"`,
-		"wrong credentials": `"url":"` + c.url() + `","rtsp_user":"me","rtsp_pwd":"no"`,
-		"no such path":      `"url":"` + c.url() + `s","rtsp_user":"me","rtsp_pwd":"secret"`,
+	for name, tt := range map[string]struct{ fields, told string }{
+		"no credentials":    {`"url":"` + c.url() + `"`, "the server answers with status 401"},
+		"wrong credentials": {`"url":"` + c.url() + `","rtsp_user":"me","rtsp_pwd":"no"`, "the server answers with status 401"},
+		"no such path":      {`"url":"` + c.url() + `s","rtsp_user":"me","rtsp_pwd":"secret"`, "the server answers with status 404"},
 	} {
-		got := th.ask(`{"request":"create","type":"rtsp","id":1,"video":true,` + more + `}`)
-		if !strings.Contains(got, `"error_code":456`) {
+		got := th.ask(`{"request":"create","type":"rtsp","id":1,"video":true,` + tt.fields + `}`)
+		if want := `{"streaming":"event","error_code":456,"error":"Can't add 'rtsp' stream, ` + tt.told + `"}`; got != want {
 			t.Errorf("%s: %s", name, got)
 		}
+	}
+	c.stop()
+	c.describe = func(string) string { return "v=0\r\nm=fish\r\n" }
+	c.start()
+	got := th.ask(`{"request":"create","type":"rtsp","id":1,"video":true,"url":"` + c.url() + `","rtsp_user":"me","rtsp_pwd":"secret"}`)
+	if !strings.Contains(got, errNoStreams.Error()) {
+		t.Errorf("no streams: %s", got)
 	}
 }
 

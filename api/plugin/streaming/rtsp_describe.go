@@ -1,0 +1,194 @@
+package streaming
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/bluenviron/gortsplib/v5/pkg/base"
+	"github.com/bluenviron/gortsplib/v5/pkg/description"
+	librarysdp "github.com/bluenviron/gortsplib/v5/pkg/sdp"
+
+	"bifrons/sdp"
+)
+
+// cameraStream is a stream that an RTSP server has.
+type cameraStream struct {
+	kind    sdp.Kind
+	codec   sdp.Codec // with its payload type and parameters
+	control string    // where it is set up (RFC 2326, C.1.1)
+	secure  bool      // SRTP
+	keys    string    // a=key-mgmt (RFC 4567)
+}
+
+// cameraText is an RTSP server's description, by its lines.
+type cameraText struct {
+	session  []string
+	sections [][]string // the first line of each is its m= line
+}
+
+func splitCameraText(text string) (c cameraText) {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		switch n := len(c.sections); {
+		case strings.HasPrefix(line, "m="):
+			c.sections = append(c.sections, []string{line})
+		case n > 0:
+			c.sections[n-1] = append(c.sections[n-1], line)
+		default:
+			c.session = append(c.session, line)
+		}
+	}
+	return c
+}
+
+// attribute is the value of the first attribute of that name, with the prefix cut off.
+func attribute(lines []string, name, prefix string) string {
+	for _, line := range lines {
+		if value, ok := strings.CutPrefix(line, "a="+name+":"); ok {
+			if rest, ok := strings.CutPrefix(strings.TrimSpace(value), prefix); ok {
+				return strings.TrimSpace(rest)
+			}
+		}
+	}
+	return ""
+}
+
+// readCamera finds, for each kind, the first stream of a server's description that
+// viewers can be offered. Whatever else is in it may be damaged.
+func readCamera(text string, kinds ...sdp.Kind) []cameraStream {
+	c := splitCameraText(text)
+	var list []cameraStream
+	for _, kind := range kinds {
+		for _, lines := range c.sections {
+			st, ok := readCameraStream(lines, kind)
+			if ok && st.secure && st.keys == "" {
+				st.keys = attribute(c.session, "key-mgmt", "")
+			}
+			if ok && libraryReads(libraryText(text, st)) {
+				list = append(list, st)
+				break
+			}
+		}
+	}
+	return list
+}
+
+// readCameraStream reads a section, if it is of the kind: its first format that
+// viewers can be offered.
+func readCameraStream(lines []string, kind sdp.Kind) (st cameraStream, ok bool) {
+	media := strings.Fields(strings.TrimPrefix(lines[0], "m="))
+	if len(media) < 4 || !strings.EqualFold(media[0], kindName(kind)) {
+		return st, false
+	}
+	for _, line := range lines {
+		if line == "a=sendonly" { // it listens (ONVIF's back channel)
+			return st, false
+		}
+	}
+	st.kind, st.control = kind, attribute(lines, "control", "")
+	if st.secure = strings.EqualFold(media[2], "RTP/SAVP"); st.secure {
+		st.keys = attribute(lines, "key-mgmt", "")
+	}
+	for _, format := range media[3:] {
+		if strings.HasPrefix(format, "smart/") { // some cameras name the payload type only here
+			format, _, _ = strings.Cut(attribute(lines, "rtpmap", ""), " ")
+		}
+		pt, err := strconv.ParseUint(format, 10, 7)
+		if err != nil {
+			continue
+		}
+		c, known := sdp.StaticCodec(uint8(pt))
+		if m := attribute(lines, "rtpmap", format+" "); m != "" {
+			c, known = parseRTPMap(m)
+		}
+		var f mediaFormat
+		if f.setCodec(&c); !known || f.codec == "" || (c.Clock == videoClock) != (kind == sdp.Video) {
+			continue
+		}
+		c.PT, c.Fmtp = uint8(pt), attribute(lines, "fmtp", format+" ")
+		if checkFmtp(c.Fmtp) != nil {
+			c.Fmtp = ""
+		}
+		st.codec = c
+		return st, true
+	}
+	return st, false
+}
+
+// libraryText is a description of the streams with nothing but what the library needs
+// to set them up, which refuses one with any flaw. text is the server's.
+func libraryText(text string, list ...cameraStream) string {
+	var b strings.Builder
+	line := func(parts ...string) {
+		for _, p := range parts {
+			b.WriteString(p)
+		}
+		b.WriteString("\r\n")
+	}
+	line("v=0")
+	line("o=- 0 0 IN IP4 127.0.0.1")
+	line("s=-")
+	line("t=0 0")
+	control := attribute(splitCameraText(text).session, "control", "")
+	if _, err := base.ParseURL(control); err == nil {
+		line("a=control:", control)
+	}
+	for i := range list {
+		st := &list[i]
+		proto, pt := "RTP/AVP", strconv.Itoa(int(st.codec.PT))
+		if st.secure {
+			proto = "RTP/SAVP"
+		}
+		line("m=", kindName(st.kind), " 0 ", proto, " ", pt)
+		line("a=rtpmap:", pt, " any/", strconv.Itoa(st.codec.Clock))
+		if st.control != "" {
+			line("a=control:", st.control)
+		}
+		if st.keys != "" {
+			line("a=key-mgmt:", st.keys)
+		}
+	}
+	return b.String()
+}
+
+// libraryReads tells whether the library takes a description.
+func libraryReads(text string) bool {
+	var s librarysdp.SessionDescription
+	var d description.Session
+	return s.Unmarshal([]byte(text)) == nil && d.Unmarshal(&s) == nil
+}
+
+// isDescription tells whether a server answers with a description.
+func isDescription(res *base.Response) bool {
+	kind := strings.Join(res.Header["Content-Type"], "")
+	return res.StatusCode == base.StatusOK && strings.HasPrefix(kind, "application/sdp")
+}
+
+// separate gives streams with one payload type for two formats another one, which is
+// fine for a server, but not in one description for browsers (RFC 9143, 10.1.1).
+func separate(list []streamSettings) {
+	used := make(map[uint8]bool)
+	for i := len(list) - 1; i >= 0; i-- {
+		st := &list[i]
+		for pt := uint8(96); used[st.pt] && !st.ptSet && st.codec != "" && pt <= 127; pt++ {
+			if !used[pt] {
+				st.pt = pt
+			}
+		}
+		used[st.pt] = true
+	}
+}
+
+// take takes over what the server says of a stream, where the settings do not say
+// otherwise.
+func (st *streamSettings) take(from *cameraStream) {
+	st.setCodec(&from.codec)
+	if !st.ptSet {
+		st.pt = from.codec.PT
+	}
+	st.fmtp = from.codec.Fmtp
+	st.sps, _ = from.codec.Parameter("sprop-parameter-sets")
+	if st.ownFmtp != "" {
+		st.fmtp = st.ownFmtp
+	}
+}
