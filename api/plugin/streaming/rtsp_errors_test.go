@@ -1,0 +1,163 @@
+package streaming
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestRTSPSecrets: no password of a camera gets into the log or into what clients are
+// told, whatever goes wrong.
+func TestRTSPSecrets(t *testing.T) {
+	c := newCam(t)
+	c.user, c.password = "me", "open+sesame"
+	c.start()
+	host := fmt.Sprintf("127.0.0.1:%d", c.port)
+	for _, fields := range []string{
+		`"url":"rtsp://me:wrong+sesame@` + host + `/door"`,
+		`"url":"rtsp://me:open+sesame@` + host + `/no"`,
+		`"url":"rtsp://me:open+sesame@127.0.0.1:1/door"`,
+		`"url":"rtsp://me:sesame@127.0.0.1:sesame/door"`,
+		`"url":"rtsp://me:open/sesame@127.0.0.1/door"`,
+		`"url":"rtsp://me:%zzsesame@127.0.0.1/door"`,
+		`"url":"http://me:sesame@127.0.0.1/door"`,
+		`"url":"rtsp://127.0.0.1:1/user=me_password=sesame"`,
+		`"url":"rtsp://127.0.0.1:1/door?password=sesame"`,
+		`"url":"rtsp://` + host + `/door","rtsp_user":"me","rtsp_pwd":"sesame"`,
+		`"url":"rtsp://se same@` + host + `/door","rtsp_user":"me","rtsp_pwd":"sesame"`,
+	} {
+		for _, check := range []string{"true", "false"} {
+			th := newTheatre(t, "")
+			log := th.record()
+			got := th.ask(`{"request":"create","type":"rtsp","id":1,"video":true,"rtsp_failcheck":` + check + `,` + fields + `}`)
+			awaitLog(t, log, "no RTSP session")
+			th.ask(`{"request":"destroy","id":1}`)
+			if strings.Contains(got, "sesame") && !strings.Contains(got, `"url"`) || strings.Contains(log.text(), "sesame") {
+				t.Errorf("%s: %s\n%s", fields, got, log.text())
+			}
+		}
+	}
+	// Likewise while it works.
+	th := newTheatre(t, "")
+	log := th.record()
+	got := th.ask(`{"request":"create","type":"rtsp","id":1,"video":true,"audio":true,"rtsp_reconnect_delay":1,"url":"rtsp://me:open%2bsesame@` + host + `/door"}`)
+	if !strings.Contains(got, "created") {
+		t.Fatal(got)
+	}
+	th.hears()
+	c.stop()
+	awaitLog(t, log, "RTSP session lost")
+	c.start()
+	awaitLog(t, log, "RTSP session is back")
+	if strings.Contains(log.text(), "sesame") {
+		t.Error(log.text())
+	}
+}
+
+// TestRTSPScan: what a client hears of a port that is closed, silent or speaks
+// something else is the same, and the log tells more.
+func TestRTSPScan(t *testing.T) {
+	listen := func(serve func(net.Conn)) string {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var mu sync.Mutex
+		var open []net.Conn
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				mu.Lock()
+				open = append(open, conn)
+				mu.Unlock()
+				serve(conn)
+			}
+		}()
+		t.Cleanup(func() {
+			l.Close()
+			<-done
+			for _, conn := range open {
+				conn.Close()
+			}
+		})
+		return l.Addr().String()
+	}
+	says := func(text string) func(net.Conn) {
+		return func(conn net.Conn) { _, _ = conn.Write([]byte(text)) }
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := l.Addr().String()
+	l.Close()
+	logs := make(map[string]bool)
+	var first string
+	for _, where := range []string{
+		"rtsp://" + closed,
+		"rtsp://" + listen(func(net.Conn) {}),
+		"rtsp://" + listen(func(conn net.Conn) { conn.Close() }),
+		"rtsp://" + listen(says("\x15\x03\x03\x00\x02\x02\x50")),
+		"rtsp://" + listen(says("HTTP/1.1 400 Bad Request\r\n\r\n")),
+		"rtsp://" + listen(says("SSH-2.0-x\r\n")),
+		"rtsps://" + listen(says("SSH-2.0-x\r\n")),
+		"rtsps://" + closed,
+		"rtsp://[::1]:1",
+	} {
+		th := newTheatre(t, "")
+		log := th.record()
+		got := th.ask(`{"request":"create","type":"rtsp","id":1,"video":true,"rtsp_timeout":1,"rtsp_conn_timeout":1,"url":"` + where + `/"}`)
+		if first == "" {
+			first = got
+		}
+		if got != first || !strings.Contains(got, `"error_code":456`) {
+			t.Errorf("%s: %s\nnot %s", where, got, first)
+		}
+		_, detail, _ := strings.Cut(log.text(), "error=")
+		logs[detail] = true
+	}
+	if len(logs) < 5 {
+		t.Errorf("the log tells %d things: %v", len(logs), logs)
+	}
+}
+
+func awaitLog(t *testing.T, log *logbook, want string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !strings.Contains(log.text(), want); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("no %q in %s", want, log.text())
+		}
+	}
+}
+
+func TestRTSPErrors(t *testing.T) {
+	th := newTheatre(t, "")
+	c := newCam(t)
+	c.user, c.password = "me", "secret"
+	c.start()
+	for name, tt := range map[string]struct{ fields, told string }{
+		"no credentials":    {`"url":"` + c.url() + `"`, "the server answers with status 401"},
+		"wrong credentials": {`"url":"` + c.url() + `","rtsp_user":"me","rtsp_pwd":"no"`, "the server answers with status 401"},
+		"no such path":      {`"url":"` + c.url() + `s","rtsp_user":"me","rtsp_pwd":"secret"`, "the server answers with status 404"},
+	} {
+		got := th.ask(`{"request":"create","type":"rtsp","id":1,"video":true,` + tt.fields + `}`)
+		if want := `{"streaming":"event","error_code":456,"error":"Can't add 'rtsp' stream, ` + tt.told + `"}`; got != want {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	c.stop()
+	c.describe = func(string) string { return "v=0\r\nm=fish\r\n" }
+	c.start()
+	got := th.ask(`{"request":"create","type":"rtsp","id":1,"video":true,"url":"` + c.url() + `","rtsp_user":"me","rtsp_pwd":"secret"}`)
+	if !strings.Contains(got, errNoStreams.Error()) {
+		t.Errorf("no streams: %s", got)
+	}
+}
