@@ -3,7 +3,6 @@ package event
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,7 +44,7 @@ type Outlet struct {
 
 	queue  *queue
 	cancel context.CancelFunc
-	done   sync.WaitGroup
+	done   plugin.Tasks
 
 	count   struct{ accepted, taken, dropped, lost atomic.Uint64 }
 	pending atomic.Uint64             // dropped and lost that the log does not know yet
@@ -76,14 +75,20 @@ func (o *Outlet) Start() {
 	o.done.Go(func() { o.handler.Run(ctx, o) })
 }
 
-// Close gives the handler the time to deliver what is queued, and ends it.
+// lastStop is what a handler gets to end when its time is over.
+const lastStop = 2 * time.Second
+
+// Close gives the handler the time to deliver what is queued, and ends it. One that
+// does not end then is left alone.
 func (o *Outlet) Close(patience time.Duration) {
 	o.queue.close()
 	if o.cancel == nil {
 		return
 	}
 	late := time.AfterFunc(patience, o.cancel)
-	o.done.Wait()
+	if !o.done.WaitFor(patience + lastStop) {
+		o.log.Warn("event handler does not end, closing without it", "handler", o.Info().Package)
+	}
 	late.Stop()
 	o.cancel()
 	events, _ := o.queue.depth()

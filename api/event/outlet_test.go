@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"bifrons/api/janus"
@@ -381,5 +382,29 @@ func FuzzQuery(f *testing.F) {
 		if (answer.Result == 200) == (answer.ErrorCode != 0) {
 			t.Errorf("%+v", answer)
 		}
+	})
+}
+
+// deaf is an event handler that does not hear that it is to end.
+type deaf struct {
+	script
+	release chan struct{}
+}
+
+func (d *deaf) Run(context.Context, *Outlet) { <-d.release }
+
+// TestCloseDeaf: closing goes on without it.
+func TestCloseDeaf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lines bytes.Buffer
+		d := &deaf{release: make(chan struct{})}
+		o := NewOutlet(d, settings("all"), "me", slog.New(slog.NewTextHandler(&lines, nil)))
+		o.Start()
+		begun := time.Now()
+		o.Close(time.Second)
+		if took := time.Since(begun); took != time.Second+lastStop || !strings.Contains(lines.String(), "handler=janus.eventhandler.script") {
+			t.Errorf("closing took %v\n%s", took, &lines)
+		}
+		close(d.release)
 	})
 }

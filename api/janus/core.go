@@ -65,8 +65,12 @@ func New(cfg Config) *Core {
 	return c
 }
 
+// closeLimit is how long Close waits for the handles, and for each plugin.
+const closeLimit = 3 * time.Second
+
 // Close destroys all sessions, waits for what their handles are doing, and
-// closes the plugins. Transports have to be closed before, the engine after.
+// closes the plugins. What takes too long is named in the log and left alone.
+// Transports have to be closed before, the engine after.
 func (c *Core) Close() {
 	c.mu.Lock()
 	if c.closed {
@@ -84,9 +88,13 @@ func (c *Core) Close() {
 	for _, s := range all {
 		s.destroy(OverDestroyed, "")
 	}
-	c.tasks.Wait()
+	if !c.tasks.WaitFor(closeLimit) {
+		c.log.Warn("handles are still at work, closing without them")
+	}
 	for _, p := range plugins {
-		p.Close()
+		if !plugin.Within(closeLimit, p.Close) {
+			c.log.Warn("a plugin does not end, closing without it", "plugin", p.Info().Package)
+		}
 	}
 }
 

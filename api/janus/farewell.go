@@ -2,6 +2,7 @@ package janus
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -24,36 +25,47 @@ func (c *Core) Idle(ctx context.Context) bool {
 
 // Farewell refuses new sessions, and closes all peer connections and detaches
 // all handles of those that there are: clients get a hangup event with the reason,
-// and a detached event. It returns when their connections have these events.
-func (c *Core) Farewell(reason string) {
+// and a detached event. It returns when their connections have these events, or
+// when ctx ends.
+func (c *Core) Farewell(ctx context.Context, reason string) {
 	c.SetAccepting(false)
-	var ends []func()
+	var all sync.WaitGroup
 	for _, s := range c.Sessions() {
+		var ends []func(context.Context)
 		for _, h := range s.Handles() {
 			ends = append(ends, h.farewell(reason))
 		}
+		all.Go(func() {
+			for _, end := range ends {
+				end(ctx)
+			}
+		})
 	}
-	for _, end := range ends {
-		end()
-	}
+	all.Wait()
 }
 
 // farewell closes the peer connection. What it returns waits for that, and
 // detaches the handle.
-func (h *Handle) farewell(reason string) (end func()) {
+func (h *Handle) farewell(reason string) (end func(context.Context)) {
 	h.mu.Lock()
 	conn := h.conn
 	h.mu.Unlock()
 	h.Hangup(reason)
-	return func() {
+	return func(ctx context.Context) {
 		if conn != nil {
-			<-conn.done
+			select {
+			case <-conn.done:
+			case <-ctx.Done():
+			}
 		}
 		done := make(chan struct{})
 		h.Run(func() { // behind the hangup event
 			h.Detach()
 			h.Run(func() { close(done) }) // behind the detached event
 		})
-		<-done
+		select {
+		case <-done:
+		case <-ctx.Done():
+		}
 	}
 }

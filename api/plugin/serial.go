@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"time"
 )
 
 // Serial runs functions one after the other, in the order in which they were
@@ -102,15 +103,45 @@ func (t *Tasks) done() {
 
 // Wait waits until no goroutine is left.
 func (t *Tasks) Wait() {
+	if idle := t.whenIdle(); idle != nil {
+		<-idle
+	}
+}
+
+// WaitFor waits until no goroutine is left, or for that long; false if there are
+// some then.
+func (t *Tasks) WaitFor(limit time.Duration) bool {
+	late := time.NewTimer(limit)
+	defer late.Stop()
+	idle := t.whenIdle()
+	if idle == nil {
+		return true
+	}
+	select {
+	case <-idle:
+		return true
+	case <-late.C:
+		return false
+	}
+}
+
+// whenIdle is closed when no goroutine is left, nil if there is none now.
+func (t *Tasks) whenIdle() <-chan struct{} {
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.n == 0 {
-		t.mu.Unlock()
-		return
+		return nil
 	}
 	if t.idle == nil {
 		t.idle = make(chan struct{})
 	}
-	idle := t.idle
-	t.mu.Unlock()
-	<-idle
+	return t.idle
+}
+
+// Within runs f, and goes on without it if it takes longer than limit; then it
+// reports false.
+func Within(limit time.Duration, f func()) bool {
+	var t Tasks
+	t.Go(f)
+	return t.WaitFor(limit)
 }

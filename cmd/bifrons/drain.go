@@ -4,11 +4,16 @@ import (
 	"context"
 	"errors"
 	"os"
+	"syscall"
 	"time"
 )
 
-// farewellTimeout is what clients that poll get to fetch their last events.
-const farewellTimeout = 2 * time.Second
+const (
+	// farewellLimit is what the handles get to end.
+	farewellLimit = 5 * time.Second
+	// farewellTimeout is what clients that poll get to fetch their last events.
+	farewellTimeout = 2 * time.Second
+)
 
 var errDraining = errors.New("the server is about to stop")
 
@@ -27,18 +32,26 @@ func (s *server) drain(limit time.Duration, signals <-chan os.Signal) {
 		defer close(idle)
 		s.core.Idle(ctx)
 	}()
-	select {
-	case <-idle:
-	case <-signals:
-		cancel()
-		<-idle
+	for {
+		select {
+		case <-idle:
+			return
+		case sig := <-signals:
+			if sig != syscall.SIGHUP {
+				cancel()
+				<-idle
+				return
+			}
+		}
 	}
 }
 
 // goodbye tells all clients that their calls are over, before their connections
 // are closed.
 func (s *server) goodbye() {
-	s.core.Farewell("Server is stopping")
+	ctx, cancel := context.WithTimeout(context.Background(), farewellLimit)
+	defer cancel()
+	s.core.Farewell(ctx, "Server is stopping")
 	if s.http != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), farewellTimeout)
 		defer cancel()

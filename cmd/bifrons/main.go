@@ -64,13 +64,21 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	defer remove()
 
-	signals := make(chan os.Signal, 3)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	incoming, signals := make(chan os.Signal, 3), make(chan os.Signal, 8)
+	signal.Notify(incoming, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	var e ender
+	e.exit = e.exitNow(log.Logger(), remove)
+	go e.relay(incoming, signals)
+	defer func() {
+		signal.Stop(incoming)
+		close(incoming)
+	}()
 	s, err := start(cfg, opt.Demos, log)
 	if err != nil {
 		fmt.Fprintf(stderr, "bifrons: %v\n", err)
 		return 1
 	}
+	e.server.Store(s)
 	if cfg.Server.General.LogToStdout {
 		s.greet(stdout)
 	}
@@ -82,24 +90,13 @@ func run(args []string, stdout, stderr io.Writer) int {
 		s.signal = int(number)
 	}
 	if sig == syscall.SIGTERM {
+		e.draining.Store(true)
 		s.drain(opt.DrainTimeout, signals)
+		e.draining.Store(false)
 	}
-	done := make(chan struct{})
-	go func() {
-		s.goodbye()
-		s.Close()
-		close(done)
-	}()
-	for n := 1; ; n++ {
-		select {
-		case <-done:
-			return 0
-		case <-signals:
-			if n == 2 { // the third signal in all
-				return 1
-			}
-		}
-	}
+	s.end("farewell", s.goodbye)
+	s.Close()
+	return 0
 }
 
 // certificateCheck is how often the certificate for DTLS is looked at.

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -37,20 +38,21 @@ import (
 
 // server is everything that runs, in the order in which it was started.
 type server struct {
-	cfg    *config.Config
-	log    *slog.Logger
-	engine *sfu.Engine
-	core   *janus.Core
-	admin  *admin.Admin
-	http   *http.Server
-	ws     *websockets.Server
-	unix   *pfunix.Server
-	out    *log.Log
-	gate   *transport.Gate
-	bodies *budget.Budget // of requests that are being received
-	events []*event.Outlet
-	json   *jsonlog.Logger
-	signal int // that ends it, for event handlers
+	cfg     *config.Config
+	log     *slog.Logger
+	engine  *sfu.Engine
+	core    *janus.Core
+	admin   *admin.Admin
+	http    *http.Server
+	ws      *websockets.Server
+	unix    *pfunix.Server
+	out     *log.Log
+	gate    *transport.Gate
+	bodies  *budget.Budget // of requests that are being received
+	events  []*event.Outlet
+	json    *jsonlog.Logger
+	signal  int                    // that ends it, for event handlers
+	closing atomic.Pointer[string] // the part that is being ended
 
 	certificateAt time.Time // when the certificate for DTLS was written
 }
@@ -437,30 +439,4 @@ func onOff(b bool) string {
 		return "on"
 	}
 	return "off"
-}
-
-// Close stops everything, what clients see first, and waits for it.
-func (s *server) Close() {
-	if s.http != nil {
-		s.http.Close()
-	}
-	if s.ws != nil {
-		s.ws.Close()
-	}
-	if s.unix != nil {
-		s.unix.Close()
-	}
-	if s.admin != nil {
-		s.admin.Close()
-	}
-	if s.core != nil {
-		s.core.Close()
-	}
-	s.closeEvents()
-	if s.engine != nil {
-		s.engine.Close()
-	}
-	if s.json != nil {
-		s.json.Close()
-	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"net"
 	"os"
+	"time"
 )
 
 // tellSystemd passes a state on to systemd, which asks for it by Type=notify
@@ -17,5 +18,6 @@ func tellSystemd(state string) {
 		return
 	}
 	defer conn.Close()
+	_ = conn.SetWriteDeadline(time.Now().Add(time.Second)) // systemd may be busy
 	_, _ = conn.Write([]byte(state))
 }

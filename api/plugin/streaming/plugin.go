@@ -77,9 +77,11 @@ func (p *Plugin) Close() {
 		m.end()
 	}
 	p.mu.Unlock()
+	var all sync.WaitGroup
 	for _, m := range list {
-		m.stop()
+		all.Go(m.stop) // a camera may take its time to say goodbye
 	}
+	all.Wait()
 }
 
 // Admin answers the synchronous requests.
