@@ -5,8 +5,19 @@ import "bifrons/sfu"
 var _ Host = Nobody{}
 
 // Nobody stands in for the Host where there is no handle, as for requests of the
-// Admin API.
-type Nobody struct{}
+// Admin API. What it is to tell event handlers is about no handle; without a
+// Gateway nobody is told.
+type Nobody struct {
+	Gateway Gateway
+	Package string
+}
+
+// Notify sends an event of the plugin.
+func (n Nobody) Notify(data []byte) {
+	if n.Gateway != nil {
+		n.Gateway.Notify(n.Package, data)
+	}
+}
 
 func (Nobody) SessionID() uint64                { return 0 }
 func (Nobody) HandleID() uint64                 { return 0 }
@@ -19,7 +30,6 @@ func (Nobody) Up() bool                         { return false }
 func (Nobody) ClosePeer()                       {}
 func (Nobody) End()                             {}
 func (Nobody) Run(f func())                     { f() }
-func (Nobody) Notify([]byte)                    {}
 
 type nowhere struct{}
 

@@ -110,9 +110,6 @@ type backstage struct {
 	engine *sfu.Engine
 
 	log logbook
-
-	mu      sync.Mutex
-	notices []string
 }
 
 // logbook is a log that can be read while others write.
@@ -138,11 +135,7 @@ func (b *backstage) Notifying() bool                       { return true }
 func (b *backstage) SignedTokens() bool                    { return false }
 func (b *backstage) SignedFor(string, string, string) bool { return false }
 func (b *backstage) Logger() *slog.Logger                  { return slog.New(slog.NewTextHandler(&b.log, nil)) }
-func (b *backstage) Notify(_ string, data []byte) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.notices = append(b.notices, string(data))
-}
+func (b *backstage) Notify(string, []byte)                 {}
 
 // theatre is a plugin without clients.
 type theatre struct {

@@ -7,7 +7,7 @@ import (
 )
 
 // create makes a mountpoint.
-func (p *Plugin) create(r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) create(h *handle, r *plugin.Request, w *json.Writer) plugin.Response {
 	body := r.Body
 	if err := authorize(body, "admin_key", p.general.adminKey); err != nil {
 		return failed(err)
@@ -34,7 +34,7 @@ func (p *Plugin) create(r *plugin.Request, w *json.Writer) plugin.Response {
 	if err != nil {
 		return failed(err)
 	}
-	p.notifyCreated(m)
+	p.notifyCreated(h.host, m)
 	if permanent {
 		permanent = p.saved(m, true)
 	}
@@ -120,9 +120,9 @@ func checkRTP(body *json.Value) *plugin.Error {
 }
 
 // notifyCreated tells the event handlers.
-func (p *Plugin) notifyCreated(m *mountpoint) {
+func (p *Plugin) notifyCreated(host plugin.Host, m *mountpoint) {
 	if p.general.events && p.gw.Notifying() {
-		p.gw.Notify(Package, object(func(w *json.Writer) {
+		host.Notify(object(func(w *json.Writer) {
 			w.Str("event", "created")
 			p.ids.Write(w, "id", m.id)
 			w.Str("type", m.typeName())
@@ -146,7 +146,7 @@ func (p *Plugin) manage(body *json.Value, f func(m *mountpoint) plugin.Response)
 }
 
 // edit changes a mountpoint.
-func (p *Plugin) edit(r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) edit(h *handle, r *plugin.Request, w *json.Writer) plugin.Response {
 	permanent := json.True(r.Body.Get("permanent"))
 	var m *mountpoint
 	resp := p.manage(r.Body, func(found *mountpoint) plugin.Response {
@@ -163,7 +163,7 @@ func (p *Plugin) edit(r *plugin.Request, w *json.Writer) plugin.Response {
 	if permanent {
 		permanent = p.saved(m, true)
 	}
-	p.notify("edited", m.id)
+	p.notify(h.host, "edited", m.id)
 	w.Str("streaming", "edited")
 	p.ids.Write(w, "id", m.id)
 	w.Bool("permanent", permanent)
@@ -202,7 +202,7 @@ func (m *mountpoint) change(body *json.Value) {
 }
 
 // destroy ends a mountpoint.
-func (p *Plugin) destroy(r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) destroy(h *handle, r *plugin.Request, w *json.Writer) plugin.Response {
 	permanent := json.True(r.Body.Get("permanent"))
 	var m *mountpoint
 	resp := p.manage(r.Body, func(found *mountpoint) plugin.Response {
@@ -221,18 +221,18 @@ func (p *Plugin) destroy(r *plugin.Request, w *json.Writer) plugin.Response {
 	if permanent {
 		p.saved(m, false)
 	}
-	p.notify("destroyed", m.id)
+	p.notify(h.host, "destroyed", m.id)
 	w.Str("streaming", "destroyed")
 	p.ids.Write(w, "destroyed", m.id)
 	return resp
 }
 
 // kickAll sends the viewers away.
-func (p *Plugin) kickAll(r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) kickAll(h *handle, r *plugin.Request, w *json.Writer) plugin.Response {
 	return p.manage(r.Body, func(m *mountpoint) plugin.Response {
 		m.dismiss("kicked_all")
 		w.Str("streaming", "kicked_all")
-		return plugin.Response{After: func() { p.notify("kicked_all", m.id) }}
+		return plugin.Response{After: func() { p.notify(h.host, "kicked_all", m.id) }}
 	})
 }
 

@@ -172,7 +172,7 @@ func TestManage(t *testing.T) {
 	th.fails(`{"request":"nosuch"}`, 452)
 	want := `{"event":"created","id":3,"type":"on demand"}|{"event":"edited","id":3}|{"event":"edited","id":3}|` +
 		`{"event":"kicked_all","id":3}|{"event":"destroyed","id":3}`
-	if got := strings.Join(th.gw.notices, "|"); got != want {
+	if got := strings.Join(th.host.notices, "|"); got != want {
 		t.Errorf("event handlers heard %s", got)
 	}
 }

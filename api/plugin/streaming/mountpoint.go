@@ -259,7 +259,7 @@ func (m *mountpoint) fail() {
 	}
 	p.gw.Logger().Error("mountpoint destroyed, as its source has failed (see above)", "mountpoint", m.id)
 	m.stop()
-	p.notify("destroyed", m.id)
+	p.notify(p.nobody(), "destroyed", m.id)
 }
 
 // SourceData passes a message on to the viewers.

@@ -86,7 +86,7 @@ func (p *Plugin) Close() {
 
 // Admin answers the synchronous requests.
 func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
-	return p.table.Admin(newHandle(p, plugin.Nobody{}), request), nil
+	return p.table.Admin(newHandle(p, p.nobody()), request), nil
 }
 
 // Attach makes a handle.
@@ -104,15 +104,19 @@ func (p *Plugin) list() []*mountpoint {
 	return list
 }
 
-// notify sends an event that is about no handle to the event handlers.
-func (p *Plugin) notify(name, id string) {
+// notify sends an event about a mountpoint to the event handlers, as one of the
+// handle whose request it was.
+func (p *Plugin) notify(host plugin.Host, name, id string) {
 	if p.general.events && p.gw.Notifying() {
-		p.gw.Notify(Package, object(func(w *json.Writer) {
+		host.Notify(object(func(w *json.Writer) {
 			w.Str("event", name)
 			p.ids.Write(w, "id", id)
 		}))
 	}
 }
+
+// nobody is the host of what happens by itself, or to the Admin API's wish.
+func (p *Plugin) nobody() plugin.Host { return plugin.Nobody{Gateway: p.gw, Package: Package} }
 
 // object writes one JSON object.
 func object(fields func(w *json.Writer)) []byte {

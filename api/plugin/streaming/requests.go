@@ -13,20 +13,22 @@ func (p *Plugin) requests() *plugin.Table[*handle] {
 		BadSDP: errUnknown, Log: p.gw.Logger(),
 	}
 	id := p.ids.Field("id", true)
+	told := func(name string, f func(*handle, *plugin.Request, *json.Writer) plugin.Response, fields ...plugin.Field) {
+		t.Rows = append(t.Rows, plugin.Row[*handle]{Name: name, Fields: fields, Run: f}) // event handlers hear whose request it was
+	}
 	sync := func(name string, f func(*plugin.Request, *json.Writer) plugin.Response, fields ...plugin.Field) {
-		t.Rows = append(t.Rows, plugin.Row[*handle]{Name: name, Fields: fields,
-			Run: func(_ *handle, r *plugin.Request, w *json.Writer) plugin.Response { return f(r, w) }})
+		told(name, func(_ *handle, r *plugin.Request, w *json.Writer) plugin.Response { return f(r, w) }, fields...)
 	}
 	async := func(name string, f func(*handle, *plugin.Request, *json.Writer) plugin.Response, fields ...plugin.Field) {
 		t.Rows = append(t.Rows, plugin.Row[*handle]{Name: name, Fields: fields, Async: true, Run: f})
 	}
 	sync("list", p.listRequest, plugin.Field{Name: "admin_key", Type: plugin.String})
 	sync("info", p.info, id)
-	sync("create", p.create, append([]plugin.Field{{Name: "type", Type: plugin.String, Required: true},
+	told("create", p.create, append([]plugin.Field{{Name: "type", Type: plugin.String, Required: true},
 		p.ids.Field("id", false)}, fields(createFields, kindFields)...)...)
-	sync("edit", p.edit, append([]plugin.Field{id}, editFields...)...)
-	sync("destroy", p.destroy, id, plugin.Field{Name: "permanent", Type: plugin.Bool})
-	sync("kick_all", p.kickAll, id)
+	told("edit", p.edit, append([]plugin.Field{id}, editFields...)...)
+	told("destroy", p.destroy, id, plugin.Field{Name: "permanent", Type: plugin.Bool})
+	told("kick_all", p.kickAll, id)
 	sync("enable", p.enable, id)
 	sync("disable", p.disable, id, plugin.Field{Name: "stop_recording", Type: plugin.Bool})
 	sync("recording", p.recording, id, plugin.Field{Name: "action", Type: plugin.String, Required: true})

@@ -138,7 +138,7 @@ func (c *camera) watch() error {
 // tell tells the event handlers and, if they want, the viewers.
 func (c *camera) tell(event string) {
 	m, p := c.m, c.m.plugin
-	p.notify(event, m.id)
+	p.notify(p.nobody(), event, m.id)
 	if !c.set.notify {
 		return
 	}

@@ -101,6 +101,7 @@ func TestWatchErrors(t *testing.T) {
 // TestLifeOfAViewer goes from watch to hangup, twice.
 func TestLifeOfAViewer(t *testing.T) {
 	th := newCinema(t)
+	th.host.notices = nil
 	status := func(s string) string { return `{"streaming":"event","result":{"status":"` + s + `"}}` }
 	for range 2 {
 		th.want(`{"request":"watch","id":1,"media":["a","v"]}`, preparing)

@@ -97,7 +97,7 @@ func (p *Plugin) Close() {
 
 // Admin answers the synchronous requests.
 func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
-	return p.table.Admin(&handle{plugin: p, host: plugin.Nobody{}}, request), nil
+	return p.table.Admin(&handle{plugin: p, host: plugin.Nobody{Gateway: p.gw, Package: Package}}, request), nil
 }
 
 // Attach makes a handle.
@@ -115,13 +115,6 @@ func (p *Plugin) room(name id) *room {
 // none tells whether an id is absent, or the 0 that counts as such.
 func (p *Plugin) none(name id, ok bool) bool {
 	return !ok || name == "" || name == "0" && !p.ids.Strings
-}
-
-// notify sends an event that is about no handle to the event handlers.
-func (p *Plugin) notify(fields func(w *json.Writer)) {
-	if p.general.events && p.gw.Notifying() {
-		p.gw.Notify(Package, object(fields))
-	}
 }
 
 // object writes one JSON object.

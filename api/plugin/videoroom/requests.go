@@ -16,18 +16,20 @@ func (p *Plugin) requests() *plugin.Table[*handle] {
 		BadSDP: errInvalidSDP, Log: p.gw.Logger(),
 	}
 	room := p.ids.Field("room", true)
+	told := func(name string, f run, fields ...plugin.Field) { // event handlers hear whose request it was
+		t.Rows = append(t.Rows, plugin.Row[*handle]{Name: name, Fields: fields, Run: f})
+	}
 	sync := func(name string, f func(*plugin.Request, *json.Writer) plugin.Response, fields ...plugin.Field) {
-		t.Rows = append(t.Rows, plugin.Row[*handle]{Name: name, Fields: fields,
-			Run: func(_ *handle, r *plugin.Request, w *json.Writer) plugin.Response { return f(r, w) }})
+		told(name, func(_ *handle, r *plugin.Request, w *json.Writer) plugin.Response { return f(r, w) }, fields...)
 	}
 	async := func(name string, f run) {
 		t.Rows = append(t.Rows, plugin.Row[*handle]{Name: name, Async: true, Run: f})
 	}
 	created := p.ids.Field("room", false)
 	created.NotNull = true
-	sync("create", p.create, append([]plugin.Field{created}, createFields...)...)
-	sync("edit", p.edit, append([]plugin.Field{room}, editFields...)...)
-	sync("destroy", p.destroy, room, plugin.Field{Name: "permanent", Type: plugin.Bool})
+	told("create", p.create, append([]plugin.Field{created}, createFields...)...)
+	told("edit", p.edit, append([]plugin.Field{room}, editFields...)...)
+	told("destroy", p.destroy, room, plugin.Field{Name: "permanent", Type: plugin.Bool})
 	sync("list", p.list, plugin.Field{Name: "admin_key", Type: plugin.String})
 	sync("exists", p.exists, room)
 	sync("allowed", p.allowedTokens, room, plugin.Field{Name: "action", Type: plugin.String, Required: true},

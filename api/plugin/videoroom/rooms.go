@@ -10,7 +10,7 @@ import (
 )
 
 // create makes a room.
-func (p *Plugin) create(r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) create(h *handle, r *plugin.Request, w *json.Writer) plugin.Response {
 	body := r.Body
 	if err := p.mayCreate(body); err != nil {
 		return plugin.Response{Err: err}
@@ -42,10 +42,7 @@ func (p *Plugin) create(r *plugin.Request, w *json.Writer) plugin.Response {
 	p.rooms[room.id] = room
 	p.mu.Unlock()
 
-	p.notify(func(w *json.Writer) {
-		w.Str("event", "created")
-		room.writeRoom(w)
-	})
+	h.notify("created", room.writeRoom)
 	p.answerSaved(w, "created", room, json.True(body.Get("permanent")), false)
 	return plugin.Response{}
 }
@@ -103,7 +100,7 @@ func noRecording() *plugin.Error {
 }
 
 // edit changes a room.
-func (p *Plugin) edit(r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) edit(h *handle, r *plugin.Request, w *json.Writer) plugin.Response {
 	body := r.Body
 	permanent := json.True(body.Get("permanent"))
 	if permanent && !p.store.Writable() {
@@ -118,10 +115,7 @@ func (p *Plugin) edit(r *plugin.Request, w *json.Writer) plugin.Response {
 	if resp.Err != nil {
 		return resp
 	}
-	p.notify(func(w *json.Writer) {
-		w.Str("event", "edited")
-		edited.writeRoom(w)
-	})
+	h.notify("edited", edited.writeRoom)
 	p.answerSaved(w, "edited", edited, permanent, false)
 	return resp
 }
@@ -160,7 +154,7 @@ func (r *room) change(body *json.Value) {
 }
 
 // destroy ends a room.
-func (p *Plugin) destroy(r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) destroy(h *handle, r *plugin.Request, w *json.Writer) plugin.Response {
 	permanent := json.True(r.Body.Get("permanent"))
 	if permanent && !p.store.Writable() {
 		return fail(errUnknown, "No configuration file, can't destroy room permanently")
@@ -179,10 +173,7 @@ func (p *Plugin) destroy(r *plugin.Request, w *json.Writer) plugin.Response {
 		delete(p.rooms, gone.id)
 	}
 	p.mu.Unlock()
-	p.notify(func(w *json.Writer) {
-		w.Str("event", "destroyed")
-		gone.writeRoom(w)
-	})
+	h.notify("destroyed", gone.writeRoom)
 	p.answerSaved(w, "destroyed", gone, permanent, true)
 	return resp
 }
