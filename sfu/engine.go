@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"bifrons/dtls"
+	"bifrons/dtls/sctp"
 	"bifrons/ice"
 	"bifrons/ice/netio"
 	"bifrons/ice/tcp"
@@ -29,6 +30,9 @@ import (
 // ErrClosed is returned by an engine that was closed.
 var ErrClosed = errors.New("sfu: engine is closed")
 
+// maxData bounds what the data channels of all peers hold to be sent, in bytes.
+const maxData = 64 << 20
+
 // Engine is the set of shards. It is safe for use by several goroutines.
 type Engine struct {
 	cfg    Config
@@ -38,6 +42,8 @@ type Engine struct {
 
 	lookup  func(ctx context.Context, network, host string) ([]netip.Addr, error) // of names of candidates
 	lookups atomic.Int32                                                          // at work
+
+	data *sctp.Budget // of what all data channels hold to be sent
 
 	hostsMu sync.Mutex
 	hosts   []ice.HostAddr
@@ -85,6 +91,7 @@ func New(cfg Config) (*Engine, error) {
 		IPv6: cfg.IPv6, LinkLocal: cfg.IPv6LinkLocal,
 		PublicIPs: cfg.PublicIPs, KeepPrivate: cfg.KeepPrivate,
 	}}
+	e.data = sctp.NewBudget(maxData)
 	e.tuning = cfg.tuning()
 	if cfg.Certificate == nil {
 		c, err := dtls.Generate(false)

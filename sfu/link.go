@@ -74,7 +74,8 @@ func (l *link) startData() {
 	l.data = sctp.Start(sctp.Config{
 		Conn:      dataConn{l.endpoint.Conn(), &l.over},
 		Client:    l.client,
-		Log:       p.engine.log,
+		Log:       p.engine.log.With("peer", p.label),
+		Budget:    p.engine.data,
 		OnMessage: l.receive,
 		OnReady: func() {
 			p.mu.Lock()

@@ -45,14 +45,15 @@ func (a *Association) accept(s *pion.Stream) {
 func (a *Association) use(c *channel) {
 	a.streams[c.id] = c
 	c.stream.SetBufferedAmountLowThreshold(0)
-	c.stream.OnBufferedAmountLow(a.noteDrained)
+	c.stream.OnBufferedAmountLow(a.stir)
 	a.readers.Go(func() { a.read(c) })
 }
 
-// noteDrained is called by pion/sctp and must not wait.
-func (a *Association) noteDrained() {
+// stir has what is sent looked after. It is called by pion/sctp too and must not
+// wait.
+func (a *Association) stir() {
 	select {
-	case a.drained <- struct{}{}:
+	case a.stirred <- struct{}{}:
 	default:
 	}
 }
@@ -81,6 +82,10 @@ func (a *Association) read(c *channel) {
 	a.mu.Lock()
 	a.forget(c)
 	a.mu.Unlock()
+	a.calling.Lock()
+	a.partial -= len(c.partial)
+	c.partial = nil
+	a.calling.Unlock()
 	// Reset our direction too (RFC 8831, 6.7). Fails if all is over.
 	_ = c.stream.Close()
 }
@@ -125,12 +130,12 @@ func (a *Association) handle(c *channel, kind pion.PayloadProtocolIdentifier, b 
 	}
 	switch kind {
 	case ppidStringPartial, ppidBinaryPartial:
-		c.collect(b)
+		a.collect(c, b)
 		return
 	case pion.PayloadTypeWebRTCStringEmpty, pion.PayloadTypeWebRTCBinaryEmpty:
 		b = nil // what it carries does not count (RFC 8831, 6.6)
 	}
-	if b, ok := c.complete(b); ok {
+	if b, ok := a.complete(c, b); ok {
 		a.deliver(c, binary, b)
 		return
 	}
@@ -144,22 +149,31 @@ const (
 	ppidStringPartial pion.PayloadProtocolIdentifier = 54
 )
 
-func (c *channel) collect(b []byte) {
-	if c.overlong = c.overlong || len(c.partial)+len(b) > maxMessage; c.overlong {
+// maxPartial bounds the pieces that wait for their last one, on all streams of an
+// association, in bytes.
+const maxPartial = 1 << 20
+
+// collect adds a piece. The caller holds a.calling.
+func (a *Association) collect(c *channel, b []byte) {
+	c.overlong = c.overlong || len(c.partial)+len(b) > maxMessage || a.partial+len(b) > maxPartial
+	if c.overlong {
+		a.partial -= len(c.partial)
 		c.partial = nil
 		return
 	}
 	c.partial = append(c.partial, b...)
+	a.partial += len(b)
 }
 
 // complete returns the message of which b is all or the last piece; false if it
-// is too long.
-func (c *channel) complete(b []byte) ([]byte, bool) {
+// is too long. The caller holds a.calling.
+func (a *Association) complete(c *channel, b []byte) ([]byte, bool) {
 	if c.partial == nil && !c.overlong {
 		return b, len(b) <= maxMessage
 	}
-	c.collect(b)
+	a.collect(c, b)
 	b, ok := c.partial, !c.overlong
+	a.partial -= len(c.partial)
 	c.partial, c.overlong = nil, false
 	return b, ok
 }
@@ -205,7 +219,7 @@ func (a *Association) establish(c *channel, o open) {
 	}
 	c.negotiated, c.label, c.protocol = false, o.label, o.protocol
 	c.stream.SetReliabilityParams(o.policy())
-	if _, err := c.stream.WriteSCTP([]byte{messageAck}, pion.PayloadTypeWebRTCDCEP); err != nil {
+	if err := a.write(c.stream, []byte{messageAck}, pion.PayloadTypeWebRTCDCEP); err != nil {
 		a.cfg.Log.Debug("data channel not acknowledged", "error", err)
 	}
 	a.flush() // messages may have waited for this label

@@ -32,8 +32,9 @@ const (
 	mtu = 1128
 
 	// rtoMax is the longest wait for a retransmission, in milliseconds. The
-	// 60 s of RFC 9260, 16 are long after a network change of a phone.
-	rtoMax = 10_000
+	// 60 s of RFC 9260, 16 are long after a network change of a phone, and leave
+	// too few attempts until stallTime where much is lost.
+	rtoMax = 4_000
 
 	// maxFragments bounds the bookkeeping for what a peer sends into streams
 	// that nobody empties. An honest peer is held back before by the receive
@@ -57,6 +58,7 @@ type Config struct {
 	// (RFC 8832, 6).
 	Client bool
 	Log    *slog.Logger // may be nil
+	Budget *Budget      // of what waits to be sent, with others; nil = none
 
 	// OnReady reports that the association is up, and again each time all that
 	// was sent has arrived. May be nil.
@@ -94,7 +96,7 @@ type Association struct {
 	streams  map[uint16]*channel
 	channels []*channel // those established, oldest first
 	nextID   uint16
-	waiting  queue
+	out      outbox
 
 	limit    atomic.Uint64                // bytes of a message to the peer
 	warnings [2]atomic.Pointer[time.Time] // when the last one was written
@@ -102,7 +104,8 @@ type Association struct {
 	readers sync.WaitGroup
 	calling sync.Mutex // held during callbacks
 	scratch []byte     // message being delivered; under calling
-	drained chan struct{}
+	partial int        // bytes of messages in pieces; under calling
+	stirred chan struct{}
 
 	sent, received, refused, discarded atomic.Uint64
 }
@@ -120,7 +123,8 @@ func Start(cfg Config) *Association {
 		done:    make(chan struct{}),
 		streams: map[uint16]*channel{},
 		nextID:  1,
-		drained: make(chan struct{}, 1),
+		stirred: make(chan struct{}, 1),
+		out:     outbox{budget: cfg.Budget, told: true},
 	}
 	a.SetLimit(DefaultLimit)
 	if cfg.Client {
@@ -220,28 +224,58 @@ func (a *Association) serve(up *pion.Association) {
 	close(over)
 	a.end()
 	a.readers.Wait()
+	a.mu.Lock()
+	a.sctp = nil // and its memory
+	a.mu.Unlock()
+	a.scratch = nil
 }
 
-// report calls OnReady, and ends the waiting for the peer's channels.
+// report looks after what is sent: it calls OnReady, ends the waiting for the
+// peer's channels, gives SCTP more, and gives up a peer that acknowledges nothing.
 func (a *Association) report(over <-chan struct{}) {
 	delay := time.NewTimer(openDelay)
 	defer delay.Stop()
+	again := time.NewTimer(openDelay)
+	defer again.Stop()
 	a.ready()
 	for {
 		select {
-		case <-a.drained:
-			if a.sctp.BufferedAmount() == 0 {
-				a.ready()
-			}
+		case <-a.stirred:
+		case <-again.C:
 		case <-delay.C:
 			a.mu.Lock()
 			a.mayOpen = true
-			a.flush()
 			a.mu.Unlock()
 		case <-over:
 			return
 		}
+		next, drained := a.look()
+		if drained {
+			a.ready()
+		}
+		if next > 0 {
+			again.Reset(next)
+		}
 	}
+}
+
+// look sends what can be sent. It returns when to do so again, 0 = when stirred,
+// and whether all that was sent has arrived since that was last told.
+func (a *Association) look() (next time.Duration, drained bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ended {
+		return 0, false
+	}
+	a.flush()
+	if a.out.stalled(time.Now()) {
+		a.cfg.Log.Warn("data channels are given up: the peer acknowledges nothing", "for", stallTime, "bytes", a.out.held)
+		a.cancel()
+		return 0, false
+	}
+	drained = !a.out.told && a.sctp.BufferedAmount() == 0
+	a.out.told = a.out.told || drained
+	return a.out.next(), drained
 }
 
 func (a *Association) ready() {
@@ -257,5 +291,6 @@ func (a *Association) ready() {
 func (a *Association) end() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.ended, a.waiting = true, queue{}
+	a.ended = true
+	a.out.clear()
 }

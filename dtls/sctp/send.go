@@ -3,15 +3,13 @@ package sctp
 import (
 	"errors"
 	"math"
+	"time"
 
 	pion "github.com/pion/sctp"
 )
 
 // DefaultLabel names the channel of messages without a label.
 const DefaultLabel = "JanusDataChannel"
-
-// maxBuffered bounds what waits to be sent on an association, in bytes.
-const maxBuffered = 16 << 20
 
 // Errors of Send.
 var (
@@ -20,38 +18,6 @@ var (
 	ErrFull       = errors.New("sctp: send buffer full")
 	ErrNoChannels = errors.New("sctp: too many data channels")
 )
-
-// message is one that waits for the association or for its channel.
-type message struct {
-	label, protocol string
-	binary          bool
-	payload         []byte
-}
-
-// queue holds messages in the order of Send.
-type queue struct {
-	messages []message
-	bytes    int
-}
-
-func (q *queue) push(m message) {
-	q.messages = append(q.messages, m)
-	q.bytes += m.size()
-}
-
-func (q *queue) pop() message {
-	m := q.messages[0]
-	q.messages[0] = message{}
-	q.messages = q.messages[1:]
-	if q.bytes -= m.size(); len(q.messages) == 0 {
-		q.messages = nil
-	}
-	return m
-}
-
-// size counts a message with a bit of bookkeeping, so that many small ones do
-// not slip through the bound.
-func (m message) size() int { return len(m.label) + len(m.protocol) + len(m.payload) + 64 }
 
 // wire is how a message is sent: SCTP has no empty ones, which are a byte that
 // does not count (RFC 8831, 6.6).
@@ -72,8 +38,9 @@ func (m message) wire() (pion.PayloadProtocolIdentifier, []byte) {
 // ordered. An empty label that no channel has means DefaultLabel. The payload is
 // copied. ErrTooLong means that the peer does not take such a message. Send never
 // waits: messages queue, in order, before the association is up, while the peer may
-// be about to open the channel, and while SCTP is busy. ErrFull means that more than
-// 16 MB do.
+// be about to open the channel, and while SCTP is busy. ErrFull means that too much
+// has not arrived yet: some 1 MB, or less where all associations together hold too
+// much.
 func (a *Association) Send(label, protocol string, binary bool, payload []byte) error {
 	err := a.send(message{label, protocol, binary, payload})
 	if err != nil {
@@ -97,19 +64,26 @@ func (a *Association) send(m message) error {
 	if a.ended || a.ctx.Err() != nil {
 		return ErrClosed
 	}
-	buffered := a.waiting.bytes
-	if a.sctp != nil {
-		buffered += a.sctp.BufferedAmount()
-	}
-	if buffered+m.size() > maxBuffered {
+	a.settle()
+	if !a.out.reserve(m.cost()) {
 		return ErrFull
 	}
-	if a.sctp != nil && len(a.waiting.messages) == 0 && a.canSend(m) {
+	if a.sctp != nil && len(a.out.waiting) == 0 && a.canSend(m) && a.out.room() {
 		return a.transmit(m)
 	}
 	m.payload = append([]byte(nil), m.payload...)
-	a.waiting.push(m)
+	a.out.waiting = append(a.out.waiting, m)
+	if len(a.out.waiting) == 1 {
+		a.stir()
+	}
 	return nil
+}
+
+// settle notes what has arrived. The caller holds a.mu.
+func (a *Association) settle() {
+	if a.sctp != nil {
+		a.out.settle(time.Now(), a.sctp.BufferedAmount())
+	}
 }
 
 // canSend tells if m has a channel, or may have one opened.
@@ -126,8 +100,9 @@ func (a *Association) find(label string) *channel {
 
 // flush sends what waits, as far as it can. The caller holds a.mu.
 func (a *Association) flush() {
-	for len(a.waiting.messages) > 0 && a.canSend(a.waiting.messages[0]) {
-		m := a.waiting.pop()
+	a.settle()
+	for a.sctp != nil && len(a.out.waiting) > 0 && a.canSend(a.out.waiting[0]) && a.out.room() {
+		m := a.out.pop()
 		if err := a.transmit(m); err != nil {
 			a.refused.Add(1)
 			a.cfg.Log.Debug("data channel message not sent", "label", m.label, "error", err)
@@ -135,20 +110,35 @@ func (a *Association) flush() {
 	}
 }
 
-// transmit hands m to SCTP. The caller holds a.mu.
+// transmit hands m, for which room was reserved, to SCTP. The caller holds a.mu.
 func (a *Association) transmit(m message) error {
 	kind, payload := m.wire()
 	c := a.find(m.label)
+	var err error
 	if c == nil {
-		var err error
-		if c, err = a.open(m.label, m.protocol); err != nil {
-			return err
-		}
+		c, err = a.open(m.label, m.protocol)
 	}
-	if _, err := c.stream.WriteSCTP(payload, kind); err != nil {
+	if err == nil {
+		err = a.write(c.stream, payload, kind)
+	}
+	if err != nil {
+		a.out.release(m.cost())
 		return err
 	}
+	a.out.hand(time.Now(), m.cost())
 	a.sent.Add(1)
+	return nil
+}
+
+// write gives SCTP a message. The caller holds a.mu.
+func (a *Association) write(s *pion.Stream, payload []byte, kind pion.PayloadProtocolIdentifier) error {
+	n, err := s.WriteSCTP(payload, kind)
+	if err != nil {
+		return err
+	}
+	a.out.written += uint64(n)
+	a.out.told = false
+	a.stir()
 	return nil
 }
 
@@ -167,7 +157,7 @@ func (a *Association) open(label, protocol string) (*channel, error) {
 		return nil, err
 	}
 	c := &channel{id: id, stream: s, established: true, label: label, protocol: protocol}
-	if _, err := s.WriteSCTP(open{label: label, protocol: protocol}.marshal(), pion.PayloadTypeWebRTCDCEP); err != nil {
+	if err := a.write(s, open{label: label, protocol: protocol}.marshal(), pion.PayloadTypeWebRTCDCEP); err != nil {
 		return nil, err
 	}
 	a.use(c)
