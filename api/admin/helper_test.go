@@ -95,10 +95,10 @@ func (r *rig) Transport() string              { return "janus.transport.test" }
 func (r *rig) ID() string                     { return "1" }
 func (r *rig) SessionBound(uint64)            {}
 func (r *rig) SessionOver(uint64, janus.Over) {}
-func (r *rig) Deliver(_ uint64, event []byte) {
+func (r *rig) Deliver(_ uint64, event janus.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.events = append(r.events, r.decode(event))
+	r.events = append(r.events, r.decode(event.Bytes()))
 }
 
 func (r *rig) decode(text []byte) object {

@@ -41,21 +41,32 @@ func (h *Handle) plugindata(w *json.Writer, data []byte) {
 // send closes an event and delivers it.
 func (h *Handle) send(w *json.Writer) {
 	w.End()
-	h.session.outbox.put(h, w.Bytes())
+	h.session.outbox.put(h, Event{Head: w.Bytes()})
 }
 
-func (h *Handle) sendPluginEvent(transaction string, data []byte, jsep func(w *json.Writer)) {
-	w := json.NewWriter(make([]byte, 0, 256+len(data)))
+// sendPluginEvent delivers an event of the plugin. The data stays as it is and
+// where it is, for others who get the same.
+func (h *Handle) sendPluginEvent(transaction, topic string, data []byte, jsep func(w *json.Writer)) {
+	w := json.NewWriter(make([]byte, 0, 192))
 	header(w, "event", h.session.id, transaction)
 	h.sender(w)
-	h.plugindata(w, data)
+	w.Object("plugindata")
+	w.Str("plugin", h.pkg)
+	w.Raw("data", nil)
+	e := Event{Head: w.Bytes(), Data: data, Tail: eventTail, Topic: topic, Handle: h.id}
 	if jsep != nil {
+		w = json.NewWriter(append(make([]byte, 0, 1024), '}'))
 		w.Object("jsep")
 		jsep(w)
 		w.End()
+		w.End()
+		e.Tail = w.Bytes()
 	}
-	h.send(w)
+	h.session.outbox.put(h, e)
 }
+
+// eventTail closes plugindata and the event.
+var eventTail = []byte("}}")
 
 func (h *Handle) sendHangup(reason string) {
 	w := h.event("hangup", "")

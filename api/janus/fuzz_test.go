@@ -13,7 +13,7 @@ type sinkhole struct{}
 
 func (*sinkhole) Transport() string        { return "janus.transport.test" }
 func (*sinkhole) ID() string               { return "1" }
-func (*sinkhole) Deliver(uint64, []byte)   {}
+func (*sinkhole) Deliver(uint64, Event)    {}
 func (*sinkhole) SessionBound(uint64)      {}
 func (*sinkhole) SessionOver(uint64, Over) {}
 

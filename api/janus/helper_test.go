@@ -74,7 +74,8 @@ func newClient(t testing.TB, c *Core) *client {
 func (c *client) Transport() string { return "janus.transport.test" }
 func (c *client) ID() string        { return "1" }
 
-func (c *client) Deliver(session uint64, event []byte) {
+func (c *client) Deliver(session uint64, e Event) {
+	event := e.Bytes()
 	o := decode(c.t, event)
 	if o["session_id"] != float64(session) {
 		c.t.Errorf("event of another session: %s", event)

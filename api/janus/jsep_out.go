@@ -8,13 +8,20 @@ import (
 	"bifrons/sdp"
 )
 
+// Tell sends a plugin's news.
+func (h *Handle) Tell(topic string, data []byte) {
+	if !h.gone.Load() {
+		h.sendPluginEvent("", topic, data, nil)
+	}
+}
+
 // Push sends a plugin's event, with a description if j is not nil.
 func (h *Handle) Push(transaction string, data []byte, j *plugin.JSEP) error {
 	if h.gone.Load() {
 		return nil
 	}
 	if j == nil {
-		h.sendPluginEvent(transaction, data, nil)
+		h.sendPluginEvent(transaction, "", data, nil)
 		return nil
 	}
 	h.pushing.Lock()
@@ -29,7 +36,7 @@ func (h *Handle) Push(transaction string, data []byte, j *plugin.JSEP) error {
 		return err
 	}
 	typ := d.Type.String()
-	h.sendPluginEvent(transaction, data, func(w *json.Writer) {
+	h.sendPluginEvent(transaction, "", data, func(w *json.Writer) {
 		w.Str("type", typ)
 		w.Str("sdp", text)
 		if j.E2EE {

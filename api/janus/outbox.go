@@ -23,12 +23,12 @@ const (
 type outbox struct {
 	mu      sync.Mutex
 	entries []entry // empty, or a place comes first
-	deliver func(event []byte)
+	deliver func(event Event)
 }
 
 // entry is an event that waits, or a place.
 type entry struct {
-	event []byte
+	event Event
 	place *place
 }
 
@@ -40,7 +40,7 @@ type place struct {
 }
 
 // put takes an event of a handle.
-func (b *outbox) put(owner *Handle, event []byte) {
+func (b *outbox) put(owner *Handle, event Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	at := slices.IndexFunc(b.entries, func(e entry) bool { return e.place != nil && e.place.owner == owner })

@@ -11,7 +11,7 @@ import (
 // box is an outbox that writes down what it delivers.
 func box() (*outbox, func() string) {
 	var got []string
-	b := &outbox{deliver: func(event []byte) { got = append(got, string(event)) }}
+	b := &outbox{deliver: func(event Event) { got = append(got, string(event.Bytes())) }}
 	return b, func() string {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -47,7 +47,7 @@ func TestOutboxOrder(t *testing.T) {
 					places[who][0].Release()
 					places[who] = places[who][1:]
 				default:
-					b.put(handles[step[0]], []byte(step))
+					b.put(handles[step[0]], Event{Head: []byte(step)})
 				}
 			}
 			if text := got(); text != c.want {
@@ -73,7 +73,7 @@ func TestOutboxDoesNotWaitForever(t *testing.T) {
 		b.reserve(first)
 		time.Sleep(placeHold / 2)
 		late := b.reserve(first)
-		b.put(second, []byte("x"))
+		b.put(second, Event{Head: []byte("x")})
 		time.Sleep(placeHold - time.Millisecond)
 		if text := got(); text != "" {
 			t.Errorf("got %q while a place is kept", text)
@@ -86,7 +86,7 @@ func TestOutboxDoesNotWaitForever(t *testing.T) {
 
 		b.reserve(first)
 		for i := range maxHeld {
-			b.put(second, fmt.Append(nil, i))
+			b.put(second, Event{Head: fmt.Append(nil, i)})
 		}
 		if n := len(strings.Fields(got())); n != maxHeld {
 			t.Errorf("%d events delivered, want %d", n, maxHeld)

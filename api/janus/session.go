@@ -69,7 +69,7 @@ func (s *Session) Handles() []*Handle {
 
 // deliver gives an event to the connection, or loses it. It is called by the
 // outbox.
-func (s *Session) deliver(event []byte) {
+func (s *Session) deliver(event Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conn != nil && !s.over {
@@ -206,7 +206,7 @@ func (s *Session) destroy(why Over, name string) bool {
 	if conn != nil {
 		c.unbind(s, conn)
 		if why == OverTimeout {
-			conn.Deliver(s.id, timeoutEvent(s.id))
+			conn.Deliver(s.id, Event{Head: timeoutEvent(s.id)})
 		}
 		conn.SessionOver(s.id, why)
 	}

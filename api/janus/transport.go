@@ -15,12 +15,10 @@ type Conn interface {
 	// event handlers.
 	ID() string
 
-	// Deliver takes one event of a session that is bound to this connection:
-	// a compact JSON object, whose bytes the connection then owns but must
-	// not change (json.Relayout makes other layouts of it). Events of one
-	// session arrive in order. A transport with a long poll queues it;
-	// others send it. Events that cannot be sent are lost.
-	Deliver(session uint64, event []byte)
+	// Deliver takes one event of a session that is bound to this connection.
+	// Events of one session arrive in order. A transport with a long poll
+	// queues it; others send it. Events that cannot be sent are lost.
+	Deliver(session uint64, event Event)
 
 	// SessionBound tells that from now on the session's events come to this
 	// connection: it was created or claimed through it. A claim by the
@@ -31,6 +29,41 @@ type Conn interface {
 	// SessionOver tells that no more events of the session will come. It
 	// follows the last Deliver.
 	SessionOver(session uint64, why Over)
+}
+
+// Event is one event on its way to a client, or an answer: a compact JSON
+// object, in parts of which the largest may belong to many events. Nobody may
+// change them (json.Relayout makes other layouts of what Append makes).
+type Event struct {
+	Head []byte // all of it, if there is no Data
+	Data []byte // a plugin's, shared by all who get it
+	Tail []byte
+
+	// Topic of news, which replace those of the same handle that were not read
+	// yet; "" = none.
+	Topic  string
+	Handle uint64
+}
+
+// Len is the number of bytes of the event.
+func (e *Event) Len() int { return len(e.Head) + len(e.Data) + len(e.Tail) }
+
+// Append appends the event to dst.
+func (e *Event) Append(dst []byte) []byte {
+	return append(append(append(dst, e.Head...), e.Data...), e.Tail...)
+}
+
+// Bytes is the event in one piece.
+func (e *Event) Bytes() []byte {
+	if e.Data == nil && e.Tail == nil {
+		return e.Head
+	}
+	return e.Append(make([]byte, 0, e.Len()))
+}
+
+// Replaces tells whether the event makes an earlier one superfluous.
+func (e *Event) Replaces(earlier *Event) bool {
+	return e.Topic != "" && e.Handle == earlier.Handle && e.Topic == earlier.Topic
 }
 
 // Over says why a session's events no longer go to a connection.

@@ -75,9 +75,12 @@ func (h *Handle) takeCandidates(one *json.Value, many []*json.Value) *Error {
 	return nil
 }
 
+// maxCandidate is the length in bytes of a candidate that is worth keeping.
+const maxCandidate = 1024
+
 // keep remembers a candidate until there is a description. h.mu is held.
 func (h *Handle) keep(c candidate) {
-	if len(h.early) < maxCandidates {
+	if len(h.early) < maxCandidates && len(c.text)+len(c.mid) <= maxCandidate {
 		h.early = append(h.early, earlyCandidate{c, h.core.cfg.Now()})
 	}
 }

@@ -159,3 +159,12 @@ func Array(v *Value) []*Value {
 	a, _ := v.Array()
 	return a
 }
+
+// Len is the number of bytes of a string, or of another value as compact JSON.
+func Len(v *Value) int {
+	if v.Type() == fastjson.TypeString {
+		b, _ := v.StringBytes()
+		return len(b)
+	}
+	return len(appendValue(nil, v))
+}

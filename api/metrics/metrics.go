@@ -25,7 +25,8 @@ type Config struct {
 	Core            *janus.Core
 	Engine          *sfu.Engine
 	Gate            *transport.Gate
-	Bodies          *budget.Budget // of requests that are being received
+	Bodies          *budget.Budget     // of requests that are being received
+	Queues          *transport.Account // of what waits for clients
 	Outlets         []*event.Outlet
 	Version, Commit string // of the build
 }
@@ -51,6 +52,7 @@ type reading struct {
 	connections       int
 	refused           [len(transport.Reasons)]uint64
 	received, parsed  pool
+	queued            pool
 }
 
 // pool is how full a budget is.
@@ -65,6 +67,7 @@ func (c *Config) read() (r reading) {
 	for i, why := range transport.Reasons {
 		r.refused[i] = c.Gate.Refused(why)
 	}
+	r.queued = pool{uint64(c.Queues.Used()), c.Queues.Shed()}
 	r.received, r.parsed = look(c.Bodies), look(c.Core.Settings().Requests)
 	for _, o := range c.Outlets {
 		r.outlets = append(r.outlets, o.Stats())
@@ -124,6 +127,9 @@ var (
 	requests    = gauge("request_bytes", "Memory of requests that are received, or that are parsed and wait or are worked on.", "state")
 	busy        = counter("requests_refused_total", "Requests for which there was no memory.", "state")
 
+	queued = gauge("client_queue_bytes", "Memory of what waits for clients to read it.")
+	shed   = counter("client_queue_sheds_total", "Times that clients with most to read have lost it, as all took too much.")
+
 	eventQueue   = gauge("event_queue_events", "Events that wait for a handler.", "handler")
 	eventBytes   = gauge("event_queue_bytes", "Memory that they take.", "handler")
 	eventsIn     = counter("events_total", "Events for a handler.", "handler")
@@ -155,6 +161,8 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	for i, why := range transport.Reasons {
 		put(refused, float64(r.refused[i]), why.String())
 	}
+	put(queued, float64(r.queued.used))
+	put(shed, float64(r.queued.refused))
 	for state, p := range map[string]pool{"received": r.received, "parsed": r.parsed} {
 		put(requests, float64(p.used), state)
 		put(busy, float64(p.refused), state)

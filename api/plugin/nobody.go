@@ -24,6 +24,7 @@ func (Nobody) HandleID() uint64                 { return 0 }
 func (Nobody) OpaqueID() string                 { return "" }
 func (Nobody) Token() string                    { return "" }
 func (Nobody) Push(string, []byte, *JSEP) error { return nil }
+func (Nobody) Tell(string, []byte)              {}
 func (Nobody) Reserve() Place                   { return nowhere{} }
 func (Nobody) Peer() *sfu.Peer                  { return nil }
 func (Nobody) Up() bool                         { return false }

@@ -93,14 +93,20 @@ type Host interface {
 	// Token is the token that the handle was attached with, "" if none.
 	Token() string
 
-	// Push sends an event with data, a compact JSON object that stays the
-	// caller's, and if j is not nil a session description. transaction links
+	// Push sends an event with data, a compact JSON object, and if j is not nil
+	// a session description. The data may be pushed to many and must not change
+	// afterwards: it is kept once for all who have not read it. transaction links
 	// it to a request, "" if it comes by itself. With an offer or answer the
 	// media engine is set up before Push returns, which may take until the
 	// gathering of candidates is done; only the handle's executor should
 	// wait for that. An error means that j could not be used; the event was
 	// not sent.
 	Push(transaction string, data []byte, j *JSEP) error
+
+	// Tell is Push for news that others can bring about as often as they like.
+	// If the client has not read the news before with the same topic, it gets
+	// only these.
+	Tell(topic string, data []byte)
 
 	// Reserve keeps the place that the handle's next event would have among
 	// all events of the session. What the handle pushes until the place is

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -111,6 +112,39 @@ func TestCheck(t *testing.T) {
 		}
 		if got != tt.want {
 			t.Errorf("%v of %s: got %q, want %q", tt.field, tt.text, got, tt.want)
+		}
+	}
+}
+
+// What clients say is bounded, by the name of the field where that matters.
+func TestCheckLength(t *testing.T) {
+	text := func(n int) string { return `"` + strings.Repeat("é", n/2) + `"` }
+	object := func(n int) string { return `{ "a" : ` + text(n-8) + ` }` } // {"a":""}
+	for _, tt := range []struct {
+		field Field
+		make  func(int) string
+		max   int
+	}{
+		{Field{"display", String, false}, text, 4096},
+		{Field{"x", NonEmptyString, false}, text, 4096},
+		{Field{"opaque_id", String, false}, text, 1024},
+		{Field{"transaction", String, true}, text, 1024},
+		{Field{"metadata", String, false}, text, 16384},
+		{Field{"metadata", Object, false}, object, 16384},
+	} {
+		if err := Check([]Field{tt.field}, parse(t, `{"`+tt.field.Name+`":`+tt.make(tt.max)+`}`), 1, 2); err != nil {
+			t.Errorf("%v of %d bytes: %v", tt.field, tt.max, err)
+		}
+		err := Check([]Field{tt.field}, parse(t, `{"`+tt.field.Name+`":`+tt.make(tt.max+2)+`}`), 1, 2)
+		want := fmt.Sprintf("Invalid element (%s has more than %d bytes)", tt.field.Name, tt.max)
+		if err == nil || err.Code != 2 || err.Text != want {
+			t.Errorf("%v of %d bytes: %v", tt.field, tt.max+2, err)
+		}
+	}
+	for _, f := range []Field{{"x", Object, false}, {"x", Array, false}, {"x", Any, false}} {
+		text := `{"x":` + map[Type]string{Object: object(1 << 19), Array: `[` + text(1<<19) + `]`, Any: text(1 << 19)}[f.Type] + `}`
+		if err := Check([]Field{f}, parse(t, text), 1, 2); err != nil {
+			t.Errorf("%v: %v", f, err)
 		}
 	}
 }

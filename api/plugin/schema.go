@@ -1,6 +1,10 @@
 package plugin
 
-import "bifrons/api/json"
+import (
+	"fmt"
+
+	"bifrons/api/json"
+)
 
 // Error is a failed request: a code of the plugin's own and a text.
 type Error struct {
@@ -59,9 +63,38 @@ type Field struct {
 	NotNull  bool // null is a value of the wrong type, not an absent one
 }
 
+// maxText is how many bytes a text of a client may have. Much of it is kept for
+// as long as the handle, and told to all others in a room.
+const maxText = 4 << 10
+
+// maxBytes are the fields with bounds of their own: of a text, or of an object
+// as compact JSON.
+var maxBytes = map[string]int{
+	"transaction": 1 << 10, // comes back with every answer
+	"opaque_id":   1 << 10,
+	"metadata":    16 << 10, "new_metadata": 16 << 10,
+	"line": 64 << 10, // for the log
+	"sdp":  1 << 20,  // package sdp has its own
+}
+
+// tooLong tells whether a value takes more bytes than its field may have, and
+// how many those are.
+func (f *Field) tooLong(v *json.Value) (limit int, long bool) {
+	limit, own := maxBytes[f.Name]
+	switch {
+	case f.Type == String || f.Type == NonEmptyString:
+		if !own {
+			limit = maxText
+		}
+	case f.Type != Object || !own:
+		return 0, false
+	}
+	return limit, json.Len(v) > limit
+}
+
 // Check looks whether an object has the fields it must have, and those that it
-// has are of the right type. null mostly counts as absent. missing and invalid are
-// the codes of the two failures.
+// has are of the right type and not too long. null mostly counts as absent.
+// missing and invalid are the codes of the two failures.
 func Check(fields []Field, object *json.Value, missing, invalid int) *Error {
 	for _, f := range fields {
 		v := object.Get(f.Name)
@@ -69,6 +102,9 @@ func Check(fields []Field, object *json.Value, missing, invalid int) *Error {
 		case !json.IsNull(v) || f.NotNull && v != nil:
 			if !f.Type.Is(v) {
 				return &Error{invalid, Cap("Invalid element type (" + f.Name + " should be " + f.Type.String() + ")")}
+			}
+			if limit, long := f.tooLong(v); long {
+				return &Error{invalid, Cap(fmt.Sprintf("Invalid element (%s has more than %d bytes)", f.Name, limit))}
 			}
 		case f.Required:
 			return &Error{missing, Cap("Missing mandatory element (" + f.Name + ")")}

@@ -86,7 +86,7 @@ func (s *server) notifier(transport string) func(conn string, event []byte) {
 func (s *server) metrics() http.Handler {
 	commit, _ := build()
 	return metrics.Handler(metrics.Config{
-		Core: s.core, Engine: s.engine, Gate: s.gate, Bodies: s.bodies, Outlets: s.events,
+		Core: s.core, Engine: s.engine, Gate: s.gate, Bodies: s.bodies, Queues: s.queues, Outlets: s.events,
 		Version: config.VersionString, Commit: commit,
 	})
 }

@@ -28,6 +28,7 @@ func (s *server) wsConfig() websockets.Config {
 		Certificate: certificate(c.Certificates),
 		Gate:        s.gate,
 		Bodies:      s.bodies,
+		Queues:      s.queues,
 		Layout:      layout,
 		PingTrigger: g.PingPongTrigger,
 		PingTimeout: g.PingPongTimeout,

@@ -48,7 +48,8 @@ type server struct {
 	unix    *pfunix.Server
 	out     *log.Log
 	gate    *transport.Gate
-	bodies  *budget.Budget // of requests that are being received
+	bodies  *budget.Budget     // of requests that are being received
+	queues  *transport.Account // of what waits for clients
 	events  []*event.Outlet
 	json    *jsonlog.Logger
 	signal  int                    // that ends it, for event handlers
@@ -60,7 +61,7 @@ type server struct {
 // start starts the engine, the core, the plugins and the transports.
 func start(cfg *config.Config, demos string, out *log.Log) (s *server, err error) {
 	s = &server{cfg: cfg, log: out.Logger(), out: out, bodies: budget.New(transport.BodyBytes)}
-	s.gate = s.newGate()
+	s.gate, s.queues = s.newGate(), transport.NewAccount(transport.QueueBytes, s.log)
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -358,6 +359,7 @@ func (s *server) httpConfig(demos string) (http.Config, error) {
 		MaxConns:    g.ConnectionLimit,
 		Gate:        s.gate,
 		Bodies:      s.bodies,
+		Queues:      s.queues,
 		Layout:      layout,
 		Events:      g.Events,
 		Notify:      s.notifier(http.Package),

@@ -13,6 +13,7 @@ func (s *server) unixConfig() pfunix.Config {
 	cfg := pfunix.Config{
 		API:    pfunix.Endpoint{Enabled: c.General.Enabled, Path: c.General.Path, Type: api},
 		Admin:  pfunix.Endpoint{Enabled: c.Admin.Enabled, Path: c.Admin.Path, Type: admin},
+		Queues: s.queues,
 		Layout: layout,
 		Events: c.General.Events,
 		Notify: s.notifier(pfunix.Package),

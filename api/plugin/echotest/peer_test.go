@@ -45,11 +45,11 @@ type conn struct {
 	events chan object
 }
 
-func (c *conn) Transport() string              { return "janus.transport.test" }
-func (c *conn) ID() string                     { return "1" }
-func (c *conn) SessionBound(uint64)            {}
-func (c *conn) SessionOver(uint64, janus.Over) {}
-func (c *conn) Deliver(_ uint64, event []byte) { c.events <- c.decode(event) }
+func (c *conn) Transport() string               { return "janus.transport.test" }
+func (c *conn) ID() string                      { return "1" }
+func (c *conn) SessionBound(uint64)             {}
+func (c *conn) SessionOver(uint64, janus.Over)  {}
+func (c *conn) Deliver(_ uint64, e janus.Event) { c.events <- c.decode(e.Bytes()) }
 
 func (c *conn) decode(b []byte) object {
 	var o object

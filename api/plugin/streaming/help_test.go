@@ -89,6 +89,8 @@ func (d *stage) OpaqueID() string  { return "" }
 func (d *stage) Token() string     { return "" }
 func (d *stage) End()              {}
 
+func (d *stage) Tell(_ string, data []byte) { d.Push("", data, nil) }
+
 func (d *stage) Reserve() plugin.Place { return plugin.Nobody{}.Reserve() }
 
 // deaf hears nothing.

@@ -63,7 +63,8 @@ func (v *venue) ID() string                     { return "1" }
 func (v *venue) SessionBound(uint64)            {}
 func (v *venue) SessionOver(uint64, janus.Over) {}
 
-func (v *venue) Deliver(_ uint64, event []byte) {
+func (v *venue) Deliver(_ uint64, e janus.Event) {
+	event := e.Bytes()
 	var o dict
 	if err := json.Unmarshal(event, &o); err != nil {
 		v.t.Errorf("%v: %s", err, event)

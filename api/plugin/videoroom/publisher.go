@@ -123,7 +123,7 @@ func (p *publisher) level(e sfu.Event) {
 		w.Str("mid", s.mid)
 		w.Float("audio-level-dBov-avg", e.AudioLevel)
 	})
-	r.tellAll(nil, data)
+	r.tellNews("talking "+p.id+" "+s.mid, nil, data)
 	p.h.notifyRaw(data)
 }
 

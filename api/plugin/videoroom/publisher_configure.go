@@ -60,7 +60,8 @@ func (p *publisher) setup(req *plugin.Request, w *json.Writer, publish bool) plu
 		p.prefer(body)
 		resp = p.publish(req, w)
 	} else if described && p.up {
-		p.announce()
+		p.changes.streams = true
+		p.tellChanges()
 	}
 	for _, x := range wishes {
 		p.grant(x)
@@ -115,34 +116,36 @@ func clampCount(n int64) int { return int(max(0, min(n, 1<<31-1))) }
 // rename changes the display name and metadata, and tells the others who saw
 // the old ones. room.mu is held.
 func (p *publisher) rename(body *json.Value) {
-	tellName, tellMetadata := false, false
+	c := &p.changes
 	if name, ok := json.String(body.Get("display")); ok && name != p.display {
-		tellName = p.display != ""
+		c.name = c.name || p.display != ""
 		p.display = name
 	}
 	if metadata := compact(body.Get("metadata")); metadata != nil && !bytes.Equal(metadata, p.metadata) {
-		tellMetadata = p.metadata != nil
+		c.metadata = c.metadata || p.metadata != nil
 		p.metadata = metadata
 	}
-	if !tellName && !tellMetadata {
-		return
+	if c.name || c.metadata {
+		p.tellChanges()
 	}
-	p.room.tell(p, func(w *json.Writer) {
-		p.room.plugin.ids.Write(w, "id", p.id)
-		if tellName {
-			w.Str("display", p.display)
-		}
-		if p.metadata != nil {
-			w.Raw("metadata", p.metadata)
-		}
-	})
 }
+
+// Bytes that descriptions of streams may have: one, and all of a request.
+const (
+	maxDescription  = 1 << 10
+	maxDescriptions = 64 << 10
+)
 
 // checkDescriptions looks at a request's descriptions of streams.
 func checkDescriptions(body *json.Value) *plugin.Error {
+	all := 0
 	for _, v := range json.Array(body.Get("descriptions")) {
 		if err := checkItem(descriptionFields, v, "descriptions"); err != nil {
 			return err
+		}
+		n := json.Len(v.Get("description"))
+		if all += n; n > maxDescription || all > maxDescriptions {
+			return errorf(errInvalidElement, "Invalid element (descriptions may have %d bytes each, %d in all)", maxDescription, maxDescriptions)
 		}
 	}
 	return nil

@@ -41,6 +41,7 @@ func (r *room) add(p *publisher) {
 // remove forgets a participant.
 func (r *room) remove(p *publisher) {
 	p.gone = true
+	p.stopChanges()
 	p.setKeyframes()
 	p.stopForwarders()
 	p.remotes = nil
@@ -82,6 +83,16 @@ func (r *room) tellAll(except *publisher, data []byte) {
 	for _, p := range r.members() {
 		if p != except && p.h != nil {
 			p.h.host.Push("", data, nil)
+		}
+	}
+}
+
+// tellNews is tellAll for news that replace those before with the same topic,
+// should somebody not have read them yet.
+func (r *room) tellNews(topic string, except *publisher, data []byte) {
+	for _, p := range r.members() {
+		if p != except && p.h != nil {
+			p.h.host.Tell(topic, data)
 		}
 	}
 }

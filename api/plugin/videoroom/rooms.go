@@ -285,6 +285,9 @@ func (p *Plugin) allowedTokens(r *plugin.Request, w *json.Writer) plugin.Respons
 	}
 	var changed *room
 	resp := p.manage(r.Body, func(r *room) plugin.Response {
+		if action == "add" && totalLen(r.allowed)+totalLen(tokens) > maxAllowed {
+			return fail(errInvalidElement, "Too many tokens (more than %d bytes)", maxAllowed)
+		}
 		changed = r
 		switch action {
 		case "enable", "disable":
@@ -319,4 +322,14 @@ func (r *room) allow(token string) {
 	if !slices.Contains(r.allowed, token) {
 		r.allowed = append(r.allowed, token)
 	}
+}
+
+// maxAllowed is how many bytes the tokens of a room may have.
+const maxAllowed = 1 << 20
+
+func totalLen(texts []string) (n int) {
+	for _, t := range texts {
+		n += len(t)
+	}
+	return n
 }

@@ -93,8 +93,9 @@ type publisher struct {
 
 	display  string // "" = none
 	metadata []byte // compact JSON object, nil = none
-	order    int    // of joining
-	gone     bool   // left, kicked, detached, or the room was destroyed
+	changes  changes
+	order    int  // of joining
+	gone     bool // left, kicked, detached, or the room was destroyed
 	kicked   bool
 
 	// What follows lasts as long as a peer connection.

@@ -28,6 +28,7 @@ type Config struct {
 	Gate        *transport.Gate       // that all transports share; nil: no other limits
 	Bodies      *budget.Budget        // for what is being received, shared; default transport.BodyBytes
 	MaxBody     int64                 // bytes; default 1 MiB
+	Queues      *transport.Account    // for what waits to be read, shared; default transport.QueueBytes
 	Layout      json.Layout
 
 	// Events lets transport events through to Notify, which takes JSON
@@ -52,8 +53,8 @@ type Config struct {
 	ReplyTimeout time.Duration // for the core's answer; default 10 s
 	IdleTimeout  time.Duration // of connections; default 120 s
 
-	// What a client gets to send a header, and a body; default
-	// transport.HeaderTimeout and BodyTimeout.
+	// What a client gets to send a header, and to send a body or read one;
+	// default transport.HeaderTimeout and BodyTimeout.
 	HeaderTimeout, BodyTimeout time.Duration
 
 	Log *slog.Logger // default slog.Default()
@@ -77,6 +78,9 @@ func (c *Config) setDefaults() {
 	setDefault(&c.IdleTimeout, 120*time.Second)
 	setDefault(&c.HeaderTimeout, transport.HeaderTimeout)
 	setDefault(&c.BodyTimeout, transport.BodyTimeout)
+	if c.Queues == nil {
+		c.Queues = transport.NewAccount(transport.QueueBytes, c.Log)
+	}
 	if c.Bodies == nil {
 		c.Bodies = budget.New(transport.BodyBytes)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"bifrons/api/budget"
+	"bifrons/api/janus"
 	"bifrons/api/transport"
 )
 
@@ -131,7 +132,7 @@ func TestHalfOpenConnectionsMakeRoom(t *testing.T) {
 	}
 	res.Body.Close()
 	expectEnd(t, half[0])
-	r.server.Deliver(1, []byte(`{"janus":"event"}`))
+	r.server.Deliver(1, janus.Event{Head: []byte(`{"janus":"event"}`)})
 	if got := <-poll; !strings.Contains(got.body, "event") {
 		t.Errorf("the poll got %q", got.body)
 	}

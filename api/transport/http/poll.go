@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bifrons/api/janus"
+	"bifrons/api/transport"
 )
 
 // What a queue holds at most while nobody polls; the oldest events go first.
@@ -20,14 +21,14 @@ const overGrace = 10 * time.Second
 
 // hub has the event queues of all sessions that are bound to HTTP.
 type hub struct {
+	account  *transport.Account
 	mu       sync.Mutex
 	sessions map[uint64]*queue
 	closed   bool
 }
 
 type queue struct {
-	events  [][]byte
-	bytes   int
+	*transport.Queue
 	waiters []*waiter
 	over    bool // the session is gone; its last event waits to be fetched, or polls for their end
 }
@@ -35,10 +36,22 @@ type queue struct {
 // waiter is a pending long poll.
 type waiter struct {
 	max   int
-	ready chan [][]byte // capacity 1; gets its events, or nil for a keepalive
+	ready chan []janus.Event // capacity 1; gets its events, or nil for a keepalive
 }
 
-func newHub() *hub { return &hub{sessions: map[uint64]*queue{}} }
+func newHub(a *transport.Account) *hub { return &hub{account: a, sessions: map[uint64]*queue{}} }
+
+// newQueue makes an empty queue. If all together have too much, it loses the
+// older half.
+func (h *hub) newQueue() *queue {
+	q := &queue{}
+	q.Queue = transport.NewQueue(h.account, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		q.Drop((q.Len() + 1) / 2)
+	})
+	return q
+}
 
 // bind makes an empty queue for a session.
 func (h *hub) bind(session uint64) {
@@ -46,26 +59,27 @@ func (h *hub) bind(session uint64) {
 	defer h.mu.Unlock()
 	if old := h.sessions[session]; old != nil {
 		old.release()
+		old.Close()
 	}
-	h.sessions[session] = &queue{}
+	h.sessions[session] = h.newQueue()
 }
 
 // deliver queues an event and lets all pending polls of the session go.
-func (h *hub) deliver(session uint64, event []byte) {
+func (h *hub) deliver(session uint64, event janus.Event) {
+	defer h.account.Relieve()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	q := h.sessions[session]
 	if q == nil || q.over {
 		return
 	}
-	q.events = append(q.events, event)
-	q.bytes += len(event)
-	for len(q.events) > maxEvents || q.bytes > maxBytes && len(q.events) > 1 {
-		q.take(1)
+	q.Push(event)
+	for q.Len() > maxEvents || q.Bytes() > maxBytes && q.Len() > 1 {
+		q.Drop(1)
 	}
 	if len(q.waiters) > 0 {
 		first := q.waiters[0]
-		first.ready <- q.take(first.max)
+		first.ready <- q.Take(first.max)
 		q.waiters = q.waiters[1:]
 		q.release()
 	}
@@ -83,51 +97,59 @@ func (h *hub) end(session uint64, why janus.Over) {
 		return
 	}
 	if why == janus.OverDestroyed && len(q.waiters) > 0 && !h.closed {
-		q.events, q.bytes, q.over = nil, 0, true
+		q.Drop(q.Len())
+		q.over = true
 		return
 	}
 	q.release()
-	if n := len(q.events); why != janus.OverTimeout || n == 0 || h.closed {
-		delete(h.sessions, session)
+	if why != janus.OverTimeout || q.Len() == 0 || h.closed {
+		h.forget(session, q)
 		return
 	}
-	q.events = q.events[len(q.events)-1:]
+	q.Drop(q.Len() - 1)
 	q.over = true
 	time.AfterFunc(overGrace, func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if h.sessions[session] == q {
-			delete(h.sessions, session)
+			h.forget(session, q)
 		}
 	})
 }
 
+// forget removes a session's queue. h.mu is held.
+func (h *hub) forget(session uint64, q *queue) {
+	delete(h.sessions, session)
+	q.Close()
+}
+
 // lastWord takes the event that a session left behind when it timed out.
-func (h *hub) lastWord(session uint64) [][]byte {
+func (h *hub) lastWord(session uint64) []janus.Event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	q := h.sessions[session]
-	if q == nil || !q.over || len(q.events) == 0 {
+	if q == nil || !q.over || q.Len() == 0 {
 		return nil
 	}
-	delete(h.sessions, session)
-	return q.events
+	last := q.Take(q.Len())
+	h.forget(session, q)
+	return last
 }
 
 // wait returns up to max events, oldest first; none after timeout, or when
 // another poll got what there was. ok is false if the session is not bound
 // here. Events are put back if ctx ends before they could be used.
-func (h *hub) wait(ctx context.Context, session uint64, max int, timeout time.Duration) (events [][]byte, ok bool) {
+func (h *hub) wait(ctx context.Context, session uint64, max int, timeout time.Duration) (events []janus.Event, ok bool) {
 	h.mu.Lock()
 	q := h.sessions[session]
-	if q == nil || q.over || h.closed || len(q.events) > 0 {
+	if q == nil || q.over || h.closed || q.Len() > 0 {
 		defer h.mu.Unlock()
 		if q == nil || q.over {
 			return nil, false
 		}
-		return q.take(max), true
+		return q.Take(max), true
 	}
-	w := &waiter{max: max, ready: make(chan [][]byte, 1)}
+	w := &waiter{max: max, ready: make(chan []janus.Event, 1)}
 	q.waiters = append(q.waiters, w)
 	h.mu.Unlock()
 
@@ -145,7 +167,7 @@ func (h *hub) wait(ctx context.Context, session uint64, max int, timeout time.Du
 }
 
 // leave ends a wait; it returns events that came in the last moment.
-func (h *hub) leave(session uint64, q *queue, w *waiter) [][]byte {
+func (h *hub) leave(session uint64, q *queue, w *waiter) []janus.Event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i, other := range q.waiters {
@@ -154,8 +176,8 @@ func (h *hub) leave(session uint64, q *queue, w *waiter) [][]byte {
 			break
 		}
 	}
-	if q.over && len(q.waiters) == 0 && len(q.events) == 0 && h.sessions[session] == q {
-		delete(h.sessions, session)
+	if q.over && len(q.waiters) == 0 && q.Len() == 0 && h.sessions[session] == q {
+		h.forget(session, q)
 	}
 	select {
 	case events := <-w.ready:
@@ -166,7 +188,7 @@ func (h *hub) leave(session uint64, q *queue, w *waiter) [][]byte {
 }
 
 // giveBack returns events to the front of a queue, or to the next poll.
-func (h *hub) giveBack(session uint64, q *queue, events [][]byte) {
+func (h *hub) giveBack(session uint64, q *queue, events []janus.Event) {
 	if len(events) == 0 {
 		return
 	}
@@ -175,13 +197,10 @@ func (h *hub) giveBack(session uint64, q *queue, events [][]byte) {
 	if h.sessions[session] != q || q.over {
 		return
 	}
-	q.events = append(events, q.events...)
-	for _, e := range events {
-		q.bytes += len(e)
-	}
+	q.Unshift(events)
 	if len(q.waiters) > 0 {
 		first := q.waiters[0]
-		first.ready <- q.take(first.max)
+		first.ready <- q.Take(first.max)
 		q.waiters = q.waiters[1:]
 	}
 }
@@ -191,7 +210,7 @@ func (h *hub) empty() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, q := range h.sessions {
-		if len(q.events) > 0 {
+		if q.Len() > 0 {
 			return false
 		}
 	}
@@ -206,20 +225,9 @@ func (h *hub) close() {
 	for session, q := range h.sessions {
 		q.release()
 		if q.over {
-			delete(h.sessions, session)
+			h.forget(session, q)
 		}
 	}
-}
-
-// take removes up to n events from the front.
-func (q *queue) take(n int) [][]byte {
-	n = min(n, len(q.events))
-	out := q.events[:n:n]
-	q.events = q.events[n:]
-	for _, e := range out {
-		q.bytes -= len(e)
-	}
-	return out
 }
 
 // release sends all waiters home without events.

@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"bifrons/api/janus"
+	"bifrons/api/transport"
 )
 
-func texts(events [][]byte) string {
+func texts(events []janus.Event) string {
 	var all []string
 	for _, e := range events {
-		all = append(all, string(e))
+		all = append(all, string(e.Bytes()))
 	}
 	return strings.Join(all, " ")
 }
@@ -29,14 +30,14 @@ func expect(t *testing.T, h *hub, max int, want string) {
 }
 
 func TestHubQueuesInOrder(t *testing.T) {
-	h := newHub()
+	h := newHub(transport.NewAccount(transport.QueueBytes, nil))
 	h.bind(1)
 	h.bind(2)
 	for _, e := range []string{"a", "b", "c", "d"} {
-		h.deliver(1, []byte(e))
+		h.deliver(1, janus.Event{Head: []byte(e)})
 	}
-	h.deliver(2, []byte("x"))
-	h.deliver(3, []byte("y"))
+	h.deliver(2, janus.Event{Head: []byte("x")})
+	h.deliver(3, janus.Event{Head: []byte("y")})
 	expect(t, h, 1, "a")
 	expect(t, h, 2, "b c")
 	expect(t, h, 9, "d")
@@ -47,14 +48,14 @@ func TestHubQueuesInOrder(t *testing.T) {
 
 func TestHubHoldsAndExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHub()
+		h := newHub(transport.NewAccount(transport.QueueBytes, nil))
 		h.bind(1)
 		start := time.Now()
 		got, ok := h.wait(t.Context(), 1, 1, 30*time.Second)
 		if !ok || len(got) != 0 || time.Since(start) != 30*time.Second {
 			t.Errorf("got %q after %v", texts(got), time.Since(start))
 		}
-		h.deliver(1, []byte("late"))
+		h.deliver(1, janus.Event{Head: []byte("late")})
 		expect(t, h, 1, "late")
 	})
 }
@@ -63,7 +64,7 @@ func TestHubHoldsAndExpires(t *testing.T) {
 // event, the others go home empty.
 func TestHubReleasesAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHub()
+		h := newHub(transport.NewAccount(transport.QueueBytes, nil))
 		h.bind(1)
 		results := make([]chan string, 3)
 		for i := range results {
@@ -74,8 +75,8 @@ func TestHubReleasesAll(t *testing.T) {
 			}()
 			synctest.Wait()
 		}
-		h.deliver(1, []byte("a"))
-		h.deliver(1, []byte("b"))
+		h.deliver(1, janus.Event{Head: []byte("a")})
+		h.deliver(1, janus.Event{Head: []byte("b")})
 		for i, want := range []string{"a", "", ""} {
 			if got := <-results[i]; got != want {
 				t.Errorf("poll %d got %q, want %q", i, got, want)
@@ -88,14 +89,14 @@ func TestHubReleasesAll(t *testing.T) {
 // TestHubAbandonedPoll has clients that go away while they poll.
 func TestHubAbandonedPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHub()
+		h := newHub(transport.NewAccount(transport.QueueBytes, nil))
 		h.bind(1)
 		ctx, cancel := context.WithCancel(t.Context())
 		go h.wait(ctx, 1, 5, time.Hour)
 		synctest.Wait()
 		cancel()
 		synctest.Wait()
-		h.deliver(1, []byte("a"))
+		h.deliver(1, janus.Event{Head: []byte("a")})
 		expect(t, h, 1, "a")
 
 		// Both at once: whatever the poll sees first, the event is not lost.
@@ -108,7 +109,7 @@ func TestHubAbandonedPoll(t *testing.T) {
 			}()
 			synctest.Wait()
 			go cancel()
-			go h.deliver(1, []byte("b"))
+			go h.deliver(1, janus.Event{Head: []byte("b")})
 			if got := <-done; got == "" {
 				expect(t, h, 1, "b")
 			}
@@ -125,7 +126,7 @@ func TestHubSessionOver(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(why), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := newHub()
+				h := newHub(transport.NewAccount(transport.QueueBytes, nil))
 				h.bind(1)
 				start := time.Now()
 				done := make(chan string)
@@ -144,7 +145,7 @@ func TestHubSessionOver(t *testing.T) {
 				if h.lastWord(1) != nil {
 					t.Error("there is a last word")
 				}
-				h.deliver(1, []byte("late"))
+				h.deliver(1, janus.Event{Head: []byte("late")})
 				for range 2 {
 					if got := <-done; got != "" || time.Since(start) != after {
 						t.Errorf("pending poll got %q after %v", got, time.Since(start))
@@ -168,7 +169,7 @@ func TestHubDestroyedWhilePolled(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := newHub()
+				h := newHub(transport.NewAccount(transport.QueueBytes, nil))
 				h.bind(1)
 				ctx, leave := context.WithCancel(t.Context())
 				defer leave()
@@ -192,11 +193,11 @@ func TestHubDestroyedWhilePolled(t *testing.T) {
 // TestHubLastWord has a session time out between two polls.
 func TestHubLastWord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHub()
+		h := newHub(transport.NewAccount(transport.QueueBytes, nil))
 		for range 2 {
 			h.bind(1)
-			h.deliver(1, []byte("old"))
-			h.deliver(1, []byte("timeout"))
+			h.deliver(1, janus.Event{Head: []byte("old")})
+			h.deliver(1, janus.Event{Head: []byte("timeout")})
 			h.end(1, janus.OverTimeout)
 			if _, ok := h.wait(t.Context(), 1, 1, time.Second); ok {
 				t.Error("a session that is over can be polled")
@@ -209,7 +210,7 @@ func TestHubLastWord(t *testing.T) {
 			}
 		}
 		h.bind(1)
-		h.deliver(1, []byte("timeout"))
+		h.deliver(1, janus.Event{Head: []byte("timeout")})
 		h.end(1, janus.OverTimeout)
 		time.Sleep(overGrace + time.Second)
 		h.mu.Lock()
@@ -221,37 +222,37 @@ func TestHubLastWord(t *testing.T) {
 }
 
 func TestHubClaimRestartsEmpty(t *testing.T) {
-	h := newHub()
+	h := newHub(transport.NewAccount(transport.QueueBytes, nil))
 	h.bind(1)
-	h.deliver(1, []byte("old"))
+	h.deliver(1, janus.Event{Head: []byte("old")})
 	h.bind(1)
-	h.deliver(1, []byte("new"))
+	h.deliver(1, janus.Event{Head: []byte("new")})
 	expect(t, h, 5, "new")
 }
 
 func TestHubIsBounded(t *testing.T) {
-	h := newHub()
+	h := newHub(transport.NewAccount(transport.QueueBytes, nil))
 	h.bind(1)
 	for i := range maxEvents + 5 {
-		h.deliver(1, fmt.Append(nil, i))
+		h.deliver(1, janus.Event{Head: fmt.Append(nil, i)})
 	}
 	expect(t, h, 1, "5")
-	if n := len(h.sessions[1].events); n != maxEvents-1 {
+	if n := h.sessions[1].Len(); n != maxEvents-1 {
 		t.Errorf("%d events queued", n)
 	}
 	h.bind(1)
 	big := make([]byte, maxBytes/4+1)
 	for range 10 {
-		h.deliver(1, big)
+		h.deliver(1, janus.Event{Head: big})
 	}
-	if q := h.sessions[1]; q.bytes > maxBytes || len(q.events) != 3 {
-		t.Errorf("%d bytes in %d events queued", q.bytes, len(q.events))
+	if q := h.sessions[1]; q.Bytes() > maxBytes || q.Len() != 3 {
+		t.Errorf("%d bytes in %d events queued", q.Bytes(), q.Len())
 	}
 }
 
 func TestHubClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHub()
+		h := newHub(transport.NewAccount(transport.QueueBytes, nil))
 		h.bind(1)
 		done := make(chan bool)
 		go func() {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"bifrons/api/janus"
 	layout "bifrons/api/json"
 )
 
@@ -138,7 +139,7 @@ func TestTrace(t *testing.T) {
 		if reply == "" && q.Method == "GET" {
 			reply = `{"janus":"keepalive"}` // the 27 bytes missing in the capture, laid out
 		} else if q.Method == "GET" {
-			r.server.Deliver(session, []byte(reply))
+			r.server.Deliver(session, janus.Event{Head: []byte(reply)})
 		} else if q.Method == "POST" {
 			r.core.replies = [][]byte{[]byte(reply)}
 		}

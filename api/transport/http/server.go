@@ -51,7 +51,7 @@ type endpoint struct {
 // error if none is left, ErrDisabled if none was asked for.
 func New(cfg Config, core Core) (*Server, error) {
 	cfg.setDefaults()
-	s := &Server{cfg: cfg, core: core, hub: newHub(), control: transport.NewControl(cfg.Layout, cfg.Events, cfg.Notify)}
+	s := &Server{cfg: cfg, core: core, hub: newHub(cfg.Queues), control: transport.NewControl(cfg.Layout, cfg.Events, cfg.Notify)}
 	api := service{Server: s, API: cfg.API}
 	admin := service{Server: s, API: cfg.Admin, admin: true}
 	err := errors.Join(
@@ -208,7 +208,7 @@ func (s *Server) Transport() string { return Package }
 func (s *Server) ID() string { return "1" }
 
 // Deliver queues an event for the session's next long poll.
-func (s *Server) Deliver(session uint64, event []byte) { s.hub.deliver(session, event) }
+func (s *Server) Deliver(session uint64, event janus.Event) { s.hub.deliver(session, event) }
 
 // SessionBound starts an empty queue.
 func (s *Server) SessionBound(session uint64) { s.hub.bind(session) }

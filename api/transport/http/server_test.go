@@ -140,14 +140,14 @@ func TestPollEvents(t *testing.T) {
 	r := start(t, Config{})
 	r.bind(12)
 	for i := range 4 {
-		r.server.Deliver(12, fmt.Appendf(nil, `{"n":%d}`, i))
+		r.server.Deliver(12, janus.Event{Head: fmt.Appendf(nil, `{"n":%d}`, i)})
 	}
 	for _, c := range [][2]string{{"?maxev=1", `{"n":0}`}, {"?maxev=2", `[{"n":1},{"n":2}]`}, {"?maxev=9", `[{"n":3}]`}} {
 		if got := r.do("GET", "/janus/12"+c[0], "", nil); got.body != c[1] {
 			t.Errorf("%s: %s, want %s", c[0], got.body, c[1])
 		}
 	}
-	r.server.Deliver(12, []byte(`{"janus":"timeout","session_id":12}`))
+	r.server.Deliver(12, janus.Event{Head: []byte(`{"janus":"timeout","session_id":12}`)})
 	r.server.SessionOver(12, janus.OverTimeout)
 	r.core.sessions = map[uint64]bool{}
 	if got := r.do("GET", "/janus/12?maxev=9", "", nil); got.body != `[{"janus":"timeout","session_id":12}]` {
@@ -164,7 +164,7 @@ func TestPendingPoll(t *testing.T) {
 	r := start(t, Config{})
 	r.bind(12)
 	for _, end := range []func(){
-		func() { r.server.Deliver(12, []byte(`{"janus":"event"}`)) },
+		func() { r.server.Deliver(12, janus.Event{Head: []byte(`{"janus":"event"}`)}) },
 		func() { r.server.SessionOver(12, janus.OverClaimed) },
 		func() { r.server.SessionOver(12, janus.OverDestroyed); r.bind(12) },
 		func() { r.bind(12); r.server.Close() },

@@ -222,7 +222,7 @@ func (s service) poll(w nethttp.ResponseWriter, r *nethttp.Request, t target) {
 		return
 	}
 	if len(events) == 0 {
-		events = [][]byte{keepalive}
+		events = []janus.Event{{Head: keepalive}}
 	}
 	s.write(w, join(events, max > 1))
 }
@@ -230,16 +230,16 @@ func (s service) poll(w nethttp.ResponseWriter, r *nethttp.Request, t target) {
 var keepalive = []byte(`{"janus":"keepalive"}`)
 
 // join makes the body of a poll's response: an array, or a single event.
-func join(events [][]byte, array bool) []byte {
+func join(events []janus.Event, array bool) []byte {
 	if !array {
-		return events[0]
+		return events[0].Bytes()
 	}
 	body := []byte{'['}
-	for i, e := range events {
+	for i := range events {
 		if i > 0 {
 			body = append(body, ',')
 		}
-		body = append(body, e...)
+		body = events[i].Append(body)
 	}
 	return append(body, ']')
 }
@@ -254,8 +254,24 @@ func (s service) writeStatus(w nethttp.ResponseWriter, status int, msg []byte) {
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(msg)))
 	w.WriteHeader(status)
+	rc := nethttp.NewResponseController(w)
+	_ = rc.SetWriteDeadline(time.Now().Add(s.cfg.BodyTimeout))
+	if len(msg) > largeResponse {
+		e := janus.Event{Head: msg}
+		claim := s.cfg.Queues.Open(func() { _ = rc.SetWriteDeadline(time.Now()) })
+		claim.Add(&e)
+		s.cfg.Queues.Relieve()
+		defer func() {
+			claim.Remove(&e)
+			claim.Close()
+		}()
+	}
 	w.Write(msg)
 }
+
+// largeResponse is the size in bytes from which a response counts while it is
+// on its way to the client, who may be slow.
+const largeResponse = 16 << 10
 
 // randomText is n letters that serve as a transaction.
 func randomText(n int) string { return rand.Text()[:n] }

@@ -9,6 +9,7 @@ import (
 
 	"bifrons/api/janus"
 	"bifrons/api/json"
+	"bifrons/api/transport"
 )
 
 // Package is the name of this transport in the Janus API.
@@ -41,6 +42,7 @@ func ParseType(s string) (Type, bool) {
 // Config is what a Server needs to know. Zero values stand for the defaults.
 type Config struct {
 	API, Admin Endpoint
+	Queues     *transport.Account // for what waits to be read, shared; default transport.QueueBytes
 	Layout     json.Layout
 
 	// Events lets transport events through to Notify, which takes JSON

@@ -98,7 +98,8 @@ func (e *datagram) peer(path string) *peer {
 		requests: 1, sessions: map[uint64]struct{}{},
 	}
 	p.inbox = plugin.NewSerial(maxRequests, &e.tasks, s.cfg.Log)
-	p.out = outbox{write: p.write, cut: func() {}, large: s.tooLarge, tasks: &e.writer, lossy: true}
+	p.out = outbox{write: p.write, cut: func() {}, large: s.tooLarge, tasks: &e.writer, lossy: true,
+		queues: s.cfg.Queues, layout: s.control.Relayout}
 	e.peers[path] = p
 	e.mu.Unlock()
 	s.clients.Add(1)
@@ -168,7 +169,7 @@ func (p *peer) change(f func()) {
 	}
 }
 
-func (p *peer) send(msg []byte) { p.out.send(p.endpoint.server.control.Relayout(msg)) }
+func (p *peer) send(msg []byte) { p.out.send(msg) }
 
 // Pauses between tries to send to a client whose queue in the kernel is full.
 const (
@@ -227,7 +228,7 @@ func (p *peer) Transport() string { return Package }
 func (p *peer) ID() string { return p.id }
 
 // Deliver sends an event.
-func (p *peer) Deliver(_ uint64, event []byte) { p.send(event) }
+func (p *peer) Deliver(_ uint64, event janus.Event) { p.out.put(event) }
 
 // SessionBound keeps the client known as long as it has the session.
 func (p *peer) SessionBound(session uint64) {

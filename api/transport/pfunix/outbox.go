@@ -5,7 +5,9 @@ import (
 	"sync"
 	"syscall"
 
+	"bifrons/api/janus"
 	"bifrons/api/plugin"
+	"bifrons/api/transport"
 )
 
 // Limits of what waits to be written to one client. Above pauseAt the requests
@@ -26,33 +28,71 @@ type outbox struct {
 	tasks *plugin.Tasks
 	lossy bool // what is too much is lost, and nobody is cut off
 
+	queues *transport.Account
+	layout func(msg []byte) []byte
+
 	mu      sync.Mutex
-	queue   [][]byte
-	bytes   int
+	queue   *transport.Queue // nil while there is nothing
 	writing bool
 	ending  bool          // cut when all is written
 	ended   bool          // nothing is taken any more
 	room    chan struct{} // closed when the queue got shorter, nil if nobody waits
 }
 
-// send queues a packet, which the outbox then owns.
-func (o *outbox) send(msg []byte) {
+// send queues an answer.
+func (o *outbox) send(msg []byte) { o.put(janus.Event{Head: msg}) }
+
+// put queues a packet.
+func (o *outbox) put(e janus.Event) {
+	if !o.push(e) && !o.lossy {
+		o.stop()
+	}
+	o.queues.Relieve()
+}
+
+// push is put; false if there is too much.
+func (o *outbox) push(e janus.Event) bool {
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	if o.ended || o.ending {
-		o.mu.Unlock()
-		return
+		return true // and lost
 	}
-	if len(o.queue) >= maxMessages || o.bytes+len(msg) > maxBytes && len(o.queue) > 0 {
-		o.mu.Unlock()
-		if !o.lossy {
-			o.stop()
-		}
-		return
+	if n := o.len(); n >= maxMessages || n > 0 && o.queue.Bytes()+e.Len() > maxBytes {
+		return false
 	}
-	o.queue = append(o.queue, msg)
-	o.bytes += len(msg)
+	if o.queue == nil {
+		o.queue = transport.NewQueue(o.queues, o.shed)
+	}
+	o.queue.Push(e)
 	o.wake()
-	o.mu.Unlock()
+	return true
+}
+
+// len is how much waits. o.mu is held.
+func (o *outbox) len() int {
+	if o.queue == nil {
+		return 0
+	}
+	return o.queue.Len()
+}
+
+// shed loses what there is, as all clients together have too much.
+func (o *outbox) shed() {
+	if !o.lossy {
+		o.stop()
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.drop()
+}
+
+// drop loses all that waits. o.mu is held.
+func (o *outbox) drop() {
+	if o.queue != nil {
+		o.queue.Close()
+		o.queue = nil
+	}
 }
 
 // wake starts the writing goroutine. o.mu is held.
@@ -65,10 +105,11 @@ func (o *outbox) wake() {
 
 func (o *outbox) run() {
 	for {
-		msg, ok := o.next()
+		e, ok := o.next()
 		if !ok {
 			return
 		}
+		msg := o.layout(e.Bytes())
 		switch err := o.write(msg); {
 		case err == nil:
 		case isTooLarge(err):
@@ -79,27 +120,28 @@ func (o *outbox) run() {
 	}
 }
 
-func (o *outbox) next() ([]byte, bool) {
+// next removes the packet that was written before, and returns the next one.
+func (o *outbox) next() (e janus.Event, ok bool) {
 	o.mu.Lock()
-	if len(o.queue) == 0 || o.ended {
-		o.queue, o.writing = nil, false
+	if o.queue != nil {
+		o.queue.Done()
+	}
+	if o.room != nil && o.len() < pauseAt {
+		close(o.room)
+		o.room = nil
+	}
+	if o.len() == 0 || o.ended {
+		o.drop()
+		o.writing = false
 		last := o.ending && !o.ended
 		o.mu.Unlock()
 		if last {
 			o.stop()
 		}
-		return nil, false
+		return e, false
 	}
-	msg := o.queue[0]
-	o.queue[0] = nil
-	o.queue = o.queue[1:]
-	o.bytes -= len(msg)
-	if o.room != nil && len(o.queue) < pauseAt {
-		close(o.room)
-		o.room = nil
-	}
-	o.mu.Unlock()
-	return msg, true
+	defer o.mu.Unlock()
+	return o.queue.Begin()
 }
 
 // waitForRoom holds requests back while the client does not read the replies;
@@ -107,7 +149,7 @@ func (o *outbox) next() ([]byte, bool) {
 func (o *outbox) waitForRoom() bool {
 	for {
 		o.mu.Lock()
-		if o.ended || len(o.queue) < pauseAt {
+		if o.ended || o.len() < pauseAt {
 			defer o.mu.Unlock()
 			return !o.ended
 		}
@@ -139,7 +181,8 @@ func (o *outbox) finish() {
 func (o *outbox) stop() {
 	o.mu.Lock()
 	over := o.ended
-	o.ended, o.queue, o.bytes = true, nil, 0
+	o.ended = true
+	o.drop()
 	if o.room != nil {
 		close(o.room)
 		o.room = nil

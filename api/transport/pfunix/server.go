@@ -43,6 +43,9 @@ func New(cfg Config, core Core) (*Server, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
+	if cfg.Queues == nil {
+		cfg.Queues = transport.NewAccount(transport.QueueBytes, cfg.Log)
+	}
 	s := &Server{cfg: cfg, core: core, control: transport.NewControl(cfg.Layout, cfg.Events, cfg.Notify)}
 	err := errors.Join(s.open("enabled", cfg.API, false), s.open("admin_enabled", cfg.Admin, true))
 	switch {

@@ -181,9 +181,9 @@ func TestLargeReply(t *testing.T) {
 		c, conn := r.established()
 		// Every Linux can carry this, and none the second.
 		large := `{"x":"` + strings.Repeat("z", 180_000) + `"}`
-		conn.Deliver(1, []byte(large))
-		conn.Deliver(1, make([]byte, 4<<20))
-		conn.Deliver(1, []byte(`{}`))
+		conn.Deliver(1, janus.Event{Head: []byte(large)})
+		conn.Deliver(1, janus.Event{Head: make([]byte, 4<<20)})
+		conn.Deliver(1, janus.Event{Head: []byte(`{}`)})
 		r.expect(c, large)
 		r.expect(c, `{}`)
 	})
@@ -224,7 +224,7 @@ func TestTimeoutClosesConnection(t *testing.T) {
 	conn.SessionOver(2, janus.OverDestroyed)
 	r.send(c, "{}")
 	r.expect(c, "{}") // still there
-	conn.Deliver(1, []byte(`{"janus":"timeout"}`))
+	conn.Deliver(1, janus.Event{Head: []byte(`{"janus":"timeout"}`)})
 	conn.SessionOver(1, janus.OverTimeout)
 	r.expect(c, `{"janus":"timeout"}`)
 	if _, err := c.Read(make([]byte, 10)); !errors.Is(err, io.EOF) {
@@ -263,9 +263,9 @@ func TestSlowClient(t *testing.T) {
 		quick, conn := r.established()
 		event := []byte(`{"x":"` + strings.Repeat("z", 10_000) + `"}`)
 		for range 2 * maxBytes / len(event) {
-			slow.Deliver(1, event)
+			slow.Deliver(1, janus.Event{Head: event})
 		}
-		conn.Deliver(1, event)
+		conn.Deliver(1, janus.Event{Head: event})
 		r.expect(quick, string(event))
 		r.send(quick, "{}")
 		r.expect(quick, "{}")
@@ -275,8 +275,8 @@ func TestSlowClient(t *testing.T) {
 		if p, ok := slow.(*peer); ok {
 			p.out.mu.Lock()
 			defer p.out.mu.Unlock()
-			if p.out.bytes > maxBytes {
-				t.Errorf("%d bytes wait", p.out.bytes)
+			if p.out.queue.Bytes() > maxBytes {
+				t.Errorf("%d bytes wait", p.out.queue.Bytes())
 			}
 		}
 	})
@@ -294,7 +294,7 @@ func TestHangingClient(t *testing.T) {
 	quick, conn := r.established()
 	event := []byte(`{"x":"` + strings.Repeat("z", 10_000) + `"}`)
 	for range 2 * maxBytes / len(event) {
-		slow.Deliver(1, event)
+		slow.Deliver(1, janus.Event{Head: event})
 	}
 	e := r.server.endpoints[0].(*datagram)
 	for deadline := time.Now().Add(patience); unread(e.sock) <= e.half; time.Sleep(time.Millisecond) {
@@ -302,7 +302,7 @@ func TestHangingClient(t *testing.T) {
 			t.Fatal("the send buffer does not fill")
 		}
 	}
-	conn.Deliver(1, event)
+	conn.Deliver(1, janus.Event{Head: event})
 	r.expect(quick, string(event))
 	r.send(quick, "{}")
 	r.expect(quick, "{}")
@@ -328,7 +328,7 @@ func TestDatagramClients(t *testing.T) {
 	// The client is gone and comes back under its path.
 	name := c.LocalAddr().(*net.UnixAddr)
 	c.Close()
-	conn.Deliver(1, []byte(`{"lost":1}`))
+	conn.Deliver(1, janus.Event{Head: []byte(`{"lost":1}`)})
 	conn.(*peer).endpoint.writer.Wait()
 	os.Remove(name.Name)
 	again, err := net.DialUnix("unixgram", name, &net.UnixAddr{Name: r.path, Net: "unixgram"})

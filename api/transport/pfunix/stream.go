@@ -129,10 +129,11 @@ var _ janus.Conn = (*conn)(nil)
 func newConn(e *stream, sock *net.UnixConn) *conn {
 	c := &conn{endpoint: e, sock: sock, id: strconv.FormatUint(e.server.nextID.Add(1), 10)}
 	c.out = outbox{
-		write: c.write,
-		cut:   func() { c.sock.Close() },
-		large: e.server.tooLarge,
-		tasks: &e.writer,
+		write:  c.write,
+		cut:    func() { c.sock.Close() },
+		large:  e.server.tooLarge,
+		tasks:  &e.writer,
+		queues: e.server.cfg.Queues, layout: e.server.control.Relayout,
 	}
 	return c
 }
@@ -171,7 +172,7 @@ func (c *conn) read() {
 	}
 }
 
-func (c *conn) send(msg []byte) { c.out.send(c.endpoint.server.control.Relayout(msg)) }
+func (c *conn) send(msg []byte) { c.out.send(msg) }
 
 // Transport names the transport.
 func (c *conn) Transport() string { return Package }
@@ -180,7 +181,7 @@ func (c *conn) Transport() string { return Package }
 func (c *conn) ID() string { return c.id }
 
 // Deliver sends an event.
-func (c *conn) Deliver(_ uint64, event []byte) { c.send(event) }
+func (c *conn) Deliver(_ uint64, event janus.Event) { c.out.put(event) }
 
 // SessionBound needs nothing: a connection takes the events of any session.
 func (c *conn) SessionBound(uint64) {}

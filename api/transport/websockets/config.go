@@ -31,6 +31,7 @@ type Config struct {
 	Gate        *transport.Gate       // that all transports share; nil: no other limits
 	Bodies      *budget.Budget        // for what is being received, shared; default transport.BodyBytes
 	MaxMessage  int64                 // bytes of an incoming message; default 1 MiB
+	Queues      *transport.Account    // for what waits to be read, shared; default transport.QueueBytes
 	Layout      json.Layout
 
 	// A connection that was silent for PingTrigger is sent a ping, and is
@@ -70,6 +71,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.BodyTimeout <= 0 {
 		c.BodyTimeout = transport.BodyTimeout
+	}
+	if c.Queues == nil {
+		c.Queues = transport.NewAccount(transport.QueueBytes, c.Log)
 	}
 	if c.Bodies == nil {
 		c.Bodies = budget.New(transport.BodyBytes)

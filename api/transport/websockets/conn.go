@@ -22,6 +22,7 @@ const (
 	maxMessages  = 8192
 	maxBytes     = 8 << 20
 	writeTimeout = 30 * time.Second
+	keptBuffer   = 16 << 10 // bytes of a message whose memory serves the next one
 )
 
 // conn is one client. Its requests are handled one after the other in the
@@ -42,10 +43,10 @@ type conn struct {
 	start  time.Time
 
 	mu     sync.Mutex
-	queue  [][]byte // to be written
-	bytes  int
-	filled chan struct{} // capacity 1: the queue is not empty
-	room   chan struct{} // capacity 1: the queue got shorter
+	queue  *transport.Queue // to be written
+	over   bool             // nothing is queued any more
+	filled chan struct{}    // capacity 1: the queue is not empty
+	room   chan struct{}    // capacity 1: the queue got shorter
 }
 
 var _ janus.Conn = (*conn)(nil)
@@ -56,6 +57,7 @@ func newConn(s *Server, admin bool, v *transport.Visitor) *conn {
 		visitor: v, used: make(chan struct{}),
 		filled: make(chan struct{}, 1), room: make(chan struct{}, 1),
 	}
+	c.queue = transport.NewQueue(s.cfg.Queues, c.shed)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }
@@ -146,7 +148,7 @@ func (c *conn) awaitUse() {
 func (c *conn) waitForRoom() error {
 	for {
 		c.mu.Lock()
-		n := len(c.queue)
+		n := c.queue.Len()
 		c.mu.Unlock()
 		if n < pauseAt {
 			return c.ctx.Err()
@@ -159,61 +161,85 @@ func (c *conn) waitForRoom() error {
 	}
 }
 
-// send queues a message. A client that is too far behind is cut off.
-func (c *conn) send(msg []byte) {
-	msg = c.server.control.Relayout(msg)
-	c.mu.Lock()
-	full := len(c.queue) >= maxMessages || c.bytes+len(msg) > maxBytes && len(c.queue) > 0
-	if !full {
-		c.queue = append(c.queue, msg)
-		c.bytes += len(msg)
-	}
-	c.mu.Unlock()
-	if full {
-		c.cancel()
+// send queues an answer.
+func (c *conn) send(msg []byte) { c.put(janus.Event{Head: msg}) }
+
+// put queues a message. A client that is too far behind is cut off.
+func (c *conn) put(e janus.Event) {
+	if !c.push(e) {
+		c.shed()
 		return
 	}
 	signal(c.filled)
+	c.server.cfg.Queues.Relieve()
+}
+
+func (c *conn) push(e janus.Event) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over {
+		return true // and lost
+	}
+	n := c.queue.Len()
+	if n >= maxMessages || c.queue.Bytes()+e.Len() > maxBytes && n > 0 {
+		return false
+	}
+	c.queue.Push(e)
+	return true
+}
+
+// shed cuts the client off, and drops what it has not read.
+func (c *conn) shed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cancel()
+	if !c.over {
+		c.over = true
+		c.queue.Close()
+	}
 }
 
 func (c *conn) write() {
-	defer c.cancel()
+	defer c.shed()
+	var buf []byte
 	for {
-		msg, ok := c.next()
+		e, ok := c.next()
 		if !ok {
 			return
 		}
+		msg := e.Append(buf[:0])
+		if buf = msg; cap(buf) > keptBuffer {
+			buf = nil
+		}
 		ctx, cancel := context.WithTimeout(c.ctx, writeTimeout)
-		err := c.ws.Write(ctx, websocket.MessageText, msg)
+		err := c.ws.Write(ctx, websocket.MessageText, c.server.control.Relayout(msg))
 		cancel()
 		if err != nil {
 			return
 		}
+		c.mu.Lock()
+		c.queue.Done()
+		c.mu.Unlock()
+		signal(c.room)
 	}
 }
 
-// next takes the oldest message, waiting for it; not ok when the connection
+// next is the oldest message, which it waits for; not ok when the connection
 // has ended.
-func (c *conn) next() ([]byte, bool) {
+func (c *conn) next() (e janus.Event, ok bool) {
 	for c.ctx.Err() == nil {
 		c.mu.Lock()
-		if len(c.queue) > 0 {
-			msg := c.queue[0]
-			c.queue[0] = nil
-			c.queue = c.queue[1:]
-			c.bytes -= len(msg)
-			c.mu.Unlock()
-			signal(c.room)
-			return msg, true
-		}
-		c.queue = nil
+		e, ok = c.queue.Begin()
 		c.mu.Unlock()
+		if ok {
+			return e, true
+		}
 		select {
 		case <-c.filled:
 		case <-c.ctx.Done():
 		}
 	}
-	return nil, false
+	return e, false
 }
 
 // ping looks after a silent client.
@@ -260,7 +286,7 @@ func (c *conn) Transport() string { return Package }
 func (c *conn) ID() string { return strconv.FormatUint(c.id, 10) }
 
 // Deliver sends an event.
-func (c *conn) Deliver(_ uint64, event []byte) { c.send(event) }
+func (c *conn) Deliver(_ uint64, event janus.Event) { c.put(event) }
 
 // SessionBound keeps the connection; it takes the events of any session.
 func (c *conn) SessionBound(uint64) { c.inUse() }

@@ -156,6 +156,7 @@ func (s service) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 	}
 	c := newConn(s.Server, s.admin, transport.VisitorOf(r.Context()))
 	if !s.register(c) {
+		c.shed()
 		nethttp.Error(w, "The server is shutting down.", nethttp.StatusServiceUnavailable)
 		return
 	}
@@ -218,7 +219,7 @@ func (s *Server) setSocket(c *conn, ws *websocket.Conn) {
 }
 
 func (s *Server) unregister(c *conn) {
-	c.cancel()
+	c.shed()
 	s.mu.Lock()
 	delete(s.conns, c)
 	s.mu.Unlock()

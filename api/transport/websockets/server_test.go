@@ -258,7 +258,7 @@ func TestEventsAndGone(t *testing.T) {
 	} {
 		c, conn := r.established(nil)
 		for i := range 100 {
-			conn.Deliver(5, fmt.Appendf(nil, `{"n":%d}`, i))
+			conn.Deliver(5, janus.Event{Head: fmt.Appendf(nil, `{"n":%d}`, i)})
 		}
 		for i := range 100 {
 			r.expect(c, fmt.Sprintf(`{"n":%d}`, i))
@@ -270,7 +270,7 @@ func TestEventsAndGone(t *testing.T) {
 		if gone := <-r.core.gone; gone != conn {
 			t.Error("another connection is gone")
 		}
-		conn.Deliver(5, []byte("{}")) // goes nowhere, and harms nobody
+		conn.Deliver(5, janus.Event{Head: []byte("{}")}) // goes nowhere, and harms nobody
 	}
 	a, b := r.connect(nil), r.connect(nil)
 	r.send(a, "{}")
@@ -288,13 +288,13 @@ func TestSlowClient(t *testing.T) {
 	fast, conn := r.established(nil)
 	event := []byte(`{"x":"` + strings.Repeat("x", 1<<16) + `"}`)
 	for {
-		slow.Deliver(1, event)
+		slow.Deliver(1, janus.Event{Head: event})
 		select {
 		case gone := <-r.core.gone:
 			if gone != slow {
 				t.Error("the wrong one is gone")
 			}
-			conn.Deliver(2, []byte(`{"still":"here"}`))
+			conn.Deliver(2, janus.Event{Head: []byte(`{"still":"here"}`)})
 			r.expect(fast, `{"still":"here"}`)
 			return
 		case <-r.ctx.Done():

@@ -1,0 +1,111 @@
+package videoroom
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What a client says of itself is bounded, and a request that says too much
+// changes nothing.
+func TestBoundsOfTexts(t *testing.T) {
+	hs := newHouse(t, `room-1: { description = "One" }`)
+	other := hs.join(`"id":2`)
+	g := hs.publish(`"id":1,"display":"Ann"`, "chrome_audio")
+	other.take()
+	long := func(n int) string { return strings.Repeat("x", n) }
+	for field, value := range map[string]string{
+		"display":      `"` + long(4097) + `"`,
+		"metadata":     `{"a":"` + long(16<<10) + `"}`,
+		"descriptions": `[{"mid":"0","description":"` + long(1025) + `"}]`,
+		"filename":     `"` + long(4097) + `"`,
+		"mid":          `"` + long(4097) + `"`,
+	} {
+		for _, request := range []string{"configure", "publish"} {
+			got := g.do(`{"request":"`+request+`","bitrate":77777,"`+field+`":`+value+`}`, "")
+			if !strings.Contains(got, `"error_code":430`) || len(got) > 300 {
+				t.Errorf("%s %s: %.300s", request, field, got)
+			}
+		}
+		stranger := hs.guest()
+		got := stranger.do(`{"request":"join","ptype":"publisher","room":1,"id":9,"`+field+`":`+value+`}`, "")
+		if want := field != "mid"; strings.Contains(got, `"error_code":430`) != want {
+			t.Errorf("join with %s: %.300s", field, got)
+		}
+		stranger.h.Detach()
+		other.take()
+	}
+	many := strings.Repeat(`{"mid":"7","description":"`+long(1000)+`"},`, 70)
+	if got := g.do(`{"request":"configure","descriptions":[`+strings.TrimSuffix(many, ",")+`]}`, ""); !strings.Contains(got, `"error_code":430`) {
+		t.Errorf("many descriptions: %.300s", got)
+	}
+	if got := g.do(`{"request":"configure","display":"`+long(4096)+`"}`, ""); !strings.Contains(got, `"configured":"ok"`) {
+		t.Errorf("a long name: %.300s", got)
+	}
+	for _, body := range []string{
+		`{"request":"create","description":"` + long(4097) + `"}`,
+		`{"request":"create","secret":"` + long(4097) + `"}`,
+		`{"request":"edit","room":1,"new_description":"` + long(4097) + `"}`,
+		`{"request":"allowed","room":1,"action":"` + long(4097) + `"}`,
+	} {
+		if got := g.do(body, ""); !strings.Contains(got, `"error_code":430`) || len(got) > 300 {
+			t.Errorf("%.40s: %.300s", body, got)
+		}
+	}
+}
+
+// The tokens of a room are bounded, however often some are added.
+func TestAllowedTokensAreBounded(t *testing.T) {
+	hs := newHouse(t, `room-1: { }`)
+	g := hs.guest()
+	for i := range 3 {
+		tokens := make([]string, 100)
+		for j := range tokens {
+			tokens[j] = fmt.Sprintf(`"%d-%d-%s"`, i, j, strings.Repeat("x", 4000))
+		}
+		got := g.do(`{"request":"allowed","room":1,"action":"add","allowed":[`+strings.Join(tokens, ",")+`]}`, "")
+		if strings.Contains(got, `"error_code":430`) != (i == 2) {
+			t.Errorf("%d: %.100s", i, got)
+		}
+	}
+	if n := len(hs.plugin.room("1").allowed); n != 200 {
+		t.Errorf("%d tokens", n)
+	}
+}
+
+// Others are told of a new name and new descriptions at once, but not of
+// hundreds a second: then the last one is told later.
+func TestChangesAreToldNowAndThen(t *testing.T) {
+	hs := newHouse(t, `room-1: { }`)
+	other := hs.join(`"id":2`)
+	g := hs.publish(`"id":1,"display":"first"`, "chrome_audio")
+	other.take()
+	const many = 200
+	for i := range many {
+		g.must(fmt.Sprintf(`{"request":"configure","display":"name %d","metadata":{"n":%d},"descriptions":[{"mid":"0","description":"cam %d"}]}`, i, i, i), "", "ok")
+	}
+	told := other.take()
+	if !strings.Contains(told, `"display":"name 0"`) || !strings.Contains(told, `"description":"cam 0"`) {
+		t.Errorf("not told at once: %s", told)
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	last := func(want string) bool {
+		return strings.LastIndex(told, want) > strings.LastIndex(told, fmt.Sprintf("%d", many-2))
+	}
+	for !last(fmt.Sprintf(`"display":"name %d"`, many-1)) || !last(fmt.Sprintf(`"description":"cam %d"`, many-1)) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the last values were never told: %s", told)
+		}
+		time.Sleep(10 * time.Millisecond)
+		told += "\n" + other.take()
+	}
+	if n := strings.Count(told, `"display"`); n >= many {
+		t.Errorf("%d events", n)
+	}
+	g.must(`{"request":"configure","display":"gone"}`, "", "ok")
+	g.h.Detach()
+	if hs.plugin.room("1").publisher("2") == nil {
+		t.Error("the wrong one has left")
+	}
+}
