@@ -2,6 +2,7 @@ package websockets
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/coder/websocket"
 
 	"bifrons/api/budget"
+	"bifrons/api/janus"
 	"bifrons/api/transport"
 )
 
@@ -126,5 +128,37 @@ func TestConnectionsWithoutSessionsMakeRoom(t *testing.T) {
 	r.expect(kept, `{"a":1}`)
 	if n := gate.Refused(transport.Waiting); n < 20 {
 		t.Errorf("%d were ended", n)
+	}
+}
+
+// A client that does not read stays connected while others bring about news as
+// fast as they can, and gets the last of it.
+func TestNewsDoNotCloseSlowClient(t *testing.T) {
+	queues := transport.NewAccount(transport.QueueBytes, nil)
+	r := start(t, Config{Queues: queues})
+	c, conn := r.established(nil)
+	conn.SessionBound(1)
+	data := `"` + strings.Repeat("x", 16<<10) + `"`
+	const many = 3000
+	for i := range many {
+		conn.Deliver(1, janus.Event{Head: fmt.Appendf(nil, `{"n":%d,"data":`, i), Data: []byte(data), Tail: []byte("}"), Topic: "name", Handle: 7})
+		if n := queues.Used(); n > 100<<10 {
+			t.Fatalf("%d bytes wait", n)
+		}
+	}
+	conn.Deliver(1, janus.Event{Head: []byte(`{"last":1}`)})
+	last, got := "", 0
+	for ; ; got++ {
+		_, msg, err := c.Read(r.ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(msg) == `{"last":1}` {
+			break
+		}
+		last = string(msg)
+	}
+	if want := fmt.Sprintf(`{"n":%d,"data":%s}`, many-1, data); last != want {
+		t.Errorf("the last of %d events is %.40s", got, last)
 	}
 }
