@@ -20,9 +20,43 @@ func TestMemoryIsGivenBackWhenQuiet(t *testing.T) {
 		{107 * mib, false},
 		{107 * mib, true},
 	} {
-		if got := m.due(c.allocated); got != c.want {
+		if got := m.due(usage{allocated: c.allocated}); got != c.want {
 			t.Errorf("step %d: %v", i, got)
 		}
 	}
 	m.look()
+}
+
+// What something large took is given back while there is other work, now and
+// then; a heap that is in use is left alone.
+func TestMemoryIsGivenBackUnderWork(t *testing.T) {
+	const mib = 1 << 20
+	var m memory
+	u := usage{live: 200 * mib, held: 300 * mib}
+	look := func(n int) (given int) {
+		for range n {
+			u.allocated += mib
+			if m.due(u) {
+				given++
+			}
+		}
+		return given
+	}
+	if n := look(100); n != 0 {
+		t.Errorf("given back %d times what is in use", n)
+	}
+	u.live = 10 * mib
+	if n := look(1); n != 1 {
+		t.Error("not given back once it is over")
+	}
+	if n := look(3 * heldLooks); n != 3 {
+		t.Errorf("tried %d times more", n)
+	}
+	u.held = 40 * mib
+	if n := look(100); n != 0 {
+		t.Errorf("given back %d times when there was nothing", n)
+	}
+	if got := readUsage(); got.allocated == 0 || got.held < got.live/2 {
+		t.Errorf("read %+v", got)
+	}
 }
