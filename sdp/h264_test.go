@@ -2,7 +2,6 @@ package sdp
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 )
 
@@ -119,13 +118,17 @@ func TestH264Offer(t *testing.T) {
 		{"", "", "profile-level-id=" + DefaultH264Profile + ";packetization-mode=1"},
 		{"640c1f", "", "profile-level-id=640c1f;packetization-mode=1"},
 		{"640c1f", "packetization-mode=1", "packetization-mode=1"},
+		{"42e01f;x", "", "profile-level-id=" + DefaultH264Profile + ";packetization-mode=1"},
 	} {
 		d := Offer(OfferOptions{Sections: []OfferSection{{Kind: Video, Codec: H264, Profile: tt.profile, Fmtp: tt.fmtp}}})
 		if got := d.Sections[0].Codecs[0].Fmtp; got != tt.want {
 			t.Errorf("%+v: %s", tt, got)
 		}
 	}
-	if d := Offer(OfferOptions{Sections: []OfferSection{{Kind: Video, Codec: VP9}}}); strings.Contains(d.String(), "fmtp") {
-		t.Errorf("VP9 with parameters: %s", d)
+	for profile, want := range map[string]string{"": "", "2": "profile-id=2", "x": "", "2;x": ""} {
+		d := Offer(OfferOptions{Sections: []OfferSection{{Kind: Video, Codec: VP9, Profile: profile}}})
+		if got := d.Sections[0].Codecs[0].Fmtp; got != want {
+			t.Errorf("VP9 %q: %s", profile, got)
+		}
 	}
 }

@@ -23,7 +23,7 @@ type OfferSection struct {
 	PT            uint8  // 0 for the codec's default
 	Channels      int    // 0 for the codec's default
 	Fmtp          string
-	Profile       string // VP9 or H.264 profile, if Fmtp is ""; "" is DefaultH264Profile for H.264
+	Profile       string // VP9 or H.264 profile, if Fmtp is ""; for H.264 DefaultH264Profile if it is none
 	RED           uint8  // payload type of RED around the codec, listed first; 0 for none
 	DTMF          bool
 	Extensions    []Extension // ID 0 means DefaultExtensionID
@@ -74,8 +74,8 @@ func offerSection(o *OfferSection) Section {
 	switch id := strings.ToLower(o.Codec); {
 	case codec.Fmtp != "":
 	case id == H264:
-		codec.Fmtp = profileFmtp(id, or(o.Profile, DefaultH264Profile))
-	case id == VP9 && o.Profile != "":
+		codec.Fmtp = profileFmtp(id, o.h264Profile())
+	case id == VP9 && len(o.Profile) == 1 && o.Profile >= "0" && o.Profile <= "3": // RFC 9628, 7
 		codec.Fmtp = profileFmtp(id, o.Profile)
 	}
 	codec.Feedback = slices.Clone(o.Feedback)
@@ -94,6 +94,14 @@ func offerSection(o *OfferSection) Section {
 		s.Codecs = append(s.Codecs, knownCodecs[DTMF])
 	}
 	return s
+}
+
+// h264Profile is the profile to offer: a damaged one would make browsers refuse all.
+func (o *OfferSection) h264Profile() string {
+	if _, _, ok := parseProfileLevel(o.Profile); ok {
+		return o.Profile
+	}
+	return DefaultH264Profile
 }
 
 func offerExtensions(wanted []Extension) []Extension {
