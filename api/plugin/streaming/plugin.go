@@ -3,6 +3,7 @@
 package streaming
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -31,6 +32,10 @@ type Plugin struct {
 	store   *config.Store  // fixed; nil = there is no file
 	table   *plugin.Table[*handle]
 
+	// ctx ends with the plugin. Nothing that is connecting waits any longer.
+	ctx    context.Context
+	cancel context.CancelFunc
+
 	// mu guards the mountpoints and everything about their viewers. Sockets are
 	// opened and media is read without it.
 	mu          sync.Mutex
@@ -40,7 +45,9 @@ type Plugin struct {
 
 // New makes the plugin.
 func New(cfg Config) *Plugin {
-	return &Plugin{cfg: cfg, mountpoints: make(map[string]*mountpoint), creating: make(map[string]struct{})}
+	p := &Plugin{cfg: cfg, mountpoints: make(map[string]*mountpoint), creating: make(map[string]struct{})}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	return p
 }
 
 // Info describes the plugin.
@@ -70,6 +77,7 @@ func (p *Plugin) Start(gw plugin.Gateway) error {
 
 // Close ends the mountpoints.
 func (p *Plugin) Close() {
+	p.cancel()
 	p.mu.Lock()
 	list := p.list()
 	p.mountpoints = make(map[string]*mountpoint)

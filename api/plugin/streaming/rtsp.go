@@ -37,7 +37,7 @@ type camera struct {
 // openRTSP connects to the server, if that is a condition, and goes on doing so.
 func (m *mountpoint) openRTSP() *plugin.Error {
 	c := &camera{m: m, set: m.rtsp, done: make(chan struct{})}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.ctx, c.cancel = context.WithCancel(m.plugin.ctx)
 	if m.rtsp.check {
 		if err := c.connect(); err != nil {
 			c.cancel()

@@ -161,3 +161,44 @@ func TestRTSPErrors(t *testing.T) {
 		t.Errorf("no streams: %s", got)
 	}
 }
+
+// TestRTSPEndsWhileConnecting: the end of the plugin waits for no server that is
+// silent, however long the client is willing to.
+func TestRTSPEndsWhileConnecting(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	th := newTheatre(t, "")
+	got := make(chan string)
+	go func() {
+		got <- th.ask(`{"request":"create","type":"rtsp","id":1,"video":true,"rtsp_timeout":2000000000,"url":"rtsp://` + l.Addr().String() + `/"}`)
+	}()
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Read(make([]byte, 1)); err != nil { // it has asked
+		t.Fatal(err)
+	}
+	th.plugin.Close()
+	select {
+	case text := <-got:
+		if !strings.Contains(text, `"error_code":456`) {
+			t.Errorf("got %s", text)
+		}
+	case <-time.After(patience):
+		t.Fatal("it still waits")
+	}
+}
+
+// TestRTSPTimeouts: no client makes the server wait for longer than a minute.
+func TestRTSPTimeouts(t *testing.T) {
+	th := newTheatre(t, "")
+	th.ask(`{"request":"create","type":"rtsp","id":1,"video":true,"rtsp_failcheck":false,"rtsp_timeout":61,"rtsp_conn_timeout":3,"rtsp_reconnect_delay":90,"url":"rtsp://127.0.0.1:1/"}`)
+	if r := th.plugin.mountpoints["1"].rtsp; r.timeout != time.Minute || r.connectTimeout != 3*time.Second || r.reconnect != 90*time.Second {
+		t.Errorf("got %+v", r)
+	}
+}

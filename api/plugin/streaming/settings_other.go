@@ -97,6 +97,7 @@ func (s *settings) readRTSP(src source) *plugin.Error {
 		}
 		*f.to = time.Duration(n) * time.Second
 	}
+	r.timeout, r.connectTimeout = min(r.timeout, time.Minute), min(r.connectTimeout, time.Minute) // requests wait for it
 	for _, old := range legacyKinds[:2] {
 		if on, _ := src.flag(old.prefix); !on {
 			continue
