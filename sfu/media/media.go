@@ -182,6 +182,7 @@ const (
 	DropLinkQueue             // a TCP connection or relay is behind
 	DropLinkLimit             // a peer has too many TCP connections for one more
 	DropLinkGone              // the TCP connection or relay of the path has ended
+	DropResend                // asked for again beyond the budget of its stream
 	numDrops
 )
 
@@ -197,6 +198,7 @@ var dropNames = [NumDrops]string{
 	"rtcp-malformed", "payload-malformed", "no-buffer", "panic",
 	"peer-closed", "send-queue", "crossing", "collision", "sequence",
 	"disabled", "skew", "link-queue", "link-limit", "link-gone",
+	"resend",
 }
 
 func (d Drop) String() string {

@@ -22,6 +22,7 @@ type sender struct {
 	stats   stats.Sender
 	history history
 	limiter nack.Limiter
+	budget  nack.Budget // of what is sent again
 	rtxSeq  uint64
 
 	delay    [3]byte // playout delay instead of the source's
@@ -40,7 +41,7 @@ func (o *sender) apply() {
 		// A receiver takes a new SSRC to start with rollover counter 0.
 		o.ssrc, o.rtxSeq = s.SSRC, 1
 		o.sub.Renumber()
-		o.history, o.stats = history{}, stats.Sender{}
+		o.history, o.stats, o.budget = history{}, stats.Sender{}, nack.Budget{}
 		o.limiter.Reset()
 	}
 	if !o.section.Send {
@@ -118,6 +119,7 @@ func (o *sender) Send(now mono.Time, p *route.Packet, out route.Outgoing) {
 	}
 	o.stats.Rate, s.codec = c.ClockRate, *c
 	o.stats.Sent(now, out.Timestamp, int(p.Len), n-peer.trailer)
+	o.budget.Sent(now, n)
 	peer.sent(now, n)
 }
 
@@ -139,6 +141,7 @@ func (o *sender) Fill(now mono.Time, p *route.Packet, out route.Outgoing) {
 		return
 	}
 	if n := o.write(now, nil, &r, c.PayloadType, s.SSRC, out.Seq, 0, 0); n > 0 {
+		o.budget.Sent(now, n)
 		peer.sent(now, n)
 	}
 }
@@ -147,7 +150,7 @@ func (o *sender) Fill(now mono.Time, p *route.Packet, out route.Outgoing) {
 func (o *sender) retransmit(now mono.Time, seq uint16) {
 	s := o.section
 	r := o.history.get(now, seq)
-	if r == nil || !o.limiter.Allow(now, seq) {
+	if r == nil {
 		return
 	}
 	var p *route.Packet
@@ -167,7 +170,17 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 		}
 		pt, rtx = c.PayloadType, c.RTX
 	}
-	n := 0
+	n := rtp.FixedHeaderLen
+	if p != nil {
+		n += int(p.Len)
+	}
+	if !o.budget.Allows(n) {
+		s.peer.shard.Drop(media.DropResend)
+		return
+	}
+	if !o.limiter.Allow(now, seq) {
+		return
+	}
 	if rtx != 0 && s.RTXSSRC != 0 {
 		again := *r
 		again.sendAt(now)
@@ -183,6 +196,7 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 		n = o.write(now, p, r, pt, s.SSRC, uint64(r.seq), 0, 0)
 	}
 	if n > 0 {
+		o.budget.Resent(n)
 		s.peer.count.Retransmitted++
 		o.stats.Resent(now, n-s.peer.trailer)
 		s.peer.sent(now, n)
