@@ -11,7 +11,7 @@ import (
 type HostPolicy struct {
 	// Enforce and Ignore are prefixes of interface names or addresses. With
 	// Enforce only what matches it is used, and of Ignore only the address
-	// prefixes count.
+	// prefixes count; what is a whole address stands for that one alone.
 	Enforce, Ignore []string
 
 	IPv6      bool // use IPv6 addresses at all
@@ -130,7 +130,7 @@ func (p HostPolicy) usable(h HostAddr, loopback bool) bool {
 			continue
 		}
 		enforcing = true
-		if strings.HasPrefix(h.Interface, e) || strings.HasPrefix(text, e) {
+		if strings.HasPrefix(h.Interface, e) || matches(text, e) {
 			return !p.ignored(h.Interface, text, true)
 		}
 	}
@@ -145,9 +145,18 @@ func (p HostPolicy) ignored(name, text string, enforcing bool) bool {
 		if e = strings.TrimSpace(e); e == "" {
 			continue
 		}
-		if strings.HasPrefix(text, e) || !enforcing && strings.HasPrefix(name, e) {
+		if matches(text, e) || !enforcing && strings.HasPrefix(name, e) {
 			return true
 		}
 	}
 	return false
+}
+
+// matches tells whether an address in its text form is the one of an entry or, if
+// that is no whole address, begins with it.
+func matches(text, entry string) bool {
+	if a, err := netip.ParseAddr(entry); err == nil && !strings.HasSuffix(entry, ":") {
+		return a.WithZone("").Unmap().String() == text
+	}
+	return strings.HasPrefix(text, entry)
 }
