@@ -23,7 +23,7 @@ func (e *SyntaxError) Error() string {
 // in the text.
 const (
 	MaxDepth  = 256    // how deep arrays and objects may be nested
-	MaxValues = 10_000 // the arrays, objects, texts, numbers and so on in it
+	MaxValues = 20_480 // the arrays, objects, texts, numbers and so on in it
 )
 
 func syntaxError(data []byte, at int, text string) *SyntaxError {
