@@ -125,12 +125,12 @@ func TestCheckLength(t *testing.T) {
 		make  func(int) string
 		max   int
 	}{
-		{Field{"display", String, false}, text, 4096},
-		{Field{"x", NonEmptyString, false}, text, 4096},
-		{Field{"opaque_id", String, false}, text, 1024},
-		{Field{"transaction", String, true}, text, 1024},
-		{Field{"metadata", String, false}, text, 16384},
-		{Field{"metadata", Object, false}, object, 16384},
+		{Field{Name: "display", Type: String, Required: false}, text, 4096},
+		{Field{Name: "x", Type: NonEmptyString, Required: false}, text, 4096},
+		{Field{Name: "opaque_id", Type: String, Required: false}, text, 1024},
+		{Field{Name: "transaction", Type: String, Required: true}, text, 1024},
+		{Field{Name: "metadata", Type: String, Required: false}, text, 16384},
+		{Field{Name: "metadata", Type: Object, Required: false}, object, 16384},
 	} {
 		if err := Check([]Field{tt.field}, parse(t, `{"`+tt.field.Name+`":`+tt.make(tt.max)+`}`), 1, 2); err != nil {
 			t.Errorf("%v of %d bytes: %v", tt.field, tt.max, err)

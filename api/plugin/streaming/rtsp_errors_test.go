@@ -31,7 +31,7 @@ func TestRTSPSecrets(t *testing.T) {
 	} {
 		for _, check := range []string{"true", "false"} {
 			th := newTheatre(t, "")
-			log := th.record()
+			log := &th.gw.log
 			got := th.ask(`{"request":"create","type":"rtsp","id":1,"video":true,"rtsp_failcheck":` + check + `,` + fields + `}`)
 			awaitLog(t, log, "no RTSP session")
 			th.ask(`{"request":"destroy","id":1}`)
@@ -42,7 +42,7 @@ func TestRTSPSecrets(t *testing.T) {
 	}
 	// Likewise while it works.
 	th := newTheatre(t, "")
-	log := th.record()
+	log := &th.gw.log
 	got := th.ask(`{"request":"create","type":"rtsp","id":1,"video":true,"audio":true,"rtsp_reconnect_delay":1,"url":"rtsp://me:open%2bsesame@` + host + `/door"}`)
 	if !strings.Contains(got, "created") {
 		t.Fatal(got)
@@ -113,7 +113,7 @@ func TestRTSPScan(t *testing.T) {
 		"rtsp://[::1]:1",
 	} {
 		th := newTheatre(t, "")
-		log := th.record()
+		log := &th.gw.log
 		got := th.ask(`{"request":"create","type":"rtsp","id":1,"video":true,"rtsp_timeout":1,"rtsp_conn_timeout":1,"url":"` + where + `/"}`)
 		if first == "" {
 			first = got
