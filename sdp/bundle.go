@@ -2,7 +2,8 @@ package sdp
 
 // PeerTransport is the transport of a peer's BUNDLE group.
 type PeerTransport struct {
-	Section         int // whose attributes these are
+	Section         int    // whose attributes these are
+	MID             string // of that section
 	Ufrag, Pwd      string
 	Fingerprint     Fingerprint
 	Setup           Setup
@@ -92,7 +93,7 @@ func (d *Description) PeerTransport(other *Description) PeerTransport {
 		i, _ = d.Tagged(nil)
 	}
 	s := &d.Sections[i]
-	return PeerTransport{i, s.Ufrag, s.Pwd, s.Fingerprint, s.Setup, s.Candidates, s.EndOfCandidates}
+	return PeerTransport{i, s.MID, s.Ufrag, s.Pwd, s.Fingerprint, s.Setup, s.Candidates, s.EndOfCandidates}
 }
 
 // Restarts reports whether a later description of the peer restarts ICE: a different

@@ -380,6 +380,9 @@ func (h *host) StartDTLS(role dtls.Role, remote dtls.Fingerprint) peer.DTLS {
 	p := (*Peer)(h)
 	l := &link{peer: p, client: role == dtls.Client}
 	p.mu.Lock()
+	if p.link != nil {
+		p.link.end() // of an association that this one replaces
+	}
 	p.link = l
 	p.mu.Unlock()
 	p.engine.pending.Add(1)

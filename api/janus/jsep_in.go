@@ -216,6 +216,7 @@ func (c *connection) apply(local, remote *sdp.Description, o *jsepOptions) {
 		Fingerprint: dtls.Fingerprint{Hash: t.Fingerprint.Hash, Value: t.Fingerprint.Value},
 		Role:        c.role(),
 		Trickle:     trickle,
+		Moved:       c.transport.MID != "" && c.transport.MID != t.MID,
 	})
 	c.transport = t
 	c.complete = !trickle || t.EndOfCandidates

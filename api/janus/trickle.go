@@ -100,14 +100,13 @@ func (c *connection) applyEarly() {
 // trickle adds a candidate. Only those of the section whose transport is everybody's
 // count. h.mu is held.
 func (c *connection) trickle(t candidate) {
-	section := c.transport.Section
 	switch {
 	case c.unused:
 	case t.end:
 		c.complete = true
 		c.peer.EndOfCandidates()
-	case t.hasMID && t.mid != c.remote.Sections[section].MID:
-	case t.hasIndex && t.index != int64(section):
+	case t.hasMID && t.mid != c.transport.MID:
+	case t.hasIndex && t.index != int64(c.transport.Section):
 	default:
 		c.addCandidate(t.text)
 	}

@@ -141,7 +141,7 @@ func TestCheckLength(t *testing.T) {
 			t.Errorf("%v of %d bytes: %v", tt.field, tt.max+2, err)
 		}
 	}
-	for _, f := range []Field{{"x", Object, false}, {"x", Array, false}, {"x", Any, false}} {
+	for _, f := range []Field{{Name: "x", Type: Object}, {Name: "x", Type: Array}, {Name: "x", Type: Any}} {
 		text := `{"x":` + map[Type]string{Object: object(1 << 19), Array: `[` + text(1<<19) + `]`, Any: text(1 << 19)}[f.Type] + `}`
 		if err := Check([]Field{f}, parse(t, text), 1, 2); err != nil {
 			t.Errorf("%v: %v", f, err)

@@ -27,7 +27,7 @@ func (p *Peer) SendDTLS(now mono.Time, b []byte) {
 
 func (p *Peer) startDTLS(now mono.Time) {
 	switch {
-	case p.up || p.dtls != nil || !p.haveRemote:
+	case p.up || p.dtls != nil || !p.haveRemote || !p.renewal.reached(p.path):
 	case p.opt.NoDTLS:
 		p.setUp(now)
 	default:
@@ -77,6 +77,10 @@ func (p *Peer) DTLSConnected(now mono.Time, k srtp.Keys) {
 
 // DTLSClosed takes the end of the association.
 func (p *Peer) DTLSClosed(now mono.Time, r Reason) {
+	if r == ReasonDTLSAlert && p.up && p.renewal.allowed(now) {
+		p.renew(now)
+		return
+	}
 	if !p.closed && !p.up {
 		p.shard.Emit(Event{Kind: EventDTLSState, DTLS: DTLSFailed})
 	}

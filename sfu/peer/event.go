@@ -87,4 +87,7 @@ type Remote struct {
 	Fingerprint dtls.Fingerprint
 	Role        dtls.Role // our DTLS role; fixed by the first description
 	Trickle     bool      // more candidates will come
+	// Moved tells that another section carries the transport than before. Chromium then
+	// gives up its association and begins another one, with the same credentials.
+	Moved bool
 }

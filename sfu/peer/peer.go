@@ -90,6 +90,7 @@ type Peer struct {
 	profile srtp.Profile // 0 until the handshake is done
 	up      bool
 	proven  bool // the remote has shown that it has the keys
+	renewal renewal
 	closed  bool
 	sealer  *srtp.Sender
 	opener  *srtp.Receiver
@@ -226,6 +227,9 @@ func (p *Peer) SetRemote(now mono.Time, r Remote) {
 		p.remoteDone, p.failedAt = false, 0
 	}
 	p.remote, p.haveRemote = r, true
+	if r.Moved && p.up {
+		p.renewal.allow(now, p.path)
+	}
 	if !r.Trickle {
 		p.remoteDone = true
 	}
@@ -408,6 +412,7 @@ func (p *Peer) Advance(now mono.Time) {
 	p.agent.Advance(now)
 	p.afterICE(now)
 	p.checkFailure(now)
+	p.checkRenewal(now)
 	if p.closed || !p.up {
 		return
 	}
@@ -431,10 +436,16 @@ func (p *Peer) Close(now mono.Time, r Reason) {
 }
 
 func (p *Peer) setUp(now mono.Time) {
-	p.up, p.upAt = true, now
+	p.up = true
 	p.nextReport = now.Add(reportInterval)
 	p.wake(p.nextReport)
-	p.shard.Emit(Event{Kind: EventUp})
+	if p.renewal.running {
+		p.renewal = renewal{}
+		p.RequestKeyframe(now, -1)
+	} else {
+		p.upAt = now
+		p.shard.Emit(Event{Kind: EventUp})
+	}
 	for _, s := range p.sections {
 		s.ready(now)
 	}

@@ -144,9 +144,10 @@ func (s *section) apply(now mono.Time, n media.Section) {
 // listen prepares the track and binds the SSRCs that were signalled.
 func (s *section) listen() {
 	if s.track == nil {
-		s.track = &route.Track{Kind: s.Kind, Keyframe: s.requestKeyframe}
+		s.track = &route.Track{Keyframe: s.requestKeyframe}
 	}
 	t := s.track
+	t.Kind = s.Kind // a slot may be used again for the other one
 	t.Simulcast, t.SVC, t.Encrypted = s.Simulcast, s.SVC, s.Encrypted
 	if len(s.Codecs) > 0 {
 		t.ClockRate = s.Codecs[0].ClockRate

@@ -24,6 +24,7 @@ type sender struct {
 	limiter nack.Limiter
 	budget  nack.Budget // of what is sent again
 	rtxSeq  uint64
+	rolled  [2]rollover // of ssrc and of its RTX
 
 	delay    [3]byte // playout delay instead of the source's
 	setDelay bool
@@ -42,6 +43,7 @@ func (o *sender) apply() {
 		o.ssrc, o.rtxSeq = s.SSRC, 1
 		o.sub.Renumber()
 		o.history, o.stats, o.budget = history{}, stats.Sender{}, nack.Budget{}
+		o.rolled = [2]rollover{}
 		o.limiter.Reset()
 	}
 	if !o.section.Send {
@@ -250,8 +252,12 @@ func (o *sender) write(now mono.Time, p *route.Packet, r *record, pt uint8, ssrc
 		peer.capture.Take(now, true, false, b[:head], body)
 	}
 	if peer.sealer != nil {
+		roc, ok := o.rolled[rtx].counter(index)
+		if !ok {
+			return 0
+		}
 		var err error
-		if size, err = peer.sealer.SealRTP(b, head, body, uint32(index>>16)); err != nil {
+		if size, err = peer.sealer.SealRTP(b, head, body, roc); err != nil {
 			return 0
 		}
 	}

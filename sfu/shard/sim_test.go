@@ -56,6 +56,14 @@ var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 func newSide(t testing.TB, n *simnet.Network, addr string, controlling bool, l simnet.Link, opt *peer.Options) *side {
 	t.Helper()
+	port := netip.MustParseAddrPort(addr).Port()
+	creds := ice.Credentials{Ufrag: fmt.Sprintf("uf%d", port), Pwd: fmt.Sprintf("password-of-port-%d-xx", port)}
+	return newSideAs(t, n, addr, creds, controlling, l, opt)
+}
+
+// newSideAs is newSide with given credentials.
+func newSideAs(t testing.TB, n *simnet.Network, addr string, creds ice.Credentials, controlling bool, l simnet.Link, opt *peer.Options) *side {
+	t.Helper()
 	a := netip.MustParseAddrPort(addr)
 	s := &side{t: t, port: n.Open(a, l), got: map[uint64]int{}}
 	random := rand.New(rand.NewPCG(1, uint64(a.Port())))
@@ -65,7 +73,7 @@ func newSide(t testing.TB, n *simnet.Network, addr string, controlling bool, l s
 		}
 	}})
 	s.port.Attach(s.shard)
-	s.creds = ice.Credentials{Ufrag: fmt.Sprintf("uf%d", a.Port()), Pwd: fmt.Sprintf("password-of-port-%d-xx", a.Port())}
+	s.creds = creds
 	s.shard.now = n.Now
 	s.core = s.shard.Add(peer.Config{
 		ICE: s.creds, Controlling: controlling,
@@ -100,10 +108,15 @@ func link(n *simnet.Network, a, b *side) {
 // connect is link, and gives both sides SRTP keys.
 func connect(n *simnet.Network, a, b *side) {
 	link(n, a, b)
+	key(n, a, b, 0)
+}
+
+// key gives both sides SRTP keys, which differ by seed.
+func key(n *simnet.Network, a, b *side, seed byte) {
 	k := srtp.Keys{
 		Profile:  srtp.AEADAES128GCM,
-		LocalKey: make([]byte, 16), LocalSalt: make([]byte, 12),
-		RemoteKey: append(make([]byte, 15), 1), RemoteSalt: make([]byte, 12),
+		LocalKey: append(make([]byte, 15), 2*seed), LocalSalt: make([]byte, 12),
+		RemoteKey: append(make([]byte, 15), 2*seed+1), RemoteSalt: make([]byte, 12),
 	}
 	a.core.DTLSConnected(n.Now, k)
 	k.LocalKey, k.RemoteKey = k.RemoteKey, k.LocalKey
