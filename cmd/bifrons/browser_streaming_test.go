@@ -44,7 +44,6 @@ h264-sample: {
 	videoport = 0
 	videopt = 126
 	videocodec = "h264"
-	videofmtp = "profile-level-id=42e01f;packetization-mode=1"
 }
 vp9: {
 	type = "rtp"
