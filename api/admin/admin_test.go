@@ -66,6 +66,21 @@ func TestNoSecret(t *testing.T) {
 	r.check("without a configured secret", got, `{"janus":"success","sessions":[]}`)
 }
 
+// A secret can be set and changed while the server runs, but not taken away.
+func TestSetSecret(t *testing.T) {
+	r := newRig(t, nil)
+	a := New(r.core, Config{Log: r.log, Logger: r.log.Logger()})
+	t.Cleanup(a.Close)
+	r.core.SetAdmin(a)
+	for _, set := range []struct{ to, good, bad string }{{"new", "new", ""}, {"", "new", ""}, {"newer", "newer", "new"}} {
+		a.SetSecret(set.to)
+		for given, want := range map[string]string{set.good: `{"janus":"success","sessions":[]}`, set.bad: failure(403, "Unauthorized request (wrong or missing secret/token)")} {
+			got := r.raw(janus.Request{Admin: true, Body: []byte(`{"janus":"list_sessions","transaction":"t","admin_secret":"` + given + `"}`)})
+			r.check("set to "+set.to+", given "+given, got, want)
+		}
+	}
+}
+
 // TestReadingIsNoActivity: what the administrator asks keeps no session alive.
 func TestReadingIsNoActivity(t *testing.T) {
 	var passed atomic.Int64

@@ -132,3 +132,24 @@ func TestReloadOtherFile(t *testing.T) {
 		t.Errorf("added %v, %v", added, err)
 	}
 }
+
+// Reading the file again adds rooms; what protects those that there are stays.
+func TestReloadKeepsSecrets(t *testing.T) {
+	hs := newHouse(t, "general: { admin_key = \"k\" }\nroom-1: { secret = \"s\", pin = \"p\", allowed = [ \"t\" ] }\n")
+	if err := os.WriteFile(hs.file, []byte("room-1: { }\nroom-2: { allowed = { } }\nroom-3: { allowed = \"a,b\" }\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if added, err := hs.plugin.Reload(); err != nil || len(added) != 2 {
+		t.Errorf("added %v, %v", added, err)
+	}
+	r := hs.plugin.room("1")
+	if hs.plugin.general.adminKey != "k" || r.secret != "s" || r.pin != "p" || !r.checkAllowed {
+		t.Errorf("admin key %q, room %+v", hs.plugin.general.adminKey, r.settings)
+	}
+	if r := hs.plugin.room("2"); !r.checkAllowed || len(r.allowed) > 0 {
+		t.Errorf("a list that is none lets in %q", r.allowed)
+	}
+	if r := hs.plugin.room("3"); !r.checkAllowed || len(r.allowed) != 2 {
+		t.Errorf("a list with commas lets in %q", r.allowed)
+	}
+}
