@@ -91,8 +91,10 @@ func (s *Section) addSources(local LocalSection, t Type) {
 	switch {
 	case s.Direction == Inactive:
 		s.Stream, s.Track = "", ""
-	case s.Stream == "" || s.Track == "":
+	case s.Stream == "":
 		s.Stream, s.Track = defaultStream, defaultStream+s.MID
+	case s.Track == "":
+		s.Track = defaultStream + s.MID
 	}
 	if local.SSRC == 0 || t == TypeOffer && s.Direction == Inactive {
 		return

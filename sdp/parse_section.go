@@ -23,6 +23,7 @@ type sectionParser struct {
 	conn         bool
 	hasDirection bool
 	bundleOnly   bool
+	hasMSID      bool
 	codecs       []Codec         // by order of the m= line
 	index        map[uint8]int   // payload type to position in codecs
 	wildcard     []string        // feedback for "*"
@@ -195,16 +196,20 @@ func (p *sectionParser) extmap(value string) {
 	p.s.Extensions = append(p.s.Extensions, e)
 }
 
+// msid takes "stream track", of which the track may be left out and "-" is no stream
+// (RFC 8830, 2; RFC 9429, 5.2.1).
 func (p *sectionParser) msid(value string) {
-	if p.s.Stream != "" {
+	f := strings.Fields(value)
+	if p.hasMSID || len(f) == 0 {
 		return // a track in several streams: the first counts
 	}
-	f := strings.Fields(value)
-	if len(f) != 2 {
-		p.s.badMSID = true
-		return
+	p.hasMSID = true
+	if f[0] != "-" {
+		p.s.Stream = f[0]
 	}
-	p.s.Stream, p.s.Track = f[0], f[1]
+	if len(f) > 1 {
+		p.s.Track = f[1]
+	}
 }
 
 func (p *sectionParser) ssrc(value string) {
@@ -319,7 +324,7 @@ func (p *sectionParser) finish() *Section {
 	for i := range s.RIDs {
 		s.RIDs[i].Paused = p.paused[s.RIDs[i].ID]
 	}
-	if s.Stream == "" && !s.badMSID {
+	if !p.hasMSID {
 		if f := strings.Fields(p.fallbackMSID); len(f) == 2 {
 			s.Stream, s.Track = f[0], f[1]
 		}

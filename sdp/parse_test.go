@@ -208,7 +208,7 @@ func TestValidate(t *testing.T) {
 		{"only in second section", head + audio + audio + creds, true, ErrProcessing},
 		{"nothing in use", head + "m=audio 0 RTP/SAVPF 0\n", true, nil},
 		{"first section out of use", head + "m=audio 0 RTP/SAVPF 0\n" + audio + creds, true, nil},
-		{"msid of one token", head + audio + creds + "a=msid:stream\n", true, ErrProcessing},
+		{"msid of one token", head + audio + creds + "a=msid:stream\n", true, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -212,8 +212,11 @@ func (w *writer) rtx(s *Section) {
 }
 
 func (w *writer) msid(s *Section) {
-	if s.Stream != "" && s.Track != "" {
-		w.line("a=msid:", s.Stream, " ", s.Track)
+	switch {
+	case s.Track != "":
+		w.line("a=msid:", or(s.Stream, "-"), " ", s.Track)
+	case s.Stream != "":
+		w.line("a=msid:", s.Stream)
 	}
 }
 

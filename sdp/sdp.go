@@ -211,7 +211,7 @@ type Section struct {
 	RTCPMux         bool
 	RTCPRsize       bool
 
-	Stream, Track string // a=msid (RFC 8830)
+	Stream, Track string // a=msid (RFC 8830), "" for none
 	SSRCs         []uint32
 	CNAME         string
 	Groups        []SSRCGroup
@@ -229,7 +229,6 @@ type Section struct {
 
 	Attributes []Attribute // all others, in order
 
-	badMSID    bool // a=msid without two tokens
 	bundleOnly bool // the text said port 0 and a=bundle-only, Port is 9
 	madeUpMID  bool // the text has no a=mid of its own
 	fmtpFirst  bool // print format parameters before extensions

@@ -7,8 +7,8 @@ import "errors"
 var ErrProcessing = errors.New("Error processing SDP")
 
 // Validate checks what a peer's description needs besides being well-formed:
-// credentials, a usable fingerprint if media is encrypted, and complete a=msid
-// lines. Rejected sections need nothing. It returns nil or ErrProcessing.
+// credentials, and a usable fingerprint if media is encrypted. Rejected sections
+// need nothing. It returns nil or ErrProcessing.
 func (d *Description) Validate(encrypted bool) error {
 	if _, ok := d.Tagged(nil); !ok {
 		return nil
@@ -19,11 +19,6 @@ func (d *Description) Validate(encrypted bool) error {
 	}
 	if h := t.Fingerprint.Hash; encrypted && h != "sha-256" && h != "sha-1" {
 		return ErrProcessing
-	}
-	for i := range d.Sections {
-		if s := &d.Sections[i]; s.badMSID && !s.Rejected() {
-			return ErrProcessing
-		}
 	}
 	return nil
 }
