@@ -1,9 +1,15 @@
 package streaming
 
 import (
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/bluenviron/gortsplib/v5/pkg/description"
+	"github.com/bluenviron/gortsplib/v5/pkg/headers"
+	"github.com/bluenviron/gortsplib/v5/pkg/mikey"
+	librarysdp "github.com/bluenviron/gortsplib/v5/pkg/sdp"
 
 	"bifrons/sdp"
 )
@@ -83,12 +89,35 @@ func TestReadCamera(t *testing.T) {
 			t.Errorf("%s: got %q\nwant %q", name, got, tt.want)
 		}
 	}
-	// The ways to encrypt are kept.
-	const keys = "mikey AQAFgAAAAAEBAABgAQAAAAAAAAAA"
-	text := strings.Replace(replaced("a=control:*", "a=control:*", "a=key-mgmt:"+keys), "RTP/AVP 96", "RTP/SAVP 96", 1)
-	if out := libraryText(text, cameraStream{kind: sdp.Video, codec: sdp.Codec{PT: 96, Clock: 90000}, secure: true, keys: keys}); !strings.Contains(out, "m=video 0 RTP/SAVP 96\r\n") ||
-		!strings.Contains(out, "a=key-mgmt:"+keys+"\r\n") {
-		t.Errorf("got %s", out)
+}
+
+// TestSecureCamera: what says how media is encrypted reaches the library, whether it
+// stands in the section or before all sections.
+func TestSecureCamera(t *testing.T) {
+	message := mikey.Message{Header: mikey.Header{Version: 1}, Payloads: []mikey.Payload{&mikey.PayloadRAND{Data: make([]byte, 16)}}}
+	b, err := message.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := "a=key-mgmt:mikey " + base64.StdEncoding.EncodeToString(b)
+	video := "m=video 0 RTP/SAVP 96"
+	secure := strings.Replace(cameraLines, "m=video 0 RTP/AVP 96", video, 1)
+	for name, text := range map[string]string{
+		"section": strings.Replace(secure, video, video+"\n"+keys, 1),
+		"session": strings.Replace(secure, "a=control:*", "a=control:*\n"+keys, 1),
+	} {
+		var s librarysdp.SessionDescription
+		var d description.Session
+		list := readCamera(text, sdp.Video, sdp.Audio)
+		if err := s.Unmarshal([]byte(libraryText(text, list...))); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Unmarshal(&s); err != nil || len(d.Medias) != 2 {
+			t.Fatalf("%s: %v, %d streams", name, err, len(d.Medias))
+		}
+		if m := d.Medias[0]; m.Profile != headers.TransportProfileSAVP || m.KeyMgmtMikey == nil || d.Medias[1].Profile != headers.TransportProfileAVP {
+			t.Errorf("%s: %+v", name, m)
+		}
 	}
 }
 

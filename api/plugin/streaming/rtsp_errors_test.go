@@ -194,11 +194,21 @@ func TestRTSPEndsWhileConnecting(t *testing.T) {
 	}
 }
 
-// TestRTSPTimeouts: no client makes the server wait for longer than a minute.
+// TestRTSPTimeouts: no client makes the server wait for longer than a minute, or
+// without a limit.
 func TestRTSPTimeouts(t *testing.T) {
 	th := newTheatre(t, "")
-	th.ask(`{"request":"create","type":"rtsp","id":1,"video":true,"rtsp_failcheck":false,"rtsp_timeout":61,"rtsp_conn_timeout":3,"rtsp_reconnect_delay":90,"url":"rtsp://127.0.0.1:1/"}`)
-	if r := th.plugin.mountpoints["1"].rtsp; r.timeout != time.Minute || r.connectTimeout != 3*time.Second || r.reconnect != 90*time.Second {
-		t.Errorf("got %+v", r)
+	for fields, want := range map[string][3]time.Duration{
+		``: {10 * time.Second, 5 * time.Second, 5 * time.Second},
+		`"rtsp_timeout":61,"rtsp_conn_timeout":3,"rtsp_reconnect_delay":90,`:    {time.Minute, 3 * time.Second, 90 * time.Second},
+		`"rtsp_timeout":0,"rtsp_conn_timeout":0,"rtsp_reconnect_delay":0,`:      {10 * time.Second, 5 * time.Second, 0},
+		`"rtsp_timeout":1,"rtsp_conn_timeout":60000,"rtsp_reconnect_delay":60,`: {time.Second, time.Minute, time.Minute},
+	} {
+		th.ask(`{"request":"create","type":"rtsp","id":1,"video":true,"rtsp_failcheck":false,` + fields + `"url":"rtsp://127.0.0.1:1/"}`)
+		r := th.plugin.mountpoints["1"].rtsp
+		if got := [3]time.Duration{r.timeout, r.connectTimeout, r.reconnect}; got != want {
+			t.Errorf("%s got %v", fields, got)
+		}
+		th.ask(`{"request":"destroy","id":1}`)
 	}
 }

@@ -1,6 +1,7 @@
 package streaming
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -97,7 +98,9 @@ func (s *settings) readRTSP(src source) *plugin.Error {
 		}
 		*f.to = time.Duration(n) * time.Second
 	}
-	r.timeout, r.connectTimeout = min(r.timeout, time.Minute), min(r.connectTimeout, time.Minute) // requests wait for it
+	// Requests wait for these two.
+	r.timeout = min(cmp.Or(r.timeout, 10*time.Second), time.Minute)
+	r.connectTimeout = min(cmp.Or(r.connectTimeout, 5*time.Second), time.Minute)
 	for _, old := range legacyKinds[:2] {
 		if on, _ := src.flag(old.prefix); !on {
 			continue
