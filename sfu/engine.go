@@ -43,7 +43,8 @@ type Engine struct {
 	lookup  func(ctx context.Context, network, host string) ([]netip.Addr, error) // of names of candidates
 	lookups atomic.Int32                                                          // at work
 
-	data *sctp.Budget // of what all data channels hold to be sent
+	data  *sctp.Budget // of what all data channels hold to be sent
+	ports ownPorts
 
 	hostsMu sync.Mutex
 	hosts   []ice.HostAddr
@@ -220,6 +221,7 @@ func (e *Engine) addSite(stun netip.AddrPort) error {
 	}
 	st.shard = shard.New(cfg)
 	e.sites = append(e.sites, st)
+	e.ports.add(conn)
 	go st.shard.Run()
 	if e.cfg.ICETCP {
 		return e.listenTCP(st)

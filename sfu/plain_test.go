@@ -285,3 +285,85 @@ func TestPlainData(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 }
+
+// TestOwns tells what is sent to the engine itself.
+func TestOwns(t *testing.T) {
+	goroutinesReturn(t)
+	e := newEngine(t, nil)
+	s := newSource(t, e, newHeard(), SourceConfig{Streams: []Stream{opusStream(), {Kind: media.Data}}})
+	ports := []uint16{e.Stats()[0].Port}
+	for _, listen := range []func() (uint16, error){
+		func() (uint16, error) { return s.ListenRTP(anyLoopback, 0, 0) },
+		func() (uint16, error) { return s.ListenRTCP(anyLoopback, 0) },
+		func() (uint16, error) { return s.ListenData(anyLoopback, 1, false) },
+	} {
+		n, err := listen()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ports = append(ports, n)
+	}
+	other := newWire(t).addr()
+	addresses := []string{"127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1", "0.0.0.0"}
+	for _, h := range e.hostAddrs() {
+		addresses = append(addresses, h.Addr.String())
+	}
+	for _, a := range addresses {
+		ip := netip.MustParseAddr(a)
+		for _, n := range ports {
+			if !e.Owns(netip.AddrPortFrom(ip, n)) {
+				t.Errorf("%v:%d is not owned", ip, n)
+			}
+		}
+		if e.Owns(netip.AddrPortFrom(ip, other.Port())) {
+			t.Errorf("%v:%d is owned", ip, other.Port())
+		}
+	}
+	if e.Owns(netip.AddrPortFrom(netip.MustParseAddr("198.51.100.7"), ports[0])) {
+		t.Error("another machine's port is owned")
+	}
+	s.Close()
+	deadline := time.Now().Add(patience)
+	for _, n := range ports[1:] {
+		for e.Owns(netip.AddrPortFrom(anyLoopback.Addr, n)) {
+			if time.Now().After(deadline) {
+				t.Fatal("a port is owned after its source was closed")
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+// TestLoopEnds sends a source's packets back to its port: what comes again goes no
+// further.
+func TestLoopEnds(t *testing.T) {
+	goroutinesReturn(t)
+	e := newEngine(t, nil)
+	s := newSource(t, e, newHeard(), SourceConfig{Streams: []Stream{opusStream()}})
+	in, err := s.ListenRTP(anyLoopback, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, from := newWire(t), newWire(t)
+	for _, to := range []netip.AddrPort{netip.AddrPortFrom(anyLoopback.Addr, in), out.addr()} {
+		if _, err := e.Forward(s, 0, Forward{To: to}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 5 {
+		from.send(in, rtpPacket(uint16(i), uint32(i)*960, 5, "round and round"))
+	}
+	for deadline := time.Now().Add(patience); e.Drops()[media.DropDuplicate] < 5; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d packets dropped", e.Drops()[media.DropDuplicate])
+		}
+	}
+	from.send(in, rtpPacket(5, 5*960, 5, "end"))
+	for i := range 6 {
+		var h rtp.Header
+		b := out.receive()
+		if err := h.Parse(b); err != nil || int(h.SequenceNumber) != i || bytes.HasSuffix(b, []byte("end")) != (i == 5) {
+			t.Fatalf("packet %d: number %d, %v", i, h.SequenceNumber, err)
+		}
+	}
+}

@@ -86,9 +86,11 @@ func (e *Engine) openPort(st *site, stay *shard.Stay, cfg netio.Config, h handle
 	}
 	p := &port{conn: conn, inbox: inbox}
 	e.pending.Add(1)
+	closed := e.ports.add(conn)
 	go func() {
 		defer e.pending.Done()
 		defer inbox.Close()
+		defer closed()
 		p.run()
 	}()
 	return p, nil
@@ -145,8 +147,10 @@ func (s *Source) listenData(b Bind, take func(payload []byte)) (uint16, error) {
 		return 0, err
 	}
 	s.engine.pending.Add(1)
+	closed := s.engine.ports.add(conn)
 	go func() {
 		defer s.engine.pending.Done()
+		defer closed()
 		slots := []netio.Message{{Buf: make([]byte, pktbuf.Size)}}
 		for {
 			n, err := conn.RecvBatch(slots, time.Time{})

@@ -46,9 +46,11 @@ func (s *stream) goesTo(rem *remotization) bool {
 
 // forwardTo starts the forwarders for a remotization.
 func (s *stream) forwardTo(rem *remotization) {
-	n := 1
-	if s.simulcast {
-		n = numEncodings
+	log := s.publisher.room.plugin.gw.Logger()
+	n := s.cascadeSize()
+	if err := s.publisher.mayHave(n); err != nil {
+		log.Warn("not forwarded to another server", "remote", rem.id, "error", err)
+		return
 	}
 	for i := range n {
 		x := forwarding{to: rem.to, ssrc: cascadeSSRC(s.mindex, i), substream: i, key: rem.key}
@@ -56,7 +58,7 @@ func (s *stream) forwardTo(rem *remotization) {
 			x.rtcp = rem.rtcp
 		}
 		if _, err := s.forward(x, rem); err != nil {
-			s.publisher.room.plugin.gw.Logger().Warn("cannot forward to another server", "remote", rem.id, "error", err)
+			log.Warn("cannot forward to another server", "remote", rem.id, "error", err)
 		}
 	}
 	s.requestKeyframe()
@@ -82,6 +84,10 @@ func (p *Plugin) publishRemotely(r *plugin.Request, w *json.Writer) plugin.Respo
 	if err != nil {
 		return plugin.Response{Err: err}
 	}
+	rem := &remotization{rtcp: rtcp, to: netip.AddrPortFrom(d.addr, port), destination: d}
+	if err := (&forwarding{to: rem.to, rtcp: rtcp}).check(p); err != nil {
+		return plugin.Response{Err: err}
+	}
 	name, _ := json.String(r.Body.Get("remote_id"))
 	host, _ := json.String(r.Body.Get("host"))
 	return p.forwardRequest(r.Body, func(room *room) plugin.Response {
@@ -94,9 +100,14 @@ func (p *Plugin) publishRemotely(r *plugin.Request, w *json.Writer) plugin.Respo
 		case feed.remote(name) != nil:
 			return fail(errIDExists, "Remote publisher %s already exists", name)
 		}
-		feed.remotes = append(feed.remotes, &remotization{
-			id: name, host: host, rtcp: rtcp, to: netip.AddrPortFrom(d.addr, port), destination: d,
-		})
+		if err := feed.mayHave(feed.cascadeSize()); err != nil {
+			return plugin.Response{Err: err}
+		}
+		if len(feed.remotes) >= p.general.forward.most { // who publishes nothing yet
+			return plugin.Response{Err: feed.tooMany()}
+		}
+		rem.id, rem.host = name, host
+		feed.remotes = append(feed.remotes, rem)
 		if feed.up {
 			feed.cascade()
 		}

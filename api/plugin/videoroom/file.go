@@ -13,6 +13,7 @@ type general struct {
 	adminKey       string // "" = everybody may create rooms
 	lockForwarding bool   // forwarding needs the admin key, too
 	events         bool   // for event handlers
+	forward        forwardPolicy
 }
 
 // errGone is the failure to save a room that was destroyed meanwhile.
@@ -23,6 +24,7 @@ var errGone = errors.New("videoroom: the room was destroyed")
 func (p *Plugin) load(f *config.File) {
 	g := &p.general
 	g.events = true
+	g.forward.most = defaultForwarders
 	if f == nil {
 		return
 	}
@@ -32,6 +34,7 @@ func (p *Plugin) load(f *config.File) {
 	g.adminKey, _ = s.text("admin_key")
 	locked, _ := s.flag("lock_rtp_forward")
 	g.lockForwarding = locked && g.adminKey != ""
+	g.forward = takePolicy(s)
 	if on, ok := s.flag("events"); ok {
 		g.events = on
 	}

@@ -129,6 +129,11 @@ func (p *Plugin) rtpForward(r *plugin.Request, w *json.Writer) plugin.Response {
 	} else {
 		list, err = forwardItems(r.Body, d)
 	}
+	for i := range list {
+		if err == nil {
+			err = list[i].check(p)
+		}
+	}
 	if err != nil {
 		return plugin.Response{Err: err}
 	}
@@ -139,6 +144,9 @@ func (p *Plugin) rtpForward(r *plugin.Request, w *json.Writer) plugin.Response {
 			return plugin.Response{Err: err}
 		case feed.origin() == nil:
 			return fail(errNoSuchFeed, "Feed %s is not publishing", feed.id)
+		}
+		if err := feed.mayHave(len(list)); err != nil {
+			return plugin.Response{Err: err}
 		}
 		w.Str("videoroom", "rtp_forward")
 		room.writeRoom(w)
