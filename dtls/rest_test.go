@@ -63,6 +63,7 @@ func TestRest(t *testing.T) {
 				wires := [2]wire{{t: t}, {t: t}}
 				client, server := l.connected(t, wires[0].tap, wires[1].tap)
 				sides := [2]*side{client, server}
+				synctest.Wait() // the last flight has arrived
 				for i, s := range sides {
 					if mask&(1<<i) != 0 {
 						s.Rest()

@@ -151,3 +151,27 @@ func TestCreateRefuses(t *testing.T) {
 		t.Error("something was created")
 	}
 }
+
+// TestOnePayloadType: the log tells of streams that browsers refuse to watch together.
+func TestOnePayloadType(t *testing.T) {
+	vp8 := func(mid, fmtp string) string {
+		return `{"type":"video","mid":"` + mid + `","port":0,"pt":100,"codec":"vp8","fmtp":"` + fmtp + `"}`
+	}
+	for media, want := range map[string]bool{
+		vp8("a", "") + "," + vp8("b", ""):                                                       false,
+		vp8("a", "") + "," + vp8("b", "x=y"):                                                    true,
+		vp8("a", "") + `,{"type":"audio","mid":"b","port":0,"pt":100,"codec":"opus"}`:           true,
+		vp8("a", "") + `,{"type":"audio","mid":"b","port":0,"pt":101,"codec":"opus"}`:           false,
+		vp8("a", "") + `,{"type":"audio","mid":"b","port":0,"pt":100,"codec":"red"}`:            false,
+		`{"type":"data","mid":"a","port":0},{"type":"audio","mid":"b","port":0,"codec":"pcmu"}`: false,
+	} {
+		th := newTheatre(t, "")
+		log := &th.gw.log
+		if got := th.ask(`{"request":"create","id":1,"type":"rtp","media":[` + media + `]}`); !strings.Contains(got, "created") {
+			t.Fatal(got)
+		}
+		if got := strings.Contains(log.text(), "one payload type"); got != want {
+			t.Errorf("%s: %s", media, log.text())
+		}
+	}
+}

@@ -68,12 +68,20 @@ func (p *Plugin) build(kind, id string, src source) (*mountpoint, *plugin.Error)
 	return m, nil
 }
 
-// warn tells of streams that viewers do not get.
+// warn tells of streams that viewers do not get, or not together.
 func (m *mountpoint) warn() {
+	log := m.plugin.gw.Logger().With("mountpoint", m.id)
+	offered := make(map[uint8]*streamSettings)
 	for i := range m.streams {
-		if st := &m.streams[i]; m.kind == typeRTP && st.kind != sdp.Application && st.codec == "" {
-			m.plugin.gw.Logger().Warn("no browser plays this stream, it is offered to nobody",
-				"mountpoint", m.id, "mid", st.mid, "format", st.codecName+st.rtpmap)
+		st := &m.streams[i]
+		switch other := offered[st.pt]; {
+		case m.kind != typeRTP || st.kind == sdp.Application:
+		case st.codec == "":
+			log.Warn("no browser plays this stream, it is offered to nobody", "mid", st.mid, "format", st.codecName+st.rtpmap)
+		case other == nil:
+			offered[st.pt] = st
+		case other.codec != st.codec || other.fmtp != st.fmtp: // (RFC 9143, 10.1.1)
+			log.Warn("two formats have one payload type, browsers refuse to watch both", "mids", other.mid+", "+st.mid, "pt", st.pt)
 		}
 	}
 }
