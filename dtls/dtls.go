@@ -43,6 +43,32 @@ func (f Fingerprint) Equal(g Fingerprint) bool {
 	return strings.EqualFold(f.Hash, g.Hash) && strings.EqualFold(f.Value, g.Value)
 }
 
+// Fingerprints are those that a description has: the certificate must have one of them
+// (RFC 8122, 5.1).
+type Fingerprints []Fingerprint
+
+// match tells whether a certificate in DER form has one of the fingerprints. Those with
+// SHA-1, which can be forged, count only where there is none with a stronger hash. Unknown
+// hashes never match.
+func (list Fingerprints) match(der []byte) bool {
+	const weak = "sha-1"
+	strong := false
+	for _, f := range list {
+		name := strings.ToLower(f.Hash)
+		_, known := hashes[name]
+		strong = strong || known && name != weak
+	}
+	for _, f := range list {
+		if strong && strings.EqualFold(f.Hash, weak) {
+			continue
+		}
+		if got, err := fingerprint(der, f.Hash); err == nil && got.Equal(f) {
+			return true
+		}
+	}
+	return false
+}
+
 var hashes = map[string]crypto.Hash{
 	"sha-1":   crypto.SHA1,
 	"sha-224": crypto.SHA224,

@@ -34,7 +34,7 @@ const (
 type Config struct {
 	Certificate *Certificate // ours
 	Role        Role
-	Remote      Fingerprint // of the peer's certificate
+	Remote      Fingerprints // of the peer's certificate: one must match
 
 	MTU     int            // of handshake datagrams, in bytes; 0: 1200
 	Timeout time.Duration  // for the handshake; 0: 20 s

@@ -74,7 +74,7 @@ func (l *link) start(t testing.TB, role Role, own, remote *Certificate, change f
 		to = &l.client
 	}
 	cfg := Config{
-		Certificate: own, Role: role, Remote: sha256Of(t, remote),
+		Certificate: own, Role: role, Remote: Fingerprints{sha256Of(t, remote)},
 		Send: func(b []byte) {
 			<-known
 			if s.closes.Load() > 0 {
@@ -272,7 +272,7 @@ func ended(t *testing.T, l *link, client, server *side) (Reason, Reason) {
 }
 
 func TestWrongFingerprint(t *testing.T) {
-	wrong := func(c *Config) { c.Remote.Value = strings.Replace(c.Remote.Value, c.Remote.Value[:2], "GG", 1) }
+	wrong := func(c *Config) { c.Remote[0].Value = "GG" + c.Remote[0].Value[2:] }
 	synctest.Test(t, func(t *testing.T) {
 		var l link
 		client, server := l.pair(t, false, wrong, nil)
@@ -291,8 +291,8 @@ func TestWrongFingerprint(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		var l link
-		client, server := l.pair(t, false, nil, func(c *Config) { c.Remote.Hash = "md5" })
-		if c, s := ended(t, &l, client, server); s.Kind != Failed || c.Kind != PeerAlert {
+		client, server := l.pair(t, false, nil, func(c *Config) { c.Remote[0].Hash = "md5" })
+		if c, s := ended(t, &l, client, server); s.Kind != BadFingerprint || c.Kind != PeerAlert {
 			t.Error(c, s)
 		}
 	})
@@ -302,8 +302,8 @@ func TestFingerprintCase(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l link
 		lower := func(c *Config) {
-			c.Remote.Value = strings.ToLower(c.Remote.Value)
-			c.Remote.Hash = "SHA-256"
+			c.Remote[0].Value = strings.ToLower(c.Remote[0].Value)
+			c.Remote[0].Hash = "SHA-256"
 		}
 		client, server := l.pair(t, false, lower, lower)
 		checkKeys(t, <-client.connected, <-server.connected, srtp.AEADAES128GCM)

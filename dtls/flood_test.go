@@ -108,7 +108,7 @@ func TestBadConfig(t *testing.T) {
 func FuzzDeliver(f *testing.F) {
 	c := certificates()[false]
 	hello := make(chan []byte, 1)
-	e := Start(Config{Certificate: c[0], Role: Client, Remote: sha256Of(f, c[1]),
+	e := Start(Config{Certificate: c[0], Role: Client, Remote: Fingerprints{sha256Of(f, c[1])},
 		Send: func(b []byte) {
 			select {
 			case hello <- bytes.Clone(b):
@@ -123,7 +123,7 @@ func FuzzDeliver(f *testing.F) {
 	f.Add([]byte{20, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1}, seed)
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		for _, role := range []Role{Client, Server} {
-			e := Start(Config{Certificate: c[0], Role: role, Remote: sha256Of(t, c[1]), Timeout: time.Minute,
+			e := Start(Config{Certificate: c[0], Role: role, Remote: Fingerprints{sha256Of(t, c[1])}, Timeout: time.Minute,
 				Send:        func([]byte) {},
 				OnConnected: func(srtp.Keys) { t.Error("connected") },
 				OnClosed:    func(Reason) {}})

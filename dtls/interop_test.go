@@ -78,7 +78,7 @@ func opensslPeer(t *testing.T, role Role, args ...string) {
 		to.Store(peer)
 	}
 	e := Start(Config{
-		Certificate: pair[1], Role: role, Remote: sha256Of(t, pair[0]),
+		Certificate: pair[1], Role: role, Remote: Fingerprints{sha256Of(t, pair[0])},
 		Send: func(b []byte) {
 			_, _ = socket.WriteToUDP(b, to.Load())
 		},

@@ -15,7 +15,7 @@ var (
 // verifier checks the peer's certificate. What authenticates the peer is the
 // fingerprint (RFC 8827, 5.1); the rest can only refuse more.
 type verifier struct {
-	remote           Fingerprint
+	remote           Fingerprints
 	rejectSelfSigned bool
 	roots            *x509.CertPool // nil: the system's
 }
@@ -26,11 +26,7 @@ func (v verifier) check(chain [][]byte) error {
 	if len(chain) == 0 {
 		return errNoPeerCert
 	}
-	got, err := fingerprint(chain[0], v.remote.Hash)
-	if err != nil {
-		return err
-	}
-	if !got.Equal(v.remote) {
+	if !v.remote.match(chain[0]) {
 		return errFingerprint
 	}
 	leaf, err := x509.ParseCertificate(chain[0])

@@ -69,7 +69,7 @@ func TestPeerCertificate(t *testing.T) {
 		{"self-signed, refused", pair[0], true, "unknown authority"},
 		{"signed", signed, true, ""},
 	} {
-		v := verifier{remote: sha256Of(t, c.peer), rejectSelfSigned: c.reject, roots: roots}
+		v := verifier{remote: Fingerprints{sha256Of(t, c.peer)}, rejectSelfSigned: c.reject, roots: roots}
 		err := v.check(c.peer.pair.Certificate)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", c.name, err)
@@ -93,6 +93,47 @@ func TestPeerCertificate(t *testing.T) {
 			t.Error(c, s)
 		}
 	})
+}
+
+// One fingerprint of several has to match; SHA-1 decides only where it is alone
+// (RFC 8122, 5 and 5.1).
+func TestSeveralFingerprints(t *testing.T) {
+	own := certificates()[false][0]
+	of := func(hash string) Fingerprint {
+		f, err := own.Fingerprint(hash)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	wrong := func(hash string) Fingerprint {
+		f := of(hash)
+		f.Value = "00:11" + f.Value[5:]
+		return f
+	}
+	for _, c := range []struct {
+		name string
+		list Fingerprints
+		ok   bool
+	}{
+		{"the second", Fingerprints{wrong("sha-256"), of("sha-256")}, true},
+		{"the first", Fingerprints{of("sha-256"), wrong("sha-256")}, true},
+		{"only SHA-384", Fingerprints{of("sha-384")}, true},
+		{"only SHA-512", Fingerprints{of("sha-512")}, true},
+		{"only SHA-1", Fingerprints{of("sha-1")}, true},
+		{"another hash", Fingerprints{wrong("sha-256"), of("sha-512")}, true},
+		{"behind one that nobody knows", Fingerprints{{"sha3-256", "00"}, of("sha-256")}, true},
+		{"SHA-1 beside what nobody knows", Fingerprints{{"sha3-256", "00"}, of("sha-1")}, true},
+		{"SHA-1 beside a stronger one", Fingerprints{wrong("sha-256"), of("sha-1")}, false},
+		{"none", Fingerprints{wrong("sha-256"), wrong("sha-384")}, false},
+		{"unknown ones", Fingerprints{{"md5", "00"}}, false},
+		{"nothing", nil, false},
+	} {
+		err := verifier{remote: c.list}.check(own.pair.Certificate)
+		if (err == nil) != c.ok || err != nil && reasonFor(err).Kind != BadFingerprint {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
 }
 
 // rawPeer is a pion/dtls client without our policy, over the same link.

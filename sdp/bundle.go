@@ -5,7 +5,7 @@ type PeerTransport struct {
 	Section         int    // whose attributes these are
 	MID             string // of that section
 	Ufrag, Pwd      string
-	Fingerprint     Fingerprint
+	Fingerprints    []Fingerprint // with hashes that we know
 	Setup           Setup
 	Candidates      []string
 	EndOfCandidates bool
@@ -93,7 +93,7 @@ func (d *Description) PeerTransport(other *Description) PeerTransport {
 		i, _ = d.Tagged(nil)
 	}
 	s := &d.Sections[i]
-	return PeerTransport{i, s.MID, s.Ufrag, s.Pwd, s.Fingerprint, s.Setup, s.Candidates, s.EndOfCandidates}
+	return PeerTransport{i, s.MID, s.Ufrag, s.Pwd, s.Fingerprints, s.Setup, s.Candidates, s.EndOfCandidates}
 }
 
 // Restarts reports whether a later description of the peer restarts ICE: a different

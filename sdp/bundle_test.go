@@ -125,14 +125,14 @@ func TestTagged(t *testing.T) {
 func TestPeerTransportMoves(t *testing.T) {
 	offer := mustParse(t, head+"a=group:BUNDLE a b\n"+section("a", "A1")+"a=setup:active\n"+section("b", "B1")+"a=setup:passive\na=end-of-candidates\n")
 	got := offer.PeerTransport(mustParse(t, head+off("a")+section("b", "O1")))
-	if got.Section != 1 || got.Ufrag != "B1" || got.Pwd != "pB1" || got.Fingerprint.Value != "AB:B1" || got.Setup != SetupPassive ||
+	if got.Section != 1 || got.Ufrag != "B1" || got.Pwd != "pB1" || got.Fingerprints[0].Value != "AB:B1" || got.Setup != SetupPassive ||
 		!slices.Equal(got.Candidates, []string{"B1"}) || !got.EndOfCandidates {
 		t.Errorf("%+v", got)
 	}
 	// A later offer has it in the tagged section only (RFC 9143, 7.1.3), which we may
 	// reject all the same.
 	later := mustParse(t, head+"a=group:BUNDLE a b\n"+section("a", "A1")+"m=video 9 "+save+" 96\na=mid:b\n"+vp8)
-	if got = later.PeerTransport(mustParse(t, head+off("a")+section("b", "O1"))); got.Section != 0 || got.Ufrag != "A1" || got.Fingerprint.Value != "AB:A1" {
+	if got = later.PeerTransport(mustParse(t, head+off("a")+section("b", "O1"))); got.Section != 0 || got.Ufrag != "A1" || got.Fingerprints[0].Value != "AB:A1" {
 		t.Errorf("later: %+v", got)
 	}
 }

@@ -46,9 +46,12 @@ func (d *Description) WithTransport(t Transport, local []LocalSection) *Descript
 		s.Address = t.Address
 		// The first section's fingerprint is printed at session level, so that even a
 		// rejected one has it.
-		s.Fingerprint = t.Fingerprint
+		s.Fingerprints = nil
+		if t.Fingerprint.Hash != "" {
+			s.Fingerprints = []Fingerprint{t.Fingerprint}
+		}
 		if t.NoEncryption {
-			s.Fingerprint = Fingerprint{}
+			s.Fingerprints = nil
 			if s.Kind == Audio || s.Kind == Video {
 				s.Proto = protoPlainRTP
 			}

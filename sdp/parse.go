@@ -3,6 +3,7 @@ package sdp
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -14,6 +15,8 @@ const (
 	MaxMIDLength = 16
 	maxMediaLine = 200
 	maxInherited = 256 // bytes of a value that every section gets from the session level
+
+	maxFingerprints = 8 // at the session level, and in each section
 )
 
 // Errors of Parse that name no line.
@@ -240,7 +243,7 @@ func (p *parser) sessionAttribute(key, value string) {
 	case "ice-pwd":
 		p.session.Pwd = credential(trimmed)
 	case "fingerprint":
-		setFingerprint(&p.session, trimmed)
+		addFingerprint(&p.session, trimmed)
 	case "setup":
 		p.session.Setup = parseSetup(trimmed)
 	case "end-of-candidates":
@@ -336,8 +339,8 @@ func inherit(s, session *Section, hasDirection bool) {
 	if s.Ufrag == "" && s.Pwd == "" {
 		s.Ufrag, s.Pwd = session.Ufrag, session.Pwd
 	}
-	if s.Fingerprint == (Fingerprint{}) {
-		s.Fingerprint = session.Fingerprint
+	if len(s.Fingerprints) == 0 {
+		s.Fingerprints = session.Fingerprints
 	}
 	if s.Setup == SetupNone {
 		s.Setup = session.Setup
@@ -365,16 +368,20 @@ func credential(s string) string {
 	return s
 }
 
-// setFingerprint keeps the first fingerprint, but prefers SHA-256 (RFC 8122, 5.1
-// allows several). Malformed ones are ignored.
-func setFingerprint(s *Section, value string) {
+// fingerprintHashes are those whose fingerprints count. MD5 and MD2 must not be used
+// (RFC 8122, 5).
+var fingerprintHashes = []string{"sha-1", "sha-224", "sha-256", "sha-384", "sha-512"}
+
+// addFingerprint keeps a fingerprint (RFC 8122, 5.1 allows several). Malformed ones and
+// those with unknown hashes are ignored, and what is too many.
+func addFingerprint(s *Section, value string) {
 	hash, hex, _ := strings.Cut(value, " ")
-	hash = strings.ToLower(hash)
-	hex = strings.ToUpper(strings.TrimSpace(hex))
-	if hash == "" || hex == "" || len(value) > maxInherited || strings.Trim(hex, "0123456789ABCDEF:") != "" {
+	f := Fingerprint{strings.ToLower(hash), strings.ToUpper(strings.TrimSpace(hex))}
+	if !slices.Contains(fingerprintHashes, f.Hash) || f.Value == "" || len(value) > maxInherited ||
+		strings.Trim(f.Value, "0123456789ABCDEF:") != "" {
 		return
 	}
-	if s.Fingerprint.Hash == "" || hash == "sha-256" && s.Fingerprint.Hash != hash {
-		s.Fingerprint = Fingerprint{hash, hex}
+	if len(s.Fingerprints) < maxFingerprints && !slices.Contains(s.Fingerprints, f) {
+		s.Fingerprints = append(s.Fingerprints, f)
 	}
 }

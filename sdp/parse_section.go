@@ -91,7 +91,7 @@ func (p *sectionParser) attribute(line, key, value string) error {
 	case "ice-options":
 		s.ICEOptions = trimmed
 	case "fingerprint":
-		setFingerprint(s, trimmed)
+		addFingerprint(s, trimmed)
 	case "candidate":
 		s.Candidates = append(s.Candidates, value)
 	case "end-of-candidates":

@@ -70,8 +70,8 @@ func TestParseSessionLevel(t *testing.T) {
 		t.Errorf("origin %+v", d.Origin)
 	}
 	for i, s := range d.Sections {
-		if s.Fingerprint.Hash != "sha-256" || !strings.HasPrefix(s.Fingerprint.Value, "5B:6C:") {
-			t.Errorf("section %d: fingerprint %v", i, s.Fingerprint)
+		if len(s.Fingerprints) != 1 || s.Fingerprints[0].Hash != "sha-256" || !strings.HasPrefix(s.Fingerprints[0].Value, "5B:6C:") {
+			t.Errorf("section %d: fingerprints %v", i, s.Fingerprints)
 		}
 		if s.Ufrag != "8f7e6d5c" || s.Setup != SetupActpass || s.Direction != SendRecv {
 			t.Errorf("section %d: %q %v %v", i, s.Ufrag, s.Setup, s.Direction)
@@ -140,8 +140,8 @@ func TestParseLenience(t *testing.T) {
 	if want := []Attribute{{"x", "y:z"}, {"flag", ""}}; !reflect.DeepEqual(s.Attributes, want) {
 		t.Errorf("attributes %v", s.Attributes)
 	}
-	if s.Fingerprint != (Fingerprint{"sha-256", "CC:DD"}) {
-		t.Errorf("fingerprint %v", s.Fingerprint)
+	if want := []Fingerprint{{"sha-1", "AA:BB"}, {"sha-256", "CC:DD"}, {"sha-512", "EE:FF"}}; !reflect.DeepEqual(s.Fingerprints, want) {
+		t.Errorf("fingerprints %v", s.Fingerprints)
 	}
 }
 
@@ -204,6 +204,8 @@ func TestValidate(t *testing.T) {
 		{"plain", head + audio + "a=ice-ufrag:u\na=ice-pwd:p\n", false, nil},
 		{"unknown hash", head + audio + "a=ice-ufrag:u\na=ice-pwd:p\na=fingerprint:md5 AB\n", true, ErrProcessing},
 		{"long password", head + audio + "a=ice-ufrag:u\na=ice-pwd:" + strings.Repeat("p", 257) + "\na=fingerprint:sha-256 AB\n", true, ErrProcessing},
+		{"only sha-384", head + audio + "a=ice-ufrag:u\na=ice-pwd:p\na=fingerprint:sha-384 AB\n", true, nil},
+		{"only sha-512", head + audio + "a=ice-ufrag:u\na=ice-pwd:p\na=fingerprint:sha-512 AB\n", true, nil},
 		{"sha-1", head + audio + "a=ice-ufrag:u\na=ice-pwd:p\na=fingerprint:SHA-1 ab\n", true, nil},
 		{"only in second section", head + audio + audio + creds, true, ErrProcessing},
 		{"nothing in use", head + "m=audio 0 RTP/SAVPF 0\n", true, nil},
@@ -239,5 +241,22 @@ func TestUpdate(t *testing.T) {
 	unused := mustParse(t, head+"m=audio 9 RTP/SAVPF 0\nm=video 0 RTP/SAVPF 0\n")
 	if err := reused.ValidateUpdate(unused, nil); err != nil {
 		t.Errorf("recycled section: %v", err)
+	}
+}
+
+// All fingerprints of a level are kept, in their order; those of a section stand instead of
+// the session's.
+func TestFingerprints(t *testing.T) {
+	d := mustParse(t, head+"a=fingerprint:sha-256 AA\na=fingerprint:SHA-256 bb\na=fingerprint:md5 CC\na=fingerprint:sha-256 AA\n"+
+		"m=audio 9 RTP/SAVPF 0\nm=audio 9 RTP/SAVPF 0\na=fingerprint:sha-512 DD\n"+strings.Repeat("a=fingerprint:sha-384 EE:0\na=fingerprint:sha-384 EE:1\n", 50))
+	if got, want := d.Sections[0].Fingerprints, []Fingerprint{{"sha-256", "AA"}, {"sha-256", "BB"}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("of the session: %v", got)
+	}
+	if got, want := d.Sections[1].Fingerprints, []Fingerprint{{"sha-512", "DD"}, {"sha-384", "EE:0"}, {"sha-384", "EE:1"}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("of the section: %v", got)
+	}
+	if again := mustParse(t, d.String()); !reflect.DeepEqual(again.Sections[1].Fingerprints, d.Sections[1].Fingerprints) ||
+		!reflect.DeepEqual(again.Sections[0].Fingerprints, d.Sections[0].Fingerprints) {
+		t.Errorf("printed as\n%s", d)
 	}
 }

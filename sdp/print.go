@@ -1,6 +1,7 @@
 package sdp
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -19,10 +20,8 @@ func (d *Description) String() string {
 		w.line("a=group:BUNDLE ", strings.Join(d.Bundle, " "))
 	}
 	w.optional("a=ice-options:", d.ICEOptions)
-	common := d.commonFingerprint()
-	if common.Hash != "" {
-		w.line("a=fingerprint:", common.Hash, " ", common.Value)
-	}
+	common := d.commonFingerprints()
+	w.fingerprints(common)
 	if d.ExtmapAllowMixed {
 		w.line("a=extmap-allow-mixed")
 	}
@@ -37,12 +36,12 @@ func (d *Description) String() string {
 	return w.b.String()
 }
 
-// commonFingerprint is printed at session level: the first section's.
-func (d *Description) commonFingerprint() Fingerprint {
+// commonFingerprints are printed at session level: the first section's.
+func (d *Description) commonFingerprints() []Fingerprint {
 	if d.anonymous || len(d.Sections) == 0 {
-		return Fingerprint{}
+		return nil
 	}
-	return d.Sections[0].Fingerprint
+	return d.Sections[0].Fingerprints
 }
 
 // writer prints lines. It drops line ends inside of values, so that a value that
@@ -76,7 +75,7 @@ func (w *writer) attributes(list []Attribute) {
 	}
 }
 
-func (w *writer) section(d *Description, s *Section, common Fingerprint) {
+func (w *writer) section(d *Description, s *Section, common []Fingerprint) {
 	media := s.Kind.String()
 	if s.Kind == Other {
 		media = s.Media
@@ -133,7 +132,13 @@ func (s *Section) formats() []string {
 	return list
 }
 
-func (w *writer) transport(s *Section, common Fingerprint) {
+func (w *writer) fingerprints(list []Fingerprint) {
+	for _, f := range list {
+		w.line("a=fingerprint:", f.Hash, " ", f.Value)
+	}
+}
+
+func (w *writer) transport(s *Section, common []Fingerprint) {
 	if s.RTCPMux {
 		w.line("a=rtcp-mux")
 	}
@@ -150,8 +155,8 @@ func (w *writer) transport(s *Section, common Fingerprint) {
 	w.optional("a=ice-pwd:", s.Pwd)
 	w.optional("a=ice-options:", s.ICEOptions)
 	w.optional("a=setup:", s.Setup.String())
-	if s.Fingerprint.Hash != "" && s.Fingerprint != common {
-		w.line("a=fingerprint:", s.Fingerprint.Hash, " ", s.Fingerprint.Value)
+	if !slices.Equal(s.Fingerprints, common) {
+		w.fingerprints(s.Fingerprints)
 	}
 }
 

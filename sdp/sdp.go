@@ -204,7 +204,7 @@ type Section struct {
 
 	Ufrag, Pwd      string
 	ICEOptions      string
-	Fingerprint     Fingerprint
+	Fingerprints    []Fingerprint // of the peer's certificate, any may match
 	Setup           Setup
 	Candidates      []string // without "candidate:"
 	EndOfCandidates bool

@@ -17,7 +17,7 @@ func (d *Description) Validate(encrypted bool) error {
 	if t.Ufrag == "" || t.Pwd == "" {
 		return ErrProcessing
 	}
-	if h := t.Fingerprint.Hash; encrypted && h != "sha-256" && h != "sha-1" {
+	if encrypted && len(t.Fingerprints) == 0 {
 		return ErrProcessing
 	}
 	return nil

@@ -76,20 +76,20 @@ func goroutinesReturn(t *testing.T) {
 	})
 }
 
-func fingerprint(t *testing.T, e *Engine) dtls.Fingerprint {
+func fingerprint(t *testing.T, e *Engine) dtls.Fingerprints {
 	t.Helper()
 	f, err := e.Certificate().Fingerprint("sha-256")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f
+	return dtls.Fingerprints{f}
 }
 
 // connect lets two peers find each other; a made the offer.
 func connect(t *testing.T, a, b *Peer) {
 	t.Helper()
-	a.SetRemote(Remote{ICE: b.ICE(), Fingerprint: fingerprint(t, b.engine), Role: dtls.Server, Trickle: true})
-	b.SetRemote(Remote{ICE: a.ICE(), Fingerprint: fingerprint(t, a.engine), Role: dtls.Client, Trickle: true})
+	a.SetRemote(Remote{ICE: b.ICE(), Fingerprints: fingerprint(t, b.engine), Role: dtls.Server, Trickle: true})
+	b.SetRemote(Remote{ICE: a.ICE(), Fingerprints: fingerprint(t, a.engine), Role: dtls.Client, Trickle: true})
 	for _, c := range a.Candidates() {
 		b.AddCandidate(c)
 	}
@@ -170,9 +170,9 @@ func TestWrongFingerprint(t *testing.T) {
 	a, _ := ea.NewPeer(PeerConfig{Controlling: true}, ha)
 	b, _ := eb.NewPeer(PeerConfig{}, hb)
 	wrong := fingerprint(t, ea)
-	wrong.Value = "00" + wrong.Value[2:]
-	a.SetRemote(Remote{ICE: b.ICE(), Fingerprint: fingerprint(t, eb), Role: dtls.Server})
-	b.SetRemote(Remote{ICE: a.ICE(), Fingerprint: wrong, Role: dtls.Client})
+	wrong[0].Value = "00" + wrong[0].Value[2:]
+	a.SetRemote(Remote{ICE: b.ICE(), Fingerprints: fingerprint(t, eb), Role: dtls.Server})
+	b.SetRemote(Remote{ICE: a.ICE(), Fingerprints: wrong, Role: dtls.Client})
 	for _, c := range b.Candidates() {
 		a.AddCandidate(c)
 	}

@@ -376,7 +376,7 @@ func (p *Peer) tell(ev Event) {
 }
 
 // StartDTLS implements shard.Host.
-func (h *host) StartDTLS(role dtls.Role, remote dtls.Fingerprint) peer.DTLS {
+func (h *host) StartDTLS(role dtls.Role, remote dtls.Fingerprints) peer.DTLS {
 	p := (*Peer)(h)
 	l := &link{peer: p, client: role == dtls.Client}
 	p.mu.Lock()

@@ -301,8 +301,8 @@ func TestRelayOnlyTakesNothingElse(t *testing.T) {
 	ea, eb := newEngine(t, func(c *Config) { c.TURNServer = turnServer(s, turn.UDP) }), newEngine(t, nil)
 	a, _ := ea.NewPeer(PeerConfig{RelayOnly: true}, newEvents(t))
 	b, _ := eb.NewPeer(PeerConfig{Controlling: true}, newEvents(t))
-	a.SetRemote(Remote{ICE: b.ICE(), Fingerprint: fingerprint(t, eb), Role: dtls.Server, Trickle: true})
-	b.SetRemote(Remote{ICE: a.ICE(), Fingerprint: fingerprint(t, ea), Role: dtls.Client, Trickle: true})
+	a.SetRemote(Remote{ICE: b.ICE(), Fingerprints: fingerprint(t, eb), Role: dtls.Server, Trickle: true})
+	b.SetRemote(Remote{ICE: a.ICE(), Fingerprints: fingerprint(t, ea), Role: dtls.Client, Trickle: true})
 	for _, c := range ea.candidates(a.site) {
 		b.AddCandidate(c)
 	}

@@ -33,8 +33,8 @@ func TestNamedCandidate(t *testing.T) {
 		return []netip.Addr{c.Addr.Addr(), netip.MustParseAddr("198.51.100.1")}, nil
 	}
 	named := ice.Candidate{Foundation: "1", Component: 1, Transport: "udp", Priority: c.Priority, Name: "some-peer.local", Port: c.Addr.Port()}
-	b.SetRemote(Remote{ICE: a.ICE(), Fingerprint: fingerprint(t, e), Role: dtls.Client, Trickle: true})
-	a.SetRemote(Remote{ICE: b.ICE(), Fingerprint: fingerprint(t, other), Role: dtls.Server, Trickle: true})
+	b.SetRemote(Remote{ICE: a.ICE(), Fingerprints: fingerprint(t, e), Role: dtls.Client, Trickle: true})
+	a.SetRemote(Remote{ICE: b.ICE(), Fingerprints: fingerprint(t, other), Role: dtls.Server, Trickle: true})
 	a.AddCandidate(named)
 	ha.await(EventUp)
 	hb.await(EventUp)

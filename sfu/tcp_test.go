@@ -120,7 +120,7 @@ func TestTCP(t *testing.T) {
 		t.Run(fmt.Sprintf("lite=%v", lite), func(t *testing.T) {
 			goroutinesReturn(t)
 			e, p, h := tcpPeer(t, func(c *Config) { c.ICELite = lite })
-			p.SetRemote(Remote{ICE: client, Fingerprint: fingerprint(t, e), Role: dtls.Client})
+			p.SetRemote(Remote{ICE: client, Fingerprints: fingerprint(t, e), Role: dtls.Client})
 			c := dialTCP(t, p)
 			c.check(p.ICE(), client.Ufrag)
 			c.until("an answer", isSuccess)
@@ -192,7 +192,7 @@ func TestTCPStrangers(t *testing.T) {
 func TestTCPManyOfOne(t *testing.T) {
 	goroutinesReturn(t)
 	e, p, h := tcpPeer(t, nil)
-	p.SetRemote(Remote{ICE: client, Fingerprint: fingerprint(t, e), Role: dtls.Client})
+	p.SetRemote(Remote{ICE: client, Fingerprints: fingerprint(t, e), Role: dtls.Client})
 	taken := 0
 	var all []*tcpClient
 	for range 40 {
@@ -227,7 +227,7 @@ func TestTCPManyOfOne(t *testing.T) {
 func TestTCPGarbage(t *testing.T) {
 	goroutinesReturn(t)
 	e, p, _ := tcpPeer(t, nil)
-	p.SetRemote(Remote{ICE: client, Fingerprint: fingerprint(t, e), Role: dtls.Client})
+	p.SetRemote(Remote{ICE: client, Fingerprints: fingerprint(t, e), Role: dtls.Client})
 	c := dialTCP(t, p)
 	c.check(p.ICE(), client.Ufrag)
 	c.until("an answer", isSuccess)

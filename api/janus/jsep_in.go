@@ -211,12 +211,12 @@ func (c *connection) apply(local, remote *sdp.Description, o *jsepOptions) {
 	t := remote.PeerTransport(local)
 	trickle := o.trickle || c.h.trickle
 	c.peer.SetRemote(sfu.Remote{
-		ICE:         ice.Credentials{Ufrag: t.Ufrag, Pwd: t.Pwd},
-		Lite:        remote.ICELite,
-		Fingerprint: dtls.Fingerprint{Hash: t.Fingerprint.Hash, Value: t.Fingerprint.Value},
-		Role:        c.role(),
-		Trickle:     trickle,
-		Moved:       c.transport.MID != "" && c.transport.MID != t.MID,
+		ICE:          ice.Credentials{Ufrag: t.Ufrag, Pwd: t.Pwd},
+		Lite:         remote.ICELite,
+		Fingerprints: fingerprints(t.Fingerprints),
+		Role:         c.role(),
+		Trickle:      trickle,
+		Moved:        c.transport.MID != "" && c.transport.MID != t.MID,
 	})
 	c.transport = t
 	c.complete = !trickle || t.EndOfCandidates
@@ -227,6 +227,15 @@ func (c *connection) apply(local, remote *sdp.Description, o *jsepOptions) {
 		c.peer.EndOfCandidates()
 	}
 	c.applyEarly()
+}
+
+// fingerprints are the client's as the engine takes them.
+func fingerprints(list []sdp.Fingerprint) dtls.Fingerprints {
+	out := make(dtls.Fingerprints, len(list))
+	for i, f := range list {
+		out[i] = dtls.Fingerprint{Hash: f.Hash, Value: f.Value}
+	}
+	return out
 }
 
 // forPlugin is what the plugin gets to see of a client's description.

@@ -26,7 +26,7 @@ func endpoint(t *testing.T, role dtls.Role, remote dtls.Fingerprint, send func([
 	t.Helper()
 	up := make(chan struct{})
 	return dtls.Start(dtls.Config{
-		Certificate: testCertificate(), Role: role, Remote: remote, Send: send,
+		Certificate: testCertificate(), Role: role, Remote: dtls.Fingerprints{remote}, Send: send,
 		OnConnected: func(srtp.Keys) { close(up) },
 		OnClosed:    func(dtls.Reason) {},
 	}), up

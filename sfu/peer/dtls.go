@@ -33,7 +33,7 @@ func (p *Peer) startDTLS(now mono.Time) {
 	default:
 		p.times.dtlsStarted = now
 		p.shard.Emit(Event{Kind: EventDTLSState, DTLS: DTLSConnecting})
-		p.dtls = p.shard.StartDTLS(p.remote.Role, p.remote.Fingerprint)
+		p.dtls = p.shard.StartDTLS(p.remote.Role, p.remote.Fingerprints)
 	}
 }
 

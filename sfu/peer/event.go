@@ -82,12 +82,20 @@ type Event struct {
 
 // Remote is the transport part of the remote description.
 type Remote struct {
-	ICE         ice.Credentials
-	Lite        bool
-	Fingerprint dtls.Fingerprint
-	Role        dtls.Role // our DTLS role; fixed by the first description
-	Trickle     bool      // more candidates will come
+	ICE          ice.Credentials
+	Lite         bool
+	Fingerprints dtls.Fingerprints // of the remote's certificate, fixed by the first description
+	Role         dtls.Role         // our DTLS role; fixed by the first description
+	Trickle      bool              // more candidates will come
 	// Moved tells that another section carries the transport than before. Chromium then
 	// gives up its association and begins another one, with the same credentials.
 	Moved bool
+}
+
+// fingerprint is the first one, to be shown.
+func (r *Remote) fingerprint() dtls.Fingerprint {
+	if len(r.Fingerprints) == 0 {
+		return dtls.Fingerprint{}
+	}
+	return r.Fingerprints[0]
 }

@@ -44,7 +44,7 @@ type Shard interface {
 	Commit(path ice.Path, n int)
 	// StartDTLS starts the handshake. Its datagrams come by SendDTLS, its
 	// outcome by DTLSConnected or DTLSClosed.
-	StartDTLS(role dtls.Role, remote dtls.Fingerprint) DTLS
+	StartDTLS(role dtls.Role, remote dtls.Fingerprints) DTLS
 	// Flush asks for a Flush of the track before the pass ends.
 	Flush(t *route.Track)
 	// Drop counts a packet that goes no further.
@@ -220,7 +220,7 @@ func (p *Peer) SetRemote(now mono.Time, r Remote) {
 		return
 	}
 	if p.haveRemote {
-		r.Fingerprint, r.Role = p.remote.Fingerprint, p.remote.Role
+		r.Fingerprints, r.Role = p.remote.Fingerprints, p.remote.Role
 	}
 	if !p.haveRemote || r.ICE != p.remote.ICE {
 		p.agent.SetRemote(now, r.ICE, r.Lite)

@@ -46,7 +46,7 @@ type ICE struct {
 type Association struct {
 	State     DTLSState
 	Role      dtls.Role        // ours; valid if Remote is set
-	Remote    dtls.Fingerprint // Hash "" = not known yet
+	Remote    dtls.Fingerprint // the first one, Hash "" = not known yet
 	Profile   srtp.Profile     // 0 = none
 	Started   mono.Time
 	Connected mono.Time
@@ -150,7 +150,7 @@ func (p *Peer) Snapshot(now mono.Time) Snapshot {
 			Gathered: p.times.gathered, Connected: p.times.iceConnected, Failed: p.failedAt,
 		},
 		DTLS: Association{
-			State: p.dtlsState(), Role: p.remote.Role, Remote: p.remote.Fingerprint, Profile: p.profile,
+			State: p.dtlsState(), Role: p.remote.Role, Remote: p.remote.fingerprint(), Profile: p.profile,
 			Started: p.times.dtlsStarted, Connected: p.times.dtlsConnected, Unsecured: p.opt.NoDTLS,
 		},
 		Counters: p.count, REMB: p.remb, TransportCC: p.twccOut != nil,

@@ -13,7 +13,7 @@ import (
 // the loop and must not block.
 type Host interface {
 	// StartDTLS starts an association; its callbacks come back by Post.
-	StartDTLS(role dtls.Role, remote dtls.Fingerprint) peer.DTLS
+	StartDTLS(role dtls.Role, remote dtls.Fingerprints) peer.DTLS
 	// Emit passes an event on.
 	Emit(ev peer.Event)
 }
@@ -32,7 +32,7 @@ func (p port) Flush(t *route.Track)        { p.dirty = append(p.dirty, t) }
 func (p port) Drop(d media.Drop)           { p.drop(d) }
 func (p port) Emit(ev peer.Event)          { p.host.Emit(ev) }
 func (p port) Random(b []byte)             { p.cfg.Random(b) }
-func (p port) StartDTLS(role dtls.Role, remote dtls.Fingerprint) peer.DTLS {
+func (p port) StartDTLS(role dtls.Role, remote dtls.Fingerprints) peer.DTLS {
 	return p.host.StartDTLS(role, remote)
 }
 

@@ -33,7 +33,7 @@ type side struct {
 }
 
 func (s *side) Emit(ev peer.Event) { s.events = append(s.events, ev) }
-func (s *side) StartDTLS(dtls.Role, dtls.Fingerprint) peer.DTLS {
+func (s *side) StartDTLS(dtls.Role, dtls.Fingerprints) peer.DTLS {
 	return noDTLS{}
 }
 

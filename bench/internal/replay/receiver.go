@@ -231,7 +231,7 @@ func (r *receiver) lose(s *receiverSection, h *rtp.Header, b []byte) {
 type host struct{ receiver *receiver }
 
 var _ interface {
-	StartDTLS(dtls.Role, dtls.Fingerprint) peer.DTLS
+	StartDTLS(dtls.Role, dtls.Fingerprints) peer.DTLS
 } = host{}
 
 // Emit implements shard.Host.
@@ -244,7 +244,7 @@ func (h host) Emit(ev peer.Event) {
 }
 
 // StartDTLS implements shard.Host: keys are given.
-func (h host) StartDTLS(dtls.Role, dtls.Fingerprint) peer.DTLS { return handshake{} }
+func (h host) StartDTLS(dtls.Role, dtls.Fingerprints) peer.DTLS { return handshake{} }
 
 // handshake is one that never ends by itself.
 type handshake struct{}
