@@ -184,6 +184,21 @@ func (c *Candidate) parseExtensions(f []string) {
 	}
 }
 
+// CandidateUfrag is the user fragment that a candidate attribute says it belongs to, "" if
+// it does not (RFC 8840, 4.3).
+func CandidateUfrag(s string) string {
+	if len(s) > maxCandidateText {
+		return ""
+	}
+	f := strings.Fields(s)
+	for i := 8; i+1 < len(f); i += 2 {
+		if strings.EqualFold(f[i], "ufrag") {
+			return f[i+1]
+		}
+	}
+	return ""
+}
+
 // isMDNSName tells a name that a query for may leave this host.
 func isMDNSName(s string) bool {
 	host, ok := strings.CutSuffix(s, ".local")

@@ -179,3 +179,17 @@ func TestHostPolicy(t *testing.T) {
 		}
 	}
 }
+
+func TestCandidateUfrag(t *testing.T) {
+	for text, want := range map[string]string{
+		"candidate:1 1 udp 1 192.0.2.1 5 typ host generation 0 ufrag EEtu network-id 3": "EEtu",
+		"1 1 udp 1 192.0.2.1 5 typ srflx raddr 10.0.0.1 rport 1 UFRAG a/+b":             "a/+b",
+		"1 1 udp 1 192.0.2.1 5 typ host generation ufrag x y":                           "",
+		"1 1 udp 1 192.0.2.1 5 typ host ufrag":                                          "",
+		"":                                                                              "",
+	} {
+		if got := CandidateUfrag(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}

@@ -1,6 +1,9 @@
 package sdp
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // ErrProcessing is the answer to a description that is well-formed but cannot be
 // used for a connection.
@@ -25,8 +28,9 @@ func (d *Description) Validate(encrypted bool) error {
 
 // ValidateUpdate checks that a peer's later description goes with its earlier one and
 // with ours of the same exchange, which may be nil: a section may not change its kind,
-// except for one that either side had rejected (RFC 3264, 8). Sections may be missing at
-// the end. It returns nil or ErrProcessing.
+// except for one that either side had rejected (RFC 3264, 8), nor its mid while it is in use
+// (RFC 9429, 5.2.2). Sections may be missing at the end. A mid that changes is an error
+// that says so, everything else is ErrProcessing.
 func (d *Description) ValidateUpdate(previous, local *Description) error {
 	for i := range d.Sections {
 		old, s := previous.section(i), &d.Sections[i]
@@ -35,6 +39,9 @@ func (d *Description) ValidateUpdate(previous, local *Description) error {
 		}
 		if old.Kind != s.Kind || old.Media != s.Media {
 			return ErrProcessing
+		}
+		if !s.Rejected() && old.MID != s.MID && !old.madeUpMID && !s.madeUpMID {
+			return fmt.Errorf("Invalid a= line (mid of m-line %d was %s): a=mid:%s", i, old.MID, s.MID)
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package janus
 
 import (
+	"slices"
 	"time"
 
 	"bifrons/api/json"
@@ -9,7 +10,9 @@ import (
 
 // candidate is a client's candidate as it was trickled.
 type candidate struct {
-	end      bool // no more will come
+	end      bool   // no more will come
+	none     bool   // and nothing else
+	ufrag    string // of its generation, "" if that is not said
 	mid      string
 	hasMID   bool
 	index    int64
@@ -69,7 +72,9 @@ func (h *Handle) takeCandidates(one *json.Value, many []*json.Value) *Error {
 		case early:
 			h.keep(parsed)
 		default:
-			c.trickle(parsed)
+			if !c.trickle(parsed) {
+				h.keep(parsed)
+			}
 		}
 	}
 	return nil
@@ -78,38 +83,42 @@ func (h *Handle) takeCandidates(one *json.Value, many []*json.Value) *Error {
 // maxCandidate is the length in bytes of a candidate that is worth keeping.
 const maxCandidate = 1024
 
-// keep remembers a candidate until there is a description. h.mu is held.
+// keep remembers a candidate until there is a description for it. The oldest give way.
+// h.mu is held.
 func (h *Handle) keep(c candidate) {
-	if len(h.early) < maxCandidates && len(c.text)+len(c.mid) <= maxCandidate {
-		h.early = append(h.early, earlyCandidate{c, h.core.cfg.Now()})
+	if len(c.text)+len(c.mid)+len(c.ufrag) > maxCandidate {
+		return
 	}
+	if len(h.early) == maxCandidates {
+		h.early = slices.Delete(h.early, 0, 1)
+	}
+	h.early = append(h.early, earlyCandidate{c, h.core.cfg.Now()})
 }
 
 // applyEarly adds the candidates that were kept. h.mu is held.
 func (c *connection) applyEarly() {
 	h := c.h
 	oldest := h.core.cfg.Now().Add(-h.core.cfg.CandidatesTimeout)
-	for _, e := range h.early {
-		if e.at.After(oldest) {
-			c.trickle(e.candidate)
-		}
-	}
-	h.early = nil
+	h.early = slices.DeleteFunc(h.early, func(e earlyCandidate) bool { return !e.at.After(oldest) || c.trickle(e.candidate) })
 }
 
 // trickle adds a candidate. Only those of the section whose transport is everybody's
-// count. h.mu is held.
-func (c *connection) trickle(t candidate) {
+// count. It reports whether it is done with: one of another generation may be of the
+// next one, whose description is still on its way. h.mu is held.
+func (c *connection) trickle(t candidate) bool {
 	switch {
-	case c.unused:
+	case c.unused || t.none:
+	case t.hasMID && t.mid != c.transport.MID:
+	case t.hasIndex && t.index != int64(c.transport.Section):
+	case t.ufrag != "" && t.ufrag != c.transport.Ufrag:
+		return false
 	case t.end:
 		c.complete = true
 		c.peer.EndOfCandidates()
-	case t.hasMID && t.mid != c.transport.MID:
-	case t.hasIndex && t.index != int64(c.transport.Section):
 	default:
 		c.addCandidate(t.text)
 	}
+	return true
 }
 
 // addCandidate adds a candidate of the client if it can be used. h.mu is held.
@@ -117,6 +126,9 @@ func (c *connection) addCandidate(text string) {
 	parsed, err := ice.ParseCandidate(text)
 	if err != nil || parsed.Component != 1 || !c.usable(&parsed) {
 		return
+	}
+	if ufrag := ice.CandidateUfrag(text); ufrag != "" && ufrag != c.transport.Ufrag {
+		return // of another generation
 	}
 	if parsed.Name != "" && c.h.core.cfg.Media.IgnoreMDNS {
 		return
@@ -139,11 +151,18 @@ func (c *connection) usable(r *ice.Candidate) bool {
 
 // parseTrickle reads one trickled candidate.
 func parseTrickle(v *json.Value) (candidate, *Error) {
-	if !json.IsObject(v) || v.Get("completed") != nil {
+	if !json.IsObject(v) {
 		return candidate{end: true}, nil
 	}
 	mid, index, text := v.Get("sdpMid"), v.Get("sdpMLineIndex"), v.Get("candidate")
 	var c candidate
+	switch completed := v.Get("completed"); {
+	case completed == nil:
+	case !json.IsBool(completed) || json.True(completed):
+		return candidate{end: true}, nil
+	case json.IsNull(text):
+		return candidate{none: true}, nil
+	}
 	switch {
 	case json.IsNull(mid) && json.IsNull(index):
 		return c, &Error{ErrMissingElement, "Trickle error: missing mandatory element (sdpMid or sdpMLineIndex)"}
@@ -163,6 +182,11 @@ func parseTrickle(v *json.Value) (candidate, *Error) {
 		return c, &Error{ErrMissingElement, "Trickle error: missing mandatory element (candidate)"}
 	case !ok:
 		return c, &Error{ErrInvalidType, "Trickle error: invalid element type (candidate should be a string)"}
+	}
+	c.end = c.text == "" // RFC 8838, 13, in the words of W3C's addIceCandidate
+	c.ufrag, _ = json.String(v.Get("usernameFragment"))
+	if ufrag := ice.CandidateUfrag(c.text); ufrag != "" {
+		c.ufrag = ufrag
 	}
 	return c, nil
 }
