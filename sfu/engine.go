@@ -40,8 +40,7 @@ type Engine struct {
 	sites  []*site
 	policy ice.HostPolicy
 
-	lookup  func(ctx context.Context, network, host string) ([]netip.Addr, error) // of names of candidates
-	lookups atomic.Int32                                                          // at work
+	names names // that clients want to be looked up
 
 	data  *sctp.Budget // of what all data channels hold to be sent
 	ports ownPorts
@@ -87,7 +86,7 @@ type site struct {
 func New(cfg Config) (*Engine, error) {
 	free := cfg.Shards == 0
 	cfg.setDefaults()
-	e := &Engine{cfg: cfg, together: free, log: cfg.Logger, lookup: net.DefaultResolver.LookupNetIP, policy: ice.HostPolicy{
+	e := &Engine{cfg: cfg, together: free, log: cfg.Logger, names: names{lookup: net.DefaultResolver.LookupNetIP}, policy: ice.HostPolicy{
 		Enforce: cfg.Enforce, Ignore: cfg.Ignore,
 		IPv6: cfg.IPv6, LinkLocal: cfg.IPv6LinkLocal,
 		PublicIPs: cfg.PublicIPs, KeepPrivate: cfg.KeepPrivate,

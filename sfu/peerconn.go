@@ -29,7 +29,8 @@ type Peer struct {
 	site    *site
 	handler Handler
 	label   string
-	lookups atomic.Int32  // of names of candidates, at work
+	lookups atomic.Int32  // of names of candidates, under way
+	owner   any           // of those
 	limit   atomic.Uint64 // bytes of a data channel message to the remote, 0 = any
 	cert    *dtls.Certificate
 
@@ -56,6 +57,9 @@ func (e *Engine) NewPeer(cfg PeerConfig, h Handler) (*Peer, error) {
 	}
 	st := e.place(cfg.Shard)
 	p := &Peer{engine: e, site: st, handler: h, label: cfg.Label, cert: e.Certificate()}
+	if p.owner = cfg.Owner; p.owner == nil {
+		p.owner = p
+	}
 	p.limit.Store(sctp.DefaultLimit)
 	p.gather = gather{done: make(chan struct{}), relayOnly: cfg.RelayOnly, user: cfg.RelayUser}
 	p.ctx, p.cancel = context.WithCancel(context.Background())

@@ -111,6 +111,7 @@ type Handler interface {
 type PeerConfig struct {
 	Controlling bool   // we made the offer (ignored with ICE lite)
 	Label       string // for logs
+	Owner       any    // shares the look-ups of names with its other peers, see Engine.LookupHost; nil = nobody's
 	Shard       int    // wanted shard + 1, 0 = the engine chooses
 	RelayOnly   bool   // use and tell relayed candidates only
 	RelayUser   string // for Config.TURNServers

@@ -91,6 +91,7 @@ func (h *Handle) newConnection(controlling, relayOnly bool) (*connection, error)
 		Controlling: controlling && !h.core.cfg.Media.ICELite,
 		RelayOnly:   relayOnly,
 		RelayUser:   h.relayUser(),
+		Owner:       h.session.id,
 		Label:       strconv.FormatUint(h.session.id, 10) + "/" + strconv.FormatUint(h.id, 10),
 	}, c)
 	if err != nil {

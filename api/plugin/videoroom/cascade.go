@@ -65,7 +65,7 @@ func (s *stream) forwardTo(rem *remotization) {
 }
 
 // publishRemotely sends all of a publisher's media to another server.
-func (p *Plugin) publishRemotely(r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) publishRemotely(h *handle, r *plugin.Request, w *json.Writer) plugin.Response {
 	err := checkTransport(r.Body)
 	var port, rtcp uint16
 	if err == nil {
@@ -80,7 +80,7 @@ func (p *Plugin) publishRemotely(r *plugin.Request, w *json.Writer) plugin.Respo
 	if err != nil {
 		return plugin.Response{Err: err}
 	}
-	d, err := p.destinationOf(r.Body)
+	d, err := p.destinationOf(r.Body, p.resolver(h))
 	if err != nil {
 		return plugin.Response{Err: err}
 	}
@@ -104,7 +104,7 @@ func (p *Plugin) publishRemotely(r *plugin.Request, w *json.Writer) plugin.Respo
 			return plugin.Response{Err: err}
 		}
 		if len(feed.remotes) >= p.general.forward.most { // who publishes nothing yet
-			return plugin.Response{Err: feed.tooMany()}
+			return plugin.Response{Err: p.tooMany()}
 		}
 		rem.id, rem.host = name, host
 		feed.remotes = append(feed.remotes, rem)

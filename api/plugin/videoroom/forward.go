@@ -3,7 +3,6 @@ package videoroom
 import (
 	"context"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"strings"
 	"time"
@@ -182,41 +181,55 @@ type destination struct {
 	key  *sfu.SRTPKey
 }
 
-// resolveTimeout bounds how long a name is looked up.
+// resolveTimeout bounds how long the names of a request are looked up.
 const resolveTimeout = 5 * time.Second
 
-// resolve finds the address of the host in a request. It may take a while and
-// must not be called with a lock held.
-func resolve(body *json.Value) (netip.Addr, *plugin.Error) {
-	host, ok := json.String(body.Get("host"))
-	if !ok {
-		return netip.Addr{}, nil
-	}
-	family, _ := json.String(body.Get("host_family"))
-	network := "ip"
-	switch strings.ToLower(family) {
-	case "ipv4":
-		network = "ip4"
-	case "ipv6":
-		network = "ip6"
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
-	defer cancel()
-	list, err := net.DefaultResolver.LookupNetIP(ctx, network, host)
-	if err != nil || len(list) == 0 {
-		return netip.Addr{}, errorf(errInvalidElement, "Could not resolve address (%s)", host)
-	}
-	for _, a := range list { // IPv4 first, which every receiver has
-		if a.Unmap().Is4() {
-			return a.Unmap(), nil
+// resolver finds the address of the host in an object of a request. It may take a
+// while and must not be called with a lock held.
+type resolver func(v *json.Value) (netip.Addr, *plugin.Error)
+
+// resolver makes one for a request: a name is looked up once, and all of them in
+// the time that there is for one.
+func (p *Plugin) resolver(h *handle) resolver {
+	type question struct{ network, host string }
+	known := map[question]netip.Addr{}
+	deadline := time.Now().Add(resolveTimeout)
+	return func(v *json.Value) (netip.Addr, *plugin.Error) {
+		host, ok := json.String(v.Get("host"))
+		if !ok {
+			return netip.Addr{}, nil
 		}
+		family, _ := json.String(v.Get("host_family"))
+		q := question{"ip", host}
+		switch strings.ToLower(family) {
+		case "ipv4":
+			q.network = "ip4"
+		case "ipv6":
+			q.network = "ip6"
+		}
+		if a, ok := known[q]; ok {
+			return a, nil
+		}
+		ctx, cancel := context.WithDeadline(context.Background(), deadline)
+		defer cancel()
+		list, err := p.gw.Engine().LookupHost(ctx, h.host.SessionID(), q.network, host)
+		if err != nil || len(list) == 0 {
+			return netip.Addr{}, errorf(errInvalidElement, "Could not resolve address (%s)", host)
+		}
+		known[q] = list[0]
+		for _, a := range list { // IPv4 first, which every receiver has
+			if a.Unmap().Is4() {
+				known[q] = a.Unmap()
+				break
+			}
+		}
+		return known[q], nil
 	}
-	return list[0], nil
 }
 
 // destinationOf reads where a request wants media to be sent. Names are looked
 // up only for those who may forward.
-func (p *Plugin) destinationOf(body *json.Value) (d destination, err *plugin.Error) {
+func (p *Plugin) destinationOf(body *json.Value, find resolver) (d destination, err *plugin.Error) {
 	if d.key, err = keyOf(body); err != nil {
 		return d, err
 	}
@@ -227,7 +240,7 @@ func (p *Plugin) destinationOf(body *json.Value) (d destination, err *plugin.Err
 	if resp.Err != nil {
 		return d, resp.Err
 	}
-	d.addr, err = resolve(body)
+	d.addr, err = find(body)
 	return d, err
 }
 

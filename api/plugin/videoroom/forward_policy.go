@@ -72,14 +72,13 @@ func (p *publisher) mayHave(n int) *plugin.Error {
 		n += len(s.forwarders)
 	}
 	if n > p.room.plugin.general.forward.most {
-		return p.tooMany()
+		return p.room.plugin.tooMany()
 	}
 	return nil
 }
 
-func (p *publisher) tooMany() *plugin.Error {
-	return errorf(errInvalidElement, "Too many forwarders for publisher %s (%d at most, see rtp_forward_max)",
-		p.id, p.room.plugin.general.forward.most)
+func (p *Plugin) tooMany() *plugin.Error {
+	return errorf(errInvalidElement, "Too many forwarders for one publisher (%d at most, see rtp_forward_max)", p.general.forward.most)
 }
 
 // cascadeSize is how many forwarders one more server takes. room.mu is held.

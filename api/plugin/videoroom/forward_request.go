@@ -11,7 +11,8 @@ import (
 
 // forwardRequests adds the requests that have to do with media outside of
 // WebRTC: RTP forwarders and publishers on other servers.
-func (p *Plugin) forwardRequests(add func(string, func(*plugin.Request, *json.Writer) plugin.Response, ...plugin.Field)) {
+func (p *Plugin) forwardRequests(add func(string, func(*plugin.Request, *json.Writer) plugin.Response, ...plugin.Field),
+	told func(string, run, ...plugin.Field)) {
 	room, publisher := p.ids.Field("room", true), p.ids.Field("publisher_id", true)
 	user := p.ids.Field("id", true)
 	must := func(name string, t plugin.Type) plugin.Field {
@@ -19,10 +20,10 @@ func (p *Plugin) forwardRequests(add func(string, func(*plugin.Request, *json.Wr
 	}
 	with := func(list []plugin.Field, more ...plugin.Field) []plugin.Field { return append(more, list...) }
 
-	add("rtp_forward", p.rtpForward, with(forwardFields, room, publisher, must("host", plugin.String))...)
+	told("rtp_forward", p.rtpForward, with(forwardFields, room, publisher, must("host", plugin.String))...)
 	add("stop_rtp_forward", p.stopForward, room, publisher, must("stream_id", plugin.Uint))
 	add("listforwarders", p.listForwarders, room)
-	add("publish_remotely", p.publishRemotely, with(transportFields, room, publisher,
+	told("publish_remotely", p.publishRemotely, with(transportFields, room, publisher,
 		must("remote_id", plugin.String), must("host", plugin.String), must("port", plugin.Uint))...)
 	add("unpublish_remotely", p.unpublishRemotely, room, publisher, must("remote_id", plugin.String))
 	add("listremotes", p.listRemotes, room, publisher)
@@ -105,7 +106,7 @@ type planned struct {
 }
 
 // rtpForward sends a publisher's media somewhere as plain RTP or SRTP.
-func (p *Plugin) rtpForward(r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) rtpForward(h *handle, r *plugin.Request, w *json.Writer) plugin.Response {
 	err := checkTransport(r.Body)
 	for _, v := range json.Array(r.Body.Get("streams")) {
 		if err == nil {
@@ -118,7 +119,11 @@ func (p *Plugin) rtpForward(r *plugin.Request, w *json.Writer) plugin.Response {
 	if err != nil {
 		return plugin.Response{Err: err}
 	}
-	d, err := p.destinationOf(r.Body)
+	if n := len(json.Array(r.Body.Get("streams"))); n > p.general.forward.most {
+		return plugin.Response{Err: p.tooMany()}
+	}
+	find := p.resolver(h)
+	d, err := p.destinationOf(r.Body, find)
 	if err != nil {
 		return plugin.Response{Err: err}
 	}
@@ -127,7 +132,7 @@ func (p *Plugin) rtpForward(r *plugin.Request, w *json.Writer) plugin.Response {
 	if legacy {
 		list, err = legacyForwards(r.Body, d)
 	} else {
-		list, err = forwardItems(r.Body, d)
+		list, err = forwardItems(r.Body, d, find)
 	}
 	for i := range list {
 		if err == nil {
@@ -235,9 +240,9 @@ func (p *publisher) notifyForward(f *forwarder, s *stream) {
 }
 
 // forwardItems reads the streams of a request, whose fields were checked.
-func forwardItems(body *json.Value, d destination) (list []planned, err *plugin.Error) {
+func forwardItems(body *json.Value, d destination, find resolver) (list []planned, err *plugin.Error) {
 	for _, v := range json.Array(body.Get("streams")) {
-		addr, err := resolve(v)
+		addr, err := find(v)
 		if err != nil {
 			return nil, err
 		}

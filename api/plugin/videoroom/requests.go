@@ -40,7 +40,7 @@ func (p *Plugin) requests() *plugin.Table[*handle] {
 		plugin.Field{Name: "mute", Type: plugin.Bool, Required: true})
 	sync("listparticipants", p.listParticipants, room)
 	sync("enable_recording", p.enableRecording, room, plugin.Field{Name: "record", Type: plugin.Bool, Required: true})
-	p.forwardRequests(sync)
+	p.forwardRequests(sync, told)
 
 	async("join", func(h *handle, r *plugin.Request, w *json.Writer) plugin.Response { return p.join(h, r, w, false) })
 	async("joinandconfigure", func(h *handle, r *plugin.Request, w *json.Writer) plugin.Response {
