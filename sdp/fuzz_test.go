@@ -2,8 +2,10 @@ package sdp
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,11 +29,24 @@ func seeds(t testing.TB) []string {
 			list = append(list, string(b))
 		}
 	}
-	return append(list, sipPeer, video("a=rid:h send max-width=5\na=rid:l send\na=simulcast: send rid=h;~l\n"),
+	some := tolerated()
+	for _, name := range slices.Sorted(maps.Keys(some)) {
+		list = append(list, some[name])
+	}
+	list = append(list,
 		head+"m=video 9 RTP/SAVPF 96 97 98 99\na=rtpmap:96 H264/90000\na=fmtp:96 packetization-mode=1;profile-level-id=640c34\n"+
 			"a=rtpmap:97 H264/90000\na=fmtp:97 profile-level-id=42f00b\na=rtpmap:98 h264/90000\na=fmtp:98 profile-level-id=;packetization-mode=2\n"+
-			"a=rtpmap:99 H264/90000\na=fmtp:99 PACKETIZATION-MODE= 1 ; Profile-Level-Id=4D8009\n",
-		head+"a=inactive\nm=audio 0 RTP/SAVPF 0 *\nm=text 9 RTP/AVP 98\nm=application 9 DTLS/SCTP 5000\na=sctpmap:5000 webrtc-datachannel 16\n")
+			"a=rtpmap:99 H264/90000\na=fmtp:99 PACKETIZATION-MODE= 1 ; Profile-Level-Id=4D8009\n")
+	return append(list, rejections()...)
+}
+
+// rejections are descriptions with sections that are out of use, and of their edges.
+func rejections() []string {
+	return []string{offChromium, offFirefox, offFirefox + off("1"), head + off("0") + off("0"), head + creds + section("a", "") + off("a") + "m=audio 0 RTP/SAVPF 0\n",
+		head + "a=group:BUNDLE b x b a\n" + section("a", "A1") + section("b", "B1") + "m=video 0 RTP/SAVPF 96\na=mid:c\na=bundle-only\n",
+		head + "a=group:BUNDLE a b\n" + "m=audio 0 RTP/SAVPF 0\na=mid:a\na=bundle-only\n" + section("b", "B1") + "a=msid:-\na=fingerprint:sha-512 01\na=fingerprint:sha-1 02\n",
+		sipPeer, video("a=rid:h send max-width=5\na=rid:l send\na=simulcast: send rid=h;~l\n"),
+		head + "a=inactive\nm=audio 0 RTP/SAVPF 0 *\nm=text 9 RTP/AVP 98\nm=application 9 DTLS/SCTP 5000\na=sctpmap:5000 webrtc-datachannel 16\n"}
 }
 
 // exercise runs everything that a stranger's description goes through.

@@ -13,31 +13,34 @@ const (
 	MaxSize      = 64 << 10 // bytes of one description
 	MaxSections  = 256
 	MaxMIDLength = 16
-	maxMediaLine = 200
-	maxInherited = 256 // bytes of a value that every section gets from the session level
+	maxMediaLine = 1000 // bytes; 128 payload types take half of that
+	maxInherited = 256  // bytes of a value that every section gets from the session level
 
 	maxFingerprints = 8 // at the session level, and in each section
+
+	// Extensions of the session level, which every section gets as well.
+	maxSessionExtensions = 32
+	maxSessionURIs       = 2048 // bytes of them all
 )
 
 // Errors of Parse that name no line.
 var (
-	ErrNoVersion   = errors.New("Invalid SDP (doesn't start with v=)")
-	ErrMandatory   = errors.New("Missing mandatory lines (o=, s= or m=)")
-	ErrGlobalConn  = errors.New("Multiple global c= lines")
-	ErrSectionConn = errors.New("Multiple m-line c= lines")
-	ErrSections    = errors.New("Invalid SDP (too many m= lines)")
+	ErrNoVersion = errors.New("Invalid SDP (doesn't start with v=)")
+	ErrMandatory = errors.New("Missing mandatory lines (o=, s= or m=)")
+	ErrSections  = errors.New("Invalid SDP (too many m= lines)")
 )
 
 // Parse reads a session description (RFC 8866). Lines end with LF or CRLF. Lines
-// and attributes it does not know are tolerated. An error's text is fit to be
-// shown to the client; it quotes at most one line of the description.
+// and attributes it does not know are tolerated, and blank lines. Of several c= lines
+// the first counts, numbers beyond 64 bits are the highest that fits. An error's text
+// is fit to be shown to the client; it quotes at most one line of the description.
 //
 // A bundle-only section with port 0 counts as one in use with port 9 (RFC 9143, 6).
 func Parse(text string) (*Description, error) {
 	if len(text) > MaxSize {
 		return nil, fmt.Errorf("Invalid SDP (too long): %d", len(text))
 	}
-	if !strings.HasPrefix(text, "v=") {
+	if !strings.HasPrefix(strings.TrimLeft(text, "\r\n"), "v=") {
 		return nil, ErrNoVersion
 	}
 	p := parser{d: &Description{}}
@@ -56,14 +59,17 @@ func isLineEnd(r rune) bool { return r == '\n' || r == '\r' }
 type parser struct {
 	d                   *Description
 	origin, name        bool
-	conn                bool // session level c=
 	session             Section
 	sessionHasDirection bool
+	sessionURIs         int // bytes
 	sections            []*sectionParser
 	current             *sectionParser
 }
 
 func (p *parser) line(line string) error {
+	if len(line) == 2 && line[1] == '=' && strings.ContainsRune("siuep", rune(line[0])) {
+		line += " " // of what is told to people only
+	}
 	if len(line) < 3 {
 		return fmt.Errorf("Invalid line (%d bytes): %s", len(line), line)
 	}
@@ -90,7 +96,7 @@ func (p *parser) line(line string) error {
 			return fmt.Errorf("Multiple s= lines: %s", line)
 		}
 		p.name = true
-		p.d.Name = value
+		p.d.Name = strings.TrimSpace(value)
 	case 't':
 		return checkTime(line)
 	case 'c':
@@ -121,16 +127,19 @@ func (p *parser) parseOrigin(line string) error {
 		}
 		return fmt.Errorf("Invalid o= line (unsupported protocol %s): %s", bad, line)
 	}
-	id, err := strconv.ParseUint(f[1], 10, 64)
-	if err != nil {
-		return invalid(line)
-	}
-	version, err := strconv.ParseUint(f[2], 10, 64)
-	if err != nil {
+	id, ok := number(f[1])
+	version, ok2 := number(f[2])
+	if !ok || !ok2 {
 		return invalid(line)
 	}
 	p.d.Origin = Origin{f[0], id, version, f[3], f[4], f[5]}
 	return nil
+}
+
+// number reads digits; beyond 64 bits it is the highest that fits.
+func number(s string) (n uint64, ok bool) {
+	n, err := strconv.ParseUint(s, 10, 64)
+	return n, err == nil || errors.Is(err, strconv.ErrRange)
 }
 
 func checkTime(line string) error {
@@ -139,7 +148,7 @@ func checkTime(line string) error {
 		return invalid(line)
 	}
 	for _, s := range f {
-		if _, err := strconv.ParseUint(s, 10, 64); err != nil {
+		if _, ok := number(s); !ok {
 			return invalid(line)
 		}
 	}
@@ -147,12 +156,6 @@ func checkTime(line string) error {
 }
 
 func (p *parser) parseConnection(line string) error {
-	if p.current == nil && p.conn {
-		return ErrGlobalConn
-	}
-	if p.current != nil && p.current.conn {
-		return ErrSectionConn
-	}
 	f := strings.Fields(line[2:])
 	if len(f) != 3 || len(f[2]) > maxInherited {
 		return invalid(line)
@@ -164,20 +167,21 @@ func (p *parser) parseConnection(line string) error {
 		}
 		return fmt.Errorf("Invalid c= line (unsupported protocol %s): %s", bad, line)
 	}
-	if p.current == nil {
-		p.conn = true
-		p.session.Address = f[2]
-	} else {
-		p.current.conn = true
-		p.current.s.Address = f[2]
+	at := &p.session.Address
+	if p.current != nil {
+		at = &p.current.s.Address
+	}
+	if *at == "" {
+		*at = f[2]
 	}
 	return nil
 }
 
 func (p *parser) parseBandwidth(line string) error {
-	kind, number, ok := strings.Cut(line[2:], ":")
-	value, err := strconv.ParseUint(strings.TrimSpace(number), 10, 64)
-	if !ok || err != nil {
+	kind, text, _ := strings.Cut(line[2:], ":")
+	whole, fraction, _ := strings.Cut(strings.TrimSpace(text), ".")
+	value, ok := number(whole)
+	if _, also := number("0" + fraction); !ok || !also {
 		return invalid(line)
 	}
 	if p.current != nil && p.current.s.Bandwidth.Type == "" && (kind == "AS" || kind == "TIAS") {
@@ -220,11 +224,8 @@ func (p *parser) parseMedia(line string) error {
 }
 
 func (p *parser) parseAttribute(line string) error {
-	key, value, hasValue := strings.Cut(line[2:], ":")
-	if key == "" || hasValue && value == "" {
-		return invalid(line)
-	}
-	if !hasValue && (key == "mid" || key == "setup") || key == "setup" && strings.TrimSpace(value) == "" {
+	key, value, _ := strings.Cut(line[2:], ":")
+	if key == "" || (key == "mid" || key == "setup") && strings.TrimSpace(value) == "" {
 		return invalid(line)
 	}
 	if p.current != nil {
@@ -246,6 +247,8 @@ func (p *parser) sessionAttribute(key, value string) {
 		addFingerprint(&p.session, trimmed)
 	case "setup":
 		p.session.Setup = parseSetup(trimmed)
+	case "extmap":
+		p.sessionExtmap(trimmed)
 	case "end-of-candidates":
 		p.session.EndOfCandidates = true
 	case "ice-options":
@@ -270,6 +273,15 @@ func (p *parser) sessionAttribute(key, value string) {
 			return
 		}
 		p.d.Attributes = append(p.d.Attributes, Attribute{key, value})
+	}
+}
+
+// sessionExtmap keeps an extension for all sections.
+func (p *parser) sessionExtmap(value string) {
+	e, ok := parseExtmap(value)
+	p.sessionURIs += len(e.URI)
+	if ok && len(p.session.Extensions) < maxSessionExtensions && p.sessionURIs <= maxSessionURIs {
+		p.session.Extensions = append(p.session.Extensions, e)
 	}
 }
 
@@ -349,6 +361,15 @@ func inherit(s, session *Section, hasDirection bool) {
 		s.Direction = session.Direction
 	}
 	s.EndOfCandidates = s.EndOfCandidates || session.EndOfCandidates
+	if s.Kind != Audio && s.Kind != Video {
+		return
+	}
+	own := s.Extensions // which come first: an id and an extension are mapped once (RFC 8285, 5)
+	for _, e := range session.Extensions {
+		if !slices.ContainsFunc(own, func(x Extension) bool { return x.ID == e.ID || x.URI == e.URI }) {
+			s.Extensions = append(s.Extensions, e)
+		}
+	}
 }
 
 func parseSetup(s string) Setup {

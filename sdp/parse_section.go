@@ -20,7 +20,6 @@ const (
 // sectionParser collects what can only be understood once a section is complete.
 type sectionParser struct {
 	s            *Section
-	conn         bool
 	hasDirection bool
 	bundleOnly   bool
 	hasMSID      bool
@@ -93,7 +92,9 @@ func (p *sectionParser) attribute(line, key, value string) error {
 	case "fingerprint":
 		addFingerprint(s, trimmed)
 	case "candidate":
-		s.Candidates = append(s.Candidates, value)
+		if trimmed != "" {
+			s.Candidates = append(s.Candidates, value)
+		}
 	case "end-of-candidates":
 		s.EndOfCandidates = true
 	case "rtcp-mux":
@@ -178,22 +179,29 @@ func positive(s string) int {
 func joinFields(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 func (p *sectionParser) extmap(value string) {
+	if e, ok := parseExtmap(value); ok && len(p.s.Extensions) < maxExtensions {
+		p.s.Extensions = append(p.s.Extensions, e)
+	}
+}
+
+// parseExtmap reads "4/sendonly urn:x" (RFC 8285, 8).
+func parseExtmap(value string) (e Extension, ok bool) {
 	f := strings.Fields(value)
-	if len(f) < 2 || len(p.s.Extensions) == maxExtensions {
-		return
+	if len(f) < 2 {
+		return e, false
 	}
 	number, direction, hasDirection := strings.Cut(f[0], "/")
 	id, err := strconv.ParseUint(number, 10, 8)
 	if err != nil || id == 0 {
-		return
+		return e, false
 	}
-	e := Extension{ID: uint8(id), URI: strings.Join(f[1:], " ")}
+	e = Extension{ID: uint8(id), URI: strings.Join(f[1:], " ")}
 	if hasDirection {
 		if e.Direction, e.HasDirection = parseDirection(direction); !e.HasDirection {
-			return
+			return e, false
 		}
 	}
-	p.s.Extensions = append(p.s.Extensions, e)
+	return e, true
 }
 
 // msid takes "stream track", of which the track may be left out and "-" is no stream

@@ -12,7 +12,7 @@ const creds = "a=ice-ufrag:abcd\na=ice-pwd:0123456789abcdef012345\na=fingerprint
 
 func TestParseErrors(t *testing.T) {
 	audio := "m=audio 9 UDP/TLS/RTP/SAVPF 0\n"
-	long := "m=audio 9 UDP/TLS/RTP/SAVPF" + strings.Repeat(" 1", 100)
+	long := "m=audio 9 UDP/TLS/RTP/SAVPF" + strings.Repeat(" 1", 1000)
 	tests := []struct{ name, text, want string }{
 		{"empty", "", "Invalid SDP (doesn't start with v=)"},
 		{"no sdp", "hello", "Invalid SDP (doesn't start with v=)"},
@@ -33,17 +33,21 @@ func TestParseErrors(t *testing.T) {
 		{"time text", "v=0\nt=0 now\n", "Invalid t= line: t=0 now"},
 		{"connection", head + "c=IN IP4\n", "Invalid c= line: c=IN IP4"},
 		{"connection family", head + "c=IN IPX 1.1.1.1\n", "Invalid c= line (unsupported protocol IPX): c=IN IPX 1.1.1.1"},
-		{"two connections", head + "c=IN IP4 1.1.1.1\nc=IN IP4 1.1.1.1\n", "Multiple global c= lines"},
-		{"two in section", head + audio + "c=IN IP4 1.1.1.1\nc=IN IP4 1.1.1.1\n", "Multiple m-line c= lines"},
+		{"bad second connection", head + audio + "c=IN IP4 1.1.1.1\nc=IN IP4\n", "Invalid c= line: c=IN IP4"},
+		{"origin with a sign", "v=0\no=- -1 1 IN IP4 1.1.1.1\n", "Invalid o= line: o=- -1 1 IN IP4 1.1.1.1"},
+		{"empty number", "v=0\nt= 0\n", "Invalid t= line: t= 0"},
+		{"bandwidth without number", head + audio + "b=AS:\n", "Invalid b= line: b=AS:"},
+		{"bandwidth with two points", head + audio + "b=AS:1.2.3\n", "Invalid b= line: b=AS:1.2.3"},
 		{"bandwidth", head + audio + "b=AS\n", "Invalid b= line: b=AS"},
 		{"bandwidth text", head + audio + "b=AS:x\n", "Invalid b= line: b=AS:x"},
 		{"media", head + "m=audio 9\n", "Invalid m= line: m=audio 9"},
 		{"media port", head + "m=audio x RTP/AVP 0\n", "Invalid m= line: m=audio x RTP/AVP 0"},
 		{"media port range", head + "m=audio 65536 RTP/AVP 0\n", "Invalid m= line: m=audio 65536 RTP/AVP 0"},
 		{"no formats", head + "m=audio 9 RTP/AVP\n", "Invalid m= line (no payload types/formats): m=audio 9 RTP/AVP"},
-		{"media too long", head + long + "\n", "Invalid m= line (too long): 227"},
+		{"media too long", head + long + "\n", "Invalid m= line (too long): 2027"},
 		{"empty attribute", head + audio + "a=mid:\n", "Invalid a= line: a=mid:"},
-		{"empty session attribute", head + "a=group:\n", "Invalid a= line: a=group:"},
+		{"attribute without name", head + audio + "a=:x\n", "Invalid a= line: a=:x"},
+		{"empty setup", head + audio + "a=setup: \n", "Invalid a= line: a=setup: "},
 		{"mid without value", head + audio + "a=mid\n", "Invalid a= line: a=mid"},
 		{"setup without value", head + audio + "a=setup\n", "Invalid a= line: a=setup"},
 		{"long mid", head + audio + "a=mid:12345678901234567\n", "Invalid a= line (mid longer than 16 characters): a=mid:12345678901234567"},
@@ -241,6 +245,85 @@ func TestUpdate(t *testing.T) {
 	unused := mustParse(t, head+"m=audio 9 RTP/SAVPF 0\nm=video 0 RTP/SAVPF 0\n")
 	if err := reused.ValidateUpdate(unused, nil); err != nil {
 		t.Errorf("recycled section: %v", err)
+	}
+}
+
+// tolerated are descriptions that some clients write and that can be understood.
+func tolerated() map[string]string {
+	var formats strings.Builder
+	for i := range 61 {
+		formats.WriteString(" " + utoa(uint64(i+67)))
+	}
+	audio := "m=audio 9 UDP/TLS/RTP/SAVPF 0\n" + creds
+	return map[string]string{
+		"61 payload types":                 head + "m=video 9 UDP/TLS/RTP/SAVPF" + formats.String() + "\n" + creds,
+		"numbers over 64 bits":             strings.Replace(head, "- 1 1", "- 18446744073709551616 99999999999999999999999", 1) + audio,
+		"times over 64 bits":               strings.Replace(head, "t=0 0", "t=18446744073709551616 18446744073709551617", 1) + audio,
+		"no name":                          strings.Replace(head, "s=-", "s=", 1) + audio,
+		"empty information":                strings.Replace(head, "s=-", "s=-\ni=", 1) + audio + "i=\n",
+		"empty values of attributes":       head + "a=group:\na=y:\n" + audio + "a=x:\na=msid:\na=candidate:\na=ice-options:\na=rid:\na=ssrc:\na=fmtp:\n",
+		"bandwidth with a fraction":        head + audio + "b=AS:500.5\n",
+		"two c= lines of the session":      head + "c=IN IP4 1.1.1.1\nc=IN IP4 2.2.2.2\n" + audio,
+		"two c= lines of a section":        head + audio + "c=IN IP4 1.1.1.1\nc=IN IP4 2.2.2.2\n",
+		"a blank first line":               "\r\n\r\n" + head + audio,
+		"extensions of the session":        head + "a=extmap:4 " + URIMID + "\n" + audio,
+		"extensions of both, not the same": head + "a=extmap:4 " + URIMID + "\na=extmap:2 urn:x\na=extmap:3 urn:y\n" + audio + "a=extmap:5 " + URIMID + "\na=extmap:2 urn:z\n",
+	}
+}
+
+func TestParseTolerance(t *testing.T) {
+	d := map[string]*Description{}
+	for name, text := range tolerated() {
+		d[name] = mustParse(t, text)
+		if err := d[name].Validate(true); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		exercise(t, text)
+	}
+	if n := len(d["61 payload types"].Sections[0].Codecs); n != 61 {
+		t.Errorf("%d formats", n)
+	}
+	if o := d["numbers over 64 bits"].Origin; o.SessionID == 0 || o.Version == 0 {
+		t.Errorf("origin %+v", o)
+	}
+	if s := &d["bandwidth with a fraction"].Sections[0]; s.Bandwidth != (Bandwidth{"AS", 500}) {
+		t.Errorf("bandwidth %+v", s.Bandwidth)
+	}
+	for _, name := range []string{"two c= lines of the session", "two c= lines of a section"} {
+		if a := d[name].Sections[0].Address; a != "1.1.1.1" {
+			t.Errorf("%s: address %s", name, a)
+		}
+	}
+	if s := &d["empty values of attributes"].Sections[0]; len(s.Candidates) != 0 || s.Stream != "" || len(s.Attributes) == 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// What the session level maps holds for all sections but where they map the same id or
+// the same extension otherwise (RFC 8285, 5).
+func TestSessionExtensions(t *testing.T) {
+	if got, want := mustParse(t, tolerated()["extensions of both, not the same"]).Sections[0].Extensions,
+		[]Extension{{ID: 5, URI: URIMID}, {ID: 2, URI: "urn:z"}, {ID: 3, URI: "urn:y"}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	offer := mustParse(t, head+"a=extmap:4/sendonly "+URIMID+"\nm=audio 9 UDP/TLS/RTP/SAVPF 0\n"+creds+
+		"m=video 9 UDP/TLS/RTP/SAVPF 96\na=rtpmap:96 VP8/90000\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\n")
+	a := Answer(offer.Anonymise(), choice(SectionChoice{Extensions: []string{URIMID}})).Complete(offer, nil)
+	for i, want := range [][]Extension{{{4, URIMID, RecvOnly, true}}, {{4, URIMID, RecvOnly, true}}, nil} {
+		if got := a.Sections[i].Extensions; !reflect.DeepEqual(got, want) {
+			t.Errorf("section %d is answered with %v", i, got)
+		}
+		if n, ok := Negotiate(a, offer, i); !ok || len(n.Extensions) != len(want) {
+			t.Errorf("section %d: agreed on %v", i, n.Extensions)
+		}
+	}
+	many := head
+	for i := 1; i < 256; i++ {
+		many += "a=extmap:" + utoa(uint64(i)) + " urn:" + strings.Repeat("x", 100) + utoa(uint64(i)) + "\n"
+	}
+	d := mustParse(t, many+strings.Repeat("m=audio 9 RTP/SAVPF 0\n", MaxSections))
+	if n := len(d.Sections[MaxSections-1].Extensions); n == 0 || n > maxSessionExtensions {
+		t.Errorf("%d extensions for each section", n)
 	}
 }
 
