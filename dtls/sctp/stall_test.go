@@ -89,6 +89,10 @@ func TestStalledPeer(t *testing.T) {
 				t.Errorf("%d bytes of the budget left over", h)
 			}
 			stop(t, list, wires...)
+			if got := (heap() - before) / sides; got > 200<<10 {
+				t.Errorf("messages of %d bytes: %d KB are left of an association", size, got>>10)
+			}
+			runtime.KeepAlive(list)
 		})
 	}
 }

@@ -63,6 +63,9 @@ func NewForwarder(now mono.Time, loop Loop, t *route.Track, f Forward) *Forwarde
 	w := &Forwarder{Forward: f, loop: loop, track: t}
 	switch {
 	case t == nil:
+		// Numbers go on from those of an earlier one, as long as that sent no more
+		// than a message each millisecond.
+		w.next = uint64(uint16(now / mono.Time(time.Millisecond)))
 	case f.Encoding < 0:
 		w.sub = route.NewSubscription(w)
 		w.sub.Attach(now, t)

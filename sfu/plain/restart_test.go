@@ -435,3 +435,29 @@ func TestForwardParameterSets(t *testing.T) {
 		t.Errorf("%d packets", len(w.sent))
 	}
 }
+
+// TestDataForwardedAgain replaces a forwarder of messages by another one, as when a
+// publisher goes to another server again: no message is taken for a repeated one.
+func TestDataForwardedAgain(t *testing.T) {
+	b := newBench(t, Stream{Kind: media.Data, SSRC: 7})
+	got := 0
+	b.source.OnData = func(int, bool, []byte) { got++ }
+	w := &wireLoop{bench: b}
+	for range 5 {
+		f := NewForwarder(b.now, w, nil, Forward{SSRC: 7})
+		for range 40 {
+			b.now = b.now.Add(10 * time.Millisecond)
+			f.Message(b.now, false, []byte("x"))
+		}
+		f.Close()
+	}
+	for _, p := range w.sent {
+		buf := b.pool.Get()
+		buf.N = copy(buf.B, p)
+		b.source.HandleRTP(b.now, 0, 0, buf)
+		buf.Release()
+	}
+	if got != len(w.sent) || got != 200 {
+		t.Errorf("%d of %d messages", got, len(w.sent))
+	}
+}
