@@ -24,6 +24,11 @@ const (
 	// more often than every tenth look.
 	muchHeld  = 32 << 20
 	heldLooks = 10
+
+	// lookShift makes of the bytes in use the number of looks after which it is
+	// worth while to find out whether they still are, though nothing is allocated:
+	// one for 8 MiB.
+	lookShift = 23
 )
 
 // memory gives back to the system what calls took while they began, once it is
@@ -77,7 +82,8 @@ func (m *memory) due(u usage) bool {
 	m.looks++
 	enough := quiet && u.allocated-m.freed >= muchGarbage
 	much := m.looks >= heldLooks && u.held > 2*u.live+muchHeld
-	if !enough && !much {
+	stale := quiet && u.live > muchHeld && m.looks >= max(heldLooks, int(u.live>>lookShift))
+	if !enough && !much && !stale {
 		return false
 	}
 	m.freed, m.looks = u.allocated, 0

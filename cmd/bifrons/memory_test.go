@@ -56,6 +56,17 @@ func TestMemoryIsGivenBackUnderWork(t *testing.T) {
 	if n := look(100); n != 0 {
 		t.Errorf("given back %d times when there was nothing", n)
 	}
+	u.live = 100 * mib // sessions that will time out
+	stale := 0
+	for range 36 {
+		u.allocated += 100
+		if m.due(u) {
+			stale++
+		}
+	}
+	if stale < 2 || stale > 3 {
+		t.Errorf("looked %d times whether it is still in use", stale)
+	}
 	if got := readUsage(); got.allocated == 0 || got.held < got.live/2 {
 		t.Errorf("read %+v", got)
 	}
