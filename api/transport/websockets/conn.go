@@ -242,6 +242,9 @@ func (c *conn) next() (e janus.Event, ok bool) {
 	return e, false
 }
 
+// pingLate is how late the end of a ping is only when the process did not run.
+const pingLate = 250 * time.Millisecond
+
 // ping looks after a silent client.
 func (c *conn) ping() {
 	trigger, timeout := c.server.cfg.PingTrigger, c.server.cfg.PingTimeout
@@ -259,13 +262,18 @@ func (c *conn) ping() {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(c.ctx, timeout)
+		begun := time.Now()
 		err := c.ws.Ping(ctx)
 		cancel()
-		if err != nil && c.seen.Load() == seen {
+		switch {
+		case err == nil || c.seen.Load() != seen:
+			t.Reset(trigger)
+		case time.Since(begun) > timeout+pingLate && c.ctx.Err() == nil:
+			t.Reset(0) // the process was stopped, the answer may wait in the socket
+		default:
 			c.cancel()
 			return
 		}
-		t.Reset(trigger)
 	}
 }
 
