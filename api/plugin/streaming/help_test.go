@@ -107,6 +107,19 @@ func (d *stage) take() string {
 	return text
 }
 
+// taken takes what was pushed up to an event; false if that was not.
+func (d *stage) taken(event string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i, text := range d.pushed {
+		if strings.Contains(text, event) {
+			d.pushed = d.pushed[i+1:]
+			return true
+		}
+	}
+	return false
+}
+
 // backstage is the Gateway.
 type backstage struct {
 	engine *sfu.Engine
