@@ -335,6 +335,36 @@ func TestUseCandidateElsewhere(t *testing.T) {
 	}
 }
 
+// TestOldCredentialsElsewhere: after a restart the old credentials count on the selected
+// path alone. Chromium tries its new sockets with them until it has the answer, and stays
+// with what succeeds.
+func TestOldCredentialsElsewhere(t *testing.T) {
+	v, s, c := connected(t, Config{}, Config{})
+	p, _ := s.agent.Selected()
+	r := goodRequest(9)
+	r.username = s.agent.gen.local.Ufrag + ":" + c.agent.gen.local.Ufrag
+	r.pwd = s.agent.gen.local.Pwd
+	s.agent.Restart(v.now, NewCredentials(s.agent.cfg.Rand))
+	elsewhere := Path{Local: p.Local, Remote: netip.AddrPortFrom(p.Remote.Addr(), 7777)}
+	answers := 0
+	v.tap = func(_, to netip.AddrPort, b []byte) bool {
+		if to == elsewhere.Remote {
+			answers++
+		}
+		return false
+	}
+	if got := s.agent.Handle(v.now, elsewhere, r.bytes()); got != BadUsername {
+		t.Errorf("by another path: verdict %v", got)
+	}
+	if got := s.agent.Handle(v.now, p, r.bytes()); got != OK {
+		t.Errorf("by the selected path: verdict %v", got)
+	}
+	v.run(time.Second, nil)
+	if answers != 0 || s.agent.Valid(elsewhere) {
+		t.Errorf("%d answers to the other path, valid %v", answers, s.agent.Valid(elsewhere))
+	}
+}
+
 func TestAddRemoteIgnores(t *testing.T) {
 	a, _ := agentUnderTest(Config{})
 	a.SetRemote(start, testRemote, false)

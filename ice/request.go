@@ -43,6 +43,10 @@ func (a *Agent) request(now mono.Time, p Path, m *message) Verdict {
 	case m.unknown != 0:
 		a.answerError(now, p, m, g, errorUnknownAttribute)
 		return OK
+	case g != a.gen && a.selectedBy(p) == nil:
+		// The remote tries its new addresses with the old credentials. It would stay
+		// with what succeeds, and never come to the new ones.
+		return BadUsername
 	case g != a.gen:
 		// The remote has not come to the restart yet.
 		a.answer(now, p, m, g)

@@ -146,8 +146,6 @@ func TestBrowserStopsFirstTransceiver(t *testing.T) {
 	l.flows("mirror", "2:video 1:video-", "2")
 	l.run(`mirror.pc.addTransceiver(await lab.sound()); await mirror.offer({})`)
 	l.flows("mirror", "2:video 3:audio", "2", "3")
-	l.run(`mirror.pc.restartIce(); await mirror.offer({})`)
-	l.flows("mirror", "2:video 3:audio", "2", "3")
 }
 
 // TestBrowserStopsFirstTransceiverInRoom is the same of a publisher, with somebody who
@@ -204,4 +202,19 @@ func TestBrowserCannotDecodeFirst(t *testing.T) {
 		makers.push(await publish(3));
 		await viewer.answer((await viewer.send({ request: "subscribe", streams: [{ feed: 3 }] })).jsep)`)
 	l.flows("viewer", "0:video- 1:video 2:video 3:video", "1", "2", "3")
+}
+
+// TestBrowserRestartsICE: Chromium restarts ICE again and again in mid-call. It tries its new
+// sockets before it has our new credentials, which makes some restarts unlike others.
+func TestBrowserRestartsICE(t *testing.T) {
+	l := openLab(t)
+	l.run(`
+		window.mirror = await lab.attach("janus.plugin.echotest");
+		mirror.pc.addTrack(await lab.sound()); mirror.pc.addTrack(lab.camera());
+		await mirror.offer({ audio: true, video: true })`)
+	l.flows("mirror", "0:audio 1:video", "0", "1")
+	for range 8 {
+		l.run(`mirror.pc.restartIce(); await mirror.offer({})`)
+		l.flows("mirror", "0:audio 1:video", "0", "1")
+	}
 }
