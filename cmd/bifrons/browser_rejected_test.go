@@ -148,6 +148,32 @@ func TestBrowserStopsFirstTransceiver(t *testing.T) {
 	l.flows("mirror", "2:video 3:audio", "2", "3")
 }
 
+// TestBrowserStopsMediaBeforeData: the transport moves to the m-line of the data channels,
+// which can be opened in the new association.
+func TestBrowserStopsMediaBeforeData(t *testing.T) {
+	l := openLab(t)
+	l.run(`
+		window.echoes = [];
+		window.channel = name => new Promise(done => {
+			const d = mirror.pc.createDataChannel(name);
+			d.onopen = () => { d.send(name); done(); };
+			d.onmessage = e => echoes.push(e.data);
+		});
+		window.mirror = await lab.attach("janus.plugin.echotest");
+		mirror.pc.addTrack(lab.camera());
+		const opened = channel("one");
+		await mirror.offer({ audio: true, video: true });
+		await opened`)
+	l.is(`echoes.join().includes("one")`)
+	l.flows("mirror", "0:video 1:application", "0")
+	l.run(`mirror.pc.getTransceivers()[0].stop(); await mirror.offer({})`)
+	l.is(`mirror.pc.connectionState === "connected"`)
+	l.run(`await channel("two")`)
+	l.is(`echoes.join().includes("two")`)
+	l.run(`mirror.pc.addTransceiver(lab.camera()); await mirror.offer({})`)
+	l.flows("mirror", "2:video 1:application", "2")
+}
+
 // TestBrowserStopsFirstTransceiverInRoom is the same of a publisher, with somebody who
 // watches.
 func TestBrowserStopsFirstTransceiverInRoom(t *testing.T) {
