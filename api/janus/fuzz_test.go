@@ -30,6 +30,11 @@ func FuzzHandle(f *testing.F) {
 		`{"janus":"message","transaction":"t","session_id":1,"handle_id":2,"body":{},"jsep":` + offer + `}`,
 		`{"janus":"trickle","transaction":"t","session_id":1,"handle_id":2,"candidate":{"sdpMid":"0","candidate":"candidate:1 1 udp 1 10.0.0.1 9 typ host"}}`,
 		`{"janus":"trickle","transaction":"t","session_id":1,"handle_id":2,"candidates":[{"completed":true},1,null]}`,
+		`{"janus":"trickle","transaction":"t","session_id":1,"handle_id":2,"candidate":{"sdpMid":"0","candidate":"","usernameFragment":"x"}}`,
+		`{"janus":"trickle","transaction":"t","session_id":1,"handle_id":2,"candidates":[{"completed":false},{"completed":null,"sdpMLineIndex":1}]}`,
+		`{"janus":"message","transaction":"t","session_id":1,"handle_id":2,"body":{},"jsep":` + firstRejected() + `}`,
+		`{"janus":"message","transaction":"t","session_id":1,"handle_id":2,"body":{},"jsep":` +
+			string(encode(object{"type": "offer", "sdp": description("", mline("video", "0", ""))})) + `}`,
 		`{"janus":"hangup","transaction":"t","session_id":1,"handle_id":2}`,
 		`{"janus":"detach","transaction":"t","session_id":1,"handle_id":2}`,
 		`{"janus":"destroy","transaction":"t","session_id":1}`,
@@ -84,4 +89,9 @@ func FuzzHandle(f *testing.F) {
 // jsepOffer is an offer as a jsep object in JSON.
 func jsepOffer(t testing.TB) string {
 	return string(encode(object{"type": "offer", "sdp": loadOffer(t, "chrome_audio")}))
+}
+
+// firstRejected is an offer whose first section is out of use.
+func firstRejected() string {
+	return string(encode(object{"type": "offer", "sdp": description("1 0 x", mline("audio", "0", ""), mline("video", "9", "1", transportOf("abcd")))}))
 }
