@@ -360,7 +360,20 @@ func TestStrayLeavesNothing(t *testing.T) {
 
 // FuzzSource feeds packets with any numbers, timestamps and pauses.
 func FuzzSource(f *testing.F) {
-	f.Add([]byte{0, 1, 0, 0, 0, 0, 0, 2, 0, 9, 0, 100, 0, 1, 0, 0})
+	for _, again := range []uint16{0, 30, 5000, 45536} { // back, after 0.9 s
+		var seed []byte
+		for i := range uint16(80) {
+			seq, pause := 40000+i, byte(2)
+			if i >= 40 {
+				seq -= 40 + again
+			}
+			if i == 40 {
+				pause = 45
+			}
+			seed = append(seed, pause, byte(seq>>8), byte(seq), 0, byte(i), byte(i%40)&1)
+		}
+		f.Add(seed)
+	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		b := newBench(t, Stream{Kind: media.Video, Codec: h264, ParameterSets: sets}, Stream{Kind: media.Data})
 		for len(in) >= 6 && len(b.out) < 1000 {
