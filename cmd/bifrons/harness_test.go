@@ -92,9 +92,13 @@ type client struct {
 // dial connects and creates a session.
 func dial(t testing.TB, s *server) *client {
 	t.Helper()
+	return dialURL(t, fmt.Sprintf("ws://127.0.0.1:%d/", port(s.ws.Addrs("ws"))))
+}
+
+func dialURL(t testing.TB, url string) *client {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	url := fmt.Sprintf("ws://127.0.0.1:%d/", port(s.ws.Addrs("ws")))
 	ws, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{Subprotocols: []string{"janus-protocol"}})
 	if err != nil {
 		t.Fatal(err)

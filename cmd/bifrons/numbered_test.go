@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -171,6 +172,23 @@ func (c *tally) missing(first, last uint64) (n int) {
 		}
 	}
 	return n
+}
+
+// pause is the longest time in which none of these packets came.
+func (c *tally) pause(first, last uint64) (longest time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var times []time.Time
+	for i := first; i <= last; i++ {
+		if at, ok := c.first[i]; ok {
+			times = append(times, at)
+		}
+	}
+	slices.SortFunc(times, time.Time.Compare)
+	for i := 1; i < len(times); i++ {
+		longest = max(longest, times[i].Sub(times[i-1]))
+	}
+	return longest
 }
 
 // late is how many of these packets of a source took longer than d, or did not
