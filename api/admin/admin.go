@@ -14,7 +14,8 @@ import (
 	"bifrons/api/auth"
 	"bifrons/api/janus"
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/schema"
+	"bifrons/api/task"
 )
 
 // Log is what can be changed of the log.
@@ -44,7 +45,7 @@ type Admin struct {
 
 	ctx   context.Context // ends with Close
 	close context.CancelFunc
-	tasks plugin.Tasks
+	tasks task.Tasks
 
 	locks, references debugFlag
 }
@@ -103,8 +104,8 @@ func (q *query) done() {
 func (q *query) unknown(reason string) { q.fail(janus.ErrUnknown, reason) }
 
 // check looks at the fields of the request; if they are wrong it answers.
-func (q *query) check(fields ...plugin.Field) bool {
-	err := plugin.Check(fields, q.Root, int(janus.ErrMissingElement), int(janus.ErrInvalidType))
+func (q *query) check(fields ...schema.Field) bool {
+	err := schema.Check(fields, q.Root, int(janus.ErrMissingElement), int(janus.ErrInvalidType))
 	if err != nil {
 		q.fail(janus.Code(err.Code), err.Text)
 	}

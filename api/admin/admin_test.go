@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"bifrons/api/janus"
-	"bifrons/api/plugin"
+	"bifrons/api/module"
 )
 
 func TestAccess(t *testing.T) {
@@ -284,7 +284,7 @@ func TestTokens(t *testing.T) {
 // logger is a logger with the last part of its package name.
 type logger string
 
-func (l logger) Info() plugin.Info { return plugin.Info{Package: "janus.logger." + string(l)} }
+func (l logger) Info() module.Info { return module.Info{Package: "janus.logger." + string(l)} }
 
 // answering is one that answers queries.
 type answering struct{ logger }

@@ -16,6 +16,7 @@ import (
 	"bifrons/api/janus"
 	"bifrons/api/json"
 	"bifrons/api/log"
+	"bifrons/api/module"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/echotest"
 	"bifrons/sfu"
@@ -207,7 +208,7 @@ type sink struct {
 	list []janus.Notification
 }
 
-func (s *sink) Info() plugin.Info                 { return plugin.Info{Package: "janus.eventhandler.test"} }
+func (s *sink) Info() module.Info                 { return module.Info{Package: "janus.eventhandler.test"} }
 func (s *sink) Takes(janus.NotificationType) bool { return true }
 func (s *sink) Notify(n *janus.Notification) {
 	s.mu.Lock()
@@ -219,14 +220,14 @@ func (s *sink) Query(request []byte) []byte { return append([]byte(nil), request
 // transport answers with what it is asked.
 type transport struct{}
 
-func (transport) Info() plugin.Info           { return plugin.Info{Package: "janus.transport.test"} }
+func (transport) Info() module.Info           { return module.Info{Package: "janus.transport.test"} }
 func (transport) Query(request []byte) []byte { return append([]byte(nil), request...) }
 func (transport) Close()                      {}
 
 // silent is a plugin without admin requests, broken one that panics.
 type silent struct{}
 
-func (silent) Info() plugin.Info                         { return plugin.Info{Package: "janus.plugin.silent"} }
+func (silent) Info() module.Info                         { return module.Info{Package: "janus.plugin.silent"} }
 func (silent) Start(plugin.Gateway) error                { return nil }
 func (silent) Attach(plugin.Host) (plugin.Handle, error) { return nil, fmt.Errorf("no") }
 func (silent) Admin(*json.Value) ([]byte, error)         { return nil, plugin.ErrNoAdmin }
@@ -234,7 +235,7 @@ func (silent) Close()                                    {}
 
 type broken struct{ silent }
 
-func (broken) Info() plugin.Info                 { return plugin.Info{Package: "janus.plugin.broken"} }
+func (broken) Info() module.Info                 { return module.Info{Package: "janus.plugin.broken"} }
 func (broken) Admin(*json.Value) ([]byte, error) { panic("broken on purpose") }
 
 func withTokens(c *janus.Config) { c.Auth = auth.New(auth.Config{Tokens: true}) }

@@ -5,7 +5,7 @@ import (
 
 	"bifrons/api/janus"
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/dtls"
 	"bifrons/ice"
 	"bifrons/rtp/mono"
@@ -16,7 +16,7 @@ import (
 )
 
 func (a *Admin) handleInfo(q *query) {
-	if !q.check(plugin.Field{Name: "plugin_only", Type: plugin.Bool}) {
+	if !q.check(schema.Field{Name: "plugin_only", Type: schema.Bool}) {
 		return
 	}
 	only := q.truth("plugin_only")

@@ -8,12 +8,13 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/log"
 	"bifrons/api/plugin"
+	"bifrons/api/schema"
 )
 
 // target checks a request to a module, which the field name names.
 func (q *query) target(name string) bool {
-	return q.check(plugin.Field{Name: name, Type: plugin.String, Required: true},
-		plugin.Field{Name: "request", Type: plugin.Object})
+	return q.check(schema.Field{Name: name, Type: schema.String, Required: true},
+		schema.Field{Name: "request", Type: schema.Object})
 }
 
 // request is the request to the module, {} if there is none.
@@ -111,8 +112,8 @@ func (a *Admin) queryLogger(q *query) {
 }
 
 func (a *Admin) customEvent(q *query) {
-	if !q.check(plugin.Field{Name: "schema", Type: plugin.String, Required: true},
-		plugin.Field{Name: "data", Type: plugin.Object, Required: true}) {
+	if !q.check(schema.Field{Name: "schema", Type: schema.String, Required: true},
+		schema.Field{Name: "data", Type: schema.Object, Required: true}) {
 		return
 	}
 	if a.core.Notifying() {
@@ -127,8 +128,8 @@ func (a *Admin) customEvent(q *query) {
 }
 
 func (a *Admin) customLogLine(q *query) {
-	if !q.check(plugin.Field{Name: "line", Type: plugin.String, Required: true},
-		plugin.Field{Name: "level", Type: plugin.Uint}) {
+	if !q.check(schema.Field{Name: "line", Type: schema.String, Required: true},
+		schema.Field{Name: "level", Type: schema.Uint}) {
 		return
 	}
 	level := int64(log.Info)

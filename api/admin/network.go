@@ -11,7 +11,7 @@ import (
 
 	"bifrons/api/janus"
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/schema"
 )
 
 // How long a question to the network may take, and how often it is asked again.
@@ -43,7 +43,7 @@ func (a *Admin) lookUp(host string) (netip.Addr, error) {
 }
 
 func (a *Admin) resolveAddress(q *query) {
-	if !q.check(plugin.Field{Name: "address", Type: plugin.String, Required: true}) {
+	if !q.check(schema.Field{Name: "address", Type: schema.String, Required: true}) {
 		return
 	}
 	start := time.Now()
@@ -60,9 +60,9 @@ func (a *Admin) resolveAddress(q *query) {
 }
 
 func (a *Admin) testSTUN(q *query) {
-	if !q.check(plugin.Field{Name: "address", Type: plugin.String, Required: true},
-		plugin.Field{Name: "port", Type: plugin.Uint, Required: true},
-		plugin.Field{Name: "localport", Type: plugin.Uint}) {
+	if !q.check(schema.Field{Name: "address", Type: schema.String, Required: true},
+		schema.Field{Name: "port", Type: schema.Uint, Required: true},
+		schema.Field{Name: "localport", Type: schema.Uint}) {
 		return
 	}
 	for _, name := range []string{"port", "localport"} {

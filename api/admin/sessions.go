@@ -8,7 +8,7 @@ import (
 
 	"bifrons/api/janus"
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/sfu/capture"
 )
 
@@ -56,9 +56,9 @@ func (a *Admin) startText(q *query) { a.startCapture(q, capture.Text, "text2pcap
 
 // startCapture starts a capture of either kind; a handle has one at most.
 func (a *Admin) startCapture(q *query, format capture.Format, name, ext string) {
-	if !q.check(plugin.Field{Name: "folder", Type: plugin.String},
-		plugin.Field{Name: "filename", Type: plugin.String},
-		plugin.Field{Name: "truncate", Type: plugin.Uint}) {
+	if !q.check(schema.Field{Name: "folder", Type: schema.String},
+		schema.Field{Name: "filename", Type: schema.String},
+		schema.Field{Name: "truncate", Type: schema.Uint}) {
 		return
 	}
 	file := q.text("filename")

@@ -6,7 +6,7 @@ import (
 
 	"bifrons/api/janus"
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/sfu"
 )
 
@@ -48,7 +48,7 @@ func (a *Admin) getStatus(q *query) {
 
 // count takes a number of at least 0 out of a request, at most limit.
 func (q *query) count(name string, limit int64) (int64, bool) {
-	if !q.check(plugin.Field{Name: name, Type: plugin.Uint, Required: true}) {
+	if !q.check(schema.Field{Name: name, Type: schema.Uint, Required: true}) {
 		return 0, false
 	}
 	return min(q.number(name), limit), true
@@ -56,7 +56,7 @@ func (q *query) count(name string, limit int64) (int64, bool) {
 
 // flag takes true or false out of a request.
 func (q *query) flag(name string) (on, ok bool) {
-	if !q.check(plugin.Field{Name: name, Type: plugin.Bool, Required: true}) {
+	if !q.check(schema.Field{Name: name, Type: schema.Bool, Required: true}) {
 		return false, false
 	}
 	return q.truth(name), true
@@ -74,7 +74,7 @@ func (a *Admin) setSessionTimeout(q *query) {
 }
 
 func (a *Admin) setTimeoutOfSession(q *query) {
-	if !q.check(plugin.Field{Name: "timeout", Type: plugin.Int, Required: true}) {
+	if !q.check(schema.Field{Name: "timeout", Type: schema.Int, Required: true}) {
 		return
 	}
 	n := min(q.number("timeout"), maxSeconds)

@@ -3,10 +3,10 @@ package admin
 import (
 	"bifrons/api/janus"
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/schema"
 )
 
-var tokenField = plugin.Field{Name: "token", Type: plugin.String, Required: true}
+var tokenField = schema.Field{Name: "token", Type: schema.String, Required: true}
 
 // stored answers with an error if there is no table of tokens.
 func (a *Admin) stored(q *query) bool {
@@ -35,7 +35,7 @@ func (q *query) okPlugins(list []string) {
 // addToken stores a token for the plugins that are named, or for all. Names of
 // no plugin are left out.
 func (a *Admin) addToken(q *query) {
-	if !a.stored(q) || !q.check(tokenField, plugin.Field{Name: "plugins", Type: plugin.Array}) {
+	if !a.stored(q) || !q.check(tokenField, schema.Field{Name: "plugins", Type: schema.Array}) {
 		return
 	}
 	var allowed []string
@@ -66,7 +66,7 @@ func (a *Admin) changeToken(q *query, change func(token string, plugins []string
 		q.failf(janus.ErrTokenNotFound, "Token %s not found", token)
 		return
 	}
-	if !plugin.NonEmptyArray.Is(q.Root.Get("plugins")) {
+	if !schema.NonEmptyArray.Is(q.Root.Get("plugins")) {
 		q.fail(janus.ErrInvalidType, "Invalid element type (plugins should be a non-empty array)")
 		return
 	}

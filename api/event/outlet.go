@@ -8,13 +8,15 @@ import (
 
 	"bifrons/api/janus"
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/module"
+	"bifrons/api/schema"
+	"bifrons/api/task"
 )
 
 // Handler is an event handler: it delivers events in its own way.
 type Handler interface {
 	// Info describes it in server_info.
-	Info() plugin.Info
+	Info() module.Info
 
 	// Run delivers what o.Next gives until that ends, and not longer than ctx
 	// lives.
@@ -22,7 +24,7 @@ type Handler interface {
 
 	// Tweak checks the settings of its own in a request to change some. It
 	// returns what changes them; or an error, and nothing is changed.
-	Tweak(request *json.Value) (apply func(), err *plugin.Error)
+	Tweak(request *json.Value) (apply func(), err *schema.Error)
 }
 
 // group is how many events are in one message at most.
@@ -44,7 +46,7 @@ type Outlet struct {
 
 	queue  *queue
 	cancel context.CancelFunc
-	done   plugin.Tasks
+	done   task.Tasks
 
 	count   struct{ accepted, taken, dropped, lost atomic.Uint64 }
 	pending atomic.Uint64             // dropped and lost that the log does not know yet
@@ -97,7 +99,7 @@ func (o *Outlet) Close(patience time.Duration) {
 }
 
 // Info describes the handler.
-func (o *Outlet) Info() plugin.Info { return o.handler.Info() }
+func (o *Outlet) Info() module.Info { return o.handler.Info() }
 
 // Takes tells whether the handler wants events of a type.
 func (o *Outlet) Takes(t janus.NotificationType) bool {

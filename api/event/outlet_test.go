@@ -16,7 +16,8 @@ import (
 
 	"bifrons/api/janus"
 	apijson "bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/module"
+	"bifrons/api/schema"
 )
 
 const patience = 20 * time.Second
@@ -45,7 +46,7 @@ type script struct {
 	tweaked  int
 }
 
-func (s *script) Info() plugin.Info { return plugin.Info{Package: "janus.eventhandler.script"} }
+func (s *script) Info() module.Info { return module.Info{Package: "janus.eventhandler.script"} }
 
 func (s *script) Run(ctx context.Context, o *Outlet) {
 	for list := o.Next(ctx); list != nil; list = o.Next(ctx) {
@@ -60,7 +61,7 @@ func (s *script) Run(ctx context.Context, o *Outlet) {
 	}
 }
 
-func (s *script) Tweak(r *apijson.Value) (func(), *plugin.Error) {
+func (s *script) Tweak(r *apijson.Value) (func(), *schema.Error) {
 	n, ok := apijson.Int(r.Get("own"))
 	if r.Get("own") != nil && !ok {
 		return nil, Invalid("own", "an integer")

@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/schema"
 )
 
 // Error codes of answers to query_eventhandler.
@@ -16,22 +16,22 @@ const (
 )
 
 var (
-	queryFields = []plugin.Field{{Name: "request", Type: plugin.String, Required: true}}
-	tweakFields = []plugin.Field{
-		{Name: "events", Type: plugin.String},
-		{Name: "grouping", Type: plugin.Bool},
-		{Name: "json", Type: plugin.String},
+	queryFields = []schema.Field{{Name: "request", Type: schema.String, Required: true}}
+	tweakFields = []schema.Field{
+		{Name: "events", Type: schema.String},
+		{Name: "grouping", Type: schema.Bool},
+		{Name: "json", Type: schema.String},
 	}
 )
 
 // Check looks at fields of a tweak request.
-func Check(fields []plugin.Field, request *json.Value) *plugin.Error {
-	return plugin.Check(fields, request, codeMissing, codeInvalid)
+func Check(fields []schema.Field, request *json.Value) *schema.Error {
+	return schema.Check(fields, request, codeMissing, codeInvalid)
 }
 
 // Invalid is the error of a setting with a value that cannot be.
-func Invalid(name, should string) *plugin.Error {
-	return &plugin.Error{Code: codeInvalid, Text: "Invalid element type (" + name + " should be " + should + ")"}
+func Invalid(name, should string) *schema.Error {
+	return &schema.Error{Code: codeInvalid, Text: "Invalid element type (" + name + " should be " + should + ")"}
 }
 
 // Query answers query_eventhandler: a request to tweak settings.
@@ -49,11 +49,11 @@ func (o *Outlet) Query(request []byte) []byte {
 	return w.Bytes()
 }
 
-func (o *Outlet) query(request []byte) *plugin.Error {
+func (o *Outlet) query(request []byte) *schema.Error {
 	doc, bad := json.Parse(request)
 	if bad != nil || !json.IsObject(doc.Root()) {
 		doc.Release()
-		return &plugin.Error{Code: codeInvalid, Text: "Invalid request: not a JSON object"}
+		return &schema.Error{Code: codeInvalid, Text: "Invalid request: not a JSON object"}
 	}
 	defer doc.Release()
 	root := doc.Root()
@@ -62,14 +62,14 @@ func (o *Outlet) query(request []byte) *plugin.Error {
 	}
 	switch verb, _ := json.String(root.Get("request")); {
 	case verb != "tweak":
-		return &plugin.Error{Code: codeUnknownRequest, Text: "Unknown request '" + verb + "'"}
+		return &schema.Error{Code: codeUnknownRequest, Text: "Unknown request '" + verb + "'"}
 	case !o.enabled:
-		return &plugin.Error{Code: codeUnknown, Text: "Event handler is disabled"}
+		return &schema.Error{Code: codeUnknown, Text: "Event handler is disabled"}
 	}
 	return o.tweak(root)
 }
 
-func (o *Outlet) tweak(root *json.Value) *plugin.Error {
+func (o *Outlet) tweak(root *json.Value) *schema.Error {
 	if err := Check(tweakFields, root); err != nil {
 		return err
 	}

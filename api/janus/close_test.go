@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bifrons/api/json"
+	"bifrons/api/module"
 	"bifrons/api/plugin"
 )
 
@@ -17,7 +18,7 @@ import (
 // is closed.
 type stuck struct{ release chan struct{} }
 
-func (s *stuck) Info() plugin.Info                         { return plugin.Info{Package: "janus.plugin.stuck"} }
+func (s *stuck) Info() module.Info                         { return module.Info{Package: "janus.plugin.stuck"} }
 func (s *stuck) Start(plugin.Gateway) error                { return nil }
 func (s *stuck) Close()                                    { <-s.release }
 func (s *stuck) Admin(*json.Value) ([]byte, error)         { return nil, nil }

@@ -6,7 +6,7 @@ import (
 
 	"bifrons/api/auth"
 	"bifrons/api/budget"
-	"bifrons/api/plugin"
+	"bifrons/api/module"
 	"bifrons/sfu"
 )
 
@@ -95,7 +95,7 @@ type Config struct {
 // Logger is a logger besides the log.
 type Logger interface {
 	// Info describes it in server_info.
-	Info() plugin.Info
+	Info() module.Info
 }
 
 // Dependency is a library and its version.

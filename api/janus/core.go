@@ -13,6 +13,7 @@ import (
 	"bifrons/api/auth"
 	"bifrons/api/json"
 	"bifrons/api/plugin"
+	"bifrons/api/task"
 	"bifrons/sfu"
 )
 
@@ -25,7 +26,7 @@ type Core struct {
 	accepting atomic.Bool
 	timeout   atomic.Int64 // of sessions, as time.Duration
 
-	tasks plugin.Tasks
+	tasks task.Tasks
 	stop  chan struct{}
 
 	mu         sync.RWMutex
@@ -92,7 +93,7 @@ func (c *Core) Close() {
 		c.log.Warn("handles are still at work, closing without them")
 	}
 	for _, p := range plugins {
-		if !plugin.Within(closeLimit, p.Close) {
+		if !task.Within(closeLimit, p.Close) {
 			c.log.Warn("a plugin does not end, closing without it", "plugin", p.Info().Package)
 		}
 	}

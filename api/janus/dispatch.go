@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/schema"
 )
 
 // query is a request of the Janus API on its way.
@@ -25,8 +25,8 @@ func (q *query) failf(code Code, format string, args ...any) {
 func (q *query) ok(janus string, more func(w *json.Writer)) { q.reply(q.Reply(janus, more)) }
 
 // check looks at the fields of the request; if they are wrong it answers.
-func (q *query) check(fields []plugin.Field) bool {
-	err := plugin.Check(fields, q.Root, int(ErrMissingElement), int(ErrInvalidType))
+func (q *query) check(fields []schema.Field) bool {
+	err := schema.Check(fields, q.Root, int(ErrMissingElement), int(ErrInvalidType))
 	if err != nil {
 		q.fail(Code(err.Code), err.Text)
 	}

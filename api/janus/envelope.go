@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/schema"
 )
 
 // Envelope is a request with the parts that all requests have taken out.
@@ -68,9 +68,9 @@ func Busy() []byte {
 	return ErrorReply(0, "", ErrUnknown, "The server is busy, try again later")
 }
 
-var envelopeFields = []plugin.Field{{Name: "transaction", Type: plugin.String, Required: true}, {Name: "janus", Type: plugin.String, Required: true}}
+var envelopeFields = []schema.Field{{Name: "transaction", Type: schema.String, Required: true}, {Name: "janus", Type: schema.String, Required: true}}
 
-var idField = []plugin.Field{{Name: "id", Type: plugin.Uint}}
+var idField = []schema.Field{{Name: "id", Type: schema.Uint}}
 
 func (e *Envelope) fill(r Request) []byte {
 	if r.Path && !json.IsObject(e.Root) {
@@ -86,11 +86,11 @@ func (e *Envelope) fill(r Request) []byte {
 			return ErrorReply(0, tx, ErrInvalidPath, "Conflicting handle ID (payload and path)")
 		}
 	}
-	if err := plugin.Check(envelopeFields, e.Root, int(ErrMissingElement), int(ErrInvalidType)); err != nil {
+	if err := schema.Check(envelopeFields, e.Root, int(ErrMissingElement), int(ErrInvalidType)); err != nil {
 		return ErrorReply(0, "", Code(err.Code), err.Text)
 	}
 	if !r.Admin {
-		if err := plugin.Check(idField, e.Root, 0, int(ErrInvalidType)); err != nil {
+		if err := schema.Check(idField, e.Root, 0, int(ErrInvalidType)); err != nil {
 			return ErrorReply(0, "", Code(err.Code), err.Text)
 		}
 	}

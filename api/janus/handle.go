@@ -9,6 +9,8 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/plugin"
+	"bifrons/api/schema"
+	"bifrons/api/task"
 	"bifrons/sfu"
 	"bifrons/sfu/capture"
 )
@@ -39,8 +41,8 @@ type Handle struct {
 
 	capture atomic.Pointer[capture.File] // nil = none
 
-	inbox *plugin.Serial
-	exec  *plugin.Serial
+	inbox *task.Serial
+	exec  *task.Serial
 	gone  atomic.Bool
 
 	pushing sync.Mutex // held while a description is on its way to the client
@@ -114,10 +116,10 @@ func (h *Handle) ClosePeer() { h.Hangup("Close PC") }
 // End detaches the handle for the plugin.
 func (h *Handle) End() { h.Detach() }
 
-var attachFields = []plugin.Field{
-	{Name: "plugin", Type: plugin.String, Required: true},
-	{Name: "opaque_id", Type: plugin.String},
-	{Name: "loop_index", Type: plugin.Uint},
+var attachFields = []schema.Field{
+	{Name: "plugin", Type: schema.String, Required: true},
+	{Name: "opaque_id", Type: schema.String},
+	{Name: "loop_index", Type: schema.Uint},
 }
 
 func (c *Core) attach(q *query) {
@@ -139,8 +141,8 @@ func (c *Core) attach(q *query) {
 	log := c.log.With("session", q.session.id, "handle", id)
 	h := &Handle{
 		core: c, session: q.session, id: id, log: log, plugin: p, pkg: pkg, token: token, created: c.cfg.Now(),
-		inbox: plugin.NewSerial(maxMessages, &c.tasks, log),
-		exec:  plugin.NewSerial(maxQueued, &c.tasks, log),
+		inbox: task.NewSerial(maxMessages, &c.tasks, log),
+		exec:  task.NewSerial(maxQueued, &c.tasks, log),
 	}
 	h.opaqueID, _ = json.String(q.Root.Get("opaque_id"))
 	ph, err := p.Attach(h)

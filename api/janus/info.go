@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/module"
 )
 
 // info answers the info verb.
@@ -38,7 +38,7 @@ func (c *Core) infoSettings(w *json.Writer) {
 	w.Str("name", "Janus WebRTC Server")
 	w.Int("version", Version)
 	w.Str("version_string", VersionString)
-	w.Str("author", plugin.Author)
+	w.Str("author", module.Author)
 	w.Str("commit-hash", cfg.CommitHash)
 	w.Str("compile-time", cfg.CompileTime)
 	w.Bool("log-to-stdout", cfg.LogToStdout)
@@ -140,7 +140,7 @@ func (c *Core) infoModules(w *json.Writer) {
 	w.End()
 }
 
-func writeInfo(w *json.Writer, i plugin.Info) {
+func writeInfo(w *json.Writer, i module.Info) {
 	w.Object(i.Package)
 	w.Str("name", i.Name)
 	w.Str("author", i.Author)

@@ -8,6 +8,7 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/dtls"
 	"bifrons/ice"
 	"bifrons/sdp"
@@ -33,14 +34,14 @@ func (o *jsepOptions) scalable(i int) bool {
 	return o != nil && slices.ContainsFunc(o.svc, func(s plugin.SVC) bool { return s.Index == i })
 }
 
-var jsepFields = []plugin.Field{
-	{Name: "type", Type: plugin.String, Required: true},
-	{Name: "sdp", Type: plugin.String, Required: true},
-	{Name: "trickle", Type: plugin.Bool},
-	{Name: "rid_order", Type: plugin.String},
-	{Name: "force_relay", Type: plugin.Bool},
-	{Name: "e2ee", Type: plugin.Bool},
-	{Name: "svc", Type: plugin.Array},
+var jsepFields = []schema.Field{
+	{Name: "type", Type: schema.String, Required: true},
+	{Name: "sdp", Type: schema.String, Required: true},
+	{Name: "trickle", Type: schema.Bool},
+	{Name: "rid_order", Type: schema.String},
+	{Name: "force_relay", Type: schema.Bool},
+	{Name: "e2ee", Type: schema.Bool},
+	{Name: "svc", Type: schema.Array},
 }
 
 // takeJSEP takes in a client's description and makes what the plugin gets to
@@ -49,8 +50,8 @@ func (h *Handle) takeJSEP(v *json.Value) (*plugin.JSEP, *Error) {
 	if !json.IsObject(v) {
 		return nil, &Error{ErrInvalidObject, "Invalid jsep object"}
 	}
-	if err := plugin.Check(jsepFields, v, int(ErrMissingElement), int(ErrInvalidType)); err != nil {
-		return nil, &Error{Code(err.Code), plugin.Cap("JSEP error: " + strings.ToLower(err.Text[:1]) + err.Text[1:])}
+	if err := schema.Check(jsepFields, v, int(ErrMissingElement), int(ErrInvalidType)); err != nil {
+		return nil, &Error{Code(err.Code), schema.Cap("JSEP error: " + strings.ToLower(err.Text[:1]) + err.Text[1:])}
 	}
 	typ, _ := json.String(v.Get("type"))
 	text, _ := json.String(v.Get("sdp"))

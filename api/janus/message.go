@@ -5,6 +5,7 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/plugin"
+	"bifrons/api/schema"
 )
 
 // message passes a message to its handle. The messages of one handle are
@@ -16,7 +17,7 @@ func (c *Core) message(q *query) {
 	}
 }
 
-var messageFields = []plugin.Field{{Name: "body", Type: plugin.Object, Required: true}}
+var messageFields = []schema.Field{{Name: "body", Type: schema.Object, Required: true}}
 
 // take runs a message up to its immediate answer.
 func (h *Handle) take(q *query) {
@@ -47,7 +48,7 @@ func (h *Handle) answer(q *query, reply func([]byte)) bool {
 		reply(q.Fail(ErrPluginMessage, "No plugin to handle this message"))
 		return false
 	}
-	if err := plugin.Check(messageFields, q.Root, int(ErrMissingElement), int(ErrInvalidType)); err != nil {
+	if err := schema.Check(messageFields, q.Root, int(ErrMissingElement), int(ErrInvalidType)); err != nil {
 		reply(q.Fail(Code(err.Code), err.Text))
 		return false
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bifrons/api/json"
+	"bifrons/api/module"
 	"bifrons/api/plugin"
 	"bifrons/sfu"
 )
@@ -38,7 +39,7 @@ type scriptHandle struct {
 	errs  []error // of Push
 }
 
-func (p *script) Info() plugin.Info                 { return plugin.Info{Package: scripted, Name: "Script"} }
+func (p *script) Info() module.Info                 { return module.Info{Package: scripted, Name: "Script"} }
 func (p *script) Start(plugin.Gateway) error        { return nil }
 func (p *script) Admin(*json.Value) ([]byte, error) { return nil, plugin.ErrNoAdmin }
 func (p *script) Close()                            { p.closed = true }
@@ -307,7 +308,7 @@ type recorder struct {
 	list []Notification
 }
 
-func (r *recorder) Info() plugin.Info           { return plugin.Info{Package: "janus.eventhandler.test"} }
+func (r *recorder) Info() module.Info           { return module.Info{Package: "janus.eventhandler.test"} }
 func (r *recorder) Takes(NotificationType) bool { return true }
 func (r *recorder) Notify(n *Notification) {
 	r.mu.Lock()

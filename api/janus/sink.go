@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/module"
 )
 
 // NotificationType is the type of an event for event handlers, a single bit.
@@ -55,7 +55,7 @@ type Notification struct {
 // Sink takes notifications for an event handler.
 type Sink interface {
 	// Info describes the event handler in server_info.
-	Info() plugin.Info
+	Info() module.Info
 	// Takes tells whether notifications of a type are wanted.
 	Takes(t NotificationType) bool
 	// Notify takes one notification, which nobody may change any more. It

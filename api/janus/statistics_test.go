@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"bifrons/api/plugin"
+	"bifrons/api/module"
 )
 
 // choosy is an event handler for some types only.
@@ -52,4 +52,4 @@ func TestCoreNotifications(t *testing.T) {
 
 type jsonLogger struct{}
 
-func (jsonLogger) Info() plugin.Info { return plugin.Info{Package: "janus.logger.test"} }
+func (jsonLogger) Info() module.Info { return module.Info{Package: "janus.logger.test"} }

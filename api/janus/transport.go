@@ -1,6 +1,8 @@
 package janus
 
-import "bifrons/api/plugin"
+import (
+	"bifrons/api/module"
+)
 
 // Conn is where requests come from and events go to: one WebSocket, one Unix
 // socket client, one broker link, or (HTTP) one request or the whole transport,
@@ -104,7 +106,7 @@ type Request struct {
 // Transport is what the core must know of a transport as a whole.
 type Transport interface {
 	// Info describes it in server_info.
-	Info() plugin.Info
+	Info() module.Info
 
 	// Query answers the Admin API's query_transport: request and answer are
 	// JSON objects, the request lent for the call.

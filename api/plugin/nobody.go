@@ -1,6 +1,8 @@
 package plugin
 
-import "bifrons/sfu"
+import (
+	"bifrons/sfu"
+)
 
 var _ Host = Nobody{}
 

@@ -3,9 +3,11 @@
 package plugin
 
 import (
+	"errors"
 	"log/slog"
 
 	"bifrons/api/json"
+	"bifrons/api/module"
 	"bifrons/sdp"
 	"bifrons/sfu"
 )
@@ -13,7 +15,7 @@ import (
 // Plugin is an application that clients attach handles to.
 type Plugin interface {
 	// Info describes the plugin; Info().Package is what clients attach to.
-	Info() Info
+	Info() module.Info
 
 	// Start is called once, before anything else. An error keeps the plugin
 	// from being loaded.
@@ -30,6 +32,9 @@ type Plugin interface {
 	// Close is called once, after the last handle was detached.
 	Close()
 }
+
+// ErrNoAdmin is returned by Plugin.Admin where there is no such thing.
+var ErrNoAdmin = errors.New("plugin: takes no Admin API messages")
 
 // Reloader is a Plugin that can read its file again while it runs.
 type Reloader interface {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bifrons/api/json"
+	"bifrons/api/module"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -14,8 +15,8 @@ const offererPackage = "janus.plugin.offerer"
 // back what it gets.
 type offerer struct{}
 
-func (offerer) Info() plugin.Info {
-	return plugin.Info{Package: offererPackage, Name: "offerer", VersionString: "0.0.1", Version: 1}
+func (offerer) Info() module.Info {
+	return module.Info{Package: offererPackage, Name: "offerer", VersionString: "0.0.1", Version: 1}
 }
 func (offerer) Start(plugin.Gateway) error { return nil }
 func (offerer) Close()                     {}

@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"time"
 
-	"bifrons/api/plugin"
+	"bifrons/api/task"
 )
 
 const (
@@ -70,7 +70,7 @@ func (e *ender) exitNow(log *slog.Logger, cleanUp func()) func(reason string) {
 				part = *p
 			}
 		}
-		plugin.Within(logLimit, func() { log.Warn("ended at once", "reason", reason, "waited_for", part) })
+		task.Within(logLimit, func() { log.Warn("ended at once", "reason", reason, "waited_for", part) })
 		cleanUp()
 		os.Exit(1)
 	}
@@ -79,7 +79,7 @@ func (e *ender) exitNow(log *slog.Logger, cleanUp func()) func(reason string) {
 // end ends a part of the server, and goes on without it if that takes too long.
 func (s *server) end(part string, f func()) {
 	s.closing.Store(&part)
-	if !plugin.Within(partLimit, f) {
+	if !task.Within(partLimit, f) {
 		s.log.Warn("does not end, closing without it", "part", part)
 	}
 }

@@ -15,7 +15,8 @@ import (
 	"bifrons/api/event"
 	"bifrons/api/janus"
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/module"
+	"bifrons/api/schema"
 )
 
 // Package is the name of this event handler in the Janus API.
@@ -68,11 +69,11 @@ func New(s Settings, log *slog.Logger) *Handler {
 }
 
 // Info describes the handler in server_info.
-func (h *Handler) Info() plugin.Info {
-	return plugin.Info{
+func (h *Handler) Info() module.Info {
+	return module.Info{
 		Package:       Package,
 		Name:          "JANUS GelfEventHandler plugin",
-		Author:        plugin.Author,
+		Author:        module.Author,
 		Description:   "This event handler sends events to a log server in the GELF format.",
 		VersionString: "0.0.1",
 		Version:       1,
@@ -179,18 +180,18 @@ func message(emitter string, n *janus.Notification) []byte {
 
 var errTooLong = errors.New("event too long for max_message_len")
 
-var tweakFields = []plugin.Field{
-	{Name: "backend", Type: plugin.NonEmptyString},
-	{Name: "port", Type: plugin.Any},
-	{Name: "protocol", Type: plugin.String},
-	{Name: "max_message_len", Type: plugin.Uint},
-	{Name: "compress", Type: plugin.Bool},
-	{Name: "compression", Type: plugin.Uint},
+var tweakFields = []schema.Field{
+	{Name: "backend", Type: schema.NonEmptyString},
+	{Name: "port", Type: schema.Any},
+	{Name: "protocol", Type: schema.String},
+	{Name: "max_message_len", Type: schema.Uint},
+	{Name: "compress", Type: schema.Bool},
+	{Name: "compression", Type: schema.Uint},
 }
 
 // Tweak changes settings. A backend has to come with its port, which may be a
 // number or a text.
-func (h *Handler) Tweak(r *json.Value) (func(), *plugin.Error) {
+func (h *Handler) Tweak(r *json.Value) (func(), *schema.Error) {
 	if err := event.Check(tweakFields, r); err != nil {
 		return nil, err
 	}

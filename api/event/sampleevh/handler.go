@@ -16,7 +16,8 @@ import (
 	"bifrons/api/config"
 	"bifrons/api/event"
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/module"
+	"bifrons/api/schema"
 )
 
 // Package is the name of this event handler in the Janus API.
@@ -86,11 +87,11 @@ func New(s Settings, log *slog.Logger) *Handler {
 }
 
 // Info describes the handler in server_info.
-func (h *Handler) Info() plugin.Info {
-	return plugin.Info{
+func (h *Handler) Info() module.Info {
+	return module.Info{
 		Package:       Package,
 		Name:          "JANUS SampleEventHandler plugin",
-		Author:        plugin.Author,
+		Author:        module.Author,
 		Description:   "This event handler sends events to a backend by HTTP POST.",
 		VersionString: "0.0.1",
 		Version:       1,
@@ -192,18 +193,18 @@ func (h *Handler) post(ctx context.Context, s Settings, message []byte) error {
 	return nil
 }
 
-var tweakFields = []plugin.Field{
-	{Name: "backend", Type: plugin.String},
-	{Name: "backend_user", Type: plugin.String},
-	{Name: "backend_pwd", Type: plugin.String},
-	{Name: "compress", Type: plugin.Bool},
-	{Name: "compression", Type: plugin.Uint},
-	{Name: "max_retransmissions", Type: plugin.Uint},
-	{Name: "retransmissions_backoff", Type: plugin.Uint},
+var tweakFields = []schema.Field{
+	{Name: "backend", Type: schema.String},
+	{Name: "backend_user", Type: schema.String},
+	{Name: "backend_pwd", Type: schema.String},
+	{Name: "compress", Type: schema.Bool},
+	{Name: "compression", Type: schema.Uint},
+	{Name: "max_retransmissions", Type: schema.Uint},
+	{Name: "retransmissions_backoff", Type: schema.Uint},
 }
 
 // Tweak changes settings.
-func (h *Handler) Tweak(r *json.Value) (func(), *plugin.Error) {
+func (h *Handler) Tweak(r *json.Value) (func(), *schema.Error) {
 	if err := event.Check(tweakFields, r); err != nil {
 		return nil, err
 	}

@@ -16,7 +16,8 @@ import (
 	"bifrons/api/event"
 	"bifrons/api/janus"
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/module"
+	"bifrons/api/schema"
 )
 
 // Package is the name of this event handler in the Janus API.
@@ -69,11 +70,11 @@ func New(s Settings, log *slog.Logger) *Handler {
 }
 
 // Info describes the handler in server_info.
-func (h *Handler) Info() plugin.Info {
-	return plugin.Info{
+func (h *Handler) Info() module.Info {
+	return module.Info{
 		Package:       Package,
 		Name:          "JANUS WebSocketsEventHandler plugin",
-		Author:        plugin.Author,
+		Author:        module.Author,
 		Description:   "This event handler sends events to a WebSocket server.",
 		VersionString: "0.0.1",
 		Version:       1,
@@ -201,10 +202,10 @@ func ping(ctx context.Context, ws *websocket.Conn) error {
 	}
 }
 
-var tweakFields = []plugin.Field{{Name: "events_cap_on_reconnect", Type: plugin.Uint}}
+var tweakFields = []schema.Field{{Name: "events_cap_on_reconnect", Type: schema.Uint}}
 
 // Tweak changes settings.
-func (h *Handler) Tweak(r *json.Value) (func(), *plugin.Error) {
+func (h *Handler) Tweak(r *json.Value) (func(), *schema.Error) {
 	if err := event.Check(tweakFields, r); err != nil {
 		return nil, err
 	}

@@ -9,7 +9,8 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/module"
+	"bifrons/api/schema"
 )
 
 // Package is the name of this logger in the Janus API.
@@ -93,28 +94,28 @@ func (l *Logger) Close() {
 }
 
 // Info describes the logger in server_info.
-func (l *Logger) Info() plugin.Info {
-	return plugin.Info{
+func (l *Logger) Info() module.Info {
+	return module.Info{
 		Package:       Package,
 		Name:          "JANUS JSON logger plugin",
-		Author:        plugin.Author,
+		Author:        module.Author,
 		Description:   "This logger writes log lines to a file as JSON objects.",
 		VersionString: "0.0.1",
 		Version:       1,
 	}
 }
 
-var queryFields = []plugin.Field{{Name: "request", Type: plugin.String, Required: true}}
+var queryFields = []schema.Field{{Name: "request", Type: schema.String, Required: true}}
 
 // Query answers query_logger.
 func (l *Logger) Query(request []byte) []byte {
-	err := &plugin.Error{Code: 413, Text: "Invalid request: not a JSON object"}
+	err := &schema.Error{Code: 413, Text: "Invalid request: not a JSON object"}
 	if doc, bad := json.Parse(request); bad == nil {
 		defer doc.Release()
 		if json.IsObject(doc.Root()) {
-			err = plugin.Check(queryFields, doc.Root(), 412, 413)
+			err = schema.Check(queryFields, doc.Root(), 412, 413)
 			if verb, _ := json.String(doc.Root().Get("request")); err == nil && verb != "info" {
-				err = &plugin.Error{Code: 411, Text: "Unknown request '" + verb + "'"}
+				err = &schema.Error{Code: 411, Text: "Unknown request '" + verb + "'"}
 			}
 		}
 	}

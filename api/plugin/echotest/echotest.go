@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"bifrons/api/json"
+	"bifrons/api/module"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -33,9 +34,9 @@ type Plugin struct {
 func New(cfg Config) *Plugin { return &Plugin{cfg: cfg} }
 
 // Info describes the plugin.
-func (p *Plugin) Info() plugin.Info {
-	return plugin.Info{
-		Package: Package, Name: "JANUS EchoTest plugin", Author: plugin.Author,
+func (p *Plugin) Info() module.Info {
+	return module.Info{
+		Package: Package, Name: "JANUS EchoTest plugin", Author: module.Author,
 		Description:   "This is a trivial EchoTest plugin for Janus, just used to showcase the plugin interface.",
 		VersionString: "0.0.7", Version: 7,
 	}

@@ -4,7 +4,9 @@ import (
 	"time"
 
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
@@ -17,29 +19,29 @@ const (
 	errInvalidSDP     = 414
 )
 
-var table = plugin.Table[*handle]{
+var table = kit.Table[*handle]{
 	Key: "echotest", Hint: "I'm taking my time!",
 	Missing: errNoMessage, Invalid: errInvalidElement, Unknown: errInvalidElement, BadSDP: errInvalidSDP,
-	Rows: []plugin.Row[*handle]{{
+	Rows: []kit.Row[*handle]{{
 		Async: true,
-		Fields: []plugin.Field{
-			{Name: "audio", Type: plugin.Bool},
-			{Name: "video", Type: plugin.Bool},
-			{Name: "audiocodec", Type: plugin.String},
-			{Name: "videocodec", Type: plugin.String},
-			{Name: "videoprofile", Type: plugin.String},
-			{Name: "opusred", Type: plugin.Bool},
-			{Name: "bitrate", Type: plugin.Uint},
-			{Name: "substream", Type: plugin.Uint},
-			{Name: "temporal", Type: plugin.Uint},
-			{Name: "fallback", Type: plugin.Uint},
-			{Name: "svc", Type: plugin.Bool},
-			{Name: "spatial_layer", Type: plugin.Uint},
-			{Name: "temporal_layer", Type: plugin.Uint},
-			{Name: "record", Type: plugin.Bool},
-			{Name: "filename", Type: plugin.String},
-			{Name: "min_delay", Type: plugin.Int},
-			{Name: "max_delay", Type: plugin.Int},
+		Fields: []schema.Field{
+			{Name: "audio", Type: schema.Bool},
+			{Name: "video", Type: schema.Bool},
+			{Name: "audiocodec", Type: schema.String},
+			{Name: "videocodec", Type: schema.String},
+			{Name: "videoprofile", Type: schema.String},
+			{Name: "opusred", Type: schema.Bool},
+			{Name: "bitrate", Type: schema.Uint},
+			{Name: "substream", Type: schema.Uint},
+			{Name: "temporal", Type: schema.Uint},
+			{Name: "fallback", Type: schema.Uint},
+			{Name: "svc", Type: schema.Bool},
+			{Name: "spatial_layer", Type: schema.Uint},
+			{Name: "temporal_layer", Type: schema.Uint},
+			{Name: "record", Type: schema.Bool},
+			{Name: "filename", Type: schema.String},
+			{Name: "min_delay", Type: schema.Int},
+			{Name: "max_delay", Type: schema.Int},
 		},
 		Run: (*handle).run,
 	}},
@@ -52,9 +54,9 @@ var usable = []string{"audio", "video", "videocodec", "videoprofile", "opusred",
 var layerFields = []string{"substream", "temporal", "spatial_layer", "temporal_layer"}
 
 // run does a request: settings first, then the SDP.
-func (h *handle) run(r *plugin.Request, w *json.Writer) plugin.Response {
+func (h *handle) run(r *plugin.Request, w *json.Writer) kit.Response {
 	if err := check(r); err != nil {
-		return plugin.Response{Err: err}
+		return kit.Response{Err: err}
 	}
 	before := h.settings
 	h.mu.Lock()
@@ -68,7 +70,7 @@ func (h *handle) run(r *plugin.Request, w *json.Writer) plugin.Response {
 	h.notify()
 	w.Str("echotest", "event")
 	w.Str("result", "ok")
-	resp := plugin.Response{JSEP: answer}
+	resp := kit.Response{JSEP: answer}
 	if answer != nil {
 		resp.After = h.subscribe
 	}
@@ -76,14 +78,14 @@ func (h *handle) run(r *plugin.Request, w *json.Writer) plugin.Response {
 }
 
 // check looks at what the table's types do not tell.
-func check(r *plugin.Request) *plugin.Error {
+func check(r *plugin.Request) *schema.Error {
 	for _, name := range layerFields {
 		if n, ok := json.Int(r.Body.Get(name)); ok && n > 2 {
-			return &plugin.Error{Code: errInvalidElement, Text: "Invalid value (" + name + " should be 0, 1 or 2)"}
+			return &schema.Error{Code: errInvalidElement, Text: "Invalid value (" + name + " should be 0, 1 or 2)"}
 		}
 	}
 	if json.True(r.Body.Get("record")) {
-		return &plugin.Error{Code: errInvalidElement, Text: "Recording is not available in this build"}
+		return &schema.Error{Code: errInvalidElement, Text: "Recording is not available in this build"}
 	}
 	if r.JSEP != nil {
 		return nil
@@ -93,7 +95,7 @@ func check(r *plugin.Request) *plugin.Error {
 			return nil
 		}
 	}
-	return &plugin.Error{Code: errInvalidElement, Text: "Message error: no supported attributes found"}
+	return &schema.Error{Code: errInvalidElement, Text: "Message error: no supported attributes found"}
 }
 
 // set takes over what a request says.

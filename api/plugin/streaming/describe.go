@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 )
 
@@ -27,7 +29,7 @@ func (m *mountpoint) ages(streams int) []time.Duration {
 }
 
 // listRequest describes the mountpoints.
-func (p *Plugin) listRequest(r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) listRequest(r *plugin.Request, w *json.Writer) kit.Response {
 	private := false
 	if key, _ := json.String(r.Body.Get("admin_key")); key != "" && p.general.adminKey != "" {
 		if err := authorize(r.Body, "admin_key", p.general.adminKey); err != nil {
@@ -56,7 +58,7 @@ func (p *Plugin) listRequest(r *plugin.Request, w *json.Writer) plugin.Response 
 		}
 	}
 	w.EndArray()
-	return plugin.Response{}
+	return kit.Response{}
 }
 
 // summarise writes the mountpoint's entry in the list. p.mu is held.
@@ -85,7 +87,7 @@ func (m *mountpoint) summarise(w *json.Writer, ages []time.Duration) {
 }
 
 // info describes one mountpoint.
-func (p *Plugin) info(r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) info(r *plugin.Request, w *json.Writer) kit.Response {
 	p.mu.Lock()
 	m, err := p.find(r.Body)
 	if err != nil {
@@ -94,8 +96,8 @@ func (p *Plugin) info(r *plugin.Request, w *json.Writer) plugin.Response {
 	}
 	streams := len(m.streams)
 	p.mu.Unlock()
-	if v := r.Body.Get("secret"); !json.IsNull(v) && !plugin.String.Is(v) {
-		return failed(check([]plugin.Field{{Name: "secret", Type: plugin.String}}, r.Body))
+	if v := r.Body.Get("secret"); !json.IsNull(v) && !schema.String.Is(v) {
+		return failed(check([]schema.Field{{Name: "secret", Type: schema.String}}, r.Body))
 	}
 	ages := m.ages(streams)
 	p.mu.Lock()
@@ -105,7 +107,7 @@ func (p *Plugin) info(r *plugin.Request, w *json.Writer) plugin.Response {
 	w.Object("info")
 	m.describe(w, ages, admin)
 	w.End()
-	return plugin.Response{}
+	return kit.Response{}
 }
 
 // describe writes what info tells. p.mu is held.

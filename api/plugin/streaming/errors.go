@@ -5,7 +5,8 @@ import (
 	"fmt"
 
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/kit"
+	"bifrons/api/schema"
 )
 
 // Error codes.
@@ -24,34 +25,34 @@ const (
 )
 
 // errorf makes the error of a failed request.
-func errorf(code int, format string, args ...any) *plugin.Error {
-	return &plugin.Error{Code: code, Text: fmt.Sprintf(format, args...)}
+func errorf(code int, format string, args ...any) *schema.Error {
+	return &schema.Error{Code: code, Text: fmt.Sprintf(format, args...)}
 }
 
 // fail is the response of a failed request.
-func fail(code int, format string, args ...any) plugin.Response {
-	return plugin.Response{Err: errorf(code, format, args...)}
+func fail(code int, format string, args ...any) kit.Response {
+	return kit.Response{Err: errorf(code, format, args...)}
 }
 
 // failed is the response of a request that failed with err.
-func failed(err *plugin.Error) plugin.Response { return plugin.Response{Err: err} }
+func failed(err *schema.Error) kit.Response { return kit.Response{Err: err} }
 
 // check looks at the fields of an object with the plugin's codes.
-func check(fields []plugin.Field, object *json.Value) *plugin.Error {
-	return plugin.Check(fields, object, errMissingElement, errInvalidElement)
+func check(fields []schema.Field, object *json.Value) *schema.Error {
+	return schema.Check(fields, object, errMissingElement, errInvalidElement)
 }
 
 // noSuch is the error for an id that is nobody's.
-func noSuch(id string) *plugin.Error {
+func noSuch(id string) *schema.Error {
 	return errorf(errNoSuchMountpoint, "No such mountpoint/stream %s", id)
 }
 
 // authorize checks a secret, if there is one.
-func authorize(body *json.Value, field, secret string) *plugin.Error {
+func authorize(body *json.Value, field, secret string) *schema.Error {
 	if secret == "" {
 		return nil
 	}
-	if err := check([]plugin.Field{{Name: field, Type: plugin.String, Required: true}}, body); err != nil {
+	if err := check([]schema.Field{{Name: field, Type: schema.String, Required: true}}, body); err != nil {
 		return err
 	}
 	given, _ := json.String(body.Get(field))

@@ -3,7 +3,7 @@ package streaming
 import (
 	"strings"
 
-	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu/media"
 )
@@ -26,7 +26,7 @@ const (
 )
 
 // readFormat takes over what says what the media of a stream is.
-func (st *streamSettings) readFormat(src source, name func(string) string) *plugin.Error {
+func (st *streamSettings) readFormat(src source, name func(string) string) *schema.Error {
 	codec, named := src.text(name("codec"))
 	rtpmap, mapped := src.text(name("rtpmap"))
 	known := false
@@ -88,7 +88,7 @@ func parseRTPMap(text string) (c sdp.Codec, ok bool) {
 }
 
 // checkFmtp refuses format parameters that cannot stand in a description.
-func checkFmtp(fmtp string) *plugin.Error {
+func checkFmtp(fmtp string) *schema.Error {
 	if len(fmtp) > maxFmtp || strings.ContainsAny(fmtp, "\r\n") {
 		return errorf(errCantCreate, "Invalid value (fmtp should be one line of at most %d characters)", maxFmtp)
 	}

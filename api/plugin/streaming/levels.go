@@ -4,47 +4,47 @@ import (
 	"strings"
 
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/schema"
 )
 
 // kindFields are whether there is a kind of media, the old way.
-var kindFields = typed(plugin.Bool, "audio", "video", "data")
+var kindFields = typed(schema.Bool, "audio", "video", "data")
 
 // itemFields are what an item of media may have.
-var itemFields = fields(streamFields, dataFields, typed(plugin.Bool, "databuffermsg", "videosimulcast", "videosvc"))
+var itemFields = fields(streamFields, dataFields, typed(schema.Bool, "databuffermsg", "videosimulcast", "videosvc"))
 
 // createLevels says which settings of a mountpoint mean something where: that
 // depends on the type, and on whether its streams are described by media.
-func createLevels(kind string, modern bool) plugin.Levels {
-	var legacy []plugin.Field
+func createLevels(kind string, modern bool) schema.Levels {
+	var legacy []schema.Field
 	for _, old := range legacyKinds {
 		legacy = append(legacy, legacyFields[old.prefix]...)
 	}
-	top := fields(createFields, []plugin.Field{{Name: "type"}, {Name: "id"}})
+	top := fields(createFields, []schema.Field{{Name: "type"}, {Name: "id"}})
 	all := fields(kindFields, rtpFields, itemFields, legacy, rtspFields, fileFields)
-	levels := func(more ...plugin.Level) plugin.Levels { return plugin.Levels{Used: more, Unused: all} }
+	levels := func(more ...schema.Level) schema.Levels { return schema.Levels{Used: more, Unused: all} }
 	switch {
 	case kind == typeRTP && modern:
-		return levels(plugin.Level{Fields: fields(top, rtpFields)}, plugin.Level{In: "media", Fields: itemFields})
+		return levels(schema.Level{Fields: fields(top, rtpFields)}, schema.Level{In: "media", Fields: itemFields})
 	case kind == typeRTP:
-		return levels(plugin.Level{Fields: fields(top, kindFields, rtpFields, legacy)})
+		return levels(schema.Level{Fields: fields(top, kindFields, rtpFields, legacy)})
 	case kind == typeRTSP:
-		return levels(plugin.Level{Fields: fields(top, kindFields, rtspFields)})
+		return levels(schema.Level{Fields: fields(top, kindFields, rtspFields)})
 	}
-	return levels(plugin.Level{Fields: fields(top, kindFields, fileFields)})
+	return levels(schema.Level{Fields: fields(top, kindFields, fileFields)})
 }
 
-func createRequestLevels(_ *handle, body *json.Value) plugin.Levels {
+func createRequestLevels(_ *handle, body *json.Value) schema.Levels {
 	return createLevels(lower(body.Get("type")), !json.IsNull(body.Get("media")))
 }
 
 // configureLevels: what is at the top counts only without a list of streams.
-func configureLevels(_ *handle, body *json.Value) plugin.Levels {
-	top := fields(kindFields, typed(plugin.Array, "streams"))
+func configureLevels(_ *handle, body *json.Value) schema.Levels {
+	top := fields(kindFields, typed(schema.Array, "streams"))
 	if json.IsNull(body.Get("streams")) {
 		top = append(top, configureFields...)
 	}
-	return plugin.Levels{Used: []plugin.Level{{Fields: top}, {In: "streams", Fields: configureFields}}}
+	return schema.Levels{Used: []schema.Level{{Fields: top}, {In: "streams", Fields: configureFields}}}
 }
 
 // warnMisplaced tells of settings in the file that mean nothing where they are.

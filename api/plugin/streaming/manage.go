@@ -2,12 +2,14 @@ package streaming
 
 import (
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 )
 
 // create makes a mountpoint.
-func (p *Plugin) create(h *handle, r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) create(h *handle, r *plugin.Request, w *json.Writer) kit.Response {
 	body := r.Body
 	if err := authorize(body, "admin_key", p.general.adminKey); err != nil {
 		return failed(err)
@@ -47,14 +49,14 @@ func (p *Plugin) create(h *handle, r *plugin.Request, w *json.Writer) plugin.Res
 	m.describeCreated(w)
 	w.End()
 	if m.kind == typeRTP && m.legacy {
-		return plugin.Response{Warning: "deprecated_api"}
+		return kit.Response{Warning: "deprecated_api"}
 	}
-	return plugin.Response{}
+	return kit.Response{}
 }
 
 // reserve takes the id of a request, or a random one, until the mountpoint is
 // made.
-func (p *Plugin) reserve(body *json.Value) (string, *plugin.Error) {
+func (p *Plugin) reserve(body *json.Value) (string, *schema.Error) {
 	id, given := p.ids.Parse(body.Get("id"))
 	given = given && p.ids.Canonical(id)
 	p.mu.Lock()
@@ -75,7 +77,7 @@ func (p *Plugin) reserve(body *json.Value) (string, *plugin.Error) {
 }
 
 // checkKind looks at the fields that depend on the type.
-func checkKind(kind string, body *json.Value) *plugin.Error {
+func checkKind(kind string, body *json.Value) *schema.Error {
 	switch kind {
 	case typeRTP:
 		return checkRTP(body)
@@ -87,7 +89,7 @@ func checkKind(kind string, body *json.Value) *plugin.Error {
 	return nil // build knows
 }
 
-func checkRTP(body *json.Value) *plugin.Error {
+func checkRTP(body *json.Value) *schema.Error {
 	if err := check(rtpFields, body); err != nil {
 		return err
 	}
@@ -132,7 +134,7 @@ func (p *Plugin) notifyCreated(host plugin.Host, m *mountpoint) {
 
 // manage runs f, with p.mu held, for the mountpoint that a request names and has
 // the secret of.
-func (p *Plugin) manage(body *json.Value, f func(m *mountpoint) plugin.Response) plugin.Response {
+func (p *Plugin) manage(body *json.Value, f func(m *mountpoint) kit.Response) kit.Response {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m, err := p.find(body)
@@ -146,16 +148,16 @@ func (p *Plugin) manage(body *json.Value, f func(m *mountpoint) plugin.Response)
 }
 
 // edit changes a mountpoint.
-func (p *Plugin) edit(h *handle, r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) edit(h *handle, r *plugin.Request, w *json.Writer) kit.Response {
 	permanent := json.True(r.Body.Get("permanent"))
 	var m *mountpoint
-	resp := p.manage(r.Body, func(found *mountpoint) plugin.Response {
+	resp := p.manage(r.Body, func(found *mountpoint) kit.Response {
 		if permanent && p.general.file == "" {
 			return fail(errUnknown, "No configuration file, can't edit mountpoint permanently")
 		}
 		m = found
 		m.change(r.Body)
-		return plugin.Response{}
+		return kit.Response{}
 	})
 	if resp.Err != nil {
 		return resp
@@ -202,17 +204,17 @@ func (m *mountpoint) change(body *json.Value) {
 }
 
 // destroy ends a mountpoint.
-func (p *Plugin) destroy(h *handle, r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) destroy(h *handle, r *plugin.Request, w *json.Writer) kit.Response {
 	permanent := json.True(r.Body.Get("permanent"))
 	var m *mountpoint
-	resp := p.manage(r.Body, func(found *mountpoint) plugin.Response {
+	resp := p.manage(r.Body, func(found *mountpoint) kit.Response {
 		if permanent && p.general.file == "" {
 			return fail(errUnknown, "No configuration file, can't destroy mountpoint permanently")
 		}
 		m = found
 		delete(p.mountpoints, m.id)
 		m.end()
-		return plugin.Response{}
+		return kit.Response{}
 	})
 	if resp.Err != nil {
 		return resp
@@ -228,48 +230,48 @@ func (p *Plugin) destroy(h *handle, r *plugin.Request, w *json.Writer) plugin.Re
 }
 
 // kickAll sends the viewers away.
-func (p *Plugin) kickAll(h *handle, r *plugin.Request, w *json.Writer) plugin.Response {
-	return p.manage(r.Body, func(m *mountpoint) plugin.Response {
+func (p *Plugin) kickAll(h *handle, r *plugin.Request, w *json.Writer) kit.Response {
+	return p.manage(r.Body, func(m *mountpoint) kit.Response {
 		m.dismiss("kicked_all")
 		w.Str("streaming", "kicked_all")
-		return plugin.Response{After: func() { p.notify(h.host, "kicked_all", m.id) }}
+		return kit.Response{After: func() { p.notify(h.host, "kicked_all", m.id) }}
 	})
 }
 
 // enable and disable let media through and keep it back.
-func (p *Plugin) enable(r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) enable(r *plugin.Request, w *json.Writer) kit.Response {
 	return p.setEnabled(r, w, true)
 }
 
-func (p *Plugin) disable(r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) disable(r *plugin.Request, w *json.Writer) kit.Response {
 	return p.setEnabled(r, w, false)
 }
 
-func (p *Plugin) setEnabled(r *plugin.Request, w *json.Writer, on bool) plugin.Response {
-	return p.manage(r.Body, func(m *mountpoint) plugin.Response {
+func (p *Plugin) setEnabled(r *plugin.Request, w *json.Writer, on bool) kit.Response {
+	return p.manage(r.Body, func(m *mountpoint) kit.Response {
 		m.setEnabled(on)
 		w.Str("streaming", "ok")
-		return plugin.Response{}
+		return kit.Response{}
 	})
 }
 
 // recording starts and stops recording, which there is none of yet.
-func (p *Plugin) recording(r *plugin.Request, _ *json.Writer) plugin.Response {
-	return p.manage(r.Body, func(m *mountpoint) plugin.Response {
+func (p *Plugin) recording(r *plugin.Request, _ *json.Writer) kit.Response {
+	return p.manage(r.Body, func(m *mountpoint) kit.Response {
 		action := lower(r.Body.Get("action"))
-		fields := []plugin.Field{{Name: "media", Type: plugin.Array}}
+		fields := []schema.Field{{Name: "media", Type: schema.Array}}
 		switch {
 		case action != "start" && action != "stop":
 			return fail(errInvalidElement, "Invalid action (should be start|stop)")
 		case !m.live():
 			return fail(errInvalidRequest, "Recording is only available on RTP-based live streams")
 		}
-		wanted, kind := len(json.Array(r.Body.Get("media"))) > 0, plugin.String
+		wanted, kind := len(json.Array(r.Body.Get("media"))) > 0, schema.String
 		if action == "stop" {
-			kind = plugin.Bool
+			kind = schema.Bool
 		}
 		for _, old := range legacyKinds {
-			fields = append(fields, plugin.Field{Name: old.prefix, Type: kind})
+			fields = append(fields, schema.Field{Name: old.prefix, Type: kind})
 			wanted = wanted || !json.IsNull(r.Body.Get(old.prefix))
 		}
 		if err := check(fields, r.Body); err != nil {

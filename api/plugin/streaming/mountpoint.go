@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
@@ -43,14 +43,14 @@ type message struct {
 }
 
 // build makes a mountpoint of settings, with everything that it needs open.
-func (p *Plugin) build(kind, id string, src source) (*mountpoint, *plugin.Error) {
+func (p *Plugin) build(kind, id string, src source) (*mountpoint, *schema.Error) {
 	m := &mountpoint{
 		plugin: p, id: id, entry: entryOfID(id), created: time.Now(), enabled: true,
 		viewers: make(map[*handle]struct{}), messages: make(map[int]message),
 	}
 	m.kind = kind
 	m.common(src, id)
-	read := map[string]func(source) *plugin.Error{
+	read := map[string]func(source) *schema.Error{
 		typeRTP: m.readRTP, typeLive: m.readFile, typeOnDemand: m.readFile, typeRTSP: m.readRTSP,
 	}[kind]
 	if read == nil {
@@ -87,7 +87,7 @@ func (m *mountpoint) warn() {
 }
 
 // open opens the sockets or files of a new mountpoint.
-func (m *mountpoint) open() *plugin.Error {
+func (m *mountpoint) open() *schema.Error {
 	if m.kind == typeLive || m.kind == typeOnDemand {
 		return m.openFile()
 	}
@@ -107,7 +107,7 @@ func (m *mountpoint) open() *plugin.Error {
 	return nil
 }
 
-func (m *mountpoint) openSource() *plugin.Error {
+func (m *mountpoint) openSource() *schema.Error {
 	key, err := m.srtpKey()
 	if err != nil {
 		return err
@@ -147,7 +147,7 @@ func (m *mountpoint) engineStreams() []sfu.Stream {
 }
 
 // openPorts opens the ports of a stream.
-func (m *mountpoint) openPorts(i int) *plugin.Error {
+func (m *mountpoint) openPorts(i int) *schema.Error {
 	st := &m.streams[i]
 	bind, failure := sfu.BindTo(st.multicast, st.iface)
 	if st.iface != "" && bind.Addr.IsValid() {
@@ -305,7 +305,7 @@ func (p *Plugin) sendData(peer *sfu.Peer, msg message) {
 
 // find finds a mountpoint by the id of a request; nil after an error. p.mu is
 // held.
-func (p *Plugin) find(body *json.Value) (*mountpoint, *plugin.Error) {
+func (p *Plugin) find(body *json.Value) (*mountpoint, *schema.Error) {
 	id, _ := p.ids.Parse(body.Get("id"))
 	if m := p.mountpoints[id]; m != nil {
 		return m, nil

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/rtp"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
@@ -114,7 +114,7 @@ func (p *player) run() {
 
 // openFile opens the file of a new mountpoint, and starts to play it to all viewers
 // if it is live.
-func (m *mountpoint) openFile() *plugin.Error {
+func (m *mountpoint) openFile() *schema.Error {
 	c, err := m.openClip()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -17,7 +17,7 @@ import (
 	"github.com/pion/rtp"
 
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 )
 
@@ -35,7 +35,7 @@ type camera struct {
 }
 
 // openRTSP connects to the server, if that is a condition, and goes on doing so.
-func (m *mountpoint) openRTSP() *plugin.Error {
+func (m *mountpoint) openRTSP() *schema.Error {
 	c := &camera{m: m, set: m.rtsp, done: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancel(m.plugin.ctx)
 	if m.rtsp.check {

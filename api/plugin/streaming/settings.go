@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
 )
@@ -94,7 +94,7 @@ func startsWithNumber(name string) bool {
 }
 
 // broadcast takes over what live media has.
-func (s *settings) broadcast(src source) *plugin.Error {
+func (s *settings) broadcast(src source) *schema.Error {
 	for _, f := range []struct {
 		name string
 		to   func(n int64)
@@ -127,7 +127,7 @@ func (s *settings) broadcast(src source) *plugin.Error {
 }
 
 // srtpKey is the key that the source encrypts with; nil without both settings.
-func (s *settings) srtpKey() (*sfu.SRTPKey, *plugin.Error) {
+func (s *settings) srtpKey() (*sfu.SRTPKey, *schema.Error) {
 	if s.srtpCrypto == "" || s.srtpSuite == 0 {
 		return nil, nil
 	}
@@ -139,7 +139,7 @@ func (s *settings) srtpKey() (*sfu.SRTPKey, *plugin.Error) {
 }
 
 // readRTP takes over what type rtp has.
-func (s *settings) readRTP(src source) *plugin.Error {
+func (s *settings) readRTP(src source) *schema.Error {
 	if err := s.broadcast(src); err != nil {
 		return err
 	}
@@ -217,7 +217,7 @@ func kindName(k sdp.Kind) string {
 
 // readStream takes over the settings of one stream. name gives the name that a
 // setting has in src; whole is the mountpoint's own settings.
-func readStream(src, whole source, kind sdp.Kind, mid string, name func(string) string) (st streamSettings, err *plugin.Error) {
+func readStream(src, whole source, kind sdp.Kind, mid string, name func(string) string) (st streamSettings, err *schema.Error) {
 	st = streamSettings{kind: kind, mid: mid, label: kindName(kind)}
 	text := func(p *string, key string) {
 		if t, ok := src.text(name(key)); ok && t != "" {
@@ -254,7 +254,7 @@ func readStream(src, whole source, kind sdp.Kind, mid string, name func(string) 
 }
 
 // readMedia takes over what audio and video have.
-func (st *streamSettings) readMedia(src source, name func(string) string) *plugin.Error {
+func (st *streamSettings) readMedia(src source, name func(string) string) *schema.Error {
 	n, ok := src.number(name("pt"))
 	if n > 127 || src.wrong(name("pt")) {
 		return errorf(errCantCreate, "Can't add 'rtp' stream, invalid payload type (%s)", name("pt"))
@@ -277,7 +277,7 @@ func (st *streamSettings) readMedia(src source, name func(string) string) *plugi
 
 // readData takes over what data has. Its own settings may be those of the
 // mountpoint, which is where they used to be looked for.
-func (st *streamSettings) readData(src, whole source, name func(string) string) *plugin.Error {
+func (st *streamSettings) readData(src, whole source, name func(string) string) *schema.Error {
 	kind, ok := src.text(name("type"))
 	if src != whole {
 		if kind, ok = src.text("datatype"); !ok {

@@ -5,15 +5,15 @@ import (
 	"strings"
 	"time"
 
-	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
 )
 
 // readFile takes over what types live and ondemand have. Their one stream has
 // neither mid nor msid.
-func (s *settings) readFile(src source) *plugin.Error {
-	cant := func(text string) *plugin.Error {
+func (s *settings) readFile(src source) *schema.Error {
+	cant := func(text string) *schema.Error {
 		return errorf(errCantCreate, "Can't add '%s' stream, %s", s.kind, text)
 	}
 	s.filename, _ = src.text("filename")
@@ -65,7 +65,7 @@ type rtspSettings struct {
 
 // readRTSP takes over what type rtsp has. What the streams carry is told by the
 // server.
-func (s *settings) readRTSP(src source) *plugin.Error {
+func (s *settings) readRTSP(src source) *schema.Error {
 	if err := s.broadcast(src); err != nil {
 		return err
 	}

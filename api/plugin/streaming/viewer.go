@@ -4,11 +4,13 @@ import (
 	"strings"
 
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/plugin"
+	"bifrons/api/schema"
 )
 
 // start takes an answer, or resumes after a pause.
-func (h *handle) start(r *plugin.Request, w *json.Writer) plugin.Response {
+func (h *handle) start(r *plugin.Request, w *json.Writer) kit.Response {
 	p := h.plugin
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -27,11 +29,11 @@ func (h *handle) start(r *plugin.Request, w *json.Writer) plugin.Response {
 	}
 	h.notifyStatus(status, h.watching.id)
 	writeStatus(w, status)
-	return plugin.Response{}
+	return kit.Response{}
 }
 
 // pause holds everything until the next start.
-func (h *handle) pause(_ *plugin.Request, w *json.Writer) plugin.Response {
+func (h *handle) pause(_ *plugin.Request, w *json.Writer) kit.Response {
 	p := h.plugin
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -43,34 +45,34 @@ func (h *handle) pause(_ *plugin.Request, w *json.Writer) plugin.Response {
 	h.holdPlayer()
 	h.notifyStatus("pausing", h.watching.id)
 	writeStatus(w, "pausing")
-	return plugin.Response{}
+	return kit.Response{}
 }
 
 // stop ends the peer connection, and the watching with it.
-func (h *handle) stop(_ *plugin.Request, w *json.Writer) plugin.Response {
+func (h *handle) stop(_ *plugin.Request, w *json.Writer) kit.Response {
 	p := h.plugin
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !h.up || h.stopping {
 		writeStatus(w, "idle")
-		return plugin.Response{}
+		return kit.Response{}
 	}
 	h.stopping = true
 	h.notifyStatus("stopping", h.watching.id)
 	writeStatus(w, "stopping")
-	return plugin.Response{After: h.closePeer}
+	return kit.Response{After: h.closePeer}
 }
 
 var configureFields = fields(
-	typed(plugin.String, "mid"),
-	typed(plugin.Bool, "send"),
-	layerFields(plugin.Uint),
-	typed(plugin.Uint, "fallback"),
-	typed(plugin.Int, "min_delay", "max_delay"),
+	typed(schema.String, "mid"),
+	typed(schema.Bool, "send"),
+	layerFields(schema.Uint),
+	typed(schema.Uint, "fallback"),
+	typed(schema.Int, "min_delay", "max_delay"),
 )
 
 // configure changes how streams are relayed.
-func (h *handle) configure(r *plugin.Request, w *json.Writer) plugin.Response {
+func (h *handle) configure(r *plugin.Request, w *json.Writer) kit.Response {
 	p := h.plugin
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,7 +80,7 @@ func (h *handle) configure(r *plugin.Request, w *json.Writer) plugin.Response {
 		return fail(errNoSuchMountpoint, "Can't configure: not on a mountpoint")
 	}
 	body := r.Body
-	if err := check(fields(kindFields, typed(plugin.Array, "streams")), body); err != nil {
+	if err := check(fields(kindFields, typed(schema.Array, "streams")), body); err != nil {
 		return failed(err)
 	}
 	items := []*json.Value{body}
@@ -106,12 +108,12 @@ func (h *handle) configure(r *plugin.Request, w *json.Writer) plugin.Response {
 	}
 	h.sync()
 	writeResult(w, func(w *json.Writer) { w.Str("event", "configured") })
-	return plugin.Response{}
+	return kit.Response{}
 }
 
 // checkItem looks at what is to be changed about one stream.
-func checkItem(item *json.Value, several bool) *plugin.Error {
-	if !plugin.Object.Is(item) {
+func checkItem(item *json.Value, several bool) *schema.Error {
+	if !schema.Object.Is(item) {
 		return errorf(errInvalidElement, "Invalid element in the streams array (not an object)")
 	}
 	if err := check(configureFields, item); err != nil {
@@ -212,7 +214,7 @@ func (h *handle) delay(l *line, item *json.Value) bool {
 
 // switchTo makes the m-lines carry the streams of another mountpoint, by their
 // places, without another offer.
-func (h *handle) switchTo(r *plugin.Request, w *json.Writer) plugin.Response {
+func (h *handle) switchTo(r *plugin.Request, w *json.Writer) kit.Response {
 	p := h.plugin
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -222,7 +224,7 @@ func (h *handle) switchTo(r *plugin.Request, w *json.Writer) plugin.Response {
 	case !h.watching.live():
 		return fail(errCantSwitch, "Can't switch: not on a live RTP mountpoint")
 	}
-	if err := check([]plugin.Field{p.ids.Field("id", true)}, r.Body); err != nil {
+	if err := check([]schema.Field{p.ids.Field("id", true)}, r.Body); err != nil {
 		return failed(err)
 	}
 	to, err := p.find(r.Body)
@@ -247,5 +249,5 @@ func (h *handle) switchTo(r *plugin.Request, w *json.Writer) plugin.Response {
 		w.Str("switched", "ok")
 		p.ids.Write(w, "id", to.id)
 	})
-	return plugin.Response{}
+	return kit.Response{}
 }

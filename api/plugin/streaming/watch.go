@@ -4,13 +4,15 @@ import (
 	"strings"
 
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 )
 
 // watch makes a handle a viewer of a mountpoint. Either the client offers, or
 // is offered what there is.
-func (h *handle) watch(r *plugin.Request, w *json.Writer) plugin.Response {
+func (h *handle) watch(r *plugin.Request, w *json.Writer) kit.Response {
 	wanted, err := parseWatch(r.Body)
 	if err != nil {
 		return failed(err)
@@ -43,7 +45,7 @@ type wish struct {
 	restart  bool
 }
 
-func parseWatch(body *json.Value) (wish, *plugin.Error) {
+func parseWatch(body *json.Value) (wish, *schema.Error) {
 	x := wish{without: make(map[sdp.Kind]bool)}
 	for _, v := range json.Array(body.Get("media")) {
 		mid, ok := json.String(v)
@@ -82,7 +84,7 @@ func (x *wish) includes(st *streamSettings) bool {
 }
 
 // mayWatch tells whether a handle can watch a mountpoint now. p.mu is held.
-func (h *handle) mayWatch(m *mountpoint, restart bool, j *plugin.JSEP) *plugin.Error {
+func (h *handle) mayWatch(m *mountpoint, restart bool, j *plugin.JSEP) *schema.Error {
 	switch {
 	case j != nil && j.SDP.Type != sdp.TypeOffer:
 		return errorf(errInvalidSDP, "Invalid JSEP type (should be an offer)")
@@ -99,7 +101,7 @@ func (h *handle) mayWatch(m *mountpoint, restart bool, j *plugin.JSEP) *plugin.E
 }
 
 // watchOffering makes an offer of what the client wants. p.mu is held.
-func (h *handle) watchOffering(m *mountpoint, x wish, w *json.Writer) plugin.Response {
+func (h *handle) watchOffering(m *mountpoint, x wish, w *json.Writer) kit.Response {
 	fresh := h.watching == nil
 	lines := h.lines
 	if !x.restart || fresh {
@@ -122,7 +124,7 @@ func (h *handle) watchOffering(m *mountpoint, x wish, w *json.Writer) plugin.Res
 		status = "updating"
 	}
 	writeStatus(w, status)
-	return plugin.Response{JSEP: &plugin.JSEP{SDP: h.offer(), E2EE: m.e2ee, Restart: x.restart}, After: h.unlessJoined}
+	return kit.Response{JSEP: &plugin.JSEP{SDP: h.offer(), E2EE: m.e2ee, Restart: x.restart}, After: h.unlessJoined}
 }
 
 // choose is the m-lines for what a client wants. Those that there are stay in
@@ -169,7 +171,7 @@ func active(lines []*line) bool {
 }
 
 // join makes the handle a viewer. p.mu is held.
-func (h *handle) join(m *mountpoint) *plugin.Error {
+func (h *handle) join(m *mountpoint) *schema.Error {
 	if m.kind == typeOnDemand {
 		clip, err := m.openClip()
 		if err != nil {
@@ -222,7 +224,7 @@ func (m *mountpoint) extensions() []sdp.Extension {
 
 // watchOffered answers a client's offer: each m-line gets the first stream of
 // its kind, of those that are left, whose codec it lists. p.mu is held.
-func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, w *json.Writer) plugin.Response {
+func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, w *json.Writer) kit.Response {
 	if err := h.join(m); err != nil {
 		return failed(err)
 	}
@@ -264,7 +266,7 @@ func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, w *json.Writer) plu
 	}
 	writeStatus(w, "starting")
 	h.notifyStatus("starting", m.id)
-	return plugin.Response{JSEP: &plugin.JSEP{SDP: d, E2EE: m.e2ee}, After: h.unlessJoined}
+	return kit.Response{JSEP: &plugin.JSEP{SDP: d, E2EE: m.e2ee}, After: h.unlessJoined}
 }
 
 // match finds a stream for an offered m-line, -1 if there is none.
@@ -286,7 +288,7 @@ func (m *mountpoint) match(s *sdp.Section, used map[int]bool) int {
 
 // answer takes a client's answer: what it accepts is relayed from now on. p.mu
 // is held.
-func (h *handle) answer(j *plugin.JSEP) *plugin.Error {
+func (h *handle) answer(j *plugin.JSEP) *schema.Error {
 	switch {
 	case j == nil:
 		return nil

@@ -4,7 +4,8 @@ import (
 	"fmt"
 
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/kit"
+	"bifrons/api/schema"
 )
 
 // Error codes.
@@ -31,16 +32,16 @@ const (
 )
 
 // errorf makes the error of a failed request.
-func errorf(code int, format string, args ...any) *plugin.Error {
-	return &plugin.Error{Code: code, Text: fmt.Sprintf(format, args...)}
+func errorf(code int, format string, args ...any) *schema.Error {
+	return &schema.Error{Code: code, Text: fmt.Sprintf(format, args...)}
 }
 
 // fail is the response of a failed request.
-func fail(code int, format string, args ...any) plugin.Response {
-	return plugin.Response{Err: errorf(code, format, args...)}
+func fail(code int, format string, args ...any) kit.Response {
+	return kit.Response{Err: errorf(code, format, args...)}
 }
 
 // check looks at the fields of an object with the plugin's codes.
-func check(fields []plugin.Field, object *json.Value) *plugin.Error {
-	return plugin.Check(fields, object, errMissingElement, errInvalidElement)
+func check(fields []schema.Field, object *json.Value) *schema.Error {
+	return schema.Check(fields, object, errMissingElement, errInvalidElement)
 }

@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/kit"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
@@ -186,7 +187,7 @@ const resolveTimeout = 5 * time.Second
 
 // resolver finds the address of the host in an object of a request. It may take a
 // while and must not be called with a lock held.
-type resolver func(v *json.Value) (netip.Addr, *plugin.Error)
+type resolver func(v *json.Value) (netip.Addr, *schema.Error)
 
 // resolver makes one for a request: a name is looked up once, and all of them in
 // the time that there is for one.
@@ -194,7 +195,7 @@ func (p *Plugin) resolver(h *handle) resolver {
 	type question struct{ network, host string }
 	known := map[question]netip.Addr{}
 	deadline := time.Now().Add(resolveTimeout)
-	return func(v *json.Value) (netip.Addr, *plugin.Error) {
+	return func(v *json.Value) (netip.Addr, *schema.Error) {
 		host, ok := json.String(v.Get("host"))
 		if !ok {
 			return netip.Addr{}, nil
@@ -229,11 +230,11 @@ func (p *Plugin) resolver(h *handle) resolver {
 
 // destinationOf reads where a request wants media to be sent. Names are looked
 // up only for those who may forward.
-func (p *Plugin) destinationOf(body *json.Value, find resolver) (d destination, err *plugin.Error) {
+func (p *Plugin) destinationOf(body *json.Value, find resolver) (d destination, err *schema.Error) {
 	if d.key, err = keyOf(body); err != nil {
 		return d, err
 	}
-	resp := p.forwardRequest(body, func(r *room) (resp plugin.Response) {
+	resp := p.forwardRequest(body, func(r *room) (resp kit.Response) {
 		_, resp.Err = r.feed(body)
 		return resp
 	})
@@ -245,7 +246,7 @@ func (p *Plugin) destinationOf(body *json.Value, find resolver) (d destination, 
 }
 
 // keyOf reads the SRTP key of a request, nil if it has none.
-func keyOf(body *json.Value) (*sfu.SRTPKey, *plugin.Error) {
+func keyOf(body *json.Value) (*sfu.SRTPKey, *schema.Error) {
 	suite, _ := json.Int(body.Get("srtp_suite"))
 	crypto, ok := json.String(body.Get("srtp_crypto"))
 	if !ok {
@@ -259,7 +260,7 @@ func keyOf(body *json.Value) (*sfu.SRTPKey, *plugin.Error) {
 }
 
 // portOf reads a port; 0 if it is absent.
-func portOf(body *json.Value, name string) (uint16, *plugin.Error) {
+func portOf(body *json.Value, name string) (uint16, *schema.Error) {
 	n, _ := json.Int(body.Get(name))
 	if n < 0 || n > 65535 {
 		return 0, errorf(errInvalidElement, "Invalid element (%s should be a port)", name)
@@ -268,7 +269,7 @@ func portOf(body *json.Value, name string) (uint16, *plugin.Error) {
 }
 
 // format reads payload type and SSRC of a forwarder.
-func (x *forwarding) format(body *json.Value, pt, ssrc string) *plugin.Error {
+func (x *forwarding) format(body *json.Value, pt, ssrc string) *schema.Error {
 	n, _ := json.Int(body.Get(pt))
 	m, _ := json.Int(body.Get(ssrc))
 	if n < 0 || n > 127 || m < 0 || m > 1<<32-1 {

@@ -3,7 +3,7 @@ package videoroom
 import (
 	"net/netip"
 
-	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 )
 
@@ -36,9 +36,9 @@ var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 // mayForward tells whether media may be sent to an address. It looks at the
 // network interfaces and is not for a lock.
-func (p *Plugin) mayForward(to netip.AddrPort) *plugin.Error {
+func (p *Plugin) mayForward(to netip.AddrPort) *schema.Error {
 	x := &p.general.forward
-	deny := func(why string) *plugin.Error {
+	deny := func(why string) *schema.Error {
 		return errorf(errInvalidElement, "Forwarding to %s is not allowed (%s)", to, why)
 	}
 	switch a := to.Addr().Unmap(); {
@@ -58,7 +58,7 @@ func (p *Plugin) mayForward(to netip.AddrPort) *plugin.Error {
 }
 
 // check looks at all that a forwarder sends to.
-func (x *forwarding) check(p *Plugin) *plugin.Error {
+func (x *forwarding) check(p *Plugin) *schema.Error {
 	err := p.mayForward(x.to)
 	if err == nil && x.rtcp != 0 {
 		err = p.mayForward(netip.AddrPortFrom(x.to.Addr(), x.rtcp))
@@ -67,7 +67,7 @@ func (x *forwarding) check(p *Plugin) *plugin.Error {
 }
 
 // mayHave tells whether a publisher may have n more forwarders. room.mu is held.
-func (p *publisher) mayHave(n int) *plugin.Error {
+func (p *publisher) mayHave(n int) *schema.Error {
 	for _, s := range p.streams {
 		n += len(s.forwarders)
 	}
@@ -77,7 +77,7 @@ func (p *publisher) mayHave(n int) *plugin.Error {
 	return nil
 }
 
-func (p *Plugin) tooMany() *plugin.Error {
+func (p *Plugin) tooMany() *schema.Error {
 	return errorf(errInvalidElement, "Too many forwarders for one publisher (%d at most, see rtp_forward_max)", p.general.forward.most)
 }
 

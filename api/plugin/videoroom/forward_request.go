@@ -5,67 +5,69 @@ import (
 	"strings"
 
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 )
 
 // forwardRequests adds the requests that have to do with media outside of
 // WebRTC: RTP forwarders and publishers on other servers.
-func (p *Plugin) forwardRequests(add func(string, func(*plugin.Request, *json.Writer) plugin.Response, ...plugin.Field),
-	told func(string, run, ...plugin.Field)) {
+func (p *Plugin) forwardRequests(add func(string, func(*plugin.Request, *json.Writer) kit.Response, ...schema.Field),
+	told func(string, run, ...schema.Field)) {
 	room, publisher := p.ids.Field("room", true), p.ids.Field("publisher_id", true)
 	user := p.ids.Field("id", true)
-	must := func(name string, t plugin.Type) plugin.Field {
-		return plugin.Field{Name: name, Type: t, Required: true}
+	must := func(name string, t schema.Type) schema.Field {
+		return schema.Field{Name: name, Type: t, Required: true}
 	}
-	with := func(list []plugin.Field, more ...plugin.Field) []plugin.Field { return append(more, list...) }
+	with := func(list []schema.Field, more ...schema.Field) []schema.Field { return append(more, list...) }
 
-	told("rtp_forward", p.rtpForward, with(forwardFields, room, publisher, must("host", plugin.String))...)
-	add("stop_rtp_forward", p.stopForward, room, publisher, must("stream_id", plugin.Uint))
+	told("rtp_forward", p.rtpForward, with(forwardFields, room, publisher, must("host", schema.String))...)
+	add("stop_rtp_forward", p.stopForward, room, publisher, must("stream_id", schema.Uint))
 	add("listforwarders", p.listForwarders, room)
 	told("publish_remotely", p.publishRemotely, with(transportFields, room, publisher,
-		must("remote_id", plugin.String), must("host", plugin.String), must("port", plugin.Uint))...)
-	add("unpublish_remotely", p.unpublishRemotely, room, publisher, must("remote_id", plugin.String))
+		must("remote_id", schema.String), must("host", schema.String), must("port", schema.Uint))...)
+	add("unpublish_remotely", p.unpublishRemotely, room, publisher, must("remote_id", schema.String))
 	add("listremotes", p.listRemotes, room, publisher)
 	add("add_remote_publisher", p.addRemote, with(remoteFields, room, p.ids.Field("id", false),
-		must("streams", plugin.NonEmptyArray))...)
-	add("update_remote_publisher", p.updateRemote, with(remoteFields, room, user, must("streams", plugin.Array))...)
+		must("streams", schema.NonEmptyArray))...)
+	add("update_remote_publisher", p.updateRemote, with(remoteFields, room, user, must("streams", schema.Array))...)
 	add("remove_remote_publisher", p.removeRemote, room, user)
 }
 
 var transportFields = fields(
-	typed(plugin.String, "host_family", "srtp_crypto"),
-	typed(plugin.Uint, "rtcp_port", "srtp_suite"),
-	[]plugin.Field{{Name: "admin_key", Type: plugin.String}},
+	typed(schema.String, "host_family", "srtp_crypto"),
+	typed(schema.Uint, "rtcp_port", "srtp_suite"),
+	[]schema.Field{{Name: "admin_key", Type: schema.String}},
 )
 
 var forwardFields = fields(transportFields,
-	typed(plugin.Array, "streams"),
-	typed(plugin.Bool, "simulcast"),
-	typed(plugin.Uint, "audio_port", "audio_rtcp_port", "audio_ssrc", "audio_pt",
+	typed(schema.Array, "streams"),
+	typed(schema.Bool, "simulcast"),
+	typed(schema.Uint, "audio_port", "audio_rtcp_port", "audio_ssrc", "audio_pt",
 		"video_port", "video_rtcp_port", "video_ssrc", "video_pt",
 		"video_port_2", "video_ssrc_2", "video_pt_2", "video_port_3", "video_ssrc_3", "video_pt_3", "data_port"),
 )
 
 var forwardItem = fields(
-	[]plugin.Field{{Name: "mid", Type: plugin.String, Required: true}, {Name: "port", Type: plugin.Uint, Required: true}},
-	typed(plugin.String, "host", "host_family"),
-	typed(plugin.Bool, "simulcast"),
-	typed(plugin.Uint, "rtcp_port", "ssrc", "pt", "port_2", "ssrc_2", "pt_2", "port_3", "ssrc_3", "pt_3"),
+	[]schema.Field{{Name: "mid", Type: schema.String, Required: true}, {Name: "port", Type: schema.Uint, Required: true}},
+	typed(schema.String, "host", "host_family"),
+	typed(schema.Bool, "simulcast"),
+	typed(schema.Uint, "rtcp_port", "ssrc", "pt", "port_2", "ssrc_2", "pt_2", "port_3", "ssrc_3", "pt_3"),
 )
 
 // forwardRequest is manage for what the administrator may have reserved.
-func (p *Plugin) forwardRequest(body *json.Value, f func(r *room) plugin.Response) plugin.Response {
+func (p *Plugin) forwardRequest(body *json.Value, f func(r *room) kit.Response) kit.Response {
 	if p.general.lockForwarding {
 		if err := authorize(body, "admin_key", p.general.adminKey); err != nil {
-			return plugin.Response{Err: err}
+			return kit.Response{Err: err}
 		}
 	}
 	return p.manage(body, f)
 }
 
 // feed finds the publisher whom a request is about. room.mu is held.
-func (r *room) feed(body *json.Value) (*publisher, *plugin.Error) {
+func (r *room) feed(body *json.Value) (*publisher, *schema.Error) {
 	name, _ := r.plugin.ids.Parse(body.Get("publisher_id"))
 	if p := r.publisher(name); p != nil && !p.dummy {
 		return p, nil
@@ -73,7 +75,7 @@ func (r *room) feed(body *json.Value) (*publisher, *plugin.Error) {
 	return nil, errorf(errNoSuchFeed, "No such feed (%s)", name)
 }
 
-func checkFamily(body *json.Value) *plugin.Error {
+func checkFamily(body *json.Value) *schema.Error {
 	family, _ := json.String(body.Get("host_family"))
 	if family != "" && !strings.EqualFold(family, "ipv4") && !strings.EqualFold(family, "ipv6") {
 		return errorf(errInvalidElement, "Unsupported protocol family (%s)", family)
@@ -82,7 +84,7 @@ func checkFamily(body *json.Value) *plugin.Error {
 }
 
 // checkTransport looks at where media is to be sent, and how it is encrypted.
-func checkTransport(body *json.Value) *plugin.Error {
+func checkTransport(body *json.Value) *schema.Error {
 	if err := checkFamily(body); err != nil {
 		return err
 	}
@@ -106,7 +108,7 @@ type planned struct {
 }
 
 // rtpForward sends a publisher's media somewhere as plain RTP or SRTP.
-func (p *Plugin) rtpForward(h *handle, r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) rtpForward(h *handle, r *plugin.Request, w *json.Writer) kit.Response {
 	err := checkTransport(r.Body)
 	for _, v := range json.Array(r.Body.Get("streams")) {
 		if err == nil {
@@ -117,15 +119,15 @@ func (p *Plugin) rtpForward(h *handle, r *plugin.Request, w *json.Writer) plugin
 		}
 	}
 	if err != nil {
-		return plugin.Response{Err: err}
+		return kit.Response{Err: err}
 	}
 	if n := len(json.Array(r.Body.Get("streams"))); n > p.general.forward.most {
-		return plugin.Response{Err: p.tooMany()}
+		return kit.Response{Err: p.tooMany()}
 	}
 	find := p.resolver(h)
 	d, err := p.destinationOf(r.Body, find)
 	if err != nil {
-		return plugin.Response{Err: err}
+		return kit.Response{Err: err}
 	}
 	legacy := json.IsNull(r.Body.Get("streams"))
 	var list []planned
@@ -140,18 +142,18 @@ func (p *Plugin) rtpForward(h *handle, r *plugin.Request, w *json.Writer) plugin
 		}
 	}
 	if err != nil {
-		return plugin.Response{Err: err}
+		return kit.Response{Err: err}
 	}
-	return p.forwardRequest(r.Body, func(room *room) plugin.Response {
+	return p.forwardRequest(r.Body, func(room *room) kit.Response {
 		feed, err := room.feed(r.Body)
 		switch {
 		case err != nil:
-			return plugin.Response{Err: err}
+			return kit.Response{Err: err}
 		case feed.origin() == nil:
 			return fail(errNoSuchFeed, "Feed %s is not publishing", feed.id)
 		}
 		if err := feed.mayHave(len(list)); err != nil {
-			return plugin.Response{Err: err}
+			return kit.Response{Err: err}
 		}
 		w.Str("videoroom", "rtp_forward")
 		room.writeRoom(w)
@@ -164,7 +166,7 @@ func (p *Plugin) rtpForward(h *handle, r *plugin.Request, w *json.Writer) plugin
 }
 
 // forwardStreams starts forwarders and writes them. room.mu is held.
-func (p *publisher) forwardStreams(list []planned, w *json.Writer) plugin.Response {
+func (p *publisher) forwardStreams(list []planned, w *json.Writer) kit.Response {
 	w.Array("forwarders")
 	for _, x := range list {
 		s := p.stream(x.mid)
@@ -181,12 +183,12 @@ func (p *publisher) forwardStreams(list []planned, w *json.Writer) plugin.Respon
 		p.notifyForward(f, s)
 	}
 	w.EndArray()
-	return plugin.Response{}
+	return kit.Response{}
 }
 
 // forwardLegacy is forwardStreams with the old form of the answer. room.mu is
 // held.
-func (p *publisher) forwardLegacy(list []planned, d destination, w *json.Writer) plugin.Response {
+func (p *publisher) forwardLegacy(list []planned, d destination, w *json.Writer) kit.Response {
 	w.Object("rtp_stream")
 	for _, x := range list {
 		s := p.first(x.kind)
@@ -214,7 +216,7 @@ func (p *publisher) forwardLegacy(list []planned, d destination, w *json.Writer)
 	w.Str("warning", "deprecated_api")
 	w.Str("host", d.addr.String())
 	w.End()
-	return plugin.Response{}
+	return kit.Response{}
 }
 
 // first is the first stream of a kind that is in use, nil if there is none.
@@ -240,7 +242,7 @@ func (p *publisher) notifyForward(f *forwarder, s *stream) {
 }
 
 // forwardItems reads the streams of a request, whose fields were checked.
-func forwardItems(body *json.Value, d destination, find resolver) (list []planned, err *plugin.Error) {
+func forwardItems(body *json.Value, d destination, find resolver) (list []planned, err *schema.Error) {
 	for _, v := range json.Array(body.Get("streams")) {
 		addr, err := find(v)
 		if err != nil {
@@ -262,7 +264,7 @@ func forwardItems(body *json.Value, d destination, find resolver) (list []planne
 }
 
 // legacyForwards reads the old form of a request.
-func legacyForwards(body *json.Value, d destination) (list []planned, err *plugin.Error) {
+func legacyForwards(body *json.Value, d destination) (list []planned, err *schema.Error) {
 	for _, x := range []planned{
 		{kind: sdp.Audio, name: "audio"}, {kind: sdp.Video, name: "video"}, {kind: sdp.Application, name: "data"},
 	} {
@@ -279,7 +281,7 @@ func legacyForwards(body *json.Value, d destination) (list []planned, err *plugi
 
 // ports makes a forwarder for each port that is given for a stream: of one as a
 // whole, or of its substreams.
-func (x planned) ports(body *json.Value, addr netip.Addr, prefix string) (list []planned, err *plugin.Error) {
+func (x planned) ports(body *json.Value, addr netip.Addr, prefix string) (list []planned, err *schema.Error) {
 	if x.rtcp, err = portOf(body, prefix+"rtcp_port"); err != nil {
 		return nil, err
 	}
@@ -304,12 +306,12 @@ func (x planned) ports(body *json.Value, addr netip.Addr, prefix string) (list [
 }
 
 // stopForward ends what rtpForward began.
-func (p *Plugin) stopForward(r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) stopForward(r *plugin.Request, w *json.Writer) kit.Response {
 	id, _ := json.Int(r.Body.Get("stream_id"))
-	return p.forwardRequest(r.Body, func(room *room) plugin.Response {
+	return p.forwardRequest(r.Body, func(room *room) kit.Response {
 		feed, err := room.feed(r.Body)
 		if err != nil {
-			return plugin.Response{Err: err}
+			return kit.Response{Err: err}
 		}
 		s, f := feed.forwarder(uint32(id))
 		if f == nil || f.remote != nil || id != int64(f.id) {
@@ -320,13 +322,13 @@ func (p *Plugin) stopForward(r *plugin.Request, w *json.Writer) plugin.Response 
 		fields := feed.writeForwarder(f.id)
 		fields(w)
 		feed.h.notify("stop_rtp_forward", fields)
-		return plugin.Response{}
+		return kit.Response{}
 	})
 }
 
 // listForwarders tells what is forwarded.
-func (p *Plugin) listForwarders(r *plugin.Request, w *json.Writer) plugin.Response {
-	return p.manage(r.Body, func(room *room) plugin.Response {
+func (p *Plugin) listForwarders(r *plugin.Request, w *json.Writer) kit.Response {
+	return p.manage(r.Body, func(room *room) kit.Response {
 		w.Str("videoroom", "forwarders")
 		room.writeRoom(w)
 		w.Array("publishers")
@@ -334,7 +336,7 @@ func (p *Plugin) listForwarders(r *plugin.Request, w *json.Writer) plugin.Respon
 			x.writeForwarders(w)
 		}
 		w.EndArray()
-		return plugin.Response{}
+		return kit.Response{}
 	})
 }
 

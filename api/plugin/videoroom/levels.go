@@ -5,18 +5,19 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/kit"
+	"bifrons/api/schema"
 )
 
 // streamsField is the list that most requests have their items in.
-var streamsField = typed(plugin.Array, "streams")
+var streamsField = typed(schema.Array, "streams")
 
 // addLevels says for the requests with fields at several places what means
 // something where.
-func (p *Plugin) addLevels(t *plugin.Table[*handle]) {
-	static := func(l plugin.Levels, names ...string) {
+func (p *Plugin) addLevels(t *kit.Table[*handle]) {
+	static := func(l schema.Levels, names ...string) {
 		for _, name := range names {
-			t.SetLevels(name, func(*handle, *json.Value) plugin.Levels { return l })
+			t.SetLevels(name, func(*handle, *json.Value) schema.Levels { return l })
 		}
 	}
 	static(createLevels, "create")
@@ -25,8 +26,8 @@ func (p *Plugin) addLevels(t *plugin.Table[*handle]) {
 	unsubscribe := inStreams(nil, p.unsubscribeFields())
 	unsubscribe.Unused = p.subscribeFields()
 	static(unsubscribe, "unsubscribe")
-	static(plugin.Levels{Used: []plugin.Level{
-		{Fields: typed(plugin.Array, "subscribe", "unsubscribe")},
+	static(schema.Levels{Used: []schema.Level{
+		{Fields: typed(schema.Array, "subscribe", "unsubscribe")},
 		{In: "subscribe", Fields: p.subscribeFields()}, {In: "unsubscribe", Fields: p.unsubscribeFields()},
 	}, Unused: streamsField}, "update")
 
@@ -39,15 +40,15 @@ func (p *Plugin) addLevels(t *plugin.Table[*handle]) {
 }
 
 // inStreams is the levels of a request with a list of streams.
-func inStreams(top, items []plugin.Field) plugin.Levels {
-	return plugin.Levels{Used: []plugin.Level{{Fields: fields(streamsField, top)}, {In: "streams", Fields: items}}}
+func inStreams(top, items []schema.Field) schema.Levels {
+	return schema.Levels{Used: []schema.Level{{Fields: fields(streamsField, top)}, {In: "streams", Fields: items}}}
 }
 
-var createLevels = plugin.Levels{Used: []plugin.Level{{Fields: createFields}, {In: "dummy_streams", Fields: dummyFields}}}
+var createLevels = schema.Levels{Used: []schema.Level{{Fields: createFields}, {In: "dummy_streams", Fields: dummyFields}}}
 
 // forwardLevels: the fields of the old form count only without a list.
-func forwardLevels(_ *handle, body *json.Value) plugin.Levels {
-	top := fields(transportFields, typed(plugin.String, "host"))
+func forwardLevels(_ *handle, body *json.Value) schema.Levels {
+	top := fields(transportFields, typed(schema.String, "host"))
 	if json.IsNull(body.Get("streams")) {
 		top = append(top, forwardFields...)
 	}
@@ -56,15 +57,15 @@ func forwardLevels(_ *handle, body *json.Value) plugin.Levels {
 	return l
 }
 
-func (p *Plugin) joinLevels(_ *handle, body *json.Value) plugin.Levels {
+func (p *Plugin) joinLevels(_ *handle, body *json.Value) schema.Levels {
 	if ptype, _ := json.String(body.Get("ptype")); !strings.EqualFold(ptype, "subscriber") {
-		return plugin.Levels{Used: []plugin.Level{
+		return schema.Levels{Used: []schema.Level{
 			{Fields: fields(joinFields, p.publisherJoinFields())}, {In: "descriptions", Fields: descriptionFields},
 		}}
 	}
-	top := typed(plugin.Any, "private_id", "use_msid", "autoupdate")
+	top := typed(schema.Any, "private_id", "use_msid", "autoupdate")
 	if json.IsNull(body.Get("streams")) {
-		top = append(top, typed(plugin.Any, "feed", "offer_audio", "offer_video", "offer_data")...)
+		top = append(top, typed(schema.Any, "feed", "offer_audio", "offer_video", "offer_data")...)
 	}
 	l := inStreams(top, p.subscribeFields())
 	l.Unused = p.joinFields()
@@ -73,27 +74,27 @@ func (p *Plugin) joinLevels(_ *handle, body *json.Value) plugin.Levels {
 
 // configureLevels: what can be set of single streams counts at the top only
 // without a list of them.
-func configureLevels(h *handle, body *json.Value) plugin.Levels {
-	top, items := fields(publisherFields, typed(plugin.Bool, "update", "restart")), streamFields
+func configureLevels(h *handle, body *json.Value) schema.Levels {
+	top, items := fields(publisherFields, typed(schema.Bool, "update", "restart")), streamFields
 	_, subscribes := h.is().(*subscriber)
 	if subscribes {
-		top, items = typed(plugin.Bool, "audio", "video", "data", "update", "restart"), settingFields
+		top, items = typed(schema.Bool, "audio", "video", "data", "update", "restart"), settingFields
 	}
 	if json.IsNull(body.Get("streams")) {
 		top = append(top, items...)
 	}
 	l := inStreams(top, items)
 	if !subscribes {
-		l.Used = append(l.Used, plugin.Level{In: "descriptions", Fields: descriptionFields})
+		l.Used = append(l.Used, schema.Level{In: "descriptions", Fields: descriptionFields})
 	}
 	return l
 }
 
 // switchLevels: a whole feed is named only without a list.
-func (p *Plugin) switchLevels(_ *handle, body *json.Value) plugin.Levels {
-	var top []plugin.Field
+func (p *Plugin) switchLevels(_ *handle, body *json.Value) schema.Levels {
+	var top []schema.Field
 	if json.IsNull(body.Get("streams")) {
-		top = typed(plugin.Any, "feed")
+		top = typed(schema.Any, "feed")
 	}
 	return inStreams(top, p.switchFields())
 }

@@ -2,16 +2,18 @@ package videoroom
 
 import (
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/plugin"
+	"bifrons/api/schema"
 )
 
 // kick takes a participant out of a room.
-func (p *Plugin) kick(r *plugin.Request, w *json.Writer) plugin.Response {
-	return p.manage(r.Body, func(room *room) plugin.Response {
+func (p *Plugin) kick(r *plugin.Request, w *json.Writer) kit.Response {
+	return p.manage(r.Body, func(room *room) kit.Response {
 		victim, err := room.user(r.Body)
 		switch {
 		case err != nil:
-			return plugin.Response{Err: err}
+			return kit.Response{Err: err}
 		case victim.h == nil:
 			return fail(errNoSuchFeed, "User %s in room %s can't be kicked", victim.id, room.id)
 		}
@@ -28,12 +30,12 @@ func (p *Plugin) kick(r *plugin.Request, w *json.Writer) plugin.Response {
 		room.remove(victim)
 		victim.h.closePeer()
 		w.Str("videoroom", "success")
-		return plugin.Response{}
+		return kit.Response{}
 	})
 }
 
 // user finds the participant whom a request is about. room.mu is held.
-func (r *room) user(body *json.Value) (*publisher, *plugin.Error) {
+func (r *room) user(body *json.Value) (*publisher, *schema.Error) {
 	name, _ := r.plugin.ids.Parse(body.Get("id"))
 	if p := r.publisher(name); p != nil {
 		return p, nil
@@ -42,12 +44,12 @@ func (r *room) user(body *json.Value) (*publisher, *plugin.Error) {
 }
 
 // moderate mutes a participant's stream for everybody, or takes that back.
-func (p *Plugin) moderate(r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) moderate(r *plugin.Request, w *json.Writer) kit.Response {
 	mid, _ := json.String(r.Body.Get("mid"))
-	return p.manage(r.Body, func(room *room) plugin.Response {
+	return p.manage(r.Body, func(room *room) kit.Response {
 		target, err := room.user(r.Body)
 		if err != nil {
-			return plugin.Response{Err: err}
+			return kit.Response{Err: err}
 		}
 		s := target.stream(mid)
 		if s == nil {
@@ -73,13 +75,13 @@ func (p *Plugin) moderate(r *plugin.Request, w *json.Writer) plugin.Response {
 			target.h.notifyRaw(event("moderated", fields))
 		}
 		w.Str("videoroom", "success")
-		return plugin.Response{}
+		return kit.Response{}
 	})
 }
 
 // listParticipants tells who is in a room.
-func (p *Plugin) listParticipants(r *plugin.Request, w *json.Writer) plugin.Response {
-	return p.enter(r.Body, func(room *room) plugin.Response {
+func (p *Plugin) listParticipants(r *plugin.Request, w *json.Writer) kit.Response {
+	return p.enter(r.Body, func(room *room) kit.Response {
 		w.Str("videoroom", "participants")
 		room.writeRoom(w)
 		w.Array("participants")
@@ -95,20 +97,20 @@ func (p *Plugin) listParticipants(r *plugin.Request, w *json.Writer) plugin.Resp
 			w.End()
 		}
 		w.EndArray()
-		return plugin.Response{}
+		return kit.Response{}
 	})
 }
 
 // enableRecording starts or stops recording everybody.
-func (p *Plugin) enableRecording(r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) enableRecording(r *plugin.Request, w *json.Writer) kit.Response {
 	record := json.True(r.Body.Get("record"))
-	return p.manage(r.Body, func(room *room) plugin.Response {
+	return p.manage(r.Body, func(room *room) kit.Response {
 		if record {
-			return plugin.Response{Err: noRecording()}
+			return kit.Response{Err: noRecording()}
 		}
 		room.record = false
 		w.Str("videoroom", "success")
 		w.Bool("record", false)
-		return plugin.Response{}
+		return kit.Response{}
 	})
 }

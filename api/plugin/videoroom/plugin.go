@@ -6,7 +6,10 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/api/json"
+	"bifrons/api/kit"
+	"bifrons/api/module"
 	"bifrons/api/plugin"
+	"bifrons/api/schema"
 )
 
 // Package is what clients attach to.
@@ -24,9 +27,9 @@ type Plugin struct {
 	cfg     Config         // fixed
 	gw      plugin.Gateway // fixed
 	general general        // fixed
-	ids     plugin.IDs     // fixed
+	ids     schema.IDs     // fixed
 	store   *config.Store  // fixed; nil = there is no file
-	table   *plugin.Table[*handle]
+	table   *kit.Table[*handle]
 
 	mu    sync.Mutex
 	rooms map[id]*room
@@ -38,9 +41,9 @@ func New(cfg Config) *Plugin {
 }
 
 // Info describes the plugin.
-func (p *Plugin) Info() plugin.Info {
-	return plugin.Info{
-		Package: Package, Name: "JANUS VideoRoom plugin", Author: plugin.Author,
+func (p *Plugin) Info() module.Info {
+	return module.Info{
+		Package: Package, Name: "JANUS VideoRoom plugin", Author: module.Author,
 		Description: "This is a plugin implementing a videoconferencing SFU (Selective Forwarding Unit) for Janus, " +
 			"that is an audio/video router.",
 		VersionString: "0.0.10", Version: 10,

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -169,7 +170,7 @@ func (p *publisher) setKeyframes() {
 }
 
 // unpublish ends publishing; the participant stays.
-func (p *publisher) unpublish(_ *plugin.Request, w *json.Writer) plugin.Response {
+func (p *publisher) unpublish(_ *plugin.Request, w *json.Writer) kit.Response {
 	r := p.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -184,7 +185,7 @@ func (p *publisher) unpublish(_ *plugin.Request, w *json.Writer) plugin.Response
 	w.Str("videoroom", "event")
 	r.writeRoom(w)
 	w.Str("unpublished", "ok")
-	return plugin.Response{After: p.h.closePeer}
+	return kit.Response{After: p.h.closePeer}
 }
 
 // unpublished tells everybody that there is nothing more to be had from p.
@@ -245,7 +246,7 @@ func (p *publisher) hangup(string) {
 }
 
 // leave takes the participant out of the room.
-func (p *publisher) leave(_ *plugin.Request, w *json.Writer) plugin.Response {
+func (p *publisher) leave(_ *plugin.Request, w *json.Writer) kit.Response {
 	r := p.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -257,7 +258,7 @@ func (p *publisher) leave(_ *plugin.Request, w *json.Writer) plugin.Response {
 	w.Str("videoroom", "event")
 	r.writeRoom(w)
 	w.Str("leaving", "ok")
-	return plugin.Response{}
+	return kit.Response{}
 }
 
 // left tells everybody that p is gone. room.mu is held.

@@ -4,7 +4,9 @@ import (
 	"bytes"
 
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 )
 
@@ -12,25 +14,25 @@ import (
 const maxDelay = 1<<12 - 1
 
 // publishRequest is configure for those who do not publish yet.
-func (p *publisher) publishRequest(r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *publisher) publishRequest(r *plugin.Request, w *json.Writer) kit.Response {
 	return p.setup(r, w, true)
 }
 
 // configure changes what is published, and publishes if there is an offer.
-func (p *publisher) configure(r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *publisher) configure(r *plugin.Request, w *json.Writer) kit.Response {
 	return p.setup(r, w, false)
 }
 
 // setup does a publish or configure: everything is checked before anything is
 // changed.
-func (p *publisher) setup(req *plugin.Request, w *json.Writer, publish bool) plugin.Response {
+func (p *publisher) setup(req *plugin.Request, w *json.Writer, publish bool) kit.Response {
 	body := req.Body
 	err := check(configureFields, body)
 	if err == nil {
 		err = checkDescriptions(body)
 	}
 	if err != nil {
-		return plugin.Response{Err: err}
+		return kit.Response{Err: err}
 	}
 	r := p.room
 	r.mu.Lock()
@@ -41,21 +43,21 @@ func (p *publisher) setup(req *plugin.Request, w *json.Writer, publish bool) plu
 	case publish && p.up:
 		return fail(errAlreadyPublished, "Can't publish, already published")
 	case json.True(body.Get("record")) && r.mayRecord(body):
-		return plugin.Response{Err: noRecording()}
+		return kit.Response{Err: noRecording()}
 	}
 	wishes, err := p.wishes(req)
 	if err == nil && req.JSEP != nil {
 		err = p.accepts(req)
 	}
 	if err != nil {
-		return plugin.Response{Err: err}
+		return kit.Response{Err: err}
 	}
 	p.apply(body)
 	described := p.describe(body)
 	w.Str("videoroom", "event")
 	r.writeRoom(w)
 	w.Str("configured", "ok")
-	var resp plugin.Response
+	var resp kit.Response
 	if req.JSEP != nil {
 		p.prefer(body)
 		resp = p.publish(req, w)
@@ -137,7 +139,7 @@ const (
 )
 
 // checkDescriptions looks at a request's descriptions of streams.
-func checkDescriptions(body *json.Value) *plugin.Error {
+func checkDescriptions(body *json.Value) *schema.Error {
 	all := 0
 	for _, v := range json.Array(body.Get("descriptions")) {
 		if err := checkItem(descriptionFields, v, "descriptions"); err != nil {
@@ -152,7 +154,7 @@ func checkDescriptions(body *json.Value) *plugin.Error {
 }
 
 // checkItem looks at an element of an array of objects.
-func checkItem(fields []plugin.Field, v *json.Value, array string) *plugin.Error {
+func checkItem(fields []schema.Field, v *json.Value, array string) *schema.Error {
 	if !json.IsObject(v) {
 		return errorf(errInvalidElement, "Invalid element in the %s array (not an object)", array)
 	}
@@ -188,7 +190,7 @@ type wish struct {
 }
 
 // wishes collects what a request says on single streams. room.mu is held.
-func (p *publisher) wishes(req *plugin.Request) ([]wish, *plugin.Error) {
+func (p *publisher) wishes(req *plugin.Request) ([]wish, *schema.Error) {
 	list := json.Array(req.Body.Get("streams"))
 	if json.IsNull(req.Body.Get("streams")) {
 		list = append(list, req.Body)

@@ -5,13 +5,15 @@ import (
 	"strings"
 
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 )
 
 // join makes a handle a participant or a subscriber. configure takes over what
 // a participant wants to publish with.
-func (p *Plugin) join(h *handle, r *plugin.Request, w *json.Writer, configure bool) plugin.Response {
+func (p *Plugin) join(h *handle, r *plugin.Request, w *json.Writer, configure bool) kit.Response {
 	switch role := h.is().(type) {
 	case *publisher:
 		if role.isGone() {
@@ -33,7 +35,7 @@ func (p *Plugin) join(h *handle, r *plugin.Request, w *json.Writer, configure bo
 		err = room.admits(body)
 	}
 	if err != nil {
-		return plugin.Response{Err: err}
+		return kit.Response{Err: err}
 	}
 	ptype, _ := json.String(body.Get("ptype"))
 	switch strings.ToLower(ptype) {
@@ -49,7 +51,7 @@ func (p *Plugin) join(h *handle, r *plugin.Request, w *json.Writer, configure bo
 }
 
 // admits checks what everybody needs who joins: a token, the pin.
-func (r *room) admits(body *json.Value) *plugin.Error {
+func (r *room) admits(body *json.Value) *schema.Error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.destroyed {
@@ -66,7 +68,7 @@ func (r *room) admits(body *json.Value) *plugin.Error {
 
 // joinPublisher adds a participant, on the handle's executor. What is wrong
 // with an offer keeps him out altogether.
-func (r *room) joinPublisher(h *handle, req *plugin.Request, w *json.Writer, configure bool) plugin.Response {
+func (r *room) joinPublisher(h *handle, req *plugin.Request, w *json.Writer, configure bool) kit.Response {
 	body := req.Body
 	err := check(r.plugin.publisherJoinFields(), body)
 	if err == nil {
@@ -76,7 +78,7 @@ func (r *room) joinPublisher(h *handle, req *plugin.Request, w *json.Writer, con
 		err = noRecording()
 	}
 	if err != nil {
-		return plugin.Response{Err: err}
+		return kit.Response{Err: err}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -85,7 +87,7 @@ func (r *room) joinPublisher(h *handle, req *plugin.Request, w *json.Writer, con
 		err = p.accepts(req)
 	}
 	if err != nil {
-		return plugin.Response{Err: err}
+		return kit.Response{Err: err}
 	}
 	if configure {
 		p.prefer(body)
@@ -103,13 +105,13 @@ func (r *room) joinPublisher(h *handle, req *plugin.Request, w *json.Writer, con
 	}
 	p.writeJoined(w)
 	if req.JSEP == nil {
-		return plugin.Response{}
+		return kit.Response{}
 	}
 	return p.publish(req, w)
 }
 
 // newPublisher makes a participant of a join. room.mu is held.
-func (r *room) newPublisher(h *handle, body *json.Value) (*publisher, *plugin.Error) {
+func (r *room) newPublisher(h *handle, body *json.Value) (*publisher, *schema.Error) {
 	if r.destroyed {
 		return nil, errorf(errNoSuchRoom, "No such room (%s)", r.id)
 	}

@@ -5,14 +5,16 @@ import (
 	"strings"
 
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 )
 
 // Everything here needs room.mu.
 
 // accepts checks an offer before anything is done with it.
-func (p *publisher) accepts(req *plugin.Request) *plugin.Error {
+func (p *publisher) accepts(req *plugin.Request) *schema.Error {
 	r := p.room
 	if req.JSEP.SDP.Type != sdp.TypeOffer {
 		return errorf(errInvalidSDPType, "Unknown SDP type '%s'", req.JSEP.SDP.Type)
@@ -34,7 +36,7 @@ func (p *publisher) accepts(req *plugin.Request) *plugin.Error {
 
 // publish answers an offer, and writes what came of it into the answer of the
 // request.
-func (p *publisher) publish(req *plugin.Request, w *json.Writer) plugin.Response {
+func (p *publisher) publish(req *plugin.Request, w *json.Writer) kit.Response {
 	j := req.JSEP
 	p.e2ee = p.e2ee || j.E2EE
 	firefox := strings.HasPrefix(j.SDP.Origin.Username, "mozilla")
@@ -50,7 +52,7 @@ func (p *publisher) publish(req *plugin.Request, w *json.Writer) plugin.Response
 	})
 	p.agree(d, j)
 	p.writeAgreed(w)
-	return plugin.Response{JSEP: &plugin.JSEP{SDP: d, E2EE: p.e2ee}, After: p.answered}
+	return kit.Response{JSEP: &plugin.JSEP{SDP: d, E2EE: p.e2ee}, After: p.answered}
 }
 
 // answered is called when the client has the answer.

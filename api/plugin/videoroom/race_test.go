@@ -8,14 +8,16 @@ import (
 	"testing"
 
 	ourjson "bifrons/api/json"
+
 	"bifrons/api/plugin"
+	"bifrons/api/task"
 )
 
 // Participants come, publish, are kicked and leave, subscribers come and go,
 // and rooms end, all at the same time.
 func TestRace(t *testing.T) {
 	hs := newHouse(t, `room-1: { publishers = 100, notify_joining = true, fir_freq = 1, audiolevel_event = true }`)
-	tasks, log := new(plugin.Tasks), slog.New(slog.DiscardHandler)
+	tasks, log := new(task.Tasks), slog.New(slog.DiscardHandler)
 	offer := loadOffer(t, "chrome_avd")
 	var all sync.WaitGroup
 	loop := func(f func(n int)) {
@@ -38,7 +40,7 @@ func TestRace(t *testing.T) {
 		}
 	}
 	attach := func() ([]*handle, *stage) {
-		host := &stage{t: t, exec: plugin.NewSerial(1000, tasks, log)}
+		host := &stage{t: t, exec: task.NewSerial(1000, tasks, log)}
 		h, _ := hs.plugin.Attach(&ignoring{host})
 		return []*handle{h.(*handle)}, host
 	}

@@ -6,31 +6,33 @@ import (
 	"strings"
 
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
 )
 
 var remoteFields = fields(
-	typed(plugin.String, "display", "mcast", "iface", "srtp_crypto"),
-	typed(plugin.Object, "metadata"),
-	typed(plugin.Uint, "port", "rtcp_port", "srtp_suite"),
+	typed(schema.String, "display", "mcast", "iface", "srtp_crypto"),
+	typed(schema.Object, "metadata"),
+	typed(schema.Uint, "port", "rtcp_port", "srtp_suite"),
 )
 
 var remoteItem = fields(
-	[]plugin.Field{{Name: "type", Type: plugin.String, Required: true},
-		{Name: "mindex", Type: plugin.Uint, Required: true}, {Name: "mid", Type: plugin.String, Required: true}},
-	typed(plugin.String, "codec", "description", "h264_profile", "vp9_profile"),
-	typed(plugin.Bool, "disabled", "stereo", "fec", "dtx", "simulcast", "svc"),
-	typed(plugin.Uint, "audiolevel_ext_id", "videoorient_ext_id", "playoutdelay_ext_id"),
+	[]schema.Field{{Name: "type", Type: schema.String, Required: true},
+		{Name: "mindex", Type: schema.Uint, Required: true}, {Name: "mid", Type: schema.String, Required: true}},
+	typed(schema.String, "codec", "description", "h264_profile", "vp9_profile"),
+	typed(schema.Bool, "disabled", "stereo", "fec", "dtx", "simulcast", "svc"),
+	typed(schema.Uint, "audiolevel_ext_id", "videoorient_ext_id", "playoutdelay_ext_id"),
 )
 
 // Ports of remote publishers are chosen in this range.
 const minRemotePort, maxRemotePort = 10000, 60000
 
 // checkRemote looks at a request with streams of a publisher on another server.
-func checkRemote(body *json.Value) *plugin.Error {
+func checkRemote(body *json.Value) *schema.Error {
 	if err := checkTransport(body); err != nil {
 		return err
 	}
@@ -56,7 +58,7 @@ func checkRemote(body *json.Value) *plugin.Error {
 }
 
 // addRemote adds a publisher whose media comes from another server.
-func (p *Plugin) addRemote(r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) addRemote(r *plugin.Request, w *json.Writer) kit.Response {
 	err := checkRemote(r.Body)
 	var key *sfu.SRTPKey
 	if err == nil {
@@ -69,9 +71,9 @@ func (p *Plugin) addRemote(r *plugin.Request, w *json.Writer) plugin.Response {
 		}
 	}
 	if err != nil {
-		return plugin.Response{Err: err}
+		return kit.Response{Err: err}
 	}
-	return p.manage(r.Body, func(room *room) plugin.Response {
+	return p.manage(r.Body, func(room *room) kit.Response {
 		name, ok := p.ids.Parse(r.Body.Get("id"))
 		switch {
 		case p.none(name, ok):
@@ -109,12 +111,12 @@ func (p *Plugin) addRemote(r *plugin.Request, w *json.Writer) plugin.Response {
 		}
 		w.Int("port", int64(rtp))
 		w.Int("rtcp_port", int64(rtcp))
-		return plugin.Response{}
+		return kit.Response{}
 	})
 }
 
 // remoteBind says where to listen for a publisher on another server.
-func remoteBind(body *json.Value, name string) (sfu.Bind, *plugin.Error) {
+func remoteBind(body *json.Value, name string) (sfu.Bind, *schema.Error) {
 	port, err := portOf(body, name)
 	if err != nil {
 		return sfu.Bind{}, err
@@ -218,7 +220,7 @@ func (p *publisher) sourceStreams() []sfu.Stream {
 
 // remoteOf finds the publisher of a request, who has to be on another server.
 // room.mu is held.
-func (r *room) remoteOf(body *json.Value) (*publisher, *plugin.Error) {
+func (r *room) remoteOf(body *json.Value) (*publisher, *schema.Error) {
 	user, err := r.user(body)
 	if err == nil && user.source == nil {
 		err = errorf(errNoSuchFeed, "User %s in room %s is not remote", user.id, r.id)
@@ -227,14 +229,14 @@ func (r *room) remoteOf(body *json.Value) (*publisher, *plugin.Error) {
 }
 
 // updateRemote changes what a publisher on another server publishes.
-func (p *Plugin) updateRemote(r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) updateRemote(r *plugin.Request, w *json.Writer) kit.Response {
 	if err := checkRemote(r.Body); err != nil {
-		return plugin.Response{Err: err}
+		return kit.Response{Err: err}
 	}
-	return p.manage(r.Body, func(room *room) plugin.Response {
+	return p.manage(r.Body, func(room *room) kit.Response {
 		user, err := room.remoteOf(r.Body)
 		if err != nil {
-			return plugin.Response{Err: err}
+			return kit.Response{Err: err}
 		}
 		user.rename(r.Body)
 		user.takeStreams(r.Body)
@@ -242,21 +244,21 @@ func (p *Plugin) updateRemote(r *plugin.Request, w *json.Writer) plugin.Response
 		room.feedChanged(user)
 		user.announce()
 		w.Str("videoroom", "success")
-		return plugin.Response{}
+		return kit.Response{}
 	})
 }
 
 // removeRemote ends what addRemote began.
-func (p *Plugin) removeRemote(r *plugin.Request, w *json.Writer) plugin.Response {
-	return p.manage(r.Body, func(room *room) plugin.Response {
+func (p *Plugin) removeRemote(r *plugin.Request, w *json.Writer) kit.Response {
+	return p.manage(r.Body, func(room *room) kit.Response {
 		user, err := room.remoteOf(r.Body)
 		if err != nil {
-			return plugin.Response{Err: err}
+			return kit.Response{Err: err}
 		}
 		room.feedGone(user, true)
 		user.left()
 		w.Str("videoroom", "success")
-		return plugin.Response{}
+		return kit.Response{}
 	})
 }
 

@@ -2,48 +2,50 @@ package videoroom
 
 import (
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/plugin"
+	"bifrons/api/schema"
 )
 
 // run is what does a request of a handle.
-type run = func(h *handle, r *plugin.Request, w *json.Writer) plugin.Response
+type run = func(h *handle, r *plugin.Request, w *json.Writer) kit.Response
 
 // requests is everything that the plugin understands. It depends on the type
 // of ids.
-func (p *Plugin) requests() *plugin.Table[*handle] {
-	t := &plugin.Table[*handle]{
+func (p *Plugin) requests() *kit.Table[*handle] {
+	t := &kit.Table[*handle]{
 		Key: "videoroom", Missing: errMissingElement, Invalid: errInvalidElement, Unknown: errInvalidRequest,
 		BadSDP: errInvalidSDP, Log: p.gw.Logger(),
 	}
 	room := p.ids.Field("room", true)
-	told := func(name string, f run, fields ...plugin.Field) { // event handlers hear whose request it was
-		t.Rows = append(t.Rows, plugin.Row[*handle]{Name: name, Fields: fields, Run: f})
+	told := func(name string, f run, fields ...schema.Field) { // event handlers hear whose request it was
+		t.Rows = append(t.Rows, kit.Row[*handle]{Name: name, Fields: fields, Run: f})
 	}
-	sync := func(name string, f func(*plugin.Request, *json.Writer) plugin.Response, fields ...plugin.Field) {
-		told(name, func(_ *handle, r *plugin.Request, w *json.Writer) plugin.Response { return f(r, w) }, fields...)
+	sync := func(name string, f func(*plugin.Request, *json.Writer) kit.Response, fields ...schema.Field) {
+		told(name, func(_ *handle, r *plugin.Request, w *json.Writer) kit.Response { return f(r, w) }, fields...)
 	}
 	async := func(name string, f run) {
-		t.Rows = append(t.Rows, plugin.Row[*handle]{Name: name, Async: true, Run: f})
+		t.Rows = append(t.Rows, kit.Row[*handle]{Name: name, Async: true, Run: f})
 	}
 	created := p.ids.Field("room", false)
 	created.NotNull = true
-	told("create", p.create, append([]plugin.Field{created}, createFields...)...)
-	told("edit", p.edit, append([]plugin.Field{room}, editFields...)...)
-	told("destroy", p.destroy, room, plugin.Field{Name: "permanent", Type: plugin.Bool})
-	sync("list", p.list, plugin.Field{Name: "admin_key", Type: plugin.String})
+	told("create", p.create, append([]schema.Field{created}, createFields...)...)
+	told("edit", p.edit, append([]schema.Field{room}, editFields...)...)
+	told("destroy", p.destroy, room, schema.Field{Name: "permanent", Type: schema.Bool})
+	sync("list", p.list, schema.Field{Name: "admin_key", Type: schema.String})
 	sync("exists", p.exists, room)
-	sync("allowed", p.allowedTokens, room, plugin.Field{Name: "action", Type: plugin.String, Required: true},
-		plugin.Field{Name: "allowed", Type: plugin.Array})
+	sync("allowed", p.allowedTokens, room, schema.Field{Name: "action", Type: schema.String, Required: true},
+		schema.Field{Name: "allowed", Type: schema.Array})
 	sync("kick", p.kick, room, p.ids.Field("id", true))
 	sync("moderate", p.moderate, room, p.ids.Field("id", true),
-		plugin.Field{Name: "mid", Type: plugin.String, Required: true},
-		plugin.Field{Name: "mute", Type: plugin.Bool, Required: true})
+		schema.Field{Name: "mid", Type: schema.String, Required: true},
+		schema.Field{Name: "mute", Type: schema.Bool, Required: true})
 	sync("listparticipants", p.listParticipants, room)
-	sync("enable_recording", p.enableRecording, room, plugin.Field{Name: "record", Type: plugin.Bool, Required: true})
+	sync("enable_recording", p.enableRecording, room, schema.Field{Name: "record", Type: schema.Bool, Required: true})
 	p.forwardRequests(sync, told)
 
-	async("join", func(h *handle, r *plugin.Request, w *json.Writer) plugin.Response { return p.join(h, r, w, false) })
-	async("joinandconfigure", func(h *handle, r *plugin.Request, w *json.Writer) plugin.Response {
+	async("join", func(h *handle, r *plugin.Request, w *json.Writer) kit.Response { return p.join(h, r, w, false) })
+	async("joinandconfigure", func(h *handle, r *plugin.Request, w *json.Writer) kit.Response {
 		return p.join(h, r, w, true)
 	})
 	async("publish", byRole((*publisher).publishRequest, nil))
@@ -63,10 +65,10 @@ func (p *Plugin) requests() *plugin.Table[*handle] {
 // byRole picks what a request does by what the handle joined as. nil says that
 // there is no such request for the role.
 func byRole(
-	pub func(*publisher, *plugin.Request, *json.Writer) plugin.Response,
-	sub func(*subscriber, *plugin.Request, *json.Writer) plugin.Response,
+	pub func(*publisher, *plugin.Request, *json.Writer) kit.Response,
+	sub func(*subscriber, *plugin.Request, *json.Writer) kit.Response,
 ) run {
-	return func(h *handle, r *plugin.Request, w *json.Writer) plugin.Response {
+	return func(h *handle, r *plugin.Request, w *json.Writer) kit.Response {
 		name, _ := json.String(r.Body.Get("request"))
 		switch role := h.is().(type) {
 		case *publisher:
@@ -95,16 +97,16 @@ func (p *publisher) isGone() bool {
 }
 
 // typed makes fields of one type.
-func typed(t plugin.Type, names ...string) []plugin.Field {
-	list := make([]plugin.Field, len(names))
+func typed(t schema.Type, names ...string) []schema.Field {
+	list := make([]schema.Field, len(names))
 	for i, name := range names {
-		list[i] = plugin.Field{Name: name, Type: t}
+		list[i] = schema.Field{Name: name, Type: t}
 	}
 	return list
 }
 
-func fields(lists ...[]plugin.Field) []plugin.Field {
-	var all []plugin.Field
+func fields(lists ...[]schema.Field) []schema.Field {
+	var all []schema.Field
 	for _, l := range lists {
 		all = append(all, l...)
 	}
@@ -112,56 +114,56 @@ func fields(lists ...[]plugin.Field) []plugin.Field {
 }
 
 var createFields = fields(
-	typed(plugin.String, "description", "secret", "pin", "audiocodec", "videocodec", "vp9_profile", "h264_profile",
+	typed(schema.String, "description", "secret", "pin", "audiocodec", "videocodec", "vp9_profile", "h264_profile",
 		"rec_dir", "admin_key"),
-	typed(plugin.Bool, "is_private", "require_pvtid", "signed_tokens", "bitrate_cap", "opus_fec", "opus_dtx",
+	typed(schema.Bool, "is_private", "require_pvtid", "signed_tokens", "bitrate_cap", "opus_fec", "opus_dtx",
 		"audiolevel_ext", "audiolevel_event", "videoorient_ext", "playoutdelay_ext", "transport_wide_cc_ext",
 		"record", "lock_record", "notify_joining", "require_e2ee", "dummy_publisher", "dummy_e2ee", "permanent"),
-	typed(plugin.Uint, "publishers", "bitrate", "fir_freq", "audio_active_packets", "audio_level_average", "threads"),
-	typed(plugin.Array, "allowed", "dummy_streams"),
+	typed(schema.Uint, "publishers", "bitrate", "fir_freq", "audio_active_packets", "audio_level_average", "threads"),
+	typed(schema.Array, "allowed", "dummy_streams"),
 )
 
-var dummyFields = []plugin.Field{
-	{Name: "codec", Type: plugin.String, Required: true},
-	{Name: "fmtp", Type: plugin.String},
+var dummyFields = []schema.Field{
+	{Name: "codec", Type: schema.String, Required: true},
+	{Name: "fmtp", Type: schema.String},
 }
 
 var editFields = fields(
-	typed(plugin.String, "new_description", "new_secret", "new_pin", "new_rec_dir"),
-	typed(plugin.Bool, "new_is_private", "new_require_pvtid", "new_lock_record", "permanent"),
-	typed(plugin.Uint, "new_bitrate", "new_fir_freq", "new_publishers"),
+	typed(schema.String, "new_description", "new_secret", "new_pin", "new_rec_dir"),
+	typed(schema.Bool, "new_is_private", "new_require_pvtid", "new_lock_record", "permanent"),
+	typed(schema.Uint, "new_bitrate", "new_fir_freq", "new_publishers"),
 )
 
-var joinFields = []plugin.Field{
-	{Name: "ptype", Type: plugin.String, Required: true},
-	{Name: "token", Type: plugin.String},
+var joinFields = []schema.Field{
+	{Name: "ptype", Type: schema.String, Required: true},
+	{Name: "token", Type: schema.String},
 }
 
 // publisherFields are the fields that joining and configuring share.
 var publisherFields = fields(
-	typed(plugin.String, "display", "filename", "audiocodec", "videocodec"),
-	typed(plugin.Object, "metadata"),
-	typed(plugin.Bool, "audio", "video", "data", "record"),
-	typed(plugin.Uint, "bitrate"),
-	typed(plugin.Int, "audio_active_packets", "audio_level_average"),
-	typed(plugin.Array, "descriptions"),
+	typed(schema.String, "display", "filename", "audiocodec", "videocodec"),
+	typed(schema.Object, "metadata"),
+	typed(schema.Bool, "audio", "video", "data", "record"),
+	typed(schema.Uint, "bitrate"),
+	typed(schema.Int, "audio_active_packets", "audio_level_average"),
+	typed(schema.Array, "descriptions"),
 )
 
 // publisherJoinFields are those of a join as participant.
-func (p *Plugin) publisherJoinFields() []plugin.Field {
-	return append([]plugin.Field{p.ids.Field("id", false)}, publisherFields...)
+func (p *Plugin) publisherJoinFields() []schema.Field {
+	return append([]schema.Field{p.ids.Field("id", false)}, publisherFields...)
 }
 
 var streamFields = fields(
-	typed(plugin.String, "mid"),
-	typed(plugin.Bool, "send", "keyframe"),
-	typed(plugin.Int, "min_delay", "max_delay"),
+	typed(schema.String, "mid"),
+	typed(schema.Bool, "send", "keyframe"),
+	typed(schema.Int, "min_delay", "max_delay"),
 )
 
 var configureFields = fields(publisherFields, streamFields,
-	typed(plugin.Bool, "update", "restart"), typed(plugin.Array, "streams"))
+	typed(schema.Bool, "update", "restart"), typed(schema.Array, "streams"))
 
-var descriptionFields = []plugin.Field{
-	{Name: "mid", Type: plugin.String, Required: true},
-	{Name: "description", Type: plugin.String, Required: true},
+var descriptionFields = []schema.Field{
+	{Name: "mid", Type: schema.String, Required: true},
+	{Name: "description", Type: schema.String, Required: true},
 }

@@ -6,7 +6,8 @@ import (
 	"slices"
 
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/kit"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 )
 
@@ -138,11 +139,11 @@ func (r *room) end() {
 }
 
 // authorize compares a secret of a request with what it must be, "" = nothing.
-func authorize(body *json.Value, field, secret string) *plugin.Error {
+func authorize(body *json.Value, field, secret string) *schema.Error {
 	if secret == "" {
 		return nil
 	}
-	if err := check([]plugin.Field{{Name: field, Type: plugin.String, Required: true}}, body); err != nil {
+	if err := check([]schema.Field{{Name: field, Type: schema.String, Required: true}}, body); err != nil {
 		return err
 	}
 	given, _ := json.String(body.Get(field))
@@ -153,8 +154,8 @@ func authorize(body *json.Value, field, secret string) *plugin.Error {
 }
 
 // find finds the room of a request.
-func (p *Plugin) find(body *json.Value) (*room, *plugin.Error) {
-	if err := check([]plugin.Field{p.ids.Field("room", true)}, body); err != nil {
+func (p *Plugin) find(body *json.Value) (*room, *schema.Error) {
+	if err := check([]schema.Field{p.ids.Field("room", true)}, body); err != nil {
 		return nil, err
 	}
 	name, _ := p.ids.Parse(body.Get("room"))
@@ -165,10 +166,10 @@ func (p *Plugin) find(body *json.Value) (*room, *plugin.Error) {
 }
 
 // enter finds the room of a request and locks it, for f.
-func (p *Plugin) enter(body *json.Value, f func(r *room) plugin.Response) plugin.Response {
+func (p *Plugin) enter(body *json.Value, f func(r *room) kit.Response) kit.Response {
 	r, err := p.find(body)
 	if err != nil {
-		return plugin.Response{Err: err}
+		return kit.Response{Err: err}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -179,10 +180,10 @@ func (p *Plugin) enter(body *json.Value, f func(r *room) plugin.Response) plugin
 }
 
 // manage is enter for those who know the room's secret.
-func (p *Plugin) manage(body *json.Value, f func(r *room) plugin.Response) plugin.Response {
-	return p.enter(body, func(r *room) plugin.Response {
+func (p *Plugin) manage(body *json.Value, f func(r *room) kit.Response) kit.Response {
+	return p.enter(body, func(r *room) kit.Response {
 		if err := authorize(body, "secret", r.secret); err != nil {
-			return plugin.Response{Err: err}
+			return kit.Response{Err: err}
 		}
 		return f(r)
 	})

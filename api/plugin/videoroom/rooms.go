@@ -5,15 +5,17 @@ import (
 	"strings"
 
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 )
 
 // create makes a room.
-func (p *Plugin) create(h *handle, r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) create(h *handle, r *plugin.Request, w *json.Writer) kit.Response {
 	body := r.Body
 	if err := p.mayCreate(body); err != nil {
-		return plugin.Response{Err: err}
+		return kit.Response{Err: err}
 	}
 	name, ok := p.ids.Parse(body.Get("room"))
 	random := p.none(name, ok)
@@ -44,7 +46,7 @@ func (p *Plugin) create(h *handle, r *plugin.Request, w *json.Writer) plugin.Res
 
 	h.notify("created", room.writeRoom)
 	p.answerSaved(w, "created", room, json.True(body.Get("permanent")), false)
-	return plugin.Response{}
+	return kit.Response{}
 }
 
 // answerSaved saves a room if that is wanted, or its removal, and answers.
@@ -58,7 +60,7 @@ func (p *Plugin) answerSaved(w *json.Writer, what string, room *room, permanent,
 }
 
 // mayCreate checks what the types of the fields of a create do not tell.
-func (p *Plugin) mayCreate(body *json.Value) *plugin.Error {
+func (p *Plugin) mayCreate(body *json.Value) *schema.Error {
 	if err := authorize(body, "admin_key", p.general.adminKey); err != nil {
 		return err
 	}
@@ -73,12 +75,12 @@ func (p *Plugin) mayCreate(body *json.Value) *plugin.Error {
 			"Invalid element (videocodec can only be or contain vp8, vp9, av1, h264 or h265)")
 	}
 	for _, v := range json.Array(body.Get("allowed")) {
-		if !plugin.String.Is(v) {
+		if !schema.String.Is(v) {
 			return errorf(errInvalidElement, "Invalid element in the allowed array (not a string)")
 		}
 	}
 	for _, v := range json.Array(body.Get("dummy_streams")) {
-		if !plugin.Object.Is(v) {
+		if !schema.Object.Is(v) {
 			return errorf(errInvalidElement, "Invalid element in the dummy_streams array (not an object)")
 		}
 		if err := check(dummyFields, v); err != nil {
@@ -95,22 +97,22 @@ func (p *Plugin) mayCreate(body *json.Value) *plugin.Error {
 }
 
 // noRecording is the error for those who want to record.
-func noRecording() *plugin.Error {
+func noRecording() *schema.Error {
 	return errorf(errUnknown, "Recording is not available in this build yet")
 }
 
 // edit changes a room.
-func (p *Plugin) edit(h *handle, r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) edit(h *handle, r *plugin.Request, w *json.Writer) kit.Response {
 	body := r.Body
 	permanent := json.True(body.Get("permanent"))
 	if permanent && !p.store.Writable() {
 		return fail(errUnknown, "No configuration file, can't edit room permanently")
 	}
 	var edited *room
-	resp := p.manage(body, func(found *room) plugin.Response {
+	resp := p.manage(body, func(found *room) kit.Response {
 		edited = found
 		found.change(body)
-		return plugin.Response{}
+		return kit.Response{}
 	})
 	if resp.Err != nil {
 		return resp
@@ -154,16 +156,16 @@ func (r *room) change(body *json.Value) {
 }
 
 // destroy ends a room.
-func (p *Plugin) destroy(h *handle, r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) destroy(h *handle, r *plugin.Request, w *json.Writer) kit.Response {
 	permanent := json.True(r.Body.Get("permanent"))
 	if permanent && !p.store.Writable() {
 		return fail(errUnknown, "No configuration file, can't destroy room permanently")
 	}
 	var gone *room
-	resp := p.manage(r.Body, func(found *room) plugin.Response {
+	resp := p.manage(r.Body, func(found *room) kit.Response {
 		gone = found
 		found.end()
-		return plugin.Response{}
+		return kit.Response{}
 	})
 	if resp.Err != nil {
 		return resp
@@ -179,11 +181,11 @@ func (p *Plugin) destroy(h *handle, r *plugin.Request, w *json.Writer) plugin.Re
 }
 
 // list describes the rooms.
-func (p *Plugin) list(r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) list(r *plugin.Request, w *json.Writer) kit.Response {
 	private := false
 	if !json.IsNull(r.Body.Get("admin_key")) && p.general.adminKey != "" {
 		if err := authorize(r.Body, "admin_key", p.general.adminKey); err != nil {
-			return plugin.Response{Err: err}
+			return kit.Response{Err: err}
 		}
 		private = true
 	}
@@ -206,7 +208,7 @@ func (p *Plugin) list(r *plugin.Request, w *json.Writer) plugin.Response {
 		r.mu.Unlock()
 	}
 	w.EndArray()
-	return plugin.Response{}
+	return kit.Response{}
 }
 
 // cmpIDs orders ids: numbers by value, since their texts have no leading
@@ -260,16 +262,16 @@ func optTrue(w *json.Writer, key string, v bool) {
 }
 
 // exists tells whether there is a room.
-func (p *Plugin) exists(r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) exists(r *plugin.Request, w *json.Writer) kit.Response {
 	name, _ := p.ids.Parse(r.Body.Get("room"))
 	w.Str("videoroom", "success")
 	p.ids.Write(w, "room", name)
 	w.Bool("exists", p.room(name) != nil)
-	return plugin.Response{}
+	return kit.Response{}
 }
 
 // allowedTokens changes who may join as a participant.
-func (p *Plugin) allowedTokens(r *plugin.Request, w *json.Writer) plugin.Response {
+func (p *Plugin) allowedTokens(r *plugin.Request, w *json.Writer) kit.Response {
 	action, _ := json.String(r.Body.Get("action"))
 	action = strings.ToLower(action)
 	if !slices.Contains([]string{"enable", "disable", "add", "remove"}, action) {
@@ -284,7 +286,7 @@ func (p *Plugin) allowedTokens(r *plugin.Request, w *json.Writer) plugin.Respons
 		tokens = append(tokens, token)
 	}
 	var changed *room
-	resp := p.manage(r.Body, func(r *room) plugin.Response {
+	resp := p.manage(r.Body, func(r *room) kit.Response {
 		if action == "add" && totalLen(r.allowed)+totalLen(tokens) > maxAllowed {
 			return fail(errInvalidElement, "Too many tokens (more than %d bytes)", maxAllowed)
 		}
@@ -302,14 +304,14 @@ func (p *Plugin) allowedTokens(r *plugin.Request, w *json.Writer) plugin.Respons
 		w.Str("videoroom", "success")
 		r.writeRoom(w)
 		if action == "disable" {
-			return plugin.Response{}
+			return kit.Response{}
 		}
 		w.Array("allowed")
 		for _, t := range r.allowed {
 			w.Str("", t)
 		}
 		w.EndArray()
-		return plugin.Response{}
+		return kit.Response{}
 	})
 	if changed != nil {
 		p.saveAllowed(changed)

@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/kit"
 	"bifrons/sdp"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
@@ -291,12 +291,12 @@ func (l *line) tellLayer(field int, n int8) {
 
 // refuse is the response to a request that needs a subscription that is alive.
 // room.mu is held.
-func (s *subscriber) refuse() (plugin.Response, bool) {
+func (s *subscriber) refuse() (kit.Response, bool) {
 	switch {
 	case s.room.destroyed:
 		return fail(errNoSuchRoom, "No such room (%s)", s.room.id), true
 	case s.over:
 		return fail(errUnknown, "This subscription has ended"), true
 	}
-	return plugin.Response{}, false
+	return kit.Response{}, false
 }

@@ -10,6 +10,7 @@ import (
 
 	ourjson "bifrons/api/json"
 	"bifrons/api/plugin"
+	"bifrons/api/task"
 	"bifrons/sdp"
 	"bifrons/sfu"
 )
@@ -17,7 +18,7 @@ import (
 // stage is a Host without peer connection that keeps what is pushed.
 type stage struct {
 	t    testing.TB
-	exec *plugin.Serial // runs what is given to Run; if nil, settle does
+	exec *task.Serial // runs what is given to Run; if nil, settle does
 
 	mu      sync.Mutex
 	queue   []func()

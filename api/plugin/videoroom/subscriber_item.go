@@ -2,7 +2,7 @@ package videoroom
 
 import (
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/schema"
 )
 
 // item is one element of a list of streams in a request, as far as it is
@@ -22,36 +22,36 @@ type item struct {
 }
 
 // settingFields are what can be set of an m-line.
-var settingFields = []plugin.Field{
-	{Name: "mid", Type: plugin.String},
-	{Name: "send", Type: plugin.Bool},
-	{Name: "keyframe", Type: plugin.Bool},
-	{Name: "substream", Type: plugin.Uint},
-	{Name: "temporal", Type: plugin.Uint},
-	{Name: "spatial_layer", Type: plugin.Uint},
-	{Name: "temporal_layer", Type: plugin.Uint},
-	{Name: "fallback", Type: plugin.Uint},
-	{Name: "min_delay", Type: plugin.Int},
-	{Name: "max_delay", Type: plugin.Int},
+var settingFields = []schema.Field{
+	{Name: "mid", Type: schema.String},
+	{Name: "send", Type: schema.Bool},
+	{Name: "keyframe", Type: schema.Bool},
+	{Name: "substream", Type: schema.Uint},
+	{Name: "temporal", Type: schema.Uint},
+	{Name: "spatial_layer", Type: schema.Uint},
+	{Name: "temporal_layer", Type: schema.Uint},
+	{Name: "fallback", Type: schema.Uint},
+	{Name: "min_delay", Type: schema.Int},
+	{Name: "max_delay", Type: schema.Int},
 }
 
 // fieldsOf are settingFields with others before them.
-func fieldsOf(others ...plugin.Field) []plugin.Field { return append(others, settingFields...) }
+func fieldsOf(others ...schema.Field) []schema.Field { return append(others, settingFields...) }
 
-func (p *Plugin) subscribeFields() []plugin.Field {
-	return fieldsOf(p.ids.Field("feed", true), plugin.Field{Name: "crossrefid", Type: plugin.String})
+func (p *Plugin) subscribeFields() []schema.Field {
+	return fieldsOf(p.ids.Field("feed", true), schema.Field{Name: "crossrefid", Type: schema.String})
 }
 
-func (p *Plugin) unsubscribeFields() []plugin.Field {
-	return []plugin.Field{
+func (p *Plugin) unsubscribeFields() []schema.Field {
+	return []schema.Field{
 		p.ids.Field("feed", false),
-		{Name: "mid", Type: plugin.String},
-		{Name: "sub_mid", Type: plugin.String},
+		{Name: "mid", Type: schema.String},
+		{Name: "sub_mid", Type: schema.String},
 	}
 }
 
 // items checks and reads a list of streams.
-func (p *Plugin) items(list []*json.Value, fields []plugin.Field) ([]item, *plugin.Error) {
+func (p *Plugin) items(list []*json.Value, fields []schema.Field) ([]item, *schema.Error) {
 	items := make([]item, 0, len(list))
 	for _, v := range list {
 		if !json.IsObject(v) {
@@ -66,7 +66,7 @@ func (p *Plugin) items(list []*json.Value, fields []plugin.Field) ([]item, *plug
 	return items, nil
 }
 
-func (p *Plugin) item(v *json.Value, fields []plugin.Field) (item, *plugin.Error) {
+func (p *Plugin) item(v *json.Value, fields []schema.Field) (item, *schema.Error) {
 	x := item{fallback: -1}
 	if err := check(fields, v); err != nil {
 		return x, err

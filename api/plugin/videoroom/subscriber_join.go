@@ -2,7 +2,9 @@ package videoroom
 
 import (
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 )
 
@@ -11,24 +13,24 @@ import (
 const maxLines = sdp.MaxSections
 
 // joinFields are what a subscriber's join may have besides what every join has.
-func (p *Plugin) joinFields() []plugin.Field {
-	return []plugin.Field{
-		{Name: "streams", Type: plugin.Array},
+func (p *Plugin) joinFields() []schema.Field {
+	return []schema.Field{
+		{Name: "streams", Type: schema.Array},
 		p.ids.Field("feed", false),
-		{Name: "private_id", Type: plugin.Uint},
-		{Name: "use_msid", Type: plugin.Bool},
-		{Name: "autoupdate", Type: plugin.Bool},
-		{Name: "offer_audio", Type: plugin.Bool},
-		{Name: "offer_video", Type: plugin.Bool},
-		{Name: "offer_data", Type: plugin.Bool},
-		{Name: "audio", Type: plugin.Bool},
-		{Name: "video", Type: plugin.Bool},
-		{Name: "data", Type: plugin.Bool},
-		{Name: "substream", Type: plugin.Uint},
-		{Name: "temporal", Type: plugin.Uint},
-		{Name: "spatial_layer", Type: plugin.Uint},
-		{Name: "temporal_layer", Type: plugin.Uint},
-		{Name: "fallback", Type: plugin.Uint},
+		{Name: "private_id", Type: schema.Uint},
+		{Name: "use_msid", Type: schema.Bool},
+		{Name: "autoupdate", Type: schema.Bool},
+		{Name: "offer_audio", Type: schema.Bool},
+		{Name: "offer_video", Type: schema.Bool},
+		{Name: "offer_data", Type: schema.Bool},
+		{Name: "audio", Type: schema.Bool},
+		{Name: "video", Type: schema.Bool},
+		{Name: "data", Type: schema.Bool},
+		{Name: "substream", Type: schema.Uint},
+		{Name: "temporal", Type: schema.Uint},
+		{Name: "spatial_layer", Type: schema.Uint},
+		{Name: "temporal_layer", Type: schema.Uint},
+		{Name: "fallback", Type: schema.Uint},
 	}
 }
 
@@ -39,14 +41,14 @@ type wanted struct {
 }
 
 // joinSubscriber makes a handle a subscriber, and offers what it asks for.
-func joinSubscriber(h *handle, room *room, r *plugin.Request, w *json.Writer) plugin.Response {
+func joinSubscriber(h *handle, room *room, r *plugin.Request, w *json.Writer) kit.Response {
 	p := h.plugin
 	if err := check(p.joinFields(), r.Body); err != nil {
-		return plugin.Response{Err: err}
+		return kit.Response{Err: err}
 	}
 	items, err := p.items(json.Array(r.Body.Get("streams")), p.subscribeFields())
 	if err != nil {
-		return plugin.Response{Err: err}
+		return kit.Response{Err: err}
 	}
 	legacy := len(items) == 0
 	if legacy {
@@ -77,7 +79,7 @@ func joinSubscriber(h *handle, room *room, r *plugin.Request, w *json.Writer) pl
 	}
 	list, err := s.find(items, true)
 	if err != nil {
-		return plugin.Response{Err: err}
+		return kit.Response{Err: err}
 	}
 	if legacy {
 		list = onlyOffered(list, r.Body)
@@ -105,7 +107,7 @@ func joinSubscriber(h *handle, room *room, r *plugin.Request, w *json.Writer) pl
 		s.writeStreams(w)
 		w.Uint("private_id", uint64(s.privateID))
 	})
-	return plugin.Response{JSEP: s.offer()}
+	return kit.Response{JSEP: s.offer()}
 }
 
 // writeFeed writes what the old form of joining tells about its feed.
@@ -133,7 +135,7 @@ func onlyOffered(list []wanted, body *json.Value) []wanted {
 // find looks up what is to be subscribed to. Disabled streams count only when
 // joining, where they get a place for later. The first feed decides whether
 // the subscription is encrypted end to end. room.mu is held.
-func (s *subscriber) find(items []item, joining bool) ([]wanted, *plugin.Error) {
+func (s *subscriber) find(items []item, joining bool) ([]wanted, *schema.Error) {
 	var list []wanted
 	for i := range items {
 		x := &items[i]

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"bifrons/api/plugin"
+	"bifrons/api/task"
 )
 
 func reqOf(t testing.TB, body string) *plugin.Request {
@@ -20,13 +21,13 @@ func reqOf(t testing.TB, body string) *plugin.Request {
 func TestStorm(t *testing.T) {
 	const feeds, seats, rounds = 6, 6, 150
 	th := newTheatre(t)
-	var tasks plugin.Tasks
+	var tasks task.Tasks
 	th.publish("1", "", "opus", "vp8 simulcast", "data") // stays
 
 	var all []*seat
 	for range seats {
 		s := th.seat()
-		s.exec = plugin.NewSerial(1<<20, &tasks, slog.New(slog.DiscardHandler))
+		s.exec = task.NewSerial(1<<20, &tasks, slog.New(slog.DiscardHandler))
 		s.post(`{"request":"join","ptype":"subscriber","room":1234,"streams":[{"feed":1}]}`)
 		all = append(all, s)
 	}
@@ -111,7 +112,7 @@ func (s *seat) churn(feeds, rounds int, random *rand.Rand) {
 }
 
 // finish answers until no offer comes any more.
-func (s *seat) finish(tasks *plugin.Tasks) {
+func (s *seat) finish(tasks *task.Tasks) {
 	for range 10 {
 		s.reply()
 		tasks.Wait()

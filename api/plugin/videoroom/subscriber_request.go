@@ -2,14 +2,16 @@ package videoroom
 
 import (
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 )
 
 // with runs a request that may carry an answer. Whatever becomes of the
 // request, the answer counts, because the connection uses it already; an offer
 // that waited for it follows the request's own event.
-func (s *subscriber) with(r *plugin.Request, run func() plugin.Response) plugin.Response {
+func (s *subscriber) with(r *plugin.Request, run func() kit.Response) kit.Response {
 	if r.JSEP != nil {
 		if r.JSEP.SDP.Type == sdp.TypeOffer {
 			return fail(errInvalidSDPType, "Subscribers can't send offers")
@@ -34,56 +36,56 @@ func (s *subscriber) done(w *json.Writer, what string) {
 }
 
 // start takes an answer, or resumes after a pause.
-func (s *subscriber) start(r *plugin.Request, w *json.Writer) plugin.Response {
-	return s.with(r, func() plugin.Response {
+func (s *subscriber) start(r *plugin.Request, w *json.Writer) kit.Response {
+	return s.with(r, func() kit.Response {
 		s.room.mu.Lock()
 		defer s.room.mu.Unlock()
 		s.paused = false
 		s.sync()
 		s.requestKeyframes()
 		s.done(w, "started")
-		return plugin.Response{}
+		return kit.Response{}
 	})
 }
 
 // pause holds everything until the next start.
-func (s *subscriber) pause(r *plugin.Request, w *json.Writer) plugin.Response {
-	return s.with(r, func() plugin.Response {
+func (s *subscriber) pause(r *plugin.Request, w *json.Writer) kit.Response {
+	return s.with(r, func() kit.Response {
 		s.room.mu.Lock()
 		defer s.room.mu.Unlock()
 		s.paused = true
 		s.sync()
 		s.done(w, "paused")
-		return plugin.Response{}
+		return kit.Response{}
 	})
 }
 
 // leave ends the subscription.
-func (s *subscriber) leave(_ *plugin.Request, w *json.Writer) plugin.Response {
+func (s *subscriber) leave(_ *plugin.Request, w *json.Writer) kit.Response {
 	s.room.mu.Lock()
 	defer s.room.mu.Unlock()
 	s.end()
 	s.done(w, "left")
-	return plugin.Response{After: s.h.closePeer}
+	return kit.Response{After: s.h.closePeer}
 }
 
 var reconfigureFields = fieldsOf(
-	plugin.Field{Name: "streams", Type: plugin.Array},
-	plugin.Field{Name: "audio", Type: plugin.Bool},
-	plugin.Field{Name: "video", Type: plugin.Bool},
-	plugin.Field{Name: "data", Type: plugin.Bool},
-	plugin.Field{Name: "restart", Type: plugin.Bool},
-	plugin.Field{Name: "update", Type: plugin.Bool},
+	schema.Field{Name: "streams", Type: schema.Array},
+	schema.Field{Name: "audio", Type: schema.Bool},
+	schema.Field{Name: "video", Type: schema.Bool},
+	schema.Field{Name: "data", Type: schema.Bool},
+	schema.Field{Name: "restart", Type: schema.Bool},
+	schema.Field{Name: "update", Type: schema.Bool},
 )
 
 // configure changes how streams are relayed.
-func (s *subscriber) configure(r *plugin.Request, w *json.Writer) plugin.Response {
-	return s.with(r, func() plugin.Response { return s.reconfigure(r.Body, w) })
+func (s *subscriber) configure(r *plugin.Request, w *json.Writer) kit.Response {
+	return s.with(r, func() kit.Response { return s.reconfigure(r.Body, w) })
 }
 
-func (s *subscriber) reconfigure(body *json.Value, w *json.Writer) plugin.Response {
+func (s *subscriber) reconfigure(body *json.Value, w *json.Writer) kit.Response {
 	if err := check(reconfigureFields, body); err != nil {
-		return plugin.Response{Err: err}
+		return kit.Response{Err: err}
 	}
 	list := []*json.Value{body}
 	if v := body.Get("streams"); !json.IsNull(v) {
@@ -91,7 +93,7 @@ func (s *subscriber) reconfigure(body *json.Value, w *json.Writer) plugin.Respon
 	}
 	items, err := s.room.plugin.items(list, settingFields)
 	if err != nil {
-		return plugin.Response{Err: err}
+		return kit.Response{Err: err}
 	}
 	s.room.mu.Lock()
 	defer s.room.mu.Unlock()
@@ -118,21 +120,21 @@ func (s *subscriber) reconfigure(body *json.Value, w *json.Writer) plugin.Respon
 
 // reoffer is the end of a configuration, with an offer if the client wants
 // one. room.mu is held.
-func (s *subscriber) reoffer(body *json.Value, w *json.Writer) plugin.Response {
+func (s *subscriber) reoffer(body *json.Value, w *json.Writer) kit.Response {
 	s.done(w, "configured")
 	restart := json.True(body.Get("restart"))
 	switch {
 	case !restart && !json.True(body.Get("update")):
-		return plugin.Response{}
+		return kit.Response{}
 	case s.over:
 		return fail(errUnknown, "This subscription has ended")
 	}
 	s.restart = s.restart || restart
 	if !s.answered {
 		s.pending = true
-		return plugin.Response{Silent: true}
+		return kit.Response{Silent: true}
 	}
-	return plugin.Response{JSEP: s.offer()}
+	return kit.Response{JSEP: s.offer()}
 }
 
 // sendAll pauses or resumes all m-lines of a kind. room.mu is held.

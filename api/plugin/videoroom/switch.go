@@ -2,32 +2,34 @@ package videoroom
 
 import (
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu/media"
 )
 
-func (p *Plugin) switchFields() []plugin.Field {
+func (p *Plugin) switchFields() []schema.Field {
 	return fieldsOf(
 		p.ids.Field("feed", true),
-		plugin.Field{Name: "mid", Type: plugin.String, Required: true},
-		plugin.Field{Name: "sub_mid", Type: plugin.String, Required: true},
+		schema.Field{Name: "mid", Type: schema.String, Required: true},
+		schema.Field{Name: "sub_mid", Type: schema.String, Required: true},
 	)
 }
 
 // switchStreams makes m-lines carry other streams, without an offer where that
 // is possible.
-func (s *subscriber) switchStreams(r *plugin.Request, w *json.Writer) plugin.Response {
-	return s.with(r, func() plugin.Response {
+func (s *subscriber) switchStreams(r *plugin.Request, w *json.Writer) kit.Response {
+	return s.with(r, func() kit.Response {
 		p := s.room.plugin
-		if err := check([]plugin.Field{{Name: "streams", Type: plugin.NonEmptyArray}, p.ids.Field("feed", false)}, r.Body); err != nil {
-			return plugin.Response{Err: err}
+		if err := check([]schema.Field{{Name: "streams", Type: schema.NonEmptyArray}, p.ids.Field("feed", false)}, r.Body); err != nil {
+			return kit.Response{Err: err}
 		}
 		feed, whole := p.ids.Parse(r.Body.Get("feed"))
 		items, err := p.items(json.Array(r.Body.Get("streams")), p.switchFields())
 		switch {
 		case err != nil:
-			return plugin.Response{Err: err}
+			return kit.Response{Err: err}
 		case len(items) == 0 && !whole:
 			return fail(errNoSuchFeed, "No such feed (no streams given)")
 		case len(items) == 0:
@@ -40,7 +42,7 @@ func (s *subscriber) switchStreams(r *plugin.Request, w *json.Writer) plugin.Res
 // switchTo switches; whole means to a whole feed, whose streams choose their
 // m-lines. One that was not in use has to be offered first; that event has no
 // transaction, since only the reply may have it.
-func (s *subscriber) switchTo(items []item, whole bool, w *json.Writer) plugin.Response {
+func (s *subscriber) switchTo(items []item, whole bool, w *json.Writer) kit.Response {
 	s.room.mu.Lock()
 	defer s.room.mu.Unlock()
 	if resp, refused := s.refuse(); refused {
@@ -48,7 +50,7 @@ func (s *subscriber) switchTo(items []item, whole bool, w *json.Writer) plugin.R
 	}
 	list, err := s.find(items, false)
 	if err != nil {
-		return plugin.Response{Err: err}
+		return kit.Response{Err: err}
 	}
 	changes := 0
 	taken := make(map[*line]bool)
@@ -80,7 +82,7 @@ func (s *subscriber) switchTo(items []item, whole bool, w *json.Writer) plugin.R
 	s.room.writeRoom(w)
 	w.Int("changes", int64(changes))
 	s.writeStreams(w)
-	return plugin.Response{}
+	return kit.Response{}
 }
 
 // partner finds the m-line for one of the streams of a whole feed: of the same

@@ -25,7 +25,7 @@ import (
 // pushed without the lock, from the handle's own executor (Host.Run).
 
 // id is the number or name of a room or a participant. A number is in decimal;
-// plugin.IDs gives it back as clients know it.
+// schema.IDs gives it back as clients know it.
 type id = string
 
 // A role is what a handle became by joining. The executor calls all methods,

@@ -4,7 +4,9 @@ import (
 	"slices"
 
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 )
 
@@ -14,8 +16,8 @@ type lists struct {
 }
 
 // list reads the streams that are under name in a request.
-func (s *subscriber) list(body *json.Value, name string, fields []plugin.Field, empty string) ([]item, *plugin.Error) {
-	if err := check([]plugin.Field{{Name: name, Type: plugin.Array, Required: true}}, body); err != nil {
+func (s *subscriber) list(body *json.Value, name string, fields []schema.Field, empty string) ([]item, *schema.Error) {
+	if err := check([]schema.Field{{Name: name, Type: schema.Array, Required: true}}, body); err != nil {
 		return nil, err
 	}
 	list := json.Array(body.Get(name))
@@ -25,11 +27,11 @@ func (s *subscriber) list(body *json.Value, name string, fields []plugin.Field, 
 	return s.room.plugin.items(list, fields)
 }
 
-func (s *subscriber) additions(body *json.Value, name string) ([]item, *plugin.Error) {
+func (s *subscriber) additions(body *json.Value, name string) ([]item, *schema.Error) {
 	return s.list(body, name, s.room.plugin.subscribeFields(), "subscription")
 }
 
-func (s *subscriber) removals(body *json.Value, name string) ([]item, *plugin.Error) {
+func (s *subscriber) removals(body *json.Value, name string) ([]item, *schema.Error) {
 	items, err := s.list(body, name, s.room.plugin.unsubscribeFields(), "unsubscription")
 	for i := range items {
 		if !items[i].hasFeed && items[i].subMID == "" {
@@ -40,44 +42,44 @@ func (s *subscriber) removals(body *json.Value, name string) ([]item, *plugin.Er
 }
 
 // subscribe adds streams.
-func (s *subscriber) subscribe(r *plugin.Request, w *json.Writer) plugin.Response {
-	return s.with(r, func() plugin.Response {
+func (s *subscriber) subscribe(r *plugin.Request, w *json.Writer) kit.Response {
+	return s.with(r, func() kit.Response {
 		items, err := s.additions(r.Body, "streams")
 		if err != nil {
-			return plugin.Response{Err: err}
+			return kit.Response{Err: err}
 		}
 		return s.change(lists{subscribe: items}, w)
 	})
 }
 
 // unsubscribe takes streams away.
-func (s *subscriber) unsubscribe(r *plugin.Request, w *json.Writer) plugin.Response {
-	return s.with(r, func() plugin.Response {
+func (s *subscriber) unsubscribe(r *plugin.Request, w *json.Writer) kit.Response {
+	return s.with(r, func() kit.Response {
 		items, err := s.removals(r.Body, "streams")
 		if err != nil {
-			return plugin.Response{Err: err}
+			return kit.Response{Err: err}
 		}
 		return s.change(lists{unsubscribe: items}, w)
 	})
 }
 
 // update does both.
-func (s *subscriber) update(r *plugin.Request, w *json.Writer) plugin.Response {
-	return s.with(r, func() plugin.Response {
+func (s *subscriber) update(r *plugin.Request, w *json.Writer) kit.Response {
+	return s.with(r, func() kit.Response {
 		var c lists
-		var err *plugin.Error
+		var err *schema.Error
 		more, less := !json.IsNull(r.Body.Get("subscribe")), !json.IsNull(r.Body.Get("unsubscribe"))
 		if !more && !less {
 			return fail(errMissingElement, "Missing mandatory element (subscribe or unsubscribe)")
 		}
 		if less {
 			if c.unsubscribe, err = s.removals(r.Body, "unsubscribe"); err != nil {
-				return plugin.Response{Err: err}
+				return kit.Response{Err: err}
 			}
 		}
 		if more {
 			if c.subscribe, err = s.additions(r.Body, "subscribe"); err != nil {
-				return plugin.Response{Err: err}
+				return kit.Response{Err: err}
 			}
 		}
 		return s.change(c, w)
@@ -85,7 +87,7 @@ func (s *subscriber) update(r *plugin.Request, w *json.Writer) plugin.Response {
 }
 
 // change does all or nothing of an update, and offers what came of it.
-func (s *subscriber) change(c lists, w *json.Writer) plugin.Response {
+func (s *subscriber) change(c lists, w *json.Writer) kit.Response {
 	s.room.mu.Lock()
 	defer s.room.mu.Unlock()
 	if resp, refused := s.refuse(); refused {
@@ -93,7 +95,7 @@ func (s *subscriber) change(c lists, w *json.Writer) plugin.Response {
 	}
 	list, err := s.find(c.subscribe, false)
 	if err != nil {
-		return plugin.Response{Err: err}
+		return kit.Response{Err: err}
 	}
 	if !s.fits(list) {
 		return fail(errInvalidSDP, "Too many streams")
@@ -108,18 +110,18 @@ func (s *subscriber) change(c lists, w *json.Writer) plugin.Response {
 	case !s.stale:
 		w.Str("videoroom", "updated")
 		s.room.writeRoom(w)
-		return plugin.Response{}
+		return kit.Response{}
 	case !s.answered:
 		s.pending = true
 		w.Str("videoroom", "updating")
 		s.room.writeRoom(w)
-		return plugin.Response{}
+		return kit.Response{}
 	}
 	w.Str("videoroom", "updated")
 	s.room.writeRoom(w)
 	s.writeStreams(w)
 	s.notifyUpdated()
-	return plugin.Response{JSEP: s.offer()}
+	return kit.Response{JSEP: s.offer()}
 }
 
 // unsubscribeFrom takes sources away; it reports whether that needs an offer.

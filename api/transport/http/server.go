@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"bifrons/api/janus"
-	"bifrons/api/plugin"
+	"bifrons/api/module"
 	"bifrons/api/transport"
 )
 
@@ -179,11 +179,11 @@ func (s *Server) Close() {
 }
 
 // Info describes the transport in server_info.
-func (s *Server) Info() plugin.Info {
-	return plugin.Info{
+func (s *Server) Info() module.Info {
+	return module.Info{
 		Package:       Package,
 		Name:          "JANUS REST (HTTP/HTTPS) transport plugin",
-		Author:        plugin.Author,
+		Author:        module.Author,
 		Description:   "This transport plugin adds REST (HTTP/HTTPS) support to the Janus API.",
 		VersionString: "0.0.2",
 		Version:       2,

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"bifrons/api/janus"
-	"bifrons/api/plugin"
+	"bifrons/api/task"
 )
 
 // maxRequests is how many requests of one client may wait.
@@ -25,8 +25,8 @@ type datagram struct {
 	path   string // to remove in the end, "" = not ours
 	half   int    // of the kernel's send buffer, in its own measure
 	admin  bool
-	tasks  plugin.Tasks // that handle requests
-	writer plugin.Tasks
+	tasks  task.Tasks // that handle requests
+	writer task.Tasks
 
 	closing atomic.Bool
 	late    chan struct{} // closed when writing has to end
@@ -97,7 +97,7 @@ func (e *datagram) peer(path string) *peer {
 		endpoint: e, path: path, id: strconv.FormatUint(s.nextID.Add(1), 10),
 		requests: 1, sessions: map[uint64]struct{}{},
 	}
-	p.inbox = plugin.NewSerial(maxRequests, &e.tasks, s.cfg.Log)
+	p.inbox = task.NewSerial(maxRequests, &e.tasks, s.cfg.Log)
 	p.out = outbox{write: p.write, cut: func() {}, large: s.tooLarge, tasks: &e.writer, lossy: true,
 		queues: s.cfg.Queues, layout: s.control.Relayout}
 	e.peers[path] = p
@@ -134,7 +134,7 @@ type peer struct {
 	endpoint *datagram
 	path     string
 	id       string
-	inbox    *plugin.Serial
+	inbox    *task.Serial
 	out      outbox
 	unheard  atomic.Int64 // bytes sent since its last request
 

@@ -6,7 +6,7 @@ import (
 	"syscall"
 
 	"bifrons/api/janus"
-	"bifrons/api/plugin"
+	"bifrons/api/task"
 	"bifrons/api/transport"
 )
 
@@ -25,7 +25,7 @@ type outbox struct {
 	write func(msg []byte) error // may block, but not for ever
 	cut   func()                 // called once, when nothing can be written any more
 	large func(size int)         // called for a packet that the kernel finds too large
-	tasks *plugin.Tasks
+	tasks *task.Tasks
 	lossy bool // what is too much is lost, and nobody is cut off
 
 	queues *transport.Account

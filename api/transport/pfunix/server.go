@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 
 	"bifrons/api/janus"
-	"bifrons/api/plugin"
+	"bifrons/api/module"
 	"bifrons/api/transport"
 )
 
@@ -126,11 +126,11 @@ type disconnected struct {
 }
 
 // Info describes the transport in server_info.
-func (s *Server) Info() plugin.Info {
-	return plugin.Info{
+func (s *Server) Info() module.Info {
+	return module.Info{
 		Package:       Package,
 		Name:          "JANUS Unix Sockets transport plugin",
-		Author:        plugin.Author,
+		Author:        module.Author,
 		Description:   "This transport plugin adds Unix Sockets support to the Janus API.",
 		VersionString: "0.0.1",
 		Version:       1,

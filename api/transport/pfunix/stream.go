@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"bifrons/api/janus"
-	"bifrons/api/plugin"
+	"bifrons/api/task"
 )
 
 const (
@@ -29,7 +29,7 @@ type stream struct {
 	conns  map[*conn]struct{}
 	closed bool
 	active sync.WaitGroup // a count for each of conns
-	writer plugin.Tasks
+	writer task.Tasks
 }
 
 func (s *Server) openStream(at Endpoint, admin bool) (endpoint, error) {

@@ -16,7 +16,7 @@ import (
 	"github.com/coder/websocket"
 
 	"bifrons/api/janus"
-	"bifrons/api/plugin"
+	"bifrons/api/module"
 	"bifrons/api/transport"
 )
 
@@ -257,11 +257,11 @@ func (s *Server) Close() {
 }
 
 // Info describes the transport in server_info.
-func (s *Server) Info() plugin.Info {
-	return plugin.Info{
+func (s *Server) Info() module.Info {
+	return module.Info{
 		Package:       Package,
 		Name:          "JANUS WebSockets transport plugin",
-		Author:        plugin.Author,
+		Author:        module.Author,
 		Description:   "This transport plugin adds WebSockets support to the Janus API.",
 		VersionString: "0.0.1",
 		Version:       1,

@@ -1,4 +1,5 @@
-package plugin
+// Package task runs functions on goroutines that somebody counts.
+package task
 
 import (
 	"log/slog"

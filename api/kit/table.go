@@ -1,43 +1,44 @@
-package plugin
+// Package kit is what plugins are made of: the table of their requests.
+package kit
 
 import (
-	"errors"
 	"log/slog"
 	"strings"
 	"sync"
 	"time"
 
 	"bifrons/api/json"
+	"bifrons/api/plugin"
+	"bifrons/api/schema"
 )
-
-// ErrNoAdmin is returned by Plugin.Admin where there is no such thing.
-var ErrNoAdmin = errors.New("plugin: takes no Admin API messages")
 
 // Row is one request of a plugin: one name, one schema, one function.
 type Row[H any] struct {
 	Name   string // compared without case
 	Async  bool
-	Fields []Field
+	Fields []schema.Field
 
 	// Levels says which fields mean something where, of a request with fields
 	// at several places; nil = there is only the top.
-	Levels func(h H, body *json.Value) Levels
+	Levels func(h H, body *json.Value) schema.Levels
 
 	// Run does it. The outermost object is open in w; Run adds its fields.
-	Run func(h H, r *Request, w *json.Writer) Response
+	Run func(h H, r *plugin.Request, w *json.Writer) Response
 }
 
 // Response is what a Row's function returns besides the fields it wrote.
 type Response struct {
-	Err     *Error // the fields are thrown away and this is sent instead
-	JSEP    *JSEP  // goes with the event, asynchronous requests only
-	Silent  bool   // no event at all, asynchronous requests only
-	Warning string // goes with the answer
-	After   func() // called when the answer is on its way
+	Err     *schema.Error // the fields are thrown away and this is sent instead
+	JSEP    *plugin.JSEP  // goes with the event, asynchronous requests only
+	Silent  bool          // no event at all, asynchronous requests only
+	Warning string        // goes with the answer
+	After   func()        // called when the answer is on its way
 }
 
 // Fail is the Response of a request that failed.
-func Fail(code int, text string) Response { return Response{Err: &Error{code, text}} }
+func Fail(code int, text string) Response {
+	return Response{Err: &schema.Error{Code: code, Text: text}}
+}
 
 // Table is what a plugin understands.
 type Table[H any] struct {
@@ -63,24 +64,24 @@ type Table[H any] struct {
 }
 
 // SetLevels sets the Levels of a row.
-func (t *Table[H]) SetLevels(name string, levels func(h H, body *json.Value) Levels) {
+func (t *Table[H]) SetLevels(name string, levels func(h H, body *json.Value) schema.Levels) {
 	for i := range t.Rows {
 		if t.Rows[i].Name == name {
 			t.Rows[i].Levels = levels
 			return
 		}
 	}
-	panic("plugin: no request " + name)
+	panic("kit: no request " + name)
 }
 
 // Message finds the row of a message by its "request" field and runs it.
-func (t *Table[H]) Message(host Host, h H, r *Request) Result {
+func (t *Table[H]) Message(host plugin.Host, h H, r *plugin.Request) plugin.Result {
 	row, err := t.find(r.Body)
 	switch {
 	case err != nil && t.LateErrors:
-		return Ack(t.Hint, func() { host.Push(r.Transaction, t.ErrorData(err), nil) })
+		return plugin.Ack(t.Hint, func() { host.Push(r.Transaction, t.ErrorData(err), nil) })
 	case err != nil:
-		return Answer(t.ErrorData(err))
+		return plugin.Answer(t.ErrorData(err))
 	case row.Async:
 		return t.Async(host, h, r, row)
 	}
@@ -88,16 +89,16 @@ func (t *Table[H]) Message(host Host, h H, r *Request) Result {
 	if resp.After != nil {
 		host.Run(resp.After)
 	}
-	return Answer(data)
+	return plugin.Answer(data)
 }
 
 // Async is the Result that runs an asynchronous row.
-func (t *Table[H]) Async(host Host, h H, r *Request, row *Row[H]) Result {
-	return Ack(t.Hint, func() {
+func (t *Table[H]) Async(host plugin.Host, h H, r *plugin.Request, row *Row[H]) plugin.Result {
+	return plugin.Ack(t.Hint, func() {
 		data, resp := t.run(row, host, h, r)
 		if !resp.Silent {
 			if err := host.Push(r.Transaction, data, resp.JSEP); err != nil {
-				host.Push(r.Transaction, t.ErrorData(&Error{t.BadSDP, err.Error()}), nil)
+				host.Push(r.Transaction, t.ErrorData(&schema.Error{Code: t.BadSDP, Text: err.Error()}), nil)
 			}
 		}
 		if resp.After != nil {
@@ -116,15 +117,15 @@ func (t *Table[H]) Admin(h H, request *json.Value) []byte {
 	if err != nil {
 		return t.ErrorData(err)
 	}
-	data, resp := t.run(row, Nobody{}, h, &Request{Body: request})
+	data, resp := t.run(row, plugin.Nobody{}, h, &plugin.Request{Body: request})
 	if resp.After != nil {
 		resp.After()
 	}
 	return data
 }
 
-func (t *Table[H]) find(body *json.Value) (*Row[H], *Error) {
-	if err := Check(requestField, body, t.Missing, t.Invalid); err != nil {
+func (t *Table[H]) find(body *json.Value) (*Row[H], *schema.Error) {
+	if err := schema.Check(requestField, body, t.Missing, t.Invalid); err != nil {
 		return nil, err
 	}
 	name, _ := json.String(body.Get("request"))
@@ -136,14 +137,14 @@ func (t *Table[H]) find(body *json.Value) (*Row[H], *Error) {
 	return nil, t.unknown(name)
 }
 
-var requestField = []Field{{Name: "request", Type: String, Required: true}}
+var requestField = []schema.Field{{Name: "request", Type: schema.String, Required: true}}
 
-func (t *Table[H]) unknown(name string) *Error {
-	return &Error{t.Unknown, "Unknown request '" + name + "'"}
+func (t *Table[H]) unknown(name string) *schema.Error {
+	return &schema.Error{Code: t.Unknown, Text: "Unknown request '" + name + "'"}
 }
 
-func (t *Table[H]) run(row *Row[H], host Host, h H, r *Request) ([]byte, Response) {
-	if err := Check(row.Fields, r.Body, t.Missing, t.Invalid); err != nil {
+func (t *Table[H]) run(row *Row[H], host plugin.Host, h H, r *plugin.Request) ([]byte, Response) {
+	if err := schema.Check(row.Fields, r.Body, t.Missing, t.Invalid); err != nil {
 		return t.ErrorData(err), Response{Err: err}
 	}
 	w := json.NewWriter(make([]byte, 0, 256))
@@ -170,7 +171,7 @@ func (t *Table[H]) run(row *Row[H], host Host, h H, r *Request) ([]byte, Respons
 
 // warn tells the log what a client has put where it means nothing, once a second
 // at most. Events do not tell it: clients know them by the fields they have.
-func (t *Table[H]) warn(host Host, request string, misplaced []string) {
+func (t *Table[H]) warn(host plugin.Host, request string, misplaced []string) {
 	t.mu.Lock()
 	now := time.Now()
 	quiet := t.Log == nil || now.Sub(t.warned) < time.Second
@@ -186,7 +187,7 @@ func (t *Table[H]) warn(host Host, request string, misplaced []string) {
 }
 
 // ErrorData is an error as plugins report it.
-func (t *Table[H]) ErrorData(e *Error) []byte {
+func (t *Table[H]) ErrorData(e *schema.Error) []byte {
 	w := json.NewWriter(nil)
 	w.Object("")
 	w.Str(t.Key, "event")
@@ -195,3 +196,6 @@ func (t *Table[H]) ErrorData(e *Error) []byte {
 	w.End()
 	return w.Bytes()
 }
+
+// misplacedText is what clients and the log are told.
+func misplacedText(names []string) string { return "of no effect here: " + strings.Join(names, ", ") }

@@ -1,4 +1,4 @@
-package plugin
+package schema
 
 import (
 	"strconv"
@@ -106,6 +106,3 @@ func settings(g *config.Group) (list []string) {
 	}
 	return list
 }
-
-// misplacedText is what clients and the log are told.
-func misplacedText(names []string) string { return "of no effect here: " + strings.Join(names, ", ") }

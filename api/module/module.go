@@ -1,4 +1,5 @@
-package plugin
+// Package module describes what a server is made of, for its clients.
+package module
 
 // Info describes a plugin, transport or event handler in server_info.
 type Info struct {
