@@ -6,13 +6,8 @@ import (
 	"bifrons/api/janus"
 	"bifrons/api/json"
 	"bifrons/api/schema"
-	"bifrons/dtls"
-	"bifrons/ice"
-	"bifrons/rtp/mono"
 	"bifrons/sdp"
 	"bifrons/sfu"
-	"bifrons/sfu/capture"
-	"bifrons/sfu/peer"
 )
 
 func (a *Admin) handleInfo(q *query) {
@@ -62,7 +57,7 @@ type view struct {
 }
 
 // time writes a moment of the media clock unless it has not come.
-func (v *view) time(w *json.Writer, name string, t mono.Time) {
+func (v *view) time(w *json.Writer, name string, t sfu.Time) {
 	if t != 0 {
 		w.Int(name, v.admin.micros(t.Wall()))
 	}
@@ -89,7 +84,7 @@ func (v *view) writeConnection(w *json.Writer, h *janus.Handle) {
 	}
 	w.Int("queued-packets", 0) // nothing is queued for sending
 	if f := h.Capture(); f != nil {
-		name := choose(f.Format() == capture.PCAP, "pcap", "text2pcap")
+		name := choose(f.Format() == sfu.CapturePCAP, "pcap", "text2pcap")
 		w.Bool("dump-to-"+name, true)
 		w.Str(name+"-file", f.Path())
 	}
@@ -157,15 +152,15 @@ func (v *view) writeFlags(w *json.Writer) {
 // iceState is the state in the words of Janus.
 func (v *view) iceState() string {
 	switch i := &v.s.ICE; i.State {
-	case ice.New:
+	case sfu.ICENew:
 		return "gathering"
-	case ice.Checking:
+	case sfu.ICEChecking:
 		return choose(len(i.Remote) > 0, "connecting", "gathering")
-	case ice.Connected:
+	case sfu.ICEConnected:
 		return "connected"
-	case ice.Completed:
+	case sfu.ICECompleted:
 		return "ready"
-	case ice.Failed:
+	case sfu.ICEFailed:
 		return "failed"
 	}
 	return "disconnected"
@@ -201,7 +196,7 @@ func (v *view) writeICE(w *json.Writer) {
 	w.End()
 }
 
-func writeCandidates(w *json.Writer, name string, list []ice.Candidate) {
+func writeCandidates(w *json.Writer, name string, list []sfu.Candidate) {
 	if len(list) == 0 {
 		return
 	}
@@ -213,12 +208,12 @@ func writeCandidates(w *json.Writer, name string, list []ice.Candidate) {
 }
 
 // pairText is one half of a selected pair.
-func pairText(c *ice.Candidate) string {
+func pairText(c *sfu.Candidate) string {
 	return fmt.Sprintf("%s:%d [%s,%s]", c.Addr.Addr(), c.Addr.Port(), c.Type, c.Transport)
 }
 
 var dtlsStates = [...]string{
-	peer.DTLSNew: "created", peer.DTLSConnecting: "trying", peer.DTLSConnected: "connected", peer.DTLSFailed: "failed",
+	sfu.DTLSNew: "created", sfu.DTLSConnecting: "trying", sfu.DTLSConnected: "connected", sfu.DTLSFailed: "failed",
 }
 
 func (v *view) writeDTLS(w *json.Writer) {
@@ -226,7 +221,7 @@ func (v *view) writeDTLS(w *json.Writer) {
 	if d.Unsecured {
 		return
 	}
-	connected := d.State == peer.DTLSConnected
+	connected := d.State == sfu.DTLSConnected
 	w.Object("dtls")
 	if own, err := v.d.Peer.Certificate().Fingerprint("sha-256"); err == nil {
 		w.Str("fingerprint", own.Value)
@@ -235,7 +230,7 @@ func (v *view) writeDTLS(w *json.Writer) {
 	if d.Remote.Hash != "" {
 		w.Str("remote-fingerprint", d.Remote.Value)
 		w.Str("remote-fingerprint-hash", d.Remote.Hash)
-		role = choose(d.Role == dtls.Client, "active", "passive")
+		role = choose(d.Role == sfu.DTLSClient, "active", "passive")
 	}
 	w.Str("dtls-role", role)
 	w.Str("dtls-state", dtlsStates[d.State])
@@ -254,7 +249,7 @@ func (v *view) writeDTLS(w *json.Writer) {
 	w.End()
 }
 
-func writeTraffic(w *json.Writer, name string, t peer.Traffic) {
+func writeTraffic(w *json.Writer, name string, t sfu.Traffic) {
 	w.Object(name)
 	w.Uint("packets", t.Packets)
 	w.Uint("bytes", t.Bytes)

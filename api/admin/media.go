@@ -8,11 +8,11 @@ import (
 	"bifrons/api/janus"
 	"bifrons/api/json"
 	"bifrons/sdp"
+	"bifrons/sfu"
 	"bifrons/sfu/media"
-	"bifrons/sfu/peer"
 )
 
-func profileName(d *peer.Association) string {
+func profileName(d *sfu.Association) string {
 	if d.Profile.Valid() {
 		return "SRTP_" + d.Profile.String()
 	}
@@ -79,7 +79,7 @@ func (v *view) writeMedia(w *json.Writer) {
 	w.End()
 }
 
-func (v *view) writeStream(w *json.Writer, s *peer.Section, d *janus.SectionDescription) {
+func (v *view) writeStream(w *json.Writer, s *sfu.SectionSnapshot, d *janus.SectionDescription) {
 	if d.LocalStream != "" || d.RemoteStream != "" {
 		w.Object("msid")
 		w.OptStr("local-stream", d.LocalStream)
@@ -115,7 +115,7 @@ func optUint(w *json.Writer, name string, v uint32) {
 }
 
 // writeSSRCs writes those of the remote as they came, or else as announced.
-func writeSSRCs(w *json.Writer, s *peer.Section) {
+func writeSSRCs(w *json.Writer, s *sfu.SectionSnapshot) {
 	w.Object("ssrc")
 	optUint(w, "ssrc", s.SSRC)
 	optUint(w, "ssrc-rtx", s.RTXSSRC)
@@ -137,7 +137,7 @@ func writeSSRCs(w *json.Writer, s *peer.Section) {
 	w.End()
 }
 
-func writeRIDs(w *json.Writer, s *peer.Section, d *janus.SectionDescription) {
+func writeRIDs(w *json.Writer, s *sfu.SectionSnapshot, d *janus.SectionDescription) {
 	if len(d.RIDs) == 0 {
 		return
 	}
@@ -155,7 +155,7 @@ func writeRIDs(w *json.Writer, s *peer.Section, d *janus.SectionDescription) {
 }
 
 // writeCodecs writes what is in use, once there were packets.
-func writeCodecs(w *json.Writer, s *peer.Section, d *janus.SectionDescription) {
+func writeCodecs(w *json.Writer, s *sfu.SectionSnapshot, d *janus.SectionDescription) {
 	c := s.Codec
 	if c.ClockRate == 0 {
 		return
@@ -185,11 +185,11 @@ func writeCodecs(w *json.Writer, s *peer.Section, d *janus.SectionDescription) {
 
 var rtcpNames = [media.MaxEncodings]string{"main", "sim1", "sim2"}
 
-func writeRTCP(w *json.Writer, s *peer.Section) {
+func writeRTCP(w *json.Writer, s *sfu.SectionSnapshot) {
 	w.Object("rtcp")
 	for i := range s.Received {
 		r := &s.Received[i]
-		out := peer.Sent{Link: 100, Media: 100}
+		out := sfu.Sent{Link: 100, Media: 100}
 		if i == 0 {
 			out = s.Sent
 		} else if r.SSRC == 0 {
@@ -218,7 +218,7 @@ func writeRTCP(w *json.Writer, s *peer.Section) {
 }
 
 // writeIn writes what came. NACKs there are those that came, too.
-func writeIn(w *json.Writer, s *peer.Section) {
+func writeIn(w *json.Writer, s *sfu.SectionSnapshot) {
 	w.Object("in")
 	r := &s.Received[0]
 	writeReceived(w, r)
@@ -239,14 +239,14 @@ func writeIn(w *json.Writer, s *peer.Section) {
 	w.End()
 }
 
-func writeReceived(w *json.Writer, r *peer.Received) {
+func writeReceived(w *json.Writer, r *sfu.Received) {
 	w.Uint("packets", r.Packets)
 	w.Uint("bytes", r.Bytes)
 	w.Int("bytes_lastsec", int64(r.BytesLastSecond))
 }
 
 // writeOut writes what was sent, NACKs included.
-func writeOut(w *json.Writer, s *peer.Section) {
+func writeOut(w *json.Writer, s *sfu.SectionSnapshot) {
 	w.Object("out")
 	w.Uint("packets", s.Sent.Packets)
 	w.Uint("bytes", s.Sent.Bytes)

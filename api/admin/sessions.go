@@ -9,7 +9,7 @@ import (
 	"bifrons/api/janus"
 	"bifrons/api/json"
 	"bifrons/api/schema"
-	"bifrons/sfu/capture"
+	"bifrons/sfu"
 )
 
 func (a *Admin) listSessions(q *query) {
@@ -50,12 +50,12 @@ func (a *Admin) hangupWebRTC(q *query) {
 	q.ok(nil)
 }
 
-func (a *Admin) startPCAP(q *query) { a.startCapture(q, capture.PCAP, "pcap", "pcap") }
+func (a *Admin) startPCAP(q *query) { a.startCapture(q, sfu.CapturePCAP, "pcap", "pcap") }
 
-func (a *Admin) startText(q *query) { a.startCapture(q, capture.Text, "text2pcap", "txt") }
+func (a *Admin) startText(q *query) { a.startCapture(q, sfu.CaptureText, "text2pcap", "txt") }
 
 // startCapture starts a capture of either kind; a handle has one at most.
-func (a *Admin) startCapture(q *query, format capture.Format, name, ext string) {
+func (a *Admin) startCapture(q *query, format sfu.CaptureFormat, name, ext string) {
 	if !q.check(schema.Field{Name: "folder", Type: schema.String},
 		schema.Field{Name: "filename", Type: schema.String},
 		schema.Field{Name: "truncate", Type: schema.Uint}) {
@@ -65,7 +65,7 @@ func (a *Admin) startCapture(q *query, format capture.Format, name, ext string) 
 	if file == "" {
 		file = fmt.Sprintf("janus-text2pcap-%d.%s", rand.Uint32(), ext)
 	}
-	err := q.handle.StartCapture(capture.Config{
+	err := q.handle.StartCapture(sfu.CaptureConfig{
 		Path:     filepath.Join(q.text("folder"), file),
 		Format:   format,
 		Truncate: int(min(q.number("truncate"), 1<<16)),

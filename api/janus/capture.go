@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"bifrons/sfu/capture"
+	"bifrons/sfu"
 )
 
 // Errors of StartCapture and StopCapture; others tell why there is no file.
@@ -19,7 +19,7 @@ var (
 // StartCapture writes the RTP and RTCP of the handle's peer connections, this
 // one and those to come, to a file until StopCapture or the end of the handle.
 // The file's folder is made if need be.
-func (h *Handle) StartCapture(cfg capture.Config) error {
+func (h *Handle) StartCapture(cfg sfu.CaptureConfig) error {
 	if h.capture.Load() != nil {
 		return ErrCapturing
 	}
@@ -29,7 +29,7 @@ func (h *Handle) StartCapture(cfg capture.Config) error {
 	if err := os.MkdirAll(filepath.Dir(cfg.Path), 0o755); err != nil {
 		return err
 	}
-	f, err := capture.Open(cfg)
+	f, err := sfu.OpenCapture(cfg)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (h *Handle) StopCapture() error {
 }
 
 // Capture is the capture under way, nil if there is none.
-func (h *Handle) Capture() *capture.File { return h.capture.Load() }
+func (h *Handle) Capture() *sfu.Capture { return h.capture.Load() }
 
 // MayWrite tells whether clients may have a file written at path: not inside a
 // protected folder, links and ".." resolved.

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"bifrons/api/plugin"
-	"bifrons/dtls"
-	"bifrons/ice"
 	"bifrons/sdp"
 	"bifrons/sfu"
 )
@@ -46,7 +44,7 @@ type connection struct {
 	offer   *offer
 	offered *sdp.Description
 
-	creds    ice.Credentials // ours, of the last description
+	creds    sfu.Credentials // ours, of the last description
 	setup    sdp.Setup       // our DTLS role, SetupNone until it is fixed
 	origin   uint64          // session id of our o= lines
 	version  uint64          // of the last o= line
@@ -276,9 +274,9 @@ func (c *connection) newSSRC() uint32 {
 }
 
 // role is our DTLS role in the engine's words.
-func (c *connection) role() dtls.Role {
+func (c *connection) role() sfu.DTLSRole {
 	if c.setup == sdp.SetupPassive {
-		return dtls.Server
+		return sfu.DTLSServer
 	}
-	return dtls.Client
+	return sfu.DTLSClient
 }

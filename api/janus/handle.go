@@ -12,7 +12,6 @@ import (
 	"bifrons/api/schema"
 	"bifrons/api/task"
 	"bifrons/sfu"
-	"bifrons/sfu/capture"
 )
 
 // Limits on what waits at one handle.
@@ -39,7 +38,7 @@ type Handle struct {
 	ph       plugin.Handle
 	log      *slog.Logger // names the session and the handle
 
-	capture atomic.Pointer[capture.File] // nil = none
+	capture atomic.Pointer[sfu.Capture] // nil = none
 
 	inbox *task.Serial
 	exec  *task.Serial

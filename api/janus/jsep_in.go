@@ -9,8 +9,6 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/plugin"
 	"bifrons/api/schema"
-	"bifrons/dtls"
-	"bifrons/ice"
 	"bifrons/sdp"
 	"bifrons/sfu"
 )
@@ -212,7 +210,7 @@ func (c *connection) apply(local, remote *sdp.Description, o *jsepOptions) {
 	t := remote.PeerTransport(local)
 	trickle := o.trickle || c.h.trickle
 	c.peer.SetRemote(sfu.Remote{
-		ICE:          ice.Credentials{Ufrag: t.Ufrag, Pwd: t.Pwd},
+		ICE:          sfu.Credentials{Ufrag: t.Ufrag, Pwd: t.Pwd},
 		Lite:         remote.ICELite,
 		Fingerprints: fingerprints(t.Fingerprints),
 		Role:         c.role(),
@@ -231,10 +229,10 @@ func (c *connection) apply(local, remote *sdp.Description, o *jsepOptions) {
 }
 
 // fingerprints are the client's as the engine takes them.
-func fingerprints(list []sdp.Fingerprint) dtls.Fingerprints {
-	out := make(dtls.Fingerprints, len(list))
+func fingerprints(list []sdp.Fingerprint) sfu.Fingerprints {
+	out := make(sfu.Fingerprints, len(list))
 	for i, f := range list {
-		out[i] = dtls.Fingerprint{Hash: f.Hash, Value: f.Value}
+		out[i] = sfu.Fingerprint{Hash: f.Hash, Value: f.Value}
 	}
 	return out
 }

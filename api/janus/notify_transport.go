@@ -4,19 +4,17 @@ import (
 	"fmt"
 
 	"bifrons/api/json"
-	"bifrons/ice"
 	"bifrons/sfu"
-	"bifrons/sfu/peer"
 )
 
 // iceStates are the names of ICE states that clients of the original know.
-var iceStates = map[ice.State]string{
-	ice.Checking: "connecting", ice.Connected: "connected", ice.Completed: "ready",
-	ice.Disconnected: "disconnected", ice.Failed: "failed",
+var iceStates = map[sfu.ICEState]string{
+	sfu.ICEChecking: "connecting", sfu.ICEConnected: "connected", sfu.ICECompleted: "ready",
+	sfu.ICEDisconnected: "disconnected", sfu.ICEFailed: "failed",
 }
 
-var dtlsStates = map[peer.DTLSState]string{
-	peer.DTLSConnecting: "trying", peer.DTLSConnected: "connected", peer.DTLSFailed: "failed",
+var dtlsStates = map[sfu.DTLSState]string{
+	sfu.DTLSConnecting: "trying", sfu.DTLSConnected: "connected", sfu.DTLSFailed: "failed",
 }
 
 // notifyTransport tells event handlers what happens below the media.
@@ -62,7 +60,7 @@ func (h *Handle) notifyPair(pair string, e *sfu.Event) {
 	})
 }
 
-func writeEnd(w *json.Writer, name string, c *ice.Candidate) {
+func writeEnd(w *json.Writer, name string, c *sfu.Candidate) {
 	family := int64(6)
 	if c.Addr.Addr().Unmap().Is4() {
 		family = 4
@@ -77,7 +75,7 @@ func writeEnd(w *json.Writer, name string, c *ice.Candidate) {
 }
 
 // pairText is one half of a selected pair.
-func pairText(c *ice.Candidate) string {
+func pairText(c *sfu.Candidate) string {
 	return fmt.Sprintf("%s:%d [%s,%s]", c.Addr.Addr(), c.Addr.Port(), c.Type, c.Transport)
 }
 

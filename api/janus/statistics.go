@@ -7,7 +7,6 @@ import (
 	"bifrons/api/json"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
-	"bifrons/sfu/peer"
 )
 
 // statusPeriod is the time between events about the server as a whole.
@@ -132,7 +131,7 @@ func (c *connection) notifyStatistics() {
 }
 
 // codecOf is the name of what a section carries, "" before the first packet.
-func (c *connection) codecOf(s *peer.Section) string {
+func (c *connection) codecOf(s *sfu.SectionSnapshot) string {
 	c.h.mu.Lock()
 	defer c.h.mu.Unlock()
 	d := c.last()
@@ -186,8 +185,8 @@ func writeTraffic(w *json.Writer, packetsIn, packetsOut, bytesIn, bytesOut uint6
 
 // writeStatistics writes the figures of one received encoding, and with the
 // first those of what is sent.
-func writeStatistics(w *json.Writer, s *peer.Section, i int) {
-	in, out := s.Received[i], peer.Sent{Link: 100, Media: 100}
+func writeStatistics(w *json.Writer, s *sfu.SectionSnapshot, i int) {
+	in, out := s.Received[i], sfu.Sent{Link: 100, Media: 100}
 	if in.SSRC == 0 {
 		in.Link, in.Media = 100, 100
 	}

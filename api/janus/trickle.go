@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"bifrons/api/json"
-	"bifrons/ice"
+	"bifrons/sfu"
 )
 
 // candidate is a client's candidate as it was trickled.
@@ -123,11 +123,11 @@ func (c *connection) trickle(t candidate) bool {
 
 // addCandidate adds a candidate of the client if it can be used. h.mu is held.
 func (c *connection) addCandidate(text string) {
-	parsed, err := ice.ParseCandidate(text)
+	parsed, err := sfu.ParseCandidate(text)
 	if err != nil || parsed.Component != 1 || !c.usable(&parsed) {
 		return
 	}
-	if ufrag := ice.CandidateUfrag(text); ufrag != "" && ufrag != c.transport.Ufrag {
+	if ufrag := sfu.CandidateUfrag(text); ufrag != "" && ufrag != c.transport.Ufrag {
 		return // of another generation
 	}
 	if parsed.Name != "" && c.h.core.cfg.Media.IgnoreMDNS {
@@ -139,14 +139,14 @@ func (c *connection) addCandidate(text string) {
 
 // usable tells candidates of transports that we know, or a relay for which it
 // does not matter.
-func (c *connection) usable(r *ice.Candidate) bool {
+func (c *connection) usable(r *sfu.Candidate) bool {
 	switch r.Transport {
 	case "udp":
 		return true
 	case "tcp":
 		return c.h.core.cfg.Media.ICETCP
 	}
-	return r.Transport == "tls" && r.Type == ice.Relayed
+	return r.Transport == "tls" && r.Type == sfu.Relayed
 }
 
 // parseTrickle reads one trickled candidate.
@@ -185,7 +185,7 @@ func parseTrickle(v *json.Value) (candidate, *Error) {
 	}
 	c.end = c.text == "" // RFC 8838, 13, in the words of W3C's addIceCandidate
 	c.ufrag, _ = json.String(v.Get("usernameFragment"))
-	if ufrag := ice.CandidateUfrag(c.text); ufrag != "" {
+	if ufrag := sfu.CandidateUfrag(c.text); ufrag != "" {
 		c.ufrag = ufrag
 	}
 	return c, nil

@@ -17,7 +17,6 @@ import (
 	"bifrons/api/transport"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
-	"bifrons/sfu/peer"
 )
 
 // Config says what is looked at.
@@ -186,7 +185,7 @@ func (put putter) ways(m metric, in, out uint64, labels ...string) {
 
 func collectPeers(t *sfu.Totals, put putter, to chan<- prometheus.Metric) {
 	for stage, n := range t.Stages {
-		put(peers, float64(n), peer.Stage(stage).String())
+		put(peers, float64(n), sfu.Stage(stage).String())
 	}
 	n := &t.Counters
 	put.ways(packets, n.PacketsIn, n.PacketsOut)

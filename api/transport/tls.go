@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"bifrons/dtls"
+	"bifrons/sfu"
 )
 
 // Certificate names the files of a server certificate.
@@ -33,7 +33,7 @@ func (c Certificate) Load(log *slog.Logger) (*tls.Config, error) {
 	}
 	k := &keeper{files: c, log: log}
 	k.state = k.look()
-	pair, err := dtls.LoadKeyPair(c.PEM, c.Key, c.Password)
+	pair, err := sfu.LoadKeyPair(c.PEM, c.Key, c.Password)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (k *keeper) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	defer k.mu.Unlock()
 	if now := k.look(); now != k.state {
 		k.state = now
-		pair, err := dtls.LoadKeyPair(k.files.PEM, k.files.Key, k.files.Password)
+		pair, err := sfu.LoadKeyPair(k.files.PEM, k.files.Key, k.files.Password)
 		if err != nil {
 			k.log.Error("the certificate has changed and cannot be read, the one before stays in use", "error", err)
 		} else {

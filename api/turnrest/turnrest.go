@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"bifrons/api/json"
-	"bifrons/ice/turn"
+	"bifrons/sfu"
 )
 
 // Config says where the API is.
@@ -50,7 +50,7 @@ func New(cfg Config) (*Client, error) {
 
 // Servers returns the TURN servers for a user, in the order of the API. Those of
 // an unknown kind are left out.
-func (c *Client) Servers(ctx context.Context, user string) ([]turn.Server, error) {
+func (c *Client) Servers(ctx context.Context, user string) ([]sfu.TURNServer, error) {
 	list, err := c.ask(ctx, user)
 	if err != nil {
 		var u *url.Error
@@ -62,7 +62,7 @@ func (c *Client) Servers(ctx context.Context, user string) ([]turn.Server, error
 	return list, nil
 }
 
-func (c *Client) ask(ctx context.Context, user string) ([]turn.Server, error) {
+func (c *Client) ask(ctx context.Context, user string) ([]sfu.TURNServer, error) {
 	req, err := c.request(ctx, user)
 	if err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ func (c *Client) request(ctx context.Context, user string) (*http.Request, error
 }
 
 // parse reads an answer.
-func parse(body []byte) ([]turn.Server, error) {
+func parse(body []byte) ([]sfu.TURNServer, error) {
 	doc, syntax := json.Parse(body)
 	if syntax != nil {
 		return nil, fmt.Errorf("answered with what is not JSON: %w", syntax)
@@ -124,7 +124,7 @@ func parse(body []byte) ([]turn.Server, error) {
 	if !json.IsObject(root) || !ok1 || !ok2 || !json.IsArray(uris) {
 		return nil, errors.New("answered without username, password or uris")
 	}
-	var list []turn.Server
+	var list []sfu.TURNServer
 	for _, v := range json.Array(uris) {
 		uri, _ := json.String(v)
 		if s, ok := parseURI(uri); ok {
@@ -137,29 +137,29 @@ func parse(body []byte) ([]turn.Server, error) {
 
 // parseURI reads a TURN URI (RFC 7065). It reports false for one that is
 // malformed, and for transports other than UDP, TCP and TLS.
-func parseURI(uri string) (turn.Server, bool) {
+func parseURI(uri string) (sfu.TURNServer, bool) {
 	scheme, rest, ok := strings.Cut(uri, ":")
 	secure := strings.EqualFold(scheme, "turns")
 	if !ok || !secure && !strings.EqualFold(scheme, "turn") {
-		return turn.Server{}, false
+		return sfu.TURNServer{}, false
 	}
 	address, query, _ := strings.Cut(rest, "?")
-	s := turn.Server{Transport: turn.UDP, Port: defaultPort}
+	s := sfu.TURNServer{Transport: sfu.TURNUDP, Port: defaultPort}
 	if secure {
-		s.Transport = turn.TLS
+		s.Transport = sfu.TURNTLS
 	}
 	for _, option := range strings.Split(query, "&") {
 		name, value, _ := strings.Cut(option, "=")
 		if !strings.EqualFold(name, "transport") {
 			continue
 		}
-		switch t := turn.Transport(strings.ToLower(value)); {
-		case secure && t == turn.UDP: // DTLS
-			return turn.Server{}, false
-		case t == turn.TLS, t == turn.TCP && !secure, t == turn.UDP:
+		switch t := sfu.TURNTransport(strings.ToLower(value)); {
+		case secure && t == sfu.TURNUDP: // DTLS
+			return sfu.TURNServer{}, false
+		case t == sfu.TURNTLS, t == sfu.TURNTCP && !secure, t == sfu.TURNUDP:
 			s.Transport = t
-		case t != turn.TCP:
-			return turn.Server{}, false
+		case t != sfu.TURNTCP:
+			return sfu.TURNServer{}, false
 		}
 	}
 	host, port := address, ""
@@ -167,7 +167,7 @@ func parseURI(uri string) (turn.Server, bool) {
 		host, port = address[:i], address[i+1:]
 		n, err := strconv.ParseUint(port, 10, 16)
 		if err != nil || n == 0 {
-			return turn.Server{}, false
+			return sfu.TURNServer{}, false
 		}
 		s.Port = uint16(n)
 	}

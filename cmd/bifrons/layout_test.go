@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -43,57 +46,135 @@ func list(t *testing.T) []pkg {
 	}
 }
 
-// room is the top-level folder and the path inside the module.
-func room(path string) (top, inside string, own bool) {
-	inside, own = strings.CutPrefix(path, "bifrons/")
-	top, _, _ = strings.Cut(inside, "/")
-	return top, inside, own
+// within tells whether a path inside the module is a folder or below it.
+func within(path, folder string) bool { return path == folder || strings.HasPrefix(path, folder+"/") }
+
+func withinAny(path string, folders ...string) bool {
+	return slices.ContainsFunc(folders, func(f string) bool { return within(path, f) })
 }
 
-// below says which rooms each room may import.
+// below says which folders each top-level folder may import.
 var below = map[string][]string{
 	"rtp":   {"rtp"},
 	"ice":   {"ice", "rtp"},
 	"dtls":  {"dtls", "rtp"},
 	"sdp":   {"sdp"},
 	"sfu":   {"sfu", "dtls", "ice", "rtp", "sdp"},
-	"api":   {"api", "sfu", "sdp", "ice", "dtls", "rtp"},
+	"api":   {"api", "sfu", "sdp", "rtp"},
 	"cmd":   {"cmd", "api", "sfu", "sdp", "ice", "dtls", "rtp"},
 	"bench": {"bench", "cmd", "api", "sfu", "sdp", "ice", "dtls", "rtp"},
 }
 
-func TestImportsPointDownwards(t *testing.T) {
+// importBreach tells what is wrong with an import, "" if nothing is. from is a path
+// inside the module, imp as it stands in the file.
+func importBreach(from, imp string) string {
+	to, own := strings.CutPrefix(imp, "bifrons/")
+	top, _, _ := strings.Cut(from, "/")
+	allowed, known := below[top]
+	switch {
+	case !known:
+		return "in no folder of the project"
+	case within(from, "sfu") && strings.Contains(imp, "json"):
+		return "the engine sees no JSON"
+	case sansIO(from) && slices.Contains([]string{"net", "os", "sync", "syscall", "golang.org/x/sys/unix"}, imp):
+		return "no input and output, no locks here"
+	case !own:
+		return ""
+	case !withinAny(to, allowed...):
+		return "not below it"
+	}
+	return apiBreach(from, to)
+}
+
+// apiBreach is importBreach for what is particular to api.
+func apiBreach(from, to string) string {
+	if !within(from, "api") {
+		return ""
+	}
+	plugin, isPlugin := "", false
+	if rest, ok := strings.CutPrefix(from, "api/plugin/"); ok {
+		name, _, _ := strings.Cut(rest, "/")
+		plugin, isPlugin = "api/plugin/"+name, true
+	}
+	switch {
+	case isPlugin && within(to, plugin):
+		return ""
+	case isPlugin && within(to, "api") && !slices.Contains([]string{
+		"api/plugin", "api/schema", "api/module", "api/task", "api/kit", "api/config", "api/json"}, to):
+		return "a plugin knows its contract, the kit, and what is its own"
+	case within(from, "api/kit") && withinAny(to, "api/janus", "api/transport", "api/admin", "api/event"):
+		return "the kit is below the core"
+	case within(from, "api/kit") && strings.HasPrefix(to, "api/plugin/"):
+		return "the kit knows no plugin"
+	case within(from, "api/transport") && strings.HasPrefix(to, "api/transport/") && !within(to, from):
+		return "a transport knows no other one"
+	case within(to, "sfu") && to != "sfu" && to != "sfu/media":
+		return "the engine is seen through sfu alone"
+	case within(to, "rtp") && !isPlugin:
+		return "packets are no business of the core"
+	}
+	return ""
+}
+
+func TestImports(t *testing.T) {
 	for _, p := range list(t) {
-		top, _, _ := room(p.ImportPath)
-		allowed, known := below[top]
-		if !known {
-			t.Errorf("%s is in no room of the house", p.ImportPath)
-		}
+		from := strings.TrimPrefix(p.ImportPath, "bifrons/")
 		for _, imp := range p.Imports {
-			if to, _, own := room(imp); own && !slices.Contains(allowed, to) {
-				t.Errorf("%s imports %s, which is not below it", p.ImportPath, imp)
+			if breach := importBreach(from, imp); breach != "" {
+				t.Errorf("%s imports %s: %s", p.ImportPath, imp, breach)
+			}
+		}
+		for _, dep := range p.Deps {
+			if !within(from, "bench") && isTestOnly(dep) {
+				t.Errorf("%s depends on %s, which is for tests only", p.ImportPath, dep)
 			}
 		}
 	}
 }
 
-func TestRoomsKeepToThemselves(t *testing.T) {
-	for _, p := range list(t) {
-		top, inside, _ := room(p.ImportPath)
-		for _, imp := range p.Imports {
-			_, to, own := room(imp)
-			switch {
-			case strings.HasPrefix(inside, "sfu") && (strings.Contains(imp, "json")):
-				t.Errorf("%s imports %s: the engine sees no JSON", p.ImportPath, imp)
-			case own && strings.HasPrefix(inside, "api/plugin/") && (strings.HasPrefix(to, "api/plugin/") || strings.HasPrefix(to, "api/transport")):
-				t.Errorf("%s imports %s: plugins know no other plugin and no transport", p.ImportPath, imp)
-			}
+// TestImportRules breaks each of the rules, and keeps some narrowly.
+func TestImportRules(t *testing.T) {
+	for _, x := range []struct {
+		from, imp string
+		allowed   bool
+	}{
+		{"tools/x", "fmt", false},
+		{"rtp/nack", "bifrons/sfu", false},
+		{"ice", "bifrons/dtls", false},
+		{"sdp", "bifrons/rtp", false},
+		{"sfu/peer", "bifrons/api/json", false},
+		{"sfu", "encoding/json", false},
+		{"api/janus", "bifrons/cmd/bifrons", false},
+		{"api/janus", "bifrons/ice", false},
+		{"api/janus", "bifrons/dtls", false},
+		{"api/admin", "bifrons/sfu/peer", false},
+		{"api/janus", "bifrons/rtp", false},
+		{"api/admin", "bifrons/sfu/media", true},
+		{"api/plugin/videoroom", "bifrons/api/janus", false},
+		{"api/plugin/videoroom", "bifrons/api/plugin/streaming", false},
+		{"api/plugin/videoroom", "bifrons/api/transport", false},
+		{"api/plugin/videoroom", "bifrons/api/event", false},
+		{"api/plugin/videoroom", "bifrons/sfu/shard", false},
+		{"api/plugin/videoroom", "bifrons/api/kit", true},
+		{"api/plugin/videoroom", "bifrons/api/plugin/videoroom/inner", true},
+		{"api/plugin/streaming", "bifrons/rtp/ogg", true},
+		{"api/kit", "bifrons/api/plugin/videoroom", false},
+		{"api/kit", "bifrons/api/janus", false},
+		{"api/kit", "bifrons/api/plugin", true},
+		{"api/transport/http", "bifrons/api/transport/websockets", false},
+		{"api/transport/http", "bifrons/api/transport", true},
+		{"sfu/route", "sync", false},
+		{"rtp/codec", "os", false},
+		{"ice", "net", false},
+		{"ice/netio", "net", true},
+		{"cmd/bifrons", "bifrons/dtls", true},
+	} {
+		if breach := importBreach(x.from, x.imp); (breach == "") != x.allowed {
+			t.Errorf("%s imports %s: %q", x.from, x.imp, breach)
 		}
-		for _, dep := range p.Deps {
-			if top != "bench" && isTestOnly(dep) {
-				t.Errorf("%s depends on %s, which is for tests only", p.ImportPath, dep)
-			}
-		}
+	}
+	if !isTestOnly("github.com/pion/webrtc/v4") || isTestOnly("github.com/pion/dtls/v3") {
+		t.Error("the modules for tests only are others")
 	}
 }
 
@@ -107,76 +188,95 @@ func isTestOnly(dep string) bool {
 }
 
 // sansIO are the packages without sockets, goroutines, clocks and locks.
-func sansIO(inside string) bool {
+func sansIO(path string) bool {
 	switch {
-	case inside == "rtp/mono": // is the clock
+	case path == "rtp/mono": // is the clock
 		return false
-	case strings.HasPrefix(inside, "rtp"):
+	case within(path, "rtp"):
 		return true
 	}
-	return slices.Contains([]string{"ice", "sdp", "sfu/peer", "sfu/route", "sfu/media", "sfu/plain"}, inside)
+	return slices.Contains([]string{"ice", "sdp", "sfu/peer", "sfu/route", "sfu/media", "sfu/plain"}, path)
 }
 
-func TestSansIOPackages(t *testing.T) {
+// codeBreaches tells what the code of a file does that its package must not do.
+func codeBreaches(path string, fset *token.FileSet, f *ast.File) (list []string) {
+	add := func(n ast.Node, text string) { list = append(list, fmt.Sprint(fset.Position(n.Pos()), ": ", text)) }
+	ast.Inspect(f, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.GoStmt:
+			if sansIO(path) {
+				add(n, "starts a goroutine")
+			}
+		case *ast.SelectorExpr:
+			x, ok := n.X.(*ast.Ident)
+			switch {
+			case ok && n.Sel.Name == "Now" && (x.Name == "time" || x.Name == "mono") && sansIO(path):
+				add(n, "reads the clock")
+			case n.Sel.Name == "UnixNano" && !within(path, "bench"):
+				// What is told from two moments that have lost the monotonic reading goes
+				// wrong when the wall clock is set.
+				add(n, "the wall clock measures no durations")
+			}
+		case *ast.FuncDecl:
+			if n.Recv == nil && n.Name.Name == "init" {
+				add(n, "init function; wiring is explicit in cmd")
+			}
+		}
+		return true
+	})
+	return list
+}
+
+// maxLines is the length of a file of product code.
+const maxLines = 500
+
+func TestFiles(t *testing.T) {
 	for _, p := range list(t) {
-		_, inside, _ := room(p.ImportPath)
-		if !sansIO(inside) {
-			continue
-		}
-		for _, imp := range p.Imports {
-			if slices.Contains([]string{"net", "os", "sync", "syscall", "golang.org/x/sys/unix"}, imp) {
-				t.Errorf("%s imports %s", p.ImportPath, imp)
+		path := strings.TrimPrefix(p.ImportPath, "bifrons/")
+		for _, name := range p.GoFiles {
+			file := filepath.Join(p.Dir, name)
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := bytes.Count(text, []byte("\n")); n > maxLines {
+				t.Errorf("%s has %d lines, more than %d", file, n, maxLines)
+			}
+			fset := token.NewFileSet()
+			f, err := parser.ParseFile(fset, file, text, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, breach := range codeBreaches(path, fset, f) {
+				t.Error(breach)
 			}
 		}
-		inspect(t, p, func(fset *token.FileSet, n ast.Node) {
-			switch n := n.(type) {
-			case *ast.GoStmt:
-				t.Errorf("%s starts a goroutine", fset.Position(n.Pos()))
-			case *ast.SelectorExpr:
-				if x, ok := n.X.(*ast.Ident); ok && n.Sel.Name == "Now" && (x.Name == "time" || x.Name == "mono") {
-					t.Errorf("%s reads the clock", fset.Position(n.Pos()))
-				}
-			}
-		})
 	}
 }
 
-func TestNoInitFunctions(t *testing.T) {
-	for _, p := range list(t) {
-		inspect(t, p, func(fset *token.FileSet, n ast.Node) {
-			if f, ok := n.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "init" {
-				t.Errorf("%s: init function; wiring is explicit in cmd", fset.Position(f.Pos()))
-			}
-		})
-	}
-}
-
-// A moment as Unix nanoseconds has lost the monotonic reading: what is told from
-// two of them goes wrong when the wall clock is set.
-func TestNoUnixNanoseconds(t *testing.T) {
-	for _, p := range list(t) {
-		if top, _, _ := room(p.ImportPath); top == "bench" {
-			continue
-		}
-		inspect(t, p, func(fset *token.FileSet, n ast.Node) {
-			if n, ok := n.(*ast.SelectorExpr); ok && n.Sel.Name == "UnixNano" {
-				t.Errorf("%s: the wall clock measures no durations", fset.Position(n.Pos()))
-			}
-		})
-	}
-}
-
-func inspect(t *testing.T, p pkg, visit func(*token.FileSet, ast.Node)) {
-	t.Helper()
-	fset := token.NewFileSet()
-	for _, name := range p.GoFiles {
-		f, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
+// TestCodeRules breaks each of the rules.
+func TestCodeRules(t *testing.T) {
+	for _, x := range []struct {
+		path, code string
+		breaches   int
+	}{
+		{"ice", "func f() { go f() }", 1},
+		{"ice/netio", "func f() { go f() }", 0},
+		{"rtp/nack", "var now = time.Now()", 1},
+		{"sfu/route", "var now = mono.Now()", 1},
+		{"api/janus", "var now = time.Now()", 0},
+		{"api/janus", "var now = time.Now().UnixNano()", 1},
+		{"bench", "var now = time.Now().UnixNano()", 0},
+		{"cmd/bifrons", "func init() {}", 1},
+		{"cmd/bifrons", "func (x) init() {}", 0},
+	} {
+		fset := token.NewFileSet()
+		f, err := parser.ParseFile(fset, "x.go", "package x\n"+x.code, parser.SkipObjectResolution)
 		if err != nil {
 			t.Fatal(err)
 		}
-		ast.Inspect(f, func(n ast.Node) bool {
-			visit(fset, n)
-			return true
-		})
+		if got := codeBreaches(x.path, fset, f); len(got) != x.breaches {
+			t.Errorf("%s in %s: %q", x.code, x.path, got)
+		}
 	}
 }
