@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -83,17 +84,15 @@ func TestRoomSurvivesStuckSubscriber(t *testing.T) {
 	defer cancel()
 	deaf := joinDeaf(ctx, t, r.venue)
 	defer deaf.CloseNow()
-	other := r.c.attach(roomPackage)
-	other.message(message{"request": "join", "ptype": "publisher", "room": 1, "id": 3, "display": "0"}, nil)
-	other.awaitData("videoroom", "joined")
-	long := make([]byte, 10_000)
-	for i := range long {
-		long[i] = 'x'
-	}
+	about := message{"x": strings.Repeat("x", 16_000)}
 	gone := r.c.attach(roomPackage)
 	for n := 1; ; n++ { // until the one who does not listen is cut off
-		other.message(message{"request": "configure", "display": fmt.Sprint(n, string(long))}, nil)
-		other.awaitData("configured", "ok")
+		other := r.c.attach(roomPackage)
+		other.message(message{"request": "join", "ptype": "publisher", "room": 1, "id": 3, "metadata": about}, nil)
+		other.awaitData("videoroom", "joined")
+		other.message(message{"request": "leave"}, nil)
+		other.awaitData("leaving", "ok")
+		other.send(message{"janus": "detach"})
 		for len(r.p.h.events) > 0 { // the publisher hears of it
 			<-r.p.h.events
 		}
