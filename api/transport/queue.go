@@ -78,6 +78,18 @@ func (q *Queue) Take(n int) []janus.Event {
 	return out
 }
 
+// TakeUpTo is Take with as many events as fit into so many bytes, one at least.
+func (q *Queue) TakeUpTo(n, bytes int) []janus.Event {
+	fit := 0
+	for fit < min(n, len(q.events)) {
+		if bytes -= q.events[fit].Len(); bytes < 0 && fit > 0 {
+			break
+		}
+		fit++
+	}
+	return q.Take(fit)
+}
+
 // Drop removes up to n events from the front, for good.
 func (q *Queue) Drop(n int) {
 	n = min(n, len(q.events))

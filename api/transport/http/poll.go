@@ -15,6 +15,9 @@ const (
 	maxBytes  = 8 << 20
 )
 
+// maxResponse is how many bytes of events one poll gets, if there are several.
+const maxResponse = 1 << 20
+
 // overGrace is how long the last word of a session that timed out waits for a
 // client that is just between two polls.
 const overGrace = 10 * time.Second
@@ -79,7 +82,7 @@ func (h *hub) deliver(session uint64, event janus.Event) {
 	}
 	if len(q.waiters) > 0 {
 		first := q.waiters[0]
-		first.ready <- q.Take(first.max)
+		first.ready <- q.takeSome(first.max)
 		q.waiters = q.waiters[1:]
 		q.release()
 	}
@@ -147,7 +150,7 @@ func (h *hub) wait(ctx context.Context, session uint64, max int, timeout time.Du
 		if q == nil || q.over {
 			return nil, false
 		}
-		return q.Take(max), true
+		return q.takeSome(max), true
 	}
 	w := &waiter{max: max, ready: make(chan []janus.Event, 1)}
 	q.waiters = append(q.waiters, w)
@@ -200,7 +203,7 @@ func (h *hub) giveBack(session uint64, q *queue, events []janus.Event) {
 	q.Unshift(events)
 	if len(q.waiters) > 0 {
 		first := q.waiters[0]
-		first.ready <- q.Take(first.max)
+		first.ready <- q.takeSome(first.max)
 		q.waiters = q.waiters[1:]
 	}
 }
@@ -229,6 +232,10 @@ func (h *hub) close() {
 		}
 	}
 }
+
+// takeSome removes up to n events that are no more than one response should
+// have, but for the first; the rest is for the next poll.
+func (q *queue) takeSome(n int) []janus.Event { return q.TakeUpTo(n, maxResponse) }
 
 // release sends all waiters home without events.
 func (q *queue) release() {

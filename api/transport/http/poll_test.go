@@ -267,3 +267,28 @@ func TestHubClose(t *testing.T) {
 		expect(t, h, 1, "")
 	})
 }
+
+// A poll that asks for many events gets no more than a response should have; the
+// next one gets the rest, in order.
+func TestLargeEvents(t *testing.T) {
+	h := newHub(transport.NewAccount(transport.QueueBytes, nil))
+	h.bind(1)
+	const many = 7
+	for i := range many {
+		h.deliver(1, janus.Event{Head: []byte(fmt.Sprint(i, strings.Repeat("x", maxResponse*2/5)))})
+	}
+	h.deliver(1, janus.Event{Head: []byte(fmt.Sprint(many, strings.Repeat("x", 2*maxResponse)))})
+	next := 0
+	for polls := 0; next <= many; polls++ {
+		got, ok := h.wait(context.Background(), 1, 100, time.Second)
+		if !ok || len(got) == 0 || len(got) > 2 || polls > 5 {
+			t.Fatalf("poll %d got %d events", polls, len(got))
+		}
+		for i := range got {
+			if !strings.HasPrefix(string(got[i].Head), fmt.Sprint(next)) {
+				t.Errorf("event %d is %.10s", next, got[i].Head)
+			}
+			next++
+		}
+	}
+}
