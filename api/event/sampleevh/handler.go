@@ -52,7 +52,7 @@ func Load(folder string) (Settings, []config.Problem) {
 	problems := event.Load(folder, Package, &s, &s.Settings)
 	if s.Enabled && !isBackend(s.Backend) {
 		problems = append(problems, config.Problem{File: Package, Section: "general", Key: "backend",
-			Value: s.Backend, Accepted: "an http or https URL"})
+			Accepted: "an http or https URL"}) // without its value, which may have a password
 	}
 	return s, problems
 }

@@ -336,4 +336,10 @@ func TestLoad(t *testing.T) {
 	if _, n := write(`general: { enabled = true; events = "all,rubbish"; backend = "ftp://x"; }`); n != 2 {
 		t.Errorf("%d problems, want 2", n)
 	}
+	if err := os.WriteFile(filepath.Join(dir, Package+".jcfg"), []byte(`general: { enabled = true; backend = "ftp://me:hidden@x" }`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, problems := Load(dir); len(problems) != 1 || strings.Contains(problems[0].Error(), "hidden") {
+		t.Errorf("a password in the log: %v", problems)
+	}
 }

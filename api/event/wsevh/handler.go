@@ -49,7 +49,7 @@ func Load(folder string) (Settings, []config.Problem) {
 	problems := event.Load(folder, Package, &s, &s.Settings)
 	if u, err := url.Parse(s.Backend); s.Enabled && (err != nil || u.Scheme != "ws" && u.Scheme != "wss" || u.Host == "") {
 		problems = append(problems, config.Problem{File: Package, Section: "general", Key: "backend",
-			Value: s.Backend, Accepted: "a ws or wss URL"})
+			Accepted: "a ws or wss URL"}) // without its value, which may have a password
 	}
 	return s, problems
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -290,5 +291,11 @@ func TestLoad(t *testing.T) {
 		if _, n := write(`general: { enabled = true; backend = "` + backend + `" }`); n != 1 {
 			t.Errorf("%q: %d problems, want 1", backend, n)
 		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, Package+".jcfg"), []byte(`general: { enabled = true; backend = "http://me:hidden@x" }`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, problems := Load(dir); len(problems) != 1 || strings.Contains(problems[0].Error(), "hidden") {
+		t.Errorf("a password in the log: %v", problems)
 	}
 }
