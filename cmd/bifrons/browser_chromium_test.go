@@ -208,22 +208,30 @@ func (b *tab) click(selector string) {
 // eval evaluates an expression, and waits for its value if it is a promise.
 func eval[T any](b *tab, expression string) T {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, browserPatience)
-	defer cancel()
-	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	v, err := try[T](b, expression)
 	if err != nil {
 		b.t.Fatalf("%s: %v", expression, err)
 	}
 	return v
 }
 
-// await evaluates an expression until its value is as wanted.
+func try[T any](b *tab, expression string) (T, error) {
+	ctx, cancel := context.WithTimeout(b.ctx, browserPatience)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+}
+
+// await evaluates an expression until its value is as wanted. The page may load
+// anew meanwhile.
 func await[T any](b *tab, what, expression string, ok func(T) bool) T {
 	b.t.Helper()
 	deadline := time.Now().Add(browserPatience)
 	for {
-		v := eval[T](b, expression)
-		if ok(v) {
+		v, err := try[T](b, expression)
+		if err != nil && !strings.Contains(err.Error(), "navigated or closed") {
+			b.t.Fatalf("%s: %v", expression, err)
+		}
+		if err == nil && ok(v) {
 			return v
 		}
 		if time.Now().After(deadline) {
