@@ -24,8 +24,8 @@ func openAdminPage(t *testing.T) *adminPage {
 	browserTest(t)
 	s := testServerWith(t, folder, func(c *config.Config) { withAdmin(c) })
 	p := &adminPage{server: s, tab: openTab(t, []string{
-		fmt.Sprintf("MAP demos.localhost:80 127.0.0.1:%d", s.httpPort("http")),
-		fmt.Sprintf("MAP demos.localhost:7088 127.0.0.1:%d", s.httpPort("admin_http")),
+		fmt.Sprintf("MAP demos.localhost:80 127.0.0.1:%d", s.port("http")),
+		fmt.Sprintf("MAP demos.localhost:7088 127.0.0.1:%d", s.port("admin_http")),
 	}, "")}
 	p.load()
 	return p

@@ -56,9 +56,9 @@ func openDemo(t *testing.T, transport, query string) *demo {
 		script += `Object.defineProperty(window, "server", { get: () => "ws://" + location.hostname + ":8188", set() {} });`
 	}
 	d := &demo{server: s, tab: openTab(t, []string{
-		fmt.Sprintf("MAP demos.localhost:80 127.0.0.1:%d", s.httpPort("http")),
-		fmt.Sprintf("MAP demos.localhost:8088 127.0.0.1:%d", s.httpPort("http")),
-		fmt.Sprintf("MAP demos.localhost:8188 127.0.0.1:%d", port(s.ws.Addrs("ws"))),
+		fmt.Sprintf("MAP demos.localhost:80 127.0.0.1:%d", s.port("http")),
+		fmt.Sprintf("MAP demos.localhost:8088 127.0.0.1:%d", s.port("http")),
+		fmt.Sprintf("MAP demos.localhost:8188 127.0.0.1:%d", s.port("ws")),
 	}, script)}
 	d.do(chromedp.Navigate("http://demos.localhost/demos/echotest.html" + query))
 	return d

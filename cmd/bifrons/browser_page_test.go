@@ -48,7 +48,7 @@ func openPageWith(t *testing.T, query, script string, change func(*config.Config
 // visit loads the page.
 func (p *echoTab) visit(query string) {
 	p.t.Helper()
-	p.do(chromedp.Navigate(fmt.Sprintf("http://127.0.0.1:%d/%s", p.server.httpPort("http"), query)))
+	p.do(chromedp.Navigate(fmt.Sprintf("http://127.0.0.1:%d/%s", p.server.port("http"), query)))
 }
 
 // awaitEcho waits for a state of the page.

@@ -85,9 +85,9 @@ func startNginx(t *testing.T, s *server) int {
 		"media.example.com;", "demos.localhost;",
 		"/etc/letsencrypt/live/media.example.com/fullchain.pem", cert,
 		"/etc/letsencrypt/live/media.example.com/privkey.pem", key,
-		"127.0.0.1:8088", fmt.Sprintf("127.0.0.1:%d", s.httpPort("http")),
-		"127.0.0.1:8188", fmt.Sprintf("127.0.0.1:%d", port(s.ws.Addrs("ws"))),
-		"127.0.0.1:7088", fmt.Sprintf("127.0.0.1:%d", max(1, s.httpPort("admin_http"))),
+		"127.0.0.1:8088", fmt.Sprintf("127.0.0.1:%d", s.port("http")),
+		"127.0.0.1:8188", fmt.Sprintf("127.0.0.1:%d", s.port("ws")),
+		"127.0.0.1:7088", fmt.Sprintf("127.0.0.1:%d", max(1, s.port("admin_http"))),
 	).Replace(string(conf))
 	text = "daemon off; pid nginx.pid; error_log stderr; events {}\nhttp { access_log off;\n" +
 		"client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;\n" + text + "}\n"
@@ -146,8 +146,8 @@ func (f front) script() string {
 func direct(_ *testing.T, s *server) front {
 	return front{
 		hosts: []string{
-			fmt.Sprintf("MAP demos.localhost:80 127.0.0.1:%d", s.httpPort("http")),
-			fmt.Sprintf("MAP demos.localhost:8188 127.0.0.1:%d", port(s.ws.Addrs("ws"))),
+			fmt.Sprintf("MAP demos.localhost:80 127.0.0.1:%d", s.port("http")),
+			fmt.Sprintf("MAP demos.localhost:8188 127.0.0.1:%d", s.port("ws")),
 		},
 		origin: "http://demos.localhost", api: `"ws://" + location.hostname + ":8188"`,
 	}
@@ -157,8 +157,8 @@ func direct(_ *testing.T, s *server) front {
 func directPoll(_ *testing.T, s *server) front {
 	return front{
 		hosts: []string{
-			fmt.Sprintf("MAP demos.localhost:80 127.0.0.1:%d", s.httpPort("http")),
-			fmt.Sprintf("MAP demos.localhost:8088 127.0.0.1:%d", s.httpPort("http")),
+			fmt.Sprintf("MAP demos.localhost:80 127.0.0.1:%d", s.port("http")),
+			fmt.Sprintf("MAP demos.localhost:8088 127.0.0.1:%d", s.port("http")),
 		},
 		origin: "http://demos.localhost", api: `"http://" + location.hostname + ":8088/janus"`,
 	}

@@ -67,7 +67,7 @@ func TestBrowserRestart(t *testing.T) {
 			ports := s.create(1, nil, videoStream(nil), audioStream())
 			stop := encode(t, ports[0]["port"], ports[1]["port"], more)
 			b := openTab(t, nil, answerScript)
-			b.do(chromedp.Navigate(fmt.Sprintf("http://127.0.0.1:%d/", s.server.httpPort("http"))))
+			b.do(chromedp.Navigate(fmt.Sprintf("http://127.0.0.1:%d/", s.server.port("http"))))
 			h := dial(t, s.server).attach("janus.plugin.streaming")
 			h.message(message{"request": "watch", "id": 1}, nil)
 			offer := h.await("offer", func(m message) bool { return m.sdp() != "" })

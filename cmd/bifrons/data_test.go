@@ -38,7 +38,7 @@ func TestBrowserData(t *testing.T) {
 	browserTest(t)
 	s := testServer(t, nil)
 	b := openTab(t, nil, dataScript)
-	b.do(chromedp.Navigate(fmt.Sprintf("http://127.0.0.1:%d/", s.httpPort("http"))))
+	b.do(chromedp.Navigate(fmt.Sprintf("http://127.0.0.1:%d/", s.port("http"))))
 	h := dial(t, s).attach(echotest.Package)
 	h.message(message{"audio": true, "video": true}, message{"type": "offer", "sdp": eval[string](b, "offer()")})
 	text, _ := json.Marshal(h.awaitData("result", "ok").sdp())

@@ -52,10 +52,12 @@ func (s *server) goodbye() {
 	ctx, cancel := context.WithTimeout(context.Background(), farewellLimit)
 	defer cancel()
 	s.core.Farewell(ctx, "Server is stopping")
-	if s.http != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), farewellTimeout)
-		defer cancel()
-		s.http.Flush(ctx)
+	ctx, cancel = context.WithTimeout(context.Background(), farewellTimeout)
+	defer cancel()
+	for _, c := range s.carriers {
+		if f, ok := c.(flusher); ok {
+			f.Flush(ctx)
+		}
 	}
 }
 

@@ -92,7 +92,7 @@ type client struct {
 // dial connects and creates a session.
 func dial(t testing.TB, s *server) *client {
 	t.Helper()
-	return dialURL(t, fmt.Sprintf("ws://127.0.0.1:%d/", port(s.ws.Addrs("ws"))))
+	return dialURL(t, fmt.Sprintf("ws://127.0.0.1:%d/", s.port("ws")))
 }
 
 func dialURL(t testing.TB, url string) *client {

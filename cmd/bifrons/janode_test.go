@@ -61,7 +61,7 @@ func runJanode(t *testing.T, script string) {
 	s.explain(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "node", "testdata/"+script, folder, fmt.Sprintf("ws://127.0.0.1:%d/", port(s.ws.Addrs("ws"))))
+	cmd := exec.CommandContext(ctx, "node", "testdata/"+script, folder, fmt.Sprintf("ws://127.0.0.1:%d/", s.port("ws")))
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 // scrape reads the metrics: values by name and labels.
 func scrape(t *testing.T, s *server) map[string]float64 {
 	t.Helper()
-	res, err := nethttp.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", s.httpPort("admin_http")))
+	res, err := nethttp.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", s.port("admin_http")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("%v up; %d metrics, then %d", after[`bifrons_peers{state="up"}`], len(before), len(after))
 	}
 	// Nothing of this is for the public.
-	res, err := nethttp.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", s.httpPort("http")))
+	res, err := nethttp.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", s.port("http")))
 	if err != nil {
 		t.Fatal(err)
 	}

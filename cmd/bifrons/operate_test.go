@@ -42,7 +42,7 @@ func get(t *testing.T, url string) (int, string) {
 func TestDrain(t *testing.T) {
 	leakCheck(t)
 	s := testServer(t, nil)
-	base := "http://127.0.0.1:" + strconv.Itoa(s.httpPort("http"))
+	base := "http://127.0.0.1:" + strconv.Itoa(s.port("http"))
 	if code, text := get(t, base+"/readyz"); code != http.StatusOK {
 		t.Fatalf("not ready: %d %s", code, text)
 	}
@@ -222,13 +222,13 @@ func TestReloadNeverWeakens(t *testing.T) {
 				fields message
 				want   string
 			}{
-				{s.httpPort("admin_http"), "/admin", message{"janus": "list_sessions"}, "403"},
-				{s.httpPort("admin_http"), "/admin", message{"janus": "list_sessions", "admin_secret": ""}, "403"},
-				{s.httpPort("admin_http"), "/admin", message{"janus": "list_sessions", "admin_secret": "old"}, "403"},
-				{s.httpPort("admin_http"), "/admin", message{"janus": "list_sessions", "admin_secret": "guard"}, "success"},
-				{s.httpPort("http"), "/janus", message{"janus": "create"}, "403"},
-				{s.httpPort("http"), "/janus", message{"janus": "create", "apisecret": "old"}, "403"},
-				{s.httpPort("http"), "/janus", message{"janus": "create", "apisecret": "pass"}, "success"},
+				{s.port("admin_http"), "/admin", message{"janus": "list_sessions"}, "403"},
+				{s.port("admin_http"), "/admin", message{"janus": "list_sessions", "admin_secret": ""}, "403"},
+				{s.port("admin_http"), "/admin", message{"janus": "list_sessions", "admin_secret": "old"}, "403"},
+				{s.port("admin_http"), "/admin", message{"janus": "list_sessions", "admin_secret": "guard"}, "success"},
+				{s.port("http"), "/janus", message{"janus": "create"}, "403"},
+				{s.port("http"), "/janus", message{"janus": "create", "apisecret": "old"}, "403"},
+				{s.port("http"), "/janus", message{"janus": "create", "apisecret": "pass"}, "success"},
 			} {
 				x.fields["transaction"] = "1"
 				body, _ := stdjson.Marshal(x.fields)

@@ -35,7 +35,7 @@ func newAudience(v *venue, transport string, maxev int) *audience {
 	a.past = len(own.c.order)
 	own.c.mu.Unlock()
 	if transport == "http" {
-		base := fmt.Sprintf("http://127.0.0.1:%d/janus", v.s.httpPort("http"))
+		base := fmt.Sprintf("http://127.0.0.1:%d/janus", v.s.port("http"))
 		session := fmt.Sprintf("%s/%d", base, own.c.session)
 		res, err := nethttp.Post(session, "application/json", strings.NewReader(`{"janus":"claim","transaction":"claim"}`))
 		if err != nil {

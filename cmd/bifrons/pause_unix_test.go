@@ -33,7 +33,7 @@ func newProcess(t *testing.T, change func(*config.Config)) *process {
 	const inside = "BIFRONS_PROCESS"
 	if os.Getenv(inside) != "" {
 		s := testServer(t, change)
-		fmt.Printf("port %d\n", port(s.ws.Addrs("ws")))
+		fmt.Printf("port %d\n", s.port("ws"))
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		return nil
 	}

@@ -130,7 +130,7 @@ func hasParticipant(list []byte, id int) bool {
 // joinDeaf makes participant 2 of room 1, who reads nothing from then on.
 func joinDeaf(ctx context.Context, t *testing.T, v *venue) *websocket.Conn {
 	t.Helper()
-	ws, _, err := websocket.Dial(ctx, fmt.Sprintf("ws://127.0.0.1:%d/", port(v.s.ws.Addrs("ws"))),
+	ws, _, err := websocket.Dial(ctx, fmt.Sprintf("ws://127.0.0.1:%d/", v.s.port("ws")),
 		&websocket.DialOptions{Subprotocols: []string{"janus-protocol"}})
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,7 +8,6 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -20,7 +18,6 @@ import (
 	"bifrons/api/config"
 	"bifrons/api/event"
 	"bifrons/api/janus"
-	"bifrons/api/json"
 	"bifrons/api/log"
 	"bifrons/api/log/jsonlog"
 	"bifrons/api/plugin"
@@ -28,32 +25,26 @@ import (
 	"bifrons/api/plugin/streaming"
 	"bifrons/api/plugin/videoroom"
 	"bifrons/api/transport"
-	"bifrons/api/transport/http"
-	"bifrons/api/transport/pfunix"
-	"bifrons/api/transport/websockets"
-	"bifrons/api/web"
 	"bifrons/dtls"
 	"bifrons/sfu"
 )
 
 // server is everything that runs, in the order in which it was started.
 type server struct {
-	cfg     *config.Config
-	log     *slog.Logger
-	engine  *sfu.Engine
-	core    *janus.Core
-	admin   *admin.Admin
-	http    *http.Server
-	ws      *websockets.Server
-	unix    *pfunix.Server
-	out     *log.Log
-	gate    *transport.Gate
-	bodies  *budget.Budget     // of requests that are being received
-	queues  *transport.Account // of what waits for clients
-	events  []*event.Outlet
-	json    *jsonlog.Logger
-	signal  int                    // that ends it, for event handlers
-	closing atomic.Pointer[string] // the part that is being ended
+	cfg      *config.Config
+	log      *slog.Logger
+	engine   *sfu.Engine
+	core     *janus.Core
+	admin    *admin.Admin
+	carriers []carrier
+	out      *log.Log
+	gate     *transport.Gate
+	bodies   *budget.Budget     // of requests that are being received
+	queues   *transport.Account // of what waits for clients
+	events   []*event.Outlet
+	json     *jsonlog.Logger
+	signal   int                    // that ends it, for event handlers
+	closing  atomic.Pointer[string] // the part that is being ended
 
 	certificateAt time.Time // when the certificate for DTLS was written
 }
@@ -261,164 +252,18 @@ func dependencies() (list []janus.Dependency) {
 	return list
 }
 
-// startTransports opens the listeners that are configured. It is an error if
-// the Janus API cannot be reached by any.
-func (s *server) startTransports(demos string) error {
-	c := s.cfg
-	disabled := c.Server.Transports.Disabled
-	var errs []error
-	if !disabled("websockets") {
-		if ws, err := websockets.New(s.wsConfig(), s.core); err == nil {
-			s.ws = ws
-			s.core.AddTransport(ws)
-		} else if !errors.Is(err, websockets.ErrDisabled) {
-			errs = append(errs, fmt.Errorf("WebSockets: %w", err))
-		}
-	}
-	if !disabled("http") {
-		hc, err := s.httpConfig(demos)
-		if err != nil {
-			return err
-		}
-		if h, err := http.New(hc, s.core); err == nil {
-			s.http = h
-			s.core.AddTransport(h)
-		} else if !errors.Is(err, http.ErrDisabled) {
-			errs = append(errs, fmt.Errorf("HTTP: %w", err))
-		}
-	}
-	if !disabled("pfunix") {
-		if u, err := pfunix.New(s.unixConfig(), s.core); err == nil {
-			s.unix = u
-			s.core.AddTransport(u)
-		} else if !errors.Is(err, pfunix.ErrDisabled) {
-			errs = append(errs, fmt.Errorf("Unix sockets: %w", err))
-		}
-	}
-	if s.listening("http", "https", "ws", "wss", "unix") == 0 {
-		return errors.Join(append([]error{errors.New("no transport is available for the Janus API")}, errs...)...)
-	}
-	if s.core.Auth().Stored() && s.listening("admin_http", "admin_https", "admin_ws", "admin_wss", "admin_unix") == 0 {
-		return errors.Join(append([]error{errors.New("token_auth without token_auth_secret needs a transport for the Admin API," +
-			" by which tokens are stored")}, errs...)...)
-	}
-	for _, err := range errs {
-		s.log.Error("transport not started", "error", err)
-	}
-	if s.ws != nil {
-		s.ws.Start()
-	}
-	if s.http != nil {
-		s.http.Start()
-	}
-	if s.unix != nil {
-		s.unix.Start()
-	}
-	return nil
-}
-
-// listening is the number of listeners with one of the names.
-func (s *server) listening(names ...string) (n int) {
-	for _, name := range names {
-		if s.http != nil {
-			n += len(s.http.Addrs(name))
-		}
-		if s.ws != nil {
-			n += len(s.ws.Addrs(name))
-		}
-		if s.unix != nil && (name == "unix" && s.cfg.PFUnix.General.Enabled || name == "admin_unix" && s.cfg.PFUnix.Admin.Enabled) {
-			n++
-		}
-	}
-	return n
-}
-
-func (s *server) httpConfig(demos string) (http.Config, error) {
-	c := &s.cfg.HTTP
-	g, a := &c.General, &c.Admin
-	layout, _ := json.ParseLayout(g.JSON)
-	page, err := web.Page(s.pageSettings())
-	if err != nil {
-		return http.Config{}, err
-	}
-	hc := http.Config{
-		API: http.API{
-			BasePath: g.BasePath,
-			HTTP:     endpoint(g.HTTP, g.Port, g.IP, g.Interface, ""),
-			HTTPS:    endpoint(g.HTTPS, g.SecurePort, g.SecureIP, g.SecureInterface, ""),
-			ACL:      transport.NewACL(g.ACL, g.ACLForwarded),
-		},
-		Admin: http.API{
-			BasePath: a.BasePath,
-			HTTP:     endpoint(a.HTTP, a.Port, a.IP, a.Interface, ""),
-			HTTPS:    endpoint(a.HTTPS, a.SecurePort, a.SecureIP, a.SecureInterface, ""),
-			ACL:      transport.NewACL(a.ACL, a.ACLForwarded),
-		},
-		Origins:     transport.Origins{Allow: c.CORS.AllowOrigin, Enforce: c.CORS.Enforce},
-		Certificate: certificate(c.Certificates),
-		MaxConns:    g.ConnectionLimit,
-		Gate:        s.gate,
-		Bodies:      s.bodies,
-		Queues:      s.queues,
-		Layout:      layout,
-		Events:      g.Events,
-		Notify:      s.notifier(http.Package),
-		Page:        page,
-		Ready:       s.ready,
-		Metrics:     s.metrics(),
-		Log:         s.log,
-	}
-	if demos != "" {
-		hc.Demos = web.Demos(demos)
-	}
-	return hc, nil
-}
-
-// pageSettings tells the embedded page where the API is.
-func (s *server) pageSettings() web.Settings {
-	w := web.Settings{BasePath: s.cfg.HTTP.General.BasePath, Version: config.VersionString}
-	if s.ws != nil {
-		w.WS, w.WSS = port(s.ws.Addrs("ws")), port(s.ws.Addrs("wss"))
-	}
-	return w
-}
-
-// port is the first port of a list of addresses, 0 if there is none.
-func port(addrs []net.Addr) int {
-	for _, a := range addrs {
-		if t, ok := a.(*net.TCPAddr); ok {
-			return t.Port
-		}
-	}
-	return 0
-}
-
 // greet says where to go.
 func (s *server) greet(w io.Writer) {
 	fmt.Fprintln(w)
-	if p := s.httpPort("http"); p != 0 {
-		fmt.Fprintf(w, "  Echo test    http://localhost:%d/\n", p)
-		fmt.Fprintf(w, "  Janus API    http://localhost:%d%s\n", p, s.cfg.HTTP.General.BasePath)
-	}
-	if p := s.httpPort("https"); p != 0 {
-		fmt.Fprintf(w, "  Janus API    https://localhost:%d%s\n", p, s.cfg.HTTP.General.BasePath)
-	}
-	if s.ws != nil {
-		if p := port(s.ws.Addrs("ws")); p != 0 {
-			fmt.Fprintf(w, "  WebSocket    ws://localhost:%d/\n", p)
+	for _, l := range s.listeners() {
+		if l.Name == "http" {
+			fmt.Fprintf(w, "  Echo test    %s\n", transport.LocalURL("http", l.Addr, "/"))
 		}
-		if p := port(s.ws.Addrs("wss")); p != 0 {
-			fmt.Fprintf(w, "  WebSocket    wss://localhost:%d/\n", p)
+		title := "Janus API"
+		if l.Admin {
+			title = "Admin API"
 		}
-	}
-	for _, name := range []string{"admin_http", "admin_https"} {
-		if p := s.httpPort(name); p != 0 {
-			scheme := strings.TrimPrefix(name, "admin_")
-			fmt.Fprintf(w, "  Admin API    %s://localhost:%d%s\n", scheme, p, s.cfg.HTTP.Admin.BasePath)
-		}
-	}
-	if s.listening("unix") > 0 {
-		fmt.Fprintf(w, "  Unix socket  %s\n", s.cfg.PFUnix.General.Path)
+		fmt.Fprintf(w, "  %s    %s\n", title, l.URL)
 	}
 	for _, st := range s.engine.Stats() {
 		fmt.Fprintf(w, "  Media        UDP port %d, segmentation offload %s\n", st.Port, onOff(st.GSO))
@@ -427,13 +272,6 @@ func (s *server) greet(w io.Writer) {
 		}
 	}
 	fmt.Fprintln(w)
-}
-
-func (s *server) httpPort(name string) int {
-	if s.http == nil {
-		return 0
-	}
-	return port(s.http.Addrs(name))
 }
 
 func onOff(b bool) string {

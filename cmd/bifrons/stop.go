@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 	"os"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -87,14 +88,8 @@ func (s *server) end(part string, f func()) {
 // Close stops everything, what clients see first, and waits for it, though not
 // for ever.
 func (s *server) Close() {
-	if s.http != nil {
-		s.end("HTTP", s.http.Close)
-	}
-	if s.ws != nil {
-		s.end("WebSockets", s.ws.Close)
-	}
-	if s.unix != nil {
-		s.end("Unix sockets", s.unix.Close)
+	for _, c := range slices.Backward(s.carriers) { // HTTP before the WebSockets
+		s.end(c.Info().Package, c.Close)
 	}
 	if s.admin != nil {
 		s.end("Admin API", s.admin.Close)

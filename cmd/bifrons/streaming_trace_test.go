@@ -43,7 +43,7 @@ func TestTraceStreaming2017(t *testing.T) {
 	}
 	s := testServer(t, func(c *config.Config) { c.Folder = t.TempDir() })
 	defer nethttp.DefaultTransport.(*nethttp.Transport).CloseIdleConnections()
-	r := &replay{t: t, base: fmt.Sprintf("http://127.0.0.1:%d", s.httpPort("http")), ids: map[string]string{}}
+	r := &replay{t: t, base: fmt.Sprintf("http://127.0.0.1:%d", s.port("http")), ids: map[string]string{}}
 	p := pcmuPeer(t)
 	for _, x := range recorded.Exchanges {
 		kind, _ := x.Response.Body["janus"].(string)

@@ -100,7 +100,7 @@ func TestTraceEchoTest2021(t *testing.T) {
 	// A lite agent sends nothing to the addresses in the recording.
 	s := testServer(t, func(c *config.Config) { c.Server.NAT.ICELite = true })
 	defer nethttp.DefaultTransport.(*nethttp.Transport).CloseIdleConnections()
-	r := &replay{t: t, base: fmt.Sprintf("http://127.0.0.1:%d", s.httpPort("http")), ids: map[string]string{}}
+	r := &replay{t: t, base: fmt.Sprintf("http://127.0.0.1:%d", s.port("http")), ids: map[string]string{}}
 	var replies []message // not yet compared
 	var answer, recorded string
 	for _, m := range readTrace(t, "echotest-http-2021.json").Messages {

@@ -110,8 +110,7 @@ func start(t *testing.T, cfg Config) *rig {
 		Transport:     tr,
 		CheckRedirect: func(*nethttp.Request, []*nethttp.Request) error { return nethttp.ErrUseLastResponse },
 	}}
-	e := s.endpoints[0]
-	r.base = "http://" + e.listeners[0].Addr().String()
+	r.base = "http://" + s.Listeners()[0].Addr.String()
 	t.Cleanup(func() {
 		s.Close()
 		tr.CloseIdleConnections()

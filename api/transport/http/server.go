@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
 	nethttp "net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,9 +13,6 @@ import (
 	"bifrons/api/module"
 	"bifrons/api/transport"
 )
-
-// ErrDisabled means that the configuration enables no endpoint.
-var ErrDisabled = errors.New("no HTTP endpoint is enabled")
 
 // Server is the HTTP transport. Towards the core it is one connection for all
 // its sessions, since an HTTP session outlives every TCP connection.
@@ -30,8 +24,7 @@ type Server struct {
 	working  atomic.Int64 // requests at work
 	requests atomic.Uint64
 
-	endpoints []*endpoint
-	serving   sync.WaitGroup
+	web transport.Web
 }
 
 var (
@@ -39,103 +32,56 @@ var (
 	_ janus.Transport = (*Server)(nil)
 )
 
-// endpoint is one of http, https, admin_http, admin_https.
-type endpoint struct {
-	name      string
-	server    *nethttp.Server
-	listeners []net.Listener
-	conns     atomic.Int64
-}
-
-// New opens the endpoints. Those that cannot be opened are logged; it is an
-// error if none is left, ErrDisabled if none was asked for.
+// New opens the listeners. Those that cannot be opened are logged; it is an
+// error if none is left, transport.ErrDisabled if none was asked for.
 func New(cfg Config, core Core) (*Server, error) {
 	cfg.setDefaults()
-	s := &Server{cfg: cfg, core: core, hub: newHub(cfg.Queues), control: transport.NewControl(cfg.Layout, cfg.Events, cfg.Notify)}
+	s := &Server{
+		cfg: cfg, core: core, hub: newHub(cfg.Queues),
+		control: transport.NewControl(cfg.Layout, cfg.Events, cfg.Notify),
+		web:     transport.Web{Package: Package, Log: cfg.Log},
+	}
 	api := service{Server: s, API: cfg.API}
 	admin := service{Server: s, API: cfg.Admin, admin: true}
-	err := errors.Join(
-		s.open("http", cfg.API.HTTP, api, false),
-		s.open("https", cfg.API.HTTPS, api, true),
-		s.open("admin_http", cfg.Admin.HTTP, admin, false),
-		s.open("admin_https", cfg.Admin.HTTPS, admin, true))
-	switch {
-	case len(s.endpoints) > 0:
-		return s, nil
-	case err == nil:
-		err = ErrDisabled
+	err := s.web.Opened(errors.Join(
+		s.open("http", cfg.API.HTTP, api, nil),
+		s.open("https", cfg.API.HTTPS, api, &cfg.Certificate),
+		s.open("admin_http", cfg.Admin.HTTP, admin, nil),
+		s.open("admin_https", cfg.Admin.HTTPS, admin, &cfg.Certificate)))
+	if err != nil {
+		return nil, err
 	}
-	return nil, err
+	return s, nil
 }
 
-func (s *Server) open(name string, at transport.Endpoint, svc service, secure bool) error {
-	if !at.Enabled {
-		return nil
-	}
-	listeners, err := s.listen(at, svc, secure)
-	if err != nil {
-		err = fmt.Errorf("%s: %w", name, transport.Explain(err))
-		s.cfg.Log.Error("cannot listen", "transport", Package, "error", err)
-		return err
-	}
-	e := &endpoint{name: name, listeners: listeners}
-	e.server = &nethttp.Server{
+func (s *Server) open(name string, at transport.Endpoint, svc service, cert *transport.Certificate) error {
+	door := transport.Door{ACL: svc.ACL, Max: s.cfg.MaxConns, Gate: s.cfg.Gate}
+	return s.web.Open(name, at, door, cert, &nethttp.Server{
 		Handler:           svc,
 		ReadHeaderTimeout: s.cfg.HeaderTimeout,
 		ReadTimeout:       s.cfg.IdleTimeout + s.cfg.PollTimeout,
 		WriteTimeout:      s.cfg.IdleTimeout + s.cfg.PollTimeout,
 		IdleTimeout:       s.cfg.IdleTimeout,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
-		ConnState:         e.count,
-		ConnContext:       transport.WithVisitor,
-	}
-	s.endpoints = append(s.endpoints, e)
-	return nil
-}
-
-func (s *Server) listen(at transport.Endpoint, svc service, secure bool) ([]net.Listener, error) {
-	door := transport.Door{ACL: svc.ACL, Max: s.cfg.MaxConns, Gate: s.cfg.Gate}
-	if secure {
-		return at.ListenTLS(door, s.cfg.Certificate, s.cfg.Log)
-	}
-	return at.Listen(door)
-}
-
-func (e *endpoint) count(_ net.Conn, state nethttp.ConnState) {
-	switch state {
-	case nethttp.StateNew:
-		e.conns.Add(1)
-	case nethttp.StateClosed, nethttp.StateHijacked:
-		e.conns.Add(-1)
-	}
+	})
 }
 
 // Start accepts connections until Close.
-func (s *Server) Start() {
-	for _, e := range s.endpoints {
-		for _, l := range e.listeners {
-			s.serving.Go(func() {
-				if err := e.server.Serve(l); !errors.Is(err, nethttp.ErrServerClosed) {
-					s.cfg.Log.Error("stopped listening", "transport", Package, "endpoint", e.name, "error", err)
-				}
-			})
-		}
-	}
-}
+func (s *Server) Start() { s.web.Start() }
 
-// Addrs are the addresses on which an endpoint listens: "http", "https",
-// "admin_http" or "admin_https".
-func (s *Server) Addrs(name string) []net.Addr {
-	var all []net.Addr
-	for _, e := range s.endpoints {
-		if e.name == name {
-			for _, l := range e.listeners {
-				all = append(all, l.Addr())
-			}
+// Listeners are "http", "https", "admin_http" and "admin_https", as far as they
+// are open.
+func (s *Server) Listeners() (list []transport.Listener) {
+	for _, name := range s.web.Names() {
+		scheme, admin := strings.CutPrefix(name, "admin_")
+		path := s.cfg.API.BasePath
+		if admin {
+			path = s.cfg.Admin.BasePath
+		}
+		for _, a := range s.web.Addrs(name) {
+			list = append(list, transport.Listener{Name: name, Admin: admin, Addr: a, URL: transport.LocalURL(scheme, a, path)})
 		}
 	}
-	return all
+	return list
 }
 
 // Flush waits until clients have fetched all events, or ctx ends.
@@ -163,19 +109,7 @@ func (s *Server) Close() {
 	s.hub.close()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
-	var all sync.WaitGroup
-	for _, e := range s.endpoints {
-		all.Go(func() {
-			if e.server.Shutdown(ctx) != nil {
-				e.server.Close()
-			}
-			for _, l := range e.listeners {
-				l.Close()
-			}
-		})
-	}
-	all.Wait()
-	s.serving.Wait()
+	s.web.Shutdown(ctx)
 }
 
 // Info describes the transport in server_info.
@@ -194,9 +128,7 @@ func (s *Server) Info() module.Info {
 func (s *Server) Query(request []byte) []byte {
 	return s.control.Query(request, func() (string, int64) {
 		var counts []string
-		for _, e := range s.endpoints {
-			counts = append(counts, fmt.Sprintf("%q:%d", e.name, e.conns.Load()))
-		}
+		s.web.Conns(func(name string, n int64) { counts = append(counts, fmt.Sprintf("%q:%d", name, n)) })
 		return "{" + strings.Join(counts, ",") + "}", s.working.Load()
 	})
 }

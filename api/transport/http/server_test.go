@@ -337,10 +337,10 @@ func TestHTTPS(t *testing.T) {
 
 func TestNewFails(t *testing.T) {
 	quiet := slog.New(slog.DiscardHandler)
-	if _, err := New(Config{Log: quiet}, &fakeCore{}); !errors.Is(err, ErrDisabled) {
+	if _, err := New(Config{Log: quiet}, &fakeCore{}); !errors.Is(err, transport.ErrDisabled) {
 		t.Errorf("nothing enabled: %v", err)
 	}
-	if _, err := New(Config{API: API{HTTPS: local}, Log: quiet}, &fakeCore{}); err == nil || errors.Is(err, ErrDisabled) {
+	if _, err := New(Config{API: API{HTTPS: local}, Log: quiet}, &fakeCore{}); err == nil || errors.Is(err, transport.ErrDisabled) {
 		t.Errorf("no certificate: %v", err)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -357,8 +357,8 @@ func TestNewFails(t *testing.T) {
 	if err != nil {
 		t.Fatalf("one of two ports in use: %v", err)
 	}
-	if len(s.Addrs("http")) != 0 || len(s.Addrs("admin_http")) != 1 {
-		t.Error("wrong addresses")
+	if list := s.Listeners(); len(list) != 1 || list[0].Name != "admin_http" || !list[0].Admin {
+		t.Errorf("listeners %v", list)
 	}
 	s.Close()
 }

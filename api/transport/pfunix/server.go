@@ -14,9 +14,6 @@ import (
 	"bifrons/api/transport"
 )
 
-// ErrDisabled means that the configuration enables no endpoint.
-var ErrDisabled = errors.New("no Unix socket is enabled")
-
 // Server is the Unix sockets transport.
 type Server struct {
 	cfg     Config
@@ -26,6 +23,7 @@ type Server struct {
 	clients atomic.Int64
 
 	endpoints []endpoint
+	listeners []transport.Listener
 	serving   sync.WaitGroup
 }
 
@@ -38,7 +36,7 @@ type endpoint interface {
 }
 
 // New opens the endpoints. Those that cannot be opened are logged; it is an
-// error if none is left, ErrDisabled if none was asked for.
+// error if none is left, transport.ErrDisabled if none was asked for.
 func New(cfg Config, core Core) (*Server, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
@@ -47,12 +45,12 @@ func New(cfg Config, core Core) (*Server, error) {
 		cfg.Queues = transport.NewAccount(transport.QueueBytes, cfg.Log)
 	}
 	s := &Server{cfg: cfg, core: core, control: transport.NewControl(cfg.Layout, cfg.Events, cfg.Notify)}
-	err := errors.Join(s.open("enabled", cfg.API, false), s.open("admin_enabled", cfg.Admin, true))
+	err := errors.Join(s.open("unix", cfg.API, false), s.open("admin_unix", cfg.Admin, true))
 	switch {
 	case len(s.endpoints) > 0:
 		return s, nil
 	case err == nil:
-		err = ErrDisabled
+		err = transport.ErrDisabled
 	}
 	return nil, err
 }
@@ -71,6 +69,7 @@ func (s *Server) open(name string, at Endpoint, admin bool) error {
 		return err
 	}
 	s.endpoints = append(s.endpoints, e)
+	s.listeners = append(s.listeners, transport.Listener{Name: name, Admin: admin, URL: at.Path})
 	return nil
 }
 
@@ -99,6 +98,9 @@ func (s *Server) Start() {
 		s.serving.Go(e.serve)
 	}
 }
+
+// Listeners are "unix" and "admin_unix", as far as they are open.
+func (s *Server) Listeners() []transport.Listener { return s.listeners }
 
 // Close lets what is to be written go for a short while, closes everything and
 // removes the sockets from the file system.

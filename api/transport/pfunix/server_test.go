@@ -18,6 +18,7 @@ import (
 
 	"bifrons/api/janus"
 	"bifrons/api/json"
+	"bifrons/api/transport"
 )
 
 // patience is how long a test waits for something that has to happen.
@@ -410,10 +411,10 @@ func TestPaths(t *testing.T) {
 
 func TestNewFails(t *testing.T) {
 	quiet := slog.New(slog.DiscardHandler)
-	if _, err := New(Config{Log: quiet}, &fakeCore{}); !errors.Is(err, ErrDisabled) {
+	if _, err := New(Config{Log: quiet}, &fakeCore{}); !errors.Is(err, transport.ErrDisabled) {
 		t.Errorf("nothing enabled: %v", err)
 	}
-	if _, err := New(Config{Log: quiet, API: Endpoint{Enabled: true}}, &fakeCore{}); err == nil || errors.Is(err, ErrDisabled) {
+	if _, err := New(Config{Log: quiet, API: Endpoint{Enabled: true}}, &fakeCore{}); err == nil || errors.Is(err, transport.ErrDisabled) {
 		t.Errorf("no path: %v", err)
 	}
 }

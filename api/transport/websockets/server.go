@@ -3,9 +3,6 @@ package websockets
 import (
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
-	"net"
 	nethttp "net/http"
 	"strconv"
 	"strings"
@@ -20,9 +17,6 @@ import (
 	"bifrons/api/transport"
 )
 
-// ErrDisabled means that the configuration enables no endpoint.
-var ErrDisabled = errors.New("no WebSocket endpoint is enabled")
-
 // Server is the WebSocket transport.
 type Server struct {
 	cfg     Config
@@ -30,8 +24,7 @@ type Server struct {
 	control *transport.Control
 	nextID  atomic.Uint64
 
-	endpoints []*endpoint
-	serving   sync.WaitGroup
+	web transport.Web
 
 	mu     sync.Mutex
 	conns  map[*conn]struct{}
@@ -41,92 +34,50 @@ type Server struct {
 
 var _ janus.Transport = (*Server)(nil)
 
-// endpoint is one of ws, wss, admin_ws, admin_wss.
-type endpoint struct {
-	name      string
-	server    *nethttp.Server
-	listeners []net.Listener
-}
-
-// New opens the endpoints. Those that cannot be opened are logged; it is an
-// error if none is left, ErrDisabled if none was asked for.
+// New opens the listeners. Those that cannot be opened are logged; it is an
+// error if none is left, transport.ErrDisabled if none was asked for.
 func New(cfg Config, core Core) (*Server, error) {
 	cfg.setDefaults()
 	s := &Server{
 		cfg: cfg, core: core, conns: map[*conn]struct{}{},
 		control: transport.NewControl(cfg.Layout, cfg.Events, cfg.Notify),
+		web:     transport.Web{Package: Package, Log: cfg.Log},
 	}
 	api := service{Server: s, acl: cfg.API.ACL, protocol: Protocol}
 	admin := service{Server: s, acl: cfg.Admin.ACL, protocol: AdminProtocol, admin: true}
-	err := errors.Join(
-		s.open("ws", cfg.API.WS, api, false),
-		s.open("wss", cfg.API.WSS, api, true),
-		s.open("admin_ws", cfg.Admin.WS, admin, false),
-		s.open("admin_wss", cfg.Admin.WSS, admin, true))
-	switch {
-	case len(s.endpoints) > 0:
-		return s, nil
-	case err == nil:
-		err = ErrDisabled
+	err := s.web.Opened(errors.Join(
+		s.open("ws", cfg.API.WS, api, nil),
+		s.open("wss", cfg.API.WSS, api, &cfg.Certificate),
+		s.open("admin_ws", cfg.Admin.WS, admin, nil),
+		s.open("admin_wss", cfg.Admin.WSS, admin, &cfg.Certificate)))
+	if err != nil {
+		return nil, err
 	}
-	return nil, err
+	return s, nil
 }
 
-func (s *Server) open(name string, at transport.Endpoint, svc service, secure bool) error {
-	if !at.Enabled {
-		return nil
-	}
-	listeners, err := s.listen(at, svc, secure)
-	if err != nil {
-		err = fmt.Errorf("%s: %w", name, transport.Explain(err))
-		s.cfg.Log.Error("cannot listen", "transport", Package, "error", err)
-		return err
-	}
-	s.endpoints = append(s.endpoints, &endpoint{name: name, listeners: listeners, server: &nethttp.Server{
+func (s *Server) open(name string, at transport.Endpoint, svc service, cert *transport.Certificate) error {
+	door := transport.Door{ACL: svc.acl, Max: s.cfg.MaxConns, Gate: s.cfg.Gate}
+	return s.web.Open(name, at, door, cert, &nethttp.Server{
 		Handler:           svc,
 		ReadHeaderTimeout: transport.HeaderTimeout,
 		WriteTimeout:      15 * time.Second, // of the handshake only
 		IdleTimeout:       15 * time.Second,
-		MaxHeaderBytes:    64 << 10,
-		ConnContext:       transport.WithVisitor,
-		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
-	}})
-	return nil
-}
-
-func (s *Server) listen(at transport.Endpoint, svc service, secure bool) ([]net.Listener, error) {
-	door := transport.Door{ACL: svc.acl, Max: s.cfg.MaxConns, Gate: s.cfg.Gate}
-	if secure {
-		return at.ListenTLS(door, s.cfg.Certificate, s.cfg.Log)
-	}
-	return at.Listen(door)
+	})
 }
 
 // Start accepts connections until Close.
-func (s *Server) Start() {
-	for _, e := range s.endpoints {
-		for _, l := range e.listeners {
-			s.serving.Go(func() {
-				if err := e.server.Serve(l); !errors.Is(err, nethttp.ErrServerClosed) {
-					s.cfg.Log.Error("stopped listening", "transport", Package, "endpoint", e.name, "error", err)
-				}
-			})
-		}
-	}
-}
+func (s *Server) Start() { s.web.Start() }
 
-// Addrs are the addresses on which an endpoint listens: "ws", "wss",
-// "admin_ws" or "admin_wss".
-func (s *Server) Addrs(name string) []net.Addr {
-	var all []net.Addr
-	for _, e := range s.endpoints {
-		if e.name == name {
-			for _, l := range e.listeners {
-				all = append(all, l.Addr())
-			}
+// Listeners are "ws", "wss", "admin_ws" and "admin_wss", as far as they are open.
+func (s *Server) Listeners() (list []transport.Listener) {
+	for _, name := range s.web.Names() {
+		scheme, admin := strings.CutPrefix(name, "admin_")
+		for _, a := range s.web.Addrs(name) {
+			list = append(list, transport.Listener{Name: name, Admin: admin, Addr: a, URL: transport.LocalURL(scheme, a, "/")})
 		}
 	}
-	return all
+	return list
 }
 
 // service upgrades the requests of one API to WebSockets.
@@ -246,14 +197,8 @@ func (s *Server) Close() {
 	}
 	s.mu.Unlock()
 	farewells.Wait()
-	for _, e := range s.endpoints {
-		e.server.Close()
-		for _, l := range e.listeners {
-			l.Close()
-		}
-	}
+	s.web.Close()
 	s.active.Wait()
-	s.serving.Wait()
 }
 
 // Info describes the transport in server_info.

@@ -80,7 +80,7 @@ func start(t *testing.T, cfg Config) *rig {
 	s.Start()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	t.Cleanup(func() { s.Close(); cancel() })
-	return &rig{T: t, ctx: ctx, core: f, server: s, url: "ws://" + s.endpoints[0].listeners[0].Addr().String()}
+	return &rig{T: t, ctx: ctx, core: f, server: s, url: "ws://" + s.Listeners()[0].Addr.String()}
 }
 
 func (r *rig) dial(opts *websocket.DialOptions) (*websocket.Conn, *nethttp.Response, error) {
@@ -448,10 +448,10 @@ func TestLayoutEventsQuery(t *testing.T) {
 
 func TestNewFails(t *testing.T) {
 	quiet := slog.New(slog.DiscardHandler)
-	if _, err := New(Config{Log: quiet}, &fakeCore{}); !errors.Is(err, ErrDisabled) {
+	if _, err := New(Config{Log: quiet}, &fakeCore{}); !errors.Is(err, transport.ErrDisabled) {
 		t.Errorf("nothing enabled: %v", err)
 	}
-	if _, err := New(Config{API: API{WSS: local}, Log: quiet}, &fakeCore{}); err == nil || errors.Is(err, ErrDisabled) {
+	if _, err := New(Config{API: API{WSS: local}, Log: quiet}, &fakeCore{}); err == nil || errors.Is(err, transport.ErrDisabled) {
 		t.Errorf("no certificate: %v", err)
 	}
 }

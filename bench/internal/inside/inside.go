@@ -70,8 +70,8 @@ func Start(cfg *config.Config, log *slog.Logger) (s *Server, err error) {
 
 // Port is the WebSocket's.
 func (s *Server) Port() (int, error) {
-	for _, a := range s.ws.Addrs("ws") {
-		if t, ok := a.(*net.TCPAddr); ok {
+	for _, l := range s.ws.Listeners() {
+		if t, ok := l.Addr.(*net.TCPAddr); ok {
 			return t.Port, nil
 		}
 	}

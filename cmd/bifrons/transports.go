@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"bifrons/api/config"
+	"bifrons/api/janus"
+	"bifrons/api/json"
+	"bifrons/api/transport"
+	"bifrons/api/transport/http"
+	"bifrons/api/transport/pfunix"
+	"bifrons/api/transport/websockets"
+	"bifrons/api/web"
+)
+
+// carrier is a transport as the server runs it.
+type carrier interface {
+	janus.Transport
+	Start()
+	Listeners() []transport.Listener
+}
+
+// flusher is a carrier whose clients come to fetch their events.
+type flusher interface {
+	// Flush waits until they have fetched all, or ctx ends.
+	Flush(ctx context.Context)
+}
+
+// transports is the list of all transports, by the names that they have in
+// settings, in the order in which they are opened: the page of HTTP tells where the
+// WebSockets are.
+var transports = []struct {
+	name string
+	open func(s *server, demos string) (carrier, error)
+}{
+	{"websockets", func(s *server, _ string) (carrier, error) { return websockets.New(s.wsConfig(), s.core) }},
+	{"http", func(s *server, demos string) (carrier, error) {
+		cfg, err := s.httpConfig(demos)
+		if err != nil {
+			return nil, err
+		}
+		return http.New(cfg, s.core)
+	}},
+	{"pfunix", func(s *server, _ string) (carrier, error) { return pfunix.New(s.unixConfig(), s.core) }},
+}
+
+// startTransports opens the listeners that are configured. It is an error if
+// the Janus API cannot be reached by any.
+func (s *server) startTransports(demos string) error {
+	var errs []error
+	for _, t := range transports {
+		if s.cfg.Server.Transports.Disabled(t.name) {
+			continue
+		}
+		c, err := t.open(s, demos)
+		switch {
+		case err == nil:
+			s.carriers = append(s.carriers, c)
+			s.core.AddTransport(c)
+		case !errors.Is(err, transport.ErrDisabled):
+			errs = append(errs, fmt.Errorf("%s: %w", t.name, err))
+		}
+	}
+	fail := func(text string) error { return errors.Join(append([]error{errors.New(text)}, errs...)...) }
+	switch {
+	case !s.listening(false):
+		return fail("no transport is available for the Janus API")
+	case s.core.Auth().Stored() && !s.listening(true):
+		return fail("token_auth without token_auth_secret needs a transport for the Admin API, by which tokens are stored")
+	}
+	for _, err := range errs {
+		s.log.Error("transport not started", "error", err)
+	}
+	for _, c := range s.carriers {
+		c.Start()
+	}
+	return nil
+}
+
+// listeners are those of all transports.
+func (s *server) listeners() (list []transport.Listener) {
+	for _, c := range s.carriers {
+		list = append(list, c.Listeners()...)
+	}
+	return list
+}
+
+// listening tells whether there is a listener for the Janus API, or the Admin API.
+func (s *server) listening(admin bool) bool {
+	for _, l := range s.listeners() {
+		if l.Admin == admin {
+			return true
+		}
+	}
+	return false
+}
+
+// port is that of the first listener with a name, 0 if there is none.
+func (s *server) port(name string) int {
+	for _, l := range s.listeners() {
+		if t, ok := l.Addr.(*net.TCPAddr); ok && l.Name == name {
+			return t.Port
+		}
+	}
+	return 0
+}
+
+func (s *server) httpConfig(demos string) (http.Config, error) {
+	c := &s.cfg.HTTP
+	g, a := &c.General, &c.Admin
+	layout, _ := json.ParseLayout(g.JSON)
+	page, err := web.Page(s.pageSettings())
+	if err != nil {
+		return http.Config{}, err
+	}
+	hc := http.Config{
+		API: http.API{
+			BasePath: g.BasePath,
+			HTTP:     endpoint(g.HTTP, g.Port, g.IP, g.Interface, ""),
+			HTTPS:    endpoint(g.HTTPS, g.SecurePort, g.SecureIP, g.SecureInterface, ""),
+			ACL:      transport.NewACL(g.ACL, g.ACLForwarded),
+		},
+		Admin: http.API{
+			BasePath: a.BasePath,
+			HTTP:     endpoint(a.HTTP, a.Port, a.IP, a.Interface, ""),
+			HTTPS:    endpoint(a.HTTPS, a.SecurePort, a.SecureIP, a.SecureInterface, ""),
+			ACL:      transport.NewACL(a.ACL, a.ACLForwarded),
+		},
+		Origins:     transport.Origins{Allow: c.CORS.AllowOrigin, Enforce: c.CORS.Enforce},
+		Certificate: certificate(c.Certificates),
+		MaxConns:    g.ConnectionLimit,
+		Gate:        s.gate,
+		Bodies:      s.bodies,
+		Queues:      s.queues,
+		Layout:      layout,
+		Events:      g.Events,
+		Notify:      s.notifier(http.Package),
+		Page:        page,
+		Ready:       s.ready,
+		Metrics:     s.metrics(),
+		Log:         s.log,
+	}
+	if demos != "" {
+		hc.Demos = web.Demos(demos)
+	}
+	return hc, nil
+}
+
+// pageSettings tells the embedded page where the API is.
+func (s *server) pageSettings() web.Settings {
+	w := web.Settings{BasePath: s.cfg.HTTP.General.BasePath, Version: config.VersionString}
+	w.WS, w.WSS = s.port("ws"), s.port("wss")
+	return w
+}
+
+func (s *server) wsConfig() websockets.Config {
+	c := &s.cfg.WebSockets
+	g, a := &c.General, &c.Admin
+	layout, _ := json.ParseLayout(g.JSON)
+	return websockets.Config{
+		API: websockets.API{
+			WS:  endpoint(g.WS, g.Port, g.IP, g.Interface, g.Unix),
+			WSS: endpoint(g.WSS, g.SecurePort, g.SecureIP, g.SecureInterface, g.SecureUnix),
+			ACL: transport.NewACL(g.ACL, g.ACLForwarded),
+		},
+		Admin: websockets.API{
+			WS:  endpoint(a.WS, a.Port, a.IP, a.Interface, a.Unix),
+			WSS: endpoint(a.WSS, a.SecurePort, a.SecureIP, a.SecureInterface, a.SecureUnix),
+			ACL: transport.NewACL(a.ACL, a.ACLForwarded),
+		},
+		Origins:     transport.Origins{Allow: c.CORS.AllowOrigin, Enforce: c.CORS.Enforce},
+		Certificate: certificate(c.Certificates),
+		Gate:        s.gate,
+		Bodies:      s.bodies,
+		Queues:      s.queues,
+		Layout:      layout,
+		PingTrigger: g.PingPongTrigger,
+		PingTimeout: g.PingPongTimeout,
+		Events:      g.Events,
+		Notify:      s.notifier(websockets.Package),
+		Log:         s.log,
+	}
+}
+
+func endpoint(on bool, port uint16, ip netip.Addr, ifc, path string) transport.Endpoint {
+	return transport.Endpoint{Enabled: on, Port: int(port), IP: ip, Interface: ifc, Path: path}
+}
+
+func certificate(t config.TLS) transport.Certificate {
+	return transport.Certificate{PEM: t.Cert, Key: t.Key, Password: t.Password}
+}
