@@ -23,6 +23,9 @@ var listenTCP = net.ListenConfig{
 	KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: probeAfter, Interval: probeEvery, Count: probes},
 }
 
+// MoreFiles is what to do if no more files may be open.
+const MoreFiles = "raise the limit: ulimit -n 65536, or LimitNOFILE=65536 in the systemd unit"
+
 // filesPause is how long no connection is taken when there are no files left.
 const filesPause = 200 * time.Millisecond
 
@@ -51,7 +54,7 @@ func (g *guarded) Accept() (net.Conn, error) {
 		switch {
 		case errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE):
 			gate.note(Files, netip.Addr{}, "no connection can be taken: no more files may be open",
-				"error", err, "remedy", "raise the limit: ulimit -n 65536, or LimitNOFILE=65536 in the systemd unit")
+				"error", err, "remedy", MoreFiles)
 			if !g.pause(filesPause) {
 				return nil, net.ErrClosed
 			}

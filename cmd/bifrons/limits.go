@@ -21,7 +21,7 @@ func fewFiles(n uint64) *shortage {
 	}
 	return &shortage{
 		fmt.Sprintf("only %d files may be open, and every client takes one", n),
-		"raise it: ulimit -n 65536, or LimitNOFILE=65536 in the systemd unit",
+		transport.MoreFiles,
 	}
 }
 

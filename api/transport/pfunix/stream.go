@@ -11,6 +11,7 @@ import (
 
 	"bifrons/api/janus"
 	"bifrons/api/task"
+	"bifrons/api/transport"
 )
 
 const (
@@ -53,16 +54,20 @@ func (s *Server) openStream(at Endpoint, admin bool) (endpoint, error) {
 }
 
 func (e *stream) serve() {
-	for {
+	for failing := false; ; {
 		sock, err := e.listener.AcceptUnix()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err != nil: // no more files: try again later
-			e.server.cfg.Log.Error("cannot accept a client", "transport", Package, "error", err)
+			if !failing {
+				e.server.cfg.Log.Error("cannot accept a client", "transport", Package, "error", err, "remedy", transport.MoreFiles)
+			}
+			failing = true
 			time.Sleep(100 * time.Millisecond)
 			continue
 		}
+		failing = false
 		_ = sock.SetWriteBuffer(sendBuffer)
 		c := newConn(e, sock)
 		if !e.register(c) {
