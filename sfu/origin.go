@@ -7,6 +7,11 @@ import (
 
 // Origin is where tracks come from: a Peer, or a Source.
 type Origin interface {
+	// RequestKeyframe asks what the origin gets its media from for a key frame of
+	// a section, -1 = all. It does nothing for a section that there is not, or
+	// that is not video.
+	RequestKeyframe(section int)
+
 	// home is where its tracks live.
 	home() *site
 	// track returns a track, nil if there is none. It runs on the home's loop.

@@ -238,6 +238,54 @@ func TestPlainFeedback(t *testing.T) {
 	}
 }
 
+// TestOriginKeyframes asks an origin for key frames without knowing what it is.
+func TestOriginKeyframes(t *testing.T) {
+	goroutinesReturn(t)
+	e := newEngine(t, nil)
+	h := newHeard()
+	video := Stream{Kind: media.Video, Codec: media.Codec{Name: media.VP8, PayloadType: 96, ClockRate: 90000}}
+	s := newSource(t, e, h, SourceConfig{Streams: []Stream{opusStream(), video, video}})
+	from := newWire(t)
+	for i, ssrc := range []uint32{4, 5, 6} {
+		in, err := s.ListenRTP(anyLoopback, i, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := s.ListenRTCP(anyLoopback, i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		from.send(back, rtcp.AppendRR(nil, ssrc, nil))
+		from.send(in, rtpPacket(1, 0, ssrc, "\x10not a key frame"))
+		if ev := <-h.events; ev.Kind != EventMedia || ev.Section != i {
+			t.Fatalf("event %+v", ev)
+		}
+	}
+	asked := func() uint32 {
+		t.Helper()
+		it := rtcp.Parse(from.receive())
+		if !it.Next() {
+			t.Fatal("not RTCP")
+		}
+		fb, ok := it.Packet.Feedback()
+		if !ok || !fb.IsPLI() {
+			t.Fatalf("the source got %x", it.Packet.Raw)
+		}
+		return fb.Media
+	}
+	var o Origin = s
+	o.RequestKeyframe(3) // there is none
+	o.RequestKeyframe(0) // no video
+	o.RequestKeyframe(2)
+	if got := asked(); got != 6 {
+		t.Errorf("SSRC %d was asked, want 6", got)
+	}
+	o.RequestKeyframe(-1) // the last one was asked less than a second ago
+	if got := asked(); got != 5 {
+		t.Errorf("SSRC %d was asked, want 5", got)
+	}
+}
+
 func TestPlainData(t *testing.T) {
 	goroutinesReturn(t)
 	e := newEngine(t, nil)

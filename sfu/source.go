@@ -132,7 +132,7 @@ func (s *Source) Restart() {
 	s.do(func(_ mono.Time, c *plain.Source) { c.Restart() })
 }
 
-// RequestKeyframe asks the source for a key frame of a stream.
+// RequestKeyframe asks the source for a key frame of a stream, -1 = all.
 func (s *Source) RequestKeyframe(stream int) {
 	s.do(func(now mono.Time, c *plain.Source) { c.RequestKeyframe(now, stream) })
 }

@@ -98,7 +98,7 @@ func (s *Source) SetStreams(list []Stream) {
 	for i := range list {
 		if i == len(s.streams) {
 			st := &stream{track: new(route.Track)}
-			st.track.Keyframe = func(now mono.Time) { s.RequestKeyframe(now, i) }
+			st.track.Keyframe = func(now mono.Time) { s.requestKeyframe(now, st) }
 			s.streams = append(s.streams, st)
 		}
 		s.describe(s.streams[i], list[i])
@@ -364,10 +364,18 @@ func (s *Source) SetFeedback(i int, send func(b []byte) bool) {
 	}
 }
 
-// RequestKeyframe asks the source for a key frame of a stream, at most once a
-// second. What comes too early waits, and so does what cannot be sent yet.
+// RequestKeyframe asks the source for a key frame of a stream, -1 = all, each at
+// most once a second. What comes too early waits, and so does what cannot be sent
+// yet.
 func (s *Source) RequestKeyframe(now mono.Time, i int) {
-	st := s.streams[i]
+	for j, st := range s.streams {
+		if i < 0 || i == j {
+			s.requestKeyframe(now, st)
+		}
+	}
+}
+
+func (s *Source) requestKeyframe(now mono.Time, st *stream) {
 	if st.Kind != media.Video || st.feedback == nil || s.closed {
 		return
 	}
@@ -439,7 +447,7 @@ func (s *Source) Tick(now mono.Time) {
 	s.sendBitrate(now)
 	for i, st := range s.streams {
 		if st.waiting {
-			s.RequestKeyframe(now, i)
+			s.requestKeyframe(now, st)
 		}
 		for e := range st.lanes {
 			if ln := &st.lanes[e]; ln.receiving && now-ln.last >= silence {

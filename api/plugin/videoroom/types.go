@@ -198,10 +198,7 @@ func (s *stream) requestKeyframe() {
 	if s.kind != sdp.Video || s.disabled {
 		return
 	}
-	switch from := s.publisher.origin().(type) {
-	case *sfu.Peer:
-		from.RequestKeyframe(s.mindex)
-	case *sfu.Source:
+	if from := s.publisher.origin(); from != nil {
 		from.RequestKeyframe(s.mindex)
 	}
 }
