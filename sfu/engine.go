@@ -75,7 +75,9 @@ type site struct {
 	srflx   netip.AddrPort // invalid if unknown
 	peers   map[*Peer]struct{}
 	sources map[*Source]struct{}
-	plain   *port // sends plain RTP, nil until it is needed
+
+	opening sync.Mutex           // held while plain is being opened
+	plain   atomic.Pointer[port] // sends plain RTP, nil until it is needed
 
 	forwarders map[*Forwarder]struct{} // that take RTCP; touched by the shard only
 }
@@ -418,7 +420,6 @@ func (e *Engine) Close() {
 		st.mu.Lock()
 		peers := slices.Collect(maps.Keys(st.peers))
 		sources := slices.Collect(maps.Keys(st.sources))
-		plain := st.plain
 		st.mu.Unlock()
 		for _, p := range peers {
 			p.Close("Close PC")
@@ -426,9 +427,11 @@ func (e *Engine) Close() {
 		for _, s := range sources {
 			s.Close()
 		}
-		if plain != nil {
+		st.opening.Lock()
+		if plain := st.plain.Load(); plain != nil {
 			_ = plain.conn.Close()
 		}
+		st.opening.Unlock()
 	}
 	for _, st := range e.sites {
 		st.shard.Call(func(mono.Time) {}) // every peer has ended

@@ -41,7 +41,8 @@ type Forwarder struct {
 }
 
 // Forward starts to send a stream of an origin; a negative section stands for no
-// stream, but for what is given to Message.
+// stream, but for what is given to Message. After PrepareForward it only posts a
+// command to the shard.
 func (e *Engine) Forward(o Origin, section int, cfg Forward) (*Forwarder, error) {
 	var sealer *srtp.Sender
 	if k := cfg.SRTP; k != nil {
@@ -152,13 +153,30 @@ func (st *site) keyframeRequest(now mono.Time, from netip.AddrPort, ssrc uint32)
 	}
 }
 
+// PrepareForward opens the sockets that Forward sends by, so that Forward needs not.
+// It opens none twice, and does not wait for shards.
+func (e *Engine) PrepareForward() error {
+	for _, st := range e.sites {
+		if _, err := e.plainPort(st); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // plainPort is the socket by which a site sends plain RTP, opened with its first
 // use. RTCP of the receivers comes by it too.
 func (e *Engine) plainPort(st *site) (*port, error) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	if st.plain != nil {
-		return st.plain, nil
+	if p := st.plain.Load(); p != nil {
+		return p, nil
+	}
+	st.opening.Lock()
+	defer st.opening.Unlock()
+	if p := st.plain.Load(); p != nil {
+		return p, nil
+	}
+	if e.closed.Load() {
+		return nil, ErrClosed
 	}
 	p, err := e.openPort(st, nil, netio.Config{IPv6: true, DSCP: e.cfg.DSCP},
 		func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool {
@@ -170,7 +188,7 @@ func (e *Engine) plainPort(st *site) (*port, error) {
 	if err != nil {
 		return nil, err
 	}
-	st.shard.Call(func(mono.Time) { st.shard.OpenPlain(p.conn) })
-	st.plain = p
+	st.shard.Post(func(mono.Time) { st.shard.OpenPlain(p.conn) })
+	st.plain.Store(p)
 	return p, nil
 }

@@ -73,7 +73,7 @@ type port struct {
 type handle = func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool
 
 // openPort opens a port and starts its goroutine, which ends when the socket is
-// closed. stay is that of the leg that the port is for, nil if it is for several.
+// closed. It does not wait for the shard. stay is that of the leg that the port is for, nil if it is for several.
 func (e *Engine) openPort(st *site, stay *shard.Stay, cfg netio.Config, h handle) (*port, error) {
 	conn, err := netio.Listen(cfg)
 	if err != nil {
@@ -97,6 +97,7 @@ func (e *Engine) openPort(st *site, stay *shard.Stay, cfg netio.Config, h handle
 }
 
 func (p *port) run() {
+	p.inbox.Open()
 	for {
 		n, err := p.conn.RecvBatch(p.inbox.Slots(), time.Time{})
 		if err != nil || n > 0 && !p.inbox.Deliver(n) {

@@ -55,19 +55,16 @@ type Source struct {
 	events []func()
 	busy   bool // a goroutine works on events
 
-	core *plain.Source // this and stay are touched by the shard only
+	core *plain.Source // this and stay are touched by the shard only; nil until it was there
 	stay *shard.Stay
 }
 
 // maxSourceEvents bounds what waits for a handler.
 const maxSourceEvents = 1024
 
-var (
-	errSourceClosed = errors.New("sfu: source is closed")
-	errPanicked     = errors.New("sfu: making the source panicked")
-)
+var errSourceClosed = errors.New("sfu: source is closed")
 
-// NewSource makes a Source.
+// NewSource makes a Source. It does not wait for the shard.
 func (e *Engine) NewSource(cfg SourceConfig, h SourceHandler) (*Source, error) {
 	if e.closed.Load() {
 		return nil, ErrClosed
@@ -80,39 +77,49 @@ func (e *Engine) NewSource(cfg SourceConfig, h SourceHandler) (*Source, error) {
 		}
 	}
 	s := &Source{engine: e, site: e.choose(cfg.Shard), handler: h, label: cfg.Label}
-	ok := s.site.shard.Call(func(mono.Time) {
-		s.core = plain.NewSource(s.site.shard.Loop(), cfg.Streams, opener)
-		s.core.OnLevel = func(i int, level float64) {
-			s.tell(func() { h.SourceEvent(Event{Kind: EventAudioLevel, Section: i, AudioLevel: level}) })
-		}
-		s.core.OnMedia = func(i, encoding int, receiving bool) {
-			s.tell(func() {
-				h.SourceEvent(Event{Kind: EventMedia, Section: i, Substream: encoding, Receiving: receiving})
-			})
-		}
-		s.core.OnData = func(i int, binary bool, payload []byte) {
-			own := append([]byte(nil), payload...)
-			s.tell(func() { h.SourceData(i, binary, own) })
-		}
-		s.stay = s.site.shard.AddLeg(s.core, s.fail)
-	})
-	switch {
-	case !ok:
-		return nil, ErrClosed
-	case s.stay == nil:
-		return nil, errPanicked
-	}
+	s.stay = s.site.shard.NewStay(s.fail)
+	streams := append([]Stream(nil), cfg.Streams...)
 	s.site.mu.Lock()
 	s.site.sources[s] = struct{}{}
 	s.site.mu.Unlock()
+	if !s.site.shard.Post(func(mono.Time) {
+		s.stay.Begin(func() shard.Leg { return s.begin(streams, opener) })
+	}) {
+		s.Close()
+		return nil, ErrClosed
+	}
 	return s, nil
+}
+
+// begin makes what lives on the shard.
+func (s *Source) begin(streams []Stream, opener *srtp.Receiver) *plain.Source {
+	h := s.handler
+	s.core = plain.NewSource(s.site.shard.Loop(), streams, opener)
+	s.core.OnLevel = func(i int, level float64) {
+		s.tell(func() { h.SourceEvent(Event{Kind: EventAudioLevel, Section: i, AudioLevel: level}) })
+	}
+	s.core.OnMedia = func(i, encoding int, receiving bool) {
+		s.tell(func() {
+			h.SourceEvent(Event{Kind: EventMedia, Section: i, Substream: encoding, Receiving: receiving})
+		})
+	}
+	s.core.OnData = func(i int, binary bool, payload []byte) {
+		own := append([]byte(nil), payload...)
+		s.tell(func() { h.SourceData(i, binary, own) })
+	}
+	return s.core
 }
 
 // home implements Origin.
 func (s *Source) home() *site { return s.site }
 
 // track implements Origin.
-func (s *Source) track(i int) *route.Track { return s.core.Track(i) }
+func (s *Source) track(i int) *route.Track {
+	if s.core == nil {
+		return nil
+	}
+	return s.core.Track(i)
+}
 
 // do runs f on the source's shard.
 func (s *Source) do(f func(now mono.Time, c *plain.Source)) {
@@ -163,10 +170,14 @@ func (s *Source) Write(stream, encoding int, packet []byte) {
 	})
 }
 
-// Age is the time since the last packet of a stream; false if there was none.
+// Age is the time since the last packet of a stream; false if there was none. It
+// waits for the shard.
 func (s *Source) Age(stream int) (age time.Duration, ok bool) {
 	s.site.shard.Call(func(now mono.Time) {
 		var last mono.Time
+		if s.core == nil {
+			return
+		}
 		if last, ok = s.core.LastPacket(stream); ok {
 			age = now.Sub(last)
 		}
@@ -285,7 +296,7 @@ func (s *Source) Close() {
 		_ = p.conn.Close()
 	}
 	s.site.shard.Post(func(mono.Time) {
-		s.stay.Do(s.core.Close)
+		s.stay.Do(func() { s.core.Close() })
 		s.stay.End()
 	})
 	s.site.mu.Lock()

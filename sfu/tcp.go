@@ -45,6 +45,7 @@ func (st *site) pump(id uint32, receive func([]netio.Message) (int, error)) {
 	if inbox == nil {
 		return
 	}
+	inbox.Open()
 	for {
 		n, err := receive(inbox.Slots())
 		if n > 0 && !inbox.Deliver(n) || err != nil {

@@ -8,7 +8,8 @@ import (
 )
 
 // Inbox hands the datagrams of another socket to the loop, with the loop's own
-// packet memory: one goroutine receives into Slots and calls Deliver.
+// packet memory: one goroutine waits with Open, receives into Slots and calls
+// Deliver.
 type Inbox struct {
 	shard  *Shard
 	stay   *Stay // of the leg whose datagrams they are, nil if they are nobody's in particular
@@ -22,7 +23,7 @@ type Inbox struct {
 
 // NewInbox makes an Inbox for n datagrams at a time. handle runs on the loop and
 // reports whether it kept the buffer. A panic in it costs the leg, or if stay is nil
-// the datagram. It returns nil when the shard has ended.
+// the datagram. It does not wait for the shard, and returns nil when that has ended.
 func (s *Shard) NewInbox(n int, stay *Stay, handle func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool) *Inbox {
 	in := &Inbox{
 		shard: s, stay: stay, handle: handle,
@@ -30,13 +31,19 @@ func (s *Shard) NewInbox(n int, stay *Stay, handle func(now mono.Time, m *netio.
 		done: make(chan struct{}, 1),
 	}
 	in.run = in.take
-	if !s.Call(func(mono.Time) { in.refill() }) {
+	if !s.Post(func(mono.Time) {
+		in.refill()
+		in.done <- struct{}{}
+	}) {
 		return nil
 	}
 	return in
 }
 
-// Slots is where to receive to, until Deliver.
+// Open waits until there is memory to receive to.
+func (in *Inbox) Open() { <-in.done }
+
+// Slots is where to receive to, from Open until Deliver.
 func (in *Inbox) Slots() []netio.Message { return in.slots }
 
 // Deliver hands over the first n slots and returns when they may be used again;

@@ -24,7 +24,7 @@ type Leg interface {
 // Stay is a Leg's life on its shard. It belongs to the shard's goroutine.
 type Stay struct {
 	shard  *Shard
-	leg    Leg
+	leg    Leg // nil before Begin
 	failed func()
 	over   bool
 }
@@ -52,12 +52,23 @@ func (s *Shard) OpenPlain(sock Socket) {
 	s.plain = newEgress(sock.SendBatch, s.drop)
 }
 
-// AddLeg looks after a leg until its Stay ends. When the leg panics it is closed,
-// and failed is called, on the loop.
+// NewStay makes the Stay of a leg that Begin will make. It may be called from any
+// goroutine. When the leg panics it is closed, and failed is called, on the loop.
+func (s *Shard) NewStay(failed func()) *Stay { return &Stay{shard: s, failed: failed} }
+
+// AddLeg looks after a leg until its Stay ends.
 func (s *Shard) AddLeg(l Leg, failed func()) *Stay {
-	st := &Stay{shard: s, leg: l, failed: failed}
-	s.stays = append(s.stays, st)
+	st := s.NewStay(failed)
+	st.Begin(func() Leg { return l })
 	return st
+}
+
+// Begin makes the leg and looks after it until the stay ends.
+func (st *Stay) Begin(leg func() Leg) {
+	st.Do(func() {
+		st.leg = leg()
+		st.shard.stays = append(st.shard.stays, st)
+	})
 }
 
 // Do runs a command for the leg while it stays. A panic costs that leg.
@@ -100,7 +111,9 @@ func (st *Stay) Fail() {
 		}
 		st.failed()
 	}()
-	st.leg.Close()
+	if st.leg != nil {
+		st.leg.Close()
+	}
 }
 
 func (st *Stay) tick() {
