@@ -28,6 +28,7 @@ type PortRange struct{ Min, Max uint16 }
 //	lenient:"low=ignore,high=clamp,text=ignore"
 //	                       what to do, with a warning, with a number below or
 //	                       above its bounds, or with what is not a number
+//	guard:"everybody may"  what stands open without it, for when it is misspelt
 //
 // Types are bool, string, int, uint16, time.Duration, []string (array or comma
 // list), netip.Addr, []netip.Addr (what is no address is left out with a
@@ -63,10 +64,16 @@ func (d *decoder) settings(dst reflect.Value) {
 			}
 		}
 	}
+	names, guards := fieldNames(dst.Type())
 	for it := range d.group.All() {
 		field, ok := fields[strings.ToLower(it.Name)]
 		if !ok {
-			d.report(it, Problem{Text: "unknown setting", Warning: true})
+			d.report(it, unknown(it.Name, names, nil, func(meant string) string {
+				if d.group.Get(meant) != nil {
+					return ""
+				}
+				return guards[meant]
+			}))
 			continue
 		}
 		name := name(field.Tag.Get("cfg"))
@@ -77,9 +84,25 @@ func (d *decoder) settings(dst reflect.Value) {
 		case d.pending[name]:
 			d.pendingField(dst.FieldByIndex(field.Index), field.Tag, it)
 		default:
+			before := len(d.problems)
 			d.field(dst.FieldByIndex(field.Index), field.Tag, it)
+			for i := range d.problems[before:] {
+				d.problems[before+i].Open = field.Tag.Get("guard")
+			}
 		}
 	}
+}
+
+// fieldNames are the settings of a struct, and what stands open without some.
+func fieldNames(t reflect.Type) (names []string, guards map[string]string) {
+	guards = make(map[string]string)
+	for _, f := range reflect.VisibleFields(t) {
+		if tag, ok := f.Tag.Lookup("cfg"); ok {
+			names = append(names, strings.Split(tag, ",")...)
+			guards[name(tag)] = f.Tag.Get("guard")
+		}
+	}
+	return names, guards
 }
 
 // name is the first of the names in a cfg tag.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 )
@@ -18,6 +19,7 @@ type Problem struct {
 	Text     string // what is wrong, in place of "wrong value"
 	Warning  bool
 	Effect   string // of a warning, what was done in place of "ignored"
+	Open     string // of a warning that must not be overlooked: what is not protected
 }
 
 // Error says in one line where the problem is and what to do about it.
@@ -47,6 +49,9 @@ func (p Problem) Error() string {
 	case p.Warning:
 		b.WriteString(", ignored")
 	}
+	if p.Warning && p.Open != "" {
+		b.WriteString(": " + p.Open)
+	}
 	return strings.TrimPrefix(b.String(), ": ")
 }
 
@@ -68,6 +73,19 @@ func HasErrors(problems []Problem) bool {
 		}
 	}
 	return false
+}
+
+// Report logs problems, and tells whether there are no errors among them. What is
+// not protected is logged as if it were one.
+func Report(log *slog.Logger, problems []Problem) bool {
+	for _, p := range problems {
+		if p.Warning && p.Open == "" {
+			log.Warn(p.Error())
+		} else {
+			log.Error(p.Error())
+		}
+	}
+	return !HasErrors(problems)
 }
 
 // SyntaxError is a file that cannot be parsed.

@@ -38,10 +38,10 @@ type General struct {
 	PIDFile             string `cfg:"pid_file"`
 	CheckOpenFilesLimit int    `cfg:"check_openfiles_limit" range:"0.."` // 0 = do not check
 
-	APISecret       string `cfg:"api_secret"` // "" = none
-	AdminSecret     string `cfg:"admin_secret"`
-	TokenAuth       bool   `cfg:"token_auth"`
-	TokenAuthSecret string `cfg:"token_auth_secret"`
+	APISecret       string `cfg:"api_secret" guard:"everybody may use the Janus API"` // "" = none
+	AdminSecret     string `cfg:"admin_secret" guard:"who reaches the Admin API may do everything"`
+	TokenAuth       bool   `cfg:"token_auth" guard:"no token is needed"`
+	TokenAuthSecret string `cfg:"token_auth_secret" guard:"tokens are not checked by their signature"`
 
 	Interface             string        `cfg:"interface"` // IP address or interface name
 	ServerName            string        `cfg:"server_name"`
@@ -56,7 +56,7 @@ type General struct {
 	HideDependencies      bool          `cfg:"hide_dependencies"`
 	ExitOnDLError         bool          `cfg:"exit_on_dl_error"`
 	NoWebRTCEncryption    bool          `cfg:"no_webrtc_encryption"`
-	ProtectedFolders      []string      `cfg:"protected_folders"` // path prefixes
+	ProtectedFolders      []string      `cfg:"protected_folders" guard:"clients may write there"` // path prefixes
 
 	// Connections of the transports. Janus has no such settings.
 	ConnectionsPerAddress int      `cfg:"connections_per_address" range:"0.."` // 0 = half of what there may be

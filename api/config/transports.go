@@ -26,7 +26,7 @@ type HTTPGeneral struct {
 	SecurePort      uint16     `cfg:"secure_port" range:"0..65535"`
 	SecureInterface string     `cfg:"secure_interface"`
 	SecureIP        netip.Addr `cfg:"secure_ip"`
-	ACL             []string   `cfg:"acl"` // prefixes of addresses, empty = all
+	ACL             []string   `cfg:"acl" guard:"all addresses may connect"` // prefixes of addresses, empty = all
 	ACLForwarded    bool       `cfg:"acl_forwarded"`
 	ConnectionLimit int        `cfg:"mhd_connection_limit" range:"1.."`
 	Debug           bool       `cfg:"mhd_debug"`
@@ -45,14 +45,14 @@ type HTTPAdmin struct {
 	SecurePort      uint16     `cfg:"admin_secure_port" range:"0..65535"`
 	SecureInterface string     `cfg:"admin_secure_interface"`
 	SecureIP        netip.Addr `cfg:"admin_secure_ip"`
-	ACL             []string   `cfg:"admin_acl"`
+	ACL             []string   `cfg:"admin_acl" guard:"all addresses may connect"`
 	ACLForwarded    bool       `cfg:"admin_acl_forwarded"`
 }
 
 // CORS is the section of that name.
 type CORS struct {
 	AllowOrigin string `cfg:"allow_origin"` // "" = any
-	Enforce     bool   `cfg:"enforce_cors"`
+	Enforce     bool   `cfg:"enforce_cors" guard:"pages of all origins may connect"`
 }
 
 // TLS is the section certificates of a transport.
@@ -88,7 +88,7 @@ type WSGeneral struct {
 	SecureIP        netip.Addr    `cfg:"wss_ip"`
 	SecureUnix      string        `cfg:"wss_unix"`
 	Logging         string        `cfg:"ws_logging"`
-	ACL             []string      `cfg:"ws_acl"` // prefixes of addresses, empty = all
+	ACL             []string      `cfg:"ws_acl" guard:"all addresses may connect"` // prefixes of addresses, empty = all
 	ACLForwarded    bool          `cfg:"ws_acl_forwarded"`
 
 	AdminACLForwarded bool `cfg:"admin_ws_acl_forwarded"` // belongs to WSAdmin
@@ -106,7 +106,7 @@ type WSAdmin struct {
 	SecureInterface string     `cfg:"admin_wss_interface"`
 	SecureIP        netip.Addr `cfg:"admin_wss_ip"`
 	SecureUnix      string     `cfg:"admin_wss_unix"`
-	ACL             []string   `cfg:"admin_ws_acl"`
+	ACL             []string   `cfg:"admin_ws_acl" guard:"all addresses may connect"`
 	ACLForwarded    bool       `cfg:"admin_ws_acl_forwarded"`
 }
 

@@ -65,7 +65,7 @@ func (s *server) startEvents() {
 		if disabled(shortName(h.Info().Package)) {
 			continue
 		}
-		report(s.log, h.problems)
+		config.Report(s.log, h.problems)
 		o := event.NewOutlet(h, h.settings, c.General.ServerName, s.log)
 		o.Start()
 		s.events = append(s.events, o)

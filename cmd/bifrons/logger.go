@@ -23,7 +23,7 @@ func (s *server) startLogger(out *log.Log) error {
 		return nil
 	}
 	settings, problems := loggerSettings(s.cfg.Folder)
-	report(s.log, problems)
+	config.Report(s.log, problems)
 	if !settings.Enabled {
 		return nil
 	}

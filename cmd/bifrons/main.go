@@ -4,7 +4,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -53,7 +52,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	defer log.Close()
 	defer rotateLog(log, cfg.Server.General.LogRotateSignal)()
-	if !report(log.Logger(), problems) {
+	if !config.Report(log.Logger(), problems) {
 		fmt.Fprintln(stderr, "bifrons: not started, the configuration has errors (see above)")
 		return 1
 	}
@@ -142,21 +141,6 @@ func (s *server) serve(signals <-chan os.Signal, load func() (*config.Config, []
 			reload()
 		}
 	}
-}
-
-// report logs what is wrong with the configuration; false means that the
-// server must not start.
-func report(log *slog.Logger, problems []config.Problem) bool {
-	ok := true
-	for _, p := range problems {
-		if p.Warning {
-			log.Warn(p.Error())
-		} else {
-			log.Error(p.Error())
-			ok = false
-		}
-	}
-	return ok
 }
 
 // build tells the commit and time of the build, as far as the binary knows.

@@ -34,7 +34,7 @@ func (s *server) reload(load func() (*config.Config, []config.Problem), told map
 			news = append(news, p)
 		}
 	}
-	report(s.log, news)
+	config.Report(s.log, news)
 	if config.HasErrors(problems) || s.cfg.Weaker(next) != nil {
 		return false
 	}

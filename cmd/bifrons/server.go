@@ -62,7 +62,7 @@ func start(cfg *config.Config, demos string, out *log.Log) (s *server, err error
 		return s, err
 	}
 	s.warnOfLimits()
-	report(s.log, doubts(cfg))
+	config.Report(s.log, doubts(cfg))
 	media, err := s.mediaConfig()
 	if err != nil {
 		return s, err
