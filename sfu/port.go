@@ -73,7 +73,8 @@ type port struct {
 type handle = func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool
 
 // openPort opens a port and starts its goroutine, which ends when the socket is
-// closed. It does not wait for the shard. stay is that of the leg that the port is for, nil if it is for several.
+// closed. It does not wait for the shard. stay is that of the leg that the port is
+// for, nil if it is for several.
 func (e *Engine) openPort(st *site, stay *shard.Stay, cfg netio.Config, h handle) (*port, error) {
 	conn, err := netio.Listen(cfg)
 	if err != nil {
