@@ -7,6 +7,7 @@ import (
 	"bifrons/api/auth"
 	"bifrons/api/budget"
 	"bifrons/api/module"
+	"bifrons/api/signalling"
 	"bifrons/sfu"
 )
 
@@ -128,6 +129,15 @@ func (cfg *Config) defaults() {
 	setDefault(&m.MinNackQueue, 200*time.Millisecond)
 	setDefault(&m.TWCCPeriod, 200*time.Millisecond)
 	setDefault(&m.NoMediaTimer, time.Second)
+}
+
+// signalling is what of it is about peer connections.
+func (cfg *Config) signalling() signalling.Config {
+	m := &cfg.Media
+	return signalling.Config{
+		Engine: cfg.Engine, ICELite: m.ICELite, ICETCP: m.ICETCP, IgnoreMDNS: m.IgnoreMDNS, NoDTLS: m.NoDTLS,
+		FullTrickle: cfg.FullTrickle, RelayWait: cfg.RelayWait, CandidatesTimeout: cfg.CandidatesTimeout, Now: cfg.Now,
+	}
 }
 
 func setDefault[T comparable](p *T, v T) {

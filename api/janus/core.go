@@ -13,6 +13,7 @@ import (
 	"bifrons/api/auth"
 	"bifrons/api/json"
 	"bifrons/api/plugin"
+	"bifrons/api/signalling"
 	"bifrons/api/task"
 	"bifrons/sfu"
 )
@@ -25,6 +26,8 @@ type Core struct {
 	started   time.Time
 	accepting atomic.Bool
 	timeout   atomic.Int64 // of sessions, as time.Duration
+
+	signalling signalling.Config // of all handles
 
 	tasks task.Tasks
 	stop  chan struct{}
@@ -56,6 +59,7 @@ func New(cfg Config) *Core {
 		sessions: make(map[uint64]*Session),
 		bound:    make(map[Conn]map[uint64]*Session),
 	}
+	c.signalling = cfg.signalling()
 	c.accepting.Store(true)
 	c.timeout.Store(int64(cfg.SessionTimeout))
 	c.tasks.Go(c.watchdog)

@@ -47,14 +47,12 @@ func (c *Core) Farewell(ctx context.Context, reason string) {
 // farewell closes the peer connection. What it returns waits for that, and
 // detaches the handle.
 func (h *Handle) farewell(reason string) (end func(context.Context)) {
-	h.mu.Lock()
-	conn := h.conn
-	h.mu.Unlock()
+	conn := h.endpoint.Connection()
 	h.Hangup(reason)
 	return func(ctx context.Context) {
 		if conn != nil {
 			select {
-			case <-conn.done:
+			case <-conn.Done():
 			case <-ctx.Done():
 			}
 		}

@@ -3,22 +3,21 @@ package janus
 import (
 	"fmt"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"bifrons/api/json"
 	"bifrons/api/plugin"
 	"bifrons/api/schema"
+	"bifrons/api/signalling"
 	"bifrons/api/task"
 	"bifrons/sfu"
 )
 
 // Limits on what waits at one handle.
 const (
-	maxMessages   = 256
-	maxQueued     = 1024
-	maxCandidates = 128
+	maxMessages = 256
+	maxQueued   = 1024
 )
 
 // Handle is one client's attachment to a plugin. It is the plugin's Host.
@@ -44,12 +43,8 @@ type Handle struct {
 	exec  *task.Serial
 	gone  atomic.Bool
 
-	pushing sync.Mutex // held while a description is on its way to the client
-
-	mu      sync.Mutex
-	conn    *connection // nil without peer connection
-	trickle bool        // the client has trickled
-	early   []earlyCandidate
+	endpoint *signalling.Endpoint
+	pair     string // selected, that event handlers know of; for the executor
 }
 
 // ID is the handle's id.
@@ -93,21 +88,10 @@ func (h *Handle) Notify(data []byte) {
 }
 
 // Peer is the peer connection, nil if there is none.
-func (h *Handle) Peer() *sfu.Peer {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.conn == nil {
-		return nil
-	}
-	return h.conn.peer
-}
+func (h *Handle) Peer() *sfu.Peer { return h.endpoint.Peer() }
 
 // Up tells whether the peer connection is established.
-func (h *Handle) Up() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.conn != nil && h.conn.up && !h.conn.closing.Load()
-}
+func (h *Handle) Up() bool { return h.endpoint.Established() != nil }
 
 // ClosePeer closes the peer connection for the plugin.
 func (h *Handle) ClosePeer() { h.Hangup("Close PC") }
@@ -144,6 +128,7 @@ func (c *Core) attach(q *query) {
 		exec:  task.NewSerial(maxQueued, &c.tasks, log),
 	}
 	h.opaqueID, _ = json.String(q.Root.Get("opaque_id"))
+	h.endpoint = h.newEndpoint()
 	ph, err := p.Attach(h)
 	if err != nil {
 		q.fail(ErrPluginAttach, fmt.Sprintf("Couldn't attach to plugin: error '%s'", err))
@@ -202,19 +187,7 @@ func (h *Handle) end(ended func()) bool {
 	h.session.mu.Lock()
 	delete(h.session.handles, h.id)
 	h.session.mu.Unlock()
-
-	h.mu.Lock()
-	conn := h.conn
-	h.conn, h.early = nil, nil
-	if conn != nil {
-		conn.close()
-	}
-	h.mu.Unlock()
-	if conn != nil {
-		conn.notifyStatistics()
-		conn.peer.Close("Detach")
-		close(conn.done)
-	}
+	conn := h.endpoint.End("Detach", h.notifyStatistics)
 	h.exec.Must(func() {
 		defer func() {
 			h.notifyLife("detached")
@@ -236,14 +209,4 @@ func (c *Core) hangup(q *query) {
 
 // Hangup closes the peer connection, if there is one. The plugin is told, then
 // the client gets a hangup event.
-func (h *Handle) Hangup(reason string) {
-	h.mu.Lock()
-	conn := h.conn
-	if conn != nil {
-		conn.close()
-	}
-	h.mu.Unlock()
-	if conn != nil {
-		conn.peer.Close(sfu.Reason(reason))
-	}
-}
+func (h *Handle) Hangup(reason string) { h.endpoint.Close(sfu.Reason(reason)) }

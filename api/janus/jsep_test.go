@@ -9,7 +9,6 @@ import (
 	"bifrons/api/plugin"
 	"bifrons/sdp"
 	"bifrons/sfu"
-	"bifrons/sfu/media"
 )
 
 // echo answers everything in both directions.
@@ -50,41 +49,6 @@ func attachEcho(t *testing.T, cfg Config) (*script, *client, object) {
 	p, cl, ids := attachScript(t, cfg)
 	p.onOffer, p.pushJSEP = echo, video
 	return p, cl, ids
-}
-
-func TestSections(t *testing.T) {
-	_, cl, ids := attachEcho(t, Config{})
-	cl.offer(ids, "answer", object{"type": "Offer", "sdp": loadOffer(t, "chrome_simulcast")})
-	answer := sdpOf(t, cl.event())
-	h := cl.core.Session(ids["session_id"].(uint64)).Handle(ids["handle_id"].(uint64))
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	c := h.conn
-	got := c.sections(c.local, c.remote, &c.options)
-	v := answer.Sections[1]
-	want := []media.Section{{
-		Index: 0, MID: "0", Kind: media.Audio, Receive: true, Send: true,
-		Codecs:    []media.Codec{{Name: media.Opus, PayloadType: 111, ClockRate: 48000}},
-		Ext:       media.ExtensionIDs{MID: 4, TransportSequence: 3},
-		Encodings: []media.Encoding{{SSRC: 1234567890}}, SSRC: answer.Sections[0].SSRCs[0], TransportCC: true,
-	}, {
-		Index: 1, MID: "1", Kind: media.Video, Receive: true, Send: true,
-		Codecs:    []media.Codec{{Name: media.VP8, PayloadType: 96, RTX: 97, ClockRate: 90000}},
-		Ext:       media.ExtensionIDs{MID: 4, RID: 10, RepairedRID: 11, TransportSequence: 3},
-		Encodings: []media.Encoding{{RID: "l"}, {RID: "m"}, {RID: "h"}}, Simulcast: true,
-		SSRC: v.SSRCs[0], RTXSSRC: v.SSRCs[1], NACK: true, PLI: true, FIR: true, REMB: true, TransportCC: true,
-	}}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got  %+v\nwant %+v", got, want)
-	}
-	lmh := c.sections(c.local, c.remote, &jsepOptions{ridOrder: "lmh"})
-	if e := lmh[1].Encodings; e[0].RID != "h" || e[2].RID != "l" {
-		t.Errorf("lmh: %v", e)
-	}
-	svc := &jsepOptions{svc: []plugin.SVC{{Index: 0}}}
-	if s := c.sections(c.local, c.remote, svc); !s[0].SVC || s[1].SVC {
-		t.Errorf("svc: %v", s)
-	}
 }
 
 // What plugins see has no transport, but says how video is layered.
@@ -297,9 +261,7 @@ func TestEngineEvents(t *testing.T) {
 	cl.offer(ids, "answer", object{"type": "offer", "sdp": loadOffer(t, "chrome_avd")})
 	cl.event()
 	h := cl.core.Session(ids["session_id"].(uint64)).Handle(ids["handle_id"].(uint64))
-	h.mu.Lock()
-	c := h.conn
-	h.mu.Unlock()
+	c := h.endpoint.Connection()
 	for _, tt := range []struct {
 		event sfu.Event
 		want  object
@@ -321,7 +283,7 @@ func TestEngineEvents(t *testing.T) {
 	if !h.Up() || !strings.Contains(p.handles[0].log(), "up") {
 		t.Error("the plugin does not know that the connection is up")
 	}
-	c.peer.Close(sfu.ReasonDTLSAlert)
+	c.Peer().Close(sfu.ReasonDTLSAlert)
 	if e := cl.event(); eventName(e) != "hangup" {
 		t.Errorf("got %v", e)
 	}

@@ -63,7 +63,7 @@ func (h *Handle) answer(q *query, reply func([]byte)) bool {
 	}
 	res := h.ph.Message(r)
 	if r.JSEP != nil {
-		defer h.endUnused()
+		defer h.endpoint.CloseUnused()
 	}
 	switch {
 	case res.Run != nil:

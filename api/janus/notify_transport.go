@@ -18,20 +18,20 @@ var dtlsStates = map[sfu.DTLSState]string{
 }
 
 // notifyTransport tells event handlers what happens below the media.
-func (c *connection) notifyTransport(e sfu.Event) {
+func (h *Handle) notifyTransport(e sfu.Event) {
 	switch e.Kind {
 	case sfu.EventICEState:
 		if name := iceStates[e.ICEState]; name != "" {
-			c.h.notifyICE(name)
+			h.notifyICE(name)
 		}
 	case sfu.EventSelectedPair:
-		if pair := pairText(&e.Candidate) + " <-> " + pairText(&e.Remote); pair != c.pair {
-			c.pair = pair
-			c.h.notifyPair(pair, &e)
+		if pair := pairText(&e.Candidate) + " <-> " + pairText(&e.Remote); pair != h.pair {
+			h.pair = pair
+			h.notifyPair(pair, &e)
 		}
 	case sfu.EventDTLSState:
 		if name := dtlsStates[e.DTLS]; name != "" {
-			c.notifyDTLS(name)
+			h.notifyDTLS(name)
 		}
 	}
 }
@@ -79,12 +79,12 @@ func pairText(c *sfu.Candidate) string {
 	return fmt.Sprintf("%s:%d [%s,%s]", c.Addr.Addr(), c.Addr.Port(), c.Type, c.Transport)
 }
 
-func (c *connection) notifyDTLS(state string) {
+func (h *Handle) notifyDTLS(state string) {
 	var resent int
-	if state != "trying" {
-		resent = c.peer.Snapshot().DTLS.Resent
+	if peer := h.Peer(); peer != nil && state != "trying" {
+		resent = peer.Snapshot().DTLS.Resent
 	}
-	c.h.notify(NotifyWebRTC, SubDTLSState, func(w *json.Writer) {
+	h.notify(NotifyWebRTC, SubDTLSState, func(w *json.Writer) {
 		w.Str("dtls", state)
 		components(w)
 		w.Int("retransmissions", int64(resent))

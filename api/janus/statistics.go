@@ -1,10 +1,10 @@
 package janus
 
 import (
-	"strings"
 	"time"
 
 	"bifrons/api/json"
+	"bifrons/api/signalling"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
 )
@@ -79,36 +79,25 @@ func (c *Core) notifyStatistics() {
 		}
 		for _, s := range c.Sessions() {
 			for _, h := range s.Handles() {
-				if conn := h.established(); conn != nil {
-					conn.notifyStatistics()
+				if conn := h.endpoint.Established(); conn != nil {
+					h.notifyStatistics(conn)
 				}
 			}
 		}
 	})
 }
 
-// established is the connection, nil unless media may flow.
-func (h *Handle) established() *connection {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.conn == nil || !h.conn.up || h.conn.closing.Load() {
-		return nil
-	}
-	return h.conn
-}
-
-// notifyStatistics tells event handlers the connection's figures: in an event
-// for each medium and encoding, or all in one.
-func (c *connection) notifyStatistics() {
-	h := c.h
+// notifyStatistics tells event handlers a connection's figures: in an event for
+// each medium and encoding, or all in one.
+func (h *Handle) notifyStatistics(c *signalling.Connection) {
 	cfg := &h.core.cfg
 	if cfg.StatsPeriod <= 0 || !h.core.Notifies(NotifyMedia) {
 		return
 	}
-	snapshot := c.peer.Snapshot()
+	snapshot := c.Peer().Snapshot()
 	var all [][]byte
 	for i := range snapshot.Sections {
-		all = append(all, c.statistics(&snapshot, i)...)
+		all = append(all, statistics(c, &snapshot, i)...)
 	}
 	if len(all) == 0 {
 		return
@@ -130,26 +119,13 @@ func (c *connection) notifyStatistics() {
 	}
 }
 
-// codecOf is the name of what a section carries, "" before the first packet.
-func (c *connection) codecOf(s *sfu.SectionSnapshot) string {
-	c.h.mu.Lock()
-	defer c.h.mu.Unlock()
-	d := c.last()
-	if s.Codec.ClockRate == 0 || s.Index >= sections(d) {
-		return ""
-	}
-	for i := range d.Sections[s.Index].Codecs {
-		if codec := &d.Sections[s.Index].Codecs[i]; codec.PT == s.Codec.PayloadType {
-			return strings.ToLower(codec.Name)
-		}
-	}
-	return ""
-}
-
 // statistics are those of a section, one for each encoding that came.
-func (c *connection) statistics(p *sfu.Snapshot, index int) (list [][]byte) {
+func statistics(c *signalling.Connection, p *sfu.Snapshot, index int) (list [][]byte) {
 	s := &p.Sections[index]
-	codec := c.codecOf(s)
+	codec := "" // before the first packet
+	if s.Codec.ClockRate != 0 {
+		codec = c.Codec(s.Index, s.Codec.PayloadType)
+	}
 	names := [media.MaxEncodings]string{s.Kind.String(), "video-sim1", "video-sim2"}
 	for i, name := range names {
 		if i > 0 && s.Received[i].SSRC == 0 {

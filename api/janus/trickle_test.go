@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"bifrons/api/signalling"
 	"bifrons/sdp"
 )
 
@@ -44,10 +45,7 @@ func (tr *trickler) call(sdp string) {
 
 // complete tells whether the client has said that no more candidates will come.
 func (tr *trickler) complete() bool {
-	h := tr.core.Session(tr.ids["session_id"].(uint64)).Handle(tr.ids["handle_id"].(uint64))
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.conn.complete
+	return tr.core.Session(tr.ids["session_id"].(uint64)).Handle(tr.ids["handle_id"].(uint64)).Describe().Complete
 }
 
 // An empty candidate is the end of them, for the section that carries the transport, and
@@ -119,7 +117,7 @@ func TestGenerationsOfCandidates(t *testing.T) {
 func TestStaleCandidatesGiveWay(t *testing.T) {
 	tr := newTrickler(t)
 	tr.call(description("0", mline("audio", "9", "0", transportOf("one"))))
-	for range 2 * maxCandidates {
+	for range 2 * signalling.MaxCandidates {
 		tr.acked(object{"candidate": hostCandidate("1001") + " ufrag zero", "sdpMid": "0"})
 	}
 	tr.acked(object{"candidate": hostCandidate("1002") + " ufrag two", "sdpMid": "0"})

@@ -8,6 +8,7 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/module"
+	"bifrons/api/signalling"
 	"bifrons/sdp"
 	"bifrons/sfu"
 )
@@ -199,14 +200,8 @@ type JSEP struct {
 	SVC       []SVC
 }
 
-// Simulcast describes a section with several encodings, by RID or by SSRC.
-type Simulcast struct {
-	Index int // of the section
-	MID   string
-	RIDs  []string // highest quality first
-	RIDID uint8    // id of the RID header extension
-	SSRCs []uint32 // lowest quality first
-}
+// Simulcast describes a section with several encodings.
+type Simulcast = signalling.Simulcast
 
 // SVC describes a section with layers within one encoding.
 type SVC struct {

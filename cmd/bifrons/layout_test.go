@@ -76,6 +76,8 @@ func importBreach(from, imp string) string {
 		return "in no folder of the project"
 	case within(from, "sfu") && strings.Contains(imp, "json"):
 		return "the engine sees no JSON"
+	case within(from, "api/signalling") && strings.Contains(imp, "json"):
+		return "signalling sees no JSON"
 	case sansIO(from) && slices.Contains([]string{"net", "os", "sync", "syscall", "golang.org/x/sys/unix"}, imp):
 		return "no input and output, no locks here"
 	case !own:
@@ -102,6 +104,8 @@ func apiBreach(from, to string) string {
 	case isPlugin && within(to, "api") && !slices.Contains([]string{
 		"api/plugin", "api/schema", "api/module", "api/task", "api/kit", "api/config", "api/json"}, to):
 		return "a plugin knows its contract, the kit, and what is its own"
+	case within(from, "api/signalling") && !slices.Contains([]string{"sdp", "sfu", "sfu/media"}, to):
+		return "signalling knows no protocol, only descriptions and the engine"
 	case within(from, "api/kit") && withinAny(to, "api/janus", "api/transport", "api/admin", "api/event"):
 		return "the kit is below the core"
 	case within(from, "api/kit") && strings.HasPrefix(to, "api/plugin/"):
@@ -161,6 +165,12 @@ func TestImportRules(t *testing.T) {
 		{"api/kit", "bifrons/api/plugin/videoroom", false},
 		{"api/kit", "bifrons/api/janus", false},
 		{"api/kit", "bifrons/api/plugin", true},
+		{"api/signalling", "bifrons/api/janus", false},
+		{"api/signalling", "bifrons/api/plugin", false},
+		{"api/signalling", "bifrons/api/task", false},
+		{"api/signalling", "encoding/json", false},
+		{"api/signalling", "bifrons/sfu", true},
+		{"api/signalling", "bifrons/sdp", true},
 		{"api/transport/http", "bifrons/api/transport/websockets", false},
 		{"api/transport/http", "bifrons/api/transport", true},
 		{"sfu/route", "sync", false},

@@ -1,4 +1,4 @@
-package janus
+package signalling
 
 import (
 	"testing"
@@ -10,7 +10,7 @@ func TestSourcesAreRenewedAfterSilence(t *testing.T) {
 	description := func(d sdp.Direction) *sdp.Description {
 		return &sdp.Description{Sections: []sdp.Section{{Kind: sdp.Video, Direction: d}}}
 	}
-	c := &connection{}
+	c := &Connection{}
 	step := func(d sdp.Direction) sdp.LocalSection {
 		next := description(d)
 		c.renew(next)

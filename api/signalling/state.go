@@ -1,4 +1,4 @@
-package janus
+package signalling
 
 import (
 	"slices"
@@ -9,9 +9,8 @@ import (
 	"bifrons/sfu"
 )
 
-// Description is what the signalling knows of a handle at one moment, for the
-// Admin API and for event handlers. Peer.Snapshot tells the rest.
-type Description struct {
+// State is what an Endpoint knows at one moment. Peer.Snapshot tells the rest.
+type State struct {
 	EarlyCandidates int  // that came before there was a description for them
 	Trickle         bool // the client trickles
 
@@ -22,7 +21,7 @@ type Description struct {
 	Closing    bool
 	GotOffer   bool
 	GotAnswer  bool
-	Processing bool // the plugin has not answered the client's offer
+	Processing bool // the client's offer is not answered
 	Restarting bool // of ICE, by that offer
 	Complete   bool // the client has no more candidates
 	Trickled   bool // all of ours were sent by trickle
@@ -31,11 +30,11 @@ type Description struct {
 
 	Profile       string // of the media sections, "UDP/TLS/RTP/SAVPF"
 	Local, Remote string // the last descriptions, as text
-	Sections      []SectionDescription
+	Sections      []Section
 }
 
-// SectionDescription is one section of the last description.
-type SectionDescription struct {
+// Section is one section of the last description.
+type Section struct {
 	MID  string
 	Kind string // "audio", "video", "data"
 
@@ -52,7 +51,7 @@ type SectionDescription struct {
 
 // Codec is the name of a payload type in lower case, "" if it is none of this
 // section.
-func (s *SectionDescription) Codec(pt uint8) string {
+func (s *Section) Codec(pt uint8) string {
 	for i := range s.Codecs {
 		if c := &s.Codecs[i]; c.PT == pt {
 			return strings.ToLower(c.Name)
@@ -61,12 +60,12 @@ func (s *SectionDescription) Codec(pt uint8) string {
 	return ""
 }
 
-// Describe returns the present state.
-func (h *Handle) Describe() Description {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	d := Description{EarlyCandidates: len(h.early), Trickle: h.trickle}
-	c := h.conn
+// State returns the present state.
+func (e *Endpoint) State() State {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	d := State{EarlyCandidates: len(e.early), Trickle: e.trickles}
+	c := e.conn
 	if c == nil {
 		return d
 	}
@@ -79,14 +78,14 @@ func (h *Handle) Describe() Description {
 	d.Closing, d.Up = c.closing.Load(), c.up
 	d.GotOffer = c.offer != nil || c.offered != nil || c.local != nil
 	d.GotAnswer = c.local != nil
-	d.Trickle = d.Trickle || remote != nil && options.trickle
+	d.Trickle = d.Trickle || remote != nil && options.Trickle
 	d.Complete = c.complete
 	d.Encrypted = c.encrypts
-	d.Local, d.Remote = c.text, options.text
+	d.Local, d.Remote = c.text, options.Text
 	d.Trickled = c.finished.Load()
 	local := c.last()
 	for i := range max(sections(local), sections(remote)) {
-		d.Sections = append(d.Sections, describeSection(local, remote, i, options.ridOrder))
+		d.Sections = append(d.Sections, describeSection(local, remote, i, options.RIDOrder))
 	}
 	for _, one := range []*sdp.Description{local, remote} {
 		if d.Profile == "" && sections(one) > 0 {
@@ -105,8 +104,8 @@ func sections(d *sdp.Description) int {
 }
 
 // describeSection describes one section; either description may lack it.
-func describeSection(local, remote *sdp.Description, i int, ridOrder string) SectionDescription {
-	var d SectionDescription
+func describeSection(local, remote *sdp.Description, i int, ridOrder string) Section {
+	var d Section
 	if i < sections(remote) {
 		s := &remote.Sections[i]
 		d.MID, d.Kind = s.MID, kindOf(s.Kind).String()

@@ -1,14 +1,16 @@
-package janus
+package signalling
 
 import (
+	"slices"
+
 	"bifrons/sdp"
 	"bifrons/sfu/media"
 )
 
 // sections is what the engine must know of the sections that both sides agree
 // on. A section that is only offered so far is there, but carries nothing.
-// h.mu is held.
-func (c *connection) sections(local, remote *sdp.Description, o *jsepOptions) []media.Section {
+// e.mu is held.
+func (c *Connection) sections(local, remote *sdp.Description, o *Options) []media.Section {
 	list := make([]media.Section, 0, len(local.Sections))
 	for i := range local.Sections {
 		n, ok := sdp.Negotiate(local, remote, i)
@@ -88,8 +90,8 @@ func setExtension(ids *media.ExtensionIDs, e sdp.Extension) {
 }
 
 // addEncodings tells what the client sends in a section, lowest first.
-func addEncodings(s *media.Section, remote *sdp.Description, i int, o *jsepOptions) {
-	if sim, ok := remote.Simulcast(i, o.ridOrder); ok {
+func addEncodings(s *media.Section, remote *sdp.Description, i int, o *Options) {
+	if sim, ok := remote.Simulcast(i, o.RIDOrder); ok {
 		s.Simulcast = true
 		for _, rid := range sim.RIDs {
 			s.Encodings = append(s.Encodings, media.Encoding{RID: rid})
@@ -105,5 +107,5 @@ func addEncodings(s *media.Section, remote *sdp.Description, i int, o *jsepOptio
 		e.SSRC, e.RTXSSRC = src[0].SSRC, src[0].RTX
 	}
 	s.Encodings = []media.Encoding{e}
-	s.SVC = o.scalable(i)
+	s.SVC = slices.Contains(o.Scalable, i)
 }

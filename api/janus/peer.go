@@ -1,0 +1,111 @@
+package janus
+
+import (
+	"strconv"
+
+	"bifrons/api/plugin"
+	"bifrons/api/signalling"
+	"bifrons/sfu"
+)
+
+// Description is what the signalling knows of a handle at one moment, and
+// SectionDescription what of a section.
+type (
+	Description        = signalling.State
+	SectionDescription = signalling.Section
+)
+
+// Describe returns the present state.
+func (h *Handle) Describe() Description { return h.endpoint.State() }
+
+// newEndpoint makes the handle's end of the signalling.
+func (h *Handle) newEndpoint() *signalling.Endpoint {
+	session := strconv.FormatUint(h.session.id, 10)
+	user := h.opaqueID // what a TURN REST API gets to know a handle by
+	if user == "" {
+		user = session
+	}
+	return signalling.New(&h.core.signalling, signalling.Client{
+		Owner:     h.session.id,
+		Label:     session + "/" + strconv.FormatUint(h.id, 10),
+		RelayUser: user,
+		Executor:  h.exec,
+		Handler:   peerEvents{h},
+		Observer:  peerObserver{h},
+	})
+}
+
+// peerEvents passes on what happens to a handle's peer connection to plugin and
+// client.
+type peerEvents struct{ h *Handle }
+
+func (p peerEvents) Up() {
+	h := p.h
+	if first, ok := h.ph.(plugin.Establisher); ok {
+		first.Establish()
+	}
+	h.send(h.event("webrtcup", ""))
+	h.notifyConnection("webrtcup", "")
+	h.ph.Up()
+}
+
+// Closed tells the plugin first, then the client.
+func (p peerEvents) Closed(c *signalling.Connection, reason string) {
+	h := p.h
+	h.pair = ""
+	h.ph.Hangup(reason)
+	if !h.gone.Load() {
+		h.sendHangup(reason)
+	}
+	h.notifyStatistics(c)
+	h.notifyConnection("hangup", reason)
+}
+
+func (p peerEvents) Event(e sfu.Event, mid, kind string) {
+	h := p.h
+	switch e.Kind {
+	case sfu.EventICEFailed:
+		h.send(h.event("ice-failed", ""))
+	case sfu.EventICEState, sfu.EventSelectedPair, sfu.EventDTLSState:
+		h.notifyTransport(e)
+	case sfu.EventDataReady:
+		h.ph.DataReady()
+	case sfu.EventMedia:
+		h.sendMedia(mid, kind, e)
+		h.ph.Event(e)
+	case sfu.EventSlowLink:
+		h.sendSlowLink(mid, kind, e)
+		h.ph.Event(e)
+	default:
+		h.ph.Event(e)
+	}
+}
+
+func (p peerEvents) Data(label, protocol string, binary bool, payload []byte) {
+	p.h.ph.Data(label, protocol, binary, payload)
+}
+
+func (p peerEvents) Candidate(mid string, section int, text string) {
+	p.h.sendCandidate(mid, section, text)
+}
+
+// peerObserver tells event handlers what the signalling does.
+type peerObserver struct{ h *Handle }
+
+// Created also lets a capture of the handle go on with the new connection.
+func (p peerObserver) Created(peer *sfu.Peer) {
+	if f := p.h.capture.Load(); f != nil {
+		peer.SetCapture(f)
+	}
+	p.h.notifyICE("gathering")
+}
+
+func (p peerObserver) Described(candidate string) {
+	p.h.notifyCandidate(SubLocalCandidate, "local-candidate", candidate)
+}
+
+func (p peerObserver) Taken(candidate string) {
+	p.h.notifyCandidate(SubRemoteCandidate, "remote-candidate", candidate)
+}
+
+func (p peerObserver) Transport() bool { return p.h.core.Notifies(NotifyWebRTC) }
