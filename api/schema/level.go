@@ -2,7 +2,6 @@ package schema
 
 import (
 	"strconv"
-	"strings"
 
 	"bifrons/api/config"
 	"bifrons/api/json"
@@ -36,15 +35,31 @@ func (l Levels) Misplaced(request *json.Value) []string {
 	})
 }
 
-// MisplacedInFile is Misplaced for a category of a file, where names have no
-// case.
-func (l Levels) MisplacedInFile(g *config.Group) []string {
-	return l.misplaced(settings(g), func(in string) (items [][]string) {
-		for _, it := range g.List(in) {
-			items = append(items, settings(it.Group))
+// CheckFile has an entry of a file, where names have no case, report what Misplaced
+// would, and settings that nobody knows. guards says of settings that protect what
+// stands open without them.
+func (l Levels) CheckFile(r *config.Reader, guards map[string]string) {
+	known := fieldNames(l.Unused)
+	for _, level := range l.Used {
+		known = append(known, fieldNames(level.Fields)...)
+	}
+	for _, level := range l.Used {
+		at := []*config.Reader{r}
+		if level.In != "" {
+			at, _ = r.Groups(level.In)
 		}
-		return items
-	})
+		for _, r := range at {
+			r.Strays(fieldNames(level.Fields), known, guards)
+		}
+	}
+}
+
+func fieldNames(fields []Field) []string {
+	list := make([]string, len(fields))
+	for i := range fields {
+		list[i] = fields[i].Name
+	}
+	return list
 }
 
 func (l Levels) misplaced(top []string, itemsOf func(in string) [][]string) (list []string) {
@@ -97,12 +112,5 @@ func names(v *json.Value) (list []string) {
 			list = append(list, string(key))
 		}
 	})
-	return list
-}
-
-func settings(g *config.Group) (list []string) {
-	for it := range g.All() {
-		list = append(list, strings.ToLower(it.Name))
-	}
 	return list
 }

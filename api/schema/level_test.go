@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,11 +34,36 @@ func TestMisplaced(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", text, got, want)
 		}
 	}
-	f, err := config.Parse("x.jcfg", []byte(`m: { Port = 5, srtpsuite = 32, media = ( { SRTPsuite = 32, port = 1 }, { name = "x" } ) }`), nil)
+}
+
+// In a file, what is misplaced and what nobody knows is named with its line, and a
+// setting that protects with what is open without it.
+func TestCheckFile(t *testing.T) {
+	f, err := config.Parse("x.jcfg", []byte(`m: {
+		Port = 5, srtpsuite = 32, naem = "x"
+		media = ( { SRTPsuite = 32, port = 1 }, { name = "x", prt = 1, stranger = 1 }, 7 )
+	}`), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(testLevels.MisplacedInFile(f.Category("m")), ", "); got != "port, media[0].srtpsuite" {
-		t.Errorf("in a file: got %q", got)
+	r := config.NewReader(f.Category("m"))
+	testLevels.CheckFile(r, map[string]string{"name": "nobody knows it"})
+	var got []string
+	for _, p := range r.Problems() {
+		if !p.Warning {
+			t.Errorf("an error: %v", p)
+		}
+		got = append(got, p.Error())
+	}
+	want := []string{
+		"x.jcfg:2: m.Port: means nothing here, ignored",
+		"x.jcfg:2: m.naem: unknown setting, did you mean name?, ignored: nobody knows it",
+		"x.jcfg:3: m.media: wrong value, accepted: a list of groups: ( { ... }, { ... } ), what is no group is left out",
+		"x.jcfg:3: m.media[0].SRTPsuite: means nothing here, ignored",
+		"x.jcfg:3: m.media[1].prt: unknown setting, did you mean port?, ignored",
+		"x.jcfg:3: m.media[1].stranger: unknown setting, ignored",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }

@@ -3,6 +3,7 @@ package streaming
 import (
 	"strings"
 
+	"bifrons/api/kit"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu/media"
@@ -26,9 +27,9 @@ const (
 )
 
 // readFormat takes over what says what the media of a stream is.
-func (st *streamSettings) readFormat(src source, name func(string) string) *schema.Error {
-	codec, named := src.text(name("codec"))
-	rtpmap, mapped := src.text(name("rtpmap"))
+func (st *streamSettings) readFormat(src kit.Source, name func(string) string) *schema.Error {
+	codec, named := src.Text(name("codec"))
+	rtpmap, mapped := src.Text(name("rtpmap"))
 	known := false
 	var c sdp.Codec
 	switch {

@@ -2,10 +2,11 @@ package streaming
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"bifrons/api/config"
+	"bifrons/api/kit"
+	"bifrons/api/schema"
 )
 
 // general are the settings of the plugin as a whole.
@@ -17,43 +18,57 @@ type general struct {
 	fileFolders      []string // that files may be in, nil = anywhere
 }
 
-const (
-	defaultPortMin = 10000
-	defaultPortMax = 60000
-)
+// generalSettings is the category general of the file.
+type generalSettings struct {
+	AdminKey  string           `cfg:"admin_key" guard:"everybody may create mountpoints"`
+	Ports     config.PortRange `cfg:"rtp_port_range"`
+	Events    bool             `cfg:"events"`
+	StringIDs bool             `cfg:"string_ids"`
 
-// load takes the plugin's settings and its mountpoints from a file, nil if there
-// is none.
-func (p *Plugin) load(f *config.File) {
-	g := &p.general
-	g.events, g.portMin, g.portMax = true, defaultPortMin, defaultPortMax
-	if f == nil {
-		return
-	}
-	g.file = f.Name
-	p.store = config.OpenStore(f.Name, p.entry)
-	s := fileSource{f.Category("general")}
-	g.adminKey, _ = s.text("admin_key")
-	if on, ok := s.flag("events"); ok {
-		g.events = on
-	}
-	p.ids.Strings, _ = s.flag("string_ids")
-	if text, ok := s.text("rtp_port_range"); ok {
-		if low, high, ok := parseRange(text); ok {
-			g.portMin, g.portMax = low, high
-		} else {
-			p.gw.Logger().Warn("not a range of ports", "file", g.file, "rtp_port_range", text)
-		}
-	}
-	g.fileFolders = s.texts("file_folders")
-	for c := range f.Entries() {
-		if !isGeneral(c) {
-			p.loadMountpoint(c)
-		}
-	}
+	// Janus has no such setting.
+	FileFolders []string `cfg:"file_folders" guard:"mountpoints may play any file"`
 }
 
-func isGeneral(c *config.Group) bool { return strings.EqualFold(c.Name, "general") }
+var defaultPorts = config.PortRange{Min: 10000, Max: 60000}
+
+// load takes the plugin's settings and its mountpoints, which build makes, from a
+// file, nil if there is none. It returns what is wrong with the file.
+func (p *Plugin) load(f *config.File, build builder) []config.Problem {
+	set := generalSettings{Events: true, Ports: defaultPorts}
+	file := config.PluginFile{File: f}
+	problems := file.General(&set)
+	p.general = general{adminKey: set.AdminKey, events: set.Events, fileFolders: set.FileFolders}
+	if f != nil {
+		p.general.file = f.Name
+	}
+	p.ids.Strings = set.StringIDs
+	var ok bool
+	if p.general.portMin, p.general.portMax, ok = evenPorts(set.Ports); !ok {
+		p.general.portMin, p.general.portMax = defaultPorts.Min, defaultPorts.Max
+		it := f.Category("general").Get("rtp_port_range")
+		problems = append(problems, config.Problem{File: it.File, Line: it.Line, Section: "general", Key: it.Name, Value: it.Text,
+			Accepted: "a range with an even port, such as 10000-60000", Warning: true})
+	}
+	return append(problems, file.Entries("mountpoint", func(c *config.Reader) string { return p.loadMountpoint(c, build) })...)
+}
+
+// builder makes a mountpoint of settings.
+type builder func(kind, id string, src kit.Source) (*mountpoint, *schema.Error)
+
+// Check reads the file as a start does.
+func (p *Plugin) Check() (found string, problems []config.Problem) {
+	f, problems := config.LoadFile(p.cfg.Folder, Package)
+	dry := New(p.cfg)
+	defer dry.cancel()
+	problems = append(problems, dry.load(f, func(kind, id string, src kit.Source) (*mountpoint, *schema.Error) {
+		m, err := dry.read(kind, id, src)
+		if err == nil {
+			err = m.try()
+		}
+		return m, err
+	})...)
+	return kit.Count(len(dry.mountpoints), "mountpoint"), problems
+}
 
 // Reload adds the mountpoints that are new in the file: those with an id, or
 // without one a name, that no mountpoint has.
@@ -65,99 +80,79 @@ func (p *Plugin) Reload() (added []string, err error) {
 	if p.general.file != "" && f.Name != p.general.file {
 		return nil, fmt.Errorf("configuration file %s is gone, %s is not read in its place", p.general.file, f.Name)
 	}
-	for c := range f.Entries() {
-		if !isGeneral(c) && !p.has(c) && p.loadMountpoint(c) {
-			added = append(added, c.Name)
+	problems = config.PluginFile{File: f}.Entries("mountpoint", func(c *config.Reader) (leftOut string) {
+		if p.has(c) {
+			return ""
 		}
-	}
+		if leftOut = p.loadMountpoint(c, p.build); leftOut == "" {
+			added = append(added, c.Category())
+		}
+		return leftOut
+	})
+	config.Report(p.gw.Logger(), problems)
 	return added, nil
 }
 
 // has tells whether there is the mountpoint of a category.
-func (p *Plugin) has(c *config.Group) bool {
-	id, given := fileSource{c}.text("id")
+func (p *Plugin) has(c *config.Reader) bool {
+	id, given := c.Text("id")
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if given {
 		return p.mountpoints[id] != nil
 	}
 	for _, m := range p.mountpoints {
-		if m.entry == entryOfName(c.Name) {
+		if m.entry == entryOfName(c.Category()) {
 			return true
 		}
 	}
 	return false
 }
 
-// parseRange reads a range of ports. The first one is even.
-func parseRange(text string) (low, high uint16, ok bool) {
-	a, b, ok := strings.Cut(text, "-")
-	if !ok {
-		return 0, 0, false
+// evenPorts is a range that begins with an even port other than 0; false if it has
+// none.
+func evenPorts(r config.PortRange) (low, high uint16, ok bool) {
+	if r.Max == 0 {
+		r.Max = 1<<16 - 1
 	}
-	first, err1 := strconv.ParseUint(strings.TrimSpace(a), 10, 16)
-	last, err2 := strconv.ParseUint(strings.TrimSpace(b), 10, 16)
-	if err1 != nil || err2 != nil {
-		return 0, 0, false
-	}
-	if last == 0 {
-		last = 1<<16 - 1
-	}
-	if first > last {
-		first, last = last, first
-	}
-	if first == 0 {
-		first = 2
-	}
+	first := max(uint32(r.Min), 2)
 	first += first % 2
-	return uint16(first), uint16(last), first <= last
+	return uint16(first), r.Max, first <= uint32(r.Max)
 }
 
-// loadMountpoint makes the mountpoint of a category; it reports false for one
-// that cannot be made, which is left out.
-func (p *Plugin) loadMountpoint(c *config.Group) bool {
-	log := p.gw.Logger().With("file", p.general.file, "mountpoint", c.Name)
-	src := fileSource{c}
-	kind, _ := src.text("type")
-	id, given := src.text("id")
+// idTaken is why a mountpoint is left out whose id another one has.
+const idTaken = "its id is taken"
+
+// loadMountpoint makes the mountpoint of a category, and tells why if it is left
+// out.
+func (p *Plugin) loadMountpoint(c *config.Reader, build builder) (leftOut string) {
+	id, given := c.Text("id")
 	switch {
 	case !given:
 		id = p.ids.New()
 	case !p.ids.Canonical(id):
-		log.Warn("mountpoint left out: not an id", "id", id)
-		return false
+		return "its id is none, which is a number from 1 on unless string_ids is set"
 	case p.has(c):
-		log.Warn("mountpoint left out: its id is taken", "id", id)
-		return false
+		return idTaken
 	}
+	if bad := c.Unreadable("secret", "pin"); bad != "" {
+		return "without its " + bad + " it would be open"
+	}
+	kind, _ := c.Text("type")
 	kind = strings.ToLower(kind)
-	p.warnMisplaced(named{src, c.Name}, kind)
-	m, err := p.build(kind, id, named{src, c.Name})
+	_, modern := c.Groups("media")
+	fileLevels(kind, modern).CheckFile(c, fileGuards)
+	m, err := build(kind, id, kit.FromFile(c))
 	if err != nil {
-		log.Warn("mountpoint left out", "problem", strings.TrimSpace(err.Text))
-		return false
+		return strings.TrimSpace(err.Text)
 	}
-	m.entry = p.entry(c)
+	m.entry = p.entry(c.Group())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.mountpoints[id] != nil { // meanwhile
 		m.stop()
-		return false
+		return idTaken
 	}
 	p.mountpoints[id] = m
-	return true
-}
-
-// named is a category. The mountpoint has its name, unless it says another.
-type named struct {
-	fileSource
-	name string
-}
-
-func (n named) text(key string) (string, bool) {
-	text, ok := n.fileSource.text(key)
-	if key == "name" && text == "" {
-		return n.name, true
-	}
-	return text, ok
+	return ""
 }

@@ -1,7 +1,7 @@
 package streaming
 
 import (
-	"strings"
+	"slices"
 
 	"bifrons/api/json"
 	"bifrons/api/schema"
@@ -47,11 +47,20 @@ func configureLevels(_ *handle, body *json.Value) schema.Levels {
 	return schema.Levels{Used: []schema.Level{{Fields: top}, {In: "streams", Fields: configureFields}}}
 }
 
-// warnMisplaced tells of settings in the file that mean nothing where they are.
-func (p *Plugin) warnMisplaced(src named, kind string) {
-	_, modern := src.list("media")
-	if list := createLevels(kind, modern).MisplacedInFile(src.Group); len(list) > 0 {
-		p.gw.Logger().Warn("mountpoint with settings where they mean nothing", "file", p.general.file,
-			"mountpoint", src.name, "settings", strings.Join(list, ", "))
+// fileLevels is what means something where in the file. What belongs to requests,
+// or to the category general, means nothing.
+func fileLevels(kind string, modern bool) schema.Levels {
+	requests := typed(schema.Any, "permanent", "admin_key", "rtp_port_range", "events", "string_ids", "file_folders")
+	l := createLevels(kind, modern)
+	if !slices.Contains([]string{typeRTP, typeLive, typeOnDemand, typeRTSP}, kind) { // it is left out for that
+		l.Used[0].Fields = fields(l.Used[0].Fields, l.Unused)
 	}
+	l.Used[0].Fields = slices.DeleteFunc(slices.Clone(l.Used[0].Fields), func(f schema.Field) bool { return f.Name == "permanent" })
+	l.Unused = fields(l.Unused, requests)
+	return l
+}
+
+// fileGuards are the settings of a mountpoint that protect it.
+var fileGuards = map[string]string{
+	"secret": "everybody may manage the mountpoint", "pin": "everybody may watch", "is_private": "the mountpoint is listed",
 }

@@ -17,8 +17,12 @@ bad: { type = "rtp", id = 3, audioport = 7, audio = yes, metadata = "m"
 	media = ( { type = "audio", mid = "a", port = 0, pt = 0, codec = "pcmu", SRTPsuite = 32, collision = 5 } ) }
 `)
 	log := th.gw.log.text()
-	if n := strings.Count(log, "mean nothing"); n != 1 ||
-		!strings.Contains(log, `mountpoint=bad settings="audioport, audio, media[0].srtpsuite, media[0].collision"`) {
+	for _, name := range []string{":6: bad.audioport", ":6: bad.audio", ":7: bad.media[0].SRTPsuite", ":7: bad.media[0].collision"} {
+		if !strings.Contains(log, name+": means nothing here") {
+			t.Errorf("not told of %s: %s", name, log)
+		}
+	}
+	if n := strings.Count(log, "means nothing"); n != 4 {
 		t.Errorf("%d warnings: %s", n, log)
 	}
 	th.file("radio.alaw", 3, 0)

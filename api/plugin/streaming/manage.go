@@ -25,7 +25,7 @@ func (p *Plugin) create(h *handle, r *plugin.Request, w *json.Writer) kit.Respon
 	kind := lower(body.Get("type"))
 	var m *mountpoint
 	if err = checkKind(kind, body); err == nil {
-		m, err = p.build(kind, id, requestSource{body})
+		m, err = p.build(kind, id, kit.FromRequest(body))
 	}
 	p.mu.Lock()
 	delete(p.creating, id)

@@ -1,10 +1,12 @@
 package streaming
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -43,47 +45,81 @@ type message struct {
 }
 
 // build makes a mountpoint of settings, with everything that it needs open.
-func (p *Plugin) build(kind, id string, src source) (*mountpoint, *schema.Error) {
+func (p *Plugin) build(kind, id string, src kit.Source) (*mountpoint, *schema.Error) {
+	m, err := p.read(kind, id, src)
+	if err == nil {
+		err = m.open()
+	}
+	if err != nil {
+		if m != nil {
+			m.stop()
+		}
+		return nil, err
+	}
+	for _, d := range m.doubts() {
+		p.gw.Logger().Warn(d, "mountpoint", id)
+	}
+	return m, nil
+}
+
+// read makes a mountpoint of settings, of which nothing is open yet.
+func (p *Plugin) read(kind, id string, src kit.Source) (*mountpoint, *schema.Error) {
 	m := &mountpoint{
 		plugin: p, id: id, entry: entryOfID(id), created: time.Now(), enabled: true,
 		viewers: make(map[*handle]struct{}), messages: make(map[int]message),
 	}
 	m.kind = kind
 	m.common(src, id)
-	read := map[string]func(source) *schema.Error{
+	read := map[string]func(kit.Source) *schema.Error{
 		typeRTP: m.readRTP, typeLive: m.readFile, typeOnDemand: m.readFile, typeRTSP: m.readRTSP,
 	}[kind]
 	if read == nil {
 		return nil, errorf(errInvalidElement, "Unknown stream type '%s'...\n", kind)
 	}
-	err := read(src)
-	if err == nil {
-		err = m.open()
-	}
-	if err != nil {
-		m.stop()
+	if err := read(src); err != nil {
 		return nil, err
 	}
-	m.warn()
 	return m, nil
 }
 
-// warn tells of streams that viewers do not get, or not together.
-func (m *mountpoint) warn() {
-	log := m.plugin.gw.Logger().With("mountpoint", m.id)
+// try looks whether the files and interfaces are there that open needs, and keeps
+// nothing open. Ports and cameras are not tried.
+func (m *mountpoint) try() *schema.Error {
+	switch m.kind {
+	case typeLive, typeOnDemand:
+		c, err := m.audioFile()
+		if err == nil {
+			_ = c.Close()
+		}
+		return err
+	case typeRTP:
+		for i := range m.streams {
+			st := &m.streams[i]
+			if _, err := sfu.BindTo(st.multicast, st.iface); err != nil {
+				return m.noPort(st, err)
+			}
+		}
+	}
+	return nil
+}
+
+// doubts are streams that viewers do not get, or not together.
+func (m *mountpoint) doubts() (list []string) {
 	offered := make(map[uint8]*streamSettings)
 	for i := range m.streams {
 		st := &m.streams[i]
 		switch other := offered[st.pt]; {
 		case m.kind != typeRTP || st.kind == sdp.Application:
 		case st.codec == "":
-			log.Warn("no browser plays this stream, it is offered to nobody", "mid", st.mid, "format", st.codecName+st.rtpmap)
+			list = append(list, "no browser plays the stream "+st.mid+" ("+st.codecName+st.rtpmap+"), it is offered to nobody")
 		case other == nil:
 			offered[st.pt] = st
 		case other.codec != st.codec || other.fmtp != st.fmtp: // (RFC 9143, 10.1.1)
-			log.Warn("two formats have one payload type, browsers refuse to watch both", "mids", other.mid+", "+st.mid, "pt", st.pt)
+			list = append(list, fmt.Sprintf("the streams %s and %s have two formats with one payload type (%d), browsers refuse to watch both",
+				other.mid, st.mid, st.pt))
 		}
 	}
+	return list
 }
 
 // open opens the sockets or files of a new mountpoint.
@@ -182,10 +218,13 @@ func (m *mountpoint) openPorts(i int) *schema.Error {
 		}
 	}
 	if failure != nil {
-		return errorf(errCantCreate, "Can't add '%s' stream, error creating %s source stream: %v",
-			m.kind, kindName(st.kind), failure)
+		return m.noPort(st, failure)
 	}
 	return nil
+}
+
+func (m *mountpoint) noPort(st *streamSettings, err error) *schema.Error {
+	return errorf(errCantCreate, "Can't add '%s' stream, error creating %s source stream: %v", m.kind, kindName(st.kind), err)
 }
 
 // stop closes the sockets and files. It is called without the lock.

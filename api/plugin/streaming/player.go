@@ -115,12 +115,10 @@ func (p *player) run() {
 // openFile opens the file of a new mountpoint, and starts to play it to all viewers
 // if it is live.
 func (m *mountpoint) openFile() *schema.Error {
-	c, err := m.openClip()
+	c, err := m.audioFile()
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return errorf(errCantCreate, "Can't add '%s' stream, no such file '%s'\n", m.kind, m.filename)
 	case err != nil:
-		return errorf(errCantCreate, "Can't add '%s' stream, %v", m.kind, err)
+		return err
 	case m.kind == typeOnDemand: // each viewer opens it
 		_ = c.Close()
 		return nil
@@ -131,6 +129,18 @@ func (m *mountpoint) openFile() *schema.Error {
 	}
 	m.work = m.play(m.src, c, false)
 	return nil
+}
+
+// audioFile opens the file of a new mountpoint.
+func (m *mountpoint) audioFile() (*clip, *schema.Error) {
+	c, err := m.openClip()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, errorf(errCantCreate, "Can't add '%s' stream, no such file '%s'\n", m.kind, m.filename)
+	case err != nil:
+		return nil, errorf(errCantCreate, "Can't add '%s' stream, %v", m.kind, err)
+	}
+	return c, nil
 }
 
 func (m *mountpoint) openClip() (*clip, error) {

@@ -67,13 +67,13 @@ func (p *Plugin) Info() module.Info {
 func (p *Plugin) Start(gw plugin.Gateway) error {
 	p.gw = gw
 	f, problems := config.LoadFile(p.cfg.Folder, Package)
-	for _, problem := range problems {
-		gw.Logger().Warn("configuration", "problem", problem)
-	}
-	if config.HasErrors(problems) {
+	if !config.Report(gw.Logger(), problems) {
 		return fmt.Errorf("configuration file of %s is wrong", Package)
 	}
-	p.load(f)
+	if f != nil {
+		p.store = config.OpenStore(f.Name, p.entry)
+	}
+	config.Report(gw.Logger(), p.load(f, p.build))
 	p.table = p.requests()
 	return nil
 }

@@ -33,9 +33,9 @@ func entryOfName(name string) string { return "name " + name }
 // entry is the key of the mountpoint that a category is: its id or, if it has
 // none, its name; "" if it is none.
 func (p *Plugin) entry(c *config.Group) string {
-	id, given := fileSource{c}.text("id")
+	id, given := config.NewReader(c).Text("id")
 	switch {
-	case isGeneral(c):
+	case config.IsGeneral(c):
 		return ""
 	case !given:
 		return entryOfName(c.Name)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"bifrons/api/kit"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -65,13 +66,15 @@ type streamSettings struct {
 }
 
 // common takes over what all types have.
-func (s *settings) common(src source, id string) {
-	s.description, _ = src.text("description")
-	s.metadata, _ = src.text("metadata")
-	s.secret, _ = src.text("secret")
-	s.pin, _ = src.text("pin")
-	s.hidden, _ = src.flag("is_private")
-	s.name, _ = src.text("name")
+func (s *settings) common(src kit.Source, id string) {
+	s.description, _ = src.Text("description")
+	s.metadata, _ = src.Text("metadata")
+	s.secret, _ = src.Text("secret")
+	s.pin, _ = src.Text("pin")
+	s.hidden, _ = src.Flag("is_private")
+	if s.name, _ = src.Text("name"); s.name == "" {
+		s.name = src.Category()
+	}
 	switch {
 	case s.name == "" && s.kind == typeRTSP:
 		s.name = id
@@ -94,7 +97,7 @@ func startsWithNumber(name string) bool {
 }
 
 // broadcast takes over what live media has.
-func (s *settings) broadcast(src source) *schema.Error {
+func (s *settings) broadcast(src kit.Source) *schema.Error {
 	for _, f := range []struct {
 		name string
 		to   func(n int64)
@@ -108,15 +111,15 @@ func (s *settings) broadcast(src source) *schema.Error {
 		{"srtpsuite", func(n int64) { s.srtpSuite = int(n) }, 1<<31 - 1, errCantCreate},
 		{"abscapturetime_src_ext_id", func(n int64) { s.captureTimeID = uint8(n) }, 14, errInvalidElement},
 	} {
-		n, _ := src.number(f.name)
-		if n < 0 || n > f.most || src.wrong(f.name) {
+		n, _ := src.Number(f.name)
+		if n < 0 || n > f.most || src.Wrong(f.name) {
 			return errorf(f.code, "Invalid value (%s should be at most %d)", f.name, f.most)
 		}
 		f.to(n)
 	}
-	s.srtpCrypto, _ = src.text("srtpcrypto")
-	s.e2ee, _ = src.flag("e2ee")
-	s.playoutDelay, _ = src.flag("playoutdelay_ext")
+	s.srtpCrypto, _ = src.Text("srtpcrypto")
+	s.e2ee, _ = src.Flag("e2ee")
+	s.playoutDelay, _ = src.Flag("playoutdelay_ext")
 	if s.srtpSuite != 0 && s.srtpSuite != 32 && s.srtpSuite != 80 {
 		return errorf(errCantCreate, "Can't add 'rtp' stream, invalid SRTP suite")
 	}
@@ -139,22 +142,23 @@ func (s *settings) srtpKey() (*sfu.SRTPKey, *schema.Error) {
 }
 
 // readRTP takes over what type rtp has.
-func (s *settings) readRTP(src source) *schema.Error {
+func (s *settings) readRTP(src kit.Source) *schema.Error {
 	if err := s.broadcast(src); err != nil {
 		return err
 	}
-	items, modern := src.list("media")
+	items, modern := src.List("media")
 	s.legacy = !modern
 	for _, item := range items {
-		text, _ := item.text("type")
+		text, _ := item.Text("type")
 		kind, ok := parseKind(text)
 		switch {
 		case !ok && fromFile(src):
+			item.Reject("type", "audio, video or data", "the stream is left out")
 			continue
 		case !ok:
 			return errorf(errCantCreate, "Unsupported media type in media stream")
 		}
-		mid, _ := item.text("mid")
+		mid, _ := item.Text("mid")
 		if !sdp.ValidMID(mid) {
 			return errorf(errCantCreate, "Invalid value (mid should be a token of 1 to %d characters)", sdp.MaxMIDLength)
 		}
@@ -168,7 +172,7 @@ func (s *settings) readRTP(src source) *schema.Error {
 		s.streams = append(s.streams, st)
 	}
 	for _, old := range legacyKinds {
-		if on, _ := src.flag(old.prefix); !on || modern {
+		if on, _ := src.Flag(old.prefix); !on || modern {
 			continue
 		}
 		st, err := readStream(src, src, old.kind, old.mid, old.name)
@@ -217,10 +221,10 @@ func kindName(k sdp.Kind) string {
 
 // readStream takes over the settings of one stream. name gives the name that a
 // setting has in src; whole is the mountpoint's own settings.
-func readStream(src, whole source, kind sdp.Kind, mid string, name func(string) string) (st streamSettings, err *schema.Error) {
+func readStream(src, whole kit.Source, kind sdp.Kind, mid string, name func(string) string) (st streamSettings, err *schema.Error) {
 	st = streamSettings{kind: kind, mid: mid, label: kindName(kind)}
 	text := func(p *string, key string) {
-		if t, ok := src.text(name(key)); ok && t != "" {
+		if t, ok := src.Text(name(key)); ok && t != "" {
 			*p = t
 		}
 	}
@@ -231,17 +235,18 @@ func readStream(src, whole source, kind sdp.Kind, mid string, name func(string) 
 	text(&st.fmtp, "fmtp")
 	text(&st.sps, "h264sps")
 	if _, _, ok := parseMSID(st.msid); !ok {
+		src.Reject(name("msid"), "two words of at most 64 bytes", "")
 		st.msid = ""
 	}
 	for key, p := range map[string]*int{"port": &st.port, "rtcpport": &st.rtcpPort, "port2": &st.port2, "port3": &st.port3} {
-		n, _ := src.number(name(key))
-		if n > 1<<16-1 || src.wrong(name(key)) {
+		n, _ := src.Number(name(key))
+		if n > 1<<16-1 || src.Wrong(name(key)) {
 			return st, errorf(errCantCreate, "Can't add 'rtp' stream, invalid port (%s)", name(key))
 		}
 		*p = int(n)
 	}
-	_, st.rtcp = src.number(name("rtcpport"))
-	if _, ok := src.number(name("port")); !ok {
+	_, st.rtcp = src.Number(name("rtcpport"))
+	if _, ok := src.Number(name("port")); !ok {
 		return st, errorf(errCantCreate, "Can't add 'rtp' stream, missing port (%s)", name("port"))
 	}
 	if err := checkFmtp(st.fmtp); err != nil {
@@ -254,9 +259,9 @@ func readStream(src, whole source, kind sdp.Kind, mid string, name func(string) 
 }
 
 // readMedia takes over what audio and video have.
-func (st *streamSettings) readMedia(src source, name func(string) string) *schema.Error {
-	n, ok := src.number(name("pt"))
-	if n > 127 || src.wrong(name("pt")) {
+func (st *streamSettings) readMedia(src kit.Source, name func(string) string) *schema.Error {
+	n, ok := src.Number(name("pt"))
+	if n > 127 || src.Wrong(name("pt")) {
 		return errorf(errCantCreate, "Can't add 'rtp' stream, invalid payload type (%s)", name("pt"))
 	}
 	if fromFile(src) && !ok {
@@ -266,7 +271,7 @@ func (st *streamSettings) readMedia(src source, name func(string) string) *schem
 	if err := st.readFormat(src, name); err != nil {
 		return err
 	}
-	st.skew, _ = src.flag(name("skew"))
+	st.skew, _ = src.Flag(name("skew"))
 	if st.kind != sdp.Video {
 		return nil
 	}
@@ -277,11 +282,11 @@ func (st *streamSettings) readMedia(src source, name func(string) string) *schem
 
 // readData takes over what data has. Its own settings may be those of the
 // mountpoint, which is where they used to be looked for.
-func (st *streamSettings) readData(src, whole source, name func(string) string) *schema.Error {
-	kind, ok := src.text(name("type"))
+func (st *streamSettings) readData(src, whole kit.Source, name func(string) string) *schema.Error {
+	kind, ok := src.Text(name("type"))
 	if src != whole {
-		if kind, ok = src.text("datatype"); !ok {
-			kind, ok = whole.text("datatype")
+		if kind, ok = src.Text("datatype"); !ok {
+			kind, ok = whole.Text("datatype")
 		}
 	}
 	if ok && !strings.EqualFold(kind, "text") && !strings.EqualFold(kind, "binary") {
@@ -295,11 +300,14 @@ func (st *streamSettings) readData(src, whole source, name func(string) string) 
 	return nil
 }
 
+// fromFile tells whether settings come from a file.
+func fromFile(src kit.Source) bool { return src.Category() != "" }
+
 // either is a flag that is known by two names.
-func either(src source, a, b string) bool {
-	on, ok := src.flag(a)
+func either(src kit.Source, a, b string) bool {
+	on, ok := src.Flag(a)
 	if !ok {
-		on, _ = src.flag(b)
+		on, _ = src.Flag(b)
 	}
 	return on
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"bifrons/api/kit"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -12,13 +13,13 @@ import (
 
 // readFile takes over what types live and ondemand have. Their one stream has
 // neither mid nor msid.
-func (s *settings) readFile(src source) *schema.Error {
+func (s *settings) readFile(src kit.Source) *schema.Error {
 	cant := func(text string) *schema.Error {
 		return errorf(errCantCreate, "Can't add '%s' stream, %s", s.kind, text)
 	}
-	s.filename, _ = src.text("filename")
-	audio, _ := src.flag("audio")
-	video, _ := src.flag("video")
+	s.filename, _ = src.Text("filename")
+	audio, _ := src.Flag("audio")
+	video, _ := src.Flag("video")
 	st := streamSettings{kind: sdp.Audio, label: "audio"}
 	switch {
 	case s.filename == "":
@@ -38,7 +39,7 @@ func (s *settings) readFile(src source) *schema.Error {
 		if st.codec != sdp.Opus {
 			return cant("opus file without the codec opus")
 		}
-		st.fmtp, _ = src.text("audiofmtp")
+		st.fmtp, _ = src.Text("audiofmtp")
 		if err := checkFmtp(st.fmtp); err != nil {
 			return err
 		}
@@ -65,20 +66,20 @@ type rtspSettings struct {
 
 // readRTSP takes over what type rtsp has. What the streams carry is told by the
 // server.
-func (s *settings) readRTSP(src source) *schema.Error {
+func (s *settings) readRTSP(src kit.Source) *schema.Error {
 	if err := s.broadcast(src); err != nil {
 		return err
 	}
 	r := &s.rtsp
-	r.url, _ = src.text("url")
-	r.user, _ = src.text("rtsp_user")
-	r.password, _ = src.text("rtsp_pwd")
-	r.iface, _ = src.text("rtspiface")
-	r.quirk, _ = src.flag("rtsp_quirk")
-	r.notify, _ = src.flag("rtsp_notify_changes")
+	r.url, _ = src.Text("url")
+	r.user, _ = src.Text("rtsp_user")
+	r.password, _ = src.Text("rtsp_pwd")
+	r.iface, _ = src.Text("rtspiface")
+	r.quirk, _ = src.Flag("rtsp_quirk")
+	r.notify, _ = src.Flag("rtsp_notify_changes")
 	r.check = true
 	for _, name := range []string{"rtsp_failcheck", "rtsp_check"} {
-		if on, ok := src.flag(name); ok {
+		if on, ok := src.Flag(name); ok {
 			r.check = on
 		}
 	}
@@ -92,7 +93,10 @@ func (s *settings) readRTSP(src source) *schema.Error {
 		{"rtsp_timeout", &r.timeout, 10},
 		{"rtsp_conn_timeout", &r.connectTimeout, 5},
 	} {
-		n, ok := src.number(f.name)
+		n, ok := src.Number(f.name)
+		if ok && n > 1<<31-1 {
+			src.Reject(f.name, "a smaller number of seconds", "")
+		}
 		if !ok || n > 1<<31-1 {
 			n = f.def
 		}
@@ -102,16 +106,16 @@ func (s *settings) readRTSP(src source) *schema.Error {
 	r.timeout = min(cmp.Or(r.timeout, 10*time.Second), time.Minute)
 	r.connectTimeout = min(cmp.Or(r.connectTimeout, 5*time.Second), time.Minute)
 	for _, old := range legacyKinds[:2] {
-		if on, _ := src.flag(old.prefix); !on {
+		if on, _ := src.Flag(old.prefix); !on {
 			continue
 		}
 		st := streamSettings{kind: old.kind, mid: old.mid, label: "RTSP " + old.prefix}
-		n, ok := src.number(old.name("pt"))
+		n, ok := src.Number(old.name("pt"))
 		if n > 127 {
 			return errorf(errCantCreate, "Can't add 'rtsp' stream, invalid payload type (%s)", old.name("pt"))
 		}
 		st.pt, st.ptSet = uint8(n), ok
-		st.ownFmtp, _ = src.text(old.name("fmtp"))
+		st.ownFmtp, _ = src.Text(old.name("fmtp"))
 		if err := checkFmtp(st.ownFmtp); err != nil {
 			return err
 		}

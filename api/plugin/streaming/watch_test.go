@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
 )
@@ -375,7 +376,7 @@ func FuzzRequest(f *testing.F) {
 		case "create":
 			if err := checkKind(lower(d.Root().Get("type")), d.Root()); err == nil {
 				var s settings
-				_ = s.readRTP(requestSource{d.Root()})
+				_ = s.readRTP(kit.FromRequest(d.Root()))
 			}
 			return
 		}

@@ -4,8 +4,7 @@ import (
 	"strconv"
 	"strings"
 
-	"bifrons/api/config"
-	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/sdp"
 )
 
@@ -14,20 +13,13 @@ const dummyDisplay = "Dummy publisher"
 // dummyStream is one stream that a dummy publisher is to have.
 type dummyStream struct{ codec, fmtp string }
 
-func requestDummies(v *json.Value) []dummyStream {
+func readDummies(src kit.Source) []dummyStream {
 	var list []dummyStream
-	for _, e := range json.Array(v.Get("dummy_streams")) {
-		codec, _ := json.String(e.Get("codec"))
-		fmtp, _ := json.String(e.Get("fmtp"))
+	items, _ := src.List("dummy_streams")
+	for _, e := range items {
+		codec, _ := e.Text("codec")
+		fmtp, _ := e.Text("fmtp")
 		list = append(list, dummyStream{codec, fmtp})
-	}
-	return list
-}
-
-func fileDummies(g *config.Group) []dummyStream {
-	var list []dummyStream
-	for _, it := range g.List("dummy_streams") {
-		list = append(list, dummyStream{it.Group.String("codec"), it.Group.String("fmtp")})
 	}
 	return list
 }

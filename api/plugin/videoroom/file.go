@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"bifrons/api/config"
+	"bifrons/api/kit"
 )
 
 // general are the settings of the plugin as a whole.
@@ -19,63 +20,82 @@ type general struct {
 // errGone is the failure to save a room that was destroyed meanwhile.
 var errGone = errors.New("videoroom: the room was destroyed")
 
-// load takes the plugin's settings and its rooms from a file, nil if there is
-// none.
-func (p *Plugin) load(f *config.File) {
-	g := &p.general
-	g.events = true
-	g.forward.most = defaultForwarders
-	if f == nil {
-		return
-	}
-	g.file = f.Name
-	p.store = config.OpenStore(f.Name, p.entry)
-	s := fileSource{f.Category("general")}
-	g.adminKey, _ = s.text("admin_key")
-	locked, _ := s.flag("lock_rtp_forward")
-	g.lockForwarding = locked && g.adminKey != ""
-	g.forward = takePolicy(s)
-	if on, ok := s.flag("events"); ok {
-		g.events = on
-	}
-	p.ids.Strings, _ = s.flag("string_ids")
-	for c := range f.Entries() {
-		if !isGeneral(c) {
-			p.loadRoom(c)
-		}
-	}
+// generalSettings is the category general of the file.
+type generalSettings struct {
+	AdminKey       string `cfg:"admin_key" guard:"everybody may create rooms"`
+	LockForwarding bool   `cfg:"lock_rtp_forward" guard:"who manages a room may forward its media"`
+	Events         bool   `cfg:"events"`
+	StringIDs      bool   `cfg:"string_ids"`
+
+	// Where media may be sent to. Janus has no such settings.
+	ForwardMost      int  `cfg:"rtp_forward_max" range:"1..1048576" lenient:"low=ignore,high=clamp,text=ignore"`
+	ForwardOwnPorts  bool `cfg:"rtp_forward_own_ports"`
+	ForwardMulticast bool `cfg:"rtp_forward_multicast"`
+	ForwardLinkLocal bool `cfg:"rtp_forward_link_local"`
 }
 
-func isGeneral(c *config.Group) bool { return strings.EqualFold(c.Name, "general") }
+// load takes the plugin's settings and its rooms from a file, nil if there is
+// none, and returns what is wrong with it.
+func (p *Plugin) load(f *config.File) []config.Problem {
+	set := generalSettings{Events: true, ForwardMost: defaultForwarders}
+	file := config.PluginFile{File: f}
+	problems := file.General(&set)
+	p.general = general{
+		adminKey: set.AdminKey, lockForwarding: set.LockForwarding && set.AdminKey != "", events: set.Events,
+		forward: forwardPolicy{most: set.ForwardMost, own: set.ForwardOwnPorts, multicast: set.ForwardMulticast,
+			linkLocal: set.ForwardLinkLocal},
+	}
+	if f != nil {
+		p.general.file = f.Name
+	}
+	if it := f.Category("general").Get("lock_rtp_forward"); set.LockForwarding && set.AdminKey == "" {
+		problems = append(problems, config.Problem{File: it.File, Line: it.Line, Section: "general", Key: it.Name, Warning: true,
+			Text: "needs admin_key", Open: "who manages a room may forward its media"})
+	}
+	p.ids.Strings = set.StringIDs
+	return append(problems, file.Entries("room", p.loadRoom)...)
+}
 
-func (p *Plugin) loadRoom(c *config.Group) {
-	log := p.gw.Logger()
-	name, ok := p.roomID(c.Name)
+// loadRoom makes the room of a category, and tells why if it is left out.
+func (p *Plugin) loadRoom(c *config.Reader) (leftOut string) {
+	name, ok := p.roomID(c.Category())
 	switch {
 	case !ok:
-		log.Warn("not a room", "file", p.general.file, "category", c.Name)
-		return
+		return "its name is no id of a room, which is a number from 1 on unless string_ids is set"
 	case p.rooms[name] != nil:
-		log.Warn("a room is there twice", "file", p.general.file, "category", c.Name)
-		return
+		return "there is a room " + name + " already"
 	}
-	r := p.newRoom(name, newSettings(fileSource{c}, c.Name))
-	p.warnMisplaced(c)
+	if bad := c.Unreadable("secret", "pin"); bad != "" {
+		return "without its " + bad + " it would be open"
+	}
+	fileLevels.CheckFile(c, fileGuards)
+	c.Pending("record", "video_svc")
+	src := kit.FromFile(c)
+	r := p.newRoom(name, newSettings(src, c.Category()))
 	r.saved = true
-	if it := c.Get("allowed"); it != nil {
-		r.checkAllowed = true
-		tokens, _ := it.Texts() // what is no list lets nobody in
-		for _, token := range tokens {
-			r.allow(token)
-		}
+	tokens, limited := c.Texts("allowed") // what is no list lets nobody in
+	r.checkAllowed = limited
+	for _, token := range tokens {
+		r.allow(token)
 	}
-	if r.record {
-		log.Warn("recording is not available in this build", "room", name)
-	}
-	if r.dummy {
-		r.addDummy(fileDummies(c), r.requireE2EE || isTrue(c.String("dummy_e2ee")))
+	if dummies, e2ee := readDummies(src), isOn(src, "dummy_e2ee"); r.dummy {
+		r.addDummy(dummies, r.requireE2EE || e2ee)
 	}
 	p.rooms[name] = r
+	return ""
+}
+
+// Check reads the file as a start does.
+func (p *Plugin) Check() (found string, problems []config.Problem) {
+	f, problems := config.LoadFile(p.cfg.Folder, Package)
+	dry := New(p.cfg)
+	problems = append(problems, dry.load(f)...)
+	return kit.Count(len(dry.rooms), "room"), problems
+}
+
+func isOn(src kit.Source, name string) bool {
+	on, _ := src.Flag(name)
+	return on
 }
 
 // roomID is the id in the name of a category.
@@ -93,7 +113,7 @@ func (p *Plugin) roomID(category string) (id, bool) {
 
 // entry is the room that a category is, "" if it is none.
 func (p *Plugin) entry(c *config.Group) string {
-	if name, ok := p.roomID(c.Name); ok && !isGeneral(c) {
+	if name, ok := p.roomID(c.Name); ok && !config.IsGeneral(c) {
 		return name
 	}
 	return ""

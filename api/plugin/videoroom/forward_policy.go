@@ -20,18 +20,6 @@ type forwardPolicy struct {
 // request makes the server send as many times as much.
 const defaultForwarders = 64
 
-// takePolicy reads the category general.
-func takePolicy(s source) forwardPolicy {
-	x := forwardPolicy{most: defaultForwarders}
-	if n, ok := s.number("rtp_forward_max"); ok && n > 0 {
-		x.most = int(min(n, 1<<20))
-	}
-	x.own, _ = s.flag("rtp_forward_own_ports")
-	x.multicast, _ = s.flag("rtp_forward_multicast")
-	x.linkLocal, _ = s.flag("rtp_forward_link_local")
-	return x
-}
-
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 // mayForward tells whether media may be sent to an address. It looks at the

@@ -1,9 +1,9 @@
 package videoroom
 
 import (
+	"slices"
 	"strings"
 
-	"bifrons/api/config"
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/schema"
@@ -99,10 +99,24 @@ func (p *Plugin) switchLevels(_ *handle, body *json.Value) schema.Levels {
 	return inStreams(top, p.switchFields())
 }
 
-// warnMisplaced tells of settings in the file that mean nothing where they are.
-func (p *Plugin) warnMisplaced(c *config.Group) {
-	if list := createLevels.MisplacedInFile(c); len(list) > 0 {
-		p.gw.Logger().Warn("room with settings where they mean nothing", "file", p.general.file,
-			"category", c.Name, "settings", strings.Join(list, ", "))
-	}
+// fileLevels is what means something where in the file. What belongs to requests,
+// or to the category general, means nothing.
+var fileLevels = schema.Levels{
+	Used: []schema.Level{
+		{Fields: fields(slices.DeleteFunc(slices.Clone(createFields), func(f schema.Field) bool {
+			return f.Name == "admin_key" || f.Name == "permanent"
+		}), typed(schema.Bool, oldSettings...))},
+		{In: "dummy_streams", Fields: dummyFields},
+	},
+	Unused: typed(schema.Any, "admin_key", "permanent", "lock_rtp_forward", "string_ids", "events", "room"),
+}
+
+// oldSettings are those of older versions of Janus.
+var oldSettings = []string{"video_svc"}
+
+// fileGuards are the settings of a room that protect it.
+var fileGuards = map[string]string{
+	"secret": "everybody may manage the room", "pin": "everybody may join", "allowed": "everybody may join",
+	"signed_tokens": "who has no token may join", "require_pvtid": "everybody may subscribe",
+	"is_private": "the room is listed", "require_e2ee": "media may be unencrypted",
 }

@@ -22,8 +22,8 @@ func TestMisplaced(t *testing.T) {
 room-1: { audiocodec = "opus", dummy_publisher = true, dummy_streams = ( { codec = "vp8", fmtp = "x" } ) }
 room-2: { codec = "vp8", dummy_streams = ( { codec = "vp8", videocodec = "vp8" } ) }
 `, scribe{log: &log})
-	if text := log.String(); strings.Count(text, "mean nothing") != 1 ||
-		!strings.Contains(text, `category=room-2 settings="codec, dummy_streams[0].videocodec"`) {
+	if text := log.String(); strings.Count(text, "means nothing") != 2 || !strings.Contains(text, ":3: room-2.codec: means nothing here") ||
+		!strings.Contains(text, ":3: room-2.dummy_streams[0].videocodec: means nothing here") {
 		t.Errorf("log: %s", text)
 	}
 	fresh := hs.guest()

@@ -54,13 +54,13 @@ func (p *Plugin) Info() module.Info {
 func (p *Plugin) Start(gw plugin.Gateway) error {
 	p.gw = gw
 	f, problems := config.LoadFile(p.cfg.Folder, Package)
-	for _, problem := range problems {
-		gw.Logger().Warn("configuration", "problem", problem)
-	}
-	if config.HasErrors(problems) {
+	if !config.Report(gw.Logger(), problems) {
 		return fmt.Errorf("configuration file of %s is wrong", Package)
 	}
-	p.load(f)
+	if f != nil {
+		p.store = config.OpenStore(f.Name, p.entry)
+	}
+	config.Report(gw.Logger(), p.load(f))
 	p.table = p.requests()
 	return nil
 }
@@ -76,12 +76,16 @@ func (p *Plugin) Reload() (added []string, err error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for c := range f.Entries() {
-		if name := p.entry(c); name != "" && p.rooms[name] == nil {
-			p.loadRoom(c)
-			added = append(added, c.Name)
+	problems = config.PluginFile{File: f}.Entries("room", func(c *config.Reader) (leftOut string) {
+		if name := p.entry(c.Group()); name != "" && p.rooms[name] != nil {
+			return ""
 		}
-	}
+		if leftOut = p.loadRoom(c); leftOut == "" {
+			added = append(added, c.Category())
+		}
+		return leftOut
+	})
+	config.Report(p.gw.Logger(), problems)
 	return added, nil
 }
 

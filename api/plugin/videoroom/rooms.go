@@ -19,7 +19,7 @@ func (p *Plugin) create(h *handle, r *plugin.Request, w *json.Writer) kit.Respon
 	}
 	name, ok := p.ids.Parse(body.Get("room"))
 	random := p.none(name, ok)
-	room := p.newRoom(name, newSettings(requestSource{body}, ""))
+	room := p.newRoom(name, newSettings(kit.FromRequest(body), ""))
 	room.signedTokens = room.signedTokens && p.gw.SignedTokens()
 	for _, v := range json.Array(body.Get("allowed")) {
 		token, _ := json.String(v)
@@ -27,7 +27,7 @@ func (p *Plugin) create(h *handle, r *plugin.Request, w *json.Writer) kit.Respon
 	}
 	room.checkAllowed = !json.IsNull(body.Get("allowed"))
 	if room.dummy {
-		room.addDummy(requestDummies(body), room.requireE2EE || json.True(body.Get("dummy_e2ee")))
+		room.addDummy(readDummies(kit.FromRequest(body)), room.requireE2EE || json.True(body.Get("dummy_e2ee")))
 	}
 
 	p.mu.Lock()

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"bifrons/api/config"
-	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/sdp"
 )
 
@@ -17,6 +17,7 @@ const (
 	minBitrate           = 64000
 	maxCodecs            = 5
 	maxFIRFreq           = 1<<16 - 1 // s
+	maxNumber            = 1<<31 - 1
 )
 
 // settings are what a room is set up with.
@@ -52,38 +53,32 @@ type settings struct {
 	dummy         bool
 }
 
-// source is where settings come from: a request or a file. The bool tells
-// whether there is one that makes sense.
-type source interface {
-	text(name string) (string, bool)
-	flag(name string) (bool, bool)
-	number(name string) (int64, bool)
-}
-
 // newSettings makes settings of what src has, with defaults for the rest.
 // Codecs that are not known are left out.
-func newSettings(src source, description string) settings {
+func newSettings(src kit.Source, description string) settings {
 	s := settings{
 		description: description, maxPublishers: defaultPublishers,
 		opusFEC: true, audioLevelExt: true, orientationExt: true, delayExt: true, transportCC: true,
 		audioActivePackets: defaultActivePackets, audioLevelAverage: defaultLevelAverage,
 	}
 	for name, p := range s.flags() {
-		if v, ok := src.flag(name); ok {
+		if v, ok := src.Flag(name); ok {
 			*p = v
 		}
 	}
 	for name, p := range s.texts() {
-		if v, ok := src.text(name); ok && v != "" {
+		if v, ok := src.Text(name); ok && v != "" {
 			*p = v
 		}
 	}
 	for name, p := range s.numbers() {
-		if v, ok := src.number(name); ok && v >= 0 && v <= 1<<31-1 {
+		if v, ok := src.Number(name); ok && v >= 0 && v <= maxNumber {
 			*p = int(v)
+		} else if ok {
+			src.Reject(name, "at most "+strconv.Itoa(maxNumber), "")
 		}
 	}
-	if n, ok := src.number("bitrate"); ok && n > 0 {
+	if n, ok := src.Number("bitrate"); ok && n > 0 {
 		s.bitrate = max(uint64(n), minBitrate)
 	}
 	s.firFreq = min(s.firFreq, maxFIRFreq)
@@ -93,23 +88,33 @@ func newSettings(src source, description string) settings {
 	if s.audioLevelAverage == 0 {
 		s.audioLevelAverage = defaultLevelAverage
 	}
-	audio, _ := src.text("audiocodec")
-	video, _ := src.text("videocodec")
-	s.audioCodecs, _ = parseCodecs(audio, audioCodecs, sdp.Opus)
-	s.videoCodecs, _ = parseCodecs(video, sdp.DefaultVideoCodecs, sdp.VP8)
-	s.settle()
+	s.audioCodecs = readCodecs(src, "audiocodec", audioCodecs, sdp.Opus)
+	s.videoCodecs = readCodecs(src, "videocodec", sdp.DefaultVideoCodecs, sdp.VP8)
+	s.settle(src)
 	return s
 }
 
+// readCodecs reads the codecs of a room. Those that are not known are left out.
+func readCodecs(src kit.Source, name string, known []string, fallback string) []string {
+	text, _ := src.Text(name)
+	list, ok := parseCodecs(text, known, fallback)
+	if !ok {
+		src.Reject(name, "a list without blanks of "+strings.Join(known, ","), "taken as "+strings.Join(list, ","))
+	}
+	return list
+}
+
 // settle takes back what the codecs do not allow.
-func (s *settings) settle() {
+func (s *settings) settle(src kit.Source) {
 	if !slices.Contains(s.audioCodecs, sdp.Opus) {
 		s.opusFEC, s.opusDTX = false, false
 	}
-	if !slices.Contains(s.videoCodecs, sdp.VP9) {
+	if !slices.Contains(s.videoCodecs, sdp.VP9) && s.vp9Profile != "" {
+		src.Reject("vp9_profile", "only with vp9 in videocodec", "")
 		s.vp9Profile = ""
 	}
-	if !slices.Contains(s.videoCodecs, sdp.H264) {
+	if !slices.Contains(s.videoCodecs, sdp.H264) && s.h264Profile != "" {
+		src.Reject("h264_profile", "only with h264 in videocodec", "")
 		s.h264Profile = ""
 	}
 }
@@ -197,40 +202,6 @@ var (
 		"notify_joining", "require_e2ee", "dummy_publisher", "record", "lock_record"}
 	savedNumbers = []string{"publishers", "fir_freq", "audio_active_packets", "audio_level_average", "threads"}
 )
-
-// requestSource takes settings from a request.
-type requestSource struct{ *json.Value }
-
-func (s requestSource) text(name string) (string, bool)  { return json.String(s.Get(name)) }
-func (s requestSource) number(name string) (int64, bool) { return json.Int(s.Get(name)) }
-func (s requestSource) flag(name string) (bool, bool) {
-	v := s.Get(name)
-	return json.True(v), json.IsBool(v)
-}
-
-// fileSource takes settings from a file.
-type fileSource struct{ *config.Group }
-
-func (s fileSource) text(name string) (string, bool) {
-	it := s.Get(name)
-	return s.String(name), it != nil && it.Kind == config.Scalar
-}
-
-func (s fileSource) number(name string) (int64, bool) {
-	text, ok := s.text(name)
-	n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
-	return n, ok && err == nil
-}
-
-func (s fileSource) flag(name string) (bool, bool) {
-	text, ok := s.text(name)
-	return isTrue(text), ok
-}
-
-// isTrue tells whether a setting is on.
-func isTrue(text string) bool {
-	return strings.EqualFold(text, "yes") || strings.EqualFold(text, "true") || text == "1"
-}
 
 // knownCodecs are the codecs of each kind of media.
 var knownCodecs = map[string][]string{"audio": audioCodecs, "video": sdp.DefaultVideoCodecs, "data": nil}
