@@ -22,16 +22,16 @@ const (
 type Sample struct {
 	Seq      uint16
 	Lost     bool          // not received yet; a later feedback may report it received after all
-	Size     int           // bytes, as given to Next
+	Size     int           // bytes, as given to Sent
 	Sent     mono.Time     // on our clock
 	Received time.Duration // on the peer's clock, from an arbitrary start; 0 if Lost
 }
 
-// Sender numbers the packets of one transport and remembers when they left.
-// The zero Sender is ready for use; its first number is 0.
+// Sender numbers the packets of one transport and, if it is asked to, remembers
+// when they left. The zero Sender is ready for use; its first number is 0.
 type Sender struct {
-	next uint64 // number of packets sent so far
-	sent [sendWindow]sent
+	next uint64            // number of packets sent so far
+	sent *[sendWindow]sent // nil until Remember
 
 	refUnits int64 // last reference time, unwrapped
 	started  bool
@@ -44,20 +44,32 @@ type sent struct {
 	state uint8
 }
 
-// Next returns the transport-wide sequence number for a packet of size bytes
-// that is sent now. Sizes above 65535 count as that.
-func (s *Sender) Next(now mono.Time, size int) uint16 {
-	n := s.next
-	s.next++
-	s.sent[n%sendWindow] = sent{at: micros(now), size: uint16(min(max(size, 0), 1<<16-1)), state: inFlight}
-	return uint16(n)
+// Remember makes it remember what is sent from now on, which Feedback needs and
+// takes 16 KB.
+func (s *Sender) Remember() {
+	if s.sent == nil {
+		s.sent = new([sendWindow]sent)
+	}
 }
 
-// Feedback appends to dst a sample for each packet that t reports for the first
-// time, or as received after it was reported lost, in order of sequence
-// numbers; packets older than the last 2048 are passed over. No more are
-// appended than dst has capacity for, so that MaxSamples is room enough for any
-// feedback.
+// Next returns the transport-wide sequence number of the next packet. It stays
+// the same until Sent: a packet that is not sent after all leaves no gap, which
+// the peer would report as a loss.
+func (s *Sender) Next() uint16 { return uint16(s.next) }
+
+// Sent notes that a packet of size bytes left now, with the number that Next
+// returned. Sizes above 65535 count as that.
+func (s *Sender) Sent(now mono.Time, size int) {
+	if s.sent != nil {
+		s.sent[s.next%sendWindow] = sent{at: micros(now), size: uint16(min(max(size, 0), 1<<16-1)), state: inFlight}
+	}
+	s.next++
+}
+
+// Feedback appends to dst a sample for each remembered packet that t reports for
+// the first time, or as received after it was reported lost, in order of sequence
+// numbers; packets older than the last 2048 are passed over. No more are appended
+// than dst has capacity for, so that MaxSamples is room enough for any feedback.
 //
 // rtt is how long before now the sampled packet that arrived last was sent: the
 // round-trip time plus however long the peer held its feedback back. It is 0
@@ -90,13 +102,17 @@ func (s *Sender) Feedback(now mono.Time, t *rtcp.TWCC, dst []Sample) (samples []
 // MaxSamples is the most samples that one feedback yields.
 const MaxSamples = sendWindow
 
-// find returns the record of a number among the last sent, nil if it is not.
+// find returns the record of a number among the last sent, nil if there is none.
 func (s *Sender) find(seq uint16) *sent {
 	back := uint64(uint16(s.next) - 1 - seq) // how many were sent after it
-	if back >= sendWindow || back >= s.next {
+	if s.sent == nil || back >= sendWindow || back >= s.next {
 		return nil
 	}
-	return &s.sent[(s.next-1-back)%sendWindow]
+	r := &s.sent[(s.next-1-back)%sendWindow]
+	if r.state == 0 { // from before Remember
+		return nil
+	}
+	return r
 }
 
 // reference unwraps a 24-bit reference time, in its units, by its distance from

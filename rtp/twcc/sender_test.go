@@ -11,6 +11,22 @@ import (
 	"bifrons/rtp/rtcp"
 )
 
+// sender is a Sender that remembers.
+type sender struct{ Sender }
+
+func newSender() *sender {
+	s := new(sender)
+	s.Remember()
+	return s
+}
+
+// put numbers a packet and sends it.
+func (s *sender) put(now mono.Time, size int) uint16 {
+	n := s.Next()
+	s.Sent(now, size)
+	return n
+}
+
 // views returns the feedback messages of a compound packet.
 func views(t testing.TB, b []byte) (out []rtcp.TWCC) {
 	t.Helper()
@@ -30,7 +46,7 @@ func views(t testing.TB, b []byte) (out []rtcp.TWCC) {
 // clocks' offset, its arrival.
 func TestRoundTrip(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
-	var tx Sender
+	tx := newSender()
 	var rx Receiver
 	type packet struct {
 		sent, arrival mono.Time
@@ -47,7 +63,7 @@ func TestRoundTrip(t *testing.T) {
 		for range 1 + r.IntN(600) {
 			now = now.Add(time.Duration(r.IntN(400)) * time.Microsecond)
 			p := packet{sent: now, size: 1 + r.IntN(1500)}
-			if s := tx.Next(now, p.size); s != uint16(len(packets)) {
+			if s := tx.put(now, p.size); s != uint16(len(packets)) {
 				t.Fatalf("number %d, want %d", s, uint16(len(packets)))
 			}
 			if r.IntN(20) > 0 || len(packets) == 0 {
@@ -96,9 +112,9 @@ func TestRoundTrip(t *testing.T) {
 
 // What is reported lost first and received later is sampled twice.
 func TestLostThenReceived(t *testing.T) {
-	var tx Sender
+	tx := newSender()
 	for range 3 {
-		tx.Next(t0, 100)
+		tx.put(t0, 100)
 	}
 	dst := make([]Sample, 0, MaxSamples)
 	feedback := func(deltas ...int32) []Sample {
@@ -120,11 +136,11 @@ func TestLostThenReceived(t *testing.T) {
 
 // The reference time wraps every 12 days; arrivals go on.
 func TestReferenceWrap(t *testing.T) {
-	var tx Sender
+	tx := newSender()
 	dst := make([]Sample, 0, MaxSamples)
 	var last time.Duration
 	for i, ref := range []uint32{0xfffffe, 0xffffff, 0, 1, 0xffffff, 2} {
-		s := tx.Next(t0, 1)
+		s := tx.put(t0, 1)
 		cc := views(t, rtcp.AppendTWCC(nil, 1, 2, &rtcp.TWCC{Base: s, Reference: ref}, []int32{0}))[0]
 		samples, _ := tx.Feedback(t0, &cc, dst)
 		want := []int{0, 1, 1, 1, -2, 3}[i]
@@ -136,7 +152,7 @@ func TestReferenceWrap(t *testing.T) {
 }
 
 func TestForeignFeedback(t *testing.T) {
-	var tx Sender
+	tx := newSender()
 	dst := make([]Sample, 0, MaxSamples)
 	try := func(base uint16, n int) int {
 		deltas := make([]int32, n)
@@ -151,13 +167,13 @@ func TestForeignFeedback(t *testing.T) {
 		t.Errorf("%d samples before anything was sent", n)
 	}
 	for range 3 {
-		tx.Next(t0, 1)
+		tx.put(t0, 1)
 	}
 	if n := try(65530, 8); n != 2 {
 		t.Errorf("%d samples from before the first to the second, want 2", n)
 	}
 	for range 2997 {
-		tx.Next(t0, 1)
+		tx.put(t0, 1)
 	}
 	for _, tt := range []struct {
 		base    uint16
@@ -175,15 +191,40 @@ func TestForeignFeedback(t *testing.T) {
 	}
 	cc := views(t, rtcp.AppendTWCC(nil, 1, 2, &rtcp.TWCC{Base: 2990}, make([]int32, 5)))[0]
 	for range 5 {
-		tx.Next(t0, 1)
+		tx.put(t0, 1)
 	}
 	if got, _ := tx.Feedback(t0, &cc, nil); len(got) != 0 {
 		t.Error("more samples than there is room for")
 	}
 }
 
-func TestNoAllocations(t *testing.T) {
+// A number that was not used is the next packet's, and what was sent before
+// Remember is not sampled.
+func TestNumbers(t *testing.T) {
 	var tx Sender
+	tx.Sent(t0, 100)
+	if a, b := tx.Next(), tx.Next(); a != 1 || b != 1 {
+		t.Errorf("numbers %d and %d after one packet, want 1", a, b)
+	}
+	dst := make([]Sample, 0, MaxSamples)
+	report := func() []Sample {
+		cc := views(t, rtcp.AppendTWCC(nil, 1, 2, &rtcp.TWCC{Base: 0}, make([]int32, 3)))[0]
+		samples, _ := tx.Feedback(t0, &cc, dst)
+		return samples
+	}
+	if got := report(); len(got) != 0 {
+		t.Errorf("%+v without a memory", got)
+	}
+	tx.Remember()
+	tx.Sent(t0, 200)
+	tx.Remember()
+	if got := report(); len(got) != 1 || got[0].Seq != 1 || got[0].Size != 200 {
+		t.Errorf("%+v, want the second packet", got)
+	}
+}
+
+func TestNoAllocations(t *testing.T) {
+	tx := newSender()
 	var rx Receiver
 	out := make([]byte, 0, 8*MaxFeedbackLen)
 	dst := make([]Sample, 0, MaxSamples)
@@ -191,7 +232,7 @@ func TestNoAllocations(t *testing.T) {
 	n := testing.AllocsPerRun(200, func() {
 		for i := range 500 {
 			now = now.Add(time.Millisecond)
-			if s := tx.Next(now, 1200); i%9 != 0 {
+			if s := tx.put(now, 1200); i%9 != 0 {
 				rx.Arrive(now, s)
 				rx.Arrive(now, s)
 				rx.Arrive(now, s-5000)
@@ -221,9 +262,9 @@ func FuzzSender(f *testing.F) {
 	}
 	f.Add(seed)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var tx Sender
+		tx := newSender()
 		for range 1000 {
-			tx.Next(t0, 1)
+			tx.put(t0, 1)
 		}
 		dst := make([]Sample, 0, MaxSamples)
 		total := 0
@@ -255,10 +296,10 @@ func BenchmarkReceiver(b *testing.B) {
 }
 
 func BenchmarkSender(b *testing.B) {
-	var tx Sender
+	tx := newSender()
 	now := t0
 	for b.Loop() {
 		now += 1000
-		tx.Next(now, 1200)
+		tx.put(now, 1200)
 	}
 }

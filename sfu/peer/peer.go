@@ -101,9 +101,10 @@ type Peer struct {
 	counters map[uint32]*counters // of all SSRCs, also those that stopped
 	extKinds [256]extKind
 	twcc     *twcc.Receiver // made with the first numbered packet
-	twccSeq  uint16
-	twccOut  *section // whose SSRC speaks in transport feedback
-	cap      uint64   // bit/s the remote should send at most, 0 = no limit
+	numbers  twcc.Sender    // of what is sent
+	observer Observer       // nil = none
+	twccOut  *section       // whose SSRC speaks in transport feedback
+	cap      uint64         // bit/s the remote should send at most, 0 = no limit
 	capSet   bool
 
 	keyframePeriod time.Duration // 0 = key frames are not asked for by the clock
@@ -134,6 +135,8 @@ type Scratch struct {
 	short  []byte
 	pkt    route.Packet
 	blocks [1]rtcp.ReportBlock
+	// samples are of one transport feedback; made with the first one.
+	samples []twcc.Sample
 }
 
 // Counters are packets and bytes of a peer since its start.
@@ -202,6 +205,25 @@ func (p *Peer) RemoteAddr() netip.AddrPort { return p.path.Remote }
 
 // Counters returns the counts so far.
 func (p *Peer) Counters() Counters { return p.count }
+
+// Observer is told how the packets fare that a peer sends with transport-wide
+// numbers, as the remote's feedback says: a bandwidth estimator. It is called on
+// the loop and must not allocate.
+type Observer interface {
+	// Feedback takes what one feedback tells that was not known before, in order
+	// of the numbers; samples are lent for the call. rtt is the age of the packet
+	// that arrived last, 0 if none did: the round-trip time and how long the
+	// remote held the feedback back.
+	Feedback(now mono.Time, samples []twcc.Sample, rtt time.Duration)
+}
+
+// SetObserver tells o of all further packets; nil ends that.
+func (p *Peer) SetObserver(o Observer) {
+	p.observer = o
+	if o != nil {
+		p.numbers.Remember()
+	}
+}
 
 // SetCapture gives all further packets to c as well; nil ends that.
 func (p *Peer) SetCapture(c Capture) { p.capture = c }

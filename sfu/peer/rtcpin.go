@@ -5,6 +5,7 @@ import (
 
 	"bifrons/rtp/mono"
 	"bifrons/rtp/rtcp"
+	"bifrons/rtp/twcc"
 	"bifrons/sfu/media"
 )
 
@@ -105,11 +106,32 @@ func (p *Peer) feedback(now mono.Time, f *rtcp.Feedback) {
 		for i := range f.FIRLen() {
 			p.keyframeRequested(now, f.FIR(i).SSRC)
 		}
+	case f.IsTWCC():
+		p.transportFeedback(now, f)
 	default:
 		if r, ok := f.REMB(); ok {
 			p.remb = r.Bitrate
 			p.shard.Emit(Event{Kind: EventBitrate, Bitrate: r.Bitrate})
 		}
+	}
+}
+
+// transportFeedback gives what the remote says of our numbered packets to who
+// wants to know.
+func (p *Peer) transportFeedback(now mono.Time, f *rtcp.Feedback) {
+	if p.observer == nil {
+		return
+	}
+	t, ok := f.TWCC()
+	if !ok {
+		p.shard.Drop(media.DropRTCPMalformed)
+		return
+	}
+	if p.scratch.samples == nil {
+		p.scratch.samples = make([]twcc.Sample, 0, twcc.MaxSamples)
+	}
+	if samples, rtt := p.numbers.Feedback(now, &t, p.scratch.samples); len(samples) > 0 {
+		p.observer.Feedback(now, samples, rtt)
 	}
 }
 

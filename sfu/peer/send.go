@@ -102,13 +102,7 @@ func (o *sender) Send(now mono.Time, p *route.Packet, out route.Outgoing) {
 		o.history.forget()
 	}
 	r := sourceRecord(p, &out)
-	if s.Kind == media.Video {
-		r.sendAt(now)
-		if s.Ext.TransportSequence != 0 {
-			peer.twccSeq++
-			r.transportSeq = peer.twccSeq
-		}
-	}
+	o.stamp(now, &r)
 	if !o.history.put(now, r) {
 		return
 	}
@@ -122,7 +116,7 @@ func (o *sender) Send(now mono.Time, p *route.Packet, out route.Outgoing) {
 	o.stats.Rate, s.codec = c.ClockRate, *c
 	o.stats.Sent(now, out.Timestamp, int(p.Len), n-peer.trailer)
 	o.budget.Sent(now, n)
-	peer.sent(now, n)
+	o.sent(now, n)
 }
 
 // Fill implements route.Sink.
@@ -134,17 +128,13 @@ func (o *sender) Fill(now mono.Time, p *route.Packet, out route.Outgoing) {
 		return
 	}
 	r := record{seq: uint32(out.Seq), ts: out.Timestamp, flags: recordPadding}
-	r.sendAt(now)
-	if s.Ext.TransportSequence != 0 {
-		peer.twccSeq++
-		r.transportSeq = peer.twccSeq
-	}
+	o.stamp(now, &r)
 	if !o.history.put(now, r) {
 		return
 	}
 	if n := o.write(now, nil, &r, c.PayloadType, s.SSRC, out.Seq, 0, 0); n > 0 {
 		o.budget.Sent(now, n)
-		peer.sent(now, n)
+		o.sent(now, n)
 	}
 }
 
@@ -185,24 +175,48 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 	}
 	if rtx != 0 && s.RTXSSRC != 0 {
 		again := *r
-		again.sendAt(now)
-		if s.Kind == media.Video && s.Ext.TransportSequence != 0 {
-			s.peer.twccSeq++
-			again.transportSeq = s.peer.twccSeq
-		}
+		o.stamp(now, &again)
 		n = o.write(now, p, &again, rtx, s.RTXSSRC, o.rtxSeq, 1, seq)
 		o.rtxSeq++
+		if n > 0 {
+			o.sent(now, n)
+		}
 	} else {
 		// The same packet again, to the bit: SRTP must not see two plaintexts
-		// with one index.
+		// with one index. Its transport-wide number is the old one, too.
 		n = o.write(now, p, r, pt, s.SSRC, uint64(r.seq), 0, 0)
+		if n > 0 {
+			s.peer.sent(now, n)
+		}
 	}
 	if n > 0 {
 		o.budget.Resent(n)
 		s.peer.count.Retransmitted++
 		o.stats.Resent(now, n-s.peer.trailer)
-		s.peer.sent(now, n)
 	}
+}
+
+// numbered tells whether packets carry transport-wide numbers.
+func (o *sender) numbered() bool {
+	return o.section.Kind == media.Video && o.section.Ext.TransportSequence != 0
+}
+
+// stamp gives a packet of video its time, and the next transport-wide number.
+func (o *sender) stamp(now mono.Time, r *record) {
+	if o.section.Kind == media.Video {
+		r.sendAt(now)
+	}
+	if o.numbered() {
+		r.transportSeq = o.section.peer.numbers.Next()
+	}
+}
+
+// sent counts a stamped packet of n bytes that went out.
+func (o *sender) sent(now mono.Time, n int) {
+	if o.numbered() {
+		o.section.peer.numbers.Sent(now, n)
+	}
+	o.section.peer.sent(now, n)
 }
 
 // write writes, seals and sends one packet; index is its extended sequence
