@@ -22,6 +22,14 @@ type PFUnixAdmin struct {
 	Type    string `cfg:"admin_type" enum:"SOCK_SEQPACKET|SOCK_DGRAM"`
 }
 
+// Listeners returns the sockets that are on.
+func (p *PFUnix) Listeners() []Listener {
+	return enabled([]bool{p.General.Enabled, p.Admin.Enabled}, []Listener{
+		{Name: "enabled", Unix: p.General.Path, Local: true},
+		{Name: "admin_enabled", Admin: true, Unix: p.Admin.Path, Local: true},
+	})
+}
+
 func defaultPFUnix() PFUnix {
 	return PFUnix{
 		General: PFUnixGeneral{Events: true, JSON: "compact", Type: "SOCK_SEQPACKET"},

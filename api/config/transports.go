@@ -129,6 +129,7 @@ type Listener struct {
 	Interface string     // name or address, "" = all
 	IP        netip.Addr // invalid = all
 	Unix      string     // path of a Unix socket, in place of a port
+	Local     bool       // only a Unix socket will do
 }
 
 // Listeners returns the listeners that are on.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 
+	"bifrons/api/config"
 	"bifrons/api/json"
 	"bifrons/api/module"
 	"bifrons/api/signalling"
@@ -42,6 +43,14 @@ type Reloader interface {
 	// Reload takes over what was added to the file, and returns the names of
 	// that. What was there before stays as it is.
 	Reload() (added []string, err error)
+}
+
+// Checker is a Plugin with a file that can be looked at without a server.
+type Checker interface {
+	// Check reads the file as Start does, but opens nothing and changes nothing.
+	// It is the only call. found says what is in the file, such as "2 rooms"; an
+	// error among the problems means that Start would fail.
+	Check() (found string, problems []config.Problem)
 }
 
 // Handle is a plugin's side of one handle.

@@ -60,6 +60,20 @@ func (e Endpoint) Listen(door Door) ([]net.Listener, error) {
 	return all, nil
 }
 
+// Try tells why Listen would fail, as far as that can be known without the port.
+// It is not for Unix sockets.
+func (e Endpoint) Try() error {
+	hosts, err := e.hosts()
+	for _, h := range hosts {
+		c, err := net.ListenPacket("udp", net.JoinHostPort(h, "0")) // whether the address is one of this machine
+		if err != nil {
+			return fmt.Errorf("%s: %w", h, err)
+		}
+		_ = c.Close()
+	}
+	return err
+}
+
 func (e Endpoint) hosts() ([]string, error) {
 	switch {
 	case e.IP.IsValid():

@@ -10,6 +10,7 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/api/log/jsonlog"
+	"bifrons/api/plugin"
 )
 
 // check is the sub-command that reads the configuration and says what it
@@ -21,13 +22,8 @@ func check(opt *config.Options, w io.Writer) int {
 	if len(files) == 0 {
 		fmt.Fprintln(w, "  no files")
 	}
-	read := modules(cfg)
-	for _, h := range eventHandlers(cfg.Folder, slog.New(slog.DiscardHandler)) {
-		read[h.Info().Package] = checked
-		problems = append(problems, h.problems...)
-	}
-	_, more := loggerSettings(cfg.Folder)
-	read[jsonlog.Package] = checked
+	srv := &server{cfg: cfg, log: slog.New(slog.DiscardHandler)}
+	read, more := srv.modules()
 	problems = append(problems, more...)
 	for _, path := range files {
 		name := filepath.Base(path)
@@ -38,12 +34,15 @@ func check(opt *config.Options, w io.Writer) int {
 			state = "ignored: bifrons has no such module"
 		case strings.HasSuffix(name, ".cfg") && slices.Contains(files, strings.TrimSuffix(path, ".cfg")+".jcfg"):
 			state = "ignored: there is a .jcfg"
-		default:
-			if _, more := config.LoadFile(cfg.Folder, pkg); state != checked {
-				problems = append(problems, more...)
-			}
 		}
 		fmt.Fprintf(w, "  %-44s %s\n", name, state)
+	}
+	if !config.HasErrors(problems) { // else these may be wrong for the same reason
+		_, doubts, err := srv.prepare()
+		problems = append(problems, doubts...)
+		for _, err := range parts(err) {
+			problems = append(problems, config.Problem{Text: err.Error()})
+		}
 	}
 	if list := cfg.Settings(); len(list) > 0 {
 		fmt.Fprintln(w, "\nSet to other values than the defaults")
@@ -51,40 +50,65 @@ func check(opt *config.Options, w io.Writer) int {
 			fmt.Fprintf(w, "  %s = %s\n", s.Name, s.Value)
 		}
 	}
-	errors := writeProblems(w, "\nWrong: the server does not start like that", problems, false)
-	writeProblems(w, "\nIgnored or changed", problems, true)
-	writeProblems(w, "\nThink again about", doubts(cfg), true)
-	if errors > 0 {
+	wrong := writeProblems(w, "\nWrong: the server does not start like that", problems, func(p *config.Problem) bool { return !p.Warning })
+	writeProblems(w, "\nNot protected as it seems to be", problems, func(p *config.Problem) bool { return p.Warning && p.Open != "" })
+	writeProblems(w, "\nIgnored, left out or changed", problems, func(p *config.Problem) bool { return p.Warning && p.Open == "" })
+	writeProblems(w, "\nThink again about", doubts(cfg), func(*config.Problem) bool { return true })
+	if wrong > 0 {
 		return 1
 	}
-	fmt.Fprintln(w, "\nThe server can start with this configuration.")
+	fmt.Fprintln(w, "\nThe server can start with this configuration. What else it needs of machine and network is told by: bifrons doctor")
 	return 0
+}
+
+// parts are the errors that were joined into one.
+func parts(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		var list []error
+		for _, e := range all.Unwrap() {
+			list = append(list, parts(e)...)
+		}
+		return list
+	}
+	return []error{err}
 }
 
 // checked is the state of files whose settings are all looked at.
 const checked = "read"
 
-// modules are the files that the server reads.
-func modules(cfg *config.Config) map[string]string {
-	list := map[string]string{
-		"janus": checked, "janus.transport.http": checked, "janus.transport.websockets": checked,
-		"janus.transport.pfunix": checked, "janus.plugin.echotest": checked,
-	}
-	s := &server{cfg: cfg}
+// modules says of the files that the server reads what is in them, by package, and
+// what is wrong with those that config does not look at.
+func (s *server) modules() (list map[string]string, problems []config.Problem) {
+	list = map[string]string{"janus": checked, "janus.transport.http": checked, "janus.transport.websockets": checked, "janus.transport.pfunix": checked}
 	for _, p := range s.plugins() {
-		if pkg := p.Info().Package; list[pkg] == "" {
-			list[pkg] = "read by the plugin"
+		pkg := p.Info().Package
+		list[pkg] = checked
+		if s.cfg.Server.Plugins.Disabled(shortName(pkg)) {
+			list[pkg] = "ignored: the plugin is disabled"
+		} else if c, ok := p.(plugin.Checker); ok {
+			found, more := c.Check()
+			list[pkg] = checked + ": " + found
+			problems = append(problems, more...)
 		}
 	}
-	return list
+	for _, h := range eventHandlers(s.cfg.Folder, s.log) {
+		list[h.Info().Package] = checked
+		problems = append(problems, h.problems...)
+	}
+	_, more := loggerSettings(s.cfg.Folder)
+	list[jsonlog.Package] = checked
+	return list, append(problems, more...)
 }
 
-// writeProblems writes the warnings or the errors of a list, each once, and
+// writeProblems writes those of the problems that are wanted, each once, and
 // returns how many there are.
-func writeProblems(w io.Writer, title string, problems []config.Problem, warnings bool) (n int) {
+func writeProblems(w io.Writer, title string, problems []config.Problem, wanted func(*config.Problem) bool) (n int) {
 	seen := make(map[string]bool)
 	for _, p := range problems {
-		if text := p.Error(); p.Warning == warnings && !seen[text] {
+		if text := p.Error(); wanted(&p) && !seen[text] {
 			if seen[text] = true; n == 0 {
 				fmt.Fprintln(w, title)
 			}

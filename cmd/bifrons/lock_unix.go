@@ -32,3 +32,19 @@ func openFiles() (n uint64, ok bool) {
 	}
 	return uint64(l.Cur), true
 }
+
+// mayCreate tells why no file can be made in a folder.
+func mayCreate(folder string) error {
+	info, err := os.Stat(folder)
+	if err == nil && !info.IsDir() {
+		err = syscall.ENOTDIR
+	}
+	if err == nil {
+		const write, search = 2, 1
+		err = syscall.Access(folder, write|search)
+	}
+	if err != nil {
+		return fmt.Errorf("folder %s: %w", folder, err)
+	}
+	return nil
+}

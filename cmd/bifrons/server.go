@@ -58,12 +58,9 @@ func start(cfg *config.Config, demos string, out *log.Log) (s *server, err error
 			s.Close()
 		}
 	}()
-	if err := checkOpenFiles(cfg.Server.General.CheckOpenFilesLimit); err != nil {
-		return s, err
-	}
 	s.warnOfLimits()
 	config.Report(s.log, doubts(cfg))
-	media, err := s.mediaConfig()
+	media, _, err := s.prepare()
 	if err != nil {
 		return s, err
 	}

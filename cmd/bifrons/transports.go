@@ -65,12 +65,8 @@ func (s *server) startTransports(demos string) error {
 			errs = append(errs, fmt.Errorf("%s: %w", t.name, err))
 		}
 	}
-	fail := func(text string) error { return errors.Join(append([]error{errors.New(text)}, errs...)...) }
-	switch {
-	case !s.listening(false):
-		return fail("no transport is available for the Janus API")
-	case s.core.Auth().Stored() && !s.listening(true):
-		return fail("token_auth without token_auth_secret needs a transport for the Admin API, by which tokens are stored")
+	if err := s.reachable(s.listening(false), s.listening(true), errs); err != nil {
+		return err
 	}
 	for _, err := range errs {
 		s.log.Error("transport not started", "error", err)

@@ -167,6 +167,9 @@ func TestPermanent(t *testing.T) {
 		t.Errorf("the file was changed: %s", read())
 	}
 	th.start()
+	if _, problems := th.plugin.Check(); len(problems) > 0 {
+		t.Errorf("what was saved is wrong: %v", problems)
+	}
 	if len(th.plugin.mountpoints) != len(before) {
 		t.Errorf("%d mountpoints: %s", len(th.plugin.mountpoints), read())
 	}

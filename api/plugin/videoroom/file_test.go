@@ -50,6 +50,9 @@ func TestSavedRoomsAreReadBack(t *testing.T) {
 			t.Errorf("the rest has changed:\n%s", hs.read())
 		}
 		again := hs.restarted()
+		if _, problems := again.plugin.Check(); len(problems) > 0 {
+			t.Errorf("what was saved is wrong: %v", problems)
+		}
 		if again.plugin.general.adminKey != "k" {
 			t.Errorf("%s, %s: the admin key is gone", tt.first, tt.second)
 		}
