@@ -16,6 +16,14 @@ const (
 // is in its name, else INI. include reads the file that an @include names;
 // with nil there must be none. An error is a *SyntaxError.
 func Parse(name string, data []byte, include func(string) ([]byte, error)) (*File, error) {
+	f, err := parse(name, data, include)
+	if err == nil {
+		f.Warnings = append(f.Warnings, f.Root.repeated("", true)...)
+	}
+	return f, err
+}
+
+func parse(name string, data []byte, include func(string) ([]byte, error)) (*File, error) {
 	if !strings.Contains(name, ".jcfg") {
 		return parseINI(name, data)
 	}

@@ -80,3 +80,26 @@ func FuzzReader(f *testing.F) {
 		}{})
 	})
 }
+
+// What does not count, because it is there again, is told in every kind of file.
+func TestRepeated(t *testing.T) {
+	for _, tt := range []struct{ name, text, want string }{
+		{"a.jcfg", "general: { admin_key = \"k\" }\nGENERAL: { events = true }", "a.jcfg:1: general: is there again in line 2, and only that counts, ignored: what is set in this one protects nothing"},
+		{"a.jcfg", "r: { pin = \"p\"\n\nPIN = \"\" }", "a.jcfg:1: r.pin: is there again in line 3, and only that counts, ignored"},
+		{"a.jcfg", "r: { l = ( { }, { x = 1\n x = 2 } ) }", "a.jcfg:1: r.l[1].x: is there again in line 2, and only that counts, ignored"},
+		{"a.cfg", "[a]\nx = 1\n[a]\ny = 2", "a.cfg:1: a: is there again in line 3, and only that counts, ignored: what is set in this one protects nothing"},
+		{"a.jcfg", "abc: { x = 1 }\nABC: { x = 1 }", ""},
+	} {
+		f, err := Parse(tt.name, []byte(tt.text), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, p := range f.Warnings {
+			got += p.Error()
+		}
+		if got != tt.want {
+			t.Errorf("%s\n got %s\nwant %s", tt.text, got, tt.want)
+		}
+	}
+}

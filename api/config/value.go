@@ -3,7 +3,9 @@
 package config
 
 import (
+	"fmt"
 	"iter"
+	"strconv"
 	"strings"
 )
 
@@ -151,6 +153,39 @@ func (f *File) Category(name string) *Group {
 		return nil
 	}
 	return f.Root.Group(name)
+}
+
+// repeated warns of settings that do not count, as another one of the same name
+// follows. In files of plugins, names of categories have case.
+func (g *Group) repeated(section string, root bool) (problems []Problem) {
+	last := make(map[string]*Item, len(g.Items))
+	key := func(it *Item) string {
+		if root && !strings.EqualFold(it.Name, generalName) {
+			return it.Name
+		}
+		return strings.ToLower(it.Name)
+	}
+	for _, it := range g.Items {
+		last[key(it)] = it
+	}
+	for _, it := range g.Items {
+		if l := last[key(it)]; l != it {
+			p := Problem{File: it.File, Line: it.Line, Section: section, Key: it.Name, Warning: true,
+				Text: fmt.Sprintf("is there again in line %d, and only that counts", l.Line)}
+			if it.Kind == Nested && len(it.Group.Items) > 0 {
+				p.Open = "what is set in this one protects nothing"
+			}
+			problems = append(problems, p)
+		} else if it.Kind == Nested {
+			problems = append(problems, it.Group.repeated(joinKey(section, it.Name), false)...)
+		}
+		for i, e := range it.Items {
+			if e.Kind == Nested {
+				problems = append(problems, e.Group.repeated(joinKey(section, it.Name)+"["+strconv.Itoa(i)+"]", false)...)
+			}
+		}
+	}
+	return problems
 }
 
 // put adds an item in place of those of its name.
