@@ -28,9 +28,9 @@ type Sample struct {
 }
 
 // Sender numbers the packets of one transport and, if it is asked to, remembers
-// when they left. The zero Sender is ready for use; its first number is 0.
+// when they left. The zero Sender is ready for use; its first number is 1.
 type Sender struct {
-	next uint64            // number of packets sent so far
+	last uint64            // number of the last packet that was sent, 0 = none yet
 	sent *[sendWindow]sent // nil until Remember
 
 	refUnits int64 // last reference time, unwrapped
@@ -55,15 +55,15 @@ func (s *Sender) Remember() {
 // Next returns the transport-wide sequence number of the next packet. It stays
 // the same until Sent: a packet that is not sent after all leaves no gap, which
 // the peer would report as a loss.
-func (s *Sender) Next() uint16 { return uint16(s.next) }
+func (s *Sender) Next() uint16 { return uint16(s.last + 1) }
 
 // Sent notes that a packet of size bytes left now, with the number that Next
 // returned. Sizes above 65535 count as that.
 func (s *Sender) Sent(now mono.Time, size int) {
+	s.last++
 	if s.sent != nil {
-		s.sent[s.next%sendWindow] = sent{at: micros(now), size: uint16(min(max(size, 0), 1<<16-1)), state: inFlight}
+		s.sent[s.last%sendWindow] = sent{at: micros(now), size: uint16(min(max(size, 0), 1<<16-1)), state: inFlight}
 	}
-	s.next++
 }
 
 // Feedback appends to dst a sample for each remembered packet that t reports for
@@ -104,11 +104,11 @@ const MaxSamples = sendWindow
 
 // find returns the record of a number among the last sent, nil if there is none.
 func (s *Sender) find(seq uint16) *sent {
-	back := uint64(uint16(s.next) - 1 - seq) // how many were sent after it
-	if s.sent == nil || back >= sendWindow || back >= s.next {
+	back := uint64(uint16(s.last) - seq) // how many were sent after it
+	if s.sent == nil || back >= sendWindow || back >= s.last {
 		return nil
 	}
-	r := &s.sent[(s.next-1-back)%sendWindow]
+	r := &s.sent[(s.last-back)%sendWindow]
 	if r.state == 0 { // from before Remember
 		return nil
 	}

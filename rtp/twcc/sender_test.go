@@ -63,12 +63,12 @@ func TestRoundTrip(t *testing.T) {
 		for range 1 + r.IntN(600) {
 			now = now.Add(time.Duration(r.IntN(400)) * time.Microsecond)
 			p := packet{sent: now, size: 1 + r.IntN(1500)}
-			if s := tx.put(now, p.size); s != uint16(len(packets)) {
-				t.Fatalf("number %d, want %d", s, uint16(len(packets)))
+			if s := tx.put(now, p.size); s != uint16(len(packets)+1) {
+				t.Fatalf("number %d, want %d", s, uint16(len(packets)+1))
 			}
 			if r.IntN(20) > 0 || len(packets) == 0 {
 				p.arrival = now.Add(20*time.Millisecond + time.Duration(len(packets)%7)*time.Microsecond)
-				rx.Arrive(p.arrival.Add(clockOffset), uint16(len(packets)))
+				rx.Arrive(p.arrival.Add(clockOffset), uint16(len(packets)+1))
 			}
 			packets = append(packets, p)
 		}
@@ -81,7 +81,7 @@ func TestRoundTrip(t *testing.T) {
 			}
 			for _, s := range samples {
 				p := packets[seen]
-				if s.Seq != uint16(seen) || s.Size != p.size || s.Lost != (p.arrival == 0) {
+				if s.Seq != uint16(seen+1) || s.Size != p.size || s.Lost != (p.arrival == 0) {
 					t.Fatalf("sample %d: %+v, want %+v", seen, s, p)
 				}
 				if d := p.sent.Sub(s.Sent); d < 0 || d >= time.Microsecond {
@@ -118,7 +118,7 @@ func TestLostThenReceived(t *testing.T) {
 	}
 	dst := make([]Sample, 0, MaxSamples)
 	feedback := func(deltas ...int32) []Sample {
-		cc := views(t, rtcp.AppendTWCC(nil, 1, 2, &rtcp.TWCC{Base: 0, Reference: 5}, deltas))[0]
+		cc := views(t, rtcp.AppendTWCC(nil, 1, 2, &rtcp.TWCC{Base: 1, Reference: 5}, deltas))[0]
 		samples, _ := tx.Feedback(t0.Add(50*time.Millisecond), &cc, dst)
 		return samples
 	}
@@ -126,7 +126,7 @@ func TestLostThenReceived(t *testing.T) {
 		t.Fatalf("first %+v", got)
 	}
 	got := feedback(0, 4, 4)
-	if len(got) != 1 || got[0].Seq != 1 || got[0].Lost {
+	if len(got) != 1 || got[0].Seq != 2 || got[0].Lost {
 		t.Fatalf("then %+v", got)
 	}
 	if got := feedback(0, rtcp.NotReceived, 8); len(got) != 0 {
@@ -169,7 +169,7 @@ func TestForeignFeedback(t *testing.T) {
 	for range 3 {
 		tx.put(t0, 1)
 	}
-	if n := try(65530, 8); n != 2 {
+	if n := try(65531, 8); n != 2 {
 		t.Errorf("%d samples from before the first to the second, want 2", n)
 	}
 	for range 2997 {
@@ -179,11 +179,11 @@ func TestForeignFeedback(t *testing.T) {
 		base    uint16
 		n, want int
 	}{
-		{2995, 10, 5},             // beyond the last
-		{3000 - 2048 - 5, 10, 5},  // before the window
+		{2996, 10, 5},             // beyond the last
+		{3001 - 2048 - 5, 10, 5},  // before the window
 		{65000, 100, 0},           // never sent
 		{1000, sendWindow + 1, 0}, // longer than anything of ours
-		{3000 - 2048, sendWindow, sendWindow - 10},
+		{3001 - 2048, sendWindow, sendWindow - 10},
 	} {
 		if got := try(tt.base, tt.n); got != tt.want {
 			t.Errorf("%d from %d on: %d samples, want %d", tt.n, tt.base, got, tt.want)
@@ -203,12 +203,12 @@ func TestForeignFeedback(t *testing.T) {
 func TestNumbers(t *testing.T) {
 	var tx Sender
 	tx.Sent(t0, 100)
-	if a, b := tx.Next(), tx.Next(); a != 1 || b != 1 {
-		t.Errorf("numbers %d and %d after one packet, want 1", a, b)
+	if a, b := tx.Next(), tx.Next(); a != 2 || b != 2 {
+		t.Errorf("numbers %d and %d after one packet, want 2", a, b)
 	}
 	dst := make([]Sample, 0, MaxSamples)
 	report := func() []Sample {
-		cc := views(t, rtcp.AppendTWCC(nil, 1, 2, &rtcp.TWCC{Base: 0}, make([]int32, 3)))[0]
+		cc := views(t, rtcp.AppendTWCC(nil, 1, 2, &rtcp.TWCC{Base: 1}, make([]int32, 3)))[0]
 		samples, _ := tx.Feedback(t0, &cc, dst)
 		return samples
 	}
@@ -218,7 +218,7 @@ func TestNumbers(t *testing.T) {
 	tx.Remember()
 	tx.Sent(t0, 200)
 	tx.Remember()
-	if got := report(); len(got) != 1 || got[0].Seq != 1 || got[0].Size != 200 {
+	if got := report(); len(got) != 1 || got[0].Seq != 2 || got[0].Size != 200 {
 		t.Errorf("%+v, want the second packet", got)
 	}
 }

@@ -59,7 +59,7 @@ func TestObserverHearsOfEveryPacket(t *testing.T) {
 	lost, offset := 0, time.Duration(0)
 	for i, s := range o.samples {
 		p := sent[i]
-		if int(s.Seq) != i || s.Size != p.size || p.at.Sub(s.Sent).Abs() > time.Microsecond {
+		if int(s.Seq) != i+1 || s.Size != p.size || p.at.Sub(s.Sent).Abs() > time.Microsecond {
 			t.Fatalf("sample %d: %+v, was %+v", i, s, p)
 		}
 		if s.Lost {
@@ -107,7 +107,7 @@ func TestFeedbackAllocatesNothing(t *testing.T) {
 	}
 	reports := make([][]byte, len(packets))
 	for i := range reports {
-		plain := rtcp.AppendTWCC(nil, 100, 200, &rtcp.TWCC{Base: uint16(i), Reference: uint32(i)}, []int32{0})
+		plain := rtcp.AppendTWCC(nil, 100, 200, &rtcp.TWCC{Base: uint16(i + 1), Reference: uint32(i)}, []int32{0})
 		b := make([]byte, 200)
 		size, err := tx.SealRTCP(b, plain)
 		if err != nil {
