@@ -1,9 +1,12 @@
 package signalling
 
 import (
+	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -66,6 +69,12 @@ func TestScripts(t *testing.T) {
 			{"say answer", "2:audio- 1:video ice0"},
 			{"hear offer aaaa 3:video 1:video-", "update"},
 			{"say answer", "3:video 1:video- ice0"},
+		},
+		"sections keep their mids": {
+			{"hear offer aaaa a:audio v:video", "new"},
+			{"say answer", "a:audio v:video ice0"},
+			{"hear offer aaaa :audio v:video", "update"},
+			{"say answer", "a:audio v:video ice0"},
 		},
 		"descriptions of no use change nothing": {
 			{"hear offer - 0:audio", "unusable"},
@@ -145,13 +154,15 @@ func TestScripts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t, nil)
 			release := make(chan struct{})
+			free := sync.OnceFunc(func() { close(release) })
+			defer free()
 			for i, s := range steps {
 				switch s.do {
 				case "block":
 					l.exec.Must(func() { <-release })
 					continue
 				case "release":
-					close(release)
+					free()
 					continue
 				}
 				if got := l.do(s.do); got != s.want {
@@ -162,23 +173,41 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// A description that waits for candidates ends with its connection, and the endpoint.
+// A description that waits for candidates ends with its connection, and with the
+// endpoint.
 func TestClosingWhileDescribing(t *testing.T) {
 	for name, end := range map[string]func(l *lab){
 		"close": func(l *lab) { l.Close("the test") },
 		"end":   func(l *lab) { l.End("the test", func(*Connection) {}) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLab(t, nil)
+			// The gathering goes on, even when the connection is closed.
+			release := make(chan struct{})
+			l := newLabWith(t, func(cfg *Config) { cfg.RelayWait = time.Hour }, sfu.Config{
+				TURNServers: func(context.Context, string) ([]sfu.TURNServer, error) {
+					<-release
+					return nil, nil
+				},
+			})
+			t.Cleanup(func() { close(release) })
 			l.do("hear offer aaaa 0:audio")
-			answer := l.ourAnswer(false)
-			c, d, err := l.complete(answer, LocalOptions{})
+			c, d, err := l.complete(l.ourAnswer(false), LocalOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
+			described := make(chan error, 1)
+			go func() {
+				_, err := c.print(d)
+				described <- err
+			}()
 			end(l)
-			if text, err := c.print(d); err != ErrClosed {
-				t.Errorf("%v, described as\n%s", err, text)
+			select {
+			case err := <-described:
+				if err != ErrClosed {
+					t.Errorf("described: %v", err)
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatal("the description waits still")
 			}
 			<-c.Done()
 		})

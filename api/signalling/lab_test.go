@@ -52,8 +52,13 @@ type lab struct {
 }
 
 func newLab(t *testing.T, change func(cfg *Config)) *lab {
+	return newLabWith(t, change, sfu.Config{})
+}
+
+func newLabWith(t *testing.T, change func(cfg *Config), media sfu.Config) *lab {
 	log := slog.New(slog.DiscardHandler)
-	engine, err := sfu.New(sfu.Config{Shards: 1, Logger: log})
+	media.Shards, media.Logger = 1, log
+	engine, err := sfu.New(media)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,8 +137,8 @@ const (
 	sha256 = "AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB"
 )
 
-// text is a client's description with the sections of a gist; without ufrag it has no
-// credentials.
+// text is a client's description with the sections of a gist, which may lack mids;
+// without ufrag it has no credentials.
 func text(ufrag string, sections ...string) string {
 	s := "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
 	for _, section := range sections {
@@ -143,7 +148,10 @@ func text(ufrag string, sections ...string) string {
 			s += "m=" + kind + " 0 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:" + mid + "\r\na=inactive\r\n"
 			continue
 		}
-		s += "m=" + kind + " 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:" + mid + "\r\n"
+		s += "m=" + kind + " 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\n"
+		if mid != "" {
+			s += "a=mid:" + mid + "\r\n"
+		}
 		if ufrag != "" {
 			s += "a=ice-ufrag:" + ufrag + "\r\na=ice-pwd:" + pwd + "\r\n"
 		}
