@@ -85,7 +85,9 @@ func LoadDir(dir, explicitFile string) (*Config, []Problem) {
 	l.decode(l.file(c.Folder, "janus.transport.http"), "http:", &c.HTTP)
 	l.decode(l.file(c.Folder, "janus.transport.websockets"), "websockets:", &c.WebSockets)
 	l.decode(l.file(c.Folder, "janus.transport.pfunix"), "pfunix:", &c.PFUnix)
-	l.decode(l.file(c.Folder, "janus.plugin.echotest"), "echotest:", &c.EchoTest)
+	echo := PluginFile{l.file(c.Folder, "janus.plugin.echotest")}
+	l.problems = append(l.problems, echo.General(&c.EchoTest.General)...)
+	l.problems = append(l.problems, echo.Entries("category", func(*Reader) string { return "there is no such thing in this file" })...)
 	for _, name := range pendingTransports {
 		l.pendingTransport(c.Folder, name)
 	}

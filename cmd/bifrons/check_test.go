@@ -56,6 +56,7 @@ func TestCheckIsLikeStart(t *testing.T) {
 		{"broken file of a plugin", on(map[string]string{"janus.plugin.videoroom.jcfg": `room-1: {`}), "{ without }"},
 		{"broken file of a disabled plugin", on(map[string]string{"janus.jcfg": `plugins: { disable = "libjanus_videoroom.so" }`,
 			"janus.plugin.videoroom.jcfg": `room-1: {`}), ""},
+		{"wrong value for EchoTest", on(map[string]string{"janus.plugin.echotest.jcfg": `general: { events = "perhaps", evnts = true } abc: { }`}), ""},
 		{"wrong rooms", on(map[string]string{"janus.plugin.videoroom.jcfg": `general: { adminkey = "x" } abc: { } room-1: { publishers = "x" }`}), ""},
 	}
 	for _, tt := range tests {
