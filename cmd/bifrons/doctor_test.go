@@ -112,6 +112,13 @@ func TestDoubts(t *testing.T) {
 	if _, out := command(t, "check", files); strings.Contains(out, "admin_secret: is") {
 		t.Errorf("with a secret:\n%s", out)
 	}
+	const nothing = "nat.ice_enforce_list: leaves no address of this machine"
+	for list, want := range map[string]bool{"nowhere0, 192.0.2.77": true, "127.0.0.1": false, "": false} {
+		files["janus.jcfg"] = `nat: { ice_enforce_list = "` + list + `" }`
+		if _, out := command(t, "check", files); strings.Contains(out, nothing) != want {
+			t.Errorf("enforce list %q:\n%s", list, out)
+		}
+	}
 }
 
 func TestDoctor(t *testing.T) {

@@ -6,13 +6,15 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/api/transport"
+	"bifrons/ice"
+	"bifrons/ice/netio"
 )
 
 // sampleSecret is the one in the sample files of Janus, which everybody knows.
 const sampleSecret = "janusoverlord"
 
 // doubts are settings that let in more, or less, than they seem to: an Admin API
-// without a secret, and entries of access lists.
+// without a secret, entries of access lists, addresses of media that are not there.
 func doubts(c *config.Config) (list []config.Problem) {
 	on := listenersOn(c)
 	warn := func(file, section, key, value, text, effect string) {
@@ -32,6 +34,10 @@ func doubts(c *config.Config) (list []config.Problem) {
 			warn(file, "general", "admin_secret", "", "is the one of the sample file", effect)
 		}
 	}
+	if n := &c.Server.NAT; len(n.EnforceList) > 0 && !anyAddress(c) {
+		warn(c.MainFile, "nat", "ice_enforce_list", strings.Join(n.EnforceList, ","), "leaves no address of this machine",
+			"media reaches nobody until an interface or address comes that is in it")
+	}
 	h, w := &c.HTTP, &c.WebSockets
 	for _, acl := range []struct {
 		file, section, key, api string
@@ -50,6 +56,21 @@ func doubts(c *config.Config) (list []config.Problem) {
 		}
 	}
 	return list
+}
+
+// anyAddress tells whether clients are told an address of this machine at all.
+func anyAddress(c *config.Config) bool {
+	list, err := netio.Interfaces()
+	if err != nil {
+		return true // nobody knows
+	}
+	hosts := make([]ice.HostAddr, len(list))
+	for i, a := range list {
+		hosts[i] = ice.HostAddr{Interface: a.Interface, Addr: a.Addr, Loopback: a.Loopback}
+	}
+	n, m := &c.Server.NAT, &c.Server.Media
+	policy := ice.HostPolicy{Enforce: n.EnforceList, Ignore: n.IgnoreList, IPv6: m.IPv6, LinkLocal: m.IPv6LinkLocal}
+	return len(policy.Candidates(hosts, 1)) > 0
 }
 
 // listenersOn are the names of the listeners that are on, by transport and API,
