@@ -206,6 +206,16 @@ func (p *Peer) SetTarget(section int, target media.Layer, fallback time.Duration
 	})
 }
 
+// SetCeiling sets the highest layers that are forwarded to a section, whatever
+// its target says; -1 is no limit. It stays when what is forwarded changes.
+func (p *Peer) SetCeiling(section int, most media.Layer) {
+	p.do(func(now mono.Time, c *peer.Peer) {
+		if s := c.Subscription(section); s != nil {
+			s.SetCeiling(now, most)
+		}
+	})
+}
+
 // SetPlayoutDelay makes a section's packets carry a playout delay, in steps of
 // 10 ms; negative values give that back to the source.
 func (p *Peer) SetPlayoutDelay(section, least, most int) {

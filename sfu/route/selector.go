@@ -14,7 +14,9 @@ const DefaultFallback = 250 * time.Millisecond
 // selector chooses which packets of a layered source a subscription gets. The
 // zero value has to be reset before use.
 type selector struct {
-	target   media.Layer   // what the subscriber wants, -1 = highest
+	wish     media.Layer   // what the subscriber wants, -1 = highest
+	ceiling  media.Layer   // the most that it is given, -1 = no limit
+	target   media.Layer   // the lower of both
 	current  media.Layer   // what it gets
 	reach    int8          // highest temporal layer that it can take
 	picture  verdict       // on the newest picture that has a temporal layer
@@ -90,15 +92,40 @@ func (s *selector) reset() {
 	}
 }
 
-// want sets the target; it reports whether a key frame may be needed for it.
+// want sets the wish; it reports whether a key frame may be needed for it.
 func (s *selector) want(t media.Layer, fallback time.Duration) bool {
-	up := highest(t.Substream, maxSubstream) != highest(s.target.Substream, maxSubstream) ||
-		highest(t.Spatial, maxSpatial-1) != highest(s.target.Spatial, maxSpatial-1)
-	s.target = t
 	if s.fallback = fallback; fallback <= 0 {
 		s.fallback = DefaultFallback
 	}
-	return up
+	s.wish = t
+	return s.aim()
+}
+
+// limit sets the ceiling; it reports whether a key frame may be needed for it.
+func (s *selector) limit(most media.Layer) bool {
+	s.ceiling = most
+	return s.aim()
+}
+
+// aim sets the target; it reports whether a key frame may be needed for it.
+func (s *selector) aim() bool {
+	t := media.Layer{
+		Substream: lower(s.wish.Substream, s.ceiling.Substream),
+		Spatial:   lower(s.wish.Spatial, s.ceiling.Spatial),
+		Temporal:  lower(s.wish.Temporal, s.ceiling.Temporal),
+	}
+	other := highest(t.Substream, maxSubstream) != highest(s.target.Substream, maxSubstream) ||
+		highest(t.Spatial, maxSpatial-1) != highest(s.target.Spatial, maxSpatial-1)
+	s.target = t
+	return other
+}
+
+// lower returns the lower of two limits, of which a negative one is none.
+func lower(a, b int8) int8 {
+	if a < 0 || b >= 0 && b < a {
+		return b
+	}
+	return a
 }
 
 func highest(wish int8, most int8) int8 {

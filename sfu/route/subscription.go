@@ -59,6 +59,7 @@ type Subscription struct {
 func NewSubscription(sink Sink) *Subscription {
 	s := &Subscription{sink: sink}
 	s.sel.reset()
+	s.sel.ceiling = media.NoLayer
 	s.sel.want(media.NoLayer, 0)
 	return s
 }
@@ -145,6 +146,15 @@ func (s *Subscription) SetPaused(now mono.Time, paused bool) {
 // fallback is the silence after which another substream is taken, 0 = default.
 func (s *Subscription) SetTarget(now mono.Time, t media.Layer, fallback time.Duration) {
 	if s.sel.want(t, fallback) && s.track != nil {
+		s.track.RequestKeyframe(now)
+	}
+}
+
+// SetCeiling sets the highest layers to forward, whatever the target; -1 is no
+// limit. It stays with the subscription when track or target change. As with the
+// target, where the source sends no encoding so low, the lowest one is taken.
+func (s *Subscription) SetCeiling(now mono.Time, most media.Layer) {
+	if s.sel.limit(most) && s.track != nil {
 		s.track.RequestKeyframe(now)
 	}
 }
