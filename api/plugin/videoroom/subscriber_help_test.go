@@ -20,6 +20,8 @@ type stage struct {
 	t    testing.TB
 	exec *task.Serial // runs what is given to Run; if nil, settle does
 
+	offering func() // called beside the next offer, if not nil
+
 	mu      sync.Mutex
 	queue   []func()
 	pushed  []string
@@ -43,6 +45,12 @@ func (d *stage) Push(tx string, data []byte, j *plugin.JSEP) error {
 		}
 	}
 	d.pushed = append(d.pushed, text)
+	if meanwhile := d.offering; j != nil && meanwhile != nil {
+		d.offering = nil
+		d.mu.Unlock()
+		defer d.mu.Lock()
+		meanwhile()
+	}
 	return nil
 }
 

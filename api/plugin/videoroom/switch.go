@@ -43,6 +43,16 @@ func (s *subscriber) switchStreams(r *plugin.Request, w *json.Writer) kit.Respon
 // m-lines. One that was not in use has to be offered first; that event has no
 // transaction, since only the reply may have it.
 func (s *subscriber) switchTo(items []item, whole bool, w *json.Writer) kit.Response {
+	resp := s.switchLines(items, whole, w)
+	if resp.Err == nil {
+		s.flush()
+	}
+	return resp
+}
+
+// switchLines is switchTo without the offer. It writes the answer at once, as nobody
+// knows what becomes of the subscription while an offer is made.
+func (s *subscriber) switchLines(items []item, whole bool, w *json.Writer) kit.Response {
 	s.room.mu.Lock()
 	defer s.room.mu.Unlock()
 	if resp, refused := s.refuse(); refused {
@@ -72,11 +82,6 @@ func (s *subscriber) switchTo(items []item, whole bool, w *json.Writer) kit.Resp
 		changes++
 	}
 	s.h.notify("switched", s.room.writeRoom)
-
-	s.room.mu.Unlock()
-	s.flush()
-	s.room.mu.Lock()
-
 	w.Str("videoroom", "event")
 	w.Str("switched", "ok")
 	s.room.writeRoom(w)

@@ -72,3 +72,24 @@ func TestSwitch(t *testing.T) {
 		})
 	}
 }
+
+// TestSwitchAnswersForItsTime has a room end while a switch makes an offer: the answer
+// tells what was when the switch was made.
+func TestSwitchAnswersForItsTime(t *testing.T) {
+	th := newTheatre(t)
+	th.publish("1", "", "opus", "vp8")
+	th.publish("2", "", "opus", "vp8")
+	s := th.seat()
+	s.joinAs(`"streams":[{"feed":1}]`)
+	s.do("answer:start")
+	s.do(`unsubscribe "streams":[{"feed":1,"mid":"1"}]`)
+	s.do("answer:start")
+	s.offering = func() {
+		th.room.mu.Lock()
+		defer th.room.mu.Unlock()
+		th.room.end()
+	}
+	got := brief(s.do(`switch "streams":[{"feed":2,"mid":"1","sub_mid":"1"}]`))
+	want := "{videoroom:updated,[1/0!, 2/1]} offer(0:audio sendonly opus/111, 1:video sendonly vp8/96)\nt {switched:ok,changes:1,[1/0!, 2/1]}"
+	same(t, "answer", got, want)
+}
