@@ -2,6 +2,7 @@ package videoroom
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net/netip"
 	"strings"
@@ -35,7 +36,9 @@ type forwarding struct {
 	key       *sfu.SRTPKey
 }
 
-// forward adds a forwarder. room.mu is held.
+var errNoMedia = errors.New("videoroom: the publisher has no media")
+
+// forward adds a forwarder. room.mu is held, and the engine was prepared.
 func (s *stream) forward(x forwarding, remote *remotization) (*forwarder, error) {
 	f := &forwarder{forwarding: x, remote: remote, id: s.publisher.room.freeForwarder()}
 	c := sfu.Forward{
@@ -55,8 +58,12 @@ func (s *stream) forward(x forwarding, remote *remotization) (*forwarder, error)
 	if s.kind == sdp.Application {
 		section = -1
 	}
+	from := s.publisher.origin()
+	if from == nil { // the connection has just ended
+		return nil, errNoMedia
+	}
 	var err error
-	if f.media, err = s.publisher.room.plugin.gw.Engine().Forward(s.publisher.origin(), section, c); err != nil {
+	if f.media, err = s.publisher.room.plugin.gw.Engine().Forward(from, section, c); err != nil {
 		return nil, err
 	}
 	f.media.SetPaused(!s.flows())
@@ -228,8 +235,8 @@ func (p *Plugin) resolver(h *handle) resolver {
 	}
 }
 
-// destinationOf reads where a request wants media to be sent. Names are looked
-// up only for those who may forward.
+// destinationOf reads where a request wants media to be sent, and prepares the
+// engine for that. Names are looked up only for those who may forward.
 func (p *Plugin) destinationOf(body *json.Value, find resolver) (d destination, err *schema.Error) {
 	if d.key, err = keyOf(body); err != nil {
 		return d, err
@@ -241,8 +248,13 @@ func (p *Plugin) destinationOf(body *json.Value, find resolver) (d destination, 
 	if resp.Err != nil {
 		return d, resp.Err
 	}
-	d.addr, err = find(body)
-	return d, err
+	if d.addr, err = find(body); err != nil {
+		return d, err
+	}
+	if bad := p.gw.Engine().PrepareForward(); bad != nil {
+		return d, errorf(errUnknown, "%v", bad)
+	}
+	return d, nil
 }
 
 // keyOf reads the SRTP key of a request, nil if it has none.

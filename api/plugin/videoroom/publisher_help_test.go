@@ -41,12 +41,17 @@ func newHouse(t testing.TB, file string) *house { return newHouseWith(t, file, s
 
 func newHouseWith(t testing.TB, file string, gw plugin.Gateway) *house {
 	t.Helper()
+	return newHouseOn(t, file, gw, sfu.Config{Shards: 1})
+}
+
+func newHouseOn(t testing.TB, file string, gw plugin.Gateway, cfg sfu.Config) *house {
+	t.Helper()
 	dir := t.TempDir()
 	hs := &house{t: t, plugin: New(Config{Folder: dir}), file: filepath.Join(dir, Package+".jcfg")}
 	if err := os.WriteFile(hs.file, []byte(file), 0o640); err != nil {
 		t.Fatal(err)
 	}
-	engine, err := sfu.New(sfu.Config{Shards: 1})
+	engine, err := sfu.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

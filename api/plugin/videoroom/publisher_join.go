@@ -123,7 +123,7 @@ func (r *room) newPublisher(h *handle, body *json.Value) (*publisher, *schema.Er
 	switch {
 	case r.plugin.none(name, ok):
 		name = r.freeID()
-	case r.participants[name] != nil:
+	case r.taken(name):
 		return nil, errorf(errIDExists, "User ID %s already exists", name)
 	}
 	p := &publisher{room: r, h: h, id: name, token: token, bitrate: r.bitrate}

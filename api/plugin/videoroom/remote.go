@@ -73,46 +73,81 @@ func (p *Plugin) addRemote(r *plugin.Request, w *json.Writer) kit.Response {
 	if err != nil {
 		return kit.Response{Err: err}
 	}
-	return p.manage(r.Body, func(room *room) kit.Response {
+	var x *publisher
+	resp := p.manage(r.Body, func(room *room) kit.Response {
 		name, ok := p.ids.Parse(r.Body.Get("id"))
 		switch {
 		case p.none(name, ok):
 			name = room.freeID()
-		case room.publisher(name) != nil:
+		case room.taken(name):
 			return fail(errIDExists, "User ID %s already exists", name)
 		}
-		x := &publisher{room: room, id: name, up: true}
+		room.coming[name] = struct{}{}
+		x = &publisher{room: room, id: name, up: true, gone: true}
 		x.display, _ = json.String(r.Body.Get("display"))
 		x.metadata = compact(r.Body.Get("metadata"))
 		x.takeStreams(r.Body)
-		source, err := p.gw.Engine().NewSource(sfu.SourceConfig{
-			Label: "remote publisher " + name, Streams: x.sourceStreams(), SRTP: key,
-		}, remoteHandler{x})
-		if err != nil {
-			return fail(errUnknown, "%v", err)
-		}
-		rtp, err := source.ListenRTP(ports[0], -1, 0)
-		var rtcp uint16
-		if err == nil {
-			rtcp, err = source.ListenRTCP(ports[1], -1)
-		}
-		if err != nil {
-			source.Close()
-			return fail(errUnknown, "%v", err)
-		}
-		x.source = source
-		room.add(x)
-		x.announce()
-		w.Str("videoroom", "success")
-		room.writeRoom(w)
-		p.ids.Write(w, "id", name)
-		if a := ports[0].Addr; a.IsValid() {
-			w.Str("ip", a.String())
-		}
-		w.Int("port", int64(rtp))
-		w.Int("rtcp_port", int64(rtcp))
 		return kit.Response{}
 	})
+	if resp.Err != nil {
+		return resp
+	}
+	defer x.room.expectNoMore(x.id)
+	source, numbers, failure := x.openSource(key, ports)
+	if resp = x.enter(source, failure); resp.Err != nil {
+		return resp
+	}
+	w.Str("videoroom", "success")
+	x.room.writeRoom(w)
+	p.ids.Write(w, "id", x.id)
+	if a := ports[0].Addr; a.IsValid() {
+		w.Str("ip", a.String())
+	}
+	w.Int("port", int64(numbers[0]))
+	w.Int("rtcp_port", int64(numbers[1]))
+	return resp
+}
+
+// openSource makes the source of a publisher on another server, whom nobody knows of
+// yet, and opens its ports. It is called without the lock.
+func (p *publisher) openSource(key *sfu.SRTPKey, ports [2]sfu.Bind) (source *sfu.Source, numbers [2]uint16, err error) {
+	source, err = p.room.plugin.gw.Engine().NewSource(sfu.SourceConfig{
+		Label: "remote publisher " + p.id, Streams: p.sourceStreams(), SRTP: key,
+	}, remoteHandler{p})
+	if err != nil {
+		return nil, numbers, err
+	}
+	if numbers[0], err = source.ListenRTP(ports[0], -1, 0); err == nil {
+		numbers[1], err = source.ListenRTCP(ports[1], -1)
+	}
+	return source, numbers, err
+}
+
+// enter adds a publisher on another server to the room, if there still is one and
+// nothing has failed.
+func (p *publisher) enter(source *sfu.Source, failure error) kit.Response {
+	r := p.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	resp := kit.Response{}
+	switch {
+	case failure != nil:
+		resp = fail(errUnknown, "%v", failure)
+	case r.destroyed:
+		resp = fail(errNoSuchRoom, "No such room (%s)", r.id)
+	case p.lost:
+		resp = fail(errUnknown, "The publisher's media has failed")
+	}
+	if resp.Err != nil {
+		if source != nil {
+			source.Close()
+		}
+		return resp
+	}
+	p.source, p.gone = source, false
+	r.add(p)
+	p.announce()
+	return resp
 }
 
 // remoteBind says where to listen for a publisher on another server.
@@ -279,6 +314,7 @@ func (h remoteHandler) SourceEvent(e sfu.Event) {
 func (h remoteHandler) failed() {
 	h.room.mu.Lock()
 	defer h.room.mu.Unlock()
+	h.lost = true
 	if !h.gone {
 		h.room.feedGone(h.publisher, true)
 		h.left()

@@ -16,12 +16,13 @@ func (p *Plugin) newRoom(name id, s settings) *room {
 	return &room{
 		plugin: p, id: name, settings: s,
 		participants: make(map[id]*publisher),
+		coming:       make(map[id]struct{}),
 		private:      make(map[uint32]*publisher),
 		subscribers:  make(map[*subscriber]struct{}),
 	}
 }
 
-// Everything below needs room.mu.
+// Everything below needs room.mu, unless it says otherwise.
 
 // publisher finds a participant, nil if there is none.
 func (r *room) publisher(name id) *publisher { return r.participants[name] }
@@ -55,10 +56,23 @@ func (r *room) remove(p *publisher) {
 	}
 }
 
+// taken tells whether a participant has an id, or will have.
+func (r *room) taken(name id) bool {
+	_, coming := r.coming[name]
+	return coming || r.participants[name] != nil
+}
+
+// expectNoMore gives up an id in r.coming. It takes the lock.
+func (r *room) expectNoMore(name id) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.coming, name)
+}
+
 // freeID makes an id that no participant has.
 func (r *room) freeID() id {
 	for {
-		if name := r.plugin.ids.New(); r.participants[name] == nil {
+		if name := r.plugin.ids.New(); !r.taken(name) {
 			return name
 		}
 	}

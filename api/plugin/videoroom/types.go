@@ -20,7 +20,10 @@ import (
 //
 // Under room.mu one may send events without descriptions (Host.Push with nil),
 // give commands to an sfu.Peer, and use Host.Peer, Host.Up, Host.ClosePeer,
-// Host.Run and Host.Notify: none of them blocks or calls back. So everybody in
+// Host.Run and Host.Notify, and make sfu.Sources and (after PrepareForward)
+// sfu.Forwarders: none of them blocks or calls back. Sockets and files are opened,
+// and names looked up, without the lock: what needs them is looked at and reserved
+// first, and looked at again afterwards. So everybody in
 // a room hears of things in the order in which they happened. A description is
 // pushed without the lock, from the handle's own executor (Host.Run).
 
@@ -74,6 +77,7 @@ type room struct {
 	allowed      []string
 	saved        bool // in the file
 	participants map[id]*publisher
+	coming       map[id]struct{}          // ids of participants that are being made
 	private      map[uint32]*publisher    // by private id; dummies have none
 	subscribers  map[*subscriber]struct{} // all that joined and have not left
 	joined       int                      // participants so far
@@ -87,7 +91,8 @@ type publisher struct {
 	id        id      // fixed
 	privateID uint32  // fixed
 	dummy     bool    // fixed
-	// source is what a publisher on another server comes by; fixed, else nil.
+	// source is what a publisher on another server comes by; fixed once he is in the
+	// room, else nil.
 	source  *sfu.Source
 	remotes []*remotization // where he is published besides
 
@@ -95,7 +100,8 @@ type publisher struct {
 	metadata []byte // compact JSON object, nil = none
 	changes  changes
 	order    int  // of joining
-	gone     bool // left, kicked, detached, or the room was destroyed
+	gone     bool // left, kicked, detached, or the room was destroyed; or not there yet
+	lost     bool // the media of a remote one has failed
 	kicked   bool
 
 	// What follows lasts as long as a peer connection.
