@@ -1,7 +1,6 @@
 package shard
 
 import (
-	"sync/atomic"
 	"time"
 
 	"bifrons/rtp/mono"
@@ -14,10 +13,8 @@ import (
 // it on the other side.
 type crossing struct {
 	from, to *Shard
-	ring     []transfer
-	head     atomic.Uint64 // packets put in
-	tail     atomic.Uint64 // packets taken out
-	fresh    bool          // put in since the last wake-up
+	ring     ring[transfer]
+	fresh    bool // put in since the last wake-up
 }
 
 const (
@@ -55,13 +52,13 @@ type replica struct {
 }
 
 // Take implements route.Tap, on the source's shard.
-func (r *replica) Take(p *route.Packet) { r.cross.put(transfer{replica: r, packet: *p}) }
+func (r *replica) Take(p *route.Packet) { r.cross.put(&transfer{replica: r, packet: *p}) }
 
 // Skip implements route.Tap.
 func (r *replica) Skip(p *route.Packet) {
 	t := transfer{replica: r, packet: *p, skip: true}
 	t.packet.Buf = nil
-	r.cross.put(t)
+	r.cross.put(&t)
 }
 
 // Changed implements route.Tap.
@@ -79,21 +76,17 @@ func (r *replica) Ended() {
 	r.cross.to.Post(func(mono.Time) { r.cross.to.giveUp(r) })
 }
 
-func (c *crossing) put(t transfer) {
-	head := c.head.Load()
-	if head-c.tail.Load() == uint64(len(c.ring)) {
+func (c *crossing) put(t *transfer) {
+	if c.ring.full() {
 		c.from.drop(media.DropCrossing)
 		return
 	}
 	if t.packet.Buf != nil {
 		t.packet.Buf.Retain()
 	}
-	c.ring[head%uint64(len(c.ring))] = t
-	c.head.Store(head + 1)
+	c.ring.put(t)
 	c.fresh = true
 }
-
-func (c *crossing) waiting() bool { return c.head.Load() != c.tail.Load() }
 
 // crossingTo returns the crossing to another shard, which is made with its first
 // use.
@@ -103,7 +96,7 @@ func (s *Shard) crossingTo(to *Shard) *crossing {
 			return c
 		}
 	}
-	c := &crossing{from: s, to: to, ring: make([]transfer, crossingSize)}
+	c := &crossing{from: s, to: to, ring: ring[transfer]{slots: make([]transfer, crossingSize)}}
 	s.outbound = append(s.outbound, c)
 	to.Post(func(mono.Time) { to.inbound = append(to.inbound, c) })
 	return c
@@ -122,14 +115,10 @@ func (s *Shard) wakeOthers() {
 // receive takes what came from other shards.
 func (s *Shard) receive() {
 	for _, c := range s.inbound {
-		tail := c.tail.Load()
-		end := min(c.head.Load(), tail+maxTransfers)
-		for ; tail < end; tail++ {
-			t := &c.ring[tail%uint64(len(c.ring))]
-			s.arrive(t)
-			*t = transfer{}
+		for range min(c.ring.waiting(), maxTransfers) {
+			s.arrive(c.ring.front())
+			c.ring.shift()
 		}
-		c.tail.Store(tail)
 	}
 }
 
@@ -243,12 +232,11 @@ func (s *Shard) withdraw(r *replica) {
 // producers have ended by then, or will find nobody to wake.
 func (s *Shard) releaseCrossings() {
 	for _, c := range s.inbound {
-		for tail := c.tail.Load(); tail < c.head.Load(); tail++ {
-			if t := &c.ring[tail%uint64(len(c.ring))]; t.packet.Buf != nil {
-				t.packet.Buf.Release()
-				*t = transfer{}
+		for c.ring.waiting() > 0 {
+			if b := c.ring.front().packet.Buf; b != nil {
+				b.Release()
 			}
-			c.tail.Store(tail + 1)
+			c.ring.shift()
 		}
 	}
 	for _, r := range s.replicas {

@@ -1,0 +1,67 @@
+package sfu
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"testing"
+
+	"bifrons/sfu/media"
+)
+
+// TestTap has a goroutine take what a source gets, until the source ends.
+func TestTap(t *testing.T) {
+	goroutinesReturn(t)
+	e := newEngine(t, nil)
+	s := newSource(t, e, newHeard(), SourceConfig{Streams: []Stream{opusStream()}})
+	tap, err := e.Tap(s, 0, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const packets = 200 // fewer than wait for a consumer at most
+	for i := range packets {
+		s.Write(0, 0, rtpPacket(uint16(65500+i), uint32(i)*960, 5, fmt.Sprint("packet ", i)))
+	}
+	if _, ok := s.Age(0); !ok { // waits for the shard: what comes with the end of a track is lost
+		t.Fatal("nothing came")
+	}
+	s.Close()
+	done := make(chan error, 1)
+	go func() {
+		first := uint64(0)
+		for i := 0; ; i++ {
+			p, ok := tap.Next(context.Background())
+			switch {
+			case !ok && i == packets:
+				done <- nil
+				return
+			case !ok:
+				done <- fmt.Errorf("ended after %d packets", i)
+				return
+			case i == 0:
+				first = p.Seq
+			}
+			if want := fmt.Sprint("packet ", i); p.Seq != first+uint64(i) || p.Timestamp != uint32(i)*960 ||
+				p.Arrival == 0 || p.Codec != media.Opus || !bytes.Equal(p.Payload(), []byte(want)) {
+				done <- fmt.Errorf("packet %d: %+v", i, p)
+				return
+			}
+			p.Buf.Release()
+		}
+	}()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	tap.Close()
+	if tap.Lost() != 0 {
+		t.Errorf("%d lost", tap.Lost())
+	}
+	none, err := e.Tap(s, 0, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := none.Next(context.Background()); ok {
+		t.Error("a packet of a stream that has ended")
+	}
+	none.Close()
+}
