@@ -48,8 +48,8 @@ func (x trap) spring(t *testing.T, e *sfu.Engine) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	src.RequestKeyframe(-1)
-	<-x.held
+	src.Write(0, 0, []byte{0x80, 96, 11: 0}) // of a stream that the source does not have
+	inTime(t, "the panic", func() { <-x.held })
 	t.Cleanup(func() { close(x.open) }) // before the engine is closed
 }
 
