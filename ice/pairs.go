@@ -31,6 +31,7 @@ type pair struct {
 	nominated bool
 	// wantNomination: the remote nominated, our own check has yet to succeed.
 	wantNomination bool
+	left           bool // given up by the remote, see Leave
 	nominating     bool // the next check carries USE-CANDIDATE (regular nomination)
 	queued         bool // in the queue of triggered checks
 

@@ -46,6 +46,14 @@ func (a *Agent) deserted(now mono.Time, q *pair) bool {
 	return now.Sub(q.nominatedSince) >= silentAfter
 }
 
+// Leave tells that the remote has given up the selected path: the next pair that is
+// nominated, or heard if it was before, takes its place whatever its priority.
+func (a *Agent) Leave() {
+	if a.selected != nil {
+		a.selected.left = true
+	}
+}
+
 // contest lets q, which is valid and was just heard, take the place of a
 // selected pair that has gone silent.
 func (a *Agent) contest(now mono.Time, q *pair) {
@@ -59,7 +67,7 @@ func (a *Agent) contest(now mono.Time, q *pair) {
 		limit, may = movedAfter, true
 	}
 	switch {
-	case silent > a.patience():
+	case silent > a.patience(), s.left && may:
 		a.selectPair(now, q)
 	case silent <= limit || !may || a.rival != nil:
 	case a.cfg.Lite:
@@ -93,7 +101,7 @@ func (a *Agent) selectPair(now mono.Time, q *pair) {
 	a.selected, a.rival = q, nil
 	if old != nil {
 		// To come back it must be nominated again.
-		old.nominated, old.nominatedSince = false, 0
+		old.nominated, old.nominatedSince, old.left = false, 0, false
 		if old.gen != q.gen {
 			a.remove(old)
 		}

@@ -128,6 +128,28 @@ func TestMoveWithoutNomination(t *testing.T) {
 	}
 }
 
+// TestLeave: a path that the remote has given up makes way for a worse one at once, if
+// that is nominated, before or after.
+func TestLeave(t *testing.T) {
+	for _, lite := range []bool{false, true} {
+		for _, nominated := range []string{"before", "after", "never"} {
+			s := newScript(t, Config{Lite: lite})
+			s.begin()
+			s.check(100*time.Millisecond, worsePath, nominated == "before")
+			s.advance(100*time.Millisecond, worsePath)
+			s.want(testPath, "in use")
+			s.a.Leave()
+			s.check(0, worsePath, nominated == "after")
+			s.advance(100*time.Millisecond, worsePath)
+			if nominated == "never" {
+				s.want(testPath, "not nominated")
+			} else {
+				s.want(worsePath, "left, nominated "+nominated)
+			}
+		}
+	}
+}
+
 // TestNoReturn: what was left needs to be nominated again.
 func TestNoReturn(t *testing.T) {
 	for _, lite := range []bool{false, true} {

@@ -41,6 +41,9 @@ func (r *renewal) reached(path ice.Path) bool { return !r.running || path != r.f
 func (p *Peer) renew(now mono.Time) {
 	p.renewal.running, p.renewal.until = true, now.Add(renewalTime)
 	p.wake(p.renewal.until)
+	if p.path == p.renewal.from {
+		p.agent.Leave()
+	}
 	p.dtls, p.up, p.proven = nil, false, false
 	p.sealer, p.opener = nil, nil
 	for _, c := range p.counters {
