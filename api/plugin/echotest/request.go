@@ -54,9 +54,9 @@ var usable = []string{"audio", "video", "videocodec", "videoprofile", "opusred",
 var layerFields = []string{"substream", "temporal", "spatial_layer", "temporal_layer"}
 
 // run does a request: settings first, then the SDP.
-func (h *handle) run(r *plugin.Request, w *json.Writer) kit.Response {
+func (h *handle) run(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	if err := check(r); err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
 	before := h.settings
 	h.mu.Lock()
@@ -74,24 +74,24 @@ func (h *handle) run(r *plugin.Request, w *json.Writer) kit.Response {
 	if answer != nil {
 		resp.After = h.subscribe
 	}
-	return resp
+	return resp, nil
 }
 
 // check looks at what the table's types do not tell.
-func check(r *plugin.Request) *schema.Error {
+func check(r *kit.Request) *schema.Error {
 	for _, name := range layerFields {
-		if n, ok := json.Int(r.Body.Get(name)); ok && n > 2 {
+		if n, ok := r.Body.Number(name); ok && n > 2 {
 			return &schema.Error{Code: errInvalidElement, Text: "Invalid value (" + name + " should be 0, 1 or 2)"}
 		}
 	}
-	if json.True(r.Body.Get("record")) {
+	if r.Body.Is("record") {
 		return &schema.Error{Code: errInvalidElement, Text: "Recording is not available in this build"}
 	}
 	if r.JSEP != nil {
 		return nil
 	}
 	for _, name := range usable {
-		if !json.IsNull(r.Body.Get(name)) {
+		if r.Body.Has(name) {
 			return nil
 		}
 	}
@@ -99,27 +99,27 @@ func check(r *plugin.Request) *schema.Error {
 }
 
 // set takes over what a request says.
-func (s *settings) set(body *json.Value) {
-	if v := body.Get("audio"); json.IsBool(v) {
-		s.audio = json.True(v)
+func (s *settings) set(body kit.Args) {
+	if on, ok := body.Flag("audio"); ok {
+		s.audio = on
 	}
-	if v := body.Get("video"); json.IsBool(v) {
-		s.video = json.True(v)
+	if on, ok := body.Flag("video"); ok {
+		s.video = on
 	}
-	if n, ok := json.Int(body.Get("bitrate")); ok {
+	if n, ok := body.Number("bitrate"); ok {
 		s.bitrate = uint64(n)
 	}
-	if n, ok := json.Int(body.Get("fallback")); ok {
+	if n, ok := body.Number("fallback"); ok {
 		s.fallback = n
 	}
 	setLayer(&s.target.Substream, body, "substream")
 	setLayer(&s.target.Spatial, body, "spatial_layer")
 	setLayer(&s.target.Temporal, body, "temporal")
 	setLayer(&s.target.Temporal, body, "temporal_layer")
-	if n, ok := json.Int(body.Get("min_delay")); ok {
+	if n, ok := body.Number("min_delay"); ok {
 		s.setDelay(int(n), max(s.maxDelay, int(n)))
 	}
-	if n, ok := json.Int(body.Get("max_delay")); ok {
+	if n, ok := body.Number("max_delay"); ok {
 		least := s.minDelay
 		if least < 0 || int(n) < least {
 			least = int(n)
@@ -128,8 +128,8 @@ func (s *settings) set(body *json.Value) {
 	}
 }
 
-func setLayer(p *int8, body *json.Value, name string) {
-	if n, ok := json.Int(body.Get(name)); ok {
+func setLayer(p *int8, body kit.Args, name string) {
+	if n, ok := body.Number(name); ok {
 		*p = int8(n)
 	}
 }
@@ -144,13 +144,13 @@ func (s *settings) setDelay(least, most int) {
 }
 
 // apply brings new settings to the peer connection.
-func (h *handle) apply(body *json.Value, before *settings) {
+func (h *handle) apply(body kit.Args, before *settings) {
 	peer := h.host.Peer()
 	if peer == nil {
 		return
 	}
 	s := &h.settings
-	if !json.IsNull(body.Get("bitrate")) {
+	if body.Has("bitrate") {
 		peer.SetBitrateCap(s.bitrate)
 	}
 	for i := range h.sections {
@@ -192,11 +192,11 @@ func (h *handle) delay(peer *sfu.Peer) {
 
 // retarget brings new layer targets to the layered sections. The client hears
 // at once of a layer that it has already.
-func (h *handle) retarget(peer *sfu.Peer, body *json.Value) {
+func (h *handle) retarget(peer *sfu.Peer, body kit.Args) {
 	s := &h.settings
 	asked, keyframe := false, false
 	for _, name := range append(layerFields, "fallback") {
-		asked = asked || !json.IsNull(body.Get(name))
+		asked = asked || body.Has(name)
 	}
 	if !asked || s.layered == single {
 		return
@@ -211,7 +211,7 @@ func (h *handle) retarget(peer *sfu.Peer, body *json.Value) {
 		have = map[string]int8{"spatial_layer": s.current.Spatial, "temporal_layer": s.current.Temporal}
 	}
 	for _, name := range layerFields {
-		wanted, ok := json.Int(body.Get(name))
+		wanted, ok := body.Number(name)
 		current, known := have[name]
 		switch {
 		case !ok || !known:

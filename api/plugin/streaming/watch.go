@@ -12,7 +12,7 @@ import (
 
 // watch makes a handle a viewer of a mountpoint. Either the client offers, or
 // is offered what there is.
-func (h *handle) watch(r *plugin.Request, w *json.Writer) kit.Response {
+func (h *handle) watch(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	wanted, err := parseWatch(r.Body)
 	if err != nil {
 		return failed(err)
@@ -28,15 +28,15 @@ func (h *handle) watch(r *plugin.Request, w *json.Writer) kit.Response {
 			return fail(errUnknown, "Can't play the file: %v", err)
 		}
 	}
-	resp := h.watchIt(m, file, wanted, r, w)
-	if resp.Err != nil && file != nil {
+	resp, err := h.watchIt(m, file, wanted, r, w)
+	if err != nil && file != nil {
 		_ = file.Close()
 	}
-	return resp
+	return resp, err
 }
 
 // look finds the mountpoint to watch. fresh says that nothing is watched yet.
-func (h *handle) look(r *plugin.Request, restart bool) (m *mountpoint, fresh bool, err *schema.Error) {
+func (h *handle) look(r *kit.Request, restart bool) (m *mountpoint, fresh bool, err *schema.Error) {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
 	m, err = h.mayWatch(r, restart)
@@ -45,7 +45,7 @@ func (h *handle) look(r *plugin.Request, restart bool) (m *mountpoint, fresh boo
 
 // watchIt watches a mountpoint, if it is still there. A viewer with a file of its own
 // takes it over unless there is an error.
-func (h *handle) watchIt(m *mountpoint, file *clip, wanted wish, r *plugin.Request, w *json.Writer) kit.Response {
+func (h *handle) watchIt(m *mountpoint, file *clip, wanted wish, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
 	found, err := h.mayWatch(r, wanted.restart)
@@ -71,10 +71,10 @@ type wish struct {
 	restart  bool
 }
 
-func parseWatch(body *json.Value) (wish, *schema.Error) {
+func parseWatch(body kit.Args) (wish, *schema.Error) {
 	x := wish{without: make(map[sdp.Kind]bool)}
-	for _, v := range json.Array(body.Get("media")) {
-		mid, ok := json.String(v)
+	for _, v := range body.Items("media") {
+		mid, ok := json.String(v.Value)
 		if !ok {
 			return x, errorf(errInvalidElement, "Invalid element in the media array (not a string)")
 		}
@@ -87,12 +87,12 @@ func parseWatch(body *json.Value) (wish, *schema.Error) {
 	}
 	for i, name := range layerNames {
 		x.want[i] = highest
-		if n, ok := json.Int(body.Get(name)); ok {
+		if n, ok := body.Number(name); ok {
 			x.want[i] = int8(min(n, highest))
 		}
 	}
-	x.fallback, _ = json.Int(body.Get("fallback"))
-	x.restart = json.True(body.Get("restart"))
+	x.fallback, _ = body.Number("fallback")
+	x.restart = body.Is("restart")
 	return x, nil
 }
 
@@ -111,7 +111,7 @@ func (x *wish) includes(st *streamSettings) bool {
 
 // mayWatch is the mountpoint of a request, if the handle can watch it now. p.mu is
 // held.
-func (h *handle) mayWatch(r *plugin.Request, restart bool) (*mountpoint, *schema.Error) {
+func (h *handle) mayWatch(r *kit.Request, restart bool) (*mountpoint, *schema.Error) {
 	m, err := h.plugin.find(r.Body)
 	if err == nil {
 		err = authorize(r.Body, "pin", m.pin)
@@ -135,7 +135,7 @@ func (h *handle) mayWatch(r *plugin.Request, restart bool) (*mountpoint, *schema
 }
 
 // watchOffering makes an offer of what the client wants. p.mu is held.
-func (h *handle) watchOffering(m *mountpoint, file *clip, x wish, w *json.Writer) kit.Response {
+func (h *handle) watchOffering(m *mountpoint, file *clip, x wish, w *json.Writer) (kit.Response, *schema.Error) {
 	fresh := h.watching == nil
 	lines := h.lines
 	if !x.restart || fresh {
@@ -156,7 +156,7 @@ func (h *handle) watchOffering(m *mountpoint, file *clip, x wish, w *json.Writer
 		status = "updating"
 	}
 	writeStatus(w, status)
-	return kit.Response{JSEP: &plugin.JSEP{SDP: h.offer(), E2EE: m.e2ee, Restart: x.restart}, After: h.unlessJoined}
+	return kit.Response{JSEP: &plugin.JSEP{SDP: h.offer(), E2EE: m.e2ee, Restart: x.restart}, After: h.unlessJoined}, nil
 }
 
 // choose is the m-lines for what a client wants. Those that there are stay in
@@ -249,7 +249,7 @@ func (m *mountpoint) extensions() []sdp.Extension {
 
 // watchOffered answers a client's offer: each m-line gets the first stream of
 // its kind, of those that are left, whose codec it lists. p.mu is held.
-func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, w *json.Writer) kit.Response {
+func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, w *json.Writer) (kit.Response, *schema.Error) {
 	h.answers = true
 	used := make(map[int]bool)
 	uris := make([]string, 0, 4)
@@ -288,7 +288,7 @@ func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, w *json.Writer) kit
 	}
 	writeStatus(w, "starting")
 	h.notifyStatus("starting", m.id)
-	return kit.Response{JSEP: &plugin.JSEP{SDP: d, E2EE: m.e2ee}, After: h.unlessJoined}
+	return kit.Response{JSEP: &plugin.JSEP{SDP: d, E2EE: m.e2ee}, After: h.unlessJoined}, nil
 }
 
 // match finds a stream for an offered m-line, -1 if there is none.

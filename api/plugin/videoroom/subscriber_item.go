@@ -2,6 +2,7 @@ package videoroom
 
 import (
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/schema"
 )
 
@@ -51,10 +52,10 @@ func (p *Plugin) unsubscribeFields() []schema.Field {
 }
 
 // items checks and reads a list of streams.
-func (p *Plugin) items(list []*json.Value, fields []schema.Field) ([]item, *schema.Error) {
+func (p *Plugin) items(list []kit.Args, fields []schema.Field) ([]item, *schema.Error) {
 	items := make([]item, 0, len(list))
 	for _, v := range list {
-		if !json.IsObject(v) {
+		if !json.IsObject(v.Value) {
 			return nil, errorf(errInvalidElement, "Invalid element type (streams should hold objects)")
 		}
 		x, err := p.item(v, fields)
@@ -66,19 +67,18 @@ func (p *Plugin) items(list []*json.Value, fields []schema.Field) ([]item, *sche
 	return items, nil
 }
 
-func (p *Plugin) item(v *json.Value, fields []schema.Field) (item, *schema.Error) {
+func (p *Plugin) item(v kit.Args, fields []schema.Field) (item, *schema.Error) {
 	x := item{fallback: -1}
 	if err := check(fields, v); err != nil {
 		return x, err
 	}
 	x.feed, x.hasFeed = p.ids.Parse(v.Get("feed"))
-	x.mid, x.hasMID = json.String(v.Get("mid"))
-	x.subMID, _ = json.String(v.Get("sub_mid"))
-	x.crossref, _ = json.String(v.Get("crossrefid"))
-	x.hasSend, x.send = json.IsBool(v.Get("send")), json.True(v.Get("send"))
-	x.keyframe = json.True(v.Get("keyframe"))
+	x.mid, x.hasMID = v.Text("mid")
+	x.subMID, x.crossref = v.Str("sub_mid"), v.Str("crossrefid")
+	x.send, x.hasSend = v.Flag("send")
+	x.keyframe = v.Is("keyframe")
 	for i, name := range layerFields {
-		n, ok := json.Int(v.Get(name))
+		n, ok := v.Number(name)
 		if !ok {
 			n = -1
 		}
@@ -87,16 +87,16 @@ func (p *Plugin) item(v *json.Value, fields []schema.Field) (item, *schema.Error
 		}
 		x.layers[i] = int8(n)
 	}
-	if n, ok := json.Int(v.Get("fallback")); ok {
+	if n, ok := v.Number("fallback"); ok {
 		x.fallback = n
 	}
-	x.least, x.hasLeast = intOf(v.Get("min_delay"))
-	x.most, x.hasMost = intOf(v.Get("max_delay"))
+	x.least, x.hasLeast = intOf(v, "min_delay")
+	x.most, x.hasMost = intOf(v, "max_delay")
 	return x, nil
 }
 
-func intOf(v *json.Value) (int, bool) {
-	n, ok := json.Int(v)
+func intOf(v kit.Args, name string) (int, bool) {
+	n, ok := v.Number(name)
 	return int(max(min(n, maxDelay), -1)), ok
 }
 
