@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"bifrons/api/json"
+	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -144,7 +145,7 @@ type stream struct {
 	h264Profile, vp9Profile                 string
 	simulcast, svc                          bool
 	audioLevelExt, orientationExt, delayExt uint8 // ids with the publisher, 0 = not agreed on
-	minDelay, maxDelay                      int   // 10 ms, -1 = none
+	delay                                   mline.Delay
 	level                                   float64
 	talking                                 bool
 
