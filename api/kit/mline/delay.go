@@ -2,6 +2,7 @@ package mline
 
 import (
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/schema"
 	"bifrons/sfu"
 )
@@ -21,9 +22,9 @@ type DelayChange struct {
 }
 
 // ReadDelay reads what a request says on the playout delay.
-func ReadDelay(request *json.Value) (c DelayChange) {
+func ReadDelay(request kit.Args) (c DelayChange) {
 	read := func(name string) (int, bool) {
-		n, ok := json.Int(request.Get(name))
+		n, ok := request.Number(name)
 		return int(max(-1, min(n, maxDelay))), ok
 	}
 	c.least, c.hasLeast = read("min_delay")

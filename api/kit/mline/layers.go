@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/schema"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
@@ -69,9 +70,9 @@ var Fields = []schema.Field{
 
 // Check tells what is wrong with the layers that a request chooses, whose types
 // were checked. invalid is the code of the failure.
-func Check(request *json.Value, invalid int) *schema.Error {
+func Check(request kit.Args, invalid int) *schema.Error {
 	for _, name := range names {
-		if n, _ := json.Int(request.Get(name)); n > Highest {
+		if n, _ := request.Number(name); n > Highest {
 			return &schema.Error{Code: invalid, Text: fmt.Sprintf("Invalid value (%s should be 0, 1 or %d)", name, Highest)}
 		}
 	}
@@ -88,14 +89,14 @@ type Change struct {
 }
 
 // Read reads what a request says. Layers above Highest count as that.
-func Read(request *json.Value) Change {
+func Read(request kit.Args) Change {
 	c := Change{Delay: ReadDelay(request)}
 	for i, name := range names {
-		if n, ok := json.Int(request.Get(name)); ok && n >= 0 {
+		if n, ok := request.Number(name); ok && n >= 0 {
 			c.want[i], c.given[i] = int8(min(n, Highest)), true
 		}
 	}
-	if n, ok := json.Int(request.Get("fallback")); ok && n >= 0 {
+	if n, ok := request.Number("fallback"); ok && n >= 0 {
 		c.fallback, c.hasFallback = min(n, maxFallback), true
 	}
 	return c

@@ -8,18 +8,19 @@ import (
 	"time"
 
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/schema"
 	"bifrons/sfu/media"
 )
 
-func parse(t *testing.T, text string) *json.Value {
+func parse(t *testing.T, text string) kit.Args {
 	t.Helper()
 	d, err := json.Parse([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(d.Release)
-	return d.Root()
+	return kit.Args{Value: d.Root()}
 }
 
 func written(fields func(w *json.Writer)) string {
@@ -90,7 +91,7 @@ func TestCheck(t *testing.T) {
 		`{"substream":null,"temporal_layer":0}`: "",
 	} {
 		v := parse(t, body)
-		err := schema.Check(append(Fields, DelayFields...), v, 1, 2)
+		err := schema.Check(append(Fields, DelayFields...), v.Value, 1, 2)
 		if err == nil {
 			err = Check(v, 2)
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
@@ -210,7 +211,7 @@ func TestNegotiation(t *testing.T) {
 			t.Fatal(err)
 		}
 		h, _ := attach(t)
-		j := h.answer(&plugin.Request{Body: parse(t, tt.body), JSEP: &plugin.JSEP{SDP: offer.Anonymise(), E2EE: true}})
+		j := h.answer(&kit.Request{Body: kit.Args{Value: parse(t, tt.body)}, JSEP: &plugin.JSEP{SDP: offer.Anonymise(), E2EE: true}})
 		var parts []string
 		for i := range j.SDP.Sections {
 			s := &j.SDP.Sections[i]
@@ -243,7 +244,7 @@ func TestMultiopus(t *testing.T) {
 		t.Fatal(err)
 	}
 	h, _ := attach(t)
-	j := h.answer(&plugin.Request{Body: parse(t, `{"audiocodec":"multiopus"}`), JSEP: &plugin.JSEP{SDP: offer.Anonymise()}})
+	j := h.answer(&kit.Request{Body: kit.Args{Value: parse(t, `{"audiocodec":"multiopus"}`)}, JSEP: &plugin.JSEP{SDP: offer.Anonymise()}})
 	if s := &j.SDP.Sections[0]; s.Rejected() || s.Codecs[0].PT != 120 {
 		t.Errorf("got %+v", s)
 	}
@@ -267,7 +268,7 @@ func TestH264Profiles(t *testing.T) {
 		"x":      "",
 	} {
 		h, _ := attach(t)
-		j := h.answer(&plugin.Request{Body: parse(t, `{"videoprofile":"`+profile+`","videocodec":"h264"}`), JSEP: &plugin.JSEP{SDP: offer.Anonymise()}})
+		j := h.answer(&kit.Request{Body: kit.Args{Value: parse(t, `{"videoprofile":"`+profile+`","videocodec":"h264"}`)}, JSEP: &plugin.JSEP{SDP: offer.Anonymise()}})
 		got := ""
 		if s := &j.SDP.Sections[0]; !s.Rejected() {
 			got = strconv.Itoa(int(s.Codecs[0].PT)) + " " + s.Codecs[0].Fmtp

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
@@ -23,11 +23,11 @@ var opusParams = []string{"useinbandfec=1", "usedtx=1", "stereo=1"}
 
 // answer makes the answer to the offer of a request, and remembers what was
 // agreed on.
-func (h *handle) answer(r *plugin.Request) *plugin.JSEP {
-	audioCodec, _ := json.String(r.Body.Get("audiocodec"))
-	videoCodec, _ := json.String(r.Body.Get("videocodec"))
-	profile, _ := json.String(r.Body.Get("videoprofile"))
-	red := json.True(r.Body.Get("opusred"))
+func (h *handle) answer(r *kit.Request) *plugin.JSEP {
+	audioCodec := r.Body.Str("audiocodec")
+	videoCodec := r.Body.Str("videocodec")
+	profile := r.Body.Str("videoprofile")
+	red := r.Body.Is("opusred")
 	first := [2]bool{sdp.Audio: true, sdp.Video: true}
 	d := sdp.Answer(r.JSEP.SDP, sdp.AnswerOptions{Choose: func(_ int, s *sdp.Section) sdp.SectionChoice {
 		c := sdp.SectionChoice{Extensions: extensions}

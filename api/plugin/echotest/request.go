@@ -45,9 +45,9 @@ var usable = []string{"audio", "video", "videocodec", "videoprofile", "opusred",
 	"fallback", "spatial_layer", "temporal_layer", "record", "min_delay", "max_delay"}
 
 // run does a request: settings first, then the SDP.
-func (h *handle) run(r *plugin.Request, w *json.Writer) kit.Response {
+func (h *handle) run(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	if err := check(r); err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
 	before, change := h.settings, mline.Read(r.Body)
 	h.mu.Lock()
@@ -65,22 +65,22 @@ func (h *handle) run(r *plugin.Request, w *json.Writer) kit.Response {
 	if answer != nil {
 		resp.After = h.subscribe
 	}
-	return resp
+	return resp, nil
 }
 
 // check looks at what the table's types do not tell.
-func check(r *plugin.Request) *schema.Error {
+func check(r *kit.Request) *schema.Error {
 	if err := mline.Check(r.Body, errInvalidElement); err != nil {
 		return err
 	}
-	if json.True(r.Body.Get("record")) {
+	if r.Body.Is("record") {
 		return &schema.Error{Code: errInvalidElement, Text: "Recording is not available in this build"}
 	}
 	if r.JSEP != nil {
 		return nil
 	}
 	for _, name := range usable {
-		if !json.IsNull(r.Body.Get(name)) {
+		if r.Body.Has(name) {
 			return nil
 		}
 	}
@@ -88,14 +88,14 @@ func check(r *plugin.Request) *schema.Error {
 }
 
 // set takes over what a request says.
-func (s *settings) set(body *json.Value, change mline.Change) {
-	if v := body.Get("audio"); json.IsBool(v) {
-		s.audio = json.True(v)
+func (s *settings) set(body kit.Args, change mline.Change) {
+	if on, ok := body.Flag("audio"); ok {
+		s.audio = on
 	}
-	if v := body.Get("video"); json.IsBool(v) {
-		s.video = json.True(v)
+	if on, ok := body.Flag("video"); ok {
+		s.video = on
 	}
-	if n, ok := json.Int(body.Get("bitrate")); ok {
+	if n, ok := body.Number("bitrate"); ok {
 		s.bitrate = uint64(n)
 	}
 	s.layers.Set(change)
@@ -103,13 +103,13 @@ func (s *settings) set(body *json.Value, change mline.Change) {
 }
 
 // apply brings new settings to the peer connection.
-func (h *handle) apply(body *json.Value, change mline.Change, before *settings) {
+func (h *handle) apply(body kit.Args, change mline.Change, before *settings) {
 	peer := h.host.Peer()
 	if peer == nil {
 		return
 	}
 	s := &h.settings
-	if !json.IsNull(body.Get("bitrate")) {
+	if body.Has("bitrate") {
 		peer.SetBitrateCap(s.bitrate)
 	}
 	for i := range h.sections {

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/schema"
 	"bifrons/sdp"
@@ -344,7 +343,7 @@ func (p *Plugin) sendData(peer *sfu.Peer, msg message) {
 
 // find finds a mountpoint by the id of a request; nil after an error. p.mu is
 // held.
-func (p *Plugin) find(body *json.Value) (*mountpoint, *schema.Error) {
+func (p *Plugin) find(body kit.Args) (*mountpoint, *schema.Error) {
 	id, _ := p.ids.Parse(body.Get("id"))
 	if m := p.mountpoints[id]; m != nil {
 		return m, nil

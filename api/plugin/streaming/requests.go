@@ -3,7 +3,6 @@ package streaming
 import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/plugin"
 	"bifrons/api/schema"
 )
 
@@ -15,13 +14,13 @@ func (p *Plugin) requests() *kit.Table[*handle] {
 		BadSDP: errUnknown, Log: p.gw.Logger(),
 	}
 	id := p.ids.Field("id", true)
-	told := func(name string, f func(*handle, *plugin.Request, *json.Writer) kit.Response, fields ...schema.Field) {
+	told := func(name string, f func(*handle, *kit.Request, *json.Writer) (kit.Response, *schema.Error), fields ...schema.Field) {
 		t.Rows = append(t.Rows, kit.Row[*handle]{Name: name, Fields: fields, Run: f}) // event handlers hear whose request it was
 	}
-	sync := func(name string, f func(*plugin.Request, *json.Writer) kit.Response, fields ...schema.Field) {
-		told(name, func(_ *handle, r *plugin.Request, w *json.Writer) kit.Response { return f(r, w) }, fields...)
+	sync := func(name string, f func(*kit.Request, *json.Writer) (kit.Response, *schema.Error), fields ...schema.Field) {
+		told(name, func(_ *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) { return f(r, w) }, fields...)
 	}
-	async := func(name string, f func(*handle, *plugin.Request, *json.Writer) kit.Response, fields ...schema.Field) {
+	async := func(name string, f func(*handle, *kit.Request, *json.Writer) (kit.Response, *schema.Error), fields ...schema.Field) {
 		t.Rows = append(t.Rows, kit.Row[*handle]{Name: name, Fields: fields, Async: true, Run: f})
 	}
 	sync("list", p.listRequest, schema.Field{Name: "admin_key", Type: schema.String})

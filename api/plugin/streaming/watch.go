@@ -12,7 +12,7 @@ import (
 
 // watch makes a handle a viewer of a mountpoint. Either the client offers, or
 // is offered what there is.
-func (h *handle) watch(r *plugin.Request, w *json.Writer) kit.Response {
+func (h *handle) watch(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	wanted, err := parseWatch(r.Body)
 	if err != nil {
 		return failed(err)
@@ -45,10 +45,10 @@ type wish struct {
 	restart  bool
 }
 
-func parseWatch(body *json.Value) (wish, *schema.Error) {
+func parseWatch(body kit.Args) (wish, *schema.Error) {
 	x := wish{without: make(map[sdp.Kind]bool)}
-	for _, v := range json.Array(body.Get("media")) {
-		mid, ok := json.String(v)
+	for _, v := range body.Items("media") {
+		mid, ok := json.String(v.Value)
 		if !ok {
 			return x, errorf(errInvalidElement, "Invalid element in the media array (not a string)")
 		}
@@ -61,12 +61,12 @@ func parseWatch(body *json.Value) (wish, *schema.Error) {
 	}
 	for i, name := range layerNames {
 		x.want[i] = highest
-		if n, ok := json.Int(body.Get(name)); ok {
+		if n, ok := body.Number(name); ok {
 			x.want[i] = int8(min(n, highest))
 		}
 	}
-	x.fallback, _ = json.Int(body.Get("fallback"))
-	x.restart = json.True(body.Get("restart"))
+	x.fallback, _ = body.Number("fallback")
+	x.restart = body.Is("restart")
 	return x, nil
 }
 
@@ -101,7 +101,7 @@ func (h *handle) mayWatch(m *mountpoint, restart bool, j *plugin.JSEP) *schema.E
 }
 
 // watchOffering makes an offer of what the client wants. p.mu is held.
-func (h *handle) watchOffering(m *mountpoint, x wish, w *json.Writer) kit.Response {
+func (h *handle) watchOffering(m *mountpoint, x wish, w *json.Writer) (kit.Response, *schema.Error) {
 	fresh := h.watching == nil
 	lines := h.lines
 	if !x.restart || fresh {
@@ -124,7 +124,7 @@ func (h *handle) watchOffering(m *mountpoint, x wish, w *json.Writer) kit.Respon
 		status = "updating"
 	}
 	writeStatus(w, status)
-	return kit.Response{JSEP: &plugin.JSEP{SDP: h.offer(), E2EE: m.e2ee, Restart: x.restart}, After: h.unlessJoined}
+	return kit.Response{JSEP: &plugin.JSEP{SDP: h.offer(), E2EE: m.e2ee, Restart: x.restart}, After: h.unlessJoined}, nil
 }
 
 // choose is the m-lines for what a client wants. Those that there are stay in
@@ -224,7 +224,7 @@ func (m *mountpoint) extensions() []sdp.Extension {
 
 // watchOffered answers a client's offer: each m-line gets the first stream of
 // its kind, of those that are left, whose codec it lists. p.mu is held.
-func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, w *json.Writer) kit.Response {
+func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, w *json.Writer) (kit.Response, *schema.Error) {
 	if err := h.join(m); err != nil {
 		return failed(err)
 	}
@@ -266,7 +266,7 @@ func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, w *json.Writer) kit
 	}
 	writeStatus(w, "starting")
 	h.notifyStatus("starting", m.id)
-	return kit.Response{JSEP: &plugin.JSEP{SDP: d, E2EE: m.e2ee}, After: h.unlessJoined}
+	return kit.Response{JSEP: &plugin.JSEP{SDP: d, E2EE: m.e2ee}, After: h.unlessJoined}, nil
 }
 
 // match finds a stream for an offered m-line, -1 if there is none.

@@ -3,7 +3,6 @@ package videoroom
 import (
 	"fmt"
 
-	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/schema"
 )
@@ -37,11 +36,11 @@ func errorf(code int, format string, args ...any) *schema.Error {
 }
 
 // fail is the response of a failed request.
-func fail(code int, format string, args ...any) kit.Response {
-	return kit.Response{Err: errorf(code, format, args...)}
+func fail(code int, format string, args ...any) (kit.Response, *schema.Error) {
+	return kit.Response{}, errorf(code, format, args...)
 }
 
 // check looks at the fields of an object with the plugin's codes.
-func check(fields []schema.Field, object *json.Value) *schema.Error {
-	return schema.Check(fields, object, errMissingElement, errInvalidElement)
+func check(fields []schema.Field, object kit.Args) *schema.Error {
+	return schema.Check(fields, object.Value, errMissingElement, errInvalidElement)
 }

@@ -3,17 +3,16 @@ package videoroom
 import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/plugin"
 	"bifrons/api/schema"
 )
 
 // kick takes a participant out of a room.
-func (p *Plugin) kick(r *plugin.Request, w *json.Writer) kit.Response {
-	return p.manage(r.Body, func(room *room) kit.Response {
+func (p *Plugin) kick(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	return p.manage(r.Body, func(room *room) (kit.Response, *schema.Error) {
 		victim, err := room.user(r.Body)
 		switch {
 		case err != nil:
-			return kit.Response{Err: err}
+			return kit.Response{}, err
 		case victim.h == nil:
 			return fail(errNoSuchFeed, "User %s in room %s can't be kicked", victim.id, room.id)
 		}
@@ -30,12 +29,12 @@ func (p *Plugin) kick(r *plugin.Request, w *json.Writer) kit.Response {
 		room.remove(victim)
 		victim.h.closePeer()
 		w.Str("videoroom", "success")
-		return kit.Response{}
+		return kit.Response{}, nil
 	})
 }
 
 // user finds the participant whom a request is about. room.mu is held.
-func (r *room) user(body *json.Value) (*publisher, *schema.Error) {
+func (r *room) user(body kit.Args) (*publisher, *schema.Error) {
 	name, _ := r.plugin.ids.Parse(body.Get("id"))
 	if p := r.publisher(name); p != nil {
 		return p, nil
@@ -44,18 +43,18 @@ func (r *room) user(body *json.Value) (*publisher, *schema.Error) {
 }
 
 // moderate mutes a participant's stream for everybody, or takes that back.
-func (p *Plugin) moderate(r *plugin.Request, w *json.Writer) kit.Response {
-	mid, _ := json.String(r.Body.Get("mid"))
-	return p.manage(r.Body, func(room *room) kit.Response {
+func (p *Plugin) moderate(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	mid := r.Body.Str("mid")
+	return p.manage(r.Body, func(room *room) (kit.Response, *schema.Error) {
 		target, err := room.user(r.Body)
 		if err != nil {
-			return kit.Response{Err: err}
+			return kit.Response{}, err
 		}
 		s := target.stream(mid)
 		if s == nil {
 			return fail(errNoSuchFeed, "No such stream %s", mid)
 		}
-		s.moderated = json.True(r.Body.Get("mute"))
+		s.moderated = r.Body.Is("mute")
 		s.gateChanged()
 		if !s.moderated {
 			s.requestKeyframe()
@@ -75,13 +74,13 @@ func (p *Plugin) moderate(r *plugin.Request, w *json.Writer) kit.Response {
 			target.h.notifyRaw(event("moderated", fields))
 		}
 		w.Str("videoroom", "success")
-		return kit.Response{}
+		return kit.Response{}, nil
 	})
 }
 
 // listParticipants tells who is in a room.
-func (p *Plugin) listParticipants(r *plugin.Request, w *json.Writer) kit.Response {
-	return p.enter(r.Body, func(room *room) kit.Response {
+func (p *Plugin) listParticipants(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	return p.enter(r.Body, func(room *room) (kit.Response, *schema.Error) {
 		w.Str("videoroom", "participants")
 		room.writeRoom(w)
 		w.Array("participants")
@@ -97,20 +96,20 @@ func (p *Plugin) listParticipants(r *plugin.Request, w *json.Writer) kit.Respons
 			w.End()
 		}
 		w.EndArray()
-		return kit.Response{}
+		return kit.Response{}, nil
 	})
 }
 
 // enableRecording starts or stops recording everybody.
-func (p *Plugin) enableRecording(r *plugin.Request, w *json.Writer) kit.Response {
-	record := json.True(r.Body.Get("record"))
-	return p.manage(r.Body, func(room *room) kit.Response {
+func (p *Plugin) enableRecording(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	record := r.Body.Is("record")
+	return p.manage(r.Body, func(room *room) (kit.Response, *schema.Error) {
 		if record {
-			return kit.Response{Err: noRecording()}
+			return kit.Response{}, noRecording()
 		}
 		room.record = false
 		w.Str("videoroom", "success")
 		w.Bool("record", false)
-		return kit.Response{}
+		return kit.Response{}, nil
 	})
 }

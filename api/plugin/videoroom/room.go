@@ -153,14 +153,14 @@ func (r *room) end() {
 }
 
 // authorize compares a secret of a request with what it must be, "" = nothing.
-func authorize(body *json.Value, field, secret string) *schema.Error {
+func authorize(body kit.Args, field, secret string) *schema.Error {
 	if secret == "" {
 		return nil
 	}
 	if err := check([]schema.Field{{Name: field, Type: schema.String, Required: true}}, body); err != nil {
 		return err
 	}
-	given, _ := json.String(body.Get(field))
+	given := body.Str(field)
 	if subtle.ConstantTimeCompare([]byte(given), []byte(secret)) != 1 {
 		return errorf(errUnauthorized, "Unauthorized (wrong %s)", field)
 	}
@@ -168,7 +168,7 @@ func authorize(body *json.Value, field, secret string) *schema.Error {
 }
 
 // find finds the room of a request.
-func (p *Plugin) find(body *json.Value) (*room, *schema.Error) {
+func (p *Plugin) find(body kit.Args) (*room, *schema.Error) {
 	if err := check([]schema.Field{p.ids.Field("room", true)}, body); err != nil {
 		return nil, err
 	}
@@ -180,10 +180,10 @@ func (p *Plugin) find(body *json.Value) (*room, *schema.Error) {
 }
 
 // enter finds the room of a request and locks it, for f.
-func (p *Plugin) enter(body *json.Value, f func(r *room) kit.Response) kit.Response {
+func (p *Plugin) enter(body kit.Args, f func(r *room) (kit.Response, *schema.Error)) (kit.Response, *schema.Error) {
 	r, err := p.find(body)
 	if err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -194,10 +194,10 @@ func (p *Plugin) enter(body *json.Value, f func(r *room) kit.Response) kit.Respo
 }
 
 // manage is enter for those who know the room's secret.
-func (p *Plugin) manage(body *json.Value, f func(r *room) kit.Response) kit.Response {
-	return p.enter(body, func(r *room) kit.Response {
+func (p *Plugin) manage(body kit.Args, f func(r *room) (kit.Response, *schema.Error)) (kit.Response, *schema.Error) {
+	return p.enter(body, func(r *room) (kit.Response, *schema.Error) {
 		if err := authorize(body, "secret", r.secret); err != nil {
-			return kit.Response{Err: err}
+			return kit.Response{}, err
 		}
 		return f(r)
 	})

@@ -6,28 +6,27 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 )
 
 // create makes a room.
-func (p *Plugin) create(h *handle, r *plugin.Request, w *json.Writer) kit.Response {
+func (p *Plugin) create(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	body := r.Body
 	if err := p.mayCreate(body); err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
 	name, ok := p.ids.Parse(body.Get("room"))
 	random := p.none(name, ok)
-	room := p.newRoom(name, newSettings(kit.FromRequest(body), ""))
+	room := p.newRoom(name, newSettings(body, ""))
 	room.signedTokens = room.signedTokens && p.gw.SignedTokens()
-	for _, v := range json.Array(body.Get("allowed")) {
-		token, _ := json.String(v)
+	for _, v := range body.Items("allowed") {
+		token, _ := json.String(v.Value)
 		room.allow(token)
 	}
-	room.checkAllowed = !json.IsNull(body.Get("allowed"))
+	room.checkAllowed = body.Has("allowed")
 	if room.dummy {
-		room.addDummy(readDummies(kit.FromRequest(body)), room.requireE2EE || json.True(body.Get("dummy_e2ee")))
+		room.addDummy(readDummies(body), room.requireE2EE || body.Is("dummy_e2ee"))
 	}
 
 	p.mu.Lock()
@@ -45,8 +44,8 @@ func (p *Plugin) create(h *handle, r *plugin.Request, w *json.Writer) kit.Respon
 	p.mu.Unlock()
 
 	h.notify("created", room.writeRoom)
-	p.answerSaved(w, "created", room, json.True(body.Get("permanent")), false)
-	return kit.Response{}
+	p.answerSaved(w, "created", room, body.Is("permanent"), false)
+	return kit.Response{}, nil
 }
 
 // answerSaved saves a room if that is wanted, or its removal, and answers.
@@ -60,37 +59,37 @@ func (p *Plugin) answerSaved(w *json.Writer, what string, room *room, permanent,
 }
 
 // mayCreate checks what the types of the fields of a create do not tell.
-func (p *Plugin) mayCreate(body *json.Value) *schema.Error {
+func (p *Plugin) mayCreate(body kit.Args) *schema.Error {
 	if err := authorize(body, "admin_key", p.general.adminKey); err != nil {
 		return err
 	}
-	audio, _ := json.String(body.Get("audiocodec"))
+	audio := body.Str("audiocodec")
 	if _, ok := parseCodecs(audio, audioCodecs, sdp.Opus); !ok {
 		return errorf(errInvalidElement,
 			"Invalid element (audiocodec can only be or contain opus, isac32, isac16, pcmu, pcma or g722)")
 	}
-	video, _ := json.String(body.Get("videocodec"))
+	video := body.Str("videocodec")
 	if _, ok := parseCodecs(video, sdp.DefaultVideoCodecs, sdp.VP8); !ok {
 		return errorf(errInvalidElement,
 			"Invalid element (videocodec can only be or contain vp8, vp9, av1, h264 or h265)")
 	}
-	for _, v := range json.Array(body.Get("allowed")) {
-		if !schema.String.Is(v) {
+	for _, v := range body.Items("allowed") {
+		if !schema.String.Is(v.Value) {
 			return errorf(errInvalidElement, "Invalid element in the allowed array (not a string)")
 		}
 	}
-	for _, v := range json.Array(body.Get("dummy_streams")) {
-		if !schema.Object.Is(v) {
+	for _, v := range body.Items("dummy_streams") {
+		if !json.IsObject(v.Value) {
 			return errorf(errInvalidElement, "Invalid element in the dummy_streams array (not an object)")
 		}
 		if err := check(dummyFields, v); err != nil {
 			return err
 		}
 	}
-	if json.True(body.Get("record")) {
+	if body.Is("record") {
 		return noRecording()
 	}
-	if json.True(body.Get("permanent")) && !p.store.Writable() {
+	if body.Is("permanent") && !p.store.Writable() {
 		return errorf(errUnknown, "No configuration file, can't create permanent room")
 	}
 	return nil
@@ -102,52 +101,52 @@ func noRecording() *schema.Error {
 }
 
 // edit changes a room.
-func (p *Plugin) edit(h *handle, r *plugin.Request, w *json.Writer) kit.Response {
+func (p *Plugin) edit(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	body := r.Body
-	permanent := json.True(body.Get("permanent"))
+	permanent := body.Is("permanent")
 	if permanent && !p.store.Writable() {
 		return fail(errUnknown, "No configuration file, can't edit room permanently")
 	}
 	var edited *room
-	resp := p.manage(body, func(found *room) kit.Response {
+	resp, err := p.manage(body, func(found *room) (kit.Response, *schema.Error) {
 		edited = found
 		found.change(body)
-		return kit.Response{}
+		return kit.Response{}, nil
 	})
-	if resp.Err != nil {
-		return resp
+	if err != nil {
+		return resp, err
 	}
 	h.notify("edited", edited.writeRoom)
 	p.answerSaved(w, "edited", edited, permanent, false)
-	return resp
+	return resp, nil
 }
 
 // change takes over what an edit says. room.mu is held.
-func (r *room) change(body *json.Value) {
+func (r *room) change(body kit.Args) {
 	for field, p := range map[string]*string{
 		"new_description": &r.description, "new_secret": &r.secret, "new_pin": &r.pin, "new_rec_dir": &r.recDir,
 	} {
-		if text, _ := json.String(body.Get(field)); text != "" {
+		if text := body.Str(field); text != "" {
 			*p = text
 		}
 	}
 	for field, p := range map[string]*bool{
 		"new_is_private": &r.hidden, "new_require_pvtid": &r.requirePvtID, "new_lock_record": &r.lockRecord,
 	} {
-		if v := body.Get(field); json.IsBool(v) {
-			*p = json.True(v)
+		if on, ok := body.Flag(field); ok {
+			*p = on
 		}
 	}
-	if n, ok := json.Int(body.Get("new_bitrate")); ok {
+	if n, ok := body.Number("new_bitrate"); ok {
 		r.bitrate = 0
 		if n > 0 {
 			r.bitrate = max(uint64(n), minBitrate)
 		}
 	}
-	if n, ok := json.Int(body.Get("new_publishers")); ok {
+	if n, ok := body.Number("new_publishers"); ok {
 		r.maxPublishers = int(min(n, 1<<31-1))
 	}
-	if n, ok := json.Int(body.Get("new_fir_freq")); ok {
+	if n, ok := body.Number("new_fir_freq"); ok {
 		r.firFreq = int(min(n, maxFIRFreq))
 		for _, p := range r.participants {
 			p.setKeyframes()
@@ -156,19 +155,19 @@ func (r *room) change(body *json.Value) {
 }
 
 // destroy ends a room.
-func (p *Plugin) destroy(h *handle, r *plugin.Request, w *json.Writer) kit.Response {
-	permanent := json.True(r.Body.Get("permanent"))
+func (p *Plugin) destroy(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	permanent := r.Body.Is("permanent")
 	if permanent && !p.store.Writable() {
 		return fail(errUnknown, "No configuration file, can't destroy room permanently")
 	}
 	var gone *room
-	resp := p.manage(r.Body, func(found *room) kit.Response {
+	resp, err := p.manage(r.Body, func(found *room) (kit.Response, *schema.Error) {
 		gone = found
 		found.end()
-		return kit.Response{}
+		return kit.Response{}, nil
 	})
-	if resp.Err != nil {
-		return resp
+	if err != nil {
+		return resp, err
 	}
 	p.mu.Lock()
 	if p.rooms[gone.id] == gone {
@@ -177,15 +176,15 @@ func (p *Plugin) destroy(h *handle, r *plugin.Request, w *json.Writer) kit.Respo
 	p.mu.Unlock()
 	h.notify("destroyed", gone.writeRoom)
 	p.answerSaved(w, "destroyed", gone, permanent, true)
-	return resp
+	return resp, nil
 }
 
 // list describes the rooms.
-func (p *Plugin) list(r *plugin.Request, w *json.Writer) kit.Response {
+func (p *Plugin) list(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	private := false
-	if !json.IsNull(r.Body.Get("admin_key")) && p.general.adminKey != "" {
+	if r.Body.Has("admin_key") && p.general.adminKey != "" {
 		if err := authorize(r.Body, "admin_key", p.general.adminKey); err != nil {
-			return kit.Response{Err: err}
+			return kit.Response{}, err
 		}
 		private = true
 	}
@@ -208,7 +207,7 @@ func (p *Plugin) list(r *plugin.Request, w *json.Writer) kit.Response {
 		r.mu.Unlock()
 	}
 	w.EndArray()
-	return kit.Response{}
+	return kit.Response{}, nil
 }
 
 // cmpIDs orders ids: numbers by value, since their texts have no leading
@@ -262,31 +261,30 @@ func optTrue(w *json.Writer, key string, v bool) {
 }
 
 // exists tells whether there is a room.
-func (p *Plugin) exists(r *plugin.Request, w *json.Writer) kit.Response {
+func (p *Plugin) exists(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	name, _ := p.ids.Parse(r.Body.Get("room"))
 	w.Str("videoroom", "success")
 	p.ids.Write(w, "room", name)
 	w.Bool("exists", p.room(name) != nil)
-	return kit.Response{}
+	return kit.Response{}, nil
 }
 
 // allowedTokens changes who may join as a participant.
-func (p *Plugin) allowedTokens(r *plugin.Request, w *json.Writer) kit.Response {
-	action, _ := json.String(r.Body.Get("action"))
-	action = strings.ToLower(action)
+func (p *Plugin) allowedTokens(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	action := r.Body.Lower("action")
 	if !slices.Contains([]string{"enable", "disable", "add", "remove"}, action) {
 		return fail(errInvalidElement, "Unsupported action '%s' (allowed)", action)
 	}
 	var tokens []string
-	for _, v := range json.Array(r.Body.Get("allowed")) {
-		token, ok := json.String(v)
+	for _, v := range r.Body.Items("allowed") {
+		token, ok := json.String(v.Value)
 		if !ok {
 			return fail(errInvalidElement, "Invalid element in the allowed array (not a string)")
 		}
 		tokens = append(tokens, token)
 	}
 	var changed *room
-	resp := p.manage(r.Body, func(r *room) kit.Response {
+	resp, err := p.manage(r.Body, func(r *room) (kit.Response, *schema.Error) {
 		if action == "add" && totalLen(r.allowed)+totalLen(tokens) > maxAllowed {
 			return fail(errInvalidElement, "Too many tokens (more than %d bytes)", maxAllowed)
 		}
@@ -304,19 +302,19 @@ func (p *Plugin) allowedTokens(r *plugin.Request, w *json.Writer) kit.Response {
 		w.Str("videoroom", "success")
 		r.writeRoom(w)
 		if action == "disable" {
-			return kit.Response{}
+			return kit.Response{}, nil
 		}
 		w.Array("allowed")
 		for _, t := range r.allowed {
 			w.Str("", t)
 		}
 		w.EndArray()
-		return kit.Response{}
+		return kit.Response{}, nil
 	})
 	if changed != nil {
 		p.saveAllowed(changed)
 	}
-	return resp
+	return resp, err
 }
 
 // allow adds a token. room.mu is held, or the room not shared yet.

@@ -4,8 +4,8 @@ import (
 	"slices"
 
 	"bifrons/api/json"
-	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
@@ -273,14 +273,14 @@ func (l *line) tell(news []mline.Event) {
 	}
 }
 
-// refuse is the response to a request that needs a subscription that is alive.
+// refuse is the error of a request that needs a subscription that is alive.
 // room.mu is held.
-func (s *subscriber) refuse() (kit.Response, bool) {
+func (s *subscriber) refuse() *schema.Error {
 	switch {
 	case s.room.destroyed:
-		return fail(errNoSuchRoom, "No such room (%s)", s.room.id), true
+		return errorf(errNoSuchRoom, "No such room (%s)", s.room.id)
 	case s.over:
-		return fail(errUnknown, "This subscription has ended"), true
+		return errorf(errUnknown, "This subscription has ended")
 	}
-	return kit.Response{}, false
+	return nil
 }

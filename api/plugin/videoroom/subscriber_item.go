@@ -2,6 +2,7 @@ package videoroom
 
 import (
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
 	"bifrons/api/schema"
 )
@@ -38,10 +39,10 @@ func (p *Plugin) unsubscribeFields() []schema.Field {
 }
 
 // items checks and reads a list of streams.
-func (p *Plugin) items(list []*json.Value, fields []schema.Field) ([]item, *schema.Error) {
+func (p *Plugin) items(list []kit.Args, fields []schema.Field) ([]item, *schema.Error) {
 	items := make([]item, 0, len(list))
 	for _, v := range list {
-		if !json.IsObject(v) {
+		if !json.IsObject(v.Value) {
 			return nil, errorf(errInvalidElement, "Invalid element type (streams should hold objects)")
 		}
 		x, err := p.item(v, fields)
@@ -53,7 +54,7 @@ func (p *Plugin) items(list []*json.Value, fields []schema.Field) ([]item, *sche
 	return items, nil
 }
 
-func (p *Plugin) item(v *json.Value, fields []schema.Field) (item, *schema.Error) {
+func (p *Plugin) item(v kit.Args, fields []schema.Field) (item, *schema.Error) {
 	var x item
 	err := check(fields, v)
 	if err == nil {
@@ -63,11 +64,10 @@ func (p *Plugin) item(v *json.Value, fields []schema.Field) (item, *schema.Error
 		return x, err
 	}
 	x.feed, x.hasFeed = p.ids.Parse(v.Get("feed"))
-	x.mid, x.hasMID = json.String(v.Get("mid"))
-	x.subMID, _ = json.String(v.Get("sub_mid"))
-	x.crossref, _ = json.String(v.Get("crossrefid"))
-	x.hasSend, x.send = json.IsBool(v.Get("send")), json.True(v.Get("send"))
-	x.keyframe = json.True(v.Get("keyframe"))
+	x.mid, x.hasMID = v.Text("mid")
+	x.subMID, x.crossref = v.Str("sub_mid"), v.Str("crossrefid")
+	x.send, x.hasSend = v.Flag("send")
+	x.keyframe = v.Is("keyframe")
 	x.change = mline.Read(v)
 	return x, nil
 }

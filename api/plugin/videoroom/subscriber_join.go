@@ -4,7 +4,6 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
-	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 )
@@ -29,14 +28,14 @@ type wanted struct {
 }
 
 // joinSubscriber makes a handle a subscriber, and offers what it asks for.
-func joinSubscriber(h *handle, room *room, r *plugin.Request, w *json.Writer) kit.Response {
+func joinSubscriber(h *handle, room *room, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	p := h.plugin
 	if err := check(p.joinFields(), r.Body); err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
-	items, err := p.items(json.Array(r.Body.Get("streams")), p.subscribeFields())
+	items, err := p.items(r.Body.Items("streams"), p.subscribeFields())
 	if err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
 	legacy := len(items) == 0
 	if legacy {
@@ -47,11 +46,11 @@ func joinSubscriber(h *handle, room *room, r *plugin.Request, w *json.Writer) ki
 		items = []item{{feed: name, hasFeed: true}}
 	}
 	s := &subscriber{room: room, h: h, autoupdate: true, paused: true}
-	if v := r.Body.Get("autoupdate"); json.IsBool(v) {
-		s.autoupdate = json.True(v)
+	if on, ok := r.Body.Flag("autoupdate"); ok {
+		s.autoupdate = on
 	}
-	s.useMSID = json.True(r.Body.Get("use_msid"))
-	private, _ := json.Int(r.Body.Get("private_id"))
+	s.useMSID = r.Body.Is("use_msid")
+	private, _ := r.Body.Number("private_id")
 	s.privateID = uint32(private)
 
 	room.mu.Lock()
@@ -67,7 +66,7 @@ func joinSubscriber(h *handle, room *room, r *plugin.Request, w *json.Writer) ki
 	}
 	list, err := s.find(items, true)
 	if err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
 	if legacy {
 		list = onlyOffered(list, r.Body)
@@ -95,7 +94,7 @@ func joinSubscriber(h *handle, room *room, r *plugin.Request, w *json.Writer) ki
 		s.writeStreams(w)
 		w.Uint("private_id", uint64(s.privateID))
 	})
-	return kit.Response{JSEP: s.offer()}
+	return kit.Response{JSEP: s.offer()}, nil
 }
 
 // writeFeed writes what the old form of joining tells about its feed.
@@ -106,7 +105,7 @@ func writeFeed(w *json.Writer, p *publisher) {
 }
 
 // onlyOffered leaves out the kinds that a client does not want to be offered.
-func onlyOffered(list []wanted, body *json.Value) []wanted {
+func onlyOffered(list []wanted, body kit.Args) []wanted {
 	var kept []wanted
 	for _, want := range list {
 		name := map[sdp.Kind]string{sdp.Audio: "offer_audio", sdp.Video: "offer_video"}[want.stream.kind]
