@@ -166,6 +166,7 @@ func TestImportRules(t *testing.T) {
 		{"api/plugin/videoroom", "bifrons/api/kit", true},
 		{"api/plugin/videoroom", "bifrons/api/kit/rooms", true},
 		{"api/kit/rooms", "bifrons/api/plugin/videoroom", false},
+		{"api/plugin/videoroom", "bifrons/api/kit/mline", true},
 		{"api/plugin/videoroom", "bifrons/api/plugin/videoroom/inner", true},
 		{"api/plugin/streaming", "bifrons/rtp/ogg", true},
 		{"api/kit", "bifrons/api/plugin/videoroom", false},

@@ -3,6 +3,7 @@ package videoroom
 import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/schema"
 )
 
@@ -157,7 +158,7 @@ func (p *Plugin) publisherJoinFields() []schema.Field {
 var streamFields = fields(
 	typed(schema.String, "mid"),
 	typed(schema.Bool, "send", "keyframe"),
-	typed(schema.Int, "min_delay", "max_delay"),
+	mline.DelayFields,
 )
 
 var configureFields = fields(publisherFields, streamFields,
