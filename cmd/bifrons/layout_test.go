@@ -103,10 +103,10 @@ func apiBreach(from, to string) string {
 		plugin, isPlugin = "api/plugin/"+name, true
 	}
 	switch {
-	case isPlugin && within(to, plugin):
+	case isPlugin && withinAny(to, plugin, "api/kit"):
 		return ""
 	case isPlugin && within(to, "api") && !slices.Contains([]string{
-		"api/plugin", "api/schema", "api/module", "api/task", "api/kit", "api/config", "api/json"}, to):
+		"api/plugin", "api/schema", "api/module", "api/task", "api/config", "api/json"}, to):
 		return "a plugin knows its contract, the kit, and what is its own"
 	case within(from, "api/signalling") && !slices.Contains([]string{"sdp", "sfu", "sfu/media"}, to):
 		return "signalling knows no protocol, only descriptions and the engine"
@@ -164,6 +164,9 @@ func TestImportRules(t *testing.T) {
 		{"api/plugin/videoroom", "bifrons/api/event", false},
 		{"api/plugin/videoroom", "bifrons/sfu/shard", false},
 		{"api/plugin/videoroom", "bifrons/api/kit", true},
+		{"api/plugin/videoroom", "bifrons/api/kit/rooms", true},
+		{"api/kit/rooms", "bifrons/api/plugin/videoroom", false},
+		{"api/plugin/videoroom", "bifrons/api/kit/mline", true},
 		{"api/plugin/videoroom", "bifrons/api/plugin/videoroom/inner", true},
 		{"api/plugin/streaming", "bifrons/rtp/ogg", true},
 		{"api/kit", "bifrons/api/plugin/videoroom", false},

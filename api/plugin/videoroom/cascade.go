@@ -5,7 +5,7 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 )
 
@@ -66,7 +66,7 @@ func (s *stream) forwardTo(rem *remotization) {
 }
 
 // publishRemotely sends all of a publisher's media to another server.
-func (p *Plugin) publishRemotely(h *handle, r *plugin.Request, w *json.Writer) kit.Response {
+func (p *Plugin) publishRemotely(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	err := checkTransport(r.Body)
 	var port, rtcp uint16
 	if err == nil {
@@ -79,33 +79,33 @@ func (p *Plugin) publishRemotely(h *handle, r *plugin.Request, w *json.Writer) k
 		err = errorf(errInvalidElement, "Invalid element (port)")
 	}
 	if err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
 	d, err := p.destinationOf(r.Body, p.resolver(h))
 	if err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
 	rem := &remotization{rtcp: rtcp, to: netip.AddrPortFrom(d.addr, port), destination: d}
 	if err := (&forwarding{to: rem.to, rtcp: rtcp}).check(p); err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
-	name, _ := json.String(r.Body.Get("remote_id"))
-	host, _ := json.String(r.Body.Get("host"))
-	return p.forwardRequest(r.Body, func(room *room) kit.Response {
+	name := r.Body.Str("remote_id")
+	host := r.Body.Str("host")
+	return p.forwardRequest(r.Body, func(room *room) (kit.Response, *schema.Error) {
 		feed, err := room.feed(r.Body)
 		switch {
 		case err != nil:
-			return kit.Response{Err: err}
+			return kit.Response{}, err
 		case feed.source != nil:
 			return fail(errInvalidElement, "Publisher %s is a remote one", feed.id)
 		case feed.remote(name) != nil:
 			return fail(errIDExists, "Remote publisher %s already exists", name)
 		}
 		if err := feed.mayHave(feed.cascadeSize()); err != nil {
-			return kit.Response{Err: err}
+			return kit.Response{}, err
 		}
 		if len(feed.remotes) >= p.general.forward.most { // who publishes nothing yet
-			return kit.Response{Err: p.tooMany()}
+			return kit.Response{}, p.tooMany()
 		}
 		rem.id, rem.host = name, host
 		feed.remotes = append(feed.remotes, rem)
@@ -116,7 +116,7 @@ func (p *Plugin) publishRemotely(h *handle, r *plugin.Request, w *json.Writer) k
 		room.writeRoom(w)
 		p.ids.Write(w, "id", feed.id)
 		w.Str("remote_id", name)
-		return kit.Response{}
+		return kit.Response{}, nil
 	})
 }
 
@@ -131,12 +131,12 @@ func (p *publisher) remote(name string) *remotization {
 }
 
 // unpublishRemotely ends what publishRemotely began.
-func (p *Plugin) unpublishRemotely(r *plugin.Request, w *json.Writer) kit.Response {
-	name, _ := json.String(r.Body.Get("remote_id"))
-	return p.manage(r.Body, func(room *room) kit.Response {
+func (p *Plugin) unpublishRemotely(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	name := r.Body.Str("remote_id")
+	return p.manage(r.Body, func(room *room) (kit.Response, *schema.Error) {
 		feed, err := room.feed(r.Body)
 		if err != nil {
-			return kit.Response{Err: err}
+			return kit.Response{}, err
 		}
 		rem := feed.remote(name)
 		if rem == nil {
@@ -146,7 +146,7 @@ func (p *Plugin) unpublishRemotely(r *plugin.Request, w *json.Writer) kit.Respon
 		w.Str("videoroom", "success")
 		room.writeRoom(w)
 		p.ids.Write(w, "id", feed.id)
-		return kit.Response{}
+		return kit.Response{}, nil
 	})
 }
 
@@ -166,11 +166,11 @@ func (p *publisher) stopRemotes(match func(rem *remotization) bool) {
 }
 
 // listRemotes tells to which servers a publisher's media goes.
-func (p *Plugin) listRemotes(r *plugin.Request, w *json.Writer) kit.Response {
-	return p.manage(r.Body, func(room *room) kit.Response {
+func (p *Plugin) listRemotes(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	return p.manage(r.Body, func(room *room) (kit.Response, *schema.Error) {
 		feed, err := room.feed(r.Body)
 		if err != nil {
-			return kit.Response{Err: err}
+			return kit.Response{}, err
 		}
 		w.Str("videoroom", "success")
 		room.writeRoom(w)
@@ -185,6 +185,6 @@ func (p *Plugin) listRemotes(r *plugin.Request, w *json.Writer) kit.Response {
 			w.End()
 		}
 		w.EndArray()
-		return kit.Response{}
+		return kit.Response{}, nil
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/netip"
-	"strings"
 	"time"
 
 	"bifrons/api/json"
@@ -174,7 +173,7 @@ func (f *forwarder) write(w *json.Writer, s *stream) {
 	optUint(w, "pt", uint64(f.pt))
 	optUint(w, "ssrc", uint64(f.ssrc))
 	optUint(w, "substream", uint64(f.substream))
-	optTrue(w, "srtp", f.key != nil)
+	w.OptTrue("srtp", f.key != nil)
 }
 
 func optUint(w *json.Writer, key string, n uint64) {
@@ -194,7 +193,7 @@ const resolveTimeout = 5 * time.Second
 
 // resolver finds the address of the host in an object of a request. It may take a
 // while and must not be called with a lock held.
-type resolver func(v *json.Value) (netip.Addr, *schema.Error)
+type resolver func(v kit.Args) (netip.Addr, *schema.Error)
 
 // resolver makes one for a request: a name is looked up once, and all of them in
 // the time that there is for one.
@@ -202,14 +201,13 @@ func (p *Plugin) resolver(h *handle) resolver {
 	type question struct{ network, host string }
 	known := map[question]netip.Addr{}
 	deadline := time.Now().Add(resolveTimeout)
-	return func(v *json.Value) (netip.Addr, *schema.Error) {
-		host, ok := json.String(v.Get("host"))
+	return func(v kit.Args) (netip.Addr, *schema.Error) {
+		host, ok := v.Text("host")
 		if !ok {
 			return netip.Addr{}, nil
 		}
-		family, _ := json.String(v.Get("host_family"))
 		q := question{"ip", host}
-		switch strings.ToLower(family) {
+		switch v.Lower("host_family") {
 		case "ipv4":
 			q.network = "ip4"
 		case "ipv6":
@@ -220,7 +218,7 @@ func (p *Plugin) resolver(h *handle) resolver {
 		}
 		ctx, cancel := context.WithDeadline(context.Background(), deadline)
 		defer cancel()
-		list, err := p.gw.Engine().LookupHost(ctx, h.host.SessionID(), q.network, host)
+		list, err := p.gw.Engine().LookupHost(ctx, h.Host.SessionID(), q.network, host)
 		if err != nil || len(list) == 0 {
 			return netip.Addr{}, errorf(errInvalidElement, "Could not resolve address (%s)", host)
 		}
@@ -237,16 +235,15 @@ func (p *Plugin) resolver(h *handle) resolver {
 
 // destinationOf reads where a request wants media to be sent, and prepares the
 // engine for that. Names are looked up only for those who may forward.
-func (p *Plugin) destinationOf(body *json.Value, find resolver) (d destination, err *schema.Error) {
+func (p *Plugin) destinationOf(body kit.Args, find resolver) (d destination, err *schema.Error) {
 	if d.key, err = keyOf(body); err != nil {
 		return d, err
 	}
-	resp := p.forwardRequest(body, func(r *room) (resp kit.Response) {
-		_, resp.Err = r.feed(body)
-		return resp
-	})
-	if resp.Err != nil {
-		return d, resp.Err
+	if _, err = p.forwardRequest(body, func(r *room) (kit.Response, *schema.Error) {
+		_, err := r.feed(body)
+		return kit.Response{}, err
+	}); err != nil {
+		return d, err
 	}
 	if d.addr, err = find(body); err != nil {
 		return d, err
@@ -258,9 +255,9 @@ func (p *Plugin) destinationOf(body *json.Value, find resolver) (d destination, 
 }
 
 // keyOf reads the SRTP key of a request, nil if it has none.
-func keyOf(body *json.Value) (*sfu.SRTPKey, *schema.Error) {
-	suite, _ := json.Int(body.Get("srtp_suite"))
-	crypto, ok := json.String(body.Get("srtp_crypto"))
+func keyOf(body kit.Args) (*sfu.SRTPKey, *schema.Error) {
+	suite, _ := body.Number("srtp_suite")
+	crypto, ok := body.Text("srtp_crypto")
 	if !ok {
 		return nil, nil
 	}
@@ -272,8 +269,8 @@ func keyOf(body *json.Value) (*sfu.SRTPKey, *schema.Error) {
 }
 
 // portOf reads a port; 0 if it is absent.
-func portOf(body *json.Value, name string) (uint16, *schema.Error) {
-	n, _ := json.Int(body.Get(name))
+func portOf(body kit.Args, name string) (uint16, *schema.Error) {
+	n, _ := body.Number(name)
 	if n < 0 || n > 65535 {
 		return 0, errorf(errInvalidElement, "Invalid element (%s should be a port)", name)
 	}
@@ -281,9 +278,9 @@ func portOf(body *json.Value, name string) (uint16, *schema.Error) {
 }
 
 // format reads payload type and SSRC of a forwarder.
-func (x *forwarding) format(body *json.Value, pt, ssrc string) *schema.Error {
-	n, _ := json.Int(body.Get(pt))
-	m, _ := json.Int(body.Get(ssrc))
+func (x *forwarding) format(body kit.Args, pt, ssrc string) *schema.Error {
+	n, _ := body.Number(pt)
+	m, _ := body.Number(ssrc)
 	if n < 0 || n > 127 || m < 0 || m > 1<<32-1 {
 		return errorf(errInvalidElement, "Invalid element (%s or %s)", pt, ssrc)
 	}

@@ -6,14 +6,13 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 )
 
 // forwardRequests adds the requests that have to do with media outside of
 // WebRTC: RTP forwarders and publishers on other servers.
-func (p *Plugin) forwardRequests(add func(string, func(*plugin.Request, *json.Writer) kit.Response, ...schema.Field),
+func (p *Plugin) forwardRequests(add func(string, func(*kit.Request, *json.Writer) (kit.Response, *schema.Error), ...schema.Field),
 	told func(string, run, ...schema.Field)) {
 	room, publisher := p.ids.Field("room", true), p.ids.Field("publisher_id", true)
 	user := p.ids.Field("id", true)
@@ -57,17 +56,17 @@ var forwardItem = fields(
 )
 
 // forwardRequest is manage for what the administrator may have reserved.
-func (p *Plugin) forwardRequest(body *json.Value, f func(r *room) kit.Response) kit.Response {
+func (p *Plugin) forwardRequest(body kit.Args, f func(r *room) (kit.Response, *schema.Error)) (kit.Response, *schema.Error) {
 	if p.general.lockForwarding {
 		if err := authorize(body, "admin_key", p.general.adminKey); err != nil {
-			return kit.Response{Err: err}
+			return kit.Response{}, err
 		}
 	}
 	return p.manage(body, f)
 }
 
 // feed finds the publisher whom a request is about. room.mu is held.
-func (r *room) feed(body *json.Value) (*publisher, *schema.Error) {
+func (r *room) feed(body kit.Args) (*publisher, *schema.Error) {
 	name, _ := r.plugin.ids.Parse(body.Get("publisher_id"))
 	if p := r.publisher(name); p != nil && !p.dummy {
 		return p, nil
@@ -75,8 +74,8 @@ func (r *room) feed(body *json.Value) (*publisher, *schema.Error) {
 	return nil, errorf(errNoSuchFeed, "No such feed (%s)", name)
 }
 
-func checkFamily(body *json.Value) *schema.Error {
-	family, _ := json.String(body.Get("host_family"))
+func checkFamily(body kit.Args) *schema.Error {
+	family := body.Str("host_family")
 	if family != "" && !strings.EqualFold(family, "ipv4") && !strings.EqualFold(family, "ipv6") {
 		return errorf(errInvalidElement, "Unsupported protocol family (%s)", family)
 	}
@@ -84,12 +83,12 @@ func checkFamily(body *json.Value) *schema.Error {
 }
 
 // checkTransport looks at where media is to be sent, and how it is encrypted.
-func checkTransport(body *json.Value) *schema.Error {
+func checkTransport(body kit.Args) *schema.Error {
 	if err := checkFamily(body); err != nil {
 		return err
 	}
-	suite, hasSuite := json.Int(body.Get("srtp_suite"))
-	_, hasKey := json.String(body.Get("srtp_crypto"))
+	suite, hasSuite := body.Number("srtp_suite")
+	_, hasKey := body.Text("srtp_crypto")
 	switch {
 	case hasSuite && suite != 32 && suite != 80:
 		return errorf(errInvalidElement, "Invalid SRTP suite (%d)", suite)
@@ -108,9 +107,9 @@ type planned struct {
 }
 
 // rtpForward sends a publisher's media somewhere as plain RTP or SRTP.
-func (p *Plugin) rtpForward(h *handle, r *plugin.Request, w *json.Writer) kit.Response {
+func (p *Plugin) rtpForward(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	err := checkTransport(r.Body)
-	for _, v := range json.Array(r.Body.Get("streams")) {
+	for _, v := range r.Body.Items("streams") {
 		if err == nil {
 			err = checkItem(forwardItem, v, "streams")
 		}
@@ -119,17 +118,17 @@ func (p *Plugin) rtpForward(h *handle, r *plugin.Request, w *json.Writer) kit.Re
 		}
 	}
 	if err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
-	if n := len(json.Array(r.Body.Get("streams"))); n > p.general.forward.most {
-		return kit.Response{Err: p.tooMany()}
+	if n := len(r.Body.Items("streams")); n > p.general.forward.most {
+		return kit.Response{}, p.tooMany()
 	}
 	find := p.resolver(h)
 	d, err := p.destinationOf(r.Body, find)
 	if err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
-	legacy := json.IsNull(r.Body.Get("streams"))
+	legacy := !r.Body.Has("streams")
 	var list []planned
 	if legacy {
 		list, err = legacyForwards(r.Body, d)
@@ -142,18 +141,18 @@ func (p *Plugin) rtpForward(h *handle, r *plugin.Request, w *json.Writer) kit.Re
 		}
 	}
 	if err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
-	return p.forwardRequest(r.Body, func(room *room) kit.Response {
+	return p.forwardRequest(r.Body, func(room *room) (kit.Response, *schema.Error) {
 		feed, err := room.feed(r.Body)
 		switch {
 		case err != nil:
-			return kit.Response{Err: err}
+			return kit.Response{}, err
 		case feed.origin() == nil:
 			return fail(errNoSuchFeed, "Feed %s is not publishing", feed.id)
 		}
 		if err := feed.mayHave(len(list)); err != nil {
-			return kit.Response{Err: err}
+			return kit.Response{}, err
 		}
 		w.Str("videoroom", "rtp_forward")
 		room.writeRoom(w)
@@ -166,7 +165,7 @@ func (p *Plugin) rtpForward(h *handle, r *plugin.Request, w *json.Writer) kit.Re
 }
 
 // forwardStreams starts forwarders and writes them. room.mu is held.
-func (p *publisher) forwardStreams(list []planned, w *json.Writer) kit.Response {
+func (p *publisher) forwardStreams(list []planned, w *json.Writer) (kit.Response, *schema.Error) {
 	w.Array("forwarders")
 	for _, x := range list {
 		s := p.stream(x.mid)
@@ -183,12 +182,12 @@ func (p *publisher) forwardStreams(list []planned, w *json.Writer) kit.Response 
 		p.notifyForward(f, s)
 	}
 	w.EndArray()
-	return kit.Response{}
+	return kit.Response{}, nil
 }
 
 // forwardLegacy is forwardStreams with the old form of the answer. room.mu is
 // held.
-func (p *publisher) forwardLegacy(list []planned, d destination, w *json.Writer) kit.Response {
+func (p *publisher) forwardLegacy(list []planned, d destination, w *json.Writer) (kit.Response, *schema.Error) {
 	w.Object("rtp_stream")
 	for _, x := range list {
 		s := p.first(x.kind)
@@ -216,7 +215,7 @@ func (p *publisher) forwardLegacy(list []planned, d destination, w *json.Writer)
 	w.Str("warning", "deprecated_api")
 	w.Str("host", d.addr.String())
 	w.End()
-	return kit.Response{}
+	return kit.Response{}, nil
 }
 
 // first is the first stream of a kind that is in use, nil if there is none.
@@ -242,8 +241,8 @@ func (p *publisher) notifyForward(f *forwarder, s *stream) {
 }
 
 // forwardItems reads the streams of a request, whose fields were checked.
-func forwardItems(body *json.Value, d destination, find resolver) (list []planned, err *schema.Error) {
-	for _, v := range json.Array(body.Get("streams")) {
+func forwardItems(body kit.Args, d destination, find resolver) (list []planned, err *schema.Error) {
+	for _, v := range body.Items("streams") {
 		addr, err := find(v)
 		if err != nil {
 			return nil, err
@@ -251,9 +250,8 @@ func forwardItems(body *json.Value, d destination, find resolver) (list []planne
 		if !addr.IsValid() {
 			addr = d.addr
 		}
-		mid, _ := json.String(v.Get("mid"))
-		x := planned{mid: mid}
-		x.best, x.key = json.True(v.Get("simulcast")), d.key
+		x := planned{mid: v.Str("mid")}
+		x.best, x.key = v.Is("simulcast"), d.key
 		more, err := x.ports(v, addr, "")
 		if err != nil {
 			return nil, err
@@ -264,12 +262,12 @@ func forwardItems(body *json.Value, d destination, find resolver) (list []planne
 }
 
 // legacyForwards reads the old form of a request.
-func legacyForwards(body *json.Value, d destination) (list []planned, err *schema.Error) {
+func legacyForwards(body kit.Args, d destination) (list []planned, err *schema.Error) {
 	for _, x := range []planned{
 		{kind: sdp.Audio, name: "audio"}, {kind: sdp.Video, name: "video"}, {kind: sdp.Application, name: "data"},
 	} {
 		x.key = d.key
-		x.best = x.kind == sdp.Video && json.True(body.Get("simulcast"))
+		x.best = x.kind == sdp.Video && body.Is("simulcast")
 		more, err := x.ports(body, d.addr, x.name+"_")
 		if err != nil {
 			return nil, err
@@ -281,7 +279,7 @@ func legacyForwards(body *json.Value, d destination) (list []planned, err *schem
 
 // ports makes a forwarder for each port that is given for a stream: of one as a
 // whole, or of its substreams.
-func (x planned) ports(body *json.Value, addr netip.Addr, prefix string) (list []planned, err *schema.Error) {
+func (x planned) ports(body kit.Args, addr netip.Addr, prefix string) (list []planned, err *schema.Error) {
 	if x.rtcp, err = portOf(body, prefix+"rtcp_port"); err != nil {
 		return nil, err
 	}
@@ -306,12 +304,12 @@ func (x planned) ports(body *json.Value, addr netip.Addr, prefix string) (list [
 }
 
 // stopForward ends what rtpForward began.
-func (p *Plugin) stopForward(r *plugin.Request, w *json.Writer) kit.Response {
-	id, _ := json.Int(r.Body.Get("stream_id"))
-	return p.forwardRequest(r.Body, func(room *room) kit.Response {
+func (p *Plugin) stopForward(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	id, _ := r.Body.Number("stream_id")
+	return p.forwardRequest(r.Body, func(room *room) (kit.Response, *schema.Error) {
 		feed, err := room.feed(r.Body)
 		if err != nil {
-			return kit.Response{Err: err}
+			return kit.Response{}, err
 		}
 		s, f := feed.forwarder(uint32(id))
 		if f == nil || f.remote != nil || id != int64(f.id) {
@@ -322,13 +320,13 @@ func (p *Plugin) stopForward(r *plugin.Request, w *json.Writer) kit.Response {
 		fields := feed.writeForwarder(f.id)
 		fields(w)
 		feed.h.notify("stop_rtp_forward", fields)
-		return kit.Response{}
+		return kit.Response{}, nil
 	})
 }
 
 // listForwarders tells what is forwarded.
-func (p *Plugin) listForwarders(r *plugin.Request, w *json.Writer) kit.Response {
-	return p.manage(r.Body, func(room *room) kit.Response {
+func (p *Plugin) listForwarders(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	return p.manage(r.Body, func(room *room) (kit.Response, *schema.Error) {
 		w.Str("videoroom", "forwarders")
 		room.writeRoom(w)
 		w.Array("publishers")
@@ -336,7 +334,7 @@ func (p *Plugin) listForwarders(r *plugin.Request, w *json.Writer) kit.Response 
 			x.writeForwarders(w)
 		}
 		w.EndArray()
-		return kit.Response{}
+		return kit.Response{}, nil
 	})
 }
 

@@ -7,7 +7,6 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -32,19 +31,19 @@ var remoteItem = fields(
 const minRemotePort, maxRemotePort = 10000, 60000
 
 // checkRemote looks at a request with streams of a publisher on another server.
-func checkRemote(body *json.Value) *schema.Error {
+func checkRemote(body kit.Args) *schema.Error {
 	if err := checkTransport(body); err != nil {
 		return err
 	}
-	for _, v := range json.Array(body.Get("streams")) {
+	for _, v := range body.Items("streams") {
 		if err := checkItem(remoteItem, v, "streams"); err != nil {
 			return err
 		}
-		kind, _ := json.String(v.Get("type"))
-		codec, ok := json.String(v.Get("codec"))
+		kind := v.Str("type")
+		codec, ok := v.Text("codec")
 		kind, codec = strings.ToLower(kind), strings.ToLower(codec)
 		known, named := knownCodecs[kind]
-		index, _ := json.Int(v.Get("mindex"))
+		index, _ := v.Number("mindex")
 		switch {
 		case !named:
 			return errorf(errInvalidElement, "Invalid element (type %s)", kind)
@@ -58,7 +57,7 @@ func checkRemote(body *json.Value) *schema.Error {
 }
 
 // addRemote adds a publisher whose media comes from another server.
-func (p *Plugin) addRemote(r *plugin.Request, w *json.Writer) kit.Response {
+func (p *Plugin) addRemote(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	err := checkRemote(r.Body)
 	var key *sfu.SRTPKey
 	if err == nil {
@@ -71,10 +70,10 @@ func (p *Plugin) addRemote(r *plugin.Request, w *json.Writer) kit.Response {
 		}
 	}
 	if err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
 	var x *publisher
-	resp := p.manage(r.Body, func(room *room) kit.Response {
+	resp, err := p.manage(r.Body, func(room *room) (kit.Response, *schema.Error) {
 		name, ok := p.ids.Parse(r.Body.Get("id"))
 		switch {
 		case p.none(name, ok):
@@ -84,18 +83,18 @@ func (p *Plugin) addRemote(r *plugin.Request, w *json.Writer) kit.Response {
 		}
 		room.coming[name] = struct{}{}
 		x = &publisher{room: room, id: name, up: true, gone: true}
-		x.display, _ = json.String(r.Body.Get("display"))
+		x.display = r.Body.Str("display")
 		x.metadata = compact(r.Body.Get("metadata"))
 		x.takeStreams(r.Body)
-		return kit.Response{}
+		return kit.Response{}, nil
 	})
-	if resp.Err != nil {
-		return resp
+	if err != nil {
+		return resp, err
 	}
 	defer x.room.expectNoMore(x.id)
 	source, numbers, failure := x.openSource(key, ports)
-	if resp = x.enter(source, failure); resp.Err != nil {
-		return resp
+	if err = x.enter(source, failure); err != nil {
+		return resp, err
 	}
 	w.Str("videoroom", "success")
 	x.room.writeRoom(w)
@@ -105,7 +104,7 @@ func (p *Plugin) addRemote(r *plugin.Request, w *json.Writer) kit.Response {
 	}
 	w.Int("port", int64(numbers[0]))
 	w.Int("rtcp_port", int64(numbers[1]))
-	return resp
+	return resp, nil
 }
 
 // openSource makes the source of a publisher on another server, whom nobody knows of
@@ -125,39 +124,38 @@ func (p *publisher) openSource(key *sfu.SRTPKey, ports [2]sfu.Bind) (source *sfu
 
 // enter adds a publisher on another server to the room, if there still is one and
 // nothing has failed.
-func (p *publisher) enter(source *sfu.Source, failure error) kit.Response {
+func (p *publisher) enter(source *sfu.Source, failure error) (err *schema.Error) {
 	r := p.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	resp := kit.Response{}
 	switch {
 	case failure != nil:
-		resp = fail(errUnknown, "%v", failure)
+		err = errorf(errUnknown, "%v", failure)
 	case r.destroyed:
-		resp = fail(errNoSuchRoom, "No such room (%s)", r.id)
+		err = errorf(errNoSuchRoom, "No such room (%s)", r.id)
 	case p.lost:
-		resp = fail(errUnknown, "The publisher's media has failed")
+		err = errorf(errUnknown, "The publisher's media has failed")
 	}
-	if resp.Err != nil {
+	if err != nil {
 		if source != nil {
 			source.Close()
 		}
-		return resp
+		return err
 	}
 	p.source, p.gone = source, false
 	r.add(p)
 	p.announce()
-	return resp
+	return nil
 }
 
 // remoteBind says where to listen for a publisher on another server.
-func remoteBind(body *json.Value, name string) (sfu.Bind, *schema.Error) {
+func remoteBind(body kit.Args, name string) (sfu.Bind, *schema.Error) {
 	port, err := portOf(body, name)
 	if err != nil {
 		return sfu.Bind{}, err
 	}
-	group, _ := json.String(body.Get("mcast"))
-	ifc, _ := json.String(body.Get("iface"))
+	group := body.Str("mcast")
+	ifc := body.Str("iface")
 	b, bad := sfu.BindTo(group, ifc)
 	if bad != nil {
 		return b, errorf(errUnknown, "%v", bad)
@@ -172,9 +170,9 @@ func remoteBind(body *json.Value, name string) (sfu.Bind, *schema.Error) {
 // takeStreams takes over what a request says about streams: those with a known
 // mid are changed, others added. room.mu is held, or the publisher not shared
 // yet.
-func (p *publisher) takeStreams(body *json.Value) {
-	for _, v := range json.Array(body.Get("streams")) {
-		mid, _ := json.String(v.Get("mid"))
+func (p *publisher) takeStreams(body kit.Args) {
+	for _, v := range body.Items("streams") {
+		mid := v.Str("mid")
 		i := slices.IndexFunc(p.streams, func(s *stream) bool { return s.remoteMID == mid })
 		if i < 0 {
 			i = len(p.streams)
@@ -187,9 +185,8 @@ func (p *publisher) takeStreams(body *json.Value) {
 	p.firstData = p.first(sdp.Application)
 }
 
-func kindOf(v *json.Value) sdp.Kind {
-	name, _ := json.String(v.Get("type"))
-	switch strings.ToLower(name) {
+func kindOf(v kit.Args) sdp.Kind {
+	switch v.Lower("type") {
 	case "audio":
 		return sdp.Audio
 	case "video":
@@ -199,24 +196,23 @@ func kindOf(v *json.Value) sdp.Kind {
 }
 
 // take takes over the description of a stream on another server.
-func (s *stream) take(v *json.Value) {
-	index, _ := json.Int(v.Get("mindex"))
+func (s *stream) take(v kit.Args) {
+	index, _ := v.Number("mindex")
 	s.remoteSSRC = cascadeSSRC(int(index), 0)
-	codec, _ := json.String(v.Get("codec"))
-	s.codec = strings.ToLower(codec)
-	s.disabled = json.True(v.Get("disabled"))
+	s.codec = v.Lower("codec")
+	s.disabled = v.Is("disabled")
 	if s.kind == sdp.Application {
 		s.codec = ""
 	} else if !s.publisher.room.allows(s.kind, s.codec) {
 		s.disabled = true
 	}
-	s.description, _ = json.String(v.Get("description"))
-	s.stereo, s.fec, s.dtx = json.True(v.Get("stereo")), json.True(v.Get("fec")), json.True(v.Get("dtx"))
-	s.h264Profile, _ = json.String(v.Get("h264_profile"))
-	s.vp9Profile, _ = json.String(v.Get("vp9_profile"))
-	s.simulcast, s.svc = json.True(v.Get("simulcast")), json.True(v.Get("svc"))
+	s.description = v.Str("description")
+	s.stereo, s.fec, s.dtx = v.Is("stereo"), v.Is("fec"), v.Is("dtx")
+	s.h264Profile = v.Str("h264_profile")
+	s.vp9Profile = v.Str("vp9_profile")
+	s.simulcast, s.svc = v.Is("simulcast"), v.Is("svc")
 	id := func(name string) uint8 {
-		n, _ := json.Int(v.Get(name))
+		n, _ := v.Number(name)
 		if n > 255 {
 			return 0
 		}
@@ -255,7 +251,7 @@ func (p *publisher) sourceStreams() []sfu.Stream {
 
 // remoteOf finds the publisher of a request, who has to be on another server.
 // room.mu is held.
-func (r *room) remoteOf(body *json.Value) (*publisher, *schema.Error) {
+func (r *room) remoteOf(body kit.Args) (*publisher, *schema.Error) {
 	user, err := r.user(body)
 	if err == nil && user.source == nil {
 		err = errorf(errNoSuchFeed, "User %s in room %s is not remote", user.id, r.id)
@@ -264,14 +260,14 @@ func (r *room) remoteOf(body *json.Value) (*publisher, *schema.Error) {
 }
 
 // updateRemote changes what a publisher on another server publishes.
-func (p *Plugin) updateRemote(r *plugin.Request, w *json.Writer) kit.Response {
+func (p *Plugin) updateRemote(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	if err := checkRemote(r.Body); err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
-	return p.manage(r.Body, func(room *room) kit.Response {
+	return p.manage(r.Body, func(room *room) (kit.Response, *schema.Error) {
 		user, err := room.remoteOf(r.Body)
 		if err != nil {
-			return kit.Response{Err: err}
+			return kit.Response{}, err
 		}
 		user.rename(r.Body)
 		user.takeStreams(r.Body)
@@ -279,21 +275,21 @@ func (p *Plugin) updateRemote(r *plugin.Request, w *json.Writer) kit.Response {
 		room.feedChanged(user)
 		user.announce()
 		w.Str("videoroom", "success")
-		return kit.Response{}
+		return kit.Response{}, nil
 	})
 }
 
 // removeRemote ends what addRemote began.
-func (p *Plugin) removeRemote(r *plugin.Request, w *json.Writer) kit.Response {
-	return p.manage(r.Body, func(room *room) kit.Response {
+func (p *Plugin) removeRemote(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	return p.manage(r.Body, func(room *room) (kit.Response, *schema.Error) {
 		user, err := room.remoteOf(r.Body)
 		if err != nil {
-			return kit.Response{Err: err}
+			return kit.Response{}, err
 		}
 		room.feedGone(user, true)
 		user.left()
 		w.Str("videoroom", "success")
-		return kit.Response{}
+		return kit.Response{}, nil
 	})
 }
 

@@ -3,26 +3,25 @@ package videoroom
 import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/plugin"
+	"bifrons/api/kit/mline"
 	"bifrons/api/schema"
 )
 
 // run is what does a request of a handle.
-type run = func(h *handle, r *plugin.Request, w *json.Writer) kit.Response
+type run = func(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error)
 
 // requests is everything that the plugin understands. It depends on the type
 // of ids.
 func (p *Plugin) requests() *kit.Table[*handle] {
 	t := &kit.Table[*handle]{
-		Key: "videoroom", Missing: errMissingElement, Invalid: errInvalidElement, Unknown: errInvalidRequest,
-		BadSDP: errInvalidSDP, Log: p.gw.Logger(),
+		Key: "videoroom", Codes: codes, Log: p.gw.Logger(),
 	}
 	room := p.ids.Field("room", true)
 	told := func(name string, f run, fields ...schema.Field) { // event handlers hear whose request it was
 		t.Rows = append(t.Rows, kit.Row[*handle]{Name: name, Fields: fields, Run: f})
 	}
-	sync := func(name string, f func(*plugin.Request, *json.Writer) kit.Response, fields ...schema.Field) {
-		told(name, func(_ *handle, r *plugin.Request, w *json.Writer) kit.Response { return f(r, w) }, fields...)
+	sync := func(name string, f func(*kit.Request, *json.Writer) (kit.Response, *schema.Error), fields ...schema.Field) {
+		told(name, func(_ *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) { return f(r, w) }, fields...)
 	}
 	async := func(name string, f run) {
 		t.Rows = append(t.Rows, kit.Row[*handle]{Name: name, Async: true, Run: f})
@@ -44,8 +43,10 @@ func (p *Plugin) requests() *kit.Table[*handle] {
 	sync("enable_recording", p.enableRecording, room, schema.Field{Name: "record", Type: schema.Bool, Required: true})
 	p.forwardRequests(sync, told)
 
-	async("join", func(h *handle, r *plugin.Request, w *json.Writer) kit.Response { return p.join(h, r, w, false) })
-	async("joinandconfigure", func(h *handle, r *plugin.Request, w *json.Writer) kit.Response {
+	async("join", func(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+		return p.join(h, r, w, false)
+	})
+	async("joinandconfigure", func(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 		return p.join(h, r, w, true)
 	})
 	async("publish", byRole((*publisher).publishRequest, nil))
@@ -65,11 +66,11 @@ func (p *Plugin) requests() *kit.Table[*handle] {
 // byRole picks what a request does by what the handle joined as. nil says that
 // there is no such request for the role.
 func byRole(
-	pub func(*publisher, *plugin.Request, *json.Writer) kit.Response,
-	sub func(*subscriber, *plugin.Request, *json.Writer) kit.Response,
+	pub func(*publisher, *kit.Request, *json.Writer) (kit.Response, *schema.Error),
+	sub func(*subscriber, *kit.Request, *json.Writer) (kit.Response, *schema.Error),
 ) run {
-	return func(h *handle, r *plugin.Request, w *json.Writer) kit.Response {
-		name, _ := json.String(r.Body.Get("request"))
+	return func(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+		name := r.Body.Str("request")
 		switch role := h.is().(type) {
 		case *publisher:
 			switch {
@@ -157,7 +158,7 @@ func (p *Plugin) publisherJoinFields() []schema.Field {
 var streamFields = fields(
 	typed(schema.String, "mid"),
 	typed(schema.Bool, "send", "keyframe"),
-	typed(schema.Int, "min_delay", "max_delay"),
+	mline.DelayFields,
 )
 
 var configureFields = fields(publisherFields, streamFields,
