@@ -87,6 +87,13 @@ func (w *Writer) Uint(k string, v uint64) {
 	w.buf = strconv.AppendUint(w.buf, v, 10)
 }
 
+// OptUint writes an unsigned integer unless it is 0.
+func (w *Writer) OptUint(k string, v uint64) {
+	if v != 0 {
+		w.Uint(k, v)
+	}
+}
+
 // Float writes a number; those that JSON does not know become 0.
 func (w *Writer) Float(k string, v float64) {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -107,6 +114,13 @@ func (w *Writer) Float(k string, v float64) {
 func (w *Writer) Bool(k string, v bool) {
 	w.key(k)
 	w.buf = strconv.AppendBool(w.buf, v)
+}
+
+// OptTrue writes true, or nothing.
+func (w *Writer) OptTrue(k string, v bool) {
+	if v {
+		w.Bool(k, true)
+	}
 }
 
 // Raw writes a value that is compact JSON already.

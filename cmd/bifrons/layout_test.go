@@ -102,7 +102,7 @@ func apiBreach(from, to string) string {
 	case isPlugin && within(to, plugin):
 		return ""
 	case isPlugin && within(to, "api") && !slices.Contains([]string{
-		"api/plugin", "api/schema", "api/module", "api/task", "api/kit", "api/config", "api/json"}, to):
+		"api/plugin", "api/schema", "api/module", "api/task", "api/config", "api/json"}, to) && !within(to, "api/kit"):
 		return "a plugin knows its contract, the kit, and what is its own"
 	case within(from, "api/signalling") && !slices.Contains([]string{"sdp", "sfu", "sfu/media"}, to):
 		return "signalling knows no protocol, only descriptions and the engine"
@@ -160,6 +160,8 @@ func TestImportRules(t *testing.T) {
 		{"api/plugin/videoroom", "bifrons/api/event", false},
 		{"api/plugin/videoroom", "bifrons/sfu/shard", false},
 		{"api/plugin/videoroom", "bifrons/api/kit", true},
+		{"api/plugin/videoroom", "bifrons/api/kit/forward", true},
+		{"api/kit/forward", "bifrons/api/plugin/videoroom", false},
 		{"api/plugin/videoroom", "bifrons/api/plugin/videoroom/inner", true},
 		{"api/plugin/streaming", "bifrons/rtp/ogg", true},
 		{"api/kit", "bifrons/api/plugin/videoroom", false},
