@@ -1,88 +1,64 @@
 package videoroom
 
 import (
-	"net/netip"
-
+	"bifrons/api/json"
+	"bifrons/api/kit"
+	"bifrons/api/kit/forward"
 	"bifrons/api/schema"
-	"bifrons/sdp"
 )
 
-// forwardPolicy says where media may be sent to. Janus has no such settings: the
-// defaults deny what nobody forwards to, and what would come back.
+// forwardRequests adds the requests that have to do with media outside of
+// WebRTC: RTP forwarders and publishers on other servers.
+func (p *Plugin) forwardRequests(add func(string, func(*kit.Request, *json.Writer) (kit.Response, *schema.Error), ...schema.Field),
+	told func(string, run, ...schema.Field)) {
+	room, publisher := p.ids.Field("room", true), p.ids.Field("publisher_id", true)
+	user := p.ids.Field("id", true)
+	must := func(name string, t schema.Type) schema.Field {
+		return schema.Field{Name: name, Type: t, Required: true}
+	}
+	with := func(list []schema.Field, more ...schema.Field) []schema.Field { return append(more, list...) }
+
+	told("rtp_forward", p.rtpForward, with(forwardFields, room, publisher, must("host", schema.String))...)
+	add("stop_rtp_forward", p.stopForward, room, publisher, must("stream_id", schema.Uint))
+	add("listforwarders", p.listForwarders, room)
+	told("publish_remotely", p.publishRemotely, with(transportFields, room, publisher,
+		must("remote_id", schema.String), must("host", schema.String), must("port", schema.Uint))...)
+	add("unpublish_remotely", p.unpublishRemotely, room, publisher, must("remote_id", schema.String))
+	add("listremotes", p.listRemotes, room, publisher)
+	add("add_remote_publisher", p.addRemote, with(remoteFields, room, p.ids.Field("id", false),
+		must("streams", schema.NonEmptyArray))...)
+	add("update_remote_publisher", p.updateRemote, with(remoteFields, room, user, must("streams", schema.Array))...)
+	add("remove_remote_publisher", p.removeRemote, room, user)
+}
+
+// transportNames are the settings of a request as a whole that say where media goes to.
+var transportNames = forward.Names{Host: "host", Family: "host_family", Suite: "srtp_suite", Crypto: "srtp_crypto"}
+
+var transportFields = fields(
+	typed(schema.String, "host_family", "srtp_crypto"),
+	typed(schema.Uint, "rtcp_port", "srtp_suite"),
+	[]schema.Field{{Name: "admin_key", Type: schema.String}},
+)
+
+var forwardFields = fields(transportFields,
+	typed(schema.Array, "streams"),
+	typed(schema.Bool, "simulcast"),
+	typed(schema.Uint, "audio_port", "audio_rtcp_port", "audio_ssrc", "audio_pt",
+		"video_port", "video_rtcp_port", "video_ssrc", "video_pt",
+		"video_port_2", "video_ssrc_2", "video_pt_2", "video_port_3", "video_ssrc_3", "video_pt_3", "data_port"),
+)
+
+var forwardItem = fields(
+	[]schema.Field{{Name: "mid", Type: schema.String, Required: true}, {Name: "port", Type: schema.Uint, Required: true}},
+	typed(schema.String, "host", "host_family"),
+	typed(schema.Bool, "simulcast"),
+	typed(schema.Uint, "rtcp_port", "ssrc", "pt", "port_2", "ssrc_2", "pt_2", "port_3", "ssrc_3", "pt_3"),
+)
+
+// forwardPolicy is forward.Policy as the file is read.
 type forwardPolicy struct {
-	most      int  // forwarders of one publisher
-	own       bool // ports of this server
-	multicast bool
-	linkLocal bool
+	most                      int
+	own, multicast, linkLocal bool
 }
 
-// defaultForwarders is how many forwarders a publisher may have, by which one
-// request makes the server send as many times as much.
-const defaultForwarders = 64
-
-var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
-
-// mayForward tells whether media may be sent to an address. It looks at the
-// network interfaces and is not for a lock.
-func (p *Plugin) mayForward(to netip.AddrPort) *schema.Error {
-	x := &p.general.forward
-	deny := func(why string) *schema.Error {
-		return errorf(errInvalidElement, "Forwarding to %s is not allowed (%s)", to, why)
-	}
-	switch a := to.Addr().Unmap(); {
-	case a.IsUnspecified():
-		return deny("unspecified address")
-	case a == broadcast:
-		return deny("broadcast address")
-	case a.IsMulticast() && !x.multicast:
-		return deny("multicast address, see rtp_forward_multicast")
-	case a.IsLinkLocalUnicast() && !x.linkLocal:
-		return deny("link-local address, see rtp_forward_link_local")
-	}
-	if !x.own && p.gw.Engine().Owns(to) {
-		return deny("a port of this server, see rtp_forward_own_ports")
-	}
-	return nil
-}
-
-// check looks at all that a forwarder sends to.
-func (x *forwarding) check(p *Plugin) *schema.Error {
-	err := p.mayForward(x.to)
-	if err == nil && x.rtcp != 0 {
-		err = p.mayForward(netip.AddrPortFrom(x.to.Addr(), x.rtcp))
-	}
-	return err
-}
-
-// mayHave tells whether a publisher may have n more forwarders. room.mu is held.
-func (p *publisher) mayHave(n int) *schema.Error {
-	for _, s := range p.streams {
-		n += len(s.forwarders)
-	}
-	if n > p.room.plugin.general.forward.most {
-		return p.room.plugin.tooMany()
-	}
-	return nil
-}
-
-func (p *Plugin) tooMany() *schema.Error {
-	return errorf(errInvalidElement, "Too many forwarders for one publisher (%d at most, see rtp_forward_max)", p.general.forward.most)
-}
-
-// cascadeSize is how many forwarders one more server takes. room.mu is held.
-func (p *publisher) cascadeSize() (n int) {
-	for _, s := range p.streams {
-		n += s.cascadeSize()
-	}
-	return n
-}
-
-func (s *stream) cascadeSize() int {
-	switch {
-	case s.disabled:
-		return 0
-	case s.simulcast && s.kind == sdp.Video:
-		return numEncodings
-	}
-	return 1
-}
+const defaultForwarders = forward.DefaultMax

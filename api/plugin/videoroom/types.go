@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"bifrons/api/json"
+	"bifrons/api/kit/forward"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -96,6 +97,8 @@ type publisher struct {
 	source  *sfu.Source
 	remotes []*remotization // where he is published besides
 
+	forwarders forward.Set[forwarded]
+
 	display  string // "" = none
 	metadata []byte // compact JSON object, nil = none
 	changes  changes
@@ -149,7 +152,6 @@ type stream struct {
 	talking                                 bool
 
 	subscribers map[*subscription]struct{} // the subscriber side's to change
-	forwarders  []*forwarder
 
 	remoteMID  string // fixed; how the other server calls it
 	remoteSSRC uint32 // of its lowest encoding
