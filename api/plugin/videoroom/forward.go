@@ -61,7 +61,7 @@ func (p *Plugin) prepareForward(h *handle, body kit.Args, list ...*forward.Desti
 	if err != nil {
 		return err
 	}
-	return p.forwardRules().Resolve(h.host.SessionID(), list...)
+	return p.forwardRules().Resolve(h.Host.SessionID(), list...)
 }
 
 var errNoMedia = errors.New("videoroom: the publisher has no media")

@@ -65,7 +65,7 @@ func (s *subscriber) leave(_ *kit.Request, w *json.Writer) (kit.Response, *schem
 	defer s.room.mu.Unlock()
 	s.end()
 	s.done(w, "left")
-	return kit.Response{After: s.h.closePeer}, nil
+	return kit.Response{After: s.h.ClosePeer}, nil
 }
 
 var reconfigureFields = fieldsOf(

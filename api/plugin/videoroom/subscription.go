@@ -143,7 +143,7 @@ func (s *subscriber) idle(kind sdp.Kind, codec string) *line {
 
 // sync makes the engine forward what the m-line stands for. room.mu is held.
 func (l *line) sync() {
-	peer := l.sub.h.host.Peer()
+	peer := l.sub.h.Host.Peer()
 	if peer == nil || l.kind == sdp.Application {
 		return
 	}
@@ -190,7 +190,7 @@ func (l *line) wait() time.Duration { return time.Duration(l.fallback) * time.Mi
 
 // retarget tells the engine which layers to forward. room.mu is held.
 func (l *line) retarget() {
-	if peer := l.sub.h.host.Peer(); peer != nil && l.fed.origin != nil {
+	if peer := l.sub.h.Host.Peer(); peer != nil && l.fed.origin != nil {
 		peer.SetTarget(l.index, l.target(), l.wait())
 	}
 }
@@ -206,7 +206,7 @@ func (l *line) delay() (least, most int) {
 
 // syncDelay tells the engine the playout delay. room.mu is held.
 func (l *line) syncDelay() {
-	if peer := l.sub.h.host.Peer(); peer != nil && l.fed.origin != nil && l.kind == sdp.Video {
+	if peer := l.sub.h.Host.Peer(); peer != nil && l.fed.origin != nil && l.kind == sdp.Video {
 		least, most := l.delay()
 		peer.SetPlayoutDelay(l.index, least, most)
 	}
