@@ -85,7 +85,7 @@ func (r *Rules) readHost(src source, n Names, d *Destination) *schema.Error {
 	case "ipv6":
 		network = "ip6"
 	default:
-		return r.invalid("Unsupported protocol family (%s)", family)
+		return kit.Errorf(r.Invalid, "Unsupported protocol family (%s)", family)
 	}
 	if name, ok := src.text(n.Host); ok {
 		d.Host = &Host{Name: name, Network: network}
@@ -98,15 +98,15 @@ func (r *Rules) readKey(src source, n Names, d *Destination) *schema.Error {
 	crypto, hasCrypto := src.text(n.Crypto)
 	switch {
 	case hasSuite && suite != 32 && suite != 80:
-		return r.invalid("Invalid SRTP suite (%d)", suite)
+		return kit.Errorf(r.Invalid, "Invalid SRTP suite (%d)", suite)
 	case hasSuite != hasCrypto:
-		return &schema.Error{Code: r.Missing, Text: "Missing mandatory element (" + n.Suite + " or " + n.Crypto + ")"}
+		return kit.Errorf(r.Missing, "Missing mandatory element (%s or %s)", n.Suite, n.Crypto)
 	case !hasCrypto:
 		return nil
 	}
 	key, err := sfu.NewSRTPKey(int(suite), crypto)
 	if err != nil {
-		return r.invalid("Invalid element (%s: %v)", n.Crypto, err)
+		return kit.Errorf(r.Invalid, "Invalid element (%s: %v)", n.Crypto, err)
 	}
 	d.SRTP = key
 	return nil
@@ -117,7 +117,7 @@ func (r *Rules) readPorts(src source, n Names, d *Destination) *schema.Error {
 		switch v, ok := src.number(name); {
 		case !ok:
 		case v < 0 || v > 1<<16-1:
-			return r.invalid("Invalid element (%s should be a port)", name)
+			return kit.Errorf(r.Invalid, "Invalid element (%s should be a port)", name)
 		default:
 			*port = uint16(v)
 		}
@@ -129,7 +129,7 @@ func (r *Rules) readFormat(src source, n Names, d *Destination) *schema.Error {
 	pt, hasPT := src.number(n.PayloadType)
 	ssrc, hasSSRC := src.number(n.SSRC)
 	if pt < 0 || pt > 127 || ssrc < 0 || ssrc > 1<<32-1 {
-		return r.invalid("Invalid element (%s or %s)", n.PayloadType, n.SSRC)
+		return kit.Errorf(r.Invalid, "Invalid element (%s or %s)", n.PayloadType, n.SSRC)
 	}
 	if hasPT {
 		d.PayloadType = uint8(pt)
@@ -153,7 +153,7 @@ func (r *Rules) Resolve(session uint64, list ...*Destination) *schema.Error {
 	known := make(map[Host]netip.Addr) // a name is looked up once
 	for _, d := range list {
 		if d.Host == nil {
-			return &schema.Error{Code: r.Missing, Text: "Missing mandatory element (host)"}
+			return kit.Errorf(r.Missing, "Missing mandatory element (host)")
 		}
 		q := Host{Name: d.Host.Name, Network: d.Host.Network}
 		if !known[q].IsValid() {
@@ -166,7 +166,7 @@ func (r *Rules) Resolve(session uint64, list ...*Destination) *schema.Error {
 		d.Host.Addr = known[q]
 	}
 	if err := r.Engine().PrepareForward(); err != nil {
-		return &schema.Error{Code: r.Unknown, Text: err.Error()}
+		return kit.Errorf(r.Failed, "%v", err)
 	}
 	for _, d := range list {
 		if err := r.allow(d); err != nil {
@@ -184,7 +184,7 @@ func (r *Rules) lookup(ctx context.Context, session uint64, h Host) (netip.Addr,
 	}
 	list, err := r.Engine().LookupHost(ctx, session, network, h.Name)
 	if err != nil || len(list) == 0 {
-		return netip.Addr{}, r.invalid("Could not resolve address (%s)", h.Name)
+		return netip.Addr{}, kit.Errorf(r.Invalid, "Could not resolve address (%s)", h.Name)
 	}
 	for _, a := range list {
 		if a.Unmap().Is4() {

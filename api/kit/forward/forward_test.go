@@ -41,7 +41,7 @@ var allNames = Names{
 var key = base64.StdEncoding.EncodeToString([]byte("a master key of a length: 30 bytes"))
 
 func testRules() *Rules {
-	return &Rules{Policy: Policy{Max: DefaultMax}, Of: "call", Missing: 1, Invalid: 2, Unknown: 3}
+	return &Rules{Policy: DefaultPolicy, Of: "call", Codes: kit.Codes{Missing: 1, Invalid: 2}, Failed: 3}
 }
 
 func TestRead(t *testing.T) {
@@ -262,10 +262,10 @@ func TestResolve(t *testing.T) {
 			t.Errorf("got %v, want %s", err, tt.want)
 		}
 	}
-	if err := r.Limit(DefaultMax); err != nil {
+	if err := r.Limit(DefaultPolicy.Max); err != nil {
 		t.Error(err)
 	}
-	if err := r.Limit(DefaultMax + 1); err == nil || err.Text != "Too many forwarders for one call (64 at most, see rtp_forward_max)" {
+	if err := r.Limit(DefaultPolicy.Max + 1); err == nil || err.Text != "Too many forwarders for one call (64 at most, see rtp_forward_max)" {
 		t.Error(err)
 	}
 	e = newEngine(t)
@@ -450,7 +450,7 @@ func TestPolicyFile(t *testing.T) {
 	set := struct {
 		Policy
 		Events bool `cfg:"events"`
-	}{Policy: Policy{Max: DefaultMax}}
+	}{Policy: DefaultPolicy}
 	if problems := (config.PluginFile{File: f}).General(&set); len(problems) != 0 || set.Policy != (Policy{5, true, true, true}) {
 		t.Errorf("%+v, %v", set, problems)
 	}

@@ -1,9 +1,9 @@
 package forward
 
 import (
-	"fmt"
 	"net/netip"
 
+	"bifrons/api/kit"
 	"bifrons/api/schema"
 	"bifrons/sfu"
 )
@@ -16,8 +16,8 @@ type Rules struct {
 	Of      string // what has forwarders, for texts: "publisher"
 	Network string // of hosts without a family: "ip4" or "ip6", "" = any
 
-	// Error codes of the plugin.
-	Missing, Invalid, Unknown int
+	kit.Codes
+	Failed int // code for what is not the client's fault
 }
 
 // Policy says where media may be sent to. Janus has no such settings: the defaults
@@ -30,9 +30,9 @@ type Policy struct {
 	LinkLocal bool `cfg:"rtp_forward_link_local"`
 }
 
-// DefaultMax is how many forwarders a thing may have, by which one request makes
+// DefaultPolicy is the one without settings. By as many forwarders one request makes
 // the server send as many times as much.
-const DefaultMax = 64
+var DefaultPolicy = Policy{Max: 64}
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
@@ -41,7 +41,7 @@ func (r *Rules) Limit(n int) *schema.Error {
 	if n <= r.Max {
 		return nil
 	}
-	return r.invalid("Too many forwarders for one %s (%d at most, see rtp_forward_max)", r.Of, r.Max)
+	return kit.Errorf(r.Invalid, "Too many forwarders for one %s (%d at most, see rtp_forward_max)", r.Of, r.Max)
 }
 
 // allow tells whether media may be sent to all that a destination names. It looks at
@@ -57,7 +57,9 @@ func (r *Rules) allow(d *Destination) *schema.Error {
 }
 
 func (r *Rules) allowAddr(to netip.AddrPort) *schema.Error {
-	deny := func(why string) *schema.Error { return r.invalid("Forwarding to %s is not allowed (%s)", to, why) }
+	deny := func(why string) *schema.Error {
+		return kit.Errorf(r.Invalid, "Forwarding to %s is not allowed (%s)", to, why)
+	}
 	switch a := to.Addr().Unmap(); {
 	case a.IsUnspecified():
 		return deny("unspecified address")
@@ -72,8 +74,4 @@ func (r *Rules) allowAddr(to netip.AddrPort) *schema.Error {
 		return deny("a port of this server, see rtp_forward_own_ports")
 	}
 	return nil
-}
-
-func (r *Rules) invalid(format string, args ...any) *schema.Error {
-	return &schema.Error{Code: r.Invalid, Text: fmt.Sprintf(format, args...)}
 }

@@ -23,12 +23,7 @@ type forwarded struct {
 
 // forwardRules are those by which publishers are forwarded.
 func (p *Plugin) forwardRules() *forward.Rules {
-	x := p.general.forward
-	return &forward.Rules{
-		Policy: forward.Policy{Max: x.most, OwnPorts: x.own, Multicast: x.multicast, LinkLocal: x.linkLocal},
-		Engine: p.gw.Engine, Of: "publisher",
-		Missing: errMissingElement, Invalid: errInvalidElement, Unknown: errUnknown,
-	}
+	return &forward.Rules{Policy: p.general.forward, Engine: p.gw.Engine, Of: "publisher", Codes: codes, Failed: errUnknown}
 }
 
 // mayForward tells whether the administrator lets a client forward.

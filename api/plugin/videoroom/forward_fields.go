@@ -54,11 +54,3 @@ var forwardItem = fields(
 	typed(schema.Bool, "simulcast"),
 	typed(schema.Uint, "rtcp_port", "ssrc", "pt", "port_2", "ssrc_2", "pt_2", "port_3", "ssrc_3", "pt_3"),
 )
-
-// forwardPolicy is forward.Policy as the file is read.
-type forwardPolicy struct {
-	most                      int
-	own, multicast, linkLocal bool
-}
-
-const defaultForwarders = forward.DefaultMax
