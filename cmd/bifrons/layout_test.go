@@ -164,6 +164,8 @@ func TestImportRules(t *testing.T) {
 		{"api/plugin/videoroom", "bifrons/api/event", false},
 		{"api/plugin/videoroom", "bifrons/sfu/shard", false},
 		{"api/plugin/videoroom", "bifrons/api/kit", true},
+		{"api/plugin/videoroom", "bifrons/api/kit/forward", true},
+		{"api/kit/forward", "bifrons/api/plugin/videoroom", false},
 		{"api/plugin/videoroom", "bifrons/api/kit/rooms", true},
 		{"api/kit/rooms", "bifrons/api/plugin/videoroom", false},
 		{"api/plugin/videoroom", "bifrons/api/kit/mline", true},
