@@ -62,6 +62,12 @@ func TestPanicEndsOneSource(t *testing.T) {
 			h.events.Store(true)
 			from.send(rtp, rtpPacket(1, 960, 5, "x"))
 		},
+		"feeding goroutine": func(s *Source, _ *shaky, _, _ uint16, _ *wire) {
+			go func() {
+				defer s.Contain("a test")
+				panic("test")
+			}()
+		},
 		"handler of data": func(_ *Source, h *shaky, _, data uint16, from *wire) {
 			h.data.Store(true)
 			from.send(data, []byte("message"))

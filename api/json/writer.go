@@ -19,6 +19,15 @@ type Writer struct {
 // inside an open object or array.
 func NewWriter(buf []byte) *Writer { return &Writer{buf: buf} }
 
+// Object makes one object, whose fields the function writes.
+func Object(fields func(w *Writer)) []byte {
+	w := NewWriter(nil)
+	w.Object("")
+	fields(w)
+	w.End()
+	return w.Bytes()
+}
+
 // Bytes is what was written; it is the Writer's until the next Reset.
 func (w *Writer) Bytes() []byte { return w.buf }
 
@@ -107,6 +116,22 @@ func (w *Writer) Float(k string, v float64) {
 func (w *Writer) Bool(k string, v bool) {
 	w.key(k)
 	w.buf = strconv.AppendBool(w.buf, v)
+}
+
+// OptTrue writes a true, and nothing for false.
+func (w *Writer) OptTrue(k string, v bool) {
+	if v {
+		w.Bool(k, true)
+	}
+}
+
+// Bit writes 1 or 0.
+func (w *Writer) Bit(k string, v bool) {
+	n := int64(0)
+	if v {
+		n = 1
+	}
+	w.Int(k, n)
 }
 
 // Raw writes a value that is compact JSON already.

@@ -47,6 +47,9 @@ func (a Args) Lower(name string) string { return strings.ToLower(a.Str(name)) }
 // Is tells whether there is a true.
 func (a Args) Is(name string) bool { return json.True(a.Get(name)) }
 
+// IsObject tells whether these are the arguments of an object.
+func (a Args) IsObject() bool { return json.IsObject(a.Value) }
+
 // Items are the values of a list; their types were not checked.
 func (a Args) Items(name string) []Args {
 	values := json.Array(a.Get(name))

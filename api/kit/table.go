@@ -41,8 +41,7 @@ type Table[H any] struct {
 	Key  string
 	Hint string // of acks
 
-	// Error codes of the plugin.
-	Missing, Invalid, Unknown, BadSDP int
+	Codes
 
 	// LateErrors makes a missing or unknown request an ack with an event, not
 	// an immediate answer.

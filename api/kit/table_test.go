@@ -50,7 +50,9 @@ func testWarning(t *testing.T) {
 		{Name: "now", Levels: levels, Run: run("")},
 		{Name: "old", Levels: levels, Run: run("deprecated_api")},
 		{Name: "later", Levels: levels, Async: true, Run: run("")},
-		{Name: "bad", Levels: levels, Run: func(int, *Request, *json.Writer) (Response, *schema.Error) { return Response{}, &schema.Error{Code: 7, Text: "no"} }},
+		{Name: "bad", Levels: levels, Run: func(int, *Request, *json.Writer) (Response, *schema.Error) {
+			return Response{}, &schema.Error{Code: 7, Text: "no"}
+		}},
 	}}
 	for _, tt := range []struct{ body, want, logged string }{
 		{`{"request":"now","media":[{"port":1}]}`, `{"x":"ok"}`, ""},
@@ -97,7 +99,7 @@ func (d *desk) Peer() *sfu.Peer { return nil }
 func TestTable(t *testing.T) {
 	var after []string
 	table := Table[int]{
-		Key: "x", Hint: "wait", Missing: 1, Invalid: 2, Unknown: 3, BadSDP: 4,
+		Key: "x", Hint: "wait", Codes: Codes{Missing: 1, Invalid: 2, Unknown: 3, BadSDP: 4},
 		Rows: []Row[int]{
 			{Name: "now", Fields: []schema.Field{{Name: "n", Type: schema.Int, Required: true}}, Run: func(h int, r *Request, w *json.Writer) (Response, *schema.Error) {
 				n, _ := json.Int(r.Body.Get("n"))
@@ -110,7 +112,9 @@ func TestTable(t *testing.T) {
 				return Response{After: func() { after = append(after, "later") }}, nil
 			}},
 			{Name: "silent", Async: true, Run: func(int, *Request, *json.Writer) (Response, *schema.Error) { return Response{Silent: true}, nil }},
-			{Name: "jsep", Async: true, Run: func(int, *Request, *json.Writer) (Response, *schema.Error) { return Response{JSEP: &plugin.JSEP{}}, nil }},
+			{Name: "jsep", Async: true, Run: func(int, *Request, *json.Writer) (Response, *schema.Error) {
+				return Response{JSEP: &plugin.JSEP{}}, nil
+			}},
 			{Name: "bad", Async: true, Run: func(_ int, _ *Request, w *json.Writer) (Response, *schema.Error) {
 				w.Str("x", "half")
 				return Response{After: func() { after = append(after, "bad") }}, &schema.Error{Code: 7, Text: "bad \"luck\""}

@@ -21,7 +21,7 @@ const (
 
 var table = kit.Table[*handle]{
 	Key: "echotest", Hint: "I'm taking my time!",
-	Missing: errNoMessage, Invalid: errInvalidElement, Unknown: errInvalidElement, BadSDP: errInvalidSDP,
+	Codes: kit.Codes{Missing: errNoMessage, Invalid: errInvalidElement, Unknown: errInvalidElement, BadSDP: errInvalidSDP},
 	Rows: []kit.Row[*handle]{{
 		Async: true,
 		Fields: slices.Concat([]schema.Field{

@@ -22,17 +22,17 @@ func (p *Plugin) create(h *handle, r *kit.Request, w *json.Writer) (kit.Response
 	if err != nil {
 		return failed(err)
 	}
+	defer p.release(id)
 	kind := body.Lower("type")
 	var m *mountpoint
 	if err = checkKind(kind, body); err == nil {
 		m, err = p.build(kind, id, body)
 	}
-	p.mu.Lock()
-	delete(p.creating, id)
 	if err == nil {
-		p.mountpoints[id] = m
+		if err = p.add(m); err != nil {
+			m.stop()
+		}
 	}
-	p.mu.Unlock()
 	if err != nil {
 		return failed(err)
 	}
@@ -74,6 +74,13 @@ func (p *Plugin) reserve(body kit.Args) (string, *schema.Error) {
 			return "", errorf(errCantCreate, "A stream with the provided ID already exists")
 		}
 	}
+}
+
+// release gives an id that was reserved free.
+func (p *Plugin) release(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.creating, id)
 }
 
 // checkKind looks at the fields that depend on the type.
@@ -212,14 +219,14 @@ func (p *Plugin) destroy(h *handle, r *kit.Request, w *json.Writer) (kit.Respons
 			return fail(errUnknown, "No configuration file, can't destroy mountpoint permanently")
 		}
 		m = found
-		delete(p.mountpoints, m.id)
-		m.end()
 		return kit.Response{}, nil
 	})
 	if err != nil {
 		return resp, err
 	}
-	m.stop()
+	if !p.remove(m) { // meanwhile
+		return failed(noSuch(m.id))
+	}
 	if permanent {
 		p.saved(m, false)
 	}

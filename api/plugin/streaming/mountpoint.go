@@ -46,15 +46,19 @@ type message struct {
 // build makes a mountpoint of settings, with everything that it needs open.
 func (p *Plugin) build(kind, id string, src kit.Source) (*mountpoint, *schema.Error) {
 	m, err := p.read(kind, id, src)
-	if err == nil {
-		err = m.open()
-	}
 	if err != nil {
-		if m != nil {
-			m.stop()
-		}
 		return nil, err
 	}
+	done := false
+	defer func() {
+		if !done {
+			m.stop()
+		}
+	}()
+	if err := m.open(); err != nil {
+		return nil, err
+	}
+	done = true
 	for _, d := range m.doubts() {
 		p.gw.Logger().Warn(d, "mountpoint", id)
 	}
@@ -236,12 +240,6 @@ func (m *mountpoint) stop() {
 	}
 }
 
-// end takes leave of the viewers. p.mu is held.
-func (m *mountpoint) end() {
-	m.destroyed = true
-	m.dismiss("stopped")
-}
-
 // dismiss closes the peer connections of all viewers. p.mu is held.
 func (m *mountpoint) dismiss(status string) {
 	for v := range m.viewers {
@@ -293,43 +291,76 @@ func (f feed) SourceEvent(e sfu.Event) {
 // fail destroys the mountpoint, as it can play nothing any more.
 func (m *mountpoint) fail() {
 	p := m.plugin
+	if p.remove(m) {
+		p.gw.Logger().Error("mountpoint destroyed, as its source has failed (see above)", "mountpoint", m.id)
+		p.notify(p.nobody(), "destroyed", m.id)
+	}
+}
+
+// remove ends a mountpoint; false if it was none any more. It waits for what feeds the
+// source.
+func (p *Plugin) remove(m *mountpoint) bool {
+	if !p.forget(m) {
+		return false
+	}
+	defer m.stop()
 	p.mu.Lock()
-	known := p.mountpoints[m.id] == m
-	if known {
-		delete(p.mountpoints, m.id)
-		m.end()
+	defer p.mu.Unlock()
+	m.dismiss("stopped")
+	return true
+}
+
+// forget takes a mountpoint out of those that there are. One that is being built is
+// not among them, and never will.
+func (p *Plugin) forget(m *mountpoint) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m.destroyed = true
+	if p.mountpoints[m.id] != m {
+		return false
 	}
-	p.mu.Unlock()
-	if !known {
-		return
+	delete(p.mountpoints, m.id)
+	return true
+}
+
+// add makes a mountpoint one of those that there are, if it has not failed meanwhile.
+func (p *Plugin) add(m *mountpoint) *schema.Error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case m.destroyed:
+		return errorf(errCantCreate, "Can't add '%s' stream, its source has failed", m.kind)
+	case p.mountpoints[m.id] != nil:
+		return errorf(errCantCreate, idTaken)
 	}
-	p.gw.Logger().Error("mountpoint destroyed, as its source has failed (see above)", "mountpoint", m.id)
-	m.stop()
-	p.notify(p.nobody(), "destroyed", m.id)
+	p.mountpoints[m.id] = m
+	return nil
 }
 
 // SourceData passes a message on to the viewers.
 func (f feed) SourceData(i int, binary bool, payload []byte) {
-	m := f.m
-	p := m.plugin
-	p.mu.Lock()
+	msg := message{binary, payload}
+	for _, peer := range f.m.dataPeers(i, msg) {
+		f.m.plugin.sendData(peer, msg)
+	}
+}
+
+// dataPeers is who gets a message of a stream, which is kept if the stream keeps it.
+func (m *mountpoint) dataPeers(i int, msg message) (to []*sfu.Peer) {
+	m.plugin.mu.Lock()
+	defer m.plugin.mu.Unlock()
 	if !m.enabled || m.destroyed {
-		p.mu.Unlock()
-		return
+		return nil
 	}
 	if m.streams[i].buffer {
-		m.messages[i] = message{binary, append([]byte(nil), payload...)}
+		m.messages[i] = message{msg.binary, slices.Clone(msg.payload)}
 	}
-	var to []*sfu.Peer
 	for v := range m.viewers {
 		if peer := v.dataPeer(i); peer != nil {
 			to = append(to, peer)
 		}
 	}
-	p.mu.Unlock()
-	for _, peer := range to {
-		p.sendData(peer, message{binary, payload})
-	}
+	return to
 }
 
 // dataLabel is the name of the data channel.

@@ -3,6 +3,7 @@ package streaming
 import (
 	"errors"
 	"io/fs"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -18,7 +19,7 @@ type player struct {
 	src  *sfu.Source
 	clip *clip
 	pt   uint8
-	fail func(error) // told of what ends the playing
+	log  *slog.Logger
 
 	mu      sync.Mutex
 	held    bool
@@ -29,9 +30,10 @@ type player struct {
 
 const tick = 20 * time.Millisecond
 
-// play starts a player. It owns the clip, not the source.
-func play(src *sfu.Source, c *clip, pt uint8, held bool, fail func(error)) *player {
-	p := &player{src: src, clip: c, pt: pt, fail: fail, held: held,
+// play starts a player. It owns the clip, not the source, which fails when there is
+// nothing to play any more.
+func play(src *sfu.Source, c *clip, pt uint8, held bool, log *slog.Logger) *player {
+	p := &player{src: src, clip: c, pt: pt, log: log, held: held,
 		changed: make(chan struct{}, 1), done: make(chan struct{})}
 	go p.run()
 	return p
@@ -53,9 +55,11 @@ func (p *player) close() {
 }
 
 func (p *player) change(f func()) {
-	p.mu.Lock()
-	f()
-	p.mu.Unlock()
+	func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		f()
+	}()
 	select {
 	case p.changed <- struct{}{}:
 	default:
@@ -70,6 +74,7 @@ func (p *player) state() (held, closing bool) {
 
 func (p *player) run() {
 	defer close(p.done)
+	defer p.src.Contain("a player")
 	defer p.clip.Close()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -97,7 +102,8 @@ func (p *player) run() {
 		}
 		payload, err := p.clip.Next()
 		if err != nil {
-			p.fail(err)
+			p.log.Error("playing ended", "error", err)
+			p.src.Fail()
 			return
 		}
 		if len(payload) > 0 {
@@ -144,12 +150,11 @@ func (m *mountpoint) audioFile() (*clip, *schema.Error) {
 }
 
 func (m *mountpoint) openClip() (*clip, error) {
-	return openClip(m.filename, m.plugin.general.fileFolders)
+	return m.plugin.open(m.filename, m.plugin.general.fileFolders)
 }
 
 func (m *mountpoint) play(src *sfu.Source, c *clip, held bool) *player {
-	log := m.plugin.gw.Logger().With("mountpoint", m.id, "file", m.filename)
-	return play(src, c, m.streams[0].pt, held, func(err error) { log.Warn("playing ended", "error", err) })
+	return play(src, c, m.streams[0].pt, held, m.plugin.gw.Logger().With("mountpoint", m.id, "file", m.filename))
 }
 
 // startPlayer makes the player of a viewer with a file of its own, which waits. It

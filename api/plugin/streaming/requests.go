@@ -10,8 +10,8 @@ import (
 // ids.
 func (p *Plugin) requests() *kit.Table[*handle] {
 	t := &kit.Table[*handle]{
-		Key: "streaming", Missing: errMissingElement, Invalid: errInvalidElement, Unknown: errInvalidRequest,
-		BadSDP: errUnknown, Log: p.gw.Logger(),
+		Key: "streaming", Log: p.gw.Logger(), Codes: kit.Codes{Missing: errMissingElement, Invalid: errInvalidElement, Unknown: errInvalidRequest,
+			BadSDP: errUnknown, Unauthorized: errUnauthorized},
 	}
 	id := p.ids.Field("id", true)
 	told := func(name string, f func(*handle, *kit.Request, *json.Writer) (kit.Response, *schema.Error), fields ...schema.Field) {

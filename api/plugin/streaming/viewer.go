@@ -240,9 +240,7 @@ func (h *handle) switchTo(r *kit.Request, w *json.Writer) (kit.Response, *schema
 		l.current = newLine(l.kind, l.mid, l.stream).current
 	}
 	h.sync()
-	for i := range to.streams {
-		to.src.RequestKeyframe(i)
-	}
+	to.src.RequestKeyframe(-1)
 	h.notifyStatus("switching", to.id)
 	writeResult(w, func(w *json.Writer) {
 		w.Str("switched", "ok")

@@ -173,7 +173,7 @@ func (f *forwarder) write(w *json.Writer, s *stream) {
 	optUint(w, "pt", uint64(f.pt))
 	optUint(w, "ssrc", uint64(f.ssrc))
 	optUint(w, "substream", uint64(f.substream))
-	optTrue(w, "srtp", f.key != nil)
+	w.OptTrue("srtp", f.key != nil)
 }
 
 func optUint(w *json.Writer, key string, n uint64) {
@@ -218,7 +218,7 @@ func (p *Plugin) resolver(h *handle) resolver {
 		}
 		ctx, cancel := context.WithDeadline(context.Background(), deadline)
 		defer cancel()
-		list, err := p.gw.Engine().LookupHost(ctx, h.host.SessionID(), q.network, host)
+		list, err := p.gw.Engine().LookupHost(ctx, h.Host.SessionID(), q.network, host)
 		if err != nil || len(list) == 0 {
 			return netip.Addr{}, errorf(errInvalidElement, "Could not resolve address (%s)", host)
 		}

@@ -186,7 +186,7 @@ func (p *publisher) unpublish(_ *kit.Request, w *json.Writer) (kit.Response, *sc
 	w.Str("videoroom", "event")
 	r.writeRoom(w)
 	w.Str("unpublished", "ok")
-	return kit.Response{After: p.h.closePeer}, nil
+	return kit.Response{After: p.h.ClosePeer}, nil
 }
 
 // unpublished tells everybody that there is nothing more to be had from p.

@@ -151,14 +151,6 @@ func checkDescriptions(body kit.Args) *schema.Error {
 	return nil
 }
 
-// checkItem looks at an element of an array of objects.
-func checkItem(fields []schema.Field, v kit.Args, array string) *schema.Error {
-	if !json.IsObject(v.Value) {
-		return errorf(errInvalidElement, "Invalid element in the %s array (not an object)", array)
-	}
-	return check(fields, v)
-}
-
 // describe takes over descriptions of streams that there are or will be; true
 // if those of existing ones changed. room.mu is held.
 func (p *publisher) describe(body kit.Args) bool {

@@ -1,8 +1,6 @@
 package videoroom
 
 import (
-	"slices"
-
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/schema"
@@ -25,7 +23,7 @@ func (p *Plugin) join(h *handle, r *kit.Request, w *json.Writer, configure bool)
 		return fail(errAlreadyJoined, "Already in as a subscriber on this handle")
 	}
 	body := r.Body
-	room, err := p.find(body)
+	room, err := p.rooms.Find(body)
 	if err == nil {
 		err = check(joinFields, body)
 	}
@@ -113,7 +111,7 @@ func (r *room) newPublisher(h *handle, body kit.Args) (*publisher, *schema.Error
 		return nil, errorf(errNoSuchRoom, "No such room (%s)", r.id)
 	}
 	token := body.Str("token")
-	if r.checkAllowed && !slices.Contains(r.allowed, token) {
+	if !r.allowed.Admit(token) {
 		return nil, errorf(errUnauthorized, "Unauthorized (not in the allowed list)")
 	}
 	name, ok := r.plugin.ids.Parse(body.Get("id"))
@@ -204,7 +202,7 @@ func (p *publisher) notifyJoined() {
 		p.room.writeRoom(w)
 		p.room.plugin.ids.Write(w, "id", p.id)
 		w.Uint("private_id", uint64(p.privateID))
-		if p.room.checkAllowed {
+		if p.room.allowed.On {
 			w.OptStr("token", p.token)
 		}
 		p.writeName(w)

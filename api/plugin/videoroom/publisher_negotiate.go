@@ -269,10 +269,10 @@ func (p *publisher) notifyStreams(name string) {
 		for _, s := range p.streams {
 			w.Object("")
 			s.writePlace(w)
-			optTrue(w, "disabled", s.disabled)
+			w.OptTrue("disabled", s.disabled)
 			w.OptStr("description", s.description)
 			s.writeFormat(w)
-			optTrue(w, "moderated", s.moderated)
+			w.OptTrue("moderated", s.moderated)
 			w.End()
 		}
 		w.EndArray()

@@ -14,8 +14,7 @@ type run = func(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schem
 // of ids.
 func (p *Plugin) requests() *kit.Table[*handle] {
 	t := &kit.Table[*handle]{
-		Key: "videoroom", Missing: errMissingElement, Invalid: errInvalidElement, Unknown: errInvalidRequest,
-		BadSDP: errInvalidSDP, Log: p.gw.Logger(),
+		Key: "videoroom", Codes: codes, Log: p.gw.Logger(),
 	}
 	room := p.ids.Field("room", true)
 	told := func(name string, f run, fields ...schema.Field) { // event handlers hear whose request it was

@@ -1,11 +1,11 @@
 package videoroom
 
 import (
-	"slices"
 	"strings"
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/rooms"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 )
@@ -16,33 +16,20 @@ func (p *Plugin) create(h *handle, r *kit.Request, w *json.Writer) (kit.Response
 	if err := p.mayCreate(body); err != nil {
 		return kit.Response{}, err
 	}
-	name, ok := p.ids.Parse(body.Get("room"))
-	random := p.none(name, ok)
-	room := p.newRoom(name, newSettings(body, ""))
-	room.signedTokens = room.signedTokens && p.gw.SignedTokens()
-	for _, v := range body.Items("allowed") {
-		token, _ := json.String(v.Value)
-		room.allow(token)
+	name, free := p.rooms.Reserve(body, "room")
+	if !free {
+		return fail(errRoomExists, "Room %s already exists", name)
 	}
-	room.checkAllowed = body.Has("allowed")
+	defer p.rooms.Release(name)
+	room := p.newRoom(name, newSettings(body, "Room "+name))
+	room.signedTokens = room.signedTokens && p.gw.SignedTokens()
+	tokens, _ := rooms.TokensOf(body, codes)
+	room.allowed.Add(tokens...)
+	room.allowed.On = body.Has("allowed")
 	if room.dummy {
 		room.addDummy(readDummies(body), room.requireE2EE || body.Is("dummy_e2ee"))
 	}
-
-	p.mu.Lock()
-	for random && (p.none(room.id, true) || p.rooms[room.id] != nil) {
-		room.id = p.ids.New()
-	}
-	if p.rooms[room.id] != nil {
-		p.mu.Unlock()
-		return fail(errRoomExists, "Room %s already exists", room.id)
-	}
-	if room.description == "" {
-		room.description = "Room " + room.id
-	}
-	p.rooms[room.id] = room
-	p.mu.Unlock()
-
+	p.rooms.Commit(name, room)
 	h.notify("created", room.writeRoom)
 	p.answerSaved(w, "created", room, body.Is("permanent"), false)
 	return kit.Response{}, nil
@@ -73,23 +60,18 @@ func (p *Plugin) mayCreate(body kit.Args) *schema.Error {
 		return errorf(errInvalidElement,
 			"Invalid element (videocodec can only be or contain vp8, vp9, av1, h264 or h265)")
 	}
-	for _, v := range body.Items("allowed") {
-		if !schema.String.Is(v.Value) {
-			return errorf(errInvalidElement, "Invalid element in the allowed array (not a string)")
-		}
+	if _, err := rooms.TokensOf(body, codes); err != nil {
+		return err
 	}
 	for _, v := range body.Items("dummy_streams") {
-		if !json.IsObject(v.Value) {
-			return errorf(errInvalidElement, "Invalid element in the dummy_streams array (not an object)")
-		}
-		if err := check(dummyFields, v); err != nil {
+		if err := checkItem(dummyFields, v, "dummy_streams"); err != nil {
 			return err
 		}
 	}
 	if body.Is("record") {
 		return noRecording()
 	}
-	if body.Is("permanent") && !p.store.Writable() {
+	if body.Is("permanent") && !p.file.Writable() {
 		return errorf(errUnknown, "No configuration file, can't create permanent room")
 	}
 	return nil
@@ -104,21 +86,20 @@ func noRecording() *schema.Error {
 func (p *Plugin) edit(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	body := r.Body
 	permanent := body.Is("permanent")
-	if permanent && !p.store.Writable() {
+	if permanent && !p.file.Writable() {
 		return fail(errUnknown, "No configuration file, can't edit room permanently")
 	}
 	var edited *room
-	resp, err := p.manage(body, func(found *room) (kit.Response, *schema.Error) {
+	if err := p.rooms.Manage(body, func(found *room) *schema.Error {
 		edited = found
 		found.change(body)
-		return kit.Response{}, nil
-	})
-	if err != nil {
-		return resp, err
+		return nil
+	}); err != nil {
+		return kit.Response{}, err
 	}
 	h.notify("edited", edited.writeRoom)
 	p.answerSaved(w, "edited", edited, permanent, false)
-	return resp, nil
+	return kit.Response{}, nil
 }
 
 // change takes over what an edit says. room.mu is held.
@@ -157,26 +138,21 @@ func (r *room) change(body kit.Args) {
 // destroy ends a room.
 func (p *Plugin) destroy(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	permanent := r.Body.Is("permanent")
-	if permanent && !p.store.Writable() {
+	if permanent && !p.file.Writable() {
 		return fail(errUnknown, "No configuration file, can't destroy room permanently")
 	}
 	var gone *room
-	resp, err := p.manage(r.Body, func(found *room) (kit.Response, *schema.Error) {
+	if err := p.rooms.Manage(r.Body, func(found *room) *schema.Error {
 		gone = found
 		found.end()
-		return kit.Response{}, nil
-	})
-	if err != nil {
-		return resp, err
+		return nil
+	}); err != nil {
+		return kit.Response{}, err
 	}
-	p.mu.Lock()
-	if p.rooms[gone.id] == gone {
-		delete(p.rooms, gone.id)
-	}
-	p.mu.Unlock()
+	p.rooms.Remove(gone.id, gone)
 	h.notify("destroyed", gone.writeRoom)
 	p.answerSaved(w, "destroyed", gone, permanent, true)
-	return resp, nil
+	return kit.Response{}, nil
 }
 
 // list describes the rooms.
@@ -188,35 +164,22 @@ func (p *Plugin) list(r *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 		}
 		private = true
 	}
-	p.mu.Lock()
-	rooms := make([]*room, 0, len(p.rooms))
-	for _, r := range p.rooms {
-		rooms = append(rooms, r)
-	}
-	p.mu.Unlock()
-	slices.SortFunc(rooms, func(a, b *room) int {
-		return cmpIDs(a.id, b.id)
-	})
 	w.Str("videoroom", "success")
 	w.Array("list")
-	for _, r := range rooms {
-		r.mu.Lock()
-		if !r.destroyed && (private || !r.hidden) {
-			r.describe(w)
-		}
-		r.mu.Unlock()
+	for _, r := range p.rooms.Sorted() {
+		r.listed(w, private)
 	}
 	w.EndArray()
 	return kit.Response{}, nil
 }
 
-// cmpIDs orders ids: numbers by value, since their texts have no leading
-// zeros, names somehow.
-func cmpIDs(a, b id) int {
-	if len(a) != len(b) {
-		return len(a) - len(b)
+// listed writes the room's entry in the list, unless it is hidden.
+func (r *room) listed(w *json.Writer, private bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.destroyed && (private || !r.hidden) {
+		r.describe(w)
 	}
-	return strings.Compare(a, b)
 }
 
 // describe writes the room's entry in the list. room.mu is held.
@@ -228,7 +191,7 @@ func (r *room) describe(w *json.Writer) {
 	w.Bool("is_private", r.hidden)
 	w.Int("max_publishers", int64(r.maxPublishers))
 	w.Uint("bitrate", r.bitrate)
-	optTrue(w, "bitrate_cap", r.bitrateCap)
+	w.OptTrue("bitrate_cap", r.bitrateCap)
 	w.Int("fir_freq", int64(r.firFreq))
 	w.Bool("require_pvtid", r.requirePvtID)
 	w.Bool("require_e2ee", r.requireE2EE)
@@ -236,8 +199,8 @@ func (r *room) describe(w *json.Writer) {
 	w.Bool("notify_joining", r.notifyJoining)
 	w.Str("audiocodec", strings.Join(r.audioCodecs, ","))
 	w.Str("videocodec", strings.Join(r.videoCodecs, ","))
-	optTrue(w, "opus_fec", r.opusFEC)
-	optTrue(w, "opus_dtx", r.opusDTX)
+	w.OptTrue("opus_fec", r.opusFEC)
+	w.OptTrue("opus_dtx", r.opusDTX)
 	w.Bool("record", r.record)
 	w.OptStr("rec_dir", r.recDir)
 	w.Bool("lock_record", r.lockRecord)
@@ -254,12 +217,6 @@ func (r *room) describe(w *json.Writer) {
 	w.End()
 }
 
-func optTrue(w *json.Writer, key string, v bool) {
-	if v {
-		w.Bool(key, true)
-	}
-}
-
 // exists tells whether there is a room.
 func (p *Plugin) exists(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	name, _ := p.ids.Parse(r.Body.Get("room"))
@@ -271,65 +228,23 @@ func (p *Plugin) exists(r *kit.Request, w *json.Writer) (kit.Response, *schema.E
 
 // allowedTokens changes who may join as a participant.
 func (p *Plugin) allowedTokens(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	action := r.Body.Lower("action")
-	if !slices.Contains([]string{"enable", "disable", "add", "remove"}, action) {
-		return fail(errInvalidElement, "Unsupported action '%s' (allowed)", action)
-	}
-	var tokens []string
-	for _, v := range r.Body.Items("allowed") {
-		token, ok := json.String(v.Value)
-		if !ok {
-			return fail(errInvalidElement, "Invalid element in the allowed array (not a string)")
-		}
-		tokens = append(tokens, token)
+	change, err := rooms.ReadTokenChange(r.Body, codes)
+	if err != nil {
+		return kit.Response{}, err
 	}
 	var changed *room
-	resp, err := p.manage(r.Body, func(r *room) (kit.Response, *schema.Error) {
-		if action == "add" && totalLen(r.allowed)+totalLen(tokens) > maxAllowed {
-			return fail(errInvalidElement, "Too many tokens (more than %d bytes)", maxAllowed)
+	if err := p.rooms.Manage(r.Body, func(room *room) *schema.Error {
+		if err := change.Apply(&room.allowed); err != nil {
+			return err
 		}
-		changed = r
-		switch action {
-		case "enable", "disable":
-			r.checkAllowed = action == "enable"
-		case "add":
-			for _, t := range tokens {
-				r.allow(t)
-			}
-		case "remove":
-			r.allowed = slices.DeleteFunc(r.allowed, func(t string) bool { return slices.Contains(tokens, t) })
-		}
+		changed = room
 		w.Str("videoroom", "success")
-		r.writeRoom(w)
-		if action == "disable" {
-			return kit.Response{}, nil
-		}
-		w.Array("allowed")
-		for _, t := range r.allowed {
-			w.Str("", t)
-		}
-		w.EndArray()
-		return kit.Response{}, nil
-	})
-	if changed != nil {
-		p.saveAllowed(changed)
+		room.writeRoom(w)
+		change.Write(w, &room.allowed)
+		return nil
+	}); err != nil {
+		return kit.Response{}, err
 	}
-	return resp, err
-}
-
-// allow adds a token. room.mu is held, or the room not shared yet.
-func (r *room) allow(token string) {
-	if !slices.Contains(r.allowed, token) {
-		r.allowed = append(r.allowed, token)
-	}
-}
-
-// maxAllowed is how many bytes the tokens of a room may have.
-const maxAllowed = 1 << 20
-
-func totalLen(texts []string) (n int) {
-	for _, t := range texts {
-		n += len(t)
-	}
-	return n
+	p.saveAllowed(changed)
+	return kit.Response{}, nil
 }

@@ -246,7 +246,7 @@ func (s *stream) relayData(binary bool, payload []byte) {
 	if s.flows() {
 		for x := range s.subscribers {
 			sub := x.line.sub
-			if peer := sub.h.host.Peer(); peer != nil && sub.writable && x.line.ready && x.line.send && !sub.blocked() {
+			if peer := sub.h.Host.Peer(); peer != nil && sub.writable && x.line.ready && x.line.send && !sub.blocked() {
 				to = append(to, peer)
 			}
 		}

@@ -66,7 +66,7 @@ func (s *subscriber) leave(_ *kit.Request, w *json.Writer) (kit.Response, *schem
 	defer s.room.mu.Unlock()
 	s.end()
 	s.done(w, "left")
-	return kit.Response{After: s.h.closePeer}, nil
+	return kit.Response{After: s.h.ClosePeer}, nil
 }
 
 var reconfigureFields = fieldsOf(
@@ -172,7 +172,7 @@ func (l *line) configure(x *item) {
 		return
 	}
 	if l.fed.origin != nil {
-		l.layers.Tell(l.sub.h.host.Peer(), l.index, as)
+		l.layers.Tell(l.sub.h.Host.Peer(), l.index, as)
 	}
 	outcome := l.layers.Outcome(x.change, as)
 	l.tell(outcome.Reached)

@@ -74,6 +74,6 @@ func (s *subscriber) query(w *json.Writer) {
 	w.Bool("pending_offer", s.pending)
 	w.Bool("pending_restart", s.restart)
 	w.Bool("paused", s.paused)
-	optTrue(w, "e2ee", s.e2ee)
+	w.OptTrue("e2ee", s.e2ee)
 	s.writeStreams(w)
 }

@@ -7,16 +7,20 @@ import (
 	"sync/atomic"
 
 	"bifrons/api/json"
+<<<<<<< HEAD
 	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
+=======
+	"bifrons/api/kit"
+	"bifrons/api/kit/rooms"
+>>>>>>> main
 	"bifrons/sdp"
 	"bifrons/sfu"
 )
 
-// Locking. Plugin.mu guards the map of rooms, room.mu everything of a room that
+// Locking. The registry knows the rooms; room.mu guards everything of a room that
 // changes: its settings, its participants and their streams, its subscribers
-// and their subscriptions. Plugin.mu may be held when room.mu is taken, not the
-// other way round, and never two rooms at a time. Fields that are set before a
+// and their subscriptions. Never are two rooms locked at a time. Fields that are set before a
 // value is shared, and never after, need no lock; they are marked "fixed".
 //
 // Under room.mu one may send events without descriptions (Host.Push with nil),
@@ -48,11 +52,9 @@ type role interface {
 
 // handle is one attached client.
 type handle struct {
-	plugin  *Plugin     // fixed
-	host    plugin.Host // fixed
-	role    atomic.Pointer[role]
-	hanging atomic.Bool // the peer connection was closed by us
-	gone    atomic.Bool
+	kit.Handle
+	plugin *Plugin // fixed
+	role   atomic.Pointer[role]
 }
 
 // become gives a handle its role, once; on the executor.
@@ -74,8 +76,7 @@ type room struct {
 	mu sync.Mutex
 	settings
 	destroyed    bool
-	checkAllowed bool
-	allowed      []string
+	allowed      rooms.Tokens
 	saved        bool // in the file
 	participants map[id]*publisher
 	coming       map[id]struct{}          // ids of participants that are being made
@@ -168,7 +169,7 @@ func (p *publisher) peer() *sfu.Peer {
 	if p.h == nil {
 		return nil
 	}
-	return p.h.host.Peer()
+	return p.h.Host.Peer()
 }
 
 // origin is where a publisher's media comes from, nil if it does not. room.mu
