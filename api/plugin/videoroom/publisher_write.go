@@ -160,22 +160,10 @@ func (s *stream) query(w *json.Writer) {
 	w.OptStr("codec", s.codec)
 	w.OptStr("h264-profile", s.h264Profile)
 	w.OptStr("vp9-profile", s.vp9Profile)
-<<<<<<< HEAD
 	s.delay.Write(w)
-	optTrue(w, "simulcast", s.simulcast)
-	optTrue(w, "svc", s.svc)
-	optTrue(w, "moderated", s.moderated)
-=======
-	if s.minDelay >= 0 && s.maxDelay >= 0 {
-		w.Object("playout-delay")
-		w.Int("min-delay", int64(s.minDelay))
-		w.Int("max-delay", int64(s.maxDelay))
-		w.End()
-	}
 	w.OptTrue("simulcast", s.simulcast)
 	w.OptTrue("svc", s.svc)
 	w.OptTrue("moderated", s.moderated)
->>>>>>> main
 	if s.measured() {
 		w.Float("audio-level-dBov", s.level)
 		w.Bool("talking", s.talking)

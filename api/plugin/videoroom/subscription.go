@@ -164,33 +164,18 @@ func (l *line) layering() mline.Layering {
 	return mline.Single
 }
 
-<<<<<<< HEAD
 // playoutDelay is what the subscriber wants, else the publisher. room.mu is held.
 func (l *line) playoutDelay() mline.Delay {
 	if st := l.stream(); st != nil && !l.delay.IsSet() {
 		return st.delay
-=======
-func (l *line) wait() time.Duration { return time.Duration(l.fallback) * time.Microsecond }
-
-// retarget tells the engine which layers to forward. room.mu is held.
-func (l *line) retarget() {
-	if peer := l.sub.h.Host.Peer(); peer != nil && l.fed.origin != nil {
-		peer.SetTarget(l.index, l.target(), l.wait())
->>>>>>> main
 	}
 	return l.delay
 }
 
 // syncDelay tells the engine the playout delay. room.mu is held.
 func (l *line) syncDelay() {
-<<<<<<< HEAD
 	if l.fed.origin != nil && l.kind == sdp.Video {
 		l.playoutDelay().Tell(l.sub.h.Host.Peer(), l.index)
-=======
-	if peer := l.sub.h.Host.Peer(); peer != nil && l.fed.origin != nil && l.kind == sdp.Video {
-		least, most := l.delay()
-		peer.SetPlayoutDelay(l.index, least, most)
->>>>>>> main
 	}
 }
 

@@ -7,13 +7,9 @@ import (
 	"sync/atomic"
 
 	"bifrons/api/json"
-<<<<<<< HEAD
-	"bifrons/api/kit/mline"
-	"bifrons/api/plugin"
-=======
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/kit/rooms"
->>>>>>> main
 	"bifrons/sdp"
 	"bifrons/sfu"
 )
