@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bifrons/rtp"
+	"bifrons/rtp/waittest"
 	"bifrons/sfu/media"
 )
 
@@ -52,7 +53,7 @@ func peers(t *testing.T, ours, theirs *Engine, shard int) (p, remote *Peer) {
 // TestSetCeiling has a viewer watch a publisher of three encodings, of which a ceiling
 // keeps some back. Each has pictures of a size of its own.
 func TestSetCeiling(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	ours, theirs := newEngine(t, nil), newEngine(t, func(c *Config) { c.Shards = 2 })
 	publisher, camera := peers(t, ours, theirs, 1)
 	viewer, screen := peers(t, ours, theirs, 2)

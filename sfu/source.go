@@ -34,8 +34,8 @@ type SourceConfig struct {
 // from one goroutine: EventMedia and EventAudioLevel, with the stream's index as
 // section. SourceData is called with every message of a stream of data, from the
 // goroutine that received it, with payload lent for the call; while it blocks,
-// messages get lost. EventClosed tells that the source has ended by itself, as
-// something in it or in its handler has panicked.
+// messages get lost. EventClosed tells that the source has ended by itself: something
+// in it, in its handler or in what feeds it has panicked, or has called Fail.
 type SourceHandler interface {
 	SourceEvent(Event)
 	SourceData(stream int, binary bool, payload []byte)
@@ -77,7 +77,7 @@ func (e *Engine) NewSource(cfg SourceConfig, h SourceHandler) (*Source, error) {
 		}
 	}
 	s := &Source{engine: e, site: e.choose(cfg.Shard), handler: h, label: cfg.Label}
-	s.stay = s.site.shard.NewStay(s.fail)
+	s.stay = s.site.shard.NewStay(s.Fail)
 	streams := append([]Stream(nil), cfg.Streams...)
 	s.site.mu.Lock()
 	s.site.sources[s] = struct{}{}
@@ -212,7 +212,7 @@ func (s *Source) ListenRTCP(b Bind, stream int) (uint16, error) {
 func (s *Source) ListenData(b Bind, stream int, binary bool) (uint16, error) {
 	return s.listenData(b, func(payload []byte) {
 		s.do(func(now mono.Time, c *plain.Source) { c.Touch(now, stream) })
-		defer s.site.contain("a handler of data", s.fail)
+		defer s.site.contain("a handler of data", s.Fail)
 		s.handler.SourceData(stream, binary, payload)
 	})
 }
@@ -258,13 +258,21 @@ func (s *Source) run(f func()) {
 	if over {
 		return
 	}
-	defer s.site.contain("a handler of events", s.fail)
+	defer s.site.contain("a handler of events", s.Fail)
 	f()
 }
 
-// fail ends the source after a panic and tells the handler. It may be called from
-// any goroutine.
-func (s *Source) fail() {
+// Contain keeps a panic of a goroutine that feeds the source from ending the process:
+// it is counted and logged, and the source fails. It has to be deferred.
+func (s *Source) Contain(what string) {
+	if r := recover(); r != nil {
+		s.site.shard.Panicked(what, r)
+		s.Fail()
+	}
+}
+
+// Fail ends the source, and tells its handler by EventClosed: who feeds it cannot go on.
+func (s *Source) Fail() {
 	s.mu.Lock()
 	over := s.closed
 	s.mu.Unlock()

@@ -74,6 +74,7 @@ func (o *Outlet) Start() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	o.cancel = cancel
+	o.done.Log = o.log
 	o.done.Go(func() { o.handler.Run(ctx, o) })
 }
 

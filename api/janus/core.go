@@ -60,6 +60,7 @@ func New(cfg Config) *Core {
 		bound:    make(map[Conn]map[uint64]*Session),
 	}
 	c.signalling = cfg.signalling()
+	c.tasks.Log = cfg.Logger
 	c.accepting.Store(true)
 	c.timeout.Store(int64(cfg.SessionTimeout))
 	c.tasks.Go(c.watchdog)

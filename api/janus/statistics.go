@@ -5,6 +5,7 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/signalling"
+	"bifrons/api/task"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
 )
@@ -50,11 +51,17 @@ func (c *Core) every(period time.Duration, f func()) {
 	for {
 		select {
 		case <-t.C:
-			f()
+			c.guarded(f)
 		case <-c.stop:
 			return
 		}
 	}
+}
+
+// guarded runs f, of which a panic costs this one time.
+func (c *Core) guarded(f func()) {
+	defer task.Contain(c.log, "a task of the core", nil)
+	f()
 }
 
 // notifyUpdate tells event handlers how much there is to do.

@@ -30,7 +30,7 @@ func (c *Core) watchdog() {
 		}
 		last = now
 		if !now.Before(grace) {
-			c.sweep(now)
+			c.guarded(func() { c.sweep(now) })
 		}
 	}
 }

@@ -19,6 +19,15 @@ type Writer struct {
 // inside an open object or array.
 func NewWriter(buf []byte) *Writer { return &Writer{buf: buf} }
 
+// Object makes one object, whose fields the function writes.
+func Object(fields func(w *Writer)) []byte {
+	w := NewWriter(nil)
+	w.Object("")
+	fields(w)
+	w.End()
+	return w.Bytes()
+}
+
 // Bytes is what was written; it is the Writer's until the next Reset.
 func (w *Writer) Bytes() []byte { return w.buf }
 
@@ -87,6 +96,13 @@ func (w *Writer) Uint(k string, v uint64) {
 	w.buf = strconv.AppendUint(w.buf, v, 10)
 }
 
+// OptUint writes an unsigned integer unless it is 0.
+func (w *Writer) OptUint(k string, v uint64) {
+	if v != 0 {
+		w.Uint(k, v)
+	}
+}
+
 // Float writes a number; those that JSON does not know become 0.
 func (w *Writer) Float(k string, v float64) {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -107,6 +123,22 @@ func (w *Writer) Float(k string, v float64) {
 func (w *Writer) Bool(k string, v bool) {
 	w.key(k)
 	w.buf = strconv.AppendBool(w.buf, v)
+}
+
+// OptTrue writes a true, and nothing for false.
+func (w *Writer) OptTrue(k string, v bool) {
+	if v {
+		w.Bool(k, true)
+	}
+}
+
+// Bit writes 1 or 0.
+func (w *Writer) Bit(k string, v bool) {
+	n := int64(0)
+	if v {
+		n = 1
+	}
+	w.Int(k, n)
 }
 
 // Raw writes a value that is compact JSON already.

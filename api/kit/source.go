@@ -4,10 +4,9 @@ import (
 	"strconv"
 
 	"bifrons/api/config"
-	"bifrons/api/json"
 )
 
-// Source is where settings come from: a request, or an entry of a file. The bool
+// Source is where settings come from: a request (Args), or an entry of a file. The bool
 // tells whether there is a setting that makes sense.
 type Source interface {
 	Text(name string) (string, bool)
@@ -29,33 +28,8 @@ type Source interface {
 	Category() string
 }
 
-// FromRequest takes settings from a request, whose types were checked.
-func FromRequest(v *json.Value) Source { return request{v} }
-
 // FromFile takes settings from an entry of a file; r keeps what is wrong with it.
 func FromFile(r *config.Reader) Source { return entry{r} }
-
-type request struct{ v *json.Value }
-
-func (s request) Text(name string) (string, bool)  { return json.String(s.v.Get(name)) }
-func (s request) Number(name string) (int64, bool) { return json.Int(s.v.Get(name)) }
-func (s request) Wrong(string) bool                { return false }
-func (s request) Reject(_, _, _ string)            {}
-func (s request) Category() string                 { return "" }
-
-func (s request) Flag(name string) (bool, bool) {
-	v := s.v.Get(name)
-	return json.True(v), json.IsBool(v)
-}
-
-func (s request) List(name string) ([]Source, bool) {
-	v := s.v.Get(name)
-	var list []Source
-	for _, e := range json.Array(v) {
-		list = append(list, request{e})
-	}
-	return list, json.IsArray(v)
-}
 
 type entry struct{ *config.Reader }
 

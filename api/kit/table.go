@@ -20,24 +20,19 @@ type Row[H any] struct {
 
 	// Levels says which fields mean something where, of a request with fields
 	// at several places; nil = there is only the top.
-	Levels func(h H, body *json.Value) schema.Levels
+	Levels func(h H, body Args) schema.Levels
 
 	// Run does it. The outermost object is open in w; Run adds its fields.
-	Run func(h H, r *plugin.Request, w *json.Writer) Response
+	// With an error they are thrown away, and it is sent instead.
+	Run func(h H, r *Request, w *json.Writer) (Response, *schema.Error)
 }
 
 // Response is what a Row's function returns besides the fields it wrote.
 type Response struct {
-	Err     *schema.Error // the fields are thrown away and this is sent instead
-	JSEP    *plugin.JSEP  // goes with the event, asynchronous requests only
-	Silent  bool          // no event at all, asynchronous requests only
-	Warning string        // goes with the answer
-	After   func()        // called when the answer is on its way
-}
-
-// Fail is the Response of a request that failed.
-func Fail(code int, text string) Response {
-	return Response{Err: &schema.Error{Code: code, Text: text}}
+	JSEP    *plugin.JSEP // goes with the event, asynchronous requests only
+	Silent  bool         // no event at all, asynchronous requests only
+	Warning string       // goes with the answer
+	After   func()       // called when the answer is on its way, also that of an error
 }
 
 // Table is what a plugin understands.
@@ -46,8 +41,7 @@ type Table[H any] struct {
 	Key  string
 	Hint string // of acks
 
-	// Error codes of the plugin.
-	Missing, Invalid, Unknown, BadSDP int
+	Codes
 
 	// LateErrors makes a missing or unknown request an ack with an event, not
 	// an immediate answer.
@@ -64,7 +58,7 @@ type Table[H any] struct {
 }
 
 // SetLevels sets the Levels of a row.
-func (t *Table[H]) SetLevels(name string, levels func(h H, body *json.Value) schema.Levels) {
+func (t *Table[H]) SetLevels(name string, levels func(h H, body Args) schema.Levels) {
 	for i := range t.Rows {
 		if t.Rows[i].Name == name {
 			t.Rows[i].Levels = levels
@@ -145,17 +139,17 @@ func (t *Table[H]) unknown(name string) *schema.Error {
 
 func (t *Table[H]) run(row *Row[H], host plugin.Host, h H, r *plugin.Request) ([]byte, Response) {
 	if err := schema.Check(row.Fields, r.Body, t.Missing, t.Invalid); err != nil {
-		return t.ErrorData(err), Response{Err: err}
+		return t.ErrorData(err), Response{}
 	}
 	w := json.NewWriter(make([]byte, 0, 256))
 	w.Object("")
 	var misplaced []string // as the handle is now
 	if row.Levels != nil {
-		misplaced = row.Levels(h, r.Body).Misplaced(r.Body)
+		misplaced = row.Levels(h, Args{r.Body}).Misplaced(r.Body)
 	}
-	resp := row.Run(h, r, w)
-	if resp.Err != nil {
-		return t.ErrorData(resp.Err), resp
+	resp, err := row.Run(h, &Request{r.Transaction, Args{r.Body}, r.JSEP}, w)
+	if err != nil {
+		return t.ErrorData(err), Response{After: resp.After}
 	}
 	switch {
 	case len(misplaced) == 0:

@@ -39,18 +39,20 @@ func TestWarning(t *testing.T) { synctest.Test(t, testWarning) }
 
 func testWarning(t *testing.T) {
 	var log bytes.Buffer
-	run := func(warning string) func(int, *plugin.Request, *json.Writer) Response {
-		return func(_ int, _ *plugin.Request, w *json.Writer) Response {
+	run := func(warning string) func(int, *Request, *json.Writer) (Response, *schema.Error) {
+		return func(_ int, _ *Request, w *json.Writer) (Response, *schema.Error) {
 			w.Str("x", "ok")
-			return Response{Warning: warning}
+			return Response{Warning: warning}, nil
 		}
 	}
-	levels := func(int, *json.Value) schema.Levels { return testLevels }
+	levels := func(int, Args) schema.Levels { return testLevels }
 	table := Table[int]{Key: "x", Log: slog.New(slog.NewTextHandler(&log, nil)), Rows: []Row[int]{
 		{Name: "now", Levels: levels, Run: run("")},
 		{Name: "old", Levels: levels, Run: run("deprecated_api")},
 		{Name: "later", Levels: levels, Async: true, Run: run("")},
-		{Name: "bad", Levels: levels, Run: func(int, *plugin.Request, *json.Writer) Response { return Fail(7, "no") }},
+		{Name: "bad", Levels: levels, Run: func(int, *Request, *json.Writer) (Response, *schema.Error) {
+			return Response{}, &schema.Error{Code: 7, Text: "no"}
+		}},
 	}}
 	for _, tt := range []struct{ body, want, logged string }{
 		{`{"request":"now","media":[{"port":1}]}`, `{"x":"ok"}`, ""},
@@ -97,23 +99,25 @@ func (d *desk) Peer() *sfu.Peer { return nil }
 func TestTable(t *testing.T) {
 	var after []string
 	table := Table[int]{
-		Key: "x", Hint: "wait", Missing: 1, Invalid: 2, Unknown: 3, BadSDP: 4,
+		Key: "x", Hint: "wait", Codes: Codes{Missing: 1, Invalid: 2, Unknown: 3, BadSDP: 4},
 		Rows: []Row[int]{
-			{Name: "now", Fields: []schema.Field{{Name: "n", Type: schema.Int, Required: true}}, Run: func(h int, r *plugin.Request, w *json.Writer) Response {
+			{Name: "now", Fields: []schema.Field{{Name: "n", Type: schema.Int, Required: true}}, Run: func(h int, r *Request, w *json.Writer) (Response, *schema.Error) {
 				n, _ := json.Int(r.Body.Get("n"))
 				w.Str("x", "now")
 				w.Int("sum", int64(h)+n)
-				return Response{After: func() { after = append(after, "now") }}
+				return Response{After: func() { after = append(after, "now") }}, nil
 			}},
-			{Name: "later", Async: true, Run: func(h int, r *plugin.Request, w *json.Writer) Response {
+			{Name: "later", Async: true, Run: func(h int, r *Request, w *json.Writer) (Response, *schema.Error) {
 				w.Str("x", "later")
-				return Response{After: func() { after = append(after, "later") }}
+				return Response{After: func() { after = append(after, "later") }}, nil
 			}},
-			{Name: "silent", Async: true, Run: func(int, *plugin.Request, *json.Writer) Response { return Response{Silent: true} }},
-			{Name: "jsep", Async: true, Run: func(int, *plugin.Request, *json.Writer) Response { return Response{JSEP: &plugin.JSEP{}} }},
-			{Name: "bad", Async: true, Run: func(_ int, _ *plugin.Request, w *json.Writer) Response {
+			{Name: "silent", Async: true, Run: func(int, *Request, *json.Writer) (Response, *schema.Error) { return Response{Silent: true}, nil }},
+			{Name: "jsep", Async: true, Run: func(int, *Request, *json.Writer) (Response, *schema.Error) {
+				return Response{JSEP: &plugin.JSEP{}}, nil
+			}},
+			{Name: "bad", Async: true, Run: func(_ int, _ *Request, w *json.Writer) (Response, *schema.Error) {
 				w.Str("x", "half")
-				return Fail(7, "bad \"luck\"")
+				return Response{After: func() { after = append(after, "bad") }}, &schema.Error{Code: 7, Text: "bad \"luck\""}
 			}},
 		},
 	}
@@ -144,7 +148,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", tt.body, all, tt.want)
 		}
 	}
-	if s := strings.Join(after, " "); s != "now later" {
+	if s := strings.Join(after, " "); s != "now later bad" {
 		t.Errorf("afterwards: %s", s)
 	}
 	for body, want := range map[string]string{

@@ -14,6 +14,7 @@ import (
 	"bifrons/api/budget"
 	"bifrons/api/event"
 	"bifrons/api/janus"
+	"bifrons/api/task"
 	"bifrons/api/transport"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
@@ -52,6 +53,7 @@ type reading struct {
 	refused           [len(transport.Reasons)]uint64
 	received, parsed  pool
 	queued            pool
+	panics            uint64
 }
 
 // pool is how full a budget is.
@@ -67,6 +69,7 @@ func (c *Config) read() (r reading) {
 		r.refused[i] = c.Gate.Refused(why)
 	}
 	r.queued = pool{uint64(c.Queues.Used()), c.Queues.Shed()}
+	r.panics = task.Panics()
 	r.received, r.parsed = look(c.Bodies), look(c.Core.Settings().Requests)
 	for _, o := range c.Outlets {
 		r.outlets = append(r.outlets, o.Stats())
@@ -103,6 +106,8 @@ var (
 	dtls    = counter("dtls_datagrams_total", "Datagrams of DTLS associations, data channels included.", "direction")
 	rtt     = prometheus.NewDesc("bifrons_rtt_seconds", "Round-trip times by receiver reports.", nil, nil)
 	loss    = prometheus.NewDesc("bifrons_loss_ratio", "Fraction lost of what was sent, by receiver reports.", nil, nil)
+
+	panics = counter("panics_total", "Panics outside of the engine, each of which ended what it was in.")
 
 	drops = counter("drops_total", "Datagrams and packets that went no further.", "reason")
 
@@ -154,6 +159,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	put(buildInfo, 1, c.version, c.commit, runtime.Version())
 	put(sessions, float64(r.sessions))
 	put(handles, float64(r.handles))
+	put(panics, float64(r.panics))
 	collectPeers(&r.totals, put, to)
 	collectShards(r.shards, put)
 	put(connections, float64(r.connections))

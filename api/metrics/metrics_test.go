@@ -81,7 +81,7 @@ func TestEveryMetricMoves(t *testing.T) {
 	busy.sessions, busy.handles = 5, 6
 	busy.connections, busy.refused = 21, [...]uint64{22, 23, 24, 25}
 	busy.received, busy.parsed = pool{26, 27}, pool{28, 29}
-	busy.queued = pool{30, 31}
+	busy.queued, busy.panics = pool{30, 31}, 32
 	busy.outlets[0] = event.Stats{Package: "x", Accepted: 11, Dropped: 12, Lost: 13, Queued: 14, Bytes: 15}
 	for _, h := range []*media.Distribution{&busy.totals.RTT, &busy.totals.Loss} {
 		h.Count, h.Sum, h.Buckets = 7, 0.5, map[float64]uint64{0.1: 3, 1: 7}

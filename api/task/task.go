@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -66,17 +67,39 @@ func (s *Serial) run() {
 
 // call keeps a panic from costing more than the one function.
 func (s *Serial) call(f func()) {
-	defer func() {
-		if r := recover(); r != nil {
-			s.log.Error("panic in a handle", "panic", r, "stack", string(debug.Stack()))
-		}
-	}()
+	defer Contain(s.log, "a handle", nil)
 	f()
 }
 
+var panics atomic.Uint64
+
+// Panics counts the panics that Contain has kept from ending the process.
+func Panics() uint64 { return panics.Load() }
+
+// Contain keeps a panic of a goroutine or timer from ending the process: it is counted
+// and logged, and end, unless nil, ends what has failed. It has to be deferred. A nil
+// log is slog.Default().
+func Contain(log *slog.Logger, what string, end func()) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	panics.Add(1)
+	if log == nil {
+		log = slog.Default()
+	}
+	log.Error("panic, what panicked ends", "in", what, "panic", r, "stack", string(debug.Stack()))
+	if end != nil {
+		end()
+	}
+}
+
 // Tasks counts goroutines. Unlike with a sync.WaitGroup, new ones may be
-// started while somebody waits. The zero value is ready.
+// started while somebody waits. A panic ends the goroutine that it is in. The zero
+// value is ready.
 type Tasks struct {
+	Log *slog.Logger // is told of panics; nil = slog.Default()
+
 	mu   sync.Mutex
 	n    int
 	idle chan struct{} // closed when n gets 0, nil if nobody waits
@@ -89,6 +112,7 @@ func (t *Tasks) Go(f func()) {
 	t.mu.Unlock()
 	go func() {
 		defer t.done()
+		defer Contain(t.Log, "a task", nil)
 		f()
 	}()
 }

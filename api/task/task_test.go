@@ -2,8 +2,10 @@ package task
 
 import (
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
@@ -27,6 +29,33 @@ func TestSerial(t *testing.T) {
 	tasks.Wait()
 	if len(got) != 4 || got[0] != 0 || got[1] != 1 || got[2] != 2 || got[3] != 9 {
 		t.Errorf("ran %v", got)
+	}
+}
+
+// A panic ends the goroutine or function that it is in; it is counted and logged, and
+// what has failed is ended.
+func TestContain(t *testing.T) {
+	before := Panics()
+	var log strings.Builder
+	tasks := Tasks{Log: slog.New(slog.NewTextHandler(&log, nil))}
+	tasks.Go(func() { panic("of a task") })
+	tasks.Wait()
+	ended := false
+	func() {
+		defer Contain(tasks.Log, "a timer", func() { ended = true })
+		panic("of a timer")
+	}()
+	Contain(tasks.Log, "nothing", func() { t.Error("ended without a panic") })
+	if n := Panics() - before; n != 2 || !ended {
+		t.Errorf("%d panics counted, ended: %v", n, ended)
+	}
+	for _, want := range []string{"of a task", "of a timer", "task_test.go"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("no %q in the log: %s", want, log.String())
+		}
+	}
+	if !Within(time.Minute, func() { panic("on purpose") }) {
+		t.Error("a function that has panicked is waited for")
 	}
 }
 

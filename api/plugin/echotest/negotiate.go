@@ -4,7 +4,8 @@ import (
 	"slices"
 	"strings"
 
-	"bifrons/api/json"
+	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -22,11 +23,11 @@ var opusParams = []string{"useinbandfec=1", "usedtx=1", "stereo=1"}
 
 // answer makes the answer to the offer of a request, and remembers what was
 // agreed on.
-func (h *handle) answer(r *plugin.Request) *plugin.JSEP {
-	audioCodec, _ := json.String(r.Body.Get("audiocodec"))
-	videoCodec, _ := json.String(r.Body.Get("videocodec"))
-	profile, _ := json.String(r.Body.Get("videoprofile"))
-	red := json.True(r.Body.Get("opusred"))
+func (h *handle) answer(r *kit.Request) *plugin.JSEP {
+	audioCodec := r.Body.Str("audiocodec")
+	videoCodec := r.Body.Str("videocodec")
+	profile := r.Body.Str("videoprofile")
+	red := r.Body.Is("opusred")
 	first := [2]bool{sdp.Audio: true, sdp.Video: true}
 	d := sdp.Answer(r.JSEP.SDP, sdp.AnswerOptions{Choose: func(_ int, s *sdp.Section) sdp.SectionChoice {
 		c := sdp.SectionChoice{Extensions: extensions}
@@ -67,7 +68,7 @@ func (h *handle) agree(d *sdp.Description, offer *plugin.JSEP) {
 	defer h.mu.Unlock()
 	s := &h.settings
 	s.e2ee = s.e2ee || offer.E2EE
-	s.audioCodec, s.videoCodec, s.red, s.layered = "", "", false, single
+	s.audioCodec, s.videoCodec, s.red, s.layered = "", "", false, mline.Single
 	old := h.sections
 	h.sections = make([]section, len(d.Sections))
 	for i := range d.Sections {
@@ -90,7 +91,7 @@ func (h *handle) agree(d *sdp.Description, offer *plugin.JSEP) {
 		case a.Kind == sdp.Video && s.videoCodec == "":
 			s.videoCodec = main
 		}
-		if a.Kind == sdp.Video && s.layered == single {
+		if a.Kind == sdp.Video && s.layered == mline.Single {
 			sec.layered = layered(i, main, offer)
 			s.layered = sec.layered
 		}
@@ -98,18 +99,18 @@ func (h *handle) agree(d *sdp.Description, offer *plugin.JSEP) {
 }
 
 // layered tells how the client layers a section.
-func layered(i int, codec string, offer *plugin.JSEP) layering {
+func layered(i int, codec string, offer *plugin.JSEP) mline.Layering {
 	for _, sim := range offer.Simulcast {
 		if sim.Index == i {
-			return simulcast
+			return mline.Simulcast
 		}
 	}
 	for _, v := range offer.SVC {
 		if v.Index == i && (codec == sdp.VP9 || codec == sdp.AV1) {
-			return svc
+			return mline.SVC
 		}
 	}
-	return single
+	return mline.Single
 }
 
 // subscribe sends every section back to itself, once its answer is on its way.
@@ -125,11 +126,11 @@ func (h *handle) subscribe() {
 		switch {
 		case s.active && s.subscribed:
 			peer.SetPaused(i, h.paused(i))
-			peer.SetTarget(i, h.target(i), h.fallback())
+			h.settings.layers.Tell(peer, i, s.layered)
 		case s.active:
 			peer.Subscribe(sfu.Subscription{
 				Source: peer, SourceSection: i, Section: i,
-				Paused: h.paused(i), Target: h.target(i), Fallback: h.fallback(),
+				Paused: h.paused(i), Target: h.settings.layers.Target(s.layered), Fallback: h.settings.layers.Fallback(),
 			})
 		case s.subscribed:
 			peer.Unsubscribe(i)
@@ -137,7 +138,7 @@ func (h *handle) subscribe() {
 		s.subscribed = s.active
 	}
 	peer.SetBitrateCap(h.settings.bitrate)
-	if h.settings.minDelay >= 0 {
+	if h.settings.delay.IsSet() {
 		h.delay(peer)
 	}
 }

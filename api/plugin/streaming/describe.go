@@ -1,12 +1,10 @@
 package streaming
 
 import (
-	"strings"
 	"time"
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 )
@@ -29,9 +27,9 @@ func (m *mountpoint) ages(streams int) []time.Duration {
 }
 
 // listRequest describes the mountpoints.
-func (p *Plugin) listRequest(r *plugin.Request, w *json.Writer) kit.Response {
+func (p *Plugin) listRequest(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	private := false
-	if key, _ := json.String(r.Body.Get("admin_key")); key != "" && p.general.adminKey != "" {
+	if key := r.Body.Str("admin_key"); key != "" && p.general.adminKey != "" {
 		if err := authorize(r.Body, "admin_key", p.general.adminKey); err != nil {
 			return failed(err)
 		}
@@ -58,7 +56,7 @@ func (p *Plugin) listRequest(r *plugin.Request, w *json.Writer) kit.Response {
 		}
 	}
 	w.EndArray()
-	return kit.Response{}
+	return kit.Response{}, nil
 }
 
 // summarise writes the mountpoint's entry in the list. p.mu is held.
@@ -87,7 +85,7 @@ func (m *mountpoint) summarise(w *json.Writer, ages []time.Duration) {
 }
 
 // info describes one mountpoint.
-func (p *Plugin) info(r *plugin.Request, w *json.Writer) kit.Response {
+func (p *Plugin) info(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	p.mu.Lock()
 	m, err := p.find(r.Body)
 	if err != nil {
@@ -107,7 +105,7 @@ func (p *Plugin) info(r *plugin.Request, w *json.Writer) kit.Response {
 	w.Object("info")
 	m.describe(w, ages, admin)
 	w.End()
-	return kit.Response{}
+	return kit.Response{}, nil
 }
 
 // describe writes what info tells. p.mu is held.
@@ -182,12 +180,12 @@ func (st *streamSettings) describeFile(w *json.Writer) {
 }
 
 func (st *streamSettings) describeCodec(w *json.Writer) {
-	w.Int("pt", int64(st.pt))
-	if c, ok := st.described(); ok {
-		w.Str("codec", st.codec)
-		w.Str("rtpmap", c.RTPMap())
+	w.Int("pt", int64(st.format.PT))
+	if st.format.ID != "" {
+		w.Str("codec", st.format.ID)
+		w.Str("rtpmap", st.format.RTPMap())
 	}
-	w.OptStr("fmtp", st.fmtp)
+	w.OptStr("fmtp", st.format.Fmtp)
 }
 
 func (st *streamSettings) describe(w *json.Writer, index int, age time.Duration, admin bool) {
@@ -281,10 +279,4 @@ func optInt(w *json.Writer, key string, n int64) {
 	if n != 0 {
 		w.Int(key, n)
 	}
-}
-
-// lower is a text in lower case, for what is compared without case.
-func lower(v *json.Value) string {
-	s, _ := json.String(v)
-	return strings.ToLower(s)
 }

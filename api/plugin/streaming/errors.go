@@ -4,7 +4,6 @@ import (
 	"crypto/subtle"
 	"fmt"
 
-	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/schema"
 )
@@ -30,16 +29,16 @@ func errorf(code int, format string, args ...any) *schema.Error {
 }
 
 // fail is the response of a failed request.
-func fail(code int, format string, args ...any) kit.Response {
-	return kit.Response{Err: errorf(code, format, args...)}
+func fail(code int, format string, args ...any) (kit.Response, *schema.Error) {
+	return kit.Response{}, errorf(code, format, args...)
 }
 
 // failed is the response of a request that failed with err.
-func failed(err *schema.Error) kit.Response { return kit.Response{Err: err} }
+func failed(err *schema.Error) (kit.Response, *schema.Error) { return kit.Response{}, err }
 
 // check looks at the fields of an object with the plugin's codes.
-func check(fields []schema.Field, object *json.Value) *schema.Error {
-	return schema.Check(fields, object, errMissingElement, errInvalidElement)
+func check(fields []schema.Field, object kit.Args) *schema.Error {
+	return schema.Check(fields, object.Value, errMissingElement, errInvalidElement)
 }
 
 // noSuch is the error for an id that is nobody's.
@@ -48,14 +47,14 @@ func noSuch(id string) *schema.Error {
 }
 
 // authorize checks a secret, if there is one.
-func authorize(body *json.Value, field, secret string) *schema.Error {
+func authorize(body kit.Args, field, secret string) *schema.Error {
 	if secret == "" {
 		return nil
 	}
 	if err := check([]schema.Field{{Name: field, Type: schema.String, Required: true}}, body); err != nil {
 		return err
 	}
-	given, _ := json.String(body.Get(field))
+	given := body.Str(field)
 	if subtle.ConstantTimeCompare([]byte(given), []byte(secret)) != 1 {
 		return errorf(errUnauthorized, "Unauthorized (wrong %s)", field)
 	}

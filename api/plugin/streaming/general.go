@@ -147,12 +147,9 @@ func (p *Plugin) loadMountpoint(c *config.Reader, build builder) (leftOut string
 		return strings.TrimSpace(err.Text)
 	}
 	m.entry = p.entry(c.Group())
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.mountpoints[id] != nil { // meanwhile
+	if err := p.add(m); err != nil {
 		m.stop()
-		return idTaken
+		return err.Text
 	}
-	p.mountpoints[id] = m
 	return ""
 }

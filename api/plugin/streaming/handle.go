@@ -42,21 +42,16 @@ func (h *handle) Message(r *plugin.Request) plugin.Result {
 // hears that the peer connection is up.
 func (h *handle) Establish() {
 	h.plugin.mu.Lock()
-	m := h.watching
-	if m == nil {
-		h.plugin.mu.Unlock()
+	defer h.plugin.mu.Unlock()
+	if h.watching == nil {
 		return
 	}
 	h.up = true
 	h.sync()
 	h.holdPlayer()
 	h.pushStatus("started")
-	h.plugin.mu.Unlock()
-	h.notifyStatus("started", m.id)
+	h.notifyStatus("started", h.watching.id)
 }
-
-// Up needs nothing more.
-func (h *handle) Up() {}
 
 // Event follows what the media engine tells.
 func (h *handle) Event(e sfu.Event) {
@@ -72,32 +67,30 @@ func (h *handle) Event(e sfu.Event) {
 	}
 }
 
-// Data ignores what viewers say.
-func (h *handle) Data(string, string, bool, []byte) {}
-
 // DataReady lets messages through, the kept ones first. It is called again for
 // every message when nothing waits to be sent any more.
 func (h *handle) DataReady() {
-	p := h.plugin
-	p.mu.Lock()
-	if h.writable {
-		p.mu.Unlock()
-		return
-	}
-	h.writable = true
-	var kept []message
 	peer := h.host.Peer()
-	if m := h.watching; m != nil && m.enabled && peer != nil {
-		for _, l := range h.lines {
-			if msg, ok := m.messages[l.stream]; ok && h.dataPeer(l.stream) != nil {
-				kept = append(kept, msg)
-			}
+	for _, msg := range h.keptMessages(peer) {
+		h.plugin.sendData(peer, msg)
+	}
+}
+
+// keptMessages is what a viewer gets whose data channels have become writable.
+func (h *handle) keptMessages(peer *sfu.Peer) (kept []message) {
+	h.plugin.mu.Lock()
+	defer h.plugin.mu.Unlock()
+	fresh, m := !h.writable, h.watching
+	h.writable = true
+	if !fresh || m == nil || !m.enabled || peer == nil {
+		return nil
+	}
+	for _, l := range h.lines {
+		if msg, ok := m.messages[l.stream]; ok && h.dataPeer(l.stream) != nil {
+			kept = append(kept, msg)
 		}
 	}
-	p.mu.Unlock()
-	for _, msg := range kept {
-		p.sendData(peer, msg)
-	}
+	return kept
 }
 
 // Hangup forgets the viewer: the peer connection is gone.
@@ -111,16 +104,7 @@ func (h *handle) Detach() {
 
 // leave stops watching.
 func (h *handle) leave() {
-	p := h.plugin
-	p.mu.Lock()
-	if h.watching != nil {
-		delete(h.watching.viewers, h)
-	}
-	clip, player := h.clip, h.player
-	h.watching, h.lines, h.clip, h.player = nil, nil, nil, nil
-	h.version, h.offered, h.answers = 0, false, false
-	h.up, h.paused, h.stopping, h.writable = false, false, false, false
-	p.mu.Unlock()
+	clip, player := h.forget()
 	h.hanging.Store(false)
 	switch {
 	case player != nil:
@@ -128,6 +112,21 @@ func (h *handle) leave() {
 	case clip != nil:
 		_ = clip.Close()
 	}
+}
+
+// forget makes a handle one that watches nothing. What it leaves has to be closed,
+// without the lock.
+func (h *handle) forget() (*clip, *player) {
+	h.plugin.mu.Lock()
+	defer h.plugin.mu.Unlock()
+	if h.watching != nil {
+		delete(h.watching.viewers, h)
+	}
+	clip, player := h.clip, h.player
+	h.watching, h.lines, h.clip, h.player = nil, nil, nil, nil
+	h.version, h.offered, h.answers = 0, false, false
+	h.up, h.paused, h.stopping, h.writable = false, false, false, false
+	return clip, player
 }
 
 // closePeer closes the peer connection, if there is one.

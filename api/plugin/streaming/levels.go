@@ -3,7 +3,7 @@ package streaming
 import (
 	"slices"
 
-	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/schema"
 )
 
@@ -34,14 +34,14 @@ func createLevels(kind string, modern bool) schema.Levels {
 	return levels(schema.Level{Fields: fields(top, kindFields, fileFields)})
 }
 
-func createRequestLevels(_ *handle, body *json.Value) schema.Levels {
-	return createLevels(lower(body.Get("type")), !json.IsNull(body.Get("media")))
+func createRequestLevels(_ *handle, body kit.Args) schema.Levels {
+	return createLevels(body.Lower("type"), body.Has("media"))
 }
 
 // configureLevels: what is at the top counts only without a list of streams.
-func configureLevels(_ *handle, body *json.Value) schema.Levels {
+func configureLevels(_ *handle, body kit.Args) schema.Levels {
 	top := fields(kindFields, typed(schema.Array, "streams"))
-	if json.IsNull(body.Get("streams")) {
+	if !body.Has("streams") {
 		top = append(top, configureFields...)
 	}
 	return schema.Levels{Used: []schema.Level{{Fields: top}, {In: "streams", Fields: configureFields}}}

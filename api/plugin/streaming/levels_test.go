@@ -3,6 +3,8 @@ package streaming
 import (
 	"strings"
 	"testing"
+
+	"bifrons/api/kit"
 )
 
 // Settings at a place where they mean nothing are named, in the answer or in the
@@ -55,7 +57,7 @@ func TestMisplacedConfigure(t *testing.T) {
 		`{"request":"configure","streams":[{"mid":"v","send":true,"substream":1}],"video":true}`:                   "",
 		`{"request":"configure","streams":[{"mid":"v","send":true,"video":false}],"substream":1,"min_delay":null}`: "substream, streams[0].video",
 	} {
-		if got := strings.Join(configureLevels(nil, parsed(t, body)).Misplaced(parsed(t, body)), ", "); got != want {
+		if got := strings.Join(configureLevels(nil, kit.Args{Value: parsed(t, body)}).Misplaced(parsed(t, body)), ", "); got != want {
 			t.Errorf("%s: got %q, want %q", body, got, want)
 		}
 		if got := th.ask(body); got != `{"streaming":"event","result":{"event":"configured"}}` {

@@ -9,12 +9,12 @@ import (
 )
 
 // create makes a mountpoint.
-func (p *Plugin) create(h *handle, r *plugin.Request, w *json.Writer) kit.Response {
+func (p *Plugin) create(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	body := r.Body
 	if err := authorize(body, "admin_key", p.general.adminKey); err != nil {
 		return failed(err)
 	}
-	permanent := json.True(body.Get("permanent"))
+	permanent := body.Is("permanent")
 	if permanent && p.general.file == "" {
 		return fail(errUnknown, "No configuration file, can't create permanent mountpoint")
 	}
@@ -22,17 +22,17 @@ func (p *Plugin) create(h *handle, r *plugin.Request, w *json.Writer) kit.Respon
 	if err != nil {
 		return failed(err)
 	}
-	kind := lower(body.Get("type"))
+	defer p.release(id)
+	kind := body.Lower("type")
 	var m *mountpoint
 	if err = checkKind(kind, body); err == nil {
-		m, err = p.build(kind, id, kit.FromRequest(body))
+		m, err = p.build(kind, id, body)
 	}
-	p.mu.Lock()
-	delete(p.creating, id)
 	if err == nil {
-		p.mountpoints[id] = m
+		if err = p.add(m); err != nil {
+			m.stop()
+		}
 	}
-	p.mu.Unlock()
 	if err != nil {
 		return failed(err)
 	}
@@ -49,14 +49,14 @@ func (p *Plugin) create(h *handle, r *plugin.Request, w *json.Writer) kit.Respon
 	m.describeCreated(w)
 	w.End()
 	if m.kind == typeRTP && m.legacy {
-		return kit.Response{Warning: "deprecated_api"}
+		return kit.Response{Warning: "deprecated_api"}, nil
 	}
-	return kit.Response{}
+	return kit.Response{}, nil
 }
 
 // reserve takes the id of a request, or a random one, until the mountpoint is
 // made.
-func (p *Plugin) reserve(body *json.Value) (string, *schema.Error) {
+func (p *Plugin) reserve(body kit.Args) (string, *schema.Error) {
 	id, given := p.ids.Parse(body.Get("id"))
 	given = given && p.ids.Canonical(id)
 	p.mu.Lock()
@@ -76,8 +76,15 @@ func (p *Plugin) reserve(body *json.Value) (string, *schema.Error) {
 	}
 }
 
+// release gives an id that was reserved free.
+func (p *Plugin) release(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.creating, id)
+}
+
 // checkKind looks at the fields that depend on the type.
-func checkKind(kind string, body *json.Value) *schema.Error {
+func checkKind(kind string, body kit.Args) *schema.Error {
 	switch kind {
 	case typeRTP:
 		return checkRTP(body)
@@ -89,19 +96,19 @@ func checkKind(kind string, body *json.Value) *schema.Error {
 	return nil // build knows
 }
 
-func checkRTP(body *json.Value) *schema.Error {
+func checkRTP(body kit.Args) *schema.Error {
 	if err := check(rtpFields, body); err != nil {
 		return err
 	}
-	if n, ok := json.Int(body.Get("abscapturetime_src_ext_id")); ok && n < 1 {
+	if n, ok := body.Number("abscapturetime_src_ext_id"); ok && n < 1 {
 		return errorf(errInvalidElement, "Invalid value (abscapturetime_src_ext_id should be between 1 and 14)")
 	}
-	if v := body.Get("media"); !json.IsNull(v) {
-		for _, item := range json.Array(v) { // what is no object lacks everything
+	if body.Has("media") {
+		for _, item := range body.Items("media") { // what is no object lacks everything
 			if err := check(streamFields, item); err != nil {
 				return err
 			}
-			kind, _ := json.String(item.Get("type"))
+			kind := item.Str("type")
 			if k, ok := parseKind(kind); ok && k == sdp.Application {
 				if err := check(dataFields, item); err != nil {
 					return err
@@ -134,7 +141,7 @@ func (p *Plugin) notifyCreated(host plugin.Host, m *mountpoint) {
 
 // manage runs f, with p.mu held, for the mountpoint that a request names and has
 // the secret of.
-func (p *Plugin) manage(body *json.Value, f func(m *mountpoint) kit.Response) kit.Response {
+func (p *Plugin) manage(body kit.Args, f func(m *mountpoint) (kit.Response, *schema.Error)) (kit.Response, *schema.Error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m, err := p.find(body)
@@ -148,19 +155,19 @@ func (p *Plugin) manage(body *json.Value, f func(m *mountpoint) kit.Response) ki
 }
 
 // edit changes a mountpoint.
-func (p *Plugin) edit(h *handle, r *plugin.Request, w *json.Writer) kit.Response {
-	permanent := json.True(r.Body.Get("permanent"))
+func (p *Plugin) edit(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	permanent := r.Body.Is("permanent")
 	var m *mountpoint
-	resp := p.manage(r.Body, func(found *mountpoint) kit.Response {
+	resp, err := p.manage(r.Body, func(found *mountpoint) (kit.Response, *schema.Error) {
 		if permanent && p.general.file == "" {
 			return fail(errUnknown, "No configuration file, can't edit mountpoint permanently")
 		}
 		m = found
 		m.change(r.Body)
-		return kit.Response{}
+		return kit.Response{}, nil
 	})
-	if resp.Err != nil {
-		return resp
+	if err != nil {
+		return resp, err
 	}
 	if permanent {
 		permanent = p.saved(m, true)
@@ -169,24 +176,24 @@ func (p *Plugin) edit(h *handle, r *plugin.Request, w *json.Writer) kit.Response
 	w.Str("streaming", "edited")
 	p.ids.Write(w, "id", m.id)
 	w.Bool("permanent", permanent)
-	return resp
+	return resp, nil
 }
 
 // change takes over what an edit says. p.mu is held.
-func (m *mountpoint) change(body *json.Value) {
+func (m *mountpoint) change(body kit.Args) {
 	for field, to := range map[string]*string{"new_description": &m.description, "new_secret": &m.secret} {
-		if text, _ := json.String(body.Get(field)); text != "" {
+		if text := body.Str(field); text != "" {
 			*to = text
 		}
 	}
-	if pin, ok := json.String(body.Get("new_pin")); ok {
+	if pin, ok := body.Text("new_pin"); ok {
 		m.pin = pin
 	}
-	if v := body.Get("new_is_private"); json.IsBool(v) {
-		m.hidden = json.True(v)
+	if on, ok := body.Flag("new_is_private"); ok {
+		m.hidden = on
 	}
-	tell := json.True(body.Get("edited_event"))
-	if text, ok := json.String(body.Get("new_metadata")); ok {
+	tell := body.Is("edited_event")
+	if text, ok := body.Text("new_metadata"); ok {
 		tell = tell && text != m.metadata
 		m.metadata = text
 	}
@@ -204,61 +211,61 @@ func (m *mountpoint) change(body *json.Value) {
 }
 
 // destroy ends a mountpoint.
-func (p *Plugin) destroy(h *handle, r *plugin.Request, w *json.Writer) kit.Response {
-	permanent := json.True(r.Body.Get("permanent"))
+func (p *Plugin) destroy(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	permanent := r.Body.Is("permanent")
 	var m *mountpoint
-	resp := p.manage(r.Body, func(found *mountpoint) kit.Response {
+	resp, err := p.manage(r.Body, func(found *mountpoint) (kit.Response, *schema.Error) {
 		if permanent && p.general.file == "" {
 			return fail(errUnknown, "No configuration file, can't destroy mountpoint permanently")
 		}
 		m = found
-		delete(p.mountpoints, m.id)
-		m.end()
-		return kit.Response{}
+		return kit.Response{}, nil
 	})
-	if resp.Err != nil {
-		return resp
+	if err != nil {
+		return resp, err
 	}
-	m.stop()
+	if !p.remove(m) { // meanwhile
+		return failed(noSuch(m.id))
+	}
 	if permanent {
 		p.saved(m, false)
 	}
 	p.notify(h.host, "destroyed", m.id)
 	w.Str("streaming", "destroyed")
 	p.ids.Write(w, "destroyed", m.id)
-	return resp
+	return resp, nil
 }
 
 // kickAll sends the viewers away.
-func (p *Plugin) kickAll(h *handle, r *plugin.Request, w *json.Writer) kit.Response {
-	return p.manage(r.Body, func(m *mountpoint) kit.Response {
+func (p *Plugin) kickAll(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	return p.manage(r.Body, func(m *mountpoint) (kit.Response, *schema.Error) {
 		m.dismiss("kicked_all")
 		w.Str("streaming", "kicked_all")
-		return kit.Response{After: func() { p.notify(h.host, "kicked_all", m.id) }}
+		return kit.Response{After: func() { p.notify(h.host, "kicked_all", m.id) }}, nil
 	})
 }
 
 // enable and disable let media through and keep it back.
-func (p *Plugin) enable(r *plugin.Request, w *json.Writer) kit.Response {
+func (p *Plugin) enable(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	return p.setEnabled(r, w, true)
 }
 
-func (p *Plugin) disable(r *plugin.Request, w *json.Writer) kit.Response {
+func (p *Plugin) disable(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	return p.setEnabled(r, w, false)
 }
 
-func (p *Plugin) setEnabled(r *plugin.Request, w *json.Writer, on bool) kit.Response {
-	return p.manage(r.Body, func(m *mountpoint) kit.Response {
+func (p *Plugin) setEnabled(r *kit.Request, w *json.Writer, on bool) (kit.Response, *schema.Error) {
+	return p.manage(r.Body, func(m *mountpoint) (kit.Response, *schema.Error) {
 		m.setEnabled(on)
 		w.Str("streaming", "ok")
-		return kit.Response{}
+		return kit.Response{}, nil
 	})
 }
 
 // recording starts and stops recording, which there is none of yet.
-func (p *Plugin) recording(r *plugin.Request, _ *json.Writer) kit.Response {
-	return p.manage(r.Body, func(m *mountpoint) kit.Response {
-		action := lower(r.Body.Get("action"))
+func (p *Plugin) recording(r *kit.Request, _ *json.Writer) (kit.Response, *schema.Error) {
+	return p.manage(r.Body, func(m *mountpoint) (kit.Response, *schema.Error) {
+		action := r.Body.Lower("action")
 		fields := []schema.Field{{Name: "media", Type: schema.Array}}
 		switch {
 		case action != "start" && action != "stop":
@@ -266,13 +273,13 @@ func (p *Plugin) recording(r *plugin.Request, _ *json.Writer) kit.Response {
 		case !m.live():
 			return fail(errInvalidRequest, "Recording is only available on RTP-based live streams")
 		}
-		wanted, kind := len(json.Array(r.Body.Get("media"))) > 0, schema.String
+		wanted, kind := len(r.Body.Items("media")) > 0, schema.String
 		if action == "stop" {
 			kind = schema.Bool
 		}
 		for _, old := range legacyKinds {
 			fields = append(fields, schema.Field{Name: old.prefix, Type: kind})
-			wanted = wanted || !json.IsNull(r.Body.Get(old.prefix))
+			wanted = wanted || r.Body.Has(old.prefix)
 		}
 		if err := check(fields, r.Body); err != nil {
 			return failed(err)

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"time"
 
-	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/plugin/streaming/format"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -47,15 +47,19 @@ type message struct {
 // build makes a mountpoint of settings, with everything that it needs open.
 func (p *Plugin) build(kind, id string, src kit.Source) (*mountpoint, *schema.Error) {
 	m, err := p.read(kind, id, src)
-	if err == nil {
-		err = m.open()
-	}
 	if err != nil {
-		if m != nil {
-			m.stop()
-		}
 		return nil, err
 	}
+	done := false
+	defer func() {
+		if !done {
+			m.stop()
+		}
+	}()
+	if err := m.open(); err != nil {
+		return nil, err
+	}
+	done = true
 	for _, d := range m.doubts() {
 		p.gw.Logger().Warn(d, "mountpoint", id)
 	}
@@ -108,15 +112,15 @@ func (m *mountpoint) doubts() (list []string) {
 	offered := make(map[uint8]*streamSettings)
 	for i := range m.streams {
 		st := &m.streams[i]
-		switch other := offered[st.pt]; {
+		switch other := offered[st.format.PT]; {
 		case m.kind != typeRTP || st.kind == sdp.Application:
-		case st.codec == "":
+		case st.format.ID == "":
 			list = append(list, "no browser plays the stream "+st.mid+" ("+st.codecName+st.rtpmap+"), it is offered to nobody")
 		case other == nil:
-			offered[st.pt] = st
-		case other.codec != st.codec || other.fmtp != st.fmtp: // (RFC 9143, 10.1.1)
+			offered[st.format.PT] = st
+		case !other.format.Same(&st.format): // (RFC 9143, 10.1.1)
 			list = append(list, fmt.Sprintf("the streams %s and %s have two formats with one payload type (%d), browsers refuse to watch both",
-				other.mid, st.mid, st.pt))
+				other.mid, st.mid, st.format.PT))
 		}
 	}
 	return list
@@ -164,7 +168,7 @@ func (m *mountpoint) engineStreams() []sfu.Stream {
 	for i := range m.streams {
 		st := &m.streams[i]
 		s := sfu.Stream{
-			Kind: media.Audio, Codec: st.mediaCodec(), Encrypted: m.e2ee,
+			Kind: media.Audio, Codec: st.format.Media(st.kind), Encrypted: m.e2ee,
 			Collision: time.Duration(m.collision) * time.Millisecond,
 			Skew:      st.skew,
 		}
@@ -173,7 +177,9 @@ func (m *mountpoint) engineStreams() []sfu.Stream {
 			s.Kind = media.Data
 		case sdp.Video:
 			s.Kind, s.Simulcast, s.SVC = media.Video, st.simulcast, st.svc
-			s.ParameterSets = parameterSets(st)
+			if st.format.ID == sdp.H264 {
+				s.ParameterSets = format.ParameterSets(st.sps)
+			}
 			s.Keep = sfu.Keep{Time: time.Duration(m.bufferTime) * time.Millisecond, Bytes: int(m.bufferBytes)}
 		}
 		s.Ext.AbsCaptureTime = m.captureTimeID
@@ -237,12 +243,6 @@ func (m *mountpoint) stop() {
 	}
 }
 
-// end takes leave of the viewers. p.mu is held.
-func (m *mountpoint) end() {
-	m.destroyed = true
-	m.dismiss("stopped")
-}
-
 // dismiss closes the peer connections of all viewers. p.mu is held.
 func (m *mountpoint) dismiss(status string) {
 	for v := range m.viewers {
@@ -294,43 +294,76 @@ func (f feed) SourceEvent(e sfu.Event) {
 // fail destroys the mountpoint, as it can play nothing any more.
 func (m *mountpoint) fail() {
 	p := m.plugin
+	if p.remove(m) {
+		p.gw.Logger().Error("mountpoint destroyed, as its source has failed (see above)", "mountpoint", m.id)
+		p.notify(p.nobody(), "destroyed", m.id)
+	}
+}
+
+// remove ends a mountpoint; false if it was none any more. It waits for what feeds the
+// source.
+func (p *Plugin) remove(m *mountpoint) bool {
+	if !p.forget(m) {
+		return false
+	}
+	defer m.stop()
 	p.mu.Lock()
-	known := p.mountpoints[m.id] == m
-	if known {
-		delete(p.mountpoints, m.id)
-		m.end()
+	defer p.mu.Unlock()
+	m.dismiss("stopped")
+	return true
+}
+
+// forget takes a mountpoint out of those that there are. One that is being built is
+// not among them, and never will.
+func (p *Plugin) forget(m *mountpoint) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m.destroyed = true
+	if p.mountpoints[m.id] != m {
+		return false
 	}
-	p.mu.Unlock()
-	if !known {
-		return
+	delete(p.mountpoints, m.id)
+	return true
+}
+
+// add makes a mountpoint one of those that there are, if it has not failed meanwhile.
+func (p *Plugin) add(m *mountpoint) *schema.Error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case m.destroyed:
+		return errorf(errCantCreate, "Can't add '%s' stream, its source has failed", m.kind)
+	case p.mountpoints[m.id] != nil:
+		return errorf(errCantCreate, idTaken)
 	}
-	p.gw.Logger().Error("mountpoint destroyed, as its source has failed (see above)", "mountpoint", m.id)
-	m.stop()
-	p.notify(p.nobody(), "destroyed", m.id)
+	p.mountpoints[m.id] = m
+	return nil
 }
 
 // SourceData passes a message on to the viewers.
 func (f feed) SourceData(i int, binary bool, payload []byte) {
-	m := f.m
-	p := m.plugin
-	p.mu.Lock()
+	msg := message{binary, payload}
+	for _, peer := range f.m.dataPeers(i, msg) {
+		f.m.plugin.sendData(peer, msg)
+	}
+}
+
+// dataPeers is who gets a message of a stream, which is kept if the stream keeps it.
+func (m *mountpoint) dataPeers(i int, msg message) (to []*sfu.Peer) {
+	m.plugin.mu.Lock()
+	defer m.plugin.mu.Unlock()
 	if !m.enabled || m.destroyed {
-		p.mu.Unlock()
-		return
+		return nil
 	}
 	if m.streams[i].buffer {
-		m.messages[i] = message{binary, append([]byte(nil), payload...)}
+		m.messages[i] = message{msg.binary, slices.Clone(msg.payload)}
 	}
-	var to []*sfu.Peer
 	for v := range m.viewers {
 		if peer := v.dataPeer(i); peer != nil {
 			to = append(to, peer)
 		}
 	}
-	p.mu.Unlock()
-	for _, peer := range to {
-		p.sendData(peer, message{binary, payload})
-	}
+	return to
 }
 
 // dataLabel is the name of the data channel.
@@ -344,7 +377,7 @@ func (p *Plugin) sendData(peer *sfu.Peer, msg message) {
 
 // find finds a mountpoint by the id of a request; nil after an error. p.mu is
 // held.
-func (p *Plugin) find(body *json.Value) (*mountpoint, *schema.Error) {
+func (p *Plugin) find(body kit.Args) (*mountpoint, *schema.Error) {
 	id, _ := p.ids.Parse(body.Get("id"))
 	if m := p.mountpoints[id]; m != nil {
 		return m, nil

@@ -3,12 +3,14 @@ package streaming
 import (
 	"errors"
 	"io/fs"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"time"
 
 	"bifrons/api/schema"
 	"bifrons/rtp"
+	"bifrons/sdp"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
 )
@@ -18,7 +20,7 @@ type player struct {
 	src  *sfu.Source
 	clip *clip
 	pt   uint8
-	fail func(error) // told of what ends the playing
+	log  *slog.Logger
 
 	mu      sync.Mutex
 	held    bool
@@ -29,9 +31,10 @@ type player struct {
 
 const tick = 20 * time.Millisecond
 
-// play starts a player. It owns the clip, not the source.
-func play(src *sfu.Source, c *clip, pt uint8, held bool, fail func(error)) *player {
-	p := &player{src: src, clip: c, pt: pt, fail: fail, held: held,
+// play starts a player. It owns the clip, not the source, which fails when there is
+// nothing to play any more.
+func play(src *sfu.Source, c *clip, pt uint8, held bool, log *slog.Logger) *player {
+	p := &player{src: src, clip: c, pt: pt, log: log, held: held,
 		changed: make(chan struct{}, 1), done: make(chan struct{})}
 	go p.run()
 	return p
@@ -53,9 +56,11 @@ func (p *player) close() {
 }
 
 func (p *player) change(f func()) {
-	p.mu.Lock()
-	f()
-	p.mu.Unlock()
+	func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		f()
+	}()
 	select {
 	case p.changed <- struct{}{}:
 	default:
@@ -70,6 +75,7 @@ func (p *player) state() (held, closing bool) {
 
 func (p *player) run() {
 	defer close(p.done)
+	defer p.src.Contain("a player")
 	defer p.clip.Close()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -97,7 +103,8 @@ func (p *player) run() {
 		}
 		payload, err := p.clip.Next()
 		if err != nil {
-			p.fail(err)
+			p.log.Error("playing ended", "error", err)
+			p.src.Fail()
 			return
 		}
 		if len(payload) > 0 {
@@ -144,12 +151,11 @@ func (m *mountpoint) audioFile() (*clip, *schema.Error) {
 }
 
 func (m *mountpoint) openClip() (*clip, error) {
-	return openClip(m.filename, m.plugin.general.fileFolders)
+	return m.plugin.open(m.filename, m.plugin.general.fileFolders)
 }
 
 func (m *mountpoint) play(src *sfu.Source, c *clip, held bool) *player {
-	log := m.plugin.gw.Logger().With("mountpoint", m.id, "file", m.filename)
-	return play(src, c, m.streams[0].pt, held, func(err error) { log.Warn("playing ended", "error", err) })
+	return play(src, c, m.streams[0].format.PT, held, m.plugin.gw.Logger().With("mountpoint", m.id, "file", m.filename))
 }
 
 // startPlayer makes the player of a viewer with a file of its own, which waits. It
@@ -162,7 +168,7 @@ func (h *handle) startPlayer(peer *sfu.Peer) {
 	m := h.watching
 	src, err := m.plugin.gw.Engine().NewSource(sfu.SourceConfig{
 		Label: "mountpoint " + m.id, Shard: peer.Shard(),
-		Streams: []sfu.Stream{{Kind: media.Audio, Codec: m.streams[0].mediaCodec()}},
+		Streams: []sfu.Stream{{Kind: media.Audio, Codec: m.streams[0].format.Media(sdp.Audio)}},
 	}, own{h})
 	if err != nil {
 		m.plugin.gw.Logger().Error("no source for a file", "mountpoint", m.id, "error", err)

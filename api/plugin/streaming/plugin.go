@@ -14,6 +14,7 @@ import (
 	"bifrons/api/module"
 	"bifrons/api/plugin"
 	"bifrons/api/schema"
+	"bifrons/api/task"
 )
 
 // Package is what clients attach to.
@@ -35,6 +36,8 @@ type Plugin struct {
 	store   *config.Store  // fixed; nil = there is no file
 	table   *kit.Table[*handle]
 
+	open func(name string, folders []string) (*clip, error) // fixed
+
 	// ctx ends with the plugin. Nothing that is connecting waits any longer.
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -48,7 +51,7 @@ type Plugin struct {
 
 // New makes the plugin.
 func New(cfg Config) *Plugin {
-	p := &Plugin{cfg: cfg, mountpoints: make(map[string]*mountpoint), creating: make(map[string]struct{})}
+	p := &Plugin{cfg: cfg, open: openClip, mountpoints: make(map[string]*mountpoint), creating: make(map[string]struct{})}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p
 }
@@ -81,18 +84,18 @@ func (p *Plugin) Start(gw plugin.Gateway) error {
 // Close ends the mountpoints.
 func (p *Plugin) Close() {
 	p.cancel()
-	p.mu.Lock()
-	list := p.list()
-	p.mountpoints = make(map[string]*mountpoint)
-	for _, m := range list {
-		m.end()
-	}
-	p.mu.Unlock()
-	var all sync.WaitGroup
-	for _, m := range list {
-		all.Go(m.stop) // a camera may take its time to say goodbye
+	all := task.Tasks{Log: p.gw.Logger()}
+	for _, m := range p.all() {
+		all.Go(func() { p.remove(m) }) // a camera may take its time to say goodbye
 	}
 	all.Wait()
+}
+
+// all is all mountpoints in the order of their ids.
+func (p *Plugin) all() []*mountpoint {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.list()
 }
 
 // Admin answers the synchronous requests.

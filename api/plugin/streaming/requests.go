@@ -3,7 +3,6 @@ package streaming
 import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/plugin"
 	"bifrons/api/schema"
 )
 
@@ -11,17 +10,17 @@ import (
 // ids.
 func (p *Plugin) requests() *kit.Table[*handle] {
 	t := &kit.Table[*handle]{
-		Key: "streaming", Missing: errMissingElement, Invalid: errInvalidElement, Unknown: errInvalidRequest,
-		BadSDP: errUnknown, Log: p.gw.Logger(),
+		Key: "streaming", Log: p.gw.Logger(), Codes: kit.Codes{Missing: errMissingElement, Invalid: errInvalidElement, Unknown: errInvalidRequest,
+			BadSDP: errUnknown, Unauthorized: errUnauthorized},
 	}
 	id := p.ids.Field("id", true)
-	told := func(name string, f func(*handle, *plugin.Request, *json.Writer) kit.Response, fields ...schema.Field) {
+	told := func(name string, f func(*handle, *kit.Request, *json.Writer) (kit.Response, *schema.Error), fields ...schema.Field) {
 		t.Rows = append(t.Rows, kit.Row[*handle]{Name: name, Fields: fields, Run: f}) // event handlers hear whose request it was
 	}
-	sync := func(name string, f func(*plugin.Request, *json.Writer) kit.Response, fields ...schema.Field) {
-		told(name, func(_ *handle, r *plugin.Request, w *json.Writer) kit.Response { return f(r, w) }, fields...)
+	sync := func(name string, f func(*kit.Request, *json.Writer) (kit.Response, *schema.Error), fields ...schema.Field) {
+		told(name, func(_ *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) { return f(r, w) }, fields...)
 	}
-	async := func(name string, f func(*handle, *plugin.Request, *json.Writer) kit.Response, fields ...schema.Field) {
+	async := func(name string, f func(*handle, *kit.Request, *json.Writer) (kit.Response, *schema.Error), fields ...schema.Field) {
 		t.Rows = append(t.Rows, kit.Row[*handle]{Name: name, Fields: fields, Async: true, Run: f})
 	}
 	sync("list", p.listRequest, schema.Field{Name: "admin_key", Type: schema.String})

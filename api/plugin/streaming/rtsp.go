@@ -62,6 +62,12 @@ func (c *camera) stop() {
 // run watches the session and makes a new one when it is lost, for ever.
 func (c *camera) run() {
 	defer close(c.done)
+	defer c.m.src.Contain("a camera")
+	defer func() {
+		if c.client != nil {
+			c.client.Close()
+		}
+	}()
 	log := c.log()
 	lost := false
 	for {
@@ -98,7 +104,12 @@ func (c *camera) patience() time.Duration { return max(c.set.reconnect, time.Sec
 func (c *camera) watch() error {
 	ended := make(chan error, 1)
 	client := c.client
-	go func() { ended <- client.Wait() }()
+	go func() {
+		err := errPanic
+		defer func() { ended <- err }()
+		defer c.m.src.Contain("an RTSP session")
+		err = client.Wait()
+	}()
 	const looks = 4 // in vain, and not the time that has passed: it may have been a pause of ours
 	silent := 0
 	silence := time.NewTicker(c.patience() / looks)
@@ -173,6 +184,7 @@ func (c *camera) connect() error {
 			return d.DialContext(ctx, network, address)
 		},
 		OnResponse: func(res *base.Response) {
+			defer c.m.src.Contain("a description of a camera")
 			if isDescription(res) {
 				own := string(res.Body)
 				text.Store(&own)
@@ -186,7 +198,10 @@ func (c *camera) connect() error {
 	if err := client.Start(); err != nil {
 		return err
 	}
-	stop := context.AfterFunc(c.ctx, client.Close)
+	stop := context.AfterFunc(c.ctx, func() {
+		defer c.m.src.Contain("an RTSP session")
+		client.Close()
+	})
 	defer stop()
 	if err := c.play(client, u, &text); err != nil {
 		client.Close()
@@ -287,6 +302,7 @@ func (c *camera) setup(client *gortsplib.Client, u *base.URL, medi *description.
 }
 
 func (c *camera) take(i int, pkt *rtp.Packet) {
+	defer c.m.src.Contain("a packet of a camera")
 	b, err := pkt.Marshal()
 	if err != nil {
 		return

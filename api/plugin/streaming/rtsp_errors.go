@@ -18,6 +18,7 @@ var (
 	errNoStreams  = errors.New("the server has none of the wanted streams")
 	errBadControl = errors.New("the server names no URL to set up the stream")
 	errNoPorts    = errors.New("no free UDP ports")
+	errPanic      = errors.New("panic")
 	errSilence    = errors.New("no media")
 )
 

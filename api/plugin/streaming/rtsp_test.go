@@ -16,8 +16,6 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/bluenviron/gortsplib/v5/pkg/liberrors"
 	"github.com/pion/rtp"
-
-	"bifrons/sfu"
 )
 
 const patience = 20 * time.Second
@@ -203,27 +201,7 @@ func (th *theatre) hears() {
 // hear waits until a packet of a stream comes that contains a text.
 func (th *theatre) hear(i int, want string) {
 	th.t.Helper()
-	m := th.plugin.mountpoints["1"]
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		th.t.Fatal(err)
-	}
-	defer conn.Close()
-	f, err := th.gw.engine.Forward(m.src, i, sfu.Forward{To: conn.LocalAddr().(*net.UDPAddr).AddrPort()})
-	if err != nil {
-		th.t.Fatal(err)
-	}
-	defer f.Close()
-	_ = conn.SetReadDeadline(time.Now().Add(patience))
-	for b := make([]byte, 1500); ; {
-		n, err := conn.Read(b)
-		if err != nil {
-			th.t.Fatalf("stream %d: %v", i, err)
-		}
-		if strings.Contains(string(b[12:n]), want) {
-			return
-		}
-	}
+	th.forwarded(th.plugin.mountpoints["1"].src, i, want)
 }
 
 func TestRTSP(t *testing.T) {
@@ -386,7 +364,7 @@ func TestRTSPSilence(t *testing.T) {
 	th.hears()
 }
 
-func awaitPush(t *testing.T, d *stage, want string) {
+func awaitPush(t testing.TB, d *stage, want string) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; {
 		if d.taken(want) {

@@ -5,12 +5,11 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/plugin"
 	"bifrons/api/schema"
 )
 
 // start takes an answer, or resumes after a pause.
-func (h *handle) start(r *plugin.Request, w *json.Writer) kit.Response {
+func (h *handle) start(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	p := h.plugin
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -29,11 +28,11 @@ func (h *handle) start(r *plugin.Request, w *json.Writer) kit.Response {
 	}
 	h.notifyStatus(status, h.watching.id)
 	writeStatus(w, status)
-	return kit.Response{}
+	return kit.Response{}, nil
 }
 
 // pause holds everything until the next start.
-func (h *handle) pause(_ *plugin.Request, w *json.Writer) kit.Response {
+func (h *handle) pause(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	p := h.plugin
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -45,22 +44,22 @@ func (h *handle) pause(_ *plugin.Request, w *json.Writer) kit.Response {
 	h.holdPlayer()
 	h.notifyStatus("pausing", h.watching.id)
 	writeStatus(w, "pausing")
-	return kit.Response{}
+	return kit.Response{}, nil
 }
 
 // stop ends the peer connection, and the watching with it.
-func (h *handle) stop(_ *plugin.Request, w *json.Writer) kit.Response {
+func (h *handle) stop(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	p := h.plugin
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !h.up || h.stopping {
 		writeStatus(w, "idle")
-		return kit.Response{}
+		return kit.Response{}, nil
 	}
 	h.stopping = true
 	h.notifyStatus("stopping", h.watching.id)
 	writeStatus(w, "stopping")
-	return kit.Response{After: h.closePeer}
+	return kit.Response{After: h.closePeer}, nil
 }
 
 var configureFields = fields(
@@ -72,7 +71,7 @@ var configureFields = fields(
 )
 
 // configure changes how streams are relayed.
-func (h *handle) configure(r *plugin.Request, w *json.Writer) kit.Response {
+func (h *handle) configure(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	p := h.plugin
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -83,9 +82,9 @@ func (h *handle) configure(r *plugin.Request, w *json.Writer) kit.Response {
 	if err := check(fields(kindFields, typed(schema.Array, "streams")), body); err != nil {
 		return failed(err)
 	}
-	items := []*json.Value{body}
-	if v := body.Get("streams"); !json.IsNull(v) {
-		items = json.Array(v)
+	items := []kit.Args{body}
+	if body.Has("streams") {
+		items = body.Items("streams")
 	}
 	for _, item := range items {
 		if err := checkItem(item, len(items) > 1); err != nil {
@@ -95,11 +94,11 @@ func (h *handle) configure(r *plugin.Request, w *json.Writer) kit.Response {
 	if err := h.answer(r.JSEP); err != nil {
 		return failed(err)
 	}
-	if json.IsNull(body.Get("mid")) {
+	if !body.Has("mid") {
 		h.sendKinds(body)
 	}
 	for _, item := range items {
-		mid, named := json.String(item.Get("mid"))
+		mid, named := item.Text("mid")
 		for i, l := range h.lines {
 			if !named || strings.EqualFold(l.mid, mid) {
 				h.change(i, l, item)
@@ -108,22 +107,22 @@ func (h *handle) configure(r *plugin.Request, w *json.Writer) kit.Response {
 	}
 	h.sync()
 	writeResult(w, func(w *json.Writer) { w.Str("event", "configured") })
-	return kit.Response{}
+	return kit.Response{}, nil
 }
 
 // checkItem looks at what is to be changed about one stream.
-func checkItem(item *json.Value, several bool) *schema.Error {
-	if !schema.Object.Is(item) {
+func checkItem(item kit.Args, several bool) *schema.Error {
+	if !json.IsObject(item.Value) {
 		return errorf(errInvalidElement, "Invalid element in the streams array (not an object)")
 	}
 	if err := check(configureFields, item); err != nil {
 		return err
 	}
-	if several && json.IsNull(item.Get("mid")) {
+	if several && !item.Has("mid") {
 		return errorf(errInvalidElement, "Missing mandatory element (mid) in the streams array")
 	}
 	for _, name := range layerNames {
-		if n, _ := json.Int(item.Get(name)); n > highest {
+		if n, _ := item.Number(name); n > highest {
 			return errorf(errInvalidElement, "Invalid value (%s should be 0, 1 or 2)", name)
 		}
 	}
@@ -131,7 +130,7 @@ func checkItem(item *json.Value, several bool) *schema.Error {
 }
 
 // sendKinds turns the streams of a kind on and off, the old way. p.mu is held.
-func (h *handle) sendKinds(body *json.Value) {
+func (h *handle) sendKinds(body kit.Args) {
 	for _, old := range legacyKinds {
 		v := body.Get(old.prefix)
 		for _, l := range h.lines {
@@ -144,21 +143,21 @@ func (h *handle) sendKinds(body *json.Value) {
 
 // change changes one m-line. The client hears at once of a layer that it has
 // already. p.mu is held.
-func (h *handle) change(i int, l *line, item *json.Value) {
-	if v := item.Get("send"); json.IsBool(v) {
-		l.send = json.True(v)
+func (h *handle) change(i int, l *line, item kit.Args) {
+	if on, ok := item.Flag("send"); ok {
+		l.send = on
 	}
 	st := h.stream(l)
 	if st == nil || h.watching.kind != typeRTP && h.watching.kind != typeRTSP {
 		return
 	}
-	if n, ok := json.Int(item.Get("fallback")); ok {
+	if n, ok := item.Number("fallback"); ok {
 		l.fallback = n
 	}
 	now := l.layers(st)
-	retarget, keyframe := !json.IsNull(item.Get("fallback")), false
+	retarget, keyframe := item.Has("fallback"), false
 	for k, name := range layerNames {
-		n, ok := json.Int(item.Get(name))
+		n, ok := item.Number(name)
 		if !ok || st.simulcast != (k < spatialLayer) || !st.simulcast && !st.svc {
 			continue
 		}
@@ -188,9 +187,9 @@ func (h *handle) change(i int, l *line, item *json.Value) {
 
 // delay takes over a playout delay; it reports whether there is one. p.mu is
 // held.
-func (h *handle) delay(l *line, item *json.Value) bool {
-	least, hasLeast := json.Int(item.Get("min_delay"))
-	most, hasMost := json.Int(item.Get("max_delay"))
+func (h *handle) delay(l *line, item kit.Args) bool {
+	least, hasLeast := item.Number("min_delay")
+	most, hasMost := item.Number("max_delay")
 	if !h.watching.playoutDelay || l.kind.String() != "video" || !hasLeast && !hasMost {
 		return false
 	}
@@ -214,7 +213,7 @@ func (h *handle) delay(l *line, item *json.Value) bool {
 
 // switchTo makes the m-lines carry the streams of another mountpoint, by their
 // places, without another offer.
-func (h *handle) switchTo(r *plugin.Request, w *json.Writer) kit.Response {
+func (h *handle) switchTo(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	p := h.plugin
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -241,13 +240,11 @@ func (h *handle) switchTo(r *plugin.Request, w *json.Writer) kit.Response {
 		l.current = newLine(l.kind, l.mid, l.stream).current
 	}
 	h.sync()
-	for i := range to.streams {
-		to.src.RequestKeyframe(i)
-	}
+	to.src.RequestKeyframe(-1)
 	h.notifyStatus("switching", to.id)
 	writeResult(w, func(w *json.Writer) {
 		w.Str("switched", "ok")
 		p.ids.Write(w, "id", to.id)
 	})
-	return kit.Response{}
+	return kit.Response{}, nil
 }

@@ -12,28 +12,54 @@ import (
 
 // watch makes a handle a viewer of a mountpoint. Either the client offers, or
 // is offered what there is.
-func (h *handle) watch(r *plugin.Request, w *json.Writer) kit.Response {
+func (h *handle) watch(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	wanted, err := parseWatch(r.Body)
 	if err != nil {
 		return failed(err)
 	}
-	p := h.plugin
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	m, err := p.find(r.Body)
-	if err == nil {
-		err = authorize(r.Body, "pin", m.pin)
+	m, fresh, err := h.look(r, wanted.restart)
+	if err != nil {
+		return failed(err)
 	}
-	if err == nil {
-		err = h.mayWatch(m, wanted.restart, r.JSEP)
+	var file *clip
+	if fresh && m.kind == typeOnDemand {
+		var err error
+		if file, err = m.openClip(); err != nil {
+			return fail(errUnknown, "Can't play the file: %v", err)
+		}
+	}
+	resp, err := h.watchIt(m, file, wanted, r, w)
+	if err != nil && file != nil {
+		_ = file.Close()
+	}
+	return resp, err
+}
+
+// look finds the mountpoint to watch. fresh says that nothing is watched yet.
+func (h *handle) look(r *kit.Request, restart bool) (m *mountpoint, fresh bool, err *schema.Error) {
+	h.plugin.mu.Lock()
+	defer h.plugin.mu.Unlock()
+	m, err = h.mayWatch(r, restart)
+	return m, h.watching == nil, err
+}
+
+// watchIt watches a mountpoint, if it is still there. A viewer with a file of its own
+// takes it over unless there is an error.
+func (h *handle) watchIt(m *mountpoint, file *clip, wanted wish, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	h.plugin.mu.Lock()
+	defer h.plugin.mu.Unlock()
+	found, err := h.mayWatch(r, wanted.restart)
+	if err == nil && found != m {
+		err = noSuch(m.id)
 	}
 	if err != nil {
 		return failed(err)
 	}
 	if r.JSEP != nil {
+		h.join(m, file)
 		return h.watchOffered(m, r.JSEP, w)
 	}
-	return h.watchOffering(m, wanted, w)
+	return h.watchOffering(m, file, wanted, w)
 }
 
 // wish is what a client asks for when it watches.
@@ -45,10 +71,10 @@ type wish struct {
 	restart  bool
 }
 
-func parseWatch(body *json.Value) (wish, *schema.Error) {
+func parseWatch(body kit.Args) (wish, *schema.Error) {
 	x := wish{without: make(map[sdp.Kind]bool)}
-	for _, v := range json.Array(body.Get("media")) {
-		mid, ok := json.String(v)
+	for _, v := range body.Items("media") {
+		mid, ok := json.String(v.Value)
 		if !ok {
 			return x, errorf(errInvalidElement, "Invalid element in the media array (not a string)")
 		}
@@ -61,12 +87,12 @@ func parseWatch(body *json.Value) (wish, *schema.Error) {
 	}
 	for i, name := range layerNames {
 		x.want[i] = highest
-		if n, ok := json.Int(body.Get(name)); ok {
+		if n, ok := body.Number(name); ok {
 			x.want[i] = int8(min(n, highest))
 		}
 	}
-	x.fallback, _ = json.Int(body.Get("fallback"))
-	x.restart = json.True(body.Get("restart"))
+	x.fallback, _ = body.Number("fallback")
+	x.restart = body.Is("restart")
 	return x, nil
 }
 
@@ -83,25 +109,33 @@ func (x *wish) includes(st *streamSettings) bool {
 	return len(x.mids) == 0
 }
 
-// mayWatch tells whether a handle can watch a mountpoint now. p.mu is held.
-func (h *handle) mayWatch(m *mountpoint, restart bool, j *plugin.JSEP) *schema.Error {
-	switch {
-	case j != nil && j.SDP.Type != sdp.TypeOffer:
-		return errorf(errInvalidSDP, "Invalid JSEP type (should be an offer)")
-	case h.watching == nil && restart && j == nil:
-		return errorf(errNoSuchMountpoint, "Can't restart: not on a mountpoint")
-	case h.watching == nil:
-		return nil
-	case h.watching != m || j != nil || h.answers || !h.up || h.stopping:
-		return errorf(errInvalidState, "Already watching mountpoint %s", h.watching.id)
-	case h.offered:
-		return errorf(errInvalidState, "Already renegotiating mountpoint %s", m.id)
+// mayWatch is the mountpoint of a request, if the handle can watch it now. p.mu is
+// held.
+func (h *handle) mayWatch(r *kit.Request, restart bool) (*mountpoint, *schema.Error) {
+	m, err := h.plugin.find(r.Body)
+	if err == nil {
+		err = authorize(r.Body, "pin", m.pin)
 	}
-	return nil
+	offer := r.JSEP != nil
+	switch {
+	case err != nil:
+		return nil, err
+	case offer && r.JSEP.SDP.Type != sdp.TypeOffer:
+		return nil, errorf(errInvalidSDP, "Invalid JSEP type (should be an offer)")
+	case h.watching == nil && restart && !offer:
+		return nil, errorf(errNoSuchMountpoint, "Can't restart: not on a mountpoint")
+	case h.watching == nil:
+		return m, nil
+	case h.watching != m || offer || h.answers || !h.up || h.stopping:
+		return nil, errorf(errInvalidState, "Already watching mountpoint %s", h.watching.id)
+	case h.offered:
+		return nil, errorf(errInvalidState, "Already renegotiating mountpoint %s", m.id)
+	}
+	return m, nil
 }
 
 // watchOffering makes an offer of what the client wants. p.mu is held.
-func (h *handle) watchOffering(m *mountpoint, x wish, w *json.Writer) kit.Response {
+func (h *handle) watchOffering(m *mountpoint, file *clip, x wish, w *json.Writer) (kit.Response, *schema.Error) {
 	fresh := h.watching == nil
 	lines := h.lines
 	if !x.restart || fresh {
@@ -111,9 +145,7 @@ func (h *handle) watchOffering(m *mountpoint, x wish, w *json.Writer) kit.Respon
 		}
 	}
 	if fresh {
-		if err := h.join(m); err != nil {
-			return failed(err)
-		}
+		h.join(m, file)
 	}
 	h.lines = lines
 	h.offered = true
@@ -124,7 +156,7 @@ func (h *handle) watchOffering(m *mountpoint, x wish, w *json.Writer) kit.Respon
 		status = "updating"
 	}
 	writeStatus(w, status)
-	return kit.Response{JSEP: &plugin.JSEP{SDP: h.offer(), E2EE: m.e2ee, Restart: x.restart}, After: h.unlessJoined}
+	return kit.Response{JSEP: &plugin.JSEP{SDP: h.offer(), E2EE: m.e2ee, Restart: x.restart}, After: h.unlessJoined}, nil
 }
 
 // choose is the m-lines for what a client wants. Those that there are stay in
@@ -137,7 +169,7 @@ func (h *handle) choose(m *mountpoint, x wish) []*line {
 	data := false
 	for i := range m.streams {
 		st := &m.streams[i]
-		if !x.includes(st) || st.kind != sdp.Application && st.codec == "" || st.kind == sdp.Application && data {
+		if !x.includes(st) || st.kind != sdp.Application && st.format.ID == "" || st.kind == sdp.Application && data {
 			continue
 		}
 		data = data || st.kind == sdp.Application
@@ -170,18 +202,11 @@ func active(lines []*line) bool {
 	return false
 }
 
-// join makes the handle a viewer. p.mu is held.
-func (h *handle) join(m *mountpoint) *schema.Error {
-	if m.kind == typeOnDemand {
-		clip, err := m.openClip()
-		if err != nil {
-			return errorf(errUnknown, "Can't play the file: %v", err)
-		}
-		h.clip = clip
-	}
-	h.watching = m
+// join makes the handle a viewer, with a file of its own if that is not nil. p.mu is
+// held.
+func (h *handle) join(m *mountpoint, file *clip) {
+	h.watching, h.clip = m, file
 	m.viewers[h] = struct{}{}
-	return nil
 }
 
 // unlessJoined takes the viewer away again if its offer could not be made.
@@ -201,7 +226,7 @@ func (h *handle) offer() *sdp.Description {
 			s.Direction = sdp.Inactive
 		}
 		if st := h.stream(l); st != nil && l.kind != sdp.Application {
-			s.Codec, s.PT, s.Channels, s.Fmtp = st.codec, st.pt, st.channels, st.fmtp
+			s.Codec, s.PT, s.Channels, s.Fmtp = st.format.ID, st.format.PT, st.format.Channels, st.format.Fmtp
 			s.Stream, s.Track, _ = parseMSID(st.msid)
 			s.Extensions = m.extensions()
 		}
@@ -224,10 +249,7 @@ func (m *mountpoint) extensions() []sdp.Extension {
 
 // watchOffered answers a client's offer: each m-line gets the first stream of
 // its kind, of those that are left, whose codec it lists. p.mu is held.
-func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, w *json.Writer) kit.Response {
-	if err := h.join(m); err != nil {
-		return failed(err)
-	}
+func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, w *json.Writer) (kit.Response, *schema.Error) {
 	h.answers = true
 	used := make(map[int]bool)
 	uris := make([]string, 0, 4)
@@ -249,11 +271,11 @@ func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, w *json.Writer) kit
 		l := h.lines[i]
 		l.stream, l.active, l.ready = n, true, true
 		st := &m.streams[n]
-		c := sdp.SectionChoice{NoReceive: true, Codecs: []string{st.codec}, Extensions: uris}
+		c := sdp.SectionChoice{NoReceive: true, Codecs: []string{st.format.ID}, Extensions: uris}
 		if l.kind != sdp.Application {
 			c.Stream, c.Track, _ = parseMSID(st.msid)
-			c.Fmtp = st.fmtp
-			if st.fmtp == "" {
+			c.Fmtp = st.format.Fmtp
+			if st.format.Fmtp == "" {
 				c.Profile = sdp.DefaultH264Profile // as in an offer
 			}
 		}
@@ -266,7 +288,7 @@ func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, w *json.Writer) kit
 	}
 	writeStatus(w, "starting")
 	h.notifyStatus("starting", m.id)
-	return kit.Response{JSEP: &plugin.JSEP{SDP: d, E2EE: m.e2ee}, After: h.unlessJoined}
+	return kit.Response{JSEP: &plugin.JSEP{SDP: d, E2EE: m.e2ee}, After: h.unlessJoined}, nil
 }
 
 // match finds a stream for an offered m-line, -1 if there is none.
@@ -279,7 +301,7 @@ func (m *mountpoint) match(s *sdp.Section, used map[int]bool) int {
 		if used[i] || st.kind != s.Kind {
 			continue
 		}
-		if s.Kind == sdp.Application || st.suits(s) {
+		if s.Kind == sdp.Application || st.format.Suits(s) {
 			return i
 		}
 	}

@@ -370,13 +370,14 @@ func FuzzRequest(f *testing.F) {
 			t.Skip()
 		}
 		defer d.Release()
-		switch name := lower(d.Root().Get("request")); name {
+		body := kit.Args{Value: d.Root()}
+		switch name := body.Lower("request"); name {
 		case "destroy":
 			t.Skip()
 		case "create":
-			if err := checkKind(lower(d.Root().Get("type")), d.Root()); err == nil {
+			if err := checkKind(body.Lower("type"), body); err == nil {
 				var s settings
-				_ = s.readRTP(kit.FromRequest(d.Root()))
+				_ = s.readRTP(body)
 			}
 			return
 		}

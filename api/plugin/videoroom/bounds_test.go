@@ -69,8 +69,12 @@ func TestAllowedTokensAreBounded(t *testing.T) {
 			t.Errorf("%d: %.100s", i, got)
 		}
 	}
-	if n := len(hs.plugin.room("1").allowed); n != 200 {
-		t.Errorf("%d tokens", n)
+	allowed := &hs.plugin.room("1").allowed
+	allowed.On = true
+	for i := range 3 {
+		if token := fmt.Sprintf("%d-99-%s", i, strings.Repeat("x", 4000)); allowed.Admit(token) != (i < 2) {
+			t.Errorf("list %d: admitted is %v", i, allowed.Admit(token))
+		}
 	}
 }
 

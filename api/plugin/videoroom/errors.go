@@ -1,9 +1,6 @@
 package videoroom
 
 import (
-	"fmt"
-
-	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/schema"
 )
@@ -31,17 +28,10 @@ const (
 	errUnknown          = 499
 )
 
-// errorf makes the error of a failed request.
-func errorf(code int, format string, args ...any) *schema.Error {
-	return &schema.Error{Code: code, Text: fmt.Sprintf(format, args...)}
-}
+// codes are those that all requests share.
+var codes = kit.Codes{Missing: errMissingElement, Invalid: errInvalidElement, Unknown: errInvalidRequest,
+	BadSDP: errInvalidSDP, Unauthorized: errUnauthorized}
 
-// fail is the response of a failed request.
-func fail(code int, format string, args ...any) kit.Response {
-	return kit.Response{Err: errorf(code, format, args...)}
-}
+var errorf, fail, check, authorize, checkItem = kit.Errorf, kit.Fail, codes.Check, codes.Authorize, codes.CheckItem
 
-// check looks at the fields of an object with the plugin's codes.
-func check(fields []schema.Field, object *json.Value) *schema.Error {
-	return schema.Check(fields, object, errMissingElement, errInvalidElement)
-}
+func noSuchRoom(name id) *schema.Error { return errorf(errNoSuchRoom, "No such room (%s)", name) }

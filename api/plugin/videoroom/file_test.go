@@ -2,6 +2,7 @@ package videoroom
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -50,7 +51,7 @@ func TestSavedRoomsAreReadBack(t *testing.T) {
 			t.Errorf("the rest has changed:\n%s", hs.read())
 		}
 		again := hs.restarted()
-		if _, problems := again.plugin.Check(); len(problems) > 0 {
+		if _, problems := New(Config{Folder: filepath.Dir(again.file)}).Check(); len(problems) > 0 {
 			t.Errorf("what was saved is wrong: %v", problems)
 		}
 		if again.plugin.general.adminKey != "k" {
@@ -146,13 +147,13 @@ func TestReloadKeepsSecrets(t *testing.T) {
 		t.Errorf("added %v, %v", added, err)
 	}
 	r := hs.plugin.room("1")
-	if hs.plugin.general.adminKey != "k" || r.secret != "s" || r.pin != "p" || !r.checkAllowed {
+	if hs.plugin.general.adminKey != "k" || r.secret != "s" || r.pin != "p" || r.allowed.Admit("x") || !r.allowed.Admit("t") {
 		t.Errorf("admin key %q, room %+v", hs.plugin.general.adminKey, r.settings)
 	}
-	if r := hs.plugin.room("2"); !r.checkAllowed || len(r.allowed) > 0 {
-		t.Errorf("a list that is none lets in %q", r.allowed)
+	if r := hs.plugin.room("2"); r.allowed.Admit("") || r.allowed.Admit("x") {
+		t.Errorf("a list that is none lets in somebody: %v", r.allowed)
 	}
-	if r := hs.plugin.room("3"); !r.checkAllowed || len(r.allowed) != 2 {
-		t.Errorf("a list with commas lets in %q", r.allowed)
+	if r := hs.plugin.room("3"); r.allowed.Admit("a,b") || !r.allowed.Admit("a") || !r.allowed.Admit("b") {
+		t.Errorf("a list with commas: %v", r.allowed)
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 // Message takes a request.
 func (h *handle) Message(r *plugin.Request) plugin.Result {
-	return h.plugin.table.Message(h.host, h, r)
+	return h.plugin.table.Message(h.Host, h, r)
 }
 
 // Establish prepares the role for those who act as soon as the client hears that
@@ -21,7 +21,7 @@ func (h *handle) Establish() {
 
 // Up tells the role that media may flow.
 func (h *handle) Up() {
-	h.hanging.Store(false)
+	h.PeerChanged()
 	if r := h.is(); r != nil {
 		r.connected()
 	}
@@ -50,7 +50,7 @@ func (h *handle) DataReady() {
 
 // Hangup tells the role that the peer connection is gone.
 func (h *handle) Hangup(reason string) {
-	h.hanging.Store(false)
+	h.PeerChanged()
 	if r := h.is(); r != nil {
 		r.hangup(reason)
 	}
@@ -58,7 +58,7 @@ func (h *handle) Hangup(reason string) {
 
 // Detach is the end.
 func (h *handle) Detach() {
-	h.gone.Store(true)
+	h.Detached()
 	if r := h.is(); r != nil {
 		r.detach()
 	}
@@ -69,23 +69,7 @@ func (h *handle) Query(w *json.Writer) {
 	if r := h.is(); r != nil {
 		r.query(w)
 	}
-	w.Int("hangingup", oneIf(h.hanging.Load()))
-	w.Int("destroyed", oneIf(h.gone.Load()))
-}
-
-func oneIf(b bool) int64 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// closePeer closes the peer connection, if there is one.
-func (h *handle) closePeer() {
-	if h.host.Peer() != nil {
-		h.hanging.Store(true)
-		h.host.ClosePeer()
-	}
+	h.WriteState(w)
 }
 
 // A participant without a handle hears of nothing.
@@ -96,7 +80,7 @@ func (h *handle) push(kind string, fields func(w *json.Writer)) {
 	if h == nil {
 		return
 	}
-	h.host.Push("", event(kind, fields), nil)
+	h.Host.Push("", event(kind, fields), nil)
 }
 
 // event is the data of an event.
@@ -110,17 +94,17 @@ func event(kind string, fields func(w *json.Writer)) []byte {
 // notify sends an event about the handle to the event handlers. The fields go
 // after "event": name.
 func (h *handle) notify(name string, fields func(w *json.Writer)) {
-	if h != nil && h.plugin.general.events && h.plugin.gw.Notifying() {
-		h.host.Notify(object(func(w *json.Writer) {
+	if h != nil {
+		h.plugin.events.Notify(h.Host, func(w *json.Writer) {
 			w.Str("event", name)
 			fields(w)
-		}))
+		})
 	}
 }
 
 // notifyRaw sends an event that is complete to the event handlers.
 func (h *handle) notifyRaw(data []byte) {
-	if h != nil && h.plugin.general.events && h.plugin.gw.Notifying() {
-		h.host.Notify(data)
+	if h != nil && h.plugin.events.Wanted() {
+		h.Host.Notify(data)
 	}
 }

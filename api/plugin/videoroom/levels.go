@@ -1,10 +1,8 @@
 package videoroom
 
 import (
-	"slices"
 	"strings"
 
-	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/schema"
 )
@@ -17,7 +15,7 @@ var streamsField = typed(schema.Array, "streams")
 func (p *Plugin) addLevels(t *kit.Table[*handle]) {
 	static := func(l schema.Levels, names ...string) {
 		for _, name := range names {
-			t.SetLevels(name, func(*handle, *json.Value) schema.Levels { return l })
+			t.SetLevels(name, func(*handle, kit.Args) schema.Levels { return l })
 		}
 	}
 	static(createLevels, "create")
@@ -47,9 +45,9 @@ func inStreams(top, items []schema.Field) schema.Levels {
 var createLevels = schema.Levels{Used: []schema.Level{{Fields: createFields}, {In: "dummy_streams", Fields: dummyFields}}}
 
 // forwardLevels: the fields of the old form count only without a list.
-func forwardLevels(_ *handle, body *json.Value) schema.Levels {
+func forwardLevels(_ *handle, body kit.Args) schema.Levels {
 	top := fields(transportFields, typed(schema.String, "host"))
-	if json.IsNull(body.Get("streams")) {
+	if !body.Has("streams") {
 		top = append(top, forwardFields...)
 	}
 	l := inStreams(top, forwardItem)
@@ -57,14 +55,14 @@ func forwardLevels(_ *handle, body *json.Value) schema.Levels {
 	return l
 }
 
-func (p *Plugin) joinLevels(_ *handle, body *json.Value) schema.Levels {
-	if ptype, _ := json.String(body.Get("ptype")); !strings.EqualFold(ptype, "subscriber") {
+func (p *Plugin) joinLevels(_ *handle, body kit.Args) schema.Levels {
+	if ptype := body.Str("ptype"); !strings.EqualFold(ptype, "subscriber") {
 		return schema.Levels{Used: []schema.Level{
 			{Fields: fields(joinFields, p.publisherJoinFields())}, {In: "descriptions", Fields: descriptionFields},
 		}}
 	}
 	top := typed(schema.Any, "private_id", "use_msid", "autoupdate")
-	if json.IsNull(body.Get("streams")) {
+	if !body.Has("streams") {
 		top = append(top, typed(schema.Any, "feed", "offer_audio", "offer_video", "offer_data")...)
 	}
 	l := inStreams(top, p.subscribeFields())
@@ -74,13 +72,13 @@ func (p *Plugin) joinLevels(_ *handle, body *json.Value) schema.Levels {
 
 // configureLevels: what can be set of single streams counts at the top only
 // without a list of them.
-func configureLevels(h *handle, body *json.Value) schema.Levels {
+func configureLevels(h *handle, body kit.Args) schema.Levels {
 	top, items := fields(publisherFields, typed(schema.Bool, "update", "restart")), streamFields
 	_, subscribes := h.is().(*subscriber)
 	if subscribes {
 		top, items = typed(schema.Bool, "audio", "video", "data", "update", "restart"), settingFields
 	}
-	if json.IsNull(body.Get("streams")) {
+	if !body.Has("streams") {
 		top = append(top, items...)
 	}
 	l := inStreams(top, items)
@@ -91,9 +89,9 @@ func configureLevels(h *handle, body *json.Value) schema.Levels {
 }
 
 // switchLevels: a whole feed is named only without a list.
-func (p *Plugin) switchLevels(_ *handle, body *json.Value) schema.Levels {
+func (p *Plugin) switchLevels(_ *handle, body kit.Args) schema.Levels {
 	var top []schema.Field
-	if json.IsNull(body.Get("streams")) {
+	if !body.Has("streams") {
 		top = typed(schema.Any, "feed")
 	}
 	return inStreams(top, p.switchFields())
@@ -103,9 +101,7 @@ func (p *Plugin) switchLevels(_ *handle, body *json.Value) schema.Levels {
 // or to the category general, means nothing.
 var fileLevels = schema.Levels{
 	Used: []schema.Level{
-		{Fields: fields(slices.DeleteFunc(slices.Clone(createFields), func(f schema.Field) bool {
-			return f.Name == "admin_key" || f.Name == "permanent"
-		}), typed(schema.Bool, oldSettings...))},
+		{Fields: fields(roomFields, typed(schema.Bool, oldSettings...))},
 		{In: "dummy_streams", Fields: dummyFields},
 	},
 	Unused: typed(schema.Any, "admin_key", "permanent", "lock_rtp_forward", "string_ids", "events", "room"),

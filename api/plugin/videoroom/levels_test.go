@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+
+	"bifrons/api/kit"
 )
 
 // scribe is a Gateway that keeps the log.
@@ -65,7 +67,7 @@ room-2: { codec = "vp8", dummy_streams = ( { codec = "vp8", videocodec = "vp8" }
 			if row.Name != name {
 				continue
 			}
-			if got := strings.Join(row.Levels(tt.g.h, body).Misplaced(body), ", "); got != tt.want {
+			if got := strings.Join(row.Levels(tt.g.h, kit.Args{Value: body}).Misplaced(body), ", "); got != tt.want {
 				t.Errorf("%s: got %q, want %q", tt.body, got, tt.want)
 			}
 		}

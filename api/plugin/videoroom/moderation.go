@@ -3,19 +3,18 @@ package videoroom
 import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/plugin"
 	"bifrons/api/schema"
 )
 
 // kick takes a participant out of a room.
-func (p *Plugin) kick(r *plugin.Request, w *json.Writer) kit.Response {
-	return p.manage(r.Body, func(room *room) kit.Response {
+func (p *Plugin) kick(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	return kit.Response{}, p.rooms.Manage(r.Body, func(room *room) *schema.Error {
 		victim, err := room.user(r.Body)
 		switch {
 		case err != nil:
-			return kit.Response{Err: err}
+			return err
 		case victim.h == nil:
-			return fail(errNoSuchFeed, "User %s in room %s can't be kicked", victim.id, room.id)
+			return errorf(errNoSuchFeed, "User %s in room %s can't be kicked", victim.id, room.id)
 		}
 		victim.kicked = true
 		victim.h.push("event", func(w *json.Writer) {
@@ -28,14 +27,14 @@ func (p *Plugin) kick(r *plugin.Request, w *json.Writer) kit.Response {
 		room.ownerKicked(victim)
 		room.feedGone(victim, false)
 		room.remove(victim)
-		victim.h.closePeer()
+		victim.h.ClosePeer()
 		w.Str("videoroom", "success")
-		return kit.Response{}
+		return nil
 	})
 }
 
 // user finds the participant whom a request is about. room.mu is held.
-func (r *room) user(body *json.Value) (*publisher, *schema.Error) {
+func (r *room) user(body kit.Args) (*publisher, *schema.Error) {
 	name, _ := r.plugin.ids.Parse(body.Get("id"))
 	if p := r.publisher(name); p != nil {
 		return p, nil
@@ -44,18 +43,18 @@ func (r *room) user(body *json.Value) (*publisher, *schema.Error) {
 }
 
 // moderate mutes a participant's stream for everybody, or takes that back.
-func (p *Plugin) moderate(r *plugin.Request, w *json.Writer) kit.Response {
-	mid, _ := json.String(r.Body.Get("mid"))
-	return p.manage(r.Body, func(room *room) kit.Response {
+func (p *Plugin) moderate(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	mid := r.Body.Str("mid")
+	return kit.Response{}, p.rooms.Manage(r.Body, func(room *room) *schema.Error {
 		target, err := room.user(r.Body)
 		if err != nil {
-			return kit.Response{Err: err}
+			return err
 		}
 		s := target.stream(mid)
 		if s == nil {
-			return fail(errNoSuchFeed, "No such stream %s", mid)
+			return errorf(errNoSuchFeed, "No such stream %s", mid)
 		}
-		s.moderated = json.True(r.Body.Get("mute"))
+		s.moderated = r.Body.Is("mute")
 		s.gateChanged()
 		if !s.moderated {
 			s.requestKeyframe()
@@ -75,21 +74,21 @@ func (p *Plugin) moderate(r *plugin.Request, w *json.Writer) kit.Response {
 			target.h.notifyRaw(event("moderated", fields))
 		}
 		w.Str("videoroom", "success")
-		return kit.Response{}
+		return nil
 	})
 }
 
 // listParticipants tells who is in a room.
-func (p *Plugin) listParticipants(r *plugin.Request, w *json.Writer) kit.Response {
-	return p.enter(r.Body, func(room *room) kit.Response {
+func (p *Plugin) listParticipants(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	return kit.Response{}, p.rooms.With(r.Body, func(room *room) *schema.Error {
 		w.Str("videoroom", "participants")
 		room.writeRoom(w)
 		w.Array("participants")
 		for _, x := range room.members() {
 			w.Object("")
 			x.writeIdentity(w)
-			optTrue(w, "dummy", x.dummy)
-			optTrue(w, "remote", x.source != nil)
+			w.OptTrue("dummy", x.dummy)
+			w.OptTrue("remote", x.source != nil)
 			w.Bool("publisher", x.publishing())
 			if x.publishing() && x.hasLevels() {
 				w.Bool("talking", x.talking)
@@ -97,20 +96,20 @@ func (p *Plugin) listParticipants(r *plugin.Request, w *json.Writer) kit.Respons
 			w.End()
 		}
 		w.EndArray()
-		return kit.Response{}
+		return nil
 	})
 }
 
 // enableRecording starts or stops recording everybody.
-func (p *Plugin) enableRecording(r *plugin.Request, w *json.Writer) kit.Response {
-	record := json.True(r.Body.Get("record"))
-	return p.manage(r.Body, func(room *room) kit.Response {
+func (p *Plugin) enableRecording(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	record := r.Body.Is("record")
+	return kit.Response{}, p.rooms.Manage(r.Body, func(room *room) *schema.Error {
 		if record {
-			return kit.Response{Err: noRecording()}
+			return noRecording()
 		}
 		room.record = false
 		w.Str("videoroom", "success")
 		w.Bool("record", false)
-		return kit.Response{}
+		return nil
 	})
 }

@@ -163,7 +163,7 @@ func TestRemoteFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if resp := x.enter(src, nil); resp.Err == nil || r.publisher("8") != nil {
+	if err := x.enter(src, nil); err == nil || r.publisher("8") != nil {
 		t.Error("a publisher is there whose media has failed")
 	}
 }

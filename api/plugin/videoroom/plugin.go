@@ -1,12 +1,10 @@
 package videoroom
 
 import (
-	"fmt"
-	"sync"
-
 	"bifrons/api/config"
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/rooms"
 	"bifrons/api/module"
 	"bifrons/api/plugin"
 	"bifrons/api/schema"
@@ -24,20 +22,22 @@ type Config struct {
 
 // Plugin is the VideoRoom plugin.
 type Plugin struct {
-	cfg     Config         // fixed
 	gw      plugin.Gateway // fixed
 	general general        // fixed
 	ids     schema.IDs     // fixed
-	store   *config.Store  // fixed; nil = there is no file
+	events  kit.Events     // fixed
 	table   *kit.Table[*handle]
-
-	mu    sync.Mutex
-	rooms map[id]*room
+	file    kit.File
+	rooms   rooms.Registry[*room]
 }
 
 // New makes the plugin.
 func New(cfg Config) *Plugin {
-	return &Plugin{cfg: cfg, rooms: make(map[id]*room)}
+	p := &Plugin{}
+	p.rooms = rooms.Registry[*room]{IDs: &p.ids, Field: "room", Codes: codes, NoSuch: noSuchRoom}
+	p.file = kit.File{Folder: cfg.Folder, Package: Package, Entry: "room", General: p.loadGeneral, Load: p.loadRoom,
+		Has: p.rooms.HasCategory, Key: p.rooms.CategoryKey}
+	return p
 }
 
 // Info describes the plugin.
@@ -52,83 +52,47 @@ func (p *Plugin) Info() module.Info {
 
 // Start reads the file with the rooms.
 func (p *Plugin) Start(gw plugin.Gateway) error {
-	p.gw = gw
-	f, problems := config.LoadFile(p.cfg.Folder, Package)
-	if !config.Report(gw.Logger(), problems) {
-		return fmt.Errorf("configuration file of %s is wrong", Package)
+	p.gw, p.events.Gateway = gw, gw
+	if err := p.file.Start(gw.Logger()); err != nil {
+		return err
 	}
-	if f != nil {
-		p.store = config.OpenStore(f.Name, p.entry)
-	}
-	config.Report(gw.Logger(), p.load(f))
 	p.table = p.requests()
 	return nil
 }
 
 // Reload adds the rooms that are new in the file.
-func (p *Plugin) Reload() (added []string, err error) {
-	f, problems := config.LoadFile(p.cfg.Folder, Package)
-	if f == nil || config.HasErrors(problems) {
-		return nil, fmt.Errorf("configuration file of %s is missing or wrong: %v", Package, problems)
-	}
-	if p.general.file != "" && f.Name != p.general.file {
-		return nil, fmt.Errorf("configuration file %s is gone, %s is not read in its place", p.general.file, f.Name)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	problems = config.PluginFile{File: f}.Entries("room", func(c *config.Reader) (leftOut string) {
-		if name := p.entry(c.Group()); name != "" && p.rooms[name] != nil {
-			return ""
-		}
-		if leftOut = p.loadRoom(c); leftOut == "" {
-			added = append(added, c.Category())
-		}
-		return leftOut
-	})
-	config.Report(p.gw.Logger(), problems)
-	return added, nil
+func (p *Plugin) Reload() (added []string, err error) { return p.file.Reload() }
+
+// Check reads the file as a start does.
+func (p *Plugin) Check() (found string, problems []config.Problem) {
+	problems = p.file.Check()
+	return kit.Count(p.rooms.Len(), "room"), problems
 }
 
 // Close ends the rooms.
 func (p *Plugin) Close() {
-	p.mu.Lock()
-	rooms := p.rooms
-	p.rooms = make(map[id]*room)
-	p.mu.Unlock()
-	for _, r := range rooms {
-		r.mu.Lock()
-		r.end()
-		r.mu.Unlock()
+	for _, r := range p.rooms.Clear() {
+		r.close()
 	}
 }
 
 // Admin answers the synchronous requests.
 func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
-	return p.table.Admin(&handle{plugin: p, host: plugin.Nobody{Gateway: p.gw, Package: Package}}, request), nil
+	return p.table.Admin(&handle{plugin: p, Handle: kit.Handle{Host: plugin.Nobody{Gateway: p.gw, Package: Package}}}, request), nil
 }
 
 // Attach makes a handle.
 func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) {
-	return &handle{plugin: p, host: host}, nil
+	return &handle{plugin: p, Handle: kit.Handle{Host: host}}, nil
 }
 
 // room finds a room, nil if there is none.
 func (p *Plugin) room(name id) *room {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.rooms[name]
+	r, _ := p.rooms.Get(name)
+	return r
 }
 
 // none tells whether an id is absent, or the 0 that counts as such.
-func (p *Plugin) none(name id, ok bool) bool {
-	return !ok || name == "" || name == "0" && !p.ids.Strings
-}
+func (p *Plugin) none(name id, ok bool) bool { return !ok || !p.ids.Canonical(name) }
 
-// object writes one JSON object.
-func object(fields func(w *json.Writer)) []byte {
-	w := json.NewWriter(nil)
-	w.Object("")
-	fields(w)
-	w.End()
-	return w.Bytes()
-}
+var object = json.Object

@@ -5,7 +5,8 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/plugin"
+	"bifrons/api/kit/mline"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
 )
@@ -170,7 +171,7 @@ func (p *publisher) setKeyframes() {
 }
 
 // unpublish ends publishing; the participant stays.
-func (p *publisher) unpublish(_ *plugin.Request, w *json.Writer) kit.Response {
+func (p *publisher) unpublish(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	r := p.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -185,7 +186,7 @@ func (p *publisher) unpublish(_ *plugin.Request, w *json.Writer) kit.Response {
 	w.Str("videoroom", "event")
 	r.writeRoom(w)
 	w.Str("unpublished", "ok")
-	return kit.Response{After: p.h.closePeer}
+	return kit.Response{After: p.h.ClosePeer}, nil
 }
 
 // unpublished tells everybody that there is nothing more to be had from p.
@@ -221,7 +222,7 @@ func (p *publisher) writeGone(w *json.Writer) {
 
 // reset forgets the peer connection. room.mu is held.
 func (p *publisher) reset() {
-	p.stopForwarders()
+	p.forwarders.StopAll()
 	p.open, p.up, p.e2ee, p.talking = false, false, false, false
 	p.streams, p.firstData = nil, nil
 	p.wantedAudioCodec, p.wantedVideoCodec = "", ""
@@ -246,7 +247,7 @@ func (p *publisher) hangup(string) {
 }
 
 // leave takes the participant out of the room.
-func (p *publisher) leave(_ *plugin.Request, w *json.Writer) kit.Response {
+func (p *publisher) leave(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	r := p.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -258,7 +259,7 @@ func (p *publisher) leave(_ *plugin.Request, w *json.Writer) kit.Response {
 	w.Str("videoroom", "event")
 	r.writeRoom(w)
 	w.Str("leaving", "ok")
-	return kit.Response{}
+	return kit.Response{}, nil
 }
 
 // left tells everybody that p is gone. room.mu is held.
@@ -284,7 +285,7 @@ func (p *publisher) detach() {
 // newStream makes a stream of a section.
 func (p *publisher) newStream(mindex int, mid string, kind sdp.Kind) *stream {
 	return &stream{
-		publisher: p, mindex: mindex, mid: mid, kind: kind, minDelay: -1, maxDelay: -1,
+		publisher: p, mindex: mindex, mid: mid, kind: kind, delay: mline.NoDelay,
 		description: p.descriptions[mid], subscribers: make(map[*subscription]struct{}),
 	}
 }

@@ -5,34 +5,32 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 )
 
-// maxDelay is the highest playout delay that packets can carry, in 10 ms.
-const maxDelay = 1<<12 - 1
-
 // publishRequest is configure for those who do not publish yet.
-func (p *publisher) publishRequest(r *plugin.Request, w *json.Writer) kit.Response {
+func (p *publisher) publishRequest(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	return p.setup(r, w, true)
 }
 
 // configure changes what is published, and publishes if there is an offer.
-func (p *publisher) configure(r *plugin.Request, w *json.Writer) kit.Response {
+func (p *publisher) configure(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	return p.setup(r, w, false)
 }
 
 // setup does a publish or configure: everything is checked before anything is
 // changed.
-func (p *publisher) setup(req *plugin.Request, w *json.Writer, publish bool) kit.Response {
+func (p *publisher) setup(req *kit.Request, w *json.Writer, publish bool) (kit.Response, *schema.Error) {
 	body := req.Body
 	err := check(configureFields, body)
 	if err == nil {
 		err = checkDescriptions(body)
 	}
 	if err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
 	r := p.room
 	r.mu.Lock()
@@ -42,15 +40,15 @@ func (p *publisher) setup(req *plugin.Request, w *json.Writer, publish bool) kit
 		return fail(errNoSuchRoom, "No such room")
 	case publish && p.up:
 		return fail(errAlreadyPublished, "Can't publish, already published")
-	case json.True(body.Get("record")) && r.mayRecord(body):
-		return kit.Response{Err: noRecording()}
+	case body.Is("record") && r.mayRecord(body):
+		return kit.Response{}, noRecording()
 	}
 	wishes, err := p.wishes(req)
 	if err == nil && req.JSEP != nil {
 		err = p.accepts(req)
 	}
 	if err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
 	p.apply(body)
 	described := p.describe(body)
@@ -60,7 +58,7 @@ func (p *publisher) setup(req *plugin.Request, w *json.Writer, publish bool) kit
 	var resp kit.Response
 	if req.JSEP != nil {
 		p.prefer(body)
-		resp = p.publish(req, w)
+		resp, err = p.publish(req, w)
 	} else if described && p.up {
 		p.changes.streams = true
 		p.tellChanges()
@@ -73,18 +71,18 @@ func (p *publisher) setup(req *plugin.Request, w *json.Writer, publish bool) kit
 		r.plugin.ids.Write(w, "id", p.id)
 		w.Uint("bitrate", p.bitrate)
 	})
-	return resp
+	return resp, err
 }
 
 // mayRecord tells whether a request may change recordings. room.mu is held.
-func (r *room) mayRecord(body *json.Value) bool {
+func (r *room) mayRecord(body kit.Args) bool {
 	return !r.lockRecord || authorize(body, "secret", r.secret) == nil
 }
 
 // apply brings about what a configure says on the participant as a whole.
 // room.mu is held.
-func (p *publisher) apply(body *json.Value) {
-	if n, ok := json.Int(body.Get("bitrate")); ok {
+func (p *publisher) apply(body kit.Args) {
+	if n, ok := body.Number("bitrate"); ok {
 		p.bitrate = uint64(n)
 		if peer := p.peer(); peer != nil {
 			peer.SetBitrateCap(p.bitrate)
@@ -99,11 +97,11 @@ func (p *publisher) apply(body *json.Value) {
 			}
 		}
 	}
-	if n, ok := json.Int(body.Get("audio_active_packets")); ok {
+	if n, ok := body.Number("audio_active_packets"); ok {
 		p.setActivePackets(n)
 		p.setWindows()
 	}
-	if n, ok := json.Int(body.Get("audio_level_average")); ok {
+	if n, ok := body.Number("audio_level_average"); ok {
 		p.setLevelAverage(n)
 	}
 	p.rename(body)
@@ -117,9 +115,9 @@ func clampCount(n int64) int { return int(max(0, min(n, 1<<31-1))) }
 
 // rename changes the display name and metadata, and tells the others who saw
 // the old ones. room.mu is held.
-func (p *publisher) rename(body *json.Value) {
+func (p *publisher) rename(body kit.Args) {
 	c := &p.changes
-	if name, ok := json.String(body.Get("display")); ok && name != p.display {
+	if name, ok := body.Text("display"); ok && name != p.display {
 		c.name = c.name || p.display != ""
 		p.display = name
 	}
@@ -139,9 +137,9 @@ const (
 )
 
 // checkDescriptions looks at a request's descriptions of streams.
-func checkDescriptions(body *json.Value) *schema.Error {
+func checkDescriptions(body kit.Args) *schema.Error {
 	all := 0
-	for _, v := range json.Array(body.Get("descriptions")) {
+	for _, v := range body.Items("descriptions") {
 		if err := checkItem(descriptionFields, v, "descriptions"); err != nil {
 			return err
 		}
@@ -153,26 +151,17 @@ func checkDescriptions(body *json.Value) *schema.Error {
 	return nil
 }
 
-// checkItem looks at an element of an array of objects.
-func checkItem(fields []schema.Field, v *json.Value, array string) *schema.Error {
-	if !json.IsObject(v) {
-		return errorf(errInvalidElement, "Invalid element in the %s array (not an object)", array)
-	}
-	return check(fields, v)
-}
-
 // describe takes over descriptions of streams that there are or will be; true
 // if those of existing ones changed. room.mu is held.
-func (p *publisher) describe(body *json.Value) bool {
-	list := json.Array(body.Get("descriptions"))
+func (p *publisher) describe(body kit.Args) bool {
+	list := body.Items("descriptions")
 	if len(list) == 0 {
 		return false
 	}
 	p.descriptions = make(map[string]string, len(list))
 	changed := false
 	for _, v := range list {
-		mid, _ := json.String(v.Get("mid"))
-		text, _ := json.String(v.Get("description"))
+		mid, text := v.Str("mid"), v.Str("description")
 		p.descriptions[mid] = text
 		if s := p.stream(mid); s != nil {
 			changed = changed || s.description != text
@@ -186,13 +175,13 @@ func (p *publisher) describe(body *json.Value) bool {
 type wish struct {
 	all  bool
 	mid  string
-	body *json.Value
+	body kit.Args
 }
 
 // wishes collects what a request says on single streams. room.mu is held.
-func (p *publisher) wishes(req *plugin.Request) ([]wish, *schema.Error) {
-	list := json.Array(req.Body.Get("streams"))
-	if json.IsNull(req.Body.Get("streams")) {
+func (p *publisher) wishes(req *kit.Request) ([]wish, *schema.Error) {
+	list := req.Body.Items("streams")
+	if !req.Body.Has("streams") {
 		list = append(list, req.Body)
 	}
 	wishes := make([]wish, 0, len(list))
@@ -200,7 +189,7 @@ func (p *publisher) wishes(req *plugin.Request) ([]wish, *schema.Error) {
 		if err := checkItem(streamFields, v, "streams"); err != nil {
 			return nil, err
 		}
-		mid, ok := json.String(v.Get("mid"))
+		mid, ok := v.Text("mid")
 		switch {
 		case !ok && len(list) > 1:
 			return nil, errorf(errMissingElement, "Missing mandatory element (mid)")
@@ -230,10 +219,10 @@ func (p *publisher) grant(x wish) {
 		if !x.all && s.mid != x.mid {
 			continue
 		}
-		if v := x.body.Get("send"); json.IsBool(v) {
-			s.setSend(json.True(v))
+		if on, ok := x.body.Flag("send"); ok {
+			s.setSend(on)
 		}
-		if json.True(x.body.Get("keyframe")) {
+		if x.body.Is("keyframe") {
 			s.requestKeyframe()
 		}
 		s.setDelay(x.body)
@@ -252,31 +241,14 @@ func (s *stream) setSend(send bool) {
 	}
 }
 
-// setDelay takes over the ends of the playout delay that a request has.
+// setDelay takes over what a request says on the playout delay.
 // room.mu is held.
-func (s *stream) setDelay(body *json.Value) {
+func (s *stream) setDelay(body kit.Args) {
 	if s.kind != sdp.Video {
 		return
 	}
-	low, high := s.minDelay, s.maxDelay
-	if n, ok := json.Int(body.Get("min_delay")); ok {
-		low = int(max(-1, min(n, maxDelay)))
-		high = max(high, low)
-		if low < 0 {
-			high = -1
-		}
-	}
-	if n, ok := json.Int(body.Get("max_delay")); ok {
-		high = int(max(-1, min(n, maxDelay)))
-		switch {
-		case high < 0:
-			low = -1
-		case low < 0 || high < low:
-			low = high
-		}
-	}
-	if low != s.minDelay || high != s.maxDelay {
-		s.minDelay, s.maxDelay = low, high
+	before := s.delay
+	if s.delay.Set(mline.ReadDelay(body)); s.delay != before {
 		s.delayChanged()
 	}
 }

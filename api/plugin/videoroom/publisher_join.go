@@ -1,19 +1,15 @@
 package videoroom
 
 import (
-	"slices"
-	"strings"
-
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 )
 
 // join makes a handle a participant or a subscriber. configure takes over what
 // a participant wants to publish with.
-func (p *Plugin) join(h *handle, r *plugin.Request, w *json.Writer, configure bool) kit.Response {
+func (p *Plugin) join(h *handle, r *kit.Request, w *json.Writer, configure bool) (kit.Response, *schema.Error) {
 	switch role := h.is().(type) {
 	case *publisher:
 		if role.isGone() {
@@ -27,7 +23,7 @@ func (p *Plugin) join(h *handle, r *plugin.Request, w *json.Writer, configure bo
 		return fail(errAlreadyJoined, "Already in as a subscriber on this handle")
 	}
 	body := r.Body
-	room, err := p.find(body)
+	room, err := p.rooms.Find(body)
 	if err == nil {
 		err = check(joinFields, body)
 	}
@@ -35,10 +31,9 @@ func (p *Plugin) join(h *handle, r *plugin.Request, w *json.Writer, configure bo
 		err = room.admits(body)
 	}
 	if err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
-	ptype, _ := json.String(body.Get("ptype"))
-	switch strings.ToLower(ptype) {
+	switch body.Lower("ptype") {
 	case "publisher":
 		return room.joinPublisher(h, r, w, configure)
 	case "subscriber":
@@ -51,14 +46,14 @@ func (p *Plugin) join(h *handle, r *plugin.Request, w *json.Writer, configure bo
 }
 
 // admits checks what everybody needs who joins: a token, the pin.
-func (r *room) admits(body *json.Value) *schema.Error {
+func (r *room) admits(body kit.Args) *schema.Error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.destroyed {
 		return errorf(errNoSuchRoom, "No such room (%s)", r.id)
 	}
 	if gw := r.plugin.gw; r.signedTokens && gw.SignedTokens() {
-		token, _ := json.String(body.Get("token"))
+		token := body.Str("token")
 		if !gw.SignedFor(token, Package, "room="+r.id) {
 			return errorf(errUnauthorized, "Unauthorized (wrong token)")
 		}
@@ -68,17 +63,17 @@ func (r *room) admits(body *json.Value) *schema.Error {
 
 // joinPublisher adds a participant, on the handle's executor. What is wrong
 // with an offer keeps him out altogether.
-func (r *room) joinPublisher(h *handle, req *plugin.Request, w *json.Writer, configure bool) kit.Response {
+func (r *room) joinPublisher(h *handle, req *kit.Request, w *json.Writer, configure bool) (kit.Response, *schema.Error) {
 	body := req.Body
 	err := check(r.plugin.publisherJoinFields(), body)
 	if err == nil {
 		err = checkDescriptions(body)
 	}
-	if err == nil && configure && json.True(body.Get("record")) {
+	if err == nil && configure && body.Is("record") {
 		err = noRecording()
 	}
 	if err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -87,7 +82,7 @@ func (r *room) joinPublisher(h *handle, req *plugin.Request, w *json.Writer, con
 		err = p.accepts(req)
 	}
 	if err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
 	if configure {
 		p.prefer(body)
@@ -105,18 +100,18 @@ func (r *room) joinPublisher(h *handle, req *plugin.Request, w *json.Writer, con
 	}
 	p.writeJoined(w)
 	if req.JSEP == nil {
-		return kit.Response{}
+		return kit.Response{}, nil
 	}
 	return p.publish(req, w)
 }
 
 // newPublisher makes a participant of a join. room.mu is held.
-func (r *room) newPublisher(h *handle, body *json.Value) (*publisher, *schema.Error) {
+func (r *room) newPublisher(h *handle, body kit.Args) (*publisher, *schema.Error) {
 	if r.destroyed {
 		return nil, errorf(errNoSuchRoom, "No such room (%s)", r.id)
 	}
-	token, _ := json.String(body.Get("token"))
-	if r.checkAllowed && !slices.Contains(r.allowed, token) {
+	token := body.Str("token")
+	if !r.allowed.Admit(token) {
 		return nil, errorf(errUnauthorized, "Unauthorized (not in the allowed list)")
 	}
 	name, ok := r.plugin.ids.Parse(body.Get("id"))
@@ -127,14 +122,14 @@ func (r *room) newPublisher(h *handle, body *json.Value) (*publisher, *schema.Er
 		return nil, errorf(errIDExists, "User ID %s already exists", name)
 	}
 	p := &publisher{room: r, h: h, id: name, token: token, bitrate: r.bitrate}
-	p.display, _ = json.String(body.Get("display"))
+	p.display = body.Str("display")
 	p.metadata = compact(body.Get("metadata"))
 	p.describe(body)
-	if n, ok := json.Int(body.Get("audio_active_packets")); ok {
+	if n, ok := body.Number("audio_active_packets"); ok {
 		p.setActivePackets(n)
 		p.ownActivePackets = true
 	}
-	if n, ok := json.Int(body.Get("audio_level_average")); ok {
+	if n, ok := body.Number("audio_level_average"); ok {
 		p.setLevelAverage(n)
 		p.ownLevelAverage = true
 	}
@@ -143,13 +138,12 @@ func (r *room) newPublisher(h *handle, body *json.Value) (*publisher, *schema.Er
 
 // prefer takes over what a joinandconfigure says about publishing. room.mu is
 // held.
-func (p *publisher) prefer(body *json.Value) {
-	if n, ok := json.Int(body.Get("bitrate")); ok {
+func (p *publisher) prefer(body kit.Args) {
+	if n, ok := body.Number("bitrate"); ok {
 		p.bitrate = uint64(n)
 	}
 	prefer := func(field string, kind sdp.Kind, wanted *string) {
-		codec, _ := json.String(body.Get(field))
-		if codec = strings.ToLower(codec); p.room.allows(kind, codec) {
+		if codec := body.Lower(field); p.room.allows(kind, codec) {
 			*wanted = codec
 		}
 	}
@@ -208,7 +202,7 @@ func (p *publisher) notifyJoined() {
 		p.room.writeRoom(w)
 		p.room.plugin.ids.Write(w, "id", p.id)
 		w.Uint("private_id", uint64(p.privateID))
-		if p.room.checkAllowed {
+		if p.room.allowed.On {
 			w.OptStr("token", p.token)
 		}
 		p.writeName(w)

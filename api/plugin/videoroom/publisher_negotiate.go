@@ -14,13 +14,13 @@ import (
 // Everything here needs room.mu.
 
 // accepts checks an offer before anything is done with it.
-func (p *publisher) accepts(req *plugin.Request) *schema.Error {
+func (p *publisher) accepts(req *kit.Request) *schema.Error {
 	r := p.room
 	if req.JSEP.SDP.Type != sdp.TypeOffer {
 		return errorf(errInvalidSDPType, "Unknown SDP type '%s'", req.JSEP.SDP.Type)
 	}
 	for field, kind := range map[string]sdp.Kind{"audiocodec": sdp.Audio, "videocodec": sdp.Video} {
-		codec, _ := json.String(req.Body.Get(field))
+		codec := req.Body.Str(field)
 		if codec != "" && !r.allows(kind, strings.ToLower(codec)) {
 			return errorf(errInvalidElement, "Invalid element (codec %s is not allowed in this room)", codec)
 		}
@@ -36,7 +36,7 @@ func (p *publisher) accepts(req *plugin.Request) *schema.Error {
 
 // publish answers an offer, and writes what came of it into the answer of the
 // request.
-func (p *publisher) publish(req *plugin.Request, w *json.Writer) kit.Response {
+func (p *publisher) publish(req *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	j := req.JSEP
 	p.e2ee = p.e2ee || j.E2EE
 	firefox := strings.HasPrefix(j.SDP.Origin.Username, "mozilla")
@@ -52,7 +52,7 @@ func (p *publisher) publish(req *plugin.Request, w *json.Writer) kit.Response {
 	})
 	p.agree(d, j)
 	p.writeAgreed(w)
-	return kit.Response{JSEP: &plugin.JSEP{SDP: d, E2EE: p.e2ee}, After: p.answered}
+	return kit.Response{JSEP: &plugin.JSEP{SDP: d, E2EE: p.e2ee}, After: p.answered}, nil
 }
 
 // answered is called when the client has the answer.
@@ -189,7 +189,7 @@ func (p *publisher) agree(d *sdp.Description, offer *plugin.JSEP) {
 func (s *stream) disable() {
 	s.disabled, s.talking = true, false
 	s.gateChanged()
-	s.stopForwarders(func(*forwarder) bool { return true })
+	s.stopForwarders()
 }
 
 // agree takes over what the answer says about one section.
@@ -269,10 +269,10 @@ func (p *publisher) notifyStreams(name string) {
 		for _, s := range p.streams {
 			w.Object("")
 			s.writePlace(w)
-			optTrue(w, "disabled", s.disabled)
+			w.OptTrue("disabled", s.disabled)
 			w.OptStr("description", s.description)
 			s.writeFormat(w)
-			optTrue(w, "moderated", s.moderated)
+			w.OptTrue("moderated", s.moderated)
 			w.End()
 		}
 		w.EndArray()

@@ -27,7 +27,7 @@ func (p *publisher) writePublisher(w *json.Writer, full bool) {
 	w.Object("")
 	p.writeIdentity(w)
 	if full {
-		optTrue(w, "dummy", p.dummy)
+		w.OptTrue("dummy", p.dummy)
 	}
 	w.OptStr("audio_codec", p.codec(sdp.Audio))
 	w.OptStr("video_codec", p.codec(sdp.Video))
@@ -86,7 +86,7 @@ func (s *stream) write(w *json.Writer, talking bool) {
 	}
 	w.OptStr("description", s.description)
 	s.writeFormat(w)
-	optTrue(w, "moderated", s.moderated)
+	w.OptTrue("moderated", s.moderated)
 	if talking && s.measured() {
 		w.Bool("talking", s.talking)
 	}
@@ -100,13 +100,13 @@ func (s *stream) writePlace(w *json.Writer) {
 
 func (s *stream) writeFormat(w *json.Writer) {
 	w.OptStr("codec", s.codec)
-	optTrue(w, "stereo", s.stereo)
-	optTrue(w, "fec", s.fec)
-	optTrue(w, "dtx", s.dtx)
+	w.OptTrue("stereo", s.stereo)
+	w.OptTrue("fec", s.fec)
+	w.OptTrue("dtx", s.dtx)
 	w.OptStr("h264_profile", s.h264Profile)
 	w.OptStr("vp9_profile", s.vp9Profile)
-	optTrue(w, "simulcast", s.simulcast)
-	optTrue(w, "svc", s.svc)
+	w.OptTrue("simulcast", s.simulcast)
+	w.OptTrue("svc", s.svc)
 }
 
 // writeOwn writes a stream as its publisher sees it.
@@ -143,7 +143,7 @@ func (p *publisher) query(w *json.Writer) {
 	w.Uint("private_id", uint64(p.privateID))
 	p.writeName(w)
 	w.Uint("bitrate", p.bitrate)
-	optTrue(w, "e2ee", p.e2ee)
+	w.OptTrue("e2ee", p.e2ee)
 	w.Array("streams")
 	for _, s := range p.streams {
 		w.Object("")
@@ -155,20 +155,15 @@ func (p *publisher) query(w *json.Writer) {
 
 func (s *stream) query(w *json.Writer) {
 	s.writePlace(w)
-	optTrue(w, "disabled", s.disabled)
+	w.OptTrue("disabled", s.disabled)
 	w.OptStr("description", s.description)
 	w.OptStr("codec", s.codec)
 	w.OptStr("h264-profile", s.h264Profile)
 	w.OptStr("vp9-profile", s.vp9Profile)
-	if s.minDelay >= 0 && s.maxDelay >= 0 {
-		w.Object("playout-delay")
-		w.Int("min-delay", int64(s.minDelay))
-		w.Int("max-delay", int64(s.maxDelay))
-		w.End()
-	}
-	optTrue(w, "simulcast", s.simulcast)
-	optTrue(w, "svc", s.svc)
-	optTrue(w, "moderated", s.moderated)
+	s.delay.Write(w)
+	w.OptTrue("simulcast", s.simulcast)
+	w.OptTrue("svc", s.svc)
+	w.OptTrue("moderated", s.moderated)
 	if s.measured() {
 		w.Float("audio-level-dBov", s.level)
 		w.Bool("talking", s.talking)

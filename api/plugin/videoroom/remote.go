@@ -3,11 +3,10 @@ package videoroom
 import (
 	"slices"
 	"strconv"
-	"strings"
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/plugin"
+	"bifrons/api/kit/forward"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -31,50 +30,44 @@ var remoteItem = fields(
 // Ports of remote publishers are chosen in this range.
 const minRemotePort, maxRemotePort = 10000, 60000
 
-// checkRemote looks at a request with streams of a publisher on another server.
-func checkRemote(body *json.Value) *schema.Error {
-	if err := checkTransport(body); err != nil {
-		return err
+// readRemote looks at a request with streams of a publisher on another server, and
+// reads by which ports and with which key they come.
+func (p *Plugin) readRemote(body kit.Args) (from forward.Destination, err *schema.Error) {
+	names := forward.Names{Suite: "srtp_suite", Crypto: "srtp_crypto", Port: "port", RTCPPort: "rtcp_port"}
+	if err := p.forwardRules().Read(body, names, &from); err != nil {
+		return from, err
 	}
-	for _, v := range json.Array(body.Get("streams")) {
+	for _, v := range body.Items("streams") {
 		if err := checkItem(remoteItem, v, "streams"); err != nil {
-			return err
+			return from, err
 		}
-		kind, _ := json.String(v.Get("type"))
-		codec, ok := json.String(v.Get("codec"))
-		kind, codec = strings.ToLower(kind), strings.ToLower(codec)
+		kind := v.Lower("type")
 		known, named := knownCodecs[kind]
-		index, _ := json.Int(v.Get("mindex"))
+		index, _ := v.Number("mindex")
 		switch {
 		case !named:
-			return errorf(errInvalidElement, "Invalid element (type %s)", kind)
-		case known != nil && (!ok || !slices.Contains(known, codec)):
-			return errorf(errMissingElement, "Missing or invalid element (codec)")
+			return from, errorf(errInvalidElement, "Invalid element (type %s)", kind)
+		case known != nil && !slices.Contains(known, v.Lower("codec")):
+			return from, errorf(errMissingElement, "Missing or invalid element (codec)")
 		case index >= sdp.MaxSections:
-			return errorf(errInvalidElement, "Invalid element (mindex)")
+			return from, errorf(errInvalidElement, "Invalid element (mindex)")
 		}
 	}
-	return nil
+	return from, nil
 }
 
 // addRemote adds a publisher whose media comes from another server.
-func (p *Plugin) addRemote(r *plugin.Request, w *json.Writer) kit.Response {
-	err := checkRemote(r.Body)
-	var key *sfu.SRTPKey
-	if err == nil {
-		key, err = keyOf(r.Body)
-	}
-	var ports [2]sfu.Bind // RTP and RTCP
-	for i, name := range []string{"port", "rtcp_port"} {
-		if err == nil {
-			ports[i], err = remoteBind(r.Body, name)
-		}
-	}
+func (p *Plugin) addRemote(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	from, err := p.readRemote(r.Body)
 	if err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
+	}
+	bind, bad := sfu.BindTo(r.Body.Str("mcast"), r.Body.Str("iface"))
+	if bad != nil {
+		return fail(errUnknown, "%v", bad)
 	}
 	var x *publisher
-	resp := p.manage(r.Body, func(room *room) kit.Response {
+	resp, err := p.manage(r.Body, func(room *room) (kit.Response, *schema.Error) {
 		name, ok := p.ids.Parse(r.Body.Get("id"))
 		switch {
 		case p.none(name, ok):
@@ -84,97 +77,82 @@ func (p *Plugin) addRemote(r *plugin.Request, w *json.Writer) kit.Response {
 		}
 		room.coming[name] = struct{}{}
 		x = &publisher{room: room, id: name, up: true, gone: true}
-		x.display, _ = json.String(r.Body.Get("display"))
+		x.display = r.Body.Str("display")
 		x.metadata = compact(r.Body.Get("metadata"))
 		x.takeStreams(r.Body)
-		return kit.Response{}
+		return kit.Response{}, nil
 	})
-	if resp.Err != nil {
-		return resp
+	if err != nil {
+		return resp, err
 	}
 	defer x.room.expectNoMore(x.id)
-	source, numbers, failure := x.openSource(key, ports)
-	if resp = x.enter(source, failure); resp.Err != nil {
-		return resp
+	source, ports, failure := x.openSource(&from, bind)
+	if err = x.enter(source, failure); err != nil {
+		return resp, err
 	}
-	w.Str("videoroom", "success")
-	x.room.writeRoom(w)
-	p.ids.Write(w, "id", x.id)
-	if a := ports[0].Addr; a.IsValid() {
-		w.Str("ip", a.String())
+	x.writeRemote(w)
+	if bind.Addr.IsValid() {
+		w.Str("ip", bind.Addr.String())
 	}
-	w.Int("port", int64(numbers[0]))
-	w.Int("rtcp_port", int64(numbers[1]))
-	return resp
+	w.Int("port", int64(ports[0]))
+	w.Int("rtcp_port", int64(ports[1]))
+	return resp, nil
 }
 
 // openSource makes the source of a publisher on another server, whom nobody knows of
-// yet, and opens its ports. It is called without the lock.
-func (p *publisher) openSource(key *sfu.SRTPKey, ports [2]sfu.Bind) (source *sfu.Source, numbers [2]uint16, err error) {
+// yet, and opens its ports: for RTP and for RTCP. It is called without the lock.
+func (p *publisher) openSource(from *forward.Destination, bind sfu.Bind) (source *sfu.Source, ports [2]uint16, err error) {
 	source, err = p.room.plugin.gw.Engine().NewSource(sfu.SourceConfig{
-		Label: "remote publisher " + p.id, Streams: p.sourceStreams(), SRTP: key,
+		Label: "remote publisher " + p.id, Streams: p.sourceStreams(), SRTP: from.SRTP,
 	}, remoteHandler{p})
 	if err != nil {
-		return nil, numbers, err
+		return nil, ports, err
 	}
-	if numbers[0], err = source.ListenRTP(ports[0], -1, 0); err == nil {
-		numbers[1], err = source.ListenRTCP(ports[1], -1)
+	at := func(port uint16) sfu.Bind {
+		bind.PortMin, bind.PortMax = port, port
+		if port == 0 {
+			bind.PortMin, bind.PortMax = minRemotePort, maxRemotePort
+		}
+		return bind
 	}
-	return source, numbers, err
+	if ports[0], err = source.ListenRTP(at(from.Port), -1, 0); err == nil {
+		ports[1], err = source.ListenRTCP(at(from.RTCPPort), -1)
+	}
+	return source, ports, err
 }
 
 // enter adds a publisher on another server to the room, if there still is one and
 // nothing has failed.
-func (p *publisher) enter(source *sfu.Source, failure error) kit.Response {
+func (p *publisher) enter(source *sfu.Source, failure error) (err *schema.Error) {
 	r := p.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	resp := kit.Response{}
 	switch {
 	case failure != nil:
-		resp = fail(errUnknown, "%v", failure)
+		err = errorf(errUnknown, "%v", failure)
 	case r.destroyed:
-		resp = fail(errNoSuchRoom, "No such room (%s)", r.id)
+		err = errorf(errNoSuchRoom, "No such room (%s)", r.id)
 	case p.lost:
-		resp = fail(errUnknown, "The publisher's media has failed")
+		err = errorf(errUnknown, "The publisher's media has failed")
 	}
-	if resp.Err != nil {
+	if err != nil {
 		if source != nil {
 			source.Close()
 		}
-		return resp
+		return err
 	}
 	p.source, p.gone = source, false
 	r.add(p)
 	p.announce()
-	return resp
-}
-
-// remoteBind says where to listen for a publisher on another server.
-func remoteBind(body *json.Value, name string) (sfu.Bind, *schema.Error) {
-	port, err := portOf(body, name)
-	if err != nil {
-		return sfu.Bind{}, err
-	}
-	group, _ := json.String(body.Get("mcast"))
-	ifc, _ := json.String(body.Get("iface"))
-	b, bad := sfu.BindTo(group, ifc)
-	if bad != nil {
-		return b, errorf(errUnknown, "%v", bad)
-	}
-	b.PortMin, b.PortMax = minRemotePort, maxRemotePort
-	if port != 0 {
-		b.PortMin, b.PortMax = port, port
-	}
-	return b, nil
+	return nil
 }
 
 // takeStreams takes over what a request says about streams: those with a known
 // mid are changed, others added. room.mu is held, or the publisher not shared
 // yet.
-func (p *publisher) takeStreams(body *json.Value) {
-	for _, v := range json.Array(body.Get("streams")) {
-		mid, _ := json.String(v.Get("mid"))
+func (p *publisher) takeStreams(body kit.Args) {
+	for _, v := range body.Items("streams") {
+		mid := v.Str("mid")
 		i := slices.IndexFunc(p.streams, func(s *stream) bool { return s.remoteMID == mid })
 		if i < 0 {
 			i = len(p.streams)
@@ -187,9 +165,8 @@ func (p *publisher) takeStreams(body *json.Value) {
 	p.firstData = p.first(sdp.Application)
 }
 
-func kindOf(v *json.Value) sdp.Kind {
-	name, _ := json.String(v.Get("type"))
-	switch strings.ToLower(name) {
+func kindOf(v kit.Args) sdp.Kind {
+	switch v.Lower("type") {
 	case "audio":
 		return sdp.Audio
 	case "video":
@@ -199,24 +176,23 @@ func kindOf(v *json.Value) sdp.Kind {
 }
 
 // take takes over the description of a stream on another server.
-func (s *stream) take(v *json.Value) {
-	index, _ := json.Int(v.Get("mindex"))
+func (s *stream) take(v kit.Args) {
+	index, _ := v.Number("mindex")
 	s.remoteSSRC = cascadeSSRC(int(index), 0)
-	codec, _ := json.String(v.Get("codec"))
-	s.codec = strings.ToLower(codec)
-	s.disabled = json.True(v.Get("disabled"))
+	s.codec = v.Lower("codec")
+	s.disabled = v.Is("disabled")
 	if s.kind == sdp.Application {
 		s.codec = ""
 	} else if !s.publisher.room.allows(s.kind, s.codec) {
 		s.disabled = true
 	}
-	s.description, _ = json.String(v.Get("description"))
-	s.stereo, s.fec, s.dtx = json.True(v.Get("stereo")), json.True(v.Get("fec")), json.True(v.Get("dtx"))
-	s.h264Profile, _ = json.String(v.Get("h264_profile"))
-	s.vp9Profile, _ = json.String(v.Get("vp9_profile"))
-	s.simulcast, s.svc = json.True(v.Get("simulcast")), json.True(v.Get("svc"))
+	s.description = v.Str("description")
+	s.stereo, s.fec, s.dtx = v.Is("stereo"), v.Is("fec"), v.Is("dtx")
+	s.h264Profile = v.Str("h264_profile")
+	s.vp9Profile = v.Str("vp9_profile")
+	s.simulcast, s.svc = v.Is("simulcast"), v.Is("svc")
 	id := func(name string) uint8 {
-		n, _ := json.Int(v.Get(name))
+		n, _ := v.Number(name)
 		if n > 255 {
 			return 0
 		}
@@ -255,7 +231,7 @@ func (p *publisher) sourceStreams() []sfu.Stream {
 
 // remoteOf finds the publisher of a request, who has to be on another server.
 // room.mu is held.
-func (r *room) remoteOf(body *json.Value) (*publisher, *schema.Error) {
+func (r *room) remoteOf(body kit.Args) (*publisher, *schema.Error) {
 	user, err := r.user(body)
 	if err == nil && user.source == nil {
 		err = errorf(errNoSuchFeed, "User %s in room %s is not remote", user.id, r.id)
@@ -264,14 +240,14 @@ func (r *room) remoteOf(body *json.Value) (*publisher, *schema.Error) {
 }
 
 // updateRemote changes what a publisher on another server publishes.
-func (p *Plugin) updateRemote(r *plugin.Request, w *json.Writer) kit.Response {
-	if err := checkRemote(r.Body); err != nil {
-		return kit.Response{Err: err}
+func (p *Plugin) updateRemote(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	if _, err := p.readRemote(r.Body); err != nil {
+		return kit.Response{}, err
 	}
-	return p.manage(r.Body, func(room *room) kit.Response {
+	return p.manage(r.Body, func(room *room) (kit.Response, *schema.Error) {
 		user, err := room.remoteOf(r.Body)
 		if err != nil {
-			return kit.Response{Err: err}
+			return kit.Response{}, err
 		}
 		user.rename(r.Body)
 		user.takeStreams(r.Body)
@@ -279,21 +255,21 @@ func (p *Plugin) updateRemote(r *plugin.Request, w *json.Writer) kit.Response {
 		room.feedChanged(user)
 		user.announce()
 		w.Str("videoroom", "success")
-		return kit.Response{}
+		return kit.Response{}, nil
 	})
 }
 
 // removeRemote ends what addRemote began.
-func (p *Plugin) removeRemote(r *plugin.Request, w *json.Writer) kit.Response {
-	return p.manage(r.Body, func(room *room) kit.Response {
+func (p *Plugin) removeRemote(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	return p.manage(r.Body, func(room *room) (kit.Response, *schema.Error) {
 		user, err := room.remoteOf(r.Body)
 		if err != nil {
-			return kit.Response{Err: err}
+			return kit.Response{}, err
 		}
 		room.feedGone(user, true)
 		user.left()
 		w.Str("videoroom", "success")
-		return kit.Response{}
+		return kit.Response{}, nil
 	})
 }
 

@@ -3,26 +3,25 @@ package videoroom
 import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/plugin"
+	"bifrons/api/kit/mline"
 	"bifrons/api/schema"
 )
 
 // run is what does a request of a handle.
-type run = func(h *handle, r *plugin.Request, w *json.Writer) kit.Response
+type run = func(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error)
 
 // requests is everything that the plugin understands. It depends on the type
 // of ids.
 func (p *Plugin) requests() *kit.Table[*handle] {
 	t := &kit.Table[*handle]{
-		Key: "videoroom", Missing: errMissingElement, Invalid: errInvalidElement, Unknown: errInvalidRequest,
-		BadSDP: errInvalidSDP, Log: p.gw.Logger(),
+		Key: "videoroom", Codes: codes, Log: p.gw.Logger(),
 	}
 	room := p.ids.Field("room", true)
 	told := func(name string, f run, fields ...schema.Field) { // event handlers hear whose request it was
 		t.Rows = append(t.Rows, kit.Row[*handle]{Name: name, Fields: fields, Run: f})
 	}
-	sync := func(name string, f func(*plugin.Request, *json.Writer) kit.Response, fields ...schema.Field) {
-		told(name, func(_ *handle, r *plugin.Request, w *json.Writer) kit.Response { return f(r, w) }, fields...)
+	sync := func(name string, f func(*kit.Request, *json.Writer) (kit.Response, *schema.Error), fields ...schema.Field) {
+		told(name, func(_ *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) { return f(r, w) }, fields...)
 	}
 	async := func(name string, f run) {
 		t.Rows = append(t.Rows, kit.Row[*handle]{Name: name, Async: true, Run: f})
@@ -44,8 +43,10 @@ func (p *Plugin) requests() *kit.Table[*handle] {
 	sync("enable_recording", p.enableRecording, room, schema.Field{Name: "record", Type: schema.Bool, Required: true})
 	p.forwardRequests(sync, told)
 
-	async("join", func(h *handle, r *plugin.Request, w *json.Writer) kit.Response { return p.join(h, r, w, false) })
-	async("joinandconfigure", func(h *handle, r *plugin.Request, w *json.Writer) kit.Response {
+	async("join", func(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+		return p.join(h, r, w, false)
+	})
+	async("joinandconfigure", func(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 		return p.join(h, r, w, true)
 	})
 	async("publish", byRole((*publisher).publishRequest, nil))
@@ -65,11 +66,11 @@ func (p *Plugin) requests() *kit.Table[*handle] {
 // byRole picks what a request does by what the handle joined as. nil says that
 // there is no such request for the role.
 func byRole(
-	pub func(*publisher, *plugin.Request, *json.Writer) kit.Response,
-	sub func(*subscriber, *plugin.Request, *json.Writer) kit.Response,
+	pub func(*publisher, *kit.Request, *json.Writer) (kit.Response, *schema.Error),
+	sub func(*subscriber, *kit.Request, *json.Writer) (kit.Response, *schema.Error),
 ) run {
-	return func(h *handle, r *plugin.Request, w *json.Writer) kit.Response {
-		name, _ := json.String(r.Body.Get("request"))
+	return func(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+		name := r.Body.Str("request")
 		switch role := h.is().(type) {
 		case *publisher:
 			switch {
@@ -113,26 +114,18 @@ func fields(lists ...[]schema.Field) []schema.Field {
 	return all
 }
 
-var createFields = fields(
-	typed(schema.String, "description", "secret", "pin", "audiocodec", "videocodec", "vp9_profile", "h264_profile",
-		"rec_dir", "admin_key"),
-	typed(schema.Bool, "is_private", "require_pvtid", "signed_tokens", "bitrate_cap", "opus_fec", "opus_dtx",
-		"audiolevel_ext", "audiolevel_event", "videoorient_ext", "playoutdelay_ext", "transport_wide_cc_ext",
-		"record", "lock_record", "notify_joining", "require_e2ee", "dummy_publisher", "dummy_e2ee", "permanent"),
-	typed(schema.Uint, "publishers", "bitrate", "fir_freq", "audio_active_packets", "audio_level_average", "threads"),
-	typed(schema.Array, "allowed", "dummy_streams"),
-)
+// roomFields are those of requests that make a room, and of its category in the file.
+var roomFields = fields(new(settings).table().Fields(),
+	typed(schema.Bool, "dummy_e2ee"), typed(schema.Array, "allowed", "dummy_streams"))
+
+var createFields = fields(roomFields, typed(schema.String, "admin_key"), typed(schema.Bool, "permanent"))
 
 var dummyFields = []schema.Field{
 	{Name: "codec", Type: schema.String, Required: true},
 	{Name: "fmtp", Type: schema.String},
 }
 
-var editFields = fields(
-	typed(schema.String, "new_description", "new_secret", "new_pin", "new_rec_dir"),
-	typed(schema.Bool, "new_is_private", "new_require_pvtid", "new_lock_record", "permanent"),
-	typed(schema.Uint, "new_bitrate", "new_fir_freq", "new_publishers"),
-)
+var editFields = fields(new(settings).table().EditFields(), typed(schema.Bool, "permanent"))
 
 var joinFields = []schema.Field{
 	{Name: "ptype", Type: schema.String, Required: true},
@@ -157,7 +150,7 @@ func (p *Plugin) publisherJoinFields() []schema.Field {
 var streamFields = fields(
 	typed(schema.String, "mid"),
 	typed(schema.Bool, "send", "keyframe"),
-	typed(schema.Int, "min_delay", "max_delay"),
+	mline.DelayFields,
 )
 
 var configureFields = fields(publisherFields, streamFields,

@@ -1,7 +1,6 @@
 package videoroom
 
 import (
-	"crypto/subtle"
 	"math/rand/v2"
 	"slices"
 
@@ -45,7 +44,7 @@ func (r *room) remove(p *publisher) {
 	p.gone = true
 	p.stopChanges()
 	p.setKeyframes()
-	p.stopForwarders()
+	p.forwarders.StopAll()
 	p.remotes = nil
 	if p.source != nil {
 		p.source.Close()
@@ -97,7 +96,7 @@ func (r *room) tell(except *publisher, fields func(w *json.Writer)) {
 func (r *room) tellAll(except *publisher, data []byte) {
 	for _, p := range r.members() {
 		if p != except && p.h != nil {
-			p.h.host.Push("", data, nil)
+			p.h.Host.Push("", data, nil)
 		}
 	}
 }
@@ -107,7 +106,7 @@ func (r *room) tellAll(except *publisher, data []byte) {
 func (r *room) tellNews(topic string, except *publisher, data []byte) {
 	for _, p := range r.members() {
 		if p != except && p.h != nil {
-			p.h.host.Tell(topic, data)
+			p.h.Host.Tell(topic, data)
 		}
 	}
 }
@@ -146,59 +145,30 @@ func (r *room) end() {
 	for _, p := range r.members() {
 		r.remove(p)
 		if p.h != nil {
-			p.h.closePeer()
+			p.h.ClosePeer()
 		}
 	}
 	r.subscribersDestroyed()
 }
 
-// authorize compares a secret of a request with what it must be, "" = nothing.
-func authorize(body *json.Value, field, secret string) *schema.Error {
-	if secret == "" {
-		return nil
-	}
-	if err := check([]schema.Field{{Name: field, Type: schema.String, Required: true}}, body); err != nil {
-		return err
-	}
-	given, _ := json.String(body.Get(field))
-	if subtle.ConstantTimeCompare([]byte(given), []byte(secret)) != 1 {
-		return errorf(errUnauthorized, "Unauthorized (wrong %s)", field)
-	}
-	return nil
-}
-
-// find finds the room of a request.
-func (p *Plugin) find(body *json.Value) (*room, *schema.Error) {
-	if err := check([]schema.Field{p.ids.Field("room", true)}, body); err != nil {
-		return nil, err
-	}
-	name, _ := p.ids.Parse(body.Get("room"))
-	if r := p.room(name); r != nil {
-		return r, nil
-	}
-	return nil, errorf(errNoSuchRoom, "No such room (%s)", name)
-}
-
-// enter finds the room of a request and locks it, for f.
-func (p *Plugin) enter(body *json.Value, f func(r *room) kit.Response) kit.Response {
-	r, err := p.find(body)
-	if err != nil {
-		return kit.Response{Err: err}
-	}
+// close is end for a room that nobody finds any more. It takes the lock.
+func (r *room) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.destroyed {
-		return fail(errNoSuchRoom, "No such room (%s)", r.id)
-	}
-	return f(r)
+	r.end()
 }
 
-// manage is enter for those who know the room's secret.
-func (p *Plugin) manage(body *json.Value, f func(r *room) kit.Response) kit.Response {
-	return p.enter(body, func(r *room) kit.Response {
-		if err := authorize(body, "secret", r.secret); err != nil {
-			return kit.Response{Err: err}
-		}
-		return f(r)
+// Lock, Unlock, Gone and Secret are for the registry.
+func (r *room) Lock()          { r.mu.Lock() }
+func (r *room) Unlock()        { r.mu.Unlock() }
+func (r *room) Gone() bool     { return r.destroyed }
+func (r *room) Secret() string { return r.secret }
+
+// manage is Registry.Manage for functions with a response.
+func (p *Plugin) manage(body kit.Args, f func(r *room) (kit.Response, *schema.Error)) (resp kit.Response, err *schema.Error) {
+	err = p.rooms.Manage(body, func(r *room) (err *schema.Error) {
+		resp, err = f(r)
+		return err
 	})
+	return resp, err
 }

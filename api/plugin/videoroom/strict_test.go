@@ -79,10 +79,10 @@ room-4: { secret = "s", secrt = "s", allowed = { }, dummy_streams = "vp8" }
 	if rest := strings.TrimSpace(strings.Join(lines, "")); rest != "" {
 		t.Errorf("also told: %s", rest)
 	}
-	if len(hs.plugin.rooms) != 2 || !hs.plugin.general.events {
-		t.Errorf("rooms %v, events %v", hs.plugin.rooms, hs.plugin.general.events)
+	if n := hs.plugin.rooms.Len(); n != 2 || !hs.plugin.events.On {
+		t.Errorf("%d rooms, events %v", n, hs.plugin.events.On)
 	}
-	found, problems := hs.plugin.Check()
+	found, problems := New(Config{Folder: filepath.Dir(hs.file)}).Check()
 	if found != "2 rooms" || len(problems) != len(lines)-1 {
 		t.Errorf("check: %s, %d problems, want %d", found, len(problems), len(lines)-1)
 	}

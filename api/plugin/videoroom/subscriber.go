@@ -4,7 +4,8 @@ import (
 	"slices"
 
 	"bifrons/api/json"
-	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
@@ -245,7 +246,7 @@ func (s *stream) relayData(binary bool, payload []byte) {
 	if s.flows() {
 		for x := range s.subscribers {
 			sub := x.line.sub
-			if peer := sub.h.host.Peer(); peer != nil && sub.writable && x.line.ready && x.line.send && !sub.blocked() {
+			if peer := sub.h.Host.Peer(); peer != nil && sub.writable && x.line.ready && x.line.send && !sub.blocked() {
 				to = append(to, peer)
 			}
 		}
@@ -259,44 +260,27 @@ func (s *stream) relayData(binary bool, payload []byte) {
 }
 
 // changed tells the client which layer it gets from now on. room.mu is held.
-func (l *line) changed(now media.Layer) {
-	before := l.current
-	l.current = now
-	st := l.stream()
-	if st == nil {
-		return
-	}
-	tell := func(field int, now, before int8) {
-		if now >= 0 && now != before {
-			l.tellLayer(field, now)
-		}
-	}
-	switch {
-	case st.simulcast:
-		tell(substream, now.Substream, before.Substream)
-		tell(temporal, now.Temporal, before.Temporal)
-	case st.svc:
-		tell(spatialLayer, now.Spatial, before.Spatial)
-		tell(temporalLayer, now.Temporal, before.Temporal)
+func (l *line) changed(now media.Layer) { l.tell(l.layers.Changed(now, l.layering())) }
+
+// tell tells the client of layers, one by one. room.mu is held.
+func (l *line) tell(news []mline.Event) {
+	for _, e := range news {
+		l.sub.h.push("event", func(w *json.Writer) {
+			l.sub.room.writeRoom(w)
+			w.Str("mid", l.mid)
+			e.Write(w)
+		})
 	}
 }
 
-func (l *line) tellLayer(field int, n int8) {
-	l.sub.h.push("event", func(w *json.Writer) {
-		l.sub.room.writeRoom(w)
-		w.Str("mid", l.mid)
-		w.Int(layerFields[field], int64(n))
-	})
-}
-
-// refuse is the response to a request that needs a subscription that is alive.
+// refuse is the error of a request that needs a subscription that is alive.
 // room.mu is held.
-func (s *subscriber) refuse() (kit.Response, bool) {
+func (s *subscriber) refuse() *schema.Error {
 	switch {
 	case s.room.destroyed:
-		return fail(errNoSuchRoom, "No such room (%s)", s.room.id), true
+		return errorf(errNoSuchRoom, "No such room (%s)", s.room.id)
 	case s.over:
-		return fail(errUnknown, "This subscription has ended"), true
+		return errorf(errUnknown, "This subscription has ended")
 	}
-	return kit.Response{}, false
+	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	ourjson "bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/plugin"
 	"bifrons/api/task"
 	"bifrons/sdp"
@@ -180,7 +181,7 @@ func newTheatre(t testing.TB) *theatre {
 	if err := p.Start(backstage{}); err != nil {
 		t.Fatal(err)
 	}
-	h := &handle{plugin: p, host: &stage{t: t}}
+	h := &handle{plugin: p, Handle: kit.Handle{Host: &stage{t: t}}}
 	res := h.Message(&plugin.Request{Body: parsed(t, `{"request":"create","room":1234,"publishers":100}`)})
 	if !strings.Contains(string(res.Data), "created") {
 		t.Fatalf("got %s", res.Data)
@@ -199,7 +200,7 @@ func parsed(t testing.TB, text string) *ourjson.Value {
 
 // publish adds a publisher with streams such as "opus", "vp8 simulcast", "data".
 func (th *theatre) publish(name, display string, streams ...string) *publisher {
-	p := &publisher{room: th.room, h: &handle{plugin: th.plugin, host: &stage{t: th.t}}, id: name, display: display, up: true}
+	p := &publisher{room: th.room, h: &handle{plugin: th.plugin, Handle: kit.Handle{Host: &stage{t: th.t}}}, id: name, display: display, up: true}
 	th.room.mu.Lock()
 	defer th.room.mu.Unlock()
 	for i, text := range streams {
@@ -268,7 +269,7 @@ type seat struct {
 
 func (th *theatre) seat() *seat {
 	d := &stage{t: th.t}
-	return &seat{d, &handle{plugin: th.plugin, host: d}}
+	return &seat{d, &handle{plugin: th.plugin, Handle: kit.Handle{Host: d}}}
 }
 
 func (s *seat) sub() *subscriber { return s.h.is().(*subscriber) }

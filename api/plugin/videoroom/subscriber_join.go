@@ -3,7 +3,7 @@ package videoroom
 import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/plugin"
+	"bifrons/api/kit/mline"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 )
@@ -14,24 +14,11 @@ const maxLines = sdp.MaxSections
 
 // joinFields are what a subscriber's join may have besides what every join has.
 func (p *Plugin) joinFields() []schema.Field {
-	return []schema.Field{
-		{Name: "streams", Type: schema.Array},
-		p.ids.Field("feed", false),
-		{Name: "private_id", Type: schema.Uint},
-		{Name: "use_msid", Type: schema.Bool},
-		{Name: "autoupdate", Type: schema.Bool},
-		{Name: "offer_audio", Type: schema.Bool},
-		{Name: "offer_video", Type: schema.Bool},
-		{Name: "offer_data", Type: schema.Bool},
-		{Name: "audio", Type: schema.Bool},
-		{Name: "video", Type: schema.Bool},
-		{Name: "data", Type: schema.Bool},
-		{Name: "substream", Type: schema.Uint},
-		{Name: "temporal", Type: schema.Uint},
-		{Name: "spatial_layer", Type: schema.Uint},
-		{Name: "temporal_layer", Type: schema.Uint},
-		{Name: "fallback", Type: schema.Uint},
-	}
+	return fields(
+		[]schema.Field{{Name: "streams", Type: schema.Array}, p.ids.Field("feed", false), {Name: "private_id", Type: schema.Uint}},
+		typed(schema.Bool, "use_msid", "autoupdate", "offer_audio", "offer_video", "offer_data", "audio", "video", "data"),
+		mline.Fields,
+	)
 }
 
 // wanted is one stream to subscribe to, and how.
@@ -41,14 +28,14 @@ type wanted struct {
 }
 
 // joinSubscriber makes a handle a subscriber, and offers what it asks for.
-func joinSubscriber(h *handle, room *room, r *plugin.Request, w *json.Writer) kit.Response {
+func joinSubscriber(h *handle, room *room, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	p := h.plugin
 	if err := check(p.joinFields(), r.Body); err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
-	items, err := p.items(json.Array(r.Body.Get("streams")), p.subscribeFields())
+	items, err := p.items(r.Body.Items("streams"), p.subscribeFields())
 	if err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
 	legacy := len(items) == 0
 	if legacy {
@@ -56,14 +43,14 @@ func joinSubscriber(h *handle, room *room, r *plugin.Request, w *json.Writer) ki
 		if !ok {
 			return fail(errMissingElement, "Missing mandatory element (feed)")
 		}
-		items = []item{{feed: name, hasFeed: true, layers: [numLayers]int8{-1, -1, -1, -1}, fallback: -1}}
+		items = []item{{feed: name, hasFeed: true}}
 	}
 	s := &subscriber{room: room, h: h, autoupdate: true, paused: true}
-	if v := r.Body.Get("autoupdate"); json.IsBool(v) {
-		s.autoupdate = json.True(v)
+	if on, ok := r.Body.Flag("autoupdate"); ok {
+		s.autoupdate = on
 	}
-	s.useMSID = json.True(r.Body.Get("use_msid"))
-	private, _ := json.Int(r.Body.Get("private_id"))
+	s.useMSID = r.Body.Is("use_msid")
+	private, _ := r.Body.Number("private_id")
 	s.privateID = uint32(private)
 
 	room.mu.Lock()
@@ -79,7 +66,7 @@ func joinSubscriber(h *handle, room *room, r *plugin.Request, w *json.Writer) ki
 	}
 	list, err := s.find(items, true)
 	if err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
 	if legacy {
 		list = onlyOffered(list, r.Body)
@@ -107,7 +94,7 @@ func joinSubscriber(h *handle, room *room, r *plugin.Request, w *json.Writer) ki
 		s.writeStreams(w)
 		w.Uint("private_id", uint64(s.privateID))
 	})
-	return kit.Response{JSEP: s.offer()}
+	return kit.Response{JSEP: s.offer()}, nil
 }
 
 // writeFeed writes what the old form of joining tells about its feed.
@@ -118,7 +105,7 @@ func writeFeed(w *json.Writer, p *publisher) {
 }
 
 // onlyOffered leaves out the kinds that a client does not want to be offered.
-func onlyOffered(list []wanted, body *json.Value) []wanted {
+func onlyOffered(list []wanted, body kit.Args) []wanted {
 	var kept []wanted
 	for _, want := range list {
 		name := map[sdp.Kind]string{sdp.Audio: "offer_audio", sdp.Video: "offer_video"}[want.stream.kind]
@@ -220,8 +207,8 @@ func (s *subscriber) subscribeTo(want wanted, joining bool) bool {
 		if x.hasMID && x.hasSend {
 			l.send = x.send
 		}
-		if !x.layered() {
-			x.fallback = -1
+		if !x.change.ChoosesLayers() {
+			x.change.DropFallback()
 		}
 	}
 	l.set(x)

@@ -112,8 +112,8 @@ func (s *subscriber) renegotiate() {
 	if !s.answered {
 		return
 	}
-	place := s.h.host.Reserve()
-	s.h.host.Run(func() {
+	place := s.h.Host.Reserve()
+	s.h.Host.Run(func() {
 		defer place.Release()
 		s.flush()
 	})
@@ -129,8 +129,8 @@ func (s *subscriber) flush() {
 	}
 	data, j := s.updated()
 	s.room.mu.Unlock()
-	if err := s.h.host.Push("", data, j); err != nil {
-		s.room.plugin.gw.Logger().Debug("no offer", "handle", s.h.host.HandleID(), "error", err)
+	if err := s.h.Host.Push("", data, j); err != nil {
+		s.room.plugin.gw.Logger().Debug("no offer", "handle", s.h.Host.HandleID(), "error", err)
 	}
 }
 

@@ -3,7 +3,7 @@ package videoroom
 import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/plugin"
+	"bifrons/api/kit/mline"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 )
@@ -11,14 +11,14 @@ import (
 // with runs a request that may carry an answer. Whatever becomes of the
 // request, the answer counts, because the connection uses it already; an offer
 // that waited for it follows the request's own event.
-func (s *subscriber) with(r *plugin.Request, run func() kit.Response) kit.Response {
+func (s *subscriber) with(r *kit.Request, run func() (kit.Response, *schema.Error)) (kit.Response, *schema.Error) {
 	if r.JSEP != nil {
 		if r.JSEP.SDP.Type == sdp.TypeOffer {
 			return fail(errInvalidSDPType, "Subscribers can't send offers")
 		}
 		s.answer(r.JSEP.SDP)
 	}
-	resp := run()
+	resp, err := run()
 	after := resp.After
 	resp.After = func() {
 		if after != nil {
@@ -26,7 +26,7 @@ func (s *subscriber) with(r *plugin.Request, run func() kit.Response) kit.Respon
 		}
 		s.flush()
 	}
-	return resp
+	return resp, err
 }
 
 func (s *subscriber) done(w *json.Writer, what string) {
@@ -36,37 +36,37 @@ func (s *subscriber) done(w *json.Writer, what string) {
 }
 
 // start takes an answer, or resumes after a pause.
-func (s *subscriber) start(r *plugin.Request, w *json.Writer) kit.Response {
-	return s.with(r, func() kit.Response {
+func (s *subscriber) start(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	return s.with(r, func() (kit.Response, *schema.Error) {
 		s.room.mu.Lock()
 		defer s.room.mu.Unlock()
 		s.paused = false
 		s.sync()
 		s.requestKeyframes()
 		s.done(w, "started")
-		return kit.Response{}
+		return kit.Response{}, nil
 	})
 }
 
 // pause holds everything until the next start.
-func (s *subscriber) pause(r *plugin.Request, w *json.Writer) kit.Response {
-	return s.with(r, func() kit.Response {
+func (s *subscriber) pause(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	return s.with(r, func() (kit.Response, *schema.Error) {
 		s.room.mu.Lock()
 		defer s.room.mu.Unlock()
 		s.paused = true
 		s.sync()
 		s.done(w, "paused")
-		return kit.Response{}
+		return kit.Response{}, nil
 	})
 }
 
 // leave ends the subscription.
-func (s *subscriber) leave(_ *plugin.Request, w *json.Writer) kit.Response {
+func (s *subscriber) leave(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	s.room.mu.Lock()
 	defer s.room.mu.Unlock()
 	s.end()
 	s.done(w, "left")
-	return kit.Response{After: s.h.closePeer}
+	return kit.Response{After: s.h.ClosePeer}, nil
 }
 
 var reconfigureFields = fieldsOf(
@@ -79,21 +79,21 @@ var reconfigureFields = fieldsOf(
 )
 
 // configure changes how streams are relayed.
-func (s *subscriber) configure(r *plugin.Request, w *json.Writer) kit.Response {
-	return s.with(r, func() kit.Response { return s.reconfigure(r.Body, w) })
+func (s *subscriber) configure(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	return s.with(r, func() (kit.Response, *schema.Error) { return s.reconfigure(r.Body, w) })
 }
 
-func (s *subscriber) reconfigure(body *json.Value, w *json.Writer) kit.Response {
+func (s *subscriber) reconfigure(body kit.Args, w *json.Writer) (kit.Response, *schema.Error) {
 	if err := check(reconfigureFields, body); err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
-	list := []*json.Value{body}
-	if v := body.Get("streams"); !json.IsNull(v) {
-		list = json.Array(v)
+	list := []kit.Args{body}
+	if body.Has("streams") {
+		list = body.Items("streams")
 	}
 	items, err := s.room.plugin.items(list, settingFields)
 	if err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
 	s.room.mu.Lock()
 	defer s.room.mu.Unlock()
@@ -103,8 +103,8 @@ func (s *subscriber) reconfigure(body *json.Value, w *json.Writer) kit.Response 
 		}
 	}
 	for kind, name := range map[sdp.Kind]string{sdp.Audio: "audio", sdp.Video: "video", sdp.Application: "data"} {
-		if v := body.Get(name); json.IsBool(v) {
-			s.sendAll(kind, json.True(v))
+		if on, ok := body.Flag(name); ok {
+			s.sendAll(kind, on)
 		}
 	}
 	for i := range items {
@@ -120,21 +120,21 @@ func (s *subscriber) reconfigure(body *json.Value, w *json.Writer) kit.Response 
 
 // reoffer is the end of a configuration, with an offer if the client wants
 // one. room.mu is held.
-func (s *subscriber) reoffer(body *json.Value, w *json.Writer) kit.Response {
+func (s *subscriber) reoffer(body kit.Args, w *json.Writer) (kit.Response, *schema.Error) {
 	s.done(w, "configured")
-	restart := json.True(body.Get("restart"))
+	restart := body.Is("restart")
 	switch {
-	case !restart && !json.True(body.Get("update")):
-		return kit.Response{}
+	case !restart && !body.Is("update"):
+		return kit.Response{}, nil
 	case s.over:
 		return fail(errUnknown, "This subscription has ended")
 	}
 	s.restart = s.restart || restart
 	if !s.answered {
 		s.pending = true
-		return kit.Response{Silent: true}
+		return kit.Response{Silent: true}, nil
 	}
-	return kit.Response{JSEP: s.offer()}
+	return kit.Response{JSEP: s.offer()}, nil
 }
 
 // sendAll pauses or resumes all m-lines of a kind. room.mu is held.
@@ -164,25 +164,19 @@ func (l *line) configure(x *item) {
 		l.requestKeyframe()
 	}
 	l.set(x)
-	if x.hasLeast || x.hasMost {
+	if x.change.Delay.Given() {
 		l.syncDelay()
 	}
-	st := l.stream()
-	if st == nil || !st.simulcast && !st.svc || !x.layered() && x.fallback < 0 {
+	as := l.layering()
+	if as == mline.Single || !x.change.Retargets() {
 		return
 	}
-	l.retarget()
-	now := [numLayers]int8{substream: l.current.Substream, temporal: l.current.Temporal, spatialLayer: -1, temporalLayer: -1}
-	if st.svc {
-		now = [numLayers]int8{substream: -1, temporal: -1, spatialLayer: l.current.Spatial, temporalLayer: l.current.Temporal}
+	if l.fed.origin != nil {
+		l.layers.Tell(l.sub.h.Host.Peer(), l.index, as)
 	}
-	for i, n := range x.layers {
-		switch {
-		case n < 0:
-		case n == now[i]:
-			l.tellLayer(i, n)
-		case st.svc == (i >= spatialLayer):
-			l.requestKeyframe()
-		}
+	outcome := l.layers.Outcome(x.change, as)
+	l.tell(outcome.Reached)
+	if outcome.Keyframe || outcome.Temporal {
+		l.requestKeyframe()
 	}
 }

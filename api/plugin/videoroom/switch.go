@@ -3,10 +3,8 @@ package videoroom
 import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
-	"bifrons/sfu/media"
 )
 
 func (p *Plugin) switchFields() []schema.Field {
@@ -19,21 +17,21 @@ func (p *Plugin) switchFields() []schema.Field {
 
 // switchStreams makes m-lines carry other streams, without an offer where that
 // is possible.
-func (s *subscriber) switchStreams(r *plugin.Request, w *json.Writer) kit.Response {
-	return s.with(r, func() kit.Response {
+func (s *subscriber) switchStreams(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	return s.with(r, func() (kit.Response, *schema.Error) {
 		p := s.room.plugin
 		if err := check([]schema.Field{{Name: "streams", Type: schema.NonEmptyArray}, p.ids.Field("feed", false)}, r.Body); err != nil {
-			return kit.Response{Err: err}
+			return kit.Response{}, err
 		}
 		feed, whole := p.ids.Parse(r.Body.Get("feed"))
-		items, err := p.items(json.Array(r.Body.Get("streams")), p.switchFields())
+		items, err := p.items(r.Body.Items("streams"), p.switchFields())
 		switch {
 		case err != nil:
-			return kit.Response{Err: err}
+			return kit.Response{}, err
 		case len(items) == 0 && !whole:
 			return fail(errNoSuchFeed, "No such feed (no streams given)")
 		case len(items) == 0:
-			return s.switchTo([]item{{feed: feed, layers: [numLayers]int8{-1, -1, -1, -1}}}, true, w)
+			return s.switchTo([]item{{feed: feed}}, true, w)
 		}
 		return s.switchTo(items, false, w)
 	})
@@ -42,25 +40,25 @@ func (s *subscriber) switchStreams(r *plugin.Request, w *json.Writer) kit.Respon
 // switchTo switches; whole means to a whole feed, whose streams choose their
 // m-lines. One that was not in use has to be offered first; that event has no
 // transaction, since only the reply may have it.
-func (s *subscriber) switchTo(items []item, whole bool, w *json.Writer) kit.Response {
-	resp := s.switchLines(items, whole, w)
-	if resp.Err == nil {
+func (s *subscriber) switchTo(items []item, whole bool, w *json.Writer) (kit.Response, *schema.Error) {
+	resp, err := s.switchLines(items, whole, w)
+	if err == nil {
 		s.flush()
 	}
-	return resp
+	return resp, err
 }
 
 // switchLines is switchTo without the offer. It writes the answer at once, as nobody
 // knows what becomes of the subscription while an offer is made.
-func (s *subscriber) switchLines(items []item, whole bool, w *json.Writer) kit.Response {
+func (s *subscriber) switchLines(items []item, whole bool, w *json.Writer) (kit.Response, *schema.Error) {
 	s.room.mu.Lock()
 	defer s.room.mu.Unlock()
-	if resp, refused := s.refuse(); refused {
-		return resp
+	if err := s.refuse(); err != nil {
+		return kit.Response{}, err
 	}
 	list, err := s.find(items, false)
 	if err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
 	changes := 0
 	taken := make(map[*line]bool)
@@ -87,7 +85,7 @@ func (s *subscriber) switchLines(items []item, whole bool, w *json.Writer) kit.R
 	s.room.writeRoom(w)
 	w.Int("changes", int64(changes))
 	s.writeStreams(w)
-	return kit.Response{}
+	return kit.Response{}, nil
 }
 
 // partner finds the m-line for one of the streams of a whole feed: of the same
@@ -123,13 +121,8 @@ func (l *line) move(st *stream, x *item) {
 	l.attach(st)
 	l.ready = ready
 	l.send = true
-	l.current = media.NoLayer
-	for i, n := range x.layers {
-		l.want[i] = highest
-		if n >= 0 {
-			l.want[i] = n
-		}
-	}
+	l.layers.WantHighest()
+	l.layers.Choose(x.change)
 	if l.kind != sdp.Application {
 		l.sync()
 		l.requestKeyframe()

@@ -7,15 +7,17 @@ import (
 	"sync/atomic"
 
 	"bifrons/api/json"
-	"bifrons/api/plugin"
+	"bifrons/api/kit"
+	"bifrons/api/kit/forward"
+	"bifrons/api/kit/mline"
+	"bifrons/api/kit/rooms"
 	"bifrons/sdp"
 	"bifrons/sfu"
 )
 
-// Locking. Plugin.mu guards the map of rooms, room.mu everything of a room that
+// Locking. The registry knows the rooms; room.mu guards everything of a room that
 // changes: its settings, its participants and their streams, its subscribers
-// and their subscriptions. Plugin.mu may be held when room.mu is taken, not the
-// other way round, and never two rooms at a time. Fields that are set before a
+// and their subscriptions. Never are two rooms locked at a time. Fields that are set before a
 // value is shared, and never after, need no lock; they are marked "fixed".
 //
 // Under room.mu one may send events without descriptions (Host.Push with nil),
@@ -47,11 +49,9 @@ type role interface {
 
 // handle is one attached client.
 type handle struct {
-	plugin  *Plugin     // fixed
-	host    plugin.Host // fixed
-	role    atomic.Pointer[role]
-	hanging atomic.Bool // the peer connection was closed by us
-	gone    atomic.Bool
+	kit.Handle
+	plugin *Plugin // fixed
+	role   atomic.Pointer[role]
 }
 
 // become gives a handle its role, once; on the executor.
@@ -73,8 +73,7 @@ type room struct {
 	mu sync.Mutex
 	settings
 	destroyed    bool
-	checkAllowed bool
-	allowed      []string
+	allowed      rooms.Tokens
 	saved        bool // in the file
 	participants map[id]*publisher
 	coming       map[id]struct{}          // ids of participants that are being made
@@ -95,6 +94,8 @@ type publisher struct {
 	// room, else nil.
 	source  *sfu.Source
 	remotes []*remotization // where he is published besides
+
+	forwarders forward.Set[forwarded]
 
 	display  string // "" = none
 	metadata []byte // compact JSON object, nil = none
@@ -144,12 +145,11 @@ type stream struct {
 	h264Profile, vp9Profile                 string
 	simulcast, svc                          bool
 	audioLevelExt, orientationExt, delayExt uint8 // ids with the publisher, 0 = not agreed on
-	minDelay, maxDelay                      int   // 10 ms, -1 = none
+	delay                                   mline.Delay
 	level                                   float64
 	talking                                 bool
 
 	subscribers map[*subscription]struct{} // the subscriber side's to change
-	forwarders  []*forwarder
 
 	remoteMID  string // fixed; how the other server calls it
 	remoteSSRC uint32 // of its lowest encoding
@@ -167,7 +167,7 @@ func (p *publisher) peer() *sfu.Peer {
 	if p.h == nil {
 		return nil
 	}
-	return p.h.host.Peer()
+	return p.h.Host.Peer()
 }
 
 // origin is where a publisher's media comes from, nil if it does not. room.mu

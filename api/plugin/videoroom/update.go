@@ -5,7 +5,6 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 )
@@ -16,22 +15,22 @@ type lists struct {
 }
 
 // list reads the streams that are under name in a request.
-func (s *subscriber) list(body *json.Value, name string, fields []schema.Field, empty string) ([]item, *schema.Error) {
+func (s *subscriber) list(body kit.Args, name string, fields []schema.Field, empty string) ([]item, *schema.Error) {
 	if err := check([]schema.Field{{Name: name, Type: schema.Array, Required: true}}, body); err != nil {
 		return nil, err
 	}
-	list := json.Array(body.Get(name))
+	list := body.Items(name)
 	if len(list) == 0 {
 		return nil, errorf(errInvalidElement, "Empty %s list", empty)
 	}
 	return s.room.plugin.items(list, fields)
 }
 
-func (s *subscriber) additions(body *json.Value, name string) ([]item, *schema.Error) {
+func (s *subscriber) additions(body kit.Args, name string) ([]item, *schema.Error) {
 	return s.list(body, name, s.room.plugin.subscribeFields(), "subscription")
 }
 
-func (s *subscriber) removals(body *json.Value, name string) ([]item, *schema.Error) {
+func (s *subscriber) removals(body kit.Args, name string) ([]item, *schema.Error) {
 	items, err := s.list(body, name, s.room.plugin.unsubscribeFields(), "unsubscription")
 	for i := range items {
 		if !items[i].hasFeed && items[i].subMID == "" {
@@ -42,44 +41,44 @@ func (s *subscriber) removals(body *json.Value, name string) ([]item, *schema.Er
 }
 
 // subscribe adds streams.
-func (s *subscriber) subscribe(r *plugin.Request, w *json.Writer) kit.Response {
-	return s.with(r, func() kit.Response {
+func (s *subscriber) subscribe(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	return s.with(r, func() (kit.Response, *schema.Error) {
 		items, err := s.additions(r.Body, "streams")
 		if err != nil {
-			return kit.Response{Err: err}
+			return kit.Response{}, err
 		}
 		return s.change(lists{subscribe: items}, w)
 	})
 }
 
 // unsubscribe takes streams away.
-func (s *subscriber) unsubscribe(r *plugin.Request, w *json.Writer) kit.Response {
-	return s.with(r, func() kit.Response {
+func (s *subscriber) unsubscribe(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	return s.with(r, func() (kit.Response, *schema.Error) {
 		items, err := s.removals(r.Body, "streams")
 		if err != nil {
-			return kit.Response{Err: err}
+			return kit.Response{}, err
 		}
 		return s.change(lists{unsubscribe: items}, w)
 	})
 }
 
 // update does both.
-func (s *subscriber) update(r *plugin.Request, w *json.Writer) kit.Response {
-	return s.with(r, func() kit.Response {
+func (s *subscriber) update(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	return s.with(r, func() (kit.Response, *schema.Error) {
 		var c lists
 		var err *schema.Error
-		more, less := !json.IsNull(r.Body.Get("subscribe")), !json.IsNull(r.Body.Get("unsubscribe"))
+		more, less := r.Body.Has("subscribe"), r.Body.Has("unsubscribe")
 		if !more && !less {
 			return fail(errMissingElement, "Missing mandatory element (subscribe or unsubscribe)")
 		}
 		if less {
 			if c.unsubscribe, err = s.removals(r.Body, "unsubscribe"); err != nil {
-				return kit.Response{Err: err}
+				return kit.Response{}, err
 			}
 		}
 		if more {
 			if c.subscribe, err = s.additions(r.Body, "subscribe"); err != nil {
-				return kit.Response{Err: err}
+				return kit.Response{}, err
 			}
 		}
 		return s.change(c, w)
@@ -87,15 +86,15 @@ func (s *subscriber) update(r *plugin.Request, w *json.Writer) kit.Response {
 }
 
 // change does all or nothing of an update, and offers what came of it.
-func (s *subscriber) change(c lists, w *json.Writer) kit.Response {
+func (s *subscriber) change(c lists, w *json.Writer) (kit.Response, *schema.Error) {
 	s.room.mu.Lock()
 	defer s.room.mu.Unlock()
-	if resp, refused := s.refuse(); refused {
-		return resp
+	if err := s.refuse(); err != nil {
+		return kit.Response{}, err
 	}
 	list, err := s.find(c.subscribe, false)
 	if err != nil {
-		return kit.Response{Err: err}
+		return kit.Response{}, err
 	}
 	if !s.fits(list) {
 		return fail(errInvalidSDP, "Too many streams")
@@ -110,18 +109,18 @@ func (s *subscriber) change(c lists, w *json.Writer) kit.Response {
 	case !s.stale:
 		w.Str("videoroom", "updated")
 		s.room.writeRoom(w)
-		return kit.Response{}
+		return kit.Response{}, nil
 	case !s.answered:
 		s.pending = true
 		w.Str("videoroom", "updating")
 		s.room.writeRoom(w)
-		return kit.Response{}
+		return kit.Response{}, nil
 	}
 	w.Str("videoroom", "updated")
 	s.room.writeRoom(w)
 	s.writeStreams(w)
 	s.notifyUpdated()
-	return kit.Response{JSEP: s.offer()}
+	return kit.Response{JSEP: s.offer()}, nil
 }
 
 // unsubscribeFrom takes sources away; it reports whether that needs an offer.

@@ -1,0 +1,53 @@
+package kit
+
+import (
+	"sync/atomic"
+
+	"bifrons/api/json"
+	"bifrons/api/plugin"
+)
+
+// Handle is what a plugin's handle has in common with those of other plugins, which
+// embed it. Its methods may be called from anywhere.
+type Handle struct {
+	Host    plugin.Host // fixed
+	hanging atomic.Bool // the peer connection was closed by us
+	gone    atomic.Bool
+}
+
+// ClosePeer closes the peer connection, if there is one.
+func (h *Handle) ClosePeer() {
+	if h.Host.Peer() != nil {
+		h.hanging.Store(true)
+		h.Host.ClosePeer()
+	}
+}
+
+// PeerChanged notes that a peer connection came up or ended.
+func (h *Handle) PeerChanged() { h.hanging.Store(false) }
+
+// Detached notes that the handle is gone.
+func (h *Handle) Detached() { h.gone.Store(true) }
+
+// WriteState writes what the Admin API shows of a handle.
+func (h *Handle) WriteState(w *json.Writer) {
+	w.Bit("hangingup", h.hanging.Load())
+	w.Bit("destroyed", h.gone.Load())
+}
+
+// Events is how a plugin tells event handlers.
+type Events struct {
+	Gateway plugin.Gateway
+	On      bool // the plugin's setting events
+}
+
+// Wanted tells whether anybody listens.
+func (e *Events) Wanted() bool { return e.On && e.Gateway.Notifying() }
+
+// Notify tells them something about a handle, if anybody listens. For what is about
+// no handle there is plugin.Nobody.
+func (e *Events) Notify(h plugin.Host, fields func(w *json.Writer)) {
+	if e.Wanted() {
+		h.Notify(json.Object(fields))
+	}
+}

@@ -1,0 +1,209 @@
+// Package rooms keeps what clients of a plugin make, find and destroy by id, such as
+// rooms and mountpoints, and says who may. It knows nothing of who is in them.
+package rooms
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"bifrons/api/config"
+	"bifrons/api/kit"
+	"bifrons/api/schema"
+)
+
+// Thing is what a Registry has.
+type Thing interface {
+	comparable
+	// Locker guards what the methods below read.
+	sync.Locker
+	// Gone tells whether it was destroyed.
+	Gone() bool
+	// Secret is what those must know who manage it, "" = nothing.
+	Secret() string
+}
+
+// Registry has things by their ids. Its own lock is held for nothing but looking
+// up, so that its methods may be called with any other lock held, except for With
+// and Manage, which take the thing's.
+type Registry[T Thing] struct {
+	IDs   *schema.IDs // the plugin's; fixed before there are clients
+	Field string      // with the id in requests: "room"
+	Codes kit.Codes
+	// NoSuch is the error for an id that is nobody's.
+	NoSuch func(id string) *schema.Error
+
+	mu     sync.Mutex
+	all    map[string]T
+	coming map[string]struct{} // ids of things that are being made
+}
+
+// Get finds a thing by its id; false if there is none.
+func (r *Registry[T]) Get(id string) (T, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t, ok := r.all[id]
+	return t, ok
+}
+
+// Len is how many there are.
+func (r *Registry[T]) Len() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.all)
+}
+
+// Sorted is all things in the order of their ids.
+func (r *Registry[T]) Sorted() []T {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ids := make([]string, 0, len(r.all))
+	for id := range r.all {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, r.IDs.Compare)
+	list := make([]T, len(ids))
+	for i, id := range ids {
+		list[i] = r.all[id]
+	}
+	return list
+}
+
+// Reserve takes the id under a field of a request for a thing that is to be made,
+// or a random one if there is none; false if the id is in use. Commit or Release
+// has to follow.
+func (r *Registry[T]) Reserve(body kit.Args, field string) (id string, ok bool) {
+	id, given := r.IDs.Parse(body.Get(field))
+	return r.ReserveID(id, given && r.IDs.Canonical(id))
+}
+
+// ReserveID is Reserve for an id that is at hand, if one is given.
+func (r *Registry[T]) ReserveID(id string, given bool) (string, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for {
+		if !given {
+			id = r.IDs.New()
+		}
+		if !r.taken(id) {
+			if r.coming == nil {
+				r.coming = make(map[string]struct{})
+			}
+			r.coming[id] = struct{}{}
+			return id, true
+		}
+		if given {
+			return id, false
+		}
+	}
+}
+
+func (r *Registry[T]) taken(id string) bool {
+	_, is := r.all[id]
+	_, comes := r.coming[id]
+	return is || comes
+}
+
+// Commit makes a thing known by the id that was reserved for it.
+func (r *Registry[T]) Commit(id string, t T) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.coming, id)
+	if r.all == nil {
+		r.all = make(map[string]T)
+	}
+	r.all[id] = t
+}
+
+// Release gives a reserved id up; without effect after Commit.
+func (r *Registry[T]) Release(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.coming, id)
+}
+
+// Remove forgets a thing; false if its id is not, or no longer, its own.
+func (r *Registry[T]) Remove(id string, t T) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if known, ok := r.all[id]; !ok || known != t {
+		return false
+	}
+	delete(r.all, id)
+	return true
+}
+
+// Clear forgets all things and returns them.
+func (r *Registry[T]) Clear() []T {
+	list := r.Sorted()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.all)
+	return list
+}
+
+// Find finds the thing that a request names.
+func (r *Registry[T]) Find(body kit.Args) (t T, err *schema.Error) {
+	if err := r.Codes.Check([]schema.Field{r.IDs.Field(r.Field, true)}, body); err != nil {
+		return t, err
+	}
+	id, _ := r.IDs.Parse(body.Get(r.Field))
+	t, ok := r.Get(id)
+	if !ok {
+		return t, r.NoSuch(id)
+	}
+	return t, nil
+}
+
+// With runs f with the lock of the thing that a request names.
+func (r *Registry[T]) With(body kit.Args, f func(T) *schema.Error) *schema.Error {
+	t, err := r.Find(body)
+	if err != nil {
+		return err
+	}
+	t.Lock()
+	defer t.Unlock()
+	if t.Gone() {
+		id, _ := r.IDs.Parse(body.Get(r.Field))
+		return r.NoSuch(id)
+	}
+	return f(t)
+}
+
+// Manage is With for those who know the thing's secret.
+func (r *Registry[T]) Manage(body kit.Args, f func(T) *schema.Error) *schema.Error {
+	return r.With(body, func(t T) *schema.Error {
+		if err := r.Codes.Authorize(body, "secret", t.Secret()); err != nil {
+			return err
+		}
+		return f(t)
+	})
+}
+
+// CategoryID is the id in the name of a category, with or without "room-" before it;
+// false if it is none.
+func (r *Registry[T]) CategoryID(category string) (id string, ok bool) {
+	const prefix = "room-"
+	id = category
+	if len(id) > len(prefix) && strings.EqualFold(id[:len(prefix)], prefix) {
+		id = id[len(prefix):]
+	}
+	if !r.IDs.Strings {
+		id = strings.TrimLeft(id, "0")
+	}
+	return id, r.IDs.Canonical(id)
+}
+
+// CategoryKey is CategoryID as the key of an entry; see kit.File.
+func (r *Registry[T]) CategoryKey(c *config.Group) string {
+	if id, ok := r.CategoryID(c.Name); ok && !config.IsGeneral(c) {
+		return id
+	}
+	return ""
+}
+
+// HasCategory tells whether there is the thing of a category.
+func (r *Registry[T]) HasCategory(c *config.Reader) bool {
+	_, ok := r.Get(r.CategoryKey(c.Group()))
+	return ok
+}

@@ -1,0 +1,113 @@
+package rooms
+
+import (
+	"slices"
+
+	"bifrons/api/config"
+	"bifrons/api/json"
+	"bifrons/api/kit"
+	"bifrons/api/schema"
+)
+
+// maxTokens is how many bytes the tokens of a room may have.
+const maxTokens = 1 << 20
+
+// Tokens are those with which one may enter a room. The zero value lets everybody
+// in. Its owner locks.
+type Tokens struct {
+	On   bool // one needs a token
+	list []string
+}
+
+// Admit tells whether one may enter with a token.
+func (t *Tokens) Admit(token string) bool { return !t.On || slices.Contains(t.list, token) }
+
+// Add adds tokens.
+func (t *Tokens) Add(tokens ...string) {
+	for _, token := range tokens {
+		if !slices.Contains(t.list, token) {
+			t.list = append(t.list, token)
+		}
+	}
+}
+
+// TokensOf reads the list "allowed" of a request.
+func TokensOf(body kit.Args, c kit.Codes) (tokens []string, err *schema.Error) {
+	for _, v := range body.Items("allowed") {
+		token, ok := json.String(v.Value)
+		if !ok {
+			return nil, kit.Errorf(c.Invalid, "Invalid element in the allowed array (not a string)")
+		}
+		tokens = append(tokens, token)
+	}
+	return tokens, nil
+}
+
+// TokenChange is what a request "allowed" asks for.
+type TokenChange struct {
+	action string // enable disable add remove
+	tokens []string
+	codes  kit.Codes
+}
+
+// TokenFields are the fields of a TokenChange.
+var TokenFields = []schema.Field{{Name: "action", Type: schema.String, Required: true}, {Name: "allowed", Type: schema.Array}}
+
+// ReadTokenChange reads one.
+func ReadTokenChange(body kit.Args, c kit.Codes) (x TokenChange, err *schema.Error) {
+	x.action, x.codes = body.Lower("action"), c
+	if !slices.Contains([]string{"enable", "disable", "add", "remove"}, x.action) {
+		return x, kit.Errorf(c.Invalid, "Unsupported action '%s' (allowed)", x.action)
+	}
+	x.tokens, err = TokensOf(body, c)
+	return x, err
+}
+
+// Apply does it.
+func (x TokenChange) Apply(t *Tokens) *schema.Error {
+	switch x.action {
+	case "enable", "disable":
+		t.On = x.action == "enable"
+	case "add":
+		if size(t.list)+size(x.tokens) > maxTokens {
+			return kit.Errorf(x.codes.Invalid, "Too many tokens (more than %d bytes)", maxTokens)
+		}
+		t.Add(x.tokens...)
+	case "remove":
+		t.list = slices.DeleteFunc(t.list, func(token string) bool { return slices.Contains(x.tokens, token) })
+	}
+	return nil
+}
+
+// Write writes the tokens into the answer, unless nobody needs one any more.
+func (x TokenChange) Write(w *json.Writer, t *Tokens) {
+	if x.action == "disable" {
+		return
+	}
+	w.Array("allowed")
+	for _, token := range t.list {
+		w.Str("", token)
+	}
+	w.EndArray()
+}
+
+// Save sets "allowed" in the entry of a file if one needs a token.
+func (t *Tokens) Save(g *config.Group) {
+	if t.On {
+		g.SetArray("allowed", t.list...)
+	}
+}
+
+// Load takes "allowed" from the entry of a file: what is no list lets nobody in.
+func (t *Tokens) Load(c *config.Reader) {
+	tokens, limited := c.Texts("allowed")
+	t.On = limited
+	t.Add(tokens...)
+}
+
+func size(texts []string) (n int) {
+	for _, t := range texts {
+		n += len(t)
+	}
+	return n
+}

@@ -1,0 +1,343 @@
+package streaming
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"bifrons/api/config"
+	"bifrons/api/kit"
+	"bifrons/api/plugin"
+	"bifrons/api/schema"
+	"bifrons/sfu"
+	"bifrons/sfu/media"
+)
+
+// brittle is a stage on which pushing some event panics.
+type brittle struct {
+	*stage
+	breaks atomic.Pointer[string]
+}
+
+func newBrittle(t testing.TB, th *theatre) (*brittle, *handle) {
+	b := &brittle{stage: &stage{t: t, engine: th.gw.engine}}
+	return b, newHandle(th.plugin, b)
+}
+
+func (b *brittle) Push(tx string, data []byte, j *plugin.JSEP) error {
+	if text := b.breaks.Load(); text != nil && strings.Contains(string(data), *text) {
+		panic("test")
+	}
+	return b.stage.Push(tx, data, j)
+}
+
+// watch makes the handle a viewer, as client of the theatre's plugin.
+func (th *theatre) watch(h *handle, id string) {
+	th.t.Helper()
+	res := h.Message(&plugin.Request{Body: parsed(th.t, `{"request":"watch","id":`+id+`}`)})
+	res.Run()
+	if h.watching == nil {
+		th.t.Fatal("no viewer")
+	}
+}
+
+// radio is a mountpoint of another file, which has to go on whatever happens.
+func (th *theatre) radio() (plays func()) {
+	th.t.Helper()
+	th.file("other.mulaw", 3, 0)
+	if got := th.ask(`{"request":"create","id":99,"type":"live","filename":"FOLDER/other.mulaw","audio":true}`); !strings.Contains(got, "created") {
+		th.t.Fatal(got)
+	}
+	m := th.plugin.mountpoints["99"]
+	return func() {
+		th.t.Helper()
+		th.forwarded(m.src, 0, "\x01\x01\x01")
+	}
+}
+
+// forwarded waits until a packet of a stream comes that contains a text.
+func (th *theatre) forwarded(src *sfu.Source, stream int, want string) {
+	th.t.Helper()
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		th.t.Fatal(err)
+	}
+	defer conn.Close()
+	f, err := th.gw.engine.Forward(src, stream, sfu.Forward{To: conn.LocalAddr().(*net.UDPAddr).AddrPort()})
+	if err != nil {
+		th.t.Fatal(err)
+	}
+	defer f.Close()
+	_ = conn.SetReadDeadline(time.Now().Add(patience))
+	for b := make([]byte, 1500); ; {
+		n, err := conn.Read(b)
+		if err != nil {
+			th.t.Fatalf("stream %d: %v", stream, err)
+		}
+		if strings.Contains(string(b[12:n]), want) {
+			return
+		}
+	}
+}
+
+const stopped = `{"streaming":"event","result":{"status":"stopped"}}`
+
+// gone waits until a mountpoint is gone, of which a viewer was told.
+func (th *theatre) gone(id string) {
+	th.t.Helper()
+	awaitPush(th.t, th.host, stopped)
+	th.fails(`{"request":"info","id":`+id+`}`, 455)
+}
+
+func (th *theatre) panics() (n uint64) {
+	for _, s := range th.gw.engine.Stats() {
+		n += s.Shard.Drops[media.DropPanic]
+	}
+	return n
+}
+
+// TestPanicOfPlayer: a file whose player panics, or cannot be read any more, takes its
+// mountpoint with it, and only that.
+func TestPanicOfPlayer(t *testing.T) {
+	for name, panics := range map[string]uint64{"panic": 1, "nothing to read": 0} {
+		t.Run(name, func(t *testing.T) {
+			th := newTheatre(t, "")
+			plays := th.radio()
+			th.file("radio.alaw", 3, 0)
+			th.ask(`{"request":"create","id":1,"type":"live","filename":"FOLDER/radio.alaw","audio":true}`)
+			m := th.plugin.mountpoints["1"]
+			th.watch(th.h, "1")
+			if panics == 0 {
+				if err := os.Truncate(filepath.Join(th.folder, "radio.alaw"), 0); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				c, err := m.openClip()
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.next = func(*clip) ([]byte, error) { panic("test") }
+				t.Cleanup(m.play(m.src, c, false).stop)
+			}
+			th.gone("1")
+			plays()
+			if n := th.panics(); n != panics {
+				t.Errorf("%d panics counted", n)
+			}
+		})
+	}
+}
+
+// TestPanicOfViewersPlayer: a viewer whose own player fails is sent away. Others stay.
+func TestPanicOfViewersPlayer(t *testing.T) {
+	for name, next := range map[string]func(*clip) ([]byte, error){
+		"panic":           func(*clip) ([]byte, error) { panic("test") },
+		"nothing to read": func(*clip) ([]byte, error) { return nil, errEmptyFile },
+	} {
+		t.Run(name, func(t *testing.T) {
+			th := newTheatre(t, "")
+			plays := th.radio()
+			th.file("radio.alaw", 3, 0)
+			th.ask(`{"request":"create","id":1,"type":"ondemand","filename":"FOLDER/radio.alaw","audio":true}`)
+			th.watching("1")
+			t.Cleanup(th.h.Detach)
+			own := th.h.player
+			c, err := th.plugin.mountpoints["1"].openClip()
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.next = next
+			t.Cleanup(th.plugin.mountpoints["1"].play(own.src, c, false).stop)
+			awaitPush(t, th.host, stopped)
+			if got := th.ask(`{"request":"info","id":1}`); !strings.Contains(got, `"viewers":1`) {
+				t.Errorf("got %s", got)
+			}
+			plays()
+		})
+	}
+}
+
+// TestPanicOfCamera: the mountpoint of a camera whose goroutine panics ends, and only
+// that one.
+func TestPanicOfCamera(t *testing.T) {
+	th := newTheatre(t, "")
+	plays := th.radio()
+	c := newCam(t)
+	c.start()
+	th.rtsp(c, `,"rtsp_reconnect_delay":1,"rtsp_notify_changes":true`)
+	th.hears()
+	b, h := newBrittle(t, th)
+	th.watch(h, "1")
+	t.Cleanup(h.Detach)
+	event := "rtsp-disconnected"
+	b.breaks.Store(&event)
+	c.mute.Store(true)
+	awaitPush(t, b.stage, stopped)
+	th.fails(`{"request":"info","id":1}`, 455)
+	plays()
+	if n := th.panics(); n != 1 {
+		t.Errorf("%d panics counted", n)
+	}
+}
+
+// TestPanicOfCameraCallback: so does that of a camera whose packets or descriptions
+// bring about a panic, on a goroutine of the library.
+func TestPanicOfCameraCallback(t *testing.T) {
+	th := newTheatre(t, "")
+	plays := th.radio()
+	c := newCam(t)
+	c.start()
+	th.rtsp(c, "")
+	m := th.plugin.mountpoints["1"]
+	th.watch(th.h, "1")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		m.work.(*camera).take(0, nil)
+	}()
+	<-done
+	th.gone("1")
+	plays()
+}
+
+// TestPanicLeavesNoLock has the host of a viewer panic wherever the plugin calls it.
+// Everything else goes on.
+func TestPanicLeavesNoLock(t *testing.T) {
+	for name, x := range map[string]struct {
+		event string
+		cause func(th *theatre, h *handle)
+	}{
+		"established": {"started", func(_ *theatre, h *handle) { h.Establish() }},
+		"destroyed":   {"stopped", func(th *theatre, _ *handle) { th.ask(`{"request":"destroy","id":1}`) }},
+		"kicked":      {"kicked_all", func(th *theatre, _ *handle) { th.ask(`{"request":"kick_all","id":1}`) }},
+		"edited":      {"edited", func(th *theatre, _ *handle) { th.ask(`{"request":"edit","id":1,"new_pin":"x","edited_event":true}`) }},
+		"failed":      {"stopped", func(th *theatre, _ *handle) { th.plugin.mountpoints["1"].fail() }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			th := newCinema(t)
+			m := th.plugin.mountpoints["1"]
+			b, h := newBrittle(t, th)
+			th.watch(h, "1")
+			b.breaks.Store(&x.event)
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Error("no panic")
+					}
+				}()
+				x.cause(th, h)
+			}()
+			b.breaks.Store(nil)
+			if !th.plugin.mu.TryLock() {
+				t.Fatal("the plugin is locked for ever")
+			}
+			th.plugin.mu.Unlock()
+			h.Detach()
+			if _, there := th.plugin.mountpoints["1"]; !there {
+				if _, err := m.src.ListenRTP(sfu.Bind{}, 0, 0); err == nil {
+					t.Error("what is gone has a source that is open")
+				}
+			}
+		})
+	}
+}
+
+// TestPanicWhileCreating: the id can be used again.
+func TestPanicWhileCreating(t *testing.T) {
+	th := newTheatre(t, "")
+	th.plugin.gw = panickingGateway{th.gw}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic")
+			}
+		}()
+		th.ask(`{"request":"create","id":1,"type":"rtp","audio":true,"audioport":0,"audiopt":0,"audiocodec":"pcmu"}`)
+	}()
+	th.plugin.gw = th.gw
+	if got := th.ask(`{"request":"create","id":1,"type":"rtp","audio":true,"audioport":0,"audiopt":0,"audiocodec":"pcmu"}`); !strings.Contains(got, "created") {
+		t.Errorf("got %s", got)
+	}
+}
+
+// panickingGateway has no engine to offer.
+type panickingGateway struct{ plugin.Gateway }
+
+func (panickingGateway) Engine() *sfu.Engine { panic("test") }
+
+// unlocked is a worker that has to be stopped without the plugin's lock.
+type unlocked struct {
+	t *testing.T
+	p *Plugin
+}
+
+func (unlocked) hold(bool) {}
+
+func (u unlocked) stop() {
+	if !u.p.mu.TryLock() {
+		u.t.Error("a worker is waited for under the lock")
+		return
+	}
+	u.p.mu.Unlock()
+}
+
+// TestLoadedTooLate: a mountpoint of the file whose id is taken while it is built is
+// stopped without the lock, which its camera may need to end.
+func TestLoadedTooLate(t *testing.T) {
+	th := newTheatre(t, "")
+	th.file("radio.alaw", 3, 0)
+	th.write("janus.plugin.streaming.jcfg", `radio: { type = "live", id = 1, filename = "`+th.folder+`/radio.alaw", audio = true }`)
+	p := New(Config{Folder: th.folder})
+	p.gw = th.gw
+	t.Cleanup(p.Close)
+	file, _ := config.LoadFile(th.folder, Package)
+	built := false
+	p.load(file, func(kind, id string, src kit.Source) (*mountpoint, *schema.Error) {
+		m, err := p.read(kind, id, src)
+		m.work, built = unlocked{t, p}, true
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.mountpoints[id] = &mountpoint{plugin: p, id: id}
+		return m, err
+	})
+	if !built {
+		t.Error("nothing was built")
+	}
+}
+
+// TestFileIsOpenedUnlocked: a file that takes its time to open keeps nobody from
+// anything.
+func TestFileIsOpenedUnlocked(t *testing.T) {
+	th := newCinema(t)
+	opened := false
+	th.plugin.open = func(name string, folders []string) (*clip, error) {
+		if !th.plugin.mu.TryLock() {
+			t.Error("a file is opened under the lock")
+		} else {
+			th.plugin.mu.Unlock()
+		}
+		opened = true
+		return openClip(name, folders)
+	}
+	th.want(`{"request":"watch","id":3}`, preparing)
+	if !opened {
+		t.Error("no file was opened")
+	}
+	th.host.hangup(th.h)
+
+	// The mountpoint may be gone by then.
+	var late *clip
+	th.plugin.open = func(name string, folders []string) (c *clip, err error) {
+		late, err = openClip(name, folders)
+		th.ask(`{"request":"destroy","id":3}`)
+		return late, err
+	}
+	th.fails(`{"request":"watch","id":3}`, 455)
+	if late == nil || late.Close() == nil {
+		t.Error("the file is still open")
+	}
+}
