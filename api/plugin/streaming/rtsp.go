@@ -50,11 +50,11 @@ func (m *mountpoint) openRTSP() *schema.Error {
 	return nil
 }
 
-// hold needs nothing: the source keeps media back.
-func (c *camera) hold(bool) {}
+// Hold needs nothing: the source keeps media back.
+func (c *camera) Hold(bool) {}
 
-// stop ends the session and waits for that.
-func (c *camera) stop() {
+// Stop ends the session and waits for that.
+func (c *camera) Stop() {
 	c.cancel()
 	<-c.done
 }
