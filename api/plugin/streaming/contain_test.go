@@ -14,6 +14,7 @@ import (
 	"bifrons/api/kit"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/streaming/clip"
+	"bifrons/api/plugin/streaming/rtsp"
 	"bifrons/api/schema"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
@@ -182,8 +183,13 @@ func TestPanicOfCamera(t *testing.T) {
 	}
 }
 
-// TestPanicOfCameraCallback: so does that of a camera whose packets or descriptions
-// bring about a panic, on a goroutine of the library.
+// torn is a track to which nothing can be written.
+type torn struct{ *sfu.Source }
+
+func (torn) Write(int, int, []byte) { panic("test") }
+
+// TestPanicOfCameraCallback: so does that of a camera whose packets bring about a
+// panic, on a goroutine of the library.
 func TestPanicOfCameraCallback(t *testing.T) {
 	th := newTheatre(t, "")
 	plays := th.radio()
@@ -192,14 +198,18 @@ func TestPanicOfCameraCallback(t *testing.T) {
 	th.rtsp(c, "")
 	m := th.plugin.mountpoints["1"]
 	th.watch(th.h, "1")
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		m.work.(*camera).take(0, nil)
-	}()
-	<-done
+	cfg := m.work.(*camera).Config
+	cfg.Track = torn{m.src}
+	second, err := rtsp.Open(t.Context(), cfg, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
 	th.gone("1")
 	plays()
+	if n := th.panics(); n == 0 {
+		t.Error("no panic was counted")
+	}
 }
 
 // TestPanicLeavesNoLock has the host of a viewer panic wherever the plugin calls it.
