@@ -8,6 +8,8 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/forward"
+	"bifrons/api/kit/mline"
 	"bifrons/api/kit/rooms"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -93,6 +95,8 @@ type publisher struct {
 	source  *sfu.Source
 	remotes []*remotization // where he is published besides
 
+	forwarders forward.Set[forwarded]
+
 	display  string // "" = none
 	metadata []byte // compact JSON object, nil = none
 	changes  changes
@@ -141,12 +145,11 @@ type stream struct {
 	h264Profile, vp9Profile                 string
 	simulcast, svc                          bool
 	audioLevelExt, orientationExt, delayExt uint8 // ids with the publisher, 0 = not agreed on
-	minDelay, maxDelay                      int   // 10 ms, -1 = none
+	delay                                   mline.Delay
 	level                                   float64
 	talking                                 bool
 
 	subscribers map[*subscription]struct{} // the subscriber side's to change
-	forwarders  []*forwarder
 
 	remoteMID  string // fixed; how the other server calls it
 	remoteSSRC uint32 // of its lowest encoding
