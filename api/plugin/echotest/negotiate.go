@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -67,7 +68,7 @@ func (h *handle) agree(d *sdp.Description, offer *plugin.JSEP) {
 	defer h.mu.Unlock()
 	s := &h.settings
 	s.e2ee = s.e2ee || offer.E2EE
-	s.audioCodec, s.videoCodec, s.red, s.layered = "", "", false, single
+	s.audioCodec, s.videoCodec, s.red, s.layered = "", "", false, mline.Single
 	old := h.sections
 	h.sections = make([]section, len(d.Sections))
 	for i := range d.Sections {
@@ -90,7 +91,7 @@ func (h *handle) agree(d *sdp.Description, offer *plugin.JSEP) {
 		case a.Kind == sdp.Video && s.videoCodec == "":
 			s.videoCodec = main
 		}
-		if a.Kind == sdp.Video && s.layered == single {
+		if a.Kind == sdp.Video && s.layered == mline.Single {
 			sec.layered = layered(i, main, offer)
 			s.layered = sec.layered
 		}
@@ -98,18 +99,18 @@ func (h *handle) agree(d *sdp.Description, offer *plugin.JSEP) {
 }
 
 // layered tells how the client layers a section.
-func layered(i int, codec string, offer *plugin.JSEP) layering {
+func layered(i int, codec string, offer *plugin.JSEP) mline.Layering {
 	for _, sim := range offer.Simulcast {
 		if sim.Index == i {
-			return simulcast
+			return mline.Simulcast
 		}
 	}
 	for _, v := range offer.SVC {
 		if v.Index == i && (codec == sdp.VP9 || codec == sdp.AV1) {
-			return svc
+			return mline.SVC
 		}
 	}
-	return single
+	return mline.Single
 }
 
 // subscribe sends every section back to itself, once its answer is on its way.
@@ -125,11 +126,11 @@ func (h *handle) subscribe() {
 		switch {
 		case s.active && s.subscribed:
 			peer.SetPaused(i, h.paused(i))
-			peer.SetTarget(i, h.target(i), h.fallback())
+			h.settings.layers.Tell(peer, i, s.layered)
 		case s.active:
 			peer.Subscribe(sfu.Subscription{
 				Source: peer, SourceSection: i, Section: i,
-				Paused: h.paused(i), Target: h.target(i), Fallback: h.fallback(),
+				Paused: h.paused(i), Target: h.settings.layers.Target(s.layered), Fallback: h.settings.layers.Fallback(),
 			})
 		case s.subscribed:
 			peer.Unsubscribe(i)
@@ -137,7 +138,7 @@ func (h *handle) subscribe() {
 		s.subscribed = s.active
 	}
 	peer.SetBitrateCap(h.settings.bitrate)
-	if h.settings.minDelay >= 0 {
+	if h.settings.delay.IsSet() {
 		h.delay(peer)
 	}
 }

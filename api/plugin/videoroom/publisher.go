@@ -5,6 +5,7 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -275,7 +276,7 @@ func (p *publisher) detach() {
 // newStream makes a stream of a section.
 func (p *publisher) newStream(mindex int, mid string, kind sdp.Kind) *stream {
 	return &stream{
-		publisher: p, mindex: mindex, mid: mid, kind: kind, minDelay: -1, maxDelay: -1,
+		publisher: p, mindex: mindex, mid: mid, kind: kind, delay: mline.NoDelay,
 		description: p.descriptions[mid], subscribers: make(map[*subscription]struct{}),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"bifrons/api/json"
+	"bifrons/api/kit/mline"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -259,34 +260,17 @@ func (s *stream) relayData(binary bool, payload []byte) {
 }
 
 // changed tells the client which layer it gets from now on. room.mu is held.
-func (l *line) changed(now media.Layer) {
-	before := l.current
-	l.current = now
-	st := l.stream()
-	if st == nil {
-		return
-	}
-	tell := func(field int, now, before int8) {
-		if now >= 0 && now != before {
-			l.tellLayer(field, now)
-		}
-	}
-	switch {
-	case st.simulcast:
-		tell(substream, now.Substream, before.Substream)
-		tell(temporal, now.Temporal, before.Temporal)
-	case st.svc:
-		tell(spatialLayer, now.Spatial, before.Spatial)
-		tell(temporalLayer, now.Temporal, before.Temporal)
-	}
-}
+func (l *line) changed(now media.Layer) { l.tell(l.layers.Changed(now, l.layering())) }
 
-func (l *line) tellLayer(field int, n int8) {
-	l.sub.h.push("event", func(w *json.Writer) {
-		l.sub.room.writeRoom(w)
-		w.Str("mid", l.mid)
-		w.Int(layerFields[field], int64(n))
-	})
+// tell tells the client of layers, one by one. room.mu is held.
+func (l *line) tell(news []mline.Event) {
+	for _, e := range news {
+		l.sub.h.push("event", func(w *json.Writer) {
+			l.sub.room.writeRoom(w)
+			w.Str("mid", l.mid)
+			e.Write(w)
+		})
+	}
 }
 
 // refuse is the error of a request that needs a subscription that is alive.

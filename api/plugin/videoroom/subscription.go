@@ -2,26 +2,12 @@ package videoroom
 
 import (
 	"strconv"
-	"time"
 
+	"bifrons/api/kit/mline"
 	"bifrons/sdp"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
 )
-
-// Layers that clients choose, by their place in line.want and item.layers.
-const (
-	substream     = iota // simulcast
-	temporal             // simulcast
-	spatialLayer         // SVC
-	temporalLayer        // SVC
-	numLayers
-)
-
-var layerFields = [numLayers]string{"substream", "temporal", "spatial_layer", "temporal_layer"}
-
-// highest is the layer that is forwarded unless the client wants less.
-const highest = 2
 
 // subscription joins a stream to an m-line of a subscriber.
 type subscription struct {
@@ -45,10 +31,8 @@ type line struct {
 	ready    bool // the client has accepted it
 	send     bool
 
-	want               [numLayers]int8
-	fallback           int64 // microseconds, 0 = default
-	minDelay, maxDelay int   // 10 ms, -1 = the stream's
-	current            media.Layer
+	layers mline.Layers
+	delay  mline.Delay // none = the stream's
 
 	fed  feed // what the engine was told to forward
 	held bool // but not now
@@ -71,9 +55,7 @@ func (s *subscriber) add(kind sdp.Kind, codec string) *line {
 // reset forgets what the client has set for an earlier stream.
 func (l *line) reset() {
 	l.crossref, l.ready, l.send = "", false, true
-	l.want = [numLayers]int8{highest, highest, highest, highest}
-	l.fallback, l.minDelay, l.maxDelay = 0, -1, -1
-	l.current = media.NoLayer
+	l.layers, l.delay = mline.NewLayers(), mline.NoDelay
 }
 
 // stream is what an m-line for audio or video carries, nil if nothing. room.mu
@@ -109,7 +91,7 @@ func (l *line) attach(st *stream) {
 	}
 	st.subscribers[x] = struct{}{}
 	l.sources = append(l.sources, x)
-	l.current = media.NoLayer
+	l.layers.Current = media.NoLayer
 }
 
 // drop takes a source away; it reports whether the next offer will tell.
@@ -125,7 +107,7 @@ func (l *line) drop(x *subscription) bool {
 	if l.kind == sdp.Application {
 		return false
 	}
-	l.ready, l.current = false, media.NoLayer
+	l.ready, l.layers.Current = false, media.NoLayer
 	l.sync()
 	return true
 }
@@ -164,7 +146,7 @@ func (l *line) sync() {
 	case l.fed != want:
 		peer.Subscribe(sfu.Subscription{
 			Source: want.origin, SourceSection: want.section, Section: l.index,
-			Paused: held, Target: l.target(), Fallback: l.wait(),
+			Paused: held, Target: l.layers.Target(l.layering()), Fallback: l.layers.Fallback(),
 		})
 		l.fed, l.held = want, held
 		l.syncDelay()
@@ -174,41 +156,26 @@ func (l *line) sync() {
 	}
 }
 
-// target is the layer to forward of the stream. room.mu is held.
-func (l *line) target() media.Layer {
-	st := l.stream()
-	switch {
-	case st != nil && st.simulcast:
-		return media.Layer{Substream: l.want[substream], Spatial: -1, Temporal: l.want[temporal]}
-	case st != nil && st.svc:
-		return media.Layer{Substream: -1, Spatial: l.want[spatialLayer], Temporal: l.want[temporalLayer]}
+// layering is how the stream is layered that an m-line carries. room.mu is held.
+func (l *line) layering() mline.Layering {
+	if st := l.stream(); st != nil {
+		return mline.LayeringOf(st.simulcast, st.svc)
 	}
-	return media.NoLayer
+	return mline.Single
 }
 
-func (l *line) wait() time.Duration { return time.Duration(l.fallback) * time.Microsecond }
-
-// retarget tells the engine which layers to forward. room.mu is held.
-func (l *line) retarget() {
-	if peer := l.sub.h.Host.Peer(); peer != nil && l.fed.origin != nil {
-		peer.SetTarget(l.index, l.target(), l.wait())
+// playoutDelay is what the subscriber wants, else the publisher. room.mu is held.
+func (l *line) playoutDelay() mline.Delay {
+	if st := l.stream(); st != nil && !l.delay.IsSet() {
+		return st.delay
 	}
-}
-
-// delay is the playout delay: what the subscriber wants, else the publisher.
-// room.mu is held.
-func (l *line) delay() (least, most int) {
-	if st := l.stream(); st != nil && (l.minDelay < 0 || l.maxDelay < 0) {
-		return st.minDelay, st.maxDelay
-	}
-	return l.minDelay, l.maxDelay
+	return l.delay
 }
 
 // syncDelay tells the engine the playout delay. room.mu is held.
 func (l *line) syncDelay() {
-	if peer := l.sub.h.Host.Peer(); peer != nil && l.fed.origin != nil && l.kind == sdp.Video {
-		least, most := l.delay()
-		peer.SetPlayoutDelay(l.index, least, most)
+	if l.fed.origin != nil && l.kind == sdp.Video {
+		l.playoutDelay().Tell(l.sub.h.Host.Peer(), l.index)
 	}
 }
 

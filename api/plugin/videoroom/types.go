@@ -9,6 +9,7 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/forward"
+	"bifrons/api/kit/mline"
 	"bifrons/api/kit/rooms"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -158,7 +159,7 @@ type stream struct {
 	h264Profile, vp9Profile                 string
 	simulcast, svc                          bool
 	audioLevelExt, orientationExt, delayExt uint8 // ids with the publisher, 0 = not agreed on
-	minDelay, maxDelay                      int   // 10 ms, -1 = none
+	delay                                   mline.Delay
 	level                                   float64
 	talking                                 bool
 
