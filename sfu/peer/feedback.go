@@ -89,7 +89,7 @@ func (p *Peer) sendNACKs(now mono.Time) {
 			if n := uint64(len(lost)); n > 0 {
 				p.count.NACKsOut += n
 				st.stats.NACKs += n
-				p.sendRTCP(now, rtcp.AppendNACK(p.rtcpBuffer(), s.SSRC, st.ssrc, lost))
+				p.sendRTCP(now, rtcp.AppendNACK(p.rtcpBuffer(), rtcp.Ends{Sender: s.SSRC, Media: st.ssrc}, lost))
 			}
 			if st.nack.GaveUp != st.gaveUp {
 				st.gaveUp = st.nack.GaveUp
@@ -121,7 +121,7 @@ func (p *Peer) sendTransportFeedback(now mono.Time) {
 	if s == nil {
 		return
 	}
-	b := p.twcc.Append(p.rtcpBuffer(), s.SSRC, source)
+	b := p.twcc.Append(p.rtcpBuffer(), rtcp.Ends{Sender: s.SSRC, Media: source})
 	p.scratch.rtcp = b[:0]
 	for it := rtcp.Parse(b); it.Next(); {
 		p.sendRTCP(now, it.Packet.Raw)
@@ -214,9 +214,9 @@ func (s *section) sendPLI(now mono.Time) {
 			continue
 		}
 		if s.PLI || !s.FIR {
-			b = rtcp.AppendPLI(b, s.SSRC, st.ssrc)
+			b = rtcp.AppendPLI(b, rtcp.Ends{Sender: s.SSRC, Media: st.ssrc})
 		} else {
-			b = rtcp.AppendFIR(b, s.SSRC, st.ssrc, s.firSeq)
+			b = rtcp.AppendFIR(b, rtcp.Ends{Sender: s.SSRC, Media: st.ssrc}, s.firSeq)
 		}
 		p.count.PLIsOut++
 	}

@@ -154,11 +154,9 @@ func (s *section) listen() {
 	}
 	t.Changed()
 	for i := range s.Encodings {
-		e := &s.Encodings[i]
-		if i >= media.MaxEncodings || e.SSRC == 0 {
-			continue
+		if e := s.Encodings[i]; i < media.MaxEncodings && e.SSRC != 0 {
+			s.peer.bind(s, i, e)
 		}
-		s.peer.bind(s, i, e.SSRC, e.RTXSSRC)
 	}
 }
 

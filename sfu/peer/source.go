@@ -57,11 +57,11 @@ type stream struct {
 	window    uint64 // packets in the current report second
 }
 
-// bind gives an SSRC, and that of its RTX if it is not 0, to an encoding of a
-// section. A stream that had the place ends.
-func (p *Peer) bind(s *section, encoding int, ssrc, rtxSSRC uint32) *stream {
+// bind gives the SSRC of an encoding, and that of its RTX if it is not 0, to its
+// place in a section. A stream that had the place ends.
+func (p *Peer) bind(s *section, encoding int, e media.Encoding) *stream {
 	st := s.streams[encoding]
-	if st == nil || st.ssrc != ssrc {
+	if ssrc := e.SSRC; st == nil || st.ssrc != ssrc {
 		if st != nil {
 			p.unbind(st)
 		}
@@ -74,8 +74,8 @@ func (p *Peer) bind(s *section, encoding int, ssrc, rtxSSRC uint32) *stream {
 		src := &source{counters: p.countersOf(ssrc), stream: st}
 		st.unwrap, p.ssrcs[ssrc] = &src.unwrap, src
 	}
-	if rtxSSRC != 0 && st.rtxSSRC != rtxSSRC {
-		p.bindRTX(st, rtxSSRC)
+	if e.RTXSSRC != 0 && st.rtxSSRC != e.RTXSSRC {
+		p.bindRTX(st, e.RTXSSRC)
 	}
 	return st
 }
@@ -164,7 +164,7 @@ func (p *Peer) identify(h *rtp.Header, b []byte, state srtp.StreamState) *source
 		}
 		p.bindRTX(st, h.SSRC)
 	} else {
-		p.bind(s, encoding, h.SSRC, 0)
+		p.bind(s, encoding, media.Encoding{SSRC: h.SSRC})
 	}
 	src := p.ssrcs[h.SSRC]
 	src.srtp = state

@@ -44,7 +44,7 @@ type place struct {
 	known           bool
 }
 
-func placeOf(p *Packet) place { return place{p.SSRC, p.Timestamp, true} }
+func placeOf(p *Packet) place { return place{ssrc: p.SSRC, timestamp: p.Timestamp, known: true} }
 
 // after tells whether p is of a picture not long before this one.
 func (l *place) after(p *Packet) bool {

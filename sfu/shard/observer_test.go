@@ -107,7 +107,7 @@ func TestFeedbackAllocatesNothing(t *testing.T) {
 	}
 	reports := make([][]byte, len(packets))
 	for i := range reports {
-		plain := rtcp.AppendTWCC(nil, 100, 200, &rtcp.TWCC{Base: uint16(i + 1), Reference: uint32(i)}, []int32{0})
+		plain := rtcp.AppendTWCC(nil, rtcp.Ends{Sender: 100, Media: 200}, &rtcp.TWCC{Base: uint16(i + 1), Reference: uint32(i)}, []int32{0})
 		b := make([]byte, 200)
 		size, err := tx.SealRTCP(b, plain)
 		if err != nil {

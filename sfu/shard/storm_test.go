@@ -58,7 +58,7 @@ func TestNACKStorm(t *testing.T) {
 				for i := range uint16(250) {
 					lost = append(lost, newest-i)
 				}
-				b := rtcp.AppendNACK(nil, 100, 200, lost)
+				b := rtcp.AppendNACK(nil, rtcp.Ends{Sender: 100, Media: 200}, lost)
 				size, err := sealer.SealRTCP(room, b)
 				if err != nil {
 					t.Fatal(err)
