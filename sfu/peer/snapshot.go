@@ -32,7 +32,7 @@ type Snapshot struct {
 	TransportSequence uint8
 	TransportCC       bool
 
-	Sections []Section // by index
+	Sections []SectionSnapshot // by index
 }
 
 // ICE is the state of the ICE transport.
@@ -69,8 +69,8 @@ const (
 	DTLSFailed
 )
 
-// Section is the state of one media section.
-type Section struct {
+// SectionSnapshot is the state of one media section.
+type SectionSnapshot struct {
 	media.Section
 
 	// Codec is that of the last packet, either way; its ClockRate is 0 before
@@ -85,7 +85,7 @@ type Section struct {
 
 // Rate is the clock rate of the section's timestamps: that of its packets, or
 // of its preferred codec, or the one that is usual for its kind.
-func (s *Section) Rate() uint32 {
+func (s *SectionSnapshot) Rate() uint32 {
 	rate := cmp.Or(s.Received[0].ClockRate, s.Sent.ClockRate)
 	if rate == 0 && len(s.Codecs) > 0 {
 		rate = s.Codecs[0].ClockRate
@@ -155,7 +155,7 @@ func (p *Peer) Snapshot(now mono.Time) Snapshot {
 			Started: p.times.dtlsStarted, Connected: p.times.dtlsConnected, Unsecured: p.opt.NoDTLS,
 		},
 		Counters: p.count, REMB: p.remb, TransportCC: p.twccOut != nil,
-		Sections: make([]Section, 0, len(p.sections)),
+		Sections: make([]SectionSnapshot, 0, len(p.sections)),
 	}
 	for _, sec := range p.sections {
 		if sec.Kind == media.Video && s.TransportSequence == 0 {
@@ -178,8 +178,8 @@ func (p *Peer) dtlsState() DTLSState {
 	return DTLSConnecting
 }
 
-func (s *section) snapshot(now mono.Time) Section {
-	n := Section{Section: s.Section, Codec: s.codec, Sent: s.out.snapshot(now)}
+func (s *section) snapshot(now mono.Time) SectionSnapshot {
+	n := SectionSnapshot{Section: s.Section, Codec: s.codec, Sent: s.out.snapshot(now)}
 	for i, st := range s.streams {
 		if st == nil {
 			continue
