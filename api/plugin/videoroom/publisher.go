@@ -52,18 +52,21 @@ func (p *publisher) dataReady() {}
 
 // data passes a message on to the subscribers of the first data section.
 func (p *publisher) data(_ string, binary bool, payload []byte) {
-	p.room.mu.Lock()
-	s := p.firstData
-	if p.gone {
-		s = nil
-	}
-	if s != nil {
-		s.messageForwarders(binary, payload)
-	}
-	p.room.mu.Unlock()
-	if s != nil {
+	if s := p.forwardData(binary, payload); s != nil {
 		s.relayData(binary, payload)
 	}
+}
+
+// forwardData passes a message to the forwarders of the first data section, which it
+// returns; nil if there is none.
+func (p *publisher) forwardData(binary bool, payload []byte) *stream {
+	p.room.mu.Lock()
+	defer p.room.mu.Unlock()
+	if p.gone || p.firstData == nil {
+		return nil
+	}
+	p.firstData.messageForwarders(binary, payload)
+	return p.firstData
 }
 
 // event follows what the media engine tells.
