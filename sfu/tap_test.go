@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"testing"
 
+	"bifrons/rtp/waittest"
 	"bifrons/sfu/media"
 )
 
 // TestTap has a goroutine take what a source gets, until the source ends.
 func TestTap(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	e := newEngine(t, nil)
 	s := newSource(t, e, newHeard(), SourceConfig{Streams: []Stream{opusStream()}})
 	tap, err := e.Tap(s, 0, -1)

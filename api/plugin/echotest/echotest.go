@@ -123,9 +123,6 @@ func (h *handle) Up() {
 	}
 }
 
-// DataReady needs nothing.
-func (h *handle) DataReady() {}
-
 // Data sends a message back.
 func (h *handle) Data(label, protocol string, binary bool, payload []byte) {
 	peer := h.host.Peer()

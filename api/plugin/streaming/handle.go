@@ -53,9 +53,6 @@ func (h *handle) Establish() {
 	h.notifyStatus("started", h.watching.id)
 }
 
-// Up needs nothing more.
-func (h *handle) Up() {}
-
 // Event follows what the media engine tells.
 func (h *handle) Event(e sfu.Event) {
 	p := h.plugin
@@ -69,9 +66,6 @@ func (h *handle) Event(e sfu.Event) {
 		h.watching.src.LimitBitrate(e.Bitrate)
 	}
 }
-
-// Data ignores what viewers say.
-func (h *handle) Data(string, string, bool, []byte) {}
 
 // DataReady lets messages through, the kept ones first. It is called again for
 // every message when nothing waits to be sent any more.

@@ -10,6 +10,7 @@ import (
 
 	"bifrons/api/schema"
 	"bifrons/rtp"
+	"bifrons/sdp"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
 )
@@ -154,7 +155,7 @@ func (m *mountpoint) openClip() (*clip, error) {
 }
 
 func (m *mountpoint) play(src *sfu.Source, c *clip, held bool) *player {
-	return play(src, c, m.streams[0].pt, held, m.plugin.gw.Logger().With("mountpoint", m.id, "file", m.filename))
+	return play(src, c, m.streams[0].format.PT, held, m.plugin.gw.Logger().With("mountpoint", m.id, "file", m.filename))
 }
 
 // startPlayer makes the player of a viewer with a file of its own, which waits. It
@@ -167,7 +168,7 @@ func (h *handle) startPlayer(peer *sfu.Peer) {
 	m := h.watching
 	src, err := m.plugin.gw.Engine().NewSource(sfu.SourceConfig{
 		Label: "mountpoint " + m.id, Shard: peer.Shard(),
-		Streams: []sfu.Stream{{Kind: media.Audio, Codec: m.streams[0].mediaCodec()}},
+		Streams: []sfu.Stream{{Kind: media.Audio, Codec: m.streams[0].format.Media(sdp.Audio)}},
 	}, own{h})
 	if err != nil {
 		m.plugin.gw.Logger().Error("no source for a file", "mountpoint", m.id, "error", err)

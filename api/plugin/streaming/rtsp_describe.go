@@ -8,16 +8,17 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
 	librarysdp "github.com/bluenviron/gortsplib/v5/pkg/sdp"
 
+	"bifrons/api/plugin/streaming/format"
 	"bifrons/sdp"
 )
 
 // cameraStream is a stream that an RTSP server has.
 type cameraStream struct {
 	kind    sdp.Kind
-	codec   sdp.Codec // with its payload type and parameters
-	control string    // where it is set up (RFC 2326, C.1.1)
-	secure  bool      // SRTP
-	keys    string    // a=key-mgmt (RFC 4567)
+	format  format.Format
+	control string // where it is set up (RFC 2326, C.1.1)
+	secure  bool   // SRTP
+	keys    string // a=key-mgmt (RFC 4567)
 }
 
 // cameraText is an RTSP server's description, by its lines.
@@ -89,27 +90,27 @@ func readCameraStream(lines []string, kind sdp.Kind) (st cameraStream, ok bool) 
 	if st.secure = strings.EqualFold(media[2], "RTP/SAVP"); st.secure {
 		st.keys = attribute(lines, "key-mgmt", "")
 	}
-	for _, format := range media[3:] {
-		if strings.HasPrefix(format, "smart/") { // some cameras name the payload type only here
-			format, _, _ = strings.Cut(attribute(lines, "rtpmap", ""), " ")
+	for _, number := range media[3:] {
+		if strings.HasPrefix(number, "smart/") { // some cameras name the payload type only here
+			number, _, _ = strings.Cut(attribute(lines, "rtpmap", ""), " ")
 		}
-		pt, err := strconv.ParseUint(format, 10, 7)
+		pt, err := strconv.ParseUint(number, 10, 7)
 		if err != nil {
 			continue
 		}
 		c, known := sdp.StaticCodec(uint8(pt))
-		if m := attribute(lines, "rtpmap", format+" "); m != "" {
-			c, known = parseRTPMap(m)
+		f := format.Of(c)
+		if m := attribute(lines, "rtpmap", number+" "); m != "" {
+			f, known = format.Parse(m)
 		}
-		var f mediaFormat
-		if f.setCodec(&c); !known || f.codec == "" || (c.Clock == videoClock) != (kind == sdp.Video) {
+		if !known || f.ID == "" || !f.Fits(kind) {
 			continue
 		}
-		c.PT, c.Fmtp = uint8(pt), attribute(lines, "fmtp", format+" ")
-		if checkFmtp(c.Fmtp) != nil {
-			c.Fmtp = ""
+		f.PT = uint8(pt)
+		if f.Fmtp = attribute(lines, "fmtp", number+" "); !format.ValidFmtp(f.Fmtp) {
+			f.Fmtp = ""
 		}
-		st.codec = c
+		st.format = f
 		return st, true
 	}
 	return st, false
@@ -135,12 +136,12 @@ func libraryText(text string, list ...cameraStream) string {
 	}
 	for i := range list {
 		st := &list[i]
-		proto, pt := "RTP/AVP", strconv.Itoa(int(st.codec.PT))
+		proto, pt := "RTP/AVP", strconv.Itoa(int(st.format.PT))
 		if st.secure {
 			proto = "RTP/SAVP"
 		}
 		line("m=", kindName(st.kind), " 0 ", proto, " ", pt)
-		line("a=rtpmap:", pt, " any/", strconv.Itoa(st.codec.Clock))
+		line("a=rtpmap:", pt, " any/", strconv.Itoa(st.format.Clock))
 		if st.control != "" {
 			line("a=control:", st.control)
 		}
@@ -170,25 +171,25 @@ func separate(list []streamSettings) {
 	used := make(map[uint8]bool)
 	for i := len(list) - 1; i >= 0; i-- {
 		st := &list[i]
-		for pt := uint8(96); used[st.pt] && !st.ptSet && st.codec != "" && pt <= 127; pt++ {
+		for pt := uint8(96); used[st.format.PT] && !st.ptSet && st.format.ID != "" && pt <= 127; pt++ {
 			if !used[pt] {
-				st.pt = pt
+				st.format.PT = pt
 			}
 		}
-		used[st.pt] = true
+		used[st.format.PT] = true
 	}
 }
 
 // take takes over what the server says of a stream, where the settings do not say
 // otherwise.
 func (st *streamSettings) take(from *cameraStream) {
-	st.setCodec(&from.codec)
-	if !st.ptSet {
-		st.pt = from.codec.PT
+	own := st.format.PT
+	st.format = from.format
+	if st.ptSet {
+		st.format.PT = own
 	}
-	st.fmtp = from.codec.Fmtp
-	st.sps, _ = from.codec.Parameter("sprop-parameter-sets")
+	st.sps, _ = from.format.Parameter("sprop-parameter-sets")
 	if st.ownFmtp != "" {
-		st.fmtp = st.ownFmtp
+		st.format.Fmtp = st.ownFmtp
 	}
 }

@@ -105,10 +105,10 @@ func (m *mountpoint) groupFile(g *config.Group) {
 	g.Set("filename", m.filename)
 	setFlag(g, "audio", true)
 	g.Set("video", "false")
-	g.Set("audiopt", strconv.Itoa(int(st.pt)))
+	g.Set("audiopt", strconv.Itoa(int(st.format.PT)))
 	setText(g, "audiocodec", st.codecName)
 	setText(g, "audiortpmap", st.rtpmap)
-	setText(g, "audiofmtp", st.fmtp)
+	setText(g, "audiofmtp", st.format.Fmtp)
 }
 
 func (m *mountpoint) groupRTSP(g *config.Group) {
@@ -129,7 +129,7 @@ func (m *mountpoint) groupRTSP(g *config.Group) {
 		kind := kindName(st.kind)
 		setFlag(g, kind, true)
 		if st.ptSet {
-			g.Set(kind+"pt", strconv.Itoa(int(st.pt)))
+			g.Set(kind+"pt", strconv.Itoa(int(st.format.PT)))
 		}
 		setText(g, kind+"fmtp", st.ownFmtp)
 	}
@@ -152,10 +152,10 @@ func (st *streamSettings) group() *config.Group {
 	if st.rtcp {
 		g.Set("rtcpport", strconv.Itoa(st.rtcpPort))
 	}
-	g.Set("pt", strconv.Itoa(int(st.pt)))
+	g.Set("pt", strconv.Itoa(int(st.format.PT)))
 	setText(g, "codec", st.codecName)
 	setText(g, "rtpmap", st.rtpmap)
-	setText(g, "fmtp", st.fmtp)
+	setText(g, "fmtp", st.format.Fmtp)
 	setFlag(g, "skew", st.skew)
 	setFlag(g, "simulcast", st.simulcast)
 	setInt(g, "port2", int64(st.port2))

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bifrons/api/kit"
+	"bifrons/api/plugin/streaming/format"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -29,18 +30,18 @@ func (s *settings) readFile(src kit.Source) *schema.Error {
 	case video || !audio:
 		return cant("only audio files are supported")
 	case strings.HasSuffix(s.filename, ".alaw"):
-		st.codec, st.pt = sdp.PCMA, 8
+		st.format, _ = format.Named(sdp.PCMA)
 	case strings.HasSuffix(s.filename, ".mulaw"):
-		st.codec = sdp.PCMU
+		st.format, _ = format.Named(sdp.PCMU)
 	case strings.HasSuffix(s.filename, ".opus"):
 		if err := st.readMedia(src, legacyKinds[0].name); err != nil {
 			return err
 		}
-		if st.codec != sdp.Opus {
+		if st.format.ID != sdp.Opus {
 			return cant("opus file without the codec opus")
 		}
-		st.fmtp, _ = src.Text("audiofmtp")
-		if err := checkFmtp(st.fmtp); err != nil {
+		st.format.Fmtp, _ = src.Text("audiofmtp")
+		if err := checkFmtp(st.format.Fmtp); err != nil {
 			return err
 		}
 	default:
@@ -114,7 +115,7 @@ func (s *settings) readRTSP(src kit.Source) *schema.Error {
 		if n > 127 {
 			return errorf(errCantCreate, "Can't add 'rtsp' stream, invalid payload type (%s)", old.name("pt"))
 		}
-		st.pt, st.ptSet = uint8(n), ok
+		st.format.PT, st.ptSet = uint8(n), ok
 		st.ownFmtp, _ = src.Text(old.name("fmtp"))
 		if err := checkFmtp(st.ownFmtp); err != nil {
 			return err

@@ -169,7 +169,7 @@ func (h *handle) choose(m *mountpoint, x wish) []*line {
 	data := false
 	for i := range m.streams {
 		st := &m.streams[i]
-		if !x.includes(st) || st.kind != sdp.Application && st.codec == "" || st.kind == sdp.Application && data {
+		if !x.includes(st) || st.kind != sdp.Application && st.format.ID == "" || st.kind == sdp.Application && data {
 			continue
 		}
 		data = data || st.kind == sdp.Application
@@ -226,7 +226,7 @@ func (h *handle) offer() *sdp.Description {
 			s.Direction = sdp.Inactive
 		}
 		if st := h.stream(l); st != nil && l.kind != sdp.Application {
-			s.Codec, s.PT, s.Channels, s.Fmtp = st.codec, st.pt, st.channels, st.fmtp
+			s.Codec, s.PT, s.Channels, s.Fmtp = st.format.ID, st.format.PT, st.format.Channels, st.format.Fmtp
 			s.Stream, s.Track, _ = parseMSID(st.msid)
 			s.Extensions = m.extensions()
 		}
@@ -271,11 +271,11 @@ func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, w *json.Writer) (ki
 		l := h.lines[i]
 		l.stream, l.active, l.ready = n, true, true
 		st := &m.streams[n]
-		c := sdp.SectionChoice{NoReceive: true, Codecs: []string{st.codec}, Extensions: uris}
+		c := sdp.SectionChoice{NoReceive: true, Codecs: []string{st.format.ID}, Extensions: uris}
 		if l.kind != sdp.Application {
 			c.Stream, c.Track, _ = parseMSID(st.msid)
-			c.Fmtp = st.fmtp
-			if st.fmtp == "" {
+			c.Fmtp = st.format.Fmtp
+			if st.format.Fmtp == "" {
 				c.Profile = sdp.DefaultH264Profile // as in an offer
 			}
 		}
@@ -301,7 +301,7 @@ func (m *mountpoint) match(s *sdp.Section, used map[int]bool) int {
 		if used[i] || st.kind != s.Kind {
 			continue
 		}
-		if s.Kind == sdp.Application || st.suits(s) {
+		if s.Kind == sdp.Application || st.format.Suits(s) {
 			return i
 		}
 	}

@@ -225,7 +225,7 @@ func (p *publisher) writeGone(w *json.Writer) {
 
 // reset forgets the peer connection. room.mu is held.
 func (p *publisher) reset() {
-	p.stopForwarders()
+	p.forwarders.StopAll()
 	p.open, p.up, p.e2ee, p.talking = false, false, false, false
 	p.streams, p.firstData = nil, nil
 	p.wantedAudioCodec, p.wantedVideoCodec = "", ""

@@ -189,7 +189,7 @@ func (p *publisher) agree(d *sdp.Description, offer *plugin.JSEP) {
 func (s *stream) disable() {
 	s.disabled, s.talking = true, false
 	s.gateChanged()
-	s.stopForwarders(func(*forwarder) bool { return true })
+	s.stopForwarders()
 }
 
 // agree takes over what the answer says about one section.

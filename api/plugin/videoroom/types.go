@@ -8,6 +8,7 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/forward"
 	"bifrons/api/kit/mline"
 	"bifrons/api/kit/rooms"
 	"bifrons/sdp"
@@ -94,6 +95,8 @@ type publisher struct {
 	source  *sfu.Source
 	remotes []*remotization // where he is published besides
 
+	forwarders forward.Set[forwarded]
+
 	display  string // "" = none
 	metadata []byte // compact JSON object, nil = none
 	changes  changes
@@ -147,7 +150,6 @@ type stream struct {
 	talking                                 bool
 
 	subscribers map[*subscription]struct{} // the subscriber side's to change
-	forwarders  []*forwarder
 
 	remoteMID  string // fixed; how the other server calls it
 	remoteSSRC uint32 // of its lowest encoding
