@@ -181,7 +181,7 @@ func (l *line) feedChanged(st *stream) {
 		}
 	}
 	if l.ready {
-		l.fed = feed{} // the engine may not have had the stream yet
+		l.out.Forget() // the engine may not have had the stream yet
 	}
 	l.sync()
 }

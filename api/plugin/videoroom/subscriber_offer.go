@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"bifrons/api/json"
+	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
 )
@@ -96,11 +97,7 @@ func (s *subscriber) answer(d *sdp.Description) {
 	}
 	s.answered = true
 	for i, l := range s.lines {
-		accepted := i < len(d.Sections) && !d.Sections[i].Rejected()
-		if l.kind != sdp.Application {
-			accepted = accepted && l.offered && l.stream() != nil && d.Sections[i].Direction.Receives()
-		}
-		l.ready = accepted
+		l.ready = mline.Accepted(d, i) && (l.kind == sdp.Application || l.offered && l.stream() != nil)
 	}
 	s.sync()
 }
