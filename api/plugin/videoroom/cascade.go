@@ -5,19 +5,10 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/kit/forward"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu/media"
 )
-
-// remotization is a publisher's presence on another server: all of his streams
-// go to one port there. It lasts as long as he is in the room, whatever he
-// publishes.
-type remotization struct {
-	id string
-	forward.Destination
-}
 
 // cascadeSSRC is the SSRC by which the other server knows a stream.
 func cascadeSSRC(mindex, encoding int) uint32 { return 1000 + 10*uint32(mindex) + uint32(encoding) }

@@ -15,11 +15,29 @@ import (
 // its data channel.
 type forwarder = forward.Forwarder[forwarded]
 
-// forwarded is what a forwarder sends, and to which other server, nil if to none.
-type forwarded struct {
-	stream *stream
-	remote *remotization
-}
+// transportNames are the settings of a request as a whole that say where media goes to.
+var transportNames = forward.Names{Host: "host", Family: "host_family", Suite: "srtp_suite", Crypto: "srtp_crypto"}
+
+var transportFields = fields(
+	typed(schema.String, "host_family", "srtp_crypto"),
+	typed(schema.Uint, "rtcp_port", "srtp_suite"),
+	[]schema.Field{{Name: "admin_key", Type: schema.String}},
+)
+
+var forwardFields = fields(transportFields,
+	typed(schema.Array, "streams"),
+	typed(schema.Bool, "simulcast"),
+	typed(schema.Uint, "audio_port", "audio_rtcp_port", "audio_ssrc", "audio_pt",
+		"video_port", "video_rtcp_port", "video_ssrc", "video_pt",
+		"video_port_2", "video_ssrc_2", "video_pt_2", "video_port_3", "video_ssrc_3", "video_pt_3", "data_port"),
+)
+
+var forwardItem = fields(
+	[]schema.Field{{Name: "mid", Type: schema.String, Required: true}, {Name: "port", Type: schema.Uint, Required: true}},
+	typed(schema.String, "host", "host_family"),
+	typed(schema.Bool, "simulcast"),
+	typed(schema.Uint, "rtcp_port", "ssrc", "pt", "port_2", "ssrc_2", "pt_2", "port_3", "ssrc_3", "pt_3"),
+)
 
 // forwardRules are those by which publishers are forwarded.
 func (p *Plugin) forwardRules() *forward.Rules {
@@ -106,14 +124,21 @@ func (s *stream) holdForwarders() {
 	}
 }
 
-// messageForwarders sends a message of the data channel on. room.mu is held.
-func (s *stream) messageForwarders(binary bool, payload []byte) {
-	if !s.flows() {
-		return
+// forwardMessage sends a message of the data channel on, and returns the stream that
+// it is of, nil if of none. It takes the lock.
+func (p *publisher) forwardMessage(binary bool, payload []byte) *stream {
+	p.room.mu.Lock()
+	defer p.room.mu.Unlock()
+	s := p.firstData
+	if p.gone || s == nil {
+		return nil
 	}
-	for _, f := range s.ownForwarders() {
-		f.Message(binary, payload)
+	if s.flows() {
+		for _, f := range s.ownForwarders() {
+			f.Message(binary, payload)
+		}
 	}
+	return s
 }
 
 // writeForwarder writes a forwarder into an open object.
@@ -286,17 +311,6 @@ func (x *planned) writeLegacy(w *json.Writer, f *forwarder) {
 	w.Uint(x.name+"_stream_id"+suffix, uint64(f.ID))
 	w.Int(x.name+suffix, int64(x.Port))
 	w.OptUint(x.name+"_rtcp", uint64(x.RTCPPort))
-}
-
-// first is the first stream of a kind that is in use, nil if there is none.
-// room.mu is held.
-func (p *publisher) first(k sdp.Kind) *stream {
-	for _, s := range p.streams {
-		if s.kind == k && !s.disabled {
-			return s
-		}
-	}
-	return nil
 }
 
 // stopForward ends what rtpForward began.

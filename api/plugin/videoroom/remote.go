@@ -75,11 +75,13 @@ func (p *Plugin) addRemote(r *kit.Request, w *json.Writer) (kit.Response, *schem
 		case room.taken(name):
 			return fail(errIDExists, "User ID %s already exists", name)
 		}
-		room.coming[name] = struct{}{}
 		x = &publisher{room: room, id: name, up: true, gone: true}
 		x.display = r.Body.Str("display")
 		x.metadata = compact(r.Body.Get("metadata"))
-		x.takeStreams(r.Body)
+		if err := x.takeStreams(r.Body); err != nil {
+			return kit.Response{}, err
+		}
+		room.coming[name] = struct{}{}
 		return kit.Response{}, nil
 	})
 	if err != nil {
@@ -148,12 +150,24 @@ func (p *publisher) enter(source *sfu.Source, failure error) (err *schema.Error)
 }
 
 // takeStreams takes over what a request says about streams: those with a known
-// mid are changed, others added. room.mu is held, or the publisher not shared
-// yet.
-func (p *publisher) takeStreams(body kit.Args) {
+// mid are changed, others added. Nothing changes if those are too many. room.mu is
+// held, or the publisher not shared yet.
+func (p *publisher) takeStreams(body kit.Args) *schema.Error {
+	find := func(mid string) int {
+		return slices.IndexFunc(p.streams, func(s *stream) bool { return s.remoteMID == mid })
+	}
+	added := make(map[string]struct{})
+	for _, v := range body.Items("streams") {
+		if mid := v.Str("mid"); find(mid) < 0 {
+			added[mid] = struct{}{}
+		}
+	}
+	if len(p.streams)+len(added) > sdp.MaxSections {
+		return errorf(errInvalidElement, "Too many streams (%d at most)", sdp.MaxSections)
+	}
 	for _, v := range body.Items("streams") {
 		mid := v.Str("mid")
-		i := slices.IndexFunc(p.streams, func(s *stream) bool { return s.remoteMID == mid })
+		i := find(mid)
 		if i < 0 {
 			i = len(p.streams)
 			s := p.newStream(i, strconv.Itoa(i), kindOf(v))
@@ -163,6 +177,7 @@ func (p *publisher) takeStreams(body kit.Args) {
 		p.streams[i].take(v)
 	}
 	p.firstData = p.first(sdp.Application)
+	return nil
 }
 
 func kindOf(v kit.Args) sdp.Kind {
@@ -249,8 +264,10 @@ func (p *Plugin) updateRemote(r *kit.Request, w *json.Writer) (kit.Response, *sc
 		if err != nil {
 			return kit.Response{}, err
 		}
+		if err := user.takeStreams(r.Body); err != nil {
+			return kit.Response{}, err
+		}
 		user.rename(r.Body)
-		user.takeStreams(r.Body)
 		user.source.SetStreams(user.sourceStreams())
 		room.feedChanged(user)
 		user.announce()

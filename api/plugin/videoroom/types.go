@@ -125,6 +125,20 @@ type publisher struct {
 	token                              string
 }
 
+// remotization is a publisher's presence on another server: all of his streams
+// go to one port there. It lasts as long as he is in the room, whatever he
+// publishes.
+type remotization struct {
+	id string
+	forward.Destination
+}
+
+// forwarded is what a forwarder sends, and to which other server, nil if to none.
+type forwarded struct {
+	stream *stream
+	remote *remotization
+}
+
 // stream is one m-line of a publisher's. The publisher's connection has it as
 // section mindex.
 type stream struct {
@@ -193,6 +207,17 @@ func (p *publisher) available() bool { return p.open || p.publishing() }
 func (p *publisher) stream(mid string) *stream {
 	for _, s := range p.streams {
 		if s.mid == mid {
+			return s
+		}
+	}
+	return nil
+}
+
+// first is the first stream of a kind that is in use, nil if there is none.
+// room.mu is held.
+func (p *publisher) first(k sdp.Kind) *stream {
+	for _, s := range p.streams {
+		if s.kind == k && !s.disabled {
 			return s
 		}
 	}

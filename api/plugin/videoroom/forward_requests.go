@@ -3,7 +3,6 @@ package videoroom
 import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/kit/forward"
 	"bifrons/api/schema"
 )
 
@@ -30,27 +29,3 @@ func (p *Plugin) forwardRequests(add func(string, func(*kit.Request, *json.Write
 	add("update_remote_publisher", p.updateRemote, with(remoteFields, room, user, must("streams", schema.Array))...)
 	add("remove_remote_publisher", p.removeRemote, room, user)
 }
-
-// transportNames are the settings of a request as a whole that say where media goes to.
-var transportNames = forward.Names{Host: "host", Family: "host_family", Suite: "srtp_suite", Crypto: "srtp_crypto"}
-
-var transportFields = fields(
-	typed(schema.String, "host_family", "srtp_crypto"),
-	typed(schema.Uint, "rtcp_port", "srtp_suite"),
-	[]schema.Field{{Name: "admin_key", Type: schema.String}},
-)
-
-var forwardFields = fields(transportFields,
-	typed(schema.Array, "streams"),
-	typed(schema.Bool, "simulcast"),
-	typed(schema.Uint, "audio_port", "audio_rtcp_port", "audio_ssrc", "audio_pt",
-		"video_port", "video_rtcp_port", "video_ssrc", "video_pt",
-		"video_port_2", "video_ssrc_2", "video_pt_2", "video_port_3", "video_ssrc_3", "video_pt_3", "data_port"),
-)
-
-var forwardItem = fields(
-	[]schema.Field{{Name: "mid", Type: schema.String, Required: true}, {Name: "port", Type: schema.Uint, Required: true}},
-	typed(schema.String, "host", "host_family"),
-	typed(schema.Bool, "simulcast"),
-	typed(schema.Uint, "rtcp_port", "ssrc", "pt", "port_2", "ssrc_2", "pt_2", "port_3", "ssrc_3", "pt_3"),
-)
