@@ -97,9 +97,9 @@ func (h *handle) configure(r *kit.Request, w *json.Writer) (kit.Response, *schem
 		}
 		for _, item := range items {
 			mid, named := item.Text("mid")
-			for i, l := range h.lines {
+			for _, l := range h.lines {
 				if !named || strings.EqualFold(l.mid, mid) {
-					h.change(i, l, item)
+					h.change(l, item)
 				}
 			}
 		}
