@@ -35,10 +35,10 @@ func (h *Handle) WriteState(w *json.Writer) {
 	w.Bit("destroyed", h.gone.Load())
 }
 
-// Events is how a plugin tells event handlers.
+// Events is how a plugin tells event handlers. A file can be decoded into it.
 type Events struct {
 	Gateway plugin.Gateway
-	On      bool // the plugin's setting events
+	On      bool `cfg:"events"`
 }
 
 // Wanted tells whether anybody listens.
