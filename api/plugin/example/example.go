@@ -29,9 +29,8 @@ type Plugin struct {
 }
 
 func New(folder string) *Plugin {
-	p := &Plugin{events: kit.Events{On: true}}
-	p.file = kit.File{Folder: folder, Package: Package, Entry: "room", Load: p.load,
-		General: func(f config.PluginFile) []config.Problem { return f.General(&p.events) }}
+	p := &Plugin{}
+	p.file = kit.File{Folder: folder, Package: Package, Entry: "room", General: p.events.General, Load: p.load}
 	p.rooms = rooms.Registry[*room]{IDs: new(schema.IDs), Field: "room", Codes: codes,
 		NoSuch: func(id string) *schema.Error { return kit.Errorf(errNoSuchRoom, "No such room (%s)", id) }}
 	p.table = kit.Table[*handle]{Key: "example", Codes: codes, Rows: []kit.Row[*handle]{
@@ -57,6 +56,7 @@ func (p *Plugin) Info() module.Info {
 func (p *Plugin) Admin(r *json.Value) ([]byte, error) {
 	return p.table.Admin(&handle{plugin: p}, r), nil
 }
+
 func (p *Plugin) Close() { p.rooms.Clear() }
 
 func (p *Plugin) load(c *config.Reader) (leftOut string) {

@@ -145,10 +145,10 @@ func (m *mountpoint) describeKind(w *json.Writer, admin bool) {
 	if m.kind == typeRTSP {
 		w.Bool("rtsp", true)
 		if admin {
-			w.OptStr("url", m.rtsp.url)
-			w.OptStr("rtsp_user", m.rtsp.user)
-			w.OptStr("rtsp_pwd", m.rtsp.password)
-			optTrue(w, "rtsp_quirk", m.rtsp.quirk)
+			w.OptStr("url", m.rtsp.URL)
+			w.OptStr("rtsp_user", m.rtsp.User)
+			w.OptStr("rtsp_pwd", m.rtsp.Password)
+			optTrue(w, "rtsp_quirk", m.rtsp.Quirk)
 		}
 	}
 	if !m.live() {

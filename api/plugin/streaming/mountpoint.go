@@ -32,10 +32,10 @@ type mountpoint struct {
 
 // worker feeds a source.
 type worker interface {
-	// hold makes it wait, or go on.
-	hold(on bool)
-	// stop ends it and waits for that.
-	stop()
+	// Hold makes it wait, or go on.
+	Hold(on bool)
+	// Stop ends it and waits for that.
+	Stop()
 }
 
 // message is one message for data channels.
@@ -236,7 +236,7 @@ func (m *mountpoint) noPort(st *streamSettings, err error) *schema.Error {
 // stop closes the sockets and files. It is called without the lock.
 func (m *mountpoint) stop() {
 	if m.work != nil {
-		m.work.stop()
+		m.work.Stop()
 	}
 	if m.src != nil {
 		m.src.Close()
@@ -258,7 +258,7 @@ func (m *mountpoint) setEnabled(on bool) {
 		m.src.SetEnabled(on)
 	}
 	if m.work != nil {
-		m.work.hold(!on)
+		m.work.Hold(!on)
 	}
 	for v := range m.viewers {
 		v.holdPlayer()

@@ -113,17 +113,17 @@ func (m *mountpoint) groupFile(g *config.Group) {
 
 func (m *mountpoint) groupRTSP(g *config.Group) {
 	r := &m.rtsp
-	g.Set("url", r.url)
-	setText(g, "rtsp_user", r.user)
-	setText(g, "rtsp_pwd", r.password)
+	g.Set("url", r.URL)
+	setText(g, "rtsp_user", r.User)
+	setText(g, "rtsp_pwd", r.Password)
 	setText(g, "rtspiface", r.iface)
-	setFlag(g, "rtsp_quirk", r.quirk)
+	setFlag(g, "rtsp_quirk", r.Quirk)
 	g.Set("rtsp_failcheck", strconv.FormatBool(r.check))
 	setFlag(g, "rtsp_notify_changes", r.notify)
-	g.Set("rtsp_reconnect_delay", strconv.Itoa(int(r.reconnect.Seconds())))
-	setInt(g, "rtsp_session_timeout", int64(r.sessionTimeout.Seconds()))
-	g.Set("rtsp_timeout", strconv.Itoa(int(r.timeout.Seconds())))
-	g.Set("rtsp_conn_timeout", strconv.Itoa(int(r.connectTimeout.Seconds())))
+	g.Set("rtsp_reconnect_delay", strconv.Itoa(int(r.Reconnect.Seconds())))
+	setInt(g, "rtsp_session_timeout", int64(r.SessionTimeout.Seconds()))
+	g.Set("rtsp_timeout", strconv.Itoa(int(r.Timeout.Seconds())))
+	g.Set("rtsp_conn_timeout", strconv.Itoa(int(r.ConnectTimeout.Seconds())))
 	for i := range m.streams {
 		st := &m.streams[i]
 		kind := kindName(st.kind)

@@ -88,12 +88,15 @@ func (p *Plugin) saved(r *room, remove bool) bool {
 // saveAllowed saves who may join, and nothing else, if the room is in the file:
 // it is never to be more open after a start than before.
 func (p *Plugin) saveAllowed(r *room) {
-	r.mu.Lock()
-	saved := r.saved
-	r.mu.Unlock()
-	if saved {
+	if r.isSaved() {
 		p.file.SaveOne(r.id, "allowed", func() (*config.Group, error) { return r.entry("") })
 	}
+}
+
+func (r *room) isSaved() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.saved
 }
 
 // entry is what the file has of a room.

@@ -1,4 +1,4 @@
-package streaming
+package rtsp
 
 import (
 	"encoding/base64"
@@ -84,7 +84,7 @@ func TestReadCamera(t *testing.T) {
 	for name, tt := range damages {
 		var got []string
 		for _, st := range readCamera(tt.text, sdp.Video, sdp.Audio) {
-			got = append(got, fmt.Sprintf("%s %d %s %s %s", kindName(st.kind), st.format.PT, st.format.RTPMap(), st.control, st.format.Fmtp))
+			got = append(got, fmt.Sprintf("%s %d %s %s %s", st.kind.String(), st.format.PT, st.format.RTPMap(), st.control, st.format.Fmtp))
 		}
 		if strings.Join(got, "\n") != strings.Join(tt.want, "\n") {
 			t.Errorf("%s: got %q\nwant %q", name, got, tt.want)
@@ -133,11 +133,11 @@ func FuzzReadCamera(f *testing.F) {
 			t.Fatalf("%q becomes %q", text, out)
 		}
 		for _, st := range list {
-			s := streamSettings{kind: st.kind}
-			if s.take(&st); s.format.ID == "" || !format.ValidFmtp(s.format.Fmtp) {
-				t.Fatalf("%q becomes %+v", text, s)
+			if f := &st.format; f.ID == "" || !f.Fits(st.kind) || !format.ValidFmtp(f.Fmtp) {
+				t.Fatalf("%q becomes %+v", text, f)
 			}
-			format.ParameterSets(s.sps)
+			sps, _ := st.format.Parameter("sprop-parameter-sets")
+			format.ParameterSets(sps)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package streaming
+package rtsp
 
 import (
 	"strconv"
@@ -78,7 +78,7 @@ func readCamera(text string, kinds ...sdp.Kind) []cameraStream {
 // viewers can be offered.
 func readCameraStream(lines []string, kind sdp.Kind) (st cameraStream, ok bool) {
 	media := strings.Fields(strings.TrimPrefix(lines[0], "m="))
-	if len(media) < 4 || !strings.EqualFold(media[0], kindName(kind)) {
+	if len(media) < 4 || !strings.EqualFold(media[0], kind.String()) {
 		return st, false
 	}
 	for _, line := range lines {
@@ -140,7 +140,7 @@ func libraryText(text string, list ...cameraStream) string {
 		if st.secure {
 			proto = "RTP/SAVP"
 		}
-		line("m=", kindName(st.kind), " 0 ", proto, " ", pt)
+		line("m=", st.kind.String(), " 0 ", proto, " ", pt)
 		line("a=rtpmap:", pt, " any/", strconv.Itoa(st.format.Clock))
 		if st.control != "" {
 			line("a=control:", st.control)
@@ -163,33 +163,4 @@ func libraryReads(text string) bool {
 func isDescription(res *base.Response) bool {
 	kind := strings.Join(res.Header["Content-Type"], "")
 	return res.StatusCode == base.StatusOK && strings.HasPrefix(kind, "application/sdp")
-}
-
-// separate gives streams with one payload type for two formats another one, which is
-// fine for a server, but not in one description for browsers (RFC 9143, 10.1.1).
-func separate(list []streamSettings) {
-	used := make(map[uint8]bool)
-	for i := len(list) - 1; i >= 0; i-- {
-		st := &list[i]
-		for pt := uint8(96); used[st.format.PT] && !st.ptSet && st.format.ID != "" && pt <= 127; pt++ {
-			if !used[pt] {
-				st.format.PT = pt
-			}
-		}
-		used[st.format.PT] = true
-	}
-}
-
-// take takes over what the server says of a stream, where the settings do not say
-// otherwise.
-func (st *streamSettings) take(from *cameraStream) {
-	own := st.format.PT
-	st.format = from.format
-	if st.ptSet {
-		st.format.PT = own
-	}
-	st.sps, _ = from.format.Parameter("sprop-parameter-sets")
-	if st.ownFmtp != "" {
-		st.format.Fmtp = st.ownFmtp
-	}
 }
