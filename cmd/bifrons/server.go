@@ -23,6 +23,7 @@ import (
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/echotest"
 	"bifrons/api/plugin/streaming"
+	"bifrons/api/plugin/textroom"
 	"bifrons/api/plugin/videoroom"
 	"bifrons/api/transport"
 	"bifrons/dtls"
@@ -104,6 +105,7 @@ func (s *server) plugins() []plugin.Plugin {
 		echotest.New(echotest.Config{Events: s.cfg.EchoTest.General.Events}),
 		videoroom.New(videoroom.Config{Folder: s.cfg.Folder}),
 		streaming.New(streaming.Config{Folder: s.cfg.Folder}),
+		textroom.New(textroom.Config{Folder: s.cfg.Folder}),
 	}
 }
 
