@@ -8,6 +8,7 @@ import (
 
 	"bifrons/dtls/srtp"
 	"bifrons/rtp/mono"
+	"bifrons/rtp/waittest"
 	"bifrons/sfu/media"
 	"bifrons/sfu/plain"
 )
@@ -74,7 +75,7 @@ func TestPanicEndsOneSource(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			goroutinesReturn(t)
+			waittest.NoLeaks(t)
 			e := newEngine(t, nil)
 			stream := opusStream()
 			stream.LevelWindow = 1
@@ -136,7 +137,7 @@ func await(t *testing.T, h *heard, k EventKind) Event {
 // TestPanicEndsOneForwarder has forwarders panic: the track and the other
 // forwarders of it go on.
 func TestPanicEndsOneForwarder(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	e := newEngine(t, nil)
 	s := newSource(t, e, newHeard(), SourceConfig{Streams: []Stream{opusStream()}})
 	in, err := s.ListenRTP(anyLoopback, 0, 0)
@@ -181,7 +182,7 @@ func TestPanicEndsOneForwarder(t *testing.T) {
 
 // TestPanicOfPeerHandler has the handler of a peer connection panic.
 func TestPanicOfPeerHandler(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	a, b := newEngine(t, nil), newEngine(t, nil)
 	mine, theirs := newEvents(t), newEvents(t)
 	pa, err := a.NewPeer(PeerConfig{Controlling: true}, mine)

@@ -13,6 +13,7 @@ import (
 
 	"bifrons/dtls"
 	"bifrons/ice"
+	"bifrons/rtp/waittest"
 	"bifrons/sfu/peer"
 )
 
@@ -63,19 +64,6 @@ func (e *events) await(k EventKind) Event {
 	}
 }
 
-func goroutinesReturn(t *testing.T) {
-	before := runtime.NumGoroutine()
-	t.Cleanup(func() {
-		for deadline := time.Now().Add(patience); runtime.NumGoroutine() > before; {
-			if time.Now().After(deadline) {
-				buf := make([]byte, 1<<20)
-				t.Fatalf("%d goroutines before, %d after:\n%s", before, runtime.NumGoroutine(), buf[:runtime.Stack(buf, true)])
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
-	})
-}
-
 func fingerprint(t *testing.T, e *Engine) dtls.Fingerprints {
 	t.Helper()
 	f, err := e.Certificate().Fingerprint("sha-256")
@@ -103,7 +91,7 @@ func connect(t *testing.T, a, b *Peer) {
 func TestTwoPeers(t *testing.T) {
 	for _, lite := range []bool{false, true} {
 		t.Run(fmt.Sprintf("lite=%v", lite), func(t *testing.T) {
-			goroutinesReturn(t)
+			waittest.NoLeaks(t)
 			ea := newEngine(t, nil)
 			eb := newEngine(t, func(c *Config) { c.ICELite = lite })
 			ha, hb := newEvents(t), newEvents(t)
@@ -162,7 +150,7 @@ func TestTwoPeers(t *testing.T) {
 }
 
 func TestWrongFingerprint(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	ea, eb := newEngine(t, nil), newEngine(t, nil)
 	ha, hb := newEvents(t), newEvents(t)
 	a, _ := ea.NewPeer(PeerConfig{Controlling: true}, ha)
@@ -181,7 +169,7 @@ func TestWrongFingerprint(t *testing.T) {
 }
 
 func TestUnreachableRemote(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	e := newEngine(t, nil)
 	h := newEvents(t)
 	p, _ := e.NewPeer(PeerConfig{Controlling: true}, h)
@@ -230,7 +218,7 @@ func stunServer(t *testing.T, as netip.AddrPort) string {
 }
 
 func TestReflexiveCandidate(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	public := netip.MustParseAddrPort("203.0.113.7:4242")
 	e := newEngine(t, func(c *Config) { c.STUNServer = stunServer(t, public) })
 	h := newEvents(t)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bifrons/rtp/mono"
+	"bifrons/rtp/waittest"
 )
 
 // block holds a shard up until the function that it returns is called, or the test
@@ -27,7 +28,7 @@ func block(t *testing.T, st *site) (release func()) {
 // TestNothingWaitsForShard makes a source with ports and a forwarder on a shard that
 // does nothing, and has them carry media when it goes on.
 func TestNothingWaitsForShard(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	e := newEngine(t, nil)
 	release := block(t, e.sites[0])
 	to, from := newWire(t), newWire(t)
@@ -66,7 +67,7 @@ func TestNothingWaitsForShard(t *testing.T) {
 
 // TestForwardAfterClose: a socket is not opened when nobody would close it.
 func TestForwardAfterClose(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	e := newEngine(t, nil)
 	e.Close()
 	if err := e.PrepareForward(); err != ErrClosed {

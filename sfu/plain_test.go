@@ -10,6 +10,7 @@ import (
 	"bifrons/dtls/srtp"
 	"bifrons/rtp"
 	"bifrons/rtp/rtcp"
+	"bifrons/rtp/waittest"
 	"bifrons/sfu/media"
 )
 
@@ -97,7 +98,7 @@ func newSource(t *testing.T, e *Engine, h SourceHandler, cfg SourceConfig) *Sour
 var anyLoopback = Bind{Addr: netip.AddrFrom4([4]byte{127, 0, 0, 1})}
 
 func TestPlainForward(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	e := newEngine(t, nil)
 	h := newHeard()
 	stream := opusStream()
@@ -157,7 +158,7 @@ func TestPlainForward(t *testing.T) {
 }
 
 func TestPlainSRTP(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	e := newEngine(t, nil)
 	key := &SRTPKey{Profile: srtp.AES128CMSHA132, Key: bytes.Repeat([]byte{1}, 16), Salt: bytes.Repeat([]byte{2}, 14)}
 	s := newSource(t, e, newHeard(), SourceConfig{Streams: []Stream{opusStream()}, SRTP: key})
@@ -202,7 +203,7 @@ func TestPlainSRTP(t *testing.T) {
 // TestPlainFeedback passes a request for a key frame from the receiver of a
 // forwarder to the source.
 func TestPlainFeedback(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	e := newEngine(t, nil)
 	s := newSource(t, e, newHeard(), SourceConfig{Streams: []Stream{{
 		Kind: media.Video, Codec: media.Codec{Name: media.VP8, PayloadType: 96, ClockRate: 90000},
@@ -240,7 +241,7 @@ func TestPlainFeedback(t *testing.T) {
 
 // TestOriginKeyframes asks an origin for key frames without knowing what it is.
 func TestOriginKeyframes(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	e := newEngine(t, nil)
 	h := newHeard()
 	video := Stream{Kind: media.Video, Codec: media.Codec{Name: media.VP8, PayloadType: 96, ClockRate: 90000}}
@@ -287,7 +288,7 @@ func TestOriginKeyframes(t *testing.T) {
 }
 
 func TestPlainData(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	e := newEngine(t, nil)
 	h := newHeard()
 	audio, data := opusStream(), Stream{Kind: media.Data, SSRC: 1010}
@@ -336,7 +337,7 @@ func TestPlainData(t *testing.T) {
 
 // TestOwns tells what is sent to the engine itself.
 func TestOwns(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	e := newEngine(t, nil)
 	s := newSource(t, e, newHeard(), SourceConfig{Streams: []Stream{opusStream(), {Kind: media.Data}}})
 	ports := []uint16{e.Stats()[0].Port}
@@ -385,7 +386,7 @@ func TestOwns(t *testing.T) {
 // TestLoopEnds sends a source's packets back to its port: what comes again goes no
 // further.
 func TestLoopEnds(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	e := newEngine(t, nil)
 	s := newSource(t, e, newHeard(), SourceConfig{Streams: []Stream{opusStream()}})
 	in, err := s.ListenRTP(anyLoopback, 0, 0)

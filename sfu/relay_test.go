@@ -12,6 +12,7 @@ import (
 	"bifrons/ice"
 	"bifrons/ice/turn"
 	"bifrons/ice/turn/turntest"
+	"bifrons/rtp/waittest"
 	"bifrons/sfu/media"
 )
 
@@ -91,7 +92,7 @@ func TestForcedRelay(t *testing.T) {
 	for _, by := range []turn.Transport{turn.UDP, turn.TCP, turn.TLS} {
 		for _, late := range []bool{false, true} {
 			t.Run(string(by), func(t *testing.T) {
-				goroutinesReturn(t)
+				waittest.NoLeaks(t)
 				s := turntest.Start(t, turntest.Options{})
 				ea, eb := newEngine(t, func(c *Config) { c.TURNServer, c.TURNRoots = turnServer(s, by), s.Roots }), newEngine(t, nil)
 				ha, hb := newEvents(t), newEvents(t)
@@ -140,7 +141,7 @@ func TestForcedRelay(t *testing.T) {
 
 // TestRelayBeside: a relay that is not forced is only there in case of need.
 func TestRelayBeside(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	s := turntest.Start(t, turntest.Options{})
 	a, b, ha, hb := relayedPair(t, func(c *Config) { c.TURNServer = turnServer(s, turn.UDP) }, PeerConfig{})
 	ha.await(EventDataReady)
@@ -158,7 +159,7 @@ func TestRelayBeside(t *testing.T) {
 func TestDyingRelay(t *testing.T) {
 	for _, by := range []turn.Transport{turn.UDP, turn.TCP} {
 		t.Run(string(by), func(t *testing.T) {
-			goroutinesReturn(t)
+			waittest.NoLeaks(t)
 			s := turntest.Start(t, turntest.Options{})
 			a, _, ha, hb := relayedPair(t, func(c *Config) { c.TURNServer, c.HangupOnFailed = turnServer(s, by), true }, PeerConfig{RelayOnly: true})
 			ha.await(EventDataReady)
@@ -175,7 +176,7 @@ func TestDyingRelay(t *testing.T) {
 
 // TestRelayAfterRestart: an ICE restart finds another relay for one that died.
 func TestRelayAfterRestart(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	first, second := turntest.Start(t, turntest.Options{}), turntest.Start(t, turntest.Options{})
 	ask := func(_ context.Context, user string) ([]turn.Server, error) {
 		if user != "somebody" {
@@ -226,7 +227,7 @@ func TestAskedServers(t *testing.T) {
 		{"none works", good, []turn.Server{dead, wrong}, nil, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			goroutinesReturn(t)
+			waittest.NoLeaks(t)
 			e := newEngine(t, func(c *Config) {
 				c.TURNServer, c.IgnoreUnreachableServers = tc.static, true
 				c.TURNServers = func(context.Context, string) ([]turn.Server, error) { return tc.asked, tc.err }
@@ -250,7 +251,7 @@ func TestAskedServers(t *testing.T) {
 
 // TestCloseWhileAsking: the end of a peer does not wait for the search.
 func TestCloseWhileAsking(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	asked := make(chan struct{})
 	e := newEngine(t, func(c *Config) {
 		c.TURNServers = func(ctx context.Context, _ string) ([]turn.Server, error) {
@@ -267,7 +268,7 @@ func TestCloseWhileAsking(t *testing.T) {
 }
 
 func TestDeadTURNServer(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	s := turntest.Start(t, turntest.Options{})
 	wrong := turnServer(s, turn.UDP)
 	wrong.Password = "wrong"
@@ -296,7 +297,7 @@ func TestDeadTURNServer(t *testing.T) {
 
 // TestRelayOnlyTakesNothingElse: the shard's own address does not answer.
 func TestRelayOnlyTakesNothingElse(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	s := turntest.Start(t, turntest.Options{})
 	ea, eb := newEngine(t, func(c *Config) { c.TURNServer = turnServer(s, turn.UDP) }), newEngine(t, nil)
 	a, _ := ea.NewPeer(PeerConfig{RelayOnly: true}, newEvents(t))

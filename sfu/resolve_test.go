@@ -9,12 +9,13 @@ import (
 
 	"bifrons/dtls"
 	"bifrons/ice"
+	"bifrons/rtp/waittest"
 )
 
 // TestNamedCandidate has a remote that is known by a name only, which stands
 // for two addresses.
 func TestNamedCandidate(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	e, other := newEngine(t, nil), newEngine(t, nil)
 	ha, hb := newEvents(t), newEvents(t)
 	a, err := e.NewPeer(PeerConfig{Controlling: true}, ha)
@@ -43,7 +44,7 @@ func TestNamedCandidate(t *testing.T) {
 // TestManyNames has clients that name candidates without end: what is looked up
 // at the same time is bounded, for each and in all.
 func TestManyNames(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	e := newEngine(t, nil)
 	var asked, now, most atomic.Int64
 	release := make(chan struct{})

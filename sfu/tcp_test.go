@@ -12,6 +12,7 @@ import (
 
 	"bifrons/dtls"
 	"bifrons/ice"
+	"bifrons/rtp/waittest"
 	"bifrons/sfu/media"
 )
 
@@ -118,7 +119,7 @@ var client = ice.Credentials{Ufrag: "clnt", Pwd: "clientpasswordclientpassword"}
 func TestTCP(t *testing.T) {
 	for _, lite := range []bool{false, true} {
 		t.Run(fmt.Sprintf("lite=%v", lite), func(t *testing.T) {
-			goroutinesReturn(t)
+			waittest.NoLeaks(t)
 			e, p, h := tcpPeer(t, func(c *Config) { c.ICELite = lite })
 			p.SetRemote(Remote{ICE: client, Fingerprints: fingerprint(t, e), Role: dtls.Client})
 			c := dialTCP(t, p)
@@ -161,7 +162,7 @@ func TestTCP(t *testing.T) {
 
 // TestTCPStrangers: who cannot show the password of a peer gets nothing at all.
 func TestTCPStrangers(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	e, p, _ := tcpPeer(t, nil)
 	wrong := p.ICE()
 	wrong.Pwd += "x"
@@ -190,7 +191,7 @@ func TestTCPStrangers(t *testing.T) {
 
 // TestTCPManyOfOne: one peer holds a few connections only.
 func TestTCPManyOfOne(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	e, p, h := tcpPeer(t, nil)
 	p.SetRemote(Remote{ICE: client, Fingerprints: fingerprint(t, e), Role: dtls.Client})
 	taken := 0
@@ -225,7 +226,7 @@ func TestTCPManyOfOne(t *testing.T) {
 
 // TestTCPGarbage: what comes by a good connection is judged as over UDP.
 func TestTCPGarbage(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	e, p, _ := tcpPeer(t, nil)
 	p.SetRemote(Remote{ICE: client, Fingerprints: fingerprint(t, e), Role: dtls.Client})
 	c := dialTCP(t, p)

@@ -2,11 +2,8 @@ package admin
 
 import (
 	stdjson "encoding/json"
-	"flag"
 	"fmt"
 	"log/slog"
-	"os"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -19,28 +16,11 @@ import (
 	"bifrons/api/module"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/echotest"
+	"bifrons/rtp/waittest"
 	"bifrons/sfu"
 )
 
-// TestMain checks that every goroutine is back in the end.
-func TestMain(m *testing.M) {
-	before := runtime.NumGoroutine()
-	code := m.Run()
-	if flag.Lookup("test.fuzz").Value.String() != "" {
-		os.Exit(code) // the fuzzer has goroutines of its own
-	}
-	deadline := time.Now().Add(5 * time.Second)
-	for runtime.NumGoroutine() > before && time.Now().Before(deadline) {
-		runtime.Gosched()
-		time.Sleep(10 * time.Millisecond)
-	}
-	if n := runtime.NumGoroutine(); code == 0 && n > before {
-		buf := make([]byte, 1<<20)
-		fmt.Fprintf(os.Stderr, "%d goroutines are left over:\n%s\n", n-before, buf[:runtime.Stack(buf, true)])
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { waittest.Main(m) }
 
 type object = map[string]any
 

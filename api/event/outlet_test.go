@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"os"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -18,26 +16,12 @@ import (
 	apijson "bifrons/api/json"
 	"bifrons/api/module"
 	"bifrons/api/schema"
+	"bifrons/rtp/waittest"
 )
 
 const patience = 20 * time.Second
 
-// TestMain fails when a test leaves goroutines of the package behind.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	for deadline := time.Now().Add(patience); code == 0; time.Sleep(10 * time.Millisecond) {
-		buf := make([]byte, 1<<20)
-		stacks := buf[:runtime.Stack(buf, true)]
-		if bytes.Count(stacks, []byte("bifrons/api/event.")) == bytes.Count(stacks, []byte("bifrons/api/event.TestMain")) {
-			break
-		}
-		if time.Now().After(deadline) {
-			fmt.Fprintf(os.Stderr, "goroutines left behind:\n%s\n", stacks)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { waittest.Main(m) }
 
 // script is an event handler whose deliveries wait for the test.
 type script struct {

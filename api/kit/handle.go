@@ -3,6 +3,7 @@ package kit
 import (
 	"sync/atomic"
 
+	"bifrons/api/config"
 	"bifrons/api/json"
 	"bifrons/api/plugin"
 )
@@ -42,6 +43,16 @@ func (h *Handle) WriteState(w *json.Writer) {
 type Events struct {
 	Gateway plugin.Gateway
 	On      bool // the plugin's setting events
+}
+
+// General takes the setting from a file that has no other; see File.General.
+func (e *Events) General(f config.PluginFile) []config.Problem {
+	set := struct {
+		Events bool `cfg:"events"`
+	}{true}
+	problems := f.General(&set)
+	e.On = set.Events
+	return problems
 }
 
 // Wanted tells whether anybody listens.

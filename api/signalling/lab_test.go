@@ -2,11 +2,8 @@ package signalling
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"log/slog"
-	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -14,26 +11,12 @@ import (
 	"time"
 
 	"bifrons/api/task"
+	"bifrons/rtp/waittest"
 	"bifrons/sdp"
 	"bifrons/sfu"
 )
 
-// TestMain checks that every goroutine is back in the end.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	before := runtime.NumGoroutine()
-	code := m.Run()
-	deadline := time.Now().Add(5 * time.Second)
-	for runtime.NumGoroutine() > before && time.Now().Before(deadline) {
-		time.Sleep(10 * time.Millisecond)
-	}
-	if n := runtime.NumGoroutine(); code == 0 && n > before {
-		buf := make([]byte, 1<<20)
-		fmt.Fprintf(os.Stderr, "%d goroutines are left over:\n%s\n", n-before, buf[:runtime.Stack(buf, true)])
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { waittest.Main(m) }
 
 // lab is an endpoint without any protocol around it, and everybody whom it tells.
 type lab struct {

@@ -21,6 +21,7 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/api/log"
+	"bifrons/rtp/waittest"
 )
 
 const adminSecret = "janusoverlord"
@@ -70,7 +71,7 @@ func TestAdminIsOffByDefault(t *testing.T) {
 
 // TestAdminShowsMedia looks at a connection in full flow.
 func TestAdminShowsMedia(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	s := testServer(t, withAdmin)
 	s.explain(t)
 	p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{rids: []string{"h", "m", "l"}})
@@ -207,7 +208,7 @@ func checkPCAP(t *testing.T, file string) {
 
 // TestAdminChangesConnections changes settings of a connection that is up.
 func TestAdminChangesConnections(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	s := testServer(t, withAdmin)
 	p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{})
 	p.call(echoRequest(), nil)
@@ -232,7 +233,7 @@ func dialAdmin(t *testing.T, url, protocol string, client *http.Client) (*websoc
 
 // TestAdminEndpoints reaches the Admin API in every way of HTTP and WebSockets.
 func TestAdminEndpoints(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	socket := filepath.Join(t.TempDir(), "admin.ws")
 	const certs = "../../api/transport/testdata/"
 	s := testServer(t, func(c *config.Config) {
@@ -290,7 +291,7 @@ func TestAdminEndpoints(t *testing.T) {
 }
 
 func TestAdminACL(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	s := testServer(t, func(c *config.Config) {
 		withAdmin(c)
 		c.HTTP.Admin.ACL, c.WebSockets.Admin.ACL = []string{"10."}, []string{"10."}
@@ -310,7 +311,7 @@ func TestAdminACL(t *testing.T) {
 // TestStoredTokens stores a token by the Admin API, without which there is no
 // use in starting.
 func TestStoredTokens(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	stored := func(c *config.Config) { c.Server.General.TokenAuth = true }
 	s := testServer(t, func(c *config.Config) { withAdmin(c); stored(c) })
 	if r := s.ask(t, "", message{"janus": "add_token", "token": "abc"}); r["janus"] != "success" {
@@ -353,7 +354,7 @@ func TestStoredTokens(t *testing.T) {
 
 // TestJanodeAdmin: janode makes every call of the Admin API that it knows.
 func TestJanodeAdmin(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	folder, err := filepath.Abs(janodeFolder(t))
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,8 @@ import (
 
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+
+	"bifrons/rtp/waittest"
 )
 
 // browserPatience is how long something may take in a browser that shares two
@@ -49,7 +51,7 @@ func browserTest(t *testing.T) {
 		t.Skip("takes a browser, which takes long")
 	}
 	chromiumPath(t)
-	leakCheck(t)
+	waittest.NoLeaks(t)
 }
 
 // tab is a page in a Chromium of its own.

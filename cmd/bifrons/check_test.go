@@ -8,12 +8,13 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/api/log"
+	"bifrons/rtp/waittest"
 )
 
 // Where check says that the server starts, it does, and where it says why not, it
 // does not.
 func TestCheckIsLikeStart(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	const http = "janus.transport.http.jcfg"
 	on := func(more map[string]string) map[string]string {
 		files := map[string]string{http: `general: { http = true, ip = "127.0.0.1", port = 0 }`}

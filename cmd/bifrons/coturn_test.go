@@ -28,6 +28,7 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/ice/turn"
+	"bifrons/rtp/waittest"
 )
 
 // The addresses of the namespace, which look as public ones do.
@@ -177,7 +178,7 @@ func TestCoturn(t *testing.T) {
 	startCoturn(t, false)
 	for _, by := range []string{"udp", "tcp", "tls"} {
 		t.Run("server by "+by, func(t *testing.T) {
-			leakCheck(t)
+			waittest.NoLeaks(t)
 			s := testServer(t, func(c *config.Config) { useCoturn(c, by) })
 			s.explain(t)
 			p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{forceRelay: true, ip: serverIP})

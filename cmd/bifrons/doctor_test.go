@@ -12,6 +12,7 @@ import (
 	"bifrons/api/config"
 	"bifrons/api/log"
 	"bifrons/ice/turn/turntest"
+	"bifrons/rtp/waittest"
 )
 
 // command runs a sub-command with these files and returns what it writes.
@@ -64,7 +65,7 @@ func TestCheck(t *testing.T) {
 
 // What lets in more than it seems to is told by check and at the start.
 func TestDoubts(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	files := map[string]string{
 		"janus.jcfg": `general: { admin_secret = "" }`,
 		"janus.transport.http.jcfg": `general: { http = true; ip = "127.0.0.1"; port = 0; acl = "127.,10.93.0.1" }
@@ -122,7 +123,7 @@ func TestDoubts(t *testing.T) {
 }
 
 func TestDoctor(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	taken, err := net.Listen("tcp", ":0")
 	if err != nil {
 		t.Fatal(err)
@@ -157,7 +158,7 @@ func TestDoctor(t *testing.T) {
 
 // TestDoctorTURN: whether a TURN server relays is found out.
 func TestDoctorTURN(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	relays := turntest.Start(t, turntest.Options{})
 	for password, want := range map[string]string{
 		turntest.Password: fmt.Sprintf("the TURN server 127.0.0.1:%d relays", relays.UDP),

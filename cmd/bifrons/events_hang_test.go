@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"bifrons/api/config"
+	"bifrons/rtp/waittest"
 )
 
 // A receiver of events that hangs during fifty calls costs neither them nor
 // signalling anything; when it comes back it gets what there was, in order.
 func TestEventReceiverHangs(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	b := &backend{t: t}
 	hang := make(chan struct{})
 	web := httptest.NewServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {

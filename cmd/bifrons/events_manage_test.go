@@ -13,12 +13,13 @@ import (
 	"bifrons/api/config"
 	ourjson "bifrons/api/json"
 	"bifrons/api/plugin/streaming"
+	"bifrons/rtp/waittest"
 )
 
 // TestManagementEvents: what a client asks for is about its session and handle,
 // what the Admin API asks for is about none.
 func TestManagementEvents(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	s, b := eventServer(t, func(c *config.Config) { c.Server.Events.StatsPeriod = 0 })
 	c := dial(t, s)
 	rooms, streams := c.attach(roomPackage), c.attach(streaming.Package)
@@ -92,7 +93,7 @@ func names(b *backend, pkg string) (list []string) {
 // TestEventsOfDetach: what a plugin has to say about a handle comes before its
 // end, and a detach is no hangup.
 func TestEventsOfDetach(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	s, b := eventServer(t, func(c *config.Config) { c.Server.Events.StatsPeriod = 0 })
 	v := &venue{t: t, s: s, c: dial(t, s)}
 	v.c.attach(roomPackage).message(message{"request": "create", "room": 1}, nil)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"bifrons/api/config"
+	"bifrons/rtp/waittest"
 )
 
 // notification is one event as an event handler gets it.
@@ -102,7 +103,7 @@ func eventServer(t *testing.T, change func(*config.Config)) (*server, *backend) 
 
 // TestEvents follows a call through the event handler.
 func TestEvents(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	s, b := eventServer(t, func(c *config.Config) { c.Server.Media.SlowlinkThreshold = 0 })
 	started := b.await(256, 1, `"started"`)
 	var info struct {
@@ -250,7 +251,7 @@ func checkStatistics(t *testing.T, events []string) {
 // TestCombinedStatistics: one event with all media; and a slow or dead receiver
 // does not matter to a call.
 func TestCombinedStatistics(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	s, b := eventServer(t, func(c *config.Config) { c.Server.Events.CombineMediaStats = true })
 	p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{})
 	p.call(echoRequest(), nil)
@@ -267,7 +268,7 @@ func TestCombinedStatistics(t *testing.T) {
 // TestDeadReceiver: a receiver that never answers matters neither to a call nor
 // to the end of the server.
 func TestDeadReceiver(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	hanging := make(chan struct{})
 	web := httptest.NewServer(nethttp.HandlerFunc(func(_ nethttp.ResponseWriter, r *nethttp.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -300,7 +301,7 @@ func TestDeadReceiver(t *testing.T) {
 // TestWrongFiles: event handlers and loggers with a wrong file are off, and the
 // server runs.
 func TestWrongFiles(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	dir := handlerFile(t, "sampleevh", `general: { enabled = true; events = "all"; backend = "ftp://x" }`)
 	if err := os.WriteFile(filepath.Join(dir, "janus.logger.jsonlog.jcfg"), []byte(`general: { enabled = true }`), 0o600); err != nil {
 		t.Fatal(err)

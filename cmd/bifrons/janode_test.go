@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/pion/webrtc/v4"
+
+	"bifrons/rtp/waittest"
 )
 
 // janodeFolder finds the npm package janode: where .ci/tools puts it, or where
@@ -55,7 +57,7 @@ func TestJanodeStreaming(t *testing.T) { runJanode(t, "janode-streaming.mjs") }
 
 func runJanode(t *testing.T, script string) {
 	t.Helper()
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	folder := janodeFolder(t)
 	s := testServer(t, nil)
 	s.explain(t)

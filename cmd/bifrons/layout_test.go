@@ -164,8 +164,11 @@ func TestImportRules(t *testing.T) {
 		{"api/plugin/videoroom", "bifrons/api/event", false},
 		{"api/plugin/videoroom", "bifrons/sfu/shard", false},
 		{"api/plugin/videoroom", "bifrons/api/kit", true},
+		{"api/plugin/videoroom", "bifrons/api/kit/forward", true},
+		{"api/kit/forward", "bifrons/api/plugin/videoroom", false},
 		{"api/plugin/videoroom", "bifrons/api/kit/rooms", true},
 		{"api/kit/rooms", "bifrons/api/plugin/videoroom", false},
+		{"api/plugin/videoroom", "bifrons/api/kit/mline", true},
 		{"api/plugin/videoroom", "bifrons/api/plugin/videoroom/inner", true},
 		{"api/plugin/streaming", "bifrons/rtp/ogg", true},
 		{"api/kit", "bifrons/api/plugin/videoroom", false},
@@ -200,7 +203,7 @@ func TestImportRules(t *testing.T) {
 }
 
 // testHelp are the packages that only tests, and what is measured, import.
-var testHelp = []string{"api/plugin/plugintest", "ice/turn/turntest", "sfu/simnet"}
+var testHelp = []string{"api/plugin/plugintest", "ice/turn/turntest", "rtp/waittest", "sfu/simnet"}
 
 func isTestHelp(path string) bool { return withinAny(path, testHelp...) }
 
@@ -216,7 +219,7 @@ func isTestOnly(dep string) bool {
 // sansIO are the packages without sockets, goroutines, clocks and locks.
 func sansIO(path string) bool {
 	switch {
-	case path == "rtp/mono": // is the clock
+	case path == "rtp/mono", isTestHelp(path): // is the clock; waits
 		return false
 	case within(path, "rtp"):
 		return true

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"bifrons/api/config"
+	"bifrons/rtp/waittest"
 )
 
 // scrape reads the metrics: values by name and labels.
@@ -38,7 +39,7 @@ func scrape(t *testing.T, s *server) map[string]float64 {
 
 // TestMetrics: a call with loss shows, and its counts stay when it is over.
 func TestMetrics(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	defer nethttp.DefaultTransport.(*nethttp.Transport).CloseIdleConnections()
 	s := testServer(t, func(c *config.Config) {
 		a := &c.HTTP.Admin

@@ -20,6 +20,7 @@ import (
 	"bifrons/api/config"
 	"bifrons/api/json"
 	"bifrons/api/plugin"
+	"bifrons/rtp/waittest"
 )
 
 func get(t *testing.T, url string) (int, string) {
@@ -40,7 +41,7 @@ func get(t *testing.T, url string) (int, string) {
 // A server that is to stop refuses new sessions, lets the others end, and says
 // goodbye to those that do not.
 func TestDrain(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	s := testServer(t, nil)
 	base := "http://127.0.0.1:" + strconv.Itoa(s.port("http"))
 	if code, text := get(t, base+"/readyz"); code != http.StatusOK {
@@ -100,7 +101,7 @@ func listed(t *testing.T, s *server, pkg, key string) int {
 }
 
 func TestReload(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	dir := t.TempDir()
 	write := func(name, text string) {
 		t.Helper()
@@ -162,7 +163,7 @@ func TestReload(t *testing.T) {
 
 // A reload never takes protection away, whatever has become of the files.
 func TestReloadNeverWeakens(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	const good = `general: { debug_level = 3; admin_secret = "guard"; api_secret = "pass" }`
 	for name, change := range map[string]func(dir string) error{
 		"empty":    func(dir string) error { return os.WriteFile(dir+"/janus.jcfg", nil, 0o600) },
@@ -249,7 +250,7 @@ func TestReloadNeverWeakens(t *testing.T) {
 
 // A file that is empty is one that is being written: it is read again by itself.
 func TestReloadTriesAgain(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	dir := t.TempDir()
 	write := func(text string) {
 		t.Helper()
@@ -318,7 +319,7 @@ func TestReloadGivesUp(t *testing.T) {
 // SIGTERM in the middle of calls: nothing is cut before the time is over, then
 // every client is told.
 func TestStopUnderCalls(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	s := testServer(t, nil)
 	const calls = 50
 	peers := make([]*pionPeer, calls)
@@ -366,7 +367,7 @@ func TestStopUnderCalls(t *testing.T) {
 // A certificate for DTLS that is renewed is for calls to come; those that there
 // are go on with theirs.
 func TestRenewCertificate(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	dir := t.TempDir()
 	cert, key := selfSigned(t, dir, "one")
 	s := testServer(t, func(c *config.Config) {

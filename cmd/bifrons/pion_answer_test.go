@@ -6,6 +6,8 @@ import (
 
 	"github.com/pion/dtls/v3"
 	"github.com/pion/webrtc/v4"
+
+	"bifrons/rtp/waittest"
 )
 
 // askOffer asks the offerer for an offer.
@@ -19,7 +21,7 @@ func answerRequest() message { return message{"request": "answer"} }
 
 // TestPionAnswers: the server offers, pion answers, everything comes back.
 func TestPionAnswers(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	for _, tt := range []struct {
 		name string
 		lite bool
@@ -58,7 +60,7 @@ func TestPionAnswers(t *testing.T) {
 
 // TestPionAnswersRestart: the server restarts ICE by an offer of its own.
 func TestPionAnswersRestart(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	s := testServer(t, nil)
 	s.explain(t)
 	if err := s.core.AddPlugin(offerer{}); err != nil {

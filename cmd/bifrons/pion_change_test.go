@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/pion/webrtc/v4"
+
+	"bifrons/rtp/waittest"
 )
 
 // steady is media that goes on.
@@ -38,7 +40,7 @@ func (p *pionPeer) never(kinds ...string) {
 
 // forLiteAndFull runs a test with both kinds of server at the same time.
 func forLiteAndFull(t *testing.T, f func(t *testing.T, s *server, p *pionPeer)) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	for _, on := range []bool{false, true} {
 		name := "full"
 		if on {

@@ -6,12 +6,14 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"bifrons/rtp/waittest"
 )
 
 // TestPionChurn: fifty peers are there at once; they go in three ways, while
 // others come. Nothing stays.
 func TestPionChurn(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	s := testServer(t, nil)
 	s.explain(t)
 	const peers = 50

@@ -11,6 +11,7 @@ import (
 	"github.com/pion/stun/v3"
 
 	"bifrons/api/config"
+	"bifrons/rtp/waittest"
 	"bifrons/sfu/media"
 )
 
@@ -134,7 +135,7 @@ const (
 
 // TestPionHostileDatagrams: one of each kind changes nothing.
 func TestPionHostileDatagrams(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	s := testServer(t, oneLoop)
 	s.explain(t)
 	p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{setup: "active", profile: dtls.SRTP_AEAD_AES_128_GCM})
@@ -209,7 +210,7 @@ func TestPionHostileDatagrams(t *testing.T) {
 // TestPionHelloFlood: a flood of ClientHellos, from a stranger and in the name
 // of the peer.
 func TestPionHelloFlood(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	s := testServer(t, oneLoop)
 	s.explain(t)
 	p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{setup: "active"})
@@ -243,7 +244,7 @@ func TestPionHelloFlood(t *testing.T) {
 // TestPionBeforeICE: somebody who passes the checks, but has not been
 // nominated, gets no handshake and no media in.
 func TestPionBeforeICE(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	s := testServer(t, oneLoop)
 	s.explain(t)
 	p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{edit: func(text string) string {
@@ -275,7 +276,7 @@ func TestPionBeforeICE(t *testing.T) {
 
 // TestPionWrongFingerprint: the certificate is not the one that was promised.
 func TestPionWrongFingerprint(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	s := testServer(t, nil)
 	s.explain(t)
 	for _, setup := range []string{"active", "passive"} {

@@ -4,11 +4,13 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"bifrons/rtp/waittest"
 )
 
 // TestPionLoss: packets are lost at random, and repaired.
 func TestPionLoss(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	m := pace{frames: 600, packets: 4, every: 10 * time.Millisecond}
 	if os.Getenv("BIFRONS_LONG") != "" {
 		m.frames = 3000

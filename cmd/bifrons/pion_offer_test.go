@@ -9,6 +9,7 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"bifrons/api/config"
+	"bifrons/rtp/waittest"
 	"bifrons/sfu/media"
 )
 
@@ -28,7 +29,7 @@ func lite(on bool) func(*config.Config) {
 
 // TestPionOffers: pion offers to the EchoTest, everything comes back.
 func TestPionOffers(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	const (
 		gcm128 = dtls.SRTP_AEAD_AES_128_GCM
 		gcm256 = dtls.SRTP_AEAD_AES_256_GCM
@@ -104,7 +105,7 @@ func (s *server) awaitEmpty(t testing.TB) {
 
 // TestPionHangup: the client hangs up, then calls again on the same handle.
 func TestPionHangup(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	s := testServer(t, nil)
 	h := dial(t, s).attach(echoPackage)
 	for range 2 {
@@ -122,7 +123,7 @@ func TestPionHangup(t *testing.T) {
 
 // TestPionTakesTrickle: the server trickles its candidates, too.
 func TestPionTakesTrickle(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	s := testServer(t, func(c *config.Config) { c.Server.NAT.FullTrickle = true })
 	s.explain(t)
 	p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{trickle: true})

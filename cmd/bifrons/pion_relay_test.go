@@ -14,6 +14,7 @@ import (
 	"bifrons/api/config"
 	"bifrons/api/log"
 	"bifrons/ice/turn/turntest"
+	"bifrons/rtp/waittest"
 )
 
 func candidates(sdp string) (list []string) {
@@ -27,7 +28,7 @@ func candidates(sdp string) (list []string) {
 
 // TestPionOverTCP calls without a single UDP packet.
 func TestPionOverTCP(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	for _, tt := range []struct {
 		name string
 		lite bool
@@ -66,7 +67,7 @@ func TestPionOverTCP(t *testing.T) {
 
 // TestTCPOff: without the setting TCP candidates are neither told nor taken.
 func TestTCPOff(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	for _, on := range []bool{false, true} {
 		s := testServer(t, func(c *config.Config) { withAdmin(c); c.Server.NAT.ICETCP = on })
 		h := dial(t, s).attach(echoPackage)
@@ -93,7 +94,7 @@ func useTURN(c *config.Config, s *turntest.Server, by string) {
 }
 
 func TestPionForcedRelay(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	for _, by := range []string{"udp", "tcp"} {
 		for _, trickle := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s trickle=%v", by, trickle), func(t *testing.T) {
@@ -129,7 +130,7 @@ func TestPionForcedRelay(t *testing.T) {
 
 // TestRelayIsTrickled: with full_trickle the relay comes in an event of its own.
 func TestRelayIsTrickled(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	relays := turntest.Start(t, turntest.Options{})
 	s := testServer(t, func(c *config.Config) {
 		useTURN(c, relays, "udp")
@@ -159,7 +160,7 @@ func TestRelayIsTrickled(t *testing.T) {
 
 // TestForceRelayNotAllowed: the wish is passed over.
 func TestForceRelayNotAllowed(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	relays := turntest.Start(t, turntest.Options{})
 	s := testServer(t, func(c *config.Config) {
 		useTURN(c, relays, "udp")
@@ -177,7 +178,7 @@ func TestForceRelayNotAllowed(t *testing.T) {
 
 // TestTURNRESTAPI: every connection asks for its own credentials.
 func TestTURNRESTAPI(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	relays := turntest.Start(t, turntest.Options{})
 	var broken atomic.Bool
 	asked := make(chan string, 8)
@@ -214,7 +215,7 @@ func TestTURNRESTAPI(t *testing.T) {
 }
 
 func TestTURNInInfo(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	relays := turntest.Start(t, turntest.Options{})
 	for _, on := range []bool{false, true} {
 		s := testServer(t, func(c *config.Config) {
@@ -260,7 +261,7 @@ func refusedAtStart(t *testing.T, text string, change func(*config.Config)) {
 
 // TestTURNRefusedAtStart: what cannot work is said before the first call.
 func TestTURNRefusedAtStart(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	relays := turntest.Start(t, turntest.Options{})
 	refusedAtStart(t, "wrong user name or password", func(c *config.Config) {
 		useTURN(c, relays, "udp")

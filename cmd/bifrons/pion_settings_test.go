@@ -16,12 +16,13 @@ import (
 	"time"
 
 	"bifrons/api/config"
+	"bifrons/rtp/waittest"
 )
 
 // TestPionUnderSettings calls servers that are set up in other ways than by
 // default.
 func TestPionUnderSettings(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	for _, tt := range []struct {
 		name   string
 		change func(t *testing.T, c *config.Config)

@@ -9,6 +9,8 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
+
+	"bifrons/rtp/waittest"
 )
 
 // layerBase tells the layers' packets apart by their numbers.
@@ -74,7 +76,7 @@ func (c *tally) last() int {
 // TestPionSimulcast: pion sends three encodings and gets the one back that it
 // asks for, in one stream.
 func TestPionSimulcast(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	s := testServer(t, nil)
 	s.explain(t)
 	p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{rids: []string{"h", "m", "l"}})

@@ -11,12 +11,13 @@ import (
 	"github.com/pion/rtp"
 
 	"bifrons/api/config"
+	"bifrons/rtp/waittest"
 )
 
 // TestPlainCall calls a server that encrypts nothing (no_webrtc_encryption):
 // media flows as soon as ICE has a path.
 func TestPlainCall(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	s := testServer(t, func(c *config.Config) { c.Server.General.NoWebRTCEncryption = true })
 	s.explain(t)
 	mux := ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: newWire(t, "127.0.0.1")})

@@ -11,6 +11,8 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/pion/webrtc/v4"
+
+	"bifrons/rtp/waittest"
 )
 
 // steadyRoom is a publisher who plays all the time, and viewers who are to get
@@ -51,7 +53,7 @@ func (r *steadyRoom) unharmed() {
 
 // TestRoomSurvivesDeadSubscriber: a subscriber's network is gone at once.
 func TestRoomSurvivesDeadSubscriber(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	r := newSteadyRoom(t, 3)
 	dead := r.view(1, peerOptions{}, 1)
 	dead.awaitFresh(r.p)
@@ -74,7 +76,7 @@ func TestRoomSurvivesDeadSubscriber(t *testing.T) {
 // TestRoomSurvivesStuckSubscriber: a subscriber takes nothing from its socket,
 // another none of its events.
 func TestRoomSurvivesStuckSubscriber(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	r := newSteadyRoom(t, 3)
 	stuck := r.view(1, peerOptions{}, 1)
 	stuck.awaitFresh(r.p)
@@ -160,7 +162,7 @@ func joinDeaf(ctx context.Context, t *testing.T, v *venue) *websocket.Conn {
 
 // TestRoomPublisherRestartsICE: the publisher gets another path in mid-room.
 func TestRoomPublisherRestartsICE(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	r := newSteadyRoom(t, 3)
 	for range 2 {
 		r.p.publish(&webrtc.OfferOptions{ICERestart: true})
@@ -181,7 +183,7 @@ func TestRoomPublisherRestartsICE(t *testing.T) {
 // TestRoomPublisherDropsLayers: a publisher of three encodings stops the higher
 // ones and sends them again, as browsers do when their link gets worse.
 func TestRoomPublisherDropsLayers(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	v := newVenue(t, 1)
 	p := v.enter(1, 1, peerOptions{rids: []string{"h", "m", "l"}})
 	p.nameLayers()
@@ -202,7 +204,7 @@ func TestRoomPublisherDropsLayers(t *testing.T) {
 // TestRoomChurn: people come and go all the time, publishers and subscribers, in
 // three ways; those who stay notice nothing, and nothing is left behind.
 func TestRoomChurn(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	r := newSteadyRoom(t, 2)
 	begun := time.Now()
 	n := sized(48, 500)

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"bifrons/rtp/waittest"
 	"bifrons/sfu/media"
 )
 
@@ -42,7 +43,7 @@ func bearable(streams int) pace {
 
 // TestRoomFansOut: one publisher, many subscribers; everybody gets every packet.
 func TestRoomFansOut(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	v := newVenue(t, 1)
 	p := v.enter(1, 1, peerOptions{})
 	viewers := make([]*viewer, sized(30, 200))
@@ -61,7 +62,7 @@ func TestRoomFansOut(t *testing.T) {
 
 // TestRoomsMesh: in several rooms everybody sends to everybody.
 func TestRoomsMesh(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	rooms, seats := sized(2, 4), sized(4, 6)
 	v := newVenue(t, rooms)
 	speakers, viewers := make([]*speaker, rooms*seats), make([]*viewer, rooms*seats)
@@ -99,7 +100,7 @@ func TestRoomsMesh(t *testing.T) {
 // TestRoomLoss: every link loses packets, and nearly nothing is missing in the
 // end.
 func TestRoomLoss(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	const rate = 0.05
 	v := newVenue(t, 1)
 	p := v.enter(1, 1, peerOptions{eager: true})

@@ -102,7 +102,7 @@ func (s *server) adminConfig(out *log.Log) admin.Config {
 // plugins is the list of all plugins.
 func (s *server) plugins() []plugin.Plugin {
 	return []plugin.Plugin{
-		echotest.New(echotest.Config{Events: s.cfg.EchoTest.General.Events}),
+		echotest.New(echotest.Config{Folder: s.cfg.Folder}),
 		videoroom.New(videoroom.Config{Folder: s.cfg.Folder}),
 		streaming.New(streaming.Config{Folder: s.cfg.Folder}),
 		textroom.New(textroom.Config{Folder: s.cfg.Folder}),

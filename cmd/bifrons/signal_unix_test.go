@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"bifrons/api/log"
+	"bifrons/rtp/waittest"
 )
 
 // TestRotateLog moves the log file away, as logrotate does, and sends the
@@ -18,7 +19,7 @@ func TestRotateLog(t *testing.T) {
 	first := make(chan os.Signal, 1)
 	signal.Notify(first, syscall.SIGUSR1) // starts a goroutine of the library that stays
 	signal.Stop(first)
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	path := filepath.Join(t.TempDir(), "log")
 	l, err := log.New(log.Config{File: path, Level: log.Info})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"bifrons/api/config"
+	"bifrons/rtp/waittest"
 )
 
 // exchange is one recorded HTTP request with its response.
@@ -28,7 +29,7 @@ type exchange struct {
 // answerer that knows nothing but PCMU. Its attach and watch are not in the
 // recording.
 func TestTraceStreaming2017(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	b, err := os.ReadFile("../../testdata/traces/streaming-http-2017.json")
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/api/plugin/streaming"
+	"bifrons/rtp/waittest"
 )
 
 // studio is a server with a client that manages its mountpoints.
@@ -24,7 +25,7 @@ type studio struct {
 
 func newStudio(t *testing.T) *studio {
 	t.Helper()
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	s := testServer(t, func(c *config.Config) { c.Folder = t.TempDir() })
 	return &studio{t, s, dial(t, s).attach(streaming.Package)}
 }

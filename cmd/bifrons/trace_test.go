@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"bifrons/api/config"
+	"bifrons/rtp/waittest"
 	"bifrons/sdp"
 )
 
@@ -96,7 +97,7 @@ func number(v any) string { return fmt.Sprintf("%.0f", v) }
 // TestTraceEchoTest2021 replays Chrome 89 on the EchoTest page. What needs the
 // browser of that day to answer (webrtcup, media) is left out.
 func TestTraceEchoTest2021(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	// A lite agent sends nothing to the addresses in the recording.
 	s := testServer(t, func(c *config.Config) { c.Server.NAT.ICELite = true })
 	defer nethttp.DefaultTransport.(*nethttp.Transport).CloseIdleConnections()

@@ -10,11 +10,12 @@ import (
 	"time"
 
 	"bifrons/api/config"
+	"bifrons/rtp/waittest"
 )
 
 // TestUnixSocket has a session over a Unix socket, with no other transport.
 func TestUnixSocket(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	path := filepath.Join(t.TempDir(), "api")
 	testServer(t, func(c *config.Config) {
 		c.HTTP.General.HTTP, c.WebSockets.General.WS = false, false

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,21 +15,10 @@ import (
 
 	"bifrons/ice/netio"
 	"bifrons/ice/turn/turntest"
+	"bifrons/rtp/waittest"
 )
 
 const patience = 20 * time.Second
-
-func goroutinesReturn(t *testing.T) {
-	before := runtime.NumGoroutine()
-	t.Cleanup(func() {
-		for deadline := time.Now().Add(patience); runtime.NumGoroutine() > before; time.Sleep(5 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				buf := make([]byte, 1<<20)
-				t.Fatalf("%d goroutines before, %d after:\n%s", before, runtime.NumGoroutine(), buf[:runtime.Stack(buf, true)])
-			}
-		}
-	})
-}
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
@@ -75,7 +63,7 @@ func peer(t *testing.T) (*net.UDPConn, netip.AddrPort) {
 func TestRelay(t *testing.T) {
 	for _, by := range []Transport{UDP, TCP, TLS} {
 		t.Run(string(by), func(t *testing.T) {
-			goroutinesReturn(t)
+			waittest.NoLeaks(t)
 			s := turntest.Start(t, turntest.Options{})
 			r := allocated(t, on(s, by))
 			if b := r.Base(); b.Addr() != r.Relayed().Addr() || b == r.Relayed() || b.Port() == 0 {
@@ -126,7 +114,7 @@ func TestRelay(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	s := turntest.Start(t, turntest.Options{})
 	dead, addr := peer(t)
 	_ = dead.Close()
@@ -179,7 +167,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestForbiddenPeer(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	s := turntest.Start(t, turntest.Options{Permit: func(ip net.IP) bool { return ip.IsLoopback() }})
 	cfg := on(s, UDP)
 	var lost atomic.Int32
@@ -196,7 +184,7 @@ func TestForbiddenPeer(t *testing.T) {
 
 // TestManyRemotes: a relay is not made to keep more and more.
 func TestManyRemotes(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	s := turntest.Start(t, turntest.Options{})
 	cfg := on(s, UDP)
 	var lost atomic.Int32
@@ -213,7 +201,7 @@ func TestManyRemotes(t *testing.T) {
 func TestDyingServer(t *testing.T) {
 	for _, by := range []Transport{UDP, TCP, TLS} {
 		t.Run(string(by), func(t *testing.T) {
-			goroutinesReturn(t)
+			waittest.NoLeaks(t)
 			s := turntest.Start(t, turntest.Options{})
 			r := allocated(t, on(s, by))
 			remote, addr := peer(t)
@@ -233,7 +221,7 @@ func TestDyingServer(t *testing.T) {
 
 // TestRefresh: an allocation lives longer than it was made for.
 func TestRefresh(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	s := turntest.Start(t, turntest.Options{Lifetime: 2 * time.Second})
 	r := allocated(t, on(s, UDP))
 	time.Sleep(3 * time.Second)
@@ -245,7 +233,7 @@ func TestRefresh(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
-	goroutinesReturn(t)
+	waittest.NoLeaks(t)
 	_, addr := peer(t) // never answers
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)

@@ -47,6 +47,8 @@ type Shard interface {
 	StartDTLS(role dtls.Role, remote dtls.Fingerprints) DTLS
 	// Flush asks for a Flush of the track before the pass ends.
 	Flush(t *route.Track)
+	// Forward does it at once, before a track ends.
+	Forward(t *route.Track)
 	// Drop counts a packet that goes no further.
 	Drop(d media.Drop)
 	// Emit passes an event on.

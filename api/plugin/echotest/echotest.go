@@ -4,7 +4,10 @@ package echotest
 import (
 	"sync"
 
+	"bifrons/api/config"
 	"bifrons/api/json"
+	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/module"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
@@ -20,18 +23,23 @@ const prefix = "Janus EchoTest here! You wrote: "
 
 // Config sets up the plugin.
 type Config struct {
-	// Events allows events for event handlers.
-	Events bool
+	// Folder is where janus.plugin.echotest.jcfg is.
+	Folder string
 }
 
 // Plugin is the EchoTest plugin.
 type Plugin struct {
-	cfg Config
-	gw  plugin.Gateway
+	gw     plugin.Gateway
+	file   kit.File
+	events kit.Events
 }
 
 // New makes the plugin.
-func New(cfg Config) *Plugin { return &Plugin{cfg: cfg} }
+func New(cfg Config) *Plugin {
+	p := &Plugin{}
+	p.file = kit.File{Folder: cfg.Folder, Package: Package, General: p.events.General}
+	return p
+}
 
 // Info describes the plugin.
 func (p *Plugin) Info() module.Info {
@@ -42,11 +50,14 @@ func (p *Plugin) Info() module.Info {
 	}
 }
 
-// Start is called before anything else.
+// Start reads the file.
 func (p *Plugin) Start(gw plugin.Gateway) error {
-	p.gw = gw
-	return nil
+	p.gw, p.events.Gateway = gw, gw
+	return p.file.Start(gw.Logger())
 }
+
+// Check reads the file as a start does.
+func (p *Plugin) Check() (found string, problems []config.Problem) { return "", p.file.Check() }
 
 // Close has nothing to do: the handles are gone already.
 func (p *Plugin) Close() {}
@@ -82,45 +93,30 @@ type handle struct {
 type settings struct {
 	audio, video bool
 	bitrate      uint64
-	target       media.Layer
-	fallback     int64 // microseconds, 0 = default
-	minDelay     int   // 10 ms, negative = none
-	maxDelay     int
+	layers       mline.Layers
+	delay        mline.Delay
 
 	audioCodec, videoCodec string // negotiated
 	red                    bool
-	layered                layering
-	current, total         media.Layer
+	layered                mline.Layering
+	total                  media.Layer // what the client sends
 	remoteBitrate          uint64
 	e2ee                   bool
 }
 
-// layering is how the video is layered.
-type layering uint8
-
-const (
-	single layering = iota
-	simulcast
-	svc
-)
-
 // section is one m-line of the client's.
 type section struct {
-	kind       sdp.Kind
-	active     bool // media flows in both directions
-	layered    layering
-	subscribed bool
+	kind    sdp.Kind
+	active  bool // media flows in both directions
+	layered mline.Layering
+	out     mline.Output
 }
 
 // reset goes back to how everything starts.
 func (h *handle) reset() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.settings = settings{
-		audio: true, video: true, minDelay: -1, maxDelay: -1,
-		target:  media.Layer{Substream: 2, Spatial: 2, Temporal: 2},
-		current: media.NoLayer,
-	}
+	h.settings = settings{audio: true, video: true, layers: mline.NewLayers(), delay: mline.NoDelay}
 	h.sections = nil
 }
 
@@ -136,9 +132,6 @@ func (h *handle) Up() {
 		peer.RequestKeyframe(-1)
 	}
 }
-
-// DataReady needs nothing.
-func (h *handle) DataReady() {}
 
 // Data sends a message back.
 func (h *handle) Data(label, protocol string, binary bool, payload []byte) {
@@ -204,20 +197,20 @@ func (h *handle) slowLink(e sfu.Event) {
 // layer tells the client which layer it gets back.
 func (h *handle) layer(e sfu.Event) {
 	h.mu.Lock()
-	h.settings.current, h.settings.total = e.Layer, e.Layers
+	h.settings.layers.Current, h.settings.total = e.Layer, e.Layers
 	s := h.settings
 	h.mu.Unlock()
-	if s.layered == single {
+	if s.layered == mline.Single {
 		return
 	}
 	h.push(func(w *json.Writer) {
 		w.Str("videocodec", s.videoCodec)
-		if s.layered == simulcast {
-			optLayer(w, "substream", s.current.Substream)
-			optLayer(w, "temporal", s.current.Temporal)
+		if s.layered == mline.Simulcast {
+			optLayer(w, "substream", e.Layer.Substream)
+			optLayer(w, "temporal", e.Layer.Temporal)
 		} else {
-			optLayer(w, "spatial_layer", s.current.Spatial)
-			optLayer(w, "temporal_layer", s.current.Temporal)
+			optLayer(w, "spatial_layer", e.Layer.Spatial)
+			optLayer(w, "temporal_layer", e.Layer.Temporal)
 			optTotal(w, "tot_spatial_layers", s.total.Spatial)
 		}
 		optTotal(w, "tot_temporal_layers", s.total.Temporal)
@@ -248,7 +241,7 @@ func (h *handle) push(fields func(w *json.Writer)) {
 
 // notify tells the event handlers how the echo is set.
 func (h *handle) notify() {
-	if !h.plugin.cfg.Events || !h.plugin.gw.Notifying() {
+	if !h.plugin.events.Wanted() {
 		return
 	}
 	s := &h.settings
@@ -257,10 +250,10 @@ func (h *handle) notify() {
 	w.Bool("audio_active", s.audio)
 	w.Bool("video_active", s.video)
 	w.Uint("bitrate", s.bitrate)
-	if s.layered == simulcast {
+	if s.layered == mline.Simulcast {
 		w.Object("simulcast")
-		w.Int("substream", int64(s.current.Substream))
-		w.Int("temporal-layer", int64(s.current.Temporal))
+		w.Int("substream", int64(s.layers.Current.Substream))
+		w.Int("temporal-layer", int64(s.layers.Current.Temporal))
 		w.End()
 	}
 	w.End()
@@ -282,22 +275,12 @@ func (h *handle) Query(w *json.Writer) {
 	w.Uint("bitrate", s.bitrate)
 	w.Uint("peer-bitrate", s.remoteBitrate)
 	switch s.layered {
-	case simulcast:
+	case mline.Simulcast:
 		w.Bool("simulcast", true)
-		w.Int("substream", int64(s.current.Substream))
-		w.Int("substream-target", int64(s.target.Substream))
-		w.Int("temporal-layer", int64(s.current.Temporal))
-		w.Int("temporal-layer-target", int64(s.target.Temporal))
-		if s.fallback > 0 {
-			w.Int("fallback", s.fallback)
-		}
-	case svc:
+	case mline.SVC:
 		w.Bool("svc", true)
-		w.Int("spatial-layer", int64(s.current.Spatial))
-		w.Int("spatial-layer-target", int64(s.target.Spatial))
-		w.Int("temporal-layer", int64(s.current.Temporal))
-		w.Int("temporal-layer-target", int64(s.target.Temporal))
 	}
+	s.layers.WriteFlat(w, s.layered)
 	if s.e2ee {
 		w.Bool("e2ee", true)
 	}

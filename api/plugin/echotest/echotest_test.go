@@ -8,6 +8,7 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -36,7 +37,7 @@ func (gate) Logger() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func attach(t *testing.T) (*handle, *desk) {
 	t.Helper()
-	p := New(Config{Events: true})
+	p := New(Config{Folder: t.TempDir()})
 	if err := p.Start(gate{}); err != nil {
 		t.Fatal(err)
 	}
@@ -119,10 +120,11 @@ func TestPlayoutDelay(t *testing.T) {
 		{`{"min_delay":0}`, 0, 0},
 		{`{"min_delay":3,"max_delay":9999}`, 3, 4095},
 		{`{"max_delay":-5}`, -1, -1},
+		{`{"min_delay":-1,"max_delay":10}`, -1, -1},
 	} {
 		message(t, h, d, tt.body, nil)
-		if h.settings.minDelay != tt.least || h.settings.maxDelay != tt.most {
-			t.Errorf("%s: got %d to %d", tt.body, h.settings.minDelay, h.settings.maxDelay)
+		if h.settings.delay != (mline.Delay{Least: tt.least, Most: tt.most}) {
+			t.Errorf("%s: got %+v", tt.body, h.settings.delay)
 		}
 	}
 }
@@ -132,11 +134,11 @@ func TestLayerEvents(t *testing.T) {
 	e := sfu.Event{Kind: sfu.EventLayer, Section: 1, Layer: media.Layer{Substream: 1, Spatial: 2, Temporal: 0}, Layers: media.Layer{Spatial: 3, Temporal: 2}}
 	h.Event(e)
 	h.settings.videoCodec = "vp8"
-	h.settings.layered = simulcast
+	h.settings.layered = mline.Simulcast
 	h.Event(e)
 	h.Event(sfu.Event{Kind: sfu.EventLayer, Layer: media.Layer{Substream: 2, Spatial: -1, Temporal: -1}})
 	h.settings.videoCodec = "vp9"
-	h.settings.layered = svc
+	h.settings.layered = mline.SVC
 	h.Event(e)
 	want := []string{
 		`{"echotest":"event","videocodec":"vp8","substream":1,"temporal":0,"tot_temporal_layers":2}`,

@@ -5,9 +5,9 @@ import (
 	"strings"
 
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
-	"bifrons/sfu"
 )
 
 var extensions = []string{
@@ -67,15 +67,15 @@ func (h *handle) agree(d *sdp.Description, offer *plugin.JSEP) {
 	defer h.mu.Unlock()
 	s := &h.settings
 	s.e2ee = s.e2ee || offer.E2EE
-	s.audioCodec, s.videoCodec, s.red, s.layered = "", "", false, single
+	s.audioCodec, s.videoCodec, s.red, s.layered = "", "", false, mline.Single
 	old := h.sections
 	h.sections = make([]section, len(d.Sections))
 	for i := range d.Sections {
 		a := &d.Sections[i]
 		sec := &h.sections[i]
-		sec.kind = a.Kind
+		sec.kind, sec.out.Section = a.Kind, i
 		if i < len(old) {
-			sec.subscribed = old[i].subscribed
+			sec.out = old[i].out
 		}
 		if a.Rejected() || len(a.Codecs) == 0 {
 			continue
@@ -90,26 +90,11 @@ func (h *handle) agree(d *sdp.Description, offer *plugin.JSEP) {
 		case a.Kind == sdp.Video && s.videoCodec == "":
 			s.videoCodec = main
 		}
-		if a.Kind == sdp.Video && s.layered == single {
-			sec.layered = layered(i, main, offer)
+		if a.Kind == sdp.Video && s.layered == mline.Single {
+			sec.layered = mline.LayeringIn(offer, i, main)
 			s.layered = sec.layered
 		}
 	}
-}
-
-// layered tells how the client layers a section.
-func layered(i int, codec string, offer *plugin.JSEP) layering {
-	for _, sim := range offer.Simulcast {
-		if sim.Index == i {
-			return simulcast
-		}
-	}
-	for _, v := range offer.SVC {
-		if v.Index == i && (codec == sdp.VP9 || codec == sdp.AV1) {
-			return svc
-		}
-	}
-	return single
 }
 
 // subscribe sends every section back to itself, once its answer is on its way.
@@ -122,22 +107,11 @@ func (h *handle) subscribe() {
 	defer h.mu.Unlock()
 	for i := range h.sections {
 		s := &h.sections[i]
-		switch {
-		case s.active && s.subscribed:
-			peer.SetPaused(i, h.paused(i))
-			peer.SetTarget(i, h.target(i), h.fallback())
-		case s.active:
-			peer.Subscribe(sfu.Subscription{
-				Source: peer, SourceSection: i, Section: i,
-				Paused: h.paused(i), Target: h.target(i), Fallback: h.fallback(),
-			})
-		case s.subscribed:
-			peer.Unsubscribe(i)
+		var from mline.Feed
+		if s.active {
+			from = mline.Feed{Origin: peer, Section: i, Layering: s.layered}
 		}
-		s.subscribed = s.active
+		s.out.Sync(peer, from, h.paused(i), &h.settings.layers, h.delay(i))
 	}
 	peer.SetBitrateCap(h.settings.bitrate)
-	if h.settings.minDelay >= 0 {
-		h.delay(peer)
-	}
 }

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"os"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -15,24 +13,11 @@ import (
 
 	"bifrons/api/janus"
 	"bifrons/api/plugin/echotest"
+	"bifrons/rtp/waittest"
 	"bifrons/sfu"
 )
 
-// TestMain checks that every goroutine is back in the end.
-func TestMain(m *testing.M) {
-	before := runtime.NumGoroutine()
-	code := m.Run()
-	deadline := time.Now().Add(5 * time.Second)
-	for runtime.NumGoroutine() > before && time.Now().Before(deadline) {
-		time.Sleep(10 * time.Millisecond)
-	}
-	if n := runtime.NumGoroutine(); code == 0 && n > before {
-		buf := make([]byte, 1<<20)
-		fmt.Fprintf(os.Stderr, "%d goroutines are left over:\n%s\n", n-before, buf[:runtime.Stack(buf, true)])
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { waittest.Main(m) }
 
 const patience = 15 * time.Second
 
@@ -114,7 +99,7 @@ func TestEcho(t *testing.T) {
 	defer engine.Close()
 	core := janus.New(janus.Config{Engine: engine, Logger: log})
 	defer core.Close()
-	if err := core.AddPlugin(echotest.New(echotest.Config{})); err != nil {
+	if err := core.AddPlugin(echotest.New(echotest.Config{Folder: t.TempDir()})); err != nil {
 		t.Fatal(err)
 	}
 	c := &conn{t: t, core: core, events: make(chan object, 1000)}

@@ -1,6 +1,7 @@
 package streaming
 
 import (
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 	"bifrons/api/config"
 	"bifrons/api/kit"
 	"bifrons/api/plugin"
+	"bifrons/api/plugin/streaming/clip"
+	"bifrons/api/plugin/streaming/rtsp"
 	"bifrons/api/schema"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
@@ -100,6 +103,13 @@ func (th *theatre) panics() (n uint64) {
 	return n
 }
 
+// audio is audio that comes from a function.
+type audio func() ([]byte, error)
+
+func (a audio) Next() ([]byte, error) { return a() }
+func (audio) Step() uint32            { return 160 }
+func (audio) Close() error            { return nil }
+
 // TestPanicOfPlayer: a file whose player panics, or cannot be read any more, takes its
 // mountpoint with it, and only that.
 func TestPanicOfPlayer(t *testing.T) {
@@ -116,12 +126,7 @@ func TestPanicOfPlayer(t *testing.T) {
 					t.Fatal(err)
 				}
 			} else {
-				c, err := m.openClip()
-				if err != nil {
-					t.Fatal(err)
-				}
-				c.next = func(*clip) ([]byte, error) { panic("test") }
-				t.Cleanup(m.play(m.src, c, false).stop)
+				t.Cleanup(m.play(m.src, audio(func() ([]byte, error) { panic("test") }), false).Stop)
 			}
 			th.gone("1")
 			plays()
@@ -134,9 +139,9 @@ func TestPanicOfPlayer(t *testing.T) {
 
 // TestPanicOfViewersPlayer: a viewer whose own player fails is sent away. Others stay.
 func TestPanicOfViewersPlayer(t *testing.T) {
-	for name, next := range map[string]func(*clip) ([]byte, error){
-		"panic":           func(*clip) ([]byte, error) { panic("test") },
-		"nothing to read": func(*clip) ([]byte, error) { return nil, errEmptyFile },
+	for name, next := range map[string]audio{
+		"panic":           func() ([]byte, error) { panic("test") },
+		"nothing to read": func() ([]byte, error) { return nil, io.EOF },
 	} {
 		t.Run(name, func(t *testing.T) {
 			th := newTheatre(t, "")
@@ -145,13 +150,7 @@ func TestPanicOfViewersPlayer(t *testing.T) {
 			th.ask(`{"request":"create","id":1,"type":"ondemand","filename":"FOLDER/radio.alaw","audio":true}`)
 			th.watching("1")
 			t.Cleanup(th.h.Detach)
-			own := th.h.player
-			c, err := th.plugin.mountpoints["1"].openClip()
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.next = next
-			t.Cleanup(th.plugin.mountpoints["1"].play(own.src, c, false).stop)
+			t.Cleanup(th.plugin.mountpoints["1"].play(th.h.own.src, next, false).Stop)
 			awaitPush(t, th.host, stopped)
 			if got := th.ask(`{"request":"info","id":1}`); !strings.Contains(got, `"viewers":1`) {
 				t.Errorf("got %s", got)
@@ -184,8 +183,13 @@ func TestPanicOfCamera(t *testing.T) {
 	}
 }
 
-// TestPanicOfCameraCallback: so does that of a camera whose packets or descriptions
-// bring about a panic, on a goroutine of the library.
+// torn is a track to which nothing can be written.
+type torn struct{ *sfu.Source }
+
+func (torn) Write(int, int, []byte) { panic("test") }
+
+// TestPanicOfCameraCallback: so does that of a camera whose packets bring about a
+// panic, on a goroutine of the library.
 func TestPanicOfCameraCallback(t *testing.T) {
 	th := newTheatre(t, "")
 	plays := th.radio()
@@ -194,14 +198,18 @@ func TestPanicOfCameraCallback(t *testing.T) {
 	th.rtsp(c, "")
 	m := th.plugin.mountpoints["1"]
 	th.watch(th.h, "1")
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		m.work.(*camera).take(0, nil)
-	}()
-	<-done
+	cfg := m.work.(*camera).Config
+	cfg.Track = torn{m.src}
+	second, err := rtsp.Open(t.Context(), cfg, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
 	th.gone("1")
 	plays()
+	if n := th.panics(); n == 0 {
+		t.Error("no panic was counted")
+	}
 }
 
 // TestPanicLeavesNoLock has the host of a viewer panic wherever the plugin calls it.
@@ -275,9 +283,9 @@ type unlocked struct {
 	p *Plugin
 }
 
-func (unlocked) hold(bool) {}
+func (unlocked) Hold(bool) {}
 
-func (u unlocked) stop() {
+func (u unlocked) Stop() {
 	if !u.p.mu.TryLock() {
 		u.t.Error("a worker is waited for under the lock")
 		return
@@ -314,14 +322,14 @@ func TestLoadedTooLate(t *testing.T) {
 func TestFileIsOpenedUnlocked(t *testing.T) {
 	th := newCinema(t)
 	opened := false
-	th.plugin.open = func(name string, folders []string) (*clip, error) {
+	th.plugin.open = func(name string, folders []string) (*clip.File, error) {
 		if !th.plugin.mu.TryLock() {
 			t.Error("a file is opened under the lock")
 		} else {
 			th.plugin.mu.Unlock()
 		}
 		opened = true
-		return openClip(name, folders)
+		return clip.Open(name, folders)
 	}
 	th.want(`{"request":"watch","id":3}`, preparing)
 	if !opened {
@@ -330,9 +338,9 @@ func TestFileIsOpenedUnlocked(t *testing.T) {
 	th.host.hangup(th.h)
 
 	// The mountpoint may be gone by then.
-	var late *clip
-	th.plugin.open = func(name string, folders []string) (c *clip, err error) {
-		late, err = openClip(name, folders)
+	var late *clip.File
+	th.plugin.open = func(name string, folders []string) (f *clip.File, err error) {
+		late, err = clip.Open(name, folders)
 		th.ask(`{"request":"destroy","id":3}`)
 		return late, err
 	}

@@ -145,10 +145,10 @@ func (m *mountpoint) describeKind(w *json.Writer, admin bool) {
 	if m.kind == typeRTSP {
 		w.Bool("rtsp", true)
 		if admin {
-			w.OptStr("url", m.rtsp.url)
-			w.OptStr("rtsp_user", m.rtsp.user)
-			w.OptStr("rtsp_pwd", m.rtsp.password)
-			optTrue(w, "rtsp_quirk", m.rtsp.quirk)
+			w.OptStr("url", m.rtsp.URL)
+			w.OptStr("rtsp_user", m.rtsp.User)
+			w.OptStr("rtsp_pwd", m.rtsp.Password)
+			optTrue(w, "rtsp_quirk", m.rtsp.Quirk)
 		}
 	}
 	if !m.live() {
@@ -180,12 +180,12 @@ func (st *streamSettings) describeFile(w *json.Writer) {
 }
 
 func (st *streamSettings) describeCodec(w *json.Writer) {
-	w.Int("pt", int64(st.pt))
-	if c, ok := st.described(); ok {
-		w.Str("codec", st.codec)
-		w.Str("rtpmap", c.RTPMap())
+	w.Int("pt", int64(st.format.PT))
+	if st.format.ID != "" {
+		w.Str("codec", st.format.ID)
+		w.Str("rtpmap", st.format.RTPMap())
 	}
-	w.OptStr("fmtp", st.fmtp)
+	w.OptStr("fmtp", st.format.Fmtp)
 }
 
 func (st *streamSettings) describe(w *json.Writer, index int, age time.Duration, admin bool) {

@@ -26,9 +26,8 @@ type handle struct {
 	up       bool        // the peer connection is established
 	paused   bool        // by the client
 	stopping bool
-	writable bool    // data channels are
-	clip     *clip   // type ondemand
-	player   *player // of clip, once the viewer can hear it
+	writable bool // data channels are
+	own      *own // type ondemand
 }
 
 func newHandle(p *Plugin, host plugin.Host) *handle { return &handle{plugin: p, host: host} }
@@ -53,9 +52,6 @@ func (h *handle) Establish() {
 	h.notifyStatus("started", h.watching.id)
 }
 
-// Up needs nothing more.
-func (h *handle) Up() {}
-
 // Event follows what the media engine tells.
 func (h *handle) Event(e sfu.Event) {
 	p := h.plugin
@@ -69,9 +65,6 @@ func (h *handle) Event(e sfu.Event) {
 		h.watching.src.LimitBitrate(e.Bitrate)
 	}
 }
-
-// Data ignores what viewers say.
-func (h *handle) Data(string, string, bool, []byte) {}
 
 // DataReady lets messages through, the kept ones first. It is called again for
 // every message when nothing waits to be sent any more.
@@ -110,29 +103,26 @@ func (h *handle) Detach() {
 
 // leave stops watching.
 func (h *handle) leave() {
-	clip, player := h.forget()
+	own := h.forget()
 	h.hanging.Store(false)
-	switch {
-	case player != nil:
-		player.close()
-	case clip != nil:
-		_ = clip.Close()
+	if own != nil {
+		own.close()
 	}
 }
 
 // forget makes a handle one that watches nothing. What it leaves has to be closed,
 // without the lock.
-func (h *handle) forget() (*clip, *player) {
+func (h *handle) forget() *own {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
 	if h.watching != nil {
 		delete(h.watching.viewers, h)
 	}
-	clip, player := h.clip, h.player
-	h.watching, h.lines, h.clip, h.player = nil, nil, nil, nil
+	own := h.own
+	h.watching, h.lines, h.own = nil, nil, nil
 	h.version, h.offered, h.answers = 0, false, false
 	h.up, h.paused, h.stopping, h.writable = false, false, false, false
-	return clip, player
+	return own
 }
 
 // closePeer closes the peer connection, if there is one.
@@ -145,8 +135,8 @@ func (h *handle) closePeer() {
 
 // holdPlayer makes a player of the viewer's own wait, or go on. p.mu is held.
 func (h *handle) holdPlayer() {
-	if h.player != nil {
-		h.player.hold(!h.up || h.paused || !h.watching.enabled)
+	if h.own != nil && h.own.player != nil {
+		h.own.player.Hold(!h.up || h.paused || !h.watching.enabled)
 	}
 }
 

@@ -70,10 +70,8 @@ func (h *handle) source() *sfu.Source {
 	switch {
 	case h.watching == nil:
 		return nil
-	case h.player != nil:
-		return h.player.src
-	case h.clip != nil:
-		return nil
+	case h.own != nil:
+		return h.own.src
 	}
 	return h.watching.src
 }
@@ -84,7 +82,9 @@ func (h *handle) sync() {
 	if peer == nil {
 		return
 	}
-	h.startPlayer(peer)
+	if h.own != nil {
+		h.own.start(peer)
+	}
 	src := h.source()
 	for i, l := range h.lines {
 		if l.kind == sdp.Application {

@@ -3,6 +3,7 @@ package streaming
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -182,7 +183,7 @@ func TestPermanent(t *testing.T) {
 		got := m.settings
 		got.legacy, want.legacy = false, false
 		for i := range got.streams {
-			if i >= len(want.streams) || got.streams[i] != want.streams[i] {
+			if i >= len(want.streams) || !reflect.DeepEqual(got.streams[i], want.streams[i]) {
 				t.Errorf("stream %d of mountpoint %s: %+v", i, id, got.streams[i])
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bifrons/api/kit"
+	"bifrons/api/plugin/streaming/format"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -31,10 +32,10 @@ type mountpoint struct {
 
 // worker feeds a source.
 type worker interface {
-	// hold makes it wait, or go on.
-	hold(on bool)
-	// stop ends it and waits for that.
-	stop()
+	// Hold makes it wait, or go on.
+	Hold(on bool)
+	// Stop ends it and waits for that.
+	Stop()
 }
 
 // message is one message for data channels.
@@ -111,15 +112,15 @@ func (m *mountpoint) doubts() (list []string) {
 	offered := make(map[uint8]*streamSettings)
 	for i := range m.streams {
 		st := &m.streams[i]
-		switch other := offered[st.pt]; {
+		switch other := offered[st.format.PT]; {
 		case m.kind != typeRTP || st.kind == sdp.Application:
-		case st.codec == "":
+		case st.format.ID == "":
 			list = append(list, "no browser plays the stream "+st.mid+" ("+st.codecName+st.rtpmap+"), it is offered to nobody")
 		case other == nil:
-			offered[st.pt] = st
-		case other.codec != st.codec || other.fmtp != st.fmtp: // (RFC 9143, 10.1.1)
+			offered[st.format.PT] = st
+		case !other.format.Same(&st.format): // (RFC 9143, 10.1.1)
 			list = append(list, fmt.Sprintf("the streams %s and %s have two formats with one payload type (%d), browsers refuse to watch both",
-				other.mid, st.mid, st.pt))
+				other.mid, st.mid, st.format.PT))
 		}
 	}
 	return list
@@ -167,7 +168,7 @@ func (m *mountpoint) engineStreams() []sfu.Stream {
 	for i := range m.streams {
 		st := &m.streams[i]
 		s := sfu.Stream{
-			Kind: media.Audio, Codec: st.mediaCodec(), Encrypted: m.e2ee,
+			Kind: media.Audio, Codec: st.format.Media(st.kind), Encrypted: m.e2ee,
 			Collision: time.Duration(m.collision) * time.Millisecond,
 			Skew:      st.skew,
 		}
@@ -176,7 +177,9 @@ func (m *mountpoint) engineStreams() []sfu.Stream {
 			s.Kind = media.Data
 		case sdp.Video:
 			s.Kind, s.Simulcast, s.SVC = media.Video, st.simulcast, st.svc
-			s.ParameterSets = parameterSets(st)
+			if st.format.ID == sdp.H264 {
+				s.ParameterSets = format.ParameterSets(st.sps)
+			}
 			s.Keep = sfu.Keep{Time: time.Duration(m.bufferTime) * time.Millisecond, Bytes: int(m.bufferBytes)}
 		}
 		s.Ext.AbsCaptureTime = m.captureTimeID
@@ -233,7 +236,7 @@ func (m *mountpoint) noPort(st *streamSettings, err error) *schema.Error {
 // stop closes the sockets and files. It is called without the lock.
 func (m *mountpoint) stop() {
 	if m.work != nil {
-		m.work.stop()
+		m.work.Stop()
 	}
 	if m.src != nil {
 		m.src.Close()
@@ -255,7 +258,7 @@ func (m *mountpoint) setEnabled(on bool) {
 		m.src.SetEnabled(on)
 	}
 	if m.work != nil {
-		m.work.hold(!on)
+		m.work.Hold(!on)
 	}
 	for v := range m.viewers {
 		v.holdPlayer()

@@ -13,6 +13,7 @@ import (
 	"bifrons/api/kit"
 	"bifrons/api/module"
 	"bifrons/api/plugin"
+	"bifrons/api/plugin/streaming/clip"
 	"bifrons/api/schema"
 	"bifrons/api/task"
 )
@@ -36,7 +37,7 @@ type Plugin struct {
 	store   *config.Store  // fixed; nil = there is no file
 	table   *kit.Table[*handle]
 
-	open func(name string, folders []string) (*clip, error) // fixed
+	open func(name string, folders []string) (*clip.File, error) // fixed
 
 	// ctx ends with the plugin. Nothing that is connecting waits any longer.
 	ctx    context.Context
@@ -51,7 +52,7 @@ type Plugin struct {
 
 // New makes the plugin.
 func New(cfg Config) *Plugin {
-	p := &Plugin{cfg: cfg, open: openClip, mountpoints: make(map[string]*mountpoint), creating: make(map[string]struct{})}
+	p := &Plugin{cfg: cfg, open: clip.Open, mountpoints: make(map[string]*mountpoint), creating: make(map[string]struct{})}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p
 }

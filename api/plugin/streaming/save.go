@@ -105,31 +105,31 @@ func (m *mountpoint) groupFile(g *config.Group) {
 	g.Set("filename", m.filename)
 	setFlag(g, "audio", true)
 	g.Set("video", "false")
-	g.Set("audiopt", strconv.Itoa(int(st.pt)))
+	g.Set("audiopt", strconv.Itoa(int(st.format.PT)))
 	setText(g, "audiocodec", st.codecName)
 	setText(g, "audiortpmap", st.rtpmap)
-	setText(g, "audiofmtp", st.fmtp)
+	setText(g, "audiofmtp", st.format.Fmtp)
 }
 
 func (m *mountpoint) groupRTSP(g *config.Group) {
 	r := &m.rtsp
-	g.Set("url", r.url)
-	setText(g, "rtsp_user", r.user)
-	setText(g, "rtsp_pwd", r.password)
+	g.Set("url", r.URL)
+	setText(g, "rtsp_user", r.User)
+	setText(g, "rtsp_pwd", r.Password)
 	setText(g, "rtspiface", r.iface)
-	setFlag(g, "rtsp_quirk", r.quirk)
+	setFlag(g, "rtsp_quirk", r.Quirk)
 	g.Set("rtsp_failcheck", strconv.FormatBool(r.check))
 	setFlag(g, "rtsp_notify_changes", r.notify)
-	g.Set("rtsp_reconnect_delay", strconv.Itoa(int(r.reconnect.Seconds())))
-	setInt(g, "rtsp_session_timeout", int64(r.sessionTimeout.Seconds()))
-	g.Set("rtsp_timeout", strconv.Itoa(int(r.timeout.Seconds())))
-	g.Set("rtsp_conn_timeout", strconv.Itoa(int(r.connectTimeout.Seconds())))
+	g.Set("rtsp_reconnect_delay", strconv.Itoa(int(r.Reconnect.Seconds())))
+	setInt(g, "rtsp_session_timeout", int64(r.SessionTimeout.Seconds()))
+	g.Set("rtsp_timeout", strconv.Itoa(int(r.Timeout.Seconds())))
+	g.Set("rtsp_conn_timeout", strconv.Itoa(int(r.ConnectTimeout.Seconds())))
 	for i := range m.streams {
 		st := &m.streams[i]
 		kind := kindName(st.kind)
 		setFlag(g, kind, true)
 		if st.ptSet {
-			g.Set(kind+"pt", strconv.Itoa(int(st.pt)))
+			g.Set(kind+"pt", strconv.Itoa(int(st.format.PT)))
 		}
 		setText(g, kind+"fmtp", st.ownFmtp)
 	}
@@ -152,10 +152,10 @@ func (st *streamSettings) group() *config.Group {
 	if st.rtcp {
 		g.Set("rtcpport", strconv.Itoa(st.rtcpPort))
 	}
-	g.Set("pt", strconv.Itoa(int(st.pt)))
+	g.Set("pt", strconv.Itoa(int(st.format.PT)))
 	setText(g, "codec", st.codecName)
 	setText(g, "rtpmap", st.rtpmap)
-	setText(g, "fmtp", st.fmtp)
+	setText(g, "fmtp", st.format.Fmtp)
 	setFlag(g, "skew", st.skew)
 	setFlag(g, "simulcast", st.simulcast)
 	setInt(g, "port2", int64(st.port2))

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"bifrons/api/kit"
+	"bifrons/api/plugin/streaming/format"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -52,17 +53,19 @@ type streamSettings struct {
 	multicast, iface string // group; interface or address to bind to
 	port, rtcpPort   int
 	rtcp             bool // there is a port for RTCP
-	mediaFormat
-	ptSet        bool   // type rtsp: not what the server says
-	ownFmtp      string // type rtsp: instead of what the server says
-	skew         bool
-	simulcast    bool
-	port2, port3 int
-	svc          bool
-	sps          string // parameter sets for H.264, base64
-	binary       bool
-	buffer       bool   // the last message is kept
-	host         string // address of iface, once the ports are open
+	format           format.Format
+	codecName        string // one of both says what it is
+	rtpmap           string
+	ptSet            bool   // type rtsp: not what the server says
+	ownFmtp          string // type rtsp: instead of what the server says
+	skew             bool
+	simulcast        bool
+	port2, port3     int
+	svc              bool
+	sps              string // parameter sets for H.264, base64
+	binary           bool
+	buffer           bool   // the last message is kept
+	host             string // address of iface, once the ports are open
 }
 
 // common takes over what all types have.
@@ -232,7 +235,7 @@ func readStream(src, whole kit.Source, kind sdp.Kind, mid string, name func(stri
 	text(&st.msid, "msid")
 	text(&st.multicast, "mcast")
 	text(&st.iface, "iface")
-	text(&st.fmtp, "fmtp")
+	text(&st.format.Fmtp, "fmtp")
 	text(&st.sps, "h264sps")
 	if _, _, ok := parseMSID(st.msid); !ok {
 		src.Reject(name("msid"), "two words of at most 64 bytes", "")
@@ -249,7 +252,7 @@ func readStream(src, whole kit.Source, kind sdp.Kind, mid string, name func(stri
 	if _, ok := src.Number(name("port")); !ok {
 		return st, errorf(errCantCreate, "Can't add 'rtp' stream, missing port (%s)", name("port"))
 	}
-	if err := checkFmtp(st.fmtp); err != nil {
+	if err := checkFmtp(st.format.Fmtp); err != nil {
 		return st, err
 	}
 	if kind == sdp.Application {
@@ -267,16 +270,49 @@ func (st *streamSettings) readMedia(src kit.Source, name func(string) string) *s
 	if fromFile(src) && !ok {
 		return errorf(errCantCreate, "Can't add 'rtp' stream, missing payload type (%s)", name("pt"))
 	}
-	st.pt = uint8(n)
 	if err := st.readFormat(src, name); err != nil {
 		return err
 	}
+	st.format.PT = uint8(n)
 	st.skew, _ = src.Flag(name("skew"))
 	if st.kind != sdp.Video {
 		return nil
 	}
 	st.simulcast = either(src, name("simulcast"), "videosimulcast")
-	st.svc = either(src, name("svc"), "videosvc") && st.codec == sdp.VP9
+	st.svc = either(src, name("svc"), "videosvc") && st.format.ID == sdp.VP9
+	return nil
+}
+
+// readFormat takes over what says what the media of a stream is.
+func (st *streamSettings) readFormat(src kit.Source, name func(string) string) *schema.Error {
+	codec, named := src.Text(name("codec"))
+	rtpmap, mapped := src.Text(name("rtpmap"))
+	known, fmtp := false, st.format.Fmtp
+	switch {
+	case named:
+		st.codecName = strings.ToLower(codec)
+		st.format, known = format.Named(codec)
+	case mapped:
+		codec, st.rtpmap = rtpmap, rtpmap
+		st.format, known = format.Parse(rtpmap)
+	default:
+		return errorf(errCantCreate, "Can't add 'rtp' stream, missing codec (%s)", name("codec"))
+	}
+	st.format.Fmtp = fmtp
+	switch {
+	case !known:
+		return errorf(errCantCreate, "Can't add 'rtp' stream, unknown codec '%s'", codec)
+	case !st.format.Fits(st.kind):
+		return errorf(errCantCreate, "Can't add 'rtp' stream, the codec '%s' is not one of %s", codec, kindName(st.kind))
+	}
+	return nil
+}
+
+// checkFmtp refuses format parameters that cannot stand in a description.
+func checkFmtp(fmtp string) *schema.Error {
+	if !format.ValidFmtp(fmtp) {
+		return errorf(errCantCreate, "Invalid value (fmtp should be one short line)")
+	}
 	return nil
 }
 

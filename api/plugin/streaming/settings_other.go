@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"bifrons/api/kit"
+	"bifrons/api/plugin/streaming/format"
+	"bifrons/api/plugin/streaming/rtsp"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -29,18 +31,18 @@ func (s *settings) readFile(src kit.Source) *schema.Error {
 	case video || !audio:
 		return cant("only audio files are supported")
 	case strings.HasSuffix(s.filename, ".alaw"):
-		st.codec, st.pt = sdp.PCMA, 8
+		st.format, _ = format.Named(sdp.PCMA)
 	case strings.HasSuffix(s.filename, ".mulaw"):
-		st.codec = sdp.PCMU
+		st.format, _ = format.Named(sdp.PCMU)
 	case strings.HasSuffix(s.filename, ".opus"):
 		if err := st.readMedia(src, legacyKinds[0].name); err != nil {
 			return err
 		}
-		if st.codec != sdp.Opus {
+		if st.format.ID != sdp.Opus {
 			return cant("opus file without the codec opus")
 		}
-		st.fmtp, _ = src.Text("audiofmtp")
-		if err := checkFmtp(st.fmtp); err != nil {
+		st.format.Fmtp, _ = src.Text("audiofmtp")
+		if err := checkFmtp(st.format.Fmtp); err != nil {
 			return err
 		}
 	default:
@@ -52,16 +54,10 @@ func (s *settings) readFile(src kit.Source) *schema.Error {
 
 // rtspSettings are those of the type rtsp.
 type rtspSettings struct {
-	url            string
-	user, password string
-	iface          string
-	quirk          bool // ask for the path only where the URL is not found
-	check          bool // creating fails if the server cannot be reached
-	notify         bool // viewers hear of lost and new connections
-	reconnect      time.Duration
-	sessionTimeout time.Duration // 0 = the server's
-	timeout        time.Duration // of a request
-	connectTimeout time.Duration
+	rtsp.Settings
+	iface  string
+	check  bool // creating fails if the server cannot be reached
+	notify bool // viewers hear of lost and new connections
 }
 
 // readRTSP takes over what type rtsp has. What the streams carry is told by the
@@ -71,11 +67,11 @@ func (s *settings) readRTSP(src kit.Source) *schema.Error {
 		return err
 	}
 	r := &s.rtsp
-	r.url, _ = src.Text("url")
-	r.user, _ = src.Text("rtsp_user")
-	r.password, _ = src.Text("rtsp_pwd")
+	r.URL, _ = src.Text("url")
+	r.User, _ = src.Text("rtsp_user")
+	r.Password, _ = src.Text("rtsp_pwd")
 	r.iface, _ = src.Text("rtspiface")
-	r.quirk, _ = src.Flag("rtsp_quirk")
+	r.Quirk, _ = src.Flag("rtsp_quirk")
 	r.notify, _ = src.Flag("rtsp_notify_changes")
 	r.check = true
 	for _, name := range []string{"rtsp_failcheck", "rtsp_check"} {
@@ -88,10 +84,10 @@ func (s *settings) readRTSP(src kit.Source) *schema.Error {
 		to   *time.Duration
 		def  int64
 	}{
-		{"rtsp_reconnect_delay", &r.reconnect, 5},
-		{"rtsp_session_timeout", &r.sessionTimeout, 0},
-		{"rtsp_timeout", &r.timeout, 10},
-		{"rtsp_conn_timeout", &r.connectTimeout, 5},
+		{"rtsp_reconnect_delay", &r.Reconnect, 5},
+		{"rtsp_session_timeout", &r.SessionTimeout, 0},
+		{"rtsp_timeout", &r.Timeout, 10},
+		{"rtsp_conn_timeout", &r.ConnectTimeout, 5},
 	} {
 		n, ok := src.Number(f.name)
 		if ok && n > 1<<31-1 {
@@ -103,8 +99,8 @@ func (s *settings) readRTSP(src kit.Source) *schema.Error {
 		*f.to = time.Duration(n) * time.Second
 	}
 	// Requests wait for these two.
-	r.timeout = min(cmp.Or(r.timeout, 10*time.Second), time.Minute)
-	r.connectTimeout = min(cmp.Or(r.connectTimeout, 5*time.Second), time.Minute)
+	r.Timeout = min(cmp.Or(r.Timeout, 10*time.Second), time.Minute)
+	r.ConnectTimeout = min(cmp.Or(r.ConnectTimeout, 5*time.Second), time.Minute)
 	for _, old := range legacyKinds[:2] {
 		if on, _ := src.Flag(old.prefix); !on {
 			continue
@@ -114,7 +110,7 @@ func (s *settings) readRTSP(src kit.Source) *schema.Error {
 		if n > 127 {
 			return errorf(errCantCreate, "Can't add 'rtsp' stream, invalid payload type (%s)", old.name("pt"))
 		}
-		st.pt, st.ptSet = uint8(n), ok
+		st.format.PT, st.ptSet = uint8(n), ok
 		st.ownFmtp, _ = src.Text(old.name("fmtp"))
 		if err := checkFmtp(st.ownFmtp); err != nil {
 			return err
@@ -124,7 +120,7 @@ func (s *settings) readRTSP(src kit.Source) *schema.Error {
 	switch {
 	case len(s.streams) == 0:
 		return errorf(errCantCreate, "Can't add 'rtsp' stream, no audio or video have to be streamed...")
-	case r.url == "":
+	case r.URL == "":
 		return errorf(errCantCreate, "Can't add 'rtsp' stream, missing url")
 	}
 	if _, err := sfu.BindTo("", r.iface); err != nil {

@@ -6,6 +6,7 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/plugin"
+	"bifrons/api/plugin/streaming/clip"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 )
@@ -21,7 +22,7 @@ func (h *handle) watch(r *kit.Request, w *json.Writer) (kit.Response, *schema.Er
 	if err != nil {
 		return failed(err)
 	}
-	var file *clip
+	var file *clip.File
 	if fresh && m.kind == typeOnDemand {
 		var err error
 		if file, err = m.openClip(); err != nil {
@@ -45,7 +46,7 @@ func (h *handle) look(r *kit.Request, restart bool) (m *mountpoint, fresh bool, 
 
 // watchIt watches a mountpoint, if it is still there. A viewer with a file of its own
 // takes it over unless there is an error.
-func (h *handle) watchIt(m *mountpoint, file *clip, wanted wish, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+func (h *handle) watchIt(m *mountpoint, file *clip.File, wanted wish, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
 	found, err := h.mayWatch(r, wanted.restart)
@@ -135,7 +136,7 @@ func (h *handle) mayWatch(r *kit.Request, restart bool) (*mountpoint, *schema.Er
 }
 
 // watchOffering makes an offer of what the client wants. p.mu is held.
-func (h *handle) watchOffering(m *mountpoint, file *clip, x wish, w *json.Writer) (kit.Response, *schema.Error) {
+func (h *handle) watchOffering(m *mountpoint, file *clip.File, x wish, w *json.Writer) (kit.Response, *schema.Error) {
 	fresh := h.watching == nil
 	lines := h.lines
 	if !x.restart || fresh {
@@ -169,7 +170,7 @@ func (h *handle) choose(m *mountpoint, x wish) []*line {
 	data := false
 	for i := range m.streams {
 		st := &m.streams[i]
-		if !x.includes(st) || st.kind != sdp.Application && st.codec == "" || st.kind == sdp.Application && data {
+		if !x.includes(st) || st.kind != sdp.Application && st.format.ID == "" || st.kind == sdp.Application && data {
 			continue
 		}
 		data = data || st.kind == sdp.Application
@@ -204,8 +205,11 @@ func active(lines []*line) bool {
 
 // join makes the handle a viewer, with a file of its own if that is not nil. p.mu is
 // held.
-func (h *handle) join(m *mountpoint, file *clip) {
-	h.watching, h.clip = m, file
+func (h *handle) join(m *mountpoint, file *clip.File) {
+	h.watching = m
+	if file != nil {
+		h.own = &own{h: h, file: file}
+	}
 	m.viewers[h] = struct{}{}
 }
 
@@ -226,7 +230,7 @@ func (h *handle) offer() *sdp.Description {
 			s.Direction = sdp.Inactive
 		}
 		if st := h.stream(l); st != nil && l.kind != sdp.Application {
-			s.Codec, s.PT, s.Channels, s.Fmtp = st.codec, st.pt, st.channels, st.fmtp
+			s.Codec, s.PT, s.Channels, s.Fmtp = st.format.ID, st.format.PT, st.format.Channels, st.format.Fmtp
 			s.Stream, s.Track, _ = parseMSID(st.msid)
 			s.Extensions = m.extensions()
 		}
@@ -271,11 +275,11 @@ func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, w *json.Writer) (ki
 		l := h.lines[i]
 		l.stream, l.active, l.ready = n, true, true
 		st := &m.streams[n]
-		c := sdp.SectionChoice{NoReceive: true, Codecs: []string{st.codec}, Extensions: uris}
+		c := sdp.SectionChoice{NoReceive: true, Codecs: []string{st.format.ID}, Extensions: uris}
 		if l.kind != sdp.Application {
 			c.Stream, c.Track, _ = parseMSID(st.msid)
-			c.Fmtp = st.fmtp
-			if st.fmtp == "" {
+			c.Fmtp = st.format.Fmtp
+			if st.format.Fmtp == "" {
 				c.Profile = sdp.DefaultH264Profile // as in an offer
 			}
 		}
@@ -301,7 +305,7 @@ func (m *mountpoint) match(s *sdp.Section, used map[int]bool) int {
 		if used[i] || st.kind != s.Kind {
 			continue
 		}
-		if s.Kind == sdp.Application || st.suits(s) {
+		if s.Kind == sdp.Application || st.format.Suits(s) {
 			return i
 		}
 	}

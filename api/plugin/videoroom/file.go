@@ -3,13 +3,14 @@ package videoroom
 import (
 	"bifrons/api/config"
 	"bifrons/api/kit"
+	"bifrons/api/kit/forward"
 )
 
 // general are the settings of the plugin as a whole.
 type general struct {
 	adminKey       string // "" = everybody may create rooms
 	lockForwarding bool   // forwarding needs the admin key, too
-	forward        forwardPolicy
+	forward        forward.Policy
 }
 
 // generalSettings is the category general of the file.
@@ -18,22 +19,15 @@ type generalSettings struct {
 	LockForwarding bool   `cfg:"lock_rtp_forward" guard:"who manages a room may forward its media"`
 	Events         bool   `cfg:"events"`
 	StringIDs      bool   `cfg:"string_ids"`
-
-	// Where media may be sent to. Janus has no such settings.
-	ForwardMost      int  `cfg:"rtp_forward_max" range:"1..1048576" lenient:"low=ignore,high=clamp,text=ignore"`
-	ForwardOwnPorts  bool `cfg:"rtp_forward_own_ports"`
-	ForwardMulticast bool `cfg:"rtp_forward_multicast"`
-	ForwardLinkLocal bool `cfg:"rtp_forward_link_local"`
+	forward.Policy
 }
 
 // loadGeneral takes the plugin's settings from its file.
 func (p *Plugin) loadGeneral(f config.PluginFile) []config.Problem {
-	set := generalSettings{Events: true, ForwardMost: defaultForwarders}
+	set := generalSettings{Events: true, Policy: forward.DefaultPolicy}
 	problems := f.General(&set)
 	p.general = general{
-		adminKey: set.AdminKey, lockForwarding: set.LockForwarding && set.AdminKey != "",
-		forward: forwardPolicy{most: set.ForwardMost, own: set.ForwardOwnPorts, multicast: set.ForwardMulticast,
-			linkLocal: set.ForwardLinkLocal},
+		adminKey: set.AdminKey, lockForwarding: set.LockForwarding && set.AdminKey != "", forward: set.Policy,
 	}
 	p.events.On = set.Events
 	p.ids.Strings = set.StringIDs
@@ -94,12 +88,15 @@ func (p *Plugin) saved(r *room, remove bool) bool {
 // saveAllowed saves who may join, and nothing else, if the room is in the file:
 // it is never to be more open after a start than before.
 func (p *Plugin) saveAllowed(r *room) {
-	r.mu.Lock()
-	saved := r.saved
-	r.mu.Unlock()
-	if saved {
+	if r.isSaved() {
 		p.file.SaveOne(r.id, "allowed", func() (*config.Group, error) { return r.entry("") })
 	}
+}
+
+func (r *room) isSaved() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.saved
 }
 
 // entry is what the file has of a room.

@@ -12,6 +12,7 @@ import (
 
 	"bifrons/dtls/srtp"
 	bifrtp "bifrons/rtp"
+	"bifrons/rtp/waittest"
 )
 
 // sink is a UDP socket that media is forwarded to.
@@ -68,7 +69,7 @@ func (s *sink) consecutive(n int) (last *rtp.Packet) {
 }
 
 func TestForwardersSend(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	v := newVenue(t)
 	s := v.sing(0)
 	audio, video, feedback, data, sealed := newSink(t), newSink(t), newSink(t), newSink(t), newSink(t)
@@ -147,7 +148,7 @@ func TestForwardersSend(t *testing.T) {
 }
 
 func TestForwardSimulcast(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	v := newVenue(t)
 	s, voices := v.choir()
 	one, two, three, best := newSink(t), newSink(t), newSink(t), newSink(t)
@@ -181,7 +182,7 @@ func TestForwardSimulcast(t *testing.T) {
 
 // TestCascade has a publisher of one server in a room of another.
 func TestCascade(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	home, away := newVenue(t), newVenue(t)
 	s := home.sing(0)
 	admin := away.attach()

@@ -3,30 +3,13 @@ package videoroom
 import (
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"testing"
 	"time"
 
+	"bifrons/rtp/waittest"
 	"bifrons/sdp"
 )
-
-// leakCheck fails the test if goroutines are left after everything else was
-// cleaned up.
-func leakCheck(t *testing.T) {
-	before := runtime.NumGoroutine()
-	t.Cleanup(func() {
-		deadline := time.Now().Add(patience)
-		for runtime.NumGoroutine() > before {
-			if time.Now().After(deadline) {
-				buf := make([]byte, 1<<20)
-				t.Errorf("%d goroutines before, %d after:\n%s", before, runtime.NumGoroutine(), buf[:runtime.Stack(buf, true)])
-				return
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-	})
-}
 
 // complete checks that packets came without a gap, each once, from one source
 // of ours, and that all numbers from first to last are there.
@@ -59,7 +42,7 @@ func complete(t *testing.T, what string, list []heard, first, last uint64) {
 // Every packet of a publisher reaches all subscribers, on whatever shard they
 // are; so does data.
 func TestEveryPacketArrives(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	v := newVenue(t)
 	s := v.sing(0)
 	listeners := []*listener{
@@ -127,7 +110,7 @@ func TestEveryPacketArrives(t *testing.T) {
 
 // A subscription goes through all that can happen to it while media flows.
 func TestSubscriptionLife(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	v := newVenue(t)
 	a, b := v.sing(0), v.sing(1_000_000)
 	a.perform(a.audio, a.video)
@@ -234,7 +217,7 @@ func TestSubscriptionLife(t *testing.T) {
 
 // A subscriber of simulcast gets the encoding that it asks for, and is told.
 func TestSimulcastSubscriber(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	v := newVenue(t)
 	s, voices := v.choir()
 	s.perform(voices...)
@@ -280,7 +263,7 @@ func TestSimulcastSubscriber(t *testing.T) {
 // A subscriber asks for one thing after the other while publishers come and go.
 // Every offer can be answered, and in the end media flows.
 func TestSubscriberAmongComersAndGoers(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	v := newVenue(t)
 	a := v.sing(0)
 	a.perform(a.audio, a.video)
@@ -326,8 +309,8 @@ func TestSubscriberAmongComersAndGoers(t *testing.T) {
 		return true
 	})
 	for _, x := range v.lines() {
-		if x.kind != sdp.Application && (!x.ready || x.fed.origin == nil || x.held) {
-			t.Errorf("m-line %d: ready %v, fed %v, held %v", x.index, x.ready, x.fed.origin != nil, x.held)
+		if x.kind != sdp.Application && (!x.ready || x.out.Feed().Origin == nil || x.out.Held()) {
+			t.Errorf("m-line %d: ready %v, fed %v, held %v", x.index, x.ready, x.out.Feed().Origin != nil, x.out.Held())
 		}
 	}
 	audio, video := l.newest(false), l.newest(true)

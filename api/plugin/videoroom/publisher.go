@@ -5,6 +5,7 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -51,16 +52,7 @@ func (p *publisher) dataReady() {}
 
 // data passes a message on to the subscribers of the first data section.
 func (p *publisher) data(_ string, binary bool, payload []byte) {
-	p.room.mu.Lock()
-	s := p.firstData
-	if p.gone {
-		s = nil
-	}
-	if s != nil {
-		s.messageForwarders(binary, payload)
-	}
-	p.room.mu.Unlock()
-	if s != nil {
+	if s := p.forwardMessage(binary, payload); s != nil {
 		s.relayData(binary, payload)
 	}
 }
@@ -221,7 +213,7 @@ func (p *publisher) writeGone(w *json.Writer) {
 
 // reset forgets the peer connection. room.mu is held.
 func (p *publisher) reset() {
-	p.stopForwarders()
+	p.forwarders.StopAll()
 	p.open, p.up, p.e2ee, p.talking = false, false, false, false
 	p.streams, p.firstData = nil, nil
 	p.wantedAudioCodec, p.wantedVideoCodec = "", ""
@@ -284,7 +276,7 @@ func (p *publisher) detach() {
 // newStream makes a stream of a section.
 func (p *publisher) newStream(mindex int, mid string, kind sdp.Kind) *stream {
 	return &stream{
-		publisher: p, mindex: mindex, mid: mid, kind: kind, minDelay: -1, maxDelay: -1,
+		publisher: p, mindex: mindex, mid: mid, kind: kind, delay: mline.NoDelay,
 		description: p.descriptions[mid], subscribers: make(map[*subscription]struct{}),
 	}
 }

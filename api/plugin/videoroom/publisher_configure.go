@@ -5,13 +5,11 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 )
-
-// maxDelay is the highest playout delay that packets can carry, in 10 ms.
-const maxDelay = 1<<12 - 1
 
 // publishRequest is configure for those who do not publish yet.
 func (p *publisher) publishRequest(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
@@ -243,31 +241,14 @@ func (s *stream) setSend(send bool) {
 	}
 }
 
-// setDelay takes over the ends of the playout delay that a request has.
+// setDelay takes over what a request says on the playout delay.
 // room.mu is held.
 func (s *stream) setDelay(body kit.Args) {
 	if s.kind != sdp.Video {
 		return
 	}
-	low, high := s.minDelay, s.maxDelay
-	if n, ok := body.Number("min_delay"); ok {
-		low = int(max(-1, min(n, maxDelay)))
-		high = max(high, low)
-		if low < 0 {
-			high = -1
-		}
-	}
-	if n, ok := body.Number("max_delay"); ok {
-		high = int(max(-1, min(n, maxDelay)))
-		switch {
-		case high < 0:
-			low = -1
-		case low < 0 || high < low:
-			low = high
-		}
-	}
-	if low != s.minDelay || high != s.maxDelay {
-		s.minDelay, s.maxDelay = low, high
+	before := s.delay
+	if s.delay.Set(mline.ReadDelay(body)); s.delay != before {
 		s.delayChanged()
 	}
 }

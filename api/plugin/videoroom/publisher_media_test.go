@@ -8,6 +8,7 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v4"
 
+	"bifrons/rtp/waittest"
 	"bifrons/sdp"
 )
 
@@ -51,7 +52,7 @@ func (s *singer) publish(request string) dict {
 // A publisher is asked for key frames, told how much to send, and heard when he
 // talks; he can stop and publish again, and be kicked.
 func TestPublisherMedia(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	v := newVenue(t)
 	admin := v.attach()
 	admin.request(dict{"request": "destroy", "room": 1234}, nil)
@@ -156,7 +157,7 @@ func await[T any](t *testing.T, what string, c <-chan T, ok func(T) bool) {
 
 // What is added later is announced, and can be subscribed to.
 func TestPublisherAdds(t *testing.T) {
-	leakCheck(t)
+	waittest.NoLeaks(t)
 	v := newVenue(t)
 	s := v.sing(0)
 	other := v.outlook()

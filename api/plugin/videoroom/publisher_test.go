@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -284,7 +285,7 @@ func TestRenegotiation(t *testing.T) {
 		`{"type":"video","mindex":2,"mid":"s","codec":"vp8"}]}`)
 	same(t, "screen seen", b.take(), `{"videoroom":"event","room":1,"publishers":[{"id":1,"audio_codec":"opus","video_codec":"vp8","streams":[`+
 		`{"type":"audio","mindex":0,"mid":"a","codec":"opus"},{"type":"video","mindex":1,"mid":"v","disabled":true},{"type":"video","mindex":2,"mid":"s","codec":"vp8"}]}]}`)
-	if p.streams[0] != mic || p.streams[1] != cam || !cam.disabled || !cam.paused || cam.minDelay != 2 || cam.maxDelay != 2 {
+	if p.streams[0] != mic || p.streams[1] != cam || !cam.disabled || !cam.paused || cam.delay != (mline.Delay{Least: 2, Most: 2}) {
 		t.Errorf("cam is %+v", cam)
 	}
 	again := offerOf(audio("a", "opus"), video("v", "vp9"))
@@ -303,17 +304,17 @@ func TestRenegotiation(t *testing.T) {
 }
 
 func TestDelay(t *testing.T) {
-	s := &stream{kind: sdp.Video, minDelay: -1, maxDelay: -1}
+	s := &stream{kind: sdp.Video, delay: mline.NoDelay}
 	for _, x := range []struct {
 		fields   string
 		min, max int
 	}{
 		{`"min_delay":3`, 3, 3}, {`"max_delay":9`, 3, 9}, {`"max_delay":1`, 1, 1}, {`"min_delay":0,"max_delay":4`, 0, 4},
-		{`"min_delay":99999`, 4095, 4095}, {`"min_delay":-5`, -1, -1}, {`"max_delay":7`, 7, 7}, {`"max_delay":-1`, -1, -1},
+		{`"min_delay":99999`, 4095, 4095}, {`"min_delay":-5`, -1, -1}, {`"max_delay":7`, 7, 7}, {`"max_delay":-1`, -1, -1}, {`"min_delay":-1,"max_delay":10`, -1, -1},
 	} {
 		s.setDelay(kit.Args{Value: parsed(t, "{"+x.fields+"}")})
-		if s.minDelay != x.min || s.maxDelay != x.max {
-			t.Errorf("%s: %d..%d", x.fields, s.minDelay, s.maxDelay)
+		if s.delay != (mline.Delay{Least: x.min, Most: x.max}) {
+			t.Errorf("%s: %+v", x.fields, s.delay)
 		}
 	}
 }

@@ -160,12 +160,7 @@ func (s *stream) query(w *json.Writer) {
 	w.OptStr("codec", s.codec)
 	w.OptStr("h264-profile", s.h264Profile)
 	w.OptStr("vp9-profile", s.vp9Profile)
-	if s.minDelay >= 0 && s.maxDelay >= 0 {
-		w.Object("playout-delay")
-		w.Int("min-delay", int64(s.minDelay))
-		w.Int("max-delay", int64(s.maxDelay))
-		w.End()
-	}
+	s.delay.Write(w)
 	w.OptTrue("simulcast", s.simulcast)
 	w.OptTrue("svc", s.svc)
 	w.OptTrue("moderated", s.moderated)

@@ -3,6 +3,7 @@ package videoroom
 import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/schema"
 )
 
@@ -113,26 +114,18 @@ func fields(lists ...[]schema.Field) []schema.Field {
 	return all
 }
 
-var createFields = fields(
-	typed(schema.String, "description", "secret", "pin", "audiocodec", "videocodec", "vp9_profile", "h264_profile",
-		"rec_dir", "admin_key"),
-	typed(schema.Bool, "is_private", "require_pvtid", "signed_tokens", "bitrate_cap", "opus_fec", "opus_dtx",
-		"audiolevel_ext", "audiolevel_event", "videoorient_ext", "playoutdelay_ext", "transport_wide_cc_ext",
-		"record", "lock_record", "notify_joining", "require_e2ee", "dummy_publisher", "dummy_e2ee", "permanent"),
-	typed(schema.Uint, "publishers", "bitrate", "fir_freq", "audio_active_packets", "audio_level_average", "threads"),
-	typed(schema.Array, "allowed", "dummy_streams"),
-)
+// roomFields are those of requests that make a room, and of its category in the file.
+var roomFields = fields(new(settings).table().Fields(),
+	typed(schema.Bool, "dummy_e2ee"), typed(schema.Array, "allowed", "dummy_streams"))
+
+var createFields = fields(roomFields, typed(schema.String, "admin_key"), typed(schema.Bool, "permanent"))
 
 var dummyFields = []schema.Field{
 	{Name: "codec", Type: schema.String, Required: true},
 	{Name: "fmtp", Type: schema.String},
 }
 
-var editFields = fields(
-	typed(schema.String, "new_description", "new_secret", "new_pin", "new_rec_dir"),
-	typed(schema.Bool, "new_is_private", "new_require_pvtid", "new_lock_record", "permanent"),
-	typed(schema.Uint, "new_bitrate", "new_fir_freq", "new_publishers"),
-)
+var editFields = fields(new(settings).table().EditFields(), typed(schema.Bool, "permanent"))
 
 var joinFields = []schema.Field{
 	{Name: "ptype", Type: schema.String, Required: true},
@@ -157,7 +150,7 @@ func (p *Plugin) publisherJoinFields() []schema.Field {
 var streamFields = fields(
 	typed(schema.String, "mid"),
 	typed(schema.Bool, "send", "keyframe"),
-	typed(schema.Int, "min_delay", "max_delay"),
+	mline.DelayFields,
 )
 
 var configureFields = fields(publisherFields, streamFields,

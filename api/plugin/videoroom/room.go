@@ -44,7 +44,7 @@ func (r *room) remove(p *publisher) {
 	p.gone = true
 	p.stopChanges()
 	p.setKeyframes()
-	p.stopForwarders()
+	p.forwarders.StopAll()
 	p.remotes = nil
 	if p.source != nil {
 		p.source.Close()

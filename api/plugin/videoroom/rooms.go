@@ -1,8 +1,6 @@
 package videoroom
 
 import (
-	"strings"
-
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/rooms"
@@ -104,31 +102,8 @@ func (p *Plugin) edit(h *handle, r *kit.Request, w *json.Writer) (kit.Response, 
 
 // change takes over what an edit says. room.mu is held.
 func (r *room) change(body kit.Args) {
-	for field, p := range map[string]*string{
-		"new_description": &r.description, "new_secret": &r.secret, "new_pin": &r.pin, "new_rec_dir": &r.recDir,
-	} {
-		if text := body.Str(field); text != "" {
-			*p = text
-		}
-	}
-	for field, p := range map[string]*bool{
-		"new_is_private": &r.hidden, "new_require_pvtid": &r.requirePvtID, "new_lock_record": &r.lockRecord,
-	} {
-		if on, ok := body.Flag(field); ok {
-			*p = on
-		}
-	}
-	if n, ok := body.Number("new_bitrate"); ok {
-		r.bitrate = 0
-		if n > 0 {
-			r.bitrate = max(uint64(n), minBitrate)
-		}
-	}
-	if n, ok := body.Number("new_publishers"); ok {
-		r.maxPublishers = int(min(n, 1<<31-1))
-	}
-	if n, ok := body.Number("new_fir_freq"); ok {
-		r.firFreq = int(min(n, maxFIRFreq))
+	r.table().Edit(body)
+	if body.Has("new_fir_freq") {
 		for _, p := range r.participants {
 			p.setKeyframes()
 		}
@@ -186,34 +161,9 @@ func (r *room) listed(w *json.Writer, private bool) {
 func (r *room) describe(w *json.Writer) {
 	w.Object("")
 	r.writeRoom(w)
-	w.Str("description", r.description)
 	w.Bool("pin_required", r.pin != "")
-	w.Bool("is_private", r.hidden)
-	w.Int("max_publishers", int64(r.maxPublishers))
-	w.Uint("bitrate", r.bitrate)
-	w.OptTrue("bitrate_cap", r.bitrateCap)
-	w.Int("fir_freq", int64(r.firFreq))
-	w.Bool("require_pvtid", r.requirePvtID)
-	w.Bool("require_e2ee", r.requireE2EE)
-	w.Bool("dummy_publisher", r.dummy)
-	w.Bool("notify_joining", r.notifyJoining)
-	w.Str("audiocodec", strings.Join(r.audioCodecs, ","))
-	w.Str("videocodec", strings.Join(r.videoCodecs, ","))
-	w.OptTrue("opus_fec", r.opusFEC)
-	w.OptTrue("opus_dtx", r.opusDTX)
-	w.Bool("record", r.record)
-	w.OptStr("rec_dir", r.recDir)
-	w.Bool("lock_record", r.lockRecord)
 	w.Int("num_participants", int64(len(r.participants)))
-	w.Bool("audiolevel_ext", r.audioLevelExt)
-	w.Bool("audiolevel_event", r.audioLevelEvent)
-	if r.audioLevelEvent {
-		w.Int("audio_active_packets", int64(r.audioActivePackets))
-		w.Int("audio_level_average", int64(r.audioLevelAverage))
-	}
-	w.Bool("videoorient_ext", r.orientationExt)
-	w.Bool("playoutdelay_ext", r.delayExt)
-	w.Bool("transport_wide_cc_ext", r.transportCC)
+	r.table().Write(w)
 	w.End()
 }
 

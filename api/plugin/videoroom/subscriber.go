@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"bifrons/api/json"
+	"bifrons/api/kit/mline"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -180,7 +181,7 @@ func (l *line) feedChanged(st *stream) {
 		}
 	}
 	if l.ready {
-		l.fed = feed{} // the engine may not have had the stream yet
+		l.out.Forget() // the engine may not have had the stream yet
 	}
 	l.sync()
 }
@@ -239,54 +240,42 @@ func (s *stream) delayChanged() {
 // relayData passes a message of a publisher on. It goes by a channel that is
 // named after the publisher.
 func (s *stream) relayData(binary bool, payload []byte) {
+	for _, peer := range s.dataPeers() {
+		if err := peer.SendData(s.publisher.id, "", binary, payload); err != nil {
+			s.publisher.room.plugin.gw.Logger().Debug("data not relayed", "publisher", s.publisher.id, "error", err)
+		}
+	}
+}
+
+// dataPeers are the connections that messages of the stream go to.
+func (s *stream) dataPeers() (to []*sfu.Peer) {
 	r := s.publisher.room
 	r.mu.Lock()
-	var to []*sfu.Peer
-	if s.flows() {
-		for x := range s.subscribers {
-			sub := x.line.sub
-			if peer := sub.h.Host.Peer(); peer != nil && sub.writable && x.line.ready && x.line.send && !sub.blocked() {
-				to = append(to, peer)
-			}
+	defer r.mu.Unlock()
+	if !s.flows() {
+		return nil
+	}
+	for x := range s.subscribers {
+		sub := x.line.sub
+		if peer := sub.h.Host.Peer(); peer != nil && sub.writable && x.line.ready && x.line.send && !sub.blocked() {
+			to = append(to, peer)
 		}
 	}
-	r.mu.Unlock()
-	for _, peer := range to {
-		if err := peer.SendData(s.publisher.id, "", binary, payload); err != nil {
-			r.plugin.gw.Logger().Debug("data not relayed", "publisher", s.publisher.id, "error", err)
-		}
-	}
+	return to
 }
 
 // changed tells the client which layer it gets from now on. room.mu is held.
-func (l *line) changed(now media.Layer) {
-	before := l.current
-	l.current = now
-	st := l.stream()
-	if st == nil {
-		return
-	}
-	tell := func(field int, now, before int8) {
-		if now >= 0 && now != before {
-			l.tellLayer(field, now)
-		}
-	}
-	switch {
-	case st.simulcast:
-		tell(substream, now.Substream, before.Substream)
-		tell(temporal, now.Temporal, before.Temporal)
-	case st.svc:
-		tell(spatialLayer, now.Spatial, before.Spatial)
-		tell(temporalLayer, now.Temporal, before.Temporal)
-	}
-}
+func (l *line) changed(now media.Layer) { l.tell(l.layers.Changed(now, l.layering())) }
 
-func (l *line) tellLayer(field int, n int8) {
-	l.sub.h.push("event", func(w *json.Writer) {
-		l.sub.room.writeRoom(w)
-		w.Str("mid", l.mid)
-		w.Int(layerFields[field], int64(n))
-	})
+// tell tells the client of layers, one by one. room.mu is held.
+func (l *line) tell(news []mline.Event) {
+	for _, e := range news {
+		l.sub.h.push("event", func(w *json.Writer) {
+			l.sub.room.writeRoom(w)
+			w.Str("mid", l.mid)
+			e.Write(w)
+		})
+	}
 }
 
 // refuse is the error of a request that needs a subscription that is alive.

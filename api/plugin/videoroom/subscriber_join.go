@@ -3,6 +3,7 @@ package videoroom
 import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 )
@@ -13,24 +14,11 @@ const maxLines = sdp.MaxSections
 
 // joinFields are what a subscriber's join may have besides what every join has.
 func (p *Plugin) joinFields() []schema.Field {
-	return []schema.Field{
-		{Name: "streams", Type: schema.Array},
-		p.ids.Field("feed", false),
-		{Name: "private_id", Type: schema.Uint},
-		{Name: "use_msid", Type: schema.Bool},
-		{Name: "autoupdate", Type: schema.Bool},
-		{Name: "offer_audio", Type: schema.Bool},
-		{Name: "offer_video", Type: schema.Bool},
-		{Name: "offer_data", Type: schema.Bool},
-		{Name: "audio", Type: schema.Bool},
-		{Name: "video", Type: schema.Bool},
-		{Name: "data", Type: schema.Bool},
-		{Name: "substream", Type: schema.Uint},
-		{Name: "temporal", Type: schema.Uint},
-		{Name: "spatial_layer", Type: schema.Uint},
-		{Name: "temporal_layer", Type: schema.Uint},
-		{Name: "fallback", Type: schema.Uint},
-	}
+	return fields(
+		[]schema.Field{{Name: "streams", Type: schema.Array}, p.ids.Field("feed", false), {Name: "private_id", Type: schema.Uint}},
+		typed(schema.Bool, "use_msid", "autoupdate", "offer_audio", "offer_video", "offer_data", "audio", "video", "data"),
+		mline.Fields,
+	)
 }
 
 // wanted is one stream to subscribe to, and how.
@@ -55,7 +43,7 @@ func joinSubscriber(h *handle, room *room, r *kit.Request, w *json.Writer) (kit.
 		if !ok {
 			return fail(errMissingElement, "Missing mandatory element (feed)")
 		}
-		items = []item{{feed: name, hasFeed: true, layers: [numLayers]int8{-1, -1, -1, -1}, fallback: -1}}
+		items = []item{{feed: name, hasFeed: true}}
 	}
 	s := &subscriber{room: room, h: h, autoupdate: true, paused: true}
 	if on, ok := r.Body.Flag("autoupdate"); ok {
@@ -219,8 +207,8 @@ func (s *subscriber) subscribeTo(want wanted, joining bool) bool {
 		if x.hasMID && x.hasSend {
 			l.send = x.send
 		}
-		if !x.layered() {
-			x.fallback = -1
+		if !x.change.ChoosesLayers() {
+			x.change.DropFallback()
 		}
 	}
 	l.set(x)

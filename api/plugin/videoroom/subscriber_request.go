@@ -3,6 +3,7 @@ package videoroom
 import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 )
@@ -163,25 +164,17 @@ func (l *line) configure(x *item) {
 		l.requestKeyframe()
 	}
 	l.set(x)
-	if x.hasLeast || x.hasMost {
+	if x.change.Delay.Given() {
 		l.syncDelay()
 	}
-	st := l.stream()
-	if st == nil || !st.simulcast && !st.svc || !x.layered() && x.fallback < 0 {
+	as := l.layering()
+	if as == mline.Single || !x.change.Retargets() {
 		return
 	}
-	l.retarget()
-	now := [numLayers]int8{substream: l.current.Substream, temporal: l.current.Temporal, spatialLayer: -1, temporalLayer: -1}
-	if st.svc {
-		now = [numLayers]int8{substream: -1, temporal: -1, spatialLayer: l.current.Spatial, temporalLayer: l.current.Temporal}
-	}
-	for i, n := range x.layers {
-		switch {
-		case n < 0:
-		case n == now[i]:
-			l.tellLayer(i, n)
-		case st.svc == (i >= spatialLayer):
-			l.requestKeyframe()
-		}
+	l.out.Retarget(l.sub.h.Host.Peer(), &l.layers)
+	outcome := l.layers.Outcome(x.change, as)
+	l.tell(outcome.Reached)
+	if outcome.Keyframe || outcome.Temporal {
+		l.requestKeyframe()
 	}
 }

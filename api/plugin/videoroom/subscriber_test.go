@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	ourjson "bifrons/api/json"
+	"bifrons/api/kit/mline"
 	"bifrons/sdp"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
@@ -60,9 +62,10 @@ func TestLayerEvents(t *testing.T) {
 		same(t, tt.fields, s.do("configure "+tt.fields), tt.want)
 	}
 	lines := s.sub().lines
-	if lines[1].target() != (media.Layer{Substream: 1, Spatial: -1, Temporal: 1}) || lines[2].target() != (media.Layer{Substream: -1, Spatial: 1, Temporal: 0}) ||
-		lines[3].target() != media.NoLayer || lines[1].fallback != 9 {
-		t.Errorf("targets %v, %v, %v", lines[1].target(), lines[2].target(), lines[3].target())
+	target := func(i int) media.Layer { return lines[i].layers.Target(lines[i].layering()) }
+	if target(1) != (media.Layer{Substream: 1, Spatial: -1, Temporal: 1}) || target(2) != (media.Layer{Substream: -1, Spatial: 1, Temporal: 0}) ||
+		target(3) != media.NoLayer || lines[1].layers.Fallback() != 9*time.Microsecond {
+		t.Errorf("targets %v, %v, %v", target(1), target(2), target(3))
 	}
 
 	s.h.Event(sfu.Event{Kind: sfu.EventSlowLink, Uplink: true, Lost: 5})
@@ -72,7 +75,7 @@ func TestLayerEvents(t *testing.T) {
 
 func TestSubscriberDelay(t *testing.T) {
 	_, s, feeds := joinAll(t)
-	feeds["2"].streams[1].minDelay, feeds["2"].streams[1].maxDelay = 1, 2
+	feeds["2"].streams[1].delay = mline.Delay{Least: 1, Most: 2}
 	for _, tt := range []struct {
 		fields      string
 		least, most int
@@ -82,14 +85,15 @@ func TestSubscriberDelay(t *testing.T) {
 		{`"min_delay":5`, 5, 10},
 		{`"min_delay":20`, 20, 20},
 		{`"max_delay":15`, 15, 15},
-		{`"min_delay":3,"max_delay":99999`, 3, maxDelay},
+		{`"min_delay":3,"max_delay":99999`, 3, 4095},
 		{`"max_delay":-5`, 1, 2},
 		{`"min_delay":0`, 0, 0},
 		{`"min_delay":-1`, 1, 2},
+		{`"min_delay":-1,"max_delay":10`, 1, 2},
 	} {
 		s.do(`configure "streams":[{"mid":"3",` + tt.fields + `}]`)
-		if least, most := s.sub().lines[3].delay(); least != tt.least || most != tt.most {
-			t.Errorf("%s: %d to %d, want %d to %d", tt.fields, least, most, tt.least, tt.most)
+		if got := s.sub().lines[3].playoutDelay(); got != (mline.Delay{Least: tt.least, Most: tt.most}) {
+			t.Errorf("%s: %+v, want %d to %d", tt.fields, got, tt.least, tt.most)
 		}
 	}
 }

@@ -57,31 +57,8 @@ func (l *line) writeFeed(w *json.Writer, st *stream) {
 	w.OptStr("codec", st.codec)
 	w.OptStr("h264-profile", st.h264Profile)
 	w.OptStr("vp9-profile", st.vp9Profile)
-	if least, most := l.delay(); l.kind == sdp.Video && least >= 0 && most >= 0 {
-		w.Object("playout-delay")
-		w.Int("min-delay", int64(least))
-		w.Int("max-delay", int64(most))
-		w.End()
-	}
-	if st.simulcast {
-		w.Object("simulcast")
-		w.Int("substream", int64(l.current.Substream))
-		w.Int("substream-target", int64(l.want[substream]))
-		w.Int("temporal-layer", int64(l.current.Temporal))
-		w.Int("temporal-layer-target", int64(l.want[temporal]))
-		if l.fallback > 0 {
-			w.Int("fallback", l.fallback)
-		}
-		w.End()
-	}
-	if st.svc {
-		w.Object("svc")
-		w.Int("spatial-layer", int64(l.current.Spatial))
-		w.Int("target-spatial-layer", int64(l.want[spatialLayer]))
-		w.Int("temporal-layer", int64(l.current.Temporal))
-		w.Int("target-temporal-layer", int64(l.want[temporalLayer]))
-		w.End()
-	}
+	l.playoutDelay().Write(w)
+	l.layers.Write(w, l.layering())
 }
 
 // query writes plugin_specific.

@@ -2,26 +2,11 @@ package videoroom
 
 import (
 	"strconv"
-	"time"
 
+	"bifrons/api/kit/mline"
 	"bifrons/sdp"
-	"bifrons/sfu"
 	"bifrons/sfu/media"
 )
-
-// Layers that clients choose, by their place in line.want and item.layers.
-const (
-	substream     = iota // simulcast
-	temporal             // simulcast
-	spatialLayer         // SVC
-	temporalLayer        // SVC
-	numLayers
-)
-
-var layerFields = [numLayers]string{"substream", "temporal", "spatial_layer", "temporal_layer"}
-
-// highest is the layer that is forwarded unless the client wants less.
-const highest = 2
 
 // subscription joins a stream to an m-line of a subscriber.
 type subscription struct {
@@ -45,24 +30,14 @@ type line struct {
 	ready    bool // the client has accepted it
 	send     bool
 
-	want               [numLayers]int8
-	fallback           int64 // microseconds, 0 = default
-	minDelay, maxDelay int   // 10 ms, -1 = the stream's
-	current            media.Layer
-
-	fed  feed // what the engine was told to forward
-	held bool // but not now
-}
-
-// feed is where the media of an m-line comes from.
-type feed struct {
-	origin  sfu.Origin
-	section int
+	layers mline.Layers
+	delay  mline.Delay // none = the stream's
+	out    mline.Output
 }
 
 // add adds an m-line. room.mu is held.
 func (s *subscriber) add(kind sdp.Kind, codec string) *line {
-	l := &line{sub: s, index: len(s.lines), mid: strconv.Itoa(len(s.lines)), kind: kind, codec: codec}
+	l := &line{sub: s, index: len(s.lines), mid: strconv.Itoa(len(s.lines)), kind: kind, codec: codec, out: mline.Output{Section: len(s.lines)}}
 	l.reset()
 	s.lines = append(s.lines, l)
 	return l
@@ -71,9 +46,7 @@ func (s *subscriber) add(kind sdp.Kind, codec string) *line {
 // reset forgets what the client has set for an earlier stream.
 func (l *line) reset() {
 	l.crossref, l.ready, l.send = "", false, true
-	l.want = [numLayers]int8{highest, highest, highest, highest}
-	l.fallback, l.minDelay, l.maxDelay = 0, -1, -1
-	l.current = media.NoLayer
+	l.layers, l.delay = mline.NewLayers(), mline.NoDelay
 }
 
 // stream is what an m-line for audio or video carries, nil if nothing. room.mu
@@ -109,7 +82,7 @@ func (l *line) attach(st *stream) {
 	}
 	st.subscribers[x] = struct{}{}
 	l.sources = append(l.sources, x)
-	l.current = media.NoLayer
+	l.layers.Current = media.NoLayer
 }
 
 // drop takes a source away; it reports whether the next offer will tell.
@@ -125,7 +98,7 @@ func (l *line) drop(x *subscription) bool {
 	if l.kind == sdp.Application {
 		return false
 	}
-	l.ready, l.current = false, media.NoLayer
+	l.ready, l.layers.Current = false, media.NoLayer
 	l.sync()
 	return true
 }
@@ -143,74 +116,40 @@ func (s *subscriber) idle(kind sdp.Kind, codec string) *line {
 
 // sync makes the engine forward what the m-line stands for. room.mu is held.
 func (l *line) sync() {
-	peer := l.sub.h.Host.Peer()
-	if peer == nil || l.kind == sdp.Application {
+	if l.kind == sdp.Application {
 		return
 	}
-	var want feed
-	st := l.stream()
-	if st != nil && l.ready && l.sub.live {
-		want = feed{st.publisher.origin(), st.mindex}
+	var from mline.Feed
+	held := true
+	if st := l.stream(); st != nil && l.ready && l.sub.live {
+		from = mline.Feed{Origin: st.publisher.origin(), Section: st.mindex, Layering: l.layering()}
+		held = l.sub.blocked() || !l.send || !st.flows()
 	}
-	if want.origin == nil {
-		if l.fed.origin != nil {
-			peer.Unsubscribe(l.index)
-		}
-		l.fed = feed{}
-		return
-	}
-	held := l.sub.blocked() || !l.send || !st.flows()
-	switch {
-	case l.fed != want:
-		peer.Subscribe(sfu.Subscription{
-			Source: want.origin, SourceSection: want.section, Section: l.index,
-			Paused: held, Target: l.target(), Fallback: l.wait(),
-		})
-		l.fed, l.held = want, held
-		l.syncDelay()
-	case l.held != held:
-		peer.SetPaused(l.index, held)
-		l.held = held
-	}
+	l.out.Sync(l.sub.h.Host.Peer(), from, held, &l.layers, l.playoutDelay())
 }
 
-// target is the layer to forward of the stream. room.mu is held.
-func (l *line) target() media.Layer {
+// layering is how the stream is layered that an m-line carries. room.mu is held.
+func (l *line) layering() mline.Layering {
+	if st := l.stream(); st != nil {
+		return mline.LayeringOf(st.simulcast, st.svc)
+	}
+	return mline.Single
+}
+
+// playoutDelay is what the subscriber wants, else the publisher. room.mu is held.
+func (l *line) playoutDelay() mline.Delay {
 	st := l.stream()
 	switch {
-	case st != nil && st.simulcast:
-		return media.Layer{Substream: l.want[substream], Spatial: -1, Temporal: l.want[temporal]}
-	case st != nil && st.svc:
-		return media.Layer{Substream: -1, Spatial: l.want[spatialLayer], Temporal: l.want[temporalLayer]}
+	case l.kind != sdp.Video:
+		return mline.NoDelay
+	case st != nil && !l.delay.IsSet():
+		return st.delay
 	}
-	return media.NoLayer
-}
-
-func (l *line) wait() time.Duration { return time.Duration(l.fallback) * time.Microsecond }
-
-// retarget tells the engine which layers to forward. room.mu is held.
-func (l *line) retarget() {
-	if peer := l.sub.h.Host.Peer(); peer != nil && l.fed.origin != nil {
-		peer.SetTarget(l.index, l.target(), l.wait())
-	}
-}
-
-// delay is the playout delay: what the subscriber wants, else the publisher.
-// room.mu is held.
-func (l *line) delay() (least, most int) {
-	if st := l.stream(); st != nil && (l.minDelay < 0 || l.maxDelay < 0) {
-		return st.minDelay, st.maxDelay
-	}
-	return l.minDelay, l.maxDelay
+	return l.delay
 }
 
 // syncDelay tells the engine the playout delay. room.mu is held.
-func (l *line) syncDelay() {
-	if peer := l.sub.h.Host.Peer(); peer != nil && l.fed.origin != nil && l.kind == sdp.Video {
-		least, most := l.delay()
-		peer.SetPlayoutDelay(l.index, least, most)
-	}
-}
+func (l *line) syncDelay() { l.out.SetDelay(l.sub.h.Host.Peer(), l.playoutDelay()) }
 
 // requestKeyframe asks the publisher for a key frame. room.mu is held.
 func (l *line) requestKeyframe() {

@@ -5,7 +5,6 @@ import (
 	"bifrons/api/kit"
 	"bifrons/api/schema"
 	"bifrons/sdp"
-	"bifrons/sfu/media"
 )
 
 func (p *Plugin) switchFields() []schema.Field {
@@ -32,7 +31,7 @@ func (s *subscriber) switchStreams(r *kit.Request, w *json.Writer) (kit.Response
 		case len(items) == 0 && !whole:
 			return fail(errNoSuchFeed, "No such feed (no streams given)")
 		case len(items) == 0:
-			return s.switchTo([]item{{feed: feed, layers: [numLayers]int8{-1, -1, -1, -1}}}, true, w)
+			return s.switchTo([]item{{feed: feed}}, true, w)
 		}
 		return s.switchTo(items, false, w)
 	})
@@ -122,13 +121,8 @@ func (l *line) move(st *stream, x *item) {
 	l.attach(st)
 	l.ready = ready
 	l.send = true
-	l.current = media.NoLayer
-	for i, n := range x.layers {
-		l.want[i] = highest
-		if n >= 0 {
-			l.want[i] = n
-		}
-	}
+	l.layers.WantHighest()
+	l.layers.Choose(x.change)
 	if l.kind != sdp.Application {
 		l.sync()
 		l.requestKeyframe()

@@ -1,6 +1,11 @@
 package videoroom
 
-import "testing"
+import (
+	"testing"
+
+	"bifrons/api/kit/mline"
+	"bifrons/sfu/media"
+)
 
 func TestSwitch(t *testing.T) {
 	joined := step{`join "ptype":"subscriber","room":1234,"streams":[{"feed":1}],"autoupdate":false`,
@@ -65,8 +70,8 @@ func TestSwitch(t *testing.T) {
 			}
 			s := th.seat()
 			play(t, th, s, feeds, tt.steps)
-			if l := s.sub().lines[1]; l.want != [numLayers]int8{2, 2, 2, 2} {
-				t.Errorf("layers %v", l.want)
+			if l := s.sub().lines[1]; l.layers.Target(mline.Simulcast) != (media.Layer{Substream: 2, Spatial: -1, Temporal: 2}) {
+				t.Errorf("layers %+v", l.layers)
 			}
 			th.checkBooks()
 		})

@@ -1,41 +1,9 @@
 package http
 
 import (
-	"bytes"
-	"fmt"
-	"os"
-	"runtime"
 	"testing"
-	"time"
+
+	"bifrons/rtp/waittest"
 )
 
-// TestMain fails when a test leaves goroutines of the package behind.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if code == 0 {
-		if left := leftovers(); left != "" {
-			fmt.Fprintf(os.Stderr, "goroutines left behind:\n%s\n", left)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
-
-func leftovers() string {
-	var left string
-	for range 50 {
-		left = ""
-		buf := make([]byte, 1<<20)
-		for _, g := range bytes.Split(buf[:runtime.Stack(buf, true)], []byte("\n\n")) {
-			if bytes.Contains(g, []byte("net/http")) || bytes.Contains(g, []byte("bifrons/api/transport")) &&
-				!bytes.Contains(g, []byte("TestMain")) {
-				left += string(g) + "\n\n"
-			}
-		}
-		if left == "" {
-			return ""
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	return left
-}
+func TestMain(m *testing.M) { waittest.Main(m) }

@@ -6,12 +6,12 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
-	"runtime"
 	"testing"
 	"time"
 
 	"bifrons/api/config"
 	"bifrons/bench/internal/inside"
+	"bifrons/rtp/waittest"
 )
 
 const patience = 20 * time.Second
@@ -42,20 +42,6 @@ func startServer(t *testing.T, ctx context.Context) (*inside.Server, *Janus, *Hu
 	}
 	t.Cleanup(j.Close)
 	return s, j, hub
-}
-
-// noLeaks fails the test if goroutines are left behind.
-func noLeaks(t *testing.T) {
-	before := runtime.NumGoroutine()
-	t.Cleanup(func() {
-		for end := time.Now().Add(patience); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
-			if time.Now().After(end) {
-				buf := make([]byte, 1<<20)
-				t.Errorf("goroutines are left:\n%s", buf[:runtime.Stack(buf, true)])
-				return
-			}
-		}
-	})
 }
 
 // await waits until the totals are as wanted.
@@ -92,7 +78,7 @@ func TestPeersGetTheirMediaBack(t *testing.T) {
 		{"full CM as DTLS client", true, Options{Profiles: []string{CM80}, Client: true}, CM80},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			noLeaks(t)
+			waittest.NoLeaks(t)
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			s, j, hub := startServer(t, ctx)
@@ -135,7 +121,7 @@ func TestPeersGetTheirMediaBack(t *testing.T) {
 }
 
 func TestPeersGiveUp(t *testing.T) {
-	noLeaks(t)
+	waittest.NoLeaks(t)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	_, j, hub := startServer(t, ctx)
@@ -193,7 +179,7 @@ func TestRoom(t *testing.T) {
 	for _, full := range []bool{false, true} {
 		for _, profile := range []string{GCM128, CM80} {
 			t.Run(fmt.Sprintf("%s full=%v", profile, full), func(t *testing.T) {
-				noLeaks(t)
+				waittest.NoLeaks(t)
 				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				defer cancel()
 				s, j, hub := startServer(t, ctx)
@@ -216,7 +202,7 @@ func TestRoom(t *testing.T) {
 
 // TestLossIsRepaired: what is dropped on purpose is asked for and comes again.
 func TestLossIsRepaired(t *testing.T) {
-	noLeaks(t)
+	waittest.NoLeaks(t)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	_, j, hub := startServer(t, ctx)
@@ -229,7 +215,7 @@ func TestLossIsRepaired(t *testing.T) {
 
 // TestLayers: a subscriber gets the encoding that it asks for.
 func TestLayers(t *testing.T) {
-	noLeaks(t)
+	waittest.NoLeaks(t)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	_, j, hub := startServer(t, ctx)
@@ -249,7 +235,7 @@ func TestLayers(t *testing.T) {
 
 // TestArrives: a peer tells when its media has come, and leaves.
 func TestArrives(t *testing.T) {
-	noLeaks(t)
+	waittest.NoLeaks(t)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	s, j, hub := startServer(t, ctx)

@@ -1,4 +1,4 @@
-package streaming
+package rtsp
 
 import (
 	"encoding/base64"
@@ -11,6 +11,7 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/mikey"
 	librarysdp "github.com/bluenviron/gortsplib/v5/pkg/sdp"
 
+	"bifrons/api/plugin/streaming/format"
 	"bifrons/sdp"
 )
 
@@ -43,7 +44,7 @@ var damages = map[string]struct {
 	"nothing":          {cameraLines, []string{cameraVideo, cameraAudio}},
 	"AAC":              {replaced("m=audio 0 RTP/AVP 0", "m=audio 0 RTP/AVP 97", "a=rtpmap:97 mpeg4-generic/44100/2"), []string{cameraVideo}},
 	"AAC, config":      {replaced("m=audio 0 RTP/AVP 0", "m=audio 0 RTP/AVP 97", "a=rtpmap:97 mpeg4-generic/x", "a=fmtp:97 config=zz;sizelength=y"), []string{cameraVideo}},
-	"mono Opus":        {replaced("m=audio 0 RTP/AVP 0", "m=audio 0 RTP/AVP 97", "a=rtpmap:97 opus/48000/1"), []string{cameraVideo, "audio 97 opus/48000 trackID=1 "}},
+	"mono Opus":        {replaced("m=audio 0 RTP/AVP 0", "m=audio 0 RTP/AVP 97", "a=rtpmap:97 opus/48000/1"), []string{cameraVideo, "audio 97 opus/48000/2 trackID=1 "}},
 	"MP4V":             {cameraLines + "m=video 0 RTP/AVP 98\na=rtpmap:98 MP4V-ES/90000\na=fmtp:98 profile-level-id=x;config=zz\n", []string{cameraVideo, cameraAudio}},
 	"MP4V first":       {replaced("m=video 0 RTP/AVP 96", "m=video 0 RTP/AVP 98", "a=rtpmap:98 MP4V-ES/90000", "a=fmtp:98 config=zz", "m=video 0 RTP/AVP 96"), []string{cameraVideo, cameraAudio}},
 	"no rtpmap":        {replaced("m=audio 0 RTP/AVP 0", "m=audio 0 RTP/AVP 97"), []string{cameraVideo}},
@@ -83,7 +84,7 @@ func TestReadCamera(t *testing.T) {
 	for name, tt := range damages {
 		var got []string
 		for _, st := range readCamera(tt.text, sdp.Video, sdp.Audio) {
-			got = append(got, fmt.Sprintf("%s %d %s %s %s", kindName(st.kind), st.codec.PT, st.codec.RTPMap(), st.control, st.codec.Fmtp))
+			got = append(got, fmt.Sprintf("%s %d %s %s %s", st.kind.String(), st.format.PT, st.format.RTPMap(), st.control, st.format.Fmtp))
 		}
 		if strings.Join(got, "\n") != strings.Join(tt.want, "\n") {
 			t.Errorf("%s: got %q\nwant %q", name, got, tt.want)
@@ -132,11 +133,11 @@ func FuzzReadCamera(f *testing.F) {
 			t.Fatalf("%q becomes %q", text, out)
 		}
 		for _, st := range list {
-			s := streamSettings{kind: st.kind}
-			if s.take(&st); s.codec == "" || s.fmtp != "" && checkFmtp(s.fmtp) != nil {
-				t.Fatalf("%q becomes %+v", text, s)
+			if f := &st.format; f.ID == "" || !f.Fits(st.kind) || !format.ValidFmtp(f.Fmtp) {
+				t.Fatalf("%q becomes %+v", text, f)
 			}
-			parameterSets(&s)
+			sps, _ := st.format.Parameter("sprop-parameter-sets")
+			format.ParameterSets(sps)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package streaming
+package rtsp
 
 import (
 	"strconv"
@@ -8,16 +8,17 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
 	librarysdp "github.com/bluenviron/gortsplib/v5/pkg/sdp"
 
+	"bifrons/api/plugin/streaming/format"
 	"bifrons/sdp"
 )
 
 // cameraStream is a stream that an RTSP server has.
 type cameraStream struct {
 	kind    sdp.Kind
-	codec   sdp.Codec // with its payload type and parameters
-	control string    // where it is set up (RFC 2326, C.1.1)
-	secure  bool      // SRTP
-	keys    string    // a=key-mgmt (RFC 4567)
+	format  format.Format
+	control string // where it is set up (RFC 2326, C.1.1)
+	secure  bool   // SRTP
+	keys    string // a=key-mgmt (RFC 4567)
 }
 
 // cameraText is an RTSP server's description, by its lines.
@@ -77,7 +78,7 @@ func readCamera(text string, kinds ...sdp.Kind) []cameraStream {
 // viewers can be offered.
 func readCameraStream(lines []string, kind sdp.Kind) (st cameraStream, ok bool) {
 	media := strings.Fields(strings.TrimPrefix(lines[0], "m="))
-	if len(media) < 4 || !strings.EqualFold(media[0], kindName(kind)) {
+	if len(media) < 4 || !strings.EqualFold(media[0], kind.String()) {
 		return st, false
 	}
 	for _, line := range lines {
@@ -89,27 +90,27 @@ func readCameraStream(lines []string, kind sdp.Kind) (st cameraStream, ok bool) 
 	if st.secure = strings.EqualFold(media[2], "RTP/SAVP"); st.secure {
 		st.keys = attribute(lines, "key-mgmt", "")
 	}
-	for _, format := range media[3:] {
-		if strings.HasPrefix(format, "smart/") { // some cameras name the payload type only here
-			format, _, _ = strings.Cut(attribute(lines, "rtpmap", ""), " ")
+	for _, number := range media[3:] {
+		if strings.HasPrefix(number, "smart/") { // some cameras name the payload type only here
+			number, _, _ = strings.Cut(attribute(lines, "rtpmap", ""), " ")
 		}
-		pt, err := strconv.ParseUint(format, 10, 7)
+		pt, err := strconv.ParseUint(number, 10, 7)
 		if err != nil {
 			continue
 		}
 		c, known := sdp.StaticCodec(uint8(pt))
-		if m := attribute(lines, "rtpmap", format+" "); m != "" {
-			c, known = parseRTPMap(m)
+		f := format.Of(c)
+		if m := attribute(lines, "rtpmap", number+" "); m != "" {
+			f, known = format.Parse(m)
 		}
-		var f mediaFormat
-		if f.setCodec(&c); !known || f.codec == "" || (c.Clock == videoClock) != (kind == sdp.Video) {
+		if !known || f.ID == "" || !f.Fits(kind) {
 			continue
 		}
-		c.PT, c.Fmtp = uint8(pt), attribute(lines, "fmtp", format+" ")
-		if checkFmtp(c.Fmtp) != nil {
-			c.Fmtp = ""
+		f.PT = uint8(pt)
+		if f.Fmtp = attribute(lines, "fmtp", number+" "); !format.ValidFmtp(f.Fmtp) {
+			f.Fmtp = ""
 		}
-		st.codec = c
+		st.format = f
 		return st, true
 	}
 	return st, false
@@ -135,12 +136,12 @@ func libraryText(text string, list ...cameraStream) string {
 	}
 	for i := range list {
 		st := &list[i]
-		proto, pt := "RTP/AVP", strconv.Itoa(int(st.codec.PT))
+		proto, pt := "RTP/AVP", strconv.Itoa(int(st.format.PT))
 		if st.secure {
 			proto = "RTP/SAVP"
 		}
-		line("m=", kindName(st.kind), " 0 ", proto, " ", pt)
-		line("a=rtpmap:", pt, " any/", strconv.Itoa(st.codec.Clock))
+		line("m=", st.kind.String(), " 0 ", proto, " ", pt)
+		line("a=rtpmap:", pt, " any/", strconv.Itoa(st.format.Clock))
 		if st.control != "" {
 			line("a=control:", st.control)
 		}
@@ -162,33 +163,4 @@ func libraryReads(text string) bool {
 func isDescription(res *base.Response) bool {
 	kind := strings.Join(res.Header["Content-Type"], "")
 	return res.StatusCode == base.StatusOK && strings.HasPrefix(kind, "application/sdp")
-}
-
-// separate gives streams with one payload type for two formats another one, which is
-// fine for a server, but not in one description for browsers (RFC 9143, 10.1.1).
-func separate(list []streamSettings) {
-	used := make(map[uint8]bool)
-	for i := len(list) - 1; i >= 0; i-- {
-		st := &list[i]
-		for pt := uint8(96); used[st.pt] && !st.ptSet && st.codec != "" && pt <= 127; pt++ {
-			if !used[pt] {
-				st.pt = pt
-			}
-		}
-		used[st.pt] = true
-	}
-}
-
-// take takes over what the server says of a stream, where the settings do not say
-// otherwise.
-func (st *streamSettings) take(from *cameraStream) {
-	st.setCodec(&from.codec)
-	if !st.ptSet {
-		st.pt = from.codec.PT
-	}
-	st.fmtp = from.codec.Fmtp
-	st.sps, _ = from.codec.Parameter("sprop-parameter-sets")
-	if st.ownFmtp != "" {
-		st.fmtp = st.ownFmtp
-	}
 }

@@ -1,10 +1,6 @@
-package streaming
+package format
 
-import (
-	"testing"
-
-	"bifrons/sdp"
-)
+import "testing"
 
 // TestParameterSets: what is no parameter set is not sent as one, or decoders lose
 // those that the source sends itself.
@@ -23,9 +19,7 @@ func TestParameterSets(t *testing.T) {
 		sps + ",AAA=":                 "",
 		sps + "," + sps[:3] + "%":     "",
 	} {
-		st := streamSettings{sps: text}
-		st.codec = sdp.H264
-		if got := string(parameterSets(&st)); got != want {
+		if got := string(ParameterSets(text)); got != want {
 			t.Errorf("%q: %x", text, got)
 		}
 	}

@@ -1,4 +1,4 @@
-package streaming
+package clip
 
 import (
 	"errors"
@@ -13,10 +13,10 @@ var (
 	errIrregular = errors.New("it is no regular file")
 )
 
-// openFile opens a regular file in one of the folders for reading, and never waits
+// open opens a regular file in one of the folders for reading, and never waits
 // for it. Links are followed to where the folders are; without folders, that is the
 // one of the name.
-func openFile(name string, folders []string) (*os.File, error) {
+func open(name string, folders []string) (*os.File, error) {
 	full, err := filepath.Abs(name)
 	if err != nil {
 		return nil, err

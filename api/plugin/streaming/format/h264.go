@@ -1,25 +1,22 @@
-package streaming
+package format
 
 import (
 	"encoding/base64"
 	"strings"
 
 	"bifrons/rtp/codec"
-	"bifrons/sdp"
 )
 
 // maxParameterSets is the size of the largest payload of parameter sets that is
 // sent, in bytes.
 const maxParameterSets = 1200
 
-// parameterSets is the H.264 payload with the parameter sets of a stream's
-// settings, nil if there are none, or something that is none.
-func parameterSets(st *streamSettings) []byte {
-	if st.codec != sdp.H264 || st.sps == "" {
-		return nil
-	}
+// ParameterSets is the H.264 payload with the parameter sets of a
+// sprop-parameter-sets (RFC 6184, 8.1), nil if there are none, or something that is
+// none.
+func ParameterSets(sprop string) []byte {
 	var units [][]byte
-	for text := range strings.SplitSeq(st.sps, ",") {
+	for text := range strings.SplitSeq(sprop, ",") {
 		text = strings.TrimRight(strings.TrimSpace(text), "=")
 		b, err := base64.RawStdEncoding.DecodeString(text)
 		switch {

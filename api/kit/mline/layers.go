@@ -1,0 +1,258 @@
+// Package mline is one m-line on which media goes to a client: what the engine
+// forwards to it, and the layers and the playout delay that the client wants, in
+// requests, towards the engine, in answers and in events.
+package mline
+
+import (
+	"fmt"
+	"time"
+
+	"bifrons/api/json"
+	"bifrons/api/kit"
+	"bifrons/api/schema"
+	"bifrons/sfu/media"
+)
+
+// Layering is how a stream is layered.
+type Layering uint8
+
+// Ways to layer a stream.
+const (
+	Single    Layering = iota // one encoding
+	Simulcast                 // several encodings, each with temporal layers
+	SVC                       // one encoding with spatial and temporal layers
+)
+
+// LayeringOf is how a stream is layered that is said to be simulcast or SVC.
+func LayeringOf(simulcast, svc bool) Layering {
+	switch {
+	case simulcast:
+		return Simulcast
+	case svc:
+		return SVC
+	}
+	return Single
+}
+
+// Layers that clients choose, by their place in Layers.want.
+const (
+	substream = iota
+	temporal
+	spatialLayer
+	temporalLayer
+	numLayers
+)
+
+// names are those of the layers in requests and events.
+var names = [numLayers]string{"substream", "temporal", "spatial_layer", "temporal_layer"}
+
+// Highest is the highest layer that can be chosen, and what is forwarded unless a
+// client wants less.
+const Highest = 2
+
+// maxFallback bounds the time after which a lower layer is taken, in microseconds.
+const maxFallback = 1<<32 - 1
+
+// applies tells whether a layer is one of a stream's.
+func (as Layering) applies(layer int) bool {
+	return as == Simulcast && layer < spatialLayer || as == SVC && layer >= spatialLayer
+}
+
+// Fields are those of requests that choose layers.
+var Fields = []schema.Field{
+	{Name: names[substream], Type: schema.Uint},
+	{Name: names[temporal], Type: schema.Uint},
+	{Name: names[spatialLayer], Type: schema.Uint},
+	{Name: names[temporalLayer], Type: schema.Uint},
+	{Name: "fallback", Type: schema.Uint}, // microseconds
+}
+
+// Check tells what is wrong with the layers that a request chooses, whose types
+// were checked. invalid is the code of the failure.
+func Check(request kit.Args, invalid int) *schema.Error {
+	for _, name := range names {
+		if n, _ := request.Number(name); n > Highest {
+			return &schema.Error{Code: invalid, Text: fmt.Sprintf("Invalid value (%s should be 0, 1 or %d)", name, Highest)}
+		}
+	}
+	return nil
+}
+
+// Change is what a request says on an m-line. The zero value says nothing.
+type Change struct {
+	want        [numLayers]int8
+	given       [numLayers]bool
+	fallback    int64 // microseconds
+	hasFallback bool
+	Delay       DelayChange
+}
+
+// Read reads what a request says. Layers above Highest count as that.
+func Read(request kit.Args) Change {
+	c := Change{Delay: ReadDelay(request)}
+	for i, name := range names {
+		if n, ok := request.Number(name); ok && n >= 0 {
+			c.want[i], c.given[i] = int8(min(n, Highest)), true
+		}
+	}
+	if n, ok := request.Number("fallback"); ok && n >= 0 {
+		c.fallback, c.hasFallback = min(n, maxFallback), true
+	}
+	return c
+}
+
+// ChoosesLayers tells whether a request chooses any layer.
+func (c *Change) ChoosesLayers() bool { return c.given != [numLayers]bool{} }
+
+// Retargets tells whether a request changes how layers are forwarded.
+func (c *Change) Retargets() bool { return c.ChoosesLayers() || c.hasFallback }
+
+// DropFallback forgets what the request says on the fallback.
+func (c *Change) DropFallback() { c.fallback, c.hasFallback = 0, false }
+
+// Layers is what a client wants of the layers of an m-line, and what it gets. The
+// wishes for all ways of layering are kept, as the m-line may come to carry another
+// stream.
+type Layers struct {
+	want     [numLayers]int8
+	fallback int64 // microseconds, 0 = the engine's
+
+	// Current is what the engine forwards, as it tells by sfu.EventLayer.
+	Current media.Layer
+}
+
+// NewLayers is what holds before a client says anything.
+func NewLayers() Layers {
+	l := Layers{Current: media.NoLayer}
+	l.WantHighest()
+	return l
+}
+
+// WantHighest takes back which layers the client chose.
+func (l *Layers) WantHighest() { l.want = [numLayers]int8{Highest, Highest, Highest, Highest} }
+
+// Set takes over what a request says.
+func (l *Layers) Set(c Change) {
+	l.Choose(c)
+	if c.hasFallback {
+		l.fallback = c.fallback
+	}
+}
+
+// Choose takes over the layers that a request chooses, and nothing else of it.
+func (l *Layers) Choose(c Change) {
+	for i, given := range c.given {
+		if given {
+			l.want[i] = c.want[i]
+		}
+	}
+}
+
+// Target is the layer that the engine is to forward of a stream.
+func (l *Layers) Target(as Layering) media.Layer {
+	switch as {
+	case Simulcast:
+		return media.Layer{Substream: l.want[substream], Spatial: -1, Temporal: l.want[temporal]}
+	case SVC:
+		return media.Layer{Substream: -1, Spatial: l.want[spatialLayer], Temporal: l.want[temporalLayer]}
+	}
+	return media.NoLayer
+}
+
+// Fallback is how long a layer is waited for before a lower one is taken, 0 = the
+// engine's default.
+func (l *Layers) Fallback() time.Duration { return time.Duration(l.fallback) * time.Microsecond }
+
+// Event is news on one layer for the client.
+type Event struct {
+	name  string
+	layer int8
+}
+
+// Write writes the field of the event.
+func (e Event) Write(w *json.Writer) { w.Int(e.name, int64(e.layer)) }
+
+// Changed takes over what the engine forwards now, and returns what the client has
+// to be told.
+func (l *Layers) Changed(now media.Layer, as Layering) []Event {
+	before, after := places(l.Current), places(now)
+	l.Current = now
+	var news []Event
+	for i, n := range after {
+		if as.applies(i) && n >= 0 && n != before[i] {
+			news = append(news, Event{names[i], n})
+		}
+	}
+	return news
+}
+
+// Outcome is what is to be done about the layers that a request chose.
+type Outcome struct {
+	Reached  []Event // the client is told of layers that it has already
+	Keyframe bool    // another one comes with a key frame
+	Temporal bool    // another temporal layer, which needs none
+}
+
+// Outcome tells what is to be done about a change that was taken over.
+func (l *Layers) Outcome(c Change, as Layering) Outcome {
+	var o Outcome
+	now := places(l.Current)
+	for i, given := range c.given {
+		switch {
+		case !given || !as.applies(i):
+		case c.want[i] == now[i]:
+			o.Reached = append(o.Reached, Event{names[i], c.want[i]})
+		case i == substream || i == spatialLayer:
+			o.Keyframe = true
+		default:
+			o.Temporal = true
+		}
+	}
+	return o
+}
+
+// places are the parts of a layer in the order of names.
+func places(m media.Layer) [numLayers]int8 {
+	return [numLayers]int8{m.Substream, m.Temporal, m.Spatial, m.Temporal}
+}
+
+// Write writes what there is and what is wanted, as an object with the name of the
+// way of layering; nothing of a single stream.
+func (l *Layers) Write(w *json.Writer, as Layering) {
+	switch as {
+	case Simulcast:
+		w.Object("simulcast")
+		l.writeSimulcast(w)
+		w.End()
+	case SVC:
+		w.Object("svc")
+		w.Int("spatial-layer", int64(l.Current.Spatial))
+		w.Int("target-spatial-layer", int64(l.want[spatialLayer]))
+		w.Int("temporal-layer", int64(l.Current.Temporal))
+		w.Int("target-temporal-layer", int64(l.want[temporalLayer]))
+		w.End()
+	}
+}
+
+// WriteFlat is Write for those who have fields instead of an object.
+func (l *Layers) WriteFlat(w *json.Writer, as Layering) {
+	switch as {
+	case Simulcast:
+		l.writeSimulcast(w)
+	case SVC:
+		w.Int("spatial-layer", int64(l.Current.Spatial))
+		w.Int("spatial-layer-target", int64(l.want[spatialLayer]))
+		w.Int("temporal-layer", int64(l.Current.Temporal))
+		w.Int("temporal-layer-target", int64(l.want[temporalLayer]))
+	}
+}
+
+func (l *Layers) writeSimulcast(w *json.Writer) {
+	w.Int("substream", int64(l.Current.Substream))
+	w.Int("substream-target", int64(l.want[substream]))
+	w.Int("temporal-layer", int64(l.Current.Temporal))
+	w.Int("temporal-layer-target", int64(l.want[temporal]))
+	if l.fallback > 0 {
+		w.Int("fallback", l.fallback)
+	}
+}
