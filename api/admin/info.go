@@ -1,8 +1,6 @@
 package admin
 
 import (
-	"fmt"
-
 	"bifrons/api/janus"
 	"bifrons/api/json"
 	"bifrons/api/schema"
@@ -179,6 +177,7 @@ func (v *view) writeICE(w *json.Writer) {
 	w.Str("state", state)
 	if i.Failed != 0 {
 		v.time(w, "failed-detected", i.Failed)
+		w.Str("failed-cause", i.Cause.String())
 		w.Bool("icetimer-started", true)
 	}
 	v.time(w, "gathered", i.Gathered)
@@ -186,7 +185,7 @@ func (v *view) writeICE(w *json.Writer) {
 	writeCandidates(w, "local-candidates", v.d.Peer.Candidates())
 	writeCandidates(w, "remote-candidates", i.Remote)
 	if i.Selected {
-		w.Str("selected-pair", pairText(&i.SelectedLocal)+" <-> "+pairText(&i.SelectedRemote))
+		w.Str("selected-pair", janus.PairText(&i.SelectedLocal, &i.SelectedRemote))
 	}
 	if i.Gathered != 0 {
 		w.Int("ready", 1)
@@ -207,15 +206,6 @@ func writeCandidates(w *json.Writer, name string, list []sfu.Candidate) {
 	w.EndArray()
 }
 
-// pairText is one half of a selected pair.
-func pairText(c *sfu.Candidate) string {
-	return fmt.Sprintf("%s:%d [%s,%s]", c.Addr.Addr(), c.Addr.Port(), c.Type, c.Transport)
-}
-
-var dtlsStates = [...]string{
-	sfu.DTLSNew: "created", sfu.DTLSConnecting: "trying", sfu.DTLSConnected: "connected", sfu.DTLSFailed: "failed",
-}
-
 func (v *view) writeDTLS(w *json.Writer) {
 	d := &v.s.DTLS
 	if d.Unsecured {
@@ -233,7 +223,7 @@ func (v *view) writeDTLS(w *json.Writer) {
 		role = choose(d.Role == sfu.DTLSClient, "active", "passive")
 	}
 	w.Str("dtls-role", role)
-	w.Str("dtls-state", dtlsStates[d.State])
+	w.Str("dtls-state", janus.DTLSState(d.State))
 	w.Int("retransmissions", int64(d.Resent))
 	w.Bool("valid", connected)
 	w.Str("srtp-profile", profileName(d))

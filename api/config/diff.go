@@ -62,7 +62,7 @@ func walk(a, b *Config, f func(name string, x, y reflect.Value)) {
 		a, b   sectioned
 	}{
 		{"", &a.Server, &b.Server}, {"http:", &a.HTTP, &b.HTTP}, {"websockets:", &a.WebSockets, &b.WebSockets},
-		{"pfunix:", &a.PFUnix, &b.PFUnix}, {"echotest:", &a.EchoTest, &b.EchoTest},
+		{"pfunix:", &a.PFUnix, &b.PFUnix},
 	} {
 		old, now := file.a.sections(), file.b.sections()
 		for i := range old {

@@ -23,7 +23,6 @@ type Config struct {
 	HTTP       HTTP
 	WebSockets WebSockets
 	PFUnix     PFUnix
-	EchoTest   EchoTest
 }
 
 // Default is the configuration of a server that has no file at all: plain HTTP
@@ -43,7 +42,6 @@ func bare() *Config {
 		HTTP:       defaultHTTP(),
 		WebSockets: defaultWebSockets(),
 		PFUnix:     defaultPFUnix(),
-		EchoTest:   defaultEchoTest(),
 	}
 }
 
@@ -85,9 +83,6 @@ func LoadDir(dir, explicitFile string) (*Config, []Problem) {
 	l.decode(l.file(c.Folder, "janus.transport.http"), "http:", &c.HTTP)
 	l.decode(l.file(c.Folder, "janus.transport.websockets"), "websockets:", &c.WebSockets)
 	l.decode(l.file(c.Folder, "janus.transport.pfunix"), "pfunix:", &c.PFUnix)
-	echo := PluginFile{l.file(c.Folder, "janus.plugin.echotest")}
-	l.problems = append(l.problems, echo.General(&c.EchoTest.General)...)
-	l.problems = append(l.problems, echo.Entries("category", func(*Reader) string { return "there is no such thing in this file" })...)
 	for _, name := range pendingTransports {
 		l.pendingTransport(c.Folder, name)
 	}

@@ -93,7 +93,7 @@ func TestNoFiles(t *testing.T) {
 	if len(h) != 1 || h[0].Port != 8088 || h[0].TLS || len(w) != 1 || w[0].Port != 8188 || w[0].TLS {
 		t.Errorf("listeners: %+v, %+v", h, w)
 	}
-	if d := Default(); !reflect.DeepEqual(d.HTTP, c.HTTP) || !reflect.DeepEqual(d.WebSockets, c.WebSockets) || !d.EchoTest.General.Events {
+	if d := Default(); !reflect.DeepEqual(d.HTTP, c.HTTP) || !reflect.DeepEqual(d.WebSockets, c.WebSockets) {
 		t.Error("LoadDir without files is not Default")
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"bifrons/api/module"
 )
 
 // option is one option of the command line. Those with a key stand for a
@@ -321,13 +323,7 @@ func isPendingKey(key string) bool {
 // scripts look for.
 func Banner(w io.Writer, commit, compiled string) {
 	fmt.Fprintf(w, "bifrons, a WebRTC server that speaks the Janus API\n")
-	fmt.Fprintf(w, "Janus version: %d (%s)\n", Version, VersionString)
+	fmt.Fprintf(w, "Janus version: %d (%s)\n", module.APIVersion, module.APIVersionString)
 	fmt.Fprintf(w, "Janus commit: %s\n", commit)
 	fmt.Fprintf(w, "Compiled on:  %s\n", compiled)
 }
-
-// Version and VersionString are the release of the Janus API that is spoken.
-const (
-	Version       = 1401
-	VersionString = "1.4.1"
-)

@@ -110,16 +110,6 @@ type WSAdmin struct {
 	ACLForwarded    bool       `cfg:"admin_ws_acl_forwarded"`
 }
 
-// EchoTest holds the settings of janus.plugin.echotest.jcfg.
-type EchoTest struct {
-	General PluginGeneral
-}
-
-// PluginGeneral is what the section general has in every plugin's file.
-type PluginGeneral struct {
-	Events bool `cfg:"events"` // tell event handlers
-}
-
 // Listener is one listening socket of a transport.
 type Listener struct {
 	Name      string // the setting that turns it on, such as "admin_http"
@@ -179,8 +169,6 @@ func defaultWebSockets() WebSockets {
 	}
 }
 
-func defaultEchoTest() EchoTest { return EchoTest{General: PluginGeneral{Events: true}} }
-
 func (h *HTTP) sections() []section {
 	return []section{{"general", &h.General}, {"admin", &h.Admin}, {"cors", &h.CORS}, {"certificates", &h.Certificates}}
 }
@@ -188,8 +176,6 @@ func (h *HTTP) sections() []section {
 func (w *WebSockets) sections() []section {
 	return []section{{"general", &w.General}, {"admin", &w.Admin}, {"cors", &w.CORS}, {"certificates", &w.Certificates}}
 }
-
-func (e *EchoTest) sections() []section { return []section{{"general", &e.General}} }
 
 func (h *HTTP) finish(file string) []Problem {
 	h.Admin.ACLForwarded = h.Admin.ACLForwarded || h.General.AdminACLForwarded
@@ -204,8 +190,6 @@ func (w *WebSockets) finish(file string) []Problem {
 	}
 	return certificateProblems(file, w.Listeners(), w.Certificates)
 }
-
-func (e *EchoTest) finish(string) []Problem { return nil }
 
 func certificateProblems(file string, listeners []Listener, c TLS) (out []Problem) {
 	for _, l := range listeners {

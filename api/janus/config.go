@@ -11,12 +11,6 @@ import (
 	"bifrons/sfu"
 )
 
-// Version of the Janus API that clients are told.
-const (
-	Version       = 1401
-	VersionString = "1.4.1"
-)
-
 // RequestBytes is what all requests at a time may take.
 const RequestBytes = 64 << 20
 

@@ -36,8 +36,8 @@ func milliseconds(d time.Duration) int64 { return int64(d / time.Millisecond) }
 func (c *Core) infoSettings(w *json.Writer) {
 	cfg := &c.cfg
 	w.Str("name", "Janus WebRTC Server")
-	w.Int("version", Version)
-	w.Str("version_string", VersionString)
+	w.Int("version", module.APIVersion)
+	w.Str("version_string", module.APIVersionString)
 	w.Str("author", module.Author)
 	w.Str("commit-hash", cfg.CommitHash)
 	w.Str("compile-time", cfg.CompileTime)

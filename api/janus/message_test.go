@@ -12,7 +12,6 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/module"
 	"bifrons/api/plugin"
-	"bifrons/sfu"
 )
 
 const scripted = "janus.plugin.scripted"
@@ -67,11 +66,8 @@ func (h *scriptHandle) log() string {
 	return strings.Join(h.calls, " ")
 }
 
-func (h *scriptHandle) Up()                               { h.called("up") }
-func (h *scriptHandle) Event(sfu.Event)                   {}
-func (h *scriptHandle) Data(string, string, bool, []byte) {}
-func (h *scriptHandle) DataReady()                        {}
-func (h *scriptHandle) Query(w *json.Writer)              { w.Str("state", "fine") }
+func (h *scriptHandle) Up()                  { h.called("up") }
+func (h *scriptHandle) Query(w *json.Writer) { w.Str("state", "fine") }
 
 func (h *scriptHandle) Detach() {
 	h.called("detach")

@@ -13,9 +13,12 @@ var iceStates = map[sfu.ICEState]string{
 	sfu.ICEDisconnected: "disconnected", sfu.ICEFailed: "failed",
 }
 
-var dtlsStates = map[sfu.DTLSState]string{
-	sfu.DTLSConnecting: "trying", sfu.DTLSConnected: "connected", sfu.DTLSFailed: "failed",
+var dtlsStates = [...]string{
+	sfu.DTLSNew: "created", sfu.DTLSConnecting: "trying", sfu.DTLSConnected: "connected", sfu.DTLSFailed: "failed",
 }
+
+// DTLSState is the name of a state that clients of the original know.
+func DTLSState(s sfu.DTLSState) string { return dtlsStates[s] }
 
 // notifyTransport tells event handlers what happens below the media.
 func (h *Handle) notifyTransport(e sfu.Event) {
@@ -25,14 +28,12 @@ func (h *Handle) notifyTransport(e sfu.Event) {
 			h.notifyICE(name)
 		}
 	case sfu.EventSelectedPair:
-		if pair := pairText(&e.Candidate) + " <-> " + pairText(&e.Remote); pair != h.pair {
+		if pair := PairText(&e.Candidate, &e.Remote); pair != h.pair {
 			h.pair = pair
 			h.notifyPair(pair, &e)
 		}
 	case sfu.EventDTLSState:
-		if name := dtlsStates[e.DTLS]; name != "" {
-			h.notifyDTLS(name)
-		}
+		h.notifyDTLS(DTLSState(e.DTLS))
 	}
 }
 
@@ -74,8 +75,10 @@ func writeEnd(w *json.Writer, name string, c *sfu.Candidate) {
 	w.End()
 }
 
-// pairText is one half of a selected pair.
-func pairText(c *sfu.Candidate) string {
+// PairText is a selected pair as clients of the original know it.
+func PairText(local, remote *sfu.Candidate) string { return half(local) + " <-> " + half(remote) }
+
+func half(c *sfu.Candidate) string {
 	return fmt.Sprintf("%s:%d [%s,%s]", c.Addr.Addr(), c.Addr.Port(), c.Type, c.Transport)
 }
 

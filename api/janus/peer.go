@@ -41,12 +41,10 @@ type peerEvents struct{ h *Handle }
 
 func (p peerEvents) Up() {
 	h := p.h
-	if first, ok := h.ph.(plugin.Establisher); ok {
-		first.Establish()
-	}
+	plugin.Established(h.ph)
 	h.send(h.event("webrtcup", ""))
 	h.notifyConnection("webrtcup", "")
-	h.ph.Up()
+	plugin.Started(h.ph)
 }
 
 // Closed tells the plugin first, then the client.
@@ -69,20 +67,20 @@ func (p peerEvents) Event(e sfu.Event, mid, kind string) {
 	case sfu.EventICEState, sfu.EventSelectedPair, sfu.EventDTLSState:
 		h.notifyTransport(e)
 	case sfu.EventDataReady:
-		h.ph.DataReady()
+		plugin.Writable(h.ph)
 	case sfu.EventMedia:
 		h.sendMedia(mid, kind, e)
-		h.ph.Event(e)
+		plugin.Happened(h.ph, e)
 	case sfu.EventSlowLink:
 		h.sendSlowLink(mid, kind, e)
-		h.ph.Event(e)
+		plugin.Happened(h.ph, e)
 	default:
-		h.ph.Event(e)
+		plugin.Happened(h.ph, e)
 	}
 }
 
 func (p peerEvents) Data(label, protocol string, binary bool, payload []byte) {
-	p.h.ph.Data(label, protocol, binary, payload)
+	plugin.Received(p.h.ph, label, protocol, binary, payload)
 }
 
 func (p peerEvents) Candidate(mid string, section int, text string) {

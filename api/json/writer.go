@@ -96,6 +96,13 @@ func (w *Writer) Uint(k string, v uint64) {
 	w.buf = strconv.AppendUint(w.buf, v, 10)
 }
 
+// OptUint writes an unsigned integer unless it is 0.
+func (w *Writer) OptUint(k string, v uint64) {
+	if v != 0 {
+		w.Uint(k, v)
+	}
+}
+
 // Float writes a number; those that JSON does not know become 0.
 func (w *Writer) Float(k string, v float64) {
 	if math.IsNaN(v) || math.IsInf(v, 0) {

@@ -55,7 +55,7 @@ func (f *File) read(file *config.File) []config.Problem {
 	pf := config.PluginFile{File: file}
 	problems := f.General(pf)
 	if f.Load == nil {
-		return problems
+		return append(problems, pf.Entries("category", func(*config.Reader) string { return "there is no such thing in this file" })...)
 	}
 	return append(problems, pf.Entries(f.Entry, f.Load)...)
 }

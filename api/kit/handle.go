@@ -3,6 +3,7 @@ package kit
 import (
 	"sync/atomic"
 
+	"bifrons/api/config"
 	"bifrons/api/json"
 	"bifrons/api/plugin"
 )
@@ -29,6 +30,9 @@ func (h *Handle) PeerChanged() { h.hanging.Store(false) }
 // Detached notes that the handle is gone.
 func (h *Handle) Detached() { h.gone.Store(true) }
 
+// IsDetached tells whether the handle is gone.
+func (h *Handle) IsDetached() bool { return h.gone.Load() }
+
 // WriteState writes what the Admin API shows of a handle.
 func (h *Handle) WriteState(w *json.Writer) {
 	w.Bit("hangingup", h.hanging.Load())
@@ -39,6 +43,16 @@ func (h *Handle) WriteState(w *json.Writer) {
 type Events struct {
 	Gateway plugin.Gateway
 	On      bool // the plugin's setting events
+}
+
+// General takes the setting from a file that has no other; see File.General.
+func (e *Events) General(f config.PluginFile) []config.Problem {
+	set := struct {
+		Events bool `cfg:"events"`
+	}{true}
+	problems := f.General(&set)
+	e.On = set.Events
+	return problems
 }
 
 // Wanted tells whether anybody listens.

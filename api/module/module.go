@@ -11,5 +11,11 @@ type Info struct {
 	Version       int
 }
 
+// APIVersion is the release of the Janus API that is spoken, as a number and as a text.
+const (
+	APIVersion       = 1401
+	APIVersionString = "1.4.1"
+)
+
 // Author is what clients expect in the author fields.
 const Author = "Meetecho s.r.l."

@@ -53,49 +53,28 @@ type Checker interface {
 	Check() (found string, problems []config.Problem)
 }
 
-// Handle is a plugin's side of one handle.
+// Handle is a plugin's side of one handle. It may have more methods, which are called
+// if they are there: see Establisher, Starter, Watcher, DataReader and DataWriter.
 //
-// The core calls Up, Event, DataReady, Hangup, Detach and the functions given
-// to Ack one at a time and in order, on the handle's executor. Message comes
-// from another goroutine, also one at a time; Data from the connection's SCTP
-// goroutine; Query from anywhere.
+// All methods, and the functions given to Ack, are called on the handle's executor,
+// one at a time and in order. There are three exceptions, each for a reason: Message,
+// Query and DataReader.Data.
 type Handle interface {
-	// Message takes a client's message. It should not block: what takes time,
-	// and everything that has to do with r.JSEP, belongs into an Ack.
+	// Message takes a client's message. It is called one at a time too, but at once,
+	// beside the executor, so that an answer waits for nothing. It should not
+	// block: what takes time, and everything that has to do with r.JSEP, belongs
+	// into an Ack.
 	Message(r *Request) Result
-
-	// Up tells that media may flow: the peer connection is established. It
-	// follows the webrtcup event.
-	Up()
-
-	// Event passes on what happens to the established peer connection: media,
-	// slow link, layers, bitrate, key frame requests.
-	Event(e sfu.Event)
-
-	// Data is a data channel message; payload is lent for the call.
-	Data(label, protocol string, binary bool, payload []byte)
-
-	// DataReady tells that data channels can be written to.
-	DataReady()
-
 	// Hangup tells that the peer connection is gone; the hangup event to the
 	// client follows. Host.Peer is nil already. The handle can get a new one.
 	Hangup(reason string)
-
 	// Detach is the last call: the handle is gone. A Hangup came before if
 	// there was a peer connection.
 	Detach()
-
 	// Query writes the fields of plugin_specific for the Admin API into an
-	// open object.
+	// open object. It is called at any time, as administrators look at handles that
+	// are stuck.
 	Query(w *json.Writer)
-}
-
-// Establisher is a Handle that has something to tell before the client hears
-// that its peer connection is established.
-type Establisher interface {
-	// Establish is called before the webrtcup event, and before Up.
-	Establish()
 }
 
 // Host is the core's side of one handle. Its methods may be called from any

@@ -90,7 +90,9 @@ func (s *server) modules() (list map[string]string, problems []config.Problem) {
 			list[pkg] = "ignored: the plugin is disabled"
 		} else if c, ok := p.(plugin.Checker); ok {
 			found, more := c.Check()
-			list[pkg] = checked + ": " + found
+			if found != "" {
+				list[pkg] = checked + ": " + found
+			}
 			problems = append(problems, more...)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"bifrons/api/event/sampleevh"
 	"bifrons/api/event/wsevh"
 	"bifrons/api/metrics"
+	"bifrons/api/module"
 )
 
 // lastEvents is how long event handlers have to deliver what is left at the
@@ -87,7 +88,7 @@ func (s *server) metrics() http.Handler {
 	commit, _ := build()
 	return metrics.Handler(metrics.Config{
 		Core: s.core, Engine: s.engine, Gate: s.gate, Bodies: s.bodies, Queues: s.queues, Outlets: s.events,
-		Version: config.VersionString, Commit: commit,
+		Version: module.APIVersionString, Commit: commit,
 	})
 }
 

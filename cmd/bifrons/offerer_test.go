@@ -79,8 +79,5 @@ func (h *offererHandle) Data(label, protocol string, binary bool, payload []byte
 }
 
 func (h *offererHandle) Hangup(string)      { h.push("", "done", nil) }
-func (h *offererHandle) Up()                {}
-func (h *offererHandle) Event(sfu.Event)    {}
-func (h *offererHandle) DataReady()         {}
 func (h *offererHandle) Detach()            {}
 func (h *offererHandle) Query(*json.Writer) {}

@@ -23,6 +23,8 @@ import (
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/echotest"
 	"bifrons/api/plugin/streaming"
+	"bifrons/api/plugin/textroom"
+	"bifrons/api/plugin/videocall"
 	"bifrons/api/plugin/videoroom"
 	"bifrons/api/transport"
 	"bifrons/dtls"
@@ -101,9 +103,11 @@ func (s *server) adminConfig(out *log.Log) admin.Config {
 // plugins is the list of all plugins.
 func (s *server) plugins() []plugin.Plugin {
 	return []plugin.Plugin{
-		echotest.New(echotest.Config{Events: s.cfg.EchoTest.General.Events}),
+		echotest.New(echotest.Config{Folder: s.cfg.Folder}),
 		videoroom.New(videoroom.Config{Folder: s.cfg.Folder}),
 		streaming.New(streaming.Config{Folder: s.cfg.Folder}),
+		videocall.New(videocall.Config{Folder: s.cfg.Folder}),
+		textroom.New(textroom.Config{Folder: s.cfg.Folder}),
 	}
 }
 

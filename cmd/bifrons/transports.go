@@ -10,6 +10,7 @@ import (
 	"bifrons/api/config"
 	"bifrons/api/janus"
 	"bifrons/api/json"
+	"bifrons/api/module"
 	"bifrons/api/transport"
 	"bifrons/api/transport/http"
 	"bifrons/api/transport/pfunix"
@@ -148,7 +149,7 @@ func (s *server) httpConfig(demos string) (http.Config, error) {
 
 // pageSettings tells the embedded page where the API is.
 func (s *server) pageSettings() web.Settings {
-	w := web.Settings{BasePath: s.cfg.HTTP.General.BasePath, Version: config.VersionString}
+	w := web.Settings{BasePath: s.cfg.HTTP.General.BasePath, Version: module.APIVersionString}
 	w.WS, w.WSS = s.port("ws"), s.port("wss")
 	return w
 }

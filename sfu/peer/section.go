@@ -175,6 +175,7 @@ func (s *section) stop(now mono.Time) {
 		s.streams[i] = nil
 	}
 	if s.track != nil {
+		s.peer.shard.Forward(s.track)
 		s.track.Forget()
 	}
 }
@@ -189,6 +190,7 @@ func (s *section) ready(now mono.Time) {
 func (s *section) close() {
 	s.out.sub.Detach()
 	if s.track != nil {
+		s.peer.shard.Forward(s.track)
 		s.track.Close()
 	}
 }

@@ -16,6 +16,8 @@ import (
 type Loop interface {
 	// Flush asks for a Flush of the track before the pass ends.
 	Flush(t *route.Track)
+	// Forward does it at once, before a track ends.
+	Forward(t *route.Track)
 	// Drop counts a packet that goes no further.
 	Drop(d media.Drop)
 	// Buffer takes a packet's memory; nil if there is none. The caller releases it.

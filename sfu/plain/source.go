@@ -472,6 +472,7 @@ func (s *Source) Close() {
 		for e := range st.lanes {
 			s.letGo(&st.lanes[e])
 		}
+		s.loop.Forward(st.track)
 		st.track.Close()
 	}
 }

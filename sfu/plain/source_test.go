@@ -49,6 +49,7 @@ func newBench(t testing.TB, streams ...Stream) *bench {
 }
 
 func (b *bench) Flush(t *route.Track)       { t.Flush(b.now) }
+func (b *bench) Forward(t *route.Track)     { t.Flush(b.now) }
 func (b *bench) Drop(d media.Drop)          { b.drops[d]++ }
 func (b *bench) Buffer() *pktbuf.Buf        { return b.pool.Get() }
 func (b *bench) Reserve() []byte            { return make([]byte, 1500) }

@@ -209,7 +209,7 @@ func (t *Track) Expire(now mono.Time) {
 	}
 }
 
-// Forget releases all packets.
+// Forget releases all packets, also those that wait for a Flush.
 func (t *Track) Forget() {
 	t.start.reset()
 	clear(t.pending)
@@ -219,7 +219,8 @@ func (t *Track) Forget() {
 	}
 }
 
-// Close releases all packets and detaches all subscriptions and taps.
+// Close releases all packets and detaches all subscriptions and taps. What was
+// pushed since the last Flush is lost.
 func (t *Track) Close() {
 	taps := t.taps
 	t.taps = nil

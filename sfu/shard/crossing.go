@@ -70,10 +70,15 @@ func (r *replica) Changed(t *route.Track) {
 	})
 }
 
-// Ended implements route.Tap.
+// Ended implements route.Tap. What crossed before it is forwarded first.
 func (r *replica) Ended() {
 	r.cross.from.withdraw(r)
-	r.cross.to.Post(func(mono.Time) { r.cross.to.giveUp(r) })
+	to := r.cross.to
+	to.Post(func(mono.Time) {
+		to.receiveFrom(r.cross, r.cross.ring.waiting())
+		to.forwardOne(r.track)
+		to.giveUp(r)
+	})
 }
 
 func (c *crossing) put(t *transfer) {
@@ -115,10 +120,15 @@ func (s *Shard) wakeOthers() {
 // receive takes what came from other shards.
 func (s *Shard) receive() {
 	for _, c := range s.inbound {
-		for range min(c.ring.waiting(), maxTransfers) {
-			s.arrive(c.ring.front())
-			c.ring.shift()
-		}
+		s.receiveFrom(c, min(c.ring.waiting(), maxTransfers))
+	}
+}
+
+// receiveFrom takes the first n of one crossing.
+func (s *Shard) receiveFrom(c *crossing, n uint64) {
+	for range n {
+		s.arrive(c.ring.front())
+		c.ring.shift()
 	}
 }
 

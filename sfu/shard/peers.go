@@ -29,6 +29,7 @@ var _ peer.Shard = port{}
 func (p port) Reserve() []byte             { return p.out.reserve() }
 func (p port) Commit(path ice.Path, n int) { p.out.commit(path, n) }
 func (p port) Flush(t *route.Track)        { p.dirty = append(p.dirty, t) }
+func (p port) Forward(t *route.Track)      { p.forwardOne(t) }
 func (p port) Drop(d media.Drop)           { p.drop(d) }
 func (p port) Emit(ev peer.Event)          { p.host.Emit(ev) }
 func (p port) Random(b []byte)             { p.cfg.Random(b) }

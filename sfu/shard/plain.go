@@ -38,6 +38,7 @@ type loop struct{ *Shard }
 var _ plain.Loop = loop{}
 
 func (l loop) Flush(t *route.Track)            { l.dirty = append(l.dirty, t) }
+func (l loop) Forward(t *route.Track)          { l.forwardOne(t) }
 func (l loop) Drop(d media.Drop)               { l.drop(d) }
 func (l loop) Buffer() *pktbuf.Buf             { return l.buffer() }
 func (l loop) Reserve() []byte                 { return l.plain.reserve() }

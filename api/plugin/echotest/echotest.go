@@ -4,7 +4,9 @@ package echotest
 import (
 	"sync"
 
+	"bifrons/api/config"
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
 	"bifrons/api/module"
 	"bifrons/api/plugin"
@@ -21,18 +23,23 @@ const prefix = "Janus EchoTest here! You wrote: "
 
 // Config sets up the plugin.
 type Config struct {
-	// Events allows events for event handlers.
-	Events bool
+	// Folder is where janus.plugin.echotest.jcfg is.
+	Folder string
 }
 
 // Plugin is the EchoTest plugin.
 type Plugin struct {
-	cfg Config
-	gw  plugin.Gateway
+	gw     plugin.Gateway
+	file   kit.File
+	events kit.Events
 }
 
 // New makes the plugin.
-func New(cfg Config) *Plugin { return &Plugin{cfg: cfg} }
+func New(cfg Config) *Plugin {
+	p := &Plugin{}
+	p.file = kit.File{Folder: cfg.Folder, Package: Package, General: p.events.General}
+	return p
+}
 
 // Info describes the plugin.
 func (p *Plugin) Info() module.Info {
@@ -43,11 +50,14 @@ func (p *Plugin) Info() module.Info {
 	}
 }
 
-// Start is called before anything else.
+// Start reads the file.
 func (p *Plugin) Start(gw plugin.Gateway) error {
-	p.gw = gw
-	return nil
+	p.gw, p.events.Gateway = gw, gw
+	return p.file.Start(gw.Logger())
 }
+
+// Check reads the file as a start does.
+func (p *Plugin) Check() (found string, problems []config.Problem) { return "", p.file.Check() }
 
 // Close has nothing to do: the handles are gone already.
 func (p *Plugin) Close() {}
@@ -96,10 +106,10 @@ type settings struct {
 
 // section is one m-line of the client's.
 type section struct {
-	kind       sdp.Kind
-	active     bool // media flows in both directions
-	layered    mline.Layering
-	subscribed bool
+	kind    sdp.Kind
+	active  bool // media flows in both directions
+	layered mline.Layering
+	out     mline.Output
 }
 
 // reset goes back to how everything starts.
@@ -122,9 +132,6 @@ func (h *handle) Up() {
 		peer.RequestKeyframe(-1)
 	}
 }
-
-// DataReady needs nothing.
-func (h *handle) DataReady() {}
 
 // Data sends a message back.
 func (h *handle) Data(label, protocol string, binary bool, payload []byte) {
@@ -234,7 +241,7 @@ func (h *handle) push(fields func(w *json.Writer)) {
 
 // notify tells the event handlers how the echo is set.
 func (h *handle) notify() {
-	if !h.plugin.cfg.Events || !h.plugin.gw.Notifying() {
+	if !h.plugin.events.Wanted() {
 		return
 	}
 	s := &h.settings

@@ -37,7 +37,7 @@ func (gate) Logger() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func attach(t *testing.T) (*handle, *desk) {
 	t.Helper()
-	p := New(Config{Events: true})
+	p := New(Config{Folder: t.TempDir()})
 	if err := p.Start(gate{}); err != nil {
 		t.Fatal(err)
 	}

@@ -99,7 +99,7 @@ func TestEcho(t *testing.T) {
 	defer engine.Close()
 	core := janus.New(janus.Config{Engine: engine, Logger: log})
 	defer core.Close()
-	if err := core.AddPlugin(echotest.New(echotest.Config{})); err != nil {
+	if err := core.AddPlugin(echotest.New(echotest.Config{Folder: t.TempDir()})); err != nil {
 		t.Fatal(err)
 	}
 	c := &conn{t: t, core: core, events: make(chan object, 1000)}

@@ -244,23 +244,21 @@ func (x *Client) Answer() *plugin.JSEP {
 func (x *Client) Establish() { x.exec.Must(x.establish); x.Settle() }
 
 func (x *Client) establish() {
-	if first, ok := x.Handle.(plugin.Establisher); ok {
-		first.Establish()
-	}
+	plugin.Established(x.Handle)
 	x.tell(Event{Kind: "webrtcup"})
-	x.Handle.Up()
+	plugin.Started(x.Handle)
 }
 
 // Pass tells the plugin what happens to the connection.
 func (x *Client) Pass(e sfu.Event) {
-	x.exec.Must(func() { x.Handle.Event(e) })
+	x.exec.Must(func() { plugin.Happened(x.Handle, e) })
 	x.Settle()
 }
 
 // Data gives the plugin a message of a data channel.
 func (x *Client) Data(label, protocol string, binary bool, payload []byte) {
 	lent := bytes.Clone(payload)
-	x.Handle.Data(label, protocol, binary, lent)
+	plugin.Received(x.Handle, label, protocol, binary, lent)
 	for i := range lent {
 		lent[i] ^= 0xff // it was only lent
 	}

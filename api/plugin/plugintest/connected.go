@@ -81,18 +81,18 @@ func (c connection) Event(e sfu.Event, mid, kind string) {
 	case sfu.EventICEFailed, sfu.EventICEState, sfu.EventSelectedPair, sfu.EventDTLSState:
 		return
 	case sfu.EventDataReady:
-		c.x.Handle.DataReady()
+		plugin.Writable(c.x.Handle)
 		return
 	case sfu.EventMedia:
 		c.x.tell(Event{Kind: "media", Data: fmt.Sprint(mid, " ", kind, " ", e.Receiving)})
 	case sfu.EventSlowLink:
 		c.x.tell(Event{Kind: "slowlink", Data: mid + " " + kind})
 	}
-	c.x.Handle.Event(e)
+	plugin.Happened(c.x.Handle, e)
 }
 
 func (c connection) Data(label, protocol string, binary bool, payload []byte) {
-	c.x.Handle.Data(label, protocol, binary, payload)
+	plugin.Received(c.x.Handle, label, protocol, binary, payload)
 }
 
 func (c connection) Candidate(string, int, string) {}

@@ -1,6 +1,7 @@
 package streaming
 
 import (
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -9,10 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"bifrons/api/config"
-	"bifrons/api/kit"
 	"bifrons/api/plugin"
-	"bifrons/api/schema"
+	"bifrons/api/plugin/streaming/clip"
+	"bifrons/api/plugin/streaming/rtsp"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
 )
@@ -52,7 +52,7 @@ func (th *theatre) radio() (plays func()) {
 	if got := th.ask(`{"request":"create","id":99,"type":"live","filename":"FOLDER/other.mulaw","audio":true}`); !strings.Contains(got, "created") {
 		th.t.Fatal(got)
 	}
-	m := th.plugin.mountpoints["99"]
+	m := th.mountpoint("99")
 	return func() {
 		th.t.Helper()
 		th.forwarded(m.src, 0, "\x01\x01\x01")
@@ -100,6 +100,13 @@ func (th *theatre) panics() (n uint64) {
 	return n
 }
 
+// audio is audio that comes from a function.
+type audio func() ([]byte, error)
+
+func (a audio) Next() ([]byte, error) { return a() }
+func (audio) Step() uint32            { return 160 }
+func (audio) Close() error            { return nil }
+
 // TestPanicOfPlayer: a file whose player panics, or cannot be read any more, takes its
 // mountpoint with it, and only that.
 func TestPanicOfPlayer(t *testing.T) {
@@ -109,19 +116,14 @@ func TestPanicOfPlayer(t *testing.T) {
 			plays := th.radio()
 			th.file("radio.alaw", 3, 0)
 			th.ask(`{"request":"create","id":1,"type":"live","filename":"FOLDER/radio.alaw","audio":true}`)
-			m := th.plugin.mountpoints["1"]
+			m := th.mountpoint("1")
 			th.watch(th.h, "1")
 			if panics == 0 {
 				if err := os.Truncate(filepath.Join(th.folder, "radio.alaw"), 0); err != nil {
 					t.Fatal(err)
 				}
 			} else {
-				c, err := m.openClip()
-				if err != nil {
-					t.Fatal(err)
-				}
-				c.next = func(*clip) ([]byte, error) { panic("test") }
-				t.Cleanup(m.play(m.src, c, false).stop)
+				t.Cleanup(m.play(m.src, audio(func() ([]byte, error) { panic("test") }), false).Stop)
 			}
 			th.gone("1")
 			plays()
@@ -134,9 +136,9 @@ func TestPanicOfPlayer(t *testing.T) {
 
 // TestPanicOfViewersPlayer: a viewer whose own player fails is sent away. Others stay.
 func TestPanicOfViewersPlayer(t *testing.T) {
-	for name, next := range map[string]func(*clip) ([]byte, error){
-		"panic":           func(*clip) ([]byte, error) { panic("test") },
-		"nothing to read": func(*clip) ([]byte, error) { return nil, errEmptyFile },
+	for name, next := range map[string]audio{
+		"panic":           func() ([]byte, error) { panic("test") },
+		"nothing to read": func() ([]byte, error) { return nil, io.EOF },
 	} {
 		t.Run(name, func(t *testing.T) {
 			th := newTheatre(t, "")
@@ -145,13 +147,7 @@ func TestPanicOfViewersPlayer(t *testing.T) {
 			th.ask(`{"request":"create","id":1,"type":"ondemand","filename":"FOLDER/radio.alaw","audio":true}`)
 			th.watching("1")
 			t.Cleanup(th.h.Detach)
-			own := th.h.player
-			c, err := th.plugin.mountpoints["1"].openClip()
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.next = next
-			t.Cleanup(th.plugin.mountpoints["1"].play(own.src, c, false).stop)
+			t.Cleanup(th.mountpoint("1").play(th.h.own.src, next, false).Stop)
 			awaitPush(t, th.host, stopped)
 			if got := th.ask(`{"request":"info","id":1}`); !strings.Contains(got, `"viewers":1`) {
 				t.Errorf("got %s", got)
@@ -184,24 +180,33 @@ func TestPanicOfCamera(t *testing.T) {
 	}
 }
 
-// TestPanicOfCameraCallback: so does that of a camera whose packets or descriptions
-// bring about a panic, on a goroutine of the library.
+// torn is a track to which nothing can be written.
+type torn struct{ *sfu.Source }
+
+func (torn) Write(int, int, []byte) { panic("test") }
+
+// TestPanicOfCameraCallback: so does that of a camera whose packets bring about a
+// panic, on a goroutine of the library.
 func TestPanicOfCameraCallback(t *testing.T) {
 	th := newTheatre(t, "")
 	plays := th.radio()
 	c := newCam(t)
 	c.start()
 	th.rtsp(c, "")
-	m := th.plugin.mountpoints["1"]
+	m := th.mountpoint("1")
 	th.watch(th.h, "1")
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		m.work.(*camera).take(0, nil)
-	}()
-	<-done
+	cfg := m.work.(*camera).Config
+	cfg.Track = torn{m.src}
+	second, err := rtsp.Open(t.Context(), cfg, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
 	th.gone("1")
 	plays()
+	if n := th.panics(); n == 0 {
+		t.Error("no panic was counted")
+	}
 }
 
 // TestPanicLeavesNoLock has the host of a viewer panic wherever the plugin calls it.
@@ -215,11 +220,11 @@ func TestPanicLeavesNoLock(t *testing.T) {
 		"destroyed":   {"stopped", func(th *theatre, _ *handle) { th.ask(`{"request":"destroy","id":1}`) }},
 		"kicked":      {"kicked_all", func(th *theatre, _ *handle) { th.ask(`{"request":"kick_all","id":1}`) }},
 		"edited":      {"edited", func(th *theatre, _ *handle) { th.ask(`{"request":"edit","id":1,"new_pin":"x","edited_event":true}`) }},
-		"failed":      {"stopped", func(th *theatre, _ *handle) { th.plugin.mountpoints["1"].fail() }},
+		"failed":      {"stopped", func(th *theatre, _ *handle) { th.mountpoint("1").fail() }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			th := newCinema(t)
-			m := th.plugin.mountpoints["1"]
+			m := th.mountpoint("1")
 			b, h := newBrittle(t, th)
 			th.watch(h, "1")
 			b.breaks.Store(&x.event)
@@ -237,7 +242,7 @@ func TestPanicLeavesNoLock(t *testing.T) {
 			}
 			th.plugin.mu.Unlock()
 			h.Detach()
-			if _, there := th.plugin.mountpoints["1"]; !there {
+			if th.mountpoint("1") == nil {
 				if _, err := m.src.ListenRTP(sfu.Bind{}, 0, 0); err == nil {
 					t.Error("what is gone has a source that is open")
 				}
@@ -269,43 +274,14 @@ type panickingGateway struct{ plugin.Gateway }
 
 func (panickingGateway) Engine() *sfu.Engine { panic("test") }
 
-// unlocked is a worker that has to be stopped without the plugin's lock.
-type unlocked struct {
-	t *testing.T
-	p *Plugin
-}
-
-func (unlocked) hold(bool) {}
-
-func (u unlocked) stop() {
-	if !u.p.mu.TryLock() {
-		u.t.Error("a worker is waited for under the lock")
-		return
-	}
-	u.p.mu.Unlock()
-}
-
-// TestLoadedTooLate: a mountpoint of the file whose id is taken while it is built is
-// stopped without the lock, which its camera may need to end.
-func TestLoadedTooLate(t *testing.T) {
+// TestFailedWhileBuilt: a mountpoint whose source has failed before it was known is
+// never known.
+func TestFailedWhileBuilt(t *testing.T) {
 	th := newTheatre(t, "")
-	th.file("radio.alaw", 3, 0)
-	th.write("janus.plugin.streaming.jcfg", `radio: { type = "live", id = 1, filename = "`+th.folder+`/radio.alaw", audio = true }`)
-	p := New(Config{Folder: th.folder})
-	p.gw = th.gw
-	t.Cleanup(p.Close)
-	file, _ := config.LoadFile(th.folder, Package)
-	built := false
-	p.load(file, func(kind, id string, src kit.Source) (*mountpoint, *schema.Error) {
-		m, err := p.read(kind, id, src)
-		m.work, built = unlocked{t, p}, true
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.mountpoints[id] = &mountpoint{plugin: p, id: id}
-		return m, err
-	})
-	if !built {
-		t.Error("nothing was built")
+	m := &mountpoint{plugin: th.plugin, id: "1", settings: newSettings(typeRTP)}
+	m.fail()
+	if err := th.plugin.add(m); err == nil || th.mountpoint("1") != nil {
+		t.Errorf("it is there: %v", err)
 	}
 }
 
@@ -314,14 +290,14 @@ func TestLoadedTooLate(t *testing.T) {
 func TestFileIsOpenedUnlocked(t *testing.T) {
 	th := newCinema(t)
 	opened := false
-	th.plugin.open = func(name string, folders []string) (*clip, error) {
+	th.plugin.open = func(name string, folders []string) (*clip.File, error) {
 		if !th.plugin.mu.TryLock() {
 			t.Error("a file is opened under the lock")
 		} else {
 			th.plugin.mu.Unlock()
 		}
 		opened = true
-		return openClip(name, folders)
+		return clip.Open(name, folders)
 	}
 	th.want(`{"request":"watch","id":3}`, preparing)
 	if !opened {
@@ -330,9 +306,9 @@ func TestFileIsOpenedUnlocked(t *testing.T) {
 	th.host.hangup(th.h)
 
 	// The mountpoint may be gone by then.
-	var late *clip
-	th.plugin.open = func(name string, folders []string) (c *clip, err error) {
-		late, err = openClip(name, folders)
+	var late *clip.File
+	th.plugin.open = func(name string, folders []string) (f *clip.File, err error) {
+		late, err = clip.Open(name, folders)
 		th.ask(`{"request":"destroy","id":3}`)
 		return late, err
 	}

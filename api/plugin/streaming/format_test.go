@@ -118,7 +118,7 @@ func TestCreateRefuses(t *testing.T) {
 		"audio as video":  {stream("a", "video", opus, ""), false},
 		"a map likewise":  {stream("a", "video", `"rtpmap":"opus/48000/2"`, ""), false},
 		"a break in fmtp": {stream("a", "audio", opus, `,"fmtp":"a=b\r\na=inactive"`), false},
-		"a long fmtp":     {stream("a", "audio", opus, `,"fmtp":"`+strings.Repeat("x", maxFmtp+1)+`"`), false},
+		"a long fmtp":     {stream("a", "audio", opus, `,"fmtp":"`+strings.Repeat("x", 5000)+`"`), false},
 	} {
 		th := newTheatre(t, "")
 		body := `{"request":"create","id":1,"type":"rtp","media":[` + tt.media + `]}`
@@ -139,7 +139,7 @@ func TestCreateRefuses(t *testing.T) {
 		file := strings.NewReplacer(`":`, ` = `, `,"`, `, `, `{"`, `{ `).Replace(tt.media)
 		th.write("janus.plugin.streaming.jcfg", "x: { type = \"rtp\", id = 1, media = ("+file+") }\n")
 		th.start()
-		if loaded := th.plugin.mountpoints["1"] != nil; loaded != tt.fine {
+		if loaded := th.mountpoint("1") != nil; loaded != tt.fine {
 			t.Errorf("%s: loaded %v", name, loaded)
 		}
 	}
@@ -151,7 +151,7 @@ func TestCreateRefuses(t *testing.T) {
 	} {
 		th.fails(`{"request":"create","type":"rtp",`+fields+`}`, 456)
 	}
-	if len(th.plugin.mountpoints) != 0 {
+	if th.plugin.mountpoints.Len() != 0 {
 		t.Error("something was created")
 	}
 }

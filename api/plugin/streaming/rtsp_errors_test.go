@@ -157,7 +157,7 @@ func TestRTSPErrors(t *testing.T) {
 	c.describe = func(string) string { return "v=0\r\nm=fish\r\n" }
 	c.start()
 	got := th.ask(`{"request":"create","type":"rtsp","id":1,"video":true,"url":"` + c.url() + `","rtsp_user":"me","rtsp_pwd":"secret"}`)
-	if !strings.Contains(got, errNoStreams.Error()) {
+	if !strings.Contains(got, "the server has none of the wanted streams") {
 		t.Errorf("no streams: %s", got)
 	}
 }
@@ -205,8 +205,8 @@ func TestRTSPTimeouts(t *testing.T) {
 		`"rtsp_timeout":1,"rtsp_conn_timeout":60000,"rtsp_reconnect_delay":60,`: {time.Second, time.Minute, time.Minute},
 	} {
 		th.ask(`{"request":"create","type":"rtsp","id":1,"video":true,"rtsp_failcheck":false,` + fields + `"url":"rtsp://127.0.0.1:1/"}`)
-		r := th.plugin.mountpoints["1"].rtsp
-		if got := [3]time.Duration{r.timeout, r.connectTimeout, r.reconnect}; got != want {
+		r := th.mountpoint("1").rtsp
+		if got := [3]time.Duration{r.Timeout, r.ConnectTimeout, r.Reconnect}; got != want {
 			t.Errorf("%s got %v", fields, got)
 		}
 		th.ask(`{"request":"destroy","id":1}`)

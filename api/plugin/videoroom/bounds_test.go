@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"bifrons/sdp"
 )
 
 // What a client says of itself is bounded, and a request that says too much
@@ -111,5 +113,43 @@ func TestChangesAreToldNowAndThen(t *testing.T) {
 	g.h.Detach()
 	if hs.plugin.room("1").publisher("2") == nil {
 		t.Error("the wrong one has left")
+	}
+}
+
+// A publisher on another server has no more streams than a session description may
+// have, however often some are added, and one who would have more is left as he is.
+func TestRemoteStreamsAreBounded(t *testing.T) {
+	hs := newHouse(t, `room-1: { }`)
+	g := hs.guest()
+	streams := func(from, n int) string {
+		list := make([]string, n)
+		for i := range list {
+			list[i] = fmt.Sprintf(`{"type":"data","mindex":0,"mid":"%d"}`, from+i)
+		}
+		return `"streams":[` + strings.Join(list, ",") + `]`
+	}
+	add := func(id, n int) string {
+		return g.do(fmt.Sprintf(`{"request":"add_remote_publisher","room":1,"id":%d,"iface":"127.0.0.1",%s}`, id, streams(0, n)), "")
+	}
+	if got := add(7, sdp.MaxSections+1); !strings.Contains(got, `"error_code":430`) || hs.plugin.room("1").publisher("7") != nil {
+		t.Errorf("too many at once: %.200s", got)
+	}
+	if got := add(8, sdp.MaxSections-1); !strings.Contains(got, "success") {
+		t.Errorf("many: %.200s", got)
+	}
+	update := func(from, n int) string {
+		return g.do(`{"request":"update_remote_publisher","room":1,"id":8,"display":"new",`+streams(from, n)+`}`, "")
+	}
+	if got := update(sdp.MaxSections-2, 3); !strings.Contains(got, `"error_code":430`) {
+		t.Errorf("two more than fit one: %.200s", got)
+	}
+	x := hs.plugin.room("1").publisher("8")
+	if len(x.streams) != sdp.MaxSections-1 || x.display != "" {
+		t.Errorf("%d streams, display %q", len(x.streams), x.display)
+	}
+	for range 2 { // again changes what is there
+		if got := update(sdp.MaxSections-2, 2); !strings.Contains(got, "success") || len(x.streams) != sdp.MaxSections {
+			t.Errorf("%d streams: %.200s", len(x.streams), got)
+		}
 	}
 }

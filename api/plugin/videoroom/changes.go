@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"bifrons/api/json"
+	"bifrons/api/task"
 )
 
 // The others are told of changes that a participant makes to what they see of it
@@ -37,19 +38,24 @@ func (p *publisher) tellChanges() {
 		p.flushChanges()
 		return
 	}
-	p.changes.timer = time.AfterFunc(wait, func() {
-		p.room.mu.Lock()
-		defer p.room.mu.Unlock()
-		p.changes.timer = nil
-		if !p.gone {
-			p.flushChanges()
-		}
-	})
+	p.changes.timer = time.AfterFunc(wait, p.changesDue)
+}
+
+// changesDue is called by the timer.
+func (p *publisher) changesDue() {
+	defer task.Contain(p.room.plugin.gw.Logger(), "the news of a participant", nil)
+	p.room.mu.Lock()
+	defer p.room.mu.Unlock()
+	p.changes.timer = nil
+	if !p.gone {
+		p.flushChanges()
+	}
 }
 
 // flushChanges tells the others. room.mu is held.
 func (p *publisher) flushChanges() {
-	c := &p.changes
+	c := p.changes
+	p.changes.name, p.changes.metadata, p.changes.streams = false, false, false
 	if c.name || c.metadata {
 		p.room.tellNews("name "+p.id, p, event("event", func(w *json.Writer) {
 			p.room.plugin.ids.Write(w, "id", p.id)
@@ -64,7 +70,6 @@ func (p *publisher) flushChanges() {
 	if c.streams && p.up {
 		p.announce()
 	}
-	c.name, c.metadata, c.streams = false, false, false
 }
 
 // stopChanges forgets what the others were not told. room.mu is held.

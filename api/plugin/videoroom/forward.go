@@ -1,292 +1,370 @@
 package videoroom
 
 import (
-	"context"
 	"errors"
-	"math/rand/v2"
-	"net/netip"
-	"time"
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/forward"
 	"bifrons/api/schema"
 	"bifrons/sdp"
-	"bifrons/sfu"
 	"bifrons/sfu/media"
 )
 
-// forwarder sends one stream of a publisher's as plain RTP or SRTP, or the
-// messages of its data channel. room.mu guards it.
-type forwarder struct {
-	forwarding // fixed
-	id         uint32
-	remote     *remotization // that it belongs to, nil if none
-	media      *sfu.Forwarder
+// forwarder sends one stream of a publisher's as plain RTP or SRTP, or the messages of
+// its data channel.
+type forwarder = forward.Forwarder[forwarded]
+
+// transportNames are the settings of a request as a whole that say where media goes to.
+var transportNames = forward.Names{Host: "host", Family: "host_family", Suite: "srtp_suite", Crypto: "srtp_crypto"}
+
+var transportFields = fields(
+	typed(schema.String, "host_family", "srtp_crypto"),
+	typed(schema.Uint, "rtcp_port", "srtp_suite"),
+	[]schema.Field{{Name: "admin_key", Type: schema.String}},
+)
+
+var forwardFields = fields(transportFields,
+	typed(schema.Array, "streams"),
+	typed(schema.Bool, "simulcast"),
+	typed(schema.Uint, "audio_port", "audio_rtcp_port", "audio_ssrc", "audio_pt",
+		"video_port", "video_rtcp_port", "video_ssrc", "video_pt",
+		"video_port_2", "video_ssrc_2", "video_pt_2", "video_port_3", "video_ssrc_3", "video_pt_3", "data_port"),
+)
+
+var forwardItem = fields(
+	[]schema.Field{{Name: "mid", Type: schema.String, Required: true}, {Name: "port", Type: schema.Uint, Required: true}},
+	typed(schema.String, "host", "host_family"),
+	typed(schema.Bool, "simulcast"),
+	typed(schema.Uint, "rtcp_port", "ssrc", "pt", "port_2", "ssrc_2", "pt_2", "port_3", "ssrc_3", "pt_3"),
+)
+
+// forwardRules are those by which publishers are forwarded.
+func (p *Plugin) forwardRules() *forward.Rules {
+	return &forward.Rules{Policy: p.general.forward, Engine: p.gw.Engine, Of: "publisher", Codes: codes, Failed: errUnknown}
 }
 
-// forwarding says where a stream goes to, and how.
-type forwarding struct {
-	to        netip.AddrPort
-	rtcp      uint16 // port of the receiver's RTCP, 0 = none
-	pt        uint8  // 0 = as it comes
-	ssrc      uint32 // 0 = as it comes
-	substream int
-	best      bool // simulcast: the best substream, instead of one as it comes
-	key       *sfu.SRTPKey
+// mayForward tells whether the administrator lets a client forward.
+func (p *Plugin) mayForward(body kit.Args) *schema.Error {
+	if !p.general.lockForwarding {
+		return nil
+	}
+	return authorize(body, "admin_key", p.general.adminKey)
+}
+
+// ofFeed is manage for a request about a publisher.
+func (p *Plugin) ofFeed(body kit.Args, f func(feed *publisher) (kit.Response, *schema.Error)) (kit.Response, *schema.Error) {
+	return p.manage(body, func(room *room) (kit.Response, *schema.Error) {
+		name, _ := p.ids.Parse(body.Get("publisher_id"))
+		feed := room.publisher(name)
+		if feed == nil || feed.dummy {
+			return fail(errNoSuchFeed, "No such feed (%s)", name)
+		}
+		return f(feed)
+	})
+}
+
+// prepareForward does what has to come before a feed can be sent somewhere. Names are
+// looked up only for those who may forward.
+func (p *Plugin) prepareForward(h *handle, body kit.Args, list ...*forward.Destination) *schema.Error {
+	if err := p.mayForward(body); err != nil {
+		return err
+	}
+	_, err := p.ofFeed(body, func(*publisher) (kit.Response, *schema.Error) { return kit.Response{}, nil })
+	if err != nil {
+		return err
+	}
+	return p.forwardRules().Resolve(h.Host.SessionID(), list...)
 }
 
 var errNoMedia = errors.New("videoroom: the publisher has no media")
 
-// forward adds a forwarder. room.mu is held, and the engine was prepared.
-func (s *stream) forward(x forwarding, remote *remotization) (*forwarder, error) {
-	f := &forwarder{forwarding: x, remote: remote, id: s.publisher.room.freeForwarder()}
-	c := sfu.Forward{
-		To: x.to, PayloadType: x.pt, SSRC: x.ssrc, Encoding: x.substream, SRTP: x.key,
-		Failed: func() { s.forwarderFailed(f) },
-	}
-	if x.rtcp != 0 {
-		c.RTCP = netip.AddrPortFrom(x.to.Addr(), x.rtcp)
-	}
-	if x.best && s.simulcast {
-		c.Encoding = -1
-		if c.SSRC == 0 {
-			c.SSRC = f.id
-		}
-	}
-	section := s.mindex
-	if s.kind == sdp.Application {
-		section = -1
-	}
-	from := s.publisher.origin()
-	if from == nil { // the connection has just ended
+// forward adds a forwarder. room.mu is held, and the destination was prepared.
+func (s *stream) forward(d forward.Destination, remote *remotization) (*forwarder, error) {
+	p := s.publisher
+	x := forward.Stream{Origin: p.origin(), Section: s.mindex, Simulcast: s.simulcast, Paused: !s.flows()}
+	if x.Origin == nil { // the connection has just ended
 		return nil, errNoMedia
 	}
-	var err error
-	if f.media, err = s.publisher.room.plugin.gw.Engine().Forward(from, section, c); err != nil {
-		return nil, err
+	if s.kind == sdp.Application {
+		x.Section = -1
 	}
-	f.media.SetPaused(!s.flows())
-	s.forwarders = append(s.forwarders, f)
-	return f, nil
+	return p.forwarders.Start(p.room.plugin.gw.Engine(), x, d, forwarded{s, remote}, &p.room.mu, func(f *forwarder) {
+		p.h.notify("stop_rtp_forward", p.writeStopped(f.ID))
+	})
 }
 
-// forwarderFailed forgets a forwarder that has ended by itself.
-func (s *stream) forwarderFailed(f *forwarder) {
-	p := s.publisher
-	p.room.mu.Lock()
-	defer p.room.mu.Unlock()
-	if _, there := p.forwarder(f.id); there == f {
-		s.stopForwarders(func(x *forwarder) bool { return x == f })
-		p.h.notify("stop_rtp_forward", p.writeForwarder(f.id))
-	}
-}
-
-// writeForwarder writes which forwarder an event is about.
-func (p *publisher) writeForwarder(id uint32) func(w *json.Writer) {
+// writeStopped writes which forwarder has ended.
+func (p *publisher) writeStopped(id uint32) func(w *json.Writer) {
 	return func(w *json.Writer) {
-		p.room.writeRoom(w)
-		p.room.plugin.ids.Write(w, "publisher_id", p.id)
+		p.writeFeed(w)
 		w.Uint("stream_id", uint64(id))
 	}
 }
 
-// freeForwarder makes an id that no forwarder of the room has. room.mu is held.
-func (r *room) freeForwarder() uint32 {
-	for {
-		id := rand.Uint32()
-		if id != 0 && !r.hasForwarder(id) {
-			return id
-		}
-	}
+func (p *publisher) writeFeed(w *json.Writer) {
+	p.room.writeRoom(w)
+	p.room.plugin.ids.Write(w, "publisher_id", p.id)
 }
 
-func (r *room) hasForwarder(id uint32) bool {
-	for _, p := range r.participants {
-		if _, f := p.forwarder(id); f != nil {
-			return true
-		}
-	}
-	return false
+// stopForwarders ends those of a stream. room.mu is held.
+func (s *stream) stopForwarders() {
+	s.publisher.forwarders.Stop(func(of forwarded) bool { return of.stream == s })
 }
 
-// forwarder finds one by its id. room.mu is held.
-func (p *publisher) forwarder(id uint32) (*stream, *forwarder) {
-	for _, s := range p.streams {
-		for _, f := range s.forwarders {
-			if f.id == id {
-				return s, f
-			}
-		}
-	}
-	return nil, nil
-}
-
-// stopForwarders ends those that match. room.mu is held.
-func (s *stream) stopForwarders(match func(f *forwarder) bool) {
-	kept := s.forwarders[:0]
-	for _, f := range s.forwarders {
-		if match(f) {
-			f.media.Close()
-		} else {
-			kept = append(kept, f)
-		}
-	}
-	clear(s.forwarders[len(kept):])
-	s.forwarders = kept
-}
-
-// stopForwarders ends all forwarders of a publisher's. room.mu is held.
-func (p *publisher) stopForwarders() {
-	for _, s := range p.streams {
-		s.stopForwarders(func(*forwarder) bool { return true })
-	}
+// ownForwarders are those of a stream. room.mu is held.
+func (s *stream) ownForwarders() []*forwarder {
+	return s.publisher.forwarders.All(func(of forwarded) bool { return of.stream == s })
 }
 
 // holdForwarders follows a change of stream.flows. room.mu is held.
 func (s *stream) holdForwarders() {
-	for _, f := range s.forwarders {
-		f.media.SetPaused(!s.flows())
+	for _, f := range s.ownForwarders() {
+		f.SetPaused(!s.flows())
 	}
 }
 
-// messageForwarders sends a message of the data channel on. room.mu is held.
-func (s *stream) messageForwarders(binary bool, payload []byte) {
-	if !s.flows() {
-		return
+// forwardMessage sends a message of the data channel on, and returns the stream that
+// it is of, nil if of none. It takes the lock.
+func (p *publisher) forwardMessage(binary bool, payload []byte) *stream {
+	p.room.mu.Lock()
+	defer p.room.mu.Unlock()
+	s := p.firstData
+	if p.gone || s == nil {
+		return nil
 	}
-	for _, f := range s.forwarders {
-		f.media.Message(binary, payload)
-	}
-}
-
-// write writes a forwarder into an open object.
-func (f *forwarder) write(w *json.Writer, s *stream) {
-	w.Uint("stream_id", uint64(f.id))
-	w.Str("host", f.to.Addr().String())
-	w.Int("port", int64(f.to.Port()))
-	w.Str("type", kindName(s.kind))
-	if s.kind == sdp.Application {
-		return
-	}
-	optUint(w, "local_rtcp_port", uint64(f.media.RTCPPort()))
-	optUint(w, "remote_rtcp_port", uint64(f.rtcp))
-	optUint(w, "pt", uint64(f.pt))
-	optUint(w, "ssrc", uint64(f.ssrc))
-	optUint(w, "substream", uint64(f.substream))
-	w.OptTrue("srtp", f.key != nil)
-}
-
-func optUint(w *json.Writer, key string, n uint64) {
-	if n != 0 {
-		w.Uint(key, n)
-	}
-}
-
-// destination is where a request wants media to be sent, and with which key.
-type destination struct {
-	addr netip.Addr // invalid if the request names no host
-	key  *sfu.SRTPKey
-}
-
-// resolveTimeout bounds how long the names of a request are looked up.
-const resolveTimeout = 5 * time.Second
-
-// resolver finds the address of the host in an object of a request. It may take a
-// while and must not be called with a lock held.
-type resolver func(v kit.Args) (netip.Addr, *schema.Error)
-
-// resolver makes one for a request: a name is looked up once, and all of them in
-// the time that there is for one.
-func (p *Plugin) resolver(h *handle) resolver {
-	type question struct{ network, host string }
-	known := map[question]netip.Addr{}
-	deadline := time.Now().Add(resolveTimeout)
-	return func(v kit.Args) (netip.Addr, *schema.Error) {
-		host, ok := v.Text("host")
-		if !ok {
-			return netip.Addr{}, nil
+	if s.flows() {
+		for _, f := range s.ownForwarders() {
+			f.Message(binary, payload)
 		}
-		q := question{"ip", host}
-		switch v.Lower("host_family") {
-		case "ipv4":
-			q.network = "ip4"
-		case "ipv6":
-			q.network = "ip6"
-		}
-		if a, ok := known[q]; ok {
-			return a, nil
-		}
-		ctx, cancel := context.WithDeadline(context.Background(), deadline)
-		defer cancel()
-		list, err := p.gw.Engine().LookupHost(ctx, h.Host.SessionID(), q.network, host)
-		if err != nil || len(list) == 0 {
-			return netip.Addr{}, errorf(errInvalidElement, "Could not resolve address (%s)", host)
-		}
-		known[q] = list[0]
-		for _, a := range list { // IPv4 first, which every receiver has
-			if a.Unmap().Is4() {
-				known[q] = a.Unmap()
-				break
+	}
+	return s
+}
+
+// writeForwarder writes a forwarder into an open object.
+func writeForwarder(w *json.Writer, f *forwarder) {
+	kind := f.Of.stream.kind
+	f.Write(w, forward.Form{
+		Brief: kind == sdp.Application,
+		Own:   func(w *json.Writer) { w.Str("type", kindName(kind)) },
+	})
+}
+
+func (p *publisher) notifyForward(f *forwarder) {
+	p.h.notify("rtp_forward", func(w *json.Writer) {
+		p.writeFeed(w)
+		w.Str("media", kindName(f.Of.stream.kind))
+		w.OptStr("codec", f.Of.stream.codec)
+		w.OptUint("video_substream", uint64(f.Encoding))
+		writeForwarder(w, f)
+	})
+}
+
+// planned is a forwarder that a request wants.
+type planned struct {
+	forward.Destination
+	mid  string   // new form: of the stream
+	kind sdp.Kind // old form: the first stream of a kind
+	name string   // old form: of the answer's fields
+}
+
+// forwardPlan is all that a request wants to forward.
+type forwardPlan struct {
+	forward.Destination // for all
+	legacy              bool
+	list                []planned
+}
+
+// read reads a request.
+func (x *forwardPlan) read(rules *forward.Rules, body kit.Args) *schema.Error {
+	if err := rules.Read(body, transportNames, &x.Destination); err != nil {
+		return err
+	}
+	if x.legacy = !body.Has("streams"); x.legacy {
+		for _, y := range []planned{
+			{kind: sdp.Audio, name: "audio"}, {kind: sdp.Video, name: "video"}, {kind: sdp.Application, name: "data"},
+		} {
+			y.Destination = x.Destination
+			y.Best = y.kind == sdp.Video && body.Is("simulcast")
+			if err := x.readPorts(rules, body, y, y.name+"_"); err != nil {
+				return err
 			}
 		}
-		return known[q], nil
+		return nil
 	}
-}
-
-// destinationOf reads where a request wants media to be sent, and prepares the
-// engine for that. Names are looked up only for those who may forward.
-func (p *Plugin) destinationOf(body kit.Args, find resolver) (d destination, err *schema.Error) {
-	if d.key, err = keyOf(body); err != nil {
-		return d, err
+	items := body.Items("streams")
+	if err := rules.Limit(len(items)); err != nil {
+		return err
 	}
-	if _, err = p.forwardRequest(body, func(r *room) (kit.Response, *schema.Error) {
-		_, err := r.feed(body)
-		return kit.Response{}, err
-	}); err != nil {
-		return d, err
+	for _, v := range items {
+		if err := checkItem(forwardItem, v, "streams"); err != nil {
+			return err
+		}
+		y := planned{Destination: x.Destination, mid: v.Str("mid")}
+		y.Best = v.Is("simulcast")
+		if err := rules.Read(v, forward.Names{Host: "host", Family: "host_family"}, &y.Destination); err != nil {
+			return err
+		}
+		if err := x.readPorts(rules, v, y, ""); err != nil {
+			return err
+		}
 	}
-	if d.addr, err = find(body); err != nil {
-		return d, err
-	}
-	if bad := p.gw.Engine().PrepareForward(); bad != nil {
-		return d, errorf(errUnknown, "%v", bad)
-	}
-	return d, nil
-}
-
-// keyOf reads the SRTP key of a request, nil if it has none.
-func keyOf(body kit.Args) (*sfu.SRTPKey, *schema.Error) {
-	suite, _ := body.Number("srtp_suite")
-	crypto, ok := body.Text("srtp_crypto")
-	if !ok {
-		return nil, nil
-	}
-	key, err := sfu.NewSRTPKey(int(suite), crypto)
-	if err != nil {
-		return nil, errorf(errInvalidElement, "Invalid element (srtp_crypto: %v)", err)
-	}
-	return key, nil
-}
-
-// portOf reads a port; 0 if it is absent.
-func portOf(body kit.Args, name string) (uint16, *schema.Error) {
-	n, _ := body.Number(name)
-	if n < 0 || n > 65535 {
-		return 0, errorf(errInvalidElement, "Invalid element (%s should be a port)", name)
-	}
-	return uint16(n), nil
-}
-
-// format reads payload type and SSRC of a forwarder.
-func (x *forwarding) format(body kit.Args, pt, ssrc string) *schema.Error {
-	n, _ := body.Number(pt)
-	m, _ := body.Number(ssrc)
-	if n < 0 || n > 127 || m < 0 || m > 1<<32-1 {
-		return errorf(errInvalidElement, "Invalid element (%s or %s)", pt, ssrc)
-	}
-	x.pt, x.ssrc = uint8(n), uint32(m)
 	return nil
 }
 
-// numEncodings is how many substreams a stream may have.
-const numEncodings = media.MaxEncodings
+// readPorts plans a forwarder for each port that is given for a stream: of one as a
+// whole, or of its encodings.
+func (x *forwardPlan) readPorts(rules *forward.Rules, body kit.Args, y planned, prefix string) *schema.Error {
+	for i, suffix := range [media.MaxEncodings]string{"", "_2", "_3"} {
+		names := forward.Names{Port: prefix + "port" + suffix, PayloadType: prefix + "pt" + suffix, SSRC: prefix + "ssrc" + suffix}
+		if i == 0 {
+			names.RTCPPort = prefix + "rtcp_port"
+		}
+		z := y
+		z.Encoding = i
+		if err := rules.Read(body, names, &z.Destination); err != nil {
+			return err
+		}
+		if z.Port != 0 && (i == 0 || !y.Best) {
+			x.list = append(x.list, z)
+		}
+	}
+	return nil
+}
+
+// rtpForward sends a publisher's media somewhere as plain RTP or SRTP.
+func (p *Plugin) rtpForward(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	rules := p.forwardRules()
+	var plan forwardPlan
+	if err := plan.read(rules, r.Body); err != nil {
+		return kit.Response{}, err
+	}
+	all := []*forward.Destination{&plan.Destination}
+	for i := range plan.list {
+		all = append(all, &plan.list[i].Destination)
+	}
+	if err := p.prepareForward(h, r.Body, all...); err != nil {
+		return kit.Response{}, err
+	}
+	return p.ofFeed(r.Body, func(feed *publisher) (kit.Response, *schema.Error) {
+		if feed.origin() == nil {
+			return fail(errNoSuchFeed, "Feed %s is not publishing", feed.id)
+		}
+		if err := rules.Limit(feed.forwarders.Len() + len(plan.list)); err != nil {
+			return kit.Response{}, err
+		}
+		w.Str("videoroom", "rtp_forward")
+		feed.writeFeed(w)
+		if err := feed.startForwarders(&plan, w); err != nil {
+			return fail(errUnknown, "%v", err)
+		}
+		return kit.Response{}, nil
+	})
+}
+
+// startForwarders starts what was planned and writes it. room.mu is held.
+func (p *publisher) startForwarders(plan *forwardPlan, w *json.Writer) error {
+	if plan.legacy {
+		w.Object("rtp_stream")
+	} else {
+		w.Array("forwarders")
+	}
+	for i := range plan.list {
+		x := &plan.list[i]
+		s := p.stream(x.mid)
+		if plan.legacy {
+			s = p.first(x.kind)
+		}
+		if s == nil || s.disabled {
+			continue
+		}
+		f, err := s.forward(x.Destination, nil)
+		if err != nil {
+			return err
+		}
+		if plan.legacy {
+			x.writeLegacy(w, f)
+			s.requestKeyframe()
+		} else {
+			w.Object("")
+			writeForwarder(w, f)
+			w.End()
+		}
+		p.notifyForward(f)
+	}
+	if !plan.legacy {
+		w.EndArray()
+		return nil
+	}
+	w.Str("warning", "deprecated_api")
+	w.Str("host", plan.Host.Addr.String())
+	w.End()
+	return nil
+}
+
+// writeLegacy writes a forwarder in the old form of the answer.
+func (x *planned) writeLegacy(w *json.Writer, f *forwarder) {
+	suffix := ""
+	if x.Encoding > 0 {
+		suffix = "_" + string(rune('1'+x.Encoding))
+	}
+	w.Uint(x.name+"_stream_id"+suffix, uint64(f.ID))
+	w.Int(x.name+suffix, int64(x.Port))
+	w.OptUint(x.name+"_rtcp", uint64(x.RTCPPort))
+}
+
+// stopForward ends what rtpForward began.
+func (p *Plugin) stopForward(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	if err := p.mayForward(r.Body); err != nil {
+		return kit.Response{}, err
+	}
+	id, _ := r.Body.Number("stream_id")
+	return p.ofFeed(r.Body, func(feed *publisher) (kit.Response, *schema.Error) {
+		f := feed.forwarders.Find(uint32(id))
+		if f == nil || f.Of.remote != nil || id != int64(f.ID) {
+			return fail(errNoSuchFeed, "No such stream (%d)", id)
+		}
+		feed.forwarders.StopOne(f)
+		w.Str("videoroom", "stop_rtp_forward")
+		fields := feed.writeStopped(f.ID)
+		fields(w)
+		feed.h.notify("stop_rtp_forward", fields)
+		return kit.Response{}, nil
+	})
+}
+
+// listForwarders tells what is forwarded, but for what goes to other servers.
+func (p *Plugin) listForwarders(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	return p.manage(r.Body, func(room *room) (kit.Response, *schema.Error) {
+		w.Str("videoroom", "forwarders")
+		room.writeRoom(w)
+		w.Array("publishers")
+		for _, x := range room.members() {
+			x.writeForwarders(w)
+		}
+		w.EndArray()
+		return kit.Response{}, nil
+	})
+}
+
+// writeForwarders writes a publisher who has forwarders. room.mu is held.
+func (p *publisher) writeForwarders(w *json.Writer) {
+	var list []*forwarder
+	for _, s := range p.streams {
+		list = append(list, p.forwarders.All(func(of forwarded) bool { return of == forwarded{s, nil} })...)
+	}
+	if len(list) == 0 {
+		return
+	}
+	w.Object("")
+	p.room.plugin.ids.Write(w, "publisher_id", p.id)
+	p.writeName(w)
+	w.Array("forwarders")
+	for _, f := range list {
+		w.Object("")
+		writeForwarder(w, f)
+		w.End()
+	}
+	w.EndArray()
+	w.End()
+}

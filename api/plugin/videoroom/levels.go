@@ -1,7 +1,6 @@
 package videoroom
 
 import (
-	"slices"
 	"strings"
 
 	"bifrons/api/kit"
@@ -102,9 +101,7 @@ func (p *Plugin) switchLevels(_ *handle, body kit.Args) schema.Levels {
 // or to the category general, means nothing.
 var fileLevels = schema.Levels{
 	Used: []schema.Level{
-		{Fields: fields(slices.DeleteFunc(slices.Clone(createFields), func(f schema.Field) bool {
-			return f.Name == "admin_key" || f.Name == "permanent"
-		}), typed(schema.Bool, oldSettings...))},
+		{Fields: fields(roomFields, typed(schema.Bool, oldSettings...))},
 		{In: "dummy_streams", Fields: dummyFields},
 	},
 	Unused: typed(schema.Any, "admin_key", "permanent", "lock_rtp_forward", "string_ids", "events", "room"),

@@ -405,7 +405,11 @@ func (v *venue) listen(fields dict) *listener {
 	v.t.Helper()
 	l := &listener{ticket: v.attach(), pc: v.newPC(), heard: make(map[string][]heard), told: make(chan string, 100)}
 	l.pc.OnTrack(func(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
-		mid := receiver.RTPTransceiver().Mid()
+		transceiver := receiver.RTPTransceiver()
+		if transceiver == nil { // stopped meanwhile
+			return
+		}
+		mid := transceiver.Mid()
 		for {
 			p, _, err := track.ReadRTP()
 			if err != nil {

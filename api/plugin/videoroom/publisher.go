@@ -52,16 +52,7 @@ func (p *publisher) dataReady() {}
 
 // data passes a message on to the subscribers of the first data section.
 func (p *publisher) data(_ string, binary bool, payload []byte) {
-	p.room.mu.Lock()
-	s := p.firstData
-	if p.gone {
-		s = nil
-	}
-	if s != nil {
-		s.messageForwarders(binary, payload)
-	}
-	p.room.mu.Unlock()
-	if s != nil {
+	if s := p.forwardMessage(binary, payload); s != nil {
 		s.relayData(binary, payload)
 	}
 }
@@ -222,7 +213,7 @@ func (p *publisher) writeGone(w *json.Writer) {
 
 // reset forgets the peer connection. room.mu is held.
 func (p *publisher) reset() {
-	p.stopForwarders()
+	p.forwarders.StopAll()
 	p.open, p.up, p.e2ee, p.talking = false, false, false, false
 	p.streams, p.firstData = nil, nil
 	p.wantedAudioCodec, p.wantedVideoCodec = "", ""

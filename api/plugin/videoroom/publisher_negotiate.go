@@ -6,6 +6,7 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
@@ -189,7 +190,7 @@ func (p *publisher) agree(d *sdp.Description, offer *plugin.JSEP) {
 func (s *stream) disable() {
 	s.disabled, s.talking = true, false
 	s.gateChanged()
-	s.stopForwarders(func(*forwarder) bool { return true })
+	s.stopForwarders()
 }
 
 // agree takes over what the answer says about one section.
@@ -213,9 +214,8 @@ func (s *stream) agree(a *sdp.Section, offer *plugin.JSEP) {
 	if s.kind != sdp.Video {
 		return
 	}
-	s.simulcast = slices.ContainsFunc(offer.Simulcast, func(x plugin.Simulcast) bool { return x.Index == s.mindex })
-	s.svc = !s.simulcast && (codec == sdp.VP9 || codec == sdp.AV1) &&
-		slices.ContainsFunc(offer.SVC, func(x plugin.SVC) bool { return x.Index == s.mindex })
+	as := mline.LayeringIn(offer, s.mindex, codec)
+	s.simulcast, s.svc = as == mline.Simulcast, as == mline.SVC
 }
 
 // setCodec takes over a codec with its parameters.

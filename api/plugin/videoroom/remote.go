@@ -3,10 +3,10 @@ package videoroom
 import (
 	"slices"
 	"strconv"
-	"strings"
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/forward"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -30,47 +30,41 @@ var remoteItem = fields(
 // Ports of remote publishers are chosen in this range.
 const minRemotePort, maxRemotePort = 10000, 60000
 
-// checkRemote looks at a request with streams of a publisher on another server.
-func checkRemote(body kit.Args) *schema.Error {
-	if err := checkTransport(body); err != nil {
-		return err
+// readRemote looks at a request with streams of a publisher on another server, and
+// reads by which ports and with which key they come.
+func (p *Plugin) readRemote(body kit.Args) (from forward.Destination, err *schema.Error) {
+	names := forward.Names{Suite: "srtp_suite", Crypto: "srtp_crypto", Port: "port", RTCPPort: "rtcp_port"}
+	if err := p.forwardRules().Read(body, names, &from); err != nil {
+		return from, err
 	}
 	for _, v := range body.Items("streams") {
 		if err := checkItem(remoteItem, v, "streams"); err != nil {
-			return err
+			return from, err
 		}
-		kind := v.Str("type")
-		codec, ok := v.Text("codec")
-		kind, codec = strings.ToLower(kind), strings.ToLower(codec)
+		kind := v.Lower("type")
 		known, named := knownCodecs[kind]
 		index, _ := v.Number("mindex")
 		switch {
 		case !named:
-			return errorf(errInvalidElement, "Invalid element (type %s)", kind)
-		case known != nil && (!ok || !slices.Contains(known, codec)):
-			return errorf(errMissingElement, "Missing or invalid element (codec)")
+			return from, errorf(errInvalidElement, "Invalid element (type %s)", kind)
+		case known != nil && !slices.Contains(known, v.Lower("codec")):
+			return from, errorf(errMissingElement, "Missing or invalid element (codec)")
 		case index >= sdp.MaxSections:
-			return errorf(errInvalidElement, "Invalid element (mindex)")
+			return from, errorf(errInvalidElement, "Invalid element (mindex)")
 		}
 	}
-	return nil
+	return from, nil
 }
 
 // addRemote adds a publisher whose media comes from another server.
 func (p *Plugin) addRemote(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	err := checkRemote(r.Body)
-	var key *sfu.SRTPKey
-	if err == nil {
-		key, err = keyOf(r.Body)
-	}
-	var ports [2]sfu.Bind // RTP and RTCP
-	for i, name := range []string{"port", "rtcp_port"} {
-		if err == nil {
-			ports[i], err = remoteBind(r.Body, name)
-		}
-	}
+	from, err := p.readRemote(r.Body)
 	if err != nil {
 		return kit.Response{}, err
+	}
+	bind, bad := sfu.BindTo(r.Body.Str("mcast"), r.Body.Str("iface"))
+	if bad != nil {
+		return fail(errUnknown, "%v", bad)
 	}
 	var x *publisher
 	resp, err := p.manage(r.Body, func(room *room) (kit.Response, *schema.Error) {
@@ -81,45 +75,52 @@ func (p *Plugin) addRemote(r *kit.Request, w *json.Writer) (kit.Response, *schem
 		case room.taken(name):
 			return fail(errIDExists, "User ID %s already exists", name)
 		}
-		room.coming[name] = struct{}{}
 		x = &publisher{room: room, id: name, up: true, gone: true}
 		x.display = r.Body.Str("display")
 		x.metadata = compact(r.Body.Get("metadata"))
-		x.takeStreams(r.Body)
+		if err := x.takeStreams(r.Body); err != nil {
+			return kit.Response{}, err
+		}
+		room.coming[name] = struct{}{}
 		return kit.Response{}, nil
 	})
 	if err != nil {
 		return resp, err
 	}
 	defer x.room.expectNoMore(x.id)
-	source, numbers, failure := x.openSource(key, ports)
+	source, ports, failure := x.openSource(&from, bind)
 	if err = x.enter(source, failure); err != nil {
 		return resp, err
 	}
-	w.Str("videoroom", "success")
-	x.room.writeRoom(w)
-	p.ids.Write(w, "id", x.id)
-	if a := ports[0].Addr; a.IsValid() {
-		w.Str("ip", a.String())
+	x.writeRemote(w)
+	if bind.Addr.IsValid() {
+		w.Str("ip", bind.Addr.String())
 	}
-	w.Int("port", int64(numbers[0]))
-	w.Int("rtcp_port", int64(numbers[1]))
+	w.Int("port", int64(ports[0]))
+	w.Int("rtcp_port", int64(ports[1]))
 	return resp, nil
 }
 
 // openSource makes the source of a publisher on another server, whom nobody knows of
-// yet, and opens its ports. It is called without the lock.
-func (p *publisher) openSource(key *sfu.SRTPKey, ports [2]sfu.Bind) (source *sfu.Source, numbers [2]uint16, err error) {
+// yet, and opens its ports: for RTP and for RTCP. It is called without the lock.
+func (p *publisher) openSource(from *forward.Destination, bind sfu.Bind) (source *sfu.Source, ports [2]uint16, err error) {
 	source, err = p.room.plugin.gw.Engine().NewSource(sfu.SourceConfig{
-		Label: "remote publisher " + p.id, Streams: p.sourceStreams(), SRTP: key,
+		Label: "remote publisher " + p.id, Streams: p.sourceStreams(), SRTP: from.SRTP,
 	}, remoteHandler{p})
 	if err != nil {
-		return nil, numbers, err
+		return nil, ports, err
 	}
-	if numbers[0], err = source.ListenRTP(ports[0], -1, 0); err == nil {
-		numbers[1], err = source.ListenRTCP(ports[1], -1)
+	at := func(port uint16) sfu.Bind {
+		bind.PortMin, bind.PortMax = port, port
+		if port == 0 {
+			bind.PortMin, bind.PortMax = minRemotePort, maxRemotePort
+		}
+		return bind
 	}
-	return source, numbers, err
+	if ports[0], err = source.ListenRTP(at(from.Port), -1, 0); err == nil {
+		ports[1], err = source.ListenRTCP(at(from.RTCPPort), -1)
+	}
+	return source, ports, err
 }
 
 // enter adds a publisher on another server to the room, if there still is one and
@@ -148,32 +149,25 @@ func (p *publisher) enter(source *sfu.Source, failure error) (err *schema.Error)
 	return nil
 }
 
-// remoteBind says where to listen for a publisher on another server.
-func remoteBind(body kit.Args, name string) (sfu.Bind, *schema.Error) {
-	port, err := portOf(body, name)
-	if err != nil {
-		return sfu.Bind{}, err
-	}
-	group := body.Str("mcast")
-	ifc := body.Str("iface")
-	b, bad := sfu.BindTo(group, ifc)
-	if bad != nil {
-		return b, errorf(errUnknown, "%v", bad)
-	}
-	b.PortMin, b.PortMax = minRemotePort, maxRemotePort
-	if port != 0 {
-		b.PortMin, b.PortMax = port, port
-	}
-	return b, nil
-}
-
 // takeStreams takes over what a request says about streams: those with a known
-// mid are changed, others added. room.mu is held, or the publisher not shared
-// yet.
-func (p *publisher) takeStreams(body kit.Args) {
+// mid are changed, others added. Nothing changes if those are too many. room.mu is
+// held, or the publisher not shared yet.
+func (p *publisher) takeStreams(body kit.Args) *schema.Error {
+	find := func(mid string) int {
+		return slices.IndexFunc(p.streams, func(s *stream) bool { return s.remoteMID == mid })
+	}
+	added := make(map[string]struct{})
+	for _, v := range body.Items("streams") {
+		if mid := v.Str("mid"); find(mid) < 0 {
+			added[mid] = struct{}{}
+		}
+	}
+	if len(p.streams)+len(added) > sdp.MaxSections {
+		return errorf(errInvalidElement, "Too many streams (%d at most)", sdp.MaxSections)
+	}
 	for _, v := range body.Items("streams") {
 		mid := v.Str("mid")
-		i := slices.IndexFunc(p.streams, func(s *stream) bool { return s.remoteMID == mid })
+		i := find(mid)
 		if i < 0 {
 			i = len(p.streams)
 			s := p.newStream(i, strconv.Itoa(i), kindOf(v))
@@ -183,6 +177,7 @@ func (p *publisher) takeStreams(body kit.Args) {
 		p.streams[i].take(v)
 	}
 	p.firstData = p.first(sdp.Application)
+	return nil
 }
 
 func kindOf(v kit.Args) sdp.Kind {
@@ -261,7 +256,7 @@ func (r *room) remoteOf(body kit.Args) (*publisher, *schema.Error) {
 
 // updateRemote changes what a publisher on another server publishes.
 func (p *Plugin) updateRemote(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	if err := checkRemote(r.Body); err != nil {
+	if _, err := p.readRemote(r.Body); err != nil {
 		return kit.Response{}, err
 	}
 	return p.manage(r.Body, func(room *room) (kit.Response, *schema.Error) {
@@ -269,8 +264,10 @@ func (p *Plugin) updateRemote(r *kit.Request, w *json.Writer) (kit.Response, *sc
 		if err != nil {
 			return kit.Response{}, err
 		}
+		if err := user.takeStreams(r.Body); err != nil {
+			return kit.Response{}, err
+		}
 		user.rename(r.Body)
-		user.takeStreams(r.Body)
 		user.source.SetStreams(user.sourceStreams())
 		room.feedChanged(user)
 		user.announce()

@@ -4,6 +4,7 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
+	"bifrons/api/kit/rooms"
 	"bifrons/api/schema"
 )
 
@@ -28,13 +29,18 @@ func (p *Plugin) requests() *kit.Table[*handle] {
 	}
 	created := p.ids.Field("room", false)
 	created.NotNull = true
-	told("create", p.create, append([]schema.Field{created}, createFields...)...)
-	told("edit", p.edit, append([]schema.Field{room}, editFields...)...)
-	told("destroy", p.destroy, room, schema.Field{Name: "permanent", Type: schema.Bool})
-	sync("list", p.list, schema.Field{Name: "admin_key", Type: schema.String})
-	sync("exists", p.exists, room)
-	sync("allowed", p.allowedTokens, room, schema.Field{Name: "action", Type: schema.String, Required: true},
-		schema.Field{Name: "allowed", Type: schema.Array})
+	desk := func(name string, f func(*rooms.Call) *schema.Error, fields ...schema.Field) {
+		told(name, func(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+			return kit.Response{}, f(&rooms.Call{Host: h.Host, Body: r.Body, W: w})
+		}, fields...)
+	}
+	desk("create", p.rooms.Create, append([]schema.Field{created}, createFields...)...)
+	desk("edit", p.rooms.Edit, append([]schema.Field{room}, editFields...)...)
+	desk("destroy", p.rooms.Destroy, room, schema.Field{Name: "permanent", Type: schema.Bool})
+	desk("list", func(x *rooms.Call) *schema.Error { return p.rooms.List(x, x.Body.Has("admin_key")) },
+		schema.Field{Name: "admin_key", Type: schema.String})
+	desk("exists", p.rooms.Exists, room)
+	desk("allowed", p.rooms.Allowed, append([]schema.Field{room}, rooms.TokenFields...)...)
 	sync("kick", p.kick, room, p.ids.Field("id", true))
 	sync("moderate", p.moderate, room, p.ids.Field("id", true),
 		schema.Field{Name: "mid", Type: schema.String, Required: true},
@@ -114,26 +120,18 @@ func fields(lists ...[]schema.Field) []schema.Field {
 	return all
 }
 
-var createFields = fields(
-	typed(schema.String, "description", "secret", "pin", "audiocodec", "videocodec", "vp9_profile", "h264_profile",
-		"rec_dir", "admin_key"),
-	typed(schema.Bool, "is_private", "require_pvtid", "signed_tokens", "bitrate_cap", "opus_fec", "opus_dtx",
-		"audiolevel_ext", "audiolevel_event", "videoorient_ext", "playoutdelay_ext", "transport_wide_cc_ext",
-		"record", "lock_record", "notify_joining", "require_e2ee", "dummy_publisher", "dummy_e2ee", "permanent"),
-	typed(schema.Uint, "publishers", "bitrate", "fir_freq", "audio_active_packets", "audio_level_average", "threads"),
-	typed(schema.Array, "allowed", "dummy_streams"),
-)
+// roomFields are those of requests that make a room, and of its category in the file.
+var roomFields = fields(new(settings).table().Fields(),
+	typed(schema.Bool, "dummy_e2ee"), typed(schema.Array, "allowed", "dummy_streams"))
+
+var createFields = fields(roomFields, typed(schema.String, "admin_key"), typed(schema.Bool, "permanent"))
 
 var dummyFields = []schema.Field{
 	{Name: "codec", Type: schema.String, Required: true},
 	{Name: "fmtp", Type: schema.String},
 }
 
-var editFields = fields(
-	typed(schema.String, "new_description", "new_secret", "new_pin", "new_rec_dir"),
-	typed(schema.Bool, "new_is_private", "new_require_pvtid", "new_lock_record", "permanent"),
-	typed(schema.Uint, "new_bitrate", "new_fir_freq", "new_publishers"),
-)
+var editFields = fields(new(settings).table().EditFields(), typed(schema.Bool, "permanent"))
 
 var joinFields = []schema.Field{
 	{Name: "ptype", Type: schema.String, Required: true},

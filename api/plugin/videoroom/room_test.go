@@ -34,9 +34,9 @@ func TestRooms(t *testing.T) {
 	g := hs.guest()
 	for _, x := range []struct{ request, want string }{
 		{`{"request":"create","room":7,"secret":"s","pin":"p","is_private":true}`, `{"videoroom":"created","room":7,"permanent":false}`},
-		{`{"request":"list"}`, `{"videoroom":"success","list":[{"room":1,"description":"One","pin_required":false,"is_private":false,` +
+		{`{"request":"list"}`, `{"videoroom":"success","list":[{"room":1,"pin_required":false,"num_participants":0,"description":"One","is_private":false,` +
 			`"max_publishers":6,"bitrate":0,` + plain + `"audiocodec":"opus","videocodec":"vp8","opus_fec":true,"record":false,` +
-			`"lock_record":false,"num_participants":0,` + extensions + `]}`},
+			`"lock_record":false,` + extensions + `]}`},
 		{`{"request":"EXISTS","room":7}`, `{"videoroom":"success","room":7,"exists":true}`},
 		{`{"request":"edit","room":7,"secret":"s","new_description":"x","new_is_private":false,"new_secret":"t","new_pin":"",` +
 			`"new_bitrate":1,"new_publishers":0,"new_fir_freq":99999,"new_require_pvtid":true,"new_lock_record":true,"new_rec_dir":"/r"}`,
@@ -45,9 +45,9 @@ func TestRooms(t *testing.T) {
 		{`{"request":"exists","room":7}`, `{"videoroom":"success","room":7,"exists":false}`},
 	} {
 		if strings.Contains(x.request, `"destroy"`) {
-			same(t, "edited", listed(t, g, "7"), `{"room":7,"description":"x","pin_required":true,"is_private":false,"max_publishers":0,"bitrate":64000,`+
+			same(t, "edited", listed(t, g, "7"), `{"room":7,"pin_required":true,"num_participants":0,"description":"x","is_private":false,"max_publishers":0,"bitrate":64000,`+
 				`"fir_freq":65535,"require_pvtid":true,"require_e2ee":false,"dummy_publisher":false,"notify_joining":false,"audiocodec":"opus","videocodec":"vp8",`+
-				`"opus_fec":true,"record":false,"rec_dir":"/r","lock_record":true,"num_participants":0,`+extensions)
+				`"opus_fec":true,"record":false,"rec_dir":"/r","lock_record":true,`+extensions)
 		}
 		same(t, x.request, g.do(x.request, ""), x.want)
 	}
@@ -59,15 +59,15 @@ func TestCreateOptions(t *testing.T) {
 	g := hs.guest()
 	for _, x := range []struct{ options, want string }{
 		{`"audiocodec":"PCMU,opus","videocodec":"h264,vp9","opus_dtx":true,"bitrate":1000000,"bitrate_cap":true`,
-			`"description":"Room 9","pin_required":false,"is_private":false,"max_publishers":3,"bitrate":1000000,"bitrate_cap":true,` + plain +
-				`"audiocodec":"pcmu,opus","videocodec":"h264,vp9","opus_fec":true,"opus_dtx":true,"record":false,"lock_record":false,"num_participants":0,` + extensions},
+			`"pin_required":false,"num_participants":0,"description":"Room 9","is_private":false,"max_publishers":3,"bitrate":1000000,"bitrate_cap":true,` + plain +
+				`"audiocodec":"pcmu,opus","videocodec":"h264,vp9","opus_fec":true,"opus_dtx":true,"record":false,"lock_record":false,` + extensions},
 		{`"audiocodec":"opus,pcmu,pcma,g722,isac32,isac16,red","videocodec":"vp8,vp9,av1,h264,h265,vp8"`,
-			`"description":"Room 9","pin_required":false,"is_private":false,"max_publishers":3,"bitrate":0,` + plain +
-				`"audiocodec":"opus,pcmu,pcma,g722,isac32","videocodec":"vp8,vp9,av1,h264,h265","opus_fec":true,"record":false,"lock_record":false,"num_participants":0,` + extensions},
+			`"pin_required":false,"num_participants":0,"description":"Room 9","is_private":false,"max_publishers":3,"bitrate":0,` + plain +
+				`"audiocodec":"opus,pcmu,pcma,g722,isac32","videocodec":"vp8,vp9,av1,h264,h265","opus_fec":true,"record":false,"lock_record":false,` + extensions},
 		{`"audiocodec":"pcma","opus_fec":true,"opus_dtx":true,"audiolevel_event":true,"audio_active_packets":0,"audio_level_average":0,"audiolevel_ext":false,` +
 			`"videoorient_ext":false,"playoutdelay_ext":false,"transport_wide_cc_ext":false,"threads":4,"rec_dir":"/tmp"`,
-			`"description":"Room 9","pin_required":false,"is_private":false,"max_publishers":3,"bitrate":0,` + plain +
-				`"audiocodec":"pcma","videocodec":"vp8","record":false,"rec_dir":"/tmp","lock_record":false,"num_participants":0,"audiolevel_ext":false,"audiolevel_event":true,` +
+			`"pin_required":false,"num_participants":0,"description":"Room 9","is_private":false,"max_publishers":3,"bitrate":0,` + plain +
+				`"audiocodec":"pcma","videocodec":"vp8","record":false,"rec_dir":"/tmp","lock_record":false,"audiolevel_ext":false,"audiolevel_event":true,` +
 				`"audio_active_packets":100,"audio_level_average":25,"videoorient_ext":false,"playoutdelay_ext":false,"transport_wide_cc_ext":false}`},
 	} {
 		g.must(`{"request":"create","room":9,`+x.options+`}`, "", `"created"`)
@@ -100,14 +100,14 @@ Room-3: { audiolevel_event = 1, audio_active_packets = "many", audio_level_avera
 `)
 	g := hs.guest()
 	for room, want := range map[string]string{
-		"1": `{"room":1,"description":"room-1","pin_required":false,"is_private":true,"max_publishers":3,"bitrate":0,`,
-		"2": `{"room":2,"description":"room-02","pin_required":false,"is_private":false,"max_publishers":3,"bitrate":64000,` + plain +
+		"1": `{"room":1,"pin_required":false,"num_participants":0,"description":"room-1","is_private":true,"max_publishers":3,"bitrate":0,`,
+		"2": `{"room":2,"pin_required":false,"num_participants":0,"description":"room-02","is_private":false,"max_publishers":3,"bitrate":64000,` + plain +
 			`"audiocodec":"opus,g722","videocodec":"vp8",`,
-		"4": `{"room":4,"description":"room-4","pin_required":false,"is_private":false,"max_publishers":3,"bitrate":0,` + plain +
+		"4": `{"room":4,"pin_required":false,"num_participants":0,"description":"room-4","is_private":false,"max_publishers":3,"bitrate":0,` + plain +
 			`"audiocodec":"opus,pcmu,pcma,g722,isac32","videocodec":"vp8",`,
-		"3": `{"room":3,"description":"Room-3","pin_required":false,"is_private":false,"max_publishers":3,"bitrate":0,"fir_freq":0,"require_pvtid":false,` +
+		"3": `{"room":3,"pin_required":false,"num_participants":1,"description":"Room-3","is_private":false,"max_publishers":3,"bitrate":0,"fir_freq":0,"require_pvtid":false,` +
 			`"require_e2ee":false,"dummy_publisher":true,"notify_joining":false,"audiocodec":"opus","videocodec":"vp8,vp9","opus_fec":true,"record":false,` +
-			`"lock_record":false,"num_participants":1,"audiolevel_ext":true,"audiolevel_event":true,"audio_active_packets":100,"audio_level_average":40,`,
+			`"lock_record":false,"audiolevel_ext":true,"audiolevel_event":true,"audio_active_packets":100,"audio_level_average":40,`,
 	} {
 		if got := listed(t, g, room); !strings.HasPrefix(got, want) {
 			t.Errorf(" got %s\nwant %s", got, want)

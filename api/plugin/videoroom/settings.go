@@ -1,23 +1,17 @@
 package videoroom
 
 import (
+	"math"
 	"slices"
-	"strconv"
 	"strings"
 
-	"bifrons/api/config"
 	"bifrons/api/kit"
 	"bifrons/sdp"
 )
 
 const (
-	defaultPublishers    = 3
-	defaultActivePackets = 100
-	defaultLevelAverage  = 25 // -dBov
-	minBitrate           = 64000
-	maxCodecs            = 5
-	maxFIRFreq           = 1<<16 - 1 // s
-	maxNumber            = 1<<31 - 1
+	minBitrate = 64000
+	maxCodecs  = 5
 )
 
 // settings are what a room is set up with.
@@ -53,55 +47,58 @@ type settings struct {
 	dummy         bool
 }
 
+// table is the settings as requests and files have them.
+func (s *settings) table() kit.Settings {
+	levels := kit.Never // what they are counts only for events
+	if s.audioLevelEvent {
+		levels = kit.Always
+	}
+	return kit.Settings{
+		{Name: "description", To: &s.description, Edit: true, Save: kit.Always, Show: kit.Always},
+		{Name: "secret", To: &s.secret, Edit: true, Save: kit.IfSet},
+		{Name: "pin", To: &s.pin, Edit: true, Save: kit.IfSet},
+		{Name: "is_private", To: &s.hidden, Edit: true, Save: kit.Always, Show: kit.Always},
+		{Name: "publishers", To: &s.maxPublishers, Edit: true, Save: kit.Always, Show: kit.Always, ShowAs: "max_publishers"},
+		{Name: "bitrate", To: &s.bitrate, Least: minBitrate, Most: math.MaxInt64, Edit: true, Save: kit.Always, Show: kit.Always},
+		{Name: "bitrate_cap", To: &s.bitrateCap, Save: kit.Always, Show: kit.IfSet},
+		{Name: "fir_freq", To: &s.firFreq, Most: math.MaxUint16, Edit: true, Save: kit.Always, Show: kit.Always},
+		{Name: "require_pvtid", To: &s.requirePvtID, Edit: true, Save: kit.Always, Show: kit.Always},
+		{Name: "signed_tokens", To: &s.signedTokens, Save: kit.Always},
+		{Name: "require_e2ee", To: &s.requireE2EE, Save: kit.Always, Show: kit.Always},
+		{Name: "dummy_publisher", To: &s.dummy, Save: kit.Always, Show: kit.Always},
+		{Name: "notify_joining", To: &s.notifyJoining, Save: kit.Always, Show: kit.Always},
+		{Name: "audiocodec", To: codecList{&s.audioCodecs, audioCodecs, sdp.Opus}, Save: kit.Always, Show: kit.Always},
+		{Name: "videocodec", To: codecList{&s.videoCodecs, sdp.DefaultVideoCodecs, sdp.VP8}, Save: kit.Always, Show: kit.Always},
+		{Name: "vp9_profile", To: &s.vp9Profile, Save: kit.IfSet},
+		{Name: "h264_profile", To: &s.h264Profile, Save: kit.IfSet},
+		{Name: "opus_fec", To: &s.opusFEC, Save: kit.Always, Show: kit.IfSet},
+		{Name: "opus_dtx", To: &s.opusDTX, Save: kit.Always, Show: kit.IfSet},
+		{Name: "record", To: &s.record, Save: kit.Always, Show: kit.Always},
+		{Name: "rec_dir", To: &s.recDir, Edit: true, Save: kit.IfSet, Show: kit.IfSet},
+		{Name: "lock_record", To: &s.lockRecord, Edit: true, Save: kit.Always, Show: kit.Always},
+		{Name: "audiolevel_ext", To: &s.audioLevelExt, Save: kit.Always, Show: kit.Always},
+		{Name: "audiolevel_event", To: &s.audioLevelEvent, Save: kit.Always, Show: kit.Always},
+		{Name: "audio_active_packets", To: &s.audioActivePackets, NotZero: true, Save: kit.Always, Show: levels},
+		{Name: "audio_level_average", To: &s.audioLevelAverage, NotZero: true, Save: kit.Always, Show: levels},
+		{Name: "videoorient_ext", To: &s.orientationExt, Save: kit.Always, Show: kit.Always},
+		{Name: "playoutdelay_ext", To: &s.delayExt, Save: kit.Always, Show: kit.Always},
+		{Name: "transport_wide_cc_ext", To: &s.transportCC, Save: kit.Always, Show: kit.Always},
+		{Name: "threads", To: &s.threads, Save: kit.Always},
+	}
+}
+
 // newSettings makes settings of what src has, with defaults for the rest.
 // Codecs that are not known are left out.
 func newSettings(src kit.Source, description string) settings {
 	s := settings{
-		description: description, maxPublishers: defaultPublishers,
-		opusFEC: true, audioLevelExt: true, orientationExt: true, delayExt: true, transportCC: true,
-		audioActivePackets: defaultActivePackets, audioLevelAverage: defaultLevelAverage,
+		description: description, maxPublishers: 3,
+		audioCodecs: []string{sdp.Opus}, videoCodecs: []string{sdp.VP8}, opusFEC: true,
+		audioLevelExt: true, orientationExt: true, delayExt: true, transportCC: true,
+		audioActivePackets: 100, audioLevelAverage: 25,
 	}
-	for name, p := range s.flags() {
-		if v, ok := src.Flag(name); ok {
-			*p = v
-		}
-	}
-	for name, p := range s.texts() {
-		if v, ok := src.Text(name); ok && v != "" {
-			*p = v
-		}
-	}
-	for name, p := range s.numbers() {
-		if v, ok := src.Number(name); ok && v >= 0 && v <= maxNumber {
-			*p = int(v)
-		} else if ok {
-			src.Reject(name, "at most "+strconv.Itoa(maxNumber), "")
-		}
-	}
-	if n, ok := src.Number("bitrate"); ok && n > 0 {
-		s.bitrate = max(uint64(n), minBitrate)
-	}
-	s.firFreq = min(s.firFreq, maxFIRFreq)
-	if s.audioActivePackets == 0 {
-		s.audioActivePackets = defaultActivePackets
-	}
-	if s.audioLevelAverage == 0 {
-		s.audioLevelAverage = defaultLevelAverage
-	}
-	s.audioCodecs = readCodecs(src, "audiocodec", audioCodecs, sdp.Opus)
-	s.videoCodecs = readCodecs(src, "videocodec", sdp.DefaultVideoCodecs, sdp.VP8)
+	s.table().Read(src)
 	s.settle(src)
 	return s
-}
-
-// readCodecs reads the codecs of a room. Those that are not known are left out.
-func readCodecs(src kit.Source, name string, known []string, fallback string) []string {
-	text, _ := src.Text(name)
-	list, ok := parseCodecs(text, known, fallback)
-	if !ok {
-		src.Reject(name, "a list without blanks of "+strings.Join(known, ","), "taken as "+strings.Join(list, ","))
-	}
-	return list
 }
 
 // settle takes back what the codecs do not allow.
@@ -116,31 +113,6 @@ func (s *settings) settle(src kit.Source) {
 	if !slices.Contains(s.videoCodecs, sdp.H264) && s.h264Profile != "" {
 		src.Reject("h264_profile", "only with h264 in videocodec", "")
 		s.h264Profile = ""
-	}
-}
-
-func (s *settings) flags() map[string]*bool {
-	return map[string]*bool{
-		"is_private": &s.hidden, "require_pvtid": &s.requirePvtID, "signed_tokens": &s.signedTokens,
-		"bitrate_cap": &s.bitrateCap, "opus_fec": &s.opusFEC, "opus_dtx": &s.opusDTX,
-		"audiolevel_ext": &s.audioLevelExt, "videoorient_ext": &s.orientationExt,
-		"playoutdelay_ext": &s.delayExt, "transport_wide_cc_ext": &s.transportCC,
-		"audiolevel_event": &s.audioLevelEvent, "record": &s.record, "lock_record": &s.lockRecord,
-		"notify_joining": &s.notifyJoining, "require_e2ee": &s.requireE2EE, "dummy_publisher": &s.dummy,
-	}
-}
-
-func (s *settings) texts() map[string]*string {
-	return map[string]*string{
-		"description": &s.description, "secret": &s.secret, "pin": &s.pin, "rec_dir": &s.recDir,
-		"vp9_profile": &s.vp9Profile, "h264_profile": &s.h264Profile,
-	}
-}
-
-func (s *settings) numbers() map[string]*int {
-	return map[string]*int{
-		"publishers": &s.maxPublishers, "fir_freq": &s.firFreq, "threads": &s.threads,
-		"audio_active_packets": &s.audioActivePackets, "audio_level_average": &s.audioLevelAverage,
 	}
 }
 
@@ -173,35 +145,23 @@ func parseCodecs(text string, known []string, fallback string) (list []string, o
 	return list, ok
 }
 
-// group is the settings as the file has them.
-func (s *settings) group() *config.Group {
-	g := new(config.Group)
-	g.Set("description", s.description)
-	for _, name := range savedFlags {
-		g.Set(name, strconv.FormatBool(*s.flags()[name]))
-	}
-	for _, name := range savedTexts {
-		if text := *s.texts()[name]; text != "" {
-			g.Set(name, text)
-		}
-	}
-	g.Set("bitrate", strconv.FormatUint(s.bitrate, 10))
-	for _, name := range savedNumbers {
-		g.Set(name, strconv.Itoa(*s.numbers()[name]))
-	}
-	g.Set("audiocodec", strings.Join(s.audioCodecs, ","))
-	g.Set("videocodec", strings.Join(s.videoCodecs, ","))
-	return g
+// codecList is a setting that lists codecs.
+type codecList struct {
+	names    *[]string
+	known    []string
+	fallback string // if no known one is listed
 }
 
-// The order in which settings are saved.
-var (
-	savedTexts = []string{"secret", "pin", "vp9_profile", "h264_profile", "rec_dir"}
-	savedFlags = []string{"is_private", "require_pvtid", "signed_tokens", "bitrate_cap", "opus_fec", "opus_dtx",
-		"audiolevel_ext", "audiolevel_event", "videoorient_ext", "playoutdelay_ext", "transport_wide_cc_ext",
-		"notify_joining", "require_e2ee", "dummy_publisher", "record", "lock_record"}
-	savedNumbers = []string{"publishers", "fir_freq", "audio_active_packets", "audio_level_average", "threads"}
-)
+func (l codecList) String() string { return strings.Join(*l.names, ",") }
+
+// Set leaves out codecs that are not known.
+func (l codecList) Set(text string) (accepted, effect string) {
+	list, ok := parseCodecs(text, l.known, l.fallback)
+	if *l.names = list; ok {
+		return "", ""
+	}
+	return "a list without blanks of " + strings.Join(l.known, ","), "taken as " + l.String()
+}
 
 // knownCodecs are the codecs of each kind of media.
 var knownCodecs = map[string][]string{"audio": audioCodecs, "video": sdp.DefaultVideoCodecs, "data": nil}

@@ -181,7 +181,7 @@ func (l *line) feedChanged(st *stream) {
 		}
 	}
 	if l.ready {
-		l.fed = feed{} // the engine may not have had the stream yet
+		l.out.Forget() // the engine may not have had the stream yet
 	}
 	l.sync()
 }
@@ -240,23 +240,28 @@ func (s *stream) delayChanged() {
 // relayData passes a message of a publisher on. It goes by a channel that is
 // named after the publisher.
 func (s *stream) relayData(binary bool, payload []byte) {
+	for _, peer := range s.dataPeers() {
+		if err := peer.SendData(s.publisher.id, "", binary, payload); err != nil {
+			s.publisher.room.plugin.gw.Logger().Debug("data not relayed", "publisher", s.publisher.id, "error", err)
+		}
+	}
+}
+
+// dataPeers are the connections that messages of the stream go to.
+func (s *stream) dataPeers() (to []*sfu.Peer) {
 	r := s.publisher.room
 	r.mu.Lock()
-	var to []*sfu.Peer
-	if s.flows() {
-		for x := range s.subscribers {
-			sub := x.line.sub
-			if peer := sub.h.Host.Peer(); peer != nil && sub.writable && x.line.ready && x.line.send && !sub.blocked() {
-				to = append(to, peer)
-			}
+	defer r.mu.Unlock()
+	if !s.flows() {
+		return nil
+	}
+	for x := range s.subscribers {
+		sub := x.line.sub
+		if peer := sub.h.Host.Peer(); peer != nil && sub.writable && x.line.ready && x.line.send && !sub.blocked() {
+			to = append(to, peer)
 		}
 	}
-	r.mu.Unlock()
-	for _, peer := range to {
-		if err := peer.SendData(s.publisher.id, "", binary, payload); err != nil {
-			r.plugin.gw.Logger().Debug("data not relayed", "publisher", s.publisher.id, "error", err)
-		}
-	}
+	return to
 }
 
 // changed tells the client which layer it gets from now on. room.mu is held.

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"bifrons/api/json"
+	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
 )
@@ -96,11 +97,7 @@ func (s *subscriber) answer(d *sdp.Description) {
 	}
 	s.answered = true
 	for i, l := range s.lines {
-		accepted := i < len(d.Sections) && !d.Sections[i].Rejected()
-		if l.kind != sdp.Application {
-			accepted = accepted && l.offered && l.stream() != nil && d.Sections[i].Direction.Receives()
-		}
-		l.ready = accepted
+		l.ready = mline.Accepted(d, i) && (l.kind == sdp.Application || l.offered && l.stream() != nil)
 	}
 	s.sync()
 }
@@ -122,21 +119,23 @@ func (s *subscriber) renegotiate() {
 // flush sends the offer that is due, if there may be one now. It runs on the
 // executor, without the lock.
 func (s *subscriber) flush() {
-	s.room.mu.Lock()
-	if s.over || !s.answered || !s.pending {
-		s.room.mu.Unlock()
+	data, j := s.due()
+	if j == nil {
 		return
 	}
-	data, j := s.updated()
-	s.room.mu.Unlock()
 	if err := s.h.Host.Push("", data, j); err != nil {
 		s.room.plugin.gw.Logger().Debug("no offer", "handle", s.h.Host.HandleID(), "error", err)
 	}
 }
 
-// updated is an event that carries an offer. room.mu is held.
-func (s *subscriber) updated() ([]byte, *plugin.JSEP) {
-	data := event("updated", func(w *json.Writer) {
+// due is the event that carries the offer which is due, if there may be one now.
+func (s *subscriber) due() (data []byte, j *plugin.JSEP) {
+	s.room.mu.Lock()
+	defer s.room.mu.Unlock()
+	if s.over || !s.answered || !s.pending {
+		return nil, nil
+	}
+	data = event("updated", func(w *json.Writer) {
 		s.room.writeRoom(w)
 		s.writeStreams(w)
 	})

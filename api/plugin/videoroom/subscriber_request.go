@@ -171,9 +171,7 @@ func (l *line) configure(x *item) {
 	if as == mline.Single || !x.change.Retargets() {
 		return
 	}
-	if l.fed.origin != nil {
-		l.layers.Tell(l.sub.h.Host.Peer(), l.index, as)
-	}
+	l.out.Retarget(l.sub.h.Host.Peer(), &l.layers)
 	outcome := l.layers.Outcome(x.change, as)
 	l.tell(outcome.Reached)
 	if outcome.Keyframe || outcome.Temporal {

@@ -57,9 +57,7 @@ func (l *line) writeFeed(w *json.Writer, st *stream) {
 	w.OptStr("codec", st.codec)
 	w.OptStr("h264-profile", st.h264Profile)
 	w.OptStr("vp9-profile", st.vp9Profile)
-	if l.kind == sdp.Video {
-		l.playoutDelay().Write(w)
-	}
+	l.playoutDelay().Write(w)
 	l.layers.Write(w, l.layering())
 }
 

@@ -5,7 +5,6 @@ import (
 
 	"bifrons/api/kit/mline"
 	"bifrons/sdp"
-	"bifrons/sfu"
 	"bifrons/sfu/media"
 )
 
@@ -33,20 +32,12 @@ type line struct {
 
 	layers mline.Layers
 	delay  mline.Delay // none = the stream's
-
-	fed  feed // what the engine was told to forward
-	held bool // but not now
-}
-
-// feed is where the media of an m-line comes from.
-type feed struct {
-	origin  sfu.Origin
-	section int
+	out    mline.Output
 }
 
 // add adds an m-line. room.mu is held.
 func (s *subscriber) add(kind sdp.Kind, codec string) *line {
-	l := &line{sub: s, index: len(s.lines), mid: strconv.Itoa(len(s.lines)), kind: kind, codec: codec}
+	l := &line{sub: s, index: len(s.lines), mid: strconv.Itoa(len(s.lines)), kind: kind, codec: codec, out: mline.Output{Section: len(s.lines)}}
 	l.reset()
 	s.lines = append(s.lines, l)
 	return l
@@ -125,35 +116,16 @@ func (s *subscriber) idle(kind sdp.Kind, codec string) *line {
 
 // sync makes the engine forward what the m-line stands for. room.mu is held.
 func (l *line) sync() {
-	peer := l.sub.h.Host.Peer()
-	if peer == nil || l.kind == sdp.Application {
+	if l.kind == sdp.Application {
 		return
 	}
-	var want feed
-	st := l.stream()
-	if st != nil && l.ready && l.sub.live {
-		want = feed{st.publisher.origin(), st.mindex}
+	var from mline.Feed
+	held := true
+	if st := l.stream(); st != nil && l.ready && l.sub.live {
+		from = mline.Feed{Origin: st.publisher.origin(), Section: st.mindex, Layering: l.layering()}
+		held = l.sub.blocked() || !l.send || !st.flows()
 	}
-	if want.origin == nil {
-		if l.fed.origin != nil {
-			peer.Unsubscribe(l.index)
-		}
-		l.fed = feed{}
-		return
-	}
-	held := l.sub.blocked() || !l.send || !st.flows()
-	switch {
-	case l.fed != want:
-		peer.Subscribe(sfu.Subscription{
-			Source: want.origin, SourceSection: want.section, Section: l.index,
-			Paused: held, Target: l.layers.Target(l.layering()), Fallback: l.layers.Fallback(),
-		})
-		l.fed, l.held = want, held
-		l.syncDelay()
-	case l.held != held:
-		peer.SetPaused(l.index, held)
-		l.held = held
-	}
+	l.out.Sync(l.sub.h.Host.Peer(), from, held, &l.layers, l.playoutDelay())
 }
 
 // layering is how the stream is layered that an m-line carries. room.mu is held.
@@ -166,18 +138,18 @@ func (l *line) layering() mline.Layering {
 
 // playoutDelay is what the subscriber wants, else the publisher. room.mu is held.
 func (l *line) playoutDelay() mline.Delay {
-	if st := l.stream(); st != nil && !l.delay.IsSet() {
+	st := l.stream()
+	switch {
+	case l.kind != sdp.Video:
+		return mline.NoDelay
+	case st != nil && !l.delay.IsSet():
 		return st.delay
 	}
 	return l.delay
 }
 
 // syncDelay tells the engine the playout delay. room.mu is held.
-func (l *line) syncDelay() {
-	if l.fed.origin != nil && l.kind == sdp.Video {
-		l.playoutDelay().Tell(l.sub.h.Host.Peer(), l.index)
-	}
-}
+func (l *line) syncDelay() { l.out.SetDelay(l.sub.h.Host.Peer(), l.playoutDelay()) }
 
 // requestKeyframe asks the publisher for a key frame. room.mu is held.
 func (l *line) requestKeyframe() {

@@ -8,6 +8,7 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/forward"
 	"bifrons/api/kit/mline"
 	"bifrons/api/kit/rooms"
 	"bifrons/sdp"
@@ -73,7 +74,6 @@ type room struct {
 	settings
 	destroyed    bool
 	allowed      rooms.Tokens
-	saved        bool // in the file
 	participants map[id]*publisher
 	coming       map[id]struct{}          // ids of participants that are being made
 	private      map[uint32]*publisher    // by private id; dummies have none
@@ -93,6 +93,8 @@ type publisher struct {
 	// room, else nil.
 	source  *sfu.Source
 	remotes []*remotization // where he is published besides
+
+	forwarders forward.Set[forwarded]
 
 	display  string // "" = none
 	metadata []byte // compact JSON object, nil = none
@@ -122,6 +124,20 @@ type publisher struct {
 	token                              string
 }
 
+// remotization is a publisher's presence on another server: all of his streams
+// go to one port there. It lasts as long as he is in the room, whatever he
+// publishes.
+type remotization struct {
+	id string
+	forward.Destination
+}
+
+// forwarded is what a forwarder sends, and to which other server, nil if to none.
+type forwarded struct {
+	stream *stream
+	remote *remotization
+}
+
 // stream is one m-line of a publisher's. The publisher's connection has it as
 // section mindex.
 type stream struct {
@@ -147,7 +163,6 @@ type stream struct {
 	talking                                 bool
 
 	subscribers map[*subscription]struct{} // the subscriber side's to change
-	forwarders  []*forwarder
 
 	remoteMID  string // fixed; how the other server calls it
 	remoteSSRC uint32 // of its lowest encoding
@@ -191,6 +206,17 @@ func (p *publisher) available() bool { return p.open || p.publishing() }
 func (p *publisher) stream(mid string) *stream {
 	for _, s := range p.streams {
 		if s.mid == mid {
+			return s
+		}
+	}
+	return nil
+}
+
+// first is the first stream of a kind that is in use, nil if there is none.
+// room.mu is held.
+func (p *publisher) first(k sdp.Kind) *stream {
+	for _, s := range p.streams {
+		if s.kind == k && !s.disabled {
 			return s
 		}
 	}

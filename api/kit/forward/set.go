@@ -1,0 +1,174 @@
+package forward
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"bifrons/api/json"
+	"bifrons/sfu"
+)
+
+// Forwarder sends one stream to one destination. The lock of its Set guards it.
+type Forwarder[O any] struct {
+	Destination // fixed
+	ID          uint32
+	Of          O // what the plugin knows it by
+
+	ssrc  uint32 // that it sends with, 0 = the origin's
+	media *sfu.Forwarder
+}
+
+// Set are the forwarders of one thing of a plugin's, such as a publisher or a call, in
+// the order in which they began. A lock of the plugin's guards it. The zero Set is
+// empty.
+type Set[O any] struct{ list []*Forwarder[O] }
+
+// Stream is what is forwarded.
+type Stream struct {
+	Origin    sfu.Origin
+	Section   int  // negative = none, but what is given to Message
+	Simulcast bool // without it Destination.Best means nothing
+	OwnSSRC   bool // it gets the id of the forwarder, unless the destination names one
+	Paused    bool
+}
+
+// Start begins to send. lock guards the set and is held; after Resolve nothing is
+// waited for. A forwarder that ends by itself is taken out of the set, and failed is
+// called with the lock held.
+func (s *Set[O]) Start(e *sfu.Engine, x Stream, d Destination, of O, lock sync.Locker, failed func(f *Forwarder[O])) (*Forwarder[O], error) {
+	f := &Forwarder[O]{Destination: d, ID: s.freeID(), Of: of, ssrc: d.SSRC}
+	c := sfu.Forward{
+		To: d.to(), PayloadType: d.PayloadType, Encoding: d.Encoding, SRTP: d.SRTP,
+		Failed: func() { s.lost(f, lock, failed) },
+	}
+	if d.RTCPPort != 0 {
+		c.RTCP = d.rtcp()
+	}
+	if d.Best && x.Simulcast {
+		c.Encoding, x.OwnSSRC = -1, true
+	}
+	if f.ssrc == 0 && x.OwnSSRC {
+		f.ssrc = f.ID
+	}
+	c.SSRC = f.ssrc
+	var err error
+	if f.media, err = e.Forward(x.Origin, x.Section, c); err != nil {
+		return nil, err
+	}
+	f.media.SetPaused(x.Paused)
+	s.list = append(s.list, f)
+	return f, nil
+}
+
+// lost takes out a forwarder that has ended by itself. It takes the lock.
+func (s *Set[O]) lost(f *Forwarder[O], lock sync.Locker, failed func(f *Forwarder[O])) {
+	lock.Lock()
+	defer lock.Unlock()
+	if i := slices.Index(s.list, f); i >= 0 {
+		s.list = slices.Delete(s.list, i, i+1)
+		failed(f)
+	}
+}
+
+func (s *Set[O]) freeID() uint32 {
+	for {
+		if id := rand.Uint32(); id != 0 && s.Find(id) == nil {
+			return id
+		}
+	}
+}
+
+// Len is how many there are.
+func (s *Set[O]) Len() int { return len(s.list) }
+
+// Find finds one by its id, nil if there is none.
+func (s *Set[O]) Find(id uint32) *Forwarder[O] {
+	for _, f := range s.list {
+		if f.ID == id {
+			return f
+		}
+	}
+	return nil
+}
+
+// All are those that match. Forwarders may start and stop while they are gone through.
+func (s *Set[O]) All(match func(of O) bool) (list []*Forwarder[O]) {
+	for _, f := range s.list {
+		if match(f.Of) {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// Stop ends those that match.
+func (s *Set[O]) Stop(match func(of O) bool) {
+	s.list = slices.DeleteFunc(s.list, func(f *Forwarder[O]) bool {
+		if !match(f.Of) {
+			return false
+		}
+		f.media.Close()
+		return true
+	})
+}
+
+// StopOne ends one of them.
+func (s *Set[O]) StopOne(f *Forwarder[O]) {
+	if i := slices.Index(s.list, f); i >= 0 {
+		f.media.Close()
+		s.list = slices.Delete(s.list, i, i+1)
+	}
+}
+
+// StopAll ends all of them.
+func (s *Set[O]) StopAll() { s.Stop(func(O) bool { return true }) }
+
+// SetPaused stops or resumes the sending.
+func (f *Forwarder[O]) SetPaused(paused bool) { f.media.SetPaused(paused) }
+
+// Message sends a message of a data channel, which is copied.
+func (f *Forwarder[O]) Message(binary bool, payload []byte) { f.media.Message(binary, payload) }
+
+// Addr is where it sends to.
+func (f *Forwarder[O]) Addr() netip.AddrPort { return f.to() }
+
+// Form is what differs between plugins in how they show a forwarder.
+type Form struct {
+	Host, PayloadType string // names of fields, "" = "host" and "pt"
+	SSRC              bool   // an SSRC is shown even if no request named it
+	Brief             bool   // only where it sends to, as of data channels
+
+	Own func(w *json.Writer) // the plugin's own fields, behind the port; nil = none
+}
+
+// Write writes the forwarder into an open object.
+func (f *Forwarder[O]) Write(w *json.Writer, x Form) {
+	w.Uint("stream_id", uint64(f.ID))
+	w.Str(or(x.Host, "host"), f.Host.Addr.String())
+	w.Int("port", int64(f.Port))
+	if x.Own != nil {
+		x.Own(w)
+	}
+	if x.Brief {
+		return
+	}
+	w.OptUint("local_rtcp_port", uint64(f.media.RTCPPort()))
+	w.OptUint("remote_rtcp_port", uint64(f.RTCPPort))
+	w.OptUint(or(x.PayloadType, "pt"), uint64(f.PayloadType))
+	ssrc := f.SSRC
+	if x.SSRC {
+		ssrc = f.ssrc
+	}
+	w.OptUint("ssrc", uint64(ssrc))
+	w.OptUint("substream", uint64(f.Encoding))
+	w.OptTrue("srtp", f.SRTP != nil)
+}
+
+func or(name, usual string) string {
+	if name == "" {
+		return usual
+	}
+	return name
+}
