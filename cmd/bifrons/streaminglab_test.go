@@ -184,39 +184,13 @@ func (e *encoder) layers(key bool, n int) {
 }
 
 // keep runs f every 10 ms until the end of the test, or until stop is called.
-func (s *studio) keep(f func()) (stop func()) {
-	quit, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(10 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-quit:
-				return
-			case <-tick.C:
-				f()
-			}
-		}
-	}()
-	stopped := false
-	stop = func() {
-		if !stopped {
-			stopped = true
-			close(quit)
-			<-done
-		}
-	}
-	s.t.Cleanup(stop)
-	return stop
-}
+func (s *studio) keep(f func()) (stop func()) { return webrtctest.Keep(s.t, 10*time.Millisecond, f) }
 
 // viewer is a pion peer that watches.
 func (s *studio) viewer() *pionPeer {
 	s.t.Helper()
 	h := dial(s.t, s.server).attach(streaming.Package)
-	p := newPionReceiver(s.t, h, webrtctest.Options{})
-	p.Seen.Keep, p.Heard.Keep = true, true
+	p := newPionReceiver(s.t, h, webrtctest.Options{Keep: true})
 	p.PC.OnDataChannel(p.UseChannel)
 	return p
 }

@@ -37,6 +37,8 @@ type Options struct {
 	ForceRelay bool     // of the server; for who sends the descriptions
 	Eager      bool     // asks for lost packets again at the pace of a browser
 	RIDs       []string // simulcast
+	Levels     bool     // offers audio levels (RFC 6464)
+	Keep       bool     // all arrivals, also by m-line (Peer.Line)
 	Edit       func(sdp string) string
 }
 
@@ -57,6 +59,8 @@ type Peer struct {
 	Nacked  atomic.Int64  // packets that the server asked for again
 
 	t       testing.TB
+	mu      sync.Mutex
+	lines   map[string]*Tally // by mid
 	readers sync.WaitGroup
 	once    sync.Once
 	mux     ice.UDPMux
@@ -74,8 +78,9 @@ func NewReceiver(t testing.TB, o Options) *Peer {
 	}
 	p := &Peer{
 		t: t, Options: o, Wire: NewWire(t, ip), Heard: NewTally(), Seen: NewTally(),
-		Open: make(chan struct{}), Texts: make(chan string, 10000),
+		Open: make(chan struct{}), Texts: make(chan string, 10000), lines: make(map[string]*Tally),
 	}
+	p.Heard.Keep, p.Seen.Keep = o.Keep, o.Keep
 	p.connectAPI()
 	t.Cleanup(p.Close)
 	p.PC.OnTrack(p.Receive)
@@ -94,6 +99,14 @@ func NewPeer(t testing.TB, o Options) *Peer {
 		p.Video = &Source{Track: p.NewTrack(webrtc.MimeTypeVP8, "video", ""), Size: 300}
 		p.Must(p.AddTrack(p.Video.Track, p.Video))
 	}
+	return p
+}
+
+// NewLayered makes a Peer that sends video in several encodings, and nothing else.
+func NewLayered(t testing.TB, o Options) *Peer {
+	t.Helper()
+	p := NewReceiver(t, o)
+	p.addLayers()
 	return p
 }
 
@@ -192,6 +205,7 @@ type Pace struct {
 	Every   time.Duration
 }
 
+// Must fails the test with an error.
 func (p *Peer) Must(err error) {
 	p.t.Helper()
 	if err != nil {
@@ -232,6 +246,9 @@ func (p *Peer) connectAPI() {
 	} else {
 		p.Must(registerCodecs(m, !p.Options.NoRTX))
 	}
+	if p.Options.Levels {
+		p.Must(m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: sdp.AudioLevelURI}, webrtc.RTPCodecTypeAudio))
+	}
 	var r interceptor.Registry
 	if p.Options.Eager {
 		p.Must(registerEager(m, &r))
@@ -267,6 +284,7 @@ func registerEager(m *webrtc.MediaEngine, r *interceptor.Registry) error {
 	return webrtc.ConfigureTWCCSender(m, r)
 }
 
+// NewTrack makes a track to send, with the RID of an encoding or "".
 func (p *Peer) NewTrack(mime, id, rid string) *webrtc.TrackLocalStaticRTP {
 	p.t.Helper()
 	c := webrtc.RTPCodecCapability{MimeType: mime, ClockRate: 90000}
@@ -315,18 +333,38 @@ func (p *Peer) follow(s *Source, read func() ([]rtcp.Packet, interceptor.Attribu
 }
 
 // Receive counts what comes back on a track.
-func (p *Peer) Receive(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
-	into := p.Seen
+func (p *Peer) Receive(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
+	into := []*Tally{p.Seen}
 	if track.Kind() == webrtc.RTPCodecTypeAudio {
-		into = p.Heard
+		into[0] = p.Heard
+	}
+	if p.Options.Keep {
+		transceiver := receiver.RTPTransceiver()
+		if transceiver == nil { // stopped meanwhile
+			return
+		}
+		into = append(into, p.Line(transceiver.Mid()))
 	}
 	for {
 		packet, _, err := track.ReadRTP()
 		if err != nil {
 			return
 		}
-		into.Add(packet)
+		for _, c := range into {
+			c.Add(packet)
+		}
 	}
+}
+
+// Line counts what comes on an m-line, if Options.Keep was set.
+func (p *Peer) Line(mid string) *Tally {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lines[mid] == nil {
+		p.lines[mid] = NewTally()
+		p.lines[mid].Keep = true
+	}
+	return p.lines[mid]
 }
 
 // AddChannel makes the data channel.
@@ -337,6 +375,7 @@ func (p *Peer) AddChannel() {
 	p.UseChannel(d)
 }
 
+// UseChannel takes what comes on a data channel; for PeerConnection.OnDataChannel.
 func (p *Peer) UseChannel(d *webrtc.DataChannel) {
 	p.Channel = d
 	d.OnOpen(func() { close(p.Open) })
@@ -349,6 +388,7 @@ func (p *Peer) UseChannel(d *webrtc.DataChannel) {
 	})
 }
 
+// WithoutLines takes the lines with these prefixes out of a description.
 func WithoutLines(text string, prefixes ...string) string {
 	var kept []string
 lines:
@@ -386,13 +426,18 @@ func (p *Peer) Play(m Pace) {
 
 // KeepPlaying plays until stop is called.
 func (p *Peer) KeepPlaying(m Pace) (stop func()) {
+	return Keep(p.t, m.Every, func() { p.Step(m) })
+}
+
+// Keep does something every so often until stop is called, or the test ends.
+func Keep(t testing.TB, every time.Duration, step func()) (stop func()) {
 	quit, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		tick := time.NewTicker(m.Every)
+		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {
-			p.Step(m)
+			step()
 			select {
 			case <-tick.C:
 			case <-quit:
@@ -404,10 +449,11 @@ func (p *Peer) KeepPlaying(m Pace) (stop func()) {
 		close(quit)
 		<-done
 	})
-	p.t.Cleanup(stop)
+	t.Cleanup(stop)
 	return stop
 }
 
+// ExpectText waits for the next message on the data channel.
 func (p *Peer) ExpectText(want string) {
 	p.t.Helper()
 	select {

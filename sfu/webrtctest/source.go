@@ -17,6 +17,7 @@ const VP8Payload = 96
 // stampMark is what a numbered payload ends with, before its number.
 var stampMark = []byte("numbered")
 
+// StampLen is how long a stamp is.
 const StampLen = 16
 
 // Stamp ends a payload with a number.
@@ -51,6 +52,7 @@ type Source struct {
 	when []time.Time // that the packets were sent
 }
 
+// Extension is a header extension (RFC 8285).
 type Extension struct {
 	ID    uint8
 	Value string
@@ -108,4 +110,13 @@ func VP8(picture uint16, first, key bool) []byte {
 		b = append(b, make([]byte, 10)...)
 	}
 	return b
+}
+
+// Next sends a packet of audio, or a picture of one packet.
+func (s *Source) Next() {
+	if s.Track.Kind() == webrtc.RTPCodecTypeAudio {
+		s.Sound()
+	} else {
+		s.Frame(1, time.Second/30)
+	}
 }

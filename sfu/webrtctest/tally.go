@@ -32,8 +32,10 @@ type Tally struct {
 	list    []Arrival // in order, if Keep is set
 }
 
+// NewTally makes an empty one.
 func NewTally() *Tally { return &Tally{times: map[uint64]int{}, first: map[uint64]time.Time{}} }
 
+// Add counts a packet.
 func (c *Tally) Add(p *rtp.Packet) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -37,12 +37,14 @@ type loss struct {
 	dropped int // RTP packets of the first video payload type among the lost
 }
 
+// NewWire opens a socket at an address of this machine.
 func NewWire(t testing.TB, ip string) *Wire {
 	t.Helper()
 	c := ListenUDP(t, ip)
 	return &Wire{conn: c, addr: c.LocalAddr()}
 }
 
+// ListenUDP opens a socket at an address of this machine.
 func ListenUDP(t testing.TB, ip string) *net.UDPConn {
 	t.Helper()
 	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(ip)})
@@ -81,6 +83,7 @@ func (w *Wire) Freeze() {
 	w.stuck = make(chan struct{})
 }
 
+// Thaw makes the owner of a frozen wire read again.
 func (w *Wire) Thaw() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -153,6 +156,8 @@ func (w *Wire) Inject(b []byte) {
 	defer w.mu.Unlock()
 	_, _ = w.conn.WriteTo(b, w.remote)
 }
+
+// The methods of net.PacketConn.
 
 func (w *Wire) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
