@@ -75,8 +75,10 @@ var maxBytes = map[string]int{
 	"transaction": 1 << 10, // comes back with every answer
 	"opaque_id":   1 << 10,
 	"metadata":    16 << 10, "new_metadata": 16 << 10,
-	"line": 64 << 10, // for the log
-	"sdp":  1 << 20,  // package sdp has its own
+	"line":     64 << 10,  // for the log
+	"text":     1<<16 - 2, // a message on a data channel has no more
+	"username": 1 << 10,
+	"sdp":      1 << 20, // package sdp has its own
 }
 
 // tooLong tells whether a value takes more bytes than its field may have, and

@@ -4,6 +4,7 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
+	"bifrons/api/kit/rooms"
 	"bifrons/api/schema"
 )
 
@@ -28,13 +29,18 @@ func (p *Plugin) requests() *kit.Table[*handle] {
 	}
 	created := p.ids.Field("room", false)
 	created.NotNull = true
-	told("create", p.create, append([]schema.Field{created}, createFields...)...)
-	told("edit", p.edit, append([]schema.Field{room}, editFields...)...)
-	told("destroy", p.destroy, room, schema.Field{Name: "permanent", Type: schema.Bool})
-	sync("list", p.list, schema.Field{Name: "admin_key", Type: schema.String})
-	sync("exists", p.exists, room)
-	sync("allowed", p.allowedTokens, room, schema.Field{Name: "action", Type: schema.String, Required: true},
-		schema.Field{Name: "allowed", Type: schema.Array})
+	desk := func(name string, f func(*rooms.Call) *schema.Error, fields ...schema.Field) {
+		told(name, func(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+			return kit.Response{}, f(&rooms.Call{Host: h.Host, Body: r.Body, W: w})
+		}, fields...)
+	}
+	desk("create", p.rooms.Create, append([]schema.Field{created}, createFields...)...)
+	desk("edit", p.rooms.Edit, append([]schema.Field{room}, editFields...)...)
+	desk("destroy", p.rooms.Destroy, room, schema.Field{Name: "permanent", Type: schema.Bool})
+	desk("list", func(x *rooms.Call) *schema.Error { return p.rooms.List(x, x.Body.Has("admin_key")) },
+		schema.Field{Name: "admin_key", Type: schema.String})
+	desk("exists", p.rooms.Exists, room)
+	desk("allowed", p.rooms.Allowed, append([]schema.Field{room}, rooms.TokenFields...)...)
 	sync("kick", p.kick, room, p.ids.Field("id", true))
 	sync("moderate", p.moderate, room, p.ids.Field("id", true),
 		schema.Field{Name: "mid", Type: schema.String, Required: true},

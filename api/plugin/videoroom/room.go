@@ -10,17 +10,6 @@ import (
 	"bifrons/sdp"
 )
 
-// newRoom makes a room that nobody knows of yet.
-func (p *Plugin) newRoom(name id, s settings) *room {
-	return &room{
-		plugin: p, id: name, settings: s,
-		participants: make(map[id]*publisher),
-		coming:       make(map[id]struct{}),
-		private:      make(map[uint32]*publisher),
-		subscribers:  make(map[*subscriber]struct{}),
-	}
-}
-
 // Everything below needs room.mu, unless it says otherwise.
 
 // publisher finds a participant, nil if there is none.
@@ -150,19 +139,6 @@ func (r *room) end() {
 	}
 	r.subscribersDestroyed()
 }
-
-// close is end for a room that nobody finds any more. It takes the lock.
-func (r *room) close() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.end()
-}
-
-// Lock, Unlock, Gone and Secret are for the registry.
-func (r *room) Lock()          { r.mu.Lock() }
-func (r *room) Unlock()        { r.mu.Unlock() }
-func (r *room) Gone() bool     { return r.destroyed }
-func (r *room) Secret() string { return r.secret }
 
 // manage is Registry.Manage for functions with a response.
 func (p *Plugin) manage(body kit.Args, f func(r *room) (kit.Response, *schema.Error)) (resp kit.Response, err *schema.Error) {

@@ -74,7 +74,6 @@ type room struct {
 	settings
 	destroyed    bool
 	allowed      rooms.Tokens
-	saved        bool // in the file
 	participants map[id]*publisher
 	coming       map[id]struct{}          // ids of participants that are being made
 	private      map[uint32]*publisher    // by private id; dummies have none
