@@ -320,7 +320,7 @@ func (x *room) sends(want ...uint32) {
 	x.t.Helper()
 	x.seq++
 	b := make([]byte, rtp.FixedHeaderLen, 32)
-	rtp.PutHeader(b, false, 111, x.seq, uint32(x.seq)*960, 1234)
+	rtp.FixedHeader{PayloadType: 111, SequenceNumber: x.seq, Timestamp: uint32(x.seq) * 960, SSRC: 1234}.Put(b)
 	x.source.Write(0, 0, append(b, byte(x.seq), 2, 3))
 	var got []uint32
 	for range want {
