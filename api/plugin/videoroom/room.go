@@ -100,6 +100,18 @@ func (r *room) tellNews(topic string, except *publisher, data []byte) {
 	}
 }
 
+// begin begins an answer or event: what it is, and of which room.
+func (r *room) begin(w *json.Writer, kind string) {
+	w.Str("videoroom", kind)
+	r.writeRoom(w)
+}
+
+// answer answers that something was done.
+func (r *room) answer(w *json.Writer, done string) {
+	r.begin(w, "event")
+	w.Str(done, "ok")
+}
+
 // writeRoom writes the room's id.
 func (r *room) writeRoom(w *json.Writer) { r.plugin.ids.Write(w, "room", r.id) }
 

@@ -162,7 +162,7 @@ type stream struct {
 	level                                   float64
 	talking                                 bool
 
-	subscribers map[*subscription]struct{} // the subscriber side's to change
+	lines map[*line]struct{} // that carry it; the subscriber side's to change
 
 	remoteMID  string // fixed; how the other server calls it
 	remoteSSRC uint32 // of its lowest encoding
