@@ -25,11 +25,12 @@ type call struct {
 	accepted bool
 	over     bool
 
-	flows   []flow
-	offered []encodings // by the caller, the last time
-	layered int         // the first section of which the callee gets one encoding of several, -1 = none
-	agreed  agreed
-	e2ee    bool // somebody's media is encrypted end to end
+	flows    []flow
+	offering *handle     // whose further offer is not answered, nil = nobody's is
+	offered  []encodings // by the caller, the last time
+	layered  int         // the first section of which the callee gets one encoding of several, -1 = none
+	agreed   agreed
+	e2ee     bool // somebody's media is encrypted end to end
 }
 
 // opposite is the other side.

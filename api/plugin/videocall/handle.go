@@ -56,6 +56,21 @@ func (h *handle) reset() {
 // Message takes a request.
 func (h *handle) Message(r *plugin.Request) plugin.Result { return table.Message(h.host, h, r) }
 
+// TakesOffer tells whether the client may make an offer: not while its own one or that
+// of the other side is not answered.
+func (h *handle) TakesOffer() bool {
+	h.plugin.mu.Lock()
+	defer h.plugin.mu.Unlock()
+	c := h.call
+	switch {
+	case c == nil:
+		return true
+	case !c.accepted:
+		return !c.knows(h)
+	}
+	return c.offering != c.opposite(h)
+}
+
 // Up limits what the client sends.
 func (h *handle) Up() {
 	h.plugin.mu.Lock()
