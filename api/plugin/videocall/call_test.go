@@ -159,6 +159,36 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+// TestHangupTwice: the other side hears again of a client that hangs up again, but not any
+// number of times, and not in another call.
+func TestHangupTwice(t *testing.T) {
+	o := newOffice(t)
+	alice, bob := o.talk("alice", "bob")
+	o.user("carol")
+	check := func(when string, want int) {
+		t.Helper()
+		alice.Send(`{"request":"hangup"}`, nil)
+		var got int
+		for _, e := range bob.Events() {
+			if e.String() == told(hung("alice", "We did the hangup")) {
+				got++
+			}
+		}
+		if got != want {
+			t.Errorf("%s: Bob hears of it %d times, want %d", when, got, want)
+		}
+	}
+	check("at the end of the call", 1)
+	check("after it", 1)
+	check("once more", 0)
+	dial(t, alice, "bob")
+	check("another call", 1)
+	dial(t, bob, "carol")
+	check("in a call of Bob's", 0)
+	bob.Send(`{"request":"hangup"}`, nil)
+	check("after that", 0)
+}
+
 // TestRedial: one can call at once whoever has just hung up, and is not taken for the one
 // of the call before.
 func TestRedial(t *testing.T) {

@@ -24,8 +24,8 @@ type handle struct {
 
 	// What an earlier call leaves behind has to be over before the client hears of
 	// another one.
+	left    *call // the last one, nil once there is another
 	closing bool  // a connection, of which Hangup is to come
-	left    *call // that it was for, nil = none
 	notices int   // that are on their way
 	ringing bool  // deliver is on its way
 
@@ -166,15 +166,12 @@ func (h *handle) Hangup(string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	h.reset()
-	left := h.left
-	h.closing, h.left = false, nil
-	switch c := h.call; {
-	case c != nil && c.knows(h):
+	closing := h.closing
+	h.closing = false
+	if c := h.call; c != nil && c.knows(h) {
 		c.end(h, true, reasonLost)
-	case left != nil:
-		if other := left.opposite(h); other.call == nil && left.knows(other) {
-			other.notice(h.name, reasonLost, reasonLost)
-		}
+	} else if closing {
+		h.remind(reasonLost)
 	}
 	h.ring()
 }
@@ -185,7 +182,7 @@ func (h *handle) Detach() {
 	p := h.plugin
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	h.gone = true
+	h.gone, h.left = true, nil
 	if p.users[h.name] == h {
 		delete(p.users, h.name)
 	}
