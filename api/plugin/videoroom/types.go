@@ -147,16 +147,11 @@ type stream struct {
 	kind      sdp.Kind   // fixed
 
 	description string
-	codec       string // sdp.Codec.ID, "" for data
-	disabled    bool   // removed, inactive or rejected
-	paused      bool   // by the publisher (send: false)
-	moderated   bool   // muted by the administrator of the room
+	disabled    bool // removed, inactive or rejected
+	paused      bool // by the publisher (send: false)
+	moderated   bool // muted by the administrator of the room
 
-	fec, dtx, stereo                        bool   // opus
-	fmtp                                    string // of multiopus, as offered
-	channels                                int    // likewise, 0 = not known
-	h264Profile, vp9Profile                 string
-	simulcast, svc                          bool
+	mline.Format
 	audioLevelExt, orientationExt, delayExt uint8 // ids with the publisher, 0 = not agreed on
 	delay                                   mline.Delay
 	level                                   float64
