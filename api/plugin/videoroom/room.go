@@ -31,7 +31,7 @@ func (r *room) add(p *publisher) {
 // remove forgets a participant.
 func (r *room) remove(p *publisher) {
 	p.gone = true
-	p.stopChanges()
+	p.changes.pace.Stop()
 	p.setKeyframes()
 	p.forwarders.StopAll()
 	p.remotes = nil
