@@ -165,11 +165,10 @@ func (l *line) changed(now media.Layer) { l.tell(l.layers.Changed(now, l.layerin
 // tell tells the client of layers, one by one. room.mu is held.
 func (l *line) tell(news []mline.Event) {
 	for _, e := range news {
-		l.sub.h.push("event", func(w *json.Writer) {
-			l.sub.room.writeRoom(w)
+		l.sub.h.Host.Push("", l.sub.room.event("event", func(w *json.Writer) {
 			w.Str("mid", l.mid)
 			e.Write(w)
-		})
+		}), nil)
 	}
 }
 

@@ -20,7 +20,7 @@ func (p *publisher) accepts(req *kit.Request) *schema.Error {
 	if req.JSEP.SDP.Type != sdp.TypeOffer {
 		return errorf(errInvalidSDPType, "Unknown SDP type '%s'", req.JSEP.SDP.Type)
 	}
-	for field, kind := range map[string]sdp.Kind{"audiocodec": sdp.Audio, "videocodec": sdp.Video} {
+	for kind, field := range codecFields {
 		codec := req.Body.Str(field)
 		if codec != "" && !r.allows(kind, strings.ToLower(codec)) {
 			return errorf(errInvalidElement, "Invalid element (codec %s is not allowed in this room)", codec)
@@ -124,11 +124,7 @@ func (p *publisher) choose(i int, s *sdp.Section) sdp.SectionChoice {
 // first that was offered.
 func (p *publisher) wants(i int, s *sdp.Section) string {
 	list := p.room.codecs(s.Kind)
-	wanted := p.wantedAudioCodec
-	if s.Kind == sdp.Video {
-		wanted = p.wantedVideoCodec
-	}
-	if wanted != "" {
+	if wanted := p.wanted[s.Kind]; wanted != "" {
 		list = []string{wanted}
 	}
 	if old := p.section(i); old != nil && old.mid == s.MID && old.kind == s.Kind && old.Codec != "" {

@@ -78,7 +78,7 @@ func (p *Plugin) addRemote(r *kit.Request, w *json.Writer) (kit.Response, *schem
 		}
 		x = &publisher{room: room, id: name, up: true, gone: true}
 		x.display = r.Body.Str("display")
-		x.metadata = compact(r.Body.Get("metadata"))
+		x.metadata = r.Body.Raw("metadata")
 		if err := x.takeStreams(r.Body); err != nil {
 			return kit.Response{}, err
 		}
@@ -238,7 +238,7 @@ func (p *publisher) sourceStreams() []sfu.Stream {
 			AudioLevel: s.audioLevelExt, VideoOrientation: s.orientationExt, PlayoutDelay: s.delayExt,
 		}
 		if p.room.audioLevelEvent && s.measured() {
-			x.LevelWindow = p.activePackets()
+			x.LevelWindow = p.room.audioActivePackets
 		}
 		list = append(list, x)
 	}

@@ -77,9 +77,17 @@ func (r *room) members() []*publisher {
 }
 
 // tell sends an event to all participants but one, who may be nil. The fields
-// go after "videoroom": "event".
+// go after "videoroom": "event" and the room.
 func (r *room) tell(except *publisher, fields func(w *json.Writer)) {
-	r.tellAll(except, event("event", fields))
+	r.tellAll(except, r.event("event", fields))
+}
+
+// event is an event of the room.
+func (r *room) event(kind string, fields func(w *json.Writer)) []byte {
+	return json.Object(func(w *json.Writer) {
+		r.begin(w, kind)
+		fields(w)
+	})
 }
 
 func (r *room) tellAll(except *publisher, data []byte) {

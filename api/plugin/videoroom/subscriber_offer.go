@@ -109,10 +109,7 @@ func (s *subscriber) due() (data []byte, j *plugin.JSEP) {
 	if s.over || !s.answered || !s.pending {
 		return nil, nil
 	}
-	data = event("updated", func(w *json.Writer) {
-		s.room.writeRoom(w)
-		s.writeStreams(w)
-	})
+	data = s.room.event("updated", s.writeStreams)
 	s.notifyUpdated()
 	return data, s.offer()
 }
