@@ -33,7 +33,7 @@ func (r *room) feedChanged(p *publisher) {
 func (l *line) feedChanged(st *stream) {
 	s := l.sub
 	s.stale = s.stale || l.active() != l.offered
-	if st.codec != "" && st.codec != l.codec {
+	if st.Codec != "" && st.Codec != l.codec {
 		l.ready, s.stale = false, true
 		if s.autoupdate {
 			s.renegotiate()

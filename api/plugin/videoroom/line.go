@@ -63,7 +63,7 @@ func (l *line) active() bool {
 // sameFormat tells whether an m-line can carry a stream without being changed.
 // room.mu is held.
 func (l *line) sameFormat(st *stream) bool {
-	return l.kind == st.kind && (l.kind == sdp.Application || l.codec == st.codec)
+	return l.kind == st.kind && (l.kind == sdp.Application || l.codec == st.Codec)
 }
 
 // attach adds a source. room.mu is held.
@@ -132,7 +132,7 @@ func (l *line) sync() {
 // layering is how the stream is layered that an m-line carries. room.mu is held.
 func (l *line) layering() mline.Layering {
 	if st := l.stream(); st != nil {
-		return mline.LayeringOf(st.simulcast, st.svc)
+		return st.Layering
 	}
 	return mline.Single
 }
@@ -165,11 +165,10 @@ func (l *line) changed(now media.Layer) { l.tell(l.layers.Changed(now, l.layerin
 // tell tells the client of layers, one by one. room.mu is held.
 func (l *line) tell(news []mline.Event) {
 	for _, e := range news {
-		l.sub.h.push("event", func(w *json.Writer) {
-			l.sub.room.writeRoom(w)
+		l.sub.h.Host.Push("", l.sub.room.event("event", func(w *json.Writer) {
 			w.Str("mid", l.mid)
 			e.Write(w)
-		})
+		}), nil)
 	}
 }
 

@@ -1,6 +1,7 @@
 package videoroom
 
 import (
+	"slices"
 	"time"
 
 	"bifrons/api/json"
@@ -57,15 +58,11 @@ func (p *publisher) run(f publisherRun, r *kit.Request, w *json.Writer) (kit.Res
 // announce tells the others what a publisher publishes. room.mu is held.
 func (p *publisher) announce() {
 	p.room.tell(p, func(w *json.Writer) {
-		p.room.writeRoom(w)
 		w.Array("publishers")
 		p.writePublisher(w, false)
 		w.EndArray()
 	})
 }
-
-// dataReady needs nothing: a publisher is never sent data.
-func (p *publisher) dataReady() {}
 
 // data passes a message on to the subscribers of the first data section.
 func (p *publisher) data(_ string, binary bool, payload []byte) {
@@ -113,21 +110,18 @@ func (p *publisher) level(e sfu.Event) {
 		return
 	}
 	s.level = e.AudioLevel
-	talking := e.AudioLevel < float64(p.levelAverage())
+	_, silence := p.levels.Or(r.audioActivePackets, r.audioLevelAverage)
+	talking := e.AudioLevel < float64(silence) // in -dBov
 	if talking == s.talking {
 		return
 	}
 	s.talking = talking
-	p.talking = false
-	for _, other := range p.streams {
-		p.talking = p.talking || other.talking
-	}
+	p.talking = slices.ContainsFunc(p.streams, func(s *stream) bool { return s.talking })
 	name := "stopped-talking"
 	if talking {
 		name = "talking"
 	}
-	data := event(name, func(w *json.Writer) {
-		r.writeRoom(w)
+	data := r.event(name, func(w *json.Writer) {
 		r.plugin.ids.Write(w, "id", p.id)
 		w.Int("mindex", int64(s.mindex))
 		w.Str("mid", s.mid)
@@ -137,31 +131,16 @@ func (p *publisher) level(e sfu.Event) {
 	p.h.notifyRaw(data)
 }
 
-// activePackets is how many packets a mean level is made of. room.mu is held.
-func (p *publisher) activePackets() int {
-	if p.audioActivePackets > 0 {
-		return p.audioActivePackets
-	}
-	return p.room.audioActivePackets
-}
-
-// levelAverage is the level that counts as silence, in -dBov. room.mu is held.
-func (p *publisher) levelAverage() int {
-	if p.audioLevelAverage > 0 {
-		return p.audioLevelAverage
-	}
-	return p.room.audioLevelAverage
-}
-
 // setWindows says which levels are wanted. room.mu is held.
 func (p *publisher) setWindows() {
 	peer := p.peer()
 	if peer == nil || !p.room.audioLevelEvent {
 		return
 	}
+	packets, _ := p.levels.Or(p.room.audioActivePackets, p.room.audioLevelAverage)
 	for _, s := range p.streams {
 		if s.measured() {
-			peer.SetAudioLevelWindow(s.mindex, p.activePackets())
+			peer.SetAudioLevelWindow(s.mindex, packets)
 		}
 	}
 }
@@ -208,7 +187,6 @@ func (p *publisher) tellUnpublished() {
 // held.
 func (p *publisher) tellGone(key string) {
 	p.room.tell(p, func(w *json.Writer) {
-		p.room.writeRoom(w)
 		p.writeName(w)
 		p.room.plugin.ids.Write(w, key, p.id)
 	})
@@ -225,8 +203,7 @@ func (p *publisher) reset() {
 	p.forwarders.StopAll()
 	p.open, p.up, p.e2ee, p.talking = false, false, false, false
 	p.streams, p.firstData = nil, nil
-	p.wantedAudioCodec, p.wantedVideoCodec = "", ""
-	p.descriptions = nil
+	p.wanted, p.descriptions = nil, nil
 }
 
 // hangup is the end of the peer connection.

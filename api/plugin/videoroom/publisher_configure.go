@@ -2,12 +2,14 @@ package videoroom
 
 import (
 	"bytes"
+	"time"
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/api/schema"
+	"bifrons/api/task"
 	"bifrons/sdp"
 )
 
@@ -82,30 +84,16 @@ func (p *publisher) apply(body kit.Args) {
 			peer.SetBitrateCap(p.bitrate)
 		}
 	}
-	for field, kind := range map[string]sdp.Kind{"audio": sdp.Audio, "video": sdp.Video, "data": sdp.Application} {
-		if v := body.Get(field); json.IsBool(v) {
-			for _, s := range p.streams {
-				if s.kind == kind {
-					s.setSend(json.True(v))
-				}
-			}
+	for _, s := range p.streams {
+		if on, ok := body.Flag(kindName(s.kind)); ok {
+			s.setSend(on)
 		}
 	}
-	if n, ok := body.Number("audio_active_packets"); ok {
-		p.setActivePackets(n)
+	if p.levels.Read(body); body.Has("audio_active_packets") {
 		p.setWindows()
-	}
-	if n, ok := body.Number("audio_level_average"); ok {
-		p.setLevelAverage(n)
 	}
 	p.rename(body)
 }
-
-func (p *publisher) setActivePackets(n int64) { p.audioActivePackets = clampCount(n) }
-func (p *publisher) setLevelAverage(n int64)  { p.audioLevelAverage = clampCount(n) }
-
-// clampCount keeps a count; what is not above 0 counts as none.
-func clampCount(n int64) int { return int(max(0, min(n, 1<<31-1))) }
 
 // rename changes the display name and metadata, and tells the others who saw
 // the old ones. room.mu is held.
@@ -115,12 +103,54 @@ func (p *publisher) rename(body kit.Args) {
 		c.name = c.name || p.display != ""
 		p.display = name
 	}
-	if metadata := compact(body.Get("metadata")); metadata != nil && !bytes.Equal(metadata, p.metadata) {
+	if metadata := body.Raw("metadata"); metadata != nil && !bytes.Equal(metadata, p.metadata) {
 		c.metadata = c.metadata || p.metadata != nil
 		p.metadata = metadata
 	}
 	if c.name || c.metadata {
 		p.tellChanges()
+	}
+}
+
+// The others are told of changes that a participant makes to what they see of it
+// at once, but not more often than this: after changeBurst of them, one in
+// changePeriod with the last values.
+const (
+	changePeriod = time.Second
+	changeBurst  = 5
+)
+
+// changes is what the others have not been told yet.
+type changes struct {
+	name, metadata, streams bool
+	pace                    task.Pacer
+}
+
+// tellChanges tells the others of what is marked in p.changes, now or later.
+// room.mu is held.
+func (p *publisher) tellChanges() {
+	pace := &p.changes.pace
+	pace.Burst, pace.Period, pace.Log = changeBurst, changePeriod, p.room.plugin.gw.Logger()
+	pace.Do(&p.room.mu, p.flushChanges)
+}
+
+// flushChanges tells the others. room.mu is held.
+func (p *publisher) flushChanges() {
+	name, metadata, streams := p.changes.name, p.changes.metadata, p.changes.streams
+	p.changes.name, p.changes.metadata, p.changes.streams = false, false, false
+	if name || metadata {
+		p.room.tellNews("name "+p.id, p, event("event", func(w *json.Writer) {
+			p.room.plugin.ids.Write(w, "id", p.id)
+			if name {
+				w.Str("display", p.display)
+			}
+			if p.metadata != nil {
+				w.Raw("metadata", p.metadata)
+			}
+		}))
+	}
+	if streams && p.up {
+		p.announce()
 	}
 }
 

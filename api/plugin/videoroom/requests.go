@@ -110,7 +110,7 @@ var publisherFields = fields(
 	typed(schema.Object, "metadata"),
 	typed(schema.Bool, "audio", "video", "data", "record"),
 	typed(schema.Uint, "bitrate"),
-	typed(schema.Int, "audio_active_packets", "audio_level_average"),
+	kit.TalkingFields,
 	typed(schema.Array, "descriptions"),
 )
 

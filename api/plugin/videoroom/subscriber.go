@@ -12,6 +12,7 @@ import (
 // The server makes the offers. One is outstanding at a time: what changes
 // before its answer has come goes into the next one.
 type subscriber struct {
+	nobody
 	room       *room      // fixed
 	h          *handle    // fixed
 	owner      *publisher // fixed; whose private id the client gave, nil if none
@@ -30,9 +31,6 @@ type subscriber struct {
 	writable bool    // data channels are
 	over     bool    // left, or the peer connection is gone: of no use any more
 }
-
-// establish needs nothing: media begins with connected.
-func (s *subscriber) establish() {}
 
 // connected tells of the established peer connection.
 func (s *subscriber) connected() {
@@ -58,9 +56,6 @@ func (s *subscriber) event(e sfu.Event) {
 		s.lines[e.Section].changed(e.Layer)
 	}
 }
-
-// data ignores what subscribers say.
-func (s *subscriber) data(string, bool, []byte) {}
 
 // dataReady lets messages of the feeds through.
 func (s *subscriber) dataReady() {

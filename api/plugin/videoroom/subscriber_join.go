@@ -125,7 +125,7 @@ func (s *subscriber) find(items []item, joining bool) ([]wanted, *schema.Error) 
 		}
 		for _, st := range streams {
 			// A stream that was rejected has no codec to offer.
-			if !st.disabled || joining && st.codec != "" {
+			if !st.disabled || joining && st.Codec != "" {
 				list = append(list, wanted{st, x})
 			}
 		}
@@ -147,7 +147,7 @@ func (s *subscriber) fits(list []wanted) bool {
 	}
 	n := len(s.lines)
 	for _, want := range list {
-		f := format{want.stream.kind, want.stream.codec}
+		f := format{want.stream.kind, want.stream.Codec}
 		switch {
 		case idle[f] > 0:
 			if f.kind != sdp.Application {
@@ -176,9 +176,9 @@ func (s *subscriber) subscribeTo(want wanted, joining bool) bool {
 		}
 		return !known
 	}
-	l := s.idle(st.kind, st.codec)
+	l := s.idle(st.kind, st.Codec)
 	if l == nil {
-		l = s.add(st.kind, st.codec)
+		l = s.add(st.kind, st.Codec)
 	}
 	l.reset()
 	l.crossref = x.crossref
