@@ -4,7 +4,6 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/schema"
-	"bifrons/sfu"
 )
 
 // maxDelay is the highest playout delay that packets can carry: the header
@@ -61,13 +60,6 @@ func (d *Delay) Set(c DelayChange) {
 		if d.Least < 0 || d.Least > d.Most {
 			d.Least = d.Most
 		}
-	}
-}
-
-// Tell tells the engine, of a section that it forwards to. A nil peer is told nothing.
-func (d Delay) Tell(peer *sfu.Peer, section int) {
-	if peer != nil {
-		peer.SetPlayoutDelay(section, d.Least, d.Most)
 	}
 }
 

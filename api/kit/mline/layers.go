@@ -1,6 +1,6 @@
-// Package mline is one m-line on which media goes to a client: the layers and the
-// playout delay that the client wants, in requests, towards the engine, in answers
-// and in events.
+// Package mline is one m-line on which media goes to a client: what the engine
+// forwards to it, and the layers and the playout delay that the client wants, in
+// requests, towards the engine, in answers and in events.
 package mline
 
 import (
@@ -10,7 +10,6 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/schema"
-	"bifrons/sfu"
 	"bifrons/sfu/media"
 )
 
@@ -163,13 +162,6 @@ func (l *Layers) Target(as Layering) media.Layer {
 // Fallback is how long a layer is waited for before a lower one is taken, 0 = the
 // engine's default.
 func (l *Layers) Fallback() time.Duration { return time.Duration(l.fallback) * time.Microsecond }
-
-// Tell tells the engine, of a section that it forwards to. A nil peer is told nothing.
-func (l *Layers) Tell(peer *sfu.Peer, section int, as Layering) {
-	if peer != nil {
-		peer.SetTarget(section, l.Target(as), l.Fallback())
-	}
-}
 
 // Event is news on one layer for the client.
 type Event struct {

@@ -106,10 +106,10 @@ type settings struct {
 
 // section is one m-line of the client's.
 type section struct {
-	kind       sdp.Kind
-	active     bool // media flows in both directions
-	layered    mline.Layering
-	subscribed bool
+	kind    sdp.Kind
+	active  bool // media flows in both directions
+	layered mline.Layering
+	out     mline.Output
 }
 
 // reset goes back to how everything starts.

@@ -8,7 +8,6 @@ import (
 	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
-	"bifrons/sfu"
 )
 
 var extensions = []string{
@@ -74,9 +73,9 @@ func (h *handle) agree(d *sdp.Description, offer *plugin.JSEP) {
 	for i := range d.Sections {
 		a := &d.Sections[i]
 		sec := &h.sections[i]
-		sec.kind = a.Kind
+		sec.kind, sec.out.Section = a.Kind, i
 		if i < len(old) {
-			sec.subscribed = old[i].subscribed
+			sec.out = old[i].out
 		}
 		if a.Rejected() || len(a.Codecs) == 0 {
 			continue
@@ -92,25 +91,10 @@ func (h *handle) agree(d *sdp.Description, offer *plugin.JSEP) {
 			s.videoCodec = main
 		}
 		if a.Kind == sdp.Video && s.layered == mline.Single {
-			sec.layered = layered(i, main, offer)
+			sec.layered = mline.LayeringIn(offer, i, main)
 			s.layered = sec.layered
 		}
 	}
-}
-
-// layered tells how the client layers a section.
-func layered(i int, codec string, offer *plugin.JSEP) mline.Layering {
-	for _, sim := range offer.Simulcast {
-		if sim.Index == i {
-			return mline.Simulcast
-		}
-	}
-	for _, v := range offer.SVC {
-		if v.Index == i && (codec == sdp.VP9 || codec == sdp.AV1) {
-			return mline.SVC
-		}
-	}
-	return mline.Single
 }
 
 // subscribe sends every section back to itself, once its answer is on its way.
@@ -123,22 +107,11 @@ func (h *handle) subscribe() {
 	defer h.mu.Unlock()
 	for i := range h.sections {
 		s := &h.sections[i]
-		switch {
-		case s.active && s.subscribed:
-			peer.SetPaused(i, h.paused(i))
-			h.settings.layers.Tell(peer, i, s.layered)
-		case s.active:
-			peer.Subscribe(sfu.Subscription{
-				Source: peer, SourceSection: i, Section: i,
-				Paused: h.paused(i), Target: h.settings.layers.Target(s.layered), Fallback: h.settings.layers.Fallback(),
-			})
-		case s.subscribed:
-			peer.Unsubscribe(i)
+		var from mline.Feed
+		if s.active {
+			from = mline.Feed{Origin: peer, Section: i, Layering: s.layered}
 		}
-		s.subscribed = s.active
+		s.out.Sync(peer, from, h.paused(i), &h.settings.layers, h.delay(i))
 	}
 	peer.SetBitrateCap(h.settings.bitrate)
-	if h.settings.delay.IsSet() {
-		h.delay(peer)
-	}
 }

@@ -112,16 +112,15 @@ func (h *handle) apply(body kit.Args, change mline.Change, before *settings) {
 	if body.Has("bitrate") {
 		peer.SetBitrateCap(s.bitrate)
 	}
-	for i := range h.sections {
-		if h.sections[i].subscribed {
-			peer.SetPaused(i, h.paused(i))
+	for i := range h.sections { // those of a new offer begin when its answer is on its way
+		out := &h.sections[i].out
+		out.Hold(peer, h.paused(i))
+		if s.delay != before.delay {
+			out.SetDelay(peer, h.delay(i))
 		}
 	}
 	if s.video && !before.video {
 		h.requestKeyframes(peer)
-	}
-	if s.delay != before.delay {
-		h.delay(peer)
 	}
 	h.retarget(peer, change)
 }
@@ -135,18 +134,18 @@ func (h *handle) paused(i int) bool {
 
 func (h *handle) requestKeyframes(peer *sfu.Peer) {
 	for i := range h.sections {
-		if h.sections[i].subscribed && h.sections[i].kind == sdp.Video {
+		if x := &h.sections[i]; x.kind == sdp.Video && x.out.Feed().Origin != nil {
 			peer.RequestKeyframe(i)
 		}
 	}
 }
 
-func (h *handle) delay(peer *sfu.Peer) {
-	for i := range h.sections {
-		if h.sections[i].subscribed && h.sections[i].kind == sdp.Video {
-			h.settings.delay.Tell(peer, i)
-		}
+// delay is the playout delay of a section.
+func (h *handle) delay(i int) mline.Delay {
+	if h.sections[i].kind == sdp.Video {
+		return h.settings.delay
 	}
+	return mline.NoDelay
 }
 
 // retarget brings new layer targets to the layered sections. The client hears
@@ -157,9 +156,7 @@ func (h *handle) retarget(peer *sfu.Peer, change mline.Change) {
 		return
 	}
 	for i := range h.sections {
-		if x := &h.sections[i]; x.subscribed && x.layered != mline.Single {
-			s.layers.Tell(peer, i, x.layered)
-		}
+		h.sections[i].out.Retarget(peer, &s.layers)
 	}
 	outcome := s.layers.Outcome(change, s.layered)
 	for _, e := range outcome.Reached {

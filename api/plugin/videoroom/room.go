@@ -10,17 +10,6 @@ import (
 	"bifrons/sdp"
 )
 
-// newRoom makes a room that nobody knows of yet.
-func (p *Plugin) newRoom(name id, s settings) *room {
-	return &room{
-		plugin: p, id: name, settings: s,
-		participants: make(map[id]*publisher),
-		coming:       make(map[id]struct{}),
-		private:      make(map[uint32]*publisher),
-		subscribers:  make(map[*subscriber]struct{}),
-	}
-}
-
 // Everything below needs room.mu, unless it says otherwise.
 
 // publisher finds a participant, nil if there is none.
@@ -42,7 +31,7 @@ func (r *room) add(p *publisher) {
 // remove forgets a participant.
 func (r *room) remove(p *publisher) {
 	p.gone = true
-	p.stopChanges()
+	p.changes.pace.Stop()
 	p.setKeyframes()
 	p.forwarders.StopAll()
 	p.remotes = nil
@@ -88,9 +77,17 @@ func (r *room) members() []*publisher {
 }
 
 // tell sends an event to all participants but one, who may be nil. The fields
-// go after "videoroom": "event".
+// go after "videoroom": "event" and the room.
 func (r *room) tell(except *publisher, fields func(w *json.Writer)) {
-	r.tellAll(except, event("event", fields))
+	r.tellAll(except, r.event("event", fields))
+}
+
+// event is an event of the room.
+func (r *room) event(kind string, fields func(w *json.Writer)) []byte {
+	return json.Object(func(w *json.Writer) {
+		r.begin(w, kind)
+		fields(w)
+	})
 }
 
 func (r *room) tellAll(except *publisher, data []byte) {
@@ -109,6 +106,18 @@ func (r *room) tellNews(topic string, except *publisher, data []byte) {
 			p.h.Host.Tell(topic, data)
 		}
 	}
+}
+
+// begin begins an answer or event: what it is, and of which room.
+func (r *room) begin(w *json.Writer, kind string) {
+	w.Str("videoroom", kind)
+	r.writeRoom(w)
+}
+
+// answer answers that something was done.
+func (r *room) answer(w *json.Writer, done string) {
+	r.begin(w, "event")
+	w.Str(done, "ok")
 }
 
 // writeRoom writes the room's id.
@@ -150,19 +159,6 @@ func (r *room) end() {
 	}
 	r.subscribersDestroyed()
 }
-
-// close is end for a room that nobody finds any more. It takes the lock.
-func (r *room) close() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.end()
-}
-
-// Lock, Unlock, Gone and Secret are for the registry.
-func (r *room) Lock()          { r.mu.Lock() }
-func (r *room) Unlock()        { r.mu.Unlock() }
-func (r *room) Gone() bool     { return r.destroyed }
-func (r *room) Secret() string { return r.secret }
 
 // manage is Registry.Manage for functions with a response.
 func (p *Plugin) manage(body kit.Args, f func(r *room) (kit.Response, *schema.Error)) (resp kit.Response, err *schema.Error) {

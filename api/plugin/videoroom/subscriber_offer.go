@@ -1,9 +1,8 @@
 package videoroom
 
 import (
-	"strings"
-
 	"bifrons/api/json"
+	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
 )
@@ -28,26 +27,16 @@ func (l *line) section() sdp.OfferSection {
 		return o
 	}
 	st := l.stream()
-	if st != nil && st.codec != "" {
-		l.codec, l.profile = st.codec, st.h264Profile+st.vp9Profile // it has one of them at most
+	if st != nil && st.Codec != "" {
+		l.codec, l.profile = st.Codec, st.Profile()
 	}
-	o.Codec, o.Profile = l.codec, l.profile
-	if o.Codec == sdp.RED {
-		o.Codec = sdp.Opus
-		c, _ := sdp.LookupCodec(sdp.RED)
-		o.RED = c.PT
-	}
+	mline.OfferCodec(&o, l.codec, l.profile)
 	o.Extensions = l.extensions()
 	if !l.active() {
 		o.Direction = sdp.Inactive
 		return o
 	}
-	switch o.Codec {
-	case sdp.Opus:
-		o.Fmtp = opusParameters(st)
-	case sdp.Multiopus:
-		o.Fmtp, o.Channels = st.fmtp, st.channels
-	}
+	st.OfferParameters(&o)
 	if l.sub.useMSID {
 		o.Stream, o.Track = st.publisher.id, st.mid
 	}
@@ -74,33 +63,15 @@ func (l *line) extensions() []sdp.Extension {
 	return list
 }
 
-func opusParameters(st *stream) string {
-	var list []string
-	for _, p := range []struct {
-		on   bool
-		text string
-	}{{st.fec, "useinbandfec=1"}, {st.dtx, "usedtx=1"}, {st.stereo, "stereo=1"}} {
-		if p.on {
-			list = append(list, p.text)
-		}
-	}
-	return strings.Join(list, ";")
-}
-
-// answer takes a client's answer: what it accepts is relayed from now on.
+// answer takes a client's answer: what it accepts is relayed from now on. room.mu is
+// held.
 func (s *subscriber) answer(d *sdp.Description) {
-	s.room.mu.Lock()
-	defer s.room.mu.Unlock()
 	if s.over {
 		return
 	}
 	s.answered = true
 	for i, l := range s.lines {
-		accepted := i < len(d.Sections) && !d.Sections[i].Rejected()
-		if l.kind != sdp.Application {
-			accepted = accepted && l.offered && l.stream() != nil && d.Sections[i].Direction.Receives()
-		}
-		l.ready = accepted
+		l.ready = mline.Accepted(d, i) && (l.kind == sdp.Application || l.offered && l.stream() != nil)
 	}
 	s.sync()
 }
@@ -122,24 +93,23 @@ func (s *subscriber) renegotiate() {
 // flush sends the offer that is due, if there may be one now. It runs on the
 // executor, without the lock.
 func (s *subscriber) flush() {
-	s.room.mu.Lock()
-	if s.over || !s.answered || !s.pending {
-		s.room.mu.Unlock()
+	data, j := s.due()
+	if j == nil {
 		return
 	}
-	data, j := s.updated()
-	s.room.mu.Unlock()
 	if err := s.h.Host.Push("", data, j); err != nil {
 		s.room.plugin.gw.Logger().Debug("no offer", "handle", s.h.Host.HandleID(), "error", err)
 	}
 }
 
-// updated is an event that carries an offer. room.mu is held.
-func (s *subscriber) updated() ([]byte, *plugin.JSEP) {
-	data := event("updated", func(w *json.Writer) {
-		s.room.writeRoom(w)
-		s.writeStreams(w)
-	})
+// due is the event that carries the offer which is due, if there may be one now.
+func (s *subscriber) due() (data []byte, j *plugin.JSEP) {
+	s.room.mu.Lock()
+	defer s.room.mu.Unlock()
+	if s.over || !s.answered || !s.pending {
+		return nil, nil
+	}
+	data = s.room.event("updated", s.writeStreams)
 	s.notifyUpdated()
 	return data, s.offer()
 }

@@ -1,0 +1,121 @@
+package mline
+
+import (
+	"slices"
+	"time"
+
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+	"bifrons/sfu"
+	"bifrons/sfu/media"
+)
+
+// LayeringIn is how the client who made an offer layers a section, in which a codec
+// was agreed on.
+func LayeringIn(offer *plugin.JSEP, section int, codec string) Layering {
+	return LayeringOf(
+		slices.ContainsFunc(offer.Simulcast, func(x plugin.Simulcast) bool { return x.Index == section }),
+		(codec == sdp.VP9 || codec == sdp.AV1) && slices.ContainsFunc(offer.SVC, func(x plugin.SVC) bool { return x.Index == section }),
+	)
+}
+
+// Accepted tells whether an answer lets through what was offered in a section.
+func Accepted(answer *sdp.Description, section int) bool {
+	if section >= len(answer.Sections) {
+		return false
+	}
+	s := &answer.Sections[section]
+	return !s.Rejected() && (s.Kind == sdp.Application || s.Direction.Receives())
+}
+
+// Feed is where the media of an m-line comes from; the zero value is nowhere.
+type Feed struct {
+	Origin   sfu.Origin
+	Section  int // of the origin
+	Layering Layering
+}
+
+// Output is what the engine was told to forward to an m-line. The zero value is
+// nothing, to the section 0.
+type Output struct {
+	Section int // of the peer that it goes to
+
+	feed Feed
+	held bool
+}
+
+// engine is the part of an sfu.Peer that an Output needs.
+type engine interface {
+	Subscribe(sfu.Subscription)
+	Unsubscribe(section int)
+	SetPaused(section int, paused bool)
+	SetTarget(section int, target media.Layer, fallback time.Duration)
+	SetPlayoutDelay(section, least, most int)
+}
+
+// Feed is what the engine was told to forward.
+func (o *Output) Feed() Feed { return o.feed }
+
+// Held tells whether it was told to hold that.
+func (o *Output) Held() bool { return o.held }
+
+// Sync makes the engine forward what comes from a feed, or hold it. The layers and
+// the delay are for when it begins to. A nil peer is told nothing, here and below.
+func (o *Output) Sync(peer *sfu.Peer, from Feed, held bool, layers *Layers, delay Delay) {
+	if peer != nil {
+		o.sync(peer, from, held, layers, delay)
+	}
+}
+
+func (o *Output) sync(e engine, from Feed, held bool, layers *Layers, delay Delay) {
+	was := o.feed
+	switch {
+	case from.Origin == nil:
+		if o.feed = (Feed{}); was.Origin != nil {
+			e.Unsubscribe(o.Section)
+		}
+	case from.Origin != was.Origin || from.Section != was.Section:
+		o.feed, o.held = from, held
+		e.Subscribe(sfu.Subscription{
+			Source: from.Origin, SourceSection: from.Section, Section: o.Section,
+			Paused: held, Target: layers.Target(from.Layering), Fallback: layers.Fallback(),
+		})
+		e.SetPlayoutDelay(o.Section, delay.Least, delay.Most)
+	default:
+		if o.feed = from; from.Layering != was.Layering {
+			e.SetTarget(o.Section, layers.Target(from.Layering), layers.Fallback())
+		}
+		o.hold(e, held)
+	}
+}
+
+// Hold makes the engine hold what it forwards, or go on.
+func (o *Output) Hold(peer *sfu.Peer, held bool) {
+	if peer != nil && o.feed.Origin != nil {
+		o.hold(peer, held)
+	}
+}
+
+func (o *Output) hold(e engine, held bool) {
+	if held != o.held {
+		e.SetPaused(o.Section, held)
+		o.held = held
+	}
+}
+
+// Forget makes the next Sync begin anew, as a feed that is the same has other media.
+func (o *Output) Forget() { o.feed = Feed{} }
+
+// Retarget tells the engine which layers to forward, if it forwards any.
+func (o *Output) Retarget(peer *sfu.Peer, layers *Layers) {
+	if peer != nil && o.feed.Origin != nil {
+		peer.SetTarget(o.Section, layers.Target(o.feed.Layering), layers.Fallback())
+	}
+}
+
+// SetDelay tells the engine the playout delay, if it forwards anything.
+func (o *Output) SetDelay(peer *sfu.Peer, d Delay) {
+	if peer != nil && o.feed.Origin != nil {
+		peer.SetPlayoutDelay(o.Section, d.Least, d.Most)
+	}
+}

@@ -1,0 +1,110 @@
+package videoroom
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"bifrons/api/plugin"
+	"bifrons/api/task"
+	"bifrons/sfu"
+)
+
+// faulty is a Host of which one method panics.
+type faulty struct {
+	*stage
+	broken string
+}
+
+func (f *faulty) panics(method string) {
+	if f.broken == method {
+		panic("a fault in " + method)
+	}
+}
+
+func (f *faulty) Tell(topic string, data []byte) { f.panics("Tell"); f.stage.Tell(topic, data) }
+func (f *faulty) Notify(data []byte)             { f.panics("Notify"); f.stage.Notify(data) }
+func (f *faulty) Peer() *sfu.Peer                { f.panics("Peer"); return f.stage.Peer() }
+
+func (th *theatre) faulty() (*seat, *faulty) {
+	s := th.seat()
+	f := &faulty{stage: s.stage}
+	s.h.Host = f
+	return s, f
+}
+
+// A panic in a timer costs the news that it was to tell, and nothing else.
+func TestPanicOfATimer(t *testing.T) { synctest.Test(t, testPanicOfATimer) }
+
+func testPanicOfATimer(t *testing.T) {
+	th := newTheatre(t)
+	a, other := th.seat(), th.seat()
+	b, host := th.faulty()
+	a.do(`join "ptype":"publisher","room":1234,"id":1,"display":"Ann"`)
+	b.do(`join "ptype":"publisher","room":1234,"id":2`)
+	other.do(`join "ptype":"publisher","room":1234,"id":3`)
+	for i := range changeBurst {
+		a.do(fmt.Sprintf(`configure "display":"name %d"`, i))
+	}
+	other.take()
+	before := task.Panics()
+	host.broken = "Tell"
+	a.do(`configure "display":"lost"`)
+	time.Sleep(changePeriod)
+	synctest.Wait()
+	if task.Panics() != before+1 {
+		t.Fatal("nothing has panicked")
+	}
+	host.broken = ""
+	other.take()
+	a.do(`configure "display":"last"`)
+	time.Sleep(changePeriod)
+	synctest.Wait()
+	if got := other.take(); strings.Count(got, `"display":"last"`) != 1 {
+		t.Errorf("the room is told %s", got)
+	}
+	a.h.Detach()
+}
+
+// Whatever panics with a room locked leaves it unlocked.
+func TestPanicUnderALock(t *testing.T) {
+	th := newTheatre(t)
+	feed := th.publish("1", "", "opus", "data")
+	s, host := th.faulty()
+	s.do(`join "ptype":"subscriber","room":1234,"streams":[{"feed":1}]`)
+	s.do("answer:start")
+	s.h.Up()
+	s.h.DataReady()
+	for _, tt := range []struct {
+		broken string
+		call   func()
+	}{
+		{"Peer", func() { feed.streams[1].relayData(false, []byte("hello")) }},
+		{"Notify", func() {
+			sub := s.sub()
+			th.room.mu.Lock()
+			sub.pending = true
+			th.room.mu.Unlock()
+			sub.flush()
+		}},
+	} {
+		host.broken = tt.broken
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s has not panicked", tt.broken)
+				}
+			}()
+			tt.call()
+		}()
+		if !th.room.mu.TryLock() {
+			t.Fatalf("%s has left the room locked", tt.broken)
+		}
+		th.room.mu.Unlock()
+	}
+	host.broken = ""
+}
+
+var _ plugin.Host = (*faulty)(nil)

@@ -1,9 +1,0 @@
-package http
-
-import (
-	"testing"
-
-	"bifrons/rtp/waittest"
-)
-
-func TestMain(m *testing.M) { waittest.Main(m) }

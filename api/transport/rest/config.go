@@ -1,0 +1,114 @@
+// Package rest carries the Janus API and the Admin API over HTTP: requests as
+// POST bodies, replies as response bodies, events by long poll.
+package rest
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"bifrons/api/budget"
+	"bifrons/api/janus"
+	"bifrons/api/json"
+	"bifrons/api/transport"
+)
+
+// Package is the name of this transport in the Janus API.
+const Package = "janus.transport.http"
+
+// Config is what a Server needs to know. Zero values stand for the defaults.
+type Config struct {
+	API   API // base path /janus
+	Admin API // base path /admin
+
+	Origins     transport.Origins
+	Certificate transport.Certificate // for the HTTPS endpoints
+	MaxConns    int                   // of each endpoint; 0: any number
+	Gate        *transport.Gate       // that all transports share; nil: no other limits
+	Bodies      *budget.Budget        // for what is being received, shared; default transport.BodyBytes
+	MaxBody     int64                 // bytes; default 1 MiB
+	Queues      *transport.Account    // for what waits to be read, shared; default transport.QueueBytes
+	Layout      json.Layout
+
+	// Events lets transport events through to Notify, which takes JSON
+	// objects for the event handlers, and the id of the connection that they
+	// are about; nil if there is none.
+	Events bool
+	Notify func(conn string, event []byte)
+
+	// Page serves "/" and all below "/echo/", Demos all below "/demos/", both
+	// on the endpoints of the API. Nil: not found.
+	Page, Demos http.Handler
+
+	// Metrics serves /metrics on the endpoints of the Admin API. Nil: not found.
+	Metrics http.Handler
+
+	// Ready tells why the server should get no new clients, nil if it should. It
+	// is asked by GET /readyz; GET /healthz is answered as long as there is a
+	// server.
+	Ready func() error
+
+	PollTimeout  time.Duration // of an idle long poll; default 30 s
+	ReplyTimeout time.Duration // for the core's answer; default 10 s
+	IdleTimeout  time.Duration // of connections; default 120 s
+
+	// What a client gets to send a header, and to send a body or read one;
+	// default transport.HeaderTimeout and BodyTimeout.
+	HeaderTimeout, BodyTimeout time.Duration
+
+	Log *slog.Logger // default slog.Default()
+}
+
+// API is where and for whom one of the two APIs is served.
+type API struct {
+	BasePath    string
+	HTTP, HTTPS transport.Endpoint
+	ACL         transport.ACL
+}
+
+func (c *Config) setDefaults() {
+	c.API.BasePath = cleanBase(c.API.BasePath, "/janus")
+	c.Admin.BasePath = cleanBase(c.Admin.BasePath, "/admin")
+	if c.MaxBody <= 0 {
+		c.MaxBody = 1 << 20
+	}
+	setDefault(&c.PollTimeout, 30*time.Second)
+	setDefault(&c.ReplyTimeout, 10*time.Second)
+	setDefault(&c.IdleTimeout, 120*time.Second)
+	setDefault(&c.HeaderTimeout, transport.HeaderTimeout)
+	setDefault(&c.BodyTimeout, transport.BodyTimeout)
+	if c.Queues == nil {
+		c.Queues = transport.NewAccount(transport.QueueBytes, c.Log)
+	}
+	if c.Bodies == nil {
+		c.Bodies = budget.New(transport.BodyBytes)
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+}
+
+func setDefault(d *time.Duration, to time.Duration) {
+	if *d <= 0 {
+		*d = to
+	}
+}
+
+// cleanBase makes "/x" of "x/"; the root of the server becomes "".
+func cleanBase(path, otherwise string) string {
+	if path == "" {
+		path = otherwise
+	}
+	path = strings.Trim(path, "/")
+	if path == "" {
+		return ""
+	}
+	return "/" + path
+}
+
+// Core is what a Server needs of the core; janus.Core is it.
+type Core interface {
+	Handle(conn janus.Conn, r janus.Request, reply func(msg []byte))
+	Poll(session uint64, secret, token string) janus.Code
+}
