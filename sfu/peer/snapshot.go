@@ -181,13 +181,13 @@ func (p *Peer) dtlsState() DTLSState {
 
 func (s *section) snapshot(now mono.Time) SectionSnapshot {
 	n := SectionSnapshot{Section: s.Section, Codec: s.codec, Sent: s.out.snapshot(now)}
-	for i, st := range s.streams {
-		if st == nil {
+	for i, rx := range s.receivers {
+		if rx == nil {
 			continue
 		}
-		r := &st.stats
+		r := &rx.stats
 		n.Received[i] = Received{
-			SSRC: st.ssrc, RTXSSRC: st.rtxSSRC, Receiving: st.receiving, LastAt: r.LastAt, ClockRate: r.Rate,
+			SSRC: rx.ssrc, RTXSSRC: rx.rtxSSRC, Receiving: rx.receiving, LastAt: r.LastAt, ClockRate: r.Rate,
 			Packets: r.Packets, Bytes: r.Bytes, BytesLastSecond: r.BytesLastSecond(now),
 			Retransmissions: r.Retransmitted, NACKs: r.NACKs,
 			Lost: r.Lost(), Jitter: r.JitterTime(), Link: r.Link.Percent(), Media: r.Media.Percent(),

@@ -47,8 +47,8 @@ func FuzzDatagrams(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte, simulcast bool) {
 		n := simnet.New(1)
 		opt := &peer.Options{NoDTLS: true, TWCCPeriod: 200 * time.Millisecond, NoMediaTimer: time.Second}
-		server := newSide(t, n, "192.0.2.1:5000", false, simnet.Link{}, opt)
-		client := newSide(t, n, "192.0.2.2:6000", true, simnet.Link{}, opt)
+		server := newSide(t, n, "192.0.2.1:5000", false, simnet.Conditions{}, opt)
+		client := newSide(t, n, "192.0.2.2:6000", true, simnet.Conditions{}, opt)
 		link(n, client, server)
 		if !server.core.Up() {
 			t.Fatal("the connection did not come up")
