@@ -18,20 +18,15 @@ type line struct {
 	send   bool // the client wants it
 	layers mline.Layers
 	delay  mline.Delay
-
-	fed  origin // what the engine was told to forward
-	held bool   // but not now
+	out    mline.Output
 }
 
-// origin is where the media of an m-line comes from.
-type origin struct {
-	src    *sfu.Source
-	stream int
-}
-
-// newLine makes an m-line for a stream.
-func newLine(kind sdp.Kind, mid string, stream int) *line {
-	return &line{stream: stream, kind: kind, mid: mid, send: true, layers: mline.NewLayers(), delay: mline.NoDelay}
+// add adds an m-line for a stream. The lock is held.
+func (h *handle) add(kind sdp.Kind, mid string, stream int) *line {
+	l := &line{stream: stream, kind: kind, mid: mid, send: true, layers: mline.NewLayers(), delay: mline.NoDelay,
+		out: mline.Output{Section: len(h.lines)}}
+	h.lines = append(h.lines, l)
+	return l
 }
 
 // stream is what an m-line carries, nil if nothing. The lock is held.
@@ -71,60 +66,39 @@ func (h *handle) sync() {
 		h.own.start(peer)
 	}
 	src := h.source()
-	for i, l := range h.lines {
-		if l.kind == sdp.Application {
-			continue
+	for _, l := range h.lines {
+		var from mline.Feed
+		if src != nil && h.stream(l) != nil && h.up && l.active && l.ready && l.kind != sdp.Application {
+			from = mline.Feed{Origin: src, Section: l.stream, Layering: h.layering(l)}
 		}
-		var from origin
-		if h.stream(l) != nil && src != nil && h.up && l.active && l.ready {
-			from = origin{src, l.stream}
-		}
-		held := h.paused || !l.send
-		switch {
-		case from == origin{} && l.fed != origin{}:
-			peer.Unsubscribe(i)
-		case from == origin{}:
-		case from != l.fed:
-			peer.Subscribe(sfu.Subscription{
-				Source: from.src, SourceSection: from.stream, Section: i,
-				Paused: held, Target: l.layers.Target(h.layering(l)), Fallback: l.layers.Fallback(),
-			})
-			l.delay.Tell(peer, i)
-		case held != l.held:
-			peer.SetPaused(i, held)
-		}
-		l.fed, l.held = from, held
+		l.out.Sync(peer, from, h.paused || !l.send, &l.layers, l.delay)
 	}
 	h.own.hold()
 }
 
 // change changes one m-line as a request says. The client hears at once of a layer
 // that it has already. The lock is held.
-func (h *handle) change(i int, l *line, item kit.Args) {
+func (h *handle) change(l *line, item kit.Args) {
 	if on, ok := item.Flag("send"); ok {
 		l.send = on
 	}
 	if h.stream(l) == nil || !h.watching.live() {
 		return
 	}
-	var peer *sfu.Peer // that is forwarded to
-	if l.fed.src != nil {
-		peer = h.Host.Peer()
-	}
-	c, as := mline.Read(item), h.layering(l)
+	c, peer := mline.Read(item), h.Host.Peer()
 	l.layers.Set(c)
-	outcome := l.layers.Outcome(c, as)
+	outcome := l.layers.Outcome(c, h.layering(l))
 	for _, reached := range outcome.Reached {
 		h.push(reached.Write)
 	}
 	if c.Retargets() {
-		l.layers.Tell(peer, i, as)
+		l.out.Retarget(peer, &l.layers)
 	}
-	if outcome.Keyframe && peer != nil {
-		l.fed.src.RequestKeyframe(l.stream)
+	if from := l.out.Feed(); outcome.Keyframe && from.Origin != nil {
+		from.Origin.RequestKeyframe(from.Section)
 	}
 	if c.Delay.Given() && h.watching.playoutDelay && l.kind == sdp.Video {
 		l.delay.Set(c.Delay)
-		l.delay.Tell(peer, i)
+		l.out.SetDelay(peer, l.delay)
 	}
 }

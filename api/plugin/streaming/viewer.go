@@ -76,8 +76,7 @@ func (h *handle) answer(j *plugin.JSEP) *schema.Error {
 	}
 	h.offered = false
 	for i, l := range h.lines {
-		l.ready = l.active && i < len(j.SDP.Sections) && !j.SDP.Sections[i].Rejected() &&
-			(l.kind == sdp.Application || j.SDP.Sections[i].Direction.Receives())
+		l.ready = l.active && mline.Accepted(j.SDP, i)
 	}
 	return nil
 }
@@ -97,9 +96,9 @@ func (h *handle) configure(r *kit.Request, w *json.Writer) (kit.Response, *schem
 		}
 		for _, item := range items {
 			mid, named := item.Text("mid")
-			for i, l := range h.lines {
+			for _, l := range h.lines {
 				if !named || strings.EqualFold(l.mid, mid) {
-					h.change(i, l, item)
+					h.change(l, item)
 				}
 			}
 		}
