@@ -30,6 +30,9 @@ func (h *Handle) PeerChanged() { h.hanging.Store(false) }
 // Detached notes that the handle is gone.
 func (h *Handle) Detached() { h.gone.Store(true) }
 
+// IsDetached tells whether the handle is gone.
+func (h *Handle) IsDetached() bool { return h.gone.Load() }
+
 // WriteState writes what the Admin API shows of a handle.
 func (h *Handle) WriteState(w *json.Writer) {
 	w.Bit("hangingup", h.hanging.Load())

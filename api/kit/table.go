@@ -2,6 +2,7 @@
 package kit
 
 import (
+	"cmp"
 	"log/slog"
 	"strings"
 	"sync"
@@ -37,15 +38,21 @@ type Response struct {
 
 // Table is what a plugin understands.
 type Table[H any] struct {
-	// Key names the plugin in its answers: errors have "event" under it.
-	Key  string
-	Hint string // of acks
+	// Key names the plugin in its answers: errors have "event" under it, and those
+	// of a request that was found Failed, if that is not "".
+	Key    string
+	Failed string
+	Hint   string // of acks
 
 	Codes
 
 	// LateErrors makes a missing or unknown request an ack with an event, not
 	// an immediate answer.
 	LateErrors bool
+
+	// UnknownText is the text of the error about an unknown request, with %s for
+	// its name; "" = the usual one.
+	UnknownText string
 
 	// Log is told of settings at a place where they mean nothing, unless the
 	// answer can tell; nil = nobody is.
@@ -92,7 +99,7 @@ func (t *Table[H]) Async(host plugin.Host, h H, r *plugin.Request, row *Row[H]) 
 		data, resp := t.run(row, host, h, r)
 		if !resp.Silent {
 			if err := host.Push(r.Transaction, data, resp.JSEP); err != nil {
-				host.Push(r.Transaction, t.ErrorData(&schema.Error{Code: t.BadSDP, Text: err.Error()}), nil)
+				host.Push(r.Transaction, t.failure(&schema.Error{Code: t.BadSDP, Text: err.Error()}), nil)
 			}
 		}
 		if resp.After != nil {
@@ -134,12 +141,16 @@ func (t *Table[H]) find(body *json.Value) (*Row[H], *schema.Error) {
 var requestField = []schema.Field{{Name: "request", Type: schema.String, Required: true}}
 
 func (t *Table[H]) unknown(name string) *schema.Error {
-	return &schema.Error{Code: t.Unknown, Text: "Unknown request '" + name + "'"}
+	text := t.UnknownText
+	if text == "" {
+		text = "Unknown request '%s'"
+	}
+	return &schema.Error{Code: t.Unknown, Text: strings.Replace(text, "%s", name, 1)}
 }
 
 func (t *Table[H]) run(row *Row[H], host plugin.Host, h H, r *plugin.Request) ([]byte, Response) {
 	if err := schema.Check(row.Fields, r.Body, t.Missing, t.Invalid); err != nil {
-		return t.ErrorData(err), Response{}
+		return t.failure(err), Response{}
 	}
 	w := json.NewWriter(make([]byte, 0, 256))
 	w.Object("")
@@ -149,7 +160,7 @@ func (t *Table[H]) run(row *Row[H], host plugin.Host, h H, r *plugin.Request) ([
 	}
 	resp, err := row.Run(h, &Request{r.Transaction, Args{r.Body}, r.JSEP}, w)
 	if err != nil {
-		return t.ErrorData(err), Response{After: resp.After}
+		return t.failure(err), Response{After: resp.After}
 	}
 	switch {
 	case len(misplaced) == 0:
@@ -181,14 +192,17 @@ func (t *Table[H]) warn(host plugin.Host, request string, misplaced []string) {
 }
 
 // ErrorData is an error as plugins report it.
-func (t *Table[H]) ErrorData(e *schema.Error) []byte {
-	w := json.NewWriter(nil)
-	w.Object("")
-	w.Str(t.Key, "event")
-	w.Int("error_code", int64(e.Code))
-	w.Str("error", e.Text)
-	w.End()
-	return w.Bytes()
+func (t *Table[H]) ErrorData(e *schema.Error) []byte { return t.errorData("event", e) }
+
+// failure is the error of a request that was found.
+func (t *Table[H]) failure(e *schema.Error) []byte { return t.errorData(cmp.Or(t.Failed, "event"), e) }
+
+func (t *Table[H]) errorData(kind string, e *schema.Error) []byte {
+	return json.Object(func(w *json.Writer) {
+		w.Str(t.Key, kind)
+		w.Int("error_code", int64(e.Code))
+		w.Str("error", e.Text)
+	})
 }
 
 // misplacedText is what clients and the log are told.

@@ -148,6 +148,24 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", tt.body, all, tt.want)
 		}
 	}
+	// Other answers are those of requests that were found, and failed.
+	table.LateErrors, table.Failed = false, "error"
+	for body, want := range map[string]string{
+		`{"request":"no"}`:   `{"x":"event","error_code":3,"error":"Unknown request 'no'"}`,
+		`{"request":"now"}`:  `{"x":"error","error_code":1,"error":"Missing mandatory element (n)"}`,
+		`{"request":"bad"}`:  `t {"x":"error","error_code":7,"error":"bad \"luck\""}`,
+		`{"request":"jsep"}`: `t {"x":"error","error_code":4,"error":"no SDP"}`,
+	} {
+		host := &desk{fail: errors.New("no SDP")}
+		r := table.Message(host, 40, &plugin.Request{Transaction: "t", Body: parse(t, body)})
+		if r.Run != nil {
+			r.Run()
+		}
+		if got := string(r.Data) + strings.Join(host.pushed, "|"); got != want {
+			t.Errorf("%s: got %s, want %s", body, got, want)
+		}
+	}
+	table.Failed, after = "", after[:3]
 	if s := strings.Join(after, " "); s != "now later bad" {
 		t.Errorf("afterwards: %s", s)
 	}

@@ -65,6 +65,15 @@ type Field struct {
 	NotNull  bool // null is a value of the wrong type, not an absent one
 }
 
+// Typed makes fields of one type.
+func Typed(t Type, names ...string) []Field {
+	list := make([]Field, len(names))
+	for i, name := range names {
+		list[i] = Field{Name: name, Type: t}
+	}
+	return list
+}
+
 // maxText is how many bytes a text of a client may have. Much of it is kept for
 // as long as the handle, and told to all others in a room.
 const maxText = 4 << 10
@@ -75,8 +84,10 @@ var maxBytes = map[string]int{
 	"transaction": 1 << 10, // comes back with every answer
 	"opaque_id":   1 << 10,
 	"metadata":    16 << 10, "new_metadata": 16 << 10,
-	"line": 64 << 10, // for the log
-	"sdp":  1 << 20,  // package sdp has its own
+	"line":     64 << 10,  // for the log
+	"text":     1<<16 - 2, // a message on a data channel has no more
+	"username": 1 << 10,
+	"sdp":      1 << 20, // package sdp has its own
 }
 
 // tooLong tells whether a value takes more bytes than its field may have, and

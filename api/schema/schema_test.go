@@ -73,6 +73,8 @@ func TestCheckLength(t *testing.T) {
 		{Field{Name: "transaction", Type: String, Required: true}, text, 1024},
 		{Field{Name: "metadata", Type: String, Required: false}, text, 16384},
 		{Field{Name: "metadata", Type: Object, Required: false}, object, 16384},
+		{Field{Name: "username", Type: NonEmptyString, Required: false}, text, 1024},
+		{Field{Name: "text", Type: String, Required: true}, text, 65534},
 	} {
 		if err := Check([]Field{tt.field}, parse(t, `{"`+tt.field.Name+`":`+tt.make(tt.max)+`}`), 1, 2); err != nil {
 			t.Errorf("%v of %d bytes: %v", tt.field, tt.max, err)

@@ -65,6 +65,7 @@ type message struct {
 	label, protocol string
 	binary          bool
 	payload         []byte
+	shared          bool // the payload never changes
 }
 
 // cost is the memory that a message takes until it has arrived.

@@ -76,7 +76,7 @@ type Stats struct {
 	Channels  int    // open now
 	Sent      uint64 // handed to SCTP
 	Received  uint64 // handed to OnMessage
-	Refused   uint64 // Send returned an error
+	Refused   uint64 // lost: Send returned an error, or it could not be handed to SCTP
 	Discarded uint64 // received, but beyond the channels there may be, or too long
 }
 
@@ -98,8 +98,8 @@ type Association struct {
 	nextID   uint16
 	out      outbox
 
-	limit    atomic.Uint64                // bytes of a message to the peer
-	warnings [2]atomic.Pointer[time.Time] // when the last one was written
+	limit  atomic.Uint64                       // bytes of a message to the peer
+	warned [warnings]atomic.Pointer[time.Time] // when the last one was written
 
 	readers sync.WaitGroup
 	calling sync.Mutex // held during callbacks
@@ -149,13 +149,15 @@ func (a *Association) SetLimit(n uint64) {
 const (
 	warnSent = iota
 	warnReceived
+	warnFull
+	warnings
 )
 
 // warn writes a warning about the peer or what it would get, but not more often
 // than every ten seconds.
 func (a *Association) warn(kind int, text string, args ...any) {
-	now, last := time.Now(), a.warnings[kind].Load()
-	if last != nil && now.Sub(*last) < warnEvery || !a.warnings[kind].CompareAndSwap(last, &now) {
+	now, last := time.Now(), a.warned[kind].Load()
+	if last != nil && now.Sub(*last) < warnEvery || !a.warned[kind].CompareAndSwap(last, &now) {
 		return
 	}
 	a.cfg.Log.Warn(text, args...)

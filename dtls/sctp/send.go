@@ -40,9 +40,18 @@ func (m message) wire() (pion.PayloadProtocolIdentifier, []byte) {
 // waits: messages queue, in order, before the association is up, while the peer may
 // be about to open the channel, and while SCTP is busy. ErrFull means that too much
 // has not arrived yet: some 1 MB, or less where all associations together hold too
-// much.
+// much. The message is lost then, and counted.
 func (a *Association) Send(label, protocol string, binary bool, payload []byte) error {
-	err := a.send(message{label, protocol, binary, payload})
+	return a.count(a.send(message{label, protocol, binary, payload, false}))
+}
+
+// SendShared is Send for a payload that never changes: it is kept without a copy while
+// it waits, once for all who are sent it.
+func (a *Association) SendShared(label, protocol string, binary bool, payload []byte) error {
+	return a.count(a.send(message{label, protocol, binary, payload, true}))
+}
+
+func (a *Association) count(err error) error {
 	if err != nil {
 		a.refused.Add(1)
 	}
@@ -66,12 +75,16 @@ func (a *Association) send(m message) error {
 	}
 	a.settle()
 	if !a.out.reserve(m.cost()) {
+		a.warn(warnFull, "data channel messages are lost: the peer does not take what is sent",
+			"label", m.label, "waiting", a.out.held, "limit", maxHeld)
 		return ErrFull
 	}
 	if a.sctp != nil && len(a.out.waiting) == 0 && a.canSend(m) && a.out.room() {
 		return a.transmit(m)
 	}
-	m.payload = append([]byte(nil), m.payload...)
+	if !m.shared {
+		m.payload = append([]byte(nil), m.payload...)
+	}
 	a.out.waiting = append(a.out.waiting, m)
 	if len(a.out.waiting) == 1 {
 		a.stir()

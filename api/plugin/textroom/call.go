@@ -1,0 +1,154 @@
+package textroom
+
+import (
+	"runtime"
+	"strings"
+
+	"bifrons/api/json"
+	"bifrons/api/kit"
+	"bifrons/api/schema"
+)
+
+const (
+	// maxMessage is how many bytes a message on a data channel has, either way.
+	maxMessage = 65535
+
+	// What is longer than largeMessage, in bytes, is worked on by few at a time:
+	// parsed it may take a hundred times as much.
+	largeMessage = 4 << 10
+)
+
+var maxLarge = max(runtime.GOMAXPROCS(0)/2, 1)
+
+// call is one request on its way, by the API or by a data channel.
+type call struct {
+	h           *handle
+	name        string // of the request
+	body        kit.Args
+	w           *json.Writer // the answer; its object is open
+	channel     bool         // came by a data channel, and so goes the answer
+	transaction string       // that the answer on a data channel has
+
+	parcels  []parcel      // what it brings about
+	answered bool          // the answer is one of them
+	silent   bool          // there is no answer
+	done     chan struct{} // closed when they are sent; nil = there are none
+}
+
+func (c *call) plugin() *Plugin { return c.h.plugin }
+
+// put adds what is to be sent to some members.
+func (c *call) put(text []byte, to []*member) {
+	c.parcels = append(c.parcels, parcel{text: text, to: to})
+}
+
+// putOne adds what is to be sent to a handle.
+func (c *call) putOne(text []byte, h *handle) {
+	c.parcels = append(c.parcels, parcel{text: text, one: h})
+}
+
+// answer completes the answer and puts it behind everything else, so that nothing of
+// the room comes in between. Others are sent when the call is over.
+func (c *call) answer() {
+	if !c.channel {
+		return
+	}
+	c.answered = true
+	if !c.silent {
+		c.putOne(c.finish(), c.h)
+	}
+}
+
+// deliver has everything sent in the order of a room, whose mu is held.
+func (c *call) deliver(r *room) {
+	c.done = make(chan struct{})
+	r.deliver(c.parcels, c.done)
+}
+
+// finish is the answer on a data channel.
+func (c *call) finish() []byte {
+	c.w.Str("transaction", c.transaction)
+	c.w.End()
+	text := c.plugin().lay(c.w.Bytes())
+	if len(text) > maxMessage {
+		return c.failure(errorf(errUnknown, "The answer is too long for a data channel (%d bytes)", len(text)))
+	}
+	return text
+}
+
+// failure is the answer on a data channel to a request that failed.
+func (c *call) failure(err *schema.Error) []byte {
+	return c.plugin().text(func(w *json.Writer) {
+		w.Str("textroom", "error")
+		w.Int("error_code", int64(err.Code))
+		w.Str("error", err.Text)
+		if c.transaction != "" {
+			w.Str("transaction", c.transaction)
+		}
+	})
+}
+
+// run does the request, which is not needed any more afterwards.
+func (c *call) run() *schema.Error {
+	for i := range c.plugin().rows {
+		if row := &c.plugin().rows[i]; strings.EqualFold(row.name, c.name) {
+			if err := codes.Check(row.fields, c.body); err != nil {
+				return err
+			}
+			return row.run(c)
+		}
+	}
+	return errorf(errInvalidRequest, "Unsupported request %s", c.name)
+}
+
+// wait waits until everything is sent. So nobody has more than one request under way,
+// and a client that sends faster than its rooms pass on is slowed down.
+func (c *call) wait() {
+	if c.done != nil {
+		<-c.done
+	}
+}
+
+// Data takes a request from a data channel.
+func (h *handle) Data(_, _ string, binary bool, payload []byte) {
+	if binary {
+		return
+	}
+	c := &call{h: h, channel: true, w: json.NewWriter(make([]byte, 0, 128))}
+	err, ok := c.take(payload)
+	if !ok {
+		return
+	}
+	c.wait()
+	switch {
+	case err != nil:
+		h.plugin.send(h, c.failure(err))
+	case !c.answered && !c.silent:
+		h.plugin.send(h, c.finish())
+	}
+}
+
+var channelFields = []schema.Field{
+	{Name: "textroom", Type: schema.String, Required: true, NotNull: true},
+	{Name: "transaction", Type: schema.String, Required: true, NotNull: true},
+}
+
+// take parses a text and does what it asks for; false if it is no JSON.
+func (c *call) take(text []byte) (*schema.Error, bool) {
+	if len(text) > largeMessage {
+		c.plugin().large <- struct{}{}
+		defer func() { <-c.plugin().large }()
+	}
+	doc, bad := json.Parse(text)
+	if bad != nil {
+		return nil, false
+	}
+	defer doc.Release()
+	c.body = kit.Args{Value: doc.Root()}
+	if err := codes.Check(channelFields, c.body); err != nil {
+		return err, true
+	}
+	c.name, c.transaction = c.body.Str("textroom"), c.body.Str("transaction")
+	c.w.Object("")
+	return c.run(), true
+}

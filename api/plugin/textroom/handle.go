@@ -1,0 +1,162 @@
+package textroom
+
+import (
+	"sync"
+
+	"bifrons/api/json"
+	"bifrons/api/kit"
+	"bifrons/api/plugin"
+	"bifrons/api/schema"
+	"bifrons/sdp"
+	"bifrons/sfu"
+)
+
+// dataLabel is the name of the data channel.
+const dataLabel = "JanusDataChannel"
+
+// handle is one client. mu is taken after that of a room.
+type handle struct {
+	kit.Handle
+	plugin *Plugin // fixed
+	admin  bool    // stands for the Admin API; fixed
+
+	mu      sync.Mutex
+	setUp   bool   // there was an offer; stays, also without a peer connection
+	version uint64 // of the offer
+	over    bool   // the peer connection has ended, for good
+	rooms   map[*room]struct{}
+}
+
+func (p *Plugin) newHandle(host plugin.Host) *handle {
+	return &handle{Handle: kit.Handle{Host: host}, plugin: p}
+}
+
+// sendText sends a text by the data channel, if it is open. A client that does not
+// read loses it.
+func sendText(h *handle, text []byte) {
+	peer := h.Host.Peer()
+	if peer == nil {
+		return
+	}
+	if err := peer.SendData(dataLabel, "", false, text); err != nil {
+		h.plugin.gw.Logger().Debug("text not sent", "handle", h.Host.HandleID(), "error", err)
+	}
+}
+
+// Message takes a request of the API.
+func (h *handle) Message(r *plugin.Request) plugin.Result {
+	return h.plugin.table.Message(h.Host, h, r)
+}
+
+// Up, Event and DataReady need nothing.
+func (h *handle) Up()             {}
+func (h *handle) Event(sfu.Event) {}
+func (h *handle) DataReady()      {}
+
+// Hangup takes the client out of all rooms.
+func (h *handle) Hangup(string) { h.leaveAll() }
+
+// Detach is the end.
+func (h *handle) Detach() {
+	h.Detached()
+	h.leaveAll()
+}
+
+// Query writes plugin_specific.
+func (h *handle) Query(w *json.Writer) { w.Bit("destroyed", h.IsDetached()) }
+
+// setup offers a data channel.
+func (h *handle) setup(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.setUp {
+		return kit.Fail(errAlreadySetup, "PeerConnection already setup")
+	}
+	h.setUp = true
+	return h.offer(w, false)
+}
+
+// restart is an offer with an ICE restart.
+func (h *handle) restart(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.setUp || h.over {
+		return kit.Fail(errAlreadySetup, "PeerConnection not setup")
+	}
+	return h.offer(w, true)
+}
+
+// offer offers what there is to offer. mu is held.
+func (h *handle) offer(w *json.Writer, restart bool) (kit.Response, *schema.Error) {
+	h.version++
+	ok(w)
+	return kit.Response{JSEP: &plugin.JSEP{Restart: restart, SDP: sdp.Offer(sdp.OfferOptions{
+		Name: "Janus TextRoom plugin", Version: h.version,
+		Sections: []sdp.OfferSection{{Kind: sdp.Application, Direction: sdp.SendRecv}},
+	})}}, nil
+}
+
+// ack takes the client's answer.
+func (h *handle) ack(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	if r.JSEP != nil && r.JSEP.SDP.Type != sdp.TypeAnswer {
+		return kit.Fail(errInvalidElement, "Invalid JSEP type (should be an answer)")
+	}
+	ok(w)
+	return kit.Response{}, nil
+}
+
+func ok(w *json.Writer) {
+	w.Str("textroom", "event")
+	w.Str("result", "ok")
+}
+
+// enter notes that the handle is in a room, if it may be in one more. The room's mu is
+// held.
+func (h *handle) enter(r *room) *schema.Error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.over:
+		return errorf(errUnknown, "No PeerConnection")
+	case len(h.rooms) >= maxMemberships:
+		return errorf(errUnknown, "In too many rooms (%d at most)", maxMemberships)
+	case h.rooms == nil:
+		h.rooms = make(map[*room]struct{})
+	}
+	h.rooms[r] = struct{}{}
+	return nil
+}
+
+// exit notes that the handle is not in a room any more. The room's mu is held.
+func (h *handle) exit(r *room) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.rooms, r)
+}
+
+// leaveAll leaves all rooms, and never enters one again.
+func (h *handle) leaveAll() {
+	h.mu.Lock()
+	h.over = true
+	list := h.rooms
+	h.rooms = nil
+	h.mu.Unlock()
+	for r := range list {
+		if m := r.lose(h); m != nil {
+			r.notifyLeave(m)
+		}
+	}
+}
+
+// lose takes a handle out of the room, without waiting until the others are told; nil if
+// it was not in there any more.
+func (r *room) lose(h *handle) *member {
+	r.Lock()
+	defer r.Unlock()
+	m := r.members[h]
+	if m != nil {
+		r.drop(m)
+		r.deliver(r.left(m), nil)
+	}
+	return m
+}

@@ -1,0 +1,74 @@
+package textroom
+
+import "sync/atomic"
+
+// Bounds of what is remembered, in bytes. What a room remembers is sent to a newcomer
+// at once, so a data channel must be able to hold it.
+const (
+	maxRemembered = 512 << 10 // of a room
+	maxStored     = 64 << 20  // of all rooms together
+
+	// textCost is what a text takes on its way besides its bytes.
+	textCost = 448
+)
+
+// sum bounds what all rooms hold together, in bytes.
+type sum struct {
+	most int64 // fixed
+	held atomic.Int64
+}
+
+// take is false if there is no room for n bytes.
+func (s *sum) take(n int) bool {
+	if s.held.Add(int64(n)) > s.most {
+		s.give(n)
+		return false
+	}
+	return true
+}
+
+func (s *sum) give(n int) { s.held.Add(int64(-n)) }
+
+// history is what a room remembers.
+type history struct {
+	most   int // messages
+	stored *sum
+	texts  [][]byte // oldest first; none ever changes
+	bytes  int
+}
+
+// add remembers a text; the oldest go where there is no room for it.
+func (h *history) add(text []byte) {
+	if h.most == 0 {
+		return
+	}
+	n := len(text) + textCost
+	for len(h.texts) == h.most || h.bytes+n > maxRemembered {
+		h.forget()
+	}
+	for !h.stored.take(n) {
+		if len(h.texts) == 0 {
+			return // others remember too much
+		}
+		h.forget()
+	}
+	h.texts = append(h.texts, text)
+	h.bytes += n
+}
+
+// forget forgets the oldest text.
+func (h *history) forget() {
+	n := len(h.texts[0]) + textCost
+	h.texts[0] = nil
+	h.texts = h.texts[1:]
+	h.bytes -= n
+	h.stored.give(n)
+}
+
+// clear forgets all.
+func (h *history) clear() {
+	for len(h.texts) > 0 {
+		h.forget()
+	}
+	h.texts = nil
+}

@@ -1,0 +1,143 @@
+package textroom
+
+import (
+	"time"
+
+	"bifrons/api/json"
+	"bifrons/api/schema"
+)
+
+// dateLayout is local time.
+const dateLayout = "2006-01-02T15:04:05-0700"
+
+// message says something in a room, to all or to some.
+func (p *Plugin) message(c *call) *schema.Error {
+	return c.in(func(r *room, m *member) *schema.Error {
+		to, whisper, err := c.recipients()
+		if err != nil {
+			return err
+		}
+		x := said{from: m, text: c.body.Str("text"), date: now(), whisper: whisper}
+		text, err := r.say(x)
+		if err != nil {
+			return err
+		}
+		if ack, ok := c.body.Flag("ack"); ok && !ack {
+			c.silent = true
+		}
+		c.w.Str("textroom", "success")
+		if whisper {
+			c.put(text, r.find(to, c.w))
+		} else {
+			c.put(text, r.everybody)
+			r.keep(text, x)
+		}
+		c.answer()
+		c.deliver(r)
+		return nil
+	})
+}
+
+// recipients are the usernames that a message is for; whisper is false if it is for
+// all.
+func (c *call) recipients() (to []string, whisper bool, err *schema.Error) {
+	one, some := c.body.Has("to"), c.body.Has("tos")
+	switch {
+	case one && some:
+		return nil, false, errorf(errInvalidElement, "Invalid element (to and tos exclude each other)")
+	case one:
+		return []string{c.body.Str("to")}, true, nil
+	}
+	for _, v := range c.body.Items("tos") {
+		name, ok := json.String(v.Value)
+		if !ok {
+			return nil, false, errorf(errInvalidElement, "Invalid element in the tos array (not a string)")
+		}
+		to = append(to, name)
+	}
+	return to, some, nil
+}
+
+// find finds members by their usernames, each once, and writes which there are. mu is
+// held.
+func (r *room) find(to []string, w *json.Writer) (list []*member) {
+	seen := make(map[string]bool, len(to))
+	w.Object("sent")
+	for _, name := range to {
+		if seen[name] || name == "" {
+			continue // nobody has no name
+		}
+		seen[name] = true
+		m := r.names[name]
+		if m != nil {
+			list = append(list, m)
+		}
+		w.Bool(name, m != nil)
+	}
+	w.End()
+	return list
+}
+
+// said is what somebody has said.
+type said struct {
+	from    *member // nil for an announcement
+	text    string
+	date    string
+	whisper bool
+}
+
+func now() string { return time.Now().Format(dateLayout) }
+
+// say is the event of that; an error if it does not fit into a message.
+func (r *room) say(x said) ([]byte, *schema.Error) {
+	text := r.saying(x, "")
+	if len(text) > maxMessage {
+		return nil, errorf(errInvalidElement, "Invalid element (text makes a message of more than %d bytes)", maxMessage)
+	}
+	return text, nil
+}
+
+func (r *room) saying(x said, display string) []byte {
+	kind := "announcement"
+	if x.from != nil {
+		kind = "message"
+	}
+	return r.event(kind, func(w *json.Writer) {
+		if x.from != nil {
+			w.Str("from", x.from.username)
+		}
+		w.Str("date", x.date)
+		w.Str("text", x.text)
+		w.OptTrue("whisper", x.whisper)
+		w.OptStr("display", display)
+	})
+}
+
+// keep remembers what was said, and posts it to the back end. mu is held.
+func (r *room) keep(text []byte, x said) {
+	r.backend.post(r.post, text)
+	if r.history.most == 0 {
+		return
+	}
+	if x.from != nil && x.from.display != "" {
+		if long := r.saying(x, x.from.display); len(long) <= maxMessage {
+			text = long
+		}
+	}
+	r.history.add(text)
+}
+
+// announce says something to all members of a room, from nobody among them.
+func (p *Plugin) announce(c *call) *schema.Error {
+	return c.manage(func(r *room) *schema.Error {
+		x := said{text: c.body.Str("text"), date: now()}
+		text, err := r.say(x)
+		if err != nil {
+			return err
+		}
+		c.put(text, r.everybody)
+		r.keep(text, x)
+		c.succeed(r)
+		return nil
+	})
+}

@@ -1,0 +1,100 @@
+// Package textroom is the plugin with rooms for text: what somebody says on a data
+// channel goes to all who are in the same room.
+package textroom
+
+import (
+	"context"
+
+	"bifrons/api/config"
+	"bifrons/api/json"
+	"bifrons/api/kit"
+	"bifrons/api/kit/rooms"
+	"bifrons/api/module"
+	"bifrons/api/plugin"
+	"bifrons/api/schema"
+	"bifrons/api/task"
+)
+
+// Package is what clients attach to.
+const Package = "janus.plugin.textroom"
+
+// Config sets up the plugin.
+type Config struct {
+	// Folder is where janus.plugin.textroom.jcfg is, with the plugin's settings
+	// and the rooms. Rooms that are made permanent go there.
+	Folder string
+}
+
+// Plugin is the TextRoom plugin.
+type Plugin struct {
+	gw      plugin.Gateway // fixed
+	general general        // fixed
+	ids     schema.IDs     // fixed
+	events  kit.Events     // fixed
+	table   *kit.Table[*handle]
+	rows    []row
+	file    kit.File
+	rooms   rooms.Registry[*room]
+	stored  sum                          // what rooms remember
+	posts   posts                        // what goes to back ends
+	large   chan struct{}                // see largeMessage
+	tasks   task.Tasks                   // that deliver
+	send    func(h *handle, text []byte) // fixed
+}
+
+// New makes the plugin.
+func New(cfg Config) *Plugin {
+	p := &Plugin{large: make(chan struct{}, maxLarge), send: sendText}
+	p.rooms = rooms.Registry[*room]{IDs: &p.ids, Field: "room", Codes: codes, NoSuch: noSuchRoom}
+	p.file = kit.File{Folder: cfg.Folder, Package: Package, Entry: "room", General: p.loadGeneral, Load: p.loadRoom,
+		Has: p.rooms.HasCategory, Key: p.rooms.CategoryKey}
+	p.stored.most, p.posts.held.most = maxStored, maxPostBytes
+	p.posts.ctx, p.posts.cancel = context.WithCancel(context.Background())
+	return p
+}
+
+// Info describes the plugin.
+func (p *Plugin) Info() module.Info {
+	return module.Info{
+		Package: Package, Name: "JANUS TextRoom plugin", Author: module.Author,
+		Description:   "This is a plugin implementing rooms for text on data channels.",
+		VersionString: "0.0.2", Version: 2,
+	}
+}
+
+// Start reads the file with the rooms.
+func (p *Plugin) Start(gw plugin.Gateway) error {
+	p.gw, p.events.Gateway = gw, gw
+	p.posts.start(gw.Logger())
+	if err := p.file.Start(gw.Logger()); err != nil {
+		return err
+	}
+	p.rows = p.requests()
+	p.table = p.apiRequests()
+	return nil
+}
+
+// Reload adds the rooms that are new in the file.
+func (p *Plugin) Reload() (added []string, err error) { return p.file.Reload() }
+
+// Check reads the file as a start does.
+func (p *Plugin) Check() (found string, problems []config.Problem) {
+	problems = p.file.Check()
+	return kit.Count(p.rooms.Len(), "room"), problems
+}
+
+// Close gives up what back ends have not got yet.
+func (p *Plugin) Close() {
+	p.posts.close()
+	p.tasks.Wait()
+}
+
+// Admin answers the synchronous requests.
+func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
+	h := p.newHandle(plugin.Nobody{Gateway: p.gw, Package: Package})
+	h.admin, h.over = true, true
+	return p.table.Admin(h, request), nil
+}
+
+// Attach makes a handle.
+func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) { return p.newHandle(host), nil }

@@ -1,0 +1,106 @@
+package textroom
+
+import (
+	"bifrons/api/json"
+	"bifrons/api/kit"
+	"bifrons/api/plugin"
+	"bifrons/api/schema"
+)
+
+// row is a request that data channels understand.
+type row struct {
+	name    string
+	fields  []schema.Field
+	channel bool // the API does not
+	run     func(c *call) *schema.Error
+}
+
+// requests is everything that data channels understand. It depends on the type of ids.
+func (p *Plugin) requests() []row {
+	room := p.ids.Field("room", true)
+	room.NotNull = true
+	optional := room
+	optional.Required = false
+	required := func(name string) schema.Field {
+		return schema.Field{Name: name, Type: schema.String, Required: true, NotNull: true}
+	}
+	texts := func(names ...string) []schema.Field { return typed(schema.String, names...) }
+	flags := func(names ...string) []schema.Field { return typed(schema.Bool, names...) }
+	with := func(first []schema.Field, more ...[]schema.Field) []schema.Field {
+		for _, list := range more {
+			first = append(first, list...)
+		}
+		return first
+	}
+	user := required("username")
+	user.Type = schema.NonEmptyString
+	to := schema.Field{Name: "to", Type: schema.NonEmptyString, NotNull: true}
+	return []row{
+		{"join", with([]schema.Field{room, user}, texts("display", "token"), flags("history")), true, p.join},
+		{"leave", []schema.Field{room}, true, p.leave},
+		{"message", with([]schema.Field{room, required("text"), to}, typed(schema.Array, "tos"), flags("ack")), true, p.message},
+		{"list", nil, false, p.list},
+		{"listparticipants", []schema.Field{room}, false, p.listParticipants},
+		{"exists", []schema.Field{room}, false, p.exists},
+		{"create", with([]schema.Field{optional}, texts("description", "secret", "pin", "post"), flags("is_private", "permanent"),
+			typed(schema.Uint, "history"), typed(schema.Array, "allowed")), false, p.create},
+		{"edit", with([]schema.Field{room}, texts("new_description", "new_secret", "new_pin", "new_post"),
+			flags("new_is_private", "permanent")), false, p.edit},
+		{"destroy", with([]schema.Field{room}, flags("permanent")), false, p.destroy},
+		{"allowed", with([]schema.Field{room, required("action")}, typed(schema.Array, "allowed")), false, p.allowed},
+		{"kick", []schema.Field{room, required("username")}, false, p.kick},
+		{"announcement", []schema.Field{room, required("text")}, false, p.announce},
+	}
+}
+
+// typed makes fields of one type, which are not null.
+func typed(t schema.Type, names ...string) []schema.Field {
+	list := make([]schema.Field, len(names))
+	for i, name := range names {
+		list[i] = schema.Field{Name: name, Type: t, NotNull: true}
+	}
+	return list
+}
+
+// apiRequests is what the API understands: what data channels do but for what is about
+// being in a room, and the peer connection.
+func (p *Plugin) apiRequests() *kit.Table[*handle] {
+	t := &kit.Table[*handle]{Key: "textroom", Failed: "error", Codes: codes, Log: p.gw.Logger()}
+	for _, x := range p.rows {
+		if !x.channel {
+			t.Rows = append(t.Rows, kit.Row[*handle]{Name: x.name, Run: byAPI})
+		}
+	}
+	for name, run := range map[string]func(*handle, *kit.Request, *json.Writer) (kit.Response, *schema.Error){
+		"setup": (*handle).setup, "ack": (*handle).ack, "restart": (*handle).restart,
+	} {
+		t.Rows = append(t.Rows, kit.Row[*handle]{Name: name, Async: true, Run: run})
+	}
+	return t
+}
+
+var (
+	textroomField    = []schema.Field{{Name: "textroom", Type: schema.String, NotNull: true}}
+	transactionField = []schema.Field{{Name: "transaction", Type: schema.String, Required: true, NotNull: true}}
+)
+
+// byAPI does a request of the API. The field textroom tells which, if there is one.
+func byAPI(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	if err := codes.Check(textroomField, r.Body); err != nil {
+		return kit.Response{}, err
+	}
+	if h.admin {
+		if err := codes.Check(transactionField, r.Body); err != nil {
+			return kit.Response{}, err
+		}
+	}
+	c := &call{h: h, body: r.Body, w: w, name: r.Body.Str("request")}
+	if r.Body.Has("textroom") {
+		c.name = r.Body.Str("textroom")
+	}
+	err := c.run()
+	c.wait()
+	return kit.Response{}, err
+}
+
+var _ plugin.Handle = (*handle)(nil)

@@ -1,0 +1,145 @@
+package textroom
+
+import (
+	"slices"
+	"sync"
+
+	"bifrons/api/json"
+	"bifrons/api/kit/rooms"
+	"bifrons/api/schema"
+	"bifrons/api/task"
+)
+
+// Bounds of what clients can make the server hold.
+const (
+	maxRooms       = 10000 // made by requests
+	maxMembers     = 10000 // of a room
+	maxMemberships = 256   // of a handle
+)
+
+// room is a room. mu guards everything that is not fixed. Nothing is sent under it:
+// what is to be sent is put into line, which is the order that all members see.
+type room struct {
+	plugin *Plugin // fixed
+	id     string  // fixed
+	line   *task.Serial
+
+	mu sync.Mutex
+	settings
+	allowed   rooms.Tokens
+	saved     bool // is in the file
+	destroyed bool
+	members   map[*handle]*member
+	names     map[string]*member
+	everybody []*member // in the order of their coming; no element ever changes
+	history   history
+	backend   *backend // fixed
+}
+
+// member is a handle in a room. It does not change.
+type member struct {
+	h        *handle
+	username string
+	display  string // "" = none
+}
+
+func (p *Plugin) newRoom(id string, s settings) *room {
+	r := &room{plugin: p, id: id, settings: s, members: make(map[*handle]*member), names: make(map[string]*member)}
+	r.line = task.NewSerial(0, &p.tasks, p.posts.log)
+	r.history = history{most: s.history, stored: &p.stored}
+	r.backend = &backend{room: id, posts: &p.posts}
+	return r
+}
+
+// Lock, Unlock, Gone and Secret make a room a rooms.Thing.
+func (r *room) Lock()   { r.mu.Lock() }
+func (r *room) Unlock() { r.mu.Unlock() }
+
+// Gone tells whether the room was destroyed. mu is held.
+func (r *room) Gone() bool { return r.destroyed }
+
+// Secret is what those must know who manage the room. mu is held.
+func (r *room) Secret() string { return r.secret }
+
+// add makes a handle a member. mu is held.
+func (r *room) add(m *member) {
+	r.members[m.h], r.names[m.username] = m, m
+	r.everybody = append(r.everybody, m) // nobody has seen what is behind its end
+}
+
+// drop takes a member out. mu is held.
+func (r *room) drop(m *member) {
+	delete(r.members, m.h)
+	delete(r.names, m.username)
+	i := slices.Index(r.everybody, m)
+	r.everybody = slices.Concat(r.everybody[:i], r.everybody[i+1:])
+}
+
+// write writes the id of the room.
+func (r *room) write(w *json.Writer) { r.plugin.ids.Write(w, "room", r.id) }
+
+// event is the text of an event of the room.
+func (r *room) event(kind string, fields func(w *json.Writer)) []byte {
+	return r.plugin.text(func(w *json.Writer) {
+		w.Str("textroom", kind)
+		r.write(w)
+		fields(w)
+	})
+}
+
+// text lays a text for data channels out.
+func (p *Plugin) text(fields func(w *json.Writer)) []byte { return p.lay(json.Object(fields)) }
+
+func (p *Plugin) lay(compact []byte) []byte {
+	if p.general.layout == json.Compact {
+		return compact
+	}
+	return json.Relayout(nil, compact, p.general.layout)
+}
+
+// parcel is a text for some handles.
+type parcel struct {
+	text []byte
+	to   []*member
+	one  *handle // instead of to
+}
+
+// deliver has parcels sent, behind everything that was delivered before. done is closed
+// then, if it is not nil. mu is held.
+func (r *room) deliver(list []parcel, done chan struct{}) {
+	r.line.Must(func() {
+		if done != nil {
+			defer close(done)
+		}
+		for i := range list {
+			r.plugin.carry(&list[i])
+		}
+	})
+}
+
+func (p *Plugin) carry(x *parcel) {
+	if x.one != nil {
+		p.send(x.one, x.text)
+		return
+	}
+	for _, m := range x.to {
+		p.send(m.h, x.text)
+	}
+}
+
+// in finds the room of a request and the member that its handle is there, and calls f
+// with the room's lock.
+func (c *call) in(f func(r *room, m *member) *schema.Error) *schema.Error {
+	return c.plugin().rooms.With(c.body, func(r *room) *schema.Error {
+		m := r.members[c.h]
+		if m == nil {
+			return errorf(errNotInRoom, "Not in room %s", r.id)
+		}
+		return f(r, m)
+	})
+}
+
+// manage is in for those who know the room's secret, whether they are in it or not.
+func (c *call) manage(f func(r *room) *schema.Error) *schema.Error {
+	return c.plugin().rooms.Manage(c.body, f)
+}
