@@ -176,17 +176,13 @@ func (m *mountpoint) findInterfaces() *schema.Error {
 }
 
 func (m *mountpoint) openSource() *schema.Error {
-	key, err := m.srtpKey()
-	if err != nil {
-		return err
-	}
-	src, srcErr := m.plugin.gw.Engine().NewSource(sfu.SourceConfig{
+	key, _ := m.srtpKey() // was checked
+	var err error
+	if m.src, err = m.plugin.gw.Engine().NewSource(sfu.SourceConfig{
 		Label: "mountpoint " + m.id, Streams: m.engineStreams(), SRTP: key,
-	}, feed{m})
-	if srcErr != nil {
-		return m.cant("%v", srcErr)
+	}, feed{m}); err != nil {
+		return m.cant("%v", err)
 	}
-	m.src = src
 	return nil
 }
 
