@@ -70,6 +70,7 @@ func (v *view) writeMedia(w *json.Writer) {
 			w.Object("stats")
 			writeTraffic(w, "in", v.s.DTLS.DataIn)
 			writeTraffic(w, "out", v.s.DTLS.DataOut)
+			w.Uint("lost", v.s.DTLS.DataLost)
 			w.End()
 		} else {
 			v.writeStream(w, s, &d)
