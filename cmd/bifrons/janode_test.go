@@ -55,6 +55,9 @@ func TestJanode(t *testing.T) { runJanode(t, "janode.mjs") }
 // record.
 func TestJanodeStreaming(t *testing.T) { runJanode(t, "janode-streaming.mjs") }
 
+// TestJanodeTextRoom: and every call of the TextRoom plugin.
+func TestJanodeTextRoom(t *testing.T) { runJanode(t, "janode-textroom.mjs") }
+
 func runJanode(t *testing.T, script string) {
 	t.Helper()
 	waittest.NoLeaks(t)
@@ -114,6 +117,9 @@ func obey(t *testing.T, peers map[string]*pionPeer, o wish) (string, error) {
 			p = newPionPeer(t, nil, peerOptions{})
 		} else {
 			p = newPionListener(t, nil, peerOptions{})
+			if !strings.Contains(o.SDP, "m=audio") && !strings.Contains(o.SDP, "m=video") {
+				p.addChannel() // as browsers do
+			}
 		}
 		peers[o.Peer] = p
 	}
@@ -128,6 +134,18 @@ func obey(t *testing.T, peers map[string]*pionPeer, o wish) (string, error) {
 		}
 	case "accept":
 		return "", p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: o.SDP})
+	case "say": // by the data channel
+		waittest.Closed(t, o.Peer+"'s data channel", p.open)
+		if err = p.channel.SendText(o.SDP); err == nil {
+			return <-p.texts, nil // and the first answer
+		}
+		return "", err
+	case "hear":
+		for {
+			if text := waittest.Next(t, o.SDP, p.texts); strings.Contains(text, o.SDP) {
+				return text, nil
+			}
+		}
 	case "up":
 		eventually(t, o.Peer+" is connected", func() bool {
 			return p.pc.ConnectionState() == webrtc.PeerConnectionStateConnected
