@@ -55,6 +55,7 @@ const (
 type Event struct {
 	Kind  EventKind
 	State State
+	Cause Cause // of the state Failed
 	Path  Path
 }
 
@@ -122,6 +123,7 @@ type Agent struct {
 	rival     *pair // wants to replace the selected pair, see contest
 
 	state       State
+	cause       Cause // while Failed
 	endOfRemote bool
 	events      []Event
 
@@ -414,8 +416,15 @@ func (a *Agent) emit(e Event) {
 
 func (a *Agent) setState(s State) {
 	if s != a.state {
-		a.state = s
+		a.state, a.cause = s, NoCause
 		a.emit(Event{Kind: StateChanged, State: s})
+	}
+}
+
+func (a *Agent) setFailed(c Cause) {
+	if a.state != Failed {
+		a.state, a.cause = Failed, c
+		a.emit(Event{Kind: StateChanged, State: Failed, Cause: c})
 	}
 }
 

@@ -76,7 +76,7 @@ func (a *Agent) replace(now mono.Time) {
 	case !a.gen.remoteSet:
 		a.setState(New)
 	case len(a.locals) == 0:
-		a.setState(Failed)
+		a.setFailed(NoLocal)
 	case a.state != Failed:
 		a.news = now
 		a.setState(Checking)

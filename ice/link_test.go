@@ -233,8 +233,8 @@ func TestLastRelayDown(t *testing.T) {
 	s.advance(time.Second, relayPath)
 	s.want(relayPath, "relayed")
 	s.a.LinkDown(s.now, relayPath.Link)
-	if s.a.State() != Failed {
-		t.Error(s.a.State())
+	if s.a.State() != Failed || s.a.Snapshot().Cause != NoLocal {
+		t.Error(s.a.State(), s.a.Snapshot().Cause)
 	}
 	s.a.AddLocal(relayCandidate())
 	s.check(0, relayPath, true)

@@ -99,11 +99,14 @@ func (a *Agent) heardFrom(now mono.Time, q *pair) {
 func (a *Agent) advanceState(now mono.Time) {
 	switch a.state {
 	case Checking:
-		if now >= a.news.Add(checkingTimeout) || a.endOfRemote && a.allFailed() {
-			a.setState(Failed)
-			return
+		switch {
+		case a.endOfRemote && a.allFailed():
+			a.setFailed(NoPair)
+		case now >= a.news.Add(checkingTimeout):
+			a.setFailed(CheckingLimit)
+		default:
+			a.wake(a.news.Add(checkingTimeout))
 		}
-		a.wake(a.news.Add(checkingTimeout))
 	case Connected:
 		if a.hasSelected() && !a.checking() {
 			a.setState(Completed)
@@ -138,8 +141,8 @@ func (a *Agent) maintain(now mono.Time) {
 	if a.selected == nil || a.state == Failed {
 		return
 	}
-	if a.expired(now) {
-		a.lose()
+	if c := a.expired(now); c != NoCause {
+		a.lose(c)
 		return
 	}
 	a.wake(a.lastRecv.Add(failAfter))
@@ -158,14 +161,20 @@ func (a *Agent) maintain(now mono.Time) {
 	a.keepalive(now)
 }
 
-func (a *Agent) expired(now mono.Time) bool {
-	return now >= a.lastRecv.Add(failAfter) ||
-		a.cfg.ConsentFreshness && !a.cfg.Lite && now >= a.lastConsent.Add(consentTimeout)
+// expired tells why the selected path counts no longer, NoCause while it does.
+func (a *Agent) expired(now mono.Time) Cause {
+	switch {
+	case now >= a.lastRecv.Add(failAfter):
+		return Silence
+	case a.cfg.ConsentFreshness && !a.cfg.Lite && now >= a.lastConsent.Add(consentTimeout):
+		return ConsentExpired
+	}
+	return NoCause
 }
 
 // lose fails the agent. Without consent nothing may be sent by any path that
 // has not been checked again.
-func (a *Agent) lose() {
+func (a *Agent) lose(c Cause) {
 	if a.cfg.ConsentFreshness && !a.cfg.Lite {
 		a.triggered = nil
 		for _, q := range a.pairs {
@@ -180,7 +189,7 @@ func (a *Agent) lose() {
 		a.selected = nil
 	}
 	a.rival = nil
-	a.setState(Failed)
+	a.setFailed(c)
 }
 
 // recheck looks for another path among those that were valid.

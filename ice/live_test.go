@@ -63,6 +63,10 @@ func TestSilence(t *testing.T) {
 				want := []State{Disconnected}
 				if dead > 40*time.Second {
 					want = append(want, Failed)
+					// Silence ends consent as well.
+					if c := s.agent.Snapshot().Cause; c != Silence && (c != ConsentExpired || !cfg.ConsentFreshness || cfg.Lite) {
+						t.Errorf("failed by %v", c)
+					}
 					if _, ok := s.agent.Selected(); ok {
 						t.Error("a failed agent has a path")
 					}
@@ -113,6 +117,9 @@ func TestConsent(t *testing.T) {
 		case consent && s.agent.State() != Failed:
 			t.Errorf("state %v without consent", s.agent.State())
 		case consent:
+			if c := s.agent.Snapshot().Cause; c != ConsentExpired {
+				t.Errorf("failed by %v", c)
+			}
 			if d := last.Sub(began); d < 20*time.Second || d > 31*time.Second {
 				t.Errorf("sent until %v", d)
 			}
@@ -139,6 +146,9 @@ func TestConsentRegained(t *testing.T) {
 	}
 	s.advance(time.Second, testPath)
 	s.want(testPath, "regained")
+	if c := s.a.Snapshot().Cause; c != NoCause {
+		t.Errorf("recovered, and failed by %v", c)
+	}
 }
 
 func TestConsentInterval(t *testing.T) {
@@ -210,10 +220,11 @@ func TestCheckingFails(t *testing.T) {
 		candidates  int
 		end         bool
 		least, most time.Duration
+		cause       Cause
 	}{
-		{"unreachable, all known", 3, true, 5 * time.Second, 15 * time.Second},
-		{"unreachable, more may come", 3, false, 29 * time.Second, 31 * time.Second},
-		{"none", 0, true, 29 * time.Second, 31 * time.Second},
+		{"unreachable, all known", 3, true, 5 * time.Second, 15 * time.Second, NoPair},
+		{"unreachable, more may come", 3, false, 29 * time.Second, 31 * time.Second, CheckingLimit},
+		{"none", 0, true, 29 * time.Second, 31 * time.Second, CheckingLimit},
 	} {
 		for _, lite := range []bool{false, true} {
 			if lite && tc.end && tc.candidates > 0 {
@@ -233,6 +244,9 @@ func TestCheckingFails(t *testing.T) {
 				v.run(time.Minute, func() bool { return s.agent.State() == Failed })
 				if d := v.now.Sub(began); d < tc.least || d > tc.most {
 					t.Errorf("failed after %v", d)
+				}
+				if c := s.agent.Snapshot().Cause; c != tc.cause {
+					t.Errorf("failed by %v", c)
 				}
 				if d := s.agent.Deadline(); d != mono.Never && tc.end {
 					t.Errorf("deadline %v", d)

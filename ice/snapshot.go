@@ -3,6 +3,7 @@ package ice
 // Snapshot is what there is to tell about an agent at one moment.
 type Snapshot struct {
 	State             State
+	Cause             Cause // of the state Failed
 	Lite, Controlling bool
 	Local, Remote     []Candidate // peer reflexive ones included
 
@@ -13,7 +14,7 @@ type Snapshot struct {
 
 // Snapshot returns the agent's present state; the slices are the caller's.
 func (a *Agent) Snapshot() Snapshot {
-	s := Snapshot{State: a.state, Lite: a.cfg.Lite, Controlling: a.controlling}
+	s := Snapshot{State: a.state, Cause: a.cause, Lite: a.cfg.Lite, Controlling: a.controlling}
 	for _, c := range a.locals {
 		s.Local = append(s.Local, *c)
 	}

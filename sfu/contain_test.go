@@ -200,7 +200,7 @@ func TestPanicOfPeerHandler(t *testing.T) {
 	if err := pa.SendData("x", "", false, []byte("boom")); err != nil {
 		t.Fatal(err)
 	}
-	if ev := theirs.await(EventClosed); ev.Reason != ReasonInternal {
+	if ev := theirs.await(EventClosed); ev.Reason != ReasonInternal || ev.Cause != CauseInternal {
 		t.Errorf("closed because of %q", ev.Reason)
 	}
 	if b.panics() != 1 {

@@ -138,11 +138,11 @@ func TestTwoPeers(t *testing.T) {
 				}
 			}
 			a.Close("done")
-			if r := ha.await(EventClosed).Reason; r != "done" {
-				t.Errorf("closed by reason %q", r)
+			if ev := ha.await(EventClosed); ev.Reason != "done" || ev.Cause != CauseClosed {
+				t.Errorf("closed by reason %q, cause %v", ev.Reason, ev.Cause)
 			}
-			if r := hb.await(EventClosed).Reason; r != ReasonDTLSAlert {
-				t.Errorf("the other side closed by reason %q", r)
+			if ev := hb.await(EventClosed); ev.Reason != ReasonDTLSAlert || ev.Cause != CauseAlert {
+				t.Errorf("the other side closed by reason %q, cause %v", ev.Reason, ev.Cause)
 			}
 			eventually(t, "the peer is off its shard", func() bool { return eb.Stats()[0].Shard.Peers == 0 })
 		})
@@ -210,8 +210,8 @@ func TestWrongFingerprint(t *testing.T) {
 	for _, c := range b.Candidates() {
 		a.AddCandidate(c)
 	}
-	if r := hb.await(EventClosed).Reason; r != ReasonDTLSAlert {
-		t.Errorf("closed by reason %q", r)
+	if ev := hb.await(EventClosed); ev.Reason != ReasonDTLSAlert || ev.Cause != CauseFingerprint {
+		t.Errorf("closed by reason %q, cause %v", ev.Reason, ev.Cause)
 	}
 	ha.await(EventClosed)
 }

@@ -50,17 +50,12 @@ func (l *link) connected(k srtp.Keys) {
 
 func (l *link) closed(r dtls.Reason) {
 	defer l.peer.engine.pending.Done()
-	reason := ReasonDTLSError
-	switch r.Kind {
-	case dtls.PeerAlert, dtls.BadFingerprint:
-		reason = ReasonDTLSAlert
-	case dtls.Timeout:
-		reason = ReasonDTLSTimeout
-	case dtls.LocalClose:
+	if r.Kind == dtls.LocalClose {
 		return
 	}
-	l.peer.engine.log.Info("DTLS association ended", "peer", l.peer.label, "reason", r.Text)
-	l.peer.do(func(now mono.Time, c *peer.Peer) { c.DTLSClosed(now, reason) })
+	cause := peer.DTLSCause(r.Kind)
+	l.peer.engine.log.Info("DTLS association ended", "peer", l.peer.label, "cause", cause, "reason", r.Text)
+	l.peer.do(func(now mono.Time, c *peer.Peer) { c.DTLSClosed(now, cause) })
 }
 
 // startData starts the SCTP association once DTLS is up.
@@ -114,7 +109,7 @@ func (l *link) send(label, protocol string, binary bool, payload []byte, send se
 
 func (l *link) receive(label, protocol string, binary bool, payload []byte) {
 	l.in.add(len(payload))
-	defer l.peer.site.contain("a handler of data", func() { l.peer.Close(ReasonInternal) })
+	defer l.peer.site.contain("a handler of data", l.peer.panicked)
 	l.peer.handler.PeerData(label, protocol, binary, payload)
 }
 

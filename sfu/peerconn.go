@@ -309,6 +309,11 @@ func (p *Peer) Close(r Reason) {
 	p.do(func(now mono.Time, c *peer.Peer) { c.Close(now, r) })
 }
 
+// panicked ends the connection after a panic of its handler.
+func (p *Peer) panicked() {
+	p.do(func(now mono.Time, c *peer.Peer) { c.Fail(now, peer.CauseInternal) })
+}
+
 // Counters returns the connection's packet counts, zero after its end.
 func (p *Peer) Counters() (n peer.Counters) {
 	p.site.shard.Call(func(mono.Time) { n = p.core.Counters() })
@@ -339,10 +344,7 @@ func (h *host) Emit(ev peer.Event) {
 	p := (*Peer)(h)
 	if ev.Kind == EventClosed {
 		p.site.forget(p)
-		if ev.Reason == ReasonICEFailed {
-			p.engine.log.Info("no connection for media: UDP does not get through, or the address that was offered is wrong"+
-				" (bifrons doctor tells)", "peer", p.label)
-		}
+		p.logEnd(ev.Cause)
 	}
 	p.mu.Lock()
 	if ev.Kind == EventClosed {
@@ -354,6 +356,21 @@ func (h *host) Emit(ev peer.Event) {
 	}
 	p.push(ev)
 	p.mu.Unlock()
+}
+
+// logEnd tells of an end that nobody has asked for.
+func (p *Peer) logEnd(c Cause) {
+	text := "media connection ended"
+	switch c {
+	case CauseClosed:
+		return
+	case CauseNoPair, CauseCheckingLimit:
+		text = "no connection for media: UDP does not get through, or the address that was offered is wrong" +
+			" (bifrons doctor tells)"
+	case CauseSilence, CauseConsent, CauseNoLocal:
+		text = "connection for media is lost"
+	}
+	p.engine.log.Info(text, "peer", p.label, "cause", c)
 }
 
 func (st *site) forget(p *Peer) {
@@ -397,7 +414,7 @@ func (p *Peer) drain() {
 }
 
 func (p *Peer) tell(ev Event) {
-	defer p.site.contain("a handler of events", func() { p.Close(ReasonInternal) })
+	defer p.site.contain("a handler of events", p.panicked)
 	p.handler.PeerEvent(ev)
 }
 

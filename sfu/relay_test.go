@@ -167,8 +167,8 @@ func TestDyingRelay(t *testing.T) {
 			s.Close()
 			_ = a.SendData("chat", "p", false, []byte("hello"))
 			ha.await(EventICEFailed)
-			if r := ha.await(EventClosed).Reason; r != ReasonICEFailed {
-				t.Errorf("closed by reason %q", r)
+			if ev := ha.await(EventClosed); ev.Reason != ReasonICEFailed || ev.Cause != CauseNoLocal {
+				t.Errorf("closed by reason %q, cause %v", ev.Reason, ev.Cause)
 			}
 		})
 	}

@@ -69,11 +69,12 @@ type (
 	Event     = peer.Event
 	EventKind = peer.EventKind
 	Reason    = peer.Reason
+	Cause     = peer.Cause
 	Remote    = peer.Remote
 	Snapshot  = peer.Snapshot
 )
 
-// Kinds of events and reasons; see package peer.
+// Kinds of events, reasons and causes; see package peer.
 const (
 	EventUp              = peer.EventUp
 	EventClosed          = peer.EventClosed
@@ -96,6 +97,19 @@ const (
 	ReasonDTLSTimeout = peer.ReasonDTLSTimeout
 	ReasonDTLSError   = peer.ReasonDTLSError
 	ReasonInternal    = peer.ReasonInternal
+
+	CauseClosed         = peer.CauseClosed
+	CauseNoPair         = peer.CauseNoPair
+	CauseCheckingLimit  = peer.CauseCheckingLimit
+	CauseSilence        = peer.CauseSilence
+	CauseConsent        = peer.CauseConsent
+	CauseNoLocal        = peer.CauseNoLocal
+	CauseAlert          = peer.CauseAlert
+	CauseFingerprint    = peer.CauseFingerprint
+	CauseHandshakeLimit = peer.CauseHandshakeLimit
+	CauseHandshake      = peer.CauseHandshake
+	CauseNoRenewal      = peer.CauseNoRenewal
+	CauseInternal       = peer.CauseInternal
 )
 
 // Handler takes what comes out of a peer connection. PeerEvent is called in

@@ -284,7 +284,7 @@ func (s *Source) Fail() {
 	go func() {
 		defer s.engine.pending.Done()
 		defer s.site.contain("a handler of events", func() {})
-		s.handler.SourceEvent(Event{Kind: EventClosed, Reason: ReasonInternal})
+		s.handler.SourceEvent(Event{Kind: EventClosed, Reason: ReasonInternal, Cause: CauseInternal})
 	}()
 }
 

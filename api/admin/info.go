@@ -177,6 +177,7 @@ func (v *view) writeICE(w *json.Writer) {
 	w.Str("state", state)
 	if i.Failed != 0 {
 		v.time(w, "failed-detected", i.Failed)
+		w.Str("failed-cause", i.Cause.String())
 		w.Bool("icetimer-started", true)
 	}
 	v.time(w, "gathered", i.Gathered)

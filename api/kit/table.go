@@ -50,6 +50,10 @@ type Table[H any] struct {
 	// an immediate answer.
 	LateErrors bool
 
+	// UnknownText is the text of the error about an unknown request, with %s for
+	// its name; "" = the usual one.
+	UnknownText string
+
 	// Log is told of settings at a place where they mean nothing, unless the
 	// answer can tell; nil = nobody is.
 	Log *slog.Logger
@@ -137,7 +141,11 @@ func (t *Table[H]) find(body *json.Value) (*Row[H], *schema.Error) {
 var requestField = []schema.Field{{Name: "request", Type: schema.String, Required: true}}
 
 func (t *Table[H]) unknown(name string) *schema.Error {
-	return &schema.Error{Code: t.Unknown, Text: "Unknown request '" + name + "'"}
+	text := t.UnknownText
+	if text == "" {
+		text = "Unknown request '%s'"
+	}
+	return &schema.Error{Code: t.Unknown, Text: strings.Replace(text, "%s", name, 1)}
 }
 
 func (t *Table[H]) run(row *Row[H], host plugin.Host, h H, r *plugin.Request) ([]byte, Response) {

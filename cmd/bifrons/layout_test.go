@@ -76,6 +76,8 @@ func importBreach(from, imp string) string {
 		return "in no folder of the project"
 	case isTestHelp(to) && !isTestHelp(from) && !within(from, "bench"):
 		return "only tests import it"
+	case within(to, "api/plugin/example") && from != to:
+		return "an example, which nobody needs"
 	case isTestHelp(from) && own && withinAny(to, allowed...):
 		return "" // stands in for whatever is beside it
 	case within(from, "sfu") && strings.Contains(imp, "json"):
@@ -180,10 +182,11 @@ func TestImportRules(t *testing.T) {
 		{"api/signalling", "encoding/json", false},
 		{"api/signalling", "bifrons/sfu", true},
 		{"api/signalling", "bifrons/sdp", true},
-		{"api/transport/http", "bifrons/api/transport/websockets", false},
-		{"api/transport/http", "bifrons/api/transport", true},
+		{"api/transport/rest", "bifrons/api/transport/websockets", false},
+		{"api/transport/rest", "bifrons/api/transport", true},
 		{"api/plugin/videoroom", "bifrons/api/plugin/plugintest", false},
 		{"cmd/bifrons", "bifrons/api/plugin/plugintest", false},
+		{"cmd/bifrons", "bifrons/api/plugin/example", false},
 		{"bench/internal/replay", "bifrons/sfu/simnet", true},
 		{"api/plugin/plugintest", "bifrons/api/signalling", true},
 		{"api/plugin/plugintest", "bifrons/cmd/bifrons", false},

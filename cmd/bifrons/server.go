@@ -24,6 +24,7 @@ import (
 	"bifrons/api/plugin/echotest"
 	"bifrons/api/plugin/streaming"
 	"bifrons/api/plugin/textroom"
+	"bifrons/api/plugin/videocall"
 	"bifrons/api/plugin/videoroom"
 	"bifrons/api/transport"
 	"bifrons/dtls"
@@ -105,6 +106,7 @@ func (s *server) plugins() []plugin.Plugin {
 		echotest.New(echotest.Config{Folder: s.cfg.Folder}),
 		videoroom.New(videoroom.Config{Folder: s.cfg.Folder}),
 		streaming.New(streaming.Config{Folder: s.cfg.Folder}),
+		videocall.New(videocall.Config{Folder: s.cfg.Folder}),
 		textroom.New(textroom.Config{Folder: s.cfg.Folder}),
 	}
 }

@@ -66,7 +66,7 @@ func (p *Peer) DTLSConnected(now mono.Time, k srtp.Keys) {
 		p.opener, err = srtp.NewReceiver(k.Profile, k.RemoteKey, k.RemoteSalt)
 	}
 	if err != nil {
-		p.Close(now, ReasonDTLSError)
+		p.Fail(now, CauseHandshake)
 		return
 	}
 	p.sealer, p.trailer, p.profile = sealer, k.Profile.Overhead(), k.Profile
@@ -75,16 +75,16 @@ func (p *Peer) DTLSConnected(now mono.Time, k srtp.Keys) {
 	p.setUp(now)
 }
 
-// DTLSClosed takes the end of the association.
-func (p *Peer) DTLSClosed(now mono.Time, r Reason) {
-	if r == ReasonDTLSAlert && p.up && p.renewal.allowed(now) {
+// DTLSClosed takes the end of the association, for a cause other than our Close.
+func (p *Peer) DTLSClosed(now mono.Time, c Cause) {
+	if c == CauseAlert && p.up && p.renewal.allowed(now) {
 		p.renew(now)
 		return
 	}
 	if !p.closed && !p.up {
 		p.shard.Emit(Event{Kind: EventDTLSState, DTLS: DTLSFailed})
 	}
-	p.Close(now, r)
+	p.Fail(now, c)
 }
 
 // received notes an authentic packet.

@@ -8,18 +8,6 @@ import (
 	"bifrons/sfu/media"
 )
 
-// Reason says why a peer connection was closed, in the words of the Janus API.
-type Reason string
-
-// Reasons for the end of a peer connection that the engine itself finds.
-const (
-	ReasonICEFailed   Reason = "ICE failed"
-	ReasonDTLSAlert   Reason = "DTLS alert"
-	ReasonDTLSTimeout Reason = "DTLS timeout"
-	ReasonDTLSError   Reason = "DTLS error"
-	ReasonInternal    Reason = "Internal error"
-)
-
 // EventKind tells what happened to a peer connection.
 type EventKind uint8
 
@@ -27,14 +15,14 @@ type EventKind uint8
 const (
 	// EventUp: ICE and DTLS are done, media may flow. Once per connection.
 	EventUp EventKind = iota
-	// EventClosed is the last event; Reason is set.
+	// EventClosed is the last event; Reason and Cause are set.
 	EventClosed
 	// EventMedia: a received stream started or went silent. Section,
 	// Substream (-1 unless simulcast), Receiving, Silence are set.
 	EventMedia
 	// EventSlowLink: Section, Uplink (what we send is lost) and Lost are set.
 	EventSlowLink
-	// EventICEFailed: an established connection lost its path.
+	// EventICEFailed: an established connection lost its path; Cause is set.
 	EventICEFailed
 	// EventCandidate: a local candidate was gathered; Candidate is set.
 	EventCandidate
@@ -78,6 +66,7 @@ type Event struct {
 	ICEState   ice.State
 	DTLS       DTLSState
 	Reason     Reason
+	Cause      Cause
 }
 
 // Remote is the transport part of the remote description.

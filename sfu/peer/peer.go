@@ -94,6 +94,7 @@ type Peer struct {
 	proven  bool // the remote has shown that it has the keys
 	renewal renewal
 	closed  bool
+	cause   Cause // once closed
 	sealer  *srtp.Sender
 	opener  *srtp.Receiver
 	trailer int // bytes that SRTP adds to RTP
@@ -116,7 +117,8 @@ type Peer struct {
 	nextTWCC   mono.Time
 	nextNACK   mono.Time
 	nextPLI    mono.Time
-	failedAt   mono.Time
+	failedAt   mono.Time // 0 = ICE has not failed
+	failure    Cause     // what for
 	upAt       mono.Time
 	times      times
 	rtt        time.Duration // by RTCP
@@ -366,7 +368,7 @@ func (p *Peer) afterICE(now mono.Time) {
 			p.tellPair()
 			p.startDTLS(now)
 		case ice.StateChanged:
-			p.iceState(now, ev.State)
+			p.iceState(now, ev.State, ev.Cause)
 		}
 		if p.closed {
 			return
@@ -389,7 +391,7 @@ func (p *Peer) tellPair() {
 	}
 }
 
-func (p *Peer) iceState(now mono.Time, s ice.State) {
+func (p *Peer) iceState(now mono.Time, s ice.State, c ice.Cause) {
 	p.shard.Emit(Event{Kind: EventICEState, ICEState: s})
 	switch s {
 	case ice.Connected, ice.Completed:
@@ -401,13 +403,13 @@ func (p *Peer) iceState(now mono.Time, s ice.State) {
 		if p.failedAt != 0 {
 			return
 		}
-		p.failedAt = now
+		p.failedAt, p.failure = now, ICECause(c)
 		p.pathRun = ice.Path{}
 		p.wake(now.Add(failGrace))
 		if p.havePath {
-			p.shard.Emit(Event{Kind: EventICEFailed})
+			p.shard.Emit(Event{Kind: EventICEFailed, Cause: ICECause(c)})
 			if p.opt.HangupOnFailed {
-				p.Close(now, ReasonICEFailed)
+				p.Fail(now, ICECause(c))
 			}
 		}
 	}
@@ -420,7 +422,7 @@ func (p *Peer) checkFailure(now mono.Time) {
 	}
 	since := now.Sub(p.failedAt)
 	if since >= failLimit || since >= failGrace && p.remoteDone && p.haveRemote {
-		p.Close(now, ReasonICEFailed)
+		p.Fail(now, p.failure)
 		return
 	}
 	p.wake(now.Add(500 * time.Millisecond))
@@ -441,22 +443,6 @@ func (p *Peer) Advance(now mono.Time) {
 		return
 	}
 	p.advanceFeedback(now)
-}
-
-// Close ends the connection and tells the remote by a DTLS alert.
-func (p *Peer) Close(now mono.Time, r Reason) {
-	if p.closed {
-		return
-	}
-	p.closed = true
-	p.deadline = mono.Never
-	for _, s := range p.sections {
-		s.close()
-	}
-	if p.dtls != nil {
-		p.dtls.Close()
-	}
-	p.shard.Emit(Event{Kind: EventClosed, Reason: r})
 }
 
 func (p *Peer) setUp(now mono.Time) {

@@ -60,7 +60,7 @@ func (p *Peer) checkRenewal(now mono.Time) {
 	switch {
 	case p.closed || !p.renewal.running:
 	case now >= p.renewal.until:
-		p.Close(now, ReasonDTLSAlert)
+		p.Fail(now, CauseNoRenewal)
 	default:
 		p.wake(p.renewal.until)
 	}

@@ -18,6 +18,7 @@ import (
 type Snapshot struct {
 	At         mono.Time
 	Up, Closed bool
+	Cause      Cause // of the end, CauseNone before it
 	UpAt       mono.Time
 
 	ICE      ICE
@@ -39,7 +40,7 @@ type ICE struct {
 	ice.Snapshot
 	Gathered  mono.Time // the local candidates were complete
 	Connected mono.Time // for the first time
-	Failed    mono.Time // 0 also when it has recovered
+	Failed    mono.Time // 0 also when it has recovered; see Cause
 }
 
 // Association is the state of the DTLS association.
@@ -145,7 +146,7 @@ func (p *Peer) Gathered(now mono.Time) {
 // goroutines is left for their owner to fill in: Resent, Data, DataIn, DataOut.
 func (p *Peer) Snapshot(now mono.Time) Snapshot {
 	s := Snapshot{
-		At: now, Up: p.up && !p.closed, Closed: p.closed, UpAt: p.upAt,
+		At: now, Up: p.up && !p.closed, Closed: p.closed, Cause: p.cause, UpAt: p.upAt,
 		ICE: ICE{
 			Snapshot: p.agent.Snapshot(),
 			Gathered: p.times.gathered, Connected: p.times.iceConnected, Failed: p.failedAt,

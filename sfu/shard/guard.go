@@ -33,7 +33,7 @@ func (s *Shard) guard(mb *member) {
 			s.CloseLinks(mb.peer)
 		}
 	}()
-	mb.peer.Close(s.now, peer.ReasonInternal)
+	mb.peer.Fail(s.now, peer.CauseInternal)
 	s.settle(mb)
 }
 

@@ -34,7 +34,7 @@ func TestTransportRenewed(t *testing.T) {
 		}
 		server.core.SetRemote(n.Now, peer.Remote{ICE: client.creds, Moved: true})
 		n.RunFor(100 * time.Millisecond)
-		server.core.DTLSClosed(n.Now, peer.ReasonDTLSAlert)
+		server.core.DTLSClosed(n.Now, peer.CauseAlert)
 		client.core.Close(n.Now, "test")
 		if server.core.Up() || server.core.Closed() {
 			t.Fatal("the association is still there, or the connection is gone")
@@ -69,30 +69,35 @@ func TestTransportRenewed(t *testing.T) {
 // TestRemoteDoesNotComeBack: what ends after a move may as well be the end of it all, and
 // without one it is.
 func TestRemoteDoesNotComeBack(t *testing.T) {
+	cause := peer.CauseAlert
 	closed := func(s *side) bool {
 		return slices.ContainsFunc(s.events, func(e peer.Event) bool {
-			return e.Kind == peer.EventClosed && e.Reason == peer.ReasonDTLSAlert
+			return e.Kind == peer.EventClosed && e.Reason == peer.ReasonDTLSAlert && e.Cause == cause
 		})
 	}
 	for _, moved := range []bool{false, true} {
 		n := simnet.New(3)
 		client, server, _ := echo(t, n, simnet.Link{}, options(), true)
 		server.core.SetRemote(n.Now, peer.Remote{ICE: client.creds, Moved: moved})
-		server.core.DTLSClosed(n.Now, peer.ReasonDTLSAlert)
+		server.core.DTLSClosed(n.Now, peer.CauseAlert)
 		server.shard.Touch(server.core)
 		if closed(server) == moved {
 			t.Errorf("moved %v: closed %v at once", moved, closed(server))
 		}
 		n.RunFor(6 * time.Second)
+		if moved {
+			cause = peer.CauseNoRenewal
+		}
 		if !closed(server) {
-			t.Errorf("moved %v: still there", moved)
+			t.Errorf("moved %v: %+v", moved, server.events)
 		}
 	}
+	cause = peer.CauseAlert
 	n := simnet.New(3)
 	client, server, _ := echo(t, n, simnet.Link{}, options(), true)
 	server.core.SetRemote(n.Now, peer.Remote{ICE: client.creds, Moved: true})
 	n.RunFor(11 * time.Second)
-	server.core.DTLSClosed(n.Now, peer.ReasonDTLSAlert)
+	server.core.DTLSClosed(n.Now, peer.CauseAlert)
 	if !closed(server) {
 		t.Error("long after a move an alert did not end the connection")
 	}

@@ -60,6 +60,7 @@ func TestRead(t *testing.T) {
 		{`{"srtp_crypto":"x"}`, "1 Missing mandatory element (srtp_suite or srtp_crypto)"},
 		{`{"srtp_suite":80,"srtp_crypto":"AAAA"}`, "2 Invalid element (srtp_crypto: sfu: SRTP key is too short)"},
 		{`{"port":65536}`, "2 Invalid element (port should be a port)"},
+		{`{"rtcp_port":-1,"port":-2}`, "2 Invalid element (port should be a port)"},
 		{`{"rtcp_port":-1}`, "2 Invalid element (rtcp_port should be a port)"},
 		{`{"ssrc":4294967296}`, "2 Invalid element (ptype or ssrc)"},
 		{`{"ptype":128}`, "2 Invalid element (ptype or ssrc)"},

@@ -3,6 +3,8 @@
 package rooms
 
 import (
+	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -55,18 +57,30 @@ func (r *Registry[T]) Len() int {
 
 // Sorted is all things in the order of their ids.
 func (r *Registry[T]) Sorted() []T {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	ids := make([]string, 0, len(r.all))
-	for id := range r.all {
-		ids = append(ids, id)
-	}
-	slices.SortFunc(ids, r.IDs.Compare)
-	list := make([]T, len(ids))
-	for i, id := range ids {
-		list[i] = r.all[id]
+	var list []T
+	for _, t := range r.byID() {
+		list = append(list, t)
 	}
 	return list
+}
+
+// byID is all things with their ids, in the order of these.
+func (r *Registry[T]) byID() iter.Seq2[string, T] {
+	all := r.copy()
+	ids := slices.SortedFunc(maps.Keys(all), r.IDs.Compare)
+	return func(yield func(string, T) bool) {
+		for _, id := range ids {
+			if !yield(id, all[id]) {
+				return
+			}
+		}
+	}
+}
+
+func (r *Registry[T]) copy() map[string]T {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.all)
 }
 
 // Reserve takes the id under a field of a request for a thing that is to be made,

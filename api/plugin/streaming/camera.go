@@ -20,15 +20,15 @@ type camera struct {
 func (m *mountpoint) openRTSP() *schema.Error {
 	c := &camera{m: m}
 	cfg := rtsp.Config{
-		Settings: m.rtsp.Settings, PortMin: m.plugin.general.portMin, PortMax: m.plugin.general.portMax,
+		Settings: m.rtsp, PortMin: m.plugin.general.portMin, PortMax: m.plugin.general.portMax,
 		Track: m.src, Handler: c, Log: m.plugin.gw.Logger().With("mountpoint", m.id),
 	}
 	for i := range m.streams {
 		cfg.Kinds = append(cfg.Kinds, m.streams[i].kind)
 	}
 	var err error
-	if c.Camera, err = rtsp.Open(m.plugin.ctx, cfg, m.rtsp.check); err != nil {
-		return errorf(errCantCreate, "Can't add 'rtsp' stream, %v", err)
+	if c.Camera, err = rtsp.Open(m.plugin.ctx, cfg, m.rtspCheck); err != nil {
+		return m.cant("%v", err)
 	}
 	m.work = c
 	return nil
@@ -56,8 +56,8 @@ func (c *camera) Found(found []*format.Format) {
 
 // setStreams replaces the streams, and returns them as the engine has them.
 func (m *mountpoint) setStreams(list []streamSettings) []sfu.Stream {
-	m.plugin.mu.Lock()
-	defer m.plugin.mu.Unlock()
+	m.Lock()
+	defer m.Unlock()
 	m.streams = list
 	return m.engineStreams()
 }
@@ -72,32 +72,28 @@ func (c *camera) Back() { c.tell("rtsp-reconnected") }
 func (c *camera) tell(event string) {
 	m, p := c.m, c.m.plugin
 	p.notify(p.nobody(), event, m.id)
-	if !m.rtsp.notify {
+	if !m.rtspTell {
 		return
 	}
-	data := object(func(w *json.Writer) {
+	m.Lock()
+	defer m.Unlock()
+	m.tell(func(w *json.Writer) {
 		w.Str("event", event)
 		p.ids.Write(w, "id", m.id)
 	})
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for v := range m.viewers {
-		v.host.Push("", data, nil)
-	}
 }
 
 // take takes over what the server says of a stream, where the settings do not say
 // otherwise.
 func (st *streamSettings) take(from *format.Format) {
-	own := st.format.PT
 	st.format = *from
-	if st.ptSet {
-		st.format.PT = own
+	if st.pt >= 0 {
+		st.format.PT = uint8(st.pt)
+	}
+	if st.fmtp != "" {
+		st.format.Fmtp = st.fmtp
 	}
 	st.sps, _ = from.Parameter("sprop-parameter-sets")
-	if st.ownFmtp != "" {
-		st.format.Fmtp = st.ownFmtp
-	}
 }
 
 // separate gives streams with one payload type for two formats another one, which is
@@ -106,7 +102,7 @@ func separate(list []streamSettings) {
 	used := make(map[uint8]bool)
 	for i := len(list) - 1; i >= 0; i-- {
 		st := &list[i]
-		for pt := uint8(96); used[st.format.PT] && !st.ptSet && st.format.ID != "" && pt <= 127; pt++ {
+		for pt := uint8(96); used[st.format.PT] && st.pt < 0 && st.format.ID != "" && pt <= 127; pt++ {
 			if !used[pt] {
 				st.format.PT = pt
 			}

@@ -10,12 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"bifrons/api/config"
-	"bifrons/api/kit"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/streaming/clip"
 	"bifrons/api/plugin/streaming/rtsp"
-	"bifrons/api/schema"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
 )
@@ -55,7 +52,7 @@ func (th *theatre) radio() (plays func()) {
 	if got := th.ask(`{"request":"create","id":99,"type":"live","filename":"FOLDER/other.mulaw","audio":true}`); !strings.Contains(got, "created") {
 		th.t.Fatal(got)
 	}
-	m := th.plugin.mountpoints["99"]
+	m := th.mountpoint("99")
 	return func() {
 		th.t.Helper()
 		th.forwarded(m.src, 0, "\x01\x01\x01")
@@ -119,7 +116,7 @@ func TestPanicOfPlayer(t *testing.T) {
 			plays := th.radio()
 			th.file("radio.alaw", 3, 0)
 			th.ask(`{"request":"create","id":1,"type":"live","filename":"FOLDER/radio.alaw","audio":true}`)
-			m := th.plugin.mountpoints["1"]
+			m := th.mountpoint("1")
 			th.watch(th.h, "1")
 			if panics == 0 {
 				if err := os.Truncate(filepath.Join(th.folder, "radio.alaw"), 0); err != nil {
@@ -150,7 +147,7 @@ func TestPanicOfViewersPlayer(t *testing.T) {
 			th.ask(`{"request":"create","id":1,"type":"ondemand","filename":"FOLDER/radio.alaw","audio":true}`)
 			th.watching("1")
 			t.Cleanup(th.h.Detach)
-			t.Cleanup(th.plugin.mountpoints["1"].play(th.h.own.src, next, false).Stop)
+			t.Cleanup(th.mountpoint("1").play(th.h.own.src, next, false).Stop)
 			awaitPush(t, th.host, stopped)
 			if got := th.ask(`{"request":"info","id":1}`); !strings.Contains(got, `"viewers":1`) {
 				t.Errorf("got %s", got)
@@ -196,7 +193,7 @@ func TestPanicOfCameraCallback(t *testing.T) {
 	c := newCam(t)
 	c.start()
 	th.rtsp(c, "")
-	m := th.plugin.mountpoints["1"]
+	m := th.mountpoint("1")
 	th.watch(th.h, "1")
 	cfg := m.work.(*camera).Config
 	cfg.Track = torn{m.src}
@@ -223,11 +220,11 @@ func TestPanicLeavesNoLock(t *testing.T) {
 		"destroyed":   {"stopped", func(th *theatre, _ *handle) { th.ask(`{"request":"destroy","id":1}`) }},
 		"kicked":      {"kicked_all", func(th *theatre, _ *handle) { th.ask(`{"request":"kick_all","id":1}`) }},
 		"edited":      {"edited", func(th *theatre, _ *handle) { th.ask(`{"request":"edit","id":1,"new_pin":"x","edited_event":true}`) }},
-		"failed":      {"stopped", func(th *theatre, _ *handle) { th.plugin.mountpoints["1"].fail() }},
+		"failed":      {"stopped", func(th *theatre, _ *handle) { th.mountpoint("1").fail() }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			th := newCinema(t)
-			m := th.plugin.mountpoints["1"]
+			m := th.mountpoint("1")
 			b, h := newBrittle(t, th)
 			th.watch(h, "1")
 			b.breaks.Store(&x.event)
@@ -245,7 +242,7 @@ func TestPanicLeavesNoLock(t *testing.T) {
 			}
 			th.plugin.mu.Unlock()
 			h.Detach()
-			if _, there := th.plugin.mountpoints["1"]; !there {
+			if th.mountpoint("1") == nil {
 				if _, err := m.src.ListenRTP(sfu.Bind{}, 0, 0); err == nil {
 					t.Error("what is gone has a source that is open")
 				}
@@ -277,43 +274,14 @@ type panickingGateway struct{ plugin.Gateway }
 
 func (panickingGateway) Engine() *sfu.Engine { panic("test") }
 
-// unlocked is a worker that has to be stopped without the plugin's lock.
-type unlocked struct {
-	t *testing.T
-	p *Plugin
-}
-
-func (unlocked) Hold(bool) {}
-
-func (u unlocked) Stop() {
-	if !u.p.mu.TryLock() {
-		u.t.Error("a worker is waited for under the lock")
-		return
-	}
-	u.p.mu.Unlock()
-}
-
-// TestLoadedTooLate: a mountpoint of the file whose id is taken while it is built is
-// stopped without the lock, which its camera may need to end.
-func TestLoadedTooLate(t *testing.T) {
+// TestFailedWhileBuilt: a mountpoint whose source has failed before it was known is
+// never known.
+func TestFailedWhileBuilt(t *testing.T) {
 	th := newTheatre(t, "")
-	th.file("radio.alaw", 3, 0)
-	th.write("janus.plugin.streaming.jcfg", `radio: { type = "live", id = 1, filename = "`+th.folder+`/radio.alaw", audio = true }`)
-	p := New(Config{Folder: th.folder})
-	p.gw = th.gw
-	t.Cleanup(p.Close)
-	file, _ := config.LoadFile(th.folder, Package)
-	built := false
-	p.load(file, func(kind, id string, src kit.Source) (*mountpoint, *schema.Error) {
-		m, err := p.read(kind, id, src)
-		m.work, built = unlocked{t, p}, true
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.mountpoints[id] = &mountpoint{plugin: p, id: id}
-		return m, err
-	})
-	if !built {
-		t.Error("nothing was built")
+	m := &mountpoint{plugin: th.plugin, id: "1", settings: newSettings(typeRTP)}
+	m.fail()
+	if err := th.plugin.add(m); err == nil || th.mountpoint("1") != nil {
+		t.Errorf("it is there: %v", err)
 	}
 }
 

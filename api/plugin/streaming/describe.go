@@ -9,13 +9,15 @@ import (
 	"bifrons/sdp"
 )
 
-// ages is how long ago each stream's last packet came, or the mountpoint was
-// made. It asks the engine, and is called without the lock.
-func (m *mountpoint) ages(streams int) []time.Duration {
+// ages is how long ago each stream's last packet came, or the mountpoint was made,
+// nil for files. It asks the engine, and is called without the lock.
+func (m *mountpoint) ages() []time.Duration {
 	if !m.live() {
 		return nil
 	}
-	list := make([]time.Duration, streams)
+	m.Lock()
+	list := make([]time.Duration, len(m.streams))
+	m.Unlock()
 	for i := range list {
 		age, ok := m.src.Age(i)
 		if !ok {
@@ -26,25 +28,18 @@ func (m *mountpoint) ages(streams int) []time.Duration {
 	return list
 }
 
-// listRequest describes the mountpoints.
-func (p *Plugin) listRequest(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	private := false
-	if key := r.Body.Str("admin_key"); key != "" && p.general.adminKey != "" {
+// list describes the mountpoints.
+func (p *Plugin) list(_ *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	private := r.Body.Str("admin_key") != "" && p.general.adminKey != ""
+	if private {
 		if err := authorize(r.Body, "admin_key", p.general.adminKey); err != nil {
 			return failed(err)
 		}
-		private = true
 	}
-	p.mu.Lock()
-	list := p.list()
-	streams := make([]int, len(list))
-	for i, m := range list {
-		streams[i] = len(m.streams)
-	}
-	p.mu.Unlock()
+	list := p.mountpoints.Sorted()
 	ages := make([][]time.Duration, len(list))
 	for i, m := range list {
-		ages[i] = m.ages(streams[i])
+		ages[i] = m.ages()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -52,75 +47,62 @@ func (p *Plugin) listRequest(r *kit.Request, w *json.Writer) (kit.Response, *sch
 	w.Array("list")
 	for i, m := range list {
 		if !m.destroyed && (private || !m.hidden) {
+			w.Object("")
 			m.summarise(w, ages[i])
+			w.End()
 		}
 	}
 	w.EndArray()
 	return kit.Response{}, nil
 }
 
-// summarise writes the mountpoint's entry in the list. p.mu is held.
+// summarise writes the mountpoint's entry in the list. The lock is held.
 func (m *mountpoint) summarise(w *json.Writer, ages []time.Duration) {
-	w.Object("")
 	m.plugin.ids.Write(w, "id", m.id)
 	w.Str("type", m.typeName())
-	w.Str("description", m.description)
-	w.OptStr("metadata", m.metadata)
+	m.common(false).Write(w)
 	w.Bool("enabled", m.enabled)
-	if ages != nil {
-		w.Array("media")
-		for i := range m.streams {
-			st := &m.streams[i]
-			w.Object("")
-			w.Str("mid", st.mid)
-			w.Str("type", kindName(st.kind))
-			w.Str("label", st.label)
-			w.OptStr("msid", st.msid)
-			w.Int("age_ms", ages[i].Milliseconds())
-			w.End()
-		}
-		w.EndArray()
+	if ages == nil {
+		return
 	}
-	w.End()
+	w.Array("media")
+	for i := range m.streams {
+		st := &m.streams[i]
+		w.Object("")
+		w.Str("mid", st.mid)
+		w.Str("type", kindName(st.kind))
+		w.Str("label", st.label)
+		w.OptStr("msid", st.msid)
+		w.Int("age_ms", ages[i].Milliseconds())
+		w.End()
+	}
+	w.EndArray()
 }
 
 // info describes one mountpoint.
-func (p *Plugin) info(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	p.mu.Lock()
-	m, err := p.find(r.Body)
+func (p *Plugin) info(_ *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	m, err := p.mountpoints.Find(r.Body)
+	if err == nil {
+		err = check(typed(schema.String, "secret"), r.Body)
+	}
 	if err != nil {
-		p.mu.Unlock()
 		return failed(err)
 	}
-	streams := len(m.streams)
-	p.mu.Unlock()
-	if v := r.Body.Get("secret"); !json.IsNull(v) && !schema.String.Is(v) {
-		return failed(check([]schema.Field{{Name: "secret", Type: schema.String}}, r.Body))
-	}
-	ages := m.ages(streams)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	admin := m.secret == "" || authorize(r.Body, "secret", m.secret) == nil
+	ages := m.ages()
+	m.Lock()
+	defer m.Unlock()
 	w.Str("streaming", "info")
 	w.Object("info")
-	m.describe(w, ages, admin)
+	m.describe(w, ages, authorize(r.Body, "secret", m.secret) == nil)
 	w.End()
 	return kit.Response{}, nil
 }
 
-// describe writes what info tells. p.mu is held.
+// describe writes what info tells, some of it to administrators only. The lock is
+// held.
 func (m *mountpoint) describe(w *json.Writer, ages []time.Duration, admin bool) {
 	m.plugin.ids.Write(w, "id", m.id)
-	if admin {
-		w.Str("name", m.name)
-	}
-	w.Str("description", m.description)
-	w.OptStr("metadata", m.metadata)
-	if admin {
-		w.OptStr("secret", m.secret)
-		w.OptStr("pin", m.pin)
-		optTrue(w, "is_private", m.hidden)
-	}
+	m.common(admin).Write(w)
 	w.Bool("enabled", m.enabled)
 	if admin {
 		w.Int("viewers", int64(len(m.viewers)))
@@ -130,41 +112,24 @@ func (m *mountpoint) describe(w *json.Writer, ages []time.Duration, admin bool) 
 	for i := range m.streams {
 		w.Object("")
 		if ages == nil {
-			m.streams[i].describeFile(w)
+			w.Str("type", kindName(m.streams[i].kind))
+			m.streams[i].describeFormat(w)
 		} else {
 			m.streams[i].describe(w, i, ages[i], admin)
 		}
 		w.End()
 	}
 	w.EndArray()
-	m.describeKind(w, admin)
-}
-
-// describeKind writes what depends on the type.
-func (m *mountpoint) describeKind(w *json.Writer, admin bool) {
-	if m.kind == typeRTSP {
-		w.Bool("rtsp", true)
-		if admin {
-			w.OptStr("url", m.rtsp.URL)
-			w.OptStr("rtsp_user", m.rtsp.User)
-			w.OptStr("rtsp_pwd", m.rtsp.Password)
-			optTrue(w, "rtsp_quirk", m.rtsp.Quirk)
-		}
-	}
 	if !m.live() {
-		if admin {
-			w.OptStr("filename", m.filename)
-		}
+		m.file(admin).Write(w)
 		return
 	}
-	optTrue(w, "srtp", m.srtpSuite != 0 && m.srtpCrypto != "")
-	optTrue(w, "e2ee", m.e2ee)
-	optTrue(w, "playoutdelay_ext", m.playoutDelay)
-	optInt(w, "abscapturetime_src_ext_id", int64(m.captureTimeID))
-	optInt(w, "collision", int64(m.collision))
-	optInt(w, "bufferkf_ms", int64(m.bufferTime))
-	optInt(w, "bufferkf_bytes", m.bufferBytes)
-	optInt(w, "threads", int64(m.threads))
+	if m.kind == typeRTSP {
+		w.Bool("rtsp", true)
+		m.camera(admin).Write(w)
+	}
+	w.OptTrue("srtp", m.srtpSuite != 0 && m.srtpCrypto != "")
+	m.broadcast().Write(w)
 	for i := len(m.streams) - 1; admin && i >= 0; i-- {
 		if m.streams[i].host != "" {
 			w.Str("host", m.streams[i].host)
@@ -173,13 +138,7 @@ func (m *mountpoint) describeKind(w *json.Writer, admin bool) {
 	}
 }
 
-// describeFile writes the one stream of a file.
-func (st *streamSettings) describeFile(w *json.Writer) {
-	w.Str("type", kindName(st.kind))
-	st.describeCodec(w)
-}
-
-func (st *streamSettings) describeCodec(w *json.Writer) {
+func (st *streamSettings) describeFormat(w *json.Writer) {
 	w.Int("pt", int64(st.format.PT))
 	if st.format.ID != "" {
 		w.Str("codec", st.format.ID)
@@ -195,29 +154,22 @@ func (st *streamSettings) describe(w *json.Writer, index int, age time.Duration,
 	w.Str("label", st.label)
 	w.OptStr("msid", st.msid)
 	if st.kind == sdp.Application {
-		w.Str("datatype", st.dataType())
+		w.Str("datatype", st.dataType)
 	} else {
-		st.describeCodec(w)
+		st.describeFormat(w)
 	}
-	optTrue(w, "videosimulcast", st.simulcast)
-	optTrue(w, "videosvc", st.svc)
-	optTrue(w, "skew_compensation", st.skew)
+	w.OptTrue("videosimulcast", st.simulcast)
+	w.OptTrue("videosvc", st.svc)
+	w.OptTrue("skew_compensation", st.skew)
 	if admin {
 		w.Int("port", int64(st.port))
-		if st.rtcp {
+		if st.rtcpPort >= 0 {
 			w.Int("rtcpport", int64(st.rtcpPort))
 		}
-		optInt(w, "port2", int64(st.port2))
-		optInt(w, "port3", int64(st.port3))
+		w.OptUint("port2", uint64(st.port2))
+		w.OptUint("port3", uint64(st.port3))
 	}
 	w.Int("age_ms", age.Milliseconds())
-}
-
-func (st *streamSettings) dataType() string {
-	if st.binary {
-		return "binary"
-	}
-	return "text"
 }
 
 // describeCreated writes what the reply to create tells.
@@ -230,53 +182,33 @@ func (m *mountpoint) describeCreated(w *json.Writer) {
 	case m.kind != typeRTP:
 	case m.legacy:
 		for i := range m.streams {
-			m.streams[i].describeFlat(w)
+			st := &m.streams[i]
+			st.writePorts(w, kindName(st.kind)+"_")
 		}
 	default:
 		w.Array("ports")
 		for i := range m.streams {
-			m.streams[i].describePorts(w)
+			st := &m.streams[i]
+			w.Object("")
+			w.Str("type", kindName(st.kind))
+			w.Str("mid", st.mid)
+			w.OptStr("msid", st.msid)
+			st.writePorts(w, "")
+			w.End()
 		}
 		w.EndArray()
 	}
 }
 
-func (st *streamSettings) describePorts(w *json.Writer) {
-	w.Object("")
-	w.Str("type", kindName(st.kind))
-	w.Str("mid", st.mid)
-	w.OptStr("msid", st.msid)
-	w.OptStr("host", st.host)
-	st.writePorts(w, "")
-	w.End()
-}
-
-// describeFlat writes the ports in the old style.
-func (st *streamSettings) describeFlat(w *json.Writer) {
-	prefix := kindName(st.kind) + "_"
-	w.OptStr(prefix+"host", st.host)
-	st.writePorts(w, prefix)
-}
-
+// writePorts writes where a stream is sent to, in the old style with a prefix.
 func (st *streamSettings) writePorts(w *json.Writer, prefix string) {
+	w.OptStr(prefix+"host", st.host)
 	w.Int(prefix+"port", int64(st.port))
-	if st.rtcp && st.kind != sdp.Application {
+	if st.rtcpPort >= 0 && st.kind != sdp.Application {
 		w.Int(prefix+"rtcp_port", int64(st.rtcpPort))
 	}
 	if st.simulcast {
 		w.Int(prefix+"port_2", int64(st.port2))
 		w.Int(prefix+"port_3", int64(st.port3))
-	}
-}
-
-func optTrue(w *json.Writer, key string, v bool) {
-	if v {
-		w.Bool(key, true)
-	}
-}
-
-func optInt(w *json.Writer, key string, n int64) {
-	if n != 0 {
-		w.Int(key, n)
 	}
 }

@@ -18,7 +18,7 @@ func (m *mountpoint) openFile() *schema.Error {
 	switch {
 	case err != nil:
 		return err
-	case m.kind == typeOnDemand: // each viewer opens it
+	case m.kind == typeOnDemand || m.plugin.dry: // each viewer opens it
 		_ = audio.Close()
 		return nil
 	}
@@ -35,9 +35,9 @@ func (m *mountpoint) audioFile() (*clip.File, *schema.Error) {
 	f, err := m.openClip()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, errorf(errCantCreate, "Can't add '%s' stream, no such file '%s'\n", m.kind, m.filename)
+		return nil, m.cant("no such file '%s'\n", m.filename)
 	case err != nil:
-		return nil, errorf(errCantCreate, "Can't add '%s' stream, %v", m.kind, err)
+		return nil, m.cant("%v", err)
 	}
 	return f, nil
 }
@@ -60,7 +60,7 @@ type own struct {
 
 // start makes the player, which waits. It is made when the viewer can hear all of it,
 // on the shard of the peer, so that nothing is played before the subscription is
-// there. p.mu is held.
+// there. The lock is held.
 func (o *own) start(peer *sfu.Peer) {
 	h := o.h
 	if o.player != nil || !h.up || len(h.lines) == 0 || !h.lines[0].ready {
@@ -76,6 +76,13 @@ func (o *own) start(peer *sfu.Peer) {
 		return
 	}
 	o.src, o.player = src, m.play(src, o.file, true)
+}
+
+// hold makes the player wait for the viewer, or go on. The lock is held.
+func (o *own) hold() {
+	if o != nil && o.player != nil {
+		o.player.Hold(!o.h.up || o.h.paused || !o.h.watching.enabled)
+	}
 }
 
 // close ends it all. It is called without the lock.
@@ -96,7 +103,7 @@ func (o *own) SourceEvent(e sfu.Event) {
 	o.h.plugin.mu.Lock()
 	defer o.h.plugin.mu.Unlock()
 	o.h.pushStatus("stopped")
-	o.h.closePeer()
+	o.h.ClosePeer()
 }
 
 // SourceData is never called: there is sound only.

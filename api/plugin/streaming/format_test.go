@@ -139,7 +139,7 @@ func TestCreateRefuses(t *testing.T) {
 		file := strings.NewReplacer(`":`, ` = `, `,"`, `, `, `{"`, `{ `).Replace(tt.media)
 		th.write("janus.plugin.streaming.jcfg", "x: { type = \"rtp\", id = 1, media = ("+file+") }\n")
 		th.start()
-		if loaded := th.plugin.mountpoints["1"] != nil; loaded != tt.fine {
+		if loaded := th.mountpoint("1") != nil; loaded != tt.fine {
 			t.Errorf("%s: loaded %v", name, loaded)
 		}
 	}
@@ -151,7 +151,7 @@ func TestCreateRefuses(t *testing.T) {
 	} {
 		th.fails(`{"request":"create","type":"rtp",`+fields+`}`, 456)
 	}
-	if len(th.plugin.mountpoints) != 0 {
+	if th.plugin.mountpoints.Len() != 0 {
 		t.Error("something was created")
 	}
 }

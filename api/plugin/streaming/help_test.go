@@ -286,6 +286,12 @@ func (th *theatre) answer() *plugin.JSEP {
 	return &plugin.JSEP{SDP: d}
 }
 
+// mountpoint is a mountpoint of the plugin, nil if there is none.
+func (th *theatre) mountpoint(id string) *mountpoint {
+	m, _ := th.plugin.mountpoints.Get(id)
+	return m
+}
+
 // lastJSEP is the gist of the last description that was pushed.
 func (th *theatre) lastJSEP() string {
 	th.t.Helper()

@@ -64,13 +64,13 @@ nonsense: { type = "rtp", id = 25, audio = true, audioport = "many", audiopt = 1
 	th.write("janus.plugin.streaming.jcfg", file)
 	th.start()
 	var names []string
-	for _, m := range th.plugin.list() {
+	for _, m := range th.plugin.mountpoints.Sorted() {
 		names = append(names, m.name+" "+m.kind)
 	}
 	if got := strings.Join(names, ", "); got != "h264-sample rtp, multi rtp, radio live, unnumbered ondemand" {
 		t.Errorf("loaded %s", got)
 	}
-	if g := th.plugin.general; g.portMin != 30002 || g.portMax != 40999 || g.events {
+	if g := th.plugin.general; g.portMin != 30002 || g.portMax != 40999 || th.plugin.events.On {
 		t.Errorf("general: %+v", g)
 	}
 	got := ports.ReplaceAllString(th.ask(`{"request":"info","id":10}`), "$1:N")
@@ -80,8 +80,8 @@ nonsense: { type = "rtp", id = 25, audio = true, audioport = "many", audiopt = 1
 		t.Errorf("got %s\nwant %s", got, want)
 	}
 	for i, want := range []string{"audio", "video", "data"} {
-		st := &th.plugin.mountpoints["11"].streams[i]
-		if kindName(st.kind) != want || st.simulcast != (i == 1) || st.binary != (i == 2) || st.buffer != (i == 2) {
+		st := &th.mountpoint("11").streams[i]
+		if kindName(st.kind) != want || st.simulcast != (i == 1) || (st.dataType == "binary") != (i == 2) || st.buffer != (i == 2) {
 			t.Errorf("stream %d: %+v", i, st)
 		}
 		for _, n := range []int{st.port, st.port2, st.port3} {
@@ -154,8 +154,8 @@ func TestPermanent(t *testing.T) {
 	}
 	th.want(`{"request":"edit","id":3,"new_description":"changed","permanent":true}`, `{"streaming":"edited","id":3,"permanent":true}`)
 	before := make(map[string]settings)
-	for id, m := range th.plugin.mountpoints {
-		before[id] = m.settings
+	for _, m := range th.plugin.mountpoints.Sorted() {
+		before[m.id] = m.settings
 	}
 	read := func() string {
 		b, err := os.ReadFile(filepath.Join(th.folder, "janus.plugin.streaming.jcfg"))
@@ -168,14 +168,14 @@ func TestPermanent(t *testing.T) {
 		t.Errorf("the file was changed: %s", read())
 	}
 	th.start()
-	if _, problems := th.plugin.Check(); len(problems) > 0 {
+	if _, problems := New(Config{Folder: th.folder}).Check(); len(problems) > 0 {
 		t.Errorf("what was saved is wrong: %v", problems)
 	}
-	if len(th.plugin.mountpoints) != len(before) {
-		t.Errorf("%d mountpoints: %s", len(th.plugin.mountpoints), read())
+	if th.plugin.mountpoints.Len() != len(before) {
+		t.Errorf("%d mountpoints: %s", th.plugin.mountpoints.Len(), read())
 	}
 	for id, want := range before {
-		m := th.plugin.mountpoints[id]
+		m := th.mountpoint(id)
 		if m == nil {
 			t.Errorf("mountpoint %s is gone", id)
 			continue
@@ -210,7 +210,7 @@ func TestDebian(t *testing.T) {
 	// Its ports may be in use by something else.
 	th := newTheatre(t, regexp.MustCompile(`port = \d+`).ReplaceAllString(string(b), "port = 0"))
 	for _, id := range []string{"1", "2", "3", "123"} {
-		if m := th.plugin.mountpoints[id]; m == nil {
+		if m := th.mountpoint(id); m == nil {
 			t.Errorf("mountpoint %s was not loaded", id)
 		}
 	}

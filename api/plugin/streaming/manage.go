@@ -3,10 +3,18 @@ package streaming
 import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/plugin"
 	"bifrons/api/schema"
-	"bifrons/sdp"
 )
+
+// mayPermanently tells whether something can be done permanently, if a request wants
+// that.
+func (p *Plugin) mayPermanently(body kit.Args, what string) (permanent bool, err *schema.Error) {
+	permanent = body.Is("permanent")
+	if permanent && !p.file.Present() {
+		err = errorf(errUnknown, "No configuration file, can't %s", what)
+	}
+	return permanent, err
+}
 
 // create makes a mountpoint.
 func (p *Plugin) create(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
@@ -14,34 +22,31 @@ func (p *Plugin) create(h *handle, r *kit.Request, w *json.Writer) (kit.Response
 	if err := authorize(body, "admin_key", p.general.adminKey); err != nil {
 		return failed(err)
 	}
-	permanent := body.Is("permanent")
-	if permanent && p.general.file == "" {
-		return fail(errUnknown, "No configuration file, can't create permanent mountpoint")
-	}
-	id, err := p.reserve(body)
+	permanent, err := p.mayPermanently(body, "create permanent mountpoint")
 	if err != nil {
 		return failed(err)
 	}
-	defer p.release(id)
+	id, free := p.mountpoints.Reserve(body, "id")
+	if !free {
+		return fail(errCantCreate, "A stream with the provided ID already exists")
+	}
+	defer p.mountpoints.Release(id)
 	kind := body.Lower("type")
-	var m *mountpoint
-	if err = checkKind(kind, body); err == nil {
-		m, err = p.build(kind, id, body)
+	if err := checkKind(kind, body); err != nil {
+		return failed(err)
 	}
-	if err == nil {
-		if err = p.add(m); err != nil {
-			m.stop()
-		}
-	}
+	m, err := p.build(kind, id, entryOfID(id), body)
 	if err != nil {
 		return failed(err)
 	}
-	p.notifyCreated(h.host, m)
-	if permanent {
-		permanent = p.saved(m, true)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.events.Notify(h.Host, func(w *json.Writer) {
+		w.Str("event", "created")
+		p.ids.Write(w, "id", id)
+		w.Str("type", m.typeName())
+	})
+	permanent = permanent && p.saved(m, true)
+	m.Lock()
+	defer m.Unlock()
 	w.Str("streaming", "created")
 	w.Str("created", m.name)
 	w.Bool("permanent", permanent)
@@ -54,239 +59,138 @@ func (p *Plugin) create(h *handle, r *kit.Request, w *json.Writer) (kit.Response
 	return kit.Response{}, nil
 }
 
-// reserve takes the id of a request, or a random one, until the mountpoint is
-// made.
-func (p *Plugin) reserve(body kit.Args) (string, *schema.Error) {
-	id, given := p.ids.Parse(body.Get("id"))
-	given = given && p.ids.Canonical(id)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for {
-		if !given {
-			id = p.ids.New()
-		}
-		_, busy := p.creating[id]
-		if p.mountpoints[id] == nil && !busy {
-			p.creating[id] = struct{}{}
-			return id, nil
-		}
-		if given {
-			return "", errorf(errCantCreate, "A stream with the provided ID already exists")
-		}
-	}
-}
-
-// release gives an id that was reserved free.
-func (p *Plugin) release(id string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.creating, id)
-}
-
-// checkKind looks at the fields that depend on the type.
-func checkKind(kind string, body kit.Args) *schema.Error {
-	switch kind {
-	case typeRTP:
-		return checkRTP(body)
-	case typeLive, typeOnDemand:
-		return check(fileFields, body)
-	case typeRTSP:
-		return check(rtspFields, body)
-	}
-	return nil // build knows
-}
-
-func checkRTP(body kit.Args) *schema.Error {
-	if err := check(rtpFields, body); err != nil {
-		return err
-	}
-	if n, ok := body.Number("abscapturetime_src_ext_id"); ok && n < 1 {
-		return errorf(errInvalidElement, "Invalid value (abscapturetime_src_ext_id should be between 1 and 14)")
-	}
-	if body.Has("media") {
-		for _, item := range body.Items("media") { // what is no object lacks everything
-			if err := check(streamFields, item); err != nil {
-				return err
-			}
-			kind := item.Str("type")
-			if k, ok := parseKind(kind); ok && k == sdp.Application {
-				if err := check(dataFields, item); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	}
-	for _, old := range legacyKinds {
-		if !json.True(body.Get(old.prefix)) {
-			continue
-		}
-		if err := check(legacyFields[old.prefix], body); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// notifyCreated tells the event handlers.
-func (p *Plugin) notifyCreated(host plugin.Host, m *mountpoint) {
-	if p.general.events && p.gw.Notifying() {
-		host.Notify(object(func(w *json.Writer) {
-			w.Str("event", "created")
-			p.ids.Write(w, "id", m.id)
-			w.Str("type", m.typeName())
-		}))
-	}
-}
-
-// manage runs f, with p.mu held, for the mountpoint that a request names and has
-// the secret of.
-func (p *Plugin) manage(body kit.Args, f func(m *mountpoint) (kit.Response, *schema.Error)) (kit.Response, *schema.Error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	m, err := p.find(body)
-	if err == nil {
-		err = authorize(body, "secret", m.secret)
-	}
-	if err != nil {
-		return failed(err)
-	}
-	return f(m)
+// manage runs f, with the lock, for the mountpoint that a request names and has the
+// secret of.
+func (p *Plugin) manage(body kit.Args, f func(m *mountpoint) *schema.Error) (found *mountpoint, err *schema.Error) {
+	err = p.mountpoints.Manage(body, func(m *mountpoint) *schema.Error {
+		found = m
+		return f(m)
+	})
+	return found, err
 }
 
 // edit changes a mountpoint.
 func (p *Plugin) edit(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	permanent := r.Body.Is("permanent")
-	var m *mountpoint
-	resp, err := p.manage(r.Body, func(found *mountpoint) (kit.Response, *schema.Error) {
-		if permanent && p.general.file == "" {
-			return fail(errUnknown, "No configuration file, can't edit mountpoint permanently")
+	permanent := false
+	m, err := p.manage(r.Body, func(m *mountpoint) (err *schema.Error) {
+		if permanent, err = p.mayPermanently(r.Body, "edit mountpoint permanently"); err == nil {
+			m.change(r.Body)
 		}
-		m = found
-		m.change(r.Body)
-		return kit.Response{}, nil
+		return err
 	})
 	if err != nil {
-		return resp, err
+		return failed(err)
 	}
-	if permanent {
-		permanent = p.saved(m, true)
-	}
-	p.notify(h.host, "edited", m.id)
+	permanent = permanent && p.saved(m, true)
+	p.notify(h.Host, "edited", m.id)
 	w.Str("streaming", "edited")
 	p.ids.Write(w, "id", m.id)
 	w.Bool("permanent", permanent)
-	return resp, nil
+	return kit.Response{}, nil
 }
 
-// change takes over what an edit says. p.mu is held.
+// change takes over what an edit says. The lock is held.
 func (m *mountpoint) change(body kit.Args) {
-	for field, to := range map[string]*string{"new_description": &m.description, "new_secret": &m.secret} {
-		if text := body.Str(field); text != "" {
-			*to = text
-		}
-	}
-	if pin, ok := body.Text("new_pin"); ok {
-		m.pin = pin
-	}
-	if on, ok := body.Flag("new_is_private"); ok {
-		m.hidden = on
-	}
-	tell := body.Is("edited_event")
-	if text, ok := body.Text("new_metadata"); ok {
-		tell = tell && text != m.metadata
-		m.metadata = text
-	}
-	if !tell {
+	before := m.metadata
+	m.common(true).Edit(body)
+	if !body.Is("edited_event") || body.Has("new_metadata") && m.metadata == before {
 		return
 	}
-	data := object(func(w *json.Writer) {
+	m.tell(func(w *json.Writer) {
 		w.Str("event", "edited")
 		m.plugin.ids.Write(w, "id", m.id)
 		w.OptStr("metadata", m.metadata)
 	})
+}
+
+// tell sends an event to all viewers. The lock is held.
+func (m *mountpoint) tell(fields func(w *json.Writer)) {
+	data := json.Object(fields)
 	for v := range m.viewers {
-		v.host.Push("", data, nil)
+		v.Host.Push("", data, nil)
 	}
 }
 
 // destroy ends a mountpoint.
 func (p *Plugin) destroy(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	permanent := r.Body.Is("permanent")
-	var m *mountpoint
-	resp, err := p.manage(r.Body, func(found *mountpoint) (kit.Response, *schema.Error) {
-		if permanent && p.general.file == "" {
-			return fail(errUnknown, "No configuration file, can't destroy mountpoint permanently")
-		}
-		m = found
-		return kit.Response{}, nil
+	permanent := false
+	m, err := p.manage(r.Body, func(m *mountpoint) (err *schema.Error) {
+		permanent, err = p.mayPermanently(r.Body, "destroy mountpoint permanently")
+		return err
 	})
-	if err != nil {
-		return resp, err
+	if err == nil && !p.remove(m) { // meanwhile
+		err = noSuch(m.id)
 	}
-	if !p.remove(m) { // meanwhile
-		return failed(noSuch(m.id))
+	if err != nil {
+		return failed(err)
 	}
 	if permanent {
 		p.saved(m, false)
 	}
-	p.notify(h.host, "destroyed", m.id)
+	p.notify(h.Host, "destroyed", m.id)
 	w.Str("streaming", "destroyed")
 	p.ids.Write(w, "destroyed", m.id)
-	return resp, nil
+	return kit.Response{}, nil
 }
 
 // kickAll sends the viewers away.
 func (p *Plugin) kickAll(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	return p.manage(r.Body, func(m *mountpoint) (kit.Response, *schema.Error) {
+	m, err := p.manage(r.Body, func(m *mountpoint) *schema.Error {
 		m.dismiss("kicked_all")
-		w.Str("streaming", "kicked_all")
-		return kit.Response{After: func() { p.notify(h.host, "kicked_all", m.id) }}, nil
+		return nil
 	})
+	if err != nil {
+		return failed(err)
+	}
+	w.Str("streaming", "kicked_all")
+	return kit.Response{After: func() { p.notify(h.Host, "kicked_all", m.id) }}, nil
 }
 
-// enable and disable let media through and keep it back.
-func (p *Plugin) enable(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+// enable lets media through.
+func (p *Plugin) enable(_ *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	return p.setEnabled(r, w, true)
 }
 
-func (p *Plugin) disable(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+// disable keeps media back.
+func (p *Plugin) disable(_ *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	return p.setEnabled(r, w, false)
 }
 
 func (p *Plugin) setEnabled(r *kit.Request, w *json.Writer, on bool) (kit.Response, *schema.Error) {
-	return p.manage(r.Body, func(m *mountpoint) (kit.Response, *schema.Error) {
+	_, err := p.manage(r.Body, func(m *mountpoint) *schema.Error {
 		m.setEnabled(on)
-		w.Str("streaming", "ok")
-		return kit.Response{}, nil
+		return nil
 	})
+	w.Str("streaming", "ok")
+	return kit.Response{}, err
 }
 
 // recording starts and stops recording, which there is none of yet.
-func (p *Plugin) recording(r *kit.Request, _ *json.Writer) (kit.Response, *schema.Error) {
-	return p.manage(r.Body, func(m *mountpoint) (kit.Response, *schema.Error) {
-		action := r.Body.Lower("action")
-		fields := []schema.Field{{Name: "media", Type: schema.Array}}
-		switch {
-		case action != "start" && action != "stop":
-			return fail(errInvalidElement, "Invalid action (should be start|stop)")
-		case !m.live():
-			return fail(errInvalidRequest, "Recording is only available on RTP-based live streams")
-		}
-		wanted, kind := len(r.Body.Items("media")) > 0, schema.String
-		if action == "stop" {
-			kind = schema.Bool
-		}
-		for _, old := range legacyKinds {
-			fields = append(fields, schema.Field{Name: old.prefix, Type: kind})
-			wanted = wanted || r.Body.Has(old.prefix)
-		}
-		if err := check(fields, r.Body); err != nil {
-			return failed(err)
-		}
-		if !wanted {
-			return fail(errInvalidRequest, "Missing at least one of audio, video and data, or media")
-		}
-		return fail(errCantRecord, "Recording is not available in this build yet")
-	})
+func (p *Plugin) recording(_ *handle, r *kit.Request, _ *json.Writer) (kit.Response, *schema.Error) {
+	_, err := p.manage(r.Body, func(m *mountpoint) *schema.Error { return m.record(r.Body) })
+	return failed(err)
+}
+
+func (m *mountpoint) record(body kit.Args) *schema.Error {
+	action := body.Lower("action")
+	wanted, kind := len(body.Items("media")) > 0, schema.String
+	if action == "stop" {
+		kind = schema.Bool
+	}
+	for _, old := range legacyKinds {
+		wanted = wanted || body.Has(old.prefix)
+	}
+	switch {
+	case action != "start" && action != "stop":
+		return errorf(errInvalidElement, "Invalid action (should be start|stop)")
+	case !m.live():
+		return errorf(errInvalidRequest, "Recording is only available on RTP-based live streams")
+	}
+	if err := check(fields(typed(schema.Array, "media"), typed(kind, "audio", "video", "data")), body); err != nil {
+		return err
+	}
+	if !wanted {
+		return errorf(errInvalidRequest, "Missing at least one of audio, video and data, or media")
+	}
+	return errorf(errCantRecord, "Recording is not available in this build yet")
 }

@@ -22,7 +22,7 @@ type mountpoint struct {
 	src     *sfu.Source // fixed; nil for the type ondemand, where each viewer has one
 	work    worker      // fixed; feeds src, nil if its ports do
 
-	// The rest is guarded by plugin.mu.
+	// The rest is guarded by Lock.
 	settings
 	enabled   bool
 	destroyed bool
@@ -44,10 +44,26 @@ type message struct {
 	payload []byte
 }
 
-// build makes a mountpoint of settings, with everything that it needs open.
-func (p *Plugin) build(kind, id string, src kit.Source) (*mountpoint, *schema.Error) {
-	m, err := p.read(kind, id, src)
-	if err != nil {
+// Lock implements rooms.Thing: there is one lock for all.
+func (m *mountpoint) Lock() { m.plugin.mu.Lock() }
+
+// Unlock implements rooms.Thing.
+func (m *mountpoint) Unlock() { m.plugin.mu.Unlock() }
+
+// Gone implements rooms.Thing.
+func (m *mountpoint) Gone() bool { return m.destroyed }
+
+// Secret implements rooms.Thing.
+func (m *mountpoint) Secret() string { return m.secret }
+
+// build makes a mountpoint of settings, with everything that it needs open. Its id is
+// reserved.
+func (p *Plugin) build(kind, id, entry string, src kit.Source) (*mountpoint, *schema.Error) {
+	m := &mountpoint{
+		plugin: p, id: id, entry: entry, created: time.Now(), enabled: true, settings: newSettings(kind),
+		viewers: make(map[*handle]struct{}), messages: make(map[int]message),
+	}
+	if err := m.read(src, id); err != nil {
 		return nil, err
 	}
 	done := false
@@ -56,55 +72,54 @@ func (p *Plugin) build(kind, id string, src kit.Source) (*mountpoint, *schema.Er
 			m.stop()
 		}
 	}()
-	if err := m.open(); err != nil {
+	err := m.open()
+	if err == nil {
+		err = p.add(m)
+	}
+	if err != nil {
 		return nil, err
 	}
 	done = true
+	if p.dry {
+		return m, nil
+	}
 	for _, d := range m.doubts() {
 		p.gw.Logger().Warn(d, "mountpoint", id)
 	}
 	return m, nil
 }
 
-// read makes a mountpoint of settings, of which nothing is open yet.
-func (p *Plugin) read(kind, id string, src kit.Source) (*mountpoint, *schema.Error) {
-	m := &mountpoint{
-		plugin: p, id: id, entry: entryOfID(id), created: time.Now(), enabled: true,
-		viewers: make(map[*handle]struct{}), messages: make(map[int]message),
+// add makes a mountpoint known, if it has not failed meanwhile.
+func (p *Plugin) add(m *mountpoint) *schema.Error {
+	m.Lock()
+	defer m.Unlock()
+	if m.destroyed {
+		return m.cant("its source has failed")
 	}
-	m.kind = kind
-	m.common(src, id)
-	read := map[string]func(kit.Source) *schema.Error{
-		typeRTP: m.readRTP, typeLive: m.readFile, typeOnDemand: m.readFile, typeRTSP: m.readRTSP,
-	}[kind]
-	if read == nil {
-		return nil, errorf(errInvalidElement, "Unknown stream type '%s'...\n", kind)
-	}
-	if err := read(src); err != nil {
-		return nil, err
-	}
-	return m, nil
+	p.mountpoints.Commit(m.id, m)
+	return nil
 }
 
-// try looks whether the files and interfaces are there that open needs, and keeps
-// nothing open. Ports and cameras are not tried.
-func (m *mountpoint) try() *schema.Error {
-	switch m.kind {
-	case typeLive, typeOnDemand:
-		c, err := m.audioFile()
-		if err == nil {
-			_ = c.Close()
-		}
-		return err
-	case typeRTP:
-		for i := range m.streams {
-			st := &m.streams[i]
-			if _, err := sfu.BindTo(st.multicast, st.iface); err != nil {
-				return m.noPort(st, err)
-			}
-		}
+// remove ends a mountpoint; false if it was none any more. It waits for what feeds the
+// source.
+func (p *Plugin) remove(m *mountpoint) bool {
+	if !p.forget(m) {
+		return false
 	}
-	return nil
+	defer m.stop()
+	m.Lock()
+	defer m.Unlock()
+	m.dismiss("stopped")
+	return true
+}
+
+// forget takes a mountpoint out of those that there are. One that is being built is
+// not among them, and never will.
+func (p *Plugin) forget(m *mountpoint) bool {
+	m.Lock()
+	defer m.Unlock()
+	m.destroyed = true
+	return p.mountpoints.Remove(m.id, m)
 }
 
 // doubts are streams that viewers do not get, or not together.
@@ -115,7 +130,7 @@ func (m *mountpoint) doubts() (list []string) {
 		switch other := offered[st.format.PT]; {
 		case m.kind != typeRTP || st.kind == sdp.Application:
 		case st.format.ID == "":
-			list = append(list, "no browser plays the stream "+st.mid+" ("+st.codecName+st.rtpmap+"), it is offered to nobody")
+			list = append(list, "no browser plays the stream "+st.mid+" ("+st.codec+st.rtpmap+"), it is offered to nobody")
 		case other == nil:
 			offered[st.format.PT] = st
 		case !other.format.Same(&st.format): // (RFC 9143, 10.1.1)
@@ -126,23 +141,35 @@ func (m *mountpoint) doubts() (list []string) {
 	return list
 }
 
-// open opens the sockets or files of a new mountpoint.
+// open opens the sockets or files of a new mountpoint. A dry run looks whether the
+// files and interfaces are there; ports and cameras are not tried.
 func (m *mountpoint) open() *schema.Error {
-	if m.kind == typeLive || m.kind == typeOnDemand {
+	switch {
+	case m.kind == typeLive || m.kind == typeOnDemand:
 		return m.openFile()
+	case m.plugin.dry:
+		return m.findInterfaces()
 	}
 	if err := m.openSource(); err != nil {
 		return err
 	}
-	switch m.kind {
-	case typeRTP:
-		for i := range m.streams {
-			if err := m.openPorts(i); err != nil {
-				return err
-			}
-		}
-	case typeRTSP:
+	if m.kind == typeRTSP {
 		return m.openRTSP()
+	}
+	for i := range m.streams {
+		if err := m.openPorts(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *mountpoint) findInterfaces() *schema.Error {
+	for i := range m.streams {
+		st := &m.streams[i]
+		if _, err := sfu.BindTo(st.multicast, st.iface); err != nil {
+			return m.noPort(st, err)
+		}
 	}
 	return nil
 }
@@ -156,7 +183,7 @@ func (m *mountpoint) openSource() *schema.Error {
 		Label: "mountpoint " + m.id, Streams: m.engineStreams(), SRTP: key,
 	}, feed{m})
 	if srcErr != nil {
-		return errorf(errCantCreate, "Can't add '%s' stream, %v", m.kind, srcErr)
+		return m.cant("%v", srcErr)
 	}
 	m.src = src
 	return nil
@@ -212,14 +239,14 @@ func (m *mountpoint) openPorts(i int) *schema.Error {
 	}
 	switch {
 	case st.kind == sdp.Application:
-		listen(&st.port, func(b sfu.Bind) (uint16, error) { return m.src.ListenData(b, i, st.binary) })
+		listen(&st.port, func(b sfu.Bind) (uint16, error) { return m.src.ListenData(b, i, st.dataType == "binary") })
 	default:
 		listen(&st.port, rtp(0))
 		if st.simulcast {
 			listen(&st.port2, rtp(1))
 			listen(&st.port3, rtp(2))
 		}
-		if st.rtcp {
+		if st.rtcpPort >= 0 {
 			listen(&st.rtcpPort, func(b sfu.Bind) (uint16, error) { return m.src.ListenRTCP(b, i) })
 		}
 	}
@@ -230,7 +257,7 @@ func (m *mountpoint) openPorts(i int) *schema.Error {
 }
 
 func (m *mountpoint) noPort(st *streamSettings, err error) *schema.Error {
-	return errorf(errCantCreate, "Can't add '%s' stream, error creating %s source stream: %v", m.kind, kindName(st.kind), err)
+	return m.cant("error creating %s source stream: %v", kindName(st.kind), err)
 }
 
 // stop closes the sockets and files. It is called without the lock.
@@ -243,15 +270,15 @@ func (m *mountpoint) stop() {
 	}
 }
 
-// dismiss closes the peer connections of all viewers. p.mu is held.
+// dismiss closes the peer connections of all viewers. The lock is held.
 func (m *mountpoint) dismiss(status string) {
 	for v := range m.viewers {
 		v.pushStatus(status)
-		v.closePeer()
+		v.ClosePeer()
 	}
 }
 
-// setEnabled lets media through, or keeps it back. p.mu is held.
+// setEnabled lets media through, or keeps it back. The lock is held.
 func (m *mountpoint) setEnabled(on bool) {
 	m.enabled = on
 	if m.src != nil {
@@ -261,7 +288,7 @@ func (m *mountpoint) setEnabled(on bool) {
 		m.work.Hold(!on)
 	}
 	for v := range m.viewers {
-		v.holdPlayer()
+		v.own.hold()
 	}
 }
 
@@ -270,7 +297,7 @@ func (m *mountpoint) live() bool { return m.kind == typeRTP || m.kind == typeRTS
 
 // listens tells whether the source of the media hears what is asked of it.
 func (m *mountpoint) listens() bool {
-	return slices.ContainsFunc(m.streams, func(st streamSettings) bool { return st.rtcp })
+	return slices.ContainsFunc(m.streams, func(st streamSettings) bool { return st.rtcpPort >= 0 })
 }
 
 // typeName is the type as clients know it.
@@ -300,46 +327,6 @@ func (m *mountpoint) fail() {
 	}
 }
 
-// remove ends a mountpoint; false if it was none any more. It waits for what feeds the
-// source.
-func (p *Plugin) remove(m *mountpoint) bool {
-	if !p.forget(m) {
-		return false
-	}
-	defer m.stop()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	m.dismiss("stopped")
-	return true
-}
-
-// forget takes a mountpoint out of those that there are. One that is being built is
-// not among them, and never will.
-func (p *Plugin) forget(m *mountpoint) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	m.destroyed = true
-	if p.mountpoints[m.id] != m {
-		return false
-	}
-	delete(p.mountpoints, m.id)
-	return true
-}
-
-// add makes a mountpoint one of those that there are, if it has not failed meanwhile.
-func (p *Plugin) add(m *mountpoint) *schema.Error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch {
-	case m.destroyed:
-		return errorf(errCantCreate, "Can't add '%s' stream, its source has failed", m.kind)
-	case p.mountpoints[m.id] != nil:
-		return errorf(errCantCreate, idTaken)
-	}
-	p.mountpoints[m.id] = m
-	return nil
-}
-
 // SourceData passes a message on to the viewers.
 func (f feed) SourceData(i int, binary bool, payload []byte) {
 	msg := message{binary, payload}
@@ -350,8 +337,8 @@ func (f feed) SourceData(i int, binary bool, payload []byte) {
 
 // dataPeers is who gets a message of a stream, which is kept if the stream keeps it.
 func (m *mountpoint) dataPeers(i int, msg message) (to []*sfu.Peer) {
-	m.plugin.mu.Lock()
-	defer m.plugin.mu.Unlock()
+	m.Lock()
+	defer m.Unlock()
 	if !m.enabled || m.destroyed {
 		return nil
 	}
@@ -373,14 +360,4 @@ func (p *Plugin) sendData(peer *sfu.Peer, msg message) {
 	if err := peer.SendData(dataLabel, "", msg.binary, msg.payload); err != nil {
 		p.gw.Logger().Debug("data not relayed", "error", err)
 	}
-}
-
-// find finds a mountpoint by the id of a request; nil after an error. p.mu is
-// held.
-func (p *Plugin) find(body kit.Args) (*mountpoint, *schema.Error) {
-	id, _ := p.ids.Parse(body.Get("id"))
-	if m := p.mountpoints[id]; m != nil {
-		return m, nil
-	}
-	return nil, noSuch(id)
 }

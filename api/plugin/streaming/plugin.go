@@ -4,13 +4,12 @@ package streaming
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"sync"
 
 	"bifrons/api/config"
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/rooms"
 	"bifrons/api/module"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/streaming/clip"
@@ -30,30 +29,33 @@ type Config struct {
 
 // Plugin is the Streaming plugin.
 type Plugin struct {
-	cfg     Config         // fixed
 	gw      plugin.Gateway // fixed
 	general general        // fixed
 	ids     schema.IDs     // fixed
-	store   *config.Store  // fixed; nil = there is no file
+	events  kit.Events     // fixed
 	table   *kit.Table[*handle]
+	file    kit.File
 
 	open func(name string, folders []string) (*clip.File, error) // fixed
+	dry  bool                                                    // fixed; mountpoints open nothing
 
 	// ctx ends with the plugin. Nothing that is connecting waits any longer.
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	// mu guards the mountpoints and everything about their viewers. Sockets are
-	// opened and media is read without it.
+	// mu guards everything about mountpoints and their viewers. Sockets are opened
+	// and media is read without it.
 	mu          sync.Mutex
-	mountpoints map[string]*mountpoint
-	creating    map[string]struct{} // ids that are about to be used
+	mountpoints rooms.Registry[*mountpoint]
 }
 
 // New makes the plugin.
 func New(cfg Config) *Plugin {
-	p := &Plugin{cfg: cfg, open: clip.Open, mountpoints: make(map[string]*mountpoint), creating: make(map[string]struct{})}
+	p := &Plugin{open: clip.Open}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.mountpoints = rooms.Registry[*mountpoint]{IDs: &p.ids, Field: "id", Codes: codes, NoSuch: noSuch}
+	p.file = kit.File{Folder: cfg.Folder, Package: Package, Entry: "mountpoint", General: p.loadGeneral, Load: p.load,
+		Has: p.has, Key: p.entry}
 	return p
 }
 
@@ -69,34 +71,34 @@ func (p *Plugin) Info() module.Info {
 
 // Start reads the file with the mountpoints.
 func (p *Plugin) Start(gw plugin.Gateway) error {
-	p.gw = gw
-	f, problems := config.LoadFile(p.cfg.Folder, Package)
-	if !config.Report(gw.Logger(), problems) {
-		return fmt.Errorf("configuration file of %s is wrong", Package)
+	p.gw, p.events.Gateway = gw, gw
+	if err := p.file.Start(gw.Logger()); err != nil {
+		return err
 	}
-	if f != nil {
-		p.store = config.OpenStore(f.Name, p.entry)
-	}
-	config.Report(gw.Logger(), p.load(f, p.build))
 	p.table = p.requests()
 	return nil
+}
+
+// Reload adds the mountpoints that are new in the file: those with an id, or without
+// one a name, that no mountpoint has.
+func (p *Plugin) Reload() (added []string, err error) { return p.file.Reload() }
+
+// Check reads the file as a start does.
+func (p *Plugin) Check() (found string, problems []config.Problem) {
+	defer p.cancel()
+	p.dry = true
+	problems = p.file.Check()
+	return kit.Count(p.mountpoints.Len(), "mountpoint"), problems
 }
 
 // Close ends the mountpoints.
 func (p *Plugin) Close() {
 	p.cancel()
 	all := task.Tasks{Log: p.gw.Logger()}
-	for _, m := range p.all() {
+	for _, m := range p.mountpoints.Sorted() {
 		all.Go(func() { p.remove(m) }) // a camera may take its time to say goodbye
 	}
 	all.Wait()
-}
-
-// all is all mountpoints in the order of their ids.
-func (p *Plugin) all() []*mountpoint {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.list()
 }
 
 // Admin answers the synchronous requests.
@@ -105,39 +107,16 @@ func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
 }
 
 // Attach makes a handle.
-func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) {
-	return newHandle(p, host), nil
-}
-
-// list is all mountpoints in the order of their ids. p.mu is held.
-func (p *Plugin) list() []*mountpoint {
-	list := make([]*mountpoint, 0, len(p.mountpoints))
-	for _, m := range p.mountpoints {
-		list = append(list, m)
-	}
-	slices.SortFunc(list, func(a, b *mountpoint) int { return p.ids.Compare(a.id, b.id) })
-	return list
-}
-
-// notify sends an event about a mountpoint to the event handlers, as one of the
-// handle whose request it was.
-func (p *Plugin) notify(host plugin.Host, name, id string) {
-	if p.general.events && p.gw.Notifying() {
-		host.Notify(object(func(w *json.Writer) {
-			w.Str("event", name)
-			p.ids.Write(w, "id", id)
-		}))
-	}
-}
+func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) { return newHandle(p, host), nil }
 
 // nobody is the host of what happens by itself, or to the Admin API's wish.
 func (p *Plugin) nobody() plugin.Host { return plugin.Nobody{Gateway: p.gw, Package: Package} }
 
-// object writes one JSON object.
-func object(fields func(w *json.Writer)) []byte {
-	w := json.NewWriter(nil)
-	w.Object("")
-	fields(w)
-	w.End()
-	return w.Bytes()
+// notify sends an event about a mountpoint to the event handlers, as one of the
+// handle whose request it was.
+func (p *Plugin) notify(host plugin.Host, name, id string) {
+	p.events.Notify(host, func(w *json.Writer) {
+		w.Str("event", name)
+		p.ids.Write(w, "id", id)
+	})
 }

@@ -1,46 +1,45 @@
 package streaming
 
 import (
+	"slices"
+
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/schema"
+	"bifrons/sdp"
 )
 
 // requests is everything that the plugin understands. It depends on the type of
 // ids.
 func (p *Plugin) requests() *kit.Table[*handle] {
-	t := &kit.Table[*handle]{
-		Key: "streaming", Log: p.gw.Logger(), Codes: kit.Codes{Missing: errMissingElement, Invalid: errInvalidElement, Unknown: errInvalidRequest,
-			BadSDP: errUnknown, Unauthorized: errUnauthorized},
-	}
+	t := &kit.Table[*handle]{Key: "streaming", Codes: codes, Log: p.gw.Logger()}
 	id := p.ids.Field("id", true)
-	told := func(name string, f func(*handle, *kit.Request, *json.Writer) (kit.Response, *schema.Error), fields ...schema.Field) {
-		t.Rows = append(t.Rows, kit.Row[*handle]{Name: name, Fields: fields, Run: f}) // event handlers hear whose request it was
-	}
-	sync := func(name string, f func(*kit.Request, *json.Writer) (kit.Response, *schema.Error), fields ...schema.Field) {
-		told(name, func(_ *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) { return f(r, w) }, fields...)
+	sync := func(name string, f func(*handle, *kit.Request, *json.Writer) (kit.Response, *schema.Error), fields ...schema.Field) {
+		t.Rows = append(t.Rows, kit.Row[*handle]{Name: name, Fields: fields, Run: f})
 	}
 	async := func(name string, f func(*handle, *kit.Request, *json.Writer) (kit.Response, *schema.Error), fields ...schema.Field) {
 		t.Rows = append(t.Rows, kit.Row[*handle]{Name: name, Fields: fields, Async: true, Run: f})
 	}
-	sync("list", p.listRequest, schema.Field{Name: "admin_key", Type: schema.String})
+	sync("list", p.list, typed(schema.String, "admin_key")...)
 	sync("info", p.info, id)
-	told("create", p.create, append([]schema.Field{{Name: "type", Type: schema.String, Required: true},
-		p.ids.Field("id", false)}, fields(createFields, kindFields)...)...)
-	told("edit", p.edit, append([]schema.Field{id}, editFields...)...)
-	told("destroy", p.destroy, id, schema.Field{Name: "permanent", Type: schema.Bool})
-	told("kick_all", p.kickAll, id)
+	sync("create", p.create, fields(typeField, []schema.Field{p.ids.Field("id", false)}, createFields, kindFields)...)
+	sync("edit", p.edit, fields([]schema.Field{id}, editFields)...)
+	sync("destroy", p.destroy, fields([]schema.Field{id}, permanentField)...)
+	sync("kick_all", p.kickAll, id)
 	sync("enable", p.enable, id)
-	sync("disable", p.disable, id, schema.Field{Name: "stop_recording", Type: schema.Bool})
+	sync("disable", p.disable, fields([]schema.Field{id}, typed(schema.Bool, "stop_recording"))...)
 	sync("recording", p.recording, id, schema.Field{Name: "action", Type: schema.String, Required: true})
 
-	async("watch", (*handle).watch, append([]schema.Field{id}, watchFields...)...)
+	async("watch", (*handle).watch, fields([]schema.Field{id}, watchFields)...)
 	async("start", (*handle).start)
 	async("pause", (*handle).pause)
 	async("stop", (*handle).stop)
 	async("configure", (*handle).configure)
 	async("switch", (*handle).switchTo)
-	t.SetLevels("create", createRequestLevels)
+	t.SetLevels("create", func(_ *handle, body kit.Args) schema.Levels {
+		return createLevels(body.Lower("type"), body.Has("media"))
+	})
 	t.SetLevels("configure", configureLevels)
 	return t
 }
@@ -54,101 +53,125 @@ func typed(t schema.Type, names ...string) []schema.Field {
 	return list
 }
 
-// must makes fields of one type that have to be there.
-func must(t schema.Type, names ...string) []schema.Field {
-	list := typed(t, names...)
-	for i := range list {
-		list[i].Required = true
+func fields(lists ...[]schema.Field) []schema.Field { return slices.Concat(lists...) }
+
+// Of all settings, by where they mean something.
+var (
+	typeField      = []schema.Field{{Name: "type", Type: schema.String, Required: true}}
+	permanentField = typed(schema.Bool, "permanent")
+	kindFields     = typed(schema.Bool, "audio", "video", "data") // whether there is a kind of media, the old way
+
+	createFields    = fields(new(settings).common(true).Fields(), permanentField)
+	editFields      = fields(new(settings).common(true).EditFields(), permanentField, typed(schema.Bool, "edited_event"))
+	broadcastFields = new(settings).broadcast().Fields()
+	rtpFields       = fields(broadcastFields, typed(schema.Array, "media"), new(streamSettings).dataTable("").Fields())
+	fileFields      = fields(new(settings).file(true).Fields(), new(streamSettings).formatTable("audio", false).Fields())
+	rtspFields      = fields(broadcastFields, new(settings).camera(true).Fields(),
+		new(streamSettings).formatTable("audio", false).Fields(), new(streamSettings).formatTable("video", false).Fields())
+	itemFields = fields(typeField, []schema.Field{{Name: "mid", Type: schema.String, Required: true}})
+)
+
+// streamFields are those of a kind of stream, or with a prefix those in the old style.
+func streamFields(kind sdp.Kind, prefix string) []schema.Field {
+	return (&streamSettings{kind: kind}).table(prefix).Fields()
+}
+
+var watchFields = fields(typed(schema.Array, "media"), typed(schema.Bool, "offer_audio", "offer_video", "offer_data", "restart"), mline.Fields)
+
+var configureFields = fields(typed(schema.String, "mid"), typed(schema.Bool, "send"), mline.Fields, mline.DelayFields)
+
+// checkKind looks at the fields that depend on the type.
+func checkKind(kind string, body kit.Args) *schema.Error {
+	switch kind {
+	case typeRTP:
+		return checkRTP(body)
+	case typeLive, typeOnDemand:
+		return check(fileFields, body)
+	case typeRTSP:
+		return check(rtspFields, body)
 	}
-	return list
+	return nil // build knows
 }
 
-func fields(lists ...[]schema.Field) []schema.Field {
-	var all []schema.Field
-	for _, l := range lists {
-		all = append(all, l...)
+func checkRTP(body kit.Args) *schema.Error {
+	if err := check(rtpFields, body); err != nil {
+		return err
 	}
-	return all
+	if n, ok := body.Number(captureTimeField); ok && n < 1 {
+		return errorf(errInvalidElement, "Invalid value (%s should be between 1 and 14)", captureTimeField)
+	}
+	if body.Has("media") {
+		for _, item := range body.Items("media") { // what is no object lacks everything
+			if err := check(itemFields, item); err != nil {
+				return err
+			}
+			if kind, ok := parseKind(item.Str("type")); ok {
+				if err := check(streamFields(kind, ""), item); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	for _, old := range legacyKinds {
+		if body.Is(old.prefix) {
+			if err := check(streamFields(old.kind, old.prefix), body); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
-var createFields = fields(
-	typed(schema.String, "name", "description", "metadata"),
-	typed(schema.Bool, "is_private"),
-	typed(schema.String, "secret", "pin"),
-	typed(schema.Bool, "permanent"),
-)
-
-var broadcastFields = fields(
-	typed(schema.Uint, "collision", "bufferkf_ms", "bufferkf_bytes", "threads", "srtpsuite"),
-	typed(schema.String, "srtpcrypto"),
-	typed(schema.Bool, "e2ee", "playoutdelay_ext"),
-	typed(schema.Int, "abscapturetime_src_ext_id"),
-)
-
-var rtpFields = fields(broadcastFields, typed(schema.Array, "media"),
-	typed(schema.String, "datatype"), typed(schema.Bool, "buffermsg", "databuffermsg"))
-
-// streamFields are those of an item of media.
-var streamFields = fields(
-	must(schema.String, "type", "mid"),
-	typed(schema.String, "label", "msid", "mcast", "iface"),
-	must(schema.Uint, "port"),
-	typed(schema.Uint, "rtcpport", "pt"),
-	typed(schema.String, "codec", "rtpmap", "fmtp"),
-	typed(schema.Bool, "skew", "simulcast", "svc", "bufferkf"),
-	typed(schema.Uint, "port2", "port3"),
-	typed(schema.String, "h264sps"),
-)
-
-var dataFields = fields(typed(schema.String, "datatype"), typed(schema.Bool, "buffermsg"))
-
-// legacyFields are those of one kind of media in the old style.
-var legacyFields = map[string][]schema.Field{
-	"audio": fields(
-		must(schema.Uint, "audioport", "audiopt"),
-		typed(schema.String, "audiocodec", "audiortpmap", "audiofmtp", "audiomcast", "audioiface"),
-		typed(schema.Uint, "audiortcpport"),
-		typed(schema.Bool, "audioskew"),
-	),
-	"video": fields(
-		must(schema.Uint, "videoport", "videopt"),
-		typed(schema.String, "videocodec", "videortpmap", "videofmtp", "videomcast", "videoiface", "h264sps"),
-		typed(schema.Uint, "videortcpport", "videoport2", "videoport3"),
-		typed(schema.Bool, "videoskew", "videosimulcast", "videosvc", "videobufferkf"),
-	),
-	"data": fields(
-		must(schema.Uint, "dataport"),
-		typed(schema.String, "datamcast", "dataiface"),
-	),
+// createLevels says which settings of a mountpoint mean something where: that
+// depends on the type, and on whether its streams are described by media.
+func createLevels(kind string, modern bool) schema.Levels {
+	legacy, items := kindFields, itemFields
+	for _, old := range legacyKinds {
+		legacy = fields(legacy, streamFields(old.kind, old.prefix))
+		items = fields(items, streamFields(old.kind, ""))
+	}
+	top := fields(createFields, typeField, typed(schema.Any, "id"))
+	l := schema.Levels{Unused: fields(legacy, rtpFields, items, rtspFields, fileFields)}
+	switch {
+	case kind == typeRTP && modern:
+		l.Used = []schema.Level{{Fields: fields(top, rtpFields)}, {In: "media", Fields: items}}
+		return l
+	case kind == typeRTP:
+		top = fields(top, rtpFields, legacy)
+	case kind == typeRTSP:
+		top = fields(top, kindFields, rtspFields)
+	default:
+		top = fields(top, kindFields, fileFields)
+	}
+	l.Used = []schema.Level{{Fields: top}}
+	return l
 }
 
-var fileFields = fields(
-	must(schema.String, "filename"),
-	typed(schema.Uint, "audiopt"),
-	typed(schema.String, "audiocodec", "audiortpmap", "audiofmtp"),
-)
+// configureLevels: what is at the top counts only without a list of streams.
+func configureLevels(_ *handle, body kit.Args) schema.Levels {
+	top := fields(kindFields, typed(schema.Array, "streams"))
+	if !body.Has("streams") {
+		top = append(top, configureFields...)
+	}
+	return schema.Levels{Used: []schema.Level{{Fields: top}, {In: "streams", Fields: configureFields}}}
+}
 
-var rtspFields = fields(broadcastFields,
-	typed(schema.String, "url", "rtsp_user", "rtsp_pwd", "rtspiface", "audiocodec", "audiortpmap", "audiofmtp",
-		"videocodec", "videortpmap", "videofmtp"),
-	typed(schema.Bool, "rtsp_quirk", "rtsp_failcheck", "rtsp_check", "rtsp_notify_changes"),
-	typed(schema.Uint, "rtsp_reconnect_delay", "rtsp_session_timeout", "rtsp_timeout", "rtsp_conn_timeout",
-		"audiopt", "videopt"),
-)
+// fileLevels is what means something where in the file. What belongs to requests,
+// or to the category general, means nothing.
+func fileLevels(kind string, modern bool) schema.Levels {
+	requests := typed(schema.Any, "permanent", "admin_key", "rtp_port_range", "events", "string_ids", "file_folders")
+	l := createLevels(kind, modern)
+	top := &l.Used[0].Fields
+	if !slices.Contains([]string{typeRTP, typeLive, typeOnDemand, typeRTSP}, kind) { // it is left out for that
+		*top = fields(*top, l.Unused)
+	}
+	*top = slices.DeleteFunc(*top, func(f schema.Field) bool { return f.Name == "permanent" })
+	l.Unused = fields(l.Unused, requests)
+	return l
+}
 
-var editFields = fields(
-	typed(schema.String, "new_description", "new_metadata", "new_secret", "new_pin"),
-	typed(schema.Bool, "new_is_private", "permanent", "edited_event"),
-)
-
-var watchFields = fields(
-	typed(schema.Array, "media"),
-	typed(schema.Bool, "offer_audio", "offer_video", "offer_data", "restart"),
-	layerFields(schema.Uint),
-	typed(schema.Uint, "fallback"),
-)
-
-// layerFields are the fields that choose layers.
-func layerFields(t schema.Type) []schema.Field {
-	return typed(t, "substream", "temporal", "spatial_layer", "temporal_layer")
+// fileGuards are the settings of a mountpoint that protect it.
+var fileGuards = map[string]string{
+	"secret": "everybody may manage the mountpoint", "pin": "everybody may watch", "is_private": "the mountpoint is listed",
 }

@@ -205,7 +205,7 @@ func TestRTSPTimeouts(t *testing.T) {
 		`"rtsp_timeout":1,"rtsp_conn_timeout":60000,"rtsp_reconnect_delay":60,`: {time.Second, time.Minute, time.Minute},
 	} {
 		th.ask(`{"request":"create","type":"rtsp","id":1,"video":true,"rtsp_failcheck":false,` + fields + `"url":"rtsp://127.0.0.1:1/"}`)
-		r := th.plugin.mountpoints["1"].rtsp
+		r := th.mountpoint("1").rtsp
 		if got := [3]time.Duration{r.Timeout, r.ConnectTimeout, r.Reconnect}; got != want {
 			t.Errorf("%s got %v", fields, got)
 		}

@@ -201,7 +201,7 @@ func (th *theatre) hears() {
 // hear waits until a packet of a stream comes that contains a text.
 func (th *theatre) hear(i int, want string) {
 	th.t.Helper()
-	th.forwarded(th.plugin.mountpoints["1"].src, i, want)
+	th.forwarded(th.mountpoint("1").src, i, want)
 }
 
 func TestRTSP(t *testing.T) {

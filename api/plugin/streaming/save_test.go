@@ -52,10 +52,10 @@ func TestNamesOfOthers(t *testing.T) {
 		check := func(when string) {
 			t.Helper()
 			th.start()
-			if th.plugin.general.adminKey != "k" || th.plugin.mountpoints["1"] == nil || th.plugin.mountpoints["1"].pin != "mine" {
+			if th.plugin.general.adminKey != "k" || th.mountpoint("1") == nil || th.mountpoint("1").pin != "mine" {
 				t.Errorf("%s, %s: what was there has changed:\n%s", tt.names, when, th.read())
 			}
-			if n := len(th.plugin.mountpoints); n != len(shown)+2 {
+			if n := th.plugin.mountpoints.Len(); n != len(shown)+2 {
 				t.Errorf("%s, %s: %d mountpoints in\n%s", tt.names, when, n, th.read())
 			}
 			for id, want := range shown {
@@ -89,7 +89,7 @@ func TestSaveWithoutID(t *testing.T) {
 	th.start()
 	edit := func(text string) {
 		t.Helper()
-		m := th.plugin.list()[0]
+		m := th.plugin.mountpoints.Sorted()[0]
 		if got := th.ask(`{"request":"edit","id":` + m.id + `,"new_description":"` + text + `","permanent":true}`); !strings.Contains(got, `"permanent":true`) {
 			t.Errorf("got %s", got)
 		}
@@ -100,10 +100,10 @@ func TestSaveWithoutID(t *testing.T) {
 		t.Errorf("added %v, %v", added, err)
 	}
 	th.start()
-	if n := len(th.plugin.mountpoints); n != 1 || th.plugin.list()[0].description != "two" {
+	if n := th.plugin.mountpoints.Len(); n != 1 || th.plugin.mountpoints.Sorted()[0].description != "two" {
 		t.Errorf("%d mountpoints in\n%s", n, th.read())
 	}
-	th.ask(`{"request":"destroy","permanent":true,"id":` + th.plugin.list()[0].id + `}`)
+	th.ask(`{"request":"destroy","permanent":true,"id":` + th.plugin.mountpoints.Sorted()[0].id + `}`)
 	if th.read() != "# mine\n" {
 		t.Errorf("left behind:\n%s", th.read())
 	}

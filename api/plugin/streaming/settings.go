@@ -3,9 +3,11 @@ package streaming
 import (
 	"slices"
 	"strings"
+	"time"
 
+	"bifrons/api/config"
 	"bifrons/api/kit"
-	"bifrons/api/plugin/streaming/format"
+	"bifrons/api/plugin/streaming/rtsp"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -43,39 +45,103 @@ type settings struct {
 	captureTimeID uint8 // of the source's abs-capture-time
 
 	filename string // types live and ondemand
-	rtsp     rtspSettings
+
+	// Type rtsp.
+	rtsp      rtsp.Settings
+	rtspIface string
+	rtspCheck bool // creating fails if the server cannot be reached
+	rtspTell  bool // viewers hear of lost and new connections
 }
 
-// streamSettings are those of one stream of a mountpoint.
-type streamSettings struct {
-	kind             sdp.Kind
-	mid, label, msid string
-	multicast, iface string // group; interface or address to bind to
-	port, rtcpPort   int
-	rtcp             bool // there is a port for RTCP
-	format           format.Format
-	codecName        string // one of both says what it is
-	rtpmap           string
-	ptSet            bool   // type rtsp: not what the server says
-	ownFmtp          string // type rtsp: instead of what the server says
-	skew             bool
-	simulcast        bool
-	port2, port3     int
-	svc              bool
-	sps              string // parameter sets for H.264, base64
-	binary           bool
-	buffer           bool   // the last message is kept
-	host             string // address of iface, once the ports are open
+// ifSet is IfSet for those who may see a setting.
+func ifSet(may bool) kit.When {
+	if may {
+		return kit.IfSet
+	}
+	return kit.Never
 }
 
-// common takes over what all types have.
-func (s *settings) common(src kit.Source, id string) {
-	s.description, _ = src.Text("description")
-	s.metadata, _ = src.Text("metadata")
-	s.secret, _ = src.Text("secret")
-	s.pin, _ = src.Text("pin")
-	s.hidden, _ = src.Flag("is_private")
-	if s.name, _ = src.Text("name"); s.name == "" {
+// common is what all types have; info shows some of it to administrators only.
+func (s *settings) common(admin bool) kit.Settings {
+	return kit.Settings{
+		{Name: "name", To: &s.name, Show: ifSet(admin)},
+		{Name: "description", To: &s.description, Edit: true, Save: kit.Always, Show: kit.Always},
+		{Name: "metadata", To: &s.metadata, Edit: true, Clear: true, Save: kit.IfSet, Show: kit.IfSet},
+		{Name: "secret", To: &s.secret, Edit: true, Save: kit.IfSet, Show: ifSet(admin)},
+		{Name: "pin", To: &s.pin, Edit: true, Clear: true, Save: kit.IfSet, Show: ifSet(admin)},
+		{Name: "is_private", To: &s.hidden, Edit: true, Save: kit.IfSet, Show: ifSet(admin)},
+	}
+}
+
+// broadcast is what live media has.
+func (s *settings) broadcast() kit.Settings {
+	return kit.Settings{
+		{Name: "srtpsuite", To: &s.srtpSuite, Save: kit.IfSet},
+		{Name: "srtpcrypto", To: &s.srtpCrypto, Save: kit.IfSet},
+		{Name: "e2ee", To: &s.e2ee, Save: kit.IfSet, Show: kit.IfSet},
+		{Name: "playoutdelay_ext", To: &s.playoutDelay, Save: kit.IfSet, Show: kit.IfSet},
+		{Name: captureTimeField, To: &s.captureTimeID, Most: 14, Save: kit.IfSet, Show: kit.IfSet},
+		{Name: "collision", To: &s.collision, Save: kit.IfSet, Show: kit.IfSet},
+		{Name: "bufferkf_ms", To: &s.bufferTime, Most: 1<<16 - 1, Save: kit.IfSet, Show: kit.IfSet},
+		{Name: "bufferkf_bytes", To: &s.bufferBytes, Most: 1<<32 - 1, Save: kit.IfSet, Show: kit.IfSet},
+		{Name: "threads", To: &s.threads, Save: kit.IfSet, Show: kit.IfSet},
+	}
+}
+
+const captureTimeField = "abscapturetime_src_ext_id"
+
+// file is what types live and ondemand have.
+func (s *settings) file(admin bool) kit.Settings {
+	return kit.Settings{{Name: "filename", To: &s.filename, Required: true, Save: kit.Always, Show: ifSet(admin)}}
+}
+
+// camera is what type rtsp has.
+func (s *settings) camera(admin bool) kit.Settings {
+	r := &s.rtsp
+	return kit.Settings{
+		{Name: "url", To: &r.URL, Save: kit.Always, Show: ifSet(admin)},
+		{Name: "rtsp_user", To: &r.User, Save: kit.IfSet, Show: ifSet(admin)},
+		{Name: "rtsp_pwd", To: &r.Password, Save: kit.IfSet, Show: ifSet(admin)},
+		{Name: "rtsp_quirk", To: &r.Quirk, Save: kit.IfSet, Show: ifSet(admin)},
+		{Name: "rtspiface", To: &s.rtspIface, Save: kit.IfSet},
+		{Name: "rtsp_failcheck", To: &s.rtspCheck, Save: kit.Always},
+		{Name: "rtsp_check", To: &s.rtspCheck},
+		{Name: "rtsp_notify_changes", To: &s.rtspTell, Save: kit.IfSet},
+		{Name: "rtsp_reconnect_delay", To: &r.Reconnect, Save: kit.Always},
+		{Name: "rtsp_session_timeout", To: &r.SessionTimeout, Save: kit.IfSet},
+		{Name: "rtsp_timeout", To: &r.Timeout, NotZero: true, Most: maxWait, Save: kit.Always},
+		{Name: "rtsp_conn_timeout", To: &r.ConnectTimeout, NotZero: true, Most: maxWait, Save: kit.Always},
+	}
+}
+
+// maxWait is how long a request may wait for a server, in seconds.
+const maxWait = 60
+
+// newSettings are the defaults of a type of mountpoint.
+func newSettings(kind string) settings {
+	return settings{kind: kind, rtspCheck: true,
+		rtsp: rtsp.Settings{Reconnect: 5 * time.Second, Timeout: 10 * time.Second, ConnectTimeout: 5 * time.Second}}
+}
+
+// read takes over what src has.
+func (s *settings) read(src kit.Source, id string) *schema.Error {
+	s.common(true).Read(src)
+	s.settleName(src, id)
+	switch s.kind {
+	case typeRTP:
+		return s.readRTP(src)
+	case typeLive, typeOnDemand:
+		return s.readFile(src)
+	case typeRTSP:
+		return s.readRTSP(src)
+	}
+	return errorf(errInvalidElement, "Unknown stream type '%s'...\n", s.kind)
+}
+
+// settleName makes sure that there is a name, which can be that of a category if it
+// comes with a request.
+func (s *settings) settleName(src kit.Source, id string) {
+	if s.name == "" {
 		s.name = src.Category()
 	}
 	switch {
@@ -92,6 +158,9 @@ func (s *settings) common(src kit.Source, id string) {
 	}
 }
 
+// fromFile tells whether settings come from a file.
+func fromFile(src kit.Source) bool { return src.Category() != "" }
+
 // startsWithNumber tells whether a name starts with a number other than 0,
 // which cannot be the name of a category.
 func startsWithNumber(name string) bool {
@@ -99,37 +168,26 @@ func startsWithNumber(name string) bool {
 	return name != "" && name[0] >= '1' && name[0] <= '9'
 }
 
-// broadcast takes over what live media has.
-func (s *settings) broadcast(src kit.Source) *schema.Error {
-	for _, f := range []struct {
-		name string
-		to   func(n int64)
-		most int64
-		code int
-	}{
-		{"collision", func(n int64) { s.collision = int(n) }, 1<<31 - 1, errCantCreate},
-		{"bufferkf_ms", func(n int64) { s.bufferTime = int(n) }, 1<<16 - 1, errCantCreate},
-		{"bufferkf_bytes", func(n int64) { s.bufferBytes = n }, 1<<32 - 1, errCantCreate},
-		{"threads", func(n int64) { s.threads = int(n) }, 1<<31 - 1, errCantCreate},
-		{"srtpsuite", func(n int64) { s.srtpSuite = int(n) }, 1<<31 - 1, errCantCreate},
-		{"abscapturetime_src_ext_id", func(n int64) { s.captureTimeID = uint8(n) }, 14, errInvalidElement},
-	} {
-		n, _ := src.Number(f.name)
-		if n < 0 || n > f.most || src.Wrong(f.name) {
-			return errorf(f.code, "Invalid value (%s should be at most %d)", f.name, f.most)
+// readBroadcast takes over what live media has.
+func (s *settings) readBroadcast(src kit.Source) *schema.Error {
+	t := s.broadcast()
+	if wrong := t.Wrong(src); wrong != nil {
+		code := errCantCreate
+		if wrong.Name == captureTimeField {
+			code = errInvalidElement
 		}
-		f.to(n)
+		return tooLarge(wrong, code)
 	}
-	s.srtpCrypto, _ = src.Text("srtpcrypto")
-	s.e2ee, _ = src.Flag("e2ee")
-	s.playoutDelay, _ = src.Flag("playoutdelay_ext")
+	t.Read(src)
 	if s.srtpSuite != 0 && s.srtpSuite != 32 && s.srtpSuite != 80 {
-		return errorf(errCantCreate, "Can't add 'rtp' stream, invalid SRTP suite")
+		return s.cant("invalid SRTP suite")
 	}
-	if _, err := s.srtpKey(); err != nil {
-		return err
-	}
-	return nil
+	_, err := s.srtpKey()
+	return err
+}
+
+func tooLarge(s *kit.Setting, code int) *schema.Error {
+	return errorf(code, "Invalid value (%s should be at most %d)", s.Name, s.Limit())
 }
 
 // srtpKey is the key that the source encrypts with; nil without both settings.
@@ -139,224 +197,184 @@ func (s *settings) srtpKey() (*sfu.SRTPKey, *schema.Error) {
 	}
 	k, err := sfu.NewSRTPKey(s.srtpSuite, s.srtpCrypto)
 	if err != nil {
-		return nil, errorf(errCantCreate, "Can't add 'rtp' stream, invalid SRTP crypto")
+		return nil, s.cant("invalid SRTP crypto")
 	}
 	return k, nil
 }
 
 // readRTP takes over what type rtp has.
 func (s *settings) readRTP(src kit.Source) *schema.Error {
-	if err := s.broadcast(src); err != nil {
+	if err := s.readBroadcast(src); err != nil {
 		return err
 	}
 	items, modern := src.List("media")
 	s.legacy = !modern
 	for _, item := range items {
 		text, _ := item.Text("type")
+		mid, _ := item.Text("mid")
 		kind, ok := parseKind(text)
 		switch {
 		case !ok && fromFile(src):
 			item.Reject("type", "audio, video or data", "the stream is left out")
 			continue
 		case !ok:
-			return errorf(errCantCreate, "Unsupported media type in media stream")
-		}
-		mid, _ := item.Text("mid")
-		if !sdp.ValidMID(mid) {
+			return s.cant("unsupported media type in media stream")
+		case !sdp.ValidMID(mid):
 			return errorf(errCantCreate, "Invalid value (mid should be a token of 1 to %d characters)", sdp.MaxMIDLength)
-		}
-		if slices.ContainsFunc(s.streams, func(st streamSettings) bool { return st.mid == mid }) {
+		case slices.ContainsFunc(s.streams, func(st streamSettings) bool { return st.mid == mid }):
 			return errorf(errCantCreate, "Invalid value (mid '%s' is there twice)", mid)
 		}
-		st, err := readStream(item, src, kind, mid, func(key string) string { return key })
-		if err != nil {
+		st := newStream(kind, mid)
+		st.dataTable("").Read(src) // where they used to be looked for
+		if err := s.addStream(st, item, ""); err != nil {
 			return err
 		}
-		s.streams = append(s.streams, st)
 	}
 	for _, old := range legacyKinds {
 		if on, _ := src.Flag(old.prefix); !on || modern {
 			continue
 		}
-		st, err := readStream(src, src, old.kind, old.mid, old.name)
-		if err != nil {
+		if err := s.addStream(newStream(old.kind, old.mid), src, old.prefix); err != nil {
 			return err
 		}
-		s.streams = append(s.streams, st)
 	}
 	if len(s.streams) == 0 {
-		return errorf(errCantCreate, "Can't add 'rtp' stream, no audio or video have to be streamed...")
+		return s.cant("no audio or video have to be streamed...")
 	}
 	return nil
 }
 
-// legacyKind is a stream in the old style: its fields have a prefix.
-type legacyKind struct {
-	kind        sdp.Kind
-	prefix, mid string
-}
-
-var legacyKinds = []legacyKind{{sdp.Audio, "audio", "a"}, {sdp.Video, "video", "v"}, {sdp.Application, "data", "d"}}
-
-func (l legacyKind) name(key string) string {
-	if key == "h264sps" {
-		return key
+// addStream adds a stream of what src has under names with a prefix.
+func (s *settings) addStream(st streamSettings, src kit.Source, prefix string) *schema.Error {
+	t := st.table(prefix)
+	if wrong := t.Wrong(src); wrong != nil {
+		return tooLarge(wrong, errCantCreate)
 	}
-	return l.prefix + key
-}
-
-func parseKind(text string) (sdp.Kind, bool) {
-	for _, l := range legacyKinds {
-		if strings.EqualFold(text, l.prefix) {
-			return l.kind, true
-		}
-	}
-	return sdp.Other, false
-}
-
-// kindName is a kind of media as clients know it.
-func kindName(k sdp.Kind) string {
-	if k == sdp.Application {
-		return "data"
-	}
-	return k.String()
-}
-
-// readStream takes over the settings of one stream. name gives the name that a
-// setting has in src; whole is the mountpoint's own settings.
-func readStream(src, whole kit.Source, kind sdp.Kind, mid string, name func(string) string) (st streamSettings, err *schema.Error) {
-	st = streamSettings{kind: kind, mid: mid, label: kindName(kind)}
-	text := func(p *string, key string) {
-		if t, ok := src.Text(name(key)); ok && t != "" {
-			*p = t
-		}
-	}
-	text(&st.label, "label")
-	text(&st.msid, "msid")
-	text(&st.multicast, "mcast")
-	text(&st.iface, "iface")
-	text(&st.format.Fmtp, "fmtp")
-	text(&st.sps, "h264sps")
+	t.Read(src)
 	if _, _, ok := parseMSID(st.msid); !ok {
-		src.Reject(name("msid"), "two words of at most 64 bytes", "")
+		src.Reject("msid", "two words of at most 64 bytes", "")
 		st.msid = ""
 	}
-	for key, p := range map[string]*int{"port": &st.port, "rtcpport": &st.rtcpPort, "port2": &st.port2, "port3": &st.port3} {
-		n, _ := src.Number(name(key))
-		if n > 1<<16-1 || src.Wrong(name(key)) {
-			return st, errorf(errCantCreate, "Can't add 'rtp' stream, invalid port (%s)", name(key))
+	switch {
+	case st.port < 0:
+		return s.cant("missing port (%s)", prefix+"port")
+	case st.kind == sdp.Application:
+		if st.dataType = strings.ToLower(st.dataType); st.dataType != "text" && st.dataType != "binary" {
+			return errorf(errInvalidElement, "Invalid element (datatype can only be text or binary)")
 		}
-		*p = int(n)
+	case st.pt < 0 && fromFile(src):
+		return s.cant("missing payload type (%s)", prefix+"pt")
+	default:
+		st.pt = max(st.pt, 0)
+		if err := s.settleFormat(&st); err != nil {
+			return err
+		}
+		st.svc = st.svc && st.format.ID == sdp.VP9
 	}
-	_, st.rtcp = src.Number(name("rtcpport"))
-	if _, ok := src.Number(name("port")); !ok {
-		return st, errorf(errCantCreate, "Can't add 'rtp' stream, missing port (%s)", name("port"))
-	}
-	if err := checkFmtp(st.format.Fmtp); err != nil {
-		return st, err
-	}
-	if kind == sdp.Application {
-		return st, st.readData(src, whole, name)
-	}
-	return st, st.readMedia(src, name)
+	s.streams = append(s.streams, st)
+	return nil
 }
 
-// readMedia takes over what audio and video have.
-func (st *streamSettings) readMedia(src kit.Source, name func(string) string) *schema.Error {
-	n, ok := src.Number(name("pt"))
-	if n > 127 || src.Wrong(name("pt")) {
-		return errorf(errCantCreate, "Can't add 'rtp' stream, invalid payload type (%s)", name("pt"))
+// readFile takes over what types live and ondemand have. Their one stream has
+// neither mid nor msid.
+func (s *settings) readFile(src kit.Source) *schema.Error {
+	s.file(true).Read(src)
+	audio, _ := src.Flag("audio")
+	video, _ := src.Flag("video")
+	st := newStream(sdp.Audio, "")
+	switch {
+	case s.filename == "":
+		return s.cant("missing filename")
+	case strings.Contains(s.filename, "../"):
+		return s.cant("invalid filename '%s'", s.filename)
+	case video || !audio:
+		return s.cant("only audio files are supported")
+	case strings.HasSuffix(s.filename, ".alaw"):
+		st.codec, st.pt = sdp.PCMA, 8
+	case strings.HasSuffix(s.filename, ".mulaw"):
+		st.codec, st.pt = sdp.PCMU, 0
+	case strings.HasSuffix(s.filename, ".opus"):
+		t := st.formatTable("audio", false)
+		if wrong := t.Wrong(src); wrong != nil {
+			return tooLarge(wrong, errCantCreate)
+		}
+		if t.Read(src); st.pt < 0 && fromFile(src) {
+			return s.cant("missing payload type (audiopt)")
+		}
+		st.pt = max(st.pt, 0)
+	default:
+		return s.cant("unsupported format (we only support Opus, raw mu-Law and a-Law files)")
 	}
-	if fromFile(src) && !ok {
-		return errorf(errCantCreate, "Can't add 'rtp' stream, missing payload type (%s)", name("pt"))
-	}
-	if err := st.readFormat(src, name); err != nil {
+	if err := s.settleFormat(&st); err != nil {
 		return err
 	}
-	st.format.PT = uint8(n)
-	st.skew, _ = src.Flag(name("skew"))
-	if st.kind != sdp.Video {
-		return nil
+	if strings.HasSuffix(s.filename, ".opus") && st.format.ID != sdp.Opus {
+		return s.cant("opus file without the codec opus")
 	}
-	st.simulcast = either(src, name("simulcast"), "videosimulcast")
-	st.svc = either(src, name("svc"), "videosvc") && st.format.ID == sdp.VP9
+	s.streams = []streamSettings{st}
 	return nil
 }
 
-// readFormat takes over what says what the media of a stream is.
-func (st *streamSettings) readFormat(src kit.Source, name func(string) string) *schema.Error {
-	codec, named := src.Text(name("codec"))
-	rtpmap, mapped := src.Text(name("rtpmap"))
-	known, fmtp := false, st.format.Fmtp
-	switch {
-	case named:
-		st.codecName = strings.ToLower(codec)
-		st.format, known = format.Named(codec)
-	case mapped:
-		codec, st.rtpmap = rtpmap, rtpmap
-		st.format, known = format.Parse(rtpmap)
-	default:
-		return errorf(errCantCreate, "Can't add 'rtp' stream, missing codec (%s)", name("codec"))
+// readRTSP takes over what type rtsp has. What the streams carry is told by the
+// server.
+func (s *settings) readRTSP(src kit.Source) *schema.Error {
+	if err := s.readBroadcast(src); err != nil {
+		return err
 	}
-	st.format.Fmtp = fmtp
-	switch {
-	case !known:
-		return errorf(errCantCreate, "Can't add 'rtp' stream, unknown codec '%s'", codec)
-	case !st.format.Fits(st.kind):
-		return errorf(errCantCreate, "Can't add 'rtp' stream, the codec '%s' is not one of %s", codec, kindName(st.kind))
-	}
-	return nil
-}
-
-// checkFmtp refuses format parameters that cannot stand in a description.
-func checkFmtp(fmtp string) *schema.Error {
-	if !format.ValidFmtp(fmtp) {
-		return errorf(errCantCreate, "Invalid value (fmtp should be one short line)")
-	}
-	return nil
-}
-
-// readData takes over what data has. Its own settings may be those of the
-// mountpoint, which is where they used to be looked for.
-func (st *streamSettings) readData(src, whole kit.Source, name func(string) string) *schema.Error {
-	kind, ok := src.Text(name("type"))
-	if src != whole {
-		if kind, ok = src.Text("datatype"); !ok {
-			kind, ok = whole.Text("datatype")
+	s.camera(true).Read(src)
+	for _, old := range legacyKinds[:2] {
+		if on, _ := src.Flag(old.prefix); !on {
+			continue
 		}
+		st := newStream(old.kind, old.mid)
+		st.label = "RTSP " + old.prefix
+		t := st.formatTable(old.prefix, false)
+		if wrong := t.Wrong(src); wrong != nil {
+			return tooLarge(wrong, errCantCreate)
+		}
+		t.Read(src)
+		if err := st.checkFmtp(); err != nil {
+			return err
+		}
+		st.port, st.format.PT = 0, uint8(max(st.pt, 0))
+		s.streams = append(s.streams, st)
 	}
-	if ok && !strings.EqualFold(kind, "text") && !strings.EqualFold(kind, "binary") {
-		return errorf(errInvalidElement, "Invalid element (datatype can only be text or binary)")
+	switch {
+	case len(s.streams) == 0:
+		return s.cant("no audio or video have to be streamed...")
+	case s.rtsp.URL == "":
+		return s.cant("missing url")
 	}
-	st.binary = strings.EqualFold(kind, "binary")
-	st.buffer = either(src, name("buffermsg"), "databuffermsg")
-	if !st.buffer && src != whole {
-		st.buffer = either(whole, "buffermsg", "databuffermsg")
+	if _, err := sfu.BindTo("", s.rtspIface); err != nil {
+		return s.cant("%v", err)
 	}
 	return nil
 }
 
-// fromFile tells whether settings come from a file.
-func fromFile(src kit.Source) bool { return src.Category() != "" }
-
-// either is a flag that is known by two names.
-func either(src kit.Source, a, b string) bool {
-	on, ok := src.Flag(a)
-	if !ok {
-		on, _ = src.Flag(b)
+// save is the settings as the file has them.
+func (s *settings) save() *config.Group {
+	g := new(config.Group)
+	g.Set("type", s.kind)
+	s.common(true).Save(g)
+	switch s.kind {
+	case typeLive, typeOnDemand:
+		s.file(true).Save(g)
+	case typeRTP:
+		s.broadcast().Save(g)
+		list := make([]*config.Group, len(s.streams))
+		for i := range s.streams {
+			list[i] = s.streams[i].save()
+		}
+		g.SetList("media", list...)
+		return g
+	case typeRTSP:
+		s.broadcast().Save(g)
+		s.camera(true).Save(g)
 	}
-	return on
-}
-
-// parseMSID splits an msid in its two tokens (RFC 8830); "" has none.
-func parseMSID(msid string) (stream, track string, ok bool) {
-	const most = 64
-	if msid == "" {
-		return "", "", true
+	for i := range s.streams {
+		st := &s.streams[i]
+		g.Set(kindName(st.kind), "true")
+		st.formatTable(kindName(st.kind), false).Save(g)
 	}
-	f := strings.Fields(msid)
-	if len(f) != 2 || len(f[0]) > most || len(f[1]) > most {
-		return "", "", false
-	}
-	return f[0], f[1], true
+	return g
 }

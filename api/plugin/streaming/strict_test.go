@@ -53,7 +53,7 @@ nine: { type = "rtp", id = 9, media = ( { type = "audio", mid = "a", msid = "x",
 		`WARN :20: three: mountpoint left out, Can't add 'rtp' stream, missing port (audioport)`,
 		`WARN :21: four.media[0].type: wrong value "sound", accepted: audio, video or data, the stream is left out`,
 		`WARN :21: four.media[1].pt: wrong value "x", accepted: a whole number, 0 or more, ignored`,
-		`WARN :21: four: mountpoint left out, Can't add 'rtp' stream, invalid payload type (pt)`,
+		`WARN :21: four: mountpoint left out, Invalid value (pt should be at most 127)`,
 		`WARN :22: five: mountpoint left out, without its pin it would be open`,
 		`WARN :23: six: mountpoint left out, its id is none, which is a number from 1 on unless string_ids is set`,
 		`WARN :24: seven: mountpoint left out, its id is taken`,
@@ -77,10 +77,10 @@ nine: { type = "rtp", id = 9, media = ( { type = "audio", mid = "a", msid = "x",
 	if rest := strings.TrimSpace(strings.Join(lines, "")); rest != "" {
 		t.Errorf("also told: %s", rest)
 	}
-	if len(th.plugin.mountpoints) != 1 {
-		t.Errorf("mountpoints: %v", th.plugin.mountpoints)
+	if th.plugin.mountpoints.Len() != 1 {
+		t.Errorf("%d mountpoints", th.plugin.mountpoints.Len())
 	}
-	found, problems := th.plugin.Check()
+	found, problems := New(Config{Folder: th.folder}).Check()
 	if found != "1 mountpoint" || len(problems) != len(lines)-1 {
 		t.Errorf("check: %s, %d problems, want %d", found, len(problems), len(lines)-1)
 	}

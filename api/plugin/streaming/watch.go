@@ -1,10 +1,12 @@
 package streaming
 
 import (
+	"slices"
 	"strings"
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/streaming/clip"
 	"bifrons/api/schema"
@@ -65,55 +67,39 @@ func (h *handle) watchIt(m *mountpoint, file *clip.File, wanted wish, r *kit.Req
 
 // wish is what a client asks for when it watches.
 type wish struct {
-	mids     []string // in lower case; none = all
-	without  map[sdp.Kind]bool
-	want     [numLayers]int8
-	fallback int64
-	restart  bool
+	mids    []string // none = all
+	without map[sdp.Kind]bool
+	layers  mline.Change
+	restart bool
 }
 
 func parseWatch(body kit.Args) (wish, *schema.Error) {
-	x := wish{without: make(map[sdp.Kind]bool)}
+	x := wish{without: make(map[sdp.Kind]bool), layers: mline.Read(body), restart: body.Is("restart")}
 	for _, v := range body.Items("media") {
 		mid, ok := json.String(v.Value)
 		if !ok {
 			return x, errorf(errInvalidElement, "Invalid element in the media array (not a string)")
 		}
-		x.mids = append(x.mids, strings.ToLower(mid))
+		x.mids = append(x.mids, mid)
 	}
 	for _, old := range legacyKinds {
-		if v := body.Get("offer_" + old.prefix); json.IsBool(v) && !json.True(v) {
+		if on, ok := body.Flag("offer_" + old.prefix); ok && !on {
 			x.without[old.kind] = true
 		}
 	}
-	for i, name := range layerNames {
-		x.want[i] = highest
-		if n, ok := body.Number(name); ok {
-			x.want[i] = int8(min(n, highest))
-		}
-	}
-	x.fallback, _ = body.Number("fallback")
-	x.restart = body.Is("restart")
 	return x, nil
 }
 
 // includes tells whether a client wants a stream.
 func (x *wish) includes(st *streamSettings) bool {
-	if x.without[st.kind] {
-		return false
-	}
-	for _, mid := range x.mids {
-		if strings.EqualFold(mid, st.mid) {
-			return true
-		}
-	}
-	return len(x.mids) == 0
+	return !x.without[st.kind] && (len(x.mids) == 0 ||
+		slices.ContainsFunc(x.mids, func(mid string) bool { return strings.EqualFold(mid, st.mid) }))
 }
 
-// mayWatch is the mountpoint of a request, if the handle can watch it now. p.mu is
+// mayWatch is the mountpoint of a request, if the handle can watch it now. The lock is
 // held.
 func (h *handle) mayWatch(r *kit.Request, restart bool) (*mountpoint, *schema.Error) {
-	m, err := h.plugin.find(r.Body)
+	m, err := h.plugin.mountpoints.Find(r.Body)
 	if err == nil {
 		err = authorize(r.Body, "pin", m.pin)
 	}
@@ -135,20 +121,18 @@ func (h *handle) mayWatch(r *kit.Request, restart bool) (*mountpoint, *schema.Er
 	return m, nil
 }
 
-// watchOffering makes an offer of what the client wants. p.mu is held.
+// watchOffering makes an offer of what the client wants. The lock is held.
 func (h *handle) watchOffering(m *mountpoint, file *clip.File, x wish, w *json.Writer) (kit.Response, *schema.Error) {
-	fresh := h.watching == nil
-	lines := h.lines
-	if !x.restart || fresh {
-		lines = h.choose(m, x)
-		if !active(lines) && len(x.without) > 0 {
-			return fail(errInvalidRequest, "Can't offer an SDP with no audio, video or data")
-		}
+	chosen := m.chosen(&x)
+	if !x.restart && len(chosen) == 0 && len(x.without) > 0 {
+		return fail(errInvalidRequest, "Can't offer an SDP with no audio, video or data")
 	}
-	if fresh {
+	if h.watching == nil {
 		h.join(m, file)
 	}
-	h.lines = lines
+	if !x.restart {
+		h.choose(chosen, x.layers)
+	}
 	h.offered = true
 	h.version++
 	h.sync()
@@ -160,50 +144,50 @@ func (h *handle) watchOffering(m *mountpoint, file *clip.File, x wish, w *json.W
 	return kit.Response{JSEP: &plugin.JSEP{SDP: h.offer(), E2EE: m.e2ee, Restart: x.restart}, After: h.unlessJoined}, nil
 }
 
-// choose is the m-lines for what a client wants. Those that there are stay in
-// their places. p.mu is held.
-func (h *handle) choose(m *mountpoint, x wish) []*line {
-	lines := append([]*line(nil), h.lines...)
-	for _, l := range lines {
-		l.active = false
-	}
+// chosen are the streams that a client wants, of those that it can be offered: one of
+// data at most. The lock is held.
+func (m *mountpoint) chosen(x *wish) (list []int) {
 	data := false
 	for i := range m.streams {
 		st := &m.streams[i]
-		if !x.includes(st) || st.kind != sdp.Application && st.format.ID == "" || st.kind == sdp.Application && data {
-			continue
+		isData := st.kind == sdp.Application
+		if x.includes(st) && !(isData && data) && (isData || st.format.ID != "") {
+			list = append(list, i)
+			data = data || isData
 		}
-		data = data || st.kind == sdp.Application
-		l := lineOf(lines, i)
-		if l == nil {
-			l = newLine(st.kind, st.mid, i)
-			lines = append(lines, l)
-		}
-		l.active = true
-		l.want, l.fallback = x.want, x.fallback
 	}
-	return lines
+	return list
+}
+
+// choose makes the m-lines carry streams. Those that there are stay in their places.
+// The lock is held.
+func (h *handle) choose(streams []int, layers mline.Change) {
+	for _, l := range h.lines {
+		l.active = false
+	}
+	for _, i := range streams {
+		l := lineOf(h.lines, i)
+		if l == nil {
+			st := &h.watching.streams[i]
+			l = newLine(st.kind, st.mid, i)
+			h.lines = append(h.lines, l)
+		}
+		current := l.layers.Current
+		l.layers = mline.NewLayers()
+		l.layers.Current = current
+		l.layers.Set(layers)
+		l.active = true
+	}
 }
 
 func lineOf(lines []*line, stream int) *line {
-	for _, l := range lines {
-		if l.stream == stream {
-			return l
-		}
+	if i := slices.IndexFunc(lines, func(l *line) bool { return l.stream == stream }); i >= 0 {
+		return lines[i]
 	}
 	return nil
 }
 
-func active(lines []*line) bool {
-	for _, l := range lines {
-		if l.active {
-			return true
-		}
-	}
-	return false
-}
-
-// join makes the handle a viewer, with a file of its own if that is not nil. p.mu is
+// join makes the handle a viewer, with a file of its own if that is not nil. The lock is
 // held.
 func (h *handle) join(m *mountpoint, file *clip.File) {
 	h.watching = m
@@ -215,12 +199,12 @@ func (h *handle) join(m *mountpoint, file *clip.File) {
 
 // unlessJoined takes the viewer away again if its offer could not be made.
 func (h *handle) unlessJoined() {
-	if h.host.Peer() == nil {
-		h.leave()
+	if h.Host.Peer() == nil {
+		h.Hangup("")
 	}
 }
 
-// offer describes the m-lines. p.mu is held.
+// offer describes the m-lines. The lock is held.
 func (h *handle) offer() *sdp.Description {
 	m := h.watching
 	o := sdp.OfferOptions{Name: "Mountpoint " + m.id, Version: h.version}
@@ -252,7 +236,7 @@ func (m *mountpoint) extensions() []sdp.Extension {
 }
 
 // watchOffered answers a client's offer: each m-line gets the first stream of
-// its kind, of those that are left, whose codec it lists. p.mu is held.
+// its kind, of those that are left, whose codec it lists. The lock is held.
 func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, w *json.Writer) (kit.Response, *schema.Error) {
 	h.answers = true
 	used := make(map[int]bool)
@@ -264,7 +248,6 @@ func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, w *json.Writer) (ki
 	for i := range h.lines {
 		s := &j.SDP.Sections[i]
 		h.lines[i] = newLine(s.Kind, s.MID, -1)
-		h.lines[i].active = false
 	}
 	d := sdp.Answer(j.SDP, sdp.AnswerOptions{Name: "Mountpoint " + m.id, Choose: func(i int, s *sdp.Section) sdp.SectionChoice {
 		n := m.match(s, used)
@@ -291,7 +274,7 @@ func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, w *json.Writer) (ki
 		}
 	}
 	writeStatus(w, "starting")
-	h.notifyStatus("starting", m.id)
+	h.notifyStatus("starting")
 	return kit.Response{JSEP: &plugin.JSEP{SDP: d, E2EE: m.e2ee}, After: h.unlessJoined}, nil
 }
 
@@ -310,23 +293,4 @@ func (m *mountpoint) match(s *sdp.Section, used map[int]bool) int {
 		}
 	}
 	return -1
-}
-
-// answer takes a client's answer: what it accepts is relayed from now on. p.mu
-// is held.
-func (h *handle) answer(j *plugin.JSEP) *schema.Error {
-	switch {
-	case j == nil:
-		return nil
-	case j.SDP.Type != sdp.TypeAnswer:
-		return errorf(errInvalidSDP, "Invalid JSEP type (should be an answer)")
-	}
-	h.offered = false
-	for i, l := range h.lines {
-		l.ready = l.active && i < len(j.SDP.Sections) && !j.SDP.Sections[i].Rejected()
-		if l.kind != sdp.Application {
-			l.ready = l.ready && j.SDP.Sections[i].Direction.Receives()
-		}
-	}
-	return nil
 }

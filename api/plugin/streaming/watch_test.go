@@ -94,7 +94,7 @@ func TestWatchErrors(t *testing.T) {
 		th.fails(body, code)
 	}
 	th.want(`{"request":"stop"}`, `{"streaming":"event","result":{"status":"idle"}}`)
-	if n := len(th.plugin.mountpoints["1"].viewers) + len(th.plugin.mountpoints["2"].viewers); n != 0 {
+	if n := len(th.mountpoint("1").viewers) + len(th.mountpoint("2").viewers); n != 0 {
 		t.Errorf("%d viewers", n)
 	}
 }
@@ -240,7 +240,7 @@ func TestSwitch(t *testing.T) {
 	th.fails(`{"request":"switch","id":9}`, 455)
 	th.fails(`{"request":"switch","id":3}`, 458)
 	th.want(`{"request":"switch","id":2}`, `{"streaming":"event","result":{"switched":"ok","id":2}}`)
-	if a, b := len(th.plugin.mountpoints["1"].viewers), len(th.plugin.mountpoints["2"].viewers); a != 0 || b != 1 {
+	if a, b := len(th.mountpoint("1").viewers), len(th.mountpoint("2").viewers); a != 0 || b != 1 {
 		t.Errorf("%d and %d viewers", a, b)
 	}
 	th.host.hangup(th.h)
@@ -330,9 +330,9 @@ func (th *theatre) plain(typ sdp.Type) *sdp.Description {
 
 func TestQuery(t *testing.T) {
 	th := newCinema(t)
-	query := func() string { return string(object(th.h.Query)) }
+	query := func() string { return string(json.Object(th.h.Query)) }
 	rest := func(started string) string {
-		return `"hangingup":0,"started":` + started + `,"dataready":0,"paused":0,"stopping":0,"destroyed":0}`
+		return `"started":` + started + `,"dataready":0,"paused":0,"stopping":0,"hangingup":0,"destroyed":0}`
 	}
 	if got := query(); got != `{"state":"idle",`+rest("0") {
 		t.Errorf("idle: %s", got)

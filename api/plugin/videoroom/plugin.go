@@ -28,14 +28,14 @@ type Plugin struct {
 	events  kit.Events     // fixed
 	table   *kit.Table[*handle]
 	file    kit.File
-	rooms   rooms.Registry[*room]
+	rooms   rooms.Desk[*room]
 }
 
 // New makes the plugin.
 func New(cfg Config) *Plugin {
 	p := &Plugin{}
-	p.rooms = rooms.Registry[*room]{IDs: &p.ids, Field: "room", Codes: codes, NoSuch: noSuchRoom}
-	p.file = kit.File{Folder: cfg.Folder, Package: Package, Entry: "room", General: p.loadGeneral, Load: p.loadRoom,
+	p.rooms = p.desk()
+	p.file = kit.File{Folder: cfg.Folder, Package: Package, Entry: "room", General: p.loadGeneral, Load: p.rooms.Load,
 		Has: p.rooms.HasCategory, Key: p.rooms.CategoryKey}
 	return p
 }
@@ -70,11 +70,7 @@ func (p *Plugin) Check() (found string, problems []config.Problem) {
 }
 
 // Close ends the rooms.
-func (p *Plugin) Close() {
-	for _, r := range p.rooms.Clear() {
-		r.close()
-	}
-}
+func (p *Plugin) Close() { p.rooms.Close() }
 
 // Admin answers the synchronous requests.
 func (p *Plugin) Admin(request *json.Value) ([]byte, error) {

@@ -37,6 +37,23 @@ func (p *publisher) connected() {
 	p.notifyStreams("published")
 }
 
+// publisherRun is what does a request of a participant. room.mu is held.
+type publisherRun = func(*publisher, *kit.Request, *json.Writer) (kit.Response, *schema.Error)
+
+// run runs a request, unless the participant is in no room any more; nil says that there
+// is none like that.
+func (p *publisher) run(f publisherRun, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	p.room.mu.Lock()
+	defer p.room.mu.Unlock()
+	switch {
+	case p.gone:
+		return fail(errNoSuchRoom, "No such room")
+	case f == nil:
+		return fail(errInvalidRequest, "Invalid request '%s' for a publisher", r.Body.Str("request"))
+	}
+	return f(p, r, w)
+}
+
 // announce tells the others what a publisher publishes. room.mu is held.
 func (p *publisher) announce() {
 	p.room.tell(p, func(w *json.Writer) {
@@ -161,22 +178,14 @@ func (p *publisher) setKeyframes() {
 	}
 }
 
-// unpublish ends publishing; the participant stays.
+// unpublish ends publishing; the participant stays. room.mu is held.
 func (p *publisher) unpublish(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	r := p.room
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch {
-	case p.gone:
-		return fail(errNoSuchRoom, "No such room")
-	case !p.up:
+	if !p.up {
 		return fail(errNotPublished, "Can't unpublish, not published")
 	}
 	p.unpublished()
 	p.closing = true
-	w.Str("videoroom", "event")
-	r.writeRoom(w)
-	w.Str("unpublished", "ok")
+	p.room.answer(w, "unpublished")
 	return kit.Response{After: p.h.ClosePeer}, nil
 }
 
@@ -237,19 +246,11 @@ func (p *publisher) hangup(string) {
 	p.closing = false
 }
 
-// leave takes the participant out of the room.
+// leave takes the participant out of the room. room.mu is held.
 func (p *publisher) leave(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	r := p.room
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if p.gone {
-		return fail(errNoSuchRoom, "No such room")
-	}
-	r.feedGone(p, false)
+	p.room.feedGone(p, false)
 	p.left()
-	w.Str("videoroom", "event")
-	r.writeRoom(w)
-	w.Str("leaving", "ok")
+	p.room.answer(w, "leaving")
 	return kit.Response{}, nil
 }
 
@@ -277,6 +278,6 @@ func (p *publisher) detach() {
 func (p *publisher) newStream(mindex int, mid string, kind sdp.Kind) *stream {
 	return &stream{
 		publisher: p, mindex: mindex, mid: mid, kind: kind, delay: mline.NoDelay,
-		description: p.descriptions[mid], subscribers: make(map[*subscription]struct{}),
+		description: p.descriptions[mid], lines: make(map[*line]struct{}),
 	}
 }

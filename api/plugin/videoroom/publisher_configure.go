@@ -33,11 +33,7 @@ func (p *publisher) setup(req *kit.Request, w *json.Writer, publish bool) (kit.R
 		return kit.Response{}, err
 	}
 	r := p.room
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	switch {
-	case p.gone:
-		return fail(errNoSuchRoom, "No such room")
 	case publish && p.up:
 		return fail(errAlreadyPublished, "Can't publish, already published")
 	case body.Is("record") && r.mayRecord(body):
@@ -52,9 +48,7 @@ func (p *publisher) setup(req *kit.Request, w *json.Writer, publish bool) (kit.R
 	}
 	p.apply(body)
 	described := p.describe(body)
-	w.Str("videoroom", "event")
-	r.writeRoom(w)
-	w.Str("configured", "ok")
+	r.answer(w, "configured")
 	var resp kit.Response
 	if req.JSEP != nil {
 		p.prefer(body)
@@ -63,8 +57,8 @@ func (p *publisher) setup(req *kit.Request, w *json.Writer, publish bool) (kit.R
 		p.changes.streams = true
 		p.tellChanges()
 	}
-	for _, x := range wishes {
-		p.grant(x)
+	for i := range wishes {
+		p.grant(&wishes[i])
 	}
 	p.h.notify("configured", func(w *json.Writer) {
 		r.writeRoom(w)
@@ -171,32 +165,25 @@ func (p *publisher) describe(body kit.Args) bool {
 	return changed
 }
 
-// wish is what a request says on one stream, or on all of them.
-type wish struct {
-	all  bool
-	mid  string
-	body kit.Args
-}
-
-// wishes collects what a request says on single streams. room.mu is held.
-func (p *publisher) wishes(req *kit.Request) ([]wish, *schema.Error) {
-	list := req.Body.Items("streams")
-	if !req.Body.Has("streams") {
-		list = append(list, req.Body)
+// wishes collects what a request says on single streams, or on all of them. room.mu is
+// held.
+func (p *publisher) wishes(req *kit.Request) ([]item, *schema.Error) {
+	list := []kit.Args{req.Body}
+	if req.Body.Has("streams") {
+		list = req.Body.Items("streams")
 	}
-	wishes := make([]wish, 0, len(list))
+	wishes := make([]item, 0, len(list))
 	for _, v := range list {
-		if err := checkItem(streamFields, v, "streams"); err != nil {
-			return nil, err
-		}
-		mid, ok := v.Text("mid")
+		x, err := p.room.plugin.readItem(v, streamFields)
 		switch {
-		case !ok && len(list) > 1:
+		case err != nil:
+			return nil, err
+		case !x.hasMID && len(list) > 1:
 			return nil, errorf(errMissingElement, "Missing mandatory element (mid)")
-		case ok && !p.knows(mid, req.JSEP):
-			return nil, errorf(errNoSuchFeed, "No such stream %s", mid)
+		case x.hasMID && !p.knows(x.mid, req.JSEP):
+			return nil, errorf(errNoSuchFeed, "No such stream %s", x.mid)
 		}
-		wishes = append(wishes, wish{!ok, mid, v})
+		wishes = append(wishes, x)
 	}
 	return wishes, nil
 }
@@ -214,18 +201,18 @@ func (p *publisher) knows(mid string, j *plugin.JSEP) bool {
 }
 
 // grant does what a request says on its streams. room.mu is held.
-func (p *publisher) grant(x wish) {
+func (p *publisher) grant(x *item) {
 	for _, s := range p.streams {
-		if !x.all && s.mid != x.mid {
+		if x.hasMID && s.mid != x.mid {
 			continue
 		}
-		if on, ok := x.body.Flag("send"); ok {
-			s.setSend(on)
+		if x.hasSend {
+			s.setSend(x.send)
 		}
-		if x.body.Is("keyframe") {
+		if x.keyframe {
 			s.requestKeyframe()
 		}
-		s.setDelay(x.body)
+		s.setDelay(x.change.Delay)
 	}
 }
 
@@ -243,12 +230,12 @@ func (s *stream) setSend(send bool) {
 
 // setDelay takes over what a request says on the playout delay.
 // room.mu is held.
-func (s *stream) setDelay(body kit.Args) {
+func (s *stream) setDelay(c mline.DelayChange) {
 	if s.kind != sdp.Video {
 		return
 	}
 	before := s.delay
-	if s.delay.Set(mline.ReadDelay(body)); s.delay != before {
+	if s.delay.Set(c); s.delay != before {
 		s.delayChanged()
 	}
 }

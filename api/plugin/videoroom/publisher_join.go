@@ -10,16 +10,10 @@ import (
 // join makes a handle a participant or a subscriber. configure takes over what
 // a participant wants to publish with.
 func (p *Plugin) join(h *handle, r *kit.Request, w *json.Writer, configure bool) (kit.Response, *schema.Error) {
-	switch role := h.is().(type) {
+	switch h.is().(type) {
 	case *publisher:
-		if role.isGone() {
-			return fail(errAlreadyJoined, "This handle was a publisher already, attach a new one to join again")
-		}
 		return fail(errAlreadyJoined, "Already in as a publisher on this handle")
 	case *subscriber:
-		if role.isOver() {
-			return fail(errAlreadyJoined, "This handle was a subscriber already, attach a new one to join again")
-		}
 		return fail(errAlreadyJoined, "Already in as a subscriber on this handle")
 	}
 	body := r.Body

@@ -168,5 +168,5 @@ func (s *stream) query(w *json.Writer) {
 		w.Float("audio-level-dBov", s.level)
 		w.Bool("talking", s.talking)
 	}
-	w.Int("subscribers", int64(len(s.subscribers)))
+	w.Int("subscribers", int64(len(s.lines)))
 }

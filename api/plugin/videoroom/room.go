@@ -10,17 +10,6 @@ import (
 	"bifrons/sdp"
 )
 
-// newRoom makes a room that nobody knows of yet.
-func (p *Plugin) newRoom(name id, s settings) *room {
-	return &room{
-		plugin: p, id: name, settings: s,
-		participants: make(map[id]*publisher),
-		coming:       make(map[id]struct{}),
-		private:      make(map[uint32]*publisher),
-		subscribers:  make(map[*subscriber]struct{}),
-	}
-}
-
 // Everything below needs room.mu, unless it says otherwise.
 
 // publisher finds a participant, nil if there is none.
@@ -111,6 +100,18 @@ func (r *room) tellNews(topic string, except *publisher, data []byte) {
 	}
 }
 
+// begin begins an answer or event: what it is, and of which room.
+func (r *room) begin(w *json.Writer, kind string) {
+	w.Str("videoroom", kind)
+	r.writeRoom(w)
+}
+
+// answer answers that something was done.
+func (r *room) answer(w *json.Writer, done string) {
+	r.begin(w, "event")
+	w.Str(done, "ok")
+}
+
 // writeRoom writes the room's id.
 func (r *room) writeRoom(w *json.Writer) { r.plugin.ids.Write(w, "room", r.id) }
 
@@ -150,19 +151,6 @@ func (r *room) end() {
 	}
 	r.subscribersDestroyed()
 }
-
-// close is end for a room that nobody finds any more. It takes the lock.
-func (r *room) close() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.end()
-}
-
-// Lock, Unlock, Gone and Secret are for the registry.
-func (r *room) Lock()          { r.mu.Lock() }
-func (r *room) Unlock()        { r.mu.Unlock() }
-func (r *room) Gone() bool     { return r.destroyed }
-func (r *room) Secret() string { return r.secret }
 
 // manage is Registry.Manage for functions with a response.
 func (p *Plugin) manage(body kit.Args, f func(r *room) (kit.Response, *schema.Error)) (resp kit.Response, err *schema.Error) {

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"bifrons/api/config"
 	"bifrons/api/kit"
 	"bifrons/sdp"
 )
@@ -162,13 +161,6 @@ func (l codecList) Set(text string) (accepted, effect string) {
 		return "", ""
 	}
 	return "a list without blanks of " + strings.Join(l.known, ","), "taken as " + l.String()
-}
-
-// group is the settings as the file has them.
-func (s *settings) group() *config.Group {
-	g := new(config.Group)
-	s.table().Save(g)
-	return g
 }
 
 // knownCodecs are the codecs of each kind of media.

@@ -88,10 +88,9 @@ func opusParameters(st *stream) string {
 	return strings.Join(list, ";")
 }
 
-// answer takes a client's answer: what it accepts is relayed from now on.
+// answer takes a client's answer: what it accepts is relayed from now on. room.mu is
+// held.
 func (s *subscriber) answer(d *sdp.Description) {
-	s.room.mu.Lock()
-	defer s.room.mu.Unlock()
 	if s.over {
 		return
 	}

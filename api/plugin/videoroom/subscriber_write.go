@@ -40,7 +40,7 @@ func (l *line) writeSources(w *json.Writer) {
 	w.Int("sources", int64(len(l.sources)))
 	w.Array("source_ids")
 	for _, x := range l.sources {
-		l.sub.room.plugin.ids.Write(w, "", x.stream.publisher.id)
+		l.sub.room.plugin.ids.Write(w, "", x.publisher.id)
 	}
 	w.EndArray()
 }

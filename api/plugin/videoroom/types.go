@@ -74,7 +74,6 @@ type room struct {
 	settings
 	destroyed    bool
 	allowed      rooms.Tokens
-	saved        bool // in the file
 	participants map[id]*publisher
 	coming       map[id]struct{}          // ids of participants that are being made
 	private      map[uint32]*publisher    // by private id; dummies have none
@@ -163,7 +162,7 @@ type stream struct {
 	level                                   float64
 	talking                                 bool
 
-	subscribers map[*subscription]struct{} // the subscriber side's to change
+	lines map[*line]struct{} // that carry it; the subscriber side's to change
 
 	remoteMID  string // fixed; how the other server calls it
 	remoteSSRC uint32 // of its lowest encoding

@@ -1,0 +1,315 @@
+package rooms
+
+import (
+	"sync"
+
+	"bifrons/api/config"
+	"bifrons/api/json"
+	"bifrons/api/kit"
+	"bifrons/api/plugin"
+	"bifrons/api/schema"
+)
+
+// Room is a Thing that clients make, change and destroy by a Desk. Its lock guards
+// what the methods read.
+type Room interface {
+	Thing
+	// Hidden tells whether it is left out from lists.
+	Hidden() bool
+	// Settings are those that requests and the file have.
+	Settings() kit.Settings
+	// Tokens are those with which one may enter.
+	Tokens() *Tokens
+}
+
+// Desk answers the requests by which rooms are made, changed, destroyed and listed, and
+// keeps those in the file that are permanent. The functions are the plugin's part.
+type Desk[T Room] struct {
+	Registry[T]
+	Key      string // names the plugin in answers
+	File     *kit.File
+	Events   *kit.Events
+	AdminKey *string // what those must know who make rooms, "" = nothing
+
+	Taken  int // code: a room has the id
+	Failed int // code: whatever has none
+
+	// Check looks at what the types of a request's fields do not tell. It is called
+	// before Make and before Change; new_ stands before names in the latter case.
+	Check func(body kit.Args, prefix string) *schema.Error
+	// Entry looks at an entry of the file, and tells what is wrong with it.
+	Entry func(c *config.Reader)
+	// Make makes a room that nobody knows of yet.
+	Make func(id string, src kit.Source, description string) T
+	// Changed is called after an edit, with the lock.
+	Changed func(t T, body kit.Args)
+	// End ends a room for everybody in it, with the lock. A call is a request's,
+	// nil if the plugin ends.
+	End func(t T, x *Call)
+	// Describe writes into the entry of the list what no setting is, with the lock.
+	Describe func(t T, w *json.Writer)
+
+	mu    sync.Mutex
+	saved map[string]struct{} // ids of rooms that are in the file
+}
+
+// MaxRooms is how many rooms there may be for clients to make more.
+const MaxRooms = 10000
+
+// Call is a request to a Desk.
+type Call struct {
+	Host plugin.Host
+	Body kit.Args
+	W    *json.Writer
+	Done string // said instead of "created", "edited" and "destroyed", if not ""
+}
+
+// permanent tells whether a request is about the file as well. It is an error if that
+// cannot be written.
+func (d *Desk[T]) permanent(x *Call, what string) (bool, *schema.Error) {
+	permanent := x.Body.Is("permanent")
+	if permanent && !d.File.Writable() {
+		return false, kit.Errorf(d.Failed, "No configuration file, can't %s", what)
+	}
+	return permanent, nil
+}
+
+// Create makes a room.
+func (d *Desk[T]) Create(x *Call) *schema.Error {
+	if err := d.Codes.Authorize(x.Body, "admin_key", *d.AdminKey); err != nil {
+		return err
+	}
+	tokens, err := TokensOf(x.Body, d.Codes)
+	if err == nil {
+		err = d.Check(x.Body, "")
+	}
+	var permanent bool
+	if err == nil {
+		permanent, err = d.permanent(x, "create permanent room")
+	}
+	if err != nil {
+		return err
+	}
+	if d.Len() >= MaxRooms {
+		return kit.Errorf(d.Failed, "Too many rooms (%d at most)", MaxRooms)
+	}
+	id, free := d.Reserve(x.Body, d.Field)
+	if !free {
+		return kit.Errorf(d.Taken, "Room %s already exists", id)
+	}
+	defer d.Release(id)
+	t := d.Make(id, x.Body, "Room "+id)
+	t.Tokens().Add(tokens...)
+	t.Tokens().On = x.Body.Has("allowed")
+	d.Commit(id, t)
+	d.answer(x, "created", id, permanent, func() bool { return d.save(id, t) })
+	return nil
+}
+
+// Edit changes a room.
+func (d *Desk[T]) Edit(x *Call) *schema.Error {
+	permanent, err := d.permanent(x, "edit room permanently")
+	if err == nil {
+		err = d.Check(x.Body, "new_")
+	}
+	var edited T
+	if err == nil {
+		err = d.Manage(x.Body, func(t T) *schema.Error {
+			t.Settings().Edit(x.Body)
+			d.Changed(t, x.Body)
+			edited = t
+			return nil
+		})
+	}
+	if err != nil {
+		return err
+	}
+	id := d.id(x)
+	d.answer(x, "edited", id, permanent, func() bool { return d.save(id, edited) })
+	return nil
+}
+
+// Destroy ends a room.
+func (d *Desk[T]) Destroy(x *Call) *schema.Error {
+	permanent, err := d.permanent(x, "destroy room permanently")
+	var gone T
+	if err == nil {
+		err = d.Manage(x.Body, func(t T) *schema.Error {
+			d.End(t, x)
+			gone = t
+			return nil
+		})
+	}
+	if err != nil {
+		return err
+	}
+	id := d.id(x)
+	d.Remove(id, gone)
+	d.answer(x, "destroyed", id, permanent, func() bool { return d.note(id, false, d.File.Remove(id)) })
+	return nil
+}
+
+// id is that of the room which a request names.
+func (d *Desk[T]) id(x *Call) string {
+	id, _ := d.IDs.Parse(x.Body.Get(d.Field))
+	return id
+}
+
+// answer tells event handlers what was done, saves it if that is wanted, and answers.
+func (d *Desk[T]) answer(x *Call, done, id string, permanent bool, save func() bool) {
+	d.Events.Notify(x.Host, func(w *json.Writer) {
+		w.Str("event", done)
+		d.IDs.Write(w, d.Field, id)
+	})
+	if permanent {
+		permanent = save()
+	}
+	if x.Done != "" {
+		done = x.Done
+	}
+	x.W.Str(d.Key, done)
+	d.IDs.Write(x.W, d.Field, id)
+	x.W.Bool("permanent", permanent)
+}
+
+// List describes the rooms, those that are hidden only to who has the admin key.
+// given tells whether the request has one.
+func (d *Desk[T]) List(x *Call, given bool) *schema.Error {
+	private := given && *d.AdminKey != ""
+	if private {
+		if err := d.Codes.Authorize(x.Body, "admin_key", *d.AdminKey); err != nil {
+			return err
+		}
+	}
+	x.W.Str(d.Key, "success")
+	x.W.Array("list")
+	for id, t := range d.byID() {
+		d.describe(x.W, id, t, private)
+	}
+	x.W.EndArray()
+	return nil
+}
+
+func (d *Desk[T]) describe(w *json.Writer, id string, t T, private bool) {
+	t.Lock()
+	defer t.Unlock()
+	if t.Gone() || t.Hidden() && !private {
+		return
+	}
+	w.Object("")
+	d.IDs.Write(w, d.Field, id)
+	d.Describe(t, w)
+	t.Settings().Write(w)
+	w.End()
+}
+
+// Exists tells whether there is a room.
+func (d *Desk[T]) Exists(x *Call) *schema.Error {
+	id := d.id(x)
+	_, is := d.Get(id)
+	x.W.Str(d.Key, "success")
+	d.IDs.Write(x.W, d.Field, id)
+	x.W.Bool("exists", is)
+	return nil
+}
+
+// Allowed changes who may enter. If the room is in the file that is saved, and nothing
+// else: it is never to be more open after a start than before.
+func (d *Desk[T]) Allowed(x *Call) *schema.Error {
+	change, err := ReadTokenChange(x.Body, d.Codes)
+	if err != nil {
+		return err
+	}
+	id := d.id(x)
+	var changed T
+	if err := d.Manage(x.Body, func(t T) *schema.Error {
+		if err := change.Apply(t.Tokens()); err != nil {
+			return err
+		}
+		changed = t
+		x.W.Str(d.Key, "success")
+		d.IDs.Write(x.W, d.Field, id)
+		change.Write(x.W, t.Tokens())
+		return nil
+	}); err != nil {
+		return err
+	}
+	if d.isSaved(id) {
+		d.File.SaveOne(id, "allowed", func() (*config.Group, error) { return entry(changed) })
+	}
+	return nil
+}
+
+// Load makes the room of an entry of the file, and tells why if it is left out.
+func (d *Desk[T]) Load(c *config.Reader) (leftOut string) {
+	id, ok := d.CategoryID(c.Category())
+	if !ok {
+		return "its name is no id of a room, which is a number from 1 on unless string_ids is set"
+	}
+	if _, free := d.ReserveID(id, true); !free {
+		return "there is a room " + id + " already"
+	}
+	defer d.Release(id)
+	if bad := c.Unreadable("secret", "pin"); bad != "" {
+		return "without its " + bad + " it would be open"
+	}
+	d.Entry(c)
+	t := d.Make(id, kit.FromFile(c), c.Category())
+	t.Tokens().Load(c)
+	d.Commit(id, t)
+	d.note(id, true, true)
+	return ""
+}
+
+// Close ends all rooms.
+func (d *Desk[T]) Close() {
+	for _, t := range d.Clear() {
+		d.end(t)
+	}
+}
+
+func (d *Desk[T]) end(t T) {
+	t.Lock()
+	defer t.Unlock()
+	d.End(t, nil)
+}
+
+func (d *Desk[T]) save(id string, t T) bool {
+	return d.note(id, true, d.File.Save(id, func(string) (*config.Group, error) { return entry(t) }, "room-"+id))
+}
+
+// note notes whether a room is in the file, if that has worked, which it returns.
+func (d *Desk[T]) note(id string, saved, worked bool) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case !worked:
+	case saved && d.saved == nil:
+		d.saved = map[string]struct{}{id: {}}
+	case saved:
+		d.saved[id] = struct{}{}
+	default:
+		delete(d.saved, id)
+	}
+	return worked
+}
+
+func (d *Desk[T]) isSaved(id string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, is := d.saved[id]
+	return is
+}
+
+// entry is what the file has of a room.
+func entry[T Room](t T) (*config.Group, error) {
+	t.Lock()
+	defer t.Unlock()
+	if t.Gone() {
+		return nil, kit.ErrGone
+	}
+	g := new(config.Group)
+	t.Settings().Save(g)
+	t.Tokens().Save(g)
+	return g, nil
+}

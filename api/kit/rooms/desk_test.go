@@ -1,0 +1,138 @@
+package rooms
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+
+	"bifrons/api/config"
+	"bifrons/api/json"
+	"bifrons/api/kit"
+	"bifrons/api/plugin"
+	"bifrons/api/schema"
+)
+
+// hall is a room with a name and guests.
+type hall struct {
+	sync.Mutex
+	name, secret string
+	hidden, gone bool
+	tokens       Tokens
+}
+
+func (h *hall) Gone() bool      { return h.gone }
+func (h *hall) Secret() string  { return h.secret }
+func (h *hall) Hidden() bool    { return h.hidden }
+func (h *hall) Tokens() *Tokens { return &h.tokens }
+func (h *hall) Settings() kit.Settings {
+	return kit.Settings{
+		{Name: "name", To: &h.name, Edit: true, Save: kit.Always, Show: kit.Always},
+		{Name: "secret", To: &h.secret, Edit: true, Save: kit.IfSet},
+		{Name: "is_private", To: &h.hidden, Edit: true, Save: kit.IfSet},
+	}
+}
+
+// newDesk makes a desk with a file in which there is a hall 1.
+func newDesk(t *testing.T, dir string) *Desk[*hall] {
+	t.Helper()
+	key := "key"
+	d := &Desk[*hall]{Registry: Registry[*hall]{IDs: new(schema.IDs), Field: "room", Codes: codes,
+		NoSuch: func(id string) *schema.Error { return kit.Errorf(4, "No such room (%s)", id) }}}
+	d.Key, d.Taken, d.Failed, d.AdminKey, d.Events = "halls", 5, 6, &key, new(kit.Events)
+	d.Check = func(body kit.Args, prefix string) *schema.Error {
+		if body.Str(prefix+"name") == "bad" {
+			return kit.Errorf(7, "Bad name")
+		}
+		return nil
+	}
+	d.Entry = func(*config.Reader) {}
+	d.Make = func(_ string, src kit.Source, description string) *hall {
+		h := &hall{name: description}
+		h.Settings().Read(src)
+		return h
+	}
+	d.Changed = func(h *hall, _ kit.Args) { h.name += "!" }
+	d.End = func(h *hall, _ *Call) { h.gone = true }
+	d.Describe = func(h *hall, w *json.Writer) { w.Bool("open", h.secret == "") }
+	d.File = &kit.File{Folder: dir, Package: "halls", Entry: "room",
+		General: func(f config.PluginFile) []config.Problem { return f.General(&struct{}{}) },
+		Load:    d.Load, Has: d.HasCategory, Key: d.CategoryKey}
+	if err := d.File.Start(slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// ask asks a desk and returns what it answers.
+func ask(t *testing.T, d *Desk[*hall], request, body string) string {
+	t.Helper()
+	w := json.NewWriter(nil)
+	w.Object("")
+	x := &Call{Host: plugin.Nobody{}, Body: args(t, body), W: w}
+	do := map[string]func(*Call) *schema.Error{"create": d.Create, "edit": d.Edit, "destroy": d.Destroy, "exists": d.Exists,
+		"allowed": d.Allowed, "list": func(x *Call) *schema.Error { return d.List(x, x.Body.Has("admin_key")) }}[request]
+	if err := do(x); err != nil {
+		return strconv.Itoa(err.Code) + " " + err.Text
+	}
+	w.End()
+	return string(w.Bytes())
+}
+
+func TestDesk(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "halls.jcfg")
+	if err := os.WriteFile(path, []byte("room-1: { name = \"First\", secret = \"s\" }\n"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	d := newDesk(t, dir)
+	for _, tt := range []struct{ request, body, want string }{
+		{"create", `{"room":2}`, `1 Missing mandatory element (admin_key)`},
+		{"create", `{"room":2,"admin_key":"key","name":"bad"}`, `7 Bad name`},
+		{"create", `{"room":2,"admin_key":"key","allowed":[1]}`, `2 Invalid element in the allowed array (not a string)`},
+		{"create", `{"room":1,"admin_key":"key"}`, `5 Room 1 already exists`},
+		{"create", `{"room":2,"admin_key":"key","allowed":["a"],"is_private":true,"permanent":true}`, `{"halls":"created","room":2,"permanent":true}`},
+		{"create", `{"room":3,"admin_key":"key"}`, `{"halls":"created","room":3,"permanent":false}`},
+		{"exists", `{"room":3}`, `{"halls":"success","room":3,"exists":true}`},
+		{"edit", `{"room":1,"secret":"x"}`, `3 Unauthorized (wrong secret)`},
+		{"edit", `{"room":1,"secret":"s","new_name":"bad"}`, `7 Bad name`},
+		{"edit", `{"room":1,"secret":"s","new_name":"Second","permanent":true}`, `{"halls":"edited","room":1,"permanent":true}`},
+		{"list", `{}`, `{"halls":"success","list":[{"room":1,"open":false,"name":"Second!"},{"room":3,"open":true,"name":"Room 3"}]}`},
+		{"list", `{"admin_key":"x"}`, `3 Unauthorized (wrong admin_key)`},
+		{"list", `{"admin_key":"key"}`, `{"halls":"success","list":[{"room":1,"open":false,"name":"Second!"},` +
+			`{"room":2,"open":true,"name":"Room 2"},{"room":3,"open":true,"name":"Room 3"}]}`},
+		{"allowed", `{"room":2,"action":"add","allowed":["b"]}`, `{"halls":"success","room":2,"allowed":["a","b"]}`},
+		{"destroy", `{"room":3}`, `{"halls":"destroyed","room":3,"permanent":false}`},
+		{"destroy", `{"room":3}`, `4 No such room (3)`},
+		{"destroy", `{"room":1,"secret":"s","permanent":true}`, `{"halls":"destroyed","room":1,"permanent":true}`},
+	} {
+		if got := ask(t, d, tt.request, tt.body); got != tt.want {
+			t.Errorf("%s %s: got %s, want %s", tt.request, tt.body, got, tt.want)
+		}
+	}
+	again := newDesk(t, dir)
+	h, ok := again.Get("2")
+	if again.Len() != 1 || !ok || h.name != "Room 2" || !h.hidden || !h.tokens.Admit("b") || h.tokens.Admit("c") {
+		t.Errorf("the file has %d rooms, 2 is %+v", again.Len(), h)
+	}
+	again.Close()
+	if again.Len() != 0 || !h.gone {
+		t.Errorf("after closing: %d rooms, 2 is gone: %v", again.Len(), h.gone)
+	}
+}
+
+// Clients cannot make rooms without end, nor permanent ones without a file.
+func TestDeskBounds(t *testing.T) {
+	d := newDesk(t, t.TempDir())
+	if got := ask(t, d, "create", `{"admin_key":"key","permanent":true}`); got != "6 No configuration file, can't create permanent room" {
+		t.Errorf("got %s", got)
+	}
+	for i := range MaxRooms {
+		d.Commit(strconv.Itoa(i+1), new(hall))
+	}
+	if got := ask(t, d, "create", `{"admin_key":"key"}`); got != "6 Too many rooms (10000 at most)" {
+		t.Errorf("got %s", got)
+	}
+}

@@ -1,0 +1,149 @@
+// Package example is the plugin of docs/plugins.md: rooms with an echo and messages.
+package example
+
+import (
+	"sync"
+
+	"bifrons/api/config"
+	"bifrons/api/json"
+	"bifrons/api/kit"
+	"bifrons/api/kit/rooms"
+	"bifrons/api/module"
+	"bifrons/api/plugin"
+	"bifrons/api/schema"
+	"bifrons/sdp"
+	"bifrons/sfu"
+	"bifrons/sfu/media"
+)
+
+const Package = "janus.plugin.example"
+const errNoSuchRoom, errNoOffer = 426, 427
+
+var codes = kit.Codes{Missing: 421, Invalid: 422, Unknown: 423, BadSDP: 424, Unauthorized: 425}
+
+type Plugin struct {
+	events kit.Events
+	file   kit.File
+	rooms  rooms.Registry[*room]
+	table  kit.Table[*handle]
+}
+
+func New(folder string) *Plugin {
+	p := &Plugin{}
+	p.file = kit.File{Folder: folder, Package: Package, Entry: "room", General: p.events.General, Load: p.load}
+	p.rooms = rooms.Registry[*room]{IDs: new(schema.IDs), Field: "room", Codes: codes,
+		NoSuch: func(id string) *schema.Error { return kit.Errorf(errNoSuchRoom, "No such room (%s)", id) }}
+	p.table = kit.Table[*handle]{Key: "example", Codes: codes, Rows: []kit.Row[*handle]{
+		{Name: "count", Run: (*handle).count},
+		{Name: "join", Run: (*handle).join, Async: true, Fields: []schema.Field{{Name: "name", Type: schema.String, Required: true}}},
+	}}
+	return p
+}
+
+func (p *Plugin) Start(gw plugin.Gateway) error {
+	p.events.Gateway = gw
+	return p.file.Start(gw.Logger())
+}
+
+func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) {
+	return &handle{Handle: kit.Handle{Host: host}, plugin: p}, nil
+}
+
+func (p *Plugin) Info() module.Info {
+	return module.Info{Package: Package, Name: "Example", Version: 1}
+}
+
+func (p *Plugin) Admin(r *json.Value) ([]byte, error) {
+	return p.table.Admin(&handle{plugin: p}, r), nil
+}
+
+func (p *Plugin) Close() { p.rooms.Clear() }
+
+func (p *Plugin) load(c *config.Reader) (leftOut string) {
+	id, ok := p.rooms.CategoryID(c.Category())
+	if _, twice := p.rooms.Get(id); !ok || twice {
+		return "its name is no id of a room, or that of another one"
+	}
+	if c.Unreadable("secret") != "" {
+		return "without its secret it would be open"
+	}
+	c.Strays([]string{"secret"}, nil, map[string]string{"secret": "everybody may join"})
+	secret, _ := c.Text("secret")
+	p.rooms.Commit(id, &room{secret: secret, members: make(map[*handle]struct{})})
+	return ""
+}
+
+type room struct {
+	secret     string // fixed
+	sync.Mutex        // guards the members
+	members    map[*handle]struct{}
+}
+
+func (r *room) Gone() bool     { return false }
+func (r *room) Secret() string { return r.secret }
+
+type handle struct {
+	kit.Handle
+	plugin *Plugin
+	room   *room         // nil until it has joined
+	media  []sdp.Section // that were agreed on
+}
+
+func (h *handle) Message(r *plugin.Request) plugin.Result {
+	return h.plugin.table.Message(h.Host, h, r)
+}
+func (h *handle) Query(w *json.Writer) { h.WriteState(w) }
+func (h *handle) Hangup(string)        { h.PeerChanged(); h.leave() }
+func (h *handle) Detach()              { h.Detached(); h.leave() }
+
+func (h *handle) count(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	return kit.Response{}, h.plugin.rooms.With(r.Body, func(room *room) *schema.Error {
+		w.Int("members", int64(len(room.members)))
+		return nil
+	})
+}
+
+func (h *handle) join(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	if r.JSEP == nil || h.room != nil {
+		return kit.Fail(errNoOffer, "Join once, with an offer")
+	}
+	answer := sdp.Answer(r.JSEP.SDP, sdp.AnswerOptions{})
+	w.Str("example", "joined")
+	return kit.Response{JSEP: &plugin.JSEP{SDP: answer}}, h.plugin.rooms.Manage(r.Body, func(room *room) *schema.Error {
+		h.room, h.media = room, answer.Sections
+		room.members[h] = struct{}{}
+		h.plugin.events.Notify(h.Host, func(w *json.Writer) { w.Str("joined", r.Body.Str("name")) })
+		return nil
+	})
+}
+
+func (h *handle) Up() {
+	for i, peer := 0, h.Host.Peer(); peer != nil && i < len(h.media); i++ {
+		peer.Subscribe(sfu.Subscription{Source: peer, SourceSection: i, Section: i, Target: media.NoLayer})
+	}
+}
+
+func (h *handle) Data(label, protocol string, binary bool, payload []byte) {
+	for _, peer := range h.room.peers(h) {
+		_ = peer.SendData(label, protocol, binary, payload)
+	}
+}
+
+func (r *room) peers(except *handle) (list []*sfu.Peer) {
+	r.Lock()
+	defer r.Unlock()
+	for h := range r.members {
+		if peer := h.Host.Peer(); peer != nil && h != except {
+			list = append(list, peer)
+		}
+	}
+	return list
+}
+
+func (h *handle) leave() {
+	if h.room != nil {
+		h.room.Lock()
+		defer h.room.Unlock()
+		delete(h.room.members, h)
+	}
+}

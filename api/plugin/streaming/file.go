@@ -1,0 +1,138 @@
+package streaming
+
+import (
+	"strings"
+
+	"bifrons/api/config"
+	"bifrons/api/kit"
+)
+
+// general are the settings of the plugin as a whole.
+type general struct {
+	adminKey         string   // "" = everybody may create mountpoints
+	portMin, portMax uint16   // for ports that nobody has chosen
+	fileFolders      []string // that files may be in, nil = anywhere
+}
+
+// generalSettings is the category general of the file.
+type generalSettings struct {
+	AdminKey  string           `cfg:"admin_key" guard:"everybody may create mountpoints"`
+	Ports     config.PortRange `cfg:"rtp_port_range"`
+	Events    bool             `cfg:"events"`
+	StringIDs bool             `cfg:"string_ids"`
+
+	// Janus has no such setting.
+	FileFolders []string `cfg:"file_folders" guard:"mountpoints may play any file"`
+}
+
+var defaultPorts = config.PortRange{Min: 10000, Max: 60000}
+
+// loadGeneral takes the plugin's settings from its file.
+func (p *Plugin) loadGeneral(f config.PluginFile) []config.Problem {
+	set := generalSettings{Events: true, Ports: defaultPorts}
+	problems := f.General(&set)
+	p.general = general{adminKey: set.AdminKey, fileFolders: set.FileFolders}
+	p.events.On, p.ids.Strings = set.Events, set.StringIDs
+	var ok bool
+	if p.general.portMin, p.general.portMax, ok = evenPorts(set.Ports); !ok {
+		p.general.portMin, p.general.portMax = defaultPorts.Min, defaultPorts.Max
+		it := f.Category("general").Get("rtp_port_range")
+		problems = append(problems, config.Problem{File: it.File, Line: it.Line, Section: "general", Key: it.Name, Value: it.Text,
+			Accepted: "a range with an even port, such as 10000-60000", Warning: true})
+	}
+	return problems
+}
+
+// evenPorts is a range that begins with an even port other than 0; false if it has
+// none.
+func evenPorts(r config.PortRange) (low, high uint16, ok bool) {
+	if r.Max == 0 {
+		r.Max = 1<<16 - 1
+	}
+	first := max(uint32(r.Min), 2)
+	first += first % 2
+	return uint16(first), r.Max, first <= uint32(r.Max)
+}
+
+// load makes the mountpoint of a category, and tells why if it is left out.
+func (p *Plugin) load(c *config.Reader) (leftOut string) {
+	id, given := c.Text("id")
+	if given && !p.ids.Canonical(id) {
+		return "its id is none, which is a number from 1 on unless string_ids is set"
+	}
+	id, free := p.mountpoints.ReserveID(id, given)
+	if !free {
+		return "its id is taken"
+	}
+	defer p.mountpoints.Release(id)
+	if bad := c.Unreadable("secret", "pin"); bad != "" {
+		return "without its " + bad + " it would be open"
+	}
+	kind, _ := c.Text("type")
+	kind = strings.ToLower(kind)
+	_, modern := c.Groups("media")
+	fileLevels(kind, modern).CheckFile(c, fileGuards)
+	if _, err := p.build(kind, id, p.entry(c.Group()), kit.FromFile(c)); err != nil {
+		return strings.TrimSpace(err.Text)
+	}
+	return ""
+}
+
+// has tells whether there is the mountpoint of a category.
+func (p *Plugin) has(c *config.Reader) bool {
+	if id, given := c.Text("id"); given {
+		_, is := p.mountpoints.Get(id)
+		return is
+	}
+	for _, m := range p.mountpoints.Sorted() {
+		if m.entry == entryOfName(c.Category()) {
+			return true
+		}
+	}
+	return false
+}
+
+// The two kinds of keys of entries in the file.
+func entryOfID(id string) string     { return "id " + id }
+func entryOfName(name string) string { return "name " + name }
+
+// entry is the key of the mountpoint that a category is: its id or, if it has
+// none, its name; "" if it is none.
+func (p *Plugin) entry(c *config.Group) string {
+	id, given := config.NewReader(c).Text("id")
+	switch {
+	case config.IsGeneral(c):
+		return ""
+	case !given:
+		return entryOfName(c.Name)
+	case p.ids.Canonical(id):
+		return entryOfID(id)
+	}
+	return ""
+}
+
+// saved writes a mountpoint to the file, or takes it out, and tells whether that
+// worked.
+func (p *Plugin) saved(m *mountpoint, keep bool) bool {
+	if !keep {
+		return p.file.Remove(m.entry)
+	}
+	return p.file.Save(m.entry, m.category, m.name, "mp-"+m.id, "mountpoint")
+}
+
+// category is what a category of that name has of a mountpoint.
+func (m *mountpoint) category(name string) (*config.Group, error) {
+	m.Lock()
+	defer m.Unlock()
+	if m.destroyed {
+		return nil, kit.ErrGone
+	}
+	g := m.save()
+	if m.entry == entryOfID(m.id) {
+		g.Set("id", m.id)
+	}
+	if name != m.name {
+		g.Set("name", m.name)
+	}
+	return g, nil
+}

@@ -1,0 +1,218 @@
+package videocall
+
+import (
+	"bifrons/api/json"
+	"bifrons/api/kit/mline"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+)
+
+// Reasons for the end of a call, as clients and event handlers read them.
+const (
+	reasonBusy     = "User busy"
+	reasonExplicit = "Explicit hangup"
+	reasonRemote   = "Remote hangup"
+	reasonLost     = "Remote WebRTC hangup"
+	reasonNone     = "We did the hangup"
+)
+
+// call is one call, from its request on. Plugin.mu guards what is not fixed.
+type call struct {
+	caller, callee *handle // fixed
+
+	offer    *plugin.JSEP // the caller's first one, nil once the callee gets it
+	told     bool         // the callee gets it
+	accepted bool
+	over     bool
+
+	flows   []flow
+	offered []encodings // by the caller, the last time
+	layered int         // the first section of which the callee gets one encoding of several, -1 = none
+	agreed  agreed
+	e2ee    bool // somebody's media is encrypted end to end
+}
+
+// opposite is the other side.
+func (c *call) opposite(h *handle) *handle {
+	if h == c.caller {
+		return c.callee
+	}
+	return c.caller
+}
+
+// knows tells whether a side has heard of the call, and has a connection for it.
+func (c *call) knows(h *handle) bool { return h == c.caller || c.told }
+
+// ring has the client told of the call that it is called for, as soon as nothing of an
+// earlier one is under way.
+func (h *handle) ring() {
+	if h.ringing || !h.awaited() {
+		return
+	}
+	h.ringing = true
+	h.host.Run(h.deliver)
+}
+
+// awaited tells whether there is a call that the client has to be told of now.
+func (h *handle) awaited() bool {
+	c := h.call
+	return c != nil && c.callee == h && !c.told && !h.closing && h.notices == 0
+}
+
+// deliver sends the callee the caller's offer. It runs on the callee's executor.
+func (h *handle) deliver() {
+	p := h.plugin
+	p.mu.Lock()
+	h.ringing = false
+	if !h.awaited() {
+		p.mu.Unlock()
+		return
+	}
+	c := h.call
+	j := c.offer
+	c.offer, c.told = nil, true
+	p.mu.Unlock()
+	err := h.host.Push("", result(news("incomingcall", c.caller.name, "")), j)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case c.over: // meanwhile, when there was no connection yet that could be closed
+		h.leave(c)
+	case err != nil:
+		p.gw.Logger().Warn("no incoming call", "handle", h.host.HandleID(), "error", err)
+		c.end(h, false, reasonLost)
+	}
+}
+
+// answer sends the caller the callee's answer, and has media flow. It runs on the
+// caller's executor.
+func (c *call) answer(j *plugin.JSEP) {
+	p, h := c.caller.plugin, c.caller
+	err := h.host.Push("", result(news("accepted", c.callee.name, "")), j)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case c.over:
+	case err != nil:
+		p.gw.Logger().Warn("no answer to a call", "handle", h.host.HandleID(), "error", err)
+		h.notice(c.callee.name, reasonLost, reasonLost)
+		c.end(h, false, reasonLost)
+	default:
+		c.link()
+	}
+}
+
+// end ends a call for one side's sake, and closes the connections; with lost, that of this
+// side is gone already. The other side is told why, if it has heard of the call.
+func (c *call) end(by *handle, lost bool, reason string) {
+	other := c.opposite(by)
+	c.over, c.offer = true, nil
+	by.free(c)
+	other.free(c)
+	if c.knows(other) {
+		notified := reasonLost
+		if reason != reasonLost {
+			notified = reasonRemote
+		}
+		other.notice(by.name, reason, notified)
+	}
+	if !lost {
+		by.leave(c)
+	}
+	other.leave(c)
+}
+
+// free lets a side have other calls.
+func (h *handle) free(c *call) {
+	if h.call == c {
+		h.call = nil
+	}
+	h.other.Store(nil)
+	h.updates = nil
+}
+
+// leave closes the connection, if there is one, which is that of a call that is over, or
+// was for one that did not come about, nil. Hangup follows.
+func (h *handle) leave(c *call) {
+	if h.host.Peer() != nil {
+		h.closing, h.left = true, c
+	}
+	h.host.ClosePeer()
+}
+
+// notice tells a client that somebody has hung up, and event handlers for which reason
+// of their own, behind everything that it is being told.
+func (h *handle) notice(by, reason, notified string) {
+	h.notices++
+	h.host.Run(func() {
+		defer h.noticed()
+		h.push(news("hangup", by, reason))
+		h.notify(news("hangup", "", notified))
+	})
+}
+
+func (h *handle) noticed() {
+	h.plugin.mu.Lock()
+	defer h.plugin.mu.Unlock()
+	h.notices--
+	h.ring()
+}
+
+// update passes a description of the other side on. An offer takes the place of the one
+// before if that has not been sent yet.
+func (h *handle) update(j *plugin.JSEP) {
+	n := len(h.updates)
+	if n > 0 && j.SDP.Type == sdp.TypeOffer && h.updates[n-1].SDP.Type == sdp.TypeOffer {
+		h.updates[n-1] = j
+		return
+	}
+	h.updates = append(h.updates, j)
+	h.host.Run(h.pushUpdate)
+}
+
+// pushUpdate sends the oldest description that is to be passed on. It runs on the
+// executor.
+func (h *handle) pushUpdate() {
+	p := h.plugin
+	p.mu.Lock()
+	c := h.call
+	if len(h.updates) == 0 {
+		p.mu.Unlock()
+		return
+	}
+	j := h.updates[0]
+	h.updates = h.updates[1:]
+	p.mu.Unlock()
+	if err := h.host.Push("", result(news("update", "", "")), j); err != nil {
+		p.gw.Logger().Debug("no update", "handle", h.host.HandleID(), "error", err)
+		return
+	}
+	if j.SDP.Type == sdp.TypeAnswer {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		c.link()
+	}
+}
+
+// query writes the part of plugin_specific that is about a call.
+func (c *call) query(h *handle, w *json.Writer) {
+	w.Str("peer", c.opposite(h).name)
+	w.Bool("audio_active", h.audio)
+	w.Bool("video_active", h.video)
+	w.OptStr("audio_codec", c.agreed.audio)
+	if c.agreed.red {
+		w.Bool("audio_red", true)
+	}
+	w.OptStr("video_codec", c.agreed.video)
+	w.Uint("bitrate", h.bitrate)
+	w.Uint("peer-bitrate", h.remoteBitrate)
+	w.Int("slowlink_count", int64(h.slow))
+	switch {
+	case c.layered < 0:
+	case h == c.caller:
+		w.Bool("simulcast", true)
+	default:
+		w.Bool("simulcast-peer", true)
+		h.layers.WriteFlat(w, mline.Simulcast)
+	}
+}

@@ -1,0 +1,194 @@
+package videocall
+
+import (
+	"strings"
+	"testing"
+
+	"bifrons/rtp/waittest"
+)
+
+// hung is the event that somebody has hung up.
+func hung(by, reason string) string {
+	return `"event":"hangup","username":"` + by + `","reason":"` + reason + `"`
+}
+
+// TestCall: two clients get each other's media and data, hold what they send and go on,
+// renegotiate, and hang up.
+func TestCall(t *testing.T) {
+	x := newExchange(t)
+	alice, bob := x.phone("alice"), x.phone("bob")
+	incoming := alice.call(bob)
+	bob.plugIn()
+	bob.is(bob.Ask(`{"request":"accept"}`, bob.answer(incoming)), reply(`"event":"accepted"`))
+	alice.take(alice.AwaitText(`"event":"accepted","username":"bob"`))
+	bob.AwaitText("[webrtcup]")
+	alice.AwaitText("[webrtcup]")
+	alice.hearsMore("bob audio", "bob video")
+	bob.hearsMore("alice audio", "alice video")
+	if a, b := alice.count("alice audio")+alice.count("alice video"), bob.count("bob audio")+bob.count("bob video"); a+b != 0 {
+		t.Error("an echo")
+	}
+	if got := bob.Query(); !strings.HasPrefix(got, `{"state":"incall","username":"bob","peer":"alice","audio_active":true,"video_active":true,`+
+		`"audio_codec":"opus","video_codec":"vp8","bitrate":0,`) {
+		t.Error(got)
+	}
+
+	bob.is(bob.Ask(`{"request":"set","video":false,"bitrate":100000}`, nil), reply(`"event":"set"`))
+	waittest.Until(t, "no more video of Bob's", func() bool {
+		n := alice.count("bob video")
+		alice.hearsMore("bob audio", "bob audio", "bob audio", "bob audio")
+		return alice.count("bob video") == n
+	})
+	bob.hearsMore("alice video")
+	bob.is(bob.Ask(`{"request":"set","video":true}`, nil), reply(`"event":"set"`))
+	alice.hearsMore("bob video")
+
+	for _, r := range []struct{ from, to *phone }{{alice, bob}, {bob, alice}} {
+		send := r.from.voice("video/VP8", "more")
+		r.from.is(r.from.Ask(`{"request":"set"}`, r.from.offer()), reply(`"event":"set"`))
+		r.to.is(r.to.Ask(`{"request":"set"}`, r.to.answer(r.to.AwaitText(`"event":"update"`))), reply(`"event":"set"`))
+		r.from.take(r.from.AwaitText(`"event":"update"`))
+		n := uint16(0)
+		waittest.Until(t, r.to.name+" gets another video", func() bool {
+			n++
+			send(n)
+			return r.to.count(r.from.name+" more") > 0
+		})
+		r.to.hearsMore(r.from.name+" audio", r.from.name+" video")
+		r.from.hearsMore(r.to.name+" audio", r.to.name+" video")
+	}
+
+	alice.is(alice.Ask(`{"request":"hangup","reason":"dinner"}`, nil), reply(hung("alice", "Explicit hangup")))
+	bob.AwaitText(hung("alice", "dinner"))
+	bob.AwaitText("[hangup] Close PC")
+	alice.AwaitText("[hangup] Close PC")
+	bob.unplug()
+	alice.accept(bob.call(alice), bob) // the other way round
+	alice.hearsMore("bob audio")
+}
+
+// TestData: text and binary data with labels and protocols goes both ways.
+func TestData(t *testing.T) {
+	x := newExchange(t)
+	alice, bob := x.phone("alice"), x.phone("bob")
+	alice.plugIn()
+	first, open := alice.channel("JanusDataChannel", "")
+	alice.is(alice.Ask(`{"request":"call","username":"bob"}`, alice.offer()), reply(`"event":"calling"`))
+	bob.plugIn()
+	bob.accept(bob.AwaitText("incomingcall"), alice)
+	<-open
+	other, otherOpen := bob.channel("files", "chunks")
+	<-otherOpen
+	waittest.Until(t, "data from Alice", func() bool { // once Bob's channels are there
+		first.SendText("hello")
+		select {
+		case got := <-bob.data:
+			return got == "JanusDataChannel/ false: hello"
+		default:
+			return false
+		}
+	})
+	other.Send([]byte("bytes"))
+	if got := <-alice.data; got != "files/chunks true: bytes" {
+		t.Errorf("Alice gets %q", got)
+	}
+	alice.Ask(`{"request":"hangup"}`, nil)
+	bob.AwaitText("[hangup]")
+	bob.Data("files", "", false, []byte("late")) // goes nowhere
+}
+
+// TestEnds goes through the ways in which a call can end.
+func TestEnds(t *testing.T) {
+	const lost = "Remote WebRTC hangup"
+	for _, tt := range []struct {
+		name     string
+		accepted bool
+		end      func(alice, bob *phone)
+		alice    []string // what they hear, in order
+		bob      []string
+	}{
+		{"the caller cancels", false, func(a, _ *phone) { a.Ask(`{"request":"hangup"}`, nil) },
+			[]string{hung("bob", lost)}, []string{hung("alice", "We did the hangup"), hung("alice", lost)}},
+		{"the callee declines", false, func(_, b *phone) { b.Ask(`{"request":"hangup","reason":"busy"}`, nil) },
+			[]string{hung("bob", "busy"), hung("bob", lost)}, []string{hung("alice", lost)}},
+		{"the caller hangs up", true, func(a, _ *phone) { a.Ask(`{"request":"hangup"}`, nil) },
+			[]string{hung("bob", lost)}, []string{hung("alice", "We did the hangup"), hung("alice", lost)}},
+		{"both hang up", true, func(a, b *phone) { a.Ask(`{"request":"hangup"}`, nil); b.Ask(`{"request":"hangup"}`, nil) },
+			[]string{hung("bob", lost)}, []string{hung("alice", "We did the hangup")}},
+		{"the caller is gone before", false, func(a, _ *phone) { a.Detach() }, nil, []string{hung("alice", lost)}},
+		{"the callee is gone before", false, func(_, b *phone) { b.Detach() }, []string{hung("bob", lost)}, nil},
+		{"the caller is gone", true, func(a, _ *phone) { a.Detach() }, nil, []string{hung("alice", lost)}},
+		{"the callee is gone", true, func(_, b *phone) { b.Detach() }, []string{hung("bob", lost)}, nil},
+		{"the caller's connection ends", true, func(a, _ *phone) { a.unplug() }, nil, []string{hung("alice", lost)}},
+		{"the callee's connection ends", true, func(_, b *phone) { b.Hangup() }, []string{hung("bob", lost)}, nil},
+		{"the caller calls again", true, func(a, _ *phone) { a.Ask(`{"request":"call","username":"carol"}`, a.offer()) },
+			nil, []string{hung("alice", lost)}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			x := newExchange(t)
+			alice, bob := x.phone("alice"), x.phone("bob")
+			incoming := alice.call(bob)
+			if tt.accepted {
+				bob.accept(incoming, alice)
+			}
+			tt.end(alice, bob)
+			for p, list := range map[*phone][]string{alice: tt.alice, bob: tt.bob} {
+				for _, want := range list {
+					p.AwaitText(want)
+				}
+			}
+			for _, p := range []*phone{alice, bob} {
+				waittest.Until(t, p.name+" has no connection", func() bool { return p.Peer() == nil })
+				waittest.Until(t, p.name+" is idle", func() bool { return strings.Contains(p.Query(), `"state":"idle"`) })
+				waittest.Until(t, p.name+" is done", func() bool { return strings.Contains(p.Query(), `"incall":0,"hangingup":0`) })
+			}
+			// whoever is left can have other calls
+			carol := x.phone("carol")
+			for _, p := range []*phone{alice, bob} {
+				if strings.Contains(p.Query(), `"destroyed":0`) {
+					p.Settle()
+					p.Events()
+					p.accept(carol.call(p), carol)
+					carol.hearsMore(p.name + " audio")
+					p.hearsMore("carol video")
+					carol.Ask(`{"request":"hangup"}`, nil)
+				}
+			}
+		})
+	}
+}
+
+// TestRedial: one can call at once whoever has just hung up, and is not taken for the one
+// of the call before.
+func TestRedial(t *testing.T) {
+	x := newExchange(t)
+	alice, bob := x.phone("alice"), x.phone("bob")
+	for range 20 {
+		alice.call(bob)
+		alice.Ask(`{"request":"hangup"}`, nil)
+	}
+	bob.accept(alice.call(bob), alice)
+	alice.hearsMore("bob video")
+	bob.hearsMore("alice video")
+}
+
+// TestSlowCallee: a callee who is held up hears of the last call alone, and those who
+// call meanwhile leave nothing behind.
+func TestSlowCallee(t *testing.T) {
+	o := newOffice(t)
+	alice, bob := o.user("alice"), o.user("bob")
+	release := bob.Hold()
+	for range 100 {
+		alice.Message("t", `{"request":"call","username":"bob"}`, offer())
+		alice.AwaitText("calling")
+		alice.Message("t", `{"request":"hangup"}`, nil)
+		alice.AwaitText("Explicit hangup")
+	}
+	alice.Message("t", `{"request":"call","username":"bob"}`, offer())
+	alice.AwaitText("calling")
+	release()
+	hears(t, bob, told(`"event":"incomingcall","username":"alice"`)+" offer"+offered)
+	if n := bob.Closed(); n > 101 {
+		t.Error(n)
+	}
+}

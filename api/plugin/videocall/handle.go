@@ -1,0 +1,204 @@
+package videocall
+
+import (
+	"sync/atomic"
+
+	"bifrons/api/json"
+	"bifrons/api/kit/mline"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+	"bifrons/sfu"
+)
+
+// handle is one client: a user, once it is registered. Plugin.mu guards what is not
+// fixed.
+type handle struct {
+	plugin *Plugin     // fixed
+	host   plugin.Host // fixed
+
+	name       string // "" may be one
+	registered bool
+	gone       bool
+
+	call *call // the one that it makes, is called for or is in; nil = none
+
+	// What an earlier call leaves behind has to be over before the client hears of
+	// another one.
+	closing bool  // a connection, of which Hangup is to come
+	left    *call // that it was for, nil = none
+	notices int   // that are on their way
+	ringing bool  // deliver is on its way
+
+	updates []*plugin.JSEP // that are on their way
+
+	settings
+	slow int // slow links so far
+
+	// other is whom data goes to, nil unless the call is accepted.
+	other atomic.Pointer[handle]
+}
+
+// settings are what a client can set, and what is known of its connection. They last
+// until hangup.
+type settings struct {
+	audio, video bool // what the client sends goes on to the other side
+	bitrate      uint64
+	layers       mline.Layers // of what the other side sends
+
+	remoteBitrate uint64
+}
+
+// reset goes back to how everything starts.
+func (h *handle) reset() {
+	h.settings = settings{audio: true, video: true, layers: mline.NewLayers()}
+}
+
+// Message takes a request.
+func (h *handle) Message(r *plugin.Request) plugin.Result { return table.Message(h.host, h, r) }
+
+// Up limits what the client sends.
+func (h *handle) Up() {
+	h.plugin.mu.Lock()
+	defer h.plugin.mu.Unlock()
+	if peer := h.host.Peer(); peer != nil {
+		peer.SetBitrateCap(h.bitrate)
+	}
+}
+
+// Data goes to the other side, if that has data channels by now.
+func (h *handle) Data(label, protocol string, binary bool, payload []byte) {
+	other := h.other.Load()
+	if other == nil {
+		return
+	}
+	peer := other.host.Peer()
+	if peer == nil {
+		return
+	}
+	if err := peer.SendData(label, protocol, binary, payload); err != nil {
+		h.plugin.gw.Logger().Debug("data not passed on", "handle", h.host.HandleID(), "error", err)
+	}
+}
+
+// Event follows what the media engine tells.
+func (h *handle) Event(e sfu.Event) {
+	switch e.Kind {
+	case sfu.EventBitrate:
+		h.plugin.mu.Lock()
+		h.remoteBitrate = e.Bitrate
+		h.plugin.mu.Unlock()
+	case sfu.EventSlowLink:
+		h.slowLink(e)
+	case sfu.EventLayer:
+		h.layer(e)
+	}
+}
+
+// slowLink tells a client that what it sends gets lost on the way to us.
+func (h *handle) slowLink(e sfu.Event) {
+	h.plugin.mu.Lock()
+	h.slow++
+	bitrate := h.bitrate
+	video := h.call.kind(e.Section) == sdp.Video
+	h.plugin.mu.Unlock()
+	if e.Uplink {
+		return
+	}
+	h.push(func(w *json.Writer) {
+		w.Str("event", "slow_link")
+		if !video {
+			w.Str("media", "audio")
+			return
+		}
+		w.Str("media", "video")
+		w.Uint("current-bitrate", bitrate)
+	})
+}
+
+// layer tells the client which encoding it gets of what the caller sends.
+func (h *handle) layer(e sfu.Event) {
+	h.plugin.mu.Lock()
+	codec := h.call.videoCodec()
+	var news []mline.Event
+	if as := h.call.layering(h, e.Section); as != mline.Single {
+		news = h.layers.Changed(e.Layer, as)
+	}
+	h.plugin.mu.Unlock()
+	h.pushLayers(codec, news)
+}
+
+func (h *handle) pushLayers(codec string, news []mline.Event) {
+	for _, e := range news {
+		h.push(func(w *json.Writer) {
+			w.Str("event", "simulcast")
+			w.OptStr("videocodec", codec)
+			e.Write(w)
+		})
+	}
+}
+
+// push sends an event of the plugin's own.
+func (h *handle) push(fields func(w *json.Writer)) { h.host.Push("", result(fields), nil) }
+
+// notify tells the event handlers what has happened.
+func (h *handle) notify(fields func(w *json.Writer)) {
+	h.plugin.events.Notify(h.host, fields)
+}
+
+// Hangup ends the call whose connection is gone. Settings do not outlive it.
+func (h *handle) Hangup(string) {
+	p := h.plugin
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h.reset()
+	left := h.left
+	h.closing, h.left = false, nil
+	switch c := h.call; {
+	case c != nil && c.knows(h):
+		c.end(h, true, reasonLost)
+	case left != nil:
+		if other := left.opposite(h); other.call == nil && left.knows(other) {
+			other.notice(h.name, reasonLost, reasonLost)
+		}
+	}
+	h.ring()
+}
+
+// Detach is the end, also of the call whose offer has not been sent yet. The name is
+// free.
+func (h *handle) Detach() {
+	p := h.plugin
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h.gone = true
+	if p.users[h.name] == h {
+		delete(p.users, h.name)
+	}
+	if h.call != nil {
+		h.call.end(h, true, reasonLost)
+	}
+}
+
+// Query writes plugin_specific.
+func (h *handle) Query(w *json.Writer) {
+	h.plugin.mu.Lock()
+	defer h.plugin.mu.Unlock()
+	c := h.call
+	state := "idle"
+	if c != nil {
+		state = "incall"
+	}
+	w.Str("state", state)
+	if h.registered {
+		w.Str("username", h.name)
+	}
+	if c != nil {
+		c.query(h, w)
+	}
+	w.Bit("incall", c != nil)
+	if c != nil && c.e2ee {
+		w.Bool("e2ee", true)
+	}
+	w.Bit("hangingup", h.closing)
+	w.Bit("destroyed", h.gone)
+}

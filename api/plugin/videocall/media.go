@@ -1,0 +1,189 @@
+package videocall
+
+import (
+	"bifrons/api/kit/mline"
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+	"bifrons/sfu"
+)
+
+// flow is what goes through one section of both connections.
+type flow struct {
+	kind               sdp.Kind
+	toCaller, toCallee bool
+}
+
+// agreed are the first codecs of the answer, "" if there is none.
+type agreed struct {
+	audio, video string
+	red          bool // around the audio (RFC 2198)
+}
+
+// encodings are a section with several, and how they are told apart by RTP header
+// extensions, 0 = they are not.
+type encodings struct {
+	section       int
+	rid, repaired uint8
+}
+
+// encodingsOf are the sections with several encodings of a description.
+func encodingsOf(j *plugin.JSEP) (list []encodings) {
+	for _, s := range j.Simulcast {
+		e := encodings{section: s.Index}
+		if len(s.RIDs) > 0 {
+			offered := &j.SDP.Sections[s.Index]
+			e.rid, e.repaired = offered.ExtensionID(sdp.URIRID), offered.ExtensionID(sdp.URIRepairedRID)
+		}
+		list = append(list, e)
+	}
+	return list
+}
+
+// accept adds to the answer for a section that we take the encodings. The callee is not
+// asked, who gets one of them.
+func (e *encodings) accept(s *sdp.Section) {
+	add := func(id uint8, uri string) {
+		if id != 0 && s.ExtensionID(uri) == 0 {
+			s.Extensions = append(s.Extensions, sdp.Extension{ID: id, URI: uri})
+		}
+	}
+	add(e.rid, sdp.URIRID)
+	add(e.repaired, sdp.URIRepairedRID)
+}
+
+// agree takes over what an answer of one side settles. It becomes the answer for the
+// other side.
+func (c *call) agree(answer *plugin.JSEP, by *handle) {
+	sent := c.offered
+	if by == c.caller {
+		sent = encodingsOf(answer)
+	}
+	c.agreed, c.layered = agreed{}, -1
+	c.flows = make([]flow, len(answer.SDP.Sections))
+	for i := range answer.SDP.Sections {
+		s, f := &answer.SDP.Sections[i], &c.flows[i]
+		f.kind = s.Kind
+		if s.Rejected() || len(s.Codecs) == 0 {
+			continue
+		}
+		f.toCaller, f.toCallee = s.Direction.Sends(), s.Direction.Receives()
+		if by == c.caller {
+			f.toCaller, f.toCallee = f.toCallee, f.toCaller
+		}
+		c.agreed.add(s)
+	}
+	for _, e := range sent {
+		if e.section >= len(c.flows) || !c.flows[e.section].toCallee || c.flows[e.section].kind != sdp.Video {
+			continue
+		}
+		if by == c.callee {
+			e.accept(&answer.SDP.Sections[e.section])
+		}
+		if c.layered < 0 {
+			c.layered = e.section
+		}
+	}
+}
+
+// add takes over the codec of a section if it is the first of its kind.
+func (a *agreed) add(s *sdp.Section) {
+	switch main := s.Codecs[0].ID(); {
+	case s.Kind == sdp.Video && a.video == "":
+		a.video = main
+	case s.Kind == sdp.Audio && a.audio == "":
+		a.audio = main
+		for i := range s.Codecs {
+			if a.audio != sdp.RED {
+				break
+			}
+			a.red, a.audio = true, s.Codecs[i].ID()
+		}
+	}
+}
+
+// link has media flow as agreed.
+func (c *call) link() {
+	caller, callee := c.caller.host.Peer(), c.callee.host.Peer()
+	if c.over || caller == nil || callee == nil {
+		return
+	}
+	for i, f := range c.flows {
+		if f.kind != sdp.Audio && f.kind != sdp.Video {
+			continue
+		}
+		c.feed(i, f.toCaller, c.caller, caller, callee)
+		c.feed(i, f.toCallee, c.callee, callee, caller)
+	}
+}
+
+// feed has a side get what the other one sends in a section, or nothing.
+func (c *call) feed(section int, on bool, h *handle, to, from *sfu.Peer) {
+	if !on {
+		to.Unsubscribe(section)
+		return
+	}
+	to.Subscribe(sfu.Subscription{
+		Source: from, SourceSection: section, Section: section,
+		Paused: c.opposite(h).mutes(c.flows[section].kind),
+		Target: h.layers.Target(c.layering(h, section)), Fallback: h.layers.Fallback(),
+	})
+}
+
+// mutes tells whether what a client sends of a kind does not go on.
+func (s *settings) mutes(k sdp.Kind) bool {
+	if k == sdp.Video {
+		return !s.video
+	}
+	return !s.audio
+}
+
+// layering is how what a side gets in a section is layered, so that it can choose. c may
+// be nil.
+func (c *call) layering(h *handle, section int) mline.Layering {
+	return mline.LayeringOf(c != nil && h == c.callee && c.layered >= 0 && c.layered == section, false)
+}
+
+// kind is the kind of a section. c may be nil.
+func (c *call) kind(section int) sdp.Kind {
+	if c == nil || section < 0 || section >= len(c.flows) {
+		return sdp.Other
+	}
+	return c.flows[section].kind
+}
+
+// videoCodec is the codec of the first video. c may be nil.
+func (c *call) videoCodec() string {
+	if c == nil {
+		return ""
+	}
+	return c.agreed.video
+}
+
+// applyGates brings what a side sends to the other one, or holds it.
+func (c *call) applyGates(h *handle) {
+	peer := c.opposite(h).host.Peer()
+	if peer == nil {
+		return
+	}
+	for i, f := range c.flows {
+		if f.kind == sdp.Audio || f.kind == sdp.Video {
+			peer.SetPaused(i, h.mutes(f.kind))
+		}
+	}
+}
+
+// retarget has the callee get another encoding, and returns those that it gets already.
+func (c *call) retarget(h *handle, change mline.Change) []mline.Event {
+	as := c.layering(h, c.layered)
+	if as == mline.Single || !change.Retargets() {
+		return nil
+	}
+	if peer := h.host.Peer(); peer != nil {
+		peer.SetTarget(c.layered, h.layers.Target(as), h.layers.Fallback())
+	}
+	outcome := h.layers.Outcome(change, as)
+	if from := c.caller.host.Peer(); from != nil && (outcome.Keyframe || outcome.Temporal) {
+		from.RequestKeyframe(c.layered)
+	}
+	return outcome.Reached
+}

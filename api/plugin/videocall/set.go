@@ -1,0 +1,81 @@
+package videocall
+
+import (
+	"bifrons/api/json"
+	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
+	"bifrons/api/plugin"
+	"bifrons/api/schema"
+	"bifrons/sdp"
+)
+
+// set changes settings, of which nothing is said that stays as it is, and renegotiates.
+func (h *handle) set(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	if err := mline.Check(r.Body, errInvalidElement); err != nil {
+		return kit.Response{}, err
+	}
+	if r.Body.Is("record") {
+		return kit.Fail(errInvalidElement, "Recording is not available in this build")
+	}
+	s, codec, reached := h.plugin.set(h, r)
+	h.pushLayers(codec, reached)
+	h.notify(func(w *json.Writer) {
+		w.Str("event", "configured")
+		w.Bool("audio_active", s.audio)
+		w.Bool("video_active", s.video)
+		w.Uint("bitrate", s.bitrate)
+	})
+	return done(w, news("set", "", "")), nil
+}
+
+// set does it, and returns the settings that there are now. reached are the layers that
+// were asked for and are there already, codec is that of the video.
+func (p *Plugin) set(h *handle, r *kit.Request) (s settings, codec string, reached []mline.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before, change := h.settings, mline.Read(r.Body)
+	h.settings.take(r.Body)
+	h.layers.Set(change)
+	peer := h.host.Peer()
+	if peer != nil && r.Body.Has("bitrate") {
+		peer.SetBitrateCap(h.bitrate)
+	}
+	c := h.call
+	if c == nil || !c.accepted {
+		return h.settings, "", nil
+	}
+	if h.audio != before.audio || h.video != before.video {
+		c.applyGates(h)
+	}
+	if peer != nil && h.video && !before.video {
+		peer.RequestKeyframe(-1)
+	}
+	reached = c.retarget(h, change)
+	if r.JSEP != nil && r.JSEP.Update {
+		c.renegotiate(h, r.JSEP, r.Body.Is("restart"))
+	}
+	return h.settings, c.agreed.video, reached
+}
+
+// take takes over what a request says on what the client sends.
+func (s *settings) take(body kit.Args) {
+	if on, ok := body.Flag("audio"); ok {
+		s.audio = on
+	}
+	if on, ok := body.Flag("video"); ok {
+		s.video = on
+	}
+	if n, ok := body.Number("bitrate"); ok {
+		s.bitrate = uint64(n)
+	}
+}
+
+// renegotiate passes a further offer, or the answer to one, on to the other side.
+func (c *call) renegotiate(h *handle, j *plugin.JSEP, restart bool) {
+	if j.SDP.Type == sdp.TypeAnswer {
+		c.agree(j, h)
+	} else if h == c.caller {
+		c.offered = encodingsOf(j)
+	}
+	c.opposite(h).update(&plugin.JSEP{SDP: j.SDP, Restart: restart && j.SDP.Type == sdp.TypeOffer})
+}

@@ -1,0 +1,101 @@
+// Package videocall is the plugin for calls between two registered users.
+package videocall
+
+import (
+	"sync"
+
+	"bifrons/api/config"
+	"bifrons/api/json"
+	"bifrons/api/kit"
+	"bifrons/api/module"
+	"bifrons/api/plugin"
+)
+
+// Package is what clients attach to.
+const Package = "janus.plugin.videocall"
+
+// Config sets up the plugin.
+type Config struct {
+	// Folder is where janus.plugin.videocall.jcfg is.
+	Folder string
+}
+
+// Plugin is the VideoCall plugin.
+type Plugin struct {
+	gw     plugin.Gateway // fixed
+	file   kit.File       // fixed
+	events kit.Events     // fixed
+
+	// mu guards who is registered, all calls, and what clients have set. Nothing
+	// waits under it: what is sent to clients is handed to their executors, and the
+	// engine is only told.
+	mu    sync.Mutex
+	users map[string]*handle
+}
+
+// New makes the plugin.
+func New(cfg Config) *Plugin {
+	p := &Plugin{users: make(map[string]*handle)}
+	p.file = kit.File{Folder: cfg.Folder, Package: Package, General: p.events.General}
+	return p
+}
+
+// Info describes the plugin.
+func (p *Plugin) Info() module.Info {
+	return module.Info{
+		Package: Package, Name: "JANUS VideoCall plugin", Author: module.Author,
+		Description: "This is a simple video call plugin for Janus, allowing two WebRTC peers to call each other " +
+			"through a server.",
+		VersionString: "0.0.6", Version: 6,
+	}
+}
+
+// Check reads the file as a start does.
+func (p *Plugin) Check() (found string, problems []config.Problem) { return "", p.file.Check() }
+
+// Start reads the file.
+func (p *Plugin) Start(gw plugin.Gateway) error {
+	p.gw, p.events.Gateway = gw, gw
+	return p.file.Start(gw.Logger())
+}
+
+// Close has nothing to do: the handles are gone already.
+func (p *Plugin) Close() {}
+
+// Admin takes no messages.
+func (p *Plugin) Admin(*json.Value) ([]byte, error) { return nil, plugin.ErrNoAdmin }
+
+// Attach makes a handle.
+func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) {
+	h := &handle{plugin: p, host: host}
+	h.reset()
+	return h, nil
+}
+
+// result is an event with a result.
+func result(fields func(w *json.Writer)) []byte {
+	return json.Object(func(w *json.Writer) { writeResult(w, fields) })
+}
+
+// writeResult writes the fields that an event with a result has.
+func writeResult(w *json.Writer, fields func(w *json.Writer)) {
+	w.Str("videocall", "event")
+	w.Object("result")
+	fields(w)
+	w.End()
+}
+
+// news writes the result of what has happened: username and reason may be "".
+func news(event, username, reason string) func(w *json.Writer) {
+	return func(w *json.Writer) {
+		w.Str("event", event)
+		w.OptStr("username", username)
+		w.OptStr("reason", reason)
+	}
+}
+
+// done is the answer to a request that has worked.
+func done(w *json.Writer, fields func(w *json.Writer)) kit.Response {
+	writeResult(w, fields)
+	return kit.Response{}
+}
