@@ -5,6 +5,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"bifrons/api/kit"
+	"bifrons/api/kit/rooms"
+	"bifrons/api/plugin"
 )
 
 // TestHistoryBounds: a room remembers no more than a data channel can hold, and all
@@ -121,9 +125,9 @@ func TestBounds(t *testing.T) {
 	hs.check("a long name", g.say(say("join", "'room':1,'username':'"+strings.Repeat("x", 1025)+"'")),
 		failure("414", "Invalid element (username has more than 1024 bytes)"))
 
-	for range maxRooms - hs.plugin.rooms.Len() {
+	for range rooms.MaxRooms - hs.plugin.rooms.Len() {
 		id, _ := hs.plugin.rooms.ReserveID("", false)
-		hs.plugin.rooms.Commit(id, hs.plugin.newRoom(id, settings{}))
+		hs.plugin.rooms.Commit(id, hs.plugin.newRoom(id, kit.Args{}, ""))
 	}
 	hs.check("one room more", g.ask("{'request':'create','room':7}"),
 		"{'textroom':'error','error_code':499,'error':'Too many rooms (10000 at most)'}")
@@ -131,7 +135,7 @@ func TestBounds(t *testing.T) {
 	r, _ := hs.plugin.rooms.Get("1")
 	r.Lock()
 	for i := range maxMembers - len(r.members) {
-		r.add(&member{h: &handle{plugin: hs.plugin}, username: fmt.Sprint(i)})
+		r.add(&member{h: hs.plugin.newHandle(plugin.Nobody{}), username: fmt.Sprint(i)})
 	}
 	r.Unlock()
 	hs.check("one member more", hs.guest().say(say("join", "'room':1,'username':'x'")), failure("499", "Too many participants (10000 at most)"))
