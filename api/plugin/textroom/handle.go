@@ -33,13 +33,13 @@ func (p *Plugin) newHandle(host plugin.Host) *handle {
 
 // sendText sends a text, which never changes, by the data channel, if it is open. A
 // client that does not read loses it.
-func sendText(h *handle, text []byte) {
-	peer := h.Host.Peer()
+func (p *Plugin) sendText(h plugin.Host, text []byte) {
+	peer := h.Peer()
 	if peer == nil {
 		return
 	}
 	if err := peer.SendShared(dataLabel, "", false, text); err != nil {
-		h.plugin.gw.Logger().Debug("text not sent", "handle", h.Host.HandleID(), "error", err)
+		p.gw.Logger().Debug("text not sent", "handle", h.HandleID(), "error", err)
 	}
 }
 
