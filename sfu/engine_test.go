@@ -149,6 +149,54 @@ func TestTwoPeers(t *testing.T) {
 	}
 }
 
+// TestDataLost: what is sent to a remote that does not read is lost at some point, and
+// counted; others are not held up.
+func TestDataLost(t *testing.T) {
+	waittest.NoLeaks(t)
+	ea, eb := newEngine(t, nil), newEngine(t, nil)
+	ha, hb := newEvents(t), newEvents(t)
+	hb.data = make(chan string) // nobody reads it
+	a, err := ea.NewPeer(PeerConfig{Controlling: true}, ha)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := eb.NewPeer(PeerConfig{}, hb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.SendShared("x", "", false, []byte("y")) != ErrNoDataChannels {
+		t.Error("sent without data channels")
+	}
+	a.SetDataChannels(true)
+	b.SetDataChannels(true)
+	connect(t, a, b)
+	ha.await(EventDataReady)
+	payload := make([]byte, 60000)
+	lost := uint64(0)
+	for taken := 0; lost < 3; {
+		switch err := a.SendShared("x", "", true, payload); {
+		case err == nil:
+			if taken++; taken > 1<<16 {
+				t.Fatal("no end")
+			}
+		default:
+			lost++
+		}
+	}
+	if s := a.Snapshot(); s.DTLS.DataLost != lost || s.DTLS.DataOut.Packets == 0 {
+		t.Errorf("%+v", s.DTLS)
+	}
+	go func() {
+		for range hb.data {
+		}
+	}()
+	a.Close("done")
+	hb.await(EventClosed)
+	ea.Close()
+	eb.Close()
+	close(hb.data)
+}
+
 func TestWrongFingerprint(t *testing.T) {
 	waittest.NoLeaks(t)
 	ea, eb := newEngine(t, nil), newEngine(t, nil)

@@ -90,14 +90,17 @@ func (l *link) limit() {
 	}
 }
 
-func (l *link) send(label, protocol string, binary bool, payload []byte) error {
+// sendFunc is one of the ways to send on an association.
+type sendFunc = func(a *sctp.Association, label, protocol string, binary bool, payload []byte) error
+
+func (l *link) send(label, protocol string, binary bool, payload []byte, send sendFunc) error {
 	l.mu.Lock()
 	d := l.data
 	l.mu.Unlock()
 	if d == nil {
 		return ErrNoDataChannels
 	}
-	err := d.Send(label, protocol, binary, payload)
+	err := send(d, label, protocol, binary, payload)
 	if err == nil {
 		l.out.add(len(payload))
 	}
@@ -114,6 +117,9 @@ func (l *link) receive(label, protocol string, binary bool, payload []byte) {
 func (l *link) describe(a *peer.Association) {
 	l.mu.Lock()
 	a.Data = l.data != nil && !l.ended
+	if l.data != nil {
+		a.DataLost = l.data.Stats().Refused
+	}
 	l.mu.Unlock()
 	a.Resent = l.endpoint.Retransmissions()
 	a.DataIn, a.DataOut = l.in.value(), l.out.value()

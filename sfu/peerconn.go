@@ -269,15 +269,27 @@ func (p *Peer) SetDataLimit(bytes uint64) {
 }
 
 // SendData sends one message on the channel with this label, which is opened
-// if there is none. The payload is copied.
+// if there is none. The payload is copied. It never waits: a message for which there is
+// no room any more, as the remote does not take those before it, is lost, and counted
+// as Association.DataLost in the Snapshot.
 func (p *Peer) SendData(label, protocol string, binary bool, payload []byte) error {
+	return p.sendData(label, protocol, binary, payload, (*sctp.Association).Send)
+}
+
+// SendShared is SendData for a payload that never changes, which is not copied: for
+// what many are sent.
+func (p *Peer) SendShared(label, protocol string, binary bool, payload []byte) error {
+	return p.sendData(label, protocol, binary, payload, (*sctp.Association).SendShared)
+}
+
+func (p *Peer) sendData(label, protocol string, binary bool, payload []byte, send sendFunc) error {
 	p.mu.Lock()
 	l, want := p.link, p.wantData
 	p.mu.Unlock()
 	if l == nil || !want {
 		return ErrNoDataChannels
 	}
-	return l.send(label, protocol, binary, payload)
+	return l.send(label, protocol, binary, payload, send)
 }
 
 // SetCapture copies all further RTP and RTCP to a file; nil ends that. A file

@@ -70,6 +70,7 @@ func (v *view) writeMedia(w *json.Writer) {
 			w.Object("stats")
 			writeTraffic(w, "in", v.s.DTLS.DataIn)
 			writeTraffic(w, "out", v.s.DTLS.DataOut)
+			w.Uint("lost", v.s.DTLS.DataLost)
 			w.End()
 		} else {
 			v.writeStream(w, s, &d)
@@ -108,17 +109,11 @@ func (v *view) writeStream(w *json.Writer, s *sfu.SectionSnapshot, d *janus.Sect
 	w.End()
 }
 
-func optUint(w *json.Writer, name string, v uint32) {
-	if v != 0 {
-		w.Uint(name, uint64(v))
-	}
-}
-
 // writeSSRCs writes those of the remote as they came, or else as announced.
 func writeSSRCs(w *json.Writer, s *sfu.SectionSnapshot) {
 	w.Object("ssrc")
-	optUint(w, "ssrc", s.SSRC)
-	optUint(w, "ssrc-rtx", s.RTXSSRC)
+	w.OptUint("ssrc", uint64(s.SSRC))
+	w.OptUint("ssrc-rtx", uint64(s.RTXSSRC))
 	peers := [media.MaxEncodings]string{"ssrc-peer", "ssrc-peer-sim-1", "ssrc-peer-sim-2"}
 	var ssrcs, repairs [media.MaxEncodings]uint32
 	for i := range ssrcs {
@@ -129,10 +124,10 @@ func writeSSRCs(w *json.Writer, s *sfu.SectionSnapshot) {
 		repairs[i] = cmp.Or(s.Received[i].RTXSSRC, repairs[i])
 	}
 	for i, name := range peers {
-		optUint(w, name, ssrcs[i])
+		w.OptUint(name, uint64(ssrcs[i]))
 	}
 	for i, name := range peers {
-		optUint(w, name+"-rtx", repairs[i])
+		w.OptUint(name+"-rtx", uint64(repairs[i]))
 	}
 	w.End()
 }

@@ -163,7 +163,7 @@ func TestHandleInfo(t *testing.T) {
 		t.Errorf("DTLS %v", dtls)
 	}
 	media := rtc["media"].(object)
-	if keys(media) != "0 1 2" || keys(media["2"].(object)) != "mid mindex stats type" {
+	if keys(media) != "0 1 2" || keys(media["2"].(object)) != "mid mindex stats type" || keys(media["2"].(object)["stats"].(object)) != "in lost out" {
 		t.Errorf("media %v", media)
 	}
 	video := media["1"].(object)

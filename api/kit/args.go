@@ -50,6 +50,24 @@ func (a Args) Is(name string) bool { return json.True(a.Get(name)) }
 // IsObject tells whether these are the arguments of an object.
 func (a Args) IsObject() bool { return json.IsObject(a.Value) }
 
+// FlagOr is a boolean, or what holds without one.
+func (a Args) FlagOr(name string, without bool) bool {
+	if on, ok := a.Flag(name); ok {
+		return on
+	}
+	return without
+}
+
+// Raw is a value as compact JSON, nil if there is none.
+func (a Args) Raw(name string) []byte {
+	if !a.Has(name) {
+		return nil
+	}
+	w := json.NewWriter(nil)
+	w.Value("", a.Get(name))
+	return w.Bytes()
+}
+
 // Items are the values of a list; their types were not checked.
 func (a Args) Items(name string) []Args {
 	values := json.Array(a.Get(name))

@@ -65,6 +65,15 @@ type Field struct {
 	NotNull  bool // null is a value of the wrong type, not an absent one
 }
 
+// Typed makes fields of one type.
+func Typed(t Type, names ...string) []Field {
+	list := make([]Field, len(names))
+	for i, name := range names {
+		list[i] = Field{Name: name, Type: t}
+	}
+	return list
+}
+
 // maxText is how many bytes a text of a client may have. Much of it is kept for
 // as long as the handle, and told to all others in a room.
 const maxText = 4 << 10

@@ -15,6 +15,7 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
 )
 
 // janodeFolder finds the npm package janode: where .ci/tools puts it, or where
@@ -100,7 +101,7 @@ func runJanode(t *testing.T, script string) {
 	}
 	t.Logf("passed: %s", strings.Join(last.Passed, ", "))
 	for _, p := range peers {
-		p.close()
+		p.Close()
 	}
 	s.awaitEmpty(t)
 }
@@ -111,9 +112,9 @@ func obey(t *testing.T, peers map[string]*pionPeer, o wish) (string, error) {
 	p := peers[o.Peer]
 	if p == nil {
 		if o.Do == "offer" {
-			p = newPionPeer(t, nil, peerOptions{})
+			p = newPionPeer(t, nil, webrtctest.Options{})
 		} else {
-			p = newPionListener(t, nil, peerOptions{})
+			p = newPionReceiver(t, nil, webrtctest.Options{})
 		}
 		peers[o.Peer] = p
 	}
@@ -121,16 +122,16 @@ func obey(t *testing.T, peers map[string]*pionPeer, o wish) (string, error) {
 	var err error
 	switch o.Do {
 	case "offer":
-		local, err = p.pc.CreateOffer(nil)
+		local, err = p.PC.CreateOffer(nil)
 	case "answer":
-		if err = p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: o.SDP}); err == nil {
-			local, err = p.pc.CreateAnswer(nil)
+		if err = p.PC.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: o.SDP}); err == nil {
+			local, err = p.PC.CreateAnswer(nil)
 		}
 	case "accept":
-		return "", p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: o.SDP})
+		return "", p.PC.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: o.SDP})
 	case "up":
-		eventually(t, o.Peer+" is connected", func() bool {
-			return p.pc.ConnectionState() == webrtc.PeerConnectionStateConnected
+		waittest.Until(t, o.Peer+" is connected", func() bool {
+			return p.PC.ConnectionState() == webrtc.PeerConnectionStateConnected
 		})
 		return "", nil
 	default:
@@ -140,5 +141,5 @@ func obey(t *testing.T, peers map[string]*pionPeer, o wish) (string, error) {
 		return "", err
 	}
 	p.setLocal(local)
-	return p.pc.LocalDescription().SDP, nil
+	return p.PC.LocalDescription().SDP, nil
 }

@@ -182,8 +182,8 @@ func TestImportRules(t *testing.T) {
 		{"api/signalling", "encoding/json", false},
 		{"api/signalling", "bifrons/sfu", true},
 		{"api/signalling", "bifrons/sdp", true},
-		{"api/transport/http", "bifrons/api/transport/websockets", false},
-		{"api/transport/http", "bifrons/api/transport", true},
+		{"api/transport/rest", "bifrons/api/transport/websockets", false},
+		{"api/transport/rest", "bifrons/api/transport", true},
 		{"api/plugin/videoroom", "bifrons/api/plugin/plugintest", false},
 		{"cmd/bifrons", "bifrons/api/plugin/plugintest", false},
 		{"cmd/bifrons", "bifrons/api/plugin/example", false},
@@ -206,7 +206,7 @@ func TestImportRules(t *testing.T) {
 }
 
 // testHelp are the packages that only tests, and what is measured, import.
-var testHelp = []string{"api/plugin/plugintest", "ice/turn/turntest", "rtp/waittest", "sfu/simnet"}
+var testHelp = []string{"api/plugin/plugintest", "ice/turn/turntest", "rtp/waittest", "sfu/simnet", "sfu/webrtctest"}
 
 func isTestHelp(path string) bool { return withinAny(path, testHelp...) }
 

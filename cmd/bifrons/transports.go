@@ -12,8 +12,8 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/module"
 	"bifrons/api/transport"
-	"bifrons/api/transport/http"
 	"bifrons/api/transport/pfunix"
+	"bifrons/api/transport/rest"
 	"bifrons/api/transport/websockets"
 	"bifrons/api/web"
 )
@@ -44,7 +44,7 @@ var transports = []struct {
 		if err != nil {
 			return nil, err
 		}
-		return http.New(cfg, s.core)
+		return rest.New(cfg, s.core)
 	}},
 	{"pfunix", func(s *server, _ string) (carrier, error) { return pfunix.New(s.unixConfig(), s.core) }},
 }
@@ -106,22 +106,22 @@ func (s *server) port(name string) int {
 	return 0
 }
 
-func (s *server) httpConfig(demos string) (http.Config, error) {
+func (s *server) httpConfig(demos string) (rest.Config, error) {
 	c := &s.cfg.HTTP
 	g, a := &c.General, &c.Admin
 	layout, _ := json.ParseLayout(g.JSON)
 	page, err := web.Page(s.pageSettings())
 	if err != nil {
-		return http.Config{}, err
+		return rest.Config{}, err
 	}
-	hc := http.Config{
-		API: http.API{
+	hc := rest.Config{
+		API: rest.API{
 			BasePath: g.BasePath,
 			HTTP:     endpoint(g.HTTP, g.Port, g.IP, g.Interface, ""),
 			HTTPS:    endpoint(g.HTTPS, g.SecurePort, g.SecureIP, g.SecureInterface, ""),
 			ACL:      transport.NewACL(g.ACL, g.ACLForwarded),
 		},
-		Admin: http.API{
+		Admin: rest.API{
 			BasePath: a.BasePath,
 			HTTP:     endpoint(a.HTTP, a.Port, a.IP, a.Interface, ""),
 			HTTPS:    endpoint(a.HTTPS, a.SecurePort, a.SecureIP, a.SecureInterface, ""),
@@ -135,7 +135,7 @@ func (s *server) httpConfig(demos string) (http.Config, error) {
 		Queues:      s.queues,
 		Layout:      layout,
 		Events:      g.Events,
-		Notify:      s.notifier(http.Package),
+		Notify:      s.notifier(rest.Package),
 		Page:        page,
 		Ready:       s.ready,
 		Metrics:     s.metrics(),

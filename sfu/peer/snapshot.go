@@ -56,6 +56,7 @@ type Association struct {
 	Unsecured bool // by configuration there is no DTLS
 	DataIn    Traffic
 	DataOut   Traffic
+	DataLost  uint64 // messages that were to be sent, but that the remote did not take
 }
 
 // DTLSState is the progress of the association.

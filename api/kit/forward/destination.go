@@ -113,13 +113,16 @@ func (r *Rules) readKey(src source, n Names, d *Destination) *schema.Error {
 }
 
 func (r *Rules) readPorts(src source, n Names, d *Destination) *schema.Error {
-	for name, port := range map[string]*uint16{n.Port: &d.Port, n.RTCPPort: &d.RTCPPort} {
-		switch v, ok := src.number(name); {
+	for _, x := range []struct {
+		name string
+		to   *uint16
+	}{{n.Port, &d.Port}, {n.RTCPPort, &d.RTCPPort}} {
+		switch v, ok := src.number(x.name); {
 		case !ok:
 		case v < 0 || v > 1<<16-1:
-			return kit.Errorf(r.Invalid, "Invalid element (%s should be a port)", name)
+			return kit.Errorf(r.Invalid, "Invalid element (%s should be a port)", x.name)
 		default:
-			*port = uint16(v)
+			*x.to = uint16(v)
 		}
 	}
 	return nil

@@ -31,14 +31,14 @@ func (p *Plugin) newHandle(host plugin.Host) *handle {
 	return &handle{Handle: kit.Handle{Host: host}, plugin: p}
 }
 
-// sendText sends a text by the data channel, if it is open. A client that does not
-// read loses it.
+// sendText sends a text, which never changes, by the data channel, if it is open. A
+// client that does not read loses it.
 func sendText(h *handle, text []byte) {
 	peer := h.Host.Peer()
 	if peer == nil {
 		return
 	}
-	if err := peer.SendData(dataLabel, "", false, text); err != nil {
+	if err := peer.SendShared(dataLabel, "", false, text); err != nil {
 		h.plugin.gw.Logger().Debug("text not sent", "handle", h.Host.HandleID(), "error", err)
 	}
 }

@@ -1,17 +1,21 @@
 package textroom
 
 import (
+	"fmt"
 	"io"
+	"strings"
 	"testing"
-	"time"
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/logging"
 	"github.com/pion/webrtc/v4"
 
 	"bifrons/api/plugin/plugintest"
+	"bifrons/rtp/waittest"
 	"bifrons/sfu"
 )
+
+func TestMain(m *testing.M) { waittest.Main(m) }
 
 // peer is a WebRTC client with a data channel.
 type peer struct {
@@ -42,6 +46,7 @@ func (p *peer) dial(offer string) {
 	var s webrtc.SettingEngine
 	s.LoggerFactory = &logging.DefaultLoggerFactory{Writer: io.Discard, DefaultLogLevel: logging.LogLevelDisabled}
 	s.SetIncludeLoopbackCandidate(true)
+	s.SetSCTPMaxReceiveBufferSize(128 << 10)
 	s.SetInterfaceFilter(func(name string) bool { return name == "lo" })
 	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
@@ -62,11 +67,7 @@ func (p *peer) dial(offer string) {
 	p.must(pc.SetLocalDescription(answer))
 	<-gathered
 	p.Ask(`{"request":"ack"}`, p.Remote("answer", pc.LocalDescription().SDP))
-	select {
-	case <-open:
-	case <-time.After(plugintest.Patience):
-		p.t.Fatal("the data channel does not open")
-	}
+	waittest.Closed(p.t, "data channel", open)
 }
 
 func (p *peer) must(err error) {
@@ -85,15 +86,16 @@ func (p *peer) send(text string) {
 func (p *peer) wants(list ...string) {
 	p.t.Helper()
 	for _, want := range list {
-		select {
-		case got := <-p.texts:
-			if got = dates.ReplaceAllString(got, `"date":"D"`); got != quoted(want) {
-				p.t.Errorf("got  %s\nwant %s", got, quoted(want))
-			}
-		case <-time.After(plugintest.Patience):
-			p.t.Fatalf("no %s", want)
+		if got := dates.ReplaceAllString(p.next(), `"date":"D"`); got != quoted(want) {
+			p.t.Errorf("got  %s\nwant %s", got, quoted(want))
 		}
 	}
+}
+
+// next awaits a text.
+func (p *peer) next() string {
+	p.t.Helper()
+	return waittest.Next(p.t, "text", p.texts)
 }
 
 // TestPeers: two WebRTC clients meet, talk, restart and part.
@@ -128,5 +130,53 @@ func TestPeers(t *testing.T) {
 	b.Detach()
 	if got := c.Attach(plugintest.Options{}).Ask(`{"request":"list"}`, nil).Field("list", 0, "num_participants"); got != 0.0 {
 		t.Errorf("%v are left", got)
+	}
+}
+
+// TestSlowPeer: who does not read loses what is said, which the log and the Admin API's
+// figures tell, and all others hear everything in order.
+func TestSlowPeer(t *testing.T) {
+	plugin := New(Config{})
+	c := newCore(t, plugin)
+	a, b, slow := connect(t, c), connect(t, c), connect(t, c)
+	stuck := make(chan struct{})
+	defer close(stuck)
+	slow.channel.OnMessage(func(webrtc.DataChannelMessage) { <-stuck })
+	a.send(say("create", "'room':1"))
+	<-a.texts
+	for name, p := range map[string]*peer{"a": a, "b": b, "slow": slow} {
+		p.send(say("join", "'room':1,'username':'"+name+"'"))
+	}
+	waittest.Until(t, "all are in", func() bool {
+		r, _ := plugin.rooms.Get("1")
+		r.Lock()
+		defer r.Unlock()
+		return len(r.members) == 3
+	})
+	const messages = 30
+	padding := strings.Repeat("x", 60000)
+	for i := range messages {
+		a.send(say("message", fmt.Sprintf("'room':1,'ack':false,'text':'%d %s'", i, padding)))
+		for _, p := range []*peer{a, b} {
+			want := fmt.Sprintf(`"text":"%d x`, i)
+			for {
+				got := p.next()
+				if strings.Contains(got, want) {
+					break
+				}
+				if strings.Contains(got, `"message"`) {
+					t.Fatalf("%.100s instead of %d", got, i)
+				}
+			}
+		}
+	}
+	if s := slow.Peer().Snapshot().DTLS; s.DataLost == 0 || s.DataLost > messages {
+		t.Errorf("%d messages are lost", s.DataLost)
+	}
+	if s := b.Peer().Snapshot().DTLS; s.DataLost != 0 {
+		t.Errorf("%d messages of another are lost", s.DataLost)
+	}
+	if log := c.Log(); !strings.Contains(log, "data channel messages are lost") {
+		t.Errorf("log: %s", log)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/sdp"
 )
 
@@ -43,7 +44,7 @@ func (r *room) addDummy(list []dummyStream, e2ee bool) {
 			}
 			n := len(p.streams)
 			s := p.newStream(n, strconv.Itoa(n), kind)
-			s.setCodec(&sdp.Codec{Fmtp: d.fmtp}, codec)
+			s.Format = mline.NewFormat(codec, &sdp.Codec{Fmtp: d.fmtp})
 			p.streams = append(p.streams, s)
 		}
 	}

@@ -1,6 +1,8 @@
 package videoroom
 
 import (
+	"slices"
+
 	"bifrons/api/kit"
 	"bifrons/api/schema"
 )
@@ -35,3 +37,6 @@ var codes = kit.Codes{Missing: errMissingElement, Invalid: errInvalidElement, Un
 var errorf, fail, check, authorize, checkItem = kit.Errorf, kit.Fail, codes.Check, codes.Authorize, codes.CheckItem
 
 func noSuchRoom(name id) *schema.Error { return errorf(errNoSuchRoom, "No such room (%s)", name) }
+
+// typed makes fields of one type, fields one list of several.
+var typed, fields = schema.Typed, slices.Concat[[]schema.Field]

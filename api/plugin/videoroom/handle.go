@@ -14,63 +14,59 @@ func (h *handle) Message(r *plugin.Request) plugin.Result {
 // Establish prepares the role for those who act as soon as the client hears that
 // its peer connection is up.
 func (h *handle) Establish() {
-	if r := h.is(); r != nil {
-		r.establish()
-	}
+	h.is().establish()
 }
 
 // Up tells the role that media may flow.
 func (h *handle) Up() {
 	h.PeerChanged()
-	if r := h.is(); r != nil {
-		r.connected()
-	}
+	h.is().connected()
 }
 
 // Event passes an event of the peer connection on.
 func (h *handle) Event(e sfu.Event) {
-	if r := h.is(); r != nil {
-		r.event(e)
-	}
+	h.is().event(e)
 }
 
 // Data passes a data channel message on.
 func (h *handle) Data(label, _ string, binary bool, payload []byte) {
-	if r := h.is(); r != nil {
-		r.data(label, binary, payload)
-	}
+	h.is().data(label, binary, payload)
 }
 
 // DataReady tells the role that data channels are writable.
 func (h *handle) DataReady() {
-	if r := h.is(); r != nil {
-		r.dataReady()
-	}
+	h.is().dataReady()
 }
 
 // Hangup tells the role that the peer connection is gone.
 func (h *handle) Hangup(reason string) {
 	h.PeerChanged()
-	if r := h.is(); r != nil {
-		r.hangup(reason)
-	}
+	h.is().hangup(reason)
 }
 
 // Detach is the end.
 func (h *handle) Detach() {
 	h.Detached()
-	if r := h.is(); r != nil {
-		r.detach()
-	}
+	h.is().detach()
 }
 
 // Query writes plugin_specific.
 func (h *handle) Query(w *json.Writer) {
-	if r := h.is(); r != nil {
-		r.query(w)
-	}
+	h.is().query(w)
 	h.WriteState(w)
 }
+
+// nobody is the role before joining; roles embed it for what they do not care about.
+type nobody struct{}
+
+func (nobody) establish()                {}
+func (nobody) connected()                {}
+func (nobody) event(sfu.Event)           {}
+func (nobody) data(string, bool, []byte) {}
+func (nobody) dataReady()                {}
+func (nobody) hangup(string)             {}
+func (nobody) detach()                   {}
+func (nobody) query(*json.Writer)        {}
 
 // A participant without a handle hears of nothing.
 

@@ -7,9 +7,6 @@ import (
 	"bifrons/api/schema"
 )
 
-// streamsField is the list that most requests have their items in.
-var streamsField = typed(schema.Array, "streams")
-
 // addLevels says for the requests with fields at several places what means
 // something where.
 func (p *Plugin) addLevels(t *kit.Table[*handle]) {
@@ -66,7 +63,7 @@ func (p *Plugin) joinLevels(_ *handle, body kit.Args) schema.Levels {
 		top = append(top, typed(schema.Any, "feed", "offer_audio", "offer_video", "offer_data")...)
 	}
 	l := inStreams(top, p.subscribeFields())
-	l.Unused = p.joinFields()
+	l.Unused = p.subscriberJoinFields()
 	return l
 }
 

@@ -1,6 +1,7 @@
 package videoroom
 
 import (
+	"slices"
 	"time"
 
 	"bifrons/api/json"
@@ -37,18 +38,31 @@ func (p *publisher) connected() {
 	p.notifyStreams("published")
 }
 
+// publisherRun is what does a request of a participant. room.mu is held.
+type publisherRun = func(*publisher, *kit.Request, *json.Writer) (kit.Response, *schema.Error)
+
+// run runs a request, unless the participant is in no room any more; nil says that there
+// is none like that.
+func (p *publisher) run(f publisherRun, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	p.room.mu.Lock()
+	defer p.room.mu.Unlock()
+	switch {
+	case p.gone:
+		return fail(errNoSuchRoom, "No such room")
+	case f == nil:
+		return fail(errInvalidRequest, "Invalid request '%s' for a publisher", r.Body.Str("request"))
+	}
+	return f(p, r, w)
+}
+
 // announce tells the others what a publisher publishes. room.mu is held.
 func (p *publisher) announce() {
 	p.room.tell(p, func(w *json.Writer) {
-		p.room.writeRoom(w)
 		w.Array("publishers")
 		p.writePublisher(w, false)
 		w.EndArray()
 	})
 }
-
-// dataReady needs nothing: a publisher is never sent data.
-func (p *publisher) dataReady() {}
 
 // data passes a message on to the subscribers of the first data section.
 func (p *publisher) data(_ string, binary bool, payload []byte) {
@@ -96,21 +110,18 @@ func (p *publisher) level(e sfu.Event) {
 		return
 	}
 	s.level = e.AudioLevel
-	talking := e.AudioLevel < float64(p.levelAverage())
+	_, silence := p.levels.Or(r.audioActivePackets, r.audioLevelAverage)
+	talking := e.AudioLevel < float64(silence) // in -dBov
 	if talking == s.talking {
 		return
 	}
 	s.talking = talking
-	p.talking = false
-	for _, other := range p.streams {
-		p.talking = p.talking || other.talking
-	}
+	p.talking = slices.ContainsFunc(p.streams, func(s *stream) bool { return s.talking })
 	name := "stopped-talking"
 	if talking {
 		name = "talking"
 	}
-	data := event(name, func(w *json.Writer) {
-		r.writeRoom(w)
+	data := r.event(name, func(w *json.Writer) {
 		r.plugin.ids.Write(w, "id", p.id)
 		w.Int("mindex", int64(s.mindex))
 		w.Str("mid", s.mid)
@@ -120,31 +131,16 @@ func (p *publisher) level(e sfu.Event) {
 	p.h.notifyRaw(data)
 }
 
-// activePackets is how many packets a mean level is made of. room.mu is held.
-func (p *publisher) activePackets() int {
-	if p.audioActivePackets > 0 {
-		return p.audioActivePackets
-	}
-	return p.room.audioActivePackets
-}
-
-// levelAverage is the level that counts as silence, in -dBov. room.mu is held.
-func (p *publisher) levelAverage() int {
-	if p.audioLevelAverage > 0 {
-		return p.audioLevelAverage
-	}
-	return p.room.audioLevelAverage
-}
-
 // setWindows says which levels are wanted. room.mu is held.
 func (p *publisher) setWindows() {
 	peer := p.peer()
 	if peer == nil || !p.room.audioLevelEvent {
 		return
 	}
+	packets, _ := p.levels.Or(p.room.audioActivePackets, p.room.audioLevelAverage)
 	for _, s := range p.streams {
 		if s.measured() {
-			peer.SetAudioLevelWindow(s.mindex, p.activePackets())
+			peer.SetAudioLevelWindow(s.mindex, packets)
 		}
 	}
 }
@@ -161,22 +157,14 @@ func (p *publisher) setKeyframes() {
 	}
 }
 
-// unpublish ends publishing; the participant stays.
+// unpublish ends publishing; the participant stays. room.mu is held.
 func (p *publisher) unpublish(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	r := p.room
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch {
-	case p.gone:
-		return fail(errNoSuchRoom, "No such room")
-	case !p.up:
+	if !p.up {
 		return fail(errNotPublished, "Can't unpublish, not published")
 	}
 	p.unpublished()
 	p.closing = true
-	w.Str("videoroom", "event")
-	r.writeRoom(w)
-	w.Str("unpublished", "ok")
+	p.room.answer(w, "unpublished")
 	return kit.Response{After: p.h.ClosePeer}, nil
 }
 
@@ -199,7 +187,6 @@ func (p *publisher) tellUnpublished() {
 // held.
 func (p *publisher) tellGone(key string) {
 	p.room.tell(p, func(w *json.Writer) {
-		p.room.writeRoom(w)
 		p.writeName(w)
 		p.room.plugin.ids.Write(w, key, p.id)
 	})
@@ -216,8 +203,7 @@ func (p *publisher) reset() {
 	p.forwarders.StopAll()
 	p.open, p.up, p.e2ee, p.talking = false, false, false, false
 	p.streams, p.firstData = nil, nil
-	p.wantedAudioCodec, p.wantedVideoCodec = "", ""
-	p.descriptions = nil
+	p.wanted, p.descriptions = nil, nil
 }
 
 // hangup is the end of the peer connection.
@@ -237,19 +223,11 @@ func (p *publisher) hangup(string) {
 	p.closing = false
 }
 
-// leave takes the participant out of the room.
+// leave takes the participant out of the room. room.mu is held.
 func (p *publisher) leave(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	r := p.room
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if p.gone {
-		return fail(errNoSuchRoom, "No such room")
-	}
-	r.feedGone(p, false)
+	p.room.feedGone(p, false)
 	p.left()
-	w.Str("videoroom", "event")
-	r.writeRoom(w)
-	w.Str("leaving", "ok")
+	p.room.answer(w, "leaving")
 	return kit.Response{}, nil
 }
 
@@ -277,6 +255,6 @@ func (p *publisher) detach() {
 func (p *publisher) newStream(mindex int, mid string, kind sdp.Kind) *stream {
 	return &stream{
 		publisher: p, mindex: mindex, mid: mid, kind: kind, delay: mline.NoDelay,
-		description: p.descriptions[mid], subscribers: make(map[*subscription]struct{}),
+		description: p.descriptions[mid], lines: make(map[*line]struct{}),
 	}
 }

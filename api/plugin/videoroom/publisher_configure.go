@@ -2,12 +2,14 @@ package videoroom
 
 import (
 	"bytes"
+	"time"
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/api/schema"
+	"bifrons/api/task"
 	"bifrons/sdp"
 )
 
@@ -33,11 +35,7 @@ func (p *publisher) setup(req *kit.Request, w *json.Writer, publish bool) (kit.R
 		return kit.Response{}, err
 	}
 	r := p.room
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	switch {
-	case p.gone:
-		return fail(errNoSuchRoom, "No such room")
 	case publish && p.up:
 		return fail(errAlreadyPublished, "Can't publish, already published")
 	case body.Is("record") && r.mayRecord(body):
@@ -52,9 +50,7 @@ func (p *publisher) setup(req *kit.Request, w *json.Writer, publish bool) (kit.R
 	}
 	p.apply(body)
 	described := p.describe(body)
-	w.Str("videoroom", "event")
-	r.writeRoom(w)
-	w.Str("configured", "ok")
+	r.answer(w, "configured")
 	var resp kit.Response
 	if req.JSEP != nil {
 		p.prefer(body)
@@ -63,8 +59,8 @@ func (p *publisher) setup(req *kit.Request, w *json.Writer, publish bool) (kit.R
 		p.changes.streams = true
 		p.tellChanges()
 	}
-	for _, x := range wishes {
-		p.grant(x)
+	for i := range wishes {
+		p.grant(&wishes[i])
 	}
 	p.h.notify("configured", func(w *json.Writer) {
 		r.writeRoom(w)
@@ -88,30 +84,16 @@ func (p *publisher) apply(body kit.Args) {
 			peer.SetBitrateCap(p.bitrate)
 		}
 	}
-	for field, kind := range map[string]sdp.Kind{"audio": sdp.Audio, "video": sdp.Video, "data": sdp.Application} {
-		if v := body.Get(field); json.IsBool(v) {
-			for _, s := range p.streams {
-				if s.kind == kind {
-					s.setSend(json.True(v))
-				}
-			}
+	for _, s := range p.streams {
+		if on, ok := body.Flag(kindName(s.kind)); ok {
+			s.setSend(on)
 		}
 	}
-	if n, ok := body.Number("audio_active_packets"); ok {
-		p.setActivePackets(n)
+	if p.levels.Read(body); body.Has("audio_active_packets") {
 		p.setWindows()
-	}
-	if n, ok := body.Number("audio_level_average"); ok {
-		p.setLevelAverage(n)
 	}
 	p.rename(body)
 }
-
-func (p *publisher) setActivePackets(n int64) { p.audioActivePackets = clampCount(n) }
-func (p *publisher) setLevelAverage(n int64)  { p.audioLevelAverage = clampCount(n) }
-
-// clampCount keeps a count; what is not above 0 counts as none.
-func clampCount(n int64) int { return int(max(0, min(n, 1<<31-1))) }
 
 // rename changes the display name and metadata, and tells the others who saw
 // the old ones. room.mu is held.
@@ -121,12 +103,54 @@ func (p *publisher) rename(body kit.Args) {
 		c.name = c.name || p.display != ""
 		p.display = name
 	}
-	if metadata := compact(body.Get("metadata")); metadata != nil && !bytes.Equal(metadata, p.metadata) {
+	if metadata := body.Raw("metadata"); metadata != nil && !bytes.Equal(metadata, p.metadata) {
 		c.metadata = c.metadata || p.metadata != nil
 		p.metadata = metadata
 	}
 	if c.name || c.metadata {
 		p.tellChanges()
+	}
+}
+
+// The others are told of changes that a participant makes to what they see of it
+// at once, but not more often than this: after changeBurst of them, one in
+// changePeriod with the last values.
+const (
+	changePeriod = time.Second
+	changeBurst  = 5
+)
+
+// changes is what the others have not been told yet.
+type changes struct {
+	name, metadata, streams bool
+	pace                    task.Pacer
+}
+
+// tellChanges tells the others of what is marked in p.changes, now or later.
+// room.mu is held.
+func (p *publisher) tellChanges() {
+	pace := &p.changes.pace
+	pace.Burst, pace.Period, pace.Log = changeBurst, changePeriod, p.room.plugin.gw.Logger()
+	pace.Do(&p.room.mu, p.flushChanges)
+}
+
+// flushChanges tells the others. room.mu is held.
+func (p *publisher) flushChanges() {
+	name, metadata, streams := p.changes.name, p.changes.metadata, p.changes.streams
+	p.changes.name, p.changes.metadata, p.changes.streams = false, false, false
+	if name || metadata {
+		p.room.tellNews("name "+p.id, p, event("event", func(w *json.Writer) {
+			p.room.plugin.ids.Write(w, "id", p.id)
+			if name {
+				w.Str("display", p.display)
+			}
+			if p.metadata != nil {
+				w.Raw("metadata", p.metadata)
+			}
+		}))
+	}
+	if streams && p.up {
+		p.announce()
 	}
 }
 
@@ -171,32 +195,25 @@ func (p *publisher) describe(body kit.Args) bool {
 	return changed
 }
 
-// wish is what a request says on one stream, or on all of them.
-type wish struct {
-	all  bool
-	mid  string
-	body kit.Args
-}
-
-// wishes collects what a request says on single streams. room.mu is held.
-func (p *publisher) wishes(req *kit.Request) ([]wish, *schema.Error) {
-	list := req.Body.Items("streams")
-	if !req.Body.Has("streams") {
-		list = append(list, req.Body)
+// wishes collects what a request says on single streams, or on all of them. room.mu is
+// held.
+func (p *publisher) wishes(req *kit.Request) ([]item, *schema.Error) {
+	list := []kit.Args{req.Body}
+	if req.Body.Has("streams") {
+		list = req.Body.Items("streams")
 	}
-	wishes := make([]wish, 0, len(list))
+	wishes := make([]item, 0, len(list))
 	for _, v := range list {
-		if err := checkItem(streamFields, v, "streams"); err != nil {
-			return nil, err
-		}
-		mid, ok := v.Text("mid")
+		x, err := p.room.plugin.readItem(v, streamFields)
 		switch {
-		case !ok && len(list) > 1:
+		case err != nil:
+			return nil, err
+		case !x.hasMID && len(list) > 1:
 			return nil, errorf(errMissingElement, "Missing mandatory element (mid)")
-		case ok && !p.knows(mid, req.JSEP):
-			return nil, errorf(errNoSuchFeed, "No such stream %s", mid)
+		case x.hasMID && !p.knows(x.mid, req.JSEP):
+			return nil, errorf(errNoSuchFeed, "No such stream %s", x.mid)
 		}
-		wishes = append(wishes, wish{!ok, mid, v})
+		wishes = append(wishes, x)
 	}
 	return wishes, nil
 }
@@ -214,18 +231,18 @@ func (p *publisher) knows(mid string, j *plugin.JSEP) bool {
 }
 
 // grant does what a request says on its streams. room.mu is held.
-func (p *publisher) grant(x wish) {
+func (p *publisher) grant(x *item) {
 	for _, s := range p.streams {
-		if !x.all && s.mid != x.mid {
+		if x.hasMID && s.mid != x.mid {
 			continue
 		}
-		if on, ok := x.body.Flag("send"); ok {
-			s.setSend(on)
+		if x.hasSend {
+			s.setSend(x.send)
 		}
-		if x.body.Is("keyframe") {
+		if x.keyframe {
 			s.requestKeyframe()
 		}
-		s.setDelay(x.body)
+		s.setDelay(x.change.Delay)
 	}
 }
 
@@ -243,12 +260,12 @@ func (s *stream) setSend(send bool) {
 
 // setDelay takes over what a request says on the playout delay.
 // room.mu is held.
-func (s *stream) setDelay(body kit.Args) {
+func (s *stream) setDelay(c mline.DelayChange) {
 	if s.kind != sdp.Video {
 		return
 	}
 	before := s.delay
-	if s.delay.Set(mline.ReadDelay(body)); s.delay != before {
+	if s.delay.Set(c); s.delay != before {
 		s.delayChanged()
 	}
 }

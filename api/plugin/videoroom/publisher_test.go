@@ -291,7 +291,7 @@ func TestRenegotiation(t *testing.T) {
 	again := offerOf(audio("a", "opus"), video("v", "vp9"))
 	again.Update = true
 	g.send(`{"request":"configure"}`, again)
-	if cam.disabled || len(p.streams) != 3 || !p.streams[2].disabled || cam.codec != "vp9" {
+	if cam.disabled || len(p.streams) != 3 || !p.streams[2].disabled || cam.Codec != "vp9" {
 		t.Errorf("cam is %+v, screen %+v", cam, p.streams[2])
 	}
 	// Another stream takes the place of the video.
@@ -312,7 +312,7 @@ func TestDelay(t *testing.T) {
 		{`"min_delay":3`, 3, 3}, {`"max_delay":9`, 3, 9}, {`"max_delay":1`, 1, 1}, {`"min_delay":0,"max_delay":4`, 0, 4},
 		{`"min_delay":99999`, 4095, 4095}, {`"min_delay":-5`, -1, -1}, {`"max_delay":7`, 7, 7}, {`"max_delay":-1`, -1, -1}, {`"min_delay":-1,"max_delay":10`, -1, -1},
 	} {
-		s.setDelay(kit.Args{Value: parsed(t, "{"+x.fields+"}")})
+		s.setDelay(mline.ReadDelay(kit.Args{Value: parsed(t, "{"+x.fields+"}")}))
 		if s.delay != (mline.Delay{Least: x.min, Most: x.max}) {
 			t.Errorf("%s: %+v", x.fields, s.delay)
 		}

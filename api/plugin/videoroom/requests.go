@@ -57,67 +57,33 @@ func (p *Plugin) requests() *kit.Table[*handle] {
 	})
 	async("publish", byRole((*publisher).publishRequest, nil))
 	async("unpublish", byRole((*publisher).unpublish, nil))
-	async("configure", byRole((*publisher).configure, (*subscriber).configure))
-	async("leave", byRole((*publisher).leave, (*subscriber).leave))
-	async("start", byRole(nil, (*subscriber).start))
-	async("pause", byRole(nil, (*subscriber).pause))
+	async("configure", byRole((*publisher).configure, locked((*subscriber).configure)))
+	async("leave", byRole((*publisher).leave, locked((*subscriber).leave)))
+	async("start", byRole(nil, locked((*subscriber).start)))
+	async("pause", byRole(nil, locked((*subscriber).pause)))
 	async("switch", byRole(nil, (*subscriber).switchStreams))
-	async("subscribe", byRole(nil, (*subscriber).subscribe))
-	async("unsubscribe", byRole(nil, (*subscriber).unsubscribe))
-	async("update", byRole(nil, (*subscriber).update))
+	async("subscribe", byRole(nil, locked(updating("streams", ""))))
+	async("unsubscribe", byRole(nil, locked(updating("", "streams"))))
+	async("update", byRole(nil, locked(updating("subscribe", "unsubscribe"))))
 	p.addLevels(t)
 	return t
 }
 
 // byRole picks what a request does by what the handle joined as. nil says that
 // there is no such request for the role.
-func byRole(
-	pub func(*publisher, *kit.Request, *json.Writer) (kit.Response, *schema.Error),
-	sub func(*subscriber, *kit.Request, *json.Writer) (kit.Response, *schema.Error),
-) run {
+func byRole(pub publisherRun, sub subscriberRun) run {
 	return func(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-		name := r.Body.Str("request")
 		switch role := h.is().(type) {
 		case *publisher:
-			switch {
-			case pub != nil:
-				return pub(role, r, w)
-			case role.isGone():
-				return fail(errNoSuchRoom, "No such room")
-			}
-			return fail(errInvalidRequest, "Invalid request '%s' for a publisher", name)
+			return role.run(pub, r, w)
 		case *subscriber:
 			if sub != nil {
 				return sub(role, r, w)
 			}
-			return fail(errInvalidRequest, "Invalid request '%s' for a subscriber", name)
+			return fail(errInvalidRequest, "Invalid request '%s' for a subscriber", r.Body.Str("request"))
 		}
 		return fail(errJoinFirst, "Invalid request on unconfigured participant")
 	}
-}
-
-// isGone tells whether the participant is in no room any more.
-func (p *publisher) isGone() bool {
-	p.room.mu.Lock()
-	defer p.room.mu.Unlock()
-	return p.gone
-}
-
-// typed makes fields of one type.
-func typed(t schema.Type, names ...string) []schema.Field {
-	list := make([]schema.Field, len(names))
-	for i, name := range names {
-		list[i] = schema.Field{Name: name, Type: t}
-	}
-	return list
-}
-
-func fields(lists ...[]schema.Field) []schema.Field {
-	var all []schema.Field
-	for _, l := range lists {
-		all = append(all, l...)
-	}
-	return all
 }
 
 // roomFields are those of requests that make a room, and of its category in the file.
@@ -144,7 +110,7 @@ var publisherFields = fields(
 	typed(schema.Object, "metadata"),
 	typed(schema.Bool, "audio", "video", "data", "record"),
 	typed(schema.Uint, "bitrate"),
-	typed(schema.Int, "audio_active_packets", "audio_level_average"),
+	kit.TalkingFields,
 	typed(schema.Array, "descriptions"),
 )
 
@@ -165,4 +131,36 @@ var configureFields = fields(publisherFields, streamFields,
 var descriptionFields = []schema.Field{
 	{Name: "mid", Type: schema.String, Required: true},
 	{Name: "description", Type: schema.String, Required: true},
+}
+
+// streamsField is the list that most requests have their items in.
+var streamsField = typed(schema.Array, "streams")
+
+// settingFields are what can be set of an m-line.
+var settingFields = fields(typed(schema.String, "mid"), typed(schema.Bool, "send", "keyframe"), mline.Fields, mline.DelayFields)
+
+// subscriberFields are those of a subscriber's configure.
+var subscriberFields = fields(settingFields, typed(schema.Bool, "audio", "video", "data", "update", "restart"), streamsField)
+
+// subscriberJoinFields are what a subscriber's join may have besides what every join
+// has.
+func (p *Plugin) subscriberJoinFields() []schema.Field {
+	return fields(
+		[]schema.Field{{Name: "streams", Type: schema.Array}, p.ids.Field("feed", false), {Name: "private_id", Type: schema.Uint}},
+		typed(schema.Bool, "use_msid", "autoupdate", "offer_audio", "offer_video", "offer_data", "audio", "video", "data"),
+		mline.Fields,
+	)
+}
+
+func (p *Plugin) subscribeFields() []schema.Field {
+	return fields([]schema.Field{p.ids.Field("feed", true)}, typed(schema.String, "crossrefid"), settingFields)
+}
+
+func (p *Plugin) unsubscribeFields() []schema.Field {
+	return fields([]schema.Field{p.ids.Field("feed", false)}, typed(schema.String, "mid", "sub_mid"))
+}
+
+func (p *Plugin) switchFields() []schema.Field {
+	return fields([]schema.Field{p.ids.Field("feed", true), {Name: "mid", Type: schema.String, Required: true},
+		{Name: "sub_mid", Type: schema.String, Required: true}}, settingFields)
 }

@@ -31,7 +31,7 @@ func (r *room) add(p *publisher) {
 // remove forgets a participant.
 func (r *room) remove(p *publisher) {
 	p.gone = true
-	p.stopChanges()
+	p.changes.pace.Stop()
 	p.setKeyframes()
 	p.forwarders.StopAll()
 	p.remotes = nil
@@ -77,9 +77,17 @@ func (r *room) members() []*publisher {
 }
 
 // tell sends an event to all participants but one, who may be nil. The fields
-// go after "videoroom": "event".
+// go after "videoroom": "event" and the room.
 func (r *room) tell(except *publisher, fields func(w *json.Writer)) {
-	r.tellAll(except, event("event", fields))
+	r.tellAll(except, r.event("event", fields))
+}
+
+// event is an event of the room.
+func (r *room) event(kind string, fields func(w *json.Writer)) []byte {
+	return json.Object(func(w *json.Writer) {
+		r.begin(w, kind)
+		fields(w)
+	})
 }
 
 func (r *room) tellAll(except *publisher, data []byte) {
@@ -98,6 +106,18 @@ func (r *room) tellNews(topic string, except *publisher, data []byte) {
 			p.h.Host.Tell(topic, data)
 		}
 	}
+}
+
+// begin begins an answer or event: what it is, and of which room.
+func (r *room) begin(w *json.Writer, kind string) {
+	w.Str("videoroom", kind)
+	r.writeRoom(w)
+}
+
+// answer answers that something was done.
+func (r *room) answer(w *json.Writer, done string) {
+	r.begin(w, "event")
+	w.Str(done, "ok")
 }
 
 // writeRoom writes the room's id.

@@ -1,9 +1,10 @@
 package videoroom
 
 import (
+	"slices"
+
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/kit/mline"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 )
@@ -11,15 +12,6 @@ import (
 // maxLines is how many m-lines a subscription can have: descriptions with more
 // are not accepted.
 const maxLines = sdp.MaxSections
-
-// joinFields are what a subscriber's join may have besides what every join has.
-func (p *Plugin) joinFields() []schema.Field {
-	return fields(
-		[]schema.Field{{Name: "streams", Type: schema.Array}, p.ids.Field("feed", false), {Name: "private_id", Type: schema.Uint}},
-		typed(schema.Bool, "use_msid", "autoupdate", "offer_audio", "offer_video", "offer_data", "audio", "video", "data"),
-		mline.Fields,
-	)
-}
 
 // wanted is one stream to subscribe to, and how.
 type wanted struct {
@@ -30,7 +22,7 @@ type wanted struct {
 // joinSubscriber makes a handle a subscriber, and offers what it asks for.
 func joinSubscriber(h *handle, room *room, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	p := h.plugin
-	if err := check(p.joinFields(), r.Body); err != nil {
+	if err := check(p.subscriberJoinFields(), r.Body); err != nil {
 		return kit.Response{}, err
 	}
 	items, err := p.items(r.Body.Items("streams"), p.subscribeFields())
@@ -45,18 +37,14 @@ func joinSubscriber(h *handle, room *room, r *kit.Request, w *json.Writer) (kit.
 		}
 		items = []item{{feed: name, hasFeed: true}}
 	}
-	s := &subscriber{room: room, h: h, autoupdate: true, paused: true}
-	if on, ok := r.Body.Flag("autoupdate"); ok {
-		s.autoupdate = on
-	}
-	s.useMSID = r.Body.Is("use_msid")
 	private, _ := r.Body.Number("private_id")
-	s.privateID = uint32(private)
+	s := &subscriber{room: room, h: h, privateID: uint32(private), useMSID: r.Body.Is("use_msid"),
+		autoupdate: r.Body.FlagOr("autoupdate", true), paused: true}
 
 	room.mu.Lock()
 	defer room.mu.Unlock()
 	if room.destroyed {
-		return fail(errNoSuchRoom, "No such room (%s)", room.id)
+		return kit.Response{}, noSuchRoom(room.id)
 	}
 	if private == int64(s.privateID) {
 		s.owner = room.private[s.privateID]
@@ -83,8 +71,7 @@ func joinSubscriber(h *handle, room *room, r *kit.Request, w *json.Writer) (kit.
 	room.subscribers[s] = struct{}{}
 	h.become(s)
 
-	w.Str("videoroom", "attached")
-	s.room.writeRoom(w)
+	room.begin(w, "attached")
 	if legacy {
 		writeFeed(w, list[0].stream.publisher)
 	}
@@ -106,17 +93,9 @@ func writeFeed(w *json.Writer, p *publisher) {
 
 // onlyOffered leaves out the kinds that a client does not want to be offered.
 func onlyOffered(list []wanted, body kit.Args) []wanted {
-	var kept []wanted
-	for _, want := range list {
-		name := map[sdp.Kind]string{sdp.Audio: "offer_audio", sdp.Video: "offer_video"}[want.stream.kind]
-		if name == "" {
-			name = "offer_data"
-		}
-		if v := body.Get(name); json.IsNull(v) || json.True(v) {
-			kept = append(kept, want)
-		}
-	}
-	return kept
+	return slices.DeleteFunc(list, func(want wanted) bool {
+		return !body.FlagOr("offer_"+kindName(want.stream.kind), true)
+	})
 }
 
 // find looks up what is to be subscribed to. Disabled streams count only when
@@ -146,7 +125,7 @@ func (s *subscriber) find(items []item, joining bool) ([]wanted, *schema.Error) 
 		}
 		for _, st := range streams {
 			// A stream that was rejected has no codec to offer.
-			if !st.disabled || joining && st.codec != "" {
+			if !st.disabled || joining && st.Codec != "" {
 				list = append(list, wanted{st, x})
 			}
 		}
@@ -168,7 +147,7 @@ func (s *subscriber) fits(list []wanted) bool {
 	}
 	n := len(s.lines)
 	for _, want := range list {
-		f := format{want.stream.kind, want.stream.codec}
+		f := format{want.stream.kind, want.stream.Codec}
 		switch {
 		case idle[f] > 0:
 			if f.kind != sdp.Application {
@@ -192,14 +171,14 @@ func (s *subscriber) subscribeTo(want wanted, joining bool) bool {
 			l = s.add(st.kind, "")
 			l.crossref = x.crossref
 		}
-		if !l.carries(st) {
+		if !slices.Contains(l.sources, st) {
 			l.attach(st)
 		}
 		return !known
 	}
-	l := s.idle(st.kind, st.codec)
+	l := s.idle(st.kind, st.Codec)
 	if l == nil {
-		l = s.add(st.kind, st.codec)
+		l = s.add(st.kind, st.Codec)
 	}
 	l.reset()
 	l.crossref = x.crossref
@@ -211,7 +190,8 @@ func (s *subscriber) subscribeTo(want wanted, joining bool) bool {
 			x.change.DropFallback()
 		}
 	}
-	l.set(x)
+	l.layers.Set(x.change)
+	l.delay.Set(x.change.Delay)
 	l.attach(st)
 	return true
 }

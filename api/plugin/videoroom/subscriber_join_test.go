@@ -63,7 +63,7 @@ func TestSubscriberJoin(t *testing.T) {
 		{"nothing to offer", `"streams":[{"feed":8}]`, fail("437", "Can't offer an SDP with no stream")},
 		{"nothing wanted", `"feed":5,"offer_audio":false`, fail("437", "Can't offer an SDP with no stream")},
 		{"no feed in a list", `"streams":[{"mid":"0"}]`, fail("429", "Missing mandatory element (feed)")},
-		{"no object in a list", `"streams":[1]`, fail("430", "Invalid element type (streams should hold objects)")},
+		{"no object in a list", `"streams":[1]`, fail("430", "Invalid element in the streams array (not an object)")},
 		{"layer too high", `"streams":[{"feed":1,"temporal":3}]`, fail("430", "Invalid value (temporal should be 0, 1 or 2)")},
 		{"mistyped", `"feed":1,"use_msid":1`, fail("430", "Invalid element type (use_msid should be a boolean)")},
 		{"mistyped legacy", `"feed":1,"substream":-1`, fail("430", "Invalid element type (substream should be a positive integer)")},
@@ -80,8 +80,9 @@ func TestSubscriberJoin(t *testing.T) {
 			th.publish("8", "", "vp8 rejected")
 			s := th.seat()
 			same(t, tt.name, s.joinAs(tt.fields), tt.want)
-			if joined := strings.Contains(tt.want, "attached"); joined != (s.h.is() != nil) || joined != (len(th.room.subscribers) == 1) {
-				t.Errorf("joined: %v, in the room: %d", s.h.is() != nil, len(th.room.subscribers))
+			_, is := s.h.is().(*subscriber)
+			if joined := strings.Contains(tt.want, "attached"); joined != is || joined != (len(th.room.subscribers) == 1) {
+				t.Errorf("joined: %v, in the room: %d", is, len(th.room.subscribers))
 			}
 		})
 	}

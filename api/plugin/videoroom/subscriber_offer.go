@@ -1,8 +1,6 @@
 package videoroom
 
 import (
-	"strings"
-
 	"bifrons/api/json"
 	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
@@ -29,26 +27,16 @@ func (l *line) section() sdp.OfferSection {
 		return o
 	}
 	st := l.stream()
-	if st != nil && st.codec != "" {
-		l.codec, l.profile = st.codec, st.h264Profile+st.vp9Profile // it has one of them at most
+	if st != nil && st.Codec != "" {
+		l.codec, l.profile = st.Codec, st.Profile()
 	}
-	o.Codec, o.Profile = l.codec, l.profile
-	if o.Codec == sdp.RED {
-		o.Codec = sdp.Opus
-		c, _ := sdp.LookupCodec(sdp.RED)
-		o.RED = c.PT
-	}
+	mline.OfferCodec(&o, l.codec, l.profile)
 	o.Extensions = l.extensions()
 	if !l.active() {
 		o.Direction = sdp.Inactive
 		return o
 	}
-	switch o.Codec {
-	case sdp.Opus:
-		o.Fmtp = opusParameters(st)
-	case sdp.Multiopus:
-		o.Fmtp, o.Channels = st.fmtp, st.channels
-	}
+	st.OfferParameters(&o)
 	if l.sub.useMSID {
 		o.Stream, o.Track = st.publisher.id, st.mid
 	}
@@ -75,23 +63,9 @@ func (l *line) extensions() []sdp.Extension {
 	return list
 }
 
-func opusParameters(st *stream) string {
-	var list []string
-	for _, p := range []struct {
-		on   bool
-		text string
-	}{{st.fec, "useinbandfec=1"}, {st.dtx, "usedtx=1"}, {st.stereo, "stereo=1"}} {
-		if p.on {
-			list = append(list, p.text)
-		}
-	}
-	return strings.Join(list, ";")
-}
-
-// answer takes a client's answer: what it accepts is relayed from now on.
+// answer takes a client's answer: what it accepts is relayed from now on. room.mu is
+// held.
 func (s *subscriber) answer(d *sdp.Description) {
-	s.room.mu.Lock()
-	defer s.room.mu.Unlock()
 	if s.over {
 		return
 	}
@@ -135,10 +109,7 @@ func (s *subscriber) due() (data []byte, j *plugin.JSEP) {
 	if s.over || !s.answered || !s.pending {
 		return nil, nil
 	}
-	data = event("updated", func(w *json.Writer) {
-		s.room.writeRoom(w)
-		s.writeStreams(w)
-	})
+	data = s.room.event("updated", s.writeStreams)
 	s.notifyUpdated()
 	return data, s.offer()
 }

@@ -61,8 +61,8 @@ func TestStorm(t *testing.T) {
 	th.room.mu.Lock()
 	defer th.room.mu.Unlock()
 	for _, st := range th.room.participants["1"].streams {
-		if len(st.subscribers) != 0 {
-			t.Errorf("%d subscriptions are left", len(st.subscribers))
+		if len(st.lines) != 0 {
+			t.Errorf("%d subscriptions are left", len(st.lines))
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package videoroom
 
 import (
+	"slices"
+
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
@@ -8,83 +10,124 @@ import (
 	"bifrons/sdp"
 )
 
-// with runs a request that may carry an answer. Whatever becomes of the
-// request, the answer counts, because the connection uses it already; an offer
-// that waited for it follows the request's own event.
-func (s *subscriber) with(r *kit.Request, run func() (kit.Response, *schema.Error)) (kit.Response, *schema.Error) {
+// subscriberRun is what does a request of a subscriber.
+type subscriberRun = func(*subscriber, *kit.Request, *json.Writer) (kit.Response, *schema.Error)
+
+// locked runs a request with the room locked. It may carry an answer: whatever becomes
+// of the request, that counts, because the connection uses it already; an offer that
+// waited for it follows the request's own event.
+func locked(f subscriberRun) subscriberRun {
+	return func(s *subscriber, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+		resp, err := s.run(f, r, w)
+		after := resp.After
+		resp.After = func() {
+			if after != nil {
+				after()
+			}
+			s.flush()
+		}
+		return resp, err
+	}
+}
+
+func (s *subscriber) run(f subscriberRun, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	s.room.mu.Lock()
+	defer s.room.mu.Unlock()
 	if r.JSEP != nil {
 		if r.JSEP.SDP.Type == sdp.TypeOffer {
 			return fail(errInvalidSDPType, "Subscribers can't send offers")
 		}
 		s.answer(r.JSEP.SDP)
 	}
-	resp, err := run()
-	after := resp.After
-	resp.After = func() {
-		if after != nil {
-			after()
-		}
-		s.flush()
-	}
-	return resp, err
+	return f(s, r, w)
 }
 
-func (s *subscriber) done(w *json.Writer, what string) {
-	w.Str("videoroom", "event")
-	s.room.writeRoom(w)
-	w.Str(what, "ok")
+// What follows needs room.mu, unless it says otherwise.
+
+// refuse is the error of a request that needs a subscription that is alive.
+func (s *subscriber) refuse() *schema.Error {
+	switch {
+	case s.room.destroyed:
+		return noSuchRoom(s.room.id)
+	case s.over:
+		return errorf(errUnknown, "This subscription has ended")
+	}
+	return nil
 }
 
 // start takes an answer, or resumes after a pause.
-func (s *subscriber) start(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	return s.with(r, func() (kit.Response, *schema.Error) {
-		s.room.mu.Lock()
-		defer s.room.mu.Unlock()
-		s.paused = false
-		s.sync()
-		s.requestKeyframes()
-		s.done(w, "started")
-		return kit.Response{}, nil
-	})
+func (s *subscriber) start(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	s.paused = false
+	s.sync()
+	for _, l := range s.lines {
+		l.requestKeyframe()
+	}
+	s.room.answer(w, "started")
+	return kit.Response{}, nil
 }
 
 // pause holds everything until the next start.
-func (s *subscriber) pause(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	return s.with(r, func() (kit.Response, *schema.Error) {
-		s.room.mu.Lock()
-		defer s.room.mu.Unlock()
-		s.paused = true
-		s.sync()
-		s.done(w, "paused")
-		return kit.Response{}, nil
-	})
+func (s *subscriber) pause(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	s.paused = true
+	s.sync()
+	s.room.answer(w, "paused")
+	return kit.Response{}, nil
 }
 
 // leave ends the subscription.
 func (s *subscriber) leave(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	s.room.mu.Lock()
-	defer s.room.mu.Unlock()
 	s.end()
-	s.done(w, "left")
+	s.room.answer(w, "left")
 	return kit.Response{After: s.h.ClosePeer}, nil
 }
 
-var reconfigureFields = fieldsOf(
-	schema.Field{Name: "streams", Type: schema.Array},
-	schema.Field{Name: "audio", Type: schema.Bool},
-	schema.Field{Name: "video", Type: schema.Bool},
-	schema.Field{Name: "data", Type: schema.Bool},
-	schema.Field{Name: "restart", Type: schema.Bool},
-	schema.Field{Name: "update", Type: schema.Bool},
-)
+// item is one element of a list of streams in a request, as far as it is
+// given.
+type item struct {
+	feed          id
+	hasFeed       bool
+	mid, subMID   string
+	hasMID        bool
+	crossref      string
+	hasSend, send bool
+	keyframe      bool
+	change        mline.Change
+}
+
+// readItem checks and reads one; it needs no lock.
+func (p *Plugin) readItem(v kit.Args, fields []schema.Field) (x item, err *schema.Error) {
+	if err := checkItem(fields, v, "streams"); err != nil {
+		return x, err
+	}
+	x.feed, x.hasFeed = p.ids.Parse(v.Get("feed"))
+	x.mid, x.hasMID = v.Text("mid")
+	x.subMID, x.crossref = v.Str("sub_mid"), v.Str("crossrefid")
+	x.send, x.hasSend = v.Flag("send")
+	x.keyframe = v.Is("keyframe")
+	x.change = mline.Read(v)
+	return x, nil
+}
+
+// items checks and reads a list of streams; it needs no lock.
+func (p *Plugin) items(list []kit.Args, fields []schema.Field) ([]item, *schema.Error) {
+	items := make([]item, 0, len(list))
+	for _, v := range list {
+		x, err := p.readItem(v, fields)
+		if err == nil {
+			err = mline.Check(v, errInvalidElement)
+		}
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, x)
+	}
+	return items, nil
+}
 
 // configure changes how streams are relayed.
 func (s *subscriber) configure(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	return s.with(r, func() (kit.Response, *schema.Error) { return s.reconfigure(r.Body, w) })
-}
-
-func (s *subscriber) reconfigure(body kit.Args, w *json.Writer) (kit.Response, *schema.Error) {
-	if err := check(reconfigureFields, body); err != nil {
+	body := r.Body
+	if err := check(subscriberFields, body); err != nil {
 		return kit.Response{}, err
 	}
 	list := []kit.Args{body}
@@ -95,22 +138,19 @@ func (s *subscriber) reconfigure(body kit.Args, w *json.Writer) (kit.Response, *
 	if err != nil {
 		return kit.Response{}, err
 	}
-	s.room.mu.Lock()
-	defer s.room.mu.Unlock()
 	for i := range items {
 		if x := &items[i]; x.hasMID && s.line(x.mid) == nil {
 			return fail(errNoSuchFeed, "No such mid '%s' in subscription", x.mid)
 		}
 	}
-	for kind, name := range map[sdp.Kind]string{sdp.Audio: "audio", sdp.Video: "video", sdp.Application: "data"} {
-		if on, ok := body.Flag(name); ok {
-			s.sendAll(kind, on)
+	for _, l := range s.lines {
+		if on, ok := body.Flag(kindName(l.kind)); ok {
+			l.setSend(on)
 		}
 	}
 	for i := range items {
-		x := &items[i]
 		for _, l := range s.lines {
-			if !x.hasMID || l.mid == x.mid {
+			if x := &items[i]; !x.hasMID || l.mid == x.mid {
 				l.configure(x)
 			}
 		}
@@ -118,10 +158,9 @@ func (s *subscriber) reconfigure(body kit.Args, w *json.Writer) (kit.Response, *
 	return s.reoffer(body, w)
 }
 
-// reoffer is the end of a configuration, with an offer if the client wants
-// one. room.mu is held.
+// reoffer is the end of a configuration, with an offer if the client wants one.
 func (s *subscriber) reoffer(body kit.Args, w *json.Writer) (kit.Response, *schema.Error) {
-	s.done(w, "configured")
+	s.room.answer(w, "configured")
 	restart := body.Is("restart")
 	switch {
 	case !restart && !body.Is("update"):
@@ -137,44 +176,179 @@ func (s *subscriber) reoffer(body kit.Args, w *json.Writer) (kit.Response, *sche
 	return kit.Response{JSEP: s.offer()}, nil
 }
 
-// sendAll pauses or resumes all m-lines of a kind. room.mu is held.
-func (s *subscriber) sendAll(kind sdp.Kind, on bool) {
+// updating makes the request that reads streams to subscribe to under one name and those
+// to unsubscribe from under another, "" = none.
+func updating(subscribe, unsubscribe string) subscriberRun {
+	return func(s *subscriber, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+		var more, less []item
+		var err *schema.Error
+		p, either := s.room.plugin, subscribe != "" && unsubscribe != ""
+		if either && !r.Body.Has(subscribe) && !r.Body.Has(unsubscribe) {
+			return fail(errMissingElement, "Missing mandatory element (subscribe or unsubscribe)")
+		}
+		if unsubscribe != "" && (!either || r.Body.Has(unsubscribe)) {
+			less, err = p.list(r.Body, unsubscribe, p.unsubscribeFields(), "unsubscription")
+		}
+		for i := range less {
+			if !less[i].hasFeed && less[i].subMID == "" {
+				return fail(errMissingElement, "Missing mandatory element (feed or sub_mid)")
+			}
+		}
+		if err == nil && subscribe != "" && (!either || r.Body.Has(subscribe)) {
+			more, err = p.list(r.Body, subscribe, p.subscribeFields(), "subscription")
+		}
+		if err != nil {
+			return kit.Response{}, err
+		}
+		return s.change(more, less, w)
+	}
+}
+
+// list reads the streams that are under name in a request.
+func (p *Plugin) list(body kit.Args, name string, fields []schema.Field, empty string) ([]item, *schema.Error) {
+	if err := check([]schema.Field{{Name: name, Type: schema.Array, Required: true}}, body); err != nil {
+		return nil, err
+	}
+	list := body.Items(name)
+	if len(list) == 0 {
+		return nil, errorf(errInvalidElement, "Empty %s list", empty)
+	}
+	return p.items(list, fields)
+}
+
+// change does all or nothing of an update, and offers what came of it.
+func (s *subscriber) change(more, less []item, w *json.Writer) (kit.Response, *schema.Error) {
+	if err := s.refuse(); err != nil {
+		return kit.Response{}, err
+	}
+	list, err := s.find(more, false)
+	if err != nil {
+		return kit.Response{}, err
+	}
+	if !s.fits(list) {
+		return fail(errInvalidSDP, "Too many streams")
+	}
+	for i := range less {
+		s.stale = s.unsubscribeFrom(&less[i]) || s.stale
+	}
+	for _, want := range list {
+		s.stale = s.subscribeTo(want, false) || s.stale
+	}
+	switch {
+	case !s.stale:
+		s.room.begin(w, "updated")
+		return kit.Response{}, nil
+	case !s.answered:
+		s.pending = true
+		s.room.begin(w, "updating")
+		return kit.Response{}, nil
+	}
+	s.room.begin(w, "updated")
+	s.writeStreams(w)
+	s.notifyUpdated()
+	return kit.Response{JSEP: s.offer()}, nil
+}
+
+// unsubscribeFrom takes sources away; it reports whether that needs an offer.
+// What is not there is not missed.
+func (s *subscriber) unsubscribeFrom(x *item) bool {
+	changed := false
 	for _, l := range s.lines {
-		if l.kind == kind {
-			l.setSend(on)
+		if x.subMID != "" && l.mid != x.subMID {
+			continue
+		}
+		for _, st := range slices.Clone(l.sources) {
+			if x.subMID == "" && (st.publisher.id != x.feed || x.hasMID && st.mid != x.mid) {
+				continue
+			}
+			changed = l.drop(st) || changed
 		}
 	}
+	return changed
 }
 
-func (l *line) setSend(on bool) {
-	l.send = on
-	l.sync()
-	if on {
-		l.requestKeyframe()
+// switchStreams makes m-lines carry other streams, without an offer where that is
+// possible. An m-line that was not in use has to be offered first; that event has no
+// transaction, since only the reply may have it. It takes the lock.
+func (s *subscriber) switchStreams(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	resp, err := locked((*subscriber).switchLines)(s, r, w)
+	if err == nil {
+		s.flush()
 	}
+	return resp, err
 }
 
-// configure changes one m-line. The client hears at once of a layer that it
-// has already. room.mu is held.
-func (l *line) configure(x *item) {
-	if x.hasSend {
-		l.setSend(x.send)
+// switchLines is switchStreams without the offer. It writes the answer at once, as nobody
+// knows what becomes of the subscription while an offer is made.
+func (s *subscriber) switchLines(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	p := s.room.plugin
+	err := check([]schema.Field{{Name: "streams", Type: schema.NonEmptyArray}, p.ids.Field("feed", false)}, r.Body)
+	var items []item
+	if err == nil {
+		items, err = p.items(r.Body.Items("streams"), p.switchFields())
 	}
-	if x.keyframe {
-		l.requestKeyframe()
+	feed, named := p.ids.Parse(r.Body.Get("feed"))
+	whole := len(items) == 0 // the streams of the feed choose their m-lines
+	switch {
+	case err != nil:
+	case whole && !named:
+		err = errorf(errNoSuchFeed, "No such feed (no streams given)")
+	case whole:
+		items = []item{{feed: feed}}
 	}
-	l.set(x)
-	if x.change.Delay.Given() {
-		l.syncDelay()
+	if err == nil {
+		err = s.refuse()
 	}
-	as := l.layering()
-	if as == mline.Single || !x.change.Retargets() {
-		return
+	var list []wanted
+	if err == nil {
+		list, err = s.find(items, false)
 	}
-	l.out.Retarget(l.sub.h.Host.Peer(), &l.layers)
-	outcome := l.layers.Outcome(x.change, as)
-	l.tell(outcome.Reached)
-	if outcome.Keyframe || outcome.Temporal {
-		l.requestKeyframe()
+	if err != nil {
+		return kit.Response{}, err
 	}
+	changes := 0
+	taken := make(map[*line]bool)
+	for _, want := range list {
+		l := s.line(want.item.subMID)
+		if whole {
+			l = s.partner(want.stream, taken)
+		}
+		if l == nil || !l.sameFormat(want.stream) {
+			continue
+		}
+		taken[l] = true
+		if slices.Contains(l.sources, want.stream) {
+			continue
+		}
+		idle := l.kind != sdp.Application && (len(l.sources) == 0 || !l.offered)
+		s.stale, s.pending = s.stale || idle, s.pending || idle
+		l.move(want.stream, want.item)
+		changes++
+	}
+	s.h.notify("switched", s.room.writeRoom)
+	s.room.answer(w, "switched")
+	w.Int("changes", int64(changes))
+	s.writeStreams(w)
+	return kit.Response{}, nil
+}
+
+// partner finds the m-line for one of the streams of a whole feed: of the same
+// type and codec, rather one that is in use.
+func (s *subscriber) partner(st *stream, taken map[*line]bool) *line {
+	var used, idle *line
+	for _, l := range s.lines {
+		switch {
+		case taken[l] || !l.sameFormat(st):
+		case slices.Contains(l.sources, st):
+			return l
+		case len(l.sources) > 0 && used == nil:
+			used = l
+		case len(l.sources) == 0 && idle == nil:
+			idle = l
+		}
+	}
+	if used == nil {
+		return idle
+	}
+	return used
 }

@@ -7,13 +7,7 @@ import (
 
 // writeStreams writes the list of m-lines. room.mu is held.
 func (s *subscriber) writeStreams(w *json.Writer) {
-	w.Array("streams")
-	for _, l := range s.lines {
-		w.Object("")
-		l.write(w)
-		w.End()
-	}
-	w.EndArray()
+	json.Objects(w, "streams", s.lines, func(l *line) { l.write(w) })
 }
 
 func (l *line) write(w *json.Writer) {
@@ -40,7 +34,7 @@ func (l *line) writeSources(w *json.Writer) {
 	w.Int("sources", int64(len(l.sources)))
 	w.Array("source_ids")
 	for _, x := range l.sources {
-		l.sub.room.plugin.ids.Write(w, "", x.stream.publisher.id)
+		l.sub.room.plugin.ids.Write(w, "", x.publisher.id)
 	}
 	w.EndArray()
 }
@@ -54,9 +48,7 @@ func (l *line) writeFeed(w *json.Writer, st *stream) {
 	}
 	w.Str("feed_mid", st.mid)
 	w.OptStr("feed_description", st.description)
-	w.OptStr("codec", st.codec)
-	w.OptStr("h264-profile", st.h264Profile)
-	w.OptStr("vp9-profile", st.vp9Profile)
+	st.WriteCodec(w)
 	l.playoutDelay().Write(w)
 	l.layers.Write(w, l.layering())
 }

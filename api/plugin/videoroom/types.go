@@ -57,12 +57,12 @@ type handle struct {
 // become gives a handle its role, once; on the executor.
 func (h *handle) become(r role) { h.role.Store(&r) }
 
-// is returns the role, nil before joining.
+// is returns the role.
 func (h *handle) is() role {
 	if r := h.role.Load(); r != nil {
 		return *r
 	}
-	return nil
+	return nobody{}
 }
 
 // room is one room.
@@ -84,6 +84,7 @@ type room struct {
 // publisher is a participant: somebody who joined to be able to publish, or a
 // dummy or remote one, which has no handle.
 type publisher struct {
+	nobody
 	room      *room   // fixed
 	h         *handle // fixed; nil for dummies and remote ones
 	id        id      // fixed
@@ -113,15 +114,13 @@ type publisher struct {
 	firstData *stream   // nil if there is none
 	closing   bool      // the connection is on the way to its end
 
-	bitrate                            uint64 // bit/s, 0 = no cap
-	audioActivePackets                 int    // 0 = the room's
-	audioLevelAverage                  int    // 0 = the room's
-	ownActivePackets, ownLevelAverage  bool   // were given when joining
-	wantedAudioCodec, wantedVideoCodec string
-	talking                            bool
-	toldUnpublished                    bool
-	descriptions                       map[string]string // by mid, for streams to come
-	token                              string
+	bitrate         uint64              // bit/s, 0 = no cap
+	levels          kit.Talking         // instead of the room's
+	wanted          map[sdp.Kind]string // codecs
+	talking         bool
+	toldUnpublished bool
+	descriptions    map[string]string // by mid, for streams to come
+	token           string
 }
 
 // remotization is a publisher's presence on another server: all of his streams
@@ -147,22 +146,17 @@ type stream struct {
 	kind      sdp.Kind   // fixed
 
 	description string
-	codec       string // sdp.Codec.ID, "" for data
-	disabled    bool   // removed, inactive or rejected
-	paused      bool   // by the publisher (send: false)
-	moderated   bool   // muted by the administrator of the room
+	disabled    bool // removed, inactive or rejected
+	paused      bool // by the publisher (send: false)
+	moderated   bool // muted by the administrator of the room
 
-	fec, dtx, stereo                        bool   // opus
-	fmtp                                    string // of multiopus, as offered
-	channels                                int    // likewise, 0 = not known
-	h264Profile, vp9Profile                 string
-	simulcast, svc                          bool
+	mline.Format
 	audioLevelExt, orientationExt, delayExt uint8 // ids with the publisher, 0 = not agreed on
 	delay                                   mline.Delay
 	level                                   float64
 	talking                                 bool
 
-	subscribers map[*subscription]struct{} // the subscriber side's to change
+	lines map[*line]struct{} // that carry it; the subscriber side's to change
 
 	remoteMID  string // fixed; how the other server calls it
 	remoteSSRC uint32 // of its lowest encoding

@@ -3,6 +3,7 @@ package videoroom
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -173,7 +174,7 @@ func TestSubscriptionUpdates(t *testing.T) {
 			{`subscribe "streams":[{"feed":1}]`, "t {error_code:499,error:This subscription has ended}"},
 			{`configure "update":true`, "t {error_code:499,error:This subscription has ended}"},
 			{`switch "feed":1`, "t {error_code:499,error:This subscription has ended}"},
-			{`join "ptype":"subscriber","room":1234,"feed":1`, "t {error_code:425,error:This handle was a subscriber already, attach a new one to join again}"},
+			{`join "ptype":"subscriber","room":1234,"feed":1`, "t {error_code:425,error:Already in as a subscriber on this handle}"},
 			{"gone 1", ""},
 		}},
 		{"bad requests", []step{joined, answered,
@@ -210,19 +211,19 @@ func (th *theatre) checkBooks() {
 	th.t.Helper()
 	th.room.mu.Lock()
 	defer th.room.mu.Unlock()
-	known := make(map[*subscription]bool)
+	known := make(map[*line]bool)
 	for s := range th.room.subscribers {
 		for i, l := range s.lines {
 			if l.index != i || l.mid != fmt.Sprint(i) {
 				th.t.Errorf("m-line %d is %d, %s", i, l.index, l.mid)
 			}
-			for _, x := range l.sources {
-				known[x] = true
-				if _, ok := x.stream.subscribers[x]; !ok || x.line != l {
+			for _, st := range l.sources {
+				known[l] = true
+				if _, ok := st.lines[l]; !ok {
 					th.t.Error("a stream does not know of its subscriber")
 				}
-				if th.room.participants[x.stream.publisher.id] != x.stream.publisher {
-					th.t.Errorf("a subscriber holds on to %s, who is gone", x.stream.publisher.id)
+				if th.room.participants[st.publisher.id] != st.publisher {
+					th.t.Errorf("a subscriber holds on to %s, who is gone", st.publisher.id)
 				}
 			}
 			if l.kind.String() != "application" && len(l.sources) > 1 {
@@ -232,8 +233,8 @@ func (th *theatre) checkBooks() {
 	}
 	for _, p := range th.room.participants {
 		for _, st := range p.streams {
-			for x := range st.subscribers {
-				if !known[x] {
+			for l := range st.lines {
+				if !known[l] || !slices.Contains(l.sources, st) {
 					th.t.Errorf("stream %s of %s has a subscriber that is gone", st.mid, p.id)
 				}
 			}

@@ -1,10 +1,10 @@
-package http
+package rest
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	nethttp "net/http"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -56,7 +56,7 @@ func New(cfg Config, core Core) (*Server, error) {
 
 func (s *Server) open(name string, at transport.Endpoint, svc service, cert *transport.Certificate) error {
 	door := transport.Door{ACL: svc.ACL, Max: s.cfg.MaxConns, Gate: s.cfg.Gate}
-	return s.web.Open(name, at, door, cert, &nethttp.Server{
+	return s.web.Open(name, at, door, cert, &http.Server{
 		Handler:           svc,
 		ReadHeaderTimeout: s.cfg.HeaderTimeout,
 		ReadTimeout:       s.cfg.IdleTimeout + s.cfg.PollTimeout,

@@ -1,4 +1,4 @@
-package http
+package rest
 
 import (
 	"bufio"
@@ -8,7 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	nethttp "net/http"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -238,7 +238,7 @@ func TestACL(t *testing.T) {
 }
 
 func TestAdmin(t *testing.T) {
-	r := start(t, Config{Admin: API{HTTP: local}, Page: nethttp.NotFoundHandler()})
+	r := start(t, Config{Admin: API{HTTP: local}, Page: http.NotFoundHandler()})
 	for _, c := range []struct {
 		method, path string
 		status       int
@@ -268,8 +268,8 @@ func TestAdmin(t *testing.T) {
 }
 
 func TestStatic(t *testing.T) {
-	named := func(name string) nethttp.Handler {
-		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) { io.WriteString(w, name) })
+	named := func(name string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, name) })
 	}
 	r := start(t, Config{Page: named("page"), Demos: named("demos")})
 	for path, want := range map[string]string{
@@ -329,7 +329,7 @@ func TestHTTPS(t *testing.T) {
 		Certificate: transport.Certificate{PEM: "../testdata/cert.pem", Key: "../testdata/key-aes.pem", Password: "bifrons"},
 	})
 	r.base = strings.Replace(r.base, "http:", "https:", 1)
-	r.client.Transport.(*nethttp.Transport).TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
+	r.client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
 	if got := r.do("POST", "/janus", ping, nil); got.status != 200 {
 		t.Errorf("status %d", got.status)
 	}
@@ -375,7 +375,7 @@ func TestKeepAlive(t *testing.T) {
 	in := bufio.NewReader(c)
 	for range 2 {
 		fmt.Fprintf(c, "POST /janus HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(ping), ping)
-		res, err := nethttp.ReadResponse(in, nil)
+		res, err := http.ReadResponse(in, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,11 +1,11 @@
-package http
+package rest
 
 import (
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
-	nethttp "net/http"
+	"net/http"
 	"net/netip"
 	"strings"
 	"sync"
@@ -88,7 +88,7 @@ type rig struct {
 	*testing.T
 	core   *fakeCore
 	server *Server
-	client *nethttp.Client
+	client *http.Client
 	base   string // of the first endpoint
 }
 
@@ -105,10 +105,10 @@ func start(t *testing.T, cfg Config) *rig {
 		t.Fatal(err)
 	}
 	s.Start()
-	tr := &nethttp.Transport{}
-	r := &rig{T: t, core: f, server: s, client: &nethttp.Client{
+	tr := &http.Transport{}
+	r := &rig{T: t, core: f, server: s, client: &http.Client{
 		Transport:     tr,
-		CheckRedirect: func(*nethttp.Request, []*nethttp.Request) error { return nethttp.ErrUseLastResponse },
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	r.base = "http://" + s.Listeners()[0].Addr.String()
 	t.Cleanup(func() {
@@ -128,7 +128,7 @@ func (r *rig) bind(session uint64) {
 
 type response struct {
 	status int
-	header nethttp.Header
+	header http.Header
 	body   string
 }
 
@@ -140,7 +140,7 @@ func (r *rig) try(method, path, body string, header map[string]string) (response
 			rd = io.MultiReader(rd) // hides the length
 		}
 	}
-	req, err := nethttp.NewRequest(method, r.base+path, rd)
+	req, err := http.NewRequest(method, r.base+path, rd)
 	if err != nil {
 		return response{}, err
 	}

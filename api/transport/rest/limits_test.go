@@ -1,11 +1,11 @@
-package http
+package rest
 
 import (
 	"bufio"
 	"fmt"
 	"io"
 	"net"
-	nethttp "net/http"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -83,7 +83,7 @@ func TestBodiesAreBounded(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	large := `{"janus":"ping","transaction":"x"}` + strings.Repeat(" ", 60_000)
-	if got := r.do("POST", "/janus", large, nil); got.status != nethttp.StatusServiceUnavailable || !strings.Contains(got.body, "busy") {
+	if got := r.do("POST", "/janus", large, nil); got.status != http.StatusServiceUnavailable || !strings.Contains(got.body, "busy") {
 		t.Errorf("a large one: %d %s", got.status, got.body)
 	}
 	if got := r.do("POST", "/janus", large[:10_000], nil); got.status != 200 {
@@ -126,7 +126,7 @@ func TestHalfOpenConnectionsMakeRoom(t *testing.T) {
 	}
 	c := r.dial()
 	fmt.Fprint(c, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-	res, err := nethttp.ReadResponse(bufio.NewReader(c), nil)
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil || res.StatusCode != 200 {
 		t.Fatalf("%v %v", res, err)
 	}

@@ -1,10 +1,10 @@
-// Package http carries the Janus API and the Admin API over HTTP: requests as
+// Package rest carries the Janus API and the Admin API over HTTP: requests as
 // POST bodies, replies as response bodies, events by long poll.
-package http
+package rest
 
 import (
 	"log/slog"
-	nethttp "net/http"
+	"net/http"
 	"strings"
 	"time"
 
@@ -39,10 +39,10 @@ type Config struct {
 
 	// Page serves "/" and all below "/echo/", Demos all below "/demos/", both
 	// on the endpoints of the API. Nil: not found.
-	Page, Demos nethttp.Handler
+	Page, Demos http.Handler
 
 	// Metrics serves /metrics on the endpoints of the Admin API. Nil: not found.
-	Metrics nethttp.Handler
+	Metrics http.Handler
 
 	// Ready tells why the server should get no new clients, nil if it should. It
 	// is asked by GET /readyz; GET /healthz is answered as long as there is a

@@ -1,8 +1,8 @@
-package http
+package rest
 
 import (
 	"encoding/json"
-	nethttp "net/http"
+	"net/http"
 	"os"
 	"reflect"
 	"strconv"
@@ -82,7 +82,7 @@ func contains(t *testing.T, got, want any) {
 }
 
 // checkHeaders compares the headers a recording is about: no less, no more.
-func checkHeaders(t *testing.T, got nethttp.Header, want map[string]string) {
+func checkHeaders(t *testing.T, got http.Header, want map[string]string) {
 	t.Helper()
 	for _, name := range corsHeaders {
 		if g, w := got.Get(name), want[strings.ToLower(name)]; g != w {

@@ -1,18 +1,14 @@
 package videoroom
 
 import (
+	"slices"
 	"strconv"
 
+	"bifrons/api/json"
 	"bifrons/api/kit/mline"
 	"bifrons/sdp"
 	"bifrons/sfu/media"
 )
-
-// subscription joins a stream to an m-line of a subscriber.
-type subscription struct {
-	line   *line   // fixed
-	stream *stream // fixed
-}
 
 // line is one m-line of a subscriber's. It carries one stream of a publisher's,
 // or none; the one for data carries any number. room.mu guards it.
@@ -25,7 +21,7 @@ type line struct {
 	codec    string // sdp.Codec.ID of the stream, or of the last one
 	profile  string // of VP9 or H.264, likewise
 	crossref string
-	sources  []*subscription
+	sources  []*stream
 	offered  bool // the last offer has it as active
 	ready    bool // the client has accepted it
 	send     bool
@@ -55,7 +51,7 @@ func (l *line) stream() *stream {
 	if l.kind == sdp.Application || len(l.sources) == 0 {
 		return nil
 	}
-	return l.sources[0].stream
+	return l.sources[0]
 }
 
 // active tells whether an m-line is offered for use. room.mu is held.
@@ -64,43 +60,48 @@ func (l *line) active() bool {
 	return l.kind == sdp.Application || st != nil && !st.disabled
 }
 
-// carries tells whether a stream is among the sources. room.mu is held.
-func (l *line) carries(st *stream) bool {
-	for _, x := range l.sources {
-		if x.stream == st {
-			return true
-		}
-	}
-	return false
+// sameFormat tells whether an m-line can carry a stream without being changed.
+// room.mu is held.
+func (l *line) sameFormat(st *stream) bool {
+	return l.kind == st.kind && (l.kind == sdp.Application || l.codec == st.Codec)
 }
 
 // attach adds a source. room.mu is held.
 func (l *line) attach(st *stream) {
-	x := &subscription{l, st}
-	if st.subscribers == nil {
-		st.subscribers = make(map[*subscription]struct{})
+	if st.lines == nil {
+		st.lines = make(map[*line]struct{})
 	}
-	st.subscribers[x] = struct{}{}
-	l.sources = append(l.sources, x)
+	st.lines[l] = struct{}{}
+	l.sources = append(l.sources, st)
 	l.layers.Current = media.NoLayer
 }
 
 // drop takes a source away; it reports whether the next offer will tell.
 // room.mu is held.
-func (l *line) drop(x *subscription) bool {
-	delete(x.stream.subscribers, x)
-	for i := range l.sources {
-		if l.sources[i] == x {
-			l.sources = append(l.sources[:i], l.sources[i+1:]...)
-			break
-		}
-	}
+func (l *line) drop(st *stream) bool {
+	delete(st.lines, l)
+	l.sources = slices.DeleteFunc(l.sources, func(x *stream) bool { return x == st })
 	if l.kind == sdp.Application {
 		return false
 	}
 	l.ready, l.layers.Current = false, media.NoLayer
 	l.sync()
 	return true
+}
+
+// move makes an m-line carry another stream, from the highest layer on unless
+// the client wants another. room.mu is held.
+func (l *line) move(st *stream, x *item) {
+	for _, old := range l.sources {
+		delete(old.lines, l)
+	}
+	l.sources = nil
+	l.attach(st)
+	l.send = true
+	l.layers.WantHighest()
+	l.layers.Choose(x.change)
+	l.sync()
+	l.requestKeyframe()
 }
 
 // idle finds an m-line without source that was made for the same kind and
@@ -131,7 +132,7 @@ func (l *line) sync() {
 // layering is how the stream is layered that an m-line carries. room.mu is held.
 func (l *line) layering() mline.Layering {
 	if st := l.stream(); st != nil {
-		return mline.LayeringOf(st.simulcast, st.svc)
+		return st.Layering
 	}
 	return mline.Single
 }
@@ -155,5 +156,52 @@ func (l *line) syncDelay() { l.out.SetDelay(l.sub.h.Host.Peer(), l.playoutDelay(
 func (l *line) requestKeyframe() {
 	if st := l.stream(); st != nil && l.kind == sdp.Video {
 		st.requestKeyframe()
+	}
+}
+
+// changed tells the client which layer it gets from now on. room.mu is held.
+func (l *line) changed(now media.Layer) { l.tell(l.layers.Changed(now, l.layering())) }
+
+// tell tells the client of layers, one by one. room.mu is held.
+func (l *line) tell(news []mline.Event) {
+	for _, e := range news {
+		l.sub.h.Host.Push("", l.sub.room.event("event", func(w *json.Writer) {
+			w.Str("mid", l.mid)
+			e.Write(w)
+		}), nil)
+	}
+}
+
+func (l *line) setSend(on bool) {
+	l.send = on
+	l.sync()
+	if on {
+		l.requestKeyframe()
+	}
+}
+
+// configure changes one m-line. The client hears at once of a layer that it
+// has already. room.mu is held.
+func (l *line) configure(x *item) {
+	if x.hasSend {
+		l.setSend(x.send)
+	}
+	if x.keyframe {
+		l.requestKeyframe()
+	}
+	l.layers.Set(x.change)
+	l.delay.Set(x.change.Delay)
+	if x.change.Delay.Given() {
+		l.syncDelay()
+	}
+	as := l.layering()
+	if as == mline.Single || !x.change.Retargets() {
+		return
+	}
+	l.out.Retarget(l.sub.h.Host.Peer(), &l.layers)
+	outcome := l.layers.Outcome(x.change, as)
+	l.tell(outcome.Reached)
+	if outcome.Keyframe || outcome.Temporal {
+		l.requestKeyframe()
 	}
 }

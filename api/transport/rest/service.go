@@ -1,10 +1,10 @@
-package http
+package rest
 
 import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	nethttp "net/http"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -22,12 +22,12 @@ type service struct {
 
 // ServeHTTP answers a request. API errors have status 200; the others are for
 // requests that do not reach the API at all.
-func (s service) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
+func (s service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	visitor := transport.VisitorOf(r.Context())
 	visitor.Active()
 	defer visitor.Idle()
 	if !s.ACL.AllowsRequest(r) {
-		panic(nethttp.ErrAbortHandler)
+		panic(http.ErrAbortHandler)
 	}
 	if h := s.static(r); h != nil {
 		h.ServeHTTP(w, r)
@@ -38,20 +38,20 @@ func (s service) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 	id := strconv.FormatUint(s.requests.Add(1), 10)
 	s.notify(id, r)
 	s.allowOrigin(w, r)
-	if r.Method == nethttp.MethodOptions {
+	if r.Method == http.MethodOptions {
 		return
 	}
-	if r.Method != nethttp.MethodGet && r.Method != nethttp.MethodPost {
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
 		s.refuse(w, janus.ErrTransport, "Unsupported method "+r.Method)
 		return
 	}
 	t, ok := parsePath(s.BasePath, r.URL.Path)
 	switch {
 	case !ok:
-		w.WriteHeader(nethttp.StatusNotFound)
+		w.WriteHeader(http.StatusNotFound)
 	case s.cfg.Origins.Refuses(r, true):
-		w.WriteHeader(nethttp.StatusForbidden)
-	case r.Method == nethttp.MethodPost:
+		w.WriteHeader(http.StatusForbidden)
+	case r.Method == http.MethodPost:
 		s.post(w, r, t, id)
 	case t.word != "":
 		s.answer(w, r, s.start(janus.Request{ID: id, Body: fmt.Appendf(nil, `{"janus":%q,"transaction":%q}`, t.word, randomText(11))}))
@@ -63,14 +63,14 @@ func (s service) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 }
 
 // static finds the handler of what is served besides the API.
-func (s service) static(r *nethttp.Request) nethttp.Handler {
-	if r.Method != nethttp.MethodGet && r.Method != nethttp.MethodHead {
+func (s service) static(r *http.Request) http.Handler {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil
 	}
 	path := r.URL.Path
 	switch {
 	case path == "/healthz" || path == "/readyz":
-		return nethttp.HandlerFunc(s.health)
+		return http.HandlerFunc(s.health)
 	case s.admin && path == "/metrics":
 		return s.cfg.Metrics
 	case s.admin:
@@ -85,12 +85,12 @@ func (s service) static(r *nethttp.Request) nethttp.Handler {
 
 // health answers those that look whether the server is there, and whether it
 // takes new clients.
-func (s service) health(w nethttp.ResponseWriter, r *nethttp.Request) {
+func (s service) health(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	if r.URL.Path == "/readyz" && s.cfg.Ready != nil {
 		if err := s.cfg.Ready(); err != nil {
-			w.WriteHeader(nethttp.StatusServiceUnavailable)
+			w.WriteHeader(http.StatusServiceUnavailable)
 			fmt.Fprintln(w, err)
 			return
 		}
@@ -100,7 +100,7 @@ func (s service) health(w nethttp.ResponseWriter, r *nethttp.Request) {
 
 // notify tells event handlers of a request. Requests count as connections of
 // their own, as sessions survive every one of them.
-func (s service) notify(id string, r *nethttp.Request) {
+func (s service) notify(id string, r *http.Request) {
 	if !s.control.Notifies() {
 		return
 	}
@@ -115,7 +115,7 @@ func (s service) notify(id string, r *nethttp.Request) {
 }
 
 // allowOrigin sets the CORS headers, which every response has (Fetch, 3.2).
-func (s service) allowOrigin(w nethttp.ResponseWriter, r *nethttp.Request) {
+func (s service) allowOrigin(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", s.cfg.Origins.Header())
 	if s.cfg.Origins.Allow != "" {
@@ -131,28 +131,28 @@ func (s service) allowOrigin(w nethttp.ResponseWriter, r *nethttp.Request) {
 	}
 }
 
-func (s service) post(w nethttp.ResponseWriter, r *nethttp.Request, t target, id string) {
+func (s service) post(w http.ResponseWriter, r *http.Request, t target, id string) {
 	if t.word != "" {
 		if s.admin {
 			s.refuse(w, janus.ErrTransport, "Use GET for the "+t.word+" endpoint")
 		} else {
-			w.WriteHeader(nethttp.StatusBadRequest)
+			w.WriteHeader(http.StatusBadRequest)
 		}
 		return
 	}
-	rc := nethttp.NewResponseController(w)
+	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Now().Add(s.cfg.BodyTimeout))
-	body, release, err := transport.Receive(r.Context(), nethttp.MaxBytesReader(w, r.Body, s.cfg.MaxBody), r.ContentLength, s.cfg.Bodies)
+	body, release, err := transport.Receive(r.Context(), http.MaxBytesReader(w, r.Body, s.cfg.MaxBody), r.ContentLength, s.cfg.Bodies)
 	defer release()
-	switch tooBig := (*nethttp.MaxBytesError)(nil); {
+	switch tooBig := (*http.MaxBytesError)(nil); {
 	case errors.As(err, &tooBig):
-		w.WriteHeader(nethttp.StatusRequestEntityTooLarge)
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
 		return
 	case errors.Is(err, transport.ErrBusy):
-		s.writeStatus(w, nethttp.StatusServiceUnavailable, janus.Busy())
+		s.writeStatus(w, http.StatusServiceUnavailable, janus.Busy())
 		return
 	case err != nil || len(body) == 0:
-		panic(nethttp.ErrAbortHandler)
+		panic(http.ErrAbortHandler)
 	}
 	_ = rc.SetReadDeadline(time.Time{}) // the answer may take longer
 	replies := s.start(janus.Request{ID: id, Body: body, Session: t.session, Handle: t.handle})
@@ -169,26 +169,26 @@ func (s service) start(req janus.Request) (replies chan []byte) {
 }
 
 // answer waits for the core's reply and gives it to the client.
-func (s service) answer(w nethttp.ResponseWriter, r *nethttp.Request, replies chan []byte) {
+func (s service) answer(w http.ResponseWriter, r *http.Request, replies chan []byte) {
 	late := time.NewTimer(s.cfg.ReplyTimeout)
 	defer late.Stop()
 	select {
 	case msg := <-replies:
 		s.write(w, msg)
 	case <-late.C:
-		panic(nethttp.ErrAbortHandler)
+		panic(http.ErrAbortHandler)
 	case <-r.Context().Done():
 	}
 }
 
-func (s service) refuse(w nethttp.ResponseWriter, code janus.Code, reason string) {
+func (s service) refuse(w http.ResponseWriter, code janus.Code, reason string) {
 	s.write(w, janus.ErrorReply(0, "", code, reason))
 }
 
 // poll answers a long poll: with what is queued, or what comes, or a keepalive.
-func (s service) poll(w nethttp.ResponseWriter, r *nethttp.Request, t target) {
+func (s service) poll(w http.ResponseWriter, r *http.Request, t target) {
 	if t.session == 0 {
-		w.WriteHeader(nethttp.StatusNotFound)
+		w.WriteHeader(http.StatusNotFound)
 		return
 	}
 	query := r.URL.Query()
@@ -205,20 +205,20 @@ func (s service) poll(w nethttp.ResponseWriter, r *nethttp.Request, t target) {
 	switch s.core.Poll(t.session, query.Get("apisecret"), query.Get("token")) {
 	case 0:
 	case janus.ErrUnauthorized:
-		w.WriteHeader(nethttp.StatusForbidden)
+		w.WriteHeader(http.StatusForbidden)
 		return
 	default:
-		w.WriteHeader(nethttp.StatusNotFound)
+		w.WriteHeader(http.StatusNotFound)
 		return
 	}
 	if t.depth == 2 {
 		w.Header().Set("Location", s.BasePath+"/"+strconv.FormatUint(t.session, 10))
-		w.WriteHeader(nethttp.StatusFound)
+		w.WriteHeader(http.StatusFound)
 		return
 	}
 	events, ok := s.hub.wait(r.Context(), t.session, max, s.cfg.PollTimeout)
 	if !ok {
-		w.WriteHeader(nethttp.StatusNotFound)
+		w.WriteHeader(http.StatusNotFound)
 		return
 	}
 	if len(events) == 0 {
@@ -244,17 +244,17 @@ func join(events []janus.Event, array bool) []byte {
 	return append(body, ']')
 }
 
-func (s service) write(w nethttp.ResponseWriter, msg []byte) {
-	s.writeStatus(w, nethttp.StatusOK, msg)
+func (s service) write(w http.ResponseWriter, msg []byte) {
+	s.writeStatus(w, http.StatusOK, msg)
 }
 
-func (s service) writeStatus(w nethttp.ResponseWriter, status int, msg []byte) {
+func (s service) writeStatus(w http.ResponseWriter, status int, msg []byte) {
 	msg = s.control.Relayout(msg)
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(msg)))
 	w.WriteHeader(status)
-	rc := nethttp.NewResponseController(w)
+	rc := http.NewResponseController(w)
 	_ = rc.SetWriteDeadline(time.Now().Add(s.cfg.BodyTimeout))
 	if len(msg) > largeResponse {
 		e := janus.Event{Head: msg}

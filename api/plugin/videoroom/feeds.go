@@ -1,0 +1,123 @@
+package videoroom
+
+import (
+	"slices"
+
+	"bifrons/sdp"
+	"bifrons/sfu"
+)
+
+// What happens to the feeds of a room.
+
+// feedGone detaches everything that a participant fed. With offer the
+// subscribers are offered that. room.mu is held.
+func (r *room) feedGone(p *publisher, offer bool) {
+	r.detach(func(st *stream) bool { return st.publisher == p }, offer)
+}
+
+// feedChanged follows a renegotiation of a participant. The clients know of it
+// and ask for what they want; but an m-line whose codec is another one now has
+// to be offered anew before anything can be relayed on it. room.mu is held.
+func (r *room) feedChanged(p *publisher) {
+	r.detach(func(st *stream) bool { return st.publisher == p && !slices.Contains(p.streams, st) }, false)
+	for _, st := range p.streams {
+		if st.kind == sdp.Application {
+			continue
+		}
+		for l := range st.lines {
+			l.feedChanged(st)
+		}
+	}
+}
+
+func (l *line) feedChanged(st *stream) {
+	s := l.sub
+	s.stale = s.stale || l.active() != l.offered
+	if st.Codec != "" && st.Codec != l.codec {
+		l.ready, s.stale = false, true
+		if s.autoupdate {
+			s.renegotiate()
+		}
+	}
+	if l.ready {
+		l.out.Forget() // the engine may not have had the stream yet
+	}
+	l.sync()
+}
+
+// detach takes streams away from everybody. room.mu is held.
+func (r *room) detach(gone func(st *stream) bool, offer bool) {
+	for s := range r.subscribers {
+		changed := false
+		for _, l := range s.lines {
+			for _, st := range slices.Clone(l.sources) {
+				if gone(st) {
+					changed = l.drop(st) || changed
+				}
+			}
+		}
+		s.stale = s.stale || changed
+		if changed && offer && s.autoupdate && !r.destroyed {
+			s.renegotiate()
+		}
+	}
+}
+
+// ownerKicked stops what goes to the subscribers that came with the private id
+// of a participant who was kicked. room.mu is held.
+func (r *room) ownerKicked(p *publisher) {
+	for s := range r.subscribers {
+		if s.owner == p {
+			s.sync()
+		}
+	}
+}
+
+// subscribersDestroyed detaches all subscribers from their feeds, silently.
+// room.mu is held.
+func (r *room) subscribersDestroyed() {
+	r.detach(func(*stream) bool { return true }, false)
+	clear(r.subscribers)
+}
+
+// gateChanged adapts what is relayed of a stream. room.mu is held.
+func (s *stream) gateChanged() {
+	for l := range s.lines {
+		l.sync()
+	}
+	s.holdForwarders()
+}
+
+// delayChanged adapts the playout delay of a stream, where the subscribers have
+// none of their own. room.mu is held.
+func (s *stream) delayChanged() {
+	for l := range s.lines {
+		l.syncDelay()
+	}
+}
+
+// relayData passes a message of a publisher on. It goes by a channel that is
+// named after the publisher.
+func (s *stream) relayData(binary bool, payload []byte) {
+	for _, peer := range s.dataPeers() {
+		if err := peer.SendData(s.publisher.id, "", binary, payload); err != nil {
+			s.publisher.room.plugin.gw.Logger().Debug("data not relayed", "publisher", s.publisher.id, "error", err)
+		}
+	}
+}
+
+// dataPeers are the connections that messages of the stream go to.
+func (s *stream) dataPeers() (to []*sfu.Peer) {
+	r := s.publisher.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !s.flows() {
+		return nil
+	}
+	for l := range s.lines {
+		if peer := l.sub.h.Host.Peer(); peer != nil && l.sub.writable && l.ready && l.send && !l.sub.blocked() {
+			to = append(to, peer)
+		}
+	}
+	return to
+}
