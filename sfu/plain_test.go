@@ -71,7 +71,7 @@ func (w *wire) receive() []byte {
 // rtpPacket is an Opus packet with an audio level in extension 1.
 func rtpPacket(seq uint16, ts, ssrc uint32, payload string) []byte {
 	b := make([]byte, rtp.FixedHeaderLen, 200)
-	rtp.PutHeader(b, false, 111, seq, ts, ssrc)
+	rtp.FixedHeader{PayloadType: 111, SequenceNumber: seq, Timestamp: ts, SSRC: ssrc}.Put(b)
 	b = append(b, 0xbe, 0xde, 0, 1, 1<<4, 20, 0, 0)
 	rtp.SetExtensionBit(b)
 	return append(b, payload...)

@@ -22,6 +22,7 @@ import (
 	"bifrons/api/config"
 	"bifrons/api/log"
 	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
 )
 
 const adminSecret = "janusoverlord"
@@ -74,18 +75,17 @@ func TestAdminShowsMedia(t *testing.T) {
 	waittest.NoLeaks(t)
 	s := testServer(t, withAdmin)
 	s.explain(t)
-	p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{rids: []string{"h", "m", "l"}})
+	p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{RIDs: []string{"h", "m", "l"}})
 	path := fmt.Sprintf("/%d/%d", p.h.session, p.h.id)
-	p.addChannel()
+	p.AddChannel()
 	folder := t.TempDir()
 	if r := s.ask(t, path, message{"janus": "start_pcap", "folder": folder, "filename": "a.pcap"}); r["janus"] != "success" {
 		t.Fatalf("%v", r)
 	}
 	p.call(echoRequest(), nil)
 	p.awaitUp()
-	p.nameLayers()
 	p.talk(echoPrefix)
-	stop := p.keepPlaying(pace{packets: 2, every: 10 * time.Millisecond})
+	stop := p.KeepPlaying(webrtctest.Pace{Packets: 2, Every: 10 * time.Millisecond})
 	p.await30()
 
 	var info message
@@ -95,7 +95,7 @@ func TestAdminShowsMedia(t *testing.T) {
 			t.Logf("%s", text)
 		}
 	}()
-	eventually(t, "all figures are there", func() bool {
+	waittest.Until(t, "all figures are there", func() bool {
 		info = s.ask(t, path, message{"janus": "handle_info"}).at("info")
 		video := info.at("webrtc", "media", "1")
 		last, _ := video.at("stats", "in")["bytes_lastsec"].(float64)
@@ -210,7 +210,7 @@ func checkPCAP(t *testing.T, file string) {
 func TestAdminChangesConnections(t *testing.T) {
 	waittest.NoLeaks(t)
 	s := testServer(t, withAdmin)
-	p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{})
+	p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{})
 	p.call(echoRequest(), nil)
 	p.awaitUp()
 	s.ask(t, "", message{"janus": "set_no_media_timer", "no_media_timer": 2})

@@ -10,6 +10,8 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"bifrons/api/config"
+	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
 )
 
 // adminPage is the admin page of janus-demos, as it is installed.
@@ -72,18 +74,18 @@ func (p *adminPage) status(key string) any {
 
 func (p *adminPage) awaitStatus(key string, want any) {
 	p.t.Helper()
-	eventually(p.t, fmt.Sprintf("%s is %v", key, want), func() bool { return p.status(key) == want })
+	waittest.Until(p.t, fmt.Sprintf("%s is %v", key, want), func() bool { return p.status(key) == want })
 }
 
 // TestBrowserAdminPage goes through the tabs of the admin page while a client
 // sends media.
 func TestBrowserAdminPage(t *testing.T) {
 	p := openAdminPage(t)
-	peer := newPionPeer(t, dial(t, p.server).attach(echoPackage), peerOptions{})
-	peer.addChannel()
+	peer := newPionPeer(t, dial(t, p.server).attach(echoPackage), webrtctest.Options{})
+	peer.AddChannel()
 	peer.call(echoRequest(), nil)
 	peer.awaitUp()
-	stop := peer.keepPlaying(pace{packets: 2, every: 20 * time.Millisecond})
+	stop := peer.KeepPlaying(webrtctest.Pace{Packets: 2, Every: 20 * time.Millisecond})
 	defer stop()
 
 	p.dialog(`id="secret"`, ".btn-primary", "#secret", "wrong")
@@ -162,17 +164,17 @@ func (p *adminPage) checkHandles(peer *pionPeer) {
 	p.click("#capture")
 	p.dialog("Start capturing traffic", ".btn-primary", "#folder", folder, "#filename", "page.pcap")
 	path := fmt.Sprintf("/%d/%d", peer.h.session, peer.h.id)
-	eventually(p.t, "a capture", func() bool {
+	waittest.Until(p.t, "a capture", func() bool {
 		file, _ := p.server.ask(p.t, path, message{"janus": "handle_info"}).at("info")["pcap-file"].(string)
 		return strings.HasSuffix(file, "page.pcap")
 	})
-	before := peer.seen.count()
-	eventually(p.t, "media", func() bool { return peer.seen.count() > before+60 })
+	before := peer.Seen.Count()
+	waittest.Until(p.t, "media", func() bool { return peer.Seen.Count() > before+60 })
 	p.idle("#update-handle")
 	p.click("#update-handle")
 	p.is(`handleInfo["dump-to-pcap"] === true && $("#capturetext").text() === "Stop capture"`)
 	p.click("#capture")
-	eventually(p.t, "end of the capture", func() bool {
+	waittest.Until(p.t, "end of the capture", func() bool {
 		return p.server.ask(p.t, path, message{"janus": "handle_info"}).at("info")["dump-to-pcap"] == nil
 	})
 	checkPCAP(p.t, filepath.Join(folder, "page.pcap"))

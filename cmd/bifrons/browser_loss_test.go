@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
+
+	"bifrons/sfu/webrtctest"
 )
 
 // relay passes datagrams between clients and one address, and loses media on
@@ -26,7 +28,7 @@ type relay struct {
 func newRelay(t testing.TB, to int) *relay {
 	t.Helper()
 	r := &relay{
-		conn: listenUDP(t, "127.0.0.1"), to: &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: to},
+		conn: webrtctest.ListenUDP(t, "127.0.0.1"), to: &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: to},
 		random: rand.New(rand.NewPCG(1, uint64(to))), clients: map[netip.AddrPort]*net.UDPConn{},
 	}
 	r.running.Go(r.fromClients)
@@ -54,7 +56,7 @@ func (r *relay) lose(rate float64) {
 func (r *relay) pass(b []byte) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !isMedia(b) || r.random.Float64() >= r.rate {
+	if !webrtctest.IsMedia(b) || r.random.Float64() >= r.rate {
 		return true
 	}
 	r.lost++

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"bifrons/rtp/waittest"
 )
 
 // freePort finds a TCP port for somebody else to listen on.
@@ -112,7 +114,7 @@ func startNginx(t *testing.T, s *server) int {
 			t.Logf("nginx: %s", complaints.String())
 		}
 	})
-	eventually(t, "nginx listens", func() bool {
+	waittest.Until(t, "nginx listens", func() bool {
 		select {
 		case err := <-ended:
 			ended <- err

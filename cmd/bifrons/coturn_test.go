@@ -29,6 +29,7 @@ import (
 	"bifrons/api/config"
 	"bifrons/ice/turn"
 	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
 )
 
 // The addresses of the namespace, which look as public ones do.
@@ -92,7 +93,7 @@ func startCoturn(t *testing.T, timeLimited bool) {
 		}
 	})
 	for _, by := range []string{"tcp", "tls", "udp"} {
-		eventually(t, "coTURN answers by "+by, func() bool {
+		waittest.Until(t, "coTURN answers by "+by, func() bool {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			_, err := turn.Allocate(ctx, turn.Config{Server: turn.Server{
@@ -181,7 +182,7 @@ func TestCoturn(t *testing.T) {
 			waittest.NoLeaks(t)
 			s := testServer(t, func(c *config.Config) { useCoturn(c, by) })
 			s.explain(t)
-			p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{forceRelay: true, ip: serverIP})
+			p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{ForceRelay: true, IP: serverIP})
 			list := strings.Join(candidates(p.call(echoRequest(), nil).sdp()), "\n")
 			if !strings.Contains(list, turnIP) || strings.Contains(list, serverIP) {
 				t.Errorf("candidates:\n%s", list)

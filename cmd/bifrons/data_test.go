@@ -12,6 +12,8 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"bifrons/api/plugin/echotest"
+	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
 )
 
 // dataScript makes a page offer two data channels, one of which it does not
@@ -71,34 +73,34 @@ func TestPionRoomData(t *testing.T) {
 	h := v.c.attach(roomPackage)
 	h.message(message{"request": "join", "ptype": "publisher", "room": 1, "id": 1}, nil)
 	h.awaitData("videoroom", "joined")
-	p := &speaker{newPionPeer(t, h, peerOptions{}), 1}
-	p.addChannel()
+	p := &speaker{newPionPeer(t, h, webrtctest.Options{}), 1}
+	p.AddChannel()
 	p.publish(nil)
 	p.awaitUp()
-	p.receiveFrom(p.open, "data channel is open")
+	waittest.Closed(p.t, "the data channel", p.Open)
 
 	h = v.c.attach(roomPackage)
 	h.message(message{"request": "join", "ptype": "subscriber", "room": 1, "streams": []message{{"feed": 1}}}, nil)
 	m := h.awaitData("videoroom", "attached")
-	w := &viewer{pionPeer: newPionListener(t, h, peerOptions{}), feeds: map[string]*tally{}}
-	w.texts = make(chan string, 1000)
-	w.pc.OnDataChannel(w.useChannel)
-	w.pc.OnTrack(func(*webrtc.TrackRemote, *webrtc.RTPReceiver) {})
+	w := &viewer{pionPeer: newPionReceiver(t, h, webrtctest.Options{}), feeds: map[string]*webrtctest.Tally{}}
+	w.Texts = make(chan string, 1000)
+	w.PC.OnDataChannel(w.UseChannel)
+	w.PC.OnTrack(func(*webrtc.TrackRemote, *webrtc.RTPReceiver) {})
 	w.start(m)
 	w.awaitUp()
-	eventually(t, "a first message", func() bool {
-		p.must(p.channel.SendText("again"))
-		return len(w.texts) > 0
+	waittest.Until(t, "a first message", func() bool {
+		p.Must(p.Channel.SendText("again"))
+		return len(w.Texts) > 0
 	})
 	large := slices.Repeat([]byte{0xab}, 65535)
-	p.must(p.channel.SendText(""))
-	p.must(p.channel.Send(nil))
-	p.must(p.channel.Send(large))
-	p.must(p.channel.SendText("end"))
+	p.Must(p.Channel.SendText(""))
+	p.Must(p.Channel.Send(nil))
+	p.Must(p.Channel.Send(large))
+	p.Must(p.Channel.SendText("end"))
 	want := []string{"", "<>", fmt.Sprintf("<%x>", large), "end"}
 	for len(want) > 0 {
 		select {
-		case got := <-w.texts:
+		case got := <-w.Texts:
 			switch got {
 			case "again":
 			case want[0]:

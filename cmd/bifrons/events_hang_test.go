@@ -11,6 +11,7 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
 )
 
 // A receiver of events that hangs during fifty calls costs neither them nor
@@ -41,14 +42,14 @@ func TestEventReceiverHangs(t *testing.T) {
 	for i := range calls {
 		all.Go(func() {
 			handshakes <- struct{}{}
-			p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{trickle: i%2 == 0})
+			p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{Trickle: i%2 == 0})
 			p.call(echoRequest(), nil)
 			p.awaitUp()
 			<-handshakes
-			p.playAll(pace{frames: frames, packets: 2, every: 20 * time.Millisecond})
-			p.heard.clean(t)
-			p.seen.clean(t)
-			p.close()
+			p.playAll(webrtctest.Pace{Frames: frames, Packets: 2, Every: 20 * time.Millisecond})
+			p.Heard.Clean(t)
+			p.Seen.Clean(t)
+			p.Close()
 			p.h.close()
 		})
 	}

@@ -14,6 +14,7 @@ import (
 	ourjson "bifrons/api/json"
 	"bifrons/api/plugin/streaming"
 	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
 )
 
 // TestManagementEvents: what a client asks for is about its session and handle,
@@ -58,7 +59,7 @@ func TestManagementEvents(t *testing.T) {
 	} {
 		h := map[string]*handle{roomPackage: rooms, streaming.Package: streams}[pkg]
 		b.await(64, 0, pkg+`","data":{"event":"destroyed"`)
-		eventually(t, "the events of "+pkg, func() bool { return len(names(b, pkg)) == 2*len(strings.Fields(want)) })
+		waittest.Until(t, "the events of "+pkg, func() bool { return len(names(b, pkg)) == 2*len(strings.Fields(want)) })
 		var asked, none []string
 		for _, n := range b.find(64, 0) {
 			name := eventName.FindStringSubmatch(string(n.Event))
@@ -97,12 +98,12 @@ func TestEventsOfDetach(t *testing.T) {
 	s, b := eventServer(t, func(c *config.Config) { c.Server.Events.StatsPeriod = 0 })
 	v := &venue{t: t, s: s, c: dial(t, s)}
 	v.c.attach(roomPackage).message(message{"request": "create", "room": 1}, nil)
-	p := v.enter(1, 5, peerOptions{})
-	w := v.view(1, peerOptions{}, 5)
+	p := v.enter(1, 5, webrtctest.Options{})
+	w := v.view(1, webrtctest.Options{}, 5)
 	for _, h := range []*handle{w.h, p.h} {
 		h.send(message{"janus": "detach"})
 		b.await(2, 0, "detached")
-		eventually(t, "the end of the handle", func() bool { return slices.Contains(outlines(b, h.id), "detached") })
+		waittest.Until(t, "the end of the handle", func() bool { return slices.Contains(outlines(b, h.id), "detached") })
 	}
 	for h, want := range map[*handle]string{
 		w.h: "webrtcup unsubscribed unsubscribed detached",

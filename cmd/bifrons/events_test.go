@@ -17,6 +17,7 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
 )
 
 // notification is one event as an event handler gets it.
@@ -119,8 +120,8 @@ func TestEvents(t *testing.T) {
 	}
 	c := dial(t, s)
 	h := c.attach(echoPackage)
-	p := newPionPeer(t, h, peerOptions{trickle: true})
-	p.addChannel()
+	p := newPionPeer(t, h, webrtctest.Options{Trickle: true})
+	p.AddChannel()
 	p.call(echoRequest(), nil)
 	p.awaitUp()
 	p.playAll(short)
@@ -253,7 +254,7 @@ func checkStatistics(t *testing.T, events []string) {
 func TestCombinedStatistics(t *testing.T) {
 	waittest.NoLeaks(t)
 	s, b := eventServer(t, func(c *config.Config) { c.Server.Events.CombineMediaStats = true })
-	p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{})
+	p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{})
 	p.call(echoRequest(), nil)
 	p.awaitUp()
 	p.playAll(short)
@@ -283,12 +284,12 @@ func TestDeadReceiver(t *testing.T) {
 	})
 	dir := handlerFile(t, "sampleevh", fmt.Sprintf(`general: { enabled = true; events = "all"; backend = %q }`, web.URL))
 	s := testServer(t, func(c *config.Config) { c.Server.Events.Broadcast, c.Folder = true, dir })
-	p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{})
+	p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{})
 	p.call(echoRequest(), nil)
 	p.awaitUp()
 	p.playAll(short)
 	p.awaitMedia()
-	p.seen.clean(t)
+	p.Seen.Clean(t)
 	p.closeAndExpect("DTLS alert")
 	s.Close()
 	for _, o := range s.events {

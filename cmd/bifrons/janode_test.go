@@ -15,6 +15,7 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
 )
 
 // janodeFolder finds the npm package janode: where .ci/tools puts it, or where
@@ -103,7 +104,7 @@ func runJanode(t *testing.T, script string) {
 	}
 	t.Logf("passed: %s", strings.Join(last.Passed, ", "))
 	for _, p := range peers {
-		p.close()
+		p.Close()
 	}
 	s.awaitEmpty(t)
 }
@@ -114,11 +115,11 @@ func obey(t *testing.T, peers map[string]*pionPeer, o wish) (string, error) {
 	p := peers[o.Peer]
 	if p == nil {
 		if o.Do == "offer" {
-			p = newPionPeer(t, nil, peerOptions{})
+			p = newPionPeer(t, nil, webrtctest.Options{})
 		} else {
-			p = newPionListener(t, nil, peerOptions{})
+			p = newPionReceiver(t, nil, webrtctest.Options{})
 			if !strings.Contains(o.SDP, "m=audio") && !strings.Contains(o.SDP, "m=video") {
-				p.addChannel() // as browsers do
+				p.AddChannel() // as browsers do
 			}
 		}
 		peers[o.Peer] = p
@@ -127,28 +128,28 @@ func obey(t *testing.T, peers map[string]*pionPeer, o wish) (string, error) {
 	var err error
 	switch o.Do {
 	case "offer":
-		local, err = p.pc.CreateOffer(nil)
+		local, err = p.PC.CreateOffer(nil)
 	case "answer":
-		if err = p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: o.SDP}); err == nil {
-			local, err = p.pc.CreateAnswer(nil)
+		if err = p.PC.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: o.SDP}); err == nil {
+			local, err = p.PC.CreateAnswer(nil)
 		}
 	case "accept":
-		return "", p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: o.SDP})
+		return "", p.PC.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: o.SDP})
 	case "say": // by the data channel
-		waittest.Closed(t, o.Peer+"'s data channel", p.open)
-		if err = p.channel.SendText(o.SDP); err == nil {
-			return <-p.texts, nil // and the first answer
+		waittest.Closed(t, o.Peer+"'s data channel", p.Open)
+		if err = p.Channel.SendText(o.SDP); err == nil {
+			return <-p.Texts, nil // and the first answer
 		}
 		return "", err
 	case "hear":
 		for {
-			if text := waittest.Next(t, o.SDP, p.texts); strings.Contains(text, o.SDP) {
+			if text := waittest.Next(t, o.SDP, p.Texts); strings.Contains(text, o.SDP) {
 				return text, nil
 			}
 		}
 	case "up":
-		eventually(t, o.Peer+" is connected", func() bool {
-			return p.pc.ConnectionState() == webrtc.PeerConnectionStateConnected
+		waittest.Until(t, o.Peer+" is connected", func() bool {
+			return p.PC.ConnectionState() == webrtc.PeerConnectionStateConnected
 		})
 		return "", nil
 	default:
@@ -158,5 +159,5 @@ func obey(t *testing.T, peers map[string]*pionPeer, o wish) (string, error) {
 		return "", err
 	}
 	p.setLocal(local)
-	return p.pc.LocalDescription().SDP, nil
+	return p.PC.LocalDescription().SDP, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
 )
 
 // scrape reads the metrics: values by name and labels.
@@ -46,18 +47,18 @@ func TestMetrics(t *testing.T) {
 		a.HTTP, a.Port, a.IP = true, 0, netip.MustParseAddr("127.0.0.1")
 	})
 	before := scrape(t, s)
-	p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{})
+	p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{})
 	p.call(echoRequest(), nil)
 	p.awaitUp()
-	for _, r := range p.pc.GetReceivers() {
+	for _, r := range p.PC.GetReceivers() {
 		go func() { // without which pion's reports lack what round-trip times are made of
 			for err := error(nil); err == nil; {
 				_, _, err = r.ReadRTCP()
 			}
 		}()
 	}
-	p.wire.lose(0.05, 0.05, 1)
-	stop := p.keepPlaying(pace{frames: 10, packets: 3, every: 10 * time.Millisecond})
+	p.Wire.Lose(0.05, 0.05, 1)
+	stop := p.KeepPlaying(webrtctest.Pace{Frames: 10, Packets: 3, Every: 10 * time.Millisecond})
 	var now map[string]float64
 	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
 		now = scrape(t, s)
@@ -83,7 +84,7 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	stop()
-	p.wire.lose(0, 0, 1)
+	p.Wire.Lose(0, 0, 1)
 	p.closeAndExpect("DTLS alert")
 	s.awaitEmpty(t)
 	after := scrape(t, s)

@@ -21,6 +21,7 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/plugin"
 	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
 )
 
 func get(t *testing.T, url string) (int, string) {
@@ -56,7 +57,7 @@ func TestDrain(t *testing.T) {
 		defer close(drained)
 		s.drain(time.Hour, signals)
 	}()
-	eventually(t, "that it is not ready", func() bool {
+	waittest.Until(t, "that it is not ready", func() bool {
 		code, _ := get(t, base+"/readyz")
 		return code == http.StatusServiceUnavailable
 	})
@@ -277,12 +278,12 @@ func TestReloadTriesAgain(t *testing.T) {
 	before := reads.Load()
 	write("")
 	signals <- syscall.SIGHUP
-	eventually(t, "the file to be read", func() bool { return reads.Load() > before })
+	waittest.Until(t, "the file to be read", func() bool { return reads.Load() > before })
 	if s.out.Level() == 5 {
 		t.Error("an empty file has a log level")
 	}
 	write(`general: { debug_level = 5; admin_secret = "guard" }`)
-	eventually(t, "the file to be read again", func() bool { return s.out.Level() == 5 })
+	waittest.Until(t, "the file to be read again", func() bool { return s.out.Level() == 5 })
 	signals <- syscall.SIGTERM
 	if sig := <-ended; sig != syscall.SIGTERM {
 		t.Errorf("ended by %v", sig)
@@ -329,7 +330,7 @@ func TestStopUnderCalls(t *testing.T) {
 		all.Go(func() {
 			handshakes <- struct{}{}
 			defer func() { <-handshakes }()
-			p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{})
+			p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{})
 			p.call(echoRequest(), nil)
 			p.awaitUp()
 			peers[i] = p
@@ -341,12 +342,12 @@ func TestStopUnderCalls(t *testing.T) {
 		defer close(drained)
 		s.drain(time.Hour, signals)
 	}()
-	eventually(t, "that it drains", func() bool { return s.ready() != nil })
+	waittest.Until(t, "that it drains", func() bool { return s.ready() != nil })
 	for _, p := range peers {
 		all.Go(func() {
-			p.playAll(pace{frames: 20, packets: 2, every: 20 * time.Millisecond})
-			p.heard.clean(t)
-			p.seen.clean(t)
+			p.playAll(webrtctest.Pace{Frames: 20, Packets: 2, Every: 20 * time.Millisecond})
+			p.Heard.Clean(t)
+			p.Seen.Clean(t)
 		})
 	}
 	all.Wait()
@@ -359,7 +360,7 @@ func TestStopUnderCalls(t *testing.T) {
 	for _, p := range peers {
 		p.expectEnd("Server is stopping")
 		p.h.awaitKind("detached")
-		p.close()
+		p.Close()
 	}
 	s.Close()
 }
@@ -374,7 +375,7 @@ func TestRenewCertificate(t *testing.T) {
 		c.Server.Certificates.Cert, c.Server.Certificates.Key = cert, key
 	})
 	call := func() *pionPeer {
-		p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{})
+		p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{})
 		p.call(echoRequest(), nil)
 		p.awaitUp()
 		return p
@@ -392,9 +393,9 @@ func TestRenewCertificate(t *testing.T) {
 	}
 	second := call()
 	for _, p := range []*pionPeer{first, second} {
-		p.playAll(pace{frames: 20, packets: 2, every: 20 * time.Millisecond})
-		p.heard.clean(t)
-		p.seen.clean(t)
+		p.playAll(webrtctest.Pace{Frames: 20, Packets: 2, Every: 20 * time.Millisecond})
+		p.Heard.Clean(t)
+		p.Seen.Clean(t)
 	}
 	if err := os.WriteFile(cert, []byte("half"), 0o600); err != nil {
 		t.Fatal(err)

@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
 )
 
 // audience is a client in one session: a participant who does not publish and a
@@ -30,7 +33,7 @@ func newAudience(v *venue, transport string, maxev int) *audience {
 	a.participant = own.c.attach(roomPackage)
 	a.participant.message(message{"request": "join", "ptype": "publisher", "room": 1, "id": 2}, nil)
 	a.participant.awaitData("videoroom", "joined")
-	a.subscriber = own.view(1, peerOptions{}, 1)
+	a.subscriber = own.view(1, webrtctest.Options{}, 1)
 	own.c.mu.Lock()
 	a.past = len(own.c.order)
 	own.c.mu.Unlock()
@@ -52,7 +55,7 @@ func (a *audience) next() []message {
 	a.t.Helper()
 	if a.poll == "" {
 		var fresh []message
-		eventually(a.t, "more events", func() bool {
+		waittest.Until(a.t, "more events", func() bool {
 			a.c.mu.Lock()
 			defer a.c.mu.Unlock()
 			fresh = slices.Clone(a.c.order[a.past:])
@@ -171,7 +174,7 @@ func TestOrderAcrossHandles(t *testing.T) {
 		for _, by := range transports {
 			t.Run(fmt.Sprintf("%s/%s %d", c.name, by.name, by.maxev), func(t *testing.T) {
 				v := newVenue(t, 1)
-				p := v.enter(1, 1, peerOptions{})
+				p := v.enter(1, 1, webrtctest.Options{})
 				a := newAudience(v, by.name, by.maxev)
 				c.act(t, v, p)
 				if got := a.await(c.last, c.times); !slices.Equal(got, c.want) {

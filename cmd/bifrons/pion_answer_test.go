@@ -8,6 +8,7 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
 )
 
 // askOffer asks the offerer for an offer.
@@ -25,12 +26,12 @@ func TestPionAnswers(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		lite bool
-		o    peerOptions
+		o    webrtctest.Options
 	}{
-		{"full complete GCM-256 pion is client", false, peerOptions{profile: dtls.SRTP_AEAD_AES_256_GCM, role: webrtc.DTLSRoleClient}},
-		{"full trickle SHA1-80 pion is server", false, peerOptions{profile: dtls.SRTP_AES128_CM_HMAC_SHA1_80, role: webrtc.DTLSRoleServer, trickle: true}},
-		{"lite trickle GCM-128 pion is client", true, peerOptions{profile: dtls.SRTP_AEAD_AES_128_GCM, role: webrtc.DTLSRoleClient, trickle: true}},
-		{"lite complete anything pion is server no RTX", true, peerOptions{role: webrtc.DTLSRoleServer, noRTX: true}},
+		{"full complete GCM-256 pion is client", false, webrtctest.Options{Profile: dtls.SRTP_AEAD_AES_256_GCM, Role: webrtc.DTLSRoleClient}},
+		{"full trickle SHA1-80 pion is server", false, webrtctest.Options{Profile: dtls.SRTP_AES128_CM_HMAC_SHA1_80, Role: webrtc.DTLSRoleServer, Trickle: true}},
+		{"lite trickle GCM-128 pion is client", true, webrtctest.Options{Profile: dtls.SRTP_AEAD_AES_128_GCM, Role: webrtc.DTLSRoleClient, Trickle: true}},
+		{"lite complete anything pion is server no RTX", true, webrtctest.Options{Role: webrtc.DTLSRoleServer, NoRTX: true}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -44,14 +45,14 @@ func TestPionAnswers(t *testing.T) {
 			if text := offer.sdp(); !strings.Contains(text, "a=setup:actpass\r\n") || strings.Contains(text, "a=ice-lite") != tt.lite {
 				t.Errorf("offer:\n%s", text)
 			}
-			p.addChannel()
+			p.AddChannel()
 			p.answer(offer, answerRequest())
 			p.awaitUp()
 			p.playAll(short)
 			p.awaitMedia()
 			p.talk("")
-			p.heard.clean(t)
-			p.seen.clean(t)
+			p.Heard.Clean(t)
+			p.Seen.Clean(t)
 			p.closeAndExpect("DTLS alert")
 			s.awaitEmpty(t)
 		})
@@ -66,11 +67,11 @@ func TestPionAnswersRestart(t *testing.T) {
 	if err := s.core.AddPlugin(offerer{}); err != nil {
 		t.Fatal(err)
 	}
-	p := newPionPeer(t, dial(t, s).attach(offererPackage), peerOptions{})
+	p := newPionPeer(t, dial(t, s).attach(offererPackage), webrtctest.Options{})
 	first := p.askOffer(false)
 	p.answer(first, answerRequest())
 	p.awaitUp()
-	p.keepPlaying(steady)
+	p.KeepPlaying(steady)
 	p.awaitFresh()
 	second := p.askOffer(true)
 	if a := "a=ice-pwd:"; lineOf(first.sdp(), a) == lineOf(second.sdp(), a) {

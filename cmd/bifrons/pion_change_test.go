@@ -8,10 +8,11 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
 )
 
 // steady is media that goes on.
-var steady = pace{packets: 2, every: 20 * time.Millisecond}
+var steady = webrtctest.Pace{Packets: 2, Every: 20 * time.Millisecond}
 
 // lineOf is the first line of a description with this beginning.
 func lineOf(text, prefix string) string {
@@ -50,7 +51,7 @@ func forLiteAndFull(t *testing.T, f func(t *testing.T, s *server, p *pionPeer)) 
 			t.Parallel()
 			s := testServer(t, lite(on))
 			s.explain(t)
-			p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{})
+			p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{})
 			f(t, s, p)
 		})
 	}
@@ -59,10 +60,10 @@ func forLiteAndFull(t *testing.T, f func(t *testing.T, s *server, p *pionPeer)) 
 // TestPionRestartsICE: the client restarts ICE in mid-call.
 func TestPionRestartsICE(t *testing.T) {
 	forLiteAndFull(t, func(t *testing.T, s *server, p *pionPeer) {
-		p.addChannel()
+		p.AddChannel()
 		first := p.call(echoRequest(), nil).sdp()
 		p.awaitUp()
-		p.keepPlaying(steady)
+		p.KeepPlaying(steady)
 		p.awaitFresh()
 		for range 2 {
 			next := p.call(echoRequest(), &webrtc.OfferOptions{ICERestart: true}).sdp()
@@ -80,8 +81,8 @@ func TestPionRestartsICE(t *testing.T) {
 			p.awaitFresh()
 		}
 		p.talk(echoPrefix)
-		eventually(t, "pion is connected again", func() bool {
-			return p.pc.ICEConnectionState() == webrtc.ICEConnectionStateConnected
+		waittest.Until(t, "pion is connected again", func() bool {
+			return p.PC.ICEConnectionState() == webrtc.ICEConnectionStateConnected
 		})
 		p.awaitFresh()
 		p.never("webrtcup", "hangup", "ice-failed")
@@ -93,9 +94,9 @@ func TestPionRenegotiates(t *testing.T) {
 	forLiteAndFull(t, func(t *testing.T, s *server, p *pionPeer) {
 		first := p.call(echoRequest(), nil).sdp()
 		p.awaitUp()
-		p.keepPlaying(steady)
+		p.KeepPlaying(steady)
 		p.awaitFresh()
-		p.addChannel()
+		p.AddChannel()
 		next := p.call(echoRequest(), nil).sdp()
 		if a := "a=ice-ufrag:"; lineOf(first, a) != lineOf(next, a) {
 			t.Errorf("%q became %q without a restart", lineOf(first, a), lineOf(next, a))
@@ -112,9 +113,9 @@ func TestPionChangesAddress(t *testing.T) {
 	forLiteAndFull(t, func(t *testing.T, s *server, p *pionPeer) {
 		p.call(echoRequest(), nil)
 		p.awaitUp()
-		p.keepPlaying(steady)
+		p.KeepPlaying(steady)
 		p.awaitFresh()
-		p.wire.move(t)
+		p.Wire.Move(t)
 		p.awaitFresh()
 		p.never("webrtcup", "hangup", "ice-failed")
 		p.closeAndExpect("DTLS alert")

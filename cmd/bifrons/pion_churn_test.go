@@ -8,6 +8,7 @@ import (
 	"github.com/coder/websocket"
 
 	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
 )
 
 // TestPionChurn: fifty peers are there at once; they go in three ways, while
@@ -30,20 +31,20 @@ func TestPionChurn(t *testing.T) {
 	come := func(i int) *pionPeer {
 		handshakes <- struct{}{}
 		defer func() { <-handshakes }()
-		p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{trickle: i%2 == 0})
+		p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{Trickle: i%2 == 0})
 		if i%5 == 0 {
-			p.addChannel()
+			p.AddChannel()
 		}
 		p.call(echoRequest(), nil)
 		p.awaitUp()
 		return p
 	}
 	stayAndGo := func(i int, p *pionPeer) {
-		p.playAll(pace{frames: 10 + i, packets: 2, every: 20 * time.Millisecond})
-		p.heard.clean(t)
-		p.seen.clean(t)
+		p.playAll(webrtctest.Pace{Frames: 10 + i, Packets: 2, Every: 20 * time.Millisecond})
+		p.Heard.Clean(t)
+		p.Seen.Clean(t)
 		ends[i%len(ends)](p)
-		p.close()
+		p.Close()
 		p.h.close()
 	}
 	var all, there sync.WaitGroup
@@ -63,7 +64,7 @@ func TestPionChurn(t *testing.T) {
 	}
 	all.Wait()
 	s.awaitEmpty(t)
-	eventually(t, "no session is left", func() bool { return len(s.core.Sessions()) == 0 })
+	waittest.Until(t, "no session is left", func() bool { return len(s.core.Sessions()) == 0 })
 	// Still alive.
 	dial(t, s).attach(echoPackage)
 }

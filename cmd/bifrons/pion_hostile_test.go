@@ -13,6 +13,7 @@ import (
 	"bifrons/api/config"
 	"bifrons/rtp/waittest"
 	"bifrons/sfu/media"
+	"bifrons/sfu/webrtctest"
 )
 
 // oneLoop lets a test know the port of the media.
@@ -27,7 +28,7 @@ type stranger struct {
 
 func newStranger(t *testing.T, s *server) *stranger {
 	t.Helper()
-	x := &stranger{t, listenUDP(t, "127.0.0.1"), &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(s.engine.Stats()[0].Port)}}
+	x := &stranger{t, webrtctest.ListenUDP(t, "127.0.0.1"), &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(s.engine.Stats()[0].Port)}}
 	t.Cleanup(func() { _ = x.conn.Close() })
 	return x
 }
@@ -54,17 +55,17 @@ type samples struct {
 	rtp, rtcp, hello, rec, check []byte // check: of the server's
 }
 
-func (k *samples) watch(d way, b []byte) {
+func (k *samples) watch(d webrtctest.Direction, b []byte) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
-	case d == inward:
+	case d == webrtctest.In:
 		if b[0] == 0 && b[1] == 1 {
 			k.check = append([]byte(nil), b...)
 		}
-	case isMedia(b) && b[1] >= 192 && b[1] <= 223:
+	case webrtctest.IsMedia(b) && b[1] >= 192 && b[1] <= 223:
 		k.rtcp = append([]byte(nil), b...)
-	case isMedia(b) && b[1]&0x7f == vp8Payload:
+	case webrtctest.IsMedia(b) && b[1]&0x7f == webrtctest.VP8Payload:
 		k.rtp = append([]byte(nil), b...)
 	case len(b) > 13 && b[0] == 22 && b[13] == 1 && k.hello == nil:
 		k.hello = append([]byte(nil), b...)
@@ -76,7 +77,7 @@ func (k *samples) watch(d way, b []byte) {
 // get waits until there is one of each.
 func (k *samples) get(t *testing.T) (rtp, rtcp, hello, rec []byte) {
 	t.Helper()
-	eventually(t, "a sample of each datagram", func() bool {
+	waittest.Until(t, "a sample of each datagram", func() bool {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		rtp, rtcp, hello, rec = k.rtp, k.rtcp, k.hello, k.rec
@@ -108,7 +109,7 @@ func bindingRequest(t *testing.T, more ...stun.Setter) []byte {
 // server's password.
 func (p *pionPeer) credentials(answer string) (username stun.Username, pwd string) {
 	remote := strings.TrimPrefix(lineOf(answer, "a=ice-ufrag:"), "a=ice-ufrag:")
-	local := strings.TrimPrefix(lineOf(p.pc.LocalDescription().SDP, "a=ice-ufrag:"), "a=ice-ufrag:")
+	local := strings.TrimPrefix(lineOf(p.PC.LocalDescription().SDP, "a=ice-ufrag:"), "a=ice-ufrag:")
 	return stun.NewUsername(remote + ":" + local), strings.TrimPrefix(lineOf(answer, "a=ice-pwd:"), "a=ice-pwd:")
 }
 
@@ -118,7 +119,7 @@ func (s *server) expectDrop(t *testing.T, want media.Drop, send func()) {
 	t.Helper()
 	before := s.engine.Drops()
 	send()
-	eventually(t, "it is counted as "+want.String(), func() bool { return s.engine.Drops()[want] > before[want] })
+	waittest.Until(t, "it is counted as "+want.String(), func() bool { return s.engine.Drops()[want] > before[want] })
 	for i, n := range s.engine.Drops() {
 		if grown := n - before[i]; grown > 1 || grown == 1 && media.Drop(i) != want {
 			t.Errorf("counted as %v %d times", media.Drop(i), grown)
@@ -138,13 +139,13 @@ func TestPionHostileDatagrams(t *testing.T) {
 	waittest.NoLeaks(t)
 	s := testServer(t, oneLoop)
 	s.explain(t)
-	p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{setup: "active", profile: dtls.SRTP_AEAD_AES_128_GCM})
+	p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{Setup: "active", Profile: dtls.SRTP_AEAD_AES_128_GCM})
 	var k samples
-	p.wire.watch(k.watch)
-	p.addChannel()
+	p.Wire.Watch(k.watch)
+	p.AddChannel()
 	username, pwd := p.credentials(p.call(echoRequest(), nil).sdp())
 	p.awaitUp()
-	stop := p.keepPlaying(steady)
+	stop := p.KeepPlaying(steady)
 	p.awaitFresh()
 	p.talk(echoPrefix)
 	rtp, rtcp, hello, record := k.get(t)
@@ -153,7 +154,7 @@ func TestPionHostileDatagrams(t *testing.T) {
 	response := func(transaction string) []byte {
 		id := stun.NewTransactionIDSetter([stun.TransactionIDSize]byte([]byte(transaction)))
 		m, err := stun.Build(id, stun.BindingSuccess, good, stun.Fingerprint)
-		p.must(err)
+		p.Must(err)
 		return m.Raw
 	}
 	alert := []byte{21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40}
@@ -192,9 +193,9 @@ func TestPionHostileDatagrams(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s.expectDrop(t, tt.fromX, func() { x.send(tt.b) })
 			if tt.from != 0 {
-				s.expectDrop(t, tt.from, func() { p.wire.inject(tt.b) })
+				s.expectDrop(t, tt.from, func() { p.Wire.Inject(tt.b) })
 			} else {
-				p.wire.inject(tt.b)
+				p.Wire.Inject(tt.b)
 			}
 		})
 	}
@@ -202,7 +203,7 @@ func TestPionHostileDatagrams(t *testing.T) {
 	p.awaitFresh()
 	p.talk(echoPrefix)
 	stop()
-	p.seen.clean(t)
+	p.Seen.Clean(t)
 	p.never("hangup", "ice-failed")
 	p.closeAndExpect("DTLS alert")
 }
@@ -213,13 +214,13 @@ func TestPionHelloFlood(t *testing.T) {
 	waittest.NoLeaks(t)
 	s := testServer(t, oneLoop)
 	s.explain(t)
-	p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{setup: "active"})
+	p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{Setup: "active"})
 	var k samples
-	p.wire.watch(k.watch)
-	p.addChannel()
+	p.Wire.Watch(k.watch)
+	p.AddChannel()
 	p.call(echoRequest(), nil)
 	p.awaitUp()
-	p.keepPlaying(steady)
+	p.KeepPlaying(steady)
 	p.awaitFresh()
 	_, _, hello, _ := k.get(t)
 	x := newStranger(t, s)
@@ -228,9 +229,9 @@ func TestPionHelloFlood(t *testing.T) {
 	for n := uint64(batch); n <= flood; n += batch {
 		for range batch {
 			x.send(hello)
-			p.wire.inject(hello)
+			p.Wire.Inject(hello)
 		}
-		eventually(t, "the flood is counted", func() bool {
+		waittest.Until(t, "the flood is counted", func() bool {
 			return s.engine.Drops()[media.DropUnknownPeer] >= before+n
 		})
 	}
@@ -247,11 +248,11 @@ func TestPionBeforeICE(t *testing.T) {
 	waittest.NoLeaks(t)
 	s := testServer(t, oneLoop)
 	s.explain(t)
-	p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{edit: func(text string) string {
-		return withoutLines(text, "a=candidate:")
+	p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{Edit: func(text string) string {
+		return webrtctest.WithoutLines(text, "a=candidate:")
 	}})
-	offer, err := p.pc.CreateOffer(nil)
-	p.must(err)
+	offer, err := p.PC.CreateOffer(nil)
+	p.Must(err)
 	p.setLocal(offer)
 	p.h.message(echoRequest(), p.jsep())
 	username, pwd := p.credentials(p.h.awaitData("result", "ok").sdp())
@@ -281,12 +282,12 @@ func TestPionWrongFingerprint(t *testing.T) {
 	s.explain(t)
 	for _, setup := range []string{"active", "passive"} {
 		t.Run(setup, func(t *testing.T) {
-			p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{setup: setup, edit: otherFingerprint})
+			p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{Setup: setup, Edit: otherFingerprint})
 			p.call(echoRequest(), nil)
-			p.keepPlaying(steady)
+			p.KeepPlaying(steady)
 			p.expectEnd("DTLS alert")
 			p.never("webrtcup", "media")
-			if n := p.seen.count() + p.heard.count(); n != 0 {
+			if n := p.Seen.Count() + p.Heard.Count(); n != 0 {
 				t.Errorf("%d packets came back", n)
 			}
 		})

@@ -6,14 +6,15 @@ import (
 	"time"
 
 	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
 )
 
 // TestPionLoss: packets are lost at random, and repaired.
 func TestPionLoss(t *testing.T) {
 	waittest.NoLeaks(t)
-	m := pace{frames: 600, packets: 4, every: 10 * time.Millisecond}
+	m := webrtctest.Pace{Frames: 600, Packets: 4, Every: 10 * time.Millisecond}
 	if os.Getenv("BIFRONS_LONG") != "" {
-		m.frames = 3000
+		m.Frames = 3000
 	}
 	for _, tt := range []struct {
 		name    string
@@ -29,30 +30,30 @@ func TestPionLoss(t *testing.T) {
 			t.Parallel()
 			s := testServer(t, nil)
 			s.explain(t)
-			p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{noRTX: tt.noRTX})
+			p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{NoRTX: tt.noRTX})
 			p.call(echoRequest(), nil)
 			p.awaitUp()
-			p.playAll(pace{frames: 5, packets: 2, every: 10 * time.Millisecond})
-			p.wire.lose(tt.out, tt.in, 7)
-			p.play(m)
-			video := p.video.sent.Load()
-			stop := p.keepPlaying(m) // shows that the last ones were lost
-			out, in := p.wire.dropped(outward), p.wire.dropped(inward)
+			p.playAll(webrtctest.Pace{Frames: 5, Packets: 2, Every: 10 * time.Millisecond})
+			p.Wire.Lose(tt.out, tt.in, 7)
+			p.Play(m)
+			video := p.Video.Sent.Load()
+			stop := p.KeepPlaying(m) // shows that the last ones were lost
+			out, in := p.Wire.Dropped(webrtctest.Out), p.Wire.Dropped(webrtctest.In)
 			lost := out + in
 			if tt.out > 0 && out < int(video)/40 || tt.in > 0 && in < int(video)/40 {
 				t.Fatalf("only %d and %d packets lost, the test tests nothing", out, in)
 			}
 			most := min(lost/100, int(video)/1000)
 			grace := time.Now().Add(2 * time.Second)
-			eventually(t, "all but a few packets are repaired", func() bool {
-				n := p.seen.missing(1, video)
+			waittest.Until(t, "all but a few packets are repaired", func() bool {
+				n := p.Seen.Missing(1, video)
 				return n == 0 || n <= most && time.Now().After(grace)
 			})
 			stop()
 			t.Logf("of %d packets %d were lost to the server and %d from it; %d are missing, the server asked for %d",
-				video, out, in, p.seen.missing(1, video), p.nacked.Load())
+				video, out, in, p.Seen.Missing(1, video), p.Nacked.Load())
 			if tt.noRTX {
-				p.seen.clean(t) // with RTX, pion does not see that it asked for what it has
+				p.Seen.Clean(t) // with RTX, pion does not see that it asked for what it has
 			}
 		})
 	}

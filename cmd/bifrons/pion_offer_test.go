@@ -11,6 +11,7 @@ import (
 	"bifrons/api/config"
 	"bifrons/rtp/waittest"
 	"bifrons/sfu/media"
+	"bifrons/sfu/webrtctest"
 )
 
 const (
@@ -21,7 +22,7 @@ const (
 func echoRequest() message { return message{"audio": true, "video": true} }
 
 // short is a little media.
-var short = pace{frames: 60, packets: 3, every: 10 * time.Millisecond}
+var short = webrtctest.Pace{Frames: 60, Packets: 3, Every: 10 * time.Millisecond}
 
 func lite(on bool) func(*config.Config) {
 	return func(c *config.Config) { c.Server.NAT.ICELite = on }
@@ -40,24 +41,24 @@ func TestPionOffers(t *testing.T) {
 		lite   bool
 		setup  string // in pion's answer: its answer is the server's
 		answer string
-		o      peerOptions
+		o      webrtctest.Options
 	}{
-		{"full complete GCM-128", false, "actpass", "active", peerOptions{profile: gcm128}},
-		{"full trickle GCM-256", false, "passive", "active", peerOptions{profile: gcm256, trickle: true}},
-		{"full complete SHA1-80 pion is client", false, "active", "passive", peerOptions{profile: sha80}},
-		{"full trickle SHA1-80 no RTX", false, "actpass", "active", peerOptions{profile: sha80, trickle: true, noRTX: true}},
-		{"lite trickle GCM-128 pion is client", true, "active", "passive", peerOptions{profile: gcm128, trickle: true}},
-		{"lite complete SHA1-80", true, "actpass", "active", peerOptions{profile: sha80}},
-		{"lite complete GCM-256 no RTX pion is client", true, "active", "passive", peerOptions{profile: gcm256, noRTX: true}},
-		{"lite trickle anything", true, "passive", "active", peerOptions{trickle: true}},
+		{"full complete GCM-128", false, "actpass", "active", webrtctest.Options{Profile: gcm128}},
+		{"full trickle GCM-256", false, "passive", "active", webrtctest.Options{Profile: gcm256, Trickle: true}},
+		{"full complete SHA1-80 pion is client", false, "active", "passive", webrtctest.Options{Profile: sha80}},
+		{"full trickle SHA1-80 no RTX", false, "actpass", "active", webrtctest.Options{Profile: sha80, Trickle: true, NoRTX: true}},
+		{"lite trickle GCM-128 pion is client", true, "active", "passive", webrtctest.Options{Profile: gcm128, Trickle: true}},
+		{"lite complete SHA1-80", true, "actpass", "active", webrtctest.Options{Profile: sha80}},
+		{"lite complete GCM-256 no RTX pion is client", true, "active", "passive", webrtctest.Options{Profile: gcm256, NoRTX: true}},
+		{"lite trickle anything", true, "passive", "active", webrtctest.Options{Trickle: true}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := testServer(t, lite(tt.lite))
 			s.explain(t)
-			tt.o.setup = tt.setup
+			tt.o.Setup = tt.setup
 			p := newPionPeer(t, dial(t, s).attach(echoPackage), tt.o)
-			p.addChannel()
+			p.AddChannel()
 			text := p.call(echoRequest(), nil).sdp()
 			if !strings.Contains(text, "a=setup:"+tt.answer+"\r\n") || strings.Contains(text, "a=ice-lite") != tt.lite {
 				t.Errorf("answer:\n%s", text)
@@ -66,9 +67,9 @@ func TestPionOffers(t *testing.T) {
 			p.playAll(short)
 			p.awaitMedia()
 			p.talk(echoPrefix)
-			p.heard.clean(t)
-			p.seen.clean(t)
-			if n := p.nacked.Load(); n != 0 {
+			p.Heard.Clean(t)
+			p.Seen.Clean(t)
+			if n := p.Nacked.Load(); n != 0 {
 				t.Errorf("%d NACKs on a perfect network", n)
 			}
 			p.closeAndExpect("DTLS alert")
@@ -94,7 +95,7 @@ func (s *server) explain(t testing.TB) {
 // awaitEmpty waits until no peer connection is left.
 func (s *server) awaitEmpty(t testing.TB) {
 	t.Helper()
-	eventually(t, "no peer is left", func() bool {
+	waittest.Until(t, "no peer is left", func() bool {
 		n := uint64(0)
 		for _, st := range s.engine.Stats() {
 			n += st.Shard.Peers
@@ -109,14 +110,14 @@ func TestPionHangup(t *testing.T) {
 	s := testServer(t, nil)
 	h := dial(t, s).attach(echoPackage)
 	for range 2 {
-		p := newPionPeer(t, h, peerOptions{})
+		p := newPionPeer(t, h, webrtctest.Options{})
 		p.call(echoRequest(), nil)
 		p.awaitUp()
-		p.playAll(pace{frames: 10, packets: 2, every: 10 * time.Millisecond})
+		p.playAll(webrtctest.Pace{Frames: 10, Packets: 2, Every: 10 * time.Millisecond})
 		h.send(message{"janus": "hangup"})
 		p.expectEnd("Janus API")
-		eventually(t, "pion hears of it", func() bool { return p.pc.ConnectionState() >= 5 })
-		p.close()
+		waittest.Until(t, "pion hears of it", func() bool { return p.PC.ConnectionState() >= 5 })
+		p.Close()
 	}
 	s.awaitEmpty(t)
 }
@@ -126,7 +127,7 @@ func TestPionTakesTrickle(t *testing.T) {
 	waittest.NoLeaks(t)
 	s := testServer(t, func(c *config.Config) { c.Server.NAT.FullTrickle = true })
 	s.explain(t)
-	p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{trickle: true})
+	p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{Trickle: true})
 	if text := p.call(echoRequest(), nil).sdp(); strings.Contains(text, "a=candidate:") {
 		t.Errorf("candidates in the answer:\n%s", text)
 	}
@@ -137,7 +138,7 @@ func TestPionTakesTrickle(t *testing.T) {
 		}
 		mid, _ := c["sdpMid"].(string)
 		text, _ := c["candidate"].(string)
-		p.must(p.pc.AddICECandidate(webrtc.ICECandidateInit{Candidate: text, SDPMid: &mid}))
+		p.Must(p.PC.AddICECandidate(webrtc.ICECandidateInit{Candidate: text, SDPMid: &mid}))
 	}
 	p.awaitUp()
 	p.playAll(short)

@@ -15,6 +15,7 @@ import (
 	"bifrons/api/log"
 	"bifrons/ice/turn/turntest"
 	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
 )
 
 func candidates(sdp string) (list []string) {
@@ -32,18 +33,18 @@ func TestPionOverTCP(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		lite bool
-		o    peerOptions
+		o    webrtctest.Options
 	}{
-		{"full", false, peerOptions{tcp: true}},
-		{"full trickle", false, peerOptions{tcp: true, trickle: true}},
-		{"lite", true, peerOptions{tcp: true}},
+		{"full", false, webrtctest.Options{TCP: true}},
+		{"full trickle", false, webrtctest.Options{TCP: true, Trickle: true}},
+		{"lite", true, webrtctest.Options{TCP: true}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := testServer(t, func(c *config.Config) { c.Server.NAT.ICETCP, c.Server.NAT.ICELite = true, tt.lite })
 			s.explain(t)
 			p := newPionPeer(t, dial(t, s).attach(echoPackage), tt.o)
-			p.addChannel()
+			p.AddChannel()
 			text := p.call(echoRequest(), nil).sdp()
 			if !strings.Contains(text, " typ host tcptype passive\r\n") {
 				t.Errorf("answer:\n%s", text)
@@ -52,8 +53,8 @@ func TestPionOverTCP(t *testing.T) {
 			p.playAll(short)
 			p.awaitMedia()
 			p.talk(echoPrefix)
-			p.heard.clean(t)
-			p.seen.clean(t)
+			p.Heard.Clean(t)
+			p.Seen.Clean(t)
 			for _, st := range s.engine.Stats() {
 				if n := st.Net.DatagramsIn; n != 0 {
 					t.Errorf("%d UDP datagrams came", n)
@@ -71,7 +72,7 @@ func TestTCPOff(t *testing.T) {
 	for _, on := range []bool{false, true} {
 		s := testServer(t, func(c *config.Config) { withAdmin(c); c.Server.NAT.ICETCP = on })
 		h := dial(t, s).attach(echoPackage)
-		p := newPionPeer(t, h, peerOptions{edit: func(sdp string) string {
+		p := newPionPeer(t, h, webrtctest.Options{Edit: func(sdp string) string {
 			return strings.Replace(sdp, "a=candidate:", "a=candidate:9 1 tcp 1 127.0.0.1 9 typ host tcptype active\r\na=candidate:", 1)
 		}})
 		if text := p.call(echoRequest(), nil).sdp(); strings.Contains(text, " tcp ") != on {
@@ -82,7 +83,7 @@ func TestTCPOff(t *testing.T) {
 		if text, _ := json.Marshal(info); strings.Contains(string(text), " typ host tcptype active") != on {
 			t.Errorf("on %v: %s", on, text)
 		}
-		p.close()
+		p.Close()
 	}
 }
 
@@ -102,8 +103,8 @@ func TestPionForcedRelay(t *testing.T) {
 				relays := turntest.Start(t, turntest.Options{})
 				s := testServer(t, func(c *config.Config) { useTURN(c, relays, by) })
 				s.explain(t)
-				p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{trickle: trickle, forceRelay: true})
-				p.addChannel()
+				p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{Trickle: trickle, ForceRelay: true})
+				p.AddChannel()
 				text := p.call(echoRequest(), nil).sdp()
 				list := candidates(text)
 				if len(list) == 0 {
@@ -122,7 +123,7 @@ func TestPionForcedRelay(t *testing.T) {
 				}
 				p.closeAndExpect("DTLS alert")
 				s.awaitEmpty(t)
-				eventually(t, "the allocation is released", func() bool { return relays.Allocations() == 0 })
+				waittest.Until(t, "the allocation is released", func() bool { return relays.Allocations() == 0 })
 			})
 		}
 	}
@@ -136,7 +137,7 @@ func TestRelayIsTrickled(t *testing.T) {
 		useTURN(c, relays, "udp")
 		c.Server.NAT.FullTrickle = true
 	})
-	p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{trickle: true, forceRelay: true})
+	p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{Trickle: true, ForceRelay: true})
 	if list := candidates(p.call(echoRequest(), nil).sdp()); len(list) != 0 {
 		t.Errorf("candidates in the answer: %v", list)
 	}
@@ -149,7 +150,7 @@ func TestRelayIsTrickled(t *testing.T) {
 		mid, _ := c["sdpMid"].(string)
 		text, _ := c["candidate"].(string)
 		texts = append(texts, text)
-		p.must(p.pc.AddICECandidate(webrtc.ICECandidateInit{Candidate: text, SDPMid: &mid}))
+		p.Must(p.PC.AddICECandidate(webrtc.ICECandidateInit{Candidate: text, SDPMid: &mid}))
 	}
 	if len(texts) != 1 || !strings.Contains(texts[0], " typ relay raddr ") {
 		t.Errorf("candidates %q", texts)
@@ -166,7 +167,7 @@ func TestForceRelayNotAllowed(t *testing.T) {
 		useTURN(c, relays, "udp")
 		c.Server.NAT.AllowForceRelay = false
 	})
-	p := newPionPeer(t, dial(t, s).attach(echoPackage), peerOptions{forceRelay: true})
+	p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{ForceRelay: true})
 	list := candidates(p.call(echoRequest(), nil).sdp())
 	kinds := strings.Join(list, "\n")
 	if !strings.Contains(kinds, " typ host") || !strings.Contains(kinds, " typ relay raddr 127.0.0.1 rport ") {
@@ -203,7 +204,7 @@ func TestTURNRESTAPI(t *testing.T) {
 	c := dial(t, s)
 	for _, fails := range []bool{false, true} {
 		broken.Store(fails)
-		p := newPionPeer(t, c.attach(echoPackage), peerOptions{forceRelay: true})
+		p := newPionPeer(t, c.attach(echoPackage), webrtctest.Options{ForceRelay: true})
 		p.call(echoRequest(), nil)
 		p.awaitUp()
 		p.playAll(short)

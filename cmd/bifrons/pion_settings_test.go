@@ -17,6 +17,7 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
 )
 
 // TestPionUnderSettings calls servers that are set up in other ways than by
@@ -27,33 +28,33 @@ func TestPionUnderSettings(t *testing.T) {
 		name   string
 		change func(t *testing.T, c *config.Config)
 		answer []string // what the answer has to contain
-		o      peerOptions
+		o      webrtctest.Options
 	}{
 		{"IPv6", func(_ *testing.T, c *config.Config) {
 			c.Server.Media.IPv6 = true
 			c.Server.NAT.EnforceList = []string{"::1", "127.0.0.1"}
-		}, []string{" ::1 "}, peerOptions{ipv6: true}},
+		}, []string{" ::1 "}, webrtctest.Options{IPv6: true}},
 		{"IPv4 where there is IPv6", func(_ *testing.T, c *config.Config) {
 			c.Server.Media.IPv6 = true
 			c.Server.NAT.EnforceList = []string{"::1", "127.0.0.1"}
-		}, []string{" ::1 ", " 127.0.0.1 "}, peerOptions{trickle: true}},
+		}, []string{" ::1 ", " 127.0.0.1 "}, webrtctest.Options{Trickle: true}},
 		{"IPv6 lite", func(_ *testing.T, c *config.Config) {
 			c.Server.Media.IPv6, c.Server.NAT.ICELite = true, true
 			c.Server.NAT.EnforceList = []string{"::1"}
-		}, []string{" ::1 ", "a=ice-lite"}, peerOptions{ipv6: true, trickle: true}},
+		}, []string{" ::1 ", "a=ice-lite"}, webrtctest.Options{IPv6: true, Trickle: true}},
 		{"consent, regular nomination", func(_ *testing.T, c *config.Config) {
 			c.Server.NAT.ConsentFreshness, c.Server.NAT.KeepaliveConncheck = true, true
 			c.Server.NAT.Nomination = "regular"
-		}, nil, peerOptions{}},
+		}, nil, webrtctest.Options{}},
 		{"certificate from files", func(t *testing.T, c *config.Config) {
 			c.Server.Certificates.Cert, c.Server.Certificates.Key = rsaFiles(t)
-		}, nil, peerOptions{}},
+		}, nil, webrtctest.Options{}},
 		{"public address, private one kept", func(_ *testing.T, c *config.Config) {
 			c.Server.NAT.Mapping, c.Server.NAT.KeepPrivateHost = []netip.Addr{netip.MustParseAddr("198.51.100.7")}, true
-		}, []string{" 198.51.100.7 ", " 127.0.0.1 ", "o=- ", "IN IP4 198.51.100.7"}, peerOptions{}},
+		}, []string{" 198.51.100.7 ", " 127.0.0.1 ", "o=- ", "IN IP4 198.51.100.7"}, webrtctest.Options{}},
 		{"range of ports", func(_ *testing.T, c *config.Config) {
 			c.Server.Media.RTPPortRange = config.PortRange{Min: 42000, Max: 42999}
-		}, []string{" 127.0.0.1 42"}, peerOptions{}},
+		}, []string{" 127.0.0.1 42"}, webrtctest.Options{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -63,7 +64,7 @@ func TestPionUnderSettings(t *testing.T) {
 			s := testServer(t, func(c *config.Config) { tt.change(t, c) })
 			s.explain(t)
 			p := newPionPeer(t, dial(t, s).attach(echoPackage), tt.o)
-			p.addChannel()
+			p.AddChannel()
 			text := p.call(echoRequest(), nil).sdp()
 			for _, want := range tt.answer {
 				if !strings.Contains(text, want) {
@@ -74,8 +75,8 @@ func TestPionUnderSettings(t *testing.T) {
 			p.playAll(short)
 			p.awaitMedia()
 			p.talk(echoPrefix)
-			p.heard.clean(t)
-			p.seen.clean(t)
+			p.Heard.Clean(t)
+			p.Seen.Clean(t)
 			p.closeAndExpect("DTLS alert")
 			s.awaitEmpty(t)
 		})

@@ -12,6 +12,7 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
 )
 
 // TestPlainCall calls a server that encrypts nothing (no_webrtc_encryption):
@@ -20,7 +21,7 @@ func TestPlainCall(t *testing.T) {
 	waittest.NoLeaks(t)
 	s := testServer(t, func(c *config.Config) { c.Server.General.NoWebRTCEncryption = true })
 	s.explain(t)
-	mux := ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: newWire(t, "127.0.0.1")})
+	mux := ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: webrtctest.NewWire(t, "127.0.0.1")})
 	agent, err := ice.NewAgentWithOptions(ice.WithUDPMux(mux), ice.WithIncludeLoopback(), ice.WithNetworkTypes([]ice.NetworkType{ice.NetworkTypeUDP4}),
 		ice.WithInterfaceFilter(func(name string) bool { return name == "lo" }), ice.WithMulticastDNSMode(ice.MulticastDNSModeDisabled))
 	if err != nil {

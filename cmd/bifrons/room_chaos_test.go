@@ -13,6 +13,7 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
 )
 
 // steadyRoom is a publisher who plays all the time, and viewers who are to get
@@ -28,11 +29,11 @@ type steadyRoom struct {
 func newSteadyRoom(t *testing.T, viewers int) *steadyRoom {
 	t.Helper()
 	v := newVenue(t, 1)
-	r := &steadyRoom{venue: v, p: v.enter(1, 1, peerOptions{}), viewers: make([]*viewer, viewers)}
-	v.each(viewers, func(i int) { r.viewers[i] = v.view(1, peerOptions{}, 1) })
+	r := &steadyRoom{venue: v, p: v.enter(1, 1, webrtctest.Options{}), viewers: make([]*viewer, viewers)}
+	v.each(viewers, func(i int) { r.viewers[i] = v.view(1, webrtctest.Options{}, 1) })
 	warmUp(t, r.p, r.viewers...)
 	r.begun = r.p.from()
-	r.stop = r.p.keepPlaying(pace{packets: 2, every: 20 * time.Millisecond})
+	r.stop = r.p.KeepPlaying(webrtctest.Pace{Packets: 2, Every: 20 * time.Millisecond})
 	return r
 }
 
@@ -55,9 +56,9 @@ func (r *steadyRoom) unharmed() {
 func TestRoomSurvivesDeadSubscriber(t *testing.T) {
 	waittest.NoLeaks(t)
 	r := newSteadyRoom(t, 3)
-	dead := r.view(1, peerOptions{}, 1)
+	dead := r.view(1, webrtctest.Options{}, 1)
 	dead.awaitFresh(r.p)
-	dead.wire.sever()
+	dead.Wire.Sever()
 	r.viewers[0].awaitFresh(r.p)
 	if soak() {
 		limit := time.After(3 * time.Minute) // that ICE gives up takes its time
@@ -78,9 +79,9 @@ func TestRoomSurvivesDeadSubscriber(t *testing.T) {
 func TestRoomSurvivesStuckSubscriber(t *testing.T) {
 	waittest.NoLeaks(t)
 	r := newSteadyRoom(t, 3)
-	stuck := r.view(1, peerOptions{}, 1)
+	stuck := r.view(1, webrtctest.Options{}, 1)
 	stuck.awaitFresh(r.p)
-	stuck.wire.freeze()
+	stuck.Wire.Freeze()
 
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -109,7 +110,7 @@ func TestRoomSurvivesStuckSubscriber(t *testing.T) {
 			t.Fatal("the server keeps everything for a client that reads nothing")
 		}
 	}
-	stuck.wire.thaw()
+	stuck.Wire.Thaw()
 	stuck.awaitFresh(r.p)
 	r.unharmed()
 }
@@ -170,12 +171,12 @@ func TestRoomPublisherRestartsICE(t *testing.T) {
 			w.awaitFresh(r.p)
 		}
 	}
-	r.p.wire.move(t)
+	r.p.Wire.Move(t)
 	for _, w := range r.viewers {
 		w.awaitFresh(r.p)
 	}
 	for _, w := range r.viewers {
-		w.video(1).clean(t)
+		w.video(1).Clean(t)
 		w.never("hangup", "ice-failed", "detached")
 	}
 }
@@ -185,20 +186,19 @@ func TestRoomPublisherRestartsICE(t *testing.T) {
 func TestRoomPublisherDropsLayers(t *testing.T) {
 	waittest.NoLeaks(t)
 	v := newVenue(t, 1)
-	p := v.enter(1, 1, peerOptions{rids: []string{"h", "m", "l"}})
-	p.nameLayers()
-	w := v.view(1, peerOptions{}, 1)
-	w.video(1).keep = true
-	all, m := p.layers, pace{packets: 2, every: 20 * time.Millisecond}
+	p := v.enter(1, 1, webrtctest.Options{RIDs: []string{"h", "m", "l"}})
+	w := v.view(1, webrtctest.Options{}, 1)
+	w.video(1).Keep = true
+	all, m := p.Layers, webrtctest.Pace{Packets: 2, Every: 20 * time.Millisecond}
 	for _, top := range []int{2, 1, 0, 2, 0, 1, 2} {
-		p.layers = all[2-top:]
-		stop := p.keepPlaying(m)
-		eventually(t, "encoding "+strconv.Itoa(top)+" comes", func() bool { return w.video(1).last() == top })
-		before := w.video(1).count()
-		eventually(t, "thirty more packets", func() bool { return w.video(1).count() >= before+30 })
+		p.Layers = all[2-top:]
+		stop := p.KeepPlaying(m)
+		waittest.Until(t, "encoding "+strconv.Itoa(top)+" comes", func() bool { return w.video(1).Last() == top })
+		before := w.video(1).Count()
+		waittest.Until(t, "thirty more packets", func() bool { return w.video(1).Count() >= before+30 })
 		stop()
 	}
-	w.video(1).continuous(t)
+	w.video(1).Continuous(t)
 }
 
 // TestRoomChurn: people come and go all the time, publishers and subscribers, in
@@ -212,10 +212,10 @@ func TestRoomChurn(t *testing.T) {
 		guest := &venue{t: t, s: r.s, c: dial(t, r.s)}
 		var p *pionPeer
 		if i%2 == 0 {
-			p = guest.enter(1, 100+i, peerOptions{}).pionPeer
-			p.play(pace{frames: 5, packets: 2, every: 20 * time.Millisecond})
+			p = guest.enter(1, 100+i, webrtctest.Options{}).pionPeer
+			p.Play(webrtctest.Pace{Frames: 5, Packets: 2, Every: 20 * time.Millisecond})
 		} else {
-			w := guest.view(1, peerOptions{}, 1)
+			w := guest.view(1, webrtctest.Options{}, 1)
 			w.awaitFresh(r.p)
 			p = w.pionPeer
 		}
@@ -225,13 +225,13 @@ func TestRoomChurn(t *testing.T) {
 		case 1:
 			p.h.send(message{"janus": "detach"})
 		}
-		p.close()
+		p.Close()
 		guest.c.close()
 	})
 	t.Logf("%d joins and leaves in %v", n, time.Since(begun).Round(time.Millisecond))
 	r.unharmed()
-	eventually(t, "one session is left", func() bool { return len(r.s.core.Sessions()) == 1 })
-	eventually(t, "one publisher and his viewers are left", func() bool {
+	waittest.Until(t, "one session is left", func() bool { return len(r.s.core.Sessions()) == 1 })
+	waittest.Until(t, "one publisher and his viewers are left", func() bool {
 		peers := uint64(0)
 		for _, st := range r.s.engine.Stats() {
 			peers += st.Shard.Peers

@@ -6,6 +6,7 @@ import (
 
 	"bifrons/rtp/waittest"
 	"bifrons/sfu/media"
+	"bifrons/sfu/webrtctest"
 )
 
 // lossless fails the test if the server lost or refused packets.
@@ -37,26 +38,26 @@ func (v *venue) shared() {
 
 // bearable is a pace at which so many streams in all are not too much for pion
 // under the race detector.
-func bearable(streams int) pace {
-	return pace{frames: 50, packets: 3, every: max(40*time.Millisecond, time.Duration(streams)*1300*time.Microsecond)}
+func bearable(streams int) webrtctest.Pace {
+	return webrtctest.Pace{Frames: 50, Packets: 3, Every: max(40*time.Millisecond, time.Duration(streams)*1300*time.Microsecond)}
 }
 
 // TestRoomFansOut: one publisher, many subscribers; everybody gets every packet.
 func TestRoomFansOut(t *testing.T) {
 	waittest.NoLeaks(t)
 	v := newVenue(t, 1)
-	p := v.enter(1, 1, peerOptions{})
+	p := v.enter(1, 1, webrtctest.Options{})
 	viewers := make([]*viewer, sized(30, 200))
-	v.each(len(viewers), func(i int) { viewers[i] = v.view(1, peerOptions{}, 1) })
+	v.each(len(viewers), func(i int) { viewers[i] = v.view(1, webrtctest.Options{}, 1) })
 	warmUp(t, p, viewers...)
 	s := p.from()
-	p.play(bearable(len(viewers)))
+	p.Play(bearable(len(viewers)))
 	awaitAll(t, s, viewers...)
 	v.lossless()
 	v.shared()
 	for _, w := range viewers {
-		w.audio(1).clean(t)
-		w.video(1).clean(t)
+		w.audio(1).Clean(t)
+		w.video(1).Clean(t)
 	}
 }
 
@@ -66,7 +67,7 @@ func TestRoomsMesh(t *testing.T) {
 	rooms, seats := sized(2, 4), sized(4, 6)
 	v := newVenue(t, rooms)
 	speakers, viewers := make([]*speaker, rooms*seats), make([]*viewer, rooms*seats)
-	v.each(len(speakers), func(i int) { speakers[i] = v.enter(1+i/seats, 1+i%seats, peerOptions{}) })
+	v.each(len(speakers), func(i int) { speakers[i] = v.enter(1+i/seats, 1+i%seats, webrtctest.Options{}) })
 	v.each(len(viewers), func(i int) {
 		var others []int
 		for id := 1; id <= seats; id++ {
@@ -74,7 +75,7 @@ func TestRoomsMesh(t *testing.T) {
 				others = append(others, id)
 			}
 		}
-		viewers[i] = v.view(1+i/seats, peerOptions{}, others...)
+		viewers[i] = v.view(1+i/seats, webrtctest.Options{}, others...)
 	})
 	others := func(i int) (list []*viewer) {
 		for j, w := range viewers {
@@ -88,7 +89,7 @@ func TestRoomsMesh(t *testing.T) {
 	spans := make([]span, len(speakers))
 	v.each(len(speakers), func(i int) {
 		spans[i] = speakers[i].from()
-		speakers[i].play(bearable(rooms * seats * (seats - 1)))
+		speakers[i].Play(bearable(rooms * seats * (seats - 1)))
 	})
 	for i, s := range spans {
 		awaitAll(t, s, others(i)...)
@@ -103,34 +104,34 @@ func TestRoomLoss(t *testing.T) {
 	waittest.NoLeaks(t)
 	const rate = 0.05
 	v := newVenue(t, 1)
-	p := v.enter(1, 1, peerOptions{eager: true})
+	p := v.enter(1, 1, webrtctest.Options{Eager: true})
 	viewers := make([]*viewer, sized(4, 5))
-	v.each(len(viewers), func(i int) { viewers[i] = v.view(1, peerOptions{eager: true}, 1) })
+	v.each(len(viewers), func(i int) { viewers[i] = v.view(1, webrtctest.Options{Eager: true}, 1) })
 	warmUp(t, p, viewers...)
-	p.wire.lose(rate, rate, 1)
+	p.Wire.Lose(rate, rate, 1)
 	for i, w := range viewers {
-		w.wire.lose(rate, rate, uint64(i)+2)
+		w.Wire.Lose(rate, rate, uint64(i)+2)
 	}
-	first := p.video.sent.Load() + 1
-	m := pace{frames: sized(300, 3000), packets: 3, every: 20 * time.Millisecond}
-	p.play(m)
-	last := p.video.sent.Load()
-	p.play(pace{frames: 20, packets: 3, every: m.every}) // shows that the last ones were lost
+	first := p.Video.Sent.Load() + 1
+	m := webrtctest.Pace{Frames: sized(300, 3000), Packets: 3, Every: 20 * time.Millisecond}
+	p.Play(m)
+	last := p.Video.Sent.Load()
+	p.Play(webrtctest.Pace{Frames: 20, Packets: 3, Every: m.Every}) // shows that the last ones were lost
 	sent := int(last - first + 1)
 	grace := time.Now().Add(2 * time.Second)
 	for i, w := range viewers {
-		missing := func() int { return w.video(1).missing(first, last) }
-		eventually(t, "", func() bool { return missing() == 0 || time.Now().After(grace) })
-		late := w.video(1).late(p.video, first, last, 200*time.Millisecond)
-		t.Logf("viewer %d: of %d packets %d were lost on its link; %d are missing, %d took more than 200 ms", i, sent, w.wire.dropped(inward), missing(), late)
+		missing := func() int { return w.video(1).Missing(first, last) }
+		waittest.Until(t, "", func() bool { return missing() == 0 || time.Now().After(grace) })
+		late := w.video(1).Late(p.Video, first, last, 200*time.Millisecond)
+		t.Logf("viewer %d: of %d packets %d were lost on its link; %d are missing, %d took more than 200 ms", i, sent, w.Wire.Dropped(webrtctest.In), missing(), late)
 		if missing()*1000 > sent {
-			t.Errorf("viewer %d lacks %d of %d packets: %v", i, missing(), sent, w.video(1).gaps(first, last))
+			t.Errorf("viewer %d lacks %d of %d packets: %v", i, missing(), sent, w.video(1).Gaps(first, last))
 		}
 		if soak() && late*1000 > sent {
 			t.Errorf("viewer %d had to wait for %d of %d packets", i, late, sent)
 		}
-		if w.wire.dropped(inward) < sent/40 {
-			t.Errorf("only %d packets were lost, the test tests nothing", w.wire.dropped(inward))
+		if w.Wire.Dropped(webrtctest.In) < sent/40 {
+			t.Errorf("only %d packets were lost, the test tests nothing", w.Wire.Dropped(webrtctest.In))
 		}
 	}
 }

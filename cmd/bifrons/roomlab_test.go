@@ -10,6 +10,8 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"bifrons/api/config"
+	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
 )
 
 // roomPackage is what clients attach to for a room.
@@ -79,7 +81,7 @@ type speaker struct {
 }
 
 // enter joins a room as a participant with an id and publishes.
-func (v *venue) enter(room, id int, o peerOptions) *speaker {
+func (v *venue) enter(room, id int, o webrtctest.Options) *speaker {
 	v.t.Helper()
 	h := v.c.attach(roomPackage)
 	h.message(message{"request": "join", "ptype": "publisher", "room": room, "id": id}, nil)
@@ -93,26 +95,22 @@ func (v *venue) enter(room, id int, o peerOptions) *speaker {
 // publish offers and applies the answer.
 func (p *speaker) publish(o *webrtc.OfferOptions) {
 	p.t.Helper()
-	offer, err := p.pc.CreateOffer(o)
-	p.must(err)
+	offer, err := p.PC.CreateOffer(o)
+	p.Must(err)
 	p.setLocal(offer)
 	p.h.message(message{"request": "configure", "audio": true, "video": true}, p.jsep())
-	text := p.h.awaitData("configured", "ok").sdp()
-	if len(p.o.rids) > 0 {
-		text = withoutLines(text, "a=rid:", "a=simulcast:")
-	}
-	p.must(p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: text}))
+	p.Accept(p.h.awaitData("configured", "ok").sdp())
 }
 
 // viewer is a subscriber to some participants.
 type viewer struct {
 	*pionPeer
 	mu    sync.Mutex
-	feeds map[string]*tally
+	feeds map[string]*webrtctest.Tally
 }
 
 // view subscribes to all that some participants of a room publish.
-func (v *venue) view(room int, o peerOptions, ids ...int) *viewer {
+func (v *venue) view(room int, o webrtctest.Options, ids ...int) *viewer {
 	v.t.Helper()
 	h := v.c.attach(roomPackage)
 	var streams []message
@@ -121,8 +119,8 @@ func (v *venue) view(room int, o peerOptions, ids ...int) *viewer {
 	}
 	h.message(message{"request": "join", "ptype": "subscriber", "room": room, "streams": streams, "use_msid": true}, nil)
 	m := h.awaitData("videoroom", "attached")
-	w := &viewer{pionPeer: newPionListener(v.t, h, o), feeds: map[string]*tally{}}
-	w.pc.OnTrack(func(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
+	w := &viewer{pionPeer: newPionReceiver(v.t, h, o), feeds: map[string]*webrtctest.Tally{}}
+	w.PC.OnTrack(func(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
 		id, _ := strconv.Atoi(track.StreamID())
 		into := w.of(id, track.Kind())
 		for {
@@ -130,7 +128,7 @@ func (v *venue) view(room int, o peerOptions, ids ...int) *viewer {
 			if err != nil {
 				return
 			}
-			into.add(packet)
+			into.Add(packet)
 		}
 	})
 	w.start(m)
@@ -141,27 +139,27 @@ func (v *venue) view(room int, o peerOptions, ids ...int) *viewer {
 // start answers an offer.
 func (w *viewer) start(offer message) {
 	w.t.Helper()
-	w.must(w.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer.sdp()}))
-	answer, err := w.pc.CreateAnswer(nil)
-	w.must(err)
+	w.Must(w.PC.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer.sdp()}))
+	answer, err := w.PC.CreateAnswer(nil)
+	w.Must(err)
 	w.setLocal(answer)
 	w.h.message(message{"request": "start"}, w.jsep())
 	w.h.awaitData("started", "ok")
 }
 
 // of is what came from a participant.
-func (w *viewer) of(id int, kind webrtc.RTPCodecType) *tally {
+func (w *viewer) of(id int, kind webrtc.RTPCodecType) *webrtctest.Tally {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	key := strconv.Itoa(id) + kind.String()
 	if w.feeds[key] == nil {
-		w.feeds[key] = newTally()
+		w.feeds[key] = webrtctest.NewTally()
 	}
 	return w.feeds[key]
 }
 
-func (w *viewer) audio(id int) *tally { return w.of(id, webrtc.RTPCodecTypeAudio) }
-func (w *viewer) video(id int) *tally { return w.of(id, webrtc.RTPCodecTypeVideo) }
+func (w *viewer) audio(id int) *webrtctest.Tally { return w.of(id, webrtc.RTPCodecTypeAudio) }
+func (w *viewer) video(id int) *webrtctest.Tally { return w.of(id, webrtc.RTPCodecTypeVideo) }
 
 // span is the packets of a participant from some time on.
 type span struct {
@@ -170,22 +168,22 @@ type span struct {
 }
 
 // from begins a span with what is sent next.
-func (p *speaker) from() span { return span{p, p.audio.sent.Load() + 1, p.video.sent.Load() + 1} }
+func (p *speaker) from() span { return span{p, p.Audio.Sent.Load() + 1, p.Video.Sent.Load() + 1} }
 
 // missing is how many packets of a span, up to now, a viewer lacks.
 func (w *viewer) missing(s span) int {
 	id := s.p.id
-	return w.audio(id).missing(s.audio, s.p.audio.sent.Load()) + w.video(id).missing(s.video, s.p.video.sent.Load())
+	return w.audio(id).Missing(s.audio, s.p.Audio.Sent.Load()) + w.video(id).Missing(s.video, s.p.Video.Sent.Load())
 }
 
 // warmUp plays until all viewers get pictures, which begin with a key frame.
 func warmUp(t testing.TB, p *speaker, viewers ...*viewer) {
 	t.Helper()
-	stop := p.keepPlaying(pace{packets: 2, every: 50 * time.Millisecond})
+	stop := p.KeepPlaying(webrtctest.Pace{Packets: 2, Every: 50 * time.Millisecond})
 	defer stop()
-	eventually(t, "everybody gets media", func() bool {
+	waittest.Until(t, "everybody gets media", func() bool {
 		for _, w := range viewers {
-			if w.audio(p.id).count() == 0 || w.video(p.id).count() == 0 {
+			if w.audio(p.id).Count() == 0 || w.video(p.id).Count() == 0 {
 				return false
 			}
 		}
@@ -203,7 +201,7 @@ func awaitAll(t testing.TB, s span, viewers ...*viewer) {
 			}
 		}
 	}()
-	eventually(t, "everybody gets everything", func() bool {
+	waittest.Until(t, "everybody gets everything", func() bool {
 		for _, w := range viewers {
 			if w.missing(s) > 0 {
 				return false
@@ -216,8 +214,8 @@ func awaitAll(t testing.TB, s span, viewers ...*viewer) {
 // awaitFresh waits until a viewer gets what is sent from now on.
 func (w *viewer) awaitFresh(p *speaker) {
 	w.t.Helper()
-	audio, video := p.audio.sent.Load(), p.video.sent.Load()
-	eventually(w.t, "fresh media of participant "+strconv.Itoa(p.id), func() bool {
-		return w.audio(p.id).newest() > audio+5 && w.video(p.id).newest() > video+5
+	audio, video := p.Audio.Sent.Load(), p.Video.Sent.Load()
+	waittest.Until(w.t, "fresh media of participant "+strconv.Itoa(p.id), func() bool {
+		return w.audio(p.id).Newest() > audio+5 && w.video(p.id).Newest() > video+5
 	})
 }

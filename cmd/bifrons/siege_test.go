@@ -22,6 +22,9 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
 )
 
 // fortress is the server in a process of its own, which may use 1 GB.
@@ -74,7 +77,7 @@ func startFortress(t testing.TB, addr string) *fortress {
 			t.Error("the server does not end")
 		}
 	})
-	eventually(t, "the server is there", func() bool {
+	waittest.Until(t, "the server is there", func() bool {
 		res, err := nethttp.Get("http://" + p.http + "/healthz")
 		if err == nil {
 			res.Body.Close()
@@ -329,16 +332,16 @@ func TestSiege(t *testing.T) {
 	admin := v.c.attach(roomPackage)
 	admin.message(message{"request": "create", "room": 1, "publishers": 1000}, nil)
 	admin.message(message{"request": "create", "room": 2, "publishers": 1000}, nil)
-	call := newPionPeer(t, v.c.attach(echoPackage), peerOptions{})
+	call := newPionPeer(t, v.c.attach(echoPackage), webrtctest.Options{})
 	call.call(echoRequest(), nil)
 	call.awaitUp()
-	media := pace{packets: 2, every: 20 * time.Millisecond}
-	stop := call.keepPlaying(media)
-	eventually(t, "the call", func() bool { return call.seen.count() > 50 && call.heard.count() > 50 })
+	media := webrtctest.Pace{Packets: 2, Every: 20 * time.Millisecond}
+	stop := call.KeepPlaying(media)
+	waittest.Until(t, "the call", func() bool { return call.Seen.Count() > 50 && call.Heard.Count() > 50 })
 	hogs := v.dataHogs(2, sized(1, 5))
 	before := p.memory("VmRSS")
 
-	from := [2]uint64{call.audio.sent.Load() + 1, call.video.sent.Load() + 1}
+	from := [2]uint64{call.Audio.Sent.Load() + 1, call.Video.Sent.Load() + 1}
 	ctx := p.besiege(t.Context())
 	hogs(ctx)
 	s := &siege{fortress: p, ctx: ctx}
@@ -354,11 +357,11 @@ func TestSiege(t *testing.T) {
 		v.c.request(message{"janus": "keepalive"})
 		time.Sleep(50 * time.Millisecond)
 	}
-	to := [2]uint64{call.audio.sent.Load(), call.video.sent.Load()}
+	to := [2]uint64{call.Audio.Sent.Load(), call.Video.Sent.Load()}
 	sent := int(to[0] - from[0] + to[1] - from[1])
-	missing := func() int { return call.heard.missing(from[0], to[0]) + call.seen.missing(from[1], to[1]) }
-	eventually(t, "nearly all of the call came back", func() bool { return missing()*100 <= sent })
-	gap := max(call.heard.pause(from[0], to[0]), call.seen.pause(from[1], to[1]))
+	missing := func() int { return call.Heard.Missing(from[0], to[0]) + call.Seen.Missing(from[1], to[1]) }
+	waittest.Until(t, "nearly all of the call came back", func() bool { return missing()*100 <= sent })
+	gap := max(call.Heard.Pause(from[0], to[0]), call.Seen.Pause(from[1], to[1]))
 	peak := p.memory("VmHWM")
 	t.Logf("%d MB before, %d MB at most; of %d packets %d are missing, the longest gap was %v; of %d honest requests the slowest took %v",
 		before>>20, peak>>20, sent, missing(), gap, asked, slowest)
@@ -387,7 +390,7 @@ func TestSiege(t *testing.T) {
 		}
 	}
 	stop()
-	call.close()
+	call.Close()
 }
 
 // dataHogs makes viewers of somebody who sends data; what is returned has them
@@ -397,22 +400,22 @@ func (v *venue) dataHogs(room, n int) func(ctx context.Context) {
 	h := v.c.attach(roomPackage)
 	h.message(message{"request": "join", "ptype": "publisher", "room": room, "id": 1}, nil)
 	h.awaitData("videoroom", "joined")
-	p := &speaker{newPionPeer(v.t, h, peerOptions{}), 1}
-	p.addChannel()
+	p := &speaker{newPionPeer(v.t, h, webrtctest.Options{}), 1}
+	p.AddChannel()
 	p.publish(nil)
 	p.awaitUp()
-	p.receiveFrom(p.open, "data channel is open")
+	waittest.Closed(p.t, "the data channel", p.Open)
 	var hogs []*viewer
 	for range n {
-		hogs = append(hogs, v.view(room, peerOptions{}, 1))
+		hogs = append(hogs, v.view(room, webrtctest.Options{}, 1))
 	}
 	return func(ctx context.Context) {
 		for _, w := range hogs {
-			w.wire.sever()
+			w.Wire.Sever()
 		}
 		go func() {
 			text := strings.Repeat("x", 16<<10)
-			for ctx.Err() == nil && p.channel.SendText(text) == nil {
+			for ctx.Err() == nil && p.Channel.SendText(text) == nil {
 				time.Sleep(5 * time.Millisecond)
 			}
 		}()

@@ -35,11 +35,11 @@ func TestRotateLog(t *testing.T) {
 	if err := syscall.Kill(os.Getpid(), syscall.SIGUSR1); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a new log file", func() bool {
+	waittest.Until(t, "a new log file", func() bool {
 		_, err := os.Stat(path)
 		return err == nil
 	})
-	eventually(t, "a line in it", func() bool {
+	waittest.Until(t, "a line in it", func() bool {
 		l.Logger().Info("after")
 		b, _ := os.ReadFile(path)
 		return string(b) != ""

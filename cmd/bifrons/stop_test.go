@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"bifrons/rtp/waittest"
 )
 
 // The second signal to stop ends the process, except while it drains: then it
@@ -93,7 +95,7 @@ func TestTwoSignals(t *testing.T) {
 		}
 	}
 	read := func(t *testing.T, path string) {
-		eventually(t, "a reader of "+path, func() bool {
+		waittest.Until(t, "a reader of "+path, func() bool {
 			f, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0)
 			if err == nil {
 				t.Cleanup(func() { f.Close() }) // it waits for more
@@ -146,7 +148,7 @@ func TestTwoSignals(t *testing.T) {
 			}()
 			if name == "reloading" || name == "draining" {
 				var c net.Conn
-				eventually(t, "a listener", func() (ok bool) {
+				waittest.Until(t, "a listener", func() (ok bool) {
 					var err error
 					c, err = net.Dial("unix", dir+"/ws")
 					return err == nil

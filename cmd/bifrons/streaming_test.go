@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/pion/webrtc/v4"
+
+	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
 )
 
 // TestStreamingLive takes one viewer through everything that can happen to live
@@ -33,30 +36,30 @@ func TestStreamingLive(t *testing.T) {
 	})
 	// Nothing but a request brings a key frame.
 	p := s.watch(message{"id": 1})
-	p.heard.awaitMore(t, "audio")
-	p.seen.awaitMore(t, "video")
+	p.Heard.AwaitMore(t, "audio")
+	p.Seen.AwaitMore(t, "video")
 
 	if got := p.request(message{"request": "pause"}); got["status"] != "pausing" {
 		t.Errorf("pause: %v", got)
 	}
-	p.heard.still(t, "no audio in a pause")
-	p.seen.still(t, "no video in a pause")
+	p.Heard.Still(t, "no audio in a pause")
+	p.Seen.Still(t, "no video in a pause")
 	if got := p.request(message{"request": "start"}); got["status"] != "started" {
 		t.Errorf("start: %v", got)
 	}
-	p.heard.awaitMore(t, "audio after a pause")
-	p.seen.awaitMore(t, "video after a pause")
+	p.Heard.AwaitMore(t, "audio after a pause")
+	p.Seen.AwaitMore(t, "video after a pause")
 
 	p.request(message{"request": "configure", "mid": "a", "send": false})
-	p.heard.still(t, "no audio when turned off")
-	p.seen.awaitMore(t, "video without audio")
+	p.Heard.Still(t, "no audio when turned off")
+	p.Seen.AwaitMore(t, "video without audio")
 	p.request(message{"request": "configure", "audio": true})
-	p.heard.awaitMore(t, "audio again")
+	p.Heard.AwaitMore(t, "audio again")
 
 	s.ask(message{"request": "disable", "id": 1, "secret": "x"})
-	p.seen.still(t, "no video when disabled")
+	p.Seen.Still(t, "no video when disabled")
 	s.ask(message{"request": "enable", "id": 1, "secret": "x"})
-	p.seen.awaitMore(t, "video when enabled")
+	p.Seen.AwaitMore(t, "video when enabled")
 
 	// The source starts anew.
 	stop()
@@ -68,11 +71,11 @@ func TestStreamingLive(t *testing.T) {
 			video.frame(frames%30 == 0)
 		}
 	})
-	p.heard.awaitMore(t, "audio of the new source")
-	p.seen.awaitMore(t, "video of the new source")
+	p.Heard.AwaitMore(t, "audio of the new source")
+	p.Seen.AwaitMore(t, "video of the new source")
 
-	p.heard.gapless(t, "audio")
-	p.seen.gapless(t, "video")
+	p.Heard.Gapless(t, "audio")
+	p.Seen.Gapless(t, "video")
 
 	// ICE starts anew; the streams go on.
 	p.h.message(message{"request": "watch", "id": 1, "restart": true}, nil)
@@ -80,13 +83,13 @@ func TestStreamingLive(t *testing.T) {
 	if result(m)["status"] != "updating" {
 		t.Errorf("restart: %v", m.data())
 	}
-	old := lineOf(p.pc.RemoteDescription().SDP, "a=ice-pwd:")
+	old := lineOf(p.PC.RemoteDescription().SDP, "a=ice-pwd:")
 	p.accept(m)
 	if lineOf(m.sdp(), "a=ice-pwd:") == old {
 		t.Error("the credentials are the old ones")
 	}
-	p.heard.awaitMore(t, "audio after a restart")
-	p.seen.awaitMore(t, "video after a restart")
+	p.Heard.AwaitMore(t, "audio after a restart")
+	p.Seen.AwaitMore(t, "video after a restart")
 
 	s.ask(message{"request": "kick_all", "id": 1, "secret": "x"})
 	p.awaitResult("status", "kicked_all")
@@ -109,24 +112,23 @@ func TestStreamingSwitch(t *testing.T) {
 		b.frame(n%20 == 0)
 	})
 	p := s.watch(message{"id": 1, "media": []string{"v"}})
-	eventually(t, "video of the first one", func() bool { return p.seen.newest() > 1_000_000 })
+	waittest.Until(t, "video of the first one", func() bool { return p.Seen.Newest() > 1_000_000 })
 	if got := p.request(message{"request": "switch", "id": 2}); got["switched"] != "ok" || got["id"] != 2.0 {
 		t.Errorf("switch: %v", got)
 	}
-	eventually(t, "video of the second one", func() bool { return p.seen.newest() > 2_000_000 })
+	waittest.Until(t, "video of the second one", func() bool { return p.Seen.Newest() > 2_000_000 })
 	p.request(message{"request": "switch", "id": 1})
 	count := func() (n int) {
-		p.seen.mu.Lock()
-		defer p.seen.mu.Unlock()
-		for i, x := range p.seen.list {
-			if x.number < 2_000_000 && i > 0 && p.seen.list[i-1].number > 2_000_000 {
+		list := p.Seen.Arrivals()
+		for i, x := range list {
+			if x.Number < 2_000_000 && i > 0 && list[i-1].Number > 2_000_000 {
 				n++
 			}
 		}
 		return n
 	}
-	eventually(t, "video of the first one again", func() bool { return count() == 1 })
-	p.seen.gapless(t, "video")
+	waittest.Until(t, "video of the first one again", func() bool { return count() == 1 })
+	p.Seen.Gapless(t, "video")
 	if d := s.ask(message{"request": "info", "id": 1})["info"].(map[string]any); d["viewers"] != 1.0 {
 		t.Errorf("info: %v", d)
 	}
@@ -146,17 +148,17 @@ func TestStreamingKeepsKeyframe(t *testing.T) {
 	for i := range 100 {
 		e.frame(i == 50)
 	}
-	eventually(t, "the source is heard", func() bool {
+	waittest.Until(t, "the source is heard", func() bool {
 		info := s.ask(message{"request": "info", "id": 1})["info"].(map[string]any)
 		return info["media"].([]any)[0].(map[string]any)["age_ms"].(float64) < 5000
 	})
 	for range 2 * len(s.server.engine.Stats()) {
 		p := s.watch(message{"id": 1})
-		eventually(t, "everything since the key frame", func() bool { return p.seen.missing(101, e.number) == 0 })
+		waittest.Until(t, "everything since the key frame", func() bool { return p.Seen.Missing(101, e.number) == 0 })
 		e.frame(false)
-		eventually(t, "what comes after it", func() bool { return p.seen.missing(101, e.number) == 0 })
-		p.seen.gapless(t, "video")
-		p.close()
+		waittest.Until(t, "what comes after it", func() bool { return p.Seen.Missing(101, e.number) == 0 })
+		p.Seen.Gapless(t, "video")
+		p.Close()
 	}
 }
 
@@ -181,10 +183,9 @@ func TestStreamingSimulcast(t *testing.T) {
 	layer := func(want int) {
 		t.Helper()
 		p.awaitResult("substream", want)
-		eventually(t, "the substream", func() bool {
-			p.seen.mu.Lock()
-			defer p.seen.mu.Unlock()
-			return len(p.seen.list) > 0 && p.seen.list[len(p.seen.list)-1].number/1_000_000 == uint64(want+1)
+		waittest.Until(t, "the substream", func() bool {
+			list := p.Seen.Arrivals()
+			return len(list) > 0 && list[len(list)-1].Number/1_000_000 == uint64(want+1)
 		})
 	}
 	layer(2)
@@ -197,7 +198,7 @@ func TestStreamingSimulcast(t *testing.T) {
 	if result(m)["mid"] != nil {
 		t.Errorf("a layer that is there: %v", m)
 	}
-	p.seen.gapless(t, "video")
+	p.Seen.Gapless(t, "video")
 }
 
 // TestStreamingSVC chooses among the layers of one VP9 stream.
@@ -214,14 +215,12 @@ func TestStreamingSVC(t *testing.T) {
 	layer := func(want int) {
 		t.Helper()
 		p.awaitResult("spatial_layer", want)
-		before := p.seen.newest()
-		eventually(t, "pictures of the layer", func() bool {
-			p.seen.mu.Lock()
-			defer p.seen.mu.Unlock()
+		before := p.Seen.Newest()
+		waittest.Until(t, "pictures of the layer", func() bool {
 			pictures := map[uint32]int{} // packets by timestamp
-			for _, a := range p.seen.list {
-				if a.number > before {
-					pictures[a.ts]++
+			for _, a := range p.Seen.Arrivals() {
+				if a.Number > before {
+					pictures[a.Timestamp]++
 				}
 			}
 			whole := 0
@@ -238,7 +237,7 @@ func TestStreamingSVC(t *testing.T) {
 		p.request(message{"request": "configure", "mid": "v", "spatial_layer": want})
 		layer(want)
 	}
-	p.seen.gapless(t, "video")
+	p.Seen.Gapless(t, "video")
 }
 
 // TestStreamingData relays messages, and keeps the last one for viewers to come.
@@ -257,17 +256,17 @@ func TestStreamingData(t *testing.T) {
 		}
 	}
 	say("early")
-	eventually(t, "the message is there", func() bool {
+	waittest.Until(t, "the message is there", func() bool {
 		media := s.ask(message{"request": "list"})["list"].([]any)[0].(map[string]any)["media"].([]any)
 		return media[0].(map[string]any)["age_ms"].(float64) < 1000
 	})
 	p := s.watch(message{"id": 1})
-	p.expectText("early")
-	if label := p.channel.Label(); label != "JanusDataChannel" {
+	p.ExpectText("early")
+	if label := p.Channel.Label(); label != "JanusDataChannel" {
 		t.Errorf("the channel is %q", label)
 	}
 	say("grüße")
-	p.expectText("grüße")
+	p.ExpectText("grüße")
 
 	q := s.watch(message{"id": 2})
 	raw, err := net.Dial("udp4", loopback(more[0]["port"]).String())
@@ -275,11 +274,11 @@ func TestStreamingData(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer raw.Close()
-	eventually(t, "a message of bytes", func() bool { // the first ones are before the channel is open
+	waittest.Until(t, "a message of bytes", func() bool { // the first ones are before the channel is open
 		_, _ = raw.Write([]byte{0, 1, 255})
-		return len(q.texts) > 0
+		return len(q.Texts) > 0
 	})
-	q.expectText("<0001ff>")
+	q.ExpectText("<0001ff>")
 }
 
 // TestStreamingClientOffers watches with an offer of the client.
@@ -291,20 +290,20 @@ func TestStreamingClientOffers(t *testing.T) {
 	s.keep(func() { n++; e.frame(n%20 == 0) })
 	p := s.viewer()
 	for _, kind := range []webrtc.RTPCodecType{webrtc.RTPCodecTypeVideo, webrtc.RTPCodecTypeAudio} {
-		_, err := p.pc.AddTransceiverFromKind(kind, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
-		p.must(err)
+		_, err := p.PC.AddTransceiverFromKind(kind, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
+		p.Must(err)
 	}
-	offer, err := p.pc.CreateOffer(nil)
-	p.must(err)
+	offer, err := p.PC.CreateOffer(nil)
+	p.Must(err)
 	p.setLocal(offer)
 	p.h.message(message{"request": "watch", "id": 1}, p.jsep())
 	m := p.h.await("answer", func(m message) bool { return m.sdp() != "" })
 	if result(m)["status"] != "starting" {
 		t.Errorf("watch: %v", m.data())
 	}
-	p.must(p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: m.sdp()}))
+	p.Must(p.PC.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: m.sdp()}))
 	p.awaitResult("status", "started")
-	p.seen.awaitMore(t, "video")
+	p.Seen.AwaitMore(t, "video")
 }
 
 // TestStreamingFiles plays a file to everybody, and one to each.
@@ -313,7 +312,7 @@ func TestStreamingFiles(t *testing.T) {
 	// Each 20 ms of the file carry their number.
 	var file []byte
 	for i := range 5000 { // 100 s
-		chunk := stamp(nil, uint64(i+1))
+		chunk := webrtctest.Stamp(nil, uint64(i+1))
 		file = append(file, make([]byte, 160-len(chunk))...)
 		file = append(file, chunk...)
 	}
@@ -325,25 +324,25 @@ func TestStreamingFiles(t *testing.T) {
 		s.ask(message{"request": "create", "type": kind, "id": i + 1, "filename": name, "audio": true})
 	}
 	live := s.watch(message{"id": 1})
-	if d := live.pc.RemoteDescription().SDP; !strings.Contains(d, "UDP/TLS/RTP/SAVPF 0\r\n") || !strings.Contains(d, "a=rtpmap:0 PCMU/8000\r\n") {
+	if d := live.PC.RemoteDescription().SDP; !strings.Contains(d, "UDP/TLS/RTP/SAVPF 0\r\n") || !strings.Contains(d, "a=rtpmap:0 PCMU/8000\r\n") {
 		t.Errorf("offer:\n%s", d)
 	}
-	live.heard.awaitMore(t, "the radio")
+	live.Heard.AwaitMore(t, "the radio")
 	for range 2 {
 		p := s.watch(message{"id": 2})
-		eventually(t, "the beginning of the music", func() bool { return p.heard.missing(1, 10) == 0 })
+		waittest.Until(t, "the beginning of the music", func() bool { return p.Heard.Missing(1, 10) == 0 })
 		p.request(message{"request": "pause"})
-		p.heard.still(t, "silence in a pause")
-		n := p.heard.newest()
+		p.Heard.Still(t, "silence in a pause")
+		n := p.Heard.Newest()
 		p.request(message{"request": "start"})
-		eventually(t, "the music goes on where it stopped", func() bool { return p.heard.missing(n+2, n+4) == 0 })
-		p.heard.gapless(t, "music")
+		waittest.Until(t, "the music goes on where it stopped", func() bool { return p.Heard.Missing(n+2, n+4) == 0 })
+		p.Heard.Gapless(t, "music")
 	}
 	s.ask(message{"request": "disable", "id": 1})
-	live.heard.still(t, "silence when disabled")
-	n := live.heard.newest()
+	live.Heard.Still(t, "silence when disabled")
+	n := live.Heard.Newest()
 	s.ask(message{"request": "enable", "id": 1})
-	eventually(t, "the radio goes on where it stopped", func() bool { return live.heard.missing(n+2, n+4) == 0 })
+	waittest.Until(t, "the radio goes on where it stopped", func() bool { return live.Heard.Missing(n+2, n+4) == 0 })
 	live.request(message{"request": "stop"})
 	if m := live.h.awaitKind("hangup"); m["reason"] != "Close PC" {
 		t.Errorf("hangup: %v", m["reason"])
@@ -361,5 +360,5 @@ func TestStreamingMulticast(t *testing.T) {
 	n := 0
 	s.keep(func() { n++; e.frame(n%20 == 0) })
 	p := s.watch(message{"id": 1})
-	p.seen.awaitMore(t, "video")
+	p.Seen.AwaitMore(t, "video")
 }

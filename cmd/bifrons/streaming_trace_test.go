@@ -14,6 +14,7 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
 )
 
 // exchange is one recorded HTTP request with its response.
@@ -39,7 +40,7 @@ func TestTraceStreaming2017(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "music.mulaw")
-	if err := os.WriteFile(file, stamp(make([]byte, 160-stampLen), 1), 0o600); err != nil {
+	if err := os.WriteFile(file, webrtctest.Stamp(make([]byte, 160-webrtctest.StampLen), 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s := testServer(t, func(c *config.Config) { c.Folder = t.TempDir() })
@@ -54,13 +55,13 @@ func TestTraceStreaming2017(t *testing.T) {
 		body := x.Request.Body
 		switch {
 		case body["jsep"] != nil:
-			body["jsep"] = message{"type": "answer", "sdp": withoutLines(p.pc.LocalDescription().SDP, "a=candidate:", "a=end-of-candidates")}
+			body["jsep"] = message{"type": "answer", "sdp": webrtctest.WithoutLines(p.PC.LocalDescription().SDP, "a=candidate:", "a=end-of-candidates")}
 		case body["janus"] == "trickle" && body["candidate"].(map[string]any)["completed"] == nil:
 			body["candidate"] = message{"sdpMid": "0", "sdpMLineIndex": 0,
-				"candidate": strings.TrimPrefix(lineOf(p.pc.LocalDescription().SDP, "a=candidate:"), "a=")}
+				"candidate": strings.TrimPrefix(lineOf(p.PC.LocalDescription().SDP, "a=candidate:"), "a=")}
 		case kind == "hangup":
-			eventually(t, "sound comes", func() bool { return p.heard.count() > 0 })
-			p.close()
+			waittest.Until(t, "sound comes", func() bool { return p.Heard.Count() > 0 })
+			p.Close()
 		}
 		want := result(x.Response.Body)
 		if want["status"] == "stopping" {
@@ -86,9 +87,9 @@ func TestTraceStreaming2017(t *testing.T) {
 				"request": "create", "type": "ondemand", "id": 1, "filename": file, "audio": true}})
 			r.do("POST", path, message{"janus": "message", "transaction": "RWgETkNPzyrP", "body": message{"request": "watch", "id": 1}})
 		case got.sdp() != "":
-			p.must(p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: got.sdp()}))
-			answer, err := p.pc.CreateAnswer(nil)
-			p.must(err)
+			p.Must(p.PC.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: got.sdp()}))
+			answer, err := p.PC.CreateAnswer(nil)
+			p.Must(err)
 			p.setLocal(answer)
 		}
 	}
@@ -97,9 +98,5 @@ func TestTraceStreaming2017(t *testing.T) {
 // pcmuPeer is a pion peer without any other codec.
 func pcmuPeer(t *testing.T) *pionPeer {
 	t.Helper()
-	p := &pionPeer{t: t, wire: newWire(t, "127.0.0.1"), heard: newTally(), seen: newTally(), o: peerOptions{onlyPCMU: true}}
-	p.connectAPI()
-	t.Cleanup(p.close)
-	p.pc.OnTrack(p.receive)
-	return p
+	return newPionReceiver(t, nil, webrtctest.Options{OnlyPCMU: true})
 }

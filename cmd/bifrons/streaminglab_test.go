@@ -14,6 +14,7 @@ import (
 	"bifrons/api/config"
 	"bifrons/api/plugin/streaming"
 	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
 )
 
 // studio is a server with a client that manages its mountpoints.
@@ -81,7 +82,7 @@ type encoder struct {
 }
 
 func (s *studio) encoder(port any, ssrc uint32) *encoder {
-	e := &encoder{t: s.t, conn: listenUDP(s.t, "127.0.0.1"), rtp: loopback(port), ssrc: ssrc, requests: make(chan struct{}, 64)}
+	e := &encoder{t: s.t, conn: webrtctest.ListenUDP(s.t, "127.0.0.1"), rtp: loopback(port), ssrc: ssrc, requests: make(chan struct{}, 64)}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -127,7 +128,7 @@ func (e *encoder) write(payload []byte, marker bool) {
 	e.number++
 	p := rtp.Packet{
 		Header:  rtp.Header{Version: 2, Marker: marker, PayloadType: 33, SequenceNumber: e.seq, Timestamp: e.ts, SSRC: e.ssrc},
-		Payload: stamp(payload, e.number),
+		Payload: webrtctest.Stamp(payload, e.number),
 	}
 	b, err := p.Marshal()
 	if err == nil {
@@ -149,7 +150,7 @@ func (e *encoder) frame(key bool) {
 	e.picture++
 	e.ts += 3000
 	for i := range 2 {
-		e.write(vp8(e.picture, i == 0, key), i == 1)
+		e.write(webrtctest.VP8(e.picture, i == 0, key), i == 1)
 	}
 }
 
@@ -183,46 +184,14 @@ func (e *encoder) layers(key bool, n int) {
 }
 
 // keep runs f every 10 ms until the end of the test, or until stop is called.
-func (s *studio) keep(f func()) (stop func()) {
-	quit, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(10 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-quit:
-				return
-			case <-tick.C:
-				f()
-			}
-		}
-	}()
-	stopped := false
-	stop = func() {
-		if !stopped {
-			stopped = true
-			close(quit)
-			<-done
-		}
-	}
-	s.t.Cleanup(stop)
-	return stop
-}
+func (s *studio) keep(f func()) (stop func()) { return webrtctest.Keep(s.t, 10*time.Millisecond, f) }
 
 // viewer is a pion peer that watches.
 func (s *studio) viewer() *pionPeer {
 	s.t.Helper()
 	h := dial(s.t, s.server).attach(streaming.Package)
-	p := &pionPeer{
-		t: s.t, h: h, wire: newWire(s.t, "127.0.0.1"), heard: newTally(), seen: newTally(),
-		open: make(chan struct{}), texts: make(chan string, 10000),
-	}
-	p.seen.keep, p.heard.keep = true, true
-	p.connectAPI()
-	s.t.Cleanup(p.close)
-	p.pc.OnTrack(p.receive)
-	p.pc.OnDataChannel(p.useChannel)
+	p := newPionReceiver(s.t, h, webrtctest.Options{Keep: true})
+	p.PC.OnDataChannel(p.UseChannel)
 	return p
 }
 
@@ -257,9 +226,9 @@ func (p *pionPeer) watch(body message) {
 
 func (p *pionPeer) accept(offer message) {
 	p.t.Helper()
-	p.must(p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer.sdp()}))
-	answer, err := p.pc.CreateAnswer(nil)
-	p.must(err)
+	p.Must(p.PC.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer.sdp()}))
+	answer, err := p.PC.CreateAnswer(nil)
+	p.Must(err)
 	p.setLocal(answer)
 	p.h.message(message{"request": "start"}, p.jsep())
 	p.h.await("starting or started", func(m message) bool {
@@ -291,39 +260,4 @@ func (p *pionPeer) awaitResult(key string, value any) message {
 	return p.h.await(fmt.Sprintf("%s %v", key, value), func(m message) bool {
 		return m["transaction"] == nil && fmt.Sprint(result(m)[key]) == fmt.Sprint(value)
 	})
-}
-
-// awaitMore waits until packets with higher numbers come.
-func (c *tally) awaitMore(t *testing.T, what string) {
-	t.Helper()
-	n := c.newest()
-	eventually(t, what, func() bool { return c.newest() > n+5 })
-}
-
-// still waits until no packet came for 300 ms.
-func (c *tally) still(t *testing.T, what string) {
-	t.Helper()
-	var last uint64
-	since := time.Now()
-	eventually(t, what, func() bool {
-		if n := c.newest(); n != last {
-			last, since = n, time.Now()
-		}
-		return time.Since(since) > 300*time.Millisecond
-	})
-}
-
-// gapless checks that the packets that came have consecutive numbers, and
-// timestamps that do not go back.
-func (c *tally) gapless(t *testing.T, what string) {
-	t.Helper()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i := 1; i < len(c.list); i++ {
-		a, b := c.list[i-1], c.list[i]
-		if b.ssrc != a.ssrc || b.seq != a.seq+1 || int32(b.ts-a.ts) < 0 {
-			t.Errorf("%s: packet %d is %+v after %+v", what, i, b, a)
-			return
-		}
-	}
 }

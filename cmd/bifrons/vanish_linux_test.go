@@ -7,6 +7,7 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/api/janus"
+	"bifrons/rtp/waittest"
 )
 
 // TestVanishedClient has the network of two clients vanish: their WebSockets
@@ -44,7 +45,7 @@ func TestVanishedClient(t *testing.T) {
 		}
 	}
 	t.Logf("given up after %v", time.Since(begin))
-	eventually(t, "their sessions end with them", func() bool { return len(s.core.Sessions()) == 0 })
+	waittest.Until(t, "their sessions end with them", func() bool { return len(s.core.Sessions()) == 0 })
 	for _, c := range []*client{silent, busy} {
 		c.ws.CloseNow()
 	}

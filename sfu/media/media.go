@@ -2,7 +2,11 @@
 // layers, m-sections as they were negotiated, and the reasons for drops.
 package media
 
-import "strings"
+import (
+	"strings"
+
+	"bifrons/rtp/mono"
+)
 
 // Kind is the kind of a media section (RFC 8866, 5.14).
 type Kind uint8
@@ -136,6 +140,15 @@ type Section struct {
 
 	// Encrypted marks end-to-end encrypted media, whose payload says nothing.
 	Encrypted bool
+}
+
+// Captured is a packet of a peer connection as it is without encryption, for a
+// capture: Head and Body behind each other, both lent.
+type Captured struct {
+	At         mono.Time
+	Outgoing   bool
+	RTCP       bool
+	Head, Body []byte
 }
 
 // Drop is the reason why a datagram or packet went no further.

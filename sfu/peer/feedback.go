@@ -56,7 +56,7 @@ func (p *Peer) sendRTCP(now mono.Time, b []byte) {
 		return
 	}
 	if p.capture != nil {
-		p.capture.Take(now, true, true, b, nil)
+		p.capture.Take(media.Captured{At: now, Outgoing: true, RTCP: true, Head: b})
 	}
 	room := p.shard.Reserve()
 	n := copy(room, b)
@@ -298,7 +298,7 @@ func (p *Peer) report(now mono.Time) {
 				p.scratch.blocks[0] = blk
 				b = rtcp.AppendRR(b, s.SSRC, p.scratch.blocks[:])
 				b = p.splitCompound(now, b)
-				p.slowLink(s, false, st.stats.LossGrowth())
+				p.slowLink(s, downlink, st.stats.LossGrowth())
 			}
 			p.watchSilence(now, s, i, st)
 		}
@@ -322,8 +322,13 @@ func (p *Peer) splitCompound(now mono.Time, b []byte) []byte {
 	return p.rtcpBuffer()
 }
 
-// slowLink tells of lost packets when they are many; uplink means those that
-// we sent.
+// Values of Event.Uplink.
+const (
+	downlink = false // what the remote sends
+	uplink   = true  // what we send
+)
+
+// slowLink tells of lost packets when they are many.
 func (p *Peer) slowLink(s *section, uplink bool, lost int) {
 	if t := p.opt.SlowlinkThreshold; t > 0 && lost >= t {
 		p.shard.Emit(Event{Kind: EventSlowLink, Section: s.Index, Uplink: uplink, Lost: lost})
@@ -340,6 +345,6 @@ func (p *Peer) watchSilence(now mono.Time, s *section, i int, st *stream) {
 	}
 	if silence := now.Sub(st.lastRTP); silence >= timer {
 		st.receiving = false
-		s.emitMedia(i, false, timer)
+		st.emitMedia(timer)
 	}
 }

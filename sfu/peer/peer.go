@@ -57,10 +57,9 @@ type Shard interface {
 	Random(b []byte)
 }
 
-// Capture takes copies of the packets of a peer as they are without
-// encryption: head and body behind each other, both lent. It must not block.
+// Capture takes copies of the packets of a peer. It must not block.
 type Capture interface {
-	Take(at mono.Time, outgoing, rtcp bool, head, body []byte)
+	Take(p media.Captured)
 }
 
 // Config sets up one Peer.

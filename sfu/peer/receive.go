@@ -29,7 +29,7 @@ func (p *Peer) handleRTP(now mono.Time, b *pktbuf.Buf) (kept bool) {
 		return false
 	}
 	if p.capture != nil {
-		p.capture.Take(now, false, false, b.Bytes(), nil)
+		p.capture.Take(media.Captured{At: now, Head: b.Bytes()})
 	}
 	p.received(now)
 	p.count.PacketsIn++
@@ -55,10 +55,10 @@ func (p *Peer) handleRTP(now mono.Time, b *pktbuf.Buf) (kept bool) {
 		return false
 	}
 	if src.rtx {
-		return p.repair(now, &h, pkt, st, *c)
+		return st.repair(now, &h, pkt, *c)
 	}
-	st.stats.Receive(now, h.SequenceNumber, h.Timestamp, b.N, false)
-	return p.deliver(now, &h, pkt, st, *c, media.DropDuplicate)
+	st.stats.Receive(now, h.SequenceNumber, h.Timestamp, b.N)
+	return st.deliver(now, &h, pkt, *c, media.DropDuplicate)
 }
 
 // open decrypts b in place and finds its source, which is bound only after the
@@ -121,8 +121,8 @@ func (p *Peer) readExtensions(h *rtp.Header, b []byte, pkt *route.Packet, st *st
 }
 
 // repair turns an RTX packet into the one that it repeats.
-func (p *Peer) repair(now mono.Time, h *rtp.Header, pkt *route.Packet, st *stream, c media.Codec) (kept bool) {
-	b := pkt.Buf
+func (st *stream) repair(now mono.Time, h *rtp.Header, pkt *route.Packet, c media.Codec) (kept bool) {
+	p, b := st.section.peer, pkt.Buf
 	if payload, err := h.Payload(b.Bytes()); err == nil && len(payload) == 0 {
 		p.shard.Drop(media.DropPadding)
 		return false
@@ -133,14 +133,15 @@ func (p *Peer) repair(now mono.Time, h *rtp.Header, pkt *route.Packet, st *strea
 		return false
 	}
 	b.N = n
-	st.stats.Receive(now, h.SequenceNumber, h.Timestamp, n, true)
-	return p.deliver(now, h, pkt, st, c, media.DropRTXDuplicate)
+	st.stats.ReceiveRTX(now, n)
+	return st.deliver(now, h, pkt, c, media.DropRTXDuplicate)
 }
 
 // deliver gives a packet of the primary stream to the track; duplicate is the
 // reason to count if it had arrived before.
-func (p *Peer) deliver(now mono.Time, h *rtp.Header, pkt *route.Packet, st *stream, c media.Codec, duplicate media.Drop) (kept bool) {
+func (st *stream) deliver(now mono.Time, h *rtp.Header, pkt *route.Packet, c media.Codec, duplicate media.Drop) (kept bool) {
 	s := st.section
+	p := s.peer
 	payload, err := h.Payload(pkt.Buf.Bytes())
 	if err != nil {
 		p.shard.Drop(media.DropRTPMalformed)

@@ -28,7 +28,7 @@ func (p *Peer) handleRTCP(now mono.Time, b []byte) {
 		return
 	}
 	if p.capture != nil {
-		p.capture.Take(now, false, true, b, nil)
+		p.capture.Take(media.Captured{At: now, RTCP: true, Head: b})
 	}
 	p.received(now)
 	for it := rtcp.Parse(b); it.Next(); {
@@ -78,7 +78,7 @@ func (p *Peer) reportBlocks(now mono.Time, l rtcp.Blocks) {
 		o.stats.RemoteReport(now, &blk)
 		p.rtt = o.stats.SmoothedRTT
 		p.observe(&blk, o.stats.RTT)
-		p.slowLink(s, true, o.stats.LossGrowth())
+		p.slowLink(s, uplink, o.stats.LossGrowth())
 	}
 }
 

@@ -169,7 +169,8 @@ func (s *section) stop(now mono.Time) {
 			continue
 		}
 		if st.receiving {
-			s.emitMedia(i, false, 0)
+			st.receiving = false
+			st.emitMedia(0)
 		}
 		s.peer.unbind(st)
 		s.streams[i] = nil

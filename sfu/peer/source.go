@@ -208,16 +208,18 @@ func (st *stream) arrived(now mono.Time) {
 	st.window++
 	if !st.receiving {
 		st.receiving = true
-		st.section.emitMedia(st.encoding, true, 0)
+		st.emitMedia(0)
 	}
 }
 
-func (s *section) emitMedia(encoding int, receiving bool, silence time.Duration) {
-	sub := -1
+// emitMedia tells whether something is received, which has changed; silence is how
+// long nothing came, if that is why.
+func (st *stream) emitMedia(silence time.Duration) {
+	s, sub := st.section, -1
 	if s.Simulcast {
-		sub = encoding
+		sub = st.encoding
 	}
 	s.peer.shard.Emit(Event{
-		Kind: EventMedia, Section: s.Index, Substream: sub, Receiving: receiving, Silence: silence,
+		Kind: EventMedia, Section: s.Index, Substream: sub, Receiving: st.receiving, Silence: silence,
 	})
 }

@@ -84,7 +84,7 @@ func (f *Forwarder) Latch() {
 	}
 	for range 2 {
 		b := f.loop.Reserve()
-		rtp.PutHeader(b, false, 0, 0, 0, 0)
+		rtp.FixedHeader{}.Put(b)
 		f.loop.Commit(f.RTCP, rtp.FixedHeaderLen)
 	}
 }
@@ -228,7 +228,7 @@ func (f *Forwarder) write(p *route.Packet, o route.Outgoing) {
 		ssrc = f.SSRC
 	}
 	first := b[0] & 0x1f // extension bit and CSRC count stay, padding is gone
-	rtp.PutHeader(b, o.Marker, pt, uint16(o.Seq), o.Timestamp, ssrc)
+	rtp.FixedHeader{Marker: o.Marker, PayloadType: pt, SequenceNumber: uint16(o.Seq), Timestamp: o.Timestamp, SSRC: ssrc}.Put(b)
 	b[0] |= first
 	if o.Rewrite {
 		p.VP8.Rewrite(b[head:size], o.PictureID, o.TL0)
@@ -256,7 +256,7 @@ func (f *Forwarder) Message(now mono.Time, binary bool, payload []byte) {
 		if binary {
 			pt = dataBinary
 		}
-		rtp.PutHeader(b, false, pt, uint16(f.next), uint32(now/mono.Time(time.Millisecond)), f.SSRC)
+		rtp.FixedHeader{PayloadType: pt, SequenceNumber: uint16(f.next), Timestamp: uint32(now / mono.Time(time.Millisecond)), SSRC: f.SSRC}.Put(b)
 		f.next++
 		n = rtp.FixedHeaderLen
 	}

@@ -59,8 +59,8 @@ type lane struct {
 	timestamp uint32    // of the highest number
 	at        mono.Time // and its arrival
 	seen      seq.Window
-	held      held
-	renew     bool // the next packet begins a new run in any case
+	held      arrival // may be the first packet of a new run, as the next one tells; without buf none
+	renew     bool    // the next packet begins a new run in any case
 
 	shifts   shifts
 	skew     skew.Compensator
@@ -79,12 +79,13 @@ func (ln *lane) admit(now mono.Time, h *rtp.Header, collision time.Duration) med
 	return media.DropNone
 }
 
-// held is a packet that may be the first one of a new run. The next one tells.
-type held struct {
-	buf     *pktbuf.Buf // nil: none
-	payload []byte      // within buf
-	header  rtp.Header
-	at      mono.Time
+// arrival is an authentic packet that came for an encoding of a stream.
+type arrival struct {
+	at               mono.Time
+	stream, encoding int
+	header           rtp.Header
+	buf              *pktbuf.Buf
+	payload          []byte // within buf
 }
 
 // verdict is what a packet is to its lane.

@@ -40,7 +40,9 @@ func (in *Inspector) Inspect(p *Packet, payload []byte) bool {
 		if in.dd == nil && len(p.Ext.Descriptor) > 0 {
 			in.dd = new(codec.DDState)
 		}
-		err = codec.Inspect(kinds[p.Codec], payload, p.Marker, in.dd, p.Ext.Descriptor, &p.Info)
+		err = codec.Inspect(codec.Payload{
+			Kind: kinds[p.Codec], Data: payload, Marker: p.Marker, Descriptor: p.Ext.Descriptor,
+		}, in.dd, &p.Info)
 	}
 	if err != nil {
 		return false

@@ -23,7 +23,7 @@ func FuzzDatagrams(f *testing.F) {
 	}
 	packet := func(pt uint8, seq uint16, ssrc uint32, mid, rid string, payload ...byte) []byte {
 		b := make([]byte, 12, 200)
-		rtp.PutHeader(b, true, pt, seq, uint32(seq)*3000, ssrc)
+		rtp.FixedHeader{Marker: true, PayloadType: pt, SequenceNumber: seq, Timestamp: uint32(seq) * 3000, SSRC: ssrc}.Put(b)
 		var w rtp.ExtensionWriter
 		w.Reset(b)
 		w.AddString(4, mid)

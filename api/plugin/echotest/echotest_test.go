@@ -1,7 +1,6 @@
 package echotest
 
 import (
-	"log/slog"
 	"strconv"
 	"strings"
 	"testing"
@@ -10,65 +9,26 @@ import (
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
+	"bifrons/api/plugin/plugintest"
 	"bifrons/sdp"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
 )
 
-// desk is a Host without peer connection that keeps what is pushed.
-type desk struct {
-	plugin.Host
-	pushed  []string
-	notices []string
-}
-
-func (d *desk) Push(tx string, data []byte, _ *plugin.JSEP) error {
-	d.pushed = append(d.pushed, strings.TrimSpace(tx+" "+string(data)))
-	return nil
-}
-func (d *desk) Peer() *sfu.Peer    { return nil }
-func (d *desk) HandleID() uint64   { return 1 }
-func (d *desk) Notify(data []byte) { d.notices = append(d.notices, string(data)) }
-
-type gate struct{ plugin.Gateway }
-
-func (gate) Notifying() bool      { return true }
-func (gate) Logger() *slog.Logger { return slog.New(slog.DiscardHandler) }
-
-func attach(t *testing.T) (*handle, *desk) {
+func attach(t *testing.T) (*handle, *plugintest.Client) {
 	t.Helper()
-	p := New(Config{Folder: t.TempDir()})
-	if err := p.Start(gate{}); err != nil {
-		t.Fatal(err)
-	}
-	d := &desk{}
-	h, err := p.Attach(d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return h.(*handle), d
+	c := plugintest.New(t, New(Config{Folder: t.TempDir()}), plugintest.Config{}).Attach(plugintest.Options{})
+	return c.Handle.(*handle), c
 }
 
-func parse(t *testing.T, text string) *json.Value {
+// send runs a request, which is asynchronous, and returns what it pushes.
+func send(t *testing.T, c *plugintest.Client, body string) string {
 	t.Helper()
-	d, err := json.Parse([]byte(text))
-	if err != nil {
-		t.Fatal(err)
+	text := c.Send(body, nil)
+	if !strings.HasPrefix(text, plugintest.Transaction+" ") {
+		t.Errorf("%s is not asynchronous: %s", body, text)
 	}
-	t.Cleanup(d.Release)
-	return d.Root()
-}
-
-// message runs a request and returns what it pushes.
-func message(t *testing.T, h *handle, d *desk, body string, j *plugin.JSEP) string {
-	t.Helper()
-	d.pushed = nil
-	r := h.Message(&plugin.Request{Transaction: "t", Body: parse(t, body), JSEP: j})
-	if r.Run == nil || r.Hint != "I'm taking my time!" {
-		t.Errorf("%s is not asynchronous: %+v", body, r)
-	}
-	r.Run()
-	return strings.Join(d.pushed, "|")
+	return text
 }
 
 func TestRequests(t *testing.T) {
@@ -91,23 +51,23 @@ func TestRequests(t *testing.T) {
 		{`{"max_delay":"1"}`, fail("Invalid element type (max_delay should be an integer)")},
 		{`{"record":true,"filename":"/tmp/x"}`, fail("Recording is not available in this build")},
 	} {
-		h, d := attach(t)
-		if got := message(t, h, d, tt.body, nil); got != tt.want {
+		_, c := attach(t)
+		if got := send(t, c, tt.body); got != tt.want {
 			t.Errorf("%s: got %s, want %s", tt.body, got, tt.want)
 		}
 	}
 }
 
 func TestFailedRequestChangesNothing(t *testing.T) {
-	h, d := attach(t)
-	message(t, h, d, `{"audio":false,"substream":3}`, nil)
-	if !h.settings.audio || len(d.notices) != 0 {
-		t.Errorf("got %+v, %v", h.settings, d.notices)
+	h, c := attach(t)
+	send(t, c, `{"audio":false,"substream":3}`)
+	if !h.settings.audio || len(c.Notices()) != 0 {
+		t.Errorf("got %+v", h.settings)
 	}
 }
 
 func TestPlayoutDelay(t *testing.T) {
-	h, d := attach(t)
+	h, c := attach(t)
 	for _, tt := range []struct {
 		body        string
 		least, most int
@@ -122,7 +82,7 @@ func TestPlayoutDelay(t *testing.T) {
 		{`{"max_delay":-5}`, -1, -1},
 		{`{"min_delay":-1,"max_delay":10}`, -1, -1},
 	} {
-		message(t, h, d, tt.body, nil)
+		send(t, c, tt.body)
 		if h.settings.delay != (mline.Delay{Least: tt.least, Most: tt.most}) {
 			t.Errorf("%s: got %+v", tt.body, h.settings.delay)
 		}
@@ -130,7 +90,7 @@ func TestPlayoutDelay(t *testing.T) {
 }
 
 func TestLayerEvents(t *testing.T) {
-	h, d := attach(t)
+	h, c := attach(t)
 	e := sfu.Event{Kind: sfu.EventLayer, Section: 1, Layer: media.Layer{Substream: 1, Spatial: 2, Temporal: 0}, Layers: media.Layer{Spatial: 3, Temporal: 2}}
 	h.Event(e)
 	h.settings.videoCodec = "vp8"
@@ -145,21 +105,21 @@ func TestLayerEvents(t *testing.T) {
 		`{"echotest":"event","videocodec":"vp8","substream":2}`,
 		`{"echotest":"event","videocodec":"vp9","spatial_layer":2,"temporal_layer":0,"tot_spatial_layers":3,"tot_temporal_layers":2}`,
 	}
-	if got, w := strings.Join(d.pushed, "\n"), strings.Join(want, "\n"); got != w {
+	if got, w := c.Take(), strings.Join(want, "\n"); got != w {
 		t.Errorf("got\n%s\nwant\n%s", got, w)
 	}
 }
 
 func TestSlowLink(t *testing.T) {
-	h, d := attach(t)
+	h, c := attach(t)
 	h.sections = []section{{kind: sdp.Audio}, {kind: sdp.Video}}
 	h.settings.bitrate = 5
 	h.Event(sfu.Event{Kind: sfu.EventSlowLink, Section: 1, Lost: 9})
 	h.Event(sfu.Event{Kind: sfu.EventSlowLink, Section: 0, Lost: 9})
 	h.Event(sfu.Event{Kind: sfu.EventSlowLink, Section: 0, Lost: 9, Uplink: true})
 	h.Event(sfu.Event{Kind: sfu.EventBitrate, Bitrate: 77})
-	want := `{"echotest":"event","event":"slow_link","media":"video","current-bitrate":5}|{"echotest":"event","event":"slow_link","media":"audio"}`
-	if got := strings.Join(d.pushed, "|"); got != want {
+	want := `{"echotest":"event","event":"slow_link","media":"video","current-bitrate":5}` + "\n" + `{"echotest":"event","event":"slow_link","media":"audio"}`
+	if got := c.Take(); got != want {
 		t.Errorf("got %s", got)
 	}
 	w := json.NewWriter(nil)
@@ -172,18 +132,18 @@ func TestSlowLink(t *testing.T) {
 }
 
 func TestHangupResets(t *testing.T) {
-	h, d := attach(t)
-	message(t, h, d, `{"audio":false,"video":false,"bitrate":5,"substream":0,"min_delay":4}`, nil)
-	if got := d.notices[0]; got != `{"audio_active":false,"video_active":false,"bitrate":5}` {
+	h, c := attach(t)
+	send(t, c, `{"audio":false,"video":false,"bitrate":5,"substream":0,"min_delay":4}`)
+	if got := c.Notices()[0]; got != `{"audio_active":false,"video_active":false,"bitrate":5}` {
 		t.Errorf("notice %s", got)
 	}
-	d.pushed = nil
+	c.Take()
 	h.Hangup("any")
 	fresh, _ := attach(t)
 	if h.settings != fresh.settings {
 		t.Errorf("got %+v", h.settings)
 	}
-	if got := strings.Join(d.pushed, "|"); got != `{"echotest":"event","result":"done"}` {
+	if got := c.Take(); got != `{"echotest":"event","result":"done"}` {
 		t.Errorf("got %s", got)
 	}
 }
@@ -211,7 +171,7 @@ func TestNegotiation(t *testing.T) {
 			t.Fatal(err)
 		}
 		h, _ := attach(t)
-		j := h.answer(&kit.Request{Body: kit.Args{Value: parse(t, tt.body)}, JSEP: &plugin.JSEP{SDP: offer.Anonymise(), E2EE: true}})
+		j := h.answer(&kit.Request{Body: kit.Args{Value: plugintest.Parse(t, tt.body)}, JSEP: &plugin.JSEP{SDP: offer.Anonymise(), E2EE: true}})
 		var parts []string
 		for i := range j.SDP.Sections {
 			s := &j.SDP.Sections[i]
@@ -244,7 +204,7 @@ func TestMultiopus(t *testing.T) {
 		t.Fatal(err)
 	}
 	h, _ := attach(t)
-	j := h.answer(&kit.Request{Body: kit.Args{Value: parse(t, `{"audiocodec":"multiopus"}`)}, JSEP: &plugin.JSEP{SDP: offer.Anonymise()}})
+	j := h.answer(&kit.Request{Body: kit.Args{Value: plugintest.Parse(t, `{"audiocodec":"multiopus"}`)}, JSEP: &plugin.JSEP{SDP: offer.Anonymise()}})
 	if s := &j.SDP.Sections[0]; s.Rejected() || s.Codecs[0].PT != 120 {
 		t.Errorf("got %+v", s)
 	}
@@ -268,7 +228,7 @@ func TestH264Profiles(t *testing.T) {
 		"x":      "",
 	} {
 		h, _ := attach(t)
-		j := h.answer(&kit.Request{Body: kit.Args{Value: parse(t, `{"videoprofile":"`+profile+`","videocodec":"h264"}`)}, JSEP: &plugin.JSEP{SDP: offer.Anonymise()}})
+		j := h.answer(&kit.Request{Body: kit.Args{Value: plugintest.Parse(t, `{"videoprofile":"`+profile+`","videocodec":"h264"}`)}, JSEP: &plugin.JSEP{SDP: offer.Anonymise()}})
 		got := ""
 		if s := &j.SDP.Sections[0]; !s.Rejected() {
 			got = strconv.Itoa(int(s.Codecs[0].PT)) + " " + s.Codecs[0].Fmtp
@@ -281,7 +241,7 @@ func TestH264Profiles(t *testing.T) {
 
 func TestAdmin(t *testing.T) {
 	const text = `{"request":"x","n":[1,2.5,null,{"a":"b"}]}`
-	if got, err := New(Config{}).Admin(parse(t, text)); err != nil || string(got) != text {
+	if got, err := New(Config{}).Admin(plugintest.Parse(t, text)); err != nil || string(got) != text {
 		t.Errorf("got %s, %v", got, err)
 	}
 }

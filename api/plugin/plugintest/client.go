@@ -137,11 +137,19 @@ func (x *Client) Message(transaction, body string, j *plugin.JSEP) plugin.Result
 func (x *Client) Send(body string, j *plugin.JSEP) string {
 	x.core.t.Helper()
 	res := x.Message(Transaction, body, j)
+	text := x.Take()
+	if res.Run != nil {
+		return text
+	}
+	return strings.TrimSuffix(string(res.Data)+res.Failure+"\n"+text, "\n")
+}
+
+// Take waits until no client has anything left to do, and takes the events that have
+// come since they were read last, each on a line of its own.
+func (x *Client) Take() string {
+	x.core.t.Helper()
 	x.Settle()
 	var lines []string
-	if res.Run == nil {
-		lines = append(lines, string(res.Data)+res.Failure)
-	}
 	for _, e := range x.Events() {
 		lines = append(lines, e.String())
 	}

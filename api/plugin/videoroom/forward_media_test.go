@@ -10,6 +10,7 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
+	"bifrons/api/plugin/plugintest"
 	"bifrons/dtls/srtp"
 	bifrtp "bifrons/rtp"
 	"bifrons/rtp/waittest"
@@ -36,7 +37,7 @@ func (s *sink) port() int { return s.conn.LocalAddr().(*net.UDPAddr).Port }
 func (s *sink) read() []byte {
 	s.t.Helper()
 	b := make([]byte, 2000)
-	_ = s.conn.SetReadDeadline(time.Now().Add(patience))
+	_ = s.conn.SetReadDeadline(time.Now().Add(waittest.Patience))
 	n, err := s.conn.Read(b)
 	if err != nil {
 		s.t.Fatal(err)
@@ -70,8 +71,8 @@ func (s *sink) consecutive(n int) (last *rtp.Packet) {
 
 func TestForwardersSend(t *testing.T) {
 	waittest.NoLeaks(t)
-	v := newVenue(t)
-	s := v.sing(0)
+	v := newMediaRoom(t)
+	s := v.send(0)
 	audio, video, feedback, data, sealed := newSink(t), newSink(t), newSink(t), newSink(t), newSink(t)
 	admin := v.attach()
 	d := dataOf(admin.request(dict{
@@ -97,15 +98,15 @@ func TestForwardersSend(t *testing.T) {
 		"request": "rtp_forward", "room": 1234, "publisher_id": s.id, "host": "127.0.0.1", "audio_port": sealed.port(),
 		"srtp_suite": 80, "srtp_crypto": key,
 	}, nil)
-	s.perform(s.audio, s.video)
+	s.play(s.Audio, s.Video)
 	if p := audio.consecutive(20); p.PayloadType != 99 {
 		t.Errorf("payload type %d", p.PayloadType)
 	}
 	if p := video.consecutive(20); p.SSRC != 4242 {
 		t.Errorf("SSRC %d", p.SSRC)
 	}
-	<-s.open
-	s.must(s.channel.SendText("a line"))
+	waittest.Closed(t, "the data channel", s.Open)
+	s.must(s.Channel.SendText("a line"))
 	if got := data.read(); string(got) != "a line" {
 		t.Errorf("data %q", got)
 	}
@@ -123,14 +124,14 @@ func TestForwardersSend(t *testing.T) {
 
 	// A request for a key frame reaches the publisher.
 	first := list[1].(dict)
-	s.video.key.Store(false)
+	s.Video.Keyframe.Store(false)
 	pli, _ := (&rtcp.PictureLossIndication{MediaSSRC: 4242}).Marshal()
 	to := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(first["local_rtcp_port"].(float64))}
 	_, err = feedback.conn.WriteTo(pli, to)
 	s.must(err)
-	eventually(t, "a key frame", func() bool {
+	waittest.Until(t, "a key frame", func() bool {
 		p, _ := video.packet()
-		return p.Payload[1]&1 == 0 && len(p.Payload) > 8
+		return p.Payload[0]&0x10 != 0 && p.Payload[6]&1 == 0 // behind the descriptor (RFC 7741, 4.2, 4.3)
 	})
 
 	// What is muted is not forwarded.
@@ -141,7 +142,7 @@ func TestForwardersSend(t *testing.T) {
 		t.Errorf("%d forwarders are left, want 3", n)
 	}
 	s.request(dict{"request": "unpublish"}, nil)
-	eventually(t, "the end of the forwarders", func() bool {
+	waittest.Until(t, "the end of the forwarders", func() bool {
 		d := dataOf(admin.request(dict{"request": "listforwarders", "room": 1234}, nil))
 		return len(d["publishers"].([]any)) == 0
 	})
@@ -149,8 +150,8 @@ func TestForwardersSend(t *testing.T) {
 
 func TestForwardSimulcast(t *testing.T) {
 	waittest.NoLeaks(t)
-	v := newVenue(t)
-	s, voices := v.choir()
+	v := newMediaRoom(t)
+	s, layers := v.simulcast()
 	one, two, three, best := newSink(t), newSink(t), newSink(t), newSink(t)
 	admin := v.attach()
 	admin.request(dict{
@@ -163,7 +164,7 @@ func TestForwardSimulcast(t *testing.T) {
 		"streams": []dict{{"mid": "0", "port": best.port(), "simulcast": true}},
 	}, nil))
 	id := d["forwarders"].([]any)[0].(dict)["stream_id"].(float64)
-	s.perform(voices...)
+	s.play(layers...)
 	for i, out := range []*sink{one, two, three} {
 		p := out.consecutive(10)
 		_, number := out.packet()
@@ -171,7 +172,7 @@ func TestForwardSimulcast(t *testing.T) {
 			t.Errorf("substream %d: SSRC %d, packet %d", i, p.SSRC, number)
 		}
 	}
-	eventually(t, "the best substream", func() bool {
+	waittest.Until(t, "the best substream", func() bool {
 		p, number := best.packet()
 		if p.SSRC != uint32(id) {
 			t.Fatalf("SSRC %d, want the forwarder's id %.0f", p.SSRC, id)
@@ -183,8 +184,8 @@ func TestForwardSimulcast(t *testing.T) {
 // TestCascade has a publisher of one server in a room of another.
 func TestCascade(t *testing.T) {
 	waittest.NoLeaks(t)
-	home, away := newVenue(t), newVenue(t)
-	s := home.sing(0)
+	home, away := newMediaRoom(t), newMediaRoom(t)
+	s := home.send(0)
 	admin := away.attach()
 	add := dict{
 		"request": "add_remote_publisher", "room": 1234, "id": 77, "display": "from afar", "iface": "127.0.0.1",
@@ -198,31 +199,31 @@ func TestCascade(t *testing.T) {
 	watcher := away.attach()
 	watcher.request(dict{"request": "join", "ptype": "publisher", "room": 1234}, nil)
 	d := dataOf(admin.request(add, nil))
-	watcher.wait("the remote publisher", func(e dict) bool { return dataOf(e)["publishers"] != nil })
+	watcher.Await("the remote publisher", func(e plugintest.Event) bool { return dataOf(e)["publishers"] != nil })
 	control := home.attach()
 	control.request(dict{
 		"request": "publish_remotely", "room": 1234, "publisher_id": s.id, "remote_id": "away", "host": "127.0.0.1",
 		"port": d["port"], "rtcp_port": d["rtcp_port"],
 		"srtp_suite": 80, "srtp_crypto": base64.StdEncoding.EncodeToString(make([]byte, 30)),
 	}, nil)
-	l := away.listen(dict{"streams": []dict{{"feed": 77}}})
-	stop := s.perform(s.audio, s.video)
+	l := away.receive(dict{"streams": []dict{{"feed": 77}}})
+	stop := s.play(s.Audio, s.Video)
 	l.awaitAfter("0", 0)
 	l.awaitAfter("1", 0) // needs a key frame, which is asked for across both servers
-	first := l.got("0")[0].number
+	first := l.got("0")[0].Number
 	l.awaitAfter("0", first+100)
 	stop()
-	eventually(t, "all packets", func() bool { return uint64(len(l.got("0"))) >= s.audio.sent-first+1 })
-	complete(t, "audio", l.got("0"), first, s.audio.sent)
-	<-s.open
+	waittest.Until(t, "all packets", func() bool { return uint64(len(l.got("0"))) >= s.Audio.Sent.Load()-first+1 })
+	complete(t, "audio", l.got("0"), first, s.Audio.Sent.Load())
+	waittest.Closed(t, "the data channel", s.Open)
 	said := make(chan struct{})
-	go func() { // the listener's channel opens at some time
+	go func() { // the receiver's channel opens at some time
 		tick := time.NewTicker(50 * time.Millisecond)
 		defer tick.Stop()
 		for {
 			select {
 			case <-tick.C:
-				s.channel.SendText("hello")
+				s.Channel.SendText("hello")
 			case <-said:
 				return
 			}
@@ -245,5 +246,5 @@ func TestCascade(t *testing.T) {
 	}
 	control.request(dict{"request": "unpublish_remotely", "room": 1234, "publisher_id": s.id, "remote_id": "away"}, nil)
 	admin.request(dict{"request": "remove_remote_publisher", "room": 1234, "id": 77}, nil)
-	watcher.wait("his leaving", func(e dict) bool { return dataOf(e)["leaving"] == 77.0 })
+	watcher.Await("his leaving", func(e plugintest.Event) bool { return dataOf(e)["leaving"] == 77.0 })
 }

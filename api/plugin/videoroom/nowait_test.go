@@ -7,9 +7,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"bifrons/api/plugin"
+	"bifrons/rtp/waittest"
 	"bifrons/sfu"
 )
 
@@ -49,23 +49,8 @@ func (x trap) spring(t *testing.T, e *sfu.Engine) {
 		t.Fatal(err)
 	}
 	src.Write(0, 0, []byte{0x80, 96, 11: 0}) // of a stream that the source does not have
-	inTime(t, "the panic", func() { <-x.held })
+	waittest.InTime(t, "the panic", func() { <-x.held })
 	t.Cleanup(func() { close(x.open) }) // before the engine is closed
-}
-
-// inTime fails if f does not return.
-func inTime(t *testing.T, what string, f func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f()
-	}()
-	select {
-	case <-done:
-	case <-time.After(patience):
-		t.Fatalf("%s hangs", what)
-	}
 }
 
 const remoteVoice = `"streams":[{"type":"audio","mindex":0,"mid":"0","codec":"opus"}]`
@@ -88,7 +73,7 @@ room-1: { publishers = 9 }`, signer{}, sfu.Config{Shards: 1, Logger: slog.New(x)
 		{`{"request":"remove_remote_publisher","room":1,"id":7}`, `"success"`},
 		{`{"request":"destroy","room":1}`, `"destroyed"`},
 	} {
-		inTime(t, r.body, func() {
+		waittest.InTime(t, r.body, func() {
 			if got := hs.guest().do(r.body, ""); !strings.Contains(got, r.want) {
 				t.Errorf("%s: %s", r.body, got)
 			}
@@ -127,13 +112,13 @@ func TestRemoteEnters(t *testing.T) {
 			gw := &hooked{Gateway: hs.plugin.gw}
 			hs.plugin.gw = gw
 			gw.before = func() {
-				inTime(t, tt.meanwhile, func() {
+				waittest.InTime(t, tt.meanwhile, func() {
 					if got := hs.guest().do(tt.meanwhile, ""); !strings.Contains(got, tt.hears) {
 						t.Errorf("meanwhile %s", got)
 					}
 				})
 			}
-			inTime(t, "adding", func() {
+			waittest.InTime(t, "adding", func() {
 				if got := hs.guest().do(add(`"id":7,`), ""); !strings.Contains(got, tt.want) {
 					t.Errorf("got %s", got)
 				}

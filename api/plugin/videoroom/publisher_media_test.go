@@ -8,63 +8,42 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v4"
 
+	"bifrons/api/plugin/plugintest"
 	"bifrons/rtp/waittest"
 	"bifrons/sdp"
+	"bifrons/sfu/webrtctest"
 )
 
 // data waits for an event of the plugin.
-func (k *ticket) data(what string, ok func(d dict) bool) dict {
+func (k *client) data(what string, ok func(d dict) bool) dict {
 	k.t.Helper()
-	return dataOf(k.wait(what, func(e dict) bool { d := dataOf(e); return d != nil && ok(d) }))
+	return dataOf(k.Await(what, func(e plugintest.Event) bool { d := dataOf(e); return d != nil && ok(d) }))
 }
 
 func has(key string) func(dict) bool { return func(d dict) bool { return d[key] != nil } }
 
-// outlook joins the room only to hear what happens in it.
-func (v *venue) outlook() *ticket {
+// observe joins the room only to hear what happens in it.
+func (v *mediaRoom) observe() *client {
 	v.t.Helper()
 	k := v.attach()
 	k.request(dict{"request": "join", "ptype": "publisher", "room": 1234}, nil)
 	return k
 }
 
-// levelPC makes a peer connection that tells audio levels (RFC 6464).
-func (v *venue) levelPC() *webrtc.PeerConnection {
-	v.t.Helper()
-	m := new(webrtc.MediaEngine)
-	v.must(m.RegisterDefaultCodecs())
-	v.must(m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: sdp.URIAudioLevel}, webrtc.RTPCodecTypeAudio))
-	pc, err := webrtc.NewAPI(webrtc.WithMediaEngine(m)).NewPeerConnection(webrtc.Configuration{})
-	v.must(err)
-	v.t.Cleanup(func() { pc.GracefulClose() })
-	return pc
-}
-
-// publish offers what the singer has and waits until it is up.
-func (s *singer) publish(request string) dict {
-	s.t.Helper()
-	offer, err := s.pc.CreateOffer(nil)
-	e := s.request(dict{"request": request}, s.local(s.pc, offer, err))
-	s.must(s.pc.SetRemoteDescription(remote(e)))
-	return dataOf(e)
-}
-
 // A publisher is asked for key frames, told how much to send, and heard when he
 // talks; he can stop and publish again, and be kicked.
 func TestPublisherMedia(t *testing.T) {
 	waittest.NoLeaks(t)
-	v := newVenue(t)
+	v := newMediaRoom(t)
 	admin := v.attach()
 	admin.request(dict{"request": "destroy", "room": 1234}, nil)
 	admin.request(dict{"request": "create", "room": 1234, "bitrate": 200000, "fir_freq": 1, "audiolevel_event": true,
 		"audio_active_packets": 5, "audio_level_average": 60}, nil)
-	other := v.outlook()
-	s := &singer{ticket: v.attach(), pc: v.levelPC()}
-	s.id = idOf(dataOf(s.request(dict{"request": "join", "ptype": "publisher", "room": 1234, "display": "x"}, nil)))
-	s.audio = s.voice(webrtc.MimeTypeOpus, 0)
-	track, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8}, "video", "x")
-	v.must(err)
-	sender, err := s.pc.AddTrack(track)
+	other := v.observe()
+	s := v.join(webrtctest.Options{Levels: true}, "x")
+	s.Audio = s.add(webrtc.MimeTypeOpus, 0)
+	video := &webrtctest.Source{Track: s.NewTrack(webrtc.MimeTypeVP8, "video", "")}
+	sender, err := s.PC.AddTrack(video.Track)
 	v.must(err)
 	rembs, plis := make(chan float32, 1000), make(chan struct{}, 1000)
 	go func() {
@@ -84,11 +63,11 @@ func TestPublisherMedia(t *testing.T) {
 		}
 	}()
 	s.publish("publish")
-	s.wait("webrtcup", kind("webrtcup"))
+	s.Await("webrtcup", kind("webrtcup"))
 	other.data("publisher", has("publishers"))
 
 	var level uint8
-	for _, x := range s.pc.GetSenders()[0].GetParameters().HeaderExtensions {
+	for _, x := range s.PC.GetSenders()[0].GetParameters().HeaderExtensions {
 		if x.URI == sdp.URIAudioLevel {
 			level = uint8(x.ID)
 		}
@@ -96,11 +75,10 @@ func TestPublisherMedia(t *testing.T) {
 	if level == 0 {
 		t.Fatal("audio levels were not agreed on")
 	}
-	video := &voice{track: track, video: true}
 	for _, x := range []struct{ value, event string }{{"\x14", "talking"}, {"\x7f", "stopped-talking"}} {
-		s.audio.ids = map[uint8]string{level: x.value}
-		stop := s.perform(s.audio, video)
-		for _, k := range []*ticket{s.ticket, other} {
+		s.Audio.Extensions = []webrtctest.Extension{{ID: level, Value: x.value}}
+		stop := s.play(s.Audio, video)
+		for _, k := range []*client{s.client, other} {
 			d := k.data(x.event, func(d dict) bool { return d["videoroom"] == x.event })
 			if d["mid"] != "0" || idOf(d) != s.id {
 				t.Errorf("got %v", d)
@@ -111,7 +89,7 @@ func TestPublisherMedia(t *testing.T) {
 		}
 		stop()
 	}
-	stop := s.perform(s.audio, video)
+	stop := s.play(s.Audio, video)
 	await(t, "REMB of 200 kbit/s", rembs, func(b float32) bool { return b > 199000 && b < 201000 })
 	s.request(dict{"request": "configure", "bitrate": 90000}, nil)
 	await(t, "REMB of 90 kbit/s", rembs, func(b float32) bool { return b > 89000 && b < 91000 })
@@ -123,13 +101,13 @@ func TestPublisherMedia(t *testing.T) {
 	for range 2 {
 		other.data("unpublished", has("unpublished"))
 	}
-	if e := s.wait("hangup", kind("hangup")); e["reason"] != "Close PC" {
+	if e := s.Await("hangup", kind("hangup")); e.Data != "Close PC" {
 		t.Errorf("got %v", e)
 	}
-	s.pc = v.newPC()
-	s.voice(webrtc.MimeTypeOpus, 0)
+	s.Peer = webrtctest.NewReceiver(t, webrtctest.Options{})
+	s.add(webrtc.MimeTypeOpus, 0)
 	s.publish("publish")
-	s.wait("webrtcup", kind("webrtcup"))
+	s.Await("webrtcup", kind("webrtcup"))
 	other.data("publisher", has("publishers"))
 
 	admin.request(dict{"request": "kick", "room": 1234, "id": s.id}, nil)
@@ -137,12 +115,12 @@ func TestPublisherMedia(t *testing.T) {
 		t.Errorf("got %v", d)
 	}
 	s.data("leaving", func(d dict) bool { return d["reason"] == "kicked" })
-	s.wait("hangup", kind("hangup"))
+	s.Await("hangup", kind("hangup"))
 }
 
 func await[T any](t *testing.T, what string, c <-chan T, ok func(T) bool) {
 	t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(waittest.Patience)
 	for {
 		select {
 		case x := <-c:
@@ -158,10 +136,10 @@ func await[T any](t *testing.T, what string, c <-chan T, ok func(T) bool) {
 // What is added later is announced, and can be subscribed to.
 func TestPublisherAdds(t *testing.T) {
 	waittest.NoLeaks(t)
-	v := newVenue(t)
-	s := v.sing(0)
-	other := v.outlook()
-	added := s.voice(webrtc.MimeTypeVP8, 5_000_000)
+	v := newMediaRoom(t)
+	s := v.send(0)
+	other := v.observe()
+	added := s.add(webrtc.MimeTypeVP8, 5_000_000)
 	s.publish("configure")
 	d := other.data("new stream", has("publishers"))
 	streams := d["publishers"].([]any)[0].(dict)["streams"].([]any)
@@ -169,13 +147,13 @@ func TestPublisherAdds(t *testing.T) {
 	if len(streams) != 4 || i < 0 || streams[i].(dict)["codec"] != "vp8" {
 		t.Fatalf("got %v", streams)
 	}
-	l := v.listen(dict{"streams": []dict{{"feed": s.id, "mid": streams[i].(dict)["mid"]}}})
-	s.perform(added)
+	l := v.receive(dict{"streams": []dict{{"feed": s.id, "mid": streams[i].(dict)["mid"]}}})
+	s.play(added)
 	l.awaitAfter("0", 5_000_000)
 
 	// When the connection is lost, everybody hears of it, and it is over for
 	// the subscriber.
-	s.verb("detach")
+	s.Detach()
 	other.data("unpublished", has("unpublished"))
 	other.data("leaving", has("leaving"))
 	l.data("updated", func(d dict) bool { return d["videoroom"] == "updated" })

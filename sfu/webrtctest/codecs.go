@@ -1,4 +1,4 @@
-package main
+package webrtctest
 
 import "github.com/pion/webrtc/v4"
 
@@ -19,6 +19,6 @@ func registerCodecs(m *webrtc.MediaEngine, rtx bool) error {
 			MimeType: webrtc.MimeTypeVP8, ClockRate: 90000,
 			RTCPFeedback: []webrtc.RTCPFeedback{{Type: "ccm", Parameter: "fir"}},
 		},
-		PayloadType: vp8Payload,
+		PayloadType: VP8Payload,
 	}, webrtc.RTPCodecTypeVideo)
 }
