@@ -54,12 +54,12 @@ func (p *Plugin) mayForward(body kit.Args) *schema.Error {
 }
 
 // ofFeed is manage for a request about a publisher.
-func (p *Plugin) ofFeed(body kit.Args, f func(feed *publisher) (kit.Response, *schema.Error)) (kit.Response, *schema.Error) {
-	return p.manage(body, func(room *room) (kit.Response, *schema.Error) {
+func (p *Plugin) ofFeed(body kit.Args, f func(feed *publisher) *schema.Error) *schema.Error {
+	return p.rooms.Manage(body, func(room *room) *schema.Error {
 		name, _ := p.ids.Parse(body.Get("publisher_id"))
 		feed := room.publisher(name)
 		if feed == nil || feed.dummy {
-			return fail(errNoSuchFeed, "No such feed (%s)", name)
+			return errorf(errNoSuchFeed, "No such feed (%s)", name)
 		}
 		return f(feed)
 	})
@@ -71,8 +71,7 @@ func (p *Plugin) prepareForward(h *handle, body kit.Args, list ...*forward.Desti
 	if err := p.mayForward(body); err != nil {
 		return err
 	}
-	_, err := p.ofFeed(body, func(*publisher) (kit.Response, *schema.Error) { return kit.Response{}, nil })
-	if err != nil {
+	if err := p.ofFeed(body, func(*publisher) *schema.Error { return nil }); err != nil {
 		return err
 	}
 	return p.forwardRules().Resolve(h.Host.SessionID(), list...)
@@ -234,32 +233,32 @@ func (x *forwardPlan) readPorts(rules *forward.Rules, body kit.Args, y planned, 
 }
 
 // rtpForward sends a publisher's media somewhere as plain RTP or SRTP.
-func (p *Plugin) rtpForward(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+func (p *Plugin) rtpForward(h *handle, r *kit.Request, w *json.Writer) *schema.Error {
 	rules := p.forwardRules()
 	var plan forwardPlan
 	if err := plan.read(rules, r.Body); err != nil {
-		return kit.Response{}, err
+		return err
 	}
 	all := []*forward.Destination{&plan.Destination}
 	for i := range plan.list {
 		all = append(all, &plan.list[i].Destination)
 	}
 	if err := p.prepareForward(h, r.Body, all...); err != nil {
-		return kit.Response{}, err
+		return err
 	}
-	return p.ofFeed(r.Body, func(feed *publisher) (kit.Response, *schema.Error) {
+	return p.ofFeed(r.Body, func(feed *publisher) *schema.Error {
 		if feed.origin() == nil {
-			return fail(errNoSuchFeed, "Feed %s is not publishing", feed.id)
+			return errorf(errNoSuchFeed, "Feed %s is not publishing", feed.id)
 		}
 		if err := rules.Limit(feed.forwarders.Len() + len(plan.list)); err != nil {
-			return kit.Response{}, err
+			return err
 		}
 		w.Str("videoroom", "rtp_forward")
 		feed.writeFeed(w)
 		if err := feed.startForwarders(&plan, w); err != nil {
-			return fail(errUnknown, "%v", err)
+			return errorf(errUnknown, "%v", err)
 		}
-		return kit.Response{}, nil
+		return nil
 	})
 }
 
@@ -315,36 +314,36 @@ func (x *planned) writeLegacy(w *json.Writer, f *forwarder) {
 }
 
 // stopForward ends what rtpForward began.
-func (p *Plugin) stopForward(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+func (p *Plugin) stopForward(r *kit.Request, w *json.Writer) *schema.Error {
 	if err := p.mayForward(r.Body); err != nil {
-		return kit.Response{}, err
+		return err
 	}
 	id, _ := r.Body.Number("stream_id")
-	return p.ofFeed(r.Body, func(feed *publisher) (kit.Response, *schema.Error) {
+	return p.ofFeed(r.Body, func(feed *publisher) *schema.Error {
 		f := feed.forwarders.Find(uint32(id))
 		if f == nil || f.Of.remote != nil || id != int64(f.ID) {
-			return fail(errNoSuchFeed, "No such stream (%d)", id)
+			return errorf(errNoSuchFeed, "No such stream (%d)", id)
 		}
 		feed.forwarders.StopOne(f)
 		w.Str("videoroom", "stop_rtp_forward")
 		fields := feed.writeStopped(f.ID)
 		fields(w)
 		feed.h.notify("stop_rtp_forward", fields)
-		return kit.Response{}, nil
+		return nil
 	})
 }
 
 // listForwarders tells what is forwarded, but for what goes to other servers.
-func (p *Plugin) listForwarders(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	return p.manage(r.Body, func(room *room) (kit.Response, *schema.Error) {
+func (p *Plugin) listForwarders(r *kit.Request, w *json.Writer) *schema.Error {
+	return p.rooms.Manage(r.Body, func(room *room) *schema.Error {
 		w.Str("videoroom", "forwarders")
 		room.writeRoom(w)
 		w.Array("publishers")
-		for _, x := range room.members() {
+		for _, x := range room.members {
 			x.writeForwarders(w)
 		}
 		w.EndArray()
-		return kit.Response{}, nil
+		return nil
 	})
 }
 

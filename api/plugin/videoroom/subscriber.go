@@ -28,7 +28,7 @@ func (s *subscriber) event(e sfu.Event) {
 	switch {
 	case s.over:
 	case e.Kind == sfu.EventSlowLink && e.Uplink:
-		s.h.push("slow_link", func(*json.Writer) {})
+		s.h.Host.Push("", event("slow_link", func(*json.Writer) {}), nil)
 	case e.Kind == sfu.EventLayer && e.Section < len(s.lines):
 		s.lines[e.Section].changed(e.Layer)
 	}
@@ -80,12 +80,7 @@ func (s *subscriber) sync() {
 // dataLine is the m-line of data channels, nil if there is none. room.mu is
 // held.
 func (s *subscriber) dataLine() *line {
-	for _, l := range s.lines {
-		if l.kind == sdp.Application {
-			return l
-		}
-	}
-	return nil
+	return find(s.lines, func(l *line) bool { return l.kind == sdp.Application })
 }
 
 // wanted is one stream to subscribe to, and how.
