@@ -388,7 +388,7 @@ func (s *Source) requestKeyframe(now mono.Time, st *stream) {
 	b := s.scratch[:0]
 	for e := range st.lanes {
 		if ln := &st.lanes[e]; ln.started {
-			b = rtcp.AppendPLI(b, senderSSRC, ln.ssrc)
+			b = rtcp.AppendPLI(b, rtcp.Ends{Sender: senderSSRC, Media: ln.ssrc})
 		}
 	}
 	if len(b) > 0 && st.feedback(b) {
