@@ -89,23 +89,22 @@ func (s *stream) forward(d forward.Destination, remote *remotization) (*forwarde
 	if s.kind == sdp.Application {
 		x.Section = -1
 	}
-	return p.forwarders.Start(p.room.plugin.gw.Engine(), x, d, forwarded{s, remote}, &p.room.mu, func(f *forwarder) {
-		p.h.notify("stop_rtp_forward", p.writeStopped(f.ID))
-	})
+	return p.forwarders.Start(p.room.plugin.gw.Engine(), x, d, forwarded{s, remote}, &p.room.mu, p.notifyStopped)
 }
 
-// writeStopped writes which forwarder has ended.
-func (p *publisher) writeStopped(id uint32) func(w *json.Writer) {
+// notifyStopped tells that a forwarder has ended.
+func (p *publisher) notifyStopped(f *forwarder) {
+	p.room.notify(p.h, "stop_rtp_forward", p.writeStopped(f))
+}
+
+func (p *publisher) writeStopped(f *forwarder) func(w *json.Writer) {
 	return func(w *json.Writer) {
 		p.writeFeed(w)
-		w.Uint("stream_id", uint64(id))
+		w.Uint("stream_id", uint64(f.ID))
 	}
 }
 
-func (p *publisher) writeFeed(w *json.Writer) {
-	p.room.writeRoom(w)
-	p.room.plugin.ids.Write(w, "publisher_id", p.id)
-}
+func (p *publisher) writeFeed(w *json.Writer) { p.room.plugin.ids.Write(w, "publisher_id", p.id) }
 
 // stopForwarders ends those of a stream. room.mu is held.
 func (s *stream) stopForwarders() {
@@ -151,7 +150,7 @@ func writeForwarder(w *json.Writer, f *forwarder) {
 }
 
 func (p *publisher) notifyForward(f *forwarder) {
-	p.h.notify("rtp_forward", func(w *json.Writer) {
+	p.room.notify(p.h, "rtp_forward", func(w *json.Writer) {
 		p.writeFeed(w)
 		w.Str("media", kindName(f.Of.stream.kind))
 		w.OptStr("codec", f.Of.stream.Codec)
@@ -253,7 +252,7 @@ func (p *Plugin) rtpForward(h *handle, r *kit.Request, w *json.Writer) *schema.E
 		if err := rules.Limit(feed.forwarders.Len() + len(plan.list)); err != nil {
 			return err
 		}
-		w.Str("videoroom", "rtp_forward")
+		feed.room.begin(w, "rtp_forward")
 		feed.writeFeed(w)
 		if err := feed.startForwarders(&plan, w); err != nil {
 			return errorf(errUnknown, "%v", err)
@@ -325,10 +324,9 @@ func (p *Plugin) stopForward(r *kit.Request, w *json.Writer) *schema.Error {
 			return errorf(errNoSuchFeed, "No such stream (%d)", id)
 		}
 		feed.forwarders.StopOne(f)
-		w.Str("videoroom", "stop_rtp_forward")
-		fields := feed.writeStopped(f.ID)
-		fields(w)
-		feed.h.notify("stop_rtp_forward", fields)
+		feed.room.begin(w, "stop_rtp_forward")
+		feed.writeStopped(f)(w)
+		feed.notifyStopped(f)
 		return nil
 	})
 }
@@ -336,8 +334,7 @@ func (p *Plugin) stopForward(r *kit.Request, w *json.Writer) *schema.Error {
 // listForwarders tells what is forwarded, but for what goes to other servers.
 func (p *Plugin) listForwarders(r *kit.Request, w *json.Writer) *schema.Error {
 	return p.rooms.Manage(r.Body, func(room *room) *schema.Error {
-		w.Str("videoroom", "forwarders")
-		room.writeRoom(w)
+		room.begin(w, "forwarders")
 		w.Array("publishers")
 		for _, x := range room.members {
 			x.writeForwarders(w)
@@ -357,14 +354,8 @@ func (p *publisher) writeForwarders(w *json.Writer) {
 		return
 	}
 	w.Object("")
-	p.room.plugin.ids.Write(w, "publisher_id", p.id)
+	p.writeFeed(w)
 	p.writeName(w)
-	w.Array("forwarders")
-	for _, f := range list {
-		w.Object("")
-		writeForwarder(w, f)
-		w.End()
-	}
-	w.EndArray()
+	json.Objects(w, "forwarders", list, func(f *forwarder) { writeForwarder(w, f) })
 	w.End()
 }

@@ -22,7 +22,7 @@ func (p *Plugin) kick(r *kit.Request, w *json.Writer) *schema.Error {
 			w.Str("reason", "kicked")
 		}), nil)
 		victim.tellGone("kicked")
-		victim.h.notify("kicked", victim.writeGone)
+		room.notify(victim.h, "kicked", victim.writeIdentity)
 		room.ownerKicked(victim)
 		room.feedGone(victim, false)
 		room.remove(victim)

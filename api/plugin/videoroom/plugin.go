@@ -156,16 +156,7 @@ func event(kind string, fields func(w *json.Writer)) []byte {
 	})
 }
 
-// notify sends an event about the handle to the event handlers. The fields go
-// after "event": name.
-func (h *handle) notify(name string, fields func(w *json.Writer)) {
-	h.report(func(w *json.Writer) {
-		w.Str("event", name)
-		fields(w)
-	})
-}
-
-// report is notify for fields that are all there are.
+// report sends an event about the handle to the event handlers.
 func (h *handle) report(fields func(w *json.Writer)) {
 	if h != nil {
 		h.plugin.events.Notify(h.Host, fields)

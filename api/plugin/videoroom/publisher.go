@@ -171,7 +171,7 @@ func (p *publisher) unpublished() {
 	r := p.room
 	r.feedGone(p, true)
 	p.tellUnpublished()
-	p.h.notify("unpublished", p.writeGone)
+	r.notify(p.h, "unpublished", p.writeIdentity)
 	p.reset()
 }
 
@@ -226,7 +226,7 @@ func (p *publisher) leave(_ *kit.Request, w *json.Writer) (kit.Response, *schema
 // left tells everybody that p is gone. room.mu is held.
 func (p *publisher) left() {
 	p.tellGone("leaving")
-	p.h.notify("leaving", p.writeGone)
+	p.room.notify(p.h, "leaving", p.writeIdentity)
 	p.room.remove(p)
 }
 

@@ -54,8 +54,7 @@ func (p *publisher) setup(req *kit.Request, w *json.Writer, publish bool) (kit.R
 	for i := range wishes {
 		p.grant(&wishes[i])
 	}
-	p.h.notify("configured", func(w *json.Writer) {
-		r.writeRoom(w)
+	r.notify(p.h, "configured", func(w *json.Writer) {
 		r.plugin.ids.Write(w, "id", p.id)
 		w.Uint("bitrate", p.bitrate)
 	})

@@ -144,8 +144,7 @@ func (p *publisher) writeJoined(w *json.Writer) {
 }
 
 func (p *publisher) notifyJoined() {
-	p.h.notify("joined", func(w *json.Writer) {
-		p.room.writeRoom(w)
+	p.room.notify(p.h, "joined", func(w *json.Writer) {
 		p.room.plugin.ids.Write(w, "id", p.id)
 		w.Uint("private_id", uint64(p.privateID))
 		if p.room.allowed.On {

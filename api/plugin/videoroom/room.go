@@ -93,6 +93,16 @@ func (r *room) tellNews(topic string, except *publisher, data []byte) {
 	}
 }
 
+// notify sends an event about a handle to the event handlers. The fields go after
+// "event": name and the room.
+func (r *room) notify(h *handle, name string, fields func(w *json.Writer)) {
+	h.report(func(w *json.Writer) {
+		w.Str("event", name)
+		r.writeRoom(w)
+		fields(w)
+	})
+}
+
 // begin begins an answer or event: what it is, and of which room.
 func (r *room) begin(w *json.Writer, kind string) {
 	w.Str("videoroom", kind)

@@ -16,7 +16,7 @@ func (s *subscriber) connected() {
 	if s.over {
 		return
 	}
-	s.h.notify("subscribed", s.room.writeRoom)
+	s.room.notify(s.h, "subscribed", func(*json.Writer) {})
 	s.live = true
 	s.sync()
 }
@@ -61,8 +61,7 @@ func (s *subscriber) end() {
 		for len(l.sources) > 0 {
 			st := l.sources[0]
 			l.drop(st)
-			s.h.notify("unsubscribed", func(w *json.Writer) {
-				s.room.writeRoom(w)
+			s.room.notify(s.h, "unsubscribed", func(w *json.Writer) {
 				s.room.plugin.ids.Write(w, "feed", st.publisher.id)
 				w.Str("mid", st.mid)
 			})
@@ -139,13 +138,10 @@ func (s *subscriber) fits(list []wanted) bool {
 	n := len(s.lines)
 	for _, want := range list {
 		f := format{want.stream.kind, want.stream.Codec}
-		switch {
-		case idle[f] > 0:
-			if f.kind != sdp.Application {
-				idle[f]--
-			}
-		default:
+		if idle[f] == 0 {
 			n++
+		} else if f.kind != sdp.Application {
+			idle[f]--
 		}
 	}
 	return n <= maxLines
