@@ -8,7 +8,6 @@ import (
 	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
-	"bifrons/sfu"
 )
 
 // dataLabel is the name of the data channel.
@@ -47,11 +46,6 @@ func (p *Plugin) sendText(h plugin.Host, text []byte) {
 func (h *handle) Message(r *plugin.Request) plugin.Result {
 	return h.plugin.table.Message(h.Host, h, r)
 }
-
-// Up, Event and DataReady need nothing.
-func (h *handle) Up()             {}
-func (h *handle) Event(sfu.Event) {}
-func (h *handle) DataReady()      {}
 
 // Hangup takes the client out of all rooms.
 func (h *handle) Hangup(string) { h.leaveAll() }

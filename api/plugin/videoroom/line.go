@@ -10,27 +10,6 @@ import (
 	"bifrons/sfu/media"
 )
 
-// line is one m-line of a subscriber's. It carries one stream of a publisher's,
-// or none; the one for data carries any number. room.mu guards it.
-type line struct {
-	sub   *subscriber // fixed
-	index int         // fixed
-	mid   string      // fixed
-	kind  sdp.Kind    // fixed
-
-	codec    string // sdp.Codec.ID of the stream, or of the last one
-	profile  string // of VP9 or H.264, likewise
-	crossref string
-	sources  []*stream
-	offered  bool // the last offer has it as active
-	ready    bool // the client has accepted it
-	send     bool
-
-	layers mline.Layers
-	delay  mline.Delay // none = the stream's
-	out    mline.Output
-}
-
 // add adds an m-line. room.mu is held.
 func (s *subscriber) add(kind sdp.Kind, codec string) *line {
 	l := &line{sub: s, index: len(s.lines), mid: strconv.Itoa(len(s.lines)), kind: kind, codec: codec, out: mline.Output{Section: len(s.lines)}}
@@ -204,4 +183,17 @@ func (l *line) configure(x *item) {
 	if outcome.Keyframe || outcome.Temporal {
 		l.requestKeyframe()
 	}
+}
+
+// blocked tells whether nothing at all goes to the subscriber. room.mu is held.
+func (s *subscriber) blocked() bool { return s.paused || s.owner != nil && s.owner.kicked }
+
+// line finds an m-line by its mid, nil if there is none. room.mu is held.
+func (s *subscriber) line(mid string) *line {
+	for _, l := range s.lines {
+		if l.mid == mid {
+			return l
+		}
+	}
+	return nil
 }

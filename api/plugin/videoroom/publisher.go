@@ -1,6 +1,7 @@
 package videoroom
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
@@ -192,12 +193,6 @@ func (p *publisher) tellGone(key string) {
 	})
 }
 
-// writeGone writes the fields of notifications about somebody who leaves.
-func (p *publisher) writeGone(w *json.Writer) {
-	p.room.writeRoom(w)
-	p.writeIdentity(w)
-}
-
 // reset forgets the peer connection. room.mu is held.
 func (p *publisher) reset() {
 	p.forwarders.StopAll()
@@ -257,4 +252,87 @@ func (p *publisher) newStream(mindex int, mid string, kind sdp.Kind) *stream {
 		publisher: p, mindex: mindex, mid: mid, kind: kind, delay: mline.NoDelay,
 		description: p.descriptions[mid], lines: make(map[*line]struct{}),
 	}
+}
+
+// The others are told of changes that a participant makes to what they see of it
+// at once, but not more often than this: after changeBurst of them, one in
+// changePeriod with the last values.
+const (
+	changePeriod = time.Second
+	changeBurst  = 5
+)
+
+// tellChanges tells the others of what is marked in p.changes, now or later.
+// room.mu is held.
+func (p *publisher) tellChanges() {
+	pace := &p.changes.pace
+	pace.Burst, pace.Period, pace.Log = changeBurst, changePeriod, p.room.plugin.gw.Logger()
+	pace.Do(&p.room.mu, p.flushChanges)
+}
+
+// flushChanges tells the others. room.mu is held.
+func (p *publisher) flushChanges() {
+	name, metadata, streams := p.changes.name, p.changes.metadata, p.changes.streams
+	p.changes.name, p.changes.metadata, p.changes.streams = false, false, false
+	if name || metadata {
+		p.room.tellNews("name "+p.id, p, event("event", func(w *json.Writer) {
+			p.room.plugin.ids.Write(w, "id", p.id)
+			if name {
+				w.Str("display", p.display)
+			}
+			if p.metadata != nil {
+				w.Raw("metadata", p.metadata)
+			}
+		}))
+	}
+	if streams && p.up {
+		p.announce()
+	}
+}
+
+// rename changes the display name and metadata, and tells the others who saw
+// the old ones. room.mu is held.
+func (p *publisher) rename(body kit.Args) {
+	c := &p.changes
+	if name, ok := body.Text("display"); ok && name != p.display {
+		c.name = c.name || p.display != ""
+		p.display = name
+	}
+	if metadata := body.Raw("metadata"); metadata != nil && !bytes.Equal(metadata, p.metadata) {
+		c.metadata = c.metadata || p.metadata != nil
+		p.metadata = metadata
+	}
+	if c.name || c.metadata {
+		p.tellChanges()
+	}
+}
+
+// remove forgets a participant.
+func (r *room) remove(p *publisher) {
+	p.gone = true
+	p.changes.pace.Stop()
+	p.setKeyframes()
+	p.forwarders.StopAll()
+	p.remotes = nil
+	if p.source != nil {
+		p.source.Close()
+	}
+	if r.participants[p.id] == p {
+		delete(r.participants, p.id)
+		delete(r.private, p.privateID)
+	}
+}
+
+// end ends the room for everybody in it.
+func (r *room) end() {
+	r.destroyed = true
+	data := event("destroyed", r.writeRoom)
+	r.tellAll(nil, data)
+	for _, p := range r.members() {
+		r.remove(p)
+		if p.h != nil {
+			p.h.ClosePeer()
+		}
+	}
+	r.subscribersDestroyed()
 }

@@ -6,7 +6,6 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/schema"
-	"bifrons/sdp"
 )
 
 // join makes a handle a participant or a subscriber. configure takes over what
@@ -122,25 +121,6 @@ func (r *room) newPublisher(h *handle, body kit.Args) (*publisher, *schema.Error
 	p.levels.Read(body)
 	return p, nil
 }
-
-// prefer takes over what a joinandconfigure says about publishing. room.mu is
-// held.
-func (p *publisher) prefer(body kit.Args) {
-	if n, ok := body.Number("bitrate"); ok {
-		p.bitrate = uint64(n)
-	}
-	for kind, field := range codecFields {
-		if codec := body.Lower(field); p.room.allows(kind, codec) {
-			if p.wanted == nil {
-				p.wanted = make(map[sdp.Kind]string)
-			}
-			p.wanted[kind] = codec
-		}
-	}
-}
-
-// codecFields say which codec is wanted of which kind of media.
-var codecFields = map[sdp.Kind]string{sdp.Audio: "audiocodec", sdp.Video: "videocodec"}
 
 // writeJoined writes the answer to a join. room.mu is held.
 func (p *publisher) writeJoined(w *json.Writer) {

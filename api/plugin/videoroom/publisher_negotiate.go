@@ -220,3 +220,22 @@ func (p *publisher) writeAgreed(w *json.Writer) {
 	}
 	json.Objects(w, "streams", p.streams, func(s *stream) { s.writeOwn(w) })
 }
+
+// prefer takes over what a joinandconfigure says about publishing. room.mu is
+// held.
+func (p *publisher) prefer(body kit.Args) {
+	if n, ok := body.Number("bitrate"); ok {
+		p.bitrate = uint64(n)
+	}
+	for kind, field := range codecFields {
+		if codec := body.Lower(field); p.room.allows(kind, codec) {
+			if p.wanted == nil {
+				p.wanted = make(map[sdp.Kind]string)
+			}
+			p.wanted[kind] = codec
+		}
+	}
+}
+
+// codecFields say which codec is wanted of which kind of media.
+var codecFields = map[sdp.Kind]string{sdp.Audio: "audiocodec", sdp.Video: "videocodec"}

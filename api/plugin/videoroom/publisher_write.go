@@ -145,3 +145,9 @@ func (p *publisher) notifyStreams(name string) {
 		})
 	})
 }
+
+// writeGone writes the fields of notifications about somebody who leaves.
+func (p *publisher) writeGone(w *json.Writer) {
+	p.room.writeRoom(w)
+	p.writeIdentity(w)
+}

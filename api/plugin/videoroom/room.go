@@ -28,22 +28,6 @@ func (r *room) add(p *publisher) {
 	}
 }
 
-// remove forgets a participant.
-func (r *room) remove(p *publisher) {
-	p.gone = true
-	p.changes.pace.Stop()
-	p.setKeyframes()
-	p.forwarders.StopAll()
-	p.remotes = nil
-	if p.source != nil {
-		p.source.Close()
-	}
-	if r.participants[p.id] == p {
-		delete(r.participants, p.id)
-		delete(r.private, p.privateID)
-	}
-}
-
 // taken tells whether a participant has an id, or will have.
 func (r *room) taken(name id) bool {
 	_, coming := r.coming[name]
@@ -144,20 +128,6 @@ func (r *room) full(p *publisher) bool {
 		}
 	}
 	return n >= r.maxPublishers
-}
-
-// end ends the room for everybody in it.
-func (r *room) end() {
-	r.destroyed = true
-	data := event("destroyed", r.writeRoom)
-	r.tellAll(nil, data)
-	for _, p := range r.members() {
-		r.remove(p)
-		if p.h != nil {
-			p.h.ClosePeer()
-		}
-	}
-	r.subscribersDestroyed()
 }
 
 // manage is Registry.Manage for functions with a response.
