@@ -229,7 +229,7 @@ func TestPlainFeedback(t *testing.T) {
 	from.send(in, rtpPacket(1, 0, 5, "\x10not a key frame"))
 	rtpOut.receive()
 	from.send(back, rtcp.AppendRR(nil, 5, nil))
-	rtcpOut.send(f.RTCPPort(), rtcp.AppendPLI(nil, 1, 5))
+	rtcpOut.send(f.RTCPPort(), rtcp.AppendPLI(nil, rtcp.Ends{Sender: 1, Media: 5}))
 	it := rtcp.Parse(from.receive())
 	if !it.Next() {
 		t.Fatal("not RTCP")

@@ -15,8 +15,8 @@ import (
 	"bifrons/sfu/shard"
 )
 
-// Stream describes one stream of a Source; see package plain.
-type Stream = plain.Stream
+// Stream describes one track of a Source; see package plain.
+type Stream = plain.TrackConfig
 
 // Keep is how much of a video stream is kept for new subscriptions; see package
 // route.
@@ -130,7 +130,7 @@ func (s *Source) do(f func(now mono.Time, c *plain.Source)) {
 // changed, others are added; none is taken away.
 func (s *Source) SetStreams(list []Stream) {
 	list = append([]Stream(nil), list...)
-	s.do(func(_ mono.Time, c *plain.Source) { c.SetStreams(list) })
+	s.do(func(_ mono.Time, c *plain.Source) { c.SetTracks(list) })
 }
 
 // Restart makes the next packet of every encoding begin a new run of numbers, as

@@ -7,7 +7,8 @@ import (
 	"bifrons/sfu"
 )
 
-// What happens to the feeds of a room.
+// Here publishers tell subscribers what happens to the feeds of a room. Subscribers
+// change stream.lines and room.subscribers, and ask publishers for key frames.
 
 // feedGone detaches everything that a participant fed. With offer the
 // subscribers are offered that. room.mu is held.

@@ -10,27 +10,6 @@ import (
 	"bifrons/sfu/media"
 )
 
-// line is one m-line of a subscriber's. It carries one stream of a publisher's,
-// or none; the one for data carries any number. room.mu guards it.
-type line struct {
-	sub   *subscriber // fixed
-	index int         // fixed
-	mid   string      // fixed
-	kind  sdp.Kind    // fixed
-
-	codec    string // sdp.Codec.ID of the stream, or of the last one
-	profile  string // of VP9 or H.264, likewise
-	crossref string
-	sources  []*stream
-	offered  bool // the last offer has it as active
-	ready    bool // the client has accepted it
-	send     bool
-
-	layers mline.Layers
-	delay  mline.Delay // none = the stream's
-	out    mline.Output
-}
-
 // add adds an m-line. room.mu is held.
 func (s *subscriber) add(kind sdp.Kind, codec string) *line {
 	l := &line{sub: s, index: len(s.lines), mid: strconv.Itoa(len(s.lines)), kind: kind, codec: codec, out: mline.Output{Section: len(s.lines)}}
@@ -107,12 +86,9 @@ func (l *line) move(st *stream, x *item) {
 // idle finds an m-line without source that was made for the same kind and
 // codec, nil if there is none. room.mu is held.
 func (s *subscriber) idle(kind sdp.Kind, codec string) *line {
-	for _, l := range s.lines {
-		if l.kind == kind && kind != sdp.Application && l.codec == codec && len(l.sources) == 0 {
-			return l
-		}
-	}
-	return nil
+	return find(s.lines, func(l *line) bool {
+		return l.kind == kind && kind != sdp.Application && l.codec == codec && len(l.sources) == 0
+	})
 }
 
 // sync makes the engine forward what the m-line stands for. room.mu is held.
@@ -204,4 +180,12 @@ func (l *line) configure(x *item) {
 	if outcome.Keyframe || outcome.Temporal {
 		l.requestKeyframe()
 	}
+}
+
+// blocked tells whether nothing at all goes to the subscriber. room.mu is held.
+func (s *subscriber) blocked() bool { return s.paused || s.owner != nil && s.owner.kicked }
+
+// line finds an m-line by its mid, nil if there is none. room.mu is held.
+func (s *subscriber) line(mid string) *line {
+	return find(s.lines, func(l *line) bool { return l.mid == mid })
 }

@@ -1,30 +1,22 @@
 package videoroom
 
 import (
-	"bytes"
-	"time"
-
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/api/schema"
-	"bifrons/api/task"
 	"bifrons/sdp"
 )
 
-// publishRequest is configure for those who do not publish yet.
-func (p *publisher) publishRequest(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	return p.setup(r, w, true)
+// setup makes the request that configures, or publishes for those who do not yet. Everything
+// is checked before anything is changed.
+func setup(publish bool) publisherRun {
+	return func(p *publisher, req *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+		return p.setup(req, w, publish)
+	}
 }
 
-// configure changes what is published, and publishes if there is an offer.
-func (p *publisher) configure(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	return p.setup(r, w, false)
-}
-
-// setup does a publish or configure: everything is checked before anything is
-// changed.
 func (p *publisher) setup(req *kit.Request, w *json.Writer, publish bool) (kit.Response, *schema.Error) {
 	body := req.Body
 	err := check(configureFields, body)
@@ -62,8 +54,7 @@ func (p *publisher) setup(req *kit.Request, w *json.Writer, publish bool) (kit.R
 	for i := range wishes {
 		p.grant(&wishes[i])
 	}
-	p.h.notify("configured", func(w *json.Writer) {
-		r.writeRoom(w)
+	r.notify(p.h, "configured", func(w *json.Writer) {
 		r.plugin.ids.Write(w, "id", p.id)
 		w.Uint("bitrate", p.bitrate)
 	})
@@ -93,65 +84,6 @@ func (p *publisher) apply(body kit.Args) {
 		p.setWindows()
 	}
 	p.rename(body)
-}
-
-// rename changes the display name and metadata, and tells the others who saw
-// the old ones. room.mu is held.
-func (p *publisher) rename(body kit.Args) {
-	c := &p.changes
-	if name, ok := body.Text("display"); ok && name != p.display {
-		c.name = c.name || p.display != ""
-		p.display = name
-	}
-	if metadata := body.Raw("metadata"); metadata != nil && !bytes.Equal(metadata, p.metadata) {
-		c.metadata = c.metadata || p.metadata != nil
-		p.metadata = metadata
-	}
-	if c.name || c.metadata {
-		p.tellChanges()
-	}
-}
-
-// The others are told of changes that a participant makes to what they see of it
-// at once, but not more often than this: after changeBurst of them, one in
-// changePeriod with the last values.
-const (
-	changePeriod = time.Second
-	changeBurst  = 5
-)
-
-// changes is what the others have not been told yet.
-type changes struct {
-	name, metadata, streams bool
-	pace                    task.Pacer
-}
-
-// tellChanges tells the others of what is marked in p.changes, now or later.
-// room.mu is held.
-func (p *publisher) tellChanges() {
-	pace := &p.changes.pace
-	pace.Burst, pace.Period, pace.Log = changeBurst, changePeriod, p.room.plugin.gw.Logger()
-	pace.Do(&p.room.mu, p.flushChanges)
-}
-
-// flushChanges tells the others. room.mu is held.
-func (p *publisher) flushChanges() {
-	name, metadata, streams := p.changes.name, p.changes.metadata, p.changes.streams
-	p.changes.name, p.changes.metadata, p.changes.streams = false, false, false
-	if name || metadata {
-		p.room.tellNews("name "+p.id, p, event("event", func(w *json.Writer) {
-			p.room.plugin.ids.Write(w, "id", p.id)
-			if name {
-				w.Str("display", p.display)
-			}
-			if p.metadata != nil {
-				w.Raw("metadata", p.metadata)
-			}
-		}))
-	}
-	if streams && p.up {
-		p.announce()
-	}
 }
 
 // Bytes that descriptions of streams may have: one, and all of a request.

@@ -206,17 +206,30 @@ func (s *stream) agree(d *sdp.Description, offer *plugin.JSEP) {
 // writeAgreed writes what was agreed on for the publisher himself.
 func (p *publisher) writeAgreed(w *json.Writer) {
 	for _, kind := range []sdp.Kind{sdp.Audio, sdp.Video} {
-		for _, s := range p.streams {
-			if s.kind != kind {
-				continue
-			}
-			codec := s.Codec
-			if s.disabled || codec == "" {
-				codec = "none"
-			}
-			w.Str(kindName(kind)+"_codec", codec)
-			break
+		s := find(p.streams, func(s *stream) bool { return s.kind == kind })
+		switch {
+		case s == nil:
+		case s.disabled || s.Codec == "":
+			w.Str(kindName(kind)+"_codec", "none")
+		default:
+			w.Str(kindName(kind)+"_codec", s.Codec)
 		}
 	}
 	json.Objects(w, "streams", p.streams, func(s *stream) { s.writeOwn(w) })
 }
+
+// prefer takes over what a joinandconfigure says about publishing. room.mu is
+// held.
+func (p *publisher) prefer(body kit.Args) {
+	if n, ok := body.Number("bitrate"); ok {
+		p.bitrate = uint64(n)
+	}
+	for kind, field := range codecFields {
+		if codec := body.Lower(field); p.room.allows(kind, codec) {
+			p.wanted[kind] = codec
+		}
+	}
+}
+
+// codecFields say which codec is wanted of which kind of media.
+var codecFields = map[sdp.Kind]string{sdp.Audio: "audiocodec", sdp.Video: "videocodec"}
