@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"bifrons/api/kit"
-	"bifrons/api/plugin/streaming/format"
 	"bifrons/api/schema"
 	"bifrons/api/task"
+	"bifrons/rtp/codec"
 	"bifrons/sdp"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
@@ -202,7 +202,7 @@ func (m *mountpoint) engineStreams() []sfu.TrackConfig {
 		case sdp.Video:
 			s.Kind, s.Simulcast, s.SVC = media.Video, st.simulcast, st.svc
 			if st.format.ID == sdp.H264 {
-				s.ParameterSets = format.ParameterSets(st.sps)
+				s.ParameterSets = codec.ParameterSets(st.sps)
 			}
 			s.Keep = sfu.Keep{Time: time.Duration(m.bufferTime) * time.Millisecond, Bytes: int(m.bufferBytes)}
 		}
