@@ -351,11 +351,11 @@ func (m *mountpoint) dataPeers(i int, msg message) (to []*sfu.Peer) {
 	if m.streams[i].buffer {
 		m.messages[i] = message{msg.binary, slices.Clone(msg.payload)}
 	}
-	for v := range m.viewers {
+	m.eachViewer(func(v *handle) {
 		if peer := v.dataPeer(i); peer != nil {
 			to = append(to, peer)
 		}
-	}
+	})
 	return to
 }
 
