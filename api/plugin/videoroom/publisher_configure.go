@@ -9,18 +9,14 @@ import (
 	"bifrons/sdp"
 )
 
-// publishRequest is configure for those who do not publish yet.
-func (p *publisher) publishRequest(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	return p.setup(r, w, true)
+// setup makes the request that configures, or publishes for those who do not yet. Everything
+// is checked before anything is changed.
+func setup(publish bool) publisherRun {
+	return func(p *publisher, req *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+		return p.setup(req, w, publish)
+	}
 }
 
-// configure changes what is published, and publishes if there is an offer.
-func (p *publisher) configure(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	return p.setup(r, w, false)
-}
-
-// setup does a publish or configure: everything is checked before anything is
-// changed.
 func (p *publisher) setup(req *kit.Request, w *json.Writer, publish bool) (kit.Response, *schema.Error) {
 	body := req.Body
 	err := check(configureFields, body)
@@ -58,8 +54,7 @@ func (p *publisher) setup(req *kit.Request, w *json.Writer, publish bool) (kit.R
 	for i := range wishes {
 		p.grant(&wishes[i])
 	}
-	p.h.notify("configured", func(w *json.Writer) {
-		r.writeRoom(w)
+	r.notify(p.h, "configured", func(w *json.Writer) {
 		r.plugin.ids.Write(w, "id", p.id)
 		w.Uint("bitrate", p.bitrate)
 	})

@@ -6,6 +6,7 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/schema"
+	"bifrons/sdp"
 )
 
 // join makes a handle a participant or a subscriber. configure takes over what
@@ -108,15 +109,12 @@ func (r *room) newPublisher(h *handle, body kit.Args) (*publisher, *schema.Error
 	if !r.allowed.Admit(token) {
 		return nil, errorf(errUnauthorized, "Unauthorized (not in the allowed list)")
 	}
-	name, ok := r.plugin.ids.Parse(body.Get("id"))
-	switch {
-	case r.plugin.none(name, ok):
-		name = r.freeID()
-	case r.taken(name):
-		return nil, errorf(errIDExists, "User ID %s already exists", name)
+	name, err := r.newID(body)
+	if err != nil {
+		return nil, err
 	}
 	p := &publisher{room: r, h: h, id: name, token: token, bitrate: r.bitrate,
-		display: body.Str("display"), metadata: body.Raw("metadata")}
+		display: body.Str("display"), metadata: body.Raw("metadata"), wanted: make(map[sdp.Kind]string)}
 	p.describe(body)
 	p.levels.Read(body)
 	return p, nil
@@ -130,7 +128,7 @@ func (p *publisher) writeJoined(w *json.Writer) {
 	r.plugin.ids.Write(w, "id", p.id)
 	w.Uint("private_id", uint64(p.privateID))
 	w.Array("publishers")
-	others := slices.DeleteFunc(r.members(), func(x *publisher) bool { return x == p })
+	others := slices.DeleteFunc(slices.Clone(r.members), func(x *publisher) bool { return x == p })
 	for _, other := range others {
 		if other.publishing() {
 			other.writePublisher(w, true)
@@ -146,8 +144,7 @@ func (p *publisher) writeJoined(w *json.Writer) {
 }
 
 func (p *publisher) notifyJoined() {
-	p.h.notify("joined", func(w *json.Writer) {
-		p.room.writeRoom(w)
+	p.room.notify(p.h, "joined", func(w *json.Writer) {
 		p.room.plugin.ids.Write(w, "id", p.id)
 		w.Uint("private_id", uint64(p.privateID))
 		if p.room.allowed.On {

@@ -58,40 +58,35 @@ func (p *Plugin) readRemote(body kit.Args) (from forward.Destination, err *schem
 }
 
 // addRemote adds a publisher whose media comes from another server.
-func (p *Plugin) addRemote(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+func (p *Plugin) addRemote(r *kit.Request, w *json.Writer) *schema.Error {
 	from, err := p.readRemote(r.Body)
 	if err != nil {
-		return kit.Response{}, err
+		return err
 	}
 	bind, bad := sfu.BindTo(r.Body.Str("mcast"), r.Body.Str("iface"))
 	if bad != nil {
-		return fail(errUnknown, "%v", bad)
+		return errorf(errUnknown, "%v", bad)
 	}
 	var x *publisher
-	resp, err := p.manage(r.Body, func(room *room) (kit.Response, *schema.Error) {
-		name, ok := p.ids.Parse(r.Body.Get("id"))
-		switch {
-		case p.none(name, ok):
-			name = room.freeID()
-		case room.taken(name):
-			return fail(errIDExists, "User ID %s already exists", name)
+	err = p.rooms.Manage(r.Body, func(room *room) *schema.Error {
+		name, err := room.newID(r.Body)
+		if err != nil {
+			return err
 		}
-		x = &publisher{room: room, id: name, up: true, gone: true}
-		x.display = r.Body.Str("display")
-		x.metadata = r.Body.Raw("metadata")
+		x = &publisher{room: room, id: name, up: true, gone: true, display: r.Body.Str("display"), metadata: r.Body.Raw("metadata")}
 		if err := x.takeStreams(r.Body); err != nil {
-			return kit.Response{}, err
+			return err
 		}
 		room.coming[name] = struct{}{}
-		return kit.Response{}, nil
+		return nil
 	})
 	if err != nil {
-		return resp, err
+		return err
 	}
 	defer x.room.expectNoMore(x.id)
 	source, ports, failure := x.openSource(&from, bind)
 	if err = x.enter(source, failure); err != nil {
-		return resp, err
+		return err
 	}
 	x.writeRemote(w)
 	if bind.Addr.IsValid() {
@@ -99,7 +94,7 @@ func (p *Plugin) addRemote(r *kit.Request, w *json.Writer) (kit.Response, *schem
 	}
 	w.Int("port", int64(ports[0]))
 	w.Int("rtcp_port", int64(ports[1]))
-	return resp, nil
+	return nil
 }
 
 // openSource makes the source of a publisher on another server, whom nobody knows of
@@ -256,38 +251,38 @@ func (r *room) remoteOf(body kit.Args) (*publisher, *schema.Error) {
 }
 
 // updateRemote changes what a publisher on another server publishes.
-func (p *Plugin) updateRemote(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+func (p *Plugin) updateRemote(r *kit.Request, w *json.Writer) *schema.Error {
 	if _, err := p.readRemote(r.Body); err != nil {
-		return kit.Response{}, err
+		return err
 	}
-	return p.manage(r.Body, func(room *room) (kit.Response, *schema.Error) {
+	return p.rooms.Manage(r.Body, func(room *room) *schema.Error {
 		user, err := room.remoteOf(r.Body)
 		if err != nil {
-			return kit.Response{}, err
+			return err
 		}
 		if err := user.takeStreams(r.Body); err != nil {
-			return kit.Response{}, err
+			return err
 		}
 		user.rename(r.Body)
 		user.source.SetStreams(user.sourceStreams())
 		room.feedChanged(user)
 		user.announce()
 		w.Str("videoroom", "success")
-		return kit.Response{}, nil
+		return nil
 	})
 }
 
 // removeRemote ends what addRemote began.
-func (p *Plugin) removeRemote(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	return p.manage(r.Body, func(room *room) (kit.Response, *schema.Error) {
+func (p *Plugin) removeRemote(r *kit.Request, w *json.Writer) *schema.Error {
+	return p.rooms.Manage(r.Body, func(room *room) *schema.Error {
 		user, err := room.remoteOf(r.Body)
 		if err != nil {
-			return kit.Response{}, err
+			return err
 		}
 		room.feedGone(user, true)
 		user.left()
 		w.Str("videoroom", "success")
-		return kit.Response{}, nil
+		return nil
 	})
 }
 

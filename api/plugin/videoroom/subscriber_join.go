@@ -65,8 +65,7 @@ func joinSubscriber(h *handle, room *room, r *kit.Request, w *json.Writer) (kit.
 		writeFeed(w, list[0].stream.publisher)
 	}
 	s.writeStreams(w)
-	h.notify("subscribing", func(w *json.Writer) {
-		s.room.writeRoom(w)
+	room.notify(h, "subscribing", func(w *json.Writer) {
 		s.writeStreams(w)
 		w.Uint("private_id", uint64(s.privateID))
 	})

@@ -115,8 +115,7 @@ func (s *subscriber) due() (data []byte, j *plugin.JSEP) {
 }
 
 func (s *subscriber) notifyUpdated() {
-	s.h.notify("updated", func(w *json.Writer) {
-		s.room.writeRoom(w)
+	s.room.notify(s.h, "updated", func(w *json.Writer) {
 		s.writeStreams(w)
 		w.Uint("private_id", uint64(s.privateID))
 	})
