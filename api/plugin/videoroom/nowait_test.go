@@ -148,7 +148,7 @@ func TestRemoteFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := x.enter(src, nil); err == nil || r.publisher("8") != nil {
+	if err := x.enter(src, nil); err == nil || r.participants["8"] != nil {
 		t.Error("a publisher is there whose media has failed")
 	}
 }
