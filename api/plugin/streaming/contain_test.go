@@ -183,7 +183,7 @@ func TestPanicOfCamera(t *testing.T) {
 	}
 }
 
-// torn is a track to which nothing can be written.
+// torn is a source to which nothing can be written.
 type torn struct{ *sfu.Source }
 
 func (torn) Write(int, int, []byte) { panic("test") }
@@ -199,7 +199,7 @@ func TestPanicOfCameraCallback(t *testing.T) {
 	m := th.mountpoint("1")
 	th.watch(th.h, "1")
 	cfg := m.work.(*camera).Config
-	cfg.Track = torn{m.src}
+	cfg.Source = torn{m.src}
 	second, err := rtsp.Open(t.Context(), cfg, true)
 	if err != nil {
 		t.Fatal(err)
