@@ -224,6 +224,23 @@ func TestSlowCallee(t *testing.T) {
 	}
 }
 
+// TestHangupOfTheCallBefore: a client that hangs up does not decline a call that it has not
+// heard of.
+func TestHangupOfTheCallBefore(t *testing.T) {
+	o := newOffice(t)
+	alice, bob := o.talk("alice", "bob")
+	carol := o.user("carol")
+	release := bob.Hold()
+	bob.Message("t", `{"request":"hangup"}`, nil)
+	alice.Message("t", `{"request":"hangup"}`, nil)
+	alice.AwaitText("Explicit hangup")
+	carol.Message("t", `{"request":"call","username":"bob"}`, offer())
+	carol.AwaitText("calling")
+	release()
+	hears(t, carol)
+	bob.AwaitText(`"event":"incomingcall","username":"carol"`)
+}
+
 // TestOneOfferAtATime: an offer is refused while the one before of this call is not
 // answered, whichever side has made that, and the call goes on.
 func TestOneOfferAtATime(t *testing.T) {
