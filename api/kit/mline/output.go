@@ -85,7 +85,7 @@ func (o *Output) sync(e engine, from Feed, held bool, layers *Layers, delay Dela
 	case from.Origin != was.Origin || from.Section != was.Section:
 		o.feed, o.held = from, held
 		e.Subscribe(sfu.Subscription{
-			Source: from.Origin, SourceSection: from.Section, Section: o.Section,
+			Origin: from.Origin, Track: from.Section, Section: o.Section,
 			Paused: held, Target: layers.Target(from.Layering), Fallback: layers.Fallback(),
 		})
 		e.SetPlayoutDelay(o.Section, delay.Least, delay.Most)

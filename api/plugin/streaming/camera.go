@@ -50,12 +50,12 @@ func (c *camera) Found(found []*format.Format) {
 		}
 	}
 	separate(list)
-	m.src.SetStreams(m.setStreams(list))
+	m.src.SetTracks(m.setStreams(list))
 	m.src.Restart()
 }
 
 // setStreams replaces the streams, and returns them as the engine has them.
-func (m *mountpoint) setStreams(list []streamSettings) []sfu.Stream {
+func (m *mountpoint) setStreams(list []streamSettings) []sfu.TrackConfig {
 	m.Lock()
 	defer m.Unlock()
 	m.streams = list

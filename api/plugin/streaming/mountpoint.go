@@ -179,7 +179,7 @@ func (m *mountpoint) openSource() *schema.Error {
 	key, _ := m.srtpKey() // was checked
 	var err error
 	if m.src, err = m.plugin.gw.Engine().NewSource(sfu.SourceConfig{
-		Label: "mountpoint " + m.id, Streams: m.engineStreams(), SRTP: key,
+		Label: "mountpoint " + m.id, Tracks: m.engineStreams(), SRTP: key,
 	}, feed{m}); err != nil {
 		return m.cant("%v", err)
 	}
@@ -187,11 +187,11 @@ func (m *mountpoint) openSource() *schema.Error {
 }
 
 // engineStreams is the streams as the engine has them.
-func (m *mountpoint) engineStreams() []sfu.Stream {
-	list := make([]sfu.Stream, len(m.streams))
+func (m *mountpoint) engineStreams() []sfu.TrackConfig {
+	list := make([]sfu.TrackConfig, len(m.streams))
 	for i := range m.streams {
 		st := &m.streams[i]
-		s := sfu.Stream{
+		s := sfu.TrackConfig{
 			Kind: media.Audio, Codec: st.format.Media(st.kind), Encrypted: m.e2ee,
 			Collision: time.Duration(m.collision) * time.Millisecond,
 			Skew:      st.skew,

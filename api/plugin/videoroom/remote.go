@@ -101,7 +101,7 @@ func (p *Plugin) addRemote(r *kit.Request, w *json.Writer) *schema.Error {
 // yet, and opens its ports: for RTP and for RTCP. It is called without the lock.
 func (p *publisher) openSource(from *forward.Destination, bind sfu.Bind) (source *sfu.Source, ports [2]uint16, err error) {
 	source, err = p.room.plugin.gw.Engine().NewSource(sfu.SourceConfig{
-		Label: "remote publisher " + p.id, Streams: p.sourceStreams(), SRTP: from.SRTP,
+		Label: "remote publisher " + p.id, Tracks: p.sourceStreams(), SRTP: from.SRTP,
 	}, remoteHandler{p})
 	if err != nil {
 		return nil, ports, err
@@ -217,10 +217,10 @@ func (s *stream) take(v kit.Args) {
 
 // sourceStreams describes the streams of a publisher on another server for the
 // engine.
-func (p *publisher) sourceStreams() []sfu.Stream {
-	list := make([]sfu.Stream, 0, len(p.streams))
+func (p *publisher) sourceStreams() []sfu.TrackConfig {
+	list := make([]sfu.TrackConfig, 0, len(p.streams))
 	for _, s := range p.streams {
-		x := sfu.Stream{SSRC: s.remoteSSRC, Kind: media.Data, Encrypted: p.e2ee}
+		x := sfu.TrackConfig{SSRC: s.remoteSSRC, Kind: media.Data, Encrypted: p.e2ee}
 		if s.kind != sdp.Application {
 			c, _ := sdp.LookupCodec(s.Codec)
 			x.Kind = media.Audio
@@ -264,7 +264,7 @@ func (p *Plugin) updateRemote(r *kit.Request, w *json.Writer) *schema.Error {
 			return err
 		}
 		user.rename(r.Body)
-		user.source.SetStreams(user.sourceStreams())
+		user.source.SetTracks(user.sourceStreams())
 		room.feedChanged(user)
 		user.announce()
 		w.Str("videoroom", "success")
