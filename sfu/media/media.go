@@ -101,11 +101,11 @@ type ExtensionIDs struct {
 	VideoLayers          uint8 // video-layers-allocation00
 }
 
-// MaxEncodings is the number of simulcast encodings of a source that the
+// MaxEncodings is the number of simulcast encodings of a track that the
 // engine follows.
 const MaxEncodings = 3
 
-// Encoding is one encoded stream of a section's remote source, as signalled.
+// Encoding is one encoding of what the remote sends in a section, as signalled.
 type Encoding struct {
 	RID     string // RFC 8851; "" when identified by SSRC
 	SSRC    uint32 // 0 = learned from the MID/RID extensions
@@ -124,7 +124,7 @@ type Section struct {
 	Codecs []Codec // preferred first
 	Ext    ExtensionIDs
 
-	// Encodings are the remote source's encodings, lowest first; one entry
+	// Encodings are those of what the remote sends, lowest first; one entry
 	// unless simulcast was negotiated. Simulcast is set when there are several
 	// or when a single one is named by RID.
 	Encodings []Encoding

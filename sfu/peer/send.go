@@ -27,7 +27,7 @@ type sender struct {
 
 	rolled, rtxRolled rollover // of ssrc, and of its RTX
 
-	delay    [3]byte // playout delay instead of the source's
+	delay    [3]byte // playout delay instead of that which came
 	setDelay bool
 }
 
@@ -65,12 +65,12 @@ func (o *sender) setPlayoutDelay(least, most int) {
 
 // LayerChanged implements route.Sink.
 func (o *sender) LayerChanged(current, available media.Layer) {
-	o.section.peer.shard.Emit(Event{
+	o.section.peer.loop.Emit(Event{
 		Kind: EventLayer, Section: o.section.Index, Layer: current, Layers: available,
 	})
 }
 
-// codecFor finds the negotiated payload type for what a source sends.
+// codecFor finds the negotiated payload type for what a track sends.
 func (o *sender) codecFor(p *route.Packet) *media.Codec {
 	list := o.section.Codecs
 	for i := range list {
@@ -95,14 +95,14 @@ func (o *sender) Send(now mono.Time, p *route.Packet, out route.Outgoing) {
 	}
 	c := o.codecFor(p)
 	if c == nil {
-		peer.shard.Drop(media.DropPayloadType)
+		peer.loop.Drop(media.DropPayloadType)
 		return
 	}
 	if t := o.sub.Track(); t != o.track {
 		o.track = t
 		o.history.forget()
 	}
-	r := sourceRecord(p, &out)
+	r := recordOf(p, &out)
 	o.stamp(now, &r)
 	if !o.history.put(now, r) {
 		return
@@ -154,7 +154,7 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 		if t == nil || t != o.track {
 			return
 		}
-		if p = t.Find(r.encoding(), r.source); p == nil || !r.of(p) {
+		if p = t.Find(r.encoding(), r.incoming); p == nil || !r.of(p) {
 			return // gone, or another packet by now
 		}
 		c := o.codecFor(p)
@@ -168,7 +168,7 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 		n += int(p.Len)
 	}
 	if !o.budget.Allows(n) {
-		s.peer.shard.Drop(media.DropResend)
+		s.peer.loop.Drop(media.DropResend)
 		return
 	}
 	if !o.limiter.Allow(now, seq) {
@@ -235,7 +235,7 @@ func (o *sender) write(now mono.Time, r *record, w wire) int {
 	s := o.section
 	peer := s.peer
 	p := w.packet
-	b := peer.shard.Reserve()
+	b := peer.loop.Reserve()
 	h := rtp.FixedHeader{
 		Marker: r.is(recordMarker), PayloadType: w.payloadType, SequenceNumber: uint16(w.index), Timestamp: r.ts, SSRC: s.SSRC,
 	}
@@ -291,7 +291,7 @@ func (o *sender) write(now mono.Time, r *record, w wire) int {
 			return 0
 		}
 	}
-	peer.shard.Commit(peer.path, size)
+	peer.loop.Commit(peer.path, size)
 	return size
 }
 

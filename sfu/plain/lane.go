@@ -37,7 +37,7 @@ const (
 	maxApart = 16
 )
 
-// lane is one encoding of a stream: whatever sends it now. Senders come and go,
+// lane is one encoding of a track: whatever sends it now. Senders come and go,
 // change their SSRC or start anew with the same; everything that is not the
 // continuation of what was before gets another key, by which subscriptions see
 // that numbers and timestamps have to be based anew.
@@ -79,13 +79,13 @@ func (ln *lane) admit(now mono.Time, h *rtp.Header, collision time.Duration) med
 	return media.DropNone
 }
 
-// arrival is an authentic packet that came for an encoding of a stream.
+// arrival is an authentic packet that came for an encoding of a track.
 type arrival struct {
-	at               mono.Time
-	stream, encoding int
-	header           rtp.Header
-	buf              *pktbuf.Buf
-	payload          []byte // within buf
+	at              mono.Time
+	track, encoding int
+	header          rtp.Header
+	buf             *pktbuf.Buf
+	payload         []byte // within buf
 }
 
 // verdict is what a packet is to its lane.
@@ -108,7 +108,7 @@ func (ln *lane) judge(now mono.Time, h *rtp.Header, rate uint32) verdict {
 	passed := now.Sub(ln.at)
 	moved := passed // by the source's clock
 	if rate != 0 {
-		moved = units(h.Timestamp-ln.timestamp, rate)
+		moved = units(int32(h.Timestamp-ln.timestamp), rate)
 	}
 	stray := moved - passed
 	switch {
@@ -139,7 +139,7 @@ func (ln *lane) confirms(now mono.Time, h *rtp.Header, rate uint32) bool {
 		return false
 	}
 	if rate != 0 {
-		d := units(h.Timestamp-ln.held.header.Timestamp, rate) - now.Sub(ln.held.at)
+		d := units(int32(h.Timestamp-ln.held.header.Timestamp), rate) - now.Sub(ln.held.at)
 		if d > maxClockStep || d < -maxClockStep {
 			return false
 		}
@@ -168,6 +168,6 @@ func (ln *lane) begin(h *rtp.Header) {
 }
 
 // units is a difference of timestamps as a time; rate is in Hz.
-func units(d, rate uint32) time.Duration {
-	return time.Duration(int64(int32(d)) * int64(time.Second) / int64(rate))
+func units(d int32, rate uint32) time.Duration {
+	return time.Duration(int64(d) * int64(time.Second) / int64(rate))
 }

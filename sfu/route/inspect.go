@@ -19,7 +19,7 @@ var kinds = [media.NumCodecs]codec.Kind{
 // Inspector reads the payload descriptors of one encoded stream. The zero value
 // is ready.
 type Inspector struct {
-	// Temporals is the number of temporal layers that the source announced
+	// Temporals is the number of temporal layers that the sender announced
 	// outside of its payloads, 0 = unknown.
 	Temporals int8
 

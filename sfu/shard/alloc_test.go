@@ -49,8 +49,8 @@ func sealedVideo(t testing.TB, n int, ssrc uint32, mid string) [][]byte {
 // server is a shard with one peer that echoes the client's video.
 func echoServer(t testing.TB) (*simnet.Network, *side, *side) {
 	n := simnet.New(20)
-	client, server, _ := echo(t, n, simnet.Link{}, options(), true)
-	server.port.Link.Loss = 0
+	client, server, _ := echo(t, n, simnet.Conditions{}, options(), true)
+	server.port.Conditions.Loss = 0
 	client.port.Down = true
 	return n, client, server
 }

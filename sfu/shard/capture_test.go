@@ -49,7 +49,7 @@ func (c *tap) Take(p media.Captured) {
 
 func TestCapture(t *testing.T) {
 	n := simnet.New(9)
-	_, server, src := echo(t, n, simnet.Link{Loss: 0.05, Delay: 10 * time.Millisecond}, options(), true)
+	_, server, src := echo(t, n, simnet.Conditions{Loss: 0.05, Delay: 10 * time.Millisecond}, options(), true)
 	c := &tap{t, map[string]int{}}
 	server.core.SetCapture(c)
 	run(n, src, 5*time.Second)

@@ -19,6 +19,14 @@ func LayeringIn(offer *plugin.JSEP, section int, codec string) Layering {
 	)
 }
 
+// KindName is a kind of media as clients know it.
+func KindName(k sdp.Kind) string {
+	if k == sdp.Application {
+		return "data"
+	}
+	return k.String()
+}
+
 // Accepted tells whether an answer lets through what was offered in a section.
 func Accepted(answer *sdp.Description, section int) bool {
 	if section >= len(answer.Sections) {
@@ -77,7 +85,7 @@ func (o *Output) sync(e engine, from Feed, held bool, layers *Layers, delay Dela
 	case from.Origin != was.Origin || from.Section != was.Section:
 		o.feed, o.held = from, held
 		e.Subscribe(sfu.Subscription{
-			Source: from.Origin, SourceSection: from.Section, Section: o.Section,
+			Origin: from.Origin, Track: from.Section, Section: o.Section,
 			Paused: held, Target: layers.Target(from.Layering), Fallback: layers.Fallback(),
 		})
 		e.SetPlayoutDelay(o.Section, delay.Least, delay.Most)

@@ -20,7 +20,7 @@ type camera struct {
 func (m *mountpoint) openRTSP() *schema.Error {
 	c := &camera{m: m}
 	cfg := rtsp.Config{
-		Settings: m.rtsp, PortMin: m.plugin.general.portMin, PortMax: m.plugin.general.portMax,
+		Settings: m.rtsp, PortMin: m.plugin.general.Ports.Min, PortMax: m.plugin.general.Ports.Max,
 		Track: m.src, Handler: c, Log: m.plugin.gw.Logger().With("mountpoint", m.id),
 	}
 	for i := range m.streams {
@@ -50,12 +50,12 @@ func (c *camera) Found(found []*format.Format) {
 		}
 	}
 	separate(list)
-	m.src.SetStreams(m.setStreams(list))
+	m.src.SetTracks(m.setStreams(list))
 	m.src.Restart()
 }
 
 // setStreams replaces the streams, and returns them as the engine has them.
-func (m *mountpoint) setStreams(list []streamSettings) []sfu.Stream {
+func (m *mountpoint) setStreams(list []streamSettings) []sfu.TrackConfig {
 	m.Lock()
 	defer m.Unlock()
 	m.streams = list

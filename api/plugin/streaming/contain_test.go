@@ -21,6 +21,14 @@ import (
 type brittle struct {
 	*stage
 	breaks atomic.Pointer[string]
+	noPeer atomic.Bool // asking for the peer connection panics
+}
+
+func (b *brittle) Peer() *sfu.Peer {
+	if b.noPeer.Load() {
+		panic("test")
+	}
+	return b.stage.Peer()
 }
 
 func newBrittle(t testing.TB, th *theatre) (*brittle, *handle) {
@@ -29,9 +37,7 @@ func newBrittle(t testing.TB, th *theatre) (*brittle, *handle) {
 }
 
 func (b *brittle) Push(tx string, data []byte, j *plugin.JSEP) error {
-	if text := b.breaks.Load(); text != nil && strings.Contains(string(data), *text) {
-		panic("test")
-	}
+	breakIf(&b.breaks, data)
 	return b.stage.Push(tx, data, j)
 }
 
@@ -164,16 +170,13 @@ func TestPanicOfCamera(t *testing.T) {
 	plays := th.radio()
 	c := newCam(t)
 	c.start()
-	th.rtsp(c, `,"rtsp_reconnect_delay":1,"rtsp_notify_changes":true`)
+	th.rtsp(c, `,"rtsp_reconnect_delay":1`)
 	th.hears()
-	b, h := newBrittle(t, th)
-	th.watch(h, "1")
-	t.Cleanup(h.Detach)
+	th.watch(th.h, "1")
 	event := "rtsp-disconnected"
-	b.breaks.Store(&event)
+	th.gw.breaks.Store(&event)
 	c.mute.Store(true)
-	awaitPush(t, b.stage, stopped)
-	th.fails(`{"request":"info","id":1}`, 455)
+	th.gone("1")
 	plays()
 	if n := th.panics(); n != 1 {
 		t.Errorf("%d panics counted", n)
@@ -209,39 +212,43 @@ func TestPanicOfCameraCallback(t *testing.T) {
 	}
 }
 
-// TestPanicLeavesNoLock has the host of a viewer panic wherever the plugin calls it.
-// Everything else goes on.
-func TestPanicLeavesNoLock(t *testing.T) {
+// TestPanicOfViewer has the host of a viewer panic wherever a mountpoint calls it. The
+// others hear what they have to, and the request is answered.
+func TestPanicOfViewer(t *testing.T) {
 	for name, x := range map[string]struct {
 		event string
-		cause func(th *theatre, h *handle)
+		cause func(th *theatre)
 	}{
-		"established": {"started", func(_ *theatre, h *handle) { h.Establish() }},
-		"destroyed":   {"stopped", func(th *theatre, _ *handle) { th.ask(`{"request":"destroy","id":1}`) }},
-		"kicked":      {"kicked_all", func(th *theatre, _ *handle) { th.ask(`{"request":"kick_all","id":1}`) }},
-		"edited":      {"edited", func(th *theatre, _ *handle) { th.ask(`{"request":"edit","id":1,"new_pin":"x","edited_event":true}`) }},
-		"failed":      {"stopped", func(th *theatre, _ *handle) { th.mountpoint("1").fail() }},
+		"destroyed": {"stopped", func(th *theatre) { th.want(`{"request":"destroy","id":1}`, `{"streaming":"destroyed","destroyed":1}`) }},
+		"kicked":    {"kicked_all", func(th *theatre) { th.want(`{"request":"kick_all","id":1}`, `{"streaming":"kicked_all"}`) }},
+		"edited": {"edited", func(th *theatre) {
+			th.want(`{"request":"edit","id":1,"new_pin":"x","edited_event":true}`, `{"streaming":"edited","id":1,"permanent":false}`)
+		}},
+		"failed": {"stopped", func(th *theatre) { th.mountpoint("1").fail() }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			th := newCinema(t)
 			m := th.mountpoint("1")
-			b, h := newBrittle(t, th)
-			th.watch(h, "1")
-			b.breaks.Store(&x.event)
-			func() {
-				defer func() {
-					if recover() == nil {
-						t.Error("no panic")
-					}
-				}()
-				x.cause(th, h)
-			}()
-			b.breaks.Store(nil)
-			if !th.plugin.mu.TryLock() {
-				t.Fatal("the plugin is locked for ever")
+			var good []*brittle
+			var bad *handle
+			for i := range 5 {
+				b, h := newBrittle(t, th)
+				th.watch(h, "1")
+				t.Cleanup(h.Detach)
+				if i == 2 {
+					b.breaks.Store(&x.event)
+					bad = h
+				} else {
+					good = append(good, b)
+				}
 			}
-			th.plugin.mu.Unlock()
-			h.Detach()
+			x.cause(th)
+			for _, b := range good {
+				if got := b.take(); !strings.Contains(got, x.event) || (x.event != "edited") != (b.closed == 1) {
+					t.Errorf("a viewer heard %s, closed %d times", got, b.closed)
+				}
+			}
+			bad.Detach()
 			if th.mountpoint("1") == nil {
 				if _, err := m.src.ListenRTP(sfu.Bind{}, 0, 0); err == nil {
 					t.Error("what is gone has a source that is open")
@@ -249,6 +256,50 @@ func TestPanicLeavesNoLock(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPanicOfViewersPeer: neither does one that cannot be asked for its peer connection
+// cost the others their messages.
+func TestPanicOfViewersPeer(t *testing.T) {
+	th := newCinema(t)
+	hosts := make([]*brittle, 4)
+	for i := range hosts {
+		b, h := newBrittle(t, th)
+		th.watch(h, "1")
+		t.Cleanup(h.Detach)
+		h.writable = true
+		for _, l := range h.lines {
+			l.ready = true
+		}
+		hosts[i] = b
+	}
+	hosts[1].noPeer.Store(true)
+	if to := th.mountpoint("1").dataPeers(4, message{}); len(to) != len(hosts)-1 {
+		t.Errorf("%d viewers get the message", len(to))
+	}
+	hosts[1].noPeer.Store(false)
+}
+
+// TestPanicLeavesNoLock: a request or event that panics keeps nobody from others.
+func TestPanicLeavesNoLock(t *testing.T) {
+	th := newCinema(t)
+	b, h := newBrittle(t, th)
+	th.watch(h, "1")
+	event := "started"
+	b.breaks.Store(&event)
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic")
+			}
+		}()
+		h.Establish()
+	}()
+	if !th.plugin.mu.TryLock() {
+		t.Fatal("the plugin is locked for ever")
+	}
+	th.plugin.mu.Unlock()
+	h.Detach()
 }
 
 // TestPanicWhileCreating: the id can be used again.
@@ -282,6 +333,19 @@ func TestFailedWhileBuilt(t *testing.T) {
 	m.fail()
 	if err := th.plugin.add(m); err == nil || th.mountpoint("1") != nil {
 		t.Errorf("it is there: %v", err)
+	}
+}
+
+// TestReloadAfterFailure: a mountpoint of the file that has failed is made again.
+func TestReloadAfterFailure(t *testing.T) {
+	th := newTheatre(t, "")
+	th.file("radio.alaw", 3, 0)
+	th.write(Package+".jcfg", `radio: { type = "live", id = 1, filename = "`+th.folder+`/radio.alaw", audio = true }`)
+	th.start()
+	th.mountpoint("1").src.Fail()
+	awaitLog(t, &th.gw.log, "mountpoint destroyed")
+	if added, err := th.plugin.Reload(); err != nil || len(added) != 1 || th.mountpoint("1") == nil {
+		t.Errorf("added %v, %v", added, err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	ourjson "bifrons/api/json"
@@ -124,7 +125,8 @@ func (d *stage) taken(event string) bool {
 type backstage struct {
 	engine *sfu.Engine
 
-	log logbook
+	log    logbook
+	breaks atomic.Pointer[string] // events that bring about a panic contain it
 }
 
 // logbook is a log that can be read while others write.
@@ -150,7 +152,15 @@ func (b *backstage) Notifying() bool                       { return true }
 func (b *backstage) SignedTokens() bool                    { return false }
 func (b *backstage) SignedFor(string, string, string) bool { return false }
 func (b *backstage) Logger() *slog.Logger                  { return slog.New(slog.NewTextHandler(&b.log, nil)) }
-func (b *backstage) Notify(string, []byte)                 {}
+
+func (b *backstage) Notify(_ string, data []byte) { breakIf(&b.breaks, data) }
+
+// breakIf panics if there is a text and the data has it.
+func breakIf(text *atomic.Pointer[string], data []byte) {
+	if t := text.Load(); t != nil && strings.Contains(string(data), *t) {
+		panic("test")
+	}
+}
 
 // theatre is a plugin without clients.
 type theatre struct {

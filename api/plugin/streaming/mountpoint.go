@@ -6,8 +6,9 @@ import (
 	"time"
 
 	"bifrons/api/kit"
-	"bifrons/api/plugin/streaming/format"
 	"bifrons/api/schema"
+	"bifrons/api/task"
+	"bifrons/rtp/codec"
 	"bifrons/sdp"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
@@ -175,26 +176,22 @@ func (m *mountpoint) findInterfaces() *schema.Error {
 }
 
 func (m *mountpoint) openSource() *schema.Error {
-	key, err := m.srtpKey()
-	if err != nil {
-		return err
+	key, _ := m.srtpKey() // was checked
+	var err error
+	if m.src, err = m.plugin.gw.Engine().NewSource(sfu.SourceConfig{
+		Label: "mountpoint " + m.id, Tracks: m.engineStreams(), SRTP: key,
+	}, m); err != nil {
+		return m.cant("%v", err)
 	}
-	src, srcErr := m.plugin.gw.Engine().NewSource(sfu.SourceConfig{
-		Label: "mountpoint " + m.id, Streams: m.engineStreams(), SRTP: key,
-	}, feed{m})
-	if srcErr != nil {
-		return m.cant("%v", srcErr)
-	}
-	m.src = src
 	return nil
 }
 
 // engineStreams is the streams as the engine has them.
-func (m *mountpoint) engineStreams() []sfu.Stream {
-	list := make([]sfu.Stream, len(m.streams))
+func (m *mountpoint) engineStreams() []sfu.TrackConfig {
+	list := make([]sfu.TrackConfig, len(m.streams))
 	for i := range m.streams {
 		st := &m.streams[i]
-		s := sfu.Stream{
+		s := sfu.TrackConfig{
 			Kind: media.Audio, Codec: st.format.Media(st.kind), Encrypted: m.e2ee,
 			Collision: time.Duration(m.collision) * time.Millisecond,
 			Skew:      st.skew,
@@ -205,7 +202,7 @@ func (m *mountpoint) engineStreams() []sfu.Stream {
 		case sdp.Video:
 			s.Kind, s.Simulcast, s.SVC = media.Video, st.simulcast, st.svc
 			if st.format.ID == sdp.H264 {
-				s.ParameterSets = format.ParameterSets(st.sps)
+				s.ParameterSets = codec.ParameterSets(st.sps)
 			}
 			s.Keep = sfu.Keep{Time: time.Duration(m.bufferTime) * time.Millisecond, Bytes: int(m.bufferBytes)}
 		}
@@ -229,7 +226,7 @@ func (m *mountpoint) openPorts(i int) *schema.Error {
 		b := bind
 		b.PortMin, b.PortMax = uint16(*port), uint16(*port)
 		if *port == 0 {
-			b.PortMin, b.PortMax = m.plugin.general.portMin, m.plugin.general.portMax
+			b.PortMin, b.PortMax = m.plugin.general.Ports.Min, m.plugin.general.Ports.Max
 		}
 		n, err := open(b)
 		failure, *port = err, int(n)
@@ -272,9 +269,20 @@ func (m *mountpoint) stop() {
 
 // dismiss closes the peer connections of all viewers. The lock is held.
 func (m *mountpoint) dismiss(status string) {
-	for v := range m.viewers {
+	m.eachViewer(func(v *handle) {
 		v.pushStatus(status)
 		v.ClosePeer()
+	})
+}
+
+// eachViewer does something for all viewers. A panic costs one of them what it was to
+// get. The lock is held.
+func (m *mountpoint) eachViewer(f func(v *handle)) {
+	for v := range m.viewers {
+		func() {
+			defer task.Contain(m.plugin.gw.Logger(), "a viewer", nil)
+			f(v)
+		}()
 	}
 }
 
@@ -287,9 +295,7 @@ func (m *mountpoint) setEnabled(on bool) {
 	if m.work != nil {
 		m.work.Hold(!on)
 	}
-	for v := range m.viewers {
-		v.own.hold()
-	}
+	m.eachViewer(func(v *handle) { v.own.hold() })
 }
 
 // live tells whether media comes as RTP.
@@ -308,13 +314,10 @@ func (m *mountpoint) typeName() string {
 	return "live"
 }
 
-// feed is a mountpoint as the engine's handler.
-type feed struct{ m *mountpoint }
-
-// SourceEvent ends a mountpoint whose source has failed.
-func (f feed) SourceEvent(e sfu.Event) {
+// SourceEvent implements sfu.SourceHandler: a mountpoint ends whose source has failed.
+func (m *mountpoint) SourceEvent(e sfu.Event) {
 	if e.Kind == sfu.EventClosed {
-		f.m.fail()
+		m.fail()
 	}
 }
 
@@ -327,11 +330,11 @@ func (m *mountpoint) fail() {
 	}
 }
 
-// SourceData passes a message on to the viewers.
-func (f feed) SourceData(i int, binary bool, payload []byte) {
+// SourceData implements sfu.SourceHandler: it passes a message on to the viewers.
+func (m *mountpoint) SourceData(i int, binary bool, payload []byte) {
 	msg := message{binary, payload}
-	for _, peer := range f.m.dataPeers(i, msg) {
-		f.m.plugin.sendData(peer, msg)
+	for _, peer := range m.dataPeers(i, msg) {
+		m.plugin.sendData(peer, msg)
 	}
 }
 
@@ -345,11 +348,11 @@ func (m *mountpoint) dataPeers(i int, msg message) (to []*sfu.Peer) {
 	if m.streams[i].buffer {
 		m.messages[i] = message{msg.binary, slices.Clone(msg.payload)}
 	}
-	for v := range m.viewers {
+	m.eachViewer(func(v *handle) {
 		if peer := v.dataPeer(i); peer != nil {
 			to = append(to, peer)
 		}
-	}
+	})
 	return to
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	ourjson "bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
@@ -291,7 +292,7 @@ func TestRenegotiation(t *testing.T) {
 	again := offerOf(audio("a", "opus"), video("v", "vp9"))
 	again.Update = true
 	g.send(`{"request":"configure"}`, again)
-	if cam.disabled || len(p.streams) != 3 || !p.streams[2].disabled || cam.codec != "vp9" {
+	if cam.disabled || len(p.streams) != 3 || !p.streams[2].disabled || cam.Codec != "vp9" {
 		t.Errorf("cam is %+v, screen %+v", cam, p.streams[2])
 	}
 	// Another stream takes the place of the video.
@@ -433,7 +434,7 @@ func TestNotices(t *testing.T) {
 
 func TestQuery(t *testing.T) {
 	hs := newHouse(t, demoRoom)
-	query := func(g *guest) string { return string(object(g.h.Query)) }
+	query := func(g *guest) string { return string(ourjson.Object(g.h.Query)) }
 	g := hs.guest()
 	same(t, "fresh", query(g), `{"hangingup":0,"destroyed":0}`)
 	g = hs.publish(`"id":1,"display":"Ann"`, "chrome_avd")

@@ -61,7 +61,7 @@ type Handler interface {
 	Back()
 }
 
-// Camera keeps connected to a server. Its streams are an endless sequence of sessions.
+// Camera keeps connected to a server: one session after the other.
 type Camera struct {
 	Config
 	ctx    context.Context
@@ -193,7 +193,7 @@ func (c *Camera) connect() error {
 	if c.User != "" && c.Password != "" {
 		u.User = url.UserPassword(c.User, c.Password)
 	}
-	var text atomic.Pointer[string] // what the server says of its streams
+	var found atomic.Pointer[[]cameraStream] // what the server says of its streams
 	client := &gortsplib.Client{
 		Scheme: u.Scheme, Host: u.Host,
 		ReadTimeout: c.Timeout, WriteTimeout: c.Timeout,
@@ -202,9 +202,10 @@ func (c *Camera) connect() error {
 		OnResponse: func(res *base.Response) {
 			defer c.Track.Contain("a description of a camera")
 			if isDescription(res) {
-				own := string(res.Body)
-				text.Store(&own)
-				res.Body = []byte(libraryText(own, readCamera(own, c.Kinds...)...))
+				text := string(res.Body)
+				list := readCamera(text, c.Kinds...)
+				found.Store(&list)
+				res.Body = []byte(libraryText(text, list...))
 			}
 		},
 		OnPacketsLost:     func(uint64) {},
@@ -224,7 +225,7 @@ func (c *Camera) connect() error {
 		client.Close()
 	})
 	defer stop()
-	if err := c.play(client, u, &text); err != nil {
+	if err := c.play(client, u, &found); err != nil {
 		return err
 	}
 	c.client, c.url = client, u
@@ -233,18 +234,19 @@ func (c *Camera) connect() error {
 
 // play asks for the wanted streams, video first. One that the server has not, or
 // refuses, is left out if there is another.
-func (c *Camera) play(client *gortsplib.Client, u *base.URL, text *atomic.Pointer[string]) error {
+func (c *Camera) play(client *gortsplib.Client, u *base.URL, said *atomic.Pointer[[]cameraStream]) error {
 	desc, res, err := client.Describe(u)
 	if err != nil && c.Quirk && res != nil && res.StatusCode == base.StatusNotFound {
 		desc, _, err = client.Describe(&base.URL{User: u.User, Path: u.Path, RawQuery: u.RawQuery})
 	}
 	var found []cameraStream
-	if t := text.Load(); t != nil {
-		if found = readCamera(*t, c.Kinds...); len(found) == 0 {
-			return errNoStreams
-		}
+	if list := said.Load(); list != nil {
+		found = *list
 	}
-	if err != nil {
+	switch {
+	case said.Load() != nil && len(found) == 0:
+		return errNoStreams
+	case err != nil:
 		return err
 	}
 	if desc.BaseURL.Host == "" {
