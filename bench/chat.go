@@ -13,6 +13,9 @@ import (
 // messagesPerSecond is how many messages are said in a text room.
 const messagesPerSecond = 20
 
+// chatPatience is how long messages may be under way.
+const chatPatience = 10 * time.Second
+
 // chatter measures what a message costs in a text room: each talker in turn says
 // something that all hear, but for those who never read.
 func chatter(ctx context.Context, b *bench, s server.Spec, w *workload) (r report.Result, err error) {
@@ -59,10 +62,12 @@ func chatter(ctx context.Context, b *bench, s server.Spec, w *workload) (r repor
 		if r, err = m.result(); err != nil {
 			return err
 		}
-		if err := sleep(ctx, b.drained); err != nil {
-			return err
-		}
 		t := chat.Totals()
+		for late := time.Now().Add(chatPatience); t.Received < t.Sent*int64(w.talkers) && time.Now().Before(late); t = chat.Totals() {
+			if err := sleep(ctx, b.drained); err != nil {
+				return err
+			}
+		}
 		r.N = w.talkers
 		r.Wanted, r.Delivered, r.Strange = t.Sent*int64(w.talkers), t.Received, t.Strange
 		r.AddTimes(t.Trips)

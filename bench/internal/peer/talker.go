@@ -107,11 +107,12 @@ type spoken struct {
 }
 
 // Join adds a talker to the room. One that is deaf reads nothing from then on.
-func (c *Chat) Join(ctx context.Context, id int, deaf bool) (t *Talker, err error) {
-	t = &Talker{chat: c, id: id, deaf: deaf, joined: make(chan error, 1), over: make(chan struct{}), heard: make(map[int]int)}
-	if t.pc, err = c.engine.NewPeerConnection(webrtc.Configuration{}); err != nil {
+func (c *Chat) Join(ctx context.Context, id int, deaf bool) (*Talker, error) {
+	pc, err := c.engine.NewPeerConnection(webrtc.Configuration{})
+	if err != nil {
 		return nil, err
 	}
+	t := &Talker{chat: c, id: id, deaf: deaf, pc: pc, joined: make(chan error, 1), over: make(chan struct{}), heard: make(map[int]int)}
 	c.mu.Lock()
 	c.talkers = append(c.talkers, t)
 	c.mu.Unlock()
