@@ -11,34 +11,36 @@ import (
 	"time"
 
 	"bifrons/api/plugin"
+	"bifrons/api/plugin/plugintest"
 	"bifrons/api/plugin/streaming/clip"
 	"bifrons/api/plugin/streaming/rtsp"
+	"bifrons/rtp/waittest"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
 )
 
-// brittle is a stage on which pushing some event panics.
+// brittle is a client on which pushing some event panics.
 type brittle struct {
-	*stage
+	*plugintest.Client
 	breaks atomic.Pointer[string]
 }
 
-func newBrittle(t testing.TB, th *theatre) (*brittle, *handle) {
-	b := &brittle{stage: &stage{t: t, engine: th.gw.engine}}
-	return b, newHandle(th.plugin, b)
+func newBrittle(t testing.TB, th *rig) (*brittle, *handle) {
+	t.Helper()
+	b := &brittle{}
+	var h *handle
+	b.Client, h = th.attach(func(e plugintest.Event) {
+		if text := b.breaks.Load(); text != nil && strings.Contains(e.Data, *text) {
+			panic("test")
+		}
+	})
+	return b, h
 }
 
-func (b *brittle) Push(tx string, data []byte, j *plugin.JSEP) error {
-	if text := b.breaks.Load(); text != nil && strings.Contains(string(data), *text) {
-		panic("test")
-	}
-	return b.stage.Push(tx, data, j)
-}
-
-// watch makes the handle a viewer, as client of the theatre's plugin.
-func (th *theatre) watch(h *handle, id string) {
+// watch makes the handle a viewer, as client of the rig's plugin.
+func (th *rig) watch(h *handle, id string) {
 	th.t.Helper()
-	res := h.Message(&plugin.Request{Body: parsed(th.t, `{"request":"watch","id":`+id+`}`)})
+	res := h.Message(&plugin.Request{Body: plugintest.Parse(th.t, `{"request":"watch","id":`+id+`}`)})
 	res.Run()
 	if h.watching == nil {
 		th.t.Fatal("no viewer")
@@ -46,7 +48,7 @@ func (th *theatre) watch(h *handle, id string) {
 }
 
 // radio is a mountpoint of another file, which has to go on whatever happens.
-func (th *theatre) radio() (plays func()) {
+func (th *rig) radio() (plays func()) {
 	th.t.Helper()
 	th.file("other.mulaw", 3, 0)
 	if got := th.ask(`{"request":"create","id":99,"type":"live","filename":"FOLDER/other.mulaw","audio":true}`); !strings.Contains(got, "created") {
@@ -60,19 +62,19 @@ func (th *theatre) radio() (plays func()) {
 }
 
 // forwarded waits until a packet of a stream comes that contains a text.
-func (th *theatre) forwarded(src *sfu.Source, stream int, want string) {
+func (th *rig) forwarded(src *sfu.Source, stream int, want string) {
 	th.t.Helper()
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		th.t.Fatal(err)
 	}
 	defer conn.Close()
-	f, err := th.gw.engine.Forward(src, stream, sfu.Forward{To: conn.LocalAddr().(*net.UDPAddr).AddrPort()})
+	f, err := th.core.Engine().Forward(src, stream, sfu.Forward{To: conn.LocalAddr().(*net.UDPAddr).AddrPort()})
 	if err != nil {
 		th.t.Fatal(err)
 	}
 	defer f.Close()
-	_ = conn.SetReadDeadline(time.Now().Add(patience))
+	_ = conn.SetReadDeadline(time.Now().Add(waittest.Patience))
 	for b := make([]byte, 1500); ; {
 		n, err := conn.Read(b)
 		if err != nil {
@@ -87,14 +89,14 @@ func (th *theatre) forwarded(src *sfu.Source, stream int, want string) {
 const stopped = `{"streaming":"event","result":{"status":"stopped"}}`
 
 // gone waits until a mountpoint is gone, of which a viewer was told.
-func (th *theatre) gone(id string) {
+func (th *rig) gone(id string) {
 	th.t.Helper()
-	awaitPush(th.t, th.host, stopped)
+	th.host.AwaitText(stopped)
 	th.fails(`{"request":"info","id":`+id+`}`, 455)
 }
 
-func (th *theatre) panics() (n uint64) {
-	for _, s := range th.gw.engine.Stats() {
+func (th *rig) panics() (n uint64) {
+	for _, s := range th.core.Engine().Stats() {
 		n += s.Shard.Drops[media.DropPanic]
 	}
 	return n
@@ -112,7 +114,7 @@ func (audio) Close() error            { return nil }
 func TestPanicOfPlayer(t *testing.T) {
 	for name, panics := range map[string]uint64{"panic": 1, "nothing to read": 0} {
 		t.Run(name, func(t *testing.T) {
-			th := newTheatre(t, "")
+			th := newRig(t, "")
 			plays := th.radio()
 			th.file("radio.alaw", 3, 0)
 			th.ask(`{"request":"create","id":1,"type":"live","filename":"FOLDER/radio.alaw","audio":true}`)
@@ -141,14 +143,14 @@ func TestPanicOfViewersPlayer(t *testing.T) {
 		"nothing to read": func() ([]byte, error) { return nil, io.EOF },
 	} {
 		t.Run(name, func(t *testing.T) {
-			th := newTheatre(t, "")
+			th := newRig(t, "")
 			plays := th.radio()
 			th.file("radio.alaw", 3, 0)
 			th.ask(`{"request":"create","id":1,"type":"ondemand","filename":"FOLDER/radio.alaw","audio":true}`)
 			th.watching("1")
-			t.Cleanup(th.h.Detach)
+			t.Cleanup(th.host.Detach)
 			t.Cleanup(th.mountpoint("1").play(th.h.own.src, next, false).Stop)
-			awaitPush(t, th.host, stopped)
+			th.host.AwaitText(stopped)
 			if got := th.ask(`{"request":"info","id":1}`); !strings.Contains(got, `"viewers":1`) {
 				t.Errorf("got %s", got)
 			}
@@ -160,7 +162,7 @@ func TestPanicOfViewersPlayer(t *testing.T) {
 // TestPanicOfCamera: the mountpoint of a camera whose goroutine panics ends, and only
 // that one.
 func TestPanicOfCamera(t *testing.T) {
-	th := newTheatre(t, "")
+	th := newRig(t, "")
 	plays := th.radio()
 	c := newCam(t)
 	c.start()
@@ -172,7 +174,7 @@ func TestPanicOfCamera(t *testing.T) {
 	event := "rtsp-disconnected"
 	b.breaks.Store(&event)
 	c.mute.Store(true)
-	awaitPush(t, b.stage, stopped)
+	b.Client.AwaitText(stopped)
 	th.fails(`{"request":"info","id":1}`, 455)
 	plays()
 	if n := th.panics(); n != 1 {
@@ -188,7 +190,7 @@ func (torn) Write(int, int, []byte) { panic("test") }
 // TestPanicOfCameraCallback: so does that of a camera whose packets bring about a
 // panic, on a goroutine of the library.
 func TestPanicOfCameraCallback(t *testing.T) {
-	th := newTheatre(t, "")
+	th := newRig(t, "")
 	plays := th.radio()
 	c := newCam(t)
 	c.start()
@@ -214,13 +216,13 @@ func TestPanicOfCameraCallback(t *testing.T) {
 func TestPanicLeavesNoLock(t *testing.T) {
 	for name, x := range map[string]struct {
 		event string
-		cause func(th *theatre, h *handle)
+		cause func(th *rig, h *handle)
 	}{
-		"established": {"started", func(_ *theatre, h *handle) { h.Establish() }},
-		"destroyed":   {"stopped", func(th *theatre, _ *handle) { th.ask(`{"request":"destroy","id":1}`) }},
-		"kicked":      {"kicked_all", func(th *theatre, _ *handle) { th.ask(`{"request":"kick_all","id":1}`) }},
-		"edited":      {"edited", func(th *theatre, _ *handle) { th.ask(`{"request":"edit","id":1,"new_pin":"x","edited_event":true}`) }},
-		"failed":      {"stopped", func(th *theatre, _ *handle) { th.mountpoint("1").fail() }},
+		"established": {"started", func(_ *rig, h *handle) { h.Establish() }},
+		"destroyed":   {"stopped", func(th *rig, _ *handle) { th.ask(`{"request":"destroy","id":1}`) }},
+		"kicked":      {"kicked_all", func(th *rig, _ *handle) { th.ask(`{"request":"kick_all","id":1}`) }},
+		"edited":      {"edited", func(th *rig, _ *handle) { th.ask(`{"request":"edit","id":1,"new_pin":"x","edited_event":true}`) }},
+		"failed":      {"stopped", func(th *rig, _ *handle) { th.mountpoint("1").fail() }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			th := newCinema(t)
@@ -253,8 +255,8 @@ func TestPanicLeavesNoLock(t *testing.T) {
 
 // TestPanicWhileCreating: the id can be used again.
 func TestPanicWhileCreating(t *testing.T) {
-	th := newTheatre(t, "")
-	th.plugin.gw = panickingGateway{th.gw}
+	th := newRig(t, "")
+	th.plugin.gw = panickingGateway{th.core}
 	func() {
 		defer func() {
 			if recover() == nil {
@@ -263,7 +265,7 @@ func TestPanicWhileCreating(t *testing.T) {
 		}()
 		th.ask(`{"request":"create","id":1,"type":"rtp","audio":true,"audioport":0,"audiopt":0,"audiocodec":"pcmu"}`)
 	}()
-	th.plugin.gw = th.gw
+	th.plugin.gw = th.core
 	if got := th.ask(`{"request":"create","id":1,"type":"rtp","audio":true,"audioport":0,"audiopt":0,"audiocodec":"pcmu"}`); !strings.Contains(got, "created") {
 		t.Errorf("got %s", got)
 	}
@@ -277,7 +279,7 @@ func (panickingGateway) Engine() *sfu.Engine { panic("test") }
 // TestFailedWhileBuilt: a mountpoint whose source has failed before it was known is
 // never known.
 func TestFailedWhileBuilt(t *testing.T) {
-	th := newTheatre(t, "")
+	th := newRig(t, "")
 	m := &mountpoint{plugin: th.plugin, id: "1", settings: newSettings(typeRTP)}
 	m.fail()
 	if err := th.plugin.add(m); err == nil || th.mountpoint("1") != nil {
@@ -303,13 +305,14 @@ func TestFileIsOpenedUnlocked(t *testing.T) {
 	if !opened {
 		t.Error("no file was opened")
 	}
-	th.host.hangup(th.h)
+	th.host.Hangup()
 
 	// The mountpoint may be gone by then.
 	var late *clip.File
+	other, _ := th.attach(nil)
 	th.plugin.open = func(name string, folders []string) (f *clip.File, err error) {
 		late, err = clip.Open(name, folders)
-		th.ask(`{"request":"destroy","id":3}`)
+		other.Message("", `{"request":"destroy","id":3}`, nil)
 		return late, err
 	}
 	th.fails(`{"request":"watch","id":3}`, 455)
