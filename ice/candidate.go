@@ -34,15 +34,17 @@ func parseType(s string) (CandidateType, bool) {
 	return 0, false
 }
 
-// preference is the recommended type preference (RFC 8445, 5.1.2.2).
-func (t CandidateType) preference(tcp bool) uint32 {
-	if tcp {
-		// Below what UDP has, as RFC 6544, 4.2 advises, but before any relay.
-		if t == Host {
-			return 90
-		}
-		return 80
+// tcpPreference is below what UDP has, as RFC 6544, 4.2 advises, but before any
+// relay.
+func (t CandidateType) tcpPreference() uint32 {
+	if t == Host {
+		return 90
 	}
+	return 80
+}
+
+// preference is the recommended type preference (RFC 8445, 5.1.2.2).
+func (t CandidateType) preference() uint32 {
 	switch t {
 	case Host:
 		return 126
@@ -56,7 +58,7 @@ func (t CandidateType) preference(tcp bool) uint32 {
 
 // priority combines the preferences for component 1 (RFC 8445, 5.1.2.1).
 func priority(t CandidateType, local uint16) uint32 {
-	return t.preference(false)<<24 | uint32(local)<<8 | (256 - 1)
+	return t.preference()<<24 | uint32(local)<<8 | (256 - 1)
 }
 
 // overTCP tells candidates whose datagrams go over a TCP connection.

@@ -2,6 +2,7 @@ package ice
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,6 +22,8 @@ type HostPolicy struct {
 	// ports do not change. KeepPrivate prints the host's address as well.
 	PublicIPs   []netip.Addr
 	KeepPrivate bool
+
+	loopback bool // loopback addresses are used
 }
 
 // HostAddr is one address of an interface that is up.
@@ -35,9 +38,10 @@ type HostAddr struct {
 // interface. Loopback addresses are used when Enforce matches them, or when
 // there is nothing else.
 func (p HostPolicy) Candidates(addrs []HostAddr, port uint16) []Candidate {
-	used := p.filter(addrs, false)
+	used := p.filter(addrs)
 	if len(used) == 0 {
-		used = p.filter(addrs, true)
+		p.loopback = true
+		used = p.filter(addrs)
 	}
 	var out []Candidate
 	for i, base := range used {
@@ -77,7 +81,7 @@ func PassiveCandidates(hosts []Candidate, port uint16) []Candidate {
 func passivePriority(i int) uint32 {
 	const direction = 4
 	local := uint32(direction<<13 | max(1<<13-1-i, 0))
-	return Host.preference(true)<<24 | local<<8 | (256 - 1)
+	return Host.tcpPreference()<<24 | local<<8 | (256 - 1)
 }
 
 func announced(cs []Candidate, a netip.Addr) bool {
@@ -103,19 +107,19 @@ func (p HostPolicy) printed(base netip.Addr) []netip.Addr {
 	return out
 }
 
-func (p HostPolicy) filter(addrs []HostAddr, loopback bool) []netip.Addr {
+func (p HostPolicy) filter(addrs []HostAddr) []netip.Addr {
 	var out []netip.Addr
 	for _, h := range addrs {
 		h.Addr = h.Addr.Unmap()
 		h.Loopback = h.Loopback || h.Addr.IsLoopback()
-		if p.usable(h, loopback) {
+		if p.usable(h) {
 			out = append(out, h.Addr)
 		}
 	}
 	return out
 }
 
-func (p HostPolicy) usable(h HostAddr, loopback bool) bool {
+func (p HostPolicy) usable(h HostAddr) bool {
 	a := h.Addr
 	if !a.IsValid() || a.IsUnspecified() || a.IsMulticast() {
 		return false
@@ -131,25 +135,28 @@ func (p HostPolicy) usable(h HostAddr, loopback bool) bool {
 		}
 		enforcing = true
 		if strings.HasPrefix(h.Interface, e) || matches(text, e) {
-			return !p.ignored(h.Interface, text, true)
+			return !p.ignoredAddress(text)
 		}
 	}
-	if enforcing || h.Loopback && !loopback {
+	if enforcing || h.Loopback && !p.loopback {
 		return false
 	}
-	return !p.ignored(h.Interface, text, false)
+	return !p.ignoredAddress(text) && !p.ignoredInterface(h.Interface)
 }
 
-func (p HostPolicy) ignored(name, text string, enforcing bool) bool {
-	for _, e := range p.Ignore {
-		if e = strings.TrimSpace(e); e == "" {
-			continue
-		}
-		if matches(text, e) || !enforcing && strings.HasPrefix(name, e) {
-			return true
-		}
-	}
-	return false
+func (p HostPolicy) ignoredAddress(text string) bool {
+	return p.ignored(func(entry string) bool { return matches(text, entry) })
+}
+
+func (p HostPolicy) ignoredInterface(name string) bool {
+	return p.ignored(func(entry string) bool { return strings.HasPrefix(name, entry) })
+}
+
+func (p HostPolicy) ignored(fits func(entry string) bool) bool {
+	return slices.ContainsFunc(p.Ignore, func(e string) bool {
+		e = strings.TrimSpace(e)
+		return e != "" && fits(e)
+	})
 }
 
 // matches tells whether an address in its text form is the one of an entry or, if

@@ -144,15 +144,23 @@ func (a *Agent) pairUp(l, r *Candidate) *pair {
 	if a.find(p) != nil {
 		return nil
 	}
-	return a.addPair(p, l, r, false)
+	return a.addPair(p, l, r, spare)
 }
+
+// What a pair is added for.
+type need bool
+
+const (
+	spare  need = false
+	urgent need = true // the remote uses it
+)
 
 // addPair adds a pair; beyond maxPairs it must be urgent or better than another
 // that it then replaces.
-func (a *Agent) addPair(p Path, l, r *Candidate, urgent bool) *pair {
+func (a *Agent) addPair(p Path, l, r *Candidate, n need) *pair {
 	q := &pair{path: p, local: l, remote: r, gen: a.gen}
 	a.setPriority(q)
-	if len(a.pairs) >= maxPairs && !a.evict(q.priority, urgent) {
+	if len(a.pairs) >= maxPairs && !a.evict(q.priority, n) {
 		return nil
 	}
 	a.pairs = append(a.pairs, q)
@@ -162,7 +170,7 @@ func (a *Agent) addPair(p Path, l, r *Candidate, urgent bool) *pair {
 // evict makes room: a failed pair goes first, then the one with the lowest
 // priority that was never valid, then, for an urgent one, that which has been
 // silent for longest.
-func (a *Agent) evict(prio uint64, urgent bool) bool {
+func (a *Agent) evict(prio uint64, n need) bool {
 	worst := -1
 	for i, q := range a.pairs {
 		if q == a.selected || q == a.rival {
@@ -176,7 +184,7 @@ func (a *Agent) evict(prio uint64, urgent bool) bool {
 		return false
 	}
 	q := a.pairs[worst]
-	if !urgent && (q.rank() == 2 || q.rank() == 1 && q.priority >= prio) {
+	if n != urgent && (q.rank() == 2 || q.rank() == 1 && q.priority >= prio) {
 		return false
 	}
 	a.remove(q)
@@ -252,7 +260,7 @@ func (a *Agent) learn(p Path, prio uint32) *pair {
 			r.TCPType = "active"
 		}
 	}
-	q := a.addPair(p, l, r, true)
+	q := a.addPair(p, l, r, urgent)
 	if q != nil && a.findRemote(r.Addr, r.overTCP()) == nil {
 		a.remotes = append(a.remotes, r)
 	}
@@ -330,5 +338,9 @@ func (a *Agent) learnLocal(q *pair, mapped netip.AddrPort) {
 // checkPriority is the PRIORITY of our checks: that of a peer reflexive
 // candidate learned from them (RFC 8445, 7.1.1).
 func checkPriority(l *Candidate) uint32 {
-	return PeerReflexive.preference(l.overTCP())<<24 | l.Priority&0xFFFFFF
+	preference := PeerReflexive.preference()
+	if l.overTCP() {
+		preference = PeerReflexive.tcpPreference()
+	}
+	return preference<<24 | l.Priority&0xFFFFFF
 }

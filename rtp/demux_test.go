@@ -126,7 +126,7 @@ func TestNoAllocations(t *testing.T) {
 		a.Parse(vla)
 		a.Parse(vla[:1])
 		Classify(packet)
-		w.Reset(AppendHeader(out, &h))
+		w.Reset(h.Append(out))
 		w.AddUint24(2, 3)
 		w.AddString(4, "mid")
 		w.Add(5, long)
@@ -167,7 +167,7 @@ func FuzzHeader(f *testing.F) {
 			t.Fatalf("%d + %d + %d bytes of %d", h.HeaderLen, len(payload), h.PaddingLen, len(b))
 		}
 		// What was read can be written and read again.
-		out := AppendExtensions(AppendHeader(nil, &h), exts)
+		out := AppendExtensions(h.Append(nil), exts)
 		if len(exts) > 0 {
 			SetExtensionBit(out)
 		}
@@ -203,10 +203,10 @@ func BenchmarkParse(b *testing.B) {
 
 func BenchmarkWrite(b *testing.B) {
 	out := make([]byte, 0, 64)
-	h := Header{PayloadType: 96}
+	h := FixedHeader{PayloadType: 96}
 	var w ExtensionWriter
 	for b.Loop() {
-		w.Reset(AppendHeader(out, &h))
+		w.Reset(h.Append(out))
 		w.AddUint24(2, 3)
 		w.AddUint16(3, 3)
 		w.AddString(4, "0")

@@ -30,22 +30,28 @@ const (
 	markerBit    = 0x80
 )
 
-// Header holds the fields of a parsed packet and the offsets of its parts.
-type Header struct {
-	Version        uint8 // always 2 after Parse
-	Padding        bool  // the P bit
-	Extension      bool  // the X bit
+// FixedHeader is what the first 12 bytes of a packet say, but for their counts and
+// bits about what follows.
+type FixedHeader struct {
 	Marker         bool
 	PayloadType    uint8
-	CSRCs          uint8 // how many contributing sources follow the fixed header
 	SequenceNumber uint16
-	ExtProfile     uint16 // "defined by profile" field; 0 without extension
 	Timestamp      uint32
 	SSRC           uint32
-	ExtOff         int // offset and length of the extension data, after its
-	ExtLen         int // 4-byte header; ExtLen is 0 without extension
-	HeaderLen      int // offset of the payload
-	PaddingLen     int // bytes of padding at the end; 0 until Payload ran
+}
+
+// Header holds the fields of a parsed packet and the offsets of its parts.
+type Header struct {
+	FixedHeader
+	Version    uint8  // always 2 after Parse
+	Padding    bool   // the P bit
+	Extension  bool   // the X bit
+	CSRCs      uint8  // how many contributing sources follow the fixed header
+	ExtProfile uint16 // "defined by profile" field; 0 without extension
+	ExtOff     int    // offset and length of the extension data, after its
+	ExtLen     int    // 4-byte header; ExtLen is 0 without extension
+	HeaderLen  int    // offset of the payload
+	PaddingLen int    // bytes of padding at the end; 0 until Payload ran
 }
 
 // Parse reads the header of b. It does not look at the payload or its padding,
@@ -58,15 +64,17 @@ func (h *Header) Parse(b []byte) error {
 		return ErrVersion
 	}
 	*h = Header{
-		Version:        2,
-		Padding:        b[0]&paddingBit != 0,
-		Extension:      b[0]&extensionBit != 0,
-		CSRCs:          b[0] & 0x0f,
-		Marker:         b[1]&markerBit != 0,
-		PayloadType:    b[1] &^ markerBit,
-		SequenceNumber: binary.BigEndian.Uint16(b[2:]),
-		Timestamp:      binary.BigEndian.Uint32(b[4:]),
-		SSRC:           binary.BigEndian.Uint32(b[8:]),
+		FixedHeader: FixedHeader{
+			Marker:         b[1]&markerBit != 0,
+			PayloadType:    b[1] &^ markerBit,
+			SequenceNumber: binary.BigEndian.Uint16(b[2:]),
+			Timestamp:      binary.BigEndian.Uint32(b[4:]),
+			SSRC:           binary.BigEndian.Uint32(b[8:]),
+		},
+		Version:   2,
+		Padding:   b[0]&paddingBit != 0,
+		Extension: b[0]&extensionBit != 0,
+		CSRCs:     b[0] & 0x0f,
 	}
 	n := FixedHeaderLen + 4*int(h.CSRCs)
 	if len(b) < n {
@@ -119,26 +127,25 @@ func (h *Header) CSRC(b []byte, i int) uint32 {
 	return binary.BigEndian.Uint32(b[off:])
 }
 
-// PutHeader writes a 12-byte header without padding, extension or CSRCs to the
-// start of dst, which must be that long.
-func PutHeader(dst []byte, marker bool, pt uint8, seq uint16, ts, ssrc uint32) {
+// Put writes the header, without padding, extension or CSRCs, to the start of dst,
+// which must be FixedHeaderLen long.
+func (h FixedHeader) Put(dst []byte) {
 	_ = dst[FixedHeaderLen-1]
 	dst[0] = versionBits
-	dst[1] = pt & 0x7f
-	if marker {
+	dst[1] = h.PayloadType & 0x7f
+	if h.Marker {
 		dst[1] |= markerBit
 	}
-	binary.BigEndian.PutUint16(dst[2:], seq)
-	binary.BigEndian.PutUint32(dst[4:], ts)
-	binary.BigEndian.PutUint32(dst[8:], ssrc)
+	binary.BigEndian.PutUint16(dst[2:], h.SequenceNumber)
+	binary.BigEndian.PutUint32(dst[4:], h.Timestamp)
+	binary.BigEndian.PutUint32(dst[8:], h.SSRC)
 }
 
-// AppendHeader appends the 12-byte header made of h's marker, payload type,
-// sequence number, timestamp and SSRC to dst.
-func AppendHeader(dst []byte, h *Header) []byte {
+// Append appends it to dst.
+func (h FixedHeader) Append(dst []byte) []byte {
 	n := len(dst)
 	dst = append(dst, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-	PutHeader(dst[n:], h.Marker, h.PayloadType, h.SequenceNumber, h.Timestamp, h.SSRC)
+	h.Put(dst[n:])
 	return dst
 }
 

@@ -210,9 +210,9 @@ func TestWriteAgainstPion(t *testing.T) {
 		for _, id := range r.Perm(maxID)[:r.IntN(7)] {
 			exts = append(exts, Extension{uint8(id + 1), randomBytes(r, r.IntN(maxLen+1))})
 		}
-		h := Header{Marker: r.IntN(2) == 0, PayloadType: uint8(r.IntN(128)), SequenceNumber: uint16(r.Uint32()), Timestamp: r.Uint32(), SSRC: r.Uint32()}
+		h := FixedHeader{Marker: r.IntN(2) == 0, PayloadType: uint8(r.IntN(128)), SequenceNumber: uint16(r.Uint32()), Timestamp: r.Uint32(), SSRC: r.Uint32()}
 		payload := randomBytes(r, r.IntN(20))
-		b := AppendExtensions(AppendHeader(nil, &h), exts)
+		b := AppendExtensions(h.Append(nil), exts)
 		if len(exts) > 0 {
 			SetExtensionBit(b)
 		}

@@ -16,7 +16,7 @@ var vp8Codec = media.Codec{Name: media.VP8, PayloadType: 96, ClockRate: 90000}
 // and height in pixels.
 func vp8Picture(n uint16, ssrc uint32, size uint16) []byte {
 	b := make([]byte, rtp.FixedHeaderLen, 100)
-	rtp.PutHeader(b, true, vp8Codec.PayloadType, n, uint32(n)*450, ssrc)
+	rtp.FixedHeader{Marker: true, PayloadType: vp8Codec.PayloadType, SequenceNumber: n, Timestamp: uint32(n) * 450, SSRC: ssrc}.Put(b)
 	b = append(b, 0x10, 0, 0, 0, 0x9d, 0x01, 0x2a, byte(size), byte(size>>8), byte(size), byte(size>>8))
 	return append(b, make([]byte, 20)...)
 }

@@ -12,16 +12,35 @@ import (
 )
 
 // What those above the engine need of the packages below it, under names that
-// say what it is of.
-
-// ICE: see package ice.
+// say what it is of. Each is described there.
 type (
 	Candidate   = ice.Candidate
 	Credentials = ice.Credentials
 	ICEState    = ice.State
+
+	DTLSRole     = dtls.Role
+	Fingerprint  = dtls.Fingerprint
+	Fingerprints = dtls.Fingerprints
+
+	TURNServer    = turn.Server
+	TURNTransport = turn.Transport
+
+	// Parts of a Snapshot.
+	Association     = peer.Association
+	SectionSnapshot = peer.SectionSnapshot
+	Received        = peer.Received
+	Sent            = peer.Sent
+	Traffic         = peer.Traffic
+	DTLSState       = peer.DTLSState
+	Stage           = peer.Stage
+	Time            = mono.Time
+
+	Capture       = capture.File
+	CaptureConfig = capture.Config
+	CaptureFormat = capture.Format
 )
 
-// States of ICE, and the type of candidates that a relay made.
+// Their values.
 const (
 	ICENew          = ice.New
 	ICEChecking     = ice.Checking
@@ -29,8 +48,21 @@ const (
 	ICECompleted    = ice.Completed
 	ICEDisconnected = ice.Disconnected
 	ICEFailed       = ice.Failed
+	Relayed         = ice.Relayed
 
-	Relayed = ice.Relayed
+	DTLSClient     = dtls.Client
+	DTLSServer     = dtls.Server
+	DTLSNew        = peer.DTLSNew
+	DTLSConnecting = peer.DTLSConnecting
+	DTLSConnected  = peer.DTLSConnected
+	DTLSFailed     = peer.DTLSFailed
+
+	TURNUDP = turn.UDP
+	TURNTCP = turn.TCP
+	TURNTLS = turn.TLS
+
+	CapturePCAP = capture.PCAP
+	CaptureText = capture.Text
 )
 
 // ParseCandidate reads a candidate attribute (RFC 8839, 5.1).
@@ -40,70 +72,11 @@ func ParseCandidate(s string) (Candidate, error) { return ice.ParseCandidate(s) 
 // to, "" if it does not (RFC 8840, 4.3).
 func CandidateUfrag(s string) string { return ice.CandidateUfrag(s) }
 
-// DTLS: see package dtls.
-type (
-	DTLSRole     = dtls.Role
-	Fingerprint  = dtls.Fingerprint
-	Fingerprints = dtls.Fingerprints
-)
-
-// The roles in the handshake.
-const (
-	DTLSClient = dtls.Client
-	DTLSServer = dtls.Server
-)
-
 // LoadKeyPair reads a certificate chain and its private key, as those of the engine
 // are read.
 func LoadKeyPair(certFile, keyFile, password string) (tls.Certificate, error) {
 	return dtls.LoadKeyPair(certFile, keyFile, password)
 }
-
-// TURN: see package turn.
-type (
-	TURNServer    = turn.Server
-	TURNTransport = turn.Transport
-)
-
-// How a TURN server is reached.
-const (
-	TURNUDP = turn.UDP
-	TURNTCP = turn.TCP
-	TURNTLS = turn.TLS
-)
-
-// Parts of a Snapshot: see package peer.
-type (
-	Association     = peer.Association
-	SectionSnapshot = peer.Section
-	Received        = peer.Received
-	Sent            = peer.Sent
-	Traffic         = peer.Traffic
-	DTLSState       = peer.DTLSState
-	Stage           = peer.Stage
-	Time            = mono.Time
-)
-
-// States of a DTLS association.
-const (
-	DTLSNew        = peer.DTLSNew
-	DTLSConnecting = peer.DTLSConnecting
-	DTLSConnected  = peer.DTLSConnected
-	DTLSFailed     = peer.DTLSFailed
-)
-
-// Captures: see package capture.
-type (
-	Capture       = capture.File
-	CaptureConfig = capture.Config
-	CaptureFormat = capture.Format
-)
-
-// The formats of captures.
-const (
-	CapturePCAP = capture.PCAP
-	CaptureText = capture.Text
-)
 
 // OpenCapture opens or creates a file and starts writing.
 func OpenCapture(cfg CaptureConfig) (*Capture, error) { return capture.Open(cfg) }

@@ -43,7 +43,7 @@ type Peer struct {
 	events   []Event
 	draining bool
 	closed   bool
-	link     *link
+	assoc    *association
 	wantData bool
 
 	core *peer.Peer // touched by the shard only
@@ -249,10 +249,10 @@ func (p *Peer) RequestKeyframe(section int) {
 func (p *Peer) SetDataChannels(on bool) {
 	p.mu.Lock()
 	p.wantData = on
-	l := p.link
+	a := p.assoc
 	p.mu.Unlock()
-	if on && l != nil {
-		l.startData()
+	if on && a != nil {
+		a.startData()
 	}
 }
 
@@ -261,10 +261,10 @@ func (p *Peer) SetDataChannels(on bool) {
 func (p *Peer) SetDataLimit(bytes uint64) {
 	p.limit.Store(bytes)
 	p.mu.Lock()
-	l := p.link
+	a := p.assoc
 	p.mu.Unlock()
-	if l != nil {
-		l.limit()
+	if a != nil {
+		a.limit()
 	}
 }
 
@@ -284,12 +284,12 @@ func (p *Peer) SendShared(label, protocol string, binary bool, payload []byte) e
 
 func (p *Peer) sendData(label, protocol string, binary bool, payload []byte, send sendFunc) error {
 	p.mu.Lock()
-	l, want := p.link, p.wantData
+	a, want := p.assoc, p.wantData
 	p.mu.Unlock()
-	if l == nil || !want {
+	if a == nil || !want {
 		return ErrNoDataChannels
 	}
-	return l.send(label, protocol, binary, payload, send)
+	return a.send(label, protocol, binary, payload, send)
 }
 
 // SetCapture copies all further RTP and RTCP to a file; nil ends that. A file
@@ -323,15 +323,15 @@ func (p *Peer) Counters() (n peer.Counters) {
 // Snapshot describes the connection as it is now, also after its end; the zero
 // value once the engine is closed. It waits for the shard.
 func (p *Peer) Snapshot() (s peer.Snapshot) {
-	var l *link
+	var a *association
 	p.site.shard.Call(func(now mono.Time) {
 		s = p.core.Snapshot(now)
 		p.mu.Lock()
-		l = p.link
+		a = p.assoc
 		p.mu.Unlock()
 	})
-	if l != nil {
-		l.describe(&s.DTLS)
+	if a != nil {
+		a.describe(&s.DTLS)
 	}
 	return s
 }
@@ -350,8 +350,8 @@ func (h *host) Emit(ev peer.Event) {
 	if ev.Kind == EventClosed {
 		p.cancel()
 		p.closeLinks()
-		if p.link != nil {
-			p.link.end()
+		if p.assoc != nil {
+			p.assoc.end()
 		}
 	}
 	p.push(ev)
@@ -421,15 +421,15 @@ func (p *Peer) tell(ev Event) {
 // StartDTLS implements shard.Host.
 func (h *host) StartDTLS(role dtls.Role, remote dtls.Fingerprints) peer.DTLS {
 	p := (*Peer)(h)
-	l := &link{peer: p, client: role == dtls.Client}
+	a := &association{peer: p, client: role == dtls.Client}
 	p.mu.Lock()
-	if p.link != nil {
-		p.link.end() // of an association that this one replaces
+	if p.assoc != nil {
+		p.assoc.end() // of an association that this one replaces
 	}
-	p.link = l
+	p.assoc = a
 	p.mu.Unlock()
 	p.engine.pending.Add(1)
-	l.endpoint = dtls.Start(dtls.Config{
+	a.endpoint = dtls.Start(dtls.Config{
 		Certificate: p.cert,
 		Role:        role,
 		Remote:      remote,
@@ -437,9 +437,9 @@ func (h *host) StartDTLS(role dtls.Role, remote dtls.Fingerprints) peer.DTLS {
 
 		RejectSelfSigned: p.engine.cfg.RejectSelfSigned,
 
-		Send:        l.transmit,
-		OnConnected: l.connected,
-		OnClosed:    l.closed,
+		Send:        a.transmit,
+		OnConnected: a.connected,
+		OnClosed:    a.closed,
 	})
-	return l.endpoint
+	return a.endpoint
 }

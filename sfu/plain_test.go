@@ -71,7 +71,7 @@ func (w *wire) receive() []byte {
 // rtpPacket is an Opus packet with an audio level in extension 1.
 func rtpPacket(seq uint16, ts, ssrc uint32, payload string) []byte {
 	b := make([]byte, rtp.FixedHeaderLen, 200)
-	rtp.PutHeader(b, false, 111, seq, ts, ssrc)
+	rtp.FixedHeader{PayloadType: 111, SequenceNumber: seq, Timestamp: ts, SSRC: ssrc}.Put(b)
 	b = append(b, 0xbe, 0xde, 0, 1, 1<<4, 20, 0, 0)
 	rtp.SetExtensionBit(b)
 	return append(b, payload...)
@@ -229,7 +229,7 @@ func TestPlainFeedback(t *testing.T) {
 	from.send(in, rtpPacket(1, 0, 5, "\x10not a key frame"))
 	rtpOut.receive()
 	from.send(back, rtcp.AppendRR(nil, 5, nil))
-	rtcpOut.send(f.RTCPPort(), rtcp.AppendPLI(nil, 1, 5))
+	rtcpOut.send(f.RTCPPort(), rtcp.AppendPLI(nil, rtcp.Ends{Sender: 1, Media: 5}))
 	it := rtcp.Parse(from.receive())
 	if !it.Next() {
 		t.Fatal("not RTCP")

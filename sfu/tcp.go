@@ -63,12 +63,12 @@ func (p *Peer) closeLinks() {
 	if !s.HasLinks(p.core) {
 		return
 	}
-	l := p.link
+	a := p.assoc
 	p.engine.pending.Add(1)
 	go func() {
 		defer p.engine.pending.Done()
-		if l != nil {
-			<-l.endpoint.Done()
+		if a != nil {
+			<-a.endpoint.Done()
 		}
 		s.Post(func(mono.Time) { s.CloseLinks(p.core) })
 	}()

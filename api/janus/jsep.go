@@ -51,6 +51,9 @@ func (h *Handle) takeJSEP(v *json.Value) (*plugin.JSEP, *Error) {
 	if err := h.endpoint.Expect(kind); err != nil {
 		return nil, signallingError(err)
 	}
+	if kind == sdp.TypeOffer && !plugin.TakesOffer(h.ph) {
+		return nil, errNoPeer
+	}
 	d, err := sdp.Parse(text)
 	if err != nil {
 		return nil, &Error{ErrJSEPInvalid, err.Error()}

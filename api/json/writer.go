@@ -193,6 +193,17 @@ func appendValue(dst []byte, v *Value) []byte {
 	return v.MarshalTo(dst)
 }
 
+// Objects writes an array of objects, one for each element of a list.
+func Objects[T any](w *Writer, key string, list []T, fields func(T)) {
+	w.Array(key)
+	for _, x := range list {
+		w.Object("")
+		fields(x)
+		w.End()
+	}
+	w.EndArray()
+}
+
 const hexDigits = "0123456789abcdef"
 
 // AppendString appends s as a quoted JSON string (RFC 8259, section 7). Bytes

@@ -58,6 +58,16 @@ func (a Args) FlagOr(name string, without bool) bool {
 	return without
 }
 
+// Raw is a value as compact JSON, nil if there is none.
+func (a Args) Raw(name string) []byte {
+	if !a.Has(name) {
+		return nil
+	}
+	w := json.NewWriter(nil)
+	w.Value("", a.Get(name))
+	return w.Bytes()
+}
+
 // Items are the values of a list; their types were not checked.
 func (a Args) Items(name string) []Args {
 	values := json.Array(a.Get(name))

@@ -29,6 +29,13 @@ type DataWriter interface {
 	DataReady()
 }
 
+// Offeree is a Handle that takes no offer of its client at times, as another one is
+// still to be answered.
+type Offeree interface {
+	// TakesOffer tells whether it takes one now. It is asked like Message, before that.
+	TakesOffer() bool
+}
+
 // Established calls an Establisher.
 func Established(h Handle) {
 	if x, ok := h.(Establisher); ok {
@@ -48,6 +55,12 @@ func Happened(h Handle, e sfu.Event) {
 	if x, ok := h.(Watcher); ok {
 		x.Event(e)
 	}
+}
+
+// TakesOffer asks an Offeree. Others take offers at all times.
+func TakesOffer(h Handle) bool {
+	x, ok := h.(Offeree)
+	return !ok || x.TakesOffer()
 }
 
 // Received calls a DataReader.

@@ -56,6 +56,9 @@ func TestJanode(t *testing.T) { runJanode(t, "janode.mjs") }
 // record.
 func TestJanodeStreaming(t *testing.T) { runJanode(t, "janode-streaming.mjs") }
 
+// TestJanodeTextRoom: and every call of the TextRoom plugin.
+func TestJanodeTextRoom(t *testing.T) { runJanode(t, "janode-textroom.mjs") }
+
 func runJanode(t *testing.T, script string) {
 	t.Helper()
 	waittest.NoLeaks(t)
@@ -115,6 +118,9 @@ func obey(t *testing.T, peers map[string]*pionPeer, o wish) (string, error) {
 			p = newPionPeer(t, nil, webrtctest.Options{})
 		} else {
 			p = newPionReceiver(t, nil, webrtctest.Options{})
+			if !strings.Contains(o.SDP, "m=audio") && !strings.Contains(o.SDP, "m=video") {
+				p.AddChannel() // as browsers do
+			}
 		}
 		peers[o.Peer] = p
 	}
@@ -129,6 +135,18 @@ func obey(t *testing.T, peers map[string]*pionPeer, o wish) (string, error) {
 		}
 	case "accept":
 		return "", p.PC.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: o.SDP})
+	case "say": // by the data channel
+		waittest.Closed(t, o.Peer+"'s data channel", p.Open)
+		if err = p.Channel.SendText(o.SDP); err == nil {
+			return <-p.Texts, nil // and the first answer
+		}
+		return "", err
+	case "hear":
+		for {
+			if text := waittest.Next(t, o.SDP, p.Texts); strings.Contains(text, o.SDP) {
+				return text, nil
+			}
+		}
 	case "up":
 		waittest.Until(t, o.Peer+" is connected", func() bool {
 			return p.PC.ConnectionState() == webrtc.PeerConnectionStateConnected

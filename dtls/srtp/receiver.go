@@ -38,7 +38,7 @@ func (r *Receiver) OpenRTP(st *StreamState, b []byte, hdrLen int) (int, error) {
 	}
 	roc, body := uint32(index>>16), len(b)-k.tag
 	if k.aead != nil {
-		k.setNonce(ssrc, roc, seq)
+		k.setNonce(ssrc, index)
 		if _, err := k.aead.Open(b[hdrLen:hdrLen], k.nonce[:], b[hdrLen:], b[:hdrLen]); err != nil {
 			return 0, ErrAuth
 		}
@@ -66,15 +66,15 @@ func (r *Receiver) OpenRTCP(b []byte) (int, error) {
 		at = body + k.tag
 	}
 	ssrc, word := be32(b[4:]), be32(b[at:])
-	index := word &^ encrypted
+	index := rtcpIndex(word &^ encrypted)
 	if r.replay.seen(ssrc, index) {
 		return 0, ErrReplay
 	}
 	var ok bool
 	if k.aead != nil {
-		ok = k.openRTCPAEAD(b, body, ssrc, word)
+		ok = k.openRTCPAEAD(b, body, word)
 	} else {
-		ok = k.openRTCPMAC(b, body, ssrc, word)
+		ok = k.openRTCPMAC(b, body, word)
 	}
 	if !ok {
 		return 0, ErrAuth
@@ -83,22 +83,21 @@ func (r *Receiver) OpenRTCP(b []byte) (int, error) {
 	return body, nil
 }
 
-func (s *session) openRTCPMAC(b []byte, body int, ssrc, word uint32) bool {
+func (s *session) openRTCPMAC(b []byte, body int, word uint32) bool {
 	signed := body + indexSize
 	if subtle.ConstantTimeCompare(s.mac.ofAll(b[:signed])[:s.tag], b[signed:]) != 1 {
 		return false
 	}
 	if word&encrypted != 0 {
-		s.xor(b[rtcpHeader:body], b[rtcpHeader:body], ssrc, uint64(word&^encrypted))
+		s.xor(b[rtcpHeader:body], b[rtcpHeader:body], be32(b[4:]), uint64(word&^encrypted))
 	}
 	return true
 }
 
 // openRTCPAEAD: the associated data is the header and the index word, for a
 // packet without encryption the whole packet and the word (RFC 7714, 9.3).
-func (s *session) openRTCPAEAD(b []byte, body int, ssrc, word uint32) bool {
-	index := word &^ encrypted
-	s.setNonce(ssrc, index>>16, uint16(index))
+func (s *session) openRTCPAEAD(b []byte, body int, word uint32) bool {
+	s.setNonce(be32(b[4:]), uint64(word&^encrypted))
 	if word&encrypted != 0 {
 		copy(s.aad[:], b[:rtcpHeader])
 		put32(s.aad[rtcpHeader:], word)

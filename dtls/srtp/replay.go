@@ -76,10 +76,14 @@ type rtcpReplay struct {
 	clock   uint64
 }
 
+// rtcpIndex is the index of an SRTCP packet, of 31 bits (RFC 3711, 3.4).
+type rtcpIndex uint32
+
 type rtcpStream struct {
-	ssrc, top uint32
-	bits      [rtcpWindow / 64]uint64 // bit n%64 of word n/64: index top-n was seen
-	heard     uint64
+	ssrc  uint32
+	top   rtcpIndex
+	bits  [rtcpWindow / 64]uint64 // bit n%64 of word n/64: index top-n was seen
+	heard uint64
 }
 
 func (r *rtcpReplay) find(ssrc uint32) *rtcpStream {
@@ -92,7 +96,7 @@ func (r *rtcpReplay) find(ssrc uint32) *rtcpStream {
 }
 
 // seen tells if index must be refused: seen before, or behind the window.
-func (r *rtcpReplay) seen(ssrc, index uint32) bool {
+func (r *rtcpReplay) seen(ssrc uint32, index rtcpIndex) bool {
 	s := r.find(ssrc)
 	if s == nil || index > s.top {
 		return false
@@ -101,7 +105,7 @@ func (r *rtcpReplay) seen(ssrc, index uint32) bool {
 	return age >= rtcpWindow || s.bits[age/64]&(1<<(age%64)) != 0
 }
 
-func (r *rtcpReplay) commit(ssrc, index uint32) {
+func (r *rtcpReplay) commit(ssrc uint32, index rtcpIndex) {
 	r.clock++
 	s := r.find(ssrc)
 	if s == nil {
@@ -133,7 +137,7 @@ func (r *rtcpReplay) slot() *rtcpStream {
 }
 
 // shift makes everything n older.
-func (s *rtcpStream) shift(n uint32) {
+func (s *rtcpStream) shift(n rtcpIndex) {
 	switch {
 	case n >= rtcpWindow:
 		s.bits = [rtcpWindow / 64]uint64{}

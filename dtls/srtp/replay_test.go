@@ -66,7 +66,7 @@ func TestReplayWindow(t *testing.T) {
 func TestRTCPReplay(t *testing.T) {
 	var r rtcpReplay
 	for _, c := range []struct {
-		index uint32
+		index rtcpIndex
 		seen  bool
 	}{
 		{500, false}, {500, true}, {501, false}, {450, false}, {450, true}, {501 - 127, false},

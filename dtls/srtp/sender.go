@@ -34,13 +34,13 @@ func (s *Sender) SealRTP(dst []byte, hdrLen int, payload []byte, roc uint32) (in
 		return 0, ErrBuffer
 	}
 	dst = dst[:body+k.tag]
-	seq, ssrc := be16(dst[2:]), be32(dst[8:])
+	ssrc, index := be32(dst[8:]), uint64(roc)<<16|uint64(be16(dst[2:]))
 	if k.aead != nil {
-		k.setNonce(ssrc, roc, seq)
+		k.setNonce(ssrc, index)
 		k.aead.Seal(dst[hdrLen:hdrLen], k.nonce[:], payload, dst[:hdrLen])
 		return len(dst), nil
 	}
-	k.xor(dst[hdrLen:body], payload, ssrc, uint64(roc)<<16|uint64(seq))
+	k.xor(dst[hdrLen:body], payload, ssrc, index)
 	copy(dst[body:], k.mac.of(dst[:body], roc))
 	return len(dst), nil
 }
@@ -67,7 +67,7 @@ func (s *Sender) SealRTCP(dst, plain []byte) (int, error) {
 	copy(dst, plain[:rtcpHeader])
 	ssrc, word := be32(dst[4:]), encrypted|index
 	if k.aead != nil {
-		k.setNonce(ssrc, index>>16, uint16(index))
+		k.setNonce(ssrc, uint64(index))
 		copy(k.aad[:], dst[:rtcpHeader])
 		put32(k.aad[rtcpHeader:], word)
 		k.aead.Seal(dst[rtcpHeader:rtcpHeader], k.nonce[:], plain[rtcpHeader:], k.aad[:])

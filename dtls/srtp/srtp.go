@@ -30,21 +30,21 @@ type session struct {
 	saved [gcmTag]byte
 }
 
-// setNonce builds the AEAD nonce (RFC 7714, 8.1 and 9.1). high and low are the
-// last six bytes: rollover counter and sequence number, or the SRTCP index.
-func (s *session) setNonce(ssrc uint32, high uint32, low uint16) {
+// setNonce builds the AEAD nonce (RFC 7714, 8.1 and 9.1). index has 48 bits:
+// rollover counter and sequence number, or the SRTCP index.
+func (s *session) setNonce(ssrc uint32, index uint64) {
 	n := &s.nonce
 	n[0], n[1] = s.salt[0], s.salt[1]
 	n[2] = s.salt[2] ^ byte(ssrc>>24)
 	n[3] = s.salt[3] ^ byte(ssrc>>16)
 	n[4] = s.salt[4] ^ byte(ssrc>>8)
 	n[5] = s.salt[5] ^ byte(ssrc)
-	n[6] = s.salt[6] ^ byte(high>>24)
-	n[7] = s.salt[7] ^ byte(high>>16)
-	n[8] = s.salt[8] ^ byte(high>>8)
-	n[9] = s.salt[9] ^ byte(high)
-	n[10] = s.salt[10] ^ byte(low>>8)
-	n[11] = s.salt[11] ^ byte(low)
+	n[6] = s.salt[6] ^ byte(index>>40)
+	n[7] = s.salt[7] ^ byte(index>>32)
+	n[8] = s.salt[8] ^ byte(index>>24)
+	n[9] = s.salt[9] ^ byte(index>>16)
+	n[10] = s.salt[10] ^ byte(index>>8)
+	n[11] = s.salt[11] ^ byte(index)
 }
 
 // xor applies the AES-CM keystream of a packet (RFC 3711, 4.1.1). index has 48

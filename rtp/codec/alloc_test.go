@@ -17,7 +17,7 @@ func TestNoAllocations(t *testing.T) {
 			for k := range set {
 				p := &set[k]
 				for _, size := range []int{0, 1, 3, 7, len(p.payload)} {
-					_ = Inspect(c.kind, p.payload[:min(size, len(p.payload))], p.marker, &st, p.ext[:min(size, len(p.ext))], &i)
+					_ = Inspect(Payload{Kind: c.kind, Data: p.payload[:min(size, len(p.payload))], Marker: p.marker, Descriptor: p.ext[:min(size, len(p.ext))]}, &st, &i)
 				}
 				var d VP8
 				if c.kind == KindVP8 && d.Parse(p.payload) == nil {
@@ -56,7 +56,7 @@ func BenchmarkInspect(b *testing.B) {
 			n := 0
 			for b.Loop() {
 				p := &set[n]
-				_ = Inspect(c.kind, p.payload, p.marker, &st, p.ext, &i)
+				_ = Inspect(Payload{Kind: c.kind, Data: p.payload, Marker: p.marker, Descriptor: p.ext}, &st, &i)
 				if n++; n == len(set) {
 					n = 0
 				}
@@ -81,7 +81,7 @@ func BenchmarkVP8Munger(b *testing.B) {
 func Example() {
 	var info Info
 	payload := append([]byte{0x90, 0xe0, 0x80, 0x01, 0x07, 0x20}, vp8Key...)
-	err := Inspect(KindVP8, payload, false, nil, nil, &info)
+	err := Inspect(Payload{Kind: KindVP8, Data: payload}, nil, &info)
 	fmt.Println(err, info.Keyframe, info.Width, info.Height, info.HasTemporal)
 	// Output: <nil> true 640 480 true
 }

@@ -72,7 +72,7 @@ func TestInspectCaptures(t *testing.T) {
 			var spatial, temporal int8
 			for n, p := range loadCapture(t, c.name) {
 				var i Info
-				err := Inspect(c.kind, p.payload, p.marker, &st, p.ext, &i)
+				err := Inspect(Payload{Kind: c.kind, Data: p.payload, Marker: p.marker, Descriptor: p.ext}, &st, &i)
 				if n < c.unknown && err != ErrNoStructure || n >= c.unknown && err != nil {
 					t.Fatalf("packet %d: %v", n, err)
 				}
@@ -115,7 +115,7 @@ func TestInspectFrames(t *testing.T) {
 				continue
 			}
 			var i Info
-			if err := Inspect(c.kind, p.payload, p.marker, &st, p.ext, &i); err != nil {
+			if err := Inspect(Payload{Kind: c.kind, Data: p.payload, Marker: p.marker, Descriptor: p.ext}, &st, &i); err != nil {
 				t.Fatal(err)
 			}
 			if i.FrameStart == open {

@@ -86,18 +86,25 @@ func (i *Info) keyframe() {
 	i.SwitchUp, i.UpFrom, i.UpTo = true, -1, MaxTemporal
 }
 
-// Inspect fills *info for one RTP payload of the given format; marker is the
-// RTP marker bit. Payload is borrowed for the call.
+// Payload is one RTP payload with what of its header tells about it. All is borrowed.
+type Payload struct {
+	Kind       Kind
+	Data       []byte
+	Marker     bool   // of the RTP header
+	Descriptor []byte // data of the dependency descriptor extension, nil when the packet has none
+}
+
+// Inspect fills *info for one RTP payload.
 //
 // A dependency descriptor is used for AV1, H.264, H.265 and KindOther, and for
-// VP8 without layers of its own, which is how browsers send it beside one: ext
-// is the extension's data, nil when the packet has none, and dd the state of
-// the packet's encoded stream (SSRC), nil when the extension was not
-// negotiated. Where ext is used and parses, dd.Frame is then its descriptor.
+// VP8 without layers of its own, which is how browsers send it beside one. dd is
+// the state of the packet's encoded stream (SSRC), nil when the extension was not
+// negotiated. Where a descriptor is used and parses, it is in dd.Frame then.
 //
 // On an error *info holds what could still be told, at least valid layers;
 // the packet may be forwarded all the same.
-func Inspect(kind Kind, payload []byte, marker bool, dd *DDState, ext []byte, info *Info) error {
+func Inspect(p Payload, dd *DDState, info *Info) error {
+	kind, payload, marker := p.Kind, p.Data, p.Marker
 	*info = Info{FrameEnd: marker}
 	var err error
 	switch kind {
@@ -126,10 +133,10 @@ func Inspect(kind Kind, payload []byte, marker bool, dd *DDState, ext []byte, in
 	case KindAV1:
 		err = inspectAV1(payload, info)
 	}
-	if dd == nil || len(ext) == 0 {
+	if dd == nil || len(p.Descriptor) == 0 {
 		return err
 	}
-	if e := dd.Structure.Parse(ext, &dd.Frame); e != nil {
+	if e := dd.Structure.Parse(p.Descriptor, &dd.Frame); e != nil {
 		return e
 	}
 	dd.apply(kind, info)

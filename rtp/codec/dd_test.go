@@ -452,7 +452,7 @@ func TestDDChrome(t *testing.T) {
 func TestInspectDD(t *testing.T) {
 	frame := func(c ddConfig, st *DDState, kind Kind, payload []byte, f ddFrame) (i Info) {
 		t.Helper()
-		if err := Inspect(kind, payload, false, st, c.descriptor(f), &i); err != nil {
+		if err := Inspect(Payload{Kind: kind, Data: payload, Descriptor: c.descriptor(f)}, st, &i); err != nil {
 			t.Fatal(err)
 		}
 		return i
@@ -506,7 +506,7 @@ func TestInspectDD(t *testing.T) {
 	}
 	var none DDState
 	var i Info
-	if err := Inspect(KindAV1, obu, true, &none, []byte{0, 0, 0}, &i); err != ErrNoStructure || !i.FrameStart || !i.FrameEnd {
+	if err := Inspect(Payload{Kind: KindAV1, Data: obu, Marker: true, Descriptor: []byte{0, 0, 0}}, &none, &i); err != ErrNoStructure || !i.FrameStart || !i.FrameEnd {
 		t.Fatalf("%v, %+v", err, i)
 	}
 }

@@ -41,7 +41,7 @@ func FuzzInspect(f *testing.F) {
 		var st DDState
 		var i Info
 		for range 2 { // the second time with the first one's structure
-			_ = Inspect(Kind(kind%9), payload, marker, &st, ext, &i)
+			_ = Inspect(Payload{Kind: Kind(kind % 9), Data: payload, Marker: marker, Descriptor: ext}, &st, &i)
 			checkInfo(t, i)
 		}
 	})

@@ -54,9 +54,13 @@ func inspectH265(payload []byte, i *Info) error {
 		if len(b) < 1 {
 			return ErrShort
 		}
-		inspectH265NAL(b[0]&0x3f, b[1:], b[0]&0x80 != 0, i)
+		if t = b[0] & 0x3f; b[0]&0x80 != 0 { // the unit's first fragment
+			inspectH265NAL(t, b[1:], i)
+		} else {
+			inspectH265Type(t, i)
+		}
 	default:
-		inspectH265NAL(t, b, true, i)
+		inspectH265NAL(t, b, i)
 	}
 	if i.Keyframe {
 		i.keyframe()
@@ -76,21 +80,23 @@ func inspectAP(b []byte, i *Info) error {
 		if n > len(b) || n < h265HeadSize {
 			return ErrShort
 		}
-		inspectH265NAL(b[0]>>1&0x3f, b[h265HeadSize:n], true, i)
+		inspectH265NAL(b[0]>>1&0x3f, b[h265HeadSize:n], i)
 		b = b[n:]
 	}
 	return nil
 }
 
-// inspectH265NAL looks at one NAL unit, b being what follows its header; start
-// is false for a fragment that is not the unit's first.
-func inspectH265NAL(t uint8, b []byte, start bool, i *Info) {
+// inspectH265Type looks at the type of a NAL unit.
+func inspectH265Type(t uint8, i *Info) {
 	if t <= h265LastSub {
 		i.Discardable = t&1 == 0
 	}
-	if !start {
-		return
-	}
+}
+
+// inspectH265NAL looks at the beginning of one NAL unit, b being what follows its
+// header.
+func inspectH265NAL(t uint8, b []byte, i *Info) {
+	inspectH265Type(t, i)
 	first := false
 	switch {
 	case t <= h265LastVCL:

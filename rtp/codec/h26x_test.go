@@ -197,7 +197,7 @@ func aggregate(header []byte, nals ...[]byte) []byte {
 func checkInspect(t *testing.T, k Kind, payload []byte, want Info, wantErr error) {
 	t.Helper()
 	var got Info
-	err := Inspect(k, payload, false, nil, nil, &got)
+	err := Inspect(Payload{Kind: k, Data: payload}, nil, &got)
 	if err != wantErr || err == nil && got != want {
 		t.Fatalf("got  %+v, %v\nwant %+v, %v", got, err, want, wantErr)
 	}

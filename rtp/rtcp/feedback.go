@@ -5,13 +5,18 @@ import (
 	"math/bits"
 )
 
+// Ends are the SSRCs of feedback (RFC 4585, 6.1).
+type Ends struct {
+	Sender uint32 // who says it
+	Media  uint32 // the media source that it is about
+}
+
 // Feedback is a view of an RTPFB or PSFB packet (RFC 4585, 6.1).
 type Feedback struct {
 	Type   uint8 // TypeRTPFB or TypePSFB
 	Format uint8
-	Sender uint32 // SSRC of the packet's sender
-	Media  uint32 // SSRC of the media source
-	FCI    []byte // feedback control information, part of the packet
+	Ends
+	FCI []byte // feedback control information, part of the packet
 }
 
 const feedbackLen = 8 // both SSRCs
@@ -24,8 +29,7 @@ func (p *Packet) Feedback() (f Feedback, ok bool) {
 	return Feedback{
 		Type:   p.Type,
 		Format: p.Count,
-		Sender: get32(p.Body),
-		Media:  get32(p.Body[4:]),
+		Ends:   Ends{Sender: get32(p.Body), Media: get32(p.Body[4:])},
 		FCI:    p.Body[feedbackLen:],
 	}, true
 }
@@ -42,10 +46,10 @@ func (f *Feedback) IsFIR() bool { return f.Type == TypePSFB && f.Format == Forma
 // IsTWCC reports whether f is transport-wide congestion control feedback.
 func (f *Feedback) IsTWCC() bool { return f.Type == TypeRTPFB && f.Format == FormatTWCC }
 
-func openFeedback(dst []byte, typ, format uint8, sender, media uint32) []byte {
+func openFeedback(dst []byte, typ, format uint8, e Ends) []byte {
 	dst = open(dst, typ, format)
-	dst = put32(dst, sender)
-	return put32(dst, media)
+	dst = put32(dst, e.Sender)
+	return put32(dst, e.Media)
 }
 
 // LostSeqs iterates over the sequence numbers of a generic NACK.
@@ -91,12 +95,12 @@ const maxNACKLen = 120
 // ascending order around the circle, to get them packed: each PID with a bit
 // mask of the 16 that follow (RFC 4585, 6.2.1). A packet is at most 120 bytes
 // long; more numbers make more packets, none make none.
-func AppendNACK(dst []byte, sender, media uint32, seqs []uint16) []byte {
+func AppendNACK(dst []byte, e Ends, seqs []uint16) []byte {
 	start := 0
 	for i := 0; i < len(seqs); {
 		if i == 0 || len(dst)-start+4 > maxNACKLen {
 			start = len(dst)
-			dst = openFeedback(dst, TypeRTPFB, FormatNACK, sender, media)
+			dst = openFeedback(dst, TypeRTPFB, FormatNACK, e)
 		}
 		pid, blp := seqs[i], uint16(0)
 		for i++; i < len(seqs) && seqs[i]-pid <= 16; i++ {
@@ -112,9 +116,9 @@ func AppendNACK(dst []byte, sender, media uint32, seqs []uint16) []byte {
 }
 
 // AppendPLI appends a picture loss indication.
-func AppendPLI(dst []byte, sender, media uint32) []byte {
+func AppendPLI(dst []byte, e Ends) []byte {
 	start := len(dst)
-	return shut(openFeedback(dst, TypePSFB, FormatPLI, sender, media), start)
+	return shut(openFeedback(dst, TypePSFB, FormatPLI, e), start)
 }
 
 const firEntryLen = 8
@@ -142,10 +146,10 @@ func (f *Feedback) FIR(i int) FIREntry {
 
 // AppendFIR appends a full intra request for one stream, whose SSRC is in the
 // entry; the media source field is 0 (RFC 5104, 4.3.1.2).
-func AppendFIR(dst []byte, sender, media uint32, seq uint8) []byte {
+func AppendFIR(dst []byte, e Ends, seq uint8) []byte {
 	start := len(dst)
-	dst = openFeedback(dst, TypePSFB, FormatFIR, sender, 0)
-	dst = put32(dst, media)
+	dst = openFeedback(dst, TypePSFB, FormatFIR, Ends{Sender: e.Sender})
+	dst = put32(dst, e.Media)
 	return shut(append(dst, seq, 0, 0, 0), start)
 }
 
@@ -193,7 +197,7 @@ func AppendREMB(dst []byte, sender uint32, bitrate uint64, ssrcs ...uint32) []by
 	start := len(dst)
 	ssrcs = ssrcs[:min(len(ssrcs), 255)]
 	exp := max(bits.Len64(bitrate)-mantissaBits, 0)
-	dst = openFeedback(dst, TypePSFB, FormatAFB, sender, 0)
+	dst = openFeedback(dst, TypePSFB, FormatAFB, Ends{Sender: sender})
 	dst = put32(dst, rembMagic)
 	dst = put32(dst, uint32(len(ssrcs))<<24|uint32(exp)<<mantissaBits|uint32(bitrate>>exp))
 	for _, s := range ssrcs {

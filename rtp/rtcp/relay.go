@@ -6,35 +6,35 @@ import "encoding/binary"
 // stream to another, in place: the sender, the media source, and the streams
 // named inside FIR and REMB. The media source of FIR and REMB is 0 as their
 // definitions want. Other packets are left alone, and false is returned.
-func (p *Packet) RewriteSSRC(sender, media uint32) bool {
+func (p *Packet) RewriteSSRC(e Ends) bool {
 	f, ok := p.Feedback()
 	if !ok {
 		return false
 	}
-	target := media
+	target := e.Media
 	if remb, ok := f.REMB(); ok {
 		target = 0
 		for i := range remb.Len() {
-			binary.BigEndian.PutUint32(remb.ssrcs[4*i:], media)
+			binary.BigEndian.PutUint32(remb.ssrcs[4*i:], e.Media)
 		}
 	}
 	if f.IsFIR() {
 		target = 0
 		for i := range f.FIRLen() {
-			binary.BigEndian.PutUint32(f.FCI[i*firEntryLen:], media)
+			binary.BigEndian.PutUint32(f.FCI[i*firEntryLen:], e.Media)
 		}
 	}
-	binary.BigEndian.PutUint32(p.Body, sender)
+	binary.BigEndian.PutUint32(p.Body, e.Sender)
 	binary.BigEndian.PutUint32(p.Body[4:], target)
 	return true
 }
 
 // AppendRelayed appends those packets of the compound b that may be passed on
 // to another peer, with their SSRCs rewritten: PSFB and RTPFB other than NACK
-// and TWCC as in RewriteSSRC, BYE and APP with sender as their source. Reports,
+// and TWCC as in RewriteSSRC, BYE and APP with the sender as their source. Reports,
 // SDES, XR, NACK and TWCC belong to one hop and are left out, as is everything
 // from the first malformed packet on. b is not changed.
-func AppendRelayed(dst, b []byte, sender, media uint32) []byte {
+func AppendRelayed(dst, b []byte, e Ends) []byte {
 	for it := Parse(b); it.Next(); {
 		if !relayed(&it.Packet) {
 			continue
@@ -44,7 +44,7 @@ func AppendRelayed(dst, b []byte, sender, media uint32) []byte {
 		dst = append(dst, it.Body...) // without padding, which only a last packet may have
 		shut(dst, start)
 		p, _, _ := split(dst[start:])
-		if !p.setSource(sender) && !p.RewriteSSRC(sender, media) {
+		if !p.setSource(e.Sender) && !p.RewriteSSRC(e) {
 			dst = dst[:start]
 		}
 	}

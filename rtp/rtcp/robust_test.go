@@ -70,11 +70,11 @@ func specimens(t testing.TB) [][]byte {
 		AppendCNAME(nil, 1, "name"),
 		AppendBye(nil, 1, "reason"),
 		AppendApp(nil, &App{Data: []byte{1, 2, 3, 4}}),
-		AppendNACK(nil, 1, 2, lost),
-		AppendPLI(nil, 1, 2),
-		AppendFIR(nil, 1, 2, 3),
+		AppendNACK(nil, Ends{Sender: 1, Media: 2}, lost),
+		AppendPLI(nil, Ends{Sender: 1, Media: 2}),
+		AppendFIR(nil, Ends{Sender: 1, Media: 2}, 3),
 		AppendREMB(nil, 1, 1e6, 2, 3),
-		AppendTWCC(nil, 1, 2, &TWCC{Base: 65530, Reference: 7}, []int32{1, NotReceived, 300, -4, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2}),
+		AppendTWCC(nil, Ends{Sender: 1, Media: 2}, &TWCC{Base: 65530, Reference: 7}, []int32{1, NotReceived, 300, -4, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2}),
 		marshal(t, &pion.ExtendedReport{SenderSSRC: 1}),
 	}
 }
@@ -102,13 +102,13 @@ func TestNoAllocations(t *testing.T) {
 		AppendRR(out, 1, blocks)
 		AppendCNAME(out, 1, "name")
 		AppendBye(out, 1, "reason")
-		AppendNACK(out, 1, 2, seqs)
-		AppendPLI(out, 1, 2)
-		AppendFIR(out, 1, 2, 3)
+		AppendNACK(out, Ends{Sender: 1, Media: 2}, seqs)
+		AppendPLI(out, Ends{Sender: 1, Media: 2})
+		AppendFIR(out, Ends{Sender: 1, Media: 2}, 3)
 		AppendREMB(out, 1, 1e6, 2, 3)
-		AppendTWCC(out, 1, 2, &TWCC{}, deltas)
-		AppendRelayed(out, compound, 1, 2)
-		AppendRelayed(out, broken, 1, 2)
+		AppendTWCC(out, Ends{Sender: 1, Media: 2}, &TWCC{}, deltas)
+		AppendRelayed(out, compound, Ends{Sender: 1, Media: 2})
+		AppendRelayed(out, broken, Ends{Sender: 1, Media: 2})
 	})
 	if n != 0 {
 		t.Errorf("%v allocations", n)
@@ -125,7 +125,7 @@ func FuzzCompound(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		before := bytes.Clone(b)
 		visit(b)
-		out := AppendRelayed(nil, b, 1, 2)
+		out := AppendRelayed(nil, b, Ends{Sender: 1, Media: 2})
 		if !bytes.Equal(b, before) {
 			t.Fatal("reading changed the packet")
 		}
@@ -170,7 +170,7 @@ func FuzzTWCC(f *testing.F) {
 			t.Fatalf("%d statuses, want %d", len(deltas), cc.Count)
 		}
 		// Written again it says the same.
-		it := Parse(AppendTWCC(nil, 1, 2, &cc, deltas))
+		it := Parse(AppendTWCC(nil, Ends{Sender: 1, Media: 2}, &cc, deltas))
 		if !it.Next() {
 			if len(deltas) > 60000 {
 				return // the length field has limits
@@ -197,7 +197,7 @@ func BenchmarkTWCCRead(b *testing.B) {
 		deltas[i] = int32(i % 9)
 	}
 	deltas[50] = NotReceived
-	packet := AppendTWCC(nil, 1, 2, &TWCC{}, deltas)
+	packet := AppendTWCC(nil, Ends{Sender: 1, Media: 2}, &TWCC{}, deltas)
 	for b.Loop() {
 		visit(packet)
 	}
@@ -208,7 +208,7 @@ func BenchmarkTWCCWrite(b *testing.B) {
 	deltas[50] = NotReceived
 	out := make([]byte, 0, 1200)
 	for b.Loop() {
-		AppendTWCC(out, 1, 2, &TWCC{}, deltas)
+		AppendTWCC(out, Ends{Sender: 1, Media: 2}, &TWCC{}, deltas)
 	}
 }
 
@@ -217,7 +217,7 @@ func BenchmarkTWCCWrite(b *testing.B) {
 func BenchmarkParse(b *testing.B) {
 	packet := AppendRR(nil, 1, make([]ReportBlock, 2))
 	packet = AppendCNAME(packet, 1, "subscriber")
-	packet = AppendNACK(packet, 1, 2, []uint16{100, 101, 117})
+	packet = AppendNACK(packet, Ends{Sender: 1, Media: 2}, []uint16{100, 101, 117})
 	b.ReportAllocs()
 	for b.Loop() {
 		if Validate(packet) != nil {

@@ -177,10 +177,10 @@ const NotReceived = -1 << 31
 // with sequence numbers from t.Base on. An element is NotReceived or the ticks
 // since the packet received before it (for the first since t.Reference), which
 // saturate to 16 bits. t.Count is ignored.
-func AppendTWCC(dst []byte, sender, media uint32, t *TWCC, deltas []int32) []byte {
+func AppendTWCC(dst []byte, e Ends, t *TWCC, deltas []int32) []byte {
 	start := len(dst)
 	deltas = deltas[:min(len(deltas), 1<<16-1)]
-	dst = openFeedback(dst, TypeRTPFB, FormatTWCC, sender, media)
+	dst = openFeedback(dst, TypeRTPFB, FormatTWCC, e)
 	dst = binary.BigEndian.AppendUint16(dst, t.Base)
 	dst = binary.BigEndian.AppendUint16(dst, uint16(len(deltas)))
 	dst = put32(dst, t.Reference<<8|uint32(t.Feedback))

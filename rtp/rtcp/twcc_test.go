@@ -69,7 +69,7 @@ func TestTWCCBothWays(t *testing.T) {
 	for range 2000 {
 		want := randomDeltas(r)
 		head := TWCC{Base: uint16(r.Uint32()), Reference: r.Uint32() & 0xffffff, Feedback: uint8(r.Uint32())}
-		b := AppendTWCC(nil, 1, 2, &head, want)
+		b := AppendTWCC(nil, Ends{Sender: 1, Media: 2}, &head, want)
 
 		cc := unmarshal(t, b)[0].(*pion.TransportLayerCC)
 		if cc.SenderSSRC != 1 || cc.MediaSSRC != 2 || cc.BaseSequenceNumber != head.Base || cc.ReferenceTime != head.Reference ||
@@ -139,13 +139,13 @@ func TestTWCCSize(t *testing.T) {
 		{"7 a chunk otherwise", fill(7, 4, -1, NotReceived), 20 + 2 + 3 + 4 + 3},
 	}
 	for _, tt := range tests {
-		b := AppendTWCC(nil, 1, 2, &TWCC{}, tt.deltas)
+		b := AppendTWCC(nil, Ends{Sender: 1, Media: 2}, &TWCC{}, tt.deltas)
 		if len(b) != tt.bytes {
 			t.Errorf("%s: %d bytes, want %d", tt.name, len(b), tt.bytes)
 		}
 		checkStatuses(t, b, TWCC{}, tt.deltas)
 	}
-	saturated := AppendTWCC(nil, 1, 2, &TWCC{}, []int32{1 << 20, -1 << 20})
+	saturated := AppendTWCC(nil, Ends{Sender: 1, Media: 2}, &TWCC{}, []int32{1 << 20, -1 << 20})
 	checkStatuses(t, saturated, TWCC{}, []int32{1<<15 - 1, -1 << 15})
 }
 

@@ -101,7 +101,7 @@ func TestWriteNACK(t *testing.T) {
 			s += uint16(1 + r.IntN(1<<r.IntN(8)))
 			want = append(want, s)
 		}
-		b := AppendNACK(nil, 1, 2, want)
+		b := AppendNACK(nil, Ends{Sender: 1, Media: 2}, want)
 		if len(want) == 0 {
 			if len(b) != 0 {
 				t.Fatal("a NACK for nothing")
@@ -127,20 +127,20 @@ func TestWriteNACK(t *testing.T) {
 	for i := range uint16(17) {
 		row = append(row, 65530+i)
 	}
-	if b := AppendNACK(nil, 1, 2, row); len(b) != 16 || !bytes.Equal(b[12:], []byte{0xff, 0xfa, 0xff, 0xff}) {
+	if b := AppendNACK(nil, Ends{Sender: 1, Media: 2}, row); len(b) != 16 || !bytes.Equal(b[12:], []byte{0xff, 0xfa, 0xff, 0xff}) {
 		t.Errorf("run of 17: %x", b)
 	}
-	if b := AppendNACK(nil, 1, 2, []uint16{5, 5}); len(b) != 16 || !bytes.Equal(b[12:], []byte{0, 5, 0, 0}) {
+	if b := AppendNACK(nil, Ends{Sender: 1, Media: 2}, []uint16{5, 5}); len(b) != 16 || !bytes.Equal(b[12:], []byte{0, 5, 0, 0}) {
 		t.Errorf("repeated number: %x", b)
 	}
 }
 
 func TestWritePayloadFeedback(t *testing.T) {
-	pli := unmarshal(t, AppendPLI(nil, 1, 2))[0].(*pion.PictureLossIndication)
+	pli := unmarshal(t, AppendPLI(nil, Ends{Sender: 1, Media: 2}))[0].(*pion.PictureLossIndication)
 	if *pli != (pion.PictureLossIndication{SenderSSRC: 1, MediaSSRC: 2}) {
 		t.Errorf("PLI %v", pli)
 	}
-	fir := unmarshal(t, AppendFIR(nil, 1, 2, 77))[0].(*pion.FullIntraRequest)
+	fir := unmarshal(t, AppendFIR(nil, Ends{Sender: 1, Media: 2}, 77))[0].(*pion.FullIntraRequest)
 	if fir.SenderSSRC != 1 || fir.MediaSSRC != 0 || !slices.Equal(fir.FIR, []pion.FIREntry{{SSRC: 2, SequenceNumber: 77}}) {
 		t.Errorf("FIR %v", fir)
 	}
@@ -223,7 +223,7 @@ func TestRelay(t *testing.T) {
 		&pion.ApplicationDefined{SSRC: 1, Name: "abcd"},
 		&pion.Goodbye{Sources: []uint32{1}, Reason: "bye"})
 	before := bytes.Clone(in)
-	got := unmarshal(t, AppendRelayed(nil, in, 10, 20))
+	got := unmarshal(t, AppendRelayed(nil, in, Ends{Sender: 10, Media: 20}))
 	want := []pion.Packet{
 		&pion.RapidResynchronizationRequest{SenderSSRC: 10, MediaSSRC: 20},
 		&pion.PictureLossIndication{SenderSSRC: 10, MediaSSRC: 20},
@@ -240,13 +240,13 @@ func TestRelay(t *testing.T) {
 	}
 	// Malformed packets of the kinds that are passed on are not.
 	for _, b := range [][]byte{{0x82, 203, 0, 1, 0, 0, 0, 1}, {0x80, 204, 0, 0}, {0x81, 206, 0, 0}, {0x81, 206, 0, 9}} {
-		if out := AppendRelayed(nil, b, 10, 20); len(out) != 0 {
+		if out := AppendRelayed(nil, b, Ends{Sender: 10, Media: 20}); len(out) != 0 {
 			t.Errorf("%x passed on as %x", b, out)
 		}
 	}
 	// Padding does not move from the end into the middle.
 	padded := []byte{0xa1, 206, 0, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 4}
-	if out := AppendRelayed(nil, padded, 10, 20); !bytes.Equal(out, AppendPLI(nil, 10, 20)) {
+	if out := AppendRelayed(nil, padded, Ends{Sender: 10, Media: 20}); !bytes.Equal(out, AppendPLI(nil, Ends{Sender: 10, Media: 20})) {
 		t.Errorf("padded PLI passed on as %x", out)
 	}
 }

@@ -32,7 +32,7 @@ type Receiver struct {
 	RTX  bool   // repeats come over RTX only, so late packets are none
 
 	Packets       uint64    // received, retransmissions included
-	Bytes         uint64    // as passed to Receive
+	Bytes         uint64    // as passed to Receive and ReceiveRTX
 	Retransmitted uint64    // packets received by retransmission
 	NACKs         uint64    // sequence numbers asked for; counted by the owner
 	LastAt        mono.Time // arrival of the last packet, 0 before the first
@@ -60,17 +60,22 @@ type Receiver struct {
 // noBad equals no sequence number.
 const noBad = 1 << 16
 
-// Receive counts a packet of size bytes. retransmitted says that it came over
-// RTX.
-func (r *Receiver) Receive(now mono.Time, seq uint16, ts uint32, size int, retransmitted bool) {
+// ReceiveRTX counts a packet of size bytes that came over RTX (RFC 4588).
+func (r *Receiver) ReceiveRTX(now mono.Time, size int) {
+	r.count(now, size)
+	r.Retransmitted++
+}
+
+func (r *Receiver) count(now mono.Time, size int) {
 	r.rate.add(now, size)
 	r.Packets++
 	r.Bytes += uint64(size)
 	r.LastAt = now
-	if retransmitted {
-		r.Retransmitted++
-		return
-	}
+}
+
+// Receive counts any other packet of size bytes.
+func (r *Receiver) Receive(now mono.Time, seq uint16, ts uint32, size int) {
+	r.count(now, size)
 	newest, ok := r.sequence(seq)
 	switch {
 	case !ok:

@@ -66,7 +66,7 @@ func TestReceiverAgainstRFC(t *testing.T) {
 			want.receive(now, s, ts)
 			size := r.IntN(1500)
 			bytes += size
-			rx.Receive(now, uint16(s), ts, size, false)
+			rx.Receive(now, uint16(s), ts, size)
 			if r.IntN(300) > 0 {
 				continue
 			}
@@ -95,7 +95,7 @@ func TestNothingReceived(t *testing.T) {
 func TestNegativeLoss(t *testing.T) {
 	rx := Receiver{Rate: 90000, RTX: true}
 	for range 5 {
-		rx.Receive(t0, 9, 0, 1, false)
+		rx.Receive(t0, 9, 0, 1)
 	}
 	if b, _ := rx.Report(t0, 1); b.Lost != -4 || b.FractionLost != 0 {
 		t.Errorf("five times the same packet: %+v", b)
@@ -109,7 +109,7 @@ func TestSequenceJump(t *testing.T) {
 	send := func(seqs ...uint16) {
 		for _, s := range seqs {
 			at += 10
-			rx.Receive(ms(at), s, uint32(at*90), 1, false)
+			rx.Receive(ms(at), s, uint32(at*90), 1)
 		}
 	}
 	send(65530, 65531, 65533)
@@ -140,9 +140,13 @@ func TestRetransmissions(t *testing.T) {
 		{"over RTX", true, 50, true, 1, 1},
 	} {
 		rx := Receiver{Rate: 90000, RTX: tt.rtx}
-		rx.Receive(ms(0), 1, 0, 10, false)
-		rx.Receive(ms(40), 3, 40*90, 10, false)
-		rx.Receive(ms(20+tt.lateMS), 2, 20*90, 10, tt.viaRTX)
+		rx.Receive(ms(0), 1, 0, 10)
+		rx.Receive(ms(40), 3, 40*90, 10)
+		if at := ms(20 + tt.lateMS); tt.viaRTX {
+			rx.ReceiveRTX(at, 10)
+		} else {
+			rx.Receive(at, 2, 20*90, 10)
+		}
 		b, _ := rx.Report(ms(1000), 1)
 		if int(b.Lost) != tt.lost || int(rx.Retransmitted) != tt.repeat || rx.Packets != 3 || rx.Bytes != 30 {
 			t.Errorf("%s: lost %d, retransmitted %d, want %d, %d", tt.name, b.Lost, rx.Retransmitted, tt.lost, tt.repeat)
@@ -156,19 +160,19 @@ func TestRetransmissions(t *testing.T) {
 func TestJitterIgnoresTimestampJump(t *testing.T) {
 	rx := Receiver{Rate: 48000}
 	for i := range 100 {
-		rx.Receive(ms(20*i), uint16(i), uint32(960*i), 1, false)
+		rx.Receive(ms(20*i), uint16(i), uint32(960*i), 1)
 	}
 	if rx.Jitter() != 0 {
 		t.Fatalf("jitter %d of a perfect stream", rx.Jitter())
 	}
-	rx.Receive(ms(2000), 100, 1<<31, 1, false)
-	rx.Receive(ms(2030), 101, 1<<31+960, 1, false) // 10 ms late: 480/16
+	rx.Receive(ms(2000), 100, 1<<31, 1)
+	rx.Receive(ms(2030), 101, 1<<31+960, 1) // 10 ms late: 480/16
 	if rx.Jitter() != 30 || rx.JitterTime() != 625*time.Microsecond {
 		t.Errorf("jitter %d, %v", rx.Jitter(), rx.JitterTime())
 	}
 	var none Receiver
-	none.Receive(t0, 1, 0, 1, false)
-	none.Receive(ms(20), 2, 0, 1, false)
+	none.Receive(t0, 1, 0, 1)
+	none.Receive(ms(20), 2, 0, 1)
 	if none.Jitter() != 0 || none.JitterTime() != 0 {
 		t.Error("jitter without a clock rate")
 	}
@@ -180,7 +184,7 @@ func TestLossGrowth(t *testing.T) {
 		seq  uint16
 		want int
 	}{{10, 0}, {14, 3}, {15, 0}, {14, 0}, {13, 0}, {20, 4}} {
-		rx.Receive(t0, step.seq, 0, 1, false)
+		rx.Receive(t0, step.seq, 0, 1)
 		if got := rx.LossGrowth(); got != step.want {
 			t.Errorf("after %d the loss grew by %d, want %d", step.seq, got, step.want)
 		}
@@ -189,7 +193,7 @@ func TestLossGrowth(t *testing.T) {
 
 func TestBytesLastSecond(t *testing.T) {
 	var rx Receiver
-	receive := func(at, size int) { rx.Receive(ms(at), 0, 0, size, false) }
+	receive := func(at, size int) { rx.Receive(ms(at), 0, 0, size) }
 	receive(0, 100)
 	receive(999, 50)
 	for _, tt := range []struct{ at, want int }{{500, 0}, {999, 0}, {1000, 150}, {1999, 150}, {2000, 0}} {
@@ -246,9 +250,9 @@ func TestNoAllocations(t *testing.T) {
 	n := testing.AllocsPerRun(1000, func() {
 		now = now.Add(10 * time.Millisecond)
 		s += 2
-		rx.Receive(now, s, uint32(s), 100, false)
-		rx.Receive(now, s-1, uint32(s), 100, true)
-		rx.Receive(now, s+30000, uint32(s), 100, false)
+		rx.Receive(now, s, uint32(s), 100)
+		rx.ReceiveRTX(now, 100)
+		rx.Receive(now, s+30000, uint32(s), 100)
 		tx.Sent(now, uint32(s), 90, 100)
 		tx.Resent(now, 100)
 		info, _ := tx.Report(now, 1)
@@ -274,7 +278,11 @@ func FuzzReports(f *testing.F) {
 		for ; len(b) >= 6; b = b[6:] {
 			v := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
 			now = now.Add(time.Duration(b[4]) * time.Duration(b[5]) * time.Millisecond)
-			rx.Receive(now, uint16(v), v, int(b[5]), b[4]&1 != 0)
+			if b[4]&1 != 0 {
+				rx.ReceiveRTX(now, int(b[5]))
+			} else {
+				rx.Receive(now, uint16(v), v, int(b[5]))
+			}
 			tx.Sent(now, v, 1, 1)
 			r := rtcp.ReportBlock{Lost: int32(v) >> 8, HighestSeq: v * 7, LSR: v, DLSR: uint32(b[4])}
 			tx.RemoteReport(now, &r)
@@ -299,6 +307,6 @@ func BenchmarkReceive(b *testing.B) {
 	for b.Loop() {
 		s++
 		now += 1e6
-		rx.Receive(now, s, uint32(s)*90, 1200, false)
+		rx.Receive(now, s, uint32(s)*90, 1200)
 	}
 }

@@ -36,7 +36,7 @@ func TestSenderReport(t *testing.T) {
 func TestRTT(t *testing.T) {
 	tx := Sender{Rate: 48000}
 	rx := Receiver{Rate: 48000}
-	rx.Receive(t0, 1, 0, 1, false)
+	rx.Receive(t0, 1, 0, 1)
 	if b, _ := rx.Report(t0, 1); b.LSR != 0 || b.DLSR != 0 {
 		t.Errorf("without an SR: %+v", b)
 	}

@@ -89,12 +89,12 @@ func (r *Receiver) Pending() int { return r.pending }
 // Append appends feedback on all packets since the last one, in as many RTCP
 // packets as it takes, each at most MaxFeedbackLen bytes long, and nothing if
 // none arrived. Numbers never seen in between are reported as not received.
-func (r *Receiver) Append(dst []byte, senderSSRC, mediaSSRC uint32) []byte {
+func (r *Receiver) Append(dst []byte, e rtcp.Ends) []byte {
 	if r.pending == 0 {
 		return dst
 	}
 	for top := r.unwrap.Highest(); r.next <= top; {
-		dst = r.appendOne(dst, senderSSRC, mediaSSRC, top)
+		dst = r.appendOne(dst, e, top)
 	}
 	r.pending = 0
 	return dst
@@ -102,7 +102,7 @@ func (r *Receiver) Append(dst []byte, senderSSRC, mediaSSRC uint32) []byte {
 
 // appendOne appends one feedback message from r.next on. It ends early before a
 // delta that 16 bits cannot hold.
-func (r *Receiver) appendOne(dst []byte, senderSSRC, mediaSSRC uint32, top uint64) []byte {
+func (r *Receiver) appendOne(dst []byte, e rtcp.Ends, top uint64) []byte {
 	last := min(top, r.next+MaxStatuses-1)
 	t := rtcp.TWCC{Base: uint16(r.next), Feedback: r.feedback}
 	ref := r.firstTick(r.next, top) / ticksPerUnit
@@ -124,7 +124,7 @@ func (r *Receiver) appendOne(dst []byte, senderSSRC, mediaSSRC uint32, top uint6
 	}
 	r.next += uint64(n)
 	r.feedback++
-	return rtcp.AppendTWCC(dst, senderSSRC, mediaSSRC, &t, r.deltas[:n])
+	return rtcp.AppendTWCC(dst, e, &t, r.deltas[:n])
 }
 
 // firstTick returns when the first packet from s on arrived. There is one: the

@@ -112,7 +112,7 @@ func TestFeedbackIsExact(t *testing.T) {
 			if rx.Pending() != fresh {
 				t.Fatalf("seed %d: %d pending, want %d", seed, rx.Pending(), fresh)
 			}
-			got, messages := read(t, rx.Append(nil, 11, 22))
+			got, messages := read(t, rx.Append(nil, rtcp.Ends{Sender: 11, Media: 22}))
 			if fresh == 0 {
 				if len(got) != 0 {
 					t.Fatal("feedback without a packet")
@@ -149,11 +149,11 @@ func TestSeveralMessages(t *testing.T) {
 	for i := range 1000 {
 		rx.Arrive(t0.Add(time.Duration(i)*time.Millisecond), uint16(65400+i))
 	}
-	got, messages := read(t, rx.Append(nil, 1, 2))
+	got, messages := read(t, rx.Append(nil, rtcp.Ends{Sender: 1, Media: 2}))
 	if len(messages) != 3 || len(got) != 1000 {
 		t.Errorf("%d messages about %d packets", len(messages), len(got))
 	}
-	if b := rx.Append(nil, 1, 2); len(b) != 0 {
+	if b := rx.Append(nil, rtcp.Ends{Sender: 1, Media: 2}); len(b) != 0 {
 		t.Errorf("again: %x", b)
 	}
 }
@@ -162,15 +162,15 @@ func TestLatePacket(t *testing.T) {
 	var rx Receiver
 	rx.Arrive(t0, 10)
 	rx.Arrive(t0, 12)
-	rx.Append(nil, 1, 2)
+	rx.Append(nil, rtcp.Ends{Sender: 1, Media: 2})
 	rx.Arrive(t0.Add(time.Millisecond), 11)
-	got, _ := read(t, rx.Append(nil, 1, 2))
+	got, _ := read(t, rx.Append(nil, rtcp.Ends{Sender: 1, Media: 2}))
 	if len(got) != 2 || got[0].seq != 11 || got[0].tick < 0 || got[1].seq != 12 || got[1].tick != tickOf(t0) {
 		t.Errorf("late packet reported as %v", got)
 	}
 	// Beyond reach it is not reported, and does no harm.
 	rx.Arrive(t0, 1000)
-	rx.Append(nil, 1, 2)
+	rx.Append(nil, rtcp.Ends{Sender: 1, Media: 2})
 	rx.Arrive(t0, 1001-lateWindow-1)
 	if rx.Pending() != 0 {
 		t.Error("a packet out of reach is pending")
@@ -184,7 +184,7 @@ func TestLongPause(t *testing.T) {
 	for i, at := range times {
 		rx.Arrive(at, uint16(i))
 	}
-	got, messages := read(t, rx.Append(nil, 1, 2))
+	got, messages := read(t, rx.Append(nil, rtcp.Ends{Sender: 1, Media: 2}))
 	if len(messages) != 3 || len(got) != len(times) {
 		t.Fatalf("%d messages about %d packets", len(messages), len(got))
 	}
@@ -202,7 +202,7 @@ func TestJumps(t *testing.T) {
 	if rx.Pending() != 1 {
 		t.Errorf("%d pending", rx.Pending())
 	}
-	got, _ := read(t, rx.Append(nil, 1, 2))
+	got, _ := read(t, rx.Append(nil, rtcp.Ends{Sender: 1, Media: 2}))
 	if len(got) != recvWindow || got[recvWindow-1].seq != 30000 || got[recvWindow-1].tick < 0 || got[0].tick >= 0 {
 		t.Errorf("%d statuses, from %v", len(got), got[0])
 	}
@@ -213,7 +213,7 @@ func TestJumps(t *testing.T) {
 	}
 	rx.Arrive(t0, 101)
 	rx.Arrive(t0, 102)
-	if got, _ := read(t, rx.Append(nil, 1, 2)); len(got) != 2 || got[0].seq != 101 {
+	if got, _ := read(t, rx.Append(nil, rtcp.Ends{Sender: 1, Media: 2})); len(got) != 2 || got[0].seq != 101 {
 		t.Errorf("after the restart %v", got)
 	}
 }
@@ -228,7 +228,7 @@ func FuzzReceiver(f *testing.F) {
 			now = now.Add(time.Duration(b[2]) * time.Duration(b[2]) * 500 * time.Microsecond)
 			rx.Arrive(now, uint16(b[0])<<8|uint16(b[1]))
 			if b[2]&7 == 0 {
-				out = rx.Append(out[:0], 1, 2)
+				out = rx.Append(out[:0], rtcp.Ends{Sender: 1, Media: 2})
 				for it := rtcp.Parse(out); it.Next(); {
 					fb, _ := it.Feedback()
 					if _, ok := fb.TWCC(); !ok {

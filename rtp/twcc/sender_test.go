@@ -72,7 +72,7 @@ func TestRoundTrip(t *testing.T) {
 			}
 			packets = append(packets, p)
 		}
-		for _, cc := range views(t, rx.Append(nil, 1, 2)) {
+		for _, cc := range views(t, rx.Append(nil, rtcp.Ends{Sender: 1, Media: 2})) {
 			at := now.Add(45 * time.Millisecond)
 			samples, rtt := tx.Feedback(at, &cc, dst)
 			last := packets[seen+len(samples)-1]
@@ -118,7 +118,7 @@ func TestLostThenReceived(t *testing.T) {
 	}
 	dst := make([]Sample, 0, MaxSamples)
 	feedback := func(deltas ...int32) []Sample {
-		cc := views(t, rtcp.AppendTWCC(nil, 1, 2, &rtcp.TWCC{Base: 1, Reference: 5}, deltas))[0]
+		cc := views(t, rtcp.AppendTWCC(nil, rtcp.Ends{Sender: 1, Media: 2}, &rtcp.TWCC{Base: 1, Reference: 5}, deltas))[0]
 		samples, _ := tx.Feedback(t0.Add(50*time.Millisecond), &cc, dst)
 		return samples
 	}
@@ -141,7 +141,7 @@ func TestReferenceWrap(t *testing.T) {
 	var last time.Duration
 	for i, ref := range []uint32{0xfffffe, 0xffffff, 0, 1, 0xffffff, 2} {
 		s := tx.put(t0, 1)
-		cc := views(t, rtcp.AppendTWCC(nil, 1, 2, &rtcp.TWCC{Base: s, Reference: ref}, []int32{0}))[0]
+		cc := views(t, rtcp.AppendTWCC(nil, rtcp.Ends{Sender: 1, Media: 2}, &rtcp.TWCC{Base: s, Reference: ref}, []int32{0}))[0]
 		samples, _ := tx.Feedback(t0, &cc, dst)
 		want := []int{0, 1, 1, 1, -2, 3}[i]
 		if i > 0 && samples[0].Received-last != time.Duration(want)*64*time.Millisecond {
@@ -156,7 +156,7 @@ func TestForeignFeedback(t *testing.T) {
 	dst := make([]Sample, 0, MaxSamples)
 	try := func(base uint16, n int) int {
 		deltas := make([]int32, n)
-		cc := views(t, rtcp.AppendTWCC(nil, 1, 2, &rtcp.TWCC{Base: base}, deltas))[0]
+		cc := views(t, rtcp.AppendTWCC(nil, rtcp.Ends{Sender: 1, Media: 2}, &rtcp.TWCC{Base: base}, deltas))[0]
 		samples, rtt := tx.Feedback(t0, &cc, dst)
 		if len(samples) == 0 && rtt != 0 {
 			t.Error("round-trip time from nothing")
@@ -189,7 +189,7 @@ func TestForeignFeedback(t *testing.T) {
 			t.Errorf("%d from %d on: %d samples, want %d", tt.n, tt.base, got, tt.want)
 		}
 	}
-	cc := views(t, rtcp.AppendTWCC(nil, 1, 2, &rtcp.TWCC{Base: 2990}, make([]int32, 5)))[0]
+	cc := views(t, rtcp.AppendTWCC(nil, rtcp.Ends{Sender: 1, Media: 2}, &rtcp.TWCC{Base: 2990}, make([]int32, 5)))[0]
 	for range 5 {
 		tx.put(t0, 1)
 	}
@@ -208,7 +208,7 @@ func TestNumbers(t *testing.T) {
 	}
 	dst := make([]Sample, 0, MaxSamples)
 	report := func() []Sample {
-		cc := views(t, rtcp.AppendTWCC(nil, 1, 2, &rtcp.TWCC{Base: 1}, make([]int32, 3)))[0]
+		cc := views(t, rtcp.AppendTWCC(nil, rtcp.Ends{Sender: 1, Media: 2}, &rtcp.TWCC{Base: 1}, make([]int32, 3)))[0]
 		samples, _ := tx.Feedback(t0, &cc, dst)
 		return samples
 	}
@@ -238,7 +238,7 @@ func TestNoAllocations(t *testing.T) {
 				rx.Arrive(now, s-5000)
 			}
 		}
-		for it := rtcp.Parse(rx.Append(out, 1, 2)); it.Next(); {
+		for it := rtcp.Parse(rx.Append(out, rtcp.Ends{Sender: 1, Media: 2})); it.Next(); {
 			f, _ := it.Feedback()
 			cc, _ := f.TWCC()
 			tx.Feedback(now, &cc, dst)
@@ -290,7 +290,7 @@ func BenchmarkReceiver(b *testing.B) {
 		s++
 		rx.Arrive(now, s)
 		if s%200 == 0 {
-			rx.Append(out, 1, 2)
+			rx.Append(out, rtcp.Ends{Sender: 1, Media: 2})
 		}
 	}
 }

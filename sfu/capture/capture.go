@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"bifrons/rtp/mono"
+	"bifrons/sfu/media"
 )
 
 // Format is the format of a capture file.
@@ -95,9 +96,8 @@ func (f *File) Path() string { return f.cfg.Path }
 // Format is the file's format.
 func (f *File) Format() Format { return f.cfg.Format }
 
-// Take captures the packet that head and body make up, which are lent. It never
-// waits. After Close it does nothing.
-func (f *File) Take(at mono.Time, outgoing, rtcp bool, head, body []byte) {
+// Take captures a packet. It never waits. After Close it does nothing.
+func (f *File) Take(c media.Captured) {
 	if f.stopped.Load() {
 		return
 	}
@@ -108,14 +108,14 @@ func (f *File) Take(at mono.Time, outgoing, rtcp bool, head, body []byte) {
 		f.dropped.Add(1)
 		return
 	}
-	p.at, p.outgoing, p.rtcp, p.size = at, outgoing, rtcp, len(head)+len(body)
+	p.at, p.outgoing, p.rtcp, p.size = c.At, c.Outgoing, c.RTCP, len(c.Head)+len(c.Body)
 	keep := p.size
 	if t := f.cfg.Truncate; t > 0 {
 		keep = min(keep, t)
 	}
-	n := min(keep, len(head))
-	p.data = append(p.data[:0], head[:n]...)
-	p.data = append(p.data, body[:keep-n]...)
+	n := min(keep, len(c.Head))
+	p.data = append(p.data[:0], c.Head[:n]...)
+	p.data = append(p.data, c.Body[:keep-n]...)
 	f.queue <- p // has room: there are no more packets than places
 }
 

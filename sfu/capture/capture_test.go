@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"bifrons/rtp/mono"
+	"bifrons/sfu/media"
 )
 
 // packets are an RTP packet that comes in, one that goes out, and a sender
@@ -20,9 +21,9 @@ func take(f *File, at mono.Time) (in, out, report []byte) {
 	in = append([]byte{0x80, 96, 0, 7, 0, 0, 0, 9, 1, 2, 3, 4}, bytes.Repeat([]byte{0x5a}, 100)...)
 	out = append([]byte{0x80, 111, 0, 8, 0, 0, 0, 9, 5, 6, 7, 8}, bytes.Repeat([]byte{0xa5}, 40)...)
 	report = append([]byte{0x80, 200, 0, 6, 1, 2, 3, 4}, make([]byte, 20)...)
-	f.Take(at, false, false, in, nil)
-	f.Take(at.Add(20*time.Millisecond), true, false, out[:12], out[12:])
-	f.Take(at.Add(time.Second), false, true, report, nil)
+	f.Take(media.Captured{At: at, Head: in})
+	f.Take(media.Captured{At: at.Add(20 * time.Millisecond), Outgoing: true, Head: out[:12], Body: out[12:]})
+	f.Take(media.Captured{At: at.Add(time.Second), RTCP: true, Head: report})
 	return in, out, report
 }
 
@@ -36,7 +37,7 @@ func record(t *testing.T, cfg Config, at mono.Time) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	f.Take(at, false, false, []byte{1}, nil) // too late, is left out
+	f.Take(media.Captured{At: at, Head: []byte{1}}) // too late, is left out
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +168,7 @@ func TestFullQueue(t *testing.T) {
 	f := &File{free: make(chan *packet, 1), queue: make(chan *packet, 1)}
 	f.free <- new(packet)
 	for range 3 {
-		f.Take(1, false, false, []byte{1}, nil)
+		f.Take(media.Captured{At: 1, Head: []byte{1}})
 	}
 	if f.Dropped() != 2 || len(f.queue) != 1 {
 		t.Errorf("%d dropped, %d queued", f.Dropped(), len(f.queue))
@@ -179,7 +180,7 @@ func TestTakeAllocatesNothing(t *testing.T) {
 	f.free <- new(packet)
 	head, body := make([]byte, 20), make([]byte, 1000)
 	once := func() {
-		f.Take(1, true, false, head, body)
+		f.Take(media.Captured{At: 1, Outgoing: true, Head: head, Body: body})
 		f.free <- <-f.queue
 	}
 	once()

@@ -2,7 +2,11 @@
 // layers, m-sections as they were negotiated, and the reasons for drops.
 package media
 
-import "strings"
+import (
+	"strings"
+
+	"bifrons/rtp/mono"
+)
 
 // Kind is the kind of a media section (RFC 8866, 5.14).
 type Kind uint8
@@ -97,11 +101,11 @@ type ExtensionIDs struct {
 	VideoLayers          uint8 // video-layers-allocation00
 }
 
-// MaxEncodings is the number of simulcast encodings of a source that the
+// MaxEncodings is the number of simulcast encodings of a track that the
 // engine follows.
 const MaxEncodings = 3
 
-// Encoding is one encoded stream of a section's remote source, as signalled.
+// Encoding is one encoding of what the remote sends in a section, as signalled.
 type Encoding struct {
 	RID     string // RFC 8851; "" when identified by SSRC
 	SSRC    uint32 // 0 = learned from the MID/RID extensions
@@ -120,7 +124,7 @@ type Section struct {
 	Codecs []Codec // preferred first
 	Ext    ExtensionIDs
 
-	// Encodings are the remote source's encodings, lowest first; one entry
+	// Encodings are those of what the remote sends, lowest first; one entry
 	// unless simulcast was negotiated. Simulcast is set when there are several
 	// or when a single one is named by RID.
 	Encodings []Encoding
@@ -136,6 +140,15 @@ type Section struct {
 
 	// Encrypted marks end-to-end encrypted media, whose payload says nothing.
 	Encrypted bool
+}
+
+// Captured is a packet of a peer connection as it is without encryption, for a
+// capture: Head and Body behind each other, both lent.
+type Captured struct {
+	At         mono.Time
+	Outgoing   bool
+	RTCP       bool
+	Head, Body []byte
 }
 
 // Drop is the reason why a datagram or packet went no further.

@@ -100,5 +100,5 @@ func (p *Peer) end(c Cause, r Reason) {
 	if p.dtls != nil {
 		p.dtls.Close()
 	}
-	p.shard.Emit(Event{Kind: EventClosed, Reason: r, Cause: c})
+	p.loop.Emit(Event{Kind: EventClosed, Reason: r, Cause: c})
 }

@@ -32,8 +32,8 @@ func (p *Peer) startDTLS(now mono.Time) {
 		p.setUp(now)
 	default:
 		p.times.dtlsStarted = now
-		p.shard.Emit(Event{Kind: EventDTLSState, DTLS: DTLSConnecting})
-		p.dtls = p.shard.StartDTLS(p.remote.Role, p.remote.Fingerprints)
+		p.loop.Emit(Event{Kind: EventDTLSState, DTLS: DTLSConnecting})
+		p.dtls = p.loop.StartDTLS(p.remote.Role, p.remote.Fingerprints)
 	}
 }
 
@@ -42,17 +42,17 @@ func (p *Peer) handleDTLS(now mono.Time, path ice.Path, b []byte) {
 		return
 	}
 	if p.dtls == nil {
-		p.shard.Drop(media.DropDTLSEarly)
+		p.loop.Drop(media.DropDTLSEarly)
 		return
 	}
 	p.count.DTLSIn.add(len(b))
 	switch p.dtls.Deliver(b) {
 	case dtls.QueueFull:
-		p.shard.Drop(media.DropDTLSQueueFull)
+		p.loop.Drop(media.DropDTLSQueueFull)
 	case dtls.Refused:
-		p.shard.Drop(media.DropDTLSRefused)
+		p.loop.Drop(media.DropDTLSRefused)
 	case dtls.Unwanted:
-		p.shard.Drop(media.DropDataUnwanted)
+		p.loop.Drop(media.DropDataUnwanted)
 	}
 }
 
@@ -71,7 +71,7 @@ func (p *Peer) DTLSConnected(now mono.Time, k srtp.Keys) {
 	}
 	p.sealer, p.trailer, p.profile = sealer, k.Profile.Overhead(), k.Profile
 	p.times.dtlsConnected = now
-	p.shard.Emit(Event{Kind: EventDTLSState, DTLS: DTLSConnected})
+	p.loop.Emit(Event{Kind: EventDTLSState, DTLS: DTLSConnected})
 	p.setUp(now)
 }
 
@@ -82,7 +82,7 @@ func (p *Peer) DTLSClosed(now mono.Time, c Cause) {
 		return
 	}
 	if !p.closed && !p.up {
-		p.shard.Emit(Event{Kind: EventDTLSState, DTLS: DTLSFailed})
+		p.loop.Emit(Event{Kind: EventDTLSState, DTLS: DTLSFailed})
 	}
 	p.Fail(now, c)
 }

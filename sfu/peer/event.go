@@ -17,7 +17,7 @@ const (
 	EventUp EventKind = iota
 	// EventClosed is the last event; Reason and Cause are set.
 	EventClosed
-	// EventMedia: a received stream started or went silent. Section,
+	// EventMedia: a received encoding started or went silent. Section,
 	// Substream (-1 unless simulcast), Receiving, Silence are set.
 	EventMedia
 	// EventSlowLink: Section, Uplink (what we send is lost) and Lost are set.
@@ -58,7 +58,7 @@ type Event struct {
 	Uplink     bool
 	Lost       int
 	Layer      media.Layer // current layer, -1 where it does not apply
-	Layers     media.Layer // number of layers of the source, 0 = unknown
+	Layers     media.Layer // number of layers of the track, 0 = unknown
 	Bitrate    uint64      // bit/s
 	AudioLevel float64     // -dBov: 0 loudest, 127 silence (RFC 6464)
 	Candidate  ice.Candidate

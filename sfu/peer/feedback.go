@@ -16,7 +16,7 @@ const (
 	// doubles with each of keyframeRepeats. Browsers ask only every 3 s.
 	keyframeRepeat  = 500 * time.Millisecond
 	keyframeRepeats = 3
-	// silence is after how long without a packet a stream is not waited for.
+	// silence is after how long without a packet an encoding is not waited for.
 	silence = time.Second
 	// defaultBitrate is what REMB says without a limit, in bit/s.
 	defaultBitrate = 10_000_000
@@ -56,9 +56,9 @@ func (p *Peer) sendRTCP(now mono.Time, b []byte) {
 		return
 	}
 	if p.capture != nil {
-		p.capture.Take(now, true, true, b, nil)
+		p.capture.Take(media.Captured{At: now, Outgoing: true, RTCP: true, Head: b})
 	}
-	room := p.shard.Reserve()
+	room := p.loop.Reserve()
 	n := copy(room, b)
 	if p.sealer != nil {
 		var err error
@@ -66,7 +66,7 @@ func (p *Peer) sendRTCP(now mono.Time, b []byte) {
 			return
 		}
 	}
-	p.shard.Commit(p.path, n)
+	p.loop.Commit(p.path, n)
 	p.agent.Sent(now)
 }
 
@@ -81,23 +81,23 @@ func (p *Peer) rtcpBuffer() []byte {
 func (p *Peer) sendNACKs(now mono.Time) {
 	p.nextNACK = mono.Never
 	for _, s := range p.sections {
-		for _, st := range s.streams {
-			if st == nil || !s.NACK || !s.Receive {
+		for _, rx := range s.receivers {
+			if rx == nil || !s.NACK || !s.Receive {
 				continue
 			}
-			lost := st.nack.Due(now, p.roundTrip(), p.scratch.lost[:0])
+			lost := rx.nack.Due(now, p.roundTrip(), p.scratch.lost[:0])
 			if n := uint64(len(lost)); n > 0 {
 				p.count.NACKsOut += n
-				st.stats.NACKs += n
-				p.sendRTCP(now, rtcp.AppendNACK(p.rtcpBuffer(), s.SSRC, st.ssrc, lost))
+				rx.stats.NACKs += n
+				p.sendRTCP(now, rtcp.AppendNACK(p.rtcpBuffer(), rtcp.Ends{Sender: s.SSRC, Media: rx.ssrc}, lost))
 			}
-			if st.nack.GaveUp != st.gaveUp {
-				st.gaveUp = st.nack.GaveUp
-				if s.track.Follows(st.encoding) {
+			if rx.nack.GaveUp != rx.gaveUp {
+				rx.gaveUp = rx.nack.GaveUp
+				if s.track.Follows(rx.encoding) {
 					s.requestKeyframe(now) // those who watch cannot go on without it
 				}
 			}
-			p.nextNACK = min(p.nextNACK, st.nack.Deadline())
+			p.nextNACK = min(p.nextNACK, rx.nack.Deadline())
 		}
 	}
 	if p.nextNACK == mono.Never {
@@ -117,27 +117,27 @@ func (p *Peer) sendTransportFeedback(now mono.Time) {
 	if p.twccOut == nil || p.twcc == nil {
 		return
 	}
-	s, source := p.twccSource()
+	s, ssrc := p.twccMedia()
 	if s == nil {
 		return
 	}
-	b := p.twcc.Append(p.rtcpBuffer(), s.SSRC, source)
+	b := p.twcc.Append(p.rtcpBuffer(), rtcp.Ends{Sender: s.SSRC, Media: ssrc})
 	p.scratch.rtcp = b[:0]
 	for it := rtcp.Parse(b); it.Next(); {
 		p.sendRTCP(now, it.Packet.Raw)
 	}
 }
 
-// twccSource returns the first section of video that something comes in, with
+// twccMedia returns the first section of video that something comes in, with
 // the SSRC of that: what transport feedback is about.
-func (p *Peer) twccSource() (*section, uint32) {
+func (p *Peer) twccMedia() (*section, uint32) {
 	for _, s := range p.sections {
 		if s.Kind != media.Video || !s.Receive || !s.TransportCC {
 			continue
 		}
-		for _, st := range s.streams {
-			if st != nil {
-				return s, st.ssrc
+		for _, rx := range s.receivers {
+			if rx != nil {
+				return s, rx.ssrc
 			}
 		}
 	}
@@ -185,20 +185,20 @@ func (s *section) keyframeTurn(now mono.Time) {
 	}
 }
 
-// lacksKeyframe tells whether a stream goes on without the key frame that is
+// lacksKeyframe tells whether an encoding goes on without the key frame that is
 // wanted.
 func (s *section) lacksKeyframe(now mono.Time) bool {
-	for _, st := range s.streams {
-		if st != nil && st.keyframe < s.keyframeWanted && st.packets > 0 && now.Sub(st.lastRTP) < silence {
+	for _, rx := range s.receivers {
+		if rx != nil && rx.keyframe < s.keyframeWanted && rx.packets > 0 && now.Sub(rx.lastRTP) < silence {
 			return true
 		}
 	}
 	return false
 }
 
-// keyframeCame notes that a key frame of a stream begins.
-func (s *section) keyframeCame(now mono.Time, st *stream) {
-	s.keyframeSince, st.keyframe = now, now
+// keyframeCame notes that a key frame of an encoding begins.
+func (s *section) keyframeCame(now mono.Time, rx *receiver) {
+	s.keyframeSince, rx.keyframe = now, now
 	if !s.lacksKeyframe(now) {
 		s.keyframeDue = 0
 	}
@@ -209,14 +209,14 @@ func (s *section) sendPLI(now mono.Time) {
 	p := s.peer
 	s.keyframeDue = 0
 	b := p.scratch.short[:0] // another peer's report may be under way
-	for _, st := range s.streams {
-		if st == nil {
+	for _, rx := range s.receivers {
+		if rx == nil {
 			continue
 		}
 		if s.PLI || !s.FIR {
-			b = rtcp.AppendPLI(b, s.SSRC, st.ssrc)
+			b = rtcp.AppendPLI(b, rtcp.Ends{Sender: s.SSRC, Media: rx.ssrc})
 		} else {
-			b = rtcp.AppendFIR(b, s.SSRC, st.ssrc, s.firSeq)
+			b = rtcp.AppendFIR(b, rtcp.Ends{Sender: s.SSRC, Media: rx.ssrc}, s.firSeq)
 		}
 		p.count.PLIsOut++
 	}
@@ -269,12 +269,12 @@ func (p *Peer) sendREMB(now mono.Time) {
 		if s.Kind != media.Video || !s.Receive || !s.REMB {
 			continue
 		}
-		for _, st := range s.streams {
-			if st == nil {
+		for _, rx := range s.receivers {
+			if rx == nil {
 				continue
 			}
 			b := rtcp.AppendRR(p.rtcpBuffer(), s.SSRC, nil)
-			p.sendRTCP(now, rtcp.AppendREMB(b, s.SSRC, bps, st.ssrc))
+			p.sendRTCP(now, rtcp.AppendREMB(b, s.SSRC, bps, rx.ssrc))
 			break
 		}
 	}
@@ -290,17 +290,17 @@ func (p *Peer) report(now mono.Time) {
 			b = rtcp.AppendCNAME(b, s.SSRC, cname)
 			b = p.splitCompound(now, b)
 		}
-		for i, st := range s.streams {
-			if st == nil {
+		for i, rx := range s.receivers {
+			if rx == nil {
 				continue
 			}
-			if blk, ok := st.stats.Report(now, st.ssrc); ok && s.Receive {
+			if blk, ok := rx.stats.Report(now, rx.ssrc); ok && s.Receive {
 				p.scratch.blocks[0] = blk
 				b = rtcp.AppendRR(b, s.SSRC, p.scratch.blocks[:])
 				b = p.splitCompound(now, b)
-				p.slowLink(s, false, st.stats.LossGrowth())
+				p.slowLink(s, downlink, rx.stats.LossGrowth())
 			}
-			p.watchSilence(now, s, i, st)
+			p.watchSilence(now, s, i, rx)
 		}
 		if s.track != nil {
 			s.track.Expire(now)
@@ -322,24 +322,29 @@ func (p *Peer) splitCompound(now mono.Time, b []byte) []byte {
 	return p.rtcpBuffer()
 }
 
-// slowLink tells of lost packets when they are many; uplink means those that
-// we sent.
+// Values of Event.Uplink.
+const (
+	downlink = false // what the remote sends
+	uplink   = true  // what we send
+)
+
+// slowLink tells of lost packets when they are many.
 func (p *Peer) slowLink(s *section, uplink bool, lost int) {
 	if t := p.opt.SlowlinkThreshold; t > 0 && lost >= t {
-		p.shard.Emit(Event{Kind: EventSlowLink, Section: s.Index, Uplink: uplink, Lost: lost})
+		p.loop.Emit(Event{Kind: EventSlowLink, Section: s.Index, Uplink: uplink, Lost: lost})
 	}
 }
 
-// watchSilence tells when a stream that had media has none any more.
-func (p *Peer) watchSilence(now mono.Time, s *section, i int, st *stream) {
-	idle := st.window == 0
-	st.window = 0
+// watchSilence tells when an encoding that had media has none any more.
+func (p *Peer) watchSilence(now mono.Time, s *section, i int, rx *receiver) {
+	idle := rx.window == 0
+	rx.window = 0
 	timer := p.opt.NoMediaTimer
-	if !idle || !st.receiving || timer <= 0 || now.Sub(p.upAt) < time.Second {
+	if !idle || !rx.receiving || timer <= 0 || now.Sub(p.upAt) < time.Second {
 		return
 	}
-	if silence := now.Sub(st.lastRTP); silence >= timer {
-		st.receiving = false
-		s.emitMedia(i, false, timer)
+	if silence := now.Sub(rx.lastRTP); silence >= timer {
+		rx.receiving = false
+		rx.emitMedia(timer)
 	}
 }

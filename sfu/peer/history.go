@@ -11,12 +11,12 @@ import (
 // record is what it takes to send a packet again exactly as it was. There is one
 // for every packet of the last second and each subscriber: 32 bytes.
 type record struct {
-	arrived      uint32 // of the source packet, which it and ssrc identify
+	arrived      uint32 // of the incoming packet, which it and ssrc identify
 	ssrc         uint32
 	seq          uint32 // low bits of the extended sequence number
 	ts           uint32
 	at           uint32 // ms of the media clock
-	source       uint16 // sequence number in the track's cache
+	incoming     uint16 // sequence number in the track's cache
 	transportSeq uint16
 	pictureID    uint16
 	tl0          uint8
@@ -30,17 +30,17 @@ type recordFlags uint8
 
 const (
 	recordMarker  recordFlags = 1 << iota
-	recordRewrite             // the payload is not the source's
+	recordRewrite             // the payload is not as it came
 	recordPadding             // there is nothing but padding
 	recordUsed                // the record stands for a packet
 
 	encodingShift = 4
 )
 
-// sourceRecord makes a record of what goes out for p.
-func sourceRecord(p *route.Packet, out *route.Outgoing) record {
+// recordOf makes a record of what goes out for p.
+func recordOf(p *route.Packet, out *route.Outgoing) record {
 	r := record{
-		arrived: arrivalOf(p), ssrc: p.SSRC, source: uint16(p.Seq), pad: p.Pad,
+		arrived: arrivalOf(p), ssrc: p.SSRC, incoming: uint16(p.Seq), pad: p.Pad,
 		seq: uint32(out.Seq), ts: out.Timestamp, pictureID: out.PictureID, tl0: out.TL0,
 		flags: recordFlags(p.Encoding) << encodingShift,
 	}

@@ -15,7 +15,7 @@ func TestRecordSize(t *testing.T) {
 	}
 }
 
-// TestHistoryForgetsTheOld: what identifies a source packet repeats after an hour.
+// TestHistoryForgetsTheOld: what identifies an incoming packet repeats after an hour.
 func TestHistoryForgetsTheOld(t *testing.T) {
 	var h history
 	begin := mono.Time(time.Hour)

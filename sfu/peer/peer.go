@@ -1,5 +1,5 @@
 // Package peer is one peer connection, sans-IO: ICE, DTLS events, SRTP,
-// received streams, sent streams and the feedback for both. It runs inside one
+// what it receives and sends, and the feedback for both. It runs inside one
 // shard's loop, which owns its sockets, its clock and its memory.
 package peer
 
@@ -36,8 +36,8 @@ type Options struct {
 	Observations Observations // of all peers; the zero value takes none
 }
 
-// Shard is what a peer needs of the loop that runs it.
-type Shard interface {
+// Loop is what a peer needs of the loop that runs it.
+type Loop interface {
 	// Reserve lends room for one outgoing datagram until the next call.
 	Reserve() []byte
 	// Commit sends the first n bytes of what Reserve lent.
@@ -57,16 +57,15 @@ type Shard interface {
 	Random(b []byte)
 }
 
-// Capture takes copies of the packets of a peer as they are without
-// encryption: head and body behind each other, both lent. It must not block.
+// Capture takes copies of the packets of a peer. It must not block.
 type Capture interface {
-	Take(at mono.Time, outgoing, rtcp bool, head, body []byte)
+	Take(p media.Captured)
 }
 
 // Config sets up one Peer.
 type Config struct {
 	Options     *Options
-	Shard       Shard
+	Loop        Loop
 	ICE         ice.Credentials
 	Controlling bool
 	Candidates  []ice.Candidate // local
@@ -78,7 +77,7 @@ type Config struct {
 // Peer is one peer connection.
 type Peer struct {
 	opt   *Options
-	shard Shard
+	loop  Loop
 	agent *ice.Agent
 
 	remote     Remote
@@ -100,7 +99,7 @@ type Peer struct {
 	trailer int // bytes that SRTP adds to RTP
 
 	sections []*section
-	ssrcs    map[uint32]*source
+	streams  map[uint32]*stream
 	counters map[uint32]*counters // of all SSRCs, also those that stopped
 	extKinds [256]extKind
 	twcc     *twcc.Receiver // made with the first numbered packet
@@ -167,8 +166,8 @@ const maxEthernet = 1500
 // New makes a peer.
 func New(cfg Config) *Peer {
 	p := &Peer{
-		opt: cfg.Options, shard: cfg.Shard,
-		ssrcs:    make(map[uint32]*source),
+		opt: cfg.Options, loop: cfg.Loop,
+		streams:  make(map[uint32]*stream),
 		counters: make(map[uint32]*counters),
 		scratch:  cfg.Scratch,
 		deadline: mono.Never,
@@ -182,7 +181,7 @@ func New(cfg Config) *Peer {
 		KeepaliveConncheck: cfg.Options.KeepaliveConncheck,
 		RelayOnly:          cfg.RelayOnly,
 		Key:                cfg.Key,
-		Rand:               cfg.Shard.Random,
+		Rand:               cfg.Loop.Random,
 		Send:               p.transmit,
 	})
 	for _, c := range cfg.Candidates {
@@ -234,8 +233,8 @@ func (p *Peer) SetCapture(c Capture) { p.capture = c }
 
 // transmit sends one datagram as it is.
 func (p *Peer) transmit(path ice.Path, b []byte) {
-	n := copy(p.shard.Reserve(), b)
-	p.shard.Commit(path, n)
+	n := copy(p.loop.Reserve(), b)
+	p.loop.Commit(path, n)
 }
 
 // SetRemote applies the transport part of a remote description. A second call
@@ -293,7 +292,7 @@ func (p *Peer) RestartICE(now mono.Time, c ice.Credentials) {
 // the buffer (and the reference that came with it).
 func (p *Peer) HandleDatagram(now mono.Time, path ice.Path, b *pktbuf.Buf) (kept bool) {
 	if p.closed {
-		p.shard.Drop(media.DropPeerClosed)
+		p.loop.Drop(media.DropPeerClosed)
 		return false
 	}
 	data := b.Bytes()
@@ -314,7 +313,7 @@ func (p *Peer) HandleDatagram(now mono.Time, path ice.Path, b *pktbuf.Buf) (kept
 			p.handleRTCP(now, data)
 		}
 	default:
-		p.shard.Drop(media.DropUnknownClass)
+		p.loop.Drop(media.DropUnknownClass)
 	}
 	return false
 }
@@ -327,15 +326,15 @@ func (p *Peer) HandleSTUN(now mono.Time, path ice.Path, b []byte) bool {
 	v := p.agent.Handle(now, path, b)
 	switch v {
 	case ice.Malformed:
-		p.shard.Drop(media.DropSTUNMalformed)
+		p.loop.Drop(media.DropSTUNMalformed)
 	case ice.BadIntegrity:
-		p.shard.Drop(media.DropSTUNIntegrity)
+		p.loop.Drop(media.DropSTUNIntegrity)
 	case ice.NotRelayed:
-		p.shard.Drop(media.DropPathInvalid)
+		p.loop.Drop(media.DropPathInvalid)
 	case ice.BadUsername:
-		p.shard.Drop(media.DropSTUNUsername)
+		p.loop.Drop(media.DropSTUNUsername)
 	case ice.UnknownTransaction:
-		p.shard.Drop(media.DropSTUNTransaction)
+		p.loop.Drop(media.DropSTUNTransaction)
 	}
 	p.afterICE(now)
 	return v == ice.OK
@@ -348,7 +347,7 @@ func (p *Peer) accept(now mono.Time, path ice.Path) bool {
 		return true
 	}
 	if !p.agent.Valid(path) {
-		p.shard.Drop(media.DropPathInvalid)
+		p.loop.Drop(media.DropPathInvalid)
 		return false
 	}
 	p.pathRun = path
@@ -387,12 +386,12 @@ const (
 // tellPair emits the candidates of the path.
 func (p *Peer) tellPair() {
 	if local, remote, ok := p.agent.SelectedPair(); ok {
-		p.shard.Emit(Event{Kind: EventSelectedPair, Candidate: local, Remote: remote})
+		p.loop.Emit(Event{Kind: EventSelectedPair, Candidate: local, Remote: remote})
 	}
 }
 
 func (p *Peer) iceState(now mono.Time, s ice.State, c ice.Cause) {
-	p.shard.Emit(Event{Kind: EventICEState, ICEState: s})
+	p.loop.Emit(Event{Kind: EventICEState, ICEState: s})
 	switch s {
 	case ice.Connected, ice.Completed:
 		if p.times.iceConnected == 0 {
@@ -407,7 +406,7 @@ func (p *Peer) iceState(now mono.Time, s ice.State, c ice.Cause) {
 		p.pathRun = ice.Path{}
 		p.wake(now.Add(failGrace))
 		if p.havePath {
-			p.shard.Emit(Event{Kind: EventICEFailed, Cause: ICECause(c)})
+			p.loop.Emit(Event{Kind: EventICEFailed, Cause: ICECause(c)})
 			if p.opt.HangupOnFailed {
 				p.Fail(now, ICECause(c))
 			}
@@ -454,7 +453,7 @@ func (p *Peer) setUp(now mono.Time) {
 		p.RequestKeyframe(now, -1)
 	} else {
 		p.upAt = now
-		p.shard.Emit(Event{Kind: EventUp})
+		p.loop.Emit(Event{Kind: EventUp})
 	}
 	for _, s := range p.sections {
 		s.ready(now)

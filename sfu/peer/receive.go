@@ -17,58 +17,58 @@ import (
 func (p *Peer) handleRTP(now mono.Time, b *pktbuf.Buf) (kept bool) {
 	var h rtp.Header
 	if h.Parse(b.Bytes()) != nil {
-		p.shard.Drop(media.DropRTPMalformed)
+		p.loop.Drop(media.DropRTPMalformed)
 		return false
 	}
 	if !p.up {
-		p.shard.Drop(media.DropRTPBeforeKeys)
+		p.loop.Drop(media.DropRTPBeforeKeys)
 		return false
 	}
-	src := p.open(&h, b)
-	if src == nil {
+	st := p.open(&h, b)
+	if st == nil {
 		return false
 	}
 	if p.capture != nil {
-		p.capture.Take(now, false, false, b.Bytes(), nil)
+		p.capture.Take(media.Captured{At: now, Head: b.Bytes()})
 	}
 	p.received(now)
 	p.count.PacketsIn++
 	p.count.BytesIn += uint64(b.N)
 
-	st := src.stream
+	rx := st.receiver
 	pkt := &p.scratch.pkt
-	*pkt = route.Packet{Buf: b, Arrival: now, Encoding: uint8(st.encoding), SSRC: st.ssrc}
-	transportSeq, hasTransportSeq := p.readExtensions(&h, b.Bytes(), pkt, st)
+	*pkt = route.Packet{Buf: b, Arrival: now, Encoding: uint8(rx.encoding), SSRC: rx.ssrc}
+	transportSeq, hasTransportSeq := p.readExtensions(&h, b.Bytes(), pkt, rx)
 	if hasTransportSeq && p.twccOut != nil {
 		if p.twcc == nil {
 			p.twcc = new(twcc.Receiver)
 		}
 		p.twcc.Arrive(now, transportSeq)
 	}
-	if !st.section.Receive {
-		p.shard.Drop(media.DropDirection)
+	if !rx.section.Receive {
+		p.loop.Drop(media.DropDirection)
 		return false
 	}
-	c, rtx := st.section.payload(h.PayloadType)
-	if c == nil || rtx != src.rtx {
-		p.shard.Drop(media.DropPayloadType)
+	c, rtx := rx.section.payload(h.PayloadType)
+	if c == nil || rtx != st.rtx {
+		p.loop.Drop(media.DropPayloadType)
 		return false
 	}
-	if src.rtx {
-		return p.repair(now, &h, pkt, st, *c)
+	if st.rtx {
+		return rx.repair(now, &h, pkt, *c)
 	}
-	st.stats.Receive(now, h.SequenceNumber, h.Timestamp, b.N, false)
-	return p.deliver(now, &h, pkt, st, *c, media.DropDuplicate)
+	rx.stats.Receive(now, h.SequenceNumber, h.Timestamp, b.N)
+	return rx.deliver(now, &h, pkt, *c, media.DropDuplicate)
 }
 
-// open decrypts b in place and finds its source, which is bound only after the
+// open decrypts b in place and finds its stream, which is bound only after the
 // packet proved authentic.
-func (p *Peer) open(h *rtp.Header, b *pktbuf.Buf) *source {
-	src := p.ssrcs[h.SSRC]
+func (p *Peer) open(h *rtp.Header, b *pktbuf.Buf) *stream {
+	st := p.streams[h.SSRC]
 	var fresh srtp.StreamState
 	state := &fresh
-	if src != nil {
-		state = &src.srtp
+	if st != nil {
+		state = &st.srtp
 	} else if known := p.counters[h.SSRC]; known != nil {
 		state = &known.srtp
 	}
@@ -80,25 +80,25 @@ func (p *Peer) open(h *rtp.Header, b *pktbuf.Buf) *source {
 		}
 		b.N = n
 	}
-	if src == nil {
-		if src = p.identify(h, b.Bytes(), *state); src == nil {
-			p.shard.Drop(media.DropSSRCUnknown)
+	if st == nil {
+		if st = p.identify(h, b.Bytes(), *state); st == nil {
+			p.loop.Drop(media.DropSSRCUnknown)
 		}
 	}
-	return src
+	return st
 }
 
 func (p *Peer) dropSealed(err error) {
 	switch {
 	case errors.Is(err, srtp.ErrReplay):
-		p.shard.Drop(media.DropSRTPReplay)
+		p.loop.Drop(media.DropSRTPReplay)
 	default:
-		p.shard.Drop(media.DropSRTPAuth)
+		p.loop.Drop(media.DropSRTPAuth)
 	}
 }
 
 // readExtensions takes the header extensions that matter into pkt.
-func (p *Peer) readExtensions(h *rtp.Header, b []byte, pkt *route.Packet, st *stream) (transportSeq uint16, has bool) {
+func (p *Peer) readExtensions(h *rtp.Header, b []byte, pkt *route.Packet, rx *receiver) (transportSeq uint16, has bool) {
 	for it := h.Extensions(b); it.Next(); {
 		switch p.extKinds[it.ID] {
 		case extTransportSequence:
@@ -114,50 +114,51 @@ func (p *Peer) readExtensions(h *rtp.Header, b []byte, pkt *route.Packet, st *st
 		case extCaptureTime:
 			pkt.Ext.Capture = it.Data
 		case extVideoLayers:
-			st.learnLayers(it.Data)
+			rx.learnLayers(it.Data)
 		}
 	}
 	return transportSeq, has
 }
 
 // repair turns an RTX packet into the one that it repeats.
-func (p *Peer) repair(now mono.Time, h *rtp.Header, pkt *route.Packet, st *stream, c media.Codec) (kept bool) {
-	b := pkt.Buf
+func (rx *receiver) repair(now mono.Time, h *rtp.Header, pkt *route.Packet, c media.Codec) (kept bool) {
+	p, b := rx.section.peer, pkt.Buf
 	if payload, err := h.Payload(b.Bytes()); err == nil && len(payload) == 0 {
-		p.shard.Drop(media.DropPadding)
+		p.loop.Drop(media.DropPadding)
 		return false
 	}
-	n, err := rtp.UnwrapRTX(b.Bytes(), h, c.PayloadType, st.ssrc)
-	if err != nil || st.packets == 0 {
-		p.shard.Drop(media.DropRTXMalformed)
+	n, err := rtp.UnwrapRTX(b.Bytes(), h, c.PayloadType, rx.ssrc)
+	if err != nil || rx.packets == 0 {
+		p.loop.Drop(media.DropRTXMalformed)
 		return false
 	}
 	b.N = n
-	st.stats.Receive(now, h.SequenceNumber, h.Timestamp, n, true)
-	return p.deliver(now, h, pkt, st, c, media.DropRTXDuplicate)
+	rx.stats.ReceiveRTX(now, n)
+	return rx.deliver(now, h, pkt, c, media.DropRTXDuplicate)
 }
 
-// deliver gives a packet of the primary stream to the track; duplicate is the
+// deliver gives a packet, as it was first sent, to the track; duplicate is the
 // reason to count if it had arrived before.
-func (p *Peer) deliver(now mono.Time, h *rtp.Header, pkt *route.Packet, st *stream, c media.Codec, duplicate media.Drop) (kept bool) {
-	s := st.section
+func (rx *receiver) deliver(now mono.Time, h *rtp.Header, pkt *route.Packet, c media.Codec, duplicate media.Drop) (kept bool) {
+	s := rx.section
+	p := s.peer
 	payload, err := h.Payload(pkt.Buf.Bytes())
 	if err != nil {
-		p.shard.Drop(media.DropRTPMalformed)
+		p.loop.Drop(media.DropRTPMalformed)
 		return false
 	}
-	st.packets++
-	st.arrived(now)
-	pkt.Seq = st.unwrap.Unwrap(h.SequenceNumber)
-	switch st.nack.Receive(now, h.SequenceNumber) {
+	rx.packets++
+	rx.arrived(now)
+	pkt.Seq = rx.unwrap.Unwrap(h.SequenceNumber)
+	switch rx.nack.Receive(now, h.SequenceNumber) {
 	case nack.Recovered:
 		p.count.Recovered++
 	case nack.Duplicate, nack.TooOld:
-		p.shard.Drop(duplicate)
+		p.loop.Drop(duplicate)
 		return false
 	}
 	if s.NACK {
-		p.nextNACK = mono.Earliest(p.nextNACK, st.nack.Deadline())
+		p.nextNACK = mono.Earliest(p.nextNACK, rx.nack.Deadline())
 		p.wake(p.nextNACK)
 	}
 	pkt.Timestamp, pkt.PayloadType, pkt.Marker = h.Timestamp, h.PayloadType, h.Marker
@@ -165,37 +166,37 @@ func (p *Peer) deliver(now mono.Time, h *rtp.Header, pkt *route.Packet, st *stre
 	s.codec = c
 	pkt.Off, pkt.Len = uint16(h.HeaderLen), uint16(len(payload))
 	if len(payload) == 0 {
-		p.shard.Drop(media.DropPadding)
+		p.loop.Drop(media.DropPadding)
 		s.track.Skip(now, pkt)
 		return false
 	}
-	if !s.Encrypted && !st.inspector.Inspect(pkt, payload) {
-		p.shard.Drop(media.DropPayloadMalformed)
+	if !s.Encrypted && !rx.inspector.Inspect(pkt, payload) {
+		p.loop.Drop(media.DropPayloadMalformed)
 	}
 	if pkt.Info.Keyframe && s.Kind == media.Video {
-		s.keyframeCame(now, st)
-		st.nack.Keyframe(h.SequenceNumber)
+		s.keyframeCame(now, rx)
+		rx.nack.Keyframe(h.SequenceNumber)
 	}
 	if mean, ok := s.levels.Hear(&pkt.Ext); ok {
-		p.shard.Emit(Event{Kind: EventAudioLevel, Section: s.Index, AudioLevel: mean})
+		p.loop.Emit(Event{Kind: EventAudioLevel, Section: s.Index, AudioLevel: mean})
 	}
-	pkt.Resumed, st.begun = !st.begun, true
+	pkt.Resumed, rx.begun = !rx.begun, true
 	if s.track.Push(*pkt) {
-		p.shard.Flush(s.track)
+		p.loop.Flush(s.track)
 	}
 	return true
 }
 
 // learnLayers reads a video-layers-allocation (it tells the layers of all
 // encodings; the highest number of temporal layers counts).
-func (st *stream) learnLayers(b []byte) {
+func (rx *receiver) learnLayers(b []byte) {
 	var a rtp.LayersAllocation
 	if !a.Parse(b) {
 		return
 	}
 	for i := range a.Layers {
 		for j := range a.Layers[i] {
-			st.inspector.Temporals = max(st.inspector.Temporals, int8(a.Layers[i][j].Temporal))
+			rx.inspector.Temporals = max(rx.inspector.Temporals, int8(a.Layers[i][j].Temporal))
 		}
 	}
 }

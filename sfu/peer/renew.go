@@ -86,5 +86,5 @@ func (r *rollover) counter(index uint64) (n uint32, ok bool) {
 // rekey prepares for other keys: nothing that was sent can be repeated.
 func (o *sender) rekey() {
 	o.history.forget()
-	o.rolled = [2]rollover{{unset: true}, {unset: true}}
+	o.rolled, o.rtxRolled = rollover{unset: true}, rollover{unset: true}
 }

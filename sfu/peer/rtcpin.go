@@ -12,7 +12,7 @@ import (
 // handleRTCP takes one compound.
 func (p *Peer) handleRTCP(now mono.Time, b []byte) {
 	if !p.up {
-		p.shard.Drop(media.DropRTPBeforeKeys)
+		p.loop.Drop(media.DropRTPBeforeKeys)
 		return
 	}
 	if p.opener != nil {
@@ -24,11 +24,11 @@ func (p *Peer) handleRTCP(now mono.Time, b []byte) {
 		b = b[:n]
 	}
 	if rtcp.Validate(b) != nil {
-		p.shard.Drop(media.DropRTCPMalformed)
+		p.loop.Drop(media.DropRTCPMalformed)
 		return
 	}
 	if p.capture != nil {
-		p.capture.Take(now, false, true, b, nil)
+		p.capture.Take(media.Captured{At: now, RTCP: true, Head: b})
 	}
 	p.received(now)
 	for it := rtcp.Parse(b); it.Next(); {
@@ -51,8 +51,8 @@ func (p *Peer) handleRTCP(now mono.Time, b []byte) {
 }
 
 func (p *Peer) senderReport(now mono.Time, r *rtcp.SenderReport) {
-	if src := p.ssrcs[r.SSRC]; src != nil && !src.rtx {
-		src.stream.stats.SenderReport(now, r.NTP)
+	if st := p.streams[r.SSRC]; st != nil && !st.rtx {
+		st.receiver.stats.SenderReport(now, r.NTP)
 	}
 }
 
@@ -78,7 +78,7 @@ func (p *Peer) reportBlocks(now mono.Time, l rtcp.Blocks) {
 		o.stats.RemoteReport(now, &blk)
 		p.rtt = o.stats.SmoothedRTT
 		p.observe(&blk, o.stats.RTT)
-		p.slowLink(s, true, o.stats.LossGrowth())
+		p.slowLink(s, uplink, o.stats.LossGrowth())
 	}
 }
 
@@ -111,7 +111,7 @@ func (p *Peer) feedback(now mono.Time, f *rtcp.Feedback) {
 	default:
 		if r, ok := f.REMB(); ok {
 			p.remb = r.Bitrate
-			p.shard.Emit(Event{Kind: EventBitrate, Bitrate: r.Bitrate})
+			p.loop.Emit(Event{Kind: EventBitrate, Bitrate: r.Bitrate})
 		}
 	}
 }
@@ -124,7 +124,7 @@ func (p *Peer) transportFeedback(now mono.Time, f *rtcp.Feedback) {
 	}
 	t, ok := f.TWCC()
 	if !ok {
-		p.shard.Drop(media.DropRTCPMalformed)
+		p.loop.Drop(media.DropRTCPMalformed)
 		return
 	}
 	if p.scratch.samples == nil {
@@ -135,7 +135,7 @@ func (p *Peer) transportFeedback(now mono.Time, f *rtcp.Feedback) {
 	}
 }
 
-// keyframeRequested passes the remote's wish on to the source.
+// keyframeRequested passes the remote's wish on to the track.
 func (p *Peer) keyframeRequested(now mono.Time, ssrc uint32) {
 	s := p.sending(ssrc)
 	if s == nil {
@@ -145,5 +145,5 @@ func (p *Peer) keyframeRequested(now mono.Time, ssrc uint32) {
 	if t := s.out.sub.Track(); t != nil {
 		t.RequestKeyframe(now)
 	}
-	p.shard.Emit(Event{Kind: EventKeyframeRequest, Section: s.Index})
+	p.loop.Emit(Event{Kind: EventKeyframeRequest, Section: s.Index})
 }

@@ -18,10 +18,10 @@ type section struct {
 	// with rtxPayload for what repeats that codec. 0 = unknown.
 	payloads [128]uint8
 
-	track   *route.Track
-	streams [media.MaxEncodings]*stream
-	out     *sender
-	codec   media.Codec // of the last packet, either way
+	track     *route.Track
+	receivers [media.MaxEncodings]*receiver
+	out       *sender
+	codec     media.Codec // of the last packet, either way
 
 	keyframeWanted  mono.Time // when somebody last wanted one
 	keyframeAt      mono.Time // when one was last asked for
@@ -154,28 +154,27 @@ func (s *section) listen() {
 	}
 	t.Changed()
 	for i := range s.Encodings {
-		e := &s.Encodings[i]
-		if i >= media.MaxEncodings || e.SSRC == 0 {
-			continue
+		if e := s.Encodings[i]; i < media.MaxEncodings && e.SSRC != 0 {
+			s.peer.bind(s, i, e)
 		}
-		s.peer.bind(s, i, e.SSRC, e.RTXSSRC)
 	}
 }
 
 // stop ends reception: the remote does not send any more.
 func (s *section) stop(now mono.Time) {
-	for i, st := range s.streams {
-		if st == nil {
+	for i, rx := range s.receivers {
+		if rx == nil {
 			continue
 		}
-		if st.receiving {
-			s.emitMedia(i, false, 0)
+		if rx.receiving {
+			rx.receiving = false
+			rx.emitMedia(0)
 		}
-		s.peer.unbind(st)
-		s.streams[i] = nil
+		s.peer.unbind(rx)
+		s.receivers[i] = nil
 	}
 	if s.track != nil {
-		s.peer.shard.Forward(s.track)
+		s.peer.loop.Forward(s.track)
 		s.track.Forget()
 	}
 }
@@ -190,7 +189,7 @@ func (s *section) ready(now mono.Time) {
 func (s *section) close() {
 	s.out.sub.Detach()
 	if s.track != nil {
-		s.peer.shard.Forward(s.track)
+		s.peer.loop.Forward(s.track)
 		s.track.Close()
 	}
 }
@@ -212,7 +211,7 @@ func (p *Peer) Subscription(index int) *route.Subscription {
 }
 
 // SetPlayoutDelay makes the section's packets carry a playout delay in steps
-// of 10 ms, instead of the source's; negative values restore that.
+// of 10 ms, instead of that which came; negative values restore that.
 func (p *Peer) SetPlayoutDelay(index, least, most int) {
 	if s := p.section(index); s != nil {
 		s.out.setPlayoutDelay(least, most)

@@ -24,9 +24,10 @@ type sender struct {
 	limiter nack.Limiter
 	budget  nack.Budget // of what is sent again
 	rtxSeq  uint64
-	rolled  [2]rollover // of ssrc and of its RTX
 
-	delay    [3]byte // playout delay instead of the source's
+	rolled, rtxRolled rollover // of ssrc, and of its RTX
+
+	delay    [3]byte // playout delay instead of that which came
 	setDelay bool
 }
 
@@ -43,7 +44,7 @@ func (o *sender) apply() {
 		o.ssrc, o.rtxSeq = s.SSRC, 1
 		o.sub.Renumber()
 		o.history, o.stats, o.budget = history{}, stats.Sender{}, nack.Budget{}
-		o.rolled = [2]rollover{}
+		o.rolled, o.rtxRolled = rollover{}, rollover{}
 		o.limiter.Reset()
 	}
 	if !o.section.Send {
@@ -64,12 +65,12 @@ func (o *sender) setPlayoutDelay(least, most int) {
 
 // LayerChanged implements route.Sink.
 func (o *sender) LayerChanged(current, available media.Layer) {
-	o.section.peer.shard.Emit(Event{
+	o.section.peer.loop.Emit(Event{
 		Kind: EventLayer, Section: o.section.Index, Layer: current, Layers: available,
 	})
 }
 
-// codecFor finds the negotiated payload type for what a source sends.
+// codecFor finds the negotiated payload type for what a track sends.
 func (o *sender) codecFor(p *route.Packet) *media.Codec {
 	list := o.section.Codecs
 	for i := range list {
@@ -94,14 +95,14 @@ func (o *sender) Send(now mono.Time, p *route.Packet, out route.Outgoing) {
 	}
 	c := o.codecFor(p)
 	if c == nil {
-		peer.shard.Drop(media.DropPayloadType)
+		peer.loop.Drop(media.DropPayloadType)
 		return
 	}
 	if t := o.sub.Track(); t != o.track {
 		o.track = t
 		o.history.forget()
 	}
-	r := sourceRecord(p, &out)
+	r := recordOf(p, &out)
 	o.stamp(now, &r)
 	if !o.history.put(now, r) {
 		return
@@ -109,7 +110,7 @@ func (o *sender) Send(now mono.Time, p *route.Packet, out route.Outgoing) {
 	if peer.opt.NackOptimizations && p.Info.Keyframe && p.Info.FrameStart {
 		o.history.forgetBefore(r.seq)
 	}
-	n := o.write(now, p, &r, c.PayloadType, s.SSRC, out.Seq, 0, 0)
+	n := o.write(now, &r, wire{packet: p, payloadType: c.PayloadType, index: out.Seq})
 	if n == 0 {
 		return
 	}
@@ -132,7 +133,7 @@ func (o *sender) Fill(now mono.Time, p *route.Packet, out route.Outgoing) {
 	if !o.history.put(now, r) {
 		return
 	}
-	if n := o.write(now, nil, &r, c.PayloadType, s.SSRC, out.Seq, 0, 0); n > 0 {
+	if n := o.write(now, &r, wire{payloadType: c.PayloadType, index: out.Seq}); n > 0 {
 		o.budget.Sent(now, n)
 		o.sent(now, n)
 	}
@@ -153,7 +154,7 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 		if t == nil || t != o.track {
 			return
 		}
-		if p = t.Find(r.encoding(), r.source); p == nil || !r.of(p) {
+		if p = t.Find(r.encoding(), r.incoming); p == nil || !r.of(p) {
 			return // gone, or another packet by now
 		}
 		c := o.codecFor(p)
@@ -167,7 +168,7 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 		n += int(p.Len)
 	}
 	if !o.budget.Allows(n) {
-		s.peer.shard.Drop(media.DropResend)
+		s.peer.loop.Drop(media.DropResend)
 		return
 	}
 	if !o.limiter.Allow(now, seq) {
@@ -176,7 +177,7 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 	if rtx != 0 && s.RTXSSRC != 0 {
 		again := *r
 		o.stamp(now, &again)
-		n = o.write(now, p, &again, rtx, s.RTXSSRC, o.rtxSeq, 1, seq)
+		n = o.write(now, &again, wire{packet: p, payloadType: rtx, index: o.rtxSeq, repeats: true, original: seq})
 		o.rtxSeq++
 		if n > 0 {
 			o.sent(now, n)
@@ -184,7 +185,7 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 	} else {
 		// The same packet again, to the bit: SRTP must not see two plaintexts
 		// with one index. Its transport-wide number is the old one, too.
-		n = o.write(now, p, r, pt, s.SSRC, uint64(r.seq), 0, 0)
+		n = o.write(now, r, wire{packet: p, payloadType: pt, index: uint64(r.seq)})
 		if n > 0 {
 			s.peer.sent(now, n)
 		}
@@ -219,20 +220,35 @@ func (o *sender) sent(now mono.Time, n int) {
 	o.section.peer.sent(now, n)
 }
 
-// write writes, seals and sends one packet; index is its extended sequence
-// number. With rtx 1 the payload starts with the original sequence number osn
-// (RFC 4588). p is nil for padding. It returns the packet's size, 0 if it was
-// not sent.
-func (o *sender) write(now mono.Time, p *route.Packet, r *record, pt uint8, ssrc uint32, index uint64, rtx int, osn uint16) int {
+// wire is how a packet goes out.
+type wire struct {
+	packet      *route.Packet // whose payload it has, nil = padding
+	payloadType uint8
+	index       uint64 // extended sequence number
+	repeats     bool   // over RTX (RFC 4588, 4), which has numbers of its own
+	original    uint16 // number of the packet that it repeats
+}
+
+// write writes, seals and sends one packet. It returns the packet's size, 0 if it
+// was not sent.
+func (o *sender) write(now mono.Time, r *record, w wire) int {
 	s := o.section
 	peer := s.peer
-	b := peer.shard.Reserve()
-	rtp.PutHeader(b, r.is(recordMarker), pt, uint16(index), r.ts, ssrc)
+	p := w.packet
+	b := peer.loop.Reserve()
+	h := rtp.FixedHeader{
+		Marker: r.is(recordMarker), PayloadType: w.payloadType, SequenceNumber: uint16(w.index), Timestamp: r.ts, SSRC: s.SSRC,
+	}
+	rolled := &o.rolled
+	if w.repeats {
+		h.SSRC, rolled = s.RTXSSRC, &o.rtxRolled
+	}
+	h.Put(b)
 	head := o.writeExtensions(b, p, r)
 	var body []byte
 	n := 0
-	if rtx == 1 {
-		binary.BigEndian.PutUint16(b[head:], osn)
+	if w.repeats {
+		binary.BigEndian.PutUint16(b[head:], w.original)
 		n = rtp.OSNLen
 	}
 	switch {
@@ -240,9 +256,9 @@ func (o *sender) write(now mono.Time, p *route.Packet, r *record, pt uint8, ssrc
 		rtp.SetPaddingBit(b)
 		b[head+n] = 1
 		body = b[head : head+n+1]
-	case rtx == 1 || r.is(recordRewrite) || peer.sealer == nil:
+	case w.repeats || r.is(recordRewrite) || peer.sealer == nil:
 		payload := p.Payload()
-		if r.pad > 0 && rtx == 0 {
+		if r.pad > 0 && !w.repeats {
 			rtp.SetPaddingBit(b)
 			payload = p.Padded()
 		}
@@ -263,10 +279,10 @@ func (o *sender) write(now mono.Time, p *route.Packet, r *record, pt uint8, ssrc
 	}
 	size := head + len(body)
 	if peer.capture != nil {
-		peer.capture.Take(now, true, false, b[:head], body)
+		peer.capture.Take(media.Captured{At: now, Outgoing: true, Head: b[:head], Body: body})
 	}
 	if peer.sealer != nil {
-		roc, ok := o.rolled[rtx].counter(index)
+		roc, ok := rolled.counter(w.index)
 		if !ok {
 			return 0
 		}
@@ -275,7 +291,7 @@ func (o *sender) write(now mono.Time, p *route.Packet, r *record, pt uint8, ssrc
 			return 0
 		}
 	}
-	peer.shard.Commit(peer.path, size)
+	peer.loop.Commit(peer.path, size)
 	return size
 }
 

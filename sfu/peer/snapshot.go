@@ -32,7 +32,7 @@ type Snapshot struct {
 	TransportSequence uint8
 	TransportCC       bool
 
-	Sections []Section // by index
+	Sections []SectionSnapshot // by index
 }
 
 // ICE is the state of the ICE transport.
@@ -70,8 +70,8 @@ const (
 	DTLSFailed
 )
 
-// Section is the state of one media section.
-type Section struct {
+// SectionSnapshot is the state of one media section.
+type SectionSnapshot struct {
 	media.Section
 
 	// Codec is that of the last packet, either way; its ClockRate is 0 before
@@ -86,7 +86,7 @@ type Section struct {
 
 // Rate is the clock rate of the section's timestamps: that of its packets, or
 // of its preferred codec, or the one that is usual for its kind.
-func (s *Section) Rate() uint32 {
+func (s *SectionSnapshot) Rate() uint32 {
 	rate := cmp.Or(s.Received[0].ClockRate, s.Sent.ClockRate)
 	if rate == 0 && len(s.Codecs) > 0 {
 		rate = s.Codecs[0].ClockRate
@@ -156,7 +156,7 @@ func (p *Peer) Snapshot(now mono.Time) Snapshot {
 			Started: p.times.dtlsStarted, Connected: p.times.dtlsConnected, Unsecured: p.opt.NoDTLS,
 		},
 		Counters: p.count, REMB: p.remb, TransportCC: p.twccOut != nil,
-		Sections: make([]Section, 0, len(p.sections)),
+		Sections: make([]SectionSnapshot, 0, len(p.sections)),
 	}
 	for _, sec := range p.sections {
 		if sec.Kind == media.Video && s.TransportSequence == 0 {
@@ -179,15 +179,15 @@ func (p *Peer) dtlsState() DTLSState {
 	return DTLSConnecting
 }
 
-func (s *section) snapshot(now mono.Time) Section {
-	n := Section{Section: s.Section, Codec: s.codec, Sent: s.out.snapshot(now)}
-	for i, st := range s.streams {
-		if st == nil {
+func (s *section) snapshot(now mono.Time) SectionSnapshot {
+	n := SectionSnapshot{Section: s.Section, Codec: s.codec, Sent: s.out.snapshot(now)}
+	for i, rx := range s.receivers {
+		if rx == nil {
 			continue
 		}
-		r := &st.stats
+		r := &rx.stats
 		n.Received[i] = Received{
-			SSRC: st.ssrc, RTXSSRC: st.rtxSSRC, Receiving: st.receiving, LastAt: r.LastAt, ClockRate: r.Rate,
+			SSRC: rx.ssrc, RTXSSRC: rx.rtxSSRC, Receiving: rx.receiving, LastAt: r.LastAt, ClockRate: r.Rate,
 			Packets: r.Packets, Bytes: r.Bytes, BytesLastSecond: r.BytesLastSecond(now),
 			Retransmissions: r.Retransmitted, NACKs: r.NACKs,
 			Lost: r.Lost(), Jitter: r.JitterTime(), Link: r.Link.Percent(), Media: r.Media.Percent(),

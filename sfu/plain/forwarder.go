@@ -19,8 +19,8 @@ type Forward struct {
 	// RTCP is where the receiver's feedback comes from; invalid = none.
 	RTCP netip.AddrPort
 
-	PayloadType uint8  // 0 = the source's
-	SSRC        uint32 // 0 = the source's
+	PayloadType uint8  // 0 = as it came
+	SSRC        uint32 // 0 = as it came
 	// Encoding is the one to forward as it comes, -1 = the best one, in
 	// continuous numbering.
 	Encoding int
@@ -41,15 +41,15 @@ type Forwarder struct {
 	held  bool
 	dead  bool // has panicked
 
-	// The numbering of a tap: that of the source, which goes on when the source
+	// The numbering of a tap: that of the track, which goes on when the sender
 	// changes under an SSRC of ours.
 	started bool
-	source  uint32
-	ssrc    uint32 // of the source, as it came
-	delta   uint64 // outgoing = source - delta
+	run     uint32 // Packet.SSRC of it
+	ssrc    uint32 // as it came
+	delta   uint64 // outgoing = incoming - delta
 	next    uint64 // next outgoing number
-	floor   uint64 // lowest outgoing number of the source
-	clock   uint32 // outgoing timestamp = source - clock
+	floor   uint64 // lowest outgoing number of the run
+	clock   uint32 // outgoing timestamp = incoming - clock
 	lastTS  uint32
 	lastAt  mono.Time
 
@@ -84,7 +84,7 @@ func (f *Forwarder) Latch() {
 	}
 	for range 2 {
 		b := f.loop.Reserve()
-		rtp.PutHeader(b, false, 0, 0, 0, 0)
+		rtp.FixedHeader{}.Put(b)
 		f.loop.Commit(f.RTCP, rtp.FixedHeaderLen)
 	}
 }
@@ -145,12 +145,12 @@ func (f *Forwarder) Take(p *route.Packet) {
 	if f.dead || f.held || int(p.Encoding) != f.Encoding {
 		return
 	}
-	if !f.started || p.SSRC != f.source {
+	if !f.started || p.SSRC != f.run {
 		f.base(p)
 	}
 	seq := p.Seq - f.delta
 	if int64(seq) < int64(f.floor) {
-		return // from before the source was based
+		return // from before the run was based
 	}
 	f.next = max(f.next, seq+1)
 	ts := p.Timestamp - f.clock
@@ -160,7 +160,7 @@ func (f *Forwarder) Take(p *route.Packet) {
 	f.write(p, route.Outgoing{Seq: seq, Timestamp: ts, Marker: p.Marker})
 }
 
-// base follows a new source. The first one keeps its numbers, and so does every
+// base follows a new run. The first one keeps its numbers, and so does every
 // one with an SSRC of its own, for which a receiver starts with rollover counter 0.
 // Under one SSRC the numbers go on: none is used twice.
 func (f *Forwarder) base(p *route.Packet) {
@@ -174,7 +174,7 @@ func (f *Forwarder) base(p *route.Packet) {
 		f.clock = p.Timestamp - (f.lastTS + uint32(max(passed, 1)))
 	}
 	f.lastTS, f.lastAt = p.Timestamp-f.clock, p.Arrival
-	f.started, f.source, f.ssrc = true, p.SSRC, ssrc
+	f.started, f.run, f.ssrc = true, p.SSRC, ssrc
 }
 
 // Skip implements route.Tap: a number that carries nothing is a gap.
@@ -228,7 +228,7 @@ func (f *Forwarder) write(p *route.Packet, o route.Outgoing) {
 		ssrc = f.SSRC
 	}
 	first := b[0] & 0x1f // extension bit and CSRC count stay, padding is gone
-	rtp.PutHeader(b, o.Marker, pt, uint16(o.Seq), o.Timestamp, ssrc)
+	rtp.FixedHeader{Marker: o.Marker, PayloadType: pt, SequenceNumber: uint16(o.Seq), Timestamp: o.Timestamp, SSRC: ssrc}.Put(b)
 	b[0] |= first
 	if o.Rewrite {
 		p.VP8.Rewrite(b[head:size], o.PictureID, o.TL0)
@@ -256,7 +256,7 @@ func (f *Forwarder) Message(now mono.Time, binary bool, payload []byte) {
 		if binary {
 			pt = dataBinary
 		}
-		rtp.PutHeader(b, false, pt, uint16(f.next), uint32(now/mono.Time(time.Millisecond)), f.SSRC)
+		rtp.FixedHeader{PayloadType: pt, SequenceNumber: uint16(f.next), Timestamp: uint32(now / mono.Time(time.Millisecond)), SSRC: f.SSRC}.Put(b)
 		f.next++
 		n = rtp.FixedHeaderLen
 	}

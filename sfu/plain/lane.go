@@ -59,8 +59,8 @@ type lane struct {
 	timestamp uint32    // of the highest number
 	at        mono.Time // and its arrival
 	seen      seq.Window
-	held      held
-	renew     bool // the next packet begins a new run in any case
+	held      arrival // may be the first packet of a new run, as the next one tells; without buf none
+	renew     bool    // the next packet begins a new run in any case
 
 	shifts   shifts
 	skew     skew.Compensator
@@ -79,12 +79,13 @@ func (ln *lane) admit(now mono.Time, h *rtp.Header, collision time.Duration) med
 	return media.DropNone
 }
 
-// held is a packet that may be the first one of a new run. The next one tells.
-type held struct {
-	buf     *pktbuf.Buf // nil: none
-	payload []byte      // within buf
-	header  rtp.Header
-	at      mono.Time
+// arrival is an authentic packet that came for an encoding of a stream.
+type arrival struct {
+	at               mono.Time
+	stream, encoding int
+	header           rtp.Header
+	buf              *pktbuf.Buf
+	payload          []byte // within buf
 }
 
 // verdict is what a packet is to its lane.
@@ -107,7 +108,7 @@ func (ln *lane) judge(now mono.Time, h *rtp.Header, rate uint32) verdict {
 	passed := now.Sub(ln.at)
 	moved := passed // by the source's clock
 	if rate != 0 {
-		moved = units(h.Timestamp-ln.timestamp, rate)
+		moved = units(int32(h.Timestamp-ln.timestamp), rate)
 	}
 	stray := moved - passed
 	switch {
@@ -138,7 +139,7 @@ func (ln *lane) confirms(now mono.Time, h *rtp.Header, rate uint32) bool {
 		return false
 	}
 	if rate != 0 {
-		d := units(h.Timestamp-ln.held.header.Timestamp, rate) - now.Sub(ln.held.at)
+		d := units(int32(h.Timestamp-ln.held.header.Timestamp), rate) - now.Sub(ln.held.at)
 		if d > maxClockStep || d < -maxClockStep {
 			return false
 		}
@@ -167,6 +168,6 @@ func (ln *lane) begin(h *rtp.Header) {
 }
 
 // units is a difference of timestamps as a time; rate is in Hz.
-func units(d, rate uint32) time.Duration {
-	return time.Duration(int64(int32(d)) * int64(time.Second) / int64(rate))
+func units(d int32, rate uint32) time.Duration {
+	return time.Duration(int64(d) * int64(time.Second) / int64(rate))
 }

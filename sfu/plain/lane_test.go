@@ -42,7 +42,7 @@ func TestJudge(t *testing.T) {
 	now := mono.Time(time.Hour)
 	for _, s := range steps {
 		now += s.after
-		h := rtp.Header{SequenceNumber: s.seq, Timestamp: s.ts, SSRC: s.ssrc}
+		h := rtp.Header{FixedHeader: rtp.FixedHeader{SequenceNumber: s.seq, Timestamp: s.ts, SSRC: s.ssrc}}
 		got := ln.judge(now, &h, rate)
 		if got != s.want {
 			t.Errorf("%s: judged %v, want %v", s.name, got, s.want)
@@ -63,10 +63,10 @@ func TestJudge(t *testing.T) {
 func TestCollision(t *testing.T) {
 	var ln lane
 	now := mono.Time(time.Hour)
-	h := rtp.Header{SSRC: 1, SequenceNumber: 1}
+	h := rtp.Header{FixedHeader: rtp.FixedHeader{SSRC: 1, SequenceNumber: 1}}
 	ln.begin(&h)
 	ln.take(now, &h)
-	other := rtp.Header{SSRC: 2}
+	other := rtp.Header{FixedHeader: rtp.FixedHeader{SSRC: 2}}
 	if d := ln.admit(now.Add(time.Second), &other, 2*time.Second); d != media.DropCollision {
 		t.Error("another sender was taken too early: ", d)
 	}

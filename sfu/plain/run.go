@@ -1,9 +1,6 @@
 package plain
 
 import (
-	"bifrons/rtp"
-	"bifrons/rtp/mono"
-	"bifrons/rtp/pktbuf"
 	"bifrons/rtp/seq"
 	"bifrons/sfu/media"
 )
@@ -24,13 +21,13 @@ func (s *Source) restart(st *stream) {
 }
 
 // hold keeps a packet back until the next one tells what to make of it.
-func (s *Source) hold(ln *lane, now mono.Time, h *rtp.Header, b *pktbuf.Buf, payload []byte) (kept bool) {
-	if ln.held.buf != nil && ln.held.header.SequenceNumber == h.SequenceNumber {
+func (s *Source) hold(ln *lane, a *arrival) (kept bool) {
+	if ln.held.buf != nil && ln.held.header.SequenceNumber == a.header.SequenceNumber {
 		s.loop.Drop(media.DropDuplicate)
 		return false
 	}
 	s.letGo(ln)
-	ln.held = held{b, payload, *h, now}
+	ln.held = *a
 	return true
 }
 
@@ -41,27 +38,27 @@ func (s *Source) letGo(ln *lane) {
 	}
 	s.loop.Drop(media.DropSequence)
 	ln.held.buf.Release()
-	ln.held = held{}
+	ln.held = arrival{}
 }
 
 // begin starts a new run with the packet that is held back and the one that
 // confirms it, in the order of their numbers.
-func (s *Source) begin(now mono.Time, i, encoding int, h *rtp.Header, b *pktbuf.Buf, payload []byte) (kept bool) {
-	ln := &s.streams[i].lanes[encoding]
+func (s *Source) begin(a *arrival) (kept bool) {
+	ln := &s.streams[a.stream].lanes[a.encoding]
 	old := ln.held
-	ln.held = held{}
-	swapped := seq.Less16(h.SequenceNumber, old.header.SequenceNumber)
+	ln.held = arrival{}
+	swapped := seq.Less16(a.header.SequenceNumber, old.header.SequenceNumber)
 	if swapped {
-		ln.begin(h)
-		kept = s.take(now, i, encoding, h, b, payload)
+		ln.begin(&a.header)
+		kept = s.take(a)
 	} else {
 		ln.begin(&old.header)
 	}
-	if !s.take(old.at, i, encoding, &old.header, old.buf, old.payload) {
+	if !s.take(&old) {
 		old.buf.Release()
 	}
 	if !swapped {
-		kept = s.take(now, i, encoding, h, b, payload)
+		kept = s.take(a)
 	}
 	return kept
 }

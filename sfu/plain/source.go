@@ -154,7 +154,8 @@ func (s *Source) Find(ssrc uint32) (stream, encoding int, ok bool) {
 // HandleRTP takes one packet of an encoding; a negative stream says that its SSRC
 // has to tell. It reports whether it kept the buffer.
 func (s *Source) HandleRTP(now mono.Time, i, encoding int, b *pktbuf.Buf) (kept bool) {
-	var h rtp.Header
+	a := arrival{at: now, buf: b}
+	h := &a.header
 	if s.closed || rtp.Classify(b.Bytes()) != rtp.ClassRTP || h.Parse(b.Bytes()) != nil {
 		s.loop.Drop(media.DropRTPMalformed)
 		return false
@@ -166,6 +167,7 @@ func (s *Source) HandleRTP(now mono.Time, i, encoding int, b *pktbuf.Buf) (kept 
 			return false
 		}
 	}
+	a.stream, a.encoding = i, encoding
 	st := s.streams[i]
 	ln := &st.lanes[encoding]
 	if s.held {
@@ -173,54 +175,54 @@ func (s *Source) HandleRTP(now mono.Time, i, encoding int, b *pktbuf.Buf) (kept 
 		s.loop.Drop(media.DropDisabled)
 		return false
 	}
-	if d := ln.admit(now, &h, st.Collision); d != media.DropNone {
+	if d := ln.admit(now, h, st.Collision); d != media.DropNone {
 		s.loop.Drop(d)
 		return false
 	}
-	if s.opener != nil && !s.open(ln, &h, b) {
+	if s.opener != nil && !s.open(ln, h, b) {
 		return false
 	}
-	payload, err := h.Payload(b.Bytes())
-	if err != nil {
+	var err error
+	if a.payload, err = h.Payload(b.Bytes()); err != nil {
 		s.loop.Drop(media.DropRTPMalformed)
 		return false
 	}
-	switch v := ln.judge(now, &h, st.Codec.ClockRate); v {
+	switch v := ln.judge(now, h, st.Codec.ClockRate); v {
 	case repeated:
 		s.loop.Drop(media.DropDuplicate)
 		return false
 	case suspect, begins:
 		switch {
-		case ln.confirms(now, &h, st.Codec.ClockRate):
-			return s.begin(now, i, encoding, &h, b, payload)
+		case ln.confirms(now, h, st.Codec.ClockRate):
+			return s.begin(&a)
 		case v == suspect && st.Kind != media.Data: // messages do not depend on each other
-			return s.hold(ln, now, &h, b, payload)
+			return s.hold(ln, &a)
 		}
-		ln.begin(&h)
+		ln.begin(h)
 	}
 	s.letGo(ln)
-	return s.take(now, i, encoding, &h, b, payload)
+	return s.take(&a)
 }
 
 // take gives a packet that belongs to its lane on.
-func (s *Source) take(now mono.Time, i, encoding int, h *rtp.Header, b *pktbuf.Buf, payload []byte) (kept bool) {
-	st := s.streams[i]
-	ln := &st.lanes[encoding]
-	ln.take(now, h)
-	if encoding == 0 {
-		s.Touch(now, i)
+func (s *Source) take(a *arrival) (kept bool) {
+	st := s.streams[a.stream]
+	ln := &st.lanes[a.encoding]
+	ln.take(a.at, &a.header)
+	if a.encoding == 0 {
+		s.Touch(a.at, a.stream)
 	}
 	if !ln.receiving {
 		ln.receiving = true
-		s.media(i, encoding, true)
+		s.tellMedia(a.stream, a.encoding)
 	}
 	if st.Kind == media.Data {
 		if s.OnData != nil {
-			s.OnData(i, h.PayloadType == dataBinary, payload)
+			s.OnData(a.stream, a.header.PayloadType == dataBinary, a.payload)
 		}
 		return false
 	}
-	return s.deliver(now, i, encoding, h, b, payload)
+	return s.deliver(a)
 }
 
 // open decrypts b in place. The lane learns of another SSRC only when the packet
@@ -249,19 +251,19 @@ func (s *Source) open(ln *lane, h *rtp.Header, b *pktbuf.Buf) bool {
 }
 
 // deliver gives a packet to its track.
-func (s *Source) deliver(now mono.Time, i, encoding int, h *rtp.Header, b *pktbuf.Buf, payload []byte) (kept bool) {
-	st := s.streams[i]
-	ln := &st.lanes[encoding]
+func (s *Source) deliver(a *arrival) (kept bool) {
+	st, h, payload := s.streams[a.stream], &a.header, a.payload
+	ln := &st.lanes[a.encoding]
 	p := &s.pkt
 	*p = route.Packet{
-		Buf: b, Arrival: now, Encoding: uint8(encoding), SSRC: ln.key,
+		Buf: a.buf, Arrival: a.at, Encoding: uint8(a.encoding), SSRC: ln.key,
 		Seq: ln.unwrap.Unwrap(h.SequenceNumber), Timestamp: h.Timestamp, Marker: h.Marker,
 		Codec: st.Codec.Name, Resumed: ln.fresh, PayloadType: st.Codec.PayloadType,
 		Off: uint16(h.HeaderLen), Len: uint16(len(payload)),
 	}
 	var v skew.Verdict
 	if st.Skew {
-		v = ln.skew.Packet(now, h.Timestamp, st.Codec.ClockRate)
+		v = ln.skew.Packet(a.at, h.Timestamp, st.Codec.ClockRate)
 		p.Timestamp += uint32(v.Shift)
 		if v.Jump > 0 {
 			ln.shifts.insert(p.Seq, uint64(v.Jump))
@@ -275,10 +277,10 @@ func (s *Source) deliver(now mono.Time, i, encoding int, h *rtp.Header, b *pktbu
 			reason = media.DropSkew
 		}
 		s.loop.Drop(reason)
-		st.track.Skip(now, p)
+		st.track.Skip(a.at, p)
 		return false
 	}
-	st.readExtensions(h, b.Bytes(), &p.Ext)
+	st.readExtensions(h, a.buf.Bytes(), &p.Ext)
 	if !st.Encrypted && !ln.inspector.Inspect(p, payload) {
 		s.loop.Drop(media.DropPayloadMalformed)
 	}
@@ -289,7 +291,7 @@ func (s *Source) deliver(now mono.Time, i, encoding int, h *rtp.Header, b *pktbu
 		st.waiting = false
 	}
 	if mean, ok := st.levels.Hear(&p.Ext); ok && s.OnLevel != nil {
-		s.OnLevel(i, mean)
+		s.OnLevel(a.stream, mean)
 	}
 	s.push(st, p)
 	ln.fresh = false
@@ -324,7 +326,7 @@ func (s *Source) parameterSets(st *stream, ln *lane, p *route.Packet, payload []
 	}
 	q := *p
 	q.Buf, q.Marker, q.Ext = b, false, route.Extensions{}
-	rtp.PutHeader(b.B, false, p.PayloadType, uint16(p.Seq), p.Timestamp, ln.ssrc)
+	rtp.FixedHeader{PayloadType: p.PayloadType, SequenceNumber: uint16(p.Seq), Timestamp: p.Timestamp, SSRC: ln.ssrc}.Put(b.B)
 	q.Off = rtp.FixedHeaderLen
 	q.Len = uint16(copy(b.B[q.Off:], st.ParameterSets))
 	b.N = int(q.Off + q.Len)
@@ -386,7 +388,7 @@ func (s *Source) requestKeyframe(now mono.Time, st *stream) {
 	b := s.scratch[:0]
 	for e := range st.lanes {
 		if ln := &st.lanes[e]; ln.started {
-			b = rtcp.AppendPLI(b, senderSSRC, ln.ssrc)
+			b = rtcp.AppendPLI(b, rtcp.Ends{Sender: senderSSRC, Media: ln.ssrc})
 		}
 	}
 	if len(b) > 0 && st.feedback(b) {
@@ -452,16 +454,17 @@ func (s *Source) Tick(now mono.Time) {
 		for e := range st.lanes {
 			if ln := &st.lanes[e]; ln.receiving && now-ln.last >= silence {
 				ln.receiving = false
-				s.media(i, e, false)
+				s.tellMedia(i, e)
 			}
 		}
 		st.track.Expire(now)
 	}
 }
 
-func (s *Source) media(i, encoding int, receiving bool) {
+// tellMedia tells whether an encoding is received, which has changed.
+func (s *Source) tellMedia(i, encoding int) {
 	if s.OnMedia != nil {
-		s.OnMedia(i, encoding, receiving)
+		s.OnMedia(i, encoding, s.streams[i].lanes[encoding].receiving)
 	}
 }
 

@@ -67,7 +67,7 @@ func (b *bench) Take(p *route.Packet) {
 // send gives the source a packet.
 func (b *bench) send(i, encoding int, seq uint16, ts, ssrc uint32, payload []byte) {
 	buf := b.pool.Get()
-	rtp.PutHeader(buf.B, false, 33, seq, ts, ssrc)
+	rtp.FixedHeader{PayloadType: 33, SequenceNumber: seq, Timestamp: ts, SSRC: ssrc}.Put(buf.B)
 	buf.N = rtp.FixedHeaderLen + copy(buf.B[rtp.FixedHeaderLen:], payload)
 	if !b.source.HandleRTP(b.now, i, encoding, buf) {
 		buf.Release()

@@ -19,7 +19,7 @@ var kinds = [media.NumCodecs]codec.Kind{
 // Inspector reads the payload descriptors of one encoded stream. The zero value
 // is ready.
 type Inspector struct {
-	// Temporals is the number of temporal layers that the source announced
+	// Temporals is the number of temporal layers that the sender announced
 	// outside of its payloads, 0 = unknown.
 	Temporals int8
 
@@ -40,7 +40,9 @@ func (in *Inspector) Inspect(p *Packet, payload []byte) bool {
 		if in.dd == nil && len(p.Ext.Descriptor) > 0 {
 			in.dd = new(codec.DDState)
 		}
-		err = codec.Inspect(kinds[p.Codec], payload, p.Marker, in.dd, p.Ext.Descriptor, &p.Info)
+		err = codec.Inspect(codec.Payload{
+			Kind: kinds[p.Codec], Data: payload, Marker: p.Marker, Descriptor: p.Ext.Descriptor,
+		}, in.dd, &p.Info)
 	}
 	if err != nil {
 		return false

@@ -1,13 +1,13 @@
 package route
 
-// numberer maps the extended sequence numbers of a source stream to a gapless
+// numberer maps the extended sequence numbers of a track to a gapless
 // outgoing sequence. Packets that are left out on purpose leave no gap, packets
 // that were lost do; late packets get the number that was kept for them.
 type numberer struct {
 	next    uint64 // next outgoing number
-	highest uint64 // highest source number mapped or skipped
-	delta   uint64 // outgoing = source - delta, modulo 2^64
-	first   uint64 // source number at the last rebase
+	highest uint64 // highest incoming number mapped or skipped
+	delta   uint64 // outgoing = incoming - delta, modulo 2^64
+	first   uint64 // incoming number at the last rebase
 	started bool
 
 	// steps are the latest changes of delta, newest last, within one base.
@@ -17,13 +17,13 @@ type numberer struct {
 
 const stepCount = 32
 
-// step says that delta applied to source numbers below until.
+// step says that delta applied to incoming numbers below until.
 type step struct {
 	until uint64
 	delta uint64
 }
 
-// rebase makes in the next outgoing number's source.
+// rebase makes in the incoming number of the next outgoing one.
 func (m *numberer) rebase(in uint64) {
 	if m.next == 0 {
 		m.next = 1

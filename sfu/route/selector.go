@@ -11,7 +11,7 @@ import (
 // taken instead.
 const DefaultFallback = 250 * time.Millisecond
 
-// selector chooses which packets of a layered source a subscription gets. The
+// selector chooses which packets of a layered track a subscription gets. The
 // zero value has to be reset before use.
 type selector struct {
 	wish     media.Layer   // what the subscriber wants, -1 = highest
@@ -44,7 +44,7 @@ type place struct {
 	known           bool
 }
 
-func placeOf(p *Packet) place { return place{p.SSRC, p.Timestamp, true} }
+func placeOf(p *Packet) place { return place{ssrc: p.SSRC, timestamp: p.Timestamp, known: true} }
 
 // after tells whether p is of a picture not long before this one.
 func (l *place) after(p *Packet) bool {
@@ -136,7 +136,7 @@ func highest(wish int8, most int8) int8 {
 }
 
 // hear notes that a packet of a substream, or spatial layer, came. A pause of the
-// whole source, on the network or in the encoder, is not the silence of one layer:
+// whole track, on the network or in the encoder, is not the silence of one layer:
 // it counts for half of what would do.
 func (s *selector) hear(now mono.Time, layer int8) {
 	gap := time.Duration(0)
@@ -185,7 +185,7 @@ func (s *selector) towards(sub int8) bool {
 	return sub > cur && sub <= best || sub < cur && sub >= best
 }
 
-// simulcast decides on a packet of a source with several encodings.
+// simulcast decides on a packet of a track with several encodings.
 func (s *selector) simulcast(now mono.Time, p *Packet) (c choice) {
 	sub := int8(p.Encoding)
 	s.hear(now, sub)
@@ -213,7 +213,7 @@ func (s *selector) single(p *Packet, c *choice) bool {
 	return s.temporal(p, c)
 }
 
-// opaque decides on a packet of a source with several encodings that cannot be
+// opaque decides on a packet of a track with several encodings that cannot be
 // looked into: it stays with the first one for as long as that is sent.
 func (s *selector) opaque(now mono.Time, p *Packet) (c choice) {
 	sub := int8(p.Encoding)

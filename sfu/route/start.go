@@ -42,7 +42,7 @@ func (b *start) add(p *Packet, limit Keep) {
 		}
 		return
 	case p.SSRC != b.packets[0].SSRC:
-		b.clear() // another source, whose key frame is still to come
+		b.clear() // another sender, whose key frame is still to come
 		return
 	}
 	frame := p.Timestamp == b.packets[0].Timestamp // of the key frame itself

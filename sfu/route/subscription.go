@@ -8,7 +8,7 @@ import (
 	"bifrons/sfu/media"
 )
 
-// Outgoing is how a source packet leaves on a subscription.
+// Outgoing is how an incoming packet leaves on a subscription.
 type Outgoing struct {
 	Seq       uint64 // extended outgoing sequence number; the high bits are the rollover counter
 	Timestamp uint32
@@ -29,7 +29,7 @@ type Sink interface {
 }
 
 // Subscription forwards one track to one sink, in continuous numbering that
-// survives changes of the source, of layers, and pauses. It is used by one
+// survives changes of the track, of layers, and pauses. It is used by one
 // shard only.
 type Subscription struct {
 	sink   Sink
@@ -40,7 +40,7 @@ type Subscription struct {
 	sel   selector
 	num   numberer
 	vp8   codec.VP8Munger
-	layer media.Layer // numbers of layers of the source, as far as known
+	layer media.Layer // numbers of layers of the track, as far as known
 
 	ssrc     uint32 // of the stream that the numbering is based on
 	encoding uint8
@@ -49,7 +49,7 @@ type Subscription struct {
 	moved    bool      // to another track since the last packet
 	since    mono.Time // of the last attachment or pause: nothing older is sent
 
-	tsDelta  uint32 // outgoing = source - tsDelta
+	tsDelta  uint32 // outgoing = incoming - tsDelta
 	lastTS   uint32 // outgoing
 	lastSent mono.Time
 	sent     bool
@@ -70,7 +70,7 @@ func (s *Subscription) Track() *Track { return s.track }
 // Layer returns the layer that is forwarded; -1 where it does not apply.
 func (s *Subscription) Layer() media.Layer { return s.sel.current }
 
-// Attach makes t the source, replacing another one. The numbering goes on.
+// Attach makes t the track, in place of another one. The numbering goes on.
 func (s *Subscription) Attach(now mono.Time, t *Track) {
 	if s.track == t {
 		return
@@ -152,7 +152,7 @@ func (s *Subscription) SetTarget(now mono.Time, t media.Layer, fallback time.Dur
 
 // SetCeiling sets the highest layers to forward, whatever the target; -1 is no
 // limit. It stays with the subscription when track or target change. As with the
-// target, where the source sends no encoding so low, the lowest one is taken.
+// target, where the track has no encoding so low, the lowest one is taken.
 func (s *Subscription) SetCeiling(now mono.Time, most media.Layer) {
 	if s.sel.limit(most) && s.track != nil {
 		s.track.RequestKeyframe(now)
@@ -304,7 +304,7 @@ func (s *Subscription) leaveOut(now mono.Time, p *Packet) {
 	}
 }
 
-// learn notes how many layers the source has; it reports whether that is new.
+// learn notes how many layers the track has; it reports whether that is new.
 func (s *Subscription) learn(p *Packet) bool {
 	l := media.Layer{Substream: int8(s.track.encodings), Spatial: p.Info.Spatials, Temporal: p.Info.Temporals}
 	if l.Spatial == 0 {

@@ -7,7 +7,8 @@ import (
 	"bifrons/sfu/media"
 )
 
-// Track is one source of media with its encodings, as a shard sees it.
+// Track is what one section of a peer, or one track of a source, receives: one medium
+// with its encodings.
 type Track struct {
 	Kind      media.Kind
 	ClockRate uint32 // Hz
@@ -15,8 +16,8 @@ type Track struct {
 	SVC       bool
 	Encrypted bool
 	Replica   bool // its packets come from another track, as they are
-	// Keyframe asks the source for a key frame. It may be called for every
-	// packet: the source throttles.
+	// Keyframe asks the origin for a key frame. It may be called for every
+	// packet: the origin throttles.
 	Keyframe func(now mono.Time)
 	// Keep says how much from the latest key frame on is kept for new
 	// subscriptions. Not for tracks with several encodings.
@@ -45,7 +46,7 @@ type Tap interface {
 // keep is how long a packet can be asked for again.
 const keep = mono.Time(time.Second)
 
-// RequestKeyframe asks the source for a key frame of all its encodings.
+// RequestKeyframe asks the origin for a key frame of all encodings.
 func (t *Track) RequestKeyframe(now mono.Time) {
 	if t.Kind == media.Video && t.Keyframe != nil {
 		t.Keyframe(now)

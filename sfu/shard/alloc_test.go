@@ -23,7 +23,7 @@ func sealedVideo(t testing.TB, n int, ssrc uint32, mid string) [][]byte {
 	list := make([][]byte, n)
 	for i := range list {
 		b := make([]byte, 12, 1300)
-		rtp.PutHeader(b, i%3 == 2, 96, uint16(i+1), uint32(i/3)*3000, ssrc)
+		rtp.FixedHeader{Marker: i%3 == 2, PayloadType: 96, SequenceNumber: uint16(i + 1), Timestamp: uint32(i/3) * 3000, SSRC: ssrc}.Put(b)
 		var w rtp.ExtensionWriter
 		w.Reset(b)
 		w.AddUint24(2, uint32(i))
@@ -49,8 +49,8 @@ func sealedVideo(t testing.TB, n int, ssrc uint32, mid string) [][]byte {
 // server is a shard with one peer that echoes the client's video.
 func echoServer(t testing.TB) (*simnet.Network, *side, *side) {
 	n := simnet.New(20)
-	client, server, _ := echo(t, n, simnet.Link{}, options(), true)
-	server.port.Link.Loss = 0
+	client, server, _ := echo(t, n, simnet.Conditions{}, options(), true)
+	server.port.Conditions.Loss = 0
 	client.port.Down = true
 	return n, client, server
 }

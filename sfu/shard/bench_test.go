@@ -101,7 +101,7 @@ func refill(msgs []netio.Message, packets [][]byte) []netio.Message {
 // crossed is a conference in which both viewers are subscribed and all clients
 // are deaf.
 func crossed(t testing.TB) *conference {
-	c := newConference(t, simnet.Link{})
+	c := newConference(t, simnet.Conditions{})
 	c.subscribe(0)
 	c.subscribe(1)
 	for _, s := range append([]*side{c.publisher}, c.viewers...) {

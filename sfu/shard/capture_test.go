@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"bifrons/rtp"
-	"bifrons/rtp/mono"
 	"bifrons/rtp/rtcp"
+	"bifrons/sfu/media"
 	"bifrons/sfu/simnet"
 )
 
@@ -16,13 +16,13 @@ type tap struct {
 	count map[string]int
 }
 
-func (c *tap) Take(_ mono.Time, outgoing, isRTCP bool, head, body []byte) {
-	b := append(append([]byte(nil), head...), body...)
+func (c *tap) Take(p media.Captured) {
+	b := append(append([]byte(nil), p.Head...), p.Body...)
 	kind := "in "
-	if outgoing {
+	if p.Outgoing {
 		kind = "out "
 	}
-	if isRTCP {
+	if p.RTCP {
 		if err := rtcp.Validate(b); err != nil {
 			c.t.Errorf("RTCP % x: %v", b, err)
 		}
@@ -49,7 +49,7 @@ func (c *tap) Take(_ mono.Time, outgoing, isRTCP bool, head, body []byte) {
 
 func TestCapture(t *testing.T) {
 	n := simnet.New(9)
-	_, server, src := echo(t, n, simnet.Link{Loss: 0.05, Delay: 10 * time.Millisecond}, options(), true)
+	_, server, src := echo(t, n, simnet.Conditions{Loss: 0.05, Delay: 10 * time.Millisecond}, options(), true)
 	c := &tap{t, map[string]int{}}
 	server.core.SetCapture(c)
 	run(n, src, 5*time.Second)

@@ -52,7 +52,7 @@ func TestCauses(t *testing.T) {
 			if tt.change != nil {
 				tt.change(opt)
 			}
-			client, server, _ := echo(t, n, simnet.Link{}, opt, true)
+			client, server, _ := echo(t, n, simnet.Conditions{}, opt, true)
 			tt.end(n, client, server)
 			if ev := server.ended(t); ev.Reason != tt.reason || ev.Cause != tt.cause {
 				t.Errorf("reason %q, cause %v", ev.Reason, ev.Cause)
@@ -68,7 +68,7 @@ func TestCauses(t *testing.T) {
 func TestNoPathCauses(t *testing.T) {
 	for _, trickle := range []bool{false, true} {
 		n := simnet.New(6)
-		s := newSide(t, n, "192.0.2.1:5000", true, simnet.Link{}, options())
+		s := newSide(t, n, "192.0.2.1:5000", true, simnet.Conditions{}, options())
 		s.core.SetRemote(n.Now, peer.Remote{
 			ICE: ice.Credentials{Ufrag: "abcd", Pwd: "0123456789012345678901"}, Trickle: trickle,
 		})

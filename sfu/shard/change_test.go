@@ -16,7 +16,7 @@ import (
 // in a long call.
 func TestChangedSourceAddress(t *testing.T) {
 	n := simnet.New(4)
-	client, server, src := echo(t, n, simnet.Link{Delay: 5 * time.Millisecond}, options(), true)
+	client, server, src := echo(t, n, simnet.Conditions{Delay: 5 * time.Millisecond}, options(), true)
 	run(n, src, 2*time.Second)
 	for i := range 2 * maxAddresses {
 		client.port.Move(netip.AddrPortFrom(client.port.Addr.Addr(), uint16(6100+i)))
@@ -37,7 +37,7 @@ func TestChangedSourceAddress(t *testing.T) {
 // the rollover counter is never signalled, so it has to be kept (RFC 3711, 3.2.3).
 func TestPausedByNegotiation(t *testing.T) {
 	n := simnet.New(1)
-	client, server, src := echo(t, n, simnet.Link{Delay: time.Millisecond}, options(), true)
+	client, server, src := echo(t, n, simnet.Conditions{Delay: time.Millisecond}, options(), true)
 	section := videoSection(200, 100, true)
 	for src.seq < 1<<16+100 {
 		src.frame(n.Now, 30)
@@ -74,7 +74,7 @@ func TestPausedByNegotiation(t *testing.T) {
 // shard and everybody else go on.
 func TestPanics(t *testing.T) {
 	n := simnet.New(9)
-	client, server, src := echo(t, n, simnet.Link{}, options(), true)
+	client, server, src := echo(t, n, simnet.Conditions{}, options(), true)
 	run(n, src, time.Second)
 	bad := &route.Track{Kind: media.Audio}
 	route.NewSubscription(panicking{}).Attach(n.Now, bad)

@@ -24,7 +24,7 @@ const (
 	// sweepInterval is how often replicas without subscriptions are looked for.
 	sweepInterval = mono.Time(time.Second)
 	// crossKeyframe is the least time between two requests for a key frame that
-	// one replica sends to its source.
+	// one replica sends to its original.
 	crossKeyframe = mono.Time(100 * time.Millisecond)
 )
 
@@ -37,13 +37,13 @@ type transfer struct {
 }
 
 // replica is a track of another shard as this one sees it: with its own cache,
-// so that answering a NACK never leaves the shard. The source's side is a tap.
+// so that answering a NACK never leaves the shard. The original's side is a tap.
 type replica struct {
-	track  *route.Track // on the shard that it is for
-	source *route.Track // on the shard that it is of
-	cross  *crossing
+	track    *route.Track // on the shard that it is for
+	original *route.Track // on the shard that it is of
+	cross    *crossing
 
-	// The source's shard counts how often it handed the replica out, this one
+	// The original's shard counts how often it handed the replica out, this one
 	// how often it came, so that none is given up while a subscription for it
 	// is on its way.
 	handed, came int
@@ -51,7 +51,7 @@ type replica struct {
 	keyframeAt   mono.Time
 }
 
-// Take implements route.Tap, on the source's shard.
+// Take implements route.Tap, on the original's shard.
 func (r *replica) Take(p *route.Packet) { r.cross.put(&transfer{replica: r, packet: *p}) }
 
 // Skip implements route.Tap.
@@ -171,11 +171,11 @@ func (s *Shard) Subscribe(t *route.Track, to *Shard, found func(now mono.Time, t
 // replicaFor returns the replica of a track on another shard.
 func (s *Shard) replicaFor(t *route.Track, to *Shard) *replica {
 	for _, r := range s.exports {
-		if r.source == t && r.cross.to == to {
+		if r.original == t && r.cross.to == to {
 			return r
 		}
 	}
-	r := &replica{source: t, cross: s.crossingTo(to)}
+	r := &replica{original: t, cross: s.crossingTo(to)}
 	r.track = &route.Track{
 		Kind: t.Kind, ClockRate: t.ClockRate, Simulcast: t.Simulcast, SVC: t.SVC, Encrypted: t.Encrypted,
 		Keep: t.Keep, Replica: true,
@@ -229,7 +229,7 @@ func (s *Shard) giveUp(r *replica) {
 
 // withdraw forgets a replica on the shard that it is of.
 func (s *Shard) withdraw(r *replica) {
-	r.source.RemoveTap(r)
+	r.original.RemoveTap(r)
 	for i := range s.exports {
 		if s.exports[i] == r {
 			s.exports = append(s.exports[:i], s.exports[i+1:]...)

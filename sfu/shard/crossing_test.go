@@ -21,7 +21,7 @@ type conference struct {
 	away      []*side // their peers on the server
 }
 
-func newConference(t testing.TB, l simnet.Link) *conference {
+func newConference(t testing.TB, l simnet.Conditions) *conference {
 	n := simnet.New(30)
 	c := &conference{net: n}
 	c.home = newSide(t, n, "192.0.2.1:5000", false, l, options())
@@ -72,7 +72,7 @@ func (c *conference) run(d time.Duration) {
 }
 
 func TestTrackCrossesShards(t *testing.T) {
-	for _, l := range []simnet.Link{{}, {Loss: 0.05, Delay: 10 * time.Millisecond}} {
+	for _, l := range []simnet.Conditions{{}, {Loss: 0.05, Delay: 10 * time.Millisecond}} {
 		c := newConference(t, l)
 		c.subscribe(0)
 		c.subscribe(1)
@@ -99,7 +99,7 @@ func TestTrackCrossesShards(t *testing.T) {
 }
 
 func TestReplicaIsGivenUp(t *testing.T) {
-	c := newConference(t, simnet.Link{})
+	c := newConference(t, simnet.Conditions{})
 	c.subscribe(0)
 	c.run(time.Second)
 	if len(c.home.shard.exports) != 1 || len(c.away[0].shard.replicas) != 1 {
@@ -120,7 +120,7 @@ func TestReplicaIsGivenUp(t *testing.T) {
 }
 
 func TestSourceEnds(t *testing.T) {
-	c := newConference(t, simnet.Link{})
+	c := newConference(t, simnet.Conditions{})
 	c.subscribe(0)
 	c.run(time.Second)
 	c.home.core.Close(c.net.Now, peer.ReasonICEFailed)

@@ -61,7 +61,7 @@ func (a *atSend) LayerChanged(media.Layer, media.Layer)         {}
 // TestReplicaEndsAfterItsPackets: packets cross to another shard in the middle of its
 // pass, and then the news that their track has ended.
 func TestReplicaEndsAfterItsPackets(t *testing.T) {
-	c := newConference(t, simnet.Link{})
+	c := newConference(t, simnet.Conditions{})
 	c.subscribe(0)
 	c.run(time.Second)
 	to := c.away[0]

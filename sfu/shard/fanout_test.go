@@ -16,13 +16,13 @@ import (
 // clients are deaf from then on.
 func fanOut(t testing.TB, viewers int) (n *simnet.Network, publisher, server *side, away []*side) {
 	n = simnet.New(40)
-	publisher = newSide(t, n, "192.0.2.2:6000", true, simnet.Link{}, options())
-	server = newSide(t, n, "192.0.2.1:5000", false, simnet.Link{}, options())
+	publisher = newSide(t, n, "192.0.2.2:6000", true, simnet.Conditions{}, options())
+	server = newSide(t, n, "192.0.2.1:5000", false, simnet.Conditions{}, options())
 	connect(n, publisher, server)
 	server.core.SetSections(n.Now, []media.Section{videoSection(200, 100, true)})
 	deaf := []*side{publisher}
 	for i := range viewers {
-		client := newSide(t, n, fmt.Sprintf("192.0.2.3:%d", 7000+i), true, simnet.Link{}, options())
+		client := newSide(t, n, fmt.Sprintf("192.0.2.3:%d", 7000+i), true, simnet.Conditions{}, options())
 		v := &side{t: t, shard: server.shard, port: server.port, got: map[uint64]int{}}
 		v.creds = ice.Credentials{Ufrag: fmt.Sprintf("viewer%d", i), Pwd: "password-of-a-viewer-xx"}
 		v.core = server.shard.Add(peer.Config{ICE: v.creds, Candidates: []ice.Candidate{
@@ -52,7 +52,7 @@ func datagrams(from, to *side, list ...[]byte) []netio.Message {
 // itself.
 func TestKeyframePeriod(t *testing.T) {
 	n := simnet.New(8)
-	_, server, src := echo(t, n, simnet.Link{Delay: 5 * time.Millisecond}, options(), true)
+	_, server, src := echo(t, n, simnet.Conditions{Delay: 5 * time.Millisecond}, options(), true)
 	run(n, src, time.Second)
 	asked := func(keys bool) uint64 {
 		before := server.core.Counters().PLIsOut

@@ -23,7 +23,7 @@ func FuzzDatagrams(f *testing.F) {
 	}
 	packet := func(pt uint8, seq uint16, ssrc uint32, mid, rid string, payload ...byte) []byte {
 		b := make([]byte, 12, 200)
-		rtp.PutHeader(b, true, pt, seq, uint32(seq)*3000, ssrc)
+		rtp.FixedHeader{Marker: true, PayloadType: pt, SequenceNumber: seq, Timestamp: uint32(seq) * 3000, SSRC: ssrc}.Put(b)
 		var w rtp.ExtensionWriter
 		w.Reset(b)
 		w.AddString(4, mid)
@@ -39,16 +39,16 @@ func FuzzDatagrams(f *testing.F) {
 		seed = append(seed, datagram(packet(96, uint16(100+i*3), uint32(50+i), "0", rid, vp8...))...)
 	}
 	seed = append(seed, datagram(packet(97, 7, 60, "0", "", append([]byte{0, 101}, vp8...)...))...)
-	seed = append(seed, datagram(rtcp.AppendNACK(nil, 1, 200, []uint16{1, 2, 5}))...)
+	seed = append(seed, datagram(rtcp.AppendNACK(nil, rtcp.Ends{Sender: 1, Media: 200}, []uint16{1, 2, 5}))...)
 	seed = append(seed, datagram(rtcp.AppendREMB(rtcp.AppendRR(nil, 1, nil), 1, 1_000_000, 200))...)
-	seed = append(seed, datagram(rtcp.AppendPLI(nil, 1, 200))...)
+	seed = append(seed, datagram(rtcp.AppendPLI(nil, rtcp.Ends{Sender: 1, Media: 200}))...)
 	f.Add(seed, true)
 	f.Add(seed, false)
 	f.Fuzz(func(t *testing.T, in []byte, simulcast bool) {
 		n := simnet.New(1)
 		opt := &peer.Options{NoDTLS: true, TWCCPeriod: 200 * time.Millisecond, NoMediaTimer: time.Second}
-		server := newSide(t, n, "192.0.2.1:5000", false, simnet.Link{}, opt)
-		client := newSide(t, n, "192.0.2.2:6000", true, simnet.Link{}, opt)
+		server := newSide(t, n, "192.0.2.1:5000", false, simnet.Conditions{}, opt)
+		client := newSide(t, n, "192.0.2.2:6000", true, simnet.Conditions{}, opt)
 		link(n, client, server)
 		if !server.core.Up() {
 			t.Fatal("the connection did not come up")

@@ -11,7 +11,7 @@ import (
 // TestKeptAcrossShards subscribes from another shard long after the only key
 // frame: everything from there on arrives.
 func TestKeptAcrossShards(t *testing.T) {
-	c := newConference(t, simnet.Link{})
+	c := newConference(t, simnet.Conditions{})
 	c.home.core.Track(0).Keep = route.Keep{Time: time.Minute}
 	c.run(3 * time.Second) // longer than packets are kept for retransmission
 	for i := range c.viewers {

@@ -14,7 +14,7 @@ import (
 // subscription waits for has to be repeated.
 func TestLostStartOfKeyframe(t *testing.T) {
 	n := simnet.New(20)
-	client, server, src := echo(t, n, simnet.Link{Delay: 10 * time.Millisecond}, options(), true)
+	client, server, src := echo(t, n, simnet.Conditions{Delay: 10 * time.Millisecond}, options(), true)
 	run(n, src, time.Second)
 	sub := server.core.Subscription(0)
 	sub.SetPaused(n.Now, true)
@@ -22,9 +22,9 @@ func TestLostStartOfKeyframe(t *testing.T) {
 	sub.SetPaused(n.Now, false)
 	start := src.seq + 1
 	src.key = true
-	server.port.Link.Loss = 1
+	server.port.Conditions.Loss = 1
 	src.frame(n.Now, 1)
-	server.port.Link.Loss = 0
+	server.port.Conditions.Loss = 0
 	src.frame(n.Now, 5)
 	n.RunFor(10 * time.Millisecond)
 	run(n, src, 2*time.Second)
@@ -43,7 +43,7 @@ func TestLostStartOfKeyframe(t *testing.T) {
 // sends are signalled, or learned from the packets.
 func twoVideos(t *testing.T, signalled bool) (n *simnet.Network, client, server *side) {
 	n = simnet.New(21)
-	l := simnet.Link{Delay: 5 * time.Millisecond}
+	l := simnet.Conditions{Delay: 5 * time.Millisecond}
 	server = newSide(t, n, "192.0.2.1:5000", false, l, options())
 	client = newSide(t, n, "192.0.2.2:6000", true, l, options())
 	connect(n, client, server)
@@ -105,16 +105,16 @@ func TestKeyframeRequestsWaitTheirTurn(t *testing.T) {
 
 func TestLostKeyframeRequestIsRepeated(t *testing.T) {
 	n := simnet.New(22)
-	client, server, src := echo(t, n, simnet.Link{Delay: 10 * time.Millisecond}, options(), true)
+	client, server, src := echo(t, n, simnet.Conditions{Delay: 10 * time.Millisecond}, options(), true)
 	run(n, src, time.Second)
 	ask := func(d time.Duration) uint64 {
 		before := client.core.Counters().PLIsIn
-		client.port.Link.Loss = 1
+		client.port.Conditions.Loss = 1
 		server.core.RequestKeyframe(n.Now, 0)
 		server.shard.Touch(server.core)
 		server.shard.out.flush()
 		n.RunFor(20 * time.Millisecond)
-		client.port.Link.Loss = 0
+		client.port.Conditions.Loss = 0
 		run(n, src, d)
 		return client.core.Counters().PLIsIn - before
 	}
@@ -141,7 +141,7 @@ func TestLostKeyframeRequestIsRepeated(t *testing.T) {
 // TestUnrepairedLossAsksForKeyframe loses a packet that is never repeated.
 func TestUnrepairedLossAsksForKeyframe(t *testing.T) {
 	n := simnet.New(23)
-	_, server, src := echo(t, n, simnet.Link{Delay: 10 * time.Millisecond}, options(), true)
+	_, server, src := echo(t, n, simnet.Conditions{Delay: 10 * time.Millisecond}, options(), true)
 	lose := func() uint64 {
 		before := server.core.Counters().PLIsOut
 		src.seq++

@@ -32,8 +32,8 @@ func (o *observed) Feedback(_ mono.Time, samples []twcc.Sample, rtt time.Duratio
 func TestObserverHearsOfEveryPacket(t *testing.T) {
 	const delay, until = 20 * time.Millisecond, 5 * time.Second
 	n := simnet.New(40)
-	client, server, src := echo(t, n, simnet.Link{Delay: delay}, options(), true)
-	client.port.Link.Loss = 0.1
+	client, server, src := echo(t, n, simnet.Conditions{Delay: delay}, options(), true)
+	client.port.Conditions.Loss = 0.1
 	var o observed
 	server.core.SetObserver(&o)
 	type packet struct {
@@ -107,7 +107,7 @@ func TestFeedbackAllocatesNothing(t *testing.T) {
 	}
 	reports := make([][]byte, len(packets))
 	for i := range reports {
-		plain := rtcp.AppendTWCC(nil, 100, 200, &rtcp.TWCC{Base: uint16(i + 1), Reference: uint32(i)}, []int32{0})
+		plain := rtcp.AppendTWCC(nil, rtcp.Ends{Sender: 100, Media: 200}, &rtcp.TWCC{Base: uint16(i + 1), Reference: uint32(i)}, []int32{0})
 		b := make([]byte, 200)
 		size, err := tx.SealRTCP(b, plain)
 		if err != nil {

@@ -18,22 +18,22 @@ type Host interface {
 	Emit(ev peer.Event)
 }
 
-// port is the shard as one peer sees it.
-type port struct {
+// peerLoop is the shard as one peer sees it.
+type peerLoop struct {
 	*Shard
 	host Host
 }
 
-var _ peer.Shard = port{}
+var _ peer.Loop = peerLoop{}
 
-func (p port) Reserve() []byte             { return p.out.reserve() }
-func (p port) Commit(path ice.Path, n int) { p.out.commit(path, n) }
-func (p port) Flush(t *route.Track)        { p.dirty = append(p.dirty, t) }
-func (p port) Forward(t *route.Track)      { p.forwardOne(t) }
-func (p port) Drop(d media.Drop)           { p.drop(d) }
-func (p port) Emit(ev peer.Event)          { p.host.Emit(ev) }
-func (p port) Random(b []byte)             { p.cfg.Random(b) }
-func (p port) StartDTLS(role dtls.Role, remote dtls.Fingerprints) peer.DTLS {
+func (p peerLoop) Reserve() []byte             { return p.out.reserve() }
+func (p peerLoop) Commit(path ice.Path, n int) { p.out.commit(path, n) }
+func (p peerLoop) Flush(t *route.Track)        { p.dirty = append(p.dirty, t) }
+func (p peerLoop) Forward(t *route.Track)      { p.forwardOne(t) }
+func (p peerLoop) Drop(d media.Drop)           { p.drop(d) }
+func (p peerLoop) Emit(ev peer.Event)          { p.host.Emit(ev) }
+func (p peerLoop) Random(b []byte)             { p.cfg.Random(b) }
+func (p peerLoop) StartDTLS(role dtls.Role, remote dtls.Fingerprints) peer.DTLS {
 	return p.host.StartDTLS(role, remote)
 }
 
@@ -43,7 +43,7 @@ func (s *Shard) Add(cfg peer.Config, host Host) *peer.Peer {
 	if s.byUfrag[cfg.ICE.Ufrag] != nil {
 		return nil
 	}
-	cfg.Options, cfg.Shard = s.cfg.Options, port{s, host}
+	cfg.Options, cfg.Loop = s.cfg.Options, peerLoop{s, host}
 	for s.lastKey++; s.lastKey == 0 || s.byKey[s.lastKey] != nil; {
 		s.lastKey++
 	}

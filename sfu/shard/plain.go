@@ -32,20 +32,20 @@ type Stay struct {
 // tickInterval is how often legs are looked after.
 const tickInterval = mono.Time(100 * time.Millisecond)
 
-// loop is the shard as legs see it.
-type loop struct{ *Shard }
+// legLoop is the shard as legs see it.
+type legLoop struct{ *Shard }
 
-var _ plain.Loop = loop{}
+var _ plain.Loop = legLoop{}
 
-func (l loop) Flush(t *route.Track)            { l.dirty = append(l.dirty, t) }
-func (l loop) Forward(t *route.Track)          { l.forwardOne(t) }
-func (l loop) Drop(d media.Drop)               { l.drop(d) }
-func (l loop) Buffer() *pktbuf.Buf             { return l.buffer() }
-func (l loop) Reserve() []byte                 { return l.plain.reserve() }
-func (l loop) Commit(to netip.AddrPort, n int) { l.plain.commit(ice.Path{Remote: to}, n) }
+func (l legLoop) Flush(t *route.Track)            { l.dirty = append(l.dirty, t) }
+func (l legLoop) Forward(t *route.Track)          { l.forwardOne(t) }
+func (l legLoop) Drop(d media.Drop)               { l.drop(d) }
+func (l legLoop) Buffer() *pktbuf.Buf             { return l.buffer() }
+func (l legLoop) Reserve() []byte                 { return l.plain.reserve() }
+func (l legLoop) Commit(to netip.AddrPort, n int) { l.plain.commit(ice.Path{Remote: to}, n) }
 
 // Loop is what legs need of the shard. They belong to the shard's goroutine.
-func (s *Shard) Loop() plain.Loop { return loop{s} }
+func (s *Shard) Loop() plain.Loop { return legLoop{s} }
 
 // OpenPlain gives legs a socket to send by. It has to be called on the loop,
 // once and before Loop's Reserve. The caller closes the socket after the shard.

@@ -26,7 +26,7 @@ func (s *side) count(k peer.EventKind) (n int) {
 func TestTransportRenewed(t *testing.T) {
 	for _, rtx := range []bool{true, false} {
 		n := simnet.New(3)
-		l := simnet.Link{Delay: 5 * time.Millisecond}
+		l := simnet.Conditions{Delay: 5 * time.Millisecond}
 		client, server, src := echo(t, n, l, options(), rtx)
 		for src.seq < 1<<16+100 {
 			src.frame(n.Now, 30)
@@ -40,7 +40,7 @@ func TestTransportRenewed(t *testing.T) {
 			t.Fatal("the association is still there, or the connection is gone")
 		}
 
-		next := newSideAs(t, n, "192.0.2.3:6000", client.creds, true, simnet.Link{Delay: 5 * time.Millisecond, Loss: 0.02}, &peer.Options{TWCCPeriod: options().TWCCPeriod})
+		next := newSideAs(t, n, "192.0.2.3:6000", client.creds, true, simnet.Conditions{Delay: 5 * time.Millisecond, Loss: 0.02}, &peer.Options{TWCCPeriod: options().TWCCPeriod})
 		link(n, next, server)
 		key(n, next, server, 1)
 		if !server.core.Up() {
@@ -77,7 +77,7 @@ func TestRemoteDoesNotComeBack(t *testing.T) {
 	}
 	for _, moved := range []bool{false, true} {
 		n := simnet.New(3)
-		client, server, _ := echo(t, n, simnet.Link{}, options(), true)
+		client, server, _ := echo(t, n, simnet.Conditions{}, options(), true)
 		server.core.SetRemote(n.Now, peer.Remote{ICE: client.creds, Moved: moved})
 		server.core.DTLSClosed(n.Now, peer.CauseAlert)
 		server.shard.Touch(server.core)
@@ -94,7 +94,7 @@ func TestRemoteDoesNotComeBack(t *testing.T) {
 	}
 	cause = peer.CauseAlert
 	n := simnet.New(3)
-	client, server, _ := echo(t, n, simnet.Link{}, options(), true)
+	client, server, _ := echo(t, n, simnet.Conditions{}, options(), true)
 	server.core.SetRemote(n.Now, peer.Remote{ICE: client.creds, Moved: true})
 	n.RunFor(11 * time.Second)
 	server.core.DTLSClosed(n.Now, peer.CauseAlert)

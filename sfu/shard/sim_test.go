@@ -54,7 +54,7 @@ func (s *side) has(k peer.EventKind) bool {
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
-func newSide(t testing.TB, n *simnet.Network, addr string, controlling bool, l simnet.Link, opt *peer.Options) *side {
+func newSide(t testing.TB, n *simnet.Network, addr string, controlling bool, l simnet.Conditions, opt *peer.Options) *side {
 	t.Helper()
 	port := netip.MustParseAddrPort(addr).Port()
 	creds := ice.Credentials{Ufrag: fmt.Sprintf("uf%d", port), Pwd: fmt.Sprintf("password-of-port-%d-xx", port)}
@@ -62,7 +62,7 @@ func newSide(t testing.TB, n *simnet.Network, addr string, controlling bool, l s
 }
 
 // newSideAs is newSide with given credentials.
-func newSideAs(t testing.TB, n *simnet.Network, addr string, creds ice.Credentials, controlling bool, l simnet.Link, opt *peer.Options) *side {
+func newSideAs(t testing.TB, n *simnet.Network, addr string, creds ice.Credentials, controlling bool, l simnet.Conditions, opt *peer.Options) *side {
 	t.Helper()
 	a := netip.MustParseAddrPort(addr)
 	s := &side{t: t, port: n.Open(a, l), got: map[uint64]int{}}
@@ -213,7 +213,7 @@ func (r trackRef) attach(now mono.Time, s *route.Subscription) { s.Attach(now, r
 func trackOf(s *side) trackRef { return trackRef{s.core.Track(0)} }
 
 // echo is two sides: a client that sends video and a server that sends it back.
-func echo(t testing.TB, n *simnet.Network, l simnet.Link, opt *peer.Options, rtx bool) (client, server *side, src *source) {
+func echo(t testing.TB, n *simnet.Network, l simnet.Conditions, opt *peer.Options, rtx bool) (client, server *side, src *source) {
 	t.Helper()
 	server = newSide(t, n, "192.0.2.1:5000", false, l, opt)
 	client = newSide(t, n, "192.0.2.2:6000", true, l, &peer.Options{TWCCPeriod: opt.TWCCPeriod})
@@ -247,7 +247,7 @@ func TestEchoLossless(t *testing.T) {
 		n := simnet.New(1)
 		opt := options()
 		opt.Lite = lite
-		client, server, src := echo(t, n, simnet.Link{Delay: 10 * time.Millisecond}, opt, true)
+		client, server, src := echo(t, n, simnet.Conditions{Delay: 10 * time.Millisecond}, opt, true)
 		run(n, src, 5*time.Second)
 		n.RunFor(time.Second)
 		for seq := uint64(1); seq <= src.seq; seq++ {
@@ -268,7 +268,7 @@ func TestEchoRepairsLoss(t *testing.T) {
 	for _, rtx := range []bool{true, false} {
 		t.Run(fmt.Sprintf("rtx=%v", rtx), func(t *testing.T) {
 			n := simnet.New(2)
-			link := simnet.Link{Loss: 0.05, Delay: 20 * time.Millisecond, Jitter: 5 * time.Millisecond}
+			link := simnet.Conditions{Loss: 0.05, Delay: 20 * time.Millisecond, Jitter: 5 * time.Millisecond}
 			client, server, src := echo(t, n, link, options(), rtx)
 			run(n, src, 30*time.Second)
 			n.RunFor(2 * time.Second)
@@ -296,7 +296,7 @@ func TestEchoRepairsLoss(t *testing.T) {
 
 func TestSilenceAndReturn(t *testing.T) {
 	n := simnet.New(3)
-	_, server, src := echo(t, n, simnet.Link{Delay: time.Millisecond}, options(), true)
+	_, server, src := echo(t, n, simnet.Conditions{Delay: time.Millisecond}, options(), true)
 	run(n, src, 2*time.Second)
 	n.RunFor(4 * time.Second)
 	run(n, src, time.Second)
@@ -313,7 +313,7 @@ func TestSilenceAndReturn(t *testing.T) {
 
 func TestVanishedPeerIsClosed(t *testing.T) {
 	n := simnet.New(5)
-	client, server, src := echo(t, n, simnet.Link{}, options(), true)
+	client, server, src := echo(t, n, simnet.Conditions{}, options(), true)
 	run(n, src, time.Second)
 	client.port.Down = true
 	n.RunFor(70 * time.Second)
@@ -327,9 +327,9 @@ func TestVanishedPeerIsClosed(t *testing.T) {
 
 func TestStrangersChangeNothing(t *testing.T) {
 	n := simnet.New(6)
-	client, server, src := echo(t, n, simnet.Link{}, options(), true)
+	client, server, src := echo(t, n, simnet.Conditions{}, options(), true)
 	run(n, src, time.Second)
-	stranger := n.Open(netip.MustParseAddrPort("198.51.100.9:9"), simnet.Link{})
+	stranger := n.Open(netip.MustParseAddrPort("198.51.100.9:9"), simnet.Conditions{})
 	send := func(b []byte) {
 		_, _ = stranger.SendBatch([]netio.Message{{Buf: b, Remote: server.port.Addr}})
 		n.RunFor(time.Millisecond)
@@ -367,7 +367,7 @@ func TestStrangersChangeNothing(t *testing.T) {
 
 func TestReplayAndTamper(t *testing.T) {
 	n := simnet.New(7)
-	client, server, src := echo(t, n, simnet.Link{}, options(), true)
+	client, server, src := echo(t, n, simnet.Conditions{}, options(), true)
 	var last []byte
 	n.Sniff = func(from, to netip.AddrPort, b []byte) {
 		if from == client.port.Addr && len(b) > 900 {
@@ -400,7 +400,7 @@ func TestSameSeedSameBytes(t *testing.T) {
 				h = h*1099511628211 + uint64(c)
 			}
 		}
-		_, _, src := echo(t, n, simnet.Link{Loss: 0.02, Delay: time.Millisecond}, options(), true)
+		_, _, src := echo(t, n, simnet.Conditions{Loss: 0.02, Delay: time.Millisecond}, options(), true)
 		run(n, src, 3*time.Second)
 		return h, count
 	}
@@ -413,7 +413,7 @@ func TestSameSeedSameBytes(t *testing.T) {
 
 func TestPanicCostsOnePeer(t *testing.T) {
 	n := simnet.New(9)
-	_, server, src := echo(t, n, simnet.Link{}, options(), true)
+	_, server, src := echo(t, n, simnet.Conditions{}, options(), true)
 	run(n, src, time.Second)
 	server.core.Track(0).Keyframe = func(mono.Time) { panic("test") }
 	m := server.shard.peers[server.core]
@@ -430,7 +430,7 @@ func TestPanicCostsOnePeer(t *testing.T) {
 // number has wrapped: the receiver knows nothing of that.
 func TestNewSSRCStartsAnew(t *testing.T) {
 	n := simnet.New(10)
-	client, server, src := echo(t, n, simnet.Link{}, options(), true)
+	client, server, src := echo(t, n, simnet.Conditions{}, options(), true)
 	burst := func(frames int) {
 		for range frames {
 			src.frame(n.Now, 50)
@@ -453,7 +453,7 @@ func TestNewSSRCStartsAnew(t *testing.T) {
 // delay and the source change: SRTP must never see two packets with one index.
 func TestOneNumberOnePlaintext(t *testing.T) {
 	n := simnet.New(11)
-	_, server, src := echo(t, n, simnet.Link{Loss: 0.1, Delay: 10 * time.Millisecond}, options(), false)
+	_, server, src := echo(t, n, simnet.Conditions{Loss: 0.1, Delay: 10 * time.Millisecond}, options(), false)
 	s := videoSection(200, 100, false)
 	s.Ext.PlayoutDelay = 5
 	server.core.SetSections(n.Now, []media.Section{s})

@@ -15,7 +15,7 @@ import (
 // network, on a link that loses packets.
 func TestSnapshot(t *testing.T) {
 	n := simnet.New(7)
-	link := simnet.Link{Loss: 0.05, Delay: 20 * time.Millisecond, Jitter: 5 * time.Millisecond}
+	link := simnet.Conditions{Loss: 0.05, Delay: 20 * time.Millisecond, Jitter: 5 * time.Millisecond}
 	client, server, src := echo(t, n, link, options(), true)
 	server.core.Gathered(n.Now)
 	run(n, src, 10*time.Second)
@@ -82,7 +82,7 @@ func TestSnapshot(t *testing.T) {
 
 func TestSnapshotOfFailedICE(t *testing.T) {
 	n := simnet.New(8)
-	client, server, src := echo(t, n, simnet.Link{}, options(), true)
+	client, server, src := echo(t, n, simnet.Conditions{}, options(), true)
 	run(n, src, time.Second)
 	client.port.Down = true
 	n.RunFor(33 * time.Second)

@@ -19,7 +19,7 @@ import (
 func TestNACKStorm(t *testing.T) {
 	for _, rtx := range []bool{true, false} {
 		n := simnet.New(7)
-		client, server, src := echo(t, n, simnet.Link{Delay: 10 * time.Millisecond}, options(), rtx)
+		client, server, src := echo(t, n, simnet.Conditions{Delay: 10 * time.Millisecond}, options(), rtx)
 		run(n, src, 2*time.Second)
 
 		var once, twice int // bytes to the client
@@ -58,7 +58,7 @@ func TestNACKStorm(t *testing.T) {
 				for i := range uint16(250) {
 					lost = append(lost, newest-i)
 				}
-				b := rtcp.AppendNACK(nil, 100, 200, lost)
+				b := rtcp.AppendNACK(nil, rtcp.Ends{Sender: 100, Media: 200}, lost)
 				size, err := sealer.SealRTCP(room, b)
 				if err != nil {
 					t.Fatal(err)
@@ -85,11 +85,11 @@ func TestNACKStorm(t *testing.T) {
 func TestHonestLossIsRepaired(t *testing.T) {
 	for _, loss := range []float64{0.05, 0.2, 0.35} {
 		n := simnet.New(11)
-		client, server, src := echo(t, n, simnet.Link{Delay: 20 * time.Millisecond, Jitter: 5 * time.Millisecond}, options(), true)
+		client, server, src := echo(t, n, simnet.Conditions{Delay: 20 * time.Millisecond, Jitter: 5 * time.Millisecond}, options(), true)
 		run(n, src, time.Second)
-		client.port.Link.Loss = loss
+		client.port.Conditions.Loss = loss
 		run(n, src, 20*time.Second)
-		client.port.Link.Loss = 0
+		client.port.Conditions.Loss = 0
 		run(n, src, 2*time.Second)
 		client.port.Down = true
 		run(n, src, 700*time.Millisecond)

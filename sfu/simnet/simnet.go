@@ -12,8 +12,8 @@ import (
 	"bifrons/rtp/mono"
 )
 
-// Link says what happens to datagrams on the way to a node.
-type Link struct {
+// Conditions say what happens to datagrams on the way to a node.
+type Conditions struct {
 	Loss      float64       // probability that a datagram vanishes
 	Duplicate float64       // probability that it comes twice
 	Delay     time.Duration // one way
@@ -52,17 +52,17 @@ func New(seed uint64) *Network {
 // Port is a node's socket. It implements shard.Socket, except that nothing is
 // ever received by it: the network injects.
 type Port struct {
-	Addr netip.AddrPort
-	Link Link // of what comes in
-	Down bool // nothing comes in or goes out
+	Addr       netip.AddrPort
+	Conditions Conditions // of what comes in
+	Down       bool       // nothing comes in or goes out
 
 	net  *Network
 	node Node
 }
 
 // Open makes a socket at an address.
-func (n *Network) Open(addr netip.AddrPort, l Link) *Port {
-	p := &Port{Addr: addr, Link: l, net: n}
+func (n *Network) Open(addr netip.AddrPort, c Conditions) *Port {
+	p := &Port{Addr: addr, Conditions: c, net: n}
 	n.nodes[addr] = p
 	n.order = append(n.order, p)
 	return p
@@ -108,15 +108,15 @@ func (n *Network) send(from *Port, to netip.AddrPort, b []byte) {
 		return
 	}
 	times := 1
-	if n.rng.Float64() < dst.Link.Duplicate {
+	if n.rng.Float64() < dst.Conditions.Duplicate {
 		times = 2
 	}
 	for range times {
-		if n.rng.Float64() < dst.Link.Loss {
+		if n.rng.Float64() < dst.Conditions.Loss {
 			continue
 		}
-		at := n.Now.Add(dst.Link.Delay)
-		if j := dst.Link.Jitter; j > 0 {
+		at := n.Now.Add(dst.Conditions.Delay)
+		if j := dst.Conditions.Jitter; j > 0 {
 			at = at.Add(time.Duration(n.rng.Int64N(int64(j))))
 		}
 		n.count++

@@ -16,11 +16,12 @@ import (
 	bifjson "bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/rtp"
+	"bifrons/rtp/waittest"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
 )
 
-const patience = 20 * time.Second
+func TestMain(m *testing.M) { waittest.Main(m) }
 
 func args(t testing.TB, text string) kit.Args {
 	t.Helper()
@@ -320,12 +321,12 @@ func (x *room) sends(want ...uint32) {
 	x.t.Helper()
 	x.seq++
 	b := make([]byte, rtp.FixedHeaderLen, 32)
-	rtp.PutHeader(b, false, 111, x.seq, uint32(x.seq)*960, 1234)
+	rtp.FixedHeader{PayloadType: 111, SequenceNumber: x.seq, Timestamp: uint32(x.seq) * 960, SSRC: 1234}.Put(b)
 	x.source.Write(0, 0, append(b, byte(x.seq), 2, 3))
 	var got []uint32
 	for range want {
 		b := make([]byte, 1500)
-		_ = x.conn.SetReadDeadline(time.Now().Add(patience))
+		_ = x.conn.SetReadDeadline(time.Now().Add(waittest.Patience))
 		n, err := x.conn.Read(b)
 		var h rtp.Header
 		if err != nil || h.Parse(b[:n]) != nil || b[h.HeaderLen] != byte(x.seq) {
@@ -401,7 +402,7 @@ func TestMessages(t *testing.T) {
 	f := x.start("a", Stream{Section: -1}, Destination{})
 	f.Message(false, []byte("a line"))
 	b := make([]byte, 100)
-	_ = x.conn.SetReadDeadline(time.Now().Add(patience))
+	_ = x.conn.SetReadDeadline(time.Now().Add(waittest.Patience))
 	if n, err := x.conn.Read(b); err != nil || string(b[:n]) != "a line" {
 		t.Errorf("got %q, %v", b[:n], err)
 	}

@@ -19,6 +19,14 @@ func LayeringIn(offer *plugin.JSEP, section int, codec string) Layering {
 	)
 }
 
+// KindName is a kind of media as clients know it.
+func KindName(k sdp.Kind) string {
+	if k == sdp.Application {
+		return "data"
+	}
+	return k.String()
+}
+
 // Accepted tells whether an answer lets through what was offered in a section.
 func Accepted(answer *sdp.Description, section int) bool {
 	if section >= len(answer.Sections) {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -91,6 +92,7 @@ func TestDesk(t *testing.T) {
 	for _, tt := range []struct{ request, body, want string }{
 		{"create", `{"room":2}`, `1 Missing mandatory element (admin_key)`},
 		{"create", `{"room":2,"admin_key":"key","name":"bad"}`, `7 Bad name`},
+		{"create", `{"room":2,"admin_key":"key","allowed":["` + strings.Repeat("x", maxTokens) + `"]}`, `2 Too many tokens (more than 1048576 bytes)`},
 		{"create", `{"room":2,"admin_key":"key","allowed":[1]}`, `2 Invalid element in the allowed array (not a string)`},
 		{"create", `{"room":1,"admin_key":"key"}`, `5 Room 1 already exists`},
 		{"create", `{"room":2,"admin_key":"key","allowed":["a"],"is_private":true,"permanent":true}`, `{"halls":"created","room":2,"permanent":true}`},

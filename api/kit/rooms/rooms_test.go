@@ -156,6 +156,7 @@ func TestTokens(t *testing.T) {
 		{`{"action":"add","allowed":["c",1]}`, "Invalid element in the allowed array (not a string)", "b"},
 		{`{"action":"frob"}`, "Unsupported action 'frob' (allowed)", "b"},
 		{`{"action":"add","allowed":["` + strings.Repeat("x", maxTokens) + `"]}`, "Too many tokens (more than 1048576 bytes)", "b"},
+		{`{"action":"add","allowed":[""` + strings.Repeat(`,""`, maxTokens/tokenCost) + `]}`, "Too many tokens (more than 1048576 bytes)", "b"},
 		{`{"action":"disable"}`, `{}`, "a b c d"},
 	} {
 		got := ""

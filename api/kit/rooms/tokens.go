@@ -9,8 +9,13 @@ import (
 	"bifrons/api/schema"
 )
 
-// maxTokens is how many bytes the tokens of a room may have.
-const maxTokens = 1 << 20
+const (
+	// maxTokens is how many bytes the tokens of a room may take.
+	maxTokens = 1 << 20
+
+	// tokenCost is what a token takes besides its text, in bytes.
+	tokenCost = 64
+)
 
 // Tokens are those with which one may enter a room. The zero value lets everybody
 // in. Its owner locks.
@@ -31,7 +36,7 @@ func (t *Tokens) Add(tokens ...string) {
 	}
 }
 
-// TokensOf reads the list "allowed" of a request.
+// TokensOf reads the list "allowed" of a request, no more than a room may have.
 func TokensOf(body kit.Args, c kit.Codes) (tokens []string, err *schema.Error) {
 	for _, v := range body.Items("allowed") {
 		token, ok := json.String(v.Value)
@@ -40,7 +45,14 @@ func TokensOf(body kit.Args, c kit.Codes) (tokens []string, err *schema.Error) {
 		}
 		tokens = append(tokens, token)
 	}
+	if size(tokens) > maxTokens {
+		return nil, tooMany(c)
+	}
 	return tokens, nil
+}
+
+func tooMany(c kit.Codes) *schema.Error {
+	return kit.Errorf(c.Invalid, "Too many tokens (more than %d bytes)", maxTokens)
 }
 
 // TokenChange is what a request "allowed" asks for.
@@ -70,7 +82,7 @@ func (x TokenChange) Apply(t *Tokens) *schema.Error {
 		t.On = x.action == "enable"
 	case "add":
 		if size(t.list)+size(x.tokens) > maxTokens {
-			return kit.Errorf(x.codes.Invalid, "Too many tokens (more than %d bytes)", maxTokens)
+			return tooMany(x.codes)
 		}
 		t.Add(x.tokens...)
 	case "remove":
@@ -107,7 +119,7 @@ func (t *Tokens) Load(c *config.Reader) {
 
 func size(texts []string) (n int) {
 	for _, t := range texts {
-		n += len(t)
+		n += len(t) + tokenCost
 	}
 	return n
 }

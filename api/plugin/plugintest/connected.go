@@ -1,6 +1,7 @@
 package plugintest
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -37,6 +38,9 @@ func (x *Client) TryRemote(typ, text string) (*plugin.JSEP, error) {
 	}
 	if err := x.endpoint.Expect(kind); err != nil {
 		return nil, err
+	}
+	if kind == sdp.TypeOffer && !plugin.TakesOffer(x.Handle) {
+		return nil, errors.New("plugintest: the handle takes no offer now")
 	}
 	d, err := sdp.Parse(text)
 	if err != nil {

@@ -36,6 +36,9 @@ type Config struct {
 
 	// NoNotices says that nobody wants events for event handlers.
 	NoNotices bool
+
+	// Notified is called with each event for event handlers, without a lock.
+	Notified func(data string)
 }
 
 // Core stands in for the core with one plugin. It is the plugin's Gateway.
@@ -206,8 +209,11 @@ func (c *Core) Notifying() bool { return !c.cfg.NoNotices }
 func (c *Core) Notify(_ string, data []byte) {
 	text := string(compact(c.t, data))
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.notices = append(c.notices[max(0, len(c.notices)-most):], text)
+	c.mu.Unlock()
+	if c.cfg.Notified != nil {
+		c.cfg.Notified(text)
+	}
 }
 
 // SignedTokens tells whether tokens are signed ones.

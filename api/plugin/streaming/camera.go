@@ -20,7 +20,7 @@ type camera struct {
 func (m *mountpoint) openRTSP() *schema.Error {
 	c := &camera{m: m}
 	cfg := rtsp.Config{
-		Settings: m.rtsp, PortMin: m.plugin.general.portMin, PortMax: m.plugin.general.portMax,
+		Settings: m.rtsp, PortMin: m.plugin.general.Ports.Min, PortMax: m.plugin.general.Ports.Max,
 		Track: m.src, Handler: c, Log: m.plugin.gw.Logger().With("mountpoint", m.id),
 	}
 	for i := range m.streams {

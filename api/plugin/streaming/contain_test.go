@@ -29,11 +29,7 @@ func newBrittle(t testing.TB, th *rig) (*brittle, *handle) {
 	t.Helper()
 	b := &brittle{}
 	var h *handle
-	b.Client, h = th.attach(func(e plugintest.Event) {
-		if text := b.breaks.Load(); text != nil && strings.Contains(e.Data, *text) {
-			panic("test")
-		}
-	})
+	b.Client, h = th.attach(func(e plugintest.Event) { breakIf(&b.breaks, e.Data) })
 	return b, h
 }
 
@@ -166,16 +162,13 @@ func TestPanicOfCamera(t *testing.T) {
 	plays := th.radio()
 	c := newCam(t)
 	c.start()
-	th.rtsp(c, `,"rtsp_reconnect_delay":1,"rtsp_notify_changes":true`)
+	th.rtsp(c, `,"rtsp_reconnect_delay":1`)
 	th.hears()
-	b, h := newBrittle(t, th)
-	th.watch(h, "1")
-	t.Cleanup(h.Detach)
+	th.watch(th.h, "1")
 	event := "rtsp-disconnected"
-	b.breaks.Store(&event)
+	th.breaks.Store(&event)
 	c.mute.Store(true)
-	b.Client.AwaitText(stopped)
-	th.fails(`{"request":"info","id":1}`, 455)
+	th.gone("1")
 	plays()
 	if n := th.panics(); n != 1 {
 		t.Errorf("%d panics counted", n)
@@ -211,39 +204,43 @@ func TestPanicOfCameraCallback(t *testing.T) {
 	}
 }
 
-// TestPanicLeavesNoLock has the host of a viewer panic wherever the plugin calls it.
-// Everything else goes on.
-func TestPanicLeavesNoLock(t *testing.T) {
+// TestPanicOfViewer has the host of a viewer panic wherever a mountpoint calls it. The
+// others hear what they have to, and the request is answered.
+func TestPanicOfViewer(t *testing.T) {
 	for name, x := range map[string]struct {
 		event string
-		cause func(th *rig, h *handle)
+		cause func(th *rig)
 	}{
-		"established": {"started", func(_ *rig, h *handle) { h.Establish() }},
-		"destroyed":   {"stopped", func(th *rig, _ *handle) { th.ask(`{"request":"destroy","id":1}`) }},
-		"kicked":      {"kicked_all", func(th *rig, _ *handle) { th.ask(`{"request":"kick_all","id":1}`) }},
-		"edited":      {"edited", func(th *rig, _ *handle) { th.ask(`{"request":"edit","id":1,"new_pin":"x","edited_event":true}`) }},
-		"failed":      {"stopped", func(th *rig, _ *handle) { th.mountpoint("1").fail() }},
+		"destroyed": {"stopped", func(th *rig) { th.want(`{"request":"destroy","id":1}`, `{"streaming":"destroyed","destroyed":1}`) }},
+		"kicked":    {"kicked_all", func(th *rig) { th.want(`{"request":"kick_all","id":1}`, `{"streaming":"kicked_all"}`) }},
+		"edited": {"edited", func(th *rig) {
+			th.want(`{"request":"edit","id":1,"new_pin":"x","edited_event":true}`, `{"streaming":"edited","id":1,"permanent":false}`)
+		}},
+		"failed": {"stopped", func(th *rig) { th.mountpoint("1").fail() }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			th := newCinema(t)
 			m := th.mountpoint("1")
-			b, h := newBrittle(t, th)
-			th.watch(h, "1")
-			b.breaks.Store(&x.event)
-			func() {
-				defer func() {
-					if recover() == nil {
-						t.Error("no panic")
-					}
-				}()
-				x.cause(th, h)
-			}()
-			b.breaks.Store(nil)
-			if !th.plugin.mu.TryLock() {
-				t.Fatal("the plugin is locked for ever")
+			var good []*brittle
+			var bad *handle
+			for i := range 5 {
+				b, h := newBrittle(t, th)
+				th.watch(h, "1")
+				t.Cleanup(b.Detach)
+				if i == 2 {
+					b.breaks.Store(&x.event)
+					bad = h
+				} else {
+					good = append(good, b)
+				}
 			}
-			th.plugin.mu.Unlock()
-			h.Detach()
+			x.cause(th)
+			for _, b := range good {
+				if got := b.Take(); !strings.Contains(got, x.event) || (x.event != "edited") != (b.Closed() == 1) {
+					t.Errorf("a viewer heard %s, closed %d times", got, b.Closed())
+				}
+			}
+			bad.Detach()
 			if th.mountpoint("1") == nil {
 				if _, err := m.src.ListenRTP(sfu.Bind{}, 0, 0); err == nil {
 					t.Error("what is gone has a source that is open")
@@ -251,6 +248,28 @@ func TestPanicLeavesNoLock(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPanicLeavesNoLock: a request or event that panics keeps nobody from others.
+func TestPanicLeavesNoLock(t *testing.T) {
+	th := newCinema(t)
+	b, h := newBrittle(t, th)
+	th.watch(h, "1")
+	event := "started"
+	b.breaks.Store(&event)
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic")
+			}
+		}()
+		h.Establish()
+	}()
+	if !th.plugin.mu.TryLock() {
+		t.Fatal("the plugin is locked for ever")
+	}
+	th.plugin.mu.Unlock()
+	h.Detach()
 }
 
 // TestPanicWhileCreating: the id can be used again.

@@ -30,9 +30,9 @@ func (m *mountpoint) ages() []time.Duration {
 
 // list describes the mountpoints.
 func (p *Plugin) list(_ *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	private := r.Body.Str("admin_key") != "" && p.general.adminKey != ""
+	private := r.Body.Str("admin_key") != "" && p.general.AdminKey != ""
 	if private {
-		if err := authorize(r.Body, "admin_key", p.general.adminKey); err != nil {
+		if err := authorize(r.Body, "admin_key", p.general.AdminKey); err != nil {
 			return failed(err)
 		}
 	}

@@ -7,21 +7,14 @@ import (
 	"bifrons/api/kit"
 )
 
-// general are the settings of the plugin as a whole.
+// general are the settings of the plugin as a whole, the category general of the file.
 type general struct {
-	adminKey         string   // "" = everybody may create mountpoints
-	portMin, portMax uint16   // for ports that nobody has chosen
-	fileFolders      []string // that files may be in, nil = anywhere
-}
-
-// generalSettings is the category general of the file.
-type generalSettings struct {
 	AdminKey  string           `cfg:"admin_key" guard:"everybody may create mountpoints"`
-	Ports     config.PortRange `cfg:"rtp_port_range"`
+	Ports     config.PortRange `cfg:"rtp_port_range"` // for those that nobody has chosen
 	Events    bool             `cfg:"events"`
 	StringIDs bool             `cfg:"string_ids"`
 
-	// Janus has no such setting.
+	// FileFolders are where files may be, nil = anywhere. Janus has no such setting.
 	FileFolders []string `cfg:"file_folders" guard:"mountpoints may play any file"`
 }
 
@@ -29,13 +22,13 @@ var defaultPorts = config.PortRange{Min: 10000, Max: 60000}
 
 // loadGeneral takes the plugin's settings from its file.
 func (p *Plugin) loadGeneral(f config.PluginFile) []config.Problem {
-	set := generalSettings{Events: true, Ports: defaultPorts}
-	problems := f.General(&set)
-	p.general = general{adminKey: set.AdminKey, fileFolders: set.FileFolders}
-	p.events.On, p.ids.Strings = set.Events, set.StringIDs
+	g := &p.general
+	*g = general{Events: true, Ports: defaultPorts}
+	problems := f.General(g)
+	p.events.On, p.ids.Strings = g.Events, g.StringIDs
 	var ok bool
-	if p.general.portMin, p.general.portMax, ok = evenPorts(set.Ports); !ok {
-		p.general.portMin, p.general.portMax = defaultPorts.Min, defaultPorts.Max
+	if g.Ports, ok = evenPorts(g.Ports); !ok {
+		g.Ports = defaultPorts
 		it := f.Category("general").Get("rtp_port_range")
 		problems = append(problems, config.Problem{File: it.File, Line: it.Line, Section: "general", Key: it.Name, Value: it.Text,
 			Accepted: "a range with an even port, such as 10000-60000", Warning: true})
@@ -45,13 +38,13 @@ func (p *Plugin) loadGeneral(f config.PluginFile) []config.Problem {
 
 // evenPorts is a range that begins with an even port other than 0; false if it has
 // none.
-func evenPorts(r config.PortRange) (low, high uint16, ok bool) {
+func evenPorts(r config.PortRange) (even config.PortRange, ok bool) {
 	if r.Max == 0 {
 		r.Max = 1<<16 - 1
 	}
 	first := max(uint32(r.Min), 2)
 	first += first % 2
-	return uint16(first), r.Max, first <= uint32(r.Max)
+	return config.PortRange{Min: uint16(first), Max: r.Max}, first <= uint32(r.Max)
 }
 
 // load makes the mountpoint of a category, and tells why if it is left out.

@@ -43,7 +43,7 @@ func (m *mountpoint) audioFile() (*clip.File, *schema.Error) {
 }
 
 func (m *mountpoint) openClip() (*clip.File, error) {
-	return m.plugin.open(m.filename, m.plugin.general.fileFolders)
+	return m.plugin.open(m.filename, m.plugin.general.FileFolders)
 }
 
 func (m *mountpoint) play(src *sfu.Source, audio clip.Audio, held bool) *clip.Player {

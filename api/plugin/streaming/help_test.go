@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"bifrons/api/plugin"
@@ -22,6 +23,7 @@ type rig struct {
 	plugin *Plugin
 	h      *handle
 	host   *plugintest.Client
+	breaks atomic.Pointer[string] // events for event handlers that bring about a panic contain it
 }
 
 // newRig starts the plugin with a configuration file; "" is none.
@@ -33,6 +35,13 @@ func newRig(t testing.TB, file string) *rig {
 	}
 	th.start()
 	return th
+}
+
+// breakIf panics if there is a text and the data has it.
+func breakIf(text *atomic.Pointer[string], data string) {
+	if t := text.Load(); t != nil && strings.Contains(data, *t) {
+		panic("test")
+	}
 }
 
 func (th *rig) write(name, text string) {
@@ -47,7 +56,9 @@ func (th *rig) start() {
 	th.t.Helper()
 	th.plugin = New(Config{Folder: th.folder})
 	if th.core == nil {
-		th.core = plugintest.New(th.t, th.plugin, plugintest.Config{Engine: sfu.Config{Shards: 2}})
+		th.core = plugintest.New(th.t, th.plugin, plugintest.Config{
+			Engine: sfu.Config{Shards: 2}, Notified: func(data string) { breakIf(&th.breaks, data) },
+		})
 	} else {
 		th.core.Replace(th.plugin)
 	}

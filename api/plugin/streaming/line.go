@@ -18,13 +18,15 @@ type line struct {
 	send   bool // the client wants it
 	layers mline.Layers
 	delay  mline.Delay
-
-	out mline.Output
+	out    mline.Output
 }
 
-// newLine makes an m-line for a stream.
-func newLine(kind sdp.Kind, mid string, stream int) *line {
-	return &line{stream: stream, kind: kind, mid: mid, send: true, layers: mline.NewLayers(), delay: mline.NoDelay}
+// add adds an m-line for a stream. The lock is held.
+func (h *handle) add(kind sdp.Kind, mid string, stream int) *line {
+	l := &line{stream: stream, kind: kind, mid: mid, send: true, layers: mline.NewLayers(), delay: mline.NoDelay,
+		out: mline.Output{Section: len(h.lines)}}
+	h.lines = append(h.lines, l)
+	return l
 }
 
 // stream is what an m-line carries, nil if nothing. The lock is held.
@@ -64,15 +66,11 @@ func (h *handle) sync() {
 		h.own.start(peer)
 	}
 	src := h.source()
-	for i, l := range h.lines {
-		if l.kind == sdp.Application {
-			continue
-		}
+	for _, l := range h.lines {
 		var from mline.Feed
-		if h.stream(l) != nil && src != nil && h.up && l.active && l.ready {
+		if src != nil && h.stream(l) != nil && h.up && l.active && l.ready && l.kind != sdp.Application {
 			from = mline.Feed{Origin: src, Section: l.stream, Layering: h.layering(l)}
 		}
-		l.out.Section = i
 		l.out.Sync(peer, from, h.paused || !l.send, &l.layers, l.delay)
 	}
 	h.own.hold()
@@ -87,10 +85,9 @@ func (h *handle) change(l *line, item kit.Args) {
 	if h.stream(l) == nil || !h.watching.live() {
 		return
 	}
-	peer := h.Host.Peer()
-	c, as := mline.Read(item), h.layering(l)
+	c, peer := mline.Read(item), h.Host.Peer()
 	l.layers.Set(c)
-	outcome := l.layers.Outcome(c, as)
+	outcome := l.layers.Outcome(c, h.layering(l))
 	for _, reached := range outcome.Reached {
 		h.push(reached.Write)
 	}

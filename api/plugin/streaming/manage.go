@@ -19,7 +19,7 @@ func (p *Plugin) mayPermanently(body kit.Args, what string) (permanent bool, err
 // create makes a mountpoint.
 func (p *Plugin) create(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	body := r.Body
-	if err := authorize(body, "admin_key", p.general.adminKey); err != nil {
+	if err := authorize(body, "admin_key", p.general.AdminKey); err != nil {
 		return failed(err)
 	}
 	permanent, err := p.mayPermanently(body, "create permanent mountpoint")
@@ -106,9 +106,7 @@ func (m *mountpoint) change(body kit.Args) {
 // tell sends an event to all viewers. The lock is held.
 func (m *mountpoint) tell(fields func(w *json.Writer)) {
 	data := json.Object(fields)
-	for v := range m.viewers {
-		v.Host.Push("", data, nil)
-	}
+	m.eachViewer(func(v *handle) { v.Host.Push("", data, nil) })
 }
 
 // destroy ends a mountpoint.

@@ -8,6 +8,7 @@ import (
 	"bifrons/api/kit"
 	"bifrons/api/plugin/streaming/format"
 	"bifrons/api/schema"
+	"bifrons/api/task"
 	"bifrons/sdp"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
@@ -175,17 +176,13 @@ func (m *mountpoint) findInterfaces() *schema.Error {
 }
 
 func (m *mountpoint) openSource() *schema.Error {
-	key, err := m.srtpKey()
-	if err != nil {
-		return err
-	}
-	src, srcErr := m.plugin.gw.Engine().NewSource(sfu.SourceConfig{
+	key, _ := m.srtpKey() // was checked
+	var err error
+	if m.src, err = m.plugin.gw.Engine().NewSource(sfu.SourceConfig{
 		Label: "mountpoint " + m.id, Streams: m.engineStreams(), SRTP: key,
-	}, feed{m})
-	if srcErr != nil {
-		return m.cant("%v", srcErr)
+	}, feed{m}); err != nil {
+		return m.cant("%v", err)
 	}
-	m.src = src
 	return nil
 }
 
@@ -229,7 +226,7 @@ func (m *mountpoint) openPorts(i int) *schema.Error {
 		b := bind
 		b.PortMin, b.PortMax = uint16(*port), uint16(*port)
 		if *port == 0 {
-			b.PortMin, b.PortMax = m.plugin.general.portMin, m.plugin.general.portMax
+			b.PortMin, b.PortMax = m.plugin.general.Ports.Min, m.plugin.general.Ports.Max
 		}
 		n, err := open(b)
 		failure, *port = err, int(n)
@@ -272,9 +269,20 @@ func (m *mountpoint) stop() {
 
 // dismiss closes the peer connections of all viewers. The lock is held.
 func (m *mountpoint) dismiss(status string) {
-	for v := range m.viewers {
+	m.eachViewer(func(v *handle) {
 		v.pushStatus(status)
 		v.ClosePeer()
+	})
+}
+
+// eachViewer does something for all viewers. A panic costs one of them what it was to
+// get. The lock is held.
+func (m *mountpoint) eachViewer(f func(v *handle)) {
+	for v := range m.viewers {
+		func() {
+			defer task.Contain(m.plugin.gw.Logger(), "a viewer", nil)
+			f(v)
+		}()
 	}
 }
 
@@ -287,9 +295,7 @@ func (m *mountpoint) setEnabled(on bool) {
 	if m.work != nil {
 		m.work.Hold(!on)
 	}
-	for v := range m.viewers {
-		v.own.hold()
-	}
+	m.eachViewer(func(v *handle) { v.own.hold() })
 }
 
 // live tells whether media comes as RTP.

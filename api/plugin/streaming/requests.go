@@ -44,16 +44,7 @@ func (p *Plugin) requests() *kit.Table[*handle] {
 	return t
 }
 
-// typed makes fields of one type.
-func typed(t schema.Type, names ...string) []schema.Field {
-	list := make([]schema.Field, len(names))
-	for i, name := range names {
-		list[i] = schema.Field{Name: name, Type: t}
-	}
-	return list
-}
-
-func fields(lists ...[]schema.Field) []schema.Field { return slices.Concat(lists...) }
+var typed, fields = schema.Typed, slices.Concat[[]schema.Field]
 
 // Of all settings, by where they mean something.
 var (

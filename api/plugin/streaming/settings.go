@@ -170,15 +170,9 @@ func startsWithNumber(name string) bool {
 
 // readBroadcast takes over what live media has.
 func (s *settings) readBroadcast(src kit.Source) *schema.Error {
-	t := s.broadcast()
-	if wrong := t.Wrong(src); wrong != nil {
-		code := errCantCreate
-		if wrong.Name == captureTimeField {
-			code = errInvalidElement
-		}
-		return tooLarge(wrong, code)
+	if err := readAll(s.broadcast(), src); err != nil {
+		return err
 	}
-	t.Read(src)
 	if s.srtpSuite != 0 && s.srtpSuite != 32 && s.srtpSuite != 80 {
 		return s.cant("invalid SRTP suite")
 	}
@@ -186,8 +180,17 @@ func (s *settings) readBroadcast(src kit.Source) *schema.Error {
 	return err
 }
 
-func tooLarge(s *kit.Setting, code int) *schema.Error {
-	return errorf(code, "Invalid value (%s should be at most %d)", s.Name, s.Limit())
+// readAll takes over settings, unless a number makes no sense.
+func readAll(t kit.Settings, src kit.Source) *schema.Error {
+	if wrong := t.Wrong(src); wrong != nil {
+		code := errCantCreate
+		if wrong.Name == captureTimeField {
+			code = errInvalidElement
+		}
+		return errorf(code, "Invalid value (%s should be at most %d)", wrong.Name, wrong.Limit())
+	}
+	t.Read(src)
+	return nil
 }
 
 // srtpKey is the key that the source encrypts with; nil without both settings.
@@ -246,11 +249,9 @@ func (s *settings) readRTP(src kit.Source) *schema.Error {
 
 // addStream adds a stream of what src has under names with a prefix.
 func (s *settings) addStream(st streamSettings, src kit.Source, prefix string) *schema.Error {
-	t := st.table(prefix)
-	if wrong := t.Wrong(src); wrong != nil {
-		return tooLarge(wrong, errCantCreate)
+	if err := readAll(st.table(prefix), src); err != nil {
+		return err
 	}
-	t.Read(src)
 	if _, _, ok := parseMSID(st.msid); !ok {
 		src.Reject("msid", "two words of at most 64 bytes", "")
 		st.msid = ""
@@ -294,11 +295,10 @@ func (s *settings) readFile(src kit.Source) *schema.Error {
 	case strings.HasSuffix(s.filename, ".mulaw"):
 		st.codec, st.pt = sdp.PCMU, 0
 	case strings.HasSuffix(s.filename, ".opus"):
-		t := st.formatTable("audio", false)
-		if wrong := t.Wrong(src); wrong != nil {
-			return tooLarge(wrong, errCantCreate)
+		if err := readAll(st.formatTable("audio", false), src); err != nil {
+			return err
 		}
-		if t.Read(src); st.pt < 0 && fromFile(src) {
+		if st.pt < 0 && fromFile(src) {
 			return s.cant("missing payload type (audiopt)")
 		}
 		st.pt = max(st.pt, 0)
@@ -328,12 +328,11 @@ func (s *settings) readRTSP(src kit.Source) *schema.Error {
 		}
 		st := newStream(old.kind, old.mid)
 		st.label = "RTSP " + old.prefix
-		t := st.formatTable(old.prefix, false)
-		if wrong := t.Wrong(src); wrong != nil {
-			return tooLarge(wrong, errCantCreate)
+		err := readAll(st.formatTable(old.prefix, false), src)
+		if err == nil {
+			err = st.checkFmtp()
 		}
-		t.Read(src)
-		if err := st.checkFmtp(); err != nil {
+		if err != nil {
 			return err
 		}
 		st.port, st.format.PT = 0, uint8(max(st.pt, 0))

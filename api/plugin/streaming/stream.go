@@ -5,6 +5,7 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/plugin/streaming/format"
 	"bifrons/api/schema"
 	"bifrons/sdp"
@@ -168,10 +169,4 @@ func parseKind(text string) (sdp.Kind, bool) {
 	return sdp.Other, false
 }
 
-// kindName is a kind of media as clients know it.
-func kindName(k sdp.Kind) string {
-	if k == sdp.Application {
-		return "data"
-	}
-	return k.String()
-}
+var kindName = mline.KindName

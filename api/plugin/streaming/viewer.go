@@ -76,8 +76,7 @@ func (h *handle) answer(j *plugin.JSEP) *schema.Error {
 	}
 	h.offered = false
 	for i, l := range h.lines {
-		l.ready = l.active && i < len(j.SDP.Sections) && !j.SDP.Sections[i].Rejected() &&
-			(l.kind == sdp.Application || j.SDP.Sections[i].Direction.Receives())
+		l.ready = l.active && mline.Accepted(j.SDP, i)
 	}
 	return nil
 }

@@ -169,8 +169,7 @@ func (h *handle) choose(streams []int, layers mline.Change) {
 		l := lineOf(h.lines, i)
 		if l == nil {
 			st := &h.watching.streams[i]
-			l = newLine(st.kind, st.mid, i)
-			h.lines = append(h.lines, l)
+			l = h.add(st.kind, st.mid, i)
 		}
 		current := l.layers.Current
 		l.layers = mline.NewLayers()
@@ -235,60 +234,50 @@ func (m *mountpoint) extensions() []sdp.Extension {
 	return list
 }
 
+// answerExtensions are the RTP header extensions that clients may offer.
+var answerExtensions = []string{sdp.URIMID, sdp.URIAbsSendTime, sdp.URIAbsCaptureTime, sdp.URIPlayoutDelay}
+
 // watchOffered answers a client's offer: each m-line gets the first stream of
 // its kind, of those that are left, whose codec it lists. The lock is held.
 func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, w *json.Writer) (kit.Response, *schema.Error) {
 	h.answers = true
-	used := make(map[int]bool)
-	uris := make([]string, 0, 4)
-	for _, e := range append(m.extensions(), sdp.Extension{URI: sdp.URIAbsCaptureTime}, sdp.Extension{URI: sdp.URIPlayoutDelay}) {
-		uris = append(uris, e.URI)
-	}
-	h.lines = make([]*line, len(j.SDP.Sections))
-	for i := range h.lines {
-		s := &j.SDP.Sections[i]
-		h.lines[i] = newLine(s.Kind, s.MID, -1)
+	for i := range j.SDP.Sections {
+		h.add(j.SDP.Sections[i].Kind, j.SDP.Sections[i].MID, -1)
 	}
 	d := sdp.Answer(j.SDP, sdp.AnswerOptions{Name: "Mountpoint " + m.id, Choose: func(i int, s *sdp.Section) sdp.SectionChoice {
-		n := m.match(s, used)
-		if n < 0 {
+		l := h.lines[i]
+		if l.stream = h.match(s); l.stream < 0 {
 			return sdp.SectionChoice{Reject: true}
 		}
-		used[n] = true
-		l := h.lines[i]
-		l.stream, l.active, l.ready = n, true, true
-		st := &m.streams[n]
-		c := sdp.SectionChoice{NoReceive: true, Codecs: []string{st.format.ID}, Extensions: uris}
+		st := &m.streams[l.stream]
+		c := sdp.SectionChoice{NoReceive: true, Codecs: []string{st.format.ID}, Extensions: answerExtensions}
 		if l.kind != sdp.Application {
 			c.Stream, c.Track, _ = parseMSID(st.msid)
 			c.Fmtp = st.format.Fmtp
-			if st.format.Fmtp == "" {
+			if c.Fmtp == "" {
 				c.Profile = sdp.DefaultH264Profile // as in an offer
 			}
 		}
 		return c
 	}})
-	for i := range d.Sections {
-		if d.Sections[i].Rejected() {
-			h.lines[i].stream, h.lines[i].active, h.lines[i].ready = -1, false, false
+	for i, l := range h.lines {
+		if l.active = !d.Sections[i].Rejected(); !l.active {
+			l.stream = -1
 		}
+		l.ready = l.active
 	}
 	writeStatus(w, "starting")
 	h.notifyStatus("starting")
 	return kit.Response{JSEP: &plugin.JSEP{SDP: d, E2EE: m.e2ee}, After: h.unlessJoined}, nil
 }
 
-// match finds a stream for an offered m-line, -1 if there is none.
-func (m *mountpoint) match(s *sdp.Section, used map[int]bool) int {
-	if s.Kind != sdp.Application && !s.Direction.Receives() {
-		return -1
-	}
-	for i := range m.streams {
-		st := &m.streams[i]
-		if used[i] || st.kind != s.Kind {
-			continue
-		}
-		if s.Kind == sdp.Application || st.format.Suits(s) {
+// match finds a stream for an offered m-line that no other one carries, -1 if there is
+// none.
+func (h *handle) match(s *sdp.Section) int {
+	isData := s.Kind == sdp.Application
+	for i := range h.watching.streams {
+		st := &h.watching.streams[i]
+		if lineOf(h.lines, i) == nil && st.kind == s.Kind && (isData || s.Direction.Receives() && st.format.Suits(s)) {
 			return i
 		}
 	}

@@ -28,8 +28,8 @@ func TestAPI(t *testing.T) {
 		{"{'request':'edit','room':2,'new_description':'zwei','new_pin':'p'}", "{'textroom':'edited','room':2,'permanent':false}"},
 		{"{'request':'listparticipants','room':2}", "{'textroom':'success','room':2,'participants':[]}"},
 		{"{'request':'list'}", "{'textroom':'success','list':[" +
-			"{'room':1,'description':'one','pin_required':false,'num_participants':0,'history':0}," +
-			"{'room':2,'description':'zwei','pin_required':true,'num_participants':0,'history':0}]}"},
+			"{'room':1,'pin_required':false,'num_participants':0,'description':'one','history':0}," +
+			"{'room':2,'pin_required':true,'num_participants':0,'description':'zwei','history':0}]}"},
 		{"{'request':'announcement','room':2,'text':'x'}", "{'textroom':'success'}"},
 		{"{'request':'destroy','room':2}", "{'textroom':'destroyed','room':2,'permanent':false}"},
 		{"{'request':'destroy','room':2}", "{'textroom':'error','error_code':417,'error':'No such room (2)'}"},
@@ -112,8 +112,8 @@ func TestHangup(t *testing.T) {
 	a.heard()
 	hs.check("a late message", a.say(say("join", "'room':1,'username':'a'")), failure("499", "No PeerConnection"))
 	hs.check("is left", b.ask("{'request':'list'}"), "{'textroom':'success','list':["+
-		"{'room':1,'description':'room-1','pin_required':false,'num_participants':1,'history':0},"+
-		"{'room':2,'description':'room-2','pin_required':false,'num_participants':0,'history':0}]}")
+		"{'room':1,'pin_required':false,'num_participants':1,'description':'room-1','history':0},"+
+		"{'room':2,'pin_required':false,'num_participants':0,'description':'room-2','history':0}]}")
 	b.Detach()
 	hs.check("all have left", hs.guest().ask("{'request':'listparticipants','room':1}"), "{'textroom':'success','room':1,'participants':[]}")
 }

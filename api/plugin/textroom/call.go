@@ -44,7 +44,7 @@ func (c *call) put(text []byte, to []*member) {
 
 // putOne adds what is to be sent to a handle.
 func (c *call) putOne(text []byte, h *handle) {
-	c.parcels = append(c.parcels, parcel{text: text, one: h})
+	c.parcels = append(c.parcels, parcel{text: text, one: h.Host})
 }
 
 // answer completes the answer and puts it behind everything else, so that nothing of
@@ -122,9 +122,9 @@ func (h *handle) Data(_, _ string, binary bool, payload []byte) {
 	c.wait()
 	switch {
 	case err != nil:
-		h.plugin.send(h, c.failure(err))
+		h.plugin.send(h.Host, c.failure(err))
 	case !c.answered && !c.silent:
-		h.plugin.send(h, c.finish())
+		h.plugin.send(h.Host, c.finish())
 	}
 }
 

@@ -93,12 +93,12 @@ func TestRequestsByChannel(t *testing.T) {
 		{"{'textroom':'list','transaction':1}", "{'textroom':'error','error_code':414,'error':'Invalid element type (transaction should be a string)'}"},
 		{say("dance", ""), failure("415", "Unsupported request dance")},
 		{say("setup", ""), failure("415", "Unsupported request setup")},
-		{say("list", ""), "{'textroom':'success','list':[{'room':1,'description':'one','pin_required':true,'num_participants':0,'history':0}],'transaction':'t'}"},
-		{say("list", "'admin_key':''"), "{'textroom':'success','list':[{'room':1,'description':'one','pin_required':true,'num_participants':0,'history':0}],'transaction':'t'}"},
-		{say("list", "'admin_key':5"), "{'textroom':'success','list':[{'room':1,'description':'one','pin_required':true,'num_participants':0,'history':0}],'transaction':'t'}"},
+		{say("list", ""), "{'textroom':'success','list':[{'room':1,'pin_required':true,'num_participants':0,'description':'one','history':0}],'transaction':'t'}"},
+		{say("list", "'admin_key':''"), "{'textroom':'success','list':[{'room':1,'pin_required':true,'num_participants':0,'description':'one','history':0}],'transaction':'t'}"},
+		{say("list", "'admin_key':5"), "{'textroom':'success','list':[{'room':1,'pin_required':true,'num_participants':0,'description':'one','history':0}],'transaction':'t'}"},
 		{say("list", "'admin_key':'no'"), failure("419", "Unauthorized (wrong admin_key)")},
-		{say("list", "'admin_key':'key'"), "{'textroom':'success','list':[{'room':1,'description':'one','pin_required':true,'num_participants':0,'history':0}," +
-			"{'room':2,'description':'room-2','pin_required':false,'num_participants':0,'history':0}],'transaction':'t'}"},
+		{say("list", "'admin_key':'key'"), "{'textroom':'success','list':[{'room':1,'pin_required':true,'num_participants':0,'description':'one','history':0}," +
+			"{'room':2,'pin_required':false,'num_participants':0,'description':'room-2','history':0}],'transaction':'t'}"},
 		{say("exists", "'room':2"), "{'textroom':'success','room':2,'exists':true,'transaction':'t'}"},
 		{say("exists", "'room':3"), "{'textroom':'success','room':3,'exists':false,'transaction':'t'}"},
 		{say("exists", "'room':'2'"), failure("414", "Invalid element type (room should be a positive integer)")},

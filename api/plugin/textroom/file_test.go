@@ -85,9 +85,9 @@ func TestFile(t *testing.T) {
 		t.Errorf("left out:\n%s", text)
 	}
 	hs.check("the list", hs.guest().ask("{'request':'list'}"), "{'textroom':'success','list':["+
-		"{'room':1,'description':'room-1','pin_required':false,'num_participants':0,'history':0},"+
-		"{'room':2,'description':'ROOM-002','pin_required':false,'num_participants':0,'history':65535},"+
-		"{'room':4,'description':'room-4','pin_required':false,'num_participants':0,'history':0}]}")
+		"{'room':1,'pin_required':false,'num_participants':0,'description':'room-1','history':0},"+
+		"{'room':2,'pin_required':false,'num_participants':0,'description':'ROOM-002','history':65535},"+
+		"{'room':4,'pin_required':false,'num_participants':0,'description':'room-4','history':0}]}")
 }
 
 // TestReload: rooms that are new in the file are there, others stay as they are.
@@ -98,8 +98,8 @@ func TestReload(t *testing.T) {
 		t.Errorf("%v, %v", added, err)
 	}
 	hs.check("the list", hs.guest().ask("{'request':'list'}"), "{'textroom':'success','list':["+
-		"{'room':1,'description':'one','pin_required':false,'num_participants':0,'history':0},"+
-		"{'room':2,'description':'zwei','pin_required':false,'num_participants':0,'history':0}]}")
+		"{'room':1,'pin_required':false,'num_participants':0,'description':'one','history':0},"+
+		"{'room':2,'pin_required':false,'num_participants':0,'description':'zwei','history':0}]}")
 }
 
 // TestStringIDs: ids may be strings, and texts be laid out.

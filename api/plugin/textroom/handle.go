@@ -8,7 +8,6 @@ import (
 	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
-	"bifrons/sfu"
 )
 
 // dataLabel is the name of the data channel.
@@ -33,13 +32,13 @@ func (p *Plugin) newHandle(host plugin.Host) *handle {
 
 // sendText sends a text, which never changes, by the data channel, if it is open. A
 // client that does not read loses it.
-func sendText(h *handle, text []byte) {
-	peer := h.Host.Peer()
+func (p *Plugin) sendText(h plugin.Host, text []byte) {
+	peer := h.Peer()
 	if peer == nil {
 		return
 	}
 	if err := peer.SendShared(dataLabel, "", false, text); err != nil {
-		h.plugin.gw.Logger().Debug("text not sent", "handle", h.Host.HandleID(), "error", err)
+		p.gw.Logger().Debug("text not sent", "handle", h.HandleID(), "error", err)
 	}
 }
 
@@ -47,11 +46,6 @@ func sendText(h *handle, text []byte) {
 func (h *handle) Message(r *plugin.Request) plugin.Result {
 	return h.plugin.table.Message(h.Host, h, r)
 }
-
-// Up, Event and DataReady need nothing.
-func (h *handle) Up()             {}
-func (h *handle) Event(sfu.Event) {}
-func (h *handle) DataReady()      {}
 
 // Hangup takes the client out of all rooms.
 func (h *handle) Hangup(string) { h.leaveAll() }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"bifrons/api/plugin"
 	"bifrons/api/plugin/plugintest"
 )
 
@@ -19,13 +20,13 @@ type house struct {
 	folder string
 
 	mu  sync.Mutex
-	got map[*handle][]string
+	got map[plugin.Host][]string
 }
 
 // newHouse starts the plugin with a file, "" = none.
 func newHouse(t *testing.T, file string) *house {
 	t.Helper()
-	hs := &house{t: t, folder: t.TempDir(), got: make(map[*handle][]string)}
+	hs := &house{t: t, folder: t.TempDir(), got: make(map[plugin.Host][]string)}
 	if file != "" {
 		writeFile(t, hs, file)
 	}
@@ -43,7 +44,7 @@ func writeFile(t *testing.T, hs *house, text string) {
 
 func (hs *house) newPlugin() *Plugin {
 	p := New(Config{Folder: hs.folder})
-	p.send = func(h *handle, text []byte) {
+	p.send = func(h plugin.Host, text []byte) {
 		hs.mu.Lock()
 		defer hs.mu.Unlock()
 		hs.got[h] = append(hs.got[h], string(text))
@@ -99,8 +100,8 @@ func (g *guest) heard() string {
 	g.house.plugin.tasks.Wait()
 	g.house.mu.Lock()
 	defer g.house.mu.Unlock()
-	list := g.house.got[g.h]
-	g.house.got[g.h] = nil
+	list := g.house.got[g.h.Host]
+	g.house.got[g.h.Host] = nil
 	text := dates.ReplaceAllString(strings.Join(list, "\n"), `"date":"D"`)
 	return strings.ReplaceAll(text, `"`, "'")
 }

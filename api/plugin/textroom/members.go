@@ -97,7 +97,7 @@ func (c *call) writeMembers(list []*member) {
 // left is what is to be told when a member has left. mu is held.
 func (r *room) left(m *member) []parcel {
 	text := r.event("leave", func(w *json.Writer) { w.Str("username", m.username) })
-	return []parcel{{text: text, one: m.h}, {text: text, to: r.everybody}}
+	return []parcel{{text: text, one: m.h.Host}, {text: text, to: r.everybody}}
 }
 
 // leave takes a handle out of a room.

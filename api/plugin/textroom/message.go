@@ -115,7 +115,7 @@ func (r *room) saying(x said, display string) []byte {
 
 // keep remembers what was said, and posts it to the back end. mu is held.
 func (r *room) keep(text []byte, x said) {
-	r.backend.post(r.post, text)
+	r.backend.post(r.post.String(), text)
 	if r.history.most == 0 {
 		return
 	}

@@ -34,19 +34,20 @@ type Plugin struct {
 	table   *kit.Table[*handle]
 	rows    []row
 	file    kit.File
-	rooms   rooms.Registry[*room]
-	stored  sum                          // what rooms remember
-	posts   posts                        // what goes to back ends
-	large   chan struct{}                // see largeMessage
-	tasks   task.Tasks                   // that deliver
-	send    func(h *handle, text []byte) // fixed
+	rooms   rooms.Desk[*room]
+	stored  sum                              // what rooms remember
+	posts   posts                            // what goes to back ends
+	large   chan struct{}                    // see largeMessage
+	tasks   task.Tasks                       // that deliver
+	send    func(h plugin.Host, text []byte) // fixed
 }
 
 // New makes the plugin.
 func New(cfg Config) *Plugin {
-	p := &Plugin{large: make(chan struct{}, maxLarge), send: sendText}
-	p.rooms = rooms.Registry[*room]{IDs: &p.ids, Field: "room", Codes: codes, NoSuch: noSuchRoom}
-	p.file = kit.File{Folder: cfg.Folder, Package: Package, Entry: "room", General: p.loadGeneral, Load: p.loadRoom,
+	p := &Plugin{large: make(chan struct{}, maxLarge)}
+	p.send = p.sendText
+	p.rooms = p.desk()
+	p.file = kit.File{Folder: cfg.Folder, Package: Package, Entry: "room", General: p.loadGeneral, Load: p.rooms.Load,
 		Has: p.rooms.HasCategory, Key: p.rooms.CategoryKey}
 	p.stored.most, p.posts.held.most = maxStored, maxPostBytes
 	p.posts.ctx, p.posts.cancel = context.WithCancel(context.Background())
@@ -83,8 +84,9 @@ func (p *Plugin) Check() (found string, problems []config.Problem) {
 	return kit.Count(p.rooms.Len(), "room"), problems
 }
 
-// Close gives up what back ends have not got yet.
+// Close ends the rooms, and gives up what back ends have not got yet.
 func (p *Plugin) Close() {
+	p.rooms.Close()
 	p.posts.close()
 	p.tasks.Wait()
 }

@@ -32,6 +32,7 @@ func (p *Plugin) requests() []row {
 		}
 		return first
 	}
+	set := new(settings).table()
 	user := required("username")
 	user.Type = schema.NonEmptyString
 	to := schema.Field{Name: "to", Type: schema.NonEmptyString, NotNull: true}
@@ -42,10 +43,8 @@ func (p *Plugin) requests() []row {
 		{"list", nil, false, p.list},
 		{"listparticipants", []schema.Field{room}, false, p.listParticipants},
 		{"exists", []schema.Field{room}, false, p.exists},
-		{"create", with([]schema.Field{optional}, texts("description", "secret", "pin", "post"), flags("is_private", "permanent"),
-			typed(schema.Uint, "history"), typed(schema.Array, "allowed")), false, p.create},
-		{"edit", with([]schema.Field{room}, texts("new_description", "new_secret", "new_pin", "new_post"),
-			flags("new_is_private", "permanent")), false, p.edit},
+		{"create", with([]schema.Field{optional}, notNull(set.Fields()), flags("permanent"), typed(schema.Array, "allowed")), false, p.create},
+		{"edit", with([]schema.Field{room}, notNull(set.EditFields()), flags("permanent")), false, p.edit},
 		{"destroy", with([]schema.Field{room}, flags("permanent")), false, p.destroy},
 		{"allowed", with([]schema.Field{room, required("action")}, typed(schema.Array, "allowed")), false, p.allowed},
 		{"kick", []schema.Field{room, required("username")}, false, p.kick},
@@ -53,11 +52,19 @@ func (p *Plugin) requests() []row {
 	}
 }
 
-// typed makes fields of one type, which are not null.
+// typed makes fields of one type.
 func typed(t schema.Type, names ...string) []schema.Field {
 	list := make([]schema.Field, len(names))
 	for i, name := range names {
-		list[i] = schema.Field{Name: name, Type: t, NotNull: true}
+		list[i] = schema.Field{Name: name, Type: t}
+	}
+	return notNull(list)
+}
+
+// notNull makes null a wrong value of fields.
+func notNull(list []schema.Field) []schema.Field {
+	for i := range list {
+		list[i].NotNull = true
 	}
 	return list
 }

@@ -5,14 +5,15 @@ import (
 	"sync"
 
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/kit/rooms"
+	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/api/task"
 )
 
-// Bounds of what clients can make the server hold.
+// Bounds of what clients can make the server hold, besides rooms.MaxRooms.
 const (
-	maxRooms       = 10000 // made by requests
 	maxMembers     = 10000 // of a room
 	maxMemberships = 256   // of a handle
 )
@@ -27,7 +28,6 @@ type room struct {
 	mu sync.Mutex
 	settings
 	allowed   rooms.Tokens
-	saved     bool // is in the file
 	destroyed bool
 	members   map[*handle]*member
 	names     map[string]*member
@@ -43,7 +43,9 @@ type member struct {
 	display  string // "" = none
 }
 
-func (p *Plugin) newRoom(id string, s settings) *room {
+// newRoom makes a room that nobody knows of yet.
+func (p *Plugin) newRoom(id string, src kit.Source, description string) *room {
+	s := newSettings(src, description)
 	r := &room{plugin: p, id: id, settings: s, members: make(map[*handle]*member), names: make(map[string]*member)}
 	r.line = task.NewSerial(0, &p.tasks, p.posts.log)
 	r.history = history{most: s.history, stored: &p.stored}
@@ -51,15 +53,17 @@ func (p *Plugin) newRoom(id string, s settings) *room {
 	return r
 }
 
-// Lock, Unlock, Gone and Secret make a room a rooms.Thing.
-func (r *room) Lock()   { r.mu.Lock() }
-func (r *room) Unlock() { r.mu.Unlock() }
+// A room is a rooms.Room. mu is held during all but Lock.
+func (r *room) Lock()                  { r.mu.Lock() }
+func (r *room) Unlock()                { r.mu.Unlock() }
+func (r *room) Gone() bool             { return r.destroyed }
+func (r *room) Secret() string         { return r.secret }
+func (r *room) Hidden() bool           { return r.hidden }
+func (r *room) Settings() kit.Settings { return r.table() }
+func (r *room) Tokens() *rooms.Tokens  { return &r.allowed }
 
-// Gone tells whether the room was destroyed. mu is held.
-func (r *room) Gone() bool { return r.destroyed }
-
-// Secret is what those must know who manage the room. mu is held.
-func (r *room) Secret() string { return r.secret }
+// edited has nothing to follow.
+func (r *room) edited(kit.Args) {}
 
 // add makes a handle a member. mu is held.
 func (r *room) add(m *member) {
@@ -101,11 +105,11 @@ func (p *Plugin) lay(compact []byte) []byte {
 type parcel struct {
 	text []byte
 	to   []*member
-	one  *handle // instead of to
+	one  plugin.Host // instead of to
 }
 
 // deliver has parcels sent, behind everything that was delivered before. done is closed
-// then, if it is not nil. mu is held.
+// then, if it is not nil. mu is held where the order matters.
 func (r *room) deliver(list []parcel, done chan struct{}) {
 	r.line.Must(func() {
 		if done != nil {
@@ -123,7 +127,7 @@ func (p *Plugin) carry(x *parcel) {
 		return
 	}
 	for _, m := range x.to {
-		p.send(m.h, x.text)
+		p.send(m.h.Host, x.text)
 	}
 }
 

@@ -24,12 +24,14 @@ type call struct {
 	told     bool         // the callee gets it
 	accepted bool
 	over     bool
+	repeated bool // that a side has hung up
 
-	flows   []flow
-	offered []encodings // by the caller, the last time
-	layered int         // the first section of which the callee gets one encoding of several, -1 = none
-	agreed  agreed
-	e2ee    bool // somebody's media is encrypted end to end
+	flows    []flow
+	offering *handle     // whose further offer is not answered, nil = nobody's is
+	offered  []encodings // by the caller, the last time
+	layered  int         // the first section of which the callee gets one encoding of several, -1 = none
+	agreed   agreed
+	e2ee     bool // somebody's media is encrypted end to end
 }
 
 // opposite is the other side.
@@ -77,7 +79,7 @@ func (h *handle) deliver() {
 	defer p.mu.Unlock()
 	switch {
 	case c.over: // meanwhile, when there was no connection yet that could be closed
-		h.leave(c)
+		h.close()
 	case err != nil:
 		p.gw.Logger().Warn("no incoming call", "handle", h.host.HandleID(), "error", err)
 		c.end(h, false, reasonLost)
@@ -110,34 +112,47 @@ func (c *call) end(by *handle, lost bool, reason string) {
 	by.free(c)
 	other.free(c)
 	if c.knows(other) {
-		notified := reasonLost
-		if reason != reasonLost {
-			notified = reasonRemote
-		}
-		other.notice(by.name, reason, notified)
+		other.notice(by.name, reason, remotely(reason))
 	}
 	if !lost {
-		by.leave(c)
+		by.close()
 	}
-	other.leave(c)
+	other.close()
+}
+
+// remotely is how event handlers read that the other side has ended a call.
+func remotely(reason string) string {
+	if reason == reasonLost {
+		return reasonLost
+	}
+	return reasonRemote
 }
 
 // free lets a side have other calls.
 func (h *handle) free(c *call) {
 	if h.call == c {
-		h.call = nil
+		h.call, h.left = nil, c
 	}
 	h.other.Store(nil)
 	h.updates = nil
 }
 
-// leave closes the connection, if there is one, which is that of a call that is over, or
-// was for one that did not come about, nil. Hangup follows.
-func (h *handle) leave(c *call) {
-	if h.host.Peer() != nil {
-		h.closing, h.left = true, c
-	}
+// close closes the connection, if there is one; Hangup follows.
+func (h *handle) close() {
+	h.closing = h.closing || h.host.Peer() != nil
 	h.host.ClosePeer()
+}
+
+// remind tells the other side of the last call again that it is over, unless there has
+// been another one.
+func (h *handle) remind(reason string) {
+	c := h.left
+	if c == nil {
+		return
+	}
+	if other := c.opposite(h); other.call == nil && other.left == c && c.knows(other) {
+		other.notice(h.name, reason, remotely(reason))
+	}
 }
 
 // notice tells a client that somebody has hung up, and event handlers for which reason

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"bifrons/api/plugin"
 	"bifrons/rtp/waittest"
 )
 
@@ -158,6 +159,36 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+// TestHangupTwice: the other side hears again of a client that hangs up again, but not any
+// number of times, and not in another call.
+func TestHangupTwice(t *testing.T) {
+	o := newOffice(t)
+	alice, bob := o.talk("alice", "bob")
+	o.user("carol")
+	check := func(when string, want int) {
+		t.Helper()
+		alice.Send(`{"request":"hangup"}`, nil)
+		var got int
+		for _, e := range bob.Events() {
+			if e.String() == told(hung("alice", "We did the hangup")) {
+				got++
+			}
+		}
+		if got != want {
+			t.Errorf("%s: Bob hears of it %d times, want %d", when, got, want)
+		}
+	}
+	check("at the end of the call", 1)
+	check("after it", 1)
+	check("once more", 0)
+	dial(t, alice, "bob")
+	check("another call", 1)
+	dial(t, bob, "carol")
+	check("in a call of Bob's", 0)
+	bob.Send(`{"request":"hangup"}`, nil)
+	check("after that", 0)
+}
+
 // TestRedial: one can call at once whoever has just hung up, and is not taken for the one
 // of the call before.
 func TestRedial(t *testing.T) {
@@ -191,4 +222,66 @@ func TestSlowCallee(t *testing.T) {
 	if n := bob.Closed(); n > 101 {
 		t.Error(n)
 	}
+}
+
+// TestOneOfferAtATime: an offer is refused while the one before of this call is not
+// answered, whichever side has made that, and the call goes on.
+func TestOneOfferAtATime(t *testing.T) {
+	x := newExchange(t)
+	alice, bob := x.phone("alice"), x.phone("bob")
+	refused := func(p *phone) {
+		t.Helper()
+		other := x.phone("somebody else than " + p.name)
+		other.plugIn()
+		d, err := other.pc.CreateOffer(nil)
+		other.must(err)
+		if _, err := p.TryRemote("offer", d.SDP); err == nil {
+			t.Errorf("another offer of %s is taken", p.name)
+		}
+		other.Detach()
+	}
+	incoming := alice.call(bob)
+	refused(alice)
+	refused(bob)
+	bob.accept(incoming, alice)
+	alice.hearsMore("bob audio")
+	bob.hearsMore("alice audio")
+
+	alice.is(alice.Ask(`{"request":"set"}`, alice.offer()), reply(`"event":"set"`))
+	update := bob.AwaitText(`"event":"update"`)
+	refused(bob)
+	bob.is(bob.Ask(`{"request":"set"}`, bob.answer(update)), reply(`"event":"set"`))
+	alice.take(alice.AwaitText(`"event":"update"`))
+	bob.is(bob.Ask(`{"request":"set"}`, bob.offer()), reply(`"event":"set"`))
+	alice.is(alice.Ask(`{"request":"set"}`, alice.answer(alice.AwaitText(`"event":"update"`))), reply(`"event":"set"`))
+	bob.take(bob.AwaitText(`"event":"update"`))
+	alice.hearsMore("bob video")
+	bob.hearsMore("alice video")
+}
+
+// TestOffersCross: of two offers that were both taken in, one goes to the other side.
+func TestOffersCross(t *testing.T) {
+	o := newOffice(t)
+	alice, bob := o.talk("alice", "bob")
+	again := func() *plugin.JSEP {
+		j := offer()
+		j.Update = true
+		return j
+	}
+	expect(t, alice, `{"request":"set"}`, again(), reply(`"event":"set"`))
+	expect(t, bob, `{"request":"set","audio":false}`, again(),
+		told(`"event":"update"`)+" offer"+offered+"\n"+
+			`t {"videocall":"event","error_code":483,"error":"The other side has made an offer"}`)
+	if got := bob.Query(); !strings.Contains(got, `"audio_active":true`) {
+		t.Error(got)
+	}
+	expect(t, alice, `{"request":"set"}`, again(), reply(`"event":"set"`)) // in place of the one before
+	hears(t, bob, told(`"event":"update"`)+" offer"+offered)
+	bob.Answer()
+	j := answer(bob)
+	j.Update = true
+	expect(t, bob, `{"request":"set"}`, j, reply(`"event":"set"`))
+	hears(t, alice, told(`"event":"update"`)+" answer"+offered)
+	expect(t, bob, `{"request":"set"}`, again(), reply(`"event":"set"`))
+	hears(t, alice, told(`"event":"update"`)+" offer"+offered)
 }

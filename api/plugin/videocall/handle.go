@@ -24,8 +24,8 @@ type handle struct {
 
 	// What an earlier call leaves behind has to be over before the client hears of
 	// another one.
+	left    *call // the last one, nil once there is another
 	closing bool  // a connection, of which Hangup is to come
-	left    *call // that it was for, nil = none
 	notices int   // that are on their way
 	ringing bool  // deliver is on its way
 
@@ -55,6 +55,21 @@ func (h *handle) reset() {
 
 // Message takes a request.
 func (h *handle) Message(r *plugin.Request) plugin.Result { return table.Message(h.host, h, r) }
+
+// TakesOffer tells whether the client may make an offer: not while its own one or that
+// of the other side is not answered.
+func (h *handle) TakesOffer() bool {
+	h.plugin.mu.Lock()
+	defer h.plugin.mu.Unlock()
+	c := h.call
+	switch {
+	case c == nil:
+		return true
+	case !c.accepted:
+		return !c.knows(h)
+	}
+	return c.offering != c.opposite(h)
+}
 
 // Up limits what the client sends.
 func (h *handle) Up() {
@@ -151,15 +166,12 @@ func (h *handle) Hangup(string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	h.reset()
-	left := h.left
-	h.closing, h.left = false, nil
-	switch c := h.call; {
-	case c != nil && c.knows(h):
+	closing := h.closing
+	h.closing = false
+	if c := h.call; c != nil && c.knows(h) {
 		c.end(h, true, reasonLost)
-	case left != nil:
-		if other := left.opposite(h); other.call == nil && left.knows(other) {
-			other.notice(h.name, reasonLost, reasonLost)
-		}
+	} else if closing {
+		h.remind(reasonLost)
 	}
 	h.ring()
 }
@@ -170,7 +182,7 @@ func (h *handle) Detach() {
 	p := h.plugin
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	h.gone = true
+	h.gone, h.left = true, nil
 	if p.users[h.name] == h {
 		delete(p.users, h.name)
 	}

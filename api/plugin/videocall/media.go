@@ -58,7 +58,7 @@ func (c *call) agree(answer *plugin.JSEP, by *handle) {
 	if by == c.caller {
 		sent = encodingsOf(answer)
 	}
-	c.agreed, c.layered = agreed{}, -1
+	c.offering, c.agreed, c.layered = nil, agreed{}, -1
 	c.flows = make([]flow, len(answer.SDP.Sections))
 	for i := range answer.SDP.Sections {
 		s, f := &answer.SDP.Sections[i], &c.flows[i]

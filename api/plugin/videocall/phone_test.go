@@ -107,16 +107,25 @@ func (p *phone) voice(mime, id string) (send func(n uint16)) {
 	p.must(err)
 	_, err = p.pc.AddTrack(track)
 	p.must(err)
+	return packets(track, p.name+" "+id, nil)
+}
+
+// packets sends packets with a text, and with header extensions.
+func packets(track *webrtc.TrackLocalStaticRTP, text string, ids map[uint8]string) (send func(n uint16)) {
 	head, step := "", uint32(240)
-	if mime == webrtc.MimeTypeVP8 {
+	if track.Kind() == webrtc.RTPCodecTypeVideo {
 		head, step = string([]byte{0x10, 0x10, 0, 0, 0x9d, 0x01, 0x2a, 16, 0, 16, 0}), 450 // a key frame
 	}
-	payload := []byte(head + "|" + p.name + " " + id)
+	payload := []byte(head + "|" + text)
 	return func(n uint16) {
-		track.WriteRTP(&rtp.Packet{
+		packet := &rtp.Packet{
 			Header:  rtp.Header{Version: 2, Marker: true, SequenceNumber: n, Timestamp: uint32(n) * step},
 			Payload: payload,
-		})
+		}
+		for id, value := range ids {
+			packet.SetExtension(id, []byte(value))
+		}
+		track.WriteRTP(packet)
 	}
 }
 

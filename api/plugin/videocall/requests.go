@@ -120,7 +120,7 @@ func (h *handle) makeCall(r *kit.Request, w *json.Writer) (kit.Response, *schema
 func (h *handle) hangUp() {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
-	h.leave(nil)
+	h.close()
 }
 
 // call makes a call, unless the other side is busy. Nobody has heard of it then but the
@@ -154,6 +154,7 @@ func (p *Plugin) call(h *handle, r *kit.Request) (busy bool, err *schema.Error) 
 	c := &call{caller: h, callee: callee, offered: encodingsOf(r.JSEP), layered: -1, e2ee: r.JSEP.E2EE}
 	c.offer = &plugin.JSEP{SDP: r.JSEP.SDP, E2EE: r.JSEP.E2EE}
 	h.call, callee.call = c, c
+	h.left, callee.left = nil, nil
 	callee.ring()
 	return false, nil
 }
@@ -198,13 +199,23 @@ func (h *handle) hangup(r *kit.Request, w *json.Writer) (kit.Response, *schema.E
 	if len(reason) > maxReason {
 		return kit.Fail(errInvalidElement, "Invalid element (reason has more than %d bytes)", maxReason)
 	}
-	h.plugin.mu.Lock()
-	if h.call != nil {
-		h.call.end(h, false, reason)
-	}
-	h.plugin.mu.Unlock()
+	h.plugin.hangup(h, reason)
 	h.notify(news("hangup", "", reasonExplicit))
 	return done(w, news("hangup", h.name, reasonExplicit)), nil
+}
+
+// hangup ends a call. Clients that hang up again while their connections are being closed
+// are used to the other side hearing of that too; it does, once.
+func (p *Plugin) hangup(h *handle, reason string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case h.call != nil:
+		h.call.end(h, false, reason)
+	case h.left != nil && !h.left.repeated:
+		h.left.repeated = true
+		h.remind(reason)
+	}
 }
 
 // maxReason is the length of a reason in bytes.

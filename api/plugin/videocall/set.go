@@ -17,7 +17,10 @@ func (h *handle) set(r *kit.Request, w *json.Writer) (kit.Response, *schema.Erro
 	if r.Body.Is("record") {
 		return kit.Fail(errInvalidElement, "Recording is not available in this build")
 	}
-	s, codec, reached := h.plugin.set(h, r)
+	s, codec, reached, err := h.plugin.set(h, r)
+	if err != nil {
+		return kit.Response{}, err
+	}
 	h.pushLayers(codec, reached)
 	h.notify(func(w *json.Writer) {
 		w.Str("event", "configured")
@@ -30,9 +33,14 @@ func (h *handle) set(r *kit.Request, w *json.Writer) (kit.Response, *schema.Erro
 
 // set does it, and returns the settings that there are now. reached are the layers that
 // were asked for and are there already, codec is that of the video.
-func (p *Plugin) set(h *handle, r *kit.Request) (s settings, codec string, reached []mline.Event) {
+func (p *Plugin) set(h *handle, r *kit.Request) (s settings, codec string, reached []mline.Event, err *schema.Error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	c := h.call
+	update := r.JSEP != nil && r.JSEP.Update && c != nil && c.accepted
+	if update && r.JSEP.SDP.Type == sdp.TypeOffer && c.offering == c.opposite(h) {
+		return s, "", nil, kit.Errorf(errInvalidSDP, "The other side has made an offer")
+	}
 	before, change := h.settings, mline.Read(r.Body)
 	h.settings.take(r.Body)
 	h.layers.Set(change)
@@ -40,9 +48,8 @@ func (p *Plugin) set(h *handle, r *kit.Request) (s settings, codec string, reach
 	if peer != nil && r.Body.Has("bitrate") {
 		peer.SetBitrateCap(h.bitrate)
 	}
-	c := h.call
 	if c == nil || !c.accepted {
-		return h.settings, "", nil
+		return h.settings, "", nil, nil
 	}
 	if h.audio != before.audio || h.video != before.video {
 		c.applyGates(h)
@@ -51,10 +58,10 @@ func (p *Plugin) set(h *handle, r *kit.Request) (s settings, codec string, reach
 		peer.RequestKeyframe(-1)
 	}
 	reached = c.retarget(h, change)
-	if r.JSEP != nil && r.JSEP.Update {
+	if update {
 		c.renegotiate(h, r.JSEP, r.Body.Is("restart"))
 	}
-	return h.settings, c.agreed.video, reached
+	return h.settings, c.agreed.video, reached, nil
 }
 
 // take takes over what a request says on what the client sends.
@@ -74,8 +81,11 @@ func (s *settings) take(body kit.Args) {
 func (c *call) renegotiate(h *handle, j *plugin.JSEP, restart bool) {
 	if j.SDP.Type == sdp.TypeAnswer {
 		c.agree(j, h)
-	} else if h == c.caller {
-		c.offered = encodingsOf(j)
+	} else {
+		c.offering = h
+		if h == c.caller {
+			c.offered = encodingsOf(j)
+		}
 	}
 	c.opposite(h).update(&plugin.JSEP{SDP: j.SDP, Restart: restart && j.SDP.Type == sdp.TypeOffer})
 }

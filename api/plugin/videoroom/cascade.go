@@ -5,6 +5,7 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu/media"
@@ -59,7 +60,7 @@ func (s *stream) cascadeSize() int {
 	switch {
 	case s.disabled:
 		return 0
-	case s.simulcast && s.kind == sdp.Video:
+	case s.Layering == mline.Simulcast && s.kind == sdp.Video:
 		return media.MaxEncodings
 	}
 	return 1

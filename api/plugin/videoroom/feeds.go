@@ -7,7 +7,8 @@ import (
 	"bifrons/sfu"
 )
 
-// What happens to the feeds of a room.
+// Here publishers tell subscribers what happens to the feeds of a room. Subscribers
+// change stream.lines and room.subscribers, and ask publishers for key frames.
 
 // feedGone detaches everything that a participant fed. With offer the
 // subscribers are offered that. room.mu is held.
@@ -33,7 +34,7 @@ func (r *room) feedChanged(p *publisher) {
 func (l *line) feedChanged(st *stream) {
 	s := l.sub
 	s.stale = s.stale || l.active() != l.offered
-	if st.codec != "" && st.codec != l.codec {
+	if st.Codec != "" && st.Codec != l.codec {
 		l.ready, s.stale = false, true
 		if s.autoupdate {
 			s.renegotiate()

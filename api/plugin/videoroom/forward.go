@@ -6,6 +6,7 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/forward"
+	"bifrons/api/kit/mline"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu/media"
@@ -82,7 +83,7 @@ var errNoMedia = errors.New("videoroom: the publisher has no media")
 // forward adds a forwarder. room.mu is held, and the destination was prepared.
 func (s *stream) forward(d forward.Destination, remote *remotization) (*forwarder, error) {
 	p := s.publisher
-	x := forward.Stream{Origin: p.origin(), Section: s.mindex, Simulcast: s.simulcast, Paused: !s.flows()}
+	x := forward.Stream{Origin: p.origin(), Section: s.mindex, Simulcast: s.Layering == mline.Simulcast, Paused: !s.flows()}
 	if x.Origin == nil { // the connection has just ended
 		return nil, errNoMedia
 	}
@@ -154,7 +155,7 @@ func (p *publisher) notifyForward(f *forwarder) {
 	p.h.notify("rtp_forward", func(w *json.Writer) {
 		p.writeFeed(w)
 		w.Str("media", kindName(f.Of.stream.kind))
-		w.OptStr("codec", f.Of.stream.codec)
+		w.OptStr("codec", f.Of.stream.Codec)
 		w.OptUint("video_substream", uint64(f.Encoding))
 		writeForwarder(w, f)
 	})

@@ -10,27 +10,6 @@ import (
 	"bifrons/sfu/media"
 )
 
-// line is one m-line of a subscriber's. It carries one stream of a publisher's,
-// or none; the one for data carries any number. room.mu guards it.
-type line struct {
-	sub   *subscriber // fixed
-	index int         // fixed
-	mid   string      // fixed
-	kind  sdp.Kind    // fixed
-
-	codec    string // sdp.Codec.ID of the stream, or of the last one
-	profile  string // of VP9 or H.264, likewise
-	crossref string
-	sources  []*stream
-	offered  bool // the last offer has it as active
-	ready    bool // the client has accepted it
-	send     bool
-
-	layers mline.Layers
-	delay  mline.Delay // none = the stream's
-	out    mline.Output
-}
-
 // add adds an m-line. room.mu is held.
 func (s *subscriber) add(kind sdp.Kind, codec string) *line {
 	l := &line{sub: s, index: len(s.lines), mid: strconv.Itoa(len(s.lines)), kind: kind, codec: codec, out: mline.Output{Section: len(s.lines)}}
@@ -63,7 +42,7 @@ func (l *line) active() bool {
 // sameFormat tells whether an m-line can carry a stream without being changed.
 // room.mu is held.
 func (l *line) sameFormat(st *stream) bool {
-	return l.kind == st.kind && (l.kind == sdp.Application || l.codec == st.codec)
+	return l.kind == st.kind && (l.kind == sdp.Application || l.codec == st.Codec)
 }
 
 // attach adds a source. room.mu is held.
@@ -132,7 +111,7 @@ func (l *line) sync() {
 // layering is how the stream is layered that an m-line carries. room.mu is held.
 func (l *line) layering() mline.Layering {
 	if st := l.stream(); st != nil {
-		return mline.LayeringOf(st.simulcast, st.svc)
+		return st.Layering
 	}
 	return mline.Single
 }
@@ -165,11 +144,10 @@ func (l *line) changed(now media.Layer) { l.tell(l.layers.Changed(now, l.layerin
 // tell tells the client of layers, one by one. room.mu is held.
 func (l *line) tell(news []mline.Event) {
 	for _, e := range news {
-		l.sub.h.push("event", func(w *json.Writer) {
-			l.sub.room.writeRoom(w)
+		l.sub.h.Host.Push("", l.sub.room.event("event", func(w *json.Writer) {
 			w.Str("mid", l.mid)
 			e.Write(w)
-		})
+		}), nil)
 	}
 }
 
@@ -205,4 +183,17 @@ func (l *line) configure(x *item) {
 	if outcome.Keyframe || outcome.Temporal {
 		l.requestKeyframe()
 	}
+}
+
+// blocked tells whether nothing at all goes to the subscriber. room.mu is held.
+func (s *subscriber) blocked() bool { return s.paused || s.owner != nil && s.owner.kicked }
+
+// line finds an m-line by its mid, nil if there is none. room.mu is held.
+func (s *subscriber) line(mid string) *line {
+	for _, l := range s.lines {
+		if l.mid == mid {
+			return l
+		}
+	}
+	return nil
 }

@@ -60,18 +60,13 @@ func (p *Plugin) moderate(r *kit.Request, w *json.Writer) (kit.Response, *schema
 			s.requestKeyframe()
 		}
 		fields := func(w *json.Writer) {
-			room.writeRoom(w)
 			p.ids.Write(w, "id", target.id)
 			w.Str("mid", mid)
-			if s.moderated {
-				w.Str("moderation", "muted")
-			} else {
-				w.Str("moderation", "unmuted")
-			}
+			w.Str("moderation", map[bool]string{true: "muted", false: "unmuted"}[s.moderated])
 		}
 		room.tell(nil, fields)
 		if target.h != nil {
-			target.h.notifyRaw(event("moderated", fields))
+			target.h.notifyRaw(room.event("moderated", fields))
 		}
 		w.Str("videoroom", "success")
 		return nil
@@ -81,11 +76,8 @@ func (p *Plugin) moderate(r *kit.Request, w *json.Writer) (kit.Response, *schema
 // listParticipants tells who is in a room.
 func (p *Plugin) listParticipants(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	return kit.Response{}, p.rooms.With(r.Body, func(room *room) *schema.Error {
-		w.Str("videoroom", "participants")
-		room.writeRoom(w)
-		w.Array("participants")
-		for _, x := range room.members() {
-			w.Object("")
+		room.begin(w, "participants")
+		json.Objects(w, "participants", room.members(), func(x *publisher) {
 			x.writeIdentity(w)
 			w.OptTrue("dummy", x.dummy)
 			w.OptTrue("remote", x.source != nil)
@@ -93,9 +85,7 @@ func (p *Plugin) listParticipants(r *kit.Request, w *json.Writer) (kit.Response,
 			if x.publishing() && x.hasLevels() {
 				w.Bool("talking", x.talking)
 			}
-			w.End()
-		}
-		w.EndArray()
+		})
 		return nil
 	})
 }

@@ -4,10 +4,10 @@ import (
 	"bifrons/api/config"
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/kit/rooms"
+	"bifrons/api/kit/forward"
 	"bifrons/api/module"
 	"bifrons/api/plugin"
-	"bifrons/api/schema"
+	"bifrons/sfu"
 )
 
 // Package is what clients attach to.
@@ -18,17 +18,6 @@ type Config struct {
 	// Folder is where janus.plugin.videoroom.jcfg is, with the plugin's
 	// settings and the rooms. Rooms that are made permanent go there.
 	Folder string
-}
-
-// Plugin is the VideoRoom plugin.
-type Plugin struct {
-	gw      plugin.Gateway // fixed
-	general general        // fixed
-	ids     schema.IDs     // fixed
-	events  kit.Events     // fixed
-	table   *kit.Table[*handle]
-	file    kit.File
-	rooms   rooms.Desk[*room]
 }
 
 // New makes the plugin.
@@ -92,3 +81,115 @@ func (p *Plugin) room(name id) *room {
 func (p *Plugin) none(name id, ok bool) bool { return !ok || !p.ids.Canonical(name) }
 
 var object = json.Object
+
+// generalSettings is the category general of the file.
+type generalSettings struct {
+	AdminKey       string `cfg:"admin_key" guard:"everybody may create rooms"`
+	LockForwarding bool   `cfg:"lock_rtp_forward" guard:"who manages a room may forward its media"`
+	Events         bool   `cfg:"events"`
+	StringIDs      bool   `cfg:"string_ids"`
+	forward.Policy
+}
+
+// loadGeneral takes the plugin's settings from its file.
+func (p *Plugin) loadGeneral(f config.PluginFile) []config.Problem {
+	set := generalSettings{Events: true, Policy: forward.DefaultPolicy}
+	problems := f.General(&set)
+	p.general = general{
+		adminKey: set.AdminKey, lockForwarding: set.LockForwarding && set.AdminKey != "", forward: set.Policy,
+	}
+	p.events.On = set.Events
+	p.ids.Strings = set.StringIDs
+	if it := f.Category("general").Get("lock_rtp_forward"); set.LockForwarding && set.AdminKey == "" {
+		problems = append(problems, config.Problem{File: it.File, Line: it.Line, Section: "general", Key: it.Name, Warning: true,
+			Text: "needs admin_key", Open: "who manages a room may forward its media"})
+	}
+	return problems
+}
+
+// Message takes a request.
+func (h *handle) Message(r *plugin.Request) plugin.Result {
+	return h.plugin.table.Message(h.Host, h, r)
+}
+
+// Establish prepares the role for those who act as soon as the client hears that
+// its peer connection is up.
+func (h *handle) Establish() {
+	h.is().establish()
+}
+
+// Up tells the role that media may flow.
+func (h *handle) Up() {
+	h.PeerChanged()
+	h.is().connected()
+}
+
+// Event passes an event of the peer connection on.
+func (h *handle) Event(e sfu.Event) {
+	h.is().event(e)
+}
+
+// Data passes a data channel message on.
+func (h *handle) Data(label, _ string, binary bool, payload []byte) {
+	h.is().data(label, binary, payload)
+}
+
+// DataReady tells the role that data channels are writable.
+func (h *handle) DataReady() {
+	h.is().dataReady()
+}
+
+// Hangup tells the role that the peer connection is gone.
+func (h *handle) Hangup(reason string) {
+	h.PeerChanged()
+	h.is().hangup(reason)
+}
+
+// Detach is the end.
+func (h *handle) Detach() {
+	h.Detached()
+	h.is().detach()
+}
+
+// Query writes plugin_specific.
+func (h *handle) Query(w *json.Writer) {
+	h.is().query(w)
+	h.WriteState(w)
+}
+
+// A participant without a handle hears of nothing.
+
+// push sends an event without description that answers no request. The fields
+// go after "videoroom": kind.
+func (h *handle) push(kind string, fields func(w *json.Writer)) {
+	if h == nil {
+		return
+	}
+	h.Host.Push("", event(kind, fields), nil)
+}
+
+// event is the data of an event.
+func event(kind string, fields func(w *json.Writer)) []byte {
+	return object(func(w *json.Writer) {
+		w.Str("videoroom", kind)
+		fields(w)
+	})
+}
+
+// notify sends an event about the handle to the event handlers. The fields go
+// after "event": name.
+func (h *handle) notify(name string, fields func(w *json.Writer)) {
+	if h != nil {
+		h.plugin.events.Notify(h.Host, func(w *json.Writer) {
+			w.Str("event", name)
+			fields(w)
+		})
+	}
+}
+
+// notifyRaw sends an event that is complete to the event handlers.
+func (h *handle) notifyRaw(data []byte) {
+	if h != nil && h.plugin.events.Wanted() {
+		h.Host.Notify(data)
+	}
+}

@@ -1,6 +1,8 @@
 package videoroom
 
 import (
+	"bytes"
+	"slices"
 	"time"
 
 	"bifrons/api/json"
@@ -57,15 +59,11 @@ func (p *publisher) run(f publisherRun, r *kit.Request, w *json.Writer) (kit.Res
 // announce tells the others what a publisher publishes. room.mu is held.
 func (p *publisher) announce() {
 	p.room.tell(p, func(w *json.Writer) {
-		p.room.writeRoom(w)
 		w.Array("publishers")
 		p.writePublisher(w, false)
 		w.EndArray()
 	})
 }
-
-// dataReady needs nothing: a publisher is never sent data.
-func (p *publisher) dataReady() {}
 
 // data passes a message on to the subscribers of the first data section.
 func (p *publisher) data(_ string, binary bool, payload []byte) {
@@ -113,21 +111,18 @@ func (p *publisher) level(e sfu.Event) {
 		return
 	}
 	s.level = e.AudioLevel
-	talking := e.AudioLevel < float64(p.levelAverage())
+	_, silence := p.levels.Or(r.audioActivePackets, r.audioLevelAverage)
+	talking := e.AudioLevel < float64(silence) // in -dBov
 	if talking == s.talking {
 		return
 	}
 	s.talking = talking
-	p.talking = false
-	for _, other := range p.streams {
-		p.talking = p.talking || other.talking
-	}
+	p.talking = slices.ContainsFunc(p.streams, func(s *stream) bool { return s.talking })
 	name := "stopped-talking"
 	if talking {
 		name = "talking"
 	}
-	data := event(name, func(w *json.Writer) {
-		r.writeRoom(w)
+	data := r.event(name, func(w *json.Writer) {
 		r.plugin.ids.Write(w, "id", p.id)
 		w.Int("mindex", int64(s.mindex))
 		w.Str("mid", s.mid)
@@ -137,31 +132,16 @@ func (p *publisher) level(e sfu.Event) {
 	p.h.notifyRaw(data)
 }
 
-// activePackets is how many packets a mean level is made of. room.mu is held.
-func (p *publisher) activePackets() int {
-	if p.audioActivePackets > 0 {
-		return p.audioActivePackets
-	}
-	return p.room.audioActivePackets
-}
-
-// levelAverage is the level that counts as silence, in -dBov. room.mu is held.
-func (p *publisher) levelAverage() int {
-	if p.audioLevelAverage > 0 {
-		return p.audioLevelAverage
-	}
-	return p.room.audioLevelAverage
-}
-
 // setWindows says which levels are wanted. room.mu is held.
 func (p *publisher) setWindows() {
 	peer := p.peer()
 	if peer == nil || !p.room.audioLevelEvent {
 		return
 	}
+	packets, _ := p.levels.Or(p.room.audioActivePackets, p.room.audioLevelAverage)
 	for _, s := range p.streams {
 		if s.measured() {
-			peer.SetAudioLevelWindow(s.mindex, p.activePackets())
+			peer.SetAudioLevelWindow(s.mindex, packets)
 		}
 	}
 }
@@ -208,16 +188,9 @@ func (p *publisher) tellUnpublished() {
 // held.
 func (p *publisher) tellGone(key string) {
 	p.room.tell(p, func(w *json.Writer) {
-		p.room.writeRoom(w)
 		p.writeName(w)
 		p.room.plugin.ids.Write(w, key, p.id)
 	})
-}
-
-// writeGone writes the fields of notifications about somebody who leaves.
-func (p *publisher) writeGone(w *json.Writer) {
-	p.room.writeRoom(w)
-	p.writeIdentity(w)
 }
 
 // reset forgets the peer connection. room.mu is held.
@@ -225,8 +198,7 @@ func (p *publisher) reset() {
 	p.forwarders.StopAll()
 	p.open, p.up, p.e2ee, p.talking = false, false, false, false
 	p.streams, p.firstData = nil, nil
-	p.wantedAudioCodec, p.wantedVideoCodec = "", ""
-	p.descriptions = nil
+	p.wanted, p.descriptions = nil, nil
 }
 
 // hangup is the end of the peer connection.
@@ -280,4 +252,87 @@ func (p *publisher) newStream(mindex int, mid string, kind sdp.Kind) *stream {
 		publisher: p, mindex: mindex, mid: mid, kind: kind, delay: mline.NoDelay,
 		description: p.descriptions[mid], lines: make(map[*line]struct{}),
 	}
+}
+
+// The others are told of changes that a participant makes to what they see of it
+// at once, but not more often than this: after changeBurst of them, one in
+// changePeriod with the last values.
+const (
+	changePeriod = time.Second
+	changeBurst  = 5
+)
+
+// tellChanges tells the others of what is marked in p.changes, now or later.
+// room.mu is held.
+func (p *publisher) tellChanges() {
+	pace := &p.changes.pace
+	pace.Burst, pace.Period, pace.Log = changeBurst, changePeriod, p.room.plugin.gw.Logger()
+	pace.Do(&p.room.mu, p.flushChanges)
+}
+
+// flushChanges tells the others. room.mu is held.
+func (p *publisher) flushChanges() {
+	name, metadata, streams := p.changes.name, p.changes.metadata, p.changes.streams
+	p.changes.name, p.changes.metadata, p.changes.streams = false, false, false
+	if name || metadata {
+		p.room.tellNews("name "+p.id, p, event("event", func(w *json.Writer) {
+			p.room.plugin.ids.Write(w, "id", p.id)
+			if name {
+				w.Str("display", p.display)
+			}
+			if p.metadata != nil {
+				w.Raw("metadata", p.metadata)
+			}
+		}))
+	}
+	if streams && p.up {
+		p.announce()
+	}
+}
+
+// rename changes the display name and metadata, and tells the others who saw
+// the old ones. room.mu is held.
+func (p *publisher) rename(body kit.Args) {
+	c := &p.changes
+	if name, ok := body.Text("display"); ok && name != p.display {
+		c.name = c.name || p.display != ""
+		p.display = name
+	}
+	if metadata := body.Raw("metadata"); metadata != nil && !bytes.Equal(metadata, p.metadata) {
+		c.metadata = c.metadata || p.metadata != nil
+		p.metadata = metadata
+	}
+	if c.name || c.metadata {
+		p.tellChanges()
+	}
+}
+
+// remove forgets a participant.
+func (r *room) remove(p *publisher) {
+	p.gone = true
+	p.changes.pace.Stop()
+	p.setKeyframes()
+	p.forwarders.StopAll()
+	p.remotes = nil
+	if p.source != nil {
+		p.source.Close()
+	}
+	if r.participants[p.id] == p {
+		delete(r.participants, p.id)
+		delete(r.private, p.privateID)
+	}
+}
+
+// end ends the room for everybody in it.
+func (r *room) end() {
+	r.destroyed = true
+	data := event("destroyed", r.writeRoom)
+	r.tellAll(nil, data)
+	for _, p := range r.members() {
+		r.remove(p)
+		if p.h != nil {
+			p.h.ClosePeer()
+		}
+	}
+	r.subscribersDestroyed()
 }

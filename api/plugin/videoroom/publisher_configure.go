@@ -1,8 +1,6 @@
 package videoroom
 
 import (
-	"bytes"
-
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
@@ -82,46 +80,15 @@ func (p *publisher) apply(body kit.Args) {
 			peer.SetBitrateCap(p.bitrate)
 		}
 	}
-	for field, kind := range map[string]sdp.Kind{"audio": sdp.Audio, "video": sdp.Video, "data": sdp.Application} {
-		if v := body.Get(field); json.IsBool(v) {
-			for _, s := range p.streams {
-				if s.kind == kind {
-					s.setSend(json.True(v))
-				}
-			}
+	for _, s := range p.streams {
+		if on, ok := body.Flag(kindName(s.kind)); ok {
+			s.setSend(on)
 		}
 	}
-	if n, ok := body.Number("audio_active_packets"); ok {
-		p.setActivePackets(n)
+	if p.levels.Read(body); body.Has("audio_active_packets") {
 		p.setWindows()
 	}
-	if n, ok := body.Number("audio_level_average"); ok {
-		p.setLevelAverage(n)
-	}
 	p.rename(body)
-}
-
-func (p *publisher) setActivePackets(n int64) { p.audioActivePackets = clampCount(n) }
-func (p *publisher) setLevelAverage(n int64)  { p.audioLevelAverage = clampCount(n) }
-
-// clampCount keeps a count; what is not above 0 counts as none.
-func clampCount(n int64) int { return int(max(0, min(n, 1<<31-1))) }
-
-// rename changes the display name and metadata, and tells the others who saw
-// the old ones. room.mu is held.
-func (p *publisher) rename(body kit.Args) {
-	c := &p.changes
-	if name, ok := body.Text("display"); ok && name != p.display {
-		c.name = c.name || p.display != ""
-		p.display = name
-	}
-	if metadata := compact(body.Get("metadata")); metadata != nil && !bytes.Equal(metadata, p.metadata) {
-		c.metadata = c.metadata || p.metadata != nil
-		p.metadata = metadata
-	}
-	if c.name || c.metadata {
-		p.tellChanges()
-	}
 }
 
 // Bytes that descriptions of streams may have: one, and all of a request.

@@ -1,10 +1,11 @@
 package videoroom
 
 import (
+	"slices"
+
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/schema"
-	"bifrons/sdp"
 )
 
 // join makes a handle a participant or a subscriber. configure takes over what
@@ -86,7 +87,6 @@ func (r *room) joinPublisher(h *handle, req *kit.Request, w *json.Writer, config
 	p.notifyJoined()
 	if r.notifyJoining {
 		r.tell(p, func(w *json.Writer) {
-			r.writeRoom(w)
 			w.Object("joining")
 			p.writeIdentity(w)
 			w.End()
@@ -115,80 +115,34 @@ func (r *room) newPublisher(h *handle, body kit.Args) (*publisher, *schema.Error
 	case r.taken(name):
 		return nil, errorf(errIDExists, "User ID %s already exists", name)
 	}
-	p := &publisher{room: r, h: h, id: name, token: token, bitrate: r.bitrate}
-	p.display = body.Str("display")
-	p.metadata = compact(body.Get("metadata"))
+	p := &publisher{room: r, h: h, id: name, token: token, bitrate: r.bitrate,
+		display: body.Str("display"), metadata: body.Raw("metadata")}
 	p.describe(body)
-	if n, ok := body.Number("audio_active_packets"); ok {
-		p.setActivePackets(n)
-		p.ownActivePackets = true
-	}
-	if n, ok := body.Number("audio_level_average"); ok {
-		p.setLevelAverage(n)
-		p.ownLevelAverage = true
-	}
+	p.levels.Read(body)
 	return p, nil
-}
-
-// prefer takes over what a joinandconfigure says about publishing. room.mu is
-// held.
-func (p *publisher) prefer(body kit.Args) {
-	if n, ok := body.Number("bitrate"); ok {
-		p.bitrate = uint64(n)
-	}
-	prefer := func(field string, kind sdp.Kind, wanted *string) {
-		if codec := body.Lower(field); p.room.allows(kind, codec) {
-			*wanted = codec
-		}
-	}
-	prefer("audiocodec", sdp.Audio, &p.wantedAudioCodec)
-	prefer("videocodec", sdp.Video, &p.wantedVideoCodec)
-}
-
-// compact copies a JSON value, nil if it is none.
-func compact(v *json.Value) []byte {
-	if json.IsNull(v) {
-		return nil
-	}
-	w := json.NewWriter(nil)
-	w.Value("", v)
-	return w.Bytes()
 }
 
 // writeJoined writes the answer to a join. room.mu is held.
 func (p *publisher) writeJoined(w *json.Writer) {
 	r := p.room
-	w.Str("videoroom", "joined")
-	r.writeRoom(w)
+	r.begin(w, "joined")
 	w.Str("description", r.description)
 	r.plugin.ids.Write(w, "id", p.id)
 	w.Uint("private_id", uint64(p.privateID))
-	others := r.members()
 	w.Array("publishers")
+	others := slices.DeleteFunc(r.members(), func(x *publisher) bool { return x == p })
 	for _, other := range others {
-		if other != p && other.publishing() {
+		if other.publishing() {
 			other.writePublisher(w, true)
 		}
 	}
 	w.EndArray()
-	if p.ownActivePackets {
-		w.Int("audio_active_packets", int64(p.activePackets()))
-	}
-	if p.ownLevelAverage {
-		w.Int("audio_level_average", int64(p.levelAverage()))
-	}
+	p.levels.Write(w, r.audioActivePackets, r.audioLevelAverage)
 	if !r.notifyJoining {
 		return
 	}
-	w.Array("attendees")
-	for _, other := range others {
-		if other != p && !other.publishing() {
-			w.Object("")
-			other.writeIdentity(w)
-			w.End()
-		}
-	}
-	w.EndArray()
+	others = slices.DeleteFunc(others, (*publisher).publishing)
+	json.Objects(w, "attendees", others, func(x *publisher) { x.writeIdentity(w) })
 }
 
 func (p *publisher) notifyJoined() {
@@ -200,11 +154,6 @@ func (p *publisher) notifyJoined() {
 			w.OptStr("token", p.token)
 		}
 		p.writeName(w)
-		if p.ownActivePackets {
-			w.Int("audio_active_packets", int64(p.activePackets()))
-		}
-		if p.ownLevelAverage {
-			w.Int("audio_level_average", int64(p.levelAverage()))
-		}
+		p.levels.Write(w, p.room.audioActivePackets, p.room.audioLevelAverage)
 	})
 }

@@ -20,7 +20,7 @@ func (p *publisher) accepts(req *kit.Request) *schema.Error {
 	if req.JSEP.SDP.Type != sdp.TypeOffer {
 		return errorf(errInvalidSDPType, "Unknown SDP type '%s'", req.JSEP.SDP.Type)
 	}
-	for field, kind := range map[string]sdp.Kind{"audiocodec": sdp.Audio, "videocodec": sdp.Video} {
+	for kind, field := range codecFields {
 		codec := req.Body.Str(field)
 		if codec != "" && !r.allows(kind, strings.ToLower(codec)) {
 			return errorf(errInvalidElement, "Invalid element (codec %s is not allowed in this room)", codec)
@@ -124,15 +124,11 @@ func (p *publisher) choose(i int, s *sdp.Section) sdp.SectionChoice {
 // first that was offered.
 func (p *publisher) wants(i int, s *sdp.Section) string {
 	list := p.room.codecs(s.Kind)
-	wanted := p.wantedAudioCodec
-	if s.Kind == sdp.Video {
-		wanted = p.wantedVideoCodec
-	}
-	if wanted != "" {
+	if wanted := p.wanted[s.Kind]; wanted != "" {
 		list = []string{wanted}
 	}
-	if old := p.section(i); old != nil && old.mid == s.MID && old.kind == s.Kind && old.codec != "" {
-		list = append([]string{old.codec}, list...)
+	if old := p.section(i); old != nil && old.mid == s.MID && old.kind == s.Kind && old.Codec != "" {
+		list = append([]string{old.Codec}, list...)
 	}
 	for _, codec := range list {
 		if _, ok := s.FindCodec(codec, ""); ok {
@@ -169,7 +165,7 @@ func (p *publisher) agree(d *sdp.Description, offer *plugin.JSEP) {
 		} else {
 			s = p.newStream(i, a.MID, a.Kind)
 		}
-		s.agree(a, offer)
+		s.agree(d, offer)
 		p.streams = append(p.streams, s)
 		if a.Kind == sdp.Application && !s.disabled && p.firstData == nil {
 			p.firstData = s
@@ -193,48 +189,18 @@ func (s *stream) disable() {
 	s.stopForwarders()
 }
 
-// agree takes over what the answer says about one section.
-func (s *stream) agree(a *sdp.Section, offer *plugin.JSEP) {
+// agree takes over what the answer says about the stream's section.
+func (s *stream) agree(d *sdp.Description, offer *plugin.JSEP) {
+	a := &d.Sections[s.mindex]
 	s.disabled = a.Rejected() || a.Kind != sdp.Application && (len(a.Codecs) == 0 || !a.Direction.Receives())
 	s.audioLevelExt = a.ExtensionID(sdp.URIAudioLevel)
 	s.orientationExt = a.ExtensionID(sdp.URIVideoOrientation)
 	s.delayExt = a.ExtensionID(sdp.URIPlayoutDelay)
-	s.simulcast, s.svc = false, false
-	if s.disabled {
-		s.talking = false
+	s.talking = s.talking && !s.disabled
+	s.Layering = mline.Single
+	if f, ok := mline.Agreed(d, offer, s.mindex); ok {
+		s.Format = f
 	}
-	if len(a.Codecs) == 0 {
-		return
-	}
-	codec := a.Codecs[0].ID()
-	s.setCodec(&a.Codecs[0], codec)
-	if c := offer.SDP.Sections[s.mindex].Codec(a.Codecs[0].PT); c != nil && codec == sdp.Multiopus {
-		s.fmtp, s.channels = c.Fmtp, c.Channels // says which channel is which
-	}
-	if s.kind != sdp.Video {
-		return
-	}
-	as := mline.LayeringIn(offer, s.mindex, codec)
-	s.simulcast, s.svc = as == mline.Simulcast, as == mline.SVC
-}
-
-// setCodec takes over a codec with its parameters.
-func (s *stream) setCodec(c *sdp.Codec, name string) {
-	s.codec = name
-	s.fec, s.dtx, s.stereo, s.h264Profile, s.vp9Profile = false, false, false, "", ""
-	switch name {
-	case sdp.Opus:
-		s.fec, s.dtx, s.stereo = isSet(c, "useinbandfec"), isSet(c, "usedtx"), isSet(c, "stereo")
-	case sdp.H264:
-		s.h264Profile, _ = c.Parameter("profile-level-id")
-	case sdp.VP9:
-		s.vp9Profile, _ = c.Parameter("profile-id")
-	}
-}
-
-func isSet(c *sdp.Codec, name string) bool {
-	v, _ := c.Parameter(name)
-	return v == "1"
 }
 
 // writeAgreed writes what was agreed on for the publisher himself.
@@ -244,7 +210,7 @@ func (p *publisher) writeAgreed(w *json.Writer) {
 			if s.kind != kind {
 				continue
 			}
-			codec := s.codec
+			codec := s.Codec
 			if s.disabled || codec == "" {
 				codec = "none"
 			}
@@ -252,29 +218,24 @@ func (p *publisher) writeAgreed(w *json.Writer) {
 			break
 		}
 	}
-	w.Array("streams")
-	for _, s := range p.streams {
-		w.Object("")
-		s.writeOwn(w)
-		w.End()
-	}
-	w.EndArray()
+	json.Objects(w, "streams", p.streams, func(s *stream) { s.writeOwn(w) })
 }
 
-// notifyStreams tells the event handlers what p publishes.
-func (p *publisher) notifyStreams(name string) {
-	p.h.notify(name, func(w *json.Writer) {
-		p.writeGone(w)
-		w.Array("streams")
-		for _, s := range p.streams {
-			w.Object("")
-			s.writePlace(w)
-			w.OptTrue("disabled", s.disabled)
-			w.OptStr("description", s.description)
-			s.writeFormat(w)
-			w.OptTrue("moderated", s.moderated)
-			w.End()
+// prefer takes over what a joinandconfigure says about publishing. room.mu is
+// held.
+func (p *publisher) prefer(body kit.Args) {
+	if n, ok := body.Number("bitrate"); ok {
+		p.bitrate = uint64(n)
+	}
+	for kind, field := range codecFields {
+		if codec := body.Lower(field); p.room.allows(kind, codec) {
+			if p.wanted == nil {
+				p.wanted = make(map[sdp.Kind]string)
+			}
+			p.wanted[kind] = codec
 		}
-		w.EndArray()
-	})
+	}
 }
+
+// codecFields say which codec is wanted of which kind of media.
+var codecFields = map[sdp.Kind]string{sdp.Audio: "audiocodec", sdp.Video: "videocodec"}

@@ -291,7 +291,7 @@ func TestRenegotiation(t *testing.T) {
 	again := offerOf(audio("a", "opus"), video("v", "vp9"))
 	again.Update = true
 	g.send(`{"request":"configure"}`, again)
-	if cam.disabled || len(p.streams) != 3 || !p.streams[2].disabled || cam.codec != "vp9" {
+	if cam.disabled || len(p.streams) != 3 || !p.streams[2].disabled || cam.Codec != "vp9" {
 		t.Errorf("cam is %+v, screen %+v", cam, p.streams[2])
 	}
 	// Another stream takes the place of the video.

@@ -1,6 +1,8 @@
 package videoroom
 
 import (
+	"slices"
+
 	"bifrons/api/json"
 	"bifrons/sdp"
 )
@@ -31,13 +33,7 @@ func (p *publisher) writePublisher(w *json.Writer, full bool) {
 	}
 	w.OptStr("audio_codec", p.codec(sdp.Audio))
 	w.OptStr("video_codec", p.codec(sdp.Video))
-	w.Array("streams")
-	for _, s := range p.streams {
-		w.Object("")
-		s.write(w, full)
-		w.End()
-	}
-	w.EndArray()
+	json.Objects(w, "streams", p.streams, func(s *stream) { s.write(w, full) })
 	if full && p.hasLevels() {
 		w.Bool("talking", p.talking)
 	}
@@ -46,23 +42,14 @@ func (p *publisher) writePublisher(w *json.Writer, full bool) {
 
 // codec is that of the first stream of a kind that is in use.
 func (p *publisher) codec(k sdp.Kind) string {
-	for _, s := range p.streams {
-		if s.kind == k && !s.disabled {
-			return s.codec
-		}
+	if s := p.first(k); s != nil {
+		return s.Codec
 	}
 	return ""
 }
 
 // hasLevels tells whether audio levels come with the audio.
-func (p *publisher) hasLevels() bool {
-	for _, s := range p.streams {
-		if s.measured() {
-			return true
-		}
-	}
-	return false
-}
+func (p *publisher) hasLevels() bool { return slices.ContainsFunc(p.streams, (*stream).measured) }
 
 // measured tells whether audio levels come with the stream.
 func (s *stream) measured() bool {
@@ -85,7 +72,7 @@ func (s *stream) write(w *json.Writer, talking bool) {
 		return
 	}
 	w.OptStr("description", s.description)
-	s.writeFormat(w)
+	s.Format.Write(w)
 	w.OptTrue("moderated", s.moderated)
 	if talking && s.measured() {
 		w.Bool("talking", s.talking)
@@ -98,17 +85,6 @@ func (s *stream) writePlace(w *json.Writer) {
 	w.Str("mid", s.mid)
 }
 
-func (s *stream) writeFormat(w *json.Writer) {
-	w.OptStr("codec", s.codec)
-	w.OptTrue("stereo", s.stereo)
-	w.OptTrue("fec", s.fec)
-	w.OptTrue("dtx", s.dtx)
-	w.OptStr("h264_profile", s.h264Profile)
-	w.OptStr("vp9_profile", s.vp9Profile)
-	w.OptTrue("simulcast", s.simulcast)
-	w.OptTrue("svc", s.svc)
-}
-
 // writeOwn writes a stream as its publisher sees it.
 func (s *stream) writeOwn(w *json.Writer) {
 	s.writePlace(w)
@@ -117,16 +93,10 @@ func (s *stream) writeOwn(w *json.Writer) {
 		return
 	}
 	w.OptStr("description", s.description)
-	s.writeFormat(w)
-	optID(w, "audiolevel_ext_id", s.audioLevelExt)
-	optID(w, "videoorient_ext_id", s.orientationExt)
-	optID(w, "playoutdelay_ext_id", s.delayExt)
-}
-
-func optID(w *json.Writer, key string, n uint8) {
-	if n != 0 {
-		w.Int(key, int64(n))
-	}
+	s.Format.Write(w)
+	w.OptUint("audiolevel_ext_id", uint64(s.audioLevelExt))
+	w.OptUint("videoorient_ext_id", uint64(s.orientationExt))
+	w.OptUint("playoutdelay_ext_id", uint64(s.delayExt))
 }
 
 // query writes the part of plugin_specific that is about a participant.
@@ -144,29 +114,40 @@ func (p *publisher) query(w *json.Writer) {
 	p.writeName(w)
 	w.Uint("bitrate", p.bitrate)
 	w.OptTrue("e2ee", p.e2ee)
-	w.Array("streams")
-	for _, s := range p.streams {
-		w.Object("")
-		s.query(w)
-		w.End()
-	}
-	w.EndArray()
+	json.Objects(w, "streams", p.streams, func(s *stream) { s.query(w) })
 }
 
 func (s *stream) query(w *json.Writer) {
 	s.writePlace(w)
 	w.OptTrue("disabled", s.disabled)
 	w.OptStr("description", s.description)
-	w.OptStr("codec", s.codec)
-	w.OptStr("h264-profile", s.h264Profile)
-	w.OptStr("vp9-profile", s.vp9Profile)
+	s.WriteCodec(w)
 	s.delay.Write(w)
-	w.OptTrue("simulcast", s.simulcast)
-	w.OptTrue("svc", s.svc)
+	s.WriteLayering(w)
 	w.OptTrue("moderated", s.moderated)
 	if s.measured() {
 		w.Float("audio-level-dBov", s.level)
 		w.Bool("talking", s.talking)
 	}
 	w.Int("subscribers", int64(len(s.lines)))
+}
+
+// notifyStreams tells the event handlers what p publishes.
+func (p *publisher) notifyStreams(name string) {
+	p.h.notify(name, func(w *json.Writer) {
+		p.writeGone(w)
+		json.Objects(w, "streams", p.streams, func(s *stream) {
+			s.writePlace(w)
+			w.OptTrue("disabled", s.disabled)
+			w.OptStr("description", s.description)
+			s.Format.Write(w)
+			w.OptTrue("moderated", s.moderated)
+		})
+	})
+}
+
+// writeGone writes the fields of notifications about somebody who leaves.
+func (p *publisher) writeGone(w *json.Writer) {
+	p.room.writeRoom(w)
+	p.writeIdentity(w)
 }

@@ -7,6 +7,7 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/forward"
+	"bifrons/api/kit/mline"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -77,7 +78,7 @@ func (p *Plugin) addRemote(r *kit.Request, w *json.Writer) (kit.Response, *schem
 		}
 		x = &publisher{room: room, id: name, up: true, gone: true}
 		x.display = r.Body.Str("display")
-		x.metadata = compact(r.Body.Get("metadata"))
+		x.metadata = r.Body.Raw("metadata")
 		if err := x.takeStreams(r.Body); err != nil {
 			return kit.Response{}, err
 		}
@@ -194,18 +195,18 @@ func kindOf(v kit.Args) sdp.Kind {
 func (s *stream) take(v kit.Args) {
 	index, _ := v.Number("mindex")
 	s.remoteSSRC = cascadeSSRC(int(index), 0)
-	s.codec = v.Lower("codec")
+	s.Codec = v.Lower("codec")
 	s.disabled = v.Is("disabled")
 	if s.kind == sdp.Application {
-		s.codec = ""
-	} else if !s.publisher.room.allows(s.kind, s.codec) {
+		s.Codec = ""
+	} else if !s.publisher.room.allows(s.kind, s.Codec) {
 		s.disabled = true
 	}
 	s.description = v.Str("description")
-	s.stereo, s.fec, s.dtx = v.Is("stereo"), v.Is("fec"), v.Is("dtx")
-	s.h264Profile = v.Str("h264_profile")
-	s.vp9Profile = v.Str("vp9_profile")
-	s.simulcast, s.svc = v.Is("simulcast"), v.Is("svc")
+	s.Stereo, s.FEC, s.DTX = v.Is("stereo"), v.Is("fec"), v.Is("dtx")
+	s.H264Profile = v.Str("h264_profile")
+	s.VP9Profile = v.Str("vp9_profile")
+	s.Layering = mline.LayeringOf(v.Is("simulcast"), v.Is("svc"))
 	id := func(name string) uint8 {
 		n, _ := v.Number(name)
 		if n > 255 {
@@ -226,18 +227,18 @@ func (p *publisher) sourceStreams() []sfu.Stream {
 	for _, s := range p.streams {
 		x := sfu.Stream{SSRC: s.remoteSSRC, Kind: media.Data, Encrypted: p.e2ee}
 		if s.kind != sdp.Application {
-			c, _ := sdp.LookupCodec(s.codec)
+			c, _ := sdp.LookupCodec(s.Codec)
 			x.Kind = media.Audio
 			x.Codec = media.Codec{Name: media.ParseCodecName(c.Name), PayloadType: c.PT, ClockRate: uint32(c.Clock)}
 		}
 		if s.kind == sdp.Video {
-			x.Kind, x.Simulcast, x.SVC = media.Video, s.simulcast, s.svc
+			x.Kind, x.Simulcast, x.SVC = media.Video, s.Layering == mline.Simulcast, s.Layering == mline.SVC
 		}
 		x.Ext = media.ExtensionIDs{
 			AudioLevel: s.audioLevelExt, VideoOrientation: s.orientationExt, PlayoutDelay: s.delayExt,
 		}
 		if p.room.audioLevelEvent && s.measured() {
-			x.LevelWindow = p.activePackets()
+			x.LevelWindow = p.room.audioActivePackets
 		}
 		list = append(list, x)
 	}

@@ -3,7 +3,6 @@ package videoroom
 import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/kit/mline"
 	"bifrons/api/kit/rooms"
 	"bifrons/api/schema"
 )
@@ -86,81 +85,26 @@ func byRole(pub publisherRun, sub subscriberRun) run {
 	}
 }
 
-// roomFields are those of requests that make a room, and of its category in the file.
-var roomFields = fields(new(settings).table().Fields(),
-	typed(schema.Bool, "dummy_e2ee"), typed(schema.Array, "allowed", "dummy_streams"))
+// forwardRequests adds the requests that have to do with media outside of
+// WebRTC: RTP forwarders and publishers on other servers.
+func (p *Plugin) forwardRequests(add func(string, func(*kit.Request, *json.Writer) (kit.Response, *schema.Error), ...schema.Field),
+	told func(string, run, ...schema.Field)) {
+	room, publisher := p.ids.Field("room", true), p.ids.Field("publisher_id", true)
+	user := p.ids.Field("id", true)
+	must := func(name string, t schema.Type) schema.Field {
+		return schema.Field{Name: name, Type: t, Required: true}
+	}
+	with := func(list []schema.Field, more ...schema.Field) []schema.Field { return append(more, list...) }
 
-var createFields = fields(roomFields, typed(schema.String, "admin_key"), typed(schema.Bool, "permanent"))
-
-var dummyFields = []schema.Field{
-	{Name: "codec", Type: schema.String, Required: true},
-	{Name: "fmtp", Type: schema.String},
-}
-
-var editFields = fields(new(settings).table().EditFields(), typed(schema.Bool, "permanent"))
-
-var joinFields = []schema.Field{
-	{Name: "ptype", Type: schema.String, Required: true},
-	{Name: "token", Type: schema.String},
-}
-
-// publisherFields are the fields that joining and configuring share.
-var publisherFields = fields(
-	typed(schema.String, "display", "filename", "audiocodec", "videocodec"),
-	typed(schema.Object, "metadata"),
-	typed(schema.Bool, "audio", "video", "data", "record"),
-	typed(schema.Uint, "bitrate"),
-	typed(schema.Int, "audio_active_packets", "audio_level_average"),
-	typed(schema.Array, "descriptions"),
-)
-
-// publisherJoinFields are those of a join as participant.
-func (p *Plugin) publisherJoinFields() []schema.Field {
-	return append([]schema.Field{p.ids.Field("id", false)}, publisherFields...)
-}
-
-var streamFields = fields(
-	typed(schema.String, "mid"),
-	typed(schema.Bool, "send", "keyframe"),
-	mline.DelayFields,
-)
-
-var configureFields = fields(publisherFields, streamFields,
-	typed(schema.Bool, "update", "restart"), typed(schema.Array, "streams"))
-
-var descriptionFields = []schema.Field{
-	{Name: "mid", Type: schema.String, Required: true},
-	{Name: "description", Type: schema.String, Required: true},
-}
-
-// streamsField is the list that most requests have their items in.
-var streamsField = typed(schema.Array, "streams")
-
-// settingFields are what can be set of an m-line.
-var settingFields = fields(typed(schema.String, "mid"), typed(schema.Bool, "send", "keyframe"), mline.Fields, mline.DelayFields)
-
-// subscriberFields are those of a subscriber's configure.
-var subscriberFields = fields(settingFields, typed(schema.Bool, "audio", "video", "data", "update", "restart"), streamsField)
-
-// subscriberJoinFields are what a subscriber's join may have besides what every join
-// has.
-func (p *Plugin) subscriberJoinFields() []schema.Field {
-	return fields(
-		[]schema.Field{{Name: "streams", Type: schema.Array}, p.ids.Field("feed", false), {Name: "private_id", Type: schema.Uint}},
-		typed(schema.Bool, "use_msid", "autoupdate", "offer_audio", "offer_video", "offer_data", "audio", "video", "data"),
-		mline.Fields,
-	)
-}
-
-func (p *Plugin) subscribeFields() []schema.Field {
-	return fields([]schema.Field{p.ids.Field("feed", true)}, typed(schema.String, "crossrefid"), settingFields)
-}
-
-func (p *Plugin) unsubscribeFields() []schema.Field {
-	return fields([]schema.Field{p.ids.Field("feed", false)}, typed(schema.String, "mid", "sub_mid"))
-}
-
-func (p *Plugin) switchFields() []schema.Field {
-	return fields([]schema.Field{p.ids.Field("feed", true), {Name: "mid", Type: schema.String, Required: true},
-		{Name: "sub_mid", Type: schema.String, Required: true}}, settingFields)
+	told("rtp_forward", p.rtpForward, with(forwardFields, room, publisher, must("host", schema.String))...)
+	add("stop_rtp_forward", p.stopForward, room, publisher, must("stream_id", schema.Uint))
+	add("listforwarders", p.listForwarders, room)
+	told("publish_remotely", p.publishRemotely, with(transportFields, room, publisher,
+		must("remote_id", schema.String), must("host", schema.String), must("port", schema.Uint))...)
+	add("unpublish_remotely", p.unpublishRemotely, room, publisher, must("remote_id", schema.String))
+	add("listremotes", p.listRemotes, room, publisher)
+	add("add_remote_publisher", p.addRemote, with(remoteFields, room, p.ids.Field("id", false),
+		must("streams", schema.NonEmptyArray))...)
+	add("update_remote_publisher", p.updateRemote, with(remoteFields, room, user, must("streams", schema.Array))...)
+	add("remove_remote_publisher", p.removeRemote, room, user)
 }

@@ -28,22 +28,6 @@ func (r *room) add(p *publisher) {
 	}
 }
 
-// remove forgets a participant.
-func (r *room) remove(p *publisher) {
-	p.gone = true
-	p.stopChanges()
-	p.setKeyframes()
-	p.forwarders.StopAll()
-	p.remotes = nil
-	if p.source != nil {
-		p.source.Close()
-	}
-	if r.participants[p.id] == p {
-		delete(r.participants, p.id)
-		delete(r.private, p.privateID)
-	}
-}
-
 // taken tells whether a participant has an id, or will have.
 func (r *room) taken(name id) bool {
 	_, coming := r.coming[name]
@@ -77,9 +61,17 @@ func (r *room) members() []*publisher {
 }
 
 // tell sends an event to all participants but one, who may be nil. The fields
-// go after "videoroom": "event".
+// go after "videoroom": "event" and the room.
 func (r *room) tell(except *publisher, fields func(w *json.Writer)) {
-	r.tellAll(except, event("event", fields))
+	r.tellAll(except, r.event("event", fields))
+}
+
+// event is an event of the room.
+func (r *room) event(kind string, fields func(w *json.Writer)) []byte {
+	return json.Object(func(w *json.Writer) {
+		r.begin(w, kind)
+		fields(w)
+	})
 }
 
 func (r *room) tellAll(except *publisher, data []byte) {
@@ -136,20 +128,6 @@ func (r *room) full(p *publisher) bool {
 		}
 	}
 	return n >= r.maxPublishers
-}
-
-// end ends the room for everybody in it.
-func (r *room) end() {
-	r.destroyed = true
-	data := event("destroyed", r.writeRoom)
-	r.tellAll(nil, data)
-	for _, p := range r.members() {
-		r.remove(p)
-		if p.h != nil {
-			p.h.ClosePeer()
-		}
-	}
-	r.subscribersDestroyed()
 }
 
 // manage is Registry.Manage for functions with a response.

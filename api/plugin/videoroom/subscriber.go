@@ -1,38 +1,13 @@
 package videoroom
 
 import (
+	"slices"
+
 	"bifrons/api/json"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
 )
-
-// subscriber is the role of a handle that receives what publishers of a room
-// send, all of it on one peer connection.
-//
-// The server makes the offers. One is outstanding at a time: what changes
-// before its answer has come goes into the next one.
-type subscriber struct {
-	room       *room      // fixed
-	h          *handle    // fixed
-	owner      *publisher // fixed; whose private id the client gave, nil if none
-	privateID  uint32     // fixed
-	useMSID    bool       // fixed
-	autoupdate bool       // fixed
-	e2ee       bool       // fixed; all feeds are encrypted end to end, or none
-
-	lines    []*line // m-lines in their order, which stay for ever
-	answered bool    // no offer is outstanding
-	pending  bool    // an offer is due as soon as there may be one
-	restart  bool    // that offer restarts ICE
-	stale    bool    // the last offer does not tell how things are now
-	paused   bool    // by the client, and until its first start
-	live     bool    // the peer connection is established
-	writable bool    // data channels are
-	over     bool    // left, or the peer connection is gone: of no use any more
-}
-
-// establish needs nothing: media begins with connected.
-func (s *subscriber) establish() {}
 
 // connected tells of the established peer connection.
 func (s *subscriber) connected() {
@@ -58,9 +33,6 @@ func (s *subscriber) event(e sfu.Event) {
 		s.lines[e.Section].changed(e.Layer)
 	}
 }
-
-// data ignores what subscribers say.
-func (s *subscriber) data(string, bool, []byte) {}
 
 // dataReady lets messages of the feeds through.
 func (s *subscriber) dataReady() {
@@ -98,24 +70,11 @@ func (s *subscriber) end() {
 	}
 }
 
-// blocked tells whether nothing at all goes to the subscriber. room.mu is held.
-func (s *subscriber) blocked() bool { return s.paused || s.owner != nil && s.owner.kicked }
-
 // sync adapts what is relayed on all m-lines. room.mu is held.
 func (s *subscriber) sync() {
 	for _, l := range s.lines {
 		l.sync()
 	}
-}
-
-// line finds an m-line by its mid, nil if there is none. room.mu is held.
-func (s *subscriber) line(mid string) *line {
-	for _, l := range s.lines {
-		if l.mid == mid {
-			return l
-		}
-	}
-	return nil
 }
 
 // dataLine is the m-line of data channels, nil if there is none. room.mu is
@@ -128,3 +87,111 @@ func (s *subscriber) dataLine() *line {
 	}
 	return nil
 }
+
+// wanted is one stream to subscribe to, and how.
+type wanted struct {
+	stream *stream
+	item   *item
+}
+
+// find looks up what is to be subscribed to. Disabled streams count only when
+// joining, where they get a place for later. The first feed decides whether
+// the subscription is encrypted end to end. room.mu is held.
+func (s *subscriber) find(items []item, joining bool) ([]wanted, *schema.Error) {
+	var list []wanted
+	for i := range items {
+		x := &items[i]
+		p := s.room.participants[x.feed]
+		if p == nil || p.gone || !p.available() {
+			return nil, errorf(errNoSuchFeed, "No such feed (%s)", x.feed)
+		}
+		if joining && i == 0 {
+			s.e2ee = s.room.requireE2EE || p.e2ee
+		}
+		if p.e2ee != s.e2ee {
+			return nil, errorf(errInvalidFeed, "Can't mix feeds with and without end-to-end encryption in a subscription")
+		}
+		streams := p.streams
+		if x.hasMID {
+			st := p.stream(x.mid)
+			if st == nil {
+				return nil, errorf(errNoSuchFeed, "No such mid '%s' in feed (%s)", x.mid, x.feed)
+			}
+			streams = []*stream{st}
+		}
+		for _, st := range streams {
+			// A stream that was rejected has no codec to offer.
+			if !st.disabled || joining && st.Codec != "" {
+				list = append(list, wanted{st, x})
+			}
+		}
+	}
+	return list, nil
+}
+
+// fits tells whether there are m-lines for a list of streams. room.mu is held.
+func (s *subscriber) fits(list []wanted) bool {
+	type format struct {
+		kind  sdp.Kind
+		codec string
+	}
+	idle := make(map[format]int)
+	for _, l := range s.lines {
+		if len(l.sources) == 0 || l.kind == sdp.Application {
+			idle[format{l.kind, l.codec}]++
+		}
+	}
+	n := len(s.lines)
+	for _, want := range list {
+		f := format{want.stream.kind, want.stream.Codec}
+		switch {
+		case idle[f] > 0:
+			if f.kind != sdp.Application {
+				idle[f]--
+			}
+		default:
+			n++
+		}
+	}
+	return n <= maxLines
+}
+
+// subscribeTo makes an m-line carry a stream; it reports whether that needs an
+// offer. room.mu is held.
+func (s *subscriber) subscribeTo(want wanted, joining bool) bool {
+	st, x := want.stream, want.item
+	if st.kind == sdp.Application {
+		l := s.dataLine()
+		known := l != nil
+		if !known {
+			l = s.add(st.kind, "")
+			l.crossref = x.crossref
+		}
+		if !slices.Contains(l.sources, st) {
+			l.attach(st)
+		}
+		return !known
+	}
+	l := s.idle(st.kind, st.Codec)
+	if l == nil {
+		l = s.add(st.kind, st.Codec)
+	}
+	l.reset()
+	l.crossref = x.crossref
+	if !joining {
+		if x.hasMID && x.hasSend {
+			l.send = x.send
+		}
+		if !x.change.ChoosesLayers() {
+			x.change.DropFallback()
+		}
+	}
+	l.layers.Set(x.change)
+	l.delay.Set(x.change.Delay)
+	l.attach(st)
+	return true
+}
+
+// maxLines is how many m-lines a subscription can have: descriptions with more
+// are not accepted.
+const maxLines = sdp.MaxSections

@@ -10,6 +10,7 @@ import (
 
 	ourjson "bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/api/task"
 	"bifrons/sdp"
@@ -221,20 +222,20 @@ func newTestStream(p *publisher, i int, text string) *stream {
 	}
 	s := p.newStream(i, fmt.Sprint(i), kind)
 	if kind != sdp.Application {
-		s.codec = words[0]
+		s.Codec = words[0]
 	}
 	for _, w := range words[1:] {
 		switch w {
 		case "simulcast":
-			s.simulcast = true
+			s.Layering = mline.Simulcast
 		case "svc":
-			s.svc = true
+			s.Layering = mline.SVC
 		case "disabled":
 			s.disabled = true
 		case "rejected":
-			s.disabled, s.codec = true, ""
+			s.disabled, s.Codec = true, ""
 		case "fec":
-			s.fec = true
+			s.FEC = true
 		case "level":
 			s.audioLevelExt = 7
 		case "orientation":
@@ -242,10 +243,10 @@ func newTestStream(p *publisher, i int, text string) *stream {
 		case "e2ee":
 			p.e2ee = true
 		default:
-			if s.codec == sdp.VP9 {
-				s.vp9Profile = w
+			if s.Codec == sdp.VP9 {
+				s.VP9Profile = w
 			} else {
-				s.h264Profile = w
+				s.H264Profile = w
 			}
 		}
 	}

@@ -6,18 +6,7 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/schema"
-	"bifrons/sdp"
 )
-
-// maxLines is how many m-lines a subscription can have: descriptions with more
-// are not accepted.
-const maxLines = sdp.MaxSections
-
-// wanted is one stream to subscribe to, and how.
-type wanted struct {
-	stream *stream
-	item   *item
-}
 
 // joinSubscriber makes a handle a subscriber, and offers what it asks for.
 func joinSubscriber(h *handle, room *room, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
@@ -96,102 +85,4 @@ func onlyOffered(list []wanted, body kit.Args) []wanted {
 	return slices.DeleteFunc(list, func(want wanted) bool {
 		return !body.FlagOr("offer_"+kindName(want.stream.kind), true)
 	})
-}
-
-// find looks up what is to be subscribed to. Disabled streams count only when
-// joining, where they get a place for later. The first feed decides whether
-// the subscription is encrypted end to end. room.mu is held.
-func (s *subscriber) find(items []item, joining bool) ([]wanted, *schema.Error) {
-	var list []wanted
-	for i := range items {
-		x := &items[i]
-		p := s.room.participants[x.feed]
-		if p == nil || p.gone || !p.available() {
-			return nil, errorf(errNoSuchFeed, "No such feed (%s)", x.feed)
-		}
-		if joining && i == 0 {
-			s.e2ee = s.room.requireE2EE || p.e2ee
-		}
-		if p.e2ee != s.e2ee {
-			return nil, errorf(errInvalidFeed, "Can't mix feeds with and without end-to-end encryption in a subscription")
-		}
-		streams := p.streams
-		if x.hasMID {
-			st := p.stream(x.mid)
-			if st == nil {
-				return nil, errorf(errNoSuchFeed, "No such mid '%s' in feed (%s)", x.mid, x.feed)
-			}
-			streams = []*stream{st}
-		}
-		for _, st := range streams {
-			// A stream that was rejected has no codec to offer.
-			if !st.disabled || joining && st.codec != "" {
-				list = append(list, wanted{st, x})
-			}
-		}
-	}
-	return list, nil
-}
-
-// fits tells whether there are m-lines for a list of streams. room.mu is held.
-func (s *subscriber) fits(list []wanted) bool {
-	type format struct {
-		kind  sdp.Kind
-		codec string
-	}
-	idle := make(map[format]int)
-	for _, l := range s.lines {
-		if len(l.sources) == 0 || l.kind == sdp.Application {
-			idle[format{l.kind, l.codec}]++
-		}
-	}
-	n := len(s.lines)
-	for _, want := range list {
-		f := format{want.stream.kind, want.stream.codec}
-		switch {
-		case idle[f] > 0:
-			if f.kind != sdp.Application {
-				idle[f]--
-			}
-		default:
-			n++
-		}
-	}
-	return n <= maxLines
-}
-
-// subscribeTo makes an m-line carry a stream; it reports whether that needs an
-// offer. room.mu is held.
-func (s *subscriber) subscribeTo(want wanted, joining bool) bool {
-	st, x := want.stream, want.item
-	if st.kind == sdp.Application {
-		l := s.dataLine()
-		known := l != nil
-		if !known {
-			l = s.add(st.kind, "")
-			l.crossref = x.crossref
-		}
-		if !slices.Contains(l.sources, st) {
-			l.attach(st)
-		}
-		return !known
-	}
-	l := s.idle(st.kind, st.codec)
-	if l == nil {
-		l = s.add(st.kind, st.codec)
-	}
-	l.reset()
-	l.crossref = x.crossref
-	if !joining {
-		if x.hasMID && x.hasSend {
-			l.send = x.send
-		}
-		if !x.change.ChoosesLayers() {
-			x.change.DropFallback()
-		}
-	}
-	l.layers.Set(x.change)
-	l.delay.Set(x.change.Delay)
-	l.attach(st)
-	return true
 }

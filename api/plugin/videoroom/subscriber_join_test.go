@@ -80,8 +80,9 @@ func TestSubscriberJoin(t *testing.T) {
 			th.publish("8", "", "vp8 rejected")
 			s := th.seat()
 			same(t, tt.name, s.joinAs(tt.fields), tt.want)
-			if joined := strings.Contains(tt.want, "attached"); joined != (s.h.is() != nil) || joined != (len(th.room.subscribers) == 1) {
-				t.Errorf("joined: %v, in the room: %d", s.h.is() != nil, len(th.room.subscribers))
+			_, is := s.h.is().(*subscriber)
+			if joined := strings.Contains(tt.want, "attached"); joined != is || joined != (len(th.room.subscribers) == 1) {
+				t.Errorf("joined: %v, in the room: %d", is, len(th.room.subscribers))
 			}
 		})
 	}

@@ -1,8 +1,6 @@
 package videoroom
 
 import (
-	"strings"
-
 	"bifrons/api/json"
 	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
@@ -29,26 +27,16 @@ func (l *line) section() sdp.OfferSection {
 		return o
 	}
 	st := l.stream()
-	if st != nil && st.codec != "" {
-		l.codec, l.profile = st.codec, st.h264Profile+st.vp9Profile // it has one of them at most
+	if st != nil && st.Codec != "" {
+		l.codec, l.profile = st.Codec, st.Profile()
 	}
-	o.Codec, o.Profile = l.codec, l.profile
-	if o.Codec == sdp.RED {
-		o.Codec = sdp.Opus
-		c, _ := sdp.LookupCodec(sdp.RED)
-		o.RED = c.PT
-	}
+	mline.OfferCodec(&o, l.codec, l.profile)
 	o.Extensions = l.extensions()
 	if !l.active() {
 		o.Direction = sdp.Inactive
 		return o
 	}
-	switch o.Codec {
-	case sdp.Opus:
-		o.Fmtp = opusParameters(st)
-	case sdp.Multiopus:
-		o.Fmtp, o.Channels = st.fmtp, st.channels
-	}
+	st.OfferParameters(&o)
 	if l.sub.useMSID {
 		o.Stream, o.Track = st.publisher.id, st.mid
 	}
@@ -73,19 +61,6 @@ func (l *line) extensions() []sdp.Extension {
 	offer(sdp.URIPlayoutDelay, video && on && r.delayExt)
 	offer(sdp.URIVideoOrientation, video && on && st.orientationExt != 0)
 	return list
-}
-
-func opusParameters(st *stream) string {
-	var list []string
-	for _, p := range []struct {
-		on   bool
-		text string
-	}{{st.fec, "useinbandfec=1"}, {st.dtx, "usedtx=1"}, {st.stereo, "stereo=1"}} {
-		if p.on {
-			list = append(list, p.text)
-		}
-	}
-	return strings.Join(list, ";")
 }
 
 // answer takes a client's answer: what it accepts is relayed from now on. room.mu is
@@ -134,10 +109,7 @@ func (s *subscriber) due() (data []byte, j *plugin.JSEP) {
 	if s.over || !s.answered || !s.pending {
 		return nil, nil
 	}
-	data = event("updated", func(w *json.Writer) {
-		s.room.writeRoom(w)
-		s.writeStreams(w)
-	})
+	data = s.room.event("updated", s.writeStreams)
 	s.notifyUpdated()
 	return data, s.offer()
 }
@@ -148,4 +120,67 @@ func (s *subscriber) notifyUpdated() {
 		s.writeStreams(w)
 		w.Uint("private_id", uint64(s.privateID))
 	})
+}
+
+// writeStreams writes the list of m-lines. room.mu is held.
+func (s *subscriber) writeStreams(w *json.Writer) {
+	json.Objects(w, "streams", s.lines, func(l *line) { l.write(w) })
+}
+
+func (l *line) write(w *json.Writer) {
+	w.Str("type", kindName(l.kind))
+	w.Bool("active", l.active())
+	w.Int("mindex", int64(l.index))
+	w.Str("mid", l.mid)
+	w.OptStr("crossrefid", l.crossref)
+	w.Bool("ready", l.ready)
+	w.Bool("send", l.send)
+	switch {
+	case l.kind == sdp.Application:
+		l.writeSources(w)
+	case l.active():
+		l.writeFeed(w, l.stream())
+	}
+}
+
+// writeSources writes whose messages go to the data channels.
+func (l *line) writeSources(w *json.Writer) {
+	if len(l.sources) == 0 {
+		return
+	}
+	w.Int("sources", int64(len(l.sources)))
+	w.Array("source_ids")
+	for _, x := range l.sources {
+		l.sub.room.plugin.ids.Write(w, "", x.publisher.id)
+	}
+	w.EndArray()
+}
+
+func (l *line) writeFeed(w *json.Writer, st *stream) {
+	p := st.publisher
+	l.sub.room.plugin.ids.Write(w, "feed_id", p.id)
+	w.OptStr("feed_display", p.display)
+	if p.metadata != nil {
+		w.Raw("feed_metadata", p.metadata)
+	}
+	w.Str("feed_mid", st.mid)
+	w.OptStr("feed_description", st.description)
+	st.WriteCodec(w)
+	l.playoutDelay().Write(w)
+	l.layers.Write(w, l.layering())
+}
+
+// query writes plugin_specific.
+func (s *subscriber) query(w *json.Writer) {
+	s.room.mu.Lock()
+	defer s.room.mu.Unlock()
+	w.Str("type", "subscriber")
+	s.room.writeRoom(w)
+	w.Uint("private_id", uint64(s.privateID))
+	w.Bool("answered", s.answered)
+	w.Bool("pending_offer", s.pending)
+	w.Bool("pending_restart", s.restart)
+	w.Bool("paused", s.paused)
+	w.OptTrue("e2ee", s.e2ee)
+	s.writeStreams(w)
 }

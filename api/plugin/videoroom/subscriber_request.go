@@ -81,19 +81,6 @@ func (s *subscriber) leave(_ *kit.Request, w *json.Writer) (kit.Response, *schem
 	return kit.Response{After: s.h.ClosePeer}, nil
 }
 
-// item is one element of a list of streams in a request, as far as it is
-// given.
-type item struct {
-	feed          id
-	hasFeed       bool
-	mid, subMID   string
-	hasMID        bool
-	crossref      string
-	hasSend, send bool
-	keyframe      bool
-	change        mline.Change
-}
-
 // readItem checks and reads one; it needs no lock.
 func (p *Plugin) readItem(v kit.Args, fields []schema.Field) (x item, err *schema.Error) {
 	if err := checkItem(fields, v, "streams"); err != nil {

@@ -112,7 +112,7 @@ func TestFeedRenegotiates(t *testing.T) {
 		return brief(s.take())
 	}
 	same(t, "a stream more", renegotiate(func() { p.streams = append(p.streams, newTestStream(p, 3, "opus")) }), "")
-	same(t, "another codec", renegotiate(func() { p.streams[1].codec = sdp.H264 }),
+	same(t, "another codec", renegotiate(func() { p.streams[1].Codec = sdp.H264 }),
 		"{videoroom:updated,[1/0!, 1/1!, 2/0!, 2/1, data 2!]} offer(0:audio sendonly opus/111, 1:video sendonly vp8/96, 2:video sendonly vp9/101, "+
 			"3:video sendonly h264/107{profile-level-id=42e01f;packetization-mode=1}, 4:data sendonly)")
 	s.do("answer:start")

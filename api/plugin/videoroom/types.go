@@ -11,6 +11,9 @@ import (
 	"bifrons/api/kit/forward"
 	"bifrons/api/kit/mline"
 	"bifrons/api/kit/rooms"
+	"bifrons/api/plugin"
+	"bifrons/api/schema"
+	"bifrons/api/task"
 	"bifrons/sdp"
 	"bifrons/sfu"
 )
@@ -57,12 +60,12 @@ type handle struct {
 // become gives a handle its role, once; on the executor.
 func (h *handle) become(r role) { h.role.Store(&r) }
 
-// is returns the role, nil before joining.
+// is returns the role.
 func (h *handle) is() role {
 	if r := h.role.Load(); r != nil {
 		return *r
 	}
-	return nil
+	return nobody{}
 }
 
 // room is one room.
@@ -84,6 +87,7 @@ type room struct {
 // publisher is a participant: somebody who joined to be able to publish, or a
 // dummy or remote one, which has no handle.
 type publisher struct {
+	nobody
 	room      *room   // fixed
 	h         *handle // fixed; nil for dummies and remote ones
 	id        id      // fixed
@@ -113,15 +117,13 @@ type publisher struct {
 	firstData *stream   // nil if there is none
 	closing   bool      // the connection is on the way to its end
 
-	bitrate                            uint64 // bit/s, 0 = no cap
-	audioActivePackets                 int    // 0 = the room's
-	audioLevelAverage                  int    // 0 = the room's
-	ownActivePackets, ownLevelAverage  bool   // were given when joining
-	wantedAudioCodec, wantedVideoCodec string
-	talking                            bool
-	toldUnpublished                    bool
-	descriptions                       map[string]string // by mid, for streams to come
-	token                              string
+	bitrate         uint64              // bit/s, 0 = no cap
+	levels          kit.Talking         // instead of the room's
+	wanted          map[sdp.Kind]string // codecs
+	talking         bool
+	toldUnpublished bool
+	descriptions    map[string]string // by mid, for streams to come
+	token           string
 }
 
 // remotization is a publisher's presence on another server: all of his streams
@@ -147,16 +149,11 @@ type stream struct {
 	kind      sdp.Kind   // fixed
 
 	description string
-	codec       string // sdp.Codec.ID, "" for data
-	disabled    bool   // removed, inactive or rejected
-	paused      bool   // by the publisher (send: false)
-	moderated   bool   // muted by the administrator of the room
+	disabled    bool // removed, inactive or rejected
+	paused      bool // by the publisher (send: false)
+	moderated   bool // muted by the administrator of the room
 
-	fec, dtx, stereo                        bool   // opus
-	fmtp                                    string // of multiopus, as offered
-	channels                                int    // likewise, 0 = not known
-	h264Profile, vp9Profile                 string
-	simulcast, svc                          bool
+	mline.Format
 	audioLevelExt, orientationExt, delayExt uint8 // ids with the publisher, 0 = not agreed on
 	delay                                   mline.Delay
 	level                                   float64
@@ -233,22 +230,105 @@ func (s *stream) requestKeyframe() {
 	}
 }
 
-// The two sides of the package meet here. The publisher side tells the
-// subscriber side, with room.mu held unless it says otherwise:
+// Plugin is the VideoRoom plugin.
+type Plugin struct {
+	gw      plugin.Gateway // fixed
+	general general        // fixed
+	ids     schema.IDs     // fixed
+	events  kit.Events     // fixed
+	table   *kit.Table[*handle]
+	file    kit.File
+	rooms   rooms.Desk[*room]
+}
+
+// nobody is the role before joining; roles embed it for what they do not care about.
+type nobody struct{}
+
+func (nobody) establish() {}
+
+func (nobody) connected() {}
+
+func (nobody) event(sfu.Event) {}
+
+func (nobody) data(string, bool, []byte) {}
+
+func (nobody) dataReady() {}
+
+func (nobody) hangup(string) {}
+
+func (nobody) detach() {}
+
+func (nobody) query(*json.Writer) {}
+
+// subscriber is the role of a handle that receives what publishers of a room
+// send, all of it on one peer connection.
 //
-//	joinSubscriber       somebody joins as a subscriber; on the executor,
-//	                     without the lock, token and pin were checked
-//	room.feedGone        a participant's streams have ended; the caller
-//	                     forgets them afterwards
-//	room.feedChanged     a publisher has renegotiated, the answer is on its way
-//	stream.gateChanged   stream.flows may have changed
-//	stream.delayChanged  the publisher has set a playout delay
-//	stream.relayData     a message came; on the SCTP goroutine, without the
-//	                     lock, the payload is lent
-//	room.ownerKicked     subscriptions made with a participant's private id
-//	                     stop being relayed
-//	room.subscribersDestroyed
-//	                     the room is destroyed
-//
-// The subscriber side adds and removes what is in stream.subscribers and
-// room.subscribers, and asks publishers for key frames.
+// The server makes the offers. One is outstanding at a time: what changes
+// before its answer has come goes into the next one.
+type subscriber struct {
+	nobody
+	room       *room      // fixed
+	h          *handle    // fixed
+	owner      *publisher // fixed; whose private id the client gave, nil if none
+	privateID  uint32     // fixed
+	useMSID    bool       // fixed
+	autoupdate bool       // fixed
+	e2ee       bool       // fixed; all feeds are encrypted end to end, or none
+
+	lines    []*line // m-lines in their order, which stay for ever
+	answered bool    // no offer is outstanding
+	pending  bool    // an offer is due as soon as there may be one
+	restart  bool    // that offer restarts ICE
+	stale    bool    // the last offer does not tell how things are now
+	paused   bool    // by the client, and until its first start
+	live     bool    // the peer connection is established
+	writable bool    // data channels are
+	over     bool    // left, or the peer connection is gone: of no use any more
+}
+
+// line is one m-line of a subscriber's. It carries one stream of a publisher's,
+// or none; the one for data carries any number. room.mu guards it.
+type line struct {
+	sub   *subscriber // fixed
+	index int         // fixed
+	mid   string      // fixed
+	kind  sdp.Kind    // fixed
+
+	codec    string // sdp.Codec.ID of the stream, or of the last one
+	profile  string // of VP9 or H.264, likewise
+	crossref string
+	sources  []*stream
+	offered  bool // the last offer has it as active
+	ready    bool // the client has accepted it
+	send     bool
+
+	layers mline.Layers
+	delay  mline.Delay // none = the stream's
+	out    mline.Output
+}
+
+// changes is what the others have not been told yet.
+type changes struct {
+	name, metadata, streams bool
+	pace                    task.Pacer
+}
+
+// item is one element of a list of streams in a request, as far as it is
+// given.
+type item struct {
+	feed          id
+	hasFeed       bool
+	mid, subMID   string
+	hasMID        bool
+	crossref      string
+	hasSend, send bool
+	keyframe      bool
+	change        mline.Change
+}
+
+// general are the settings of the plugin as a whole.
+type general struct {
+	adminKey       string // "" = everybody may create rooms
+	lockForwarding bool   // forwarding needs the admin key, too
+	forward        forward.Policy
+}

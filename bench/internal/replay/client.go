@@ -42,7 +42,7 @@ func filler(seed1, seed2 uint64) func([]byte) {
 	}
 }
 
-func newClient(n *simnet.Network, addr, server netip.AddrPort, link simnet.Link, random func([]byte)) *client {
+func newClient(n *simnet.Network, addr, server netip.AddrPort, link simnet.Conditions, random func([]byte)) *client {
 	c := &client{
 		port: n.Open(addr, link), server: server,
 		opened: map[uint32]*srtp.StreamState{}, sealed: map[uint32]*order{},

@@ -350,7 +350,7 @@ func view(m *media.Section, h *rtp.Header, data []byte, dd *codec.DDState) View 
 	if id := m.Ext.DependencyDescriptor; id != 0 {
 		ext, _ = h.FindExtension(data, id)
 	}
-	_ = codec.Inspect(kindOf(v.Codec), v.Payload, h.Marker, dd, ext, &v.Info)
+	_ = codec.Inspect(codec.Payload{Kind: kindOf(v.Codec), Data: v.Payload, Marker: h.Marker, Descriptor: ext}, dd, &v.Info)
 	switch v.Codec {
 	case media.VP8:
 		_ = v.VP8.Parse(v.Payload)

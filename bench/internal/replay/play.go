@@ -78,7 +78,7 @@ func newWorld(in *Input) *world {
 	opt := &peer.Options{TWCCPeriod: 200 * time.Millisecond, NoMediaTimer: time.Second}
 	for i := range w.shards {
 		addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, 1}), uint16(5000+i))
-		w.ports[i] = w.net.Open(addr, simnet.Link{})
+		w.ports[i] = w.net.Open(addr, simnet.Conditions{})
 		w.shards[i] = shard.New(shard.Config{
 			Socket: w.ports[i], Options: opt, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 			Random: filler(4, uint64(i)),
@@ -90,7 +90,7 @@ func newWorld(in *Input) *world {
 }
 
 // join connects a client with a new peer on a shard.
-func (w *world) join(sh int, profile srtp.Profile, link simnet.Link, h *host) (*client, *peer.Peer, error) {
+func (w *world) join(sh int, profile srtp.Profile, link simnet.Conditions, h *host) (*client, *peer.Peer, error) {
 	w.serial++
 	random := filler(5, w.serial)
 	addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(w.serial)}), 6000)
@@ -123,7 +123,7 @@ func (w *world) join(sh int, profile srtp.Profile, link simnet.Link, h *host) (*
 }
 
 func (w *world) addSender(network *Network) error {
-	c, p, err := w.join(0, srtp.AEADAES128GCM, simnet.Link{}, &host{})
+	c, p, err := w.join(0, srtp.AEADAES128GCM, simnet.Conditions{}, &host{})
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (w *world) addSender(network *Network) error {
 }
 
 func (w *world) addReceiver(spec Receiver) error {
-	link := simnet.Link{Delay: spec.delay()}
+	link := simnet.Conditions{Delay: spec.delay()}
 	profile, _ := parseProfile(spec.Profile)
 	h := new(host)
 	c, p, err := w.join(spec.Shard, profile, link, h)

@@ -130,7 +130,7 @@ func (r *receiver) ask(now mono.Time) {
 		for _, n := range lost {
 			s.asked[s.number.near(n)] = true
 		}
-		b, err := r.sealRTCP(rtcp.AppendNACK(nil, s.own, s.SSRC, lost))
+		b, err := r.sealRTCP(rtcp.AppendNACK(nil, rtcp.Ends{Sender: s.own, Media: s.SSRC}, lost))
 		if err != nil {
 			r.err = err
 			return

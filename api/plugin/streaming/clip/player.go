@@ -95,7 +95,7 @@ func (p *Player) run(ctx context.Context) {
 			return
 		}
 		if len(payload) > 0 {
-			rtp.PutHeader(packet[:rtp.FixedHeaderLen], seq == 1 && ts == 0, p.pt, seq, ts, ssrc)
+			rtp.FixedHeader{Marker: seq == 1 && ts == 0, PayloadType: p.pt, SequenceNumber: seq, Timestamp: ts, SSRC: ssrc}.Put(packet[:rtp.FixedHeaderLen])
 			p.to.Write(0, 0, append(packet[:rtp.FixedHeaderLen], payload...))
 			seq++
 		}

@@ -12,9 +12,9 @@ import (
 	"bifrons/sfu/peer"
 )
 
-// link is a peer connection's DTLS association and the data channels in it.
+// association is a peer connection's DTLS association and the data channels in it.
 // Their goroutines meet the shard by its mailbox only.
-type link struct {
+type association struct {
 	peer     *Peer
 	client   bool
 	endpoint *dtls.Endpoint
@@ -30,99 +30,99 @@ type link struct {
 }
 
 // transmit sends a datagram of the association; b is lent.
-func (l *link) transmit(b []byte) {
+func (a *association) transmit(b []byte) {
 	own := append([]byte(nil), b...)
-	l.peer.do(func(now mono.Time, c *peer.Peer) { c.SendDTLS(now, own) })
+	a.peer.do(func(now mono.Time, c *peer.Peer) { c.SendDTLS(now, own) })
 }
 
-func (l *link) connected(k srtp.Keys) {
-	l.peer.do(func(now mono.Time, c *peer.Peer) { c.DTLSConnected(now, k) })
-	l.mu.Lock()
-	l.up = true
-	l.mu.Unlock()
-	l.peer.mu.Lock()
-	want := l.peer.wantData
-	l.peer.mu.Unlock()
+func (a *association) connected(k srtp.Keys) {
+	a.peer.do(func(now mono.Time, c *peer.Peer) { c.DTLSConnected(now, k) })
+	a.mu.Lock()
+	a.up = true
+	a.mu.Unlock()
+	a.peer.mu.Lock()
+	want := a.peer.wantData
+	a.peer.mu.Unlock()
 	if want {
-		l.startData()
+		a.startData()
 	}
 }
 
-func (l *link) closed(r dtls.Reason) {
-	defer l.peer.engine.pending.Done()
+func (a *association) closed(r dtls.Reason) {
+	defer a.peer.engine.pending.Done()
 	if r.Kind == dtls.LocalClose {
 		return
 	}
 	cause := peer.DTLSCause(r.Kind)
-	l.peer.engine.log.Info("DTLS association ended", "peer", l.peer.label, "cause", cause, "reason", r.Text)
-	l.peer.do(func(now mono.Time, c *peer.Peer) { c.DTLSClosed(now, cause) })
+	a.peer.engine.log.Info("DTLS association ended", "peer", a.peer.label, "cause", cause, "reason", r.Text)
+	a.peer.do(func(now mono.Time, c *peer.Peer) { c.DTLSClosed(now, cause) })
 }
 
 // startData starts the SCTP association once DTLS is up.
-func (l *link) startData() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.up || l.ended || l.data != nil {
+func (a *association) startData() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.up || a.ended || a.data != nil {
 		return
 	}
-	p := l.peer
-	l.data = sctp.Start(sctp.Config{
-		Conn:      dataConn{l.endpoint.Conn(), &l.over},
-		Client:    l.client,
+	p := a.peer
+	a.data = sctp.Start(sctp.Config{
+		Conn:      dataConn{a.endpoint.Conn(), &a.over},
+		Client:    a.client,
 		Log:       p.engine.log.With("peer", p.label),
 		Budget:    p.engine.data,
-		OnMessage: l.receive,
+		OnMessage: a.receive,
 		OnReady: func() {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			p.push(Event{Kind: EventDataReady})
 		},
 	})
-	l.data.SetLimit(p.limit.Load())
+	a.data.SetLimit(p.limit.Load())
 }
 
 // limit follows a change of the peer's limit.
-func (l *link) limit() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.data != nil {
-		l.data.SetLimit(l.peer.limit.Load())
+func (a *association) limit() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.data != nil {
+		a.data.SetLimit(a.peer.limit.Load())
 	}
 }
 
 // sendFunc is one of the ways to send on an association.
 type sendFunc = func(a *sctp.Association, label, protocol string, binary bool, payload []byte) error
 
-func (l *link) send(label, protocol string, binary bool, payload []byte, send sendFunc) error {
-	l.mu.Lock()
-	d := l.data
-	l.mu.Unlock()
+func (a *association) send(label, protocol string, binary bool, payload []byte, send sendFunc) error {
+	a.mu.Lock()
+	d := a.data
+	a.mu.Unlock()
 	if d == nil {
 		return ErrNoDataChannels
 	}
 	err := send(d, label, protocol, binary, payload)
 	if err == nil {
-		l.out.add(len(payload))
+		a.out.add(len(payload))
 	}
 	return err
 }
 
-func (l *link) receive(label, protocol string, binary bool, payload []byte) {
-	l.in.add(len(payload))
-	defer l.peer.site.contain("a handler of data", l.peer.panicked)
-	l.peer.handler.PeerData(label, protocol, binary, payload)
+func (a *association) receive(label, protocol string, binary bool, payload []byte) {
+	a.in.add(len(payload))
+	defer a.peer.site.contain("a handler of data", a.peer.panicked)
+	a.peer.handler.PeerData(label, protocol, binary, payload)
 }
 
 // describe adds to a snapshot what the shard does not know.
-func (l *link) describe(a *peer.Association) {
-	l.mu.Lock()
-	a.Data = l.data != nil && !l.ended
-	if l.data != nil {
-		a.DataLost = l.data.Stats().Refused
+func (a *association) describe(to *peer.Association) {
+	a.mu.Lock()
+	to.Data = a.data != nil && !a.ended
+	if a.data != nil {
+		to.DataLost = a.data.Stats().Refused
 	}
-	l.mu.Unlock()
-	a.Resent = l.endpoint.Retransmissions()
-	a.DataIn, a.DataOut = l.in.value(), l.out.value()
+	a.mu.Unlock()
+	to.Resent = a.endpoint.Retransmissions()
+	to.DataIn, to.DataOut = a.in.value(), a.out.value()
 }
 
 // traffic counts messages, from any goroutine.
@@ -153,15 +153,15 @@ func (c dataConn) Write(b []byte) (int, error) {
 }
 
 // end closes the data channels; the peer closes the association itself.
-func (l *link) end() {
-	l.over.Store(true)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.ended = true
-	if d := l.data; d != nil {
-		l.peer.engine.pending.Add(1)
+func (a *association) end() {
+	a.over.Store(true)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ended = true
+	if d := a.data; d != nil {
+		a.peer.engine.pending.Add(1)
 		go func() {
-			defer l.peer.engine.pending.Done()
+			defer a.peer.engine.pending.Done()
 			d.Close()
 		}()
 	}

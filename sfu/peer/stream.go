@@ -14,17 +14,18 @@ import (
 )
 
 const (
-	// maxSources bounds the SSRCs that one remote may use at the same time.
-	maxSources = 256
+	// maxStreams bounds the SSRCs that one remote may use at the same time.
+	maxStreams = 256
 	// maxCounters bounds those whose counters are kept.
-	maxCounters = 2 * maxSources
+	maxCounters = 2 * maxStreams
 )
 
-// source is one SSRC of the remote: a stream, or the RTX of one.
-type source struct {
+// stream is an RTP stream of the remote, all packets of one SSRC (RFC 7656, 2.1.10): an
+// encoding, or the retransmissions of one.
+type stream struct {
 	*counters
-	stream *stream
-	rtx    bool
+	receiver *receiver
+	rtx      bool
 }
 
 // counters are what is kept of an SSRC for as long as the keys live. A remote
@@ -35,8 +36,8 @@ type counters struct {
 	unwrap seq.Unwrapper
 }
 
-// stream is one received encoded stream.
-type stream struct {
+// receiver is what receives one encoding of a section.
+type receiver struct {
 	section  *section
 	encoding int
 	ssrc     uint32
@@ -57,33 +58,33 @@ type stream struct {
 	window    uint64 // packets in the current report second
 }
 
-// bind gives an SSRC, and that of its RTX if it is not 0, to an encoding of a
-// section. A stream that had the place ends.
-func (p *Peer) bind(s *section, encoding int, ssrc, rtxSSRC uint32) *stream {
-	st := s.streams[encoding]
-	if st == nil || st.ssrc != ssrc {
-		if st != nil {
-			p.unbind(st)
+// bind gives the SSRC of an encoding, and that of its RTX if it is not 0, to its
+// place in a section. A receiver that had the place ends.
+func (p *Peer) bind(s *section, encoding int, e media.Encoding) *receiver {
+	rx := s.receivers[encoding]
+	if ssrc := e.SSRC; rx == nil || rx.ssrc != ssrc {
+		if rx != nil {
+			p.unbind(rx)
 		}
-		st = &stream{section: s, encoding: encoding, ssrc: ssrc}
-		if old := s.streams[encoding]; old != nil {
-			st.receiving = old.receiving
+		rx = &receiver{section: s, encoding: encoding, ssrc: ssrc}
+		if old := s.receivers[encoding]; old != nil {
+			rx.receiving = old.receiving
 		}
-		s.streams[encoding] = st
-		st.stats.Rate, st.stats.RTX = s.clockRate(), s.hasRTX()
-		src := &source{counters: p.countersOf(ssrc), stream: st}
-		st.unwrap, p.ssrcs[ssrc] = &src.unwrap, src
+		s.receivers[encoding] = rx
+		rx.stats.Rate, rx.stats.RTX = s.clockRate(), s.hasRTX()
+		st := &stream{counters: p.countersOf(ssrc), receiver: rx}
+		rx.unwrap, p.streams[ssrc] = &st.unwrap, st
 	}
-	if rtxSSRC != 0 && st.rtxSSRC != rtxSSRC {
-		p.bindRTX(st, rtxSSRC)
+	if e.RTXSSRC != 0 && rx.rtxSSRC != e.RTXSSRC {
+		p.bindRTX(rx, e.RTXSSRC)
 	}
-	return st
+	return rx
 }
 
-func (p *Peer) bindRTX(st *stream, ssrc uint32) {
-	delete(p.ssrcs, st.rtxSSRC)
-	st.rtxSSRC = ssrc
-	p.ssrcs[ssrc] = &source{counters: p.countersOf(ssrc), stream: st, rtx: true}
+func (p *Peer) bindRTX(rx *receiver, ssrc uint32) {
+	delete(p.streams, rx.rtxSSRC)
+	rx.rtxSSRC = ssrc
+	p.streams[ssrc] = &stream{counters: p.countersOf(ssrc), receiver: rx, rtx: true}
 }
 
 // countersOf returns the counters of an SSRC.
@@ -93,7 +94,7 @@ func (p *Peer) countersOf(ssrc uint32) *counters {
 	}
 	if len(p.counters) >= maxCounters {
 		for old := range p.counters {
-			if p.ssrcs[old] == nil {
+			if p.streams[old] == nil {
 				delete(p.counters, old)
 				break
 			}
@@ -104,10 +105,10 @@ func (p *Peer) countersOf(ssrc uint32) *counters {
 	return c
 }
 
-func (p *Peer) unbind(st *stream) {
-	delete(p.ssrcs, st.ssrc)
-	if st.rtxSSRC != 0 {
-		delete(p.ssrcs, st.rtxSSRC)
+func (p *Peer) unbind(rx *receiver) {
+	delete(p.streams, rx.ssrc)
+	if rx.rtxSSRC != 0 {
+		delete(p.streams, rx.rtxSSRC)
 	}
 }
 
@@ -130,10 +131,10 @@ func (s *section) clockRate() uint32 {
 	return 48000
 }
 
-// identify finds the stream of an SSRC that was not signalled, by the MID and
+// identify finds the stream with an SSRC that was not signalled, by the MID and
 // RID extensions of an authentic packet (RFC 9143, 9.2; RFC 8852), or by a
 // payload type that only one section has.
-func (p *Peer) identify(h *rtp.Header, b []byte, state srtp.StreamState) *source {
+func (p *Peer) identify(h *rtp.Header, b []byte, state srtp.StreamState) *stream {
 	var mid, rid, repaired []byte
 	for it := h.Extensions(b); it.Next(); {
 		switch p.extKinds[it.ID] {
@@ -154,21 +155,21 @@ func (p *Peer) identify(h *rtp.Header, b []byte, state srtp.StreamState) *source
 		rid, rtx = repaired, true
 	}
 	encoding := s.encodingOf(rid)
-	if encoding < 0 || len(p.ssrcs) >= maxSources {
+	if encoding < 0 || len(p.streams) >= maxStreams {
 		return nil
 	}
 	if rtx {
-		st := s.streams[encoding]
-		if st == nil {
+		rx := s.receivers[encoding]
+		if rx == nil {
 			return nil
 		}
-		p.bindRTX(st, h.SSRC)
+		p.bindRTX(rx, h.SSRC)
 	} else {
-		p.bind(s, encoding, h.SSRC, 0)
+		p.bind(s, encoding, media.Encoding{SSRC: h.SSRC})
 	}
-	src := p.ssrcs[h.SSRC]
-	src.srtp = state
-	return src
+	st := p.streams[h.SSRC]
+	st.srtp = state
+	return st
 }
 
 func (p *Peer) sectionOf(mid []byte, pt uint8) *section {
@@ -203,21 +204,23 @@ func (s *section) encodingOf(rid []byte) int {
 }
 
 // arrived notes that media came in; the first packet after silence is an event.
-func (st *stream) arrived(now mono.Time) {
-	st.lastRTP = now
-	st.window++
-	if !st.receiving {
-		st.receiving = true
-		st.section.emitMedia(st.encoding, true, 0)
+func (rx *receiver) arrived(now mono.Time) {
+	rx.lastRTP = now
+	rx.window++
+	if !rx.receiving {
+		rx.receiving = true
+		rx.emitMedia(0)
 	}
 }
 
-func (s *section) emitMedia(encoding int, receiving bool, silence time.Duration) {
-	sub := -1
+// emitMedia tells whether something is received, which has changed; silence is how
+// long nothing came, if that is why.
+func (rx *receiver) emitMedia(silence time.Duration) {
+	s, sub := rx.section, -1
 	if s.Simulcast {
-		sub = encoding
+		sub = rx.encoding
 	}
-	s.peer.shard.Emit(Event{
-		Kind: EventMedia, Section: s.Index, Substream: sub, Receiving: receiving, Silence: silence,
+	s.peer.loop.Emit(Event{
+		Kind: EventMedia, Section: s.Index, Substream: sub, Receiving: rx.receiving, Silence: silence,
 	})
 }

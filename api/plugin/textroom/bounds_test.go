@@ -1,0 +1,142 @@
+package textroom
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"bifrons/api/kit"
+	"bifrons/api/kit/rooms"
+	"bifrons/api/plugin"
+)
+
+// TestHistoryBounds: a room remembers no more than a data channel can hold, and all
+// rooms together no more than the server can.
+func TestHistoryBounds(t *testing.T) {
+	stored := &sum{most: 3000}
+	h := history{most: 3, stored: stored}
+	for _, text := range []string{"a", "b", "c", "d"} {
+		h.add([]byte(text))
+	}
+	if got := fmt.Sprintf("%s", h.texts); got != "[b c d]" {
+		t.Errorf("got %s", got)
+	}
+	h.most = 1000
+	h.add(make([]byte, 1500)) // there is no room for more than it and two others
+	if len(h.texts) != 3 || stored.held.Load() != int64(h.bytes) {
+		t.Errorf("%d texts, %d bytes of %d", len(h.texts), h.bytes, stored.held.Load())
+	}
+	h.add(make([]byte, 2900)) // nor for this one at all
+	if len(h.texts) != 0 || stored.held.Load() != 0 {
+		t.Errorf("%d texts, %d bytes", len(h.texts), stored.held.Load())
+	}
+	stored.most = maxStored
+	for range 2 * maxRemembered / (textCost + 100) {
+		h.add(make([]byte, 100))
+	}
+	if h.bytes > maxRemembered || h.bytes < maxRemembered/2 || len(h.texts) > 1000 {
+		t.Errorf("%d texts, %d bytes", len(h.texts), h.bytes)
+	}
+	h.clear()
+	if stored.held.Load() != 0 {
+		t.Error("bytes are left")
+	}
+}
+
+// TestHistoryOfDestroyedRoom: it takes no room any more.
+func TestHistoryOfDestroyedRoom(t *testing.T) {
+	hs := newHouse(t, "room-1: { history = 10 }")
+	g := hs.guest()
+	g.say(say("announcement", "'room':1,'text':'x'"))
+	if hs.plugin.stored.held.Load() == 0 {
+		t.Error("nothing is remembered")
+	}
+	g.say(say("destroy", "'room':1"))
+	if n := hs.plugin.stored.held.Load(); n != 0 {
+		t.Errorf("%d bytes are left", n)
+	}
+}
+
+// TestLongLists: who joins gets as many names as fit into a message, in any layout; the
+// API gets all.
+func TestLongLists(t *testing.T) {
+	for _, layout := range []string{"compact", "plain", "indented"} {
+		hs := newHouse(t, "general: { json = \""+layout+"\" }\nroom-1: { }")
+		const many = 1500
+		name := strings.Repeat("n", 30)
+		r, _ := hs.plugin.rooms.Get("1")
+		h := hs.guest().h
+		for i := range many {
+			r.everybody = append(r.everybody, &member{h: h, username: fmt.Sprint(i, name), display: "D"})
+		}
+		g := hs.guest()
+		g.Data(dataLabel, "", false, []byte(quoted(say("join", "'room':1,'username':'g'"))))
+		g.heard()
+		g.Data(dataLabel, "", false, []byte(quoted(say("listparticipants", "'room':1"))))
+		var answer struct {
+			Participants []struct{ Username string }
+			Out          int `json:"left_out"`
+		}
+		text := quoted(g.heard())
+		if err := json.Unmarshal([]byte(text), &answer); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(answer.Participants); len(text) > maxMessage || n < 400 || n+answer.Out != many+1 || answer.Participants[1].Username != "1"+name {
+			t.Errorf("%s: %d names, %d left out, %d bytes", layout, n, answer.Out, len(text))
+		}
+		text = g.Ask(`{"request":"listparticipants","room":1}`, nil).Data
+		if err := json.Unmarshal([]byte(text), &answer); err != nil || len(answer.Participants) != many+1 {
+			t.Errorf("by the API: %v, %d", err, len(answer.Participants))
+		}
+		r.everybody = r.everybody[many:]
+	}
+}
+
+// TestLongAnswers: what does not fit is an error.
+func TestLongAnswers(t *testing.T) {
+	hs := newHouse(t, "")
+	g := hs.guest()
+	for range 40 {
+		g.ask("{'request':'create','description':'" + strings.Repeat("x", 4000) + "'}")
+	}
+	if got := g.say(say("list", "")); !strings.HasPrefix(got, "{'textroom':'error','error_code':499,'error':'The answer is too long for a data channel (") ||
+		!strings.HasSuffix(got, "'transaction':'t'}") {
+		t.Errorf("got %s", got)
+	}
+}
+
+// TestBounds: of what a client can have.
+func TestBounds(t *testing.T) {
+	hs := newHouse(t, "room-1: { }")
+	g := hs.guest()
+	for i := range maxMemberships + 1 {
+		g.ask(fmt.Sprintf("{'request':'create','room':%d}", i+2))
+		g.say(say("join", fmt.Sprintf("'room':%d,'username':'g'", i+2)))
+	}
+	if n := len(g.h.rooms); n != maxMemberships {
+		t.Errorf("in %d rooms", n)
+	}
+	hs.check("one more", g.say(say("join", "'room':1,'username':'g'")), failure("499", "In too many rooms (256 at most)"))
+	g.say(say("leave", "'room':2"))
+	if got := g.say(say("join", "'room':1,'username':'g'")); !strings.Contains(got, "'join'") {
+		t.Errorf("got %s", got)
+	}
+	hs.check("a long name", g.say(say("join", "'room':1,'username':'"+strings.Repeat("x", 1025)+"'")),
+		failure("414", "Invalid element (username has more than 1024 bytes)"))
+
+	for range rooms.MaxRooms - hs.plugin.rooms.Len() {
+		id, _ := hs.plugin.rooms.ReserveID("", false)
+		hs.plugin.rooms.Commit(id, hs.plugin.newRoom(id, kit.Args{}, ""))
+	}
+	hs.check("one room more", g.ask("{'request':'create','room':7}"),
+		"{'textroom':'error','error_code':499,'error':'Too many rooms (10000 at most)'}")
+
+	r, _ := hs.plugin.rooms.Get("1")
+	r.Lock()
+	for i := range maxMembers - len(r.members) {
+		r.add(&member{h: hs.plugin.newHandle(plugin.Nobody{}), username: fmt.Sprint(i)})
+	}
+	r.Unlock()
+	hs.check("one member more", hs.guest().say(say("join", "'room':1,'username':'x'")), failure("499", "Too many participants (10000 at most)"))
+}
