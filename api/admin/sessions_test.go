@@ -8,9 +8,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"bifrons/api/janus"
+	"bifrons/rtp/waittest"
 )
 
 // offer sends the EchoTest plugin an offer, and waits for its answer.
@@ -31,17 +31,16 @@ func (r *rig) offer(session, handle uint64) {
 // event waits for an event.
 func (r *rig) event(is func(object) bool) object {
 	r.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for {
 		r.mu.Lock()
-		i := slices.IndexFunc(r.events, is)
+		i, more := slices.IndexFunc(r.events, is), r.more
 		if i >= 0 {
 			defer r.mu.Unlock()
 			return r.events[i]
 		}
 		r.mu.Unlock()
+		waittest.Closed(r.t, "event", more)
 	}
-	r.t.Fatal("no such event")
-	return nil
 }
 
 func (r *rig) named(janus string) object {
