@@ -30,6 +30,7 @@ type media struct {
 	media             peer.Media
 	loss              uint64 // one of so many packets, each way
 	switching         bool   // subscribers change layers once a second
+	talkers, deaf     int    // in a text room; the deaf ones read nothing
 }
 
 var (
@@ -85,6 +86,12 @@ var workloads = []workload{
 		about: "the same with AES-CM", media: with(webinar(20), func(m *media) { m.echo, m.profile = true, peer.CM80 })},
 	{name: "echo-20-full", servers: "bj", measure: packets,
 		about: "the same with pion/webrtc", media: with(webinar(20), func(m *media) { m.echo, m.full = true, true })},
+	{name: "chat-100", group: "chat", short: true, servers: "bj", measure: chatter,
+		about: "20 messages a second in a text room of 100", media: media{talkers: 100}},
+	{name: "chat-300", group: "chat", servers: "bj", measure: chatter, about: "of 300", media: media{talkers: 300}},
+	{name: "chat-1000", group: "chat", servers: "bj", measure: chatter, about: "of 1000", media: media{talkers: 1000}},
+	{name: "chat-1000-deaf", servers: "b", measure: chatter, about: "and of ten more who never read",
+		media: media{talkers: 1000, deaf: 10}},
 	{name: "churn", short: true, servers: "bjp", measure: churn,
 		about: "connections, from the request for an offer to the first media, as many as can be", media: with(webinar(16), func(m *media) { m.media = voice })},
 	{name: "click", short: true, servers: "bjp", measure: click,

@@ -59,7 +59,7 @@ func TestSetCeiling(t *testing.T) {
 	viewer, screen := peers(t, ours, theirs, 2)
 
 	// The camera sends three streams, which the publisher takes for encodings of one.
-	var streams []Stream
+	var streams []TrackConfig
 	var sections []media.Section
 	published := media.Section{
 		Kind: media.Video, Receive: true, Codecs: []media.Codec{vp8Codec}, Simulcast: true, Encodings: make([]media.Encoding, 3),
@@ -67,15 +67,15 @@ func TestSetCeiling(t *testing.T) {
 	for i := range published.Encodings {
 		ssrc := uint32(100 + i)
 		published.Encodings[i].SSRC = ssrc
-		streams = append(streams, Stream{Kind: media.Video, Codec: vp8Codec})
+		streams = append(streams, TrackConfig{Kind: media.Video, Codec: vp8Codec})
 		sections = append(sections, media.Section{
 			Index: i, Kind: media.Video, Send: true, SSRC: ssrc, Codecs: []media.Codec{vp8Codec},
 		})
 	}
-	pictures := newSource(t, theirs, newHeard(), SourceConfig{Streams: streams, Shard: 1})
+	pictures := newSource(t, theirs, newHeard(), SourceConfig{Tracks: streams, Shard: 1})
 	camera.SetSections(sections)
 	for i := range streams {
-		camera.Subscribe(Subscription{Source: pictures, SourceSection: i, Section: i, Target: media.NoLayer})
+		camera.Subscribe(Subscription{Origin: pictures, Track: i, Section: i, Target: media.NoLayer})
 	}
 	publisher.SetSections([]media.Section{published})
 
@@ -91,7 +91,7 @@ func TestSetCeiling(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tap.Close()
-	viewer.Subscribe(Subscription{Source: publisher, Target: media.NoLayer})
+	viewer.Subscribe(Subscription{Origin: publisher, Target: media.NoLayer})
 
 	n := uint16(0)
 	// expect waits until ten pictures in a row are of one encoding.
@@ -133,7 +133,7 @@ func TestSetCeiling(t *testing.T) {
 	ceiling(0)
 	expect("a lower ceiling", 0)
 	viewer.Unsubscribe(0)
-	viewer.Subscribe(Subscription{Source: publisher, Target: media.NoLayer})
+	viewer.Subscribe(Subscription{Origin: publisher, Target: media.NoLayer})
 	expect("the ceiling of a subscription made anew", 0)
 	target(1)
 	viewer.SetCeiling(7, media.NoLayer) // there is no such section

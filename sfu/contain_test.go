@@ -79,10 +79,10 @@ func TestPanicEndsOneSource(t *testing.T) {
 			e := newEngine(t, nil)
 			stream := opusStream()
 			stream.LevelWindow = 1
-			streams := []Stream{stream, {Kind: media.Data}}
+			streams := []TrackConfig{stream, {Kind: media.Data}}
 			h, other := &shaky{heard: newHeard()}, newHeard()
-			bad := newSource(t, e, h, SourceConfig{Streams: streams, Shard: 1})
-			good := newSource(t, e, other, SourceConfig{Streams: streams, Shard: 1})
+			bad := newSource(t, e, h, SourceConfig{Tracks: streams, Shard: 1})
+			good := newSource(t, e, other, SourceConfig{Tracks: streams, Shard: 1})
 			open := func(s *Source) (rtp, data uint16) {
 				rtp, err := s.ListenRTP(anyLoopback, 0, 0)
 				if err == nil {
@@ -139,7 +139,7 @@ func await(t *testing.T, h *heard, k EventKind) Event {
 func TestPanicEndsOneForwarder(t *testing.T) {
 	waittest.NoLeaks(t)
 	e := newEngine(t, nil)
-	s := newSource(t, e, newHeard(), SourceConfig{Streams: []Stream{opusStream()}})
+	s := newSource(t, e, newHeard(), SourceConfig{Tracks: []TrackConfig{opusStream()}})
 	in, err := s.ListenRTP(anyLoopback, 0, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -29,7 +29,7 @@ type Forward struct {
 	Failed func()
 }
 
-// Forwarder sends one stream of an origin as plain RTP or SRTP. It ends with the
+// Forwarder sends one track of an origin as plain RTP or SRTP. It ends with the
 // origin, or with Close.
 type Forwarder struct {
 	site *site
@@ -40,10 +40,10 @@ type Forwarder struct {
 	over bool
 }
 
-// Forward starts to send a stream of an origin; a negative section stands for no
-// stream, but for what is given to Message. After PrepareForward it only posts a
+// Forward starts to send a track of an origin; a negative number stands for no
+// track, but for what is given to Message. After PrepareForward it only posts a
 // command to the shard.
-func (e *Engine) Forward(o Origin, section int, cfg Forward) (*Forwarder, error) {
+func (e *Engine) Forward(o Origin, track int, cfg Forward) (*Forwarder, error) {
 	var sealer *srtp.Sender
 	if k := cfg.SRTP; k != nil {
 		var err error
@@ -64,8 +64,8 @@ func (e *Engine) Forward(o Origin, section int, cfg Forward) (*Forwarder, error)
 		if f.over {
 			return
 		}
-		t := o.track(section)
-		if t == nil && section >= 0 {
+		t := o.track(track)
+		if t == nil && track >= 0 {
 			return
 		}
 		f.core = plain.NewForwarder(now, st.shard.Loop(), t, plain.Forward{

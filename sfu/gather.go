@@ -162,12 +162,12 @@ func (p *Peer) addRelay(r *turn.Relay) bool {
 	p.engine.pending.Add(1)
 	go func() {
 		defer p.engine.pending.Done()
-		p.site.pump(c.Link, r.Receive)
+		err := p.site.pump(c.Link, r.Receive)
 		p.mu.Lock()
 		p.gather.relays = slices.DeleteFunc(p.gather.relays, func(o ice.Candidate) bool { return o.Link == c.Link })
 		p.mu.Unlock()
 		if p.ctx.Err() == nil {
-			p.engine.log.Warn("relay has ended", "peer", p.label, "server", r.Server())
+			p.engine.log.Warn("relay has ended", "peer", p.label, "server", r.Server(), "error", err)
 		}
 		r.Close()
 		r.Wait()

@@ -34,9 +34,9 @@ func TestNothingWaitsForShard(t *testing.T) {
 	to, from := newWire(t), newWire(t)
 	ready := make(chan uint16, 1)
 	go func() {
-		given := newSource(t, e, newHeard(), SourceConfig{Streams: []Stream{opusStream()}})
+		given := newSource(t, e, newHeard(), SourceConfig{Tracks: []TrackConfig{opusStream()}})
 		given.Close()
-		s := newSource(t, e, newHeard(), SourceConfig{Streams: []Stream{opusStream()}})
+		s := newSource(t, e, newHeard(), SourceConfig{Tracks: []TrackConfig{opusStream()}})
 		rtp, err := s.ListenRTP(anyLoopback, 0, 0)
 		if err == nil {
 			_, err = s.ListenRTCP(anyLoopback, 0)

@@ -160,7 +160,7 @@ func (p *Peer) Subscribe(s Subscription) {
 		sub.SetPaused(now, s.Paused)
 		sub.SetTarget(now, s.Target, s.Fallback)
 		wish := sub.Expect()
-		fetch(now, s.Source, s.SourceSection, p.site, func(now mono.Time, t *route.Track) {
+		fetch(now, s.Origin, s.Track, p.site, func(now mono.Time, t *route.Track) {
 			if !c.Closed() && sub.Expects(wish) { // nothing else was wanted meanwhile
 				sub.Attach(now, t)
 			}

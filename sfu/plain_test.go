@@ -78,8 +78,8 @@ func rtpPacket(seq uint16, ts, ssrc uint32, payload string) []byte {
 	return append(b, payload...)
 }
 
-func opusStream() Stream {
-	return Stream{
+func opusStream() TrackConfig {
+	return TrackConfig{
 		Kind:  media.Audio,
 		Codec: media.Codec{Name: media.Opus, PayloadType: 96, ClockRate: 48000},
 		Ext:   media.ExtensionIDs{AudioLevel: 1},
@@ -104,7 +104,7 @@ func TestPlainForward(t *testing.T) {
 	h := newHeard()
 	stream := opusStream()
 	stream.LevelWindow = 2
-	s := newSource(t, e, h, SourceConfig{Streams: []Stream{stream}})
+	s := newSource(t, e, h, SourceConfig{Tracks: []TrackConfig{stream}})
 	in, err := s.ListenRTP(anyLoopback, 0, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -162,7 +162,7 @@ func TestPlainSRTP(t *testing.T) {
 	waittest.NoLeaks(t)
 	e := newEngine(t, nil)
 	key := &SRTPKey{Profile: srtp.AES128CMSHA132, Key: bytes.Repeat([]byte{1}, 16), Salt: bytes.Repeat([]byte{2}, 14)}
-	s := newSource(t, e, newHeard(), SourceConfig{Streams: []Stream{opusStream()}, SRTP: key})
+	s := newSource(t, e, newHeard(), SourceConfig{Tracks: []TrackConfig{opusStream()}, SRTP: key})
 	in, err := s.ListenRTP(anyLoopback, 0, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -206,7 +206,7 @@ func TestPlainSRTP(t *testing.T) {
 func TestPlainFeedback(t *testing.T) {
 	waittest.NoLeaks(t)
 	e := newEngine(t, nil)
-	s := newSource(t, e, newHeard(), SourceConfig{Streams: []Stream{{
+	s := newSource(t, e, newHeard(), SourceConfig{Tracks: []TrackConfig{{
 		Kind: media.Video, Codec: media.Codec{Name: media.VP8, PayloadType: 96, ClockRate: 90000},
 	}}})
 	in, err := s.ListenRTP(anyLoopback, 0, 0)
@@ -245,8 +245,8 @@ func TestOriginKeyframes(t *testing.T) {
 	waittest.NoLeaks(t)
 	e := newEngine(t, nil)
 	h := newHeard()
-	video := Stream{Kind: media.Video, Codec: media.Codec{Name: media.VP8, PayloadType: 96, ClockRate: 90000}}
-	s := newSource(t, e, h, SourceConfig{Streams: []Stream{opusStream(), video, video}})
+	video := TrackConfig{Kind: media.Video, Codec: media.Codec{Name: media.VP8, PayloadType: 96, ClockRate: 90000}}
+	s := newSource(t, e, h, SourceConfig{Tracks: []TrackConfig{opusStream(), video, video}})
 	from := newWire(t)
 	for i, ssrc := range []uint32{4, 5, 6} {
 		in, err := s.ListenRTP(anyLoopback, i, 0)
@@ -292,9 +292,9 @@ func TestPlainData(t *testing.T) {
 	waittest.NoLeaks(t)
 	e := newEngine(t, nil)
 	h := newHeard()
-	audio, data := opusStream(), Stream{Kind: media.Data, SSRC: 1010}
+	audio, data := opusStream(), TrackConfig{Kind: media.Data, SSRC: 1010}
 	audio.SSRC = 1000
-	s := newSource(t, e, h, SourceConfig{Streams: []Stream{audio, data}})
+	s := newSource(t, e, h, SourceConfig{Tracks: []TrackConfig{audio, data}})
 	all, err := s.ListenRTP(anyLoopback, -1, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -334,7 +334,7 @@ func TestPlainData(t *testing.T) {
 func TestOwns(t *testing.T) {
 	waittest.NoLeaks(t)
 	e := newEngine(t, nil)
-	s := newSource(t, e, newHeard(), SourceConfig{Streams: []Stream{opusStream(), {Kind: media.Data}}})
+	s := newSource(t, e, newHeard(), SourceConfig{Tracks: []TrackConfig{opusStream(), {Kind: media.Data}}})
 	ports := []uint16{e.Stats()[0].Port}
 	for _, listen := range []func() (uint16, error){
 		func() (uint16, error) { return s.ListenRTP(anyLoopback, 0, 0) },
@@ -377,7 +377,7 @@ func TestOwns(t *testing.T) {
 func TestLoopEnds(t *testing.T) {
 	waittest.NoLeaks(t)
 	e := newEngine(t, nil)
-	s := newSource(t, e, newHeard(), SourceConfig{Streams: []Stream{opusStream()}})
+	s := newSource(t, e, newHeard(), SourceConfig{Tracks: []TrackConfig{opusStream()}})
 	in, err := s.ListenRTP(anyLoopback, 0, 0)
 	if err != nil {
 		t.Fatal(err)

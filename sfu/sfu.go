@@ -131,12 +131,12 @@ type PeerConfig struct {
 	RelayUser   string // for Config.TURNServers
 }
 
-// Subscription forwards one stream of an origin to a section of a peer.
+// Subscription forwards one track of an origin to a section of a peer.
 type Subscription struct {
-	Source        Origin
-	SourceSection int // of a Peer, or stream of a Source
-	Section       int // of the receiving peer
-	Paused        bool
-	Target        media.Layer   // -1 = highest
-	Fallback      time.Duration // silence after which another substream is taken, default 250 ms
+	Origin   Origin
+	Track    int // its index: of a Peer that of the section
+	Section  int // of the receiving peer
+	Paused   bool
+	Target   media.Layer   // -1 = highest
+	Fallback time.Duration // silence after which another substream is taken, default 250 ms
 }

@@ -15,30 +15,30 @@ import (
 	"bifrons/sfu/shard"
 )
 
-// Stream describes one stream of a Source; see package plain.
-type Stream = plain.Stream
+// TrackConfig describes one track of a Source; see package plain.
+type TrackConfig = plain.TrackConfig
 
-// Keep is how much of a video stream is kept for new subscriptions; see package
+// Keep is how much of a video track is kept for new subscriptions; see package
 // route.
 type Keep = route.Keep
 
 // SourceConfig describes media that does not come by a peer connection.
 type SourceConfig struct {
-	Label   string   // for logs
-	Shard   int      // wanted shard + 1, 0 = the engine chooses
-	Streams []Stream // their index is the section that subscriptions name
-	SRTP    *SRTPKey // nil: plain RTP
+	Label  string        // for logs
+	Shard  int           // wanted shard + 1, 0 = the engine chooses
+	Tracks []TrackConfig // their index is the section that subscriptions name
+	SRTP   *SRTPKey      // nil: plain RTP
 }
 
 // SourceHandler takes what comes out of a Source. SourceEvent is called in order
-// from one goroutine: EventMedia and EventAudioLevel, with the stream's index as
-// section. SourceData is called with every message of a stream of data, from the
+// from one goroutine: EventMedia and EventAudioLevel, with the track's index as
+// section. SourceData is called with every message of a track of data, from the
 // goroutine that received it, with payload lent for the call; while it blocks,
 // messages get lost. EventClosed tells that the source has ended by itself: something
 // in it, in its handler or in what feeds it has panicked, or has called Fail.
 type SourceHandler interface {
 	SourceEvent(Event)
-	SourceData(stream int, binary bool, payload []byte)
+	SourceData(track int, binary bool, payload []byte)
 }
 
 // Source is media that comes in as plain RTP or SRTP, by UDP ports or by Write.
@@ -78,12 +78,12 @@ func (e *Engine) NewSource(cfg SourceConfig, h SourceHandler) (*Source, error) {
 	}
 	s := &Source{engine: e, site: e.choose(cfg.Shard), handler: h, label: cfg.Label}
 	s.stay = s.site.shard.NewStay(s.Fail)
-	streams := append([]Stream(nil), cfg.Streams...)
+	tracks := append([]TrackConfig(nil), cfg.Tracks...)
 	s.site.mu.Lock()
 	s.site.sources[s] = struct{}{}
 	s.site.mu.Unlock()
 	if !s.site.shard.Post(func(mono.Time) {
-		s.stay.Begin(func() shard.Leg { return s.begin(streams, opener) })
+		s.stay.Begin(func() shard.Leg { return s.begin(tracks, opener) })
 	}) {
 		s.Close()
 		return nil, ErrClosed
@@ -92,9 +92,9 @@ func (e *Engine) NewSource(cfg SourceConfig, h SourceHandler) (*Source, error) {
 }
 
 // begin makes what lives on the shard.
-func (s *Source) begin(streams []Stream, opener *srtp.Receiver) *plain.Source {
+func (s *Source) begin(tracks []TrackConfig, opener *srtp.Receiver) *plain.Source {
 	h := s.handler
-	s.core = plain.NewSource(s.site.shard.Loop(), streams, opener)
+	s.core = plain.NewSource(s.site.shard.Loop(), tracks, opener)
 	s.core.OnLevel = func(i int, level float64) {
 		s.tell(func() { h.SourceEvent(Event{Kind: EventAudioLevel, Section: i, AudioLevel: level}) })
 	}
@@ -126,11 +126,11 @@ func (s *Source) do(f func(now mono.Time, c *plain.Source)) {
 	s.site.shard.Post(func(now mono.Time) { s.stay.Do(func() { f(now, s.core) }) })
 }
 
-// SetStreams replaces the description of the streams. Those that exist are
+// SetTracks replaces the description of the tracks. Those that exist are
 // changed, others are added; none is taken away.
-func (s *Source) SetStreams(list []Stream) {
-	list = append([]Stream(nil), list...)
-	s.do(func(_ mono.Time, c *plain.Source) { c.SetStreams(list) })
+func (s *Source) SetTracks(list []TrackConfig) {
+	list = append([]TrackConfig(nil), list...)
+	s.do(func(_ mono.Time, c *plain.Source) { c.SetTracks(list) })
 }
 
 // Restart makes the next packet of every encoding begin a new run of numbers, as
@@ -139,9 +139,9 @@ func (s *Source) Restart() {
 	s.do(func(_ mono.Time, c *plain.Source) { c.Restart() })
 }
 
-// RequestKeyframe asks the source for a key frame of a stream, -1 = all.
-func (s *Source) RequestKeyframe(stream int) {
-	s.do(func(now mono.Time, c *plain.Source) { c.RequestKeyframe(now, stream) })
+// RequestKeyframe asks the source for a key frame of a track, -1 = all.
+func (s *Source) RequestKeyframe(track int) {
+	s.do(func(now mono.Time, c *plain.Source) { c.RequestKeyframe(now, track) })
 }
 
 // SetEnabled lets media through, or keeps it back. Age goes on in any case.
@@ -157,63 +157,63 @@ func (s *Source) LimitBitrate(bps uint64) {
 
 // Write takes one RTP packet of an encoding, as if it had come by a port. The
 // packet is copied; one larger than a buffer is dropped.
-func (s *Source) Write(stream, encoding int, packet []byte) {
+func (s *Source) Write(track, encoding int, packet []byte) {
 	if len(packet) > pktbuf.Size {
 		return
 	}
 	own := append([]byte(nil), packet...)
 	s.do(func(now mono.Time, c *plain.Source) {
 		b := s.site.shard.Packet(own)
-		if b != nil && !c.HandleRTP(now, stream, encoding, b) {
+		if b != nil && !c.HandleRTP(now, track, encoding, b) {
 			b.Release()
 		}
 	})
 }
 
-// Age is the time since the last packet of a stream; false if there was none. It
+// Age is the time since the last packet of a track; false if there was none. It
 // waits for the shard.
-func (s *Source) Age(stream int) (age time.Duration, ok bool) {
+func (s *Source) Age(track int) (age time.Duration, ok bool) {
 	s.site.shard.Call(func(now mono.Time) {
 		var last mono.Time
 		if s.core == nil {
 			return
 		}
-		if last, ok = s.core.LastPacket(stream); ok {
+		if last, ok = s.core.LastPacket(track); ok {
 			age = now.Sub(last)
 		}
 	})
 	return age, ok
 }
 
-// ListenRTP opens a port for the packets of one encoding of a stream; a negative
-// stream says that it is for all, which their SSRCs tell apart. It returns the
+// ListenRTP opens a port for the packets of one encoding of a track; a negative
+// track says that it is for all, which their SSRCs tell apart. It returns the
 // port's number.
-func (s *Source) ListenRTP(b Bind, stream, encoding int) (uint16, error) {
+func (s *Source) ListenRTP(b Bind, track, encoding int) (uint16, error) {
 	return s.listen(b, func(now mono.Time, m *netio.Message, buf *pktbuf.Buf) bool {
-		return s.core.HandleRTP(now, stream, encoding, buf)
+		return s.core.HandleRTP(now, track, encoding, buf)
 	}, nil)
 }
 
-// ListenRTCP opens a port for the RTCP of a stream, negative = of all. What is to
+// ListenRTCP opens a port for the RTCP of a track, negative = of all. What is to
 // be asked of the source goes back to whoever sent to that port last.
-func (s *Source) ListenRTCP(b Bind, stream int) (uint16, error) {
+func (s *Source) ListenRTCP(b Bind, track int) (uint16, error) {
 	f := new(feedback)
 	n, err := s.listen(b, func(now mono.Time, m *netio.Message, buf *pktbuf.Buf) bool {
 		return !s.core.Held() && f.learn(now, m, buf)
 	}, f)
 	if err == nil {
-		s.do(func(_ mono.Time, c *plain.Source) { c.SetFeedback(stream, f.send) })
+		s.do(func(_ mono.Time, c *plain.Source) { c.SetFeedback(track, f.send) })
 	}
 	return n, err
 }
 
-// ListenData opens a port on which every datagram is a message of a stream of
+// ListenData opens a port on which every datagram is a message of a track of
 // data.
-func (s *Source) ListenData(b Bind, stream int, binary bool) (uint16, error) {
+func (s *Source) ListenData(b Bind, track int, binary bool) (uint16, error) {
 	return s.listenData(b, func(payload []byte) {
-		s.do(func(now mono.Time, c *plain.Source) { c.Touch(now, stream) })
+		s.do(func(now mono.Time, c *plain.Source) { c.Touch(now, track) })
 		defer s.site.contain("a handler of data", s.Fail)
-		s.handler.SourceData(stream, binary, payload)
+		s.handler.SourceData(track, binary, payload)
 	})
 }
 

@@ -14,7 +14,7 @@ import (
 func TestTap(t *testing.T) {
 	waittest.NoLeaks(t)
 	e := newEngine(t, nil)
-	s := newSource(t, e, newHeard(), SourceConfig{Streams: []Stream{opusStream()}})
+	s := newSource(t, e, newHeard(), SourceConfig{Tracks: []TrackConfig{opusStream()}})
 	tap, err := e.Tap(s, 0, -1)
 	if err != nil {
 		t.Fatal(err)

@@ -34,26 +34,28 @@ func (st *site) serveTCP(c *tcp.Conn, first []byte) {
 		return
 	}
 	c.Start()
-	st.pump(id, c.Receive)
+	_ = st.pump(id, c.Receive)
 }
 
-// pump hands what comes by a link to the loop, until nothing more does.
-func (st *site) pump(id uint32, receive func([]netio.Message) (int, error)) {
+// pump hands what comes by a link to the loop, until nothing more does, and returns
+// why that is.
+func (st *site) pump(id uint32, receive func([]netio.Message) (int, error)) (err error) {
 	inbox := st.shard.NewInbox(linkSlots, nil, func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool {
 		return st.shard.FromLink(now, ice.Path{Local: m.Local, Remote: m.Remote, Link: id}, b)
 	})
 	if inbox == nil {
-		return
+		return ErrClosed
 	}
 	inbox.Open()
-	for {
-		n, err := receive(inbox.Slots())
-		if n > 0 && !inbox.Deliver(n) || err != nil {
-			break
+	for err == nil {
+		n := 0
+		if n, err = receive(inbox.Slots()); n > 0 && !inbox.Deliver(n) {
+			err = ErrClosed
 		}
 	}
 	inbox.Close()
 	st.shard.Post(func(mono.Time) { st.shard.RemoveLink(id) })
+	return err
 }
 
 // closeLinks closes the connection's links when it has sent its last DTLS alert.

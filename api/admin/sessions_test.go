@@ -10,7 +10,9 @@ import (
 	"testing"
 
 	"bifrons/api/janus"
+	"bifrons/api/json"
 	"bifrons/rtp/waittest"
+	"bifrons/sfu"
 )
 
 // offer sends the EchoTest plugin an offer, and waits for its answer.
@@ -279,4 +281,28 @@ func FuzzHandle(f *testing.F) {
 			t.Errorf("answer %s", answers[0])
 		}
 	})
+}
+
+// deaf is a handler of a peer that nobody listens to.
+type deaf struct{}
+
+func (deaf) PeerEvent(sfu.Event)                   {}
+func (deaf) PeerData(string, string, bool, []byte) {}
+
+// TestFailedICE: the Admin API tells why ICE has failed.
+func TestFailedICE(t *testing.T) {
+	r := newRig(t, nil)
+	p, err := r.core.Settings().Engine.NewPeer(sfu.PeerConfig{}, deaf{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := view{admin: r.admin, d: janus.Description{Peer: p}, s: p.Snapshot()}
+	for _, failed := range []bool{false, true} {
+		if failed {
+			v.s.ICE.Failed, v.s.ICE.Cause = v.s.At, 3
+		}
+		if got := string(json.Object(v.writeICE)); strings.Contains(got, `"failed-cause":"`+v.s.ICE.Cause.String()+`"`) != failed {
+			t.Errorf("failed %v: %s", failed, got)
+		}
+	}
 }

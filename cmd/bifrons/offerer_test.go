@@ -58,7 +58,7 @@ func newOffer() *sdp.Description {
 func (h *offererHandle) subscribe() {
 	peer := h.host.Peer()
 	for i := range 2 {
-		peer.Subscribe(sfu.Subscription{Source: peer, SourceSection: i, Section: i})
+		peer.Subscribe(sfu.Subscription{Origin: peer, Track: i, Section: i})
 	}
 }
 

@@ -206,7 +206,7 @@ func (r *Relay) Close() {
 func (r *Relay) Wait() { r.running.Wait() }
 
 // Receive waits for a datagram and puts it into ms, as netio.Conn.RecvBatch
-// does. After an error nothing more comes.
+// does. After an error, which says why, nothing more comes.
 func (r *Relay) Receive(ms []netio.Message) (int, error) {
 	m := &ms[0]
 	n, from, err := r.conn.ReadFrom(m.Buf)
@@ -218,17 +218,24 @@ func (r *Relay) Receive(ms []netio.Message) (int, error) {
 	if a, ok := from.(*net.UDPAddr); ok {
 		m.Remote = unmap(a.AddrPort())
 	}
+	if err != nil {
+		select {
+		case <-r.readEnd:
+			err = r.cause // rather than what it led to
+		default:
+		}
+	}
 	return 1, err
 }
 
 // read hands on what the server sends, until its connection ends.
 func (r *Relay) read() {
-	defer close(r.readEnd)
 	b := make([]byte, bufferSize)
 	for answered := false; ; {
 		n, from, err := r.sock.ReadFrom(b)
 		if err != nil {
 			r.cause = err
+			close(r.readEnd)
 			r.abort()
 			r.out.Close()
 			return

@@ -37,7 +37,7 @@ const (
 	maxApart = 16
 )
 
-// lane is one encoding of a stream: whatever sends it now. Senders come and go,
+// lane is one encoding of a track: whatever sends it now. Senders come and go,
 // change their SSRC or start anew with the same; everything that is not the
 // continuation of what was before gets another key, by which subscriptions see
 // that numbers and timestamps have to be based anew.
@@ -79,13 +79,13 @@ func (ln *lane) admit(now mono.Time, h *rtp.Header, collision time.Duration) med
 	return media.DropNone
 }
 
-// arrival is an authentic packet that came for an encoding of a stream.
+// arrival is an authentic packet that came for an encoding of a track.
 type arrival struct {
-	at               mono.Time
-	stream, encoding int
-	header           rtp.Header
-	buf              *pktbuf.Buf
-	payload          []byte // within buf
+	at              mono.Time
+	track, encoding int
+	header          rtp.Header
+	buf             *pktbuf.Buf
+	payload         []byte // within buf
 }
 
 // verdict is what a packet is to its lane.

@@ -65,19 +65,19 @@ var opus = media.Codec{Name: media.Opus, PayloadType: 111, ClockRate: 48000}
 func TestRestart(t *testing.T) {
 	const first = 40000
 	for _, kind := range []struct {
-		name   string
-		stream Stream
-		count  int // of packets, before and after
-		every  time.Duration
+		name  string
+		track TrackConfig
+		count int // of packets, before and after
+		every time.Duration
 	}{
-		{"video", Stream{Kind: media.Video, Codec: vp8}, 60, time.Second / 30},
-		{"short video", Stream{Kind: media.Video, Codec: vp8}, 5, time.Second / 30},
-		{"audio", Stream{Kind: media.Audio, Codec: opus}, 900, 20 * time.Millisecond},
-		{"simulcast", Stream{Kind: media.Video, Codec: vp8, Simulcast: true}, 60, time.Second / 30},
-		{"svc", Stream{Kind: media.Video, Codec: vp8, SVC: true}, 60, time.Second / 30},
-		{"opaque", Stream{Kind: media.Video, Codec: vp8, Encrypted: true}, 60, time.Second / 30},
+		{"video", TrackConfig{Kind: media.Video, Codec: vp8}, 60, time.Second / 30},
+		{"short video", TrackConfig{Kind: media.Video, Codec: vp8}, 5, time.Second / 30},
+		{"audio", TrackConfig{Kind: media.Audio, Codec: opus}, 900, 20 * time.Millisecond},
+		{"simulcast", TrackConfig{Kind: media.Video, Codec: vp8, Simulcast: true}, 60, time.Second / 30},
+		{"svc", TrackConfig{Kind: media.Video, Codec: vp8, SVC: true}, 60, time.Second / 30},
+		{"opaque", TrackConfig{Kind: media.Video, Codec: vp8, Encrypted: true}, 60, time.Second / 30},
 	} {
-		rate := kind.stream.Codec.ClockRate
+		rate := kind.track.Codec.ClockRate
 		step := uint32(uint64(rate) * uint64(kind.every) / uint64(time.Second))
 		end := uint16(first + kind.count)
 		for _, again := range []struct {
@@ -111,7 +111,7 @@ func TestRestart(t *testing.T) {
 					continue // this is what loss looks like
 				}
 				t.Run(fmt.Sprintf("%s/%s/%s", kind.name, again.name, clock.name), func(t *testing.T) {
-					b := newBench(t, kind.stream)
+					b := newBench(t, kind.track)
 					v := new(viewer)
 					sub := route.NewSubscription(v)
 					sub.Attach(b.now, b.source.Track(0))
@@ -151,7 +151,7 @@ func TestRestart(t *testing.T) {
 // and with the second one lost.
 func TestRestartSwapped(t *testing.T) {
 	for _, order := range [][]uint16{{1, 0, 2, 3}, {0, 2, 1, 3}, {0, 2, 3}} {
-		b := newBench(t, Stream{Kind: media.Audio, Codec: opus})
+		b := newBench(t, TrackConfig{Kind: media.Audio, Codec: opus})
 		b.play(0, run{1000, 0, 960}, 50, 20*time.Millisecond)
 		b.now = b.now.Add(time.Second)
 		for _, i := range order {
@@ -169,7 +169,7 @@ func TestRestartSwapped(t *testing.T) {
 // TestRestartByDescription begins a new run with another session, whatever the
 // numbers say.
 func TestRestartByDescription(t *testing.T) {
-	b := newBench(t, Stream{Kind: media.Audio, Codec: opus})
+	b := newBench(t, TrackConfig{Kind: media.Audio, Codec: opus})
 	b.play(0, run{1000, 0, 960}, 50, 20*time.Millisecond)
 	key := b.out[49].SSRC
 	b.source.Restart()
@@ -181,7 +181,7 @@ func TestRestartByDescription(t *testing.T) {
 	// Another codec, and the first one again: still another run each time.
 	keys := map[uint32]bool{key: true, b.out[50].SSRC: true}
 	for _, c := range []media.Codec{vp8, opus} {
-		b.source.SetStreams([]Stream{{Kind: media.Audio, Codec: c}})
+		b.source.SetTracks([]TrackConfig{{Kind: media.Audio, Codec: c}})
 		b.send(0, 0, 1050, 50*960, 7, []byte{1})
 		k := b.out[len(b.out)-1].SSRC
 		if keys[k] {
@@ -193,7 +193,7 @@ func TestRestartByDescription(t *testing.T) {
 
 // TestRepeated drops what came before, as from a network that doubles or a loop.
 func TestRepeated(t *testing.T) {
-	b := newBench(t, Stream{Kind: media.Video, Codec: vp8})
+	b := newBench(t, TrackConfig{Kind: media.Video, Codec: vp8})
 	b.play(0, run{65530, 0, 3000}, 20, time.Second/30)
 	for i := range 10 {
 		b.send(0, 0, uint16(65540+i), uint32(10+i)*3000, 7, vp8Delta)
@@ -206,7 +206,7 @@ func TestRepeated(t *testing.T) {
 // TestDataRestart passes messages at once, whatever their numbers: nothing is held
 // back that no other message may follow.
 func TestDataRestart(t *testing.T) {
-	b := newBench(t, Stream{Kind: media.Data, SSRC: 7})
+	b := newBench(t, TrackConfig{Kind: media.Data, SSRC: 7})
 	var got []string
 	b.source.OnData = func(_ int, _ bool, payload []byte) { got = append(got, string(payload)) }
 	now := b.now
@@ -254,7 +254,7 @@ func TestBadNetwork(t *testing.T) {
 	for seed := range uint64(25) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		loss, late, twice := r.Float64()*0.2, r.Float64()*0.1, r.Float64()*0.2
-		b := newBench(t, Stream{Kind: media.Video, Codec: vp8})
+		b := newBench(t, TrackConfig{Kind: media.Video, Codec: vp8})
 		var way events
 		now, seq, sent := b.now, uint16(r.Uint32()), 0
 		start := now
@@ -305,7 +305,7 @@ func TestBadNetwork(t *testing.T) {
 func TestRestartsOnBadNetwork(t *testing.T) {
 	for seed := range uint64(25) {
 		r := rand.New(rand.NewPCG(seed, 2))
-		b := newBench(t, Stream{Kind: media.Video, Codec: vp8})
+		b := newBench(t, TrackConfig{Kind: media.Video, Codec: vp8})
 		fixed := run{uint16(r.Uint32()), r.Uint32(), 3000}
 		last := uint32(0)
 		for n := range 12 {
@@ -347,7 +347,7 @@ func TestRestartsOnBadNetwork(t *testing.T) {
 
 // TestStrayLeavesNothing lets a stray packet go, when others come and at the end.
 func TestStrayLeavesNothing(t *testing.T) {
-	b := newBench(t, Stream{Kind: media.Video, Codec: vp8})
+	b := newBench(t, TrackConfig{Kind: media.Video, Codec: vp8})
 	b.play(0, run{1000, 0, 3000}, 10, time.Second/30)
 	b.send(0, 0, 30000, 5, 7, vp8Key)
 	b.send(0, 0, 50000, 5, 7, vp8Key)
@@ -375,7 +375,7 @@ func FuzzSource(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		b := newBench(t, Stream{Kind: media.Video, Codec: h264, ParameterSets: sets}, Stream{Kind: media.Data})
+		b := newBench(t, TrackConfig{Kind: media.Video, Codec: h264, ParameterSets: sets}, TrackConfig{Kind: media.Data})
 		for len(in) >= 6 && len(b.out) < 1000 {
 			b.now = b.now.Add(time.Duration(in[0]) * 20 * time.Millisecond)
 			seq := uint16(in[1])<<8 | uint16(in[2])
@@ -402,7 +402,7 @@ func (w *wireLoop) Commit(_ netip.AddrPort, n int) {
 // plaintexts with one key stream (RFC 3711, 9.1).
 func TestForwardRestart(t *testing.T) {
 	for _, ssrc := range []uint32{0, 99} {
-		b := newBench(t, Stream{Kind: media.Audio, Codec: opus})
+		b := newBench(t, TrackConfig{Kind: media.Audio, Codec: opus})
 		w := &wireLoop{bench: b}
 		NewForwarder(b.now, w, b.source.Track(0), Forward{SSRC: ssrc})
 		first := uint16(65500)
@@ -435,7 +435,7 @@ func TestForwardRestart(t *testing.T) {
 
 // TestForwardParameterSets gives the packets that are put in the SSRC of the others.
 func TestForwardParameterSets(t *testing.T) {
-	b := newBench(t, Stream{Kind: media.Video, Codec: h264, ParameterSets: sets})
+	b := newBench(t, TrackConfig{Kind: media.Video, Codec: h264, ParameterSets: sets})
 	w := &wireLoop{bench: b}
 	NewForwarder(b.now, w, b.source.Track(0), Forward{})
 	b.send(0, 0, 1, 0, 7, idr)
@@ -452,7 +452,7 @@ func TestForwardParameterSets(t *testing.T) {
 // TestDataForwardedAgain replaces a forwarder of messages by another one, as when a
 // publisher goes to another server again: no message is taken for a repeated one.
 func TestDataForwardedAgain(t *testing.T) {
-	b := newBench(t, Stream{Kind: media.Data, SSRC: 7})
+	b := newBench(t, TrackConfig{Kind: media.Data, SSRC: 7})
 	got := 0
 	b.source.OnData = func(int, bool, []byte) { got++ }
 	w := &wireLoop{bench: b}

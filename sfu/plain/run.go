@@ -8,15 +8,15 @@ import (
 // Restart makes the next packet of every encoding begin a new run, as from
 // another session, whatever its number.
 func (s *Source) Restart() {
-	for _, st := range s.streams {
-		s.restart(st)
+	for _, t := range s.tracks {
+		s.restart(t)
 	}
 }
 
-func (s *Source) restart(st *stream) {
-	for e := range st.lanes {
-		s.letGo(&st.lanes[e])
-		st.lanes[e].renew = true
+func (s *Source) restart(t *track) {
+	for e := range t.lanes {
+		s.letGo(&t.lanes[e])
+		t.lanes[e].renew = true
 	}
 }
 
@@ -44,7 +44,7 @@ func (s *Source) letGo(ln *lane) {
 // begin starts a new run with the packet that is held back and the one that
 // confirms it, in the order of their numbers.
 func (s *Source) begin(a *arrival) (kept bool) {
-	ln := &s.streams[a.stream].lanes[a.encoding]
+	ln := &s.tracks[a.track].lanes[a.encoding]
 	old := ln.held
 	ln.held = arrival{}
 	swapped := seq.Less16(a.header.SequenceNumber, old.header.SequenceNumber)

@@ -1,6 +1,6 @@
 package plain
 
-// shifts moves the sequence numbers of a source to make room for packets that
+// shifts moves incoming sequence numbers to make room for packets that
 // are put in between, or to leave numbers out. The latest places are remembered,
 // so that packets that are late get the numbers that were meant for them.
 type shifts struct {
@@ -9,7 +9,7 @@ type shifts struct {
 	list  [8]shift // oldest first
 }
 
-// shift says that total was less by that much before a source number.
+// shift says that total was less by that much before an incoming number.
 type shift struct{ at, by uint64 }
 
 // insert moves all numbers from at on.
@@ -23,7 +23,7 @@ func (x *shifts) insert(at, by uint64) {
 	x.total += by
 }
 
-// number is the number of a source's packet.
+// number is the outgoing number.
 func (x *shifts) number(in uint64) uint64 {
 	out := in + x.total
 	for i := x.n - 1; i >= 0 && in < x.list[i].at; i-- {

@@ -15,8 +15,8 @@ import (
 	"bifrons/sfu/route"
 )
 
-// Stream is one stream of a Source.
-type Stream struct {
+// TrackConfig describes one track of a Source.
+type TrackConfig struct {
 	Kind media.Kind
 	// Codec is what the packets carry, whatever payload type they say, and the
 	// payload type that they are relayed with.
@@ -29,7 +29,7 @@ type Stream struct {
 	// Ext are the ids of the header extensions that are relayed.
 	Ext media.ExtensionIDs
 	// SSRC, if it is not 0, is that of the lowest encoding, which the others
-	// follow without a gap: packets that come by a port of several streams are
+	// follow without a gap: packets that come by a port of several tracks are
 	// told apart by it.
 	SSRC uint32
 	// Collision is the silence after which another SSRC is taken, 0 = at once.
@@ -50,7 +50,7 @@ type Stream struct {
 // loop.
 type Source struct {
 	loop    Loop
-	streams []*stream
+	tracks  []*track
 	opener  *srtp.Receiver   // nil: plain RTP
 	fresh   srtp.StreamState // of an SSRC that is not known yet
 	pkt     route.Packet
@@ -61,29 +61,29 @@ type Source struct {
 	bitrate   uint64 // the lowest limit that waits to be sent, bit/s, 0 = none
 	bitrateAt mono.Time
 
-	// OnLevel is told the mean level of a stream, in -dBov. May be nil.
-	OnLevel func(stream int, level float64)
-	// OnData is told a message of a stream of data; payload is lent.
-	OnData func(stream int, binary bool, payload []byte)
+	// OnLevel is told the mean level of a track, in -dBov. May be nil.
+	OnLevel func(track int, level float64)
+	// OnData is told a message of a track of data; payload is lent.
+	OnData func(track int, binary bool, payload []byte)
 	// OnMedia is told when an encoding's first packet comes, and when it went
 	// silent. May be nil.
-	OnMedia func(stream, encoding int, receiving bool)
+	OnMedia func(track, encoding int, receiving bool)
 }
 
 // silence is how long an encoding may pause before it counts as gone.
 const silence = mono.Time(time.Second)
 
 // NewSource makes a Source. opener undoes SRTP, nil = plain RTP.
-func NewSource(loop Loop, streams []Stream, opener *srtp.Receiver) *Source {
+func NewSource(loop Loop, tracks []TrackConfig, opener *srtp.Receiver) *Source {
 	s := &Source{loop: loop, opener: opener}
-	s.SetStreams(streams)
+	s.SetTracks(tracks)
 	return s
 }
 
-// stream is a Stream with its track.
-type stream struct {
-	Stream
-	track    *route.Track
+// track is a TrackConfig with what comes for it.
+type track struct {
+	TrackConfig
+	out      *route.Track
 	levels   route.LevelMeter
 	lanes    [media.MaxEncodings]lane
 	feedback func(b []byte) bool // sends RTCP to the source; nil = no way
@@ -92,66 +92,66 @@ type stream struct {
 	last     mono.Time           // arrival of the last packet of the first encoding
 }
 
-// SetStreams replaces the description of the streams. Those with an index that
-// exists keep their tracks; streams are never taken away.
-func (s *Source) SetStreams(list []Stream) {
+// SetTracks replaces the description of the tracks. Those with an index that
+// exists stay the same; tracks are never taken away.
+func (s *Source) SetTracks(list []TrackConfig) {
 	for i := range list {
-		if i == len(s.streams) {
-			st := &stream{track: new(route.Track)}
-			st.track.Keyframe = func(now mono.Time) { s.requestKeyframe(now, st) }
-			s.streams = append(s.streams, st)
+		if i == len(s.tracks) {
+			t := &track{out: new(route.Track)}
+			t.out.Keyframe = func(now mono.Time) { s.requestKeyframe(now, t) }
+			s.tracks = append(s.tracks, t)
 		}
-		s.describe(s.streams[i], list[i])
+		s.describe(s.tracks[i], list[i])
 	}
 }
 
-func (s *Source) describe(st *stream, d Stream) {
-	if st.Codec.Name != d.Codec.Name {
-		s.restart(st)
+func (s *Source) describe(t *track, d TrackConfig) {
+	if t.Codec.Name != d.Codec.Name {
+		s.restart(t)
 	}
-	st.Stream = d
-	if st.levels.Window != d.LevelWindow {
-		st.levels = route.LevelMeter{Window: d.LevelWindow}
+	t.TrackConfig = d
+	if t.levels.Window != d.LevelWindow {
+		t.levels = route.LevelMeter{Window: d.LevelWindow}
 	}
-	t := st.track
-	t.Kind, t.ClockRate = d.Kind, d.Codec.ClockRate
-	t.Simulcast, t.SVC, t.Encrypted, t.Keep = d.Simulcast, d.SVC, d.Encrypted, d.Keep
-	t.Changed()
+	out := t.out
+	out.Kind, out.ClockRate = d.Kind, d.Codec.ClockRate
+	out.Simulcast, out.SVC, out.Encrypted, out.Keep = d.Simulcast, d.SVC, d.Encrypted, d.Keep
+	out.Changed()
 }
 
-// Track returns the track of a stream, nil if there is none.
+// Track returns a track, nil if there is none.
 func (s *Source) Track(i int) *route.Track {
-	if i < 0 || i >= len(s.streams) || s.closed {
+	if i < 0 || i >= len(s.tracks) || s.closed {
 		return nil
 	}
-	return s.streams[i].track
+	return s.tracks[i].out
 }
 
-// LastPacket is when the last packet of a stream's first encoding came; false if
+// LastPacket is when the last packet of a track's first encoding came; false if
 // none did.
 func (s *Source) LastPacket(i int) (at mono.Time, ok bool) {
-	if i < 0 || i >= len(s.streams) {
+	if i < 0 || i >= len(s.tracks) {
 		return 0, false
 	}
-	at = s.streams[i].last
+	at = s.tracks[i].last
 	return at, at != 0
 }
 
-// Find tells which stream and encoding an SSRC belongs to.
-func (s *Source) Find(ssrc uint32) (stream, encoding int, ok bool) {
-	for i, st := range s.streams {
-		if st.SSRC == 0 || ssrc < st.SSRC {
+// Find tells which track and encoding an SSRC belongs to.
+func (s *Source) Find(ssrc uint32) (track, encoding int, ok bool) {
+	for i, t := range s.tracks {
+		if t.SSRC == 0 || ssrc < t.SSRC {
 			continue
 		}
-		n := ssrc - st.SSRC
-		if n == 0 || st.Simulcast && n < media.MaxEncodings {
+		n := ssrc - t.SSRC
+		if n == 0 || t.Simulcast && n < media.MaxEncodings {
 			return i, int(n), true
 		}
 	}
 	return 0, 0, false
 }
 
-// HandleRTP takes one packet of an encoding; a negative stream says that its SSRC
+// HandleRTP takes one packet of an encoding; a negative track says that its SSRC
 // has to tell. It reports whether it kept the buffer.
 func (s *Source) HandleRTP(now mono.Time, i, encoding int, b *pktbuf.Buf) (kept bool) {
 	a := arrival{at: now, buf: b}
@@ -167,15 +167,15 @@ func (s *Source) HandleRTP(now mono.Time, i, encoding int, b *pktbuf.Buf) (kept 
 			return false
 		}
 	}
-	a.stream, a.encoding = i, encoding
-	st := s.streams[i]
-	ln := &st.lanes[encoding]
+	a.track, a.encoding = i, encoding
+	t := s.tracks[i]
+	ln := &t.lanes[encoding]
 	if s.held {
 		s.Touch(now, i)
 		s.loop.Drop(media.DropDisabled)
 		return false
 	}
-	if d := ln.admit(now, h, st.Collision); d != media.DropNone {
+	if d := ln.admit(now, h, t.Collision); d != media.DropNone {
 		s.loop.Drop(d)
 		return false
 	}
@@ -187,15 +187,15 @@ func (s *Source) HandleRTP(now mono.Time, i, encoding int, b *pktbuf.Buf) (kept 
 		s.loop.Drop(media.DropRTPMalformed)
 		return false
 	}
-	switch v := ln.judge(now, h, st.Codec.ClockRate); v {
+	switch v := ln.judge(now, h, t.Codec.ClockRate); v {
 	case repeated:
 		s.loop.Drop(media.DropDuplicate)
 		return false
 	case suspect, begins:
 		switch {
-		case ln.confirms(now, h, st.Codec.ClockRate):
+		case ln.confirms(now, h, t.Codec.ClockRate):
 			return s.begin(&a)
-		case v == suspect && st.Kind != media.Data: // messages do not depend on each other
+		case v == suspect && t.Kind != media.Data: // messages do not depend on each other
 			return s.hold(ln, &a)
 		}
 		ln.begin(h)
@@ -206,19 +206,19 @@ func (s *Source) HandleRTP(now mono.Time, i, encoding int, b *pktbuf.Buf) (kept 
 
 // take gives a packet that belongs to its lane on.
 func (s *Source) take(a *arrival) (kept bool) {
-	st := s.streams[a.stream]
-	ln := &st.lanes[a.encoding]
+	t := s.tracks[a.track]
+	ln := &t.lanes[a.encoding]
 	ln.take(a.at, &a.header)
 	if a.encoding == 0 {
-		s.Touch(a.at, a.stream)
+		s.Touch(a.at, a.track)
 	}
 	if !ln.receiving {
 		ln.receiving = true
-		s.tellMedia(a.stream, a.encoding)
+		s.tellMedia(a.track, a.encoding)
 	}
-	if st.Kind == media.Data {
+	if t.Kind == media.Data {
 		if s.OnData != nil {
-			s.OnData(a.stream, a.header.PayloadType == dataBinary, a.payload)
+			s.OnData(a.track, a.header.PayloadType == dataBinary, a.payload)
 		}
 		return false
 	}
@@ -252,67 +252,67 @@ func (s *Source) open(ln *lane, h *rtp.Header, b *pktbuf.Buf) bool {
 
 // deliver gives a packet to its track.
 func (s *Source) deliver(a *arrival) (kept bool) {
-	st, h, payload := s.streams[a.stream], &a.header, a.payload
-	ln := &st.lanes[a.encoding]
+	t, h, payload := s.tracks[a.track], &a.header, a.payload
+	ln := &t.lanes[a.encoding]
 	p := &s.pkt
 	*p = route.Packet{
 		Buf: a.buf, Arrival: a.at, Encoding: uint8(a.encoding), SSRC: ln.key,
 		Seq: ln.unwrap.Unwrap(h.SequenceNumber), Timestamp: h.Timestamp, Marker: h.Marker,
-		Codec: st.Codec.Name, Resumed: ln.fresh, PayloadType: st.Codec.PayloadType,
+		Codec: t.Codec.Name, Resumed: ln.fresh, PayloadType: t.Codec.PayloadType,
 		Off: uint16(h.HeaderLen), Len: uint16(len(payload)),
 	}
 	var v skew.Verdict
-	if st.Skew {
-		v = ln.skew.Packet(a.at, h.Timestamp, st.Codec.ClockRate)
+	if t.Skew {
+		v = ln.skew.Packet(a.at, h.Timestamp, t.Codec.ClockRate)
 		p.Timestamp += uint32(v.Shift)
 		if v.Jump > 0 {
 			ln.shifts.insert(p.Seq, uint64(v.Jump))
 		}
 	}
-	source := p.Seq
-	p.Seq = ln.shifts.number(source)
+	incoming := p.Seq
+	p.Seq = ln.shifts.number(incoming)
 	if len(payload) == 0 || v.Drop {
 		reason := media.DropPadding
 		if v.Drop {
 			reason = media.DropSkew
 		}
 		s.loop.Drop(reason)
-		st.track.Skip(a.at, p)
+		t.out.Skip(a.at, p)
 		return false
 	}
-	st.readExtensions(h, a.buf.Bytes(), &p.Ext)
-	if !st.Encrypted && !ln.inspector.Inspect(p, payload) {
+	t.readExtensions(h, a.buf.Bytes(), &p.Ext)
+	if !t.Encrypted && !ln.inspector.Inspect(p, payload) {
 		s.loop.Drop(media.DropPayloadMalformed)
 	}
-	if st.Codec.Name == media.H264 && !st.Encrypted {
-		s.parameterSets(st, ln, p, payload, source)
+	if t.Codec.Name == media.H264 && !t.Encrypted {
+		s.parameterSets(t, ln, p, payload, incoming)
 	}
 	if p.Info.Keyframe {
-		st.waiting = false
+		t.waiting = false
 	}
-	if mean, ok := st.levels.Hear(&p.Ext); ok && s.OnLevel != nil {
-		s.OnLevel(a.stream, mean)
+	if mean, ok := t.levels.Hear(&p.Ext); ok && s.OnLevel != nil {
+		s.OnLevel(a.track, mean)
 	}
-	s.push(st, p)
+	s.push(t, p)
 	ln.fresh = false
 	return true
 }
 
-func (s *Source) push(st *stream, p *route.Packet) {
-	if st.track.Push(*p) {
-		s.loop.Flush(st.track)
+func (s *Source) push(t *track, p *route.Packet) {
+	if t.out.Push(*p) {
+		s.loop.Flush(t.out)
 	}
 }
 
 // parameterSets sees to it that an IDR picture is one that a receiver can start
-// with: with the parameter sets that the stream was described with before it, or
-// because they are in the stream's description and never sent.
-func (s *Source) parameterSets(st *stream, ln *lane, p *route.Packet, payload []byte, source uint64) {
+// with: with the parameter sets that the track was described with before it, or
+// because they are in the track's description and never sent.
+func (s *Source) parameterSets(t *track, ln *lane, p *route.Packet, payload []byte, incoming uint64) {
 	ln.sets = ln.sets || p.Info.Keyframe
-	if !codec.StartsIDR(payload) || ln.shifts.late(source) {
+	if !codec.StartsIDR(payload) || ln.shifts.late(incoming) {
 		return
 	}
-	if len(st.ParameterSets) == 0 {
+	if len(t.ParameterSets) == 0 {
 		p.Info.Keyframe = p.Info.Keyframe || !ln.sets
 		return
 	}
@@ -328,17 +328,17 @@ func (s *Source) parameterSets(st *stream, ln *lane, p *route.Packet, payload []
 	q.Buf, q.Marker, q.Ext = b, false, route.Extensions{}
 	rtp.FixedHeader{PayloadType: p.PayloadType, SequenceNumber: uint16(p.Seq), Timestamp: p.Timestamp, SSRC: ln.ssrc}.Put(b.B)
 	q.Off = rtp.FixedHeaderLen
-	q.Len = uint16(copy(b.B[q.Off:], st.ParameterSets))
+	q.Len = uint16(copy(b.B[q.Off:], t.ParameterSets))
 	b.N = int(q.Off + q.Len)
-	ln.inspector.Inspect(&q, st.ParameterSets)
-	s.push(st, &q)
-	ln.shifts.insert(source, 1)
+	ln.inspector.Inspect(&q, t.ParameterSets)
+	s.push(t, &q)
+	ln.shifts.insert(incoming, 1)
 	p.Seq++
 	p.Resumed = false
 }
 
-func (st *stream) readExtensions(h *rtp.Header, b []byte, x *route.Extensions) {
-	ids := &st.Ext
+func (t *track) readExtensions(h *rtp.Header, b []byte, x *route.Extensions) {
+	ids := &t.Ext
 	for it := h.Extensions(b); it.Next(); {
 		switch it.ID {
 		case 0:
@@ -356,53 +356,53 @@ func (st *stream) readExtensions(h *rtp.Header, b []byte, x *route.Extensions) {
 	}
 }
 
-// SetFeedback says how RTCP gets to the source of a stream, negative = of all.
+// SetFeedback says how RTCP gets to the sender of a track, negative = of all.
 // send borrows b and reports false as long as it does not know where to.
 func (s *Source) SetFeedback(i int, send func(b []byte) bool) {
-	for j, st := range s.streams {
+	for j, t := range s.tracks {
 		if i < 0 || i == j {
-			st.feedback = send
+			t.feedback = send
 		}
 	}
 }
 
-// RequestKeyframe asks the source for a key frame of a stream, -1 = all, each at
+// RequestKeyframe asks the source for a key frame of a track, -1 = all, each at
 // most once a second. What comes too early waits, and so does what cannot be sent
 // yet.
 func (s *Source) RequestKeyframe(now mono.Time, i int) {
-	for j, st := range s.streams {
+	for j, t := range s.tracks {
 		if i < 0 || i == j {
-			s.requestKeyframe(now, st)
+			s.requestKeyframe(now, t)
 		}
 	}
 }
 
-func (s *Source) requestKeyframe(now mono.Time, st *stream) {
-	if st.Kind != media.Video || st.feedback == nil || s.closed {
+func (s *Source) requestKeyframe(now mono.Time, t *track) {
+	if t.Kind != media.Video || t.feedback == nil || s.closed {
 		return
 	}
-	st.waiting = true
-	if st.asked != 0 && now-st.asked < keyframeInterval {
+	t.waiting = true
+	if t.asked != 0 && now-t.asked < keyframeInterval {
 		return
 	}
 	b := s.scratch[:0]
-	for e := range st.lanes {
-		if ln := &st.lanes[e]; ln.started {
+	for e := range t.lanes {
+		if ln := &t.lanes[e]; ln.started {
 			b = rtcp.AppendPLI(b, rtcp.Ends{Sender: senderSSRC, Media: ln.ssrc})
 		}
 	}
-	if len(b) > 0 && st.feedback(b) {
-		st.asked, st.waiting = now, false
+	if len(b) > 0 && t.feedback(b) {
+		t.asked, t.waiting = now, false
 	}
 }
 
 // SetHeld keeps everything back, or lets it through again.
 func (s *Source) SetHeld(held bool) {
 	s.held = held
-	for _, st := range s.streams {
-		for e := range st.lanes {
-			s.letGo(&st.lanes[e])
-			st.lanes[e].fresh = true
+	for _, t := range s.tracks {
+		for e := range t.lanes {
+			s.letGo(&t.lanes[e])
+			t.lanes[e].fresh = true
 		}
 	}
 }
@@ -410,10 +410,10 @@ func (s *Source) SetHeld(held bool) {
 // Held tells whether everything is kept back.
 func (s *Source) Held() bool { return s.held }
 
-// Touch notes that something came for a stream.
+// Touch notes that something came for a track.
 func (s *Source) Touch(now mono.Time, i int) {
-	if i >= 0 && i < len(s.streams) {
-		s.streams[i].last = now
+	if i >= 0 && i < len(s.tracks) {
+		s.tracks[i].last = now
 	}
 }
 
@@ -430,12 +430,12 @@ func (s *Source) sendBitrate(now mono.Time) {
 	if s.bitrate == 0 || s.bitrateAt != 0 && now-s.bitrateAt < bitrateInterval || s.closed {
 		return
 	}
-	for _, st := range s.streams {
-		ln := &st.lanes[0]
-		if st.Kind != media.Video || st.feedback == nil || !ln.started {
+	for _, t := range s.tracks {
+		ln := &t.lanes[0]
+		if t.Kind != media.Video || t.feedback == nil || !ln.started {
 			continue
 		}
-		if st.feedback(rtcp.AppendREMB(s.scratch[:0], senderSSRC, s.bitrate, ln.ssrc)) {
+		if t.feedback(rtcp.AppendREMB(s.scratch[:0], senderSSRC, s.bitrate, ln.ssrc)) {
 			s.bitrateAt = now
 		}
 	}
@@ -447,35 +447,35 @@ func (s *Source) sendBitrate(now mono.Time) {
 // Tick has to be called a few times a second.
 func (s *Source) Tick(now mono.Time) {
 	s.sendBitrate(now)
-	for i, st := range s.streams {
-		if st.waiting {
-			s.requestKeyframe(now, st)
+	for i, t := range s.tracks {
+		if t.waiting {
+			s.requestKeyframe(now, t)
 		}
-		for e := range st.lanes {
-			if ln := &st.lanes[e]; ln.receiving && now-ln.last >= silence {
+		for e := range t.lanes {
+			if ln := &t.lanes[e]; ln.receiving && now-ln.last >= silence {
 				ln.receiving = false
 				s.tellMedia(i, e)
 			}
 		}
-		st.track.Expire(now)
+		t.out.Expire(now)
 	}
 }
 
 // tellMedia tells whether an encoding is received, which has changed.
 func (s *Source) tellMedia(i, encoding int) {
 	if s.OnMedia != nil {
-		s.OnMedia(i, encoding, s.streams[i].lanes[encoding].receiving)
+		s.OnMedia(i, encoding, s.tracks[i].lanes[encoding].receiving)
 	}
 }
 
 // Close ends all tracks.
 func (s *Source) Close() {
 	s.closed = true
-	for _, st := range s.streams {
-		for e := range st.lanes {
-			s.letGo(&st.lanes[e])
+	for _, t := range s.tracks {
+		for e := range t.lanes {
+			s.letGo(&t.lanes[e])
 		}
-		s.loop.Forward(st.track)
-		st.track.Close()
+		s.loop.Forward(t.out)
+		t.out.Close()
 	}
 }

@@ -29,10 +29,10 @@ type bench struct {
 	back   [][]byte // what the source was told
 }
 
-func newBench(t testing.TB, streams ...Stream) *bench {
+func newBench(t testing.TB, tracks ...TrackConfig) *bench {
 	b := &bench{t: t, pool: pktbuf.NewPool(1 << 15), now: mono.Time(time.Hour), keep: true}
-	b.source = NewSource(b, streams, nil)
-	for i := range streams {
+	b.source = NewSource(b, tracks, nil)
+	for i := range tracks {
 		b.source.Track(i).AddTap(b)
 		b.source.SetFeedback(i, func(m []byte) bool { b.back = append(b.back, bytes.Clone(m)); return true })
 	}
@@ -92,7 +92,7 @@ var (
 // TestParameterSets puts parameter sets before every IDR picture, and lets late
 // packets keep the numbers that were meant for them.
 func TestParameterSets(t *testing.T) {
-	b := newBench(t, Stream{Kind: media.Video, Codec: h264, ParameterSets: sets})
+	b := newBench(t, TrackConfig{Kind: media.Video, Codec: h264, ParameterSets: sets})
 	b.send(0, 0, 65534, 0, 7, slice)
 	b.send(0, 0, 0, 3000, 7, idr) // 65535 is late
 	b.send(0, 0, 1, 3000, 7, idr) // another slice of the picture
@@ -115,10 +115,10 @@ func TestParameterSets(t *testing.T) {
 	}
 }
 
-// TestParameterSetsElsewhere lets a stream without parameter sets start at IDR
+// TestParameterSetsElsewhere lets a track without parameter sets start at IDR
 // pictures, but no other.
 func TestParameterSetsElsewhere(t *testing.T) {
-	b := newBench(t, Stream{Kind: media.Video, Codec: h264})
+	b := newBench(t, TrackConfig{Kind: media.Video, Codec: h264})
 	b.send(0, 0, 1, 0, 7, idr)
 	b.send(0, 0, 2, 3000, 7, sets)
 	b.send(0, 0, 3, 3000, 7, idr)
@@ -130,7 +130,7 @@ func TestParameterSetsElsewhere(t *testing.T) {
 }
 
 func TestHeld(t *testing.T) {
-	b := newBench(t, Stream{Kind: media.Video, Codec: h264})
+	b := newBench(t, TrackConfig{Kind: media.Video, Codec: h264})
 	b.source.SetHeld(true)
 	b.now += mono.Time(time.Second)
 	b.send(0, 0, 1, 0, 7, idr)
@@ -146,7 +146,7 @@ func TestHeld(t *testing.T) {
 
 // TestLimitBitrate tells the source of the lowest limit, once a second.
 func TestLimitBitrate(t *testing.T) {
-	b := newBench(t, Stream{Kind: media.Audio}, Stream{Kind: media.Video, Codec: h264})
+	b := newBench(t, TrackConfig{Kind: media.Audio}, TrackConfig{Kind: media.Video, Codec: h264})
 	b.send(1, 0, 1, 0, 7, idr)
 	for _, bps := range []uint64{900_000, 500_000, 700_000} {
 		b.source.LimitBitrate(b.now, bps)
@@ -179,7 +179,7 @@ func TestLimitBitrate(t *testing.T) {
 // TestSkew lets a slow source jump, without numbers that nobody can ask for.
 func TestSkew(t *testing.T) {
 	opus := media.Codec{Name: media.Opus, PayloadType: 111, ClockRate: 48000}
-	b := newBench(t, Stream{Kind: media.Audio, Codec: opus, Skew: true})
+	b := newBench(t, TrackConfig{Kind: media.Audio, Codec: opus, Skew: true})
 	for i := range uint32(20_000) { // 400 s, in which the source loses 800 ms
 		b.now += mono.Time(20*time.Millisecond + 40*time.Microsecond)
 		b.send(0, 0, uint16(i), i*960, 7, []byte{1})
@@ -193,7 +193,7 @@ func TestSkew(t *testing.T) {
 
 // TestNoAllocations takes packets of all kinds.
 func TestNoAllocations(t *testing.T) {
-	b := newBench(t, Stream{Kind: media.Video, Codec: h264, ParameterSets: sets, Skew: true, Keep: route.Keep{Bytes: 1 << 16}})
+	b := newBench(t, TrackConfig{Kind: media.Video, Codec: h264, ParameterSets: sets, Skew: true, Keep: route.Keep{Bytes: 1 << 16}})
 	b.keep = false
 	seq := uint16(0)
 	next := func() {

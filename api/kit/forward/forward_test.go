@@ -180,7 +180,7 @@ func (silent) SourceData(int, bool, []byte) {}
 func newSource(t *testing.T, e *sfu.Engine) *sfu.Source {
 	t.Helper()
 	opus := media.Codec{Name: media.ParseCodecName("opus"), PayloadType: 111, ClockRate: 48000}
-	s, err := e.NewSource(sfu.SourceConfig{Streams: []sfu.Stream{{Kind: media.Audio, Codec: opus}}}, silent{})
+	s, err := e.NewSource(sfu.SourceConfig{Tracks: []sfu.TrackConfig{{Kind: media.Audio, Codec: opus}}}, silent{})
 	if err != nil {
 		t.Fatal(err)
 	}

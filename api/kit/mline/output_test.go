@@ -19,7 +19,7 @@ func (l *ledger) note(format string, args ...any) {
 	l.lines = append(l.lines, fmt.Sprintf(format, args...))
 }
 func (l *ledger) Subscribe(s sfu.Subscription) {
-	l.note("subscribe %d to %d paused=%v %v %v", s.Section, s.SourceSection, s.Paused, s.Target, s.Fallback)
+	l.note("subscribe %d to %d paused=%v %v %v", s.Section, s.Track, s.Paused, s.Target, s.Fallback)
 }
 func (l *ledger) Unsubscribe(n int)          { l.note("unsubscribe %d", n) }
 func (l *ledger) SetPaused(n int, held bool) { l.note("paused %d %v", n, held) }

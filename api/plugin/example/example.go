@@ -119,7 +119,7 @@ func (h *handle) join(r *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 
 func (h *handle) Up() {
 	for i, peer := 0, h.Host.Peer(); peer != nil && i < len(h.media); i++ {
-		peer.Subscribe(sfu.Subscription{Source: peer, SourceSection: i, Section: i, Target: media.NoLayer})
+		peer.Subscribe(sfu.Subscription{Origin: peer, Track: i, Section: i, Target: media.NoLayer})
 	}
 }
 

@@ -23,6 +23,14 @@ import (
 type brittle struct {
 	*plugintest.Client
 	breaks atomic.Pointer[string]
+	noPeer atomic.Bool // asking for the peer connection panics
+}
+
+func (b *brittle) Peer() *sfu.Peer {
+	if b.noPeer.Load() {
+		panic("test")
+	}
+	return b.stage.Peer()
 }
 
 func newBrittle(t testing.TB, th *rig) (*brittle, *handle) {
@@ -175,7 +183,7 @@ func TestPanicOfCamera(t *testing.T) {
 	}
 }
 
-// torn is a track to which nothing can be written.
+// torn is a source to which nothing can be written.
 type torn struct{ *sfu.Source }
 
 func (torn) Write(int, int, []byte) { panic("test") }
@@ -191,7 +199,7 @@ func TestPanicOfCameraCallback(t *testing.T) {
 	m := th.mountpoint("1")
 	th.watch(th.h, "1")
 	cfg := m.work.(*camera).Config
-	cfg.Track = torn{m.src}
+	cfg.Source = torn{m.src}
 	second, err := rtsp.Open(t.Context(), cfg, true)
 	if err != nil {
 		t.Fatal(err)
@@ -250,6 +258,28 @@ func TestPanicOfViewer(t *testing.T) {
 	}
 }
 
+// TestPanicOfViewersPeer: neither does one that cannot be asked for its peer connection
+// cost the others their messages.
+func TestPanicOfViewersPeer(t *testing.T) {
+	th := newCinema(t)
+	hosts := make([]*brittle, 4)
+	for i := range hosts {
+		b, h := newBrittle(t, th)
+		th.watch(h, "1")
+		t.Cleanup(h.Detach)
+		h.writable = true
+		for _, l := range h.lines {
+			l.ready = true
+		}
+		hosts[i] = b
+	}
+	hosts[1].noPeer.Store(true)
+	if to := th.mountpoint("1").dataPeers(4, message{}); len(to) != len(hosts)-1 {
+		t.Errorf("%d viewers get the message", len(to))
+	}
+	hosts[1].noPeer.Store(false)
+}
+
 // TestPanicLeavesNoLock: a request or event that panics keeps nobody from others.
 func TestPanicLeavesNoLock(t *testing.T) {
 	th := newCinema(t)
@@ -303,6 +333,19 @@ func TestFailedWhileBuilt(t *testing.T) {
 	m.fail()
 	if err := th.plugin.add(m); err == nil || th.mountpoint("1") != nil {
 		t.Errorf("it is there: %v", err)
+	}
+}
+
+// TestReloadAfterFailure: a mountpoint of the file that has failed is made again.
+func TestReloadAfterFailure(t *testing.T) {
+	th := newTheatre(t, "")
+	th.file("radio.alaw", 3, 0)
+	th.write(Package+".jcfg", `radio: { type = "live", id = 1, filename = "`+th.folder+`/radio.alaw", audio = true }`)
+	th.start()
+	th.mountpoint("1").src.Fail()
+	awaitLog(t, &th.gw.log, "mountpoint destroyed")
+	if added, err := th.plugin.Reload(); err != nil || len(added) != 1 || th.mountpoint("1") == nil {
+		t.Errorf("added %v, %v", added, err)
 	}
 }
 

@@ -69,7 +69,7 @@ func (o *own) start(peer *sfu.Peer) {
 	m := h.watching
 	src, err := m.plugin.gw.Engine().NewSource(sfu.SourceConfig{
 		Label: "mountpoint " + m.id, Shard: peer.Shard(),
-		Streams: []sfu.Stream{{Kind: media.Audio, Codec: m.streams[0].format.Media(sdp.Audio)}},
+		Tracks: []sfu.TrackConfig{{Kind: media.Audio, Codec: m.streams[0].format.Media(sdp.Audio)}},
 	}, o)
 	if err != nil {
 		m.plugin.gw.Logger().Error("no source for a file", "mountpoint", m.id, "error", err)

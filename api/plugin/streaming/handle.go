@@ -32,6 +32,14 @@ type viewer struct {
 	own      *own // type ondemand
 }
 
+// What viewers say on data channels is nobody's business.
+var _ interface {
+	plugin.Handle
+	plugin.Establisher
+	plugin.Watcher
+	plugin.DataWriter
+} = (*handle)(nil)
+
 func newHandle(p *Plugin, host plugin.Host) *handle {
 	return &handle{plugin: p, Handle: kit.Handle{Host: host}}
 }
@@ -55,9 +63,6 @@ func (h *handle) Establish() {
 	h.notifyStatus("started")
 }
 
-// Up needs nothing more.
-func (h *handle) Up() {}
-
 // Event follows what the media engine tells.
 func (h *handle) Event(e sfu.Event) {
 	h.plugin.mu.Lock()
@@ -76,9 +81,6 @@ func (h *handle) Event(e sfu.Event) {
 		h.watching.src.LimitBitrate(e.Bitrate)
 	}
 }
-
-// Data ignores what viewers say.
-func (h *handle) Data(string, string, bool, []byte) {}
 
 // DataReady lets messages through, the kept ones first. It is called again for
 // every message when nothing waits to be sent any more.

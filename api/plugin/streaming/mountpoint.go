@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"bifrons/api/kit"
-	"bifrons/api/plugin/streaming/format"
 	"bifrons/api/schema"
 	"bifrons/api/task"
+	"bifrons/rtp/codec"
 	"bifrons/sdp"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
@@ -179,19 +179,19 @@ func (m *mountpoint) openSource() *schema.Error {
 	key, _ := m.srtpKey() // was checked
 	var err error
 	if m.src, err = m.plugin.gw.Engine().NewSource(sfu.SourceConfig{
-		Label: "mountpoint " + m.id, Streams: m.engineStreams(), SRTP: key,
-	}, feed{m}); err != nil {
+		Label: "mountpoint " + m.id, Tracks: m.tracks(), SRTP: key,
+	}, m); err != nil {
 		return m.cant("%v", err)
 	}
 	return nil
 }
 
-// engineStreams is the streams as the engine has them.
-func (m *mountpoint) engineStreams() []sfu.Stream {
-	list := make([]sfu.Stream, len(m.streams))
+// tracks is the streams as the engine has them.
+func (m *mountpoint) tracks() []sfu.TrackConfig {
+	list := make([]sfu.TrackConfig, len(m.streams))
 	for i := range m.streams {
 		st := &m.streams[i]
-		s := sfu.Stream{
+		s := sfu.TrackConfig{
 			Kind: media.Audio, Codec: st.format.Media(st.kind), Encrypted: m.e2ee,
 			Collision: time.Duration(m.collision) * time.Millisecond,
 			Skew:      st.skew,
@@ -202,7 +202,7 @@ func (m *mountpoint) engineStreams() []sfu.Stream {
 		case sdp.Video:
 			s.Kind, s.Simulcast, s.SVC = media.Video, st.simulcast, st.svc
 			if st.format.ID == sdp.H264 {
-				s.ParameterSets = format.ParameterSets(st.sps)
+				s.ParameterSets = codec.ParameterSets(st.sps)
 			}
 			s.Keep = sfu.Keep{Time: time.Duration(m.bufferTime) * time.Millisecond, Bytes: int(m.bufferBytes)}
 		}
@@ -314,13 +314,10 @@ func (m *mountpoint) typeName() string {
 	return "live"
 }
 
-// feed is a mountpoint as the engine's handler.
-type feed struct{ m *mountpoint }
-
-// SourceEvent ends a mountpoint whose source has failed.
-func (f feed) SourceEvent(e sfu.Event) {
+// SourceEvent implements sfu.SourceHandler: a mountpoint ends whose source has failed.
+func (m *mountpoint) SourceEvent(e sfu.Event) {
 	if e.Kind == sfu.EventClosed {
-		f.m.fail()
+		m.fail()
 	}
 }
 
@@ -333,11 +330,11 @@ func (m *mountpoint) fail() {
 	}
 }
 
-// SourceData passes a message on to the viewers.
-func (f feed) SourceData(i int, binary bool, payload []byte) {
+// SourceData implements sfu.SourceHandler: it passes a message on to the viewers.
+func (m *mountpoint) SourceData(i int, binary bool, payload []byte) {
 	msg := message{binary, payload}
-	for _, peer := range f.m.dataPeers(i, msg) {
-		f.m.plugin.sendData(peer, msg)
+	for _, peer := range m.dataPeers(i, msg) {
+		m.plugin.sendData(peer, msg)
 	}
 }
 
@@ -351,11 +348,11 @@ func (m *mountpoint) dataPeers(i int, msg message) (to []*sfu.Peer) {
 	if m.streams[i].buffer {
 		m.messages[i] = message{msg.binary, slices.Clone(msg.payload)}
 	}
-	for v := range m.viewers {
+	m.eachViewer(func(v *handle) {
 		if peer := v.dataPeer(i); peer != nil {
 			to = append(to, peer)
 		}
-	}
+	})
 	return to
 }
 

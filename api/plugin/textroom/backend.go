@@ -14,7 +14,7 @@ import (
 	"bifrons/api/task"
 )
 
-// Bounds of what waits for back ends.
+// Bounds of texts that wait for back ends.
 const (
 	postTimeout   = 10 * time.Second // of one request
 	maxWaiting    = 256              // texts for one room's back end
@@ -23,14 +23,14 @@ const (
 	postWarnEvery = 10 * time.Second // for each room
 )
 
-// posts is what goes to the back ends of all rooms.
+// posts are the texts for the back ends of all rooms.
 type posts struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	log    *slog.Logger
 	client *http.Client
 	slots  chan struct{}
-	held   sum // of what waits
+	held   sum // of texts that wait
 	tasks  task.Tasks
 }
 
@@ -44,7 +44,7 @@ func (p *posts) start(log *slog.Logger) {
 	}
 }
 
-// close gives up what waits.
+// close gives up the texts that wait.
 func (p *posts) close() {
 	p.cancel()
 	p.tasks.Wait()
@@ -78,7 +78,7 @@ func (p *posts) send(to string, text []byte) error {
 	return nil
 }
 
-// backend is where what is said in a room is posted, one text after the other.
+// backend gets the messages and announcements of a room, one after the other.
 type backend struct {
 	room  string // fixed
 	posts *posts // fixed
@@ -113,7 +113,7 @@ func (b *backend) post(url string, text []byte) {
 	}
 }
 
-// run posts what waits.
+// run posts the texts that wait.
 func (b *backend) run() {
 	for x, ok := b.next(); ok; x, ok = b.next() {
 		if err := b.posts.send(x.url, x.text); err != nil && b.posts.ctx.Err() == nil {

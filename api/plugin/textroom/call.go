@@ -13,8 +13,8 @@ const (
 	// maxMessage is how many bytes a message on a data channel has, either way.
 	maxMessage = 65535
 
-	// What is longer than largeMessage, in bytes, is worked on by few at a time:
-	// parsed it may take a hundred times as much.
+	// Messages of more than largeMessage bytes are worked on by few at a time: parsed,
+	// they may take a hundred times as much.
 	largeMessage = 4 << 10
 )
 
@@ -29,7 +29,7 @@ type call struct {
 	channel     bool         // came by a data channel, and so goes the answer
 	transaction string       // that the answer on a data channel has
 
-	parcels  []parcel      // what it brings about
+	parcels  []parcel      // to be sent for it
 	answered bool          // the answer is one of them
 	silent   bool          // there is no answer
 	done     chan struct{} // closed when they are sent; nil = there are none
@@ -37,12 +37,12 @@ type call struct {
 
 func (c *call) plugin() *Plugin { return c.h.plugin }
 
-// put adds what is to be sent to some members.
+// put adds a text for some members.
 func (c *call) put(text []byte, to []*member) {
 	c.parcels = append(c.parcels, parcel{text: text, to: to})
 }
 
-// putOne adds what is to be sent to a handle.
+// putOne adds a text for a handle.
 func (c *call) putOne(text []byte, h *handle) {
 	c.parcels = append(c.parcels, parcel{text: text, one: h.Host})
 }
@@ -133,7 +133,7 @@ var channelFields = []schema.Field{
 	{Name: "transaction", Type: schema.String, Required: true, NotNull: true},
 }
 
-// take parses a text and does what it asks for; false if it is no JSON.
+// take parses a request and does it; false if it is no JSON.
 func (c *call) take(text []byte) (*schema.Error, bool) {
 	if len(text) > largeMessage {
 		c.plugin().large <- struct{}{}

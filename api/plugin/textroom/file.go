@@ -16,7 +16,7 @@ type general struct {
 // generalSettings is the category general of the file.
 type generalSettings struct {
 	AdminKey  string `cfg:"admin_key" guard:"everybody may create rooms"`
-	JSON      string `cfg:"json" enum:"indented|plain|compact"` // of what is sent on data channels
+	JSON      string `cfg:"json" enum:"indented|plain|compact"` // of texts on data channels
 	Events    bool   `cfg:"events"`
 	StringIDs bool   `cfg:"string_ids"`
 }

@@ -80,7 +80,7 @@ func (h *handle) restart(_ *kit.Request, w *json.Writer) (kit.Response, *schema.
 	return h.offer(w, true)
 }
 
-// offer offers what there is to offer. mu is held.
+// offer offers a data channel. mu is held.
 func (h *handle) offer(w *json.Writer, restart bool) (kit.Response, *schema.Error) {
 	h.version++
 	ok(w)

@@ -2,17 +2,17 @@ package textroom
 
 import "sync/atomic"
 
-// Bounds of what is remembered, in bytes. What a room remembers is sent to a newcomer
-// at once, so a data channel must be able to hold it.
+// Bounds of histories, in bytes. A newcomer is sent all of a room's at once, so a data
+// channel must be able to hold it.
 const (
 	maxRemembered = 512 << 10 // of a room
 	maxStored     = 64 << 20  // of all rooms together
 
-	// textCost is what a text takes on its way besides its bytes.
+	// textCost is the memory for a text on its way besides its bytes.
 	textCost = 448
 )
 
-// sum bounds what all rooms hold together, in bytes.
+// sum bounds the memory of something in all rooms together, in bytes.
 type sum struct {
 	most int64 // fixed
 	held atomic.Int64
@@ -29,7 +29,7 @@ func (s *sum) take(n int) bool {
 
 func (s *sum) give(n int) { s.held.Add(int64(-n)) }
 
-// history is what a room remembers.
+// history are the latest messages and announcements of a room.
 type history struct {
 	most   int // messages
 	stored *sum

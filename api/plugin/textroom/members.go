@@ -94,7 +94,7 @@ func (c *call) writeMembers(list []*member) {
 	}
 }
 
-// left is what is to be told when a member has left. mu is held.
+// left tells that a member has left. mu is held.
 func (r *room) left(m *member) []parcel {
 	text := r.event("leave", func(w *json.Writer) { w.Str("username", m.username) })
 	return []parcel{{text: text, one: m.h.Host}, {text: text, to: r.everybody}}

@@ -78,7 +78,7 @@ func (r *room) find(to []string, w *json.Writer) (list []*member) {
 	return list
 }
 
-// said is what somebody has said.
+// said is a message or an announcement.
 type said struct {
 	from    *member // nil for an announcement
 	text    string
@@ -113,7 +113,7 @@ func (r *room) saying(x said, display string) []byte {
 	})
 }
 
-// keep remembers what was said, and posts it to the back end. mu is held.
+// keep remembers a message to all, and posts it to the back end. mu is held.
 func (r *room) keep(text []byte, x said) {
 	r.backend.post(r.post.String(), text)
 	if r.history.most == 0 {

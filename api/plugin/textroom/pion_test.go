@@ -3,6 +3,7 @@ package textroom
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/pion/webrtc/v4"
@@ -139,5 +140,66 @@ func TestSlowPeer(t *testing.T) {
 	}
 	if log := c.Log(); !strings.Contains(log, "data channel messages are lost") {
 		t.Errorf("log: %s", log)
+	}
+}
+
+// TestPeersComeAndGo: WebRTC clients come, talk and go in every way at the same time; the one
+// who stays hears each come and go, and nobody is left in the end.
+func TestPeersComeAndGo(t *testing.T) {
+	plugin := New(Config{})
+	c := newCore(t, plugin)
+	host := connect(t, c)
+	host.send(say("create", "'room':1,'history':5"))
+	host.next()
+	host.send(say("join", "'room':1,'username':'host'"))
+	host.wants("{'textroom':'join','room':1,'username':'host'}", "{'textroom':'success','participants':[],'transaction':'t'}")
+	const many = 6
+	var guests []*peer
+	for range many {
+		guests = append(guests, connect(t, c))
+	}
+	var all sync.WaitGroup
+	for i, p := range guests {
+		all.Go(func() {
+			_ = p.Channel.SendText(quoted(say("join", fmt.Sprintf("'room':1,'username':'%d'", i))))
+			for range 5 {
+				_ = p.Channel.SendText(quoted(say("message", "'room':1,'text':'x'")))
+			}
+			_ = p.Channel.SendText(quoted(say("message", "'room':1,'text':'last'")))
+			for got := ""; !strings.Contains(got, fmt.Sprintf(`"from":"%d"`, i)) || !strings.Contains(got, `"last"`); got = <-p.Texts {
+			}
+			switch i % 3 {
+			case 0:
+				p.Hangup()
+			case 1:
+				p.Detach()
+			case 2:
+				p.Peer.Close()
+			}
+		})
+	}
+	all.Wait()
+	come, gone := map[string]int{}, 0
+	for gone < many {
+		got := plugintest.Event{Data: host.next()}
+		name, _ := got.Field("username").(string)
+		from, _ := got.Field("from").(string)
+		switch got.Field("textroom") {
+		case "join":
+			come[name]++
+		case "message":
+			if come[from] != 1 {
+				t.Errorf("%s talks, and has come %d times", from, come[from])
+			}
+		case "leave":
+			gone++
+			if come[name] != 1 {
+				t.Errorf("%s goes, and has come %d times", name, come[name])
+			}
+			come[name] = -1
+		}
+	}
+	if got := c.Attach(plugintest.Options{}).Ask(`{"request":"listparticipants","room":1}`, nil).Data; got != quoted("{'textroom':'success','room':1,'participants':[{'username':'host'}]}") {
+		t.Errorf("who is left: %s", got)
 	}
 }

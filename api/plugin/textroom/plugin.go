@@ -1,5 +1,5 @@
-// Package textroom is the plugin with rooms for text: what somebody says on a data
-// channel goes to all who are in the same room.
+// Package textroom is the plugin with rooms for text: messages on data channels go to
+// everybody in the same room.
 package textroom
 
 import (
@@ -35,8 +35,8 @@ type Plugin struct {
 	rows    []row
 	file    kit.File
 	rooms   rooms.Desk[*room]
-	stored  sum                              // what rooms remember
-	posts   posts                            // what goes to back ends
+	stored  sum                              // histories
+	posts   posts                            // texts for back ends
 	large   chan struct{}                    // see largeMessage
 	tasks   task.Tasks                       // that deliver
 	send    func(h plugin.Host, text []byte) // fixed
@@ -84,7 +84,7 @@ func (p *Plugin) Check() (found string, problems []config.Problem) {
 	return kit.Count(p.rooms.Len(), "room"), problems
 }
 
-// Close ends the rooms, and gives up what back ends have not got yet.
+// Close ends the rooms, and gives up the texts that back ends have not got yet.
 func (p *Plugin) Close() {
 	p.rooms.Close()
 	p.posts.close()

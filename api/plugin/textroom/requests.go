@@ -69,8 +69,8 @@ func notNull(list []schema.Field) []schema.Field {
 	return list
 }
 
-// apiRequests is what the API understands: what data channels do but for what is about
-// being in a room, and the peer connection.
+// apiRequests is everything that the API understands: the requests of data channels but
+// for those of members, and those about the peer connection.
 func (p *Plugin) apiRequests() *kit.Table[*handle] {
 	t := &kit.Table[*handle]{Key: "textroom", Failed: "error", Codes: codes, Log: p.gw.Logger()}
 	for _, x := range p.rows {

@@ -12,14 +12,14 @@ import (
 	"bifrons/api/task"
 )
 
-// Bounds of what clients can make the server hold, besides rooms.MaxRooms.
+// Bounds for clients, besides rooms.MaxRooms.
 const (
 	maxMembers     = 10000 // of a room
 	maxMemberships = 256   // of a handle
 )
 
-// room is a room. mu guards everything that is not fixed. Nothing is sent under it:
-// what is to be sent is put into line, which is the order that all members see.
+// room is a room. mu guards everything that is not fixed. Nothing is sent under it: texts
+// are put into line, whose order is that of all members.
 type room struct {
 	plugin *Plugin // fixed
 	id     string  // fixed
@@ -68,7 +68,7 @@ func (r *room) edited(kit.Args) {}
 // add makes a handle a member. mu is held.
 func (r *room) add(m *member) {
 	r.members[m.h], r.names[m.username] = m, m
-	r.everybody = append(r.everybody, m) // nobody has seen what is behind its end
+	r.everybody = append(r.everybody, m) // nobody looks behind the end
 }
 
 // drop takes a member out. mu is held.

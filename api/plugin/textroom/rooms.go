@@ -6,7 +6,7 @@ import (
 	"bifrons/api/schema"
 )
 
-// desk makes what answers the requests about rooms as such.
+// desk makes the part that answers requests about rooms as such.
 func (p *Plugin) desk() rooms.Desk[*room] {
 	return rooms.Desk[*room]{
 		Registry: rooms.Registry[*room]{IDs: &p.ids, Field: "room", Codes: codes, NoSuch: noSuchRoom},
@@ -43,7 +43,7 @@ func (p *Plugin) destroy(c *call) *schema.Error {
 	err := p.rooms.Destroy(c.about())
 	if err == nil && there {
 		c.done = make(chan struct{})
-		r.deliver(nil, c.done) // behind what end sends
+		r.deliver(nil, c.done) // behind the texts of end
 	}
 	return err
 }
@@ -65,7 +65,7 @@ func (r *room) end(x *rooms.Call) {
 	r.history.clear()
 }
 
-// describe writes into the room's entry of the list what no setting is. mu is held.
+// describe writes into the room's entry of the list, besides its settings. mu is held.
 func (r *room) describe(w *json.Writer) {
 	w.Bool("pin_required", r.pin != "")
 	w.Int("num_participants", int64(len(r.members)))

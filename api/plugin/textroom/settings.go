@@ -10,7 +10,7 @@ import (
 	"bifrons/api/schema"
 )
 
-// settings are what a room is set up with.
+// settings are those of a room.
 type settings struct {
 	description string
 	secret, pin string // "" = none
@@ -31,17 +31,17 @@ func (s *settings) table() kit.Settings {
 	}
 }
 
-// newSettings makes settings of what src has, with defaults for the rest.
+// newSettings takes settings from src, and defaults for the rest.
 func newSettings(src kit.Source, description string) settings {
 	s := settings{description: description}
 	s.table().Read(src)
 	return s
 }
 
-// backendURL is where what is said is posted, "" = nowhere.
+// backendURL is the address of a back end, "" = none.
 type backendURL string
 
-// aBackend is what makes a backendURL, in words.
+// aBackend says which texts are a backendURL.
 const aBackend = "an http or https URL"
 
 // String is the URL.
@@ -60,7 +60,7 @@ func (b *backendURL) Set(text string) (accepted, effect string) {
 	return "", ""
 }
 
-// checkRoom looks at what the types of fields do not tell.
+// checkRoom looks at fields more closely than their types.
 func checkRoom(body kit.Args, prefix string) *schema.Error {
 	if text := body.Str(prefix + "post"); text != "" {
 		if accepted, _ := new(backendURL).Set(text); accepted != "" {

@@ -123,7 +123,7 @@ func (c *call) feed(section int, on bool, h *handle, to, from *sfu.Peer) {
 		return
 	}
 	to.Subscribe(sfu.Subscription{
-		Source: from, SourceSection: section, Section: section,
+		Origin: from, Track: section, Section: section,
 		Paused: c.opposite(h).mutes(c.flows[section].kind),
 		Target: h.layers.Target(c.layering(h, section)), Fallback: h.layers.Fallback(),
 	})

@@ -67,7 +67,7 @@ func (s *stream) cascadeSize() int {
 }
 
 // publishRemotely sends all of a publisher's media to another server.
-func (p *Plugin) publishRemotely(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+func (p *Plugin) publishRemotely(h *handle, r *kit.Request, w *json.Writer) *schema.Error {
 	rules, names := p.forwardRules(), transportNames
 	names.Port, names.RTCPPort = "port", "rtcp_port"
 	rem := &remotization{id: r.Body.Str("remote_id")}
@@ -79,18 +79,18 @@ func (p *Plugin) publishRemotely(h *handle, r *kit.Request, w *json.Writer) (kit
 		err = p.prepareForward(h, r.Body, &rem.Destination)
 	}
 	if err != nil {
-		return kit.Response{}, err
+		return err
 	}
-	return p.ofFeed(r.Body, func(feed *publisher) (kit.Response, *schema.Error) {
+	return p.ofFeed(r.Body, func(feed *publisher) *schema.Error {
 		switch {
 		case feed.source != nil:
-			return fail(errInvalidElement, "Publisher %s is a remote one", feed.id)
+			return errorf(errInvalidElement, "Publisher %s is a remote one", feed.id)
 		case feed.remote(rem.id) != nil:
-			return fail(errIDExists, "Remote publisher %s already exists", rem.id)
+			return errorf(errIDExists, "Remote publisher %s already exists", rem.id)
 		}
 		// Each remotization counts, too, for those who publish nothing yet.
 		if err := rules.Limit(max(feed.forwarders.Len()+feed.cascadeSize(), len(feed.remotes)+1)); err != nil {
-			return kit.Response{}, err
+			return err
 		}
 		feed.remotes = append(feed.remotes, rem)
 		if feed.up {
@@ -98,56 +98,46 @@ func (p *Plugin) publishRemotely(h *handle, r *kit.Request, w *json.Writer) (kit
 		}
 		feed.writeRemote(w)
 		w.Str("remote_id", rem.id)
-		return kit.Response{}, nil
+		return nil
 	})
 }
 
 // writeRemote begins an answer about a publisher's remotizations.
 func (p *publisher) writeRemote(w *json.Writer) {
-	w.Str("videoroom", "success")
-	p.room.writeRoom(w)
+	p.room.begin(w, "success")
 	p.room.plugin.ids.Write(w, "id", p.id)
 }
 
 // remote finds a remotization, nil if there is none. room.mu is held.
 func (p *publisher) remote(name string) *remotization {
-	for _, rem := range p.remotes {
-		if rem.id == name {
-			return rem
-		}
-	}
-	return nil
+	return find(p.remotes, func(rem *remotization) bool { return rem.id == name })
 }
 
 // unpublishRemotely ends what publishRemotely began.
-func (p *Plugin) unpublishRemotely(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	return p.ofFeed(r.Body, func(feed *publisher) (kit.Response, *schema.Error) {
+func (p *Plugin) unpublishRemotely(r *kit.Request, w *json.Writer) *schema.Error {
+	return p.ofFeed(r.Body, func(feed *publisher) *schema.Error {
 		name := r.Body.Str("remote_id")
 		rem := feed.remote(name)
 		if rem == nil {
-			return fail(errNoSuchFeed, "No such remote (%s)", name)
+			return errorf(errNoSuchFeed, "No such remote (%s)", name)
 		}
 		feed.remotes = slices.DeleteFunc(feed.remotes, func(x *remotization) bool { return x == rem })
 		feed.forwarders.Stop(func(of forwarded) bool { return of.remote == rem })
 		feed.writeRemote(w)
-		return kit.Response{}, nil
+		return nil
 	})
 }
 
 // listRemotes tells to which servers a publisher's media goes.
-func (p *Plugin) listRemotes(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	return p.ofFeed(r.Body, func(feed *publisher) (kit.Response, *schema.Error) {
+func (p *Plugin) listRemotes(r *kit.Request, w *json.Writer) *schema.Error {
+	return p.ofFeed(r.Body, func(feed *publisher) *schema.Error {
 		feed.writeRemote(w)
-		w.Array("list")
-		for _, rem := range feed.remotes {
-			w.Object("")
+		json.Objects(w, "list", feed.remotes, func(rem *remotization) {
 			w.Str("remote_id", rem.id)
 			w.Str("host", rem.Host.Name)
 			w.Int("port", int64(rem.Port))
 			w.OptUint("rtcp_port", uint64(rem.RTCPPort))
-			w.End()
-		}
-		w.EndArray()
-		return kit.Response{}, nil
+		})
+		return nil
 	})
 }

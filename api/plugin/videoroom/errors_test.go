@@ -23,7 +23,7 @@ room-2: { pin = "p", require_e2ee = true, dummy_publisher = true, videocodec = "
 	safe.must(`{"request":"join","ptype":"publisher","room":2,"pin":"p","id":40}`, "", `"joined"`)
 	watching := hs.guest()
 	watching.must(`{"request":"join","ptype":"subscriber","room":1,"streams":[{"feed":20}]}`, "", `"attached"`)
-	dummy := hs.plugin.room("2").members()[0].id
+	dummy := hs.plugin.room("2").members[0].id
 
 	joined.take()
 	live.take()

@@ -96,9 +96,9 @@ func (p *Plugin) addLevels(t *kit.Table[*handle]) {
 		}
 	}
 	static(createLevels, "create")
-	static(inStreams(remoteFields, remoteItem), "add_remote_publisher", "update_remote_publisher")
-	static(inStreams(nil, p.subscribeFields()), "subscribe")
-	unsubscribe := inStreams(nil, p.unsubscribeFields())
+	static(inStreams(kit.Args{}, remoteFields, nil, remoteItem), "add_remote_publisher", "update_remote_publisher")
+	static(inStreams(kit.Args{}, nil, nil, p.subscribeFields()), "subscribe")
+	unsubscribe := inStreams(kit.Args{}, nil, nil, p.unsubscribeFields())
 	unsubscribe.Unused = p.subscribeFields()
 	static(unsubscribe, "unsubscribe")
 	static(schema.Levels{Used: []schema.Level{
@@ -114,20 +114,19 @@ func (p *Plugin) addLevels(t *kit.Table[*handle]) {
 	t.SetLevels("switch", p.switchLevels)
 }
 
-// inStreams is the levels of a request with a list of streams.
-func inStreams(top, items []schema.Field) schema.Levels {
-	return schema.Levels{Used: []schema.Level{{Fields: fields(streamsField, top)}, {In: "streams", Fields: items}}}
+// inStreams is the levels of a request with a list of streams. What is in alone means
+// something at the top only without the list.
+func inStreams(body kit.Args, top, alone, items []schema.Field) schema.Levels {
+	if body.Has("streams") {
+		alone = nil
+	}
+	return schema.Levels{Used: []schema.Level{{Fields: fields(streamsField, top, alone)}, {In: "streams", Fields: items}}}
 }
 
 var createLevels = schema.Levels{Used: []schema.Level{{Fields: createFields}, {In: "dummy_streams", Fields: dummyFields}}}
 
-// forwardLevels: the fields of the old form count only without a list.
 func forwardLevels(_ *handle, body kit.Args) schema.Levels {
-	top := fields(transportFields, typed(schema.String, "host"))
-	if !body.Has("streams") {
-		top = append(top, forwardFields...)
-	}
-	l := inStreams(top, forwardItem)
+	l := inStreams(body, fields(transportFields, typed(schema.String, "host")), forwardFields, forwardItem)
 	l.Unused = forwardFields
 	return l
 }
@@ -138,40 +137,23 @@ func (p *Plugin) joinLevels(_ *handle, body kit.Args) schema.Levels {
 			{Fields: fields(joinFields, p.publisherJoinFields())}, {In: "descriptions", Fields: descriptionFields},
 		}}
 	}
-	top := typed(schema.Any, "private_id", "use_msid", "autoupdate")
-	if !body.Has("streams") {
-		top = append(top, typed(schema.Any, "feed", "offer_audio", "offer_video", "offer_data")...)
-	}
-	l := inStreams(top, p.subscribeFields())
+	l := inStreams(body, typed(schema.Any, "private_id", "use_msid", "autoupdate"),
+		typed(schema.Any, "feed", "offer_audio", "offer_video", "offer_data"), p.subscribeFields())
 	l.Unused = p.subscriberJoinFields()
 	return l
 }
 
-// configureLevels: what can be set of single streams counts at the top only
-// without a list of them.
 func configureLevels(h *handle, body kit.Args) schema.Levels {
-	top, items := fields(publisherFields, typed(schema.Bool, "update", "restart")), streamFields
-	_, subscribes := h.is().(*subscriber)
-	if subscribes {
-		top, items = typed(schema.Bool, "audio", "video", "data", "update", "restart"), settingFields
+	if _, subscribes := h.is().(*subscriber); subscribes {
+		return inStreams(body, typed(schema.Bool, "audio", "video", "data", "update", "restart"), settingFields, settingFields)
 	}
-	if !body.Has("streams") {
-		top = append(top, items...)
-	}
-	l := inStreams(top, items)
-	if !subscribes {
-		l.Used = append(l.Used, schema.Level{In: "descriptions", Fields: descriptionFields})
-	}
+	l := inStreams(body, fields(publisherFields, typed(schema.Bool, "update", "restart")), streamFields, streamFields)
+	l.Used = append(l.Used, schema.Level{In: "descriptions", Fields: descriptionFields})
 	return l
 }
 
-// switchLevels: a whole feed is named only without a list.
 func (p *Plugin) switchLevels(_ *handle, body kit.Args) schema.Levels {
-	var top []schema.Field
-	if !body.Has("streams") {
-		top = typed(schema.Any, "feed")
-	}
-	return inStreams(top, p.switchFields())
+	return inStreams(body, nil, typed(schema.Any, "feed"), p.switchFields())
 }
 
 // fileLevels is what means something where in the file. What belongs to requests,

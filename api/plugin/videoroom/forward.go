@@ -54,12 +54,12 @@ func (p *Plugin) mayForward(body kit.Args) *schema.Error {
 }
 
 // ofFeed is manage for a request about a publisher.
-func (p *Plugin) ofFeed(body kit.Args, f func(feed *publisher) (kit.Response, *schema.Error)) (kit.Response, *schema.Error) {
-	return p.manage(body, func(room *room) (kit.Response, *schema.Error) {
+func (p *Plugin) ofFeed(body kit.Args, f func(feed *publisher) *schema.Error) *schema.Error {
+	return p.rooms.Manage(body, func(room *room) *schema.Error {
 		name, _ := p.ids.Parse(body.Get("publisher_id"))
-		feed := room.publisher(name)
+		feed := room.participants[name]
 		if feed == nil || feed.dummy {
-			return fail(errNoSuchFeed, "No such feed (%s)", name)
+			return errorf(errNoSuchFeed, "No such feed (%s)", name)
 		}
 		return f(feed)
 	})
@@ -71,8 +71,7 @@ func (p *Plugin) prepareForward(h *handle, body kit.Args, list ...*forward.Desti
 	if err := p.mayForward(body); err != nil {
 		return err
 	}
-	_, err := p.ofFeed(body, func(*publisher) (kit.Response, *schema.Error) { return kit.Response{}, nil })
-	if err != nil {
+	if err := p.ofFeed(body, func(*publisher) *schema.Error { return nil }); err != nil {
 		return err
 	}
 	return p.forwardRules().Resolve(h.Host.SessionID(), list...)
@@ -90,23 +89,22 @@ func (s *stream) forward(d forward.Destination, remote *remotization) (*forwarde
 	if s.kind == sdp.Application {
 		x.Section = -1
 	}
-	return p.forwarders.Start(p.room.plugin.gw.Engine(), x, d, forwarded{s, remote}, &p.room.mu, func(f *forwarder) {
-		p.h.notify("stop_rtp_forward", p.writeStopped(f.ID))
-	})
+	return p.forwarders.Start(p.room.plugin.gw.Engine(), x, d, forwarded{s, remote}, &p.room.mu, p.notifyStopped)
 }
 
-// writeStopped writes which forwarder has ended.
-func (p *publisher) writeStopped(id uint32) func(w *json.Writer) {
+// notifyStopped tells that a forwarder has ended.
+func (p *publisher) notifyStopped(f *forwarder) {
+	p.room.notify(p.h, "stop_rtp_forward", p.writeStopped(f))
+}
+
+func (p *publisher) writeStopped(f *forwarder) func(w *json.Writer) {
 	return func(w *json.Writer) {
 		p.writeFeed(w)
-		w.Uint("stream_id", uint64(id))
+		w.Uint("stream_id", uint64(f.ID))
 	}
 }
 
-func (p *publisher) writeFeed(w *json.Writer) {
-	p.room.writeRoom(w)
-	p.room.plugin.ids.Write(w, "publisher_id", p.id)
-}
+func (p *publisher) writeFeed(w *json.Writer) { p.room.plugin.ids.Write(w, "publisher_id", p.id) }
 
 // stopForwarders ends those of a stream. room.mu is held.
 func (s *stream) stopForwarders() {
@@ -152,7 +150,7 @@ func writeForwarder(w *json.Writer, f *forwarder) {
 }
 
 func (p *publisher) notifyForward(f *forwarder) {
-	p.h.notify("rtp_forward", func(w *json.Writer) {
+	p.room.notify(p.h, "rtp_forward", func(w *json.Writer) {
 		p.writeFeed(w)
 		w.Str("media", kindName(f.Of.stream.kind))
 		w.OptStr("codec", f.Of.stream.Codec)
@@ -234,32 +232,32 @@ func (x *forwardPlan) readPorts(rules *forward.Rules, body kit.Args, y planned, 
 }
 
 // rtpForward sends a publisher's media somewhere as plain RTP or SRTP.
-func (p *Plugin) rtpForward(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+func (p *Plugin) rtpForward(h *handle, r *kit.Request, w *json.Writer) *schema.Error {
 	rules := p.forwardRules()
 	var plan forwardPlan
 	if err := plan.read(rules, r.Body); err != nil {
-		return kit.Response{}, err
+		return err
 	}
 	all := []*forward.Destination{&plan.Destination}
 	for i := range plan.list {
 		all = append(all, &plan.list[i].Destination)
 	}
 	if err := p.prepareForward(h, r.Body, all...); err != nil {
-		return kit.Response{}, err
+		return err
 	}
-	return p.ofFeed(r.Body, func(feed *publisher) (kit.Response, *schema.Error) {
+	return p.ofFeed(r.Body, func(feed *publisher) *schema.Error {
 		if feed.origin() == nil {
-			return fail(errNoSuchFeed, "Feed %s is not publishing", feed.id)
+			return errorf(errNoSuchFeed, "Feed %s is not publishing", feed.id)
 		}
 		if err := rules.Limit(feed.forwarders.Len() + len(plan.list)); err != nil {
-			return kit.Response{}, err
+			return err
 		}
-		w.Str("videoroom", "rtp_forward")
+		feed.room.begin(w, "rtp_forward")
 		feed.writeFeed(w)
 		if err := feed.startForwarders(&plan, w); err != nil {
-			return fail(errUnknown, "%v", err)
+			return errorf(errUnknown, "%v", err)
 		}
-		return kit.Response{}, nil
+		return nil
 	})
 }
 
@@ -315,36 +313,34 @@ func (x *planned) writeLegacy(w *json.Writer, f *forwarder) {
 }
 
 // stopForward ends what rtpForward began.
-func (p *Plugin) stopForward(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+func (p *Plugin) stopForward(r *kit.Request, w *json.Writer) *schema.Error {
 	if err := p.mayForward(r.Body); err != nil {
-		return kit.Response{}, err
+		return err
 	}
 	id, _ := r.Body.Number("stream_id")
-	return p.ofFeed(r.Body, func(feed *publisher) (kit.Response, *schema.Error) {
+	return p.ofFeed(r.Body, func(feed *publisher) *schema.Error {
 		f := feed.forwarders.Find(uint32(id))
 		if f == nil || f.Of.remote != nil || id != int64(f.ID) {
-			return fail(errNoSuchFeed, "No such stream (%d)", id)
+			return errorf(errNoSuchFeed, "No such stream (%d)", id)
 		}
 		feed.forwarders.StopOne(f)
-		w.Str("videoroom", "stop_rtp_forward")
-		fields := feed.writeStopped(f.ID)
-		fields(w)
-		feed.h.notify("stop_rtp_forward", fields)
-		return kit.Response{}, nil
+		feed.room.begin(w, "stop_rtp_forward")
+		feed.writeStopped(f)(w)
+		feed.notifyStopped(f)
+		return nil
 	})
 }
 
 // listForwarders tells what is forwarded, but for what goes to other servers.
-func (p *Plugin) listForwarders(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	return p.manage(r.Body, func(room *room) (kit.Response, *schema.Error) {
-		w.Str("videoroom", "forwarders")
-		room.writeRoom(w)
+func (p *Plugin) listForwarders(r *kit.Request, w *json.Writer) *schema.Error {
+	return p.rooms.Manage(r.Body, func(room *room) *schema.Error {
+		room.begin(w, "forwarders")
 		w.Array("publishers")
-		for _, x := range room.members() {
+		for _, x := range room.members {
 			x.writeForwarders(w)
 		}
 		w.EndArray()
-		return kit.Response{}, nil
+		return nil
 	})
 }
 
@@ -358,14 +354,8 @@ func (p *publisher) writeForwarders(w *json.Writer) {
 		return
 	}
 	w.Object("")
-	p.room.plugin.ids.Write(w, "publisher_id", p.id)
+	p.writeFeed(w)
 	p.writeName(w)
-	w.Array("forwarders")
-	for _, f := range list {
-		w.Object("")
-		writeForwarder(w, f)
-		w.End()
-	}
-	w.EndArray()
+	json.Objects(w, "forwarders", list, func(f *forwarder) { writeForwarder(w, f) })
 	w.End()
 }

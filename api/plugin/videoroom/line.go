@@ -86,12 +86,9 @@ func (l *line) move(st *stream, x *item) {
 // idle finds an m-line without source that was made for the same kind and
 // codec, nil if there is none. room.mu is held.
 func (s *subscriber) idle(kind sdp.Kind, codec string) *line {
-	for _, l := range s.lines {
-		if l.kind == kind && kind != sdp.Application && l.codec == codec && len(l.sources) == 0 {
-			return l
-		}
-	}
-	return nil
+	return find(s.lines, func(l *line) bool {
+		return l.kind == kind && kind != sdp.Application && l.codec == codec && len(l.sources) == 0
+	})
 }
 
 // sync makes the engine forward what the m-line stands for. room.mu is held.
@@ -190,10 +187,5 @@ func (s *subscriber) blocked() bool { return s.paused || s.owner != nil && s.own
 
 // line finds an m-line by its mid, nil if there is none. room.mu is held.
 func (s *subscriber) line(mid string) *line {
-	for _, l := range s.lines {
-		if l.mid == mid {
-			return l
-		}
-	}
-	return nil
+	return find(s.lines, func(l *line) bool { return l.mid == mid })
 }

@@ -7,8 +7,8 @@ import (
 )
 
 // kick takes a participant out of a room.
-func (p *Plugin) kick(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	return kit.Response{}, p.rooms.Manage(r.Body, func(room *room) *schema.Error {
+func (p *Plugin) kick(r *kit.Request, w *json.Writer) *schema.Error {
+	return p.rooms.Manage(r.Body, func(room *room) *schema.Error {
 		victim, err := room.user(r.Body)
 		switch {
 		case err != nil:
@@ -17,13 +17,12 @@ func (p *Plugin) kick(r *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 			return errorf(errNoSuchFeed, "User %s in room %s can't be kicked", victim.id, room.id)
 		}
 		victim.kicked = true
-		victim.h.push("event", func(w *json.Writer) {
-			room.writeRoom(w)
+		victim.h.Host.Push("", room.event("event", func(w *json.Writer) {
 			w.Str("leaving", "ok")
 			w.Str("reason", "kicked")
-		})
+		}), nil)
 		victim.tellGone("kicked")
-		victim.h.notify("kicked", victim.writeGone)
+		room.notify(victim.h, "kicked", victim.writeIdentity)
 		room.ownerKicked(victim)
 		room.feedGone(victim, false)
 		room.remove(victim)
@@ -36,16 +35,16 @@ func (p *Plugin) kick(r *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 // user finds the participant whom a request is about. room.mu is held.
 func (r *room) user(body kit.Args) (*publisher, *schema.Error) {
 	name, _ := r.plugin.ids.Parse(body.Get("id"))
-	if p := r.publisher(name); p != nil {
+	if p := r.participants[name]; p != nil {
 		return p, nil
 	}
 	return nil, errorf(errNoSuchFeed, "No such user %s in room %s", name, r.id)
 }
 
 // moderate mutes a participant's stream for everybody, or takes that back.
-func (p *Plugin) moderate(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+func (p *Plugin) moderate(r *kit.Request, w *json.Writer) *schema.Error {
 	mid := r.Body.Str("mid")
-	return kit.Response{}, p.rooms.Manage(r.Body, func(room *room) *schema.Error {
+	return p.rooms.Manage(r.Body, func(room *room) *schema.Error {
 		target, err := room.user(r.Body)
 		if err != nil {
 			return err
@@ -65,19 +64,20 @@ func (p *Plugin) moderate(r *kit.Request, w *json.Writer) (kit.Response, *schema
 			w.Str("moderation", map[bool]string{true: "muted", false: "unmuted"}[s.moderated])
 		}
 		room.tell(nil, fields)
-		if target.h != nil {
-			target.h.notifyRaw(room.event("moderated", fields))
-		}
+		target.h.report(func(w *json.Writer) {
+			room.begin(w, "moderated")
+			fields(w)
+		})
 		w.Str("videoroom", "success")
 		return nil
 	})
 }
 
 // listParticipants tells who is in a room.
-func (p *Plugin) listParticipants(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	return kit.Response{}, p.rooms.With(r.Body, func(room *room) *schema.Error {
+func (p *Plugin) listParticipants(r *kit.Request, w *json.Writer) *schema.Error {
+	return p.rooms.With(r.Body, func(room *room) *schema.Error {
 		room.begin(w, "participants")
-		json.Objects(w, "participants", room.members(), func(x *publisher) {
+		json.Objects(w, "participants", room.members, func(x *publisher) {
 			x.writeIdentity(w)
 			w.OptTrue("dummy", x.dummy)
 			w.OptTrue("remote", x.source != nil)
@@ -91,9 +91,9 @@ func (p *Plugin) listParticipants(r *kit.Request, w *json.Writer) (kit.Response,
 }
 
 // enableRecording starts or stops recording everybody.
-func (p *Plugin) enableRecording(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+func (p *Plugin) enableRecording(r *kit.Request, w *json.Writer) *schema.Error {
 	record := r.Body.Is("record")
-	return kit.Response{}, p.rooms.Manage(r.Body, func(room *room) *schema.Error {
+	return p.rooms.Manage(r.Body, func(room *room) *schema.Error {
 		if record {
 			return noRecording()
 		}

@@ -71,17 +71,6 @@ func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) {
 	return &handle{plugin: p, Handle: kit.Handle{Host: host}}, nil
 }
 
-// room finds a room, nil if there is none.
-func (p *Plugin) room(name id) *room {
-	r, _ := p.rooms.Get(name)
-	return r
-}
-
-// none tells whether an id is absent, or the 0 that counts as such.
-func (p *Plugin) none(name id, ok bool) bool { return !ok || !p.ids.Canonical(name) }
-
-var object = json.Object
-
 // generalSettings is the category general of the file.
 type generalSettings struct {
 	AdminKey       string `cfg:"admin_key" guard:"everybody may create rooms"`
@@ -114,9 +103,7 @@ func (h *handle) Message(r *plugin.Request) plugin.Result {
 
 // Establish prepares the role for those who act as soon as the client hears that
 // its peer connection is up.
-func (h *handle) Establish() {
-	h.is().establish()
-}
+func (h *handle) Establish() { h.is().establish() }
 
 // Up tells the role that media may flow.
 func (h *handle) Up() {
@@ -125,9 +112,7 @@ func (h *handle) Up() {
 }
 
 // Event passes an event of the peer connection on.
-func (h *handle) Event(e sfu.Event) {
-	h.is().event(e)
-}
+func (h *handle) Event(e sfu.Event) { h.is().event(e) }
 
 // Data passes a data channel message on.
 func (h *handle) Data(label, _ string, binary bool, payload []byte) {
@@ -135,9 +120,7 @@ func (h *handle) Data(label, _ string, binary bool, payload []byte) {
 }
 
 // DataReady tells the role that data channels are writable.
-func (h *handle) DataReady() {
-	h.is().dataReady()
-}
+func (h *handle) DataReady() { h.is().dataReady() }
 
 // Hangup tells the role that the peer connection is gone.
 func (h *handle) Hangup(reason string) {
@@ -159,37 +142,17 @@ func (h *handle) Query(w *json.Writer) {
 
 // A participant without a handle hears of nothing.
 
-// push sends an event without description that answers no request. The fields
-// go after "videoroom": kind.
-func (h *handle) push(kind string, fields func(w *json.Writer)) {
-	if h == nil {
-		return
-	}
-	h.Host.Push("", event(kind, fields), nil)
-}
-
 // event is the data of an event.
 func event(kind string, fields func(w *json.Writer)) []byte {
-	return object(func(w *json.Writer) {
+	return json.Object(func(w *json.Writer) {
 		w.Str("videoroom", kind)
 		fields(w)
 	})
 }
 
-// notify sends an event about the handle to the event handlers. The fields go
-// after "event": name.
-func (h *handle) notify(name string, fields func(w *json.Writer)) {
+// report sends an event about the handle to the event handlers.
+func (h *handle) report(fields func(w *json.Writer)) {
 	if h != nil {
-		h.plugin.events.Notify(h.Host, func(w *json.Writer) {
-			w.Str("event", name)
-			fields(w)
-		})
-	}
-}
-
-// notifyRaw sends an event that is complete to the event handlers.
-func (h *handle) notifyRaw(data []byte) {
-	if h != nil && h.plugin.events.Wanted() {
-		h.Host.Notify(data)
+		h.plugin.events.Notify(h.Host, fields)
 	}
 }

@@ -84,7 +84,7 @@ func (p *publisher) event(e sfu.Event) {
 		p.room.mu.Lock()
 		defer p.room.mu.Unlock()
 		if !p.gone {
-			p.h.push("slow_link", func(w *json.Writer) { w.Uint("current-bitrate", p.bitrate) })
+			p.h.Host.Push("", event("slow_link", func(w *json.Writer) { w.Uint("current-bitrate", p.bitrate) }), nil)
 		}
 	}
 }
@@ -92,12 +92,7 @@ func (p *publisher) event(e sfu.Event) {
 // section finds the stream of a section of the connection, nil if there is
 // none. room.mu is held.
 func (p *publisher) section(i int) *stream {
-	for _, s := range p.streams {
-		if s.mindex == i {
-			return s
-		}
-	}
-	return nil
+	return find(p.streams, func(s *stream) bool { return s.mindex == i })
 }
 
 // level takes a mean audio level, and tells everybody when it means that
@@ -122,14 +117,15 @@ func (p *publisher) level(e sfu.Event) {
 	if talking {
 		name = "talking"
 	}
-	data := r.event(name, func(w *json.Writer) {
+	fields := func(w *json.Writer) {
+		r.begin(w, name)
 		r.plugin.ids.Write(w, "id", p.id)
 		w.Int("mindex", int64(s.mindex))
 		w.Str("mid", s.mid)
 		w.Float("audio-level-dBov-avg", e.AudioLevel)
-	})
-	r.tellNews("talking "+p.id+" "+s.mid, nil, data)
-	p.h.notifyRaw(data)
+	}
+	r.tellNews("talking "+p.id+" "+s.mid, nil, json.Object(fields))
+	p.h.report(fields)
 }
 
 // setWindows says which levels are wanted. room.mu is held.
@@ -175,7 +171,7 @@ func (p *publisher) unpublished() {
 	r := p.room
 	r.feedGone(p, true)
 	p.tellUnpublished()
-	p.h.notify("unpublished", p.writeGone)
+	r.notify(p.h, "unpublished", p.writeIdentity)
 	p.reset()
 }
 
@@ -198,7 +194,8 @@ func (p *publisher) reset() {
 	p.forwarders.StopAll()
 	p.open, p.up, p.e2ee, p.talking = false, false, false, false
 	p.streams, p.firstData = nil, nil
-	p.wanted, p.descriptions = nil, nil
+	p.descriptions = nil
+	clear(p.wanted)
 }
 
 // hangup is the end of the peer connection.
@@ -229,7 +226,7 @@ func (p *publisher) leave(_ *kit.Request, w *json.Writer) (kit.Response, *schema
 // left tells everybody that p is gone. room.mu is held.
 func (p *publisher) left() {
 	p.tellGone("leaving")
-	p.h.notify("leaving", p.writeGone)
+	p.room.notify(p.h, "leaving", p.writeIdentity)
 	p.room.remove(p)
 }
 
@@ -280,9 +277,7 @@ func (p *publisher) flushChanges() {
 			if name {
 				w.Str("display", p.display)
 			}
-			if p.metadata != nil {
-				w.Raw("metadata", p.metadata)
-			}
+			w.OptRaw("metadata", p.metadata)
 		}))
 	}
 	if streams && p.up {
@@ -320,6 +315,7 @@ func (r *room) remove(p *publisher) {
 	if r.participants[p.id] == p {
 		delete(r.participants, p.id)
 		delete(r.private, p.privateID)
+		r.members = slices.DeleteFunc(r.members, func(x *publisher) bool { return x == p })
 	}
 }
 
@@ -328,11 +324,12 @@ func (r *room) end() {
 	r.destroyed = true
 	data := event("destroyed", r.writeRoom)
 	r.tellAll(nil, data)
-	for _, p := range r.members() {
+	for _, p := range slices.Clone(r.members) {
 		r.remove(p)
 		if p.h != nil {
 			p.h.ClosePeer()
 		}
 	}
-	r.subscribersDestroyed()
+	r.detach(func(*stream) bool { return true }, false)
+	clear(r.subscribers)
 }

@@ -9,18 +9,14 @@ import (
 	"bifrons/sdp"
 )
 
-// publishRequest is configure for those who do not publish yet.
-func (p *publisher) publishRequest(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	return p.setup(r, w, true)
+// setup makes the request that configures, or publishes for those who do not yet. Everything
+// is checked before anything is changed.
+func setup(publish bool) publisherRun {
+	return func(p *publisher, req *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+		return p.setup(req, w, publish)
+	}
 }
 
-// configure changes what is published, and publishes if there is an offer.
-func (p *publisher) configure(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	return p.setup(r, w, false)
-}
-
-// setup does a publish or configure: everything is checked before anything is
-// changed.
 func (p *publisher) setup(req *kit.Request, w *json.Writer, publish bool) (kit.Response, *schema.Error) {
 	body := req.Body
 	err := check(configureFields, body)
@@ -34,7 +30,7 @@ func (p *publisher) setup(req *kit.Request, w *json.Writer, publish bool) (kit.R
 	switch {
 	case publish && p.up:
 		return fail(errAlreadyPublished, "Can't publish, already published")
-	case body.Is("record") && r.mayRecord(body):
+	case body.Is("record") && (!r.lockRecord || authorize(body, "secret", r.secret) == nil):
 		return kit.Response{}, noRecording()
 	}
 	wishes, err := p.wishes(req)
@@ -58,17 +54,11 @@ func (p *publisher) setup(req *kit.Request, w *json.Writer, publish bool) (kit.R
 	for i := range wishes {
 		p.grant(&wishes[i])
 	}
-	p.h.notify("configured", func(w *json.Writer) {
-		r.writeRoom(w)
+	r.notify(p.h, "configured", func(w *json.Writer) {
 		r.plugin.ids.Write(w, "id", p.id)
 		w.Uint("bitrate", p.bitrate)
 	})
 	return resp, err
-}
-
-// mayRecord tells whether a request may change recordings. room.mu is held.
-func (r *room) mayRecord(body kit.Args) bool {
-	return !r.lockRecord || authorize(body, "secret", r.secret) == nil
 }
 
 // apply brings about what a configure says on the participant as a whole.
@@ -157,14 +147,11 @@ func (p *publisher) wishes(req *kit.Request) ([]item, *schema.Error) {
 
 // knows tells whether there is a stream, or will be after an offer.
 func (p *publisher) knows(mid string, j *plugin.JSEP) bool {
-	if p.stream(mid) != nil {
-		return true
+	known := p.stream(mid) != nil
+	if !known && j != nil {
+		_, known = j.SDP.SectionByMID(mid)
 	}
-	if j == nil {
-		return false
-	}
-	_, ok := j.SDP.SectionByMID(mid)
-	return ok
+	return known
 }
 
 // grant does what a request says on its streams. room.mu is held.

@@ -206,16 +206,13 @@ func (s *stream) agree(d *sdp.Description, offer *plugin.JSEP) {
 // writeAgreed writes what was agreed on for the publisher himself.
 func (p *publisher) writeAgreed(w *json.Writer) {
 	for _, kind := range []sdp.Kind{sdp.Audio, sdp.Video} {
-		for _, s := range p.streams {
-			if s.kind != kind {
-				continue
-			}
-			codec := s.Codec
-			if s.disabled || codec == "" {
-				codec = "none"
-			}
-			w.Str(kindName(kind)+"_codec", codec)
-			break
+		s := find(p.streams, func(s *stream) bool { return s.kind == kind })
+		switch {
+		case s == nil:
+		case s.disabled || s.Codec == "":
+			w.Str(kindName(kind)+"_codec", "none")
+		default:
+			w.Str(kindName(kind)+"_codec", s.Codec)
 		}
 	}
 	json.Objects(w, "streams", p.streams, func(s *stream) { s.writeOwn(w) })
@@ -229,9 +226,6 @@ func (p *publisher) prefer(body kit.Args) {
 	}
 	for kind, field := range codecFields {
 		if codec := body.Lower(field); p.room.allows(kind, codec) {
-			if p.wanted == nil {
-				p.wanted = make(map[sdp.Kind]string)
-			}
 			p.wanted[kind] = codec
 		}
 	}

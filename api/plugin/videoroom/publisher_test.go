@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	ourjson "bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
@@ -433,7 +434,7 @@ func TestNotices(t *testing.T) {
 
 func TestQuery(t *testing.T) {
 	hs := newHouse(t, demoRoom)
-	query := func(g *guest) string { return string(object(g.h.Query)) }
+	query := func(g *guest) string { return string(ourjson.Object(g.h.Query)) }
 	g := hs.guest()
 	same(t, "fresh", query(g), `{"hangingup":0,"destroyed":0}`)
 	g = hs.publish(`"id":1,"display":"Ann"`, "chrome_avd")

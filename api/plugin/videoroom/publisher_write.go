@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"bifrons/api/json"
+	"bifrons/api/kit/mline"
 	"bifrons/sdp"
 )
 
@@ -12,9 +13,7 @@ import (
 // writeName writes the display name and metadata that a participant has.
 func (p *publisher) writeName(w *json.Writer) {
 	w.OptStr("display", p.display)
-	if p.metadata != nil {
-		w.Raw("metadata", p.metadata)
-	}
+	w.OptRaw("metadata", p.metadata)
 }
 
 // writeIdentity writes who a participant is.
@@ -56,13 +55,7 @@ func (s *stream) measured() bool {
 	return s.kind == sdp.Audio && !s.disabled && s.audioLevelExt != 0
 }
 
-// kindName is the kind of media as clients know it.
-func kindName(k sdp.Kind) string {
-	if k == sdp.Application {
-		return "data"
-	}
-	return k.String()
-}
+var kindName = mline.KindName
 
 // write writes a stream as other participants see it.
 func (s *stream) write(w *json.Writer, talking bool) {
@@ -134,8 +127,8 @@ func (s *stream) query(w *json.Writer) {
 
 // notifyStreams tells the event handlers what p publishes.
 func (p *publisher) notifyStreams(name string) {
-	p.h.notify(name, func(w *json.Writer) {
-		p.writeGone(w)
+	p.room.notify(p.h, name, func(w *json.Writer) {
+		p.writeIdentity(w)
 		json.Objects(w, "streams", p.streams, func(s *stream) {
 			s.writePlace(w)
 			w.OptTrue("disabled", s.disabled)
@@ -144,10 +137,4 @@ func (p *publisher) notifyStreams(name string) {
 			w.OptTrue("moderated", s.moderated)
 		})
 	})
-}
-
-// writeGone writes the fields of notifications about somebody who leaves.
-func (p *publisher) writeGone(w *json.Writer) {
-	p.room.writeRoom(w)
-	p.writeIdentity(w)
 }

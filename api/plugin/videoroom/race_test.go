@@ -53,7 +53,7 @@ func TestRace(t *testing.T) {
 			run(hh, host, `{"request":"configure","mid":"1","send":false,"display":"y","bitrate":5}`, `{"request":"configure","offer":true}`,
 				`{"request":"listparticipants","room":1}`)
 			hh[0].Data("", "", true, []byte("x"))
-			object(hh[0].Query)
+			ourjson.Object(hh[0].Query)
 			host.exec.Must(func() { hh[0].Hangup("x") })
 			run(hh, host, `{"request":"leave"}`)
 			host.exec.Must(hh[0].Detach)
@@ -157,7 +157,7 @@ func FuzzRequest(f *testing.F) {
 		publisher.settle()
 		watching.settle()
 		for _, h := range all {
-			if q := object(h.Query); !json.Valid(q) {
+			if q := ourjson.Object(h.Query); !json.Valid(q) {
 				t.Errorf("%s: %s", body, q)
 			}
 			h.Hangup("x")

@@ -42,12 +42,12 @@ func (p *Plugin) readRemote(body kit.Args) (from forward.Destination, err *schem
 		if err := checkItem(remoteItem, v, "streams"); err != nil {
 			return from, err
 		}
-		kind := v.Lower("type")
-		known, named := knownCodecs[kind]
+		kind, named := mline.ParseKind(v.Str("type"))
+		known := knownCodecs[kind]
 		index, _ := v.Number("mindex")
 		switch {
 		case !named:
-			return from, errorf(errInvalidElement, "Invalid element (type %s)", kind)
+			return from, errorf(errInvalidElement, "Invalid element (type %s)", v.Str("type"))
 		case known != nil && !slices.Contains(known, v.Lower("codec")):
 			return from, errorf(errMissingElement, "Missing or invalid element (codec)")
 		case index >= sdp.MaxSections:
@@ -58,40 +58,35 @@ func (p *Plugin) readRemote(body kit.Args) (from forward.Destination, err *schem
 }
 
 // addRemote adds a publisher whose media comes from another server.
-func (p *Plugin) addRemote(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+func (p *Plugin) addRemote(r *kit.Request, w *json.Writer) *schema.Error {
 	from, err := p.readRemote(r.Body)
 	if err != nil {
-		return kit.Response{}, err
+		return err
 	}
 	bind, bad := sfu.BindTo(r.Body.Str("mcast"), r.Body.Str("iface"))
 	if bad != nil {
-		return fail(errUnknown, "%v", bad)
+		return errorf(errUnknown, "%v", bad)
 	}
 	var x *publisher
-	resp, err := p.manage(r.Body, func(room *room) (kit.Response, *schema.Error) {
-		name, ok := p.ids.Parse(r.Body.Get("id"))
-		switch {
-		case p.none(name, ok):
-			name = room.freeID()
-		case room.taken(name):
-			return fail(errIDExists, "User ID %s already exists", name)
+	err = p.rooms.Manage(r.Body, func(room *room) *schema.Error {
+		name, err := room.newID(r.Body)
+		if err != nil {
+			return err
 		}
-		x = &publisher{room: room, id: name, up: true, gone: true}
-		x.display = r.Body.Str("display")
-		x.metadata = r.Body.Raw("metadata")
+		x = &publisher{room: room, id: name, up: true, gone: true, display: r.Body.Str("display"), metadata: r.Body.Raw("metadata")}
 		if err := x.takeStreams(r.Body); err != nil {
-			return kit.Response{}, err
+			return err
 		}
 		room.coming[name] = struct{}{}
-		return kit.Response{}, nil
+		return nil
 	})
 	if err != nil {
-		return resp, err
+		return err
 	}
 	defer x.room.expectNoMore(x.id)
 	source, ports, failure := x.openSource(&from, bind)
 	if err = x.enter(source, failure); err != nil {
-		return resp, err
+		return err
 	}
 	x.writeRemote(w)
 	if bind.Addr.IsValid() {
@@ -99,14 +94,14 @@ func (p *Plugin) addRemote(r *kit.Request, w *json.Writer) (kit.Response, *schem
 	}
 	w.Int("port", int64(ports[0]))
 	w.Int("rtcp_port", int64(ports[1]))
-	return resp, nil
+	return nil
 }
 
 // openSource makes the source of a publisher on another server, whom nobody knows of
 // yet, and opens its ports: for RTP and for RTCP. It is called without the lock.
 func (p *publisher) openSource(from *forward.Destination, bind sfu.Bind) (source *sfu.Source, ports [2]uint16, err error) {
 	source, err = p.room.plugin.gw.Engine().NewSource(sfu.SourceConfig{
-		Label: "remote publisher " + p.id, Streams: p.sourceStreams(), SRTP: from.SRTP,
+		Label: "remote publisher " + p.id, Tracks: p.sourceStreams(), SRTP: from.SRTP,
 	}, remoteHandler{p})
 	if err != nil {
 		return nil, ports, err
@@ -171,7 +166,8 @@ func (p *publisher) takeStreams(body kit.Args) *schema.Error {
 		i := find(mid)
 		if i < 0 {
 			i = len(p.streams)
-			s := p.newStream(i, strconv.Itoa(i), kindOf(v))
+			kind, _ := mline.ParseKind(v.Str("type"))
+			s := p.newStream(i, strconv.Itoa(i), kind)
 			s.remoteMID = mid
 			p.streams = append(p.streams, s)
 		}
@@ -179,16 +175,6 @@ func (p *publisher) takeStreams(body kit.Args) *schema.Error {
 	}
 	p.firstData = p.first(sdp.Application)
 	return nil
-}
-
-func kindOf(v kit.Args) sdp.Kind {
-	switch v.Lower("type") {
-	case "audio":
-		return sdp.Audio
-	case "video":
-		return sdp.Video
-	}
-	return sdp.Application
 }
 
 // take takes over the description of a stream on another server.
@@ -222,10 +208,10 @@ func (s *stream) take(v kit.Args) {
 
 // sourceStreams describes the streams of a publisher on another server for the
 // engine.
-func (p *publisher) sourceStreams() []sfu.Stream {
-	list := make([]sfu.Stream, 0, len(p.streams))
+func (p *publisher) sourceStreams() []sfu.TrackConfig {
+	list := make([]sfu.TrackConfig, 0, len(p.streams))
 	for _, s := range p.streams {
-		x := sfu.Stream{SSRC: s.remoteSSRC, Kind: media.Data, Encrypted: p.e2ee}
+		x := sfu.TrackConfig{SSRC: s.remoteSSRC, Kind: media.Data, Encrypted: p.e2ee}
 		if s.kind != sdp.Application {
 			c, _ := sdp.LookupCodec(s.Codec)
 			x.Kind = media.Audio
@@ -256,38 +242,38 @@ func (r *room) remoteOf(body kit.Args) (*publisher, *schema.Error) {
 }
 
 // updateRemote changes what a publisher on another server publishes.
-func (p *Plugin) updateRemote(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+func (p *Plugin) updateRemote(r *kit.Request, w *json.Writer) *schema.Error {
 	if _, err := p.readRemote(r.Body); err != nil {
-		return kit.Response{}, err
+		return err
 	}
-	return p.manage(r.Body, func(room *room) (kit.Response, *schema.Error) {
+	return p.rooms.Manage(r.Body, func(room *room) *schema.Error {
 		user, err := room.remoteOf(r.Body)
 		if err != nil {
-			return kit.Response{}, err
+			return err
 		}
 		if err := user.takeStreams(r.Body); err != nil {
-			return kit.Response{}, err
+			return err
 		}
 		user.rename(r.Body)
-		user.source.SetStreams(user.sourceStreams())
+		user.source.SetTracks(user.sourceStreams())
 		room.feedChanged(user)
 		user.announce()
 		w.Str("videoroom", "success")
-		return kit.Response{}, nil
+		return nil
 	})
 }
 
 // removeRemote ends what addRemote began.
-func (p *Plugin) removeRemote(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	return p.manage(r.Body, func(room *room) (kit.Response, *schema.Error) {
+func (p *Plugin) removeRemote(r *kit.Request, w *json.Writer) *schema.Error {
+	return p.rooms.Manage(r.Body, func(room *room) *schema.Error {
 		user, err := room.remoteOf(r.Body)
 		if err != nil {
-			return kit.Response{}, err
+			return err
 		}
 		room.feedGone(user, true)
 		user.left()
 		w.Str("videoroom", "success")
-		return kit.Response{}, nil
+		return nil
 	})
 }
 

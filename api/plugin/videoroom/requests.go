@@ -7,8 +7,12 @@ import (
 	"bifrons/api/schema"
 )
 
-// run is what does a request of a handle.
-type run = func(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error)
+// What does a request of a handle; a synchronous one; one that is the same for all handles.
+type (
+	run     = func(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error)
+	runTold = func(h *handle, r *kit.Request, w *json.Writer) *schema.Error // event handlers hear whose request it was
+	runSync = func(r *kit.Request, w *json.Writer) *schema.Error
+)
 
 // requests is everything that the plugin understands. It depends on the type
 // of ids.
@@ -17,11 +21,14 @@ func (p *Plugin) requests() *kit.Table[*handle] {
 		Key: "videoroom", Codes: codes, Log: p.gw.Logger(),
 	}
 	room := p.ids.Field("room", true)
-	told := func(name string, f run, fields ...schema.Field) { // event handlers hear whose request it was
-		t.Rows = append(t.Rows, kit.Row[*handle]{Name: name, Fields: fields, Run: f})
+	told := func(name string, f runTold, fields ...schema.Field) {
+		t.Rows = append(t.Rows, kit.Row[*handle]{Name: name, Fields: fields,
+			Run: func(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+				return kit.Response{}, f(h, r, w)
+			}})
 	}
-	sync := func(name string, f func(*kit.Request, *json.Writer) (kit.Response, *schema.Error), fields ...schema.Field) {
-		told(name, func(_ *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) { return f(r, w) }, fields...)
+	sync := func(name string, f runSync, fields ...schema.Field) {
+		told(name, func(_ *handle, r *kit.Request, w *json.Writer) *schema.Error { return f(r, w) }, fields...)
 	}
 	async := func(name string, f run) {
 		t.Rows = append(t.Rows, kit.Row[*handle]{Name: name, Async: true, Run: f})
@@ -29,8 +36,8 @@ func (p *Plugin) requests() *kit.Table[*handle] {
 	created := p.ids.Field("room", false)
 	created.NotNull = true
 	desk := func(name string, f func(*rooms.Call) *schema.Error, fields ...schema.Field) {
-		told(name, func(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-			return kit.Response{}, f(&rooms.Call{Host: h.Host, Body: r.Body, W: w})
+		told(name, func(h *handle, r *kit.Request, w *json.Writer) *schema.Error {
+			return f(&rooms.Call{Host: h.Host, Body: r.Body, W: w})
 		}, fields...)
 	}
 	desk("create", p.rooms.Create, append([]schema.Field{created}, createFields...)...)
@@ -54,9 +61,9 @@ func (p *Plugin) requests() *kit.Table[*handle] {
 	async("joinandconfigure", func(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 		return p.join(h, r, w, true)
 	})
-	async("publish", byRole((*publisher).publishRequest, nil))
+	async("publish", byRole(setup(true), nil))
 	async("unpublish", byRole((*publisher).unpublish, nil))
-	async("configure", byRole((*publisher).configure, locked((*subscriber).configure)))
+	async("configure", byRole(setup(false), locked((*subscriber).configure)))
 	async("leave", byRole((*publisher).leave, locked((*subscriber).leave)))
 	async("start", byRole(nil, locked((*subscriber).start)))
 	async("pause", byRole(nil, locked((*subscriber).pause)))
@@ -87,8 +94,7 @@ func byRole(pub publisherRun, sub subscriberRun) run {
 
 // forwardRequests adds the requests that have to do with media outside of
 // WebRTC: RTP forwarders and publishers on other servers.
-func (p *Plugin) forwardRequests(add func(string, func(*kit.Request, *json.Writer) (kit.Response, *schema.Error), ...schema.Field),
-	told func(string, run, ...schema.Field)) {
+func (p *Plugin) forwardRequests(add func(string, runSync, ...schema.Field), told func(string, runTold, ...schema.Field)) {
 	room, publisher := p.ids.Field("room", true), p.ids.Field("publisher_id", true)
 	user := p.ids.Field("id", true)
 	must := func(name string, t schema.Type) schema.Field {

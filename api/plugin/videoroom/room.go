@@ -12,14 +12,10 @@ import (
 
 // Everything below needs room.mu, unless it says otherwise.
 
-// publisher finds a participant, nil if there is none.
-func (r *room) publisher(name id) *publisher { return r.participants[name] }
-
 // add makes a participant known.
 func (r *room) add(p *publisher) {
-	r.joined++
-	p.order = r.joined
 	r.participants[p.id] = p
+	r.members = append(r.members, p)
 	if p.h != nil {
 		for p.privateID = rand.Uint32(); p.privateID == 0 || r.private[p.privateID] != nil; {
 			p.privateID = rand.Uint32()
@@ -50,14 +46,16 @@ func (r *room) freeID() id {
 	}
 }
 
-// members are the participants in the order in which they joined.
-func (r *room) members() []*publisher {
-	list := make([]*publisher, 0, len(r.participants))
-	for _, p := range r.participants {
-		list = append(list, p)
+// newID is the id that a request wants for a participant, or a random one.
+func (r *room) newID(body kit.Args) (id, *schema.Error) {
+	name, ok := r.plugin.ids.Parse(body.Get("id"))
+	switch {
+	case !ok || !r.plugin.ids.Canonical(name):
+		return r.freeID(), nil
+	case r.taken(name):
+		return "", errorf(errIDExists, "User ID %s already exists", name)
 	}
-	slices.SortFunc(list, func(a, b *publisher) int { return a.order - b.order })
-	return list
+	return name, nil
 }
 
 // tell sends an event to all participants but one, who may be nil. The fields
@@ -68,14 +66,14 @@ func (r *room) tell(except *publisher, fields func(w *json.Writer)) {
 
 // event is an event of the room.
 func (r *room) event(kind string, fields func(w *json.Writer)) []byte {
-	return json.Object(func(w *json.Writer) {
-		r.begin(w, kind)
+	return event(kind, func(w *json.Writer) {
+		r.writeRoom(w)
 		fields(w)
 	})
 }
 
 func (r *room) tellAll(except *publisher, data []byte) {
-	for _, p := range r.members() {
+	for _, p := range r.members {
 		if p != except && p.h != nil {
 			p.h.Host.Push("", data, nil)
 		}
@@ -85,11 +83,21 @@ func (r *room) tellAll(except *publisher, data []byte) {
 // tellNews is tellAll for news that replace those before with the same topic,
 // should somebody not have read them yet.
 func (r *room) tellNews(topic string, except *publisher, data []byte) {
-	for _, p := range r.members() {
+	for _, p := range r.members {
 		if p != except && p.h != nil {
 			p.h.Host.Tell(topic, data)
 		}
 	}
+}
+
+// notify sends an event about a handle to the event handlers. The fields go after
+// "event": name and the room.
+func (r *room) notify(h *handle, name string, fields func(w *json.Writer)) {
+	h.report(func(w *json.Writer) {
+		w.Str("event", name)
+		r.writeRoom(w)
+		fields(w)
+	})
 }
 
 // begin begins an answer or event: what it is, and of which room.
@@ -128,13 +136,4 @@ func (r *room) full(p *publisher) bool {
 		}
 	}
 	return n >= r.maxPublishers
-}
-
-// manage is Registry.Manage for functions with a response.
-func (p *Plugin) manage(body kit.Args, f func(r *room) (kit.Response, *schema.Error)) (resp kit.Response, err *schema.Error) {
-	err = p.rooms.Manage(body, func(r *room) (err *schema.Error) {
-		resp, err = f(r)
-		return err
-	})
-	return resp, err
 }

@@ -16,7 +16,7 @@ func (s *subscriber) connected() {
 	if s.over {
 		return
 	}
-	s.h.notify("subscribed", s.room.writeRoom)
+	s.room.notify(s.h, "subscribed", func(*json.Writer) {})
 	s.live = true
 	s.sync()
 }
@@ -28,7 +28,7 @@ func (s *subscriber) event(e sfu.Event) {
 	switch {
 	case s.over:
 	case e.Kind == sfu.EventSlowLink && e.Uplink:
-		s.h.push("slow_link", func(*json.Writer) {})
+		s.h.Host.Push("", event("slow_link", func(*json.Writer) {}), nil)
 	case e.Kind == sfu.EventLayer && e.Section < len(s.lines):
 		s.lines[e.Section].changed(e.Layer)
 	}
@@ -61,8 +61,7 @@ func (s *subscriber) end() {
 		for len(l.sources) > 0 {
 			st := l.sources[0]
 			l.drop(st)
-			s.h.notify("unsubscribed", func(w *json.Writer) {
-				s.room.writeRoom(w)
+			s.room.notify(s.h, "unsubscribed", func(w *json.Writer) {
 				s.room.plugin.ids.Write(w, "feed", st.publisher.id)
 				w.Str("mid", st.mid)
 			})
@@ -75,17 +74,6 @@ func (s *subscriber) sync() {
 	for _, l := range s.lines {
 		l.sync()
 	}
-}
-
-// dataLine is the m-line of data channels, nil if there is none. room.mu is
-// held.
-func (s *subscriber) dataLine() *line {
-	for _, l := range s.lines {
-		if l.kind == sdp.Application {
-			return l
-		}
-	}
-	return nil
 }
 
 // wanted is one stream to subscribe to, and how.
@@ -144,13 +132,10 @@ func (s *subscriber) fits(list []wanted) bool {
 	n := len(s.lines)
 	for _, want := range list {
 		f := format{want.stream.kind, want.stream.Codec}
-		switch {
-		case idle[f] > 0:
-			if f.kind != sdp.Application {
-				idle[f]--
-			}
-		default:
+		if idle[f] == 0 {
 			n++
+		} else if f.kind != sdp.Application {
+			idle[f]--
 		}
 	}
 	return n <= maxLines
@@ -161,7 +146,7 @@ func (s *subscriber) fits(list []wanted) bool {
 func (s *subscriber) subscribeTo(want wanted, joining bool) bool {
 	st, x := want.stream, want.item
 	if st.kind == sdp.Application {
-		l := s.dataLine()
+		l := find(s.lines, func(l *line) bool { return l.kind == sdp.Application }) // there is one at most
 		known := l != nil
 		if !known {
 			l = s.add(st.kind, "")

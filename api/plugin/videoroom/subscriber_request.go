@@ -312,7 +312,7 @@ func (s *subscriber) switchLines(r *kit.Request, w *json.Writer) (kit.Response, 
 		l.move(want.stream, want.item)
 		changes++
 	}
-	s.h.notify("switched", s.room.writeRoom)
+	s.room.notify(s.h, "switched", func(*json.Writer) {})
 	s.room.answer(w, "switched")
 	w.Int("changes", int64(changes))
 	s.writeStreams(w)

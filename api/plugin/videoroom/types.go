@@ -3,6 +3,7 @@
 package videoroom
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -78,10 +79,10 @@ type room struct {
 	destroyed    bool
 	allowed      rooms.Tokens
 	participants map[id]*publisher
+	members      []*publisher             // the participants in the order in which they joined
 	coming       map[id]struct{}          // ids of participants that are being made
 	private      map[uint32]*publisher    // by private id; dummies have none
 	subscribers  map[*subscriber]struct{} // all that joined and have not left
-	joined       int                      // participants so far
 }
 
 // publisher is a participant: somebody who joined to be able to publish, or a
@@ -103,7 +104,6 @@ type publisher struct {
 	display  string // "" = none
 	metadata []byte // compact JSON object, nil = none
 	changes  changes
-	order    int  // of joining
 	gone     bool // left, kicked, detached, or the room was destroyed; or not there yet
 	lost     bool // the media of a remote one has failed
 	kicked   bool
@@ -165,6 +165,14 @@ type stream struct {
 	remoteSSRC uint32 // of its lowest encoding
 }
 
+// find finds an element of a list, nil if there is none.
+func find[T any](list []*T, is func(*T) bool) *T {
+	if i := slices.IndexFunc(list, is); i >= 0 {
+		return list[i]
+	}
+	return nil
+}
+
 // flows tells whether packets of the stream go to subscribers at all. room.mu
 // is held.
 func (s *stream) flows() bool {
@@ -201,23 +209,13 @@ func (p *publisher) available() bool { return p.open || p.publishing() }
 
 // stream finds a stream by its mid, nil if there is none. room.mu is held.
 func (p *publisher) stream(mid string) *stream {
-	for _, s := range p.streams {
-		if s.mid == mid {
-			return s
-		}
-	}
-	return nil
+	return find(p.streams, func(s *stream) bool { return s.mid == mid })
 }
 
 // first is the first stream of a kind that is in use, nil if there is none.
 // room.mu is held.
 func (p *publisher) first(k sdp.Kind) *stream {
-	for _, s := range p.streams {
-		if s.kind == k && !s.disabled {
-			return s
-		}
-	}
-	return nil
+	return find(p.streams, func(s *stream) bool { return s.kind == k && !s.disabled })
 }
 
 // requestKeyframe asks the publisher for a key frame. room.mu is held.

@@ -1,5 +1,5 @@
 // Package inside is a bifrons within the own process: the engine, the EchoTest,
-// rooms, mountpoints, and WebSockets.
+// rooms, mountpoints, text rooms, and WebSockets.
 package inside
 
 import (
@@ -14,6 +14,7 @@ import (
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/echotest"
 	"bifrons/api/plugin/streaming"
+	"bifrons/api/plugin/textroom"
 	"bifrons/api/plugin/videoroom"
 	"bifrons/api/transport"
 	"bifrons/api/transport/websockets"
@@ -52,6 +53,7 @@ func Start(cfg *config.Config, log *slog.Logger) (s *Server, err error) {
 	})
 	for _, p := range []plugin.Plugin{
 		echotest.New(echotest.Config{}), videoroom.New(videoroom.Config{}), streaming.New(streaming.Config{}),
+		textroom.New(textroom.Config{}),
 	} {
 		if err := s.core.AddPlugin(p); err != nil {
 			return s, err

@@ -12,6 +12,7 @@ import (
 	librarysdp "github.com/bluenviron/gortsplib/v5/pkg/sdp"
 
 	"bifrons/api/plugin/streaming/format"
+	"bifrons/rtp/codec"
 	"bifrons/sdp"
 )
 
@@ -137,7 +138,7 @@ func FuzzReadCamera(f *testing.F) {
 				t.Fatalf("%q becomes %+v", text, f)
 			}
 			sps, _ := st.format.Parameter("sprop-parameter-sets")
-			format.ParameterSets(sps)
+			codec.ParameterSets(sps)
 		}
 	})
 }

@@ -38,15 +38,15 @@ type Config struct {
 	Settings
 	Kinds            []sdp.Kind // of the wanted streams
 	PortMin, PortMax uint16     // for media by UDP
-	Track            Track
+	Source           Source
 	Handler          Handler
 	Log              *slog.Logger
 }
 
-// Track is where packets go to; see sfu.Source.
-type Track interface {
-	// Write takes a packet of a stream, by its place among the wanted ones.
-	Write(stream, encoding int, packet []byte)
+// Source is where packets go to; see sfu.Source.
+type Source interface {
+	// Write takes a packet of a track: the wanted streams by their places.
+	Write(track, encoding int, packet []byte)
 	// Contain is deferred by all goroutines, for their panics.
 	Contain(what string)
 }
@@ -61,7 +61,7 @@ type Handler interface {
 	Back()
 }
 
-// Camera keeps connected to a server. Its streams are an endless sequence of sessions.
+// Camera keeps connected to a server: one session after the other.
 type Camera struct {
 	Config
 	ctx    context.Context
@@ -101,7 +101,7 @@ func (c *Camera) Close() {
 // run watches the session and makes a new one when it is lost, for ever.
 func (c *Camera) run() {
 	defer close(c.done)
-	defer c.Track.Contain("a camera")
+	defer c.Source.Contain("a camera")
 	defer func() {
 		if c.client != nil {
 			c.client.Close()
@@ -145,7 +145,7 @@ func (c *Camera) watch() error {
 	go func() {
 		err := errPanic
 		defer func() { ended <- err }()
-		defer c.Track.Contain("an RTSP session")
+		defer c.Source.Contain("an RTSP session")
 		err = client.Wait()
 	}()
 	over := func(err error) error {
@@ -193,18 +193,19 @@ func (c *Camera) connect() error {
 	if c.User != "" && c.Password != "" {
 		u.User = url.UserPassword(c.User, c.Password)
 	}
-	var text atomic.Pointer[string] // what the server says of its streams
+	var found atomic.Pointer[[]cameraStream] // what the server says of its streams
 	client := &gortsplib.Client{
 		Scheme: u.Scheme, Host: u.Host,
 		ReadTimeout: c.Timeout, WriteTimeout: c.Timeout,
 		AnyPortEnable: true, UserAgent: "bifrons",
 		DialContext: (&net.Dialer{Timeout: c.ConnectTimeout}).DialContext,
 		OnResponse: func(res *base.Response) {
-			defer c.Track.Contain("a description of a camera")
+			defer c.Source.Contain("a description of a camera")
 			if isDescription(res) {
-				own := string(res.Body)
-				text.Store(&own)
-				res.Body = []byte(libraryText(own, readCamera(own, c.Kinds...)...))
+				text := string(res.Body)
+				list := readCamera(text, c.Kinds...)
+				found.Store(&list)
+				res.Body = []byte(libraryText(text, list...))
 			}
 		},
 		OnPacketsLost:     func(uint64) {},
@@ -220,11 +221,11 @@ func (c *Camera) connect() error {
 		}
 	}()
 	stop := context.AfterFunc(c.ctx, func() {
-		defer c.Track.Contain("an RTSP session")
+		defer c.Source.Contain("an RTSP session")
 		client.Close()
 	})
 	defer stop()
-	if err := c.play(client, u, &text); err != nil {
+	if err := c.play(client, u, &found); err != nil {
 		return err
 	}
 	c.client, c.url = client, u
@@ -233,18 +234,19 @@ func (c *Camera) connect() error {
 
 // play asks for the wanted streams, video first. One that the server has not, or
 // refuses, is left out if there is another.
-func (c *Camera) play(client *gortsplib.Client, u *base.URL, text *atomic.Pointer[string]) error {
+func (c *Camera) play(client *gortsplib.Client, u *base.URL, said *atomic.Pointer[[]cameraStream]) error {
 	desc, res, err := client.Describe(u)
 	if err != nil && c.Quirk && res != nil && res.StatusCode == base.StatusNotFound {
 		desc, _, err = client.Describe(&base.URL{User: u.User, Path: u.Path, RawQuery: u.RawQuery})
 	}
 	var found []cameraStream
-	if t := text.Load(); t != nil {
-		if found = readCamera(*t, c.Kinds...); len(found) == 0 {
-			return errNoStreams
-		}
+	if list := said.Load(); list != nil {
+		found = *list
 	}
-	if err != nil {
+	switch {
+	case said.Load() != nil && len(found) == 0:
+		return errNoStreams
+	case err != nil:
 		return err
 	}
 	if desc.BaseURL.Host == "" {
@@ -306,11 +308,11 @@ func (c *Camera) setup(client *gortsplib.Client, u *base.URL, medi *description.
 }
 
 func (c *Camera) take(i int, pkt *rtp.Packet) {
-	defer c.Track.Contain("a packet of a camera")
+	defer c.Source.Contain("a packet of a camera")
 	b, err := pkt.Marshal()
 	if err != nil {
 		return
 	}
 	c.heard.Store(true)
-	c.Track.Write(i, 0, b)
+	c.Source.Write(i, 0, b)
 }

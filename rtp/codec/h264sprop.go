@@ -1,10 +1,8 @@
-package format
+package codec
 
 import (
 	"encoding/base64"
 	"strings"
-
-	"bifrons/rtp/codec"
 )
 
 // maxParameterSets is the size of the largest payload of parameter sets that is
@@ -32,7 +30,7 @@ func ParameterSets(sprop string) []byte {
 	if len(units) == 0 {
 		return nil
 	}
-	if b := codec.AppendParameterSets(nil, units...); len(b) <= maxParameterSets {
+	if b := AppendParameterSets(nil, units...); len(b) <= maxParameterSets {
 		return b
 	}
 	return nil
