@@ -8,9 +8,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"bifrons/api/janus"
+	"bifrons/api/json"
+	"bifrons/rtp/waittest"
+	"bifrons/sfu"
 )
 
 // offer sends the EchoTest plugin an offer, and waits for its answer.
@@ -31,17 +33,16 @@ func (r *rig) offer(session, handle uint64) {
 // event waits for an event.
 func (r *rig) event(is func(object) bool) object {
 	r.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for {
 		r.mu.Lock()
-		i := slices.IndexFunc(r.events, is)
+		i, more := slices.IndexFunc(r.events, is), r.more
 		if i >= 0 {
 			defer r.mu.Unlock()
 			return r.events[i]
 		}
 		r.mu.Unlock()
+		waittest.Closed(r.t, "event", more)
 	}
-	r.t.Fatal("no such event")
-	return nil
 }
 
 func (r *rig) named(janus string) object {
@@ -280,4 +281,28 @@ func FuzzHandle(f *testing.F) {
 			t.Errorf("answer %s", answers[0])
 		}
 	})
+}
+
+// deaf is a handler of a peer that nobody listens to.
+type deaf struct{}
+
+func (deaf) PeerEvent(sfu.Event)                   {}
+func (deaf) PeerData(string, string, bool, []byte) {}
+
+// TestFailedICE: the Admin API tells why ICE has failed.
+func TestFailedICE(t *testing.T) {
+	r := newRig(t, nil)
+	p, err := r.core.Settings().Engine.NewPeer(sfu.PeerConfig{}, deaf{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := view{admin: r.admin, d: janus.Description{Peer: p}, s: p.Snapshot()}
+	for _, failed := range []bool{false, true} {
+		if failed {
+			v.s.ICE.Failed, v.s.ICE.Cause = v.s.At, 3
+		}
+		if got := string(json.Object(v.writeICE)); strings.Contains(got, `"failed-cause":"`+v.s.ICE.Cause.String()+`"`) != failed {
+			t.Errorf("failed %v: %s", failed, got)
+		}
+	}
 }

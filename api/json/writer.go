@@ -147,6 +147,13 @@ func (w *Writer) Raw(k string, v []byte) {
 	w.buf = append(w.buf, v...)
 }
 
+// OptRaw is Raw unless there is no value.
+func (w *Writer) OptRaw(k string, v []byte) {
+	if v != nil {
+		w.Raw(k, v)
+	}
+}
+
 // Fields continues an object with the fields of another one, {...} included.
 func (w *Writer) Fields(object []byte) {
 	if len(object) > 2 {

@@ -1,4 +1,5 @@
-// Package kit is what plugins are made of: the table of their requests.
+// Package kit is what plugins are made of: tables of their requests and settings,
+// their file, and what their handles have in common.
 package kit
 
 import (

@@ -1,5 +1,6 @@
 // Package transport holds what the transports of the Janus API share: access
-// lists, origin rules, listeners and certificates.
+// lists, origin rules, listeners, certificates, and bounds on connections and on what
+// waits for clients.
 package transport
 
 import (

@@ -194,6 +194,18 @@ func TestBrowserBehindProxy(t *testing.T) {
 			})
 		}
 		if name == "websockets" || soak {
+			t.Run("videocall/"+name, func(t *testing.T) {
+				c := openConferenceAt(t, at, "videocalltest.html", "anna", "bert")
+				anna, bert := c.all[0], c.all[1]
+				anna.register()
+				bert.register()
+				anna.call(bert)
+				bert.click(".bootbox .btn-success")
+				anna.talks(320)
+				bert.talks(320)
+				anna.click("#call") // hangs up
+				bert.idle()
+			})
 			t.Run("streaming/"+name, func(t *testing.T) {
 				b := openBroadcast(t, at)
 				b.begin()

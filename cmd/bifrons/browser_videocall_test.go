@@ -119,6 +119,8 @@ func TestBrowserDemoVideoCallSimulcast(t *testing.T) {
 	bert.is(`$("#sl-2").hasClass("btn-success")`)
 	bert.talks(1280)
 	anna.talks(320)
+	bert.click("#tl-0")
+	bert.is(`$("#tl-0").hasClass("btn-success")`)
 	bert.click("#sl-0")
 	bert.is(`$("#sl-0").hasClass("btn-success")`)
 	bert.talks(320)

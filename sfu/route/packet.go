@@ -16,7 +16,7 @@ type Packet struct {
 	Seq       uint64 // extended sequence number of its stream
 	Arrival   mono.Time
 	Timestamp uint32
-	SSRC      uint32 // of the primary stream, also for a repaired packet
+	SSRC      uint32 // of the encoding, also for a repaired packet; from a source a key of its run
 	Off, Len  uint16 // payload within Buf.B, without padding
 	Pad       uint8  // bytes of padding behind the payload that even the sizes of a frame out
 

@@ -1,6 +1,6 @@
 // Package mline is one m-line on which media goes to a client: what the engine
-// forwards to it, and the layers and the playout delay that the client wants, in
-// requests, towards the engine, in answers and in events.
+// forwards to it and in which format, and the layers and the playout delay that the
+// client wants, in requests, towards the engine, in answers and in events.
 package mline
 
 import (

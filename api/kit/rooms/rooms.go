@@ -1,5 +1,6 @@
 // Package rooms keeps what clients of a plugin make, find and destroy by id, such as
-// rooms and mountpoints, and says who may. It knows nothing of who is in them.
+// rooms and mountpoints, says who may, and answers the requests about rooms. It knows
+// nothing of who is in them.
 package rooms
 
 import (

@@ -40,11 +40,13 @@ type Client struct {
 	mu         sync.Mutex
 	more       chan struct{} // closed when an event comes
 	events     []Event
-	pushed     [][2][]byte // data as it was pushed, and as it has to stay
-	offers     []*plugin.JSEP
+	pushed     [][2][]byte    // data as it was pushed, and as it has to stay
+	offers     []*plugin.JSEP // not answered
+	jseps      []*plugin.JSEP
 	notices    []string
-	connection bool // a described one
-	closed     int  // calls of ClosePeer
+	connection bool      // a described one
+	peer       *sfu.Peer // of that, if it is deaf
+	closed     int       // calls of ClosePeer
 	gone       bool
 }
 
@@ -53,6 +55,14 @@ type Options struct {
 	Session  uint64 // 0 = one of its own
 	OpaqueID string
 	Token    string
+
+	// Deaf gives a described client a peer connection of the engine, which has no
+	// other side.
+	Deaf bool
+
+	// Slow says that a described client's connection that the plugin closes is there
+	// until Hangup.
+	Slow bool
 
 	// Pushed is called with each event before Push returns, without a lock.
 	Pushed func(e Event)
@@ -229,6 +239,13 @@ func (x *Client) Offer() *plugin.JSEP {
 	return x.offers[0]
 }
 
+// JSEPs are all descriptions that the plugin has pushed.
+func (x *Client) JSEPs() []*plugin.JSEP {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return slices.Clone(x.jseps)
+}
+
 // Answer is how a described client answers the oldest offer: it takes everything. It is
 // nil if there is no offer.
 func (x *Client) Answer() *plugin.JSEP {
@@ -272,8 +289,13 @@ func (x *Client) Data(label, protocol string, binary bool, payload []byte) {
 	}
 }
 
-// Hangup ends the peer connection for the client.
-func (x *Client) Hangup() { x.hangup("Janus API") }
+// Hangup ends the peer connection for the client. A described one has ended then.
+func (x *Client) Hangup() {
+	x.hangup("Janus API")
+	if x.endpoint == nil {
+		x.Settle()
+	}
+}
 
 // Detach ends the handle for the client, and waits until it has ended.
 func (x *Client) Detach() {

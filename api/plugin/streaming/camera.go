@@ -21,7 +21,7 @@ func (m *mountpoint) openRTSP() *schema.Error {
 	c := &camera{m: m}
 	cfg := rtsp.Config{
 		Settings: m.rtsp, PortMin: m.plugin.general.Ports.Min, PortMax: m.plugin.general.Ports.Max,
-		Track: m.src, Handler: c, Log: m.plugin.gw.Logger().With("mountpoint", m.id),
+		Source: m.src, Handler: c, Log: m.plugin.gw.Logger().With("mountpoint", m.id),
 	}
 	for i := range m.streams {
 		cfg.Kinds = append(cfg.Kinds, m.streams[i].kind)
@@ -50,16 +50,16 @@ func (c *camera) Found(found []*format.Format) {
 		}
 	}
 	separate(list)
-	m.src.SetTracks(m.setStreams(list))
+	m.src.SetTracks(m.setTracks(list))
 	m.src.Restart()
 }
 
-// setStreams replaces the streams, and returns them as the engine has them.
-func (m *mountpoint) setStreams(list []streamSettings) []sfu.TrackConfig {
+// setTracks replaces the streams, and returns them as the engine has them.
+func (m *mountpoint) setTracks(list []streamSettings) []sfu.TrackConfig {
 	m.Lock()
 	defer m.Unlock()
 	m.streams = list
-	return m.engineStreams()
+	return m.tracks()
 }
 
 // Lost implements rtsp.Handler.

@@ -179,15 +179,15 @@ func (m *mountpoint) openSource() *schema.Error {
 	key, _ := m.srtpKey() // was checked
 	var err error
 	if m.src, err = m.plugin.gw.Engine().NewSource(sfu.SourceConfig{
-		Label: "mountpoint " + m.id, Tracks: m.engineStreams(), SRTP: key,
+		Label: "mountpoint " + m.id, Tracks: m.tracks(), SRTP: key,
 	}, m); err != nil {
 		return m.cant("%v", err)
 	}
 	return nil
 }
 
-// engineStreams is the streams as the engine has them.
-func (m *mountpoint) engineStreams() []sfu.TrackConfig {
+// tracks is the streams as the engine has them.
+func (m *mountpoint) tracks() []sfu.TrackConfig {
 	list := make([]sfu.TrackConfig, len(m.streams))
 	for i := range m.streams {
 		st := &m.streams[i]

@@ -1,11 +1,14 @@
 package videocall
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
 
 	"bifrons/api/plugin"
+	"bifrons/api/plugin/plugintest"
 	"bifrons/rtp/waittest"
+	"bifrons/sfu"
 )
 
 // hung is the event that somebody has hung up.
@@ -221,6 +224,57 @@ func TestSlowCallee(t *testing.T) {
 	hears(t, bob, told(`"event":"incomingcall","username":"alice"`)+" offer"+offered)
 	if n := bob.Closed(); n > 101 {
 		t.Error(n)
+	}
+}
+
+// TestHangupOfTheCallBefore: a client that hangs up does not decline a call that it has not
+// heard of.
+func TestHangupOfTheCallBefore(t *testing.T) {
+	o := newOffice(t)
+	alice, bob := o.talk("alice", "bob")
+	carol := o.user("carol")
+	release := bob.Hold()
+	bob.Message("t", `{"request":"hangup"}`, nil)
+	alice.Message("t", `{"request":"hangup"}`, nil)
+	alice.AwaitText("Explicit hangup")
+	carol.Message("t", `{"request":"call","username":"bob"}`, offer())
+	carol.AwaitText("calling")
+	release()
+	hears(t, carol)
+	bob.AwaitText(`"event":"incomingcall","username":"carol"`)
+}
+
+// TestBusyShard: nobody waits for a shard, whatever those in a call do.
+func TestBusyShard(t *testing.T) {
+	trap := plugintest.NewTrap()
+	core := plugintest.New(t, New(Config{Folder: t.TempDir()}), plugintest.Config{Engine: sfu.Config{Shards: 1, Logger: slog.New(trap)}})
+	x := &exchange{core, t}
+	alice, bob := x.phone("alice"), x.phone("bob")
+	bob.accept(alice.call(bob), alice)
+	alice.hearsMore("bob video")
+	trap.Spring(t, core.Engine())
+	carol := x.Attach(plugintest.Options{})
+	for _, r := range []struct {
+		from *plugintest.Client
+		body string
+		want string
+	}{
+		{alice.Client, `{"request":"set","audio":false,"video":false,"bitrate":1000}`, `"event":"set"`},
+		{bob.Client, `{"request":"set","video":true,"substream":0}`, `"event":"set"`},
+		{carol, `{"request":"register","username":"carol"}`, `"event":"registered"`},
+		{bob.Client, `{"request":"hangup"}`, `"Explicit hangup"`},
+		{carol, `{"request":"list"}`, `"list":["alice","bob","carol"]`},
+		{carol, `{"request":"call","username":"bob"}`, `"event":"calling"`},
+	} {
+		var j *plugin.JSEP
+		if strings.Contains(r.body, "call") {
+			j = offer()
+		}
+		waittest.InTime(t, r.body, func() {
+			if got := r.from.Ask(r.body, j).String(); !strings.Contains(got, r.want) {
+				t.Errorf("%s: %s", r.body, got)
+			}
+		})
 	}
 }
 

@@ -210,7 +210,7 @@ func (p *Plugin) hangup(h *handle, reason string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case h.call != nil:
+	case h.call != nil && h.call.knows(h):
 		h.call.end(h, false, reason)
 	case h.left != nil && !h.left.repeated:
 		h.left.repeated = true

@@ -104,8 +104,7 @@ func (p *Plugin) publishRemotely(h *handle, r *kit.Request, w *json.Writer) *sch
 
 // writeRemote begins an answer about a publisher's remotizations.
 func (p *publisher) writeRemote(w *json.Writer) {
-	w.Str("videoroom", "success")
-	p.room.writeRoom(w)
+	p.room.begin(w, "success")
 	p.room.plugin.ids.Write(w, "id", p.id)
 }
 

@@ -74,13 +74,6 @@ func (r *room) ownerKicked(p *publisher) {
 	}
 }
 
-// subscribersDestroyed detaches all subscribers from their feeds, silently.
-// room.mu is held.
-func (r *room) subscribersDestroyed() {
-	r.detach(func(*stream) bool { return true }, false)
-	clear(r.subscribers)
-}
-
 // gateChanged adapts what is relayed of a stream. room.mu is held.
 func (s *stream) gateChanged() {
 	for l := range s.lines {

@@ -57,7 +57,7 @@ func (p *Plugin) mayForward(body kit.Args) *schema.Error {
 func (p *Plugin) ofFeed(body kit.Args, f func(feed *publisher) *schema.Error) *schema.Error {
 	return p.rooms.Manage(body, func(room *room) *schema.Error {
 		name, _ := p.ids.Parse(body.Get("publisher_id"))
-		feed := room.publisher(name)
+		feed := room.participants[name]
 		if feed == nil || feed.dummy {
 			return errorf(errNoSuchFeed, "No such feed (%s)", name)
 		}

@@ -35,7 +35,7 @@ func (p *Plugin) kick(r *kit.Request, w *json.Writer) *schema.Error {
 // user finds the participant whom a request is about. room.mu is held.
 func (r *room) user(body kit.Args) (*publisher, *schema.Error) {
 	name, _ := r.plugin.ids.Parse(body.Get("id"))
-	if p := r.publisher(name); p != nil {
+	if p := r.participants[name]; p != nil {
 		return p, nil
 	}
 	return nil, errorf(errNoSuchFeed, "No such user %s in room %s", name, r.id)

@@ -1,68 +1,32 @@
 package videoroom
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 
 	"bifrons/api/plugin"
+	"bifrons/api/plugin/plugintest"
 	"bifrons/rtp/waittest"
 	"bifrons/sfu"
 )
-
-// trap is a log that holds up the shard that tells of a panic, until it is opened.
-type trap struct {
-	slog.Handler
-	held, open chan struct{}
-	once       *sync.Once
-}
-
-func newTrap() trap {
-	return trap{slog.DiscardHandler, make(chan struct{}), make(chan struct{}), new(sync.Once)}
-}
-
-func (x trap) Enabled(context.Context, slog.Level) bool { return true }
-func (x trap) WithAttrs([]slog.Attr) slog.Handler       { return x }
-func (x trap) Handle(_ context.Context, r slog.Record) error {
-	if strings.HasPrefix(r.Message, "panic in the engine") {
-		x.once.Do(func() {
-			close(x.held)
-			<-x.open
-		})
-	}
-	return nil
-}
 
 type silent struct{}
 
 func (silent) SourceEvent(sfu.Event)        {}
 func (silent) SourceData(int, bool, []byte) {}
 
-// spring makes the only shard of an engine, whose log is the trap, do nothing more.
-func (x trap) spring(t *testing.T, e *sfu.Engine) {
-	t.Helper()
-	src, err := e.NewSource(sfu.SourceConfig{}, silent{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	src.Write(0, 0, []byte{0x80, 96, 11: 0}) // of a stream that the source does not have
-	waittest.InTime(t, "the panic", func() { <-x.held })
-	t.Cleanup(func() { close(x.open) }) // before the engine is closed
-}
-
 const remoteVoice = `"streams":[{"type":"audio","mindex":0,"mid":"0","codec":"opus"}]`
 
 // TestBusyShard: nobody in a room waits for a shard, whatever others ask for.
 func TestBusyShard(t *testing.T) {
-	x := newTrap()
+	x := plugintest.NewTrap()
 	hs := newHouseOn(t, `general: { rtp_forward_own_ports = true }
 room-1: { publishers = 9 }`, signer{}, sfu.Config{Shards: 1, Logger: slog.New(x)})
 	hs.guest().must(`{"request":"add_remote_publisher","room":1,"id":7,"iface":"127.0.0.1",`+remoteVoice+`}`, "", `"success"`)
 	hs.publish(`"id":8`, "chrome_avd")
-	x.spring(t, hs.plugin.gw.Engine())
+	x.Spring(t, hs.plugin.gw.Engine())
 	for _, r := range []struct{ body, want string }{
 		{`{"request":"add_remote_publisher","room":1,"id":9,"iface":"127.0.0.1",` + remoteVoice + `}`, `"success"`},
 		{`{"request":"rtp_forward","room":1,"publisher_id":7,"host":"127.0.0.1","streams":[{"mid":"0","port":9}]}`, `"stream_id"`},
@@ -148,7 +112,7 @@ func TestRemoteFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := x.enter(src, nil); err == nil || r.publisher("8") != nil {
+	if err := x.enter(src, nil); err == nil || r.participants["8"] != nil {
 		t.Error("a publisher is there whose media has failed")
 	}
 }

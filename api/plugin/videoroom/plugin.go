@@ -71,12 +71,6 @@ func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) {
 	return &handle{plugin: p, Handle: kit.Handle{Host: host}}, nil
 }
 
-// room finds a room, nil if there is none.
-func (p *Plugin) room(name id) *room {
-	r, _ := p.rooms.Get(name)
-	return r
-}
-
 // generalSettings is the category general of the file.
 type generalSettings struct {
 	AdminKey       string `cfg:"admin_key" guard:"everybody may create rooms"`

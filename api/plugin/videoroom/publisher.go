@@ -277,9 +277,7 @@ func (p *publisher) flushChanges() {
 			if name {
 				w.Str("display", p.display)
 			}
-			if p.metadata != nil {
-				w.Raw("metadata", p.metadata)
-			}
+			w.OptRaw("metadata", p.metadata)
 		}))
 	}
 	if streams && p.up {
@@ -332,5 +330,6 @@ func (r *room) end() {
 			p.h.ClosePeer()
 		}
 	}
-	r.subscribersDestroyed()
+	r.detach(func(*stream) bool { return true }, false)
+	clear(r.subscribers)
 }

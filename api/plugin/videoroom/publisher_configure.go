@@ -30,7 +30,7 @@ func (p *publisher) setup(req *kit.Request, w *json.Writer, publish bool) (kit.R
 	switch {
 	case publish && p.up:
 		return fail(errAlreadyPublished, "Can't publish, already published")
-	case body.Is("record") && r.mayRecord(body):
+	case body.Is("record") && (!r.lockRecord || authorize(body, "secret", r.secret) == nil):
 		return kit.Response{}, noRecording()
 	}
 	wishes, err := p.wishes(req)
@@ -59,11 +59,6 @@ func (p *publisher) setup(req *kit.Request, w *json.Writer, publish bool) (kit.R
 		w.Uint("bitrate", p.bitrate)
 	})
 	return resp, err
-}
-
-// mayRecord tells whether a request may change recordings. room.mu is held.
-func (r *room) mayRecord(body kit.Args) bool {
-	return !r.lockRecord || authorize(body, "secret", r.secret) == nil
 }
 
 // apply brings about what a configure says on the participant as a whole.
@@ -152,14 +147,11 @@ func (p *publisher) wishes(req *kit.Request) ([]item, *schema.Error) {
 
 // knows tells whether there is a stream, or will be after an offer.
 func (p *publisher) knows(mid string, j *plugin.JSEP) bool {
-	if p.stream(mid) != nil {
-		return true
+	known := p.stream(mid) != nil
+	if !known && j != nil {
+		_, known = j.SDP.SectionByMID(mid)
 	}
-	if j == nil {
-		return false
-	}
-	_, ok := j.SDP.SectionByMID(mid)
-	return ok
+	return known
 }
 
 // grant does what a request says on its streams. room.mu is held.

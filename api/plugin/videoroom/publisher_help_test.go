@@ -163,3 +163,9 @@ func audio(mid, codec string) sdp.OfferSection {
 func video(mid, codec string) sdp.OfferSection {
 	return sdp.OfferSection{Kind: sdp.Video, MID: mid, Direction: sdp.SendOnly, Codec: codec}
 }
+
+// room finds a room, nil if there is none.
+func (p *Plugin) room(name id) *room {
+	r, _ := p.rooms.Get(name)
+	return r
+}

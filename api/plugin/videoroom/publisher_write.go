@@ -13,9 +13,7 @@ import (
 // writeName writes the display name and metadata that a participant has.
 func (p *publisher) writeName(w *json.Writer) {
 	w.OptStr("display", p.display)
-	if p.metadata != nil {
-		w.Raw("metadata", p.metadata)
-	}
+	w.OptRaw("metadata", p.metadata)
 }
 
 // writeIdentity writes who a participant is.

@@ -42,12 +42,12 @@ func (p *Plugin) readRemote(body kit.Args) (from forward.Destination, err *schem
 		if err := checkItem(remoteItem, v, "streams"); err != nil {
 			return from, err
 		}
-		kind := v.Lower("type")
-		known, named := knownCodecs[kind]
+		kind, named := mline.ParseKind(v.Str("type"))
+		known := knownCodecs[kind]
 		index, _ := v.Number("mindex")
 		switch {
 		case !named:
-			return from, errorf(errInvalidElement, "Invalid element (type %s)", kind)
+			return from, errorf(errInvalidElement, "Invalid element (type %s)", v.Str("type"))
 		case known != nil && !slices.Contains(known, v.Lower("codec")):
 			return from, errorf(errMissingElement, "Missing or invalid element (codec)")
 		case index >= sdp.MaxSections:
@@ -166,7 +166,8 @@ func (p *publisher) takeStreams(body kit.Args) *schema.Error {
 		i := find(mid)
 		if i < 0 {
 			i = len(p.streams)
-			s := p.newStream(i, strconv.Itoa(i), kindOf(v))
+			kind, _ := mline.ParseKind(v.Str("type"))
+			s := p.newStream(i, strconv.Itoa(i), kind)
 			s.remoteMID = mid
 			p.streams = append(p.streams, s)
 		}
@@ -174,16 +175,6 @@ func (p *publisher) takeStreams(body kit.Args) *schema.Error {
 	}
 	p.firstData = p.first(sdp.Application)
 	return nil
-}
-
-func kindOf(v kit.Args) sdp.Kind {
-	switch v.Lower("type") {
-	case "audio":
-		return sdp.Audio
-	case "video":
-		return sdp.Video
-	}
-	return sdp.Application
 }
 
 // take takes over the description of a stream on another server.

@@ -12,9 +12,6 @@ import (
 
 // Everything below needs room.mu, unless it says otherwise.
 
-// publisher finds a participant, nil if there is none.
-func (r *room) publisher(name id) *publisher { return r.participants[name] }
-
 // add makes a participant known.
 func (r *room) add(p *publisher) {
 	r.participants[p.id] = p

@@ -229,6 +229,10 @@ func TestSignedTokens(t *testing.T) {
 	hs.guest().must(`{"request":"join","room":1,"ptype":"publisher","pin":"p","token":"signed:room=1"}`, "", `"joined"`)
 	hs = newHouse(t, file)
 	hs.guest().must(`{"request":"join","room":1,"ptype":"publisher","pin":"p"}`, "", `"joined"`)
+	hs.guest().must(`{"request":"create","room":2,"signed_tokens":true,"permanent":true}`, "", `"permanent":true`)
+	if text := hs.read(); !strings.Contains(text, `signed_tokens = "false"`) {
+		t.Errorf("a room that was made without signed tokens is saved with them:\n%s", text)
+	}
 }
 
 func TestStringIDs(t *testing.T) {

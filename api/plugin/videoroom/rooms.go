@@ -1,6 +1,7 @@
 package videoroom
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -63,11 +64,10 @@ func (p *Plugin) newRoom(name id, src kit.Source, description string) *room {
 		private:      make(map[uint32]*publisher),
 		subscribers:  make(map[*subscriber]struct{}),
 	}
-	dummies := readDummies(src)
-	e2ee, _ := src.Flag("dummy_e2ee")
-	if r.dummy {
-		r.addDummy(dummies, r.requireE2EE || e2ee)
+	if src.Category() == "" { // what is made while nobody signs tokens needs none later
+		r.signedTokens = r.signedTokens && p.gw.SignedTokens()
 	}
+	r.addDummy(src)
 	return r
 }
 
@@ -96,43 +96,36 @@ func (r *room) Hidden() bool           { return r.hidden }
 func (r *room) Settings() kit.Settings { return r.table() }
 func (r *room) Tokens() *rooms.Tokens  { return &r.allowed }
 
-const dummyDisplay = "Dummy publisher"
-
-// dummyStream is one stream that a dummy publisher is to have.
-type dummyStream struct{ codec, fmtp string }
-
-func readDummies(src kit.Source) []dummyStream {
-	var list []dummyStream
+// addDummy adds a publisher, if the settings want one, that never sends anything, so that
+// subscriptions can be negotiated before there is anybody to subscribe to. It has a
+// stream for each codec of the room, or for those in a list that the room allows.
+func (r *room) addDummy(src kit.Source) {
+	type format struct{ codec, fmtp string }
+	var list []format
 	items, _ := src.List("dummy_streams")
 	for _, e := range items {
 		codec, _ := e.Text("codec")
 		fmtp, _ := e.Text("fmtp")
-		list = append(list, dummyStream{codec, fmtp})
+		list = append(list, format{strings.ToLower(codec), fmtp})
 	}
-	return list
-}
-
-// addDummy adds a publisher that never sends anything, so that subscriptions
-// can be negotiated before there is anybody to subscribe to. It has a stream
-// for each codec of the room, or for those in the list that the room allows.
-// room.mu is held, or the room not shared yet.
-func (r *room) addDummy(list []dummyStream, e2ee bool) {
+	e2ee, _ := src.Flag("dummy_e2ee")
+	if !r.dummy {
+		return
+	}
 	if len(list) == 0 {
-		for _, codec := range append(append([]string(nil), r.audioCodecs...), r.videoCodecs...) {
-			list = append(list, dummyStream{codec: codec})
+		for _, codec := range slices.Concat(r.audioCodecs, r.videoCodecs) {
+			list = append(list, format{codec: codec})
 		}
 	}
-	p := &publisher{room: r, id: r.freeID(), dummy: true, display: dummyDisplay, e2ee: e2ee}
+	p := &publisher{room: r, id: r.freeID(), dummy: true, display: "Dummy publisher", e2ee: r.requireE2EE || e2ee}
 	for _, kind := range []sdp.Kind{sdp.Audio, sdp.Video} {
-		for _, d := range list {
-			codec := strings.ToLower(d.codec)
-			if !r.allows(kind, codec) {
-				continue
+		for _, f := range list {
+			if r.allows(kind, f.codec) {
+				n := len(p.streams)
+				s := p.newStream(n, strconv.Itoa(n), kind)
+				s.Format = mline.NewFormat(f.codec, &sdp.Codec{Fmtp: f.fmtp})
+				p.streams = append(p.streams, s)
 			}
-			n := len(p.streams)
-			s := p.newStream(n, strconv.Itoa(n), kind)
-			s.Format = mline.NewFormat(codec, &sdp.Codec{Fmtp: d.fmtp})
-			p.streams = append(p.streams, s)
 		}
 	}
 	r.add(p)

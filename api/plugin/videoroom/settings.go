@@ -106,13 +106,11 @@ func (s *settings) settle(src kit.Source) {
 	if !slices.Contains(s.audioCodecs, sdp.Opus) {
 		s.opusFEC, s.opusDTX = false, false
 	}
-	if !slices.Contains(s.videoCodecs, sdp.VP9) && s.vp9Profile != "" {
-		src.Reject("vp9_profile", "only with vp9 in videocodec", "")
-		s.vp9Profile = ""
-	}
-	if !slices.Contains(s.videoCodecs, sdp.H264) && s.h264Profile != "" {
-		src.Reject("h264_profile", "only with h264 in videocodec", "")
-		s.h264Profile = ""
+	for codec, profile := range map[string]*string{sdp.VP9: &s.vp9Profile, sdp.H264: &s.h264Profile} {
+		if !slices.Contains(s.videoCodecs, codec) && *profile != "" {
+			src.Reject(codec+"_profile", "only with "+codec+" in videocodec", "")
+			*profile = ""
+		}
 	}
 }
 
@@ -164,4 +162,4 @@ func (l codecList) Set(text string) (accepted, effect string) {
 }
 
 // knownCodecs are the codecs of each kind of media.
-var knownCodecs = map[string][]string{"audio": audioCodecs, "video": sdp.DefaultVideoCodecs, "data": nil}
+var knownCodecs = map[sdp.Kind][]string{sdp.Audio: audioCodecs, sdp.Video: sdp.DefaultVideoCodecs}

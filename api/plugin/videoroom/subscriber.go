@@ -76,12 +76,6 @@ func (s *subscriber) sync() {
 	}
 }
 
-// dataLine is the m-line of data channels, nil if there is none. room.mu is
-// held.
-func (s *subscriber) dataLine() *line {
-	return find(s.lines, func(l *line) bool { return l.kind == sdp.Application })
-}
-
 // wanted is one stream to subscribe to, and how.
 type wanted struct {
 	stream *stream
@@ -152,7 +146,7 @@ func (s *subscriber) fits(list []wanted) bool {
 func (s *subscriber) subscribeTo(want wanted, joining bool) bool {
 	st, x := want.stream, want.item
 	if st.kind == sdp.Application {
-		l := s.dataLine()
+		l := find(s.lines, func(l *line) bool { return l.kind == sdp.Application }) // there is one at most
 		known := l != nil
 		if !known {
 			l = s.add(st.kind, "")

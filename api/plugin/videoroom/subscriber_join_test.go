@@ -31,7 +31,7 @@ func TestSubscriberJoin(t *testing.T) {
 				`"simulcast":{"substream":-1,"substream-target":0,"temporal-layer":-1,"temporal-layer-target":2,"fallback":7}}]}` +
 				` offer(0:video sendonly vp9/101{profile-id=2}, 1:video sendonly vp8/96)`},
 		{"legacy", `"feed":1,"offer_video":false,"streams":[]`,
-			`t {"videoroom":"attached","room":1234,"id":1,"warning":"deprecated_api","display":"Alice","streams":[` +
+			`t {"videoroom":"attached","room":1234,"id":1,"display":"Alice","warning":"deprecated_api","streams":[` +
 				`{"type":"audio","active":true,"mindex":0,"mid":"0","ready":false,"send":true,"feed_id":1,"feed_display":"Alice","feed_mid":"0","codec":"opus"},` +
 				`{"type":"data","active":true,"mindex":1,"mid":"1","ready":false,"send":true,"sources":1,"source_ids":[1]}]}` +
 				` offer(0:audio sendonly opus/111{useinbandfec=1}, 1:data sendonly)`},

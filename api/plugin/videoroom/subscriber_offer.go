@@ -135,33 +135,23 @@ func (l *line) write(w *json.Writer) {
 	w.Bool("ready", l.ready)
 	w.Bool("send", l.send)
 	switch {
-	case l.kind == sdp.Application:
-		l.writeSources(w)
-	case l.active():
+	case l.kind == sdp.Application && len(l.sources) > 0:
+		w.Int("sources", int64(len(l.sources)))
+		w.Array("source_ids")
+		for _, st := range l.sources {
+			l.sub.room.plugin.ids.Write(w, "", st.publisher.id)
+		}
+		w.EndArray()
+	case l.kind != sdp.Application && l.active():
 		l.writeFeed(w, l.stream())
 	}
-}
-
-// writeSources writes whose messages go to the data channels.
-func (l *line) writeSources(w *json.Writer) {
-	if len(l.sources) == 0 {
-		return
-	}
-	w.Int("sources", int64(len(l.sources)))
-	w.Array("source_ids")
-	for _, x := range l.sources {
-		l.sub.room.plugin.ids.Write(w, "", x.publisher.id)
-	}
-	w.EndArray()
 }
 
 func (l *line) writeFeed(w *json.Writer, st *stream) {
 	p := st.publisher
 	l.sub.room.plugin.ids.Write(w, "feed_id", p.id)
 	w.OptStr("feed_display", p.display)
-	if p.metadata != nil {
-		w.Raw("feed_metadata", p.metadata)
-	}
+	w.OptRaw("feed_metadata", p.metadata)
 	w.Str("feed_mid", st.mid)
 	w.OptStr("feed_description", st.description)
 	st.WriteCodec(w)

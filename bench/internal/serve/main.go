@@ -1,5 +1,5 @@
-// Command serve is a bifrons with nothing but the EchoTest, rooms and WebSockets that
-// writes CPU profiles. It takes the server's -F, and commands on its standard
+// Command serve is the bifrons of package inside, without much else, that writes CPU
+// profiles. It takes the server's -F, and commands on its standard
 // input: "profile FILE" starts a profile, "stop" ends and writes it. It ends
 // with its input.
 package main

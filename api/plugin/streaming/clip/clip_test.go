@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// reel is a Track that notes what is played to it.
+// reel is a Source that notes what is played to it.
 type reel struct {
 	start   time.Time
 	at      []time.Duration
@@ -22,9 +22,9 @@ type reel struct {
 
 func newReel() *reel { return &reel{start: time.Now(), failed: make(chan string, 1)} }
 
-func (r *reel) Write(stream, encoding int, packet []byte) {
-	if stream != 0 || encoding != 0 {
-		panic("another stream")
+func (r *reel) Write(track, encoding int, packet []byte) {
+	if track != 0 || encoding != 0 {
+		panic("another track")
 	}
 	r.at = append(r.at, time.Since(r.start))
 	r.packets = append(r.packets, slices.Clone(packet))
@@ -95,14 +95,14 @@ func TestPlayer(t *testing.T) {
 	})
 }
 
-// Audio that cannot be read any further, or panics, ends the player and fails the track.
+// Audio that cannot be read any further, or panics, ends the player and fails the source.
 func TestPlayerFails(t *testing.T) {
 	for most, want := range map[byte]string{5: "fail", 6: "panic"} {
 		synctest.Test(t, func(t *testing.T) {
 			r, s := newReel(), &song{most: most}
 			p := Play(r, s, 8, false, slog.New(slog.DiscardHandler))
 			if got := <-r.failed; got != want {
-				t.Errorf("the track has heard of %s", got)
+				t.Errorf("the source has heard of %s", got)
 			}
 			p.Stop()
 			if !s.closed || len(r.packets) != int(most)-2 {

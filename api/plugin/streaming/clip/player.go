@@ -10,19 +10,19 @@ import (
 	"bifrons/rtp"
 )
 
-// Track is what a Player plays to; see sfu.Source.
-type Track interface {
-	// Write takes a packet of an encoding of a stream; always the first of the first.
-	Write(stream, encoding int, packet []byte)
+// Source is what a Player plays to; see sfu.Source.
+type Source interface {
+	// Write takes a packet of an encoding of a track; always the first of the first.
+	Write(track, encoding int, packet []byte)
 	// Contain is deferred by the goroutine that plays, for its panics.
 	Contain(what string)
 	// Fail is called when the audio cannot be played any further.
 	Fail()
 }
 
-// Player plays audio to a track in real time.
+// Player plays audio to a source in real time.
 type Player struct {
-	to    Track
+	to    Source
 	audio Audio
 	pt    uint8
 	log   *slog.Logger
@@ -36,7 +36,7 @@ type Player struct {
 const tick = 20 * time.Millisecond
 
 // Play starts a Player, which waits while it is held. It owns the audio.
-func Play(to Track, audio Audio, pt uint8, held bool, log *slog.Logger) *Player {
+func Play(to Source, audio Audio, pt uint8, held bool, log *slog.Logger) *Player {
 	p := &Player{to: to, audio: audio, pt: pt, log: log, changed: make(chan struct{}, 1), done: make(chan struct{})}
 	ctx, stop := context.WithCancel(context.Background())
 	p.stop = stop

@@ -38,15 +38,15 @@ type Config struct {
 	Settings
 	Kinds            []sdp.Kind // of the wanted streams
 	PortMin, PortMax uint16     // for media by UDP
-	Track            Track
+	Source           Source
 	Handler          Handler
 	Log              *slog.Logger
 }
 
-// Track is where packets go to; see sfu.Source.
-type Track interface {
-	// Write takes a packet of a stream, by its place among the wanted ones.
-	Write(stream, encoding int, packet []byte)
+// Source is where packets go to; see sfu.Source.
+type Source interface {
+	// Write takes a packet of a track: the wanted streams by their places.
+	Write(track, encoding int, packet []byte)
 	// Contain is deferred by all goroutines, for their panics.
 	Contain(what string)
 }
@@ -101,7 +101,7 @@ func (c *Camera) Close() {
 // run watches the session and makes a new one when it is lost, for ever.
 func (c *Camera) run() {
 	defer close(c.done)
-	defer c.Track.Contain("a camera")
+	defer c.Source.Contain("a camera")
 	defer func() {
 		if c.client != nil {
 			c.client.Close()
@@ -145,7 +145,7 @@ func (c *Camera) watch() error {
 	go func() {
 		err := errPanic
 		defer func() { ended <- err }()
-		defer c.Track.Contain("an RTSP session")
+		defer c.Source.Contain("an RTSP session")
 		err = client.Wait()
 	}()
 	over := func(err error) error {
@@ -200,7 +200,7 @@ func (c *Camera) connect() error {
 		AnyPortEnable: true, UserAgent: "bifrons",
 		DialContext: (&net.Dialer{Timeout: c.ConnectTimeout}).DialContext,
 		OnResponse: func(res *base.Response) {
-			defer c.Track.Contain("a description of a camera")
+			defer c.Source.Contain("a description of a camera")
 			if isDescription(res) {
 				text := string(res.Body)
 				list := readCamera(text, c.Kinds...)
@@ -221,7 +221,7 @@ func (c *Camera) connect() error {
 		}
 	}()
 	stop := context.AfterFunc(c.ctx, func() {
-		defer c.Track.Contain("an RTSP session")
+		defer c.Source.Contain("an RTSP session")
 		client.Close()
 	})
 	defer stop()
@@ -308,11 +308,11 @@ func (c *Camera) setup(client *gortsplib.Client, u *base.URL, medi *description.
 }
 
 func (c *Camera) take(i int, pkt *rtp.Packet) {
-	defer c.Track.Contain("a packet of a camera")
+	defer c.Source.Contain("a packet of a camera")
 	b, err := pkt.Marshal()
 	if err != nil {
 		return
 	}
 	c.heard.Store(true)
-	c.Track.Write(i, 0, b)
+	c.Source.Write(i, 0, b)
 }

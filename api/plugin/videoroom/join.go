@@ -11,54 +11,50 @@ import (
 
 // join makes a handle a participant or a subscriber. configure takes over what
 // a participant wants to publish with.
-func (p *Plugin) join(h *handle, r *kit.Request, w *json.Writer, configure bool) (kit.Response, *schema.Error) {
+func (p *Plugin) join(h *handle, r *kit.Request, w *json.Writer, configure bool) (resp kit.Response, err *schema.Error) {
 	switch h.is().(type) {
 	case *publisher:
 		return fail(errAlreadyJoined, "Already in as a publisher on this handle")
 	case *subscriber:
 		return fail(errAlreadyJoined, "Already in as a subscriber on this handle")
 	}
-	body := r.Body
-	room, err := p.rooms.Find(body)
-	if err == nil {
-		err = check(joinFields, body)
-	}
-	if err == nil {
-		err = room.admits(body)
-	}
-	if err != nil {
-		return kit.Response{}, err
-	}
-	switch body.Lower("ptype") {
+	err = p.rooms.With(r.Body, func(room *room) (err *schema.Error) {
+		if err = check(joinFields, r.Body); err == nil {
+			err = room.admits(r.Body)
+		}
+		if err == nil {
+			resp, err = room.join(h, r, w, configure)
+		}
+		return err
+	})
+	return resp, err
+}
+
+// join is join for a room that is there. room.mu is held.
+func (r *room) join(h *handle, req *kit.Request, w *json.Writer, configure bool) (kit.Response, *schema.Error) {
+	switch req.Body.Lower("ptype") {
 	case "publisher":
-		return room.joinPublisher(h, r, w, configure)
+		return r.joinPublisher(h, req, w, configure)
 	case "subscriber":
-		if r.JSEP != nil {
+		if req.JSEP != nil {
 			return fail(errInvalidRequest, "A subscriber can't provide an SDP when joining")
 		}
-		return joinSubscriber(h, room, r, w)
+		return r.joinSubscriber(h, req, w)
 	}
 	return fail(errInvalidElement, "Invalid element (ptype)")
 }
 
-// admits checks what everybody needs who joins: a token, the pin.
+// admits checks what everybody needs who joins: a token, the pin. room.mu is held.
 func (r *room) admits(body kit.Args) *schema.Error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.destroyed {
-		return errorf(errNoSuchRoom, "No such room (%s)", r.id)
-	}
-	if gw := r.plugin.gw; r.signedTokens && gw.SignedTokens() {
-		token := body.Str("token")
-		if !gw.SignedFor(token, Package, "room="+r.id) {
-			return errorf(errUnauthorized, "Unauthorized (wrong token)")
-		}
+	gw := r.plugin.gw
+	if r.signedTokens && gw.SignedTokens() && !gw.SignedFor(body.Str("token"), Package, "room="+r.id) {
+		return errorf(errUnauthorized, "Unauthorized (wrong token)")
 	}
 	return authorize(body, "pin", r.pin)
 }
 
 // joinPublisher adds a participant, on the handle's executor. What is wrong
-// with an offer keeps him out altogether.
+// with an offer keeps him out altogether. room.mu is held.
 func (r *room) joinPublisher(h *handle, req *kit.Request, w *json.Writer, configure bool) (kit.Response, *schema.Error) {
 	body := req.Body
 	err := check(r.plugin.publisherJoinFields(), body)
@@ -71,8 +67,6 @@ func (r *room) joinPublisher(h *handle, req *kit.Request, w *json.Writer, config
 	if err != nil {
 		return kit.Response{}, err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	p, err := r.newPublisher(h, body)
 	if err == nil && req.JSEP != nil {
 		err = p.accepts(req)
@@ -102,9 +96,6 @@ func (r *room) joinPublisher(h *handle, req *kit.Request, w *json.Writer, config
 
 // newPublisher makes a participant of a join. room.mu is held.
 func (r *room) newPublisher(h *handle, body kit.Args) (*publisher, *schema.Error) {
-	if r.destroyed {
-		return nil, errorf(errNoSuchRoom, "No such room (%s)", r.id)
-	}
 	token := body.Str("token")
 	if !r.allowed.Admit(token) {
 		return nil, errorf(errUnauthorized, "Unauthorized (not in the allowed list)")
@@ -153,4 +144,67 @@ func (p *publisher) notifyJoined() {
 		p.writeName(w)
 		p.levels.Write(w, p.room.audioActivePackets, p.room.audioLevelAverage)
 	})
+}
+
+// joinSubscriber makes a handle a subscriber, and offers what it asks for. room.mu is
+// held.
+func (r *room) joinSubscriber(h *handle, req *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	p := h.plugin
+	if err := check(p.subscriberJoinFields(), req.Body); err != nil {
+		return kit.Response{}, err
+	}
+	items, err := p.items(req.Body.Items("streams"), p.subscribeFields())
+	if err != nil {
+		return kit.Response{}, err
+	}
+	legacy := len(items) == 0
+	if legacy {
+		name, ok := p.ids.Parse(req.Body.Get("feed"))
+		if !ok {
+			return fail(errMissingElement, "Missing mandatory element (feed)")
+		}
+		items = []item{{feed: name, hasFeed: true}}
+	}
+	private, _ := req.Body.Number("private_id")
+	s := &subscriber{room: r, h: h, privateID: uint32(private), useMSID: req.Body.Is("use_msid"),
+		autoupdate: req.Body.FlagOr("autoupdate", true), paused: true}
+	if private == int64(s.privateID) {
+		s.owner = r.private[s.privateID]
+	}
+	if r.requirePvtID && s.owner == nil {
+		return fail(errUnauthorized, "Unauthorized (this room requires a valid private_id)")
+	}
+	list, err := s.find(items, true)
+	if err != nil {
+		return kit.Response{}, err
+	}
+	if legacy {
+		list = slices.DeleteFunc(list, func(want wanted) bool {
+			return !req.Body.FlagOr("offer_"+kindName(want.stream.kind), true)
+		})
+	}
+	switch {
+	case len(list) == 0:
+		return fail(errInvalidSDP, "Can't offer an SDP with no stream")
+	case !s.fits(list):
+		return fail(errInvalidSDP, "Too many streams")
+	}
+	for _, want := range list {
+		s.subscribeTo(want, true)
+	}
+	r.subscribers[s] = struct{}{}
+	h.become(s)
+
+	r.begin(w, "attached")
+	if legacy {
+		feed := list[0].stream.publisher
+		feed.writeIdentity(w)
+		w.Str("warning", "deprecated_api")
+	}
+	s.writeStreams(w)
+	r.notify(h, "subscribing", func(w *json.Writer) {
+		s.writeStreams(w)
+		w.Uint("private_id", uint64(s.privateID))
+	})
+	return kit.Response{JSEP: s.offer()}, nil
 }
