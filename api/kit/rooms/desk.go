@@ -249,12 +249,9 @@ func (d *Desk[T]) Allowed(x *Call) *schema.Error {
 
 // Load makes the room of an entry of the file, and tells why if it is left out.
 func (d *Desk[T]) Load(c *config.Reader) (leftOut string) {
-	id, ok := d.CategoryID(c.Category())
-	if !ok {
-		return "its name is no id of a room, which is a number from 1 on unless string_ids is set"
-	}
-	if _, free := d.ReserveID(id, true); !free {
-		return "there is a room " + id + " already"
+	id, leftOut := d.ReserveCategory(c.Category())
+	if leftOut != "" {
+		return leftOut
 	}
 	defer d.Release(id)
 	if bad := c.Unreadable("secret", "pin"); bad != "" {

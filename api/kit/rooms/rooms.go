@@ -209,6 +209,19 @@ func (r *Registry[T]) CategoryID(category string) (id string, ok bool) {
 	return id, r.IDs.Canonical(id)
 }
 
+// ReserveCategory is Reserve for the id in the name of a category, and tells why that
+// cannot be had.
+func (r *Registry[T]) ReserveCategory(category string) (id, leftOut string) {
+	id, ok := r.CategoryID(category)
+	if !ok {
+		return "", "its name is no id of a room, which is a number from 1 on unless string_ids is set"
+	}
+	if _, free := r.ReserveID(id, true); !free {
+		return "", "there is a room " + id + " already"
+	}
+	return id, ""
+}
+
 // CategoryKey is CategoryID as the key of an entry; see kit.File.
 func (r *Registry[T]) CategoryKey(c *config.Group) string {
 	if id, ok := r.CategoryID(c.Name); ok && !config.IsGeneral(c) {
