@@ -17,14 +17,14 @@ import (
 
 // joinAll makes a subscriber of three feeds, whose offer is answered: audio 0,
 // simulcast 1, SVC 2, plain video 3, data 4.
-func joinAll(t *testing.T) (*theatre, *seat, map[string]*publisher) {
+func joinAll(t *testing.T) (*bareRoom, *subscribing, map[string]*publisher) {
 	t.Helper()
-	th := newTheatre(t)
+	th := newBareRoom(t)
 	feeds := map[string]*publisher{
 		"1": th.publish("1", "Alice", "opus", "vp8 simulcast"),
 		"2": th.publish("2", "", "vp9 svc", "vp8", "data"),
 	}
-	s := th.seat()
+	s := th.subscribe()
 	s.joinAs(fmt.Sprintf(`"streams":[{"feed":1},{"feed":2}],"private_id":%d`, feeds["1"].privateID))
 	s.do("answer:start")
 	return th, s, feeds
