@@ -26,9 +26,9 @@ type audience struct {
 
 // newAudience lets a client subscribe to participant 1 of room 1. Events then come
 // by the transport: "websocket", or "http" with polls of up to maxev events.
-func newAudience(v *venue, transport string, maxev int) *audience {
+func newAudience(v *roomServer, transport string, maxev int) *audience {
 	v.t.Helper()
-	own := &venue{t: v.t, s: v.s, c: dial(v.t, v.s)}
+	own := &roomServer{t: v.t, s: v.s, c: dial(v.t, v.s)}
 	a := &audience{t: v.t, c: own.c}
 	a.participant = own.c.attach(roomPackage)
 	a.participant.message(message{"request": "join", "ptype": "publisher", "room": 1, "id": 2}, nil)
@@ -140,40 +140,40 @@ func TestOrderAcrossHandles(t *testing.T) {
 	const updated = "subscriber updated"
 	for _, c := range []struct {
 		name  string
-		act   func(t *testing.T, v *venue, p *speaker)
+		act   func(t *testing.T, v *roomServer, p *speaker)
 		last  string
 		times int
 		want  []string
 	}{
-		{"unpublish", func(_ *testing.T, _ *venue, p *speaker) {
+		{"unpublish", func(_ *testing.T, _ *roomServer, p *speaker) {
 			p.h.message(message{"request": "unpublish"}, nil)
 		}, "participant unpublished 1", 2, []string{updated, "participant unpublished 1", "participant unpublished 1"}},
-		{"connection lost", func(_ *testing.T, _ *venue, p *speaker) {
+		{"connection lost", func(_ *testing.T, _ *roomServer, p *speaker) {
 			p.h.send(message{"janus": "hangup"})
 		}, "participant unpublished 1", 1, []string{updated, "participant unpublished 1"}},
-		{"handle detached", func(_ *testing.T, _ *venue, p *speaker) {
+		{"handle detached", func(_ *testing.T, _ *roomServer, p *speaker) {
 			p.h.send(message{"janus": "detach"})
 		}, "participant leaving 1", 1, []string{updated, "participant unpublished 1", "participant leaving 1"}},
-		{"session destroyed", func(_ *testing.T, _ *venue, p *speaker) {
+		{"session destroyed", func(_ *testing.T, _ *roomServer, p *speaker) {
 			p.h.request(message{"janus": "destroy"})
 		}, "participant leaving 1", 1, []string{updated, "participant unpublished 1", "participant leaving 1"}},
-		{"leave", func(_ *testing.T, _ *venue, p *speaker) {
+		{"leave", func(_ *testing.T, _ *roomServer, p *speaker) {
 			p.h.message(message{"request": "leave"}, nil)
 		}, "participant leaving 1", 1, []string{"participant leaving 1"}},
-		{"kick", func(_ *testing.T, v *venue, _ *speaker) {
+		{"kick", func(_ *testing.T, v *roomServer, _ *speaker) {
 			v.c.attach(roomPackage).message(message{"request": "kick", "room": 1, "id": 1}, nil)
 		}, "participant kicked 1", 1, []string{"participant kicked 1"}},
-		{"moderation", func(_ *testing.T, v *venue, p *speaker) {
+		{"moderation", func(_ *testing.T, v *roomServer, p *speaker) {
 			v.c.attach(roomPackage).message(message{"request": "moderate", "room": 1, "id": 1, "mid": "0", "mute": true}, nil)
 			p.h.message(message{"request": "unpublish"}, nil)
 		}, "participant unpublished 1", 1, []string{"participant moderation muted", updated, "participant unpublished 1"}},
-		{"room destroyed", func(_ *testing.T, v *venue, _ *speaker) {
+		{"room destroyed", func(_ *testing.T, v *roomServer, _ *speaker) {
 			v.c.attach(roomPackage).message(message{"request": "destroy", "room": 1}, nil)
 		}, "participant destroyed", 1, []string{"participant destroyed"}},
 	} {
 		for _, by := range transports {
 			t.Run(fmt.Sprintf("%s/%s %d", c.name, by.name, by.maxev), func(t *testing.T) {
-				v := newVenue(t, 1)
+				v := newRoomServer(t, 1)
 				p := v.enter(1, 1, webrtctest.Options{})
 				a := newAudience(v, by.name, by.maxev)
 				c.act(t, v, p)
