@@ -231,6 +231,10 @@ func TestSignedTokens(t *testing.T) {
 	hs.attach().must(`{"request":"join","room":1,"ptype":"publisher","pin":"p","token":"signed:room=1"}`, "", `"joined"`)
 	hs = newService(t, file)
 	hs.attach().must(`{"request":"join","room":1,"ptype":"publisher","pin":"p"}`, "", `"joined"`)
+	hs.attach().must(`{"request":"create","room":2,"signed_tokens":true,"permanent":true}`, "", `"permanent":true`)
+	if text := hs.read(); !strings.Contains(text, `signed_tokens = "false"`) {
+		t.Errorf("a room that was made without signed tokens is saved with them:\n%s", text)
+	}
 }
 
 func TestStringIDs(t *testing.T) {
