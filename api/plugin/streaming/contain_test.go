@@ -235,7 +235,7 @@ func TestPanicOfViewer(t *testing.T) {
 		"failed": {"stopped", func(th *rig) { th.mountpoint("1").fail() }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			th := newCinema(t)
+			th := newMountpoints(t)
 			m := th.mountpoint("1")
 			var good []*brittle
 			var bad *handle
@@ -269,7 +269,7 @@ func TestPanicOfViewer(t *testing.T) {
 // TestPanicOfViewersPeer: neither does one that cannot be asked for its peer connection
 // cost the others their messages.
 func TestPanicOfViewersPeer(t *testing.T) {
-	th := newCinema(t)
+	th := newMountpoints(t)
 	hosts := make([]*brittle, 4)
 	for i := range hosts {
 		b, h := newBrittle(t, th)
@@ -290,7 +290,7 @@ func TestPanicOfViewersPeer(t *testing.T) {
 
 // TestPanicLeavesNoLock: a request or event that panics keeps nobody from others.
 func TestPanicLeavesNoLock(t *testing.T) {
-	th := newCinema(t)
+	th := newMountpoints(t)
 	b, h := newBrittle(t, th)
 	th.watch(h, "1")
 	event := "started"
@@ -360,7 +360,7 @@ func TestReloadAfterFailure(t *testing.T) {
 // TestFileIsOpenedUnlocked: a file that takes its time to open keeps nobody from
 // anything.
 func TestFileIsOpenedUnlocked(t *testing.T) {
-	th := newCinema(t)
+	th := newMountpoints(t)
 	opened := false
 	th.plugin.open = func(name string, folders []string) (*clip.File, error) {
 		if !th.plugin.mu.TryLock() {

@@ -20,9 +20,9 @@ const multi = `"type":"rtp","name":"multi","e2ee":false,"media":[
 
 const preparing = `{"streaming":"event","result":{"status":"preparing"}} offer`
 
-// newCinema is a theatre with mountpoints: 1 has several streams, 2 one of
+// newMountpoints is a plugin with mountpoints: 1 has several streams, 2 one of
 // audio, 3 is a file.
-func newCinema(t testing.TB) *rig {
+func newMountpoints(t testing.TB) *rig {
 	th := newRig(t, "")
 	th.file("radio.alaw", 3, 0)
 	for _, body := range []string{
@@ -49,7 +49,7 @@ func TestOffer(t *testing.T) {
 		{`,"media":["a","v"],"offer_audio":false`, `v:video sendonly VP8/90000/96 ext 2,4 msid s t`},
 		{`,"media":["nosuch"]`, ``},
 	} {
-		th := newCinema(t)
+		th := newMountpoints(t)
 		th.want(`{"request":"watch","id":1`+tt.fields+`}`, preparing)
 		want := strings.TrimSuffix("offer; Mountpoint 1; 1; "+tt.want, "; ")
 		if got := th.lastJSEP(); got != want {
@@ -59,7 +59,7 @@ func TestOffer(t *testing.T) {
 }
 
 func TestOfferExtensions(t *testing.T) {
-	th := newCinema(t)
+	th := newMountpoints(t)
 	th.ask(`{"request":"create","id":5,"type":"rtp","e2ee":true,"playoutdelay_ext":true,"abscapturetime_src_ext_id":3,
 		"media":[{"type":"audio","mid":"a","port":0,"pt":0,"codec":"pcmu"}]}`)
 	th.ask(`{"request":"watch","id":5}`)
@@ -72,7 +72,7 @@ func TestOfferExtensions(t *testing.T) {
 }
 
 func TestWatchErrors(t *testing.T) {
-	th := newCinema(t)
+	th := newMountpoints(t)
 	for body, code := range map[string]int{
 		`{"request":"watch"}`:                                      453,
 		`{"request":"watch","id":"1"}`:                             454,
@@ -101,7 +101,7 @@ func TestWatchErrors(t *testing.T) {
 
 // TestLifeOfAViewer goes from watch to hangup, twice.
 func TestLifeOfAViewer(t *testing.T) {
-	th := newCinema(t)
+	th := newMountpoints(t)
 	th.host.Notices()
 	status := func(s string) string { return `{"streaming":"event","result":{"status":"` + s + `"}}` }
 	for range 2 {
@@ -160,7 +160,7 @@ func (th *rig) watching(id string) {
 
 func TestDismissal(t *testing.T) {
 	for name, body := range map[string]string{"stopped": `{"request":"destroy","id":1}`, "kicked_all": `{"request":"kick_all","id":1}`} {
-		th := newCinema(t)
+		th := newMountpoints(t)
 		th.watching("1")
 		th.ask(body)
 		if got := th.take(); got != `{"streaming":"event","result":{"status":"`+name+`"}}` || th.host.Closed() != 1 {
@@ -174,7 +174,7 @@ func TestDismissal(t *testing.T) {
 }
 
 func TestEditedEvent(t *testing.T) {
-	th := newCinema(t)
+	th := newMountpoints(t)
 	th.watching("1")
 	for _, tt := range []struct{ fields, want string }{
 		{`"new_metadata":"m"`, ``},
@@ -191,7 +191,7 @@ func TestEditedEvent(t *testing.T) {
 }
 
 func TestConfigure(t *testing.T) {
-	th := newCinema(t)
+	th := newMountpoints(t)
 	th.watching("1")
 	const configured = `{"streaming":"event","result":{"event":"configured"}}`
 	for body, code := range map[string]int{
@@ -234,7 +234,7 @@ func TestConfigure(t *testing.T) {
 }
 
 func TestSwitch(t *testing.T) {
-	th := newCinema(t)
+	th := newMountpoints(t)
 	th.watching("1")
 	th.fails(`{"request":"switch"}`, 453)
 	th.fails(`{"request":"switch","id":9}`, 455)
@@ -251,7 +251,7 @@ func TestSwitch(t *testing.T) {
 
 // TestClientOffers watches with an offer of the client's own.
 func TestClientOffers(t *testing.T) {
-	th := newCinema(t)
+	th := newMountpoints(t)
 	offer := sdp.Offer(sdp.OfferOptions{Name: "x", Sections: []sdp.OfferSection{
 		{Kind: sdp.Video, MID: "0", Direction: sdp.RecvOnly, Codec: sdp.H264, PT: 50},
 		{Kind: sdp.Audio, MID: "1", Direction: sdp.SendRecv, Codec: sdp.Opus, PT: 51, Extensions: []sdp.Extension{{URI: sdp.URIMID}, {URI: sdp.URIAudioLevel}}},
@@ -329,7 +329,7 @@ func (th *rig) plain(typ sdp.Type) *sdp.Description {
 }
 
 func TestQuery(t *testing.T) {
-	th := newCinema(t)
+	th := newMountpoints(t)
 	query := func() string { return string(json.Object(th.h.Query)) }
 	rest := func(started string) string {
 		return `"started":` + started + `,"dataready":0,"paused":0,"stopping":0,"hangingup":0,"destroyed":0}`
@@ -363,7 +363,7 @@ func FuzzRequest(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
-	th := newCinema(f)
+	th := newMountpoints(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d, err := json.Parse(b)
 		if err != nil || !json.IsObject(d.Root()) {
