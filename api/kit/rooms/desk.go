@@ -50,7 +50,7 @@ type Desk[T Room] struct {
 	Describe func(t T, w *json.Writer)
 
 	mu    sync.Mutex
-	saved map[string]struct{} // ids of rooms that are in the file
+	saved map[string]T // the rooms that are in the file, by id
 }
 
 // MaxRooms is how many rooms there may be for clients to make more.
@@ -144,8 +144,15 @@ func (d *Desk[T]) Destroy(x *Call) *schema.Error {
 		return err
 	}
 	id := d.id(x)
-	d.Remove(id, gone)
-	d.answer(x, "destroyed", id, permanent, func() bool { return d.note(id, false, d.File.Remove(id)) })
+	if !permanent { // the entry stays, and is that of no room any more
+		d.forget(id, gone)
+	}
+	defer d.Remove(id, gone) // not before the file is written: the id may be in use again
+	d.answer(x, "destroyed", id, permanent, func() bool {
+		worked := d.File.Remove(id)
+		d.forget(id, gone)
+		return worked
+	})
 	return nil
 }
 
@@ -234,7 +241,7 @@ func (d *Desk[T]) Allowed(x *Call) *schema.Error {
 	}); err != nil {
 		return err
 	}
-	if d.isSaved(id) {
+	if d.isSaved(id, changed) {
 		d.File.SaveOne(id, "allowed", func() (*config.Group, error) { return entry(changed) })
 	}
 	return nil
@@ -242,12 +249,9 @@ func (d *Desk[T]) Allowed(x *Call) *schema.Error {
 
 // Load makes the room of an entry of the file, and tells why if it is left out.
 func (d *Desk[T]) Load(c *config.Reader) (leftOut string) {
-	id, ok := d.CategoryID(c.Category())
-	if !ok {
-		return "its name is no id of a room, which is a number from 1 on unless string_ids is set"
-	}
-	if _, free := d.ReserveID(id, true); !free {
-		return "there is a room " + id + " already"
+	id, leftOut := d.ReserveCategory(c.Category())
+	if leftOut != "" {
+		return leftOut
 	}
 	defer d.Release(id)
 	if bad := c.Unreadable("secret", "pin"); bad != "" {
@@ -257,7 +261,7 @@ func (d *Desk[T]) Load(c *config.Reader) (leftOut string) {
 	t := d.Make(id, kit.FromFile(c), c.Category())
 	t.Tokens().Load(c)
 	d.Commit(id, t)
-	d.note(id, true, true)
+	d.note(id, t)
 	return ""
 }
 
@@ -275,30 +279,41 @@ func (d *Desk[T]) end(t T) {
 }
 
 func (d *Desk[T]) save(id string, t T) bool {
-	return d.note(id, true, d.File.Save(id, func(string) (*config.Group, error) { return entry(t) }, "room-"+id))
-}
-
-// note notes whether a room is in the file, if that has worked, which it returns.
-func (d *Desk[T]) note(id string, saved, worked bool) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	switch {
-	case !worked:
-	case saved && d.saved == nil:
-		d.saved = map[string]struct{}{id: {}}
-	case saved:
-		d.saved[id] = struct{}{}
-	default:
-		delete(d.saved, id)
+	worked := d.File.Save(id, func(string) (*config.Group, error) { return entry(t) }, "room-"+id)
+	if worked {
+		d.note(id, t)
 	}
 	return worked
 }
 
-func (d *Desk[T]) isSaved(id string) bool {
+// note notes that a room is in the file, unless it was destroyed meanwhile.
+func (d *Desk[T]) note(id string, t T) {
+	t.Lock()
+	defer t.Unlock()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	_, is := d.saved[id]
-	return is
+	if t.Gone() {
+		return
+	}
+	if d.saved == nil {
+		d.saved = make(map[string]T)
+	}
+	d.saved[id] = t
+}
+
+// forget notes that a room is not, or that its entry is no longer its own.
+func (d *Desk[T]) forget(id string, t T) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.saved[id] == t {
+		delete(d.saved, id)
+	}
+}
+
+func (d *Desk[T]) isSaved(id string, t T) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.saved[id] == t
 }
 
 // entry is what the file has of a room.

@@ -125,6 +125,36 @@ func TestDesk(t *testing.T) {
 	}
 }
 
+// What is in the file of a room that was destroyed is not changed by one that has its id
+// later.
+func TestDeskEntryOfAnother(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "halls.jcfg")
+	const file = "room-1: { name = \"First\", secret = \"s\", allowed = [ \"a\" ] }\n"
+	if err := os.WriteFile(path, []byte(file), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	d := newDesk(t, dir)
+	for _, step := range [][2]string{
+		{"destroy", `{"room":1,"secret":"s"}`}, {"create", `{"room":1,"admin_key":"key"}`}, {"allowed", `{"room":1,"action":"disable"}`},
+	} {
+		if got := ask(t, d, step[0], step[1]); !strings.HasPrefix(got, "{") {
+			t.Fatalf("%s: %s", step[0], got)
+		}
+	}
+	if b, err := os.ReadFile(path); err != nil || string(b) != file {
+		t.Errorf("the file: %s, %v", b, err)
+	}
+	if got := ask(t, d, "edit", `{"room":1,"permanent":true}`); got != `{"halls":"edited","room":1,"permanent":true}` {
+		t.Error(got)
+	}
+	ask(t, d, "allowed", `{"room":1,"action":"add","allowed":["b"]}`)
+	ask(t, d, "allowed", `{"room":1,"action":"enable"}`)
+	if h, ok := newDesk(t, dir).Get("1"); !ok || h.secret != "" || !h.tokens.Admit("b") || h.tokens.Admit("a") {
+		t.Errorf("saved: %+v", h)
+	}
+}
+
 // Clients cannot make rooms without end, nor permanent ones without a file.
 func TestDeskBounds(t *testing.T) {
 	d := newDesk(t, t.TempDir())

@@ -66,8 +66,9 @@ func (r *Registry[T]) Sorted() []T {
 }
 
 // byID is all things with their ids, in the order of these.
-func (r *Registry[T]) byID() iter.Seq2[string, T] {
-	all := r.copy()
+func (r *Registry[T]) byID() iter.Seq2[string, T] { return r.sort(r.copy()) }
+
+func (r *Registry[T]) sort(all map[string]T) iter.Seq2[string, T] {
 	ids := slices.SortedFunc(maps.Keys(all), r.IDs.Compare)
 	return func(yield func(string, T) bool) {
 		for _, id := range ids {
@@ -82,6 +83,15 @@ func (r *Registry[T]) copy() map[string]T {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return maps.Clone(r.all)
+}
+
+// take leaves nothing.
+func (r *Registry[T]) take() map[string]T {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := r.all
+	r.all = nil
+	return all
 }
 
 // Reserve takes the id under a field of a request for a thing that is to be made,
@@ -150,10 +160,10 @@ func (r *Registry[T]) Remove(id string, t T) bool {
 
 // Clear forgets all things and returns them.
 func (r *Registry[T]) Clear() []T {
-	list := r.Sorted()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	clear(r.all)
+	var list []T
+	for _, t := range r.sort(r.take()) {
+		list = append(list, t)
+	}
 	return list
 }
 
@@ -207,6 +217,19 @@ func (r *Registry[T]) CategoryID(category string) (id string, ok bool) {
 		id = strings.TrimLeft(id, "0")
 	}
 	return id, r.IDs.Canonical(id)
+}
+
+// ReserveCategory is Reserve for the id in the name of a category, and tells why that
+// cannot be had.
+func (r *Registry[T]) ReserveCategory(category string) (id, leftOut string) {
+	id, ok := r.CategoryID(category)
+	if !ok {
+		return "", "its name is no id of a room, which is a number from 1 on unless string_ids is set"
+	}
+	if _, free := r.ReserveID(id, true); !free {
+		return "", "there is a room " + id + " already"
+	}
+	return id, ""
 }
 
 // CategoryKey is CategoryID as the key of an entry; see kit.File.

@@ -88,6 +88,32 @@ func TestSorted(t *testing.T) {
 	}
 }
 
+// What is made while all is forgotten is either among what is forgotten or there still.
+func TestClearWhileMade(t *testing.T) {
+	r := registry(false)
+	const many = 20000
+	made := make(chan struct{})
+	go func() {
+		defer close(made)
+		for range many {
+			id, _ := r.ReserveID("", false)
+			r.Commit(id, new(room))
+		}
+	}()
+	cleared := 0
+	for busy := true; busy; {
+		select {
+		case <-made:
+			busy = false
+		default:
+		}
+		cleared += len(r.Clear())
+	}
+	if cleared != many || r.Len() != 0 {
+		t.Errorf("%d of %d, %d are left", cleared, many, r.Len())
+	}
+}
+
 func TestManage(t *testing.T) {
 	r := registry(false)
 	open, closed, gone := new(room), &room{secret: "s"}, &room{gone: true}

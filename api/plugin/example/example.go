@@ -3,6 +3,7 @@ package example
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"bifrons/api/config"
 	"bifrons/api/json"
@@ -60,10 +61,11 @@ func (p *Plugin) Admin(r *json.Value) ([]byte, error) {
 func (p *Plugin) Close() { p.rooms.Clear() }
 
 func (p *Plugin) load(c *config.Reader) (leftOut string) {
-	id, ok := p.rooms.CategoryID(c.Category())
-	if _, twice := p.rooms.Get(id); !ok || twice {
-		return "its name is no id of a room, or that of another one"
+	id, bad := p.rooms.ReserveCategory(c.Category())
+	if bad != "" {
+		return bad
 	}
+	defer p.rooms.Release(id)
 	if c.Unreadable("secret") != "" {
 		return "without its secret it would be open"
 	}
@@ -85,8 +87,8 @@ func (r *room) Secret() string { return r.secret }
 type handle struct {
 	kit.Handle
 	plugin *Plugin
-	room   *room         // nil until it has joined
-	media  []sdp.Section // that were agreed on
+	room   atomic.Pointer[room] // nil while it is in none
+	media  []sdp.Section        // that were agreed on
 }
 
 func (h *handle) Message(r *plugin.Request) plugin.Result {
@@ -104,13 +106,14 @@ func (h *handle) count(r *kit.Request, w *json.Writer) (kit.Response, *schema.Er
 }
 
 func (h *handle) join(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	if r.JSEP == nil || h.room != nil {
+	if r.JSEP == nil || h.room.Load() != nil {
 		return kit.Fail(errNoOffer, "Join once, with an offer")
 	}
 	answer := sdp.Answer(r.JSEP.SDP, sdp.AnswerOptions{})
 	w.Str("example", "joined")
 	return kit.Response{JSEP: &plugin.JSEP{SDP: answer}}, h.plugin.rooms.Manage(r.Body, func(room *room) *schema.Error {
-		h.room, h.media = room, answer.Sections
+		h.media = answer.Sections
+		h.room.Store(room)
 		room.members[h] = struct{}{}
 		h.plugin.events.Notify(h.Host, func(w *json.Writer) { w.Str("joined", r.Body.Str("name")) })
 		return nil
@@ -124,26 +127,23 @@ func (h *handle) Up() {
 }
 
 func (h *handle) Data(label, protocol string, binary bool, payload []byte) {
-	for _, peer := range h.room.peers(h) {
-		_ = peer.SendData(label, protocol, binary, payload)
+	room := h.room.Load()
+	if room == nil {
+		return
 	}
-}
-
-func (r *room) peers(except *handle) (list []*sfu.Peer) {
-	r.Lock()
-	defer r.Unlock()
-	for h := range r.members {
-		if peer := h.Host.Peer(); peer != nil && h != except {
-			list = append(list, peer)
+	room.Lock()
+	defer room.Unlock()
+	for other := range room.members {
+		if peer := other.Host.Peer(); peer != nil && other != h {
+			_ = peer.SendData(label, protocol, binary, payload)
 		}
 	}
-	return list
 }
 
 func (h *handle) leave() {
-	if h.room != nil {
-		h.room.Lock()
-		defer h.room.Unlock()
-		delete(h.room.members, h)
+	if room := h.room.Swap(nil); room != nil {
+		room.Lock()
+		defer room.Unlock()
+		delete(room.members, h)
 	}
 }

@@ -153,6 +153,10 @@ func TestErrors(t *testing.T) {
 	if got := x.Query(); got != `{"hangingup":0,"destroyed":0}` {
 		t.Error(got)
 	}
+	x.Data("chat", "", false, []byte("late")) // goes nowhere
+	if got := x.Send(`{"request":"join","room":1,"secret":"s","name":"ann"}`, offer); !strings.Contains(got, `"joined"`) {
+		t.Errorf("after a hangup: %s", got)
+	}
 	if list := x.Notices(); list != nil {
 		t.Errorf("event handlers hear %v", list)
 	}

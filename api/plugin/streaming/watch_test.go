@@ -22,8 +22,8 @@ const preparing = `{"streaming":"event","result":{"status":"preparing"}} offer`
 
 // newCinema is a theatre with mountpoints: 1 has several streams, 2 one of
 // audio, 3 is a file.
-func newCinema(t testing.TB) *theatre {
-	th := newTheatre(t, "")
+func newCinema(t testing.TB) *rig {
+	th := newRig(t, "")
 	th.file("radio.alaw", 3, 0)
 	for _, body := range []string{
 		`"id":1,` + multi,
@@ -34,7 +34,7 @@ func newCinema(t testing.TB) *theatre {
 			t.Fatal(got)
 		}
 	}
-	t.Cleanup(func() { th.h.Detach() })
+	t.Cleanup(func() { th.host.Detach() })
 	return th
 }
 
@@ -66,7 +66,7 @@ func TestOfferExtensions(t *testing.T) {
 	if got := th.lastJSEP(); got != "offer; Mountpoint 5; 1; a:audio sendonly PCMU/8000/0 ext 12,2,4,7" {
 		t.Errorf("got %s", got)
 	}
-	if !th.host.jseps[0].E2EE {
+	if !th.host.JSEPs()[0].E2EE {
 		t.Error("the offer does not say that media is encrypted")
 	}
 }
@@ -102,7 +102,7 @@ func TestWatchErrors(t *testing.T) {
 // TestLifeOfAViewer goes from watch to hangup, twice.
 func TestLifeOfAViewer(t *testing.T) {
 	th := newCinema(t)
-	th.host.notices = nil
+	th.host.Notices()
 	status := func(s string) string { return `{"streaming":"event","result":{"status":"` + s + `"}}` }
 	for range 2 {
 		th.want(`{"request":"watch","id":1,"media":["a","v"]}`, preparing)
@@ -114,7 +114,7 @@ func TestLifeOfAViewer(t *testing.T) {
 			t.Errorf("start: %s", got)
 		}
 		th.h.Establish()
-		if got := th.host.take(); got != status("started") {
+		if got := th.take(); got != status("started") {
 			t.Errorf("up: %s", got)
 		}
 		th.want(`{"request":"pause"}`, status("pausing"))
@@ -122,7 +122,7 @@ func TestLifeOfAViewer(t *testing.T) {
 		th.fails(`{"request":"watch","id":2,"pin":"p"}`, 460)
 		th.fails(`{"request":"watch","id":2,"pin":"p","restart":true}`, 460)
 		th.want(`{"request":"watch","id":1,"restart":true}`, status("updating")+" offer")
-		if j := th.host.jseps[len(th.host.jseps)-1]; !j.Restart || j.SDP.Origin.Version != 2 || len(j.SDP.Sections) != 2 {
+		if j := th.host.JSEPs()[len(th.host.JSEPs())-1]; !j.Restart || j.SDP.Origin.Version != 2 || len(j.SDP.Sections) != 2 {
 			t.Errorf("restart: %s", outline(j.SDP))
 		}
 		th.fails(`{"request":"watch","id":1}`, 460)
@@ -137,25 +137,25 @@ func TestLifeOfAViewer(t *testing.T) {
 		th.askWith(`{"request":"start"}`, th.answer())
 		th.want(`{"request":"stop"}`, status("stopping"))
 		th.want(`{"request":"stop"}`, status("idle"))
-		th.host.hangup(th.h)
+		th.host.Hangup()
 		th.want(`{"request":"stop"}`, status("idle"))
 	}
-	if th.host.closed != 2 {
-		t.Errorf("the peer connection was closed %d times", th.host.closed)
+	if th.host.Closed() != 2 {
+		t.Errorf("the peer connection was closed %d times", th.host.Closed())
 	}
 	want := `{"status":"starting","id":1}|{"status":"started","id":1}|{"status":"pausing","id":1}|{"status":"started","id":1}|` +
 		`{"status":"started","id":1}|{"status":"started","id":1}|{"status":"stopping","id":1}`
-	if got := strings.Join(th.host.notices, "|"); got != want+"|"+want {
+	if got := strings.Join(th.host.Notices(), "|"); got != want+"|"+want {
 		t.Errorf("event handlers heard %s", got)
 	}
 }
 
-func (th *theatre) watching(id string) {
+func (th *rig) watching(id string) {
 	th.t.Helper()
 	th.want(`{"request":"watch","id":`+id+`}`, preparing)
 	th.askWith(`{"request":"start"}`, th.answer())
 	th.h.Establish()
-	th.host.take()
+	th.take()
 }
 
 func TestDismissal(t *testing.T) {
@@ -163,10 +163,10 @@ func TestDismissal(t *testing.T) {
 		th := newCinema(t)
 		th.watching("1")
 		th.ask(body)
-		if got := th.host.take(); got != `{"streaming":"event","result":{"status":"`+name+`"}}` || th.host.closed != 1 {
-			t.Errorf("%s: %s, closed %d times", name, got, th.host.closed)
+		if got := th.take(); got != `{"streaming":"event","result":{"status":"`+name+`"}}` || th.host.Closed() != 1 {
+			t.Errorf("%s: %s, closed %d times", name, got, th.host.Closed())
 		}
-		th.host.hangup(th.h)
+		th.host.Hangup()
 		if name == "kicked_all" {
 			th.want(`{"request":"watch","id":1}`, preparing)
 		}
@@ -184,7 +184,7 @@ func TestEditedEvent(t *testing.T) {
 		{`"new_metadata":"","edited_event":true`, `{"event":"edited","id":1}`},
 	} {
 		th.ask(`{"request":"edit","id":1,` + tt.fields + `}`)
-		if got := th.host.take(); got != tt.want {
+		if got := th.take(); got != tt.want {
 			t.Errorf("%s: got %s", tt.fields, got)
 		}
 	}
@@ -243,7 +243,7 @@ func TestSwitch(t *testing.T) {
 	if a, b := len(th.mountpoint("1").viewers), len(th.mountpoint("2").viewers); a != 0 || b != 1 {
 		t.Errorf("%d and %d viewers", a, b)
 	}
-	th.host.hangup(th.h)
+	th.host.Hangup()
 	th.watching("3")
 	th.fails(`{"request":"switch","id":1}`, 458)
 	th.want(`{"request":"configure","send":false}`, `{"streaming":"event","result":{"event":"configured"}}`)
@@ -276,7 +276,7 @@ func TestClientOffers(t *testing.T) {
 		t.Errorf("twice: %s", got)
 	}
 	th.h.Establish()
-	th.host.take()
+	th.take()
 	th.fails(`{"request":"watch","id":1}`, 460)
 }
 
@@ -304,25 +304,25 @@ func TestH264Profiles(t *testing.T) {
 		{"packetization-mode=1;profile-level-id=640c28", "97{packetization-mode=1;profile-level-id=640c28}", "52{packetization-mode=1;profile-level-id=640c1f}"},
 		{"profile-level-id=42e01e", "97{profile-level-id=42e01e}", "51{packetization-mode=1;profile-level-id=42c01f}"},
 	} {
-		th := newTheatre(t, "")
+		th := newRig(t, "")
 		th.ask(`{"request":"create","id":1,"type":"rtp","media":[{"type":"video","mid":"v","port":0,"pt":97,"codec":"h264","fmtp":"` + tt.fmtp + `"}]}`)
 		th.want(`{"request":"watch","id":1}`, preparing)
 		if got := th.lastJSEP(); got != "offer; Mountpoint 1; 1; v:video sendonly H264/90000/"+tt.offered+" ext 2,4" {
 			t.Errorf("%q: %s", tt.fmtp, got)
 		}
-		th.host.hangup(th.h)
+		th.host.Hangup()
 		if got := th.askWith(`{"request":"watch","id":1}`, offer); !strings.Contains(got, "starting") {
 			t.Error(got)
 		}
 		if got := th.lastJSEP(); got != "answer; Mountpoint 1; 2; 0:video sendonly H264/90000/"+tt.answer {
 			t.Errorf("%q: %s", tt.fmtp, got)
 		}
-		th.host.hangup(th.h)
+		th.host.Hangup()
 	}
 }
 
 // plain is a description without sections.
-func (th *theatre) plain(typ sdp.Type) *sdp.Description {
+func (th *rig) plain(typ sdp.Type) *sdp.Description {
 	d := sdp.Offer(sdp.OfferOptions{})
 	d.Type = typ
 	return d
@@ -343,7 +343,7 @@ func TestQuery(t *testing.T) {
 		`{"type":"data","mindex":4,"mid":"d"}],`+rest("1") {
 		t.Errorf("watching: %s", got)
 	}
-	th.host.hangup(th.h)
+	th.host.Hangup()
 	th.watching("3")
 	if got := query(); !strings.Contains(got, `"media":{"type":"audio","filename":"`+th.folder+`/radio.alaw"}`) {
 		t.Errorf("a file: %s", got)
@@ -381,11 +381,7 @@ func FuzzRequest(f *testing.F) {
 			}
 			return
 		}
-		res := th.h.Message(&plugin.Request{Body: d.Root()})
-		if res.Run != nil {
-			res.Run()
-		}
-		th.host.take()
-		th.host.hangup(th.h)
+		th.host.Send(string(b), nil)
+		th.host.Hangup()
 	})
 }

@@ -106,6 +106,27 @@ func TestLongAnswers(t *testing.T) {
 	}
 }
 
+// TestLongWhisper: what cannot be answered is not done.
+func TestLongWhisper(t *testing.T) {
+	hs := newHouse(t, "room-1: { }")
+	g, other := hs.guest(), hs.guest()
+	g.say(say("join", "'room':1,'username':'g'"))
+	other.say(say("join", "'room':1,'username':'o'"))
+	g.heard()
+	names := "'o'"
+	for i := range 8000 {
+		names += fmt.Sprintf(",'%d'", i)
+	}
+	whisper := "'room':1,'text':'x','tos':[" + names + "]"
+	if got := g.say(say("message", whisper)); !strings.Contains(got, "'error_code':499,'error':'The answer is too long") || strings.Contains(got, "\n") {
+		t.Errorf("got %.200s", got)
+	}
+	hs.check("nobody hears it", other.heard(), "")
+	hs.check("without an answer it fits", g.say(say("message", "'ack':false,"+whisper)), "")
+	hs.check("one hears it", other.heard(), "{'textroom':'message','room':1,'from':'g','date':'D','text':'x','whisper':true}")
+	hs.check("by the API it fits", g.ask("{'request':'list','textroom':'message'," + whisper + "}")[:31], "{'textroom':'success','sent':{'")
+}
+
 // TestBounds: of what a client can have.
 func TestBounds(t *testing.T) {
 	hs := newHouse(t, "room-1: { }")

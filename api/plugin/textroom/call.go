@@ -48,15 +48,19 @@ func (c *call) putOne(text []byte, h *handle) {
 }
 
 // answer completes the answer and puts it behind everything else, so that nothing of
-// the room comes in between. Others are sent when the call is over.
-func (c *call) answer() {
-	if !c.channel {
-		return
+// the room comes in between. Others are sent when the call is over. With an error, which
+// is that of finish, nothing must be delivered.
+func (c *call) answer() *schema.Error {
+	if !c.channel || c.silent {
+		return nil
+	}
+	text, err := c.finish()
+	if err != nil {
+		return err
 	}
 	c.answered = true
-	if !c.silent {
-		c.putOne(c.finish(), c.h)
-	}
+	c.putOne(text, c.h)
+	return nil
 }
 
 // deliver has everything sent in the order of a room, whose mu is held.
@@ -65,15 +69,15 @@ func (c *call) deliver(r *room) {
 	r.deliver(c.parcels, c.done)
 }
 
-// finish is the answer on a data channel.
-func (c *call) finish() []byte {
+// finish is the answer on a data channel; an error if it does not fit into a message.
+func (c *call) finish() ([]byte, *schema.Error) {
 	c.w.Str("transaction", c.transaction)
 	c.w.End()
 	text := c.plugin().lay(c.w.Bytes())
 	if len(text) > maxMessage {
-		return c.failure(errorf(errUnknown, "The answer is too long for a data channel (%d bytes)", len(text)))
+		return nil, errorf(errUnknown, "The answer is too long for a data channel (%d bytes)", len(text))
 	}
-	return text
+	return text, nil
 }
 
 // failure is the answer on a data channel to a request that failed.
@@ -120,11 +124,15 @@ func (h *handle) Data(_, _ string, binary bool, payload []byte) {
 		return
 	}
 	c.wait()
-	switch {
-	case err != nil:
-		h.plugin.send(h.Host, c.failure(err))
-	case !c.answered && !c.silent:
-		h.plugin.send(h.Host, c.finish())
+	var text []byte
+	if err == nil && !c.answered && !c.silent {
+		text, err = c.finish()
+	}
+	if err != nil {
+		text = c.failure(err)
+	}
+	if text != nil {
+		h.plugin.send(h.Host, text)
 	}
 }
 

@@ -30,7 +30,7 @@ func (p *Plugin) join(c *call) *schema.Error {
 		c.put(text, others)
 		c.w.Str("textroom", "success")
 		c.writeMembers(others)
-		c.answer()
+		_ = c.answer() // it fits
 		c.deliver(r)
 		return nil
 	})
@@ -122,7 +122,7 @@ func (p *Plugin) leave(c *call) *schema.Error {
 // mu is held.
 func (c *call) succeed(r *room) {
 	c.w.Str("textroom", "success")
-	c.answer()
+	_ = c.answer() // it fits
 	c.deliver(r)
 }
 

@@ -30,9 +30,13 @@ func (p *Plugin) message(c *call) *schema.Error {
 			c.put(text, r.find(to, c.w))
 		} else {
 			c.put(text, r.everybody)
+		}
+		if err := c.answer(); err != nil {
+			return err
+		}
+		if !whisper {
 			r.keep(text, x)
 		}
-		c.answer()
 		c.deliver(r)
 		return nil
 	})

@@ -24,8 +24,9 @@ func (p *Plugin) requests() []row {
 	required := func(name string) schema.Field {
 		return schema.Field{Name: name, Type: schema.String, Required: true, NotNull: true}
 	}
-	texts := func(names ...string) []schema.Field { return typed(schema.String, names...) }
-	flags := func(names ...string) []schema.Field { return typed(schema.Bool, names...) }
+	texts := func(names ...string) []schema.Field { return notNull(schema.Typed(schema.String, names...)) }
+	flags := func(names ...string) []schema.Field { return notNull(schema.Typed(schema.Bool, names...)) }
+	array := func(name string) []schema.Field { return notNull(schema.Typed(schema.Array, name)) }
 	with := func(first []schema.Field, more ...[]schema.Field) []schema.Field {
 		for _, list := range more {
 			first = append(first, list...)
@@ -39,26 +40,17 @@ func (p *Plugin) requests() []row {
 	return []row{
 		{"join", with([]schema.Field{room, user}, texts("display", "token"), flags("history")), true, p.join},
 		{"leave", []schema.Field{room}, true, p.leave},
-		{"message", with([]schema.Field{room, required("text"), to}, typed(schema.Array, "tos"), flags("ack")), true, p.message},
+		{"message", with([]schema.Field{room, required("text"), to}, array("tos"), flags("ack")), true, p.message},
 		{"list", nil, false, p.list},
 		{"listparticipants", []schema.Field{room}, false, p.listParticipants},
 		{"exists", []schema.Field{room}, false, p.exists},
-		{"create", with([]schema.Field{optional}, notNull(set.Fields()), flags("permanent"), typed(schema.Array, "allowed")), false, p.create},
+		{"create", with([]schema.Field{optional}, notNull(set.Fields()), flags("permanent"), array("allowed")), false, p.create},
 		{"edit", with([]schema.Field{room}, notNull(set.EditFields()), flags("permanent")), false, p.edit},
 		{"destroy", with([]schema.Field{room}, flags("permanent")), false, p.destroy},
-		{"allowed", with([]schema.Field{room, required("action")}, typed(schema.Array, "allowed")), false, p.allowed},
+		{"allowed", with([]schema.Field{room, required("action")}, array("allowed")), false, p.allowed},
 		{"kick", []schema.Field{room, required("username")}, false, p.kick},
 		{"announcement", []schema.Field{room, required("text")}, false, p.announce},
 	}
-}
-
-// typed makes fields of one type.
-func typed(t schema.Type, names ...string) []schema.Field {
-	list := make([]schema.Field, len(names))
-	for i, name := range names {
-		list[i] = schema.Field{Name: name, Type: t}
-	}
-	return notNull(list)
 }
 
 // notNull makes null a wrong value of fields.

@@ -23,7 +23,7 @@ const (
 type room struct {
 	plugin *Plugin // fixed
 	id     string  // fixed
-	line   *task.Serial
+	queue  *task.Serial
 
 	mu sync.Mutex
 	settings
@@ -47,7 +47,7 @@ type member struct {
 func (p *Plugin) newRoom(id string, src kit.Source, description string) *room {
 	s := newSettings(src, description)
 	r := &room{plugin: p, id: id, settings: s, members: make(map[*handle]*member), names: make(map[string]*member)}
-	r.line = task.NewSerial(0, &p.tasks, p.posts.log)
+	r.queue = task.NewSerial(0, &p.tasks, p.posts.log)
 	r.history = history{most: s.history, stored: &p.stored}
 	r.backend = &backend{room: id, posts: &p.posts}
 	return r
@@ -111,7 +111,7 @@ type parcel struct {
 // deliver has parcels sent, behind everything that was delivered before. done is closed
 // then, if it is not nil. mu is held where the order matters.
 func (r *room) deliver(list []parcel, done chan struct{}) {
-	r.line.Must(func() {
+	r.queue.Must(func() {
 		if done != nil {
 			defer close(done)
 		}
