@@ -120,6 +120,8 @@ func TestBrowserDemoVideoCallSimulcast(t *testing.T) {
 	bert.is(`$("#sl-1, #sl-2").hasClass("btn-success")`)
 	bert.awaitStats("larger picture", func(s stats) bool { return s.In.Video.Width > 320 })
 	anna.talks(320)
+	bert.click("#tl-0")
+	bert.is(`$("#tl-0").hasClass("btn-success")`)
 	bert.click("#sl-0")
 	bert.is(`$("#sl-0").hasClass("btn-success")`)
 	bert.talks(320)
