@@ -45,6 +45,9 @@ func (r *room) mayJoin(c *call, m *member) *schema.Error {
 	if err := codes.Authorize(c.body, "pin", r.pin); err != nil {
 		return err
 	}
+	if err := r.busy(c); err != nil {
+		return err
+	}
 	switch {
 	case r.members[c.h] != nil:
 		return errorf(errAlreadyInRoom, "Already in room %s", r.id)

@@ -16,6 +16,7 @@ import (
 const (
 	maxMembers     = 10000 // of a room
 	maxMemberships = 256   // of a handle
+	maxAPIWaiting  = 64    // deliveries of a room that requests of the API have brought about
 )
 
 // room is a room. mu guards everything that is not fixed. Nothing is sent under it: texts
@@ -31,9 +32,10 @@ type room struct {
 	destroyed bool
 	members   map[*handle]*member
 	names     map[string]*member
-	everybody []*member // in the order of their coming, some have left; no element ever changes
-	absent    int       // how many have left of these
-	delivered uint64    // deliveries, from 1 on
+	everybody []*member    // in the order of their coming, some have left; no element ever changes
+	absent    int          // how many have left of these
+	delivered uint64       // deliveries, from 1 on
+	byAPI     atomic.Int32 // that wait, of requests of the API
 	history   history
 	backend   *backend // fixed
 }
@@ -128,14 +130,14 @@ type parcel struct {
 	one  plugin.Host // instead of to
 }
 
-// deliver has parcels sent, behind everything that was delivered before. done is closed
+// deliver has parcels sent, behind everything that was delivered before. done is called
 // then, if it is not nil. mu is held.
-func (r *room) deliver(list []parcel, done chan struct{}) {
+func (r *room) deliver(list []parcel, done func()) {
 	r.delivered++
 	n := r.delivered
 	r.queue.Must(func() {
 		if done != nil {
-			defer close(done)
+			defer done()
 		}
 		for i := range list {
 			r.plugin.carry(&list[i], n)
@@ -164,11 +166,28 @@ func (c *call) in(f func(r *room, m *member) *schema.Error) *schema.Error {
 		if m == nil {
 			return errorf(errNotInRoom, "Not in room %s", r.id)
 		}
+		if err := r.busy(c); err != nil {
+			return err
+		}
 		return f(r, m)
 	})
 }
 
 // manage is in for those who know the room's secret, whether they are in it or not.
 func (c *call) manage(f func(r *room) *schema.Error) *schema.Error {
-	return c.plugin().rooms.Manage(c.body, f)
+	return c.plugin().rooms.Manage(c.body, func(r *room) *schema.Error {
+		if err := r.busy(c); err != nil {
+			return err
+		}
+		return f(r)
+	})
+}
+
+// busy is an error if too much waits that others like the call have brought about. Those
+// of data channels wait themselves until they are done.
+func (r *room) busy(c *call) *schema.Error {
+	if !c.channel && r.byAPI.Load() >= maxAPIWaiting {
+		return errorf(errUnknown, "Room %s is too busy", r.id)
+	}
+	return nil
 }
