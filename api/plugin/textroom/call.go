@@ -32,7 +32,7 @@ type call struct {
 	parcels  []parcel      // to be sent for it
 	answered bool          // the answer is one of them
 	silent   bool          // there is no answer
-	done     chan struct{} // closed when they are sent; nil = there are none
+	done     chan struct{} // closed when they are sent; nil = there are none, or nobody waits
 }
 
 func (c *call) plugin() *Plugin { return c.h.plugin }
@@ -65,8 +65,14 @@ func (c *call) answer() *schema.Error {
 
 // deliver has everything sent in the order of a room, whose mu is held.
 func (c *call) deliver(r *room) {
-	c.done = make(chan struct{})
-	r.deliver(c.parcels, c.done)
+	if !c.channel {
+		r.byAPI.Add(1)
+		r.deliver(c.parcels, func() { r.byAPI.Add(-1) })
+		return
+	}
+	done := make(chan struct{})
+	c.done = done
+	r.deliver(c.parcels, func() { close(done) })
 }
 
 // finish is the answer on a data channel; an error if it does not fit into a message.
@@ -105,7 +111,7 @@ func (c *call) run() *schema.Error {
 	return errorf(errInvalidRequest, "Unsupported request %s", c.name)
 }
 
-// wait waits until everything is sent. So nobody has more than one request under way,
+// wait waits until everything is sent. So no data channel has more than one request under way,
 // and a client that sends faster than its rooms pass on is slowed down.
 func (c *call) wait() {
 	if c.done != nil {

@@ -149,7 +149,7 @@ func (r *room) lose(h *handle) *member {
 	defer r.Unlock()
 	m := r.members[h]
 	if m != nil {
-		r.drop(m)
+		r.drop(m, 1) // gets nothing any more: there is no peer connection
 		r.deliver(r.left(m), nil)
 	}
 	return m

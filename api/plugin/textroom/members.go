@@ -18,7 +18,7 @@ func (p *Plugin) join(c *call) *schema.Error {
 			return err
 		}
 		joined, in = m, r
-		others := r.everybody
+		others, present := r.everybody, r.present()
 		r.add(m)
 		if remembered, ok := c.body.Flag("history"); remembered || !ok {
 			for _, text := range r.history.texts {
@@ -29,7 +29,7 @@ func (p *Plugin) join(c *call) *schema.Error {
 		c.putOne(text, c.h)
 		c.put(text, others)
 		c.w.Str("textroom", "success")
-		c.writeMembers(others)
+		c.writeMembers(present)
 		_ = c.answer() // it fits
 		c.deliver(r)
 		return nil
@@ -43,6 +43,9 @@ func (p *Plugin) join(c *call) *schema.Error {
 // mayJoin tells whether somebody may be in the room. mu is held.
 func (r *room) mayJoin(c *call, m *member) *schema.Error {
 	if err := codes.Authorize(c.body, "pin", r.pin); err != nil {
+		return err
+	}
+	if err := r.busy(c); err != nil {
 		return err
 	}
 	switch {
@@ -106,7 +109,7 @@ func (p *Plugin) leave(c *call) *schema.Error {
 	var from *room
 	err := c.in(func(r *room, m *member) *schema.Error {
 		gone, from = m, r
-		r.drop(m)
+		r.drop(m, r.delivered)
 		m.h.exit(r)
 		c.parcels = r.left(m)
 		c.succeed(r)
@@ -134,16 +137,15 @@ func (p *Plugin) kick(c *call) *schema.Error {
 		if m == nil {
 			return errorf(errNoSuchUser, "No such user %s in room %s", c.body.Str("username"), r.id)
 		}
-		to := r.everybody
-		r.drop(m)
-		m.h.exit(r)
 		text = json.Object(func(w *json.Writer) {
 			w.Str("textroom", "kicked")
 			r.write(w)
 			w.Str("username", m.username)
 		})
-		c.put(p.lay(text), to)
+		c.put(p.lay(text), r.everybody)
 		c.succeed(r)
+		r.drop(m, r.delivered) // it is told, too
+		m.h.exit(r)
 		return nil
 	})
 	if err == nil && p.events.Wanted() {
@@ -157,7 +159,7 @@ func (p *Plugin) listParticipants(c *call) *schema.Error {
 	return p.rooms.With(c.body, func(r *room) *schema.Error {
 		c.w.Str("textroom", "success")
 		r.write(c.w)
-		c.writeMembers(r.everybody)
+		c.writeMembers(r.present())
 		return nil
 	})
 }

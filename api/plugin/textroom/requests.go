@@ -97,9 +97,7 @@ func byAPI(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 	if r.Body.Has("textroom") {
 		c.name = r.Body.Str("textroom")
 	}
-	err := c.run()
-	c.wait()
-	return kit.Response{}, err
+	return kit.Response{}, c.run()
 }
 
 var _ plugin.Handle = (*handle)(nil)

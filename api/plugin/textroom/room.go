@@ -1,8 +1,8 @@
 package textroom
 
 import (
-	"slices"
 	"sync"
+	"sync/atomic"
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
@@ -16,6 +16,7 @@ import (
 const (
 	maxMembers     = 10000 // of a room
 	maxMemberships = 256   // of a handle
+	maxAPIWaiting  = 64    // deliveries of a room that requests of the API have brought about
 )
 
 // room is a room. mu guards everything that is not fixed. Nothing is sent under it: texts
@@ -31,22 +32,26 @@ type room struct {
 	destroyed bool
 	members   map[*handle]*member
 	names     map[string]*member
-	everybody []*member // in the order of their coming; no element ever changes
+	everybody []*member    // in the order of their coming, some have left; no element ever changes
+	absent    int          // how many have left of these
+	delivered uint64       // deliveries, from 1 on
+	byAPI     atomic.Int32 // that wait, of requests of the API
 	history   history
 	backend   *backend // fixed
 }
 
-// member is a handle in a room. It does not change.
+// member is a handle in a room. What it was called does not change.
 type member struct {
 	h        *handle
 	username string
-	display  string // "" = none
+	display  string        // "" = none
+	last     atomic.Uint64 // delivery that it gets, 0 = it is in the room
 }
 
 // newRoom makes a room that nobody knows of yet.
 func (p *Plugin) newRoom(id string, src kit.Source, description string) *room {
 	s := newSettings(src, description)
-	r := &room{plugin: p, id: id, settings: s, members: make(map[*handle]*member), names: make(map[string]*member)}
+	r := &room{plugin: p, id: id, settings: s, delivered: 1, members: make(map[*handle]*member), names: make(map[string]*member)}
 	r.queue = task.NewSerial(0, &p.tasks, p.posts.log)
 	r.history = history{most: s.history, stored: &p.stored}
 	r.backend = &backend{room: id, posts: &p.posts}
@@ -71,12 +76,29 @@ func (r *room) add(m *member) {
 	r.everybody = append(r.everybody, m) // nobody looks behind the end
 }
 
-// drop takes a member out. mu is held.
-func (r *room) drop(m *member) {
+// drop takes a member out, which gets what was delivered up to last. mu is held. What
+// waits keeps everybody, so that is made anew only when half of it has left.
+func (r *room) drop(m *member, last uint64) {
 	delete(r.members, m.h)
 	delete(r.names, m.username)
-	i := slices.Index(r.everybody, m)
-	r.everybody = slices.Concat(r.everybody[:i], r.everybody[i+1:])
+	m.last.Store(last)
+	if r.absent++; 2*r.absent >= len(r.everybody) {
+		r.everybody, r.absent = r.present(), 0
+	}
+}
+
+// present are the members in the order of their coming. mu is held.
+func (r *room) present() []*member {
+	if r.absent == 0 {
+		return r.everybody
+	}
+	list := make([]*member, 0, len(r.everybody)-r.absent)
+	for _, m := range r.everybody {
+		if m.last.Load() == 0 {
+			list = append(list, m)
+		}
+	}
+	return list
 }
 
 // write writes the id of the room.
@@ -108,26 +130,31 @@ type parcel struct {
 	one  plugin.Host // instead of to
 }
 
-// deliver has parcels sent, behind everything that was delivered before. done is closed
-// then, if it is not nil. mu is held where the order matters.
-func (r *room) deliver(list []parcel, done chan struct{}) {
+// deliver has parcels sent, behind everything that was delivered before. done is called
+// then, if it is not nil. mu is held.
+func (r *room) deliver(list []parcel, done func()) {
+	r.delivered++
+	n := r.delivered
 	r.queue.Must(func() {
 		if done != nil {
-			defer close(done)
+			defer done()
 		}
 		for i := range list {
-			r.plugin.carry(&list[i])
+			r.plugin.carry(&list[i], n)
 		}
 	})
 }
 
-func (p *Plugin) carry(x *parcel) {
+// carry sends a parcel of the nth delivery to all who get that.
+func (p *Plugin) carry(x *parcel, n uint64) {
 	if x.one != nil {
 		p.send(x.one, x.text)
 		return
 	}
 	for _, m := range x.to {
-		p.send(m.h.Host, x.text)
+		if last := m.last.Load(); last == 0 || n <= last {
+			p.send(m.h.Host, x.text)
+		}
 	}
 }
 
@@ -139,11 +166,28 @@ func (c *call) in(f func(r *room, m *member) *schema.Error) *schema.Error {
 		if m == nil {
 			return errorf(errNotInRoom, "Not in room %s", r.id)
 		}
+		if err := r.busy(c); err != nil {
+			return err
+		}
 		return f(r, m)
 	})
 }
 
 // manage is in for those who know the room's secret, whether they are in it or not.
 func (c *call) manage(f func(r *room) *schema.Error) *schema.Error {
-	return c.plugin().rooms.Manage(c.body, f)
+	return c.plugin().rooms.Manage(c.body, func(r *room) *schema.Error {
+		if err := r.busy(c); err != nil {
+			return err
+		}
+		return f(r)
+	})
+}
+
+// busy is an error if too much waits that others like the call have brought about. Those
+// of data channels wait themselves until they are done.
+func (r *room) busy(c *call) *schema.Error {
+	if !c.channel && r.byAPI.Load() >= maxAPIWaiting {
+		return errorf(errUnknown, "Room %s is too busy", r.id)
+	}
+	return nil
 }

@@ -42,8 +42,9 @@ func (p *Plugin) destroy(c *call) *schema.Error {
 	r, there := p.rooms.Get(id)
 	err := p.rooms.Destroy(c.about())
 	if err == nil && there {
-		c.done = make(chan struct{})
-		r.deliver(nil, c.done) // behind the texts of end
+		r.Lock()
+		defer r.Unlock()
+		c.deliver(r) // behind the texts of end
 	}
 	return err
 }
@@ -61,7 +62,7 @@ func (r *room) end(x *rooms.Call) {
 	for _, m := range r.everybody {
 		m.h.exit(r)
 	}
-	r.members, r.names, r.everybody = nil, nil, nil
+	r.members, r.names, r.everybody, r.absent = nil, nil, nil, 0
 	r.history.clear()
 }
 
