@@ -64,8 +64,8 @@ type Options struct {
 	// until Hangup.
 	Slow bool
 
-	// Pushed is called with each event before Push returns, without a lock.
-	Pushed func(e Event)
+	// Host makes what the plugin gets as its Host of the Client; nil = the Client.
+	Host func(x *Client) plugin.Host
 }
 
 // Attach makes a described client.
@@ -104,8 +104,12 @@ func (c *Core) attach(o Options, connects bool) (*Client, error) {
 	if connects {
 		x.endpoint = x.newEndpoint()
 	}
+	var host plugin.Host = x
+	if o.Host != nil {
+		host = o.Host(x)
+	}
 	var err error
-	if x.Handle, err = c.plugin.Attach(x); err != nil {
+	if x.Handle, err = c.plugin.Attach(host); err != nil {
 		return nil, err
 	}
 	c.mu.Lock()

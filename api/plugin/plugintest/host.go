@@ -34,9 +34,6 @@ func (x *Client) Push(transaction string, data []byte, j *plugin.JSEP) error {
 	} else {
 		x.push(e, data)
 	}
-	if x.opt.Pushed != nil {
-		x.opt.Pushed(e)
-	}
 	return nil
 }
 
@@ -45,9 +42,6 @@ func (x *Client) Tell(topic string, data []byte) {
 	if !x.isGone() {
 		e := Event{Topic: topic, Data: string(data)}
 		x.push(e, data)
-		if x.opt.Pushed != nil {
-			x.opt.Pushed(e)
-		}
 	}
 }
 

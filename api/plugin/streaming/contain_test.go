@@ -30,14 +30,22 @@ func (b *brittle) Peer() *sfu.Peer {
 	if b.noPeer.Load() {
 		panic("test")
 	}
-	return b.stage.Peer()
+	return b.Client.Peer()
+}
+
+func (b *brittle) Push(tx string, data []byte, j *plugin.JSEP) error {
+	breakIf(&b.breaks, string(data))
+	return b.Client.Push(tx, data, j)
 }
 
 func newBrittle(t testing.TB, th *rig) (*brittle, *handle) {
 	t.Helper()
 	b := &brittle{}
-	var h *handle
-	b.Client, h = th.attach(func(e plugintest.Event) { breakIf(&b.breaks, e.Data) })
+	c, h := th.attach(func(x *plugintest.Client) plugin.Host {
+		b.Client = x
+		return b
+	})
+	b.Client = c
 	return b, h
 }
 
@@ -338,12 +346,12 @@ func TestFailedWhileBuilt(t *testing.T) {
 
 // TestReloadAfterFailure: a mountpoint of the file that has failed is made again.
 func TestReloadAfterFailure(t *testing.T) {
-	th := newTheatre(t, "")
+	th := newRig(t, "")
 	th.file("radio.alaw", 3, 0)
 	th.write(Package+".jcfg", `radio: { type = "live", id = 1, filename = "`+th.folder+`/radio.alaw", audio = true }`)
 	th.start()
 	th.mountpoint("1").src.Fail()
-	awaitLog(t, &th.gw.log, "mountpoint destroyed")
+	th.core.AwaitLog("mountpoint destroyed")
 	if added, err := th.plugin.Reload(); err != nil || len(added) != 1 || th.mountpoint("1") == nil {
 		t.Errorf("added %v, %v", added, err)
 	}

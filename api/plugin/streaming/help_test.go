@@ -65,10 +65,10 @@ func (th *rig) start() {
 	th.host, th.h = th.attach(nil)
 }
 
-// attach makes another client; pushed is called with every event.
-func (th *rig) attach(pushed func(e plugintest.Event)) (*plugintest.Client, *handle) {
+// attach makes another client, with a Host of its own if host is not nil.
+func (th *rig) attach(host func(x *plugintest.Client) plugin.Host) (*plugintest.Client, *handle) {
 	th.t.Helper()
-	c := th.core.Attach(plugintest.Options{Deaf: true, Slow: true, Pushed: pushed})
+	c := th.core.Attach(plugintest.Options{Deaf: true, Slow: true, Host: host})
 	return c, c.Handle.(*handle)
 }
 
