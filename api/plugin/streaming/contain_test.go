@@ -390,3 +390,14 @@ func TestFileIsOpenedUnlocked(t *testing.T) {
 		t.Error("the file is still open")
 	}
 }
+
+// TestOldPlayerFails: what fails late, when the viewer has gone on to something else, does
+// not end that.
+func TestOldPlayerFails(t *testing.T) {
+	th := newMountpoints(t)
+	c, h := th.attach(nil)
+	(&own{h: h}).SourceEvent(sfu.Event{Kind: sfu.EventClosed})
+	if got := c.Take(); got != "" || c.Closed() != 0 {
+		t.Errorf("told %q, %d connections closed", got, c.Closed())
+	}
+}
