@@ -1,8 +1,10 @@
 package textroom
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -130,6 +132,69 @@ func TestPostSum(t *testing.T) {
 	if held := hs.plugin.posts.held.held.Load(); held > 2<<20 {
 		t.Errorf("%d bytes wait", held)
 	}
+}
+
+// TestPostShares: neither one room nor one host takes everything.
+func TestPostShares(t *testing.T) {
+	hs, back := newHouse(t, ""), newReceiver(t)
+	defer close(back.hold)
+	g := hs.guest()
+	g.ask("{'request':'create','room':1,'post':'" + back.url + "/hold'}")
+	text := strings.Repeat("x", 60000)
+	for range maxWaiting {
+		g.ask("{'request':'announcement','room':1,'text':'" + text + "'}")
+		g.heard()
+	}
+	if held := hs.plugin.posts.held.held.Load(); held > 1<<20 || held < 1<<19 {
+		t.Errorf("%d bytes of one room wait", held)
+	}
+	for room := range maxPosting {
+		g.ask(fmt.Sprintf("{'request':'create','room':%d,'post':'%s/hold'}", room+2, back.url))
+		g.ask(fmt.Sprintf("{'request':'announcement','room':%d,'text':'x'}", room+2))
+	}
+	g.ask("{'request':'create','room':100,'post':'" + strings.Replace(back.url, "127.0.0.1", "localhost", 1) + "/x'}")
+	g.ask("{'request':'announcement','room':100,'text':'y'}")
+	busy := 0
+	for got := ""; !strings.HasPrefix(got, "POST /x "); busy++ {
+		got = waittest.Next(t, "a post to another host", back.got)
+	}
+	if busy > 9 {
+		t.Errorf("%d requests to one host", busy-1)
+	}
+}
+
+// panicking is a way to back ends that panics once.
+type panicking struct{ done bool }
+
+func (x *panicking) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !x.done {
+		x.done = true
+		panic("a fault")
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// TestPostPanic: a panic loses what waits, and nothing else.
+func TestPostPanic(t *testing.T) {
+	hs, back := newHouse(t, ""), newReceiver(t)
+	p := &posts{held: sum{most: maxPostBytes}}
+	p.ctx, p.cancel = context.WithCancel(t.Context())
+	p.tasks.Log = slog.New(slog.DiscardHandler)
+	p.start(hs.plugin.posts.log)
+	defer p.close()
+	p.client.Transport, p.client.Timeout = &panicking{}, 0 // the goroutine of a timeout would stay
+	b := &backend{room: "1", posts: p}
+	b.mu.Lock() // so that two wait
+	b.waiting, b.bytes, b.running = []post{{back.url, []byte("1")}, {back.url, []byte("2")}}, 2, true
+	p.held.take(2)
+	b.mu.Unlock()
+	p.tasks.Go(b.run)
+	p.tasks.Wait()
+	if n := p.held.held.Load(); n != 0 {
+		t.Errorf("%d bytes are left", n)
+	}
+	b.post(back.url+"/x", []byte("3"))
+	back.wants(t, "/x", "3")
 }
 
 // TestDeadBackend: one that nobody listens at is named in the log, but for the URL.

@@ -27,6 +27,9 @@ func (s *sum) take(n int) bool {
 	return true
 }
 
+// left is how many bytes there is room for.
+func (s *sum) left() int { return int(s.most - s.held.Load()) }
+
 func (s *sum) give(n int) { s.held.Add(int64(-n)) }
 
 // history are the latest messages and announcements of a room.
