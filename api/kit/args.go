@@ -16,7 +16,7 @@ type Request struct {
 }
 
 // Args are the arguments of a request, or of one item of a list in it. They are
-// a Source that rejects nothing: what is wrong is the matter of the answer.
+// a Values that rejects nothing: what is wrong is the matter of the answer.
 // What has another type counts as absent, like null.
 type Args struct{ *json.Value }
 
@@ -78,9 +78,9 @@ func (a Args) Items(name string) []Args {
 	return list
 }
 
-// List is Items as sources; false if there is no list.
-func (a Args) List(name string) ([]Source, bool) {
-	var list []Source
+// List is Items as Values; false if there is no list.
+func (a Args) List(name string) ([]Values, bool) {
+	var list []Values
 	for _, item := range a.Items(name) {
 		list = append(list, item)
 	}

@@ -52,7 +52,7 @@ type Value interface {
 	String() string
 
 	// Set takes over a text. If that makes no sense, or not all of it does, it
-	// returns what would, and what is done about it, as Source.Reject has it.
+	// returns what would, and what is done about it, as Values.Reject has it.
 	Set(text string) (accepted, effect string)
 }
 
@@ -93,7 +93,7 @@ func (s *Setting) fieldType() schema.Type {
 
 // Wrong finds the first setting that has a number which makes no sense, or is too
 // large; nil if there is none.
-func (t Settings) Wrong(src Source) *Setting {
+func (t Settings) Wrong(src Values) *Setting {
 	i := slices.IndexFunc(t, func(s Setting) bool {
 		if s.fieldType() != schema.Uint {
 			return false
@@ -117,14 +117,14 @@ func (s *Setting) Limit() int64 {
 
 // Read takes over what src has; empty texts count as not given. A number that is too
 // large counts as the largest there is, which is told of a file.
-func (t Settings) Read(src Source) {
+func (t Settings) Read(src Values) {
 	for i := range t {
 		t[i].set(src, t[i].Name, false)
 	}
 }
 
 // Edit takes over what a request says that changes a thing.
-func (t Settings) Edit(src Source) {
+func (t Settings) Edit(src Values) {
 	for i := range t {
 		if s := &t[i]; s.Edit {
 			s.set(src, s.newName(), s.Clear)
@@ -134,7 +134,7 @@ func (t Settings) Edit(src Source) {
 
 // set takes over what src has under a name; empty tells whether that may be an empty
 // text.
-func (s *Setting) set(src Source, name string, empty bool) {
+func (s *Setting) set(src Values, name string, empty bool) {
 	switch to := s.To.(type) {
 	case *string:
 		if text, ok := src.Text(name); ok && (text != "" || empty) {

@@ -90,7 +90,7 @@ func TestSettings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for what, src := range map[string]Source{"request": Args{plugintest.Parse(t, tt.request)}, "file": FromFile(config.NewReader(f.Category("hall")))} {
+		for what, src := range map[string]Values{"request": Args{plugintest.Parse(t, tt.request)}, "file": FromFile(config.NewReader(f.Category("hall")))} {
 			h := newHall()
 			h.settings().Read(src)
 			if got := saved(t, h); got != tt.saved {

@@ -48,17 +48,17 @@ type Names struct {
 	Port, RTCPPort, SSRC, PayloadType string
 }
 
-// source is one in which "" is no name.
-type source struct{ kit.Source }
+// values are those in which "" is no name.
+type values struct{ kit.Values }
 
-func (s source) text(name string) (string, bool) {
+func (s values) text(name string) (string, bool) {
 	if name == "" {
 		return "", false
 	}
 	return s.Text(name)
 }
 
-func (s source) number(name string) (int64, bool) {
+func (s values) number(name string) (int64, bool) {
 	if name == "" {
 		return 0, false
 	}
@@ -66,9 +66,9 @@ func (s source) number(name string) (int64, bool) {
 }
 
 // Read reads a destination. What settings does not say stays as it is in d.
-func (r *Rules) Read(settings kit.Source, n Names, d *Destination) *schema.Error {
-	src := source{settings}
-	for _, read := range []func(source, Names, *Destination) *schema.Error{r.readHost, r.readKey, r.readPorts, r.readFormat} {
+func (r *Rules) Read(settings kit.Values, n Names, d *Destination) *schema.Error {
+	src := values{settings}
+	for _, read := range []func(values, Names, *Destination) *schema.Error{r.readHost, r.readKey, r.readPorts, r.readFormat} {
 		if err := read(src, n, d); err != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ func (r *Rules) Read(settings kit.Source, n Names, d *Destination) *schema.Error
 	return nil
 }
 
-func (r *Rules) readHost(src source, n Names, d *Destination) *schema.Error {
+func (r *Rules) readHost(src values, n Names, d *Destination) *schema.Error {
 	network := r.Network
 	switch family, _ := src.text(n.Family); strings.ToLower(family) {
 	case "":
@@ -93,7 +93,7 @@ func (r *Rules) readHost(src source, n Names, d *Destination) *schema.Error {
 	return nil
 }
 
-func (r *Rules) readKey(src source, n Names, d *Destination) *schema.Error {
+func (r *Rules) readKey(src values, n Names, d *Destination) *schema.Error {
 	suite, hasSuite := src.number(n.Suite)
 	crypto, hasCrypto := src.text(n.Crypto)
 	switch {
@@ -112,7 +112,7 @@ func (r *Rules) readKey(src source, n Names, d *Destination) *schema.Error {
 	return nil
 }
 
-func (r *Rules) readPorts(src source, n Names, d *Destination) *schema.Error {
+func (r *Rules) readPorts(src values, n Names, d *Destination) *schema.Error {
 	for _, x := range []struct {
 		name string
 		to   *uint16
@@ -128,7 +128,7 @@ func (r *Rules) readPorts(src source, n Names, d *Destination) *schema.Error {
 	return nil
 }
 
-func (r *Rules) readFormat(src source, n Names, d *Destination) *schema.Error {
+func (r *Rules) readFormat(src values, n Names, d *Destination) *schema.Error {
 	pt, hasPT := src.number(n.PayloadType)
 	ssrc, hasSSRC := src.number(n.SSRC)
 	if pt < 0 || pt > 127 || ssrc < 0 || ssrc > 1<<32-1 {

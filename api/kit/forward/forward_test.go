@@ -74,7 +74,7 @@ func TestRead(t *testing.T) {
 }
 
 // readText is the outcome of Read.
-func readText(r *Rules, src kit.Source, d *Destination) string {
+func readText(r *Rules, src kit.Values, d *Destination) string {
 	if err := r.Read(src, allNames, d); err != nil {
 		return fmt.Sprint(err.Code, " ", err.Text)
 	}

@@ -47,8 +47,8 @@ func Accepted(answer *sdp.Description, section int) bool {
 	return !s.Rejected() && (s.Kind == sdp.Application || s.Direction.Receives())
 }
 
-// Feed is where the media of an m-line comes from; the zero value is nowhere.
-type Feed struct {
+// Input is where the media of an m-line comes from; the zero value is nowhere.
+type Input struct {
 	Origin   sfu.Origin
 	Section  int // of the origin
 	Layering Layering
@@ -59,8 +59,8 @@ type Feed struct {
 type Output struct {
 	Section int // of the peer that it goes to
 
-	feed Feed
-	held bool
+	input Input
+	held  bool
 }
 
 // engine is the part of an sfu.Peer that an Output needs.
@@ -72,36 +72,36 @@ type engine interface {
 	SetPlayoutDelay(section, least, most int)
 }
 
-// Feed is what the engine was told to forward.
-func (o *Output) Feed() Feed { return o.feed }
+// Input is what the engine was told to forward.
+func (o *Output) Input() Input { return o.input }
 
 // Held tells whether it was told to hold that.
 func (o *Output) Held() bool { return o.held }
 
-// Sync makes the engine forward what comes from a feed, or hold it. The layers and
+// Sync makes the engine forward what comes from an input, or hold it. The layers and
 // the delay are for when it begins to. A nil peer is told nothing, here and below.
-func (o *Output) Sync(peer *sfu.Peer, from Feed, held bool, layers *Layers, delay Delay) {
+func (o *Output) Sync(peer *sfu.Peer, from Input, held bool, layers *Layers, delay Delay) {
 	if peer != nil {
 		o.sync(peer, from, held, layers, delay)
 	}
 }
 
-func (o *Output) sync(e engine, from Feed, held bool, layers *Layers, delay Delay) {
-	was := o.feed
+func (o *Output) sync(e engine, from Input, held bool, layers *Layers, delay Delay) {
+	was := o.input
 	switch {
 	case from.Origin == nil:
-		if o.feed = (Feed{}); was.Origin != nil {
+		if o.input = (Input{}); was.Origin != nil {
 			e.Unsubscribe(o.Section)
 		}
 	case from.Origin != was.Origin || from.Section != was.Section:
-		o.feed, o.held = from, held
+		o.input, o.held = from, held
 		e.Subscribe(sfu.Subscription{
 			Origin: from.Origin, Track: from.Section, Section: o.Section,
 			Paused: held, Target: layers.Target(from.Layering), Fallback: layers.Fallback(),
 		})
 		e.SetPlayoutDelay(o.Section, delay.Least, delay.Most)
 	default:
-		if o.feed = from; from.Layering != was.Layering {
+		if o.input = from; from.Layering != was.Layering {
 			e.SetTarget(o.Section, layers.Target(from.Layering), layers.Fallback())
 		}
 		o.hold(e, held)
@@ -110,7 +110,7 @@ func (o *Output) sync(e engine, from Feed, held bool, layers *Layers, delay Dela
 
 // Hold makes the engine hold what it forwards, or go on.
 func (o *Output) Hold(peer *sfu.Peer, held bool) {
-	if peer != nil && o.feed.Origin != nil {
+	if peer != nil && o.input.Origin != nil {
 		o.hold(peer, held)
 	}
 }
@@ -122,19 +122,19 @@ func (o *Output) hold(e engine, held bool) {
 	}
 }
 
-// Forget makes the next Sync begin anew, as a feed that is the same has other media.
-func (o *Output) Forget() { o.feed = Feed{} }
+// Forget makes the next Sync begin anew, as an input that is the same has other media.
+func (o *Output) Forget() { o.input = Input{} }
 
 // Retarget tells the engine which layers to forward, if it forwards any.
 func (o *Output) Retarget(peer *sfu.Peer, layers *Layers) {
-	if peer != nil && o.feed.Origin != nil {
-		peer.SetTarget(o.Section, layers.Target(o.feed.Layering), layers.Fallback())
+	if peer != nil && o.input.Origin != nil {
+		peer.SetTarget(o.Section, layers.Target(o.input.Layering), layers.Fallback())
 	}
 }
 
 // SetDelay tells the engine the playout delay, if it forwards anything.
 func (o *Output) SetDelay(peer *sfu.Peer, d Delay) {
-	if peer != nil && o.feed.Origin != nil {
+	if peer != nil && o.input.Origin != nil {
 		peer.SetPlayoutDelay(o.Section, d.Least, d.Most)
 	}
 }

@@ -35,42 +35,42 @@ func TestOutput(t *testing.T) {
 	layers.Set(Read(parse(t, `{"substream":1,"spatial_layer":0,"fallback":5}`)))
 	out := Output{Section: 3}
 	for i, tt := range []struct {
-		from Feed
+		from Input
 		held bool
 		want string
 	}{
-		{Feed{}, true, ""},
-		{Feed{Origin: a, Section: 1, Layering: Simulcast}, true, "subscribe 3 to 1 paused=true {1 -1 2} 5µs, delay 3 2 4"},
-		{Feed{Origin: a, Section: 1, Layering: Simulcast}, true, ""},
-		{Feed{Origin: a, Section: 1, Layering: Simulcast}, false, "paused 3 false"},
-		{Feed{Origin: a, Section: 1, Layering: SVC}, false, "target 3 {-1 0 2} 5µs"},
-		{Feed{Origin: a, Section: 2, Layering: SVC}, false, "subscribe 3 to 2 paused=false {-1 0 2} 5µs, delay 3 2 4"},
-		{Feed{Origin: b, Section: 2}, true, "subscribe 3 to 2 paused=true {-1 -1 -1} 5µs, delay 3 2 4"},
-		{Feed{}, true, "unsubscribe 3"},
-		{Feed{}, false, ""},
-		{Feed{Origin: b, Section: 2}, true, "subscribe 3 to 2 paused=true {-1 -1 -1} 5µs, delay 3 2 4"},
+		{Input{}, true, ""},
+		{Input{Origin: a, Section: 1, Layering: Simulcast}, true, "subscribe 3 to 1 paused=true {1 -1 2} 5µs, delay 3 2 4"},
+		{Input{Origin: a, Section: 1, Layering: Simulcast}, true, ""},
+		{Input{Origin: a, Section: 1, Layering: Simulcast}, false, "paused 3 false"},
+		{Input{Origin: a, Section: 1, Layering: SVC}, false, "target 3 {-1 0 2} 5µs"},
+		{Input{Origin: a, Section: 2, Layering: SVC}, false, "subscribe 3 to 2 paused=false {-1 0 2} 5µs, delay 3 2 4"},
+		{Input{Origin: b, Section: 2}, true, "subscribe 3 to 2 paused=true {-1 -1 -1} 5µs, delay 3 2 4"},
+		{Input{}, true, "unsubscribe 3"},
+		{Input{}, false, ""},
+		{Input{Origin: b, Section: 2}, true, "subscribe 3 to 2 paused=true {-1 -1 -1} 5µs, delay 3 2 4"},
 	} {
 		var l ledger
 		out.sync(&l, tt.from, tt.held, &layers, Delay{2, 4})
 		if got := strings.Join(l.lines, ", "); got != tt.want {
 			t.Errorf("%d: got %s, want %s", i, got, tt.want)
 		}
-		if out.Feed() != tt.from || tt.from.Origin != nil && out.Held() != tt.held {
-			t.Errorf("%d: forwards %+v, held %v", i, out.Feed(), out.Held())
+		if out.Input() != tt.from || tt.from.Origin != nil && out.Held() != tt.held {
+			t.Errorf("%d: forwards %+v, held %v", i, out.Input(), out.Held())
 		}
 	}
 	var l ledger
 	out.Forget()
-	out.sync(&l, Feed{Origin: b, Section: 2}, false, &layers, NoDelay)
+	out.sync(&l, Input{Origin: b, Section: 2}, false, &layers, NoDelay)
 	if got := strings.Join(l.lines, ", "); got != "subscribe 3 to 2 paused=false {-1 -1 -1} 5µs, delay 3 -1 -1" {
 		t.Errorf("got %s", got)
 	}
-	out.Sync(nil, Feed{}, true, &layers, NoDelay)
+	out.Sync(nil, Input{}, true, &layers, NoDelay)
 	out.Hold(nil, true)
 	out.Retarget(nil, &layers)
 	out.SetDelay(nil, NoDelay)
-	if out.Feed().Origin != b || out.Held() {
-		t.Errorf("without a peer it forwards %+v, held %v", out.Feed(), out.Held())
+	if out.Input().Origin != b || out.Held() {
+		t.Errorf("without a peer it forwards %+v, held %v", out.Input(), out.Held())
 	}
 }
 

@@ -40,7 +40,7 @@ type Desk[T Room] struct {
 	// Entry looks at an entry of the file, and tells what is wrong with it.
 	Entry func(c *config.Reader)
 	// Make makes a room that nobody knows of yet.
-	Make func(id string, src kit.Source, description string) T
+	Make func(id string, src kit.Values, description string) T
 	// Changed is called after an edit, with the lock.
 	Changed func(t T, body kit.Args)
 	// End ends a room for everybody in it, with the lock. A call is a request's,

@@ -50,7 +50,7 @@ func newDesk(t *testing.T, dir string) *Desk[*hall] {
 		return nil
 	}
 	d.Entry = func(*config.Reader) {}
-	d.Make = func(_ string, src kit.Source, description string) *hall {
+	d.Make = func(_ string, src kit.Values, description string) *hall {
 		h := &hall{name: description}
 		h.Settings().Read(src)
 		return h

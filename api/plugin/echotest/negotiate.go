@@ -107,9 +107,9 @@ func (h *handle) subscribe() {
 	defer h.mu.Unlock()
 	for i := range h.sections {
 		s := &h.sections[i]
-		var from mline.Feed
+		var from mline.Input
 		if s.active {
-			from = mline.Feed{Origin: peer, Section: i, Layering: s.layered}
+			from = mline.Input{Origin: peer, Section: i, Layering: s.layered}
 		}
 		s.out.Sync(peer, from, h.paused(i), &h.settings.layers, h.delay(i))
 	}

@@ -134,7 +134,7 @@ func (h *handle) paused(i int) bool {
 
 func (h *handle) requestKeyframes(peer *sfu.Peer) {
 	for i := range h.sections {
-		if x := &h.sections[i]; x.kind == sdp.Video && x.out.Feed().Origin != nil {
+		if x := &h.sections[i]; x.kind == sdp.Video && x.out.Input().Origin != nil {
 			peer.RequestKeyframe(i)
 		}
 	}

@@ -67,9 +67,9 @@ func (h *handle) sync() {
 	}
 	src := h.source()
 	for _, l := range h.lines {
-		var from mline.Feed
+		var from mline.Input
 		if src != nil && h.stream(l) != nil && h.up && l.active && l.ready && l.kind != sdp.Application {
-			from = mline.Feed{Origin: src, Section: l.stream, Layering: h.layering(l)}
+			from = mline.Input{Origin: src, Section: l.stream, Layering: h.layering(l)}
 		}
 		l.out.Sync(peer, from, h.paused || !l.send, &l.layers, l.delay)
 	}
@@ -94,7 +94,7 @@ func (h *handle) change(l *line, item kit.Args) {
 	if c.Retargets() {
 		l.out.Retarget(peer, &l.layers)
 	}
-	if from := l.out.Feed(); outcome.Keyframe && from.Origin != nil {
+	if from := l.out.Input(); outcome.Keyframe && from.Origin != nil {
 		from.Origin.RequestKeyframe(from.Section)
 	}
 	if c.Delay.Given() && h.watching.playoutDelay && l.kind == sdp.Video {

@@ -59,7 +59,7 @@ func (m *mountpoint) Secret() string { return m.secret }
 
 // build makes a mountpoint of settings, with everything that it needs open. Its id is
 // reserved.
-func (p *Plugin) build(kind, id, entry string, src kit.Source) (*mountpoint, *schema.Error) {
+func (p *Plugin) build(kind, id, entry string, src kit.Values) (*mountpoint, *schema.Error) {
 	m := &mountpoint{
 		plugin: p, id: id, entry: entry, created: time.Now(), enabled: true, settings: newSettings(kind),
 		viewers: make(map[*handle]struct{}), messages: make(map[int]message),

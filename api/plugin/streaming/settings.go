@@ -124,7 +124,7 @@ func newSettings(kind string) settings {
 }
 
 // read takes over what src has.
-func (s *settings) read(src kit.Source, id string) *schema.Error {
+func (s *settings) read(src kit.Values, id string) *schema.Error {
 	s.common(true).Read(src)
 	s.settleName(src, id)
 	switch s.kind {
@@ -140,7 +140,7 @@ func (s *settings) read(src kit.Source, id string) *schema.Error {
 
 // settleName makes sure that there is a name, which can be that of a category if it
 // comes with a request.
-func (s *settings) settleName(src kit.Source, id string) {
+func (s *settings) settleName(src kit.Values, id string) {
 	if s.name == "" {
 		s.name = src.Category()
 	}
@@ -159,7 +159,7 @@ func (s *settings) settleName(src kit.Source, id string) {
 }
 
 // fromFile tells whether settings come from a file.
-func fromFile(src kit.Source) bool { return src.Category() != "" }
+func fromFile(src kit.Values) bool { return src.Category() != "" }
 
 // startsWithNumber tells whether a name starts with a number other than 0,
 // which cannot be the name of a category.
@@ -169,7 +169,7 @@ func startsWithNumber(name string) bool {
 }
 
 // readBroadcast takes over what live media has.
-func (s *settings) readBroadcast(src kit.Source) *schema.Error {
+func (s *settings) readBroadcast(src kit.Values) *schema.Error {
 	if err := readAll(s.broadcast(), src); err != nil {
 		return err
 	}
@@ -181,7 +181,7 @@ func (s *settings) readBroadcast(src kit.Source) *schema.Error {
 }
 
 // readAll takes over settings, unless a number makes no sense.
-func readAll(t kit.Settings, src kit.Source) *schema.Error {
+func readAll(t kit.Settings, src kit.Values) *schema.Error {
 	if wrong := t.Wrong(src); wrong != nil {
 		code := errCantCreate
 		if wrong.Name == captureTimeField {
@@ -206,7 +206,7 @@ func (s *settings) srtpKey() (*sfu.SRTPKey, *schema.Error) {
 }
 
 // readRTP takes over what type rtp has.
-func (s *settings) readRTP(src kit.Source) *schema.Error {
+func (s *settings) readRTP(src kit.Values) *schema.Error {
 	if err := s.readBroadcast(src); err != nil {
 		return err
 	}
@@ -248,7 +248,7 @@ func (s *settings) readRTP(src kit.Source) *schema.Error {
 }
 
 // addStream adds a stream of what src has under names with a prefix.
-func (s *settings) addStream(st streamSettings, src kit.Source, prefix string) *schema.Error {
+func (s *settings) addStream(st streamSettings, src kit.Values, prefix string) *schema.Error {
 	if err := readAll(st.table(prefix), src); err != nil {
 		return err
 	}
@@ -278,7 +278,7 @@ func (s *settings) addStream(st streamSettings, src kit.Source, prefix string) *
 
 // readFile takes over what types live and ondemand have. Their one stream has
 // neither mid nor msid.
-func (s *settings) readFile(src kit.Source) *schema.Error {
+func (s *settings) readFile(src kit.Values) *schema.Error {
 	s.file(true).Read(src)
 	audio, _ := src.Flag("audio")
 	video, _ := src.Flag("video")
@@ -317,7 +317,7 @@ func (s *settings) readFile(src kit.Source) *schema.Error {
 
 // readRTSP takes over what type rtsp has. What the streams carry is told by the
 // server.
-func (s *settings) readRTSP(src kit.Source) *schema.Error {
+func (s *settings) readRTSP(src kit.Values) *schema.Error {
 	if err := s.readBroadcast(src); err != nil {
 		return err
 	}

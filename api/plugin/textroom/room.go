@@ -49,7 +49,7 @@ type member struct {
 }
 
 // newRoom makes a room that nobody knows of yet.
-func (p *Plugin) newRoom(id string, src kit.Source, description string) *room {
+func (p *Plugin) newRoom(id string, src kit.Values, description string) *room {
 	s := newSettings(src, description)
 	r := &room{plugin: p, id: id, settings: s, delivered: 1, members: make(map[*handle]*member), names: make(map[string]*member)}
 	r.queue = task.NewSerial(0, &p.tasks, p.posts.log)

@@ -32,7 +32,7 @@ func (s *settings) table() kit.Settings {
 }
 
 // newSettings takes settings from src, and defaults for the rest.
-func newSettings(src kit.Source, description string) settings {
+func newSettings(src kit.Values, description string) settings {
 	s := settings{description: description}
 	s.table().Read(src)
 	return s

@@ -118,13 +118,13 @@ func (c *call) link() {
 		if f.kind != sdp.Audio && f.kind != sdp.Video {
 			continue
 		}
-		c.feed(i, f.toCaller, c.caller, caller, callee)
-		c.feed(i, f.toCallee, c.callee, callee, caller)
+		c.connect(i, f.toCaller, c.caller, caller, callee)
+		c.connect(i, f.toCallee, c.callee, callee, caller)
 	}
 }
 
-// feed has a side get what the other one sends in a section, or nothing.
-func (c *call) feed(section int, on bool, h *handle, to, from *sfu.Peer) {
+// connect has a side get what the other one sends in a section, or nothing.
+func (c *call) connect(section int, on bool, h *handle, to, from *sfu.Peer) {
 	if !on {
 		to.Unsubscribe(section)
 		return

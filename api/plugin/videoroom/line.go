@@ -96,10 +96,10 @@ func (l *line) sync() {
 	if l.kind == sdp.Application {
 		return
 	}
-	var from mline.Feed
+	var from mline.Input
 	held := true
 	if st := l.stream(); st != nil && l.ready && l.sub.live {
-		from = mline.Feed{Origin: st.publisher.origin(), Section: st.mindex, Layering: l.layering()}
+		from = mline.Input{Origin: st.publisher.origin(), Section: st.mindex, Layering: l.layering()}
 		held = l.sub.blocked() || !l.send || !st.flows()
 	}
 	l.out.Sync(l.sub.h.Host.Peer(), from, held, &l.layers, l.playoutDelay())

@@ -311,8 +311,8 @@ func TestSubscriberAmongComersAndGoers(t *testing.T) {
 		return true
 	})
 	for _, x := range v.lines() {
-		if x.kind != sdp.Application && (!x.ready || x.out.Feed().Origin == nil || x.out.Held()) {
-			t.Errorf("m-line %d: ready %v, fed %v, held %v", x.index, x.ready, x.out.Feed().Origin != nil, x.out.Held())
+		if x.kind != sdp.Application && (!x.ready || x.out.Input().Origin == nil || x.out.Held()) {
+			t.Errorf("m-line %d: ready %v, fed %v, held %v", x.index, x.ready, x.out.Input().Origin != nil, x.out.Held())
 		}
 	}
 	audio, video := l.newest(false), l.newest(true)

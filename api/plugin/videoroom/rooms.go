@@ -56,7 +56,7 @@ func checkEntry(c *config.Reader) {
 }
 
 // newRoom makes a room that nobody knows of yet.
-func (p *Plugin) newRoom(name id, src kit.Source, description string) *room {
+func (p *Plugin) newRoom(name id, src kit.Values, description string) *room {
 	r := &room{
 		plugin: p, id: name, settings: newSettings(src, description),
 		participants: make(map[id]*publisher),
@@ -99,7 +99,7 @@ func (r *room) Tokens() *rooms.Tokens  { return &r.allowed }
 // addDummy adds a publisher, if the settings want one, that never sends anything, so that
 // subscriptions can be negotiated before there is anybody to subscribe to. It has a
 // stream for each codec of the room, or for those in a list that the room allows.
-func (r *room) addDummy(src kit.Source) {
+func (r *room) addDummy(src kit.Values) {
 	type format struct{ codec, fmtp string }
 	var list []format
 	items, _ := src.List("dummy_streams")

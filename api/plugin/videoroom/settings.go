@@ -89,7 +89,7 @@ func (s *settings) table() kit.Settings {
 
 // newSettings makes settings of what src has, with defaults for the rest.
 // Codecs that are not known are left out.
-func newSettings(src kit.Source, description string) settings {
+func newSettings(src kit.Values, description string) settings {
 	s := settings{
 		description: description, maxPublishers: 3,
 		audioCodecs: []string{sdp.Opus}, videoCodecs: []string{sdp.VP8}, opusFEC: true,
@@ -102,7 +102,7 @@ func newSettings(src kit.Source, description string) settings {
 }
 
 // settle takes back what the codecs do not allow.
-func (s *settings) settle(src kit.Source) {
+func (s *settings) settle(src kit.Values) {
 	if !slices.Contains(s.audioCodecs, sdp.Opus) {
 		s.opusFEC, s.opusDTX = false, false
 	}

@@ -6,9 +6,9 @@ import (
 	"bifrons/api/config"
 )
 
-// Source is where settings come from: a request (Args), or an entry of a file. The bool
+// Values is where settings come from: a request (Args), or an entry of a file. The bool
 // tells whether there is a setting that makes sense.
-type Source interface {
+type Values interface {
 	Text(name string) (string, bool)
 	Flag(name string) (bool, bool)
 	Number(name string) (int64, bool)
@@ -17,7 +17,7 @@ type Source interface {
 	Wrong(name string) bool
 
 	// List is the groups of a list; false if there is no such list.
-	List(name string) ([]Source, bool)
+	List(name string) ([]Values, bool)
 
 	// Reject tells of a setting in a file that the caller cannot use: accepted is
 	// what it could, effect what is done about it, "" if it is ignored. What is
@@ -29,13 +29,13 @@ type Source interface {
 }
 
 // FromFile takes settings from an entry of a file; r keeps what is wrong with it.
-func FromFile(r *config.Reader) Source { return entry{r} }
+func FromFile(r *config.Reader) Values { return entry{r} }
 
 type entry struct{ *config.Reader }
 
-func (s entry) List(name string) ([]Source, bool) {
+func (s entry) List(name string) ([]Values, bool) {
 	groups, ok := s.Groups(name)
-	var list []Source
+	var list []Values
 	for _, g := range groups {
 		list = append(list, entry{g})
 	}
