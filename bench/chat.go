@@ -13,8 +13,14 @@ import (
 // messagesPerSecond is how many messages are said in a text room.
 const messagesPerSecond = 20
 
-// chatPatience is how long messages may be under way.
-const chatPatience = 10 * time.Second
+const (
+	// chatPatience is how long messages may be under way.
+	chatPatience = 10 * time.Second
+
+	// joinPatience is for all to join. Each join is told to all before: half a million
+	// messages for a room of 1000.
+	joinPatience = 5 * time.Minute
+)
 
 // chatter measures what a message costs in a text room: each talker in turn says
 // something that all hear, but for those who never read.
@@ -29,11 +35,13 @@ func chatter(ctx context.Context, b *bench, s server.Spec, w *workload) (r repor
 		if err != nil {
 			return err
 		}
+		patient, cancel := context.WithTimeout(ctx, joinPatience)
+		defer cancel()
 		talkers := make([]*peer.Talker, w.talkers+w.deaf)
 		var jobs []func() error
 		for i := range talkers {
 			jobs = append(jobs, func() (err error) {
-				talkers[i], err = chat.Join(sc.patient, i+1, i >= w.talkers)
+				talkers[i], err = chat.Join(patient, i+1, i >= w.talkers)
 				return err
 			})
 		}

@@ -144,7 +144,7 @@ func TestTwoPeers(t *testing.T) {
 			if ev := hb.await(EventClosed); ev.Reason != ReasonDTLSAlert || ev.Cause != CauseAlert {
 				t.Errorf("the other side closed by reason %q, cause %v", ev.Reason, ev.Cause)
 			}
-			eventually(t, "the peer is off its shard", func() bool { return eb.Stats()[0].Shard.Peers == 0 })
+			waittest.Until(t, "the peer is off its shard", func() bool { return eb.Stats()[0].Shard.Peers == 0 })
 		})
 	}
 }

@@ -2,6 +2,7 @@ package sfu
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"net/netip"
 	"testing"
@@ -326,13 +327,7 @@ func TestPlainData(t *testing.T) {
 			break
 		}
 	}
-	deadline := time.Now().Add(patience)
-	for e.Drops()[media.DropSSRCUnknown] == 0 {
-		if time.Now().After(deadline) {
-			t.Fatal("an unknown SSRC was not refused")
-		}
-		time.Sleep(time.Millisecond)
-	}
+	waittest.Until(t, "an unknown SSRC is refused", func() bool { return e.Drops()[media.DropSSRCUnknown] > 0 })
 }
 
 // TestOwns tells what is sent to the engine itself.
@@ -372,14 +367,8 @@ func TestOwns(t *testing.T) {
 		t.Error("another machine's port is owned")
 	}
 	s.Close()
-	deadline := time.Now().Add(patience)
 	for _, n := range ports[1:] {
-		for e.Owns(netip.AddrPortFrom(anyLoopback.Addr, n)) {
-			if time.Now().After(deadline) {
-				t.Fatal("a port is owned after its source was closed")
-			}
-			time.Sleep(time.Millisecond)
-		}
+		waittest.Until(t, "the port is given up", func() bool { return !e.Owns(netip.AddrPortFrom(anyLoopback.Addr, n)) })
 	}
 }
 
@@ -402,11 +391,7 @@ func TestLoopEnds(t *testing.T) {
 	for i := range 5 {
 		from.send(in, rtpPacket(uint16(i), uint32(i)*960, 5, "round and round"))
 	}
-	for deadline := time.Now().Add(patience); e.Drops()[media.DropDuplicate] < 5; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d packets dropped", e.Drops()[media.DropDuplicate])
-		}
-	}
+	waittest.Until(t, fmt.Sprintf("%d packets dropped", e.Drops()[media.DropDuplicate]), func() bool { return e.Drops()[media.DropDuplicate] >= 5 })
 	from.send(in, rtpPacket(5, 5*960, 5, "end"))
 	for i := range 6 {
 		var h rtp.Header

@@ -40,15 +40,6 @@ func (e *events) gathered(p *Peer) {
 	}
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
-		}
-	}
-}
-
 // expectData sends a message both ways.
 func expectData(t *testing.T, a, b *Peer, ha, hb *events) {
 	t.Helper()
@@ -133,7 +124,7 @@ func TestForcedRelay(t *testing.T) {
 				if r := hb.await(EventClosed).Reason; r != ReasonDTLSAlert {
 					t.Errorf("the other side closed by reason %q: the alert did not get through", r)
 				}
-				eventually(t, "the allocation is released", func() bool { return s.Allocations() == 0 })
+				waittest.Until(t, "the allocation is released", func() bool { return s.Allocations() == 0 })
 			})
 		}
 	}
@@ -197,7 +188,7 @@ func TestRelayAfterRestart(t *testing.T) {
 	ha.gathered(a)
 	b.RestartICE()
 	connect(t, a, b)
-	eventually(t, "a path by the other relay", func() bool { return a.Snapshot().ICE.Selected })
+	waittest.Until(t, "a path by the other relay", func() bool { return a.Snapshot().ICE.Selected })
 	expectData(t, a, b, ha, hb)
 	if n := second.Allocations(); n != 1 {
 		t.Errorf("%d allocations", n)
@@ -246,7 +237,7 @@ func TestAskedServers(t *testing.T) {
 			h.await(EventClosed)
 		})
 	}
-	eventually(t, "all is released", func() bool { return s.Allocations() == 0 })
+	waittest.Until(t, "all is released", func() bool { return s.Allocations() == 0 })
 }
 
 // TestCloseWhileAsking: the end of a peer does not wait for the search.
@@ -307,7 +298,7 @@ func TestRelayOnlyTakesNothingElse(t *testing.T) {
 	for _, c := range ea.candidates(a.site) {
 		b.AddCandidate(c)
 	}
-	eventually(t, "checks are refused", func() bool { return ea.Drops()[media.DropPathInvalid] > 2 })
+	waittest.Until(t, "checks are refused", func() bool { return ea.Drops()[media.DropPathInvalid] > 2 })
 	if got := b.Snapshot().ICE; got.Selected {
 		t.Errorf("connected to %v", got.SelectedRemote)
 	}

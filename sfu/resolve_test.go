@@ -69,13 +69,13 @@ func TestManyNames(t *testing.T) {
 		}
 	}
 	flood()
-	eventually(t, "the names of one peer are looked up", func() bool { return now.Load() == maxOwnLookups })
+	waittest.Until(t, "the names of one peer are looked up", func() bool { return now.Load() == maxOwnLookups })
 	for range 2 * maxLookups / maxOwnLookups {
 		flood()
 	}
-	eventually(t, "the names of many peers are looked up", func() bool { return now.Load() == maxLookups })
+	waittest.Until(t, "the names of many peers are looked up", func() bool { return now.Load() == maxLookups })
 	close(release)
-	eventually(t, "all is looked up", func() bool { return now.Load() == 0 })
+	waittest.Until(t, "all is looked up", func() bool { return now.Load() == 0 })
 	if most.Load() > maxLookups || asked.Load() > int64(peers*maxOwnNames) {
 		t.Errorf("%d lookups, %d at the same time", asked.Load(), most.Load())
 	}

@@ -149,7 +149,7 @@ func TestTCP(t *testing.T) {
 			again.check(p.ICE(), client.Ufrag)
 			again.until("an answer", isSuccess)
 			_ = c.conn.Close()
-			eventually(t, "the first path is given up", func() bool {
+			waittest.Until(t, "the first path is given up", func() bool {
 				s := p.Snapshot().ICE
 				return !s.Selected || s.SelectedRemote.Addr.String() != c.conn.LocalAddr().String()
 			})
@@ -212,7 +212,7 @@ func TestTCPManyOfOne(t *testing.T) {
 	}
 	// One that ends makes room.
 	_ = all[0].conn.Close()
-	eventually(t, "there is room", func() bool {
+	waittest.Until(t, "there is room", func() bool {
 		c := dialTCP(t, p)
 		c.check(p.ICE(), client.Ufrag)
 		return c.read() != nil
@@ -237,7 +237,7 @@ func TestTCPGarbage(t *testing.T) {
 	c.write([]byte{200})
 	c.write(append([]byte{0x80, 96}, make([]byte, 100)...))
 	for _, d := range []media.Drop{media.DropOversize, media.DropUnknownClass, media.DropRTPBeforeKeys} {
-		eventually(t, d.String(), func() bool { return e.Drops()[d] == 1 })
+		waittest.Until(t, d.String(), func() bool { return e.Drops()[d] == 1 })
 	}
 	c.check(p.ICE(), client.Ufrag)
 	c.until("an answer", isSuccess)

@@ -34,7 +34,8 @@ type rig struct {
 	sink  *sink
 
 	mu     sync.Mutex
-	events []object // of all sessions
+	events []object      // of all sessions
+	more   chan struct{} // closed when one comes
 }
 
 const secret = "janusoverlord"
@@ -47,7 +48,7 @@ func newRig(t testing.TB, change func(*janus.Config)) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(engine.Close)
-	r := &rig{t: t, out: &lines{}, sink: &sink{}}
+	r := &rig{t: t, out: &lines{}, sink: &sink{}, more: make(chan struct{})}
 	if r.log, err = log.New(log.Config{Stdout: r.out, Level: log.Info}); err != nil {
 		t.Fatal(err)
 	}
@@ -80,6 +81,8 @@ func (r *rig) Deliver(_ uint64, event janus.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.events = append(r.events, r.decode(event.Bytes()))
+	close(r.more)
+	r.more = make(chan struct{})
 }
 
 func (r *rig) decode(text []byte) object {

@@ -8,10 +8,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"bifrons/api/janus"
 	"bifrons/api/json"
+	"bifrons/rtp/waittest"
 	"bifrons/sfu"
 )
 
@@ -33,17 +33,16 @@ func (r *rig) offer(session, handle uint64) {
 // event waits for an event.
 func (r *rig) event(is func(object) bool) object {
 	r.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for {
 		r.mu.Lock()
-		i := slices.IndexFunc(r.events, is)
+		i, more := slices.IndexFunc(r.events, is), r.more
 		if i >= 0 {
 			defer r.mu.Unlock()
 			return r.events[i]
 		}
 		r.mu.Unlock()
+		waittest.Closed(r.t, "event", more)
 	}
-	r.t.Fatal("no such event")
-	return nil
 }
 
 func (r *rig) named(janus string) object {

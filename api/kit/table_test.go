@@ -11,19 +11,10 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/plugin"
+	"bifrons/api/plugin/plugintest"
 	"bifrons/api/schema"
 	"bifrons/sfu"
 )
-
-func parse(t *testing.T, text string) *json.Value {
-	t.Helper()
-	d, err := json.Parse([]byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(d.Release)
-	return d.Root()
-}
 
 var testLevels = schema.Levels{
 	Used: []schema.Level{
@@ -67,7 +58,7 @@ func testWarning(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		host := &desk{Host: plugin.Nobody{}}
-		r := table.Message(host, 0, &plugin.Request{Transaction: "t", Body: parse(t, tt.body)})
+		r := table.Message(host, 0, &plugin.Request{Transaction: "t", Body: plugintest.Parse(t, tt.body)})
 		got := string(r.Data)
 		if r.Run != nil {
 			r.Run()
@@ -138,7 +129,7 @@ func TestTable(t *testing.T) {
 	} {
 		host := &desk{fail: errors.New("no SDP")}
 		table.LateErrors = tt.late
-		r := table.Message(host, 40, &plugin.Request{Transaction: "t", Body: parse(t, tt.body)})
+		r := table.Message(host, 40, &plugin.Request{Transaction: "t", Body: plugintest.Parse(t, tt.body)})
 		got := string(r.Data)
 		if r.Run != nil {
 			got = r.Hint
@@ -157,7 +148,7 @@ func TestTable(t *testing.T) {
 		`{"request":"jsep"}`: `t {"x":"error","error_code":4,"error":"no SDP"}`,
 	} {
 		host := &desk{fail: errors.New("no SDP")}
-		r := table.Message(host, 40, &plugin.Request{Transaction: "t", Body: parse(t, body)})
+		r := table.Message(host, 40, &plugin.Request{Transaction: "t", Body: plugintest.Parse(t, body)})
 		if r.Run != nil {
 			r.Run()
 		}
@@ -174,7 +165,7 @@ func TestTable(t *testing.T) {
 		`{"request":"later"}`:     `{"x":"event","error_code":3,"error":"Unknown request 'later'"}`,
 		`{"request":1}`:           `{"x":"event","error_code":2,"error":"Invalid element type (request should be a string)"}`,
 	} {
-		if got := string(table.Admin(1, parse(t, body))); got != want {
+		if got := string(table.Admin(1, plugintest.Parse(t, body))); got != want {
 			t.Errorf("admin %s: got %s", body, got)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -230,7 +231,7 @@ func await[T any](b *tab, what, expression string, ok func(T) bool) T {
 	deadline := time.Now().Add(browserPatience)
 	for {
 		v, err := try[T](b, expression)
-		if err != nil && !strings.Contains(err.Error(), "navigated or closed") {
+		if err != nil && !loadedAnew(err) {
 			b.t.Fatalf("%s: %v", expression, err)
 		}
 		if err == nil && ok(v) {
@@ -243,10 +244,24 @@ func await[T any](b *tab, what, expression string, ok func(T) bool) T {
 	}
 }
 
-// is awaits that an expression is true.
+// loadedAnew tells whether an expression has no value because the page has gone.
+func loadedAnew(err error) bool {
+	return slices.ContainsFunc([]string{"navigated or closed", "context was destroyed", "Promise was collected"},
+		func(text string) bool { return strings.Contains(err.Error(), text) })
+}
+
+// is awaits that an expression is true, of which the page tells.
 func (b *tab) is(expression string) {
 	b.t.Helper()
-	await(b, "truth of "+expression, expression, func(v bool) bool { return v })
+	await(b, "truth of "+expression, fmt.Sprintf(`new Promise((tell, fail) => {
+		const end = performance.now() + 1000, look = () => {
+			try {
+				const is = (%s);
+				if (is || performance.now() > end) tell(is); else setTimeout(look, 20);
+			} catch (e) { fail(e); }
+		};
+		look();
+	})`, expression), func(v bool) bool { return v })
 }
 
 // awaitStats waits for statistics.

@@ -63,7 +63,7 @@ func TestBrowserRestart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			browserTest(t)
-			s := newStudio(t)
+			s := newStreamingServer(t)
 			ports := s.create(1, nil, videoStream(nil), audioStream())
 			stop := encode(t, ports[0]["port"], ports[1]["port"], more)
 			b := openTab(t, nil, answerScript)

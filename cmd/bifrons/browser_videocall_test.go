@@ -116,8 +116,9 @@ func TestBrowserDemoVideoCallSimulcast(t *testing.T) {
 	bert.register()
 	anna.call(bert)
 	bert.click(".bootbox .btn-success")
-	bert.is(`$("#sl-2").hasClass("btn-success")`)
-	bert.talks(1280)
+	// a browser that is short of power may never send the third one
+	bert.is(`$("#sl-1, #sl-2").hasClass("btn-success")`)
+	bert.awaitStats("larger picture", func(s stats) bool { return s.In.Video.Width > 320 })
 	anna.talks(320)
 	bert.click("#tl-0")
 	bert.is(`$("#tl-0").hasClass("btn-success")`)

@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"bifrons/api/config"
+	"bifrons/rtp/waittest"
 )
 
 // roomFile has the room that the demo pages join.
@@ -238,41 +239,56 @@ func (c *conference) awaitGone(who *participant) {
 }
 
 // awaitSound waits until everybody else hears somebody, or hears nothing for
-// two seconds; the sound of the test device is a beep each half second.
+// two seconds; the sound of the test device is a beep each half second. All pages are
+// looked at in turn, so that the seconds are the same ones.
 func (c *conference) awaitSound(who *participant, wanted bool) {
 	c.t.Helper()
 	const audible = 1e-4
-	for _, p := range c.all {
-		if p == who || p.gone {
-			continue
-		}
-		last, since := -1.0, time.Now()
-		p.awaitOthers(fmt.Sprintf("sound of %s %v", who.name, wanted), func(o others) bool {
-			v, there := o[who.name]
-			switch {
-			case !there:
-				return false
-			case last < 0 || v.Energy < last:
-				last, since = v.Energy, time.Now()
-				return false
-			case v.Energy > last+audible:
-				last, since = v.Energy, time.Now()
-				return wanted
-			}
-			return !wanted && time.Since(since) > 2*time.Second
-		})
+	type heard struct {
+		energy float64
+		since  time.Time
+		ok     bool
 	}
+	last := map[*participant]*heard{}
+	for _, p := range c.all {
+		if p != who && !p.gone {
+			last[p] = &heard{energy: -1}
+		}
+	}
+	look := func(h *heard, o others) {
+		switch v, there := o[who.name]; {
+		case !there:
+			h.ok = false
+		case h.energy < 0 || v.Energy < h.energy:
+			*h = heard{v.Energy, time.Now(), false}
+		case v.Energy > h.energy+audible:
+			*h = heard{v.Energy, time.Now(), wanted}
+		default:
+			h.ok = h.ok && wanted || !wanted && time.Since(h.since) > 2*time.Second
+		}
+	}
+	all := func() bool {
+		for _, h := range last {
+			if !h.ok {
+				return false
+			}
+		}
+		return true
+	}
+	waittest.UntilEvery(c.t, 100*time.Millisecond, browserPatience, fmt.Sprintf("sound of %s %v", who.name, wanted), func() bool {
+		for p, h := range last {
+			if !wanted || !h.ok {
+				look(h, eval[others](p.tab, "room.others()"))
+			}
+		}
+		return all()
+	})
 }
 
 // awaitSessions waits until the server has so many sessions.
 func (c *conference) awaitSessions(n int) {
 	c.t.Helper()
-	for deadline := time.Now().Add(patience); len(c.server.core.Sessions()) != n; {
-		if time.Now().After(deadline) {
-			c.t.Fatalf("%d sessions, want %d", len(c.server.core.Sessions()), n)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	waittest.Until(c.t, fmt.Sprintf("%d sessions, want %d", len(c.server.core.Sessions()), n), func() bool { return len(c.server.core.Sessions()) == n })
 }
 
 // kick throws somebody out of the room.

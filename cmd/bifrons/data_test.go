@@ -69,7 +69,7 @@ func TestBrowserData(t *testing.T) {
 // TestPionRoomData relays messages of a publisher, the empty ones and the longest
 // that pion takes.
 func TestPionRoomData(t *testing.T) {
-	v := newVenue(t, 1)
+	v := newRoomServer(t, 1)
 	h := v.c.attach(roomPackage)
 	h.message(message{"request": "join", "ptype": "publisher", "room": 1, "id": 1}, nil)
 	h.awaitData("videoroom", "joined")

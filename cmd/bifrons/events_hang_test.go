@@ -63,11 +63,7 @@ func TestEventReceiverHangs(t *testing.T) {
 		}
 	}
 	release()
-	for deadline := time.Now().Add(patience); len(b.find(2, 0)) < 2*calls; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d handles came and went, want %d", len(b.find(2, 0)), 2*calls)
-		}
-	}
+	waittest.Until(t, fmt.Sprintf("%d handles came and went, want %d", len(b.find(2, 0)), 2*calls), func() bool { return len(b.find(2, 0)) >= 2*calls })
 	for i, n := range b.find(2, 0)[1:] {
 		if n.Timestamp < b.find(2, 0)[i].Timestamp {
 			t.Fatal("events are out of order")

@@ -96,7 +96,7 @@ func names(b *backend, pkg string) (list []string) {
 func TestEventsOfDetach(t *testing.T) {
 	waittest.NoLeaks(t)
 	s, b := eventServer(t, func(c *config.Config) { c.Server.Events.StatsPeriod = 0 })
-	v := &venue{t: t, s: s, c: dial(t, s)}
+	v := &roomServer{t: t, s: s, c: dial(t, s)}
 	v.c.attach(roomPackage).message(message{"request": "create", "room": 1}, nil)
 	p := v.enter(1, 5, webrtctest.Options{})
 	w := v.view(1, webrtctest.Options{}, 5)

@@ -12,9 +12,9 @@ import (
 	"bifrons/sfu/webrtctest"
 )
 
-// audience is a client in one session: a participant who does not publish and a
+// orderWatcher is a client in one session: a participant who does not publish and a
 // subscriber to the only one who does.
-type audience struct {
+type orderWatcher struct {
 	t           testing.TB
 	c           *client
 	participant *handle
@@ -24,12 +24,12 @@ type audience struct {
 	got         []message
 }
 
-// newAudience lets a client subscribe to participant 1 of room 1. Events then come
+// newOrderWatcher lets a client subscribe to participant 1 of room 1. Events then come
 // by the transport: "websocket", or "http" with polls of up to maxev events.
-func newAudience(v *venue, transport string, maxev int) *audience {
+func newOrderWatcher(v *roomServer, transport string, maxev int) *orderWatcher {
 	v.t.Helper()
-	own := &venue{t: v.t, s: v.s, c: dial(v.t, v.s)}
-	a := &audience{t: v.t, c: own.c}
+	own := &roomServer{t: v.t, s: v.s, c: dial(v.t, v.s)}
+	a := &orderWatcher{t: v.t, c: own.c}
 	a.participant = own.c.attach(roomPackage)
 	a.participant.message(message{"request": "join", "ptype": "publisher", "room": 1, "id": 2}, nil)
 	a.participant.awaitData("videoroom", "joined")
@@ -51,7 +51,7 @@ func newAudience(v *venue, transport string, maxev int) *audience {
 }
 
 // next takes what has come since the last call, waiting for something.
-func (a *audience) next() []message {
+func (a *orderWatcher) next() []message {
 	a.t.Helper()
 	if a.poll == "" {
 		var fresh []message
@@ -85,7 +85,7 @@ func (a *audience) next() []message {
 }
 
 // outline names an event by its handle and what it says; "" leaves it out.
-func (a *audience) outline(m message) string {
+func (a *orderWatcher) outline(m message) string {
 	who := "participant"
 	if sender, _ := m["sender"].(float64); uint64(sender) == a.subscriber.h.id {
 		who = "subscriber"
@@ -109,7 +109,7 @@ func (a *audience) outline(m message) string {
 }
 
 // await waits for an event by its outline, and returns those up to it in order.
-func (a *audience) await(last string, times int) []string {
+func (a *orderWatcher) await(last string, times int) []string {
 	a.t.Helper()
 	for {
 		var list []string
@@ -140,42 +140,42 @@ func TestOrderAcrossHandles(t *testing.T) {
 	const updated = "subscriber updated"
 	for _, c := range []struct {
 		name  string
-		act   func(t *testing.T, v *venue, p *speaker)
+		act   func(t *testing.T, v *roomServer, p *speaker)
 		last  string
 		times int
 		want  []string
 	}{
-		{"unpublish", func(_ *testing.T, _ *venue, p *speaker) {
+		{"unpublish", func(_ *testing.T, _ *roomServer, p *speaker) {
 			p.h.message(message{"request": "unpublish"}, nil)
 		}, "participant unpublished 1", 2, []string{updated, "participant unpublished 1", "participant unpublished 1"}},
-		{"connection lost", func(_ *testing.T, _ *venue, p *speaker) {
+		{"connection lost", func(_ *testing.T, _ *roomServer, p *speaker) {
 			p.h.send(message{"janus": "hangup"})
 		}, "participant unpublished 1", 1, []string{updated, "participant unpublished 1"}},
-		{"handle detached", func(_ *testing.T, _ *venue, p *speaker) {
+		{"handle detached", func(_ *testing.T, _ *roomServer, p *speaker) {
 			p.h.send(message{"janus": "detach"})
 		}, "participant leaving 1", 1, []string{updated, "participant unpublished 1", "participant leaving 1"}},
-		{"session destroyed", func(_ *testing.T, _ *venue, p *speaker) {
+		{"session destroyed", func(_ *testing.T, _ *roomServer, p *speaker) {
 			p.h.request(message{"janus": "destroy"})
 		}, "participant leaving 1", 1, []string{updated, "participant unpublished 1", "participant leaving 1"}},
-		{"leave", func(_ *testing.T, _ *venue, p *speaker) {
+		{"leave", func(_ *testing.T, _ *roomServer, p *speaker) {
 			p.h.message(message{"request": "leave"}, nil)
 		}, "participant leaving 1", 1, []string{"participant leaving 1"}},
-		{"kick", func(_ *testing.T, v *venue, _ *speaker) {
+		{"kick", func(_ *testing.T, v *roomServer, _ *speaker) {
 			v.c.attach(roomPackage).message(message{"request": "kick", "room": 1, "id": 1}, nil)
 		}, "participant kicked 1", 1, []string{"participant kicked 1"}},
-		{"moderation", func(_ *testing.T, v *venue, p *speaker) {
+		{"moderation", func(_ *testing.T, v *roomServer, p *speaker) {
 			v.c.attach(roomPackage).message(message{"request": "moderate", "room": 1, "id": 1, "mid": "0", "mute": true}, nil)
 			p.h.message(message{"request": "unpublish"}, nil)
 		}, "participant unpublished 1", 1, []string{"participant moderation muted", updated, "participant unpublished 1"}},
-		{"room destroyed", func(_ *testing.T, v *venue, _ *speaker) {
+		{"room destroyed", func(_ *testing.T, v *roomServer, _ *speaker) {
 			v.c.attach(roomPackage).message(message{"request": "destroy", "room": 1}, nil)
 		}, "participant destroyed", 1, []string{"participant destroyed"}},
 	} {
 		for _, by := range transports {
 			t.Run(fmt.Sprintf("%s/%s %d", c.name, by.name, by.maxev), func(t *testing.T) {
-				v := newVenue(t, 1)
+				v := newRoomServer(t, 1)
 				p := v.enter(1, 1, webrtctest.Options{})
-				a := newAudience(v, by.name, by.maxev)
+				a := newOrderWatcher(v, by.name, by.maxev)
 				c.act(t, v, p)
 				if got := a.await(c.last, c.times); !slices.Equal(got, c.want) {
 					t.Errorf("got %q, want %q", got, c.want)

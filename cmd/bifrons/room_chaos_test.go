@@ -19,7 +19,7 @@ import (
 // steadyRoom is a publisher who plays all the time, and viewers who are to get
 // every packet whatever happens to others.
 type steadyRoom struct {
-	*venue
+	*roomServer
 	p       *speaker
 	viewers []*viewer
 	begun   span
@@ -28,8 +28,8 @@ type steadyRoom struct {
 
 func newSteadyRoom(t *testing.T, viewers int) *steadyRoom {
 	t.Helper()
-	v := newVenue(t, 1)
-	r := &steadyRoom{venue: v, p: v.enter(1, 1, webrtctest.Options{}), viewers: make([]*viewer, viewers)}
+	v := newRoomServer(t, 1)
+	r := &steadyRoom{roomServer: v, p: v.enter(1, 1, webrtctest.Options{}), viewers: make([]*viewer, viewers)}
 	v.each(viewers, func(i int) { r.viewers[i] = v.view(1, webrtctest.Options{}, 1) })
 	warmUp(t, r.p, r.viewers...)
 	r.begun = r.p.from()
@@ -85,7 +85,7 @@ func TestRoomSurvivesStuckSubscriber(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	deaf := joinDeaf(ctx, t, r.venue)
+	deaf := joinDeaf(ctx, t, r.roomServer)
 	defer deaf.CloseNow()
 	about := message{"x": strings.Repeat("x", 16_000)}
 	gone := r.c.attach(roomPackage)
@@ -131,7 +131,7 @@ func hasParticipant(list []byte, id int) bool {
 }
 
 // joinDeaf makes participant 2 of room 1, who reads nothing from then on.
-func joinDeaf(ctx context.Context, t *testing.T, v *venue) *websocket.Conn {
+func joinDeaf(ctx context.Context, t *testing.T, v *roomServer) *websocket.Conn {
 	t.Helper()
 	ws, _, err := websocket.Dial(ctx, fmt.Sprintf("ws://127.0.0.1:%d/", v.s.port("ws")),
 		&websocket.DialOptions{Subprotocols: []string{"janus-protocol"}})
@@ -185,7 +185,7 @@ func TestRoomPublisherRestartsICE(t *testing.T) {
 // ones and sends them again, as browsers do when their link gets worse.
 func TestRoomPublisherDropsLayers(t *testing.T) {
 	waittest.NoLeaks(t)
-	v := newVenue(t, 1)
+	v := newRoomServer(t, 1)
 	p := v.enter(1, 1, webrtctest.Options{RIDs: []string{"h", "m", "l"}})
 	w := v.view(1, webrtctest.Options{}, 1)
 	w.video(1).Keep = true
@@ -209,7 +209,7 @@ func TestRoomChurn(t *testing.T) {
 	begun := time.Now()
 	n := sized(48, 500)
 	r.each(n, func(i int) {
-		guest := &venue{t: t, s: r.s, c: dial(t, r.s)}
+		guest := &roomServer{t: t, s: r.s, c: dial(t, r.s)}
 		var p *pionPeer
 		if i%2 == 0 {
 			p = guest.enter(1, 100+i, webrtctest.Options{}).pionPeer

@@ -10,7 +10,7 @@ import (
 )
 
 // lossless fails the test if the server lost or refused packets.
-func (v *venue) lossless() {
+func (v *roomServer) lossless() {
 	v.t.Helper()
 	drops := v.s.engine.Drops()
 	for _, d := range []media.Drop{media.DropCrossing, media.DropSendQueue, media.DropNoBuffer} {
@@ -21,7 +21,7 @@ func (v *venue) lossless() {
 }
 
 // shared fails the test unless both shards have a good part of the peers.
-func (v *venue) shared() {
+func (v *roomServer) shared() {
 	v.t.Helper()
 	stats := v.s.engine.Stats()
 	var all uint64
@@ -45,7 +45,7 @@ func bearable(streams int) webrtctest.Pace {
 // TestRoomFansOut: one publisher, many subscribers; everybody gets every packet.
 func TestRoomFansOut(t *testing.T) {
 	waittest.NoLeaks(t)
-	v := newVenue(t, 1)
+	v := newRoomServer(t, 1)
 	p := v.enter(1, 1, webrtctest.Options{})
 	viewers := make([]*viewer, sized(30, 200))
 	v.each(len(viewers), func(i int) { viewers[i] = v.view(1, webrtctest.Options{}, 1) })
@@ -65,7 +65,7 @@ func TestRoomFansOut(t *testing.T) {
 func TestRoomsMesh(t *testing.T) {
 	waittest.NoLeaks(t)
 	rooms, seats := sized(2, 4), sized(4, 6)
-	v := newVenue(t, rooms)
+	v := newRoomServer(t, rooms)
 	speakers, viewers := make([]*speaker, rooms*seats), make([]*viewer, rooms*seats)
 	v.each(len(speakers), func(i int) { speakers[i] = v.enter(1+i/seats, 1+i%seats, webrtctest.Options{}) })
 	v.each(len(viewers), func(i int) {
@@ -103,7 +103,7 @@ func TestRoomsMesh(t *testing.T) {
 func TestRoomLoss(t *testing.T) {
 	waittest.NoLeaks(t)
 	const rate = 0.05
-	v := newVenue(t, 1)
+	v := newRoomServer(t, 1)
 	p := v.enter(1, 1, webrtctest.Options{Eager: true})
 	viewers := make([]*viewer, sized(4, 5))
 	v.each(len(viewers), func(i int) { viewers[i] = v.view(1, webrtctest.Options{Eager: true}, 1) })

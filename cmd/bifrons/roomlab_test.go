@@ -29,22 +29,22 @@ func sized(small, full int) int {
 	return small
 }
 
-// venue is a server with clients in its rooms.
-type venue struct {
+// roomServer is a server with clients in its rooms.
+type roomServer struct {
 	t testing.TB
 	s *server
 	c *client // whose session all handles belong to
 }
 
-// newVenue starts a server with two shards and makes rooms 1, 2, ...
-func newVenue(t testing.TB, rooms int) *venue {
+// newRoomServer starts a server with two shards and makes rooms 1, 2, ...
+func newRoomServer(t testing.TB, rooms int) *roomServer {
 	t.Helper()
 	s := testServer(t, func(cfg *config.Config) {
 		cfg.Server.General.EventLoops = 2
 		cfg.Server.General.SessionTimeout = 0 // as nobody keeps the session alive
 	})
 	s.explain(t)
-	v := &venue{t: t, s: s, c: dial(t, s)}
+	v := &roomServer{t: t, s: s, c: dial(t, s)}
 	admin := v.c.attach(roomPackage)
 	for i := range rooms {
 		m := admin.message(message{"request": "create", "room": i + 1, "publishers": 1000}, nil)
@@ -56,7 +56,7 @@ func newVenue(t testing.TB, rooms int) *venue {
 }
 
 // each does something n times at once; the number tells the calls apart.
-func (v *venue) each(n int, f func(i int)) {
+func (v *roomServer) each(n int, f func(i int)) {
 	v.t.Helper()
 	const together = 16
 	turns := make(chan struct{}, together)
@@ -81,7 +81,7 @@ type speaker struct {
 }
 
 // enter joins a room as a participant with an id and publishes.
-func (v *venue) enter(room, id int, o webrtctest.Options) *speaker {
+func (v *roomServer) enter(room, id int, o webrtctest.Options) *speaker {
 	v.t.Helper()
 	h := v.c.attach(roomPackage)
 	h.message(message{"request": "join", "ptype": "publisher", "room": room, "id": id}, nil)
@@ -110,7 +110,7 @@ type viewer struct {
 }
 
 // view subscribes to all that some participants of a room publish.
-func (v *venue) view(room int, o webrtctest.Options, ids ...int) *viewer {
+func (v *roomServer) view(room int, o webrtctest.Options, ids ...int) *viewer {
 	v.t.Helper()
 	h := v.c.attach(roomPackage)
 	var streams []message

@@ -328,7 +328,7 @@ func TestSiege(t *testing.T) {
 		return
 	}
 	p := startFortress(t, "10.77.0.1")
-	v := &venue{t: t, c: dialURL(t, "ws://"+p.ws+"/")}
+	v := &roomServer{t: t, c: dialURL(t, "ws://"+p.ws+"/")}
 	admin := v.c.attach(roomPackage)
 	admin.message(message{"request": "create", "room": 1, "publishers": 1000}, nil)
 	admin.message(message{"request": "create", "room": 2, "publishers": 1000}, nil)
@@ -395,7 +395,7 @@ func TestSiege(t *testing.T) {
 
 // dataHogs makes viewers of somebody who sends data; what is returned has them
 // vanish, and him send more than they will ever acknowledge.
-func (v *venue) dataHogs(room, n int) func(ctx context.Context) {
+func (v *roomServer) dataHogs(room, n int) func(ctx context.Context) {
 	v.t.Helper()
 	h := v.c.attach(roomPackage)
 	h.message(message{"request": "join", "ptype": "publisher", "room": room, "id": 1}, nil)

@@ -16,7 +16,7 @@ import (
 // TestStreamingLive takes one viewer through everything that can happen to live
 // media: numbers go on without a gap.
 func TestStreamingLive(t *testing.T) {
-	s := newStudio(t)
+	s := newStreamingServer(t)
 	ports := s.create(1, message{"secret": "x"}, audioStream(), videoStream(message{"rtcpport": 0}))
 	audio, video := s.encoder(ports[0]["port"], 5), s.encoder(ports[1]["port"], 6)
 	video.report(ports[1]["rtcp_port"])
@@ -100,7 +100,7 @@ func TestStreamingLive(t *testing.T) {
 
 // TestStreamingSwitch goes to another mountpoint and back.
 func TestStreamingSwitch(t *testing.T) {
-	s := newStudio(t)
+	s := newStreamingServer(t)
 	one := s.create(1, nil, audioStream(), videoStream(nil))
 	two := s.create(2, message{"pin": "p"}, audioStream(), videoStream(message{"pt": 101}))
 	a, b := s.encoder(one[1]["port"], 5), s.encoder(two[1]["port"], 5)
@@ -142,7 +142,7 @@ func TestStreamingSwitch(t *testing.T) {
 // TestStreamingKeepsKeyframe lets viewers on every shard see at once what the
 // source sent long before they came.
 func TestStreamingKeepsKeyframe(t *testing.T) {
-	s := newStudio(t)
+	s := newStreamingServer(t)
 	ports := s.create(1, message{"bufferkf_ms": 60000}, videoStream(nil))
 	e := s.encoder(ports[0]["port"], 5)
 	for i := range 100 {
@@ -164,7 +164,7 @@ func TestStreamingKeepsKeyframe(t *testing.T) {
 
 // TestStreamingSimulcast chooses among three ports.
 func TestStreamingSimulcast(t *testing.T) {
-	s := newStudio(t)
+	s := newStreamingServer(t)
 	ports := s.create(1, nil, videoStream(message{"simulcast": true}))
 	var list []*encoder
 	for i, name := range []string{"port", "port_2", "port_3"} {
@@ -203,7 +203,7 @@ func TestStreamingSimulcast(t *testing.T) {
 
 // TestStreamingSVC chooses among the layers of one VP9 stream.
 func TestStreamingSVC(t *testing.T) {
-	s := newStudio(t)
+	s := newStreamingServer(t)
 	ports := s.create(1, nil, videoStream(message{"codec": "vp9", "svc": true}))
 	e := s.encoder(ports[0]["port"], 10)
 	n := 0
@@ -242,7 +242,7 @@ func TestStreamingSVC(t *testing.T) {
 
 // TestStreamingData relays messages, and keeps the last one for viewers to come.
 func TestStreamingData(t *testing.T) {
-	s := newStudio(t)
+	s := newStreamingServer(t)
 	ports := s.create(1, nil, message{"type": "data", "mid": "t", "port": 0, "buffermsg": true})
 	more := s.create(2, nil, message{"type": "data", "mid": "b", "port": 0, "datatype": "binary"})
 	conn, err := net.Dial("udp4", loopback(ports[0]["port"]).String())
@@ -283,7 +283,7 @@ func TestStreamingData(t *testing.T) {
 
 // TestStreamingClientOffers watches with an offer of the client.
 func TestStreamingClientOffers(t *testing.T) {
-	s := newStudio(t)
+	s := newStreamingServer(t)
 	ports := s.create(1, nil, audioStream(), videoStream(nil))
 	e := s.encoder(ports[1]["port"], 5)
 	n := 0
@@ -308,7 +308,7 @@ func TestStreamingClientOffers(t *testing.T) {
 
 // TestStreamingFiles plays a file to everybody, and one to each.
 func TestStreamingFiles(t *testing.T) {
-	s := newStudio(t)
+	s := newStreamingServer(t)
 	// Each 20 ms of the file carry their number.
 	var file []byte
 	for i := range 5000 { // 100 s
@@ -353,7 +353,7 @@ func TestStreamingFiles(t *testing.T) {
 
 // TestStreamingMulticast takes media of a group.
 func TestStreamingMulticast(t *testing.T) {
-	s := newStudio(t)
+	s := newStreamingServer(t)
 	ports := s.create(1, nil, videoStream(message{"mcast": "232.3.4.5", "iface": "127.0.0.1"}))
 	e := s.encoder(ports[0]["port"], 5)
 	e.rtp.IP = net.IPv4(232, 3, 4, 5)

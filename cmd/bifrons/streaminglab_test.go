@@ -17,22 +17,22 @@ import (
 	"bifrons/sfu/webrtctest"
 )
 
-// studio is a server with a client that manages its mountpoints.
-type studio struct {
+// streamingServer is a server with a client that manages its mountpoints.
+type streamingServer struct {
 	t      *testing.T
 	server *server
 	admin  *handle
 }
 
-func newStudio(t *testing.T) *studio {
+func newStreamingServer(t *testing.T) *streamingServer {
 	t.Helper()
 	waittest.NoLeaks(t)
 	s := testServer(t, func(c *config.Config) { c.Folder = t.TempDir() })
-	return &studio{t, s, dial(t, s).attach(streaming.Package)}
+	return &streamingServer{t, s, dial(t, s).attach(streaming.Package)}
 }
 
 // ask sends a request that is answered at once.
-func (s *studio) ask(body message) message {
+func (s *streamingServer) ask(body message) message {
 	s.t.Helper()
 	d := s.admin.message(body, nil).data()
 	if d["error_code"] != nil {
@@ -42,7 +42,7 @@ func (s *studio) ask(body message) message {
 }
 
 // create makes a mountpoint of live media and returns the ports of its streams.
-func (s *studio) create(id int, more message, media ...message) []message {
+func (s *streamingServer) create(id int, more message, media ...message) []message {
 	s.t.Helper()
 	body := message{"request": "create", "type": "rtp", "id": id, "media": media}
 	for k, v := range more {
@@ -81,7 +81,7 @@ type encoder struct {
 	requests chan struct{}
 }
 
-func (s *studio) encoder(port any, ssrc uint32) *encoder {
+func (s *streamingServer) encoder(port any, ssrc uint32) *encoder {
 	e := &encoder{t: s.t, conn: webrtctest.ListenUDP(s.t, "127.0.0.1"), rtp: loopback(port), ssrc: ssrc, requests: make(chan struct{}, 64)}
 	done := make(chan struct{})
 	go func() {
@@ -184,10 +184,12 @@ func (e *encoder) layers(key bool, n int) {
 }
 
 // keep runs f every 10 ms until the end of the test, or until stop is called.
-func (s *studio) keep(f func()) (stop func()) { return webrtctest.Keep(s.t, 10*time.Millisecond, f) }
+func (s *streamingServer) keep(f func()) (stop func()) {
+	return webrtctest.Keep(s.t, 10*time.Millisecond, f)
+}
 
 // viewer is a pion peer that watches.
-func (s *studio) viewer() *pionPeer {
+func (s *streamingServer) viewer() *pionPeer {
 	s.t.Helper()
 	h := dial(s.t, s.server).attach(streaming.Package)
 	p := newPionReceiver(s.t, h, webrtctest.Options{Keep: true})
@@ -196,7 +198,7 @@ func (s *studio) viewer() *pionPeer {
 }
 
 // watch makes a viewer of a mountpoint whose peer connection is up.
-func (s *studio) watch(body message) *pionPeer {
+func (s *streamingServer) watch(body message) *pionPeer {
 	s.t.Helper()
 	p := s.viewer()
 	p.watch(body)

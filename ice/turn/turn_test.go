@@ -20,15 +20,6 @@ import (
 
 const patience = 20 * time.Second
 
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
-		}
-	}
-}
-
 func on(s *turntest.Server, by Transport) Config {
 	p := map[Transport]uint16{UDP: s.UDP, TCP: s.TCP, TLS: s.TLS}[by]
 	return Config{
@@ -102,7 +93,7 @@ func TestRelay(t *testing.T) {
 			}
 			r.Close()
 			r.Wait()
-			eventually(t, "the allocation is released", func() bool { return s.Allocations() == 0 })
+			waittest.Until(t, "the allocation is released", func() bool { return s.Allocations() == 0 })
 			if _, err := r.Receive(ms); err == nil {
 				t.Error("something came after the end")
 			}
@@ -174,7 +165,7 @@ func TestForbiddenPeer(t *testing.T) {
 	cfg.Lost = func() { lost.Add(1) }
 	r := allocated(t, cfg)
 	r.Send(netip.MustParseAddrPort("192.0.2.1:9"), []byte("x"))
-	eventually(t, "the loss is told", func() bool { return lost.Load() == 1 })
+	waittest.Until(t, "the loss is told", func() bool { return lost.Load() == 1 })
 	remote, addr := peer(t)
 	r.Send(addr, []byte("y"))
 	if n, _, err := remote.ReadFromUDPAddrPort(make([]byte, 10)); n != 1 || err != nil {
@@ -192,9 +183,9 @@ func TestManyRemotes(t *testing.T) {
 	r := allocated(t, cfg)
 	for i := range maxRemotes + 10 {
 		to := netip.AddrPortFrom(netip.MustParseAddr("127.9.9.9"), uint16(1000+i))
-		eventually(t, "there is room", func() bool { return r.Send(to, []byte("x")) })
+		waittest.Until(t, "there is room", func() bool { return r.Send(to, []byte("x")) })
 	}
-	eventually(t, "the loss is told", func() bool { return lost.Load() == 10 })
+	waittest.Until(t, "the loss is told", func() bool { return lost.Load() == 10 })
 }
 
 // TestDyingServer: the end of the server is the end of what is received.
@@ -224,9 +215,9 @@ func TestDyingServer(t *testing.T) {
 // TestRefresh: an allocation lives longer than it was made for.
 func TestRefresh(t *testing.T) {
 	waittest.NoLeaks(t)
-	s := turntest.Start(t, turntest.Options{Lifetime: 2 * time.Second})
+	s := turntest.Start(t, turntest.Options{Lifetime: time.Second})
 	r := allocated(t, on(s, UDP))
-	time.Sleep(3 * time.Second)
+	time.Sleep(1500 * time.Millisecond)
 	remote, addr := peer(t)
 	r.Send(addr, []byte("x"))
 	if n, _, err := remote.ReadFromUDPAddrPort(make([]byte, 10)); n != 1 || err != nil || s.Allocations() != 1 {

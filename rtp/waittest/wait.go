@@ -53,7 +53,13 @@ func Until(t testing.TB, what string, is func() bool) {
 // UntilWithin is Until with a limit of its own.
 func UntilWithin(t testing.TB, limit time.Duration, what string, is func() bool) {
 	t.Helper()
-	for late := time.Now().Add(limit); !is(); time.Sleep(2 * time.Millisecond) {
+	UntilEvery(t, 2*time.Millisecond, limit, what, is)
+}
+
+// UntilEvery is UntilWithin for what costs something to look at.
+func UntilEvery(t testing.TB, every, limit time.Duration, what string, is func() bool) {
+	t.Helper()
+	for late := time.Now().Add(limit); !is(); time.Sleep(every) {
 		if time.Now().After(late) {
 			t.Fatalf("never: %s", what)
 		}

@@ -19,6 +19,7 @@ import (
 
 	"bifrons/api/event"
 	"bifrons/api/janus"
+	"bifrons/rtp/waittest"
 )
 
 const patience = 20 * time.Second
@@ -190,11 +191,7 @@ func TestRetries(t *testing.T) {
 	for range 3 {
 		wait(t, r.paused)
 	}
-	for deadline := time.Now().Add(patience); r.Stats().Lost == 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("never given up: %+v", r.Stats())
-		}
-	}
+	waittest.Until(t, fmt.Sprintf("never given up: %+v", r.Stats()), func() bool { return r.Stats().Lost != 0 })
 	r.mu.Lock()
 	if want := []time.Duration{time.Millisecond, 2 * time.Millisecond, 4 * time.Millisecond}; !slices.Equal(r.pauses, want) {
 		t.Errorf("pauses %v, want %v", r.pauses, want)

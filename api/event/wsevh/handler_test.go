@@ -19,6 +19,7 @@ import (
 
 	"bifrons/api/event"
 	"bifrons/api/janus"
+	"bifrons/rtp/waittest"
 )
 
 const patience = 20 * time.Second
@@ -239,17 +240,11 @@ func TestCap(t *testing.T) {
 // awaitPause waits for the nth pause to begin.
 func (r *rig) awaitPause(n int) {
 	r.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+	waittest.Until(r, fmt.Sprintf("%d pauses", n), func() bool {
 		r.mu.Lock()
-		got := len(r.pauses)
-		r.mu.Unlock()
-		if got >= n {
-			return
-		}
-		if time.Now().After(deadline) {
-			r.Fatalf("%d pauses, want %d", got, n)
-		}
-	}
+		defer r.mu.Unlock()
+		return len(r.pauses) >= n
+	})
 }
 
 // TestHangingBackend: a backend that reads nothing does not keep the handler

@@ -40,11 +40,13 @@ type Client struct {
 	mu         sync.Mutex
 	more       chan struct{} // closed when an event comes
 	events     []Event
-	pushed     [][2][]byte // data as it was pushed, and as it has to stay
-	offers     []*plugin.JSEP
+	pushed     [][2][]byte    // data as it was pushed, and as it has to stay
+	offers     []*plugin.JSEP // not answered
+	jseps      []*plugin.JSEP
 	notices    []string
-	connection bool // a described one
-	closed     int  // calls of ClosePeer
+	connection bool      // a described one
+	peer       *sfu.Peer // of that, if it is deaf
+	closed     int       // calls of ClosePeer
 	gone       bool
 }
 
@@ -54,8 +56,16 @@ type Options struct {
 	OpaqueID string
 	Token    string
 
-	// Pushed is called with each event before Push returns, without a lock.
-	Pushed func(e Event)
+	// Deaf gives a described client a peer connection of the engine, which has no
+	// other side.
+	Deaf bool
+
+	// Slow says that a described client's connection that the plugin closes is there
+	// until Hangup.
+	Slow bool
+
+	// Host makes what the plugin gets as its Host of the Client; nil = the Client.
+	Host func(x *Client) plugin.Host
 }
 
 // Attach makes a described client.
@@ -94,8 +104,12 @@ func (c *Core) attach(o Options, connects bool) (*Client, error) {
 	if connects {
 		x.endpoint = x.newEndpoint()
 	}
+	var host plugin.Host = x
+	if o.Host != nil {
+		host = o.Host(x)
+	}
 	var err error
-	if x.Handle, err = c.plugin.Attach(x); err != nil {
+	if x.Handle, err = c.plugin.Attach(host); err != nil {
 		return nil, err
 	}
 	c.mu.Lock()
@@ -229,6 +243,13 @@ func (x *Client) Offer() *plugin.JSEP {
 	return x.offers[0]
 }
 
+// JSEPs are all descriptions that the plugin has pushed.
+func (x *Client) JSEPs() []*plugin.JSEP {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return slices.Clone(x.jseps)
+}
+
 // Answer is how a described client answers the oldest offer: it takes everything. It is
 // nil if there is no offer.
 func (x *Client) Answer() *plugin.JSEP {
@@ -272,8 +293,13 @@ func (x *Client) Data(label, protocol string, binary bool, payload []byte) {
 	}
 }
 
-// Hangup ends the peer connection for the client.
-func (x *Client) Hangup() { x.hangup("Janus API") }
+// Hangup ends the peer connection for the client. A described one has ended then.
+func (x *Client) Hangup() {
+	x.hangup("Janus API")
+	if x.endpoint == nil {
+		x.Settle()
+	}
+}
 
 // Detach ends the handle for the client, and waits until it has ended.
 func (x *Client) Detach() {

@@ -36,6 +36,9 @@ type Config struct {
 
 	// NoNotices says that nobody wants events for event handlers.
 	NoNotices bool
+
+	// Notified is called with each event for event handlers, without a lock.
+	Notified func(data string)
 }
 
 // Core stands in for the core with one plugin. It is the plugin's Gateway.
@@ -60,8 +63,11 @@ type Core struct {
 // is closed, then the engine.
 func New(t testing.TB, p plugin.Plugin, cfg Config) *Core {
 	t.Helper()
+	if f, ok := t.(*testing.F); ok {
+		t = fuzzing{f}
+	}
 	c := &Core{t: t, cfg: cfg, plugin: p}
-	c.book.t = t
+	c.book.more = make(chan struct{})
 	handler := cfg.Log
 	if handler == nil {
 		handler = slog.NewTextHandler(&c.book, nil)
@@ -135,6 +141,26 @@ func (c *Core) Log() string {
 	return c.book.b.String()
 }
 
+// AwaitLog waits until something has been logged.
+func (c *Core) AwaitLog(words string) {
+	c.t.Helper()
+	late := time.NewTimer(Patience)
+	defer late.Stop()
+	for {
+		c.book.mu.Lock()
+		text, more := c.book.b.String(), c.book.more
+		c.book.mu.Unlock()
+		if strings.Contains(text, words) {
+			return
+		}
+		select {
+		case <-more:
+		case <-late.C:
+			c.t.Fatalf("no %q in the log:\n%s", words, c.Log())
+		}
+	}
+}
+
 // Notices takes the events for event handlers, of the plugin and its handles, since
 // the last call.
 func (c *Core) Notices() []string {
@@ -183,8 +209,11 @@ func (c *Core) Notifying() bool { return !c.cfg.NoNotices }
 func (c *Core) Notify(_ string, data []byte) {
 	text := string(compact(c.t, data))
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.notices = append(c.notices, text)
+	c.notices = append(c.notices[max(0, len(c.notices)-most):], text)
+	c.mu.Unlock()
+	if c.cfg.Notified != nil {
+		c.cfg.Notified(text)
+	}
 }
 
 // SignedTokens tells whether tokens are signed ones.
@@ -194,6 +223,11 @@ func (c *Core) SignedTokens() bool { return c.cfg.Signed != nil }
 func (c *Core) SignedFor(token, realm, descriptor string) bool {
 	return c.cfg.Signed != nil && c.cfg.Signed(token, realm, descriptor)
 }
+
+// fuzzing is a fuzz test that may be asked within its target.
+type fuzzing struct{ *testing.F }
+
+func (fuzzing) Helper() {}
 
 // Parse parses JSON.
 func Parse(t testing.TB, text string) *json.Value {
@@ -223,14 +257,16 @@ func compact(t testing.TB, data []byte) []byte {
 
 // logbook is a log that can be read while others write.
 type logbook struct {
-	t  testing.TB
-	mu sync.Mutex
-	b  strings.Builder
+	mu   sync.Mutex
+	b    strings.Builder
+	more chan struct{} // closed when something is written
 }
 
 func (l *logbook) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	close(l.more)
+	l.more = make(chan struct{})
 	return l.b.Write(b)
 }
 

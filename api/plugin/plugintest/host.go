@@ -26,7 +26,7 @@ func (x *Client) Push(transaction string, data []byte, j *plugin.JSEP) error {
 	if x.isGone() {
 		return nil
 	}
-	e := Event{Transaction: transaction, JSEP: j}
+	e := Event{Transaction: transaction, Data: string(data), JSEP: j}
 	if j != nil && x.endpoint != nil {
 		if err := x.setLocal(&e, data); err != nil {
 			return err
@@ -34,31 +34,52 @@ func (x *Client) Push(transaction string, data []byte, j *plugin.JSEP) error {
 	} else {
 		x.push(e, data)
 	}
-	if x.opt.Pushed != nil {
-		x.opt.Pushed(e)
-	}
 	return nil
 }
 
 // Tell keeps news for the client.
 func (x *Client) Tell(topic string, data []byte) {
 	if !x.isGone() {
-		x.push(Event{Topic: topic}, data)
+		e := Event{Topic: topic, Data: string(data)}
+		x.push(e, data)
 	}
 }
 
 func (x *Client) push(e Event, data []byte) {
-	e.Data = string(compact(x.core.t, data))
+	compact(x.core.t, data)
 	x.mu.Lock()
+	if len(x.pushed) == most {
+		x.checkPushed()
+	}
 	x.pushed = append(x.pushed, [2][]byte{data, bytes.Clone(data)})
 	if e.JSEP != nil {
 		x.connection = true
+		x.jseps = append(x.jseps[max(0, len(x.jseps)-most):], e.JSEP)
+		if x.opt.Deaf && x.peer == nil {
+			var err error
+			if x.peer, err = x.core.Engine().NewPeer(sfu.PeerConfig{}, deaf{}); err != nil {
+				x.core.t.Errorf("plugintest: %v", err)
+			}
+		}
 		if e.JSEP.SDP.Type == sdp.TypeOffer {
 			x.offers = append(x.offers, e.JSEP)
 		}
 	}
 	x.mu.Unlock()
 	x.tell(e)
+}
+
+// most bounds what is remembered, for fuzz tests.
+const most = 1000
+
+// checkPushed checks that what was pushed has not changed. x.mu is held.
+func (x *Client) checkPushed() {
+	for _, data := range x.pushed {
+		if !bytes.Equal(data[0], data[1]) {
+			x.core.t.Errorf("plugintest: what was pushed as\n%s\nhas become\n%s", data[1], data[0])
+		}
+	}
+	x.pushed = nil
 }
 
 // Reserve gives a place whose release is checked at the end of the test. There is no
@@ -78,13 +99,21 @@ type place struct{ release func() }
 
 func (p place) Release() { p.release() }
 
-// Peer is the peer connection, nil for a described client.
+// Peer is the peer connection, nil for a described client that is not deaf.
 func (x *Client) Peer() *sfu.Peer {
-	if x.endpoint == nil {
-		return nil
+	if x.endpoint != nil {
+		return x.endpoint.Peer()
 	}
-	return x.endpoint.Peer()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.peer
 }
+
+// deaf hears nothing of a peer connection.
+type deaf struct{}
+
+func (deaf) PeerEvent(sfu.Event)                   {}
+func (deaf) PeerData(string, string, bool, []byte) {}
 
 // Up tells whether the peer connection is established.
 func (x *Client) Up() bool { return x.endpoint == nil || x.endpoint.Established() != nil }
@@ -94,7 +123,9 @@ func (x *Client) ClosePeer() {
 	x.mu.Lock()
 	x.closed++
 	x.mu.Unlock()
-	x.hangup("Close PC")
+	if x.endpoint != nil || !x.opt.Slow {
+		x.hangup("Close PC")
+	}
 }
 
 func (x *Client) hangup(reason string) {
@@ -118,7 +149,10 @@ func (x *Client) disconnect() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	was := x.connection
-	x.connection, x.offers = false, nil
+	if x.peer != nil {
+		x.peer.Close("hangup")
+	}
+	x.connection, x.offers, x.peer = false, nil, nil
 	return was
 }
 
@@ -129,19 +163,14 @@ func (x *Client) end() {
 	x.mu.Lock()
 	ended := x.gone
 	x.gone = true
-	for _, data := range x.pushed {
-		if !bytes.Equal(data[0], data[1]) {
-			x.core.t.Errorf("plugintest: what was pushed as\n%s\nhas become\n%s", data[1], data[0])
-		}
-	}
-	x.pushed = nil
+	x.checkPushed()
 	x.mu.Unlock()
 	if ended {
 		return
 	}
 	connected := x.endEndpoint()
 	x.exec.Must(func() {
-		if connected || x.disconnect() {
+		if x.disconnect() || connected {
 			x.Handle.Hangup("Detach")
 		}
 		x.Handle.Detach()
@@ -154,7 +183,7 @@ func (x *Client) Notify(data []byte) {
 	x.core.Notify("", data)
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.notices = append(x.notices, string(data))
+	x.notices = append(x.notices[max(0, len(x.notices)-most):], string(data))
 }
 
 func newAlarm(t testing.TB) *slog.Logger { return slog.New(alarm{slog.DiscardHandler, t}) }

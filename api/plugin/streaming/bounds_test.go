@@ -7,7 +7,7 @@ import (
 
 // What a mountpoint tells all viewers is bounded.
 func TestBoundsOfTexts(t *testing.T) {
-	th := newTheatre(t, "")
+	th := newRig(t, "")
 	create := `{"request":"create","type":"rtp","id":7,"audio":true,"audioport":0,"audiopt":0,"audiocodec":"pcmu"`
 	for field, n := range map[string]int{"description": 4096, "metadata": 16 << 10, "name": 4096, "secret": 4096} {
 		th.fails(create+`,"`+field+`":"`+strings.Repeat("x", n+1)+`"}`, 454)

@@ -9,28 +9,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
-)
 
-// inTime fails if f does not return: a file that is waited for blocks for ever.
-func inTime(t *testing.T, what string, f func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f()
-	}()
-	select {
-	case <-done:
-	case <-time.After(patience):
-		t.Fatalf("%s hangs", what)
-	}
-}
+	"bifrons/rtp/waittest"
+)
 
 // TestFilesThatAreNone: pipes, devices and folders are refused at once, also one that
 // takes the place of a file later on.
 func TestFilesThatAreNone(t *testing.T) {
-	th := newTheatre(t, "")
+	th := newRig(t, "")
 	th.file("radio.alaw", 3, 0)
 	path := func(name string) string { return filepath.Join(th.folder, name) }
 	mkfifo := func(name string) {
@@ -50,7 +36,7 @@ func TestFilesThatAreNone(t *testing.T) {
 	}
 	for _, name := range []string{"pipe.alaw", "pipe.opus", "linked.alaw", "folder.mulaw", "zero.alaw", "null.alaw"} {
 		for _, kind := range []string{"live", "ondemand"} {
-			inTime(t, name, func() {
+			waittest.InTime(t, name, func() {
 				th.fails(fmt.Sprintf(`{"request":"create","type":%q,"filename":"FOLDER/%s","audio":true,"audiopt":111,"audiocodec":"opus"}`, kind, name), 456)
 			})
 		}
@@ -62,8 +48,8 @@ func TestFilesThatAreNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	mkfifo("radio.alaw")
-	inTime(t, "watch", func() { th.fails(`{"request":"watch","id":1}`, 470) })
-	inTime(t, "the end", th.plugin.Close)
+	waittest.InTime(t, "watch", func() { th.fails(`{"request":"watch","id":1}`, 470) })
+	waittest.InTime(t, "the end", th.plugin.Close)
 }
 
 // TestLinks: links are followed within the folder of the file, or the folders of the
@@ -107,7 +93,7 @@ func TestLinks(t *testing.T) {
 		"a text":     {`general: { file_folders = "` + root + `/media, ` + root + `/none" }` + "\n", "media/a.alaw media/sub/s.alaw media/same.alaw media/below.alaw media/round.alaw media/whole.alaw"},
 		"one unlike": {in("med"), ""},
 	} {
-		th := newTheatre(t, tt.file)
+		th := newRig(t, tt.file)
 		var got []string
 		for _, f := range all {
 			if text := th.ask(`{"request":"create","type":"ondemand","filename":"` + filepath.Join(root, f) + `","audio":true}`); strings.Contains(text, "created") {
@@ -119,7 +105,7 @@ func TestLinks(t *testing.T) {
 		}
 	}
 	// What cannot be opened is not even looked for.
-	th := newTheatre(t, in("store"))
+	th := newRig(t, in("store"))
 	if a, b := th.ask(`{"request":"create","type":"live","filename":"`+root+`/private/c.alaw","audio":true}`),
 		th.ask(`{"request":"create","type":"live","filename":"`+root+`/private/n.alaw","audio":true}`); a != b {
 		t.Errorf("%s\n%s", a, b)

@@ -11,15 +11,17 @@ import (
 	"time"
 
 	"bifrons/api/plugin"
+	"bifrons/api/plugin/plugintest"
 	"bifrons/api/plugin/streaming/clip"
 	"bifrons/api/plugin/streaming/rtsp"
+	"bifrons/rtp/waittest"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
 )
 
-// brittle is a stage on which pushing some event panics.
+// brittle is a client on which pushing some event panics.
 type brittle struct {
-	*stage
+	*plugintest.Client
 	breaks atomic.Pointer[string]
 	noPeer atomic.Bool // asking for the peer connection panics
 }
@@ -28,23 +30,29 @@ func (b *brittle) Peer() *sfu.Peer {
 	if b.noPeer.Load() {
 		panic("test")
 	}
-	return b.stage.Peer()
-}
-
-func newBrittle(t testing.TB, th *theatre) (*brittle, *handle) {
-	b := &brittle{stage: &stage{t: t, engine: th.gw.engine}}
-	return b, newHandle(th.plugin, b)
+	return b.Client.Peer()
 }
 
 func (b *brittle) Push(tx string, data []byte, j *plugin.JSEP) error {
-	breakIf(&b.breaks, data)
-	return b.stage.Push(tx, data, j)
+	breakIf(&b.breaks, string(data))
+	return b.Client.Push(tx, data, j)
 }
 
-// watch makes the handle a viewer, as client of the theatre's plugin.
-func (th *theatre) watch(h *handle, id string) {
+func newBrittle(t testing.TB, th *rig) (*brittle, *handle) {
+	t.Helper()
+	b := &brittle{}
+	c, h := th.attach(func(x *plugintest.Client) plugin.Host {
+		b.Client = x
+		return b
+	})
+	b.Client = c
+	return b, h
+}
+
+// watch makes the handle a viewer, as client of the rig's plugin.
+func (th *rig) watch(h *handle, id string) {
 	th.t.Helper()
-	res := h.Message(&plugin.Request{Body: parsed(th.t, `{"request":"watch","id":`+id+`}`)})
+	res := h.Message(&plugin.Request{Body: plugintest.Parse(th.t, `{"request":"watch","id":`+id+`}`)})
 	res.Run()
 	if h.watching == nil {
 		th.t.Fatal("no viewer")
@@ -52,7 +60,7 @@ func (th *theatre) watch(h *handle, id string) {
 }
 
 // radio is a mountpoint of another file, which has to go on whatever happens.
-func (th *theatre) radio() (plays func()) {
+func (th *rig) radio() (plays func()) {
 	th.t.Helper()
 	th.file("other.mulaw", 3, 0)
 	if got := th.ask(`{"request":"create","id":99,"type":"live","filename":"FOLDER/other.mulaw","audio":true}`); !strings.Contains(got, "created") {
@@ -66,19 +74,19 @@ func (th *theatre) radio() (plays func()) {
 }
 
 // forwarded waits until a packet of a stream comes that contains a text.
-func (th *theatre) forwarded(src *sfu.Source, stream int, want string) {
+func (th *rig) forwarded(src *sfu.Source, stream int, want string) {
 	th.t.Helper()
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		th.t.Fatal(err)
 	}
 	defer conn.Close()
-	f, err := th.gw.engine.Forward(src, stream, sfu.Forward{To: conn.LocalAddr().(*net.UDPAddr).AddrPort()})
+	f, err := th.core.Engine().Forward(src, stream, sfu.Forward{To: conn.LocalAddr().(*net.UDPAddr).AddrPort()})
 	if err != nil {
 		th.t.Fatal(err)
 	}
 	defer f.Close()
-	_ = conn.SetReadDeadline(time.Now().Add(patience))
+	_ = conn.SetReadDeadline(time.Now().Add(waittest.Patience))
 	for b := make([]byte, 1500); ; {
 		n, err := conn.Read(b)
 		if err != nil {
@@ -93,14 +101,14 @@ func (th *theatre) forwarded(src *sfu.Source, stream int, want string) {
 const stopped = `{"streaming":"event","result":{"status":"stopped"}}`
 
 // gone waits until a mountpoint is gone, of which a viewer was told.
-func (th *theatre) gone(id string) {
+func (th *rig) gone(id string) {
 	th.t.Helper()
-	awaitPush(th.t, th.host, stopped)
+	th.host.AwaitText(stopped)
 	th.fails(`{"request":"info","id":`+id+`}`, 455)
 }
 
-func (th *theatre) panics() (n uint64) {
-	for _, s := range th.gw.engine.Stats() {
+func (th *rig) panics() (n uint64) {
+	for _, s := range th.core.Engine().Stats() {
 		n += s.Shard.Drops[media.DropPanic]
 	}
 	return n
@@ -118,7 +126,7 @@ func (audio) Close() error            { return nil }
 func TestPanicOfPlayer(t *testing.T) {
 	for name, panics := range map[string]uint64{"panic": 1, "nothing to read": 0} {
 		t.Run(name, func(t *testing.T) {
-			th := newTheatre(t, "")
+			th := newRig(t, "")
 			plays := th.radio()
 			th.file("radio.alaw", 3, 0)
 			th.ask(`{"request":"create","id":1,"type":"live","filename":"FOLDER/radio.alaw","audio":true}`)
@@ -147,14 +155,14 @@ func TestPanicOfViewersPlayer(t *testing.T) {
 		"nothing to read": func() ([]byte, error) { return nil, io.EOF },
 	} {
 		t.Run(name, func(t *testing.T) {
-			th := newTheatre(t, "")
+			th := newRig(t, "")
 			plays := th.radio()
 			th.file("radio.alaw", 3, 0)
 			th.ask(`{"request":"create","id":1,"type":"ondemand","filename":"FOLDER/radio.alaw","audio":true}`)
 			th.watching("1")
-			t.Cleanup(th.h.Detach)
+			t.Cleanup(th.host.Detach)
 			t.Cleanup(th.mountpoint("1").play(th.h.own.src, next, false).Stop)
-			awaitPush(t, th.host, stopped)
+			th.host.AwaitText(stopped)
 			if got := th.ask(`{"request":"info","id":1}`); !strings.Contains(got, `"viewers":1`) {
 				t.Errorf("got %s", got)
 			}
@@ -166,7 +174,7 @@ func TestPanicOfViewersPlayer(t *testing.T) {
 // TestPanicOfCamera: the mountpoint of a camera whose goroutine panics ends, and only
 // that one.
 func TestPanicOfCamera(t *testing.T) {
-	th := newTheatre(t, "")
+	th := newRig(t, "")
 	plays := th.radio()
 	c := newCam(t)
 	c.start()
@@ -174,7 +182,7 @@ func TestPanicOfCamera(t *testing.T) {
 	th.hears()
 	th.watch(th.h, "1")
 	event := "rtsp-disconnected"
-	th.gw.breaks.Store(&event)
+	th.breaks.Store(&event)
 	c.mute.Store(true)
 	th.gone("1")
 	plays()
@@ -191,7 +199,7 @@ func (torn) Write(int, int, []byte) { panic("test") }
 // TestPanicOfCameraCallback: so does that of a camera whose packets bring about a
 // panic, on a goroutine of the library.
 func TestPanicOfCameraCallback(t *testing.T) {
-	th := newTheatre(t, "")
+	th := newRig(t, "")
 	plays := th.radio()
 	c := newCam(t)
 	c.start()
@@ -217,24 +225,24 @@ func TestPanicOfCameraCallback(t *testing.T) {
 func TestPanicOfViewer(t *testing.T) {
 	for name, x := range map[string]struct {
 		event string
-		cause func(th *theatre)
+		cause func(th *rig)
 	}{
-		"destroyed": {"stopped", func(th *theatre) { th.want(`{"request":"destroy","id":1}`, `{"streaming":"destroyed","destroyed":1}`) }},
-		"kicked":    {"kicked_all", func(th *theatre) { th.want(`{"request":"kick_all","id":1}`, `{"streaming":"kicked_all"}`) }},
-		"edited": {"edited", func(th *theatre) {
+		"destroyed": {"stopped", func(th *rig) { th.want(`{"request":"destroy","id":1}`, `{"streaming":"destroyed","destroyed":1}`) }},
+		"kicked":    {"kicked_all", func(th *rig) { th.want(`{"request":"kick_all","id":1}`, `{"streaming":"kicked_all"}`) }},
+		"edited": {"edited", func(th *rig) {
 			th.want(`{"request":"edit","id":1,"new_pin":"x","edited_event":true}`, `{"streaming":"edited","id":1,"permanent":false}`)
 		}},
-		"failed": {"stopped", func(th *theatre) { th.mountpoint("1").fail() }},
+		"failed": {"stopped", func(th *rig) { th.mountpoint("1").fail() }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			th := newCinema(t)
+			th := newMountpoints(t)
 			m := th.mountpoint("1")
 			var good []*brittle
 			var bad *handle
 			for i := range 5 {
 				b, h := newBrittle(t, th)
 				th.watch(h, "1")
-				t.Cleanup(h.Detach)
+				t.Cleanup(b.Detach)
 				if i == 2 {
 					b.breaks.Store(&x.event)
 					bad = h
@@ -244,8 +252,8 @@ func TestPanicOfViewer(t *testing.T) {
 			}
 			x.cause(th)
 			for _, b := range good {
-				if got := b.take(); !strings.Contains(got, x.event) || (x.event != "edited") != (b.closed == 1) {
-					t.Errorf("a viewer heard %s, closed %d times", got, b.closed)
+				if got := b.Take(); !strings.Contains(got, x.event) || (x.event != "edited") != (b.Closed() == 1) {
+					t.Errorf("a viewer heard %s, closed %d times", got, b.Closed())
 				}
 			}
 			bad.Detach()
@@ -261,7 +269,7 @@ func TestPanicOfViewer(t *testing.T) {
 // TestPanicOfViewersPeer: neither does one that cannot be asked for its peer connection
 // cost the others their messages.
 func TestPanicOfViewersPeer(t *testing.T) {
-	th := newCinema(t)
+	th := newMountpoints(t)
 	hosts := make([]*brittle, 4)
 	for i := range hosts {
 		b, h := newBrittle(t, th)
@@ -282,7 +290,7 @@ func TestPanicOfViewersPeer(t *testing.T) {
 
 // TestPanicLeavesNoLock: a request or event that panics keeps nobody from others.
 func TestPanicLeavesNoLock(t *testing.T) {
-	th := newCinema(t)
+	th := newMountpoints(t)
 	b, h := newBrittle(t, th)
 	th.watch(h, "1")
 	event := "started"
@@ -304,8 +312,8 @@ func TestPanicLeavesNoLock(t *testing.T) {
 
 // TestPanicWhileCreating: the id can be used again.
 func TestPanicWhileCreating(t *testing.T) {
-	th := newTheatre(t, "")
-	th.plugin.gw = panickingGateway{th.gw}
+	th := newRig(t, "")
+	th.plugin.gw = panickingGateway{th.core}
 	func() {
 		defer func() {
 			if recover() == nil {
@@ -314,7 +322,7 @@ func TestPanicWhileCreating(t *testing.T) {
 		}()
 		th.ask(`{"request":"create","id":1,"type":"rtp","audio":true,"audioport":0,"audiopt":0,"audiocodec":"pcmu"}`)
 	}()
-	th.plugin.gw = th.gw
+	th.plugin.gw = th.core
 	if got := th.ask(`{"request":"create","id":1,"type":"rtp","audio":true,"audioport":0,"audiopt":0,"audiocodec":"pcmu"}`); !strings.Contains(got, "created") {
 		t.Errorf("got %s", got)
 	}
@@ -328,7 +336,7 @@ func (panickingGateway) Engine() *sfu.Engine { panic("test") }
 // TestFailedWhileBuilt: a mountpoint whose source has failed before it was known is
 // never known.
 func TestFailedWhileBuilt(t *testing.T) {
-	th := newTheatre(t, "")
+	th := newRig(t, "")
 	m := &mountpoint{plugin: th.plugin, id: "1", settings: newSettings(typeRTP)}
 	m.fail()
 	if err := th.plugin.add(m); err == nil || th.mountpoint("1") != nil {
@@ -338,12 +346,12 @@ func TestFailedWhileBuilt(t *testing.T) {
 
 // TestReloadAfterFailure: a mountpoint of the file that has failed is made again.
 func TestReloadAfterFailure(t *testing.T) {
-	th := newTheatre(t, "")
+	th := newRig(t, "")
 	th.file("radio.alaw", 3, 0)
 	th.write(Package+".jcfg", `radio: { type = "live", id = 1, filename = "`+th.folder+`/radio.alaw", audio = true }`)
 	th.start()
 	th.mountpoint("1").src.Fail()
-	awaitLog(t, &th.gw.log, "mountpoint destroyed")
+	th.core.AwaitLog("mountpoint destroyed")
 	if added, err := th.plugin.Reload(); err != nil || len(added) != 1 || th.mountpoint("1") == nil {
 		t.Errorf("added %v, %v", added, err)
 	}
@@ -352,7 +360,7 @@ func TestReloadAfterFailure(t *testing.T) {
 // TestFileIsOpenedUnlocked: a file that takes its time to open keeps nobody from
 // anything.
 func TestFileIsOpenedUnlocked(t *testing.T) {
-	th := newCinema(t)
+	th := newMountpoints(t)
 	opened := false
 	th.plugin.open = func(name string, folders []string) (*clip.File, error) {
 		if !th.plugin.mu.TryLock() {
@@ -367,17 +375,29 @@ func TestFileIsOpenedUnlocked(t *testing.T) {
 	if !opened {
 		t.Error("no file was opened")
 	}
-	th.host.hangup(th.h)
+	th.host.Hangup()
 
 	// The mountpoint may be gone by then.
 	var late *clip.File
+	other, _ := th.attach(nil)
 	th.plugin.open = func(name string, folders []string) (f *clip.File, err error) {
 		late, err = clip.Open(name, folders)
-		th.ask(`{"request":"destroy","id":3}`)
+		other.Message("", `{"request":"destroy","id":3}`, nil)
 		return late, err
 	}
 	th.fails(`{"request":"watch","id":3}`, 455)
 	if late == nil || late.Close() == nil {
 		t.Error("the file is still open")
+	}
+}
+
+// TestOldPlayerFails: what fails late, when the viewer has gone on to something else, does
+// not end that.
+func TestOldPlayerFails(t *testing.T) {
+	th := newMountpoints(t)
+	c, h := th.attach(nil)
+	(&own{h: h}).SourceEvent(sfu.Event{Kind: sfu.EventClosed})
+	if got := c.Take(); got != "" || c.Closed() != 0 {
+		t.Errorf("told %q, %d connections closed", got, c.Closed())
 	}
 }

@@ -102,8 +102,10 @@ func (o *own) SourceEvent(e sfu.Event) {
 	}
 	o.h.plugin.mu.Lock()
 	defer o.h.plugin.mu.Unlock()
-	o.h.pushStatus("stopped")
-	o.h.ClosePeer()
+	if o.h.own == o {
+		o.h.pushStatus("stopped")
+		o.h.ClosePeer()
+	}
 }
 
 // SourceData is never called: there is sound only.

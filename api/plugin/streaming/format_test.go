@@ -35,8 +35,8 @@ func TestRTPMaps(t *testing.T) {
 		{"audio", "G722/16000", ""},
 		{"video", "H264/48000", ""},
 	} {
-		th := newTheatre(t, "general: { }\n")
-		log := &th.gw.log
+		th := newRig(t, "general: { }\n")
+		log := th.core
 		got := th.ask(`{"request":"create","id":1,"type":"rtp","permanent":true,"media":[{"type":"` + tt.kind + `","mid":"m","port":0,"pt":100,"rtpmap":"` + tt.rtpmap + `"}]}`)
 		if !strings.Contains(got, `"permanent":true`) {
 			t.Errorf("%s: %s", tt.rtpmap, got)
@@ -57,11 +57,11 @@ func TestRTPMaps(t *testing.T) {
 			if got := ports.ReplaceAllString(th.ask(`{"request":"info","id":1}`), "$1:N"); !strings.Contains(got, told) {
 				t.Errorf("%s: %s", tt.rtpmap, got)
 			}
-			if warned := strings.Contains(log.text(), strings.TrimSpace(tt.rtpmap)); warned != (tt.offered == "") {
-				t.Errorf("%s: log %s", tt.rtpmap, log.text())
+			if warned := strings.Contains(log.Log(), strings.TrimSpace(tt.rtpmap)); warned != (tt.offered == "") {
+				t.Errorf("%s: log %s", tt.rtpmap, log.Log())
 			}
-			th.host.hangup(th.h)
-			log = &th.gw.log
+			th.host.Hangup()
+			log = th.core
 			th.start() // again, from the file
 		}
 	}
@@ -73,7 +73,7 @@ func TestMultiopusOffered(t *testing.T) {
 		8: "answer; Mountpoint 1; 0; 0:audio sendonly multiopus/48000/8/111{x=y}",
 		6: "answer; Mountpoint 1; 0; 0:audio inactive rejected",
 	} {
-		th := newTheatre(t, "")
+		th := newRig(t, "")
 		th.ask(`{"request":"create","id":1,"type":"rtp","media":[{"type":"audio","mid":"m","port":0,"pt":100,"rtpmap":"multiopus/48000/8","fmtp":"x=y"}]}`)
 		offer := sdp.Offer(sdp.OfferOptions{Sections: []sdp.OfferSection{
 			{Kind: sdp.Audio, MID: "0", Direction: sdp.RecvOnly, Codec: sdp.Multiopus, Channels: channels}}})
@@ -81,7 +81,7 @@ func TestMultiopusOffered(t *testing.T) {
 		if got := th.lastJSEP(); got != want {
 			t.Errorf("%d channels: %s", channels, got)
 		}
-		th.h.Detach()
+		th.host.Detach()
 	}
 }
 
@@ -120,7 +120,7 @@ func TestCreateRefuses(t *testing.T) {
 		"a break in fmtp": {stream("a", "audio", opus, `,"fmtp":"a=b\r\na=inactive"`), false},
 		"a long fmtp":     {stream("a", "audio", opus, `,"fmtp":"`+strings.Repeat("x", 5000)+`"`), false},
 	} {
-		th := newTheatre(t, "")
+		th := newRig(t, "")
 		body := `{"request":"create","id":1,"type":"rtp","media":[` + tt.media + `]}`
 		if tt.fine {
 			if got := th.ask(body); !strings.Contains(got, "created") {
@@ -143,7 +143,7 @@ func TestCreateRefuses(t *testing.T) {
 			t.Errorf("%s: loaded %v", name, loaded)
 		}
 	}
-	th := newTheatre(t, "")
+	th := newRig(t, "")
 	for _, fields := range []string{
 		`"audio":true,"audioport":0,"audiopt":100,"audiocodec":"vp8"`,
 		`"video":true,"videoport":0,"videopt":100,"videocodec":"x264"`,
@@ -169,13 +169,13 @@ func TestOnePayloadType(t *testing.T) {
 		vp8("a", "") + `,{"type":"audio","mid":"b","port":0,"pt":100,"codec":"red"}`:            false,
 		`{"type":"data","mid":"a","port":0},{"type":"audio","mid":"b","port":0,"codec":"pcmu"}`: false,
 	} {
-		th := newTheatre(t, "")
-		log := &th.gw.log
+		th := newRig(t, "")
+		log := th.core
 		if got := th.ask(`{"request":"create","id":1,"type":"rtp","media":[` + media + `]}`); !strings.Contains(got, "created") {
 			t.Fatal(got)
 		}
-		if got := strings.Contains(log.text(), "one payload type"); got != want {
-			t.Errorf("%s: %s", media, log.text())
+		if got := strings.Contains(log.Log(), "one payload type"); got != want {
+			t.Errorf("%s: %s", media, log.Log())
 		}
 	}
 }

@@ -1,195 +1,50 @@
 package streaming
 
 import (
-	"encoding/json"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
-	ourjson "bifrons/api/json"
 	"bifrons/api/plugin"
+	"bifrons/api/plugin/plugintest"
 	"bifrons/sdp"
 	"bifrons/sfu"
 )
 
-// stage is a Host that keeps what is pushed. Its peer connection has no other
-// side.
-type stage struct {
-	t      testing.TB
-	engine *sfu.Engine
-
-	mu      sync.Mutex
-	peer    *sfu.Peer
-	pushed  []string
-	jseps   []*plugin.JSEP
-	notices []string
-	closed  int
-}
-
-func (d *stage) Push(tx string, data []byte, j *plugin.JSEP) error {
-	if !json.Valid(data) {
-		d.t.Errorf("pushed %s", data)
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	text := strings.TrimSpace(tx + " " + string(data))
-	if j != nil {
-		d.jseps = append(d.jseps, j)
-		if d.peer == nil {
-			var err error
-			if d.peer, err = d.engine.NewPeer(sfu.PeerConfig{}, deaf{}); err != nil {
-				return err
-			}
-		}
-		text += " " + j.SDP.Type.String()
-	}
-	d.pushed = append(d.pushed, text)
-	return nil
-}
-
-func (d *stage) Notify(data []byte) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.notices = append(d.notices, string(data))
-}
-
-func (d *stage) ClosePeer() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.closed++
-}
-
-func (d *stage) Peer() *sfu.Peer {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.peer
-}
-
-// hangup ends the peer connection of a handle.
-func (d *stage) hangup(h *handle) {
-	d.mu.Lock()
-	if d.peer != nil {
-		d.peer.Close("Close PC")
-	}
-	d.peer = nil
-	d.mu.Unlock()
-	h.Hangup("Close PC")
-}
-
-func (d *stage) Run(f func())      { f() }
-func (d *stage) Up() bool          { return true }
-func (d *stage) HandleID() uint64  { return 1 }
-func (d *stage) SessionID() uint64 { return 1 }
-func (d *stage) OpaqueID() string  { return "" }
-func (d *stage) Token() string     { return "" }
-func (d *stage) End()              {}
-
-func (d *stage) Tell(_ string, data []byte) { d.Push("", data, nil) }
-
-func (d *stage) Reserve() plugin.Place { return plugin.Nobody{}.Reserve() }
-
-// deaf hears nothing.
-type deaf struct{}
-
-func (deaf) PeerEvent(sfu.Event)                   {}
-func (deaf) PeerData(string, string, bool, []byte) {}
-
-func (d *stage) take() string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	text := strings.Join(d.pushed, "\n")
-	d.pushed = nil
-	return text
-}
-
-// taken takes what was pushed up to an event; false if that was not.
-func (d *stage) taken(event string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for i, text := range d.pushed {
-		if strings.Contains(text, event) {
-			d.pushed = d.pushed[i+1:]
-			return true
-		}
-	}
-	return false
-}
-
-// backstage is the Gateway.
-type backstage struct {
-	engine *sfu.Engine
-
-	log    logbook
-	breaks atomic.Pointer[string] // events that bring about a panic contain it
-}
-
-// logbook is a log that can be read while others write.
-type logbook struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *logbook) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-func (l *logbook) text() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func (b *backstage) Engine() *sfu.Engine                   { return b.engine }
-func (b *backstage) Notifying() bool                       { return true }
-func (b *backstage) SignedTokens() bool                    { return false }
-func (b *backstage) SignedFor(string, string, string) bool { return false }
-func (b *backstage) Logger() *slog.Logger                  { return slog.New(slog.NewTextHandler(&b.log, nil)) }
-
-func (b *backstage) Notify(_ string, data []byte) { breakIf(&b.breaks, data) }
-
-// breakIf panics if there is a text and the data has it.
-func breakIf(text *atomic.Pointer[string], data []byte) {
-	if t := text.Load(); t != nil && strings.Contains(string(data), *t) {
-		panic("test")
-	}
-}
-
-// theatre is a plugin without clients.
-type theatre struct {
+// rig is a plugin with a client.
+type rig struct {
 	t      testing.TB
 	folder string
-	gw     *backstage
+	core   *plugintest.Core
 	plugin *Plugin
 	h      *handle
-	host   *stage
+	host   *plugintest.Client
+	breaks atomic.Pointer[string] // events for event handlers that bring about a panic contain it
 }
 
-// newTheatre starts the plugin with a configuration file; "" is none.
-func newTheatre(t testing.TB, file string) *theatre {
+// newRig starts the plugin with a configuration file; "" is none.
+func newRig(t testing.TB, file string) *rig {
 	t.Helper()
-	engine, err := sfu.New(sfu.Config{Shards: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(engine.Close)
-	th := &theatre{t: t, folder: t.TempDir(), gw: &backstage{engine: engine}}
+	th := &rig{t: t, folder: t.TempDir()}
 	if file != "" {
 		th.write("janus.plugin.streaming.jcfg", file)
 	}
 	th.start()
-	t.Cleanup(func() { th.plugin.Close() })
 	return th
 }
 
-func (th *theatre) write(name, text string) {
+// breakIf panics if there is a text and the data has it.
+func breakIf(text *atomic.Pointer[string], data string) {
+	if t := text.Load(); t != nil && strings.Contains(data, *t) {
+		panic("test")
+	}
+}
+
+func (th *rig) write(name, text string) {
 	th.t.Helper()
 	if err := os.WriteFile(filepath.Join(th.folder, name), []byte(text), 0o600); err != nil {
 		th.t.Fatal(err)
@@ -197,50 +52,64 @@ func (th *theatre) write(name, text string) {
 }
 
 // start starts the plugin, instead of the one that is running.
-func (th *theatre) start() {
+func (th *rig) start() {
 	th.t.Helper()
-	if th.plugin != nil {
-		th.plugin.Close()
-	}
 	th.plugin = New(Config{Folder: th.folder})
-	if err := th.plugin.Start(th.gw); err != nil {
-		th.t.Fatal(err)
+	if th.core == nil {
+		th.core = plugintest.New(th.t, th.plugin, plugintest.Config{
+			Engine: sfu.Config{Shards: 2}, Notified: func(data string) { breakIf(&th.breaks, data) },
+		})
+	} else {
+		th.core.Replace(th.plugin)
 	}
-	th.host = &stage{t: th.t, engine: th.gw.engine}
-	th.h = newHandle(th.plugin, th.host)
+	th.host, th.h = th.attach(nil)
 }
 
-func parsed(t testing.TB, text string) *ourjson.Value {
-	t.Helper()
-	d, err := ourjson.Parse([]byte(text))
-	if err != nil {
-		t.Fatalf("%v: %s", err, text)
-	}
-	return d.Root()
+// attach makes another client, with a Host of its own if host is not nil.
+func (th *rig) attach(host func(x *plugintest.Client) plugin.Host) (*plugintest.Client, *handle) {
+	th.t.Helper()
+	c := th.core.Attach(plugintest.Options{Deaf: true, Slow: true, Host: host})
+	return c, c.Handle.(*handle)
 }
 
 // ask sends a request and returns its answer, or the event that it ends in.
 // What is in the folder is named FOLDER, and ages are 0.
-func (th *theatre) ask(body string) string {
+func (th *rig) ask(body string) string {
 	th.t.Helper()
 	return th.askWith(body, nil)
 }
 
-func (th *theatre) askWith(body string, j *plugin.JSEP) string {
+func (th *rig) askWith(body string, j *plugin.JSEP) string {
 	th.t.Helper()
 	body = strings.ReplaceAll(body, "FOLDER", th.folder)
-	res := th.h.Message(&plugin.Request{Body: parsed(th.t, body), JSEP: j})
-	text := string(res.Data)
-	if res.Run != nil {
-		res.Run()
-		text = th.host.take()
+	text := th.take()
+	if res := th.host.Message("", body, j); res.Run == nil {
+		text = string(res.Data)
+	} else {
+		text = th.take()
 	}
 	text = ages.ReplaceAllString(text, `"age_ms":0`)
 	return strings.ReplaceAll(text, th.folder, "FOLDER")
 }
 
+// take takes the plugin's events: their data, and the types of descriptions.
+func (th *rig) take() string {
+	th.t.Helper()
+	th.host.Settle()
+	var lines []string
+	for _, e := range th.host.Events() {
+		if e.JSEP != nil {
+			e.Data += " " + e.JSEP.SDP.Type.String()
+		}
+		if e.Kind == "" {
+			lines = append(lines, e.Data)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
 // want expects an answer to a request.
-func (th *theatre) want(body, want string) {
+func (th *rig) want(body, want string) {
 	th.t.Helper()
 	if got := th.ask(body); got != want {
 		th.t.Errorf("%s\n got %s\nwant %s", body, got, want)
@@ -248,7 +117,7 @@ func (th *theatre) want(body, want string) {
 }
 
 // fails expects an error.
-func (th *theatre) fails(body string, code int) {
+func (th *rig) fails(body string, code int) {
 	th.t.Helper()
 	want := fmt.Sprintf(`{"streaming":"event","error_code":%d,`, code)
 	if got := th.ask(body); !strings.HasPrefix(got, want) {
@@ -289,32 +158,28 @@ func outline(d *sdp.Description) string {
 }
 
 // answer is a client's answer to the last offer.
-func (th *theatre) answer() *plugin.JSEP {
-	th.host.mu.Lock()
-	defer th.host.mu.Unlock()
-	d := sdp.Answer(th.host.jseps[len(th.host.jseps)-1].SDP, sdp.AnswerOptions{})
-	return &plugin.JSEP{SDP: d}
+func (th *rig) answer() *plugin.JSEP {
+	list := th.host.JSEPs()
+	return &plugin.JSEP{SDP: sdp.Answer(list[len(list)-1].SDP, sdp.AnswerOptions{})}
 }
 
 // mountpoint is a mountpoint of the plugin, nil if there is none.
-func (th *theatre) mountpoint(id string) *mountpoint {
+func (th *rig) mountpoint(id string) *mountpoint {
 	m, _ := th.plugin.mountpoints.Get(id)
 	return m
 }
 
 // lastJSEP is the gist of the last description that was pushed.
-func (th *theatre) lastJSEP() string {
-	th.t.Helper()
-	th.host.mu.Lock()
-	defer th.host.mu.Unlock()
-	if len(th.host.jseps) == 0 {
+func (th *rig) lastJSEP() string {
+	list := th.host.JSEPs()
+	if len(list) == 0 {
 		return ""
 	}
-	return outline(th.host.jseps[len(th.host.jseps)-1].SDP)
+	return outline(list[len(list)-1].SDP)
 }
 
 // file makes a file of audio in the folder: n pieces of 20 ms, and some bytes.
-func (th *theatre) file(name string, n, extra int) {
+func (th *rig) file(name string, n, extra int) {
 	th.t.Helper()
 	b := make([]byte, 160*n+extra)
 	for i := range b {

@@ -5,12 +5,13 @@ import (
 	"testing"
 
 	"bifrons/api/kit"
+	"bifrons/api/plugin/plugintest"
 )
 
 // Settings at a place where they mean nothing are named, in the answer or in the
 // log; all others are not.
 func TestMisplaced(t *testing.T) {
-	th := newTheatre(t, `
+	th := newRig(t, `
 good: { type = "rtp", id = 1, collision = 5, srtpsuite = 32, srtpcrypto = "WbTBosdVUZqEb6Htqhn+m3z7wUh4RJVR8nE15GbN", secret = "s"
 	media = ( { type = "audio", mid = "a", label = "x", port = 0, pt = 0, codec = "pcmu" },
 		{ type = "data", mid = "d", port = 0, datatype = "text", buffermsg = true } ) }
@@ -18,7 +19,7 @@ old: { type = "rtp", id = 2, video = true, videoport = 0, videopt = 96, videocod
 bad: { type = "rtp", id = 3, audioport = 7, audio = yes, metadata = "m"
 	media = ( { type = "audio", mid = "a", port = 0, pt = 0, codec = "pcmu", SRTPsuite = 32, collision = 5 } ) }
 `)
-	log := th.gw.log.text()
+	log := th.core.Log()
 	for _, name := range []string{":6: bad.audioport", ":6: bad.audio", ":7: bad.media[0].SRTPsuite", ":7: bad.media[0].collision"} {
 		if !strings.Contains(log, name+": means nothing here") {
 			t.Errorf("not told of %s: %s", name, log)
@@ -44,27 +45,27 @@ bad: { type = "rtp", id = 3, audioport = 7, audio = yes, metadata = "m"
 			t.Errorf("%s\ngot  %s\nwant %s", tt.fields, got, tt.want)
 		}
 	}
-	if log := th.gw.log.text(); !strings.Contains(log, "request=create settings=port ") {
+	if log := th.core.Log(); !strings.Contains(log, "request=create settings=port ") {
 		t.Errorf("log: %s", log)
 	}
 }
 
 func TestMisplacedConfigure(t *testing.T) {
-	th := newTheatre(t, `a: { type = "rtp", id = 1, video = true, videoport = 0, videopt = 96, videocodec = "vp8" }`)
+	th := newRig(t, `a: { type = "rtp", id = 1, video = true, videoport = 0, videopt = 96, videocodec = "vp8" }`)
 	th.ask(`{"request":"watch","id":1}`)
 	for body, want := range map[string]string{
 		`{"request":"configure","mid":"v","send":true,"substream":1,"video":true}`:                                 "",
 		`{"request":"configure","streams":[{"mid":"v","send":true,"substream":1}],"video":true}`:                   "",
 		`{"request":"configure","streams":[{"mid":"v","send":true,"video":false}],"substream":1,"min_delay":null}`: "substream, streams[0].video",
 	} {
-		if got := strings.Join(configureLevels(nil, kit.Args{Value: parsed(t, body)}).Misplaced(parsed(t, body)), ", "); got != want {
+		if got := strings.Join(configureLevels(nil, kit.Args{Value: plugintest.Parse(t, body)}).Misplaced(plugintest.Parse(t, body)), ", "); got != want {
 			t.Errorf("%s: got %q, want %q", body, got, want)
 		}
 		if got := th.ask(body); got != `{"streaming":"event","result":{"event":"configured"}}` {
 			t.Errorf("%s: %s", body, got)
 		}
 	}
-	if !strings.Contains(th.gw.log.text(), "settings=\"substream, streams[0].video\"") {
-		t.Errorf("log: %s", th.gw.log.text())
+	if !strings.Contains(th.core.Log(), "settings=\"substream, streams[0].video\"") {
+		t.Errorf("log: %s", th.core.Log())
 	}
 }

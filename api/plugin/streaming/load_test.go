@@ -12,7 +12,7 @@ import (
 // TestLoad reads mountpoints as people write them, and leaves out those that
 // cannot be.
 func TestLoad(t *testing.T) {
-	th := newTheatre(t, "")
+	th := newRig(t, "")
 	th.file("radio.alaw", 3, 0)
 	file := strings.ReplaceAll(`
 general: {
@@ -94,7 +94,7 @@ nonsense: { type = "rtp", id = 25, audio = true, audioport = "many", audiopt = 1
 
 // TestLoadINI reads the older form.
 func TestLoadINI(t *testing.T) {
-	th := newTheatre(t, "")
+	th := newRig(t, "")
 	th.write("janus.plugin.streaming.cfg", `
 ; This is a sample
 [general]
@@ -134,7 +134,7 @@ secret = adminpwd
 // everything else in the file as it is.
 func TestPermanent(t *testing.T) {
 	const head = "# kept\ngeneral: {\n\tevents = false # also kept\n}\n"
-	th := newTheatre(t, head)
+	th := newRig(t, head)
 	th.file("radio.alaw", 3, 0)
 	for id, fields := range map[string]string{
 		"1": `"type":"rtp","name":"multi","secret":"s","pin":"p","metadata":"m","is_private":true,"collision":5,"bufferkf_ms":6,"bufferkf_bytes":7,
@@ -208,7 +208,7 @@ func TestDebian(t *testing.T) {
 		t.Skip("Debian's janus is not installed")
 	}
 	// Its ports may be in use by something else.
-	th := newTheatre(t, regexp.MustCompile(`port = \d+`).ReplaceAllString(string(b), "port = 0"))
+	th := newRig(t, regexp.MustCompile(`port = \d+`).ReplaceAllString(string(b), "port = 0"))
 	for _, id := range []string{"1", "2", "3", "123"} {
 		if m := th.mountpoint(id); m == nil {
 			t.Errorf("mountpoint %s was not loaded", id)

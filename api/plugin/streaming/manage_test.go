@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"bifrons/api/plugin/plugintest"
 )
 
 var (
@@ -16,7 +18,7 @@ var (
 // TestCreateRTP shows both styles of describing streams, and what list and info
 // tell.
 func TestCreateRTP(t *testing.T) {
-	th := newTheatre(t, "")
+	th := newRig(t, "")
 	got := th.ask(`{"request":"create","type":"RTP","id":7,"name":"cam","description":"Cam","metadata":"m","secret":"s","pin":"p",
 		"collision":2000,"bufferkf_ms":500,"threads":2,"srtpsuite":32,"srtpcrypto":"WbTBosdVUZqEb6Htqhn+m3z7wUh4RJVR8nE15GbN",
 		"media":[{"type":"audio","mid":"a","label":"Sound","msid":"s t","port":0,"rtcpport":0,"pt":111,"codec":"opus","fmtp":"stereo=1","skew":true},
@@ -51,7 +53,7 @@ func TestCreateRTP(t *testing.T) {
 }
 
 func TestCreateLegacy(t *testing.T) {
-	th := newTheatre(t, "")
+	th := newRig(t, "")
 	got := th.ask(`{"request":"create","type":"rtp","id":0,"audio":true,"audioport":0,"audiopt":111,"audiortpmap":"opus/48000/2",
 		"audiortcpport":0,"video":true,"videoport":0,"videopt":100,"videortpmap":"vp8/90000","videosimulcast":true,
 		"data":true,"dataport":0,"dataiface":"127.0.0.1","is_private":true}`)
@@ -65,7 +67,7 @@ func TestCreateLegacy(t *testing.T) {
 }
 
 func TestCreateErrors(t *testing.T) {
-	th := newTheatre(t, "")
+	th := newRig(t, "")
 	th.file("radio.alaw", 3, 0)
 	busy, err := net.ListenPacket("udp4", "0.0.0.0:0")
 	if err != nil {
@@ -135,7 +137,7 @@ func TestCreateErrors(t *testing.T) {
 }
 
 func TestManage(t *testing.T) {
-	th := newTheatre(t, `general: { admin_key = "key" }`)
+	th := newRig(t, `general: { admin_key = "key" }`)
 	th.file("music.mulaw", 3, 0)
 	create := `{"request":"create","type":"ondemand","id":3,"name":"m","filename":"FOLDER/music.mulaw","audio":true,"secret":"s"`
 	th.fails(create+`}`, 453)
@@ -172,13 +174,13 @@ func TestManage(t *testing.T) {
 	th.fails(`{"request":"nosuch"}`, 452)
 	want := `{"event":"created","id":3,"type":"on demand"}|{"event":"edited","id":3}|{"event":"edited","id":3}|` +
 		`{"event":"kicked_all","id":3}|{"event":"destroyed","id":3}`
-	if got := strings.Join(th.host.notices, "|"); got != want {
+	if got := strings.Join(th.host.Notices(), "|"); got != want {
 		t.Errorf("event handlers heard %s", got)
 	}
 }
 
 func TestRecordingIsRefused(t *testing.T) {
-	th := newTheatre(t, "")
+	th := newRig(t, "")
 	th.ask(`{"request":"create","type":"rtp","id":1,"media":[{"type":"audio","mid":"a","port":0,"pt":0,"codec":"pcmu"}]}`)
 	th.fails(`{"request":"recording","id":1,"action":"start"}`, 452)
 	th.fails(`{"request":"recording","id":1,"action":"start","audio":true}`, 454)
@@ -188,7 +190,7 @@ func TestRecordingIsRefused(t *testing.T) {
 }
 
 func TestStringIDs(t *testing.T) {
-	th := newTheatre(t, `general: { string_ids = true }`)
+	th := newRig(t, `general: { string_ids = true }`)
 	th.file("radio.alaw", 3, 0)
 	create := `{"request":"create","type":"live","filename":"FOLDER/radio.alaw","audio":true,"name":"n"`
 	th.fails(create+`,"id":5}`, 454)
@@ -203,13 +205,13 @@ func TestStringIDs(t *testing.T) {
 }
 
 func TestAdmin(t *testing.T) {
-	th := newTheatre(t, "")
+	th := newRig(t, "")
 	for body, want := range map[string]string{
 		`{"request":"list"}`:         `{"streaming":"list","list":[]}`,
 		`{"request":"watch","id":1}`: `{"streaming":"event","error_code":452,"error":"Unknown request 'watch'"}`,
 		`{"request":"info","id":1}`:  `{"streaming":"event","error_code":455,"error":"No such mountpoint/stream 1"}`,
 	} {
-		if got, err := th.plugin.Admin(parsed(t, body)); err != nil || string(got) != want {
+		if got, err := th.plugin.Admin(plugintest.Parse(t, body)); err != nil || string(got) != want {
 			t.Errorf("%s: %s, %v", body, got, err)
 		}
 	}

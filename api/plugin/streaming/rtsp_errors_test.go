@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"bifrons/rtp/waittest"
 )
 
 // TestRTSPSecrets: no password of a camera gets into the log or into what clients are
@@ -30,30 +32,30 @@ func TestRTSPSecrets(t *testing.T) {
 		`"url":"rtsp://se same@` + host + `/door","rtsp_user":"me","rtsp_pwd":"sesame"`,
 	} {
 		for _, check := range []string{"true", "false"} {
-			th := newTheatre(t, "")
-			log := &th.gw.log
+			th := newRig(t, "")
+			log := th.core
 			got := th.ask(`{"request":"create","type":"rtsp","id":1,"video":true,"rtsp_failcheck":` + check + `,` + fields + `}`)
-			awaitLog(t, log, "no RTSP session")
+			log.AwaitLog("no RTSP session")
 			th.ask(`{"request":"destroy","id":1}`)
-			if strings.Contains(got, "sesame") && !strings.Contains(got, `"url"`) || strings.Contains(log.text(), "sesame") {
-				t.Errorf("%s: %s\n%s", fields, got, log.text())
+			if strings.Contains(got, "sesame") && !strings.Contains(got, `"url"`) || strings.Contains(log.Log(), "sesame") {
+				t.Errorf("%s: %s\n%s", fields, got, log.Log())
 			}
 		}
 	}
 	// Likewise while it works.
-	th := newTheatre(t, "")
-	log := &th.gw.log
+	th := newRig(t, "")
+	log := th.core
 	got := th.ask(`{"request":"create","type":"rtsp","id":1,"video":true,"audio":true,"rtsp_reconnect_delay":1,"url":"rtsp://me:open%2bsesame@` + host + `/door"}`)
 	if !strings.Contains(got, "created") {
 		t.Fatal(got)
 	}
 	th.hears()
 	c.stop()
-	awaitLog(t, log, "RTSP session lost")
+	log.AwaitLog("RTSP session lost")
 	c.start()
-	awaitLog(t, log, "RTSP session is back")
-	if strings.Contains(log.text(), "sesame") {
-		t.Error(log.text())
+	log.AwaitLog("RTSP session is back")
+	if strings.Contains(log.Log(), "sesame") {
+		t.Error(log.Log())
 	}
 }
 
@@ -112,8 +114,8 @@ func TestRTSPScan(t *testing.T) {
 		"rtsps://" + closed,
 		"rtsp://[::1]:1",
 	} {
-		th := newTheatre(t, "")
-		log := &th.gw.log
+		th := newRig(t, "")
+		log := th.core
 		got := th.ask(`{"request":"create","type":"rtsp","id":1,"video":true,"rtsp_timeout":1,"rtsp_conn_timeout":1,"url":"` + where + `/"}`)
 		if first == "" {
 			first = got
@@ -121,7 +123,7 @@ func TestRTSPScan(t *testing.T) {
 		if got != first || !strings.Contains(got, `"error_code":456`) {
 			t.Errorf("%s: %s\nnot %s", where, got, first)
 		}
-		_, detail, _ := strings.Cut(log.text(), "error=")
+		_, detail, _ := strings.Cut(log.Log(), "error=")
 		logs[detail] = true
 	}
 	if len(logs) < 5 {
@@ -129,17 +131,8 @@ func TestRTSPScan(t *testing.T) {
 	}
 }
 
-func awaitLog(t *testing.T, log *logbook, want string) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !strings.Contains(log.text(), want); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("no %q in %s", want, log.text())
-		}
-	}
-}
-
 func TestRTSPErrors(t *testing.T) {
-	th := newTheatre(t, "")
+	th := newRig(t, "")
 	c := newCam(t)
 	c.user, c.password = "me", "secret"
 	c.start()
@@ -170,7 +163,7 @@ func TestRTSPEndsWhileConnecting(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	th := newTheatre(t, "")
+	th := newRig(t, "")
 	got := make(chan string)
 	go func() {
 		got <- th.ask(`{"request":"create","type":"rtsp","id":1,"video":true,"rtsp_timeout":2000000000,"url":"rtsp://` + l.Addr().String() + `/"}`)
@@ -189,7 +182,7 @@ func TestRTSPEndsWhileConnecting(t *testing.T) {
 		if !strings.Contains(text, `"error_code":456`) {
 			t.Errorf("got %s", text)
 		}
-	case <-time.After(patience):
+	case <-time.After(waittest.Patience):
 		t.Fatal("it still waits")
 	}
 }
@@ -197,7 +190,7 @@ func TestRTSPEndsWhileConnecting(t *testing.T) {
 // TestRTSPTimeouts: no client makes the server wait for longer than a minute, or
 // without a limit.
 func TestRTSPTimeouts(t *testing.T) {
-	th := newTheatre(t, "")
+	th := newRig(t, "")
 	for fields, want := range map[string][3]time.Duration{
 		``: {10 * time.Second, 5 * time.Second, 5 * time.Second},
 		`"rtsp_timeout":61,"rtsp_conn_timeout":3,"rtsp_reconnect_delay":90,`:    {time.Minute, 3 * time.Second, 90 * time.Second},

@@ -18,8 +18,6 @@ import (
 	"github.com/pion/rtp"
 )
 
-const patience = 20 * time.Second
-
 // cam is an RTSP server with one path, /door, of H.264 and PCMU.
 type cam struct {
 	t      *testing.T
@@ -182,7 +180,7 @@ func (c *cam) stop() {
 func (c *cam) url() string { return fmt.Sprintf("rtsp://127.0.0.1:%d/door", c.port) }
 
 // create makes a mountpoint of the server.
-func (th *theatre) rtsp(c *cam, more string) {
+func (th *rig) rtsp(c *cam, more string) {
 	th.t.Helper()
 	got := th.ask(`{"request":"create","type":"rtsp","id":1,"name":"door","url":"` + c.url() + `","audio":true,"video":true` + more + `}`)
 	if want := `{"streaming":"created","created":"door","permanent":false,"stream":{"id":1,"type":"live","description":"door","is_private":false}}`; got != want {
@@ -192,14 +190,14 @@ func (th *theatre) rtsp(c *cam, more string) {
 
 // hears waits until packets of both streams come, and the parameter sets with
 // the video.
-func (th *theatre) hears() {
+func (th *rig) hears() {
 	th.t.Helper()
 	th.hear(0, "\x00\x00\x00")
 	th.hear(1, "\x67\x42")
 }
 
 // hear waits until a packet of a stream comes that contains a text.
-func (th *theatre) hear(i int, want string) {
+func (th *rig) hear(i int, want string) {
 	th.t.Helper()
 	th.forwarded(th.mountpoint("1").src, i, want)
 }
@@ -218,7 +216,7 @@ func TestRTSP(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			th := newTheatre(t, "")
+			th := newRig(t, "")
 			c := newCam(t)
 			tt.cam(c)
 			c.start()
@@ -282,7 +280,7 @@ func TestRTSPDamage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			th := newTheatre(t, "")
+			th := newRig(t, "")
 			c := newCam(t)
 			c.describe = tt.describe
 			c.start()
@@ -301,7 +299,7 @@ func TestRTSPDamage(t *testing.T) {
 			if got := th.lastJSEP(); strings.Contains(got, "H264") != tt.video {
 				t.Errorf("offer %s", got)
 			}
-			th.h.Detach()
+			th.host.Detach()
 		})
 	}
 }
@@ -310,14 +308,14 @@ func TestRTSPDamage(t *testing.T) {
 // played.
 func TestRTSPNoSetup(t *testing.T) {
 	for i, control := range []string{"trackID=0", "trackID=1"} {
-		th := newTheatre(t, "")
+		th := newRig(t, "")
 		c := newCam(t)
 		c.silent = control
 		c.start()
 		th.rtsp(c, "")
 		th.hear(1-i, "")
 	}
-	th := newTheatre(t, "")
+	th := newRig(t, "")
 	c := newCam(t)
 	c.silent = "trackID=0"
 	c.start()
@@ -328,7 +326,7 @@ func TestRTSPNoSetup(t *testing.T) {
 
 // TestRTSPReconnects starts before the server does, and outlives its end.
 func TestRTSPReconnects(t *testing.T) {
-	th := newTheatre(t, "")
+	th := newRig(t, "")
 	c := newCam(t)
 	c.start()
 	c.stop()
@@ -343,36 +341,23 @@ func TestRTSPReconnects(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	c.stop()
-	awaitPush(t, th.host, `{"event":"rtsp-disconnected","id":1}`)
+	th.host.AwaitText(`{"event":"rtsp-disconnected","id":1}`)
 	c.start()
-	awaitPush(t, th.host, `{"event":"rtsp-reconnected","id":1}`)
+	th.host.AwaitText(`{"event":"rtsp-reconnected","id":1}`)
 	th.hears()
 }
 
 // A camera that answers but brings nothing is given up, and tried again.
 func TestRTSPSilence(t *testing.T) {
-	th := newTheatre(t, "")
+	th := newRig(t, "")
 	c := newCam(t)
 	c.start()
 	th.rtsp(c, `,"rtsp_reconnect_delay":1,"rtsp_notify_changes":true`)
 	th.want(`{"request":"watch","id":1}`, preparing)
 	th.hears()
 	c.mute.Store(true)
-	awaitPush(t, th.host, `{"event":"rtsp-disconnected","id":1}`)
+	th.host.AwaitText(`{"event":"rtsp-disconnected","id":1}`)
 	c.mute.Store(false)
-	awaitPush(t, th.host, `{"event":"rtsp-reconnected","id":1}`)
+	th.host.AwaitText(`{"event":"rtsp-reconnected","id":1}`)
 	th.hears()
-}
-
-func awaitPush(t testing.TB, d *stage, want string) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); ; {
-		if d.taken(want) {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("no %s", want)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func (th *theatre) read() string {
+func (th *rig) read() string {
 	th.t.Helper()
 	b, err := os.ReadFile(filepath.Join(th.folder, Package+".jcfg"))
 	if err != nil {
@@ -32,7 +32,7 @@ func TestNamesOfOthers(t *testing.T) {
 		{"live", "0x,5cats,-"},
 		{"live", "mountpoint,new,New"},
 	} {
-		th := newTheatre(t, "")
+		th := newRig(t, "")
 		th.file("radio.alaw", 3, 0)
 		th.write(Package+".jcfg", strings.ReplaceAll(file, "FOLDER", th.folder))
 		th.start()
@@ -83,7 +83,7 @@ func TestNamesOfOthers(t *testing.T) {
 
 // A mountpoint without an id in the file stays one, with the name that it has.
 func TestSaveWithoutID(t *testing.T) {
-	th := newTheatre(t, "")
+	th := newRig(t, "")
 	th.file("radio.alaw", 3, 0)
 	th.write(Package+".jcfg", "plain: { type = \"live\", filename = \""+th.folder+"/radio.alaw\", audio = true }\n# mine\n")
 	th.start()

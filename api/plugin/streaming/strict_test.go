@@ -10,7 +10,7 @@ import (
 // What is wrong in the file is told with its line and what was meant, what is not
 // protected for it as an error, and all else works.
 func TestFileProblems(t *testing.T) {
-	th := newTheatre(t, `
+	th := newRig(t, `
 general: {
 	adminkey = "supersecret"
 	rtp_port_range = "7"
@@ -37,7 +37,7 @@ seven: { type = "rtp", id = 1 }
 eight: { type = "live", id = 8, filename = "/nowhere/x.alaw", audio = true }
 nine: { type = "rtp", id = 9, media = ( { type = "audio", mid = "a", msid = "x", port = 0, pt = 0, codec = "pcmu", iface = "nowhere0" } ) }
 `)
-	log := strings.ReplaceAll(th.gw.log.text(), `\"`, `"`)
+	log := strings.ReplaceAll(th.core.Log(), `\"`, `"`)
 	lines := strings.Split(log, "\n")
 	for _, want := range []string{
 		`ERROR :3: general.adminkey: unknown setting, did you mean admin_key?, ignored: everybody may create mountpoints`,

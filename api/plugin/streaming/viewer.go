@@ -12,19 +12,19 @@ import (
 	"bifrons/sfu/media"
 )
 
-// watched runs f with the lock, unless nothing is watched.
-func (h *handle) watched(what string, f func(m *mountpoint) *schema.Error) (kit.Response, *schema.Error) {
+// watched runs f with the lock; if nothing is watched, the request fails with a text.
+func (h *handle) watched(otherwise string, f func(m *mountpoint) *schema.Error) (kit.Response, *schema.Error) {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
 	if h.watching == nil {
-		return fail(errNoSuchMountpoint, "Can't %s: not on a mountpoint", what)
+		return fail(errNoSuchMountpoint, "%s", otherwise)
 	}
 	return failed(f(h.watching))
 }
 
 // start takes an answer, or resumes after a pause.
 func (h *handle) start(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	return h.watched("start", func(*mountpoint) *schema.Error {
+	return h.watched("Can't start: no mountpoint set", func(*mountpoint) *schema.Error {
 		if err := h.answer(r.JSEP); err != nil {
 			return err
 		}
@@ -42,7 +42,7 @@ func (h *handle) start(r *kit.Request, w *json.Writer) (kit.Response, *schema.Er
 
 // pause holds everything until the next start.
 func (h *handle) pause(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	return h.watched("pause", func(*mountpoint) *schema.Error {
+	return h.watched("Can't start: no mountpoint set", func(*mountpoint) *schema.Error {
 		h.paused = true
 		h.sync()
 		h.notifyStatus("pausing")
@@ -83,7 +83,7 @@ func (h *handle) answer(j *plugin.JSEP) *schema.Error {
 
 // configure changes how streams are relayed.
 func (h *handle) configure(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	return h.watched("configure", func(*mountpoint) *schema.Error {
+	return h.watched("Can't configure: not on a mountpoint", func(*mountpoint) *schema.Error {
 		items, err := configureItems(r.Body)
 		if err == nil {
 			err = h.answer(r.JSEP)
@@ -147,7 +147,7 @@ func (h *handle) sendKinds(body kit.Args) {
 // switchTo makes the m-lines carry the streams of another mountpoint, by their
 // places, without another offer.
 func (h *handle) switchTo(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	return h.watched("switch", func(from *mountpoint) *schema.Error {
+	return h.watched("Can't switch: not on a mountpoint", func(from *mountpoint) *schema.Error {
 		if !from.live() {
 			return errorf(errCantSwitch, "Can't switch: not on a live RTP mountpoint")
 		}

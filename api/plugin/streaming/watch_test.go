@@ -20,10 +20,10 @@ const multi = `"type":"rtp","name":"multi","e2ee":false,"media":[
 
 const preparing = `{"streaming":"event","result":{"status":"preparing"}} offer`
 
-// newCinema is a theatre with mountpoints: 1 has several streams, 2 one of
+// newMountpoints is a plugin with mountpoints: 1 has several streams, 2 one of
 // audio, 3 is a file.
-func newCinema(t testing.TB) *theatre {
-	th := newTheatre(t, "")
+func newMountpoints(t testing.TB) *rig {
+	th := newRig(t, "")
 	th.file("radio.alaw", 3, 0)
 	for _, body := range []string{
 		`"id":1,` + multi,
@@ -34,7 +34,7 @@ func newCinema(t testing.TB) *theatre {
 			t.Fatal(got)
 		}
 	}
-	t.Cleanup(func() { th.h.Detach() })
+	t.Cleanup(func() { th.host.Detach() })
 	return th
 }
 
@@ -49,7 +49,7 @@ func TestOffer(t *testing.T) {
 		{`,"media":["a","v"],"offer_audio":false`, `v:video sendonly VP8/90000/96 ext 2,4 msid s t`},
 		{`,"media":["nosuch"]`, ``},
 	} {
-		th := newCinema(t)
+		th := newMountpoints(t)
 		th.want(`{"request":"watch","id":1`+tt.fields+`}`, preparing)
 		want := strings.TrimSuffix("offer; Mountpoint 1; 1; "+tt.want, "; ")
 		if got := th.lastJSEP(); got != want {
@@ -59,20 +59,20 @@ func TestOffer(t *testing.T) {
 }
 
 func TestOfferExtensions(t *testing.T) {
-	th := newCinema(t)
+	th := newMountpoints(t)
 	th.ask(`{"request":"create","id":5,"type":"rtp","e2ee":true,"playoutdelay_ext":true,"abscapturetime_src_ext_id":3,
 		"media":[{"type":"audio","mid":"a","port":0,"pt":0,"codec":"pcmu"}]}`)
 	th.ask(`{"request":"watch","id":5}`)
 	if got := th.lastJSEP(); got != "offer; Mountpoint 5; 1; a:audio sendonly PCMU/8000/0 ext 12,2,4,7" {
 		t.Errorf("got %s", got)
 	}
-	if !th.host.jseps[0].E2EE {
+	if !th.host.JSEPs()[0].E2EE {
 		t.Error("the offer does not say that media is encrypted")
 	}
 }
 
 func TestWatchErrors(t *testing.T) {
-	th := newCinema(t)
+	th := newMountpoints(t)
 	for body, code := range map[string]int{
 		`{"request":"watch"}`:                                      453,
 		`{"request":"watch","id":"1"}`:                             454,
@@ -101,8 +101,8 @@ func TestWatchErrors(t *testing.T) {
 
 // TestLifeOfAViewer goes from watch to hangup, twice.
 func TestLifeOfAViewer(t *testing.T) {
-	th := newCinema(t)
-	th.host.notices = nil
+	th := newMountpoints(t)
+	th.host.Notices()
 	status := func(s string) string { return `{"streaming":"event","result":{"status":"` + s + `"}}` }
 	for range 2 {
 		th.want(`{"request":"watch","id":1,"media":["a","v"]}`, preparing)
@@ -114,7 +114,7 @@ func TestLifeOfAViewer(t *testing.T) {
 			t.Errorf("start: %s", got)
 		}
 		th.h.Establish()
-		if got := th.host.take(); got != status("started") {
+		if got := th.take(); got != status("started") {
 			t.Errorf("up: %s", got)
 		}
 		th.want(`{"request":"pause"}`, status("pausing"))
@@ -122,7 +122,7 @@ func TestLifeOfAViewer(t *testing.T) {
 		th.fails(`{"request":"watch","id":2,"pin":"p"}`, 460)
 		th.fails(`{"request":"watch","id":2,"pin":"p","restart":true}`, 460)
 		th.want(`{"request":"watch","id":1,"restart":true}`, status("updating")+" offer")
-		if j := th.host.jseps[len(th.host.jseps)-1]; !j.Restart || j.SDP.Origin.Version != 2 || len(j.SDP.Sections) != 2 {
+		if j := th.host.JSEPs()[len(th.host.JSEPs())-1]; !j.Restart || j.SDP.Origin.Version != 2 || len(j.SDP.Sections) != 2 {
 			t.Errorf("restart: %s", outline(j.SDP))
 		}
 		th.fails(`{"request":"watch","id":1}`, 460)
@@ -137,36 +137,36 @@ func TestLifeOfAViewer(t *testing.T) {
 		th.askWith(`{"request":"start"}`, th.answer())
 		th.want(`{"request":"stop"}`, status("stopping"))
 		th.want(`{"request":"stop"}`, status("idle"))
-		th.host.hangup(th.h)
+		th.host.Hangup()
 		th.want(`{"request":"stop"}`, status("idle"))
 	}
-	if th.host.closed != 2 {
-		t.Errorf("the peer connection was closed %d times", th.host.closed)
+	if th.host.Closed() != 2 {
+		t.Errorf("the peer connection was closed %d times", th.host.Closed())
 	}
 	want := `{"status":"starting","id":1}|{"status":"started","id":1}|{"status":"pausing","id":1}|{"status":"started","id":1}|` +
 		`{"status":"started","id":1}|{"status":"started","id":1}|{"status":"stopping","id":1}`
-	if got := strings.Join(th.host.notices, "|"); got != want+"|"+want {
+	if got := strings.Join(th.host.Notices(), "|"); got != want+"|"+want {
 		t.Errorf("event handlers heard %s", got)
 	}
 }
 
-func (th *theatre) watching(id string) {
+func (th *rig) watching(id string) {
 	th.t.Helper()
 	th.want(`{"request":"watch","id":`+id+`}`, preparing)
 	th.askWith(`{"request":"start"}`, th.answer())
 	th.h.Establish()
-	th.host.take()
+	th.take()
 }
 
 func TestDismissal(t *testing.T) {
 	for name, body := range map[string]string{"stopped": `{"request":"destroy","id":1}`, "kicked_all": `{"request":"kick_all","id":1}`} {
-		th := newCinema(t)
+		th := newMountpoints(t)
 		th.watching("1")
 		th.ask(body)
-		if got := th.host.take(); got != `{"streaming":"event","result":{"status":"`+name+`"}}` || th.host.closed != 1 {
-			t.Errorf("%s: %s, closed %d times", name, got, th.host.closed)
+		if got := th.take(); got != `{"streaming":"event","result":{"status":"`+name+`"}}` || th.host.Closed() != 1 {
+			t.Errorf("%s: %s, closed %d times", name, got, th.host.Closed())
 		}
-		th.host.hangup(th.h)
+		th.host.Hangup()
 		if name == "kicked_all" {
 			th.want(`{"request":"watch","id":1}`, preparing)
 		}
@@ -174,7 +174,7 @@ func TestDismissal(t *testing.T) {
 }
 
 func TestEditedEvent(t *testing.T) {
-	th := newCinema(t)
+	th := newMountpoints(t)
 	th.watching("1")
 	for _, tt := range []struct{ fields, want string }{
 		{`"new_metadata":"m"`, ``},
@@ -184,14 +184,14 @@ func TestEditedEvent(t *testing.T) {
 		{`"new_metadata":"","edited_event":true`, `{"event":"edited","id":1}`},
 	} {
 		th.ask(`{"request":"edit","id":1,` + tt.fields + `}`)
-		if got := th.host.take(); got != tt.want {
+		if got := th.take(); got != tt.want {
 			t.Errorf("%s: got %s", tt.fields, got)
 		}
 	}
 }
 
 func TestConfigure(t *testing.T) {
-	th := newCinema(t)
+	th := newMountpoints(t)
 	th.watching("1")
 	const configured = `{"streaming":"event","result":{"event":"configured"}}`
 	for body, code := range map[string]int{
@@ -234,7 +234,7 @@ func TestConfigure(t *testing.T) {
 }
 
 func TestSwitch(t *testing.T) {
-	th := newCinema(t)
+	th := newMountpoints(t)
 	th.watching("1")
 	th.fails(`{"request":"switch"}`, 453)
 	th.fails(`{"request":"switch","id":9}`, 455)
@@ -243,7 +243,7 @@ func TestSwitch(t *testing.T) {
 	if a, b := len(th.mountpoint("1").viewers), len(th.mountpoint("2").viewers); a != 0 || b != 1 {
 		t.Errorf("%d and %d viewers", a, b)
 	}
-	th.host.hangup(th.h)
+	th.host.Hangup()
 	th.watching("3")
 	th.fails(`{"request":"switch","id":1}`, 458)
 	th.want(`{"request":"configure","send":false}`, `{"streaming":"event","result":{"event":"configured"}}`)
@@ -251,7 +251,7 @@ func TestSwitch(t *testing.T) {
 
 // TestClientOffers watches with an offer of the client's own.
 func TestClientOffers(t *testing.T) {
-	th := newCinema(t)
+	th := newMountpoints(t)
 	offer := sdp.Offer(sdp.OfferOptions{Name: "x", Sections: []sdp.OfferSection{
 		{Kind: sdp.Video, MID: "0", Direction: sdp.RecvOnly, Codec: sdp.H264, PT: 50},
 		{Kind: sdp.Audio, MID: "1", Direction: sdp.SendRecv, Codec: sdp.Opus, PT: 51, Extensions: []sdp.Extension{{URI: sdp.URIMID}, {URI: sdp.URIAudioLevel}}},
@@ -276,7 +276,7 @@ func TestClientOffers(t *testing.T) {
 		t.Errorf("twice: %s", got)
 	}
 	th.h.Establish()
-	th.host.take()
+	th.take()
 	th.fails(`{"request":"watch","id":1}`, 460)
 }
 
@@ -304,32 +304,32 @@ func TestH264Profiles(t *testing.T) {
 		{"packetization-mode=1;profile-level-id=640c28", "97{packetization-mode=1;profile-level-id=640c28}", "52{packetization-mode=1;profile-level-id=640c1f}"},
 		{"profile-level-id=42e01e", "97{profile-level-id=42e01e}", "51{packetization-mode=1;profile-level-id=42c01f}"},
 	} {
-		th := newTheatre(t, "")
+		th := newRig(t, "")
 		th.ask(`{"request":"create","id":1,"type":"rtp","media":[{"type":"video","mid":"v","port":0,"pt":97,"codec":"h264","fmtp":"` + tt.fmtp + `"}]}`)
 		th.want(`{"request":"watch","id":1}`, preparing)
 		if got := th.lastJSEP(); got != "offer; Mountpoint 1; 1; v:video sendonly H264/90000/"+tt.offered+" ext 2,4" {
 			t.Errorf("%q: %s", tt.fmtp, got)
 		}
-		th.host.hangup(th.h)
+		th.host.Hangup()
 		if got := th.askWith(`{"request":"watch","id":1}`, offer); !strings.Contains(got, "starting") {
 			t.Error(got)
 		}
 		if got := th.lastJSEP(); got != "answer; Mountpoint 1; 2; 0:video sendonly H264/90000/"+tt.answer {
 			t.Errorf("%q: %s", tt.fmtp, got)
 		}
-		th.host.hangup(th.h)
+		th.host.Hangup()
 	}
 }
 
 // plain is a description without sections.
-func (th *theatre) plain(typ sdp.Type) *sdp.Description {
+func (th *rig) plain(typ sdp.Type) *sdp.Description {
 	d := sdp.Offer(sdp.OfferOptions{})
 	d.Type = typ
 	return d
 }
 
 func TestQuery(t *testing.T) {
-	th := newCinema(t)
+	th := newMountpoints(t)
 	query := func() string { return string(json.Object(th.h.Query)) }
 	rest := func(started string) string {
 		return `"started":` + started + `,"dataready":0,"paused":0,"stopping":0,"hangingup":0,"destroyed":0}`
@@ -343,7 +343,7 @@ func TestQuery(t *testing.T) {
 		`{"type":"data","mindex":4,"mid":"d"}],`+rest("1") {
 		t.Errorf("watching: %s", got)
 	}
-	th.host.hangup(th.h)
+	th.host.Hangup()
 	th.watching("3")
 	if got := query(); !strings.Contains(got, `"media":{"type":"audio","filename":"`+th.folder+`/radio.alaw"}`) {
 		t.Errorf("a file: %s", got)
@@ -363,7 +363,7 @@ func FuzzRequest(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
-	th := newCinema(f)
+	th := newMountpoints(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d, err := json.Parse(b)
 		if err != nil || !json.IsObject(d.Root()) {
@@ -381,11 +381,7 @@ func FuzzRequest(f *testing.F) {
 			}
 			return
 		}
-		res := th.h.Message(&plugin.Request{Body: d.Root()})
-		if res.Run != nil {
-			res.Run()
-		}
-		th.host.take()
-		th.host.hangup(th.h)
+		th.host.Send(string(b), nil)
+		th.host.Hangup()
 	})
 }

@@ -198,13 +198,16 @@ func (h *handle) pushUpdate() {
 	j := h.updates[0]
 	h.updates = h.updates[1:]
 	p.mu.Unlock()
-	if err := h.host.Push("", result(news("update", "", "")), j); err != nil {
+	err := h.host.Push("", result(news("update", "", "")), j)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case err != nil:
 		p.gw.Logger().Debug("no update", "handle", h.host.HandleID(), "error", err)
-		return
-	}
-	if j.SDP.Type == sdp.TypeAnswer {
-		p.mu.Lock()
-		defer p.mu.Unlock()
+		if j.SDP.Type == sdp.TypeOffer && c.offering == c.opposite(h) {
+			c.offering = nil // nobody will answer it
+		}
+	case j.SDP.Type == sdp.TypeAnswer:
 		c.link()
 	}
 }

@@ -56,8 +56,8 @@ func (h *handle) reset() {
 // Message takes a request.
 func (h *handle) Message(r *plugin.Request) plugin.Result { return table.Message(h.host, h, r) }
 
-// TakesOffer tells whether the client may make an offer: not while its own one or that
-// of the other side is not answered.
+// TakesOffer tells whether the client may make an offer: not before the call's first one
+// is answered, nor while a further one of the other side is not.
 func (h *handle) TakesOffer() bool {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
@@ -182,13 +182,14 @@ func (h *handle) Detach() {
 	p := h.plugin
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	h.gone, h.left = true, nil
+	h.gone = true
 	if p.users[h.name] == h {
 		delete(p.users, h.name)
 	}
 	if h.call != nil {
 		h.call.end(h, true, reasonLost)
 	}
+	h.left = nil
 }
 
 // Query writes plugin_specific.

@@ -1,6 +1,8 @@
 package videocall
 
 import (
+	"slices"
+
 	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
@@ -49,6 +51,11 @@ func (e *encodings) accept(s *sdp.Section) {
 	}
 	add(e.rid, sdp.URIRID)
 	add(e.repaired, sdp.URIRepairedRID)
+	switch s.Codecs[0].ID() {
+	case sdp.VP9, sdp.AV1:
+	default: // browsers would leave the temporal layer out of the payload, by which it is chosen
+		s.Extensions = slices.DeleteFunc(s.Extensions, func(x sdp.Extension) bool { return x.URI == sdp.URIDependencyDescriptor })
+	}
 }
 
 // agree takes over what an answer of one side settles. It becomes the answer for the

@@ -65,6 +65,30 @@ func TestLayers(t *testing.T) {
 	}
 }
 
+// TestDescriptor: where VP8 or H.264 comes with a dependency descriptor, browsers leave the
+// temporal layer out of the payload, by which it is chosen.
+func TestDescriptor(t *testing.T) {
+	for codec, kept := range map[string]bool{sdp.VP8: false, sdp.H264: false, sdp.VP9: true, sdp.AV1: true} {
+		for _, several := range []bool{true, false} {
+			o := newOffice(t)
+			alice, bob := o.user("alice"), o.user("bob")
+			j := plugintest.MakeOffer(sdp.OfferSection{Kind: sdp.Video, MID: "v", Direction: sdp.SendRecv, Codec: codec,
+				Extensions: []sdp.Extension{{URI: sdp.URIMID}, {URI: sdp.URIRID, ID: 10}, {URI: sdp.URIDependencyDescriptor, ID: 12}}})
+			if several {
+				j.Simulcast = []plugin.Simulcast{{MID: "v", RIDs: []string{"h", "l"}, RIDID: 10}}
+			}
+			alice.Send(`{"request":"call","username":"bob"}`, j)
+			a := answer(bob)
+			a.SDP.Sections[0].Extensions = []sdp.Extension{{ID: 4, URI: sdp.URIMID}, {ID: 12, URI: sdp.URIDependencyDescriptor}}
+			bob.Send(`{"request":"accept"}`, a)
+			got := alice.AwaitText(accepted).JSEP.SDP.Sections[0].ExtensionID(sdp.URIDependencyDescriptor) != 0
+			if got != (kept || !several) {
+				t.Errorf("%s, several encodings %v: descriptor %v", codec, several, got)
+			}
+		}
+	}
+}
+
 // TestCalleeSimulcast: what the callee offers of several encodings is not taken.
 func TestCalleeSimulcast(t *testing.T) {
 	o := newOffice(t)

@@ -61,8 +61,9 @@ var table = kit.Table[*handle]{
 // list tells who is registered.
 func (h *handle) list(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	h.plugin.mu.Lock()
-	names := slices.Sorted(maps.Keys(h.plugin.users))
+	names := slices.Collect(maps.Keys(h.plugin.users))
 	h.plugin.mu.Unlock()
+	slices.Sort(names)
 	return done(w, func(w *json.Writer) {
 		w.Array("list")
 		for _, name := range names {

@@ -4,15 +4,15 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
+	"bifrons/rtp/waittest"
 	"bifrons/sdp"
 )
 
 // What a client says of itself is bounded, and a request that says too much
 // changes nothing.
 func TestBoundsOfTexts(t *testing.T) {
-	hs := newHouse(t, `room-1: { description = "One" }`)
+	hs := newService(t, `room-1: { description = "One" }`)
 	other := hs.join(`"id":2`)
 	g := hs.publish(`"id":1,"display":"Ann"`, "chrome_audio")
 	other.take()
@@ -30,7 +30,7 @@ func TestBoundsOfTexts(t *testing.T) {
 				t.Errorf("%s %s: %.300s", request, field, got)
 			}
 		}
-		stranger := hs.guest()
+		stranger := hs.attach()
 		got := stranger.do(`{"request":"join","ptype":"publisher","room":1,"id":9,"`+field+`":`+value+`}`, "")
 		if want := field != "mid"; strings.Contains(got, `"error_code":430`) != want {
 			t.Errorf("join with %s: %.300s", field, got)
@@ -59,8 +59,8 @@ func TestBoundsOfTexts(t *testing.T) {
 
 // The tokens of a room are bounded, however often some are added.
 func TestAllowedTokensAreBounded(t *testing.T) {
-	hs := newHouse(t, `room-1: { }`)
-	g := hs.guest()
+	hs := newService(t, `room-1: { }`)
+	g := hs.attach()
 	for i := range 3 {
 		tokens := make([]string, 100)
 		for j := range tokens {
@@ -83,7 +83,7 @@ func TestAllowedTokensAreBounded(t *testing.T) {
 // Others are told of a new name and new descriptions at once, but not of
 // hundreds a second: then the last one is told later.
 func TestChangesAreToldNowAndThen(t *testing.T) {
-	hs := newHouse(t, `room-1: { }`)
+	hs := newService(t, `room-1: { }`)
 	other := hs.join(`"id":2`)
 	g := hs.publish(`"id":1,"display":"first"`, "chrome_audio")
 	other.take()
@@ -95,17 +95,13 @@ func TestChangesAreToldNowAndThen(t *testing.T) {
 	if !strings.Contains(told, `"display":"name 0"`) || !strings.Contains(told, `"description":"cam 0"`) {
 		t.Errorf("not told at once: %s", told)
 	}
-	deadline := time.Now().Add(20 * time.Second)
 	last := func(want string) bool {
 		return strings.LastIndex(told, want) > strings.LastIndex(told, fmt.Sprintf("%d", many-2))
 	}
-	for !last(fmt.Sprintf(`"display":"name %d"`, many-1)) || !last(fmt.Sprintf(`"description":"cam %d"`, many-1)) {
-		if time.Now().After(deadline) {
-			t.Fatalf("the last values were never told: %s", told)
-		}
-		time.Sleep(10 * time.Millisecond)
+	waittest.Until(t, "the last values are told", func() bool {
 		told += "\n" + other.take()
-	}
+		return last(fmt.Sprintf(`"display":"name %d"`, many-1)) && last(fmt.Sprintf(`"description":"cam %d"`, many-1))
+	})
 	if n := strings.Count(told, `"display"`); n >= many {
 		t.Errorf("%d events", n)
 	}
@@ -119,8 +115,8 @@ func TestChangesAreToldNowAndThen(t *testing.T) {
 // A publisher on another server has no more streams than a session description may
 // have, however often some are added, and one who would have more is left as he is.
 func TestRemoteStreamsAreBounded(t *testing.T) {
-	hs := newHouse(t, `room-1: { }`)
-	g := hs.guest()
+	hs := newService(t, `room-1: { }`)
+	g := hs.attach()
 	streams := func(from, n int) string {
 		list := make([]string, n)
 		for i := range list {

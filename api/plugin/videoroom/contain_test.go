@@ -14,7 +14,7 @@ import (
 
 // faulty is a Host of which one method panics.
 type faulty struct {
-	*stage
+	*fakeHost
 	broken string
 }
 
@@ -24,13 +24,13 @@ func (f *faulty) panics(method string) {
 	}
 }
 
-func (f *faulty) Tell(topic string, data []byte) { f.panics("Tell"); f.stage.Tell(topic, data) }
-func (f *faulty) Notify(data []byte)             { f.panics("Notify"); f.stage.Notify(data) }
-func (f *faulty) Peer() *sfu.Peer                { f.panics("Peer"); return f.stage.Peer() }
+func (f *faulty) Tell(topic string, data []byte) { f.panics("Tell"); f.fakeHost.Tell(topic, data) }
+func (f *faulty) Notify(data []byte)             { f.panics("Notify"); f.fakeHost.Notify(data) }
+func (f *faulty) Peer() *sfu.Peer                { f.panics("Peer"); return f.fakeHost.Peer() }
 
-func (th *theatre) faulty() (*seat, *faulty) {
-	s := th.seat()
-	f := &faulty{stage: s.stage}
+func (th *bareRoom) faulty() (*subscribing, *faulty) {
+	s := th.subscribe()
+	f := &faulty{fakeHost: s.fakeHost}
 	s.h.Host = f
 	return s, f
 }
@@ -39,8 +39,8 @@ func (th *theatre) faulty() (*seat, *faulty) {
 func TestPanicOfATimer(t *testing.T) { synctest.Test(t, testPanicOfATimer) }
 
 func testPanicOfATimer(t *testing.T) {
-	th := newTheatre(t)
-	a, other := th.seat(), th.seat()
+	th := newBareRoom(t)
+	a, other := th.subscribe(), th.subscribe()
 	b, host := th.faulty()
 	a.do(`join "ptype":"publisher","room":1234,"id":1,"display":"Ann"`)
 	b.do(`join "ptype":"publisher","room":1234,"id":2`)
@@ -70,7 +70,7 @@ func testPanicOfATimer(t *testing.T) {
 
 // Whatever panics with a room locked leaves it unlocked.
 func TestPanicUnderALock(t *testing.T) {
-	th := newTheatre(t)
+	th := newBareRoom(t)
 	feed := th.publish("1", "", "opus", "data")
 	s, host := th.faulty()
 	s.do(`join "ptype":"subscriber","room":1234,"streams":[{"feed":1}]`)

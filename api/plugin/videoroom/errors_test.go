@@ -8,27 +8,27 @@ import (
 
 // Every request fails with the right code, and changes nothing.
 func TestErrors(t *testing.T) {
-	hs := newHouse(t, `general: { admin_key = "key", lock_rtp_forward = true }
+	hs := newService(t, `general: { admin_key = "key", lock_rtp_forward = true }
 room-1: { secret = "s", publishers = 1 }
 room-2: { pin = "p", require_e2ee = true, dummy_publisher = true, videocodec = "vp8,h264" }
 `)
-	fresh := hs.guest()
+	fresh := hs.attach()
 	joined := hs.join(`"id":10`)
 	live := hs.publish(`"id":20`, "chrome_avd")
 	left := hs.join(`"id":30`)
 	joined.must(`{"request":"join","room":1,"ptype":"publisher"}`, "", `Already in as a publisher on this handle`)
 	left.must(`{"request":"leave"}`, "", `"leaving":"ok"`)
 	left.must(`{"request":"join","room":1,"ptype":"publisher"}`, "", `Already in as a publisher on this handle`)
-	safe := hs.guest()
+	safe := hs.attach()
 	safe.must(`{"request":"join","ptype":"publisher","room":2,"pin":"p","id":40}`, "", `"joined"`)
-	watching := hs.guest()
+	watching := hs.attach()
 	watching.must(`{"request":"join","ptype":"subscriber","room":1,"streams":[{"feed":20}]}`, "", `"attached"`)
 	dummy := hs.plugin.room("2").members[0].id
 
 	joined.take()
 	live.take()
 	for _, x := range []struct {
-		g             *guest
+		g             *participant
 		request, rest string
 		offer         string
 		code          int
@@ -166,7 +166,7 @@ room-2: { pin = "p", require_e2ee = true, dummy_publisher = true, videocodec = "
 
 // Whoever may not record is not told so where the room is locked.
 func TestLockRecord(t *testing.T) {
-	hs := newHouse(t, `room-1: { secret = "s", lock_record = true }`)
+	hs := newService(t, `room-1: { secret = "s", lock_record = true }`)
 	g := hs.join(`"id":1`)
 	g.must(`{"request":"configure","record":true}`, "", `"configured":"ok"`)
 	g.must(`{"request":"configure","record":true,"secret":"x"}`, "", `"configured":"ok"`)

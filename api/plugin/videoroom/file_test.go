@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func (hs *house) read() string {
+func (hs *service) read() string {
 	hs.t.Helper()
 	b, err := os.ReadFile(hs.file)
 	if err != nil {
@@ -16,10 +16,10 @@ func (hs *house) read() string {
 	return string(b)
 }
 
-// restarted is the house after a start with the file as it is.
-func (hs *house) restarted() *house {
+// restarted is the service after a start with the file as it is.
+func (hs *service) restarted() *service {
 	hs.t.Helper()
-	return newHouse(hs.t, hs.read())
+	return newService(hs.t, hs.read())
 }
 
 // What is saved is there after a start, whatever a client calls it, and nothing
@@ -36,8 +36,8 @@ func TestSavedRoomsAreReadBack(t *testing.T) {
 		{numbers, `1234567890123456789`, `9223372036854775807`},
 		{numbers, `7`, `70`},
 	} {
-		hs := newHouse(t, tt.file+"# mine\n")
-		g := hs.guest()
+		hs := newService(t, tt.file+"# mine\n")
+		g := hs.attach()
 		said := make(map[string]bool)
 		for i, room := range []string{tt.first, tt.second} {
 			pin := []string{"one", "two"}[i]
@@ -78,14 +78,14 @@ func TestSavedRoomsAreReadBack(t *testing.T) {
 // A room is never more open after a start than before.
 func TestAllowedIsSaved(t *testing.T) {
 	const file = "room-2: {\n\tdescription = \"Two\" # mine\n}\nroom-3: { allowed = [ \"c\" ] }\n"
-	hs := newHouse(t, file)
-	g := hs.guest()
-	join := func(hs *house, room, token string) bool {
-		return strings.Contains(hs.guest().do(`{"request":"join","ptype":"publisher","room":`+room+`,"token":"`+token+`"}`, ""), `"joined"`)
+	hs := newService(t, file)
+	g := hs.attach()
+	join := func(hs *service, room, token string) bool {
+		return strings.Contains(hs.attach().do(`{"request":"join","ptype":"publisher","room":`+room+`,"token":"`+token+`"}`, ""), `"joined"`)
 	}
 	expect := func(when, room string, in, out []string) {
 		t.Helper()
-		for _, h := range []*house{hs, hs.restarted()} {
+		for _, h := range []*service{hs, hs.restarted()} {
 			for _, token := range in {
 				if !join(h, room, token) {
 					t.Errorf("%s: %s is kept out of room %s", when, token, room)
@@ -125,7 +125,7 @@ func TestAllowedIsSaved(t *testing.T) {
 
 // An older file is not read in place of one that has gone.
 func TestReloadOtherFile(t *testing.T) {
-	hs := newHouse(t, "room-1: { secret = \"s\" }\n")
+	hs := newService(t, "room-1: { secret = \"s\" }\n")
 	if err := os.Rename(hs.file, strings.TrimSuffix(hs.file, ".jcfg")+".cfg"); err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestReloadOtherFile(t *testing.T) {
 
 // Reading the file again adds rooms; what protects those that there are stays.
 func TestReloadKeepsSecrets(t *testing.T) {
-	hs := newHouse(t, "general: { admin_key = \"k\" }\nroom-1: { secret = \"s\", pin = \"p\", allowed = [ \"t\" ] }\n")
+	hs := newService(t, "general: { admin_key = \"k\" }\nroom-1: { secret = \"s\", pin = \"p\", allowed = [ \"t\" ] }\n")
 	if err := os.WriteFile(hs.file, []byte("room-1: { }\nroom-2: { allowed = { } }\nroom-3: { allowed = \"a,b\" }\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

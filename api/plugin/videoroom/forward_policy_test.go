@@ -9,9 +9,9 @@ import (
 // TestForwardTargets: all requests that name a destination obey the policy.
 func TestForwardTargets(t *testing.T) {
 	for settings, denied := range map[string]bool{"": true, `general: { rtp_forward_link_local = true }`: false} {
-		hs := newHouse(t, settings+"\nroom-1: { publishers = 9 }\n")
+		hs := newService(t, settings+"\nroom-1: { publishers = 9 }\n")
 		hs.join(`"id":20`)
-		g := hs.guest()
+		g := hs.attach()
 		for _, request := range []string{
 			`"request":"rtp_forward","host":"169.254.1.1","streams":[{"mid":"0","port":9}]`,
 			`"request":"rtp_forward","host":"127.0.0.1","streams":[{"mid":"0","port":9},{"mid":"0","port":9,"host":"169.254.1.1"}]`,
@@ -29,10 +29,10 @@ func TestForwardTargets(t *testing.T) {
 // TestForwarderLimit bounds what one publisher is sent on to.
 func TestForwarderLimit(t *testing.T) {
 	for settings, most := range map[string]int{"": 64, `general: { rtp_forward_max = 2 }`: 2} {
-		hs := newHouse(t, settings+"\nroom-1: { publishers = 9 }\n")
+		hs := newService(t, settings+"\nroom-1: { publishers = 9 }\n")
 		hs.publish(`"id":20`, "chrome_avd")
 		hs.join(`"id":40`)
-		g := hs.guest()
+		g := hs.attach()
 		g.send(`{"request":"add_remote_publisher","room":1,"id":30,"iface":"127.0.0.1","streams":[{"type":"audio","mindex":0,"mid":"0","codec":"opus"}]}`, nil)
 		forward := func(n int) string {
 			items := strings.Repeat(`{"mid":"0","port":5000},`, n)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"bifrons/api/kit"
+	"bifrons/api/plugin/plugintest"
 )
 
 // scribe is a Gateway that keeps the log.
@@ -20,7 +21,7 @@ func (s scribe) Logger() *slog.Logger { return slog.New(slog.NewTextHandler(s.lo
 // Settings at a place where they mean nothing are named.
 func TestMisplaced(t *testing.T) {
 	var log bytes.Buffer
-	hs := newHouseWith(t, `
+	hs := newServiceWith(t, `
 room-1: { audiocodec = "opus", dummy_publisher = true, dummy_streams = ( { codec = "vp8", fmtp = "x" } ) }
 room-2: { codec = "vp8", dummy_streams = ( { codec = "vp8", videocodec = "vp8" } ) }
 `, scribe{log: &log})
@@ -28,12 +29,12 @@ room-2: { codec = "vp8", dummy_streams = ( { codec = "vp8", videocodec = "vp8" }
 		!strings.Contains(text, ":3: room-2.dummy_streams[0].videocodec: means nothing here") {
 		t.Errorf("log: %s", text)
 	}
-	fresh := hs.guest()
+	fresh := hs.attach()
 	publisher := hs.publish(`"id":20`, "chrome_avd")
-	viewer := hs.guest()
+	viewer := hs.attach()
 	viewer.must(`{"request":"join","ptype":"subscriber","room":1,"streams":[{"feed":20}]}`, "", `"attached"`)
 	for _, tt := range []struct {
-		g          *guest
+		g          *participant
 		body, want string
 	}{
 		{fresh, `"create","room":3,"dummy_streams":[{"codec":"vp8"}],"bitrate":1`, ""},
@@ -61,7 +62,7 @@ room-2: { codec = "vp8", dummy_streams = ( { codec = "vp8", videocodec = "vp8" }
 		{viewer, `"switch","feed":2`, ""},
 		{viewer, `"switch","feed":2,"streams":[{"feed":1,"mid":"0","sub_mid":"0"}]`, "feed"},
 	} {
-		body := parsed(t, `{"request":`+tt.body+`}`)
+		body := plugintest.Parse(t, `{"request":`+tt.body+`}`)
 		name := strings.Trim(strings.SplitN(tt.body, ",", 2)[0], `"`)
 		for _, row := range hs.plugin.table.Rows {
 			if row.Name != name {

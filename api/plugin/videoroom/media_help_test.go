@@ -209,7 +209,7 @@ func (v *mediaRoom) receive(fields dict) *receiver {
 		body[k] = f
 	}
 	l.answer(l.request(body, nil))
-	l.Await("webrtcup", kind("webrtcup"))
+	waittest.Until(v.t, "the receiver is connected", l.Up) // which may be before the answer to start
 	return l
 }
 

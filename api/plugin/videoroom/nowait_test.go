@@ -22,9 +22,9 @@ const remoteVoice = `"streams":[{"type":"audio","mindex":0,"mid":"0","codec":"op
 // TestBusyShard: nobody in a room waits for a shard, whatever others ask for.
 func TestBusyShard(t *testing.T) {
 	x := plugintest.NewTrap()
-	hs := newHouseOn(t, `general: { rtp_forward_own_ports = true }
+	hs := newServiceOn(t, `general: { rtp_forward_own_ports = true }
 room-1: { publishers = 9 }`, signer{}, sfu.Config{Shards: 1, Logger: slog.New(x)})
-	hs.guest().must(`{"request":"add_remote_publisher","room":1,"id":7,"iface":"127.0.0.1",`+remoteVoice+`}`, "", `"success"`)
+	hs.attach().must(`{"request":"add_remote_publisher","room":1,"id":7,"iface":"127.0.0.1",`+remoteVoice+`}`, "", `"success"`)
 	hs.publish(`"id":8`, "chrome_avd")
 	x.Spring(t, hs.plugin.gw.Engine())
 	for _, r := range []struct{ body, want string }{
@@ -38,7 +38,7 @@ room-1: { publishers = 9 }`, signer{}, sfu.Config{Shards: 1, Logger: slog.New(x)
 		{`{"request":"destroy","room":1}`, `"destroyed"`},
 	} {
 		waittest.InTime(t, r.body, func() {
-			if got := hs.guest().do(r.body, ""); !strings.Contains(got, r.want) {
+			if got := hs.attach().do(r.body, ""); !strings.Contains(got, r.want) {
 				t.Errorf("%s: %s", r.body, got)
 			}
 		})
@@ -72,22 +72,22 @@ func TestRemoteEnters(t *testing.T) {
 		{"the room ends", `{"request":"destroy","room":1}`, `"destroyed"`, `No such room`, `No such room`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			hs := newHouse(t, `room-1: { publishers = 9 }`)
+			hs := newService(t, `room-1: { publishers = 9 }`)
 			gw := &hooked{Gateway: hs.plugin.gw}
 			hs.plugin.gw = gw
 			gw.before = func() {
 				waittest.InTime(t, tt.meanwhile, func() {
-					if got := hs.guest().do(tt.meanwhile, ""); !strings.Contains(got, tt.hears) {
+					if got := hs.attach().do(tt.meanwhile, ""); !strings.Contains(got, tt.hears) {
 						t.Errorf("meanwhile %s", got)
 					}
 				})
 			}
 			waittest.InTime(t, "adding", func() {
-				if got := hs.guest().do(add(`"id":7,`), ""); !strings.Contains(got, tt.want) {
+				if got := hs.attach().do(add(`"id":7,`), ""); !strings.Contains(got, tt.want) {
 					t.Errorf("got %s", got)
 				}
 			})
-			if got := hs.guest().do(`{"request":"listparticipants","room":1}`, ""); !strings.Contains(got, tt.after) {
+			if got := hs.attach().do(`{"request":"listparticipants","room":1}`, ""); !strings.Contains(got, tt.after) {
 				t.Errorf("afterwards %s", got)
 			}
 		})
@@ -97,13 +97,13 @@ func TestRemoteEnters(t *testing.T) {
 // TestRemoteFails: an id is free again when nobody came of it, and media that fails
 // before the publisher is there keeps him out.
 func TestRemoteFails(t *testing.T) {
-	hs := newHouse(t, `room-1: { publishers = 9 }`)
-	got := hs.guest().do(`{"request":"add_remote_publisher","room":1,"id":6,"iface":"127.0.0.1",`+remoteVoice+`}`, "")
+	hs := newService(t, `room-1: { publishers = 9 }`)
+	got := hs.attach().do(`{"request":"add_remote_publisher","room":1,"id":6,"iface":"127.0.0.1",`+remoteVoice+`}`, "")
 	_, port, _ := strings.Cut(got, `"port":`)
 	port, _, _ = strings.Cut(port, ",")
 	body := fmt.Sprintf(`{"request":"add_remote_publisher","room":1,"id":7,"iface":"127.0.0.1","port":%s,%s}`, port, remoteVoice)
 	for range 2 {
-		hs.guest().must(body, "", `"error_code":499`) // somebody has that port
+		hs.attach().must(body, "", `"error_code":499`) // somebody has that port
 	}
 	r := hs.plugin.room("1")
 	x := &publisher{room: r, id: "8", gone: true}

@@ -170,19 +170,15 @@ func (p *publisher) unpublish(_ *kit.Request, w *json.Writer) (kit.Response, *sc
 func (p *publisher) unpublished() {
 	r := p.room
 	r.feedGone(p, true)
-	p.tellUnpublished()
+	p.tellGone("unpublished")
 	r.notify(p.h, "unpublished", p.writeIdentity)
 	p.reset()
-}
-
-func (p *publisher) tellUnpublished() {
-	p.toldUnpublished = true
-	p.tellGone("unpublished")
 }
 
 // tellGone tells the others that p left, unpublished or was kicked. room.mu is
 // held.
 func (p *publisher) tellGone(key string) {
+	p.toldUnpublished = p.toldUnpublished || key == "unpublished"
 	p.room.tell(p, func(w *json.Writer) {
 		p.writeName(w)
 		p.room.plugin.ids.Write(w, key, p.id)
@@ -210,7 +206,7 @@ func (p *publisher) hangup(string) {
 	case p.closing:
 		// Clients were told already when it was asked for; they are used to
 		// hear it again when it is done.
-		p.tellUnpublished()
+		p.tellGone("unpublished")
 	}
 	p.closing = false
 }

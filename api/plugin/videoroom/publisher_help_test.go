@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"bifrons/api/plugin"
+	"bifrons/api/plugin/plugintest"
 	"bifrons/sdp"
 	"bifrons/sfu"
 )
 
 // signer is a Gateway with signed tokens: "signed:" and a descriptor.
 type signer struct {
-	backstage
+	fakeGateway
 	signed bool
 }
 
@@ -30,24 +31,24 @@ type engined struct {
 
 func (e engined) Engine() *sfu.Engine { return e.engine }
 
-// house is a plugin with rooms from a file.
-type house struct {
+// service is a plugin with rooms from a file.
+type service struct {
 	t      testing.TB
 	plugin *Plugin
 	file   string
 }
 
-func newHouse(t testing.TB, file string) *house { return newHouseWith(t, file, signer{}) }
+func newService(t testing.TB, file string) *service { return newServiceWith(t, file, signer{}) }
 
-func newHouseWith(t testing.TB, file string, gw plugin.Gateway) *house {
+func newServiceWith(t testing.TB, file string, gw plugin.Gateway) *service {
 	t.Helper()
-	return newHouseOn(t, file, gw, sfu.Config{Shards: 1})
+	return newServiceOn(t, file, gw, sfu.Config{Shards: 1})
 }
 
-func newHouseOn(t testing.TB, file string, gw plugin.Gateway, cfg sfu.Config) *house {
+func newServiceOn(t testing.TB, file string, gw plugin.Gateway, cfg sfu.Config) *service {
 	t.Helper()
 	dir := t.TempDir()
-	hs := &house{t: t, plugin: New(Config{Folder: dir}), file: filepath.Join(dir, Package+".jcfg")}
+	hs := &service{t: t, plugin: New(Config{Folder: dir}), file: filepath.Join(dir, Package+".jcfg")}
 	if err := os.WriteFile(hs.file, []byte(file), 0o640); err != nil {
 		t.Fatal(err)
 	}
@@ -63,22 +64,22 @@ func newHouseOn(t testing.TB, file string, gw plugin.Gateway, cfg sfu.Config) *h
 	return hs
 }
 
-// guest is a handle that publishes.
-type guest struct {
-	*stage
+// participant is a handle that publishes.
+type participant struct {
+	*fakeHost
 	h    *handle
 	last *plugin.JSEP // pushed last
 }
 
-func (g *guest) Push(tx string, data []byte, j *plugin.JSEP) error {
+func (g *participant) Push(tx string, data []byte, j *plugin.JSEP) error {
 	if j != nil {
 		g.last = j
 	}
-	return g.stage.Push(tx, data, nil)
+	return g.fakeHost.Push(tx, data, nil)
 }
 
-func (hs *house) guest() *guest {
-	g := &guest{stage: &stage{t: hs.t}}
+func (hs *service) attach() *participant {
+	g := &participant{fakeHost: &fakeHost{t: hs.t}}
 	h, err := hs.plugin.Attach(g)
 	if err != nil {
 		hs.t.Fatal(err)
@@ -89,14 +90,14 @@ func (hs *house) guest() *guest {
 
 // do runs a request and returns its answer, and what else was pushed to the
 // handle. The description is given by the name of an offer, "" = none.
-func (g *guest) do(body, offer string) string {
+func (g *participant) do(body, offer string) string {
 	g.t.Helper()
 	return g.send(body, loadOffer(g.t, offer))
 }
 
-func (g *guest) send(body string, j *plugin.JSEP) string {
+func (g *participant) send(body string, j *plugin.JSEP) string {
 	g.t.Helper()
-	res := g.h.Message(&plugin.Request{Body: parsed(g.t, body), JSEP: j})
+	res := g.h.Message(&plugin.Request{Body: plugintest.Parse(g.t, body), JSEP: j})
 	if res.Run == nil {
 		return string(res.Data)
 	}
@@ -106,23 +107,23 @@ func (g *guest) send(body string, j *plugin.JSEP) string {
 }
 
 // must is do for what has to work; the answer starts with want.
-func (g *guest) must(body, offer, want string) {
+func (g *participant) must(body, offer, want string) {
 	g.t.Helper()
 	if got := g.do(body, offer); !strings.Contains(got, want) {
 		g.t.Fatalf("%s\n got %s\nwant %s", body, got, want)
 	}
 }
 
-// join makes a guest of room 1 with an id.
-func (hs *house) join(fields string) *guest {
+// join makes a participant of room 1 with an id.
+func (hs *service) join(fields string) *participant {
 	hs.t.Helper()
-	g := hs.guest()
+	g := hs.attach()
 	g.must(`{"request":"join","ptype":"publisher","room":1,`+fields+`}`, "", `"videoroom":"joined"`)
 	return g
 }
 
-// publish makes a guest of room 1 who publishes.
-func (hs *house) publish(fields, offer string) *guest {
+// publish makes a participant of room 1 who publishes.
+func (hs *service) publish(fields, offer string) *participant {
 	hs.t.Helper()
 	g := hs.join(fields)
 	g.must(`{"request":"publish"}`, offer, `"configured":"ok"`)
@@ -149,11 +150,6 @@ func parseOffer(t testing.TB, text string) *plugin.JSEP {
 		t.Fatal(err)
 	}
 	return &plugin.JSEP{SDP: d.Anonymise()}
-}
-
-// offerOf makes an offer.
-func offerOf(sections ...sdp.OfferSection) *plugin.JSEP {
-	return &plugin.JSEP{SDP: sdp.Offer(sdp.OfferOptions{Name: "-", Sections: sections})}
 }
 
 func audio(mid, codec string) sdp.OfferSection {

@@ -9,6 +9,7 @@ import (
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
+	"bifrons/api/plugin/plugintest"
 	"bifrons/sdp"
 	"bifrons/sfu"
 )
@@ -17,9 +18,9 @@ var privateID = regexp.MustCompile(`"private_id":[1-9][0-9]*`)
 
 // A whole life in a room, as the one who lives it and another one see it.
 func TestLife(t *testing.T) {
-	hs := newHouse(t, `room-1: { description = "One" }`)
+	hs := newService(t, `room-1: { description = "One" }`)
 	b := hs.join(`"id":2,"display":"Bob"`)
-	a := hs.guest()
+	a := hs.attach()
 	step := func(what, body, offer, own, other string) {
 		t.Helper()
 		got := ""
@@ -58,7 +59,7 @@ func TestLife(t *testing.T) {
 	step("hangup", "", "", "", `{"videoroom":"event","room":1,"display":"Anna","metadata":{},"unpublished":1}`)
 	step("detach", "", "", "", `{"videoroom":"event","room":1,"display":"Anna","metadata":{},"leaving":1}`)
 	step("detach", "", "", "", "")
-	if n := a.closed; n != 0 { // the stage has no peer connection to close
+	if n := a.closed; n != 0 { // the fakeHost has no peer connection to close
 		t.Errorf("closed %d times", n)
 	}
 	c := hs.join(`"id":3`)
@@ -67,11 +68,11 @@ func TestLife(t *testing.T) {
 }
 
 func TestNotifyJoining(t *testing.T) {
-	hs := newHouse(t, `room-1: { notify_joining = true }`)
+	hs := newService(t, `room-1: { notify_joining = true }`)
 	a := hs.join(`"id":1,"display":"Ann"`)
 	hs.publish(`"id":2`, "chrome_audio")
 	a.take()
-	c := hs.guest()
+	c := hs.attach()
 	got := privateID.ReplaceAllString(c.do(`{"request":"join","ptype":"publisher","room":1,"id":3,"metadata":{"m":1}}`, ""), "PRIVATE")
 	same(t, "joined", got, `{"videoroom":"joined","room":1,"description":"room-1","id":3,PRIVATE,"publishers":[{"id":2,"audio_codec":"opus","streams":`+
 		`[{"type":"audio","mindex":0,"mid":"0","codec":"opus","fec":true,"talking":false}],"talking":false}],"attendees":[{"id":1,"display":"Ann"}]}`)
@@ -79,8 +80,8 @@ func TestNotifyJoining(t *testing.T) {
 }
 
 func TestJoinAndConfigure(t *testing.T) {
-	hs := newHouse(t, `room-1: { audiocodec = "opus,pcmu" }`)
-	g := hs.guest()
+	hs := newService(t, `room-1: { audiocodec = "opus,pcmu" }`)
+	g := hs.attach()
 	got := privateID.ReplaceAllString(g.do(`{"request":"joinandconfigure","ptype":"publisher","room":1,"id":3,"bitrate":70000,"audiocodec":"PCMU",`+
 		`"descriptions":[{"mid":"0","description":"mic"}]}`, "chrome_audio"), "PRIVATE")
 	same(t, "joined", got, `{"videoroom":"joined","room":1,"description":"room-1","id":3,PRIVATE,"publishers":[],"audio_codec":"pcmu",`+
@@ -90,7 +91,7 @@ func TestJoinAndConfigure(t *testing.T) {
 		t.Errorf("bitrate %d, description %q, answer %v", p.bitrate, p.streams[0].description, g.last)
 	}
 	// Without an offer the wish is remembered, unless it makes no sense.
-	g = hs.guest()
+	g = hs.attach()
 	g.must(`{"request":"joinandconfigure","ptype":"publisher","room":1,"audiocodec":"pcmu","videocodec":"av1"}`, "", `"joined"`)
 	g.must(`{"request":"configure"}`, "chrome_avd", `"audio_codec":"pcmu","video_codec":"vp8"`)
 }
@@ -98,7 +99,7 @@ func TestJoinAndConfigure(t *testing.T) {
 // Whoever describes a stream reads the description in the answer, however it was
 // published.
 func TestDescriptions(t *testing.T) {
-	hs := newHouse(t, `room-1: { }`)
+	hs := newService(t, `room-1: { }`)
 	const described = `"streams":[{"type":"audio","mindex":0,"mid":"0","description":"mic","codec":"opus"`
 	const field = `,"descriptions":[{"mid":"0","description":"mic"},{"mid":"9","description":"?"}]`
 	g := hs.join(`"id":1`)
@@ -107,7 +108,7 @@ func TestDescriptions(t *testing.T) {
 	g.must(`{"request":"configure"}`, "chrome_audio", described)
 	g.must(`{"request":"configure","descriptions":[{"mid":"0","description":"other"}]}`, "chrome_audio",
 		strings.Replace(described, "mic", "other", 1))
-	hs.guest().must(`{"request":"join","ptype":"publisher","room":1`+field+`}`, "chrome_audio", described)
+	hs.attach().must(`{"request":"join","ptype":"publisher","room":1`+field+`}`, "chrome_audio", described)
 	early := hs.join(`"id":3` + field)
 	early.must(`{"request":"configure"}`, "chrome_audio", described)
 }
@@ -129,28 +130,28 @@ func TestAnswer(t *testing.T) {
 		offer         *plugin.JSEP
 		sdp, streams  string
 	}{
-		{``, ``, offerOf(dtx, both), "answer(a:audio recvonly opus/111{stereo=1;useinbandfec=1}, v:video recvonly vp8/96)",
+		{``, ``, plugintest.MakeOffer(dtx, both), "answer(a:audio recvonly opus/111{stereo=1;useinbandfec=1}, v:video recvonly vp8/96)",
 			`"audio_codec":"opus","video_codec":"vp8","streams":[{"type":"audio","mindex":0,"mid":"a","codec":"opus","stereo":true,"fec":true},` +
 				`{"type":"video","mindex":1,"mid":"v","codec":"vp8"}]`},
-		{`opus_dtx = true, opus_fec = false`, ``, offerOf(dtx), "answer(a:audio recvonly opus/111{stereo=1;usedtx=1})",
+		{`opus_dtx = true, opus_fec = false`, ``, plugintest.MakeOffer(dtx), "answer(a:audio recvonly opus/111{stereo=1;usedtx=1})",
 			`"audio_codec":"opus","streams":[{"type":"audio","mindex":0,"mid":"a","codec":"opus","stereo":true,"dtx":true}]`},
-		{``, ``, offerOf(idle), "answer(a:audio inactive opus/111)",
+		{``, ``, plugintest.MakeOffer(idle), "answer(a:audio inactive opus/111)",
 			`"audio_codec":"none","streams":[{"type":"audio","mindex":0,"mid":"a","disabled":true}]`},
-		{``, ``, offerOf(audio("a", "pcmu"), video("v", "vp8")), "answer(a:audio inactive rejected, v:video recvonly vp8/96)",
+		{``, ``, plugintest.MakeOffer(audio("a", "pcmu"), video("v", "vp8")), "answer(a:audio inactive rejected, v:video recvonly vp8/96)",
 			`"audio_codec":"none","video_codec":"vp8","streams":[{"type":"audio","mindex":0,"mid":"a","disabled":true},{"type":"video","mindex":1,"mid":"v","codec":"vp8"}]`},
-		{`videocodec = "vp8,h264,vp9"`, `,"videocodec":"VP9"`, offerOf(h264), "answer(v:video inactive rejected)",
+		{`videocodec = "vp8,h264,vp9"`, `,"videocodec":"VP9"`, plugintest.MakeOffer(h264), "answer(v:video inactive rejected)",
 			`"video_codec":"none","streams":[{"type":"video","mindex":0,"mid":"v","disabled":true}]`},
-		{`videocodec = "vp8,h264,vp9"`, ``, offerOf(h264), "answer(v:video recvonly h264/107{profile-level-id=42e01f;packetization-mode=1})",
+		{`videocodec = "vp8,h264,vp9"`, ``, plugintest.MakeOffer(h264), "answer(v:video recvonly h264/107{profile-level-id=42e01f;packetization-mode=1})",
 			`"video_codec":"h264","streams":[{"type":"video","mindex":0,"mid":"v","codec":"h264","h264_profile":"42e01f"}]`},
-		{`videocodec = "vp9,h264", vp9_profile = "2", h264_profile = "42e01f"`, ``, offerOf(vp9), "answer(v:video recvonly vp9/101{profile-id=2})",
+		{`videocodec = "vp9,h264", vp9_profile = "2", h264_profile = "42e01f"`, ``, plugintest.MakeOffer(vp9), "answer(v:video recvonly vp9/101{profile-id=2})",
 			`"video_codec":"vp9","streams":[{"type":"video","mindex":0,"mid":"v","codec":"vp9","vp9_profile":"2"}]`},
-		{`videocodec = "h264", h264_profile = "640032"`, ``, offerOf(h264), "answer(v:video recvonly h264/107{profile-level-id=42e01f;packetization-mode=1})",
+		{`videocodec = "h264", h264_profile = "640032"`, ``, plugintest.MakeOffer(h264), "answer(v:video recvonly h264/107{profile-level-id=42e01f;packetization-mode=1})",
 			`"video_codec":"h264","streams":[{"type":"video","mindex":0,"mid":"v","codec":"h264","h264_profile":"42e01f"}]`},
 	} {
-		hs := newHouse(t, "room-1: {"+x.room+"}")
+		hs := newService(t, "room-1: {"+x.room+"}")
 		g := hs.join(`"id":1`)
 		got := g.send(`{"request":"publish"`+x.request+`}`, x.offer)
-		same(t, x.room+x.request, outline(g.last), x.sdp)
+		same(t, x.room+x.request, plugintest.Outline(g.last), x.sdp)
 		same(t, x.room+x.request, got, `{"videoroom":"event","room":1,"configured":"ok",`+x.streams+`}`)
 	}
 }
@@ -174,14 +175,14 @@ func TestH264Profiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		hs := newHouse(t, `room-1: { videocodec = "h264", h264_profile = "`+x.profile+`" }`)
+		hs := newService(t, `room-1: { videocodec = "h264", h264_profile = "`+x.profile+`" }`)
 		g := hs.join(`"id":1`)
 		g.send(`{"request":"publish"}`, &plugin.JSEP{SDP: d.Anonymise()})
-		same(t, x.profile, outline(g.last), "answer(v:video recvonly h264/"+x.answer+")")
+		same(t, x.profile, plugintest.Outline(g.last), "answer(v:video recvonly h264/"+x.answer+")")
 		g.h.Establish()
-		sub := hs.guest()
+		sub := hs.attach()
 		sub.must(`{"request":"join","ptype":"subscriber","room":1,"streams":[{"feed":1}]}`, "", `"attached"`)
-		same(t, x.profile, outline(sub.last), "offer(0:video sendonly h264/107{"+x.subscriber+"})")
+		same(t, x.profile, plugintest.Outline(sub.last), "offer(0:video sendonly h264/107{"+x.subscriber+"})")
 	}
 }
 
@@ -197,9 +198,9 @@ func TestAnswerExtensions(t *testing.T) {
 		``: {"1 2 3 4 7", "1 2 3 5 6 7", "1 2 3 5 6 7 8"},
 		`audiolevel_ext = false, videoorient_ext = false, playoutdelay_ext = false, transport_wide_cc_ext = false`: {"1 2 3", "1 2 3", "1 2 3 8"},
 	} {
-		hs := newHouse(t, `room-1: { videocodec = "vp9,vp8",`+room+`}`)
+		hs := newService(t, `room-1: { videocodec = "vp9,vp8",`+room+`}`)
 		g := hs.join(`"id":1`)
-		g.send(`{"request":"publish"}`, offerOf(a, v8, v9))
+		g.send(`{"request":"publish"}`, plugintest.MakeOffer(a, v8, v9))
 		for i, want := range want {
 			s := &g.last.SDP.Sections[i]
 			var ids []string
@@ -220,14 +221,14 @@ func TestBitrateCap(t *testing.T) {
 		`bitrate_cap = true`:                   {},
 		`bitrate = 300000, bitrate_cap = true`: {Type: "AS", Value: 300},
 	} {
-		hs := newHouse(t, `room-1: {`+room+`}`)
+		hs := newService(t, `room-1: {`+room+`}`)
 		g := hs.join(`"id":1`)
 		g.must(`{"request":"publish"}`, "chrome_avd", `"ok"`)
 		if s := g.last.SDP.Sections; s[1].Bandwidth != want || s[0].Bandwidth.Type != "" {
 			t.Errorf("%s: %+v", room, s[1].Bandwidth)
 		}
 	}
-	hs := newHouse(t, `room-1: { bitrate = 300000, bitrate_cap = true }`)
+	hs := newService(t, `room-1: { bitrate = 300000, bitrate_cap = true }`)
 	g := hs.join(`"id":1`)
 	text := loadOffer(t, "chrome_avd").SDP.String()
 	g.send(`{"request":"publish"}`, parseOffer(t, strings.Replace(text, "o=- ", "o=mozilla...THIS_IS_SDPARTA-99.0 ", 1)))
@@ -237,21 +238,21 @@ func TestBitrateCap(t *testing.T) {
 }
 
 func TestLayeredAndEncrypted(t *testing.T) {
-	hs := newHouse(t, `room-1: { videocodec = "vp8,vp9" }`)
+	hs := newService(t, `room-1: { videocodec = "vp8,vp9" }`)
 	for offer, want := range map[*plugin.JSEP]string{
-		{SDP: offerOf(video("v", "vp8")).SDP, Simulcast: []plugin.Simulcast{{Index: 0}}}: `"codec":"vp8","simulcast":true}`,
-		{SDP: offerOf(video("v", "vp9")).SDP, SVC: []plugin.SVC{{Index: 0}}}:             `"codec":"vp9","svc":true}`,
-		{SDP: offerOf(video("v", "vp8")).SDP, SVC: []plugin.SVC{{Index: 0}}}:             `"codec":"vp8"}`,
-		{SDP: offerOf(video("v", "vp8")).SDP, Simulcast: []plugin.Simulcast{{Index: 1}}}: `"codec":"vp8"}`,
+		{SDP: plugintest.MakeOffer(video("v", "vp8")).SDP, Simulcast: []plugin.Simulcast{{Index: 0}}}: `"codec":"vp8","simulcast":true}`,
+		{SDP: plugintest.MakeOffer(video("v", "vp9")).SDP, SVC: []plugin.SVC{{Index: 0}}}:             `"codec":"vp9","svc":true}`,
+		{SDP: plugintest.MakeOffer(video("v", "vp8")).SDP, SVC: []plugin.SVC{{Index: 0}}}:             `"codec":"vp8"}`,
+		{SDP: plugintest.MakeOffer(video("v", "vp8")).SDP, Simulcast: []plugin.Simulcast{{Index: 1}}}: `"codec":"vp8"}`,
 	} {
-		g := hs.guest()
+		g := hs.attach()
 		if got := g.send(`{"request":"joinandconfigure","room":1,"ptype":"publisher"}`, offer); !strings.Contains(got, want) {
 			t.Errorf(" got %s\nwant %s", got, want)
 		}
 		g.h.Hangup("")
 	}
 	g := hs.join(`"id":1`)
-	secret := offerOf(video("v", "vp8"))
+	secret := plugintest.MakeOffer(video("v", "vp8"))
 	secret.E2EE = true
 	g.send(`{"request":"publish"}`, secret)
 	if p := g.h.is().(*publisher); !p.e2ee || !g.last.E2EE {
@@ -267,10 +268,10 @@ func TestLayeredAndEncrypted(t *testing.T) {
 // Streams keep their place and what was set for them when the publisher
 // negotiates anew.
 func TestRenegotiation(t *testing.T) {
-	hs := newHouse(t, `room-1: { videocodec = "vp8,vp9" }`)
+	hs := newService(t, `room-1: { videocodec = "vp8,vp9" }`)
 	b := hs.join(`"id":2`)
 	g := hs.join(`"id":1`)
-	g.send(`{"request":"publish","videocodec":"vp9"}`, offerOf(audio("a", "opus"), video("v", "vp9")))
+	g.send(`{"request":"publish","videocodec":"vp9"}`, plugintest.MakeOffer(audio("a", "opus"), video("v", "vp9")))
 	g.h.Up()
 	p := g.h.is().(*publisher)
 	mic, cam := p.streams[0], p.streams[1]
@@ -279,7 +280,7 @@ func TestRenegotiation(t *testing.T) {
 
 	gone := video("v", "vp9")
 	gone.Direction = sdp.Inactive
-	next := offerOf(audio("a", "opus"), gone, video("s", "vp8"))
+	next := plugintest.MakeOffer(audio("a", "opus"), gone, video("s", "vp8"))
 	next.Update = true
 	same(t, "screen added", g.send(`{"request":"configure","videocodec":"vp8"}`, next), `{"videoroom":"event","room":1,"configured":"ok","audio_codec":"opus",`+
 		`"video_codec":"none","streams":[{"type":"audio","mindex":0,"mid":"a","codec":"opus"},{"type":"video","mindex":1,"mid":"v","disabled":true},`+
@@ -289,14 +290,14 @@ func TestRenegotiation(t *testing.T) {
 	if p.streams[0] != mic || p.streams[1] != cam || !cam.disabled || !cam.paused || cam.delay != (mline.Delay{Least: 2, Most: 2}) {
 		t.Errorf("cam is %+v", cam)
 	}
-	again := offerOf(audio("a", "opus"), video("v", "vp9"))
+	again := plugintest.MakeOffer(audio("a", "opus"), video("v", "vp9"))
 	again.Update = true
 	g.send(`{"request":"configure"}`, again)
 	if cam.disabled || len(p.streams) != 3 || !p.streams[2].disabled || cam.Codec != "vp9" {
 		t.Errorf("cam is %+v, screen %+v", cam, p.streams[2])
 	}
 	// Another stream takes the place of the video.
-	other := offerOf(audio("a", "opus"), audio("x", "opus"), gone)
+	other := plugintest.MakeOffer(audio("a", "opus"), audio("x", "opus"), gone)
 	other.Update = true
 	g.send(`{"request":"configure"}`, other)
 	if !cam.disabled || p.streams[1] == cam || p.streams[1].kind != sdp.Audio || p.stream("v").mindex != 2 {
@@ -313,7 +314,7 @@ func TestDelay(t *testing.T) {
 		{`"min_delay":3`, 3, 3}, {`"max_delay":9`, 3, 9}, {`"max_delay":1`, 1, 1}, {`"min_delay":0,"max_delay":4`, 0, 4},
 		{`"min_delay":99999`, 4095, 4095}, {`"min_delay":-5`, -1, -1}, {`"max_delay":7`, 7, 7}, {`"max_delay":-1`, -1, -1}, {`"min_delay":-1,"max_delay":10`, -1, -1},
 	} {
-		s.setDelay(mline.ReadDelay(kit.Args{Value: parsed(t, "{"+x.fields+"}")}))
+		s.setDelay(mline.ReadDelay(kit.Args{Value: plugintest.Parse(t, "{"+x.fields+"}")}))
 		if s.delay != (mline.Delay{Least: x.min, Most: x.max}) {
 			t.Errorf("%s: %+v", x.fields, s.delay)
 		}
@@ -321,7 +322,7 @@ func TestDelay(t *testing.T) {
 }
 
 func TestTalking(t *testing.T) {
-	hs := newHouse(t, `room-1: { audiolevel_event = true, audio_level_average = 30 }`)
+	hs := newService(t, `room-1: { audiolevel_event = true, audio_level_average = 30 }`)
 	b := hs.join(`"id":2`)
 	a := hs.publish(`"id":1,"audio_level_average":50`, "chrome_avd")
 	a.take()
@@ -357,8 +358,8 @@ func TestTalking(t *testing.T) {
 }
 
 func TestKickAndModerate(t *testing.T) {
-	hs := newHouse(t, demoRoom)
-	b, adm := hs.join(`"id":2`), hs.guest()
+	hs := newService(t, demoRoom)
+	b, adm := hs.join(`"id":2`), hs.attach()
 	a := hs.publish(`"id":1,"display":"Ann"`, "chrome_avd")
 	b.take()
 	for _, x := range []struct{ mute, want string }{{"true", "muted"}, {"false", "unmuted"}, {"true", "muted"}} {
@@ -371,7 +372,7 @@ func TestKickAndModerate(t *testing.T) {
 	if s.flows() {
 		t.Error("a muted stream flows")
 	}
-	if c := hs.guest().do(`{"request":"join","ptype":"publisher","room":1,"id":3}`, ""); !strings.Contains(c, `"codec":"vp8","moderated":true}`) {
+	if c := hs.attach().do(`{"request":"join","ptype":"publisher","room":1,"id":3}`, ""); !strings.Contains(c, `"codec":"vp8","moderated":true}`) {
 		t.Errorf("got %s", c)
 	}
 	adm.must(`{"request":"kick","room":1,"id":1}`, "", `{"videoroom":"success"}`)
@@ -385,11 +386,11 @@ func TestKickAndModerate(t *testing.T) {
 }
 
 func TestDestroyed(t *testing.T) {
-	hs := newHouse(t, demoRoom)
+	hs := newService(t, demoRoom)
 	a, b := hs.publish(`"id":1`, "chrome_avd"), hs.join(`"id":2`)
 	a.take()
-	hs.guest().must(`{"request":"destroy","room":1}`, "", `"destroyed"`)
-	for _, g := range []*guest{a, b} {
+	hs.attach().must(`{"request":"destroy","room":1}`, "", `"destroyed"`)
+	for _, g := range []*participant{a, b} {
 		same(t, "destroyed", g.take(), `{"videoroom":"destroyed","room":1}`)
 		g.h.Hangup("Close PC")
 		g.must(`{"request":"publish"}`, "", `"error_code":426`)
@@ -398,7 +399,7 @@ func TestDestroyed(t *testing.T) {
 }
 
 func TestSlowLink(t *testing.T) {
-	hs := newHouse(t, `room-1: { bitrate = 128000 }`)
+	hs := newService(t, `room-1: { bitrate = 128000 }`)
 	g := hs.publish(`"id":1`, "chrome_avd")
 	g.take()
 	g.h.Event(sfu.Event{Kind: sfu.EventSlowLink, Uplink: true})
@@ -408,9 +409,9 @@ func TestSlowLink(t *testing.T) {
 
 // What the event handlers hear.
 func TestNotices(t *testing.T) {
-	hs := newHouse(t, demoRoom)
+	hs := newService(t, demoRoom)
 	g := hs.publish(`"id":1,"display":"Ann","token":"t"`, "chrome_audio")
-	adm := hs.guest()
+	adm := hs.attach()
 	adm.must(`{"request":"moderate","room":1,"id":1,"mid":"0","mute":true}`, "", `"success"`)
 	g.must(`{"request":"unpublish"}`, "", `"ok"`)
 	g.must(`{"request":"leave"}`, "", `"ok"`)
@@ -425,7 +426,7 @@ func TestNotices(t *testing.T) {
 	got := privateID.ReplaceAllString(strings.Join(g.notices, "\n"), `"private_id":PRIVATE`)
 	same(t, "notices", got, strings.Join(want, "\n"))
 
-	silent := newHouse(t, "general: { events = false }\n"+demoRoom)
+	silent := newService(t, "general: { events = false }\n"+demoRoom)
 	quiet := silent.publish(`"id":1`, "chrome_audio")
 	if len(quiet.notices) > 0 {
 		t.Errorf("got %v", quiet.notices)
@@ -433,9 +434,9 @@ func TestNotices(t *testing.T) {
 }
 
 func TestQuery(t *testing.T) {
-	hs := newHouse(t, demoRoom)
-	query := func(g *guest) string { return string(ourjson.Object(g.h.Query)) }
-	g := hs.guest()
+	hs := newService(t, demoRoom)
+	query := func(g *participant) string { return string(ourjson.Object(g.h.Query)) }
+	g := hs.attach()
 	same(t, "fresh", query(g), `{"hangingup":0,"destroyed":0}`)
 	g = hs.publish(`"id":1,"display":"Ann"`, "chrome_avd")
 	g.must(`{"request":"configure","mid":"1","min_delay":1}`, "", `"ok"`)

@@ -8,15 +8,15 @@ import (
 	"testing"
 
 	ourjson "bifrons/api/json"
-
 	"bifrons/api/plugin"
+	"bifrons/api/plugin/plugintest"
 	"bifrons/api/task"
 )
 
 // Participants come, publish, are kicked and leave, subscribers come and go,
 // and rooms end, all at the same time.
 func TestRace(t *testing.T) {
-	hs := newHouse(t, `room-1: { publishers = 100, notify_joining = true, fir_freq = 1, audiolevel_event = true }`)
+	hs := newService(t, `room-1: { publishers = 100, notify_joining = true, fir_freq = 1, audiolevel_event = true }`)
 	tasks, log := new(task.Tasks), slog.New(slog.DiscardHandler)
 	offer := loadOffer(t, "chrome_avd")
 	var all sync.WaitGroup
@@ -30,17 +30,17 @@ func TestRace(t *testing.T) {
 		}()
 	}
 	// run does requests as the core would: on the handle's executor.
-	run := func(handles []*handle, host *stage, requests ...string) {
+	run := func(handles []*handle, host *fakeHost, requests ...string) {
 		for _, text := range requests {
 			h := handles[0]
-			res := h.Message(&plugin.Request{Body: parsed(t, text), JSEP: descriptionFor(text, offer)})
+			res := h.Message(&plugin.Request{Body: plugintest.Parse(t, text), JSEP: descriptionFor(text, offer)})
 			if res.Run != nil {
 				host.exec.Must(res.Run)
 			}
 		}
 	}
-	attach := func() ([]*handle, *stage) {
-		host := &stage{t: t, exec: task.NewSerial(1000, tasks, log)}
+	attach := func() ([]*handle, *fakeHost) {
+		host := &fakeHost{t: t, exec: task.NewSerial(1000, tasks, log)}
 		h, _ := hs.plugin.Attach(&ignoring{host})
 		return []*handle{h.(*handle)}, host
 	}
@@ -87,11 +87,11 @@ func TestRace(t *testing.T) {
 	}
 }
 
-// ignoring is a stage whose offers need no answer.
-type ignoring struct{ *stage }
+// ignoring is a fakeHost whose offers need no answer.
+type ignoring struct{ *fakeHost }
 
 func (i *ignoring) Push(tx string, data []byte, _ *plugin.JSEP) error {
-	return i.stage.Push(tx, data, nil)
+	return i.fakeHost.Push(tx, data, nil)
 }
 
 // descriptionFor is the offer that goes with the requests that need one.
@@ -137,12 +137,12 @@ func FuzzRequest(f *testing.F) {
 		if err != nil || !ourjson.IsObject(d.Root()) {
 			t.Skip()
 		}
-		hs := newHouse(t, demoRoom)
+		hs := newService(t, demoRoom)
 		publisher := hs.publish(`"id":1,"display":"x"`, "chrome_avd")
-		watching := &ignoring{&stage{t: t}}
+		watching := &ignoring{&fakeHost{t: t}}
 		attached, _ := hs.plugin.Attach(watching)
-		attached.(*handle).Message(&plugin.Request{Body: parsed(t, `{"request":"join","ptype":"subscriber","room":1,"streams":[{"feed":1}]}`)}).Run()
-		all := []*handle{hs.guest().h, publisher.h, attached.(*handle)}
+		attached.(*handle).Message(&plugin.Request{Body: plugintest.Parse(t, `{"request":"join","ptype":"subscriber","room":1,"streams":[{"feed":1}]}`)}).Run()
+		all := []*handle{hs.attach().h, publisher.h, attached.(*handle)}
 		h := all[uint(who)%3]
 		r := &plugin.Request{Transaction: "t", Body: d.Root()}
 		if described && who%3 != 2 {

@@ -64,7 +64,7 @@ func (p *Plugin) requests() *kit.Table[*handle] {
 	async("publish", byRole(setup(true), nil))
 	async("unpublish", byRole((*publisher).unpublish, nil))
 	async("configure", byRole(setup(false), locked((*subscriber).configure)))
-	async("leave", byRole((*publisher).leave, locked((*subscriber).leave)))
+	async("leave", byRole((*publisher).leave, (*subscriber).leave))
 	async("start", byRole(nil, locked((*subscriber).start)))
 	async("pause", byRole(nil, locked((*subscriber).pause)))
 	async("switch", byRole(nil, (*subscriber).switchStreams))

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"bifrons/api/plugin/plugintest"
 )
 
 const demoRoom = `room-1: {
@@ -14,7 +16,7 @@ const demoRoom = `room-1: {
 `
 
 // listed is the entry of a room in the list.
-func listed(t *testing.T, g *guest, room string) string {
+func listed(t *testing.T, g *participant, room string) string {
 	t.Helper()
 	list := g.do(`{"request":"list","admin_key":"key"}`, "")
 	for _, entry := range regexp.MustCompile(`\{"room"[^}]*\}`).FindAllString(list, -1) {
@@ -30,8 +32,8 @@ const plain = `"fir_freq":0,"require_pvtid":false,"require_e2ee":false,"dummy_pu
 const extensions = `"audiolevel_ext":true,"audiolevel_event":false,"videoorient_ext":true,"playoutdelay_ext":true,"transport_wide_cc_ext":true}`
 
 func TestRooms(t *testing.T) {
-	hs := newHouse(t, demoRoom)
-	g := hs.guest()
+	hs := newService(t, demoRoom)
+	g := hs.attach()
 	for _, x := range []struct{ request, want string }{
 		{`{"request":"create","room":7,"secret":"s","pin":"p","is_private":true}`, `{"videoroom":"created","room":7,"permanent":false}`},
 		{`{"request":"list"}`, `{"videoroom":"success","list":[{"room":1,"pin_required":false,"num_participants":0,"description":"One","is_private":false,` +
@@ -55,8 +57,8 @@ func TestRooms(t *testing.T) {
 
 // What a room is created with is what the list shows.
 func TestCreateOptions(t *testing.T) {
-	hs := newHouse(t, "")
-	g := hs.guest()
+	hs := newService(t, "")
+	g := hs.attach()
 	for _, x := range []struct{ options, want string }{
 		{`"audiocodec":"PCMU,opus","videocodec":"h264,vp9","opus_dtx":true,"bitrate":1000000,"bitrate_cap":true`,
 			`"pin_required":false,"num_participants":0,"description":"Room 9","is_private":false,"max_publishers":3,"bitrate":1000000,"bitrate_cap":true,` + plain +
@@ -81,14 +83,14 @@ func TestRandomRoom(t *testing.T) {
 		"":                               `^\{"videoroom":"created","room":[1-9][0-9]{0,15},"permanent":false\}$`,
 		"general: { string_ids = true }": `^\{"videoroom":"created","room":"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}","permanent":false\}$`,
 	} {
-		if got := newHouse(t, file).guest().do(`{"request":"create"}`, ""); !regexp.MustCompile(want).MatchString(got) {
+		if got := newService(t, file).attach().do(`{"request":"create"}`, ""); !regexp.MustCompile(want).MatchString(got) {
 			t.Errorf("%q: got %s", file, got)
 		}
 	}
 }
 
 func TestFile(t *testing.T) {
-	hs := newHouse(t, `
+	hs := newService(t, `
 general: { admin_key = "key", string_ids = "no" }
 room-1: { is_private = "yes" }
 room-02: { publishers = -1, audiocodec = "opus,nonsense,g722", videocodec = "nonsense", bitrate = 5, secret = "s" }
@@ -98,7 +100,7 @@ room-x: { }
 Room-3: { audiolevel_event = 1, audio_active_packets = "many", audio_level_average = 40, dummy_publisher = true
 	dummy_streams = ( { codec = "VP9", fmtp = "profile-id=2" }, { codec = "opus", fmtp = "useinbandfec=1;usedtx=1" } ), videocodec = "vp8,vp9" }
 `)
-	g := hs.guest()
+	g := hs.attach()
 	for room, want := range map[string]string{
 		"1": `{"room":1,"pin_required":false,"num_participants":0,"description":"room-1","is_private":true,"max_publishers":3,"bitrate":0,`,
 		"2": `{"room":2,"pin_required":false,"num_participants":0,"description":"room-02","is_private":false,"max_publishers":3,"bitrate":64000,` + plain +
@@ -132,7 +134,7 @@ func TestBrokenFile(t *testing.T) {
 	if err := os.WriteFile(dir+"/"+Package+".jcfg", []byte("room-1: {"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := New(Config{Folder: dir}).Start(backstage{}); err == nil {
+	if err := New(Config{Folder: dir}).Start(fakeGateway{}); err == nil {
 		t.Error("a file that can't be read is not noticed")
 	}
 }
@@ -153,8 +155,8 @@ ROOM-07: {
 }
 # the end
 `
-	hs := newHouse(t, before)
-	g := hs.guest()
+	hs := newService(t, before)
+	g := hs.attach()
 	read := func() string {
 		b, err := os.ReadFile(hs.file)
 		if err != nil {
@@ -179,8 +181,8 @@ ROOM-07: {
 	if info, _ := os.Stat(hs.file); info.Mode().Perm() != 0o640 {
 		t.Errorf("mode %v", info.Mode())
 	}
-	again := newHouse(t, text)
-	same(t, "read back", listed(t, again.guest(), "2"), shown)
+	again := newService(t, text)
+	same(t, "read back", listed(t, again.attach(), "2"), shown)
 	r := again.plugin.room("2")
 	if r.secret != "s" || r.pin != "p" || r.vp9Profile != "2" || again.plugin.room("7").pin != "new" {
 		t.Errorf("got %+v", r.settings)
@@ -196,8 +198,8 @@ ROOM-07: {
 }
 
 func TestAllowed(t *testing.T) {
-	hs := newHouse(t, demoRoom)
-	g := hs.guest()
+	hs := newService(t, demoRoom)
+	g := hs.attach()
 	for _, x := range []struct{ request, want string }{
 		{`{"request":"allowed","room":1,"action":"add","allowed":["a","b","a"]}`, `{"videoroom":"success","room":1,"allowed":["a","b"]}`},
 		{`{"request":"join","room":1,"ptype":"publisher","id":1}`, `"joined"`},
@@ -213,7 +215,7 @@ func TestAllowed(t *testing.T) {
 		{`{"request":"join","room":2,"ptype":"publisher"}`, `"error_code":433`},
 	} {
 		if strings.Contains(x.request, `"join"`) {
-			g = hs.guest()
+			g = hs.attach()
 		}
 		g.must(x.request, "", x.want)
 	}
@@ -221,20 +223,24 @@ func TestAllowed(t *testing.T) {
 
 func TestSignedTokens(t *testing.T) {
 	const file = `room-1: { signed_tokens = true, pin = "p" }`
-	hs := newHouseWith(t, file, signer{signed: true})
-	hs.guest().must(`{"request":"join","room":1,"ptype":"publisher","pin":"p"}`, "", `"error_code":433`)
-	hs.guest().must(`{"request":"join","room":1,"ptype":"publisher","pin":"p","token":"signed:room=2"}`, "", `"error_code":433`)
-	hs.guest().must(`{"request":"join","room":1,"ptype":"subscriber","pin":"p","token":"signed:room=2","feed":4}`, "", `"error_code":433`)
-	hs.guest().must(`{"request":"join","room":1,"ptype":"publisher","token":"signed:room=1"}`, "", `"error_code":429`)
-	hs.guest().must(`{"request":"join","room":1,"ptype":"publisher","pin":"p","token":"signed:room=1"}`, "", `"joined"`)
-	hs = newHouse(t, file)
-	hs.guest().must(`{"request":"join","room":1,"ptype":"publisher","pin":"p"}`, "", `"joined"`)
+	hs := newServiceWith(t, file, signer{signed: true})
+	hs.attach().must(`{"request":"join","room":1,"ptype":"publisher","pin":"p"}`, "", `"error_code":433`)
+	hs.attach().must(`{"request":"join","room":1,"ptype":"publisher","pin":"p","token":"signed:room=2"}`, "", `"error_code":433`)
+	hs.attach().must(`{"request":"join","room":1,"ptype":"subscriber","pin":"p","token":"signed:room=2","feed":4}`, "", `"error_code":433`)
+	hs.attach().must(`{"request":"join","room":1,"ptype":"publisher","token":"signed:room=1"}`, "", `"error_code":429`)
+	hs.attach().must(`{"request":"join","room":1,"ptype":"publisher","pin":"p","token":"signed:room=1"}`, "", `"joined"`)
+	hs = newService(t, file)
+	hs.attach().must(`{"request":"join","room":1,"ptype":"publisher","pin":"p"}`, "", `"joined"`)
+	hs.attach().must(`{"request":"create","room":2,"signed_tokens":true,"permanent":true}`, "", `"permanent":true`)
+	if text := hs.read(); !strings.Contains(text, `signed_tokens = "false"`) {
+		t.Errorf("a room that was made without signed tokens is saved with them:\n%s", text)
+	}
 }
 
 func TestStringIDs(t *testing.T) {
-	hs := newHouse(t, `general: { string_ids = true }
+	hs := newService(t, `general: { string_ids = true }
 room-one: { }`)
-	g := hs.guest()
+	g := hs.attach()
 	g.must(`{"request":"exists","room":"one"}`, "", `{"videoroom":"success","room":"one","exists":true}`)
 	g.must(`{"request":"exists","room":1}`, "", `"error_code":430`)
 	g.must(`{"request":"create","room":"zwei \"2\"","permanent":true}`, "", `{"videoroom":"created","room":"zwei \"2\"","permanent":false}`)
@@ -245,7 +251,7 @@ room-one: { }`)
 
 // The Admin API can do what needs no handle.
 func TestAdmin(t *testing.T) {
-	hs := newHouse(t, demoRoom)
+	hs := newService(t, demoRoom)
 	hs.join(`"id":5`)
 	for request, want := range map[string]string{
 		`{"request":"exists","room":1}`:                       `{"videoroom":"success","room":1,"exists":true}`,
@@ -259,7 +265,7 @@ func TestAdmin(t *testing.T) {
 		`{"request":"listforwarders","room":1}`:                  `{"videoroom":"forwarders","room":1,"publishers":[]}`,
 		`{"request":"enable_recording","room":1,"record":false}`: `{"videoroom":"success","record":false}`,
 	} {
-		got, err := hs.plugin.Admin(parsed(t, request))
+		got, err := hs.plugin.Admin(plugintest.Parse(t, request))
 		if err != nil || !strings.Contains(string(got), want) {
 			t.Errorf("%s: got %s, %v", request, got, err)
 		}

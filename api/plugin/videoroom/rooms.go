@@ -64,6 +64,9 @@ func (p *Plugin) newRoom(name id, src kit.Source, description string) *room {
 		private:      make(map[uint32]*publisher),
 		subscribers:  make(map[*subscriber]struct{}),
 	}
+	if src.Category() == "" { // what is made while nobody signs tokens needs none later
+		r.signedTokens = r.signedTokens && p.gw.SignedTokens()
+	}
 	r.addDummy(src)
 	return r
 }

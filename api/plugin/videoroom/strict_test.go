@@ -12,7 +12,7 @@ import (
 // protected for it as an error, and all else works.
 func TestFileProblems(t *testing.T) {
 	var log bytes.Buffer
-	hs := newHouseWith(t, `adminkey = "x"
+	hs := newServiceWith(t, `adminkey = "x"
 general: {
 	adminkey = "supersecret"
 	lock_rtp_forward = true
@@ -91,7 +91,7 @@ room-4: { secret = "s", secrt = "s", allowed = { }, dummy_streams = "vp8" }
 // A category that is misspelt protects nothing.
 func TestMisspeltGeneral(t *testing.T) {
 	var log bytes.Buffer
-	newHouseWith(t, "genral: { admin_key = \"k\" }\nroom-1: { }\n", scribe{log: &log})
+	newServiceWith(t, "genral: { admin_key = \"k\" }\nroom-1: { }\n", scribe{log: &log})
 	if text := log.String(); !strings.Contains(text, "level=ERROR") ||
 		!strings.Contains(text, ":1: genral: room left out, did you mean general?") {
 		t.Errorf("log: %s", text)

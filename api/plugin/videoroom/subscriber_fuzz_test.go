@@ -17,10 +17,10 @@ func FuzzSubscriberRequests(f *testing.F) {
 	f.Add(`{"request":"configure","streams":[{"mid":"1","min_delay":-5,"max_delay":1e3,"keyframe":true}],"restart":true}` + "\n" + `{"request":"pause"}`)
 	f.Add(`{"request":"configure","update":true,"video":false,"substream":0}` + "\n" + `{"request":"leave"}` + "\n" + `{"request":"start"}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		th := newTheatre(t)
+		th := newBareRoom(t)
 		th.publish("1", "", "opus", "vp8 simulcast", "data")
 		th.publish("2", "", "opus", "vp8", "vp9 svc", "data")
-		s := th.seat()
+		s := th.subscribe()
 		s.joinAs(`"streams":[{"feed":1}]`)
 		for i, line := range strings.Split(text, "\n") {
 			d, err := json.Parse([]byte(line))

@@ -8,17 +8,17 @@ import (
 	"sync"
 	"testing"
 
-	ourjson "bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
+	"bifrons/api/plugin/plugintest"
 	"bifrons/api/task"
 	"bifrons/sdp"
 	"bifrons/sfu"
 )
 
-// stage is a Host without peer connection that keeps what is pushed.
-type stage struct {
+// fakeHost is a Host without peer connection that keeps what is pushed.
+type fakeHost struct {
 	t    testing.TB
 	exec *task.Serial // runs what is given to Run; if nil, settle does
 
@@ -32,7 +32,7 @@ type stage struct {
 	closed  int
 }
 
-func (d *stage) Push(tx string, data []byte, j *plugin.JSEP) error {
+func (d *fakeHost) Push(tx string, data []byte, j *plugin.JSEP) error {
 	if !json.Valid(data) {
 		d.t.Errorf("pushed %s", data)
 	}
@@ -40,7 +40,7 @@ func (d *stage) Push(tx string, data []byte, j *plugin.JSEP) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if j != nil {
-		text += " " + outline(j)
+		text += " " + plugintest.Outline(j)
 		d.offers = append(d.offers, j)
 		if len(d.offers) > 1 {
 			d.t.Errorf("%d offers are outstanding", len(d.offers))
@@ -56,7 +56,7 @@ func (d *stage) Push(tx string, data []byte, j *plugin.JSEP) error {
 	return nil
 }
 
-func (d *stage) Run(f func()) {
+func (d *fakeHost) Run(f func()) {
 	if d.exec != nil {
 		d.exec.Must(f)
 		return
@@ -66,32 +66,32 @@ func (d *stage) Run(f func()) {
 	d.queue = append(d.queue, f)
 }
 
-func (d *stage) Notify(data []byte) {
+func (d *fakeHost) Notify(data []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.notices = append(d.notices, string(data))
 }
 
-func (d *stage) ClosePeer() {
+func (d *fakeHost) ClosePeer() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed++
 }
 
-func (d *stage) Peer() *sfu.Peer   { return nil }
-func (d *stage) Up() bool          { return true }
-func (d *stage) HandleID() uint64  { return 1 }
-func (d *stage) SessionID() uint64 { return 1 }
-func (d *stage) OpaqueID() string  { return "" }
-func (d *stage) Token() string     { return "" }
-func (d *stage) End()              {}
+func (d *fakeHost) Peer() *sfu.Peer   { return nil }
+func (d *fakeHost) Up() bool          { return true }
+func (d *fakeHost) HandleID() uint64  { return 1 }
+func (d *fakeHost) SessionID() uint64 { return 1 }
+func (d *fakeHost) OpaqueID() string  { return "" }
+func (d *fakeHost) Token() string     { return "" }
+func (d *fakeHost) End()              {}
 
-func (d *stage) Tell(_ string, data []byte) { d.Push("", data, nil) }
+func (d *fakeHost) Tell(_ string, data []byte) { d.Push("", data, nil) }
 
-func (d *stage) Reserve() plugin.Place { return plugin.Nobody{}.Reserve() }
+func (d *fakeHost) Reserve() plugin.Place { return plugin.Nobody{}.Reserve() }
 
 // settle runs what waits for the executor.
-func (d *stage) settle() {
+func (d *fakeHost) settle() {
 	for {
 		d.mu.Lock()
 		queue := d.queue
@@ -107,7 +107,7 @@ func (d *stage) settle() {
 }
 
 // take returns what was pushed since the last call.
-func (d *stage) take() string {
+func (d *fakeHost) take() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	text := strings.Join(d.pushed, "\n")
@@ -116,7 +116,7 @@ func (d *stage) take() string {
 }
 
 // answer takes the outstanding offer and answers it; nil if there is none.
-func (d *stage) answer() *plugin.JSEP {
+func (d *fakeHost) answer() *plugin.JSEP {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.offers) == 0 {
@@ -133,75 +133,39 @@ func (d *stage) answer() *plugin.JSEP {
 	return &plugin.JSEP{SDP: a}
 }
 
-// outline is the gist of a description.
-func outline(j *plugin.JSEP) string {
-	parts := make([]string, len(j.SDP.Sections))
-	for i := range j.SDP.Sections {
-		s := &j.SDP.Sections[i]
-		p := fmt.Sprintf("%s:%s %s", s.MID, kindName(s.Kind), s.Direction)
-		for k := range s.Codecs {
-			c := &s.Codecs[k]
-			p += fmt.Sprintf(" %s/%d", c.ID(), c.PT)
-			if c.Fmtp != "" {
-				p += "{" + c.Fmtp + "}"
-			}
-		}
-		if s.Rejected() {
-			p += " rejected"
-		}
-		parts[i] = p
-	}
-	text := j.SDP.Type.String() + "(" + strings.Join(parts, ", ") + ")"
-	if j.E2EE {
-		text += " e2ee"
-	}
-	if j.Restart {
-		text += " restart"
-	}
-	return text
-}
+// fakeGateway has no engine.
+type fakeGateway struct{ plugin.Gateway }
 
-type backstage struct{ plugin.Gateway }
+func (fakeGateway) Notifying() bool                       { return true }
+func (fakeGateway) Notify(string, []byte)                 {}
+func (fakeGateway) SignedTokens() bool                    { return false }
+func (fakeGateway) SignedFor(string, string, string) bool { return false }
+func (fakeGateway) Logger() *slog.Logger                  { return slog.New(slog.DiscardHandler) }
 
-func (backstage) Notifying() bool                       { return true }
-func (backstage) Notify(string, []byte)                 {}
-func (backstage) SignedTokens() bool                    { return false }
-func (backstage) SignedFor(string, string, string) bool { return false }
-func (backstage) Logger() *slog.Logger                  { return slog.New(slog.DiscardHandler) }
-
-// theatre is a plugin with one room, 1234.
-type theatre struct {
+// bareRoom is a plugin with one room, 1234.
+type bareRoom struct {
 	t      testing.TB
 	plugin *Plugin
 	room   *room
 }
 
-func newTheatre(t testing.TB) *theatre {
+func newBareRoom(t testing.TB) *bareRoom {
 	t.Helper()
 	p := New(Config{Folder: t.TempDir()})
-	if err := p.Start(backstage{}); err != nil {
+	if err := p.Start(fakeGateway{}); err != nil {
 		t.Fatal(err)
 	}
-	h := &handle{plugin: p, Handle: kit.Handle{Host: &stage{t: t}}}
-	res := h.Message(&plugin.Request{Body: parsed(t, `{"request":"create","room":1234,"publishers":100}`)})
+	h := &handle{plugin: p, Handle: kit.Handle{Host: &fakeHost{t: t}}}
+	res := h.Message(&plugin.Request{Body: plugintest.Parse(t, `{"request":"create","room":1234,"publishers":100}`)})
 	if !strings.Contains(string(res.Data), "created") {
 		t.Fatalf("got %s", res.Data)
 	}
-	return &theatre{t, p, p.room("1234")}
-}
-
-func parsed(t testing.TB, text string) *ourjson.Value {
-	t.Helper()
-	d, err := ourjson.Parse([]byte(text))
-	if err != nil {
-		t.Fatalf("%v: %s", err, text)
-	}
-	return d.Root()
+	return &bareRoom{t, p, p.room("1234")}
 }
 
 // publish adds a publisher with streams such as "opus", "vp8 simulcast", "data".
-func (th *theatre) publish(name, display string, streams ...string) *publisher {
-	p := &publisher{room: th.room, h: &handle{plugin: th.plugin, Handle: kit.Handle{Host: &stage{t: th.t}}}, id: name, display: display, up: true}
+func (th *bareRoom) publish(name, display string, streams ...string) *publisher {
+	p := &publisher{room: th.room, h: &handle{plugin: th.plugin, Handle: kit.Handle{Host: &fakeHost{t: th.t}}}, id: name, display: display, up: true}
 	th.room.mu.Lock()
 	defer th.room.mu.Unlock()
 	for i, text := range streams {
@@ -254,7 +218,7 @@ func newTestStream(p *publisher, i int, text string) *stream {
 }
 
 // gone ends what a publisher publishes.
-func (th *theatre) gone(p *publisher, offer bool) {
+func (th *bareRoom) gone(p *publisher, offer bool) {
 	th.room.mu.Lock()
 	defer th.room.mu.Unlock()
 	th.room.feedGone(p, offer)
@@ -262,23 +226,23 @@ func (th *theatre) gone(p *publisher, offer bool) {
 	th.room.remove(p)
 }
 
-// seat is a handle that subscribes.
-type seat struct {
-	*stage
+// subscribing is a handle that subscribes.
+type subscribing struct {
+	*fakeHost
 	h *handle
 }
 
-func (th *theatre) seat() *seat {
-	d := &stage{t: th.t}
-	return &seat{d, &handle{plugin: th.plugin, Handle: kit.Handle{Host: d}}}
+func (th *bareRoom) subscribe() *subscribing {
+	d := &fakeHost{t: th.t}
+	return &subscribing{d, &handle{plugin: th.plugin, Handle: kit.Handle{Host: d}}}
 }
 
-func (s *seat) sub() *subscriber { return s.h.is().(*subscriber) }
+func (s *subscribing) sub() *subscriber { return s.h.is().(*subscriber) }
 
 // send runs a request, and what the executor does after it.
-func (s *seat) send(body string, j *plugin.JSEP) string {
+func (s *subscribing) send(body string, j *plugin.JSEP) string {
 	s.t.Helper()
-	r := s.h.Message(&plugin.Request{Transaction: "t", Body: parsed(s.t, body), JSEP: j})
+	r := s.h.Message(&plugin.Request{Transaction: "t", Body: plugintest.Parse(s.t, body), JSEP: j})
 	if r.Run == nil {
 		s.t.Fatalf("%s is not asynchronous: %s %s", body, r.Data, r.Failure)
 	}
@@ -289,7 +253,7 @@ func (s *seat) send(body string, j *plugin.JSEP) string {
 
 // do is send for a request whose name comes first: `subscribe "streams":[]`. The
 // answer to an outstanding offer is given with "answer:" before it.
-func (s *seat) do(text string) string {
+func (s *subscribing) do(text string) string {
 	s.t.Helper()
 	var j *plugin.JSEP
 	if rest, ok := strings.CutPrefix(text, "answer:"); ok {
@@ -304,7 +268,7 @@ func (s *seat) do(text string) string {
 	return s.send(`{"request":"`+name+`"`+fields+`}`, j)
 }
 
-func (s *seat) joinAs(fields string) string {
+func (s *subscribing) joinAs(fields string) string {
 	s.t.Helper()
 	return s.do(`join "ptype":"subscriber","room":1234,` + fields)
 }

@@ -69,7 +69,7 @@ func TestSubscriberJoin(t *testing.T) {
 		{"mistyped legacy", `"feed":1,"substream":-1`, fail("430", "Invalid element type (substream should be a positive integer)")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			th := newTheatre(t)
+			th := newBareRoom(t)
 			th.publish("1", "Alice", "opus fec level", "vp8 simulcast orientation", "data")
 			th.publish("2", "", "opus", "vp9 svc 2")
 			th.publish("3", "", "vp8 rejected", "h264 640c1f", "pcma disabled", "data disabled")
@@ -78,7 +78,7 @@ func TestSubscriberJoin(t *testing.T) {
 			th.publish("6", "", "opus e2ee")
 			th.publish("7", "", "opus").up = false
 			th.publish("8", "", "vp8 rejected")
-			s := th.seat()
+			s := th.subscribe()
 			same(t, tt.name, s.joinAs(tt.fields), tt.want)
 			_, is := s.h.is().(*subscriber)
 			if joined := strings.Contains(tt.want, "attached"); joined != is || joined != (len(th.room.subscribers) == 1) {
@@ -91,20 +91,20 @@ func TestSubscriberJoin(t *testing.T) {
 // TestSubscribeAtOnce: a publisher's client that hears that its connection is up
 // may tell others by its own ways, who then subscribe.
 func TestSubscribeAtOnce(t *testing.T) {
-	th := newTheatre(t)
+	th := newBareRoom(t)
 	p := th.publish("1", "", "opus")
 	p.up = false
 	var r role = p
 	p.h.role.Store(&r)
-	if got := th.seat().joinAs(`"feed":1`); !strings.Contains(got, "No such feed") {
+	if got := th.subscribe().joinAs(`"feed":1`); !strings.Contains(got, "No such feed") {
 		t.Error(got)
 	}
 	p.h.Establish()
-	if got := th.seat().joinAs(`"feed":1`); !strings.Contains(got, "attached") {
+	if got := th.subscribe().joinAs(`"feed":1`); !strings.Contains(got, "attached") {
 		t.Error(got)
 	}
 	th.gone(p, false)
-	if got := th.seat().joinAs(`"feed":1`); !strings.Contains(got, "No such feed") {
+	if got := th.subscribe().joinAs(`"feed":1`); !strings.Contains(got, "No such feed") {
 		t.Error(got)
 	}
 }
@@ -112,7 +112,7 @@ func TestSubscribeAtOnce(t *testing.T) {
 // TestHangupWithoutStreams: a publisher that took all its streams back is no
 // publisher after the end of its connection either.
 func TestHangupWithoutStreams(t *testing.T) {
-	th := newTheatre(t)
+	th := newBareRoom(t)
 	p := th.publish("1", "")
 	p.open = true
 	p.hangup("")
@@ -122,15 +122,15 @@ func TestHangupWithoutStreams(t *testing.T) {
 }
 
 func TestSubscriberPermissions(t *testing.T) {
-	th := newTheatre(t)
+	th := newBareRoom(t)
 	th.publish("1", "", "opus")
 	owner := th.publish("2", "", "opus")
 	th.room.requirePvtID = true
 	const refused = `t {"videoroom":"event","error_code":433,"error":"Unauthorized (this room requires a valid private_id)"}`
 	for _, fields := range []string{`"feed":1`, `"feed":1,"private_id":0`, `"feed":1,"private_id":4294967296`} {
-		same(t, fields, th.seat().joinAs(fields), refused)
+		same(t, fields, th.subscribe().joinAs(fields), refused)
 	}
-	s := th.seat()
+	s := th.subscribe()
 	if got := s.joinAs(`"feed":1,"private_id":` + uint32Text(owner.privateID)); !strings.Contains(got, "attached") {
 		t.Errorf("got %s", got)
 	}
@@ -138,10 +138,10 @@ func TestSubscriberPermissions(t *testing.T) {
 		t.Error("the owner is not known")
 	}
 	th.room.requireE2EE = true
-	same(t, "not encrypted", th.seat().joinAs(`"feed":1,"private_id":`+uint32Text(owner.privateID)),
+	same(t, "not encrypted", th.subscribe().joinAs(`"feed":1,"private_id":`+uint32Text(owner.privateID)),
 		`t {"videoroom":"event","error_code":438,"error":"Can't mix feeds with and without end-to-end encryption in a subscription"}`)
 	th.room.destroyed = true
-	same(t, "destroyed", th.seat().joinAs(`"feed":1`), `t {"videoroom":"event","error_code":426,"error":"No such room (1234)"}`)
+	same(t, "destroyed", th.subscribe().joinAs(`"feed":1`), `t {"videoroom":"event","error_code":426,"error":"No such room (1234)"}`)
 }
 
 func uint32Text(n uint32) string {
@@ -152,10 +152,10 @@ func uint32Text(n uint32) string {
 
 // Header extensions and msid are what the room allows and the feed has.
 func TestSubscriberOfferDetails(t *testing.T) {
-	th := newTheatre(t)
+	th := newBareRoom(t)
 	th.publish("1", "", "opus level", "vp8 orientation")
 	th.publish("2", "", "opus", "vp8")
-	s := th.seat()
+	s := th.subscribe()
 	s.joinAs(`"streams":[{"feed":1},{"feed":2}],"use_msid":true`)
 	ids := func(i int) string {
 		var b strings.Builder
@@ -172,7 +172,7 @@ func TestSubscriberOfferDetails(t *testing.T) {
 		t.Errorf("s=%s", name)
 	}
 	th.room.transportCC, th.room.delayExt = false, false
-	s = th.seat()
+	s = th.subscribe()
 	s.joinAs(`"streams":[{"feed":1}]`)
 	for i, want := range []string{"1 4 /", "2 4 13 /"} {
 		same(t, "section "+uint32Text(uint32(i)), ids(i), want)
@@ -182,15 +182,15 @@ func TestSubscriberOfferDetails(t *testing.T) {
 // What says which channel is which goes from the publisher to the subscriber.
 func TestMultiopus(t *testing.T) {
 	const fmtp = "channel_mapping=0,4,1,2,3,5;num_streams=4;coupled_streams=2"
-	th := newTheatre(t)
+	th := newBareRoom(t)
 	th.room.audioCodecs = []string{sdp.Multiopus}
 	offer := sdp.Offer(sdp.OfferOptions{Sections: []sdp.OfferSection{
 		{Kind: sdp.Audio, MID: "a", Direction: sdp.SendOnly, Codec: sdp.Multiopus, Channels: 8, PT: 63, Fmtp: fmtp},
 	}})
-	p := th.seat()
+	p := th.subscribe()
 	p.send(`{"request":"joinandconfigure","ptype":"publisher","room":1234,"id":1}`, &plugin.JSEP{SDP: offer})
 	p.h.Up()
-	s := th.seat()
+	s := th.subscribe()
 	same(t, "join", brief(s.joinAs(`"feed":1`)),
 		"t {videoroom:attached,id:1,warning:deprecated_api,[1/a]} offer(0:audio sendonly multiopus/111{"+fmtp+"})")
 	if c := s.offers[0].SDP.Sections[0].Codecs[0]; c.RTPMap() != "multiopus/48000/8" {
@@ -199,9 +199,9 @@ func TestMultiopus(t *testing.T) {
 }
 
 func TestSubscriberLimits(t *testing.T) {
-	th := newTheatre(t)
+	th := newBareRoom(t)
 	th.publish("1", "", "opus")
-	s := th.seat()
+	s := th.subscribe()
 	list := strings.Repeat(`{"feed":1},`, maxLines-1) + `{"feed":1}`
 	if got := s.joinAs(`"streams":[` + list + `,{"feed":1}]`); !strings.Contains(got, `"error_code":437`) {
 		t.Errorf("got %.100s", got)
@@ -226,14 +226,14 @@ func TestSubscriberLimits(t *testing.T) {
 }
 
 func TestSubscriberStringIDs(t *testing.T) {
-	th := newTheatre(t)
+	th := newBareRoom(t)
 	th.plugin.ids.Strings = true
 	th.publish("alice", "", "opus", "data")
-	same(t, "join", th.seat().do(`join "ptype":"subscriber","room":"1234","streams":[{"feed":"alice"}]`),
+	same(t, "join", th.subscribe().do(`join "ptype":"subscriber","room":"1234","streams":[{"feed":"alice"}]`),
 		`t {"videoroom":"attached","room":"1234","streams":[`+
 			`{"type":"audio","active":true,"mindex":0,"mid":"0","ready":false,"send":true,"feed_id":"alice","feed_mid":"0","codec":"opus"},`+
 			`{"type":"data","active":true,"mindex":1,"mid":"1","ready":false,"send":true,"sources":1,"source_ids":["alice"]}]}`+
 			` offer(0:audio sendonly opus/111, 1:data sendonly)`)
-	same(t, "number", th.seat().do(`join "ptype":"subscriber","room":"1234","streams":[{"feed":1}]`),
+	same(t, "number", th.subscribe().do(`join "ptype":"subscriber","room":"1234","streams":[{"feed":1}]`),
 		`t {"videoroom":"event","error_code":430,"error":"Invalid element type (feed should be a string)"}`)
 }

@@ -8,11 +8,12 @@ import (
 	"testing"
 
 	"bifrons/api/plugin"
+	"bifrons/api/plugin/plugintest"
 	"bifrons/api/task"
 )
 
 func reqOf(t testing.TB, body string) *plugin.Request {
-	return &plugin.Request{Transaction: "t", Body: parsed(t, body)}
+	return &plugin.Request{Transaction: "t", Body: plugintest.Parse(t, body)}
 }
 
 // Subscribers ask for everything they can at once while publishers come, go,
@@ -20,13 +21,13 @@ func reqOf(t testing.TB, body string) *plugin.Request {
 // checks that), and in the end everybody has what there is.
 func TestStorm(t *testing.T) {
 	const feeds, seats, rounds = 6, 6, 150
-	th := newTheatre(t)
+	th := newBareRoom(t)
 	var tasks task.Tasks
 	th.publish("1", "", "opus", "vp8 simulcast", "data") // stays
 
-	var all []*seat
+	var all []*subscribing
 	for range seats {
-		s := th.seat()
+		s := th.subscribe()
 		s.exec = task.NewSerial(1<<20, &tasks, slog.New(slog.DiscardHandler))
 		s.post(`{"request":"join","ptype":"subscriber","room":1234,"streams":[{"feed":1}]}`)
 		all = append(all, s)
@@ -67,8 +68,8 @@ func TestStorm(t *testing.T) {
 	}
 }
 
-// post runs a request on the seat's executor, as the core does.
-func (s *seat) post(body string) {
+// post runs a request on the subscribing's executor, as the core does.
+func (s *subscribing) post(body string) {
 	s.exec.Must(func() {
 		if r := s.h.Message(reqOf(s.t, body)); r.Run != nil {
 			r.Run()
@@ -77,7 +78,7 @@ func (s *seat) post(body string) {
 }
 
 // reply answers the outstanding offer, if there is one.
-func (s *seat) reply() {
+func (s *subscribing) reply() {
 	s.exec.Must(func() {
 		if j := s.answer(); j != nil {
 			r := reqOf(s.t, `{"request":"start"}`)
@@ -87,7 +88,7 @@ func (s *seat) reply() {
 	})
 }
 
-func (s *seat) churn(feeds, rounds int, random *rand.Rand) {
+func (s *subscribing) churn(feeds, rounds int, random *rand.Rand) {
 	for range rounds {
 		feed, mid := random.IntN(feeds+1)+1, random.IntN(3)
 		switch random.IntN(9) {
@@ -112,7 +113,7 @@ func (s *seat) churn(feeds, rounds int, random *rand.Rand) {
 }
 
 // finish answers until no offer comes any more.
-func (s *seat) finish(tasks *task.Tasks) {
+func (s *subscribing) finish(tasks *task.Tasks) {
 	for range 10 {
 		s.reply()
 		tasks.Wait()
@@ -120,7 +121,7 @@ func (s *seat) finish(tasks *task.Tasks) {
 }
 
 // churn lets a publisher come, change and go, again and again.
-func (th *theatre) churn(name string, rounds int, random *rand.Rand) {
+func (th *bareRoom) churn(name string, rounds int, random *rand.Rand) {
 	kinds := []string{"opus", "vp8", "data"}
 	for range rounds {
 		p := th.publish(name, "", kinds[:1+random.IntN(3)]...)

@@ -74,8 +74,10 @@ func (s *subscriber) pause(_ *kit.Request, w *json.Writer) (kit.Response, *schem
 	return kit.Response{}, nil
 }
 
-// leave ends the subscription.
+// leave ends the subscription, whatever description comes along. It takes the lock.
 func (s *subscriber) leave(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	s.room.mu.Lock()
+	defer s.room.mu.Unlock()
 	s.end()
 	s.room.answer(w, "left")
 	return kit.Response{After: s.h.ClosePeer}, nil

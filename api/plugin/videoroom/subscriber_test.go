@@ -9,6 +9,7 @@ import (
 
 	ourjson "bifrons/api/json"
 	"bifrons/api/kit/mline"
+	"bifrons/api/plugin"
 	"bifrons/sdp"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
@@ -16,14 +17,14 @@ import (
 
 // joinAll makes a subscriber of three feeds, whose offer is answered: audio 0,
 // simulcast 1, SVC 2, plain video 3, data 4.
-func joinAll(t *testing.T) (*theatre, *seat, map[string]*publisher) {
+func joinAll(t *testing.T) (*bareRoom, *subscribing, map[string]*publisher) {
 	t.Helper()
-	th := newTheatre(t)
+	th := newBareRoom(t)
 	feeds := map[string]*publisher{
 		"1": th.publish("1", "Alice", "opus", "vp8 simulcast"),
 		"2": th.publish("2", "", "vp9 svc", "vp8", "data"),
 	}
-	s := th.seat()
+	s := th.subscribe()
 	s.joinAs(fmt.Sprintf(`"streams":[{"feed":1},{"feed":2}],"private_id":%d`, feeds["1"].privateID))
 	s.do("answer:start")
 	return th, s, feeds
@@ -223,7 +224,8 @@ func TestRoomDestroyed(t *testing.T) {
 	}
 	const gone = `t {"videoroom":"event","error_code":426,"error":"No such room (1234)"}`
 	same(t, "subscribe", s.do(`subscribe "streams":[{"feed":1}]`), gone)
-	same(t, "leave", s.do("leave"), `t {"videoroom":"event","room":1234,"left":"ok"}`)
+	offer := &plugin.JSEP{SDP: &sdp.Description{Type: sdp.TypeOffer}} // is of no use, and does no harm
+	same(t, "leave", s.send(`{"request":"leave"}`, offer), `t {"videoroom":"event","room":1234,"left":"ok"}`)
 	if s.closed != 0 || len(th.room.subscribers) != 0 {
 		t.Errorf("%d closed, %d left", s.closed, len(th.room.subscribers))
 	}

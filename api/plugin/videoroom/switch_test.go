@@ -61,14 +61,14 @@ func TestSwitch(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			th := newTheatre(t)
+			th := newBareRoom(t)
 			feeds := map[string]*publisher{
 				"1": th.publish("1", "", "opus", "vp8 simulcast", "data"),
 				"2": th.publish("2", "", "opus", "vp8 simulcast", "vp8 rejected", "data"),
 				"3": th.publish("3", "", "vp9"),
 				"4": th.publish("4", "", "opus e2ee"),
 			}
-			s := th.seat()
+			s := th.subscribe()
 			play(t, th, s, feeds, tt.steps)
 			if l := s.sub().lines[1]; l.layers.Target(mline.Simulcast) != (media.Layer{Substream: 2, Spatial: -1, Temporal: 2}) {
 				t.Errorf("layers %+v", l.layers)
@@ -81,10 +81,10 @@ func TestSwitch(t *testing.T) {
 // TestSwitchAnswersForItsTime has a room end while a switch makes an offer: the answer
 // tells what was when the switch was made.
 func TestSwitchAnswersForItsTime(t *testing.T) {
-	th := newTheatre(t)
+	th := newBareRoom(t)
 	th.publish("1", "", "opus", "vp8")
 	th.publish("2", "", "opus", "vp8")
-	s := th.seat()
+	s := th.subscribe()
 	s.joinAs(`"streams":[{"feed":1}]`)
 	s.do("answer:start")
 	s.do(`unsubscribe "streams":[{"feed":1,"mid":"1"}]`)

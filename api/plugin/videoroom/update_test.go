@@ -46,7 +46,7 @@ var (
 // "left" and "moved" end a publisher.
 type step struct{ do, want string }
 
-func play(t *testing.T, th *theatre, s *seat, feeds map[string]*publisher, steps []step) {
+func play(t *testing.T, th *bareRoom, s *subscribing, feeds map[string]*publisher, steps []step) {
 	t.Helper()
 	for i, st := range steps {
 		var got string
@@ -193,21 +193,21 @@ func TestSubscriptionUpdates(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			th := newTheatre(t)
+			th := newBareRoom(t)
 			feeds := map[string]*publisher{
 				"1": th.publish("1", "", "opus", "vp8"),
 				"2": th.publish("2", "", "opus", "vp8", "data"),
 				"3": th.publish("3", "", "vp9", "data", "vp8 rejected"),
 				"4": th.publish("4", "", "opus e2ee"),
 			}
-			play(t, th, th.seat(), feeds, tt.steps)
+			play(t, th, th.subscribe(), feeds, tt.steps)
 			th.checkBooks()
 		})
 	}
 }
 
 // checkBooks checks that streams and m-lines know of each other.
-func (th *theatre) checkBooks() {
+func (th *bareRoom) checkBooks() {
 	th.t.Helper()
 	th.room.mu.Lock()
 	defer th.room.mu.Unlock()

@@ -19,6 +19,7 @@ import (
 	"bifrons/api/janus"
 	"bifrons/api/json"
 	"bifrons/api/transport"
+	"bifrons/rtp/waittest"
 )
 
 // patience is how long a test waits for something that has to happen.
@@ -298,11 +299,7 @@ func TestHangingClient(t *testing.T) {
 		slow.Deliver(1, janus.Event{Head: event})
 	}
 	e := r.server.endpoints[0].(*datagram)
-	for deadline := time.Now().Add(patience); unread(e.sock) <= e.half; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the send buffer does not fill")
-		}
-	}
+	waittest.Until(t, "the send buffer does not fill", func() bool { return unread(e.sock) > e.half })
 	conn.Deliver(1, janus.Event{Head: event})
 	r.expect(quick, string(event))
 	r.send(quick, "{}")

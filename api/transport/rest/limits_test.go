@@ -13,6 +13,7 @@ import (
 	"bifrons/api/budget"
 	"bifrons/api/janus"
 	"bifrons/api/transport"
+	"bifrons/rtp/waittest"
 )
 
 func (r *rig) dial() net.Conn {
@@ -79,9 +80,7 @@ func TestBodiesAreBounded(t *testing.T) {
 	r := start(t, Config{Bodies: b})
 	c := r.dial()
 	fmt.Fprintf(c, "POST /janus HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n%s", strings.Repeat(" ", 50_000))
-	for b.Used() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	waittest.Until(t, "the body counts", func() bool { return b.Used() != 0 })
 	large := `{"janus":"ping","transaction":"x"}` + strings.Repeat(" ", 60_000)
 	if got := r.do("POST", "/janus", large, nil); got.status != http.StatusServiceUnavailable || !strings.Contains(got.body, "busy") {
 		t.Errorf("a large one: %d %s", got.status, got.body)
@@ -90,9 +89,7 @@ func TestBodiesAreBounded(t *testing.T) {
 		t.Errorf("a small one: %d %s", got.status, got.body)
 	}
 	c.Close()
-	for b.Used() != 0 {
-		time.Sleep(time.Millisecond)
-	}
+	waittest.Until(t, "the body counts no more", func() bool { return b.Used() == 0 })
 	if got := r.do("POST", "/janus", large, nil); got.status != 200 {
 		t.Errorf("a large one afterwards: %d %s", got.status, got.body)
 	}
@@ -115,9 +112,7 @@ func TestHalfOpenConnectionsMakeRoom(t *testing.T) {
 		}
 		poll <- res
 	}()
-	for r.waiting(1) == nil {
-		time.Sleep(time.Millisecond)
-	}
+	waittest.Until(t, "the poll waits", func() bool { return r.waiting(1) != nil })
 	var half []net.Conn
 	for range 60 {
 		c := r.dial()

@@ -16,6 +16,7 @@ import (
 	"bifrons/api/janus"
 	"bifrons/api/json"
 	"bifrons/api/transport"
+	"bifrons/rtp/waittest"
 )
 
 const ping = `{"janus":"ping","transaction":"t"}`
@@ -177,9 +178,7 @@ func TestPendingPoll(t *testing.T) {
 			}
 			got <- res.body
 		}()
-		for len(r.waiting(12)) == 0 {
-			time.Sleep(time.Millisecond)
-		}
+		waittest.Until(t, "the poll waits", func() bool { return len(r.waiting(12)) != 0 })
 		end()
 		if body := <-got; !strings.HasPrefix(body, `{"janus":"`) {
 			t.Errorf("got %s", body)

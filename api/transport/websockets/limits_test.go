@@ -12,6 +12,7 @@ import (
 	"bifrons/api/budget"
 	"bifrons/api/janus"
 	"bifrons/api/transport"
+	"bifrons/rtp/waittest"
 )
 
 // status reads until the connection ends and says how.
@@ -96,9 +97,7 @@ func TestMessagesAreBounded(t *testing.T) {
 	if _, err := w.Write([]byte(strings.Repeat(" ", 50_000))); err != nil {
 		t.Fatal(err)
 	}
-	for b.Used() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	waittest.Until(t, "the body counts", func() bool { return b.Used() != 0 })
 	small, conn := r.established(nil)
 	conn.SessionBound(2)
 	large, conn := r.established(nil)
@@ -110,9 +109,7 @@ func TestMessagesAreBounded(t *testing.T) {
 	r.send(small, `{"a":1}`)
 	r.expect(small, `{"a":1}`)
 	half.CloseNow()
-	for b.Used() != 0 {
-		time.Sleep(time.Millisecond)
-	}
+	waittest.Until(t, "the body counts no more", func() bool { return b.Used() == 0 })
 }
 
 // Connections without sessions make room for others.

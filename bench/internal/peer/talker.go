@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -183,6 +184,9 @@ func (t *Talker) Say() {
 
 // take takes a message, on the association's goroutine.
 func (t *Talker) take(now time.Duration, b []byte) {
+	if bytes.Contains(b, []byte(`"join"`)) && !bytes.Contains(b, []byte(`"transaction"`)) {
+		return // of which there are very many
+	}
 	var m struct{ Textroom, Transaction, Text, Error string }
 	if json.Unmarshal(b, &m) != nil {
 		return
