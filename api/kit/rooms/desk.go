@@ -49,6 +49,8 @@ type Desk[T Room] struct {
 	// Describe writes into the entry of the list what no setting is, with the lock.
 	Describe func(t T, w *json.Writer)
 
+	tokens tokenSum
+
 	mu    sync.Mutex
 	saved map[string]T // the rooms that are in the file, by id
 }
@@ -98,8 +100,13 @@ func (d *Desk[T]) Create(x *Call) *schema.Error {
 		return kit.Errorf(d.Taken, "Room %s already exists", id)
 	}
 	defer d.Release(id)
+	n := size(tokens)
+	if err := d.tokens.take(n, d.Codes); err != nil {
+		return err
+	}
 	t := d.Make(id, x.Body, "Room "+id)
 	t.Tokens().Add(tokens...)
+	d.tokens.give(n - size(t.Tokens().list)) // those given twice
 	t.Tokens().On = x.Body.Has("allowed")
 	d.Commit(id, t)
 	d.answer(x, "created", id, permanent, func() bool { return d.save(id, t) })
@@ -135,7 +142,7 @@ func (d *Desk[T]) Destroy(x *Call) *schema.Error {
 	var gone T
 	if err == nil {
 		err = d.Manage(x.Body, func(t T) *schema.Error {
-			d.End(t, x)
+			d.end(t, x)
 			gone = t
 			return nil
 		})
@@ -230,7 +237,7 @@ func (d *Desk[T]) Allowed(x *Call) *schema.Error {
 	id := d.id(x)
 	var changed T
 	if err := d.Manage(x.Body, func(t T) *schema.Error {
-		if err := change.Apply(t.Tokens()); err != nil {
+		if err := d.change(change, t.Tokens()); err != nil {
 			return err
 		}
 		changed = t
@@ -247,6 +254,21 @@ func (d *Desk[T]) Allowed(x *Call) *schema.Error {
 	return nil
 }
 
+// change changes the tokens of a room, with its lock.
+func (d *Desk[T]) change(x TokenChange, t *Tokens) *schema.Error {
+	most := 0
+	if x.action == "add" {
+		most = size(x.tokens)
+	}
+	if err := d.tokens.take(most, d.Codes); err != nil {
+		return err
+	}
+	before := size(t.list)
+	err := x.Apply(t)
+	d.tokens.give(most - (size(t.list) - before))
+	return err
+}
+
 // Load makes the room of an entry of the file, and tells why if it is left out.
 func (d *Desk[T]) Load(c *config.Reader) (leftOut string) {
 	id, leftOut := d.ReserveCategory(c.Category())
@@ -260,6 +282,7 @@ func (d *Desk[T]) Load(c *config.Reader) (leftOut string) {
 	d.Entry(c)
 	t := d.Make(id, kit.FromFile(c), c.Category())
 	t.Tokens().Load(c)
+	d.tokens.give(-size(t.Tokens().list))
 	d.Commit(id, t)
 	d.note(id, t)
 	return ""
@@ -268,14 +291,20 @@ func (d *Desk[T]) Load(c *config.Reader) (leftOut string) {
 // Close ends all rooms.
 func (d *Desk[T]) Close() {
 	for _, t := range d.Clear() {
-		d.end(t)
+		d.close(t)
 	}
 }
 
-func (d *Desk[T]) end(t T) {
+func (d *Desk[T]) close(t T) {
 	t.Lock()
 	defer t.Unlock()
-	d.End(t, nil)
+	d.end(t, nil)
+}
+
+// end ends a room, with its lock.
+func (d *Desk[T]) end(t T, x *Call) {
+	d.End(t, x)
+	d.tokens.give(size(t.Tokens().list))
 }
 
 func (d *Desk[T]) save(id string, t T) bool {

@@ -155,6 +155,43 @@ func TestDeskEntryOfAnother(t *testing.T) {
 	}
 }
 
+// The tokens of all rooms are bounded, and a room that is gone has none.
+func TestDeskTokens(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "halls.jcfg"), []byte("room-1: { allowed = [ \"a\", \"a\" ] }\n"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	d := newDesk(t, dir)
+	const full = "2 Too many tokens in all rooms (more than 67108864 bytes)"
+	rooms := 0
+	many := `["` + strings.Repeat("x", maxTokens-4*tokenCost) + `","y","y"]`
+	create := func() string { return ask(t, d, "create", `{"admin_key":"key","allowed":`+many+`}`) }
+	for got := ""; got != full; rooms++ {
+		if got = create(); rooms > 100 {
+			t.Fatalf("no bound: %.100s", got)
+		}
+	}
+	if got := ask(t, d, "allowed", `{"room":1,"action":"add","allowed":["`+strings.Repeat("z", 1<<20-1<<10)+`"]}`); got != full {
+		t.Errorf("adding: %.100s", got)
+	}
+	for _, body := range []string{`{"room":1,"action":"add","allowed":["b","a"]}`, `{"room":1,"action":"remove","allowed":["a"]}`} {
+		if got := ask(t, d, "allowed", body); got[0] != '{' {
+			t.Error(got)
+		}
+	}
+	held := int64(0)
+	for _, h := range d.Sorted() {
+		held += int64(size(h.tokens.list))
+	}
+	if got := d.tokens.held.Load(); got != held || held < 60<<20 {
+		t.Errorf("%d bytes, counted %d", held, got)
+	}
+	d.Close()
+	if n := d.tokens.held.Load(); n != 0 {
+		t.Errorf("%d bytes are left", n)
+	}
+}
+
 // Clients cannot make rooms without end, nor permanent ones without a file.
 func TestDeskBounds(t *testing.T) {
 	d := newDesk(t, t.TempDir())

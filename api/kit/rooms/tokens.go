@@ -2,6 +2,7 @@ package rooms
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"bifrons/api/config"
 	"bifrons/api/json"
@@ -12,6 +13,10 @@ import (
 const (
 	// maxTokens is how many bytes the tokens of a room may take.
 	maxTokens = 1 << 20
+
+	// maxAllTokens is how many those of all rooms of a plugin may take for clients to
+	// add more.
+	maxAllTokens = 64 << 20
 
 	// tokenCost is what a token takes besides its text, in bytes.
 	tokenCost = 64
@@ -54,6 +59,20 @@ func TokensOf(body kit.Args, c kit.Codes) (tokens []string, err *schema.Error) {
 func tooMany(c kit.Codes) *schema.Error {
 	return kit.Errorf(c.Invalid, "Too many tokens (more than %d bytes)", maxTokens)
 }
+
+// tokenSum is how many bytes the tokens of all rooms take.
+type tokenSum struct{ held atomic.Int64 }
+
+// take is an error if there is no room for n bytes more.
+func (s *tokenSum) take(n int, c kit.Codes) *schema.Error {
+	if s.held.Add(int64(n)) > maxAllTokens && n > 0 {
+		s.give(n)
+		return kit.Errorf(c.Invalid, "Too many tokens in all rooms (more than %d bytes)", maxAllTokens)
+	}
+	return nil
+}
+
+func (s *tokenSum) give(n int) { s.held.Add(int64(-n)) }
 
 // TokenChange is what a request "allowed" asks for.
 type TokenChange struct {

@@ -44,11 +44,30 @@ func TestHistoryBounds(t *testing.T) {
 	}
 }
 
+// TestHistoryWhenOthersTakeAll: a room remembers something, and the log tells that it is
+// less than it should be.
+func TestHistoryWhenOthersTakeAll(t *testing.T) {
+	hs := newHouse(t, "room-1: { history = 100 }")
+	hs.plugin.stored.take(maxStored)
+	defer hs.plugin.stored.give(maxStored)
+	g := hs.guest()
+	for i := range 100 {
+		g.say(say("announcement", fmt.Sprintf("'room':1,'text':'text %d'", i)))
+	}
+	got := g.say(say("join", "'room':1,'username':'g'"))
+	if n := strings.Count(got, "'announcement'"); n < 5 || n > 20 || !strings.Contains(got, "text 99") {
+		t.Errorf("remembers %d: %s", n, got)
+	}
+	if n := strings.Count(hs.core.Log(), "remember less"); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+}
+
 // TestHistoryOfDestroyedRoom: it takes no room any more.
 func TestHistoryOfDestroyedRoom(t *testing.T) {
 	hs := newHouse(t, "room-1: { history = 10 }")
 	g := hs.guest()
-	g.say(say("announcement", "'room':1,'text':'x'"))
+	g.say(say("announcement", "'room':1,'text':'"+strings.Repeat("x", sureStored)+"'"))
 	if hs.plugin.stored.held.Load() == 0 {
 		t.Error("nothing is remembered")
 	}

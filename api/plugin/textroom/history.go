@@ -1,12 +1,17 @@
 package textroom
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Bounds of histories, in bytes. A newcomer is sent all of a room's at once, so a data
 // channel must be able to hold it.
 const (
 	maxRemembered = 512 << 10 // of a room
-	maxStored     = 64 << 20  // of all rooms together
+	maxStored     = 64 << 20  // of all rooms together, besides what is sure
+	sureStored    = 4 << 10   // of each room, whatever others remember
+	storedWarning = time.Minute
 
 	// textCost is the memory for a text on its way besides its bytes.
 	textCost = 448
@@ -36,36 +41,42 @@ func (s *sum) give(n int) { s.held.Add(int64(-n)) }
 type history struct {
 	most   int // messages
 	stored *sum
+	sure   int      // bytes that do not count in stored
 	texts  [][]byte // oldest first; none ever changes
 	bytes  int
 }
 
 // add remembers a text; the oldest go where there is no room for it.
-func (h *history) add(text []byte) {
+func (h *history) add(text []byte) (short bool) {
 	if h.most == 0 {
-		return
+		return false
 	}
 	n := len(text) + textCost
 	for len(h.texts) == h.most || h.bytes+n > maxRemembered {
 		h.forget()
 	}
-	for !h.stored.take(n) {
+	for !h.stored.take(h.shared(h.bytes+n) - h.shared(h.bytes)) {
+		short = true
 		if len(h.texts) == 0 {
-			return // others remember too much
+			return short
 		}
 		h.forget()
 	}
 	h.texts = append(h.texts, text)
 	h.bytes += n
+	return short
 }
+
+// shared is how much of some bytes counts in stored.
+func (h *history) shared(bytes int) int { return max(bytes-h.sure, 0) }
 
 // forget forgets the oldest text.
 func (h *history) forget() {
 	n := len(h.texts[0]) + textCost
 	h.texts[0] = nil
 	h.texts = h.texts[1:]
+	h.stored.give(h.shared(h.bytes) - h.shared(h.bytes-n))
 	h.bytes -= n
-	h.stored.give(n)
 }
 
 // clear forgets all.

@@ -128,7 +128,18 @@ func (r *room) keep(text []byte, x said) {
 			text = long
 		}
 	}
-	r.history.add(text)
+	if r.history.add(text) {
+		r.plugin.warnShort(r)
+	}
+}
+
+// warnShort tells the log, now and then, that a room remembers less than it should as
+// others remember so much.
+func (p *Plugin) warnShort(r *room) {
+	now := time.Now().UnixNano()
+	if last := p.warned.Load(); now-last >= int64(storedWarning) && p.warned.CompareAndSwap(last, now) {
+		p.posts.log.Warn("all rooms remember too much, some remember less than their history", "room", r.id, "bytes", p.stored.most)
+	}
 }
 
 // announce says something to all members of a room, from nobody among them.

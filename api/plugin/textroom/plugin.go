@@ -4,6 +4,7 @@ package textroom
 
 import (
 	"context"
+	"sync/atomic"
 
 	"bifrons/api/config"
 	"bifrons/api/json"
@@ -36,6 +37,7 @@ type Plugin struct {
 	file    kit.File
 	rooms   rooms.Desk[*room]
 	stored  sum                              // histories
+	warned  atomic.Int64                     // when the log was told that stored is short, Unix time in ns
 	posts   posts                            // texts for back ends
 	large   chan struct{}                    // see largeMessage
 	tasks   task.Tasks                       // that deliver

@@ -53,7 +53,7 @@ func (p *Plugin) newRoom(id string, src kit.Values, description string) *room {
 	s := newSettings(src, description)
 	r := &room{plugin: p, id: id, settings: s, delivered: 1, members: make(map[*handle]*member), names: make(map[string]*member)}
 	r.queue = task.NewSerial(0, &p.tasks, p.posts.log)
-	r.history = history{most: s.history, stored: &p.stored}
+	r.history = history{most: s.history, stored: &p.stored, sure: sureStored}
 	r.backend = &backend{room: id, posts: &p.posts}
 	return r
 }
