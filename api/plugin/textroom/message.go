@@ -136,8 +136,8 @@ func (r *room) keep(text []byte, x said) {
 // warnShort tells the log, now and then, that a room remembers less than it should as
 // others remember so much.
 func (p *Plugin) warnShort(r *room) {
-	now := time.Now().UnixNano()
-	if last := p.warned.Load(); now-last >= int64(storedWarning) && p.warned.CompareAndSwap(last, now) {
+	now, last := time.Now(), p.warned.Load()
+	if (last == nil || now.Sub(*last) >= storedWarning) && p.warned.CompareAndSwap(last, &now) {
 		p.posts.log.Warn("all rooms remember too much, some remember less than their history", "room", r.id, "bytes", p.stored.most)
 	}
 }

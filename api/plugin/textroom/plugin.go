@@ -5,6 +5,7 @@ package textroom
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"bifrons/api/config"
 	"bifrons/api/json"
@@ -37,7 +38,7 @@ type Plugin struct {
 	file    kit.File
 	rooms   rooms.Desk[*room]
 	stored  sum                              // histories
-	warned  atomic.Int64                     // when the log was told that stored is short, Unix time in ns
+	warned  atomic.Pointer[time.Time]        // when the log was told that rooms remember less
 	posts   posts                            // texts for back ends
 	large   chan struct{}                    // see largeMessage
 	tasks   task.Tasks                       // that deliver
