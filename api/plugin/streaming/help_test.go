@@ -82,10 +82,10 @@ func (th *rig) ask(body string) string {
 func (th *rig) askWith(body string, j *plugin.JSEP) string {
 	th.t.Helper()
 	body = strings.ReplaceAll(body, "FOLDER", th.folder)
-	text := th.take()
-	if res := th.host.Message("", body, j); res.Run == nil {
-		text = string(res.Data)
-	} else {
+	th.take()
+	res := th.host.Message("", body, j)
+	text := string(res.Data)
+	if res.Run != nil {
 		text = th.take()
 	}
 	text = ages.ReplaceAllString(text, `"age_ms":0`)
