@@ -70,6 +70,9 @@ func (f *File) Check() []config.Problem {
 // Nothing else changes.
 func (f *File) Reload() (added []string, err error) {
 	file, problems := config.LoadFile(f.Folder, f.Package)
+	if file == nil && len(problems) == 0 && f.name == "" {
+		return nil, nil // there never was one
+	}
 	if file == nil || config.HasErrors(problems) {
 		return nil, fmt.Errorf("configuration file of %s is missing or wrong: %v", f.Package, problems)
 	}
