@@ -183,15 +183,7 @@ func (h *handle) slowLink(e sfu.Event) {
 	if e.Uplink {
 		return
 	}
-	h.push(func(w *json.Writer) {
-		w.Str("event", "slow_link")
-		if !video {
-			w.Str("media", "audio")
-			return
-		}
-		w.Str("media", "video")
-		w.Uint("current-bitrate", s.bitrate)
-	})
+	h.push(func(w *json.Writer) { kit.WriteSlowLink(w, video, s.bitrate) })
 }
 
 // layer tells the client which layer it gets back.

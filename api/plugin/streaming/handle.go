@@ -156,10 +156,7 @@ func (h *handle) pushStatus(status string) {
 
 // writeResult writes an event with a result.
 func writeResult(w *json.Writer, result func(w *json.Writer)) {
-	w.Str("streaming", "event")
-	w.Object("result")
-	result(w)
-	w.End()
+	kit.WriteResult(w, "streaming", result)
 }
 
 // writeStatus writes an event with a status.

@@ -356,11 +356,8 @@ func (m *mountpoint) dataPeers(i int, msg message) (to []*sfu.Peer) {
 	return to
 }
 
-// dataLabel is the name of the data channel.
-const dataLabel = "JanusDataChannel"
-
 func (p *Plugin) sendData(peer *sfu.Peer, msg message) {
-	if err := peer.SendData(dataLabel, "", msg.binary, msg.payload); err != nil {
+	if err := peer.SendData(kit.DataLabel, "", msg.binary, msg.payload); err != nil {
 		p.gw.Logger().Debug("data not relayed", "error", err)
 	}
 }

@@ -10,9 +10,6 @@ import (
 	"bifrons/sdp"
 )
 
-// dataLabel is the name of the data channel.
-const dataLabel = "JanusDataChannel"
-
 // handle is one client. mu is taken after that of a room.
 type handle struct {
 	kit.Handle
@@ -37,7 +34,7 @@ func (p *Plugin) sendText(h plugin.Host, text []byte) {
 	if peer == nil {
 		return
 	}
-	if err := peer.SendShared(dataLabel, "", false, text); err != nil {
+	if err := peer.SendShared(kit.DataLabel, "", false, text); err != nil {
 		p.gw.Logger().Debug("text not sent", "handle", h.HandleID(), "error", err)
 	}
 }

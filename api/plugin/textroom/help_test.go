@@ -8,9 +8,12 @@ import (
 	"sync"
 	"testing"
 
+	"bifrons/api/kit"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/plugintest"
 )
+
+const dataLabel = kit.DataLabel
 
 // house is the plugin with what it sends on data channels.
 type house struct {

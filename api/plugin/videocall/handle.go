@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
@@ -119,15 +120,7 @@ func (h *handle) slowLink(e sfu.Event) {
 	if e.Uplink {
 		return
 	}
-	h.push(func(w *json.Writer) {
-		w.Str("event", "slow_link")
-		if !video {
-			w.Str("media", "audio")
-			return
-		}
-		w.Str("media", "video")
-		w.Uint("current-bitrate", bitrate)
-	})
+	h.push(func(w *json.Writer) { kit.WriteSlowLink(w, video, bitrate) })
 }
 
 // layer tells the client which encoding it gets of what the caller sends.

@@ -79,10 +79,7 @@ func result(fields func(w *json.Writer)) []byte {
 
 // writeResult writes the fields that an event with a result has.
 func writeResult(w *json.Writer, fields func(w *json.Writer)) {
-	w.Str("videocall", "event")
-	w.Object("result")
-	fields(w)
-	w.End()
+	kit.WriteResult(w, "videocall", fields)
 }
 
 // news writes the result of what has happened: username and reason may be "".
