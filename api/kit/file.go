@@ -18,13 +18,16 @@ var ErrGone = errors.New("kit: what was to be saved is gone")
 type File struct {
 	Folder, Package string
 	Entry           string // what an entry is for users: "room"
+	// Count is how many things of entries there are; nil if there are no entries.
+	Count func() int
 	// General takes the plugin's settings; f is nil if there is no file. What is
 	// wrong keeps nobody from starting.
 	General func(f config.PluginFile) []config.Problem
 	// Load makes the thing of an entry, and tells why if it is left out. It
 	// must not call File.
 	Load func(c *config.Reader) (leftOut string)
-	// Has tells whether there is the thing of an entry already.
+	// Has tells whether there is the thing of an entry already. Without it nothing is
+	// read again.
 	Has func(c *config.Reader) bool
 	// Key tells which entry a category is, "" if none; see config.OpenStore.
 	Key func(c *config.Group) string
@@ -60,15 +63,23 @@ func (f *File) read(file *config.File) []config.Problem {
 	return append(problems, pf.Entries(f.Entry, f.Load)...)
 }
 
-// Check reads the file as Start does, and returns everything that is wrong with it.
-func (f *File) Check() []config.Problem {
+// Check reads the file as Start does, and returns what it has found, such as "2 rooms",
+// and everything that is wrong with it.
+func (f *File) Check() (found string, problems []config.Problem) {
 	file, problems := config.LoadFile(f.Folder, f.Package)
-	return append(problems, f.read(file)...)
+	problems = append(problems, f.read(file)...)
+	if f.Count != nil {
+		found = Count(f.Count(), f.Entry)
+	}
+	return found, problems
 }
 
 // Reload loads the entries that are new in the file and returns their names.
 // Nothing else changes.
 func (f *File) Reload() (added []string, err error) {
+	if f.Has == nil {
+		return nil, nil
+	}
 	file, problems := config.LoadFile(f.Folder, f.Package)
 	if file == nil && len(problems) == 0 && f.name == "" {
 		return nil, nil // there never was one

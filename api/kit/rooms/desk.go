@@ -26,8 +26,8 @@ type Room interface {
 // keeps those in the file that are permanent. The functions are the plugin's part.
 type Desk[T Room] struct {
 	Registry[T]
-	Key      string // names the plugin in answers
-	File     *kit.File
+	Key      string    // names the plugin in answers
+	File     *kit.File // see Keep
 	Events   *kit.Events
 	AdminKey *string // what those must know who make rooms, "" = nothing
 
@@ -53,6 +53,12 @@ type Desk[T Room] struct {
 
 	mu    sync.Mutex
 	saved map[string]T // the rooms that are in the file, by id
+}
+
+// Keep makes the rooms the entries of a file.
+func (d *Desk[T]) Keep(f *kit.File) {
+	d.File = f
+	f.Entry, f.Count, f.Load, f.Has, f.Key = "room", d.Len, d.Load, d.HasCategory, d.CategoryKey
 }
 
 // MaxRooms is how many rooms there may be for clients to make more.

@@ -313,7 +313,7 @@ func TestPanicLeavesNoLock(t *testing.T) {
 // TestPanicWhileCreating: the id can be used again.
 func TestPanicWhileCreating(t *testing.T) {
 	th := newRig(t, "")
-	th.plugin.gw = panickingGateway{th.core}
+	th.plugin.Gateway = panickingGateway{th.core}
 	func() {
 		defer func() {
 			if recover() == nil {
@@ -322,7 +322,7 @@ func TestPanicWhileCreating(t *testing.T) {
 		}()
 		th.ask(`{"request":"create","id":1,"type":"rtp","audio":true,"audioport":0,"audiopt":0,"audiocodec":"pcmu"}`)
 	}()
-	th.plugin.gw = th.core
+	th.plugin.Gateway = th.core
 	if got := th.ask(`{"request":"create","id":1,"type":"rtp","audio":true,"audioport":0,"audiopt":0,"audiocodec":"pcmu"}`); !strings.Contains(got, "created") {
 		t.Errorf("got %s", got)
 	}

@@ -166,7 +166,7 @@ func writeStatus(w *json.Writer, status string) {
 
 // notifyStatus tells the event handlers what a viewer does.
 func (h *handle) notifyStatus(status string) {
-	h.plugin.events.Notify(h.Host, func(w *json.Writer) {
+	h.plugin.Events.Notify(h.Host, func(w *json.Writer) {
 		w.Str("status", status)
 		h.plugin.ids.Write(w, "id", h.watching.id)
 	})

@@ -10,7 +10,7 @@ import (
 // that.
 func (p *Plugin) mayPermanently(body kit.Args, what string) (permanent bool, err *schema.Error) {
 	permanent = body.Is("permanent")
-	if permanent && !p.file.Present() {
+	if permanent && !p.File.Present() {
 		err = errorf(errUnknown, "No configuration file, can't %s", what)
 	}
 	return permanent, err
@@ -39,7 +39,7 @@ func (p *Plugin) create(h *handle, r *kit.Request, w *json.Writer) (kit.Response
 	if err != nil {
 		return failed(err)
 	}
-	p.events.Notify(h.Host, func(w *json.Writer) {
+	p.Events.Notify(h.Host, func(w *json.Writer) {
 		w.Str("event", "created")
 		p.ids.Write(w, "id", id)
 		w.Str("type", m.typeName())

@@ -85,7 +85,7 @@ func (p *Plugin) build(kind, id, entry string, src kit.Values) (*mountpoint, *sc
 		return m, nil
 	}
 	for _, d := range m.doubts() {
-		p.gw.Logger().Warn(d, "mountpoint", id)
+		p.Gateway.Logger().Warn(d, "mountpoint", id)
 	}
 	return m, nil
 }
@@ -178,7 +178,7 @@ func (m *mountpoint) findInterfaces() *schema.Error {
 func (m *mountpoint) openSource() *schema.Error {
 	key, _ := m.srtpKey() // was checked
 	var err error
-	if m.src, err = m.plugin.gw.Engine().NewSource(sfu.SourceConfig{
+	if m.src, err = m.plugin.Gateway.Engine().NewSource(sfu.SourceConfig{
 		Label: "mountpoint " + m.id, Tracks: m.tracks(), SRTP: key,
 	}, m); err != nil {
 		return m.cant("%v", err)
@@ -280,7 +280,7 @@ func (m *mountpoint) dismiss(status string) {
 func (m *mountpoint) eachViewer(f func(v *handle)) {
 	for v := range m.viewers {
 		func() {
-			defer task.Contain(m.plugin.gw.Logger(), "a viewer", nil)
+			defer task.Contain(m.plugin.Gateway.Logger(), "a viewer", nil)
 			f(v)
 		}()
 	}
@@ -325,8 +325,8 @@ func (m *mountpoint) SourceEvent(e sfu.Event) {
 func (m *mountpoint) fail() {
 	p := m.plugin
 	if p.remove(m) {
-		p.gw.Logger().Error("mountpoint destroyed, as its source has failed (see above)", "mountpoint", m.id)
-		p.notify(p.nobody(), "destroyed", m.id)
+		p.Gateway.Logger().Error("mountpoint destroyed, as its source has failed (see above)", "mountpoint", m.id)
+		p.notify(p.Nobody(), "destroyed", m.id)
 	}
 }
 
@@ -358,6 +358,6 @@ func (m *mountpoint) dataPeers(i int, msg message) (to []*sfu.Peer) {
 
 func (p *Plugin) sendData(peer *sfu.Peer, msg message) {
 	if err := peer.SendData(kit.DataLabel, "", msg.binary, msg.payload); err != nil {
-		p.gw.Logger().Debug("data not relayed", "error", err)
+		p.Gateway.Logger().Debug("data not relayed", "error", err)
 	}
 }

@@ -35,7 +35,7 @@ func (p *Plugin) sendText(h plugin.Host, text []byte) {
 		return
 	}
 	if err := peer.SendShared(kit.DataLabel, "", false, text); err != nil {
-		p.gw.Logger().Debug("text not sent", "handle", h.HandleID(), "error", err)
+		p.Gateway.Logger().Debug("text not sent", "handle", h.HandleID(), "error", err)
 	}
 }
 

@@ -92,7 +92,7 @@ func (h *handle) Data(label, protocol string, binary bool, payload []byte) {
 		return
 	}
 	if err := peer.SendData(label, protocol, binary, payload); err != nil {
-		h.plugin.gw.Logger().Debug("data not passed on", "handle", h.host.HandleID(), "error", err)
+		h.plugin.Gateway.Logger().Debug("data not passed on", "handle", h.host.HandleID(), "error", err)
 	}
 }
 
@@ -150,7 +150,7 @@ func (h *handle) push(fields func(w *json.Writer)) { h.host.Push("", result(fiel
 
 // notify tells the event handlers what has happened.
 func (h *handle) notify(fields func(w *json.Writer)) {
-	h.plugin.events.Notify(h.host, fields)
+	h.plugin.Events.Notify(h.host, fields)
 }
 
 // Hangup ends the call whose connection is gone. Settings do not outlive it.

@@ -95,7 +95,7 @@ func (s *stream) delayChanged() {
 func (s *stream) relayData(binary bool, payload []byte) {
 	for _, peer := range s.dataPeers() {
 		if err := peer.SendData(s.publisher.id, "", binary, payload); err != nil {
-			s.publisher.room.plugin.gw.Logger().Debug("data not relayed", "publisher", s.publisher.id, "error", err)
+			s.publisher.room.plugin.Gateway.Logger().Debug("data not relayed", "publisher", s.publisher.id, "error", err)
 		}
 	}
 }
