@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"bifrons/api/config"
+	"bifrons/api/schema"
 )
 
 // ErrGone is what makes the settings of an entry return when the thing was
@@ -103,11 +104,15 @@ func (f *File) Reload() (added []string, err error) {
 	return added, nil
 }
 
-// Present tells whether there is a file.
-func (f *File) Present() bool { return f.name != "" }
-
-// Writable tells whether entries can be saved.
-func (f *File) Writable() bool { return f.store.Writable() }
+// Permanent tells whether a request is about the file as well. It is an error with a code
+// if there is none; what says what cannot be done then.
+func (f *File) Permanent(request Args, code int, what string) (bool, *schema.Error) {
+	permanent := request.Is("permanent")
+	if permanent && f.name == "" {
+		return false, Errorf(code, "No configuration file, can't %s", what)
+	}
+	return permanent, nil
+}
 
 // Save adds an entry to the file or replaces it, see config.Store.Put, and tells
 // whether it is there now. A failure is logged. It takes the disk's time.

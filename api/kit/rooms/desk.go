@@ -72,16 +72,6 @@ type Call struct {
 	Done string // said instead of "created", "edited" and "destroyed", if not ""
 }
 
-// permanent tells whether a request is about the file as well. It is an error if that
-// cannot be written.
-func (d *Desk[T]) permanent(x *Call, what string) (bool, *schema.Error) {
-	permanent := x.Body.Is("permanent")
-	if permanent && !d.File.Writable() {
-		return false, kit.Errorf(d.Failed, "No configuration file, can't %s", what)
-	}
-	return permanent, nil
-}
-
 // Create makes a room.
 func (d *Desk[T]) Create(x *Call) *schema.Error {
 	if err := d.Codes.Authorize(x.Body, "admin_key", *d.AdminKey); err != nil {
@@ -93,7 +83,7 @@ func (d *Desk[T]) Create(x *Call) *schema.Error {
 	}
 	var permanent bool
 	if err == nil {
-		permanent, err = d.permanent(x, "create permanent room")
+		permanent, err = d.File.Permanent(x.Body, d.Failed, "create permanent room")
 	}
 	if err != nil {
 		return err
@@ -121,7 +111,7 @@ func (d *Desk[T]) Create(x *Call) *schema.Error {
 
 // Edit changes a room.
 func (d *Desk[T]) Edit(x *Call) *schema.Error {
-	permanent, err := d.permanent(x, "edit room permanently")
+	permanent, err := d.File.Permanent(x.Body, d.Failed, "edit room permanently")
 	if err == nil {
 		err = d.Check(x.Body, "new_")
 	}
@@ -144,7 +134,7 @@ func (d *Desk[T]) Edit(x *Call) *schema.Error {
 
 // Destroy ends a room.
 func (d *Desk[T]) Destroy(x *Call) *schema.Error {
-	permanent, err := d.permanent(x, "destroy room permanently")
+	permanent, err := d.File.Permanent(x.Body, d.Failed, "destroy room permanently")
 	var gone T
 	if err == nil {
 		err = d.Manage(x.Body, func(t T) *schema.Error {
