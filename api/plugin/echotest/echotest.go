@@ -112,16 +112,10 @@ func (h *handle) Up() {
 
 // Data sends a message back.
 func (h *handle) Data(label, protocol string, binary bool, payload []byte) {
-	peer := h.host.Peer()
-	if peer == nil {
-		return
-	}
 	if !binary {
 		payload = append([]byte(prefix), payload...)
 	}
-	if err := peer.SendData(label, protocol, binary, payload); err != nil {
-		h.plugin.Gateway.Logger().Debug("no data echo", "handle", h.host.HandleID(), "error", err)
-	}
+	h.plugin.SendData(h.host.Peer(), kit.Message{Label: label, Protocol: protocol, Binary: binary, Payload: payload})
 }
 
 // Hangup forgets everything.

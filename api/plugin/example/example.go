@@ -128,8 +128,8 @@ func (h *handle) Data(label, protocol string, binary bool, payload []byte) {
 	room.Lock()
 	defer room.Unlock()
 	for other := range room.members {
-		if peer := other.Host.Peer(); peer != nil && other != h {
-			_ = peer.SendData(label, protocol, binary, payload)
+		if other != h {
+			h.plugin.SendData(other.Host.Peer(), kit.Message{Label: label, Protocol: protocol, Binary: binary, Payload: payload})
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"bifrons/api/kit"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/plugintest"
 	"bifrons/api/plugin/streaming/clip"
@@ -282,7 +283,7 @@ func TestPanicOfViewersPeer(t *testing.T) {
 		hosts[i] = b
 	}
 	hosts[1].noPeer.Store(true)
-	if to := th.mountpoint("1").dataPeers(4, message{}); len(to) != len(hosts)-1 {
+	if to := th.mountpoint("1").dataPeers(4, kit.Message{}); len(to) != len(hosts)-1 {
 		t.Errorf("%d viewers get the message", len(to))
 	}
 	hosts[1].noPeer.Store(false)

@@ -87,12 +87,12 @@ func (h *handle) Event(e sfu.Event) {
 func (h *handle) DataReady() {
 	peer := h.Host.Peer()
 	for _, msg := range h.keptMessages(peer) {
-		h.plugin.sendData(peer, msg)
+		h.plugin.SendData(peer, msg)
 	}
 }
 
 // keptMessages is what a viewer gets whose data channels have become writable.
-func (h *handle) keptMessages(peer *sfu.Peer) (kept []message) {
+func (h *handle) keptMessages(peer *sfu.Peer) (kept []kit.Message) {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
 	fresh, m := !h.writable, h.watching
