@@ -48,7 +48,7 @@ func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
 
 // Attach makes a handle.
 func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) {
-	h := &handle{plugin: p, host: host}
+	h := &handle{Handle: kit.Handle{Host: host}, plugin: p}
 	h.reset()
 	return h, nil
 }
@@ -56,14 +56,13 @@ func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) {
 // handle is one client's echo. The executor changes it; mu is for those who
 // look at it from elsewhere.
 type handle struct {
+	kit.Handle
 	plugin *Plugin
-	host   plugin.Host
 
 	mu       sync.Mutex
 	settings settings
 	sections []section
 	slow     int // slow links so far
-	gone     bool
 }
 
 // settings are what a client can set, and what lasts until hangup.
@@ -99,12 +98,12 @@ func (h *handle) reset() {
 
 // Message takes a message; there is one request, and it has no name.
 func (h *handle) Message(r *plugin.Request) plugin.Result {
-	return table.Async(h.host, h, r, &table.Rows[0])
+	return table.Async(h.Host, h, r, &table.Rows[0])
 }
 
 // Up starts the limit and the first picture.
 func (h *handle) Up() {
-	if peer := h.host.Peer(); peer != nil {
+	if peer := h.Host.Peer(); peer != nil {
 		peer.SetBitrateCap(h.settings.bitrate)
 		peer.RequestKeyframe(-1)
 	}
@@ -115,7 +114,7 @@ func (h *handle) Data(label, protocol string, binary bool, payload []byte) {
 	if !binary {
 		payload = append([]byte(prefix), payload...)
 	}
-	h.plugin.SendData(h.host.Peer(), kit.Message{Label: label, Protocol: protocol, Binary: binary, Payload: payload})
+	h.plugin.SendData(h.Host.Peer(), kit.Message{Label: label, Protocol: protocol, Binary: binary, Payload: payload})
 }
 
 // Hangup forgets everything.
@@ -125,11 +124,7 @@ func (h *handle) Hangup(string) {
 }
 
 // Detach is the end.
-func (h *handle) Detach() {
-	h.mu.Lock()
-	h.gone = true
-	h.mu.Unlock()
-}
+func (h *handle) Detach() { h.Detached() }
 
 // Event follows what the media engine tells.
 func (h *handle) Event(e sfu.Event) {
@@ -199,7 +194,7 @@ func (h *handle) push(fields func(w *json.Writer)) {
 	w.Str("echotest", "event")
 	fields(w)
 	w.End()
-	h.host.Push("", w.Bytes(), nil)
+	h.Host.Push("", w.Bytes(), nil)
 }
 
 // notify tells the event handlers how the echo is set.
@@ -220,13 +215,13 @@ func (h *handle) notify() {
 		w.End()
 	}
 	w.End()
-	h.host.Notify(w.Bytes())
+	h.Host.Notify(w.Bytes())
 }
 
 // Query writes plugin_specific.
 func (h *handle) Query(w *json.Writer) {
 	h.mu.Lock()
-	s, slow, gone := h.settings, h.slow, h.gone
+	s, slow := h.settings, h.slow
 	h.mu.Unlock()
 	w.Bool("audio_active", s.audio)
 	w.Bool("video_active", s.video)
@@ -248,10 +243,5 @@ func (h *handle) Query(w *json.Writer) {
 		w.Bool("e2ee", true)
 	}
 	w.Int("slowlink_count", int64(slow))
-	w.Int("hangingup", 0)
-	destroyed := int64(0)
-	if gone {
-		destroyed = 1
-	}
-	w.Int("destroyed", destroyed)
+	h.WriteState(w)
 }

@@ -99,7 +99,7 @@ func (h *handle) agree(d *sdp.Description, offer *plugin.JSEP) {
 
 // subscribe sends every section back to itself, once its answer is on its way.
 func (h *handle) subscribe() {
-	peer := h.host.Peer()
+	peer := h.Host.Peer()
 	if peer == nil {
 		return
 	}

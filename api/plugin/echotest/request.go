@@ -104,7 +104,7 @@ func (s *settings) set(body kit.Args, change mline.Change) {
 
 // apply brings new settings to the peer connection.
 func (h *handle) apply(body kit.Args, change mline.Change, before *settings) {
-	peer := h.host.Peer()
+	peer := h.Host.Peer()
 	if peer == nil {
 		return
 	}

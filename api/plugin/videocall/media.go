@@ -110,7 +110,7 @@ func (a *agreed) add(s *sdp.Section) {
 
 // link has media flow as agreed.
 func (c *call) link() {
-	caller, callee := c.caller.host.Peer(), c.callee.host.Peer()
+	caller, callee := c.caller.Host.Peer(), c.callee.Host.Peer()
 	if c.over || caller == nil || callee == nil {
 		return
 	}
@@ -168,7 +168,7 @@ func (c *call) videoCodec() string {
 
 // applyGates brings what a side sends to the other one, or holds it.
 func (c *call) applyGates(h *handle) {
-	peer := c.opposite(h).host.Peer()
+	peer := c.opposite(h).Host.Peer()
 	if peer == nil {
 		return
 	}
@@ -185,11 +185,11 @@ func (c *call) retarget(h *handle, change mline.Change) []mline.Event {
 	if as == mline.Single || !change.Retargets() {
 		return nil
 	}
-	if peer := h.host.Peer(); peer != nil {
+	if peer := h.Host.Peer(); peer != nil {
 		peer.SetTarget(c.layered, h.layers.Target(as), h.layers.Fallback())
 	}
 	outcome := h.layers.Outcome(change, as)
-	if from := c.caller.host.Peer(); from != nil && (outcome.Keyframe || outcome.Temporal) {
+	if from := c.caller.Host.Peer(); from != nil && (outcome.Keyframe || outcome.Temporal) {
 		from.RequestKeyframe(c.layered)
 	}
 	return outcome.Reached

@@ -121,7 +121,7 @@ func (h *handle) makeCall(r *kit.Request, w *json.Writer) (kit.Response, *schema
 func (h *handle) hangUp() {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
-	h.close()
+	h.ClosePeer()
 }
 
 // call makes a call, unless the other side is busy. Nobody has heard of it then but the
@@ -132,7 +132,7 @@ func (p *Plugin) call(h *handle, r *kit.Request) (busy bool, err *schema.Error) 
 	switch {
 	case !h.registered:
 		return false, kit.Errorf(errRegisterFirst, "Register a username first")
-	case h.call != nil || h.closing:
+	case h.call != nil || h.HangingUp():
 		return false, kit.Errorf(errAlreadyInCall, "Already in a call")
 	}
 	if err := codes.Check(usernameFields, r.Body); err != nil {
@@ -187,7 +187,7 @@ func (p *Plugin) accept(h *handle, j *plugin.JSEP) *schema.Error {
 	h.other.Store(c.caller)
 	c.caller.other.Store(h)
 	answer := &plugin.JSEP{SDP: j.SDP, E2EE: j.E2EE}
-	c.caller.host.Run(func() { c.answer(answer) })
+	c.caller.Host.Run(func() { c.answer(answer) })
 	return nil
 }
 

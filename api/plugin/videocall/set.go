@@ -44,7 +44,7 @@ func (p *Plugin) set(h *handle, r *kit.Request) (s settings, codec string, reach
 	before, change := h.settings, mline.Read(r.Body)
 	h.settings.take(r.Body)
 	h.layers.Set(change)
-	peer := h.host.Peer()
+	peer := h.Host.Peer()
 	if peer != nil && r.Body.Has("bitrate") {
 		peer.SetBitrateCap(h.bitrate)
 	}
