@@ -67,17 +67,15 @@ type handle struct {
 
 // settings are what a client can set, and what lasts until hangup.
 type settings struct {
-	audio, video bool
-	bitrate      uint64
-	layers       mline.Layers
-	delay        mline.Delay
+	sending mline.Sending
+	layers  mline.Layers
+	delay   mline.Delay
 
-	audioCodec, videoCodec string // negotiated
-	red                    bool
-	layered                mline.Layering
-	total                  media.Layer // what the client sends
-	remoteBitrate          uint64
-	e2ee                   bool
+	codecs        mline.Codecs
+	layered       mline.Layering
+	total         media.Layer // what the client sends
+	remoteBitrate uint64
+	e2ee          bool
 }
 
 // section is one m-line of the client's.
@@ -92,7 +90,7 @@ type section struct {
 func (h *handle) reset() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.settings = settings{audio: true, video: true, layers: mline.NewLayers(), delay: mline.NoDelay}
+	h.settings = settings{sending: mline.NewSending(), layers: mline.NewLayers(), delay: mline.NoDelay}
 	h.sections = nil
 }
 
@@ -104,7 +102,7 @@ func (h *handle) Message(r *plugin.Request) plugin.Result {
 // Up starts the limit and the first picture.
 func (h *handle) Up() {
 	if peer := h.Host.Peer(); peer != nil {
-		peer.SetBitrateCap(h.settings.bitrate)
+		peer.SetBitrateCap(h.settings.sending.Bitrate)
 		peer.RequestKeyframe(-1)
 	}
 }
@@ -149,7 +147,7 @@ func (h *handle) slowLink(e sfu.Event) {
 	if e.Uplink {
 		return
 	}
-	h.push(func(w *json.Writer) { kit.WriteSlowLink(w, video, s.bitrate) })
+	h.push(func(w *json.Writer) { kit.WriteSlowLink(w, video, s.sending.Bitrate) })
 }
 
 // layer tells the client which layer it gets back.
@@ -162,7 +160,7 @@ func (h *handle) layer(e sfu.Event) {
 		return
 	}
 	h.push(func(w *json.Writer) {
-		w.Str("videocodec", s.videoCodec)
+		w.Str("videocodec", s.codecs.Video)
 		if s.layered == mline.Simulcast {
 			optLayer(w, "substream", e.Layer.Substream)
 			optLayer(w, "temporal", e.Layer.Temporal)
@@ -205,9 +203,7 @@ func (h *handle) notify() {
 	s := &h.settings
 	w := json.NewWriter(nil)
 	w.Object("")
-	w.Bool("audio_active", s.audio)
-	w.Bool("video_active", s.video)
-	w.Uint("bitrate", s.bitrate)
+	s.sending.Write(w, mline.Codecs{})
 	if s.layered == mline.Simulcast {
 		w.Object("simulcast")
 		w.Int("substream", int64(s.layers.Current.Substream))
@@ -223,14 +219,7 @@ func (h *handle) Query(w *json.Writer) {
 	h.mu.Lock()
 	s, slow := h.settings, h.slow
 	h.mu.Unlock()
-	w.Bool("audio_active", s.audio)
-	w.Bool("video_active", s.video)
-	w.OptStr("audio_codec", s.audioCodec)
-	if s.red {
-		w.Bool("audio_red", true)
-	}
-	w.OptStr("video_codec", s.videoCodec)
-	w.Uint("bitrate", s.bitrate)
+	s.sending.Write(w, s.codecs)
 	w.Uint("peer-bitrate", s.remoteBitrate)
 	switch s.layered {
 	case mline.Simulcast:

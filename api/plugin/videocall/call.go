@@ -30,7 +30,7 @@ type call struct {
 	offering *handle     // whose further offer is not answered, nil = nobody's is
 	offered  []encodings // by the caller, the last time
 	layered  int         // the first section of which the callee gets one encoding of several, -1 = none
-	agreed   agreed
+	codecs   mline.Codecs
 	e2ee     bool // somebody's media is encrypted end to end
 }
 
@@ -209,14 +209,7 @@ func (h *handle) pushUpdate() {
 // query writes the part of plugin_specific that is about a call.
 func (c *call) query(h *handle, w *json.Writer) {
 	w.Str("peer", c.opposite(h).name)
-	w.Bool("audio_active", h.audio)
-	w.Bool("video_active", h.video)
-	w.OptStr("audio_codec", c.agreed.audio)
-	if c.agreed.red {
-		w.Bool("audio_red", true)
-	}
-	w.OptStr("video_codec", c.agreed.video)
-	w.Uint("bitrate", h.bitrate)
+	h.sending.Write(w, c.codecs)
 	w.Uint("peer-bitrate", h.remoteBitrate)
 	w.Int("slowlink_count", int64(h.slow))
 	switch {

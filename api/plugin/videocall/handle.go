@@ -40,16 +40,14 @@ type handle struct {
 // settings are what a client can set, and what is known of its connection. They last
 // until hangup.
 type settings struct {
-	audio, video bool // what the client sends goes on to the other side
-	bitrate      uint64
-	layers       mline.Layers // of what the other side sends
-
+	sending       mline.Sending
+	layers        mline.Layers // of what the other side sends
 	remoteBitrate uint64
 }
 
 // reset goes back to how everything starts.
 func (h *handle) reset() {
-	h.settings = settings{audio: true, video: true, layers: mline.NewLayers()}
+	h.settings = settings{sending: mline.NewSending(), layers: mline.NewLayers()}
 }
 
 // Message takes a request.
@@ -75,7 +73,7 @@ func (h *handle) Up() {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
 	if peer := h.Host.Peer(); peer != nil {
-		peer.SetBitrateCap(h.bitrate)
+		peer.SetBitrateCap(h.sending.Bitrate)
 	}
 }
 
@@ -104,7 +102,7 @@ func (h *handle) Event(e sfu.Event) {
 func (h *handle) slowLink(e sfu.Event) {
 	h.plugin.mu.Lock()
 	h.slow++
-	bitrate := h.bitrate
+	bitrate := h.sending.Bitrate
 	video := h.call.kind(e.Section) == sdp.Video
 	h.plugin.mu.Unlock()
 	if e.Uplink {

@@ -35,12 +35,6 @@ func nextFlows(d *sdp.Description, last []flow) []flow {
 	return list
 }
 
-// agreed are the first codecs of the answer, "" if there is none.
-type agreed struct {
-	audio, video string
-	red          bool // around the audio (RFC 2198)
-}
-
 // encodings are a section with several, and how they are told apart by RTP header
 // extensions, 0 = they are not.
 type encodings struct {
@@ -85,7 +79,7 @@ func (c *call) agree(answer *plugin.JSEP, by *handle) {
 	if by == c.caller {
 		sent = encodingsOf(answer)
 	}
-	c.offering, c.agreed, c.layered = nil, agreed{}, -1
+	c.offering, c.codecs, c.layered = nil, mline.Codecs{}, -1
 	c.flows = nextFlows(answer.SDP, c.flows)
 	for i := range answer.SDP.Sections {
 		s, f := &answer.SDP.Sections[i], &c.flows[i]
@@ -97,7 +91,7 @@ func (c *call) agree(answer *plugin.JSEP, by *handle) {
 		if by == c.caller {
 			f.toCaller.on, f.toCallee.on = f.toCallee.on, f.toCaller.on
 		}
-		c.agreed.add(s)
+		c.codecs.Add(s)
 	}
 	for _, e := range sent {
 		if e.section >= len(c.flows) || !c.flows[e.section].toCallee.on || c.flows[e.section].kind != sdp.Video {
@@ -108,22 +102,6 @@ func (c *call) agree(answer *plugin.JSEP, by *handle) {
 		}
 		if c.layered < 0 {
 			c.layered = e.section
-		}
-	}
-}
-
-// add takes over the codec of a section if it is the first of its kind.
-func (a *agreed) add(s *sdp.Section) {
-	switch main := s.Codecs[0].ID(); {
-	case s.Kind == sdp.Video && a.video == "":
-		a.video = main
-	case s.Kind == sdp.Audio && a.audio == "":
-		a.audio = main
-		for i := range s.Codecs {
-			if a.audio != sdp.RED {
-				break
-			}
-			a.red, a.audio = true, s.Codecs[i].ID()
 		}
 	}
 }
@@ -149,7 +127,7 @@ func (c *call) connect(section int, h *handle, to, from *sfu.Peer) {
 	if x.on {
 		input = mline.Input{Origin: from, Section: section, Layering: c.layering(h, section)}
 	}
-	x.out.Sync(to, input, c.opposite(h).mutes(c.flows[section].kind), &h.layers, mline.NoDelay)
+	x.out.Sync(to, input, c.opposite(h).sending.Mutes(c.flows[section].kind), &h.layers, mline.NoDelay)
 }
 
 // way is the direction of a flow that goes to a side.
@@ -158,14 +136,6 @@ func (c *call) way(to *handle, section int) *way {
 		return &c.flows[section].toCaller
 	}
 	return &c.flows[section].toCallee
-}
-
-// mutes tells whether what a client sends of a kind does not go on.
-func (s *settings) mutes(k sdp.Kind) bool {
-	if k == sdp.Video {
-		return !s.video
-	}
-	return !s.audio
 }
 
 // layering is how what a side gets in a section is layered, so that it can choose. c may
@@ -187,7 +157,7 @@ func (c *call) videoCodec() string {
 	if c == nil {
 		return ""
 	}
-	return c.agreed.video
+	return c.codecs.Video
 }
 
 // applyGates brings what a side sends to the other one, or holds it.
@@ -195,7 +165,7 @@ func (c *call) applyGates(h *handle) {
 	other := c.opposite(h)
 	peer := other.Host.Peer()
 	for i := range c.flows {
-		c.way(other, i).out.Hold(peer, h.mutes(c.flows[i].kind))
+		c.way(other, i).out.Hold(peer, h.sending.Mutes(c.flows[i].kind))
 	}
 }
 

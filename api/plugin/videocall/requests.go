@@ -6,6 +6,7 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
@@ -43,17 +44,14 @@ var table = kit.Table[*handle]{
 		{Name: "register", Async: true, Fields: usernameFields, Run: (*handle).register},
 		{Name: "call", Async: true, Run: (*handle).makeCall}, // it checks its fields itself
 		{Name: "accept", Async: true, Run: (*handle).accept},
-		{Name: "set", Async: true, Run: (*handle).set, Fields: []schema.Field{
-			{Name: "audio", Type: schema.Bool},
-			{Name: "video", Type: schema.Bool},
-			{Name: "bitrate", Type: schema.Uint},
+		{Name: "set", Async: true, Run: (*handle).set, Fields: slices.Concat(mline.SendingFields, []schema.Field{
 			{Name: "record", Type: schema.Bool},
 			{Name: "filename", Type: schema.String},
 			{Name: "substream", Type: schema.Uint},
 			{Name: "temporal", Type: schema.Uint},
 			{Name: "fallback", Type: schema.Uint},
 			{Name: "restart", Type: schema.Bool},
-		}},
+		})},
 		{Name: "hangup", Async: true, Run: (*handle).hangup},
 	},
 }
