@@ -97,6 +97,7 @@ func (a *Assembler) addAudio(p *Packet, payload []byte, ts, lost uint64) {
 	case L16:
 		a.audio = appendL16(a.audio, payload)
 		f.Samples = uint32(len(payload) / 2)
+		f.Whole = f.Samples > 0
 	default:
 		f.Whole = false
 	}

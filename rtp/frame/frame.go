@@ -81,6 +81,7 @@ type Assembler struct {
 	latest uint64 // sequence number of the latest packet
 	times  seq.Unwrapper32
 
+	marks   bool // the last packets of pictures have the marker
 	pic     picture
 	bufs    [2][]byte // one for a picture that is done, one for that which follows it
 	config  *Config
@@ -140,8 +141,7 @@ func (a *Assembler) Push(p *Packet) []Frame {
 func (a *Assembler) Flush() []Frame {
 	a.out = a.out[:0]
 	if a.pic.open {
-		// Who leaves the marker out leaves it out always.
-		a.finish(a.codec == VP8 || a.codec == VP9)
+		a.finish(!a.marks)
 	}
 	return a.out
 }
@@ -166,6 +166,7 @@ func (a *Assembler) pushVideo(p *Packet, ts, lost uint64) {
 	}
 	c.Whole = a.addVideo(p.Payload) && c.Whole
 	if p.Marker {
+		a.marks = true
 		a.finish(true)
 	}
 }

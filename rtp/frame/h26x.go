@@ -145,7 +145,7 @@ func (a *Assembler) endH26x() {
 	a.begun = true
 	if c.Key {
 		// Where key frames come with their sets, one without may have lost them.
-		if a.inBand && !c.hasSets && c.Lost > 0 {
+		if !c.hasSets && c.Lost > 0 && (a.inBand || len(a.sets.list) == 0) {
 			c.Whole = false
 		}
 		a.inBand = c.hasSets
