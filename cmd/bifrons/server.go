@@ -103,11 +103,11 @@ func (s *server) adminConfig(out *log.Log) admin.Config {
 // plugins is the list of all plugins.
 func (s *server) plugins() []plugin.Plugin {
 	return []plugin.Plugin{
-		echotest.New(echotest.Config{Folder: s.cfg.Folder}),
-		videoroom.New(videoroom.Config{Folder: s.cfg.Folder}),
-		streaming.New(streaming.Config{Folder: s.cfg.Folder}),
-		videocall.New(videocall.Config{Folder: s.cfg.Folder}),
-		textroom.New(textroom.Config{Folder: s.cfg.Folder}),
+		echotest.New(s.cfg.Folder),
+		videoroom.New(s.cfg.Folder),
+		streaming.New(s.cfg.Folder),
+		videocall.New(s.cfg.Folder),
+		textroom.New(s.cfg.Folder),
 	}
 }
 

@@ -4,7 +4,6 @@ package echotest
 import (
 	"sync"
 
-	"bifrons/api/config"
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
@@ -21,23 +20,13 @@ const Package = "janus.plugin.echotest"
 // prefix is put before text that is echoed on a data channel.
 const prefix = "Janus EchoTest here! You wrote: "
 
-// Config sets up the plugin.
-type Config struct {
-	// Folder is where janus.plugin.echotest.jcfg is.
-	Folder string
-}
-
 // Plugin is the EchoTest plugin.
-type Plugin struct {
-	gw     plugin.Gateway
-	file   kit.File
-	events kit.Events
-}
+type Plugin struct{ kit.Plugin }
 
-// New makes the plugin.
-func New(cfg Config) *Plugin {
+// New makes the plugin, with a folder where janus.plugin.echotest.jcfg is.
+func New(folder string) *Plugin {
 	p := &Plugin{}
-	p.file = kit.File{Folder: cfg.Folder, Package: Package, General: p.events.General}
+	p.File = kit.File{Folder: folder, Package: Package, General: p.Events.General}
 	return p
 }
 
@@ -49,18 +38,6 @@ func (p *Plugin) Info() module.Info {
 		VersionString: "0.0.7", Version: 7,
 	}
 }
-
-// Start reads the file.
-func (p *Plugin) Start(gw plugin.Gateway) error {
-	p.gw, p.events.Gateway = gw, gw
-	return p.file.Start(gw.Logger())
-}
-
-// Check reads the file as a start does.
-func (p *Plugin) Check() (found string, problems []config.Problem) { return "", p.file.Check() }
-
-// Close has nothing to do: the handles are gone already.
-func (p *Plugin) Close() {}
 
 // Admin answers with the request.
 func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
@@ -135,16 +112,10 @@ func (h *handle) Up() {
 
 // Data sends a message back.
 func (h *handle) Data(label, protocol string, binary bool, payload []byte) {
-	peer := h.host.Peer()
-	if peer == nil {
-		return
-	}
 	if !binary {
 		payload = append([]byte(prefix), payload...)
 	}
-	if err := peer.SendData(label, protocol, binary, payload); err != nil {
-		h.plugin.gw.Logger().Debug("no data echo", "handle", h.host.HandleID(), "error", err)
-	}
+	h.plugin.SendData(h.host.Peer(), kit.Message{Label: label, Protocol: protocol, Binary: binary, Payload: payload})
 }
 
 // Hangup forgets everything.
@@ -233,7 +204,7 @@ func (h *handle) push(fields func(w *json.Writer)) {
 
 // notify tells the event handlers how the echo is set.
 func (h *handle) notify() {
-	if !h.plugin.events.Wanted() {
+	if !h.plugin.Events.Wanted() {
 		return
 	}
 	s := &h.settings

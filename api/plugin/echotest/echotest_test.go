@@ -17,7 +17,7 @@ import (
 
 func attach(t *testing.T) (*handle, *plugintest.Client) {
 	t.Helper()
-	c := plugintest.New(t, New(Config{Folder: t.TempDir()}), plugintest.Config{}).Attach(plugintest.Options{})
+	c := plugintest.New(t, New(t.TempDir()), plugintest.Config{}).Attach(plugintest.Options{})
 	return c.Handle.(*handle), c
 }
 
@@ -241,7 +241,7 @@ func TestH264Profiles(t *testing.T) {
 
 func TestAdmin(t *testing.T) {
 	const text = `{"request":"x","n":[1,2.5,null,{"a":"b"}]}`
-	if got, err := New(Config{}).Admin(plugintest.Parse(t, text)); err != nil || string(got) != text {
+	if got, err := New("").Admin(plugintest.Parse(t, text)); err != nil || string(got) != text {
 		t.Errorf("got %s, %v", got, err)
 	}
 }

@@ -64,7 +64,7 @@ func notNull(list []schema.Field) []schema.Field {
 // apiRequests is everything that the API understands: the requests of data channels but
 // for those of members, and those about the peer connection.
 func (p *Plugin) apiRequests() *kit.Table[*handle] {
-	t := &kit.Table[*handle]{Key: "textroom", Failed: "error", Codes: codes, Log: p.gw.Logger()}
+	t := &kit.Table[*handle]{Key: "textroom", Failed: "error", Codes: codes, Log: p.Gateway.Logger()}
 	for _, x := range p.rows {
 		if !x.channel {
 			t.Rows = append(t.Rows, kit.Row[*handle]{Name: x.name, Run: byAPI})

@@ -81,7 +81,7 @@ func (h *handle) deliver() {
 	case c.over: // meanwhile, when there was no connection yet that could be closed
 		h.close()
 	case err != nil:
-		p.gw.Logger().Warn("no incoming call", "handle", h.host.HandleID(), "error", err)
+		p.Gateway.Logger().Warn("no incoming call", "handle", h.host.HandleID(), "error", err)
 		c.end(h, false, reasonLost)
 	}
 }
@@ -96,7 +96,7 @@ func (c *call) answer(j *plugin.JSEP) {
 	switch {
 	case c.over:
 	case err != nil:
-		p.gw.Logger().Warn("no answer to a call", "handle", h.host.HandleID(), "error", err)
+		p.Gateway.Logger().Warn("no answer to a call", "handle", h.host.HandleID(), "error", err)
 		h.notice(c.callee.name, reasonLost, reasonLost)
 		c.end(h, false, reasonLost)
 	default:
@@ -203,7 +203,7 @@ func (h *handle) pushUpdate() {
 	defer p.mu.Unlock()
 	switch {
 	case err != nil:
-		p.gw.Logger().Debug("no update", "handle", h.host.HandleID(), "error", err)
+		p.Gateway.Logger().Debug("no update", "handle", h.host.HandleID(), "error", err)
 		if j.SDP.Type == sdp.TypeOffer && c.offering == c.opposite(h) {
 			c.offering = nil // nobody will answer it
 		}

@@ -57,7 +57,7 @@ func FuzzRequests(f *testing.F) {
 	f.Add("0a {\"request\":\"call\",\"username\":\"1\"}\n1o {\"request\":\"accept\"}\n0d\n1n {\"request\":\"list\"}\n" + hangup + hangup)
 	f.Add("0o {\"request\":\"call\",\"username\":\"0\"}\n0n {\"request\":\"hangup\",\"reason\":\"\\u0000\"}\n1n {\"request\":\"register\",\"username\":\"\"}")
 	f.Fuzz(func(t *testing.T, text string) {
-		p := New(Config{Folder: t.TempDir()})
+		p := New(t.TempDir())
 		core := plugintest.New(t, p, plugintest.Config{})
 		var users []*plugintest.Client
 		for _, name := range []string{"0", "1", "2"} {
@@ -112,7 +112,7 @@ func FuzzRequests(f *testing.F) {
 // TestChaos: users with peer connections call each other, hang up, lose their connections
 // and leave at random, all at once. Nobody is left behind.
 func TestChaos(t *testing.T) {
-	p := New(Config{Folder: t.TempDir()})
+	p := New(t.TempDir())
 	core := plugintest.New(t, p, plugintest.Config{Engine: sfu.Config{Shards: 2}})
 	text := newExchange(t).phone("template").template()
 	names := []string{"a", "b", "c", "d", "e"}

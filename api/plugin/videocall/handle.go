@@ -83,16 +83,8 @@ func (h *handle) Up() {
 
 // Data goes to the other side, if that has data channels by now.
 func (h *handle) Data(label, protocol string, binary bool, payload []byte) {
-	other := h.other.Load()
-	if other == nil {
-		return
-	}
-	peer := other.host.Peer()
-	if peer == nil {
-		return
-	}
-	if err := peer.SendData(label, protocol, binary, payload); err != nil {
-		h.plugin.gw.Logger().Debug("data not passed on", "handle", h.host.HandleID(), "error", err)
+	if other := h.other.Load(); other != nil {
+		h.plugin.SendData(other.host.Peer(), kit.Message{Label: label, Protocol: protocol, Binary: binary, Payload: payload})
 	}
 }
 
@@ -150,7 +142,7 @@ func (h *handle) push(fields func(w *json.Writer)) { h.host.Push("", result(fiel
 
 // notify tells the event handlers what has happened.
 func (h *handle) notify(fields func(w *json.Writer)) {
-	h.plugin.events.Notify(h.host, fields)
+	h.plugin.Events.Notify(h.host, fields)
 }
 
 // Hangup ends the call whose connection is gone. Settings do not outlive it.

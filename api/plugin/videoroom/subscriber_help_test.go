@@ -151,7 +151,7 @@ type bareRoom struct {
 
 func newBareRoom(t testing.TB) *bareRoom {
 	t.Helper()
-	p := New(Config{Folder: t.TempDir()})
+	p := New(t.TempDir())
 	if err := p.Start(fakeGateway{}); err != nil {
 		t.Fatal(err)
 	}
