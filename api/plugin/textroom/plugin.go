@@ -22,17 +22,17 @@ const Package = "janus.plugin.textroom"
 // Plugin is the TextRoom plugin.
 type Plugin struct {
 	kit.Plugin
-	general general    // fixed
-	ids     schema.IDs // fixed
-	table   *kit.Table[*handle]
-	rows    []row
-	rooms   rooms.Desk[*room]
-	stored  sum                              // histories
-	warned  atomic.Pointer[time.Time]        // when the log was told that rooms remember less
-	posts   posts                            // texts for back ends
-	large   chan struct{}                    // see largeMessage
-	tasks   task.Tasks                       // that deliver
-	send    func(h plugin.Host, text []byte) // fixed
+	general  general             // fixed
+	ids      schema.IDs          // fixed
+	requests *kit.Table[*call]   // of data channels
+	table    *kit.Table[*handle] // of the API
+	rooms    rooms.Desk[*room]
+	stored   sum                              // histories
+	warned   atomic.Pointer[time.Time]        // when the log was told that rooms remember less
+	posts    posts                            // texts for back ends
+	large    chan struct{}                    // see largeMessage
+	tasks    task.Tasks                       // that deliver
+	send     func(h plugin.Host, text []byte) // fixed
 }
 
 // New makes the plugin, with a folder where janus.plugin.textroom.jcfg is. It has the
@@ -63,7 +63,7 @@ func (p *Plugin) Start(gw plugin.Gateway) error {
 	if err := p.Plugin.Start(gw); err != nil {
 		return err
 	}
-	p.rows = p.requests()
+	p.requests = p.channelRequests()
 	p.table = p.apiRequests()
 	return nil
 }

@@ -22,7 +22,7 @@ func checkBooks(t testing.TB, p *Plugin, clients []*plugintest.Client) {
 	registered := 0
 	for _, x := range clients {
 		h := x.Handle.(*handle)
-		if h.registered && !h.gone {
+		if h.registered && !h.IsDetached() {
 			registered++
 			if p.users[h.name] != h {
 				t.Errorf("%s is not among the users", h.name)
@@ -38,7 +38,7 @@ func checkBooks(t testing.TB, p *Plugin, clients []*plugintest.Client) {
 		if c == nil {
 			continue
 		}
-		if c.over || h.gone || c.opposite(h).gone || c.opposite(h).call != c || !c.told {
+		if c.over || h.IsDetached() || c.opposite(h).IsDetached() || c.opposite(h).call != c || !c.told {
 			t.Errorf("%s is in a call that there is not: %+v", h.name, c)
 		}
 	}

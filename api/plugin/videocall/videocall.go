@@ -43,7 +43,7 @@ func (p *Plugin) Info() module.Info {
 
 // Attach makes a handle.
 func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) {
-	h := &handle{plugin: p, host: host}
+	h := &handle{Handle: kit.Handle{Host: host}, plugin: p}
 	h.reset()
 	return h, nil
 }
