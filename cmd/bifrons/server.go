@@ -228,6 +228,7 @@ func (s *server) coreConfig(media sfu.Config) janus.Config {
 		StatsPeriod:       c.Events.StatsPeriod,
 		CombineStats:      c.Events.CombineMediaStats,
 		ProtectedFolders:  c.General.ProtectedFolders,
+		RecordingSuffix:   recordingSuffix(c.General.RecordingsTmpExt),
 		CommitHash:        commit,
 		CompileTime:       compiled,
 		LogToStdout:       c.General.LogToStdout,
@@ -241,6 +242,15 @@ func (s *server) coreConfig(media sfu.Config) janus.Config {
 		Dependencies:      dependencies(),
 		Loggers:           s.loggers(),
 	}
+}
+
+// recordingSuffix is what an extension for recordings that are not whole, without a
+// dot, adds to their names.
+func recordingSuffix(extension string) string {
+	if extension == "" {
+		return ""
+	}
+	return "." + extension
 }
 
 // dependencies lists the modules that the binary is built of.

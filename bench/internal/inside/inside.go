@@ -15,6 +15,7 @@ import (
 	"bifrons/api/plugin/echotest"
 	"bifrons/api/plugin/streaming"
 	"bifrons/api/plugin/textroom"
+	"bifrons/api/plugin/videocall"
 	"bifrons/api/plugin/videoroom"
 	"bifrons/api/transport"
 	"bifrons/api/transport/websockets"
@@ -53,7 +54,7 @@ func Start(cfg *config.Config, log *slog.Logger) (s *Server, err error) {
 	})
 	for _, p := range []plugin.Plugin{
 		echotest.New(""), videoroom.New(""), streaming.New(""),
-		textroom.New(""),
+		textroom.New(""), videocall.New(""),
 	} {
 		if err := s.core.AddPlugin(p); err != nil {
 			return s, err
