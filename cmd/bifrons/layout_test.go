@@ -212,7 +212,9 @@ func TestImportRules(t *testing.T) {
 }
 
 // testHelp are the packages that only tests, and what is measured, import.
-var testHelp = []string{"api/client", "api/plugin/plugintest", "ice/turn/turntest", "rtp/waittest", "sfu/simnet", "sfu/webrtctest"}
+var testHelp = []string{
+	"api/client", "api/plugin/plugintest", "ice/turn/turntest", "rtp/frame/frametest", "rtp/waittest", "sfu/simnet", "sfu/webrtctest",
+}
 
 func isTestHelp(path string) bool { return withinAny(path, testHelp...) }
 
