@@ -24,6 +24,7 @@ import (
 	"bifrons/rtp/mono"
 	"bifrons/sfu/media"
 	"bifrons/sfu/peer"
+	"bifrons/sfu/playout"
 	"bifrons/sfu/shard"
 )
 
@@ -41,6 +42,7 @@ type Engine struct {
 	policy ice.HostPolicy
 
 	names names // that clients want to be looked up
+	deck  playout.Deck
 
 	data  *sctp.Budget // of what all data channels hold to be sent
 	ports ownPorts
@@ -80,6 +82,8 @@ type site struct {
 	plain   atomic.Pointer[port] // sends plain RTP, nil until it is needed
 
 	forwarders map[*Forwarder]struct{} // that take RTCP; touched by the shard only
+
+	feed feed // of what is played
 }
 
 // New starts an engine. It fails if no port can be had, the STUN server's name
@@ -94,6 +98,7 @@ func New(cfg Config) (*Engine, error) {
 		PublicIPs: cfg.PublicIPs, KeepPrivate: cfg.KeepPrivate,
 	}}
 	e.data = sctp.NewBudget(maxData)
+	e.deck.Flush, e.deck.Go = e.flushFeeds, e.startOwn
 	e.tuning = cfg.tuning()
 	if cfg.Certificate == nil {
 		c, err := dtls.Generate(false)
@@ -221,6 +226,7 @@ func (e *Engine) addSite(stun netip.AddrPort) error {
 		close(st.gathered)
 	}
 	st.shard = shard.New(cfg)
+	st.feed.site = st
 	e.sites = append(e.sites, st)
 	e.ports.add(conn)
 	go st.shard.Run()
@@ -416,6 +422,7 @@ func (e *Engine) Close() {
 	if e.closed.Swap(true) {
 		return
 	}
+	e.deck.Close()
 	for _, st := range e.sites {
 		st.mu.Lock()
 		peers := slices.Collect(maps.Keys(st.peers))
