@@ -4,10 +4,12 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"bifrons/rtp/mono"
 	"bifrons/rtp/pktbuf"
 	"bifrons/sfu/playout"
+	"bifrons/sfu/record"
 )
 
 // Tape is media that is played in real time; see package playout.
@@ -19,8 +21,14 @@ type Part = playout.Part
 // Player plays tapes to a Source. Stop does not wait: the tapes are closed soon.
 type Player = playout.Player
 
-// DeviceOf is the Part.Device of what a file has.
-func DeviceOf(f *os.File) uint64 { return playout.DeviceOf(f) }
+// DeviceOf is the Part.Device of what is in a file.
+func DeviceOf(f *os.File) uint64 {
+	info, err := f.Stat()
+	if err != nil {
+		return 0
+	}
+	return record.DeviceOf(info)
+}
 
 // Play plays tapes to the tracks of a source at the same time, as if they came by its
 // ports; their messages go to its handler. The player waits while it is held. It owns the
@@ -56,13 +64,20 @@ func (e *Engine) flushFeeds() {
 	}
 }
 
-// startOwn starts a goroutine that Close waits for.
-func (e *Engine) startOwn(f func()) {
-	e.pending.Add(1)
+// closeDeck stops all players. It waits until nothing of them runs, unless a disk does
+// not answer.
+func (e *Engine) closeDeck() {
+	e.deck.Close()
+	idle := make(chan struct{})
 	go func() {
-		defer e.pending.Done()
-		f()
+		e.playing.Wait()
+		close(idle)
 	}()
+	select {
+	case <-idle:
+	case <-time.After(recordLimit):
+		e.log.Error("a file that was played is still being read: the file system does not answer")
+	}
 }
 
 // maxFed is how much may wait for a shard, in bytes.

@@ -53,6 +53,7 @@ func (d *Deck) Play(to Sink, parts []Part, held bool, ended func(err error)) *Pl
 		d.begun = time.Now()
 	}
 	if d.closed {
+		d.Go = func(f func()) { go f() } // nobody waits for that any more
 		p.stop()
 		return p
 	}

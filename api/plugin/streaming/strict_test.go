@@ -80,7 +80,7 @@ nine: { type = "rtp", id = 9, media = ( { type = "audio", mid = "a", msid = "x",
 	if th.plugin.mountpoints.Len() != 1 {
 		t.Errorf("%d mountpoints", th.plugin.mountpoints.Len())
 	}
-	found, problems := New(Config{Folder: th.folder}).Check()
+	found, problems := New(th.folder).Check()
 	if found != "1 mountpoint" || len(problems) != len(lines)-1 {
 		t.Errorf("check: %s, %d problems, want %d", found, len(problems), len(lines)-1)
 	}
@@ -94,7 +94,7 @@ func TestFilesOfJanus(t *testing.T) {
 			t.Log("not there:", folder)
 			continue
 		}
-		found, problems := New(Config{Folder: folder}).Check()
+		found, problems := New(folder).Check()
 		missing := 0
 		for _, p := range problems {
 			if !strings.Contains(p.Error(), "no such file") {
@@ -124,7 +124,7 @@ func FuzzFile(f *testing.F) {
 		if err := os.WriteFile(filepath.Join(dir, Package+".jcfg"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, problems := New(Config{Folder: dir}).Check()
+		_, problems := New(dir).Check()
 		for _, p := range problems {
 			if !p.Warning && p.Section != "" {
 				t.Errorf("an error: %v", p)

@@ -42,7 +42,7 @@ var forwardItem = fields(
 
 // forwardRules are those by which publishers are forwarded.
 func (p *Plugin) forwardRules() *forward.Rules {
-	return &forward.Rules{Policy: p.general.forward, Engine: p.gw.Engine, Of: "publisher", Codes: codes, Failed: errUnknown}
+	return &forward.Rules{Policy: p.general.forward, Engine: p.Gateway.Engine, Of: "publisher", Codes: codes, Failed: errUnknown}
 }
 
 // mayForward tells whether the administrator lets a client forward.
@@ -89,7 +89,7 @@ func (s *stream) forward(d forward.Destination, remote *remotization) (*forwarde
 	if s.kind == sdp.Application {
 		x.Section = -1
 	}
-	return p.forwarders.Start(p.room.plugin.gw.Engine(), x, d, forwarded{s, remote}, &p.room.mu, p.notifyStopped)
+	return p.forwarders.Start(p.room.plugin.Gateway.Engine(), x, d, forwarded{s, remote}, &p.room.mu, p.notifyStopped)
 }
 
 // notifyStopped tells that a forwarder has ended.

@@ -46,7 +46,7 @@ func (r *room) join(h *handle, req *kit.Request, w *json.Writer, configure bool)
 
 // admits checks what everybody needs who joins: a token, the pin. room.mu is held.
 func (r *room) admits(body kit.Args) *schema.Error {
-	gw := r.plugin.gw
+	gw := r.plugin.Gateway
 	if r.signedTokens && gw.SignedTokens() && !gw.SignedFor(body.Str("token"), Package, "room="+r.id) {
 		return errorf(errUnauthorized, "Unauthorized (wrong token)")
 	}

@@ -100,7 +100,7 @@ func (p *Plugin) addRemote(r *kit.Request, w *json.Writer) *schema.Error {
 // openSource makes the source of a publisher on another server, whom nobody knows of
 // yet, and opens its ports: for RTP and for RTCP. It is called without the lock.
 func (p *publisher) openSource(from *forward.Destination, bind sfu.Bind) (source *sfu.Source, ports [2]uint16, err error) {
-	source, err = p.room.plugin.gw.Engine().NewSource(sfu.SourceConfig{
+	source, err = p.room.plugin.Gateway.Engine().NewSource(sfu.SourceConfig{
 		Label: "remote publisher " + p.id, Tracks: p.sourceStreams(), SRTP: from.SRTP,
 	}, remoteHandler{p})
 	if err != nil {

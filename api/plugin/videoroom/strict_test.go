@@ -79,10 +79,10 @@ room-4: { secret = "s", secrt = "s", allowed = { }, dummy_streams = "vp8" }
 	if rest := strings.TrimSpace(strings.Join(lines, "")); rest != "" {
 		t.Errorf("also told: %s", rest)
 	}
-	if n := hs.plugin.rooms.Len(); n != 2 || !hs.plugin.events.On {
-		t.Errorf("%d rooms, events %v", n, hs.plugin.events.On)
+	if n := hs.plugin.rooms.Len(); n != 2 || !hs.plugin.Events.On {
+		t.Errorf("%d rooms, events %v", n, hs.plugin.Events.On)
 	}
-	found, problems := New(Config{Folder: filepath.Dir(hs.file)}).Check()
+	found, problems := New(filepath.Dir(hs.file)).Check()
 	if found != "2 rooms" || len(problems) != len(lines)-1 {
 		t.Errorf("check: %s, %d problems, want %d", found, len(problems), len(lines)-1)
 	}
@@ -109,7 +109,7 @@ func TestFilesOfJanus(t *testing.T) {
 			t.Log("not there:", folder)
 			continue
 		}
-		found, problems := New(Config{Folder: folder}).Check()
+		found, problems := New(folder).Check()
 		got := found + ": "
 		for _, p := range problems {
 			p.File, p.Line = "", 0
@@ -135,7 +135,7 @@ func FuzzFile(f *testing.F) {
 		if err := os.WriteFile(filepath.Join(dir, Package+".jcfg"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		p := New(Config{Folder: dir})
+		p := New(dir)
 		_, problems := p.Check()
 		for _, problem := range problems {
 			if !problem.Warning && problem.Section != "" {

@@ -98,7 +98,7 @@ func (s *subscriber) flush() {
 		return
 	}
 	if err := s.h.Host.Push("", data, j); err != nil {
-		s.room.plugin.gw.Logger().Debug("no offer", "handle", s.h.Host.HandleID(), "error", err)
+		s.room.plugin.Gateway.Logger().Debug("no offer", "handle", s.h.Host.HandleID(), "error", err)
 	}
 }
 
