@@ -11,7 +11,6 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -298,7 +297,7 @@ func (s *Set) Write(w *json.Writer) {
 				open = true
 				w.Object("recording")
 			}
-			w.Str(mline.KindName(kind), e.file.Path())
+			w.Str(plugin.KindName(kind), e.file.Path())
 			break
 		}
 	}
