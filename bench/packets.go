@@ -85,6 +85,9 @@ func (w *workload) publishers(sc *scene, load *peer.Load) error {
 		}
 		return nil
 	}
+	if w.calls {
+		return w.call(sc, load)
+	}
 	for room := range w.rooms {
 		for i := range w.media.publishers {
 			id := uint32(room*100 + i + 1)
@@ -100,6 +103,36 @@ func (w *workload) publishers(sc *scene, load *peer.Load) error {
 		}
 	}
 	return nil
+}
+
+// call connects who call each other, several calls at a time.
+func (w *workload) call(sc *scene, load *peer.Load) error {
+	var jobs []func() error
+	for i := range w.rooms {
+		jobs = append(jobs, func() error {
+			one, other := uint32(i*100+1), uint32(i*100+2)
+			caller, callee, err := sc.janus.Call(sc.patient, one, other)
+			if err != nil {
+				return fmt.Errorf("call %d: %w", i+1, err)
+			}
+			both := *sc
+			var cancel context.CancelFunc
+			both.patient, cancel = context.WithCancel(sc.patient)
+			defer cancel()
+			side := func(n *peer.Negotiation, id uint32) func() error {
+				return func() error {
+					err := w.dial(&both, load, n, id, true, true)
+					if err != nil {
+						cancel() // nor does the other one get through
+						err = fmt.Errorf("call %d: %w", i+1, err)
+					}
+					return err
+				}
+			}
+			return parallel(2, []func() error{side(caller, one), side(callee, other)})
+		})
+	}
+	return parallel(dialers/2, jobs)
 }
 
 // dial connects a peer of the kind that the workload wants.
@@ -119,7 +152,7 @@ func (w *workload) dial(sc *scene, load *peer.Load, n *peer.Negotiation, id uint
 
 // receive connects who only receives, several at a time.
 func (w *workload) receive(sc *scene, load *peer.Load) error {
-	if w.echo {
+	if w.bothWays() {
 		return nil
 	}
 	each := w.subscribers
@@ -228,7 +261,7 @@ func packets(ctx context.Context, b *bench, s server.Spec, w *workload) (r repor
 		r.LoadErrors = int64(sc.hub.Dropped() - failed)
 		r.Dropped, r.Recovered, r.Layers = t.Lost, t.Recovered, t.Switches
 		r.AddTimes(t.Trips)
-		if !w.echo {
+		if !w.bothWays() {
 			r.PerUnit = float64(r.RSS-empty) / 1024 / float64(r.N)
 		}
 		return nil

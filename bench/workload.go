@@ -25,6 +25,7 @@ type media struct {
 	subscribers       int  // of each room, besides those who publish
 	mesh              bool // who publishes subscribes to all others
 	echo, stream      bool
+	calls             bool // each room is a call of two, who have one connection each
 	full              bool // pion/webrtc receives
 	profile           string
 	media             peer.Media
@@ -39,6 +40,9 @@ var (
 	voice     = peer.AudioOnly()
 	simulcast = func() peer.Media { m := webcam; m.Simulcast = true; return m }()
 )
+
+// pairs are ten times two who send to each other.
+var pairs = media{rooms: 10, publishers: 2, mesh: true, profile: peer.GCM128, media: webcam}
 
 func webinar(n int) media {
 	return media{rooms: 1, publishers: 1, subscribers: n, profile: peer.GCM128, media: webcam}
@@ -86,6 +90,13 @@ var workloads = []workload{
 		about: "the same with AES-CM", media: with(webinar(20), func(m *media) { m.echo, m.profile = true, peer.CM80 })},
 	{name: "echo-20-full", servers: "bj", measure: packets,
 		about: "the same with pion/webrtc", media: with(webinar(20), func(m *media) { m.echo, m.full = true, true })},
+	{name: "room-2x10", short: true, servers: "bjp", measure: packets,
+		about: "10 rooms of 2 who send 1.5 Mbit/s and audio to each other", media: pairs},
+	{name: "call-10", short: true, servers: "bj", measure: packets,
+		about: "the same as 10 calls", media: with(pairs, func(m *media) { m.calls = true })},
+	{name: "record-50", short: true, servers: "bj", measure: recording,
+		about: "50 who send 1.5 Mbit/s and audio, all of which is recorded",
+		media: media{rooms: 1, publishers: 50, profile: peer.GCM128, media: webcam}},
 	{name: "chat-100", group: "chat", short: true, servers: "bj", measure: chatter,
 		about: "20 messages a second in a text room of 100", media: media{talkers: 100}},
 	{name: "chat-300", group: "chat", servers: "bj", measure: chatter, about: "of 300", media: media{talkers: 300}},
@@ -117,6 +128,9 @@ func (m *media) perSecond() float64 {
 	}
 	return one * float64(m.receivers()*m.factor())
 }
+
+// bothWays tells whether every peer sends and receives by one connection.
+func (m *media) bothWays() bool { return m.echo || m.calls }
 
 // factor is how many senders each receiver gets.
 func (m *media) factor() int {

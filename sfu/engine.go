@@ -24,6 +24,7 @@ import (
 	"bifrons/rtp/mono"
 	"bifrons/sfu/media"
 	"bifrons/sfu/peer"
+	"bifrons/sfu/record"
 	"bifrons/sfu/shard"
 )
 
@@ -32,6 +33,9 @@ var ErrClosed = errors.New("sfu: engine is closed")
 
 // maxData bounds what the data channels of all peers hold to be sent, in bytes.
 const maxData = 64 << 20
+
+// recordLimit is how long Close waits for recordings to be whole.
+const recordLimit = 2500 * time.Millisecond
 
 // Engine is the set of shards. It is safe for use by several goroutines.
 type Engine struct {
@@ -42,8 +46,9 @@ type Engine struct {
 
 	names names // that clients want to be looked up
 
-	data  *sctp.Budget // of what all data channels hold to be sent
-	ports ownPorts
+	data     *sctp.Budget // of what all data channels hold to be sent
+	ports    ownPorts
+	recorder *record.Recorder
 
 	hostsMu sync.Mutex
 	hosts   []ice.HostAddr
@@ -94,6 +99,7 @@ func New(cfg Config) (*Engine, error) {
 		PublicIPs: cfg.PublicIPs, KeepPrivate: cfg.KeepPrivate,
 	}}
 	e.data = sctp.NewBudget(maxData)
+	e.recorder = record.New(e.log)
 	e.tuning = cfg.tuning()
 	if cfg.Certificate == nil {
 		c, err := dtls.Generate(false)
@@ -415,6 +421,9 @@ func (e *Engine) place(wanted int) *site {
 func (e *Engine) Close() {
 	if e.closed.Swap(true) {
 		return
+	}
+	if n := e.recorder.Close(recordLimit); n > 0 {
+		e.log.Error("recordings are incomplete: the file system does not answer", "files", n)
 	}
 	for _, st := range e.sites {
 		st.mu.Lock()

@@ -26,8 +26,8 @@ type Room interface {
 // keeps those in the file that are permanent. The functions are the plugin's part.
 type Desk[T Room] struct {
 	Registry[T]
-	Key      string // names the plugin in answers
-	File     *kit.File
+	Key      string    // names the plugin in answers
+	File     *kit.File // see Keep
 	Events   *kit.Events
 	AdminKey *string // what those must know who make rooms, "" = nothing
 
@@ -55,6 +55,12 @@ type Desk[T Room] struct {
 	saved map[string]T // the rooms that are in the file, by id
 }
 
+// Keep makes the rooms the entries of a file.
+func (d *Desk[T]) Keep(f *kit.File) {
+	d.File = f
+	f.Entry, f.Count, f.Load, f.Has, f.Key = "room", d.Len, d.Load, d.HasCategory, d.CategoryKey
+}
+
 // MaxRooms is how many rooms there may be for clients to make more.
 const MaxRooms = 10000
 
@@ -64,16 +70,6 @@ type Call struct {
 	Body kit.Args
 	W    *json.Writer
 	Done string // said instead of "created", "edited" and "destroyed", if not ""
-}
-
-// permanent tells whether a request is about the file as well. It is an error if that
-// cannot be written.
-func (d *Desk[T]) permanent(x *Call, what string) (bool, *schema.Error) {
-	permanent := x.Body.Is("permanent")
-	if permanent && !d.File.Writable() {
-		return false, kit.Errorf(d.Failed, "No configuration file, can't %s", what)
-	}
-	return permanent, nil
 }
 
 // Create makes a room.
@@ -87,7 +83,7 @@ func (d *Desk[T]) Create(x *Call) *schema.Error {
 	}
 	var permanent bool
 	if err == nil {
-		permanent, err = d.permanent(x, "create permanent room")
+		permanent, err = d.File.Permanent(x.Body, d.Failed, "create permanent room")
 	}
 	if err != nil {
 		return err
@@ -115,7 +111,7 @@ func (d *Desk[T]) Create(x *Call) *schema.Error {
 
 // Edit changes a room.
 func (d *Desk[T]) Edit(x *Call) *schema.Error {
-	permanent, err := d.permanent(x, "edit room permanently")
+	permanent, err := d.File.Permanent(x.Body, d.Failed, "edit room permanently")
 	if err == nil {
 		err = d.Check(x.Body, "new_")
 	}
@@ -138,7 +134,7 @@ func (d *Desk[T]) Edit(x *Call) *schema.Error {
 
 // Destroy ends a room.
 func (d *Desk[T]) Destroy(x *Call) *schema.Error {
-	permanent, err := d.permanent(x, "destroy room permanently")
+	permanent, err := d.File.Permanent(x.Body, d.Failed, "destroy room permanently")
 	var gone T
 	if err == nil {
 		err = d.Manage(x.Body, func(t T) *schema.Error {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"bifrons/api/kit"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/plugintest"
 	"bifrons/api/plugin/streaming/clip"
@@ -282,7 +283,7 @@ func TestPanicOfViewersPeer(t *testing.T) {
 		hosts[i] = b
 	}
 	hosts[1].noPeer.Store(true)
-	if to := th.mountpoint("1").dataPeers(4, message{}); len(to) != len(hosts)-1 {
+	if to := th.mountpoint("1").dataPeers(4, kit.Message{}); len(to) != len(hosts)-1 {
 		t.Errorf("%d viewers get the message", len(to))
 	}
 	hosts[1].noPeer.Store(false)
@@ -313,7 +314,7 @@ func TestPanicLeavesNoLock(t *testing.T) {
 // TestPanicWhileCreating: the id can be used again.
 func TestPanicWhileCreating(t *testing.T) {
 	th := newRig(t, "")
-	th.plugin.gw = panickingGateway{th.core}
+	th.plugin.Gateway = panickingGateway{th.core}
 	func() {
 		defer func() {
 			if recover() == nil {
@@ -322,7 +323,7 @@ func TestPanicWhileCreating(t *testing.T) {
 		}()
 		th.ask(`{"request":"create","id":1,"type":"rtp","audio":true,"audioport":0,"audiopt":0,"audiocodec":"pcmu"}`)
 	}()
-	th.plugin.gw = th.core
+	th.plugin.Gateway = th.core
 	if got := th.ask(`{"request":"create","id":1,"type":"rtp","audio":true,"audioport":0,"audiopt":0,"audiocodec":"pcmu"}`); !strings.Contains(got, "created") {
 		t.Errorf("got %s", got)
 	}

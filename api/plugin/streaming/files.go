@@ -47,7 +47,7 @@ func (m *mountpoint) openClip() (*clip.File, error) {
 }
 
 func (m *mountpoint) play(src *sfu.Source, audio clip.Audio, held bool) *clip.Player {
-	return clip.Play(src, audio, m.streams[0].format.PT, held, m.plugin.gw.Logger().With("mountpoint", m.id, "file", m.filename))
+	return clip.Play(src, audio, m.streams[0].format.PT, held, m.plugin.Gateway.Logger().With("mountpoint", m.id, "file", m.filename))
 }
 
 // own is what a viewer of the type ondemand has for itself.
@@ -67,12 +67,12 @@ func (o *own) start(peer *sfu.Peer) {
 		return
 	}
 	m := h.watching
-	src, err := m.plugin.gw.Engine().NewSource(sfu.SourceConfig{
+	src, err := m.plugin.Gateway.Engine().NewSource(sfu.SourceConfig{
 		Label: "mountpoint " + m.id, Shard: peer.Shard(),
 		Tracks: []sfu.TrackConfig{{Kind: media.Audio, Codec: m.streams[0].format.Media(sdp.Audio)}},
 	}, o)
 	if err != nil {
-		m.plugin.gw.Logger().Error("no source for a file", "mountpoint", m.id, "error", err)
+		m.plugin.Gateway.Logger().Error("no source for a file", "mountpoint", m.id, "error", err)
 		return
 	}
 	o.src, o.player = src, m.play(src, o.file, true)

@@ -2,7 +2,6 @@ package textroom
 
 import (
 	"runtime"
-	"strings"
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
@@ -100,15 +99,14 @@ func (c *call) failure(err *schema.Error) []byte {
 
 // run does the request, which is not needed any more afterwards.
 func (c *call) run() *schema.Error {
-	for i := range c.plugin().rows {
-		if row := &c.plugin().rows[i]; strings.EqualFold(row.name, c.name) {
-			if err := codes.Check(row.fields, c.body); err != nil {
-				return err
-			}
-			return row.run(c)
-		}
+	row, err := c.plugin().requests.Row(c.name)
+	if err == nil {
+		err = codes.Check(row.Fields, c.body)
 	}
-	return errorf(errInvalidRequest, "Unsupported request %s", c.name)
+	if err == nil {
+		_, err = row.Run(c, nil, c.w)
+	}
+	return err
 }
 
 // wait waits until everything is sent. So no data channel has more than one request under way,

@@ -148,7 +148,7 @@ func (p *Plugin) kick(c *call) *schema.Error {
 		m.h.exit(r)
 		return nil
 	})
-	if err == nil && p.events.Wanted() {
+	if err == nil && p.Events.Wanted() {
 		c.h.Host.Notify(text)
 	}
 	return err
@@ -166,7 +166,7 @@ func (p *Plugin) listParticipants(c *call) *schema.Error {
 
 // notify tells event handlers something about a member.
 func (r *room) notify(m *member, event string, fields func(w *json.Writer)) {
-	r.plugin.events.Notify(m.h.Host, func(w *json.Writer) {
+	r.plugin.Events.Notify(m.h.Host, func(w *json.Writer) {
 		w.Str("event", event)
 		r.write(w)
 		fields(w)

@@ -10,7 +10,7 @@ import (
 func (p *Plugin) desk() rooms.Desk[*room] {
 	return rooms.Desk[*room]{
 		Registry: rooms.Registry[*room]{IDs: &p.ids, Field: "room", Codes: codes, NoSuch: noSuchRoom},
-		Key:      "textroom", File: &p.file, Events: &p.events, AdminKey: &p.general.adminKey,
+		Key:      "textroom", Events: &p.Events, AdminKey: &p.general.adminKey,
 		Taken: errRoomExists, Failed: errUnknown,
 		Check: checkRoom, Entry: checkEntry, Make: p.newRoom, Changed: (*room).edited, Describe: (*room).describe,
 		End: (*room).end,

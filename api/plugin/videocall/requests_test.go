@@ -17,7 +17,7 @@ type office struct {
 
 func newOffice(t testing.TB) *office {
 	t.Helper()
-	return &office{plugintest.New(t, New(Config{Folder: t.TempDir()}), plugintest.Config{}), t}
+	return &office{plugintest.New(t, New(t.TempDir()), plugintest.Config{}), t}
 }
 
 // user registers.

@@ -18,7 +18,7 @@ type (
 // of ids.
 func (p *Plugin) requests() *kit.Table[*handle] {
 	t := &kit.Table[*handle]{
-		Key: "videoroom", Codes: codes, Log: p.gw.Logger(),
+		Key: "videoroom", Codes: codes, Log: p.Gateway.Logger(),
 	}
 	room := p.ids.Field("room", true)
 	told := func(name string, f runTold, fields ...schema.Field) {

@@ -15,6 +15,7 @@ import (
 	"bifrons/api/plugin/echotest"
 	"bifrons/api/plugin/streaming"
 	"bifrons/api/plugin/textroom"
+	"bifrons/api/plugin/videocall"
 	"bifrons/api/plugin/videoroom"
 	"bifrons/api/transport"
 	"bifrons/api/transport/websockets"
@@ -52,8 +53,8 @@ func Start(cfg *config.Config, log *slog.Logger) (s *Server, err error) {
 		SessionTimeout: c.General.SessionTimeout, CandidatesTimeout: c.General.CandidatesTimeout,
 	})
 	for _, p := range []plugin.Plugin{
-		echotest.New(echotest.Config{}), videoroom.New(videoroom.Config{}), streaming.New(streaming.Config{}),
-		textroom.New(textroom.Config{}),
+		echotest.New(""), videoroom.New(""), streaming.New(""),
+		textroom.New(""), videocall.New(""),
 	} {
 		if err := s.core.AddPlugin(p); err != nil {
 			return s, err

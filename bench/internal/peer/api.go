@@ -23,12 +23,15 @@ type API struct {
 	serial  int
 	session uint64
 	waiting map[string]chan reply
+	events  map[uint64]chan reply // of the handles of which somebody reads them, nil = failed
 	failed  error
 }
 
 type reply struct {
 	Janus       string
 	Transaction string
+	Sender      uint64
+	Reason      string // of a hangup
 	Error       struct{ Reason string }
 	Data        struct{ ID uint64 }
 	PluginData  struct {
@@ -47,7 +50,7 @@ func DialAPI(ctx context.Context, url string) (*API, error) {
 	}
 	ws.SetReadLimit(1 << 20)
 	live, stop := context.WithCancel(context.Background())
-	a := &API{ws: ws, stop: stop, waiting: make(map[string]chan reply)}
+	a := &API{ws: ws, stop: stop, waiting: make(map[string]chan reply), events: make(map[uint64]chan reply)}
 	a.running.Go(func() { a.read(live) })
 	r, err := a.request(ctx, "success", map[string]any{"janus": "create"})
 	if err != nil {
@@ -77,6 +80,40 @@ func (a *API) Close() {
 func (a *API) attach(ctx context.Context, plugin string) (handle uint64, err error) {
 	r, err := a.request(ctx, "success", map[string]any{"janus": "attach", "plugin": plugin})
 	return r.Data.ID, err
+}
+
+// listen keeps the events of a handle that answer no request, for pushed.
+func (a *API) listen(handle uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.events != nil {
+		a.events[handle] = make(chan reply, 64)
+	}
+}
+
+// pushed waits for a description that answers no request.
+func (a *API) pushed(ctx context.Context, handle uint64) (sdp string, err error) {
+	a.mu.Lock()
+	events, err := a.events[handle], a.failed
+	a.mu.Unlock()
+	if err != nil {
+		return "", err
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("no description came: %w", ctx.Err())
+		case r, ok := <-events:
+			switch {
+			case !ok:
+				return "", errors.New("no description came: the WebSocket is closed")
+			case r.Janus == "hangup":
+				return "", fmt.Errorf("hung up: %s", r.Reason)
+			case r.JSEP.SDP != "":
+				return r.JSEP.SDP, nil
+			}
+		}
+	}
 }
 
 // message sends a plugin message, with a description unless kind is "", and
@@ -161,14 +198,20 @@ func (a *API) read(ctx context.Context) {
 				close(w)
 			}
 			clear(a.waiting)
+			for _, e := range a.events {
+				close(e)
+			}
+			a.events = nil
 			a.mu.Unlock()
 			return
 		}
-		if w := a.waiting[r.Transaction]; w != nil {
-			select {
-			case w <- r:
-			default: // more replies than anybody asked for
-			}
+		to := a.waiting[r.Transaction]
+		if to == nil {
+			to = a.events[r.Sender]
+		}
+		select {
+		case to <- r:
+		default: // more than anybody asked for
 		}
 		a.mu.Unlock()
 	}

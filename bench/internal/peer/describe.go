@@ -39,6 +39,13 @@ type local struct {
 	media                          Media
 }
 
+func (l local) ssrc(kind string) uint32 {
+	if kind == "video" {
+		return l.videoSSRC
+	}
+	return l.audioSSRC
+}
+
 // offer writes the description of an audio and a video section, or of the one
 // that the media has, in one bundle.
 func (l local) offer(receives bool) string {
@@ -53,10 +60,10 @@ func (l local) offer(receives bool) string {
 		direction = "sendrecv"
 	}
 	for mid, kind := range kinds {
-		pt, codec, ssrc := audioType, "opus/48000/2", l.audioSSRC
+		pt, codec := audioType, "opus/48000/2"
 		exts := []int{extMID, extAbsSendTime, extTransportSeq, extAudioLevel}
 		if kind == "video" {
-			pt, codec, ssrc, exts = videoType, "VP8/90000", l.videoSSRC, exts[:3]
+			pt, codec, exts = videoType, "VP8/90000", exts[:3]
 			if l.media.Simulcast {
 				exts = append(exts, extRID)
 			}
@@ -80,7 +87,7 @@ func (l local) offer(receives bool) string {
 			}
 			line("a=simulcast:send %s", strings.Join(rids, ";"))
 		} else {
-			line("a=ssrc:%d cname:bench", ssrc)
+			line("a=ssrc:%d cname:bench", l.ssrc(kind))
 		}
 		for _, c := range l.candidates {
 			line("a=candidate:%s", c)
@@ -91,10 +98,11 @@ func (l local) offer(receives bool) string {
 }
 
 // answer accepts all that an offer wants to send, with the extensions that the
-// light peer knows. It is the DTLS client.
-func (l local) answer(offer string) string {
+// light peer knows, and sends the same back if it is to. It is the DTLS client.
+func (l local) answer(offer string, sends bool) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\r\n", args...) }
+	kind := ""
 	known := func(value string) bool {
 		for _, uri := range extensions {
 			if strings.HasSuffix(value, " "+uri) {
@@ -106,6 +114,9 @@ func (l local) answer(offer string) string {
 	for text := range strings.Lines(offer) {
 		text = strings.TrimRight(text, "\r\n")
 		key, value, _ := strings.Cut(text, ":")
+		if m, ok := strings.CutPrefix(text, "m="); ok {
+			kind, _, _ = strings.Cut(m, " ")
+		}
 		switch key {
 		case "a=ice-ufrag":
 			line("a=ice-ufrag:%s", l.ufrag)
@@ -116,7 +127,11 @@ func (l local) answer(offer string) string {
 		case "a=setup":
 			line("a=setup:active")
 		case "a=sendonly", "a=sendrecv":
-			line("a=recvonly")
+			if sends {
+				line("a=sendrecv\r\na=msid:bench %s\r\na=ssrc:%d cname:bench", kind, l.ssrc(kind))
+			} else {
+				line("a=recvonly")
+			}
 			for _, c := range l.candidates {
 				line("a=candidate:%s", c)
 			}
@@ -135,16 +150,18 @@ func (l local) answer(offer string) string {
 
 // remote is what the light peer needs of a description of the server's.
 type remote struct {
-	ufrag, pwd           string
-	active               bool // the server is the DTLS client
-	candidates           []string
-	videoExts, audioExts map[int]bool
+	ufrag, pwd string
+	active     bool // the server is the DTLS client
+	candidates []string
+	// videoExts and audioExts are the ids of header extensions, by the ids that the
+	// light peer offers.
+	videoExts, audioExts map[int]uint8
 	// repairs are the payload types of RTX, and what they repair.
 	repairs map[byte]byte
 }
 
 func parseRemote(text string) (remote, error) {
-	r := remote{videoExts: map[int]bool{}, audioExts: map[int]bool{}, repairs: map[byte]byte{}}
+	r := remote{videoExts: map[int]uint8{}, audioExts: map[int]uint8{}, repairs: map[byte]byte{}}
 	section, sections := "", 0
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\r\n")
@@ -174,12 +191,17 @@ func parseRemote(text string) (remote, error) {
 				r.candidates = append(r.candidates, value)
 			}
 		case "extmap":
-			id, _, _ := strings.Cut(value, " ")
+			exts := r.audioExts
+			if section == "video" {
+				exts = r.videoExts
+			}
+			id, uri, _ := strings.Cut(value, " ")
 			id, _, _ = strings.Cut(id, "/")
-			if n, err := strconv.Atoi(id); err == nil && section == "video" {
-				r.videoExts[n] = true
-			} else if err == nil {
-				r.audioExts[n] = true
+			n, err := strconv.ParseUint(id, 10, 8)
+			for own, known := range extensions {
+				if err == nil && uri == known {
+					exts[own] = uint8(n)
+				}
 			}
 		case "fmtp":
 			pt, format, _ := strings.Cut(value, " ")

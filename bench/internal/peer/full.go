@@ -55,11 +55,14 @@ func NewFull(ctx context.Context, h *Hub, n *Negotiation, o Options, host string
 		}
 	})
 	p.pc.OnTrack(p.track)
-	if n.Offer != nil {
-		if err = p.addTracks(); err == nil {
-			err = p.offer(ctx, n)
-		}
-	} else {
+	if n.Offer != nil || n.SendBack {
+		err = p.addTracks()
+	}
+	switch {
+	case err != nil:
+	case n.Offer != nil:
+		err = p.offer(ctx, n)
+	default:
 		err = p.answer(ctx, n)
 	}
 	if err != nil {

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -10,12 +11,14 @@ const (
 	echoPlugin   = "janus.plugin.echotest"
 	roomPlugin   = "janus.plugin.videoroom"
 	streamPlugin = "janus.plugin.streaming"
+	callPlugin   = "janus.plugin.videocall"
 )
 
 // Janus negotiates by the Janus API.
 type Janus struct {
 	*API
-	rooms map[int]bool
+	Record bool // rooms that are made record, to the folder that the server runs in
+	rooms  map[int]bool
 }
 
 // NewJanus is a session with a server.
@@ -43,6 +46,52 @@ func (j *Janus) Echo(ctx context.Context) (*Negotiation, error) {
 	}, err
 }
 
+// Call has one new user call another. Both send; who is called hears of it when the
+// other one offers.
+func (j *Janus) Call(ctx context.Context, one, other uint32) (caller, callee *Negotiation, err error) {
+	from, err := j.register(ctx, one)
+	if err != nil {
+		return nil, nil, err
+	}
+	to, err := j.register(ctx, other)
+	if err != nil {
+		return nil, nil, err
+	}
+	caller = &Negotiation{
+		Offer: func(ctx context.Context, offer string) (string, error) {
+			body := map[string]any{"request": "call", "username": username(other)}
+			if _, err := j.message(ctx, "event", from, body, "offer", offer); err != nil {
+				return "", err
+			}
+			return j.pushed(ctx, from)
+		},
+		Leave: j.leave(from),
+	}
+	callee = &Negotiation{
+		SendBack: true,
+		Join:     func(ctx context.Context) (string, error) { return j.pushed(ctx, to) },
+		Answer: func(ctx context.Context, answer string) error {
+			_, err := j.message(ctx, "event", to, map[string]any{"request": "accept"}, "answer", answer)
+			return err
+		},
+		Leave: j.leave(to),
+	}
+	return caller, callee, nil
+}
+
+func username(id uint32) string { return fmt.Sprintf("user%d", id) }
+
+// register makes a handle that can call and be called.
+func (j *Janus) register(ctx context.Context, id uint32) (handle uint64, err error) {
+	h, err := j.attach(ctx, callPlugin)
+	if err != nil {
+		return 0, err
+	}
+	j.listen(h)
+	_, err = j.message(ctx, "event", h, map[string]any{"request": "register", "username": username(id)}, "", "")
+	return h, err
+}
+
 // Publish implements Signaller. It makes the room where that is needed.
 func (j *Janus) Publish(ctx context.Context, room int, id uint32) (*Negotiation, error) {
 	h, err := j.attach(ctx, roomPlugin)
@@ -50,7 +99,7 @@ func (j *Janus) Publish(ctx context.Context, room int, id uint32) (*Negotiation,
 		return nil, err
 	}
 	if !j.rooms[room] {
-		body := map[string]any{"request": "create", "room": room, "publishers": 100}
+		body := map[string]any{"request": "create", "room": room, "publishers": 100, "record": j.Record}
 		if _, err := j.message(ctx, "success", h, body, "", ""); err != nil {
 			return nil, err
 		}

@@ -54,7 +54,7 @@ func NewLight(ctx context.Context, h *Hub, n *Negotiation, o Options) (_ *Light,
 	p.pipe = newPipe(p)
 	p.ice.ufrag, p.ice.pwd = secret(4), secret(16)
 	p.ice.connected = make(chan struct{})
-	if n.Offer != nil {
+	if n.Offer != nil || n.SendBack {
 		p.sender = newSender(p)
 	}
 	if err = h.add(p); err != nil {
@@ -113,7 +113,7 @@ func (p *Light) negotiate(ctx context.Context, n *Negotiation, l local) error {
 	if p.ice.there, err = parseRemote(offer); err != nil {
 		return err
 	}
-	return n.Answer(ctx, l.answer(offer))
+	return n.Answer(ctx, l.answer(offer, n.SendBack))
 }
 
 // Arrived is closed when the first media has come.

@@ -72,7 +72,7 @@ func TestParseAnswer(t *testing.T) {
 	if r.ufrag != "u" || r.pwd != "p" || !r.active || len(r.candidates) != 1 || r.candidates[0] != l.candidates[0] {
 		t.Errorf("%+v", r)
 	}
-	if !r.audioExts[extAudioLevel] || r.videoExts[extAudioLevel] || !r.videoExts[extTransportSeq] {
+	if r.audioExts[extAudioLevel] != extAudioLevel || r.videoExts[extAudioLevel] != 0 || r.videoExts[extTransportSeq] == 0 {
 		t.Errorf("%+v", r)
 	}
 	for _, text := range []string{"", "v=0\r\nm=audio 0 UDP/TLS/RTP/SAVPF 0\r\n" + l.offer(true)} {
@@ -124,7 +124,7 @@ func TestAnswerTakesRTX(t *testing.T) {
 	if err != nil || r.repairs[97] != 96 || r.active {
 		t.Errorf("%v %+v", err, r)
 	}
-	answer := local{ufrag: "me", pwd: "mine"}.answer(offer)
+	answer := local{ufrag: "me", pwd: "mine"}.answer(offer, false)
 	for text, want := range map[string]bool{
 		"a=recvonly": true, "a=ice-ufrag:me": true, "a=setup:active": true, "apt=96": true,
 		"a=sendonly": false, "urn:unknown": false, "10.0.0.1": false,
@@ -132,5 +132,22 @@ func TestAnswerTakesRTX(t *testing.T) {
 		if strings.Contains(answer, text) != want {
 			t.Errorf("%q: %v in %q", text, !want, answer)
 		}
+	}
+}
+
+// TestAnswerSends: an answer that sends back has the ids of extensions that the offer has.
+func TestAnswerSends(t *testing.T) {
+	l := local{ufrag: "a", pwd: "b", audioSSRC: 11, videoSSRC: 12, media: DefaultMedia(1e6), candidates: []string{"1 1 udp 1 10.0.0.1 9 typ host"}}
+	offer := strings.ReplaceAll(l.offer(true), "a=extmap:1 ", "a=extmap:14/sendrecv ")
+	r, err := parseRemote(offer)
+	if err != nil || r.audioExts[extMID] != 14 || r.videoExts[extMID] != 14 {
+		t.Errorf("%v %+v", err, r)
+	}
+	l.audioSSRC, l.videoSSRC = 21, 22
+	answer := l.answer(offer, true)
+	_, video, _ := strings.Cut(answer, "m=video")
+	if strings.Count(answer, "a=sendrecv") != 2 || strings.Contains(answer, "a=ssrc:1") ||
+		strings.Count(answer, "a=ssrc:21 ") != 1 || !strings.Contains(video, "a=ssrc:22 ") {
+		t.Errorf("%s", answer)
 	}
 }

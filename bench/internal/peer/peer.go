@@ -13,6 +13,7 @@ import (
 // (Offer) or the server does (Join, Answer).
 type Negotiation struct {
 	SendOnly bool // the peer that offers wants nothing back
+	SendBack bool // the peer that answers sends, too
 
 	Offer  func(ctx context.Context, offer string) (answer string, err error)
 	Join   func(ctx context.Context) (offer string, err error)

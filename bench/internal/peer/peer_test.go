@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -117,6 +118,74 @@ func TestPeersGetTheirMediaBack(t *testing.T) {
 				t.Error("a peer connection is left")
 			}
 		})
+	}
+}
+
+// TestCall: both sides of a call get what the other one sends.
+func TestCall(t *testing.T) {
+	for _, full := range []bool{false, true} {
+		t.Run(fmt.Sprintf("full=%v", full), func(t *testing.T) {
+			waittest.NoLeaks(t)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			s, j, hub := startServer(t, ctx)
+			l := NewLoad(hub, DefaultMedia(500_000))
+			defer l.Close()
+			caller, callee, err := j.Call(ctx, 1, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var both sync.WaitGroup
+			for i, n := range []*Negotiation{caller, callee} {
+				both.Go(func() {
+					o := Options{ID: uint32(i) + 1, Media: DefaultMedia(500_000), Profiles: []string{GCM128}}
+					var p Peer
+					var err error
+					if full {
+						p, err = NewFull(ctx, hub, n, o, "127.0.0.1")
+					} else {
+						p, err = NewLight(ctx, hub, n, o)
+					}
+					if err != nil {
+						t.Error(err)
+						cancel()
+						return
+					}
+					l.Add(p, true, true)
+				})
+			}
+			both.Wait()
+			hub.Open()
+			l.Start(ctx)
+			await(t, ctx, hub, "no media", func(n Totals) bool { return n.Received > 200 && l.AllGot() == nil })
+			l.Close()
+			j.Close()
+			if !s.AwaitEmpty(patience) {
+				t.Error("a peer connection is left")
+			}
+		})
+	}
+}
+
+// TestCallFails: nobody waits for an answer to a call that fails.
+func TestCallFails(t *testing.T) {
+	waittest.NoLeaks(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	_, j, _ := startServer(t, ctx)
+	caller, callee, err := j.Call(ctx, 1, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := callee.Leave(ctx); err != nil {
+		t.Fatal(err)
+	}
+	l := local{candidates: []string{"1 1 udp 1 127.0.0.1 1 typ host"}, media: AudioOnly()}
+	if _, err := caller.Offer(ctx, l.offer(true)); err == nil || ctx.Err() != nil {
+		t.Errorf("called somebody who is gone: %v", err)
+	}
+	if _, _, err := j.Call(ctx, 1, 3); err == nil {
+		t.Error("a name was given twice")
 	}
 }
 

@@ -104,31 +104,31 @@ func (s *sender) send(o *outgoing, payload []byte, marker bool) {
 
 // extend sets the header extensions that the server wants.
 func (s *sender) extend(o *outgoing, now time.Duration) {
-	h := &o.packet.Header
 	there := &s.p.ice.there
 	exts := there.audioExts
 	if o.camera != nil {
 		exts = there.videoExts
 	}
-	if exts[extMID] {
-		mid := byte('0')
-		if o.camera != nil && s.audio != nil {
-			mid = '1'
+	set := func(ext int, value ...byte) {
+		if id := exts[ext]; id != 0 {
+			_ = o.packet.Header.SetExtension(id, value)
 		}
-		_ = h.SetExtension(extMID, []byte{mid})
 	}
-	if exts[extRID] && o.rid != "" {
-		_ = h.SetExtension(extRID, []byte(o.rid))
+	mid := byte('0')
+	if o.camera != nil && s.audio != nil {
+		mid = '1'
 	}
-	if exts[extAbsSendTime] {
-		v := uint32((now << 18) / time.Second)
-		_ = h.SetExtension(extAbsSendTime, []byte{byte(v >> 16), byte(v >> 8), byte(v)})
+	set(extMID, mid)
+	if o.rid != "" {
+		set(extRID, []byte(o.rid)...)
 	}
-	if exts[extTransportSeq] {
+	v := uint32((now << 18) / time.Second)
+	set(extAbsSendTime, byte(v>>16), byte(v>>8), byte(v))
+	if exts[extTransportSeq] != 0 {
 		s.transportSeq++
-		_ = h.SetExtension(extTransportSeq, []byte{byte(s.transportSeq >> 8), byte(s.transportSeq)})
+		set(extTransportSeq, byte(s.transportSeq>>8), byte(s.transportSeq))
 	}
-	if exts[extAudioLevel] && o.camera == nil {
-		_ = h.SetExtension(extAudioLevel, []byte{0x80 | 30})
+	if o.camera == nil {
+		set(extAudioLevel, 0x80|30)
 	}
 }
