@@ -11,7 +11,6 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/api/task"
 	"bifrons/rtp/mjr"
@@ -362,7 +361,7 @@ func (s *Set) Write(w *json.Writer) {
 				open = true
 				w.Object("recording")
 			}
-			w.Str(mline.KindName(kind), e.file.Path())
+			w.Str(plugin.KindName(kind), e.file.Path())
 			break
 		}
 	}

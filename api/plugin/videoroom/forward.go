@@ -7,6 +7,7 @@ import (
 	"bifrons/api/kit"
 	"bifrons/api/kit/forward"
 	"bifrons/api/kit/mline"
+	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu/media"
@@ -145,14 +146,14 @@ func writeForwarder(w *json.Writer, f *forwarder) {
 	kind := f.Of.stream.kind
 	f.Write(w, forward.Form{
 		Brief: kind == sdp.Application,
-		Own:   func(w *json.Writer) { w.Str("type", kindName(kind)) },
+		Own:   func(w *json.Writer) { w.Str("type", plugin.KindName(kind)) },
 	})
 }
 
 func (p *publisher) notifyForward(f *forwarder) {
 	p.room.notify(p.h, "rtp_forward", func(w *json.Writer) {
 		p.writeFeed(w)
-		w.Str("media", kindName(f.Of.stream.kind))
+		w.Str("media", plugin.KindName(f.Of.stream.kind))
 		w.OptStr("codec", f.Of.stream.Codec)
 		w.OptUint("video_substream", uint64(f.Encoding))
 		writeForwarder(w, f)

@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"bifrons/api/json"
-	"bifrons/api/kit/mline"
+	"bifrons/api/plugin"
 	"bifrons/sdp"
 )
 
@@ -55,8 +55,6 @@ func (s *stream) measured() bool {
 	return s.kind == sdp.Audio && !s.disabled && s.audioLevelExt != 0
 }
 
-var kindName = mline.KindName
-
 // write writes a stream as other participants see it.
 func (s *stream) write(w *json.Writer, talking bool) {
 	s.writePlace(w)
@@ -73,7 +71,7 @@ func (s *stream) write(w *json.Writer, talking bool) {
 }
 
 func (s *stream) writePlace(w *json.Writer) {
-	w.Str("type", kindName(s.kind))
+	w.Str("type", plugin.KindName(s.kind))
 	w.Int("mindex", int64(s.mindex))
 	w.Str("mid", s.mid)
 }
