@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"bifrons/api/kit/mline"
+	"bifrons/api/plugin"
 	"bifrons/sdp"
 	"bifrons/sfu"
 )
@@ -44,12 +44,12 @@ func Agreed(s *sdp.Section) (m Medium, ok bool) {
 
 // Base is the name of recordings for which a client has none: of a plugin, with what tells
 // them apart, and the time. The names of the media follow, see Medium.NameIn.
-func Base(plugin string, apart any) string {
-	return fmt.Sprintf("%s-%v-%d", plugin, apart, time.Now().UnixMicro())
+func Base(name string, apart any) string {
+	return fmt.Sprintf("%s-%v-%d", name, apart, time.Now().UnixMicro())
 }
 
 // NameIn names the file of a medium, of which its client has one of each kind.
-func (m *Medium) NameIn(base string) { m.Name = base + "-" + mline.KindName(m.Kind) }
+func (m *Medium) NameIn(base string) { m.Name = base + "-" + plugin.KindName(m.Kind) }
 
 // StartAll begins to record the media that are not recorded yet. If one of the files cannot be
 // made, none is; the log and event handlers are told. Like Start it waits, and the text of the

@@ -173,7 +173,7 @@ func (h *handle) layer(e sfu.Event) {
 	h.push(func(w *json.Writer) {
 		w.Str("videocodec", s.codecs.Video)
 		if s.layered == mline.Simulcast {
-			optLayer(w, "substream", e.Layer.Substream)
+			optLayer(w, "substream", e.Layer.Encoding)
 			optLayer(w, "temporal", e.Layer.Temporal)
 		} else {
 			optLayer(w, "spatial_layer", e.Layer.Spatial)
@@ -217,7 +217,7 @@ func (h *handle) notify() {
 	s.sending.Write(w, mline.Codecs{})
 	if s.layered == mline.Simulcast {
 		w.Object("simulcast")
-		w.Int("substream", int64(s.layers.Current.Substream))
+		w.Int("substream", int64(s.layers.Current.Encoding))
 		w.Int("temporal-layer", int64(s.layers.Current.Temporal))
 		w.End()
 	}

@@ -92,12 +92,12 @@ func TestPlayoutDelay(t *testing.T) {
 
 func TestLayerEvents(t *testing.T) {
 	h, c := attach(t)
-	e := sfu.Event{Kind: sfu.EventLayer, Section: 1, Layer: media.Layer{Substream: 1, Spatial: 2, Temporal: 0}, Layers: media.Layer{Spatial: 3, Temporal: 2}}
+	e := sfu.Event{Kind: sfu.EventLayer, Section: 1, Layer: media.Layer{Encoding: 1, Spatial: 2, Temporal: 0}, Layers: media.Layer{Spatial: 3, Temporal: 2}}
 	h.Event(e)
 	h.settings.codecs.Video = "vp8"
 	h.settings.layered = mline.Simulcast
 	h.Event(e)
-	h.Event(sfu.Event{Kind: sfu.EventLayer, Layer: media.Layer{Substream: 2, Spatial: -1, Temporal: -1}})
+	h.Event(sfu.Event{Kind: sfu.EventLayer, Layer: media.Layer{Encoding: 2, Spatial: -1, Temporal: -1}})
 	h.settings.codecs.Video = "vp9"
 	h.settings.layered = mline.SVC
 	h.Event(e)

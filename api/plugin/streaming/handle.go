@@ -208,7 +208,7 @@ func (h *handle) queryMedia(w *json.Writer) {
 			continue
 		}
 		w.Object("")
-		w.Str("type", kindName(l.kind))
+		w.Str("type", plugin.KindName(l.kind))
 		w.Int("mindex", int64(l.stream))
 		w.Str("mid", l.mid)
 		l.layers.Write(w, h.layering(l))

@@ -1,6 +1,7 @@
 package streaming
 
 import (
+	"bifrons/api/plugin"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -81,7 +82,7 @@ nonsense: { type = "rtp", id = 25, audio = true, audioport = "many", audiopt = 1
 	}
 	for i, want := range []string{"audio", "video", "data"} {
 		st := &th.mountpoint("11").streams[i]
-		if kindName(st.kind) != want || st.simulcast != (i == 1) || (st.dataType == "binary") != (i == 2) || st.buffer != (i == 2) {
+		if plugin.KindName(st.kind) != want || st.simulcast != (i == 1) || (st.dataType == "binary") != (i == 2) || st.buffer != (i == 2) {
 			t.Errorf("stream %d: %+v", i, st)
 		}
 		for _, n := range []int{st.port, st.port2, st.port3} {

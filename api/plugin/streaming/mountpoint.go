@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bifrons/api/kit"
+	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/api/task"
 	"bifrons/rtp/codec"
@@ -248,7 +249,7 @@ func (m *mountpoint) openPorts(i int) *schema.Error {
 }
 
 func (m *mountpoint) noPort(st *streamSettings, err error) *schema.Error {
-	return m.cant("error creating %s source stream: %v", kindName(st.kind), err)
+	return m.cant("error creating %s source stream: %v", plugin.KindName(st.kind), err)
 }
 
 // stop closes the sockets and files. It is called without the lock.

@@ -5,6 +5,7 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 )
@@ -180,7 +181,7 @@ func (r *room) joinSubscriber(h *handle, req *kit.Request, w *json.Writer) (kit.
 	}
 	if legacy {
 		list = slices.DeleteFunc(list, func(want wanted) bool {
-			return !req.Body.FlagOr("offer_"+kindName(want.stream.kind), true)
+			return !req.Body.FlagOr("offer_"+plugin.KindName(want.stream.kind), true)
 		})
 	}
 	switch {

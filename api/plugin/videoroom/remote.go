@@ -8,6 +8,7 @@ import (
 	"bifrons/api/kit"
 	"bifrons/api/kit/forward"
 	"bifrons/api/kit/mline"
+	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -42,7 +43,7 @@ func (p *Plugin) readRemote(body kit.Args) (from forward.Destination, err *schem
 		if err := checkItem(remoteItem, v, "streams"); err != nil {
 			return from, err
 		}
-		kind, named := mline.ParseKind(v.Str("type"))
+		kind, named := plugin.ParseKind(v.Str("type"))
 		known := knownCodecs[kind]
 		index, _ := v.Number("mindex")
 		switch {
@@ -166,7 +167,7 @@ func (p *publisher) takeStreams(body kit.Args) *schema.Error {
 		i := find(mid)
 		if i < 0 {
 			i = len(p.streams)
-			kind, _ := mline.ParseKind(v.Str("type"))
+			kind, _ := plugin.ParseKind(v.Str("type"))
 			s := p.newStream(i, strconv.Itoa(i), kind)
 			s.remoteMID = mid
 			p.streams = append(p.streams, s)

@@ -127,7 +127,7 @@ func (s *subscriber) writeStreams(w *json.Writer) {
 }
 
 func (l *line) write(w *json.Writer) {
-	w.Str("type", kindName(l.kind))
+	w.Str("type", plugin.KindName(l.kind))
 	w.Bool("active", l.active())
 	w.Int("mindex", int64(l.index))
 	w.Str("mid", l.mid)
