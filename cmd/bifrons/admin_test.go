@@ -76,7 +76,7 @@ func TestAdminShowsMedia(t *testing.T) {
 	s := testServer(t, withAdmin)
 	s.explain(t)
 	p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{RIDs: []string{"h", "m", "l"}})
-	path := fmt.Sprintf("/%d/%d", p.h.session, p.h.id)
+	path := fmt.Sprintf("/%d/%d", p.h.Session(), p.h.ID())
 	p.AddChannel()
 	folder := t.TempDir()
 	if r := s.ask(t, path, message{"janus": "start_pcap", "folder": folder, "filename": "a.pcap"}); r["janus"] != "success" {
@@ -218,7 +218,7 @@ func TestAdminChangesConnections(t *testing.T) {
 	p.h.await("end of the media after two seconds", func(m message) bool {
 		return m["janus"] == "media" && m["receiving"] == false && m["seconds"] == 2.0
 	})
-	s.ask(t, fmt.Sprintf("/%d/%d", p.h.session, p.h.id), message{"janus": "hangup_webrtc"})
+	s.ask(t, fmt.Sprintf("/%d/%d", p.h.Session(), p.h.ID()), message{"janus": "hangup_webrtc"})
 	p.expectEnd("Admin API")
 }
 

@@ -153,8 +153,8 @@ func (p *adminPage) checkHandles(peer *pionPeer) {
 	p.idle("#update-sessions")
 	p.click("#update-sessions")
 	p.idle("#update-sessions") // the list is made anew
-	p.click(fmt.Sprintf("#session-%d", peer.h.session))
-	p.click(fmt.Sprintf("#handle-%d", peer.h.id))
+	p.click(fmt.Sprintf("#session-%d", peer.h.Session()))
+	p.click(fmt.Sprintf("#handle-%d", peer.h.ID()))
 	p.is(`window.handleInfo?.webrtc?.ice?.state === "ready" && $("#handle-info").text().includes("selected-pair")`)
 	p.click("#prettify")
 	p.is(`$("#handle-info table").length > 3 && $("#plugin-specific").text().includes("audio_active") && $("#flags").text().includes("got-offer")`)
@@ -163,7 +163,7 @@ func (p *adminPage) checkHandles(peer *pionPeer) {
 	folder := p.t.TempDir()
 	p.click("#capture")
 	p.dialog("Start capturing traffic", ".btn-primary", "#folder", folder, "#filename", "page.pcap")
-	path := fmt.Sprintf("/%d/%d", peer.h.session, peer.h.id)
+	path := fmt.Sprintf("/%d/%d", peer.h.Session(), peer.h.ID())
 	waittest.Until(p.t, "a capture", func() bool {
 		file, _ := p.server.ask(p.t, path, message{"janus": "handle_info"}).at("info")["pcap-file"].(string)
 		return strings.HasSuffix(file, "page.pcap")

@@ -189,6 +189,10 @@ func TestImportRules(t *testing.T) {
 		{"api/plugin/videoroom", "bifrons/api/plugin/plugintest", false},
 		{"cmd/bifrons", "bifrons/api/plugin/plugintest", false},
 		{"cmd/bifrons", "bifrons/api/plugin/example", false},
+		{"cmd/bifrons", "bifrons/api/client", false},
+		{"api/janus", "bifrons/api/client", false},
+		{"bench/internal/peer", "bifrons/api/client", true},
+		{"api/client", "bifrons/api/janus", true},
 		{"bench/internal/replay", "bifrons/sfu/simnet", true},
 		{"api/plugin/plugintest", "bifrons/api/signalling", true},
 		{"api/plugin/plugintest", "bifrons/cmd/bifrons", false},
@@ -208,7 +212,9 @@ func TestImportRules(t *testing.T) {
 }
 
 // testHelp are the packages that only tests, and what is measured, import.
-var testHelp = []string{"api/plugin/plugintest", "ice/turn/turntest", "rtp/frame/frametest", "rtp/waittest", "sfu/simnet", "sfu/webrtctest"}
+var testHelp = []string{
+	"api/client", "api/plugin/plugintest", "ice/turn/turntest", "rtp/frame/frametest", "rtp/waittest", "sfu/simnet", "sfu/webrtctest",
+}
 
 func isTestHelp(path string) bool { return withinAny(path, testHelp...) }
 

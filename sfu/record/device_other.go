@@ -4,5 +4,5 @@ package record
 
 import "io/fs"
 
-// deviceOf tells which file system a file is on: one queue for all.
-func deviceOf(fs.FileInfo) uint64 { return 0 }
+// DeviceOf tells which file system a file is on: one queue for all.
+func DeviceOf(fs.FileInfo) uint64 { return 0 }

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// deviceOf tells which file system a file is on.
-func deviceOf(info fs.FileInfo) uint64 {
+// DeviceOf tells which file system a file is on.
+func DeviceOf(info fs.FileInfo) uint64 {
 	if s, ok := info.Sys().(*syscall.Stat_t); ok {
 		return uint64(s.Dev)
 	}

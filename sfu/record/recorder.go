@@ -205,7 +205,7 @@ func createFile(path string) (output, uint64, error) {
 	if err != nil {
 		return nil, 0, errors.Join(err, file.Close())
 	}
-	return file, deviceOf(info), nil
+	return file, DeviceOf(info), nil
 }
 
 // collect is File.collect. A panic ends the file where it is.

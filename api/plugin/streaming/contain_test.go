@@ -120,6 +120,7 @@ type audio func() ([]byte, error)
 
 func (a audio) Next() ([]byte, error) { return a() }
 func (audio) Step() uint32            { return 160 }
+func (audio) Device() uint64          { return 0 }
 func (audio) Close() error            { return nil }
 
 // TestPanicOfPlayer: a file whose player panics, or cannot be read any more, takes its

@@ -1,4 +1,4 @@
-// Package inside is a bifrons within the own process: the engine, the EchoTest,
+// Package inside is a bifrons within the own process: the engine, the EchoTest, calls,
 // rooms, mountpoints, text rooms, and WebSockets.
 package inside
 
