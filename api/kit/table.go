@@ -113,8 +113,7 @@ func (t *Table[H]) Async(host plugin.Host, h H, r *plugin.Request, row *Row[H]) 
 func (t *Table[H]) Admin(h H, request *json.Value) []byte {
 	row, err := t.find(request)
 	if err == nil && row.Async {
-		name, _ := json.String(request.Get("request"))
-		err = t.unknown(name)
+		err = t.unknown(Args{Value: request}.Str("request"))
 	}
 	if err != nil {
 		return t.ErrorData(err)
@@ -130,8 +129,7 @@ func (t *Table[H]) find(body *json.Value) (*Row[H], *schema.Error) {
 	if err := schema.Check(requestField, body, t.Missing, t.Invalid); err != nil {
 		return nil, err
 	}
-	name, _ := json.String(body.Get("request"))
-	return t.Row(name)
+	return t.Row(Args{Value: body}.Str("request"))
 }
 
 // Row finds a row by its name.
@@ -162,9 +160,9 @@ func (t *Table[H]) run(row *Row[H], host plugin.Host, h H, r *plugin.Request) ([
 	w.Object("")
 	var misplaced []string // as the handle is now
 	if row.Levels != nil {
-		misplaced = row.Levels(h, Args{r.Body}).Misplaced(r.Body)
+		misplaced = row.Levels(h, Args{Value: r.Body}).Misplaced(r.Body)
 	}
-	resp, err := row.Run(h, &Request{r.Transaction, Args{r.Body}, r.JSEP}, w)
+	resp, err := row.Run(h, &Request{r.Transaction, Args{Value: r.Body}, r.JSEP}, w)
 	if err != nil {
 		return t.failure(err), Response{After: resp.After}
 	}
