@@ -61,6 +61,9 @@ func (a Args) Raw(name string) []byte {
 	return w.Bytes()
 }
 
+// Under are the arguments of an object that a field is.
+func (a Args) Under(name string) Args { return Args{a.Get(name)} }
+
 // Items are the values of a list; their types were not checked.
 func (a Args) Items(name string) []Args {
 	values := Array(a.Get(name))
