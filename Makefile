@@ -10,7 +10,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 .DEFAULT_GOAL := build
 .PHONY: build run test soak lint fmt vet staticcheck tools fuzz bench bench-full bench-go janus replay clean help
 
-build: ## build bin/bifrons, one static binary
+build: ## build bin/bifrons and bin/bifrons-rec, each one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 run: build ## build and start the server; more options in ARGS='...'

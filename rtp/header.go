@@ -153,6 +153,12 @@ func (h FixedHeader) Append(dst []byte) []byte {
 // was added after the fixed header.
 func SetExtensionBit(b []byte) { b[0] |= extensionBit }
 
+// SetNumbers writes another sequence number and timestamp into the packet b.
+func SetNumbers(b []byte, seq uint16, timestamp uint32) {
+	binary.BigEndian.PutUint16(b[2:], seq)
+	binary.BigEndian.PutUint32(b[4:], timestamp)
+}
+
 // SetPaddingBit sets the P bit of the packet b, to which padding was added.
 func SetPaddingBit(b []byte) { b[0] |= paddingBit }
 

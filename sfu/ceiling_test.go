@@ -1,13 +1,13 @@
 package sfu
 
 import (
-	"context"
 	"testing"
 	"time"
 
 	"bifrons/rtp"
 	"bifrons/rtp/waittest"
 	"bifrons/sfu/media"
+	"bifrons/sfu/pipe"
 )
 
 var vp8Codec = media.Codec{Name: media.VP8, PayloadType: 96, ClockRate: 90000}
@@ -86,14 +86,14 @@ func TestSetCeiling(t *testing.T) {
 	viewed.Send, viewed.Receive, viewed.Encodings = false, true, []media.Encoding{{SSRC: ssrc}}
 	screen.SetSections([]media.Section{viewed})
 	screen.Snapshot() // it has the section
-	tap, err := theirs.Tap(screen, 0, -1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tap.Close()
+	pictured := theirs.Pipe(screen, 0)
+	defer pictured.Empty()
+	defer pictured.Close()
 	viewer.Subscribe(Subscription{Origin: publisher, Target: media.NoLayer})
 
 	n := uint16(0)
+	pace := time.NewTicker(20 * time.Millisecond)
+	defer pace.Stop()
 	// expect waits until ten pictures in a row are of one encoding.
 	expect := func(what string, encoding int) {
 		t.Helper()
@@ -107,19 +107,21 @@ func TestSetCeiling(t *testing.T) {
 			for i := range streams {
 				pictures.Write(i, 0, vp8Picture(n, uint32(i+1), 64<<i))
 			}
-			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
-			for p, ok := tap.Next(ctx); ok; p, ok = tap.Next(ctx) {
-				last = vp8Width(p.Payload())
-				p.Buf.Release()
+			<-pace.C
+			var p pipe.Packet
+			for mem, ok := pictured.Next(nil, &p); ok; mem, ok = pictured.Next(mem, &p) {
+				if p.Report {
+					continue
+				}
+				last = vp8Width(p.Data[p.Head:])
 				row++
 				if last != want {
 					row = 0
 				}
 			}
-			cancel()
 		}
 	}
-	layer := func(encoding int8) media.Layer { return media.Layer{Substream: encoding, Spatial: -1, Temporal: -1} }
+	layer := func(encoding int8) media.Layer { return media.Layer{Encoding: encoding, Spatial: -1, Temporal: -1} }
 	ceiling := func(encoding int8) { viewer.SetCeiling(0, layer(encoding)) }
 	target := func(encoding int8) { viewer.SetTarget(0, layer(encoding), 0) }
 

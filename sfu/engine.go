@@ -24,6 +24,8 @@ import (
 	"bifrons/rtp/mono"
 	"bifrons/sfu/media"
 	"bifrons/sfu/peer"
+	"bifrons/sfu/playout"
+	"bifrons/sfu/record"
 	"bifrons/sfu/shard"
 )
 
@@ -33,6 +35,9 @@ var ErrClosed = errors.New("sfu: engine is closed")
 // maxData bounds what the data channels of all peers hold to be sent, in bytes.
 const maxData = 64 << 20
 
+// recordLimit is how long Close waits for recordings to be whole, and for what is read.
+const recordLimit = 2500 * time.Millisecond
+
 // Engine is the set of shards. It is safe for use by several goroutines.
 type Engine struct {
 	cfg    Config
@@ -40,10 +45,13 @@ type Engine struct {
 	sites  []*site
 	policy ice.HostPolicy
 
-	names names // that clients want to be looked up
+	names   names // that clients want to be looked up
+	deck    playout.Deck
+	playing sync.WaitGroup // goroutines of the deck
 
-	data  *sctp.Budget // of what all data channels hold to be sent
-	ports ownPorts
+	data     *sctp.Budget // of what all data channels hold to be sent
+	ports    ownPorts
+	recorder *record.Recorder
 
 	hostsMu sync.Mutex
 	hosts   []ice.HostAddr
@@ -80,6 +88,8 @@ type site struct {
 	plain   atomic.Pointer[port] // sends plain RTP, nil until it is needed
 
 	forwarders map[*Forwarder]struct{} // that take RTCP; touched by the shard only
+
+	feed feed // of what is played
 }
 
 // New starts an engine. It fails if no port can be had, the STUN server's name
@@ -94,6 +104,8 @@ func New(cfg Config) (*Engine, error) {
 		PublicIPs: cfg.PublicIPs, KeepPrivate: cfg.KeepPrivate,
 	}}
 	e.data = sctp.NewBudget(maxData)
+	e.deck.Flush, e.deck.Go = e.flushFeeds, e.playing.Go
+	e.recorder = record.New(e.log)
 	e.tuning = cfg.tuning()
 	if cfg.Certificate == nil {
 		c, err := dtls.Generate(false)
@@ -221,6 +233,7 @@ func (e *Engine) addSite(stun netip.AddrPort) error {
 		close(st.gathered)
 	}
 	st.shard = shard.New(cfg)
+	st.feed.site = st
 	e.sites = append(e.sites, st)
 	e.ports.add(conn)
 	go st.shard.Run()
@@ -415,6 +428,10 @@ func (e *Engine) place(wanted int) *site {
 func (e *Engine) Close() {
 	if e.closed.Swap(true) {
 		return
+	}
+	e.closeDeck()
+	if n := e.recorder.Close(recordLimit); n > 0 {
+		e.log.Error("recordings are incomplete: the file system does not answer", "files", n)
 	}
 	for _, st := range e.sites {
 		st.mu.Lock()

@@ -97,6 +97,9 @@ func (p *Peer) do(f func(now mono.Time, core *peer.Peer)) {
 	})
 }
 
+// Label is what logs call it.
+func (p *Peer) Label() string { return p.label }
+
 // Certificate is what the connection authenticates itself with.
 func (p *Peer) Certificate() *dtls.Certificate { return p.cert }
 

@@ -138,5 +138,5 @@ type Subscription struct {
 	Section  int // of the receiving peer
 	Paused   bool
 	Target   media.Layer   // -1 = highest
-	Fallback time.Duration // silence after which another substream is taken, default 250 ms
+	Fallback time.Duration // silence after which another encoding is taken, default 250 ms
 }

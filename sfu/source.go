@@ -100,7 +100,7 @@ func (s *Source) begin(tracks []TrackConfig, opener *srtp.Receiver) *plain.Sourc
 	}
 	s.core.OnMedia = func(i, encoding int, receiving bool) {
 		s.tell(func() {
-			h.SourceEvent(Event{Kind: EventMedia, Section: i, Substream: encoding, Receiving: receiving})
+			h.SourceEvent(Event{Kind: EventMedia, Section: i, Encoding: encoding, Receiving: receiving})
 		})
 	}
 	s.core.OnData = func(i int, binary bool, payload []byte) {
@@ -162,12 +162,7 @@ func (s *Source) Write(track, encoding int, packet []byte) {
 		return
 	}
 	own := append([]byte(nil), packet...)
-	s.do(func(now mono.Time, c *plain.Source) {
-		b := s.site.shard.Packet(own)
-		if b != nil && !c.HandleRTP(now, track, encoding, b) {
-			b.Release()
-		}
-	})
+	s.site.shard.Post(func(now mono.Time) { s.take(now, track, encoding, own) })
 }
 
 // Age is the time since the last packet of a track; false if there was none. It

@@ -58,7 +58,7 @@ func newRig(t testing.TB, change func(*janus.Config)) *rig {
 	}
 	r.core = janus.New(cfg)
 	t.Cleanup(r.core.Close)
-	for _, p := range []plugin.Plugin{echotest.New(echotest.Config{}), silent{}, broken{}} {
+	for _, p := range []plugin.Plugin{echotest.New(""), silent{}, broken{}} {
 		if err := r.core.AddPlugin(p); err != nil {
 			t.Fatal(err)
 		}

@@ -251,7 +251,7 @@ func TestTransports(t *testing.T) {
 			core := janus.New(janus.Config{Logger: slog.New(slog.DiscardHandler)})
 			dial := open(t, core)
 			t.Cleanup(core.Close) // before the transport
-			if err := core.AddPlugin(echotest.New(echotest.Config{})); err != nil {
+			if err := core.AddPlugin(echotest.New("")); err != nil {
 				t.Fatal(err)
 			}
 			conn, err := dial()

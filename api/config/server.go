@@ -151,7 +151,7 @@ func (m Modules) Disabled(name string) bool {
 // and options of the command line. Who asks for them gets a warning.
 var pending = []string{
 	"general.daemonize", "general.debug_locks",
-	"general.recordings_tmp_ext", "general.task_pool_size",
+	"general.task_pool_size",
 	"certificates.dtls_ciphers",
 	"media.dtls_timeout",
 	"http:general.mhd_debug", "http:certificates.ciphers",

@@ -62,6 +62,9 @@ type Config struct {
 	// written.
 	ProtectedFolders []string
 
+	// RecordingSuffix is put behind the names of recordings that are not whole.
+	RecordingSuffix string
+
 	// StatsPeriod is the time between statistics of a connection's media for
 	// event handlers, 0 = none; CombineStats puts those of all its media into
 	// one event.

@@ -214,6 +214,9 @@ func (g gateway) Logger() *slog.Logger { return g.c.log }
 func (g gateway) Notifying() bool      { return g.c.Notifies(NotifyPlugin) }
 func (g gateway) SignedTokens() bool   { return g.c.auth.Signed() }
 
+func (g gateway) MayWrite(path string) bool { return g.c.MayWrite(path) }
+func (g gateway) RecordingSuffix() string   { return g.c.cfg.RecordingSuffix }
+
 func (g gateway) SignedFor(token, realm, descriptor string) bool {
 	return g.c.auth.SignedFor(token, realm, descriptor)
 }

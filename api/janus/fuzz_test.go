@@ -47,7 +47,7 @@ func FuzzHandle(f *testing.F) {
 	e := newEngine(f)
 	f.Fuzz(func(t *testing.T, body []byte, path bool, session, handle uint64) {
 		c := New(Config{Engine: e, Logger: quiet(), SessionTimeout: time.Minute})
-		if err := c.AddPlugin(echotest.New(echotest.Config{})); err != nil {
+		if err := c.AddPlugin(echotest.New("")); err != nil {
 			t.Fatal(err)
 		}
 		conn := &sinkhole{}

@@ -200,7 +200,7 @@ func newCore(t testing.TB, cfg Config, plugins ...plugin.Plugin) *Core {
 	cfg.Logger = quiet()
 	c := New(cfg)
 	t.Cleanup(c.Close)
-	for _, p := range append(plugins, echotest.New(echotest.Config{Folder: t.TempDir()})) {
+	for _, p := range append(plugins, echotest.New(t.TempDir())) {
 		if err := c.AddPlugin(p); err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"bifrons/api/config"
+	"bifrons/api/schema"
 )
 
 // ErrGone is what makes the settings of an entry return when the thing was
@@ -18,13 +19,16 @@ var ErrGone = errors.New("kit: what was to be saved is gone")
 type File struct {
 	Folder, Package string
 	Entry           string // what an entry is for users: "room"
+	// Count is how many things of entries there are; nil if there are no entries.
+	Count func() int
 	// General takes the plugin's settings; f is nil if there is no file. What is
 	// wrong keeps nobody from starting.
 	General func(f config.PluginFile) []config.Problem
 	// Load makes the thing of an entry, and tells why if it is left out. It
 	// must not call File.
 	Load func(c *config.Reader) (leftOut string)
-	// Has tells whether there is the thing of an entry already.
+	// Has tells whether there is the thing of an entry already. Without it nothing is
+	// read again.
 	Has func(c *config.Reader) bool
 	// Key tells which entry a category is, "" if none; see config.OpenStore.
 	Key func(c *config.Group) string
@@ -60,15 +64,23 @@ func (f *File) read(file *config.File) []config.Problem {
 	return append(problems, pf.Entries(f.Entry, f.Load)...)
 }
 
-// Check reads the file as Start does, and returns everything that is wrong with it.
-func (f *File) Check() []config.Problem {
+// Check reads the file as Start does, and returns what it has found, such as "2 rooms",
+// and everything that is wrong with it.
+func (f *File) Check() (found string, problems []config.Problem) {
 	file, problems := config.LoadFile(f.Folder, f.Package)
-	return append(problems, f.read(file)...)
+	problems = append(problems, f.read(file)...)
+	if f.Count != nil {
+		found = Count(f.Count(), f.Entry)
+	}
+	return found, problems
 }
 
 // Reload loads the entries that are new in the file and returns their names.
 // Nothing else changes.
 func (f *File) Reload() (added []string, err error) {
+	if f.Has == nil {
+		return nil, nil
+	}
 	file, problems := config.LoadFile(f.Folder, f.Package)
 	if file == nil && len(problems) == 0 && f.name == "" {
 		return nil, nil // there never was one
@@ -92,11 +104,15 @@ func (f *File) Reload() (added []string, err error) {
 	return added, nil
 }
 
-// Present tells whether there is a file.
-func (f *File) Present() bool { return f.name != "" }
-
-// Writable tells whether entries can be saved.
-func (f *File) Writable() bool { return f.store.Writable() }
+// Permanent tells whether a request is about the file as well. It is an error with a code
+// if there is none; what says what cannot be done then.
+func (f *File) Permanent(request Args, code int, what string) (bool, *schema.Error) {
+	permanent := request.Is("permanent")
+	if permanent && f.name == "" {
+		return false, Errorf(code, "No configuration file, can't %s", what)
+	}
+	return permanent, nil
+}
 
 // Save adds an entry to the file or replaces it, see config.Store.Put, and tells
 // whether it is there now. A failure is logged. It takes the disk's time.

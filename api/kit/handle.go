@@ -20,9 +20,13 @@ type Handle struct {
 func (h *Handle) ClosePeer() {
 	if h.Host.Peer() != nil {
 		h.hanging.Store(true)
-		h.Host.ClosePeer()
 	}
+	h.Host.ClosePeer()
 }
+
+// HangingUp tells whether the peer connection was closed by ClosePeer and its end is still to
+// come.
+func (h *Handle) HangingUp() bool { return h.hanging.Load() }
 
 // PeerChanged notes that a peer connection came up or ended.
 func (h *Handle) PeerChanged() { h.hanging.Store(false) }

@@ -131,6 +131,11 @@ func (t *Table[H]) find(body *json.Value) (*Row[H], *schema.Error) {
 		return nil, err
 	}
 	name, _ := json.String(body.Get("request"))
+	return t.Row(name)
+}
+
+// Row finds a row by its name.
+func (t *Table[H]) Row(name string) (*Row[H], *schema.Error) {
 	for i := range t.Rows {
 		if strings.EqualFold(t.Rows[i].Name, name) {
 			return &t.Rows[i], nil

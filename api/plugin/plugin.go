@@ -154,6 +154,14 @@ type Gateway interface {
 	// Notify sends an event of a plugin that is about no handle.
 	Notify(pkg string, data []byte)
 
+	// MayWrite tells whether clients may have a file written at a path. It looks at
+	// the file system.
+	MayWrite(path string) bool
+
+	// RecordingSuffix is put behind the names of recordings that are not whole, ""
+	// = nothing.
+	RecordingSuffix() string
+
 	// SignedTokens tells whether tokens are signed ones, and SignedFor
 	// whether one is valid and lists a descriptor for a realm.
 	SignedTokens() bool

@@ -103,11 +103,11 @@ func (s *server) adminConfig(out *log.Log) admin.Config {
 // plugins is the list of all plugins.
 func (s *server) plugins() []plugin.Plugin {
 	return []plugin.Plugin{
-		echotest.New(echotest.Config{Folder: s.cfg.Folder}),
-		videoroom.New(videoroom.Config{Folder: s.cfg.Folder}),
-		streaming.New(streaming.Config{Folder: s.cfg.Folder}),
-		videocall.New(videocall.Config{Folder: s.cfg.Folder}),
-		textroom.New(textroom.Config{Folder: s.cfg.Folder}),
+		echotest.New(s.cfg.Folder),
+		videoroom.New(s.cfg.Folder),
+		streaming.New(s.cfg.Folder),
+		videocall.New(s.cfg.Folder),
+		textroom.New(s.cfg.Folder),
 	}
 }
 
@@ -228,6 +228,7 @@ func (s *server) coreConfig(media sfu.Config) janus.Config {
 		StatsPeriod:       c.Events.StatsPeriod,
 		CombineStats:      c.Events.CombineMediaStats,
 		ProtectedFolders:  c.General.ProtectedFolders,
+		RecordingSuffix:   recordingSuffix(c.General.RecordingsTmpExt),
 		CommitHash:        commit,
 		CompileTime:       compiled,
 		LogToStdout:       c.General.LogToStdout,
@@ -241,6 +242,15 @@ func (s *server) coreConfig(media sfu.Config) janus.Config {
 		Dependencies:      dependencies(),
 		Loggers:           s.loggers(),
 	}
+}
+
+// recordingSuffix is what an extension for recordings that are not whole, without a
+// dot, adds to their names.
+func recordingSuffix(extension string) string {
+	if extension == "" {
+		return ""
+	}
+	return "." + extension
 }
 
 // dependencies lists the modules that the binary is built of.

@@ -2,9 +2,12 @@ package codec
 
 // OBU types of AV1 (AV1 bitstream specification, section 6.2.2).
 const (
-	obuSequenceHeader = 1
-	obuFrameHeader    = 3
-	obuFrame          = 6
+	OBUSequenceHeader    = 1
+	OBUTemporalDelimiter = 2
+	OBUFrameHeader       = 3
+	OBUFrame             = 6
+	OBUTileList          = 8
+	OBUPadding           = 15
 )
 
 // AV1 is an AV1 aggregation header and the OBU elements behind it (AV1 RTP
@@ -87,6 +90,8 @@ type OBU struct {
 	Type              uint8
 	HasLayers         bool // extension header present
 	Temporal, Spatial uint8
+	HasSize           bool // size field present
+	Size              uint64
 	Payload           []byte // borrowed; without the size field, if there is one
 }
 
@@ -111,14 +116,49 @@ func (o *OBU) Parse(element []byte) error {
 		at = 2
 	}
 	if b&0x02 != 0 {
-		_, size := leb128(element[at:])
+		v, size := leb128(element[at:])
 		if size == 0 {
 			return ErrShort
 		}
+		o.HasSize, o.Size = true, v
 		at += size
 	}
 	o.Payload = element[at:]
 	return nil
+}
+
+// CutToSize cuts the payload of a whole OBU to what its size field says, if it has
+// one. It reports false where there is less.
+func (o *OBU) CutToSize() bool {
+	if !o.HasSize {
+		return true
+	}
+	if o.Size > uint64(len(o.Payload)) {
+		return false
+	}
+	o.Payload = o.Payload[:o.Size]
+	return true
+}
+
+// Append appends the OBU with a size field, as files have it.
+func (o *OBU) Append(dst []byte) []byte {
+	head := o.Type<<3 | 0x02
+	if o.HasLayers {
+		dst = append(dst, head|0x04, o.Temporal<<5|o.Spatial<<3)
+	} else {
+		dst = append(dst, head)
+	}
+	n := len(o.Payload)
+	for ; n >= 0x80; n >>= 7 {
+		dst = append(dst, byte(n)|0x80)
+	}
+	return append(append(dst, byte(n)), o.Payload...)
+}
+
+// StartsKeyframe tells of a frame, or its header, whether it is a key frame that is
+// shown (AV1, 5.9.2).
+func (o *OBU) StartsKeyframe() bool {
+	return len(o.Payload) > 0 && o.Payload[0]&0xf0 == 0x10
 }
 
 // inspectAV1 adds what an AV1 payload tells to i. Where the packet goes on
@@ -150,93 +190,15 @@ func inspectAV1(payload []byte, i *Info) error {
 }
 
 func (i *Info) addOBU(o *OBU, start bool) {
-	if o.HasLayers && o.Type != obuSequenceHeader {
+	if o.HasLayers && o.Type != OBUSequenceHeader {
 		i.HasSpatial, i.HasTemporal = true, true
 		i.Spatial, i.Temporal = int8(o.Spatial), int8(o.Temporal)
 	}
 	switch o.Type {
-	case obuSequenceHeader:
+	case OBUSequenceHeader:
 		i.FrameStart = i.FrameStart || start
-		i.readSequenceHeader(o.Payload)
-	case obuFrameHeader, obuFrame:
+		i.addSequence(o.Payload)
+	case OBUFrameHeader, OBUFrame:
 		i.FrameStart = i.FrameStart || start
-	}
-}
-
-// readSequenceHeader takes the picture size and the number of layers from
-// an AV1 sequence header (AV1, section 5.5.1).
-func (i *Info) readSequenceHeader(b []byte) {
-	r := bitReader{data: b}
-	r.skip(3 + 1) // seq_profile, still_picture
-	layers := uint32(0)
-	if r.flag() { // reduced_still_picture_header
-		r.skip(5)
-	} else {
-		layers = operatingPoints(&r)
-	}
-	wBits, hBits := int(r.bits(4))+1, int(r.bits(4))+1
-	w, h := r.bits(wBits)+1, r.bits(hBits)+1
-	if r.over {
-		return
-	}
-	i.Width, i.Height = uint16(min(w, 0xffff)), uint16(min(h, 0xffff))
-	if layers != 0 {
-		i.Temporals, i.Spatials = layerCount(layers&0xff), layerCount(layers>>8)
-	}
-}
-
-// layerCount returns the number of layers up to the highest one in mask.
-func layerCount(mask uint32) (n int8) {
-	for ; mask != 0; mask >>= 1 {
-		n++
-	}
-	return n
-}
-
-// operatingPoints passes over the timing information and the operating points
-// of a sequence header and returns the first one's operating_point_idc: the
-// mask of its temporal layers, and from bit 8 of its spatial ones.
-func operatingPoints(r *bitReader) (layers uint32) {
-	decoderModel, delayBits := false, 0
-	if r.flag() { // timing_info_present_flag
-		r.skip(64)
-		if r.flag() { // equal_picture_interval
-			r.skipUVLC()
-		}
-		if decoderModel = r.flag(); decoderModel {
-			delayBits = int(r.bits(5)) + 1
-			r.skip(32 + 5 + 5)
-		}
-	}
-	initialDelay := r.flag()
-	for n := range int(r.bits(5)) + 1 {
-		idc := r.bits(12)
-		if n == 0 {
-			layers = idc
-		}
-		if r.bits(5) > 7 { // seq_level_idx
-			r.skip(1)
-		}
-		if decoderModel && r.flag() {
-			r.skip(2*delayBits + 1)
-		}
-		if initialDelay && r.flag() {
-			r.skip(4)
-		}
-	}
-	return layers
-}
-
-// skipUVLC passes over a variable length number (AV1, section 4.10.3).
-func (r *bitReader) skipUVLC() {
-	zeros := 0
-	for !r.flag() {
-		if r.over {
-			return
-		}
-		zeros++
-	}
-	if zeros < 32 {
-		r.skip(zeros)
 	}
 }

@@ -41,7 +41,7 @@ func seqHeader(w, h uint32, idc uint64, timing bool) []byte {
 	b.put(uint64(w-1), 16)
 	b.put(uint64(h-1), 16)
 	b.put(0, 8)
-	return append([]byte{obuSequenceHeader << 3}, b.bytes()...)
+	return append([]byte{OBUSequenceHeader << 3}, b.bytes()...)
 }
 
 func TestAV1Parse(t *testing.T) {
@@ -96,9 +96,9 @@ func TestInspectAV1(t *testing.T) {
 		}
 		return b
 	}
-	frame := []byte{obuFrame << 3, 1, 2, 3}
-	layered := []byte{obuFrame<<3 | 4, 2<<5 | 1<<3, 1, 2, 3}
-	sized := []byte{obuFrame<<3 | 4 | 2, 1<<5 | 2<<3, 2, 2, 3}
+	frame := []byte{OBUFrame << 3, 1, 2, 3}
+	layered := []byte{OBUFrame<<3 | 4, 2<<5 | 1<<3, 1, 2, 3}
+	sized := []byte{OBUFrame<<3 | 4 | 2, 1<<5 | 2<<3, 2, 2, 3}
 	key := Info{
 		Keyframe: true, FrameStart: true, SwitchUp: true, UpFrom: -1, UpTo: 7,
 		Width: 1280, Height: 720, Spatials: 2, Temporals: 3,
@@ -118,8 +118,8 @@ func TestInspectAV1(t *testing.T) {
 		{"fragment", packet(0x80, frame), Info{Spatial: -1, Temporal: -1}, nil},
 		{"fragment, then an OBU", packet(0x80, frame, layered), Info{HasSpatial: true, HasTemporal: true, Spatial: 1, Temporal: 2}, nil},
 		{"forbidden bit", packet(0x00, []byte{0xb0}), Info{}, ErrSyntax},
-		{"extension cut", packet(0x00, []byte{obuFrame<<3 | 4}), Info{}, ErrShort},
-		{"size cut", packet(0x00, []byte{obuFrame<<3 | 2}), Info{}, ErrShort},
+		{"extension cut", packet(0x00, []byte{OBUFrame<<3 | 4}), Info{}, ErrShort},
+		{"size cut", packet(0x00, []byte{OBUFrame<<3 | 2}), Info{}, ErrShort},
 		{"sequence header cut", packet(0x08, seq[:9]), Info{Keyframe: true, FrameStart: true, SwitchUp: true, UpFrom: -1, UpTo: 7}, nil},
 	}
 	for _, tt := range tests {

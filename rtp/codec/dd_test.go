@@ -457,7 +457,7 @@ func TestInspectDD(t *testing.T) {
 		}
 		return i
 	}
-	obu := []byte{0x10, obuFrame << 3, 1, 2}
+	obu := []byte{0x10, OBUFrame << 3, 1, 2}
 	var st DDState
 	got := frame(l3t3, &st, KindAV1, obu, ddFrame{start: true, structure: true})
 	want := Info{
@@ -492,7 +492,7 @@ func TestInspectDD(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	// The descriptor outweighs N, and serves payloads that say nothing.
-	if got = frame(l3t3, &st, KindAV1, []byte{0x18, obuFrame << 3}, ddFrame{template: 1}); got.Keyframe {
+	if got = frame(l3t3, &st, KindAV1, []byte{0x18, OBUFrame << 3}, ddFrame{template: 1}); got.Keyframe {
 		t.Fatalf("%+v", got)
 	}
 	if got = frame(l3t3, &st, KindOther, []byte{1}, ddFrame{start: true, structure: true}); !got.Keyframe {

@@ -8,14 +8,14 @@ func StartsIDR(payload []byte) bool {
 		return false
 	}
 	switch t := payload[0] & 0x1f; t {
-	case h264IDR:
+	case H264IDR:
 		return true
-	case h264FUA, h264FUB:
-		return payload[1]&0x80 != 0 && payload[1]&0x1f == h264IDR
-	case h264STAPA:
+	case H264FUA, H264FUB:
+		return payload[1]&0x80 != 0 && payload[1]&0x1f == H264IDR
+	case H264STAPA:
 		for b := payload[1:]; len(b) > 2; {
 			n := int(b[0])<<8 | int(b[1])
-			if b[2]&0x1f == h264IDR && n > 0 {
+			if b[2]&0x1f == H264IDR && n > 0 {
 				return true
 			}
 			b = b[min(2+n, len(b)):]
@@ -29,7 +29,7 @@ func StartsIDR(payload []byte) bool {
 // for it are left out.
 func AppendParameterSets(dst []byte, units ...[]byte) []byte {
 	at := len(dst)
-	dst = append(dst, h264STAPA)
+	dst = append(dst, H264STAPA)
 	for _, u := range units {
 		if len(u) == 0 || len(u) > 1<<16-1 {
 			continue

@@ -5,17 +5,17 @@ const (
 	h265TSAN     = 2
 	h265STSAR    = 5
 	h265LastSub  = 14 // up to here even types are sub-layer non-reference
-	h265BLA      = 16
-	h265CRA      = 21
+	H265BLA      = 16
+	H265CRA      = 21
 	h265LastVCL  = 31
-	h265VPS      = 32
-	h265SPS      = 33
-	h265PPS      = 34
+	H265VPS      = 32
+	H265SPS      = 33
+	H265PPS      = 34
 	h265AUD      = 35
 	h265PreSEI   = 39
-	h265AP       = 48
-	h265FU       = 49
-	h265PACI     = 50
+	H265AP       = 48
+	H265FU       = 49
+	H265PACI     = 50
 	h265HeadSize = 2
 )
 
@@ -32,7 +32,7 @@ func inspectH265(payload []byte, i *Info) error {
 	i.HasTemporal, i.Temporal = true, int8(payload[1]&7)-1
 	t := payload[0] >> 1 & 0x3f
 	b := payload[h265HeadSize:]
-	if t == h265PACI {
+	if t == H265PACI {
 		// The payload that PACI wraps begins behind PHSize octets of
 		// extension; cType is the type it would have had (RFC 7798, 4.4.4).
 		if len(b) < 2 {
@@ -46,11 +46,11 @@ func inspectH265(payload []byte, i *Info) error {
 		b = b[2+size:]
 	}
 	switch t {
-	case h265AP:
+	case H265AP:
 		if err := inspectAP(b, i); err != nil {
 			return err
 		}
-	case h265FU:
+	case H265FU:
 		if len(b) < 1 {
 			return ErrShort
 		}
@@ -102,12 +102,12 @@ func inspectH265NAL(t uint8, b []byte, i *Info) {
 	case t <= h265LastVCL:
 		// first_slice_segment_in_pic_flag
 		first = len(b) > 0 && b[0]&0x80 != 0
-		i.Keyframe = i.Keyframe || first && t >= h265BLA && t <= h265CRA
-	case t >= h265VPS && t <= h265PPS:
+		i.Keyframe = i.Keyframe || first && t >= H265BLA && t <= H265CRA
+	case t >= H265VPS && t <= H265PPS:
 		first = true
 		i.Keyframe = true
-		if w, h, ok := h265Size(t, b); ok {
-			i.Width, i.Height = w, h
+		if s := (H265Sequence{}); t == H265SPS && s.parse(b) {
+			i.Width, i.Height = s.Width, s.Height
 		}
 	case t == h265AUD, t == h265PreSEI:
 		first = true
@@ -117,58 +117,6 @@ func inspectH265NAL(t uint8, b []byte, i *Info) {
 		i.SwitchUp, i.UpFrom, i.UpTo = true, i.Temporal-1, i.Temporal
 		if t <= h265TSAN+1 {
 			i.UpTo = MaxTemporal
-		}
-	}
-}
-
-// h265Size returns the picture size after cropping from a sequence parameter
-// set without its NAL unit header (H.265, 7.3.2.2).
-func h265Size(t uint8, sps []byte) (width, height uint16, ok bool) {
-	if t != h265SPS {
-		return 0, 0, false
-	}
-	var buf [maxParameterSet]byte
-	r := bitReader{data: unescape(&buf, sps)}
-	r.skip(4) // sps_video_parameter_set_id
-	subLayers := int(r.bits(3))
-	r.skip(1)
-	skipProfileTierLevel(&r, subLayers)
-	r.ue() // sps_seq_parameter_set_id
-	chroma := r.ue()
-	if chroma == 3 && r.flag() { // separate_colour_plane_flag
-		chroma = 0
-	}
-	w, h := uint64(r.ue()), uint64(r.ue())
-	if r.flag() { // conformance_window_flag
-		cropX, cropY := uint64(1), uint64(1)
-		if chroma == 1 || chroma == 2 {
-			cropX = 2
-		}
-		if chroma == 1 {
-			cropY = 2
-		}
-		w -= min(w, cropX*(uint64(r.ue())+uint64(r.ue())))
-		h -= min(h, cropY*(uint64(r.ue())+uint64(r.ue())))
-	}
-	if r.over || w == 0 || h == 0 || w > 0xffff || h > 0xffff {
-		return 0, 0, false
-	}
-	return uint16(w), uint16(h), true
-}
-
-// skipProfileTierLevel passes over profile_tier_level (H.265, 7.3.3).
-func skipProfileTierLevel(r *bitReader, subLayers int) {
-	r.skip(88 + 8) // general profile, general_level_idc
-	if subLayers == 0 {
-		return
-	}
-	present := r.bits(16) // two bits a sub-layer, for eight of them
-	for n := range subLayers {
-		if present>>(15-2*n)&1 != 0 {
-			r.skip(88)
-		}
-		if present>>(14-2*n)&1 != 0 {
-			r.skip(8)
 		}
 	}
 }

@@ -186,9 +186,9 @@ func (d *VP9) Info(payload []byte) Info {
 	}
 	if d.V && d.SS.hasSize() {
 		i.keyframe()
-	} else if w, h, ok := vp9KeyframeHeader(payload[d.HeaderLen:]); ok {
+	} else if h := (VP9Header{}); h.Parse(payload[d.HeaderLen:]) {
 		i.keyframe()
-		i.Width, i.Height = w, h
+		i.Width, i.Height = h.Width, h.Height
 	}
 	return i
 }
@@ -212,41 +212,4 @@ func (s *VP9Structure) hasSize() bool {
 		}
 	}
 	return false
-}
-
-// vp9KeyframeHeader reads the uncompressed header of a key frame, and reports
-// false for any other frame.
-func vp9KeyframeHeader(frame []byte) (width, height uint16, ok bool) {
-	r := bitReader{data: frame}
-	if r.bits(2) != 2 { // frame_marker
-		return 0, 0, false
-	}
-	profile := r.bits(1) | r.bits(1)<<1
-	if profile == 3 {
-		r.skip(1)
-	}
-	if r.bits(2) != 0 { // show_existing_frame, frame_type
-		return 0, 0, false
-	}
-	r.skip(2) // show_frame, error_resilient_mode
-	if r.bits(24) != 0x498342 {
-		return 0, 0, false
-	}
-	if profile >= 2 {
-		r.skip(1) // bit depth
-	}
-	const sRGB = 7
-	if r.bits(3) != sRGB {
-		r.skip(1) // color_range
-		if profile&1 != 0 {
-			r.skip(3)
-		}
-	} else if profile&1 != 0 {
-		r.skip(1)
-	}
-	w, h := r.bits(16)+1, r.bits(16)+1
-	if r.over {
-		return 0, 0, false
-	}
-	return uint16(min(w, 0xffff)), uint16(min(h, 0xffff)), true
 }

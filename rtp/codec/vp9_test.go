@@ -52,10 +52,11 @@ func TestVP9KeyframeHeader(t *testing.T) {
 			w.put(1279, 16)
 			w.put(719, 16)
 			b := w.bytes()
-			if wd, h, ok := vp9KeyframeHeader(b); !ok || wd != 1280 || h != 720 {
-				t.Errorf("profile %d, color space %d: %dx%d, %v", profile, space, wd, h, ok)
+			var h VP9Header
+			if !h.Parse(b) || h.Width != 1280 || h.Height != 720 || uint64(h.Profile) != profile {
+				t.Errorf("profile %d, color space %d: %+v", profile, space, h)
 			}
-			if _, _, ok := vp9KeyframeHeader(b[:len(b)-2]); ok {
+			if h.Parse(b[:len(b)-2]) {
 				t.Errorf("profile %d, color space %d: cut header read", profile, space)
 			}
 		}

@@ -70,9 +70,9 @@ func (c CodecName) Inspected() bool { return c >= VP8 && c <= RED }
 // Layer is a position in an encoding's structure. -1 means "none yet" (as a
 // current layer) or "no wish" (as a target).
 type Layer struct {
-	Substream int8 // simulcast encoding, 0 = lowest
-	Spatial   int8 // SVC spatial layer, 0 = base
-	Temporal  int8 // temporal layer, 0 = base
+	Encoding int8 // simulcast encoding, 0 = lowest
+	Spatial  int8 // SVC spatial layer, 0 = base
+	Temporal int8 // temporal layer, 0 = base
 }
 
 // NoLayer is the Layer before anything was received.
@@ -196,7 +196,7 @@ const (
 	DropLinkLimit             // a peer has too many TCP connections for one more
 	DropLinkGone              // the TCP connection or relay of the path has ended
 	DropResend                // asked for again beyond the budget of its stream
-	DropTap                   // a recorder or mixer is behind
+	DropPipe                  // a recorder or mixer is behind
 	numDrops
 )
 
@@ -212,7 +212,7 @@ var dropNames = [NumDrops]string{
 	"rtcp-malformed", "payload-malformed", "no-buffer", "panic",
 	"peer-closed", "send-queue", "crossing", "collision", "sequence",
 	"disabled", "skew", "link-queue", "link-limit", "link-gone",
-	"resend", "tap",
+	"resend", "pipe",
 }
 
 func (d Drop) String() string {

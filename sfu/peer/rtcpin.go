@@ -7,6 +7,7 @@ import (
 	"bifrons/rtp/rtcp"
 	"bifrons/rtp/twcc"
 	"bifrons/sfu/media"
+	"bifrons/sfu/route"
 )
 
 // handleRTCP takes one compound.
@@ -51,9 +52,12 @@ func (p *Peer) handleRTCP(now mono.Time, b []byte) {
 }
 
 func (p *Peer) senderReport(now mono.Time, r *rtcp.SenderReport) {
-	if st := p.streams[r.SSRC]; st != nil && !st.rtx {
-		st.receiver.stats.SenderReport(now, r.NTP)
+	st := p.streams[r.SSRC]
+	if st == nil || st.rtx {
+		return
 	}
+	st.receiver.stats.SenderReport(now, r.NTP)
+	st.receiver.section.track.Reported(st.receiver.encoding, route.Report{SSRC: r.SSRC, Timestamp: r.RTPTime, NTP: r.NTP, At: now})
 }
 
 // sending returns the section that sends with an SSRC.

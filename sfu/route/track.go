@@ -23,6 +23,7 @@ type Track struct {
 	// subscriptions. Not for tracks with several encodings.
 	Keep Keep
 
+	reports   [media.MaxEncodings]Report
 	start     start
 	caches    [media.MaxEncodings]Cache
 	encodings int
@@ -45,6 +46,21 @@ type Tap interface {
 
 // keep is how long a packet can be asked for again.
 const keep = mono.Time(time.Second)
+
+// Report is the latest sender report of an encoding (RFC 3550, 6.4.1): its media
+// timestamp at a time of the sender's wall clock. At is 0 if there was none.
+type Report struct {
+	SSRC      uint32
+	Timestamp uint32
+	NTP       uint64 // 32.32 fixed point seconds since 1900
+	At        mono.Time
+}
+
+// Reported takes note of a sender report of an encoding.
+func (t *Track) Reported(encoding int, r Report) { t.reports[encoding] = r }
+
+// Report is the latest one of an encoding.
+func (t *Track) Report(encoding uint8) Report { return t.reports[encoding] }
 
 // RequestKeyframe asks the origin for a key frame of all encodings.
 func (t *Track) RequestKeyframe(now mono.Time) {

@@ -5,6 +5,7 @@ import (
 
 	"bifrons/rtp/mono"
 	"bifrons/sfu/media"
+	"bifrons/sfu/ring"
 	"bifrons/sfu/route"
 )
 
@@ -13,7 +14,7 @@ import (
 // it on the other side.
 type crossing struct {
 	from, to *Shard
-	ring     ring[transfer]
+	ring     ring.Ring[transfer]
 	fresh    bool // put in since the last wake-up
 }
 
@@ -75,21 +76,21 @@ func (r *replica) Ended() {
 	r.cross.from.withdraw(r)
 	to := r.cross.to
 	to.Post(func(mono.Time) {
-		to.receiveFrom(r.cross, r.cross.ring.waiting())
+		to.receiveFrom(r.cross, r.cross.ring.Waiting())
 		to.forwardOne(r.track)
 		to.giveUp(r)
 	})
 }
 
 func (c *crossing) put(t *transfer) {
-	if c.ring.full() {
+	if c.ring.Full() {
 		c.from.drop(media.DropCrossing)
 		return
 	}
 	if t.packet.Buf != nil {
 		t.packet.Buf.Retain()
 	}
-	c.ring.put(t)
+	c.ring.Put(t)
 	c.fresh = true
 }
 
@@ -101,7 +102,8 @@ func (s *Shard) crossingTo(to *Shard) *crossing {
 			return c
 		}
 	}
-	c := &crossing{from: s, to: to, ring: ring[transfer]{slots: make([]transfer, crossingSize)}}
+	c := &crossing{from: s, to: to}
+	c.ring.Make(crossingSize)
 	s.outbound = append(s.outbound, c)
 	to.Post(func(mono.Time) { to.inbound = append(to.inbound, c) })
 	return c
@@ -120,15 +122,15 @@ func (s *Shard) wakeOthers() {
 // receive takes what came from other shards.
 func (s *Shard) receive() {
 	for _, c := range s.inbound {
-		s.receiveFrom(c, min(c.ring.waiting(), maxTransfers))
+		s.receiveFrom(c, min(c.ring.Waiting(), maxTransfers))
 	}
 }
 
 // receiveFrom takes the first n of one crossing.
 func (s *Shard) receiveFrom(c *crossing, n uint64) {
 	for range n {
-		s.arrive(c.ring.front())
-		c.ring.shift()
+		s.arrive(c.ring.Front())
+		c.ring.Shift()
 	}
 }
 
@@ -242,11 +244,11 @@ func (s *Shard) withdraw(r *replica) {
 // producers have ended by then, or will find nobody to wake.
 func (s *Shard) releaseCrossings() {
 	for _, c := range s.inbound {
-		for c.ring.waiting() > 0 {
-			if b := c.ring.front().packet.Buf; b != nil {
+		for c.ring.Waiting() > 0 {
+			if b := c.ring.Front().packet.Buf; b != nil {
 				b.Release()
 			}
-			c.ring.shift()
+			c.ring.Shift()
 		}
 	}
 	for _, r := range s.replicas {

@@ -179,7 +179,7 @@ func (s *Shard) Next() mono.Time {
 		due = min(due, s.nextTick)
 	}
 	for _, c := range s.inbound {
-		if c.ring.waiting() > 0 {
+		if c.ring.Waiting() > 0 {
 			return s.now
 		}
 	}

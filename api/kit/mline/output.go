@@ -2,7 +2,6 @@ package mline
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"bifrons/api/plugin"
@@ -18,24 +17,6 @@ func LayeringIn(offer *plugin.JSEP, section int, codec string) Layering {
 		slices.ContainsFunc(offer.Simulcast, func(x plugin.Simulcast) bool { return x.Index == section }),
 		(codec == sdp.VP9 || codec == sdp.AV1) && slices.ContainsFunc(offer.SVC, func(x plugin.SVC) bool { return x.Index == section }),
 	)
-}
-
-// ParseKind is the kind of media with a name, whatever its case; false if there is none.
-func ParseKind(name string) (sdp.Kind, bool) {
-	for _, k := range []sdp.Kind{sdp.Audio, sdp.Video, sdp.Application} {
-		if strings.EqualFold(name, KindName(k)) {
-			return k, true
-		}
-	}
-	return sdp.Other, false
-}
-
-// KindName is a kind of media as clients know it.
-func KindName(k sdp.Kind) string {
-	if k == sdp.Application {
-		return "data"
-	}
-	return k.String()
 }
 
 // Accepted tells whether an answer lets through what was offered in a section.

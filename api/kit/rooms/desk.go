@@ -26,8 +26,8 @@ type Room interface {
 // keeps those in the file that are permanent. The functions are the plugin's part.
 type Desk[T Room] struct {
 	Registry[T]
-	Key      string // names the plugin in answers
-	File     *kit.File
+	Key      string    // names the plugin in answers
+	File     *kit.File // see Keep
 	Events   *kit.Events
 	AdminKey *string // what those must know who make rooms, "" = nothing
 
@@ -43,9 +43,9 @@ type Desk[T Room] struct {
 	Make func(id string, src kit.Values, description string) T
 	// Changed is called after an edit, with the lock.
 	Changed func(t T, body kit.Args)
-	// End ends a room for everybody in it, with the lock. A call is a request's,
+	// End ends a room for everybody in it, with the lock. The request is
 	// nil if the plugin ends.
-	End func(t T, x *Call)
+	End func(t T, x *Request)
 	// Describe writes into the entry of the list what no setting is, with the lock.
 	Describe func(t T, w *json.Writer)
 
@@ -55,29 +55,25 @@ type Desk[T Room] struct {
 	saved map[string]T // the rooms that are in the file, by id
 }
 
+// Keep makes the rooms the entries of a file.
+func (d *Desk[T]) Keep(f *kit.File) {
+	d.File = f
+	f.Entry, f.Count, f.Load, f.Has, f.Key = "room", d.Len, d.Load, d.HasCategory, d.CategoryKey
+}
+
 // MaxRooms is how many rooms there may be for clients to make more.
 const MaxRooms = 10000
 
-// Call is a request to a Desk.
-type Call struct {
+// Request is a request to a Desk.
+type Request struct {
 	Host plugin.Host
 	Body kit.Args
 	W    *json.Writer
 	Done string // said instead of "created", "edited" and "destroyed", if not ""
 }
 
-// permanent tells whether a request is about the file as well. It is an error if that
-// cannot be written.
-func (d *Desk[T]) permanent(x *Call, what string) (bool, *schema.Error) {
-	permanent := x.Body.Is("permanent")
-	if permanent && !d.File.Writable() {
-		return false, kit.Errorf(d.Failed, "No configuration file, can't %s", what)
-	}
-	return permanent, nil
-}
-
 // Create makes a room.
-func (d *Desk[T]) Create(x *Call) *schema.Error {
+func (d *Desk[T]) Create(x *Request) *schema.Error {
 	if err := d.Codes.Authorize(x.Body, "admin_key", *d.AdminKey); err != nil {
 		return err
 	}
@@ -87,7 +83,7 @@ func (d *Desk[T]) Create(x *Call) *schema.Error {
 	}
 	var permanent bool
 	if err == nil {
-		permanent, err = d.permanent(x, "create permanent room")
+		permanent, err = d.File.Permanent(x.Body, d.Failed, "create permanent room")
 	}
 	if err != nil {
 		return err
@@ -114,8 +110,8 @@ func (d *Desk[T]) Create(x *Call) *schema.Error {
 }
 
 // Edit changes a room.
-func (d *Desk[T]) Edit(x *Call) *schema.Error {
-	permanent, err := d.permanent(x, "edit room permanently")
+func (d *Desk[T]) Edit(x *Request) *schema.Error {
+	permanent, err := d.File.Permanent(x.Body, d.Failed, "edit room permanently")
 	if err == nil {
 		err = d.Check(x.Body, "new_")
 	}
@@ -137,8 +133,8 @@ func (d *Desk[T]) Edit(x *Call) *schema.Error {
 }
 
 // Destroy ends a room.
-func (d *Desk[T]) Destroy(x *Call) *schema.Error {
-	permanent, err := d.permanent(x, "destroy room permanently")
+func (d *Desk[T]) Destroy(x *Request) *schema.Error {
+	permanent, err := d.File.Permanent(x.Body, d.Failed, "destroy room permanently")
 	var gone T
 	if err == nil {
 		err = d.Manage(x.Body, func(t T) *schema.Error {
@@ -164,13 +160,13 @@ func (d *Desk[T]) Destroy(x *Call) *schema.Error {
 }
 
 // id is that of the room which a request names.
-func (d *Desk[T]) id(x *Call) string {
+func (d *Desk[T]) id(x *Request) string {
 	id, _ := d.IDs.Parse(x.Body.Get(d.Field))
 	return id
 }
 
 // answer tells event handlers what was done, saves it if that is wanted, and answers.
-func (d *Desk[T]) answer(x *Call, done, id string, permanent bool, save func() bool) {
+func (d *Desk[T]) answer(x *Request, done, id string, permanent bool, save func() bool) {
 	d.Events.Notify(x.Host, func(w *json.Writer) {
 		w.Str("event", done)
 		d.IDs.Write(w, d.Field, id)
@@ -188,7 +184,7 @@ func (d *Desk[T]) answer(x *Call, done, id string, permanent bool, save func() b
 
 // List describes the rooms, those that are hidden only to who has the admin key.
 // given tells whether the request has one.
-func (d *Desk[T]) List(x *Call, given bool) *schema.Error {
+func (d *Desk[T]) List(x *Request, given bool) *schema.Error {
 	private := given && *d.AdminKey != ""
 	if private {
 		if err := d.Codes.Authorize(x.Body, "admin_key", *d.AdminKey); err != nil {
@@ -218,7 +214,7 @@ func (d *Desk[T]) describe(w *json.Writer, id string, t T, private bool) {
 }
 
 // Exists tells whether there is a room.
-func (d *Desk[T]) Exists(x *Call) *schema.Error {
+func (d *Desk[T]) Exists(x *Request) *schema.Error {
 	id := d.id(x)
 	_, is := d.Get(id)
 	x.W.Str(d.Key, "success")
@@ -229,7 +225,7 @@ func (d *Desk[T]) Exists(x *Call) *schema.Error {
 
 // Allowed changes who may enter. If the room is in the file that is saved, and nothing
 // else: it is never to be more open after a start than before.
-func (d *Desk[T]) Allowed(x *Call) *schema.Error {
+func (d *Desk[T]) Allowed(x *Request) *schema.Error {
 	change, err := ReadTokenChange(x.Body, d.Codes)
 	if err != nil {
 		return err
@@ -302,7 +298,7 @@ func (d *Desk[T]) close(t T) {
 }
 
 // end ends a room, with its lock.
-func (d *Desk[T]) end(t T, x *Call) {
+func (d *Desk[T]) end(t T, x *Request) {
 	d.End(t, x)
 	d.tokens.give(size(t.Tokens().list))
 }

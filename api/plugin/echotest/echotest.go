@@ -4,7 +4,6 @@ package echotest
 import (
 	"sync"
 
-	"bifrons/api/config"
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
@@ -21,23 +20,13 @@ const Package = "janus.plugin.echotest"
 // prefix is put before text that is echoed on a data channel.
 const prefix = "Janus EchoTest here! You wrote: "
 
-// Config sets up the plugin.
-type Config struct {
-	// Folder is where janus.plugin.echotest.jcfg is.
-	Folder string
-}
-
 // Plugin is the EchoTest plugin.
-type Plugin struct {
-	gw     plugin.Gateway
-	file   kit.File
-	events kit.Events
-}
+type Plugin struct{ kit.Plugin }
 
-// New makes the plugin.
-func New(cfg Config) *Plugin {
+// New makes the plugin, with a folder where janus.plugin.echotest.jcfg is.
+func New(folder string) *Plugin {
 	p := &Plugin{}
-	p.file = kit.File{Folder: cfg.Folder, Package: Package, General: p.events.General}
+	p.File = kit.File{Folder: folder, Package: Package, General: p.Events.General}
 	return p
 }
 
@@ -50,18 +39,6 @@ func (p *Plugin) Info() module.Info {
 	}
 }
 
-// Start reads the file.
-func (p *Plugin) Start(gw plugin.Gateway) error {
-	p.gw, p.events.Gateway = gw, gw
-	return p.file.Start(gw.Logger())
-}
-
-// Check reads the file as a start does.
-func (p *Plugin) Check() (found string, problems []config.Problem) { return "", p.file.Check() }
-
-// Close has nothing to do: the handles are gone already.
-func (p *Plugin) Close() {}
-
 // Admin answers with the request.
 func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
 	w := json.NewWriter(nil)
@@ -71,7 +48,7 @@ func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
 
 // Attach makes a handle.
 func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) {
-	h := &handle{plugin: p, host: host}
+	h := &handle{Handle: kit.Handle{Host: host}, plugin: p}
 	h.reset()
 	return h, nil
 }
@@ -79,29 +56,26 @@ func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) {
 // handle is one client's echo. The executor changes it; mu is for those who
 // look at it from elsewhere.
 type handle struct {
+	kit.Handle
 	plugin *Plugin
-	host   plugin.Host
 
 	mu       sync.Mutex
 	settings settings
 	sections []section
 	slow     int // slow links so far
-	gone     bool
 }
 
 // settings are what a client can set, and what lasts until hangup.
 type settings struct {
-	audio, video bool
-	bitrate      uint64
-	layers       mline.Layers
-	delay        mline.Delay
+	sending mline.Sending
+	layers  mline.Layers
+	delay   mline.Delay
 
-	audioCodec, videoCodec string // negotiated
-	red                    bool
-	layered                mline.Layering
-	total                  media.Layer // what the client sends
-	remoteBitrate          uint64
-	e2ee                   bool
+	codecs        mline.Codecs
+	layered       mline.Layering
+	total         media.Layer // what the client sends
+	remoteBitrate uint64
+	e2ee          bool
 }
 
 // section is one m-line of the client's.
@@ -116,35 +90,29 @@ type section struct {
 func (h *handle) reset() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.settings = settings{audio: true, video: true, layers: mline.NewLayers(), delay: mline.NoDelay}
+	h.settings = settings{sending: mline.NewSending(), layers: mline.NewLayers(), delay: mline.NoDelay}
 	h.sections = nil
 }
 
 // Message takes a message; there is one request, and it has no name.
 func (h *handle) Message(r *plugin.Request) plugin.Result {
-	return table.Async(h.host, h, r, &table.Rows[0])
+	return table.Async(h.Host, h, r, &table.Rows[0])
 }
 
 // Up starts the limit and the first picture.
 func (h *handle) Up() {
-	if peer := h.host.Peer(); peer != nil {
-		peer.SetBitrateCap(h.settings.bitrate)
+	if peer := h.Host.Peer(); peer != nil {
+		peer.SetBitrateCap(h.settings.sending.Bitrate)
 		peer.RequestKeyframe(-1)
 	}
 }
 
 // Data sends a message back.
 func (h *handle) Data(label, protocol string, binary bool, payload []byte) {
-	peer := h.host.Peer()
-	if peer == nil {
-		return
-	}
 	if !binary {
 		payload = append([]byte(prefix), payload...)
 	}
-	if err := peer.SendData(label, protocol, binary, payload); err != nil {
-		h.plugin.gw.Logger().Debug("no data echo", "handle", h.host.HandleID(), "error", err)
-	}
+	h.plugin.SendData(h.Host.Peer(), kit.Message{Label: label, Protocol: protocol, Binary: binary, Payload: payload})
 }
 
 // Hangup forgets everything.
@@ -154,11 +122,7 @@ func (h *handle) Hangup(string) {
 }
 
 // Detach is the end.
-func (h *handle) Detach() {
-	h.mu.Lock()
-	h.gone = true
-	h.mu.Unlock()
-}
+func (h *handle) Detach() { h.Detached() }
 
 // Event follows what the media engine tells.
 func (h *handle) Event(e sfu.Event) {
@@ -183,7 +147,7 @@ func (h *handle) slowLink(e sfu.Event) {
 	if e.Uplink {
 		return
 	}
-	h.push(func(w *json.Writer) { kit.WriteSlowLink(w, video, s.bitrate) })
+	h.push(func(w *json.Writer) { kit.WriteSlowLink(w, video, s.sending.Bitrate) })
 }
 
 // layer tells the client which layer it gets back.
@@ -196,9 +160,9 @@ func (h *handle) layer(e sfu.Event) {
 		return
 	}
 	h.push(func(w *json.Writer) {
-		w.Str("videocodec", s.videoCodec)
+		w.Str("videocodec", s.codecs.Video)
 		if s.layered == mline.Simulcast {
-			optLayer(w, "substream", e.Layer.Substream)
+			optLayer(w, "substream", e.Layer.Encoding)
 			optLayer(w, "temporal", e.Layer.Temporal)
 		} else {
 			optLayer(w, "spatial_layer", e.Layer.Spatial)
@@ -228,43 +192,34 @@ func (h *handle) push(fields func(w *json.Writer)) {
 	w.Str("echotest", "event")
 	fields(w)
 	w.End()
-	h.host.Push("", w.Bytes(), nil)
+	h.Host.Push("", w.Bytes(), nil)
 }
 
 // notify tells the event handlers how the echo is set.
 func (h *handle) notify() {
-	if !h.plugin.events.Wanted() {
+	if !h.plugin.Events.Wanted() {
 		return
 	}
 	s := &h.settings
 	w := json.NewWriter(nil)
 	w.Object("")
-	w.Bool("audio_active", s.audio)
-	w.Bool("video_active", s.video)
-	w.Uint("bitrate", s.bitrate)
+	s.sending.Write(w, mline.Codecs{})
 	if s.layered == mline.Simulcast {
 		w.Object("simulcast")
-		w.Int("substream", int64(s.layers.Current.Substream))
+		w.Int("substream", int64(s.layers.Current.Encoding))
 		w.Int("temporal-layer", int64(s.layers.Current.Temporal))
 		w.End()
 	}
 	w.End()
-	h.host.Notify(w.Bytes())
+	h.Host.Notify(w.Bytes())
 }
 
 // Query writes plugin_specific.
 func (h *handle) Query(w *json.Writer) {
 	h.mu.Lock()
-	s, slow, gone := h.settings, h.slow, h.gone
+	s, slow := h.settings, h.slow
 	h.mu.Unlock()
-	w.Bool("audio_active", s.audio)
-	w.Bool("video_active", s.video)
-	w.OptStr("audio_codec", s.audioCodec)
-	if s.red {
-		w.Bool("audio_red", true)
-	}
-	w.OptStr("video_codec", s.videoCodec)
-	w.Uint("bitrate", s.bitrate)
+	s.sending.Write(w, s.codecs)
 	w.Uint("peer-bitrate", s.remoteBitrate)
 	switch s.layered {
 	case mline.Simulcast:
@@ -277,10 +232,5 @@ func (h *handle) Query(w *json.Writer) {
 		w.Bool("e2ee", true)
 	}
 	w.Int("slowlink_count", int64(slow))
-	w.Int("hangingup", 0)
-	destroyed := int64(0)
-	if gone {
-		destroyed = 1
-	}
-	w.Int("destroyed", destroyed)
+	h.WriteState(w)
 }

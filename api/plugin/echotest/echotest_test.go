@@ -17,7 +17,7 @@ import (
 
 func attach(t *testing.T) (*handle, *plugintest.Client) {
 	t.Helper()
-	c := plugintest.New(t, New(Config{Folder: t.TempDir()}), plugintest.Config{}).Attach(plugintest.Options{})
+	c := plugintest.New(t, New(t.TempDir()), plugintest.Config{}).Attach(plugintest.Options{})
 	return c.Handle.(*handle), c
 }
 
@@ -61,7 +61,7 @@ func TestRequests(t *testing.T) {
 func TestFailedRequestChangesNothing(t *testing.T) {
 	h, c := attach(t)
 	send(t, c, `{"audio":false,"substream":3}`)
-	if !h.settings.audio || len(c.Notices()) != 0 {
+	if !h.settings.sending.Audio || len(c.Notices()) != 0 {
 		t.Errorf("got %+v", h.settings)
 	}
 }
@@ -91,13 +91,13 @@ func TestPlayoutDelay(t *testing.T) {
 
 func TestLayerEvents(t *testing.T) {
 	h, c := attach(t)
-	e := sfu.Event{Kind: sfu.EventLayer, Section: 1, Layer: media.Layer{Substream: 1, Spatial: 2, Temporal: 0}, Layers: media.Layer{Spatial: 3, Temporal: 2}}
+	e := sfu.Event{Kind: sfu.EventLayer, Section: 1, Layer: media.Layer{Encoding: 1, Spatial: 2, Temporal: 0}, Layers: media.Layer{Spatial: 3, Temporal: 2}}
 	h.Event(e)
-	h.settings.videoCodec = "vp8"
+	h.settings.codecs.Video = "vp8"
 	h.settings.layered = mline.Simulcast
 	h.Event(e)
-	h.Event(sfu.Event{Kind: sfu.EventLayer, Layer: media.Layer{Substream: 2, Spatial: -1, Temporal: -1}})
-	h.settings.videoCodec = "vp9"
+	h.Event(sfu.Event{Kind: sfu.EventLayer, Layer: media.Layer{Encoding: 2, Spatial: -1, Temporal: -1}})
+	h.settings.codecs.Video = "vp9"
 	h.settings.layered = mline.SVC
 	h.Event(e)
 	want := []string{
@@ -113,7 +113,7 @@ func TestLayerEvents(t *testing.T) {
 func TestSlowLink(t *testing.T) {
 	h, c := attach(t)
 	h.sections = []section{{kind: sdp.Audio}, {kind: sdp.Video}}
-	h.settings.bitrate = 5
+	h.settings.sending.Bitrate = 5
 	h.Event(sfu.Event{Kind: sfu.EventSlowLink, Section: 1, Lost: 9})
 	h.Event(sfu.Event{Kind: sfu.EventSlowLink, Section: 0, Lost: 9})
 	h.Event(sfu.Event{Kind: sfu.EventSlowLink, Section: 0, Lost: 9, Uplink: true})
@@ -241,7 +241,7 @@ func TestH264Profiles(t *testing.T) {
 
 func TestAdmin(t *testing.T) {
 	const text = `{"request":"x","n":[1,2.5,null,{"a":"b"}]}`
-	if got, err := New(Config{}).Admin(plugintest.Parse(t, text)); err != nil || string(got) != text {
+	if got, err := New("").Admin(plugintest.Parse(t, text)); err != nil || string(got) != text {
 		t.Errorf("got %s, %v", got, err)
 	}
 }

@@ -67,7 +67,7 @@ func (h *handle) agree(d *sdp.Description, offer *plugin.JSEP) {
 	defer h.mu.Unlock()
 	s := &h.settings
 	s.e2ee = s.e2ee || offer.E2EE
-	s.audioCodec, s.videoCodec, s.red, s.layered = "", "", false, mline.Single
+	s.codecs, s.layered = mline.Codecs{}, mline.Single
 	old := h.sections
 	h.sections = make([]section, len(d.Sections))
 	for i := range d.Sections {
@@ -81,17 +81,9 @@ func (h *handle) agree(d *sdp.Description, offer *plugin.JSEP) {
 			continue
 		}
 		sec.active = a.Direction == sdp.SendRecv
-		main := a.Codecs[0].ID()
-		switch {
-		case a.Kind == sdp.Audio && main == sdp.RED && s.audioCodec == "":
-			s.red, s.audioCodec = true, a.Codecs[len(a.Codecs)-1].ID()
-		case a.Kind == sdp.Audio && s.audioCodec == "":
-			s.audioCodec = main
-		case a.Kind == sdp.Video && s.videoCodec == "":
-			s.videoCodec = main
-		}
+		s.codecs.Add(a)
 		if a.Kind == sdp.Video && s.layered == mline.Single {
-			sec.layered = mline.LayeringIn(offer, i, main)
+			sec.layered = mline.LayeringIn(offer, i, a.Codecs[0].ID())
 			s.layered = sec.layered
 		}
 	}
@@ -99,7 +91,7 @@ func (h *handle) agree(d *sdp.Description, offer *plugin.JSEP) {
 
 // subscribe sends every section back to itself, once its answer is on its way.
 func (h *handle) subscribe() {
-	peer := h.host.Peer()
+	peer := h.Host.Peer()
 	if peer == nil {
 		return
 	}
@@ -113,5 +105,5 @@ func (h *handle) subscribe() {
 		}
 		s.out.Sync(peer, from, h.paused(i), &h.settings.layers, h.delay(i))
 	}
-	peer.SetBitrateCap(h.settings.bitrate)
+	peer.SetBitrateCap(h.settings.sending.Bitrate)
 }

@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { waittest.Main(m) }
 // A WebRTC client gets its audio, its video and its data back, can
 // renegotiate, and hears of the end.
 func TestEcho(t *testing.T) {
-	c := plugintest.New(t, New(Config{Folder: t.TempDir()}), plugintest.Config{}).Connect(plugintest.Options{})
+	c := plugintest.New(t, New(t.TempDir()), plugintest.Config{}).Connect(plugintest.Options{})
 	p := webrtctest.NewPeer(t, webrtctest.Options{})
 	p.AddChannel()
 	negotiate := func(body string) string {

@@ -24,14 +24,11 @@ var table = kit.Table[*handle]{
 	Codes: kit.Codes{Missing: errNoMessage, Invalid: errInvalidElement, Unknown: errInvalidElement, BadSDP: errInvalidSDP},
 	Rows: []kit.Row[*handle]{{
 		Async: true,
-		Fields: slices.Concat([]schema.Field{
-			{Name: "audio", Type: schema.Bool},
-			{Name: "video", Type: schema.Bool},
+		Fields: slices.Concat(mline.SendingFields, []schema.Field{
 			{Name: "audiocodec", Type: schema.String},
 			{Name: "videocodec", Type: schema.String},
 			{Name: "videoprofile", Type: schema.String},
 			{Name: "opusred", Type: schema.Bool},
-			{Name: "bitrate", Type: schema.Uint},
 			{Name: "svc", Type: schema.Bool},
 			{Name: "record", Type: schema.Bool},
 			{Name: "filename", Type: schema.String},
@@ -89,28 +86,20 @@ func check(r *kit.Request) *schema.Error {
 
 // set takes over what a request says.
 func (s *settings) set(body kit.Args, change mline.Change) {
-	if on, ok := body.Flag("audio"); ok {
-		s.audio = on
-	}
-	if on, ok := body.Flag("video"); ok {
-		s.video = on
-	}
-	if n, ok := body.Number("bitrate"); ok {
-		s.bitrate = uint64(n)
-	}
+	s.sending.Set(body)
 	s.layers.Set(change)
 	s.delay.Set(change.Delay)
 }
 
 // apply brings new settings to the peer connection.
 func (h *handle) apply(body kit.Args, change mline.Change, before *settings) {
-	peer := h.host.Peer()
+	peer := h.Host.Peer()
 	if peer == nil {
 		return
 	}
 	s := &h.settings
 	if body.Has("bitrate") {
-		peer.SetBitrateCap(s.bitrate)
+		peer.SetBitrateCap(s.sending.Bitrate)
 	}
 	for i := range h.sections { // those of a new offer begin when its answer is on its way
 		out := &h.sections[i].out
@@ -119,18 +108,13 @@ func (h *handle) apply(body kit.Args, change mline.Change, before *settings) {
 			out.SetDelay(peer, h.delay(i))
 		}
 	}
-	if s.video && !before.video {
+	if s.sending.Video && !before.sending.Video {
 		h.requestKeyframes(peer)
 	}
 	h.retarget(peer, change)
 }
 
-func (h *handle) paused(i int) bool {
-	if h.sections[i].kind == sdp.Video {
-		return !h.settings.video
-	}
-	return !h.settings.audio
-}
+func (h *handle) paused(i int) bool { return h.settings.sending.Mutes(h.sections[i].kind) }
 
 func (h *handle) requestKeyframes(peer *sfu.Peer) {
 	for i := range h.sections {
@@ -161,7 +145,7 @@ func (h *handle) retarget(peer *sfu.Peer, change mline.Change) {
 	outcome := s.layers.Outcome(change, s.layered)
 	for _, e := range outcome.Reached {
 		h.push(func(w *json.Writer) {
-			w.Str("videocodec", s.videoCodec)
+			w.Str("videocodec", s.codecs.Video)
 			e.Write(w)
 		})
 	}

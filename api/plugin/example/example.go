@@ -23,15 +23,14 @@ const errNoSuchRoom, errNoOffer = 426, 427
 var codes = kit.Codes{Missing: 421, Invalid: 422, Unknown: 423, BadSDP: 424, Unauthorized: 425}
 
 type Plugin struct {
-	events kit.Events
-	file   kit.File
-	rooms  rooms.Registry[*room]
-	table  kit.Table[*handle]
+	kit.Plugin
+	rooms rooms.Registry[*room]
+	table kit.Table[*handle]
 }
 
 func New(folder string) *Plugin {
 	p := &Plugin{}
-	p.file = kit.File{Folder: folder, Package: Package, Entry: "room", General: p.events.General, Load: p.load}
+	p.File = kit.File{Folder: folder, Package: Package, Entry: "room", Count: p.rooms.Len, General: p.Events.General, Load: p.load}
 	p.rooms = rooms.Registry[*room]{IDs: new(schema.IDs), Field: "room", Codes: codes,
 		NoSuch: func(id string) *schema.Error { return kit.Errorf(errNoSuchRoom, "No such room (%s)", id) }}
 	p.table = kit.Table[*handle]{Key: "example", Codes: codes, Rows: []kit.Row[*handle]{
@@ -39,11 +38,6 @@ func New(folder string) *Plugin {
 		{Name: "join", Run: (*handle).join, Async: true, Fields: []schema.Field{{Name: "name", Type: schema.String, Required: true}}},
 	}}
 	return p
-}
-
-func (p *Plugin) Start(gw plugin.Gateway) error {
-	p.events.Gateway = gw
-	return p.file.Start(gw.Logger())
 }
 
 func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) {
@@ -115,7 +109,7 @@ func (h *handle) join(r *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 		h.media = answer.Sections
 		h.room.Store(room)
 		room.members[h] = struct{}{}
-		h.plugin.events.Notify(h.Host, func(w *json.Writer) { w.Str("joined", r.Body.Str("name")) })
+		h.plugin.Events.Notify(h.Host, func(w *json.Writer) { w.Str("joined", r.Body.Str("name")) })
 		return nil
 	})
 }
@@ -134,8 +128,8 @@ func (h *handle) Data(label, protocol string, binary bool, payload []byte) {
 	room.Lock()
 	defer room.Unlock()
 	for other := range room.members {
-		if peer := other.Host.Peer(); peer != nil && other != h {
-			_ = peer.SendData(label, protocol, binary, payload)
+		if other != h {
+			h.plugin.SendData(other.Host.Peer(), kit.Message{Label: label, Protocol: protocol, Binary: binary, Payload: payload})
 		}
 	}
 }

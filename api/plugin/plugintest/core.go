@@ -31,6 +31,12 @@ type Config struct {
 	// realm; nil = tokens are not signed.
 	Signed func(token, realm, descriptor string) bool
 
+	// Protected tells whether nothing may be written at a path; nil = it may anywhere.
+	Protected func(path string) bool
+
+	// RecordingSuffix is put behind the names of recordings that are not whole.
+	RecordingSuffix string
+
 	// Log takes what is logged, instead of Core.Log.
 	Log slog.Handler
 
@@ -215,6 +221,12 @@ func (c *Core) Notify(_ string, data []byte) {
 		c.cfg.Notified(text)
 	}
 }
+
+// MayWrite tells whether clients may have a file written at a path.
+func (c *Core) MayWrite(path string) bool { return c.cfg.Protected == nil || !c.cfg.Protected(path) }
+
+// RecordingSuffix is put behind the names of recordings that are not whole.
+func (c *Core) RecordingSuffix() string { return c.cfg.RecordingSuffix }
 
 // SignedTokens tells whether tokens are signed ones.
 func (c *Core) SignedTokens() bool { return c.cfg.Signed != nil }

@@ -69,7 +69,7 @@ func Outline(j *plugin.JSEP) string {
 	parts := make([]string, len(j.SDP.Sections))
 	for i := range j.SDP.Sections {
 		s := &j.SDP.Sections[i]
-		p := fmt.Sprintf("%s:%s %s", s.MID, KindName(s.Kind), s.Direction)
+		p := fmt.Sprintf("%s:%s %s", s.MID, plugin.KindName(s.Kind), s.Direction)
 		for k := range s.Codecs {
 			c := &s.Codecs[k]
 			p += fmt.Sprintf(" %s/%d", c.ID(), c.PT)
@@ -90,14 +90,6 @@ func Outline(j *plugin.JSEP) string {
 		text += " restart"
 	}
 	return text
-}
-
-// KindName is the Janus API's name of a kind of section.
-func KindName(k sdp.Kind) string {
-	if k == sdp.Application {
-		return "data"
-	}
-	return k.String()
 }
 
 // ParseOffer is a client's offer as a plugin sees it, without transport.

@@ -21,7 +21,7 @@ func (m *mountpoint) openRTSP() *schema.Error {
 	c := &camera{m: m}
 	cfg := rtsp.Config{
 		Settings: m.rtsp, PortMin: m.plugin.general.Ports.Min, PortMax: m.plugin.general.Ports.Max,
-		Source: m.src, Handler: c, Log: m.plugin.gw.Logger().With("mountpoint", m.id),
+		Source: m.src, Handler: c, Log: m.plugin.Gateway.Logger().With("mountpoint", m.id),
 	}
 	for i := range m.streams {
 		cfg.Kinds = append(cfg.Kinds, m.streams[i].kind)
@@ -71,7 +71,7 @@ func (c *camera) Back() { c.tell("rtsp-reconnected") }
 // tell tells the event handlers and, if they want, the viewers.
 func (c *camera) tell(event string) {
 	m, p := c.m, c.m.plugin
-	p.notify(p.nobody(), event, m.id)
+	p.notify(p.Nobody(), event, m.id)
 	if !m.rtspTell {
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"bifrons/api/kit"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/plugintest"
 	"bifrons/api/plugin/streaming/clip"
@@ -119,6 +120,7 @@ type audio func() ([]byte, error)
 
 func (a audio) Next() ([]byte, error) { return a() }
 func (audio) Step() uint32            { return 160 }
+func (audio) Device() uint64          { return 0 }
 func (audio) Close() error            { return nil }
 
 // TestPanicOfPlayer: a file whose player panics, or cannot be read any more, takes its
@@ -282,7 +284,7 @@ func TestPanicOfViewersPeer(t *testing.T) {
 		hosts[i] = b
 	}
 	hosts[1].noPeer.Store(true)
-	if to := th.mountpoint("1").dataPeers(4, message{}); len(to) != len(hosts)-1 {
+	if to := th.mountpoint("1").dataPeers(4, kit.Message{}); len(to) != len(hosts)-1 {
 		t.Errorf("%d viewers get the message", len(to))
 	}
 	hosts[1].noPeer.Store(false)
@@ -313,7 +315,7 @@ func TestPanicLeavesNoLock(t *testing.T) {
 // TestPanicWhileCreating: the id can be used again.
 func TestPanicWhileCreating(t *testing.T) {
 	th := newRig(t, "")
-	th.plugin.gw = panickingGateway{th.core}
+	th.plugin.Gateway = panickingGateway{th.core}
 	func() {
 		defer func() {
 			if recover() == nil {
@@ -322,7 +324,7 @@ func TestPanicWhileCreating(t *testing.T) {
 		}()
 		th.ask(`{"request":"create","id":1,"type":"rtp","audio":true,"audioport":0,"audiopt":0,"audiocodec":"pcmu"}`)
 	}()
-	th.plugin.gw = th.core
+	th.plugin.Gateway = th.core
 	if got := th.ask(`{"request":"create","id":1,"type":"rtp","audio":true,"audioport":0,"audiopt":0,"audiocodec":"pcmu"}`); !strings.Contains(got, "created") {
 		t.Errorf("got %s", got)
 	}

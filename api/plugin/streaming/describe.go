@@ -5,6 +5,7 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 )
@@ -70,7 +71,7 @@ func (m *mountpoint) summarise(w *json.Writer, ages []time.Duration) {
 		st := &m.streams[i]
 		w.Object("")
 		w.Str("mid", st.mid)
-		w.Str("type", kindName(st.kind))
+		w.Str("type", plugin.KindName(st.kind))
 		w.Str("label", st.label)
 		w.OptStr("msid", st.msid)
 		w.Int("age_ms", ages[i].Milliseconds())
@@ -112,7 +113,7 @@ func (m *mountpoint) describe(w *json.Writer, ages []time.Duration, admin bool) 
 	for i := range m.streams {
 		w.Object("")
 		if ages == nil {
-			w.Str("type", kindName(m.streams[i].kind))
+			w.Str("type", plugin.KindName(m.streams[i].kind))
 			m.streams[i].describeFormat(w)
 		} else {
 			m.streams[i].describe(w, i, ages[i], admin)
@@ -149,7 +150,7 @@ func (st *streamSettings) describeFormat(w *json.Writer) {
 
 func (st *streamSettings) describe(w *json.Writer, index int, age time.Duration, admin bool) {
 	w.Int("mindex", int64(index))
-	w.Str("type", kindName(st.kind))
+	w.Str("type", plugin.KindName(st.kind))
 	w.Str("mid", st.mid)
 	w.Str("label", st.label)
 	w.OptStr("msid", st.msid)
@@ -183,14 +184,14 @@ func (m *mountpoint) describeCreated(w *json.Writer) {
 	case m.legacy:
 		for i := range m.streams {
 			st := &m.streams[i]
-			st.writePorts(w, kindName(st.kind)+"_")
+			st.writePorts(w, plugin.KindName(st.kind)+"_")
 		}
 	default:
 		w.Array("ports")
 		for i := range m.streams {
 			st := &m.streams[i]
 			w.Object("")
-			w.Str("type", kindName(st.kind))
+			w.Str("type", plugin.KindName(st.kind))
 			w.Str("mid", st.mid)
 			w.OptStr("msid", st.msid)
 			st.writePorts(w, "")

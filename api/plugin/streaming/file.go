@@ -25,7 +25,7 @@ func (p *Plugin) loadGeneral(f config.PluginFile) []config.Problem {
 	g := &p.general
 	*g = general{Events: true, Ports: defaultPorts}
 	problems := f.General(g)
-	p.events.On, p.ids.Strings = g.Events, g.StringIDs
+	p.Events.On, p.ids.Strings = g.Events, g.StringIDs
 	var ok bool
 	if g.Ports, ok = evenPorts(g.Ports); !ok {
 		g.Ports = defaultPorts
@@ -71,7 +71,8 @@ func (p *Plugin) load(c *config.Reader) (leftOut string) {
 	return ""
 }
 
-// has tells whether there is the mountpoint of a category.
+// has tells whether there is the mountpoint of a category, by its id or, if it has none,
+// its name.
 func (p *Plugin) has(c *config.Reader) bool {
 	if id, given := c.Text("id"); given {
 		_, is := p.mountpoints.Get(id)
@@ -108,9 +109,9 @@ func (p *Plugin) entry(c *config.Group) string {
 // worked.
 func (p *Plugin) saved(m *mountpoint, keep bool) bool {
 	if !keep {
-		return p.file.Remove(m.entry)
+		return p.File.Remove(m.entry)
 	}
-	return p.file.Save(m.entry, m.category, m.name, "mp-"+m.id, "mountpoint")
+	return p.File.Save(m.entry, m.category, m.name, "mp-"+m.id, "mountpoint")
 }
 
 // category is what a category of that name has of a mountpoint.

@@ -46,8 +46,14 @@ func (m *mountpoint) openClip() (*clip.File, error) {
 	return m.plugin.open(m.filename, m.plugin.general.FileFolders)
 }
 
-func (m *mountpoint) play(src *sfu.Source, audio clip.Audio, held bool) *clip.Player {
-	return clip.Play(src, audio, m.streams[0].format.PT, held, m.plugin.gw.Logger().With("mountpoint", m.id, "file", m.filename))
+// play plays audio to a source, which fails when nothing is left to play.
+func (m *mountpoint) play(src *sfu.Source, audio clip.Audio, held bool) *sfu.Player {
+	log := m.plugin.Gateway.Logger().With("mountpoint", m.id, "file", m.filename)
+	tape := sfu.Part{Tape: clip.NewTape(audio, m.streams[0].format.PT), Device: audio.Device()}
+	return m.plugin.Gateway.Engine().Play(src, []sfu.Part{tape}, held, func(err error) {
+		log.Error("playing ended", "error", err)
+		src.Fail()
+	})
 }
 
 // own is what a viewer of the type ondemand has for itself.
@@ -55,7 +61,7 @@ type own struct {
 	h      *handle
 	file   *clip.File
 	src    *sfu.Source
-	player *clip.Player // of file to src, once the viewer can hear it
+	player *sfu.Player // of file to src, once the viewer can hear it
 }
 
 // start makes the player, which waits. It is made when the viewer can hear all of it,
@@ -67,12 +73,12 @@ func (o *own) start(peer *sfu.Peer) {
 		return
 	}
 	m := h.watching
-	src, err := m.plugin.gw.Engine().NewSource(sfu.SourceConfig{
+	src, err := m.plugin.Gateway.Engine().NewSource(sfu.SourceConfig{
 		Label: "mountpoint " + m.id, Shard: peer.Shard(),
 		Tracks: []sfu.TrackConfig{{Kind: media.Audio, Codec: m.streams[0].format.Media(sdp.Audio)}},
 	}, o)
 	if err != nil {
-		m.plugin.gw.Logger().Error("no source for a file", "mountpoint", m.id, "error", err)
+		m.plugin.Gateway.Logger().Error("no source for a file", "mountpoint", m.id, "error", err)
 		return
 	}
 	o.src, o.player = src, m.play(src, o.file, true)

@@ -87,12 +87,12 @@ func (h *handle) Event(e sfu.Event) {
 func (h *handle) DataReady() {
 	peer := h.Host.Peer()
 	for _, msg := range h.keptMessages(peer) {
-		h.plugin.sendData(peer, msg)
+		h.plugin.SendData(peer, msg)
 	}
 }
 
 // keptMessages is what a viewer gets whose data channels have become writable.
-func (h *handle) keptMessages(peer *sfu.Peer) (kept []message) {
+func (h *handle) keptMessages(peer *sfu.Peer) (kept []kit.Message) {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
 	fresh, m := !h.writable, h.watching
@@ -166,7 +166,7 @@ func writeStatus(w *json.Writer, status string) {
 
 // notifyStatus tells the event handlers what a viewer does.
 func (h *handle) notifyStatus(status string) {
-	h.plugin.events.Notify(h.Host, func(w *json.Writer) {
+	h.plugin.Events.Notify(h.Host, func(w *json.Writer) {
 		w.Str("status", status)
 		h.plugin.ids.Write(w, "id", h.watching.id)
 	})
@@ -208,7 +208,7 @@ func (h *handle) queryMedia(w *json.Writer) {
 			continue
 		}
 		w.Object("")
-		w.Str("type", kindName(l.kind))
+		w.Str("type", plugin.KindName(l.kind))
 		w.Int("mindex", int64(l.stream))
 		w.Str("mid", l.mid)
 		l.layers.Write(w, h.layering(l))

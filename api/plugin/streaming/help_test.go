@@ -54,7 +54,7 @@ func (th *rig) write(name, text string) {
 // start starts the plugin, instead of the one that is running.
 func (th *rig) start() {
 	th.t.Helper()
-	th.plugin = New(Config{Folder: th.folder})
+	th.plugin = New(th.folder)
 	if th.core == nil {
 		th.core = plugintest.New(th.t, th.plugin, plugintest.Config{
 			Engine: sfu.Config{Shards: 2}, Notified: func(data string) { breakIf(&th.breaks, data) },

@@ -1,6 +1,7 @@
 package streaming
 
 import (
+	"bifrons/api/plugin"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -70,7 +71,7 @@ nonsense: { type = "rtp", id = 25, audio = true, audioport = "many", audiopt = 1
 	if got := strings.Join(names, ", "); got != "h264-sample rtp, multi rtp, radio live, unnumbered ondemand" {
 		t.Errorf("loaded %s", got)
 	}
-	if g := th.plugin.general; g.Ports.Min != 30002 || g.Ports.Max != 40999 || th.plugin.events.On {
+	if g := th.plugin.general; g.Ports.Min != 30002 || g.Ports.Max != 40999 || th.plugin.Events.On {
 		t.Errorf("general: %+v", g)
 	}
 	got := ports.ReplaceAllString(th.ask(`{"request":"info","id":10}`), "$1:N")
@@ -81,7 +82,7 @@ nonsense: { type = "rtp", id = 25, audio = true, audioport = "many", audiopt = 1
 	}
 	for i, want := range []string{"audio", "video", "data"} {
 		st := &th.mountpoint("11").streams[i]
-		if kindName(st.kind) != want || st.simulcast != (i == 1) || (st.dataType == "binary") != (i == 2) || st.buffer != (i == 2) {
+		if plugin.KindName(st.kind) != want || st.simulcast != (i == 1) || (st.dataType == "binary") != (i == 2) || st.buffer != (i == 2) {
 			t.Errorf("stream %d: %+v", i, st)
 		}
 		for _, n := range []int{st.port, st.port2, st.port3} {
@@ -168,7 +169,7 @@ func TestPermanent(t *testing.T) {
 		t.Errorf("the file was changed: %s", read())
 	}
 	th.start()
-	if _, problems := New(Config{Folder: th.folder}).Check(); len(problems) > 0 {
+	if _, problems := New(th.folder).Check(); len(problems) > 0 {
 		t.Errorf("what was saved is wrong: %v", problems)
 	}
 	if th.plugin.mountpoints.Len() != len(before) {

@@ -6,23 +6,13 @@ import (
 	"bifrons/api/schema"
 )
 
-// mayPermanently tells whether something can be done permanently, if a request wants
-// that.
-func (p *Plugin) mayPermanently(body kit.Args, what string) (permanent bool, err *schema.Error) {
-	permanent = body.Is("permanent")
-	if permanent && !p.file.Present() {
-		err = errorf(errUnknown, "No configuration file, can't %s", what)
-	}
-	return permanent, err
-}
-
 // create makes a mountpoint.
 func (p *Plugin) create(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	body := r.Body
 	if err := authorize(body, "admin_key", p.general.AdminKey); err != nil {
 		return failed(err)
 	}
-	permanent, err := p.mayPermanently(body, "create permanent mountpoint")
+	permanent, err := p.File.Permanent(body, errUnknown, "create permanent mountpoint")
 	if err != nil {
 		return failed(err)
 	}
@@ -39,7 +29,7 @@ func (p *Plugin) create(h *handle, r *kit.Request, w *json.Writer) (kit.Response
 	if err != nil {
 		return failed(err)
 	}
-	p.events.Notify(h.Host, func(w *json.Writer) {
+	p.Events.Notify(h.Host, func(w *json.Writer) {
 		w.Str("event", "created")
 		p.ids.Write(w, "id", id)
 		w.Str("type", m.typeName())
@@ -73,7 +63,7 @@ func (p *Plugin) manage(body kit.Args, f func(m *mountpoint) *schema.Error) (fou
 func (p *Plugin) edit(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	permanent := false
 	m, err := p.manage(r.Body, func(m *mountpoint) (err *schema.Error) {
-		if permanent, err = p.mayPermanently(r.Body, "edit mountpoint permanently"); err == nil {
+		if permanent, err = p.File.Permanent(r.Body, errUnknown, "edit mountpoint permanently"); err == nil {
 			m.change(r.Body)
 		}
 		return err
@@ -113,7 +103,7 @@ func (m *mountpoint) tell(fields func(w *json.Writer)) {
 func (p *Plugin) destroy(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	permanent := false
 	m, err := p.manage(r.Body, func(m *mountpoint) (err *schema.Error) {
-		permanent, err = p.mayPermanently(r.Body, "destroy mountpoint permanently")
+		permanent, err = p.File.Permanent(r.Body, errUnknown, "destroy mountpoint permanently")
 		return err
 	})
 	if err == nil && !p.remove(m) { // meanwhile

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bifrons/api/kit"
+	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/api/task"
 	"bifrons/rtp/codec"
@@ -28,7 +29,7 @@ type mountpoint struct {
 	enabled   bool
 	destroyed bool
 	viewers   map[*handle]struct{}
-	messages  map[int]message // last one of each stream of data that keeps it
+	messages  map[int]kit.Message // last one of each stream of data that keeps it
 }
 
 // worker feeds a source.
@@ -37,12 +38,6 @@ type worker interface {
 	Hold(on bool)
 	// Stop ends it and waits for that.
 	Stop()
-}
-
-// message is one message for data channels.
-type message struct {
-	binary  bool
-	payload []byte
 }
 
 // Lock implements rooms.Thing: there is one lock for all.
@@ -62,7 +57,7 @@ func (m *mountpoint) Secret() string { return m.secret }
 func (p *Plugin) build(kind, id, entry string, src kit.Values) (*mountpoint, *schema.Error) {
 	m := &mountpoint{
 		plugin: p, id: id, entry: entry, created: time.Now(), enabled: true, settings: newSettings(kind),
-		viewers: make(map[*handle]struct{}), messages: make(map[int]message),
+		viewers: make(map[*handle]struct{}), messages: make(map[int]kit.Message),
 	}
 	if err := m.read(src, id); err != nil {
 		return nil, err
@@ -85,7 +80,7 @@ func (p *Plugin) build(kind, id, entry string, src kit.Values) (*mountpoint, *sc
 		return m, nil
 	}
 	for _, d := range m.doubts() {
-		p.gw.Logger().Warn(d, "mountpoint", id)
+		p.Gateway.Logger().Warn(d, "mountpoint", id)
 	}
 	return m, nil
 }
@@ -178,7 +173,7 @@ func (m *mountpoint) findInterfaces() *schema.Error {
 func (m *mountpoint) openSource() *schema.Error {
 	key, _ := m.srtpKey() // was checked
 	var err error
-	if m.src, err = m.plugin.gw.Engine().NewSource(sfu.SourceConfig{
+	if m.src, err = m.plugin.Gateway.Engine().NewSource(sfu.SourceConfig{
 		Label: "mountpoint " + m.id, Tracks: m.tracks(), SRTP: key,
 	}, m); err != nil {
 		return m.cant("%v", err)
@@ -254,7 +249,7 @@ func (m *mountpoint) openPorts(i int) *schema.Error {
 }
 
 func (m *mountpoint) noPort(st *streamSettings, err error) *schema.Error {
-	return m.cant("error creating %s source stream: %v", kindName(st.kind), err)
+	return m.cant("error creating %s source stream: %v", plugin.KindName(st.kind), err)
 }
 
 // stop closes the sockets and files. It is called without the lock.
@@ -280,7 +275,7 @@ func (m *mountpoint) dismiss(status string) {
 func (m *mountpoint) eachViewer(f func(v *handle)) {
 	for v := range m.viewers {
 		func() {
-			defer task.Contain(m.plugin.gw.Logger(), "a viewer", nil)
+			defer task.Contain(m.plugin.Gateway.Logger(), "a viewer", nil)
 			f(v)
 		}()
 	}
@@ -325,28 +320,29 @@ func (m *mountpoint) SourceEvent(e sfu.Event) {
 func (m *mountpoint) fail() {
 	p := m.plugin
 	if p.remove(m) {
-		p.gw.Logger().Error("mountpoint destroyed, as its source has failed (see above)", "mountpoint", m.id)
-		p.notify(p.nobody(), "destroyed", m.id)
+		p.Gateway.Logger().Error("mountpoint destroyed, as its source has failed (see above)", "mountpoint", m.id)
+		p.notify(p.Nobody(), "destroyed", m.id)
 	}
 }
 
 // SourceData implements sfu.SourceHandler: it passes a message on to the viewers.
 func (m *mountpoint) SourceData(i int, binary bool, payload []byte) {
-	msg := message{binary, payload}
+	msg := kit.Message{Label: kit.DataLabel, Binary: binary, Payload: payload}
 	for _, peer := range m.dataPeers(i, msg) {
-		m.plugin.sendData(peer, msg)
+		m.plugin.SendData(peer, msg)
 	}
 }
 
 // dataPeers is who gets a message of a stream, which is kept if the stream keeps it.
-func (m *mountpoint) dataPeers(i int, msg message) (to []*sfu.Peer) {
+func (m *mountpoint) dataPeers(i int, msg kit.Message) (to []*sfu.Peer) {
 	m.Lock()
 	defer m.Unlock()
 	if !m.enabled || m.destroyed {
 		return nil
 	}
 	if m.streams[i].buffer {
-		m.messages[i] = message{msg.binary, slices.Clone(msg.payload)}
+		msg.Payload = slices.Clone(msg.Payload)
+		m.messages[i] = msg
 	}
 	m.eachViewer(func(v *handle) {
 		if peer := v.dataPeer(i); peer != nil {
@@ -354,10 +350,4 @@ func (m *mountpoint) dataPeers(i int, msg message) (to []*sfu.Peer) {
 		}
 	})
 	return to
-}
-
-func (p *Plugin) sendData(peer *sfu.Peer, msg message) {
-	if err := peer.SendData(kit.DataLabel, "", msg.binary, msg.payload); err != nil {
-		p.gw.Logger().Debug("data not relayed", "error", err)
-	}
 }

@@ -20,21 +20,12 @@ import (
 // Package is what clients attach to.
 const Package = "janus.plugin.streaming"
 
-// Config sets up the plugin.
-type Config struct {
-	// Folder is where janus.plugin.streaming.jcfg is, with the plugin's settings
-	// and the mountpoints. Those that are made permanent go there.
-	Folder string
-}
-
 // Plugin is the Streaming plugin.
 type Plugin struct {
-	gw      plugin.Gateway // fixed
-	general general        // fixed
-	ids     schema.IDs     // fixed
-	events  kit.Events     // fixed
+	kit.Plugin
+	general general    // fixed
+	ids     schema.IDs // fixed
 	table   *kit.Table[*handle]
-	file    kit.File
 
 	open func(name string, folders []string) (*clip.File, error) // fixed
 	dry  bool                                                    // fixed; mountpoints open nothing
@@ -49,13 +40,14 @@ type Plugin struct {
 	mountpoints rooms.Registry[*mountpoint]
 }
 
-// New makes the plugin.
-func New(cfg Config) *Plugin {
+// New makes the plugin, with a folder where janus.plugin.streaming.jcfg is. It has the
+// plugin's settings and the mountpoints; those that are made permanent go there.
+func New(folder string) *Plugin {
 	p := &Plugin{open: clip.Open}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.mountpoints = rooms.Registry[*mountpoint]{IDs: &p.ids, Field: "id", Codes: codes, NoSuch: noSuch}
-	p.file = kit.File{Folder: cfg.Folder, Package: Package, Entry: "mountpoint", General: p.loadGeneral, Load: p.load,
-		Has: p.has, Key: p.entry}
+	p.File = kit.File{Folder: folder, Package: Package, Entry: "mountpoint", Count: p.mountpoints.Len,
+		General: p.loadGeneral, Load: p.load, Has: p.has, Key: p.entry}
 	return p
 }
 
@@ -71,30 +63,24 @@ func (p *Plugin) Info() module.Info {
 
 // Start reads the file with the mountpoints.
 func (p *Plugin) Start(gw plugin.Gateway) error {
-	p.gw, p.events.Gateway = gw, gw
-	if err := p.file.Start(gw.Logger()); err != nil {
+	if err := p.Plugin.Start(gw); err != nil {
 		return err
 	}
 	p.table = p.requests()
 	return nil
 }
 
-// Reload adds the mountpoints that are new in the file: those with an id, or without
-// one a name, that no mountpoint has.
-func (p *Plugin) Reload() (added []string, err error) { return p.file.Reload() }
-
 // Check reads the file as a start does.
 func (p *Plugin) Check() (found string, problems []config.Problem) {
 	defer p.cancel()
 	p.dry = true
-	problems = p.file.Check()
-	return kit.Count(p.mountpoints.Len(), "mountpoint"), problems
+	return p.Plugin.Check()
 }
 
 // Close ends the mountpoints.
 func (p *Plugin) Close() {
 	p.cancel()
-	all := task.Tasks{Log: p.gw.Logger()}
+	all := task.Tasks{Log: p.Gateway.Logger()}
 	for _, m := range p.mountpoints.Sorted() {
 		all.Go(func() { p.remove(m) }) // a camera may take its time to say goodbye
 	}
@@ -103,19 +89,16 @@ func (p *Plugin) Close() {
 
 // Admin answers the synchronous requests.
 func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
-	return p.table.Admin(newHandle(p, p.nobody()), request), nil
+	return p.table.Admin(newHandle(p, p.Nobody()), request), nil
 }
 
 // Attach makes a handle.
 func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) { return newHandle(p, host), nil }
 
-// nobody is the host of what happens by itself, or to the Admin API's wish.
-func (p *Plugin) nobody() plugin.Host { return plugin.Nobody{Gateway: p.gw, Package: Package} }
-
 // notify sends an event about a mountpoint to the event handlers, as one of the
 // handle whose request it was.
 func (p *Plugin) notify(host plugin.Host, name, id string) {
-	p.events.Notify(host, func(w *json.Writer) {
+	p.Events.Notify(host, func(w *json.Writer) {
 		w.Str("event", name)
 		p.ids.Write(w, "id", id)
 	})

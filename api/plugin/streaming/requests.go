@@ -13,7 +13,7 @@ import (
 // requests is everything that the plugin understands. It depends on the type of
 // ids.
 func (p *Plugin) requests() *kit.Table[*handle] {
-	t := &kit.Table[*handle]{Key: "streaming", Codes: codes, Log: p.gw.Logger()}
+	t := &kit.Table[*handle]{Key: "streaming", Codes: codes, Log: p.Gateway.Logger()}
 	id := p.ids.Field("id", true)
 	sync := func(name string, f func(*handle, *kit.Request, *json.Writer) (kit.Response, *schema.Error), fields ...schema.Field) {
 		t.Rows = append(t.Rows, kit.Row[*handle]{Name: name, Fields: fields, Run: f})

@@ -7,6 +7,7 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/api/kit"
+	"bifrons/api/plugin"
 	"bifrons/api/plugin/streaming/rtsp"
 	"bifrons/api/schema"
 	"bifrons/sdp"
@@ -372,8 +373,8 @@ func (s *settings) save() *config.Group {
 	}
 	for i := range s.streams {
 		st := &s.streams[i]
-		g.Set(kindName(st.kind), "true")
-		st.formatTable(kindName(st.kind), false).Save(g)
+		g.Set(plugin.KindName(st.kind), "true")
+		st.formatTable(plugin.KindName(st.kind), false).Save(g)
 	}
 	return g
 }

@@ -5,7 +5,7 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/api/kit"
-	"bifrons/api/kit/mline"
+	"bifrons/api/plugin"
 	"bifrons/api/plugin/streaming/format"
 	"bifrons/api/schema"
 	"bifrons/sdp"
@@ -36,7 +36,7 @@ type streamSettings struct {
 
 // newStream are the defaults of a kind of stream.
 func newStream(kind sdp.Kind, mid string) streamSettings {
-	return streamSettings{kind: kind, mid: mid, label: kindName(kind), port: -1, rtcpPort: -1, pt: -1, dataType: "text"}
+	return streamSettings{kind: kind, mid: mid, label: plugin.KindName(kind), port: -1, rtcpPort: -1, pt: -1, dataType: "text"}
 }
 
 // table is the settings of an item of media, or with a prefix those in the old style.
@@ -110,14 +110,14 @@ func (s *settings) settleFormat(st *streamSettings) *schema.Error {
 		said = st.rtpmap
 		st.format, known = format.Parse(st.rtpmap)
 	default:
-		return s.cant("missing codec of the %s", kindName(st.kind))
+		return s.cant("missing codec of the %s", plugin.KindName(st.kind))
 	}
 	st.format.PT, st.format.Fmtp = uint8(st.pt), st.fmtp
 	switch {
 	case !known:
 		return s.cant("unknown codec '%s'", said)
 	case !st.format.Fits(st.kind):
-		return s.cant("the codec '%s' is not one of %s", said, kindName(st.kind))
+		return s.cant("the codec '%s' is not one of %s", said, plugin.KindName(st.kind))
 	}
 	return st.checkFmtp()
 }
@@ -133,7 +133,7 @@ func (st *streamSettings) checkFmtp() *schema.Error {
 // save is the settings as an item of media.
 func (st *streamSettings) save() *config.Group {
 	g := new(config.Group)
-	g.Set("type", kindName(st.kind))
+	g.Set("type", plugin.KindName(st.kind))
 	g.Set("mid", st.mid)
 	st.table("").Save(g)
 	return g
@@ -168,5 +168,3 @@ func parseKind(text string) (sdp.Kind, bool) {
 	}
 	return sdp.Other, false
 }
-
-var kindName = mline.KindName

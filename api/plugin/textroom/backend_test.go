@@ -74,7 +74,7 @@ func TestPost(t *testing.T) {
 	g.say(say("edit", "'room':1,'new_post':'"+strings.TrimPrefix(back.url, "http://")+"/y'"))
 	g.say(say("announcement", "'room':1,'text':'late'"))
 	back.wants(t, "/y", "{'textroom':'announcement','room':1,'date':'D','text':'late'}")
-	hs.core.Replace(New(Config{}))
+	hs.core.Replace(New(""))
 	if n := len(back.got); n != 0 {
 		t.Errorf("%d posts too many", n)
 	}
@@ -107,7 +107,7 @@ func TestHangingBackend(t *testing.T) {
 		t.Errorf("%d wait, %d lost, log %s", waiting, lost, hs.core.Log())
 	}
 	p := hs.plugin
-	waittest.InTime(t, "the end", func() { hs.core.Replace(New(Config{})) })
+	waittest.InTime(t, "the end", func() { hs.core.Replace(New("")) })
 	if held := p.posts.held.held.Load(); held != 0 {
 		t.Errorf("%d bytes are left", held)
 	}

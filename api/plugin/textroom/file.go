@@ -27,7 +27,7 @@ func (p *Plugin) loadGeneral(f config.PluginFile) []config.Problem {
 	problems := f.General(&set)
 	p.general.adminKey = set.AdminKey
 	p.general.layout, _ = json.ParseLayout(strings.ToLower(set.JSON))
-	p.events.On = set.Events
+	p.Events.On = set.Events
 	p.ids.Strings = set.StringIDs
 	return problems
 }

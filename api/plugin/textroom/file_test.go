@@ -39,7 +39,7 @@ func TestPermanent(t *testing.T) {
 	if r, _ = hs.plugin.rooms.Get("7"); r == nil || r.description != "b" || r.hidden || r.allowed.Admit("y") || hs.plugin.rooms.Len() != 1 {
 		t.Errorf("after the changes:\n%s", hs.file())
 	}
-	if found, problems := New(Config{Folder: hs.folder}).Check(); found != "1 room" || len(problems) > 0 {
+	if found, problems := New(hs.folder).Check(); found != "1 room" || len(problems) > 0 {
 		t.Errorf("%s, %v", found, problems)
 	}
 }
@@ -67,7 +67,7 @@ func TestFile(t *testing.T) {
 		room-2: { }
 		room-3: { pin = ["x"] }
 		room-4: { pim = "x" }`)
-	found, problems := New(Config{Folder: hs.folder}).Check()
+	found, problems := New(hs.folder).Check()
 	if found != "3 rooms" {
 		t.Error(found)
 	}

@@ -30,13 +30,7 @@ func (p *Plugin) newHandle(host plugin.Host) *handle {
 // sendText sends a text, which never changes, by the data channel, if it is open. A
 // client that does not read loses it.
 func (p *Plugin) sendText(h plugin.Host, text []byte) {
-	peer := h.Peer()
-	if peer == nil {
-		return
-	}
-	if err := peer.SendShared(kit.DataLabel, "", false, text); err != nil {
-		p.gw.Logger().Debug("text not sent", "handle", h.HandleID(), "error", err)
-	}
+	p.SendData(h.Peer(), kit.Message{Label: kit.DataLabel, Payload: text, Shared: true})
 }
 
 // Message takes a request of the API.

@@ -46,7 +46,7 @@ func writeFile(t *testing.T, hs *house, text string) {
 }
 
 func (hs *house) newPlugin() *Plugin {
-	p := New(Config{Folder: hs.folder})
+	p := New(hs.folder)
 	p.send = func(h plugin.Host, text []byte) {
 		hs.mu.Lock()
 		defer hs.mu.Unlock()

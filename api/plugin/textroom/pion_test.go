@@ -70,7 +70,7 @@ func (p *peer) next() string {
 
 // TestPeers: two WebRTC clients meet, talk, restart and part.
 func TestPeers(t *testing.T) {
-	c := newCore(t, New(Config{}))
+	c := newCore(t, New(""))
 	a, b := connect(t, c), connect(t, c)
 	a.send(say("create", "'room':1"))
 	a.wants("{'textroom':'success','room':1,'permanent':false,'transaction':'t'}")
@@ -99,7 +99,7 @@ func TestPeers(t *testing.T) {
 // TestSlowPeer: who does not read loses what is said, which the log and the Admin API's
 // figures tell, and all others hear everything in order.
 func TestSlowPeer(t *testing.T) {
-	plugin := New(Config{})
+	plugin := New("")
 	c := newCore(t, plugin)
 	a, b, slow := connect(t, c), connect(t, c), connect(t, c)
 	stuck := make(chan struct{})
@@ -146,7 +146,7 @@ func TestSlowPeer(t *testing.T) {
 // TestPeersComeAndGo: WebRTC clients come, talk and go in every way at the same time; the one
 // who stays hears each come and go, and nobody is left in the end.
 func TestPeersComeAndGo(t *testing.T) {
-	plugin := New(Config{})
+	plugin := New("")
 	c := newCore(t, plugin)
 	host := connect(t, c)
 	host.send(say("create", "'room':1,'history':5"))

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"bifrons/api/config"
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/rooms"
@@ -20,38 +19,30 @@ import (
 // Package is what clients attach to.
 const Package = "janus.plugin.textroom"
 
-// Config sets up the plugin.
-type Config struct {
-	// Folder is where janus.plugin.textroom.jcfg is, with the plugin's settings
-	// and the rooms. Rooms that are made permanent go there.
-	Folder string
-}
-
 // Plugin is the TextRoom plugin.
 type Plugin struct {
-	gw      plugin.Gateway // fixed
-	general general        // fixed
-	ids     schema.IDs     // fixed
-	events  kit.Events     // fixed
-	table   *kit.Table[*handle]
-	rows    []row
-	file    kit.File
-	rooms   rooms.Desk[*room]
-	stored  sum                              // histories
-	warned  atomic.Pointer[time.Time]        // when the log was told that rooms remember less
-	posts   posts                            // texts for back ends
-	large   chan struct{}                    // see largeMessage
-	tasks   task.Tasks                       // that deliver
-	send    func(h plugin.Host, text []byte) // fixed
+	kit.Plugin
+	general  general              // fixed
+	ids      schema.IDs           // fixed
+	requests *kit.Table[*request] // of data channels
+	table    *kit.Table[*handle]  // of the API
+	rooms    rooms.Desk[*room]
+	stored   sum                              // histories
+	warned   atomic.Pointer[time.Time]        // when the log was told that rooms remember less
+	posts    posts                            // texts for back ends
+	large    chan struct{}                    // see largeMessage
+	tasks    task.Tasks                       // that deliver
+	send     func(h plugin.Host, text []byte) // fixed
 }
 
-// New makes the plugin.
-func New(cfg Config) *Plugin {
+// New makes the plugin, with a folder where janus.plugin.textroom.jcfg is. It has the
+// plugin's settings and the rooms; those that are made permanent go there.
+func New(folder string) *Plugin {
 	p := &Plugin{large: make(chan struct{}, maxLarge)}
 	p.send = p.sendText
 	p.rooms = p.desk()
-	p.file = kit.File{Folder: cfg.Folder, Package: Package, Entry: "room", General: p.loadGeneral, Load: p.rooms.Load,
-		Has: p.rooms.HasCategory, Key: p.rooms.CategoryKey}
+	p.File = kit.File{Folder: folder, Package: Package, General: p.loadGeneral}
+	p.rooms.Keep(&p.File)
 	p.stored.most, p.posts.held.most = maxStored, maxPostBytes
 	p.posts.ctx, p.posts.cancel = context.WithCancel(context.Background())
 	return p
@@ -68,23 +59,13 @@ func (p *Plugin) Info() module.Info {
 
 // Start reads the file with the rooms.
 func (p *Plugin) Start(gw plugin.Gateway) error {
-	p.gw, p.events.Gateway = gw, gw
 	p.posts.start(gw.Logger())
-	if err := p.file.Start(gw.Logger()); err != nil {
+	if err := p.Plugin.Start(gw); err != nil {
 		return err
 	}
-	p.rows = p.requests()
+	p.requests = p.channelRequests()
 	p.table = p.apiRequests()
 	return nil
-}
-
-// Reload adds the rooms that are new in the file.
-func (p *Plugin) Reload() (added []string, err error) { return p.file.Reload() }
-
-// Check reads the file as a start does.
-func (p *Plugin) Check() (found string, problems []config.Problem) {
-	problems = p.file.Check()
-	return kit.Count(p.rooms.Len(), "room"), problems
 }
 
 // Close ends the rooms, and gives up the texts that back ends have not got yet.
@@ -96,7 +77,7 @@ func (p *Plugin) Close() {
 
 // Admin answers the synchronous requests.
 func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
-	h := p.newHandle(plugin.Nobody{Gateway: p.gw, Package: Package})
+	h := p.newHandle(p.Nobody())
 	h.admin, h.over = true, true
 	return p.table.Admin(h, request), nil
 }

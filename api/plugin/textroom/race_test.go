@@ -99,7 +99,7 @@ func TestChaos(t *testing.T) {
 	if text := hs.file(); text != "# empty\n" {
 		t.Errorf("the file:\n%s", text)
 	}
-	hs.core.Replace(New(Config{}))
+	hs.core.Replace(New(""))
 }
 
 // chaos is the life of one client.

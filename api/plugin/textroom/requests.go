@@ -1,22 +1,17 @@
 package textroom
 
 import (
+	"slices"
+
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/plugin"
 	"bifrons/api/schema"
 )
 
-// row is a request that data channels understand.
-type row struct {
-	name    string
-	fields  []schema.Field
-	channel bool // the API does not
-	run     func(c *call) *schema.Error
-}
-
-// requests is everything that data channels understand. It depends on the type of ids.
-func (p *Plugin) requests() []row {
+// channelRequests is everything that data channels understand. It depends on the type of
+// ids.
+func (p *Plugin) channelRequests() *kit.Table[*request] {
 	room := p.ids.Field("room", true)
 	room.NotNull = true
 	optional := room
@@ -27,31 +22,35 @@ func (p *Plugin) requests() []row {
 	texts := func(names ...string) []schema.Field { return notNull(schema.Typed(schema.String, names...)) }
 	flags := func(names ...string) []schema.Field { return notNull(schema.Typed(schema.Bool, names...)) }
 	array := func(name string) []schema.Field { return notNull(schema.Typed(schema.Array, name)) }
-	with := func(first []schema.Field, more ...[]schema.Field) []schema.Field {
-		for _, list := range more {
-			first = append(first, list...)
-		}
-		return first
+	of := func(fields ...schema.Field) []schema.Field { return fields }
+	t := &kit.Table[*request]{Codes: codes, UnknownText: "Unsupported request %s"}
+	add := func(name string, run func(q *request) *schema.Error, fields ...[]schema.Field) {
+		t.Rows = append(t.Rows, kit.Row[*request]{Name: name, Fields: slices.Concat(fields...),
+			Run: func(q *request, _ *kit.Request, _ *json.Writer) (kit.Response, *schema.Error) {
+				return kit.Response{}, run(q)
+			}})
 	}
 	set := new(settings).table()
 	user := required("username")
 	user.Type = schema.NonEmptyString
 	to := schema.Field{Name: "to", Type: schema.NonEmptyString, NotNull: true}
-	return []row{
-		{"join", with([]schema.Field{room, user}, texts("display", "token"), flags("history")), true, p.join},
-		{"leave", []schema.Field{room}, true, p.leave},
-		{"message", with([]schema.Field{room, required("text"), to}, array("tos"), flags("ack")), true, p.message},
-		{"list", nil, false, p.list},
-		{"listparticipants", []schema.Field{room}, false, p.listParticipants},
-		{"exists", []schema.Field{room}, false, p.exists},
-		{"create", with([]schema.Field{optional}, notNull(set.Fields()), flags("permanent"), array("allowed")), false, p.create},
-		{"edit", with([]schema.Field{room}, notNull(set.EditFields()), flags("permanent")), false, p.edit},
-		{"destroy", with([]schema.Field{room}, flags("permanent")), false, p.destroy},
-		{"allowed", with([]schema.Field{room, required("action")}, array("allowed")), false, p.allowed},
-		{"kick", []schema.Field{room, required("username")}, false, p.kick},
-		{"announcement", []schema.Field{room, required("text")}, false, p.announce},
-	}
+	add("join", p.join, of(room, user), texts("display", "token"), flags("history"))
+	add("leave", p.leave, of(room))
+	add("message", p.message, of(room, required("text"), to), array("tos"), flags("ack"))
+	add("list", p.list)
+	add("listparticipants", p.listParticipants, of(room))
+	add("exists", p.exists, of(room))
+	add("create", p.create, of(optional), notNull(set.Fields()), flags("permanent"), array("allowed"))
+	add("edit", p.edit, of(room), notNull(set.EditFields()), flags("permanent"))
+	add("destroy", p.destroy, of(room), flags("permanent"))
+	add("allowed", p.allowed, of(room, required("action")), array("allowed"))
+	add("kick", p.kick, of(room, required("username")))
+	add("announcement", p.announce, of(room, required("text")))
+	return t
 }
+
+// membersRequests are those of data channels that the API does not understand.
+var membersRequests = []string{"join", "leave", "message"}
 
 // notNull makes null a wrong value of fields.
 func notNull(list []schema.Field) []schema.Field {
@@ -64,10 +63,10 @@ func notNull(list []schema.Field) []schema.Field {
 // apiRequests is everything that the API understands: the requests of data channels but
 // for those of members, and those about the peer connection.
 func (p *Plugin) apiRequests() *kit.Table[*handle] {
-	t := &kit.Table[*handle]{Key: "textroom", Failed: "error", Codes: codes, Log: p.gw.Logger()}
-	for _, x := range p.rows {
-		if !x.channel {
-			t.Rows = append(t.Rows, kit.Row[*handle]{Name: x.name, Run: byAPI})
+	t := &kit.Table[*handle]{Key: "textroom", Failed: "error", Codes: codes, Log: p.Gateway.Logger()}
+	for i := range p.requests.Rows {
+		if name := p.requests.Rows[i].Name; !slices.Contains(membersRequests, name) {
+			t.Rows = append(t.Rows, kit.Row[*handle]{Name: name, Run: byAPI})
 		}
 	}
 	for name, run := range map[string]func(*handle, *kit.Request, *json.Writer) (kit.Response, *schema.Error){
@@ -93,11 +92,11 @@ func byAPI(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 			return kit.Response{}, err
 		}
 	}
-	c := &call{h: h, body: r.Body, w: w, name: r.Body.Str("request")}
+	q := &request{h: h, body: r.Body, w: w, name: r.Body.Str("request")}
 	if r.Body.Has("textroom") {
-		c.name = r.Body.Str("textroom")
+		q.name = r.Body.Str("textroom")
 	}
-	return kit.Response{}, c.run()
+	return kit.Response{}, q.run()
 }
 
 var _ plugin.Handle = (*handle)(nil)

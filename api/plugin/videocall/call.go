@@ -30,7 +30,7 @@ type call struct {
 	offering *handle     // whose further offer is not answered, nil = nobody's is
 	offered  []encodings // by the caller, the last time
 	layered  int         // the first section of which the callee gets one encoding of several, -1 = none
-	agreed   agreed
+	codecs   mline.Codecs
 	e2ee     bool // somebody's media is encrypted end to end
 }
 
@@ -52,13 +52,13 @@ func (h *handle) ring() {
 		return
 	}
 	h.ringing = true
-	h.host.Run(h.deliver)
+	h.Host.Run(h.deliver)
 }
 
 // awaited tells whether there is a call that the client has to be told of now.
 func (h *handle) awaited() bool {
 	c := h.call
-	return c != nil && c.callee == h && !c.told && !h.closing && h.notices == 0
+	return c != nil && c.callee == h && !c.told && !h.HangingUp() && h.notices == 0
 }
 
 // deliver sends the callee the caller's offer. It runs on the callee's executor.
@@ -74,14 +74,14 @@ func (h *handle) deliver() {
 	j := c.offer
 	c.offer, c.told = nil, true
 	p.mu.Unlock()
-	err := h.host.Push("", result(news("incomingcall", c.caller.name, "")), j)
+	err := h.Host.Push("", result(news("incomingcall", c.caller.name, "")), j)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case c.over: // meanwhile, when there was no connection yet that could be closed
-		h.close()
+		h.ClosePeer()
 	case err != nil:
-		p.gw.Logger().Warn("no incoming call", "handle", h.host.HandleID(), "error", err)
+		p.Gateway.Logger().Warn("no incoming call", "handle", h.Host.HandleID(), "error", err)
 		c.end(h, false, reasonLost)
 	}
 }
@@ -90,13 +90,13 @@ func (h *handle) deliver() {
 // caller's executor.
 func (c *call) answer(j *plugin.JSEP) {
 	p, h := c.caller.plugin, c.caller
-	err := h.host.Push("", result(news("accepted", c.callee.name, "")), j)
+	err := h.Host.Push("", result(news("accepted", c.callee.name, "")), j)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case c.over:
 	case err != nil:
-		p.gw.Logger().Warn("no answer to a call", "handle", h.host.HandleID(), "error", err)
+		p.Gateway.Logger().Warn("no answer to a call", "handle", h.Host.HandleID(), "error", err)
 		h.notice(c.callee.name, reasonLost, reasonLost)
 		c.end(h, false, reasonLost)
 	default:
@@ -115,9 +115,9 @@ func (c *call) end(by *handle, lost bool, reason string) {
 		other.notice(by.name, reason, remotely(reason))
 	}
 	if !lost {
-		by.close()
+		by.ClosePeer()
 	}
-	other.close()
+	other.ClosePeer()
 }
 
 // remotely is how event handlers read that the other side has ended a call.
@@ -134,13 +134,7 @@ func (h *handle) free(c *call) {
 		h.call, h.left = nil, c
 	}
 	h.other.Store(nil)
-	h.updates = nil
-}
-
-// close closes the connection, if there is one; Hangup follows.
-func (h *handle) close() {
-	h.closing = h.closing || h.host.Peer() != nil
-	h.host.ClosePeer()
+	h.updates, h.sends = nil, nil
 }
 
 // remind tells the other side of the last call again that it is over, unless there has
@@ -159,7 +153,7 @@ func (h *handle) remind(reason string) {
 // of their own, behind everything that it is being told.
 func (h *handle) notice(by, reason, notified string) {
 	h.notices++
-	h.host.Run(func() {
+	h.Host.Run(func() {
 		defer h.noticed()
 		h.push(news("hangup", by, reason))
 		h.notify(news("hangup", "", notified))
@@ -182,7 +176,7 @@ func (h *handle) update(j *plugin.JSEP) {
 		return
 	}
 	h.updates = append(h.updates, j)
-	h.host.Run(h.pushUpdate)
+	h.Host.Run(h.pushUpdate)
 }
 
 // pushUpdate sends the oldest description that is to be passed on. It runs on the
@@ -198,12 +192,12 @@ func (h *handle) pushUpdate() {
 	j := h.updates[0]
 	h.updates = h.updates[1:]
 	p.mu.Unlock()
-	err := h.host.Push("", result(news("update", "", "")), j)
+	err := h.Host.Push("", result(news("update", "", "")), j)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case err != nil:
-		p.gw.Logger().Debug("no update", "handle", h.host.HandleID(), "error", err)
+		p.Gateway.Logger().Debug("no update", "handle", h.Host.HandleID(), "error", err)
 		if j.SDP.Type == sdp.TypeOffer && c.offering == c.opposite(h) {
 			c.offering = nil // nobody will answer it
 		}
@@ -215,14 +209,7 @@ func (h *handle) pushUpdate() {
 // query writes the part of plugin_specific that is about a call.
 func (c *call) query(h *handle, w *json.Writer) {
 	w.Str("peer", c.opposite(h).name)
-	w.Bool("audio_active", h.audio)
-	w.Bool("video_active", h.video)
-	w.OptStr("audio_codec", c.agreed.audio)
-	if c.agreed.red {
-		w.Bool("audio_red", true)
-	}
-	w.OptStr("video_codec", c.agreed.video)
-	w.Uint("bitrate", h.bitrate)
+	h.sending.Write(w, c.codecs)
 	w.Uint("peer-bitrate", h.remoteBitrate)
 	w.Int("slowlink_count", int64(h.slow))
 	switch {

@@ -247,7 +247,7 @@ func TestHangupOfTheCallBefore(t *testing.T) {
 // TestBusyShard: nobody waits for a shard, whatever those in a call do.
 func TestBusyShard(t *testing.T) {
 	trap := plugintest.NewTrap()
-	core := plugintest.New(t, New(Config{Folder: t.TempDir()}), plugintest.Config{Engine: sfu.Config{Shards: 1, Logger: slog.New(trap)}})
+	core := plugintest.New(t, New(t.TempDir()), plugintest.Config{Engine: sfu.Config{Shards: 1, Logger: slog.New(trap)}})
 	x := &exchange{core, t}
 	alice, bob := x.phone("alice"), x.phone("bob")
 	bob.accept(alice.call(bob), alice)

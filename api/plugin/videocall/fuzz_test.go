@@ -22,7 +22,7 @@ func checkBooks(t testing.TB, p *Plugin, clients []*plugintest.Client) {
 	registered := 0
 	for _, x := range clients {
 		h := x.Handle.(*handle)
-		if h.registered && !h.gone {
+		if h.registered && !h.IsDetached() {
 			registered++
 			if p.users[h.name] != h {
 				t.Errorf("%s is not among the users", h.name)
@@ -38,7 +38,7 @@ func checkBooks(t testing.TB, p *Plugin, clients []*plugintest.Client) {
 		if c == nil {
 			continue
 		}
-		if c.over || h.gone || c.opposite(h).gone || c.opposite(h).call != c || !c.told {
+		if c.over || h.IsDetached() || c.opposite(h).IsDetached() || c.opposite(h).call != c || !c.told {
 			t.Errorf("%s is in a call that there is not: %+v", h.name, c)
 		}
 	}
@@ -57,7 +57,7 @@ func FuzzRequests(f *testing.F) {
 	f.Add("0a {\"request\":\"call\",\"username\":\"1\"}\n1o {\"request\":\"accept\"}\n0d\n1n {\"request\":\"list\"}\n" + hangup + hangup)
 	f.Add("0o {\"request\":\"call\",\"username\":\"0\"}\n0n {\"request\":\"hangup\",\"reason\":\"\\u0000\"}\n1n {\"request\":\"register\",\"username\":\"\"}")
 	f.Fuzz(func(t *testing.T, text string) {
-		p := New(Config{Folder: t.TempDir()})
+		p := New(t.TempDir())
 		core := plugintest.New(t, p, plugintest.Config{})
 		var users []*plugintest.Client
 		for _, name := range []string{"0", "1", "2"} {
@@ -86,7 +86,7 @@ func FuzzRequests(f *testing.F) {
 					j.Update = strings.Contains(line, "set")
 				}
 			case 'e':
-				x.Pass(sfu.Event{Kind: sfu.EventLayer, Section: int(line[0]) % 3, Layer: media.Layer{Substream: 1, Temporal: 1}})
+				x.Pass(sfu.Event{Kind: sfu.EventLayer, Section: int(line[0]) % 3, Layer: media.Layer{Encoding: 1, Temporal: 1}})
 				x.Pass(sfu.Event{Kind: sfu.EventSlowLink, Section: len(line)})
 			case 'h':
 				x.Hangup()
@@ -112,7 +112,7 @@ func FuzzRequests(f *testing.F) {
 // TestChaos: users with peer connections call each other, hang up, lose their connections
 // and leave at random, all at once. Nobody is left behind.
 func TestChaos(t *testing.T) {
-	p := New(Config{Folder: t.TempDir()})
+	p := New(t.TempDir())
 	core := plugintest.New(t, p, plugintest.Config{Engine: sfu.Config{Shards: 2}})
 	text := newExchange(t).phone("template").template()
 	names := []string{"a", "b", "c", "d", "e"}

@@ -6,6 +6,7 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
+	"bifrons/api/kit/recording"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -14,19 +15,17 @@ import (
 // handle is one client: a user, once it is registered. Plugin.mu guards what is not
 // fixed.
 type handle struct {
-	plugin *Plugin     // fixed
-	host   plugin.Host // fixed
+	kit.Handle
+	plugin *Plugin // fixed
 
 	name       string // "" may be one
 	registered bool
-	gone       bool
 
 	call *call // the one that it makes, is called for or is in; nil = none
 
 	// What an earlier call leaves behind has to be over before the client hears of
-	// another one.
+	// another one; so has its connection, see HangingUp.
 	left    *call // the last one, nil once there is another
-	closing bool  // a connection, of which Hangup is to come
 	notices int   // that are on their way
 	ringing bool  // deliver is on its way
 
@@ -35,6 +34,9 @@ type handle struct {
 	settings
 	slow int // slow links so far
 
+	sends      []recording.Medium // in the call, the first of each kind
+	recordings recording.Set      // of these, by sdp.Kind; begun by the executor
+
 	// other is whom data goes to, nil unless the call is accepted.
 	other atomic.Pointer[handle]
 }
@@ -42,20 +44,20 @@ type handle struct {
 // settings are what a client can set, and what is known of its connection. They last
 // until hangup.
 type settings struct {
-	audio, video bool // what the client sends goes on to the other side
-	bitrate      uint64
-	layers       mline.Layers // of what the other side sends
-
+	sending       mline.Sending
+	layers        mline.Layers // of what the other side sends
 	remoteBitrate uint64
+
+	recording wish
 }
 
 // reset goes back to how everything starts.
 func (h *handle) reset() {
-	h.settings = settings{audio: true, video: true, layers: mline.NewLayers()}
+	h.settings = settings{sending: mline.NewSending(), layers: mline.NewLayers()}
 }
 
 // Message takes a request.
-func (h *handle) Message(r *plugin.Request) plugin.Result { return table.Message(h.host, h, r) }
+func (h *handle) Message(r *plugin.Request) plugin.Result { return table.Message(h.Host, h, r) }
 
 // TakesOffer tells whether the client may make an offer: not before the call's first one
 // is answered, nor while a further one of the other side is not.
@@ -76,23 +78,16 @@ func (h *handle) TakesOffer() bool {
 func (h *handle) Up() {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
-	if peer := h.host.Peer(); peer != nil {
-		peer.SetBitrateCap(h.bitrate)
+	if peer := h.Host.Peer(); peer != nil {
+		peer.SetBitrateCap(h.sending.Bitrate)
 	}
 }
 
 // Data goes to the other side, if that has data channels by now.
 func (h *handle) Data(label, protocol string, binary bool, payload []byte) {
-	other := h.other.Load()
-	if other == nil {
-		return
-	}
-	peer := other.host.Peer()
-	if peer == nil {
-		return
-	}
-	if err := peer.SendData(label, protocol, binary, payload); err != nil {
-		h.plugin.gw.Logger().Debug("data not passed on", "handle", h.host.HandleID(), "error", err)
+	h.recordings.Message(int(sdp.Application), binary, payload)
+	if other := h.other.Load(); other != nil {
+		h.plugin.SendData(other.Host.Peer(), kit.Message{Label: label, Protocol: protocol, Binary: binary, Payload: payload})
 	}
 }
 
@@ -114,7 +109,7 @@ func (h *handle) Event(e sfu.Event) {
 func (h *handle) slowLink(e sfu.Event) {
 	h.plugin.mu.Lock()
 	h.slow++
-	bitrate := h.bitrate
+	bitrate := h.sending.Bitrate
 	video := h.call.kind(e.Section) == sdp.Video
 	h.plugin.mu.Unlock()
 	if e.Uplink {
@@ -146,21 +141,22 @@ func (h *handle) pushLayers(codec string, news []mline.Event) {
 }
 
 // push sends an event of the plugin's own.
-func (h *handle) push(fields func(w *json.Writer)) { h.host.Push("", result(fields), nil) }
+func (h *handle) push(fields func(w *json.Writer)) { h.Host.Push("", result(fields), nil) }
 
 // notify tells the event handlers what has happened.
 func (h *handle) notify(fields func(w *json.Writer)) {
-	h.plugin.events.Notify(h.host, fields)
+	h.plugin.Events.Notify(h.Host, fields)
 }
 
 // Hangup ends the call whose connection is gone. Settings do not outlive it.
 func (h *handle) Hangup(string) {
+	h.recordings.StopAll(nil)
 	p := h.plugin
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	h.reset()
-	closing := h.closing
-	h.closing = false
+	closing := h.HangingUp()
+	h.PeerChanged()
 	if c := h.call; c != nil && c.knows(h) {
 		c.end(h, true, reasonLost)
 	} else if closing {
@@ -172,10 +168,11 @@ func (h *handle) Hangup(string) {
 // Detach is the end, also of the call whose offer has not been sent yet. The name is
 // free.
 func (h *handle) Detach() {
+	h.recordings.StopAll(nil)
 	p := h.plugin
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	h.gone = true
+	h.Detached()
 	if p.users[h.name] == h {
 		delete(p.users, h.name)
 	}
@@ -201,10 +198,10 @@ func (h *handle) Query(w *json.Writer) {
 	if c != nil {
 		c.query(h, w)
 	}
+	h.recordings.Write(w)
 	w.Bit("incall", c != nil)
 	if c != nil && c.e2ee {
 		w.Bool("e2ee", true)
 	}
-	w.Bit("hangingup", h.closing)
-	w.Bit("destroyed", h.gone)
+	h.WriteState(w)
 }

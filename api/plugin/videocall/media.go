@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"bifrons/api/kit/mline"
+	"bifrons/api/kit/recording"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -12,13 +13,28 @@ import (
 // flow is what goes through one section of both connections.
 type flow struct {
 	kind               sdp.Kind
-	toCaller, toCallee bool
+	toCaller, toCallee way
+	medium             *recording.Medium // what is recorded of it, nil = it cannot be
 }
 
-// agreed are the first codecs of the answer, "" if there is none.
-type agreed struct {
-	audio, video string
-	red          bool // around the audio (RFC 2198)
+// way is one direction of a flow.
+type way struct {
+	on  bool // as agreed
+	out mline.Output
+}
+
+// nextFlows are those of a description, which go on with what the engine was told of the
+// last ones.
+func nextFlows(d *sdp.Description, last []flow) []flow {
+	list := make([]flow, len(d.Sections))
+	for i := range list {
+		if f := &list[i]; i < len(last) {
+			f.toCaller.out, f.toCallee.out = last[i].toCaller.out, last[i].toCallee.out
+		} else {
+			f.toCaller.out.Section, f.toCallee.out.Section = i, i
+		}
+	}
+	return list
 }
 
 // encodings are a section with several, and how they are told apart by RTP header
@@ -65,22 +81,28 @@ func (c *call) agree(answer *plugin.JSEP, by *handle) {
 	if by == c.caller {
 		sent = encodingsOf(answer)
 	}
-	c.offering, c.agreed, c.layered = nil, agreed{}, -1
-	c.flows = make([]flow, len(answer.SDP.Sections))
+	c.offering, c.codecs, c.layered = nil, mline.Codecs{}, -1
+	c.flows = nextFlows(answer.SDP, c.flows)
 	for i := range answer.SDP.Sections {
 		s, f := &answer.SDP.Sections[i], &c.flows[i]
 		f.kind = s.Kind
-		if s.Rejected() || len(s.Codecs) == 0 {
+		if m, ok := recording.Agreed(s); ok {
+			m.Key, m.Track = int(s.Kind), i
+			f.medium = &m
+		}
+		if s.Rejected() || len(s.Codecs) == 0 && s.Kind != sdp.Application {
 			continue
 		}
-		f.toCaller, f.toCallee = s.Direction.Sends(), s.Direction.Receives()
+		f.toCaller.on, f.toCallee.on = s.Direction.Sends(), s.Direction.Receives()
 		if by == c.caller {
-			f.toCaller, f.toCallee = f.toCallee, f.toCaller
+			f.toCaller.on, f.toCallee.on = f.toCallee.on, f.toCaller.on
 		}
-		c.agreed.add(s)
+		if len(s.Codecs) > 0 {
+			c.codecs.Add(s)
+		}
 	}
 	for _, e := range sent {
-		if e.section >= len(c.flows) || !c.flows[e.section].toCallee || c.flows[e.section].kind != sdp.Video {
+		if e.section >= len(c.flows) || !c.flows[e.section].toCallee.on || c.flows[e.section].kind != sdp.Video {
 			continue
 		}
 		if by == c.callee {
@@ -92,56 +114,38 @@ func (c *call) agree(answer *plugin.JSEP, by *handle) {
 	}
 }
 
-// add takes over the codec of a section if it is the first of its kind.
-func (a *agreed) add(s *sdp.Section) {
-	switch main := s.Codecs[0].ID(); {
-	case s.Kind == sdp.Video && a.video == "":
-		a.video = main
-	case s.Kind == sdp.Audio && a.audio == "":
-		a.audio = main
-		for i := range s.Codecs {
-			if a.audio != sdp.RED {
-				break
-			}
-			a.red, a.audio = true, s.Codecs[i].ID()
-		}
-	}
-}
-
 // link has media flow as agreed.
 func (c *call) link() {
-	caller, callee := c.caller.host.Peer(), c.callee.host.Peer()
+	caller, callee := c.caller.Host.Peer(), c.callee.Host.Peer()
 	if c.over || caller == nil || callee == nil {
 		return
 	}
-	for i, f := range c.flows {
-		if f.kind != sdp.Audio && f.kind != sdp.Video {
-			continue
+	for i := range c.flows {
+		if f := &c.flows[i]; f.kind == sdp.Audio || f.kind == sdp.Video {
+			c.connect(i, c.caller, caller, callee)
+			c.connect(i, c.callee, callee, caller)
 		}
-		c.connect(i, f.toCaller, c.caller, caller, callee)
-		c.connect(i, f.toCallee, c.callee, callee, caller)
 	}
+	c.caller.setSends(c, caller)
+	c.callee.setSends(c, callee)
 }
 
 // connect has a side get what the other one sends in a section, or nothing.
-func (c *call) connect(section int, on bool, h *handle, to, from *sfu.Peer) {
-	if !on {
-		to.Unsubscribe(section)
-		return
+func (c *call) connect(section int, h *handle, to, from *sfu.Peer) {
+	x := c.way(h, section)
+	var input mline.Input
+	if x.on {
+		input = mline.Input{Origin: from, Section: section, Layering: c.layering(h, section)}
 	}
-	to.Subscribe(sfu.Subscription{
-		Origin: from, Track: section, Section: section,
-		Paused: c.opposite(h).mutes(c.flows[section].kind),
-		Target: h.layers.Target(c.layering(h, section)), Fallback: h.layers.Fallback(),
-	})
+	x.out.Sync(to, input, c.opposite(h).sending.Mutes(c.flows[section].kind), &h.layers, mline.NoDelay)
 }
 
-// mutes tells whether what a client sends of a kind does not go on.
-func (s *settings) mutes(k sdp.Kind) bool {
-	if k == sdp.Video {
-		return !s.video
+// way is the direction of a flow that goes to a side.
+func (c *call) way(to *handle, section int) *way {
+	if to == c.caller {
+		return &c.flows[section].toCaller
 	}
-	return !s.audio
+	return &c.flows[section].toCallee
 }
 
 // layering is how what a side gets in a section is layered, so that it can choose. c may
@@ -163,20 +167,18 @@ func (c *call) videoCodec() string {
 	if c == nil {
 		return ""
 	}
-	return c.agreed.video
+	return c.codecs.Video
 }
 
 // applyGates brings what a side sends to the other one, or holds it.
 func (c *call) applyGates(h *handle) {
-	peer := c.opposite(h).host.Peer()
-	if peer == nil {
-		return
+	other := c.opposite(h)
+	peer := other.Host.Peer()
+	for i := range c.flows {
+		c.way(other, i).out.Hold(peer, h.sending.Mutes(c.flows[i].kind))
 	}
-	for i, f := range c.flows {
-		if f.kind == sdp.Audio || f.kind == sdp.Video {
-			peer.SetPaused(i, h.mutes(f.kind))
-		}
-	}
+	h.recordings.SetMuted(int(sdp.Audio), !h.sending.Audio)
+	h.recordings.SetMuted(int(sdp.Video), !h.sending.Video)
 }
 
 // retarget has the callee get another encoding, and returns those that it gets already.
@@ -185,11 +187,9 @@ func (c *call) retarget(h *handle, change mline.Change) []mline.Event {
 	if as == mline.Single || !change.Retargets() {
 		return nil
 	}
-	if peer := h.host.Peer(); peer != nil {
-		peer.SetTarget(c.layered, h.layers.Target(as), h.layers.Fallback())
-	}
+	c.way(h, c.layered).out.Retarget(h.Host.Peer(), &h.layers)
 	outcome := h.layers.Outcome(change, as)
-	if from := c.caller.host.Peer(); from != nil && (outcome.Keyframe || outcome.Temporal) {
+	if from := c.caller.Host.Peer(); from != nil && (outcome.Keyframe || outcome.Temporal) {
 		from.RequestKeyframe(c.layered)
 	}
 	return outcome.Reached

@@ -26,7 +26,7 @@ type exchange struct {
 
 func newExchange(t *testing.T) *exchange {
 	t.Helper()
-	return &exchange{plugintest.New(t, New(Config{Folder: t.TempDir()}), plugintest.Config{Engine: sfu.Config{Shards: 2}}), t}
+	return &exchange{plugintest.New(t, New(t.TempDir()), plugintest.Config{Engine: sfu.Config{Shards: 2}}), t}
 }
 
 // phone is a user with a WebRTC client.

@@ -6,6 +6,7 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
@@ -43,17 +44,14 @@ var table = kit.Table[*handle]{
 		{Name: "register", Async: true, Fields: usernameFields, Run: (*handle).register},
 		{Name: "call", Async: true, Run: (*handle).makeCall}, // it checks its fields itself
 		{Name: "accept", Async: true, Run: (*handle).accept},
-		{Name: "set", Async: true, Run: (*handle).set, Fields: []schema.Field{
-			{Name: "audio", Type: schema.Bool},
-			{Name: "video", Type: schema.Bool},
-			{Name: "bitrate", Type: schema.Uint},
+		{Name: "set", Async: true, Run: (*handle).set, Fields: slices.Concat(mline.SendingFields, []schema.Field{
 			{Name: "record", Type: schema.Bool},
 			{Name: "filename", Type: schema.String},
 			{Name: "substream", Type: schema.Uint},
 			{Name: "temporal", Type: schema.Uint},
 			{Name: "fallback", Type: schema.Uint},
 			{Name: "restart", Type: schema.Bool},
-		}},
+		})},
 		{Name: "hangup", Async: true, Run: (*handle).hangup},
 	},
 }
@@ -121,7 +119,7 @@ func (h *handle) makeCall(r *kit.Request, w *json.Writer) (kit.Response, *schema
 func (h *handle) hangUp() {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
-	h.close()
+	h.ClosePeer()
 }
 
 // call makes a call, unless the other side is busy. Nobody has heard of it then but the
@@ -132,7 +130,7 @@ func (p *Plugin) call(h *handle, r *kit.Request) (busy bool, err *schema.Error) 
 	switch {
 	case !h.registered:
 		return false, kit.Errorf(errRegisterFirst, "Register a username first")
-	case h.call != nil || h.closing:
+	case h.call != nil || h.HangingUp():
 		return false, kit.Errorf(errAlreadyInCall, "Already in a call")
 	}
 	if err := codes.Check(usernameFields, r.Body); err != nil {
@@ -187,7 +185,7 @@ func (p *Plugin) accept(h *handle, j *plugin.JSEP) *schema.Error {
 	h.other.Store(c.caller)
 	c.caller.other.Store(h)
 	answer := &plugin.JSEP{SDP: j.SDP, E2EE: j.E2EE}
-	c.caller.host.Run(func() { c.answer(answer) })
+	c.caller.Host.Run(func() { c.answer(answer) })
 	return nil
 }
 

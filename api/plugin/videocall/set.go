@@ -1,6 +1,8 @@
 package videocall
 
 import (
+	"fmt"
+
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
@@ -14,26 +16,35 @@ func (h *handle) set(r *kit.Request, w *json.Writer) (kit.Response, *schema.Erro
 	if err := mline.Check(r.Body, errInvalidElement); err != nil {
 		return kit.Response{}, err
 	}
-	if r.Body.Is("record") {
-		return kit.Fail(errInvalidElement, "Recording is not available in this build")
+	if r.JSEP == nil {
+		if err := h.record(r.Body); err != nil {
+			return kit.Fail(errInvalidElement, "Recording failed (%v)", err)
+		}
 	}
 	s, codec, reached, err := h.plugin.set(h, r)
 	if err != nil {
 		return kit.Response{}, err
 	}
+	warning := ""
+	if r.JSEP != nil { // which goes on to the other side anyway
+		if err := h.record(r.Body); err != nil {
+			warning = fmt.Sprintf("Recording failed (%v)", err)
+		}
+	}
 	h.pushLayers(codec, reached)
 	h.notify(func(w *json.Writer) {
 		w.Str("event", "configured")
-		w.Bool("audio_active", s.audio)
-		w.Bool("video_active", s.video)
-		w.Uint("bitrate", s.bitrate)
+		s.Write(w, mline.Codecs{})
+		h.recordings.Write(w)
 	})
-	return done(w, news("set", "", "")), nil
+	resp := done(w, news("set", "", ""))
+	resp.Warning = warning
+	return resp, nil
 }
 
-// set does it, and returns the settings that there are now. reached are the layers that
+// set does it, and returns what goes on now. reached are the layers that
 // were asked for and are there already, codec is that of the video.
-func (p *Plugin) set(h *handle, r *kit.Request) (s settings, codec string, reached []mline.Event, err *schema.Error) {
+func (p *Plugin) set(h *handle, r *kit.Request) (s mline.Sending, codec string, reached []mline.Event, err *schema.Error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := h.call
@@ -41,40 +52,27 @@ func (p *Plugin) set(h *handle, r *kit.Request) (s settings, codec string, reach
 	if update && r.JSEP.SDP.Type == sdp.TypeOffer && c.offering == c.opposite(h) {
 		return s, "", nil, kit.Errorf(errInvalidSDP, "The other side has made an offer")
 	}
-	before, change := h.settings, mline.Read(r.Body)
-	h.settings.take(r.Body)
+	before, change := h.sending, mline.Read(r.Body)
+	h.sending.Set(r.Body)
 	h.layers.Set(change)
-	peer := h.host.Peer()
+	peer := h.Host.Peer()
 	if peer != nil && r.Body.Has("bitrate") {
-		peer.SetBitrateCap(h.bitrate)
+		peer.SetBitrateCap(h.sending.Bitrate)
 	}
 	if c == nil || !c.accepted {
-		return h.settings, "", nil, nil
+		return h.sending, "", nil, nil
 	}
-	if h.audio != before.audio || h.video != before.video {
+	if h.sending.Audio != before.Audio || h.sending.Video != before.Video {
 		c.applyGates(h)
 	}
-	if peer != nil && h.video && !before.video {
+	if peer != nil && h.sending.Video && !before.Video {
 		peer.RequestKeyframe(-1)
 	}
 	reached = c.retarget(h, change)
 	if update {
 		c.renegotiate(h, r.JSEP, r.Body.Is("restart"))
 	}
-	return h.settings, c.agreed.video, reached, nil
-}
-
-// take takes over what a request says on what the client sends.
-func (s *settings) take(body kit.Args) {
-	if on, ok := body.Flag("audio"); ok {
-		s.audio = on
-	}
-	if on, ok := body.Flag("video"); ok {
-		s.video = on
-	}
-	if n, ok := body.Number("bitrate"); ok {
-		s.bitrate = uint64(n)
-	}
+	return h.sending, c.codecs.Video, reached, nil
 }
 
 // renegotiate passes a further offer, or the answer to one, on to the other side.

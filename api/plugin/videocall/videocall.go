@@ -4,7 +4,6 @@ package videocall
 import (
 	"sync"
 
-	"bifrons/api/config"
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/module"
@@ -14,17 +13,9 @@ import (
 // Package is what clients attach to.
 const Package = "janus.plugin.videocall"
 
-// Config sets up the plugin.
-type Config struct {
-	// Folder is where janus.plugin.videocall.jcfg is.
-	Folder string
-}
-
 // Plugin is the VideoCall plugin.
 type Plugin struct {
-	gw     plugin.Gateway // fixed
-	file   kit.File       // fixed
-	events kit.Events     // fixed
+	kit.Plugin
 
 	// mu guards who is registered, all calls, and what clients have set. Nothing
 	// waits under it: what is sent to clients is handed to their executors, and the
@@ -33,10 +24,10 @@ type Plugin struct {
 	users map[string]*handle
 }
 
-// New makes the plugin.
-func New(cfg Config) *Plugin {
+// New makes the plugin, with a folder where janus.plugin.videocall.jcfg is.
+func New(folder string) *Plugin {
 	p := &Plugin{users: make(map[string]*handle)}
-	p.file = kit.File{Folder: cfg.Folder, Package: Package, General: p.events.General}
+	p.File = kit.File{Folder: folder, Package: Package, General: p.Events.General}
 	return p
 }
 
@@ -50,24 +41,9 @@ func (p *Plugin) Info() module.Info {
 	}
 }
 
-// Check reads the file as a start does.
-func (p *Plugin) Check() (found string, problems []config.Problem) { return "", p.file.Check() }
-
-// Start reads the file.
-func (p *Plugin) Start(gw plugin.Gateway) error {
-	p.gw, p.events.Gateway = gw, gw
-	return p.file.Start(gw.Logger())
-}
-
-// Close has nothing to do: the handles are gone already.
-func (p *Plugin) Close() {}
-
-// Admin takes no messages.
-func (p *Plugin) Admin(*json.Value) ([]byte, error) { return nil, plugin.ErrNoAdmin }
-
 // Attach makes a handle.
 func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) {
-	h := &handle{plugin: p, host: host}
+	h := &handle{Handle: kit.Handle{Host: host}, plugin: p}
 	h.reset()
 	return h, nil
 }

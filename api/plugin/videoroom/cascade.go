@@ -29,7 +29,7 @@ func (p *publisher) cascade() {
 // forwardTo starts the forwarders for a remotization. room.mu is held.
 func (s *stream) forwardTo(rem *remotization) {
 	p := s.publisher
-	log := p.room.plugin.gw.Logger()
+	log := p.room.plugin.Gateway.Logger()
 	n := s.cascadeSize()
 	if err := p.room.plugin.forwardRules().Limit(p.forwarders.Len() + n); err != nil {
 		log.Warn("not forwarded to another server", "remote", rem.id, "error", err)

@@ -3,6 +3,7 @@ package videoroom
 import (
 	"slices"
 
+	"bifrons/api/kit"
 	"bifrons/sdp"
 	"bifrons/sfu"
 )
@@ -94,9 +95,7 @@ func (s *stream) delayChanged() {
 // named after the publisher.
 func (s *stream) relayData(binary bool, payload []byte) {
 	for _, peer := range s.dataPeers() {
-		if err := peer.SendData(s.publisher.id, "", binary, payload); err != nil {
-			s.publisher.room.plugin.gw.Logger().Debug("data not relayed", "publisher", s.publisher.id, "error", err)
-		}
+		s.publisher.room.plugin.SendData(peer, kit.Message{Label: s.publisher.id, Binary: binary, Payload: payload})
 	}
 }
 

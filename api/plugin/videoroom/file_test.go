@@ -51,7 +51,7 @@ func TestSavedRoomsAreReadBack(t *testing.T) {
 			t.Errorf("the rest has changed:\n%s", hs.read())
 		}
 		again := hs.restarted()
-		if _, problems := New(Config{Folder: filepath.Dir(again.file)}).Check(); len(problems) > 0 {
+		if _, problems := New(filepath.Dir(again.file)).Check(); len(problems) > 0 {
 			t.Errorf("what was saved is wrong: %v", problems)
 		}
 		if again.plugin.general.adminKey != "k" {

@@ -7,6 +7,7 @@ import (
 	"bifrons/api/kit"
 	"bifrons/api/kit/forward"
 	"bifrons/api/kit/mline"
+	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu/media"
@@ -42,7 +43,7 @@ var forwardItem = fields(
 
 // forwardRules are those by which publishers are forwarded.
 func (p *Plugin) forwardRules() *forward.Rules {
-	return &forward.Rules{Policy: p.general.forward, Engine: p.gw.Engine, Of: "publisher", Codes: codes, Failed: errUnknown}
+	return &forward.Rules{Policy: p.general.forward, Engine: p.Gateway.Engine, Of: "publisher", Codes: codes, Failed: errUnknown}
 }
 
 // mayForward tells whether the administrator lets a client forward.
@@ -82,14 +83,14 @@ var errNoMedia = errors.New("videoroom: the publisher has no media")
 // forward adds a forwarder. room.mu is held, and the destination was prepared.
 func (s *stream) forward(d forward.Destination, remote *remotization) (*forwarder, error) {
 	p := s.publisher
-	x := forward.Stream{Origin: p.origin(), Section: s.mindex, Simulcast: s.Layering == mline.Simulcast, Paused: !s.flows()}
+	x := forward.Track{Origin: p.origin(), Section: s.mindex, Simulcast: s.Layering == mline.Simulcast, Paused: !s.flows()}
 	if x.Origin == nil { // the connection has just ended
 		return nil, errNoMedia
 	}
 	if s.kind == sdp.Application {
 		x.Section = -1
 	}
-	return p.forwarders.Start(p.room.plugin.gw.Engine(), x, d, forwarded{s, remote}, &p.room.mu, p.notifyStopped)
+	return p.forwarders.Start(p.room.plugin.Gateway.Engine(), x, d, forwarded{s, remote}, &p.room.mu, p.notifyStopped)
 }
 
 // notifyStopped tells that a forwarder has ended.
@@ -145,14 +146,14 @@ func writeForwarder(w *json.Writer, f *forwarder) {
 	kind := f.Of.stream.kind
 	f.Write(w, forward.Form{
 		Brief: kind == sdp.Application,
-		Own:   func(w *json.Writer) { w.Str("type", kindName(kind)) },
+		Own:   func(w *json.Writer) { w.Str("type", plugin.KindName(kind)) },
 	})
 }
 
 func (p *publisher) notifyForward(f *forwarder) {
 	p.room.notify(p.h, "rtp_forward", func(w *json.Writer) {
 		p.writeFeed(w)
-		w.Str("media", kindName(f.Of.stream.kind))
+		w.Str("media", plugin.KindName(f.Of.stream.kind))
 		w.OptStr("codec", f.Of.stream.Codec)
 		w.OptUint("video_substream", uint64(f.Encoding))
 		writeForwarder(w, f)

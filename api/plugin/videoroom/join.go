@@ -5,6 +5,7 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 )
@@ -46,7 +47,7 @@ func (r *room) join(h *handle, req *kit.Request, w *json.Writer, configure bool)
 
 // admits checks what everybody needs who joins: a token, the pin. room.mu is held.
 func (r *room) admits(body kit.Args) *schema.Error {
-	gw := r.plugin.gw
+	gw := r.plugin.Gateway
 	if r.signedTokens && gw.SignedTokens() && !gw.SignedFor(body.Str("token"), Package, "room="+r.id) {
 		return errorf(errUnauthorized, "Unauthorized (wrong token)")
 	}
@@ -180,7 +181,7 @@ func (r *room) joinSubscriber(h *handle, req *kit.Request, w *json.Writer) (kit.
 	}
 	if legacy {
 		list = slices.DeleteFunc(list, func(want wanted) bool {
-			return !req.Body.FlagOr("offer_"+kindName(want.stream.kind), true)
+			return !req.Body.FlagOr("offer_"+plugin.KindName(want.stream.kind), true)
 		})
 	}
 	switch {

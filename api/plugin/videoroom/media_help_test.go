@@ -27,7 +27,7 @@ type mediaRoom struct {
 
 func newMediaRoom(t *testing.T) *mediaRoom {
 	t.Helper()
-	v := &mediaRoom{t: t, plugin: New(Config{Folder: t.TempDir()})}
+	v := &mediaRoom{t: t, plugin: New(t.TempDir())}
 	v.core = plugintest.New(t, v.plugin, plugintest.Config{Engine: sfu.Config{Shards: 2}})
 	v.attach().request(dict{"request": "create", "room": 1234, "publishers": 10}, nil)
 	return v

@@ -26,7 +26,7 @@ func TestBusyShard(t *testing.T) {
 room-1: { publishers = 9 }`, signer{}, sfu.Config{Shards: 1, Logger: slog.New(x)})
 	hs.attach().must(`{"request":"add_remote_publisher","room":1,"id":7,"iface":"127.0.0.1",`+remoteVoice+`}`, "", `"success"`)
 	hs.publish(`"id":8`, "chrome_avd")
-	x.Spring(t, hs.plugin.gw.Engine())
+	x.Spring(t, hs.plugin.Gateway.Engine())
 	for _, r := range []struct{ body, want string }{
 		{`{"request":"add_remote_publisher","room":1,"id":9,"iface":"127.0.0.1",` + remoteVoice + `}`, `"success"`},
 		{`{"request":"rtp_forward","room":1,"publisher_id":7,"host":"127.0.0.1","streams":[{"mid":"0","port":9}]}`, `"stream_id"`},
@@ -73,8 +73,8 @@ func TestRemoteEnters(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			hs := newService(t, `room-1: { publishers = 9 }`)
-			gw := &hooked{Gateway: hs.plugin.gw}
-			hs.plugin.gw = gw
+			gw := &hooked{Gateway: hs.plugin.Gateway}
+			hs.plugin.Gateway = gw
 			gw.before = func() {
 				waittest.InTime(t, tt.meanwhile, func() {
 					if got := hs.attach().do(tt.meanwhile, ""); !strings.Contains(got, tt.hears) {
@@ -108,7 +108,7 @@ func TestRemoteFails(t *testing.T) {
 	r := hs.plugin.room("1")
 	x := &publisher{room: r, id: "8", gone: true}
 	remoteHandler{x}.SourceEvent(sfu.Event{Kind: sfu.EventClosed})
-	src, err := hs.plugin.gw.Engine().NewSource(sfu.SourceConfig{}, silent{})
+	src, err := hs.plugin.Gateway.Engine().NewSource(sfu.SourceConfig{}, silent{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,19 +13,13 @@ import (
 // Package is what clients attach to.
 const Package = "janus.plugin.videoroom"
 
-// Config sets up the plugin.
-type Config struct {
-	// Folder is where janus.plugin.videoroom.jcfg is, with the plugin's
-	// settings and the rooms. Rooms that are made permanent go there.
-	Folder string
-}
-
-// New makes the plugin.
-func New(cfg Config) *Plugin {
+// New makes the plugin, with a folder where janus.plugin.videoroom.jcfg is. It has the
+// plugin's settings and the rooms; those that are made permanent go there.
+func New(folder string) *Plugin {
 	p := &Plugin{}
 	p.rooms = p.desk()
-	p.file = kit.File{Folder: cfg.Folder, Package: Package, Entry: "room", General: p.loadGeneral, Load: p.rooms.Load,
-		Has: p.rooms.HasCategory, Key: p.rooms.CategoryKey}
+	p.File = kit.File{Folder: folder, Package: Package, General: p.loadGeneral}
+	p.rooms.Keep(&p.File)
 	return p
 }
 
@@ -41,21 +35,11 @@ func (p *Plugin) Info() module.Info {
 
 // Start reads the file with the rooms.
 func (p *Plugin) Start(gw plugin.Gateway) error {
-	p.gw, p.events.Gateway = gw, gw
-	if err := p.file.Start(gw.Logger()); err != nil {
+	if err := p.Plugin.Start(gw); err != nil {
 		return err
 	}
 	p.table = p.requests()
 	return nil
-}
-
-// Reload adds the rooms that are new in the file.
-func (p *Plugin) Reload() (added []string, err error) { return p.file.Reload() }
-
-// Check reads the file as a start does.
-func (p *Plugin) Check() (found string, problems []config.Problem) {
-	problems = p.file.Check()
-	return kit.Count(p.rooms.Len(), "room"), problems
 }
 
 // Close ends the rooms.
@@ -63,12 +47,14 @@ func (p *Plugin) Close() { p.rooms.Close() }
 
 // Admin answers the synchronous requests.
 func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
-	return p.table.Admin(&handle{plugin: p, Handle: kit.Handle{Host: plugin.Nobody{Gateway: p.gw, Package: Package}}}, request), nil
+	return p.table.Admin(p.newHandle(p.Nobody()), request), nil
 }
 
 // Attach makes a handle.
-func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) {
-	return &handle{plugin: p, Handle: kit.Handle{Host: host}}, nil
+func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) { return p.newHandle(host), nil }
+
+func (p *Plugin) newHandle(host plugin.Host) *handle {
+	return &handle{plugin: p, Handle: kit.Handle{Host: host}}
 }
 
 // generalSettings is the category general of the file.
@@ -87,7 +73,7 @@ func (p *Plugin) loadGeneral(f config.PluginFile) []config.Problem {
 	p.general = general{
 		adminKey: set.AdminKey, lockForwarding: set.LockForwarding && set.AdminKey != "", forward: set.Policy,
 	}
-	p.events.On = set.Events
+	p.Events.On = set.Events
 	p.ids.Strings = set.StringIDs
 	if it := f.Category("general").Get("lock_rtp_forward"); set.LockForwarding && set.AdminKey == "" {
 		problems = append(problems, config.Problem{File: it.File, Line: it.Line, Section: "general", Key: it.Name, Warning: true,
@@ -153,6 +139,6 @@ func event(kind string, fields func(w *json.Writer)) []byte {
 // report sends an event about the handle to the event handlers.
 func (h *handle) report(fields func(w *json.Writer)) {
 	if h != nil {
-		h.plugin.events.Notify(h.Host, fields)
+		h.plugin.Events.Notify(h.Host, fields)
 	}
 }

@@ -259,7 +259,7 @@ const (
 // room.mu is held.
 func (p *publisher) tellChanges() {
 	pace := &p.changes.pace
-	pace.Burst, pace.Period, pace.Log = changeBurst, changePeriod, p.room.plugin.gw.Logger()
+	pace.Burst, pace.Period, pace.Log = changeBurst, changePeriod, p.room.plugin.Gateway.Logger()
 	pace.Do(&p.room.mu, p.flushChanges)
 }
 

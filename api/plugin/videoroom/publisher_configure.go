@@ -71,7 +71,7 @@ func (p *publisher) apply(body kit.Args) {
 		}
 	}
 	for _, s := range p.streams {
-		if on, ok := body.Flag(kindName(s.kind)); ok {
+		if on, ok := body.Flag(plugin.KindName(s.kind)); ok {
 			s.setSend(on)
 		}
 	}

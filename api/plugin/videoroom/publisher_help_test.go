@@ -48,7 +48,7 @@ func newServiceWith(t testing.TB, file string, gw plugin.Gateway) *service {
 func newServiceOn(t testing.TB, file string, gw plugin.Gateway, cfg sfu.Config) *service {
 	t.Helper()
 	dir := t.TempDir()
-	hs := &service{t: t, plugin: New(Config{Folder: dir}), file: filepath.Join(dir, Package+".jcfg")}
+	hs := &service{t: t, plugin: New(dir), file: filepath.Join(dir, Package+".jcfg")}
 	if err := os.WriteFile(hs.file, []byte(file), 0o640); err != nil {
 		t.Fatal(err)
 	}

@@ -210,9 +210,9 @@ func (p *publisher) writeAgreed(w *json.Writer) {
 		switch {
 		case s == nil:
 		case s.disabled || s.Codec == "":
-			w.Str(kindName(kind)+"_codec", "none")
+			w.Str(plugin.KindName(kind)+"_codec", "none")
 		default:
-			w.Str(kindName(kind)+"_codec", s.Codec)
+			w.Str(plugin.KindName(kind)+"_codec", s.Codec)
 		}
 	}
 	json.Objects(w, "streams", p.streams, func(s *stream) { s.writeOwn(w) })

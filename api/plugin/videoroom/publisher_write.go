@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"bifrons/api/json"
-	"bifrons/api/kit/mline"
+	"bifrons/api/plugin"
 	"bifrons/sdp"
 )
 
@@ -55,38 +55,40 @@ func (s *stream) measured() bool {
 	return s.kind == sdp.Audio && !s.disabled && s.audioLevelExt != 0
 }
 
-var kindName = mline.KindName
-
 // write writes a stream as other participants see it.
 func (s *stream) write(w *json.Writer, talking bool) {
-	s.writePlace(w)
-	if s.disabled {
-		w.Bool("disabled", true)
+	if !s.writeFormat(w) {
 		return
 	}
-	w.OptStr("description", s.description)
-	s.Format.Write(w)
 	w.OptTrue("moderated", s.moderated)
 	if talking && s.measured() {
 		w.Bool("talking", s.talking)
 	}
 }
 
+// writeFormat writes which stream it is and what its media is; false if it has none.
+func (s *stream) writeFormat(w *json.Writer) bool {
+	s.writePlace(w)
+	if s.disabled {
+		w.Bool("disabled", true)
+		return false
+	}
+	w.OptStr("description", s.description)
+	s.Format.Write(w)
+	return true
+}
+
 func (s *stream) writePlace(w *json.Writer) {
-	w.Str("type", kindName(s.kind))
+	w.Str("type", plugin.KindName(s.kind))
 	w.Int("mindex", int64(s.mindex))
 	w.Str("mid", s.mid)
 }
 
 // writeOwn writes a stream as its publisher sees it.
 func (s *stream) writeOwn(w *json.Writer) {
-	s.writePlace(w)
-	if s.disabled {
-		w.Bool("disabled", true)
+	if !s.writeFormat(w) {
 		return
 	}
-	w.OptStr("description", s.description)
-	s.Format.Write(w)
 	w.OptUint("audiolevel_ext_id", uint64(s.audioLevelExt))
 	w.OptUint("videoorient_ext_id", uint64(s.orientationExt))
 	w.OptUint("playoutdelay_ext_id", uint64(s.delayExt))

@@ -8,6 +8,7 @@ import (
 	"bifrons/api/kit"
 	"bifrons/api/kit/forward"
 	"bifrons/api/kit/mline"
+	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -42,7 +43,7 @@ func (p *Plugin) readRemote(body kit.Args) (from forward.Destination, err *schem
 		if err := checkItem(remoteItem, v, "streams"); err != nil {
 			return from, err
 		}
-		kind, named := mline.ParseKind(v.Str("type"))
+		kind, named := plugin.ParseKind(v.Str("type"))
 		known := knownCodecs[kind]
 		index, _ := v.Number("mindex")
 		switch {
@@ -100,7 +101,7 @@ func (p *Plugin) addRemote(r *kit.Request, w *json.Writer) *schema.Error {
 // openSource makes the source of a publisher on another server, whom nobody knows of
 // yet, and opens its ports: for RTP and for RTCP. It is called without the lock.
 func (p *publisher) openSource(from *forward.Destination, bind sfu.Bind) (source *sfu.Source, ports [2]uint16, err error) {
-	source, err = p.room.plugin.gw.Engine().NewSource(sfu.SourceConfig{
+	source, err = p.room.plugin.Gateway.Engine().NewSource(sfu.SourceConfig{
 		Label: "remote publisher " + p.id, Tracks: p.sourceStreams(), SRTP: from.SRTP,
 	}, remoteHandler{p})
 	if err != nil {
@@ -166,7 +167,7 @@ func (p *publisher) takeStreams(body kit.Args) *schema.Error {
 		i := find(mid)
 		if i < 0 {
 			i = len(p.streams)
-			kind, _ := mline.ParseKind(v.Str("type"))
+			kind, _ := plugin.ParseKind(v.Str("type"))
 			s := p.newStream(i, strconv.Itoa(i), kind)
 			s.remoteMID = mid
 			p.streams = append(p.streams, s)

@@ -134,7 +134,7 @@ func TestBrokenFile(t *testing.T) {
 	if err := os.WriteFile(dir+"/"+Package+".jcfg", []byte("room-1: {"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := New(Config{Folder: dir}).Start(fakeGateway{}); err == nil {
+	if err := New(dir).Start(fakeGateway{}); err == nil {
 		t.Error("a file that can't be read is not noticed")
 	}
 }

@@ -18,10 +18,10 @@ import (
 func (p *Plugin) desk() rooms.Desk[*room] {
 	return rooms.Desk[*room]{
 		Registry: rooms.Registry[*room]{IDs: &p.ids, Field: "room", Codes: codes, NoSuch: noSuchRoom},
-		Key:      "videoroom", File: &p.file, Events: &p.events, AdminKey: &p.general.adminKey,
+		Key:      "videoroom", Events: &p.Events, AdminKey: &p.general.adminKey,
 		Taken: errRoomExists, Failed: errUnknown,
 		Check: checkRoom, Entry: checkEntry, Make: p.newRoom, Changed: (*room).edited, Describe: (*room).describe,
-		End: func(r *room, _ *rooms.Call) { r.end() },
+		End: func(r *room, _ *rooms.Request) { r.end() },
 	}
 }
 
@@ -65,7 +65,7 @@ func (p *Plugin) newRoom(name id, src kit.Values, description string) *room {
 		subscribers:  make(map[*subscriber]struct{}),
 	}
 	if src.Category() == "" { // what is made while nobody signs tokens needs none later
-		r.signedTokens = r.signedTokens && p.gw.SignedTokens()
+		r.signedTokens = r.signedTokens && p.Gateway.SignedTokens()
 	}
 	r.addDummy(src)
 	return r

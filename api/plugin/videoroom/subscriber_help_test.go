@@ -29,7 +29,6 @@ type fakeHost struct {
 	pushed  []string
 	offers  []*plugin.JSEP // not answered yet
 	notices []string
-	closed  int
 }
 
 func (d *fakeHost) Push(tx string, data []byte, j *plugin.JSEP) error {
@@ -72,12 +71,7 @@ func (d *fakeHost) Notify(data []byte) {
 	d.notices = append(d.notices, string(data))
 }
 
-func (d *fakeHost) ClosePeer() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.closed++
-}
-
+func (d *fakeHost) ClosePeer()        {}
 func (d *fakeHost) Peer() *sfu.Peer   { return nil }
 func (d *fakeHost) Up() bool          { return true }
 func (d *fakeHost) HandleID() uint64  { return 1 }
@@ -151,7 +145,7 @@ type bareRoom struct {
 
 func newBareRoom(t testing.TB) *bareRoom {
 	t.Helper()
-	p := New(Config{Folder: t.TempDir()})
+	p := New(t.TempDir())
 	if err := p.Start(fakeGateway{}); err != nil {
 		t.Fatal(err)
 	}

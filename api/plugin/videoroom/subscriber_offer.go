@@ -98,7 +98,7 @@ func (s *subscriber) flush() {
 		return
 	}
 	if err := s.h.Host.Push("", data, j); err != nil {
-		s.room.plugin.gw.Logger().Debug("no offer", "handle", s.h.Host.HandleID(), "error", err)
+		s.room.plugin.Gateway.Logger().Debug("no offer", "handle", s.h.Host.HandleID(), "error", err)
 	}
 }
 
@@ -127,7 +127,7 @@ func (s *subscriber) writeStreams(w *json.Writer) {
 }
 
 func (l *line) write(w *json.Writer) {
-	w.Str("type", kindName(l.kind))
+	w.Str("type", plugin.KindName(l.kind))
 	w.Bool("active", l.active())
 	w.Int("mindex", int64(l.index))
 	w.Str("mid", l.mid)

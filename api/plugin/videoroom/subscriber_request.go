@@ -6,6 +6,7 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
+	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 )
@@ -133,7 +134,7 @@ func (s *subscriber) configure(r *kit.Request, w *json.Writer) (kit.Response, *s
 		}
 	}
 	for _, l := range s.lines {
-		if on, ok := body.Flag(kindName(l.kind)); ok {
+		if on, ok := body.Flag(plugin.KindName(l.kind)); ok {
 			l.setSend(on)
 		}
 	}

@@ -12,7 +12,6 @@ import (
 	"bifrons/api/kit/forward"
 	"bifrons/api/kit/mline"
 	"bifrons/api/kit/rooms"
-	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/api/task"
 	"bifrons/sdp"
@@ -230,12 +229,10 @@ func (s *stream) requestKeyframe() {
 
 // Plugin is the VideoRoom plugin.
 type Plugin struct {
-	gw      plugin.Gateway // fixed
-	general general        // fixed
-	ids     schema.IDs     // fixed
-	events  kit.Events     // fixed
+	kit.Plugin
+	general general    // fixed
+	ids     schema.IDs // fixed
 	table   *kit.Table[*handle]
-	file    kit.File
 	rooms   rooms.Desk[*room]
 }
 

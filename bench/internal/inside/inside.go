@@ -53,8 +53,8 @@ func Start(cfg *config.Config, log *slog.Logger) (s *Server, err error) {
 		SessionTimeout: c.General.SessionTimeout, CandidatesTimeout: c.General.CandidatesTimeout,
 	})
 	for _, p := range []plugin.Plugin{
-		echotest.New(echotest.Config{}), videoroom.New(videoroom.Config{}), streaming.New(streaming.Config{}),
-		textroom.New(textroom.Config{}), videocall.New(videocall.Config{}),
+		echotest.New(""), videoroom.New(""), streaming.New(""),
+		textroom.New(""), videocall.New(""),
 	} {
 		if err := s.core.AddPlugin(p); err != nil {
 			return s, err

@@ -19,7 +19,8 @@ const (
 // Janus negotiates by the Janus API.
 type Janus struct {
 	*API
-	rooms map[int]bool
+	Record bool // rooms that are made record, to the folder that the server runs in
+	rooms  map[int]bool
 }
 
 // NewJanus is a session with a server.
@@ -91,7 +92,7 @@ func (j *Janus) Publish(ctx context.Context, room int, id uint32) (*Negotiation,
 		return nil, err
 	}
 	if !j.rooms[room] {
-		body := client.Object{"request": "create", "room": room, "publishers": 100}
+		body := client.Object{"request": "create", "room": room, "publishers": 100, "record": j.Record}
 		if _, err := h.Ask(ctx, body, nil); err != nil {
 			return nil, err
 		}

@@ -95,6 +95,9 @@ func (s Spec) Start(ctx context.Context, pair *netns.Pair) (p *Process, err erro
 	return p, p.awaitUp(ctx)
 }
 
+// Dir is the folder that it runs in, for as long as it does.
+func (p *Process) Dir() string { return p.dir }
+
 func (p *Process) logFile() string { return filepath.Join(p.dir, "log") }
 
 // awaitUp waits until the API's port takes connections.

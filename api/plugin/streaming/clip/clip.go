@@ -1,4 +1,4 @@
-// Package clip plays files of audio in real time: Opus in Ogg (RFC 7845), and raw G.711.
+// Package clip reads files of audio for playing: Opus in Ogg (RFC 7845), and raw G.711.
 package clip
 
 import (
@@ -9,9 +9,10 @@ import (
 	"strings"
 
 	"bifrons/rtp/ogg"
+	"bifrons/sfu"
 )
 
-// Audio is what a Player plays, 20 ms at a time.
+// Audio is what a Tape has, 20 ms at a time.
 type Audio interface {
 	// Next is the next payload, which is lent until the next call. It is empty for
 	// 20 ms without one.
@@ -19,6 +20,9 @@ type Audio interface {
 
 	// Step is 20 ms in units of RTP timestamps.
 	Step() uint32
+
+	// Device tells apart audio of which one may stall without the other.
+	Device() uint64
 
 	Close() error
 }
@@ -106,6 +110,9 @@ func (f *File) nextChunk() ([]byte, error) {
 }
 
 func (f *File) nextPacket() ([]byte, error) { return f.ogg.Next() }
+
+// Device implements Audio: it is that of the file.
+func (f *File) Device() uint64 { return sfu.DeviceOf(f.file) }
 
 // Close closes the file.
 func (f *File) Close() error { return f.file.Close() }

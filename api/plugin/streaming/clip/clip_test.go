@@ -3,40 +3,11 @@ package clip
 import (
 	"encoding/binary"
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 )
-
-// reel is a Source that notes what is played to it.
-type reel struct {
-	start   time.Time
-	at      []time.Duration
-	packets [][]byte
-	failed  chan string
-}
-
-func newReel() *reel { return &reel{start: time.Now(), failed: make(chan string, 1)} }
-
-func (r *reel) Write(track, encoding int, packet []byte) {
-	if track != 0 || encoding != 0 {
-		panic("another track")
-	}
-	r.at = append(r.at, time.Since(r.start))
-	r.packets = append(r.packets, slices.Clone(packet))
-}
-
-func (r *reel) Contain(string) {
-	if recover() != nil {
-		r.failed <- "panic"
-	}
-}
-
-func (r *reel) Fail() { r.failed <- "fail" }
 
 // song is audio whose payloads count, with a pause at 2.
 type song struct {
@@ -50,8 +21,6 @@ func (s *song) Next() ([]byte, error) {
 	switch {
 	case s.n == 2:
 		return nil, nil
-	case s.n == s.most && s.most%2 == 0:
-		panic("test")
 	case s.n == s.most:
 		return nil, errors.New("torn")
 	}
@@ -60,55 +29,40 @@ func (s *song) Next() ([]byte, error) {
 
 func (s *song) Step() uint32 { return 160 }
 
+func (s *song) Device() uint64 { return 1 }
+
 func (s *song) Close() error {
 	s.closed = true
 	return nil
 }
 
-// A player sends 20 ms of audio every 20 ms, in numbers without a gap, and nothing
-// while it is held.
-func TestPlayer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r, s := newReel(), &song{most: 255}
-		p := Play(r, s, 8, true, slog.New(slog.DiscardHandler))
-		time.Sleep(time.Second)
-		p.Hold(false)
-		time.Sleep(70 * time.Millisecond)
-		p.Hold(true)
-		time.Sleep(time.Minute)
-		p.Hold(false)
-		time.Sleep(10 * time.Millisecond)
-		p.Stop()
-		const ms = time.Millisecond
-		if want := []time.Duration{1000 * ms, 1040 * ms, 1060 * ms, 61070 * ms}; !slices.Equal(r.at, want) {
-			t.Errorf("played at %v", r.at)
+// A tape has a packet every 20 ms, in numbers without a gap, and the time of a pause.
+func TestTape(t *testing.T) {
+	audio := &song{most: 5}
+	tape := NewTape(audio, 8)
+	dst := []byte("x")
+	for i, ts := range []uint32{0, 0, 320, 480} {
+		b, at, err := tape.Next(dst)
+		if err != nil || at != time.Duration(i)*20*time.Millisecond || b[0] != 'x' {
+			t.Fatalf("piece %d is due at %v: %x, %v", i, at, b, err)
 		}
-		for i, ts := range []uint32{0, 320, 480, 640} {
-			b := r.packets[i]
-			if pt := b[1] & 0x7f; pt != 8 || b[1]&0x80 != 0 != (i == 0) || binary.BigEndian.Uint16(b[2:]) != uint16(i+1) || binary.BigEndian.Uint32(b[4:]) != ts {
-				t.Errorf("packet %d: %x", i, b)
+		if b = b[1:]; i == 1 {
+			if len(b) > 0 {
+				t.Errorf("the pause is %x", b)
 			}
+			continue
 		}
-		if !s.closed {
-			t.Error("the audio is not closed")
+		seq := uint16(i + 1)
+		if i > 1 {
+			seq--
 		}
-	})
-}
-
-// Audio that cannot be read any further, or panics, ends the player and fails the source.
-func TestPlayerFails(t *testing.T) {
-	for most, want := range map[byte]string{5: "fail", 6: "panic"} {
-		synctest.Test(t, func(t *testing.T) {
-			r, s := newReel(), &song{most: most}
-			p := Play(r, s, 8, false, slog.New(slog.DiscardHandler))
-			if got := <-r.failed; got != want {
-				t.Errorf("the source has heard of %s", got)
-			}
-			p.Stop()
-			if !s.closed || len(r.packets) != int(most)-2 {
-				t.Errorf("closed: %v, %d packets", s.closed, len(r.packets))
-			}
-		})
+		if pt := b[1] & 0x7f; pt != 8 || b[1]&0x80 != 0 != (i == 0) || binary.BigEndian.Uint16(b[2:]) != seq ||
+			binary.BigEndian.Uint32(b[4:]) != ts || len(b) != 13 || b[12] != byte(i+1) {
+			t.Errorf("packet %d: %x", i, b)
+		}
+	}
+	if _, _, err := tape.Next(nil); err == nil || tape.Close() != nil || !audio.closed {
+		t.Errorf("%v at the end, closed: %v", err, audio.closed)
 	}
 }
 

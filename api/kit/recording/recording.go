@@ -1,0 +1,371 @@
+// Package recording records what clients send to files, as plugins are asked to.
+package recording
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"bifrons/api/json"
+	"bifrons/api/kit"
+	"bifrons/api/plugin"
+	"bifrons/api/task"
+	"bifrons/rtp/mjr"
+	"bifrons/sdp"
+	"bifrons/sfu"
+)
+
+// Errors of Start, besides those of the file system.
+var (
+	ErrRecording = errors.New("it is recorded already")
+	ErrProtected = errors.New("its folder is protected")
+)
+
+// extension is that of the files.
+const extension = ".mjr"
+
+// Medium is one medium that a client sends, to be recorded to a file of its own.
+type Medium struct {
+	Key  int    // what the plugin knows it by
+	Name string // path of the file without its extension, "" = one is made up
+	Kind sdp.Kind
+
+	Codec, Fmtp, Description string
+	Extensions               map[uint8]string // URIs by id, of those worth knowing
+	RED                      uint8            // payload type, 0 = not used
+	E2EE                     bool
+
+	Origin sfu.Origin // nil for data, which is given to Message
+	Track  int
+	Muted  bool
+	Lowest bool // of several encodings the lowest is recorded, not the best
+}
+
+// Recordable tells whether there are recordings of the medium's codec.
+func (m *Medium) Recordable() bool { return mjr.TypeOf(strings.ToLower(m.Codec)) != 0 }
+
+// Name makes a name of words, such as ids of clients. None leads to another folder.
+func Name(words ...string) string {
+	return strings.NewReplacer("/", "_", "\x00", "_").Replace(strings.Join(words, "-"))
+}
+
+// Path is where a file of a name goes: into the folder, if there is one, whatever the
+// name says.
+func Path(folder, name string) string {
+	if folder == "" || name == "" {
+		return name
+	}
+	return filepath.Join(folder, filepath.Join("/", name))
+}
+
+// Owner is who records: a plugin, for a handle or for none (plugin.Nobody).
+type Owner struct {
+	Events *kit.Events
+	Host   plugin.Host
+}
+
+// Set are the recordings of a participant, or of whatever else has media. Its methods
+// may be called from any goroutine; but for Start none waits. The zero Set is empty.
+type Set struct {
+	opening sync.Mutex // held while a file is made
+
+	mu     sync.Mutex
+	list   []*entry
+	paused bool
+}
+
+// entry is one recording. The Set's lock guards it.
+type entry struct {
+	key   int
+	kind  sdp.Kind
+	muted bool
+	file  *sfu.Recording // nil while it is being made
+}
+
+// Start begins to record a medium. It waits for the file system, so no lock of the
+// plugin's may be held. Error texts are for clients.
+func (s *Set) Start(who Owner, m Medium) error {
+	open := s.Plan(who, m)
+	if open == nil {
+		return ErrRecording
+	}
+	return open()
+}
+
+// Begin is Start without waiting, so locks may be held. A medium that is recorded already
+// stays as it is. The log and event handlers are told of a failure.
+func (s *Set) Begin(who Owner, m Medium) {
+	open := s.Plan(who, m)
+	if open == nil {
+		return
+	}
+	gw := who.Events.Gateway
+	go func() {
+		defer task.Contain(gw.Logger(), "the begin of a recording", func() { s.Stop(m.Key) })
+		if err := open(); err != nil {
+			gw.Logger().Warn("not recorded", "file", m.Name+extension, "session", who.Host.SessionID(), "handle", who.Host.HandleID(), "error", err)
+			who.tell(m.Name+extension, err)
+		}
+	}()
+}
+
+// Plan takes the place of a recording, which can be stopped from now on; locks may be
+// held. open is the rest of Start and has to be called; nil = it is recorded already.
+func (s *Set) Plan(who Owner, m Medium) (open func() error) {
+	e := &entry{key: m.Key, kind: m.Kind, muted: m.Muted}
+	if !s.reserve(e) {
+		return nil
+	}
+	return func() error { return s.open(who, e, m) }
+}
+
+// open makes the file of a reserved entry, one at a time: one that was stopped before has
+// ended when the next with its name begins.
+func (s *Set) open(who Owner, e *entry, m Medium) error {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	paused, wanted := s.state(e, &m)
+	if !wanted {
+		return nil
+	}
+	file, err := open(who, m, paused)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.has(e) { // it was stopped meanwhile
+		if err == nil {
+			file.Close()
+		}
+		return nil
+	}
+	if err != nil {
+		s.remove(e)
+		return err
+	}
+	e.file = file
+	file.SetMuted(0, e.muted)
+	file.SetPaused(s.paused)
+	return nil
+}
+
+// state is how a recording is to begin, if it is still wanted.
+func (s *Set) state(e *entry, m *Medium) (paused, wanted bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.Muted = e.muted
+	return s.paused, s.has(e)
+}
+
+// open makes the file of a medium.
+func open(who Owner, m Medium, paused bool) (*sfu.Recording, error) {
+	h := sfu.MJRHeader{
+		Type: m.Kind.String()[0], Codec: strings.ToLower(m.Codec), Fmtp: m.Fmtp, Description: m.Description,
+		Extensions: m.Extensions, RED: m.RED, Encrypted: m.E2EE,
+	}
+	if m.Kind == sdp.Application {
+		h.Type = 'd'
+	}
+	format, err := sfu.MJRFormat(h)
+	if err != nil {
+		return nil, err
+	}
+	gw := who.Events.Gateway
+	path, err := place(gw, m.Name)
+	if err != nil {
+		return nil, err
+	}
+	c := sfu.RecordConfig{
+		Path: path, Suffix: gw.RecordingSuffix(), Format: format, Paused: paused,
+		Tracks: []sfu.RecordTrack{{
+			Origin: m.Origin, Track: m.Track, ClockRate: h.Rate(), Muted: m.Muted, Lowest: m.Lowest,
+		}},
+		Trouble: func(err error) { who.tell(path, err) },
+	}
+	return gw.Engine().Record(c)
+}
+
+// place is the path of a recording with a name, if clients may have one there.
+func place(gw plugin.Gateway, name string) (string, error) {
+	if name == "" {
+		name = fmt.Sprint("janus-recording-", rand.Uint32())
+	}
+	if strings.HasPrefix(name, " ") || strings.ContainsRune(name, 0) {
+		return "", fmt.Errorf("the file name %.40q is not allowed", name)
+	}
+	path := name + extension
+	if !gw.MayWrite(path) {
+		return "", ErrProtected
+	}
+	return path, nil
+}
+
+// tell tells event handlers that writing fails, or goes on.
+func (o Owner) tell(path string, err error) {
+	o.Events.Notify(o.Host, func(w *json.Writer) {
+		if err == nil {
+			w.Str("event", "recording-resumed")
+			w.Str("file", path)
+			return
+		}
+		w.Str("event", "recording-failed")
+		w.Str("file", path)
+		w.Str("error", err.Error())
+	})
+}
+
+// reserve takes the place of an entry, unless there is one with its key.
+func (s *Set) reserve(e *entry) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.find(e.key) != nil {
+		return false
+	}
+	s.list = append(s.list, e)
+	return true
+}
+
+func (s *Set) find(key int) *entry {
+	for _, e := range s.list {
+		if e.key == key {
+			return e
+		}
+	}
+	return nil
+}
+
+func (s *Set) has(e *entry) bool { return s.find(e.key) == e }
+
+func (s *Set) remove(e *entry) {
+	for i := range s.list {
+		if s.list[i] == e {
+			s.list = append(s.list[:i:i], s.list[i+1:]...)
+			return
+		}
+	}
+}
+
+// do runs f with the recording of a medium, if it has a file.
+func (s *Set) do(key int, f func(e *entry)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.find(key); e != nil {
+		f(e)
+	}
+}
+
+// Message records a message of a data channel, which is copied.
+func (s *Set) Message(key int, binary bool, payload []byte) {
+	s.do(key, func(e *entry) {
+		if e.file != nil {
+			e.file.Message(0, binary, payload)
+		}
+	})
+}
+
+// SetMuted leaves out what a medium gets, while its time goes on.
+func (s *Set) SetMuted(key int, muted bool) {
+	s.do(key, func(e *entry) {
+		e.muted = muted
+		if e.file != nil {
+			e.file.SetMuted(0, muted)
+		}
+	})
+}
+
+// SetPaused stops or resumes all recordings, those that are begun later included. The
+// time of the pause is left out.
+func (s *Set) SetPaused(paused bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.paused = paused
+	for _, e := range s.list {
+		if e.file != nil {
+			e.file.SetPaused(paused)
+		}
+	}
+}
+
+// Records tells whether a medium is recorded.
+func (s *Set) Records(key int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.find(key) != nil
+}
+
+// Any tells whether anything is recorded.
+func (s *Set) Any() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.list) > 0
+}
+
+// Stop ends the recording of a medium, if there is one.
+func (s *Set) Stop(key int) {
+	s.do(key, func(e *entry) {
+		s.remove(e)
+		if e.file != nil {
+			e.file.Close()
+		}
+	})
+}
+
+// StopAll ends all recordings. then, if not nil, is called on a goroutine of its own
+// once the files are whole. Nothing is paused afterwards.
+func (s *Set) StopAll(then func()) {
+	s.mu.Lock()
+	list := s.list
+	s.list, s.paused = nil, false
+	s.mu.Unlock()
+	var files []*sfu.Recording
+	for _, e := range list {
+		if e.file != nil {
+			e.file.Close()
+			files = append(files, e.file)
+		}
+	}
+	if then == nil {
+		return
+	}
+	go func() {
+		for _, f := range files {
+			<-f.Done()
+		}
+		then()
+	}()
+}
+
+// File is the name of the file, without its folder, that a medium is recorded to at
+// present, "" = none.
+func (s *Set) File(key int) (name string) {
+	s.do(key, func(e *entry) {
+		if e.file != nil {
+			name = filepath.Base(e.file.Path())
+		}
+	})
+	return name
+}
+
+// Write writes the files, by kind, as an object "recording", if anything is recorded.
+func (s *Set) Write(w *json.Writer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	open := false
+	for _, kind := range []sdp.Kind{sdp.Audio, sdp.Video, sdp.Application} {
+		for _, e := range s.list {
+			if e.kind != kind || e.file == nil {
+				continue
+			}
+			if !open {
+				open = true
+				w.Object("recording")
+			}
+			w.Str(plugin.KindName(kind), e.file.Path())
+			break
+		}
+	}
+	if open {
+		w.End()
+	}
+}

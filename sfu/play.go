@@ -1,0 +1,187 @@
+package sfu
+
+import (
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"bifrons/rtp/mono"
+	"bifrons/rtp/pktbuf"
+	"bifrons/sfu/playout"
+	"bifrons/sfu/record"
+)
+
+// Tape is media that is played in real time; see package playout.
+type Tape = playout.Tape
+
+// Part is a Tape with the track that it is played to.
+type Part = playout.Part
+
+// Player plays tapes to a Source. Stop does not wait: the tapes are closed soon.
+type Player = playout.Player
+
+// DeviceOf is the Part.Device of what is in a file.
+func DeviceOf(f *os.File) uint64 {
+	info, err := f.Stat()
+	if err != nil {
+		return 0
+	}
+	return record.DeviceOf(info)
+}
+
+// Play plays tapes to the tracks of a source at the same time, as if they came by its
+// ports; their messages go to its handler. The player waits while it is held. It owns the
+// tapes, whose Next and Close are called by goroutines that may wait for a disk. ended,
+// which may be nil, is called once, on a goroutine of its own, when all of it but messages
+// was played, with the first error of a tape that was not io.EOF; not after Stop. A tape that
+// panics fails the source.
+func (e *Engine) Play(to *Source, parts []Part, held bool, ended func(err error)) *Player {
+	return e.deck.Play(played{to}, parts, held, ended)
+}
+
+// played is a Source as the deck sees it.
+type played struct{ *Source }
+
+// Write takes a packet of a track for the shard, unless that is behind.
+func (s played) Write(track int, packet []byte) bool {
+	if len(packet) > pktbuf.Size {
+		return true
+	}
+	return s.site.feed.add(s.Source, track, packet)
+}
+
+// Message takes a message of a track of data.
+func (s played) Message(track int, binary bool, payload []byte) {
+	own := append([]byte(nil), payload...)
+	s.tell(func() { s.handler.SourceData(track, binary, own) })
+}
+
+// flushFeeds hands over what was played at one time.
+func (e *Engine) flushFeeds() {
+	for _, st := range e.sites {
+		st.feed.flush()
+	}
+}
+
+// closeDeck stops all players. It waits until nothing of them runs, unless a disk does
+// not answer.
+func (e *Engine) closeDeck() {
+	e.deck.Close()
+	idle := make(chan struct{})
+	go func() {
+		e.playing.Wait()
+		close(idle)
+	}()
+	select {
+	case <-idle:
+	case <-time.After(recordLimit):
+		e.log.Error("a file that was played is still being read: the file system does not answer")
+	}
+}
+
+// maxFed is how much may wait for a shard, in bytes.
+const maxFed = 4 << 20
+
+// feed hands packets of sources to their shard, with one command for all that are
+// written at one time. add and flush belong to one goroutine.
+type feed struct {
+	site    *site
+	current *batch       // that is written to, nil if nothing was
+	waiting atomic.Int64 // bytes of those that the shard has not taken
+
+	mu   sync.Mutex
+	free []*batch
+}
+
+// batch is one command.
+type batch struct {
+	feed  *feed
+	items []fed
+	bytes []byte
+	run   func(now mono.Time) // take, made once
+}
+
+// fed is a packet of a batch.
+type fed struct {
+	to       *Source
+	track, n int
+}
+
+// add takes a packet, which is lent; false if the shard is behind.
+func (f *feed) add(to *Source, track int, packet []byte) bool {
+	if f.waiting.Load() > maxFed {
+		return false
+	}
+	b := f.current
+	if b == nil {
+		b = f.batch()
+		f.current = b
+	}
+	b.items = append(b.items, fed{to, track, len(packet)})
+	b.bytes = append(b.bytes, packet...)
+	f.waiting.Add(int64(len(packet)))
+	return true
+}
+
+// batch is an empty one.
+func (f *feed) batch() *batch {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if last := len(f.free) - 1; last >= 0 {
+		b := f.free[last]
+		f.free = f.free[:last]
+		return b
+	}
+	b := &batch{feed: f}
+	b.run = b.take
+	return b
+}
+
+// flush posts what was added.
+func (f *feed) flush() {
+	b := f.current
+	if b == nil {
+		return
+	}
+	f.current = nil
+	f.site.shard.Post(b.run) // without effect when the shard has ended
+}
+
+// take gives the packets to their sources, on the loop.
+func (b *batch) take(now mono.Time) {
+	rest := b.bytes
+	for i := range b.items {
+		it := &b.items[i]
+		it.to.take(now, it.track, 0, rest[:it.n])
+		rest = rest[it.n:]
+	}
+	b.feed.waiting.Add(-int64(len(b.bytes)))
+	clear(b.items)
+	b.items, b.bytes = b.items[:0], b.bytes[:0]
+	b.feed.done(b)
+}
+
+// maxFree is how many empty batches are kept, and maxKept how large.
+const (
+	maxFree = 4
+	maxKept = 1 << 20
+)
+
+func (f *feed) done(b *batch) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.free) < maxFree && cap(b.bytes) <= maxKept {
+		f.free = append(f.free, b)
+	}
+}
+
+// take handles one packet of an encoding on the loop; it is lent.
+func (s *Source) take(now mono.Time, track, encoding int, packet []byte) {
+	s.stay.Do(func() {
+		buf := s.site.shard.Packet(packet)
+		if buf != nil && !s.core.HandleRTP(now, track, encoding, buf) {
+			buf.Release()
+		}
+	})
+}

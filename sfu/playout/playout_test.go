@@ -1,0 +1,380 @@
+package playout
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"bifrons/rtp/waittest"
+)
+
+func TestMain(m *testing.M) { waittest.Main(m) }
+
+const ms = time.Millisecond
+
+// theatre has a deck, and notes what is played in it.
+type theatre struct {
+	Deck
+	start   time.Time
+	running sync.WaitGroup
+
+	mu      sync.Mutex
+	at      map[int][]time.Duration // by track
+	packets map[int][]string
+	flushes int
+	refuse  int // packets
+	failed  []any
+	ended   []error
+}
+
+func newTheatre() *theatre {
+	h := &theatre{start: time.Now(), at: make(map[int][]time.Duration), packets: make(map[int][]string)}
+	h.Go = h.running.Go
+	h.Flush = func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.flushes++
+	}
+	return h
+}
+
+func (h *theatre) Write(track int, packet []byte) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if string(packet) == "panic" {
+		panic("sink")
+	}
+	if h.refuse > 0 {
+		h.refuse--
+		return false
+	}
+	h.at[track] = append(h.at[track], time.Since(h.start))
+	h.packets[track] = append(h.packets[track], string(packet))
+	return true
+}
+
+func (h *theatre) Message(track int, binary bool, payload []byte) {
+	h.Write(track, fmt.Append(nil, binary, string(payload)))
+}
+
+func (h *theatre) Contain(string) {
+	if r := recover(); r != nil {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.failed = append(h.failed, r)
+	}
+}
+
+func (h *theatre) end(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ended = append(h.ended, err)
+}
+
+// over waits until nothing is played, and no goroutine is left.
+func (h *theatre) over(t *testing.T) {
+	t.Helper()
+	h.running.Wait()
+	h.Deck.mu.Lock()
+	defer h.Deck.mu.Unlock()
+	if len(h.players) != 0 || len(h.reels) != 0 || h.Deck.running || len(h.shelves) != 0 {
+		t.Errorf("left: %d players, %d reels, timers %v, %d shelves", len(h.players), len(h.reels), h.Deck.running, len(h.shelves))
+	}
+}
+
+// list is a Tape.
+type list struct {
+	packets []string
+	at      []time.Duration
+	err     error // in place of io.EOF
+	wait    map[int]time.Duration
+	n       int
+	closed  int
+	reading sync.Mutex
+}
+
+func (l *list) Next(dst []byte) ([]byte, time.Duration, error) {
+	if !l.reading.TryLock() {
+		panic("two goroutines read a tape")
+	}
+	defer l.reading.Unlock()
+	if l.closed > 0 {
+		panic("read when it was closed")
+	}
+	time.Sleep(l.wait[l.n])
+	if l.n == len(l.packets) {
+		if l.err != nil {
+			return nil, 0, l.err
+		}
+		return nil, 0, io.EOF
+	}
+	if l.packets[l.n] == "torn" {
+		panic("tape")
+	}
+	l.n++
+	return append(dst, l.packets[l.n-1]...), l.at[l.n-1], nil
+}
+
+func (l *list) Close() error {
+	l.closed++
+	return nil
+}
+
+// steps is a tape of packets at equal distances.
+func steps(n int, step time.Duration) *list {
+	l := new(list)
+	for i := range n {
+		l.packets = append(l.packets, fmt.Sprint(i))
+		l.at = append(l.at, time.Duration(i)*step)
+	}
+	return l
+}
+
+func (h *theatre) check(t *testing.T, track int, want ...time.Duration) {
+	t.Helper()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !slices.Equal(h.at[track], want) {
+		t.Errorf("track %d is played at %v, not %v", track, h.at[track], want)
+	}
+}
+
+// Tapes are played at their times, however long they are; silence is nothing, and the end is
+// that of the last tape that is not one of messages.
+func TestPlay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newTheatre()
+		audio, video := steps(3000, 20*ms), &list{packets: []string{"a", "b", "", "c"}, at: []time.Duration{0, 0, 40 * ms, 100 * ms}}
+		text := &list{packets: []string{"x", "y"}, at: []time.Duration{15 * ms, time.Hour}}
+		h.Play(h, []Part{{Tape: audio}, {Tape: video, Track: 1}, {Tape: text, Track: 2, Messages: true, Binary: true}}, false, h.end)
+		h.over(t)
+		h.check(t, 1, 0, 0, 100*ms)
+		h.check(t, 2, 15*ms)
+		if n := len(h.at[0]); n != 3000 || h.at[0][n-1] != 2999*20*ms || h.packets[0][n-1] != "2999" || h.packets[2][0] != "truex" {
+			t.Errorf("%d packets, the last at %v", n, h.at[0][n-1])
+		}
+		for i, at := range h.at[0] {
+			if at != time.Duration(i)*20*ms {
+				t.Fatalf("packet %d is played at %v", i, at)
+			}
+		}
+		if !slices.Equal(h.ended, []error{nil}) || audio.closed != 1 || video.closed != 1 || text.closed != 1 {
+			t.Errorf("ended: %v, closed: %d %d %d", h.ended, audio.closed, video.closed, text.closed)
+		}
+	})
+}
+
+// A player that is held goes on where it was, and one that is stopped ends without a word.
+func TestHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newTheatre()
+		tape := steps(1000, 20*ms)
+		p := h.Play(h, []Part{{Tape: tape}}, true, h.end)
+		time.Sleep(time.Second)
+		p.Hold(false)
+		time.Sleep(50 * ms)
+		p.Hold(true)
+		p.Hold(true)
+		time.Sleep(time.Minute)
+		p.Hold(false)
+		time.Sleep(15 * ms)
+		p.Stop()
+		p.Stop()
+		p.Hold(true)
+		p.Hold(false)
+		h.over(t)
+		h.check(t, 0, 1000*ms, 1020*ms, 1040*ms, 61060*ms)
+		if tape.closed != 1 || len(h.ended) != 0 {
+			t.Errorf("closed: %d, ended: %v", tape.closed, h.ended)
+		}
+	})
+}
+
+// An error of a tape comes when what was before it is played. A panic fails the sink.
+func TestFailures(t *testing.T) {
+	torn := errors.New("torn")
+	for name, x := range map[string]struct {
+		tape   *list
+		err    error
+		failed bool
+		played int
+	}{
+		"error":      {&list{packets: []string{"a", "b"}, at: []time.Duration{0, 90 * ms}, err: torn}, torn, false, 2},
+		"at once":    {&list{err: torn}, torn, false, 0},
+		"empty":      {&list{}, nil, false, 0},
+		"panic":      {&list{packets: []string{"a", "torn"}, at: make([]time.Duration, 2)}, errPanic, true, 1},
+		"sink panic": {&list{packets: []string{"a", "panic", "b"}, at: make([]time.Duration, 3)}, nil, true, 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newTheatre()
+			other := steps(10, 20*ms)
+			h.Play(h, []Part{{Tape: other, Track: 1}}, false, nil)
+			h.Play(h, []Part{{Tape: x.tape}}, false, h.end)
+			h.over(t)
+			if len(h.at[0]) != x.played || (len(h.failed) == 1) != x.failed || x.tape.closed != 1 || len(h.at[1]) != 10 {
+				t.Errorf("%s: played %v, failed %v, closed %d, other %v", name, h.at, h.failed, x.tape.closed, h.at[1])
+			}
+			if name != "sink panic" && !slices.Equal(h.ended, []error{x.err}) {
+				t.Errorf("%s: ended %v", name, h.ended)
+			}
+		})
+	}
+}
+
+// What a stalled device has, or a sink that is behind, comes later, and what is on other
+// devices in time. Beyond a second the player's tapes wait for each other.
+func TestStalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newTheatre()
+		slow := steps(60, 20*ms) // 26 of which fit into a slab
+		slow.wait = map[int]time.Duration{52: 4 * time.Second}
+		with := steps(60, 20*ms)
+		h.Play(h, []Part{{Tape: slow, Device: 1}, {Tape: with, Track: 1}}, false, h.end)
+		stuck := []*list{steps(1, ms), steps(1, ms), steps(1, ms)}
+		for i, l := range stuck {
+			l.wait = map[int]time.Duration{0: time.Minute}
+			h.Play(h, []Part{{Tape: l, Track: 10 + i, Device: 2}}, false, nil)
+		}
+		h.over(t)
+		if at := h.at[0]; at[51] != 1020*ms || at[52] < 4*time.Second || at[59] != at[52]+140*ms {
+			t.Errorf("what stalled is played at %v", at)
+		}
+		if at := h.at[1]; at[59] != 1180*ms {
+			t.Errorf("the other tape is played at %v", at)
+		}
+		h.check(t, 10, time.Minute)
+		h.check(t, 12, 2*time.Minute)
+
+		h = newTheatre()
+		h.refuse = 3
+		h.Play(h, []Part{{Tape: steps(3, 20*ms)}}, false, h.end)
+		h.over(t)
+		h.check(t, 0, 15*ms, 20*ms, 40*ms)
+	})
+}
+
+// Many players share the looks at the timers.
+func TestManyPlayers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newTheatre()
+		for i := range 100 {
+			h.Play(h, []Part{{Tape: steps(50, 20*ms), Track: i}}, false, h.end)
+			time.Sleep(170 * time.Microsecond)
+		}
+		h.over(t)
+		for i := range 100 {
+			began := time.Duration(i) * 170 * time.Microsecond
+			for j, at := range h.at[i] {
+				if late := at - began - time.Duration(j)*20*ms; late < 0 || late > granularity {
+					t.Fatalf("player %d, packet %d is late by %v", i, j, late)
+				}
+			}
+		}
+		if most := int(time.Since(h.start)/granularity) + 2; len(h.ended) != 100 || h.flushes > most {
+			t.Errorf("%d ended, %d flushes of %d", len(h.ended), h.flushes, most)
+		}
+	})
+}
+
+// A tape whose packets are all due at once cannot flood the sink.
+func TestFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newTheatre()
+		flood := new(list)
+		for range 20000 {
+			flood.packets = append(flood.packets, string(make([]byte, 1000)))
+			flood.at = append(flood.at, 0)
+		}
+		h.Play(h, []Part{{Tape: flood}}, false, h.end)
+		time.Sleep(ms)
+		synctest.Wait()
+		h.mu.Lock()
+		at := len(h.at[0])
+		h.mu.Unlock()
+		if at > burst/1000 {
+			t.Errorf("%d at once", at)
+		}
+		h.over(t)
+		if d, least := time.Since(h.start), time.Duration(20000*1000-burst)*time.Second/rate; len(h.at[0]) != 20000 || d < least {
+			t.Errorf("%d in %v", len(h.at[0]), d)
+		}
+	})
+}
+
+// TestClose ends everything, at whatever point it is.
+func TestClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newTheatre()
+		var tapes []*list
+		for i := range 20 {
+			l := steps(1000, 20*ms)
+			l.wait = map[int]time.Duration{i: time.Second}
+			tapes = append(tapes, l)
+			h.Play(h, []Part{{Tape: l, Track: i}}, i%3 == 0, h.end)
+		}
+		time.Sleep(1500 * ms)
+		h.Close()
+		l := steps(1, ms)
+		h.Play(h, []Part{{Tape: l}}, false, h.end).Stop()
+		h.over(t)
+		for i, l := range append(tapes, l) {
+			if l.closed != 1 {
+				t.Errorf("tape %d was closed %d times", i, l.closed)
+			}
+		}
+		if len(h.ended) != 0 {
+			t.Errorf("ended: %v", h.ended)
+		}
+	})
+}
+
+// endless is a Tape without an end, which allocates nothing.
+type endless struct{ n int }
+
+func (e *endless) Next(dst []byte) ([]byte, time.Duration, error) {
+	e.n++
+	return append(binary.BigEndian.AppendUint64(dst, uint64(e.n)), make([]byte, 1000)...), time.Duration(e.n) * ms, nil
+}
+
+func (*endless) Close() error { return nil }
+
+type nowhere struct{}
+
+func (nowhere) Write(int, []byte) bool    { return true }
+func (nowhere) Message(int, bool, []byte) {}
+func (nowhere) Contain(string)            {}
+
+// TestAllocations: nothing is allocated for a packet.
+func TestAllocations(t *testing.T) {
+	d := &Deck{Flush: func() {}, Go: func(func()) {}}
+	p := d.Play(nowhere{}, []Part{{Tape: new(endless)}}, true, nil)
+	r := p.reels[0]
+	for range 3 {
+		_ = r.back.fill(r.Tape)
+		r.front, r.back = r.back, r.front
+	}
+	r.front.reset()
+	now := time.Duration(0)
+	if n := testing.AllocsPerRun(100, func() {
+		if err := r.back.fill(r.Tape); err != nil {
+			t.Fatal(err)
+		}
+		r.ready, r.filing = true, true // as if a reader had it
+		now += time.Second
+		d.play(r, now)
+		for len(d.reels) > 0 {
+			now += time.Second
+			r := d.reels[0]
+			d.unwind(r)
+			d.play(r, now)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations for a slab", n)
+	}
+}

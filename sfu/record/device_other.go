@@ -1,0 +1,8 @@
+//go:build !unix
+
+package record
+
+import "io/fs"
+
+// DeviceOf tells which file system a file is on: one queue for all.
+func DeviceOf(fs.FileInfo) uint64 { return 0 }

@@ -1,0 +1,334 @@
+package record
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"bifrons/rtp/mono"
+	"bifrons/sfu/pipe"
+)
+
+// Config describes a File.
+type Config struct {
+	Path string // of the file when it is whole; its folder is made if need be
+	// Suffix is put behind the path until then, "" = none.
+	Suffix string
+	Format Format
+	// ClockRates are those of the tracks in Hz, 0 for data.
+	ClockRates []uint32
+	// Trouble, if not nil, is called when writing fails, and with nil when it goes
+	// on. Ended is called when the file is whole, or all that there will be of it.
+	// Both are called on a goroutine of their own, in order.
+	Trouble func(err error)
+	Ended   func()
+}
+
+// Stats are counts of a File, or of all of a Recorder.
+type Stats struct {
+	Packets uint64 // and messages, that were laid out
+	Bytes   uint64 // in the file
+	Lost    [NumLoss]uint64
+}
+
+// File is one file that is being recorded. Its methods may be called from any
+// goroutine.
+type File struct {
+	cfg      Config
+	recorder *Recorder
+	log      *slog.Logger
+	disk     *disk
+	out      output
+	done     chan struct{}
+
+	mu           sync.Mutex
+	stats        Stats
+	closing      bool
+	messages     []Message // that wait for the collector
+	messageBytes int
+	chunk        []byte    // that the disk has or had, nil = it has written all
+	chunked      uint64    // packets in chunk
+	busy         bool      // the disk is at it
+	spare        []byte    // memory for the next chunk
+	failed       time.Time // when writing failed last, zero = it did not
+	final        bool      // chunk is the last
+	patches      []Patch
+
+	// Touched by the collector only, tracks[].inputs by all under mu.
+	tracks  []track
+	fill    []byte // that is laid out
+	filled  uint64 // packets in fill
+	since   mono.Time
+	flushed mono.Time
+	ended   bool
+	scratch []byte
+
+	size int64 // in the file; the disk's
+}
+
+// Input makes a track go on with another input; the one before should be closed.
+// joined leaves out the time in between.
+func (f *File) Input(i int, in Input, joined bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closing {
+		in.Close()
+	}
+	f.tracks[i].inputs = append(f.tracks[i].inputs, &source{Input: in, joined: joined})
+}
+
+// Message records a message of a data channel on a track, which is copied.
+func (f *File) Message(i int, binary bool, payload []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closing {
+		return
+	}
+	if len(payload) > MaxMessage {
+		f.lose(LossSize, 1)
+		return
+	}
+	if f.messageBytes+len(payload) > maxMessages {
+		f.lose(LossQueue, 1)
+		return
+	}
+	f.messageBytes += len(payload)
+	f.messages = append(f.messages, Message{
+		Track: i, At: mono.Now(), Wall: time.Now(), Binary: binary, Payload: append([]byte(nil), payload...),
+	})
+}
+
+// Lose counts something that was not recorded, by the Format.
+func (f *File) lose(why Loss, n uint64) {
+	f.stats.Lost[why] += n
+	f.recorder.lost[why].Add(n)
+}
+
+// Close ends the file: what was taken by now is written. It waits for nothing.
+func (f *File) Close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closing {
+		return
+	}
+	f.closing = true
+	for i := range f.tracks {
+		for _, in := range f.tracks[i].inputs {
+			in.Close()
+		}
+	}
+}
+
+// ends tells whether it was closed.
+func (f *File) ends() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.closing
+}
+
+// Done is closed when the file is whole and has its name, or all that there will be.
+func (f *File) Done() <-chan struct{} { return f.done }
+
+// Path is where the file is at present, or will be.
+func (f *File) Path() string {
+	select {
+	case <-f.done:
+		return f.cfg.Path
+	default:
+		return f.cfg.Path + f.cfg.Suffix
+	}
+}
+
+// Stats are its counts by now.
+func (f *File) Stats() Stats {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.stats
+}
+
+// collect lays out what has come. It reports whether there will be more.
+func (f *File) collect(now mono.Time) (more bool) {
+	over := true
+	for i := range f.tracks {
+		over = f.drain(i) && over
+	}
+	over = f.takeMessages() && over
+	before := len(f.fill)
+	if over && !f.ended {
+		f.ended = true
+		var patches []Patch
+		f.fill, patches = f.cfg.Format.End(f.fill)
+		f.mu.Lock()
+		f.patches = patches
+		f.mu.Unlock()
+	} else if !f.ended && now-f.flushed >= mono.Time(fresh)/2 {
+		f.flushed = now
+		var track int
+		if f.fill, track = f.cfg.Format.Flush(f.fill, now); track >= 0 {
+			f.requestKeyframe(track)
+		}
+	}
+	f.grown(now, before)
+	return !f.handOver(now)
+}
+
+// drain lays out the packets of a track. It reports whether the file is closed and
+// none will come any more.
+func (f *File) drain(i int) (over bool) {
+	t := &f.tracks[i]
+	for {
+		in, ok := f.current(t)
+		if !ok {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			return f.closing
+		}
+		f.take(i, in)
+		f.countLost(in)
+		if !in.Over() {
+			return false
+		}
+		f.mu.Lock()
+		t.inputs = t.inputs[1:]
+		f.mu.Unlock()
+		t.based = false
+	}
+}
+
+func (f *File) current(t *track) (in *source, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(t.inputs) == 0 {
+		return nil, false
+	}
+	return t.inputs[0], true
+}
+
+// countLost takes note of what a pipe had no room for.
+func (f *File) countLost(in *source) {
+	lost := in.Lost()
+	if lost == in.lost {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lose(LossQueue, lost-in.lost)
+	in.lost = lost
+}
+
+// take lays out what waits in an input.
+func (f *File) take(i int, in *source) {
+	t := &f.tracks[i]
+	var q pipe.Packet
+	taken, dropped := uint64(0), uint64(0)
+	for ok := true; ; {
+		if f.scratch, ok = in.Next(f.scratch, &q); !ok {
+			break
+		}
+		if q.Report {
+			f.cfg.Format.Report(&Report{Track: i, SSRC: q.SSRC, NTP: q.NTP, Timestamp: q.Source, At: q.Arrival})
+			continue
+		}
+		p := Packet{
+			Track: i, RTP: q.Data, Head: q.Head, Seq: q.Seq, Timestamp: q.Timestamp, Marker: q.Marker, Keyframe: q.Keyframe,
+			Arrival: q.Arrival, SSRC: q.SSRC, Source: q.Source,
+		}
+		if !t.number(&p, in.joined) {
+			continue
+		}
+		if !f.room(len(p.RTP)) {
+			dropped++
+			continue
+		}
+		before := len(f.fill)
+		f.fill = f.cfg.Format.Packet(f.fill, &p)
+		f.grown(p.Arrival, before)
+		taken++
+	}
+	f.count(taken, dropped)
+}
+
+// takeMessages lays out the messages that wait.
+func (f *File) takeMessages() (over bool) {
+	f.mu.Lock()
+	list, closing := f.messages, f.closing
+	f.messages, f.messageBytes = nil, 0
+	f.mu.Unlock()
+	taken, dropped := uint64(0), uint64(0)
+	for i := range list {
+		if !f.room(len(list[i].Payload)) {
+			dropped++
+			continue
+		}
+		before := len(f.fill)
+		f.fill = f.cfg.Format.Message(f.fill, &list[i])
+		f.grown(list[i].At, before)
+		taken++
+	}
+	f.count(taken, dropped)
+	return closing
+}
+
+func (f *File) count(taken, dropped uint64) {
+	if taken+dropped == 0 {
+		return
+	}
+	f.recorder.packets.Add(taken)
+	f.filled += taken
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stats.Packets += taken
+	if dropped > 0 {
+		f.lose(LossDisk, dropped)
+	}
+}
+
+// room tells whether n more bytes may wait for the disk.
+func (f *File) room(n int) bool {
+	return len(f.fill)+n <= maxWaiting && f.recorder.waiting.Load()+int64(n) <= maxAllWaiting
+}
+
+// grown takes note of what was laid out.
+func (f *File) grown(at mono.Time, before int) {
+	f.recorder.waiting.Add(int64(len(f.fill) - before))
+	if before == 0 && len(f.fill) > 0 {
+		f.since = at
+	}
+}
+
+func (f *File) requestKeyframe(i int) {
+	if i >= len(f.tracks) {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if list := f.tracks[i].inputs; len(list) > 0 {
+		list[0].RequestKeyframe()
+	}
+}
+
+// handOver gives the disk what is laid out, if that is enough or has waited for long. It
+// reports whether the file has ended and the disk has the rest.
+func (f *File) handOver(now mono.Time) (gone bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.busy:
+		return false
+	case f.chunk != nil && f.ended: // writing it failed: once more, with all that is left
+		f.chunk, f.chunked = append(f.chunk, f.fill...), f.chunked+f.filled
+		f.fill, f.final = nil, true
+	case f.chunk != nil:
+		if time.Since(f.failed) < retry {
+			return false
+		}
+	case f.ended || len(f.fill) >= chunk || len(f.fill) > 0 && now-f.since >= mono.Time(fresh):
+		f.chunk, f.chunked, f.final = f.fill, f.filled, f.ended
+		f.fill, f.filled, f.spare = f.spare[:0], 0, nil
+	default:
+		return false
+	}
+	f.busy = true
+	f.disk.push(f)
+	return f.final
+}

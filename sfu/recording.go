@@ -1,0 +1,158 @@
+package sfu
+
+import (
+	"sync"
+
+	"bifrons/rtp/mjr"
+	"bifrons/sfu/record"
+)
+
+// What package record has for users of the engine.
+type (
+	RecordFormat = record.Format
+	RecordStats  = record.Stats
+
+	// MJRHeader says what a file of the format of Janus contains; see package mjr.
+	MJRHeader = mjr.Header
+)
+
+// MJRFormat is the format of Janus's recordings, of one track. It fails if there are
+// none with such a header.
+func MJRFormat(h MJRHeader) (RecordFormat, error) {
+	if err := h.Check(); err != nil {
+		return nil, err
+	}
+	return &record.MJR{Header: h}, nil
+}
+
+// RecordConfig describes a file to record to; see record.Config.
+type RecordConfig struct {
+	Path, Suffix string
+	Format       RecordFormat
+	Tracks       []RecordTrack
+	Paused       bool // it begins with SetPaused
+	Trouble      func(err error)
+	Ended        func()
+}
+
+// RecordTrack is one track of a recording, of which the best layers are recorded.
+type RecordTrack struct {
+	Origin    Origin // nil: data, or nobody yet
+	Track     int    // its index
+	ClockRate uint32 // Hz, 0 for data
+	Muted     bool   // it begins with SetMuted
+	Lowest    bool   // of several encodings the lowest is recorded, not the best
+}
+
+// Recording is a file that tracks are recorded to. Its methods may be called from any
+// goroutine and wait for nothing.
+type Recording struct {
+	*record.File
+
+	mu     sync.Mutex
+	paused bool
+	closed bool
+	tracks []RecordTrack
+	pipes  []*Pipe // nil where nothing comes from
+}
+
+// Record makes a file, in place of one that there is, and begins to record. It waits
+// for the file system, five seconds at most. The recording goes on when an origin
+// ends, until Close.
+func (e *Engine) Record(cfg RecordConfig) (*Recording, error) {
+	c := record.Config{Path: cfg.Path, Suffix: cfg.Suffix, Format: cfg.Format, Trouble: cfg.Trouble, Ended: cfg.Ended}
+	for _, t := range cfg.Tracks {
+		c.ClockRates = append(c.ClockRates, t.ClockRate)
+	}
+	f, err := e.recorder.Open(c)
+	if err != nil {
+		return nil, err
+	}
+	r := &Recording{
+		File: f, paused: cfg.Paused, tracks: append([]RecordTrack(nil), cfg.Tracks...),
+		pipes: make([]*Pipe, len(cfg.Tracks)),
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.tracks {
+		r.connect(i, false)
+	}
+	return r, nil
+}
+
+// RecordTotals are the counts of all recordings, and how many there are at present.
+func (e *Engine) RecordTotals() (RecordStats, int) { return e.recorder.Stats() }
+
+// connect gives a track a new pipe; mu is held.
+func (r *Recording) connect(i int, joined bool) {
+	r.cut(i)
+	t := r.tracks[i]
+	if t.Origin == nil || r.paused || r.closed {
+		return
+	}
+	p := openPipe(t.Origin, t.Track, t.Muted, t.Lowest)
+	r.pipes[i] = p
+	r.Input(i, p, joined)
+}
+
+// cut ends a track's pipe.
+func (r *Recording) cut(i int) {
+	if p := r.pipes[i]; p != nil {
+		p.Close()
+		r.pipes[i] = nil
+	}
+}
+
+// SetOrigin makes a track go on with another origin, nil = none for now.
+func (r *Recording) SetOrigin(i int, o Origin, track int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if t := &r.tracks[i]; t.Origin != o || t.Track != track {
+		t.Origin, t.Track = o, track
+		r.connect(i, false)
+	}
+}
+
+// SetPaused stops or resumes it. The time of the pause is left out.
+func (r *Recording) SetPaused(paused bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.paused == paused {
+		return
+	}
+	r.paused = paused
+	for i := range r.tracks {
+		r.connect(i, true)
+	}
+}
+
+// SetMuted leaves out what a track gets, while its time goes on.
+func (r *Recording) SetMuted(i int, muted bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tracks[i].Muted = muted
+	if p := r.pipes[i]; p != nil {
+		p.SetPaused(muted)
+	}
+}
+
+// Message records a message of a data channel on a track, which is copied.
+func (r *Recording) Message(i int, binary bool, payload []byte) {
+	r.mu.Lock()
+	out := r.paused || r.tracks[i].Muted
+	r.mu.Unlock()
+	if !out {
+		r.File.Message(i, binary, payload)
+	}
+}
+
+// Close ends it. See Done of record.File for when the file is whole.
+func (r *Recording) Close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	for i := range r.pipes {
+		r.cut(i)
+	}
+	r.File.Close()
+}
