@@ -100,7 +100,7 @@ func (s *Source) begin(tracks []TrackConfig, opener *srtp.Receiver) *plain.Sourc
 	}
 	s.core.OnMedia = func(i, encoding int, receiving bool) {
 		s.tell(func() {
-			h.SourceEvent(Event{Kind: EventMedia, Section: i, Substream: encoding, Receiving: receiving})
+			h.SourceEvent(Event{Kind: EventMedia, Section: i, Encoding: encoding, Receiving: receiving})
 		})
 	}
 	s.core.OnData = func(i int, binary bool, payload []byte) {

@@ -19,9 +19,6 @@ type Handle struct {
 // ID is the id that the server gave it.
 func (h *Handle) ID() uint64 { return h.id }
 
-// Client is whose it is.
-func (h *Handle) Client() *Client { return h.client }
-
 // Request sends a request about the handle, and waits for the first reply.
 func (h *Handle) Request(ctx context.Context, m Object) (*Message, error) {
 	return h.client.ask(ctx, h.client.Session(), h.id, m, new(Pending))

@@ -19,10 +19,6 @@ type Config struct {
 	// Engine carries the media. Without one, every offer is refused.
 	Engine *sfu.Engine
 
-	// Media is what the engine was made with, for server_info and for the
-	// rules of trickling.
-	Media sfu.Config
-
 	// Auth checks credentials, default everybody.
 	Auth *auth.Auth
 
@@ -121,25 +117,11 @@ func (cfg *Config) defaults() {
 	if cfg.CommitHash == "" {
 		cfg.CommitHash = "not-a-git-repo"
 	}
-	m := &cfg.Media
-	setDefault(&m.DTLSMTU, 1200)
-	setDefault(&m.MinNackQueue, 200*time.Millisecond)
-	setDefault(&m.TWCCPeriod, 200*time.Millisecond)
-	setDefault(&m.NoMediaTimer, time.Second)
 }
 
 // signalling is what of it is about peer connections.
 func (cfg *Config) signalling() signalling.Config {
-	m := &cfg.Media
 	return signalling.Config{
-		Engine: cfg.Engine, ICELite: m.ICELite, ICETCP: m.ICETCP, IgnoreMDNS: m.IgnoreMDNS, NoDTLS: m.NoDTLS,
-		FullTrickle: cfg.FullTrickle, RelayWait: cfg.RelayWait, CandidatesTimeout: cfg.CandidatesTimeout, Now: cfg.Now,
-	}
-}
-
-func setDefault[T comparable](p *T, v T) {
-	var zero T
-	if *p == zero {
-		*p = v
+		Engine: cfg.Engine, FullTrickle: cfg.FullTrickle, RelayWait: cfg.RelayWait, CandidatesTimeout: cfg.CandidatesTimeout, Now: cfg.Now,
 	}
 }

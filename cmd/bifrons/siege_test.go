@@ -328,7 +328,7 @@ func TestSiege(t *testing.T) {
 		return
 	}
 	p := startFortress(t, "10.77.0.1")
-	v := &roomServer{t: t, c: dialURL(t, "ws://"+p.ws+"/")}
+	v := &roomServer{t: t, c: dialURL(t, "ws://"+p.ws+"/", nil)}
 	admin := v.c.attach(roomPackage)
 	admin.message(message{"request": "create", "room": 1, "publishers": 1000}, nil)
 	admin.message(message{"request": "create", "room": 2, "publishers": 1000}, nil)

@@ -93,7 +93,7 @@ func (p *Pipe) Attach(now mono.Time, t *route.Track) {
 
 // TakeLowest makes it take the lowest encoding that is sent instead of the best.
 func (p *Pipe) TakeLowest(now mono.Time) {
-	p.sub.SetTarget(now, media.Layer{Substream: 0, Spatial: -1, Temporal: -1}, 0)
+	p.sub.SetTarget(now, media.Layer{Encoding: 0, Spatial: -1, Temporal: -1}, 0)
 }
 
 // SetPaused stops or resumes it. Numbers and timestamps go on.
