@@ -41,7 +41,7 @@ type webListener struct {
 
 // Open opens a listener for a server, which becomes the Web's, unless it is off. A
 // failure is logged as well. cert is for listeners with TLS, nil = without.
-func (w *Web) Open(name string, at Endpoint, door Door, cert *Certificate, server *http.Server) error {
+func (w *Web) Open(name string, at Address, door Door, cert *Certificate, server *http.Server) error {
 	if !at.Enabled {
 		return nil
 	}
@@ -92,7 +92,7 @@ func (w *Web) Start() {
 		for _, open := range l.open {
 			w.serving.Go(func() {
 				if err := l.server.Serve(open); !errors.Is(err, http.ErrServerClosed) {
-					w.Log.Error("stopped listening", "transport", w.Package, "endpoint", l.name, "error", err)
+					w.Log.Error("stopped listening", "transport", w.Package, "listener", l.name, "error", err)
 				}
 			})
 		}

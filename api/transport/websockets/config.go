@@ -26,8 +26,8 @@ type Config struct {
 	API, Admin API
 
 	Origins     transport.Origins
-	Certificate transport.Certificate // for the WSS endpoints
-	MaxConns    int                   // of each endpoint; 0: any number
+	Certificate transport.Certificate // for the WSS listeners
+	MaxConns    int                   // of each listener; 0: any number
 	Gate        *transport.Gate       // that all transports share; nil: no other limits
 	Bodies      *budget.Budget        // for what is being received, shared; default transport.BodyBytes
 	MaxMessage  int64                 // bytes of an incoming message; default 1 MiB
@@ -58,7 +58,7 @@ type Config struct {
 
 // API is where and for whom one of the two APIs is served.
 type API struct {
-	WS, WSS transport.Endpoint
+	WS, WSS transport.Address
 	ACL     transport.ACL
 }
 

@@ -56,7 +56,7 @@ func New(cfg Config, core Core) (*Server, error) {
 	return s, nil
 }
 
-func (s *Server) open(name string, at transport.Endpoint, svc service, cert *transport.Certificate) error {
+func (s *Server) open(name string, at transport.Address, svc service, cert *transport.Certificate) error {
 	door := transport.Door{ACL: svc.acl, Max: s.cfg.MaxConns, Gate: s.cfg.Gate}
 	return s.web.Open(name, at, door, cert, &nethttp.Server{
 		Handler:           svc,
