@@ -2,8 +2,6 @@ package pfunix
 
 import (
 	"errors"
-	"fmt"
-	"log/slog"
 	"os"
 	"strconv"
 	"sync"
@@ -38,21 +36,13 @@ type service interface {
 // New opens the services. Those that cannot be opened are logged; it is an
 // error if none is left, transport.ErrDisabled if none was asked for.
 func New(cfg Config, core Core) (*Server, error) {
-	if cfg.Log == nil {
-		cfg.Log = slog.Default()
-	}
-	if cfg.Queues == nil {
-		cfg.Queues = transport.NewAccount(transport.QueueBytes, cfg.Log)
-	}
+	transport.SetDefaults(&cfg.Log, &cfg.Queues)
 	s := &Server{cfg: cfg, core: core, control: transport.NewControl(cfg.Layout, cfg.Events, cfg.Notify)}
 	err := errors.Join(s.open("unix", cfg.API, false), s.open("admin_unix", cfg.Admin, true))
-	switch {
-	case len(s.services) > 0:
-		return s, nil
-	case err == nil:
-		err = transport.ErrDisabled
+	if err := transport.Opened(len(s.services), err); err != nil {
+		return nil, err
 	}
-	return nil, err
+	return s, nil
 }
 
 func (s *Server) open(name string, at Address, admin bool) error {
@@ -64,9 +54,7 @@ func (s *Server) open(name string, at Address, admin bool) error {
 	}
 	e, err := s.listen(at, admin)
 	if err != nil {
-		err = fmt.Errorf("%s: %w", name, transport.Explain(err))
-		s.cfg.Log.Error("cannot listen", "transport", Package, "error", err)
-		return err
+		return transport.NotOpened(s.cfg.Log, Package, name, err)
 	}
 	s.services = append(s.services, e)
 	s.listeners = append(s.listeners, transport.Listener{Name: name, Admin: admin, URL: at.Path})

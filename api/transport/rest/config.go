@@ -67,6 +67,10 @@ type API struct {
 	ACL         transport.ACL
 }
 
+func (a *API) ports() transport.Ports {
+	return transport.Ports{Plain: a.HTTP, Secure: a.HTTPS, ACL: a.ACL}
+}
+
 func (c *Config) setDefaults() {
 	c.API.BasePath = cleanBase(c.API.BasePath, "/janus")
 	c.Admin.BasePath = cleanBase(c.Admin.BasePath, "/admin")
@@ -78,14 +82,9 @@ func (c *Config) setDefaults() {
 	setDefault(&c.IdleTimeout, 120*time.Second)
 	setDefault(&c.HeaderTimeout, transport.HeaderTimeout)
 	setDefault(&c.BodyTimeout, transport.BodyTimeout)
-	if c.Queues == nil {
-		c.Queues = transport.NewAccount(transport.QueueBytes, c.Log)
-	}
+	transport.SetDefaults(&c.Log, &c.Queues)
 	if c.Bodies == nil {
 		c.Bodies = budget.New(transport.BodyBytes)
-	}
-	if c.Log == nil {
-		c.Log = slog.Default()
 	}
 }
 

@@ -62,6 +62,10 @@ type API struct {
 	ACL     transport.ACL
 }
 
+func (a *API) ports() transport.Ports {
+	return transport.Ports{Plain: a.WS, Secure: a.WSS, ACL: a.ACL}
+}
+
 func (c *Config) setDefaults() {
 	if c.MaxMessage <= 0 {
 		c.MaxMessage = 1 << 20
@@ -72,14 +76,9 @@ func (c *Config) setDefaults() {
 	if c.BodyTimeout <= 0 {
 		c.BodyTimeout = transport.BodyTimeout
 	}
-	if c.Queues == nil {
-		c.Queues = transport.NewAccount(transport.QueueBytes, c.Log)
-	}
+	transport.SetDefaults(&c.Log, &c.Queues)
 	if c.Bodies == nil {
 		c.Bodies = budget.New(transport.BodyBytes)
-	}
-	if c.Log == nil {
-		c.Log = slog.Default()
 	}
 }
 
