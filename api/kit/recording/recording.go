@@ -74,13 +74,21 @@ type Set struct {
 
 	mu     sync.Mutex
 	list   []*entry
+	parts  map[int]part // latest, by key
 	paused bool
+}
+
+// part is one of several files to which a medium is recorded, one after the other.
+type part struct {
+	name string // of all
+	n    int    // from 1
 }
 
 // entry is one recording. The Set's lock guards it.
 type entry struct {
 	key   int
 	kind  sdp.Kind
+	codec string
 	muted bool
 	file  *sfu.Recording // nil while it is being made
 }
@@ -95,8 +103,8 @@ func (s *Set) Start(who Owner, m Medium) error {
 	return open()
 }
 
-// Begin is Start without waiting, so locks may be held. A medium that is recorded already
-// stays as it is. The log and event handlers are told of a failure.
+// Begin is Start without waiting, so locks may be held. What is recorded already stays as
+// it is; but with another codec it goes on in another file. The log and event handlers are told of a failure.
 func (s *Set) Begin(who Owner, m Medium) {
 	open := s.Plan(who, m)
 	if open == nil {
@@ -115,8 +123,8 @@ func (s *Set) Begin(who Owner, m Medium) {
 // Plan takes the place of a recording, which can be stopped from now on; locks may be
 // held. open is the rest of Start and has to be called; nil = it is recorded already.
 func (s *Set) Plan(who Owner, m Medium) (open func() error) {
-	e := &entry{key: m.Key, kind: m.Kind, muted: m.Muted}
-	if !s.reserve(e) {
+	e := &entry{key: m.Key, kind: m.Kind, codec: m.Codec, muted: m.Muted}
+	if !s.reserve(e, &m.Name) {
 		return nil
 	}
 	return func() error { return s.open(who, e, m) }
@@ -215,14 +223,30 @@ func (o Owner) Tell(path string, err error) {
 	})
 }
 
-// reserve takes the place of an entry, unless there is one with its key.
-func (s *Set) reserve(e *entry) bool {
+// reserve takes the place of an entry, unless there is one with its key. A file with the
+// name of the one before gets a number.
+func (s *Set) reserve(e *entry, name *string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.find(e.key) != nil {
-		return false
+	if old := s.find(e.key); old != nil {
+		if old.codec == e.codec {
+			return false
+		}
+		s.end(old)
 	}
 	s.list = append(s.list, e)
+	if s.parts == nil {
+		s.parts = make(map[int]part)
+	}
+	p := s.parts[e.key]
+	if p.name != *name || *name == "" {
+		p = part{name: *name}
+	}
+	p.n++
+	s.parts[e.key] = p
+	if p.n > 1 {
+		*name = fmt.Sprintf("%s-%d", *name, p.n)
+	}
 	return true
 }
 
@@ -303,12 +327,30 @@ func (s *Set) Any() bool {
 
 // Stop ends the recording of a medium, if there is one.
 func (s *Set) Stop(key int) {
-	s.do(key, func(e *entry) {
-		s.remove(e)
-		if e.file != nil {
-			e.file.Close()
-		}
-	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stop(key)
+	delete(s.parts, key)
+}
+
+// Break is Stop for a medium that may be recorded again under its name, in another file.
+func (s *Set) Break(key int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stop(key)
+}
+
+func (s *Set) stop(key int) {
+	if e := s.find(key); e != nil {
+		s.end(e)
+	}
+}
+
+func (s *Set) end(e *entry) {
+	s.remove(e)
+	if e.file != nil {
+		e.file.Close()
+	}
 }
 
 // StopAll ends all recordings. then, if not nil, is called on a goroutine of its own
@@ -316,7 +358,7 @@ func (s *Set) Stop(key int) {
 func (s *Set) StopAll(then func()) {
 	s.mu.Lock()
 	list := s.list
-	s.list, s.paused = nil, false
+	s.list, s.parts, s.paused = nil, nil, false
 	s.mu.Unlock()
 	var files []*sfu.Recording
 	for _, e := range list {
