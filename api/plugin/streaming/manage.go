@@ -25,7 +25,7 @@ func (p *Plugin) create(h *handle, r *kit.Request, w *json.Writer) (kit.Response
 	if err := checkKind(kind, body); err != nil {
 		return failed(err)
 	}
-	m, err := p.build(kind, id, entryOfID(id), body)
+	m, err := p.build(kind, id, entryOfID(id), kit.FromRequest(body))
 	if err != nil {
 		return failed(err)
 	}
@@ -82,7 +82,7 @@ func (p *Plugin) edit(h *handle, r *kit.Request, w *json.Writer) (kit.Response, 
 // change takes over what an edit says. The lock is held.
 func (m *mountpoint) change(body kit.Args) {
 	before := m.metadata
-	m.common(true).Edit(body)
+	m.common(true).Edit(kit.FromRequest(body))
 	if !body.Is("edited_event") || body.Has("new_metadata") && m.metadata == before {
 		return
 	}
