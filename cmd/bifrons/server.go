@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,6 +23,7 @@ import (
 	"bifrons/api/log/jsonlog"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/echotest"
+	"bifrons/api/plugin/recordplay"
 	"bifrons/api/plugin/streaming"
 	"bifrons/api/plugin/textroom"
 	"bifrons/api/plugin/videocall"
@@ -78,7 +80,9 @@ func start(cfg *config.Config, demos string, out *log.Log) (s *server, err error
 		if cfg.Server.Plugins.Disabled(shortName(p.Info().Package)) {
 			continue
 		}
-		if err := s.core.AddPlugin(p); err != nil {
+		if err := s.core.AddPlugin(p); errors.Is(err, plugin.ErrNotSetUp) {
+			s.log.Info("plugin left out", "plugin", p.Info().Package, "reason", err)
+		} else if err != nil {
 			return s, fmt.Errorf("plugin %s: %w", p.Info().Package, err)
 		}
 	}
@@ -108,6 +112,7 @@ func (s *server) plugins() []plugin.Plugin {
 		streaming.New(s.cfg.Folder),
 		videocall.New(s.cfg.Folder),
 		textroom.New(s.cfg.Folder),
+		recordplay.New(s.cfg.Folder),
 	}
 }
 
