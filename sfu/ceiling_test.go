@@ -121,7 +121,7 @@ func TestSetCeiling(t *testing.T) {
 			}
 		}
 	}
-	layer := func(encoding int8) media.Layer { return media.Layer{Substream: encoding, Spatial: -1, Temporal: -1} }
+	layer := func(encoding int8) media.Layer { return media.Layer{Encoding: encoding, Spatial: -1, Temporal: -1} }
 	ceiling := func(encoding int8) { viewer.SetCeiling(0, layer(encoding)) }
 	target := func(encoding int8) { viewer.SetTarget(0, layer(encoding), 0) }
 

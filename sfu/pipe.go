@@ -14,14 +14,18 @@ type Pipe struct {
 
 // Pipe starts to take the best layers of an origin's track. It does not wait for the
 // shard; if that has ended, so has the pipe.
-func (e *Engine) Pipe(o Origin, track int) *Pipe { return openPipe(o, track, false) }
+func (e *Engine) Pipe(o Origin, track int) *Pipe { return openPipe(o, track, false, false) }
 
-// openPipe is Engine.Pipe; a pipe that is paused waits for SetPaused.
-func openPipe(o Origin, track int, paused bool) *Pipe {
+// openPipe is Engine.Pipe; a pipe that is paused waits for SetPaused, and the lowest
+// encoding may be taken instead of the best.
+func openPipe(o Origin, track int, paused, lowest bool) *Pipe {
 	st := o.home()
 	p := &Pipe{Pipe: pipe.New(st.shard.CountDrop), site: st}
 	if !st.shard.Post(func(now mono.Time) {
 		p.Pipe.SetPaused(now, paused)
+		if lowest {
+			p.TakeLowest(now)
+		}
 		if t := o.track(track); t != nil {
 			p.Attach(now, t)
 		}

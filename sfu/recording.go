@@ -30,19 +30,22 @@ type RecordConfig struct {
 	Path, Suffix string
 	Format       RecordFormat
 	Tracks       []RecordTrack
+	Paused       bool // it begins with SetPaused
 	Trouble      func(err error)
 	Ended        func()
 }
 
-// RecordTrack is one track of a recording.
+// RecordTrack is one track of a recording, of which the best layers are recorded.
 type RecordTrack struct {
 	Origin    Origin // nil: data, or nobody yet
 	Track     int    // its index
 	ClockRate uint32 // Hz, 0 for data
+	Muted     bool   // it begins with SetMuted
+	Lowest    bool   // of several encodings the lowest is recorded, not the best
 }
 
-// Recording is a file that tracks are recorded to. The best layers of each are. Its
-// methods may be called from any goroutine and wait for nothing.
+// Recording is a file that tracks are recorded to. Its methods may be called from any
+// goroutine and wait for nothing.
 type Recording struct {
 	*record.File
 
@@ -51,7 +54,6 @@ type Recording struct {
 	closed bool
 	tracks []RecordTrack
 	pipes  []*Pipe // nil where nothing comes from
-	muted  []bool
 }
 
 // Record makes a file, in place of one that there is, and begins to record. It waits
@@ -67,8 +69,8 @@ func (e *Engine) Record(cfg RecordConfig) (*Recording, error) {
 		return nil, err
 	}
 	r := &Recording{
-		File: f, tracks: append([]RecordTrack(nil), cfg.Tracks...),
-		pipes: make([]*Pipe, len(cfg.Tracks)), muted: make([]bool, len(cfg.Tracks)),
+		File: f, paused: cfg.Paused, tracks: append([]RecordTrack(nil), cfg.Tracks...),
+		pipes: make([]*Pipe, len(cfg.Tracks)),
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -88,7 +90,7 @@ func (r *Recording) connect(i int, joined bool) {
 	if t.Origin == nil || r.paused || r.closed {
 		return
 	}
-	p := openPipe(t.Origin, t.Track, r.muted[i])
+	p := openPipe(t.Origin, t.Track, t.Muted, t.Lowest)
 	r.pipes[i] = p
 	r.Input(i, p, joined)
 }
@@ -128,7 +130,7 @@ func (r *Recording) SetPaused(paused bool) {
 func (r *Recording) SetMuted(i int, muted bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.muted[i] = muted
+	r.tracks[i].Muted = muted
 	if p := r.pipes[i]; p != nil {
 		p.SetPaused(muted)
 	}
@@ -137,7 +139,7 @@ func (r *Recording) SetMuted(i int, muted bool) {
 // Message records a message of a data channel on a track, which is copied.
 func (r *Recording) Message(i int, binary bool, payload []byte) {
 	r.mu.Lock()
-	out := r.paused || r.muted[i]
+	out := r.paused || r.tracks[i].Muted
 	r.mu.Unlock()
 	if !out {
 		r.File.Message(i, binary, payload)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"bifrons/rtp/mjr"
 	"bifrons/rtp/mono"
 	"bifrons/rtp/waittest"
+	"bifrons/sfu/media"
 )
 
 // recorded are the packets of a recording, as "number timestamp payload".
@@ -150,5 +152,46 @@ func TestRecordNothing(t *testing.T) {
 	}
 	if _, err := e.Record(RecordConfig{Path: path}); err == nil {
 		t.Error("an engine that is closed records")
+	}
+}
+
+// TestRecordLowest records the lowest of two encodings, and the best beside it; what is
+// muted from the beginning gets nothing.
+func TestRecordLowest(t *testing.T) {
+	waittest.NoLeaks(t)
+	e := newEngine(t, nil)
+	folder := t.TempDir()
+	s := newSource(t, e, newHeard(), SourceConfig{Tracks: []TrackConfig{{Kind: media.Video, Codec: vp8Codec, Simulcast: true}}})
+	record := func(name string, track RecordTrack, paused bool) *Recording {
+		track.Origin, track.ClockRate = s, 90000
+		return startRecording(t, e, RecordConfig{Path: filepath.Join(folder, name), Tracks: []RecordTrack{track}, Paused: paused},
+			MJRHeader{Type: mjr.Video, Codec: "vp8"})
+	}
+	low, best := record("low", RecordTrack{Lowest: true}, false), record("best", RecordTrack{}, false)
+	muted, paused := record("muted", RecordTrack{Muted: true}, false), record("paused", RecordTrack{}, true)
+	for n := range uint16(20) {
+		s.Write(0, 0, vp8Picture(n, 5, 16))
+		s.Write(0, 1, vp8Picture(n, 6, 32))
+		e.sites[0].shard.Call(func(mono.Time) {})
+	}
+	for _, r := range []*Recording{low, best, muted, paused} {
+		r.Close()
+		waittest.Closed(t, "the file", r.Done())
+	}
+	for _, r := range []*Recording{muted, paused} {
+		if r.Stats().Packets != 0 {
+			t.Errorf("%s has %d packets", r.Path(), r.Stats().Packets)
+		}
+	}
+	for name, want := range map[string]uint16{"low": 16, "best": 32} {
+		_, frames := recorded(t, filepath.Join(folder, name))
+		if len(frames) < 10 {
+			t.Errorf("%s: %d packets", name, len(frames))
+		}
+		for _, x := range frames[min(1, len(frames)):] { // the first may be what comes first
+			if _, payload, _ := strings.Cut(x[strings.Index(x, " ")+1:], " "); vp8Width([]byte(payload)) != want {
+				t.Errorf("%s: a picture %d wide", name, vp8Width([]byte(payload)))
+			}
+		}
 	}
 }

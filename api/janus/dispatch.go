@@ -48,17 +48,17 @@ func (c *Core) authorised(q *query) bool {
 	return false
 }
 
-// level is where a verb may be used.
-type level uint8
+// scope is where a verb may be used.
+type scope uint8
 
 const (
-	atRoot level = 1 << iota
+	atRoot scope = 1 << iota
 	atSession
 	atHandle
 )
 
 type verb struct {
-	at  level
+	at  scope
 	run func(c *Core, q *query)
 }
 

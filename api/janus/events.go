@@ -83,8 +83,8 @@ func (h *Handle) sendMedia(mid, kind string, e sfu.Event) {
 	w.Str("mid", mid)
 	w.Str("type", kind)
 	fields := func(w *json.Writer) {
-		if e.Substream >= 0 {
-			w.Int("substream", int64(e.Substream))
+		if e.Encoding >= 0 {
+			w.Int("substream", int64(e.Encoding))
 		}
 		w.Bool("receiving", e.Receiving)
 		if seconds > 0 {

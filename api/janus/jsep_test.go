@@ -257,7 +257,7 @@ func (c *client) untilCompleted() func(yield func(object) bool) {
 }
 
 func TestEngineEvents(t *testing.T) {
-	p, cl, ids := attachEcho(t, Config{Media: sfu.Config{NoMediaTimer: 3 * time.Second}})
+	p, cl, ids := attachEcho(t, Config{})
 	cl.offer(ids, "answer", object{"type": "offer", "sdp": loadOffer(t, "chrome_avd")})
 	cl.event()
 	h := cl.core.Session(ids["session_id"].(uint64)).Handle(ids["handle_id"].(uint64))
@@ -267,9 +267,9 @@ func TestEngineEvents(t *testing.T) {
 		want  object
 	}{
 		{sfu.Event{Kind: sfu.EventUp}, object{"janus": "webrtcup"}},
-		{sfu.Event{Kind: sfu.EventMedia, Section: 1, Substream: -1, Receiving: true}, object{"janus": "media", "mid": "1", "type": "video", "receiving": true}},
-		{sfu.Event{Kind: sfu.EventMedia, Section: 0, Substream: -1, Silence: 3 * time.Second}, object{"janus": "media", "mid": "0", "type": "audio", "receiving": false, "seconds": 3.0}},
-		{sfu.Event{Kind: sfu.EventMedia, Section: 1, Substream: 2, Receiving: true}, object{"janus": "media", "mid": "1", "type": "video", "substream": 2.0, "receiving": true}},
+		{sfu.Event{Kind: sfu.EventMedia, Section: 1, Encoding: -1, Receiving: true}, object{"janus": "media", "mid": "1", "type": "video", "receiving": true}},
+		{sfu.Event{Kind: sfu.EventMedia, Section: 0, Encoding: -1, Silence: 3 * time.Second}, object{"janus": "media", "mid": "0", "type": "audio", "receiving": false, "seconds": 3.0}},
+		{sfu.Event{Kind: sfu.EventMedia, Section: 1, Encoding: 2, Receiving: true}, object{"janus": "media", "mid": "1", "type": "video", "substream": 2.0, "receiving": true}},
 		{sfu.Event{Kind: sfu.EventSlowLink, Section: 1, Uplink: true, Lost: 7}, object{"janus": "slowlink", "mid": "1", "media": "video", "uplink": true, "lost": 7.0}},
 		{sfu.Event{Kind: sfu.EventICEFailed}, object{"janus": "ice-failed"}},
 	} {

@@ -22,12 +22,12 @@ const (
 // place here, and what other handles send later waits behind it.
 type outbox struct {
 	mu      sync.Mutex
-	entries []entry // empty, or a place comes first
+	list    []held // empty, or a place comes first
 	deliver func(event Event)
 }
 
-// entry is an event that waits, or a place.
-type entry struct {
+// held is an event that waits, or a place.
+type held struct {
 	event Event
 	place *place
 }
@@ -43,16 +43,16 @@ type place struct {
 func (b *outbox) put(owner *Handle, event Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	at := slices.IndexFunc(b.entries, func(e entry) bool { return e.place != nil && e.place.owner == owner })
+	at := slices.IndexFunc(b.list, func(e held) bool { return e.place != nil && e.place.owner == owner })
 	if at < 0 {
-		at = len(b.entries)
+		at = len(b.list)
 	}
 	if at == 0 {
 		b.deliver(event)
 		return
 	}
-	b.entries = slices.Insert(b.entries, at, entry{event: event})
-	if len(b.entries) > maxHeld {
+	b.list = slices.Insert(b.list, at, held{event: event})
+	if len(b.list) > maxHeld {
 		b.drain(func(*place) bool { return true })
 	}
 }
@@ -62,7 +62,7 @@ func (b *outbox) reserve(owner *Handle) *place {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p := &place{box: b, owner: owner}
-	b.entries = append(b.entries, entry{place: p})
+	b.list = append(b.list, held{place: p})
 	p.timer = time.AfterFunc(placeHold, p.Release)
 	return p
 }
@@ -77,7 +77,7 @@ func (p *place) Release() {
 // drain removes the places that are given up, and delivers what no longer waits
 // for any. mu is held.
 func (b *outbox) drain(given func(p *place) bool) {
-	b.entries = slices.DeleteFunc(b.entries, func(e entry) bool {
+	b.list = slices.DeleteFunc(b.list, func(e held) bool {
 		if e.place == nil || !given(e.place) {
 			return false
 		}
@@ -85,13 +85,13 @@ func (b *outbox) drain(given func(p *place) bool) {
 		return true
 	})
 	n := 0
-	for n < len(b.entries) && b.entries[n].place == nil {
-		b.deliver(b.entries[n].event)
+	for n < len(b.list) && b.list[n].place == nil {
+		b.deliver(b.list[n].event)
 		n++
 	}
-	b.entries = slices.Delete(b.entries, 0, n)
-	if len(b.entries) == 0 {
-		b.entries = nil
+	b.list = slices.Delete(b.list, 0, n)
+	if len(b.list) == 0 {
+		b.list = nil
 	}
 }
 

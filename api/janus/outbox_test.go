@@ -58,8 +58,8 @@ func TestOutboxOrder(t *testing.T) {
 					p.Release()
 				}
 			}
-			if len(b.entries) > 0 {
-				t.Errorf("%d entries are left", len(b.entries))
+			if len(b.list) > 0 {
+				t.Errorf("%d are left", len(b.list))
 			}
 		})
 	}

@@ -133,22 +133,20 @@ func printItem(w io.Writer, it *config.Item, depth int) {
 
 // writeConfig writes what is in a file in the form that the name tells.
 func writeConfig(log *logger, f *config.File, path string) error {
-	root := renamed(f.Root)
-	now := time.Now().Format("Mon Jan _2 15:04:05 2006")
-	var data []byte
-	var err error
+	form, mark := marshalINI, ";"
 	if isJcfg(path) {
-		data, err = config.Marshal(root)
-		data = append(fmt.Appendf(nil, "#\n# File automatically generated on %s\n#\n\n", now), data...)
-	} else {
-		data, err = marshalINI(log, root)
-		data = append(fmt.Appendf(nil, ";\n; File automatically generated on %s\n;\n\n", now), data...)
+		form, mark = marshalJcfg, "#"
 	}
+	data, err := form(log, renamed(f.Root))
 	if err != nil {
 		return fmt.Errorf("%s: cannot be written as %s: %w", f.Name, path, err)
 	}
-	return os.WriteFile(path, data, 0o644)
+	head := fmt.Appendf(nil, "%s\n%s File automatically generated on %s\n%s\n\n",
+		mark, mark, time.Now().Format("Mon Jan _2 15:04:05 2006"), mark)
+	return os.WriteFile(path, append(head, data...), 0o644)
 }
+
+func marshalJcfg(_ *logger, root *config.Group) ([]byte, error) { return config.Marshal(root) }
 
 // renamed is a copy with the items that count alone, in which categories that begin with
 // a positive number, as rooms did in the older form, begin with room-.

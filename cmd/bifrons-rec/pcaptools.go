@@ -91,7 +91,7 @@ func (p *program) toPCAP(as string, args []string) int {
 		log.err("%s", explain(source, err))
 		return 1
 	case h.Type == mjr.Data:
-		log.err("%s: a recording of a data channel has no packets for a capture", source)
+		log.err("%s: a recording of a data channel has no packets for a capture; bifrons-rec pp converts it to .srt", source)
 		return 1
 	}
 	out, err := create(target, in)
@@ -115,7 +115,7 @@ func (p *program) toPCAP(as string, args []string) int {
 
 // copyToPCAP writes all packets. An error is one of the output; those of the input end
 // it with a warning.
-func copyToPCAP(log *logger, r *mjr.Reader, out *output, total int64) (n int, err error) {
+func copyToPCAP(log *logger, r *mjr.Reader, out io.Writer, total int64) (n int, err error) {
 	h, _ := r.Header()
 	began := time.Now().UnixMicro() // for files that do not tell
 	if h != nil && r.HasArrival() {
@@ -215,12 +215,14 @@ func (p *program) fromPCAP(as string, args []string) int {
 	if !x.begin(source) {
 		return 1
 	}
-	if x.out, err = create(target, in); err != nil {
+	out, err := create(target, in)
+	if err != nil {
 		log.err("%v", err)
 		return 1
 	}
+	x.out = out
 	err = x.run(source)
-	if closed := x.out.Close(); err == nil {
+	if closed := out.Close(); err == nil {
 		err = closed
 	}
 	if err != nil {
@@ -239,7 +241,7 @@ type extractor struct {
 	log     *logger
 	in      *pcap.Reader
 	total   int64
-	out     *output
+	out     io.Writer
 	header  mjr.Header
 
 	packet      pcap.Packet // the next, if err is nil

@@ -50,7 +50,7 @@ func TestEventReceiverHangs(t *testing.T) {
 			p.Heard.Clean(t)
 			p.Seen.Clean(t)
 			p.Close()
-			p.h.close()
+			p.h.Close()
 		})
 	}
 	all.Wait()

@@ -65,7 +65,7 @@ func TestManagementEvents(t *testing.T) {
 			name := eventName.FindStringSubmatch(string(n.Event))
 			switch {
 			case !strings.Contains(string(n.Event), pkg):
-			case strings.HasSuffix(name[2], "7") && n.Session == c.session && n.Handle == h.id:
+			case strings.HasSuffix(name[2], "7") && n.Session == c.Session() && n.Handle == h.ID():
 				asked = append(asked, name[1])
 			case strings.HasSuffix(name[2], "8") && n.Session == 0 && n.Handle == 0:
 				none = append(none, name[1])
@@ -103,13 +103,13 @@ func TestEventsOfDetach(t *testing.T) {
 	for _, h := range []*handle{w.h, p.h} {
 		h.send(message{"janus": "detach"})
 		b.await(2, 0, "detached")
-		waittest.Until(t, "the end of the handle", func() bool { return slices.Contains(outlines(b, h.id), "detached") })
+		waittest.Until(t, "the end of the handle", func() bool { return slices.Contains(outlines(b, h.ID()), "detached") })
 	}
 	for h, want := range map[*handle]string{
 		w.h: "webrtcup unsubscribed unsubscribed detached",
 		p.h: "webrtcup published unpublished leaving detached",
 	} {
-		list := outlines(b, h.id)
+		list := outlines(b, h.ID())
 		list = slices.DeleteFunc(list, func(s string) bool { return !strings.Contains(" "+want+" hangup ", " "+s+" ") })
 		if got := strings.Join(list, " "); got != want {
 			t.Errorf("got %s, want %s", got, want)

@@ -131,11 +131,11 @@ func TestEvents(t *testing.T) {
 	p.closeAndExpect("DTLS alert")
 	b.await(16, 6, "hangup")
 	c.request(message{"janus": "destroy"})
-	c.close()
+	c.Close()
 	b.await(128, 0, "disconnected")
 	s.Close()
 	b.await(256, 2, "shutdown")
-	checkEvents(t, b, c.session, h.id)
+	checkEvents(t, b, c.Session(), h.ID())
 }
 
 // checkEvents looks at what was said about a session and its handle.
@@ -312,7 +312,6 @@ func TestWrongFiles(t *testing.T) {
 		c.Server.Events.Disable = []string{"libjanus_gelfevh.so"}
 	})
 	c := dial(t, s)
-	c.session = 0
 	info := c.request(message{"janus": "info"})
 	handlers, _ := info["events"].(map[string]any)
 	if len(handlers) != 2 || handlers["janus.eventhandler.sampleevh"] == nil || info["event_handlers"] != true {

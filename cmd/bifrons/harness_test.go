@@ -7,12 +7,10 @@ import (
 	"io"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
-
+	api "bifrons/api/client"
 	"bifrons/api/config"
 	"bifrons/api/log"
 )
@@ -56,170 +54,139 @@ func testServerWith(t testing.TB, demos string, change func(*config.Config)) *se
 // message is a JSON object of the Janus API.
 type message map[string]any
 
-// client speaks the Janus API over one WebSocket.
+// client is a client of the Janus API that fails the test where that returns an error.
 type client struct {
-	t       testing.TB
-	ws      *websocket.Conn
-	mu      sync.Mutex
-	serial  int
-	waiting map[string]chan message // by transaction
-	events  map[uint64]chan message // by handle
-	order   []message               // of all handles, as they came
-	session uint64
-	done    chan struct{}
+	*api.Client
+	t testing.TB
 }
 
-// dial connects and creates a session.
+// dial connects by WebSocket and creates a session.
 func dial(t testing.TB, s *server) *client {
 	t.Helper()
-	return dialURL(t, fmt.Sprintf("ws://127.0.0.1:%d/", s.port("ws")))
+	return dialURL(t, s.url("ws"), nil)
 }
 
-func dialURL(t testing.TB, url string) *client {
+// url is where a transport listens.
+func (s *server) url(name string) string {
+	scheme := strings.TrimPrefix(name, "admin_")
+	return fmt.Sprintf("%s://127.0.0.1:%d/", scheme, s.port(name))
+}
+
+// dialURL is dial for a server elsewhere. tap may be nil; see api.New.
+func dialURL(t testing.TB, url string, tap func(*api.Message)) *client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := inTime()
 	defer cancel()
-	ws, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{Subprotocols: []string{"janus-protocol"}})
+	conn, err := api.WebSocket(ctx, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ws.SetReadLimit(1 << 20)
-	c := &client{
-		t: t, ws: ws, done: make(chan struct{}),
-		waiting: map[string]chan message{}, events: map[uint64]chan message{},
+	c := newClient(t, conn, tap)
+	if err := c.Create(ctx); err != nil {
+		t.Fatal(err)
 	}
-	go c.read()
-	t.Cleanup(c.close)
-	c.session = c.request(message{"janus": "create"}).id()
 	return c
 }
 
-func (c *client) close() {
-	_ = c.ws.Close(websocket.StatusNormalClosure, "")
-	<-c.done
+// newClient is a client without a session, which the end of the test closes.
+func newClient(t testing.TB, conn api.Conn, tap func(*api.Message)) *client {
+	c := &client{api.New(conn, tap), t}
+	t.Cleanup(c.Close)
+	return c
 }
 
-func (c *client) read() {
-	defer close(c.done)
-	for {
-		_, b, err := c.ws.Read(context.Background())
-		if err != nil {
-			return
-		}
-		var m message
-		if err := json.Unmarshal(b, &m); err != nil {
-			c.t.Errorf("not JSON: %s", b)
-			continue
-		}
-		c.mu.Lock()
-		kind, _ := m["janus"].(string)
-		tx, _ := m["transaction"].(string)
-		if w := c.waiting[tx]; w != nil && kind != "event" {
-			delete(c.waiting, tx)
-			w <- m
-		} else if sender, ok := m["sender"].(float64); ok {
-			c.order = append(c.order, m)
-			select {
-			case c.queue(uint64(sender)) <- m:
-			default:
-				c.t.Errorf("nobody reads the events of a handle: %v", m)
-			}
-		}
-		c.mu.Unlock()
+// post makes one request over HTTP, about a handle unless that is nil.
+func post(t testing.TB, url string, h *handle, m message) message {
+	t.Helper()
+	ctx, cancel := inTime()
+	defer cancel()
+	c := &client{api.New(api.HTTP(url, api.HTTPOptions{}), nil), t}
+	defer c.Close()
+	if h == nil {
+		return c.got(c.Request(ctx, m))
 	}
+	return c.got(c.RequestAbout(ctx, h.Session(), h.ID(), m))
 }
 
-// queue returns the events of a handle; c.mu is held.
-func (c *client) queue(handle uint64) chan message {
-	q := c.events[handle]
-	if q == nil {
-		q = make(chan message, 1024)
-		c.events[handle] = q
-	}
-	return q
+// inTime is the context of something that has to happen. It may be used in cleanups.
+func inTime() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), patience)
 }
 
 // request sends a message and waits for the reply to it.
 func (c *client) request(m message) message {
 	c.t.Helper()
-	c.mu.Lock()
-	c.serial++
-	tx := fmt.Sprintf("tx%d", c.serial)
-	reply := make(chan message, 1)
-	c.waiting[tx] = reply
-	c.mu.Unlock()
-	m["transaction"] = tx
-	if c.session != 0 {
-		m["session_id"] = c.session
-	}
-	b, err := json.Marshal(m)
+	ctx, cancel := inTime()
+	defer cancel()
+	return c.got(c.Request(ctx, m))
+}
+
+func (c *client) got(m *api.Message, err error) message {
+	c.t.Helper()
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	if err := c.ws.Write(context.Background(), websocket.MessageText, b); err != nil {
-		c.t.Fatal(err)
-	}
-	select {
-	case r := <-reply:
-		return r
-	case <-time.After(patience):
-		c.t.Fatalf("no reply to %s", b)
-		return nil
-	}
+	return m.Object()
 }
 
 // attach makes a handle of a plugin.
 func (c *client) attach(plugin string) *handle {
 	c.t.Helper()
-	h := &handle{client: c}
-	h.id = c.request(message{"janus": "attach", "plugin": plugin}).id()
-	c.mu.Lock()
-	h.events = c.queue(h.id)
-	c.mu.Unlock()
-	return h
+	ctx, cancel := inTime()
+	defer cancel()
+	h, err := c.Attach(ctx, plugin)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return &handle{client: c, Handle: h}
 }
 
 // handle is one plugin handle.
 type handle struct {
 	*client
-	id     uint64
-	events chan message
-	seen   []message // events that were passed over
+	*api.Handle
+	seen []message // events that were passed over
 }
 
 // send sends a request about the handle.
 func (h *handle) send(m message) message {
 	h.t.Helper()
-	m["handle_id"] = h.id
-	return h.request(m)
+	ctx, cancel := inTime()
+	defer cancel()
+	return h.got(h.Handle.Request(ctx, m))
 }
 
 // message sends a plugin message, with a session description or nil, and
 // returns the reply.
 func (h *handle) message(body message, jsep message) message {
 	h.t.Helper()
-	m := message{"janus": "message", "body": body}
-	if jsep != nil {
-		m["jsep"] = jsep
-	}
-	return h.send(m)
+	ctx, cancel := inTime()
+	defer cancel()
+	return h.got(h.Message(ctx, body, jsep))
 }
 
 // await returns the next event that matches; those before it are kept in seen.
 func (h *handle) await(what string, match func(message) bool) message {
 	h.t.Helper()
-	limit := time.After(patience)
+	ctx, cancel := inTime()
+	defer cancel()
 	for {
-		select {
-		case m := <-h.events:
-			if match(m) {
-				return m
-			}
-			h.seen = append(h.seen, m)
-		case <-limit:
-			h.t.Fatalf("no %s; seen: %v", what, h.seen)
-			return nil
+		e, err := h.Next(ctx)
+		if err != nil {
+			h.t.Fatalf("no %s: %v; seen: %v", what, err, h.seen)
 		}
+		m := message(e.Object())
+		if match(m) {
+			return m
+		}
+		h.seen = append(h.seen, m)
+	}
+}
+
+// skip passes over the events that have come.
+func (h *handle) skip() {
+	for _, e := range h.Events() {
+		h.seen = append(h.seen, e.Object())
 	}
 }
 
@@ -260,9 +227,7 @@ func (m message) sdp() string {
 
 func TestInfoListsWhatRuns(t *testing.T) {
 	s := testServer(t, nil)
-	c := dial(t, s)
-	c.session = 0 // info belongs to no session
-	m := c.request(message{"janus": "info"})
+	m := dial(t, s).request(message{"janus": "info"})
 	text, _ := json.Marshal(m)
 	for _, want := range []string{"janus.plugin.echotest", "janus.transport.http", "janus.transport.websockets"} {
 		if !strings.Contains(string(text), want) {

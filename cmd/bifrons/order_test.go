@@ -1,13 +1,11 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	nethttp "net/http"
 	"slices"
-	"strings"
 	"testing"
 
+	api "bifrons/api/client"
 	"bifrons/rtp/waittest"
 	"bifrons/sfu/webrtctest"
 )
@@ -16,78 +14,53 @@ import (
 // subscriber to the only one who does.
 type orderWatcher struct {
 	t           testing.TB
-	c           *client
 	participant *handle
 	subscriber  *viewer
-	poll        string // URL of the long poll, "" = events come by the WebSocket
-	past        int    // events of the WebSocket that were looked at
+	events      <-chan message // by the transport that is looked at
 	got         []message
+}
+
+// tap keeps the events of a client, whatever their handle. It is for api.New.
+func tap() (events chan message, keep func(*api.Message)) {
+	events = make(chan message, 1024)
+	return events, func(m *api.Message) {
+		if m.Sender != 0 && m.Janus != "success" {
+			events <- m.Object()
+		}
+	}
 }
 
 // newOrderWatcher lets a client subscribe to participant 1 of room 1. Events then come
 // by the transport: "websocket", or "http" with polls of up to maxev events.
 func newOrderWatcher(v *roomServer, transport string, maxev int) *orderWatcher {
 	v.t.Helper()
-	own := &roomServer{t: v.t, s: v.s, c: dial(v.t, v.s)}
-	a := &orderWatcher{t: v.t, c: own.c}
+	events, keep := tap()
+	own := &roomServer{t: v.t, s: v.s, c: dialURL(v.t, v.s.url("ws"), keep)}
+	a := &orderWatcher{t: v.t, events: events}
 	a.participant = own.c.attach(roomPackage)
 	a.participant.message(message{"request": "join", "ptype": "publisher", "room": 1, "id": 2}, nil)
 	a.participant.awaitData("videoroom", "joined")
 	a.subscriber = own.view(1, webrtctest.Options{}, 1)
-	own.c.mu.Lock()
-	a.past = len(own.c.order)
-	own.c.mu.Unlock()
+	for len(events) > 0 { // of how it came to that
+		<-events
+	}
 	if transport == "http" {
-		base := fmt.Sprintf("http://127.0.0.1:%d/janus", v.s.port("http"))
-		session := fmt.Sprintf("%s/%d", base, own.c.session)
-		res, err := nethttp.Post(session, "application/json", strings.NewReader(`{"janus":"claim","transaction":"claim"}`))
-		if err != nil {
+		events, keep := tap()
+		a.events = events
+		poll := newClient(v.t, api.HTTP(v.s.url("http")+"janus", api.HTTPOptions{Poll: maxev}), keep)
+		ctx, cancel := inTime()
+		defer cancel()
+		if err := poll.Claim(ctx, own.c.Session()); err != nil {
 			v.t.Fatal(err)
 		}
-		res.Body.Close()
-		a.poll = fmt.Sprintf("%s?maxev=%d", session, maxev)
 	}
 	return a
-}
-
-// next takes what has come since the last call, waiting for something.
-func (a *orderWatcher) next() []message {
-	a.t.Helper()
-	if a.poll == "" {
-		var fresh []message
-		waittest.Until(a.t, "more events", func() bool {
-			a.c.mu.Lock()
-			defer a.c.mu.Unlock()
-			fresh = slices.Clone(a.c.order[a.past:])
-			a.past = len(a.c.order)
-			return len(fresh) > 0
-		})
-		return fresh
-	}
-	res, err := nethttp.Get(a.poll)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	var raw json.RawMessage
-	if err := json.NewDecoder(res.Body).Decode(&raw); err != nil {
-		a.t.Fatal(err)
-	}
-	var list []message
-	if json.Unmarshal(raw, &list) != nil {
-		var one message
-		if err := json.Unmarshal(raw, &one); err != nil {
-			a.t.Fatal(err)
-		}
-		list = []message{one}
-	}
-	return list
 }
 
 // outline names an event by its handle and what it says; "" leaves it out.
 func (a *orderWatcher) outline(m message) string {
 	who := "participant"
-	if sender, _ := m["sender"].(float64); uint64(sender) == a.subscriber.h.id {
+	if sender, _ := m["sender"].(float64); uint64(sender) == a.subscriber.h.ID() {
 		who = "subscriber"
 	}
 	d := m.data()
@@ -126,7 +99,7 @@ func (a *orderWatcher) await(last string, times int) []string {
 				}
 			}
 		}
-		a.got = append(a.got, a.next()...)
+		a.got = append(a.got, waittest.Next(a.t, "more events", a.events))
 	}
 }
 

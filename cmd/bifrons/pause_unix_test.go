@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	api "bifrons/api/client"
 	"bifrons/api/config"
 )
 
@@ -70,48 +70,44 @@ func (p *process) signal(t *testing.T, s syscall.Signal) {
 	}
 }
 
-// talk is a WebSocket to a process, and a session.
-type talk struct {
-	t       *testing.T
-	ws      *websocket.Conn
-	session uint64
-}
-
-func (p *process) talk(t *testing.T, o websocket.DialOptions) *talk {
+// dial connects to a process and creates a session.
+func (p *process) dial(t *testing.T, o websocket.DialOptions) *client {
 	t.Helper()
-	o.Subprotocols = []string{"janus-protocol"}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := inTime()
 	defer cancel()
-	ws, _, err := websocket.Dial(ctx, fmt.Sprintf("ws://127.0.0.1:%d/", p.port), &o)
+	conn, err := api.WebSocket(ctx, fmt.Sprintf("ws://127.0.0.1:%d/", p.port), &o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = ws.CloseNow() })
-	c := &talk{t: t, ws: ws}
-	c.ask("create")
-	answer := c.read()
-	if _, err := fmt.Sscanf(answer, `{"janus":"success","transaction":"t","data":{"id":%d}}`, &c.session); err != nil {
-		t.Fatalf("%v: %s", err, answer)
+	c := newClient(t, conn, nil)
+	if err := c.Create(ctx); err != nil {
+		t.Fatal(err)
 	}
 	return c
 }
 
-func (c *talk) ask(verb string) {
+// keepalive asks for the session to be kept, without waiting.
+func (c *client) keepalive() *api.Pending {
 	c.t.Helper()
-	text := fmt.Sprintf(`{"janus":%q,"transaction":"t","session_id":%d}`, verb, c.session)
-	if err := c.ws.Write(c.t.Context(), websocket.MessageText, []byte(text)); err != nil {
-		c.t.Error(err)
+	ctx, cancel := inTime()
+	defer cancel()
+	p, err := c.Send(ctx, message{"janus": "keepalive"})
+	if err != nil {
+		c.t.Fatal(err)
 	}
+	return p
 }
 
-func (c *talk) read() string {
-	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
+// acked fails the test unless requests are granted.
+func acked(t *testing.T, list ...*api.Pending) {
+	t.Helper()
+	ctx, cancel := inTime()
 	defer cancel()
-	_, b, err := c.ws.Read(ctx)
-	if err != nil {
-		return err.Error()
+	for i, p := range list {
+		if m, err := p.Wait(ctx); err != nil || m.Janus != "ack" {
+			t.Errorf("request %d: %v, %v", i, m, err)
+		}
 	}
-	return string(b)
 }
 
 // clients are so many that some would be served too late.
@@ -125,21 +121,18 @@ func TestStoppedProcess(t *testing.T) {
 	if p == nil {
 		return
 	}
-	talks := make([]*talk, clients)
-	for i := range talks {
-		talks[i] = p.talk(t, websocket.DialOptions{})
+	var all []*client
+	for range clients {
+		all = append(all, p.dial(t, websocket.DialOptions{}))
 	}
 	p.signal(t, syscall.SIGSTOP)
-	for _, c := range talks {
-		c.ask("keepalive")
+	var asked []*api.Pending
+	for _, c := range all {
+		asked = append(asked, c.keepalive())
 	}
 	time.Sleep(2700 * time.Millisecond) // has to pass for the other process
 	p.signal(t, syscall.SIGCONT)
-	for _, c := range talks {
-		if got := c.read(); !strings.HasPrefix(got, `{"janus":"ack"`) {
-			t.Errorf("session %d: %s", c.session, got)
-		}
-	}
+	acked(t, asked...)
 }
 
 // TestStoppedWhilePinging: an answer to a ping that came while the process was
@@ -151,15 +144,15 @@ func TestStoppedWhilePinging(t *testing.T) {
 	if p == nil {
 		return
 	}
-	other := p.talk(t, websocket.DialOptions{})
+	other := p.dial(t, websocket.DialOptions{})
 	var pinged, answered sync.WaitGroup
 	pinged.Add(clients)
 	answered.Add(clients)
 	stopped := make(chan struct{})
-	talks, acks := make([]*talk, clients), make(chan string, clients)
-	for i := range talks {
+	var all []*client
+	for range clients {
 		var first sync.Once
-		talks[i] = p.talk(t, websocket.DialOptions{
+		all = append(all, p.dial(t, websocket.DialOptions{
 			OnPingReceived: func(context.Context, []byte) bool {
 				first.Do(func() {
 					pinged.Done()
@@ -168,27 +161,18 @@ func TestStoppedWhilePinging(t *testing.T) {
 				})
 				return true
 			},
-		})
-		go func() { acks <- talks[i].read() }() // what answers pings, too
+		}))
 	}
 	pinged.Wait()
-	for busy := range 100 { // so long that the server is done with sending pings
-		other.ask("keepalive")
-		if got := other.read(); !strings.HasPrefix(got, `{"janus":"ack"`) {
-			t.Fatalf("request %d: %s", busy, got)
-		}
+	for range 100 { // so long that the server is done with sending pings
+		acked(t, other.keepalive())
 	}
 	p.signal(t, syscall.SIGSTOP)
 	close(stopped)
 	answered.Wait()
 	time.Sleep(2700 * time.Millisecond) // has to pass for the other process
 	p.signal(t, syscall.SIGCONT)
-	for _, c := range talks {
-		c.ask("keepalive")
-	}
-	for range talks {
-		if got := <-acks; !strings.HasPrefix(got, `{"janus":"ack"`) {
-			t.Errorf("got %s", got)
-		}
+	for _, c := range all {
+		acked(t, c.keepalive())
 	}
 }

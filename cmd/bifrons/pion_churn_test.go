@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"bifrons/rtp/waittest"
 	"bifrons/sfu/webrtctest"
 )
@@ -24,7 +22,7 @@ func TestPionChurn(t *testing.T) {
 			p.h.send(message{"janus": "hangup"})
 			p.expectEnd("Janus API")
 		},
-		func(p *pionPeer) { _ = p.h.ws.Close(websocket.StatusGoingAway, "") },
+		func(p *pionPeer) { p.h.Close() },
 	}
 	// A slow machine gets through so many handshakes within their time.
 	handshakes := make(chan struct{}, 10)
@@ -45,7 +43,7 @@ func TestPionChurn(t *testing.T) {
 		p.Seen.Clean(t)
 		ends[i%len(ends)](p)
 		p.Close()
-		p.h.close()
+		p.h.Close()
 	}
 	var all, there sync.WaitGroup
 	there.Add(peers)

@@ -79,7 +79,7 @@ func TestTCPOff(t *testing.T) {
 			t.Errorf("answer:\n%s", text)
 		}
 		p.awaitUp()
-		info := s.ask(t, fmt.Sprintf("/%d/%d", h.session, h.id), message{"janus": "handle_info"}).at("info", "webrtc", "ice")
+		info := s.ask(t, h, message{"janus": "handle_info"}).at("info", "webrtc", "ice")
 		if text, _ := json.Marshal(info); strings.Contains(string(text), " typ host tcptype active") != on {
 			t.Errorf("on %v: %s", on, text)
 		}
@@ -208,7 +208,7 @@ func TestTURNRESTAPI(t *testing.T) {
 		p.call(echoRequest(), nil)
 		p.awaitUp()
 		p.playAll(short)
-		if q, want := <-asked, fmt.Sprintf("service=turn&api=key&key=key&username=%d", c.session); q != want {
+		if q, want := <-asked, fmt.Sprintf("service=turn&api=key&key=key&username=%d", c.Session()); q != want {
 			t.Errorf("asked %q, want %q", q, want)
 		}
 		p.closeAndExpect("DTLS alert")
@@ -226,10 +226,7 @@ func TestTURNInInfo(t *testing.T) {
 			}
 		})
 		c := dial(t, s)
-		session := c.session
-		c.session = 0
 		m := c.request(message{"janus": "info"})
-		c.session = session
 		server, allowed := any(nil), any(nil)
 		if on {
 			server, allowed = fmt.Sprintf("127.0.0.1:%d", relays.UDP), true

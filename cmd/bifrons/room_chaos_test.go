@@ -3,15 +3,16 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
 	"github.com/pion/webrtc/v4"
 
+	api "bifrons/api/client"
 	"bifrons/rtp/waittest"
 	"bifrons/sfu/webrtctest"
 )
@@ -61,14 +62,10 @@ func TestRoomSurvivesDeadSubscriber(t *testing.T) {
 	dead.Wire.Sever()
 	r.viewers[0].awaitFresh(r.p)
 	if soak() {
-		limit := time.After(3 * time.Minute) // that ICE gives up takes its time
-		for hung := false; !hung; {
-			select {
-			case m := <-dead.h.events:
-				hung = m["janus"] == "hangup"
-			case <-limit:
-				t.Fatal("the dead subscriber is never given up")
-			}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute) // that ICE gives up takes its time
+		defer cancel()
+		if _, err := dead.h.Await(ctx, func(m *api.Message) bool { return m.Janus == "hangup" }); err != nil {
+			t.Fatalf("the dead subscriber is never given up: %v", err)
 		}
 	}
 	r.unharmed()
@@ -83,10 +80,7 @@ func TestRoomSurvivesStuckSubscriber(t *testing.T) {
 	stuck.awaitFresh(r.p)
 	stuck.Wire.Freeze()
 
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	deaf := joinDeaf(ctx, t, r.roomServer)
-	defer deaf.CloseNow()
+	hear := joinDeaf(t, r.roomServer)
 	about := message{"x": strings.Repeat("x", 16_000)}
 	gone := r.c.attach(roomPackage)
 	for n := 1; ; n++ { // until the one who does not listen is cut off
@@ -96,9 +90,7 @@ func TestRoomSurvivesStuckSubscriber(t *testing.T) {
 		other.message(message{"request": "leave"}, nil)
 		other.awaitData("leaving", "ok")
 		other.send(message{"janus": "detach"})
-		for len(r.p.h.events) > 0 { // the publisher hears of it
-			<-r.p.h.events
-		}
+		r.p.h.Events() // the publisher hears of it
 		if n%20 == 0 {
 			list, _ := json.Marshal(gone.message(message{"request": "listparticipants", "room": 1}, nil))
 			if !json.Valid(list) || !hasParticipant(list, 2) {
@@ -110,6 +102,7 @@ func TestRoomSurvivesStuckSubscriber(t *testing.T) {
 			t.Fatal("the server keeps everything for a client that reads nothing")
 		}
 	}
+	hear()
 	stuck.Wire.Thaw()
 	stuck.awaitFresh(r.p)
 	r.unharmed()
@@ -130,35 +123,24 @@ func hasParticipant(list []byte, id int) bool {
 	return false
 }
 
-// joinDeaf makes participant 2 of room 1, who reads nothing from then on.
-func joinDeaf(ctx context.Context, t *testing.T, v *roomServer) *websocket.Conn {
+// joinDeaf makes participant 2 of room 1, who reads nothing from then on until hear is
+// called.
+func joinDeaf(t *testing.T, v *roomServer) (hear func()) {
 	t.Helper()
-	ws, _, err := websocket.Dial(ctx, fmt.Sprintf("ws://127.0.0.1:%d/", v.s.port("ws")),
-		&websocket.DialOptions{Subprotocols: []string{"janus-protocol"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ask := func(m message) message {
-		m["transaction"] = "t"
-		b, _ := json.Marshal(m)
-		if err := ws.Write(ctx, websocket.MessageText, b); err != nil {
-			t.Fatal(err)
+	var deaf atomic.Bool
+	over := make(chan struct{})
+	c := dialURL(t, v.s.url("ws"), func(*api.Message) {
+		if deaf.Load() {
+			<-over
 		}
-		_, b, err := ws.Read(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var r message
-		if err := json.Unmarshal(b, &r); err != nil {
-			t.Fatal(err)
-		}
-		return r
-	}
-	session := ask(message{"janus": "create"}).id()
-	h := ask(message{"janus": "attach", "plugin": roomPackage, "session_id": session}).id()
-	ask(message{"janus": "message", "session_id": session, "handle_id": h,
-		"body": message{"request": "join", "ptype": "publisher", "room": 1, "id": 2}})
-	return ws
+	})
+	hear = sync.OnceFunc(func() { close(over) })
+	t.Cleanup(hear)
+	h := c.attach(roomPackage)
+	h.message(message{"request": "join", "ptype": "publisher", "room": 1, "id": 2}, nil)
+	h.awaitData("videoroom", "joined")
+	deaf.Store(true)
+	return hear
 }
 
 // TestRoomPublisherRestartsICE: the publisher gets another path in mid-room.
@@ -226,7 +208,7 @@ func TestRoomChurn(t *testing.T) {
 			p.h.send(message{"janus": "detach"})
 		}
 		p.Close()
-		guest.c.close()
+		guest.c.Close()
 	})
 	t.Logf("%d joins and leaves in %v", n, time.Since(begun).Round(time.Millisecond))
 	r.unharmed()

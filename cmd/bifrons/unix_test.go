@@ -1,14 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
-	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
-	"time"
 
+	api "bifrons/api/client"
 	"bifrons/api/config"
 	"bifrons/rtp/waittest"
 )
@@ -21,37 +20,22 @@ func TestUnixSocket(t *testing.T) {
 		c.HTTP.General.HTTP, c.WebSockets.General.WS = false, false
 		c.PFUnix.General.Enabled, c.PFUnix.General.Path = true, path
 	})
-	conn, err := net.Dial("unixpacket", path)
+	ctx, cancel := inTime()
+	defer cancel()
+	conn, err := api.Unix(ctx, path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(patience))
-	ask := func(m message) message {
-		t.Helper()
-		b, _ := json.Marshal(m)
-		if _, err := conn.Write(b); err != nil {
-			t.Fatal(err)
-		}
-		packet := make([]byte, 64<<10)
-		n, err := conn.Read(packet)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var reply message
-		if err := json.NewDecoder(bytes.NewReader(packet[:n])).Decode(&reply); err != nil {
-			t.Fatal(err)
-		}
-		return reply
-	}
-	if info, _ := json.Marshal(ask(message{"janus": "info", "transaction": "1"})); !bytes.Contains(info, []byte("janus.transport.pfunix")) {
+	c := newClient(t, conn, nil)
+	if info, _ := json.Marshal(c.request(message{"janus": "info"})); !strings.Contains(string(info), "janus.transport.pfunix") {
 		t.Errorf("info lacks the transport: %s", info)
 	}
-	session := ask(message{"janus": "create", "transaction": "2"}).id()
-	handle := ask(message{"janus": "attach", "plugin": "janus.plugin.echotest", "transaction": "3", "session_id": session}).id()
-	if session == 0 || handle == 0 {
-		t.Errorf("session %d, handle %d", session, handle)
+	if err := c.Create(ctx); err != nil {
+		t.Fatal(err)
 	}
+	h := c.attach(echoPackage)
+	h.message(message{"audio": true}, nil)
+	h.awaitData("result", "ok")
 	if _, err := os.Stat(path); err != nil {
 		t.Error(err)
 	}

@@ -26,8 +26,8 @@ func TestVanishedClient(t *testing.T) {
 		c.Server.General.SessionTimeout = 0
 	})
 	silent, busy := dial(t, s), dial(t, s)
-	kept := s.core.Session(silent.session)
-	conn := s.core.Session(busy.session).Conn()
+	kept := s.core.Session(silent.Session())
+	conn := s.core.Session(busy.Session()).Conn()
 	if kept == nil || s.gate.Connections() != 2 {
 		t.Fatalf("%d connections", s.gate.Connections())
 	}
@@ -35,7 +35,7 @@ func TestVanishedClient(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "nft", rules).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	conn.Deliver(busy.session, janus.Event{Head: []byte(`{"janus":"event"}`)})
+	conn.Deliver(busy.Session(), janus.Event{Head: []byte(`{"janus":"event"}`)})
 	begin := time.Now()
 	for limit := time.After(2 * time.Minute); s.gate.Connections() > 0; {
 		select {
@@ -47,6 +47,6 @@ func TestVanishedClient(t *testing.T) {
 	t.Logf("given up after %v", time.Since(begin))
 	waittest.Until(t, "their sessions end with them", func() bool { return len(s.core.Sessions()) == 0 })
 	for _, c := range []*client{silent, busy} {
-		c.ws.CloseNow()
+		c.Abort()
 	}
 }

@@ -30,6 +30,10 @@ const (
 	L16 // of one channel
 )
 
+var codecNames = [...]string{"unknown", "VP8", "VP9", "H.264", "H.265", "AV1", "Opus", "PCMU", "PCMA", "G.711", "G.722", "L16"}
+
+func (c Codec) String() string { return codecNames[c] }
+
 // Video tells whether c is a video codec.
 func (c Codec) Video() bool { return c >= VP8 && c <= AV1 }
 

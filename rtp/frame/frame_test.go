@@ -6,6 +6,21 @@ import (
 	"testing"
 )
 
+// assemble returns all frames, copied.
+func assemble(a *Assembler, list []Packet) (frames []Frame) {
+	keep := func(more []Frame) {
+		for _, f := range more {
+			f.Data = bytes.Clone(f.Data)
+			frames = append(frames, f)
+		}
+	}
+	for i := range list {
+		keep(a.Push(&list[i]))
+	}
+	keep(a.Flush())
+	return frames
+}
+
 // TestVP9Superframe: the frames of several layers are one superframe.
 func TestVP9Superframe(t *testing.T) {
 	a := New(VP9)

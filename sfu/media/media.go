@@ -70,9 +70,9 @@ func (c CodecName) Inspected() bool { return c >= VP8 && c <= RED }
 // Layer is a position in an encoding's structure. -1 means "none yet" (as a
 // current layer) or "no wish" (as a target).
 type Layer struct {
-	Substream int8 // simulcast encoding, 0 = lowest
-	Spatial   int8 // SVC spatial layer, 0 = base
-	Temporal  int8 // temporal layer, 0 = base
+	Encoding int8 // simulcast encoding, 0 = lowest
+	Spatial  int8 // SVC spatial layer, 0 = base
+	Temporal int8 // temporal layer, 0 = base
 }
 
 // NoLayer is the Layer before anything was received.

@@ -18,7 +18,7 @@ const (
 	// EventClosed is the last event; Reason and Cause are set.
 	EventClosed
 	// EventMedia: a received encoding started or went silent. Section,
-	// Substream (-1 unless simulcast), Receiving, Silence are set.
+	// Encoding (-1 unless simulcast), Receiving, Silence are set.
 	EventMedia
 	// EventSlowLink: Section, Uplink (what we send is lost) and Lost are set.
 	EventSlowLink
@@ -52,7 +52,7 @@ const (
 type Event struct {
 	Kind       EventKind
 	Section    int
-	Substream  int
+	Encoding   int
 	Receiving  bool
 	Silence    time.Duration // since the last packet, when Receiving turned false
 	Uplink     bool

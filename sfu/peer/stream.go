@@ -221,6 +221,6 @@ func (rx *receiver) emitMedia(silence time.Duration) {
 		sub = rx.encoding
 	}
 	s.peer.loop.Emit(Event{
-		Kind: EventMedia, Section: s.Index, Substream: sub, Receiving: rx.receiving, Silence: silence,
+		Kind: EventMedia, Section: s.Index, Encoding: sub, Receiving: rx.receiving, Silence: silence,
 	})
 }

@@ -83,12 +83,17 @@ func New(drop func(media.Drop)) *Pipe {
 	return p
 }
 
-// Attach makes it take the best layers of a track. It belongs to the shard, like the
-// methods up to Cut.
+// Attach makes it take the best layers of a track, unless told otherwise. It belongs to
+// the shard, like the methods up to Cut.
 func (p *Pipe) Attach(now mono.Time, t *route.Track) {
 	if !p.over.Load() {
 		p.sub.Attach(now, t)
 	}
+}
+
+// TakeLowest makes it take the lowest encoding that is sent instead of the best.
+func (p *Pipe) TakeLowest(now mono.Time) {
+	p.sub.SetTarget(now, media.Layer{Encoding: 0, Spatial: -1, Temporal: -1}, 0)
 }
 
 // SetPaused stops or resumes it. Numbers and timestamps go on.

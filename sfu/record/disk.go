@@ -174,6 +174,7 @@ func (f *File) finish(patches []Patch, failed error) {
 	if failed != nil {
 		f.log.Error("recording ended with an error", "file", f.cfg.Path, "error", failed)
 	}
+	f.recorder.free(f)
 	close(f.done)
 	if f.cfg.Ended != nil {
 		f.recorder.tell(f.cfg.Ended)

@@ -119,6 +119,13 @@ func (f *File) Close() {
 	}
 }
 
+// ends tells whether it was closed.
+func (f *File) ends() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.closing
+}
+
 // Done is closed when the file is whole and has its name, or all that there will be.
 func (f *File) Done() <-chan struct{} { return f.done }
 

@@ -256,6 +256,30 @@ func TestDiskStaysFull(t *testing.T) {
 	})
 }
 
+// TestOnePath has several recordings with one path: those at a time get names of their
+// own, and one takes the place of another that has ended.
+func TestOnePath(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newRig(t)
+		one, _, first := x.start("/b/x.mjr", new(lines))
+		two, _, _ := x.start("/b//x.mjr", new(lines))
+		three, _, _ := x.start("/b/x.mjr", new(lines))
+		if a, b, c := one.Path(), two.Path(), three.Path(); a != "/b/x.mjr" || b != "/b//x-2.mjr" || c != "/b/x-3.mjr" {
+			t.Errorf("files %s %s %s", a, b, c)
+		}
+		one.Message(0, false, []byte("first"))
+		one.Close() // and is written later
+		again, _, _ := x.start("/b/x.mjr", new(lines))
+		if got := first.text(); again.Path() != "/b/x.mjr" || !first.closed || got != "BEGIN\nmessage first\nend\n" {
+			t.Errorf("%s began when the one before was %q", again.Path(), got)
+		}
+		x.Close(time.Second)
+		if len(x.paths) != 0 {
+			t.Errorf("paths %v are still taken", x.paths)
+		}
+	})
+}
+
 // TestStall has one file system stall: files on the other one go on, and what waits is
 // bounded and written in the end.
 func TestStall(t *testing.T) {

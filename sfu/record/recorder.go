@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -37,6 +38,7 @@ type Recorder struct {
 	mu         sync.Mutex
 	closed     bool
 	files      map[*File]struct{}
+	paths      map[string]*File // by path, of those that are not whole yet
 	opening    int
 	disks      map[uint64]*disk
 	collectors []*collector
@@ -48,25 +50,30 @@ type Recorder struct {
 
 // New makes a Recorder.
 func New(log *slog.Logger) *Recorder {
-	r := &Recorder{log: log, create: createFile, files: make(map[*File]struct{}), disks: make(map[uint64]*disk)}
+	r := &Recorder{log: log, create: createFile, files: make(map[*File]struct{}), paths: make(map[string]*File), disks: make(map[uint64]*disk)}
 	for range min(runtime.GOMAXPROCS(0), 4) {
 		r.collectors = append(r.collectors, &collector{recorder: r})
 	}
 	return r
 }
 
-// Open makes a file, in place of one that there is, and begins to record. It waits for
-// the file system, but not for long.
+// Open makes a file, in place of one that there is, and begins to record. Next to one
+// that is being recorded under the same path it gets a number. It waits for the file
+// system, and for a recording with its path that is about to end, but not for long.
 func (r *Recorder) Open(cfg Config) (*File, error) {
 	if err := r.reserve(); err != nil {
 		return nil, err
 	}
 	defer r.release()
-	out, device, err := r.open(cfg.Path + cfg.Suffix)
+	f := &File{cfg: cfg, recorder: r, log: r.log, done: make(chan struct{}), tracks: make([]track, len(cfg.ClockRates))}
+	if err := r.claim(f); err != nil {
+		return nil, err
+	}
+	out, device, err := r.open(f)
 	if err != nil {
 		return nil, err
 	}
-	f := &File{cfg: cfg, recorder: r, log: r.log, out: out, done: make(chan struct{}), tracks: make([]track, len(cfg.ClockRates))}
+	f.out = out
 	for i, rate := range cfg.ClockRates {
 		f.tracks[i].clockRate = rate
 	}
@@ -105,8 +112,51 @@ func (r *Recorder) release() {
 	r.opening--
 }
 
-// open makes a file, within openLimit.
-func (r *Recorder) open(path string) (output, uint64, error) {
+// claim makes the path of a file its own. Two that write to one would destroy each other.
+func (r *Recorder) claim(f *File) error {
+	limit := time.NewTimer(openLimit)
+	defer limit.Stop()
+	given := f.cfg.Path
+	for n := 2; ; {
+		other := r.take(f)
+		switch {
+		case other == nil:
+			return nil
+		case !other.ends():
+			ext := filepath.Ext(given)
+			f.cfg.Path = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(given, ext), n, ext)
+			n++
+			continue
+		}
+		select {
+		case <-other.done:
+		case <-limit.C:
+			return ErrStall
+		}
+	}
+}
+
+// take takes the path of a file, or returns whose it is.
+func (r *Recorder) take(f *File) (other *File) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	path := filepath.Clean(f.cfg.Path)
+	if other = r.paths[path]; other == nil {
+		r.paths[path] = f
+	}
+	return other
+}
+
+// free gives the path of a file up.
+func (r *Recorder) free(f *File) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.paths, filepath.Clean(f.cfg.Path))
+}
+
+// open makes a file, within openLimit. If it fails the path is given up, but not before
+// the file system has answered.
+func (r *Recorder) open(f *File) (output, uint64, error) {
 	type made struct {
 		file   output
 		device uint64
@@ -115,7 +165,10 @@ func (r *Recorder) open(path string) (output, uint64, error) {
 	done := make(chan made, 1)
 	go func() {
 		var m made
-		m.file, m.device, m.err = r.create(path)
+		m.file, m.device, m.err = r.create(f.cfg.Path + f.cfg.Suffix)
+		if m.err != nil {
+			r.free(f)
+		}
 		done <- m
 	}()
 	limit := time.NewTimer(openLimit)
@@ -127,6 +180,7 @@ func (r *Recorder) open(path string) (output, uint64, error) {
 		go func() { // it may still succeed
 			if m := <-done; m.err == nil {
 				_ = m.file.Close()
+				r.free(f)
 			}
 		}()
 		return nil, 0, ErrStall

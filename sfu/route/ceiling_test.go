@@ -11,7 +11,7 @@ import (
 
 func anyLayer(rng *rand.Rand, most int) media.Layer {
 	at := func() int8 { return int8(rng.IntN(most+2) - 1) }
-	return media.Layer{Substream: at(), Spatial: at(), Temporal: at()}
+	return media.Layer{Encoding: at(), Spatial: at(), Temporal: at()}
 }
 
 // meet is the highest layer that two allow. It is written down anew, by looking at
@@ -27,7 +27,7 @@ func meet(a, b media.Layer) media.Layer {
 		return best
 	}
 	return media.Layer{
-		Substream: one(a.Substream, b.Substream), Spatial: one(a.Spatial, b.Spatial), Temporal: one(a.Temporal, b.Temporal),
+		Encoding: one(a.Encoding, b.Encoding), Spatial: one(a.Spatial, b.Spatial), Temporal: one(a.Temporal, b.Temporal),
 	}
 }
 
@@ -61,7 +61,7 @@ func TestCeilingIsLikeALowerTarget(t *testing.T) {
 
 func TestCeilingOfEncodings(t *testing.T) {
 	e := newEncoder(t, 0)
-	limit := func(sub int8) { e.sub.SetCeiling(e.now, media.Layer{Substream: sub, Spatial: -1, Temporal: -1}) }
+	limit := func(sub int8) { e.sub.SetCeiling(e.now, media.Layer{Encoding: sub, Spatial: -1, Temporal: -1}) }
 	for i, step := range []struct {
 		do   func()
 		want int8
@@ -76,8 +76,8 @@ func TestCeilingOfEncodings(t *testing.T) {
 	} {
 		step.do()
 		e.wait(20)
-		if got := e.out.current.Substream; got != step.want {
-			t.Fatalf("step %d: substream %d is forwarded, want %d", i, got, step.want)
+		if got := e.out.current.Encoding; got != step.want {
+			t.Fatalf("step %d: encoding %d is forwarded, want %d", i, got, step.want)
 		}
 	}
 	limit(1)
@@ -94,7 +94,7 @@ func TestCeilingOfLayers(t *testing.T) {
 	if got := l.frame(2, upper); got != 2 {
 		t.Fatalf("%d frames of both spatial layers", got)
 	}
-	l.sub.SetCeiling(l.now, media.Layer{Substream: -1, Spatial: 0, Temporal: 0})
+	l.sub.SetCeiling(l.now, media.Layer{Encoding: -1, Spatial: 0, Temporal: 0})
 	l.frame(2, keyPicture)
 	if got := l.frame(2, upper); got != 0 {
 		t.Errorf("%d frames above the temporal ceiling", got)

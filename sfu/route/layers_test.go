@@ -42,7 +42,7 @@ func (l *layered) layer(sid int8, last bool, set func(i *codec.Info)) {
 }
 
 func (l *layered) want(spatial, temporal int8) {
-	l.sub.SetTarget(l.now, media.Layer{Substream: -1, Spatial: spatial, Temporal: temporal}, 0)
+	l.sub.SetTarget(l.now, media.Layer{Encoding: -1, Spatial: spatial, Temporal: temporal}, 0)
 }
 
 // keyPicture begins a stream of two spatial layers.

@@ -239,19 +239,19 @@ func TestSimulcastSwitchesOnKeyframes(t *testing.T) {
 	f.track.Simulcast = true
 	f.push(1, 0, sim(0, false))
 	f.push(500, 0, sim(1, true)) // the first key frame of any encoding starts
-	if f.out.current.Substream != 1 {
+	if f.out.current.Encoding != 1 {
 		t.Fatalf("current %+v after the first key frame", f.out.current)
 	}
 	f.push(2, 3000, sim(0, true)) // lower: not wanted
 	f.push(900, 3000, sim(2, false))
 	f.push(501, 3000, sim(1, false))
 	f.push(901, 6000, sim(2, true))
-	if f.out.current.Substream != 2 {
+	if f.out.current.Encoding != 2 {
 		t.Fatalf("did not switch up: %+v", f.out.current)
 	}
 	f.push(502, 6000, sim(1, false))
 	f.push(902, 9000, sim(2, false))
-	f.sub.SetTarget(f.now, media.Layer{Substream: 0, Spatial: -1, Temporal: -1}, 0)
+	f.sub.SetTarget(f.now, media.Layer{Encoding: 0, Spatial: -1, Temporal: -1}, 0)
 	f.push(903, 12000, sim(2, false))
 	f.push(3, 12000, sim(0, true))
 	want := []uint8{1, 1, 2, 2, 2, 0}
@@ -278,11 +278,11 @@ func TestSimulcastPauseEndsAtKeyframe(t *testing.T) {
 	f.push(902, 6000, sim(2, false))
 	f.push(2, 6000, sim(0, true))
 	if len(f.out.sent) != 1 {
-		t.Fatalf("forwarded %v before a key frame of the current substream", f.out.subs)
+		t.Fatalf("forwarded %v before a key frame of the current encoding", f.out.subs)
 	}
 	f.push(903, 9000, sim(2, true))
 	f.push(904, 12000, sim(2, false))
-	if n := len(f.out.sent); n != 3 || f.out.sent[2].Seq != 3 || f.out.current.Substream != 2 {
+	if n := len(f.out.sent); n != 3 || f.out.sent[2].Seq != 3 || f.out.current.Encoding != 2 {
 		t.Fatalf("%d packets, current %+v", n, f.out.current)
 	}
 }
@@ -304,7 +304,7 @@ func TestSimulcastFallsBackWhenSilent(t *testing.T) {
 		}
 	}
 	frames(8)
-	if f.plis != plis || f.out.current.Substream != 2 {
+	if f.plis != plis || f.out.current.Encoding != 2 {
 		t.Fatal("fell back too early")
 	}
 	frames(1) // only 2 has been silent, for too long
@@ -312,13 +312,13 @@ func TestSimulcastFallsBackWhenSilent(t *testing.T) {
 		t.Fatal("no key frame was asked for to fall back")
 	}
 	f.push(seq, 15000, sim(1, true))
-	if f.out.current.Substream != 1 {
-		t.Fatalf("current %+v, want substream 1", f.out.current)
+	if f.out.current.Encoding != 1 {
+		t.Fatalf("current %+v, want encoding 1", f.out.current)
 	}
 	f.now += 10 * ms
 	f.push(902, 18000, sim(2, true)) // it is back
-	if f.out.current.Substream != 2 {
-		t.Fatalf("current %+v, want substream 2 again", f.out.current)
+	if f.out.current.Encoding != 2 {
+		t.Fatalf("current %+v, want encoding 2 again", f.out.current)
 	}
 }
 
@@ -337,7 +337,7 @@ func TestTemporalLayers(t *testing.T) {
 	f := newFixture(t)
 	f.track.Simulcast = true
 	f.push(1, 0, func(p *Packet) { temporal(0, true)(p); p.Info.Keyframe = true })
-	f.sub.SetTarget(f.now, media.Layer{Substream: -1, Spatial: -1, Temporal: 1}, 0)
+	f.sub.SetTarget(f.now, media.Layer{Encoding: -1, Spatial: -1, Temporal: 1}, 0)
 	for i, tid := range []int8{2, 1, 2, 0, 2, 1, 2, 0} {
 		f.push(uint64(2+i), uint32(3000*(i+1)), temporal(tid, tid == 1))
 	}
@@ -379,7 +379,7 @@ func TestSVC(t *testing.T) {
 	if f.out.current.Spatial != 2 || len(f.out.sent) != 6 {
 		t.Fatalf("layer %+v, %d packets", f.out.current, len(f.out.sent))
 	}
-	f.sub.SetTarget(f.now, media.Layer{Substream: -1, Spatial: 0, Temporal: -1}, 0)
+	f.sub.SetTarget(f.now, media.Layer{Encoding: -1, Spatial: 0, Temporal: -1}, 0)
 	picture(false)
 	picture(false)
 	if f.out.current.Spatial != 0 {

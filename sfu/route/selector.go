@@ -7,7 +7,7 @@ import (
 	"bifrons/sfu/media"
 )
 
-// DefaultFallback is how long a substream may be silent before another one is
+// DefaultFallback is how long an encoding may be silent before another one is
 // taken instead.
 const DefaultFallback = 250 * time.Millisecond
 
@@ -27,13 +27,13 @@ type selector struct {
 	fallback time.Duration // silence after which a layer counts as not sent
 
 	last   mono.Time                 // when a packet of any layer came, 0 = none yet
-	silent [maxSpatial]time.Duration // how long others came and this substream, or spatial layer, did not
+	silent [maxSpatial]time.Duration // how long others came and this encoding, or spatial layer, did not
 }
 
 const (
-	maxSubstream = media.MaxEncodings - 1
-	maxSpatial   = 8
-	maxTemporal  = 7
+	maxEncoding = media.MaxEncodings - 1
+	maxSpatial  = 8
+	maxTemporal = 7
 
 	never = time.Duration(1 << 62) // silence of a layer that never came
 )
@@ -77,7 +77,7 @@ type parting struct {
 // choice is the verdict on one packet.
 type choice struct {
 	forward  bool
-	rebase   bool // first packet of another substream
+	rebase   bool // first packet of another encoding
 	changed  bool // current layer is a new one: tell the subscriber
 	keyframe bool // a key frame is needed to get on
 	marker   bool // last packet of the picture as forwarded
@@ -110,11 +110,11 @@ func (s *selector) limit(most media.Layer) bool {
 // aim sets the target; it reports whether a key frame may be needed for it.
 func (s *selector) aim() bool {
 	t := media.Layer{
-		Substream: lower(s.wish.Substream, s.ceiling.Substream),
-		Spatial:   lower(s.wish.Spatial, s.ceiling.Spatial),
-		Temporal:  lower(s.wish.Temporal, s.ceiling.Temporal),
+		Encoding: lower(s.wish.Encoding, s.ceiling.Encoding),
+		Spatial:  lower(s.wish.Spatial, s.ceiling.Spatial),
+		Temporal: lower(s.wish.Temporal, s.ceiling.Temporal),
 	}
-	other := highest(t.Substream, maxSubstream) != highest(s.target.Substream, maxSubstream) ||
+	other := highest(t.Encoding, maxEncoding) != highest(s.target.Encoding, maxEncoding) ||
 		highest(t.Spatial, maxSpatial-1) != highest(s.target.Spatial, maxSpatial-1)
 	s.target = t
 	return other
@@ -135,7 +135,7 @@ func highest(wish int8, most int8) int8 {
 	return wish
 }
 
-// hear notes that a packet of a substream, or spatial layer, came. A pause of the
+// hear notes that a packet of an encoding, or spatial layer, came. A pause of the
 // whole track, on the network or in the encoder, is not the silence of one layer:
 // it counts for half of what would do.
 func (s *selector) hear(now mono.Time, layer int8) {
@@ -152,35 +152,35 @@ func (s *selector) hear(now mono.Time, layer int8) {
 	s.silent[layer] = 0
 }
 
-// sent tells whether a substream, or spatial layer, is being sent.
+// sent tells whether an encoding, or spatial layer, is being sent.
 func (s *selector) sent(layer int8) bool { return layer >= 0 && s.silent[layer] <= s.fallback }
 
-// best is the substream to get to: the highest one that is sent up to the
+// best is the encoding to get to: the highest one that is sent up to the
 // target; if there is none, the lowest one that is sent at all.
 func (s *selector) best() int8 {
-	want := highest(s.target.Substream, maxSubstream)
+	want := highest(s.target.Encoding, maxEncoding)
 	for sub := want; sub >= 0; sub-- {
 		if s.sent(sub) {
 			return sub
 		}
 	}
-	for sub := want + 1; sub < maxSubstream; sub++ {
+	for sub := want + 1; sub < maxEncoding; sub++ {
 		if s.sent(sub) {
 			return sub
 		}
 	}
-	return maxSubstream
+	return maxEncoding
 }
 
-// towards tells whether a change to a substream is for the better. While there
+// towards tells whether a change to an encoding is for the better. While there
 // is no picture, or it stands still, any is that up to what is wanted.
 func (s *selector) towards(sub int8) bool {
-	cur, best := s.current.Substream, s.best()
+	cur, best := s.current.Encoding, s.best()
 	switch {
 	case cur < 0:
 		return true
 	case !s.sent(cur):
-		return sub <= max(best, highest(s.target.Substream, maxSubstream))
+		return sub <= max(best, highest(s.target.Encoding, maxEncoding))
 	}
 	return sub > cur && sub <= best || sub < cur && sub >= best
 }
@@ -189,7 +189,7 @@ func (s *selector) towards(sub int8) bool {
 func (s *selector) simulcast(now mono.Time, p *Packet) (c choice) {
 	sub := int8(p.Encoding)
 	s.hear(now, sub)
-	if sub != s.current.Substream {
+	if sub != s.current.Encoding {
 		if !s.towards(sub) {
 			return c
 		}
@@ -197,7 +197,7 @@ func (s *selector) simulcast(now mono.Time, p *Packet) (c choice) {
 			c.keyframe = true
 			return c
 		}
-		s.current.Substream, s.current.Temporal = sub, -1
+		s.current.Encoding, s.current.Temporal = sub, -1
 		c.rebase, c.changed = true, true
 	}
 	c.forward, c.marker = s.single(p, &c), p.Marker
@@ -218,12 +218,12 @@ func (s *selector) single(p *Packet, c *choice) bool {
 func (s *selector) opaque(now mono.Time, p *Packet) (c choice) {
 	sub := int8(p.Encoding)
 	s.hear(now, sub)
-	if sub != s.current.Substream {
-		if s.sent(s.current.Substream) {
+	if sub != s.current.Encoding {
+		if s.sent(s.current.Encoding) {
 			return c
 		}
-		c.rebase, c.keyframe = true, s.current.Substream >= 0
-		s.current.Substream = sub
+		c.rebase, c.keyframe = true, s.current.Encoding >= 0
+		s.current.Encoding = sub
 	}
 	c.forward, c.marker = true, p.Marker
 	return c

@@ -64,13 +64,13 @@ func (e *encoder) wait(frames int) {
 
 func (e *encoder) current(want int8) {
 	e.t.Helper()
-	if got := e.out.current.Substream; got != want {
-		e.t.Fatalf("substream %d is forwarded, want %d", got, want)
+	if got := e.out.current.Encoding; got != want {
+		e.t.Fatalf("encoding %d is forwarded, want %d", got, want)
 	}
 }
 
 func (e *encoder) target(sub int8) {
-	e.sub.SetTarget(e.now, media.Layer{Substream: sub, Spatial: -1, Temporal: -1}, 0)
+	e.sub.SetTarget(e.now, media.Layer{Encoding: sub, Spatial: -1, Temporal: -1}, 0)
 }
 
 func TestSimulcastWhenOnlyHigherArrive(t *testing.T) {
@@ -90,7 +90,7 @@ func TestSimulcastWhenOnlyHigherArrive(t *testing.T) {
 }
 
 // TestSimulcastTakesLateKeyframe has the key frame come at any time after the
-// current substream has gone silent.
+// current encoding has gone silent.
 func TestSimulcastTakesLateKeyframe(t *testing.T) {
 	for delay := 50 * time.Millisecond; delay < 2*time.Second; delay += frameTime {
 		e := newEncoder(t, delay)
@@ -134,14 +134,14 @@ func TestSimulcastEncrypted(t *testing.T) {
 	plis := e.plis
 	e.wait(20)
 	if e.frame() == 0 {
-		t.Error("frozen when the substream that was forwarded ended")
+		t.Error("frozen when the encoding that was forwarded ended")
 	}
 	if e.plis == plis {
 		t.Error("no key frame was asked for")
 	}
 	first, last := e.out.subs[0], e.out.subs[len(e.out.subs)-1]
 	if first != 0 || last == 0 {
-		t.Errorf("substream %d was forwarded first, %d at last", first, last)
+		t.Errorf("encoding %d was forwarded first, %d at last", first, last)
 	}
 }
 
@@ -177,8 +177,8 @@ func TestSimulcastNeverFreezes(t *testing.T) {
 			e.active = [3]bool{true, true, true}
 			e.target(want)
 			e.wait(100)
-			if e.out.current.Substream != want {
-				t.Fatalf("seed %d, %d: substream %d is forwarded, want %d", seed, n, e.out.current.Substream, want)
+			if e.out.current.Encoding != want {
+				t.Fatalf("seed %d, %d: encoding %d is forwarded, want %d", seed, n, e.out.current.Encoding, want)
 			}
 		}
 	}

@@ -143,7 +143,7 @@ func (s *Subscription) SetPaused(now mono.Time, paused bool) {
 }
 
 // SetTarget chooses the layers to forward; -1 is the highest there is.
-// fallback is the silence after which another substream is taken, 0 = default.
+// fallback is the silence after which another encoding is taken, 0 = default.
 func (s *Subscription) SetTarget(now mono.Time, t media.Layer, fallback time.Duration) {
 	if s.sel.want(t, fallback) && s.track != nil {
 		s.track.RequestKeyframe(now)
@@ -306,7 +306,7 @@ func (s *Subscription) leaveOut(now mono.Time, p *Packet) {
 
 // learn notes how many layers the track has; it reports whether that is new.
 func (s *Subscription) learn(p *Packet) bool {
-	l := media.Layer{Substream: int8(s.track.encodings), Spatial: p.Info.Spatials, Temporal: p.Info.Temporals}
+	l := media.Layer{Encoding: int8(s.track.encodings), Spatial: p.Info.Spatials, Temporal: p.Info.Temporals}
 	if l.Spatial == 0 {
 		l.Spatial = s.layer.Spatial
 	}

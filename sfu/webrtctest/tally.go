@@ -153,10 +153,10 @@ func (c *Tally) Gaps(first, last uint64) (list [][2]uint64) {
 	return list
 }
 
-// Layer is the substream that a packet came from.
+// Layer is the encoding that a packet came from.
 func (a Arrival) Layer() int { return int(a.Number / layerBase) }
 
-// Last returns the substream of the newest packet, -1 if there is none.
+// Last returns the encoding of the newest packet, -1 if there is none.
 func (c *Tally) Last() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

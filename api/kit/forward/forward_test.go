@@ -302,7 +302,7 @@ func newRoom(t *testing.T) *room {
 	return x
 }
 
-func (x *room) start(of string, s Stream, d Destination) *Forwarder[string] {
+func (x *room) start(of string, s Track, d Destination) *Forwarder[string] {
 	x.t.Helper()
 	to := x.conn.LocalAddr().(*net.UDPAddr).AddrPort()
 	d.Host, d.Port = &Host{Name: "h", Addr: to.Addr()}, to.Port()
@@ -343,10 +343,10 @@ func (x *room) sends(want ...uint32) {
 
 func TestSet(t *testing.T) {
 	x := newRoom(t)
-	a := x.start("a", Stream{}, Destination{SSRC: 1})
-	b := x.start("b", Stream{OwnSSRC: true}, Destination{})
-	c := x.start("a", Stream{OwnSSRC: true}, Destination{SSRC: 3})
-	x.start("b", Stream{Paused: true}, Destination{SSRC: 4})
+	a := x.start("a", Track{}, Destination{SSRC: 1})
+	b := x.start("b", Track{OwnSSRC: true}, Destination{})
+	c := x.start("a", Track{OwnSSRC: true}, Destination{SSRC: 3})
+	x.start("b", Track{Paused: true}, Destination{SSRC: 4})
 	isA := func(of string) bool { return of == "a" }
 	if x.set.Len() != 4 || x.set.Find(b.ID) != b || x.set.Find(0) != nil {
 		t.Error("the set does not know its forwarders")
@@ -368,7 +368,7 @@ func TestSet(t *testing.T) {
 	if x.set.Len() != 0 {
 		t.Errorf("%d are left", x.set.Len())
 	}
-	x.start("a", Stream{}, Destination{SSRC: 5})
+	x.start("a", Track{}, Destination{SSRC: 5})
 	x.sends(5)
 }
 
@@ -376,15 +376,15 @@ func TestSet(t *testing.T) {
 // SSRC of its own.
 func TestSimulcast(t *testing.T) {
 	x := newRoom(t)
-	f := x.start("a", Stream{Simulcast: true}, Destination{Best: true})
-	x.start("a", Stream{}, Destination{Best: true}) // nothing to choose from
+	f := x.start("a", Track{Simulcast: true}, Destination{Best: true})
+	x.start("a", Track{}, Destination{Best: true}) // nothing to choose from
 	x.sends(f.ID, 1234)
 }
 
 // TestLost: what ends by itself is taken out and told, once, and not if it was stopped.
 func TestLost(t *testing.T) {
 	x := newRoom(t)
-	a, b := x.start("a", Stream{}, Destination{}), x.start("b", Stream{}, Destination{})
+	a, b := x.start("a", Track{}, Destination{}), x.start("b", Track{}, Destination{})
 	x.mu.Lock()
 	x.set.StopOne(b)
 	x.mu.Unlock()
@@ -399,7 +399,7 @@ func TestLost(t *testing.T) {
 // TestMessages: a forwarder without a stream sends messages alone.
 func TestMessages(t *testing.T) {
 	x := newRoom(t)
-	f := x.start("a", Stream{Section: -1}, Destination{})
+	f := x.start("a", Track{Section: -1}, Destination{})
 	f.Message(false, []byte("a line"))
 	b := make([]byte, 100)
 	_ = x.conn.SetReadDeadline(time.Now().Add(waittest.Patience))
@@ -415,8 +415,8 @@ func TestWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain := x.start("a", Stream{OwnSSRC: true}, Destination{})
-	full := x.start("a", Stream{OwnSSRC: true}, Destination{PayloadType: 96, SSRC: 5, RTCPPort: 9, Encoding: 1, SRTP: srtp})
+	plain := x.start("a", Track{OwnSSRC: true}, Destination{})
+	full := x.start("a", Track{OwnSSRC: true}, Destination{PayloadType: 96, SSRC: 5, RTCPPort: 9, Encoding: 1, SRTP: srtp})
 	text := func(key, value string) func(w *bifjson.Writer) {
 		return func(w *bifjson.Writer) { w.Str(key, value) }
 	}

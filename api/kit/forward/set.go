@@ -25,8 +25,8 @@ type Forwarder[O any] struct {
 // empty.
 type Set[O any] struct{ list []*Forwarder[O] }
 
-// Stream is what is forwarded.
-type Stream struct {
+// Track is what is forwarded.
+type Track struct {
 	Origin    sfu.Origin
 	Section   int  // negative = none, but what is given to Message
 	Simulcast bool // without it Destination.Best means nothing
@@ -37,7 +37,7 @@ type Stream struct {
 // Start begins to send. lock guards the set and is held; after Resolve nothing is
 // waited for. A forwarder that ends by itself is taken out of the set, and failed is
 // called with the lock held.
-func (s *Set[O]) Start(e *sfu.Engine, x Stream, d Destination, of O, lock sync.Locker, failed func(f *Forwarder[O])) (*Forwarder[O], error) {
+func (s *Set[O]) Start(e *sfu.Engine, x Track, d Destination, of O, lock sync.Locker, failed func(f *Forwarder[O])) (*Forwarder[O], error) {
 	f := &Forwarder[O]{Destination: d, ID: s.freeID(), Of: of, ssrc: d.SSRC}
 	c := sfu.Forward{
 		To: d.to(), PayloadType: d.PayloadType, Encoding: d.Encoding, SRTP: d.SRTP,

@@ -152,9 +152,9 @@ func (l *Layers) Choose(c Change) {
 func (l *Layers) Target(as Layering) media.Layer {
 	switch as {
 	case Simulcast:
-		return media.Layer{Substream: l.want[substream], Spatial: -1, Temporal: l.want[temporal]}
+		return media.Layer{Encoding: l.want[substream], Spatial: -1, Temporal: l.want[temporal]}
 	case SVC:
-		return media.Layer{Substream: -1, Spatial: l.want[spatialLayer], Temporal: l.want[temporalLayer]}
+		return media.Layer{Encoding: -1, Spatial: l.want[spatialLayer], Temporal: l.want[temporalLayer]}
 	}
 	return media.NoLayer
 }
@@ -213,7 +213,7 @@ func (l *Layers) Outcome(c Change, as Layering) Outcome {
 
 // places are the parts of a layer in the order of names.
 func places(m media.Layer) [numLayers]int8 {
-	return [numLayers]int8{m.Substream, m.Temporal, m.Spatial, m.Temporal}
+	return [numLayers]int8{m.Encoding, m.Temporal, m.Spatial, m.Temporal}
 }
 
 // Write writes what there is and what is wanted, as an object with the name of the
@@ -248,7 +248,7 @@ func (l *Layers) WriteFlat(w *json.Writer, as Layering) {
 }
 
 func (l *Layers) writeSimulcast(w *json.Writer) {
-	w.Int("substream", int64(l.Current.Substream))
+	w.Int("substream", int64(l.Current.Encoding))
 	w.Int("substream-target", int64(l.want[substream]))
 	w.Int("temporal-layer", int64(l.Current.Temporal))
 	w.Int("temporal-layer-target", int64(l.want[temporal]))

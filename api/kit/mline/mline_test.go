@@ -109,13 +109,13 @@ func TestLayers(t *testing.T) {
 		simulcast, svc media.Layer
 		fallback       time.Duration
 	}{
-		{`{}`, media.Layer{Substream: 2, Spatial: none, Temporal: 2}, media.Layer{Substream: none, Spatial: 2, Temporal: 2}, 0},
-		{`{"substream":0}`, media.Layer{Substream: 0, Spatial: none, Temporal: 2}, media.Layer{Substream: none, Spatial: 2, Temporal: 2}, 0},
-		{`{"temporal":1}`, media.Layer{Substream: 2, Spatial: none, Temporal: 1}, media.Layer{Substream: none, Spatial: 2, Temporal: 2}, 0},
-		{`{"spatial_layer":1,"temporal_layer":0,"fallback":250000}`, media.Layer{Substream: 2, Spatial: none, Temporal: 2},
-			media.Layer{Substream: none, Spatial: 1, Temporal: 0}, 250 * time.Millisecond},
-		{`{"substream":9,"fallback":9223372036854775807}`, media.Layer{Substream: 2, Spatial: none, Temporal: 2},
-			media.Layer{Substream: none, Spatial: 2, Temporal: 2}, math.MaxUint32 * time.Microsecond},
+		{`{}`, media.Layer{Encoding: 2, Spatial: none, Temporal: 2}, media.Layer{Encoding: none, Spatial: 2, Temporal: 2}, 0},
+		{`{"substream":0}`, media.Layer{Encoding: 0, Spatial: none, Temporal: 2}, media.Layer{Encoding: none, Spatial: 2, Temporal: 2}, 0},
+		{`{"temporal":1}`, media.Layer{Encoding: 2, Spatial: none, Temporal: 1}, media.Layer{Encoding: none, Spatial: 2, Temporal: 2}, 0},
+		{`{"spatial_layer":1,"temporal_layer":0,"fallback":250000}`, media.Layer{Encoding: 2, Spatial: none, Temporal: 2},
+			media.Layer{Encoding: none, Spatial: 1, Temporal: 0}, 250 * time.Millisecond},
+		{`{"substream":9,"fallback":9223372036854775807}`, media.Layer{Encoding: 2, Spatial: none, Temporal: 2},
+			media.Layer{Encoding: none, Spatial: 2, Temporal: 2}, math.MaxUint32 * time.Microsecond},
 	} {
 		l := NewLayers()
 		l.Set(Read(parse(t, tt.body)))
@@ -123,7 +123,7 @@ func TestLayers(t *testing.T) {
 			t.Errorf("%s: got %+v, %+v, %+v, %v", tt.body, l.Target(Simulcast), l.Target(SVC), l.Target(Single), l.Fallback())
 		}
 		l.WantHighest()
-		if l.Target(Simulcast) != (media.Layer{Substream: 2, Spatial: none, Temporal: 2}) || l.Fallback() != tt.fallback {
+		if l.Target(Simulcast) != (media.Layer{Encoding: 2, Spatial: none, Temporal: 2}) || l.Fallback() != tt.fallback {
 			t.Errorf("%s: got %+v of the highest", tt.body, l.Target(Simulcast))
 		}
 	}
@@ -137,11 +137,11 @@ func TestChange(t *testing.T) {
 	}
 	l := NewLayers()
 	l.Choose(c)
-	if l.Fallback() != 0 || l.Target(Simulcast).Substream != 1 {
+	if l.Fallback() != 0 || l.Target(Simulcast).Encoding != 1 {
 		t.Errorf("got %+v", l)
 	}
 	l.Set(Read(parse(t, `{"temporal":0,"fallback":7}`)))
-	if l.Fallback() != 7*time.Microsecond || l.Target(Simulcast) != (media.Layer{Substream: 1, Spatial: -1, Temporal: 0}) {
+	if l.Fallback() != 7*time.Microsecond || l.Target(Simulcast) != (media.Layer{Encoding: 1, Spatial: -1, Temporal: 0}) {
 		t.Errorf("got %+v", l)
 	}
 	l.Set(Read(parse(t, `{"fallback":0}`)))
@@ -167,7 +167,7 @@ func events(list []Event) string {
 
 func TestEvents(t *testing.T) {
 	l := NewLayers()
-	now := media.Layer{Substream: 1, Spatial: -1, Temporal: 0}
+	now := media.Layer{Encoding: 1, Spatial: -1, Temporal: 0}
 	for _, tt := range []struct {
 		now  media.Layer
 		as   Layering
@@ -175,12 +175,12 @@ func TestEvents(t *testing.T) {
 	}{
 		{now, Simulcast, `{"substream":1} {"temporal":0}`},
 		{now, Simulcast, ``},
-		{media.Layer{Substream: 1, Spatial: -1, Temporal: 2}, Simulcast, `{"temporal":2}`},
-		{media.Layer{Substream: 0, Spatial: -1, Temporal: -1}, Simulcast, `{"substream":0}`},
+		{media.Layer{Encoding: 1, Spatial: -1, Temporal: 2}, Simulcast, `{"temporal":2}`},
+		{media.Layer{Encoding: 0, Spatial: -1, Temporal: -1}, Simulcast, `{"substream":0}`},
 		{media.NoLayer, Simulcast, ``},
-		{media.Layer{Substream: -1, Spatial: 2, Temporal: 1}, SVC, `{"spatial_layer":2} {"temporal_layer":1}`},
-		{media.Layer{Substream: 0, Spatial: 1, Temporal: 1}, SVC, `{"spatial_layer":1}`},
-		{media.Layer{Substream: 2, Spatial: 2, Temporal: 2}, Single, ``},
+		{media.Layer{Encoding: -1, Spatial: 2, Temporal: 1}, SVC, `{"spatial_layer":2} {"temporal_layer":1}`},
+		{media.Layer{Encoding: 0, Spatial: 1, Temporal: 1}, SVC, `{"spatial_layer":1}`},
+		{media.Layer{Encoding: 2, Spatial: 2, Temporal: 2}, Single, ``},
 	} {
 		if got := events(l.Changed(tt.now, tt.as)); got != tt.want || l.Current != tt.now {
 			t.Errorf("%+v: got %s, want %s", tt.now, got, tt.want)
@@ -190,7 +190,7 @@ func TestEvents(t *testing.T) {
 
 func TestOutcome(t *testing.T) {
 	l := NewLayers()
-	l.Current = media.Layer{Substream: 1, Spatial: 1, Temporal: 2}
+	l.Current = media.Layer{Encoding: 1, Spatial: 1, Temporal: 2}
 	for _, tt := range []struct {
 		body               string
 		as                 Layering
@@ -215,7 +215,7 @@ func TestOutcome(t *testing.T) {
 func TestWrite(t *testing.T) {
 	l := NewLayers()
 	l.Set(Read(parse(t, `{"substream":1,"temporal":0,"spatial_layer":0,"temporal_layer":1,"fallback":9}`)))
-	l.Changed(media.Layer{Substream: 2, Spatial: 1, Temporal: -1}, Single)
+	l.Changed(media.Layer{Encoding: 2, Spatial: 1, Temporal: -1}, Single)
 	for as, want := range map[Layering][2]string{
 		Single: {`{}`, `{}`},
 		Simulcast: {`{"simulcast":{"substream":2,"substream-target":1,"temporal-layer":-1,"temporal-layer-target":0,"fallback":9}}`,

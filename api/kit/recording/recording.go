@@ -12,6 +12,8 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/plugin"
+	"bifrons/api/task"
+	"bifrons/rtp/mjr"
 	"bifrons/sdp"
 	"bifrons/sfu"
 )
@@ -39,14 +41,24 @@ type Medium struct {
 	Origin sfu.Origin // nil for data, which is given to Message
 	Track  int
 	Muted  bool
+	Lowest bool // of several encodings the lowest is recorded, not the best
 }
 
-// Path is where a file of a name goes: into the folder, if there is one.
+// Recordable tells whether there are recordings of the medium's codec.
+func (m *Medium) Recordable() bool { return mjr.TypeOf(strings.ToLower(m.Codec)) != 0 }
+
+// Name makes a name of words, such as ids of clients. None leads to another folder.
+func Name(words ...string) string {
+	return strings.NewReplacer("/", "_", "\x00", "_").Replace(strings.Join(words, "-"))
+}
+
+// Path is where a file of a name goes: into the folder, if there is one, whatever the
+// name says.
 func Path(folder, name string) string {
-	if folder == "" {
+	if folder == "" || name == "" {
 		return name
 	}
-	return filepath.Join(folder, name)
+	return filepath.Join(folder, filepath.Join("/", name))
 }
 
 // Owner is who records: a plugin, for a handle or for none (plugin.Nobody).
@@ -58,15 +70,25 @@ type Owner struct {
 // Set are the recordings of a participant, or of whatever else has media. Its methods
 // may be called from any goroutine; but for Start none waits. The zero Set is empty.
 type Set struct {
+	opening sync.Mutex // held while a file is made
+
 	mu     sync.Mutex
 	list   []*entry
+	parts  map[int]part // latest, by key
 	paused bool
+}
+
+// part is one of several files to which a medium is recorded, one after the other.
+type part struct {
+	name string // of all
+	n    int    // from 1
 }
 
 // entry is one recording. The Set's lock guards it.
 type entry struct {
 	key   int
 	kind  sdp.Kind
+	codec string
 	muted bool
 	file  *sfu.Recording // nil while it is being made
 }
@@ -74,11 +96,50 @@ type entry struct {
 // Start begins to record a medium. It waits for the file system, so no lock of the
 // plugin's may be held. Error texts are for clients.
 func (s *Set) Start(who Owner, m Medium) error {
-	e := &entry{key: m.Key, kind: m.Kind, muted: m.Muted}
-	if !s.reserve(e) {
+	open := s.Plan(who, m)
+	if open == nil {
 		return ErrRecording
 	}
-	file, err := open(who, m)
+	return open()
+}
+
+// Begin is Start without waiting, so locks may be held. What is recorded already stays as
+// it is; but with another codec it goes on in another file. The log and event handlers are told of a failure.
+func (s *Set) Begin(who Owner, m Medium) {
+	open := s.Plan(who, m)
+	if open == nil {
+		return
+	}
+	gw := who.Events.Gateway
+	go func() {
+		defer task.Contain(gw.Logger(), "the begin of a recording", func() { s.Stop(m.Key) })
+		if err := open(); err != nil {
+			gw.Logger().Warn("not recorded", "file", m.Name+extension, "session", who.Host.SessionID(), "handle", who.Host.HandleID(), "error", err)
+			who.tell(m.Name+extension, err)
+		}
+	}()
+}
+
+// Plan takes the place of a recording, which can be stopped from now on; locks may be
+// held. open is the rest of Start and has to be called; nil = it is recorded already.
+func (s *Set) Plan(who Owner, m Medium) (open func() error) {
+	e := &entry{key: m.Key, kind: m.Kind, codec: m.Codec, muted: m.Muted}
+	if !s.reserve(e, &m.Name) {
+		return nil
+	}
+	return func() error { return s.open(who, e, m) }
+}
+
+// open makes the file of a reserved entry, one at a time: one that was stopped before has
+// ended when the next with its name begins.
+func (s *Set) open(who Owner, e *entry, m Medium) error {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	paused, wanted := s.state(e, &m)
+	if !wanted {
+		return nil
+	}
+	file, err := open(who, m, paused)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.has(e) { // it was stopped meanwhile
@@ -97,8 +158,16 @@ func (s *Set) Start(who Owner, m Medium) error {
 	return nil
 }
 
+// state is how a recording is to begin, if it is still wanted.
+func (s *Set) state(e *entry, m *Medium) (paused, wanted bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.Muted = e.muted
+	return s.paused, s.has(e)
+}
+
 // open makes the file of a medium.
-func open(who Owner, m Medium) (*sfu.Recording, error) {
+func open(who Owner, m Medium, paused bool) (*sfu.Recording, error) {
 	h := sfu.MJRHeader{
 		Type: m.Kind.String()[0], Codec: strings.ToLower(m.Codec), Fmtp: m.Fmtp, Description: m.Description,
 		Extensions: m.Extensions, RED: m.RED, Encrypted: m.E2EE,
@@ -116,8 +185,10 @@ func open(who Owner, m Medium) (*sfu.Recording, error) {
 		return nil, err
 	}
 	c := sfu.RecordConfig{
-		Path: path, Suffix: gw.RecordingSuffix(), Format: format,
-		Tracks:  []sfu.RecordTrack{{Origin: m.Origin, Track: m.Track, ClockRate: h.Rate()}},
+		Path: path, Suffix: gw.RecordingSuffix(), Format: format, Paused: paused,
+		Tracks: []sfu.RecordTrack{{
+			Origin: m.Origin, Track: m.Track, ClockRate: h.Rate(), Muted: m.Muted, Lowest: m.Lowest,
+		}},
 		Trouble: func(err error) { who.tell(path, err) },
 	}
 	return gw.Engine().Record(c)
@@ -152,14 +223,30 @@ func (o Owner) tell(path string, err error) {
 	})
 }
 
-// reserve takes the place of an entry, unless there is one with its key.
-func (s *Set) reserve(e *entry) bool {
+// reserve takes the place of an entry, unless there is one with its key. A file with the
+// name of the one before gets a number.
+func (s *Set) reserve(e *entry, name *string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.find(e.key) != nil {
-		return false
+	if old := s.find(e.key); old != nil {
+		if old.codec == e.codec {
+			return false
+		}
+		s.end(old)
 	}
 	s.list = append(s.list, e)
+	if s.parts == nil {
+		s.parts = make(map[int]part)
+	}
+	p := s.parts[e.key]
+	if p.name != *name || *name == "" {
+		p = part{name: *name}
+	}
+	p.n++
+	s.parts[e.key] = p
+	if p.n > 1 {
+		*name = fmt.Sprintf("%s-%d", *name, p.n)
+	}
 	return true
 }
 
@@ -240,12 +327,30 @@ func (s *Set) Any() bool {
 
 // Stop ends the recording of a medium, if there is one.
 func (s *Set) Stop(key int) {
-	s.do(key, func(e *entry) {
-		s.remove(e)
-		if e.file != nil {
-			e.file.Close()
-		}
-	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stop(key)
+	delete(s.parts, key)
+}
+
+// Break is Stop for a medium that may be recorded again under its name, in another file.
+func (s *Set) Break(key int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stop(key)
+}
+
+func (s *Set) stop(key int) {
+	if e := s.find(key); e != nil {
+		s.end(e)
+	}
+}
+
+func (s *Set) end(e *entry) {
+	s.remove(e)
+	if e.file != nil {
+		e.file.Close()
+	}
 }
 
 // StopAll ends all recordings. then, if not nil, is called on a goroutine of its own
@@ -253,7 +358,7 @@ func (s *Set) Stop(key int) {
 func (s *Set) StopAll(then func()) {
 	s.mu.Lock()
 	list := s.list
-	s.list, s.paused = nil, false
+	s.list, s.parts, s.paused = nil, nil, false
 	s.mu.Unlock()
 	var files []*sfu.Recording
 	for _, e := range list {
@@ -273,11 +378,12 @@ func (s *Set) StopAll(then func()) {
 	}()
 }
 
-// File is the name of the file that a medium is recorded to at present, "" = none.
+// File is the name of the file, without its folder, that a medium is recorded to at
+// present, "" = none.
 func (s *Set) File(key int) (name string) {
 	s.do(key, func(e *entry) {
 		if e.file != nil {
-			name = e.file.Path()
+			name = filepath.Base(e.file.Path())
 		}
 	})
 	return name

@@ -68,7 +68,7 @@ func TestSet(t *testing.T) {
 	if got, want := shown(&s), `{"recording":{"audio":"`+base+`-audio.mjr.part","data":"`+base+`-data.mjr.part"}}`; got != want {
 		t.Errorf("shown as %s, want %s", got, want)
 	}
-	if s.File(0) == "" || s.File(1) != "" || !s.Records(2) || s.Records(1) {
+	if s.File(0) != "talk-audio.mjr.part" || s.File(1) != "" || !s.Records(2) || s.Records(1) {
 		t.Errorf("files %q %q", s.File(0), s.File(1))
 	}
 	s.Stop(0)
@@ -133,4 +133,103 @@ func TestRace(t *testing.T) {
 	all.Wait()
 	s.StopAll(nil)
 	waittest.Until(t, "all files to be closed", func() bool { _, n := core.Engine().RecordTotals(); return n == 0 })
+}
+
+// TestBegin begins with a lock held, tells of what fails, and forgets what is stopped
+// before its file is made.
+func TestBegin(t *testing.T) {
+	core, who := owner(t, plugintest.Config{})
+	folder := t.TempDir()
+	var s Set
+	media := func(key int, name string) Medium {
+		return Medium{Key: key, Name: filepath.Join(folder, name), Kind: sdp.Application, Codec: "text"}
+	}
+	s.Begin(who, media(1, "one"))
+	s.Begin(who, media(1, "again"))
+	waittest.Until(t, "the file", func() bool { return s.File(1) == "one.mjr" })
+	s.Begin(who, Medium{Key: 2, Name: folder + "/" + strings.Repeat("x", 300), Kind: sdp.Application, Codec: "text"})
+	core.AwaitLog("not recorded")
+	waittest.Until(t, "word of it", func() bool { return strings.Contains(strings.Join(core.Notices(), ""), "recording-failed") })
+	if !s.Records(1) || s.Records(2) {
+		t.Error("what failed is recorded, or the other one is not")
+	}
+	open := s.Plan(who, media(3, "three"))
+	if open == nil || s.Plan(who, media(3, "three")) != nil || s.File(3) != "" {
+		t.Fatal("a place was taken twice, or has a file")
+	}
+	s.StopAll(nil)
+	if err := open(); err != nil || s.Any() {
+		t.Errorf("stopped before it began: %v", err)
+	}
+	waittest.Until(t, "all files to be closed", func() bool { _, n := core.Engine().RecordTotals(); return n == 0 })
+	left, err := os.ReadDir(folder)
+	if err != nil || len(left) != 1 || left[0].Name() != "one.mjr" {
+		t.Errorf("files %v, %v", left, err)
+	}
+}
+
+// TestSameNameAgain records twice to one file, of which the second remains whole.
+func TestSameNameAgain(t *testing.T) {
+	_, who := owner(t, plugintest.Config{RecordingSuffix: ".part"})
+	path := filepath.Join(t.TempDir(), "talk")
+	var s Set
+	for _, text := range []string{strings.Repeat("a longer one ", 9), "short"} {
+		if err := s.Start(who, Medium{Name: path, Kind: sdp.Application, Codec: "text"}); err != nil {
+			t.Fatal(err)
+		}
+		s.Message(0, false, []byte(text))
+		s.Stop(0)
+	}
+	_ = s.Start(who, Medium{Name: path + "2", Kind: sdp.Application, Codec: "text"})
+	done := make(chan struct{})
+	s.StopAll(func() { close(done) })
+	waittest.Closed(t, "the file", done)
+	waittest.Until(t, "the file before it", func() bool {
+		b, err := os.ReadFile(path + ".mjr")
+		return err == nil && strings.HasSuffix(string(b), "short") && !strings.Contains(string(b), "longer")
+	})
+}
+
+// TestParts records a medium to several files of one name, as its codec changes or it
+// pauses. After a stop it begins anew.
+func TestParts(t *testing.T) {
+	_, who := owner(t, plugintest.Config{})
+	path := filepath.Join(t.TempDir(), "talk")
+	var s Set
+	for i, x := range []struct {
+		codec, file string
+		before      func(int)
+	}{
+		{"vp8", "talk.mjr", nil}, {"vp8", "", nil}, {"vp9", "talk-2.mjr", nil}, {"vp9", "talk-3.mjr", s.Break},
+		{"vp9", "talk.mjr", s.Stop}, {"h264", "talk-2.mjr", nil}, {"h264", "talk.mjr", func(int) { s.StopAll(nil) }},
+	} {
+		if x.before != nil {
+			x.before(5)
+		}
+		open := s.Plan(who, Medium{Key: 5, Name: path, Kind: sdp.Video, Codec: x.codec})
+		if (open != nil) != (x.file != "") {
+			t.Errorf("step %d: recorded anew: %v", i, open != nil)
+		}
+		if open == nil {
+			continue
+		}
+		if err := open(); err != nil || s.File(5) != x.file {
+			t.Errorf("step %d: %q, want %q, %v", i, s.File(5), x.file, err)
+		}
+	}
+	s.StopAll(nil)
+}
+
+func TestNames(t *testing.T) {
+	if got := Name("room", "../../etc", "a\x00b", "7"); got != "room-.._.._etc-a_b-7" {
+		t.Errorf("name %q", got)
+	}
+	for _, x := range [][3]string{
+		{"", "a", "a"}, {"", "/x/../a", "/x/../a"}, {"/rec", "a", "/rec/a"}, {"/rec", "d/a", "/rec/d/a"},
+		{"/rec", "../../etc/a", "/rec/etc/a"}, {"/rec", "/etc/a", "/rec/etc/a"}, {"rec/", "x/../../a", "rec/a"}, {"/rec", "", ""},
+	} {
+		if got := Path(x[0], x[1]); got != x[2] {
+			t.Errorf("%q in %q is %q, want %q", x[1], x[0], got, x[2])
+		}
+	}
 }

@@ -43,9 +43,9 @@ type Desk[T Room] struct {
 	Make func(id string, src kit.Values, description string) T
 	// Changed is called after an edit, with the lock.
 	Changed func(t T, body kit.Args)
-	// End ends a room for everybody in it, with the lock. A call is a request's,
+	// End ends a room for everybody in it, with the lock. The request is
 	// nil if the plugin ends.
-	End func(t T, x *Call)
+	End func(t T, x *Request)
 	// Describe writes into the entry of the list what no setting is, with the lock.
 	Describe func(t T, w *json.Writer)
 
@@ -64,8 +64,8 @@ func (d *Desk[T]) Keep(f *kit.File) {
 // MaxRooms is how many rooms there may be for clients to make more.
 const MaxRooms = 10000
 
-// Call is a request to a Desk.
-type Call struct {
+// Request is a request to a Desk.
+type Request struct {
 	Host plugin.Host
 	Body kit.Args
 	W    *json.Writer
@@ -73,7 +73,7 @@ type Call struct {
 }
 
 // Create makes a room.
-func (d *Desk[T]) Create(x *Call) *schema.Error {
+func (d *Desk[T]) Create(x *Request) *schema.Error {
 	if err := d.Codes.Authorize(x.Body, "admin_key", *d.AdminKey); err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (d *Desk[T]) Create(x *Call) *schema.Error {
 }
 
 // Edit changes a room.
-func (d *Desk[T]) Edit(x *Call) *schema.Error {
+func (d *Desk[T]) Edit(x *Request) *schema.Error {
 	permanent, err := d.File.Permanent(x.Body, d.Failed, "edit room permanently")
 	if err == nil {
 		err = d.Check(x.Body, "new_")
@@ -133,7 +133,7 @@ func (d *Desk[T]) Edit(x *Call) *schema.Error {
 }
 
 // Destroy ends a room.
-func (d *Desk[T]) Destroy(x *Call) *schema.Error {
+func (d *Desk[T]) Destroy(x *Request) *schema.Error {
 	permanent, err := d.File.Permanent(x.Body, d.Failed, "destroy room permanently")
 	var gone T
 	if err == nil {
@@ -160,13 +160,13 @@ func (d *Desk[T]) Destroy(x *Call) *schema.Error {
 }
 
 // id is that of the room which a request names.
-func (d *Desk[T]) id(x *Call) string {
+func (d *Desk[T]) id(x *Request) string {
 	id, _ := d.IDs.Parse(x.Body.Get(d.Field))
 	return id
 }
 
 // answer tells event handlers what was done, saves it if that is wanted, and answers.
-func (d *Desk[T]) answer(x *Call, done, id string, permanent bool, save func() bool) {
+func (d *Desk[T]) answer(x *Request, done, id string, permanent bool, save func() bool) {
 	d.Events.Notify(x.Host, func(w *json.Writer) {
 		w.Str("event", done)
 		d.IDs.Write(w, d.Field, id)
@@ -184,7 +184,7 @@ func (d *Desk[T]) answer(x *Call, done, id string, permanent bool, save func() b
 
 // List describes the rooms, those that are hidden only to who has the admin key.
 // given tells whether the request has one.
-func (d *Desk[T]) List(x *Call, given bool) *schema.Error {
+func (d *Desk[T]) List(x *Request, given bool) *schema.Error {
 	private := given && *d.AdminKey != ""
 	if private {
 		if err := d.Codes.Authorize(x.Body, "admin_key", *d.AdminKey); err != nil {
@@ -214,7 +214,7 @@ func (d *Desk[T]) describe(w *json.Writer, id string, t T, private bool) {
 }
 
 // Exists tells whether there is a room.
-func (d *Desk[T]) Exists(x *Call) *schema.Error {
+func (d *Desk[T]) Exists(x *Request) *schema.Error {
 	id := d.id(x)
 	_, is := d.Get(id)
 	x.W.Str(d.Key, "success")
@@ -225,7 +225,7 @@ func (d *Desk[T]) Exists(x *Call) *schema.Error {
 
 // Allowed changes who may enter. If the room is in the file that is saved, and nothing
 // else: it is never to be more open after a start than before.
-func (d *Desk[T]) Allowed(x *Call) *schema.Error {
+func (d *Desk[T]) Allowed(x *Request) *schema.Error {
 	change, err := ReadTokenChange(x.Body, d.Codes)
 	if err != nil {
 		return err
@@ -298,7 +298,7 @@ func (d *Desk[T]) close(t T) {
 }
 
 // end ends a room, with its lock.
-func (d *Desk[T]) end(t T, x *Call) {
+func (d *Desk[T]) end(t T, x *Request) {
 	d.End(t, x)
 	d.tokens.give(size(t.Tokens().list))
 }

@@ -56,7 +56,7 @@ func newDesk(t *testing.T, dir string) *Desk[*hall] {
 		return h
 	}
 	d.Changed = func(h *hall, _ kit.Args) { h.name += "!" }
-	d.End = func(h *hall, _ *Call) { h.gone = true }
+	d.End = func(h *hall, _ *Request) { h.gone = true }
 	d.Describe = func(h *hall, w *json.Writer) { w.Bool("open", h.secret == "") }
 	d.File = &kit.File{Folder: dir, Package: "halls", Entry: "room",
 		General: func(f config.PluginFile) []config.Problem { return f.General(&struct{}{}) },
@@ -72,9 +72,9 @@ func ask(t *testing.T, d *Desk[*hall], request, body string) string {
 	t.Helper()
 	w := json.NewWriter(nil)
 	w.Object("")
-	x := &Call{Host: plugin.Nobody{}, Body: args(t, body), W: w}
-	do := map[string]func(*Call) *schema.Error{"create": d.Create, "edit": d.Edit, "destroy": d.Destroy, "exists": d.Exists,
-		"allowed": d.Allowed, "list": func(x *Call) *schema.Error { return d.List(x, x.Body.Has("admin_key")) }}[request]
+	x := &Request{Host: plugin.Nobody{}, Body: args(t, body), W: w}
+	do := map[string]func(*Request) *schema.Error{"create": d.Create, "edit": d.Edit, "destroy": d.Destroy, "exists": d.Exists,
+		"allowed": d.Allowed, "list": func(x *Request) *schema.Error { return d.List(x, x.Body.Has("admin_key")) }}[request]
 	if err := do(x); err != nil {
 		return strconv.Itoa(err.Code) + " " + err.Text
 	}

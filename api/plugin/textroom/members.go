@@ -6,32 +6,32 @@ import (
 )
 
 // join makes a handle a member of a room.
-func (p *Plugin) join(c *call) *schema.Error {
+func (p *Plugin) join(q *request) *schema.Error {
 	var joined *member
 	var in *room
-	err := p.rooms.With(c.body, func(r *room) *schema.Error {
-		m := &member{h: c.h, username: c.body.Str("username"), display: c.body.Str("display")}
-		if err := r.mayJoin(c, m); err != nil {
+	err := p.rooms.With(q.body, func(r *room) *schema.Error {
+		m := &member{h: q.h, username: q.body.Str("username"), display: q.body.Str("display")}
+		if err := r.mayJoin(q, m); err != nil {
 			return err
 		}
-		if err := c.h.enter(r); err != nil {
+		if err := q.h.enter(r); err != nil {
 			return err
 		}
 		joined, in = m, r
 		others, present := r.everybody, r.present()
 		r.add(m)
-		if remembered, ok := c.body.Flag("history"); remembered || !ok {
+		if remembered, ok := q.body.Flag("history"); remembered || !ok {
 			for _, text := range r.history.texts {
-				c.putOne(text, c.h)
+				q.putOne(text, q.h)
 			}
 		}
 		text := r.event("join", m.write)
-		c.putOne(text, c.h)
-		c.put(text, others)
-		c.w.Str("textroom", "success")
-		c.writeMembers(present)
-		_ = c.answer() // it fits
-		c.deliver(r)
+		q.putOne(text, q.h)
+		q.put(text, others)
+		q.w.Str("textroom", "success")
+		q.writeMembers(present)
+		_ = q.answer() // it fits
+		q.deliver(r)
 		return nil
 	})
 	if err == nil {
@@ -41,19 +41,19 @@ func (p *Plugin) join(c *call) *schema.Error {
 }
 
 // mayJoin tells whether somebody may be in the room. mu is held.
-func (r *room) mayJoin(c *call, m *member) *schema.Error {
-	if err := codes.Authorize(c.body, "pin", r.pin); err != nil {
+func (r *room) mayJoin(q *request, m *member) *schema.Error {
+	if err := codes.Authorize(q.body, "pin", r.pin); err != nil {
 		return err
 	}
-	if err := r.busy(c); err != nil {
+	if err := r.busy(q); err != nil {
 		return err
 	}
 	switch {
-	case r.members[c.h] != nil:
+	case r.members[q.h] != nil:
 		return errorf(errAlreadyInRoom, "Already in room %s", r.id)
 	case r.names[m.username] != nil:
 		return errorf(errUsernameExists, "Username already taken")
-	case !r.allowed.Admit(c.body.Str("token")):
+	case !r.allowed.Admit(q.body.Str("token")):
 		return errorf(errUnauthorized, "Unauthorized (not in the allowed list)")
 	case len(r.members) >= maxMembers:
 		return errorf(errUnknown, "Too many participants (%d at most)", maxMembers)
@@ -69,31 +69,31 @@ func (m *member) write(w *json.Writer) {
 
 // writeMembers writes who is in a room; into a message of a data channel as many as
 // fit, and how many are left out.
-func (c *call) writeMembers(list []*member) {
+func (q *request) writeMembers(list []*member) {
 	const (
 		rest   = 128 // for the end of the message
 		spaces = 64  // around a member, in other layouts than the compact one
 	)
-	limit, spacing := maxMessage-rest-6*len(c.transaction), 0
-	if c.plugin().general.layout != json.Compact {
+	limit, spacing := maxMessage-rest-6*len(q.transaction), 0
+	if q.plugin().general.layout != json.Compact {
 		spacing = spaces
 	}
 	out := 0
-	c.w.Array("participants")
+	q.w.Array("participants")
 	for i, m := range list {
-		n := c.w.Len()
-		c.w.Object("")
-		m.write(c.w)
-		c.w.End()
-		if c.channel && c.w.Len()+spacing*(i+1) > limit {
-			c.w.Truncate(n)
+		n := q.w.Len()
+		q.w.Object("")
+		m.write(q.w)
+		q.w.End()
+		if q.channel && q.w.Len()+spacing*(i+1) > limit {
+			q.w.Truncate(n)
 			out = len(list) - i
 			break
 		}
 	}
-	c.w.EndArray()
+	q.w.EndArray()
 	if out > 0 {
-		c.w.Int("left_out", int64(out))
+		q.w.Int("left_out", int64(out))
 	}
 }
 
@@ -104,15 +104,15 @@ func (r *room) left(m *member) []parcel {
 }
 
 // leave takes a handle out of a room.
-func (p *Plugin) leave(c *call) *schema.Error {
+func (p *Plugin) leave(q *request) *schema.Error {
 	var gone *member
 	var from *room
-	err := c.in(func(r *room, m *member) *schema.Error {
+	err := q.in(func(r *room, m *member) *schema.Error {
 		gone, from = m, r
 		r.drop(m, r.delivered)
 		m.h.exit(r)
-		c.parcels = r.left(m)
-		c.succeed(r)
+		q.parcels = r.left(m)
+		q.succeed(r)
 		return nil
 	})
 	if err == nil {
@@ -123,43 +123,43 @@ func (p *Plugin) leave(c *call) *schema.Error {
 
 // succeed answers that it is done, behind everything that it brings about. The room's
 // mu is held.
-func (c *call) succeed(r *room) {
-	c.w.Str("textroom", "success")
-	_ = c.answer() // it fits
-	c.deliver(r)
+func (q *request) succeed(r *room) {
+	q.w.Str("textroom", "success")
+	_ = q.answer() // it fits
+	q.deliver(r)
 }
 
 // kick takes somebody else out of a room.
-func (p *Plugin) kick(c *call) *schema.Error {
+func (p *Plugin) kick(q *request) *schema.Error {
 	var text []byte
-	err := c.manage(func(r *room) *schema.Error {
-		m := r.names[c.body.Str("username")]
+	err := q.manage(func(r *room) *schema.Error {
+		m := r.names[q.body.Str("username")]
 		if m == nil {
-			return errorf(errNoSuchUser, "No such user %s in room %s", c.body.Str("username"), r.id)
+			return errorf(errNoSuchUser, "No such user %s in room %s", q.body.Str("username"), r.id)
 		}
 		text = json.Object(func(w *json.Writer) {
 			w.Str("textroom", "kicked")
 			r.write(w)
 			w.Str("username", m.username)
 		})
-		c.put(p.lay(text), r.everybody)
-		c.succeed(r)
+		q.put(p.lay(text), r.everybody)
+		q.succeed(r)
 		r.drop(m, r.delivered) // it is told, too
 		m.h.exit(r)
 		return nil
 	})
 	if err == nil && p.Events.Wanted() {
-		c.h.Host.Notify(text)
+		q.h.Host.Notify(text)
 	}
 	return err
 }
 
 // listParticipants tells who is in a room.
-func (p *Plugin) listParticipants(c *call) *schema.Error {
-	return p.rooms.With(c.body, func(r *room) *schema.Error {
-		c.w.Str("textroom", "success")
-		r.write(c.w)
-		c.writeMembers(r.present())
+func (p *Plugin) listParticipants(q *request) *schema.Error {
+	return p.rooms.With(q.body, func(r *room) *schema.Error {
+		q.w.Str("textroom", "success")
+		r.write(q.w)
+		q.writeMembers(r.present())
 		return nil
 	})
 }

@@ -11,48 +11,48 @@ import (
 const dateLayout = "2006-01-02T15:04:05-0700"
 
 // message says something in a room, to all or to some.
-func (p *Plugin) message(c *call) *schema.Error {
-	return c.in(func(r *room, m *member) *schema.Error {
-		to, whisper, err := c.recipients()
+func (p *Plugin) message(q *request) *schema.Error {
+	return q.in(func(r *room, m *member) *schema.Error {
+		to, whisper, err := q.recipients()
 		if err != nil {
 			return err
 		}
-		x := said{from: m, text: c.body.Str("text"), date: now(), whisper: whisper}
+		x := said{from: m, text: q.body.Str("text"), date: now(), whisper: whisper}
 		text, err := r.say(x)
 		if err != nil {
 			return err
 		}
-		if ack, ok := c.body.Flag("ack"); ok && !ack {
-			c.silent = true
+		if ack, ok := q.body.Flag("ack"); ok && !ack {
+			q.silent = true
 		}
-		c.w.Str("textroom", "success")
+		q.w.Str("textroom", "success")
 		if whisper {
-			c.put(text, r.find(to, c.w))
+			q.put(text, r.find(to, q.w))
 		} else {
-			c.put(text, r.everybody)
+			q.put(text, r.everybody)
 		}
-		if err := c.answer(); err != nil {
+		if err := q.answer(); err != nil {
 			return err
 		}
 		if !whisper {
 			r.keep(text, x)
 		}
-		c.deliver(r)
+		q.deliver(r)
 		return nil
 	})
 }
 
 // recipients are the usernames that a message is for; whisper is false if it is for
 // all.
-func (c *call) recipients() (to []string, whisper bool, err *schema.Error) {
-	one, some := c.body.Has("to"), c.body.Has("tos")
+func (q *request) recipients() (to []string, whisper bool, err *schema.Error) {
+	one, some := q.body.Has("to"), q.body.Has("tos")
 	switch {
 	case one && some:
 		return nil, false, errorf(errInvalidElement, "Invalid element (to and tos exclude each other)")
 	case one:
-		return []string{c.body.Str("to")}, true, nil
+		return []string{q.body.Str("to")}, true, nil
 	}
-	for _, v := range c.body.Items("tos") {
+	for _, v := range q.body.Items("tos") {
 		name, ok := json.String(v.Value)
 		if !ok {
 			return nil, false, errorf(errInvalidElement, "Invalid element in the tos array (not a string)")
@@ -143,16 +143,16 @@ func (p *Plugin) warnShort(r *room) {
 }
 
 // announce says something to all members of a room, from nobody among them.
-func (p *Plugin) announce(c *call) *schema.Error {
-	return c.manage(func(r *room) *schema.Error {
-		x := said{text: c.body.Str("text"), date: now()}
+func (p *Plugin) announce(q *request) *schema.Error {
+	return q.manage(func(r *room) *schema.Error {
+		x := said{text: q.body.Str("text"), date: now()}
 		text, err := r.say(x)
 		if err != nil {
 			return err
 		}
-		c.put(text, r.everybody)
+		q.put(text, r.everybody)
 		r.keep(text, x)
-		c.succeed(r)
+		q.succeed(r)
 		return nil
 	})
 }

@@ -22,10 +22,10 @@ const Package = "janus.plugin.textroom"
 // Plugin is the TextRoom plugin.
 type Plugin struct {
 	kit.Plugin
-	general  general             // fixed
-	ids      schema.IDs          // fixed
-	requests *kit.Table[*call]   // of data channels
-	table    *kit.Table[*handle] // of the API
+	general  general              // fixed
+	ids      schema.IDs           // fixed
+	requests *kit.Table[*request] // of data channels
+	table    *kit.Table[*handle]  // of the API
 	rooms    rooms.Desk[*room]
 	stored   sum                              // histories
 	warned   atomic.Pointer[time.Time]        // when the log was told that rooms remember less

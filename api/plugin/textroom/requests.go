@@ -11,7 +11,7 @@ import (
 
 // channelRequests is everything that data channels understand. It depends on the type of
 // ids.
-func (p *Plugin) channelRequests() *kit.Table[*call] {
+func (p *Plugin) channelRequests() *kit.Table[*request] {
 	room := p.ids.Field("room", true)
 	room.NotNull = true
 	optional := room
@@ -23,11 +23,11 @@ func (p *Plugin) channelRequests() *kit.Table[*call] {
 	flags := func(names ...string) []schema.Field { return notNull(schema.Typed(schema.Bool, names...)) }
 	array := func(name string) []schema.Field { return notNull(schema.Typed(schema.Array, name)) }
 	of := func(fields ...schema.Field) []schema.Field { return fields }
-	t := &kit.Table[*call]{Codes: codes, UnknownText: "Unsupported request %s"}
-	add := func(name string, run func(c *call) *schema.Error, fields ...[]schema.Field) {
-		t.Rows = append(t.Rows, kit.Row[*call]{Name: name, Fields: slices.Concat(fields...),
-			Run: func(c *call, _ *kit.Request, _ *json.Writer) (kit.Response, *schema.Error) {
-				return kit.Response{}, run(c)
+	t := &kit.Table[*request]{Codes: codes, UnknownText: "Unsupported request %s"}
+	add := func(name string, run func(q *request) *schema.Error, fields ...[]schema.Field) {
+		t.Rows = append(t.Rows, kit.Row[*request]{Name: name, Fields: slices.Concat(fields...),
+			Run: func(q *request, _ *kit.Request, _ *json.Writer) (kit.Response, *schema.Error) {
+				return kit.Response{}, run(q)
 			}})
 	}
 	set := new(settings).table()
@@ -92,11 +92,11 @@ func byAPI(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 			return kit.Response{}, err
 		}
 	}
-	c := &call{h: h, body: r.Body, w: w, name: r.Body.Str("request")}
+	q := &request{h: h, body: r.Body, w: w, name: r.Body.Str("request")}
 	if r.Body.Has("textroom") {
-		c.name = r.Body.Str("textroom")
+		q.name = r.Body.Str("textroom")
 	}
-	return kit.Response{}, c.run()
+	return kit.Response{}, q.run()
 }
 
 var _ plugin.Handle = (*handle)(nil)

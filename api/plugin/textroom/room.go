@@ -160,13 +160,13 @@ func (p *Plugin) carry(x *parcel, n uint64) {
 
 // in finds the room of a request and the member that its handle is there, and calls f
 // with the room's lock.
-func (c *call) in(f func(r *room, m *member) *schema.Error) *schema.Error {
-	return c.plugin().rooms.With(c.body, func(r *room) *schema.Error {
-		m := r.members[c.h]
+func (q *request) in(f func(r *room, m *member) *schema.Error) *schema.Error {
+	return q.plugin().rooms.With(q.body, func(r *room) *schema.Error {
+		m := r.members[q.h]
 		if m == nil {
 			return errorf(errNotInRoom, "Not in room %s", r.id)
 		}
-		if err := r.busy(c); err != nil {
+		if err := r.busy(q); err != nil {
 			return err
 		}
 		return f(r, m)
@@ -174,19 +174,19 @@ func (c *call) in(f func(r *room, m *member) *schema.Error) *schema.Error {
 }
 
 // manage is in for those who know the room's secret, whether they are in it or not.
-func (c *call) manage(f func(r *room) *schema.Error) *schema.Error {
-	return c.plugin().rooms.Manage(c.body, func(r *room) *schema.Error {
-		if err := r.busy(c); err != nil {
+func (q *request) manage(f func(r *room) *schema.Error) *schema.Error {
+	return q.plugin().rooms.Manage(q.body, func(r *room) *schema.Error {
+		if err := r.busy(q); err != nil {
 			return err
 		}
 		return f(r)
 	})
 }
 
-// busy is an error if too much waits that others like the call have brought about. Those
+// busy is an error if too much waits that others like the request have brought about. Those
 // of data channels wait themselves until they are done.
-func (r *room) busy(c *call) *schema.Error {
-	if !c.channel && r.byAPI.Load() >= maxAPIWaiting {
+func (r *room) busy(q *request) *schema.Error {
+	if !q.channel && r.byAPI.Load() >= maxAPIWaiting {
 		return errorf(errUnknown, "Room %s is too busy", r.id)
 	}
 	return nil

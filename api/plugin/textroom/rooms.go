@@ -18,40 +18,40 @@ func (p *Plugin) desk() rooms.Desk[*room] {
 }
 
 // about is a request about rooms as such.
-func (c *call) about() *rooms.Call {
-	x := &rooms.Call{Host: c.h.Host, Body: c.body, W: c.w}
-	if c.channel {
+func (q *request) about() *rooms.Request {
+	x := &rooms.Request{Host: q.h.Host, Body: q.body, W: q.w}
+	if q.channel {
 		x.Done = "success"
 	}
 	return x
 }
 
-func (p *Plugin) create(c *call) *schema.Error  { return p.rooms.Create(c.about()) }
-func (p *Plugin) edit(c *call) *schema.Error    { return p.rooms.Edit(c.about()) }
-func (p *Plugin) exists(c *call) *schema.Error  { return p.rooms.Exists(c.about()) }
-func (p *Plugin) allowed(c *call) *schema.Error { return p.rooms.Allowed(c.about()) }
+func (p *Plugin) create(q *request) *schema.Error  { return p.rooms.Create(q.about()) }
+func (p *Plugin) edit(q *request) *schema.Error    { return p.rooms.Edit(q.about()) }
+func (p *Plugin) exists(q *request) *schema.Error  { return p.rooms.Exists(q.about()) }
+func (p *Plugin) allowed(q *request) *schema.Error { return p.rooms.Allowed(q.about()) }
 
 // list describes the rooms. A key that is no text does not count.
-func (p *Plugin) list(c *call) *schema.Error {
-	return p.rooms.List(c.about(), c.body.Str("admin_key") != "")
+func (p *Plugin) list(q *request) *schema.Error {
+	return p.rooms.List(q.about(), q.body.Str("admin_key") != "")
 }
 
 // destroy ends a room.
-func (p *Plugin) destroy(c *call) *schema.Error {
-	id, _ := p.ids.Parse(c.body.Get("room"))
+func (p *Plugin) destroy(q *request) *schema.Error {
+	id, _ := p.ids.Parse(q.body.Get("room"))
 	r, there := p.rooms.Get(id)
-	err := p.rooms.Destroy(c.about())
+	err := p.rooms.Destroy(q.about())
 	if err == nil && there {
 		r.Lock()
 		defer r.Unlock()
-		c.deliver(r) // behind the texts of end
+		q.deliver(r) // behind the texts of end
 	}
 	return err
 }
 
 // end takes everybody out. Who destroys the room is told on its own data channel, and
 // once more as a member. mu is held.
-func (r *room) end(x *rooms.Call) {
+func (r *room) end(x *rooms.Request) {
 	r.destroyed = true
 	text := r.event("destroyed", func(*json.Writer) {})
 	list := []parcel{{text: text, to: r.everybody}}

@@ -134,7 +134,7 @@ func (h *handle) free(c *call) {
 		h.call, h.left = nil, c
 	}
 	h.other.Store(nil)
-	h.updates = nil
+	h.updates, h.sends = nil, nil
 }
 
 // remind tells the other side of the last call again that it is over, unless there has

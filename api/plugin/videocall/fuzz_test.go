@@ -86,7 +86,7 @@ func FuzzRequests(f *testing.F) {
 					j.Update = strings.Contains(line, "set")
 				}
 			case 'e':
-				x.Pass(sfu.Event{Kind: sfu.EventLayer, Section: int(line[0]) % 3, Layer: media.Layer{Substream: 1, Temporal: 1}})
+				x.Pass(sfu.Event{Kind: sfu.EventLayer, Section: int(line[0]) % 3, Layer: media.Layer{Encoding: 1, Temporal: 1}})
 				x.Pass(sfu.Event{Kind: sfu.EventSlowLink, Section: len(line)})
 			case 'h':
 				x.Hangup()

@@ -6,6 +6,7 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
+	"bifrons/api/kit/recording"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -33,6 +34,9 @@ type handle struct {
 	settings
 	slow int // slow links so far
 
+	sends      []recording.Medium // in the call, the first of each kind
+	recordings recording.Set      // of these, by sdp.Kind; begun by the executor
+
 	// other is whom data goes to, nil unless the call is accepted.
 	other atomic.Pointer[handle]
 }
@@ -43,6 +47,8 @@ type settings struct {
 	sending       mline.Sending
 	layers        mline.Layers // of what the other side sends
 	remoteBitrate uint64
+
+	recording wish
 }
 
 // reset goes back to how everything starts.
@@ -79,6 +85,7 @@ func (h *handle) Up() {
 
 // Data goes to the other side, if that has data channels by now.
 func (h *handle) Data(label, protocol string, binary bool, payload []byte) {
+	h.recordings.Message(int(sdp.Application), binary, payload)
 	if other := h.other.Load(); other != nil {
 		h.plugin.SendData(other.Host.Peer(), kit.Message{Label: label, Protocol: protocol, Binary: binary, Payload: payload})
 	}
@@ -143,6 +150,7 @@ func (h *handle) notify(fields func(w *json.Writer)) {
 
 // Hangup ends the call whose connection is gone. Settings do not outlive it.
 func (h *handle) Hangup(string) {
+	h.recordings.StopAll(nil)
 	p := h.plugin
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -160,6 +168,7 @@ func (h *handle) Hangup(string) {
 // Detach is the end, also of the call whose offer has not been sent yet. The name is
 // free.
 func (h *handle) Detach() {
+	h.recordings.StopAll(nil)
 	p := h.plugin
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -189,6 +198,7 @@ func (h *handle) Query(w *json.Writer) {
 	if c != nil {
 		c.query(h, w)
 	}
+	h.recordings.Write(w)
 	w.Bit("incall", c != nil)
 	if c != nil && c.e2ee {
 		w.Bool("e2ee", true)

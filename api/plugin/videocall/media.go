@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"bifrons/api/kit/mline"
+	"bifrons/api/kit/recording"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -13,6 +14,7 @@ import (
 type flow struct {
 	kind               sdp.Kind
 	toCaller, toCallee way
+	medium             *recording.Medium // what is recorded of it, nil = it cannot be
 }
 
 // way is one direction of a flow.
@@ -84,14 +86,20 @@ func (c *call) agree(answer *plugin.JSEP, by *handle) {
 	for i := range answer.SDP.Sections {
 		s, f := &answer.SDP.Sections[i], &c.flows[i]
 		f.kind = s.Kind
-		if s.Rejected() || len(s.Codecs) == 0 {
+		if m, ok := recording.Agreed(s); ok {
+			m.Key, m.Track = int(s.Kind), i
+			f.medium = &m
+		}
+		if s.Rejected() || len(s.Codecs) == 0 && s.Kind != sdp.Application {
 			continue
 		}
 		f.toCaller.on, f.toCallee.on = s.Direction.Sends(), s.Direction.Receives()
 		if by == c.caller {
 			f.toCaller.on, f.toCallee.on = f.toCallee.on, f.toCaller.on
 		}
-		c.codecs.Add(s)
+		if len(s.Codecs) > 0 {
+			c.codecs.Add(s)
+		}
 	}
 	for _, e := range sent {
 		if e.section >= len(c.flows) || !c.flows[e.section].toCallee.on || c.flows[e.section].kind != sdp.Video {
@@ -118,6 +126,8 @@ func (c *call) link() {
 			c.connect(i, c.callee, callee, caller)
 		}
 	}
+	c.caller.setSends(c, caller)
+	c.callee.setSends(c, callee)
 }
 
 // connect has a side get what the other one sends in a section, or nothing.
@@ -167,6 +177,8 @@ func (c *call) applyGates(h *handle) {
 	for i := range c.flows {
 		c.way(other, i).out.Hold(peer, h.sending.Mutes(c.flows[i].kind))
 	}
+	h.recordings.SetMuted(int(sdp.Audio), !h.sending.Audio)
+	h.recordings.SetMuted(int(sdp.Video), !h.sending.Video)
 }
 
 // retarget has the callee get another encoding, and returns those that it gets already.

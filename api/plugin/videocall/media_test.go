@@ -41,7 +41,7 @@ func TestLayers(t *testing.T) {
 		t.Errorf("the caller is told %v", got.Extensions)
 	}
 	layer := func(substream, temporal int8) sfu.Event {
-		return sfu.Event{Kind: sfu.EventLayer, Section: 1, Layer: media.Layer{Substream: substream, Spatial: -1, Temporal: temporal}}
+		return sfu.Event{Kind: sfu.EventLayer, Section: 1, Layer: media.Layer{Encoding: substream, Spatial: -1, Temporal: temporal}}
 	}
 	is := func(field string) string { return told(`"event":"simulcast","videocodec":"vp8",` + field) }
 	bob.Pass(layer(0, -1))
@@ -49,7 +49,7 @@ func TestLayers(t *testing.T) {
 	bob.Pass(layer(2, 1))
 	hears(t, bob, is(`"substream":2`), is(`"temporal":1`))
 	bob.Pass(layer(2, 1))
-	bob.Pass(sfu.Event{Kind: sfu.EventLayer, Section: 0, Layer: media.Layer{Substream: 1}})
+	bob.Pass(sfu.Event{Kind: sfu.EventLayer, Section: 0, Layer: media.Layer{Encoding: 1}})
 	hears(t, bob)
 	alice.Pass(layer(1, 1)) // she gets one encoding anyway
 	hears(t, alice)
@@ -99,7 +99,7 @@ func TestCalleeSimulcast(t *testing.T) {
 	a := answer(alice)
 	a.Update = true
 	alice.Send(`{"request":"set"}`, a)
-	alice.Pass(sfu.Event{Kind: sfu.EventLayer, Section: 1, Layer: media.Layer{Substream: 1, Temporal: 1}})
+	alice.Pass(sfu.Event{Kind: sfu.EventLayer, Section: 1, Layer: media.Layer{Encoding: 1, Temporal: 1}})
 	for _, e := range alice.Events() {
 		if strings.Contains(e.String(), "simulcast") {
 			t.Error(e)

@@ -1,6 +1,8 @@
 package videocall
 
 import (
+	"fmt"
+
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
@@ -14,19 +16,30 @@ func (h *handle) set(r *kit.Request, w *json.Writer) (kit.Response, *schema.Erro
 	if err := mline.Check(r.Body, errInvalidElement); err != nil {
 		return kit.Response{}, err
 	}
-	if r.Body.Is("record") {
-		return kit.Fail(errInvalidElement, "Recording is not available in this build")
+	if r.JSEP == nil {
+		if err := h.record(r.Body); err != nil {
+			return kit.Fail(errInvalidElement, "Recording failed (%v)", err)
+		}
 	}
 	s, codec, reached, err := h.plugin.set(h, r)
 	if err != nil {
 		return kit.Response{}, err
 	}
+	warning := ""
+	if r.JSEP != nil { // which goes on to the other side anyway
+		if err := h.record(r.Body); err != nil {
+			warning = fmt.Sprintf("Recording failed (%v)", err)
+		}
+	}
 	h.pushLayers(codec, reached)
 	h.notify(func(w *json.Writer) {
 		w.Str("event", "configured")
 		s.Write(w, mline.Codecs{})
+		h.recordings.Write(w)
 	})
-	return done(w, news("set", "", "")), nil
+	resp := done(w, news("set", "", ""))
+	resp.Warning = warning
+	return resp, nil
 }
 
 // set does it, and returns what goes on now. reached are the layers that

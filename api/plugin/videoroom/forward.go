@@ -83,7 +83,7 @@ var errNoMedia = errors.New("videoroom: the publisher has no media")
 // forward adds a forwarder. room.mu is held, and the destination was prepared.
 func (s *stream) forward(d forward.Destination, remote *remotization) (*forwarder, error) {
 	p := s.publisher
-	x := forward.Stream{Origin: p.origin(), Section: s.mindex, Simulcast: s.Layering == mline.Simulcast, Paused: !s.flows()}
+	x := forward.Track{Origin: p.origin(), Section: s.mindex, Simulcast: s.Layering == mline.Simulcast, Paused: !s.flows()}
 	if x.Origin == nil { // the connection has just ended
 		return nil, errNoMedia
 	}

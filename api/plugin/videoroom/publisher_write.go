@@ -57,17 +57,25 @@ func (s *stream) measured() bool {
 
 // write writes a stream as other participants see it.
 func (s *stream) write(w *json.Writer, talking bool) {
-	s.writePlace(w)
-	if s.disabled {
-		w.Bool("disabled", true)
+	if !s.writeFormat(w) {
 		return
 	}
-	w.OptStr("description", s.description)
-	s.Format.Write(w)
 	w.OptTrue("moderated", s.moderated)
 	if talking && s.measured() {
 		w.Bool("talking", s.talking)
 	}
+}
+
+// writeFormat writes which stream it is and what its media is; false if it has none.
+func (s *stream) writeFormat(w *json.Writer) bool {
+	s.writePlace(w)
+	if s.disabled {
+		w.Bool("disabled", true)
+		return false
+	}
+	w.OptStr("description", s.description)
+	s.Format.Write(w)
+	return true
 }
 
 func (s *stream) writePlace(w *json.Writer) {
@@ -78,13 +86,9 @@ func (s *stream) writePlace(w *json.Writer) {
 
 // writeOwn writes a stream as its publisher sees it.
 func (s *stream) writeOwn(w *json.Writer) {
-	s.writePlace(w)
-	if s.disabled {
-		w.Bool("disabled", true)
+	if !s.writeFormat(w) {
 		return
 	}
-	w.OptStr("description", s.description)
-	s.Format.Write(w)
 	w.OptUint("audiolevel_ext_id", uint64(s.audioLevelExt))
 	w.OptUint("videoorient_ext_id", uint64(s.orientationExt))
 	w.OptUint("playoutdelay_ext_id", uint64(s.delayExt))

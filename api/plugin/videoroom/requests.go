@@ -35,15 +35,15 @@ func (p *Plugin) requests() *kit.Table[*handle] {
 	}
 	created := p.ids.Field("room", false)
 	created.NotNull = true
-	desk := func(name string, f func(*rooms.Call) *schema.Error, fields ...schema.Field) {
+	desk := func(name string, f func(*rooms.Request) *schema.Error, fields ...schema.Field) {
 		told(name, func(h *handle, r *kit.Request, w *json.Writer) *schema.Error {
-			return f(&rooms.Call{Host: h.Host, Body: r.Body, W: w})
+			return f(&rooms.Request{Host: h.Host, Body: r.Body, W: w})
 		}, fields...)
 	}
 	desk("create", p.rooms.Create, append([]schema.Field{created}, createFields...)...)
 	desk("edit", p.rooms.Edit, append([]schema.Field{room}, editFields...)...)
 	desk("destroy", p.rooms.Destroy, room, schema.Field{Name: "permanent", Type: schema.Bool})
-	desk("list", func(x *rooms.Call) *schema.Error { return p.rooms.List(x, x.Body.Has("admin_key")) },
+	desk("list", func(x *rooms.Request) *schema.Error { return p.rooms.List(x, x.Body.Has("admin_key")) },
 		schema.Field{Name: "admin_key", Type: schema.String})
 	desk("exists", p.rooms.Exists, room)
 	desk("allowed", p.rooms.Allowed, append([]schema.Field{room}, rooms.TokenFields...)...)

@@ -21,7 +21,7 @@ func (p *Plugin) desk() rooms.Desk[*room] {
 		Key:      "videoroom", Events: &p.Events, AdminKey: &p.general.adminKey,
 		Taken: errRoomExists, Failed: errUnknown,
 		Check: checkRoom, Entry: checkEntry, Make: p.newRoom, Changed: (*room).edited, Describe: (*room).describe,
-		End: func(r *room, _ *rooms.Call) { r.end() },
+		End: func(r *room, _ *rooms.Request) { r.end() },
 	}
 }
 

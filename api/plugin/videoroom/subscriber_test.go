@@ -37,13 +37,13 @@ func TestLayerEvents(t *testing.T) {
 		layer   media.Layer
 		want    string
 	}{
-		{1, media.Layer{Substream: 0, Spatial: -1, Temporal: -1}, `{"videoroom":"event","room":1234,"mid":"1","substream":0}`},
-		{1, media.Layer{Substream: 2, Spatial: -1, Temporal: 1}, `{"videoroom":"event","room":1234,"mid":"1","substream":2}` + "\n" +
+		{1, media.Layer{Encoding: 0, Spatial: -1, Temporal: -1}, `{"videoroom":"event","room":1234,"mid":"1","substream":0}`},
+		{1, media.Layer{Encoding: 2, Spatial: -1, Temporal: 1}, `{"videoroom":"event","room":1234,"mid":"1","substream":2}` + "\n" +
 			`{"videoroom":"event","room":1234,"mid":"1","temporal":1}`},
-		{1, media.Layer{Substream: 2, Spatial: -1, Temporal: 1}, ""},
-		{2, media.Layer{Substream: -1, Spatial: 1, Temporal: 0}, `{"videoroom":"event","room":1234,"mid":"2","spatial_layer":1}` + "\n" +
+		{1, media.Layer{Encoding: 2, Spatial: -1, Temporal: 1}, ""},
+		{2, media.Layer{Encoding: -1, Spatial: 1, Temporal: 0}, `{"videoroom":"event","room":1234,"mid":"2","spatial_layer":1}` + "\n" +
 			`{"videoroom":"event","room":1234,"mid":"2","temporal_layer":0}`},
-		{3, media.Layer{Substream: 0, Spatial: 0, Temporal: 0}, ""},
+		{3, media.Layer{Encoding: 0, Spatial: 0, Temporal: 0}, ""},
 		{9, media.Layer{}, ""},
 	} {
 		s.h.Event(sfu.Event{Kind: sfu.EventLayer, Section: tt.section, Layer: tt.layer})
@@ -64,7 +64,7 @@ func TestLayerEvents(t *testing.T) {
 	}
 	lines := s.sub().lines
 	target := func(i int) media.Layer { return lines[i].layers.Target(lines[i].layering()) }
-	if target(1) != (media.Layer{Substream: 1, Spatial: -1, Temporal: 1}) || target(2) != (media.Layer{Substream: -1, Spatial: 1, Temporal: 0}) ||
+	if target(1) != (media.Layer{Encoding: 1, Spatial: -1, Temporal: 1}) || target(2) != (media.Layer{Encoding: -1, Spatial: 1, Temporal: 0}) ||
 		target(3) != media.NoLayer || lines[1].layers.Fallback() != 9*time.Microsecond {
 		t.Errorf("targets %v, %v, %v", target(1), target(2), target(3))
 	}

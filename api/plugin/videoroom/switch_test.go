@@ -70,7 +70,7 @@ func TestSwitch(t *testing.T) {
 			}
 			s := th.subscribe()
 			play(t, th, s, feeds, tt.steps)
-			if l := s.sub().lines[1]; l.layers.Target(mline.Simulcast) != (media.Layer{Substream: 2, Spatial: -1, Temporal: 2}) {
+			if l := s.sub().lines[1]; l.layers.Target(mline.Simulcast) != (media.Layer{Encoding: 2, Spatial: -1, Temporal: 2}) {
 				t.Errorf("layers %+v", l.layers)
 			}
 			th.checkBooks()

@@ -202,7 +202,7 @@ func (c *check) hopeless(p *Packet) bool {
 func (c *check) reaches(in *Input) {
 	var best, got media.Layer
 	raise := func(l *media.Layer, s *Stream, v *View) {
-		l.Substream, l.Spatial = max(l.Substream, int8(s.Encoding)), max(l.Spatial, v.Info.Spatial)
+		l.Encoding, l.Spatial = max(l.Encoding, int8(s.Encoding)), max(l.Spatial, v.Info.Spatial)
 		l.Temporal = max(l.Temporal, v.Info.Temporal)
 	}
 	first := c.list[0]

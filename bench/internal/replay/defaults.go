@@ -22,7 +22,7 @@ func (d *Description) DefaultReceivers(in *Input) []Receiver {
 	}
 	low, middle, high := int8(0), int8(1), int8(-1)
 	to := func(eighth int, layer, temporal *int8) Step {
-		return Step{AtMS: part(eighth), Substream: layer, Spatial: layer, Temporal: temporal}
+		return Step{AtMS: part(eighth), Encoding: layer, Spatial: layer, Temporal: temporal}
 	}
 	restless := Receiver{Name: "restless"}
 	for i := range 40 {
@@ -31,7 +31,7 @@ func (d *Description) DefaultReceivers(in *Input) []Receiver {
 			step.Temporal = &high
 		}
 		if i%8 >= 4 {
-			step.Substream, step.Spatial = &low, &low
+			step.Encoding, step.Spatial = &low, &low
 		}
 		restless.Steps = append(restless.Steps, step)
 	}

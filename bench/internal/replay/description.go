@@ -83,10 +83,10 @@ type Receiver struct {
 
 // Step changes what a receiver wants.
 type Step struct {
-	AtMS      int   `json:"at_ms"`
-	Substream *int8 `json:"substream,omitempty"`
-	Spatial   *int8 `json:"spatial,omitempty"`
-	Temporal  *int8 `json:"temporal,omitempty"`
+	AtMS     int   `json:"at_ms"`
+	Encoding *int8 `json:"substream,omitempty"`
+	Spatial  *int8 `json:"spatial,omitempty"`
+	Temporal *int8 `json:"temporal,omitempty"`
 }
 
 func (s *Step) layer() media.Layer {
@@ -94,7 +94,7 @@ func (s *Step) layer() media.Layer {
 	for _, f := range []struct {
 		from *int8
 		to   *int8
-	}{{s.Substream, &l.Substream}, {s.Spatial, &l.Spatial}, {s.Temporal, &l.Temporal}} {
+	}{{s.Encoding, &l.Encoding}, {s.Spatial, &l.Spatial}, {s.Temporal, &l.Temporal}} {
 		if f.from != nil {
 			*f.to = *f.from
 		}

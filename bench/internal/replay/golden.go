@@ -45,7 +45,7 @@ func (r *Record) line(b *strings.Builder) {
 	fmt.Fprintf(b, "%d %d", r.At.Milliseconds(), r.Section)
 	switch r.Kind {
 	case LayerChange:
-		fmt.Fprintf(b, " layer %d/%d/%d\n", r.Layer.Substream, r.Layer.Spatial, r.Layer.Temporal)
+		fmt.Fprintf(b, " layer %d/%d/%d\n", r.Layer.Encoding, r.Layer.Spatial, r.Layer.Temporal)
 		return
 	case Repeated:
 		b.WriteString(" again")

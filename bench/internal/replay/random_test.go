@@ -52,7 +52,7 @@ func made(random *rand.Rand, i, length int) Receiver {
 			n := int8(random.IntN(4) - 1)
 			return &n
 		}
-		r.Steps = append(r.Steps, Step{AtMS: at, Substream: layer(), Spatial: layer(), Temporal: layer()})
+		r.Steps = append(r.Steps, Step{AtMS: at, Encoding: layer(), Spatial: layer(), Temporal: layer()})
 		at += random.IntN(length / 10)
 	}
 	return r

@@ -19,8 +19,8 @@ const (
 
 var maxLarge = max(runtime.GOMAXPROCS(0)/2, 1)
 
-// call is one request on its way, by the API or by a data channel.
-type call struct {
+// request is one request on its way, by the API or by a data channel.
+type request struct {
 	h           *handle
 	name        string // of the request
 	body        kit.Args
@@ -34,51 +34,51 @@ type call struct {
 	done     chan struct{} // closed when they are sent; nil = there are none, or nobody waits
 }
 
-func (c *call) plugin() *Plugin { return c.h.plugin }
+func (q *request) plugin() *Plugin { return q.h.plugin }
 
 // put adds a text for some members.
-func (c *call) put(text []byte, to []*member) {
-	c.parcels = append(c.parcels, parcel{text: text, to: to})
+func (q *request) put(text []byte, to []*member) {
+	q.parcels = append(q.parcels, parcel{text: text, to: to})
 }
 
 // putOne adds a text for a handle.
-func (c *call) putOne(text []byte, h *handle) {
-	c.parcels = append(c.parcels, parcel{text: text, one: h.Host})
+func (q *request) putOne(text []byte, h *handle) {
+	q.parcels = append(q.parcels, parcel{text: text, one: h.Host})
 }
 
 // answer completes the answer and puts it behind everything else, so that nothing of
-// the room comes in between. Others are sent when the call is over. With an error, which
+// the room comes in between. Others are sent when the request is done. With an error, which
 // is that of finish, nothing must be delivered.
-func (c *call) answer() *schema.Error {
-	if !c.channel || c.silent {
+func (q *request) answer() *schema.Error {
+	if !q.channel || q.silent {
 		return nil
 	}
-	text, err := c.finish()
+	text, err := q.finish()
 	if err != nil {
 		return err
 	}
-	c.answered = true
-	c.putOne(text, c.h)
+	q.answered = true
+	q.putOne(text, q.h)
 	return nil
 }
 
 // deliver has everything sent in the order of a room, whose mu is held.
-func (c *call) deliver(r *room) {
-	if !c.channel {
+func (q *request) deliver(r *room) {
+	if !q.channel {
 		r.byAPI.Add(1)
-		r.deliver(c.parcels, func() { r.byAPI.Add(-1) })
+		r.deliver(q.parcels, func() { r.byAPI.Add(-1) })
 		return
 	}
 	done := make(chan struct{})
-	c.done = done
-	r.deliver(c.parcels, func() { close(done) })
+	q.done = done
+	r.deliver(q.parcels, func() { close(done) })
 }
 
 // finish is the answer on a data channel; an error if it does not fit into a message.
-func (c *call) finish() ([]byte, *schema.Error) {
-	c.w.Str("transaction", c.transaction)
-	c.w.End()
-	text := c.plugin().lay(c.w.Bytes())
+func (q *request) finish() ([]byte, *schema.Error) {
+	q.w.Str("transaction", q.transaction)
+	q.w.End()
+	text := q.plugin().lay(q.w.Bytes())
 	if len(text) > maxMessage {
 		return nil, errorf(errUnknown, "The answer is too long for a data channel (%d bytes)", len(text))
 	}
@@ -86,34 +86,34 @@ func (c *call) finish() ([]byte, *schema.Error) {
 }
 
 // failure is the answer on a data channel to a request that failed.
-func (c *call) failure(err *schema.Error) []byte {
-	return c.plugin().text(func(w *json.Writer) {
+func (q *request) failure(err *schema.Error) []byte {
+	return q.plugin().text(func(w *json.Writer) {
 		w.Str("textroom", "error")
 		w.Int("error_code", int64(err.Code))
 		w.Str("error", err.Text)
-		if c.transaction != "" {
-			w.Str("transaction", c.transaction)
+		if q.transaction != "" {
+			w.Str("transaction", q.transaction)
 		}
 	})
 }
 
 // run does the request, which is not needed any more afterwards.
-func (c *call) run() *schema.Error {
-	row, err := c.plugin().requests.Row(c.name)
+func (q *request) run() *schema.Error {
+	row, err := q.plugin().requests.Row(q.name)
 	if err == nil {
-		err = codes.Check(row.Fields, c.body)
+		err = codes.Check(row.Fields, q.body)
 	}
 	if err == nil {
-		_, err = row.Run(c, nil, c.w)
+		_, err = row.Run(q, nil, q.w)
 	}
 	return err
 }
 
 // wait waits until everything is sent. So no data channel has more than one request under way,
 // and a client that sends faster than its rooms pass on is slowed down.
-func (c *call) wait() {
-	if c.done != nil {
-		<-c.done
+func (q *request) wait() {
+	if q.done != nil {
+		<-q.done
 	}
 }
 
@@ -122,18 +122,18 @@ func (h *handle) Data(_, _ string, binary bool, payload []byte) {
 	if binary {
 		return
 	}
-	c := &call{h: h, channel: true, w: json.NewWriter(make([]byte, 0, 128))}
-	err, ok := c.take(payload)
+	q := &request{h: h, channel: true, w: json.NewWriter(make([]byte, 0, 128))}
+	err, ok := q.take(payload)
 	if !ok {
 		return
 	}
-	c.wait()
+	q.wait()
 	var text []byte
-	if err == nil && !c.answered && !c.silent {
-		text, err = c.finish()
+	if err == nil && !q.answered && !q.silent {
+		text, err = q.finish()
 	}
 	if err != nil {
-		text = c.failure(err)
+		text = q.failure(err)
 	}
 	if text != nil {
 		h.plugin.send(h.Host, text)
@@ -146,21 +146,21 @@ var channelFields = []schema.Field{
 }
 
 // take parses a request and does it; false if it is no JSON.
-func (c *call) take(text []byte) (*schema.Error, bool) {
+func (q *request) take(text []byte) (*schema.Error, bool) {
 	if len(text) > largeMessage {
-		c.plugin().large <- struct{}{}
-		defer func() { <-c.plugin().large }()
+		q.plugin().large <- struct{}{}
+		defer func() { <-q.plugin().large }()
 	}
 	doc, bad := json.Parse(text)
 	if bad != nil {
 		return nil, false
 	}
 	defer doc.Release()
-	c.body = kit.Args{Value: doc.Root()}
-	if err := codes.Check(channelFields, c.body); err != nil {
+	q.body = kit.Args{Value: doc.Root()}
+	if err := codes.Check(channelFields, q.body); err != nil {
 		return err, true
 	}
-	c.name, c.transaction = c.body.Str("textroom"), c.body.Str("transaction")
-	c.w.Object("")
-	return c.run(), true
+	q.name, q.transaction = q.body.Str("textroom"), q.body.Str("transaction")
+	q.w.Object("")
+	return q.run(), true
 }

@@ -1,0 +1,86 @@
+package recording
+
+import (
+	"fmt"
+	"time"
+
+	"bifrons/api/plugin"
+	"bifrons/sdp"
+	"bifrons/sfu"
+)
+
+// known are the header extensions that are of use to those who read a file.
+var known = map[sdp.Kind]string{sdp.Audio: sdp.URIAudioLevel, sdp.Video: sdp.URIVideoOrientation}
+
+// Agreed is the medium of a section as a description has it in which codecs are agreed
+// on; false if there is none. What is left to say is where it comes from and where it goes.
+func Agreed(s *sdp.Section) (m Medium, ok bool) {
+	if s.Rejected() {
+		return m, false
+	}
+	m.Kind = s.Kind
+	switch s.Kind {
+	case sdp.Application:
+		m.Codec = "text" // whatever is sent
+		return m, true
+	case sdp.Audio, sdp.Video:
+	default:
+		return m, false
+	}
+	for i := range s.Codecs {
+		c := &s.Codecs[i]
+		if c.ID() == sdp.RED {
+			m.RED = c.PT
+			continue
+		}
+		m.Codec, m.Fmtp = c.ID(), c.Fmtp
+		break
+	}
+	if id := s.ExtensionID(known[s.Kind]); id != 0 {
+		m.Extensions = map[uint8]string{id: known[s.Kind]}
+	}
+	return m, m.Codec != ""
+}
+
+// Base is the name of recordings for which a client has none: of a plugin, with what tells
+// them apart, and the time. The names of the media follow, see Medium.NameIn.
+func Base(name string, apart any) string {
+	return fmt.Sprintf("%s-%v-%d", name, apart, time.Now().UnixMicro())
+}
+
+// NameIn names the file of a medium, of which its client has one of each kind.
+func (m *Medium) NameIn(base string) { m.Name = base + "-" + plugin.KindName(m.Kind) }
+
+// StartAll begins to record the media that are not recorded yet. If one of the files cannot be
+// made, none is; the log and event handlers are told. Like Start it waits, and the text of the
+// error is for clients.
+func (s *Set) StartAll(who Owner, media []Medium) error {
+	var begun []int
+	for _, m := range media {
+		if s.Records(m.Key) {
+			continue
+		}
+		err := s.Start(who, m)
+		if err == nil {
+			begun = append(begun, m.Key)
+			continue
+		}
+		for _, key := range begun {
+			s.Stop(key)
+		}
+		path := m.Name + extension
+		who.Events.Gateway.Logger().Warn("not recorded", "file", path, "session", who.Host.SessionID(), "handle", who.Host.HandleID(), "error", err)
+		who.tell(path, err)
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// SetOrigin makes the recording of a medium go on with another origin, nil = none for now.
+func (s *Set) SetOrigin(key int, o sfu.Origin, track int) {
+	s.do(key, func(e *entry) {
+		if e.file != nil {
+			e.file.SetOrigin(0, o, track)
+		}
+	})
+}

@@ -1,0 +1,117 @@
+package videocall
+
+import (
+	"slices"
+	"strings"
+
+	"bifrons/api/kit"
+	"bifrons/api/kit/recording"
+	"bifrons/sdp"
+	"bifrons/sfu"
+)
+
+// wish is whether what a client sends is to be recorded. It holds for what comes later, too.
+type wish struct {
+	on   bool
+	base string // what the names begin with, "" = not known yet
+}
+
+// record begins or ends recording, as a request says. If it fails, nothing more is recorded
+// than before. It runs on the executor and waits for the file system.
+func (h *handle) record(body kit.Args) error {
+	on, given := body.Flag("record")
+	switch {
+	case !given:
+		return nil
+	case !on:
+		h.want(wish{})
+		h.recordings.StopAll(nil)
+		return nil
+	}
+	before := h.want(wish{true, body.Str("filename")})
+	err := h.startRecording()
+	if err != nil {
+		h.want(wish{})
+		h.want(before)
+	}
+	return err
+}
+
+// want takes over a wish, and returns the one before. What is to be recorded already keeps
+// its name.
+func (h *handle) want(w wish) (before wish) {
+	h.plugin.mu.Lock()
+	defer h.plugin.mu.Unlock()
+	before = h.recording
+	if !before.on || !w.on {
+		h.recording = w
+	}
+	return before
+}
+
+// startRecording records what the client sends and is not recorded yet.
+func (h *handle) startRecording() error {
+	return h.recordings.StartAll(recording.Owner{Events: &h.plugin.Events, Host: h.Host}, h.wanted())
+}
+
+// wanted are the media that are to be recorded, with their names.
+func (h *handle) wanted() []recording.Medium {
+	h.plugin.mu.Lock()
+	defer h.plugin.mu.Unlock()
+	if !h.recording.on || len(h.sends) == 0 {
+		return nil
+	}
+	if h.recording.base == "" {
+		h.recording.base = recording.Base("videocall", inName(h.name)+"-"+inName(h.call.opposite(h).name))
+	}
+	media := slices.Clone(h.sends)
+	for i := range media {
+		media[i].NameIn(h.recording.base)
+		media[i].Muted = media[i].Kind != sdp.Application && h.sending.Mutes(media[i].Kind)
+	}
+	return media
+}
+
+// maxInName is how many bytes of a user's name that has at most.
+const maxInName = 64
+
+// inName is a user's name as part of a file's.
+func inName(user string) string {
+	if user == "" {
+		return "unknown"
+	}
+	user = user[:min(len(user), maxInName)]
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || strings.ContainsRune(`/\`, r) {
+			return '_'
+		}
+		return r
+	}, user)
+}
+
+// setSends takes over what the client sends, as was agreed on. Plugin.mu is held.
+func (h *handle) setSends(c *call, peer *sfu.Peer) {
+	h.sends = nil
+	seen := make(map[sdp.Kind]bool)
+	for i := range c.flows {
+		f := &c.flows[i]
+		sends := f.toCallee.on
+		if h == c.callee {
+			sends = f.toCaller.on
+		}
+		if f.medium == nil || !sends || seen[f.kind] {
+			continue
+		}
+		seen[f.kind] = true
+		m := *f.medium
+		m.E2EE = c.e2ee
+		if f.kind != sdp.Application {
+			m.Origin = peer
+			h.recordings.SetOrigin(m.Key, peer, m.Track)
+		}
+		h.sends = append(h.sends, m)
+	}
+	if h.recording.on {
+		h.Host.Run(func() { _ = h.startRecording() }) // it is logged
+	}
+}

@@ -1,0 +1,147 @@
+package videocall
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"bifrons/api/plugin/plugintest"
+	"bifrons/rtp"
+	"bifrons/rtp/mjr"
+	"bifrons/rtp/waittest"
+	"bifrons/sfu"
+)
+
+// frames are the header of a recording and its frames.
+func frames(t *testing.T, path string) (h mjr.Header, list []mjr.Frame) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := mjr.NewReader(bytes.NewReader(b))
+	head, err := r.Header()
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	for {
+		f, err := r.Next()
+		if err != nil {
+			return *head, list
+		}
+		f.Data = bytes.Clone(f.Data)
+		list = append(list, f)
+	}
+}
+
+// grown waits until there is something in a file.
+func grown(t *testing.T, path string) {
+	t.Helper()
+	waittest.Until(t, path+" grows", func() bool { info, err := os.Stat(path); return err == nil && info.Size() > 1000 })
+}
+
+// is checks the recording of a kind of media: its codec, that it begins at its beginning, and
+// that it has only packets with a text.
+func is(t *testing.T, path, codec, text string) {
+	t.Helper()
+	h, list := frames(t, path)
+	if h.Codec != codec || len(list) == 0 {
+		t.Fatalf("%s: header %+v, %d frames", path, h, len(list))
+	}
+	for i, f := range list {
+		var head rtp.Header
+		if err := head.Parse(f.Data); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 && (head.SequenceNumber != 1 || head.Timestamp != 0) {
+			t.Errorf("%s begins with %+v", path, head)
+		}
+		if !strings.HasSuffix(string(f.Data), "|"+text) {
+			t.Fatalf("%s: frame %d is %q", path, i, f.Data)
+		}
+	}
+}
+
+// TestRecording: each side has what it sends recorded to files of its own, until it wants no
+// more or the call is over. Where that cannot be, nothing changes and the call goes on.
+func TestRecording(t *testing.T) {
+	folder := t.TempDir()
+	t.Chdir(folder)
+	x := &exchange{plugintest.New(t, New(t.TempDir()), plugintest.Config{RecordingSuffix: ".part", Engine: sfu.Config{Shards: 2}}), t}
+	alice, bob := x.phone("alice"), x.phone("../b/../ob")
+	base := filepath.Join(folder, "made", "by-alice")
+	incoming := alice.call(bob)
+	wish := `{"request":"set","record":true,"filename":"` + base + `"}`
+	alice.is(alice.Ask(wish, nil), reply(`"event":"set"`)) // for when the call is there
+	bob.plugIn()
+	bob.is(bob.Ask(`{"request":"accept"}`, bob.answer(incoming)), reply(`"event":"accepted"`))
+	e := alice.AwaitText(`"event":"accepted","username":"../b/../ob"`)
+	alice.take(e)
+	bob.AwaitText("[webrtcup]")
+	alice.AwaitText("[webrtcup]")
+	bob.hearsMore("alice audio", "alice video")
+	grown(t, base+"-audio.mjr.part")
+	grown(t, base+"-video.mjr.part")
+	recording := `"recording":{"audio":"` + base + `-audio.mjr.part","video":"` + base + `-video.mjr.part","data":"` + base + `-data.mjr.part"}`
+	if got := alice.Query(); !strings.Contains(got, recording) {
+		t.Error(got)
+	}
+	alice.Notices()
+	alice.is(alice.Ask(`{"request":"set","record":true,"filename":"again"}`, nil), reply(`"event":"set"`))
+	if got := strings.Join(alice.Notices(), ""); !strings.Contains(got, recording+"}") {
+		t.Error(got)
+	}
+
+	got := bob.Ask(`{"request":"set","video":false,"record":true,"filename":"/dev/null/x"}`, nil).String()
+	if !strings.HasPrefix(got, `t {"videocall":"event","error_code":474,"error":"Recording failed (/dev/null/x-audio.mjr: `) {
+		t.Error(got)
+	}
+	x.AwaitLog("not recorded")
+	if got := strings.Join(bob.Notices(), ""); !strings.Contains(got, `"event":"recording-failed","file":"/dev/null/x-audio.mjr"`) {
+		t.Error(got)
+	}
+	if got := bob.Query(); !strings.Contains(got, `"video_active":true`) || strings.Contains(got, "recording") {
+		t.Error(got)
+	}
+	alice.hearsMore(bob.name+" audio", bob.name+" video")
+	bob.is(bob.Ask(`{"request":"set","record":true}`, nil), reply(`"event":"set"`))
+	bob.Data("label", "", false, []byte("from Bob"))
+	alice.Data("label", "", false, []byte("from Alice"))
+
+	alice.is(alice.Ask(`{"request":"set","record":false}`, nil), reply(`"event":"set"`))
+	for _, medium := range []string{"audio", "video", "data"} {
+		path := base + "-" + medium + ".mjr"
+		waittest.Until(t, path+" is whole", func() bool { _, err := os.Stat(path); return err == nil })
+	}
+	is(t, base+"-audio.mjr", "opus", "alice audio")
+	is(t, base+"-video.mjr", "vp8", "alice video")
+	h, list := frames(t, base+"-data.mjr")
+	if len(list) != 1 || h.Codec != "text" {
+		t.Fatalf("data %+v, %d frames", h, len(list))
+	}
+	if _, text, _ := list[0].Message(); string(text) != "from Alice" {
+		t.Errorf("data %q", text)
+	}
+
+	made := func(pattern string) []string {
+		paths, _ := filepath.Glob(filepath.Join(folder, pattern))
+		return paths
+	}
+	waittest.Until(t, "Bob's video is recorded", func() bool {
+		for _, path := range made("videocall-.._b_.._ob-alice-*-video.mjr.part") {
+			info, err := os.Stat(path)
+			return err == nil && info.Size() > 1000
+		}
+		return false
+	})
+	alice.is(alice.Ask(`{"request":"hangup"}`, nil), reply(hung("alice", "Explicit hangup")))
+	bob.AwaitText("[hangup] Close PC")
+	waittest.Until(t, "Bob's files are whole", func() bool { return len(made("videocall-*.mjr")) == 3 && len(made("videocall-*.part")) == 0 })
+	is(t, made("videocall-*-audio.mjr")[0], "opus", bob.name+" audio")
+	is(t, made("videocall-*-video.mjr")[0], "vp8", bob.name+" video")
+	if got := bob.Query(); strings.Contains(got, "recording") {
+		t.Error(got)
+	}
+}
