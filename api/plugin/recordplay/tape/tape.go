@@ -155,7 +155,9 @@ func (m *Messages) Next(dst []byte) ([]byte, time.Duration, error) {
 	if m.start == 0 {
 		m.start = wall
 	}
-	m.at = max(m.at, time.Duration(min(max(wall-m.start, 0), maxTime))*time.Microsecond)
+	if wall > m.start {
+		m.at = max(m.at, time.Duration(min(uint64(wall)-uint64(m.start), maxTime))*time.Microsecond)
+	}
 	return append(dst, text...), m.at, nil
 }
 
