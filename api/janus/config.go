@@ -6,6 +6,7 @@ import (
 
 	"bifrons/api/auth"
 	"bifrons/api/budget"
+	"bifrons/api/config"
 	"bifrons/api/module"
 	"bifrons/api/signalling"
 	"bifrons/sfu"
@@ -34,7 +35,7 @@ type Config struct {
 	Now func() time.Time
 
 	// ServerName is shown in server_info and in events for event handlers,
-	// default MyJanusInstance.
+	// default that of package config.
 	ServerName string
 
 	// SessionTimeout ends a session without activity, 0 = never.
@@ -45,7 +46,7 @@ type Config struct {
 	ReclaimTimeout time.Duration
 
 	// CandidatesTimeout is how long candidates that came before their
-	// description are kept, default 45 s.
+	// description are kept, default that of package config.
 	CandidatesTimeout time.Duration
 
 	// FullTrickle sends candidates as events, not in descriptions.
@@ -108,11 +109,12 @@ func (cfg *Config) defaults() {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	general := config.Default().Server.General
 	if cfg.ServerName == "" {
-		cfg.ServerName = "MyJanusInstance"
+		cfg.ServerName = general.ServerName
 	}
 	if cfg.CandidatesTimeout <= 0 {
-		cfg.CandidatesTimeout = 45 * time.Second
+		cfg.CandidatesTimeout = general.CandidatesTimeout
 	}
 	if cfg.CommitHash == "" {
 		cfg.CommitHash = "not-a-git-repo"
