@@ -10,6 +10,7 @@ import (
 // What package record has for users of the engine.
 type (
 	RecordFormat = record.Format
+	RecordPacket = record.Packet
 	RecordStats  = record.Stats
 
 	// MJRHeader says what a file of the format of Janus contains; see package mjr.
@@ -24,6 +25,9 @@ func MJRFormat(h MJRHeader) (RecordFormat, error) {
 	}
 	return &record.MJR{Header: h}, nil
 }
+
+// OpusFormat is the format of Ogg with one track of Opus. app is the program that writes.
+func OpusFormat(app string) RecordFormat { return &record.Opus{App: app} }
 
 // RecordConfig describes a file to record to; see record.Config.
 type RecordConfig struct {
