@@ -19,6 +19,12 @@ type Handle struct {
 // ID is the id that the server gave it.
 func (h *Handle) ID() uint64 { return h.id }
 
+// Send sends a request about the handle, and does not wait for the reply.
+func (h *Handle) Send(ctx context.Context, m Object) (*Pending, error) {
+	p := new(Pending)
+	return p, h.client.send(ctx, h.client.Session(), h.id, m, p)
+}
+
 // Request sends a request about the handle, and waits for the first reply.
 func (h *Handle) Request(ctx context.Context, m Object) (*Message, error) {
 	return h.client.ask(ctx, h.client.Session(), h.id, m, new(Pending))

@@ -14,7 +14,7 @@ const (
 )
 
 // most is the size of a message, in bytes.
-const most = 1 << 20
+const most = 16 << 20
 
 type webSocket struct{ conn *websocket.Conn }
 

@@ -19,6 +19,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	api "bifrons/api/client"
 	"bifrons/api/config"
 	"bifrons/api/log"
 	"bifrons/rtp/waittest"
@@ -34,25 +35,11 @@ func withAdmin(c *config.Config) {
 	c.WebSockets.Admin.WS, c.WebSockets.Admin.Port = true, 0
 }
 
-// admin asks the Admin API over HTTP.
-func (s *server) ask(t testing.TB, path string, m message) message {
+// ask asks the Admin API over HTTP, about a handle unless that is nil.
+func (s *server) ask(t testing.TB, h *handle, m message) message {
 	t.Helper()
-	m["transaction"], m["admin_secret"] = "t", adminSecret
-	body, _ := json.Marshal(m)
-	resp, err := http.Post(fmt.Sprintf("http://127.0.0.1:%d/admin%s", s.port("admin_http"), path), "application/json", bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var reply message
-	if err := json.NewDecoder(resp.Body).Decode(&reply); err != nil {
-		t.Fatal(err)
-	}
-	http.DefaultClient.CloseIdleConnections()
-	if reply["transaction"] != "t" {
-		t.Errorf("%v", reply)
-	}
-	return reply
+	m["admin_secret"] = adminSecret
+	return post(t, s.url("admin_http")+"admin", h, m)
 }
 
 // at follows keys into nested objects.
@@ -76,10 +63,9 @@ func TestAdminShowsMedia(t *testing.T) {
 	s := testServer(t, withAdmin)
 	s.explain(t)
 	p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{RIDs: []string{"h", "m", "l"}})
-	path := fmt.Sprintf("/%d/%d", p.h.Session(), p.h.ID())
 	p.AddChannel()
 	folder := t.TempDir()
-	if r := s.ask(t, path, message{"janus": "start_pcap", "folder": folder, "filename": "a.pcap"}); r["janus"] != "success" {
+	if r := s.ask(t, p.h, message{"janus": "start_pcap", "folder": folder, "filename": "a.pcap"}); r["janus"] != "success" {
 		t.Fatalf("%v", r)
 	}
 	p.call(echoRequest(), nil)
@@ -96,14 +82,14 @@ func TestAdminShowsMedia(t *testing.T) {
 		}
 	}()
 	waittest.Until(t, "all figures are there", func() bool {
-		info = s.ask(t, path, message{"janus": "handle_info"}).at("info")
+		info = s.ask(t, p.h, message{"janus": "handle_info"}).at("info")
 		video := info.at("webrtc", "media", "1")
 		last, _ := video.at("stats", "in")["bytes_lastsec"].(float64)
 		return last > 0 && video.at("rtcp", "sim2") != nil
 	})
 	stop()
 	checkInfo(t, info, s)
-	if r := s.ask(t, path, message{"janus": "stop_pcap"}); r["janus"] != "success" {
+	if r := s.ask(t, p.h, message{"janus": "stop_pcap"}); r["janus"] != "success" {
 		t.Errorf("%v", r)
 	}
 	checkPCAP(t, filepath.Join(folder, "a.pcap"))
@@ -213,22 +199,21 @@ func TestAdminChangesConnections(t *testing.T) {
 	p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{})
 	p.call(echoRequest(), nil)
 	p.awaitUp()
-	s.ask(t, "", message{"janus": "set_no_media_timer", "no_media_timer": 2})
+	s.ask(t, nil, message{"janus": "set_no_media_timer", "no_media_timer": 2})
 	p.playAll(short)
 	p.h.await("end of the media after two seconds", func(m message) bool {
 		return m["janus"] == "media" && m["receiving"] == false && m["seconds"] == 2.0
 	})
-	s.ask(t, fmt.Sprintf("/%d/%d", p.h.Session(), p.h.ID()), message{"janus": "hangup_webrtc"})
+	s.ask(t, p.h, message{"janus": "hangup_webrtc"})
 	p.expectEnd("Admin API")
 }
 
-// dialAdmin opens a WebSocket of the Admin API.
-func dialAdmin(t *testing.T, url, protocol string, client *http.Client) (*websocket.Conn, error) {
+// dialAdmin opens a WebSocket by a subprotocol.
+func dialAdmin(t *testing.T, url, protocol string, client *http.Client) (api.Conn, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := inTime()
 	defer cancel()
-	ws, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{Subprotocols: []string{protocol}, HTTPClient: client})
-	return ws, err
+	return api.WebSocket(ctx, url, &websocket.DialOptions{Subprotocols: []string{protocol}, HTTPClient: client})
 }
 
 // TestAdminEndpoints reaches the Admin API in every way of HTTP and WebSockets.
@@ -263,7 +248,6 @@ func TestAdminEndpoints(t *testing.T) {
 			t.Errorf("%s: %s", scheme, body)
 		}
 	}
-	request := []byte(`{"janus":"list_sessions","transaction":"t","admin_secret":"` + adminSecret + `"}`)
 	for _, to := range []struct {
 		url    string
 		client *http.Client
@@ -271,22 +255,18 @@ func TestAdminEndpoints(t *testing.T) {
 		{"ws://unix/", &http.Client{Transport: unix}},
 		{fmt.Sprintf("wss://127.0.0.1:%d/", s.port("admin_wss")), client},
 	} {
-		if ws, err := dialAdmin(t, to.url, "janus-protocol", to.client); err == nil {
-			ws.CloseNow()
+		if ws, err := dialAdmin(t, to.url, api.Protocol, to.client); err == nil {
+			_ = ws.Close(false)
 			t.Errorf("%s speaks the Janus API", to.url)
 		}
-		ws, err := dialAdmin(t, to.url, "janus-admin-protocol", to.client)
+		ws, err := dialAdmin(t, to.url, api.AdminProtocol, to.client)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := ws.Write(t.Context(), websocket.MessageText, request); err != nil {
-			t.Fatal(err)
+		reply := newClient(t, ws, nil).request(message{"janus": "list_sessions", "admin_secret": adminSecret})
+		if list, ok := reply["sessions"].([]any); reply["janus"] != "success" || !ok || len(list) > 0 {
+			t.Errorf("%s: %v", to.url, reply)
 		}
-		_, reply, err := ws.Read(t.Context())
-		if err != nil || string(reply) != `{"janus":"success","transaction":"t","sessions":[]}` {
-			t.Errorf("%s: %s, %v", to.url, reply, err)
-		}
-		ws.Close(websocket.StatusNormalClosure, "")
 	}
 }
 
@@ -301,8 +281,8 @@ func TestAdminACL(t *testing.T) {
 		t.Errorf("an address that is not on the list got %s", resp.Status)
 	}
 	url := fmt.Sprintf("ws://127.0.0.1:%d/", s.port("admin_ws"))
-	if ws, err := dialAdmin(t, url, "janus-admin-protocol", nil); err == nil {
-		ws.CloseNow()
+	if ws, err := dialAdmin(t, url, api.AdminProtocol, nil); err == nil {
+		_ = ws.Close(false)
 		t.Error("an address that is not on the list got a WebSocket")
 	}
 	dial(t, s) // the Janus API has its own list
@@ -314,22 +294,14 @@ func TestStoredTokens(t *testing.T) {
 	waittest.NoLeaks(t)
 	stored := func(c *config.Config) { c.Server.General.TokenAuth = true }
 	s := testServer(t, func(c *config.Config) { withAdmin(c); stored(c) })
-	if r := s.ask(t, "", message{"janus": "add_token", "token": "abc"}); r["janus"] != "success" {
+	if r := s.ask(t, nil, message{"janus": "add_token", "token": "abc"}); r["janus"] != "success" {
 		t.Errorf("%v", r)
 	}
 	for token, want := range map[string]string{"abc": "success", "abd": "error"} {
-		resp, err := http.Post(fmt.Sprintf("http://127.0.0.1:%d/janus", s.port("http")), "",
-			strings.NewReader(`{"janus":"create","transaction":"t","token":"`+token+`"}`))
-		if err != nil {
-			t.Fatal(err)
+		if r := post(t, s.url("http")+"janus", nil, message{"janus": "create", "token": token}); r["janus"] != want {
+			t.Errorf("token %s: %v", token, r)
 		}
-		var reply message
-		if err := json.NewDecoder(resp.Body).Decode(&reply); err != nil || reply["janus"] != want {
-			t.Errorf("token %s: %v %v", token, reply, err)
-		}
-		resp.Body.Close()
 	}
-	http.DefaultClient.CloseIdleConnections()
 
 	cfg := config.Default()
 	cfg.HTTP.General.Port, cfg.WebSockets.General.Port = 0, 0

@@ -69,7 +69,7 @@ func (p *adminPage) idle(button string) {
 // status is what the Admin API says of the settings.
 func (p *adminPage) status(key string) any {
 	p.t.Helper()
-	return p.server.ask(p.t, "", message{"janus": "get_status"}).at("status")[key]
+	return p.server.ask(p.t, nil, message{"janus": "get_status"}).at("status")[key]
 }
 
 func (p *adminPage) awaitStatus(key string, want any) {
@@ -163,9 +163,8 @@ func (p *adminPage) checkHandles(peer *pionPeer) {
 	folder := p.t.TempDir()
 	p.click("#capture")
 	p.dialog("Start capturing traffic", ".btn-primary", "#folder", folder, "#filename", "page.pcap")
-	path := fmt.Sprintf("/%d/%d", peer.h.Session(), peer.h.ID())
 	waittest.Until(p.t, "a capture", func() bool {
-		file, _ := p.server.ask(p.t, path, message{"janus": "handle_info"}).at("info")["pcap-file"].(string)
+		file, _ := p.server.ask(p.t, peer.h, message{"janus": "handle_info"}).at("info")["pcap-file"].(string)
 		return strings.HasSuffix(file, "page.pcap")
 	})
 	before := peer.Seen.Count()
@@ -175,7 +174,7 @@ func (p *adminPage) checkHandles(peer *pionPeer) {
 	p.is(`handleInfo["dump-to-pcap"] === true && $("#capturetext").text() === "Stop capture"`)
 	p.click("#capture")
 	waittest.Until(p.t, "end of the capture", func() bool {
-		return p.server.ask(p.t, path, message{"janus": "handle_info"}).at("info")["dump-to-pcap"] == nil
+		return p.server.ask(p.t, peer.h, message{"janus": "handle_info"}).at("info")["dump-to-pcap"] == nil
 	})
 	checkPCAP(p.t, filepath.Join(folder, "page.pcap"))
 }

@@ -95,6 +95,19 @@ func newClient(t testing.TB, conn api.Conn, tap func(*api.Message)) *client {
 	return c
 }
 
+// post makes one request over HTTP, about a handle unless that is nil.
+func post(t testing.TB, url string, h *handle, m message) message {
+	t.Helper()
+	ctx, cancel := inTime()
+	defer cancel()
+	c := &client{api.New(api.HTTP(url, api.HTTPOptions{}), nil), t}
+	defer c.Close()
+	if h == nil {
+		return c.got(c.Request(ctx, m))
+	}
+	return c.got(c.RequestAbout(ctx, h.Session(), h.ID(), m))
+}
+
 // inTime is the context of something that has to happen. It may be used in cleanups.
 func inTime() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), patience)

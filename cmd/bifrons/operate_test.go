@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	stdjson "encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
@@ -64,15 +63,8 @@ func TestDrain(t *testing.T) {
 	if code, _ := get(t, base+"/healthz"); code != http.StatusOK {
 		t.Errorf("health: %d", code)
 	}
-	resp, err := http.Post(base+"/janus", "application/json", strings.NewReader(`{"janus":"create","transaction":"1"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer, _ := io.ReadAll(resp.Body)
-	resp.Body.Close()
-	http.DefaultClient.CloseIdleConnections()
-	if !strings.Contains(string(answer), "472") {
-		t.Errorf("a new session: %s", answer)
+	if answer, _ := post(t, base+"/janus", nil, message{"janus": "create"})["error"].(map[string]any); answer["code"] != 472.0 {
+		t.Errorf("a new session: %v", answer)
 	}
 	short.request(message{"janus": "destroy"})
 	select {
@@ -219,32 +211,23 @@ func TestReloadNeverWeakens(t *testing.T) {
 				t.Errorf("log level %d", n)
 			}
 			for _, x := range []struct {
-				port   int
-				path   string
-				fields message
-				want   string
+				api, path string
+				fields    message
+				want      any
 			}{
-				{s.port("admin_http"), "/admin", message{"janus": "list_sessions"}, "403"},
-				{s.port("admin_http"), "/admin", message{"janus": "list_sessions", "admin_secret": ""}, "403"},
-				{s.port("admin_http"), "/admin", message{"janus": "list_sessions", "admin_secret": "old"}, "403"},
-				{s.port("admin_http"), "/admin", message{"janus": "list_sessions", "admin_secret": "guard"}, "success"},
-				{s.port("http"), "/janus", message{"janus": "create"}, "403"},
-				{s.port("http"), "/janus", message{"janus": "create", "apisecret": "old"}, "403"},
-				{s.port("http"), "/janus", message{"janus": "create", "apisecret": "pass"}, "success"},
+				{"admin_http", "admin", message{"janus": "list_sessions"}, 403.0},
+				{"admin_http", "admin", message{"janus": "list_sessions", "admin_secret": ""}, 403.0},
+				{"admin_http", "admin", message{"janus": "list_sessions", "admin_secret": "old"}, 403.0},
+				{"admin_http", "admin", message{"janus": "list_sessions", "admin_secret": "guard"}, "success"},
+				{"http", "janus", message{"janus": "create"}, 403.0},
+				{"http", "janus", message{"janus": "create", "apisecret": "old"}, 403.0},
+				{"http", "janus", message{"janus": "create", "apisecret": "pass"}, "success"},
 			} {
-				x.fields["transaction"] = "1"
-				body, _ := stdjson.Marshal(x.fields)
-				resp, err := http.Post("http://127.0.0.1:"+strconv.Itoa(x.port)+x.path, "application/json", strings.NewReader(string(body)))
-				if err != nil {
-					t.Fatal(err)
-				}
-				answer, _ := io.ReadAll(resp.Body)
-				resp.Body.Close()
-				if !strings.Contains(string(answer), x.want) {
-					t.Errorf("%s: %s, want %s", body, answer, x.want)
+				answer := post(t, s.url(x.api)+x.path, nil, x.fields)
+				if failure, _ := answer["error"].(map[string]any); answer["janus"] != x.want && failure["code"] != x.want {
+					t.Errorf("%v: %v, want %v", x.fields, answer, x.want)
 				}
 			}
-			http.DefaultClient.CloseIdleConnections()
 		})
 	}
 }

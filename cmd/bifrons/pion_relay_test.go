@@ -79,7 +79,7 @@ func TestTCPOff(t *testing.T) {
 			t.Errorf("answer:\n%s", text)
 		}
 		p.awaitUp()
-		info := s.ask(t, fmt.Sprintf("/%d/%d", h.Session(), h.ID()), message{"janus": "handle_info"}).at("info", "webrtc", "ice")
+		info := s.ask(t, h, message{"janus": "handle_info"}).at("info", "webrtc", "ice")
 		if text, _ := json.Marshal(info); strings.Contains(string(text), " typ host tcptype active") != on {
 			t.Errorf("on %v: %s", on, text)
 		}

@@ -124,39 +124,27 @@ func shortName(pkg string) string {
 // mediaConfig makes the engine's settings.
 func (s *server) mediaConfig() (sfu.Config, error) {
 	c := &s.cfg.Server
+	peers := c.Peers()
 	m := sfu.Config{
-		Shards:             c.General.EventLoops,
-		PortMin:            c.Media.RTPPortRange.Min,
-		PortMax:            c.Media.RTPPortRange.Max,
-		IPv6:               c.Media.IPv6,
-		IPv6LinkLocal:      c.Media.IPv6LinkLocal,
-		Enforce:            c.NAT.EnforceList,
-		Ignore:             c.NAT.IgnoreList,
-		PublicIPs:          c.NAT.Mapping,
-		KeepPrivate:        c.NAT.KeepPrivateHost,
-		IgnoreMDNS:         c.NAT.IgnoreMDNS,
-		ICELite:            c.NAT.ICELite,
-		ICETCP:             c.NAT.ICETCP,
-		RegularNomination:  c.NAT.Nomination == "regular",
-		ConsentFreshness:   c.NAT.ConsentFreshness,
-		KeepaliveConncheck: c.NAT.KeepaliveConncheck,
-		HangupOnFailed:     c.NAT.HangupOnFailed,
-		DTLSMTU:            c.Media.DTLSMTU,
-		RejectSelfSigned:   !c.Certificates.AcceptSelfSigned,
-		NoDTLS:             c.General.NoWebRTCEncryption,
-		MinNackQueue:       c.Media.MinNackQueue,
-		NackOptimizations:  c.Media.NackOptimizations,
-		TWCCPeriod:         c.Media.TWCCPeriod,
-		NoMediaTimer:       c.Media.NoMediaTimer,
-		SlowlinkThreshold:  c.Media.SlowlinkThreshold,
-		DSCP:               c.Media.DSCP,
+		Peers:            &peers,
+		Shards:           c.General.EventLoops,
+		PortMin:          c.Media.RTPPortRange.Min,
+		PortMax:          c.Media.RTPPortRange.Max,
+		IPv6:             c.Media.IPv6,
+		IPv6LinkLocal:    c.Media.IPv6LinkLocal,
+		Enforce:          c.NAT.EnforceList,
+		Ignore:           c.NAT.IgnoreList,
+		PublicIPs:        c.NAT.Mapping,
+		KeepPrivate:      c.NAT.KeepPrivateHost,
+		IgnoreMDNS:       c.NAT.IgnoreMDNS,
+		ICETCP:           c.NAT.ICETCP,
+		DTLSMTU:          c.Media.DTLSMTU,
+		RejectSelfSigned: !c.Certificates.AcceptSelfSigned,
+		DSCP:             c.Media.DSCP,
 
 		IgnoreUnreachableServers: c.NAT.IgnoreUnreachableICE,
 
 		Logger: s.log,
-	}
-	if c.Media.NoMediaTimer == 0 {
-		m.NoMediaTimer = -1
 	}
 	if c.NAT.STUNServer != "" {
 		m.STUNServer = net.JoinHostPort(c.NAT.STUNServer, strconv.Itoa(int(c.NAT.STUNPort)))
@@ -214,7 +202,6 @@ func (s *server) coreConfig(media sfu.Config) janus.Config {
 	commit, compiled := build()
 	return janus.Config{
 		Engine: s.engine,
-		Media:  media,
 		Auth: auth.New(auth.Config{
 			Secret: c.General.APISecret, Tokens: c.General.TokenAuth, TokenSecret: c.General.TokenAuthSecret,
 		}),

@@ -23,6 +23,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	api "bifrons/api/client"
 	"bifrons/rtp/waittest"
 	"bifrons/sfu/webrtctest"
 )
@@ -188,94 +189,86 @@ func (s *siege) strangers(addr string, n int) {
 		s.done[1].Add(1)
 	})
 	s.repeat(n/5, 50*time.Millisecond, func() {
-		c, _, err := s.dial(addr)
-		if err == nil {
-			_, _, _ = c.Read(s.ctx)
-			c.CloseNow()
+		if c, err := s.dial(addr); err == nil {
+			stop := context.AfterFunc(s.ctx, func() { _ = c.Close(false) })
+			_, _ = c.Receive()
+			stop()
+			_ = c.Close(false)
 		}
 	})
 }
 
-func (s *siege) dial(addr string) (*websocket.Conn, *nethttp.Response, error) {
+func (s *siege) dial(addr string) (api.Conn, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, 5*time.Second)
 	defer cancel()
-	return websocket.Dial(ctx, "ws://"+s.ws+"/", &websocket.DialOptions{
-		Subprotocols: []string{"janus-protocol"}, HTTPClient: &nethttp.Client{Transport: &nethttp.Transport{DialContext: s.from(addr).DialContext}},
+	return api.WebSocket(ctx, "ws://"+s.ws+"/", &websocket.DialOptions{
+		HTTPClient: &nethttp.Client{Transport: &nethttp.Transport{DialContext: s.from(addr).DialContext}},
 	})
+}
+
+// join has a client enter a room. Nobody reads its events.
+func (s *siege) join(c *api.Client, room int, name string) (*api.Handle, error) {
+	if err := c.Create(s.ctx); err != nil {
+		return nil, err
+	}
+	h, err := c.Attach(s.ctx, roomPackage)
+	if err != nil {
+		return nil, err
+	}
+	h.Ignore()
+	_, err = h.Message(s.ctx, message{
+		"request": "join", "ptype": "publisher", "room": room, "display": name, "metadata": message{"x": strings.Repeat("m", 15_000)},
+	}, nil)
+	return h, err
 }
 
 // crowd fills a room: those who change their names as fast as they can, those
 // who do not read what they get over a WebSocket, and those who do not poll.
 func (s *siege) crowd(addr string, room, n int) {
 	name := strings.Repeat("n", 4000)
-	metadata := `{"x":"` + strings.Repeat("m", 15_000) + `"}`
-	join := func(session, handle uint64) string {
-		return fmt.Sprintf(`{"janus":"message","transaction":"j","session_id":%d,"handle_id":%d,"body":{"request":"join","ptype":"publisher","room":%d,"display":"%s","metadata":%s}}`,
-			session, handle, room, name, metadata)
-	}
-	attach := func(ask func(string) uint64) (session, handle uint64) {
-		session = ask(`{"janus":"create","transaction":"c"}`)
-		return session, ask(fmt.Sprintf(`{"janus":"attach","plugin":"janus.plugin.videoroom","transaction":"a","session_id":%d}`, session))
-	}
-	id := func(b []byte) uint64 {
-		_, rest, _ := strings.Cut(string(b), `"id":`)
-		n, _ := strconv.ParseUint(rest[:max(strings.IndexByte(rest, '}'), 0)], 10, 64)
-		return n
-	}
-	socket := func(then func(c *websocket.Conn, session, handle uint64)) {
+	// again sends one request after the other, by n clients; the deaf ones read nothing.
+	again := func(deaf bool, done *atomic.Int64, request func(i int) message) {
 		s.repeat(n, 200*time.Millisecond, func() {
-			c, _, err := s.dial(addr)
+			conn, err := s.dial(addr)
 			if err != nil {
 				return
 			}
-			defer c.CloseNow()
-			c.SetReadLimit(-1)
-			session, handle := attach(func(text string) uint64 {
-				if c.Write(s.ctx, websocket.MessageText, []byte(text)) != nil {
-					return 0
+			var joined atomic.Bool
+			c := api.New(conn, func(*api.Message) {
+				if deaf && joined.Load() {
+					<-s.ctx.Done()
 				}
-				_, b, _ := c.Read(s.ctx)
-				return id(b)
 			})
-			if c.Write(s.ctx, websocket.MessageText, []byte(join(session, handle))) == nil {
-				then(c, session, handle)
+			defer c.Abort()
+			h, err := s.join(c, room, name)
+			joined.Store(true)
+			for i := 0; err == nil && s.ctx.Err() == nil; i++ {
+				if _, err = h.Send(s.ctx, message{"janus": "message", "body": request(i)}); err == nil {
+					done.Add(1)
+					time.Sleep(20 * time.Millisecond)
+				}
+			}
+			if deaf {
+				<-s.ctx.Done()
 			}
 		})
 	}
-	socket(func(c *websocket.Conn, session, handle uint64) {
-		go func() {
-			for {
-				if _, _, err := c.Read(s.ctx); err != nil {
-					return
-				}
-			}
-		}()
-		for i := 0; s.ctx.Err() == nil; i++ {
-			text := fmt.Sprintf(`{"janus":"message","transaction":"r","session_id":%d,"handle_id":%d,"body":{"request":"configure","display":"%s %d"}}`, session, handle, name, i)
-			if i%50 == 0 { // as long as they were in the days when that was allowed
-				text = strings.Replace(text, name, strings.Repeat(name, 200), 1)
-			}
-			if c.Write(s.ctx, websocket.MessageText, []byte(text)) != nil {
-				return
-			}
-			s.done[2].Add(1)
-			time.Sleep(20 * time.Millisecond)
+	again(false, &s.done[2], func(i int) message {
+		name := name
+		if i%50 == 0 { // as long as they were in the days when that was allowed
+			name = strings.Repeat(name, 200)
 		}
+		return message{"request": "configure", "display": fmt.Sprint(name, " ", i)}
 	})
-	socket(func(c *websocket.Conn, session, handle uint64) {
-		list := fmt.Sprintf(`{"janus":"message","transaction":"l","session_id":%d,"handle_id":%d,"body":{"request":"listparticipants","room":%d}}`, session, handle, room)
-		for s.ctx.Err() == nil && c.Write(s.ctx, websocket.MessageText, []byte(list)) == nil {
-			s.done[3].Add(1)
-			time.Sleep(20 * time.Millisecond)
-		}
-		<-s.ctx.Done()
-	})
-	c := s.client(addr)
+	again(true, &s.done[3], func(int) message { return message{"request": "listparticipants", "room": room} })
 	s.repeat(5, 50*time.Millisecond, func() {
-		session, handle := attach(func(text string) uint64 { return id(s.post(c, "/janus", text)) })
-		s.post(c, "/janus", join(session, handle))
+		c := api.New(api.HTTP("http://"+s.http+"/janus", api.HTTPOptions{Client: s.client(addr)}), nil)
+		defer c.Close()
+		if _, err := s.join(c, room, name); err != nil {
+			return
+		}
 		s.done[4].Add(1)
-		s.hold(addr, fmt.Sprintf("GET /janus/%d?maxev=1000 HTTP/1.1\r\nHost: x\r\n", session))
+		s.hold(addr, fmt.Sprintf("GET /janus/%d?maxev=1000 HTTP/1.1\r\nHost: x\r\n", c.Session()))
 	})
 }
 

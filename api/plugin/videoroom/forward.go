@@ -124,23 +124,6 @@ func (s *stream) holdForwarders() {
 	}
 }
 
-// forwardMessage sends a message of the data channel on, and returns the stream that
-// it is of, nil if of none. It takes the lock.
-func (p *publisher) forwardMessage(binary bool, payload []byte) *stream {
-	p.room.mu.Lock()
-	defer p.room.mu.Unlock()
-	s := p.firstData
-	if p.gone || s == nil {
-		return nil
-	}
-	if s.flows() {
-		for _, f := range s.ownForwarders() {
-			f.Message(binary, payload)
-		}
-	}
-	return s
-}
-
 // writeForwarder writes a forwarder into an open object.
 func writeForwarder(w *json.Writer, f *forwarder) {
 	kind := f.Of.stream.kind

@@ -142,6 +142,7 @@ func (p *publisher) enter(source *sfu.Source, failure error) (err *schema.Error)
 	}
 	p.source, p.gone = source, false
 	r.add(p)
+	p.startRecording()
 	p.announce()
 	return nil
 }
@@ -257,6 +258,7 @@ func (p *Plugin) updateRemote(r *kit.Request, w *json.Writer) *schema.Error {
 		}
 		user.rename(r.Body)
 		user.source.SetTracks(user.sourceStreams())
+		user.startRecording()
 		room.feedChanged(user)
 		user.announce()
 		w.Str("videoroom", "success")

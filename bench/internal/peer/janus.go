@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"bifrons/api/client"
 )
 
 // Plugins of the Janus API.
@@ -27,22 +29,14 @@ func NewJanus(ctx context.Context, url string) (*Janus, error) {
 	return &Janus{API: a, rooms: map[int]bool{}}, err
 }
 
-// leave detaches a handle, and with it the peer connection.
-func (j *Janus) leave(handle uint64) func(context.Context) error {
-	return func(ctx context.Context) error {
-		_, err := j.request(ctx, "success", map[string]any{"janus": "detach", "handle_id": handle})
-		return err
-	}
-}
-
 // Echo is sent back what it sends.
 func (j *Janus) Echo(ctx context.Context) (*Negotiation, error) {
 	h, err := j.attach(ctx, echoPlugin)
 	return &Negotiation{
 		Offer: func(ctx context.Context, offer string) (string, error) {
-			return j.described(ctx, h, map[string]any{"audio": true, "video": true}, "offer", offer)
+			return described(ctx, h, client.Object{"audio": true, "video": true}, jsep("offer", offer))
 		},
-		Leave: j.leave(h),
+		Leave: h.Detach,
 	}, err
 }
 
@@ -59,22 +53,22 @@ func (j *Janus) Call(ctx context.Context, one, other uint32) (caller, callee *Ne
 	}
 	caller = &Negotiation{
 		Offer: func(ctx context.Context, offer string) (string, error) {
-			body := map[string]any{"request": "call", "username": username(other)}
-			if _, err := j.message(ctx, "event", from, body, "offer", offer); err != nil {
+			body := client.Object{"request": "call", "username": username(other)}
+			if _, err := from.Ask(ctx, body, jsep("offer", offer)); err != nil {
 				return "", err
 			}
-			return j.pushed(ctx, from)
+			return pushed(ctx, from)
 		},
-		Leave: j.leave(from),
+		Leave: from.Detach,
 	}
 	callee = &Negotiation{
 		SendBack: true,
-		Join:     func(ctx context.Context) (string, error) { return j.pushed(ctx, to) },
+		Join:     func(ctx context.Context) (string, error) { return pushed(ctx, to) },
 		Answer: func(ctx context.Context, answer string) error {
-			_, err := j.message(ctx, "event", to, map[string]any{"request": "accept"}, "answer", answer)
+			_, err := to.Ask(ctx, client.Object{"request": "accept"}, jsep("answer", answer))
 			return err
 		},
-		Leave: j.leave(to),
+		Leave: to.Detach,
 	}
 	return caller, callee, nil
 }
@@ -82,13 +76,12 @@ func (j *Janus) Call(ctx context.Context, one, other uint32) (caller, callee *Ne
 func username(id uint32) string { return fmt.Sprintf("user%d", id) }
 
 // register makes a handle that can call and be called.
-func (j *Janus) register(ctx context.Context, id uint32) (handle uint64, err error) {
-	h, err := j.attach(ctx, callPlugin)
+func (j *Janus) register(ctx context.Context, id uint32) (*client.Handle, error) {
+	h, err := j.Attach(ctx, callPlugin)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	j.listen(h)
-	_, err = j.message(ctx, "event", h, map[string]any{"request": "register", "username": username(id)}, "", "")
+	_, err = h.Ask(ctx, client.Object{"request": "register", "username": username(id)}, nil)
 	return h, err
 }
 
@@ -99,8 +92,8 @@ func (j *Janus) Publish(ctx context.Context, room int, id uint32) (*Negotiation,
 		return nil, err
 	}
 	if !j.rooms[room] {
-		body := map[string]any{"request": "create", "room": room, "publishers": 100, "record": j.Record}
-		if _, err := j.message(ctx, "success", h, body, "", ""); err != nil {
+		body := client.Object{"request": "create", "room": room, "publishers": 100, "record": j.Record}
+		if _, err := h.Ask(ctx, body, nil); err != nil {
 			return nil, err
 		}
 		j.rooms[room] = true
@@ -108,10 +101,10 @@ func (j *Janus) Publish(ctx context.Context, room int, id uint32) (*Negotiation,
 	return &Negotiation{
 		SendOnly: true,
 		Offer: func(ctx context.Context, offer string) (string, error) {
-			body := map[string]any{"request": "joinandconfigure", "ptype": "publisher", "room": room, "id": id, "bitrate": 0}
-			return j.described(ctx, h, body, "offer", offer)
+			body := client.Object{"request": "joinandconfigure", "ptype": "publisher", "room": room, "id": id, "bitrate": 0}
+			return described(ctx, h, body, jsep("offer", offer))
 		},
-		Leave: j.leave(h),
+		Leave: h.Detach,
 	}, nil
 }
 
@@ -123,24 +116,24 @@ func (j *Janus) Subscribe(ctx context.Context, room int, publishers []uint32) (*
 	}
 	var streams []any
 	for _, id := range publishers {
-		streams = append(streams, map[string]any{"feed": id})
+		streams = append(streams, client.Object{"feed": id})
 	}
-	body := map[string]any{"request": "join", "ptype": "subscriber", "room": room, "streams": streams}
+	body := client.Object{"request": "join", "ptype": "subscriber", "room": room, "streams": streams}
 	n := j.offered(h, body)
 	n.Layer = func(ctx context.Context, layer int) error {
-		streams := []any{map[string]any{"mid": "1", "substream": layer}}
-		_, err := j.message(ctx, "event", h, map[string]any{"request": "configure", "streams": streams}, "", "")
+		streams := []any{client.Object{"mid": "1", "substream": layer}}
+		_, err := h.Ask(ctx, client.Object{"request": "configure", "streams": streams}, nil)
 		return err
 	}
 	return n, nil
 }
 
 // offered is a negotiation in which the server offers, asked by body.
-func (j *Janus) offered(h uint64, body map[string]any) *Negotiation {
+func (j *Janus) offered(h *client.Handle, body client.Object) *Negotiation {
 	return &Negotiation{
 		Join: func(ctx context.Context) (offer string, err error) {
 			for { // until what is asked for can be had
-				if offer, err = j.described(ctx, h, body, "", ""); err == nil || ctx.Err() != nil {
+				if offer, err = described(ctx, h, body, nil); err == nil || ctx.Err() != nil {
 					return offer, err
 				}
 				select {
@@ -151,10 +144,10 @@ func (j *Janus) offered(h uint64, body map[string]any) *Negotiation {
 			}
 		},
 		Answer: func(ctx context.Context, answer string) error {
-			_, err := j.message(ctx, "event", h, map[string]any{"request": "start"}, "answer", answer)
+			_, err := h.Ask(ctx, client.Object{"request": "start"}, jsep("answer", answer))
 			return err
 		},
-		Leave: j.leave(h),
+		Leave: h.Detach,
 	}
 }
 
@@ -171,18 +164,18 @@ func (j *Janus) Mount(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = j.message(ctx, "success", h, map[string]any{
+	_, err = h.Ask(ctx, client.Object{
 		"request": "create", "type": "rtp", "id": mountpointID,
 		"audio": true, "audioport": mountpointAudio, "audiopt": audioType, "audiocodec": "opus",
 		"video": true, "videoport": mountpointVideo, "videopt": videoType, "videocodec": "vp8",
-	}, "", "")
+	}, nil)
 	return err
 }
 
 // Watch receives the mountpoint.
 func (j *Janus) Watch(ctx context.Context) (*Negotiation, error) {
 	h, err := j.attach(ctx, streamPlugin)
-	return j.offered(h, map[string]any{"request": "watch", "id": mountpointID}), err
+	return j.offered(h, client.Object{"request": "watch", "id": mountpointID}), err
 }
 
 // Idle makes a handle and leaves it alone.
@@ -193,15 +186,15 @@ func (a *API) Idle(ctx context.Context) error {
 
 // The requests that are made again and again: a question to a plugin, answered at
 // once.
-func question() map[string]any { return map[string]any{"request": "exists", "room": mountpointID} }
+func question() client.Object { return client.Object{"request": "exists", "room": mountpointID} }
 
 // Room makes a handle that can be asked.
-func (a *API) Room(ctx context.Context) (handle uint64, err error) {
+func (a *API) Room(ctx context.Context) (*client.Handle, error) {
 	return a.attach(ctx, roomPlugin)
 }
 
 // Ask asks it.
-func (a *API) Ask(ctx context.Context, handle uint64) error {
-	_, err := a.message(ctx, "success", handle, question(), "", "")
+func (a *API) Ask(ctx context.Context, h *client.Handle) error {
+	_, err := h.Ask(ctx, question(), nil)
 	return err
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/pion/ice/v4"
 	"github.com/pion/logging"
 	"github.com/pion/webrtc/v4"
+
+	"bifrons/api/client"
 )
 
 const (
@@ -41,7 +43,7 @@ func (j *Janus) NewChat(ctx context.Context, host string) (*Chat, error) {
 		return nil, err
 	}
 	const room = 4711
-	if _, err := j.message(ctx, "success", h, map[string]any{"request": "create", "room": room}, "", ""); err != nil {
+	if _, err := h.Ask(ctx, client.Object{"request": "create", "room": room}, nil); err != nil {
 		return nil, err
 	}
 	ip := net.ParseIP(host)
@@ -136,12 +138,11 @@ func (c *Chat) Join(ctx context.Context, id int, deaf bool) (*Talker, error) {
 }
 
 func (t *Talker) connect(ctx context.Context) error {
-	a := t.chat.api
-	h, err := a.attach(ctx, textPlugin)
+	h, err := t.chat.api.attach(ctx, textPlugin)
 	if err != nil {
 		return err
 	}
-	offer, err := a.described(ctx, h, map[string]any{"request": "setup"}, "", "")
+	offer, err := described(ctx, h, client.Object{"request": "setup"}, nil)
 	if err != nil {
 		return err
 	}
@@ -161,7 +162,7 @@ func (t *Talker) connect(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	_, err = a.message(ctx, "event", h, map[string]any{"request": "ack"}, "answer", t.pc.LocalDescription().SDP)
+	_, err = h.Ask(ctx, client.Object{"request": "ack"}, jsep("answer", t.pc.LocalDescription().SDP))
 	return err
 }
 
