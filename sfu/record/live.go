@@ -123,6 +123,9 @@ func NewLive(container, app, comment string, tracks []LiveTrack) (*Live, error) 
 	return l, nil
 }
 
+// Container tells whether there is a container of such a name.
+func Container(name string) bool { return name == "webm" || name == "mkv" || name == "mp4" }
+
 // liveWriter is the writer of a container.
 func liveWriter(container string, info mux.Info) (mux.Writer, error) {
 	switch container {
