@@ -80,7 +80,7 @@ func (s *Set) StartAll(who Owner, media []Medium) error {
 func (s *Set) SetOrigin(key int, o sfu.Origin, track int) {
 	s.do(key, func(e *entry) {
 		if e.file != nil {
-			e.file.SetOrigin(0, o, track)
+			e.file.SetOrigin(e.track, o, track)
 		}
 	})
 }
