@@ -106,7 +106,7 @@ func New(cfg Config) (*Engine, error) {
 	e.data = sctp.NewBudget(maxData)
 	e.deck.Flush, e.deck.Go = e.flushFeeds, e.playing.Go
 	e.recorder = record.New(e.log)
-	e.tuning = cfg.tuning()
+	e.tuning = cfg.Peers.Tuning
 	if cfg.Certificate == nil {
 		c, err := dtls.Generate(false)
 		if err != nil {
@@ -159,10 +159,12 @@ func (e *Engine) awaitSTUN() error {
 
 func (c *Config) setDefaults() {
 	def(&c.Shards, runtime.GOMAXPROCS(0))
-	def(&c.MinNackQueue, 200*time.Millisecond)
-	def(&c.TWCCPeriod, 200*time.Millisecond)
-	def(&c.NoMediaTimer, time.Second)
 	def(&c.DTLSMTU, 1200)
+	peers := DefaultPeerOptions()
+	if c.Peers != nil {
+		peers = *c.Peers
+	}
+	c.Peers = &peers // nobody else's
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -214,17 +216,9 @@ func (e *Engine) addSite(stun netip.AddrPort) error {
 		peers: make(map[*Peer]struct{}), sources: make(map[*Source]struct{}),
 		forwarders: make(map[*Forwarder]struct{}),
 	}
-	st.options = &peer.Options{
-		Lite:               e.cfg.ICELite,
-		RegularNomination:  e.cfg.RegularNomination,
-		ConsentFreshness:   e.cfg.ConsentFreshness,
-		KeepaliveConncheck: e.cfg.KeepaliveConncheck,
-		HangupOnFailed:     e.cfg.HangupOnFailed,
-		NoDTLS:             e.cfg.NoDTLS,
-		TWCCPeriod:         e.cfg.TWCCPeriod,
-		Observations:       peer.NewObservations(),
-	}
-	e.tuning.apply(st.options)
+	options := *e.cfg.Peers
+	options.Observations = peer.NewObservations()
+	st.options = &options
 	cfg := shard.Config{Socket: conn, Logger: e.log, Options: st.options}
 	if stun.IsValid() {
 		cfg.STUNServer = stun

@@ -21,7 +21,8 @@ const patience = 20 * time.Second
 
 func newEngine(t *testing.T, change func(*Config)) *Engine {
 	t.Helper()
-	cfg := Config{Shards: 1, Enforce: []string{"127.0.0.1"}}
+	peers := DefaultPeerOptions()
+	cfg := Config{Shards: 1, Enforce: []string{"127.0.0.1"}, Peers: &peers}
 	if change != nil {
 		change(&cfg)
 	}
@@ -93,7 +94,7 @@ func TestTwoPeers(t *testing.T) {
 		t.Run(fmt.Sprintf("lite=%v", lite), func(t *testing.T) {
 			waittest.NoLeaks(t)
 			ea := newEngine(t, nil)
-			eb := newEngine(t, func(c *Config) { c.ICELite = lite })
+			eb := newEngine(t, func(c *Config) { c.Peers.Lite = lite })
 			ha, hb := newEvents(t), newEvents(t)
 			a, err := ea.NewPeer(PeerConfig{Controlling: true}, ha)
 			if err != nil {

@@ -88,7 +88,7 @@ func (p *Peer) gathered() {
 // relaying tells whether there are TURN servers to ask. A lite agent has host
 // candidates only (RFC 8445, 2.5).
 func (e *Engine) relaying() bool {
-	return !e.cfg.ICELite && (e.cfg.TURNServer.Host != "" || e.cfg.TURNServers != nil)
+	return !e.cfg.Peers.Lite && (e.cfg.TURNServer.Host != "" || e.cfg.TURNServers != nil)
 }
 
 func (p *Peer) warnWithoutRelay() {
@@ -252,7 +252,7 @@ func (e *Engine) firstRelay(ctx context.Context, servers []turn.Server, lost fun
 
 // tryTURN finds out whether the static server relays for us.
 func (e *Engine) tryTURN() error {
-	if e.cfg.ICELite || e.cfg.TURNServer.Host == "" {
+	if e.cfg.Peers.Lite || e.cfg.TURNServer.Host == "" {
 		return nil
 	}
 	r, err := e.firstRelay(context.Background(), []turn.Server{e.cfg.TURNServer}, nil)

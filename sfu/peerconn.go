@@ -16,6 +16,7 @@ import (
 	"bifrons/sfu/media"
 	"bifrons/sfu/peer"
 	"bifrons/sfu/route"
+	"bifrons/sfu/serial"
 )
 
 // ErrNoDataChannels is returned when data channels are not (yet) open.
@@ -40,11 +41,11 @@ type Peer struct {
 	mu       sync.Mutex
 	ice      ice.Credentials
 	gather   gather
-	events   []Event
-	draining bool
 	closed   bool
 	assoc    *association
 	wantData bool
+
+	events *serial.Queue[Event] // for the handler; fixed
 
 	core *peer.Peer // touched by the shard only
 }
@@ -60,6 +61,7 @@ func (e *Engine) NewPeer(cfg PeerConfig, h Handler) (*Peer, error) {
 	if p.owner = cfg.Owner; p.owner == nil {
 		p.owner = p
 	}
+	p.events = serial.New(e.pending.Go, p.tell)
 	p.limit.Store(sctp.DefaultLimit)
 	p.gather = gather{done: make(chan struct{}), relayOnly: cfg.RelayOnly, user: cfg.RelayUser}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
@@ -383,37 +385,13 @@ func (st *site) forget(p *Peer) {
 	delete(st.peers, p)
 }
 
-// push queues an event for the handler, with the peer's lock held. A goroutine
-// exists only while there are events.
+// push queues an event for the handler, with the peer's lock held.
 func (p *Peer) push(ev Event) {
 	if p.closed {
 		return
 	}
 	p.closed = ev.Kind == EventClosed
-	p.events = append(p.events, ev)
-	if !p.draining {
-		p.draining = true
-		p.engine.pending.Add(1)
-		go p.drain()
-	}
-}
-
-func (p *Peer) drain() {
-	defer p.engine.pending.Done()
-	for {
-		p.mu.Lock()
-		list := p.events
-		p.events = nil
-		if len(list) == 0 {
-			p.draining = false
-			p.mu.Unlock()
-			return
-		}
-		p.mu.Unlock()
-		for _, ev := range list {
-			p.tell(ev)
-		}
-	}
+	p.events.Put(ev, serial.NoLimit)
 }
 
 func (p *Peer) tell(ev Event) {

@@ -152,7 +152,7 @@ func TestDyingRelay(t *testing.T) {
 		t.Run(string(by), func(t *testing.T) {
 			waittest.NoLeaks(t)
 			s := turntest.Start(t, turntest.Options{})
-			a, _, ha, hb := relayedPair(t, func(c *Config) { c.TURNServer, c.HangupOnFailed = turnServer(s, by), true }, PeerConfig{RelayOnly: true})
+			a, _, ha, hb := relayedPair(t, func(c *Config) { c.TURNServer, c.Peers.HangupOnFailed = turnServer(s, by), true }, PeerConfig{RelayOnly: true})
 			ha.await(EventDataReady)
 			hb.await(EventDataReady)
 			s.Close()
@@ -273,7 +273,7 @@ func TestDeadTURNServer(t *testing.T) {
 		}
 		for _, change := range []func(*Config){
 			func(c *Config) { c.IgnoreUnreachableServers = true },
-			func(c *Config) { c.ICELite = true }, // which has no relays
+			func(c *Config) { c.Peers = &PeerOptions{Lite: true} }, // which has no relays
 		} {
 			c := cfg
 			change(&c)

@@ -41,26 +41,33 @@ type Config struct {
 	IgnoreMDNS               bool
 	ICETCP                   bool // listen for ICE-TCP (RFC 6544), one TCP port a shard
 
-	ICELite            bool
-	RegularNomination  bool // default is aggressive
-	ConsentFreshness   bool // RFC 7675; a connection without consent fails
-	KeepaliveConncheck bool // keepalives are binding requests, not indications
-	HangupOnFailed     bool // an established connection that fails is closed at once
+	// Peers is what all peer connections are set up with; Tune changes a part of it.
+	// It is complete: zero means zero. nil is DefaultPeerOptions.
+	Peers *PeerOptions
 
 	Certificate *dtls.Certificate // nil: generated
 	DTLSMTU     int               // bytes, default 1200
 	// RejectSelfSigned asks for certificates that a known authority signed.
 	RejectSelfSigned bool
-	NoDTLS           bool // plain RTP for debugging
-
-	MinNackQueue      time.Duration // shown in server_info; sent packets are kept for 1 s in any case
-	NackOptimizations bool          // forget sent packets at every keyframe
-	TWCCPeriod        time.Duration // default 200 ms
-	NoMediaTimer      time.Duration // default 1 s, negative = off
-	SlowlinkThreshold int           // lost packets a second, 0 = off
-	DSCP              int           // 0..63
+	DSCP             int // 0..63
 
 	Logger *slog.Logger
+}
+
+// PeerOptions and the part of them that can change at run time; see package peer.
+type (
+	PeerOptions = peer.Options
+	Tuning      = peer.Tuning
+)
+
+// DefaultPeerOptions are those of a Config that says nothing else.
+func DefaultPeerOptions() PeerOptions { return peer.DefaultOptions() }
+
+// Defaults is what the zero Config means.
+func Defaults() Config {
+	var c Config
+	c.setDefaults()
+	return c
 }
 
 // What comes out of a peer connection, and the remote description that goes

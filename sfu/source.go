@@ -12,6 +12,7 @@ import (
 	"bifrons/rtp/pktbuf"
 	"bifrons/sfu/plain"
 	"bifrons/sfu/route"
+	"bifrons/sfu/serial"
 	"bifrons/sfu/shard"
 )
 
@@ -52,8 +53,8 @@ type Source struct {
 	mu     sync.Mutex
 	ports  []*port
 	closed bool
-	events []func()
-	busy   bool // a goroutine works on events
+
+	events *serial.Queue[func()] // for the handler; fixed
 
 	core *plain.Source // this and stay are touched by the shard only; nil until it was there
 	stay *shard.Stay
@@ -77,6 +78,7 @@ func (e *Engine) NewSource(cfg SourceConfig, h SourceHandler) (*Source, error) {
 		}
 	}
 	s := &Source{engine: e, site: e.choose(cfg.Shard), handler: h, label: cfg.Label}
+	s.events = serial.New(e.pending.Go, s.run)
 	s.stay = s.site.shard.NewStay(s.Fail)
 	tracks := append([]TrackConfig(nil), cfg.Tracks...)
 	s.site.mu.Lock()
@@ -212,37 +214,12 @@ func (s *Source) ListenData(b Bind, track int, binary bool) (uint16, error) {
 	})
 }
 
-// tell queues something for the handler's goroutine, which exists only while
-// there is something to tell.
+// tell queues something for the handler's goroutine.
 func (s *Source) tell(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || len(s.events) >= maxSourceEvents {
-		return
-	}
-	s.events = append(s.events, f)
-	if !s.busy {
-		s.busy = true
-		s.engine.pending.Add(1)
-		go s.drain()
-	}
-}
-
-func (s *Source) drain() {
-	defer s.engine.pending.Done()
-	for {
-		s.mu.Lock()
-		list := s.events
-		s.events = nil
-		if len(list) == 0 || s.closed {
-			s.busy = false
-			s.mu.Unlock()
-			return
-		}
-		s.mu.Unlock()
-		for _, f := range list {
-			s.run(f)
-		}
+	if !s.closed {
+		s.events.Put(f, maxSourceEvents)
 	}
 }
 
@@ -293,8 +270,9 @@ func (s *Source) Close() {
 	}
 	s.closed = true
 	ports := s.ports
-	s.ports, s.events = nil, nil
+	s.ports = nil
 	s.mu.Unlock()
+	s.events.Clear()
 	for _, p := range ports {
 		_ = p.conn.Close()
 	}

@@ -120,7 +120,7 @@ func TestTCP(t *testing.T) {
 	for _, lite := range []bool{false, true} {
 		t.Run(fmt.Sprintf("lite=%v", lite), func(t *testing.T) {
 			waittest.NoLeaks(t)
-			e, p, h := tcpPeer(t, func(c *Config) { c.ICELite = lite })
+			e, p, h := tcpPeer(t, func(c *Config) { c.Peers.Lite = lite })
 			p.SetRemote(Remote{ICE: client, Fingerprints: fingerprint(t, e), Role: dtls.Client})
 			c := dialTCP(t, p)
 			c.check(p.ICE(), client.Ufrag)

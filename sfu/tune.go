@@ -1,27 +1,14 @@
 package sfu
 
-import (
-	"time"
+import "bifrons/rtp/mono"
 
-	"bifrons/rtp/mono"
-	"bifrons/sfu/peer"
-)
-
-// Tuning is the settings that can be changed while the engine runs. They are
-// those of Config, but zero means zero.
-type Tuning struct {
-	MinNackQueue      time.Duration
-	NackOptimizations bool
-	NoMediaTimer      time.Duration // 0 = off
-	SlowlinkThreshold int           // 0 = off
-}
-
-func (c *Config) tuning() Tuning {
-	return Tuning{c.MinNackQueue, c.NackOptimizations, max(c.NoMediaTimer, 0), c.SlowlinkThreshold}
-}
-
-func (t *Tuning) apply(o *peer.Options) {
-	o.NackOptimizations, o.NoMediaTimer, o.SlowlinkThreshold = t.NackOptimizations, t.NoMediaTimer, t.SlowlinkThreshold
+// Config is what the engine was made with, with the defaults; a nil Engine has only these.
+// What Tune has changed since is not in there.
+func (e *Engine) Config() Config {
+	if e == nil {
+		return Defaults()
+	}
+	return e.cfg
 }
 
 // Tuning returns the settings in effect.
@@ -39,6 +26,6 @@ func (e *Engine) Tune(change func(t *Tuning)) {
 	change(&e.tuning)
 	t := e.tuning
 	for _, st := range e.sites {
-		st.shard.Post(func(mono.Time) { t.apply(st.options) })
+		st.shard.Post(func(mono.Time) { st.options.Tuning = t })
 	}
 }

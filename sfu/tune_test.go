@@ -8,11 +8,11 @@ import (
 )
 
 func TestTune(t *testing.T) {
-	e := newEngine(t, func(c *Config) { c.Shards, c.NoMediaTimer = 2, -1 })
+	e := newEngine(t, func(c *Config) { c.Shards, c.Peers.NoMediaTimer = 2, 0 })
 	if got := e.Tuning(); got != (Tuning{MinNackQueue: 200 * time.Millisecond}) {
 		t.Errorf("at the start %+v", got)
 	}
-	want := Tuning{500 * time.Millisecond, true, 3 * time.Second, 7}
+	want := Tuning{MinNackQueue: 500 * time.Millisecond, NackOptimizations: true, NoMediaTimer: 3 * time.Second, SlowlinkThreshold: 7}
 	e.Tune(func(t *Tuning) { *t = want })
 	if got := e.Tuning(); got != want {
 		t.Errorf("then %+v", got)

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"bifrons/sfu"
 )
 
 // Server holds the settings of janus.jcfg.
@@ -171,7 +173,27 @@ func pendingIn(prefix, section string) map[string]bool {
 	return names
 }
 
+// Peers is what the engine sets peer connections up with.
+func (s *Server) Peers() sfu.PeerOptions {
+	return sfu.PeerOptions{
+		Lite:               s.NAT.ICELite,
+		RegularNomination:  s.NAT.Nomination == "regular",
+		ConsentFreshness:   s.NAT.ConsentFreshness,
+		KeepaliveConncheck: s.NAT.KeepaliveConncheck,
+		HangupOnFailed:     s.NAT.HangupOnFailed,
+		NoDTLS:             s.General.NoWebRTCEncryption,
+		TWCCPeriod:         s.Media.TWCCPeriod,
+		Tuning: sfu.Tuning{
+			MinNackQueue:      s.Media.MinNackQueue,
+			NackOptimizations: s.Media.NackOptimizations,
+			NoMediaTimer:      s.Media.NoMediaTimer,
+			SlowlinkThreshold: s.Media.SlowlinkThreshold,
+		},
+	}
+}
+
 func defaultServer() Server {
+	media := sfu.Defaults()
 	return Server{
 		General: General{
 			LogToStdout:       true,
@@ -183,10 +205,10 @@ func defaultServer() Server {
 		},
 		Certificates: Certificates{AcceptSelfSigned: true},
 		Media: Media{
-			MinNackQueue: 200 * time.Millisecond,
-			DTLSMTU:      1200,
-			NoMediaTimer: time.Second,
-			TWCCPeriod:   200 * time.Millisecond,
+			MinNackQueue: media.Peers.MinNackQueue,
+			DTLSMTU:      media.DTLSMTU,
+			NoMediaTimer: media.Peers.NoMediaTimer,
+			TWCCPeriod:   media.Peers.TWCCPeriod,
 			DTLSTimeout:  time.Second,
 		},
 		NAT: NAT{

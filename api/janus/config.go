@@ -6,6 +6,7 @@ import (
 
 	"bifrons/api/auth"
 	"bifrons/api/budget"
+	"bifrons/api/config"
 	"bifrons/api/module"
 	"bifrons/api/signalling"
 	"bifrons/sfu"
@@ -18,10 +19,6 @@ const RequestBytes = 64 << 20
 type Config struct {
 	// Engine carries the media. Without one, every offer is refused.
 	Engine *sfu.Engine
-
-	// Media is what the engine was made with, for server_info and for the
-	// rules of trickling.
-	Media sfu.Config
 
 	// Auth checks credentials, default everybody.
 	Auth *auth.Auth
@@ -38,7 +35,7 @@ type Config struct {
 	Now func() time.Time
 
 	// ServerName is shown in server_info and in events for event handlers,
-	// default MyJanusInstance.
+	// default that of package config.
 	ServerName string
 
 	// SessionTimeout ends a session without activity, 0 = never.
@@ -49,7 +46,7 @@ type Config struct {
 	ReclaimTimeout time.Duration
 
 	// CandidatesTimeout is how long candidates that came before their
-	// description are kept, default 45 s.
+	// description are kept, default that of package config.
 	CandidatesTimeout time.Duration
 
 	// FullTrickle sends candidates as events, not in descriptions.
@@ -112,34 +109,21 @@ func (cfg *Config) defaults() {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	general := config.Default().Server.General
 	if cfg.ServerName == "" {
-		cfg.ServerName = "MyJanusInstance"
+		cfg.ServerName = general.ServerName
 	}
 	if cfg.CandidatesTimeout <= 0 {
-		cfg.CandidatesTimeout = 45 * time.Second
+		cfg.CandidatesTimeout = general.CandidatesTimeout
 	}
 	if cfg.CommitHash == "" {
 		cfg.CommitHash = "not-a-git-repo"
 	}
-	m := &cfg.Media
-	setDefault(&m.DTLSMTU, 1200)
-	setDefault(&m.MinNackQueue, 200*time.Millisecond)
-	setDefault(&m.TWCCPeriod, 200*time.Millisecond)
-	setDefault(&m.NoMediaTimer, time.Second)
 }
 
 // signalling is what of it is about peer connections.
 func (cfg *Config) signalling() signalling.Config {
-	m := &cfg.Media
 	return signalling.Config{
-		Engine: cfg.Engine, ICELite: m.ICELite, ICETCP: m.ICETCP, IgnoreMDNS: m.IgnoreMDNS, NoDTLS: m.NoDTLS,
-		FullTrickle: cfg.FullTrickle, RelayWait: cfg.RelayWait, CandidatesTimeout: cfg.CandidatesTimeout, Now: cfg.Now,
-	}
-}
-
-func setDefault[T comparable](p *T, v T) {
-	var zero T
-	if *p == zero {
-		*p = v
+		Engine: cfg.Engine, FullTrickle: cfg.FullTrickle, RelayWait: cfg.RelayWait, CandidatesTimeout: cfg.CandidatesTimeout, Now: cfg.Now,
 	}
 }

@@ -175,11 +175,7 @@ func (c *Core) Tuning() sfu.Tuning {
 	if e := c.cfg.Engine; e != nil {
 		return e.Tuning()
 	}
-	m := &c.cfg.Media
-	return sfu.Tuning{
-		MinNackQueue: m.MinNackQueue, NackOptimizations: m.NackOptimizations,
-		NoMediaTimer: max(m.NoMediaTimer, 0), SlowlinkThreshold: m.SlowlinkThreshold,
-	}
+	return c.cfg.Engine.Config().Peers.Tuning
 }
 
 // Tune changes media settings, which has no effect without an engine.

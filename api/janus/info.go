@@ -22,7 +22,7 @@ func (c *Core) ServerInfo(transaction string) []byte {
 	w.Bool("auth_token", c.auth.TokensEnabled())
 	w.Bool("event_handlers", c.Notifying())
 	w.Bool("opaqueid_in_api", c.cfg.OpaqueIDInAPI)
-	if c.cfg.Media.NoDTLS {
+	if c.cfg.Engine.Config().Peers.NoDTLS {
 		w.Bool("webrtc_encryption", false)
 	}
 	c.infoModules(w)
@@ -74,26 +74,27 @@ func (c *Core) infoAddresses(w *json.Writer) {
 }
 
 func (c *Core) infoMedia(w *json.Writer) {
-	cfg, m, tuning := &c.cfg, &c.cfg.Media, c.Tuning()
+	cfg, m, tuning := &c.cfg, c.cfg.Engine.Config(), c.Tuning()
+	peers := m.Peers
 	w.Bool("ipv6", m.IPv6)
 	if m.IPv6 {
 		w.Bool("ipv6-link-local", m.IPv6LinkLocal)
 	}
-	w.Bool("ice-lite", m.ICELite)
+	w.Bool("ice-lite", peers.Lite)
 	w.Bool("ice-tcp", m.ICETCP)
 	nomination := "aggressive"
-	if m.RegularNomination {
+	if peers.RegularNomination {
 		nomination = "regular"
 	}
 	w.Str("ice-nomination", nomination)
-	w.Bool("ice-consent-freshness", m.ConsentFreshness)
-	w.Bool("ice-keepalive-conncheck", m.KeepaliveConncheck || m.ConsentFreshness)
-	w.Bool("hangup-on-failed", m.HangupOnFailed)
+	w.Bool("ice-consent-freshness", peers.ConsentFreshness)
+	w.Bool("ice-keepalive-conncheck", peers.KeepaliveConncheck || peers.ConsentFreshness)
+	w.Bool("hangup-on-failed", peers.HangupOnFailed)
 	w.Bool("full-trickle", cfg.FullTrickle)
 	w.Bool("mdns-enabled", !m.IgnoreMDNS)
 	w.Int("min-nack-queue", milliseconds(tuning.MinNackQueue))
 	w.Bool("nack-optimizations", tuning.NackOptimizations)
-	w.Int("twcc-period", milliseconds(m.TWCCPeriod))
+	w.Int("twcc-period", milliseconds(peers.TWCCPeriod))
 	if m.DSCP > 0 {
 		w.Int("dscp", int64(m.DSCP))
 	}

@@ -257,7 +257,7 @@ func (c *client) untilCompleted() func(yield func(object) bool) {
 }
 
 func TestEngineEvents(t *testing.T) {
-	p, cl, ids := attachEcho(t, Config{Media: sfu.Config{NoMediaTimer: 3 * time.Second}})
+	p, cl, ids := attachEcho(t, Config{})
 	cl.offer(ids, "answer", object{"type": "offer", "sdp": loadOffer(t, "chrome_avd")})
 	cl.event()
 	h := cl.core.Session(ids["session_id"].(uint64)).Handle(ids["handle_id"].(uint64))

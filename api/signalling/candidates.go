@@ -100,7 +100,7 @@ func (c *Connection) addCandidate(text string) {
 	if ufrag := sfu.CandidateUfrag(text); ufrag != "" && ufrag != c.transport.Ufrag {
 		return // of another generation
 	}
-	if parsed.Name != "" && c.e.cfg.IgnoreMDNS {
+	if parsed.Name != "" && c.e.cfg.Engine.Config().IgnoreMDNS {
 		return
 	}
 	c.peer.AddCandidate(parsed)
@@ -116,7 +116,7 @@ func (c *Connection) usable(r *sfu.Candidate) bool {
 	case "udp":
 		return true
 	case "tcp":
-		return c.e.cfg.ICETCP
+		return c.e.cfg.Engine.Config().ICETCP
 	}
 	return r.Transport == "tls" && r.Type == sfu.Relayed
 }

@@ -80,7 +80,7 @@ func (e *Endpoint) connect(controlling, relayOnly bool) (*Connection, error) {
 	}
 	c.origin = uint64(c.created.UnixMicro())
 	peer, err := e.cfg.Engine.NewPeer(sfu.PeerConfig{
-		Controlling: controlling && !e.cfg.ICELite,
+		Controlling: controlling && !e.cfg.Engine.Config().Peers.Lite,
 		RelayOnly:   relayOnly,
 		RelayUser:   e.client.RelayUser,
 		Owner:       e.client.Owner,

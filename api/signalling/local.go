@@ -120,12 +120,13 @@ func (c *Connection) print(d *sdp.Description) (string, error) {
 			return "", ErrClosed
 		}
 	}
+	peers := cfg.Engine.Config().Peers
 	t := sdp.Transport{
 		EndOfCandidates: true,
 		FullTrickle:     cfg.FullTrickle,
-		ICELite:         cfg.ICELite,
+		ICELite:         peers.Lite,
 		Address:         cfg.Engine.LocalIP().String(),
-		NoEncryption:    cfg.NoDTLS,
+		NoEncryption:    peers.NoDTLS,
 	}
 	if public := cfg.Engine.PublicIPs(); len(public) > 0 {
 		t.Address = public[0].String()

@@ -70,7 +70,7 @@ func (e *Endpoint) SetRemote(d *sdp.Description, o Options) (*Remote, error) {
 // validate checks that a description can be used. A first offer of nothing cannot.
 // c may be nil. e.mu is held.
 func (e *Endpoint) validate(d *sdp.Description, c *Connection) error {
-	err := d.Validate(!e.cfg.NoDTLS)
+	err := d.Validate(!e.cfg.Engine.Config().Peers.NoDTLS)
 	later := c != nil && c.remote != nil
 	switch _, used := d.Tagged(nil); {
 	case err != nil:

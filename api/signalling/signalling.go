@@ -16,9 +16,6 @@ type Config struct {
 	// Engine makes the peer connections. Without one, there are none.
 	Engine *sfu.Engine
 
-	// What the engine was made with.
-	ICELite, ICETCP, IgnoreMDNS, NoDTLS bool
-
 	// FullTrickle tells candidates by Handler.Candidate, not in descriptions.
 	FullTrickle bool
 

@@ -2,6 +2,7 @@
 package task
 
 import (
+	"bifrons/sfu/serial"
 	"log/slog"
 	"runtime/debug"
 	"sync"
@@ -13,57 +14,24 @@ import (
 // given, on a goroutine that lives only while there is something to do.
 type Serial struct {
 	limit int
-	tasks *Tasks
 	log   *slog.Logger
-
-	mu      sync.Mutex
-	queue   []func()
-	running bool
+	queue *serial.Queue[func()]
 }
 
 // NewSerial makes a Serial that holds at most limit waiting functions that
 // were given to Do. tasks counts its goroutine.
 func NewSerial(limit int, tasks *Tasks, log *slog.Logger) *Serial {
-	return &Serial{limit: limit, tasks: tasks, log: log}
+	s := &Serial{limit: limit, log: log}
+	s.queue = serial.New(tasks.Go, s.call)
+	return s
 }
 
 // Do runs f after everything before it; false if too many are waiting.
-func (s *Serial) Do(f func()) bool { return s.add(f, s.limit) }
+func (s *Serial) Do(f func()) bool { return s.queue.Put(f, s.limit) }
 
 // Must runs f after everything before it, however much that is: for events
 // whose number is bounded by what they are about.
-func (s *Serial) Must(f func()) { s.add(f, 1<<31-1) }
-
-func (s *Serial) add(f func(), limit int) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.queue) >= limit {
-		return false
-	}
-	s.queue = append(s.queue, f)
-	if !s.running {
-		s.running = true
-		s.tasks.Go(s.run)
-	}
-	return true
-}
-
-func (s *Serial) run() {
-	for {
-		s.mu.Lock()
-		if len(s.queue) == 0 {
-			s.running = false
-			s.mu.Unlock()
-			return
-		}
-		batch := s.queue
-		s.queue = nil
-		s.mu.Unlock()
-		for _, f := range batch {
-			s.call(f)
-		}
-	}
-}
+func (s *Serial) Must(f func()) { s.queue.Put(f, serial.NoLimit) }
 
 // call keeps a panic from costing more than the one function.
 func (s *Serial) call(f func()) {

@@ -1,4 +1,4 @@
-// Command bifrons-rec works on recordings: it does what mjr2pcap, pcap2mjr
+// Command bifrons-rec works on recordings: it does what janus-pp-rec, mjr2pcap, pcap2mjr
 // and janus-cfgconv do, called by one of these names or by a sub-command.
 package main
 
@@ -33,6 +33,7 @@ type tool struct {
 
 func tools() []tool {
 	return []tool{
+		{"pp", "janus-pp-rec", "converts a recording (.mjr) to a file that players open", (*program).postProcess},
 		{"mjr2pcap", "mjr2pcap", "converts a recording to a capture for Wireshark", (*program).toPCAP},
 		{"pcap2mjr", "pcap2mjr", "takes a stream of RTP out of a capture as a recording", (*program).fromPCAP},
 		{"cfgconv", "janus-cfgconv", "converts configuration files between .cfg and .jcfg", (*program).convertConfig},

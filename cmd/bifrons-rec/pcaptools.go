@@ -91,7 +91,7 @@ func (p *program) toPCAP(as string, args []string) int {
 		log.err("%s", explain(source, err))
 		return 1
 	case h.Type == mjr.Data:
-		log.err("%s: a recording of a data channel has no packets for a capture", source)
+		log.err("%s: a recording of a data channel has no packets for a capture; bifrons-rec pp converts it to .srt", source)
 		return 1
 	}
 	out, err := create(target, in)

@@ -249,7 +249,7 @@ func (d *diagnosis) relay(p *sfu.Peer, m *sfu.Config) {
 	}
 	switch relayed := slices.ContainsFunc(p.Candidates(), func(c ice.Candidate) bool { return c.Type == ice.Relayed }); {
 	case name == "":
-	case m.ICELite:
+	case m.Peers.Lite:
 		d.warn("the TURN server is not used", "ICE lite (-I) has no relays: turn one of them off")
 	case relayed:
 		d.good("the TURN server %s relays", name)

@@ -118,7 +118,7 @@ func apiBreach(from, to string) string {
 		return "the kit knows no plugin"
 	case within(from, "api/transport") && strings.HasPrefix(to, "api/transport/") && !within(to, from):
 		return "a transport knows no other one"
-	case within(to, "sfu") && to != "sfu" && to != "sfu/media":
+	case within(to, "sfu") && !slices.Contains([]string{"sfu", "sfu/media", "sfu/serial"}, to):
 		return "the engine is seen through sfu alone"
 	case within(to, "rtp") && !isPlugin && !within(from, "api/kit"):
 		return "packets are no business of the core"
@@ -160,6 +160,8 @@ func TestImportRules(t *testing.T) {
 		{"api/admin", "bifrons/sfu/peer", false},
 		{"api/janus", "bifrons/rtp", false},
 		{"api/admin", "bifrons/sfu/media", true},
+		{"api/task", "bifrons/sfu/serial", true},
+		{"api/task", "bifrons/sfu/shard", false},
 		{"api/plugin/videoroom", "bifrons/api/janus", false},
 		{"api/plugin/videoroom", "bifrons/api/plugin/streaming", false},
 		{"api/plugin/videoroom", "bifrons/api/transport", false},
@@ -213,7 +215,7 @@ func TestImportRules(t *testing.T) {
 
 // testHelp are the packages that only tests, and what is measured, import.
 var testHelp = []string{
-	"api/client", "api/plugin/plugintest", "ice/turn/turntest", "rtp/frame/frametest", "rtp/waittest", "sfu/simnet", "sfu/webrtctest",
+	"api/client", "api/plugin/plugintest", "ice/turn/turntest", "rtp/frame/frametest", "rtp/mjr/mjrtest", "rtp/waittest", "sfu/simnet", "sfu/webrtctest",
 }
 
 func isTestHelp(path string) bool { return withinAny(path, testHelp...) }

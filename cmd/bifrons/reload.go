@@ -98,12 +98,7 @@ func reloadSecrets(s *server, c *config.Server) {
 }
 
 func reloadTuning(s *server, c *config.Server) {
-	s.engine.Tune(func(t *sfu.Tuning) {
-		*t = sfu.Tuning{
-			MinNackQueue: c.Media.MinNackQueue, NackOptimizations: c.Media.NackOptimizations,
-			NoMediaTimer: c.Media.NoMediaTimer, SlowlinkThreshold: c.Media.SlowlinkThreshold,
-		}
-	})
+	s.engine.Tune(func(t *sfu.Tuning) { *t = c.Peers().Tuning })
 }
 
 // renewCertificate reads the certificate for DTLS again if its files have

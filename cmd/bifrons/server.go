@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,10 +23,12 @@ import (
 	"bifrons/api/log/jsonlog"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/echotest"
+	"bifrons/api/plugin/recordplay"
 	"bifrons/api/plugin/streaming"
 	"bifrons/api/plugin/textroom"
 	"bifrons/api/plugin/videocall"
 	"bifrons/api/plugin/videoroom"
+	"bifrons/api/plugin/voicemail"
 	"bifrons/api/transport"
 	"bifrons/dtls"
 	"bifrons/sfu"
@@ -39,6 +42,7 @@ type server struct {
 	core     *janus.Core
 	admin    *admin.Admin
 	carriers []carrier
+	files    []plugin.FileServer
 	out      *log.Log
 	gate     *transport.Gate
 	bodies   *budget.Budget     // of requests that are being received
@@ -78,8 +82,14 @@ func start(cfg *config.Config, demos string, out *log.Log) (s *server, err error
 		if cfg.Server.Plugins.Disabled(shortName(p.Info().Package)) {
 			continue
 		}
-		if err := s.core.AddPlugin(p); err != nil {
+		if err := s.core.AddPlugin(p); errors.Is(err, plugin.ErrNotSetUp) {
+			s.log.Info("plugin left out", "plugin", p.Info().Package, "reason", err)
+			continue
+		} else if err != nil {
 			return s, fmt.Errorf("plugin %s: %w", p.Info().Package, err)
+		}
+		if f, ok := p.(plugin.FileServer); ok {
+			s.files = append(s.files, f)
 		}
 	}
 	s.admin = admin.New(s.core, s.adminConfig(out))
@@ -108,6 +118,8 @@ func (s *server) plugins() []plugin.Plugin {
 		streaming.New(s.cfg.Folder),
 		videocall.New(s.cfg.Folder),
 		textroom.New(s.cfg.Folder),
+		voicemail.New(s.cfg.Folder),
+		recordplay.New(s.cfg.Folder),
 	}
 }
 
@@ -124,39 +136,27 @@ func shortName(pkg string) string {
 // mediaConfig makes the engine's settings.
 func (s *server) mediaConfig() (sfu.Config, error) {
 	c := &s.cfg.Server
+	peers := c.Peers()
 	m := sfu.Config{
-		Shards:             c.General.EventLoops,
-		PortMin:            c.Media.RTPPortRange.Min,
-		PortMax:            c.Media.RTPPortRange.Max,
-		IPv6:               c.Media.IPv6,
-		IPv6LinkLocal:      c.Media.IPv6LinkLocal,
-		Enforce:            c.NAT.EnforceList,
-		Ignore:             c.NAT.IgnoreList,
-		PublicIPs:          c.NAT.Mapping,
-		KeepPrivate:        c.NAT.KeepPrivateHost,
-		IgnoreMDNS:         c.NAT.IgnoreMDNS,
-		ICELite:            c.NAT.ICELite,
-		ICETCP:             c.NAT.ICETCP,
-		RegularNomination:  c.NAT.Nomination == "regular",
-		ConsentFreshness:   c.NAT.ConsentFreshness,
-		KeepaliveConncheck: c.NAT.KeepaliveConncheck,
-		HangupOnFailed:     c.NAT.HangupOnFailed,
-		DTLSMTU:            c.Media.DTLSMTU,
-		RejectSelfSigned:   !c.Certificates.AcceptSelfSigned,
-		NoDTLS:             c.General.NoWebRTCEncryption,
-		MinNackQueue:       c.Media.MinNackQueue,
-		NackOptimizations:  c.Media.NackOptimizations,
-		TWCCPeriod:         c.Media.TWCCPeriod,
-		NoMediaTimer:       c.Media.NoMediaTimer,
-		SlowlinkThreshold:  c.Media.SlowlinkThreshold,
-		DSCP:               c.Media.DSCP,
+		Peers:            &peers,
+		Shards:           c.General.EventLoops,
+		PortMin:          c.Media.RTPPortRange.Min,
+		PortMax:          c.Media.RTPPortRange.Max,
+		IPv6:             c.Media.IPv6,
+		IPv6LinkLocal:    c.Media.IPv6LinkLocal,
+		Enforce:          c.NAT.EnforceList,
+		Ignore:           c.NAT.IgnoreList,
+		PublicIPs:        c.NAT.Mapping,
+		KeepPrivate:      c.NAT.KeepPrivateHost,
+		IgnoreMDNS:       c.NAT.IgnoreMDNS,
+		ICETCP:           c.NAT.ICETCP,
+		DTLSMTU:          c.Media.DTLSMTU,
+		RejectSelfSigned: !c.Certificates.AcceptSelfSigned,
+		DSCP:             c.Media.DSCP,
 
 		IgnoreUnreachableServers: c.NAT.IgnoreUnreachableICE,
 
 		Logger: s.log,
-	}
-	if c.Media.NoMediaTimer == 0 {
-		m.NoMediaTimer = -1
 	}
 	if c.NAT.STUNServer != "" {
 		m.STUNServer = net.JoinHostPort(c.NAT.STUNServer, strconv.Itoa(int(c.NAT.STUNPort)))
@@ -214,7 +214,6 @@ func (s *server) coreConfig(media sfu.Config) janus.Config {
 	commit, compiled := build()
 	return janus.Config{
 		Engine: s.engine,
-		Media:  media,
 		Auth: auth.New(auth.Config{
 			Secret: c.General.APISecret, Tokens: c.General.TokenAuth, TokenSecret: c.General.TokenAuthSecret,
 		}),

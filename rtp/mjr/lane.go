@@ -173,6 +173,9 @@ func (l *lane) move() {
 func (l *lane) place(e entry) {
 	e.time = l.high.time + seq.Diff32(e.head.Timestamp, l.high.head.Timestamp)
 	e.seq = l.high.seq + int64(seq.Diff16(e.head.SequenceNumber, l.high.head.SequenceNumber))
+	if e.seq < l.high.seq && e.time-l.high.time > jumpSeconds*l.rate {
+		e.seq += 1 << 16 // so much is missing that the numbers are half around
+	}
 	if l.bySeq {
 		e.time = 0
 	}

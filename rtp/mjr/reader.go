@@ -88,12 +88,6 @@ type Reader struct {
 // NewReader makes a Reader of a file. It reads ahead.
 func NewReader(in io.Reader) *Reader { return &Reader{in: bufio.NewReaderSize(in, 32<<10)} }
 
-// Reset goes on with another file, or with the same from its start.
-func (r *Reader) Reset(in io.Reader) {
-	r.in.Reset(in)
-	*r = Reader{in: r.in, data: r.data}
-}
-
 // Header returns the header, which the Reader keeps. An error is ErrEmpty or an *Error.
 func (r *Reader) Header() (*Header, error) {
 	if r.layout == layoutUnknown && r.err == nil {

@@ -39,8 +39,8 @@ type Packet struct {
 	// Time is in units of the RTP clock since the first packet. It does not wrap, and
 	// never goes back. Packets of one frame have the same.
 	Time int64
-	// Seq does not wrap either. Where it is more than one above that of the packet
-	// before, packets are missing.
+	// Seq does not wrap either, and rises with each packet, by more than one where
+	// packets are missing.
 	Seq        uint64
 	Raw        []byte // the whole packet; lent until the next call of Next, as is Payload
 	Payload    []byte // without padding, never empty
@@ -94,6 +94,7 @@ type Sorter struct {
 	started bool
 	first   int64 // time of the first packet
 	last    entry // the packet that was returned
+	number  uint64
 }
 
 // NewSorter makes a Sorter of a recording of audio or video. An error is that of
@@ -144,10 +145,12 @@ func (s *Sorter) Next() (Packet, error) {
 		e.media = e.time
 	}
 	if !s.started {
-		s.started, s.first = true, e.media
+		s.started, s.first, s.number = true, e.media, uint64(e.seq)
+	} else {
+		s.number += uint64(max(e.seq-s.last.seq, 1))
 	}
 	s.last = e
-	return Packet{FixedHeader: e.head, Time: e.media - s.first, Seq: uint64(e.seq),
+	return Packet{FixedHeader: e.head, Time: e.media - s.first, Seq: s.number,
 		Raw: e.raw, Payload: e.raw[e.from:e.to], ArrivalMS: e.arrival, HasArrival: e.hasArrival, Offset: e.offset}, nil
 }
 

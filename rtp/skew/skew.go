@@ -15,12 +15,16 @@ const (
 	evaluate = 5 * time.Second
 	// unsteady is the offset at which that starts again.
 	unsteady = 60 * time.Millisecond
-	// threshold is the offset that is corrected, at once and in full.
-	threshold = 120 * time.Millisecond
+	// DefaultThreshold is the offset that is corrected, at once and in full.
+	DefaultThreshold = 120 * time.Millisecond
 )
 
 // Compensator watches the packets of one stream. The zero value is ready.
 type Compensator struct {
+	// Threshold is the offset that is corrected, 0 = DefaultThreshold. It does not
+	// change once there are packets.
+	Threshold time.Duration
+
 	state    uint8
 	since    mono.Time // start of the state
 	at       mono.Time // a packet's arrival and its timestamp, from which
@@ -99,6 +103,10 @@ func (c *Compensator) watch(now mono.Time, ts uint32, rate int64) int {
 		}
 	case watching:
 		c.smooth(offset)
+		threshold := c.Threshold
+		if threshold == 0 {
+			threshold = DefaultThreshold
+		}
 		limit := ticks(threshold, rate)
 		switch {
 		case c.offset < -limit*64: // the source is slow

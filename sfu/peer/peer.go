@@ -19,21 +19,35 @@ import (
 	"bifrons/sfu/route"
 )
 
-// Options are the settings that all peers of an engine share.
+// Options are what all peers of an engine are set up with.
 type Options struct {
-	Lite               bool
-	RegularNomination  bool
-	ConsentFreshness   bool
-	KeepaliveConncheck bool
-	HangupOnFailed     bool
-	NoDTLS             bool
-	NackOptimizations  bool
+	Lite               bool // ICE lite (RFC 8445, 2.5)
+	RegularNomination  bool // instead of aggressive
+	ConsentFreshness   bool // RFC 7675; a connection without consent fails
+	KeepaliveConncheck bool // keepalives are binding requests, not indications
+	HangupOnFailed     bool // an established connection that fails is closed at once
+	NoDTLS             bool // plain RTP for debugging
+	TWCCPeriod         time.Duration
 
-	TWCCPeriod        time.Duration
-	NoMediaTimer      time.Duration // ≤ 0 = off
-	SlowlinkThreshold int
+	Tuning
 
 	Observations Observations // of all peers; the zero value takes none
+}
+
+// Tuning is the part of Options that can change while there are peers.
+type Tuning struct {
+	MinNackQueue      time.Duration // shown in server_info; sent packets are kept for 1 s in any case
+	NackOptimizations bool          // forget sent packets at every keyframe
+	NoMediaTimer      time.Duration // silence that is told of, 0 = none is
+	SlowlinkThreshold int           // lost packets a second, 0 = off
+}
+
+// DefaultOptions are those for peers of whom nothing else is known.
+func DefaultOptions() Options {
+	return Options{
+		TWCCPeriod: 200 * time.Millisecond,
+		Tuning:     Tuning{MinNackQueue: 200 * time.Millisecond, NoMediaTimer: time.Second},
+	}
 }
 
 // Loop is what a peer needs of the loop that runs it.

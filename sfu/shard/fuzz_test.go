@@ -10,7 +10,6 @@ import (
 	"bifrons/rtp/mono"
 	"bifrons/rtp/rtcp"
 	"bifrons/sfu/media"
-	"bifrons/sfu/peer"
 	"bifrons/sfu/simnet"
 )
 
@@ -46,7 +45,8 @@ func FuzzDatagrams(f *testing.F) {
 	f.Add(seed, false)
 	f.Fuzz(func(t *testing.T, in []byte, simulcast bool) {
 		n := simnet.New(1)
-		opt := &peer.Options{NoDTLS: true, TWCCPeriod: 200 * time.Millisecond, NoMediaTimer: time.Second}
+		opt := options()
+		opt.NoDTLS = true
 		server := newSide(t, n, "192.0.2.1:5000", false, simnet.Conditions{}, opt)
 		client := newSide(t, n, "192.0.2.2:6000", true, simnet.Conditions{}, opt)
 		link(n, client, server)

@@ -231,7 +231,8 @@ func echo(t testing.TB, n *simnet.Network, l simnet.Conditions, opt *peer.Option
 }
 
 func options() *peer.Options {
-	return &peer.Options{TWCCPeriod: 200 * time.Millisecond, NoMediaTimer: time.Second}
+	o := peer.DefaultOptions()
+	return &o
 }
 
 // run sends frames of three packets, 30 a second.

@@ -74,15 +74,25 @@ type Set struct {
 
 	mu     sync.Mutex
 	list   []*entry
+	parts  map[int]part // latest, by key
 	paused bool
+}
+
+// part is one of several files to which a medium is recorded, one after the other.
+type part struct {
+	name string // of all
+	n    int    // from 1
 }
 
 // entry is one recording. The Set's lock guards it.
 type entry struct {
 	key   int
 	kind  sdp.Kind
+	codec string
 	muted bool
 	file  *sfu.Recording // nil while it is being made
+	track int            // in the file
+	joint bool           // other media may be in the file
 }
 
 // Start begins to record a medium. It waits for the file system, so no lock of the
@@ -95,8 +105,8 @@ func (s *Set) Start(who Owner, m Medium) error {
 	return open()
 }
 
-// Begin is Start without waiting, so locks may be held. A medium that is recorded already
-// stays as it is. The log and event handlers are told of a failure.
+// Begin is Start without waiting, so locks may be held. What is recorded already stays as
+// it is; but with another codec it goes on in another file. The log and event handlers are told of a failure.
 func (s *Set) Begin(who Owner, m Medium) {
 	open := s.Plan(who, m)
 	if open == nil {
@@ -107,7 +117,7 @@ func (s *Set) Begin(who Owner, m Medium) {
 		defer task.Contain(gw.Logger(), "the begin of a recording", func() { s.Stop(m.Key) })
 		if err := open(); err != nil {
 			gw.Logger().Warn("not recorded", "file", m.Name+extension, "session", who.Host.SessionID(), "handle", who.Host.HandleID(), "error", err)
-			who.tell(m.Name+extension, err)
+			who.Tell(m.Name+extension, err)
 		}
 	}()
 }
@@ -115,8 +125,8 @@ func (s *Set) Begin(who Owner, m Medium) {
 // Plan takes the place of a recording, which can be stopped from now on; locks may be
 // held. open is the rest of Start and has to be called; nil = it is recorded already.
 func (s *Set) Plan(who Owner, m Medium) (open func() error) {
-	e := &entry{key: m.Key, kind: m.Kind, muted: m.Muted}
-	if !s.reserve(e) {
+	e := &entry{key: m.Key, kind: m.Kind, codec: m.Codec, muted: m.Muted}
+	if !s.reserve(e, &m.Name) {
 		return nil
 	}
 	return func() error { return s.open(who, e, m) }
@@ -172,22 +182,28 @@ func open(who Owner, m Medium, paused bool) (*sfu.Recording, error) {
 		return nil, err
 	}
 	gw := who.Events.Gateway
-	path, err := place(gw, m.Name)
+	path, err := place(gw, m.Name, extension)
 	if err != nil {
 		return nil, err
 	}
-	c := sfu.RecordConfig{
-		Path: path, Suffix: gw.RecordingSuffix(), Format: format, Paused: paused,
+	return who.record(sfu.RecordConfig{
+		Path: path, Format: format, Paused: paused,
 		Tracks: []sfu.RecordTrack{{
 			Origin: m.Origin, Track: m.Track, ClockRate: h.Rate(), Muted: m.Muted, Lowest: m.Lowest,
 		}},
-		Trouble: func(err error) { who.tell(path, err) },
-	}
+	})
+}
+
+// record begins a recording.
+func (o Owner) record(c sfu.RecordConfig) (*sfu.Recording, error) {
+	gw, path := o.Events.Gateway, c.Path
+	c.Suffix = gw.RecordingSuffix()
+	c.Trouble = func(err error) { o.Tell(path, err) }
 	return gw.Engine().Record(c)
 }
 
 // place is the path of a recording with a name, if clients may have one there.
-func place(gw plugin.Gateway, name string) (string, error) {
+func place(gw plugin.Gateway, name, extension string) (string, error) {
 	if name == "" {
 		name = fmt.Sprint("janus-recording-", rand.Uint32())
 	}
@@ -201,8 +217,8 @@ func place(gw plugin.Gateway, name string) (string, error) {
 	return path, nil
 }
 
-// tell tells event handlers that writing fails, or goes on.
-func (o Owner) tell(path string, err error) {
+// Tell tells event handlers that writing fails, or goes on.
+func (o Owner) Tell(path string, err error) {
 	o.Events.Notify(o.Host, func(w *json.Writer) {
 		if err == nil {
 			w.Str("event", "recording-resumed")
@@ -215,15 +231,38 @@ func (o Owner) tell(path string, err error) {
 	})
 }
 
-// reserve takes the place of an entry, unless there is one with its key.
-func (s *Set) reserve(e *entry) bool {
+// reserve takes the place of an entry, unless there is one with its key. A file with the
+// name of the one before gets a number.
+func (s *Set) reserve(e *entry, name *string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.find(e.key) != nil {
-		return false
+	if old := s.find(e.key); old != nil {
+		if old.codec == e.codec {
+			return false
+		}
+		s.end(old)
 	}
 	s.list = append(s.list, e)
+	*name = s.part(e.key, *name)
 	return true
+}
+
+// part is the name of the next file of a medium: with that of the one before it gets a
+// number.
+func (s *Set) part(key int, name string) string {
+	if s.parts == nil {
+		s.parts = make(map[int]part)
+	}
+	p := s.parts[key]
+	if p.name != name || name == "" {
+		p = part{name: name}
+	}
+	p.n++
+	s.parts[key] = p
+	if p.n > 1 {
+		return fmt.Sprintf("%s-%d", name, p.n)
+	}
+	return name
 }
 
 func (s *Set) find(key int) *entry {
@@ -259,7 +298,7 @@ func (s *Set) do(key int, f func(e *entry)) {
 func (s *Set) Message(key int, binary bool, payload []byte) {
 	s.do(key, func(e *entry) {
 		if e.file != nil {
-			e.file.Message(0, binary, payload)
+			e.file.Message(e.track, binary, payload)
 		}
 	})
 }
@@ -269,7 +308,7 @@ func (s *Set) SetMuted(key int, muted bool) {
 	s.do(key, func(e *entry) {
 		e.muted = muted
 		if e.file != nil {
-			e.file.SetMuted(0, muted)
+			e.file.SetMuted(e.track, muted)
 		}
 	})
 }
@@ -303,12 +342,39 @@ func (s *Set) Any() bool {
 
 // Stop ends the recording of a medium, if there is one.
 func (s *Set) Stop(key int) {
-	s.do(key, func(e *entry) {
-		s.remove(e)
-		if e.file != nil {
-			e.file.Close()
-		}
-	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stop(key)
+	delete(s.parts, key)
+}
+
+// Break is Stop for a medium that may be recorded again under its name, in another file; a
+// file that it shares with others waits for it.
+func (s *Set) Break(key int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.find(key); e != nil && e.joint {
+		e.cut()
+		return
+	}
+	s.stop(key)
+}
+
+func (s *Set) stop(key int) {
+	if e := s.find(key); e != nil {
+		s.end(e)
+	}
+}
+
+func (s *Set) end(e *entry) {
+	s.remove(e)
+	switch {
+	case e.file == nil:
+	case s.shares(e):
+		e.cut()
+	default:
+		e.file.Close()
+	}
 }
 
 // StopAll ends all recordings. then, if not nil, is called on a goroutine of its own
@@ -316,7 +382,7 @@ func (s *Set) Stop(key int) {
 func (s *Set) StopAll(then func()) {
 	s.mu.Lock()
 	list := s.list
-	s.list, s.paused = nil, false
+	s.list, s.parts, s.paused = nil, nil, false
 	s.mu.Unlock()
 	var files []*sfu.Recording
 	for _, e := range list {

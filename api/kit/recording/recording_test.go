@@ -190,6 +190,36 @@ func TestSameNameAgain(t *testing.T) {
 	})
 }
 
+// TestParts records a medium to several files of one name, as its codec changes or it
+// pauses. After a stop it begins anew.
+func TestParts(t *testing.T) {
+	_, who := owner(t, plugintest.Config{})
+	path := filepath.Join(t.TempDir(), "talk")
+	var s Set
+	for i, x := range []struct {
+		codec, file string
+		before      func(int)
+	}{
+		{"vp8", "talk.mjr", nil}, {"vp8", "", nil}, {"vp9", "talk-2.mjr", nil}, {"vp9", "talk-3.mjr", s.Break},
+		{"vp9", "talk.mjr", s.Stop}, {"h264", "talk-2.mjr", nil}, {"h264", "talk.mjr", func(int) { s.StopAll(nil) }},
+	} {
+		if x.before != nil {
+			x.before(5)
+		}
+		open := s.Plan(who, Medium{Key: 5, Name: path, Kind: sdp.Video, Codec: x.codec})
+		if (open != nil) != (x.file != "") {
+			t.Errorf("step %d: recorded anew: %v", i, open != nil)
+		}
+		if open == nil {
+			continue
+		}
+		if err := open(); err != nil || s.File(5) != x.file {
+			t.Errorf("step %d: %q, want %q, %v", i, s.File(5), x.file, err)
+		}
+	}
+	s.StopAll(nil)
+}
+
 func TestNames(t *testing.T) {
 	if got := Name("room", "../../etc", "a\x00b", "7"); got != "room-.._.._etc-a_b-7" {
 		t.Errorf("name %q", got)

@@ -7,6 +7,7 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
+	"bifrons/api/kit/recording"
 	"bifrons/api/module"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
@@ -63,6 +64,8 @@ type handle struct {
 	settings settings
 	sections []section
 	slow     int // slow links so far
+
+	recordings recording.Set // by sdp.Kind
 }
 
 // settings are what a client can set, and what lasts until hangup.
@@ -76,12 +79,15 @@ type settings struct {
 	total         media.Layer // what the client sends
 	remoteBitrate uint64
 	e2ee          bool
+
+	recording string // what the names of recordings begin with, "" = nothing is to be recorded
 }
 
 // section is one m-line of the client's.
 type section struct {
 	kind    sdp.Kind
-	active  bool // media flows in both directions
+	medium  *recording.Medium // what comes from the client, nil = nothing that can be recorded
+	active  bool              // media flows in both directions
 	layered mline.Layering
 	out     mline.Output
 }
@@ -109,6 +115,7 @@ func (h *handle) Up() {
 
 // Data sends a message back.
 func (h *handle) Data(label, protocol string, binary bool, payload []byte) {
+	h.recordings.Message(int(sdp.Application), binary, payload)
 	if !binary {
 		payload = append([]byte(prefix), payload...)
 	}
@@ -117,12 +124,16 @@ func (h *handle) Data(label, protocol string, binary bool, payload []byte) {
 
 // Hangup forgets everything.
 func (h *handle) Hangup(string) {
+	h.recordings.StopAll(nil)
 	h.reset()
 	h.push(func(w *json.Writer) { w.Str("result", "done") })
 }
 
 // Detach is the end.
-func (h *handle) Detach() { h.Detached() }
+func (h *handle) Detach() {
+	h.recordings.StopAll(nil)
+	h.Detached()
+}
 
 // Event follows what the media engine tells.
 func (h *handle) Event(e sfu.Event) {
@@ -210,6 +221,7 @@ func (h *handle) notify() {
 		w.Int("temporal-layer", int64(s.layers.Current.Temporal))
 		w.End()
 	}
+	h.recordings.Write(w)
 	w.End()
 	h.Host.Notify(w.Bytes())
 }
@@ -228,6 +240,7 @@ func (h *handle) Query(w *json.Writer) {
 		w.Bool("svc", true)
 	}
 	s.layers.WriteFlat(w, s.layered)
+	h.recordings.Write(w)
 	if s.e2ee {
 		w.Bool("e2ee", true)
 	}

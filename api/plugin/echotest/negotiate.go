@@ -6,6 +6,7 @@ import (
 
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
+	"bifrons/api/kit/recording"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
 )
@@ -77,6 +78,10 @@ func (h *handle) agree(d *sdp.Description, offer *plugin.JSEP) {
 		if i < len(old) {
 			sec.out = old[i].out
 		}
+		if m, ok := recording.Agreed(a); ok && a.Direction.Receives() {
+			m.Key, m.Track = int(a.Kind), i
+			sec.medium = &m
+		}
 		if a.Rejected() || len(a.Codecs) == 0 {
 			continue
 		}
@@ -104,6 +109,11 @@ func (h *handle) subscribe() {
 			from = mline.Input{Origin: peer, Section: i, Layering: s.layered}
 		}
 		s.out.Sync(peer, from, h.paused(i), &h.settings.layers, h.delay(i))
+	}
+	for _, m := range h.media() {
+		if m.Kind != sdp.Application {
+			h.recordings.SetOrigin(m.Key, peer, m.Track)
+		}
 	}
 	peer.SetBitrateCap(h.settings.sending.Bitrate)
 }

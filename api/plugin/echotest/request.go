@@ -1,6 +1,7 @@
 package echotest
 
 import (
+	"fmt"
 	"slices"
 
 	"bifrons/api/json"
@@ -46,6 +47,11 @@ func (h *handle) run(r *kit.Request, w *json.Writer) (kit.Response, *schema.Erro
 	if err := check(r); err != nil {
 		return kit.Response{}, err
 	}
+	if r.JSEP == nil {
+		if err := h.record(r.Body, h.Host.Peer()); err != nil {
+			return kit.Fail(errInvalidElement, "Recording failed (%v)", err)
+		}
+	}
 	before, change := h.settings, mline.Read(r.Body)
 	h.mu.Lock()
 	h.settings.set(r.Body, change)
@@ -54,11 +60,16 @@ func (h *handle) run(r *kit.Request, w *json.Writer) (kit.Response, *schema.Erro
 	if r.JSEP != nil {
 		answer = h.answer(r)
 	}
+	resp := kit.Response{JSEP: answer}
+	if answer != nil { // the peer connection has its sections when the answer is on its way
+		if err := h.record(r.Body, nil); err != nil {
+			resp.Warning = fmt.Sprintf("Recording failed (%v)", err)
+		}
+	}
 	h.apply(r.Body, change, &before)
 	h.notify()
 	w.Str("echotest", "event")
 	w.Str("result", "ok")
-	resp := kit.Response{JSEP: answer}
 	if answer != nil {
 		resp.After = h.subscribe
 	}
@@ -69,9 +80,6 @@ func (h *handle) run(r *kit.Request, w *json.Writer) (kit.Response, *schema.Erro
 func check(r *kit.Request) *schema.Error {
 	if err := mline.Check(r.Body, errInvalidElement); err != nil {
 		return err
-	}
-	if r.Body.Is("record") {
-		return &schema.Error{Code: errInvalidElement, Text: "Recording is not available in this build"}
 	}
 	if r.JSEP != nil {
 		return nil
@@ -108,6 +116,8 @@ func (h *handle) apply(body kit.Args, change mline.Change, before *settings) {
 			out.SetDelay(peer, h.delay(i))
 		}
 	}
+	h.recordings.SetMuted(int(sdp.Audio), !s.sending.Audio)
+	h.recordings.SetMuted(int(sdp.Video), !s.sending.Video)
 	if s.sending.Video && !before.sending.Video {
 		h.requestKeyframes(peer)
 	}

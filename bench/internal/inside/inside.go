@@ -33,12 +33,8 @@ type Server struct {
 // WebSocket port.
 func Start(cfg *config.Config, log *slog.Logger) (s *Server, err error) {
 	c := &cfg.Server
-	media := sfu.Config{
-		Shards: c.General.EventLoops, Enforce: c.NAT.EnforceList,
-		TWCCPeriod: c.Media.TWCCPeriod, MinNackQueue: c.Media.MinNackQueue,
-		NackOptimizations: c.Media.NackOptimizations, SlowlinkThreshold: c.Media.SlowlinkThreshold,
-		Logger: log,
-	}
+	peers := c.Peers()
+	media := sfu.Config{Shards: c.General.EventLoops, Enforce: c.NAT.EnforceList, Peers: &peers, Logger: log}
 	s = new(Server)
 	defer func() {
 		if err != nil {
@@ -49,7 +45,7 @@ func Start(cfg *config.Config, log *slog.Logger) (s *Server, err error) {
 		return s, err
 	}
 	s.core = janus.New(janus.Config{
-		Engine: s.engine, Media: media, Auth: auth.New(auth.Config{}), Logger: log,
+		Engine: s.engine, Auth: auth.New(auth.Config{}), Logger: log,
 		SessionTimeout: c.General.SessionTimeout, CandidatesTimeout: c.General.CandidatesTimeout,
 	})
 	for _, p := range []plugin.Plugin{

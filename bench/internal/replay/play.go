@@ -75,12 +75,12 @@ func Play(d *Description, list []Datagram) (*Result, error) {
 // newWorld makes two shards of one engine.
 func newWorld(in *Input) *world {
 	w := &world{net: simnet.New(1), in: in}
-	opt := &peer.Options{TWCCPeriod: 200 * time.Millisecond, NoMediaTimer: time.Second}
+	opt := peer.DefaultOptions()
 	for i := range w.shards {
 		addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, 1}), uint16(5000+i))
 		w.ports[i] = w.net.Open(addr, simnet.Conditions{})
 		w.shards[i] = shard.New(shard.Config{
-			Socket: w.ports[i], Options: opt, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+			Socket: w.ports[i], Options: &opt, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 			Random: filler(4, uint64(i)),
 		})
 		w.ports[i].Attach(w.shards[i])

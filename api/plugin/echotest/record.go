@@ -1,0 +1,67 @@
+package echotest
+
+import (
+	"bifrons/api/kit"
+	"bifrons/api/kit/recording"
+	"bifrons/sdp"
+	"bifrons/sfu"
+)
+
+// record begins or ends recording as a request says, and records what a new description has
+// brought. peer is where the media come from, nil if that is still to be told. If it fails,
+// nothing more is recorded than before.
+func (h *handle) record(body kit.Args, peer *sfu.Peer) error {
+	on, given := body.Flag("record")
+	if given && !on {
+		h.setRecording("")
+		h.recordings.StopAll(nil)
+		return nil
+	}
+	before := h.settings.recording
+	if given && before == "" {
+		base := body.Str("filename")
+		if base == "" {
+			base = recording.Base("echotest", h.Host.HandleID())
+		}
+		h.setRecording(base)
+	}
+	if h.settings.recording == "" {
+		return nil
+	}
+	media := h.media()
+	for i := range media {
+		m := &media[i]
+		m.NameIn(h.settings.recording)
+		m.E2EE = h.settings.e2ee
+		if peer != nil && m.Kind != sdp.Application {
+			m.Origin = peer
+		}
+	}
+	err := h.recordings.StartAll(recording.Owner{Events: &h.plugin.Events, Host: h.Host}, media)
+	if err != nil {
+		h.setRecording(before)
+	}
+	return err
+}
+
+func (h *handle) setRecording(base string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.settings.recording = base
+}
+
+// media are the first of each kind that the client sends.
+func (h *handle) media() (list []recording.Medium) {
+	seen := make(map[sdp.Kind]bool)
+	for i := range h.sections {
+		m := h.sections[i].medium
+		if m == nil || seen[m.Kind] {
+			continue
+		}
+		seen[m.Kind] = true
+		medium := *m
+		medium.Muted = m.Kind != sdp.Application && h.settings.sending.Mutes(m.Kind)
+		list = append(list, medium)
+	}
+	return list
+}
