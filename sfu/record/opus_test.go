@@ -107,21 +107,24 @@ func TestOpus(t *testing.T) {
 	}
 }
 
-// TestReorderBound gives a packet for each that is too many.
-func TestReorderBound(t *testing.T) {
-	var r reorder
+// TestOrderBound gives a packet for each that is too many.
+func TestOrderBound(t *testing.T) {
+	var o order
 	given := 0
-	for seq := uint64(2); seq < 1000; seq++ {
-		r.put(opusPacket(seq, int(seq), "x", 0))
-		for p := r.next(0); p != nil; p = r.next(0) {
-			given++
-		}
-		if len(r.held) > maxOvertaken || len(r.spare) > maxOvertaken+1 {
-			t.Fatalf("%d are held, %d spare", len(r.held), len(r.spare))
+	count := func(*Packet) { given++ }
+	o.take(opusPacket(1, 1, "x", 0), count)
+	for seq := uint64(3); seq < 3*orderMost; seq += 2 {
+		o.take(opusPacket(seq, int(seq), "x", 0), count)
+		if len(o.waiting) > orderMost || len(o.free) > orderMost {
+			t.Fatalf("%d wait, %d spare", len(o.waiting), len(o.free))
 		}
 	}
-	if given != 998 {
+	if given != 1+orderMost/2-1 {
 		t.Errorf("%d were given", given)
+	}
+	o.flush(count)
+	if given != 3*orderMost/2 {
+		t.Errorf("%d were given in the end", given)
 	}
 }
 

@@ -47,11 +47,6 @@ type Medium struct {
 // Recordable tells whether there are recordings of the medium's codec.
 func (m *Medium) Recordable() bool { return mjr.TypeOf(strings.ToLower(m.Codec)) != 0 }
 
-// Name makes a name of words, such as ids of clients. None leads to another folder.
-func Name(words ...string) string {
-	return strings.NewReplacer("/", "_", "\x00", "_").Replace(strings.Join(words, "-"))
-}
-
 // Path is where a file of a name goes: into the folder, if there is one, whatever the
 // name says.
 func Path(folder, name string) string {
@@ -91,6 +86,8 @@ type entry struct {
 	codec string
 	muted bool
 	file  *sfu.Recording // nil while it is being made
+	track int            // in the file
+	joint bool           // other media may be in the file
 }
 
 // Start begins to record a medium. It waits for the file system, so no lock of the
@@ -110,12 +107,10 @@ func (s *Set) Begin(who Owner, m Medium) {
 	if open == nil {
 		return
 	}
-	gw := who.Events.Gateway
 	go func() {
-		defer task.Contain(gw.Logger(), "the begin of a recording", func() { s.Stop(m.Key) })
+		defer task.Contain(who.Events.Gateway.Logger(), "the begin of a recording", func() { s.Stop(m.Key) })
 		if err := open(); err != nil {
-			gw.Logger().Warn("not recorded", "file", m.Name+extension, "session", who.Host.SessionID(), "handle", who.Host.HandleID(), "error", err)
-			who.Tell(m.Name+extension, err)
+			who.failed(m.Name, err)
 		}
 	}()
 }
@@ -180,22 +175,28 @@ func open(who Owner, m Medium, paused bool) (*sfu.Recording, error) {
 		return nil, err
 	}
 	gw := who.Events.Gateway
-	path, err := place(gw, m.Name)
+	path, err := place(gw, m.Name, extension)
 	if err != nil {
 		return nil, err
 	}
-	c := sfu.RecordConfig{
-		Path: path, Suffix: gw.RecordingSuffix(), Format: format, Paused: paused,
+	return who.record(sfu.RecordConfig{
+		Path: path, Format: format, Paused: paused,
 		Tracks: []sfu.RecordTrack{{
 			Origin: m.Origin, Track: m.Track, ClockRate: h.Rate(), Muted: m.Muted, Lowest: m.Lowest,
 		}},
-		Trouble: func(err error) { who.Tell(path, err) },
-	}
+	})
+}
+
+// record begins a recording.
+func (o Owner) record(c sfu.RecordConfig) (*sfu.Recording, error) {
+	gw, path := o.Events.Gateway, c.Path
+	c.Suffix = gw.RecordingSuffix()
+	c.Trouble = func(err error) { o.Tell(path, err) }
 	return gw.Engine().Record(c)
 }
 
 // place is the path of a recording with a name, if clients may have one there.
-func place(gw plugin.Gateway, name string) (string, error) {
+func place(gw plugin.Gateway, name, extension string) (string, error) {
 	if name == "" {
 		name = fmt.Sprint("janus-recording-", rand.Uint32())
 	}
@@ -207,6 +208,15 @@ func place(gw plugin.Gateway, name string) (string, error) {
 		return "", ErrProtected
 	}
 	return path, nil
+}
+
+// failed tells the log and event handlers that a file with a name cannot be made, and
+// returns its path.
+func (o Owner) failed(name string, err error) (path string) {
+	path = name + extension
+	o.Events.Gateway.Logger().Warn("not recorded", "file", path, "session", o.Host.SessionID(), "handle", o.Host.HandleID(), "error", err)
+	o.Tell(path, err)
+	return path
 }
 
 // Tell tells event handlers that writing fails, or goes on.
@@ -235,19 +245,26 @@ func (s *Set) reserve(e *entry, name *string) bool {
 		s.end(old)
 	}
 	s.list = append(s.list, e)
+	*name = s.part(e.key, *name)
+	return true
+}
+
+// part is the name of the next file of a medium: with that of the one before it gets a
+// number.
+func (s *Set) part(key int, name string) string {
 	if s.parts == nil {
 		s.parts = make(map[int]part)
 	}
-	p := s.parts[e.key]
-	if p.name != *name || *name == "" {
-		p = part{name: *name}
+	p := s.parts[key]
+	if p.name != name || name == "" {
+		p = part{name: name}
 	}
 	p.n++
-	s.parts[e.key] = p
+	s.parts[key] = p
 	if p.n > 1 {
-		*name = fmt.Sprintf("%s-%d", *name, p.n)
+		return fmt.Sprintf("%s-%d", name, p.n)
 	}
-	return true
+	return name
 }
 
 func (s *Set) find(key int) *entry {
@@ -283,7 +300,7 @@ func (s *Set) do(key int, f func(e *entry)) {
 func (s *Set) Message(key int, binary bool, payload []byte) {
 	s.do(key, func(e *entry) {
 		if e.file != nil {
-			e.file.Message(0, binary, payload)
+			e.file.Message(e.track, binary, payload)
 		}
 	})
 }
@@ -293,7 +310,7 @@ func (s *Set) SetMuted(key int, muted bool) {
 	s.do(key, func(e *entry) {
 		e.muted = muted
 		if e.file != nil {
-			e.file.SetMuted(0, muted)
+			e.file.SetMuted(e.track, muted)
 		}
 	})
 }
@@ -333,10 +350,15 @@ func (s *Set) Stop(key int) {
 	delete(s.parts, key)
 }
 
-// Break is Stop for a medium that may be recorded again under its name, in another file.
+// Break is Stop for a medium that may be recorded again under its name, in another file; a
+// file that it shares with others waits for it.
 func (s *Set) Break(key int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if e := s.find(key); e != nil && e.joint {
+		e.cut()
+		return
+	}
 	s.stop(key)
 }
 
@@ -348,7 +370,11 @@ func (s *Set) stop(key int) {
 
 func (s *Set) end(e *entry) {
 	s.remove(e)
-	if e.file != nil {
+	switch {
+	case e.file == nil:
+	case s.shares(e):
+		e.cut()
+	default:
 		e.file.Close()
 	}
 }

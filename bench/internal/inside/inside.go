@@ -91,6 +91,9 @@ func (s *Server) AwaitEmpty(patience time.Duration) bool {
 	}
 }
 
+// Outstanding is how many packet buffers are not given back after Close.
+func (s *Server) Outstanding() int { return s.engine.Outstanding() }
+
 // Close stops it and waits.
 func (s *Server) Close() {
 	if s.core != nil {
