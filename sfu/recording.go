@@ -1,8 +1,10 @@
 package sfu
 
 import (
+	"fmt"
 	"sync"
 
+	"bifrons/rtp/frame"
 	"bifrons/rtp/mjr"
 	"bifrons/sfu/record"
 )
@@ -10,6 +12,7 @@ import (
 // What package record has for users of the engine.
 type (
 	RecordFormat = record.Format
+	RecordPacket = record.Packet
 	RecordStats  = record.Stats
 
 	// MJRHeader says what a file of the format of Janus contains; see package mjr.
@@ -23,6 +26,39 @@ func MJRFormat(h MJRHeader) (RecordFormat, error) {
 		return nil, err
 	}
 	return &record.MJR{Header: h}, nil
+}
+
+// OpusFormat is the format of Ogg with one track of Opus. app is the program that writes.
+func OpusFormat(app string) RecordFormat { return &record.Opus{App: app} }
+
+// LiveTrack is a track of a file that players open.
+type LiveTrack struct {
+	Codec string // in lower case, as recordings name it
+	Name  string // that players show
+	RED   uint8  // payload type of RED, 0 = not used
+}
+
+var liveCodecs = map[string]frame.Codec{
+	"vp8": frame.VP8, "vp9": frame.VP9, "av1": frame.AV1, "h264": frame.H264, "h265": frame.H265, "opus": frame.Opus,
+	"pcmu": frame.PCMU, "pcma": frame.PCMA, "g722": frame.G722,
+}
+
+// LiveContainer tells whether there is a format of such a name for LiveFormat.
+func LiveContainer(name string) bool { return record.Container(name) }
+
+// LiveFormat is the format of files that players open at any time: "webm", "mkv" or
+// "mp4", with all tracks in sync; see record.Live. app is the program that writes. The error
+// tells what does not fit.
+func LiveFormat(container, app string, tracks []LiveTrack) (RecordFormat, error) {
+	var list []record.LiveTrack
+	for _, t := range tracks {
+		c, ok := liveCodecs[t.Codec]
+		if !ok {
+			return nil, fmt.Errorf("no %s file can have a track of %.40q", container, t.Codec)
+		}
+		list = append(list, record.LiveTrack{Codec: c, Name: t.Name, RED: t.RED})
+	}
+	return record.NewLive(container, app, "", list)
 }
 
 // RecordConfig describes a file to record to; see record.Config.

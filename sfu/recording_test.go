@@ -195,3 +195,42 @@ func TestRecordLowest(t *testing.T) {
 		}
 	}
 }
+
+// TestRecordLive records sound and picture to a file that players open.
+func TestRecordLive(t *testing.T) {
+	waittest.NoLeaks(t)
+	e := newEngine(t, nil)
+	path := filepath.Join(t.TempDir(), "talk.webm")
+	s := newSource(t, e, newHeard(), SourceConfig{Tracks: []TrackConfig{opusStream(), {Kind: media.Video, Codec: vp8Codec}}})
+	format, err := LiveFormat("webm", "bifrons", []LiveTrack{{Codec: "opus", Name: "sound"}, {Codec: "vp8", Name: "picture"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := e.Record(RecordConfig{
+		Path: path, Format: format,
+		Tracks: []RecordTrack{{Origin: s, Track: 0, ClockRate: 48000}, {Origin: s, Track: 1, ClockRate: 90000}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range uint16(10) {
+		s.Write(0, 0, rtpPacket(n, uint32(n)*960, 5, "\xfc sound"))
+		s.Write(1, 0, vp8Picture(n, 6, 64))
+		e.sites[0].shard.Call(func(mono.Time) {})
+	}
+	r.Close()
+	waittest.Closed(t, "the file", r.Done())
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := string(b); strings.Count(text, "\xfc sound") != 10 || strings.Count(text, "\x9d\x01\x2a\x40\x00\x40\x00") != 10 {
+		t.Errorf("%d octets: %q", len(b), b)
+	}
+	if s := r.Stats(); s.Lost != (RecordStats{}).Lost || s.Packets != 20 {
+		t.Errorf("counts %+v", s)
+	}
+	if _, err := LiveFormat("webm", "", []LiveTrack{{Codec: "h264"}}); err == nil {
+		t.Error("H.264 in WebM")
+	}
+}

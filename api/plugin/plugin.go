@@ -5,6 +5,7 @@ package plugin
 import (
 	"errors"
 	"log/slog"
+	"net/http"
 
 	"bifrons/api/config"
 	"bifrons/api/json"
@@ -37,7 +38,7 @@ type Plugin interface {
 
 // ErrNotSetUp is returned by Plugin.Start of a plugin that needs settings which there
 // are not, or that are of no use on this machine: the server does without it.
-var ErrNotSetUp = errors.New("not set up")
+var ErrNotSetUp = errors.New("plugin: not set up")
 
 // ErrNoAdmin is returned by Plugin.Admin where there is no such thing.
 var ErrNoAdmin = errors.New("plugin: takes no Admin API messages")
@@ -47,6 +48,13 @@ type Reloader interface {
 	// Reload takes over what was added to the file, and returns the names of
 	// that. What was there before stays as it is.
 	Reload() (added []string, err error)
+}
+
+// FileServer is a Plugin that has files for browsers.
+type FileServer interface {
+	// ServeFile answers a GET or HEAD request for one of them. It is false, and has
+	// done nothing, for all other paths.
+	ServeFile(w http.ResponseWriter, r *http.Request) bool
 }
 
 // Checker is a Plugin with a file that can be looked at without a server.

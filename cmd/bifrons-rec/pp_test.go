@@ -178,7 +178,7 @@ func chat(codec string, messages ...string) []byte {
 	h := mjr.Header{Type: mjr.Data, Codec: codec, Created: 1714550000000000, First: 1714550001000000}
 	b := mjr.AppendHeader(mjr.AppendMagic(nil), &h)
 	for i, m := range messages {
-		b = mjr.AppendMessage(b, uint32(1500*i), h.First+int64(1500000*i), []byte(m))
+		b = mjr.AppendMessage(b, uint32(1500*i), h.First+int64(1500000*i)+999*int64(i%2), []byte(m))
 	}
 	return b
 }
@@ -245,6 +245,7 @@ func TestInfo(t *testing.T) {
 		rtp.SetExtensionBit(b)
 		return mjr.AppendFrame(nil, uint32(100*n), b)
 	}
+	data := write(t, filepath.Join(dir, "data.mjr"), chat("text", "hello", "world"))
 	encrypted := write(t, filepath.Join(dir, "e2ee.mjr"), slices.Concat(recording(h, nil), turned(0, 0), turned(1, 1), turned(2, 1), turned(3, 3)))
 	oldest := write(t, filepath.Join(dir, "old.mjr"), []byte("MEETECHO\x00\x05audio"))
 	empty := write(t, filepath.Join(dir, "empty.mjr"), []byte(mjr.Magic))
@@ -257,6 +258,7 @@ func TestInfo(t *testing.T) {
 		{"-j " + encrypted, 0, json + "\n"},
 		{"-e " + encrypted, 0, short[:len(short)-1] + `,"extended":{"packets":4,"duration":0.3,"rotations":[{"ts":0.0,"rotation":0},` +
 			`{"ts":0.1,"rotation":90},{"ts":0.3,"rotation":270}],"codec":{}}}` + "\n"},
+		{"-e " + data, 0, `{"t":"d","c":"text","s":1714550000000000,"u":1714550001000000,"extended":{"packets":2,"duration":2.500999}}` + "\n"},
 		{"-H " + encrypted, 0, "+end-to-end encrypted"},
 		{"-p " + encrypted, 0, "+Counted 4 frame packets"},
 		{"-H " + encrypted, 0, "+  -- Fmtp:    a=b"},

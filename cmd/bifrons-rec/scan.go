@@ -95,7 +95,7 @@ func (w *work) scan() (s scan, err error) {
 
 // scanMessages is scan for data.
 func (w *work) scanMessages() (s scan) {
-	first := int64(0)
+	base := w.header.Created
 	for {
 		f, err := w.reader.Next()
 		if err != nil {
@@ -108,11 +108,11 @@ func (w *work) scanMessages() (s scan) {
 			s.stats.Short++
 			continue
 		}
-		if s.packets == 0 {
-			first = at
+		if base == 0 {
+			base = at
 		}
 		s.packets++
-		s.duration = max(s.duration, float64(at-first)/1e6)
+		s.duration = max(s.duration, float64(at-base)/1e6)
 	}
 }
 

@@ -28,6 +28,7 @@ import (
 	"bifrons/api/plugin/textroom"
 	"bifrons/api/plugin/videocall"
 	"bifrons/api/plugin/videoroom"
+	"bifrons/api/plugin/voicemail"
 	"bifrons/api/transport"
 	"bifrons/dtls"
 	"bifrons/sfu"
@@ -41,6 +42,7 @@ type server struct {
 	core     *janus.Core
 	admin    *admin.Admin
 	carriers []carrier
+	files    []plugin.FileServer
 	out      *log.Log
 	gate     *transport.Gate
 	bodies   *budget.Budget     // of requests that are being received
@@ -82,8 +84,12 @@ func start(cfg *config.Config, demos string, out *log.Log) (s *server, err error
 		}
 		if err := s.core.AddPlugin(p); errors.Is(err, plugin.ErrNotSetUp) {
 			s.log.Info("plugin left out", "plugin", p.Info().Package, "reason", err)
+			continue
 		} else if err != nil {
 			return s, fmt.Errorf("plugin %s: %w", p.Info().Package, err)
+		}
+		if f, ok := p.(plugin.FileServer); ok {
+			s.files = append(s.files, f)
 		}
 	}
 	s.admin = admin.New(s.core, s.adminConfig(out))
@@ -112,6 +118,7 @@ func (s *server) plugins() []plugin.Plugin {
 		streaming.New(s.cfg.Folder),
 		videocall.New(s.cfg.Folder),
 		textroom.New(s.cfg.Folder),
+		voicemail.New(s.cfg.Folder),
 		recordplay.New(s.cfg.Folder),
 	}
 }

@@ -93,11 +93,11 @@ func (l *Timeline) Packet(i int, timestamp uint64, ssrc, source uint32, at mono.
 	if t.at != 0 && timestamp < t.last { // it came late
 		return
 	}
-	r := l.run(i, timestamp, ssrc, source, at, joined)
-	passed := time.Duration(0)
-	if t.at != 0 {
-		passed = t.duration(int64(timestamp - t.last))
+	if t.at == 0 {
+		t.last = timestamp
 	}
+	r := l.run(i, timestamp, ssrc, source, at, joined)
+	passed := t.duration(int64(timestamp - t.last))
 	t.last, t.at = timestamp, at
 	r.follow(passed, t.Audio)
 	r = l.watch(i, r, at)

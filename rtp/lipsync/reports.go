@@ -163,10 +163,11 @@ func (l *Timeline) aim(i int) {
 		r.target = r.placed
 		return
 	}
-	if !r.certain && t.Audio {
+	r.target = target
+	if !r.certain && t.Audio || !t.Audio && (target-r.off).Abs() > amiss {
 		r.off = target
 	}
-	r.target, r.certain = target, true
+	r.certain = true
 }
 
 // anchors tells whether a track tells where the session begins: the first audio track, as

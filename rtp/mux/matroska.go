@@ -21,6 +21,8 @@ type Matroska struct {
 	cues  cues
 	end   int64 // milliseconds, of what was written
 
+	written bool // there is a cluster
+
 	last   []int64 // order of each track's latest block
 	steps  []int64 // how long the block before that lasted
 	blocks []block // of the cluster that is not written yet
@@ -143,6 +145,7 @@ func (m *Matroska) Flush(dst []byte) []byte {
 	}
 	putSize(dst[from+4:], uint64(len(dst)-body))
 	m.size += int64(len(dst) - from)
+	m.written = true
 	m.blocks, m.data = m.blocks[:0], m.data[:0]
 	return dst
 }
@@ -183,7 +186,11 @@ func (m *Matroska) indexed(b *block) bool {
 
 // End implements Writer.
 func (m *Matroska) End(dst []byte) ([]byte, []Patch) {
-	dst = m.Flush(dst)
+	if dst = m.Flush(dst); !m.written {
+		// Without any cluster nothing opens the file.
+		dst = append(dst, 0x1f, 0x43, 0xb6, 0x75, 0x83, 0xe7, 0x81, 0)
+		m.size += 8
+	}
 	for i, at := range m.last { // the last ones last as long as those before
 		m.end = max(m.end, at+min(m.steps[i], 1000))
 	}

@@ -60,6 +60,7 @@ type File struct {
 	filled  uint64 // packets in fill
 	since   mono.Time
 	flushed mono.Time
+	dropped uint64 // by the format, counted so far
 	ended   bool
 	scratch []byte
 
@@ -169,7 +170,22 @@ func (f *File) collect(now mono.Time) (more bool) {
 		}
 	}
 	f.grown(now, before)
+	f.countDropped()
 	return !f.handOver(now)
+}
+
+// countDropped takes note of what the format has left out.
+func (f *File) countDropped() {
+	d, ok := f.cfg.Format.(interface{ Dropped() uint64 })
+	if !ok {
+		return
+	}
+	if n := d.Dropped(); n != f.dropped {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.lose(LossFrame, n-f.dropped)
+		f.dropped = n
+	}
 }
 
 // drain lays out the packets of a track. It reports whether the file is closed and

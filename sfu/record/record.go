@@ -25,6 +25,7 @@ type Packet struct {
 	Arrival   mono.Time
 	SSRC      uint32 // as it came
 	Source    uint32 // timestamp as it came, of which sender reports speak
+	Joined    bool   // the time since the packet before is left out
 }
 
 // Message is a message of a data channel, lent for the call.
@@ -77,6 +78,7 @@ const (
 	LossDisk              // the disk was behind, and what waited for it too much
 	LossError             // the disk could not be written to
 	LossSize              // a message that the format has no room for
+	LossFrame             // a frame that is of no use, as packets are missing
 	numLoss
 )
 
@@ -84,7 +86,7 @@ const (
 const NumLoss = int(numLoss)
 
 func (l Loss) String() string {
-	return [NumLoss]string{"queue", "slow-disk", "disk-error", "too-large"}[l]
+	return [NumLoss]string{"queue", "slow-disk", "disk-error", "too-large", "damaged-frame"}[l]
 }
 
 // Bounds.

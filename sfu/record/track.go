@@ -47,6 +47,7 @@ type source struct {
 // false for one that came too late.
 func (t *track) number(p *Packet, joined bool) bool {
 	if !t.based {
+		p.Joined = joined && t.began
 		t.base(p, joined)
 	}
 	p.Seq += t.seq

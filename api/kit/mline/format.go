@@ -16,8 +16,8 @@ type Format struct {
 	H264Profile, VP9Profile string
 	Layering                Layering
 
-	fmtp     string // of multiopus, as offered: says which channel is which
-	channels int    // likewise, 0 = not known
+	fmtp     string // as agreed on; of multiopus as offered, which says which channel is which
+	channels int    // of multiopus, 0 = not known
 }
 
 // NewFormat is that of a codec with its parameters.
@@ -46,6 +46,7 @@ func Agreed(answer *sdp.Description, offer *plugin.JSEP, section int) (f Format,
 		return f, false
 	}
 	f = NewFormat(a.Codecs[0].ID(), &a.Codecs[0])
+	f.fmtp = a.Codecs[0].Fmtp
 	if c := offer.SDP.Sections[section].Codec(a.Codecs[0].PT); c != nil && f.Codec == sdp.Multiopus {
 		f.fmtp, f.channels = c.Fmtp, c.Channels
 	}
@@ -54,6 +55,9 @@ func Agreed(answer *sdp.Description, offer *plugin.JSEP, section int) (f Format,
 	}
 	return f, true
 }
+
+// Fmtp is the parameters that were agreed on, "" if none or nothing was.
+func (f *Format) Fmtp() string { return f.fmtp }
 
 // Profile is that of the codec, "" = any.
 func (f *Format) Profile() string { return f.H264Profile + f.VP9Profile } // it has one of them at most

@@ -91,6 +91,8 @@ type entry struct {
 	codec string
 	muted bool
 	file  *sfu.Recording // nil while it is being made
+	track int            // in the file
+	joint bool           // other media may be in the file
 }
 
 // Start begins to record a medium. It waits for the file system, so no lock of the
@@ -115,7 +117,7 @@ func (s *Set) Begin(who Owner, m Medium) {
 		defer task.Contain(gw.Logger(), "the begin of a recording", func() { s.Stop(m.Key) })
 		if err := open(); err != nil {
 			gw.Logger().Warn("not recorded", "file", m.Name+extension, "session", who.Host.SessionID(), "handle", who.Host.HandleID(), "error", err)
-			who.tell(m.Name+extension, err)
+			who.Tell(m.Name+extension, err)
 		}
 	}()
 }
@@ -180,22 +182,28 @@ func open(who Owner, m Medium, paused bool) (*sfu.Recording, error) {
 		return nil, err
 	}
 	gw := who.Events.Gateway
-	path, err := place(gw, m.Name)
+	path, err := place(gw, m.Name, extension)
 	if err != nil {
 		return nil, err
 	}
-	c := sfu.RecordConfig{
-		Path: path, Suffix: gw.RecordingSuffix(), Format: format, Paused: paused,
+	return who.record(sfu.RecordConfig{
+		Path: path, Format: format, Paused: paused,
 		Tracks: []sfu.RecordTrack{{
 			Origin: m.Origin, Track: m.Track, ClockRate: h.Rate(), Muted: m.Muted, Lowest: m.Lowest,
 		}},
-		Trouble: func(err error) { who.tell(path, err) },
-	}
+	})
+}
+
+// record begins a recording.
+func (o Owner) record(c sfu.RecordConfig) (*sfu.Recording, error) {
+	gw, path := o.Events.Gateway, c.Path
+	c.Suffix = gw.RecordingSuffix()
+	c.Trouble = func(err error) { o.Tell(path, err) }
 	return gw.Engine().Record(c)
 }
 
 // place is the path of a recording with a name, if clients may have one there.
-func place(gw plugin.Gateway, name string) (string, error) {
+func place(gw plugin.Gateway, name, extension string) (string, error) {
 	if name == "" {
 		name = fmt.Sprint("janus-recording-", rand.Uint32())
 	}
@@ -209,8 +217,8 @@ func place(gw plugin.Gateway, name string) (string, error) {
 	return path, nil
 }
 
-// tell tells event handlers that writing fails, or goes on.
-func (o Owner) tell(path string, err error) {
+// Tell tells event handlers that writing fails, or goes on.
+func (o Owner) Tell(path string, err error) {
 	o.Events.Notify(o.Host, func(w *json.Writer) {
 		if err == nil {
 			w.Str("event", "recording-resumed")
@@ -235,19 +243,26 @@ func (s *Set) reserve(e *entry, name *string) bool {
 		s.end(old)
 	}
 	s.list = append(s.list, e)
+	*name = s.part(e.key, *name)
+	return true
+}
+
+// part is the name of the next file of a medium: with that of the one before it gets a
+// number.
+func (s *Set) part(key int, name string) string {
 	if s.parts == nil {
 		s.parts = make(map[int]part)
 	}
-	p := s.parts[e.key]
-	if p.name != *name || *name == "" {
-		p = part{name: *name}
+	p := s.parts[key]
+	if p.name != name || name == "" {
+		p = part{name: name}
 	}
 	p.n++
-	s.parts[e.key] = p
+	s.parts[key] = p
 	if p.n > 1 {
-		*name = fmt.Sprintf("%s-%d", *name, p.n)
+		return fmt.Sprintf("%s-%d", name, p.n)
 	}
-	return true
+	return name
 }
 
 func (s *Set) find(key int) *entry {
@@ -283,7 +298,7 @@ func (s *Set) do(key int, f func(e *entry)) {
 func (s *Set) Message(key int, binary bool, payload []byte) {
 	s.do(key, func(e *entry) {
 		if e.file != nil {
-			e.file.Message(0, binary, payload)
+			e.file.Message(e.track, binary, payload)
 		}
 	})
 }
@@ -293,7 +308,7 @@ func (s *Set) SetMuted(key int, muted bool) {
 	s.do(key, func(e *entry) {
 		e.muted = muted
 		if e.file != nil {
-			e.file.SetMuted(0, muted)
+			e.file.SetMuted(e.track, muted)
 		}
 	})
 }
@@ -333,10 +348,15 @@ func (s *Set) Stop(key int) {
 	delete(s.parts, key)
 }
 
-// Break is Stop for a medium that may be recorded again under its name, in another file.
+// Break is Stop for a medium that may be recorded again under its name, in another file; a
+// file that it shares with others waits for it.
 func (s *Set) Break(key int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if e := s.find(key); e != nil && e.joint {
+		e.cut()
+		return
+	}
 	s.stop(key)
 }
 
@@ -348,7 +368,11 @@ func (s *Set) stop(key int) {
 
 func (s *Set) end(e *entry) {
 	s.remove(e)
-	if e.file != nil {
+	switch {
+	case e.file == nil:
+	case s.shares(e):
+		e.cut()
+	default:
 		e.file.Close()
 	}
 }

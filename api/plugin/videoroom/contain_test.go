@@ -81,7 +81,7 @@ func TestPanicUnderALock(t *testing.T) {
 		broken string
 		call   func()
 	}{
-		{"Peer", func() { feed.streams[1].relayData(false, []byte("hello")) }},
+		{"Peer", func() { feed.deliver(false, []byte("hello")) }},
 		{"Notify", func() {
 			sub := s.sub()
 			th.room.mu.Lock()

@@ -40,8 +40,3 @@ func noSuchRoom(name id) *schema.Error { return errorf(errNoSuchRoom, "No such r
 
 // typed makes fields of one type, fields one list of several.
 var typed, fields = schema.Typed, slices.Concat[[]schema.Field]
-
-// noRecording is the error for those who want to record.
-func noRecording() *schema.Error {
-	return errorf(errUnknown, "Recording is not available in this build yet")
-}

@@ -47,7 +47,6 @@ room-2: { pin = "p", require_e2ee = true, dummy_publisher = true, videocodec = "
 		{fresh, "create", `"admin_key":"key","allowed":[1]`, "", 430},
 		{fresh, "create", `"admin_key":"key","dummy_streams":[{}]`, "", 429},
 		{fresh, "create", `"admin_key":"key","dummy_streams":["x"]`, "", 430},
-		{fresh, "create", `"admin_key":"key","record":true`, "", 499},
 		{fresh, "list", `"admin_key":"no"`, "", 433},
 		{fresh, "list", `"admin_key":1`, "", 430},
 		{fresh, "exists", ``, "", 429},
@@ -75,7 +74,6 @@ room-2: { pin = "p", require_e2ee = true, dummy_publisher = true, videocodec = "
 		{fresh, "listparticipants", `"room":9`, "", 426},
 		{fresh, "enable_recording", `"room":1,"secret":"s"`, "", 429},
 		{fresh, "enable_recording", `"room":1,"record":true`, "", 429},
-		{fresh, "enable_recording", `"room":1,"secret":"s","record":true`, "", 499},
 		{fresh, "rtp_forward", `"room":1,"secret":"s","publisher_id":20,"host":"127.0.0.1"`, "", 429},
 		{fresh, "rtp_forward", `"room":1,"secret":"s","publisher_id":20,"host":"127.0.0.1","admin_key":"x"`, "", 433},
 		{fresh, "rtp_forward", `"room":1,"secret":"s","publisher_id":20,"admin_key":"key"`, "", 429},
@@ -113,7 +111,6 @@ room-2: { pin = "p", require_e2ee = true, dummy_publisher = true, videocodec = "
 		{fresh, "join", `"room":1,"ptype":"subscriber","feed":20`, "chrome_avd", 423},
 		{fresh, "joinandconfigure", `"room":1,"ptype":"publisher"`, "chrome_avd", 432},
 		{fresh, "joinandconfigure", `"room":2,"pin":"p","ptype":"publisher"`, "chrome_avd", 433},
-		{fresh, "joinandconfigure", `"room":1,"ptype":"publisher","record":true`, "", 499},
 		{joined, "join", `"room":1,"ptype":"publisher"`, "", 425},
 		{joined, "publish", ``, "chrome_avd", 432},
 		{joined, "unpublish", ``, "", 435},
@@ -127,7 +124,6 @@ room-2: { pin = "p", require_e2ee = true, dummy_publisher = true, videocodec = "
 		{live, "publish", ``, "", 434},
 		{live, "configure", `"mid":"7","send":true`, "", 428},
 		{live, "configure", `"audiocodec":"pcmu"`, "chrome_avd", 430},
-		{live, "configure", `"record":true`, "", 499},
 		{live, "switch", ``, "", 423},
 		{left, "join", `"room":1,"ptype":"publisher"`, "", 425},
 		{left, "configure", ``, "", 426},
@@ -162,14 +158,4 @@ room-2: { pin = "p", require_e2ee = true, dummy_publisher = true, videocodec = "
 			t.Errorf("%s: %s", body, got)
 		}
 	}
-}
-
-// Whoever may not record is not told so where the room is locked.
-func TestLockRecord(t *testing.T) {
-	hs := newService(t, `room-1: { secret = "s", lock_record = true }`)
-	g := hs.join(`"id":1`)
-	g.must(`{"request":"configure","record":true}`, "", `"configured":"ok"`)
-	g.must(`{"request":"configure","record":true,"secret":"x"}`, "", `"configured":"ok"`)
-	g.must(`{"request":"configure","record":true,"secret":"s"}`, "", `"error_code":499`)
-	g.must(`{"request":"configure","record":false}`, "", `"configured":"ok"`)
 }

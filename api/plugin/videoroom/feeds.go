@@ -3,9 +3,7 @@ package videoroom
 import (
 	"slices"
 
-	"bifrons/api/kit"
 	"bifrons/sdp"
-	"bifrons/sfu"
 )
 
 // Here publishers tell subscribers what happens to the feeds of a room. Subscribers
@@ -81,6 +79,10 @@ func (s *stream) gateChanged() {
 		l.sync()
 	}
 	s.holdForwarders()
+	p := s.publisher
+	if p.recordings.SetMuted(s.mindex, !s.flows()); s.disabled {
+		p.recordings.Break(s.mindex)
+	}
 }
 
 // delayChanged adapts the playout delay of a stream, where the subscribers have
@@ -89,28 +91,4 @@ func (s *stream) delayChanged() {
 	for l := range s.lines {
 		l.syncDelay()
 	}
-}
-
-// relayData passes a message of a publisher on. It goes by a channel that is
-// named after the publisher.
-func (s *stream) relayData(binary bool, payload []byte) {
-	for _, peer := range s.dataPeers() {
-		s.publisher.room.plugin.SendData(peer, kit.Message{Label: s.publisher.id, Binary: binary, Payload: payload})
-	}
-}
-
-// dataPeers are the connections that messages of the stream go to.
-func (s *stream) dataPeers() (to []*sfu.Peer) {
-	r := s.publisher.room
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !s.flows() {
-		return nil
-	}
-	for l := range s.lines {
-		if peer := l.sub.h.Host.Peer(); peer != nil && l.sub.writable && l.ready && l.send && !l.sub.blocked() {
-			to = append(to, peer)
-		}
-	}
-	return to
 }

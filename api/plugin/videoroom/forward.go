@@ -124,23 +124,6 @@ func (s *stream) holdForwarders() {
 	}
 }
 
-// forwardMessage sends a message of the data channel on, and returns the stream that
-// it is of, nil if of none. It takes the lock.
-func (p *publisher) forwardMessage(binary bool, payload []byte) *stream {
-	p.room.mu.Lock()
-	defer p.room.mu.Unlock()
-	s := p.firstData
-	if p.gone || s == nil {
-		return nil
-	}
-	if s.flows() {
-		for _, f := range s.ownForwarders() {
-			f.Message(binary, payload)
-		}
-	}
-	return s
-}
-
 // writeForwarder writes a forwarder into an open object.
 func writeForwarder(w *json.Writer, f *forwarder) {
 	kind := f.Of.stream.kind
@@ -177,7 +160,7 @@ type forwardPlan struct {
 
 // read reads a request.
 func (x *forwardPlan) read(rules *forward.Rules, body kit.Args) *schema.Error {
-	if err := rules.Read(body, transportNames, &x.Destination); err != nil {
+	if err := rules.Read(kit.FromRequest(body), transportNames, &x.Destination); err != nil {
 		return err
 	}
 	if x.legacy = !body.Has("streams"); x.legacy {
@@ -202,7 +185,7 @@ func (x *forwardPlan) read(rules *forward.Rules, body kit.Args) *schema.Error {
 		}
 		y := planned{Destination: x.Destination, mid: v.Str("mid")}
 		y.Best = v.Is("simulcast")
-		if err := rules.Read(v, forward.Names{Host: "host", Family: "host_family"}, &y.Destination); err != nil {
+		if err := rules.Read(kit.FromRequest(v), forward.Names{Host: "host", Family: "host_family"}, &y.Destination); err != nil {
 			return err
 		}
 		if err := x.readPorts(rules, v, y, ""); err != nil {
@@ -222,7 +205,7 @@ func (x *forwardPlan) readPorts(rules *forward.Rules, body kit.Args, y planned, 
 		}
 		z := y
 		z.Encoding = i
-		if err := rules.Read(body, names, &z.Destination); err != nil {
+		if err := rules.Read(kit.FromRequest(body), names, &z.Destination); err != nil {
 			return err
 		}
 		if z.Port != 0 && (i == 0 || !y.Best) {

@@ -62,9 +62,6 @@ func (r *room) joinPublisher(h *handle, req *kit.Request, w *json.Writer, config
 	if err == nil {
 		err = checkDescriptions(body)
 	}
-	if err == nil && configure && body.Is("record") {
-		err = noRecording()
-	}
 	if err != nil {
 		return kit.Response{}, err
 	}
@@ -77,6 +74,7 @@ func (r *room) joinPublisher(h *handle, req *kit.Request, w *json.Writer, config
 	}
 	if configure {
 		p.prefer(body)
+		p.recordAs(body)
 	}
 	r.add(p)
 	h.become(p)

@@ -89,17 +89,3 @@ func (p *Plugin) listParticipants(r *kit.Request, w *json.Writer) *schema.Error 
 		return nil
 	})
 }
-
-// enableRecording starts or stops recording everybody.
-func (p *Plugin) enableRecording(r *kit.Request, w *json.Writer) *schema.Error {
-	record := r.Body.Is("record")
-	return p.rooms.Manage(r.Body, func(room *room) *schema.Error {
-		if record {
-			return noRecording()
-		}
-		room.record = false
-		w.Str("videoroom", "success")
-		w.Bool("record", false)
-		return nil
-	})
-}

@@ -126,8 +126,6 @@ func (h *handle) Query(w *json.Writer) {
 	h.WriteState(w)
 }
 
-// A participant without a handle hears of nothing.
-
 // event is the data of an event.
 func event(kind string, fields func(w *json.Writer)) []byte {
 	return json.Object(func(w *json.Writer) {
@@ -136,7 +134,7 @@ func event(kind string, fields func(w *json.Writer)) []byte {
 	})
 }
 
-// report sends an event about the handle to the event handlers.
+// report sends an event about the handle, unless that is nil, to the event handlers.
 func (h *handle) report(fields func(w *json.Writer)) {
 	if h != nil {
 		h.plugin.Events.Notify(h.Host, fields)

@@ -35,6 +35,7 @@ func (p *publisher) connected() {
 	p.setWindows()
 	p.setKeyframes()
 	p.cascade()
+	p.startRecording()
 	p.announce()
 	p.notifyStreams("published")
 }
@@ -65,11 +66,32 @@ func (p *publisher) announce() {
 	})
 }
 
-// data passes a message on to the subscribers of the first data section.
+// data passes a message on to whatever the first data section goes to; to subscribers by
+// a channel that is named after the publisher.
 func (p *publisher) data(_ string, binary bool, payload []byte) {
-	if s := p.forwardMessage(binary, payload); s != nil {
-		s.relayData(binary, payload)
+	for _, peer := range p.deliver(binary, payload) {
+		p.room.plugin.SendData(peer, kit.Message{Label: p.id, Binary: binary, Payload: payload})
 	}
+}
+
+// deliver forwards and records a message, and returns the connections that it goes to.
+func (p *publisher) deliver(binary bool, payload []byte) (to []*sfu.Peer) {
+	p.room.mu.Lock()
+	defer p.room.mu.Unlock()
+	s := p.firstData
+	if p.gone || s == nil || !s.flows() {
+		return nil
+	}
+	for _, f := range s.ownForwarders() {
+		f.Message(binary, payload)
+	}
+	p.recordings.Message(s.mindex, binary, payload)
+	for l := range s.lines {
+		if peer := l.sub.h.Host.Peer(); peer != nil && l.sub.writable && l.ready && l.send && !l.sub.blocked() {
+			to = append(to, peer)
+		}
+	}
+	return to
 }
 
 // event follows what the media engine tells.
@@ -188,9 +210,10 @@ func (p *publisher) tellGone(key string) {
 // reset forgets the peer connection. room.mu is held.
 func (p *publisher) reset() {
 	p.forwarders.StopAll()
+	p.recordings.StopAll(nil)
 	p.open, p.up, p.e2ee, p.talking = false, false, false, false
 	p.streams, p.firstData = nil, nil
-	p.descriptions = nil
+	p.descriptions, p.filename = nil, ""
 	clear(p.wanted)
 }
 
@@ -304,6 +327,7 @@ func (r *room) remove(p *publisher) {
 	p.changes.pace.Stop()
 	p.setKeyframes()
 	p.forwarders.StopAll()
+	p.recordings.StopAll(nil)
 	p.remotes = nil
 	if p.source != nil {
 		p.source.Close()

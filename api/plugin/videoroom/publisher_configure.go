@@ -27,11 +27,8 @@ func (p *publisher) setup(req *kit.Request, w *json.Writer, publish bool) (kit.R
 		return kit.Response{}, err
 	}
 	r := p.room
-	switch {
-	case publish && p.up:
+	if publish && p.up {
 		return fail(errAlreadyPublished, "Can't publish, already published")
-	case body.Is("record") && (!r.lockRecord || authorize(body, "secret", r.secret) == nil):
-		return kit.Response{}, noRecording()
 	}
 	wishes, err := p.wishes(req)
 	if err == nil && req.JSEP != nil {
@@ -41,6 +38,9 @@ func (p *publisher) setup(req *kit.Request, w *json.Writer, publish bool) (kit.R
 		return kit.Response{}, err
 	}
 	p.apply(body)
+	if !r.lockRecord || authorize(body, "secret", r.secret) == nil {
+		p.recordAs(body)
+	}
 	described := p.describe(body)
 	r.answer(w, "configured")
 	var resp kit.Response

@@ -52,6 +52,7 @@ func (p *publisher) publish(req *kit.Request, w *json.Writer) (kit.Response, *sc
 		},
 	})
 	p.agree(d, j)
+	p.answering = true
 	p.writeAgreed(w)
 	return kit.Response{JSEP: &plugin.JSEP{SDP: d, E2EE: p.e2ee}, After: p.answered}, nil
 }
@@ -61,6 +62,8 @@ func (p *publisher) answered() {
 	r := p.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	p.answering = false
+	p.startRecording()
 	if p.gone || !p.up {
 		return // or connected does it
 	}

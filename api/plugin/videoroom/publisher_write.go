@@ -119,6 +119,7 @@ func (s *stream) query(w *json.Writer) {
 	s.WriteCodec(w)
 	s.delay.Write(w)
 	s.WriteLayering(w)
+	w.OptStr("recording", s.publisher.recordings.File(s.mindex))
 	w.OptTrue("moderated", s.moderated)
 	if s.measured() {
 		w.Float("audio-level-dBov", s.level)

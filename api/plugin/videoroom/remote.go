@@ -36,7 +36,7 @@ const minRemotePort, maxRemotePort = 10000, 60000
 // reads by which ports and with which key they come.
 func (p *Plugin) readRemote(body kit.Args) (from forward.Destination, err *schema.Error) {
 	names := forward.Names{Suite: "srtp_suite", Crypto: "srtp_crypto", Port: "port", RTCPPort: "rtcp_port"}
-	if err := p.forwardRules().Read(body, names, &from); err != nil {
+	if err := p.forwardRules().Read(kit.FromRequest(body), names, &from); err != nil {
 		return from, err
 	}
 	for _, v := range body.Items("streams") {
@@ -142,6 +142,7 @@ func (p *publisher) enter(source *sfu.Source, failure error) (err *schema.Error)
 	}
 	p.source, p.gone = source, false
 	r.add(p)
+	p.startRecording()
 	p.announce()
 	return nil
 }
@@ -257,6 +258,7 @@ func (p *Plugin) updateRemote(r *kit.Request, w *json.Writer) *schema.Error {
 		}
 		user.rename(r.Body)
 		user.source.SetTracks(user.sourceStreams())
+		user.startRecording()
 		room.feedChanged(user)
 		user.announce()
 		w.Str("videoroom", "success")

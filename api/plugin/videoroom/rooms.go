@@ -30,21 +30,16 @@ func checkRoom(body kit.Args, prefix string) *schema.Error {
 	if prefix != "" {
 		return nil
 	}
-	if _, ok := parseCodecs(body.Str("audiocodec"), audioCodecs, sdp.Opus); !ok {
-		return errorf(errInvalidElement,
-			"Invalid element (audiocodec can only be or contain opus, isac32, isac16, pcmu, pcma or g722)")
-	}
-	if _, ok := parseCodecs(body.Str("videocodec"), sdp.DefaultVideoCodecs, sdp.VP8); !ok {
-		return errorf(errInvalidElement,
-			"Invalid element (videocodec can only be or contain vp8, vp9, av1, h264 or h265)")
+	for kind, field := range codecFields {
+		list := mline.CodecList{Names: new([]string), Known: knownCodecs[kind]}
+		if accepted, _ := list.Set(body.Str(field)); accepted != "" {
+			return errorf(errInvalidElement, "Invalid element (%s can only be %s)", field, accepted)
+		}
 	}
 	for _, v := range body.Items("dummy_streams") {
 		if err := checkItem(dummyFields, v, "dummy_streams"); err != nil {
 			return err
 		}
-	}
-	if body.Is("record") {
-		return noRecording()
 	}
 	return nil
 }
@@ -52,7 +47,7 @@ func checkRoom(body kit.Args, prefix string) *schema.Error {
 // checkEntry looks at the settings of a room in the file.
 func checkEntry(c *config.Reader) {
 	fileLevels.CheckFile(c, fileGuards)
-	c.Pending("record", "video_svc")
+	c.Pending("video_svc")
 }
 
 // newRoom makes a room that nobody knows of yet.

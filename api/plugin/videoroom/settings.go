@@ -3,16 +3,13 @@ package videoroom
 import (
 	"math"
 	"slices"
-	"strings"
 
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/sdp"
 )
 
-const (
-	minBitrate = 64000
-	maxCodecs  = 5
-)
+const minBitrate = 64000
 
 // settings are what a room is set up with.
 type settings struct {
@@ -67,8 +64,8 @@ func (s *settings) table() kit.Settings {
 		{Name: "require_e2ee", To: &s.requireE2EE, Save: kit.Always, Show: kit.Always},
 		{Name: "dummy_publisher", To: &s.dummy, Save: kit.Always, Show: kit.Always},
 		{Name: "notify_joining", To: &s.notifyJoining, Save: kit.Always, Show: kit.Always},
-		{Name: "audiocodec", To: codecList{&s.audioCodecs, audioCodecs, sdp.Opus}, Save: kit.Always, Show: kit.Always},
-		{Name: "videocodec", To: codecList{&s.videoCodecs, sdp.DefaultVideoCodecs, sdp.VP8}, Save: kit.Always, Show: kit.Always},
+		{Name: "audiocodec", To: mline.CodecList{Names: &s.audioCodecs, Known: audioCodecs}, Save: kit.Always, Show: kit.Always},
+		{Name: "videocodec", To: mline.CodecList{Names: &s.videoCodecs, Known: sdp.DefaultVideoCodecs}, Save: kit.Always, Show: kit.Always},
 		{Name: "vp9_profile", To: &s.vp9Profile, Save: kit.IfSet},
 		{Name: "h264_profile", To: &s.h264Profile, Save: kit.IfSet},
 		{Name: "opus_fec", To: &s.opusFEC, Save: kit.Always, Show: kit.IfSet},
@@ -117,48 +114,6 @@ func (s *settings) settle(src kit.Values) {
 // audioCodecs are those that rooms know.
 var audioCodecs = []string{
 	sdp.Opus, sdp.Multiopus, sdp.RED, sdp.PCMU, sdp.PCMA, sdp.G722, sdp.ISAC32, sdp.ISAC16, sdp.L16at48, sdp.L16at16,
-}
-
-// parseCodecs reads a comma-separated list, "" = fallback. What is not known is
-// left out and makes ok false; nothing is read beyond maxCodecs.
-func parseCodecs(text string, known []string, fallback string) (list []string, ok bool) {
-	ok = true
-	if text == "" {
-		return []string{fallback}, true
-	}
-	for _, name := range strings.Split(text, ",") {
-		name = strings.ToLower(name)
-		switch {
-		case len(list) == maxCodecs:
-			return list, ok
-		case !slices.Contains(known, name):
-			ok = false
-		case !slices.Contains(list, name):
-			list = append(list, name)
-		}
-	}
-	if len(list) == 0 {
-		list = []string{fallback}
-	}
-	return list, ok
-}
-
-// codecList is a setting that lists codecs.
-type codecList struct {
-	names    *[]string
-	known    []string
-	fallback string // if no known one is listed
-}
-
-func (l codecList) String() string { return strings.Join(*l.names, ",") }
-
-// Set leaves out codecs that are not known.
-func (l codecList) Set(text string) (accepted, effect string) {
-	list, ok := parseCodecs(text, l.known, l.fallback)
-	if *l.names = list; ok {
-		return "", ""
-	}
-	return "a list without blanks of " + strings.Join(l.known, ","), "taken as " + l.String()
 }
 
 // knownCodecs are the codecs of each kind of media.

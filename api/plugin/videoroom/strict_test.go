@@ -31,7 +31,7 @@ room-1: {
 	opus_dtx = "on"
 	stranger = 1
 	secrte = "s"
-	record = true
+	video_svc = true
 	admin_key = "x"
 }
 room-2: { pin = [ "a", "b" ] }
@@ -54,7 +54,7 @@ room-4: { secret = "s", secrt = "s", allowed = { }, dummy_streams = "vp8" }
 		`WARN :15: room-1.opus_dtx: wrong value "on", accepted: yes, true, 1, no, false or 0, taken as no`,
 		`WARN :16: room-1.stranger: unknown setting, ignored`,
 		`ERROR :17: room-1.secrte: unknown setting, did you mean secret?, ignored: everybody may manage the room`,
-		`WARN :18: room-1.record: is known to Janus but not supported yet, ignored`,
+		`WARN :18: room-1.video_svc: is known to Janus but not supported yet, ignored`,
 		`WARN :19: room-1.admin_key: means nothing here, ignored`,
 		`WARN :21: room-2: room left out, without its pin it would be open`,
 		`WARN :22: abc: room left out, its name is no id of a room, which is a number from 1 on unless string_ids is set`,

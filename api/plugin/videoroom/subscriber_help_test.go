@@ -165,6 +165,7 @@ func (th *bareRoom) publish(name, display string, streams ...string) *publisher 
 	for i, text := range streams {
 		p.streams = append(p.streams, newTestStream(p, i, text))
 	}
+	p.firstData = p.first(sdp.Application)
 	th.room.add(p)
 	return p
 }

@@ -136,7 +136,7 @@ func (th *bareRoom) churn(name string, rounds int, random *rand.Rand) {
 			th.room.feedChanged(p)
 		}
 		th.room.mu.Unlock()
-		st.relayData(false, []byte("x"))
+		p.deliver(false, []byte("x"))
 		th.gone(p, random.IntN(3) > 0)
 	}
 }

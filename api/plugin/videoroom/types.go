@@ -11,6 +11,7 @@ import (
 	"bifrons/api/kit"
 	"bifrons/api/kit/forward"
 	"bifrons/api/kit/mline"
+	"bifrons/api/kit/recording"
 	"bifrons/api/kit/rooms"
 	"bifrons/api/schema"
 	"bifrons/api/task"
@@ -100,6 +101,9 @@ type publisher struct {
 
 	forwarders forward.Set[forwarded]
 
+	recordings recording.Set // by mindex
+	record     bool          // as the room's, for him
+
 	display  string // "" = none
 	metadata []byte // compact JSON object, nil = none
 	changes  changes
@@ -115,6 +119,8 @@ type publisher struct {
 	streams   []*stream // in order of mindex
 	firstData *stream   // nil if there is none
 	closing   bool      // the connection is on the way to its end
+	answering bool      // an offer was taken, but the connection does not have the answer yet
+	filename  string    // what the names of recordings begin with, "" = one is made up
 
 	bitrate         uint64              // bit/s, 0 = no cap
 	levels          kit.Talking         // instead of the room's
@@ -239,21 +245,14 @@ type Plugin struct {
 // nobody is the role before joining; roles embed it for what they do not care about.
 type nobody struct{}
 
-func (nobody) establish() {}
-
-func (nobody) connected() {}
-
-func (nobody) event(sfu.Event) {}
-
+func (nobody) establish()                {}
+func (nobody) connected()                {}
+func (nobody) event(sfu.Event)           {}
 func (nobody) data(string, bool, []byte) {}
-
-func (nobody) dataReady() {}
-
-func (nobody) hangup(string) {}
-
-func (nobody) detach() {}
-
-func (nobody) query(*json.Writer) {}
+func (nobody) dataReady()                {}
+func (nobody) hangup(string)             {}
+func (nobody) detach()                   {}
+func (nobody) query(*json.Writer)        {}
 
 // subscriber is the role of a handle that receives what publishers of a room
 // send, all of it on one peer connection.

@@ -39,15 +39,15 @@ const (
 // Streams are those of all codecs of video: 30 pictures of 320x180, each tenth of them a
 // key frame.
 var Streams = []Stream{
-	{"vp8", frame.VP8, []string{"-c:v", "libvpx", "-g", "10", "-f", "ivf"}, splitIVF,
+	{"vp8", frame.VP8, []string{"-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-g", "10", "-f", "ivf"}, splitIVF,
 		func() payloader { return &codecs.VP8Payloader{EnablePictureID: true} }, bytes.Clone},
-	{"vp9", frame.VP9, []string{"-c:v", "libvpx-vp9", "-deadline", "realtime", "-g", "10", "-f", "ivf"}, splitIVF,
+	{"vp9", frame.VP9, []string{"-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-g", "10", "-f", "ivf"}, splitIVF,
 		func() payloader { return &codecs.VP9Payloader{FlexibleMode: true} }, bytes.Clone},
 	{"av1", frame.AV1, []string{"-c:v", "libaom-av1", "-cpu-used", "8", "-usage", "realtime", "-g", "10", "-f", "ivf"}, splitIVF,
 		func() payloader { return &codecs.AV1Payloader{} }, withoutDelimiter},
-	{"h264", frame.H264, []string{"-c:v", "libx264", "-g", "10", "-bf", "0", "-slices", "2", "-x264-params", "aud=1", "-f", "h264"}, splitH264,
+	{"h264", frame.H264, []string{"-c:v", "libx264", "-preset", "veryfast", "-g", "10", "-bf", "0", "-slices", "2", "-x264-params", "aud=1", "-f", "h264"}, splitH264,
 		func() payloader { return &codecs.H264Payloader{} }, lengthPrefixed},
-	{"h265", frame.H265, []string{"-c:v", "libx265", "-g", "10", "-bf", "0", "-x265-params", "log-level=none:aud=1:repeat-headers=1", "-f", "hevc"}, splitH265,
+	{"h265", frame.H265, []string{"-c:v", "libx265", "-preset", "ultrafast", "-g", "10", "-bf", "0", "-x265-params", "log-level=none:aud=1:repeat-headers=1", "-f", "hevc"}, splitH265,
 		func() payloader { return &codecs.H265Payloader{} }, lengthPrefixed},
 }
 

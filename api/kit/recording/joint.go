@@ -1,0 +1,208 @@
+package recording
+
+import (
+	"fmt"
+	"strings"
+
+	"bifrons/api/plugin"
+	"bifrons/api/task"
+	"bifrons/sdp"
+	"bifrons/sfu"
+)
+
+// Format tells whether files can have a format: "mjr" or "", one for each medium, or one
+// that players open, with audio and video of a participant in one file.
+func Format(name string) bool { return name == "" || name == "mjr" || sfu.LiveContainer(name) }
+
+// Joint tells whether files of a format have several media.
+func Joint(format string) bool { return sfu.LiveContainer(format) }
+
+// jointKey is the key of parts for files of several media.
+const jointKey = -1
+
+// app is what files tell of who has written them.
+const app = "bifrons"
+
+// BeginJoint begins to record audio and video to one file, of a format for which Joint is
+// true, without waiting: locks may be held. name is its path without extension. Media that
+// are in it already go on from their origins; with more of them, or other codecs, another
+// file begins. The log and event handlers are told of a failure.
+func (s *Set) BeginJoint(who Owner, format, name string, media []Medium) {
+	open := s.PlanJoint(who, format, name, media)
+	if open == nil {
+		return
+	}
+	gw := who.Events.Gateway
+	go func() {
+		defer task.Contain(gw.Logger(), "the begin of a recording", func() { s.stopJoint() })
+		if err := open(); err != nil {
+			path := name + "." + format
+			gw.Logger().Warn("not recorded", "file", path, "session", who.Host.SessionID(), "handle", who.Host.HandleID(), "error", err)
+			who.Tell(path, err)
+		}
+	}()
+}
+
+// PlanJoint takes the place of a recording of several media; locks may be held. open is
+// the rest, waits for the file system, and has to be called. nil = nothing is to be opened.
+func (s *Set) PlanJoint(who Owner, format, name string, media []Medium) (open func() error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(media) == 0 || s.goesOn(media) {
+		return nil
+	}
+	s.endJoint()
+	var list []*entry
+	for i := range media {
+		m := &media[i]
+		if old := s.find(m.Key); old != nil {
+			s.end(old)
+		}
+		e := &entry{key: m.Key, kind: m.Kind, codec: m.Codec, muted: m.Muted, track: i, joint: true}
+		s.list = append(s.list, e)
+		list = append(list, e)
+	}
+	name = s.part(jointKey, name)
+	return func() error { return s.openJoint(who, format, name, list, media) }
+}
+
+// goesOn gives media that are in a joint file new origins. It is false if some are not in
+// it. mu is held.
+func (s *Set) goesOn(media []Medium) bool {
+	for i := range media {
+		if e := s.find(media[i].Key); e == nil || !e.joint || e.codec != media[i].Codec {
+			return false
+		}
+	}
+	for i := range media {
+		m := &media[i]
+		if e := s.find(m.Key); e.file != nil {
+			e.file.SetOrigin(e.track, m.Origin, m.Track)
+		}
+	}
+	return true
+}
+
+// openJoint makes the file, after those that end.
+func (s *Set) openJoint(who Owner, format, name string, list []*entry, media []Medium) error {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	paused, wanted := s.jointState(list, media)
+	if !wanted {
+		return nil
+	}
+	file, err := openLive(who, format, name, media, paused)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	left := false
+	for i, e := range list {
+		switch {
+		case !s.has(e):
+			if err == nil {
+				file.SetOrigin(i, nil, 0)
+			}
+		case err != nil:
+			s.remove(e)
+		default:
+			left = true
+			e.file = file
+			file.SetMuted(i, e.muted)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if file.SetPaused(s.paused); !left {
+		file.Close()
+	}
+	return nil
+}
+
+// jointState is how a recording is to begin, if any of its media are still wanted.
+func (s *Set) jointState(list []*entry, media []Medium) (paused, wanted bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, e := range list {
+		media[i].Muted = e.muted
+		wanted = wanted || s.has(e)
+	}
+	return s.paused, wanted
+}
+
+// openLive makes a file that players open.
+func openLive(who Owner, format, name string, media []Medium, paused bool) (*sfu.Recording, error) {
+	var live []sfu.LiveTrack
+	var tracks []sfu.RecordTrack
+	for i := range media {
+		m := &media[i]
+		if m.E2EE {
+			return nil, fmt.Errorf("media that are encrypted end to end cannot be recorded as %s", format)
+		}
+		codec := strings.ToLower(m.Codec)
+		title := m.Description
+		if title == "" {
+			title = plugin.KindName(m.Kind)
+		}
+		live = append(live, sfu.LiveTrack{Codec: codec, Name: title, RED: m.RED})
+		tracks = append(tracks, sfu.RecordTrack{Origin: m.Origin, Track: m.Track, ClockRate: clockRate(m, codec), Muted: m.Muted, Lowest: m.Lowest})
+	}
+	f, err := sfu.LiveFormat(format, app, live)
+	if err != nil {
+		return nil, err
+	}
+	path, err := place(who.Events.Gateway, name, "."+format)
+	if err != nil {
+		return nil, err
+	}
+	return who.record(sfu.RecordConfig{Path: path, Format: f, Paused: paused, Tracks: tracks})
+}
+
+// clockRate is that of a medium in Hz.
+func clockRate(m *Medium, codec string) uint32 {
+	switch {
+	case m.Kind == sdp.Video:
+		return 90000
+	case codec == "opus":
+		return 48000
+	}
+	return 8000
+}
+
+// shares tells whether the file of an entry that was taken out has others; mu is held.
+func (s *Set) shares(e *entry) bool {
+	for _, x := range s.list {
+		if e.joint && x.file == e.file {
+			return true
+		}
+	}
+	return false
+}
+
+// cut ends what an entry adds to its file.
+func (e *entry) cut() {
+	if e.file != nil {
+		e.file.SetOrigin(e.track, nil, 0)
+	}
+}
+
+// stopJoint ends the file of several media.
+func (s *Set) stopJoint() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.endJoint()
+}
+
+func (s *Set) endJoint() {
+	for {
+		var e *entry
+		for _, x := range s.list {
+			if x.joint {
+				e = x
+			}
+		}
+		if e == nil {
+			return
+		}
+		s.end(e)
+	}
+}

@@ -1,0 +1,106 @@
+package recording
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"bifrons/api/plugin/plugintest"
+	"bifrons/rtp/waittest"
+	"bifrons/sdp"
+)
+
+func talk(audio, video string) []Medium {
+	return []Medium{{Key: 0, Kind: sdp.Audio, Codec: audio}, {Key: 1, Kind: sdp.Video, Codec: video}}
+}
+
+// begin begins a joint recording and waits for its file.
+func begin(t *testing.T, s *Set, who Owner, format, name string, media []Medium) error {
+	t.Helper()
+	open := s.PlanJoint(who, format, name, media)
+	if open == nil {
+		t.Fatal("nothing is to be opened")
+	}
+	return open()
+}
+
+// TestJoint records two media to one file, loses one of them, and goes on in another file
+// when a codec changes.
+func TestJoint(t *testing.T) {
+	_, who := owner(t, plugintest.Config{RecordingSuffix: ".part"})
+	base := filepath.Join(t.TempDir(), "talk")
+	var s Set
+	if err := begin(t, &s, who, "webm", base, talk("opus", "VP8")); err != nil {
+		t.Fatal(err)
+	}
+	if s.PlanJoint(who, "webm", base, talk("opus", "VP8")) != nil || s.PlanJoint(who, "webm", base, talk("opus", "VP8")[:1]) != nil {
+		t.Error("the same media again begin a file")
+	}
+	if got, want := shown(&s), `{"recording":{"audio":"`+base+`.webm.part","video":"`+base+`.webm.part"}}`; got != want {
+		t.Errorf("shown as %s, want %s", got, want)
+	}
+	s.SetMuted(1, true)
+	s.Break(1)
+	if !s.Records(1) {
+		t.Error("a medium that is gone for now has lost its place")
+	}
+	if err := begin(t, &s, who, "webm", base, talk("opus", "VP9")); err != nil {
+		t.Fatal(err)
+	}
+	s.Stop(0)
+	if s.Records(0) || s.File(1) != "talk-2.webm.part" {
+		t.Errorf("recorded to %q", s.File(1))
+	}
+	done := make(chan struct{})
+	s.StopAll(func() { close(done) })
+	waittest.Closed(t, "the files", done)
+	for _, name := range []string{base + ".webm", base + "-2.webm"} {
+		if b, err := os.ReadFile(name); err != nil || !strings.Contains(string(b), "webm") {
+			t.Errorf("%s: %d octets, %v", name, len(b), err)
+		}
+	}
+}
+
+// TestJointRefused: what does not fit is refused, with the reason, and nothing is left.
+func TestJointRefused(t *testing.T) {
+	_, who := owner(t, plugintest.Config{})
+	base := filepath.Join(t.TempDir(), "talk")
+	secret := talk("opus", "vp8")
+	secret[0].E2EE = true
+	for text, tt := range map[string]struct {
+		format string
+		media  []Medium
+	}{
+		"VP8 in MP4":      {"mp4", talk("opus", "vp8")},
+		"H.264 in WebM":   {"webm", talk("opus", "h264")},
+		"end to end":      {"webm", secret},
+		`no mkv file can`: {"mkv", talk("isac", "vp8")},
+	} {
+		var s Set
+		if err := begin(t, &s, who, tt.format, base, tt.media); err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("%s: %v", text, err)
+		}
+		if s.Any() {
+			t.Errorf("%s: something is left", text)
+		}
+	}
+	if Format("avi") || !Format("") || !Format("mjr") || !Format("mkv") || Joint("mjr") || Joint("") {
+		t.Error("formats")
+	}
+}
+
+// TestJointStopped: what is stopped while its file is being made does not begin.
+func TestJointStopped(t *testing.T) {
+	_, who := owner(t, plugintest.Config{})
+	base := filepath.Join(t.TempDir(), "talk")
+	var s Set
+	open := s.PlanJoint(who, "webm", base, talk("opus", "vp8"))
+	s.StopAll(nil)
+	if err := open(); err != nil || s.Any() {
+		t.Error(err)
+	}
+	if _, err := os.Stat(base + ".webm"); err == nil {
+		t.Error("there is a file")
+	}
+}

@@ -1,0 +1,91 @@
+package videoroom
+
+import (
+	"strconv"
+	"time"
+
+	"bifrons/api/json"
+	"bifrons/api/kit"
+	"bifrons/api/kit/recording"
+	"bifrons/api/plugin"
+	"bifrons/api/schema"
+	"bifrons/sdp"
+)
+
+// enableRecording begins to record everybody, or ends that.
+func (p *Plugin) enableRecording(r *kit.Request, w *json.Writer) *schema.Error {
+	on := r.Body.Is("record")
+	return p.rooms.Manage(r.Body, func(room *room) *schema.Error {
+		if on != room.record {
+			room.record = on
+			for _, x := range room.members {
+				x.setRecord(on)
+			}
+		}
+		w.Str("videoroom", "success")
+		w.Bool("record", on)
+		return nil
+	})
+}
+
+// What follows needs room.mu. Files are made without it.
+
+// recordAs takes over what a request says on whether and where p is recorded.
+func (p *publisher) recordAs(body kit.Args) {
+	if name, ok := body.Text("filename"); ok {
+		p.filename = name
+	}
+	if on, ok := body.Flag("record"); ok {
+		p.setRecord(on)
+	}
+}
+
+func (p *publisher) setRecord(on bool) {
+	if p.record = on; on {
+		p.startRecording()
+	} else {
+		p.recordings.StopAll(nil)
+	}
+}
+
+// startRecording begins to record what is to be recorded and is not yet.
+func (p *publisher) startRecording() {
+	r, from := p.room, p.origin()
+	if p.gone || p.answering || from == nil || !p.record && !r.record {
+		return
+	}
+	who := recording.Owner{Events: &r.plugin.Events, Host: r.plugin.Nobody()}
+	if p.h != nil {
+		who.Host = p.h.Host
+	}
+	base := p.filename
+	if base == "" {
+		base = recording.Name("videoroom", r.id, "user", p.id, strconv.FormatInt(time.Now().UnixMicro(), 10))
+	}
+	for _, s := range p.streams {
+		m := s.medium()
+		if s.disabled || !m.Recordable() {
+			continue
+		}
+		m.Name = recording.Path(r.recDir, base+"-"+plugin.KindName(s.kind)+"-"+strconv.Itoa(s.mindex))
+		if s.kind != sdp.Application {
+			m.Origin = from
+		}
+		p.recordings.Begin(who, m)
+	}
+}
+
+// medium is a stream as it is recorded, but for where to.
+func (s *stream) medium() recording.Medium {
+	m := recording.Medium{
+		Key: s.mindex, Track: s.mindex, Kind: s.kind, Codec: s.Codec, Fmtp: s.Fmtp(), Description: s.description,
+		E2EE: s.publisher.e2ee, Muted: !s.flows(),
+	}
+	if s.kind == sdp.Application {
+		m.Codec = "text"
+	}
+	if s.orientationExt != 0 {
+		m.Extensions = map[uint8]string{s.orientationExt: sdp.URIVideoOrientation}
+	}
+	return m
+}

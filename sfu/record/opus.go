@@ -1,0 +1,88 @@
+package record
+
+import (
+	"time"
+
+	"bifrons/rtp/frame"
+	"bifrons/rtp/mono"
+	"bifrons/rtp/mux"
+)
+
+// Opus is the Format of Opus in Ogg (RFC 7845), of one track. What the payloads are is
+// left as it is; lost packets are gaps in the granule positions.
+type Opus struct {
+	// App is the program that writes.
+	App string
+
+	out    mux.Writer
+	frames *frame.Assembler
+	first  uint64 // timestamp of the first frame, 0 before
+	order  order
+}
+
+// Begin implements Format.
+func (o *Opus) Begin(dst []byte, wall time.Time) []byte {
+	o.frames = frame.New(frame.Opus)
+	o.out, _ = mux.NewOgg(mux.Info{App: o.App, Date: wall, Tracks: []mux.Track{{Codec: frame.Opus}}}) // these fit
+	return o.out.Header(dst)
+}
+
+// Packet implements Format.
+func (o *Opus) Packet(dst []byte, p *Packet) []byte {
+	return o.lay(dst, func(write func(*Packet)) {
+		o.order.take(p, write)
+		o.order.expire(p.Arrival, write)
+	})
+}
+
+// lay appends what is written by f.
+func (o *Opus) lay(dst []byte, f func(write func(*Packet))) []byte {
+	f(func(p *Packet) { dst = o.write(dst, p) })
+	return dst
+}
+
+// write appends the packet that is next.
+func (o *Opus) write(dst []byte, p *Packet) []byte {
+	for _, f := range o.frames.Push(&frame.Packet{Seq: p.Seq, Timestamp: p.Timestamp, Payload: p.RTP[p.Head:]}) {
+		if len(f.Data) == 0 {
+			continue
+		}
+		if o.first == 0 {
+			o.first = f.Timestamp
+		}
+		samples := f.Samples
+		if samples == 0 {
+			samples = opusSamples
+		}
+		dst = o.out.Append(dst, &mux.Sample{
+			Time: opusTime(f.Timestamp - min(o.first, f.Timestamp)), Duration: opusTime(uint64(samples)), Key: true, Data: f.Data,
+		})
+	}
+	return dst
+}
+
+// opusSamples is the usual duration of a packet in units of its clock.
+const opusSamples = 960
+
+// opusTime is so many units of the clock of 48 kHz, to the nearest nanosecond.
+func opusTime(n uint64) time.Duration {
+	const rate = 48000
+	return time.Duration(n/rate)*time.Second + time.Duration(n%rate*uint64(time.Second)+rate/2)/rate
+}
+
+// Message implements Format: there is no place for it.
+func (o *Opus) Message(dst []byte, _ *Message) []byte { return dst }
+
+// Report implements Format: one track needs none.
+func (o *Opus) Report(*Report) {}
+
+// Flush implements Format.
+func (o *Opus) Flush(dst []byte, now mono.Time) (out []byte, keyframe int) {
+	return o.out.Flush(o.lay(dst, func(write func(*Packet)) { o.order.expire(now, write) })), -1
+}
+
+// End implements Format.
+func (o *Opus) End(dst []byte) (rest []byte, patches []Patch) {
+	dst, _ = o.out.End(o.lay(dst, o.order.flush)) // Ogg has no patches
+	return dst, nil
+}
