@@ -12,6 +12,7 @@ import (
 // What package record has for users of the engine.
 type (
 	RecordFormat = record.Format
+	RecordPacket = record.Packet
 	RecordStats  = record.Stats
 
 	// MJRHeader says what a file of the format of Janus contains; see package mjr.
@@ -56,6 +57,9 @@ func LiveFormat(container, app string, tracks []LiveTrack) (RecordFormat, error)
 	}
 	return record.NewLive(container, app, "", list)
 }
+
+// OpusFormat is the format of Ogg with one track of Opus. app is the program that writes.
+func OpusFormat(app string) RecordFormat { return &record.Opus{App: app} }
 
 // RecordConfig describes a file to record to; see record.Config.
 type RecordConfig struct {

@@ -112,22 +112,6 @@ func (q *query) check(fields ...schema.Field) bool {
 	return err == nil
 }
 
-// text, number and truth are fields that were checked before; number is 0 and
-// truth false for one that is absent.
-func (q *query) text(name string) string {
-	s, _ := json.String(q.Root.Get(name))
-	return s
-}
-
-func (q *query) number(name string) int64 {
-	n, _ := json.Int(q.Root.Get(name))
-	return n
-}
-
-func (q *query) truth(name string) bool { return json.True(q.Root.Get(name)) }
-
-func (q *query) has(name string) bool { return !json.IsNull(q.Root.Get(name)) }
-
 // verb is a row of the tables.
 type verb struct {
 	run  func(a *Admin, q *query)
@@ -248,7 +232,7 @@ func (a *Admin) route(q *query) (verb, bool) {
 
 func (a *Admin) authorised(q *query) bool {
 	secret := *a.secret.Load()
-	return secret == "" || auth.Equal(q.text("admin_secret"), secret)
+	return secret == "" || auth.Equal(q.Root.Str("admin_secret"), secret)
 }
 
 // find looks up the session and the handle that are named.

@@ -12,7 +12,7 @@ func (a *Admin) handleInfo(q *query) {
 	if !q.check(schema.Field{Name: "plugin_only", Type: schema.Bool}) {
 		return
 	}
-	only := q.truth("plugin_only")
+	only := q.Root.Is("plugin_only")
 	q.ok(func(w *json.Writer) {
 		w.Uint("handle_id", q.HandleID)
 		w.Object("info")

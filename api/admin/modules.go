@@ -19,7 +19,7 @@ func (q *query) target(name string) bool {
 
 // request is the request to the module, {} if there is none.
 func (q *query) request() []byte {
-	if !q.has("request") {
+	if !q.Root.Has("request") {
 		return []byte("{}")
 	}
 	w := json.NewWriter(nil)
@@ -35,7 +35,7 @@ func (a *Admin) messagePlugin(q *query) {
 	if !q.target("plugin") {
 		return
 	}
-	p := a.core.Plugin(q.text("plugin"))
+	p := a.core.Plugin(q.Root.Str("plugin"))
 	if p == nil {
 		q.fail(janus.ErrPluginNotFound, "Invalid plugin")
 		return
@@ -62,7 +62,7 @@ func (a *Admin) queryTransport(q *query) {
 		return
 	}
 	for _, t := range a.core.Transports() {
-		if t.Info().Package == q.text("transport") {
+		if t.Info().Package == q.Root.Str("transport") {
 			q.respond(t.Query(q.request()))
 			return
 		}
@@ -81,7 +81,7 @@ func (a *Admin) queryEventHandler(q *query) {
 		return
 	}
 	for _, s := range a.core.Sinks() {
-		if s.Info().Package != q.text("handler") {
+		if s.Info().Package != q.Root.Str("handler") {
 			continue
 		}
 		if asked, ok := s.(querier); ok {
@@ -99,7 +99,7 @@ func (a *Admin) queryLogger(q *query) {
 		return
 	}
 	for _, l := range a.core.Settings().Loggers {
-		if l.Info().Package == q.text("logger") {
+		if l.Info().Package == q.Root.Str("logger") {
 			if asked, ok := l.(querier); ok {
 				q.respond(asked.Query(q.request()))
 			} else {
@@ -119,7 +119,7 @@ func (a *Admin) customEvent(q *query) {
 	if a.core.Notifying() {
 		w := json.NewWriter(nil)
 		w.Object("")
-		w.Str("schema", q.text("schema"))
+		w.Str("schema", q.Root.Str("schema"))
 		w.Value("data", q.Root.Get("data"))
 		w.End()
 		a.core.NotifyRaw(janus.Notification{Type: janus.NotifyExternal, Event: w.Bytes()})
@@ -133,9 +133,9 @@ func (a *Admin) customLogLine(q *query) {
 		return
 	}
 	level := int64(log.Info)
-	if n := q.number("level"); q.has("level") && n > log.None && n <= log.Debug {
+	if n := q.Root.Num("level"); q.Root.Has("level") && n > log.None && n <= log.Debug {
 		level = n
 	}
-	a.cfg.Logger.Log(context.Background(), log.Slog(int(level)), q.text("line"))
+	a.cfg.Logger.Log(context.Background(), log.Slog(int(level)), q.Root.Str("line"))
 	q.ok(nil)
 }

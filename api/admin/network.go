@@ -47,7 +47,7 @@ func (a *Admin) resolveAddress(q *query) {
 		return
 	}
 	start := time.Now()
-	addr, err := a.lookUp(q.text("address"))
+	addr, err := a.lookUp(q.Root.Str("address"))
 	if err != nil {
 		q.unknown("Could not resolve address")
 		return
@@ -66,18 +66,18 @@ func (a *Admin) testSTUN(q *query) {
 		return
 	}
 	for _, name := range []string{"port", "localport"} {
-		if q.number(name) > 65535 {
+		if q.Root.Num(name) > 65535 {
 			q.failf(janus.ErrInvalidType, "Invalid element type (%s should be between 0 and 65535)", name)
 			return
 		}
 	}
 	start := time.Now()
-	addr, err := a.lookUp(q.text("address"))
+	addr, err := a.lookUp(q.Root.Str("address"))
 	if err != nil {
 		q.unknown("Could not resolve address")
 		return
 	}
-	public, err := a.binding(netip.AddrPortFrom(addr, uint16(q.number("port"))), int(q.number("localport")))
+	public, err := a.binding(netip.AddrPortFrom(addr, uint16(q.Root.Num("port"))), int(q.Root.Num("localport")))
 	switch {
 	case errors.Is(err, errNoMapping):
 		q.unknown("Could not resolve public address")

@@ -61,14 +61,14 @@ func (a *Admin) startCapture(q *query, format sfu.CaptureFormat, name, ext strin
 		schema.Field{Name: "truncate", Type: schema.Uint}) {
 		return
 	}
-	file := q.text("filename")
+	file := q.Root.Str("filename")
 	if file == "" {
 		file = fmt.Sprintf("janus-text2pcap-%d.%s", rand.Uint32(), ext)
 	}
 	err := q.handle.StartCapture(sfu.CaptureConfig{
-		Path:     filepath.Join(q.text("folder"), file),
+		Path:     filepath.Join(q.Root.Str("folder"), file),
 		Format:   format,
-		Truncate: int(min(q.number("truncate"), 1<<16)),
+		Truncate: int(min(q.Root.Num("truncate"), 1<<16)),
 		Label:    fmt.Sprintf("[session=%d][handle=%d]", q.SessionID, q.HandleID),
 	})
 	switch {

@@ -51,7 +51,7 @@ func (q *query) count(name string, limit int64) (int64, bool) {
 	if !q.check(schema.Field{Name: name, Type: schema.Uint, Required: true}) {
 		return 0, false
 	}
-	return min(q.number(name), limit), true
+	return min(q.Root.Num(name), limit), true
 }
 
 // flag takes true or false out of a request.
@@ -59,7 +59,7 @@ func (q *query) flag(name string) (on, ok bool) {
 	if !q.check(schema.Field{Name: name, Type: schema.Bool, Required: true}) {
 		return false, false
 	}
-	return q.truth(name), true
+	return q.Root.Is(name), true
 }
 
 func (q *query) okInt(name string, v int64) { q.ok(func(w *json.Writer) { w.Int(name, v) }) }
@@ -77,7 +77,7 @@ func (a *Admin) setTimeoutOfSession(q *query) {
 	if !q.check(schema.Field{Name: "timeout", Type: schema.Int, Required: true}) {
 		return
 	}
-	n := min(q.number("timeout"), maxSeconds)
+	n := min(q.Root.Num("timeout"), maxSeconds)
 	if n < -1 {
 		q.fail(janus.ErrInvalidType, "Invalid element type (timeout should be a non-negative integer or -1)")
 		return

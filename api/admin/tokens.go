@@ -4,6 +4,7 @@ import (
 	"bifrons/api/janus"
 	"bifrons/api/json"
 	"bifrons/api/schema"
+	"slices"
 )
 
 var tokenField = schema.Field{Name: "token", Type: schema.String, Required: true}
@@ -39,9 +40,10 @@ func (a *Admin) addToken(q *query) {
 		return
 	}
 	var allowed []string
-	if q.has("plugins") {
-		for _, v := range json.Array(q.Root.Get("plugins")) {
-			if pkg, ok := json.String(v); ok && a.core.Plugin(pkg) != nil {
+	if q.Root.Has("plugins") {
+		named, _ := q.Root.Texts("plugins")
+		for _, pkg := range named {
+			if a.core.Plugin(pkg) != nil {
 				allowed = append(allowed, pkg)
 			}
 		}
@@ -50,7 +52,7 @@ func (a *Admin) addToken(q *query) {
 			allowed = append(allowed, p.Info().Package)
 		}
 	}
-	q.okPlugins(a.core.Auth().Add(q.text("token"), allowed))
+	q.okPlugins(a.core.Auth().Add(q.Root.Str("token"), allowed))
 }
 
 func (a *Admin) allowToken(q *query) { a.changeToken(q, a.core.Auth().Allow) }
@@ -61,7 +63,7 @@ func (a *Admin) changeToken(q *query, change func(token string, plugins []string
 	if !a.stored(q) || !q.check(tokenField) {
 		return
 	}
-	token := q.text("token")
+	token := q.Root.Str("token")
 	if !a.core.Auth().Exists(token) {
 		q.failf(janus.ErrTokenNotFound, "Token %s not found", token)
 		return
@@ -70,14 +72,10 @@ func (a *Admin) changeToken(q *query, change func(token string, plugins []string
 		q.fail(janus.ErrInvalidType, "Invalid element type (plugins should be a non-empty array)")
 		return
 	}
-	var list []string
-	for _, v := range json.Array(q.Root.Get("plugins")) {
-		pkg, ok := json.String(v)
-		if !ok || a.core.Plugin(pkg) == nil {
-			q.fail(janus.ErrInvalidType, "Invalid element type (some of the provided plugins are invalid)")
-			return
-		}
-		list = append(list, pkg)
+	list, ok := q.Root.Texts("plugins")
+	if !ok || slices.ContainsFunc(list, func(pkg string) bool { return a.core.Plugin(pkg) == nil }) {
+		q.fail(janus.ErrInvalidType, "Invalid element type (some of the provided plugins are invalid)")
+		return
 	}
 	allowed, ok := change(token, list)
 	if !ok { // removed meanwhile
@@ -113,7 +111,7 @@ func (a *Admin) removeToken(q *query) {
 	if !a.stored(q) || !q.check(tokenField) {
 		return
 	}
-	if !a.core.Auth().Remove(q.text("token")) {
+	if !a.core.Auth().Remove(q.Root.Str("token")) {
 		q.unknown("Error removing token")
 		return
 	}

@@ -24,7 +24,7 @@ type Handler interface {
 
 	// Tweak checks the settings of its own in a request to change some. It
 	// returns what changes them; or an error, and nothing is changed.
-	Tweak(request *json.Value) (apply func(), err *schema.Error)
+	Tweak(request json.Args) (apply func(), err *schema.Error)
 }
 
 // group is how many events are in one message at most.

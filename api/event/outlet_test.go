@@ -45,8 +45,8 @@ func (s *script) Run(ctx context.Context, o *Outlet) {
 	}
 }
 
-func (s *script) Tweak(r *apijson.Value) (func(), *schema.Error) {
-	n, ok := apijson.Int(r.Get("own"))
+func (s *script) Tweak(r apijson.Args) (func(), *schema.Error) {
+	n, ok := r.Number("own")
 	if r.Get("own") != nil && !ok {
 		return nil, Invalid("own", "an integer")
 	}

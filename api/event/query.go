@@ -25,7 +25,7 @@ var (
 )
 
 // Check looks at fields of a tweak request.
-func Check(fields []schema.Field, request *json.Value) *schema.Error {
+func Check(fields []schema.Field, request json.Args) *schema.Error {
 	return schema.Check(fields, request, codeMissing, codeInvalid)
 }
 
@@ -56,11 +56,11 @@ func (o *Outlet) query(request []byte) *schema.Error {
 		return &schema.Error{Code: codeInvalid, Text: "Invalid request: not a JSON object"}
 	}
 	defer doc.Release()
-	root := doc.Root()
+	root := json.Args{Value: doc.Root()}
 	if err := Check(queryFields, root); err != nil {
 		return err
 	}
-	switch verb, _ := json.String(root.Get("request")); {
+	switch verb := root.Str("request"); {
 	case verb != "tweak":
 		return &schema.Error{Code: codeUnknownRequest, Text: "Unknown request '" + verb + "'"}
 	case !o.enabled:
@@ -69,12 +69,12 @@ func (o *Outlet) query(request []byte) *schema.Error {
 	return o.tweak(root)
 }
 
-func (o *Outlet) tweak(root *json.Value) *schema.Error {
+func (o *Outlet) tweak(root json.Args) *schema.Error {
 	if err := Check(tweakFields, root); err != nil {
 		return err
 	}
 	layout, ok := json.Layout(o.layout.Load()), true
-	if text, given := json.String(root.Get("json")); given {
+	if text, given := root.Text("json"); given {
 		if layout, ok = json.ParseLayout(text); !ok {
 			return Invalid("json", "indented, plain or compact")
 		}
@@ -85,12 +85,12 @@ func (o *Outlet) tweak(root *json.Value) *schema.Error {
 	}
 	apply()
 	o.layout.Store(uint32(layout))
-	if text, given := json.String(root.Get("events")); given {
+	if text, given := root.Text("events"); given {
 		mask, _ := ParseMask(strings.Split(text, ","))
 		o.mask.Store(int64(mask))
 	}
-	if v := root.Get("grouping"); !json.IsNull(v) {
-		o.grouping.Store(json.True(v))
+	if on, given := root.Flag("grouping"); given {
+		o.grouping.Store(on)
 	}
 	return nil
 }

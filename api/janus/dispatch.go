@@ -35,9 +35,7 @@ func (q *query) check(fields []schema.Field) bool {
 
 // credentials are the fields that every request may carry.
 func (q *query) credentials() (secret, token string) {
-	secret, _ = json.String(q.Root.Get("apisecret"))
-	token, _ = json.String(q.Root.Get("token"))
-	return secret, token
+	return q.Root.Str("apisecret"), q.Root.Str("token")
 }
 
 func (c *Core) authorised(q *query) bool {

@@ -12,9 +12,9 @@ import (
 // Envelope is a request with the parts that all requests have taken out.
 type Envelope struct {
 	Conn        Conn
-	ConnID      string      // of the connection for event handlers, "" = Conn.ID()
-	Root        *json.Value // the whole request
-	Verb        string      // as the client wrote it
+	ConnID      string    // of the connection for event handlers, "" = Conn.ID()
+	Root        json.Args // the whole request
+	Verb        string    // as the client wrote it
 	Transaction string
 
 	// SessionID and HandleID are 0 if they are absent or no integers.
@@ -28,7 +28,7 @@ type Envelope struct {
 // Release gives the request back. Root must not be used afterwards.
 func (e *Envelope) Release() {
 	e.doc.Release()
-	e.doc, e.Root = nil, nil
+	e.doc, e.Root = nil, json.Args{}
 }
 
 // busyWait is how long a request waits for others to end, if those take all the
@@ -42,7 +42,7 @@ func (c *Core) open(conn Conn, r Request) (*Envelope, []byte) {
 	if err != nil {
 		return nil, unparsed(r, err)
 	}
-	e := &Envelope{Conn: conn, ConnID: r.ID, Root: doc.Root(), doc: doc}
+	e := &Envelope{Conn: conn, ConnID: r.ID, Root: json.Args{Value: doc.Root()}, doc: doc}
 	msg := e.fill(r)
 	if msg != nil {
 		e.Release()
@@ -73,16 +73,16 @@ var envelopeFields = []schema.Field{{Name: "transaction", Type: schema.String, R
 var idField = []schema.Field{{Name: "id", Type: schema.Uint}}
 
 func (e *Envelope) fill(r Request) []byte {
-	if r.Path && !json.IsObject(e.Root) {
+	if r.Path && !e.Root.IsObject() {
 		return ErrorReply(0, "", ErrInvalidObject, "JSON error: not an object")
 	}
-	session, handle := e.Root.Get("session_id"), e.Root.Get("handle_id")
+	session, handle := uint64(e.Root.Num("session_id")), uint64(e.Root.Num("handle_id"))
 	if r.Path {
-		tx, _ := json.String(e.Root.Get("transaction"))
-		if r.Session != 0 && !json.IsNull(session) && id(session) != r.Session {
+		tx := e.Root.Str("transaction")
+		if r.Session != 0 && e.Root.Has("session_id") && session != r.Session {
 			return ErrorReply(0, tx, ErrInvalidPath, "Conflicting session ID (payload and path)")
 		}
-		if r.Handle != 0 && !json.IsNull(handle) && id(handle) != r.Handle {
+		if r.Handle != 0 && e.Root.Has("handle_id") && handle != r.Handle {
 			return ErrorReply(0, tx, ErrInvalidPath, "Conflicting handle ID (payload and path)")
 		}
 	}
@@ -94,10 +94,9 @@ func (e *Envelope) fill(r Request) []byte {
 			return ErrorReply(0, "", Code(err.Code), err.Text)
 		}
 	}
-	e.Transaction, _ = json.String(e.Root.Get("transaction"))
-	e.Verb, _ = json.String(e.Root.Get("janus"))
-	e.SessionID, e.HandleID = id(session), id(handle)
-	e.HasHandle = !json.IsNull(handle)
+	e.Transaction, e.Verb = e.Root.Str("transaction"), e.Root.Str("janus")
+	e.SessionID, e.HandleID = session, handle
+	e.HasHandle = e.Root.Has("handle_id")
 	if r.Session != 0 {
 		e.SessionID = r.Session
 	}
@@ -105,10 +104,4 @@ func (e *Envelope) fill(r Request) []byte {
 		e.HandleID, e.HasHandle = r.Handle, true
 	}
 	return nil
-}
-
-// id is an id as a number, 0 for everything that is none.
-func id(v *json.Value) uint64 {
-	n, _ := json.Int(v)
-	return uint64(n)
 }

@@ -109,7 +109,7 @@ func (c *Core) attach(q *query) {
 	if !q.check(attachFields) {
 		return
 	}
-	pkg, _ := json.String(q.Root.Get("plugin"))
+	pkg := q.Root.Str("plugin")
 	p := c.Plugin(pkg)
 	if p == nil {
 		q.failf(ErrPluginNotFound, "No such plugin '%s'", pkg)
@@ -127,7 +127,7 @@ func (c *Core) attach(q *query) {
 		inbox: task.NewSerial(maxMessages, &c.tasks, log),
 		exec:  task.NewSerial(maxQueued, &c.tasks, log),
 	}
-	h.opaqueID, _ = json.String(q.Root.Get("opaque_id"))
+	h.opaqueID = q.Root.Str("opaque_id")
 	h.endpoint = h.newEndpoint()
 	ph, err := p.Attach(h)
 	if err != nil {

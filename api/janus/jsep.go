@@ -23,22 +23,21 @@ var jsepFields = []schema.Field{
 
 // takeJSEP takes in a client's description and makes what the plugin gets to
 // see of it.
-func (h *Handle) takeJSEP(v *json.Value) (*plugin.JSEP, *Error) {
-	if !json.IsObject(v) {
+func (h *Handle) takeJSEP(v json.Args) (*plugin.JSEP, *Error) {
+	if !v.IsObject() {
 		return nil, &Error{ErrInvalidObject, "Invalid jsep object"}
 	}
 	if err := schema.Check(jsepFields, v, int(ErrMissingElement), int(ErrInvalidType)); err != nil {
 		return nil, &Error{Code(err.Code), schema.Cap("JSEP error: " + strings.ToLower(err.Text[:1]) + err.Text[1:])}
 	}
-	typ, _ := json.String(v.Get("type"))
-	text, _ := json.String(v.Get("sdp"))
+	typ, text := v.Str("type"), v.Str("sdp")
 	o := signalling.Options{
-		Trickle: json.IsNull(v.Get("trickle")) || json.True(v.Get("trickle")),
-		Relay:   h.core.cfg.AllowForceRelay && json.True(v.Get("force_relay")),
-		E2EE:    json.True(v.Get("e2ee")),
-		Text:    text,
+		Trickle:  v.FlagOr("trickle", true),
+		Relay:    h.core.cfg.AllowForceRelay && v.Is("force_relay"),
+		E2EE:     v.Is("e2ee"),
+		Text:     text,
+		RIDOrder: v.Str("rid_order"),
 	}
-	o.RIDOrder, _ = json.String(v.Get("rid_order"))
 
 	kind := sdp.TypeOffer
 	switch strings.ToLower(typ) {
@@ -59,7 +58,7 @@ func (h *Handle) takeJSEP(v *json.Value) (*plugin.JSEP, *Error) {
 		return nil, &Error{ErrJSEPInvalid, err.Error()}
 	}
 	d.Type = kind
-	svc := parseSVC(v.Get("svc"), d)
+	svc := parseSVC(v, d)
 	for i := range svc {
 		o.Scalable = append(o.Scalable, svc[i].Index)
 	}
@@ -109,19 +108,19 @@ func signallingError(err error) *Error {
 }
 
 // parseSVC reads the svc array of a jsep; what makes no sense is left out.
-func parseSVC(v *json.Value, d *sdp.Description) []plugin.SVC {
+func parseSVC(jsep json.Args, d *sdp.Description) []plugin.SVC {
 	var list []plugin.SVC
-	for _, e := range json.Array(v) {
-		mode, ok := json.String(e.Get("svc"))
-		if !ok || mode == "" {
+	for _, e := range jsep.Items("svc") {
+		mode := e.Str("svc")
+		if mode == "" {
 			continue
 		}
 		i := -1
-		if mid, ok := json.String(e.Get("mid")); ok {
+		if mid, ok := e.Text("mid"); ok {
 			if n, found := d.SectionByMID(mid); found {
 				i = n
 			}
-		} else if n, ok := json.Int(e.Get("mindex")); ok && n < int64(len(d.Sections)) {
+		} else if n, ok := e.Number("mindex"); ok && n < int64(len(d.Sections)) {
 			i = int(n)
 		}
 		if i < 0 || d.Sections[i].Kind != sdp.Video {

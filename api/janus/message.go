@@ -53,8 +53,8 @@ func (h *Handle) answer(q *query, reply func([]byte)) bool {
 		return false
 	}
 	r := &plugin.Request{Transaction: q.Transaction, Body: q.Root.Get("body")}
-	if v := q.Root.Get("jsep"); !json.IsNull(v) {
-		j, err := h.takeJSEP(v)
+	if q.Root.Has("jsep") {
+		j, err := h.takeJSEP(q.Root.Under("jsep"))
 		if err != nil {
 			reply(q.Fail(err.Code, err.Reason))
 			return false

@@ -104,7 +104,7 @@ func (c *Core) create(q *query) {
 	if !c.authorised(q) {
 		return
 	}
-	wanted := id(q.Root.Get("id"))
+	wanted := uint64(q.Root.Num("id"))
 	s := &Session{core: c, id: wanted, handles: make(map[uint64]*Handle)}
 	s.outbox.deliver = s.deliver
 	s.timeout.Store(-1)

@@ -7,22 +7,22 @@ import (
 )
 
 func (c *Core) trickle(q *query) {
-	one, many := q.Root.Get("candidate"), q.Root.Get("candidates")
+	one, many := q.Root.Under("candidate"), q.Root.Under("candidates")
 	switch {
-	case one == nil && many == nil:
+	case one.Value == nil && many.Value == nil:
 		q.fail(ErrMissingElement, "Missing mandatory element (candidate|candidates)")
 		return
-	case one != nil && many != nil:
+	case one.Value != nil && many.Value != nil:
 		q.fail(ErrInvalidJSON, "Can't have both candidate and candidates")
 		return
-	case many != nil && !json.IsArray(many):
+	case many.Value != nil && !json.IsArray(many.Value):
 		q.fail(ErrInvalidType, "candidates is not an array")
 		return
 	case q.handle.gone.Load():
 		q.fail(ErrPluginMessage, "No plugin to handle this trickle candidate")
 		return
 	}
-	if err := q.handle.takeCandidates(one, json.Array(many)); err != nil {
+	if err := q.handle.takeCandidates(one, q.Root.Items("candidates")); err != nil {
 		q.fail(err.Code, err.Reason)
 		return
 	}
@@ -31,9 +31,9 @@ func (c *Core) trickle(q *query) {
 
 // takeCandidates gives candidates to the endpoint. Only errors of a single one that
 // is not kept for later are reported.
-func (h *Handle) takeCandidates(one *json.Value, many []*json.Value) *Error {
-	if one != nil {
-		many = []*json.Value{one}
+func (h *Handle) takeCandidates(one json.Args, many []json.Args) *Error {
+	if one.Value != nil {
+		many = []json.Args{one}
 	}
 	var list []signalling.Candidate
 	var wrong *Error
@@ -50,46 +50,46 @@ func (h *Handle) takeCandidates(one *json.Value, many []*json.Value) *Error {
 	switch {
 	case err != nil:
 		return signallingError(err)
-	case one != nil && !early:
+	case one.Value != nil && !early:
 		return wrong
 	}
 	return nil
 }
 
 // parseTrickle reads one trickled candidate; ok is false if there is nothing in it.
-func parseTrickle(v *json.Value) (c signalling.Candidate, ok bool, err *Error) {
-	if !json.IsObject(v) {
+func parseTrickle(v json.Args) (c signalling.Candidate, ok bool, err *Error) {
+	if !v.IsObject() {
 		return signalling.Candidate{End: true}, true, nil
 	}
-	mid, index, text := v.Get("sdpMid"), v.Get("sdpMLineIndex"), v.Get("candidate")
-	switch completed := v.Get("completed"); {
-	case completed == nil:
-	case !json.IsBool(completed) || json.True(completed):
+	switch done, is := v.Flag("completed"); {
+	case v.Get("completed") == nil:
+	case done || !is:
 		return signalling.Candidate{End: true}, true, nil
-	case json.IsNull(text):
+	case !v.Has("candidate"):
 		return c, false, nil
 	}
+	hasIndex := v.Has("sdpMLineIndex")
 	switch {
-	case json.IsNull(mid) && json.IsNull(index):
+	case !v.Has("sdpMid") && !hasIndex:
 		return c, false, &Error{ErrMissingElement, "Trickle error: missing mandatory element (sdpMid or sdpMLineIndex)"}
-	case !json.IsNull(mid):
-		if c.MID, c.HasMID = json.String(mid); !c.HasMID {
+	case v.Has("sdpMid"):
+		if c.MID, c.HasMID = v.Text("sdpMid"); !c.HasMID {
 			return c, false, &Error{ErrInvalidType, "Trickle error: invalid element type (sdpMid should be a string)"}
 		}
 	}
-	if !json.IsNull(index) {
-		if c.Section, c.HasSection = json.Int(index); !c.HasSection || c.Section < 0 {
+	if hasIndex {
+		if c.Section, c.HasSection = v.Number("sdpMLineIndex"); !c.HasSection || c.Section < 0 {
 			return c, false, &Error{ErrInvalidType, "Trickle error: invalid element type (sdpMLineIndex should be a positive integer)"}
 		}
 	}
-	switch c.Text, ok = json.String(text); {
-	case json.IsNull(text):
+	switch c.Text, ok = v.Text("candidate"); {
+	case !v.Has("candidate"):
 		return c, false, &Error{ErrMissingElement, "Trickle error: missing mandatory element (candidate)"}
 	case !ok:
 		return c, false, &Error{ErrInvalidType, "Trickle error: invalid element type (candidate should be a string)"}
 	}
 	c.End = c.Text == "" // RFC 8838, 13, in the words of W3C's addIceCandidate
-	c.Ufrag, _ = json.String(v.Get("usernameFragment"))
+	c.Ufrag = v.Str("usernameFragment")
 	if ufrag := sfu.CandidateUfrag(c.Text); ufrag != "" {
 		c.Ufrag = ufrag
 	}

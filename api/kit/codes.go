@@ -27,7 +27,7 @@ func Fail(code int, format string, args ...any) (Response, *schema.Error) {
 
 // Check looks at the fields of an object.
 func (c Codes) Check(fields []schema.Field, object Args) *schema.Error {
-	return schema.Check(fields, object.Value, c.Missing, c.Invalid)
+	return schema.Check(fields, object, c.Missing, c.Invalid)
 }
 
 // CheckItem looks at an item of a list of objects.

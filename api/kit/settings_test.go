@@ -90,7 +90,7 @@ func TestSettings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for what, src := range map[string]Values{"request": Args{plugintest.Parse(t, tt.request)}, "file": FromFile(config.NewReader(f.Category("hall")))} {
+		for what, src := range map[string]Values{"request": FromRequest(Args{Value: plugintest.Parse(t, tt.request)}), "file": FromFile(config.NewReader(f.Category("hall")))} {
 			h := newHall()
 			h.settings().Read(src)
 			if got := saved(t, h); got != tt.saved {
@@ -154,11 +154,11 @@ func TestSettingsWrong(t *testing.T) {
 func TestSettingsEdit(t *testing.T) {
 	h := newHall()
 	h.pin = "p"
-	h.settings().Edit(Args{plugintest.Parse(t, `{"name":"B","new_name":"","new_pin":"","new_open":false,"new_seats":0,"new_light":5000,"new_door":2,"new_colour":"red"}`)})
+	h.settings().Edit(FromRequest(Args{Value: plugintest.Parse(t, `{"name":"B","new_name":"","new_pin":"","new_open":false,"new_seats":0,"new_light":5000,"new_door":2,"new_colour":"red"}`)}))
 	if want := (hall{name: "Hall", seats: 3, light: 1000, colour: colour{"blue"}}); *h != want {
 		t.Errorf("got %+v, want %+v", *h, want)
 	}
-	h.settings().Edit(Args{plugintest.Parse(t, `{"new_name":"C","new_open":null,"new_light":0,"new_seats":8}`)})
+	h.settings().Edit(FromRequest(Args{Value: plugintest.Parse(t, `{"new_name":"C","new_open":null,"new_light":0,"new_seats":8}`)}))
 	if want := (hall{name: "C", seats: 8, colour: colour{"blue"}}); *h != want {
 		t.Errorf("got %+v, want %+v", *h, want)
 	}

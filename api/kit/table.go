@@ -78,7 +78,7 @@ func (t *Table[H]) SetLevels(name string, levels func(h H, body Args) schema.Lev
 
 // Message finds the row of a message by its "request" field and runs it.
 func (t *Table[H]) Message(host plugin.Host, h H, r *plugin.Request) plugin.Result {
-	row, err := t.find(r.Body)
+	row, err := t.find(Args{Value: r.Body})
 	switch {
 	case err != nil && t.LateErrors:
 		return plugin.Ack(t.Hint, func() { host.Push(r.Transaction, t.ErrorData(err), nil) })
@@ -111,10 +111,9 @@ func (t *Table[H]) Async(host plugin.Host, h H, r *plugin.Request, row *Row[H]) 
 
 // Admin runs a synchronous row for the Admin API.
 func (t *Table[H]) Admin(h H, request *json.Value) []byte {
-	row, err := t.find(request)
+	row, err := t.find(Args{Value: request})
 	if err == nil && row.Async {
-		name, _ := json.String(request.Get("request"))
-		err = t.unknown(name)
+		err = t.unknown(Args{Value: request}.Str("request"))
 	}
 	if err != nil {
 		return t.ErrorData(err)
@@ -126,12 +125,11 @@ func (t *Table[H]) Admin(h H, request *json.Value) []byte {
 	return data
 }
 
-func (t *Table[H]) find(body *json.Value) (*Row[H], *schema.Error) {
+func (t *Table[H]) find(body Args) (*Row[H], *schema.Error) {
 	if err := schema.Check(requestField, body, t.Missing, t.Invalid); err != nil {
 		return nil, err
 	}
-	name, _ := json.String(body.Get("request"))
-	return t.Row(name)
+	return t.Row(body.Str("request"))
 }
 
 // Row finds a row by its name.
@@ -155,16 +153,17 @@ func (t *Table[H]) unknown(name string) *schema.Error {
 }
 
 func (t *Table[H]) run(row *Row[H], host plugin.Host, h H, r *plugin.Request) ([]byte, Response) {
-	if err := schema.Check(row.Fields, r.Body, t.Missing, t.Invalid); err != nil {
+	body := Args{Value: r.Body}
+	if err := schema.Check(row.Fields, body, t.Missing, t.Invalid); err != nil {
 		return t.failure(err), Response{}
 	}
 	w := json.NewWriter(make([]byte, 0, 256))
 	w.Object("")
 	var misplaced []string // as the handle is now
 	if row.Levels != nil {
-		misplaced = row.Levels(h, Args{r.Body}).Misplaced(r.Body)
+		misplaced = row.Levels(h, body).Misplaced(r.Body)
 	}
-	resp, err := row.Run(h, &Request{r.Transaction, Args{r.Body}, r.JSEP}, w)
+	resp, err := row.Run(h, &Request{r.Transaction, body, r.JSEP}, w)
 	if err != nil {
 		return t.failure(err), Response{After: resp.After}
 	}

@@ -20,7 +20,7 @@ func TestTalking(t *testing.T) {
 		{`{"audio_active_packets":9223372036854775807}`, MaxNumber, 25, `{"audio_active_packets":2147483647}`},
 	} {
 		var x Talking
-		x.Read(Args{plugintest.Parse(t, tt.body)})
+		x.Read(Args{Value: plugintest.Parse(t, tt.body)})
 		if packets, level := x.Or(100, 25); packets != tt.packets || level != tt.level {
 			t.Errorf("%s: got %d, %d", tt.body, packets, level)
 		}

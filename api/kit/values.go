@@ -4,9 +4,10 @@ import (
 	"strconv"
 
 	"bifrons/api/config"
+	"bifrons/api/json"
 )
 
-// Values is where settings come from: a request (Args), or an entry of a file. The bool
+// Values is where settings come from: a request, or an entry of a file. The bool
 // tells whether there is a setting that makes sense.
 type Values interface {
 	Text(name string) (string, bool)
@@ -27,6 +28,23 @@ type Values interface {
 	// Category is the name of the entry, "" for a request.
 	Category() string
 }
+
+// FromRequest takes settings from a request. It rejects nothing.
+func FromRequest(a Args) Values { return asked{a} }
+
+type asked struct{ Args }
+
+func (s asked) List(name string) ([]Values, bool) {
+	var list []Values
+	for _, item := range s.Items(name) {
+		list = append(list, asked{item})
+	}
+	return list, json.IsArray(s.Get(name))
+}
+
+func (asked) Wrong(string) bool     { return false }
+func (asked) Reject(_, _, _ string) {}
+func (asked) Category() string      { return "" }
 
 // FromFile takes settings from an entry of a file; r keeps what is wrong with it.
 func FromFile(r *config.Reader) Values { return entry{r} }

@@ -5,6 +5,7 @@ package plugin
 import (
 	"errors"
 	"log/slog"
+	"net/http"
 
 	"bifrons/api/config"
 	"bifrons/api/json"
@@ -38,11 +39,21 @@ type Plugin interface {
 // ErrNoAdmin is returned by Plugin.Admin where there is no such thing.
 var ErrNoAdmin = errors.New("plugin: takes no Admin API messages")
 
+// ErrOff is returned by Plugin.Start if the plugin is not set up. The server does without it.
+var ErrOff = errors.New("plugin: is off")
+
 // Reloader is a Plugin that can read its file again while it runs.
 type Reloader interface {
 	// Reload takes over what was added to the file, and returns the names of
 	// that. What was there before stays as it is.
 	Reload() (added []string, err error)
+}
+
+// FileServer is a Plugin that has files for browsers.
+type FileServer interface {
+	// ServeFile answers a GET or HEAD request for one of them. It is false, and has
+	// done nothing, for all other paths.
+	ServeFile(w http.ResponseWriter, r *http.Request) bool
 }
 
 // Checker is a Plugin with a file that can be looked at without a server.

@@ -108,7 +108,7 @@ func (f *Field) tooLong(v *json.Value) (limit int, long bool) {
 // Check looks whether an object has the fields it must have, and those that it
 // has are of the right type and not too long. null mostly counts as absent.
 // missing and invalid are the codes of the two failures.
-func Check(fields []Field, object *json.Value, missing, invalid int) *Error {
+func Check(fields []Field, object json.Args, missing, invalid int) *Error {
 	for _, f := range fields {
 		v := object.Get(f.Name)
 		switch {

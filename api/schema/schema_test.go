@@ -49,7 +49,7 @@ func TestCheck(t *testing.T) {
 		{Field{Name: long, Type: Any, Required: true}, `{}`, "1 Missing mandatory element (" + long[:99-27]},
 	} {
 		got := ""
-		if err := Check([]Field{tt.field}, parse(t, tt.text), 1, 2); err != nil {
+		if err := Check([]Field{tt.field}, json.Args{Value: parse(t, tt.text)}, 1, 2); err != nil {
 			got = string(rune('0'+err.Code)) + " " + err.Text
 		}
 		if got != tt.want {
@@ -76,10 +76,10 @@ func TestCheckLength(t *testing.T) {
 		{Field{Name: "username", Type: NonEmptyString, Required: false}, text, 1024},
 		{Field{Name: "text", Type: String, Required: true}, text, 65534},
 	} {
-		if err := Check([]Field{tt.field}, parse(t, `{"`+tt.field.Name+`":`+tt.make(tt.max)+`}`), 1, 2); err != nil {
+		if err := Check([]Field{tt.field}, json.Args{Value: parse(t, `{"`+tt.field.Name+`":`+tt.make(tt.max)+`}`)}, 1, 2); err != nil {
 			t.Errorf("%v of %d bytes: %v", tt.field, tt.max, err)
 		}
-		err := Check([]Field{tt.field}, parse(t, `{"`+tt.field.Name+`":`+tt.make(tt.max+2)+`}`), 1, 2)
+		err := Check([]Field{tt.field}, json.Args{Value: parse(t, `{"`+tt.field.Name+`":`+tt.make(tt.max+2)+`}`)}, 1, 2)
 		want := fmt.Sprintf("Invalid element (%s has more than %d bytes)", tt.field.Name, tt.max)
 		if err == nil || err.Code != 2 || err.Text != want {
 			t.Errorf("%v of %d bytes: %v", tt.field, tt.max+2, err)
@@ -87,7 +87,7 @@ func TestCheckLength(t *testing.T) {
 	}
 	for _, f := range []Field{{Name: "x", Type: Object}, {Name: "x", Type: Array}, {Name: "x", Type: Any}} {
 		text := `{"x":` + map[Type]string{Object: object(1 << 19), Array: `[` + text(1<<19) + `]`, Any: text(1 << 19)}[f.Type] + `}`
-		if err := Check([]Field{f}, parse(t, text), 1, 2); err != nil {
+		if err := Check([]Field{f}, json.Args{Value: parse(t, text)}, 1, 2); err != nil {
 			t.Errorf("%v: %v", f, err)
 		}
 	}

@@ -117,16 +117,15 @@ func parse(body []byte) ([]sfu.TURNServer, error) {
 		return nil, fmt.Errorf("answered with what is not JSON: %w", syntax)
 	}
 	defer doc.Release()
-	root := doc.Root()
-	user, ok1 := json.String(root.Get("username"))
-	password, ok2 := json.String(root.Get("password"))
-	uris := root.Get("uris")
-	if !json.IsObject(root) || !ok1 || !ok2 || !json.IsArray(uris) {
+	root := json.Args{Value: doc.Root()}
+	user, ok1 := root.Text("username")
+	password, ok2 := root.Text("password")
+	if !root.IsObject() || !ok1 || !ok2 || !json.IsArray(root.Get("uris")) {
 		return nil, errors.New("answered without username, password or uris")
 	}
 	var list []sfu.TURNServer
-	for _, v := range json.Array(uris) {
-		uri, _ := json.String(v)
+	uris, _ := root.Texts("uris")
+	for _, uri := range uris {
 		if s, ok := parseURI(uri); ok {
 			s.Username, s.Password = strings.Clone(user), strings.Clone(password)
 			list = append(list, s)

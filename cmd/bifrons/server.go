@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -26,6 +27,7 @@ import (
 	"bifrons/api/plugin/textroom"
 	"bifrons/api/plugin/videocall"
 	"bifrons/api/plugin/videoroom"
+	"bifrons/api/plugin/voicemail"
 	"bifrons/api/transport"
 	"bifrons/dtls"
 	"bifrons/sfu"
@@ -39,6 +41,7 @@ type server struct {
 	core     *janus.Core
 	admin    *admin.Admin
 	carriers []carrier
+	files    []plugin.FileServer
 	out      *log.Log
 	gate     *transport.Gate
 	bodies   *budget.Budget     // of requests that are being received
@@ -78,8 +81,15 @@ func start(cfg *config.Config, demos string, out *log.Log) (s *server, err error
 		if cfg.Server.Plugins.Disabled(shortName(p.Info().Package)) {
 			continue
 		}
-		if err := s.core.AddPlugin(p); err != nil {
+		err := s.core.AddPlugin(p)
+		if errors.Is(err, plugin.ErrOff) {
+			continue
+		}
+		if err != nil {
 			return s, fmt.Errorf("plugin %s: %w", p.Info().Package, err)
+		}
+		if f, ok := p.(plugin.FileServer); ok {
+			s.files = append(s.files, f)
 		}
 	}
 	s.admin = admin.New(s.core, s.adminConfig(out))
@@ -108,6 +118,7 @@ func (s *server) plugins() []plugin.Plugin {
 		streaming.New(s.cfg.Folder),
 		videocall.New(s.cfg.Folder),
 		textroom.New(s.cfg.Folder),
+		voicemail.New(s.cfg.Folder),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 
 	"bifrons/api/config"
@@ -137,6 +138,7 @@ func (s *server) httpConfig(demos string) (rest.Config, error) {
 		Events:      g.Events,
 		Notify:      s.notifier(rest.Package),
 		Page:        page,
+		Files:       s.serveFile,
 		Ready:       s.ready,
 		Metrics:     s.metrics(),
 		Log:         s.log,
@@ -145,6 +147,16 @@ func (s *server) httpConfig(demos string) (rest.Config, error) {
 		hc.Demos = web.Demos(demos)
 	}
 	return hc, nil
+}
+
+// serveFile answers for a file of a plugin.
+func (s *server) serveFile(w http.ResponseWriter, r *http.Request) bool {
+	for _, f := range s.files {
+		if f.ServeFile(w, r) {
+			return true
+		}
+	}
+	return false
 }
 
 // pageSettings tells the embedded page where the API is.

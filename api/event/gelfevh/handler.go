@@ -191,14 +191,14 @@ var tweakFields = []schema.Field{
 
 // Tweak changes settings. A backend has to come with its port, which may be a
 // number or a text.
-func (h *Handler) Tweak(r *json.Value) (func(), *schema.Error) {
+func (h *Handler) Tweak(r json.Args) (func(), *schema.Error) {
 	if err := event.Check(tweakFields, r); err != nil {
 		return nil, err
 	}
 	s := h.current()
-	if host, ok := json.String(r.Get("backend")); ok {
-		port, ok := json.Int(r.Get("port"))
-		if text, is := json.String(r.Get("port")); is {
+	if host, ok := r.Text("backend"); ok {
+		port, ok := r.Number("port")
+		if text, is := r.Text("port"); is {
 			n, err := strconv.ParseUint(text, 10, 16)
 			port, ok = int64(n), err == nil
 		}
@@ -207,22 +207,20 @@ func (h *Handler) Tweak(r *json.Value) (func(), *schema.Error) {
 		}
 		s.Backend, s.Port = host, uint16(port)
 	}
-	if text, ok := json.String(r.Get("protocol")); ok {
+	if text, ok := r.Text("protocol"); ok {
 		if text != "udp" && text != "tcp" {
 			return nil, event.Invalid("protocol", "udp or tcp")
 		}
 		s.Protocol = text
 	}
-	if n, ok := json.Int(r.Get("max_message_len")); ok {
+	if n, ok := r.Number("max_message_len"); ok {
 		if n < 1 || n > maxPayload {
 			return nil, event.Invalid("max_message_len", "from 1 to "+strconv.Itoa(maxPayload))
 		}
 		s.MaxLength = int(n)
 	}
-	if v := r.Get("compress"); !json.IsNull(v) {
-		s.Compress = json.True(v)
-	}
-	if n, ok := json.Int(r.Get("compression")); ok {
+	s.Compress = r.FlagOr("compress", s.Compress)
+	if n, ok := r.Number("compression"); ok {
 		if n > 9 {
 			return nil, event.Invalid("compression", "from 0 to 9")
 		}

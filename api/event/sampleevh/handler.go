@@ -204,26 +204,24 @@ var tweakFields = []schema.Field{
 }
 
 // Tweak changes settings.
-func (h *Handler) Tweak(r *json.Value) (func(), *schema.Error) {
+func (h *Handler) Tweak(r json.Args) (func(), *schema.Error) {
 	if err := event.Check(tweakFields, r); err != nil {
 		return nil, err
 	}
 	s := h.current()
 	for name, dst := range map[string]*string{"backend": &s.Backend, "backend_user": &s.User, "backend_pwd": &s.Password} {
-		if text, ok := json.String(r.Get(name)); ok {
+		if text, ok := r.Text(name); ok {
 			*dst = text
 		}
 	}
-	if v := r.Get("compress"); !json.IsNull(v) {
-		s.Compress = json.True(v)
-	}
-	if n, ok := json.Int(r.Get("compression")); ok {
+	s.Compress = r.FlagOr("compress", s.Compress)
+	if n, ok := r.Number("compression"); ok {
 		s.Compression = int(min(n, 10))
 	}
-	if n, ok := json.Int(r.Get("max_retransmissions")); ok {
+	if n, ok := r.Number("max_retransmissions"); ok {
 		s.Retries = int(min(n, maxRetries))
 	}
-	if n, ok := json.Int(r.Get("retransmissions_backoff")); ok {
+	if n, ok := r.Number("retransmissions_backoff"); ok {
 		s.Backoff = time.Duration(min(max(n, 1), int64(longest/time.Millisecond))) * time.Millisecond
 	}
 	switch {

@@ -205,11 +205,11 @@ func ping(ctx context.Context, ws *websocket.Conn) error {
 var tweakFields = []schema.Field{{Name: "events_cap_on_reconnect", Type: schema.Uint}}
 
 // Tweak changes settings.
-func (h *Handler) Tweak(r *json.Value) (func(), *schema.Error) {
+func (h *Handler) Tweak(r json.Args) (func(), *schema.Error) {
 	if err := event.Check(tweakFields, r); err != nil {
 		return nil, err
 	}
-	n, given := json.Int(r.Get("events_cap_on_reconnect"))
+	n, given := r.Number("events_cap_on_reconnect")
 	return func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()

@@ -67,7 +67,7 @@ func TestRead(t *testing.T) {
 		{`{"ptype":128}`, "2 Invalid element (ptype or ssrc)"},
 	} {
 		var d Destination
-		if got := readText(testRules(), args(t, tt.body), &d); got != tt.want {
+		if got := readText(testRules(), kit.FromRequest(args(t, tt.body)), &d); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.body, got, tt.want)
 		}
 	}
@@ -94,9 +94,9 @@ func TestReadItem(t *testing.T) {
 	r := testRules()
 	r.Network = "ip4"
 	var all Destination
-	readText(r, args(t, `{"host":"h","srtp_suite":80,"srtp_crypto":"`+key+`"}`), &all)
+	readText(r, kit.FromRequest(args(t, `{"host":"h","srtp_suite":80,"srtp_crypto":"`+key+`"}`)), &all)
 	item := all
-	if err := r.Read(args(t, `{"port":5,"ssrc":9}`), Names{Host: "host", Port: "port"}, &item); err != nil {
+	if err := r.Read(kit.FromRequest(args(t, `{"port":5,"ssrc":9}`)), Names{Host: "host", Port: "port"}, &item); err != nil {
 		t.Fatal(err)
 	}
 	if item.Host != all.Host || item.Host.Network != "ip4" || item.SRTP != all.SRTP || item.Port != 5 || item.SSRC != 0 || all.Port != 0 {
@@ -136,7 +136,7 @@ func FuzzRead(f *testing.F) {
 		defer doc.Release()
 		host := &Host{Name: "before"}
 		d := Destination{Host: host, Port: 7}
-		err := testRules().Read(kit.Args{Value: doc.Root()}, allNames, &d)
+		err := testRules().Read(kit.FromRequest(kit.Args{Value: doc.Root()}), allNames, &d)
 		var want struct {
 			Host, Family *string
 			Port, PType  *int64

@@ -91,7 +91,7 @@ func TestCheck(t *testing.T) {
 		`{"substream":null,"temporal_layer":0}`: "",
 	} {
 		v := parse(t, body)
-		err := schema.Check(append(Fields, DelayFields...), v.Value, 1, 2)
+		err := schema.Check(append(Fields, DelayFields...), v, 1, 2)
 		if err == nil {
 			err = Check(v, 2)
 		}

@@ -38,7 +38,7 @@ func (s *Set) BeginJoint(who Owner, format, name string, media []Medium) {
 		if err := open(); err != nil {
 			path := name + "." + format
 			gw.Logger().Warn("not recorded", "file", path, "session", who.Host.SessionID(), "handle", who.Host.HandleID(), "error", err)
-			who.tell(path, err)
+			who.Tell(path, err)
 		}
 	}()
 }

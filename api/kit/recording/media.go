@@ -70,7 +70,7 @@ func (s *Set) StartAll(who Owner, media []Medium) error {
 		}
 		path := m.Name + extension
 		who.Events.Gateway.Logger().Warn("not recorded", "file", path, "session", who.Host.SessionID(), "handle", who.Host.HandleID(), "error", err)
-		who.tell(path, err)
+		who.Tell(path, err)
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil

@@ -117,7 +117,7 @@ func (s *Set) Begin(who Owner, m Medium) {
 		defer task.Contain(gw.Logger(), "the begin of a recording", func() { s.Stop(m.Key) })
 		if err := open(); err != nil {
 			gw.Logger().Warn("not recorded", "file", m.Name+extension, "session", who.Host.SessionID(), "handle", who.Host.HandleID(), "error", err)
-			who.tell(m.Name+extension, err)
+			who.Tell(m.Name+extension, err)
 		}
 	}()
 }
@@ -198,7 +198,7 @@ func open(who Owner, m Medium, paused bool) (*sfu.Recording, error) {
 func (o Owner) record(c sfu.RecordConfig) (*sfu.Recording, error) {
 	gw, path := o.Events.Gateway, c.Path
 	c.Suffix = gw.RecordingSuffix()
-	c.Trouble = func(err error) { o.tell(path, err) }
+	c.Trouble = func(err error) { o.Tell(path, err) }
 	return gw.Engine().Record(c)
 }
 
@@ -217,8 +217,8 @@ func place(gw plugin.Gateway, name, extension string) (string, error) {
 	return path, nil
 }
 
-// tell tells event handlers that writing fails, or goes on.
-func (o Owner) tell(path string, err error) {
+// Tell tells event handlers that writing fails, or goes on.
+func (o Owner) Tell(path string, err error) {
 	o.Events.Notify(o.Host, func(w *json.Writer) {
 		if err == nil {
 			w.Str("event", "recording-resumed")

@@ -100,7 +100,7 @@ func (d *Desk[T]) Create(x *Request) *schema.Error {
 	if err := d.tokens.take(n, d.Codes); err != nil {
 		return err
 	}
-	t := d.Make(id, x.Body, "Room "+id)
+	t := d.Make(id, kit.FromRequest(x.Body), "Room "+id)
 	t.Tokens().Add(tokens...)
 	d.tokens.give(n - size(t.Tokens().list)) // those given twice
 	t.Tokens().On = x.Body.Has("allowed")
@@ -118,7 +118,7 @@ func (d *Desk[T]) Edit(x *Request) *schema.Error {
 	var edited T
 	if err == nil {
 		err = d.Manage(x.Body, func(t T) *schema.Error {
-			t.Settings().Edit(x.Body)
+			t.Settings().Edit(kit.FromRequest(x.Body))
 			d.Changed(t, x.Body)
 			edited = t
 			return nil

@@ -43,12 +43,9 @@ func (t *Tokens) Add(tokens ...string) {
 
 // TokensOf reads the list "allowed" of a request, no more than a room may have.
 func TokensOf(body kit.Args, c kit.Codes) (tokens []string, err *schema.Error) {
-	for _, v := range body.Items("allowed") {
-		token, ok := json.String(v.Value)
-		if !ok {
-			return nil, kit.Errorf(c.Invalid, "Invalid element in the allowed array (not a string)")
-		}
-		tokens = append(tokens, token)
+	tokens, ok := body.Texts("allowed")
+	if !ok {
+		return nil, kit.Errorf(c.Invalid, "Invalid element in the allowed array (not a string)")
 	}
 	if size(tokens) > maxTokens {
 		return nil, tooMany(c)

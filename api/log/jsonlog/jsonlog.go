@@ -112,9 +112,9 @@ func (l *Logger) Query(request []byte) []byte {
 	err := &schema.Error{Code: 413, Text: "Invalid request: not a JSON object"}
 	if doc, bad := json.Parse(request); bad == nil {
 		defer doc.Release()
-		if json.IsObject(doc.Root()) {
-			err = schema.Check(queryFields, doc.Root(), 412, 413)
-			if verb, _ := json.String(doc.Root().Get("request")); err == nil && verb != "info" {
+		if root := (json.Args{Value: doc.Root()}); root.IsObject() {
+			err = schema.Check(queryFields, root, 412, 413)
+			if verb := root.Str("request"); err == nil && verb != "info" {
 				err = &schema.Error{Code: 411, Text: "Unknown request '" + verb + "'"}
 			}
 		}

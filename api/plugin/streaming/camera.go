@@ -59,6 +59,7 @@ func (m *mountpoint) setTracks(list []streamSettings) []sfu.TrackConfig {
 	m.Lock()
 	defer m.Unlock()
 	m.streams = list
+	m.reformatted()
 	return m.tracks()
 }
 

@@ -117,6 +117,9 @@ func (m *mountpoint) describe(w *json.Writer, ages []time.Duration, admin bool) 
 			m.streams[i].describeFormat(w)
 		} else {
 			m.streams[i].describe(w, i, ages[i], admin)
+			if admin {
+				w.OptStr("recording", m.recordings.File(i))
+			}
 		}
 		w.End()
 	}

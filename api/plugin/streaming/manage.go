@@ -25,7 +25,7 @@ func (p *Plugin) create(h *handle, r *kit.Request, w *json.Writer) (kit.Response
 	if err := checkKind(kind, body); err != nil {
 		return failed(err)
 	}
-	m, err := p.build(kind, id, entryOfID(id), body)
+	m, err := p.build(kind, id, entryOfID(id), kit.FromRequest(body))
 	if err != nil {
 		return failed(err)
 	}
@@ -82,7 +82,7 @@ func (p *Plugin) edit(h *handle, r *kit.Request, w *json.Writer) (kit.Response, 
 // change takes over what an edit says. The lock is held.
 func (m *mountpoint) change(body kit.Args) {
 	before := m.metadata
-	m.common(true).Edit(body)
+	m.common(true).Edit(kit.FromRequest(body))
 	if !body.Is("edited_event") || body.Has("new_metadata") && m.metadata == before {
 		return
 	}
@@ -147,38 +147,11 @@ func (p *Plugin) disable(_ *handle, r *kit.Request, w *json.Writer) (kit.Respons
 func (p *Plugin) setEnabled(r *kit.Request, w *json.Writer, on bool) (kit.Response, *schema.Error) {
 	_, err := p.manage(r.Body, func(m *mountpoint) *schema.Error {
 		m.setEnabled(on)
+		if !on && r.Body.FlagOr("stop_recording", true) {
+			m.recordings.StopAll(nil)
+		}
 		return nil
 	})
 	w.Str("streaming", "ok")
 	return kit.Response{}, err
-}
-
-// recording starts and stops recording, which there is none of yet.
-func (p *Plugin) recording(_ *handle, r *kit.Request, _ *json.Writer) (kit.Response, *schema.Error) {
-	_, err := p.manage(r.Body, func(m *mountpoint) *schema.Error { return m.record(r.Body) })
-	return failed(err)
-}
-
-func (m *mountpoint) record(body kit.Args) *schema.Error {
-	action := body.Lower("action")
-	wanted, kind := len(body.Items("media")) > 0, schema.String
-	if action == "stop" {
-		kind = schema.Bool
-	}
-	for _, old := range legacyKinds {
-		wanted = wanted || body.Has(old.prefix)
-	}
-	switch {
-	case action != "start" && action != "stop":
-		return errorf(errInvalidElement, "Invalid action (should be start|stop)")
-	case !m.live():
-		return errorf(errInvalidRequest, "Recording is only available on RTP-based live streams")
-	}
-	if err := check(fields(typed(schema.Array, "media"), typed(kind, "audio", "video", "data")), body); err != nil {
-		return err
-	}
-	if !wanted {
-		return errorf(errInvalidRequest, "Missing at least one of audio, video and data, or media")
-	}
-	return errorf(errCantRecord, "Recording is not available in this build yet")
 }

@@ -179,16 +179,6 @@ func TestManage(t *testing.T) {
 	}
 }
 
-func TestRecordingIsRefused(t *testing.T) {
-	th := newRig(t, "")
-	th.ask(`{"request":"create","type":"rtp","id":1,"media":[{"type":"audio","mid":"a","port":0,"pt":0,"codec":"pcmu"}]}`)
-	th.fails(`{"request":"recording","id":1,"action":"start"}`, 452)
-	th.fails(`{"request":"recording","id":1,"action":"start","audio":true}`, 454)
-	th.fails(`{"request":"recording","id":1,"action":"stop","audio":"x"}`, 454)
-	th.fails(`{"request":"recording","id":1,"action":"start","audio":"/tmp/x"}`, 459)
-	th.fails(`{"request":"recording","id":1,"action":"START","media":[{"mid":"a","filename":"/tmp/x"}]}`, 459)
-}
-
 func TestStringIDs(t *testing.T) {
 	th := newRig(t, `general: { string_ids = true }`)
 	th.file("radio.alaw", 3, 0)

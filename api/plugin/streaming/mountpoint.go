@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bifrons/api/kit"
+	"bifrons/api/kit/recording"
 	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/api/task"
@@ -30,6 +31,8 @@ type mountpoint struct {
 	destroyed bool
 	viewers   map[*handle]struct{}
 	messages  map[int]kit.Message // last one of each stream of data that keeps it
+
+	recordings recording.Set // by the index of the stream
 }
 
 // worker feeds a source.
@@ -254,6 +257,7 @@ func (m *mountpoint) noPort(st *streamSettings, err error) *schema.Error {
 
 // stop closes the sockets and files. It is called without the lock.
 func (m *mountpoint) stop() {
+	m.recordings.StopAll(nil)
 	if m.work != nil {
 		m.work.Stop()
 	}
@@ -340,6 +344,7 @@ func (m *mountpoint) dataPeers(i int, msg kit.Message) (to []*sfu.Peer) {
 	if !m.enabled || m.destroyed {
 		return nil
 	}
+	m.recordings.Message(i, msg.Binary, msg.Payload)
 	if m.streams[i].buffer {
 		msg.Payload = slices.Clone(msg.Payload)
 		m.messages[i] = msg

@@ -41,6 +41,7 @@ func (p *Plugin) requests() *kit.Table[*handle] {
 		return createLevels(body.Lower("type"), body.Has("media"))
 	})
 	t.SetLevels("configure", configureLevels)
+	t.SetLevels("recording", recordLevels)
 	return t
 }
 

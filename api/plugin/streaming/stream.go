@@ -32,6 +32,7 @@ type streamSettings struct {
 
 	format format.Format // what it is
 	host   string        // address of iface, once the ports are open
+	file   string        // name of the recording, of the latest
 }
 
 // newStream are the defaults of a kind of stream.

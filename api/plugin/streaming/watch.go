@@ -75,12 +75,9 @@ type wish struct {
 
 func parseWatch(body kit.Args) (wish, *schema.Error) {
 	x := wish{without: make(map[sdp.Kind]bool), layers: mline.Read(body), restart: body.Is("restart")}
-	for _, v := range body.Items("media") {
-		mid, ok := json.String(v.Value)
-		if !ok {
-			return x, errorf(errInvalidElement, "Invalid element in the media array (not a string)")
-		}
-		x.mids = append(x.mids, mid)
+	var ok bool
+	if x.mids, ok = body.Texts("media"); !ok {
+		return x, errorf(errInvalidElement, "Invalid element in the media array (not a string)")
 	}
 	for _, old := range legacyKinds {
 		if on, ok := body.Flag("offer_" + old.prefix); ok && !on {

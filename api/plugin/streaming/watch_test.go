@@ -377,7 +377,7 @@ func FuzzRequest(f *testing.F) {
 		case "create":
 			if err := checkKind(body.Lower("type"), body); err == nil {
 				var s settings
-				_ = s.readRTP(body)
+				_ = s.readRTP(kit.FromRequest(body))
 			}
 			return
 		}

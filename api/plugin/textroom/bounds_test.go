@@ -167,7 +167,7 @@ func TestBounds(t *testing.T) {
 
 	for range rooms.MaxRooms - hs.plugin.rooms.Len() {
 		id, _ := hs.plugin.rooms.ReserveID("", false)
-		hs.plugin.rooms.Commit(id, hs.plugin.newRoom(id, kit.Args{}, ""))
+		hs.plugin.rooms.Commit(id, hs.plugin.newRoom(id, kit.FromRequest(kit.Args{}), ""))
 	}
 	hs.check("one room more", g.ask("{'request':'create','room':7}"),
 		"{'textroom':'error','error_code':499,'error':'Too many rooms (10000 at most)'}")

@@ -52,12 +52,9 @@ func (q *request) recipients() (to []string, whisper bool, err *schema.Error) {
 	case one:
 		return []string{q.body.Str("to")}, true, nil
 	}
-	for _, v := range q.body.Items("tos") {
-		name, ok := json.String(v.Value)
-		if !ok {
-			return nil, false, errorf(errInvalidElement, "Invalid element in the tos array (not a string)")
-		}
-		to = append(to, name)
+	to, ok := q.body.Texts("tos")
+	if !ok {
+		return nil, false, errorf(errInvalidElement, "Invalid element in the tos array (not a string)")
 	}
 	return to, some, nil
 }

@@ -71,7 +71,7 @@ func (p *Plugin) publishRemotely(h *handle, r *kit.Request, w *json.Writer) *sch
 	rules, names := p.forwardRules(), transportNames
 	names.Port, names.RTCPPort = "port", "rtcp_port"
 	rem := &remotization{id: r.Body.Str("remote_id")}
-	err := rules.Read(r.Body, names, &rem.Destination)
+	err := rules.Read(kit.FromRequest(r.Body), names, &rem.Destination)
 	if err == nil && rem.Port == 0 {
 		err = errorf(errInvalidElement, "Invalid element (port)")
 	}

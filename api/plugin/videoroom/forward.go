@@ -160,7 +160,7 @@ type forwardPlan struct {
 
 // read reads a request.
 func (x *forwardPlan) read(rules *forward.Rules, body kit.Args) *schema.Error {
-	if err := rules.Read(body, transportNames, &x.Destination); err != nil {
+	if err := rules.Read(kit.FromRequest(body), transportNames, &x.Destination); err != nil {
 		return err
 	}
 	if x.legacy = !body.Has("streams"); x.legacy {
@@ -185,7 +185,7 @@ func (x *forwardPlan) read(rules *forward.Rules, body kit.Args) *schema.Error {
 		}
 		y := planned{Destination: x.Destination, mid: v.Str("mid")}
 		y.Best = v.Is("simulcast")
-		if err := rules.Read(v, forward.Names{Host: "host", Family: "host_family"}, &y.Destination); err != nil {
+		if err := rules.Read(kit.FromRequest(v), forward.Names{Host: "host", Family: "host_family"}, &y.Destination); err != nil {
 			return err
 		}
 		if err := x.readPorts(rules, v, y, ""); err != nil {
@@ -205,7 +205,7 @@ func (x *forwardPlan) readPorts(rules *forward.Rules, body kit.Args, y planned, 
 		}
 		z := y
 		z.Encoding = i
-		if err := rules.Read(body, names, &z.Destination); err != nil {
+		if err := rules.Read(kit.FromRequest(body), names, &z.Destination); err != nil {
 			return err
 		}
 		if z.Port != 0 && (i == 0 || !y.Best) {

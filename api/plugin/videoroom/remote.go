@@ -36,7 +36,7 @@ const minRemotePort, maxRemotePort = 10000, 60000
 // reads by which ports and with which key they come.
 func (p *Plugin) readRemote(body kit.Args) (from forward.Destination, err *schema.Error) {
 	names := forward.Names{Suite: "srtp_suite", Crypto: "srtp_crypto", Port: "port", RTCPPort: "rtcp_port"}
-	if err := p.forwardRules().Read(body, names, &from); err != nil {
+	if err := p.forwardRules().Read(kit.FromRequest(body), names, &from); err != nil {
 		return from, err
 	}
 	for _, v := range body.Items("streams") {

@@ -41,6 +41,10 @@ type Config struct {
 	// on the endpoints of the API. Nil: not found.
 	Page, Demos http.Handler
 
+	// Files answers GET requests for files that plugins have made, on the endpoints of
+	// the API. It is false for all other paths. Nil: there are none.
+	Files func(w http.ResponseWriter, r *http.Request) bool
+
 	// Metrics serves /metrics on the endpoints of the Admin API. Nil: not found.
 	Metrics http.Handler
 

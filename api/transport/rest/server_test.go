@@ -270,9 +270,16 @@ func TestStatic(t *testing.T) {
 	named := func(name string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, name) })
 	}
-	r := start(t, Config{Page: named("page"), Demos: named("demos")})
+	r := start(t, Config{Page: named("page"), Demos: named("demos"), Files: func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/voicemail//x.opus" {
+			io.WriteString(w, "file")
+			return true
+		}
+		return false
+	}})
 	for path, want := range map[string]string{
 		"/": "page", "/echo/x.js": "page", "/demos": "demos", "/demos/a/b": "demos", "/echo": "", "/other": "",
+		"/voicemail//x.opus": "file", "/voicemail/": "",
 	} {
 		if got := r.do("GET", path, "", nil); got.body != want {
 			t.Errorf("GET %s: %q, want %q", path, got.body, want)

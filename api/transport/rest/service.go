@@ -33,6 +33,9 @@ func (s service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.ServeHTTP(w, r)
 		return
 	}
+	if s.servesFile(w, r) {
+		return
+	}
 	s.working.Add(1)
 	defer s.working.Add(-1)
 	id := strconv.FormatUint(s.requests.Add(1), 10)
@@ -60,6 +63,11 @@ func (s service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.poll(w, r, t)
 	}
+}
+
+// servesFile answers for a file of a plugin, if it is one.
+func (s service) servesFile(w http.ResponseWriter, r *http.Request) bool {
+	return s.cfg.Files != nil && !s.admin && (r.Method == http.MethodGet || r.Method == http.MethodHead) && s.cfg.Files(w, r)
 }
 
 // static finds the handler of what is served besides the API.
