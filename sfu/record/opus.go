@@ -1,8 +1,6 @@
 package record
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"bifrons/rtp/frame"
@@ -19,7 +17,8 @@ type Opus struct {
 	out    mux.Writer
 	frames *frame.Assembler
 	first  uint64 // timestamp of the first frame, 0 before
-	order  reorder
+	order  order
+	dst    []byte // while packets are laid out
 }
 
 // Begin implements Format.
@@ -31,30 +30,33 @@ func (o *Opus) Begin(dst []byte, wall time.Time) []byte {
 
 // Packet implements Format.
 func (o *Opus) Packet(dst []byte, p *Packet) []byte {
-	o.order.put(p)
-	return o.write(dst, p.Arrival-mono.Time(maxLate))
+	o.dst = dst
+	o.order.take(p, o.write)
+	return o.laidOut()
 }
 
-// write lays out the packets that are next, or of which those before are not waited for any
-// more: they arrived before a time.
-func (o *Opus) write(dst []byte, before mono.Time) []byte {
-	for p := o.order.next(before); p != nil; p = o.order.next(before) {
-		for _, f := range o.frames.Push(&frame.Packet{Seq: p.Seq, Timestamp: p.Timestamp, Payload: p.RTP[p.Head:]}) {
-			if len(f.Data) == 0 {
-				continue
-			}
-			if o.first == 0 {
-				o.first = f.Timestamp
-			}
-			samples := f.Samples
-			if samples == 0 {
-				samples = opusFrame
-			}
-			dst = o.out.Append(dst, &mux.Sample{
-				Time: opusTime(f.Timestamp - min(o.first, f.Timestamp)), Duration: opusTime(uint64(samples)), Key: true, Data: f.Data,
-			})
+// write lays out a packet that is in order.
+func (o *Opus) write(p *Packet) {
+	for _, f := range o.frames.Push(&frame.Packet{Seq: p.Seq, Timestamp: p.Timestamp, Payload: p.RTP[p.Head:]}) {
+		if len(f.Data) == 0 {
+			continue
 		}
+		if o.first == 0 {
+			o.first = f.Timestamp
+		}
+		samples := f.Samples
+		if samples == 0 {
+			samples = opusFrame
+		}
+		o.dst = o.out.Append(o.dst, &mux.Sample{
+			Time: opusTime(f.Timestamp - min(o.first, f.Timestamp)), Duration: opusTime(uint64(samples)), Key: true, Data: f.Data,
+		})
 	}
+}
+
+// laidOut is what was laid out.
+func (o *Opus) laidOut() (dst []byte) {
+	dst, o.dst = o.dst, nil
 	return dst
 }
 
@@ -75,62 +77,15 @@ func (o *Opus) Report(*Report) {}
 
 // Flush implements Format.
 func (o *Opus) Flush(dst []byte, now mono.Time) (out []byte, keyframe int) {
-	return o.out.Flush(o.write(dst, now-mono.Time(maxLate))), -1
+	o.dst = dst
+	o.order.expire(now, o.write)
+	return o.out.Flush(o.laidOut()), -1
 }
 
 // End implements Format.
 func (o *Opus) End(dst []byte) (rest []byte, patches []Patch) {
-	dst, _ = o.out.End(o.write(dst, mono.Time(1<<63-1))) // Ogg has no patches
+	o.dst = dst
+	o.order.flush(o.write)
+	dst, _ = o.out.End(o.laidOut()) // Ogg has no patches
 	return dst, nil
-}
-
-// Bounds of reordering.
-const (
-	// maxLate is how long a packet is waited for that another one overtook.
-	maxLate = 200 * time.Millisecond
-	// maxOvertaken is how many packets wait for it.
-	maxOvertaken = 64
-)
-
-// reorder gives packets in the order of their numbers.
-type reorder struct {
-	last  uint64   // number of the latest one given
-	held  []Packet // in order
-	spare [][]byte // memory
-	given []byte   // memory of the latest one given
-}
-
-// put takes a packet, which is copied. One that comes too late, or again, is left out.
-func (r *reorder) put(p *Packet) {
-	at, again := slices.BinarySearchFunc(r.held, p.Seq, func(x Packet, seq uint64) int {
-		return cmp.Compare(x.Seq, seq)
-	})
-	if again || p.Seq <= r.last {
-		return
-	}
-	q := *p
-	var mem []byte
-	if n := len(r.spare); n > 0 {
-		mem, r.spare = r.spare[n-1], r.spare[:n-1]
-	}
-	q.RTP = append(mem[:0], p.RTP...)
-	r.held = slices.Insert(r.held, at, q)
-}
-
-// next is the next packet, lent until the call after: the one behind the last, or the first
-// of too many, or one that arrived before a time. nil = none.
-func (r *reorder) next(before mono.Time) *Packet {
-	if r.given != nil {
-		r.spare, r.given = append(r.spare, r.given), nil
-	}
-	if len(r.held) == 0 {
-		return nil
-	}
-	p := r.held[0]
-	if p.Seq != r.last+1 && len(r.held) <= maxOvertaken && p.Arrival >= before {
-		return nil
-	}
-	r.held = slices.Delete(r.held, 0, 1)
-	r.last, r.given = p.Seq, p.RTP
-	return &p
 }

@@ -107,24 +107,6 @@ func TestOpus(t *testing.T) {
 	}
 }
 
-// TestReorderBound gives a packet for each that is too many.
-func TestReorderBound(t *testing.T) {
-	var r reorder
-	given := 0
-	for seq := uint64(2); seq < 1000; seq++ {
-		r.put(opusPacket(seq, int(seq), "x", 0))
-		for p := r.next(0); p != nil; p = r.next(0) {
-			given++
-		}
-		if len(r.held) > maxOvertaken || len(r.spare) > maxOvertaken+1 {
-			t.Fatalf("%d are held, %d spare", len(r.held), len(r.spare))
-		}
-	}
-	if given != 998 {
-		t.Errorf("%d were given", given)
-	}
-}
-
 // FuzzOpus takes whatever packets come. The file can be read, and its positions do not go back.
 func FuzzOpus(f *testing.F) {
 	f.Add([]byte("\x01\x00\x03\x78ab\x03\x02\x02\x78a\x02\x01\x05\x7b\x02abc"))
