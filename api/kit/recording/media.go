@@ -68,10 +68,7 @@ func (s *Set) StartAll(who Owner, media []Medium) error {
 		for _, key := range begun {
 			s.Stop(key)
 		}
-		path := m.Name + extension
-		who.Events.Gateway.Logger().Warn("not recorded", "file", path, "session", who.Host.SessionID(), "handle", who.Host.HandleID(), "error", err)
-		who.Tell(path, err)
-		return fmt.Errorf("%s: %w", path, err)
+		return who.told(m.Name+extension, err)
 	}
 	return nil
 }

@@ -115,10 +115,7 @@ func (s *Set) Begin(who Owner, m Medium) {
 	gw := who.Events.Gateway
 	go func() {
 		defer task.Contain(gw.Logger(), "the begin of a recording", func() { s.Stop(m.Key) })
-		if err := open(); err != nil {
-			gw.Logger().Warn("not recorded", "file", m.Name+extension, "session", who.Host.SessionID(), "handle", who.Host.HandleID(), "error", err)
-			who.Tell(m.Name+extension, err)
-		}
+		_ = who.told(m.Name+extension, open())
 	}()
 }
 
