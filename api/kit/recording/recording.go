@@ -109,9 +109,7 @@ func (s *Set) Begin(who Owner, m Medium) {
 	}
 	go func() {
 		defer task.Contain(who.Events.Gateway.Logger(), "the begin of a recording", func() { s.Stop(m.Key) })
-		if err := open(); err != nil {
-			who.failed(m.Name, err)
-		}
+		_ = who.told(m.Name+extension, open())
 	}()
 }
 
@@ -208,15 +206,6 @@ func place(gw plugin.Gateway, name, extension string) (string, error) {
 		return "", ErrProtected
 	}
 	return path, nil
-}
-
-// failed tells the log and event handlers that a file with a name cannot be made, and
-// returns its path.
-func (o Owner) failed(name string, err error) (path string) {
-	path = name + extension
-	o.Events.Gateway.Logger().Warn("not recorded", "file", path, "session", o.Host.SessionID(), "handle", o.Host.HandleID(), "error", err)
-	o.Tell(path, err)
-	return path
 }
 
 // Tell tells event handlers that writing fails, or goes on.
