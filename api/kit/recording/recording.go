@@ -398,13 +398,16 @@ func (s *Set) StopAll(then func()) {
 func (s *Set) File(key int) (name string) {
 	s.do(key, func(e *entry) {
 		if e.file != nil {
-			name = filepath.Base(e.file.Path())
+			name = e.name()
 		}
 	})
 	return name
 }
 
-// Write writes the files, by kind, as an object "recording", if anything is recorded.
+func (e *entry) name() string { return filepath.Base(e.file.Path()) }
+
+// Write writes the names of the files, without folders, by kind as an object "recording", if
+// anything is recorded.
 func (s *Set) Write(w *json.Writer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -418,7 +421,7 @@ func (s *Set) Write(w *json.Writer) {
 				open = true
 				w.Object("recording")
 			}
-			w.Str(plugin.KindName(kind), e.file.Path())
+			w.Str(plugin.KindName(kind), e.name())
 			break
 		}
 	}
