@@ -131,7 +131,7 @@ func TestRecording(t *testing.T) {
 	th.recorded(100, send)
 	th.want(`{"request":"disable","id":1,"secret":"s","stop_recording":false}`, `{"streaming":"ok"}`)
 	th.want(`{"request":"enable","id":1,"secret":"s"}`, `{"streaming":"ok"}`)
-	n, ssrc = 5000, 8 // the source starts again
+	n, ssrc = 5000, 8 // the source starts again; the file keeps its first SSRC
 	th.recorded(100, send)
 	th.want(`{"request":"recording","id":1,"secret":"s","action":"stop","media":[{"mid":"A"},{},7,{"mid":"none"}]}`, `{"streaming":"ok"}`)
 	th.whole(3)
@@ -155,7 +155,7 @@ func TestRecording(t *testing.T) {
 		return h, frames
 	}
 	h, audio := read("a.mjr")
-	if last := audio[len(audio)-1]; h.Codec != "opus" || h.Fmtp != "stereo=1" || audio[0].SSRC != 7 || last.SSRC != 8 || last.PayloadType != 111 {
+	if last := audio[len(audio)-1]; h.Codec != "opus" || h.Fmtp != "stereo=1" || audio[0].SSRC != 7 || last.SSRC != 7 || last.PayloadType != 111 {
 		t.Errorf("audio: header %+v, last packet %+v", h, last)
 	}
 	_, video := read("v.mjr")
