@@ -58,9 +58,8 @@ func newDesk(t *testing.T, dir string) *Desk[*hall] {
 	d.Changed = func(h *hall, _ kit.Args) { h.name += "!" }
 	d.End = func(h *hall, _ *Request) { h.gone = true }
 	d.Describe = func(h *hall, w *json.Writer) { w.Bool("open", h.secret == "") }
-	d.File = &kit.File{Folder: dir, Package: "halls", Entry: "room",
-		General: func(f config.PluginFile) []config.Problem { return f.General(&struct{}{}) },
-		Load:    d.Load, Has: d.HasCategory, Key: d.CategoryKey}
+	d.Keep(&kit.File{Folder: dir, Package: "halls",
+		General: func(f config.PluginFile) []config.Problem { return f.General(&struct{}{}) }})
 	if err := d.File.Start(slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
@@ -189,6 +188,27 @@ func TestDeskTokens(t *testing.T) {
 	d.Close()
 	if n := d.tokens.held.Load(); n != 0 {
 		t.Errorf("%d bytes are left", n)
+	}
+}
+
+// A file of the older form is one that is there, but nothing is saved in it.
+func TestDeskOldFile(t *testing.T) {
+	dir := t.TempDir()
+	const text = "[room-1]\nname = First\nsecret = s\n"
+	path := filepath.Join(dir, "halls.cfg")
+	if err := os.WriteFile(path, []byte(text), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	d := newDesk(t, dir)
+	for request, body := range map[string]string{
+		"create": `{"room":2,"admin_key":"key","permanent":true}`, "edit": `{"room":1,"secret":"s","new_name":"x","permanent":true}`,
+	} {
+		if got := ask(t, d, request, body); !strings.HasSuffix(got, `,"permanent":false}`) {
+			t.Errorf("%s: %s", request, got)
+		}
+	}
+	if now, err := os.ReadFile(path); err != nil || string(now) != text {
+		t.Errorf("the file is %q, %v", now, err)
 	}
 }
 
