@@ -15,9 +15,15 @@ type (
 	RecordPacket = record.Packet
 	RecordStats  = record.Stats
 
+	// RecordLoss is why something was not recorded.
+	RecordLoss = record.Loss
+
 	// MJRHeader says what a file of the format of Janus contains; see package mjr.
 	MJRHeader = mjr.Header
 )
+
+// NumRecordLoss is the number of reasons in RecordStats.Lost.
+const NumRecordLoss = record.NumLoss
 
 // MJRFormat is the format of Janus's recordings, of one track. It fails if there are
 // none with such a header.
@@ -27,9 +33,6 @@ func MJRFormat(h MJRHeader) (RecordFormat, error) {
 	}
 	return &record.MJR{Header: h}, nil
 }
-
-// OpusFormat is the format of Ogg with one track of Opus. app is the program that writes.
-func OpusFormat(app string) RecordFormat { return &record.Opus{App: app} }
 
 // LiveTrack is a track of a file that players open.
 type LiveTrack struct {
@@ -60,6 +63,9 @@ func LiveFormat(container, app string, tracks []LiveTrack) (RecordFormat, error)
 	}
 	return record.NewLive(container, app, "", list)
 }
+
+// OpusFormat is the format of Ogg with one track of Opus. app is the program that writes.
+func OpusFormat(app string) RecordFormat { return &record.Opus{App: app} }
 
 // RecordConfig describes a file to record to; see record.Config.
 type RecordConfig struct {

@@ -236,17 +236,18 @@ func TestInfo(t *testing.T) {
 	dir := t.TempDir()
 	json := `{"t": "v", "c": "vp8", "f": "a=b", "d": "x", "x": {"4": "urn:3gpp:video-orientation"}, "s": 1714550000000000, "u": 1714550000120000, "or": 63, "e": true}`
 	h := mjr.Header{Codec: "vp8", Fmtp: "a=b", Description: "x", Extensions: map[uint8]string{4: uriOrientation}, RED: 63, Encrypted: true}
-	turned := func(n int, orientation byte) []byte {
+	with := func(n int, id, value uint8) []byte {
 		p := packet{head: rtp.FixedHeader{SequenceNumber: uint16(n), Timestamp: uint32(9000 * n), SSRC: 5}}
 		w := rtp.ExtensionWriter{}
 		w.Reset(p.raw())
-		w.AddUint8(4, orientation)
+		w.AddUint8(id, value)
 		b := append(w.Finish(), "payload"...)
 		rtp.SetExtensionBit(b)
 		return mjr.AppendFrame(nil, uint32(100*n), b)
 	}
+	levels := write(t, filepath.Join(dir, "levels.mjr"), append(recording(mjr.Header{Codec: "opus"}, nil), with(0, 2, 0x80|30)...))
 	data := write(t, filepath.Join(dir, "data.mjr"), chat("text", "hello", "world"))
-	encrypted := write(t, filepath.Join(dir, "e2ee.mjr"), slices.Concat(recording(h, nil), turned(0, 0), turned(1, 1), turned(2, 1), turned(3, 3)))
+	encrypted := write(t, filepath.Join(dir, "e2ee.mjr"), slices.Concat(recording(h, nil), with(0, 4, 0), with(1, 4, 1), with(2, 4, 1), with(3, 4, 3)))
 	oldest := write(t, filepath.Join(dir, "old.mjr"), []byte("MEETECHO\x00\x05audio"))
 	empty := write(t, filepath.Join(dir, "empty.mjr"), []byte(mjr.Magic))
 	short := strings.NewReplacer(`": `, `":`, `, "`, `,"`).Replace(json)
@@ -270,6 +271,7 @@ func TestInfo(t *testing.T) {
 		{"-e " + empty, 0, `{"extended":{"packets":0,"duration":0.0}}` + "\n"},
 		{"-p " + empty, 0, "+nothing was recorded"},
 		{"-j none.mjr", 1, ""},
+		{"-d 5 -a 2 -p " + levels, 0, "+level=-30 dBov, voice=true"},
 		{"-d 0 -p " + encrypted, 0, "+Janus version"},
 	} {
 		r := run(nil, append([]string{"janus-pp-rec"}, strings.Fields(x.args)...)...)

@@ -17,6 +17,22 @@ func Format(name string) bool { return name == "" || name == "mjr" || sfu.LiveCo
 // Joint tells whether files of a format have several media.
 func Joint(format string) bool { return sfu.LiveContainer(format) }
 
+// FormatSetting is a setting that says in which format there are recordings.
+type FormatSetting struct{ To *string }
+
+func (f FormatSetting) String() string { return *f.To }
+
+// Set implements kit.Value.
+func (f FormatSetting) Set(text string) (accepted, effect string) {
+	if text = strings.ToLower(text); !Format(text) {
+		return "mjr, webm, mkv or mp4", "taken as mjr"
+	}
+	if *f.To = text; !Joint(text) {
+		*f.To = ""
+	}
+	return "", ""
+}
+
 // jointKey is the key of parts for files of several media.
 const jointKey = -1
 
@@ -32,15 +48,30 @@ func (s *Set) BeginJoint(who Owner, format, name string, media []Medium) {
 	if open == nil {
 		return
 	}
-	gw := who.Events.Gateway
 	go func() {
-		defer task.Contain(gw.Logger(), "the begin of a recording", func() { s.stopJoint() })
-		if err := open(); err != nil {
-			path := name + "." + format
-			gw.Logger().Warn("not recorded", "file", path, "session", who.Host.SessionID(), "handle", who.Host.HandleID(), "error", err)
-			who.Tell(path, err)
-		}
+		defer task.Contain(who.Events.Gateway.Logger(), "the begin of a recording", s.stopJoint)
+		_ = who.told(name+"."+format, open())
 	}()
+}
+
+// StartJoint is BeginJoint, but waits for the file system. The error is for clients.
+func (s *Set) StartJoint(who Owner, format, name string, media []Medium) error {
+	open := s.PlanJoint(who, format, name, media)
+	if open == nil {
+		return nil
+	}
+	return who.told(name+"."+format, open())
+}
+
+// told tells the log and event handlers that a recording does not begin, if there is an
+// error.
+func (o Owner) told(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	o.Events.Gateway.Logger().Warn("not recorded", "file", path, "session", o.Host.SessionID(), "handle", o.Host.HandleID(), "error", err)
+	o.Tell(path, err)
+	return fmt.Errorf("%s: %w", path, err)
 }
 
 // PlanJoint takes the place of a recording of several media; locks may be held. open is

@@ -47,11 +47,6 @@ type Medium struct {
 // Recordable tells whether there are recordings of the medium's codec.
 func (m *Medium) Recordable() bool { return mjr.TypeOf(strings.ToLower(m.Codec)) != 0 }
 
-// Name makes a name of words, such as ids of clients. None leads to another folder.
-func Name(words ...string) string {
-	return strings.NewReplacer("/", "_", "\x00", "_").Replace(strings.Join(words, "-"))
-}
-
 // Path is where a file of a name goes: into the folder, if there is one, whatever the
 // name says.
 func Path(folder, name string) string {
@@ -112,13 +107,9 @@ func (s *Set) Begin(who Owner, m Medium) {
 	if open == nil {
 		return
 	}
-	gw := who.Events.Gateway
 	go func() {
-		defer task.Contain(gw.Logger(), "the begin of a recording", func() { s.Stop(m.Key) })
-		if err := open(); err != nil {
-			gw.Logger().Warn("not recorded", "file", m.Name+extension, "session", who.Host.SessionID(), "handle", who.Host.HandleID(), "error", err)
-			who.Tell(m.Name+extension, err)
-		}
+		defer task.Contain(who.Events.Gateway.Logger(), "the begin of a recording", func() { s.Stop(m.Key) })
+		_ = who.told(m.Name+extension, open())
 	}()
 }
 
@@ -407,13 +398,16 @@ func (s *Set) StopAll(then func()) {
 func (s *Set) File(key int) (name string) {
 	s.do(key, func(e *entry) {
 		if e.file != nil {
-			name = filepath.Base(e.file.Path())
+			name = e.name()
 		}
 	})
 	return name
 }
 
-// Write writes the files, by kind, as an object "recording", if anything is recorded.
+func (e *entry) name() string { return filepath.Base(e.file.Path()) }
+
+// Write writes the names of the files, without folders, by kind as an object "recording", if
+// anything is recorded.
 func (s *Set) Write(w *json.Writer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -427,7 +421,7 @@ func (s *Set) Write(w *json.Writer) {
 				open = true
 				w.Object("recording")
 			}
-			w.Str(plugin.KindName(kind), e.file.Path())
+			w.Str(plugin.KindName(kind), e.name())
 			break
 		}
 	}

@@ -36,11 +36,10 @@ var (
 	videoCodecs = sdp.DefaultVideoCodecs
 )
 
-// The RTP header extensions that are accepted, and those of them that a file names.
+// The RTP header extensions that are accepted.
 var (
 	audioExtensions = []string{sdp.URIMID, sdp.URIRID, sdp.URIRepairedRID, sdp.URITransportCC, sdp.URIAudioLevel}
 	videoExtensions = []string{sdp.URIMID, sdp.URIRID, sdp.URIRepairedRID, sdp.URITransportCC, sdp.URIVideoOrientation}
-	fileExtensions  = []string{sdp.URIAudioLevel, sdp.URIVideoOrientation}
 )
 
 // maxName is how long the name of a recording may be, in bytes: lists have all of them.
@@ -219,33 +218,16 @@ func (s *session) agree(answer *sdp.Description, body kit.Args) {
 	for i := range answer.Sections {
 		a := &answer.Sections[i]
 		s.kinds = append(s.kinds, a.Kind)
-		m := kitrec.Medium{Key: i, Kind: a.Kind, Track: i, E2EE: s.e2ee}
-		switch {
-		case a.Rejected():
+		m, ok := kitrec.Agreed(a)
+		if !ok {
 			continue
-		case a.Kind == sdp.Application:
-			m.Codec = "binary"
-			if body.FlagOr("textdata", true) {
-				m.Codec = "text"
+		}
+		m.Key, m.Track, m.E2EE = i, i, s.e2ee
+		if a.Kind == sdp.Application {
+			if !body.FlagOr("textdata", true) {
+				m.Codec = "binary"
 			}
 			s.chat, m.E2EE = i, false
-			s.media = append(s.media, m)
-			continue
-		case len(a.Codecs) == 0:
-			continue
-		}
-		main := &a.Codecs[0]
-		if main.ID() == sdp.RED && len(a.Codecs) > 1 {
-			m.RED, main = main.PT, &a.Codecs[1]
-		}
-		m.Codec, m.Fmtp = main.ID(), main.Fmtp
-		for _, uri := range fileExtensions {
-			if id := a.ExtensionID(uri); id != 0 {
-				if m.Extensions == nil {
-					m.Extensions = make(map[uint8]string)
-				}
-				m.Extensions[id] = uri
-			}
 		}
 		s.media = append(s.media, m)
 	}

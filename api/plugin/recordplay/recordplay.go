@@ -111,7 +111,7 @@ func (p *Plugin) Close() { p.tasks.WaitFor(finishLimit) }
 
 // Admin answers requests of the Admin API, of which there is one.
 func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
-	name, _ := json.String(request.Get("request"))
+	name := kit.Args{Value: request}.Str("request")
 	if name != "" && name != "update" {
 		return p.table.ErrorData(kit.Errorf(errUnknownRequest, "Unknown request '%s'", name)), nil
 	}

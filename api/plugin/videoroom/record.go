@@ -2,7 +2,6 @@ package videoroom
 
 import (
 	"strconv"
-	"time"
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
@@ -60,19 +59,25 @@ func (p *publisher) startRecording() {
 	}
 	base := p.filename
 	if base == "" {
-		base = recording.Name("videoroom", r.id, "user", p.id, strconv.FormatInt(time.Now().UnixMicro(), 10))
+		base = recording.Base("videoroom-"+r.id+"-user", p.id)
 	}
+	var joint []recording.Medium
 	for _, s := range p.streams {
 		m := s.medium()
 		if s.disabled || !m.Recordable() {
 			continue
 		}
-		m.Name = recording.Path(r.recDir, base+"-"+plugin.KindName(s.kind)+"-"+strconv.Itoa(s.mindex))
 		if s.kind != sdp.Application {
 			m.Origin = from
+			if r.recordFormat != "" {
+				joint = append(joint, m)
+				continue
+			}
 		}
+		m.Name = recording.Path(r.recDir, base+"-"+plugin.KindName(s.kind)+"-"+strconv.Itoa(s.mindex))
 		p.recordings.Begin(who, m)
 	}
+	p.recordings.BeginJoint(who, r.recordFormat, recording.Path(r.recDir, base), joint)
 }
 
 // medium is a stream as it is recorded, but for where to.
