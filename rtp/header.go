@@ -159,6 +159,9 @@ func SetNumbers(b []byte, seq uint16, timestamp uint32) {
 	binary.BigEndian.PutUint32(b[4:], timestamp)
 }
 
+// SetSSRC changes the SSRC of the packet b.
+func SetSSRC(b []byte, ssrc uint32) { binary.BigEndian.PutUint32(b[8:], ssrc) }
+
 // SetPaddingBit sets the P bit of the packet b, to which padding was added.
 func SetPaddingBit(b []byte) { b[0] |= paddingBit }
 

@@ -456,4 +456,15 @@ func (e *Engine) Close() {
 	}
 }
 
+// Outstanding is how many packet buffers have been lent and not given back, but for one
+// for each panic, after which nobody knows whose a buffer is. It is for one goroutine,
+// after Close.
+func (e *Engine) Outstanding() int {
+	n := 0
+	for _, st := range e.sites {
+		n += st.shard.Outstanding()
+	}
+	return max(0, n-int(e.Drops()[media.DropPanic]))
+}
+
 func random(b []byte) { _, _ = rand.Read(b) }

@@ -30,7 +30,7 @@ func newEngine(t *testing.T, change func(*Config)) *Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(e.Close)
+	t.Cleanup(func() { waittest.Close(t, e) })
 	return e
 }
 

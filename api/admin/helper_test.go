@@ -47,7 +47,7 @@ func newRig(t testing.TB, change func(*janus.Config)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(engine.Close)
+	t.Cleanup(func() { waittest.Close(t, engine) })
 	r := &rig{t: t, out: &lines{}, sink: &sink{}, more: make(chan struct{})}
 	if r.log, err = log.New(log.Config{Stdout: r.out, Level: log.Info}); err != nil {
 		t.Fatal(err)

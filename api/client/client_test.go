@@ -205,7 +205,7 @@ func TestUnread(t *testing.T) {
 // front opens a transport of a core, and says how to connect to it.
 type front func(t *testing.T, core *janus.Core) (dial func() (Conn, error))
 
-var loopback = transport.Endpoint{Enabled: true, IP: netip.MustParseAddr("127.0.0.1")}
+var loopback = transport.Address{Enabled: true, IP: netip.MustParseAddr("127.0.0.1")}
 
 var fronts = map[string]front{
 	"websocket": func(t *testing.T, core *janus.Core) func() (Conn, error) {
@@ -233,7 +233,7 @@ var fronts = map[string]front{
 			t.Skip("no sockets of packets")
 		}
 		path := filepath.Join(t.TempDir(), "api")
-		s, err := pfunix.New(pfunix.Config{API: pfunix.Endpoint{Enabled: true, Path: path}, Log: slog.New(slog.DiscardHandler)}, core)
+		s, err := pfunix.New(pfunix.Config{API: pfunix.Address{Enabled: true, Path: path}, Log: slog.New(slog.DiscardHandler)}, core)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -215,7 +215,7 @@ func newEngine(t testing.TB) *sfu.Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(e.Close)
+	t.Cleanup(func() { waittest.Close(t, e) })
 	return e
 }
 

@@ -21,7 +21,7 @@ type Plugin interface {
 	Info() module.Info
 
 	// Start is called once, before anything else. An error keeps the plugin
-	// from being loaded.
+	// from being loaded, and, unless it is ErrNotSetUp, the server from starting.
 	Start(g Gateway) error
 
 	// Attach makes a handle. An error refuses the client (461).
@@ -36,11 +36,12 @@ type Plugin interface {
 	Close()
 }
 
+// ErrNotSetUp is returned by Plugin.Start of a plugin that needs settings which there
+// are not, or that are of no use on this machine: the server does without it.
+var ErrNotSetUp = errors.New("plugin: not set up")
+
 // ErrNoAdmin is returned by Plugin.Admin where there is no such thing.
 var ErrNoAdmin = errors.New("plugin: takes no Admin API messages")
-
-// ErrOff is returned by Plugin.Start if the plugin is not set up. The server does without it.
-var ErrOff = errors.New("plugin: is off")
 
 // Reloader is a Plugin that can read its file again while it runs.
 type Reloader interface {

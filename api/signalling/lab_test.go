@@ -45,7 +45,7 @@ func newLabWith(t *testing.T, change func(cfg *Config), media sfu.Config) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(engine.Close)
+	t.Cleanup(func() { waittest.Close(t, engine) })
 	l := &lab{t: t, now: time.Unix(1_700_000_000, 0), events: make(chan string, 1000)}
 	l.cfg = Config{Engine: engine, CandidatesTimeout: 45 * time.Second, Now: func() time.Time { return l.now }}
 	if change != nil {

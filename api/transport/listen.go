@@ -11,9 +11,9 @@ import (
 	"syscall"
 )
 
-// Endpoint is where a server listens: on Path, a Unix socket; on IP; on the
+// Address is where a server listens: on Path, a Unix socket; on IP; on the
 // addresses of Interface; or on all addresses of the machine.
-type Endpoint struct {
+type Address struct {
 	Enabled   bool
 	Port      int        // 0 picks a free one
 	IP        netip.Addr // unset: not this one
@@ -28,10 +28,10 @@ type Door struct {
 	Gate *Gate // for all listeners together; nil = no other limits
 }
 
-// Listen opens the endpoint: one listener, or one for each address of
+// Listen opens it: one listener, or one for each address of
 // Interface. A stale Unix socket is removed first. Its connections are given up
 // when their peer has been gone for a while.
-func (e Endpoint) Listen(door Door) ([]net.Listener, error) {
+func (e Address) Listen(door Door) ([]net.Listener, error) {
 	if e.Path != "" {
 		if info, err := os.Lstat(e.Path); err == nil && info.Mode()&os.ModeSocket != 0 {
 			os.Remove(e.Path)
@@ -62,7 +62,7 @@ func (e Endpoint) Listen(door Door) ([]net.Listener, error) {
 
 // Try tells why Listen would fail, as far as that can be known without the port.
 // It is not for Unix sockets.
-func (e Endpoint) Try() error {
+func (e Address) Try() error {
 	hosts, err := e.hosts()
 	for _, h := range hosts {
 		c, err := net.ListenPacket("udp", net.JoinHostPort(h, "0")) // whether the address is one of this machine
@@ -74,7 +74,7 @@ func (e Endpoint) Try() error {
 	return err
 }
 
-func (e Endpoint) hosts() ([]string, error) {
+func (e Address) hosts() ([]string, error) {
 	switch {
 	case e.IP.IsValid():
 		return []string{e.IP.String()}, nil

@@ -82,7 +82,7 @@ func (k *keeper) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 }
 
 // ListenTLS is Listen under TLS, for HTTP/1.1 and what is upgraded from it.
-func (e Endpoint) ListenTLS(door Door, c Certificate, log *slog.Logger) ([]net.Listener, error) {
+func (e Address) ListenTLS(door Door, c Certificate, log *slog.Logger) ([]net.Listener, error) {
 	conf, err := c.Load(log)
 	if err != nil {
 		return nil, err

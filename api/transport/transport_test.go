@@ -204,7 +204,7 @@ func TestListenInterface(t *testing.T) {
 		if d.Flags&net.FlagLoopback == 0 || d.Flags&net.FlagUp == 0 {
 			continue
 		}
-		all, err := Endpoint{Interface: d.Name}.Listen(Door{})
+		all, err := Address{Interface: d.Name}.Listen(Door{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -218,10 +218,10 @@ func TestListenInterface(t *testing.T) {
 			t.Errorf("%s: no listener", d.Name)
 		}
 	}
-	if _, err := (Endpoint{Interface: "no-such-interface"}).Listen(Door{}); err == nil {
+	if _, err := (Address{Interface: "no-such-interface"}).Listen(Door{}); err == nil {
 		t.Error("unknown interface, no error")
 	}
-	if l, err := (Endpoint{Interface: "127.0.0.1"}).Listen(Door{}); err != nil {
+	if l, err := (Address{Interface: "127.0.0.1"}).Listen(Door{}); err != nil {
 		t.Error(err)
 	} else {
 		l[0].Close()
@@ -230,7 +230,7 @@ func TestListenInterface(t *testing.T) {
 
 // TestListenLimit has more clients than slots: the third waits for its turn.
 func TestListenLimit(t *testing.T) {
-	ls, err := Endpoint{IP: netip.MustParseAddr("127.0.0.1")}.Listen(Door{Max: 2})
+	ls, err := Address{IP: netip.MustParseAddr("127.0.0.1")}.Listen(Door{Max: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 // or not something was sent to it. TestVanishedClient in cmd/bifrons has a link
 // go down; here is what that stands on.
 func TestVanishedPeerIsGivenUp(t *testing.T) {
-	ls, err := Endpoint{IP: netip.MustParseAddr("127.0.0.1")}.Listen(Door{Max: 3})
+	ls, err := Address{IP: netip.MustParseAddr("127.0.0.1")}.Listen(Door{Max: 3})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,10 +22,39 @@ type Listener struct {
 	Addr  net.Addr
 }
 
+// Opened tells how opening n listeners went, of which err is what failed: nil if there is
+// any, ErrDisabled if none was asked for.
+func Opened(n int, err error) error {
+	switch {
+	case n > 0:
+		return nil
+	case err == nil:
+		return ErrDisabled
+	}
+	return err
+}
+
+// NotOpened tells the log that a listener could not be opened, and returns the error.
+func NotOpened(log *slog.Logger, pkg, name string, err error) error {
+	err = fmt.Errorf("%s: %w", name, Explain(err))
+	log.Error("cannot listen", "transport", pkg, "error", err)
+	return err
+}
+
+// Ports are where one of the two APIs is served over HTTP, and to whom.
+type Ports struct {
+	Plain, Secure Address
+	ACL           ACL
+}
+
 // Web is the listeners of a transport that begins with HTTP.
 type Web struct {
-	Package string // of the transport
-	Log     *slog.Logger
+	Package     string      // of the transport
+	Scheme      string      // of its URLs; with TLS it has an s more
+	Certificate Certificate // for TLS
+	MaxConns    int         // of each listener, 0 = any number
+	Gate        *Gate       // that all transports share, nil = no other limits
+	Log         *slog.Logger
 
 	listeners []*webListener
 	serving   sync.WaitGroup
@@ -33,48 +62,53 @@ type Web struct {
 
 // webListener is one name with its addresses.
 type webListener struct {
-	name   string
+	scheme string
+	admin  bool
 	server *http.Server
 	open   []net.Listener
 	conns  atomic.Int64
 }
 
-// Open opens a listener for a server, which becomes the Web's, unless it is off. A
-// failure is logged as well. cert is for listeners with TLS, nil = without.
-func (w *Web) Open(name string, at Endpoint, door Door, cert *Certificate, server *http.Server) error {
+// name is that in settings: "https", "admin_ws".
+func (l *webListener) name() string {
+	if l.admin {
+		return "admin_" + l.scheme
+	}
+	return l.scheme
+}
+
+// Open opens the listeners of both APIs, each for an HTTP server that newServer makes.
+// Those that cannot be opened are logged; it is an error if none is left, ErrDisabled if
+// none was asked for.
+func (w *Web) Open(api, admin Ports, newServer func(admin bool) *http.Server) error {
+	open := func(p Ports, admin bool) error {
+		door := Door{ACL: p.ACL, Max: w.MaxConns, Gate: w.Gate}
+		return errors.Join(
+			w.open(&webListener{scheme: w.Scheme, admin: admin}, p.Plain, newServer, func() ([]net.Listener, error) {
+				return p.Plain.Listen(door)
+			}),
+			w.open(&webListener{scheme: w.Scheme + "s", admin: admin}, p.Secure, newServer, func() ([]net.Listener, error) {
+				return p.Secure.ListenTLS(door, w.Certificate, w.Log)
+			}))
+	}
+	err := errors.Join(open(api, false), open(admin, true))
+	return Opened(len(w.listeners), err)
+}
+
+func (w *Web) open(l *webListener, at Address, newServer func(admin bool) *http.Server, listen func() ([]net.Listener, error)) (err error) {
 	if !at.Enabled {
 		return nil
 	}
-	l := &webListener{name: name, server: server}
-	var err error
-	if cert != nil {
-		l.open, err = at.ListenTLS(door, *cert, w.Log)
-	} else {
-		l.open, err = at.Listen(door)
+	if l.open, err = listen(); err != nil {
+		return NotOpened(w.Log, w.Package, l.name(), err)
 	}
-	if err != nil {
-		err = fmt.Errorf("%s: %w", name, Explain(err))
-		w.Log.Error("cannot listen", "transport", w.Package, "error", err)
-		return err
-	}
-	server.MaxHeaderBytes = 64 << 10
-	server.ConnContext = WithVisitor
-	server.ErrorLog = slog.NewLogLogger(w.Log.Handler(), slog.LevelDebug)
-	server.ConnState = l.count
+	l.server = newServer(l.admin)
+	l.server.MaxHeaderBytes = 64 << 10
+	l.server.ConnContext = WithVisitor
+	l.server.ErrorLog = slog.NewLogLogger(w.Log.Handler(), slog.LevelDebug)
+	l.server.ConnState = l.count
 	w.listeners = append(w.listeners, l)
 	return nil
-}
-
-// Opened tells how opening went, of which err is what failed: nil if there is a
-// listener, ErrDisabled if none was asked for.
-func (w *Web) Opened(err error) error {
-	switch {
-	case len(w.listeners) > 0:
-		return nil
-	case err == nil:
-		return ErrDisabled
-	}
-	return err
 }
 
 func (l *webListener) count(_ net.Conn, state http.ConnState) {
@@ -92,37 +126,33 @@ func (w *Web) Start() {
 		for _, open := range l.open {
 			w.serving.Go(func() {
 				if err := l.server.Serve(open); !errors.Is(err, http.ErrServerClosed) {
-					w.Log.Error("stopped listening", "transport", w.Package, "endpoint", l.name, "error", err)
+					w.Log.Error("stopped listening", "transport", w.Package, "listener", l.name(), "error", err)
 				}
 			})
 		}
 	}
 }
 
-// Addrs are the addresses of the listener with a name.
-func (w *Web) Addrs(name string) (all []net.Addr) {
+// Listeners are those that are open, in the order in which they were opened. The paths are
+// those of URLs of the Janus API and the Admin API.
+func (w *Web) Listeners(apiPath, adminPath string) (list []Listener) {
 	for _, l := range w.listeners {
-		if l.name == name {
-			for _, open := range l.open {
-				all = append(all, open.Addr())
-			}
+		path := apiPath
+		if l.admin {
+			path = adminPath
+		}
+		for _, open := range l.open {
+			a := open.Addr()
+			list = append(list, Listener{Name: l.name(), Admin: l.admin, Addr: a, URL: LocalURL(l.scheme, a, path)})
 		}
 	}
-	return all
-}
-
-// Names are those of the listeners, in the order in which they were opened.
-func (w *Web) Names() (all []string) {
-	for _, l := range w.listeners {
-		all = append(all, l.name)
-	}
-	return all
+	return list
 }
 
 // Conns calls f with the number of connections of each listener.
 func (w *Web) Conns(f func(name string, n int64)) {
 	for _, l := range w.listeners {
-		f(l.name, l.conns.Load())
+		f(l.name(), l.conns.Load())
 	}
 }
 

@@ -178,7 +178,8 @@ func (w *work) messages(s *sink) error {
 		if base == 0 {
 			base = at
 		}
-		s.add(&mux.Sample{Time: time.Duration(min(max(at-base, 0), maxMicros)) * time.Microsecond, Data: message})
+		ms := min(max(at-base, 0), maxMicros) / 1000
+		s.add(&mux.Sample{Time: time.Duration(ms) * time.Millisecond, Data: message})
 	}
 	return nil
 }

@@ -198,3 +198,59 @@ func TestPCMAsJanus(t *testing.T) {
 		})
 	}
 }
+
+// With -t the index stands in front, and the pictures are the same.
+func TestFaststart(t *testing.T) {
+	need(t, "ffmpeg")
+	dir := t.TempDir()
+	source := write(t, filepath.Join(dir, "a.mjr"), recording(mjr.Header{Codec: "h264"}, video(t, "h264")))
+	plain, fast := filepath.Join(dir, "plain.mp4"), filepath.Join(dir, "fast.mp4")
+	run(nil, "janus-pp-rec", source, plain).want(t, 0)
+	run(nil, "janus-pp-rec", "--faststart", source, fast).want(t, 0)
+	before := func(path string) bool {
+		b := read(t, path)
+		return bytes.Index(b, []byte("moov")) < bytes.Index(b, []byte("mdat"))
+	}
+	if before(plain) || !before(fast) {
+		t.Error("the index is at the wrong end")
+	}
+	sameMedia(t, fast, plain)
+}
+
+// The comment is the header, or what is asked for.
+func TestMetadata(t *testing.T) {
+	dir := t.TempDir()
+	h := mjr.Header{Codec: "vp8", Description: "a lecture"}
+	source := write(t, filepath.Join(dir, "a.mjr"), recording(h, []packet{{payload: "\x10\x00\x9d\x01\x2a"}}))
+	for _, format := range []string{"webm", "mkv"} {
+		target := filepath.Join(dir, "a."+format)
+		for _, x := range []struct {
+			env, options []string
+			want         string
+		}{
+			{nil, nil, `{"t": "v", "c": "vp8", "d": "a lecture", "s": `},
+			{nil, []string{"-m", "of mine"}, "of mine"},
+			{[]string{"JANUS_PPREC_METADATA=of all"}, nil, "of all"},
+		} {
+			run(x.env, append([]string{"janus-pp-rec", source, target}, x.options...)...).want(t, 0)
+			if !bytes.Contains(read(t, target), []byte(x.want)) {
+				t.Errorf("%s %v: no %s", format, x.options, x.want)
+			}
+		}
+	}
+}
+
+// A disk that is full is an error that names the file.
+func TestFullDisk(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("skipped: there is no /dev/full")
+	}
+	dir := t.TempDir()
+	source := write(t, filepath.Join(dir, "a.mjr"), recording(mjr.Header{Codec: "opus"}, tone(20)))
+	target := filepath.Join(dir, "a.mka")
+	if err := os.Symlink("/dev/full", target); err != nil {
+		t.Fatal(err)
+	}
+	run(nil, "janus-pp-rec", source, target).want(t, 1, "a.mka", "no space left")
+	run(nil, "mjr2pcap", source, target).want(t, 1, "a.mka", "no space left")
+}

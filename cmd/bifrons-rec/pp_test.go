@@ -178,7 +178,7 @@ func chat(codec string, messages ...string) []byte {
 	h := mjr.Header{Type: mjr.Data, Codec: codec, Created: 1714550000000000, First: 1714550001000000}
 	b := mjr.AppendHeader(mjr.AppendMagic(nil), &h)
 	for i, m := range messages {
-		b = mjr.AppendMessage(b, uint32(1500*i), h.First+int64(1500000*i), []byte(m))
+		b = mjr.AppendMessage(b, uint32(1500*i), h.First+int64(1500000*i)+999*int64(i%2), []byte(m))
 	}
 	return b
 }
@@ -236,16 +236,18 @@ func TestInfo(t *testing.T) {
 	dir := t.TempDir()
 	json := `{"t": "v", "c": "vp8", "f": "a=b", "d": "x", "x": {"4": "urn:3gpp:video-orientation"}, "s": 1714550000000000, "u": 1714550000120000, "or": 63, "e": true}`
 	h := mjr.Header{Codec: "vp8", Fmtp: "a=b", Description: "x", Extensions: map[uint8]string{4: uriOrientation}, RED: 63, Encrypted: true}
-	turned := func(n int, orientation byte) []byte {
+	with := func(n int, id, value uint8) []byte {
 		p := packet{head: rtp.FixedHeader{SequenceNumber: uint16(n), Timestamp: uint32(9000 * n), SSRC: 5}}
 		w := rtp.ExtensionWriter{}
 		w.Reset(p.raw())
-		w.AddUint8(4, orientation)
+		w.AddUint8(id, value)
 		b := append(w.Finish(), "payload"...)
 		rtp.SetExtensionBit(b)
 		return mjr.AppendFrame(nil, uint32(100*n), b)
 	}
-	encrypted := write(t, filepath.Join(dir, "e2ee.mjr"), slices.Concat(recording(h, nil), turned(0, 0), turned(1, 1), turned(2, 1), turned(3, 3)))
+	levels := write(t, filepath.Join(dir, "levels.mjr"), append(recording(mjr.Header{Codec: "opus"}, nil), with(0, 2, 0x80|30)...))
+	data := write(t, filepath.Join(dir, "data.mjr"), chat("text", "hello", "world"))
+	encrypted := write(t, filepath.Join(dir, "e2ee.mjr"), slices.Concat(recording(h, nil), with(0, 4, 0), with(1, 4, 1), with(2, 4, 1), with(3, 4, 3)))
 	oldest := write(t, filepath.Join(dir, "old.mjr"), []byte("MEETECHO\x00\x05audio"))
 	empty := write(t, filepath.Join(dir, "empty.mjr"), []byte(mjr.Magic))
 	short := strings.NewReplacer(`": `, `":`, `, "`, `,"`).Replace(json)
@@ -257,6 +259,7 @@ func TestInfo(t *testing.T) {
 		{"-j " + encrypted, 0, json + "\n"},
 		{"-e " + encrypted, 0, short[:len(short)-1] + `,"extended":{"packets":4,"duration":0.3,"rotations":[{"ts":0.0,"rotation":0},` +
 			`{"ts":0.1,"rotation":90},{"ts":0.3,"rotation":270}],"codec":{}}}` + "\n"},
+		{"-e " + data, 0, `{"t":"d","c":"text","s":1714550000000000,"u":1714550001000000,"extended":{"packets":2,"duration":2.500999}}` + "\n"},
 		{"-H " + encrypted, 0, "+end-to-end encrypted"},
 		{"-p " + encrypted, 0, "+Counted 4 frame packets"},
 		{"-H " + encrypted, 0, "+  -- Fmtp:    a=b"},
@@ -268,6 +271,7 @@ func TestInfo(t *testing.T) {
 		{"-e " + empty, 0, `{"extended":{"packets":0,"duration":0.0}}` + "\n"},
 		{"-p " + empty, 0, "+nothing was recorded"},
 		{"-j none.mjr", 1, ""},
+		{"-d 5 -a 2 -p " + levels, 0, "+level=-30 dBov, voice=true"},
 		{"-d 0 -p " + encrypted, 0, "+Janus version"},
 	} {
 		r := run(nil, append([]string{"janus-pp-rec"}, strings.Fields(x.args)...)...)

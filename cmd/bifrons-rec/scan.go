@@ -68,8 +68,8 @@ func (w *work) scan() (s scan, err error) {
 		s.packets++
 		at := float64(p.Time) / rate
 		s.duration = max(s.duration, at)
-		if w.log.level >= levelHuge {
-			w.log.print(levelHuge, "", "", "[%10d][%4d] seq=%d, ts=%d, time=%.2fs", p.Offset, len(p.Raw), p.SequenceNumber, p.Timestamp, at)
+		if w.log.level >= levelVerbose {
+			w.printPacket(&p, at)
 		}
 		if w.header.Type != mjr.Video {
 			continue
@@ -93,9 +93,22 @@ func (w *work) scan() (s scan, err error) {
 	return s, nil
 }
 
+// printPacket logs a packet.
+func (w *work) printPacket(p *mjr.Packet, at float64) {
+	level := ""
+	if w.header.Type == mjr.Audio {
+		if b, ok := p.Extension(w.extension(w.audioLevel, uriAudioLevel)); ok {
+			if dBov, voice, ok := rtp.AudioLevel(b); ok {
+				level = fmt.Sprintf(", level=-%d dBov, voice=%v", dBov, voice)
+			}
+		}
+	}
+	w.log.verbose("[%10d][%4d] seq=%d, ts=%d, time=%.2fs, marker=%v%s", p.Offset, len(p.Raw), p.SequenceNumber, p.Timestamp, at, p.Marker, level)
+}
+
 // scanMessages is scan for data.
 func (w *work) scanMessages() (s scan) {
-	first := int64(0)
+	base := w.header.Created
 	for {
 		f, err := w.reader.Next()
 		if err != nil {
@@ -108,11 +121,11 @@ func (w *work) scanMessages() (s scan) {
 			s.stats.Short++
 			continue
 		}
-		if s.packets == 0 {
-			first = at
+		if base == 0 {
+			base = at
 		}
 		s.packets++
-		s.duration = max(s.duration, float64(at-first)/1e6)
+		s.duration = max(s.duration, float64(at-base)/1e6)
 	}
 }
 

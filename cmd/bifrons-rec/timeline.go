@@ -15,22 +15,24 @@ type timeline struct {
 	rate int64
 	step int64 // of packets of 20 ms, in units of the RTP clock
 
-	started       bool
-	highSeq       uint64 // the packet before, as it was recorded
-	highTime      int64
-	silent        bool // a packet was dropped as the mark of silence
-	shift         int64
-	latencies     []int64 // ms, the latest restampPackets
-	sum           int64
-	next          int
-	skew          *skew.Compensator
-	furthest      int64 // ms by which RTP and arrival differ at most
-	silences      int
-	restamps      int
-	skewDrops     int
-	skewed        bool
-	firstArrival  int64
-	arrivalsKnown bool
+	started  bool
+	highSeq  uint64 // the packet before, as it was recorded
+	highTime int64
+	silent   bool // a packet was dropped as the mark of silence
+
+	arrives bool  // there are times of arrival
+	first   int64 // ms, the arrival of what has time 0
+	differs int64 // ms by which RTP and arrival differ at most
+
+	shift     int64   // what restamping added
+	latencies []int64 // ms, of the latest packets
+	sum       int64   // of these
+	next      int     // the oldest of these
+
+	skew *skew.Compensator
+
+	silences, restamps, skewDrops int
+	skewed                        bool
 }
 
 func newTimeline(w *work) *timeline {
@@ -52,15 +54,14 @@ func (t *timeline) take(p *mjr.Packet) bool {
 	recorded := p.Time
 	p.Time += t.shift
 	if p.HasArrival {
-		if !t.arrivalsKnown {
-			t.arrivalsKnown, t.firstArrival = true, int64(p.ArrivalMS)-p.Time*1000/t.rate
+		if !t.arrives {
+			t.arrives, t.first = true, int64(p.ArrivalMS)-p.Time*1000/t.rate
 		}
 		if t.restamp > 0 {
 			t.restampPacket(p)
 		}
-		differs := int64(p.ArrivalMS) - t.firstArrival - recorded*1000/t.rate
-		if max(differs, -differs) > max(t.furthest, -t.furthest) {
-			t.furthest = differs
+		if d := int64(p.ArrivalMS) - t.first - recorded*1000/t.rate; max(d, -d) > max(t.differs, -t.differs) {
+			t.differs = d
 		}
 		if t.skew != nil && !t.compensate(p) {
 			t.skewDrops++
@@ -87,7 +88,7 @@ func (t *timeline) isSilenceMark(p *mjr.Packet) bool {
 // restampPacket moves this packet and all that follow to when it came, but for the usual
 // latency, if it is much later than usual.
 func (t *timeline) restampPacket(p *mjr.Packet) {
-	latency := int64(p.ArrivalMS) - t.firstArrival - p.Time*1000/t.rate
+	latency := int64(p.ArrivalMS) - t.first - p.Time*1000/t.rate
 	if n := int64(len(t.latencies)); n > 0 {
 		average := t.sum / n
 		if latency > int64(t.restampMin) && latency*1000 > average*int64(t.work.restamp) {
@@ -127,10 +128,10 @@ func (t *timeline) tell() {
 	if t.skewed {
 		t.log.info("Compensated audio skew, dropped %d packets for it", t.skewDrops)
 	}
-	if !t.arrivalsKnown && (t.work.restamp > 0 || t.work.skew > 0) {
+	if !t.arrives && (t.work.restamp > 0 || t.work.skew > 0) {
 		t.log.warn("%s: has no times of arrival, so -r and -S did nothing", t.source)
 	}
-	if max(t.furthest, -t.furthest) > 500 {
-		t.log.warn("%s: RTP time and time of arrival differ by up to %d ms; audio and video may drift apart (try -S, -r or -I)", t.source, t.furthest)
+	if max(t.differs, -t.differs) > 500 {
+		t.log.warn("%s: RTP time and time of arrival differ by up to %d ms; audio and video may drift apart (try -S, -r or -I)", t.source, t.differs)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	api "bifrons/api/client"
 	"bifrons/api/config"
 	"bifrons/api/log"
+	"bifrons/rtp/waittest"
 )
 
 // patience is how long a test waits for something that has to happen.
@@ -47,9 +48,12 @@ func testServerWith(t testing.TB, demos string, change func(*config.Config)) *se
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.Close)
+	t.Cleanup(func() { waittest.Close(t, s) })
 	return s
 }
+
+// Outstanding is how many packet buffers are not given back after Close.
+func (s *server) Outstanding() int { return s.engine.Outstanding() }
 
 // message is a JSON object of the Janus API.
 type message map[string]any

@@ -115,7 +115,7 @@ func (s *server) tryListener(l config.Listener, certificates config.TLS) error {
 	case l.Unix != "":
 		err = trySocket(l.Unix)
 	case !l.Local:
-		err = endpoint(true, l.Port, l.IP, l.Interface, "").Try()
+		err = address(true, l.Port, l.IP, l.Interface, "").Try()
 	case os.Getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()): // systemd has opened none
 		err = errors.New("no path is set")
 	}

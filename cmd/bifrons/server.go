@@ -23,6 +23,7 @@ import (
 	"bifrons/api/log/jsonlog"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/echotest"
+	"bifrons/api/plugin/recordplay"
 	"bifrons/api/plugin/streaming"
 	"bifrons/api/plugin/textroom"
 	"bifrons/api/plugin/videocall"
@@ -81,11 +82,10 @@ func start(cfg *config.Config, demos string, out *log.Log) (s *server, err error
 		if cfg.Server.Plugins.Disabled(shortName(p.Info().Package)) {
 			continue
 		}
-		err := s.core.AddPlugin(p)
-		if errors.Is(err, plugin.ErrOff) {
+		if err := s.core.AddPlugin(p); errors.Is(err, plugin.ErrNotSetUp) {
+			s.log.Info("plugin left out", "plugin", p.Info().Package, "reason", err)
 			continue
-		}
-		if err != nil {
+		} else if err != nil {
 			return s, fmt.Errorf("plugin %s: %w", p.Info().Package, err)
 		}
 		if f, ok := p.(plugin.FileServer); ok {
@@ -119,6 +119,7 @@ func (s *server) plugins() []plugin.Plugin {
 		videocall.New(s.cfg.Folder),
 		textroom.New(s.cfg.Folder),
 		voicemail.New(s.cfg.Folder),
+		recordplay.New(s.cfg.Folder),
 	}
 }
 

@@ -118,14 +118,14 @@ func (s *server) httpConfig(demos string) (rest.Config, error) {
 	hc := rest.Config{
 		API: rest.API{
 			BasePath: g.BasePath,
-			HTTP:     endpoint(g.HTTP, g.Port, g.IP, g.Interface, ""),
-			HTTPS:    endpoint(g.HTTPS, g.SecurePort, g.SecureIP, g.SecureInterface, ""),
+			HTTP:     address(g.HTTP, g.Port, g.IP, g.Interface, ""),
+			HTTPS:    address(g.HTTPS, g.SecurePort, g.SecureIP, g.SecureInterface, ""),
 			ACL:      transport.NewACL(g.ACL, g.ACLForwarded),
 		},
 		Admin: rest.API{
 			BasePath: a.BasePath,
-			HTTP:     endpoint(a.HTTP, a.Port, a.IP, a.Interface, ""),
-			HTTPS:    endpoint(a.HTTPS, a.SecurePort, a.SecureIP, a.SecureInterface, ""),
+			HTTP:     address(a.HTTP, a.Port, a.IP, a.Interface, ""),
+			HTTPS:    address(a.HTTPS, a.SecurePort, a.SecureIP, a.SecureInterface, ""),
 			ACL:      transport.NewACL(a.ACL, a.ACLForwarded),
 		},
 		Origins:     transport.Origins{Allow: c.CORS.AllowOrigin, Enforce: c.CORS.Enforce},
@@ -172,13 +172,13 @@ func (s *server) wsConfig() websockets.Config {
 	layout, _ := json.ParseLayout(g.JSON)
 	return websockets.Config{
 		API: websockets.API{
-			WS:  endpoint(g.WS, g.Port, g.IP, g.Interface, g.Unix),
-			WSS: endpoint(g.WSS, g.SecurePort, g.SecureIP, g.SecureInterface, g.SecureUnix),
+			WS:  address(g.WS, g.Port, g.IP, g.Interface, g.Unix),
+			WSS: address(g.WSS, g.SecurePort, g.SecureIP, g.SecureInterface, g.SecureUnix),
 			ACL: transport.NewACL(g.ACL, g.ACLForwarded),
 		},
 		Admin: websockets.API{
-			WS:  endpoint(a.WS, a.Port, a.IP, a.Interface, a.Unix),
-			WSS: endpoint(a.WSS, a.SecurePort, a.SecureIP, a.SecureInterface, a.SecureUnix),
+			WS:  address(a.WS, a.Port, a.IP, a.Interface, a.Unix),
+			WSS: address(a.WSS, a.SecurePort, a.SecureIP, a.SecureInterface, a.SecureUnix),
 			ACL: transport.NewACL(a.ACL, a.ACLForwarded),
 		},
 		Origins:     transport.Origins{Allow: c.CORS.AllowOrigin, Enforce: c.CORS.Enforce},
@@ -195,8 +195,8 @@ func (s *server) wsConfig() websockets.Config {
 	}
 }
 
-func endpoint(on bool, port uint16, ip netip.Addr, ifc, path string) transport.Endpoint {
-	return transport.Endpoint{Enabled: on, Port: int(port), IP: ip, Interface: ifc, Path: path}
+func address(on bool, port uint16, ip netip.Addr, ifc, path string) transport.Address {
+	return transport.Address{Enabled: on, Port: int(port), IP: ip, Interface: ifc, Path: path}
 }
 
 func certificate(t config.TLS) transport.Certificate {

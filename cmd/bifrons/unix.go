@@ -11,8 +11,8 @@ func (s *server) unixConfig() pfunix.Config {
 	api, _ := pfunix.ParseType(c.General.Type)
 	admin, _ := pfunix.ParseType(c.Admin.Type)
 	cfg := pfunix.Config{
-		API:    pfunix.Endpoint{Enabled: c.General.Enabled, Path: c.General.Path, Type: api},
-		Admin:  pfunix.Endpoint{Enabled: c.Admin.Enabled, Path: c.Admin.Path, Type: admin},
+		API:    pfunix.Address{Enabled: c.General.Enabled, Path: c.General.Path, Type: api},
+		Admin:  pfunix.Address{Enabled: c.Admin.Enabled, Path: c.Admin.Path, Type: admin},
 		Queues: s.queues,
 		Layout: layout,
 		Events: c.General.Events,

@@ -1,5 +1,5 @@
-// Package waittest waits in tests: until goroutines and sockets are gone, until
-// something is so, until a function returns. Only tests import it.
+// Package waittest waits in tests: until goroutines, sockets and packet buffers are
+// gone, until something is so, until a function returns. Only tests import it.
 package waittest
 
 import (
@@ -38,6 +38,25 @@ func NoLeaks(t testing.TB) {
 			t.Error(left)
 		}
 	})
+}
+
+// Pooled is what lends packet buffers, as sfu.Engine does. Outstanding is called after
+// Close.
+type Pooled interface {
+	Close()
+	Outstanding() int
+}
+
+// Close closes what lends packet buffers, and fails the test if some are not given back.
+func Close(t testing.TB, p Pooled) {
+	t.Helper()
+	closeWithin(t, Patience, p)
+}
+
+func closeWithin(t testing.TB, limit time.Duration, p Pooled) {
+	t.Helper()
+	p.Close()
+	UntilWithin(t, limit, "packet buffers are given back", func() bool { return p.Outstanding() == 0 })
 }
 
 // census is what there is at one moment.

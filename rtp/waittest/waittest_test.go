@@ -56,10 +56,17 @@ func (f *failing) Fatalf(format string, _ ...any) {
 	runtime.Goexit()
 }
 
+// pooled lends a buffer for ever when it is closed.
+type pooled struct{ lent int }
+
+func (p *pooled) Close()           { p.lent = 1 }
+func (p *pooled) Outstanding() int { return p.lent }
+
 // TestLimits: what does not happen fails the test.
 func TestLimits(t *testing.T) {
 	for name, wait := range map[string]func(t testing.TB){
 		"next":  func(t testing.TB) { NextWithin(t, time.Millisecond, "x", make(chan int)) },
+		"close": func(t testing.TB) { closeWithin(t, time.Millisecond, new(pooled)) },
 		"until": func(t testing.TB) { UntilWithin(t, time.Millisecond, "x", func() bool { return false }) },
 	} {
 		f := &failing{TB: t}

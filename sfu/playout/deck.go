@@ -23,6 +23,7 @@ type Deck struct {
 	running bool          // there is a goroutine for the timers
 	wake    chan struct{} // has something when it should look again
 	looked  time.Duration // when it did
+	ends    []func()      // to be told
 	shelves map[uint64]*shelf
 	closed  bool
 }
@@ -61,8 +62,9 @@ func (d *Deck) Play(to Sink, parts []Part, held bool, ended func(err error)) *Pl
 	for _, r := range p.reels {
 		d.file(r)
 	}
-	if p.media == 0 {
-		d.end(p)
+	if p.media == 0 && ended != nil {
+		p.stop()
+		d.Go(func() { d.tell(p, ended, nil) })
 	}
 	return p
 }

@@ -28,6 +28,7 @@ type theatre struct {
 	at      map[int][]time.Duration // by track
 	packets map[int][]string
 	flushes int
+	pending int // packets
 	refuse  int // packets
 	failed  []any
 	ended   []error
@@ -40,6 +41,7 @@ func newTheatre() *theatre {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.flushes++
+		h.pending = 0
 	}
 	return h
 }
@@ -56,6 +58,7 @@ func (h *theatre) Write(track int, packet []byte) bool {
 	}
 	h.at[track] = append(h.at[track], time.Since(h.start))
 	h.packets[track] = append(h.packets[track], string(packet))
+	h.pending++
 	return true
 }
 
@@ -74,6 +77,9 @@ func (h *theatre) Contain(string) {
 func (h *theatre) end(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.pending > 0 {
+		h.failed = append(h.failed, "ended before it was flushed")
+	}
 	h.ended = append(h.ended, err)
 }
 
@@ -164,7 +170,7 @@ func TestPlay(t *testing.T) {
 				t.Fatalf("packet %d is played at %v", i, at)
 			}
 		}
-		if !slices.Equal(h.ended, []error{nil}) || audio.closed != 1 || video.closed != 1 || text.closed != 1 {
+		if !slices.Equal(h.ended, []error{nil}) || len(h.failed) != 0 || audio.closed != 1 || video.closed != 1 || text.closed != 1 {
 			t.Errorf("ended: %v, closed: %d %d %d", h.ended, audio.closed, video.closed, text.closed)
 		}
 	})
@@ -207,6 +213,7 @@ func TestFailures(t *testing.T) {
 	}{
 		"error":      {&list{packets: []string{"a", "b"}, at: []time.Duration{0, 90 * ms}, err: torn}, torn, false, 2},
 		"at once":    {&list{err: torn}, torn, false, 0},
+		"no tape":    {nil, nil, false, 0},
 		"empty":      {&list{}, nil, false, 0},
 		"panic":      {&list{packets: []string{"a", "torn"}, at: make([]time.Duration, 2)}, errPanic, true, 1},
 		"sink panic": {&list{packets: []string{"a", "panic", "b"}, at: make([]time.Duration, 3)}, nil, true, 1},
@@ -215,10 +222,14 @@ func TestFailures(t *testing.T) {
 			h := newTheatre()
 			other := steps(10, 20*ms)
 			h.Play(h, []Part{{Tape: other, Track: 1}}, false, nil)
-			h.Play(h, []Part{{Tape: x.tape}}, false, h.end)
+			var parts []Part
+			if x.tape != nil {
+				parts = []Part{{Tape: x.tape}}
+			}
+			h.Play(h, parts, false, h.end)
 			h.over(t)
-			if len(h.at[0]) != x.played || (len(h.failed) == 1) != x.failed || x.tape.closed != 1 || len(h.at[1]) != 10 {
-				t.Errorf("%s: played %v, failed %v, closed %d, other %v", name, h.at, h.failed, x.tape.closed, h.at[1])
+			if len(h.at[0]) != x.played || (len(h.failed) == 1) != x.failed || x.tape != nil && x.tape.closed != 1 || len(h.at[1]) != 10 {
+				t.Errorf("%s: played %v, failed %v, other %v", name, h.at, h.failed, h.at[1])
 			}
 			if name != "sink panic" && !slices.Equal(h.ended, []error{x.err}) {
 				t.Errorf("%s: ended %v", name, h.ended)

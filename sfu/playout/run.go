@@ -27,6 +27,7 @@ func (d *Deck) run() {
 	for {
 		d.look()
 		d.Flush()
+		d.tellEnds()
 		for {
 			wait, over := d.wait()
 			if over {
@@ -175,15 +176,27 @@ func (d *Deck) finish(r *reel) {
 	}
 }
 
-// end ends a player whose tapes have ended.
+// end ends a player whose tapes have ended. Who waits for that is told when what it has
+// played is on its way.
 func (d *Deck) end(p *Player) {
 	ended, err := p.ended, p.err
 	p.stop()
-	if ended == nil {
-		return
+	if ended != nil {
+		d.ends = append(d.ends, func() { d.tell(p, ended, err) })
 	}
-	d.Go(func() {
-		defer p.to.Contain("what waits for the end of a player")
-		ended(err)
-	})
+}
+
+// tellEnds tells who waits for the ends of players.
+func (d *Deck) tellEnds() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, f := range d.ends {
+		d.Go(f)
+	}
+	d.ends = nil
+}
+
+func (d *Deck) tell(p *Player, ended func(err error), err error) {
+	defer p.to.Contain("what waits for the end of a player")
+	ended(err)
 }

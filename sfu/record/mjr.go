@@ -1,19 +1,23 @@
 package record
 
 import (
+	"encoding/binary"
 	"time"
 
+	"bifrons/rtp"
 	"bifrons/rtp/mjr"
 	"bifrons/rtp/mono"
 )
 
-// MJR is the Format of recordings of Janus, of one track; see package mjr.
+// MJR is the Format of recordings of Janus, of one track; see package mjr. All packets get
+// the SSRC of the first, as tools leave those of another one out.
 type MJR struct {
 	// Header says what is recorded, but for the times.
 	Header mjr.Header
 
 	created time.Time
 	first   mono.Time // when the first frame arrived, 0 before
+	ssrc    uint32
 }
 
 // Begin implements Format. What follows the magic has to wait for the first frame.
@@ -24,8 +28,15 @@ func (m *MJR) Begin(dst []byte, wall time.Time) []byte {
 
 // Packet implements Format.
 func (m *MJR) Packet(dst []byte, p *Packet) []byte {
+	if m.first == 0 {
+		m.ssrc = binary.BigEndian.Uint32(p.RTP[8:])
+	}
 	dst, ms := m.frame(dst, p.Arrival, p.Arrival.Wall())
-	return mjr.AppendFrame(dst, ms, p.RTP)
+	before := len(dst)
+	if dst = mjr.AppendFrame(dst, ms, p.RTP); len(dst) > before {
+		rtp.SetSSRC(dst[len(dst)-len(p.RTP):], m.ssrc)
+	}
+	return dst
 }
 
 // Message implements Format.

@@ -18,7 +18,6 @@ type Opus struct {
 	frames *frame.Assembler
 	first  uint64 // timestamp of the first frame, 0 before
 	order  order
-	dst    []byte // while packets are laid out
 }
 
 // Begin implements Format.
@@ -30,13 +29,20 @@ func (o *Opus) Begin(dst []byte, wall time.Time) []byte {
 
 // Packet implements Format.
 func (o *Opus) Packet(dst []byte, p *Packet) []byte {
-	o.dst = dst
-	o.order.take(p, o.write)
-	return o.laidOut()
+	return o.lay(dst, func(write func(*Packet)) {
+		o.order.take(p, write)
+		o.order.expire(p.Arrival, write)
+	})
 }
 
-// write lays out a packet that is in order.
-func (o *Opus) write(p *Packet) {
+// lay appends what is written by f.
+func (o *Opus) lay(dst []byte, f func(write func(*Packet))) []byte {
+	f(func(p *Packet) { dst = o.write(dst, p) })
+	return dst
+}
+
+// write appends the packet that is next.
+func (o *Opus) write(dst []byte, p *Packet) []byte {
 	for _, f := range o.frames.Push(&frame.Packet{Seq: p.Seq, Timestamp: p.Timestamp, Payload: p.RTP[p.Head:]}) {
 		if len(f.Data) == 0 {
 			continue
@@ -46,22 +52,17 @@ func (o *Opus) write(p *Packet) {
 		}
 		samples := f.Samples
 		if samples == 0 {
-			samples = opusFrame
+			samples = opusSamples
 		}
-		o.dst = o.out.Append(o.dst, &mux.Sample{
+		dst = o.out.Append(dst, &mux.Sample{
 			Time: opusTime(f.Timestamp - min(o.first, f.Timestamp)), Duration: opusTime(uint64(samples)), Key: true, Data: f.Data,
 		})
 	}
-}
-
-// laidOut is what was laid out.
-func (o *Opus) laidOut() (dst []byte) {
-	dst, o.dst = o.dst, nil
 	return dst
 }
 
-// opusFrame is the usual duration of a packet in units of its clock.
-const opusFrame = 960
+// opusSamples is the usual duration of a packet in units of its clock.
+const opusSamples = 960
 
 // opusTime is so many units of the clock of 48 kHz, to the nearest nanosecond.
 func opusTime(n uint64) time.Duration {
@@ -77,15 +78,11 @@ func (o *Opus) Report(*Report) {}
 
 // Flush implements Format.
 func (o *Opus) Flush(dst []byte, now mono.Time) (out []byte, keyframe int) {
-	o.dst = dst
-	o.order.expire(now, o.write)
-	return o.out.Flush(o.laidOut()), -1
+	return o.out.Flush(o.lay(dst, func(write func(*Packet)) { o.order.expire(now, write) })), -1
 }
 
 // End implements Format.
 func (o *Opus) End(dst []byte) (rest []byte, patches []Patch) {
-	o.dst = dst
-	o.order.flush(o.write)
-	dst, _ = o.out.End(o.laidOut()) // Ogg has no patches
+	dst, _ = o.out.End(o.lay(dst, o.order.flush)) // Ogg has no patches
 	return dst, nil
 }

@@ -168,7 +168,7 @@ func newEngine(t *testing.T) *sfu.Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(e.Close)
+	t.Cleanup(func() { waittest.Close(t, e) })
 	return e
 }
 

@@ -2,6 +2,7 @@ package recording
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"bifrons/api/plugin"
@@ -43,9 +44,11 @@ func Agreed(s *sdp.Section) (m Medium, ok bool) {
 }
 
 // Base is the name of recordings for which a client has none: of a plugin, with what tells
-// them apart, and the time. The names of the media follow, see Medium.NameIn.
+// them apart, and the time. It leads to no other folder, whatever clients call themselves.
+// The names of the media follow, see Medium.NameIn.
 func Base(name string, apart any) string {
-	return fmt.Sprintf("%s-%v-%d", name, apart, time.Now().UnixMicro())
+	base := fmt.Sprintf("%s-%v-%d", name, apart, time.Now().UnixMicro())
+	return strings.NewReplacer("/", "_", "\x00", "_").Replace(base)
 }
 
 // NameIn names the file of a medium, of which its client has one of each kind.
@@ -68,7 +71,7 @@ func (s *Set) StartAll(who Owner, media []Medium) error {
 		for _, key := range begun {
 			s.Stop(key)
 		}
-		return who.told(m.Name+extension, err)
+		return who.failed(m.Name+extension, err)
 	}
 	return nil
 }

@@ -47,11 +47,6 @@ type Medium struct {
 // Recordable tells whether there are recordings of the medium's codec.
 func (m *Medium) Recordable() bool { return mjr.TypeOf(strings.ToLower(m.Codec)) != 0 }
 
-// Name makes a name of words, such as ids of clients. None leads to another folder.
-func Name(words ...string) string {
-	return strings.NewReplacer("/", "_", "\x00", "_").Replace(strings.Join(words, "-"))
-}
-
 // Path is where a file of a name goes: into the folder, if there is one, whatever the
 // name says.
 func Path(folder, name string) string {
@@ -112,10 +107,9 @@ func (s *Set) Begin(who Owner, m Medium) {
 	if open == nil {
 		return
 	}
-	gw := who.Events.Gateway
 	go func() {
-		defer task.Contain(gw.Logger(), "the begin of a recording", func() { s.Stop(m.Key) })
-		_ = who.told(m.Name+extension, open())
+		defer task.Contain(who.Events.Gateway.Logger(), "the begin of a recording", func() { s.Stop(m.Key) })
+		_ = who.failed(m.Name+extension, open())
 	}()
 }
 
@@ -212,6 +206,17 @@ func place(gw plugin.Gateway, name, extension string) (string, error) {
 		return "", ErrProtected
 	}
 	return path, nil
+}
+
+// failed tells the log and event handlers that a file cannot be made, if there is an
+// error, which it returns with the path for clients.
+func (o Owner) failed(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	o.Events.Gateway.Logger().Warn("not recorded", "file", path, "session", o.Host.SessionID(), "handle", o.Host.HandleID(), "error", err)
+	o.Tell(path, err)
+	return fmt.Errorf("%s: %w", path, err)
 }
 
 // Tell tells event handlers that writing fails, or goes on.

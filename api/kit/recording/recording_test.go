@@ -220,10 +220,7 @@ func TestParts(t *testing.T) {
 	s.StopAll(nil)
 }
 
-func TestNames(t *testing.T) {
-	if got := Name("room", "../../etc", "a\x00b", "7"); got != "room-.._.._etc-a_b-7" {
-		t.Errorf("name %q", got)
-	}
+func TestPath(t *testing.T) {
 	for _, x := range [][3]string{
 		{"", "a", "a"}, {"", "/x/../a", "/x/../a"}, {"/rec", "a", "/rec/a"}, {"/rec", "d/a", "/rec/d/a"},
 		{"/rec", "../../etc/a", "/rec/etc/a"}, {"/rec", "/etc/a", "/rec/etc/a"}, {"rec/", "x/../../a", "rec/a"}, {"/rec", "", ""},
@@ -232,4 +229,21 @@ func TestNames(t *testing.T) {
 			t.Errorf("%q in %q is %q, want %q", x[1], x[0], got, x[2])
 		}
 	}
+}
+
+// FuzzPath stays in the folder, whatever clients call files and themselves.
+func FuzzPath(f *testing.F) {
+	f.Add("a")
+	f.Add("../../etc/x")
+	f.Add("a/../..\x00")
+	f.Fuzz(func(t *testing.T, name string) {
+		for _, folder := range []string{"/rec", "rec/more"} {
+			if got := Path(folder, name); name != "" && got != folder && !strings.HasPrefix(got, folder+"/") || strings.Contains("/"+got+"/", "/../") && name != "" {
+				t.Errorf("%q in %q is %q", name, folder, got)
+			}
+		}
+		if base := Base("videoroom-"+name, name); strings.ContainsAny(base, "/\x00") {
+			t.Errorf("base %q", base)
+		}
+	})
 }

@@ -16,6 +16,7 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/plugin"
 	"bifrons/api/task"
+	"bifrons/rtp/waittest"
 	"bifrons/sfu"
 )
 
@@ -111,7 +112,7 @@ func (c *Core) closePlugin() {
 func (c *Core) close() {
 	c.closePlugin()
 	if c.engine != nil {
-		c.engine.Close()
+		waittest.Close(c.t, c.engine)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -155,7 +155,7 @@ func TestRecording(t *testing.T) {
 		return h, frames
 	}
 	h, audio := read("a.mjr")
-	if last := audio[len(audio)-1]; h.Codec != "opus" || h.Fmtp != "stereo=1" || audio[0].SSRC != 7 || last.SSRC != 8 || last.PayloadType != 111 {
+	if last := audio[len(audio)-1]; h.Codec != "opus" || h.Fmtp != "stereo=1" || audio[0].SSRC != 7 || last.SSRC != 7 || last.PayloadType != 111 {
 		t.Errorf("audio: header %+v, last packet %+v", h, last)
 	}
 	_, video := read("v.mjr")

@@ -8,6 +8,7 @@ import (
 
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/plugintest"
+	"bifrons/rtp/waittest"
 	"bifrons/sdp"
 	"bifrons/sfu"
 )
@@ -56,7 +57,7 @@ func newServiceOn(t testing.TB, file string, gw plugin.Gateway, cfg sfu.Config) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(engine.Close)
+	t.Cleanup(func() { waittest.Close(t, engine) })
 	if err := hs.plugin.Start(engined{gw, engine}); err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package videoroom
 
 import (
 	"strconv"
-	"time"
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
@@ -60,7 +59,7 @@ func (p *publisher) startRecording() {
 	}
 	base := p.filename
 	if base == "" {
-		base = recording.Name("videoroom", r.id, "user", p.id, strconv.FormatInt(time.Now().UnixMicro(), 10))
+		base = recording.Base("videoroom-"+r.id+"-user", p.id)
 	}
 	var joint []recording.Medium
 	for _, s := range p.streams {

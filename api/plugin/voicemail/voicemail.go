@@ -67,11 +67,11 @@ func (p *Plugin) Start(gw plugin.Gateway) error {
 		return err
 	}
 	if !p.found {
-		return plugin.ErrOff
+		return plugin.ErrNotSetUp
 	}
 	if err := os.MkdirAll(p.folder, 0o755); err != nil {
 		gw.Logger().Error("VoiceMail is off: there is no folder for recordings", "error", err)
-		return plugin.ErrOff
+		return plugin.ErrNotSetUp
 	}
 	return nil
 }

@@ -207,7 +207,7 @@ func TestNoRoom(t *testing.T) {
 func TestOff(t *testing.T) {
 	core, _ := start(t)
 	for _, folder := range []string{t.TempDir(), writeFile(t, "/dev/null/x", "/")} {
-		if err := New(folder).Start(core); !errors.Is(err, plugin.ErrOff) {
+		if err := New(folder).Start(core); !errors.Is(err, plugin.ErrNotSetUp) {
 			t.Errorf("got %v", err)
 		}
 	}

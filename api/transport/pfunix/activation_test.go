@@ -46,7 +46,7 @@ func TestSystemdSocket(t *testing.T) {
 	bothTypes(t, func(t *testing.T, typ Type) {
 		path := filepath.Join(t.TempDir(), "api")
 		f := socketFile(t, typ, path)
-		r := start(t, typ, Config{API: Endpoint{Enabled: true, Type: 1 - typ, Socket: f}})
+		r := start(t, typ, Config{API: Address{Enabled: true, Type: 1 - typ, Socket: f}})
 		r.path = path
 		c, _ := r.established()
 		c.Close()

@@ -41,7 +41,7 @@ func ParseType(s string) (Type, bool) {
 
 // Config is what a Server needs to know. Zero values stand for the defaults.
 type Config struct {
-	API, Admin Endpoint
+	API, Admin Address
 	Queues     *transport.Account // for what waits to be read, shared; default transport.QueueBytes
 	Layout     json.Layout
 
@@ -54,8 +54,8 @@ type Config struct {
 	Log *slog.Logger // default slog.Default()
 }
 
-// Endpoint is a socket on which one of the two APIs is served.
-type Endpoint struct {
+// Address is a socket on which one of the two APIs is served.
+type Address struct {
 	Enabled bool
 	Path    string // of the socket; an old socket there is removed
 	Type    Type

@@ -17,7 +17,7 @@ import (
 // maxRequests is how many requests of one client may wait.
 const maxRequests = 256
 
-// datagram is a SOCK_DGRAM endpoint. A client is known by its path as long as
+// datagram is a SOCK_DGRAM service. A client is known by its path as long as
 // it has sessions: nothing tells when it goes.
 type datagram struct {
 	server *Server
@@ -35,7 +35,7 @@ type datagram struct {
 	peers map[string]*peer
 }
 
-func (s *Server) openDatagram(at Endpoint, admin bool) (endpoint, error) {
+func (s *Server) openDatagram(at Address, admin bool) (service, error) {
 	e := &datagram{server: s, admin: admin, peers: map[string]*peer{}, late: make(chan struct{})}
 	if at.Socket == nil {
 		sock, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: at.Path, Net: "unixgram"})
@@ -94,7 +94,7 @@ func (e *datagram) peer(path string) *peer {
 	}
 	s := e.server
 	p = &peer{
-		endpoint: e, path: path, id: strconv.FormatUint(s.nextID.Add(1), 10),
+		service: e, path: path, id: strconv.FormatUint(s.nextID.Add(1), 10),
 		requests: 1, sessions: map[uint64]struct{}{},
 	}
 	p.inbox = task.NewSerial(maxRequests, &e.tasks, s.cfg.Log)
@@ -129,16 +129,16 @@ func (e *datagram) close() {
 	}
 }
 
-// peer is a client of a datagram endpoint.
+// peer is a client of a datagram service.
 type peer struct {
-	endpoint *datagram
-	path     string
-	id       string
-	inbox    *task.Serial
-	out      outbox
-	unheard  atomic.Int64 // bytes sent since its last request
+	service *datagram
+	path    string
+	id      string
+	inbox   *task.Serial
+	out     outbox
+	unheard atomic.Int64 // bytes sent since its last request
 
-	// What it is remembered for, guarded by the endpoint's mu.
+	// What it is remembered for, guarded by the service's mu.
 	requests int
 	sessions map[uint64]struct{}
 }
@@ -147,7 +147,7 @@ var _ janus.Conn = (*peer)(nil)
 
 func (p *peer) handle(body []byte) {
 	defer p.release()
-	p.endpoint.server.core.Handle(p, janus.Request{Admin: p.endpoint.admin, Body: body}, p.send)
+	p.service.server.core.Handle(p, janus.Request{Admin: p.service.admin, Body: body}, p.send)
 }
 
 // release ends a request.
@@ -156,7 +156,7 @@ func (p *peer) release() { p.change(func() { p.requests-- }) }
 // change changes what the client is remembered for; with nothing left it is
 // forgotten.
 func (p *peer) change(f func()) {
-	e := p.endpoint
+	e := p.service
 	e.mu.Lock()
 	f()
 	gone := p.requests == 0 && len(p.sessions) == 0 && e.peers[p.path] == p
@@ -185,7 +185,7 @@ const maxUnheard = 64 << 10
 // What clients have not read takes room in the socket's only send buffer, so
 // one that hangs would keep all the others from being answered.
 func (p *peer) hogs() bool {
-	return p.unheard.Load() > maxUnheard && unread(p.endpoint.sock) > p.endpoint.half
+	return p.unheard.Load() > maxUnheard && unread(p.service.sock) > p.service.half
 }
 
 // write sends one packet. The kernel does not tell when a client has room, so
@@ -194,7 +194,7 @@ func (p *peer) write(msg []byte) error {
 	deadline := time.Now().Add(writeTimeout)
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		if !p.hogs() {
-			err := sendTo(p.endpoint.sock, p.path, msg)
+			err := sendTo(p.service.sock, p.path, msg)
 			if !wouldBlock(err) {
 				p.unheard.Add(int64(len(msg)))
 				return p.lost(err)
@@ -205,7 +205,7 @@ func (p *peer) write(msg []byte) error {
 		}
 		select {
 		case <-time.After(pause):
-		case <-p.endpoint.late:
+		case <-p.service.late:
 			return os.ErrDeadlineExceeded
 		}
 	}
@@ -217,7 +217,7 @@ func (p *peer) lost(err error) error {
 	if err == nil || isTooLarge(err) || errors.Is(err, net.ErrClosed) {
 		return err
 	}
-	p.endpoint.server.cfg.Log.Debug("packet not sent", "transport", Package, "to", p.path, "error", err)
+	p.service.server.cfg.Log.Debug("packet not sent", "transport", Package, "to", p.path, "error", err)
 	return nil
 }
 

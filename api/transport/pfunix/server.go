@@ -2,8 +2,6 @@ package pfunix
 
 import (
 	"errors"
-	"fmt"
-	"log/slog"
 	"os"
 	"strconv"
 	"sync"
@@ -22,40 +20,32 @@ type Server struct {
 	nextID  atomic.Uint64
 	clients atomic.Int64
 
-	endpoints []endpoint
+	services  []service
 	listeners []transport.Listener
 	serving   sync.WaitGroup
 }
 
 var _ janus.Transport = (*Server)(nil)
 
-// endpoint is a socket of either type.
-type endpoint interface {
+// service is a socket of either type.
+type service interface {
 	serve() // until close
 	close() // waits until what has to be written is
 }
 
-// New opens the endpoints. Those that cannot be opened are logged; it is an
+// New opens the services. Those that cannot be opened are logged; it is an
 // error if none is left, transport.ErrDisabled if none was asked for.
 func New(cfg Config, core Core) (*Server, error) {
-	if cfg.Log == nil {
-		cfg.Log = slog.Default()
-	}
-	if cfg.Queues == nil {
-		cfg.Queues = transport.NewAccount(transport.QueueBytes, cfg.Log)
-	}
+	transport.SetDefaults(&cfg.Log, &cfg.Queues)
 	s := &Server{cfg: cfg, core: core, control: transport.NewControl(cfg.Layout, cfg.Events, cfg.Notify)}
 	err := errors.Join(s.open("unix", cfg.API, false), s.open("admin_unix", cfg.Admin, true))
-	switch {
-	case len(s.endpoints) > 0:
-		return s, nil
-	case err == nil:
-		err = transport.ErrDisabled
+	if err := transport.Opened(len(s.services), err); err != nil {
+		return nil, err
 	}
-	return nil, err
+	return s, nil
 }
 
-func (s *Server) open(name string, at Endpoint, admin bool) error {
+func (s *Server) open(name string, at Address, admin bool) error {
 	if !at.Enabled {
 		if at.Socket != nil {
 			at.Socket.Close()
@@ -64,19 +54,17 @@ func (s *Server) open(name string, at Endpoint, admin bool) error {
 	}
 	e, err := s.listen(at, admin)
 	if err != nil {
-		err = fmt.Errorf("%s: %w", name, transport.Explain(err))
-		s.cfg.Log.Error("cannot listen", "transport", Package, "error", err)
-		return err
+		return transport.NotOpened(s.cfg.Log, Package, name, err)
 	}
-	s.endpoints = append(s.endpoints, e)
+	s.services = append(s.services, e)
 	s.listeners = append(s.listeners, transport.Listener{Name: name, Admin: admin, URL: at.Path})
 	return nil
 }
 
-func (s *Server) listen(at Endpoint, admin bool) (endpoint, error) {
+func (s *Server) listen(at Address, admin bool) (service, error) {
 	typ := at.Type
 	if at.Socket != nil {
-		defer at.Socket.Close() // the endpoint has a duplicate
+		defer at.Socket.Close() // the service has a duplicate
 		var err error
 		if typ, err = socketType(at.Socket); err != nil {
 			return nil, err
@@ -94,7 +82,7 @@ func (s *Server) listen(at Endpoint, admin bool) (endpoint, error) {
 
 // Start serves clients until Close.
 func (s *Server) Start() {
-	for _, e := range s.endpoints {
+	for _, e := range s.services {
 		s.serving.Go(e.serve)
 	}
 }
@@ -105,7 +93,7 @@ func (s *Server) Listeners() []transport.Listener { return s.listeners }
 // Close lets what is to be written go for a short while, closes everything and
 // removes the sockets from the file system.
 func (s *Server) Close() {
-	for _, e := range s.endpoints {
+	for _, e := range s.services {
 		e.close()
 	}
 	s.serving.Wait()

@@ -83,7 +83,7 @@ func start(t *testing.T, typ Type, cfg Config) *rig {
 	r := &rig{T: t, typ: typ, path: filepath.Join(t.TempDir(), "api"), events: make(chan string, 100)}
 	r.core = &fakeCore{conns: make(chan janus.Conn, 100), gone: make(chan janus.Conn, 100), known: map[janus.Conn]bool{}}
 	if !cfg.API.Enabled && !cfg.Admin.Enabled {
-		cfg.API = Endpoint{Enabled: true, Path: r.path, Type: typ}
+		cfg.API = Address{Enabled: true, Path: r.path, Type: typ}
 	}
 	cfg.Events, cfg.Notify = true, func(conn string, e []byte) { r.events <- conn + string(e) }
 	cfg.Log = slog.New(slog.DiscardHandler)
@@ -298,7 +298,7 @@ func TestHangingClient(t *testing.T) {
 	for range 2 * maxBytes / len(event) {
 		slow.Deliver(1, janus.Event{Head: event})
 	}
-	e := r.server.endpoints[0].(*datagram)
+	e := r.server.services[0].(*datagram)
 	waittest.Until(t, "the send buffer does not fill", func() bool { return unread(e.sock) > e.half })
 	conn.Deliver(1, janus.Event{Head: event})
 	r.expect(quick, string(event))
@@ -327,7 +327,7 @@ func TestDatagramClients(t *testing.T) {
 	name := c.LocalAddr().(*net.UnixAddr)
 	c.Close()
 	conn.Deliver(1, janus.Event{Head: []byte(`{"lost":1}`)})
-	conn.(*peer).endpoint.writer.Wait()
+	conn.(*peer).service.writer.Wait()
 	os.Remove(name.Name)
 	again, err := net.DialUnix("unixgram", name, &net.UnixAddr{Name: r.path, Net: "unixgram"})
 	if err != nil {
@@ -371,7 +371,7 @@ func TestEventsAndQuery(t *testing.T) {
 func TestAdmin(t *testing.T) {
 	bothTypes(t, func(t *testing.T, typ Type) {
 		path := filepath.Join(t.TempDir(), "admin")
-		r := start(t, typ, Config{Admin: Endpoint{Enabled: true, Path: path, Type: typ}})
+		r := start(t, typ, Config{Admin: Address{Enabled: true, Path: path, Type: typ}})
 		r.path = path
 		r.established()
 		if !r.core.isAdmin() {
@@ -389,7 +389,7 @@ func TestPaths(t *testing.T) {
 			t.Fatal(err)
 		}
 		stale.Close() // and leaves its path
-		r := start(t, typ, Config{API: Endpoint{Enabled: true, Path: path, Type: typ}})
+		r := start(t, typ, Config{API: Address{Enabled: true, Path: path, Type: typ}})
 		r.path = path
 		r.established()
 		r.server.Close()
@@ -399,7 +399,7 @@ func TestPaths(t *testing.T) {
 		if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err = New(Config{API: Endpoint{Enabled: true, Path: path, Type: typ}, Log: slog.New(slog.DiscardHandler)}, r.core)
+		_, err = New(Config{API: Address{Enabled: true, Path: path, Type: typ}, Log: slog.New(slog.DiscardHandler)}, r.core)
 		if text, _ := os.ReadFile(path); err == nil || string(text) != "precious" {
 			t.Errorf("a file in the way: %v, holds %q", err, text)
 		}
@@ -411,7 +411,7 @@ func TestNewFails(t *testing.T) {
 	if _, err := New(Config{Log: quiet}, &fakeCore{}); !errors.Is(err, transport.ErrDisabled) {
 		t.Errorf("nothing enabled: %v", err)
 	}
-	if _, err := New(Config{Log: quiet, API: Endpoint{Enabled: true}}, &fakeCore{}); err == nil || errors.Is(err, transport.ErrDisabled) {
+	if _, err := New(Config{Log: quiet, API: Address{Enabled: true}}, &fakeCore{}); err == nil || errors.Is(err, transport.ErrDisabled) {
 		t.Errorf("no path: %v", err)
 	}
 }

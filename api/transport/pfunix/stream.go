@@ -20,7 +20,7 @@ const (
 	sendBuffer   = 1 << 20          // bytes; bounds the size of a reply, as far as the kernel allows
 )
 
-// stream is a SOCK_SEQPACKET endpoint.
+// stream is a SOCK_SEQPACKET service.
 type stream struct {
 	server   *Server
 	listener *net.UnixListener
@@ -33,7 +33,7 @@ type stream struct {
 	writer task.Tasks
 }
 
-func (s *Server) openStream(at Endpoint, admin bool) (endpoint, error) {
+func (s *Server) openStream(at Address, admin bool) (service, error) {
 	e := &stream{server: s, admin: admin, conns: map[*conn]struct{}{}}
 	if at.Socket == nil {
 		l, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: at.Path, Net: "unixpacket"})
@@ -120,19 +120,19 @@ func (e *stream) close() {
 	late.Stop()
 }
 
-// conn is a client of a stream endpoint. Its requests are handled one after
+// conn is a client of a stream service. Its requests are handled one after
 // the other in the order of their arrival.
 type conn struct {
-	endpoint *stream
-	sock     *net.UnixConn
-	id       string
-	out      outbox
+	service *stream
+	sock    *net.UnixConn
+	id      string
+	out     outbox
 }
 
 var _ janus.Conn = (*conn)(nil)
 
 func newConn(e *stream, sock *net.UnixConn) *conn {
-	c := &conn{endpoint: e, sock: sock, id: strconv.FormatUint(e.server.nextID.Add(1), 10)}
+	c := &conn{service: e, sock: sock, id: strconv.FormatUint(e.server.nextID.Add(1), 10)}
 	c.out = outbox{
 		write:  c.write,
 		cut:    func() { c.sock.Close() },
@@ -153,7 +153,7 @@ func (c *conn) write(msg []byte) error {
 
 // run serves the client until it or the server ends the connection.
 func (c *conn) run() {
-	e := c.endpoint
+	e := c.service
 	defer e.unregister(c)
 	control := e.server.control
 	control.Notify(c.id, connected{Event: "connected", Admin: e.admin, FD: descriptor(c.sock)})
@@ -164,7 +164,7 @@ func (c *conn) run() {
 }
 
 func (c *conn) read() {
-	e := c.endpoint
+	e := c.service
 	packet := make([]byte, maxPacket+1)
 	for c.out.waitForRoom() {
 		n, err := c.sock.Read(packet)

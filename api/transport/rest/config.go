@@ -23,8 +23,8 @@ type Config struct {
 	Admin API // base path /admin
 
 	Origins     transport.Origins
-	Certificate transport.Certificate // for the HTTPS endpoints
-	MaxConns    int                   // of each endpoint; 0: any number
+	Certificate transport.Certificate // for the HTTPS listeners
+	MaxConns    int                   // of each listener; 0: any number
 	Gate        *transport.Gate       // that all transports share; nil: no other limits
 	Bodies      *budget.Budget        // for what is being received, shared; default transport.BodyBytes
 	MaxBody     int64                 // bytes; default 1 MiB
@@ -38,14 +38,14 @@ type Config struct {
 	Notify func(conn string, event []byte)
 
 	// Page serves "/" and all below "/echo/", Demos all below "/demos/", both
-	// on the endpoints of the API. Nil: not found.
+	// on the listeners of the API. Nil: not found.
 	Page, Demos http.Handler
 
-	// Files answers GET requests for files that plugins have made, on the endpoints of
+	// Files answers GET requests for files that plugins have made, on the listeners of
 	// the API. It is false for all other paths. Nil: there are none.
 	Files func(w http.ResponseWriter, r *http.Request) bool
 
-	// Metrics serves /metrics on the endpoints of the Admin API. Nil: not found.
+	// Metrics serves /metrics on the listeners of the Admin API. Nil: not found.
 	Metrics http.Handler
 
 	// Ready tells why the server should get no new clients, nil if it should. It
@@ -67,8 +67,12 @@ type Config struct {
 // API is where and for whom one of the two APIs is served.
 type API struct {
 	BasePath    string
-	HTTP, HTTPS transport.Endpoint
+	HTTP, HTTPS transport.Address
 	ACL         transport.ACL
+}
+
+func (a *API) ports() transport.Ports {
+	return transport.Ports{Plain: a.HTTP, Secure: a.HTTPS, ACL: a.ACL}
 }
 
 func (c *Config) setDefaults() {
@@ -82,14 +86,9 @@ func (c *Config) setDefaults() {
 	setDefault(&c.IdleTimeout, 120*time.Second)
 	setDefault(&c.HeaderTimeout, transport.HeaderTimeout)
 	setDefault(&c.BodyTimeout, transport.BodyTimeout)
-	if c.Queues == nil {
-		c.Queues = transport.NewAccount(transport.QueueBytes, c.Log)
-	}
+	transport.SetDefaults(&c.Log, &c.Queues)
 	if c.Bodies == nil {
 		c.Bodies = budget.New(transport.BodyBytes)
-	}
-	if c.Log == nil {
-		c.Log = slog.Default()
 	}
 }
 

@@ -92,7 +92,7 @@ type rig struct {
 	base   string // of the first endpoint
 }
 
-var local = transport.Endpoint{Enabled: true, IP: netip.MustParseAddr("127.0.0.1")}
+var local = transport.Address{Enabled: true, IP: netip.MustParseAddr("127.0.0.1")}
 
 func start(t *testing.T, cfg Config) *rig {
 	t.Helper()

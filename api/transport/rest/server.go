@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -39,30 +38,28 @@ func New(cfg Config, core Core) (*Server, error) {
 	s := &Server{
 		cfg: cfg, core: core, hub: newHub(cfg.Queues),
 		control: transport.NewControl(cfg.Layout, cfg.Events, cfg.Notify),
-		web:     transport.Web{Package: Package, Log: cfg.Log},
+		web: transport.Web{Package: Package, Scheme: "http", Certificate: cfg.Certificate, MaxConns: cfg.MaxConns,
+			Gate: cfg.Gate, Log: cfg.Log},
 	}
-	api := service{Server: s, API: cfg.API}
-	admin := service{Server: s, API: cfg.Admin, admin: true}
-	err := s.web.Opened(errors.Join(
-		s.open("http", cfg.API.HTTP, api, nil),
-		s.open("https", cfg.API.HTTPS, api, &cfg.Certificate),
-		s.open("admin_http", cfg.Admin.HTTP, admin, nil),
-		s.open("admin_https", cfg.Admin.HTTPS, admin, &cfg.Certificate)))
-	if err != nil {
+	if err := s.web.Open(cfg.API.ports(), cfg.Admin.ports(), s.newHTTP); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Server) open(name string, at transport.Endpoint, svc service, cert *transport.Certificate) error {
-	door := transport.Door{ACL: svc.ACL, Max: s.cfg.MaxConns, Gate: s.cfg.Gate}
-	return s.web.Open(name, at, door, cert, &http.Server{
+// newHTTP makes what serves one of the two APIs.
+func (s *Server) newHTTP(admin bool) *http.Server {
+	svc := service{Server: s, API: s.cfg.API}
+	if admin {
+		svc.API, svc.admin = s.cfg.Admin, true
+	}
+	return &http.Server{
 		Handler:           svc,
 		ReadHeaderTimeout: s.cfg.HeaderTimeout,
 		ReadTimeout:       s.cfg.IdleTimeout + s.cfg.PollTimeout,
 		WriteTimeout:      s.cfg.IdleTimeout + s.cfg.PollTimeout,
 		IdleTimeout:       s.cfg.IdleTimeout,
-	})
+	}
 }
 
 // Start accepts connections until Close.
@@ -70,18 +67,8 @@ func (s *Server) Start() { s.web.Start() }
 
 // Listeners are "http", "https", "admin_http" and "admin_https", as far as they
 // are open.
-func (s *Server) Listeners() (list []transport.Listener) {
-	for _, name := range s.web.Names() {
-		scheme, admin := strings.CutPrefix(name, "admin_")
-		path := s.cfg.API.BasePath
-		if admin {
-			path = s.cfg.Admin.BasePath
-		}
-		for _, a := range s.web.Addrs(name) {
-			list = append(list, transport.Listener{Name: name, Admin: admin, Addr: a, URL: transport.LocalURL(scheme, a, path)})
-		}
-	}
-	return list
+func (s *Server) Listeners() []transport.Listener {
+	return s.web.Listeners(s.cfg.API.BasePath, s.cfg.Admin.BasePath)
 }
 
 // Flush waits until clients have fetched all events, or ctx ends.

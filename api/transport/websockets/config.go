@@ -26,8 +26,8 @@ type Config struct {
 	API, Admin API
 
 	Origins     transport.Origins
-	Certificate transport.Certificate // for the WSS endpoints
-	MaxConns    int                   // of each endpoint; 0: any number
+	Certificate transport.Certificate // for the WSS listeners
+	MaxConns    int                   // of each listener; 0: any number
 	Gate        *transport.Gate       // that all transports share; nil: no other limits
 	Bodies      *budget.Budget        // for what is being received, shared; default transport.BodyBytes
 	MaxMessage  int64                 // bytes of an incoming message; default 1 MiB
@@ -58,8 +58,12 @@ type Config struct {
 
 // API is where and for whom one of the two APIs is served.
 type API struct {
-	WS, WSS transport.Endpoint
+	WS, WSS transport.Address
 	ACL     transport.ACL
+}
+
+func (a *API) ports() transport.Ports {
+	return transport.Ports{Plain: a.WS, Secure: a.WSS, ACL: a.ACL}
 }
 
 func (c *Config) setDefaults() {
@@ -72,14 +76,9 @@ func (c *Config) setDefaults() {
 	if c.BodyTimeout <= 0 {
 		c.BodyTimeout = transport.BodyTimeout
 	}
-	if c.Queues == nil {
-		c.Queues = transport.NewAccount(transport.QueueBytes, c.Log)
-	}
+	transport.SetDefaults(&c.Log, &c.Queues)
 	if c.Bodies == nil {
 		c.Bodies = budget.New(transport.BodyBytes)
-	}
-	if c.Log == nil {
-		c.Log = slog.Default()
 	}
 }
 

@@ -2,7 +2,6 @@ package websockets
 
 import (
 	"context"
-	"errors"
 	nethttp "net/http"
 	"strconv"
 	"strings"
@@ -41,44 +40,34 @@ func New(cfg Config, core Core) (*Server, error) {
 	s := &Server{
 		cfg: cfg, core: core, conns: map[*conn]struct{}{},
 		control: transport.NewControl(cfg.Layout, cfg.Events, cfg.Notify),
-		web:     transport.Web{Package: Package, Log: cfg.Log},
+		web: transport.Web{Package: Package, Scheme: "ws", Certificate: cfg.Certificate, MaxConns: cfg.MaxConns,
+			Gate: cfg.Gate, Log: cfg.Log},
 	}
-	api := service{Server: s, acl: cfg.API.ACL, protocol: Protocol}
-	admin := service{Server: s, acl: cfg.Admin.ACL, protocol: AdminProtocol, admin: true}
-	err := s.web.Opened(errors.Join(
-		s.open("ws", cfg.API.WS, api, nil),
-		s.open("wss", cfg.API.WSS, api, &cfg.Certificate),
-		s.open("admin_ws", cfg.Admin.WS, admin, nil),
-		s.open("admin_wss", cfg.Admin.WSS, admin, &cfg.Certificate)))
-	if err != nil {
+	if err := s.web.Open(cfg.API.ports(), cfg.Admin.ports(), s.newHTTP); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Server) open(name string, at transport.Endpoint, svc service, cert *transport.Certificate) error {
-	door := transport.Door{ACL: svc.acl, Max: s.cfg.MaxConns, Gate: s.cfg.Gate}
-	return s.web.Open(name, at, door, cert, &nethttp.Server{
+// newHTTP makes what serves one of the two APIs.
+func (s *Server) newHTTP(admin bool) *nethttp.Server {
+	svc := service{Server: s, acl: s.cfg.API.ACL, protocol: Protocol}
+	if admin {
+		svc = service{Server: s, acl: s.cfg.Admin.ACL, protocol: AdminProtocol, admin: true}
+	}
+	return &nethttp.Server{
 		Handler:           svc,
 		ReadHeaderTimeout: transport.HeaderTimeout,
 		WriteTimeout:      15 * time.Second, // of the handshake only
 		IdleTimeout:       15 * time.Second,
-	})
+	}
 }
 
 // Start accepts connections until Close.
 func (s *Server) Start() { s.web.Start() }
 
 // Listeners are "ws", "wss", "admin_ws" and "admin_wss", as far as they are open.
-func (s *Server) Listeners() (list []transport.Listener) {
-	for _, name := range s.web.Names() {
-		scheme, admin := strings.CutPrefix(name, "admin_")
-		for _, a := range s.web.Addrs(name) {
-			list = append(list, transport.Listener{Name: name, Admin: admin, Addr: a, URL: transport.LocalURL(scheme, a, "/")})
-		}
-	}
-	return list
-}
+func (s *Server) Listeners() []transport.Listener { return s.web.Listeners("/", "/") }
 
 // service upgrades the requests of one API to WebSockets.
 type service struct {

@@ -65,7 +65,7 @@ type rig struct {
 	url    string
 }
 
-var local = transport.Endpoint{Enabled: true, IP: netip.MustParseAddr("127.0.0.1")}
+var local = transport.Address{Enabled: true, IP: netip.MustParseAddr("127.0.0.1")}
 
 func start(t *testing.T, cfg Config) *rig {
 	t.Helper()
@@ -402,7 +402,7 @@ func TestUnixSocket(t *testing.T) {
 	}
 	stale.(*net.UnixListener).SetUnlinkOnClose(false)
 	stale.Close()
-	r := start(t, Config{API: API{WS: transport.Endpoint{Enabled: true, Path: path}}})
+	r := start(t, Config{API: API{WS: transport.Address{Enabled: true, Path: path}}})
 	r.url = "ws://local"
 	tr := &nethttp.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", path)

@@ -57,7 +57,7 @@ func Start(cfg *config.Config, log *slog.Logger) (s *Server, err error) {
 		}
 	}
 	s.ws, err = websockets.New(websockets.Config{
-		API: websockets.API{WS: transport.Endpoint{Enabled: true, Port: int(cfg.WebSockets.General.Port)}}, Log: log,
+		API: websockets.API{WS: transport.Address{Enabled: true, Port: int(cfg.WebSockets.General.Port)}}, Log: log,
 	}, s.core)
 	if err != nil {
 		return s, err
@@ -90,6 +90,9 @@ func (s *Server) AwaitEmpty(patience time.Duration) bool {
 		}
 	}
 }
+
+// Outstanding is how many packet buffers are not given back after Close.
+func (s *Server) Outstanding() int { return s.engine.Outstanding() }
 
 // Close stops it and waits.
 func (s *Server) Close() {

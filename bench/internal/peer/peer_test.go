@@ -27,7 +27,7 @@ func startServer(t *testing.T, ctx context.Context) (*inside.Server, *Janus, *Hu
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.Close)
+	t.Cleanup(func() { waittest.Close(t, s) })
 	port, err := s.Port()
 	if err != nil {
 		t.Fatal(err)

@@ -4,14 +4,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"syscall"
+
+	"bifrons/api/kit"
 )
 
-// Why a file is not opened.
-var (
-	errOutside   = errors.New("the file is in no folder that files may be in")
-	errIrregular = errors.New("it is no regular file")
-)
+var errOutside = errors.New("the file is in no folder that files may be in")
 
 // open opens a regular file in one of the folders for reading, and never waits
 // for it. Links are followed to where the folders are; without folders, that is the
@@ -47,7 +44,7 @@ func open(name string, folders []string) (*os.File, error) {
 	}
 	for _, home := range homes {
 		if rel, ok := within(home, real); ok {
-			return openIn(home, rel)
+			return kit.OpenIn(home, rel)
 		}
 	}
 	return nil, errOutside
@@ -57,33 +54,4 @@ func open(name string, folders []string) (*os.File, error) {
 func within(folder, file string) (rel string, ok bool) {
 	rel, err := filepath.Rel(folder, file)
 	return rel, err == nil && filepath.IsLocal(rel)
-}
-
-// openIn opens a regular file below a folder. It looks before, as opening may do
-// something to a device, and afterwards, as the file may be another one by then.
-func openIn(folder, rel string) (*os.File, error) {
-	root, err := os.OpenRoot(folder)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	info, err := root.Stat(rel)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errIrregular
-	}
-	f, err := root.OpenFile(rel, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	if info, err = f.Stat(); err == nil && !info.Mode().IsRegular() {
-		err = errIrregular
-	}
-	if err != nil {
-		_ = f.Close()
-		return nil, err
-	}
-	return f, nil
 }
