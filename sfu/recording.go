@@ -28,9 +28,6 @@ func MJRFormat(h MJRHeader) (RecordFormat, error) {
 	return &record.MJR{Header: h}, nil
 }
 
-// OpusFormat is the format of Ogg with one track of Opus. app is the program that writes.
-func OpusFormat(app string) RecordFormat { return &record.Opus{App: app} }
-
 // LiveTrack is a track of a file that players open.
 type LiveTrack struct {
 	Codec string // in lower case, as recordings name it
@@ -60,6 +57,9 @@ func LiveFormat(container, app string, tracks []LiveTrack) (RecordFormat, error)
 	}
 	return record.NewLive(container, app, "", list)
 }
+
+// OpusFormat is the format of Ogg with one track of Opus. app is the program that writes.
+func OpusFormat(app string) RecordFormat { return &record.Opus{App: app} }
 
 // RecordConfig describes a file to record to; see record.Config.
 type RecordConfig struct {

@@ -50,7 +50,7 @@ func (s *Set) BeginJoint(who Owner, format, name string, media []Medium) {
 	}
 	go func() {
 		defer task.Contain(who.Events.Gateway.Logger(), "the begin of a recording", s.stopJoint)
-		_ = who.failed(name+"."+format, open())
+		_ = who.told(name+"."+format, open())
 	}()
 }
 
@@ -60,7 +60,18 @@ func (s *Set) StartJoint(who Owner, format, name string, media []Medium) error {
 	if open == nil {
 		return nil
 	}
-	return who.failed(name+"."+format, open())
+	return who.told(name+"."+format, open())
+}
+
+// told tells the log and event handlers that a recording does not begin, if there is an
+// error.
+func (o Owner) told(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	o.Events.Gateway.Logger().Warn("not recorded", "file", path, "session", o.Host.SessionID(), "handle", o.Host.HandleID(), "error", err)
+	o.Tell(path, err)
+	return fmt.Errorf("%s: %w", path, err)
 }
 
 // PlanJoint takes the place of a recording of several media; locks may be held. open is

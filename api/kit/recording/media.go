@@ -71,7 +71,7 @@ func (s *Set) StartAll(who Owner, media []Medium) error {
 		for _, key := range begun {
 			s.Stop(key)
 		}
-		return who.failed(m.Name+extension, err)
+		return who.told(m.Name+extension, err)
 	}
 	return nil
 }

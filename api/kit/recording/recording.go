@@ -109,7 +109,7 @@ func (s *Set) Begin(who Owner, m Medium) {
 	}
 	go func() {
 		defer task.Contain(who.Events.Gateway.Logger(), "the begin of a recording", func() { s.Stop(m.Key) })
-		_ = who.failed(m.Name+extension, open())
+		_ = who.told(m.Name+extension, open())
 	}()
 }
 
@@ -206,17 +206,6 @@ func place(gw plugin.Gateway, name, extension string) (string, error) {
 		return "", ErrProtected
 	}
 	return path, nil
-}
-
-// failed tells the log and event handlers that a file cannot be made, if there is an
-// error, which it returns with the path for clients.
-func (o Owner) failed(path string, err error) error {
-	if err == nil {
-		return nil
-	}
-	o.Events.Gateway.Logger().Warn("not recorded", "file", path, "session", o.Host.SessionID(), "handle", o.Host.HandleID(), "error", err)
-	o.Tell(path, err)
-	return fmt.Errorf("%s: %w", path, err)
 }
 
 // Tell tells event handlers that writing fails, or goes on.
@@ -409,13 +398,16 @@ func (s *Set) StopAll(then func()) {
 func (s *Set) File(key int) (name string) {
 	s.do(key, func(e *entry) {
 		if e.file != nil {
-			name = filepath.Base(e.file.Path())
+			name = e.name()
 		}
 	})
 	return name
 }
 
-// Write writes the files, by kind, as an object "recording", if anything is recorded.
+func (e *entry) name() string { return filepath.Base(e.file.Path()) }
+
+// Write writes the names of the files, without folders, by kind as an object "recording", if
+// anything is recorded.
 func (s *Set) Write(w *json.Writer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -429,7 +421,7 @@ func (s *Set) Write(w *json.Writer) {
 				open = true
 				w.Object("recording")
 			}
-			w.Str(plugin.KindName(kind), e.file.Path())
+			w.Str(plugin.KindName(kind), e.name())
 			break
 		}
 	}

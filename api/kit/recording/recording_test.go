@@ -65,7 +65,7 @@ func TestSet(t *testing.T) {
 	s.SetPaused(false)
 	s.SetMuted(2, true)
 	s.Message(2, false, []byte("three"))
-	if got, want := shown(&s), `{"recording":{"audio":"`+base+`-audio.mjr.part","data":"`+base+`-data.mjr.part"}}`; got != want {
+	if got, want := shown(&s), `{"recording":{"audio":"talk-audio.mjr.part","data":"talk-data.mjr.part"}}`; got != want {
 		t.Errorf("shown as %s, want %s", got, want)
 	}
 	if s.File(0) != "talk-audio.mjr.part" || s.File(1) != "" || !s.Records(2) || s.Records(1) {

@@ -69,7 +69,7 @@ func TestRecording(t *testing.T) {
 	if e.Data != `{"echotest":"event","result":"ok"}` {
 		t.Errorf("got %s", e.Data)
 	}
-	files := fmt.Sprintf(`"recording":{"audio":"%s-audio.mjr","video":"%s-video.mjr","data":"%s-data.mjr"}`, base, base, base)
+	const files = `"recording":{"audio":"echo-audio.mjr","video":"echo-video.mjr","data":"echo-data.mjr"}`
 	if got := c.Query(); !strings.Contains(got, files) {
 		t.Error(got)
 	}

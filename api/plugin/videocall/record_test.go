@@ -84,7 +84,7 @@ func TestRecording(t *testing.T) {
 	bob.hearsMore("alice audio", "alice video")
 	grown(t, base+"-audio.mjr.part")
 	grown(t, base+"-video.mjr.part")
-	recording := `"recording":{"audio":"` + base + `-audio.mjr.part","video":"` + base + `-video.mjr.part","data":"` + base + `-data.mjr.part"}`
+	const recording = `"recording":{"audio":"by-alice-audio.mjr.part","video":"by-alice-video.mjr.part","data":"by-alice-data.mjr.part"}`
 	if got := alice.Query(); !strings.Contains(got, recording) {
 		t.Error(got)
 	}
