@@ -131,7 +131,7 @@ func TestRecording(t *testing.T) {
 	th.recorded(100, send)
 	th.want(`{"request":"disable","id":1,"secret":"s","stop_recording":false}`, `{"streaming":"ok"}`)
 	th.want(`{"request":"enable","id":1,"secret":"s"}`, `{"streaming":"ok"}`)
-	n, ssrc = 5000, 8 // the source starts again
+	n, ssrc = 5000, 8 // the source starts again; the file keeps its first SSRC
 	th.recorded(100, send)
 	th.want(`{"request":"recording","id":1,"secret":"s","action":"stop","media":[{"mid":"A"},{},7,{"mid":"none"}]}`, `{"streaming":"ok"}`)
 	th.whole(3)
