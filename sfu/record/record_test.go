@@ -381,6 +381,32 @@ func TestOpenStalls(t *testing.T) {
 	})
 }
 
+// TestOpenWhileClosing has a file made while the recorder ends: it is not recorded to, and
+// nothing is left of it.
+func TestOpenWhileClosing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newRig(t)
+		slow, late, opened := make(chan struct{}), new(fake), make(chan error, 1)
+		x.create = func(string) (output, uint64, error) {
+			<-slow
+			return late, 1, nil
+		}
+		go func() {
+			_, err := x.Open(Config{Path: "/a/x", Format: new(lines)})
+			opened <- err
+		}()
+		synctest.Wait()
+		x.Close(time.Second)
+		close(slow)
+		if err := <-opened; !errors.Is(err, ErrClosed) {
+			t.Errorf("opened: %v", err)
+		}
+		if _, files := x.Stats(); files != 0 || len(x.paths) != 0 || !late.closed || x.waiting.Load() != 0 {
+			t.Errorf("left: %d files, paths %v, %d bytes that wait; closed %v", files, x.paths, x.waiting.Load(), late.closed)
+		}
+	})
+}
+
 // TestChurn makes and ends files from several goroutines.
 func TestChurn(t *testing.T) {
 	waittest.NoLeaks(t)

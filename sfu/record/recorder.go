@@ -77,10 +77,24 @@ func (r *Recorder) Open(cfg Config) (*File, error) {
 	for i, rate := range cfg.ClockRates {
 		f.tracks[i].clockRate = rate
 	}
-	f.fill = cfg.Format.Begin(nil, time.Now())
-	f.grown(mono.Now(), 0)
+	if !r.admit(f, device) {
+		_ = out.Close()
+		r.free(f)
+		return nil, ErrClosed
+	}
+	return f, nil
+}
+
+// admit has a file laid out and written from now on, unless the recorder was closed while it
+// was made.
+func (r *Recorder) admit(f *File, device uint64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.closed {
+		return false
+	}
+	f.fill = f.cfg.Format.Begin(nil, time.Now())
+	f.grown(mono.Now(), 0)
 	if f.disk = r.disks[device]; f.disk == nil {
 		f.disk = &disk{recorder: r, device: device}
 		f.disk.changed.L = &f.disk.mu
@@ -90,7 +104,7 @@ func (r *Recorder) Open(cfg Config) (*File, error) {
 	r.files[f] = struct{}{}
 	r.collectors[r.turn%len(r.collectors)].add(f)
 	r.turn++
-	return f, nil
+	return true
 }
 
 func (r *Recorder) reserve() error {
