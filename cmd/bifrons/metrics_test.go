@@ -63,9 +63,14 @@ func TestMetrics(t *testing.T) {
 	p.Wire.Lose(0.05, 0.05, 1)
 	stop := p.KeepPlaying(webrtctest.Pace{Frames: 10, Packets: 3, Every: 10 * time.Millisecond})
 	var now map[string]float64
-	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
-		now = scrape(t, s)
-		var still []string
+	var still []string
+	defer func() {
+		if t.Failed() && len(still) > 0 {
+			t.Logf("no move of %q", still)
+		}
+	}()
+	waittest.UntilEvery(t, 100*time.Millisecond, patience, "all counts move", func() bool {
+		now, still = scrape(t, s), nil
 		for _, name := range []string{
 			"bifrons_sessions", "bifrons_handles", `bifrons_peers{state="up"}`,
 			`bifrons_packets_total{direction="in"}`, `bifrons_packets_total{direction="out"}`,
@@ -79,13 +84,8 @@ func TestMetrics(t *testing.T) {
 				still = append(still, name)
 			}
 		}
-		if len(still) == 0 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("no move of %q", still)
-		}
-	}
+		return len(still) == 0
+	})
 	stop()
 	p.Wire.Lose(0, 0, 1)
 	p.closeAndExpect("DTLS alert")

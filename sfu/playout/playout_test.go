@@ -18,8 +18,8 @@ func TestMain(m *testing.M) { waittest.Main(m) }
 
 const ms = time.Millisecond
 
-// theatre has a deck, and notes what is played in it.
-type theatre struct {
+// listener has a deck, and notes what is played in it.
+type listener struct {
 	Deck
 	start   time.Time
 	running sync.WaitGroup
@@ -34,8 +34,8 @@ type theatre struct {
 	ended   []error
 }
 
-func newTheatre() *theatre {
-	h := &theatre{start: time.Now(), at: make(map[int][]time.Duration), packets: make(map[int][]string)}
+func newListener() *listener {
+	h := &listener{start: time.Now(), at: make(map[int][]time.Duration), packets: make(map[int][]string)}
 	h.Go = h.running.Go
 	h.Flush = func() {
 		h.mu.Lock()
@@ -46,7 +46,7 @@ func newTheatre() *theatre {
 	return h
 }
 
-func (h *theatre) Write(track int, packet []byte) bool {
+func (h *listener) Write(track int, packet []byte) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if string(packet) == "panic" {
@@ -62,11 +62,11 @@ func (h *theatre) Write(track int, packet []byte) bool {
 	return true
 }
 
-func (h *theatre) Message(track int, binary bool, payload []byte) {
+func (h *listener) Message(track int, binary bool, payload []byte) {
 	h.Write(track, fmt.Append(nil, binary, string(payload)))
 }
 
-func (h *theatre) Contain(string) {
+func (h *listener) Contain(string) {
 	if r := recover(); r != nil {
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -74,7 +74,7 @@ func (h *theatre) Contain(string) {
 	}
 }
 
-func (h *theatre) end(err error) {
+func (h *listener) end(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.pending > 0 {
@@ -84,7 +84,7 @@ func (h *theatre) end(err error) {
 }
 
 // over waits until nothing is played, and no goroutine is left.
-func (h *theatre) over(t *testing.T) {
+func (h *listener) over(t *testing.T) {
 	t.Helper()
 	h.running.Wait()
 	h.Deck.mu.Lock()
@@ -142,7 +142,7 @@ func steps(n int, step time.Duration) *list {
 	return l
 }
 
-func (h *theatre) check(t *testing.T, track int, want ...time.Duration) {
+func (h *listener) check(t *testing.T, track int, want ...time.Duration) {
 	t.Helper()
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -155,7 +155,7 @@ func (h *theatre) check(t *testing.T, track int, want ...time.Duration) {
 // that of the last tape that is not one of messages.
 func TestPlay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newTheatre()
+		h := newListener()
 		audio, video := steps(3000, 20*ms), &list{packets: []string{"a", "b", "", "c"}, at: []time.Duration{0, 0, 40 * ms, 100 * ms}}
 		text := &list{packets: []string{"x", "y"}, at: []time.Duration{15 * ms, time.Hour}}
 		h.Play(h, []Part{{Tape: audio}, {Tape: video, Track: 1}, {Tape: text, Track: 2, Messages: true, Binary: true}}, false, h.end)
@@ -179,7 +179,7 @@ func TestPlay(t *testing.T) {
 // A player that is held goes on where it was, and one that is stopped ends without a word.
 func TestHold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newTheatre()
+		h := newListener()
 		tape := steps(1000, 20*ms)
 		p := h.Play(h, []Part{{Tape: tape}}, true, h.end)
 		time.Sleep(time.Second)
@@ -219,7 +219,7 @@ func TestFailures(t *testing.T) {
 		"sink panic": {&list{packets: []string{"a", "panic", "b"}, at: make([]time.Duration, 3)}, nil, true, 1},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			h := newTheatre()
+			h := newListener()
 			other := steps(10, 20*ms)
 			h.Play(h, []Part{{Tape: other, Track: 1}}, false, nil)
 			var parts []Part
@@ -242,7 +242,7 @@ func TestFailures(t *testing.T) {
 // devices in time. Beyond a second the player's tapes wait for each other.
 func TestStalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newTheatre()
+		h := newListener()
 		slow := steps(60, 20*ms) // 26 of which fit into a slab
 		slow.wait = map[int]time.Duration{52: 4 * time.Second}
 		with := steps(60, 20*ms)
@@ -262,7 +262,7 @@ func TestStalls(t *testing.T) {
 		h.check(t, 10, time.Minute)
 		h.check(t, 12, 2*time.Minute)
 
-		h = newTheatre()
+		h = newListener()
 		h.refuse = 3
 		h.Play(h, []Part{{Tape: steps(3, 20*ms)}}, false, h.end)
 		h.over(t)
@@ -273,7 +273,7 @@ func TestStalls(t *testing.T) {
 // Many players share the looks at the timers.
 func TestManyPlayers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newTheatre()
+		h := newListener()
 		for i := range 100 {
 			h.Play(h, []Part{{Tape: steps(50, 20*ms), Track: i}}, false, h.end)
 			time.Sleep(170 * time.Microsecond)
@@ -296,7 +296,7 @@ func TestManyPlayers(t *testing.T) {
 // A tape whose packets are all due at once cannot flood the sink.
 func TestFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newTheatre()
+		h := newListener()
 		flood := new(list)
 		for range 20000 {
 			flood.packets = append(flood.packets, string(make([]byte, 1000)))
@@ -321,7 +321,7 @@ func TestFlood(t *testing.T) {
 // TestClose ends everything, at whatever point it is.
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newTheatre()
+		h := newListener()
 		var tapes []*list
 		for i := range 20 {
 			l := steps(1000, 20*ms)

@@ -78,7 +78,7 @@ func (s *Set) StartAll(who Owner, media []Medium) error {
 
 // SetOrigin makes the recording of a medium go on with another origin, nil = none for now.
 func (s *Set) SetOrigin(key int, o sfu.Origin, track int) {
-	s.do(key, func(e *entry) {
+	s.do(key, func(e *slot) {
 		if e.file != nil {
 			e.file.SetOrigin(e.track, o, track)
 		}
