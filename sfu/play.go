@@ -133,7 +133,7 @@ func (f *feed) batch() *batch {
 		f.free = f.free[:last]
 		return b
 	}
-	b := &batch{feed: f}
+	b := &batch{feed: f, bytes: make([]byte, 0, 64<<10)}
 	b.run = b.take
 	return b
 }
@@ -162,10 +162,11 @@ func (b *batch) take(now mono.Time) {
 	b.feed.done(b)
 }
 
-// maxFree is how many empty batches are kept, and maxKept how large.
+// maxFree is how many empty batches are kept, of which some are needed when the shard is behind,
+// and maxKept how large in bytes.
 const (
-	maxFree = 4
-	maxKept = 1 << 20
+	maxFree = 32
+	maxKept = 256 << 10
 )
 
 func (f *feed) done(b *batch) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	nethttp "net/http"
 	"net/netip"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -48,7 +49,9 @@ func TestMetrics(t *testing.T) {
 	})
 	before := scrape(t, s)
 	p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{})
-	p.call(echoRequest(), nil)
+	request := echoRequest()
+	request["record"], request["filename"] = true, filepath.Join(t.TempDir(), "call")
+	p.call(request, nil)
 	p.awaitUp()
 	for _, r := range p.PC.GetReceivers() {
 		go func() { // without which pion's reports lack what round-trip times are made of
@@ -75,7 +78,7 @@ func TestMetrics(t *testing.T) {
 			`bifrons_nacks_total{direction="in"}`, `bifrons_nacks_total{direction="out"}`,
 			`bifrons_retransmissions_total{direction="in"}`, `bifrons_retransmissions_total{direction="out"}`,
 			`bifrons_dtls_datagrams_total{direction="in"}`, `bifrons_keyframe_requests_total{direction="out"}`,
-			"bifrons_rtt_seconds_count", "bifrons_loss_ratio_count", "bifrons_loss_ratio_sum",
+			"bifrons_recordings", "bifrons_recorded_packets_total", "bifrons_recorded_bytes_total", "bifrons_rtt_seconds_count", "bifrons_loss_ratio_count", "bifrons_loss_ratio_sum",
 		} {
 			if now[name] <= before[name] {
 				still = append(still, name)

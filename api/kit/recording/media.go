@@ -119,7 +119,7 @@ func (s *Set) PlanAs(who Owner, format string, media []Medium) (open func() erro
 
 // SetOrigin makes the recording of a medium go on with another origin, nil = none for now.
 func (s *Set) SetOrigin(key int, o sfu.Origin, track int) {
-	s.do(key, func(e *entry) {
+	s.do(key, func(e *slot) {
 		if e.file != nil {
 			e.file.SetOrigin(e.track, o, track)
 		}

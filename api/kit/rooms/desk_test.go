@@ -192,6 +192,27 @@ func TestDeskTokens(t *testing.T) {
 	}
 }
 
+// A file of the older form is one that is there, but nothing is saved in it.
+func TestDeskOldFile(t *testing.T) {
+	dir := t.TempDir()
+	const text = "[room-1]\nname = First\nsecret = s\n"
+	path := filepath.Join(dir, "halls.cfg")
+	if err := os.WriteFile(path, []byte(text), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	d := newDesk(t, dir)
+	for request, body := range map[string]string{
+		"create": `{"room":2,"admin_key":"key","permanent":true}`, "edit": `{"room":1,"secret":"s","new_name":"x","permanent":true}`,
+	} {
+		if got := ask(t, d, request, body); !strings.HasSuffix(got, `,"permanent":false}`) {
+			t.Errorf("%s: %s", request, got)
+		}
+	}
+	if now, err := os.ReadFile(path); err != nil || string(now) != text {
+		t.Errorf("the file is %q, %v", now, err)
+	}
+}
+
 // Clients cannot make rooms without end, nor permanent ones without a file.
 func TestDeskBounds(t *testing.T) {
 	d := newDesk(t, t.TempDir())

@@ -15,7 +15,7 @@ import (
 // retransmitted, which takes no longer.
 const (
 	maxPackets = 512
-	maxSpan    = time.Second
+	maxSpan    = 500 * time.Millisecond
 )
 
 // Header reads what a recording says about itself. A recording of G.711 that does not say which
