@@ -198,6 +198,10 @@ func TestImportRules(t *testing.T) {
 		{"bench/internal/replay", "bifrons/sfu/simnet", true},
 		{"api/plugin/plugintest", "bifrons/api/signalling", true},
 		{"api/plugin/plugintest", "bifrons/cmd/bifrons", false},
+		{"api/kit/forward", "bifrons/api/transport", false},
+		{"api/plugin/example", "bifrons/api/kit", true},
+		{"api/kit", "bifrons/api/plugin/example", false},
+		{"sfu", "bifrons/sfu/simnet", false},
 		{"sfu/route", "sync", false},
 		{"rtp/codec", "os", false},
 		{"ice", "net", false},
@@ -272,6 +276,8 @@ func codeBreaches(path string, fset *token.FileSet, f *ast.File) (list []string)
 // maxLines is the length of a file of product code.
 const maxLines = 500
 
+func tooLong(text []byte) bool { return bytes.Count(text, []byte("\n")) > maxLines }
+
 func TestFiles(t *testing.T) {
 	for _, p := range list(t) {
 		path := strings.TrimPrefix(p.ImportPath, "bifrons/")
@@ -281,8 +287,8 @@ func TestFiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n := bytes.Count(text, []byte("\n")); n > maxLines {
-				t.Errorf("%s has %d lines, more than %d", file, n, maxLines)
+			if tooLong(text) {
+				t.Errorf("%s has more than %d lines", file, maxLines)
 			}
 			fset := token.NewFileSet()
 			f, err := parser.ParseFile(fset, file, text, parser.SkipObjectResolution)
@@ -298,6 +304,9 @@ func TestFiles(t *testing.T) {
 
 // TestCodeRules breaks each of the rules.
 func TestCodeRules(t *testing.T) {
+	if line := []byte("x\n"); tooLong(bytes.Repeat(line, maxLines)) || !tooLong(bytes.Repeat(line, maxLines+1)) {
+		t.Error("files may have another length")
+	}
 	for _, x := range []struct {
 		path, code string
 		breaches   int
