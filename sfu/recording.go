@@ -70,6 +70,7 @@ func OpusFormat(app string) RecordFormat { return &record.Opus{App: app} }
 // RecordConfig describes a file to record to; see record.Config.
 type RecordConfig struct {
 	Path, Suffix string
+	Check        func(path string) error // may wait for the file system; nil = all paths are allowed
 	Format       RecordFormat
 	Tracks       []RecordTrack
 	Paused       bool // it begins with SetPaused
@@ -102,7 +103,7 @@ type Recording struct {
 // for the file system, five seconds at most. The recording goes on when an origin
 // ends, until Close.
 func (e *Engine) Record(cfg RecordConfig) (*Recording, error) {
-	c := record.Config{Path: cfg.Path, Suffix: cfg.Suffix, Format: cfg.Format, Trouble: cfg.Trouble, Ended: cfg.Ended}
+	c := record.Config{Path: cfg.Path, Suffix: cfg.Suffix, Check: cfg.Check, Format: cfg.Format, Trouble: cfg.Trouble, Ended: cfg.Ended}
 	for _, t := range cfg.Tracks {
 		c.ClockRates = append(c.ClockRates, t.ClockRate)
 	}

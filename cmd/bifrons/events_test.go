@@ -102,11 +102,16 @@ func handlerFile(t *testing.T, name, text string) string {
 	return dir
 }
 
-func eventServer(t *testing.T, change func(*config.Config)) (*server, *backend) {
-	b := &backend{t: t}
+// folder makes a configuration folder with which a server sends it all events.
+func (b *backend) folder(t *testing.T) string {
 	web := httptest.NewServer(b)
 	t.Cleanup(web.Close)
-	dir := handlerFile(t, "sampleevh", fmt.Sprintf(`general: { enabled = true; events = "all"; backend = %q }`, web.URL))
+	return handlerFile(t, "sampleevh", fmt.Sprintf(`general: { enabled = true; events = "all"; backend = %q }`, web.URL))
+}
+
+func eventServer(t *testing.T, change func(*config.Config)) (*server, *backend) {
+	b := &backend{t: t}
+	dir := b.folder(t)
 	return testServer(t, func(c *config.Config) {
 		c.Server.Events.Broadcast = true
 		c.Folder = dir

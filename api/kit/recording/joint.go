@@ -181,7 +181,7 @@ func openLive(who Owner, format, name string, media []Medium, paused bool) (*sfu
 	if err != nil {
 		return nil, err
 	}
-	path, err := place(who.Events.Gateway, name, "."+format)
+	path, err := place(name, "."+format)
 	if err != nil {
 		return nil, err
 	}

@@ -172,8 +172,7 @@ func open(who Owner, m Medium, paused bool) (*sfu.Recording, error) {
 	if err != nil {
 		return nil, err
 	}
-	gw := who.Events.Gateway
-	path, err := place(gw, m.Name, extension)
+	path, err := place(m.Name, extension)
 	if err != nil {
 		return nil, err
 	}
@@ -189,23 +188,25 @@ func open(who Owner, m Medium, paused bool) (*sfu.Recording, error) {
 func (o Owner) record(c sfu.RecordConfig) (*sfu.Recording, error) {
 	gw, path := o.Events.Gateway, c.Path
 	c.Suffix = gw.RecordingSuffix()
+	c.Check = func(path string) error {
+		if !gw.MayWrite(path) {
+			return ErrProtected
+		}
+		return nil
+	}
 	c.Trouble = func(err error) { o.Tell(path, err) }
 	return gw.Engine().Record(c)
 }
 
-// place is the path of a recording with a name, if clients may have one there.
-func place(gw plugin.Gateway, name, extension string) (string, error) {
+// place is the path of a recording with a name.
+func place(name, extension string) (string, error) {
 	if name == "" {
 		name = fmt.Sprint("janus-recording-", rand.Uint32())
 	}
 	if strings.HasPrefix(name, " ") || strings.ContainsRune(name, 0) {
 		return "", fmt.Errorf("the file name %.40q is not allowed", name)
 	}
-	path := name + extension
-	if !gw.MayWrite(path) {
-		return "", ErrProtected
-	}
-	return path, nil
+	return name + extension, nil
 }
 
 // Tell tells event handlers that writing fails, or goes on.
