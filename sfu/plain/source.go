@@ -89,6 +89,7 @@ type track struct {
 	asked    mono.Time           // when a key frame was last asked for
 	waiting  bool                // a request waits for its turn
 	last     mono.Time           // arrival of the last packet of the first encoding
+	early    route.Report        // came before the first packet; At is 0 if none did
 }
 
 // SetTracks replaces the description of the tracks. Those with an index that
@@ -263,6 +264,7 @@ func (s *Source) deliver(a *arrival) (kept bool) {
 	var v skew.Verdict
 	if t.Skew {
 		v = ln.skew.Packet(a.at, h.Timestamp, t.Codec.ClockRate)
+		ln.shift = v.Shift
 		p.Timestamp += uint32(v.Shift)
 		if v.Jump > 0 {
 			ln.shifts.insert(p.Seq, uint64(v.Jump))
@@ -291,6 +293,11 @@ func (s *Source) deliver(a *arrival) (kept bool) {
 	}
 	if mean, ok := t.levels.Hear(&p.Ext); ok && s.OnLevel != nil {
 		s.OnLevel(a.track, mean)
+	}
+	if t.early.At != 0 {
+		early := t.early
+		t.early = route.Report{}
+		s.Report(a.track, early)
 	}
 	s.push(t, p)
 	ln.fresh = false
