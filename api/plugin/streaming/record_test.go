@@ -257,6 +257,10 @@ func TestRecordFormat(t *testing.T) {
 	waittest.NoLeaks(t)
 	th := newRig(t, "")
 	f := th.feed(strings.Replace(recordable, `{`, `{"record_format":"mkv",`, 1))
+	if got := th.ask(`{"request":"recording","id":1,"action":"start","media":[{"mid":"a","filename":"FOLDER/x"},{"mid":"a","filename":"FOLDER/y"}]}`); !strings.Contains(got, "Recording already started") {
+		t.Error(got)
+	}
+	th.expectFiles()
 	th.want(`{"request":"recording","id":1,"action":"start","media":[{"mid":"a","filename":"FOLDER/all"},{"mid":"v","filename":"FOLDER/x"},{"mid":"d","filename":"FOLDER/d"}]}`,
 		`{"streaming":"ok"}`)
 	th.expectFiles("all.mkv", "all.mkv", "d.mjr")
