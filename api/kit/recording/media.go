@@ -80,9 +80,5 @@ func (s *Set) StartAll(who Owner, media []Medium) error {
 
 // SetOrigin makes the recording of a medium go on with another origin, nil = none for now.
 func (s *Set) SetOrigin(key int, o sfu.Origin, track int) {
-	s.do(key, func(e *entry) {
-		if e.file != nil {
-			e.file.SetOrigin(e.track, o, track)
-		}
-	})
+	s.do(key, func(e *entry) { e.follow(o, track) })
 }
