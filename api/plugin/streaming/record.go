@@ -145,7 +145,7 @@ func (m *mountpoint) planJoint(host plugin.Host, list []recorded) (open func() e
 			rest = append(rest, x)
 			continue
 		}
-		if m.recordings.Records(x.stream) {
+		if m.recordings.Records(x.stream) || slices.ContainsFunc(media, func(other recording.Medium) bool { return other.Key == x.stream }) {
 			return nil, nil, errorf(errInvalidRequest, "Recording already started for the stream %s", st.mid)
 		}
 		st.file = x.name
