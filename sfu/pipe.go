@@ -47,7 +47,7 @@ func (p *Pipe) RequestKeyframe() {
 
 // Close ends it. What waits can still be taken.
 func (p *Pipe) Close() {
-	if !p.site.shard.Post(func(mono.Time) { p.Cut() }) {
+	if !p.site.shard.Post(func(now mono.Time) { p.Cut(now) }) {
 		p.Abandon()
 	}
 }

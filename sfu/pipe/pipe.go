@@ -106,8 +106,11 @@ func (p *Pipe) RequestKeyframe(now mono.Time) {
 	}
 }
 
-// Cut ends it: nothing is put in any more.
-func (p *Pipe) Cut() {
+// Cut ends it: what has come by now is the last that is put in.
+func (p *Pipe) Cut(now mono.Time) {
+	if t := p.sub.Track(); t != nil {
+		t.Flush(now)
+	}
 	p.sub.Detach()
 	p.over.Store(true)
 }

@@ -28,8 +28,14 @@ func newRig() *rig {
 	return x
 }
 
-// push gives the track a packet.
+// push gives the track a packet, and has it forwarded.
 func (x *rig) push(ssrc uint32) {
+	x.put(ssrc)
+	x.track.Flush(mono.Time(x.seq))
+}
+
+// put gives the track a packet.
+func (x *rig) put(ssrc uint32) {
 	x.seq++
 	b := x.pool.Get()
 	rtp.FixedHeader{SequenceNumber: uint16(x.seq), SSRC: ssrc}.Put(b.B)
@@ -38,12 +44,26 @@ func (x *rig) push(ssrc uint32) {
 		Buf: b, Seq: x.seq, Timestamp: uint32(x.seq) * 960, SSRC: ssrc, Arrival: mono.Time(x.seq),
 		Off: rtp.FixedHeaderLen, Len: 100, PayloadType: 111, Codec: media.Opus,
 	})
-	x.track.Flush(mono.Time(x.seq))
 }
 
 func (x *rig) next() (q Packet, ok bool) {
 	x.mem, ok = x.pipe.Next(x.mem, &q)
 	return q, ok
+}
+
+// TestCut has what came before the end, and was not forwarded yet.
+func TestCut(t *testing.T) {
+	x := newRig()
+	x.put(9)
+	x.pipe.Cut(2)
+	x.put(9)
+	x.track.Close()
+	if q, ok := x.next(); !ok || q.Seq != 1 {
+		t.Errorf("packet %+v, %v", q, ok)
+	}
+	if _, ok := x.next(); ok || !x.pipe.Over() || x.pool.Outstanding() != 0 {
+		t.Errorf("more %v, over %v, %d buffers outstanding", ok, x.pipe.Over(), x.pool.Outstanding())
+	}
 }
 
 // TestFull loses what there is no room for, and gives all memory back.
@@ -58,7 +78,7 @@ func TestFull(t *testing.T) {
 	if q, ok := x.next(); !ok || q.Seq != 1 || len(q.Data) != rtp.FixedHeaderLen+100 {
 		t.Errorf("first %+v", q)
 	}
-	x.pipe.Cut()
+	x.pipe.Cut(mono.Time(x.seq))
 	x.push(9)
 	if x.pipe.Over() {
 		t.Error("over with packets in it")

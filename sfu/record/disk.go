@@ -3,6 +3,7 @@ package record
 import (
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"bifrons/rtp/mono"
@@ -23,6 +24,7 @@ const writers = 2
 type disk struct {
 	recorder *Recorder
 	device   uint64
+	bytes    atomic.Int64 // of its files that are laid out and not yet written
 
 	mu      sync.Mutex
 	changed sync.Cond
@@ -107,7 +109,7 @@ func (f *File) write() {
 // written takes note of a chunk that was written.
 func (f *File) written(data []byte) {
 	f.recorder.bytes.Add(uint64(len(data)))
-	f.recorder.waiting.Add(-int64(len(data)))
+	f.wait(-len(data))
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.stats.Bytes += uint64(len(data))
@@ -144,7 +146,7 @@ func (f *File) tell(err error) {
 func (f *File) finish(patches []Patch, failed error) {
 	if failed != nil {
 		f.mu.Lock()
-		f.recorder.waiting.Add(-int64(len(f.chunk)))
+		f.wait(-len(f.chunk))
 		f.lose(LossError, f.chunked)
 		f.mu.Unlock()
 		_ = f.out.Truncate(f.size)

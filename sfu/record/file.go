@@ -304,12 +304,19 @@ func (f *File) count(taken, dropped uint64) {
 
 // room tells whether n more bytes may wait for the disk.
 func (f *File) room(n int) bool {
-	return len(f.fill)+n <= maxWaiting && f.recorder.waiting.Load()+int64(n) <= maxAllWaiting
+	return len(f.fill)+n <= maxWaiting && f.disk.bytes.Load()+int64(n) <= maxDiskWaiting &&
+		f.recorder.waiting.Load()+int64(n) <= maxAllWaiting
+}
+
+// wait counts n more bytes as waiting for the disk, or fewer.
+func (f *File) wait(n int) {
+	f.recorder.waiting.Add(int64(n))
+	f.disk.bytes.Add(int64(n))
 }
 
 // grown takes note of what was laid out.
 func (f *File) grown(at mono.Time, before int) {
-	f.recorder.waiting.Add(int64(len(f.fill) - before))
+	f.wait(len(f.fill) - before)
 	if before == 0 && len(f.fill) > 0 {
 		f.since = at
 	}

@@ -97,10 +97,11 @@ const (
 	fresh = 400 * time.Millisecond
 	// chunk is how many bytes are written at once, if there are as many in time.
 	chunk = 128 << 10
-	// maxWaiting is how many bytes of a file may wait for the disk, and
-	// maxAllWaiting those of all.
-	maxWaiting    = 8 << 20
-	maxAllWaiting = 256 << 20
+	// maxWaiting is how many bytes of a file may wait for the disk, maxDiskWaiting
+	// those of all files of one file system, and maxAllWaiting those of all.
+	maxWaiting     = 8 << 20
+	maxDiskWaiting = 128 << 20
+	maxAllWaiting  = 256 << 20
 	// MaxMessage is the size of the largest message that is recorded, in bytes.
 	MaxMessage = mjr.MaxMessage
 	// maxMessages is how many bytes of messages of a file may wait for the collector.

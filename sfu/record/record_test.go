@@ -316,6 +316,32 @@ func TestStall(t *testing.T) {
 	})
 }
 
+// TestStallOfMany has as much wait for a file system as may: files on it lose what comes,
+// those on another one nothing.
+func TestStallOfMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newRig(t)
+		stuck, sq, _ := x.start("/a/x", new(lines))
+		fine, fq, _ := x.start("/b/x", new(lines))
+		stuck.wait(maxDiskWaiting) // of other files
+		sq.put(1, 0, "x")
+		fq.put(1, 0, "x")
+		time.Sleep(time.Second)
+		stuck.wait(-maxDiskWaiting)
+		stuck.Close()
+		fine.Close()
+		<-stuck.Done()
+		<-fine.Done()
+		if a, b := stuck.Stats().Lost[LossDisk], fine.Stats().Lost[LossDisk]; a != 1 || b != 0 {
+			t.Errorf("%d packets lost of the one, %d of the other", a, b)
+		}
+		x.Close(time.Second)
+		if n := x.waiting.Load(); n != 0 {
+			t.Errorf("%d bytes still count as waiting", n)
+		}
+	})
+}
+
 // TestCloseStalled does not wait for a disk for ever.
 func TestCloseStalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -95,13 +95,13 @@ func (r *Recorder) admit(f *File, device uint64) bool {
 	if r.closed {
 		return false
 	}
-	f.fill = f.cfg.Format.Begin(nil, time.Now())
-	f.grown(mono.Now(), 0)
 	if f.disk = r.disks[device]; f.disk == nil {
 		f.disk = &disk{recorder: r, device: device}
 		f.disk.changed.L = &f.disk.mu
 		r.disks[device] = f.disk
 	}
+	f.fill = f.cfg.Format.Begin(nil, time.Now())
+	f.grown(mono.Now(), 0)
 	f.disk.add()
 	r.files[f] = struct{}{}
 	r.collectors[r.turn%len(r.collectors)].add(f)

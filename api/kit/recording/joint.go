@@ -89,7 +89,7 @@ func (s *Set) PlanJoint(who Owner, format, name string, media []Medium) (open fu
 		if old := s.find(m.Key); old != nil {
 			s.end(old)
 		}
-		e := &slot{key: m.Key, kind: m.Kind, codec: m.Codec, muted: m.Muted, track: i, joint: true}
+		e := &slot{key: m.Key, kind: m.Kind, codec: m.Codec, muted: m.Muted, track: i, joint: true, origin: m.Origin, from: m.Track}
 		s.list = append(s.list, e)
 		list = append(list, e)
 	}
@@ -107,9 +107,7 @@ func (s *Set) goesOn(media []Medium) bool {
 	}
 	for i := range media {
 		m := &media[i]
-		if e := s.find(m.Key); e.file != nil {
-			e.file.SetOrigin(e.track, m.Origin, m.Track)
-		}
+		s.find(m.Key).follow(m.Origin, m.Track)
 	}
 	return true
 }
@@ -137,6 +135,7 @@ func (s *Set) openJoint(who Owner, format, name string, list []*slot, media []Me
 		default:
 			left = true
 			e.file = file
+			file.SetOrigin(i, e.origin, e.from)
 			file.SetMuted(i, e.muted)
 		}
 	}
@@ -154,7 +153,7 @@ func (s *Set) jointState(list []*slot, media []Medium) (paused, wanted bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, e := range list {
-		media[i].Muted = e.muted
+		media[i].Muted, media[i].Origin, media[i].Track = e.muted, e.origin, e.from
 		wanted = wanted || s.has(e)
 	}
 	return s.paused, wanted
@@ -210,11 +209,7 @@ func (s *Set) shares(e *slot) bool {
 }
 
 // cut ends what a slot adds to its file.
-func (e *slot) cut() {
-	if e.file != nil {
-		e.file.SetOrigin(e.track, nil, 0)
-	}
-}
+func (e *slot) cut() { e.follow(nil, 0) }
 
 // stopJoint ends the file of several media.
 func (s *Set) stopJoint() {

@@ -1,6 +1,7 @@
 package recording
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -54,16 +55,17 @@ func Base(name string, apart any) string {
 // NameIn names the file of a medium, of which its client has one of each kind.
 func (m *Medium) NameIn(base string) { m.Name = base + "-" + plugin.KindName(m.Kind) }
 
-// StartAll begins to record the media that are not recorded yet. If one of the files cannot be
+// StartAll begins to record the media that are not recorded yet; one that has another codec now
+// goes on in another file. If one of the files cannot be
 // made, none is; the log and event handlers are told. Like Start it waits, and the text of the
 // error is for clients.
 func (s *Set) StartAll(who Owner, media []Medium) error {
 	var begun []int
 	for _, m := range media {
-		if s.Records(m.Key) {
+		err := s.Start(who, m)
+		if errors.Is(err, ErrRecording) {
 			continue
 		}
-		err := s.Start(who, m)
 		if err == nil {
 			begun = append(begun, m.Key)
 			continue
@@ -119,9 +121,5 @@ func (s *Set) PlanAs(who Owner, format string, media []Medium) (open func() erro
 
 // SetOrigin makes the recording of a medium go on with another origin, nil = none for now.
 func (s *Set) SetOrigin(key int, o sfu.Origin, track int) {
-	s.do(key, func(e *slot) {
-		if e.file != nil {
-			e.file.SetOrigin(e.track, o, track)
-		}
-	})
+	s.do(key, func(e *slot) { e.follow(o, track) })
 }

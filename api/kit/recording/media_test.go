@@ -65,6 +65,10 @@ func TestStartAll(t *testing.T) {
 			t.Errorf("%v, recorded %s", err, shown(&s))
 		}
 	}
+	media[1].Codec = "vp9"
+	if err := s.StartAll(who, media); err != nil || s.File(1) != "a.mjr" || s.File(2) != "b-2.mjr" {
+		t.Errorf("with another codec: %v, recorded to %q and %q", err, s.File(1), s.File(2))
+	}
 	s.SetOrigin(3, nil, 0)
 	s.SetOrigin(1, nil, 1)
 	s.StopAll(nil)

@@ -88,6 +88,16 @@ type slot struct {
 	file  *sfu.Recording // nil while it is being made
 	track int            // in the file
 	joint bool           // other media may be in the file
+
+	origin sfu.Origin // where it comes from, and which track of that
+	from   int
+}
+
+// follow makes a slot go on with another origin, nil = none for now.
+func (e *slot) follow(o sfu.Origin, track int) {
+	if e.origin, e.from = o, track; e.file != nil {
+		e.file.SetOrigin(e.track, o, track)
+	}
 }
 
 // Start begins to record a medium. It waits for the file system, so no lock of the
@@ -116,7 +126,7 @@ func (s *Set) Begin(who Owner, m Medium) {
 // Plan takes the place of a recording, which can be stopped from now on; locks may be
 // held. open is the rest of Start and has to be called; nil = it is recorded already.
 func (s *Set) Plan(who Owner, m Medium) (open func() error) {
-	e := &slot{key: m.Key, kind: m.Kind, codec: m.Codec, muted: m.Muted}
+	e := &slot{key: m.Key, kind: m.Kind, codec: m.Codec, muted: m.Muted, origin: m.Origin, from: m.Track}
 	if !s.reserve(e, &m.Name) {
 		return nil
 	}
@@ -146,6 +156,7 @@ func (s *Set) open(who Owner, e *slot, m Medium) error {
 		return err
 	}
 	e.file = file
+	file.SetOrigin(0, e.origin, e.from)
 	file.SetMuted(0, e.muted)
 	file.SetPaused(s.paused)
 	return nil
@@ -155,7 +166,7 @@ func (s *Set) open(who Owner, e *slot, m Medium) error {
 func (s *Set) state(e *slot, m *Medium) (paused, wanted bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m.Muted = e.muted
+	m.Muted, m.Origin, m.Track = e.muted, e.origin, e.from
 	return s.paused, s.has(e)
 }
 

@@ -16,6 +16,8 @@ import (
 	"bifrons/rtp/mjr"
 	"bifrons/rtp/waittest"
 	"bifrons/sdp"
+	"bifrons/sfu"
+	"bifrons/sfu/media"
 )
 
 func TestMain(m *testing.M) { waittest.Main(m) }
@@ -246,4 +248,48 @@ func FuzzPath(f *testing.F) {
 			t.Errorf("base %q", base)
 		}
 	})
+}
+
+// nobody hears of a source.
+type nobody struct{}
+
+func (nobody) SourceEvent(sfu.Event)        {}
+func (nobody) SourceData(int, bool, []byte) {}
+
+// TestOriginWhileOpening tells where a medium comes from while its file is being made, alone
+// and with others in one file.
+func TestOriginWhileOpening(t *testing.T) {
+	core, who := owner(t, plugintest.Config{})
+	src, err := core.Engine().NewSource(sfu.SourceConfig{Tracks: []sfu.TrackConfig{
+		{Kind: media.Audio, Codec: media.Codec{Name: media.Opus, PayloadType: 111, ClockRate: 48000}},
+	}}, nobody{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	base := filepath.Join(t.TempDir(), "x")
+	var alone, joint Set
+	m := Medium{Key: 1, Track: 5, Name: base, Kind: sdp.Audio, Codec: "opus"}
+	one, all := alone.Plan(who, m), joint.PlanJoint(who, "mkv", base, []Medium{m})
+	alone.SetOrigin(1, src, 0)
+	m.Origin, m.Track = src, 0
+	if joint.PlanJoint(who, "mkv", base, []Medium{m}) != nil {
+		t.Error("another file begins")
+	}
+	if err := errors.Join(one(), all()); err != nil {
+		t.Fatal(err)
+	}
+	for i := range byte(3) {
+		src.Write(0, 0, append([]byte{0x80, 111, 0, i, 0, 0, i << 2, 0, 0, 0, 0, 9, 0xfc}, "sound"...))
+	}
+	for _, s := range []*Set{&alone, &joint} {
+		done := make(chan struct{})
+		s.StopAll(func() { close(done) })
+		waittest.Closed(t, "the file", done)
+	}
+	for _, name := range []string{base + ".mjr", base + ".mkv"} {
+		if b, err := os.ReadFile(name); err != nil || !strings.Contains(string(b), "sound") {
+			t.Errorf("%s has %q, %v", name, b, err)
+		}
+	}
 }

@@ -196,7 +196,7 @@ func TestDeskTokens(t *testing.T) {
 func TestDeskOldFile(t *testing.T) {
 	dir := t.TempDir()
 	const text = "[room-1]\nname = First\nsecret = s\n"
-	path := filepath.Join(dir, "halls.cfg")
+	path := filepath.Join(dir, "testRooms.cfg")
 	if err := os.WriteFile(path, []byte(text), 0o640); err != nil {
 		t.Fatal(err)
 	}

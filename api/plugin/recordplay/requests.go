@@ -93,7 +93,8 @@ func (h *handle) update(r *kit.Request, w *json.Writer) (kit.Response, *schema.E
 		return kit.Response{}, err
 	}
 	if err := h.plugin.scan(); err != nil {
-		return kit.Fail(errUnknown, "Can't read the folder: %v", err)
+		h.plugin.Gateway.Logger().Error("folder of recordings cannot be read", "error", err)
+		return kit.Fail(errUnknown, "Can't read the folder")
 	}
 	w.Str("recordplay", "ok")
 	return kit.Response{}, nil

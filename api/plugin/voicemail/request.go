@@ -39,7 +39,7 @@ func (h *handle) record(r *kit.Request, w *json.Writer) (kit.Response, *schema.E
 	}
 	if err := h.open(); err != nil {
 		h.plugin.Gateway.Logger().Warn("no message recorded", "handle", h.Host.HandleID(), "error", err)
-		return kit.Fail(errIO, "Couldn't open output file: %v", err)
+		return kit.Fail(errIO, "Couldn't open output file")
 	}
 	h.notify("starting")
 	if h.Host.Up() {

@@ -195,7 +195,7 @@ func TestNoRoom(t *testing.T) {
 	core, p := start(t)
 	p.folder = "/dev/null/x"
 	c := core.Attach(plugintest.Options{})
-	if got := c.Send(`{"request":"record"}`, offer(t)); !strings.HasPrefix(got, `t {"voicemail":"event","error_code":466,"error":"Couldn't open output file: `) {
+	if got := c.Send(`{"request":"record"}`, offer(t)); !strings.HasPrefix(got, `t {"voicemail":"event","error_code":466,"error":"Couldn't open output file"`) {
 		t.Errorf("got %s", got)
 	}
 	if got := c.Query(); !strings.Contains(got, `"idle"`) {
