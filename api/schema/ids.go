@@ -23,16 +23,16 @@ func (x IDs) Field(name string, required bool) Field {
 	return f
 }
 
-// Parse reads an id; false if v is none.
-func (x IDs) Parse(v *json.Value) (string, bool) {
+// Read reads the id in a field of a request; false if there is none.
+func (x IDs) Read(body json.Args, field string) (string, bool) {
 	if x.Strings {
-		return json.String(v)
+		return body.Text(field)
 	}
-	n, ok := json.Int(v)
+	n, ok := body.Number(field)
 	return strconv.FormatInt(n, 10), ok && n >= 0
 }
 
-// Canonical tells whether a text is an id as Parse gives it, and not the 0 that
+// Canonical tells whether a text is an id as Read gives it, and not the 0 that
 // stands for none.
 func (x IDs) Canonical(text string) bool {
 	if x.Strings {

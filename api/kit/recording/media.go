@@ -78,6 +78,47 @@ func (s *Set) StartAll(who Owner, media []Medium) error {
 	return nil
 }
 
+// split parts media of which audio and video go to one file, in a format, from others.
+func split(format string, media []Medium) (joint, others []Medium) {
+	for _, m := range media {
+		if Joint(format) && m.Kind != sdp.Application {
+			joint = append(joint, m)
+		} else {
+			others = append(others, m)
+		}
+	}
+	return joint, others
+}
+
+// StartAs is StartAll in a format: if that is for several media, audio and video go to one
+// file with the name base, else each to its own.
+func (s *Set) StartAs(who Owner, format, base string, media []Medium) error {
+	joint, others := split(format, media)
+	if err := s.StartJoint(who, format, base, joint); err != nil {
+		return err
+	}
+	return s.StartAll(who, others)
+}
+
+// BeginAs is StartAs without waiting, so locks may be held; it is to Begin and BeginJoint
+// what that is to StartAll and StartJoint.
+func (s *Set) BeginAs(who Owner, format, base string, media []Medium) {
+	joint, others := split(format, media)
+	for _, m := range others {
+		s.Begin(who, m)
+	}
+	s.BeginJoint(who, format, base, joint)
+}
+
+// PlanAs is Plan for what goes to one file in a format: one medium, or several that a
+// format for such has in the file of the first.
+func (s *Set) PlanAs(who Owner, format string, media []Medium) (open func() error) {
+	if joint, _ := split(format, media); len(joint) > 0 {
+		return s.PlanJoint(who, format, joint[0].Name, joint)
+	}
+	return s.Plan(who, media[0])
+}
+
 // SetOrigin makes the recording of a medium go on with another origin, nil = none for now.
 func (s *Set) SetOrigin(key int, o sfu.Origin, track int) {
 	s.do(key, func(e *slot) { e.follow(o, track) })

@@ -161,7 +161,7 @@ func (d *Desk[T]) Destroy(x *Request) *schema.Error {
 
 // id is that of the room which a request names.
 func (d *Desk[T]) id(x *Request) string {
-	id, _ := d.IDs.Parse(x.Body.Get(d.Field))
+	id, _ := d.IDs.Read(x.Body, d.Field)
 	return id
 }
 

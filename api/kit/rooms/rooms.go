@@ -98,7 +98,7 @@ func (r *Registry[T]) take() map[string]T {
 // or a random one if there is none; false if the id is in use. Commit or Release
 // has to follow.
 func (r *Registry[T]) Reserve(body kit.Args, field string) (id string, ok bool) {
-	id, given := r.IDs.Parse(body.Get(field))
+	id, given := r.IDs.Read(body, field)
 	return r.ReserveID(id, given && r.IDs.Canonical(id))
 }
 
@@ -172,7 +172,7 @@ func (r *Registry[T]) Find(body kit.Args) (t T, err *schema.Error) {
 	if err := r.Codes.Check([]schema.Field{r.IDs.Field(r.Field, true)}, body); err != nil {
 		return t, err
 	}
-	id, _ := r.IDs.Parse(body.Get(r.Field))
+	id, _ := r.IDs.Read(body, r.Field)
 	t, ok := r.Get(id)
 	if !ok {
 		return t, r.NoSuch(id)
@@ -189,7 +189,7 @@ func (r *Registry[T]) With(body kit.Args, f func(T) *schema.Error) *schema.Error
 	t.Lock()
 	defer t.Unlock()
 	if t.Gone() {
-		id, _ := r.IDs.Parse(body.Get(r.Field))
+		id, _ := r.IDs.Read(body, r.Field)
 		return r.NoSuch(id)
 	}
 	return f(t)

@@ -37,31 +37,11 @@ func (h *handle) record(body kit.Args, peer *sfu.Peer) error {
 			m.Origin = peer
 		}
 	}
-	err := h.start(media)
+	err := h.recordings.StartAs(recording.Owner{Events: &h.plugin.Events, Host: h.Host}, h.settings.format, h.settings.recording, media)
 	if err != nil {
 		h.setRecording(before, format)
 	}
 	return err
-}
-
-// start begins to record media: audio and video in one file, or each in its own.
-func (h *handle) start(media []recording.Medium) error {
-	who := recording.Owner{Events: &h.plugin.Events, Host: h.Host}
-	if !recording.Joint(h.settings.format) {
-		return h.recordings.StartAll(who, media)
-	}
-	var joint, rest []recording.Medium
-	for _, m := range media {
-		if m.Kind == sdp.Application {
-			rest = append(rest, m)
-		} else {
-			joint = append(joint, m)
-		}
-	}
-	if err := h.recordings.StartJoint(who, h.settings.format, h.settings.recording, joint); err != nil {
-		return err
-	}
-	return h.recordings.StartAll(who, rest)
 }
 
 func (h *handle) setRecording(base, format string) {

@@ -105,12 +105,8 @@ func (p *Plugin) entry(c *config.Group) string {
 	return ""
 }
 
-// saved writes a mountpoint to the file, or takes it out, and tells whether that
-// worked.
-func (p *Plugin) saved(m *mountpoint, keep bool) bool {
-	if !keep {
-		return p.File.Remove(m.entry)
-	}
+// saved writes a mountpoint to the file, and tells whether that worked.
+func (p *Plugin) saved(m *mountpoint) bool {
 	return p.File.Save(m.entry, m.category, m.name, "mp-"+m.id, "mountpoint")
 }
 

@@ -14,10 +14,12 @@ import (
 // openFile opens the file of a new mountpoint, and starts to play it to all viewers
 // if it is live.
 func (m *mountpoint) openFile() *schema.Error {
-	audio, err := m.audioFile()
+	audio, err := m.openClip()
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return m.cant("no such file '%s'\n", m.filename)
 	case err != nil:
-		return err
+		return m.cant("%v", err)
 	case m.kind == typeOnDemand || m.plugin.dry: // each viewer opens it
 		_ = audio.Close()
 		return nil
@@ -28,18 +30,6 @@ func (m *mountpoint) openFile() *schema.Error {
 	}
 	m.work = m.play(m.src, audio, false)
 	return nil
-}
-
-// audioFile opens the file of a new mountpoint.
-func (m *mountpoint) audioFile() (*clip.File, *schema.Error) {
-	f, err := m.openClip()
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, m.cant("no such file '%s'\n", m.filename)
-	case err != nil:
-		return nil, m.cant("%v", err)
-	}
-	return f, nil
 }
 
 func (m *mountpoint) openClip() (*clip.File, error) {

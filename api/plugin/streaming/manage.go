@@ -34,7 +34,7 @@ func (p *Plugin) create(h *handle, r *kit.Request, w *json.Writer) (kit.Response
 		p.ids.Write(w, "id", id)
 		w.Str("type", m.typeName())
 	})
-	permanent = permanent && p.saved(m, true)
+	permanent = permanent && p.saved(m)
 	m.Lock()
 	defer m.Unlock()
 	w.Str("streaming", "created")
@@ -71,7 +71,7 @@ func (p *Plugin) edit(h *handle, r *kit.Request, w *json.Writer) (kit.Response, 
 	if err != nil {
 		return failed(err)
 	}
-	permanent = permanent && p.saved(m, true)
+	permanent = permanent && p.saved(m)
 	p.notify(h.Host, "edited", m.id)
 	w.Str("streaming", "edited")
 	p.ids.Write(w, "id", m.id)
@@ -113,7 +113,7 @@ func (p *Plugin) destroy(h *handle, r *kit.Request, w *json.Writer) (kit.Respons
 		return failed(err)
 	}
 	if permanent {
-		p.saved(m, false)
+		p.File.Remove(m.entry)
 	}
 	p.notify(h.Host, "destroyed", m.id)
 	w.Str("streaming", "destroyed")
@@ -134,24 +134,17 @@ func (p *Plugin) kickAll(h *handle, r *kit.Request, w *json.Writer) (kit.Respons
 	return kit.Response{After: func() { p.notify(h.Host, "kicked_all", m.id) }}, nil
 }
 
-// enable lets media through.
-func (p *Plugin) enable(_ *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	return p.setEnabled(r, w, true)
-}
-
-// disable keeps media back.
-func (p *Plugin) disable(_ *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	return p.setEnabled(r, w, false)
-}
-
-func (p *Plugin) setEnabled(r *kit.Request, w *json.Writer, on bool) (kit.Response, *schema.Error) {
-	_, err := p.manage(r.Body, func(m *mountpoint) *schema.Error {
-		m.setEnabled(on)
-		if !on && r.Body.FlagOr("stop_recording", true) {
-			m.recordings.StopAll(nil)
-		}
-		return nil
-	})
-	w.Str("streaming", "ok")
-	return kit.Response{}, err
+// enabling is the request that lets media through, or keeps it back.
+func (p *Plugin) enabling(on bool) run {
+	return func(_ *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+		_, err := p.manage(r.Body, func(m *mountpoint) *schema.Error {
+			m.setEnabled(on)
+			if !on && r.Body.FlagOr("stop_recording", true) {
+				m.recordings.StopAll(nil)
+			}
+			return nil
+		})
+		w.Str("streaming", "ok")
+		return kit.Response{}, err
+	}
 }

@@ -27,16 +27,13 @@ func recordLevels(_ *handle, body kit.Args) schema.Levels {
 // recording begins to record streams of a mountpoint, one after the other, or ends that.
 // It waits for the file system.
 func (p *Plugin) recording(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	var list []recorded
+	var files [][]recorded
 	m, err := p.manage(r.Body, func(m *mountpoint) (err *schema.Error) {
-		list, err = m.readRecording(r.Body)
+		files, err = m.readRecording(r.Body)
 		return err
 	})
-	if err == nil && m.joint() {
-		list, err = m.recordJoint(h.Host, list)
-	}
-	for i := 0; i < len(list) && err == nil; i++ {
-		err = m.record(h.Host, list[i])
+	for i := 0; i < len(files) && err == nil; i++ {
+		err = m.record(h.Host, files[i])
 	}
 	w.Str("streaming", "ok")
 	return kit.Response{}, err
@@ -48,9 +45,9 @@ type recorded struct {
 	name   string // of the file
 }
 
-// readRecording reads what a request wants recorded, and ends what it wants ended. The
-// lock is held.
-func (m *mountpoint) readRecording(body kit.Args) (list []recorded, err *schema.Error) {
+// readRecording reads what a request wants recorded, file by file, and ends what it wants
+// ended. The lock is held.
+func (m *mountpoint) readRecording(body kit.Args) (files [][]recorded, err *schema.Error) {
 	action := body.Lower("action")
 	start, kind := action == "start", schema.String
 	if !start {
@@ -69,6 +66,7 @@ func (m *mountpoint) readRecording(body kit.Args) (list []recorded, err *schema.
 	if !modern && !body.Has("audio") && !body.Has("video") && !body.Has("data") {
 		return nil, errorf(errInvalidRequest, "Missing at least one of audio, video and data, or media")
 	}
+	var list []recorded
 	for _, item := range body.Items("media") {
 		i := slices.IndexFunc(m.streams, func(st streamSettings) bool { return strings.EqualFold(st.mid, item.Str("mid")) })
 		if name, named := item.Text("filename"); i >= 0 && (named || !start) { // others are of no use
@@ -82,7 +80,7 @@ func (m *mountpoint) readRecording(body kit.Args) (list []recorded, err *schema.
 		}
 	}
 	if start {
-		return list, nil
+		return m.files(list), nil
 	}
 	for _, x := range list {
 		m.recordings.Stop(x.stream)
@@ -90,9 +88,27 @@ func (m *mountpoint) readRecording(body kit.Args) (list []recorded, err *schema.
 	return nil, nil
 }
 
-// record begins to record a stream.
-func (m *mountpoint) record(host plugin.Host, x recorded) *schema.Error {
-	open, err := m.planRecording(host, x)
+// files are the streams that go to one file each: those with audio and video do together,
+// if the format is for that, in the file of the first of them.
+func (m *mountpoint) files(list []recorded) (files [][]recorded) {
+	joint := -1
+	for _, x := range list {
+		switch {
+		case !recording.Joint(m.recordFormat) || m.streams[x.stream].kind == sdp.Application:
+			files = append(files, []recorded{x})
+		case joint < 0:
+			joint = len(files)
+			files = append(files, []recorded{x})
+		default:
+			files[joint] = append(files[joint], x)
+		}
+	}
+	return files
+}
+
+// record begins to record what goes to one file.
+func (m *mountpoint) record(host plugin.Host, file []recorded) *schema.Error {
+	open, err := m.planRecording(host, file)
 	if err != nil {
 		return err
 	}
@@ -102,59 +118,22 @@ func (m *mountpoint) record(host plugin.Host, x recorded) *schema.Error {
 	return nil
 }
 
-func (m *mountpoint) planRecording(host plugin.Host, x recorded) (open func() error, err *schema.Error) {
+func (m *mountpoint) planRecording(host plugin.Host, file []recorded) (open func() error, err *schema.Error) {
 	m.Lock()
 	defer m.Unlock()
 	if m.destroyed {
 		return nil, noSuch(m.id)
 	}
-	st := &m.streams[x.stream]
-	if m.recordings.Records(x.stream) {
-		return nil, errorf(errInvalidRequest, "Recording already started for the stream %s", st.mid)
-	}
-	st.file = x.name
-	return m.recordings.Plan(m.recorder(host), m.medium(x.stream)), nil
-}
-
-// joint tells whether audio and video go to one file.
-func (m *mountpoint) joint() bool { return recording.Joint(m.recordFormat) }
-
-// recordJoint begins to record audio and video to one file, with the name of the first of
-// them. It returns what is left to be recorded.
-func (m *mountpoint) recordJoint(host plugin.Host, list []recorded) (rest []recorded, err *schema.Error) {
-	open, rest, err := m.planJoint(host, list)
-	if err != nil || open == nil {
-		return rest, err
-	}
-	if failure := open(); failure != nil {
-		return nil, errorf(errCantRecord, "Error starting recorder: %v", failure)
-	}
-	return rest, nil
-}
-
-func (m *mountpoint) planJoint(host plugin.Host, list []recorded) (open func() error, rest []recorded, err *schema.Error) {
-	m.Lock()
-	defer m.Unlock()
-	if m.destroyed {
-		return nil, nil, noSuch(m.id)
-	}
-	var media []recording.Medium
-	for _, x := range list {
+	media := make([]recording.Medium, len(file))
+	for i, x := range file {
 		st := &m.streams[x.stream]
-		if st.kind == sdp.Application {
-			rest = append(rest, x)
-			continue
-		}
-		if m.recordings.Records(x.stream) || slices.ContainsFunc(media, func(other recording.Medium) bool { return other.Key == x.stream }) {
-			return nil, nil, errorf(errInvalidRequest, "Recording already started for the stream %s", st.mid)
+		if m.recordings.Records(x.stream) || slices.ContainsFunc(file[:i], func(y recorded) bool { return y.stream == x.stream }) {
+			return nil, errorf(errInvalidRequest, "Recording already started for the stream %s", st.mid)
 		}
 		st.file = x.name
-		media = append(media, m.medium(x.stream))
+		media[i] = m.medium(x.stream)
 	}
-	if len(media) == 0 {
-		return nil, rest, nil
-	}
-	return m.recordings.PlanJoint(m.recorder(host), m.recordFormat, media[0].Name, media), rest, nil
+	return m.recordings.PlanAs(m.recorder(host), m.recordFormat, media), nil
 }
 
 func (m *mountpoint) recorder(host plugin.Host) recording.Owner {
@@ -176,18 +155,15 @@ func (m *mountpoint) medium(i int) recording.Medium {
 // reformatted makes the recordings of streams go on in other files that have another
 // codec now. The lock is held.
 func (m *mountpoint) reformatted() {
-	who := m.recorder(m.plugin.Nobody())
-	var joint []recording.Medium
+	var media []recording.Medium
+	base := ""
 	for i := range m.streams {
-		switch {
-		case !m.recordings.Records(i):
-		case m.joint() && m.streams[i].kind != sdp.Application:
-			joint = append(joint, m.medium(i))
-		default:
-			m.recordings.Begin(who, m.medium(i))
+		if m.recordings.Records(i) {
+			media = append(media, m.medium(i))
 		}
 	}
-	if len(joint) > 0 {
-		m.recordings.BeginJoint(who, m.recordFormat, joint[0].Name, joint)
+	if i := slices.IndexFunc(media, func(x recording.Medium) bool { return x.Kind != sdp.Application }); i >= 0 {
+		base = media[i].Name
 	}
+	m.recordings.BeginAs(m.recorder(m.plugin.Nobody()), m.recordFormat, base, media)
 }

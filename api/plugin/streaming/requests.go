@@ -10,15 +10,18 @@ import (
 	"bifrons/sdp"
 )
 
+// run does a request.
+type run = func(*handle, *kit.Request, *json.Writer) (kit.Response, *schema.Error)
+
 // requests is everything that the plugin understands. It depends on the type of
 // ids.
 func (p *Plugin) requests() *kit.Table[*handle] {
 	t := &kit.Table[*handle]{Key: "streaming", Codes: codes, Log: p.Gateway.Logger()}
 	id := p.ids.Field("id", true)
-	sync := func(name string, f func(*handle, *kit.Request, *json.Writer) (kit.Response, *schema.Error), fields ...schema.Field) {
+	sync := func(name string, f run, fields ...schema.Field) {
 		t.Rows = append(t.Rows, kit.Row[*handle]{Name: name, Fields: fields, Run: f})
 	}
-	async := func(name string, f func(*handle, *kit.Request, *json.Writer) (kit.Response, *schema.Error), fields ...schema.Field) {
+	async := func(name string, f run, fields ...schema.Field) {
 		t.Rows = append(t.Rows, kit.Row[*handle]{Name: name, Fields: fields, Async: true, Run: f})
 	}
 	sync("list", p.list, typed(schema.String, "admin_key")...)
@@ -27,8 +30,8 @@ func (p *Plugin) requests() *kit.Table[*handle] {
 	sync("edit", p.edit, fields([]schema.Field{id}, editFields)...)
 	sync("destroy", p.destroy, fields([]schema.Field{id}, permanentField)...)
 	sync("kick_all", p.kickAll, id)
-	sync("enable", p.enable, id)
-	sync("disable", p.disable, fields([]schema.Field{id}, typed(schema.Bool, "stop_recording"))...)
+	sync("enable", p.enabling(true), id)
+	sync("disable", p.enabling(false), fields([]schema.Field{id}, typed(schema.Bool, "stop_recording"))...)
 	sync("recording", p.recording, id, schema.Field{Name: "action", Type: schema.String, Required: true})
 
 	async("watch", (*handle).watch, fields([]schema.Field{id}, watchFields)...)

@@ -38,7 +38,7 @@ func (p *Plugin) list(q *request) *schema.Error {
 
 // destroy ends a room.
 func (p *Plugin) destroy(q *request) *schema.Error {
-	id, _ := p.ids.Parse(q.body.Get("room"))
+	id, _ := p.ids.Read(q.body, "room")
 	r, there := p.rooms.Get(id)
 	err := p.rooms.Destroy(q.about())
 	if err == nil && there {

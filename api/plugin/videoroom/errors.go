@@ -9,8 +9,6 @@ import (
 
 // Error codes.
 const (
-	errNoMessage        = 421
-	errInvalidJSON      = 422
 	errInvalidRequest   = 423
 	errJoinFirst        = 424
 	errAlreadyJoined    = 425

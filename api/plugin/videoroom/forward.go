@@ -57,7 +57,7 @@ func (p *Plugin) mayForward(body kit.Args) *schema.Error {
 // ofFeed is manage for a request about a publisher.
 func (p *Plugin) ofFeed(body kit.Args, f func(feed *publisher) *schema.Error) *schema.Error {
 	return p.rooms.Manage(body, func(room *room) *schema.Error {
-		name, _ := p.ids.Parse(body.Get("publisher_id"))
+		name, _ := p.ids.Read(body, "publisher_id")
 		feed := room.participants[name]
 		if feed == nil || feed.dummy {
 			return errorf(errNoSuchFeed, "No such feed (%s)", name)

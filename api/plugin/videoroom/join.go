@@ -158,7 +158,7 @@ func (r *room) joinSubscriber(h *handle, req *kit.Request, w *json.Writer) (kit.
 	}
 	legacy := len(items) == 0
 	if legacy {
-		name, ok := p.ids.Parse(req.Body.Get("feed"))
+		name, ok := p.ids.Read(req.Body, "feed")
 		if !ok {
 			return fail(errMissingElement, "Missing mandatory element (feed)")
 		}

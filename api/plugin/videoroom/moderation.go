@@ -34,7 +34,7 @@ func (p *Plugin) kick(r *kit.Request, w *json.Writer) *schema.Error {
 
 // user finds the participant whom a request is about. room.mu is held.
 func (r *room) user(body kit.Args) (*publisher, *schema.Error) {
-	name, _ := r.plugin.ids.Parse(body.Get("id"))
+	name, _ := r.plugin.ids.Read(body, "id")
 	if p := r.participants[name]; p != nil {
 		return p, nil
 	}

@@ -61,7 +61,7 @@ func (p *publisher) startRecording() {
 	if base == "" {
 		base = recording.Base("videoroom-"+r.id+"-user", p.id)
 	}
-	var joint []recording.Medium
+	var media []recording.Medium
 	for _, s := range p.streams {
 		m := s.medium()
 		if s.disabled || !m.Recordable() {
@@ -69,15 +69,11 @@ func (p *publisher) startRecording() {
 		}
 		if s.kind != sdp.Application {
 			m.Origin = from
-			if r.recordFormat != "" {
-				joint = append(joint, m)
-				continue
-			}
 		}
 		m.Name = recording.Path(r.recDir, base+"-"+plugin.KindName(s.kind)+"-"+strconv.Itoa(s.mindex))
-		p.recordings.Begin(who, m)
+		media = append(media, m)
 	}
-	p.recordings.BeginJoint(who, r.recordFormat, recording.Path(r.recDir, base), joint)
+	p.recordings.BeginAs(who, r.recordFormat, recording.Path(r.recDir, base), media)
 }
 
 // medium is a stream as it is recorded, but for where to.

@@ -48,7 +48,7 @@ func (r *room) freeID() id {
 
 // newID is the id that a request wants for a participant, or a random one.
 func (r *room) newID(body kit.Args) (id, *schema.Error) {
-	name, ok := r.plugin.ids.Parse(body.Get("id"))
+	name, ok := r.plugin.ids.Read(body, "id")
 	switch {
 	case !ok || !r.plugin.ids.Canonical(name):
 		return r.freeID(), nil

@@ -89,7 +89,7 @@ func (p *Plugin) readItem(v kit.Args, fields []schema.Field) (x item, err *schem
 	if err := checkItem(fields, v, "streams"); err != nil {
 		return x, err
 	}
-	x.feed, x.hasFeed = p.ids.Parse(v.Get("feed"))
+	x.feed, x.hasFeed = p.ids.Read(v, "feed")
 	x.mid, x.hasMID = v.Text("mid")
 	x.subMID, x.crossref = v.Str("sub_mid"), v.Str("crossrefid")
 	x.send, x.hasSend = v.Flag("send")
@@ -277,7 +277,7 @@ func (s *subscriber) switchLines(r *kit.Request, w *json.Writer) (kit.Response, 
 	if err == nil {
 		items, err = p.items(r.Body.Items("streams"), p.switchFields())
 	}
-	feed, named := p.ids.Parse(r.Body.Get("feed"))
+	feed, named := p.ids.Read(r.Body, "feed")
 	whole := len(items) == 0 // the streams of the feed choose their m-lines
 	switch {
 	case err != nil:

@@ -23,7 +23,7 @@ func WriteRecording(folder string, m Media, length time.Duration) error {
 		return err
 	}
 	camera, microphone := newCamera(m, 1), newMicrophone(m)
-	tape := func(typ byte, codec string) []byte {
+	file := func(typ byte, codec string) []byte {
 		h := mjr.Header{Type: typ, Codec: codec, Created: time.Now().UnixMicro(), First: time.Now().UnixMicro()}
 		return mjr.AppendHeader(mjr.AppendMagic(nil), &h)
 	}
@@ -35,7 +35,7 @@ func WriteRecording(folder string, m Media, length time.Duration) error {
 			Timestamp: uint32(int64(at) * int64(rate) / int64(time.Second)), SSRC: uint32(track + 1)}
 		return mjr.AppendFrame(dst, uint32(at.Milliseconds()), append(h.Append(nil), payload...))
 	}
-	audio, video := tape(mjr.Audio, "opus"), tape(mjr.Video, "vp8")
+	audio, video := file(mjr.Audio, "opus"), file(mjr.Video, "vp8")
 	for at := time.Duration(0); at < length; at += time.Second / time.Duration(m.AudioPPS) {
 		audio = frame(audio, 0, at, 48000, microphone.next(), false)
 	}
