@@ -127,7 +127,7 @@ func (m *mountpoint) planRecording(host plugin.Host, file []recorded) (open func
 	media := make([]recording.Medium, len(file))
 	for i, x := range file {
 		st := &m.streams[x.stream]
-		if m.recordings.Records(x.stream) || slices.ContainsFunc(file[:i], func(other recorded) bool { return other.stream == x.stream }) {
+		if m.recordings.Records(x.stream) || slices.ContainsFunc(file[:i], func(y recorded) bool { return y.stream == x.stream }) {
 			return nil, errorf(errInvalidRequest, "Recording already started for the stream %s", st.mid)
 		}
 		st.file = x.name

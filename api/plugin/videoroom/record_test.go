@@ -262,6 +262,7 @@ func TestRecordedRoom(t *testing.T) {
 		}}, nil))
 	admin.request(dict{"request": "publish_remotely", "room": 1234, "publisher_id": from.id, "remote_id": "x", "host": "127.0.0.1",
 		"port": d["port"], "rtcp_port": d["rtcp_port"]}, nil)
+	waittest.Until(t, "the files of who came from afar", func() bool { _, n := away.core.Engine().RecordTotals(); return n == 3 })
 	waittest.Closed(t, "the data channel", from.Open)
 	from.must(from.Channel.SendText("from afar"))
 	play := from.play(from.Audio, from.Video)
