@@ -15,9 +15,15 @@ type (
 	RecordPacket = record.Packet
 	RecordStats  = record.Stats
 
+	// RecordLoss is why something was not recorded.
+	RecordLoss = record.Loss
+
 	// MJRHeader says what a file of the format of Janus contains; see package mjr.
 	MJRHeader = mjr.Header
 )
+
+// NumRecordLoss is the number of reasons in RecordStats.Lost.
+const NumRecordLoss = record.NumLoss
 
 // MJRFormat is the format of Janus's recordings, of one track. It fails if there are
 // none with such a header.
@@ -27,9 +33,6 @@ func MJRFormat(h MJRHeader) (RecordFormat, error) {
 	}
 	return &record.MJR{Header: h}, nil
 }
-
-// OpusFormat is the format of Ogg with one track of Opus. app is the program that writes.
-func OpusFormat(app string) RecordFormat { return &record.Opus{App: app} }
 
 // LiveTrack is a track of a file that players open.
 type LiveTrack struct {
@@ -61,9 +64,13 @@ func LiveFormat(container, app string, tracks []LiveTrack) (RecordFormat, error)
 	return record.NewLive(container, app, "", list)
 }
 
+// OpusFormat is the format of Ogg with one track of Opus. app is the program that writes.
+func OpusFormat(app string) RecordFormat { return &record.Opus{App: app} }
+
 // RecordConfig describes a file to record to; see record.Config.
 type RecordConfig struct {
 	Path, Suffix string
+	Check        func(path string) error // may wait for the file system; nil = all paths are allowed
 	Format       RecordFormat
 	Tracks       []RecordTrack
 	Paused       bool // it begins with SetPaused
@@ -96,7 +103,7 @@ type Recording struct {
 // for the file system, five seconds at most. The recording goes on when an origin
 // ends, until Close.
 func (e *Engine) Record(cfg RecordConfig) (*Recording, error) {
-	c := record.Config{Path: cfg.Path, Suffix: cfg.Suffix, Format: cfg.Format, Trouble: cfg.Trouble, Ended: cfg.Ended}
+	c := record.Config{Path: cfg.Path, Suffix: cfg.Suffix, Check: cfg.Check, Format: cfg.Format, Trouble: cfg.Trouble, Ended: cfg.Ended}
 	for _, t := range cfg.Tracks {
 		c.ClockRates = append(c.ClockRates, t.ClockRate)
 	}

@@ -14,6 +14,9 @@ type Config struct {
 	Path string // of the file when it is whole; its folder is made if need be
 	// Suffix is put behind the path until then, "" = none.
 	Suffix string
+	// Check, if not nil, tells whether there may be a file at a path, before it is made.
+	// It may wait for the file system.
+	Check  func(path string) error
 	Format Format
 	// ClockRates are those of the tracks in Hz, 0 for data.
 	ClockRates []uint32

@@ -79,9 +79,9 @@ const (
 	askAgain = mono.Time(time.Second)
 	// maxHeld is how many frames of a track wait at most.
 	maxHeld = 512
-	// opusFrame is how long a packet of silence lasts, maxFill how much of it is put
+	// silent is how long a packet of silence lasts, maxFill how much of it is put
 	// into a gap at most.
-	opusFrame, maxFill = 20 * time.Millisecond, time.Minute
+	silent, maxFill = 20 * time.Millisecond, time.Minute
 )
 
 // silence is a packet of Opus: CELT, 20 ms, nothing (RFC 6716, 3.1).

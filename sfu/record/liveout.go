@@ -132,10 +132,10 @@ func (l *Live) fillUp(dst []byte, i int, to time.Duration) []byte {
 	if t.last < 0 || to-t.end > maxFill {
 		return dst
 	}
-	for to-t.end >= 2*opusFrame {
+	for to-t.end >= 2*silent {
 		t.last = t.end
-		t.end += opusFrame
-		dst = l.out.Append(dst, &mux.Sample{Track: i, Time: t.last, Duration: opusFrame, Key: true, Data: silence})
+		t.end += silent
+		dst = l.out.Append(dst, &mux.Sample{Track: i, Time: t.last, Duration: silent, Key: true, Data: silence})
 	}
 	return dst
 }

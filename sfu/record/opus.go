@@ -18,6 +18,7 @@ type Opus struct {
 	frames *frame.Assembler
 	first  uint64 // timestamp of the first frame, 0 before
 	order  order
+	dst    []byte // while packets are laid out
 }
 
 // Begin implements Format.
@@ -29,20 +30,13 @@ func (o *Opus) Begin(dst []byte, wall time.Time) []byte {
 
 // Packet implements Format.
 func (o *Opus) Packet(dst []byte, p *Packet) []byte {
-	return o.lay(dst, func(write func(*Packet)) {
-		o.order.take(p, write)
-		o.order.expire(p.Arrival, write)
-	})
+	o.dst = dst
+	o.order.take(p, o.write)
+	return o.laidOut()
 }
 
-// lay appends what is written by f.
-func (o *Opus) lay(dst []byte, f func(write func(*Packet))) []byte {
-	f(func(p *Packet) { dst = o.write(dst, p) })
-	return dst
-}
-
-// write appends the packet that is next.
-func (o *Opus) write(dst []byte, p *Packet) []byte {
+// write lays out a packet that is in order.
+func (o *Opus) write(p *Packet) {
 	for _, f := range o.frames.Push(&frame.Packet{Seq: p.Seq, Timestamp: p.Timestamp, Payload: p.RTP[p.Head:]}) {
 		if len(f.Data) == 0 {
 			continue
@@ -52,17 +46,22 @@ func (o *Opus) write(dst []byte, p *Packet) []byte {
 		}
 		samples := f.Samples
 		if samples == 0 {
-			samples = opusSamples
+			samples = opusFrame
 		}
-		dst = o.out.Append(dst, &mux.Sample{
+		o.dst = o.out.Append(o.dst, &mux.Sample{
 			Time: opusTime(f.Timestamp - min(o.first, f.Timestamp)), Duration: opusTime(uint64(samples)), Key: true, Data: f.Data,
 		})
 	}
+}
+
+// laidOut is what was laid out.
+func (o *Opus) laidOut() (dst []byte) {
+	dst, o.dst = o.dst, nil
 	return dst
 }
 
-// opusSamples is the usual duration of a packet in units of its clock.
-const opusSamples = 960
+// opusFrame is the usual duration of a packet in units of its clock.
+const opusFrame = 960
 
 // opusTime is so many units of the clock of 48 kHz, to the nearest nanosecond.
 func opusTime(n uint64) time.Duration {
@@ -78,11 +77,15 @@ func (o *Opus) Report(*Report) {}
 
 // Flush implements Format.
 func (o *Opus) Flush(dst []byte, now mono.Time) (out []byte, keyframe int) {
-	return o.out.Flush(o.lay(dst, func(write func(*Packet)) { o.order.expire(now, write) })), -1
+	o.dst = dst
+	o.order.expire(now, o.write)
+	return o.out.Flush(o.laidOut()), -1
 }
 
 // End implements Format.
 func (o *Opus) End(dst []byte) (rest []byte, patches []Patch) {
-	dst, _ = o.out.End(o.lay(dst, o.order.flush)) // Ogg has no patches
+	o.dst = dst
+	o.order.flush(o.write)
+	dst, _ = o.out.End(o.laidOut()) // Ogg has no patches
 	return dst, nil
 }

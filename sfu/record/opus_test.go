@@ -107,27 +107,6 @@ func TestOpus(t *testing.T) {
 	}
 }
 
-// TestOrderBound gives a packet for each that is too many.
-func TestOrderBound(t *testing.T) {
-	var o order
-	given := 0
-	count := func(*Packet) { given++ }
-	o.take(opusPacket(1, 1, "x", 0), count)
-	for seq := uint64(3); seq < 3*orderMost; seq += 2 {
-		o.take(opusPacket(seq, int(seq), "x", 0), count)
-		if len(o.waiting) > orderMost || len(o.free) > orderMost {
-			t.Fatalf("%d wait, %d spare", len(o.waiting), len(o.free))
-		}
-	}
-	if given != 1+orderMost/2-1 {
-		t.Errorf("%d were given", given)
-	}
-	o.flush(count)
-	if given != 3*orderMost/2 {
-		t.Errorf("%d were given in the end", given)
-	}
-}
-
 // FuzzOpus takes whatever packets come. The file can be read, and its positions do not go back.
 func FuzzOpus(f *testing.F) {
 	f.Add([]byte("\x01\x00\x03\x78ab\x03\x02\x02\x78a\x02\x01\x05\x7b\x02abc"))

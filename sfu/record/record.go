@@ -109,6 +109,9 @@ const (
 	maxFiles = 16384
 	// openLimit is how long the making of a file may take.
 	openLimit = 5 * time.Second
+	// maxMakers is how many may be made at the same time, those for which a file system
+	// does not answer any more included: each of these takes a thread.
+	maxMakers = 256
 	// retry is how long after an error the disk is tried again.
 	retry = time.Second
 )

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -378,6 +379,71 @@ func TestOpenStalls(t *testing.T) {
 			t.Error("the file that came late is open")
 		}
 		x.Close(time.Second)
+	})
+}
+
+// TestMakers has a file system never answer, also when it is asked who may have a file: no
+// more than so many goroutines wait for it, and those who record do not.
+func TestMakers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newRig(t)
+		never := make(chan struct{})
+		var asked atomic.Int32
+		check := func(string) error {
+			asked.Add(1)
+			<-never
+			return errors.New("no")
+		}
+		begin := time.Now()
+		for range 2 {
+			var all sync.WaitGroup
+			for i := range maxMakers {
+				all.Go(func() {
+					if _, err := x.Open(Config{Path: fmt.Sprint("/a/", i), Check: check, Format: new(lines)}); !errors.Is(err, ErrStall) {
+						t.Errorf("opened: %v", err)
+					}
+				})
+			}
+			all.Wait()
+		}
+		if n := asked.Load(); n != maxMakers {
+			t.Errorf("%d goroutines wait for the file system", n)
+		}
+		if took := time.Since(begin); took > 2*openLimit {
+			t.Errorf("it took %v", took)
+		}
+		close(never)
+		synctest.Wait()
+		if len(x.paths) != 0 || len(x.files) != 0 {
+			t.Errorf("left: paths %v, files %v", x.paths, x.files)
+		}
+		x.Close(time.Second)
+	})
+}
+
+// TestOpenWhileClosing has a file made while the recorder ends: it is not recorded to, and
+// nothing is left of it.
+func TestOpenWhileClosing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newRig(t)
+		slow, late, opened := make(chan struct{}), new(fake), make(chan error, 1)
+		x.create = func(string) (output, uint64, error) {
+			<-slow
+			return late, 1, nil
+		}
+		go func() {
+			_, err := x.Open(Config{Path: "/a/x", Format: new(lines)})
+			opened <- err
+		}()
+		synctest.Wait()
+		x.Close(time.Second)
+		close(slow)
+		if err := <-opened; !errors.Is(err, ErrClosed) {
+			t.Errorf("opened: %v", err)
+		}
+		if _, files := x.Stats(); files != 0 || len(x.paths) != 0 || !late.closed || x.waiting.Load() != 0 {
+			t.Errorf("left: %d files, paths %v, %d bytes that wait; closed %v", files, x.paths, x.waiting.Load(), late.closed)
+		}
 	})
 }
 

@@ -30,6 +30,7 @@ type Recorder struct {
 	log     *slog.Logger
 	create  func(path string) (o output, device uint64, err error) // in tests not that of the file system
 	running sync.WaitGroup                                         // goroutines
+	makers  chan struct{}                                          // one for each file that is being made
 
 	waiting        atomic.Int64 // bytes that are laid out and not yet written
 	packets, bytes atomic.Uint64
@@ -50,7 +51,8 @@ type Recorder struct {
 
 // New makes a Recorder.
 func New(log *slog.Logger) *Recorder {
-	r := &Recorder{log: log, create: createFile, files: make(map[*File]struct{}), paths: make(map[string]*File), disks: make(map[uint64]*disk)}
+	r := &Recorder{log: log, create: createFile, files: make(map[*File]struct{}), paths: make(map[string]*File), disks: make(map[uint64]*disk),
+		makers: make(chan struct{}, maxMakers)}
 	for range min(runtime.GOMAXPROCS(0), 4) {
 		r.collectors = append(r.collectors, &collector{recorder: r})
 	}
@@ -77,10 +79,24 @@ func (r *Recorder) Open(cfg Config) (*File, error) {
 	for i, rate := range cfg.ClockRates {
 		f.tracks[i].clockRate = rate
 	}
-	f.fill = cfg.Format.Begin(nil, time.Now())
-	f.grown(mono.Now(), 0)
+	if !r.admit(f, device) {
+		_ = out.Close()
+		r.free(f)
+		return nil, ErrClosed
+	}
+	return f, nil
+}
+
+// admit has a file laid out and written from now on, unless the recorder was closed while it
+// was made.
+func (r *Recorder) admit(f *File, device uint64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.closed {
+		return false
+	}
+	f.fill = f.cfg.Format.Begin(nil, time.Now())
+	f.grown(mono.Now(), 0)
 	if f.disk = r.disks[device]; f.disk == nil {
 		f.disk = &disk{recorder: r, device: device}
 		f.disk.changed.L = &f.disk.mu
@@ -90,7 +106,7 @@ func (r *Recorder) Open(cfg Config) (*File, error) {
 	r.files[f] = struct{}{}
 	r.collectors[r.turn%len(r.collectors)].add(f)
 	r.turn++
-	return f, nil
+	return true
 }
 
 func (r *Recorder) reserve() error {
@@ -163,16 +179,28 @@ func (r *Recorder) open(f *File) (output, uint64, error) {
 		err    error
 	}
 	done := make(chan made, 1)
+	limit := time.NewTimer(openLimit)
+	defer limit.Stop()
+	select {
+	case r.makers <- struct{}{}:
+	case <-limit.C:
+		r.free(f)
+		return nil, 0, ErrStall
+	}
 	go func() {
+		defer func() { <-r.makers }()
 		var m made
-		m.file, m.device, m.err = r.create(f.cfg.Path + f.cfg.Suffix)
+		if f.cfg.Check != nil {
+			m.err = f.cfg.Check(f.cfg.Path)
+		}
+		if m.err == nil {
+			m.file, m.device, m.err = r.create(f.cfg.Path + f.cfg.Suffix)
+		}
 		if m.err != nil {
 			r.free(f)
 		}
 		done <- m
 	}()
-	limit := time.NewTimer(openLimit)
-	defer limit.Stop()
 	select {
 	case m := <-done:
 		return m.file, m.device, m.err

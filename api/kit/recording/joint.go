@@ -17,6 +17,22 @@ func Format(name string) bool { return name == "" || name == "mjr" || sfu.LiveCo
 // Joint tells whether files of a format have several media.
 func Joint(format string) bool { return sfu.LiveContainer(format) }
 
+// FormatSetting is a setting that says in which format there are recordings.
+type FormatSetting struct{ To *string }
+
+func (f FormatSetting) String() string { return *f.To }
+
+// Set implements kit.Value.
+func (f FormatSetting) Set(text string) (accepted, effect string) {
+	if text = strings.ToLower(text); !Format(text) {
+		return "mjr, webm, mkv or mp4", "taken as mjr"
+	}
+	if *f.To = text; !Joint(text) {
+		*f.To = ""
+	}
+	return "", ""
+}
+
 // jointKey is the key of parts for files of several media.
 const jointKey = -1
 
@@ -32,15 +48,30 @@ func (s *Set) BeginJoint(who Owner, format, name string, media []Medium) {
 	if open == nil {
 		return
 	}
-	gw := who.Events.Gateway
 	go func() {
-		defer task.Contain(gw.Logger(), "the begin of a recording", func() { s.stopJoint() })
-		if err := open(); err != nil {
-			path := name + "." + format
-			gw.Logger().Warn("not recorded", "file", path, "session", who.Host.SessionID(), "handle", who.Host.HandleID(), "error", err)
-			who.Tell(path, err)
-		}
+		defer task.Contain(who.Events.Gateway.Logger(), "the begin of a recording", s.stopJoint)
+		_ = who.told(name+"."+format, open())
 	}()
+}
+
+// StartJoint is BeginJoint, but waits for the file system. The error is for clients.
+func (s *Set) StartJoint(who Owner, format, name string, media []Medium) error {
+	open := s.PlanJoint(who, format, name, media)
+	if open == nil {
+		return nil
+	}
+	return who.told(name+"."+format, open())
+}
+
+// told tells the log and event handlers that a recording does not begin, if there is an
+// error.
+func (o Owner) told(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	o.Events.Gateway.Logger().Warn("not recorded", "file", path, "session", o.Host.SessionID(), "handle", o.Host.HandleID(), "error", err)
+	o.Tell(path, err)
+	return fmt.Errorf("%s: %w", path, err)
 }
 
 // PlanJoint takes the place of a recording of several media; locks may be held. open is
@@ -52,13 +83,13 @@ func (s *Set) PlanJoint(who Owner, format, name string, media []Medium) (open fu
 		return nil
 	}
 	s.endJoint()
-	var list []*entry
+	var list []*slot
 	for i := range media {
 		m := &media[i]
 		if old := s.find(m.Key); old != nil {
 			s.end(old)
 		}
-		e := &entry{key: m.Key, kind: m.Kind, codec: m.Codec, muted: m.Muted, track: i, joint: true}
+		e := &slot{key: m.Key, kind: m.Kind, codec: m.Codec, muted: m.Muted, track: i, joint: true}
 		s.list = append(s.list, e)
 		list = append(list, e)
 	}
@@ -84,7 +115,7 @@ func (s *Set) goesOn(media []Medium) bool {
 }
 
 // openJoint makes the file, after those that end.
-func (s *Set) openJoint(who Owner, format, name string, list []*entry, media []Medium) error {
+func (s *Set) openJoint(who Owner, format, name string, list []*slot, media []Medium) error {
 	s.opening.Lock()
 	defer s.opening.Unlock()
 	paused, wanted := s.jointState(list, media)
@@ -119,7 +150,7 @@ func (s *Set) openJoint(who Owner, format, name string, list []*entry, media []M
 }
 
 // jointState is how a recording is to begin, if any of its media are still wanted.
-func (s *Set) jointState(list []*entry, media []Medium) (paused, wanted bool) {
+func (s *Set) jointState(list []*slot, media []Medium) (paused, wanted bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, e := range list {
@@ -150,7 +181,7 @@ func openLive(who Owner, format, name string, media []Medium, paused bool) (*sfu
 	if err != nil {
 		return nil, err
 	}
-	path, err := place(who.Events.Gateway, name, "."+format)
+	path, err := place(name, "."+format)
 	if err != nil {
 		return nil, err
 	}
@@ -168,8 +199,8 @@ func clockRate(m *Medium, codec string) uint32 {
 	return 8000
 }
 
-// shares tells whether the file of an entry that was taken out has others; mu is held.
-func (s *Set) shares(e *entry) bool {
+// shares tells whether the file of a slot that was taken out has others; mu is held.
+func (s *Set) shares(e *slot) bool {
 	for _, x := range s.list {
 		if e.joint && x.file == e.file {
 			return true
@@ -178,8 +209,8 @@ func (s *Set) shares(e *entry) bool {
 	return false
 }
 
-// cut ends what an entry adds to its file.
-func (e *entry) cut() {
+// cut ends what a slot adds to its file.
+func (e *slot) cut() {
 	if e.file != nil {
 		e.file.SetOrigin(e.track, nil, 0)
 	}
@@ -194,7 +225,7 @@ func (s *Set) stopJoint() {
 
 func (s *Set) endJoint() {
 	for {
-		var e *entry
+		var e *slot
 		for _, x := range s.list {
 			if x.joint {
 				e = x

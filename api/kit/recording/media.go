@@ -71,14 +71,14 @@ func (s *Set) StartAll(who Owner, media []Medium) error {
 		for _, key := range begun {
 			s.Stop(key)
 		}
-		return fmt.Errorf("%s: %w", who.failed(m.Name, err), err)
+		return who.told(m.Name+extension, err)
 	}
 	return nil
 }
 
 // SetOrigin makes the recording of a medium go on with another origin, nil = none for now.
 func (s *Set) SetOrigin(key int, o sfu.Origin, track int) {
-	s.do(key, func(e *entry) {
+	s.do(key, func(e *slot) {
 		if e.file != nil {
 			e.file.SetOrigin(e.track, o, track)
 		}

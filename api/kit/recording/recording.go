@@ -68,7 +68,7 @@ type Set struct {
 	opening sync.Mutex // held while a file is made
 
 	mu     sync.Mutex
-	list   []*entry
+	list   []*slot
 	parts  map[int]part // latest, by key
 	paused bool
 }
@@ -79,8 +79,8 @@ type part struct {
 	n    int    // from 1
 }
 
-// entry is one recording. The Set's lock guards it.
-type entry struct {
+// slot is the place of one recording. The Set's lock guards it.
+type slot struct {
 	key   int
 	kind  sdp.Kind
 	codec string
@@ -109,25 +109,23 @@ func (s *Set) Begin(who Owner, m Medium) {
 	}
 	go func() {
 		defer task.Contain(who.Events.Gateway.Logger(), "the begin of a recording", func() { s.Stop(m.Key) })
-		if err := open(); err != nil {
-			who.failed(m.Name, err)
-		}
+		_ = who.told(m.Name+extension, open())
 	}()
 }
 
 // Plan takes the place of a recording, which can be stopped from now on; locks may be
 // held. open is the rest of Start and has to be called; nil = it is recorded already.
 func (s *Set) Plan(who Owner, m Medium) (open func() error) {
-	e := &entry{key: m.Key, kind: m.Kind, codec: m.Codec, muted: m.Muted}
+	e := &slot{key: m.Key, kind: m.Kind, codec: m.Codec, muted: m.Muted}
 	if !s.reserve(e, &m.Name) {
 		return nil
 	}
 	return func() error { return s.open(who, e, m) }
 }
 
-// open makes the file of a reserved entry, one at a time: one that was stopped before has
+// open makes the file of a reserved slot, one at a time: one that was stopped before has
 // ended when the next with its name begins.
-func (s *Set) open(who Owner, e *entry, m Medium) error {
+func (s *Set) open(who Owner, e *slot, m Medium) error {
 	s.opening.Lock()
 	defer s.opening.Unlock()
 	paused, wanted := s.state(e, &m)
@@ -154,7 +152,7 @@ func (s *Set) open(who Owner, e *entry, m Medium) error {
 }
 
 // state is how a recording is to begin, if it is still wanted.
-func (s *Set) state(e *entry, m *Medium) (paused, wanted bool) {
+func (s *Set) state(e *slot, m *Medium) (paused, wanted bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m.Muted = e.muted
@@ -174,8 +172,7 @@ func open(who Owner, m Medium, paused bool) (*sfu.Recording, error) {
 	if err != nil {
 		return nil, err
 	}
-	gw := who.Events.Gateway
-	path, err := place(gw, m.Name, extension)
+	path, err := place(m.Name, extension)
 	if err != nil {
 		return nil, err
 	}
@@ -191,32 +188,25 @@ func open(who Owner, m Medium, paused bool) (*sfu.Recording, error) {
 func (o Owner) record(c sfu.RecordConfig) (*sfu.Recording, error) {
 	gw, path := o.Events.Gateway, c.Path
 	c.Suffix = gw.RecordingSuffix()
+	c.Check = func(path string) error {
+		if !gw.MayWrite(path) {
+			return ErrProtected
+		}
+		return nil
+	}
 	c.Trouble = func(err error) { o.Tell(path, err) }
 	return gw.Engine().Record(c)
 }
 
-// place is the path of a recording with a name, if clients may have one there.
-func place(gw plugin.Gateway, name, extension string) (string, error) {
+// place is the path of a recording with a name.
+func place(name, extension string) (string, error) {
 	if name == "" {
 		name = fmt.Sprint("janus-recording-", rand.Uint32())
 	}
 	if strings.HasPrefix(name, " ") || strings.ContainsRune(name, 0) {
 		return "", fmt.Errorf("the file name %.40q is not allowed", name)
 	}
-	path := name + extension
-	if !gw.MayWrite(path) {
-		return "", ErrProtected
-	}
-	return path, nil
-}
-
-// failed tells the log and event handlers that a file with a name cannot be made, and
-// returns its path.
-func (o Owner) failed(name string, err error) (path string) {
-	path = name + extension
-	o.Events.Gateway.Logger().Warn("not recorded", "file", path, "session", o.Host.SessionID(), "handle", o.Host.HandleID(), "error", err)
-	o.Tell(path, err)
-	return path
+	return name + extension, nil
 }
 
 // Tell tells event handlers that writing fails, or goes on.
@@ -233,9 +223,9 @@ func (o Owner) Tell(path string, err error) {
 	})
 }
 
-// reserve takes the place of an entry, unless there is one with its key. A file with the
+// reserve takes a slot, unless there is one with its key. A file with the
 // name of the one before gets a number.
-func (s *Set) reserve(e *entry, name *string) bool {
+func (s *Set) reserve(e *slot, name *string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old := s.find(e.key); old != nil {
@@ -267,7 +257,7 @@ func (s *Set) part(key int, name string) string {
 	return name
 }
 
-func (s *Set) find(key int) *entry {
+func (s *Set) find(key int) *slot {
 	for _, e := range s.list {
 		if e.key == key {
 			return e
@@ -276,9 +266,9 @@ func (s *Set) find(key int) *entry {
 	return nil
 }
 
-func (s *Set) has(e *entry) bool { return s.find(e.key) == e }
+func (s *Set) has(e *slot) bool { return s.find(e.key) == e }
 
-func (s *Set) remove(e *entry) {
+func (s *Set) remove(e *slot) {
 	for i := range s.list {
 		if s.list[i] == e {
 			s.list = append(s.list[:i:i], s.list[i+1:]...)
@@ -288,7 +278,7 @@ func (s *Set) remove(e *entry) {
 }
 
 // do runs f with the recording of a medium, if it has a file.
-func (s *Set) do(key int, f func(e *entry)) {
+func (s *Set) do(key int, f func(e *slot)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.find(key); e != nil {
@@ -298,7 +288,7 @@ func (s *Set) do(key int, f func(e *entry)) {
 
 // Message records a message of a data channel, which is copied.
 func (s *Set) Message(key int, binary bool, payload []byte) {
-	s.do(key, func(e *entry) {
+	s.do(key, func(e *slot) {
 		if e.file != nil {
 			e.file.Message(e.track, binary, payload)
 		}
@@ -307,7 +297,7 @@ func (s *Set) Message(key int, binary bool, payload []byte) {
 
 // SetMuted leaves out what a medium gets, while its time goes on.
 func (s *Set) SetMuted(key int, muted bool) {
-	s.do(key, func(e *entry) {
+	s.do(key, func(e *slot) {
 		e.muted = muted
 		if e.file != nil {
 			e.file.SetMuted(e.track, muted)
@@ -368,7 +358,7 @@ func (s *Set) stop(key int) {
 	}
 }
 
-func (s *Set) end(e *entry) {
+func (s *Set) end(e *slot) {
 	s.remove(e)
 	switch {
 	case e.file == nil:
@@ -407,7 +397,7 @@ func (s *Set) StopAll(then func()) {
 // File is the name of the file, without its folder, that a medium is recorded to at
 // present, "" = none.
 func (s *Set) File(key int) (name string) {
-	s.do(key, func(e *entry) {
+	s.do(key, func(e *slot) {
 		if e.file != nil {
 			name = e.name()
 		}
@@ -415,7 +405,7 @@ func (s *Set) File(key int) (name string) {
 	return name
 }
 
-func (e *entry) name() string { return filepath.Base(e.file.Path()) }
+func (e *slot) name() string { return filepath.Base(e.file.Path()) }
 
 // Write writes the names of the files, without folders, by kind as an object "recording", if
 // anything is recorded.

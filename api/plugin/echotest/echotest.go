@@ -81,6 +81,7 @@ type settings struct {
 	e2ee          bool
 
 	recording string // what the names of recordings begin with, "" = nothing is to be recorded
+	format    string // of recordings, as requests have it
 }
 
 // section is one m-line of the client's.

@@ -13,17 +13,17 @@ import (
 func (h *handle) record(body kit.Args, peer *sfu.Peer) error {
 	on, given := body.Flag("record")
 	if given && !on {
-		h.setRecording("")
+		h.setRecording("", "")
 		h.recordings.StopAll(nil)
 		return nil
 	}
-	before := h.settings.recording
+	before, format := h.settings.recording, h.settings.format
 	if given && before == "" {
 		base := body.Str("filename")
 		if base == "" {
 			base = recording.Base("echotest", h.Host.HandleID())
 		}
-		h.setRecording(base)
+		h.setRecording(base, body.Lower("record_format"))
 	}
 	if h.settings.recording == "" {
 		return nil
@@ -37,17 +37,37 @@ func (h *handle) record(body kit.Args, peer *sfu.Peer) error {
 			m.Origin = peer
 		}
 	}
-	err := h.recordings.StartAll(recording.Owner{Events: &h.plugin.Events, Host: h.Host}, media)
+	err := h.start(media)
 	if err != nil {
-		h.setRecording(before)
+		h.setRecording(before, format)
 	}
 	return err
 }
 
-func (h *handle) setRecording(base string) {
+// start begins to record media: audio and video in one file, or each in its own.
+func (h *handle) start(media []recording.Medium) error {
+	who := recording.Owner{Events: &h.plugin.Events, Host: h.Host}
+	if !recording.Joint(h.settings.format) {
+		return h.recordings.StartAll(who, media)
+	}
+	var joint, rest []recording.Medium
+	for _, m := range media {
+		if m.Kind == sdp.Application {
+			rest = append(rest, m)
+		} else {
+			joint = append(joint, m)
+		}
+	}
+	if err := h.recordings.StartJoint(who, h.settings.format, h.settings.recording, joint); err != nil {
+		return err
+	}
+	return h.recordings.StartAll(who, rest)
+}
+
+func (h *handle) setRecording(base, format string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.settings.recording = base
+	h.settings.recording, h.settings.format = base, format
 }
 
 // media are the first of each kind that the client sends.

@@ -199,3 +199,31 @@ func TestMedia(t *testing.T) {
 		t.Errorf("got %s, want %s", g, w)
 	}
 }
+
+// TestRecordFormat: audio and video go to one file that players open.
+func TestRecordFormat(t *testing.T) {
+	base := filepath.Join(t.TempDir(), "echo")
+	c, _, _ := caller(t, webrtctest.Options{}, `{"record":true,"filename":"`+base+`","record_format":"webm"}`)
+	files := fmt.Sprintf(`"recording":{"audio":"%s.webm","video":"%s.webm","data":"%s-data.mjr"}`, base, base, base)
+	if got := c.Query(); !strings.Contains(got, files) {
+		t.Error(got)
+	}
+	waittest.Until(t, "the file grows", func() bool { info, err := os.Stat(base + ".webm"); return err == nil && info.Size() > 5000 })
+	if got := c.Ask(`{"record":false}`, nil); got.Field("result") != "ok" {
+		t.Fatal(got)
+	}
+	waittest.Until(t, "the files are whole", func() bool { _, n := c.Handle.(*handle).plugin.Gateway.Engine().RecordTotals(); return n == 0 })
+	b, err := os.ReadFile(base + ".webm")
+	if text := string(b); err != nil || !strings.Contains(text, "A_OPUS") || !strings.Contains(text, "V_VP8") {
+		t.Errorf("%d octets, %v", len(b), err)
+	}
+	if got := c.Ask(`{"record":true,"record_format":"avi"}`, nil); !strings.Contains(got.Data, "Invalid record_format") {
+		t.Error(got)
+	}
+	if got := c.Ask(`{"record":true,"filename":"`+base+`2","record_format":"mp4"}`, nil); !strings.Contains(got.Data, "VP8 in MP4") {
+		t.Error(got)
+	}
+	if got := c.Query(); strings.Contains(got, "recording") {
+		t.Error(got)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
+	"bifrons/api/kit/recording"
 	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
@@ -33,6 +34,7 @@ var table = kit.Table[*handle]{
 			{Name: "svc", Type: schema.Bool},
 			{Name: "record", Type: schema.Bool},
 			{Name: "filename", Type: schema.String},
+			{Name: "record_format", Type: schema.String},
 		}, mline.Fields, mline.DelayFields),
 		Run: (*handle).run,
 	}},
@@ -80,6 +82,9 @@ func (h *handle) run(r *kit.Request, w *json.Writer) (kit.Response, *schema.Erro
 func check(r *kit.Request) *schema.Error {
 	if err := mline.Check(r.Body, errInvalidElement); err != nil {
 		return err
+	}
+	if format := r.Body.Lower("record_format"); !recording.Format(format) {
+		return &schema.Error{Code: errInvalidElement, Text: "Invalid record_format (should be mjr|webm|mkv|mp4)"}
 	}
 	if r.JSEP != nil {
 		return nil

@@ -32,6 +32,9 @@ func (p *Plugin) recording(h *handle, r *kit.Request, w *json.Writer) (kit.Respo
 		list, err = m.readRecording(r.Body)
 		return err
 	})
+	if err == nil && m.joint() {
+		list, err = m.recordJoint(h.Host, list)
+	}
 	for i := 0; i < len(list) && err == nil; i++ {
 		err = m.record(h.Host, list[i])
 	}
@@ -113,6 +116,47 @@ func (m *mountpoint) planRecording(host plugin.Host, x recorded) (open func() er
 	return m.recordings.Plan(m.recorder(host), m.medium(x.stream)), nil
 }
 
+// joint tells whether audio and video go to one file.
+func (m *mountpoint) joint() bool { return recording.Joint(m.recordFormat) }
+
+// recordJoint begins to record audio and video to one file, with the name of the first of
+// them. It returns what is left to be recorded.
+func (m *mountpoint) recordJoint(host plugin.Host, list []recorded) (rest []recorded, err *schema.Error) {
+	open, rest, err := m.planJoint(host, list)
+	if err != nil || open == nil {
+		return rest, err
+	}
+	if failure := open(); failure != nil {
+		return nil, errorf(errCantRecord, "Error starting recorder: %v", failure)
+	}
+	return rest, nil
+}
+
+func (m *mountpoint) planJoint(host plugin.Host, list []recorded) (open func() error, rest []recorded, err *schema.Error) {
+	m.Lock()
+	defer m.Unlock()
+	if m.destroyed {
+		return nil, nil, noSuch(m.id)
+	}
+	var media []recording.Medium
+	for _, x := range list {
+		st := &m.streams[x.stream]
+		if st.kind == sdp.Application {
+			rest = append(rest, x)
+			continue
+		}
+		if m.recordings.Records(x.stream) {
+			return nil, nil, errorf(errInvalidRequest, "Recording already started for the stream %s", st.mid)
+		}
+		st.file = x.name
+		media = append(media, m.medium(x.stream))
+	}
+	if len(media) == 0 {
+		return nil, rest, nil
+	}
+	return m.recordings.PlanJoint(m.recorder(host), m.recordFormat, media[0].Name, media), rest, nil
+}
+
 func (m *mountpoint) recorder(host plugin.Host) recording.Owner {
 	return recording.Owner{Events: &m.plugin.Events, Host: host}
 }
@@ -132,9 +176,18 @@ func (m *mountpoint) medium(i int) recording.Medium {
 // reformatted makes the recordings of streams go on in other files that have another
 // codec now. The lock is held.
 func (m *mountpoint) reformatted() {
+	who := m.recorder(m.plugin.Nobody())
+	var joint []recording.Medium
 	for i := range m.streams {
-		if m.recordings.Records(i) {
-			m.recordings.Begin(m.recorder(m.plugin.Nobody()), m.medium(i))
+		switch {
+		case !m.recordings.Records(i):
+		case m.joint() && m.streams[i].kind != sdp.Application:
+			joint = append(joint, m.medium(i))
+		default:
+			m.recordings.Begin(who, m.medium(i))
 		}
+	}
+	if len(joint) > 0 {
+		m.recordings.BeginJoint(who, m.recordFormat, joint[0].Name, joint)
 	}
 }

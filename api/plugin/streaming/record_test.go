@@ -263,3 +263,30 @@ func TestRecordRTSP(t *testing.T) {
 	}
 	th.ask(`{"request":"destroy","id":1}`)
 }
+
+// TestRecordFormat records audio and video to one file that players open.
+func TestRecordFormat(t *testing.T) {
+	waittest.NoLeaks(t)
+	th := newRig(t, "")
+	f := th.feed(strings.Replace(recordable, `{`, `{"record_format":"mkv",`, 1))
+	th.want(`{"request":"recording","id":1,"action":"start","media":[{"mid":"a","filename":"FOLDER/all"},{"mid":"v","filename":"FOLDER/x"},{"mid":"d","filename":"FOLDER/d"}]}`,
+		`{"streaming":"ok"}`)
+	th.expectFiles("all.mkv", "all.mkv", "d.mjr")
+	if got := th.ask(`{"request":"recording","id":1,"action":"start","media":[{"mid":"v","filename":"FOLDER/x"}]}`); !strings.Contains(got, "Recording already started") {
+		t.Error(got)
+	}
+	n := uint16(0)
+	th.recorded(100, func() {
+		n++
+		f.send(0, "port", packet(100, n, 7, []byte("\xfcsound")))
+		f.send(1, "port", packet(96, n, 10, picture(16)))
+		f.send(1, "port_2", packet(96, n, 11, picture(32)))
+		f.send(3, "port", []byte("text"))
+	})
+	th.want(`{"request":"destroy","id":1}`, `{"streaming":"destroyed","destroyed":1}`)
+	th.whole(0)
+	b, err := os.ReadFile(filepath.Join(th.folder, "all.mkv"))
+	if text := string(b); err != nil || strings.Count(text, "\xfcsound") < 10 || !strings.Contains(text, "A_OPUS") || !strings.Contains(text, "V_VP8") {
+		t.Errorf("%d octets, %v", len(b), err)
+	}
+}

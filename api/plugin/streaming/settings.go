@@ -7,6 +7,7 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/api/kit"
+	"bifrons/api/kit/recording"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/streaming/rtsp"
 	"bifrons/api/schema"
@@ -42,6 +43,7 @@ type settings struct {
 	srtpSuite     int
 	srtpCrypto    string
 	e2ee          bool
+	recordFormat  string // "" = mjr
 	playoutDelay  bool
 	captureTimeID uint8 // of the source's abs-capture-time
 
@@ -80,6 +82,7 @@ func (s *settings) broadcast() kit.Settings {
 		{Name: "srtpsuite", To: &s.srtpSuite, Save: kit.IfSet},
 		{Name: "srtpcrypto", To: &s.srtpCrypto, Save: kit.IfSet},
 		{Name: "e2ee", To: &s.e2ee, Save: kit.IfSet, Show: kit.IfSet},
+		{Name: "record_format", To: recording.FormatSetting{To: &s.recordFormat}, Save: kit.IfSet, Show: kit.IfSet},
 		{Name: "playoutdelay_ext", To: &s.playoutDelay, Save: kit.IfSet, Show: kit.IfSet},
 		{Name: captureTimeField, To: &s.captureTimeID, Most: 14, Save: kit.IfSet, Show: kit.IfSet},
 		{Name: "collision", To: &s.collision, Save: kit.IfSet, Show: kit.IfSet},

@@ -61,17 +61,23 @@ func (p *publisher) startRecording() {
 	if base == "" {
 		base = recording.Base("videoroom-"+r.id+"-user", p.id)
 	}
+	var joint []recording.Medium
 	for _, s := range p.streams {
 		m := s.medium()
 		if s.disabled || !m.Recordable() {
 			continue
 		}
-		m.Name = recording.Path(r.recDir, base+"-"+plugin.KindName(s.kind)+"-"+strconv.Itoa(s.mindex))
 		if s.kind != sdp.Application {
 			m.Origin = from
+			if r.recordFormat != "" {
+				joint = append(joint, m)
+				continue
+			}
 		}
+		m.Name = recording.Path(r.recDir, base+"-"+plugin.KindName(s.kind)+"-"+strconv.Itoa(s.mindex))
 		p.recordings.Begin(who, m)
 	}
+	p.recordings.BeginJoint(who, r.recordFormat, recording.Path(r.recDir, base), joint)
 }
 
 // medium is a stream as it is recorded, but for where to.

@@ -392,3 +392,41 @@ func TestRecordRace(t *testing.T) {
 	core.Attach(plugintest.Options{}).Send(`{"request":"destroy","room":1}`, nil)
 	waittest.Until(t, "all files to be closed", func() bool { _, n := core.Engine().RecordTotals(); return n == 0 })
 }
+
+// TestRecordFormat: rooms may want a file for each publisher that players open. With more
+// media a further file begins.
+func TestRecordFormat(t *testing.T) {
+	waittest.NoLeaks(t)
+	v, admin, folder := recordRoom(t, dict{"record_format": "WebM"})
+	if got := fmt.Sprint(admin.request(dict{"request": "list"}, nil)); !strings.Contains(got, `"record_format":"webm"`) {
+		t.Error(got)
+	}
+	s := &sender{client: v.attach(), Peer: webrtctest.NewReceiver(t, webrtctest.Options{})}
+	s.Audio = s.add(webrtc.MimeTypeOpus, 0)
+	e := s.request(dict{"request": "joinandconfigure", "ptype": "publisher", "room": 1234, "id": 7, "record": true, "filename": "one"},
+		s.Remote("offer", s.Peer.Offer(nil)))
+	s.Accept(e.SDP)
+	s.id = 7
+	s.published()
+	stop := s.play(s.Audio)
+	v.recorded(30)
+	stop()
+	s.Video = s.add(webrtc.MimeTypeVP8, 0)
+	e = s.request(dict{"request": "configure"}, s.Remote("offer", s.Peer.Offer(nil)))
+	s.Accept(e.SDP)
+	if got := s.recordings(2); got[0] != "one-2.webm" || got[1] != "one-2.webm" {
+		t.Errorf("files %v", got)
+	}
+	stop = s.play(s.Audio, s.Video)
+	v.recorded(60)
+	stop()
+	s.request(dict{"request": "unpublish"}, nil)
+	v.whole()
+	expectNames(t, folder, "one-2.webm", "one.webm")
+	for name, video := range map[string]bool{"one.webm": false, "one-2.webm": true} {
+		b, err := os.ReadFile(filepath.Join(folder, name))
+		if text := string(b); err != nil || !strings.Contains(text, "A_OPUS") || strings.Contains(text, "V_VP8") != video {
+			t.Errorf("%s: %d octets, %v", name, len(b), err)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
+	"bifrons/api/kit/recording"
 	"bifrons/sdp"
 )
 
@@ -37,6 +38,7 @@ type settings struct {
 
 	record        bool
 	recDir        string
+	recordFormat  string // "" = mjr
 	lockRecord    bool
 	notifyJoining bool
 	requireE2EE   bool
@@ -72,6 +74,7 @@ func (s *settings) table() kit.Settings {
 		{Name: "opus_dtx", To: &s.opusDTX, Save: kit.Always, Show: kit.IfSet},
 		{Name: "record", To: &s.record, Save: kit.Always, Show: kit.Always},
 		{Name: "rec_dir", To: &s.recDir, Edit: true, Save: kit.IfSet, Show: kit.IfSet},
+		{Name: "record_format", To: recording.FormatSetting{To: &s.recordFormat}, Edit: true, Save: kit.IfSet, Show: kit.IfSet},
 		{Name: "lock_record", To: &s.lockRecord, Edit: true, Save: kit.Always, Show: kit.Always},
 		{Name: "audiolevel_ext", To: &s.audioLevelExt, Save: kit.Always, Show: kit.Always},
 		{Name: "audiolevel_event", To: &s.audioLevelEvent, Save: kit.Always, Show: kit.Always},
