@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -60,8 +61,17 @@ func (w *workload) options(id uint32) peer.Options {
 	return peer.Options{ID: id, Media: w.media.media, Profiles: []string{w.profile}}
 }
 
+// recordingLength is that of what is played, long enough for all to connect and be measured.
+const recordingLength = 2 * time.Minute
+
 // publishers connects who sends.
 func (w *workload) publishers(sc *scene, load *peer.Load) error {
+	if w.plays {
+		if err := peer.WriteRecording(filepath.Join(sc.process.Dir(), "recordings"), w.media.media, recordingLength); err != nil {
+			return err
+		}
+		return sc.janus.Recorded(sc.patient)
+	}
 	if w.stream {
 		if err := sc.janus.Mount(sc.patient); err != nil {
 			return err
@@ -184,8 +194,11 @@ func (w *workload) receive(sc *scene, load *peer.Load) error {
 }
 
 func (w *workload) subscription(sc *scene, room int, from []uint32) (*peer.Negotiation, error) {
-	if w.stream {
+	switch {
+	case w.stream:
 		return sc.janus.Watch(sc.patient)
+	case w.plays:
+		return sc.janus.Play(sc.patient)
 	}
 	return sc.signals.Subscribe(sc.patient, room, from)
 }
@@ -255,12 +268,14 @@ func packets(ctx context.Context, b *bench, s server.Spec, w *workload) (r repor
 		t := sc.hub.Totals()
 		r.SRTP, r.N = w.profile, w.receivers()
 		r.Wanted, r.Delivered, r.Strange = t.Sent*int64(w.copies()), t.Received, t.Strange
-		if w.switching {
-			r.Wanted = r.Delivered // which encoding is to come when cannot be told
+		if w.switching || w.plays {
+			r.Wanted = r.Delivered // which encoding is to come when cannot be told, nor what of a recording
 		}
 		r.LoadErrors = int64(sc.hub.Dropped() - failed)
 		r.Dropped, r.Recovered, r.Layers = t.Lost, t.Recovered, t.Switches
-		r.AddTimes(t.Trips)
+		if !w.plays {
+			r.AddTimes(t.Trips)
+		}
 		if !w.bothWays() {
 			r.PerUnit = float64(r.RSS-empty) / 1024 / float64(r.N)
 		}

@@ -25,6 +25,7 @@ type media struct {
 	subscribers       int  // of each room, besides those who publish
 	mesh              bool // who publishes subscribes to all others
 	echo, stream      bool
+	plays             bool // each subscriber plays a recording
 	calls             bool // each room is a call of two, who have one connection each
 	full              bool // pion/webrtc receives
 	profile           string
@@ -79,6 +80,8 @@ var workloads = []workload{
 		about: "plain RTP of 1.5 Mbit/s and audio to 100 viewers", media: with(webinar(100), func(m *media) { m.stream = true })},
 	{name: "stream-300", servers: "bj", measure: packets,
 		about: "to 300", media: with(webinar(300), func(m *media) { m.stream = true })},
+	{name: "play-100", short: true, servers: "bj", measure: packets,
+		about: "a recording of 1.5 Mbit/s and audio, played to each of 100 by itself", media: with(webinar(100), func(m *media) { m.plays = true })},
 	{name: "simulcast-20", short: true, servers: "bj", measure: packets,
 		about: "three encodings to 20 who change theirs once a second",
 		media: with(webinar(20), func(m *media) { m.media, m.switching = simulcast, true })},

@@ -45,9 +45,9 @@ type Engine struct {
 	sites  []*site
 	policy ice.HostPolicy
 
-	names   names // that clients want to be looked up
-	deck    playout.Deck
-	playing sync.WaitGroup // goroutines of the deck
+	names     names // that clients want to be looked up
+	scheduler playout.Scheduler
+	playing   sync.WaitGroup // goroutines of the scheduler
 
 	data     *sctp.Budget // of what all data channels hold to be sent
 	ports    ownPorts
@@ -104,7 +104,7 @@ func New(cfg Config) (*Engine, error) {
 		PublicIPs: cfg.PublicIPs, KeepPrivate: cfg.KeepPrivate,
 	}}
 	e.data = sctp.NewBudget(maxData)
-	e.deck.Flush, e.deck.Go = e.flushFeeds, e.playing.Go
+	e.scheduler.Flush, e.scheduler.Go = e.flushFeeds, e.playing.Go
 	e.recorder = record.New(e.log)
 	e.tuning = cfg.Peers.Tuning
 	if cfg.Certificate == nil {
@@ -423,7 +423,7 @@ func (e *Engine) Close() {
 	if e.closed.Swap(true) {
 		return
 	}
-	e.closeDeck()
+	e.stopPlaying()
 	if n := e.recorder.Close(recordLimit); n > 0 {
 		e.log.Error("recordings are incomplete: the file system does not answer", "files", n)
 	}

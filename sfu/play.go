@@ -12,13 +12,13 @@ import (
 	"bifrons/sfu/record"
 )
 
-// Tape is media that is played in real time; see package playout.
-type Tape = playout.Tape
+// MediaReader reads media that is played in real time; see package playout.
+type MediaReader = playout.Reader
 
-// Part is a Tape with the track that it is played to.
+// Part is media, and the track that it is played to.
 type Part = playout.Part
 
-// Player plays tapes to a Source. Stop does not wait: the tapes are closed soon.
+// Player plays parts to a Source. Stop does not wait: their readers are closed soon.
 type Player = playout.Player
 
 // DeviceOf is the Part.Device of what is in a file.
@@ -30,17 +30,17 @@ func DeviceOf(f *os.File) uint64 {
 	return record.DeviceOf(info)
 }
 
-// Play plays tapes to the tracks of a source at the same time, as if they came by its
+// Play plays parts to the tracks of a source at the same time, as if they came by its
 // ports; their messages go to its handler. The player waits while it is held. It owns the
-// tapes, whose Next and Close are called by goroutines that may wait for a disk. ended,
+// readers, whose Next and Close are called by goroutines that may wait for a disk. ended,
 // which may be nil, is called once, on a goroutine of its own, when all of it but messages
-// was played, with the first error of a tape that was not io.EOF; not after Stop. A tape that
+// was played, with the first error of a reader that was not io.EOF; not after Stop. A reader that
 // panics fails the source.
 func (e *Engine) Play(to *Source, parts []Part, held bool, ended func(err error)) *Player {
-	return e.deck.Play(played{to}, parts, held, ended)
+	return e.scheduler.Play(played{to}, parts, held, ended)
 }
 
-// played is a Source as the deck sees it.
+// played is a Source as the scheduler sees it.
 type played struct{ *Source }
 
 // Write takes a packet of a track for the shard, unless that is behind.
@@ -64,10 +64,10 @@ func (e *Engine) flushFeeds() {
 	}
 }
 
-// closeDeck stops all players. It waits until nothing of them runs, unless a disk does
+// stopPlaying stops all players. It waits until nothing of them runs, unless a disk does
 // not answer.
-func (e *Engine) closeDeck() {
-	e.deck.Close()
+func (e *Engine) stopPlaying() {
+	e.scheduler.Close()
 	idle := make(chan struct{})
 	go func() {
 		e.playing.Wait()
@@ -133,7 +133,7 @@ func (f *feed) batch() *batch {
 		f.free = f.free[:last]
 		return b
 	}
-	b := &batch{feed: f}
+	b := &batch{feed: f, bytes: make([]byte, 0, 64<<10)}
 	b.run = b.take
 	return b
 }
@@ -162,10 +162,11 @@ func (b *batch) take(now mono.Time) {
 	b.feed.done(b)
 }
 
-// maxFree is how many empty batches are kept, and maxKept how large.
+// maxFree is how many empty batches are kept, of which some are needed when the shard is behind,
+// and maxKept how large in bytes.
 const (
-	maxFree = 4
-	maxKept = 1 << 20
+	maxFree = 32
+	maxKept = 256 << 10
 )
 
 func (f *feed) done(b *batch) {

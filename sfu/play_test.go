@@ -11,16 +11,18 @@ import (
 	"bifrons/sfu/media"
 )
 
-// tape is a Tape of packets that are all due at once, but for the last one.
-type tape struct {
+// reader is a MediaReader of packets that are all due at once, but for the last one.
+type reader struct {
 	packets [][]byte      // nil = panic
 	last    time.Duration // when that is due
 	closed  chan struct{}
 }
 
-func newTape(packets ...[]byte) *tape { return &tape{packets: packets, closed: make(chan struct{})} }
+func newReader(packets ...[]byte) *reader {
+	return &reader{packets: packets, closed: make(chan struct{})}
+}
 
-func (t *tape) Next(dst []byte) ([]byte, time.Duration, error) {
+func (t *reader) Next(dst []byte) ([]byte, time.Duration, error) {
 	if len(t.packets) == 0 {
 		return nil, 0, io.EOF
 	}
@@ -35,7 +37,7 @@ func (t *tape) Next(dst []byte) ([]byte, time.Duration, error) {
 	return append(dst, p...), 0, nil
 }
 
-func (t *tape) Close() error {
+func (t *reader) Close() error {
 	close(t.closed)
 	return nil
 }
@@ -52,11 +54,11 @@ func TestPlay(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.site.shard.Call(func(mono.Time) {}) // the forwarder is there
-		audio := newTape(rtpPacket(1, 0, 5, "one"), make([]byte, 1700), rtpPacket(2, 960, 5, "two"))
+		audio := newReader(rtpPacket(1, 0, 5, "one"), make([]byte, 1700), rtpPacket(2, 960, 5, "two"))
 		audio.last = 200 * time.Millisecond
-		data := newTape([]byte("hello"))
+		data := newReader([]byte("hello"))
 		ended := make(chan error, 2)
-		e.Play(s, []Part{{Tape: audio}, {Tape: data, Track: 1, Messages: true, Binary: true}}, false, func(err error) { ended <- err })
+		e.Play(s, []Part{{Reader: audio}, {Reader: data, Track: 1, Messages: true, Binary: true}}, false, func(err error) { ended <- err })
 		for _, want := range []string{"one", "two"} {
 			if got := out.receive(); !bytes.HasSuffix(got, []byte(want)) {
 				t.Errorf("got %q, want %q", got, want)
@@ -73,18 +75,18 @@ func TestPlay(t *testing.T) {
 	}
 }
 
-// A tape that panics, and what waits for the end if that does, fails the source.
+// A reader that panics, and what waits for the end if that does, fails the source.
 func TestPlayPanics(t *testing.T) {
 	waittest.NoLeaks(t)
 	e := newEngine(t, nil)
 	for _, ended := range []func(error){nil, func(error) { panic("test") }} {
 		h := newHeard()
 		s := newSource(t, e, h, SourceConfig{Tracks: []TrackConfig{opusStream()}})
-		x := newTape(nil)
+		x := newReader(nil)
 		if ended != nil {
-			x = newTape()
+			x = newReader()
 		}
-		e.Play(s, []Part{{Tape: x}}, false, ended)
+		e.Play(s, []Part{{Reader: x}}, false, ended)
 		for {
 			if ev := waittest.Next(t, "the end of the source", h.events); ev.Kind == EventClosed {
 				break
@@ -97,17 +99,17 @@ func TestPlayPanics(t *testing.T) {
 	}
 }
 
-// An engine that is closed plays nothing any more, and closes the tapes.
+// An engine that is closed plays nothing any more, and closes the readers.
 func TestPlayAfterClose(t *testing.T) {
 	waittest.NoLeaks(t)
 	e := newEngine(t, nil)
 	s := newSource(t, e, newHeard(), SourceConfig{Tracks: []TrackConfig{opusStream()}})
-	held := newTape(rtpPacket(1, 0, 5, "one"))
-	e.Play(s, []Part{{Tape: held}}, true, func(error) { t.Error("ended") })
+	held := newReader(rtpPacket(1, 0, 5, "one"))
+	e.Play(s, []Part{{Reader: held}}, true, func(error) { t.Error("ended") })
 	e.Close()
 	<-held.closed
-	late := newTape(rtpPacket(1, 0, 5, "one"))
-	e.Play(s, []Part{{Tape: late}}, false, func(error) { t.Error("ended") }).Stop()
+	late := newReader(rtpPacket(1, 0, 5, "one"))
+	e.Play(s, []Part{{Reader: late}}, false, func(error) { t.Error("ended") }).Stop()
 	<-late.closed
 }
 
@@ -157,5 +159,5 @@ func TestFeed(t *testing.T) {
 	if want := maxFed/1500 + 1; n != want || !f.add(s, 0, packet) || f.waiting.Load() != int64(len(packet)) {
 		t.Errorf("%d packets fit, not %d; %d bytes wait", n, want, f.waiting.Load())
 	}
-	e.deck.Flush()
+	e.scheduler.Flush()
 }

@@ -15,9 +15,15 @@ type (
 	RecordPacket = record.Packet
 	RecordStats  = record.Stats
 
+	// RecordLoss is why something was not recorded.
+	RecordLoss = record.Loss
+
 	// MJRHeader says what a file of the format of Janus contains; see package mjr.
 	MJRHeader = mjr.Header
 )
+
+// NumRecordLoss is the number of reasons in RecordStats.Lost.
+const NumRecordLoss = record.NumLoss
 
 // MJRFormat is the format of Janus's recordings, of one track. It fails if there are
 // none with such a header.

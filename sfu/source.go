@@ -167,6 +167,14 @@ func (s *Source) Write(track, encoding int, packet []byte) {
 	s.site.shard.Post(func(now mono.Time) { s.take(now, track, encoding, own) })
 }
 
+// Report takes note of what a sender report said of a track (RFC 3550, 6.4.1): its timestamp
+// at an NTP time, 32.32 fixed point seconds.
+func (s *Source) Report(track int, ssrc uint32, ntp uint64, timestamp uint32) {
+	s.do(func(now mono.Time, c *plain.Source) {
+		c.Report(track, route.Report{SSRC: ssrc, NTP: ntp, Timestamp: timestamp, At: now})
+	})
+}
+
 // Age is the time since the last packet of a track; false if there was none. It
 // waits for the shard.
 func (s *Source) Age(track int) (age time.Duration, ok bool) {
@@ -196,7 +204,11 @@ func (s *Source) ListenRTP(b Bind, track, encoding int) (uint16, error) {
 func (s *Source) ListenRTCP(b Bind, track int) (uint16, error) {
 	f := new(feedback)
 	n, err := s.listen(b, func(now mono.Time, m *netio.Message, buf *pktbuf.Buf) bool {
-		return !s.core.Held() && f.learn(now, m, buf)
+		if s.core.Held() {
+			return false
+		}
+		s.core.HandleRTCP(now, track, buf.B[:buf.N])
+		return f.learn(now, m, buf)
 	}, f)
 	if err == nil {
 		s.do(func(_ mono.Time, c *plain.Source) { c.SetFeedback(track, f.send) })

@@ -35,19 +35,7 @@ func Invalid(name, should string) *schema.Error {
 }
 
 // Query answers query_eventhandler: a request to tweak settings.
-func (o *Outlet) Query(request []byte) []byte {
-	err := o.query(request)
-	w := json.NewWriter(nil)
-	w.Object("")
-	if err != nil {
-		w.Int("error_code", int64(err.Code))
-		w.Str("error", err.Text)
-	} else {
-		w.Int("result", 200)
-	}
-	w.End()
-	return w.Bytes()
-}
+func (o *Outlet) Query(request []byte) []byte { return schema.Outcome(o.query(request)) }
 
 func (o *Outlet) query(request []byte) *schema.Error {
 	doc, bad := json.Parse(request)

@@ -11,8 +11,8 @@ import (
 	"bifrons/api/schema"
 )
 
-// hall is a thing with settings of every kind.
-type hall struct {
+// sample is a thing with settings of every kind.
+type sample struct {
 	name, pin string
 	open      bool
 	seats     int
@@ -35,9 +35,9 @@ func (c *colour) Set(text string) (accepted, effect string) {
 	return "", ""
 }
 
-func newHall() *hall { return &hall{name: "Hall", open: true, seats: 3, colour: colour{"blue"}} }
+func newSample() *sample { return &sample{name: "Hall", open: true, seats: 3, colour: colour{"blue"}} }
 
-func (h *hall) settings() Settings {
+func (h *sample) settings() Settings {
 	return Settings{
 		{Name: "name", To: &h.name, Required: true, Edit: true, Save: Always, Show: Always, ShowAs: "title"},
 		{Name: "pin", To: &h.pin, Edit: true, Clear: true, Save: IfSet},
@@ -51,7 +51,7 @@ func (h *hall) settings() Settings {
 	}
 }
 
-func saved(t *testing.T, h *hall) string {
+func saved(t *testing.T, h *sample) string {
 	t.Helper()
 	g := new(config.Group)
 	h.settings().Save(g)
@@ -62,7 +62,7 @@ func saved(t *testing.T, h *hall) string {
 	return strings.Join(strings.Fields(strings.ReplaceAll(string(text), " = ", "=")), " ")
 }
 
-func shown(h *hall) string {
+func shown(h *sample) string {
 	w := json.NewWriter(nil)
 	w.Object("")
 	h.settings().Write(w)
@@ -86,12 +86,12 @@ func TestSettings(t *testing.T) {
 			`name="Hall" open="true" seats="2147483647" light="1000" door="14" wait="2147483647" colour="blue"`,
 			`{"title":"Hall","open":true,"seats":2147483647,"light":1000,"wait":2147483647,"colour":"blue"}`},
 	} {
-		f, err := config.Parse("x.jcfg", []byte("hall: { "+tt.file+" }"), nil)
+		f, err := config.Parse("x.jcfg", []byte("sample: { "+tt.file+" }"), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for what, src := range map[string]Values{"request": FromRequest(Args{Value: plugintest.Parse(t, tt.request)}), "file": FromFile(config.NewReader(f.Category("hall")))} {
-			h := newHall()
+		for what, src := range map[string]Values{"request": FromRequest(Args{Value: plugintest.Parse(t, tt.request)}), "file": FromFile(config.NewReader(f.Category("sample")))} {
+			h := newSample()
 			h.settings().Read(src)
 			if got := saved(t, h); got != tt.saved {
 				t.Errorf("%s %s: saved is %s\nwant %s", what, tt.request, got, tt.saved)
@@ -99,12 +99,12 @@ func TestSettings(t *testing.T) {
 			if got := shown(h); got != tt.shown {
 				t.Errorf("%s %s: shown is %s\nwant %s", what, tt.request, got, tt.shown)
 			}
-			f, err := config.Parse("x.jcfg", []byte("hall: { "+strings.ReplaceAll(tt.saved, " ", "\n")+" }"), nil)
+			f, err := config.Parse("x.jcfg", []byte("sample: { "+strings.ReplaceAll(tt.saved, " ", "\n")+" }"), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			again := newHall()
-			again.settings().Read(FromFile(config.NewReader(f.Category("hall"))))
+			again := newSample()
+			again.settings().Read(FromFile(config.NewReader(f.Category("sample"))))
 			if *again != *h {
 				t.Errorf("%s: reads as %+v, was %+v", tt.saved, *again, *h)
 			}
@@ -122,17 +122,17 @@ func TestSettingsWrong(t *testing.T) {
 		`price = -1`:              `price: wrong value "-1", accepted: a whole number, 0 or more, ignored`,
 		`colour = "green"`:        `colour: wrong value "green", accepted: red or blue, taken as blue`,
 	} {
-		f, err := config.Parse("x.jcfg", []byte("hall: { "+file+" }"), nil)
+		f, err := config.Parse("x.jcfg", []byte("sample: { "+file+" }"), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := config.NewReader(f.Category("hall"))
-		src, h := FromFile(r), newHall()
+		r := config.NewReader(f.Category("sample"))
+		src, h := FromFile(r), newSample()
 		wrong := h.settings().Wrong(src)
 		h.settings().Read(src)
 		var got []string
 		for _, p := range r.Problems() {
-			got = append(got, strings.TrimPrefix(p.Error(), "x.jcfg:1: hall."))
+			got = append(got, strings.TrimPrefix(p.Error(), "x.jcfg:1: sample."))
 		}
 		if text := strings.Join(got, "|"); text != want {
 			t.Errorf("%s: got %s\nwant %s", file, text, want)
@@ -152,14 +152,14 @@ func TestSettingsWrong(t *testing.T) {
 // Only what may be edited is, by its new name, and a text is emptied only where that
 // is allowed.
 func TestSettingsEdit(t *testing.T) {
-	h := newHall()
+	h := newSample()
 	h.pin = "p"
 	h.settings().Edit(FromRequest(Args{Value: plugintest.Parse(t, `{"name":"B","new_name":"","new_pin":"","new_open":false,"new_seats":0,"new_light":5000,"new_door":2,"new_colour":"red"}`)}))
-	if want := (hall{name: "Hall", seats: 3, light: 1000, colour: colour{"blue"}}); *h != want {
+	if want := (sample{name: "Hall", seats: 3, light: 1000, colour: colour{"blue"}}); *h != want {
 		t.Errorf("got %+v, want %+v", *h, want)
 	}
 	h.settings().Edit(FromRequest(Args{Value: plugintest.Parse(t, `{"new_name":"C","new_open":null,"new_light":0,"new_seats":8}`)}))
-	if want := (hall{name: "C", seats: 8, colour: colour{"blue"}}); *h != want {
+	if want := (sample{name: "C", seats: 8, colour: colour{"blue"}}); *h != want {
 		t.Errorf("got %+v, want %+v", *h, want)
 	}
 }
@@ -179,7 +179,7 @@ func TestSettingsFields(t *testing.T) {
 			t.Errorf("got %s\nwant %s", text, want)
 		}
 	}
-	table := new(hall).settings()
+	table := new(sample).settings()
 	check(table.Fields(), "name a string!, pin a string, open a boolean, seats a positive integer, price a positive integer, "+
 		"light a positive integer, door a positive integer, wait a positive integer, colour a string")
 	check(table.EditFields(), "new_name a string, new_pin a string, new_open a boolean, new_seats a positive integer, new_light a positive integer")

@@ -48,6 +48,8 @@ type reading struct {
 	sessions, handles int
 	totals            sfu.Totals
 	shards            []sfu.Stats
+	recorded          sfu.RecordStats
+	recordings        int
 	outlets           []event.Stats
 	connections       int
 	refused           [len(transport.Reasons)]uint64
@@ -64,6 +66,7 @@ func look(b *budget.Budget) pool { return pool{uint64(b.Used()), b.Refused()} }
 func (c *Config) read() (r reading) {
 	r.sessions, r.handles, _ = c.Core.Count()
 	r.totals, r.shards = c.Engine.Totals(), c.Engine.Stats()
+	r.recorded, r.recordings = c.Engine.RecordTotals()
 	r.connections = c.Gate.Connections()
 	for i, why := range transport.Reasons {
 		r.refused[i] = c.Gate.Refused(why)
@@ -106,6 +109,11 @@ var (
 	dtls    = counter("dtls_datagrams_total", "Datagrams of DTLS associations, data channels included.", "direction")
 	rtt     = prometheus.NewDesc("bifrons_rtt_seconds", "Round-trip times by receiver reports.", nil, nil)
 	loss    = prometheus.NewDesc("bifrons_loss_ratio", "Fraction lost of what was sent, by receiver reports.", nil, nil)
+
+	recordings      = gauge("recordings", "Files that are being recorded to.")
+	recordedPackets = counter("recorded_packets_total", "Packets, and messages of data channels, that were recorded.")
+	recordedBytes   = counter("recorded_bytes_total", "Bytes of files of recordings.")
+	recordedLost    = counter("recorded_lost_total", "Packets and messages that were to be recorded and are not.", "reason")
 
 	panics = counter("panics_total", "Panics outside of the engine, each of which ended what it was in.")
 
@@ -162,6 +170,12 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	put(panics, float64(r.panics))
 	collectPeers(&r.totals, put, to)
 	collectShards(r.shards, put)
+	put(recordings, float64(r.recordings))
+	put(recordedPackets, float64(r.recorded.Packets))
+	put(recordedBytes, float64(r.recorded.Bytes))
+	for why, n := range r.recorded.Lost {
+		put(recordedLost, float64(n), sfu.RecordLoss(why).String())
+	}
 	put(connections, float64(r.connections))
 	for i, why := range transport.Reasons {
 		put(refused, float64(r.refused[i]), why.String())

@@ -78,6 +78,8 @@ func TestEveryMetricMoves(t *testing.T) {
 	for i := range busy.shards {
 		fill(reflect.ValueOf(&busy.shards[i]).Elem(), &n)
 	}
+	fill(reflect.ValueOf(&busy.recorded).Elem(), &n)
+	busy.recordings = 33
 	busy.sessions, busy.handles = 5, 6
 	busy.connections, busy.refused = 21, [...]uint64{22, 23, 24, 25}
 	busy.received, busy.parsed = pool{26, 27}, pool{28, 29}

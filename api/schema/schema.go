@@ -16,6 +16,19 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Text }
 
+// Outcome is the answer to an administrator's request to a module which has nothing else to
+// say: an error, or nil for success.
+func Outcome(err *Error) []byte {
+	return json.Object(func(w *json.Writer) {
+		if err == nil {
+			w.Int("result", 200)
+			return
+		}
+		w.Int("error_code", int64(err.Code))
+		w.Str("error", err.Text)
+	})
+}
+
 // Type is the type that a field must have.
 type Type uint8
 

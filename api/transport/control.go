@@ -6,7 +6,17 @@ import (
 	"sync/atomic"
 
 	"bifrons/api/json"
+	"bifrons/api/module"
 )
+
+// Info describes a transport in server_info, by what it adds to the Janus API.
+func Info(pkg, adds string, version int) module.Info {
+	return module.Info{
+		Package: pkg, Name: "JANUS " + adds + " transport plugin", Author: module.Author,
+		Description:   "This transport plugin adds " + adds + " support to the Janus API.",
+		VersionString: fmt.Sprintf("0.0.%d", version), Version: version,
+	}
+}
 
 // Control is what the Admin API can see and change of a running transport
 // (query_transport). Its methods may be called from any goroutine.

@@ -36,6 +36,7 @@ func tools() []tool {
 		{"pp", "janus-pp-rec", "converts a recording (.mjr) to a file that players open", (*program).postProcess},
 		{"mjr2pcap", "mjr2pcap", "converts a recording to a capture for Wireshark", (*program).toPCAP},
 		{"pcap2mjr", "pcap2mjr", "takes a stream of RTP out of a capture as a recording", (*program).fromPCAP},
+		{"room", "room", "puts all recordings of a folder into one file, in sync", (*program).room},
 		{"cfgconv", "janus-cfgconv", "converts configuration files between .cfg and .jcfg", (*program).convertConfig},
 	}
 }

@@ -37,6 +37,7 @@ type backend struct {
 	t    *testing.T
 	mu   sync.Mutex
 	list []notification
+	more chan struct{} // closed when some come, nil = nobody waits
 }
 
 func (b *backend) ServeHTTP(_ nethttp.ResponseWriter, r *nethttp.Request) {
@@ -48,6 +49,10 @@ func (b *backend) ServeHTTP(_ nethttp.ResponseWriter, r *nethttp.Request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.list = append(b.list, list...)
+	if b.more != nil {
+		close(b.more)
+		b.more = nil
+	}
 }
 
 // find returns the events of a type and subtype so far.
@@ -65,14 +70,23 @@ func (b *backend) find(typ, subtype int) (list []notification) {
 // await waits for an event whose body has a text in it.
 func (b *backend) await(typ, subtype int, text string) notification {
 	b.t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	late := time.After(patience)
+	for {
+		b.mu.Lock()
+		if b.more == nil {
+			b.more = make(chan struct{})
+		}
+		more := b.more
+		b.mu.Unlock()
 		all := b.find(typ, subtype)
 		for _, n := range all {
 			if strings.Contains(string(n.Event), text) {
 				return n
 			}
 		}
-		if time.Now().After(deadline) {
+		select {
+		case <-more:
+		case <-late:
 			b.t.Fatalf("no event %d/%d with %s: %+v", typ, subtype, text, all)
 		}
 	}
@@ -88,11 +102,16 @@ func handlerFile(t *testing.T, name, text string) string {
 	return dir
 }
 
-func eventServer(t *testing.T, change func(*config.Config)) (*server, *backend) {
-	b := &backend{t: t}
+// folder makes a configuration folder with which a server sends it all events.
+func (b *backend) folder(t *testing.T) string {
 	web := httptest.NewServer(b)
 	t.Cleanup(web.Close)
-	dir := handlerFile(t, "sampleevh", fmt.Sprintf(`general: { enabled = true; events = "all"; backend = %q }`, web.URL))
+	return handlerFile(t, "sampleevh", fmt.Sprintf(`general: { enabled = true; events = "all"; backend = %q }`, web.URL))
+}
+
+func eventServer(t *testing.T, change func(*config.Config)) (*server, *backend) {
+	b := &backend{t: t}
+	dir := b.folder(t)
 	return testServer(t, func(c *config.Config) {
 		c.Server.Events.Broadcast = true
 		c.Folder = dir

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	nethttp "net/http"
 	"net/netip"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -48,7 +49,9 @@ func TestMetrics(t *testing.T) {
 	})
 	before := scrape(t, s)
 	p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{})
-	p.call(echoRequest(), nil)
+	request := echoRequest()
+	request["record"], request["filename"] = true, filepath.Join(t.TempDir(), "call")
+	p.call(request, nil)
 	p.awaitUp()
 	for _, r := range p.PC.GetReceivers() {
 		go func() { // without which pion's reports lack what round-trip times are made of
@@ -60,9 +63,14 @@ func TestMetrics(t *testing.T) {
 	p.Wire.Lose(0.05, 0.05, 1)
 	stop := p.KeepPlaying(webrtctest.Pace{Frames: 10, Packets: 3, Every: 10 * time.Millisecond})
 	var now map[string]float64
-	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
-		now = scrape(t, s)
-		var still []string
+	var still []string
+	defer func() {
+		if t.Failed() && len(still) > 0 {
+			t.Logf("no move of %q", still)
+		}
+	}()
+	waittest.UntilEvery(t, 100*time.Millisecond, patience, "all counts move", func() bool {
+		now, still = scrape(t, s), nil
 		for _, name := range []string{
 			"bifrons_sessions", "bifrons_handles", `bifrons_peers{state="up"}`,
 			`bifrons_packets_total{direction="in"}`, `bifrons_packets_total{direction="out"}`,
@@ -70,19 +78,14 @@ func TestMetrics(t *testing.T) {
 			`bifrons_nacks_total{direction="in"}`, `bifrons_nacks_total{direction="out"}`,
 			`bifrons_retransmissions_total{direction="in"}`, `bifrons_retransmissions_total{direction="out"}`,
 			`bifrons_dtls_datagrams_total{direction="in"}`, `bifrons_keyframe_requests_total{direction="out"}`,
-			"bifrons_rtt_seconds_count", "bifrons_loss_ratio_count", "bifrons_loss_ratio_sum",
+			"bifrons_recordings", "bifrons_recorded_packets_total", "bifrons_recorded_bytes_total", "bifrons_rtt_seconds_count", "bifrons_loss_ratio_count", "bifrons_loss_ratio_sum",
 		} {
 			if now[name] <= before[name] {
 				still = append(still, name)
 			}
 		}
-		if len(still) == 0 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("no move of %q", still)
-		}
-	}
+		return len(still) == 0
+	})
 	stop()
 	p.Wire.Lose(0, 0, 1)
 	p.closeAndExpect("DTLS alert")

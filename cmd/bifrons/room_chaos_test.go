@@ -191,13 +191,13 @@ func TestRoomChurn(t *testing.T) {
 	begun := time.Now()
 	n := sized(48, 500)
 	r.each(n, func(i int) {
-		guest := &roomServer{t: t, s: r.s, c: dial(t, r.s)}
+		other := &roomServer{t: t, s: r.s, c: dial(t, r.s)}
 		var p *pionPeer
 		if i%2 == 0 {
-			p = guest.enter(1, 100+i, webrtctest.Options{}).pionPeer
+			p = other.enter(1, 100+i, webrtctest.Options{}).pionPeer
 			p.Play(webrtctest.Pace{Frames: 5, Packets: 2, Every: 20 * time.Millisecond})
 		} else {
-			w := guest.view(1, webrtctest.Options{}, 1)
+			w := other.view(1, webrtctest.Options{}, 1)
 			w.awaitFresh(r.p)
 			p = w.pionPeer
 		}
@@ -208,7 +208,7 @@ func TestRoomChurn(t *testing.T) {
 			p.h.send(message{"janus": "detach"})
 		}
 		p.Close()
-		guest.c.Close()
+		other.c.Close()
 	})
 	t.Logf("%d joins and leaves in %v", n, time.Since(begun).Round(time.Millisecond))
 	r.unharmed()

@@ -40,7 +40,7 @@ func (q *queue) put(e entry) bool {
 	if at > q.head && !q.entries[at-1].before(&e) {
 		return false
 	}
-	if q.head > 1024 && q.head > len(q.entries)/2 {
+	if q.head > 64 && q.head > len(q.entries)/2 {
 		n := copy(q.entries, q.entries[q.head:])
 		clear(q.entries[n:])
 		q.entries, at, q.head = q.entries[:n], at-q.head, 0

@@ -151,6 +151,38 @@ func (s *Source) Find(ssrc uint32) (track, encoding int, ok bool) {
 	return 0, 0, false
 }
 
+// HandleRTCP takes what came for a track from its sender, negative = for all. Of what is
+// encrypted there is no use.
+func (s *Source) HandleRTCP(now mono.Time, i int, b []byte) {
+	if s.closed || s.opener != nil || rtcp.Validate(b) != nil {
+		return
+	}
+	for it := rtcp.Parse(b); it.Next(); {
+		if r, ok := it.Packet.SenderReport(); ok {
+			s.Report(i, route.Report{SSRC: r.SSRC, Timestamp: r.RTPTime, NTP: r.NTP, At: now})
+		}
+	}
+}
+
+// Report takes note of a sender report for a track, negative = whichever has the SSRC. It
+// may come before the first packet.
+func (s *Source) Report(i int, r route.Report) {
+	for j, t := range s.tracks {
+		if i >= 0 && i != j {
+			continue
+		}
+		for e := range t.lanes {
+			if ln := &t.lanes[e]; ln.started && ln.ssrc == r.SSRC {
+				t.out.Reported(e, r)
+				return
+			}
+		}
+		if i >= 0 && !t.lanes[0].started {
+			t.out.Reported(0, r)
+		}
+	}
+}
+
 // HandleRTP takes one packet of an encoding; a negative track says that its SSRC
 // has to tell. It reports whether it kept the buffer.
 func (s *Source) HandleRTP(now mono.Time, i, encoding int, b *pktbuf.Buf) (kept bool) {

@@ -212,3 +212,31 @@ func TestNoAllocations(t *testing.T) {
 		t.Errorf("%v allocations a packet", n)
 	}
 }
+
+// TestSenderReports: reports are kept for the encoding that they speak of, also the first
+// one that comes before there are packets; what is no RTCP does nothing.
+func TestSenderReports(t *testing.T) {
+	b := newBench(t, TrackConfig{Kind: media.Video, Codec: h264, Simulcast: true}, TrackConfig{Kind: media.Video, Codec: h264})
+	report := func(i int, ssrc, ts uint32) {
+		b.source.HandleRTCP(5, i, rtcp.AppendSR(nil, &rtcp.SenderInfo{SSRC: ssrc, NTP: 1 << 40, RTPTime: ts}, nil))
+	}
+	want := func(track int, encoding uint8, ssrc, ts uint32) {
+		t.Helper()
+		if r := b.source.Track(track).Report(encoding); r != (route.Report{SSRC: ssrc, Timestamp: ts, NTP: 1 << 40, At: 5}) {
+			t.Errorf("track %d, encoding %d: %+v", track, encoding, r)
+		}
+	}
+	report(0, 7, 100)
+	want(0, 0, 7, 100)
+	b.send(0, 0, 1, 0, 7, idr)
+	b.send(0, 1, 1, 0, 8, idr)
+	b.send(1, 0, 1, 0, 9, idr)
+	report(0, 8, 200)
+	report(-1, 9, 300)
+	report(0, 99, 400)
+	report(-1, 99, 400)
+	b.source.HandleRTCP(5, 0, []byte{0x80, 200, 0, 6, 1})
+	want(0, 0, 7, 100)
+	want(0, 1, 8, 200)
+	want(1, 0, 9, 300)
+}

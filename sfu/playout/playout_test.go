@@ -18,9 +18,9 @@ func TestMain(m *testing.M) { waittest.Main(m) }
 
 const ms = time.Millisecond
 
-// theatre has a deck, and notes what is played in it.
-type theatre struct {
-	Deck
+// listener has a scheduler, and notes what is played in it.
+type listener struct {
+	Scheduler
 	start   time.Time
 	running sync.WaitGroup
 
@@ -34,8 +34,8 @@ type theatre struct {
 	ended   []error
 }
 
-func newTheatre() *theatre {
-	h := &theatre{start: time.Now(), at: make(map[int][]time.Duration), packets: make(map[int][]string)}
+func newListener() *listener {
+	h := &listener{start: time.Now(), at: make(map[int][]time.Duration), packets: make(map[int][]string)}
 	h.Go = h.running.Go
 	h.Flush = func() {
 		h.mu.Lock()
@@ -46,7 +46,7 @@ func newTheatre() *theatre {
 	return h
 }
 
-func (h *theatre) Write(track int, packet []byte) bool {
+func (h *listener) Write(track int, packet []byte) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if string(packet) == "panic" {
@@ -62,11 +62,11 @@ func (h *theatre) Write(track int, packet []byte) bool {
 	return true
 }
 
-func (h *theatre) Message(track int, binary bool, payload []byte) {
+func (h *listener) Message(track int, binary bool, payload []byte) {
 	h.Write(track, fmt.Append(nil, binary, string(payload)))
 }
 
-func (h *theatre) Contain(string) {
+func (h *listener) Contain(string) {
 	if r := recover(); r != nil {
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -74,7 +74,7 @@ func (h *theatre) Contain(string) {
 	}
 }
 
-func (h *theatre) end(err error) {
+func (h *listener) end(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.pending > 0 {
@@ -84,17 +84,17 @@ func (h *theatre) end(err error) {
 }
 
 // over waits until nothing is played, and no goroutine is left.
-func (h *theatre) over(t *testing.T) {
+func (h *listener) over(t *testing.T) {
 	t.Helper()
 	h.running.Wait()
-	h.Deck.mu.Lock()
-	defer h.Deck.mu.Unlock()
-	if len(h.players) != 0 || len(h.reels) != 0 || h.Deck.running || len(h.shelves) != 0 {
-		t.Errorf("left: %d players, %d reels, timers %v, %d shelves", len(h.players), len(h.reels), h.Deck.running, len(h.shelves))
+	h.Scheduler.mu.Lock()
+	defer h.Scheduler.mu.Unlock()
+	if len(h.players) != 0 || len(h.inputs) != 0 || h.Scheduler.running || len(h.devices) != 0 {
+		t.Errorf("left: %d players, %d inputs, timers %v, %d devices", len(h.players), len(h.inputs), h.Scheduler.running, len(h.devices))
 	}
 }
 
-// list is a Tape.
+// list is a Reader.
 type list struct {
 	packets []string
 	at      []time.Duration
@@ -107,7 +107,7 @@ type list struct {
 
 func (l *list) Next(dst []byte) ([]byte, time.Duration, error) {
 	if !l.reading.TryLock() {
-		panic("two goroutines read a tape")
+		panic("two goroutines read at once")
 	}
 	defer l.reading.Unlock()
 	if l.closed > 0 {
@@ -121,7 +121,7 @@ func (l *list) Next(dst []byte) ([]byte, time.Duration, error) {
 		return nil, 0, io.EOF
 	}
 	if l.packets[l.n] == "torn" {
-		panic("tape")
+		panic("reader")
 	}
 	l.n++
 	return append(dst, l.packets[l.n-1]...), l.at[l.n-1], nil
@@ -132,7 +132,7 @@ func (l *list) Close() error {
 	return nil
 }
 
-// steps is a tape of packets at equal distances.
+// steps are packets at equal distances.
 func steps(n int, step time.Duration) *list {
 	l := new(list)
 	for i := range n {
@@ -142,7 +142,7 @@ func steps(n int, step time.Duration) *list {
 	return l
 }
 
-func (h *theatre) check(t *testing.T, track int, want ...time.Duration) {
+func (h *listener) check(t *testing.T, track int, want ...time.Duration) {
 	t.Helper()
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -151,14 +151,14 @@ func (h *theatre) check(t *testing.T, track int, want ...time.Duration) {
 	}
 }
 
-// Tapes are played at their times, however long they are; silence is nothing, and the end is
-// that of the last tape that is not one of messages.
+// Media are played at their times, however long they are; silence is nothing, and the end is
+// that of the last reader that is not one of messages.
 func TestPlay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newTheatre()
+		h := newListener()
 		audio, video := steps(3000, 20*ms), &list{packets: []string{"a", "b", "", "c"}, at: []time.Duration{0, 0, 40 * ms, 100 * ms}}
 		text := &list{packets: []string{"x", "y"}, at: []time.Duration{15 * ms, time.Hour}}
-		h.Play(h, []Part{{Tape: audio}, {Tape: video, Track: 1}, {Tape: text, Track: 2, Messages: true, Binary: true}}, false, h.end)
+		h.Play(h, []Part{{Reader: audio}, {Reader: video, Track: 1}, {Reader: text, Track: 2, Messages: true, Binary: true}}, false, h.end)
 		h.over(t)
 		h.check(t, 1, 0, 0, 100*ms)
 		h.check(t, 2, 15*ms)
@@ -179,9 +179,9 @@ func TestPlay(t *testing.T) {
 // A player that is held goes on where it was, and one that is stopped ends without a word.
 func TestHold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newTheatre()
-		tape := steps(1000, 20*ms)
-		p := h.Play(h, []Part{{Tape: tape}}, true, h.end)
+		h := newListener()
+		reader := steps(1000, 20*ms)
+		p := h.Play(h, []Part{{Reader: reader}}, true, h.end)
 		time.Sleep(time.Second)
 		p.Hold(false)
 		time.Sleep(50 * ms)
@@ -196,39 +196,39 @@ func TestHold(t *testing.T) {
 		p.Hold(false)
 		h.over(t)
 		h.check(t, 0, 1000*ms, 1020*ms, 1040*ms, 61060*ms)
-		if tape.closed != 1 || len(h.ended) != 0 {
-			t.Errorf("closed: %d, ended: %v", tape.closed, h.ended)
+		if reader.closed != 1 || len(h.ended) != 0 {
+			t.Errorf("closed: %d, ended: %v", reader.closed, h.ended)
 		}
 	})
 }
 
-// An error of a tape comes when what was before it is played. A panic fails the sink.
+// An error of a reader comes when what was before it is played. A panic fails the sink.
 func TestFailures(t *testing.T) {
 	torn := errors.New("torn")
 	for name, x := range map[string]struct {
-		tape   *list
+		reader *list
 		err    error
 		failed bool
 		played int
 	}{
 		"error":      {&list{packets: []string{"a", "b"}, at: []time.Duration{0, 90 * ms}, err: torn}, torn, false, 2},
 		"at once":    {&list{err: torn}, torn, false, 0},
-		"no tape":    {nil, nil, false, 0},
+		"no reader":  {nil, nil, false, 0},
 		"empty":      {&list{}, nil, false, 0},
 		"panic":      {&list{packets: []string{"a", "torn"}, at: make([]time.Duration, 2)}, errPanic, true, 1},
 		"sink panic": {&list{packets: []string{"a", "panic", "b"}, at: make([]time.Duration, 3)}, nil, true, 1},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			h := newTheatre()
+			h := newListener()
 			other := steps(10, 20*ms)
-			h.Play(h, []Part{{Tape: other, Track: 1}}, false, nil)
+			h.Play(h, []Part{{Reader: other, Track: 1}}, false, nil)
 			var parts []Part
-			if x.tape != nil {
-				parts = []Part{{Tape: x.tape}}
+			if x.reader != nil {
+				parts = []Part{{Reader: x.reader}}
 			}
 			h.Play(h, parts, false, h.end)
 			h.over(t)
-			if len(h.at[0]) != x.played || (len(h.failed) == 1) != x.failed || x.tape != nil && x.tape.closed != 1 || len(h.at[1]) != 10 {
+			if len(h.at[0]) != x.played || (len(h.failed) == 1) != x.failed || x.reader != nil && x.reader.closed != 1 || len(h.at[1]) != 10 {
 				t.Errorf("%s: played %v, failed %v, other %v", name, h.at, h.failed, h.at[1])
 			}
 			if name != "sink panic" && !slices.Equal(h.ended, []error{x.err}) {
@@ -239,32 +239,32 @@ func TestFailures(t *testing.T) {
 }
 
 // What a stalled device has, or a sink that is behind, comes later, and what is on other
-// devices in time. Beyond a second the player's tapes wait for each other.
+// devices in time. Beyond a second the player's readers wait for each other.
 func TestStalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newTheatre()
+		h := newListener()
 		slow := steps(60, 20*ms) // 26 of which fit into a slab
 		slow.wait = map[int]time.Duration{52: 4 * time.Second}
 		with := steps(60, 20*ms)
-		h.Play(h, []Part{{Tape: slow, Device: 1}, {Tape: with, Track: 1}}, false, h.end)
+		h.Play(h, []Part{{Reader: slow, Device: 1}, {Reader: with, Track: 1}}, false, h.end)
 		stuck := []*list{steps(1, ms), steps(1, ms), steps(1, ms)}
 		for i, l := range stuck {
 			l.wait = map[int]time.Duration{0: time.Minute}
-			h.Play(h, []Part{{Tape: l, Track: 10 + i, Device: 2}}, false, nil)
+			h.Play(h, []Part{{Reader: l, Track: 10 + i, Device: 2}}, false, nil)
 		}
 		h.over(t)
 		if at := h.at[0]; at[51] != 1020*ms || at[52] < 4*time.Second || at[59] != at[52]+140*ms {
 			t.Errorf("what stalled is played at %v", at)
 		}
 		if at := h.at[1]; at[59] != 1180*ms {
-			t.Errorf("the other tape is played at %v", at)
+			t.Errorf("the other reader is played at %v", at)
 		}
 		h.check(t, 10, time.Minute)
 		h.check(t, 12, 2*time.Minute)
 
-		h = newTheatre()
+		h = newListener()
 		h.refuse = 3
-		h.Play(h, []Part{{Tape: steps(3, 20*ms)}}, false, h.end)
+		h.Play(h, []Part{{Reader: steps(3, 20*ms)}}, false, h.end)
 		h.over(t)
 		h.check(t, 0, 15*ms, 20*ms, 40*ms)
 	})
@@ -273,9 +273,9 @@ func TestStalls(t *testing.T) {
 // Many players share the looks at the timers.
 func TestManyPlayers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newTheatre()
+		h := newListener()
 		for i := range 100 {
-			h.Play(h, []Part{{Tape: steps(50, 20*ms), Track: i}}, false, h.end)
+			h.Play(h, []Part{{Reader: steps(50, 20*ms), Track: i}}, false, h.end)
 			time.Sleep(170 * time.Microsecond)
 		}
 		h.over(t)
@@ -293,16 +293,16 @@ func TestManyPlayers(t *testing.T) {
 	})
 }
 
-// A tape whose packets are all due at once cannot flood the sink.
+// A reader whose packets are all due at once cannot flood the sink.
 func TestFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newTheatre()
+		h := newListener()
 		flood := new(list)
 		for range 20000 {
 			flood.packets = append(flood.packets, string(make([]byte, 1000)))
 			flood.at = append(flood.at, 0)
 		}
-		h.Play(h, []Part{{Tape: flood}}, false, h.end)
+		h.Play(h, []Part{{Reader: flood}}, false, h.end)
 		time.Sleep(ms)
 		synctest.Wait()
 		h.mu.Lock()
@@ -321,22 +321,22 @@ func TestFlood(t *testing.T) {
 // TestClose ends everything, at whatever point it is.
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newTheatre()
-		var tapes []*list
+		h := newListener()
+		var readers []*list
 		for i := range 20 {
 			l := steps(1000, 20*ms)
 			l.wait = map[int]time.Duration{i: time.Second}
-			tapes = append(tapes, l)
-			h.Play(h, []Part{{Tape: l, Track: i}}, i%3 == 0, h.end)
+			readers = append(readers, l)
+			h.Play(h, []Part{{Reader: l, Track: i}}, i%3 == 0, h.end)
 		}
 		time.Sleep(1500 * ms)
 		h.Close()
 		l := steps(1, ms)
-		h.Play(h, []Part{{Tape: l}}, false, h.end).Stop()
+		h.Play(h, []Part{{Reader: l}}, false, h.end).Stop()
 		h.over(t)
-		for i, l := range append(tapes, l) {
+		for i, l := range append(readers, l) {
 			if l.closed != 1 {
-				t.Errorf("tape %d was closed %d times", i, l.closed)
+				t.Errorf("reader %d was closed %d times", i, l.closed)
 			}
 		}
 		if len(h.ended) != 0 {
@@ -345,7 +345,7 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// endless is a Tape without an end, which allocates nothing.
+// endless is a Reader without an end, which allocates nothing.
 type endless struct{ n int }
 
 func (e *endless) Next(dst []byte) ([]byte, time.Duration, error) {
@@ -363,27 +363,27 @@ func (nowhere) Contain(string)            {}
 
 // TestAllocations: nothing is allocated for a packet.
 func TestAllocations(t *testing.T) {
-	d := &Deck{Flush: func() {}, Go: func(func()) {}}
-	p := d.Play(nowhere{}, []Part{{Tape: new(endless)}}, true, nil)
-	r := p.reels[0]
+	sched := &Scheduler{Flush: func() {}, Go: func(func()) {}}
+	p := sched.Play(nowhere{}, []Part{{Reader: new(endless)}}, true, nil)
+	r := p.inputs[0]
 	for range 3 {
-		_ = r.back.fill(r.Tape)
+		_ = r.back.fill(r.Reader)
 		r.front, r.back = r.back, r.front
 	}
 	r.front.reset()
 	now := time.Duration(0)
 	if n := testing.AllocsPerRun(100, func() {
-		if err := r.back.fill(r.Tape); err != nil {
+		if err := r.back.fill(r.Reader); err != nil {
 			t.Fatal(err)
 		}
-		r.ready, r.filing = true, true // as if a reader had it
+		r.ready, r.queued = true, true // as if a reader had it
 		now += time.Second
-		d.play(r, now)
-		for len(d.reels) > 0 {
+		sched.play(r, now)
+		for len(sched.inputs) > 0 {
 			now += time.Second
-			r := d.reels[0]
-			d.unwind(r)
-			d.play(r, now)
+			r := sched.inputs[0]
+			sched.unschedule(r)
+			sched.play(r, now)
 		}
 	}); n != 0 {
 		t.Errorf("%v allocations for a slab", n)

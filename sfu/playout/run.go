@@ -13,7 +13,7 @@ const (
 	maxLate = time.Second
 )
 
-// What one tape may send, whatever its timestamps say: burst bytes at once, and rate
+// What one input may send, whatever its timestamps say: burst bytes at once, and rate
 // bytes a second.
 const (
 	burst = 512 << 10
@@ -21,15 +21,15 @@ const (
 )
 
 // run is the goroutine of the timers.
-func (d *Deck) run() {
+func (sched *Scheduler) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		d.look()
-		d.Flush()
-		d.tellEnds()
+		sched.look()
+		sched.Flush()
+		sched.tellEnds()
 		for {
-			wait, over := d.wait()
+			wait, over := sched.wait()
 			if over {
 				return
 			}
@@ -39,7 +39,7 @@ func (d *Deck) run() {
 			timer.Reset(wait)
 			select {
 			case <-timer.C:
-			case <-d.wake: // what is due first may have changed
+			case <-sched.wake: // what is due first may have changed
 			}
 		}
 	}
@@ -47,81 +47,81 @@ func (d *Deck) run() {
 
 // wait is how long it is to the next look. If there is nothing to wait for the
 // goroutine is over.
-func (d *Deck) wait() (wait time.Duration, over bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.reels) == 0 {
-		d.running = false
+func (sched *Scheduler) wait() (wait time.Duration, over bool) {
+	sched.mu.Lock()
+	defer sched.mu.Unlock()
+	if len(sched.inputs) == 0 {
+		sched.running = false
 		return 0, true
 	}
-	return max(d.reels[0].due, d.looked+granularity) - d.now(), false
+	return max(sched.inputs[0].due, sched.looked+granularity) - sched.now(), false
 }
 
 // look plays what is due.
-func (d *Deck) look() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.looked = d.now()
-	for len(d.reels) > 0 && d.reels[0].due <= d.looked {
-		d.play(heap.Pop(&d.reels).(*reel), d.looked)
+func (sched *Scheduler) look() {
+	sched.mu.Lock()
+	defer sched.mu.Unlock()
+	sched.looked = sched.now()
+	for len(sched.inputs) > 0 && sched.inputs[0].due <= sched.looked {
+		sched.play(heap.Pop(&sched.inputs).(*input), sched.looked)
 	}
 }
 
-// play plays what is due of a reel, and puts it back if there is more to come. A panic
+// play plays what is due of an input, and puts it back if there is more to come. A panic
 // ends its player.
-func (d *Deck) play(r *reel, now time.Duration) {
+func (sched *Scheduler) play(in *input, now time.Duration) {
 	done := false
 	defer func() {
 		if !done {
-			r.player.stop()
+			in.player.stop()
 		}
 	}()
-	defer r.player.to.Contain("a player")
-	for d.turn(r) {
-		if r.front.done() {
-			d.finish(r)
+	defer in.player.to.Contain("a player")
+	for sched.swap(in) {
+		if in.front.done() {
+			sched.finish(in)
 			break
 		}
-		if due := d.playOne(r, now); due > now {
-			d.push(r, due)
+		if due := sched.playOne(in, now); due > now {
+			sched.push(in, due)
 			break
 		}
 	}
 	done = true
 }
 
-// turn takes what was read ahead when the rest was played. It tells whether there is
+// swap takes what was read ahead when the rest was played. It tells whether there is
 // anything to play, or nothing because it is the end.
-func (d *Deck) turn(r *reel) bool {
-	if r.front.done() && r.ready {
-		r.front, r.back = r.back, r.front
-		r.ready = false
-		if !r.last {
-			d.file(r)
+func (sched *Scheduler) swap(in *input) bool {
+	if in.front.done() && in.ready {
+		in.front, in.back = in.back, in.front
+		in.ready = false
+		if !in.last {
+			sched.enqueue(in)
 		}
 	}
-	return !r.front.done() || r.last
+	return !in.front.done() || in.last
 }
 
-// playOne plays the next packet of a reel if it is due. It returns when to go on.
-func (d *Deck) playOne(r *reel, now time.Duration) (due time.Duration) {
-	p, s := r.player, r.front
+// playOne plays the next packet of an input if it is due. It returns when to go on.
+func (sched *Scheduler) playOne(in *input, now time.Duration) (due time.Duration) {
+	p, s := in.player, in.front
 	it := s.items[s.next]
 	due = p.base + it.at
 	if due > now {
 		return due
 	}
 	if late := now - due; late > maxLate { // the machine slept, or a disk stalled
-		d.shift(p, late)
+		sched.shift(p, late)
 	}
 	b := s.bytes[s.start:it.end]
 	switch {
 	case len(b) == 0:
-	case !r.may(len(b), now):
+	case !in.may(len(b), now):
 		return now + granularity
-	case r.Messages:
-		p.to.Message(r.Track, r.Binary, b)
-	case !p.to.Write(r.Track, b):
+	case in.Messages:
+		p.to.Message(in.Track, in.Binary, b)
+	case !p.to.Write(in.Track, b):
 		return now + granularity
 	}
 	s.next++
@@ -129,74 +129,74 @@ func (d *Deck) playOne(r *reel, now time.Duration) (due time.Duration) {
 	return now
 }
 
-// next is when to go on with a reel that has not played yet what is due.
-func (r *reel) next(now time.Duration) time.Duration {
-	if r.front.done() {
+// next is when to go on with an input that has not played yet what is due.
+func (in *input) next(now time.Duration) time.Duration {
+	if in.front.done() {
 		return now
 	}
-	return r.player.base + r.front.items[r.front.next].at
+	return in.player.base + in.front.items[in.front.next].at
 }
 
-// may tells whether a reel may play n bytes more at once.
-func (r *reel) may(n int, now time.Duration) bool {
-	if passed := now - r.since; passed > 0 {
-		r.spent = max(0, r.spent-int(min(passed, time.Second)*rate/time.Second))
-		r.since = now
+// may tells whether an input may play n bytes more at once.
+func (in *input) may(n int, now time.Duration) bool {
+	if passed := now - in.since; passed > 0 {
+		in.spent = max(0, in.spent-int(min(passed, time.Second)*rate/time.Second))
+		in.since = now
 	}
-	if r.spent+n > burst {
+	if in.spent+n > burst {
 		return false
 	}
-	r.spent += n
+	in.spent += n
 	return true
 }
 
-// shift moves the beginning of a player's tapes.
-func (d *Deck) shift(p *Player, by time.Duration) {
+// shift moves the beginning of a player.
+func (sched *Scheduler) shift(p *Player, by time.Duration) {
 	p.base = p.base + by
-	for _, r := range p.reels {
-		if r.index >= 0 {
-			r.due = r.due + by
-			heap.Fix(&d.reels, r.index)
+	for _, in := range p.inputs {
+		if in.index >= 0 {
+			in.due = in.due + by
+			heap.Fix(&sched.inputs, in.index)
 		}
 	}
 }
 
-// finish notes that all of a reel was played.
-func (d *Deck) finish(r *reel) {
-	p := r.player
-	r.ended = true
+// finish notes that all of an input was played.
+func (sched *Scheduler) finish(in *input) {
+	p := in.player
+	in.ended = true
 	if p.err == nil {
-		p.err = r.err
+		p.err = in.err
 	}
-	if r.Messages {
+	if in.Messages {
 		return
 	}
 	if p.media--; p.media == 0 {
-		d.end(p)
+		sched.end(p)
 	}
 }
 
-// end ends a player whose tapes have ended. Who waits for that is told when what it has
+// end ends a player whose media have ended. Who waits for that is told when what it has
 // played is on its way.
-func (d *Deck) end(p *Player) {
+func (sched *Scheduler) end(p *Player) {
 	ended, err := p.ended, p.err
 	p.stop()
 	if ended != nil {
-		d.ends = append(d.ends, func() { d.tell(p, ended, err) })
+		sched.ends = append(sched.ends, func() { sched.tell(p, ended, err) })
 	}
 }
 
 // tellEnds tells who waits for the ends of players.
-func (d *Deck) tellEnds() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, f := range d.ends {
-		d.Go(f)
+func (sched *Scheduler) tellEnds() {
+	sched.mu.Lock()
+	defer sched.mu.Unlock()
+	for _, f := range sched.ends {
+		sched.Go(f)
 	}
-	d.ends = nil
+	sched.ends = nil
 }
 
-func (d *Deck) tell(p *Player, ended func(err error), err error) {
+func (sched *Scheduler) tell(p *Player, ended func(err error), err error) {
 	defer p.to.Contain("what waits for the end of a player")
 	ended(err)
 }

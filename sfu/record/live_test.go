@@ -310,8 +310,8 @@ func TestLiveKilled(t *testing.T) {
 		t.Run(c.container+"/"+c.codec, func(t *testing.T) {
 			s := newSender(t, c.container, c.codec)
 			s.run(6 * time.Second)
-			for n := range 12 {
-				i := 5 + n*2
+			for n := range 6 {
+				i := 5 + n*4
 				end := s.written[i]
 				if n%2 == 1 { // within what was being written
 					end += s.random.IntN(s.written[i+1] - end)
@@ -329,15 +329,17 @@ func TestLiveKilled(t *testing.T) {
 	}
 }
 
-// TestLiveMuted mutes both tracks in turn for minutes, and one from the start on.
+// TestLiveMuted mutes both tracks in turn, and one from the start on.
 func TestLiveMuted(t *testing.T) {
 	for _, c := range []struct{ container, codec string }{{"webm", "vp8"}, {"mp4", "h264"}} {
 		t.Run(c.container, func(t *testing.T) {
 			s := newSender(t, c.container, c.codec)
 			s.every = 660 * time.Millisecond
-			s.heard = func(at time.Duration) bool { return at < time.Minute || at > 3*time.Minute }
-			s.seen = func(at time.Duration) bool { return at > 30*time.Second && (at < 4*time.Minute || at > 5*time.Minute) }
-			s.run(6 * time.Minute)
+			s.heard = func(at time.Duration) bool { return at < 20*time.Second || at > time.Minute }
+			s.seen = func(at time.Duration) bool {
+				return at > 10*time.Second && (at < 80*time.Second || at > 100*time.Second)
+			}
+			s.run(2 * time.Minute)
 			path := s.finish("a." + c.container)
 			// ffprobe looks for a picture at the beginning.
 			list := ffprobe(t, path, true)
@@ -347,7 +349,7 @@ func TestLiveMuted(t *testing.T) {
 					t.Errorf("captured at %v: the sound is %v behind", at, d)
 				}
 			}
-			if len(offsets) < 150 {
+			if len(offsets) < 60 {
 				t.Errorf("%d flashes with a beep", len(offsets))
 			}
 			decodes(t, path)
@@ -384,7 +386,7 @@ func TestLivePaused(t *testing.T) {
 
 // TestLiveSizes changes the size of the picture, and back.
 func TestLiveSizes(t *testing.T) {
-	for _, c := range []struct{ container, codec string }{{"webm", "vp8"}, {"webm", "vp9"}, {"mkv", "h264"}, {"mp4", "h264"}, {"mp4", "h265"}} {
+	for _, c := range []struct{ container, codec string }{{"webm", "vp8"}, {"webm", "vp9"}, {"mp4", "h264"}, {"mkv", "h265"}} {
 		t.Run(c.container+"/"+c.codec, func(t *testing.T) {
 			s := newSender(t, c.container, c.codec)
 			small := s.pictures
@@ -416,7 +418,7 @@ func TestLiveNothing(t *testing.T) {
 
 // TestLiveWithoutPicture: a file whose pictures never come, or never whole, has its sound.
 func TestLiveWithoutPicture(t *testing.T) {
-	for _, c := range liveCases {
+	for _, c := range liveCases[2:] {
 		s := newSender(t, c.container, c.codec)
 		s.seen = func(time.Duration) bool { return false }
 		s.run(2 * time.Second)

@@ -83,13 +83,13 @@ func (s *Set) PlanJoint(who Owner, format, name string, media []Medium) (open fu
 		return nil
 	}
 	s.endJoint()
-	var list []*entry
+	var list []*slot
 	for i := range media {
 		m := &media[i]
 		if old := s.find(m.Key); old != nil {
 			s.end(old)
 		}
-		e := &entry{key: m.Key, kind: m.Kind, codec: m.Codec, muted: m.Muted, track: i, joint: true, origin: m.Origin, from: m.Track}
+		e := &slot{key: m.Key, kind: m.Kind, codec: m.Codec, muted: m.Muted, track: i, joint: true, origin: m.Origin, from: m.Track}
 		s.list = append(s.list, e)
 		list = append(list, e)
 	}
@@ -113,7 +113,7 @@ func (s *Set) goesOn(media []Medium) bool {
 }
 
 // openJoint makes the file, after those that end.
-func (s *Set) openJoint(who Owner, format, name string, list []*entry, media []Medium) error {
+func (s *Set) openJoint(who Owner, format, name string, list []*slot, media []Medium) error {
 	s.opening.Lock()
 	defer s.opening.Unlock()
 	paused, wanted := s.jointState(list, media)
@@ -149,7 +149,7 @@ func (s *Set) openJoint(who Owner, format, name string, list []*entry, media []M
 }
 
 // jointState is how a recording is to begin, if any of its media are still wanted.
-func (s *Set) jointState(list []*entry, media []Medium) (paused, wanted bool) {
+func (s *Set) jointState(list []*slot, media []Medium) (paused, wanted bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, e := range list {
@@ -198,8 +198,8 @@ func clockRate(m *Medium, codec string) uint32 {
 	return 8000
 }
 
-// shares tells whether the file of an entry that was taken out has others; mu is held.
-func (s *Set) shares(e *entry) bool {
+// shares tells whether the file of a slot that was taken out has others; mu is held.
+func (s *Set) shares(e *slot) bool {
 	for _, x := range s.list {
 		if e.joint && x.file == e.file {
 			return true
@@ -208,8 +208,8 @@ func (s *Set) shares(e *entry) bool {
 	return false
 }
 
-// cut ends what an entry adds to its file.
-func (e *entry) cut() { e.follow(nil, 0) }
+// cut ends what a slot adds to its file.
+func (e *slot) cut() { e.follow(nil, 0) }
 
 // stopJoint ends the file of several media.
 func (s *Set) stopJoint() {
@@ -220,7 +220,7 @@ func (s *Set) stopJoint() {
 
 func (s *Set) endJoint() {
 	for {
-		var e *entry
+		var e *slot
 		for _, x := range s.list {
 			if x.joint {
 				e = x

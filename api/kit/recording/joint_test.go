@@ -28,7 +28,7 @@ func begin(t *testing.T, s *Set, who Owner, format, name string, media []Medium)
 // TestJoint records two media to one file, loses one of them, and goes on in another file
 // when a codec changes.
 func TestJoint(t *testing.T) {
-	_, who := owner(t, plugintest.Config{RecordingSuffix: ".part"})
+	core, who := owner(t, plugintest.Config{RecordingSuffix: ".part"})
 	base := filepath.Join(t.TempDir(), "talk")
 	var s Set
 	if err := begin(t, &s, who, "webm", base, talk("opus", "VP8")); err != nil {
@@ -54,7 +54,8 @@ func TestJoint(t *testing.T) {
 	}
 	done := make(chan struct{})
 	s.StopAll(func() { close(done) })
-	waittest.Closed(t, "the files", done)
+	waittest.Closed(t, "the second file", done)
+	waittest.Until(t, "the first file", func() bool { _, n := core.Engine().RecordTotals(); return n == 0 })
 	for _, name := range []string{base + ".webm", base + "-2.webm"} {
 		waittest.Until(t, name+" to be whole", func() bool {
 			b, err := os.ReadFile(name)

@@ -80,5 +80,5 @@ func (s *Set) StartAll(who Owner, media []Medium) error {
 
 // SetOrigin makes the recording of a medium go on with another origin, nil = none for now.
 func (s *Set) SetOrigin(key int, o sfu.Origin, track int) {
-	s.do(key, func(e *entry) { e.follow(o, track) })
+	s.do(key, func(e *slot) { e.follow(o, track) })
 }

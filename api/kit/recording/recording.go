@@ -68,7 +68,7 @@ type Set struct {
 	opening sync.Mutex // held while a file is made
 
 	mu     sync.Mutex
-	list   []*entry
+	list   []*slot
 	parts  map[int]part // latest, by key
 	paused bool
 }
@@ -79,8 +79,8 @@ type part struct {
 	n    int    // from 1
 }
 
-// entry is one recording. The Set's lock guards it.
-type entry struct {
+// slot is the place of one recording. The Set's lock guards it.
+type slot struct {
 	key   int
 	kind  sdp.Kind
 	codec string
@@ -93,8 +93,8 @@ type entry struct {
 	from   int
 }
 
-// follow makes an entry go on with another origin, nil = none for now.
-func (e *entry) follow(o sfu.Origin, track int) {
+// follow makes a slot go on with another origin, nil = none for now.
+func (e *slot) follow(o sfu.Origin, track int) {
 	if e.origin, e.from = o, track; e.file != nil {
 		e.file.SetOrigin(e.track, o, track)
 	}
@@ -126,16 +126,16 @@ func (s *Set) Begin(who Owner, m Medium) {
 // Plan takes the place of a recording, which can be stopped from now on; locks may be
 // held. open is the rest of Start and has to be called; nil = it is recorded already.
 func (s *Set) Plan(who Owner, m Medium) (open func() error) {
-	e := &entry{key: m.Key, kind: m.Kind, codec: m.Codec, muted: m.Muted, origin: m.Origin, from: m.Track}
+	e := &slot{key: m.Key, kind: m.Kind, codec: m.Codec, muted: m.Muted, origin: m.Origin, from: m.Track}
 	if !s.reserve(e, &m.Name) {
 		return nil
 	}
 	return func() error { return s.open(who, e, m) }
 }
 
-// open makes the file of a reserved entry, one at a time: one that was stopped before has
+// open makes the file of a reserved slot, one at a time: one that was stopped before has
 // ended when the next with its name begins.
-func (s *Set) open(who Owner, e *entry, m Medium) error {
+func (s *Set) open(who Owner, e *slot, m Medium) error {
 	s.opening.Lock()
 	defer s.opening.Unlock()
 	paused, wanted := s.state(e, &m)
@@ -163,7 +163,7 @@ func (s *Set) open(who Owner, e *entry, m Medium) error {
 }
 
 // state is how a recording is to begin, if it is still wanted.
-func (s *Set) state(e *entry, m *Medium) (paused, wanted bool) {
+func (s *Set) state(e *slot, m *Medium) (paused, wanted bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m.Muted, m.Origin, m.Track = e.muted, e.origin, e.from
@@ -234,9 +234,9 @@ func (o Owner) Tell(path string, err error) {
 	})
 }
 
-// reserve takes the place of an entry, unless there is one with its key. A file with the
+// reserve takes a slot, unless there is one with its key. A file with the
 // name of the one before gets a number.
-func (s *Set) reserve(e *entry, name *string) bool {
+func (s *Set) reserve(e *slot, name *string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old := s.find(e.key); old != nil {
@@ -268,7 +268,7 @@ func (s *Set) part(key int, name string) string {
 	return name
 }
 
-func (s *Set) find(key int) *entry {
+func (s *Set) find(key int) *slot {
 	for _, e := range s.list {
 		if e.key == key {
 			return e
@@ -277,9 +277,9 @@ func (s *Set) find(key int) *entry {
 	return nil
 }
 
-func (s *Set) has(e *entry) bool { return s.find(e.key) == e }
+func (s *Set) has(e *slot) bool { return s.find(e.key) == e }
 
-func (s *Set) remove(e *entry) {
+func (s *Set) remove(e *slot) {
 	for i := range s.list {
 		if s.list[i] == e {
 			s.list = append(s.list[:i:i], s.list[i+1:]...)
@@ -289,7 +289,7 @@ func (s *Set) remove(e *entry) {
 }
 
 // do runs f with the recording of a medium, if it has a file.
-func (s *Set) do(key int, f func(e *entry)) {
+func (s *Set) do(key int, f func(e *slot)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.find(key); e != nil {
@@ -299,7 +299,7 @@ func (s *Set) do(key int, f func(e *entry)) {
 
 // Message records a message of a data channel, which is copied.
 func (s *Set) Message(key int, binary bool, payload []byte) {
-	s.do(key, func(e *entry) {
+	s.do(key, func(e *slot) {
 		if e.file != nil {
 			e.file.Message(e.track, binary, payload)
 		}
@@ -308,7 +308,7 @@ func (s *Set) Message(key int, binary bool, payload []byte) {
 
 // SetMuted leaves out what a medium gets, while its time goes on.
 func (s *Set) SetMuted(key int, muted bool) {
-	s.do(key, func(e *entry) {
+	s.do(key, func(e *slot) {
 		e.muted = muted
 		if e.file != nil {
 			e.file.SetMuted(e.track, muted)
@@ -369,7 +369,7 @@ func (s *Set) stop(key int) {
 	}
 }
 
-func (s *Set) end(e *entry) {
+func (s *Set) end(e *slot) {
 	s.remove(e)
 	switch {
 	case e.file == nil:
@@ -408,7 +408,7 @@ func (s *Set) StopAll(then func()) {
 // File is the name of the file, without its folder, that a medium is recorded to at
 // present, "" = none.
 func (s *Set) File(key int) (name string) {
-	s.do(key, func(e *entry) {
+	s.do(key, func(e *slot) {
 		if e.file != nil {
 			name = e.name()
 		}
@@ -416,7 +416,7 @@ func (s *Set) File(key int) (name string) {
 	return name
 }
 
-func (e *entry) name() string { return filepath.Base(e.file.Path()) }
+func (e *slot) name() string { return filepath.Base(e.file.Path()) }
 
 // Write writes the names of the files, without folders, by kind as an object "recording", if
 // anything is recorded.

@@ -16,19 +16,19 @@ import (
 	"bifrons/api/schema"
 )
 
-// hall is a room with a name and guests.
-type hall struct {
+// testRoom is a room with a name and members.
+type testRoom struct {
 	sync.Mutex
 	name, secret string
 	hidden, gone bool
 	tokens       Tokens
 }
 
-func (h *hall) Gone() bool      { return h.gone }
-func (h *hall) Secret() string  { return h.secret }
-func (h *hall) Hidden() bool    { return h.hidden }
-func (h *hall) Tokens() *Tokens { return &h.tokens }
-func (h *hall) Settings() kit.Settings {
+func (h *testRoom) Gone() bool      { return h.gone }
+func (h *testRoom) Secret() string  { return h.secret }
+func (h *testRoom) Hidden() bool    { return h.hidden }
+func (h *testRoom) Tokens() *Tokens { return &h.tokens }
+func (h *testRoom) Settings() kit.Settings {
 	return kit.Settings{
 		{Name: "name", To: &h.name, Edit: true, Save: kit.Always, Show: kit.Always},
 		{Name: "secret", To: &h.secret, Edit: true, Save: kit.IfSet},
@@ -36,13 +36,13 @@ func (h *hall) Settings() kit.Settings {
 	}
 }
 
-// newDesk makes a desk with a file in which there is a hall 1.
-func newDesk(t *testing.T, dir string) *Desk[*hall] {
+// newDesk makes a desk with a file in which there is a testRoom 1.
+func newDesk(t *testing.T, dir string) *Desk[*testRoom] {
 	t.Helper()
 	key := "key"
-	d := &Desk[*hall]{Registry: Registry[*hall]{IDs: new(schema.IDs), Field: "room", Codes: codes,
+	d := &Desk[*testRoom]{Registry: Registry[*testRoom]{IDs: new(schema.IDs), Field: "room", Codes: codes,
 		NoSuch: func(id string) *schema.Error { return kit.Errorf(4, "No such room (%s)", id) }}}
-	d.Key, d.Taken, d.Failed, d.AdminKey, d.Events = "halls", 5, 6, &key, new(kit.Events)
+	d.Key, d.Taken, d.Failed, d.AdminKey, d.Events = "testRooms", 5, 6, &key, new(kit.Events)
 	d.Check = func(body kit.Args, prefix string) *schema.Error {
 		if body.Str(prefix+"name") == "bad" {
 			return kit.Errorf(7, "Bad name")
@@ -50,15 +50,15 @@ func newDesk(t *testing.T, dir string) *Desk[*hall] {
 		return nil
 	}
 	d.Entry = func(*config.Reader) {}
-	d.Make = func(_ string, src kit.Values, description string) *hall {
-		h := &hall{name: description}
+	d.Make = func(_ string, src kit.Values, description string) *testRoom {
+		h := &testRoom{name: description}
 		h.Settings().Read(src)
 		return h
 	}
-	d.Changed = func(h *hall, _ kit.Args) { h.name += "!" }
-	d.End = func(h *hall, _ *Request) { h.gone = true }
-	d.Describe = func(h *hall, w *json.Writer) { w.Bool("open", h.secret == "") }
-	d.File = &kit.File{Folder: dir, Package: "halls", Entry: "room",
+	d.Changed = func(h *testRoom, _ kit.Args) { h.name += "!" }
+	d.End = func(h *testRoom, _ *Request) { h.gone = true }
+	d.Describe = func(h *testRoom, w *json.Writer) { w.Bool("open", h.secret == "") }
+	d.File = &kit.File{Folder: dir, Package: "testRooms", Entry: "room",
 		General: func(f config.PluginFile) []config.Problem { return f.General(&struct{}{}) },
 		Load:    d.Load, Has: d.HasCategory, Key: d.CategoryKey}
 	if err := d.File.Start(slog.New(slog.DiscardHandler)); err != nil {
@@ -68,7 +68,7 @@ func newDesk(t *testing.T, dir string) *Desk[*hall] {
 }
 
 // ask asks a desk and returns what it answers.
-func ask(t *testing.T, d *Desk[*hall], request, body string) string {
+func ask(t *testing.T, d *Desk[*testRoom], request, body string) string {
 	t.Helper()
 	w := json.NewWriter(nil)
 	w.Object("")
@@ -84,7 +84,7 @@ func ask(t *testing.T, d *Desk[*hall], request, body string) string {
 
 func TestDesk(t *testing.T) {
 	dir := t.TempDir()
-	path := filepath.Join(dir, "halls.jcfg")
+	path := filepath.Join(dir, "testRooms.jcfg")
 	if err := os.WriteFile(path, []byte("room-1: { name = \"First\", secret = \"s\" }\n"), 0o640); err != nil {
 		t.Fatal(err)
 	}
@@ -95,20 +95,20 @@ func TestDesk(t *testing.T) {
 		{"create", `{"room":2,"admin_key":"key","allowed":["` + strings.Repeat("x", maxTokens) + `"]}`, `2 Too many tokens (more than 1048576 bytes)`},
 		{"create", `{"room":2,"admin_key":"key","allowed":[1]}`, `2 Invalid element in the allowed array (not a string)`},
 		{"create", `{"room":1,"admin_key":"key"}`, `5 Room 1 already exists`},
-		{"create", `{"room":2,"admin_key":"key","allowed":["a"],"is_private":true,"permanent":true}`, `{"halls":"created","room":2,"permanent":true}`},
-		{"create", `{"room":3,"admin_key":"key"}`, `{"halls":"created","room":3,"permanent":false}`},
-		{"exists", `{"room":3}`, `{"halls":"success","room":3,"exists":true}`},
+		{"create", `{"room":2,"admin_key":"key","allowed":["a"],"is_private":true,"permanent":true}`, `{"testRooms":"created","room":2,"permanent":true}`},
+		{"create", `{"room":3,"admin_key":"key"}`, `{"testRooms":"created","room":3,"permanent":false}`},
+		{"exists", `{"room":3}`, `{"testRooms":"success","room":3,"exists":true}`},
 		{"edit", `{"room":1,"secret":"x"}`, `3 Unauthorized (wrong secret)`},
 		{"edit", `{"room":1,"secret":"s","new_name":"bad"}`, `7 Bad name`},
-		{"edit", `{"room":1,"secret":"s","new_name":"Second","permanent":true}`, `{"halls":"edited","room":1,"permanent":true}`},
-		{"list", `{}`, `{"halls":"success","list":[{"room":1,"open":false,"name":"Second!"},{"room":3,"open":true,"name":"Room 3"}]}`},
+		{"edit", `{"room":1,"secret":"s","new_name":"Second","permanent":true}`, `{"testRooms":"edited","room":1,"permanent":true}`},
+		{"list", `{}`, `{"testRooms":"success","list":[{"room":1,"open":false,"name":"Second!"},{"room":3,"open":true,"name":"Room 3"}]}`},
 		{"list", `{"admin_key":"x"}`, `3 Unauthorized (wrong admin_key)`},
-		{"list", `{"admin_key":"key"}`, `{"halls":"success","list":[{"room":1,"open":false,"name":"Second!"},` +
+		{"list", `{"admin_key":"key"}`, `{"testRooms":"success","list":[{"room":1,"open":false,"name":"Second!"},` +
 			`{"room":2,"open":true,"name":"Room 2"},{"room":3,"open":true,"name":"Room 3"}]}`},
-		{"allowed", `{"room":2,"action":"add","allowed":["b"]}`, `{"halls":"success","room":2,"allowed":["a","b"]}`},
-		{"destroy", `{"room":3}`, `{"halls":"destroyed","room":3,"permanent":false}`},
+		{"allowed", `{"room":2,"action":"add","allowed":["b"]}`, `{"testRooms":"success","room":2,"allowed":["a","b"]}`},
+		{"destroy", `{"room":3}`, `{"testRooms":"destroyed","room":3,"permanent":false}`},
 		{"destroy", `{"room":3}`, `4 No such room (3)`},
-		{"destroy", `{"room":1,"secret":"s","permanent":true}`, `{"halls":"destroyed","room":1,"permanent":true}`},
+		{"destroy", `{"room":1,"secret":"s","permanent":true}`, `{"testRooms":"destroyed","room":1,"permanent":true}`},
 	} {
 		if got := ask(t, d, tt.request, tt.body); got != tt.want {
 			t.Errorf("%s %s: got %s, want %s", tt.request, tt.body, got, tt.want)
@@ -129,7 +129,7 @@ func TestDesk(t *testing.T) {
 // later.
 func TestDeskEntryOfAnother(t *testing.T) {
 	dir := t.TempDir()
-	path := filepath.Join(dir, "halls.jcfg")
+	path := filepath.Join(dir, "testRooms.jcfg")
 	const file = "room-1: { name = \"First\", secret = \"s\", allowed = [ \"a\" ] }\n"
 	if err := os.WriteFile(path, []byte(file), 0o640); err != nil {
 		t.Fatal(err)
@@ -145,7 +145,7 @@ func TestDeskEntryOfAnother(t *testing.T) {
 	if b, err := os.ReadFile(path); err != nil || string(b) != file {
 		t.Errorf("the file: %s, %v", b, err)
 	}
-	if got := ask(t, d, "edit", `{"room":1,"permanent":true}`); got != `{"halls":"edited","room":1,"permanent":true}` {
+	if got := ask(t, d, "edit", `{"room":1,"permanent":true}`); got != `{"testRooms":"edited","room":1,"permanent":true}` {
 		t.Error(got)
 	}
 	ask(t, d, "allowed", `{"room":1,"action":"add","allowed":["b"]}`)
@@ -158,7 +158,7 @@ func TestDeskEntryOfAnother(t *testing.T) {
 // The tokens of all rooms are bounded, and a room that is gone has none.
 func TestDeskTokens(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "halls.jcfg"), []byte("room-1: { allowed = [ \"a\", \"a\" ] }\n"), 0o640); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "testRooms.jcfg"), []byte("room-1: { allowed = [ \"a\", \"a\" ] }\n"), 0o640); err != nil {
 		t.Fatal(err)
 	}
 	d := newDesk(t, dir)
@@ -192,6 +192,27 @@ func TestDeskTokens(t *testing.T) {
 	}
 }
 
+// A file of the older form is one that is there, but nothing is saved in it.
+func TestDeskOldFile(t *testing.T) {
+	dir := t.TempDir()
+	const text = "[room-1]\nname = First\nsecret = s\n"
+	path := filepath.Join(dir, "halls.cfg")
+	if err := os.WriteFile(path, []byte(text), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	d := newDesk(t, dir)
+	for request, body := range map[string]string{
+		"create": `{"room":2,"admin_key":"key","permanent":true}`, "edit": `{"room":1,"secret":"s","new_name":"x","permanent":true}`,
+	} {
+		if got := ask(t, d, request, body); !strings.HasSuffix(got, `,"permanent":false}`) {
+			t.Errorf("%s: %s", request, got)
+		}
+	}
+	if now, err := os.ReadFile(path); err != nil || string(now) != text {
+		t.Errorf("the file is %q, %v", now, err)
+	}
+}
+
 // Clients cannot make rooms without end, nor permanent ones without a file.
 func TestDeskBounds(t *testing.T) {
 	d := newDesk(t, t.TempDir())
@@ -199,7 +220,7 @@ func TestDeskBounds(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	for i := range MaxRooms {
-		d.Commit(strconv.Itoa(i+1), new(hall))
+		d.Commit(strconv.Itoa(i+1), new(testRoom))
 	}
 	if got := ask(t, d, "create", `{"admin_key":"key"}`); got != "6 Too many rooms (10000 at most)" {
 		t.Errorf("got %s", got)

@@ -119,14 +119,5 @@ func (l *Logger) Query(request []byte) []byte {
 			}
 		}
 	}
-	w := json.NewWriter(nil)
-	w.Object("")
-	if err != nil {
-		w.Int("error_code", int64(err.Code))
-		w.Str("error", err.Text)
-	} else {
-		w.Int("result", 200)
-	}
-	w.End()
-	return w.Bytes()
+	return schema.Outcome(err)
 }

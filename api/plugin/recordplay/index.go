@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"bifrons/api/kit"
-	"bifrons/api/plugin/recordplay/tape"
+	"bifrons/api/plugin/recordplay/reader"
 	"bifrons/api/schema"
 	"bifrons/rtp/mjr"
 )
@@ -113,7 +113,7 @@ func (p *Plugin) header(file string) (*mjr.Header, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return tape.Header(f)
+	return reader.Header(f)
 }
 
 // finished are the recordings that can be listed and played, by their ids.

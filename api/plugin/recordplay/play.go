@@ -10,7 +10,7 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/plugin"
-	"bifrons/api/plugin/recordplay/tape"
+	"bifrons/api/plugin/recordplay/reader"
 	"bifrons/api/schema"
 	"bifrons/api/task"
 	"bifrons/rtp/mjr"
@@ -253,7 +253,7 @@ func (h *handle) proceed() {
 	s.src, s.player = src, h.plugin.Gateway.Engine().Play(src, parts, false, s.ended)
 }
 
-// open makes the source, on a shard, and the tapes to play to it.
+// open makes the source, on a shard, and what is played to it.
 func (s *session) open(shard int) (*sfu.Source, []sfu.Part, error) {
 	p := s.h.plugin
 	var tracks []sfu.TrackConfig
@@ -277,7 +277,7 @@ func (s *session) open(shard int) (*sfu.Source, []sfu.Part, error) {
 
 func closeParts(parts []sfu.Part) {
 	for _, part := range parts {
-		_ = part.Tape.Close()
+		_ = part.Reader.Close()
 	}
 }
 
@@ -291,14 +291,14 @@ func (l *line) open(folder, file string) (t sfu.TrackConfig, part sfu.Part, err 
 	if l.medium == data {
 		t.Kind = media.Data
 		part.Messages, part.Binary = true, l.header.Codec == "binary"
-		part.Tape, err = opened(tape.OpenMessages(f))
+		part.Reader, err = opened(reader.OpenMessages(f))
 	} else {
 		t, err = l.track(), nil
 		var opus uint8
 		if t.Codec.Name == media.RED {
 			opus = l.codec.PT
 		}
-		part.Tape, err = opened(tape.Open(f, opus))
+		part.Reader, err = opened(reader.Open(f, opus))
 	}
 	if err != nil {
 		_ = f.Close()
@@ -306,8 +306,8 @@ func (l *line) open(folder, file string) (t sfu.TrackConfig, part sfu.Part, err 
 	return t, part, err
 }
 
-// opened is a tape as the engine knows it.
-func opened[T sfu.Tape](t T, err error) (sfu.Tape, error) { return t, err }
+// opened is a recording as the engine knows it.
+func opened[T sfu.MediaReader](t T, err error) (sfu.MediaReader, error) { return t, err }
 
 // track describes what is on a line to the engine.
 func (l *line) track() sfu.TrackConfig {

@@ -49,8 +49,8 @@ func (m *mountpoint) openClip() (*clip.File, error) {
 // play plays audio to a source, which fails when nothing is left to play.
 func (m *mountpoint) play(src *sfu.Source, audio clip.Audio, held bool) *sfu.Player {
 	log := m.plugin.Gateway.Logger().With("mountpoint", m.id, "file", m.filename)
-	tape := sfu.Part{Tape: clip.NewTape(audio, m.streams[0].format.PT), Device: audio.Device()}
-	return m.plugin.Gateway.Engine().Play(src, []sfu.Part{tape}, held, func(err error) {
+	part := sfu.Part{Reader: clip.NewReader(audio, m.streams[0].format.PT), Device: audio.Device()}
+	return m.plugin.Gateway.Engine().Play(src, []sfu.Part{part}, held, func(err error) {
 		log.Error("playing ended", "error", err)
 		src.Fail()
 	})

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -122,7 +123,7 @@ func TestRecording(t *testing.T) {
 	n, ssrc := uint16(0), uint32(7)
 	send := func() {
 		n++
-		f.send(0, "port", packet(100, n, ssrc, []byte("sound")))
+		f.send(0, "port", packet(100, n, ssrc, fmt.Appendf(nil, "sound of %d", ssrc)))
 		f.send(1, "port", packet(96, n, 10, picture(16)))
 		f.send(1, "port_2", packet(96, n, 11, picture(32)))
 		f.send(2, "port", packet(97, n, 12, []byte{0x65, 0x88, 0x84, 0}))
@@ -131,8 +132,19 @@ func TestRecording(t *testing.T) {
 	th.recorded(100, send)
 	th.want(`{"request":"disable","id":1,"secret":"s","stop_recording":false}`, `{"streaming":"ok"}`)
 	th.want(`{"request":"enable","id":1,"secret":"s"}`, `{"streaming":"ok"}`)
-	n, ssrc = 5000, 8 // the source starts again; the file keeps its first SSRC
-	th.recorded(100, send)
+	n, ssrc = 5000, 8 // the source starts again
+	waittest.Until(t, "its packets in the file", func() bool {
+		send()
+		file, err := os.Open(filepath.Join(th.folder, "a.mjr"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		end := make([]byte, 512)
+		size, _ := file.Seek(0, io.SeekEnd)
+		k, _ := file.ReadAt(end, max(size-int64(len(end)), 0))
+		return strings.Contains(string(end[:k]), "of 8")
+	})
 	th.want(`{"request":"recording","id":1,"secret":"s","action":"stop","media":[{"mid":"A"},{},7,{"mid":"none"}]}`, `{"streaming":"ok"}`)
 	th.whole(3)
 	th.want(`{"request":"recording","id":1,"secret":"s","action":"stop","video":false,"data":true}`, `{"streaming":"ok"}`)
@@ -155,7 +167,7 @@ func TestRecording(t *testing.T) {
 		return h, frames
 	}
 	h, audio := read("a.mjr")
-	if last := audio[len(audio)-1]; h.Codec != "opus" || h.Fmtp != "stereo=1" || audio[0].SSRC != 7 || last.SSRC != 7 || last.PayloadType != 111 {
+	if last := audio[len(audio)-1]; h.Codec != "opus" || h.Fmtp != "stereo=1" || audio[0].SSRC != 7 || last.SSRC != 7 || string(last.Payload) != "sound of 8" || last.PayloadType != 111 {
 		t.Errorf("audio: header %+v, last packet %+v", h, last)
 	}
 	_, video := read("v.mjr")

@@ -11,8 +11,8 @@ import (
 
 // TestAPI: the forms that answers have there.
 func TestAPI(t *testing.T) {
-	hs := newHouse(t, `room-1: { description = "one", secret = "s" }`)
-	g := hs.guest()
+	hs := newService(t, `room-1: { description = "one", secret = "s" }`)
+	g := hs.client()
 	for _, tt := range []struct{ request, want string }{
 		{"{}", "{'textroom':'event','error_code':413,'error':'Missing mandatory element (request)'}"},
 		{"{'request':5}", "{'textroom':'event','error_code':414,'error':'Invalid element type (request should be a string)'}"},
@@ -47,8 +47,8 @@ func TestAPI(t *testing.T) {
 
 // TestAdmin: the Admin API has the same requests, with a transaction of their own.
 func TestAdmin(t *testing.T) {
-	hs := newHouse(t, `room-1: { description = "one" }`)
-	g := hs.guest()
+	hs := newService(t, `room-1: { description = "one" }`)
+	g := hs.client()
 	g.say(say("join", "'room':1,'username':'u'"))
 	for _, tt := range []struct{ request, want string }{
 		{"{'request':'exists','room':1}", "{'textroom':'error','error_code':413,'error':'Missing mandatory element (transaction)'}"},
@@ -70,8 +70,8 @@ func TestAdmin(t *testing.T) {
 
 // TestSetup: the server offers, and may offer again.
 func TestSetup(t *testing.T) {
-	hs := newHouse(t, "")
-	g := hs.guest()
+	hs := newService(t, "")
+	g := hs.client()
 	const offer, ok = " offer(:data sendrecv)", `t {"textroom":"event","result":"ok"}`
 	hs.check("restart first", g.Send(`{"request":"restart"}`, nil), `t {"textroom":"error","error_code":416,"error":"PeerConnection not setup"}`)
 	hs.check("setup", g.Send(`{"request":"setup"}`, nil), ok+offer)
@@ -93,9 +93,9 @@ func TestSetup(t *testing.T) {
 
 // TestHangup: who is gone has left all rooms, and is never in one again.
 func TestHangup(t *testing.T) {
-	hs := newHouse(t, "room-1: { }\nroom-2: { }")
-	a, b := hs.guest(), hs.guest()
-	for _, g := range []*guest{a, b} {
+	hs := newService(t, "room-1: { }\nroom-2: { }")
+	a, b := hs.client(), hs.client()
+	for _, g := range []*client{a, b} {
 		g.Send(`{"request":"setup"}`, nil)
 		g.Send(`{"request":"ack"}`, g.Answer())
 	}
@@ -115,5 +115,5 @@ func TestHangup(t *testing.T) {
 		"{'room':1,'pin_required':false,'num_participants':1,'description':'room-1','history':0},"+
 		"{'room':2,'pin_required':false,'num_participants':0,'description':'room-2','history':0}]}")
 	b.Detach()
-	hs.check("all have left", hs.guest().ask("{'request':'listparticipants','room':1}"), "{'textroom':'success','room':1,'participants':[]}")
+	hs.check("all have left", hs.client().ask("{'request':'listparticipants','room':1}"), "{'textroom':'success','room':1,'participants':[]}")
 }

@@ -54,8 +54,8 @@ func (r *receiver) wants(t *testing.T, path, text string) {
 // TestPost: what is said to all is posted as it is sent, in order, whatever the back end
 // answers.
 func TestPost(t *testing.T) {
-	hs, back := newHouse(t, ""), newReceiver(t)
-	g := hs.guest()
+	hs, back := newService(t, ""), newReceiver(t)
+	g := hs.client()
 	for _, path := range []string{"/x", "/away", "/bad"} {
 		g.say(say("create", "'room':1,'post':'"+back.url+path+"'"))
 		g.say(say("join", "'room':1,'username':'g','display':'G'"))
@@ -83,8 +83,8 @@ func TestPost(t *testing.T) {
 // TestHangingBackend: a back end that does not answer holds up neither its room nor other
 // rooms' back ends; what it gets no more is lost and told. The end does not wait for it.
 func TestHangingBackend(t *testing.T) {
-	hs, back := newHouse(t, ""), newReceiver(t)
-	g := hs.guest()
+	hs, back := newService(t, ""), newReceiver(t)
+	g := hs.client()
 	g.say(say("create", "'room':1,'post':'"+back.url+"/hold'"))
 	g.say(say("create", "'room':2,'post':'"+back.url+"/x'"))
 	g.say(say("join", "'room':1,'username':'g'"))
@@ -115,9 +115,9 @@ func TestHangingBackend(t *testing.T) {
 
 // TestPostSum: what waits for all back ends together is bounded.
 func TestPostSum(t *testing.T) {
-	hs, back := newHouse(t, ""), newReceiver(t)
+	hs, back := newService(t, ""), newReceiver(t)
 	defer close(back.hold)
-	g := hs.guest()
+	g := hs.client()
 	hs.plugin.posts.held.most = 2 << 20
 	text := strings.Repeat("x", 10000)
 	for room := 1; hs.core.Log() == ""; room++ {
@@ -136,9 +136,9 @@ func TestPostSum(t *testing.T) {
 
 // TestPostShares: neither one room nor one host takes everything.
 func TestPostShares(t *testing.T) {
-	hs, back := newHouse(t, ""), newReceiver(t)
+	hs, back := newService(t, ""), newReceiver(t)
 	defer close(back.hold)
-	g := hs.guest()
+	g := hs.client()
 	g.ask("{'request':'create','room':1,'post':'" + back.url + "/hold'}")
 	text := strings.Repeat("x", 60000)
 	for range maxWaiting {
@@ -176,7 +176,7 @@ func (x *panicking) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // TestPostPanic: a panic loses what waits, and nothing else.
 func TestPostPanic(t *testing.T) {
-	hs, back := newHouse(t, ""), newReceiver(t)
+	hs, back := newService(t, ""), newReceiver(t)
 	p := &posts{held: sum{most: maxPostBytes}}
 	p.ctx, p.cancel = context.WithCancel(t.Context())
 	p.tasks.Log = slog.New(slog.DiscardHandler)
@@ -199,10 +199,10 @@ func TestPostPanic(t *testing.T) {
 
 // TestDeadBackend: one that nobody listens at is named in the log, but for the URL.
 func TestDeadBackend(t *testing.T) {
-	hs := newHouse(t, "")
+	hs := newService(t, "")
 	s := httptest.NewServer(nil)
 	s.Close()
-	g := hs.guest()
+	g := hs.client()
 	g.say(say("create", "'room':1,'post':'"+s.URL+"/secret'"))
 	g.say(say("announcement", "'room':1,'text':'x'"))
 	waittest.Until(t, "a warning", func() bool { return strings.Contains(hs.core.Log(), "not posted") })

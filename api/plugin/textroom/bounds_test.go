@@ -47,10 +47,10 @@ func TestHistoryBounds(t *testing.T) {
 // TestHistoryWhenOthersTakeAll: a room remembers something, and the log tells that it is
 // less than it should be.
 func TestHistoryWhenOthersTakeAll(t *testing.T) {
-	hs := newHouse(t, "room-1: { history = 100 }")
+	hs := newService(t, "room-1: { history = 100 }")
 	hs.plugin.stored.take(maxStored)
 	defer hs.plugin.stored.give(maxStored)
-	g := hs.guest()
+	g := hs.client()
 	for i := range 100 {
 		g.say(say("announcement", fmt.Sprintf("'room':1,'text':'text %d'", i)))
 	}
@@ -65,8 +65,8 @@ func TestHistoryWhenOthersTakeAll(t *testing.T) {
 
 // TestHistoryOfDestroyedRoom: it takes no room any more.
 func TestHistoryOfDestroyedRoom(t *testing.T) {
-	hs := newHouse(t, "room-1: { history = 10 }")
-	g := hs.guest()
+	hs := newService(t, "room-1: { history = 10 }")
+	g := hs.client()
 	g.say(say("announcement", "'room':1,'text':'"+strings.Repeat("x", sureStored)+"'"))
 	if hs.plugin.stored.held.Load() == 0 {
 		t.Error("nothing is remembered")
@@ -81,15 +81,15 @@ func TestHistoryOfDestroyedRoom(t *testing.T) {
 // API gets all.
 func TestLongLists(t *testing.T) {
 	for _, layout := range []string{"compact", "plain", "indented"} {
-		hs := newHouse(t, "general: { json = \""+layout+"\" }\nroom-1: { }")
+		hs := newService(t, "general: { json = \""+layout+"\" }\nroom-1: { }")
 		const many = 1500
 		name := strings.Repeat("n", 30)
 		r, _ := hs.plugin.rooms.Get("1")
-		h := hs.guest().h
+		h := hs.client().h
 		for i := range many {
 			r.everybody = append(r.everybody, &member{h: h, username: fmt.Sprint(i, name), display: "D"})
 		}
-		g := hs.guest()
+		g := hs.client()
 		g.Data(dataLabel, "", false, []byte(quoted(say("join", "'room':1,'username':'g'"))))
 		g.heard()
 		g.Data(dataLabel, "", false, []byte(quoted(say("listparticipants", "'room':1"))))
@@ -114,8 +114,8 @@ func TestLongLists(t *testing.T) {
 
 // TestLongAnswers: what does not fit is an error.
 func TestLongAnswers(t *testing.T) {
-	hs := newHouse(t, "")
-	g := hs.guest()
+	hs := newService(t, "")
+	g := hs.client()
 	for range 40 {
 		g.ask("{'request':'create','description':'" + strings.Repeat("x", 4000) + "'}")
 	}
@@ -127,8 +127,8 @@ func TestLongAnswers(t *testing.T) {
 
 // TestLongWhisper: what cannot be answered is not done.
 func TestLongWhisper(t *testing.T) {
-	hs := newHouse(t, "room-1: { }")
-	g, other := hs.guest(), hs.guest()
+	hs := newService(t, "room-1: { }")
+	g, other := hs.client(), hs.client()
 	g.say(say("join", "'room':1,'username':'g'"))
 	other.say(say("join", "'room':1,'username':'o'"))
 	g.heard()
@@ -148,8 +148,8 @@ func TestLongWhisper(t *testing.T) {
 
 // TestBounds: of what a client can have.
 func TestBounds(t *testing.T) {
-	hs := newHouse(t, "room-1: { }")
-	g := hs.guest()
+	hs := newService(t, "room-1: { }")
+	g := hs.client()
 	for i := range maxMemberships + 1 {
 		g.ask(fmt.Sprintf("{'request':'create','room':%d}", i+2))
 		g.say(say("join", fmt.Sprintf("'room':%d,'username':'g'", i+2)))
@@ -178,5 +178,5 @@ func TestBounds(t *testing.T) {
 		r.add(&member{h: hs.plugin.newHandle(plugin.Nobody{}), username: fmt.Sprint(i)})
 	}
 	r.Unlock()
-	hs.check("one member more", hs.guest().say(say("join", "'room':1,'username':'x'")), failure("499", "Too many participants (10000 at most)"))
+	hs.check("one member more", hs.client().say(say("join", "'room':1,'username':'x'")), failure("499", "Too many participants (10000 at most)"))
 }

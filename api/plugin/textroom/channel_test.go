@@ -21,8 +21,8 @@ func failure(code, text string) string {
 // TestConversation: what is said on data channels arrives at the right ones, and on each
 // in the order of the specification.
 func TestConversation(t *testing.T) {
-	hs := newHouse(t, "room-1: { description = \"one\", history = 3 }")
-	anna, bob, eve := hs.guest(), hs.guest(), hs.guest()
+	hs := newService(t, "room-1: { description = \"one\", history = 3 }")
+	anna, bob, eve := hs.client(), hs.client(), hs.client()
 	hs.check("the first joins", anna.say(say("join", "'room':1,'username':'anna','display':'Anna'")),
 		"{'textroom':'join','room':1,'username':'anna','display':'Anna'}",
 		"{'textroom':'success','participants':[],'transaction':'t'}")
@@ -78,10 +78,10 @@ func TestConversation(t *testing.T) {
 
 // TestRequestsByChannel: management works there, too, and what is wrong is told.
 func TestRequestsByChannel(t *testing.T) {
-	hs := newHouse(t, `general: { admin_key = "key" }
+	hs := newService(t, `general: { admin_key = "key" }
 		room-1: { description = "one", pin = "p", secret = "s" }
 		room-2: { is_private = true, allowed = "x,y" }`)
-	g := hs.guest()
+	g := hs.client()
 	long := strings.Repeat("x", maxMessage)
 	for _, tt := range []struct{ request, want string }{
 		{"no JSON", ""}, {"'x'", ""}, {"", ""}, {"{'textroom':'list'", ""},
@@ -143,7 +143,7 @@ func TestRequestsByChannel(t *testing.T) {
 	}
 	g.Data(dataLabel, "", true, []byte(quoted(say("list", ""))))
 	hs.check("binary", g.heard(), "")
-	other := hs.guest()
+	other := hs.client()
 	hs.check("a username that is taken", other.say(say("join", "'room':2,'username':'u','token':'y'")), failure("420", "Username already taken"))
 	hs.check("another case", other.say(say("join", "'room':2,'username':'U'")), "{'textroom':'join','room':2,'username':'U'}",
 		"{'textroom':'success','participants':[{'username':'u'}],'transaction':'t'}")

@@ -10,8 +10,8 @@ import (
 // changes.
 func TestPermanent(t *testing.T) {
 	const mine = "# mine\ngeneral: { admin_key = \"k\" }\n"
-	hs := newHouse(t, mine)
-	g := hs.guest()
+	hs := newService(t, mine)
+	g := hs.client()
 	hs.check("create", g.ask("{'request':'create','room':7,'description':'a \\'\\\\b\\'','secret':'s','pin':'p','history':5,"+
 		"'post':'example.org/x','is_private':true,'allowed':['x','y'],'permanent':true,'admin_key':'k'}"),
 		"{'textroom':'created','room':7,'permanent':true}")
@@ -28,7 +28,7 @@ func TestPermanent(t *testing.T) {
 	if want := (settings{`a "\b"`, "s", "p", true, 5, "http://example.org/x"}); r.settings != want || !r.allowed.Admit("y") || r.allowed.Admit("z") {
 		t.Errorf("got %+v, want %+v", r.settings, want)
 	}
-	g = hs.guest()
+	g = hs.client()
 	hs.check("edit", g.ask("{'request':'edit','room':7,'secret':'s','new_description':'b','new_is_private':false,'permanent':true}"),
 		"{'textroom':'edited','room':7,'permanent':true}")
 	hs.check("allowed", g.ask("{'request':'allowed','room':7,'secret':'s','action':'remove','allowed':['y']}"),
@@ -46,8 +46,8 @@ func TestPermanent(t *testing.T) {
 
 // TestNoFile: without a file nothing is permanent.
 func TestNoFile(t *testing.T) {
-	hs := newHouse(t, "")
-	g := hs.guest()
+	hs := newService(t, "")
+	g := hs.client()
 	for verb, what := range map[string]string{"create": "create permanent room", "edit": "edit room permanently", "destroy": "destroy room permanently"} {
 		hs.check(verb, g.ask("{'request':'"+verb+"','room':1,'permanent':true}"),
 			"{'textroom':'error','error_code':499,'error':'No configuration file, can't "+what+"'}")
@@ -59,7 +59,7 @@ func TestNoFile(t *testing.T) {
 
 // TestFile: what is wrong in the file is named, and what cannot be is left out.
 func TestFile(t *testing.T) {
-	hs := newHouse(t, `general: { json = "pretty", event = true }
+	hs := newService(t, `general: { json = "pretty", event = true }
 		room-1: { descripton = "one", post = "ftp://x", history = "many" }
 		room-0: { }
 		other: { }
@@ -84,7 +84,7 @@ func TestFile(t *testing.T) {
 	if strings.Count(text, "left out") != 4 {
 		t.Errorf("left out:\n%s", text)
 	}
-	hs.check("the list", hs.guest().ask("{'request':'list'}"), "{'textroom':'success','list':["+
+	hs.check("the list", hs.client().ask("{'request':'list'}"), "{'textroom':'success','list':["+
 		"{'room':1,'pin_required':false,'num_participants':0,'description':'room-1','history':0},"+
 		"{'room':2,'pin_required':false,'num_participants':0,'description':'ROOM-002','history':65535},"+
 		"{'room':4,'pin_required':false,'num_participants':0,'description':'room-4','history':0}]}")
@@ -92,20 +92,20 @@ func TestFile(t *testing.T) {
 
 // TestReload: rooms that are new in the file are there, others stay as they are.
 func TestReload(t *testing.T) {
-	hs := newHouse(t, "room-1: { description = \"one\" }\n")
+	hs := newService(t, "room-1: { description = \"one\" }\n")
 	writeFile(t, hs, "room-1: { description = \"eins\" }\nroom-2: { description = \"zwei\" }\n")
 	if added, err := hs.plugin.Reload(); err != nil || fmt.Sprint(added) != "[room-2]" {
 		t.Errorf("%v, %v", added, err)
 	}
-	hs.check("the list", hs.guest().ask("{'request':'list'}"), "{'textroom':'success','list':["+
+	hs.check("the list", hs.client().ask("{'request':'list'}"), "{'textroom':'success','list':["+
 		"{'room':1,'pin_required':false,'num_participants':0,'description':'one','history':0},"+
 		"{'room':2,'pin_required':false,'num_participants':0,'description':'zwei','history':0}]}")
 }
 
 // TestStringIDs: ids may be strings, and texts be laid out.
 func TestStringIDs(t *testing.T) {
-	hs := newHouse(t, "general: { string_ids = true, json = \"Plain\", events = false }\nroom-a: { history = 1 }")
-	g := hs.guest()
+	hs := newService(t, "general: { string_ids = true, json = \"Plain\", events = false }\nroom-a: { history = 1 }")
+	g := hs.client()
 	hs.check("a number", g.say(say("exists", "'room':1")),
 		"{'textroom': 'error', 'error_code': 414, 'error': 'Invalid element type (room should be a string)', 'transaction': 't'}")
 	hs.check("join", g.say(say("join", "'room':'a','username':'g','display':'{G, :}'")),

@@ -28,10 +28,10 @@ func FuzzRequest(f *testing.F) {
 				return // nothing goes out of here
 			}
 		}
-		hs := newHouse(t, "general: { json = \"indented\" }\nroom-1: { history = 10 }")
-		g := hs.guest()
+		hs := newService(t, "general: { json = \"indented\" }\nroom-1: { history = 10 }")
+		g := hs.client()
 		g.say(say("join", "'room':1,'username':'g'"))
-		x := hs.guest()
+		x := hs.client()
 		for _, text := range []string{first, second} {
 			x.Data(dataLabel, "", false, []byte(text))
 			if doc, err := json.Parse([]byte(text)); err == nil && json.IsObject(doc.Root()) {

@@ -15,8 +15,8 @@ import (
 
 const dataLabel = kit.DataLabel
 
-// house is the plugin with what it sends on data channels.
-type house struct {
+// service is the plugin with what it sends on data channels.
+type service struct {
 	t      *testing.T
 	plugin *Plugin
 	core   *plugintest.Core
@@ -26,10 +26,10 @@ type house struct {
 	got map[plugin.Host][]string
 }
 
-// newHouse starts the plugin with a file, "" = none.
-func newHouse(t *testing.T, file string) *house {
+// newService starts the plugin with a file, "" = none.
+func newService(t *testing.T, file string) *service {
 	t.Helper()
-	hs := &house{t: t, folder: t.TempDir(), got: make(map[plugin.Host][]string)}
+	hs := &service{t: t, folder: t.TempDir(), got: make(map[plugin.Host][]string)}
 	if file != "" {
 		writeFile(t, hs, file)
 	}
@@ -38,14 +38,14 @@ func newHouse(t *testing.T, file string) *house {
 	return hs
 }
 
-func writeFile(t *testing.T, hs *house, text string) {
+func writeFile(t *testing.T, hs *service, text string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(hs.folder, Package+".jcfg"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (hs *house) newPlugin() *Plugin {
+func (hs *service) newPlugin() *Plugin {
 	p := New(hs.folder)
 	p.send = func(h plugin.Host, text []byte) {
 		hs.mu.Lock()
@@ -56,14 +56,14 @@ func (hs *house) newPlugin() *Plugin {
 }
 
 // restart starts the plugin anew.
-func (hs *house) restart() {
+func (hs *service) restart() {
 	hs.t.Helper()
 	hs.plugin = hs.newPlugin()
 	hs.core.Replace(hs.plugin)
 }
 
 // file is what is in the plugin's file.
-func (hs *house) file() string {
+func (hs *service) file() string {
 	hs.t.Helper()
 	b, err := os.ReadFile(filepath.Join(hs.folder, Package+".jcfg"))
 	if err != nil {
@@ -72,23 +72,23 @@ func (hs *house) file() string {
 	return string(b)
 }
 
-// guest is a client.
-type guest struct {
+// client is a client.
+type client struct {
 	*plugintest.Client
-	house *house
-	h     *handle
+	service *service
+	h       *handle
 }
 
-func (hs *house) guest() *guest {
+func (hs *service) client() *client {
 	hs.t.Helper()
 	c := hs.core.Attach(plugintest.Options{})
-	return &guest{c, hs, c.Handle.(*handle)}
+	return &client{c, hs, c.Handle.(*handle)}
 }
 
 // say sends a request by the data channel, with " for every ', and returns what has come
 // there since that was last looked at.
-func (g *guest) say(text string) string {
-	g.house.t.Helper()
+func (g *client) say(text string) string {
+	g.service.t.Helper()
 	g.Data(dataLabel, "", false, []byte(quoted(text)))
 	return g.heard()
 }
@@ -99,24 +99,24 @@ var dates = regexp.MustCompile(`"date":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}"
 
 // heard is what has come on the data channel since the last look, a text a line, with '
 // for every " and without its "textroom" and the dates.
-func (g *guest) heard() string {
-	g.house.plugin.tasks.Wait()
-	g.house.mu.Lock()
-	defer g.house.mu.Unlock()
-	list := g.house.got[g.h.Host]
-	g.house.got[g.h.Host] = nil
+func (g *client) heard() string {
+	g.service.plugin.tasks.Wait()
+	g.service.mu.Lock()
+	defer g.service.mu.Unlock()
+	list := g.service.got[g.h.Host]
+	g.service.got[g.h.Host] = nil
 	text := dates.ReplaceAllString(strings.Join(list, "\n"), `"date":"D"`)
 	return strings.ReplaceAll(text, `"`, "'")
 }
 
 // ask sends a request by the API, and returns the answer, with ' for every ".
-func (g *guest) ask(text string) string {
-	g.house.t.Helper()
+func (g *client) ask(text string) string {
+	g.service.t.Helper()
 	return strings.ReplaceAll(g.Ask(quoted(text), nil).Data, `"`, "'")
 }
 
 // check compares.
-func (hs *house) check(what, got string, want ...string) {
+func (hs *service) check(what, got string, want ...string) {
 	hs.t.Helper()
 	if text := strings.Join(want, "\n"); got != text {
 		hs.t.Errorf("%s:\ngot  %s\nwant %s", what, got, text)

@@ -12,8 +12,8 @@ import (
 // TestLostAtOnce: that thousands of members are lost at once while something is being
 // delivered takes no more than what is to be told.
 func TestLostAtOnce(t *testing.T) {
-	hs := newHouse(t, "room-1: { }")
-	g := hs.guest()
+	hs := newService(t, "room-1: { }")
+	g := hs.client()
 	release := hs.jam(g)
 	r, _ := hs.plugin.rooms.Get("1")
 	var list []*handle
@@ -54,7 +54,7 @@ func TestLostAtOnce(t *testing.T) {
 }
 
 // jam has g join room 1, and keeps what is sent from then on until release is called.
-func (hs *house) jam(g *guest) (release func()) {
+func (hs *service) jam(g *client) (release func()) {
 	started, hold := make(chan struct{}, 1), make(chan struct{})
 	send := hs.plugin.send
 	hs.plugin.send = func(h plugin.Host, text []byte) {
@@ -80,8 +80,8 @@ func (hs *house) jam(g *guest) (release func()) {
 // TestAPIDoesNotWait: a request of the API is answered while a room is busy, and refused
 // when too much waits.
 func TestAPIDoesNotWait(t *testing.T) {
-	hs := newHouse(t, "room-1: { history = 1000 }")
-	g := hs.guest()
+	hs := newService(t, "room-1: { history = 1000 }")
+	g := hs.client()
 	release := hs.jam(g)
 	for range maxAPIWaiting {
 		hs.check("an announcement", g.announce(), "{'textroom':'success'}")
@@ -96,7 +96,7 @@ func TestAPIDoesNotWait(t *testing.T) {
 }
 
 // announce says x to room 1 by the API.
-func (g *guest) announce() string {
+func (g *client) announce() string {
 	res := g.Message("t", `{"request":"announcement","room":1,"text":"x"}`, nil)
 	return strings.ReplaceAll(string(res.Data), `"`, "'")
 }

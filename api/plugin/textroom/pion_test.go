@@ -154,12 +154,12 @@ func TestPeersComeAndGo(t *testing.T) {
 	host.send(say("join", "'room':1,'username':'host'"))
 	host.wants("{'textroom':'join','room':1,'username':'host'}", "{'textroom':'success','participants':[],'transaction':'t'}")
 	const many = 6
-	var guests []*peer
+	var clients []*peer
 	for range many {
-		guests = append(guests, connect(t, c))
+		clients = append(clients, connect(t, c))
 	}
 	var all sync.WaitGroup
-	for i, p := range guests {
+	for i, p := range clients {
 		all.Go(func() {
 			_ = p.Channel.SendText(quoted(say("join", fmt.Sprintf("'room':1,'username':'%d'", i))))
 			for range 5 {

@@ -13,19 +13,19 @@ import (
 // TestOrder: what many say at the same time, everybody hears in the same order, and a
 // request is answered behind what it has brought about.
 func TestOrder(t *testing.T) {
-	hs := newHouse(t, "room-1: { history = 1000 }")
+	hs := newService(t, "room-1: { history = 1000 }")
 	const many, messages = 8, 30
-	var guests []*guest
+	var clients []*client
 	for i := range many {
-		g := hs.guest()
+		g := hs.client()
 		g.say(say("join", fmt.Sprintf("'room':1,'username':'%d'", i)))
-		guests = append(guests, g)
+		clients = append(clients, g)
 	}
-	for _, g := range guests {
+	for _, g := range clients {
 		g.heard()
 	}
 	var all sync.WaitGroup
-	for i, g := range guests {
+	for i, g := range clients {
 		all.Go(func() {
 			for n := range messages {
 				name := "message"
@@ -37,9 +37,9 @@ func TestOrder(t *testing.T) {
 		})
 	}
 	all.Wait()
-	late := hs.guest()
+	late := hs.client()
 	var first []string
-	for i, g := range append(guests, late) {
+	for i, g := range append(clients, late) {
 		text := g.heard()
 		if g == late {
 			text = g.say(say("join", "'room':1,'username':'late'"))
@@ -69,7 +69,7 @@ func TestOrder(t *testing.T) {
 // TestChaos: clients come, join, talk, kick and are kicked, hang up and are detached,
 // rooms come and go, all at the same time. In the end nobody is left anywhere.
 func TestChaos(t *testing.T) {
-	hs := newHouse(t, "# empty\n")
+	hs := newService(t, "# empty\n")
 	back := newReceiver(t)
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var all sync.WaitGroup
@@ -84,7 +84,7 @@ func TestChaos(t *testing.T) {
 	all.Wait()
 	hs.core.Settle()
 	hs.plugin.tasks.Wait()
-	g := hs.guest()
+	g := hs.client()
 	for _, r := range hs.plugin.rooms.Sorted() {
 		r.Lock()
 		if len(r.members)+len(r.names)+len(r.everybody) != 0 {
@@ -103,7 +103,7 @@ func TestChaos(t *testing.T) {
 }
 
 // chaos is the life of one client.
-func chaos(hs *house, rnd *rand.Rand, name, url string) {
+func chaos(hs *service, rnd *rand.Rand, name, url string) {
 	c := hs.core.Attach(plugintest.Options{})
 	do := func(text string) {
 		body := quoted(strings.ReplaceAll(strings.ReplaceAll(text, "R", fmt.Sprint(1+rnd.IntN(3))), "NAME", name))

@@ -165,7 +165,7 @@ func TestEnds(t *testing.T) {
 // TestHangupTwice: the other side hears again of a client that hangs up again, but not any
 // number of times, and not in another call.
 func TestHangupTwice(t *testing.T) {
-	o := newOffice(t)
+	o := newService(t)
 	alice, bob := o.talk("alice", "bob")
 	o.user("carol")
 	check := func(when string, want int) {
@@ -209,7 +209,7 @@ func TestRedial(t *testing.T) {
 // TestSlowCallee: a callee who is held up hears of the last call alone, and those who
 // call meanwhile leave nothing behind.
 func TestSlowCallee(t *testing.T) {
-	o := newOffice(t)
+	o := newService(t)
 	alice, bob := o.user("alice"), o.user("bob")
 	release := bob.Hold()
 	for range 100 {
@@ -230,7 +230,7 @@ func TestSlowCallee(t *testing.T) {
 // TestHangupOfTheCallBefore: a client that hangs up does not decline a call that it has not
 // heard of.
 func TestHangupOfTheCallBefore(t *testing.T) {
-	o := newOffice(t)
+	o := newService(t)
 	alice, bob := o.talk("alice", "bob")
 	carol := o.user("carol")
 	release := bob.Hold()
@@ -315,7 +315,7 @@ func TestOneOfferAtATime(t *testing.T) {
 
 // TestOffersCross: of two offers that were both taken in, one goes to the other side.
 func TestOffersCross(t *testing.T) {
-	o := newOffice(t)
+	o := newService(t)
 	alice, bob := o.talk("alice", "bob")
 	again := func() *plugin.JSEP {
 		j := offer()

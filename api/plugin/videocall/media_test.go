@@ -27,7 +27,7 @@ func simulcastOffer() *plugin.JSEP {
 
 // TestLayers: the callee is told which encoding it gets of the caller's, and chooses.
 func TestLayers(t *testing.T) {
-	o := newOffice(t)
+	o := newService(t)
 	alice, bob := o.user("alice"), o.user("bob")
 	alice.Send(`{"request":"call","username":"bob"}`, simulcastOffer())
 	redundant := bob.Offer().SDP.Sections[0].Codecs
@@ -70,7 +70,7 @@ func TestLayers(t *testing.T) {
 func TestDescriptor(t *testing.T) {
 	for codec, kept := range map[string]bool{sdp.VP8: false, sdp.H264: false, sdp.VP9: true, sdp.AV1: true} {
 		for _, several := range []bool{true, false} {
-			o := newOffice(t)
+			o := newService(t)
 			alice, bob := o.user("alice"), o.user("bob")
 			j := plugintest.MakeOffer(sdp.OfferSection{Kind: sdp.Video, MID: "v", Direction: sdp.SendRecv, Codec: codec,
 				Extensions: []sdp.Extension{{URI: sdp.URIMID}, {URI: sdp.URIRID, ID: 10}, {URI: sdp.URIDependencyDescriptor, ID: 12}}})
@@ -91,7 +91,7 @@ func TestDescriptor(t *testing.T) {
 
 // TestCalleeSimulcast: what the callee offers of several encodings is not taken.
 func TestCalleeSimulcast(t *testing.T) {
-	o := newOffice(t)
+	o := newService(t)
 	alice, bob := o.talk("alice", "bob")
 	j := simulcastOffer()
 	j.Update = true
@@ -109,7 +109,7 @@ func TestCalleeSimulcast(t *testing.T) {
 
 // TestSlowLink: a client is told when what it sends gets lost.
 func TestSlowLink(t *testing.T) {
-	o := newOffice(t)
+	o := newService(t)
 	alice, _ := o.talk("alice", "bob")
 	alice.Send(`{"request":"set","bitrate":5}`, nil)
 	alice.Pass(sfu.Event{Kind: sfu.EventSlowLink, Section: 1, Lost: 9})
@@ -132,7 +132,7 @@ func TestSlowLink(t *testing.T) {
 
 // TestEncrypted: who encrypts media end to end, the other side is told so.
 func TestEncrypted(t *testing.T) {
-	o := newOffice(t)
+	o := newService(t)
 	alice, bob := o.user("alice"), o.user("bob")
 	j := offer()
 	j.E2EE = true

@@ -9,19 +9,19 @@ import (
 	"bifrons/sdp"
 )
 
-// office is a server with users who have no peer connections.
-type office struct {
+// service is a server with users who have no peer connections.
+type service struct {
 	*plugintest.Core
 	t testing.TB
 }
 
-func newOffice(t testing.TB) *office {
+func newService(t testing.TB) *service {
 	t.Helper()
-	return &office{plugintest.New(t, New(t.TempDir()), plugintest.Config{}), t}
+	return &service{plugintest.New(t, New(t.TempDir()), plugintest.Config{}), t}
 }
 
 // user registers.
-func (o *office) user(name string) *plugintest.Client {
+func (o *service) user(name string) *plugintest.Client {
 	o.t.Helper()
 	x := o.Attach(plugintest.Options{})
 	expect(o.t, x, `{"request":"register","username":"`+name+`"}`, nil, reply(`"event":"registered","username":"`+name+`"`))
@@ -77,7 +77,7 @@ const (
 )
 
 // talk brings two users into a call, which nobody has heard more of.
-func (o *office) talk(a, b string) (caller, callee *plugintest.Client) {
+func (o *service) talk(a, b string) (caller, callee *plugintest.Client) {
 	o.t.Helper()
 	caller, callee = o.user(a), o.user(b)
 	dial(o.t, caller, b)
@@ -127,7 +127,7 @@ func TestRequests(t *testing.T) {
 		{`{"request":"set","record":true,"filename":"/dev/null/x"}`, reply(`"event":"set"`)}, // there is nothing to record
 		{`{"request":"set","record":1}`, fail("474", "Invalid element type (record should be a boolean)")},
 	} {
-		o := newOffice(t)
+		o := newService(t)
 		alice := o.user("alice")
 		o.user("bob")
 		expect(t, alice, tt.body, nil, tt.want)
@@ -135,7 +135,7 @@ func TestRequests(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	o := newOffice(t)
+	o := newService(t)
 	alice := o.user("alice")
 	other := o.Attach(plugintest.Options{})
 	expect(t, other, `{"request":"register","username":"alice"}`, nil,
@@ -149,7 +149,7 @@ func TestNames(t *testing.T) {
 }
 
 func TestFailedSetChangesNothing(t *testing.T) {
-	o := newOffice(t)
+	o := newService(t)
 	a, _ := o.talk("alice", "bob")
 	before := a.Query()
 	a.Send(`{"request":"set","audio":false,"substream":3}`, nil)
@@ -160,7 +160,7 @@ func TestFailedSetChangesNothing(t *testing.T) {
 }
 
 func TestEventHandlers(t *testing.T) {
-	o := newOffice(t)
+	o := newService(t)
 	check := func(x *plugintest.Client, want string) {
 		t.Helper()
 		if got := strings.Join(x.Notices(), " "); got != want {

@@ -266,6 +266,11 @@ func TestRecordedRoom(t *testing.T) {
 	from.must(from.Channel.SendText("from afar"))
 	play := from.play(from.Audio, from.Video)
 	away.recorded(100)
+	waittest.Until(t, "the message in the file", func() bool {
+		list, _ := filepath.Glob(afar + "/*-data-2.mjr")
+		b, err := os.ReadFile(strings.Join(list, ""))
+		return err == nil && strings.Contains(string(b), "from afar")
+	})
 	there.request(dict{"request": "update_remote_publisher", "room": 1234, "id": 77, "streams": []dict{
 		{"type": "audio", "mindex": 0, "mid": "0", "codec": "opus", "disabled": true}}}, nil)
 	waittest.Until(t, "the end of the audio", func() bool { _, n := away.core.Engine().RecordTotals(); return n == 2 })

@@ -116,16 +116,7 @@ type disconnected struct {
 }
 
 // Info describes the transport in server_info.
-func (s *Server) Info() module.Info {
-	return module.Info{
-		Package:       Package,
-		Name:          "JANUS Unix Sockets transport plugin",
-		Author:        module.Author,
-		Description:   "This transport plugin adds Unix Sockets support to the Janus API.",
-		VersionString: "0.0.1",
-		Version:       1,
-	}
-}
+func (s *Server) Info() module.Info { return transport.Info(Package, "Unix Sockets", 1) }
 
 // Query answers query_transport.
 func (s *Server) Query(request []byte) []byte {

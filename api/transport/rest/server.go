@@ -100,16 +100,7 @@ func (s *Server) Close() {
 }
 
 // Info describes the transport in server_info.
-func (s *Server) Info() module.Info {
-	return module.Info{
-		Package:       Package,
-		Name:          "JANUS REST (HTTP/HTTPS) transport plugin",
-		Author:        module.Author,
-		Description:   "This transport plugin adds REST (HTTP/HTTPS) support to the Janus API.",
-		VersionString: "0.0.2",
-		Version:       2,
-	}
-}
+func (s *Server) Info() module.Info { return transport.Info(Package, "REST (HTTP/HTTPS)", 2) }
 
 // Query answers query_transport.
 func (s *Server) Query(request []byte) []byte {

@@ -191,16 +191,7 @@ func (s *Server) Close() {
 }
 
 // Info describes the transport in server_info.
-func (s *Server) Info() module.Info {
-	return module.Info{
-		Package:       Package,
-		Name:          "JANUS WebSockets transport plugin",
-		Author:        module.Author,
-		Description:   "This transport plugin adds WebSockets support to the Janus API.",
-		VersionString: "0.0.1",
-		Version:       1,
-	}
-}
+func (s *Server) Info() module.Info { return transport.Info(Package, "WebSockets", 1) }
 
 // Query answers query_transport.
 func (s *Server) Query(request []byte) []byte {

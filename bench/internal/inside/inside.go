@@ -13,6 +13,7 @@ import (
 	"bifrons/api/janus"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/echotest"
+	"bifrons/api/plugin/recordplay"
 	"bifrons/api/plugin/streaming"
 	"bifrons/api/plugin/textroom"
 	"bifrons/api/plugin/videocall"
@@ -50,9 +51,9 @@ func Start(cfg *config.Config, log *slog.Logger) (s *Server, err error) {
 	})
 	for _, p := range []plugin.Plugin{
 		echotest.New(""), videoroom.New(""), streaming.New(""),
-		textroom.New(""), videocall.New(""),
+		textroom.New(""), videocall.New(""), recordplay.New(cfg.Folder),
 	} {
-		if err := s.core.AddPlugin(p); err != nil {
+		if err := s.core.AddPlugin(p); err != nil && !errors.Is(err, plugin.ErrNotSetUp) {
 			return s, err
 		}
 	}

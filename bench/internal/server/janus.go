@@ -31,6 +31,7 @@ func janusEdits(dir string) []edit {
 		{core, `(?m)^transports: \{`, "transports: {\n\tdisable = \"libjanus_pfunix.so,libjanus_mqtt.so,libjanus_nanomsg.so,libjanus_rabbitmq.so\""},
 		{core, `(?m)^loggers: \{`, "loggers: {\n\tdisable = \"libjanus_jsonlog.so\""},
 	}
+	list = append(list, edit{"janus.plugin.recordplay.jcfg", `(?m)^(\s*)path = .*`, `${1}path = "` + dir + `/recordings"`})
 	for _, plugin := range []string{"sip", "nosip", "audiobridge"} {
 		list = append(list, edit{
 			"janus.plugin." + plugin + ".jcfg", `(?m)^general: \{`,

@@ -36,13 +36,13 @@ func (s *song) Close() error {
 	return nil
 }
 
-// A tape has a packet every 20 ms, in numbers without a gap, and the time of a pause.
-func TestTape(t *testing.T) {
+// A reader has a packet every 20 ms, in numbers without a gap, and the time of a pause.
+func TestReader(t *testing.T) {
 	audio := &song{most: 5}
-	tape := NewTape(audio, 8)
+	reader := NewReader(audio, 8)
 	dst := []byte("x")
 	for i, ts := range []uint32{0, 0, 320, 480} {
-		b, at, err := tape.Next(dst)
+		b, at, err := reader.Next(dst)
 		if err != nil || at != time.Duration(i)*20*time.Millisecond || b[0] != 'x' {
 			t.Fatalf("piece %d is due at %v: %x, %v", i, at, b, err)
 		}
@@ -61,7 +61,7 @@ func TestTape(t *testing.T) {
 			t.Errorf("packet %d: %x", i, b)
 		}
 	}
-	if _, _, err := tape.Next(nil); err == nil || tape.Close() != nil || !audio.closed {
+	if _, _, err := reader.Next(nil); err == nil || reader.Close() != nil || !audio.closed {
 		t.Errorf("%v at the end, closed: %v", err, audio.closed)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/base"
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
 	"github.com/bluenviron/gortsplib/v5/pkg/liberrors"
+	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
 	"bifrons/api/plugin/streaming/format"
@@ -47,6 +48,8 @@ type Config struct {
 type Source interface {
 	// Write takes a packet of a track: the wanted streams by their places.
 	Write(track, encoding int, packet []byte)
+	// Report takes what a sender report says: a timestamp at an NTP time.
+	Report(track int, ssrc uint32, ntp uint64, timestamp uint32)
 	// Contain is deferred by all goroutines, for their panics.
 	Contain(what string)
 }
@@ -274,6 +277,7 @@ func (c *Camera) play(client *gortsplib.Client, u *base.URL, said *atomic.Pointe
 		playing = true
 		streams[i] = &found[n].format
 		client.OnPacketRTP(medi, medi.Formats[0], func(pkt *rtp.Packet) { c.take(i, pkt) })
+		client.OnPacketRTCP(medi, func(pkt rtcp.Packet) { c.report(i, pkt) })
 	}
 	if !playing {
 		return failure
@@ -315,4 +319,11 @@ func (c *Camera) take(i int, pkt *rtp.Packet) {
 	}
 	c.heard.Store(true)
 	c.Source.Write(i, 0, b)
+}
+
+func (c *Camera) report(i int, pkt rtcp.Packet) {
+	defer c.Source.Contain("a report of a camera")
+	if r, ok := pkt.(*rtcp.SenderReport); ok {
+		c.Source.Report(i, r.SSRC, r.NTPTime, r.RTPTime)
+	}
 }

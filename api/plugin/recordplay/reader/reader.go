@@ -1,5 +1,5 @@
-// Package tape makes recordings (.mjr) ready for playing.
-package tape
+// Package reader reads recordings (.mjr) for playing.
+package reader
 
 import (
 	"encoding/binary"
@@ -15,7 +15,7 @@ import (
 // retransmitted, which takes no longer.
 const (
 	maxPackets = 512
-	maxSpan    = time.Second
+	maxSpan    = 500 * time.Millisecond
 )
 
 // Header reads what a recording says about itself. A recording of G.711 that does not say which
@@ -33,7 +33,7 @@ func Header(in io.Reader) (*mjr.Header, error) {
 	return h, nil
 }
 
-// Media is a recording of audio or video: a sfu.Tape. Its packets have one SSRC, and numbers
+// Media is a recording of audio or video: a sfu.MediaReader. Its packets have one SSRC, and numbers
 // and timestamps without a break that the recording does not have.
 type Media struct {
 	file io.ReadCloser
@@ -58,7 +58,7 @@ func Open(file io.ReadCloser, opus uint8) (*Media, error) {
 	return &Media{file: file, in: in, rate: int64(h.Rate()), red: h.RED, opus: opus}, nil
 }
 
-// Next implements sfu.Tape.
+// Next implements sfu.MediaReader.
 func (m *Media) Next(dst []byte) ([]byte, time.Duration, error) {
 	p, err := m.in.Next()
 	if err != nil {
@@ -121,10 +121,10 @@ func renumber(payload []byte, pt uint8) {
 	}
 }
 
-// Close implements sfu.Tape.
+// Close implements sfu.MediaReader.
 func (m *Media) Close() error { return m.file.Close() }
 
-// Messages is a recording of a data channel: a sfu.Tape.
+// Messages is a recording of a data channel: a sfu.MediaReader.
 type Messages struct {
 	file  io.ReadCloser
 	in    *mjr.Reader
@@ -142,7 +142,7 @@ func OpenMessages(file io.ReadCloser) (*Messages, error) {
 	return &Messages{file: file, in: r, start: h.Created}, nil
 }
 
-// Next implements sfu.Tape.
+// Next implements sfu.MediaReader.
 func (m *Messages) Next(dst []byte) ([]byte, time.Duration, error) {
 	f, err := m.in.Next()
 	if err != nil {
@@ -164,5 +164,5 @@ func (m *Messages) Next(dst []byte) ([]byte, time.Duration, error) {
 // maxTime bounds what a damaged time makes of a message, in microseconds: a year.
 const maxTime = 365 * 24 * 3600 * 1e6
 
-// Close implements sfu.Tape.
+// Close implements sfu.MediaReader.
 func (m *Messages) Close() error { return m.file.Close() }

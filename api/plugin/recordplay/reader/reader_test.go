@@ -1,4 +1,4 @@
-package tape
+package reader
 
 import (
 	"bytes"
@@ -45,7 +45,7 @@ func recording(h mjr.Header, list ...packet) []byte {
 	return b
 }
 
-// played are the packets of a tape, and when they are due.
+// played are the packets of a recording, and when they are due.
 func played(t *testing.T, m interface {
 	Next(dst []byte) ([]byte, time.Duration, error)
 }) (list []string, err error) {

@@ -1,0 +1,295 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	api "bifrons/api/client"
+	"bifrons/api/config"
+	"bifrons/api/log"
+	"bifrons/rtp/mjr"
+	"bifrons/rtp/waittest"
+	"bifrons/sfu/webrtctest"
+)
+
+// child is a server in a process of its own.
+type child struct {
+	*exec.Cmd
+	ended chan struct{}
+	path  string // of its socket
+}
+
+// startChild starts a server, whose recordings have a suffix while they are open. The test
+// has to call beChild first.
+func startChild(t *testing.T) *child {
+	t.Helper()
+	dir := t.TempDir()
+	c := &child{ended: make(chan struct{}), path: filepath.Join(dir, "api")}
+	for name, text := range map[string]string{
+		"janus.jcfg":                      "general: { recordings_tmp_ext = \"part\" }",
+		"janus.transport.http.jcfg":       "general: { http = false }",
+		"janus.transport.websockets.jcfg": "general: { ws = false }",
+		"janus.transport.pfunix.jcfg":     fmt.Sprintf("general: { enabled = true  path = %q }", c.path),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Cmd = exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	c.Env = append(os.Environ(), "BIFRONS_CHILD="+dir)
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(c.ended)
+		_ = c.Wait()
+	}()
+	t.Cleanup(func() {
+		_ = c.Process.Kill()
+		<-c.ended
+	})
+	return c
+}
+
+// beChild is the server, in its process.
+func beChild() {
+	if dir := os.Getenv("BIFRONS_CHILD"); dir != "" {
+		os.Exit(run([]string{"-F", dir, "-E", "127.0.0.1"}, os.Stdout, os.Stderr))
+	}
+}
+
+// dial connects to the server once it listens.
+func (c *child) dial(t *testing.T) *client {
+	t.Helper()
+	ctx, cancel := inTime()
+	defer cancel()
+	var conn api.Conn
+	waittest.Until(t, "the server listens", func() (ok bool) {
+		var err error
+		conn, err = api.Unix(ctx, c.path)
+		return err == nil
+	})
+	x := newClient(t, conn, nil)
+	if err := x.Create(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// recordedCalls are calls to the EchoTest of which audio and video are recorded.
+type recordedCalls struct {
+	folder string
+	peers  []*pionPeer
+}
+
+func recordCalls(t *testing.T, c *client, n int) *recordedCalls {
+	t.Helper()
+	r := &recordedCalls{folder: t.TempDir()}
+	for i := range n {
+		p := newPionPeer(t, c.attach(echoPackage), webrtctest.Options{})
+		p.call(message{"record": true, "filename": filepath.Join(r.folder, fmt.Sprint(i))}, nil)
+		p.awaitUp()
+		p.KeepPlaying(webrtctest.Pace{Packets: 2, Every: 20 * time.Millisecond})
+		r.peers = append(r.peers, p)
+	}
+	return r
+}
+
+// marks are the numbers of packets that the server has had by now, audio and video of each.
+func (r *recordedCalls) marks(t *testing.T) (list [][2]uint64) {
+	t.Helper()
+	for _, p := range r.peers {
+		p.Heard.AwaitMore(t, "audio")
+		p.Seen.AwaitMore(t, "video")
+		list = append(list, [2]uint64{p.Heard.Newest(), p.Seen.Newest()})
+	}
+	return list
+}
+
+// check reads the files, and finds what the server has had.
+func (r *recordedCalls) check(t *testing.T, marks [][2]uint64, suffix string) {
+	t.Helper()
+	for i, want := range marks {
+		for k, medium := range []string{"audio", "video"} {
+			path := filepath.Join(r.folder, fmt.Sprintf("%d-%s.mjr%s", i, medium, suffix))
+			if latest := latestIn(t, path); latest < want[k] {
+				t.Errorf("%s ends with packet %d, not with %d or later", path, latest, want[k])
+			}
+		}
+	}
+}
+
+// latestIn is the highest number of a packet in a recording, which may be cut off.
+func latestIn(t *testing.T, path string) (latest uint64) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	defer f.Close()
+	r := mjr.NewReader(f)
+	if _, err := r.Header(); err != nil {
+		t.Errorf("%s: %v", path, err)
+	}
+	for {
+		frame, err := r.Next()
+		if err != nil {
+			return latest
+		}
+		if n, ok := webrtctest.Stamped(frame.Data); ok {
+			latest = max(latest, n)
+		}
+	}
+}
+
+// TestKilledRecording kills a server that records to 20 files: what it had a second
+// before is in them.
+func TestKilledRecording(t *testing.T) {
+	beChild()
+	for range sized(2, 20) {
+		c := startChild(t)
+		calls := recordCalls(t, c.dial(t), 10)
+		marks := calls.marks(t)
+		time.Sleep(time.Second) // what may be lost
+		_ = c.Process.Kill()
+		<-c.ended
+		calls.check(t, marks, ".part")
+		for _, p := range calls.peers {
+			p.Close()
+		}
+	}
+}
+
+// TestStoppedRecording ends a server that records: its files are whole and have their names.
+func TestStoppedRecording(t *testing.T) {
+	beChild()
+	c := startChild(t)
+	calls := recordCalls(t, c.dial(t), 3)
+	marks := calls.marks(t)
+	_ = c.Process.Signal(syscall.SIGTERM)
+	waittest.Closed(t, "the server", c.ended)
+	calls.check(t, marks, "")
+	if left, _ := filepath.Glob(filepath.Join(calls.folder, "*.part")); len(left) != 0 {
+		t.Errorf("left open: %v", left)
+	}
+}
+
+// lines are what is logged.
+type lines struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (l *lines) has(words string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, line := range l.list {
+		if strings.Contains(line, words) {
+			return true
+		}
+	}
+	return false
+}
+
+// logged starts a server whose log is looked at, with event handlers.
+func logged(t *testing.T) (*server, *lines, *backend) {
+	t.Helper()
+	from, to := io.Pipe()
+	book := new(lines)
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		for in := bufio.NewScanner(from); in.Scan(); {
+			book.mu.Lock()
+			book.list = append(book.list, in.Text())
+			book.mu.Unlock()
+		}
+	}()
+	t.Cleanup(func() {
+		to.Close()
+		<-read
+	})
+	l, err := log.New(log.Config{Stdout: to, Level: log.Info})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &backend{t: t}
+	cfg := config.Default()
+	cfg.HTTP.General.Port, cfg.WebSockets.General.Port = 0, 0
+	cfg.Server.NAT.EnforceList = []string{"127.0.0.1"}
+	cfg.Server.Events.Broadcast = true
+	cfg.Folder = b.folder(t)
+	s, err := start(cfg, "", l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s, book, b
+}
+
+// TestFullDisk fills the disk of a recording: the call goes on, the log and event handlers
+// are told, and so they are when there is room again. Of the file everything can be read.
+func TestFullDisk(t *testing.T) {
+	disk := t.TempDir()
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=256k"); err != nil {
+		t.Skipf("no file system can be filled: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(disk, syscall.MNT_DETACH) })
+	s, book, events := logged(t)
+	p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{})
+	p.Video.Size = 1000
+	p.call(message{"record": true, "filename": filepath.Join(disk, "call")}, nil)
+	p.awaitUp()
+	p.KeepPlaying(webrtctest.Pace{Packets: 4, Every: 10 * time.Millisecond})
+	fill := filepath.Join(disk, "fill")
+	if err := os.WriteFile(fill, make([]byte, 128<<10), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	waittest.Until(t, "the log tells of a full disk", func() bool { return book.has("recording cannot be written") })
+	events.await(64, 0, `"event":"recording-failed"`)
+	p.Seen.AwaitMore(t, "video")
+	if err := os.Remove(fill); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT, "size=64m"); err != nil {
+		t.Fatal(err)
+	}
+	waittest.Until(t, "the log tells that it goes on", func() bool { return book.has("recording goes on") })
+	events.await(64, 0, `"event":"recording-resumed"`)
+	p.Seen.AwaitMore(t, "video")
+	mark := p.Seen.Newest()
+	p.h.message(message{"record": false}, nil)
+	p.h.awaitData("result", "ok")
+	waittest.Until(t, "the files are whole", func() bool { _, n := s.engine.RecordTotals(); return n == 0 })
+	if latest := latestIn(t, filepath.Join(disk, "call-video.mjr")); latest < mark {
+		t.Errorf("it ends with packet %d, not with %d or later", latest, mark)
+	}
+}
+
+// TestForbiddenFolder records to a folder where nobody can: that is an error, and the call
+// goes on.
+func TestForbiddenFolder(t *testing.T) {
+	s, book, events := logged(t)
+	p := newPionPeer(t, dial(t, s).attach(echoPackage), webrtctest.Options{})
+	p.call(message{"audio": true}, nil)
+	p.awaitUp()
+	p.KeepPlaying(webrtctest.Pace{Packets: 1, Every: 20 * time.Millisecond})
+	p.h.message(message{"record": true, "filename": "/proc/nobody/call"}, nil)
+	m := p.h.awaitData("error_code", 413.0)
+	if text, _ := m.data()["error"].(string); !strings.Contains(text, "/proc/nobody") {
+		t.Errorf("the client is told %v", m.data())
+	}
+	waittest.Until(t, "the log tells", func() bool { return book.has("not recorded") })
+	events.await(64, 0, `"event":"recording-failed","file":"/proc/nobody/call-audio.mjr"`)
+	p.Heard.AwaitMore(t, "audio")
+}

@@ -1,0 +1,222 @@
+package playout
+
+import (
+	"container/heap"
+	"errors"
+	"io"
+	"sync"
+	"time"
+)
+
+// maxReading is how many goroutines read ahead of each device.
+const maxReading = 2
+
+// Scheduler has the players. The zero value is ready once Flush and Go are set.
+type Scheduler struct {
+	Flush func()         // ends what was written to sinks at one time
+	Go    func(f func()) // starts a goroutine
+
+	mu      sync.Mutex
+	begun   time.Time // when the first player did; time is counted from then on
+	players map[*Player]struct{}
+	inputs  inputHeap
+	running bool          // there is a goroutine for the timers
+	wake    chan struct{} // has something when it should look again
+	looked  time.Duration // when it did
+	ends    []func()      // to be told
+	devices map[uint64]*deviceQueue
+	closed  bool
+}
+
+// deviceQueue has the inputs of one device that want to be read.
+type deviceQueue struct {
+	waiting []*input
+	reading int // goroutines
+}
+
+// Play starts a player, which waits while it is held. It owns the readers. ended, which
+// may be nil, is called once, on a goroutine of its own, when all has been played but
+// messages, with the first error of a reader that was not io.EOF.
+func (sched *Scheduler) Play(to Sink, parts []Part, held bool, ended func(err error)) *Player {
+	p := &Player{sched: sched, to: to, ended: ended, held: held}
+	for _, part := range parts {
+		p.inputs = append(p.inputs, &input{Part: part, player: p, index: -1, front: new(slab), back: new(slab)})
+		if !part.Messages {
+			p.media++
+		}
+	}
+	sched.mu.Lock()
+	defer sched.mu.Unlock()
+	if sched.players == nil {
+		sched.players = make(map[*Player]struct{})
+		sched.devices = make(map[uint64]*deviceQueue)
+		sched.wake = make(chan struct{}, 1)
+		sched.begun = time.Now()
+	}
+	if sched.closed {
+		sched.Go = func(f func()) { go f() } // nobody waits for that any more
+		p.stop()
+		return p
+	}
+	sched.players[p] = struct{}{}
+	for _, in := range p.inputs {
+		sched.enqueue(in)
+	}
+	if p.media == 0 && ended != nil {
+		p.stop()
+		sched.Go(func() { sched.tell(p, ended, nil) })
+	}
+	return p
+}
+
+// now is the time.
+func (sched *Scheduler) now() time.Duration { return time.Since(sched.begun) }
+
+// Close stops all players, and those that are started later.
+func (sched *Scheduler) Close() {
+	sched.mu.Lock()
+	defer sched.mu.Unlock()
+	sched.closed = true
+	for p := range sched.players {
+		p.stop()
+	}
+}
+
+// enqueue has an input read, or closed if its player is over.
+func (sched *Scheduler) enqueue(in *input) {
+	if in.queued || in.Reader == nil {
+		return
+	}
+	in.queued = true
+	q := sched.devices[in.Device]
+	if q == nil {
+		q = new(deviceQueue)
+		sched.devices[in.Device] = q
+	}
+	q.waiting = append(q.waiting, in)
+	if q.reading < maxReading {
+		q.reading++
+		sched.Go(func() { sched.read(in.Device, q) })
+	}
+}
+
+// read reads ahead what waits for a device until there is nothing.
+func (sched *Scheduler) read(device uint64, q *deviceQueue) {
+	sched.mu.Lock()
+	defer sched.mu.Unlock()
+	for len(q.waiting) > 0 {
+		in := q.waiting[0]
+		q.waiting[0] = nil
+		q.waiting = q.waiting[1:]
+		if !in.player.over {
+			sched.fill(in)
+		}
+		in.queued = false
+		if in.last || in.player.over {
+			sched.closeReader(in)
+		}
+		sched.schedule(in, sched.now())
+	}
+	if q.reading--; q.reading == 0 {
+		delete(sched.devices, device)
+	}
+}
+
+var errPanic = errors.New("playout: a reader has panicked")
+
+// fill fills an input's back, without the lock.
+func (sched *Scheduler) fill(in *input) {
+	err := errPanic
+	func() {
+		sched.mu.Unlock()
+		defer sched.mu.Lock()
+		defer in.player.to.Contain("a reader")
+		err = in.back.fill(in.Reader)
+	}()
+	in.ready, in.last = true, err != nil
+	if err != io.EOF {
+		in.err = err
+	}
+}
+
+// closeReader closes an input's reader, without the lock.
+func (sched *Scheduler) closeReader(in *input) {
+	r := in.Reader
+	in.Reader = nil
+	sched.mu.Unlock()
+	defer sched.mu.Lock()
+	defer in.player.to.Contain("a reader")
+	_ = r.Close()
+}
+
+// schedule has an input play what it has, if its player does not wait.
+func (sched *Scheduler) schedule(in *input, now time.Duration) {
+	p := in.player
+	if p.over || p.held || in.ended || in.index >= 0 || !sched.swap(in) {
+		return
+	}
+	if !p.begun {
+		p.begun, p.base = true, now
+	}
+	sched.push(in, in.next(now))
+	if in.index > 0 {
+		return
+	}
+	if !sched.running {
+		sched.running = true
+		sched.Go(sched.run)
+		return
+	}
+	sched.wakeUp()
+}
+
+// unschedule takes an input out of those that play.
+func (sched *Scheduler) unschedule(in *input) {
+	if in.index >= 0 {
+		heap.Remove(&sched.inputs, in.index)
+	}
+	if sched.running && len(sched.inputs) == 0 {
+		sched.wakeUp()
+	}
+}
+
+// wakeUp has the goroutine of the timers look again.
+func (sched *Scheduler) wakeUp() {
+	select {
+	case sched.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (sched *Scheduler) push(in *input, due time.Duration) {
+	in.due = due
+	heap.Push(&sched.inputs, in)
+}
+
+// inputHeap has the inputs that play, the one that is due first at its top.
+type inputHeap []*input
+
+func (h inputHeap) Len() int           { return len(h) }
+func (h inputHeap) Less(i, j int) bool { return h[i].due < h[j].due }
+
+func (h inputHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i, j
+}
+
+// Push implements heap.Interface.
+func (h *inputHeap) Push(x any) {
+	in := x.(*input)
+	in.index = len(*h)
+	*h = append(*h, in)
+}
+
+// Pop implements heap.Interface.
+func (h *inputHeap) Pop() any {
+	last := len(*h) - 1
+	in := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	in.index = -1
+	return in
+}
