@@ -64,6 +64,7 @@ type lane struct {
 
 	shifts   shifts
 	skew     skew.Compensator
+	shift    int32    // timestamp units that it adds at present
 	sets     bool     // the source sends parameter sets for H.264
 	injected struct { // the last picture that got them from us
 		any bool

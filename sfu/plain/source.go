@@ -9,7 +9,6 @@ import (
 	"bifrons/rtp/codec"
 	"bifrons/rtp/mono"
 	"bifrons/rtp/pktbuf"
-	"bifrons/rtp/rtcp"
 	"bifrons/rtp/skew"
 	"bifrons/sfu/media"
 	"bifrons/sfu/route"
@@ -90,6 +89,7 @@ type track struct {
 	asked    mono.Time           // when a key frame was last asked for
 	waiting  bool                // a request waits for its turn
 	last     mono.Time           // arrival of the last packet of the first encoding
+	early    route.Report        // came before the first packet; At is 0 if none did
 }
 
 // SetTracks replaces the description of the tracks. Those with an index that
@@ -149,38 +149,6 @@ func (s *Source) Find(ssrc uint32) (track, encoding int, ok bool) {
 		}
 	}
 	return 0, 0, false
-}
-
-// HandleRTCP takes what came for a track from its sender, negative = for all. Of what is
-// encrypted there is no use.
-func (s *Source) HandleRTCP(now mono.Time, i int, b []byte) {
-	if s.closed || s.opener != nil || rtcp.Validate(b) != nil {
-		return
-	}
-	for it := rtcp.Parse(b); it.Next(); {
-		if r, ok := it.Packet.SenderReport(); ok {
-			s.Report(i, route.Report{SSRC: r.SSRC, Timestamp: r.RTPTime, NTP: r.NTP, At: now})
-		}
-	}
-}
-
-// Report takes note of a sender report for a track, negative = whichever has the SSRC. It
-// may come before the first packet.
-func (s *Source) Report(i int, r route.Report) {
-	for j, t := range s.tracks {
-		if i >= 0 && i != j {
-			continue
-		}
-		for e := range t.lanes {
-			if ln := &t.lanes[e]; ln.started && ln.ssrc == r.SSRC {
-				t.out.Reported(e, r)
-				return
-			}
-		}
-		if i >= 0 && !t.lanes[0].started {
-			t.out.Reported(0, r)
-		}
-	}
 }
 
 // HandleRTP takes one packet of an encoding; a negative track says that its SSRC
@@ -296,6 +264,7 @@ func (s *Source) deliver(a *arrival) (kept bool) {
 	var v skew.Verdict
 	if t.Skew {
 		v = ln.skew.Packet(a.at, h.Timestamp, t.Codec.ClockRate)
+		ln.shift = v.Shift
 		p.Timestamp += uint32(v.Shift)
 		if v.Jump > 0 {
 			ln.shifts.insert(p.Seq, uint64(v.Jump))
@@ -324,6 +293,11 @@ func (s *Source) deliver(a *arrival) (kept bool) {
 	}
 	if mean, ok := t.levels.Hear(&p.Ext); ok && s.OnLevel != nil {
 		s.OnLevel(a.track, mean)
+	}
+	if t.early.At != 0 {
+		early := t.early
+		t.early = route.Report{}
+		s.Report(a.track, early)
 	}
 	s.push(t, p)
 	ln.fresh = false
@@ -388,46 +362,6 @@ func (t *track) readExtensions(h *rtp.Header, b []byte, x *route.Extensions) {
 	}
 }
 
-// SetFeedback says how RTCP gets to the sender of a track, negative = of all.
-// send borrows b and reports false as long as it does not know where to.
-func (s *Source) SetFeedback(i int, send func(b []byte) bool) {
-	for j, t := range s.tracks {
-		if i < 0 || i == j {
-			t.feedback = send
-		}
-	}
-}
-
-// RequestKeyframe asks the source for a key frame of a track, -1 = all, each at
-// most once a second. What comes too early waits, and so does what cannot be sent
-// yet.
-func (s *Source) RequestKeyframe(now mono.Time, i int) {
-	for j, t := range s.tracks {
-		if i < 0 || i == j {
-			s.requestKeyframe(now, t)
-		}
-	}
-}
-
-func (s *Source) requestKeyframe(now mono.Time, t *track) {
-	if t.Kind != media.Video || t.feedback == nil || s.closed {
-		return
-	}
-	t.waiting = true
-	if t.asked != 0 && now-t.asked < keyframeInterval {
-		return
-	}
-	b := s.scratch[:0]
-	for e := range t.lanes {
-		if ln := &t.lanes[e]; ln.started {
-			b = rtcp.AppendPLI(b, rtcp.Ends{Sender: senderSSRC, Media: ln.ssrc})
-		}
-	}
-	if len(b) > 0 && t.feedback(b) {
-		t.asked, t.waiting = now, false
-	}
-}
-
 // SetHeld keeps everything back, or lets it through again.
 func (s *Source) SetHeld(held bool) {
 	s.held = held
@@ -446,33 +380,6 @@ func (s *Source) Held() bool { return s.held }
 func (s *Source) Touch(now mono.Time, i int) {
 	if i >= 0 && i < len(s.tracks) {
 		s.tracks[i].last = now
-	}
-}
-
-// LimitBitrate asks the source not to send more, in bit/s: the lowest limit of
-// each second.
-func (s *Source) LimitBitrate(now mono.Time, bps uint64) {
-	if s.bitrate == 0 || bps < s.bitrate {
-		s.bitrate = max(bps, 1)
-	}
-	s.sendBitrate(now)
-}
-
-func (s *Source) sendBitrate(now mono.Time) {
-	if s.bitrate == 0 || s.bitrateAt != 0 && now-s.bitrateAt < bitrateInterval || s.closed {
-		return
-	}
-	for _, t := range s.tracks {
-		ln := &t.lanes[0]
-		if t.Kind != media.Video || t.feedback == nil || !ln.started {
-			continue
-		}
-		if t.feedback(rtcp.AppendREMB(s.scratch[:0], senderSSRC, s.bitrate, ln.ssrc)) {
-			s.bitrateAt = now
-		}
-	}
-	if s.bitrateAt == now {
-		s.bitrate = 0
 	}
 }
 

@@ -220,15 +220,16 @@ func TestSenderReports(t *testing.T) {
 	report := func(i int, ssrc, ts uint32) {
 		b.source.HandleRTCP(5, i, rtcp.AppendSR(nil, &rtcp.SenderInfo{SSRC: ssrc, NTP: 1 << 40, RTPTime: ts}, nil))
 	}
-	want := func(track int, encoding uint8, ssrc, ts uint32) {
+	want := func(track, encoding, packet int, ts uint32) {
 		t.Helper()
-		if r := b.source.Track(track).Report(encoding); r != (route.Report{SSRC: ssrc, Timestamp: ts, NTP: 1 << 40, At: 5}) {
+		r := b.source.Track(track).Report(uint8(encoding))
+		if r != (route.Report{SSRC: b.out[packet].SSRC, Timestamp: ts, NTP: 1 << 40, At: 5}) {
 			t.Errorf("track %d, encoding %d: %+v", track, encoding, r)
 		}
 	}
 	report(0, 7, 100)
-	want(0, 0, 7, 100)
 	b.send(0, 0, 1, 0, 7, idr)
+	want(0, 0, 0, 100)
 	b.send(0, 1, 1, 0, 8, idr)
 	b.send(1, 0, 1, 0, 9, idr)
 	report(0, 8, 200)
@@ -236,7 +237,7 @@ func TestSenderReports(t *testing.T) {
 	report(0, 99, 400)
 	report(-1, 99, 400)
 	b.source.HandleRTCP(5, 0, []byte{0x80, 200, 0, 6, 1})
-	want(0, 0, 7, 100)
-	want(0, 1, 8, 200)
-	want(1, 0, 9, 300)
+	want(0, 0, 0, 100)
+	want(0, 1, 1, 200)
+	want(1, 0, 2, 300)
 }
