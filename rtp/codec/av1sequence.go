@@ -110,7 +110,7 @@ func (s *AV1Sequence) parseColour(r *bitReader) {
 	s.Monochrome = s.Profile != 1 && r.flag()
 	rgb := false
 	if r.flag() { // color_description_present_flag
-		rgb = r.bits(24) == 1<<16|13<<8 // BT.709, sRGB, identity (0)
+		rgb = r.bits(24) == 0x010d00 // BT.709, sRGB, identity
 	}
 	switch {
 	case s.Monochrome:

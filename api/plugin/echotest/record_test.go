@@ -204,7 +204,8 @@ func TestMedia(t *testing.T) {
 func TestRecordFormat(t *testing.T) {
 	base := filepath.Join(t.TempDir(), "echo")
 	c, _, _ := caller(t, webrtctest.Options{}, `{"record":true,"filename":"`+base+`","record_format":"webm"}`)
-	if got := c.Query(); !strings.Contains(got, `"recording":{"audio":"echo.webm","video":"echo.webm","data":"echo-data.mjr"}`) {
+	files := `"recording":{"audio":"echo.webm","video":"echo.webm","data":"echo-data.mjr"}`
+	if got := c.Query(); !strings.Contains(got, files) {
 		t.Error(got)
 	}
 	waittest.Until(t, "the file grows", func() bool { info, err := os.Stat(base + ".webm"); return err == nil && info.Size() > 5000 })

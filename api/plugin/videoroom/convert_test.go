@@ -56,6 +56,7 @@ func TestRecordingConverts(t *testing.T) {
 	e := s.request(dict{"request": "joinandconfigure", "ptype": "publisher", "room": 1234, "id": 5, "filename": "talk"}, s.Remote("offer", s.Peer.Offer(nil)))
 	s.Accept(e.SDP)
 	s.id = 5
+	s.AwaitConnected() // or pion drops what it is given
 	s.published()
 	s.recordings(2)
 

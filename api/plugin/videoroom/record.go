@@ -1,6 +1,7 @@
 package videoroom
 
 import (
+	"cmp"
 	"strconv"
 
 	"bifrons/api/json"
@@ -57,10 +58,7 @@ func (p *publisher) startRecording() {
 	if p.h != nil {
 		who.Host = p.h.Host
 	}
-	base := p.filename
-	if base == "" {
-		base = recording.Base("videoroom-"+r.id+"-user", p.id)
-	}
+	base := cmp.Or(p.filename, recording.Base("videoroom-"+r.id+"-user", p.id))
 	var media []recording.Medium
 	for _, s := range p.streams {
 		m := s.medium()
@@ -79,11 +77,8 @@ func (p *publisher) startRecording() {
 // medium is a stream as it is recorded, but for where to.
 func (s *stream) medium() recording.Medium {
 	m := recording.Medium{
-		Key: s.mindex, Track: s.mindex, Kind: s.kind, Codec: s.Codec, Fmtp: s.Fmtp(), Description: s.description,
+		Key: s.mindex, Track: s.mindex, Kind: s.kind, Codec: cmp.Or(s.Codec, "text"), Fmtp: s.Fmtp(), Description: s.description,
 		E2EE: s.publisher.e2ee, Muted: !s.flows(),
-	}
-	if s.kind == sdp.Application {
-		m.Codec = "text"
 	}
 	if s.orientationExt != 0 {
 		m.Extensions = map[uint8]string{s.orientationExt: sdp.URIVideoOrientation}
