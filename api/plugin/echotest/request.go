@@ -49,15 +49,16 @@ func (h *handle) run(r *kit.Request, w *json.Writer) (kit.Response, *schema.Erro
 	if err := check(r); err != nil {
 		return kit.Response{}, err
 	}
-	if r.JSEP == nil {
+	before, change := h.settings, mline.Read(r.Body)
+	now := before
+	now.set(r.Body, change)
+	h.become(now)
+	if r.JSEP == nil { // with the new settings, as they tell what is held
 		if err := h.record(r.Body, h.Host.Peer()); err != nil {
+			h.become(before)
 			return kit.Fail(errInvalidElement, "Recording failed (%v)", err)
 		}
 	}
-	before, change := h.settings, mline.Read(r.Body)
-	h.mu.Lock()
-	h.settings.set(r.Body, change)
-	h.mu.Unlock()
 	var answer *plugin.JSEP
 	if r.JSEP != nil {
 		answer = h.answer(r)
@@ -76,6 +77,13 @@ func (h *handle) run(r *kit.Request, w *json.Writer) (kit.Response, *schema.Erro
 		resp.After = h.subscribe
 	}
 	return resp, nil
+}
+
+// become gives the handle other settings.
+func (h *handle) become(s settings) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.settings = s
 }
 
 // check looks at what the table's types do not tell.
