@@ -29,7 +29,7 @@ func (h *handle) record(body kit.Args) error {
 		return nil
 	}
 	before := h.want(wish{true, body.Str("filename")})
-	err := h.startRecording()
+	err := h.startRecording(body)
 	if err != nil {
 		h.want(wish{})
 		h.want(before)
@@ -49,15 +49,18 @@ func (h *handle) want(w wish) (before wish) {
 	return before
 }
 
-// startRecording records what the client sends and is not recorded yet.
-func (h *handle) startRecording() error {
-	return h.recordings.StartAll(recording.Owner{Events: &h.plugin.Events, Host: h.Host}, h.wanted())
+// startRecording records what the client sends, with the settings of a request, and is not
+// recorded yet.
+func (h *handle) startRecording(body kit.Args) error {
+	return h.recordings.StartAll(recording.Owner{Events: &h.plugin.Events, Host: h.Host}, h.wanted(body))
 }
 
 // wanted are the media that are to be recorded, with their names.
-func (h *handle) wanted() []recording.Medium {
+func (h *handle) wanted(body kit.Args) []recording.Medium {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
+	sending := h.sending
+	sending.Set(body)
 	if !h.recording.on || len(h.sends) == 0 {
 		return nil
 	}
@@ -67,7 +70,7 @@ func (h *handle) wanted() []recording.Medium {
 	media := slices.Clone(h.sends)
 	for i := range media {
 		media[i].NameIn(h.recording.base)
-		media[i].Muted = media[i].Kind != sdp.Application && h.sending.Mutes(media[i].Kind)
+		media[i].Muted = media[i].Kind != sdp.Application && sending.Mutes(media[i].Kind)
 	}
 	return media
 }
@@ -112,6 +115,6 @@ func (h *handle) setSends(c *call, peer *sfu.Peer) {
 		h.sends = append(h.sends, m)
 	}
 	if h.recording.on {
-		h.Host.Run(func() { _ = h.startRecording() }) // it is logged
+		h.Host.Run(func() { _ = h.startRecording(kit.Args{}) }) // it is logged
 	}
 }

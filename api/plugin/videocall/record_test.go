@@ -117,6 +117,14 @@ func TestRecording(t *testing.T) {
 	}
 	is(t, base+"-audio.mjr", "opus", "alice audio")
 	is(t, base+"-video.mjr", "vp8", "alice video")
+	// What the same request holds back is not in the file, however short.
+	alice.is(alice.Ask(`{"request":"set","audio":false,"record":true,"filename":"`+base+`-2"}`, nil), reply(`"event":"set"`))
+	grown(t, base+"-2-video.mjr.part")
+	alice.is(alice.Ask(`{"request":"set","audio":true,"record":false}`, nil), reply(`"event":"set"`))
+	waittest.Until(t, "the file of held audio is whole", func() bool { _, err := os.Stat(base + "-2-audio.mjr"); return err == nil })
+	if b, err := os.ReadFile(base + "-2-audio.mjr"); err != nil || string(b) != mjr.Magic {
+		t.Errorf("audio that is held: %d bytes, %v", len(b), err)
+	}
 	h, list := frames(t, base+"-data.mjr")
 	if len(list) != 1 || h.Codec != "text" {
 		t.Fatalf("data %+v, %d frames", h, len(list))
