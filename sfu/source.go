@@ -167,11 +167,14 @@ func (s *Source) Write(track, encoding int, packet []byte) {
 	s.site.shard.Post(func(now mono.Time) { s.take(now, track, encoding, own) })
 }
 
-// Report takes note of what a sender report said of a track (RFC 3550, 6.4.1): its timestamp
-// at an NTP time, 32.32 fixed point seconds.
-func (s *Source) Report(track int, ssrc uint32, ntp uint64, timestamp uint32) {
+// SenderReport is what a sender report says of a stream; see package route.
+type SenderReport = route.Report
+
+// Report takes note of what a sender report, which has just come, said of a track.
+func (s *Source) Report(track int, r SenderReport) {
 	s.do(func(now mono.Time, c *plain.Source) {
-		c.Report(track, route.Report{SSRC: ssrc, NTP: ntp, Timestamp: timestamp, At: now})
+		r.At = now
+		c.Report(track, r)
 	})
 }
 

@@ -71,7 +71,7 @@ func (s *sim) run(from, to time.Duration, check func(at, offset time.Duration)) 
 					x.wrong = 0
 				}
 				x.srAt += x.sr
-				s.l.Report(i, x.ssrc, rtcp.NTP(s.wall(at)), ts, start.Add(at+10*time.Millisecond+s.noise()))
+				s.l.Report(i, Report{x.ssrc, rtcp.NTP(s.wall(at)), ts, start.Add(at + 10*time.Millisecond + s.noise())})
 			}
 			if at%x.every == 0 && s.random.Float64() >= s.loss && (s.skip == nil || !s.skip(i, at)) {
 				ts := x.rtp(at)
@@ -263,7 +263,7 @@ func TestPause(t *testing.T) {
 			for i, x := range s.list {
 				if at >= x.srAt {
 					x.srAt += x.sr
-					s.l.Report(i, x.ssrc, rtcp.NTP(s.wall(at)), x.rtp(at), start.Add(at+10*time.Millisecond))
+					s.l.Report(i, Report{x.ssrc, rtcp.NTP(s.wall(at)), x.rtp(at), start.Add(at + 10*time.Millisecond)})
 				}
 				// The picture begins half a second later, with its key frame.
 				if at%x.every == 0 && !(joined && i == 1 && at < from+500*time.Millisecond) {
@@ -302,7 +302,7 @@ func FuzzTimeline(f *testing.F) {
 			i := int(b[0] & 1)
 			at = at.Add(time.Duration(b[1]) * 10 * time.Millisecond)
 			if b[0]&2 != 0 {
-				l.Report(i, uint32(b[0]>>4), uint64(b[2])<<56|uint64(b[3])<<32, uint32(b[4])<<24|uint32(b[5])<<8, at)
+				l.Report(i, Report{uint32(b[0] >> 4), uint64(b[2])<<56 | uint64(b[3])<<32, uint32(b[4])<<24 | uint32(b[5])<<8, at})
 				continue
 			}
 			ts[i] += uint64(b[2]) << 6

@@ -43,20 +43,27 @@ type report struct {
 	ts  uint32
 }
 
-// Report takes note of a sender report of a track: its NTP time (32.32 fixed point
-// seconds), the timestamp of the source, and when it came.
-func (l *Timeline) Report(i int, ssrc uint32, ntp uint64, ts uint32, at mono.Time) {
+// Report is what a sender report says of a stream (RFC 3550, 6.4.1).
+type Report struct {
+	SSRC      uint32
+	NTP       uint64    // 32.32 fixed point seconds since 1900
+	Timestamp uint32    // of the source at that time
+	At        mono.Time // when it came
+}
+
+// Report takes note of a sender report of a track.
+func (l *Timeline) Report(i int, r Report) {
 	t := &l.tracks[i]
-	n := report{ntp: time.Duration(ntp>>32)*time.Second + time.Duration((ntp&(1<<32-1))*uint64(time.Second)>>32), ts: ts}
-	c := t.clock(ssrc)
+	n := report{ntp: time.Duration(r.NTP>>32)*time.Second + time.Duration((r.NTP&(1<<32-1))*uint64(time.Second)>>32), ts: r.Timestamp}
+	c := t.clock(r.SSRC)
 	if c == nil {
 		if len(t.clocks) == maxClocks {
 			t.clocks = append(t.clocks[:0], t.clocks[1:]...)
 		}
-		c = &clock{ssrc: ssrc}
+		c = &clock{ssrc: r.SSRC}
 		t.clocks = append(t.clocks, c)
 	}
-	if s := l.session(n.ntp - time.Duration(at)); s != c.session {
+	if s := l.session(n.ntp - time.Duration(r.At)); s != c.session {
 		c.session, c.list, c.stray = s, c.list[:0], nil
 	}
 	if jump, ok := t.contradicts(c, &n); ok {

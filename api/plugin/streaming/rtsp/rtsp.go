@@ -21,6 +21,7 @@ import (
 
 	"bifrons/api/plugin/streaming/format"
 	"bifrons/sdp"
+	"bifrons/sfu"
 )
 
 // Settings say which server is asked, and how patiently.
@@ -49,7 +50,7 @@ type Source interface {
 	// Write takes a packet of a track: the wanted streams by their places.
 	Write(track, encoding int, packet []byte)
 	// Report takes what a sender report says: a timestamp at an NTP time.
-	Report(track int, ssrc uint32, ntp uint64, timestamp uint32)
+	Report(track int, r sfu.SenderReport)
 	// Contain is deferred by all goroutines, for their panics.
 	Contain(what string)
 }
@@ -324,6 +325,6 @@ func (c *Camera) take(i int, pkt *rtp.Packet) {
 func (c *Camera) report(i int, pkt rtcp.Packet) {
 	defer c.Source.Contain("a report of a camera")
 	if r, ok := pkt.(*rtcp.SenderReport); ok {
-		c.Source.Report(i, r.SSRC, r.NTPTime, r.RTPTime)
+		c.Source.Report(i, sfu.SenderReport{SSRC: r.SSRC, NTP: r.NTPTime, Timestamp: r.RTPTime})
 	}
 }
