@@ -134,8 +134,8 @@ func (b *bench) say(r *report.Result) {
 		r.Workload, r.Server, what, r.P50, r.P99, float64(r.RSS)/(1<<20), 100*r.Idle)
 }
 
-// scene is a server that runs, and the hub of its load.
-type scene struct {
+// setup is a server that runs, and the hub of its load.
+type setup struct {
 	process *server.Process
 	hub     *peer.Hub
 	signals peer.Signaller
@@ -144,7 +144,7 @@ type scene struct {
 }
 
 // on runs f with a fresh server.
-func (b *bench) on(ctx context.Context, s server.Spec, f func(*scene) error) error {
+func (b *bench) on(ctx context.Context, s server.Spec, f func(*setup) error) error {
 	p, err := s.Start(ctx, b.pair)
 	if err != nil {
 		return err
@@ -157,7 +157,7 @@ func (b *bench) on(ctx context.Context, s server.Spec, f func(*scene) error) err
 	defer hub.Close()
 	patient, cancel := context.WithTimeout(ctx, dialPatience)
 	defer cancel()
-	sc := &scene{process: p, hub: hub, patient: patient}
+	sc := &setup{process: p, hub: hub, patient: patient}
 	if s.Plain {
 		sc.signals = peer.NewForwarder(p.Base)
 	} else {
@@ -178,7 +178,7 @@ type meter struct {
 	start   time.Time
 }
 
-func (sc *scene) meter() (*meter, error) {
+func (sc *setup) meter() (*meter, error) {
 	u, err := sc.process.Usage()
 	return &meter{process: sc.process, before: u, ticks: report.ReadTicks(), start: time.Now()}, err
 }

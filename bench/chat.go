@@ -25,7 +25,7 @@ const (
 // chatter measures what a message costs in a text room: each talker in turn says
 // something that all hear, but for those who never read.
 func chatter(ctx context.Context, b *bench, s server.Spec, w *workload) (r report.Result, err error) {
-	err = b.on(ctx, s, func(sc *scene) error {
+	err = b.on(ctx, s, func(sc *setup) error {
 		chat, err := sc.janus.NewChat(sc.patient, netns.HostAddr)
 		if err != nil {
 			return err

@@ -17,7 +17,7 @@ const connectPatience = 10 * time.Second
 
 // connection subscribes, waits for the first media, and leaves. It returns how
 // long that took until the media came.
-func (w *workload) connection(ctx context.Context, sc *scene) (time.Duration, error) {
+func (w *workload) connection(ctx context.Context, sc *setup) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectPatience)
 	defer cancel()
 	start := time.Now()
@@ -42,7 +42,7 @@ func (w *workload) connection(ctx context.Context, sc *scene) (time.Duration, er
 // connections makes connections from several goroutines, each at most one in
 // every period.
 func (b *bench) connections(ctx context.Context, s server.Spec, w *workload, callers int, period time.Duration) (r report.Result, err error) {
-	err = b.sending(ctx, s, w, func(sc *scene, _ *peer.Load) error {
+	err = b.sending(ctx, s, w, func(sc *setup, _ *peer.Load) error {
 		for range 3 { // warm up
 			if _, err := w.connection(ctx, sc); err != nil {
 				return err
@@ -55,7 +55,7 @@ func (b *bench) connections(ctx context.Context, s server.Spec, w *workload, cal
 
 // repeat runs an operation again and again from several goroutines, and fills r.
 // The operation returns how long it took as its caller sees it.
-func (b *bench) repeat(ctx context.Context, sc *scene, r *report.Result, callers int, period time.Duration, do func(caller int) (time.Duration, error)) error {
+func (b *bench) repeat(ctx context.Context, sc *setup, r *report.Result, callers int, period time.Duration, do func(caller int) (time.Duration, error)) error {
 	m, err := sc.meter()
 	if err != nil {
 		return err
@@ -120,7 +120,7 @@ type client struct {
 }
 
 func requestsWS(ctx context.Context, b *bench, s server.Spec, _ *workload) (report.Result, error) {
-	return b.requests(ctx, s, func(sc *scene) (client, error) {
+	return b.requests(ctx, s, func(sc *setup) (client, error) {
 		a, err := peer.DialAPI(sc.patient, sc.process.URL)
 		if err != nil {
 			return client{}, err
@@ -134,7 +134,7 @@ func requestsWS(ctx context.Context, b *bench, s server.Spec, _ *workload) (repo
 }
 
 func requestsHTTP(ctx context.Context, b *bench, s server.Spec, _ *workload) (report.Result, error) {
-	return b.requests(ctx, s, func(sc *scene) (client, error) {
+	return b.requests(ctx, s, func(sc *setup) (client, error) {
 		a, err := peer.NewHTTP(sc.patient, sc.process.HTTP)
 		if err != nil {
 			return client{}, err
@@ -143,8 +143,8 @@ func requestsHTTP(ctx context.Context, b *bench, s server.Spec, _ *workload) (re
 	})
 }
 
-func (b *bench) requests(ctx context.Context, s server.Spec, dial func(*scene) (client, error)) (r report.Result, err error) {
-	err = b.on(ctx, s, func(sc *scene) error {
+func (b *bench) requests(ctx context.Context, s server.Spec, dial func(*setup) (client, error)) (r report.Result, err error) {
+	err = b.on(ctx, s, func(sc *setup) error {
 		var clients []client
 		for range apiConnections {
 			c, err := dial(sc)
@@ -167,7 +167,7 @@ func (b *bench) requests(ctx context.Context, s server.Spec, dial func(*scene) (
 const idleSessions = 10_000
 
 func idle(ctx context.Context, b *bench, s server.Spec, _ *workload) (r report.Result, err error) {
-	err = b.on(ctx, s, func(sc *scene) error {
+	err = b.on(ctx, s, func(sc *setup) error {
 		before, err := sc.process.Usage()
 		if err != nil {
 			return err

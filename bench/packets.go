@@ -27,8 +27,8 @@ const dialers = 8
 const publisherSettles = 1500 * time.Millisecond
 
 // sending runs f with a server and the publishers of a workload.
-func (b *bench) sending(ctx context.Context, s server.Spec, w *workload, f func(*scene, *peer.Load) error) error {
-	return b.on(ctx, s, func(sc *scene) error {
+func (b *bench) sending(ctx context.Context, s server.Spec, w *workload, f func(*setup, *peer.Load) error) error {
+	return b.on(ctx, s, func(sc *setup) error {
 		load := peer.NewLoad(sc.hub, w.media.media)
 		defer load.Close()
 		if err := w.publishers(sc, load); err != nil {
@@ -44,8 +44,8 @@ func (b *bench) sending(ctx context.Context, s server.Spec, w *workload, f func(
 
 // filled runs f with a server and all peers of a workload; f is told the memory
 // when only the publishers were there.
-func (b *bench) filled(ctx context.Context, s server.Spec, w *workload, f func(*scene, *peer.Load, int64) error) error {
-	return b.sending(ctx, s, w, func(sc *scene, load *peer.Load) error {
+func (b *bench) filled(ctx context.Context, s server.Spec, w *workload, f func(*setup, *peer.Load, int64) error) error {
+	return b.sending(ctx, s, w, func(sc *setup, load *peer.Load) error {
 		before, err := sc.process.Usage()
 		if err != nil {
 			return err
@@ -65,7 +65,7 @@ func (w *workload) options(id uint32) peer.Options {
 const recordingLength = 2 * time.Minute
 
 // publishers connects who sends.
-func (w *workload) publishers(sc *scene, load *peer.Load) error {
+func (w *workload) publishers(sc *setup, load *peer.Load) error {
 	if w.plays {
 		if err := peer.WriteRecording(filepath.Join(sc.process.Dir(), "recordings"), w.media.media, recordingLength); err != nil {
 			return err
@@ -116,7 +116,7 @@ func (w *workload) publishers(sc *scene, load *peer.Load) error {
 }
 
 // call connects who call each other, several calls at a time.
-func (w *workload) call(sc *scene, load *peer.Load) error {
+func (w *workload) call(sc *setup, load *peer.Load) error {
 	var jobs []func() error
 	for i := range w.rooms {
 		jobs = append(jobs, func() error {
@@ -146,7 +146,7 @@ func (w *workload) call(sc *scene, load *peer.Load) error {
 }
 
 // dial connects a peer of the kind that the workload wants.
-func (w *workload) dial(sc *scene, load *peer.Load, n *peer.Negotiation, id uint32, sends, receives bool) error {
+func (w *workload) dial(sc *setup, load *peer.Load, n *peer.Negotiation, id uint32, sends, receives bool) error {
 	var p peer.Peer
 	var err error
 	if w.full {
@@ -161,7 +161,7 @@ func (w *workload) dial(sc *scene, load *peer.Load, n *peer.Negotiation, id uint
 }
 
 // receive connects who only receives, several at a time.
-func (w *workload) receive(sc *scene, load *peer.Load) error {
+func (w *workload) receive(sc *setup, load *peer.Load) error {
 	if w.bothWays() {
 		return nil
 	}
@@ -193,7 +193,7 @@ func (w *workload) receive(sc *scene, load *peer.Load) error {
 	return parallel(dialers, jobs)
 }
 
-func (w *workload) subscription(sc *scene, room int, from []uint32) (*peer.Negotiation, error) {
+func (w *workload) subscription(sc *setup, room int, from []uint32) (*peer.Negotiation, error) {
 	switch {
 	case w.stream:
 		return sc.janus.Watch(sc.patient)
@@ -235,7 +235,7 @@ func parallel(n int, jobs []func() error) error {
 
 // packets measures what delivering costs.
 func packets(ctx context.Context, b *bench, s server.Spec, w *workload) (r report.Result, err error) {
-	err = b.filled(ctx, s, w, func(sc *scene, load *peer.Load, empty int64) error {
+	err = b.filled(ctx, s, w, func(sc *setup, load *peer.Load, empty int64) error {
 		sc.hub.Sample(samples, w.perSecond())
 		sc.hub.Lose(w.loss)
 		stop := func() {}
@@ -333,7 +333,7 @@ func (b *bench) profiled(ctx context.Context, stdout io.Writer) error {
 		if !b.wanted(w) {
 			continue
 		}
-		return b.filled(ctx, s, w, func(sc *scene, load *peer.Load, _ int64) error {
+		return b.filled(ctx, s, w, func(sc *setup, load *peer.Load, _ int64) error {
 			sc.hub.Sample(samples, w.perSecond())
 			sc.hub.Lose(w.loss)
 			if err := sleep(ctx, b.warmUp); err != nil {

@@ -15,7 +15,7 @@ import (
 // recording measures what it costs to receive a packet and record it. What counts as
 // delivered is in the files.
 func recording(ctx context.Context, b *bench, s server.Spec, w *workload) (r report.Result, err error) {
-	err = b.on(ctx, s, func(sc *scene) error {
+	err = b.on(ctx, s, func(sc *setup) error {
 		sc.janus.Record = true
 		load := peer.NewLoad(sc.hub, w.media.media)
 		defer load.Close()
