@@ -126,7 +126,8 @@ func TestChaos(t *testing.T) {
 		all = append(all, x)
 		return x
 	}
-	accepted := func() (calls int) {
+	calls := 0
+	accepted := func() int {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, x := range all {
@@ -175,8 +176,7 @@ func TestChaos(t *testing.T) {
 		})
 	}
 	waittest.InTime(t, "the chaos", wg.Wait)
-	calls := accepted()
-	if calls == 0 {
+	if accepted() == 0 {
 		t.Error("no call was accepted")
 	}
 	t.Logf("%d calls were accepted, %d handles", calls, len(all))
