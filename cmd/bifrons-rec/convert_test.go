@@ -30,7 +30,7 @@ func video(t *testing.T, name string) (list []packet) {
 // pictures are the hashes of decoded frames, with their times in milliseconds.
 func pictures(t *testing.T, path string) (list []string) {
 	t.Helper()
-	out, err := exec.Command("ffmpeg", "-v", "error", "-i", path, "-vsync", "passthrough", "-f", "framemd5", "-").Output()
+	out, err := exec.Command("ffmpeg", "-v", "error", "-max_error_rate", "1", "-i", path, "-vsync", "passthrough", "-f", "framemd5", "-").Output()
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
