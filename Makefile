@@ -17,7 +17,7 @@ run: build ## build and start the server; more options in ARGS='...'
 	@exec bin/bifrons $(ARGS)
 
 test: lint tools ## all checks and all tests, those in Chromium included
-	$(GO) test -race -timeout 15m ./...
+	$(GO) test -race -timeout 20m ./...
 
 soak: tools ## the tests under load at full size, for a machine that has nothing else to do
 	BIFRONS_SOAK=1 $(GO) test -v -count=1 -timeout 30m -run 'Room|MultistreamSimulcast|BehindProxy|ReceiverHangs|Siege|Vanished|KilledRecording' ./cmd/bifrons
