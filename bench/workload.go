@@ -103,6 +103,8 @@ var workloads = []workload{
 	{name: "chat-100", group: "chat", short: true, servers: "bj", measure: chatter,
 		about: "20 messages a second in a text room of 100", media: media{talkers: 100}},
 	{name: "chat-300", group: "chat", servers: "bj", measure: chatter, about: "of 300", media: media{talkers: 300}},
+	{name: "chat-300-deaf", servers: "b", measure: chatter, about: "and of ten more who never read",
+		media: media{talkers: 300, deaf: 10}},
 	{name: "chat-1000", group: "chat", servers: "bj", measure: chatter, about: "of 1000", media: media{talkers: 1000}},
 	{name: "chat-1000-deaf", servers: "b", measure: chatter, about: "and of ten more who never read",
 		media: media{talkers: 1000, deaf: 10}},
