@@ -150,7 +150,9 @@ func (l *Live) Begin(dst []byte, wall time.Time) []byte {
 func (*Live) Message(dst []byte, _ *Message) []byte { return dst }
 
 // Report implements Format.
-func (l *Live) Report(r *Report) { l.time.Report(r.Track, lipsync.Report{SSRC: r.SSRC, NTP: r.NTP, Timestamp: r.Timestamp, At: r.At}) }
+func (l *Live) Report(r *Report) {
+	l.time.Report(r.Track, lipsync.Report{SSRC: r.SSRC, NTP: r.NTP, Timestamp: r.Timestamp, At: r.At})
+}
 
 // Packet implements Format.
 func (l *Live) Packet(dst []byte, p *Packet) []byte {
