@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bifrons/ice"
+	"bifrons/ice/netio"
 	"bifrons/ice/turn"
 	"bifrons/rtp/mono"
 	"bifrons/sfu/media"
@@ -162,10 +163,14 @@ func (p *Peer) addRelay(r *turn.Relay) bool {
 	p.engine.pending.Add(1)
 	go func() {
 		defer p.engine.pending.Done()
-		err := p.site.pump(c.Link, r.Receive)
-		p.mu.Lock()
-		p.gather.relays = slices.DeleteFunc(p.gather.relays, func(o ice.Candidate) bool { return o.Link == c.Link })
-		p.mu.Unlock()
+		err := p.site.pump(c.Link, func(ms []netio.Message) (int, error) {
+			n, err := r.Receive(ms)
+			if err != nil { // before the peer hears of it: an ICE restart has to look for another one
+				p.forgetRelay(c.Link)
+			}
+			return n, err
+		})
+		p.forgetRelay(c.Link)
 		if p.ctx.Err() == nil {
 			p.engine.log.Warn("relay has ended", "peer", p.label, "server", r.Server(), "error", err)
 		}
@@ -173,6 +178,13 @@ func (p *Peer) addRelay(r *turn.Relay) bool {
 		r.Wait()
 	}()
 	return true
+}
+
+// forgetRelay takes out a relay that has ended.
+func (p *Peer) forgetRelay(link uint32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gather.relays = slices.DeleteFunc(p.gather.relays, func(o ice.Candidate) bool { return o.Link == link })
 }
 
 // allocate gets a relay for a user, from the servers that are asked for it, or
