@@ -1,12 +1,12 @@
 package recording
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	"bifrons/api/plugin"
 	"bifrons/api/task"
-	"bifrons/sdp"
 	"bifrons/sfu"
 )
 
@@ -168,13 +168,9 @@ func openLive(who Owner, format, name string, media []Medium, paused bool) (*sfu
 		if m.E2EE {
 			return nil, fmt.Errorf("media that are encrypted end to end cannot be recorded as %s", format)
 		}
-		codec := strings.ToLower(m.Codec)
-		title := m.Description
-		if title == "" {
-			title = plugin.KindName(m.Kind)
-		}
-		live = append(live, sfu.LiveTrack{Codec: codec, Name: title, RED: m.RED})
-		tracks = append(tracks, sfu.RecordTrack{Origin: m.Origin, Track: m.Track, ClockRate: clockRate(m, codec), Muted: m.Muted, Lowest: m.Lowest})
+		h := m.header()
+		live = append(live, sfu.LiveTrack{Codec: h.Codec, Name: cmp.Or(h.Description, plugin.KindName(m.Kind)), RED: h.RED})
+		tracks = append(tracks, sfu.RecordTrack{Origin: m.Origin, Track: m.Track, ClockRate: h.Rate(), Muted: m.Muted, Lowest: m.Lowest})
 	}
 	f, err := sfu.LiveFormat(format, app, live)
 	if err != nil {
@@ -185,17 +181,6 @@ func openLive(who Owner, format, name string, media []Medium, paused bool) (*sfu
 		return nil, err
 	}
 	return who.record(sfu.RecordConfig{Path: path, Format: f, Paused: paused, Tracks: tracks})
-}
-
-// clockRate is that of a medium in Hz.
-func clockRate(m *Medium, codec string) uint32 {
-	switch {
-	case m.Kind == sdp.Video:
-		return 90000
-	case codec == "opus":
-		return 48000
-	}
-	return 8000
 }
 
 // shares tells whether the file of a slot that was taken out has others; mu is held.

@@ -170,15 +170,17 @@ func (s *Set) state(e *slot, m *Medium) (paused, wanted bool) {
 	return s.paused, s.has(e)
 }
 
-// open makes the file of a medium.
-func open(who Owner, m Medium, paused bool) (*sfu.Recording, error) {
-	h := sfu.MJRHeader{
-		Type: m.Kind.String()[0], Codec: strings.ToLower(m.Codec), Fmtp: m.Fmtp, Description: m.Description,
+// header is what is known of a medium.
+func (m *Medium) header() sfu.MJRHeader {
+	return sfu.MJRHeader{
+		Type: plugin.KindName(m.Kind)[0], Codec: strings.ToLower(m.Codec), Fmtp: m.Fmtp, Description: m.Description,
 		Extensions: m.Extensions, RED: m.RED, Encrypted: m.E2EE,
 	}
-	if m.Kind == sdp.Application {
-		h.Type = 'd'
-	}
+}
+
+// open makes the file of a medium.
+func open(who Owner, m Medium, paused bool) (*sfu.Recording, error) {
+	h := m.header()
 	format, err := sfu.MJRFormat(h)
 	if err != nil {
 		return nil, err
