@@ -92,11 +92,12 @@ func (f *File) Message(i int, binary bool, payload []byte) {
 		f.lose(LossSize, 1)
 		return
 	}
-	if f.messageBytes+len(payload) > maxMessages {
+	size := len(payload) + 128 // an empty one takes memory, too
+	if f.messageBytes+size > maxMessages {
 		f.lose(LossQueue, 1)
 		return
 	}
-	f.messageBytes += len(payload)
+	f.messageBytes += size
 	f.messages = append(f.messages, Message{
 		Track: i, At: mono.Now(), Wall: time.Now(), Binary: binary, Payload: append([]byte(nil), payload...),
 	})

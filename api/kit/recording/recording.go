@@ -2,6 +2,7 @@
 package recording
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -91,7 +92,18 @@ type slot struct {
 
 	origin sfu.Origin // where it comes from, and which track of that
 	from   int
+	early  []message // that came while the file is being made
+	bytes  int       // in early
 }
+
+// message is one of a data channel.
+type message struct {
+	binary  bool
+	payload []byte
+}
+
+// maxEarly is how many bytes of messages wait for their file.
+const maxEarly = 64 << 10
 
 // follow makes a slot go on with another origin, nil = none for now.
 func (e *slot) follow(o sfu.Origin, track int) {
@@ -157,6 +169,10 @@ func (s *Set) open(who Owner, e *slot, m Medium) error {
 	}
 	e.file = file
 	file.SetOrigin(0, e.origin, e.from)
+	for _, m := range e.early {
+		file.Message(0, m.binary, m.payload)
+	}
+	e.early = nil
 	file.SetMuted(0, e.muted)
 	file.SetPaused(s.paused)
 	return nil
@@ -302,8 +318,12 @@ func (s *Set) do(key int, f func(e *slot)) {
 // Message records a message of a data channel, which is copied.
 func (s *Set) Message(key int, binary bool, payload []byte) {
 	s.do(key, func(e *slot) {
-		if e.file != nil {
+		switch {
+		case e.file != nil:
 			e.file.Message(e.track, binary, payload)
+		case !s.paused && !e.muted && e.bytes+len(payload) < maxEarly:
+			e.bytes += len(payload) + 64 // an empty one takes memory, too
+			e.early = append(e.early, message{binary, bytes.Clone(payload)})
 		}
 	})
 }

@@ -293,3 +293,26 @@ func TestOriginWhileOpening(t *testing.T) {
 		}
 	}
 }
+
+// TestMessageWhileOpening has messages come while the file is being made: as many as there
+// is room for are in it.
+func TestMessageWhileOpening(t *testing.T) {
+	making, proceed := make(chan struct{}), make(chan struct{})
+	_, who := owner(t, plugintest.Config{Protected: func(string) bool { close(making); <-proceed; return false }})
+	name := filepath.Join(t.TempDir(), "chat")
+	var s Set
+	s.Begin(who, Medium{Key: 1, Name: name, Kind: sdp.Application, Codec: "text"})
+	waittest.Closed(t, "the making of the file", making)
+	s.Message(1, false, []byte("early"))
+	s.Message(1, false, make([]byte, maxEarly))
+	close(proceed)
+	waittest.Until(t, "the file", func() bool { return s.File(1) != "" })
+	s.Message(1, false, []byte("later"))
+	done := make(chan struct{})
+	s.StopAll(func() { close(done) })
+	waittest.Closed(t, "the whole file", done)
+	b, err := os.ReadFile(name + ".mjr")
+	if text := string(b); err != nil || !strings.Contains(text, "early") || !strings.Contains(text, "later") || len(b) > maxEarly {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+}
