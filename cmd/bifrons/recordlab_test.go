@@ -67,6 +67,16 @@ func (c *camera) film() (stop func()) {
 	})
 }
 
+// play sends in some steps.
+func (c *camera) play(steps int) {
+	tick := time.NewTicker(cameraStep)
+	defer tick.Stop()
+	for range steps {
+		c.step()
+		<-tick.C
+	}
+}
+
 func (c *camera) step() {
 	n := c.steps
 	c.steps++
