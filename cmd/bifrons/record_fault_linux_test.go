@@ -128,7 +128,7 @@ func (r *recordedCalls) read(t *testing.T, i int, suffix string) *filmed {
 	base := filepath.Join(r.folder, fmt.Sprint(i))
 	if r.format != "mjr" {
 		f := readMedia(t, base+"."+r.format+suffix)
-		f.check(t, base+"."+r.format, 60*time.Millisecond)
+		f.check(t, base+"."+r.format, 250*time.Millisecond)
 		return f
 	}
 	f := newFilmed()
