@@ -249,6 +249,10 @@ func (f *File) take(i int, in *source) {
 			f.cfg.Format.Report(&Report{Track: i, SSRC: q.SSRC, NTP: q.NTP, Timestamp: q.Source, At: q.Arrival})
 			continue
 		}
+		if q.Fill {
+			f.fillIn(i, &q)
+			continue
+		}
 		p := Packet{
 			Track: i, RTP: q.Data, Head: q.Head, Seq: q.Seq, Timestamp: q.Timestamp, Marker: q.Marker, Keyframe: q.Keyframe,
 			Arrival: q.Arrival, SSRC: q.SSRC, Source: q.Source,
@@ -266,6 +270,21 @@ func (f *File) take(i int, in *source) {
 		taken++
 	}
 	f.count(taken, dropped)
+}
+
+// fillIn tells the format of a number under which nothing comes.
+func (f *File) fillIn(i int, q *pipe.Packet) {
+	format, waits := f.cfg.Format.(Filler)
+	if !waits || !f.tracks[i].based {
+		return
+	}
+	p := Packet{Track: i, Seq: q.Seq, Timestamp: q.Timestamp, Arrival: q.Arrival}
+	if !f.tracks[i].number(&p, false) {
+		return
+	}
+	before := len(f.fill)
+	f.fill = format.Fill(f.fill, &p)
+	f.grown(p.Arrival, before)
 }
 
 // takeMessages lays out the messages that wait.

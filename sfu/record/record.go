@@ -69,6 +69,12 @@ type Format interface {
 	End(dst []byte) (rest []byte, patches []Patch)
 }
 
+// Filler is a Format that waits for packets that are missing. Fill tells of a number under
+// which nothing comes: RTP is empty.
+type Filler interface {
+	Fill(dst []byte, p *Packet) []byte
+}
+
 // Loss is why something was not recorded.
 type Loss uint8
 

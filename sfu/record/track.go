@@ -55,6 +55,9 @@ func (t *track) number(p *Packet, joined bool) bool {
 	}
 	p.Timestamp += t.ts
 	t.next = max(t.next, p.Seq+1)
+	if len(p.RTP) == 0 { // a fill
+		return true
+	}
 	if d := p.Timestamp - t.last; first || int32(d) > 0 {
 		if p.Seq != t.floor {
 			t.step = min(d, t.clockRate/5)
