@@ -129,8 +129,7 @@ func (l *library) record(t *testing.T, id, steps int, name string) {
 	c.awaitUp()
 	c.play(steps)
 	c.h.message(message{"request": "stop"}, nil)
-	status(c.h, "stopped")
-	status(c.h, "done")
+	status(c.h, "done") // before or after "stopped"
 	c.Close()
 }
 
