@@ -303,6 +303,91 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// frozen is a file system of its own that can stop to answer.
+type frozen struct {
+	t      *testing.T
+	folder string
+}
+
+func freezable(t *testing.T) *frozen {
+	t.Helper()
+	image, f := filepath.Join(t.TempDir(), "image"), &frozen{t, t.TempDir()}
+	if err := os.WriteFile(image, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(image, 64<<20); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range [][]string{{"mkfs.ext4", "-q", "-F", image}, {"mount", "-o", "loop", image, f.folder}, {"fsfreeze", "--help"}} {
+		if out, err := exec.CommandContext(t.Context(), command[0], command[1:]...).CombinedOutput(); err != nil {
+			t.Skipf("no file system that can be frozen: %s: %v: %s", command[0], err, out)
+		}
+		if command[0] == "mount" {
+			t.Cleanup(func() {
+				_ = exec.Command("fsfreeze", "-u", f.folder).Run()
+				_ = syscall.Unmount(f.folder, syscall.MNT_DETACH)
+			})
+		}
+	}
+	return f
+}
+
+// set stops it or has it go on: "-f", "-u".
+func (f *frozen) set(option string) {
+	f.t.Helper()
+	if out, err := exec.CommandContext(f.t.Context(), "fsfreeze", option, f.folder).CombinedOutput(); err != nil {
+		f.t.Fatalf("fsfreeze: %v: %s", err, out)
+	}
+}
+
+// TestFrozenDisk has a file system stop to answer while a call is recorded on it: the call
+// and the API go on, the log and event handlers are told, who wants to record there too
+// gets an error, and in the end nothing is missing in the files.
+func TestFrozenDisk(t *testing.T) {
+	ffprobes(t)
+	disk := freezable(t)
+	s, book, events := logged(t)
+	c := dial(t, s)
+	calls := &recordedCalls{folder: disk.folder, format: "webm"}
+	p := newCamera(t, c.attach(echoPackage), "vp8", webrtctest.Options{})
+	p.call(message{"record": true, "record_format": "webm", "filename": filepath.Join(disk.folder, "0")}, nil)
+	p.awaitUp()
+	p.film()
+	p.Seen.AwaitMore(t, "video")
+	disk.set("-f")
+	begin := time.Now()
+	waittest.Until(t, "the log tells that the disk does not answer", func() bool { return book.has("recording waits for its disk") })
+	events.await(64, 0, `"event":"recording-failed"`)
+	other := newCamera(t, c.attach(echoPackage), "vp8", webrtctest.Options{})
+	other.call(message{"audio": true}, nil)
+	other.awaitUp()
+	other.film()
+	other.h.message(message{"record": true, "filename": filepath.Join(disk.folder, "other")}, nil)
+	if text, _ := other.h.awaitData("error_code", 413.0).data()["error"].(string); !strings.Contains(text, "does not answer") {
+		t.Errorf("the client is told %q", text)
+	}
+	for time.Since(begin) < time.Duration(sized(3, 10))*time.Second {
+		p.Seen.AwaitMore(t, "video")
+		other.Heard.AwaitMore(t, "audio")
+	}
+	disk.set("-u")
+	waittest.Until(t, "the log tells that it goes on", func() bool { return book.has("recording goes on") })
+	events.await(64, 0, `"event":"recording-resumed"`)
+	p.Seen.AwaitMore(t, "video")
+	marks := [][2]uint64{{p.Heard.Newest(), p.Seen.Newest()}}
+	p.h.message(message{"record": false}, nil)
+	p.h.awaitData("result", "ok")
+	waittest.Until(t, "the files are whole", func() bool { _, n := s.engine.RecordTotals(); return n == 0 })
+	calls.check(t, marks, "")
+	for track, list := range calls.read(t, 0, "").order {
+		for i, n := range list[1:] {
+			if n != list[i]+1 {
+				t.Errorf("track %d: %d is followed by %d", track, list[i], n)
+			}
+		}
+	}
+}
+
 // TestForbiddenFolder records to a folder where nobody can: that is an error, and the call
 // goes on.
 func TestForbiddenFolder(t *testing.T) {

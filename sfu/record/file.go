@@ -52,6 +52,8 @@ type File struct {
 	chunk        []byte    // that the disk has or had, nil = it has written all
 	chunked      uint64    // packets in chunk
 	busy         bool      // the disk is at it
+	handed       mono.Time // since when
+	late         bool      // that takes long, which was told
 	spare        []byte    // memory for the next chunk
 	failed       time.Time // when writing failed last, zero = it did not
 	final        bool      // chunk is the last
@@ -353,6 +355,18 @@ func (f *File) requestKeyframe(i int) {
 	}
 }
 
+// watch tells of a disk that does not answer; mu is held.
+func (f *File) watch(now mono.Time) {
+	if f.late || now.Sub(f.handed) < stalled {
+		return
+	}
+	f.late = true
+	if f.failed.IsZero() {
+		f.log.Error("recording waits for its disk", "file", f.out.Name(), "error", ErrStall)
+		f.tell(ErrStall)
+	}
+}
+
 // handOver gives the disk what is laid out, if that is enough or has waited for long. It
 // reports whether the file has ended and the disk has the rest.
 func (f *File) handOver(now mono.Time) (gone bool) {
@@ -360,6 +374,7 @@ func (f *File) handOver(now mono.Time) (gone bool) {
 	defer f.mu.Unlock()
 	switch {
 	case f.busy:
+		f.watch(now)
 		return false
 	case f.chunk != nil && f.ended: // writing it failed: once more, with all that is left
 		f.chunk, f.chunked = append(f.chunk, f.fill...), f.chunked+f.filled
@@ -374,7 +389,7 @@ func (f *File) handOver(now mono.Time) (gone bool) {
 	default:
 		return false
 	}
-	f.busy = true
+	f.busy, f.handed = true, now
 	f.disk.push(f)
 	return f.final
 }

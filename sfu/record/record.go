@@ -119,6 +119,8 @@ const (
 	// maxMakers is how many may be made at the same time, those for which a file system
 	// does not answer any more included: each of these takes a thread.
 	maxMakers = 256
+	// stalled is how long a write takes until that is told.
+	stalled = 2 * time.Second
 	// retry is how long after an error the disk is tried again.
 	retry = time.Second
 )

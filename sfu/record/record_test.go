@@ -335,11 +335,17 @@ func TestStall(t *testing.T) {
 		if lost < 20 || x.waiting.Load() > 2*maxWaiting {
 			t.Errorf("%d packets lost, %d bytes wait", lost, x.waiting.Load())
 		}
+		if told := <-x.told; !errors.Is(told, ErrStall) || len(x.told) != 0 {
+			t.Errorf("told %v, and %d times more", told, len(x.told))
+		}
 		close(stall)
 		stuck.Close()
 		fine.Close()
 		<-stuck.Done()
 		<-fine.Done()
+		if told := <-x.told; told != nil || len(x.told) != 0 {
+			t.Errorf("told %v when it goes on, and %d times more", told, len(x.told))
+		}
 		if got := uint64(strings.Count(sout.text(), "x\n")); got != 40-lost {
 			t.Errorf("%d packets in the file, %d lost", got, lost)
 		}
