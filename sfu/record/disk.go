@@ -119,8 +119,8 @@ func (f *File) written(data []byte) {
 		f.recorder.spares.give(data[:0])
 	}
 	f.chunk, f.busy = nil, false
-	if !f.failed.IsZero() {
-		f.failed = time.Time{}
+	if f.late || !f.failed.IsZero() {
+		f.failed, f.late = time.Time{}, false
 		f.log.Info("recording goes on", "file", f.out.Name())
 		f.tell(nil)
 	}

@@ -582,3 +582,24 @@ func (k *keeper) Take(p *Packet) { k.list = append(k.list, *p) }
 func (k *keeper) Skip(*Packet)   {}
 func (k *keeper) Changed(*Track) {}
 func (k *keeper) Ended()         {}
+
+// TestLongGap: another stream after days without a packet goes on by the time that has
+// passed.
+func TestLongGap(t *testing.T) {
+	f := newFixture(t)
+	f.push(10, 0, key)
+	for i, gap := range []time.Duration{30 * time.Hour, 10 * time.Hour, time.Second} {
+		f.now = f.now.Add(gap)
+		f.push(10, 0, func(p *Packet) {
+			key(p)
+			p.SSRC = uint32(i + 2)
+		})
+		sent := f.out.sent
+		if len(sent) != i+2 {
+			t.Fatalf("sent %+v", sent)
+		}
+		if d, want := sent[i+1].Timestamp-sent[i].Timestamp, uint32(int64(gap/time.Second)*90000); d != want {
+			t.Errorf("after %v: %d units have passed, not %d", gap, d, want)
+		}
+	}
+}

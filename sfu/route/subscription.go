@@ -257,7 +257,7 @@ func (s *Subscription) send(now mono.Time, p *Packet, c choice) (began bool) {
 		}
 		o.Rewrite = o.PictureID != p.VP8.PictureID || o.TL0 != p.VP8.TL0PICIDX
 	}
-	if int32(o.Timestamp-s.lastTS) > 0 || !s.sent {
+	if int32(o.Timestamp-s.lastTS) > 0 || began || !s.sent {
 		s.lastTS, s.lastSent, s.sent = o.Timestamp, p.Arrival, true
 	}
 	s.sink.Send(now, p, o)
@@ -295,7 +295,7 @@ func (s *Subscription) passed(p *Packet) int64 {
 			newest = q
 		}
 	}
-	units := int64(newest.Arrival.Sub(s.lastSent)) * int64(s.track.ClockRate) / int64(time.Second)
+	units := mono.Ticks(newest.Arrival.Sub(s.lastSent), s.track.ClockRate)
 	return units - int64(int32(newest.Timestamp-p.Timestamp))
 }
 
