@@ -70,6 +70,10 @@ type Request struct {
 	Body kit.Args
 	W    *json.Writer
 	Done string // said instead of "created", "edited" and "destroyed", if not ""
+
+	// Fits, if not nil, is called when the answer of a request that changes something
+	// is complete and may be long; with an error nothing is changed.
+	Fits func() *schema.Error
 }
 
 // Create makes a room.
@@ -233,14 +237,16 @@ func (d *Desk[T]) Allowed(x *Request) *schema.Error {
 	id := d.id(x)
 	var changed T
 	if err := d.Manage(x.Body, func(t T) *schema.Error {
-		if err := d.change(change, t.Tokens()); err != nil {
-			return err
-		}
 		changed = t
-		x.W.Str(d.Key, "success")
-		d.IDs.Write(x.W, d.Field, id)
-		change.Write(x.W, t.Tokens())
-		return nil
+		return d.change(change, t.Tokens(), func(after *Tokens) *schema.Error {
+			x.W.Str(d.Key, "success")
+			d.IDs.Write(x.W, d.Field, id)
+			change.Write(x.W, after)
+			if x.Fits != nil {
+				return x.Fits()
+			}
+			return nil
+		})
 	}); err != nil {
 		return err
 	}
@@ -250,8 +256,9 @@ func (d *Desk[T]) Allowed(x *Request) *schema.Error {
 	return nil
 }
 
-// change changes the tokens of a room, with its lock.
-func (d *Desk[T]) change(x TokenChange, t *Tokens) *schema.Error {
+// change changes the tokens of a room, with its lock, unless it is refused by answer, which is
+// given what they will be.
+func (d *Desk[T]) change(x TokenChange, t *Tokens, answer func(after *Tokens) *schema.Error) *schema.Error {
 	most := 0
 	if x.action == "add" {
 		most = size(x.tokens)
@@ -260,7 +267,13 @@ func (d *Desk[T]) change(x TokenChange, t *Tokens) *schema.Error {
 		return err
 	}
 	before := size(t.list)
-	err := x.Apply(t)
+	after, err := x.Apply(t)
+	if err == nil {
+		err = answer(&after)
+	}
+	if err == nil {
+		*t = after
+	}
 	d.tokens.give(most - (size(t.list) - before))
 	return err
 }

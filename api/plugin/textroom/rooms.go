@@ -21,7 +21,7 @@ func (p *Plugin) desk() rooms.Desk[*room] {
 func (q *request) about() *rooms.Request {
 	x := &rooms.Request{Host: q.h.Host, Body: q.body, W: q.w}
 	if q.channel {
-		x.Done = "success"
+		x.Done, x.Fits = "success", q.fits
 	}
 	return x
 }
