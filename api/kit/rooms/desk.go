@@ -61,9 +61,6 @@ func (d *Desk[T]) Keep(f *kit.File) {
 	f.Entry, f.Count, f.Load, f.Has, f.Key = "room", d.Len, d.Load, d.HasCategory, d.CategoryKey
 }
 
-// MaxRooms is how many rooms there may be for clients to make more.
-const MaxRooms = 10000
-
 // Request is a request to a Desk.
 type Request struct {
 	Host plugin.Host
@@ -92,8 +89,9 @@ func (d *Desk[T]) Create(x *Request) *schema.Error {
 	if err != nil {
 		return err
 	}
-	if d.Len() >= MaxRooms {
-		return kit.Errorf(d.Failed, "Too many rooms (%d at most)", MaxRooms)
+	maker := Maker(x.Host, *d.AdminKey)
+	if why := d.Full(maker, "rooms"); why != "" {
+		return kit.Errorf(d.Failed, "%s", why)
 	}
 	id, free := d.Reserve(x.Body, d.Field)
 	if !free {
@@ -108,7 +106,7 @@ func (d *Desk[T]) Create(x *Request) *schema.Error {
 	t.Tokens().Add(tokens...)
 	d.tokens.give(n - size(t.Tokens().list)) // those given twice
 	t.Tokens().On = x.Body.Has("allowed")
-	d.Commit(id, t)
+	d.CommitBy(maker, id, t)
 	d.answer(x, "created", id, permanent, func() bool { return d.save(id, t) })
 	return nil
 }
