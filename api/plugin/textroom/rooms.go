@@ -12,7 +12,7 @@ func (p *Plugin) desk() rooms.Desk[*room] {
 		Registry: rooms.Registry[*room]{IDs: &p.ids, Field: "room", Codes: codes, NoSuch: noSuchRoom},
 		Key:      "textroom", Events: &p.Events, AdminKey: &p.general.adminKey,
 		Taken: errRoomExists, Failed: errUnknown,
-		Check: checkRoom, Entry: checkEntry, Make: p.newRoom, Changed: (*room).edited, Describe: (*room).describe,
+		Check: p.checkRoom, Entry: checkEntry, Make: p.newRoom, Changed: (*room).edited, Describe: (*room).describe,
 		End: (*room).end,
 	}
 }
