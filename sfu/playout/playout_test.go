@@ -194,14 +194,14 @@ func TestHold(t *testing.T) {
 		h := newListener()
 		reader := steps(1000, 20*ms)
 		p := h.Play(h, []Part{{Reader: reader}}, true, h.end)
-		time.Sleep(time.Second)
+		waittest.Pass(time.Second)
 		p.Hold(false)
-		time.Sleep(50 * ms)
+		waittest.Pass(50 * ms)
 		p.Hold(true)
 		p.Hold(true)
-		time.Sleep(time.Minute)
+		waittest.Pass(time.Minute)
 		p.Hold(false)
-		time.Sleep(15 * ms)
+		waittest.Pass(15 * ms)
 		p.Stop()
 		p.Stop()
 		p.Hold(true)
@@ -288,7 +288,7 @@ func TestManyPlayers(t *testing.T) {
 		h := newListener()
 		for i := range 100 {
 			h.Play(h, []Part{{Reader: steps(50, 20*ms), Track: i}}, false, h.end)
-			time.Sleep(170 * time.Microsecond)
+			waittest.Pass(170 * time.Microsecond)
 		}
 		h.over(t)
 		for i := range 100 {
@@ -315,8 +315,7 @@ func TestFlood(t *testing.T) {
 			flood.at = append(flood.at, 0)
 		}
 		h.Play(h, []Part{{Reader: flood}}, false, h.end)
-		time.Sleep(ms)
-		synctest.Wait()
+		waittest.Pass(ms)
 		h.mu.Lock()
 		at := len(h.at[0])
 		h.mu.Unlock()
@@ -341,7 +340,7 @@ func TestClose(t *testing.T) {
 			readers = append(readers, l)
 			h.Play(h, []Part{{Reader: l, Track: i}}, i%3 == 0, h.end)
 		}
-		time.Sleep(1500 * ms)
+		waittest.Pass(1500 * ms)
 		h.Close()
 		l := steps(1, ms)
 		h.Play(h, []Part{{Reader: l}}, false, h.end).Stop()
