@@ -3,7 +3,6 @@
 package videoroom
 
 import (
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -170,14 +169,6 @@ type stream struct {
 	remoteSSRC uint32 // of its lowest encoding
 }
 
-// find finds an element of a list, nil if there is none.
-func find[T any](list []*T, is func(*T) bool) *T {
-	if i := slices.IndexFunc(list, is); i >= 0 {
-		return list[i]
-	}
-	return nil
-}
-
 // flows tells whether packets of the stream go to subscribers at all. room.mu
 // is held.
 func (s *stream) flows() bool {
@@ -214,13 +205,13 @@ func (p *publisher) available() bool { return p.open || p.publishing() }
 
 // stream finds a stream by its mid, nil if there is none. room.mu is held.
 func (p *publisher) stream(mid string) *stream {
-	return find(p.streams, func(s *stream) bool { return s.mid == mid })
+	return kit.Find(p.streams, func(s *stream) bool { return s.mid == mid })
 }
 
 // first is the first stream of a kind that is in use, nil if there is none.
 // room.mu is held.
 func (p *publisher) first(k sdp.Kind) *stream {
-	return find(p.streams, func(s *stream) bool { return s.kind == k && !s.disabled })
+	return kit.Find(p.streams, func(s *stream) bool { return s.kind == k && !s.disabled })
 }
 
 // requestKeyframe asks the publisher for a key frame. room.mu is held.
