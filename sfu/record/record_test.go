@@ -196,6 +196,37 @@ func TestFresh(t *testing.T) {
 	})
 }
 
+// waiting is a lines that waits for packets.
+type waiting struct{ lines }
+
+func (*waiting) Fill(dst []byte, p *Packet) []byte {
+	return fmt.Appendf(dst, "fill %d %d\n", p.Seq, p.Timestamp)
+}
+
+// TestFill numbers what fills a gap like packets, for formats that wait for them.
+func TestFill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newRig(t)
+		one, q, first := x.start("/b/x", new(waiting))
+		two, r, second := x.start("/b/y", new(lines))
+		for _, in := range []*queue{q, r} {
+			fill := pipe.Packet{Fill: true, Seq: 6, Timestamp: 80}
+			in.list = append(in.list, fill) // before anything
+			in.put(5, 70, "a")
+			in.put(7, 90, "b")
+			in.list = append(in.list, fill)
+		}
+		one.Close()
+		two.Close()
+		<-one.Done()
+		<-two.Done()
+		if a, b := first.text(), second.text(); a != "BEGIN\n1 0 a\n3 20 b\nfill 2 10\nend\n" || b != "BEGIN\n1 0 a\n3 20 b\nend\n" {
+			t.Errorf("the files have %q and %q", a, b)
+		}
+		x.Close(time.Second)
+	})
+}
+
 // TestDiskFull writes on a disk that is full for a while: nothing is lost that there is
 // room for in memory, and who records hears of it once.
 func TestDiskFull(t *testing.T) {
@@ -304,11 +335,17 @@ func TestStall(t *testing.T) {
 		if lost < 20 || x.waiting.Load() > 2*maxWaiting {
 			t.Errorf("%d packets lost, %d bytes wait", lost, x.waiting.Load())
 		}
+		if told := <-x.told; !errors.Is(told, ErrStall) || len(x.told) != 0 {
+			t.Errorf("told %v, and %d times more", told, len(x.told))
+		}
 		close(stall)
 		stuck.Close()
 		fine.Close()
 		<-stuck.Done()
 		<-fine.Done()
+		if told := <-x.told; told != nil || len(x.told) != 0 {
+			t.Errorf("told %v when it goes on, and %d times more", told, len(x.told))
+		}
 		if got := uint64(strings.Count(sout.text(), "x\n")); got != 40-lost {
 			t.Errorf("%d packets in the file, %d lost", got, lost)
 		}

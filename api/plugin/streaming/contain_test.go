@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"bifrons/api/kit"
+	"bifrons/api/kit/clip"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/plugintest"
-	"bifrons/api/plugin/streaming/clip"
 	"bifrons/api/plugin/streaming/rtsp"
 	"bifrons/rtp/waittest"
 	"bifrons/sfu"
