@@ -1,5 +1,12 @@
 // Package videoroom is the plugin of rooms in which participants publish media
-// and others subscribe to it.
+// and others subscribe to it. Its files build on those before them, so read
+//
+//	settings types plugin errors room line publisher_write forward cascade
+//	subscriber subscriber_offer feeds record publisher moderation
+//	publisher_negotiate remote fields rooms subscriber_request
+//	publisher_configure join requests
+//
+// in this order; plugin alone names what comes later, the tables of requests.
 package videoroom
 
 import (
