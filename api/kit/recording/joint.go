@@ -93,8 +93,8 @@ func (s *Set) PlanJoint(who Owner, format, name string, media []Medium) (open fu
 		s.list = append(s.list, e)
 		list = append(list, e)
 	}
-	name = s.part(jointKey, name)
-	return func() error { return s.openJoint(who, format, name, list, media) }
+	next := s.next(jointKey, name)
+	return func() error { return s.openJoint(who, format, name, list, media, next) }
 }
 
 // goesOn gives media that are in a joint file new origins. It is false if some are not in
@@ -113,14 +113,14 @@ func (s *Set) goesOn(media []Medium) bool {
 }
 
 // openJoint makes the file, after those that end.
-func (s *Set) openJoint(who Owner, format, name string, list []*slot, media []Medium) error {
+func (s *Set) openJoint(who Owner, format, name string, list []*slot, media []Medium, next bool) error {
 	s.opening.Lock()
 	defer s.opening.Unlock()
 	paused, wanted := s.jointState(list, media)
 	if !wanted {
 		return nil
 	}
-	file, err := openLive(who, format, name, media, paused)
+	file, err := openLive(who, format, name, media, paused, next)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	left := false
@@ -160,7 +160,7 @@ func (s *Set) jointState(list []*slot, media []Medium) (paused, wanted bool) {
 }
 
 // openLive makes a file that players open.
-func openLive(who Owner, format, name string, media []Medium, paused bool) (*sfu.Recording, error) {
+func openLive(who Owner, format, name string, media []Medium, paused, next bool) (*sfu.Recording, error) {
 	var live []sfu.LiveTrack
 	var tracks []sfu.RecordTrack
 	for i := range media {
@@ -180,7 +180,7 @@ func openLive(who Owner, format, name string, media []Medium, paused bool) (*sfu
 	if err != nil {
 		return nil, err
 	}
-	return who.record(sfu.RecordConfig{Path: path, Format: f, Paused: paused, Tracks: tracks})
+	return who.record(sfu.RecordConfig{Path: path, Next: next, Format: f, Paused: paused, Tracks: tracks})
 }
 
 // shares tells whether the file of a slot that was taken out has others; mu is held.
