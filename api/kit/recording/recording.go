@@ -83,6 +83,7 @@ type slot struct {
 	file  *sfu.Recording // nil while it is being made
 	track int            // in the file
 	joint bool           // other media may be in the file
+	kept  bool           // of a joint file that is being made: it was in the one before
 
 	origin sfu.Origin // where it comes from, and which track of that
 	from   int
