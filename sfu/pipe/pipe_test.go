@@ -23,7 +23,7 @@ type rig struct {
 
 func newRig() *rig {
 	x := &rig{pool: pktbuf.NewPool(4096), track: &route.Track{Kind: media.Audio, ClockRate: 48000}}
-	x.pipe = New(func(media.Drop) { x.drops++ })
+	x.pipe = New(Size, func(media.Drop) { x.drops++ })
 	x.pipe.Attach(1, x.track)
 	return x
 }
@@ -69,7 +69,7 @@ func TestCut(t *testing.T) {
 // TestFull loses what there is no room for, and gives all memory back.
 func TestFull(t *testing.T) {
 	x := newRig()
-	for range size + 5 {
+	for range Size + 5 {
 		x.push(9)
 	}
 	if x.pipe.Lost() != 5 || x.drops != 5 {
@@ -160,4 +160,23 @@ func BenchmarkPipe(b *testing.B) {
 		x.push(9)
 		x.next()
 	}
+}
+
+// TestFill tells of numbers under which nothing comes.
+func TestFill(t *testing.T) {
+	x := newRig()
+	x.push(9)
+	x.seq++
+	x.push(9)
+	x.track.Skip(5, &route.Packet{Seq: 2, Timestamp: 2 * 960, SSRC: 9})
+	for _, want := range []struct {
+		seq  uint64
+		fill bool
+	}{{1, false}, {3, false}, {2, true}} {
+		if q, ok := x.next(); !ok || q.Seq != want.seq || q.Fill != want.fill || (len(q.Data) == 0) != want.fill {
+			t.Errorf("%+v, %v, not %+v", q, ok, want)
+		}
+	}
+	x.pipe.Cut(6)
+	x.track.Close()
 }

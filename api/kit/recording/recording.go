@@ -216,7 +216,9 @@ func open(who Owner, m Medium, paused bool) (*sfu.Recording, error) {
 // record begins a recording.
 func (o Owner) record(c sfu.RecordConfig) (*sfu.Recording, error) {
 	gw, path := o.Events.Gateway, c.Path
-	c.Suffix = gw.RecordingSuffix()
+	if c.Suffix == "" {
+		c.Suffix = gw.RecordingSuffix()
+	}
 	c.Check = func(path string) error {
 		if !gw.MayWrite(path) {
 			return ErrProtected

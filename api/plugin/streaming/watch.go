@@ -6,9 +6,9 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/clip"
 	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
-	"bifrons/api/plugin/streaming/clip"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 )
