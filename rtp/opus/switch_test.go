@@ -217,3 +217,53 @@ func TestSeamless(t *testing.T) {
 		t.Error("no packet")
 	}
 }
+
+// TestSpeaker goes all the way: a listener hears the packets of an encoder, speaks
+// and has an encoder of their own, which does not hear them, and goes back when they
+// are silent again. What they decode is as good as from one encoder all the time.
+func TestSpeaker(t *testing.T) {
+	for _, x := range []struct {
+		rate, channels int
+		Settings
+	}{
+		{16000, 1, Settings{Complexity: 4, FEC: true, Loss: 10}},
+		{48000, 1, Settings{Complexity: 10}},
+		{48000, 2, Settings{Complexity: 4, Bitrate: 40000}},
+	} {
+		t.Run(fmt.Sprintf("%d-%d %+v", x.rate, x.channels, x.Settings), func(t *testing.T) {
+			const speaks, silent, back, end = 45, 75, 80, 110 // frames
+			s := newSeam(t, x.rate, x.channels, x.Settings, "music")
+			others, all := s.sound, slices.Clone(s.sound)
+			for i, v := range opustest.Speech(s.form, 2.4, 5)[:(silent-speaks)*s.form.Frame()] {
+				all[speaks*s.form.Frame()+i] += v
+			}
+			shared := encodeAll(t, newEncoder(t, x.rate, x.channels, x.Settings), all)
+			packets := slices.Clone(shared[:speaks])
+			own := newEncoder(t, x.rate, x.channels, x.Settings)
+			for i := speaks - PrimeFrames; i < end; i++ {
+				if err := own.Follow(shared[max(i, speaks)-1]); err != nil {
+					t.Fatal(err)
+				}
+				frame := others[i*s.form.Frame():][:s.form.Frame()]
+				if i < speaks {
+					if err := own.Prime(frame); err != nil {
+						t.Fatal(err)
+					}
+					continue
+				}
+				if i >= back && Seamless(packets[i-1], shared[i]) {
+					packets = append(packets, shared[i:end]...)
+					break
+				}
+				packets = append(packets, encodeAll(t, own, frame)...)
+			}
+			for _, at := range []int{speaks, back} {
+				noise, click := s.measure(packets, at)
+				t.Logf("frame %d: noise %.1f dB, click %.1f dB", at, noise, click)
+				if noise > 8 || click > 4 {
+					t.Errorf("frame %d: noise %.1f dB, click %.1f dB", at, noise, click)
+				}
+			}
+		})
+	}
+}
