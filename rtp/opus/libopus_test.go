@@ -181,6 +181,45 @@ func TestLibopusEncodes(t *testing.T) {
 	}
 }
 
+// TestQuality encodes the same sound as libopus does, with the same settings. What is
+// decoded is as near to it.
+func TestQuality(t *testing.T) {
+	for _, x := range []struct {
+		rate, channels, bitrate int
+	}{{16000, 1, 16000}, {16000, 1, 24000}, {48000, 1, 24000}, {48000, 1, 48000}, {48000, 2, 96000}} {
+		for _, sound := range []string{"speech", "music"} {
+			form := opustest.Format{Rate: x.rate, Channels: x.channels}
+			pcm := opustest.Music(form, 2)
+			if sound == "speech" {
+				pcm = opustest.Speech(form, 2, 6)
+			}
+			raw := make([]byte, 0, 4*len(pcm))
+			for _, v := range pcm {
+				raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
+			}
+			file := filepath.Join(t.TempDir(), "theirs.opus")
+			run(t, raw, "ffmpeg", "-v", "error", "-f", "f32le", "-ar", fmt.Sprint(x.rate), "-ac", fmt.Sprint(x.channels), "-i", "-",
+				"-c:a", "libopus", "-application", "voip", "-vbr", "constrained", "-compression_level", "4", "-b:a", fmt.Sprint(x.bitrate), file)
+			theirs, _ := readOgg(t, file)
+			ours := encodeAll(t, newEncoder(t, x.rate, x.channels, Settings{Bitrate: x.bitrate, Complexity: 4}), pcm)
+			measure := func(packets [][]byte) (snr, distance float64, size int) {
+				for _, packet := range packets[:len(ours)] {
+					size += len(packet)
+				}
+				got := decodeAll(t, newDecoder(t, x.rate, x.channels), packets)
+				late := x.rate * 65 / 10000 * x.channels
+				return opustest.SegmentalSNR(form, pcm, got[late:]), opustest.SpectralDistance(form, pcm, got[late:], float64(x.rate)/3), size
+			}
+			snr, distance, size := measure(ours)
+			theirSNR, theirDistance, theirSize := measure(theirs)
+			t.Logf("%s %+v: %.1f dB, distance %.2f dB, %d bytes; libopus %.1f dB, %.2f dB, %d bytes", sound, x, snr, distance, size, theirSNR, theirDistance, theirSize)
+			if snr < theirSNR-0.5 || distance > theirDistance+0.5 || float64(size) > 1.05*float64(theirSize) {
+				t.Errorf("%s %+v: worse than libopus", sound, x)
+			}
+		}
+	}
+}
+
 // TestLibopusDTX knows packets without speech, and decodes what lies between them.
 func TestLibopusDTX(t *testing.T) {
 	form := opustest.Format{Rate: 16000, Channels: 1}
