@@ -115,6 +115,11 @@ func TestJumps(t *testing.T) {
 		{"time back a little", func(s *stand) { s.ts -= 4800 }},
 		{"time a little", func(s *stand) { s.ts += 4800 }},
 		{"time half a second", func(s *stand) { s.ts += 24000 }},
+		{"time stands still", func(s *stand) {
+			for range 75 {
+				s.pull()
+			}
+		}},
 		{"numbers alone", func(s *stand) { s.seq += 40 }},
 	} {
 		t.Run(x.name, func(t *testing.T) {

@@ -107,7 +107,8 @@ func (b *Buffer) delay() int64 {
 	if !b.running {
 		return 0
 	}
-	return b.delays.above(int64(b.tick), b.nanos(b.pos)-b.nanos(int64(b.signal.ready())))
+	// What was made up counts as lost until it comes after all.
+	return b.delays.above(int64(b.tick), b.nanos(b.pos+int64(b.held-b.signal.ready())))
 }
 
 // grid is the greatest distance such that all packets begin at multiples of it within
@@ -219,7 +220,7 @@ func (b *Buffer) piece() int {
 func (b *Buffer) gap(d Decoder, s *stored) {
 	missing := int(s.at-b.pos) - b.held
 	switch {
-	case s.seq == b.last+1, b.pause:
+	case s.seq == b.last+1, b.pause, s.marker:
 		// The sender paused. Nothing of that is lost, and s waits until it is due.
 		b.rest(false)
 		return
