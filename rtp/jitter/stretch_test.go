@@ -149,6 +149,11 @@ func TestRepeat(t *testing.T) {
 						break
 					}
 					run += frame
+					truth := make([]float32, frame/2)
+					(&fake{rate: rate, ch: 1, of: of}).write(truth, int64(from))
+					if r := s.alike(truth, s.part(from, from+frame/2)); run == frame && r < 0.9 {
+						t.Errorf("%d Hz, %v Hz: what is made up is like the truth by %.2f", rate, hz, r)
+					}
 					if got := energy(s.part(from, s.end)); got > 1.4*energy(plain[:frame])+1e-3 {
 						t.Errorf("%d Hz, %v Hz, frame %d: energy %v", rate, hz, run/frame, got)
 					}
