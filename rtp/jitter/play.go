@@ -87,7 +87,9 @@ func (b *Buffer) pull(now mono.Time, d Decoder, pcm []float32) Outcome {
 	if b.running && b.made != Concealed {
 		b.adapt(d)
 	}
-	b.stats.Delay = time.Duration(b.delay())
+	if b.running {
+		b.stats.Delay = time.Duration(b.delay())
+	}
 	b.signal.read(pcm)
 	switch b.made {
 	case Concealed:
@@ -104,9 +106,6 @@ func (b *Buffer) pull(now mono.Time, d Decoder, pcm []float32) Outcome {
 // delay is that of the next sample, against the arrival of its packet at the
 // earliest, in nanoseconds.
 func (b *Buffer) delay() int64 {
-	if !b.running {
-		return 0
-	}
 	// What was made up counts as lost until it comes after all.
 	return b.delays.above(int64(b.tick), b.nanos(b.pos+int64(b.held-b.signal.ready())))
 }
@@ -339,7 +338,6 @@ func (b *Buffer) skip(now mono.Time) Outcome {
 		}
 		b.store.done()
 	}
-	b.stats.Delay = 0
 	switch {
 	case b.protection(b.pos) >= target+b.nanos(int64(b.frame)): // and nothing has come since
 		return Silent
