@@ -47,6 +47,7 @@ type Engine struct {
 
 	names     names // that clients want to be looked up
 	scheduler playout.Scheduler
+	mixing    mixing
 	playing   sync.WaitGroup // goroutines of the scheduler
 
 	data     *sctp.Budget // of what all data channels hold to be sent
@@ -71,6 +72,7 @@ type Engine struct {
 
 // site is a shard with what the other goroutines know about it.
 type site struct {
+	number   int // from 1, as SourceConfig wants it
 	shard    *shard.Shard
 	options  *peer.Options // touched by the shard only, once it runs
 	conn     *netio.Conn
@@ -106,6 +108,7 @@ func New(cfg Config) (*Engine, error) {
 	e.data = sctp.NewBudget(maxData)
 	e.scheduler.Flush, e.scheduler.Go = e.flushFeeds, e.playing.Go
 	e.recorder = record.New(e.log)
+	e.mixing.init(e.conferenceFailed)
 	e.tuning = cfg.Peers.Tuning
 	if cfg.Certificate == nil {
 		c, err := dtls.Generate(false)
@@ -212,7 +215,7 @@ func (e *Engine) addSite(stun netip.AddrPort) error {
 		return fmt.Errorf("sfu: no UDP socket for media: %w", err)
 	}
 	st := &site{
-		conn: conn, gathered: make(chan struct{}),
+		number: len(e.sites) + 1, conn: conn, gathered: make(chan struct{}),
 		peers: make(map[*Peer]struct{}), sources: make(map[*Source]struct{}),
 		forwarders: make(map[*Forwarder]struct{}),
 	}
@@ -424,6 +427,7 @@ func (e *Engine) Close() {
 		return
 	}
 	e.stopPlaying()
+	e.stopMixing()
 	if n := e.recorder.Close(recordLimit); n > 0 {
 		e.log.Error("recordings are incomplete: the file system does not answer", "files", n)
 	}

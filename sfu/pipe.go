@@ -14,13 +14,13 @@ type Pipe struct {
 
 // Pipe starts to take the best layers of an origin's track. It does not wait for the
 // shard; if that has ended, so has the pipe.
-func (e *Engine) Pipe(o Origin, track int) *Pipe { return openPipe(o, track, false, false) }
+func (e *Engine) Pipe(o Origin, track int) *Pipe { return openPipe(o, track, pipe.Size, false, false) }
 
-// openPipe is Engine.Pipe; a pipe that is paused waits for SetPaused, and the lowest
-// encoding may be taken instead of the best.
-func openPipe(o Origin, track int, paused, lowest bool) *Pipe {
+// openPipe is Engine.Pipe, with room for so many packets; a pipe that is paused waits for
+// SetPaused, and the lowest encoding may be taken instead of the best.
+func openPipe(o Origin, track, size int, paused, lowest bool) *Pipe {
 	st := o.home()
-	p := &Pipe{Pipe: pipe.New(st.shard.CountDrop), site: st}
+	p := &Pipe{Pipe: pipe.New(size, st.shard.CountDrop), site: st}
 	if !st.shard.Post(func(now mono.Time) {
 		p.Pipe.SetPaused(now, paused)
 		if lowest {

@@ -106,10 +106,14 @@ type batch struct {
 type fed struct {
 	to       *Source
 	track, n int
+	at       mono.Time // of arrival, 0 = when it is taken
 }
 
 // add takes a packet, which is lent; false if the shard is behind.
-func (f *feed) add(to *Source, track int, packet []byte) bool {
+func (f *feed) add(to *Source, track int, packet []byte) bool { return f.addAt(0, to, track, packet) }
+
+// addAt is add for a packet that counts as having come at a time.
+func (f *feed) addAt(at mono.Time, to *Source, track int, packet []byte) bool {
 	if f.waiting.Load() > maxFed {
 		return false
 	}
@@ -118,7 +122,7 @@ func (f *feed) add(to *Source, track int, packet []byte) bool {
 		b = f.batch()
 		f.current = b
 	}
-	b.items = append(b.items, fed{to, track, len(packet)})
+	b.items = append(b.items, fed{to, track, len(packet), at})
 	b.bytes = append(b.bytes, packet...)
 	f.waiting.Add(int64(len(packet)))
 	return true
@@ -153,7 +157,11 @@ func (b *batch) take(now mono.Time) {
 	rest := b.bytes
 	for i := range b.items {
 		it := &b.items[i]
-		it.to.take(now, it.track, 0, rest[:it.n])
+		at := it.at
+		if at == 0 {
+			at = now
+		}
+		it.to.take(at, it.track, 0, rest[:it.n])
 		rest = rest[it.n:]
 	}
 	b.feed.waiting.Add(-int64(len(b.bytes)))

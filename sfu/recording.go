@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"bifrons/sfu/pipe"
 	"fmt"
 	"sync"
 
@@ -137,7 +138,7 @@ func (r *Recording) connect(i int, joined bool) {
 	if t.Origin == nil || r.paused || r.closed {
 		return
 	}
-	p := openPipe(t.Origin, t.Track, t.Muted, t.Lowest)
+	p := openPipe(t.Origin, t.Track, pipe.Size, t.Muted, t.Lowest)
 	r.pipes[i] = p
 	r.Input(i, p, joined)
 }

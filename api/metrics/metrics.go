@@ -50,6 +50,7 @@ type reading struct {
 	shards            []sfu.Stats
 	recorded          sfu.RecordStats
 	recordings        int
+	mixing            sfu.ConferenceStats
 	outlets           []event.Stats
 	connections       int
 	refused           [len(transport.Reasons)]uint64
@@ -67,6 +68,7 @@ func (c *Config) read() (r reading) {
 	r.sessions, r.handles, _ = c.Core.Count()
 	r.totals, r.shards = c.Engine.Totals(), c.Engine.Stats()
 	r.recorded, r.recordings = c.Engine.RecordTotals()
+	r.mixing = c.Engine.Mixing()
 	r.connections = c.Gate.Connections()
 	for i, why := range transport.Reasons {
 		r.refused[i] = c.Gate.Refused(why)
@@ -109,6 +111,18 @@ var (
 	dtls    = counter("dtls_datagrams_total", "Datagrams of DTLS associations, data channels included.", "direction")
 	rtt     = prometheus.NewDesc("bifrons_rtt_seconds", "Round-trip times by receiver reports.", nil, nil)
 	loss    = prometheus.NewDesc("bifrons_loss_ratio", "Fraction lost of what was sent, by receiver reports.", nil, nil)
+
+	mixParties   = gauge("mix_parties", "Who speaks in conferences whose audio is mixed, or listens to them.")
+	mixEncoders  = gauge("mix_encoders", "Audio encoders in use.")
+	mixDecoders  = gauge("mix_decoders", "Audio decoders in use.")
+	mixFrames    = counter("mix_frames_total", "Frames of 20 ms that were mixed.")
+	mixLate      = counter("mix_frames_late_total", "Those that were mixed a frame late or more.")
+	mixSkipped   = counter("mix_frames_skipped_total", "Frames that were left out, as it was too late for them.")
+	mixSeconds   = counter("mix_seconds_total", "Time that mixing took, decoding and encoding included.")
+	mixEncoded   = counter("mix_encoded_total", "Packets that were encoded.")
+	mixRepeated  = counter("mix_repeated_total", "Packets of silence that were those before once more.")
+	mixDecoded   = counter("mix_decoded_total", "Frames that were decoded.")
+	mixConcealed = counter("mix_concealed_total", "Frames among those that were made up, as packets were missing.")
 
 	recordings      = gauge("recordings", "Files that are being recorded to.")
 	recordedPackets = counter("recorded_packets_total", "Packets, and messages of data channels, that were recorded.")
@@ -170,6 +184,17 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	put(panics, float64(r.panics))
 	collectPeers(&r.totals, put, to)
 	collectShards(r.shards, put)
+	put(mixParties, float64(r.mixing.Parties))
+	put(mixEncoders, float64(r.mixing.Encoders))
+	put(mixDecoders, float64(r.mixing.Decoders))
+	put(mixFrames, float64(r.mixing.Ticks))
+	put(mixLate, float64(r.mixing.Late))
+	put(mixSkipped, float64(r.mixing.Skipped))
+	put(mixSeconds, r.mixing.Time.Seconds())
+	put(mixEncoded, float64(r.mixing.Encoded))
+	put(mixRepeated, float64(r.mixing.Repeated))
+	put(mixDecoded, float64(r.mixing.Decoded))
+	put(mixConcealed, float64(r.mixing.Concealed))
 	put(recordings, float64(r.recordings))
 	put(recordedPackets, float64(r.recorded.Packets))
 	put(recordedBytes, float64(r.recorded.Bytes))

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -80,6 +81,10 @@ func TestEveryMetricMoves(t *testing.T) {
 	}
 	fill(reflect.ValueOf(&busy.recorded).Elem(), &n)
 	busy.recordings = 33
+	busy.mixing = sfu.ConferenceStats{
+		Ticks: 41, Late: 42, Skipped: 43, Time: 44 * time.Second, Encoded: 45, Repeated: 46, Decoded: 47, Concealed: 48,
+		Encoders: 49, Decoders: 50, Parties: 51,
+	}
 	busy.sessions, busy.handles = 5, 6
 	busy.connections, busy.refused = 21, [...]uint64{22, 23, 24, 25}
 	busy.received, busy.parsed = pool{26, 27}, pool{28, 29}

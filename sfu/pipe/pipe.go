@@ -16,9 +16,9 @@ import (
 	"bifrons/sfu/route"
 )
 
-// size is how many packets wait for the consumer at most: what 10 Mbit/s of video
+// Size is how many packets wait for the consumer usually at most: what 10 Mbit/s of video
 // has in half a second.
-const size = 512
+const Size = 512
 
 // Pipe is the sink of a subscription whose packets a goroutine takes, the consumer,
 // which looks in from time to time. The shard never waits for it and never wakes it:
@@ -74,9 +74,9 @@ type Packet struct {
 	NTP    uint64 // 32.32 fixed point seconds since 1900
 }
 
-// New makes a Pipe that takes nothing yet. drop counts, on the shard, what it
-// loses.
-func New(drop func(media.Drop)) *Pipe {
+// New makes a Pipe with room for size packets that takes nothing yet. drop counts, on the
+// shard, what it loses.
+func New(size int, drop func(media.Drop)) *Pipe {
 	p := &Pipe{drop: drop}
 	p.ring.Make(size)
 	p.sub = route.NewSubscription(p)
@@ -207,6 +207,9 @@ func (it *item) number(b []byte) {
 
 // Lost is how many packets there was no room for, from any goroutine.
 func (p *Pipe) Lost() uint64 { return p.lost.Load() }
+
+// Ended tells that nothing will be put in any more.
+func (p *Pipe) Ended() bool { return p.over.Load() }
 
 // Over tells that nothing is left, and nothing will come any more.
 func (p *Pipe) Over() bool { return p.over.Load() && p.ring.Waiting() == 0 }

@@ -23,7 +23,7 @@ type rig struct {
 
 func newRig() *rig {
 	x := &rig{pool: pktbuf.NewPool(4096), track: &route.Track{Kind: media.Audio, ClockRate: 48000}}
-	x.pipe = New(func(media.Drop) { x.drops++ })
+	x.pipe = New(Size, func(media.Drop) { x.drops++ })
 	x.pipe.Attach(1, x.track)
 	return x
 }
@@ -69,7 +69,7 @@ func TestCut(t *testing.T) {
 // TestFull loses what there is no room for, and gives all memory back.
 func TestFull(t *testing.T) {
 	x := newRig()
-	for range size + 5 {
+	for range Size + 5 {
 		x.push(9)
 	}
 	if x.pipe.Lost() != 5 || x.drops != 5 {

@@ -1,0 +1,65 @@
+// Package opus encodes and decodes Opus (RFC 6716). It is a small face of gopus,
+// a codec in pure Go.
+//
+// Samples are float32, interleaved, 1.0 is full scale. A frame that is encoded
+// lasts 20 ms. Encoders and decoders belong to one goroutine at a time. They
+// allocate nothing once they have seen a frame of each mode.
+//
+// Whatever panics inside of the codec becomes an error. The Encoder or Decoder
+// that it happened to is broken from then on: every call returns ErrBroken.
+package opus
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/thesyncim/gopus"
+)
+
+// Errors of this package besides those of the codec itself.
+var (
+	// ErrBroken means that the codec panicked. It is not to be used again.
+	ErrBroken = errors.New("opus: codec is broken")
+	// ErrMalformed means that a payload is no Opus packet (RFC 6716, section 3.4).
+	ErrMalformed = errors.New("opus: malformed packet")
+	// ErrNoFEC means that a payload has no in-band forward error correction.
+	ErrNoFEC = errors.New("opus: packet without FEC")
+	// ErrLength means that a slice of samples has the wrong length.
+	ErrLength = errors.New("opus: wrong number of samples")
+	// ErrSettings means that settings are out of range.
+	ErrSettings = errors.New("opus: settings out of range")
+)
+
+const (
+	// MaxEncoded is the size of the largest packet that an Encoder makes, in bytes.
+	MaxEncoded = 1275
+	// MaxPayload is the size of the largest packet that a Decoder takes, in bytes.
+	MaxPayload = 1500
+
+	maxFrame = 1275 // bytes (RFC 6716, section 3.2.1)
+)
+
+// bandwidths are the widest ones that a sampling rate can carry (RFC 6716, table 1).
+var bandwidths = map[int]gopus.Bandwidth{
+	8000:  gopus.BandwidthNarrowband,
+	12000: gopus.BandwidthMediumband,
+	16000: gopus.BandwidthWideband,
+	24000: gopus.BandwidthSuperwideband,
+	48000: gopus.BandwidthFullband,
+}
+
+// check tells whether Opus has a sampling rate in Hz and a number of channels.
+func check(rate, channels int) error {
+	if _, ok := bandwidths[rate]; !ok || channels < 1 || channels > 2 {
+		return fmt.Errorf("opus: no such format: %d Hz, %d channels", rate, channels)
+	}
+	return nil
+}
+
+// caught turns a panic of the codec into an error, for good. It is to be deferred.
+func caught(broken *bool, err *error) {
+	if r := recover(); r != nil {
+		*broken = true
+		*err = fmt.Errorf("%w: %v", ErrBroken, r)
+	}
+}

@@ -1,0 +1,224 @@
+package sfu
+
+import (
+	"time"
+
+	"bifrons/rtp"
+	"bifrons/rtp/mono"
+	"bifrons/sfu/media"
+	"bifrons/sfu/mix"
+	"bifrons/sfu/peer"
+)
+
+// ear is where the mix of a party goes: a section of a peer, or a source of its own.
+type ear struct {
+	peer    *Peer
+	section int
+	source  *Source
+	site    *site
+	stream  int // that it gets, -1 = none
+}
+
+// outlet is what a conference gives out: streams that are tracks of a source on each
+// shard where somebody hears them, so that whoever moves from one stream to another does
+// so between two packets. It belongs to the goroutine that mixes.
+type outlet struct {
+	engine  *Engine
+	ended   func()
+	shards  map[*site]*outShard
+	streams []*outStream
+}
+
+// outShard is the part of an outlet on a shard.
+type outShard struct {
+	source *Source // of the streams that several hear, nil until it is needed
+	feed   feed
+}
+
+// outStream is one stream, a track with the same index in all sources.
+type outStream struct {
+	codec mix.Codec
+	used  bool
+	alone *Source       // has it as its only track
+	heard map[*site]int // by how many ears
+
+	seq  uint16
+	time uint32 // RTP timestamp
+	at   mono.Time
+}
+
+func newOutlet(e *Engine, ended func()) *outlet {
+	return &outlet{engine: e, ended: ended, shards: make(map[*site]*outShard)}
+}
+
+// trackOf describes a stream.
+func trackOf(c mix.Codec) TrackConfig {
+	t := TrackConfig{Kind: media.Audio}
+	switch c {
+	case mix.PCMU:
+		t.Codec = media.Codec{Name: media.PCMU, PayloadType: 0, ClockRate: 8000}
+	case mix.PCMA:
+		t.Codec = media.Codec{Name: media.PCMA, PayloadType: 8, ClockRate: 8000}
+	default:
+		t.Codec = media.Codec{Name: media.Opus, PayloadType: 100, ClockRate: 48000}
+	}
+	return t
+}
+
+// Open implements mix.Output. A track that is not in use any more is used again.
+func (o *outlet) Open(c mix.Codec, alone mix.Listener) int {
+	if alone != nil {
+		o.streams = append(o.streams, &outStream{codec: c, used: true, alone: alone.(*ear).source})
+		return o.free(len(o.streams) - 1)
+	}
+	for i, s := range o.streams {
+		if !s.used && s.codec == c && s.alone == nil {
+			s.used = true
+			return i
+		}
+	}
+	o.streams = append(o.streams, &outStream{codec: c, used: true, heard: make(map[*site]int)})
+	for _, sh := range o.shards {
+		if sh.source != nil {
+			sh.source.SetTracks(o.tracks())
+		}
+	}
+	return len(o.streams) - 1
+}
+
+// free moves the last stream to a place that one which a listener had alone has left.
+func (o *outlet) free(last int) int {
+	for i, s := range o.streams[:last] {
+		if !s.used && s.alone != nil {
+			o.streams[i] = o.streams[last]
+			o.streams = o.streams[:last]
+			return i
+		}
+	}
+	return last
+}
+
+func (o *outlet) tracks() []TrackConfig {
+	list := make([]TrackConfig, len(o.streams))
+	for i, s := range o.streams {
+		list[i] = trackOf(s.codec)
+	}
+	return list
+}
+
+func (o *outlet) shard(st *site) *outShard {
+	sh := o.shards[st]
+	if sh == nil {
+		sh = &outShard{feed: feed{site: st}}
+		o.shards[st] = sh
+	}
+	return sh
+}
+
+// Hear implements mix.Output.
+func (o *outlet) Hear(l mix.Listener, stream int) {
+	e := l.(*ear)
+	if e.stream >= 0 && e.source == nil {
+		o.streams[e.stream].heard[e.site]--
+	}
+	e.stream = stream
+	switch {
+	case e.source != nil:
+	case stream < 0:
+		e.peer.Unsubscribe(e.section)
+	default:
+		o.streams[stream].heard[e.site]++
+		if src := o.source(e.site); src != nil {
+			e.peer.hear(e.section, src, stream)
+		}
+	}
+}
+
+// source has the streams for a shard. It may be nil when the engine ends.
+func (o *outlet) source(st *site) *Source {
+	sh := o.shard(st)
+	if sh.source == nil {
+		cfg := SourceConfig{Label: "mix", Shard: st.number, Tracks: o.tracks()}
+		sh.source, _ = o.engine.NewSource(cfg, deaf{})
+	}
+	return sh.source
+}
+
+// Send implements mix.Output.
+func (o *outlet) Send(stream int, at mono.Time, payload []byte) {
+	s := o.streams[stream]
+	rate := int64(48000)
+	if s.codec != mix.Opus {
+		rate = 8000
+	}
+	if s.at == 0 {
+		s.at = at - mono.Time(mix.Frame)
+	}
+	s.seq++
+	s.time += uint32(int64(at.Sub(s.at)) * rate / int64(time.Second))
+	s.at = at
+	var packet [rtp.FixedHeaderLen + maxMixed]byte
+	rtp.FixedHeader{PayloadType: trackOf(s.codec).Codec.PayloadType, SequenceNumber: s.seq, Timestamp: s.time, SSRC: mixSSRC}.Put(packet[:])
+	b := packet[:rtp.FixedHeaderLen+copy(packet[rtp.FixedHeaderLen:], payload)]
+	if s.alone != nil {
+		o.shard(s.alone.site).feed.addAt(at, s.alone, 0, b)
+		return
+	}
+	for st, n := range s.heard {
+		if n > 0 {
+			if src := o.source(st); src != nil {
+				o.shard(st).feed.addAt(at, src, stream, b)
+			}
+		}
+	}
+}
+
+const (
+	maxMixed = 1275 // bytes of a payload (RFC 6716, 3.4)
+	mixSSRC  = 1    // which nobody sees
+)
+
+// Close implements mix.Output.
+func (o *outlet) Close(stream int) {
+	s := o.streams[stream]
+	s.used = false
+	if s.alone != nil {
+		s.alone.Close()
+	}
+}
+
+// Flush implements mix.Output.
+func (o *outlet) Flush() {
+	for _, sh := range o.shards {
+		sh.feed.flush()
+	}
+}
+
+// End implements mix.Output.
+func (o *outlet) End() {
+	for _, sh := range o.shards {
+		if sh.source != nil {
+			sh.source.Close()
+		}
+	}
+	o.ended()
+}
+
+// hear makes a section get a track of a source on the same shard, after what has come of
+// the one that it got before.
+func (p *Peer) hear(section int, src *Source, track int) {
+	p.do(func(now mono.Time, c *peer.Peer) {
+		sub := c.Subscription(section)
+		if sub == nil {
+			return
+		}
+		sub.Expect() // what was wanted before is not any more
+		if was := sub.Track(); was != nil {
+			was.Flush(now)
+		}
+		if t := src.track(track); t != nil {
+			sub.SetPaused(now, false)
+			sub.Attach(now, t)
+		}
+	})
+}
