@@ -16,7 +16,6 @@ import (
 	api "bifrons/api/client"
 	"bifrons/api/config"
 	"bifrons/api/log"
-	"bifrons/rtp/mjr"
 	"bifrons/rtp/waittest"
 	"bifrons/sfu/webrtctest"
 )
@@ -44,7 +43,7 @@ func startChild(t *testing.T) *child {
 			t.Fatal(err)
 		}
 	}
-	c.Cmd = exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	c.Cmd = exec.Command(os.Args[0], "-test.run=^"+strings.Split(t.Name(), "/")[0]+"$")
 	c.Env = append(os.Environ(), "BIFRONS_CHILD="+dir)
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
@@ -87,24 +86,32 @@ func (c *child) dial(t *testing.T) *client {
 
 // recordedCalls are calls to the EchoTest of which audio and video are recorded.
 type recordedCalls struct {
-	folder string
-	peers  []*pionPeer
+	folder, format string
+	peers          []*camera
 }
 
-func recordCalls(t *testing.T, c *client, n int) *recordedCalls {
+// recordCalls makes n calls that are recorded in a format, with the codec that it has room
+// for.
+func recordCalls(t *testing.T, c *client, n int, format string) *recordedCalls {
 	t.Helper()
-	r := &recordedCalls{folder: t.TempDir()}
+	codec := "vp8"
+	if format == "mp4" || format == "mkv" {
+		codec = "h264"
+	}
+	r := &recordedCalls{folder: t.TempDir(), format: format}
 	for i := range n {
-		p := newPionPeer(t, c.attach(echoPackage), webrtctest.Options{})
-		p.call(message{"record": true, "filename": filepath.Join(r.folder, fmt.Sprint(i))}, nil)
+		p := newCamera(t, c.attach(echoPackage), codec, webrtctest.Options{})
+		p.call(message{
+			"record": true, "record_format": format, "videocodec": codec, "filename": filepath.Join(r.folder, fmt.Sprint(i)),
+		}, nil)
 		p.awaitUp()
-		p.KeepPlaying(webrtctest.Pace{Packets: 2, Every: 20 * time.Millisecond})
+		p.film()
 		r.peers = append(r.peers, p)
 	}
 	return r
 }
 
-// marks are the numbers of packets that the server has had by now, audio and video of each.
+// marks are the numbers that the server has had by now, of sound and pictures of each.
 func (r *recordedCalls) marks(t *testing.T) (list [][2]uint64) {
 	t.Helper()
 	for _, p := range r.peers {
@@ -115,66 +122,78 @@ func (r *recordedCalls) marks(t *testing.T) (list [][2]uint64) {
 	return list
 }
 
+// read reads the file or files of a call.
+func (r *recordedCalls) read(t *testing.T, i int, suffix string) *filmed {
+	t.Helper()
+	base := filepath.Join(r.folder, fmt.Sprint(i))
+	if r.format != "mjr" {
+		f := readMedia(t, base+"."+r.format+suffix)
+		f.check(t, base+"."+r.format, 250*time.Millisecond)
+		return f
+	}
+	f := newFilmed()
+	for _, medium := range []string{"audio", "video"} {
+		f.readMJR(t, base+"-"+medium+".mjr"+suffix)
+	}
+	return f
+}
+
 // check reads the files, and finds what the server has had.
 func (r *recordedCalls) check(t *testing.T, marks [][2]uint64, suffix string) {
 	t.Helper()
 	for i, want := range marks {
-		for k, medium := range []string{"audio", "video"} {
-			path := filepath.Join(r.folder, fmt.Sprintf("%d-%s.mjr%s", i, medium, suffix))
-			if latest := latestIn(t, path); latest < want[k] {
-				t.Errorf("%s ends with packet %d, not with %d or later", path, latest, want[k])
+		f := r.read(t, i, suffix)
+		for track, least := range want {
+			if latest := f.newest(track); latest < least {
+				t.Errorf("%s, call %d, track %d ends with %d, not with %d or later", r.format, i, track, latest, least)
 			}
 		}
 	}
 }
 
-// latestIn is the highest number of a packet in a recording, which may be cut off.
-func latestIn(t *testing.T, path string) (latest uint64) {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Error(err)
-		return 0
-	}
-	defer f.Close()
-	r := mjr.NewReader(f)
-	if _, err := r.Header(); err != nil {
-		t.Errorf("%s: %v", path, err)
-	}
-	for {
-		frame, err := r.Next()
-		if err != nil {
-			return latest
+var recordFormats = []string{"mjr", "webm", "mkv", "mp4"}
+
+// TestKilledRecording kills a server that records to 20 files of each format: what it had a
+// second before is in them, they open, and everything in them is at its time.
+func TestKilledRecording(t *testing.T) {
+	beChild()
+	ffprobes(t)
+	for _, format := range recordFormats {
+		calls := sized(3, 20)
+		if format == "mjr" {
+			calls = sized(3, 10) // with two files each
 		}
-		if n, ok := webrtctest.Stamped(frame.Data); ok {
-			latest = max(latest, n)
-		}
+		t.Run(format, func(t *testing.T) {
+			for round := range sized(1, 20) {
+				killed(t, format, calls)
+				if t.Failed() {
+					t.Fatalf("in round %d", round)
+				}
+			}
+		})
 	}
 }
 
-// TestKilledRecording kills a server that records to 20 files: what it had a second
-// before is in them.
-func TestKilledRecording(t *testing.T) {
-	beChild()
-	for range sized(2, 20) {
-		c := startChild(t)
-		calls := recordCalls(t, c.dial(t), 10)
-		marks := calls.marks(t)
-		time.Sleep(time.Second) // what may be lost
-		_ = c.Process.Kill()
-		<-c.ended
-		calls.check(t, marks, ".part")
-		for _, p := range calls.peers {
-			p.Close()
-		}
+// killed kills a server that records calls, and reads the files.
+func killed(t *testing.T, format string, n int) {
+	t.Helper()
+	c := startChild(t)
+	calls := recordCalls(t, c.dial(t), n, format)
+	marks := calls.marks(t)
+	time.Sleep(time.Second) // what may be lost
+	_ = c.Process.Kill()
+	<-c.ended
+	for _, p := range calls.peers {
+		p.Close()
 	}
+	calls.check(t, marks, ".part")
 }
 
 // TestStoppedRecording ends a server that records: its files are whole and have their names.
 func TestStoppedRecording(t *testing.T) {
 	beChild()
 	c := startChild(t)
-	calls := recordCalls(t, c.dial(t), 3)
+	calls := recordCalls(t, c.dial(t), 3, "mjr")
 	marks := calls.marks(t)
 	_ = c.Process.Signal(syscall.SIGTERM)
 	waittest.Closed(t, "the server", c.ended)
@@ -182,6 +201,14 @@ func TestStoppedRecording(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(calls.folder, "*.part")); len(left) != 0 {
 		t.Errorf("left open: %v", left)
 	}
+}
+
+// latestIn is the highest number in a recording.
+func latestIn(t *testing.T, path string) uint64 {
+	t.Helper()
+	f := newFilmed()
+	f.readMJR(t, path)
+	return max(f.newest(0), f.newest(1))
 }
 
 // lines are what is logged.
@@ -273,6 +300,91 @@ func TestFullDisk(t *testing.T) {
 	waittest.Until(t, "the files are whole", func() bool { _, n := s.engine.RecordTotals(); return n == 0 })
 	if latest := latestIn(t, filepath.Join(disk, "call-video.mjr")); latest < mark {
 		t.Errorf("it ends with packet %d, not with %d or later", latest, mark)
+	}
+}
+
+// frozen is a file system of its own that can stop to answer.
+type frozen struct {
+	t      *testing.T
+	folder string
+}
+
+func freezable(t *testing.T) *frozen {
+	t.Helper()
+	image, f := filepath.Join(t.TempDir(), "image"), &frozen{t, t.TempDir()}
+	if err := os.WriteFile(image, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(image, 64<<20); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range [][]string{{"mkfs.ext4", "-q", "-F", image}, {"mount", "-o", "loop", image, f.folder}, {"fsfreeze", "--help"}} {
+		if out, err := exec.CommandContext(t.Context(), command[0], command[1:]...).CombinedOutput(); err != nil {
+			t.Skipf("no file system that can be frozen: %s: %v: %s", command[0], err, out)
+		}
+		if command[0] == "mount" {
+			t.Cleanup(func() {
+				_ = exec.Command("fsfreeze", "-u", f.folder).Run()
+				_ = syscall.Unmount(f.folder, syscall.MNT_DETACH)
+			})
+		}
+	}
+	return f
+}
+
+// set stops it or has it go on: "-f", "-u".
+func (f *frozen) set(option string) {
+	f.t.Helper()
+	if out, err := exec.CommandContext(f.t.Context(), "fsfreeze", option, f.folder).CombinedOutput(); err != nil {
+		f.t.Fatalf("fsfreeze: %v: %s", err, out)
+	}
+}
+
+// TestFrozenDisk has a file system stop to answer while a call is recorded on it: the call
+// and the API go on, the log and event handlers are told, who wants to record there too
+// gets an error, and in the end nothing is missing in the files.
+func TestFrozenDisk(t *testing.T) {
+	ffprobes(t)
+	disk := freezable(t)
+	s, book, events := logged(t)
+	c := dial(t, s)
+	calls := &recordedCalls{folder: disk.folder, format: "webm"}
+	p := newCamera(t, c.attach(echoPackage), "vp8", webrtctest.Options{})
+	p.call(message{"record": true, "record_format": "webm", "filename": filepath.Join(disk.folder, "0")}, nil)
+	p.awaitUp()
+	p.film()
+	p.Seen.AwaitMore(t, "video")
+	disk.set("-f")
+	begin := time.Now()
+	waittest.Until(t, "the log tells that the disk does not answer", func() bool { return book.has("recording waits for its disk") })
+	events.await(64, 0, `"event":"recording-failed"`)
+	other := newCamera(t, c.attach(echoPackage), "vp8", webrtctest.Options{})
+	other.call(message{"audio": true}, nil)
+	other.awaitUp()
+	other.film()
+	other.h.message(message{"record": true, "filename": filepath.Join(disk.folder, "other")}, nil)
+	if text, _ := other.h.awaitData("error_code", 413.0).data()["error"].(string); !strings.Contains(text, "does not answer") {
+		t.Errorf("the client is told %q", text)
+	}
+	for time.Since(begin) < time.Duration(sized(3, 10))*time.Second {
+		p.Seen.AwaitMore(t, "video")
+		other.Heard.AwaitMore(t, "audio")
+	}
+	disk.set("-u")
+	waittest.Until(t, "the log tells that it goes on", func() bool { return book.has("recording goes on") })
+	events.await(64, 0, `"event":"recording-resumed"`)
+	p.Seen.AwaitMore(t, "video")
+	marks := [][2]uint64{{p.Heard.Newest(), p.Seen.Newest()}}
+	p.h.message(message{"record": false}, nil)
+	p.h.awaitData("result", "ok")
+	waittest.Until(t, "the files are whole", func() bool { _, n := s.engine.RecordTotals(); return n == 0 })
+	calls.check(t, marks, "")
+	for track, list := range calls.read(t, 0, "").order {
+		for i, n := range list[1:] {
+			if n != list[i]+1 {
+				t.Errorf("track %d: %d is followed by %d", track, list[i], n)
+			}
+		}
 	}
 }
 

@@ -37,3 +37,9 @@ func Earliest(a, b Time) Time {
 	}
 	return b
 }
+
+// Ticks is how many units of a clock, with a rate in Hz, a time of any length takes.
+func Ticks(d time.Duration, rate uint32) int64 {
+	whole, rest := int64(d/time.Second), int64(d%time.Second)
+	return whole*int64(rate) + rest*int64(rate)/int64(time.Second)
+}

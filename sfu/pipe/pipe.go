@@ -36,7 +36,7 @@ type Pipe struct {
 
 // item is a packet or a sender report, as it waits.
 type item struct {
-	buf       *pktbuf.Buf // nil: a report
+	buf       *pktbuf.Buf // nil: a report, or nothing under a number
 	seq       uint64      // NTP time of a report
 	at        mono.Time
 	timestamp uint32
@@ -53,6 +53,7 @@ const (
 	flagMarker = 1 << iota
 	flagKeyframe
 	flagRewrite
+	flagFill
 )
 
 // Packet is one packet, with the numbers of the subscription. They go on over changes of
@@ -70,6 +71,7 @@ type Packet struct {
 	SSRC   uint32
 	Source uint32 // timestamp
 
+	Fill   bool   // no packet: nothing comes under Seq, of Timestamp, though it was left free
 	Report bool   // no packet but a sender report of SSRC (RFC 3550, 6.4.1): Source at NTP, which Arrival is the arrival of
 	NTP    uint64 // 32.32 fixed point seconds since 1900
 }
@@ -80,6 +82,7 @@ func New(size int, drop func(media.Drop)) *Pipe {
 	p := &Pipe{drop: drop}
 	p.ring.Make(size)
 	p.sub = route.NewSubscription(p)
+	p.sub.Once()
 	return p
 }
 
@@ -153,8 +156,15 @@ func (p *Pipe) full() bool {
 	return true
 }
 
-// Fill implements route.Sink: there is no use for padding.
-func (p *Pipe) Fill(mono.Time, *route.Packet, route.Outgoing) {}
+// Fill implements route.Sink: it tells that a packet is not missing.
+func (p *Pipe) Fill(_ mono.Time, q *route.Packet, o route.Outgoing) {
+	if p.full() {
+		return
+	}
+	it := item{seq: o.Seq, at: q.Arrival, timestamp: o.Timestamp, source: q.Timestamp, ssrc: q.SSRC}
+	it.set(flagFill, true)
+	p.ring.Put(&it)
+}
 
 // LayerChanged implements route.Sink.
 func (p *Pipe) LayerChanged(_, _ media.Layer) {}
@@ -176,6 +186,9 @@ func (p *Pipe) Next(scratch []byte, q *Packet) (mem []byte, ok bool) {
 	*q = Packet{
 		Head: int(it.head), Seq: it.seq, Timestamp: it.timestamp, Arrival: it.at, SSRC: it.ssrc, Source: it.source,
 		Marker: it.flags&flagMarker != 0, Keyframe: it.flags&flagKeyframe != 0,
+	}
+	if q.Fill = it.flags&flagFill != 0; q.Fill {
+		return scratch, true
 	}
 	if it.buf == nil {
 		q.Report, q.NTP, q.Seq = true, it.seq, 0

@@ -161,3 +161,22 @@ func BenchmarkPipe(b *testing.B) {
 		x.next()
 	}
 }
+
+// TestFill tells of numbers under which nothing comes.
+func TestFill(t *testing.T) {
+	x := newRig()
+	x.push(9)
+	x.seq++
+	x.push(9)
+	x.track.Skip(5, &route.Packet{Seq: 2, Timestamp: 2 * 960, SSRC: 9})
+	for _, want := range []struct {
+		seq  uint64
+		fill bool
+	}{{1, false}, {3, false}, {2, true}} {
+		if q, ok := x.next(); !ok || q.Seq != want.seq || q.Fill != want.fill || (len(q.Data) == 0) != want.fill {
+			t.Errorf("%+v, %v, not %+v", q, ok, want)
+		}
+	}
+	x.pipe.Cut(6)
+	x.track.Close()
+}

@@ -68,6 +68,7 @@ func NewForwarder(now mono.Time, loop Loop, t *route.Track, f Forward) *Forwarde
 		w.next = uint64(uint16(now / mono.Time(time.Millisecond)))
 	case f.Encoding < 0:
 		w.sub = route.NewSubscription(w)
+		w.sub.Once()
 		w.sub.Attach(now, t)
 	default:
 		t.AddTap(w)
@@ -170,7 +171,7 @@ func (f *Forwarder) base(p *route.Packet) {
 		f.delta, f.clock, f.floor = p.Seq&^0xffff, 0, 0
 	default:
 		f.delta, f.floor = p.Seq-f.next, f.next
-		passed := int64(p.Arrival.Sub(f.lastAt)) * int64(f.track.ClockRate) / int64(time.Second)
+		passed := mono.Ticks(p.Arrival.Sub(f.lastAt), f.track.ClockRate)
 		f.clock = p.Timestamp - (f.lastTS + uint32(max(passed, 1)))
 	}
 	f.lastTS, f.lastAt = p.Timestamp-f.clock, p.Arrival

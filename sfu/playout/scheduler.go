@@ -40,7 +40,7 @@ type deviceQueue struct {
 func (sched *Scheduler) Play(to Sink, parts []Part, held bool, ended func(err error)) *Player {
 	p := &Player{sched: sched, to: to, ended: ended, held: held}
 	for _, part := range parts {
-		p.inputs = append(p.inputs, &input{Part: part, player: p, index: -1, front: new(slab), back: new(slab)})
+		p.inputs = append(p.inputs, &input{Part: part, player: p, index: -1})
 		if !part.Messages {
 			p.media++
 		}
@@ -115,6 +115,9 @@ func (sched *Scheduler) read(device uint64, q *deviceQueue) {
 		if in.last || in.player.over {
 			sched.closeReader(in)
 		}
+		if in.player.over {
+			in.drop()
+		}
 		sched.schedule(in, sched.now())
 	}
 	if q.reading--; q.reading == 0 {
@@ -126,14 +129,15 @@ var errPanic = errors.New("playout: a reader has panicked")
 
 // fill fills an input's back, without the lock.
 func (sched *Scheduler) fill(in *input) {
-	err := errPanic
+	err, s := errPanic, in.slab()
 	func() {
 		sched.mu.Unlock()
 		defer sched.mu.Lock()
 		defer in.player.to.Contain("a reader")
-		err = in.back.fill(in.Reader)
+		err = s.fill(in.Reader)
 	}()
-	in.ready, in.last = true, err != nil
+	in.lent.Add(int64(len(s.bytes)))
+	in.back, in.ready, in.last = s, true, err != nil
 	if err != io.EOF {
 		in.err = err
 	}

@@ -52,7 +52,9 @@ type File struct {
 	chunk        []byte    // that the disk has or had, nil = it has written all
 	chunked      uint64    // packets in chunk
 	busy         bool      // the disk is at it
-	spare        []byte    // memory for the next chunk
+	handed       mono.Time // since when
+	late         bool      // that takes long, which was told
+	spare        []byte    // memory for the next chunk, if that is small
 	failed       time.Time // when writing failed last, zero = it did not
 	final        bool      // chunk is the last
 	patches      []Patch
@@ -249,6 +251,10 @@ func (f *File) take(i int, in *source) {
 			f.cfg.Format.Report(&Report{Track: i, SSRC: q.SSRC, NTP: q.NTP, Timestamp: q.Source, At: q.Arrival})
 			continue
 		}
+		if q.Fill {
+			f.fillIn(i, &q)
+			continue
+		}
 		p := Packet{
 			Track: i, RTP: q.Data, Head: q.Head, Seq: q.Seq, Timestamp: q.Timestamp, Marker: q.Marker, Keyframe: q.Keyframe,
 			Arrival: q.Arrival, SSRC: q.SSRC, Source: q.Source,
@@ -266,6 +272,21 @@ func (f *File) take(i int, in *source) {
 		taken++
 	}
 	f.count(taken, dropped)
+}
+
+// fillIn tells the format of a number under which nothing comes.
+func (f *File) fillIn(i int, q *pipe.Packet) {
+	format, waits := f.cfg.Format.(Filler)
+	if !waits || !f.tracks[i].based {
+		return
+	}
+	p := Packet{Track: i, Seq: q.Seq, Timestamp: q.Timestamp, Arrival: q.Arrival}
+	if !f.tracks[i].number(&p, false) {
+		return
+	}
+	before := len(f.fill)
+	f.fill = format.Fill(f.fill, &p)
+	f.grown(p.Arrival, before)
 }
 
 // takeMessages lays out the messages that wait.
@@ -334,6 +355,18 @@ func (f *File) requestKeyframe(i int) {
 	}
 }
 
+// watch tells of a disk that does not answer; mu is held.
+func (f *File) watch(now mono.Time) {
+	if f.late || now.Sub(f.handed) < stalled {
+		return
+	}
+	f.late = true
+	if f.failed.IsZero() {
+		f.log.Error("recording waits for its disk", "file", f.out.Name(), "error", ErrStall)
+		f.tell(ErrStall)
+	}
+}
+
 // handOver gives the disk what is laid out, if that is enough or has waited for long. It
 // reports whether the file has ended and the disk has the rest.
 func (f *File) handOver(now mono.Time) (gone bool) {
@@ -341,6 +374,7 @@ func (f *File) handOver(now mono.Time) (gone bool) {
 	defer f.mu.Unlock()
 	switch {
 	case f.busy:
+		f.watch(now)
 		return false
 	case f.chunk != nil && f.ended: // writing it failed: once more, with all that is left
 		f.chunk, f.chunked = append(f.chunk, f.fill...), f.chunked+f.filled
@@ -351,11 +385,14 @@ func (f *File) handOver(now mono.Time) (gone bool) {
 		}
 	case f.ended || len(f.fill) >= chunk || len(f.fill) > 0 && now-f.since >= mono.Time(fresh):
 		f.chunk, f.chunked, f.final = f.fill, f.filled, f.ended
-		f.fill, f.filled, f.spare = f.spare[:0], 0, nil
+		f.fill, f.filled, f.spare = f.spare, 0, nil
+		if len(f.chunk) > maxSpare {
+			f.fill = f.recorder.spares.take()
+		}
 	default:
 		return false
 	}
-	f.busy = true
+	f.busy, f.handed = true, now
 	f.disk.push(f)
 	return f.final
 }

@@ -167,9 +167,20 @@ func (l *Live) Packet(dst []byte, p *Packet) []byte {
 	return l.release(dst, false)
 }
 
+// Fill implements Filler.
+func (l *Live) Fill(dst []byte, p *Packet) []byte {
+	l.now = max(l.now, p.Arrival)
+	l.tracks[p.Track].order.take(p, l.assemble)
+	return l.release(dst, false)
+}
+
 // assemble takes a packet that is in order.
 func (l *Live) assemble(p *Packet) {
 	t := &l.tracks[p.Track]
+	if len(p.RTP) == 0 {
+		l.take(t, t.frames.Push(&frame.Packet{Seq: p.Seq, Timestamp: p.Timestamp, Arrival: int64(p.Arrival)}))
+		return
+	}
 	x := frame.Packet{
 		Seq: p.Seq, Timestamp: p.Timestamp, Marker: p.Marker, Arrival: int64(p.Arrival), Payload: p.RTP[p.Head:],
 		PT: p.RTP[1] & 0x7f,

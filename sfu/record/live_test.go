@@ -39,6 +39,7 @@ type sender struct {
 	seen     func(at time.Duration) bool
 	seqs     [2]uint64
 	offset   [2]uint32 // of timestamps as they come
+	fills    bool      // some numbers of pictures are left free, and filled later
 	asked    int
 	forced   bool // a key frame was asked for
 	n        int  // next picture
@@ -72,6 +73,11 @@ func (s *sender) packet(track int, captured time.Duration, rate float64, p frame
 	s.seqs[track]++
 	if s.random.Float64() < s.loss {
 		return
+	}
+	if s.fills && track == 1 && s.seqs[1]%10 == 3 {
+		free := Packet{Track: 1, Seq: s.seqs[1], Arrival: epoch.Add(captured + delay), Timestamp: s.last[1]}
+		s.seqs[1]++
+		defer func() { s.out = s.live.Fill(s.out, &free) }()
 	}
 	source := uint32(int64(captured.Seconds() * rate))
 	ts := source - s.cut[track]
@@ -275,6 +281,17 @@ func TestLive(t *testing.T) {
 			}
 			decodes(t, path)
 		})
+	}
+}
+
+// TestLiveFills has numbers in pictures and between them under which nothing comes: all
+// pictures are in the file, and no key frame is asked for.
+func TestLiveFills(t *testing.T) {
+	s := newSender(t, "webm", "vp8")
+	s.fills = true
+	s.run(5 * time.Second)
+	if n := len(ffprobe(t, s.finish("a.webm"), false)); n < 320 || s.live.Dropped() != 0 || s.asked != 0 {
+		t.Errorf("%d packets in the file, %d frames dropped, %d key frames asked for", n, s.live.Dropped(), s.asked)
 	}
 }
 

@@ -69,6 +69,12 @@ type Format interface {
 	End(dst []byte) (rest []byte, patches []Patch)
 }
 
+// Filler is a Format that waits for packets that are missing. Fill tells of a number under
+// which nothing comes: RTP is empty.
+type Filler interface {
+	Fill(dst []byte, p *Packet) []byte
+}
+
 // Loss is why something was not recorded.
 type Loss uint8
 
@@ -113,6 +119,8 @@ const (
 	// maxMakers is how many may be made at the same time, those for which a file system
 	// does not answer any more included: each of these takes a thread.
 	maxMakers = 256
+	// stalled is how long a write takes until that is told.
+	stalled = 2 * time.Second
 	// retry is how long after an error the disk is tried again.
 	retry = time.Second
 )

@@ -181,7 +181,7 @@ func TestFresh(t *testing.T) {
 		f, q, out := x.start("/b/x", new(lines))
 		q.put(5, 70, "one")
 		f.Message(0, false, []byte("hi"))
-		time.Sleep(fresh + 2*interval)
+		waittest.Pass(fresh + 2*interval)
 		if got := out.text(); got != "begin\n1 0 one\nmessage hi\n" {
 			t.Errorf("the file has %q", got)
 		}
@@ -196,23 +196,54 @@ func TestFresh(t *testing.T) {
 	})
 }
 
+// waiting is a lines that waits for packets.
+type waiting struct{ lines }
+
+func (*waiting) Fill(dst []byte, p *Packet) []byte {
+	return fmt.Appendf(dst, "fill %d %d\n", p.Seq, p.Timestamp)
+}
+
+// TestFill numbers what fills a gap like packets, for formats that wait for them.
+func TestFill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newRig(t)
+		one, q, first := x.start("/b/x", new(waiting))
+		two, r, second := x.start("/b/y", new(lines))
+		for _, in := range []*queue{q, r} {
+			fill := pipe.Packet{Fill: true, Seq: 6, Timestamp: 80}
+			in.list = append(in.list, fill) // before anything
+			in.put(5, 70, "a")
+			in.put(7, 90, "b")
+			in.list = append(in.list, fill)
+		}
+		one.Close()
+		two.Close()
+		<-one.Done()
+		<-two.Done()
+		if a, b := first.text(), second.text(); a != "BEGIN\n1 0 a\n3 20 b\nfill 2 10\nend\n" || b != "BEGIN\n1 0 a\n3 20 b\nend\n" {
+			t.Errorf("the files have %q and %q", a, b)
+		}
+		x.Close(time.Second)
+	})
+}
+
 // TestDiskFull writes on a disk that is full for a while: nothing is lost that there is
 // room for in memory, and who records hears of it once.
 func TestDiskFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newRig(t)
 		f, q, out := x.start("/b/x", new(lines))
-		time.Sleep(time.Second)
+		waittest.Pass(time.Second)
 		out.set(func() { out.full = true })
 		for i := range uint64(100) {
 			q.put(i, uint32(i)*960, "x")
-			time.Sleep(100 * time.Millisecond)
+			waittest.Pass(100 * time.Millisecond)
 		}
 		if err := <-x.told; !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("told %v", err)
 		}
 		out.set(func() { out.full = false })
-		time.Sleep(2 * retry)
+		waittest.Pass(2 * retry)
 		if err := <-x.told; err != nil {
 			t.Errorf("told %v", err)
 		}
@@ -237,10 +268,10 @@ func TestDiskStaysFull(t *testing.T) {
 		x := newRig(t)
 		f, q, out := x.start("/b/x", new(lines))
 		q.put(1, 0, "kept")
-		time.Sleep(time.Second)
+		waittest.Pass(time.Second)
 		out.set(func() { out.full = true })
 		q.put(2, 960, "lost")
-		time.Sleep(time.Second)
+		waittest.Pass(time.Second)
 		q.put(3, 1920, "lost")
 		f.Close()
 		<-f.Done()
@@ -288,14 +319,14 @@ func TestStall(t *testing.T) {
 		x := newRig(t)
 		stuck, sq, sout := x.start("/a/x", new(lines))
 		fine, fq, fout := x.start("/b/x", new(lines))
-		time.Sleep(time.Second)
+		waittest.Pass(time.Second)
 		stall := make(chan struct{})
 		sout.set(func() { sout.stall = stall })
 		big := strings.Repeat("x", 1<<20)
 		for i := range uint64(40) {
 			sq.put(i, uint32(i)*960, big)
 			fq.put(i, uint32(i)*960, "x")
-			time.Sleep(250 * time.Millisecond)
+			waittest.Pass(250 * time.Millisecond)
 		}
 		if got := strings.Count(fout.text(), "x\n"); got < 38 {
 			t.Errorf("the other file has %d packets", got)
@@ -304,11 +335,17 @@ func TestStall(t *testing.T) {
 		if lost < 20 || x.waiting.Load() > 2*maxWaiting {
 			t.Errorf("%d packets lost, %d bytes wait", lost, x.waiting.Load())
 		}
+		if told := <-x.told; !errors.Is(told, ErrStall) || len(x.told) != 0 {
+			t.Errorf("told %v, and %d times more", told, len(x.told))
+		}
 		close(stall)
 		stuck.Close()
 		fine.Close()
 		<-stuck.Done()
 		<-fine.Done()
+		if told := <-x.told; told != nil || len(x.told) != 0 {
+			t.Errorf("told %v when it goes on, and %d times more", told, len(x.told))
+		}
 		if got := uint64(strings.Count(sout.text(), "x\n")); got != 40-lost {
 			t.Errorf("%d packets in the file, %d lost", got, lost)
 		}
@@ -326,7 +363,7 @@ func TestStallOfMany(t *testing.T) {
 		stuck.wait(maxDiskWaiting) // of other files
 		sq.put(1, 0, "x")
 		fq.put(1, 0, "x")
-		time.Sleep(time.Second)
+		waittest.Pass(time.Second)
 		stuck.wait(-maxDiskWaiting)
 		stuck.Close()
 		fine.Close()
@@ -354,7 +391,7 @@ func TestCloseStalled(t *testing.T) {
 			t.Errorf("%d files are left", n)
 		}
 		close(stall)
-		time.Sleep(time.Second)
+		waittest.Pass(time.Second)
 		if !strings.HasSuffix(out.text(), "end\n") {
 			t.Errorf("the file has %q", out.text())
 		}
@@ -371,7 +408,7 @@ func TestPanic(t *testing.T) {
 		f, q, out := x.start("/b/bad", new(lines))
 		g, gq, gout := x.start("/b/good", new(lines))
 		q.put(1, 0, "x")
-		time.Sleep(time.Second)
+		waittest.Pass(time.Second)
 		q.put(2, 1, "panic")
 		gq.put(1, 0, "z")
 		<-f.Done()

@@ -1,8 +1,6 @@
 package record
 
 import (
-	"time"
-
 	"bifrons/rtp"
 	"bifrons/rtp/mono"
 	"bifrons/sfu/pipe"
@@ -46,7 +44,8 @@ type source struct {
 // number makes the numbers of a packet go on after those of earlier inputs. It is
 // false for one that came too late.
 func (t *track) number(p *Packet, joined bool) bool {
-	if !t.based {
+	first := !t.based
+	if first {
 		p.Joined = joined && t.began
 		t.base(p, joined)
 	}
@@ -56,7 +55,10 @@ func (t *track) number(p *Packet, joined bool) bool {
 	}
 	p.Timestamp += t.ts
 	t.next = max(t.next, p.Seq+1)
-	if d := p.Timestamp - t.last; !t.began || int32(d) > 0 {
+	if len(p.RTP) == 0 { // a fill
+		return true
+	}
+	if d := p.Timestamp - t.last; first || int32(d) > 0 {
 		if p.Seq != t.floor {
 			t.step = min(d, t.clockRate/5)
 		}
@@ -79,7 +81,7 @@ func (t *track) base(p *Packet, joined bool) {
 	if t.began {
 		passed := int64(t.step)
 		if !joined {
-			passed = int64(p.Arrival.Sub(t.at)) * int64(t.clockRate) / int64(time.Second)
+			passed = mono.Ticks(p.Arrival.Sub(t.at), t.clockRate)
 		}
 		ts = t.last + uint32(max(passed, 1))
 	}

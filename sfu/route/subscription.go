@@ -35,6 +35,7 @@ type Subscription struct {
 	sink   Sink
 	track  *Track
 	paused bool
+	once   bool   // the sink asks for nothing again
 	wishes uint64 // changes of what is wanted
 
 	sel   selector
@@ -63,6 +64,10 @@ func NewSubscription(sink Sink) *Subscription {
 	s.sel.want(media.NoLayer, 0)
 	return s
 }
+
+// Once tells, before Attach, that the sink takes each packet once and never asks for it
+// again: for it alone a track need not keep packets.
+func (s *Subscription) Once() { s.once = true }
 
 // Track returns the track that is forwarded, nil if none.
 func (s *Subscription) Track() *Track { return s.track }
@@ -252,7 +257,7 @@ func (s *Subscription) send(now mono.Time, p *Packet, c choice) (began bool) {
 		}
 		o.Rewrite = o.PictureID != p.VP8.PictureID || o.TL0 != p.VP8.TL0PICIDX
 	}
-	if int32(o.Timestamp-s.lastTS) > 0 || !s.sent {
+	if int32(o.Timestamp-s.lastTS) > 0 || began || !s.sent {
 		s.lastTS, s.lastSent, s.sent = o.Timestamp, p.Arrival, true
 	}
 	s.sink.Send(now, p, o)
@@ -290,7 +295,7 @@ func (s *Subscription) passed(p *Packet) int64 {
 			newest = q
 		}
 	}
-	units := int64(newest.Arrival.Sub(s.lastSent)) * int64(s.track.ClockRate) / int64(time.Second)
+	units := mono.Ticks(newest.Arrival.Sub(s.lastSent), s.track.ClockRate)
 	return units - int64(int32(newest.Timestamp-p.Timestamp))
 }
 

@@ -1,6 +1,8 @@
 package recordplay
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"bifrons/api/json"
@@ -49,7 +51,13 @@ func newTable() kit.Table[*handle] {
 	}
 }
 
-// list tells what can be played. Private recordings are for those who know the key.
+const (
+	maxList = 4 << 20 // how long a list may be, in bytes
+	listEnd = 64      // for what follows the recordings
+)
+
+// list tells what can be played, the newest first; what does not fit is left out. Private
+// recordings are for those who know the key.
 func (h *handle) list(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	p, all := h.plugin, false
 	if key := p.general.AdminKey; key != "" && r.Body.Str(adminKey.Name) != "" {
@@ -60,12 +68,24 @@ func (h *handle) list(r *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 	}
 	w.Str("recordplay", "list")
 	w.Array("list")
-	for _, rec := range p.finished() {
-		if all || !rec.private {
-			rec.write(w)
+	recordings, out := p.finished(), 0
+	slices.SortStableFunc(recordings, func(a, b *recording) int { return strings.Compare(b.date, a.date) })
+	for _, rec := range recordings {
+		switch n := w.Len(); {
+		case rec.private && !all:
+		case out > 0:
+			out++
+		default:
+			if rec.write(w); w.Len() > maxList-listEnd {
+				w.Truncate(n)
+				out++
+			}
 		}
 	}
 	w.EndArray()
+	if out > 0 {
+		w.Int("left_out", int64(out))
+	}
 	return kit.Response{}, nil
 }
 

@@ -1,6 +1,7 @@
 package recordplay
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -152,6 +153,30 @@ func TestListAndUpdate(t *testing.T) {
 	}
 	if got := s.Admin(`{}`); !strings.Contains(got, fails("415")) {
 		t.Errorf("the Admin API answers %s", got)
+	}
+}
+
+// TestLongList leaves the oldest recordings out of a list that would be too long, and says
+// how many.
+func TestLongList(t *testing.T) {
+	s := newStudio(t, "", plugintest.Config{})
+	c := s.Attach(plugintest.Options{})
+	const n = 100
+	for i := range n {
+		s.write(fmt.Sprintf("%d.nfo", i+1), fmt.Sprintf("[%d]\r\nname = %s\r\nprivate = false\r\ndate = 2026-01-%02d 10:00:00\r\naudio = a\r\n",
+			i+1, strings.Repeat("x", 60<<10), 1+i%20))
+	}
+	s.want(c, `{"request":"update"}`, `{"recordplay":"ok"}`)
+	text := c.Send(`{"request":"list"}`, nil)
+	if len(text) > maxList {
+		t.Errorf("a list of %d bytes", len(text))
+	}
+	listed := strings.Count(text, `"id":`)
+	if listed < 10 || listed >= n || !strings.HasSuffix(text, fmt.Sprintf(`],"left_out":%d}`, n-listed)) {
+		t.Errorf("%d of %d are listed, and the list ends with %s", listed, n, text[len(text)-40:])
+	}
+	if strings.Contains(text, "2026-01-01") || !strings.Contains(text, "2026-01-20") {
+		t.Error("the oldest are not those that are left out")
 	}
 }
 

@@ -341,7 +341,7 @@ func TestFailedWhileBuilt(t *testing.T) {
 	th := newRig(t, "")
 	m := &mountpoint{plugin: th.plugin, id: "1", settings: newSettings(typeRTP)}
 	m.fail()
-	if err := th.plugin.add(m); err == nil || th.mountpoint("1") != nil {
+	if err := th.plugin.add(m, 0); err == nil || th.mountpoint("1") != nil {
 		t.Errorf("it is there: %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package streaming
 import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/rooms"
 	"bifrons/api/schema"
 )
 
@@ -16,6 +17,10 @@ func (p *Plugin) create(h *handle, r *kit.Request, w *json.Writer) (kit.Response
 	if err != nil {
 		return failed(err)
 	}
+	maker := rooms.Maker(h.Host, p.general.AdminKey)
+	if why := p.mountpoints.Full(maker, "mountpoints"); why != "" {
+		return fail(errCantCreate, "%s", why)
+	}
 	id, free := p.mountpoints.Reserve(body, "id")
 	if !free {
 		return fail(errCantCreate, "A stream with the provided ID already exists")
@@ -25,7 +30,7 @@ func (p *Plugin) create(h *handle, r *kit.Request, w *json.Writer) (kit.Response
 	if err := checkKind(kind, body); err != nil {
 		return failed(err)
 	}
-	m, err := p.build(kind, id, entryOfID(id), kit.FromRequest(body))
+	m, err := p.build(maker, kind, id, entryOfID(id), kit.FromRequest(body))
 	if err != nil {
 		return failed(err)
 	}
