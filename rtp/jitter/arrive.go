@@ -165,7 +165,7 @@ func (b *Buffer) pushRedundant(now mono.Time, p *Packet) {
 	in := &b.in
 	ext := in.ext + int64(int32(p.Timestamp-uint32(in.ext)))
 	dseq := int64(p.Seq - in.seq)
-	if !in.any || dseq > 0 || dseq < -helped || ext > in.ext {
+	if second := int64(b.cfg.ClockRate); !in.any || max(dseq, -dseq) > helped || max(ext-in.ext, in.ext-ext) > second {
 		return
 	}
 	in.helped = helped

@@ -85,15 +85,11 @@ func (e *delays) add(arrival, at, length int64) {
 }
 
 // drop moves what is known to a lower base. By little it goes down all the time where
-// the sender's clock is fast: what came before was as late for its time as it was.
+// the sender's clock is fast, and by much where the path or the timestamps have become
+// others: what came before was as late for its time as it was.
 func (e *delays) drop(by int64) {
-	n := int(by / int64(time.Millisecond))
-	if n < 2 {
-		return
-	}
-	e.shift(n)
-	if n >= 20 { // another path, of which little is known
-		e.weight *= 10
+	if n := int(by / int64(time.Millisecond)); n >= 2 && n < 20 {
+		e.shift(n)
 	}
 }
 

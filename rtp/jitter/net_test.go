@@ -96,23 +96,23 @@ type sent struct {
 
 // network is how packets come.
 type network struct {
-	clock         uint32
-	rate, ch      int
-	packet        time.Duration
-	length        time.Duration
-	delay         func(r *rand.Rand, at time.Duration) time.Duration // above the least
-	loss          float64
-	reorder       float64 // share of packets that come 30 ms later
-	fec           bool
-	ppm           float64 // by which the sender's clock is fast
-	paused        func(at time.Duration) bool
-	dtx           bool // pauses are told, with a packet every 400 ms
-	conceals      bool
-	of            signalAt
-	phase         time.Duration // of the ticks
-	least         time.Duration
-	change        func(i int, p *sent) // of packet i
-	seed          uint64
+	clock    uint32
+	rate, ch int
+	packet   time.Duration
+	length   time.Duration
+	delay    func(r *rand.Rand, at time.Duration) time.Duration // above the least
+	loss     float64
+	reorder  float64 // share of packets that come 30 ms later
+	fec      bool
+	ppm      float64 // by which the sender's clock is fast
+	paused   func(at time.Duration) bool
+	dtx      bool // pauses are told, with a packet every 400 ms
+	conceals bool
+	of       signalAt
+	phase    time.Duration // of the ticks
+	least    time.Duration
+	change   func(i int, p *sent) // of packet i
+	seed     uint64
 }
 
 // packets lays out all that comes, in order of arrival.

@@ -75,8 +75,11 @@ func (b *Buffer) pull(now mono.Time, d Decoder, pcm []float32) Outcome {
 	b.clock(now)
 	b.signal.settle()
 	b.idle, b.made = 0, Silent
-	if b.signal.ready() >= b.frame {
+	switch ready := b.signal.ready(); {
+	case ready >= b.frame:
 		b.made = b.kind
+	case ready > 0: // what was made up counts once
+		b.made = min(b.kind, Comfort)
 	}
 	for b.signal.ready() < b.frame {
 		b.produce(d)

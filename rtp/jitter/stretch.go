@@ -7,13 +7,13 @@ import "math"
 const hush = 2.5e-7
 
 // coarse is room for the part of the signal in which find searches, at a low rate.
-type coarse [2 * 12 * 36]float32
+type coarse [2 * 8 * 36]float32
 
 // find returns at which distance the signal is most like its w samples from at: of
 // the lags from least to most, ahead if sign is 1, back if it is -1. alike is their
 // correlation, 1 where they are the same or both too quiet to be heard.
 func (s *signal) find(at, w, least, most, sign int) (lag int, alike float32) {
-	step := max(s.rate/8000, 1)
+	step := max(s.rate/4000, 1)
 	var room coarse
 	from, n := at, w+most
 	if sign < 0 {
@@ -21,26 +21,34 @@ func (s *signal) find(at, w, least, most, sign int) (lag int, alike float32) {
 	}
 	low := s.thin(&room, from, n, step)
 	origin := (at - from) / step
-	cw := w / step
+	mould := low[origin*s.ch : (origin+w/step)*s.ch]
+	own := energy(mould)
 	best := float32(-2)
 	lag = least
 	for l := (least + step - 1) / step; l <= most/step; l++ {
-		o := origin + sign*l
-		if o < 0 || (o+cw)*s.ch > len(low) {
+		o := (origin + sign*l) * s.ch
+		if o < 0 || o+len(mould) > len(low) {
 			break
 		}
-		r := correlation(low[origin*s.ch:(origin+cw)*s.ch], low[o*s.ch:(o+cw)*s.ch])
 		// Of lags that are as good as each other the longer one gets more done.
-		if r += 0.01 * float32(l) / float32(most/step+1); r > best {
+		r := correlation(mould, low[o:o+len(mould)], own) + 0.01*float32(l*step)/float32(most)
+		if r > best {
 			best, lag = r, l*step
 		}
 	}
-	middle := lag
-	alike = -2
-	for l := max(middle-step, least); l <= min(middle+step, most); l++ {
-		r := correlation(s.part(at, at+w), s.part(at+sign*l, at+sign*l+w))
-		if r > alike {
-			alike, lag = r, l
+	mould = s.part(at, at+w)
+	own = energy(mould)
+	for ; step > 0; step = (step - 1) / 4 {
+		fine := max((step+3)/4, 1)
+		middle := lag
+		alike = -2
+		for l := middle - step; l <= middle+step; l += fine {
+			if l < least || l > most {
+				continue
+			}
+			if r := correlation(mould, s.part(at+sign*l, at+sign*l+w), own); r > alike {
+				alike, lag = r, l
+			}
 		}
 	}
 	return lag, alike
@@ -50,9 +58,6 @@ func (s *signal) find(at, w, least, most, sign int) (lag int, alike float32) {
 func (s *signal) thin(room *coarse, from, n, step int) []float32 {
 	n = min(n/step, len(room)/s.ch)
 	src := s.part(from, from+n*step)
-	if step == 1 {
-		return room[:copy(room[:], src)]
-	}
 	for i := range n {
 		for c := range s.ch {
 			var sum float32
@@ -65,14 +70,20 @@ func (s *signal) thin(room *coarse, from, n, step int) []float32 {
 	return room[:n*s.ch]
 }
 
-// correlation of two parts of the same length, -1 to 1.
-func correlation(a, b []float32) float32 {
-	var ab, aa, bb float32
+func energy(a []float32) (sum float32) {
+	for _, v := range a {
+		sum += v * v
+	}
+	return sum
+}
+
+// correlation of two parts of the same length, -1 to 1; aa is the energy of a.
+func correlation(a, b []float32, aa float32) float32 {
+	var ab, bb float32
 	b = b[:len(a)]
 	for i, v := range a {
 		w := b[i]
 		ab += v * w
-		aa += v * v
 		bb += w * w
 	}
 	if quiet := hush * float32(len(a)); aa < quiet && bb < quiet {
@@ -81,16 +92,12 @@ func correlation(a, b []float32) float32 {
 	return ab / float32(math.Sqrt(float64(aa)*float64(bb))+1e-12)
 }
 
-func (s *signal) alike(a, b []float32) float32 { return min(max(correlation(a, b), 0), 1) }
+func (s *signal) alike(a, b []float32) float32 { return min(max(correlation(a, b, energy(a)), 0), 1) }
 
 // quiet tells whether n samples from a place on are so much less loud than what was
 // heard before (30 dB) that a splice is not heard.
 func (s *signal) quiet(from, n int) bool {
-	var sum float32
-	for _, v := range s.part(from, from+n) {
-		sum += v * v
-	}
-	return sum <= max(hush, s.level/1000)*float32(n*s.ch)
+	return energy(s.part(from, from+n)) <= max(hush, s.level/1000)*float32(n*s.ch)
 }
 
 // shorten takes up to most samples out of what is ready, if that is alike enough. It
@@ -136,6 +143,9 @@ func (s *signal) lengthen(want int, enough float32) int {
 func (s *signal) splice(w, lag int, alike float32) {
 	alike = min(max(alike, 0), 1)
 	to := s.start + lag
+	if lag < 0 {
+		s.played(to)
+	}
 	for k := range w {
 		i := k
 		if lag > 0 { // in that order nothing is written over that is still needed
@@ -147,8 +157,14 @@ func (s *signal) splice(w, lag int, alike float32) {
 			s.buf[y+c] = a*s.buf[x+c] + b*s.buf[y+c]
 		}
 	}
-	// What was played is now before the new start.
+	if lag > 0 {
+		s.played(to)
+	}
+	s.start = to
+}
+
+// played moves what was played to where it is before a new start.
+func (s *signal) played(to int) {
 	keep := min(s.of(past), s.start, to)
 	copy(s.part(to-keep, to), s.part(s.start-keep, s.start))
-	s.start = to
 }

@@ -89,9 +89,9 @@ func TestNetworks(t *testing.T) {
 
 			// The same with a tone, which shows clicks.
 			w = x.net
-			w.length, w.rate, w.ch = 20*time.Second, 48000, 1+len(x.name)%2
+			w.length, w.rate, w.ch = 12*time.Second, 16000, 1+len(x.name)%2
 			h = w.run(t)
-			limit := 0.012 // of a full-scale step
+			limit := 0.02 // of a full-scale step
 			if w.loss > 0 {
 				limit = 0.1 // several packets in a row made up
 			}

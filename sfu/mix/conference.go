@@ -35,6 +35,7 @@ type Conference struct {
 	heard   int         // how many they are
 	limiter limiter
 	scratch []float32
+	packet  Packet  // that was taken last
 	past    history // of sum
 	shared  []*encoding
 	count   Stats

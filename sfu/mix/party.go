@@ -181,10 +181,9 @@ func (p *Party) fade() {
 
 // take takes the packets that have come.
 func (p *Party) take() {
-	var q Packet
-	level := uint8(127)
-	for p.input.Next(&q) {
-		x := p.packet(&q)
+	level, q := uint8(127), &p.c.packet
+	for p.input.Next(q) {
+		x := p.packetOf(q)
 		if q.HasLevel {
 			level = min(level, q.Level)
 		}
@@ -201,8 +200,8 @@ func (p *Party) take() {
 	}
 }
 
-// packet is a packet as the jitter buffer wants it.
-func (p *Party) packet(q *Packet) jitter.Packet {
+// packetOf is a packet as the jitter buffer wants it.
+func (p *Party) packetOf(q *Packet) jitter.Packet {
 	x := jitter.Packet{Seq: q.Seq, Timestamp: q.Timestamp, Marker: q.Marker, Payload: q.Payload}
 	if p.cfg.Codec == Opus {
 		x.Duration, x.DTX, x.FEC = opus.Duration(q.Payload), opus.DTX(q.Payload), opus.HasFEC(q.Payload)
