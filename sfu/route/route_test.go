@@ -618,3 +618,31 @@ func TestLongGap(t *testing.T) {
 		}
 	}
 }
+
+// What waits for a Flush is forwarded, however long ago it came: what is played or mixed
+// late has the times that it should have come at.
+func TestLatePackets(t *testing.T) {
+	f := newFixture(t)
+	f.sub.Once()
+	f.push(10, 10, func(p *Packet) { p.Info.Keyframe = true })
+	const late = 100
+	for i := range uint64(late) {
+		f.now += 20 * ms
+		f.track.Push(f.packet(11+i, uint32(11+i), nil))
+	}
+	f.now += 10000 * ms
+	f.track.Expire(f.now)
+	f.track.Flush(f.now)
+	for i := 1; i < len(f.out.sent); i++ {
+		if f.out.sent[i].Seq != f.out.sent[i-1].Seq+1 || f.out.sent[i].Timestamp != f.out.sent[i-1].Timestamp+1 {
+			t.Fatalf("after %v comes %v", f.out.sent[i-1], f.out.sent[i])
+		}
+	}
+	if n := len(f.out.sent); n != late+1 {
+		t.Errorf("%d packets came through", n)
+	}
+	f.track.Expire(f.now)
+	if n := f.pool.Outstanding(); n > 0 {
+		t.Errorf("%d packets are kept for nobody", n)
+	}
+}

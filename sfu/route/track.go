@@ -1,6 +1,7 @@
 package route
 
 import (
+	"math"
 	"time"
 
 	"bifrons/rtp/mono"
@@ -105,7 +106,11 @@ func (t *Track) Push(p Packet) (first bool) {
 	if t.Keep != (Keep{}) && t.Kind == media.Video && !t.Simulcast {
 		t.start.add(&p, t.Keep)
 	}
-	t.pending = append(t.pending, t.caches[p.Encoding].Put(p, t.keeps()))
+	keep := t.keeps()
+	if len(t.pending) >= minCache { // they must not make way for it, however old they are
+		keep = math.MaxInt64
+	}
+	t.pending = append(t.pending, t.caches[p.Encoding].Put(p, keep))
 	return first
 }
 
@@ -238,8 +243,12 @@ func (t *Track) Find(encoding uint8, seq uint16) *Packet {
 	return t.start.find(seq)
 }
 
-// Expire releases packets that nobody can ask for any more.
+// Expire releases packets that nobody can ask for any more. What waits for a Flush may have
+// come long ago, and stays.
 func (t *Track) Expire(now mono.Time) {
+	if len(t.pending) > 0 {
+		return
+	}
 	for i := range t.caches {
 		t.caches[i].Expire(now - t.keeps())
 	}
