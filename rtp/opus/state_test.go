@@ -47,7 +47,7 @@ func decodeAll(t testing.TB, d *Decoder, packets [][]byte) (pcm []float32) {
 
 // TestReset compares what was reset with what is new.
 func TestReset(t *testing.T) {
-	for _, f := range formats {
+	for _, f := range formatsHere() {
 		for _, s := range []Settings{{Complexity: 4}, {Bitrate: 96000, Complexity: 10}, {Complexity: 4, FEC: true, Loss: 10}} {
 			form := opustest.Format{Rate: f.rate, Channels: f.channels}
 			music, speech := opustest.Music(form, 0.4), opustest.Speech(form, 0.4, 3)
@@ -71,11 +71,12 @@ func TestReset(t *testing.T) {
 // TestSettingsChange changes all settings every few frames. What is decoded stays
 // what was said.
 func TestSettingsChange(t *testing.T) {
+	slow(t)
 	all := []Settings{
 		{Complexity: 4}, {Bitrate: 12000, Complexity: 0}, {Bitrate: 64000, Complexity: 10}, {Bitrate: 24000, Complexity: 5, FEC: true, Loss: 20},
 		{Bitrate: 500, Complexity: 1}, {Bitrate: 512000, Complexity: 10, FEC: true, Loss: 100}, {Bitrate: 20000, Complexity: 8, FEC: true},
 	}
-	for _, f := range formats {
+	for _, f := range formatsHere() {
 		form := opustest.Format{Rate: f.rate, Channels: f.channels}
 		pcm := opustest.Speech(form, 4, 9)
 		e := newEncoder(t, f.rate, f.channels, all[0])
@@ -102,6 +103,7 @@ func TestSettingsChange(t *testing.T) {
 
 // TestBitrate has packets as large as they were asked to be.
 func TestBitrate(t *testing.T) {
+	slow(t)
 	form := opustest.Format{Rate: 48000, Channels: 1}
 	pcm := opustest.Speech(form, 3, 4)
 	for _, bitrate := range []int{16000, 32000, 64000, 128000} {
@@ -118,7 +120,7 @@ func TestBitrate(t *testing.T) {
 
 // TestNoNumbers encodes what is no number, or far beyond full scale: it passes.
 func TestNoNumbers(t *testing.T) {
-	for _, f := range formats {
+	for _, f := range formatsHere() {
 		form := opustest.Format{Rate: f.rate, Channels: f.channels}
 		pcm := opustest.Tone(form, 440, 0.3, 2)
 		for i := range form.Frame() {
@@ -181,7 +183,8 @@ func TestBroken(t *testing.T) {
 // TestAllocations has none, for any mode, without FEC and loss. With them there are a
 // few, inside of the codec.
 func TestAllocations(t *testing.T) {
-	for _, f := range formats {
+	slow(t)
+	for _, f := range formatsHere() {
 		for _, s := range []Settings{{Complexity: 4}, {Bitrate: 96000, Complexity: 10}, {Bitrate: 24000, Complexity: 4, FEC: true, Loss: 10}} {
 			form := opustest.Format{Rate: f.rate, Channels: f.channels}
 			pcm := opustest.Speech(form, 1, 5)

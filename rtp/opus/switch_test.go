@@ -12,9 +12,7 @@ import (
 // compares what a decoder makes of it with what it makes of the first one alone: noise
 // against the signal in windows of 5 ms, and clicks.
 func TestSwitch(t *testing.T) {
-	if testing.Short() {
-		t.Skip("encodes a minute of sound")
-	}
+	slow(t)
 	for _, x := range []struct {
 		rate, channels int
 		Settings
@@ -222,6 +220,7 @@ func TestSeamless(t *testing.T) {
 // and has an encoder of their own, which does not hear them, and goes back when they
 // are silent again. What they decode is as good as from one encoder all the time.
 func TestSpeaker(t *testing.T) {
+	slow(t)
 	for _, x := range []struct {
 		rate, channels int
 		Settings

@@ -22,7 +22,7 @@ func newResampler(t testing.TB, from, to, channels int) *Resampler {
 func through(t testing.TB, r *Resampler, hz float64) []float32 {
 	in, out := make([]float32, r.from/50), make([]float32, r.to/50)
 	var all []float32
-	for frame := range 20 {
+	for frame := range 10 {
 		for i := range in {
 			in[i] = float32(math.Sin(2 * math.Pi * hz * float64(frame*len(in)+i) / float64(r.from)))
 		}
@@ -57,7 +57,7 @@ func dB(power float64) float64 { return 10 * math.Log10(power+1e-20) }
 func TestResponse(t *testing.T) {
 	for _, from := range rates {
 		for _, to := range rates {
-			if from == to || from != 8000 && to != 8000 && from != 12000 {
+			if from == to || from != 8000 && to != 8000 && from != 12000 || from == 12000 && to > 16000 {
 				continue
 			}
 			t.Run(fmt.Sprint(from, " to ", to), func(t *testing.T) {

@@ -15,7 +15,7 @@ func near(t *testing.T, what string, got, want, off float64) {
 
 func TestMeasures(t *testing.T) {
 	for _, f := range []Format{{8000, 1}, {48000, 2}} {
-		signal := Speech(f, 2, 1)
+		signal := Speech(f, 0.7, 1)
 		random := rand.New(rand.NewPCG(1, 2))
 		noisy := make([]float32, len(signal))
 		amplitude := math.Sqrt(Power(signal) / 100)
@@ -32,8 +32,8 @@ func TestMeasures(t *testing.T) {
 		for i, v := range signal {
 			half[i] = v / 2
 		}
-		loud := Tone(f, 1000, 0.5, 1)
-		soft := Tone(f, 1000, 0.25, 1)
+		loud := Tone(f, 1000, 0.5, 0.2)
+		soft := Tone(f, 1000, 0.25, 0.2)
 		if d := SpectralDistance(f, signal, half, 4000); d < 0.5 || d > 6.03 {
 			t.Errorf("distance of half as loud is %.2f", d)
 		}
@@ -44,7 +44,7 @@ func TestMeasures(t *testing.T) {
 			t.Error("noise makes no distance")
 		}
 		late := append(make([]float32, 37*f.Channels), signal...)
-		near(t, "delay", float64(Delay(f, signal, late, 100)), 37, 0)
+		near(t, "delay", float64(Delay(f, signal, late, 50)), 37, 0)
 		near(t, "amplitude", Amplitude(f.Channel(loud, 0), f.Rate, 1000), 0.5, 0.001)
 		near(t, "step", Step(f, loud), 2*0.5*math.Sin(math.Pi*1000/float64(f.Rate)), 0.04)
 		before := Click(f, soft)
@@ -70,11 +70,11 @@ func TestSpectrum(t *testing.T) {
 
 // TestSignals has sound that stays within full scale.
 func TestSignals(t *testing.T) {
-	for _, rate := range []int{8000, 12000, 16000, 24000, 48000} {
+	for _, rate := range []int{8000, 12000, 48000} {
 		for channels := 1; channels <= 2; channels++ {
 			f := Format{rate, channels}
-			for name, pcm := range map[string][]float32{"speech": Speech(f, 3, 5), "music": Music(f, 3)} {
-				if len(pcm) != f.Samples(3) {
+			for name, pcm := range map[string][]float32{"speech": Speech(f, 1.5, 5), "music": Music(f, 1.5)} {
+				if len(pcm) != f.Samples(1.5) {
 					t.Fatalf("%s of %d samples", name, len(pcm))
 				}
 				var most float64
