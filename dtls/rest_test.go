@@ -6,9 +6,9 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"bifrons/dtls/srtp"
+	"bifrons/rtp/waittest"
 )
 
 // wire notes what a side sends, and that it never uses a number twice under
@@ -139,8 +139,7 @@ func TestRestComesBack(t *testing.T) {
 			if server.rests() {
 				t.Error("asleep after a record")
 			}
-			time.Sleep(restAgain)
-			synctest.Wait()
+			waittest.Pass(restAgain)
 			if !server.rests() {
 				t.Error("awake, long after the record")
 			}

@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"sync"
 	"time"
 
 	"bifrons/rtp"
@@ -19,6 +20,13 @@ type ear struct {
 	stream  int // that it gets, -1 = none
 }
 
+// Close implements mix.Listener.
+func (e *ear) Close() {
+	if e.source != nil {
+		e.source.Close()
+	}
+}
+
 // outlet is what a conference gives out: streams that are tracks of a source on each
 // shard where somebody hears them, so that whoever moves from one stream to another does
 // so between two packets. It belongs to the goroutine that mixes.
@@ -31,8 +39,27 @@ type outlet struct {
 
 // outShard is the part of an outlet on a shard.
 type outShard struct {
-	source *Source // of the streams that several hear, nil until it is needed
-	feed   feed
+	site   *site
+	source *Source   // of the streams that several hear, nil until it is needed
+	frame  *mixFrame // that is being mixed, nil if there is nothing for this shard yet
+
+	mu   sync.Mutex
+	free []*mixFrame
+}
+
+// mixFrame is what a shard gets of a frame, by one command.
+type mixFrame struct {
+	shard *outShard
+	at    mono.Time
+	items []mixed
+	bytes []byte
+	run   func(now mono.Time) // take, made once
+}
+
+// mixed is a packet of a mixFrame.
+type mixed struct {
+	to       *Source
+	track, n int
 }
 
 // outStream is one stream, a track with the same index in all sources.
@@ -109,7 +136,7 @@ func (o *outlet) tracks() []TrackConfig {
 func (o *outlet) shard(st *site) *outShard {
 	sh := o.shards[st]
 	if sh == nil {
-		sh = &outShard{feed: feed{site: st}}
+		sh = &outShard{site: st}
 		o.shards[st] = sh
 	}
 	return sh
@@ -161,13 +188,13 @@ func (o *outlet) Send(stream int, at mono.Time, payload []byte) {
 	rtp.FixedHeader{PayloadType: trackOf(s.codec).Codec.PayloadType, SequenceNumber: s.seq, Timestamp: s.time, SSRC: mixSSRC}.Put(packet[:])
 	b := packet[:rtp.FixedHeaderLen+copy(packet[rtp.FixedHeaderLen:], payload)]
 	if s.alone != nil {
-		o.shard(s.alone.site).feed.addAt(at, s.alone, 0, b)
+		o.shard(s.alone.site).add(at, s.alone, 0, b)
 		return
 	}
 	for st, n := range s.heard {
 		if n > 0 {
 			if src := o.source(st); src != nil {
-				o.shard(st).feed.addAt(at, src, stream, b)
+				o.shard(st).add(at, src, stream, b)
 			}
 		}
 	}
@@ -180,17 +207,13 @@ const (
 
 // Close implements mix.Output.
 func (o *outlet) Close(stream int) {
-	s := o.streams[stream]
-	s.used = false
-	if s.alone != nil {
-		s.alone.Close()
-	}
+	o.streams[stream].used = false
 }
 
 // Flush implements mix.Output.
 func (o *outlet) Flush() {
 	for _, sh := range o.shards {
-		sh.feed.flush()
+		sh.flush()
 	}
 }
 
@@ -203,6 +226,61 @@ func (o *outlet) End() {
 	}
 	o.ended()
 }
+
+// add adds a packet of a frame, which is lent.
+func (sh *outShard) add(at mono.Time, to *Source, track int, packet []byte) {
+	if sh.frame == nil {
+		sh.frame = sh.empty()
+	}
+	f := sh.frame
+	f.at = at
+	f.items = append(f.items, mixed{to, track, len(packet)})
+	f.bytes = append(f.bytes, packet...)
+}
+
+// empty is a frame with nothing in it.
+func (sh *outShard) empty() *mixFrame {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if last := len(sh.free) - 1; last >= 0 {
+		f := sh.free[last]
+		sh.free = sh.free[:last]
+		return f
+	}
+	f := &mixFrame{shard: sh}
+	f.run = f.take
+	return f
+}
+
+// flush posts what was added.
+func (sh *outShard) flush() {
+	if f := sh.frame; f != nil {
+		sh.frame = nil
+		sh.site.shard.Post(f.run) // without effect when the shard has ended
+	}
+}
+
+// take gives the packets to their sources, on the loop. They count as having come at the
+// time of the frame, so that timestamps go on exactly where a listener changes streams.
+func (f *mixFrame) take(mono.Time) {
+	rest := f.bytes
+	for i := range f.items {
+		it := &f.items[i]
+		it.to.take(f.at, it.track, 0, rest[:it.n])
+		rest = rest[it.n:]
+	}
+	clear(f.items)
+	f.items, f.bytes = f.items[:0], f.bytes[:0]
+	sh := f.shard
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if len(sh.free) < maxFrames {
+		sh.free = append(sh.free, f)
+	}
+}
+
+// maxFrames is how many frames are kept for later.
+const maxFrames = 4
 
 // hear makes a section get a track of a source on the same shard, after what has come of
 // the one that it got before.

@@ -44,8 +44,9 @@ func (e *Engine) Play(to *Source, parts []Part, held bool, ended func(err error)
 type played struct{ *Source }
 
 // Write takes a packet of a track for the shard, unless that is behind.
-func (s played) Write(track int, packet []byte) bool {
-	if len(packet) > pktbuf.Size {
+func (s played) Write(track int, packet *pktbuf.Buf) bool {
+	if packet.N > pktbuf.Size {
+		packet.Release()
 		return true
 	}
 	return s.site.feed.add(s.Source, track, packet)
@@ -98,33 +99,29 @@ type feed struct {
 type batch struct {
 	feed  *feed
 	items []fed
-	bytes []byte
+	bytes int64
 	run   func(now mono.Time) // take, made once
 }
 
 // fed is a packet of a batch.
 type fed struct {
-	to       *Source
-	track, n int
-	at       mono.Time // of arrival, 0 = when it is taken
+	to     *Source
+	track  int
+	packet *pktbuf.Buf
 }
 
-// add takes a packet, which is lent; false if the shard is behind.
-func (f *feed) add(to *Source, track int, packet []byte) bool { return f.addAt(0, to, track, packet) }
-
-// addAt is add for a packet that counts as having come at a time.
-func (f *feed) addAt(at mono.Time, to *Source, track int, packet []byte) bool {
-	if f.waiting.Load() > maxFed {
-		return false
-	}
+// add takes over a packet; false if the shard is behind.
+func (f *feed) add(to *Source, track int, packet *pktbuf.Buf) bool {
 	b := f.current
 	if b == nil {
 		b = f.batch()
 		f.current = b
 	}
-	b.items = append(b.items, fed{to, track, len(packet), at})
-	b.bytes = append(b.bytes, packet...)
-	f.waiting.Add(int64(len(packet)))
+	if b.bytes+f.waiting.Load() > maxFed {
+		return false
+	}
+	b.items = append(b.items, fed{to, track, packet})
+	b.bytes += int64(packet.N)
 	return true
 }
 
@@ -137,7 +134,7 @@ func (f *feed) batch() *batch {
 		f.free = f.free[:last]
 		return b
 	}
-	b := &batch{feed: f, bytes: make([]byte, 0, 64<<10)}
+	b := &batch{feed: f}
 	b.run = b.take
 	return b
 }
@@ -149,39 +146,55 @@ func (f *feed) flush() {
 		return
 	}
 	f.current = nil
+	f.waiting.Add(b.bytes)
 	f.site.shard.Post(b.run) // without effect when the shard has ended
 }
 
 // take gives the packets to their sources, on the loop.
 func (b *batch) take(now mono.Time) {
-	rest := b.bytes
-	for i := range b.items {
-		it := &b.items[i]
-		at := it.at
-		if at == 0 {
-			at = now
+	for rest := b.items; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].to == rest[0].to {
+			n++
 		}
-		it.to.take(at, it.track, 0, rest[:it.n])
-		rest = rest[it.n:]
+		rest[0].to.takeAll(now, rest[:n])
+		rest = rest[n:]
 	}
-	b.feed.waiting.Add(-int64(len(b.bytes)))
+	b.feed.waiting.Add(-b.bytes)
 	clear(b.items)
-	b.items, b.bytes = b.items[:0], b.bytes[:0]
+	b.items, b.bytes = b.items[:0], 0
 	b.feed.done(b)
 }
 
 // maxFree is how many empty batches are kept, of which some are needed when the shard is behind,
-// and maxKept how large in bytes.
+// and maxKept how large in packets.
 const (
 	maxFree = 32
-	maxKept = 256 << 10
+	maxKept = 1024
 )
 
 func (f *feed) done(b *batch) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.free) < maxFree && cap(b.bytes) <= maxKept {
+	if len(f.free) < maxFree && cap(b.items) <= maxKept {
 		f.free = append(f.free, b)
+	}
+}
+
+// takeAll handles packets that are played, on the loop.
+func (s *Source) takeAll(now mono.Time, list []fed) {
+	n := 0
+	s.stay.Do(func() {
+		for n < len(list) {
+			it := &list[n]
+			n++ // after a panic nobody knows whose the packet is
+			if !s.core.HandleRTP(now, it.track, 0, it.packet) {
+				it.packet.Release()
+			}
+		}
+	})
+	for i := range list[n:] {
+		list[n+i].packet.Release()
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bifrons/rtp/mono"
+	"bifrons/rtp/pktbuf"
 	"bifrons/rtp/waittest"
 	"bifrons/sfu/media"
 )
@@ -122,10 +123,16 @@ func TestFeed(t *testing.T) {
 	f := &s.site.feed
 	seq := uint16(0)
 	packet := rtpPacket(0, 0, 5, "payload")
-	next := func() []byte {
+	pool := pktbuf.NewPool(maxFed)
+	of := func(b []byte) *pktbuf.Buf {
+		buf := pool.Get()
+		buf.N = copy(buf.B, b)
+		return buf
+	}
+	next := func() *pktbuf.Buf {
 		seq++
 		packet[2], packet[3] = byte(seq>>8), byte(seq)
-		return packet
+		return of(packet)
 	}
 	s.site.shard.Call(func(now mono.Time) {
 		pass := func() {
@@ -136,6 +143,7 @@ func TestFeed(t *testing.T) {
 			}
 			b := f.current
 			f.current = nil
+			f.waiting.Add(b.bytes)
 			b.take(now)
 		}
 		for range 500 {
@@ -150,14 +158,27 @@ func TestFeed(t *testing.T) {
 	}
 	n := 0
 	s.site.shard.Call(func(mono.Time) {
-		for f.add(s, 0, make([]byte, 1500)) {
+		long := make([]byte, 1500)
+		for f.add(s, 0, of(long)) {
 			n++
 		}
 		f.flush()
+		if got := f.waiting.Load(); got != int64(n*len(long)) {
+			t.Errorf("%d bytes wait of %d packets", got, n)
+		}
 	})
 	s.site.shard.Call(func(mono.Time) {})
-	if want := maxFed/1500 + 1; n != want || !f.add(s, 0, packet) || f.waiting.Load() != int64(len(packet)) {
+	if want := maxFed/1500 + 1; n != want || f.waiting.Load() != 0 || !f.add(s, 0, of(packet)) {
 		t.Errorf("%d packets fit, not %d; %d bytes wait", n, want, f.waiting.Load())
 	}
 	e.scheduler.Flush()
+	s.Close()
+	s.site.shard.Call(func(mono.Time) {})
+	if f.add(s, 0, of(packet)); f.current != nil { // for a source that is gone
+		e.scheduler.Flush()
+	}
+	s.site.shard.Call(func(mono.Time) {})
+	if left := pool.Outstanding(); left != 1 { // the one that was refused
+		t.Errorf("%d packets were not released", left)
+	}
 }

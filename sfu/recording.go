@@ -68,6 +68,10 @@ func LiveFormat(container, app string, tracks []LiveTrack) (RecordFormat, error)
 // OpusFormat is the format of Ogg with one track of Opus. app is the program that writes.
 func OpusFormat(app string) RecordFormat { return &record.Opus{App: app} }
 
+// WAVFormat is the format of WAV files, of samples of 16 bits that are given to
+// Recording.Message: little endian and interleaved. rate is in Hz.
+func WAVFormat(rate, channels int) RecordFormat { return &record.WAV{Rate: rate, Channels: channels} }
+
 // RecordConfig describes a file to record to; see record.Config.
 type RecordConfig struct {
 	Path, Suffix string

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"bifrons/rtp/waittest"
 )
 
 // box is an outbox that writes down what it delivers.
@@ -71,14 +73,14 @@ func TestOutboxDoesNotWaitForever(t *testing.T) {
 		b, got := box()
 		first, second := &Handle{}, &Handle{}
 		b.reserve(first)
-		time.Sleep(placeHold / 2)
+		waittest.Pass(placeHold / 2)
 		late := b.reserve(first)
 		b.put(second, Event{Head: []byte("x")})
-		time.Sleep(placeHold - time.Millisecond)
+		waittest.Pass(placeHold - time.Millisecond)
 		if text := got(); text != "" {
 			t.Errorf("got %q while a place is kept", text)
 		}
-		time.Sleep(2 * time.Millisecond)
+		waittest.Pass(2 * time.Millisecond)
 		if text := got(); text != "x" {
 			t.Errorf("got %q after the places have lapsed", text)
 		}

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 	"unsafe"
+
+	"bifrons/rtp/waittest"
 )
 
 // stepped is t as the clocks would read if the wall clock alone had been set
@@ -65,10 +67,9 @@ func TestPause(t *testing.T) {
 		cl, gone := newClient(t, c), newClient(t, c)
 		alive, silent, lost := cl.create(), cl.create(), gone.create()
 		c.Gone(gone)
-		time.Sleep(5 * time.Second)
+		waittest.Pass(5 * time.Second)
 		paused.Add(int64(10 * time.Minute))
-		time.Sleep(watchdogPeriod)
-		synctest.Wait()
+		waittest.Pass(watchdogPeriod)
 		if r := cl.do("keepalive", object{"session_id": alive}); r["janus"] != "ack" {
 			t.Fatalf("a request that waited: %v", r)
 		}
@@ -76,8 +77,7 @@ func TestPause(t *testing.T) {
 			t.Errorf("a claim that waited: %v", r)
 		}
 		cl.none()
-		time.Sleep(30 * time.Second)
-		synctest.Wait()
+		waittest.Pass(30 * time.Second)
 		if c.Session(silent) != nil || c.Session(alive) == nil || c.Session(lost) == nil {
 			t.Error("the wrong sessions are left after the pause")
 		}

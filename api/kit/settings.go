@@ -31,7 +31,7 @@ type Setting struct {
 
 	// To is where the value is, with its default before it is read: a *string,
 	// *bool, *int, *int64, *uint64, *uint8, a *time.Duration, which is in seconds
-	// outside, or a Value.
+	// outside, a *[]string, or a Value.
 	To any
 
 	Least   int64 // a number that is not 0 is at least that
@@ -87,6 +87,8 @@ func (s *Setting) fieldType() schema.Type {
 		return schema.String
 	case *bool:
 		return schema.Bool
+	case *[]string:
+		return schema.Array
 	}
 	return schema.Uint
 }
@@ -150,6 +152,10 @@ func (s *Setting) set(src Values, name string, empty bool) {
 		if on, ok := src.Flag(name); ok {
 			*to = on
 		}
+	case *[]string:
+		if list, ok := src.Texts(name); ok && (len(list) > 0 || empty) {
+			*to = list
+		}
 	default:
 		n, ok := src.Number(name)
 		switch {
@@ -206,6 +212,8 @@ func (s *Setting) isSet() bool {
 		return to.String() != ""
 	case *bool:
 		return *to
+	case *[]string:
+		return len(*to) > 0
 	}
 	return s.number() != 0
 }
@@ -226,6 +234,8 @@ func (t Settings) Save(g *config.Group) {
 			g.Set(s.Name, to.String())
 		case *bool:
 			g.Set(s.Name, strconv.FormatBool(*to))
+		case *[]string:
+			g.SetArray(s.Name, *to...)
 		default:
 			g.Set(s.Name, strconv.FormatInt(s.number(), 10))
 		}
@@ -250,6 +260,12 @@ func (t Settings) Write(w *json.Writer) {
 			w.Str(name, to.String())
 		case *bool:
 			w.Bool(name, *to)
+		case *[]string:
+			w.Array(name)
+			for _, text := range *to {
+				w.Str("", text)
+			}
+			w.EndArray()
 		default:
 			w.Int(name, s.number())
 		}

@@ -13,6 +13,7 @@ import (
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/plugintest"
 	"bifrons/api/schema"
+	"bifrons/rtp/waittest"
 	"bifrons/sfu"
 )
 
@@ -55,7 +56,7 @@ func testWarning(t *testing.T) {
 	} {
 		log.Reset()
 		if strings.Contains(tt.body, "wait") {
-			time.Sleep(time.Second)
+			waittest.Pass(time.Second)
 		}
 		host := &desk{Host: plugin.Nobody{}}
 		r := table.Message(host, 0, &plugin.Request{Transaction: "t", Body: plugintest.Parse(t, tt.body)})

@@ -14,6 +14,9 @@ type Values interface {
 	Flag(name string) (bool, bool)
 	Number(name string) (int64, bool)
 
+	// Texts is a list of texts; false if something else is in it.
+	Texts(name string) ([]string, bool)
+
 	// Wrong tells whether there is a number that makes no sense.
 	Wrong(name string) bool
 

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"bifrons/rtp/waittest"
 )
 
 func TestPacer(t *testing.T) {
@@ -22,8 +24,7 @@ func TestPacer(t *testing.T) {
 		}
 		expect := func(after time.Duration, want int) {
 			t.Helper()
-			time.Sleep(after)
-			synctest.Wait()
+			waittest.Pass(after)
 			mu.Lock()
 			defer mu.Unlock()
 			if runs != want {
@@ -63,8 +64,7 @@ func TestPacerPanics(t *testing.T) {
 			p.Do(&mu, f)
 			mu.Unlock()
 		}
-		time.Sleep(time.Hour)
-		synctest.Wait()
+		waittest.Pass(time.Hour)
 		mu.Lock()
 		defer mu.Unlock()
 		p.Do(&mu, f)

@@ -228,20 +228,21 @@ func try[T any](b *tab, expression string) (T, error) {
 // anew meanwhile.
 func await[T any](b *tab, what, expression string, ok func(T) bool) T {
 	b.t.Helper()
-	deadline := time.Now().Add(browserPatience)
-	for {
-		v, err := try[T](b, expression)
+	var v T
+	defer func() {
+		if b.t.Failed() {
+			b.t.Logf("%s: the last value is %+v", what, v)
+		}
+	}()
+	waittest.UntilEvery(b.t, 100*time.Millisecond, browserPatience, what, func() bool {
+		var err error
+		v, err = try[T](b, expression)
 		if err != nil && !loadedAnew(err) {
 			b.t.Fatalf("%s: %v", expression, err)
 		}
-		if err == nil && ok(v) {
-			return v
-		}
-		if time.Now().After(deadline) {
-			b.t.Fatalf("no %s within %v: %+v", what, browserPatience, v)
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
+		return err == nil && ok(v)
+	})
+	return v
 }
 
 // loadedAnew tells whether an expression has no value because the page has gone.

@@ -290,8 +290,7 @@ func TestReloadGivesUp(t *testing.T) {
 			s.serve(signals, load)
 		}()
 		signals <- syscall.SIGHUP
-		time.Sleep(time.Hour)
-		synctest.Wait()
+		waittest.Pass(time.Hour)
 		if reads != reloadTries || strings.Count(lines.String(), "janus.jcfg: is gone") != 1 {
 			t.Errorf("read %d times:\n%s", reads, &lines)
 		}

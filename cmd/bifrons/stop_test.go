@@ -51,8 +51,7 @@ func TestRelaySignals(t *testing.T) {
 				for _, sig := range tt.signals {
 					from <- sig
 				}
-				time.Sleep(tt.pause)
-				synctest.Wait()
+				waittest.Pass(tt.pause)
 				if len(to) != tt.passed || ended.Load() != tt.ended {
 					t.Errorf("%d passed, ended: %v", len(to), ended.Load())
 				}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	pion "github.com/pion/sctp"
+
+	"bifrons/rtp/waittest"
 )
 
 const (
@@ -220,7 +222,7 @@ func TestTooManyChannelsOfThePeer(t *testing.T) {
 		x.silent()
 		// One ends: there is room again.
 		_ = r.stream(3).Close()
-		time.Sleep(5 * time.Second)
+		waittest.Pass(5 * time.Second)
 		r.open(maxChannels+1, open{label: "another"})
 	})
 }
@@ -236,7 +238,7 @@ func TestTooManyStreams(t *testing.T) {
 			if _, err := x.WriteSCTP([]byte("x"), ppidText); err != nil {
 				break
 			}
-			time.Sleep(time.Millisecond)
+			waittest.Pass(time.Millisecond)
 		}
 		<-s.closed
 	})
@@ -333,7 +335,7 @@ func TestReset(t *testing.T) {
 			if n, _, err := x.ReadSCTP(make([]byte, 9)); err == nil {
 				t.Fatal("instead of our reset:", n)
 			}
-			time.Sleep(3 * time.Second)
+			waittest.Pass(3 * time.Second)
 			if n := s.Stats().Channels; n != 0 {
 				t.Fatalf("round %d: %d channels", round, n)
 			}
@@ -350,7 +352,7 @@ func TestReset(t *testing.T) {
 				t.Error("stream", id)
 			}
 			_ = y.Close()
-			time.Sleep(3 * time.Second)
+			waittest.Pass(3 * time.Second)
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -371,7 +373,7 @@ func TestStreamsAreUsedAgain(t *testing.T) {
 			y.want(ppidDCEP, string(open{label: "y"}.marshal()))
 			y.want(ppidText, fmt.Sprint(i))
 			_ = y.Close()
-			time.Sleep(3 * time.Second)
+			waittest.Pass(3 * time.Second)
 		}
 	})
 }

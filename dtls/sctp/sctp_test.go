@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"bifrons/rtp/waittest"
 )
 
 // side is an association with all it has reported.
@@ -208,7 +210,7 @@ func TestLimitOfThePeer(t *testing.T) {
 			if n := log.count("too long"); n != 1 {
 				t.Errorf("limit %d: told %d times", c.limit, n)
 			}
-			time.Sleep(10 * time.Second)
+			waittest.Pass(10 * time.Second)
 			_ = s.Send("x", "", true, make([]byte, c.most+1))
 			if n := log.count("too long"); n != 2 {
 				t.Errorf("limit %d: told %d times", c.limit, n)
@@ -271,7 +273,7 @@ func TestWaitsForThePeersChannel(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		time.Sleep(300 * time.Millisecond)
+		waittest.Pass(300 * time.Millisecond)
 		s := peer.open(0, open{label: DefaultLabel})
 		s.want(ppidText, "to ") // before the ACK of nothing else
 		if n := server.Stats(); n.Channels != 1 || n.Sent != 1 {
@@ -291,7 +293,7 @@ func TestChannelLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server, a, b := startPair(nil)
 		<-client.ready
-		time.Sleep(2 * openDelay)
+		waittest.Pass(2 * openDelay)
 		for i := range maxChannels - 10 {
 			if err := client.Send(fmt.Sprint(i), "", false, []byte("x")); err != nil {
 				t.Fatal(i, err)
@@ -417,7 +419,7 @@ func TestDrainOutlivesClose(t *testing.T) {
 		if _, err := b.Write([]byte("whatever")); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Second)
+		waittest.Pass(time.Second)
 		if n := a.unread(); n != 0 {
 			t.Error(n, "records unread")
 		}
@@ -440,7 +442,7 @@ func TestClose(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		time.Sleep(time.Second)
+		waittest.Pass(time.Second)
 		if n := a.unread(); n != 0 {
 			t.Error(n, "records unread")
 		}
@@ -452,7 +454,7 @@ func TestClose(t *testing.T) {
 		if err := s.Send("", "", false, []byte("never")); err != nil {
 			t.Error(err)
 		}
-		time.Sleep(3 * time.Second)
+		waittest.Pass(3 * time.Second)
 		stop(t, []*side{s}, a, b)
 	})
 	synctest.Test(t, func(t *testing.T) { // at once

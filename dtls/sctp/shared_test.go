@@ -7,7 +7,8 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
+
+	"bifrons/rtp/waittest"
 )
 
 // TestSharedPayload: what many are sent is kept once while it waits.
@@ -21,7 +22,7 @@ func TestSharedPayload(t *testing.T) {
 		for range sides {
 			client, server, w, cut := startCut(NewBudget(1 << 30))
 			list, wires = append(list, client, server), append(wires, w...)
-			time.Sleep(2 * openDelay)
+			waittest.Pass(2 * openDelay)
 			cut.Store(true)
 			for n := 0; ; n++ {
 				err := client.SendShared("", "", true, payload)
@@ -56,7 +57,7 @@ func TestSharedMessage(t *testing.T) {
 			}
 		}
 		<-client.ready
-		time.Sleep(2 * openDelay)
+		waittest.Pass(2 * openDelay)
 		if err := client.SendShared("x", "p", true, []byte("later")); err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"bifrons/dtls"
 	"bifrons/dtls/srtp"
+	"bifrons/rtp/waittest"
 )
 
 var testCertificate = sync.OnceValue(func() *dtls.Certificate {
@@ -82,7 +83,7 @@ func TestOverDTLS(t *testing.T) {
 			// The end of SCTP does not end DTLS; the end of DTLS ends SCTP.
 			a.Close()
 			<-a.closed
-			time.Sleep(time.Second)
+			waittest.Pass(time.Second)
 			if client.State() != dtls.Connected || server.State() != dtls.Connected {
 				t.Error("DTLS ended with SCTP")
 			}

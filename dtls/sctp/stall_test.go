@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"bifrons/rtp/waittest"
 )
 
 // startCut is startPair with a wire that can be cut, and a budget.
@@ -60,7 +62,7 @@ func TestStalledPeer(t *testing.T) {
 			for range sides {
 				client, server, w, cut := startCut(budget)
 				list, wires = append(list, client, server), append(wires, w...)
-				time.Sleep(2 * openDelay)
+				waittest.Pass(2 * openDelay)
 				cut.Store(true)
 			}
 			n := 0
@@ -139,7 +141,7 @@ func TestIdleIsNotStalled(t *testing.T) {
 				t.Fatal(err)
 			}
 			<-server.got
-			time.Sleep(10 * time.Minute)
+			waittest.Pass(10 * time.Minute)
 		}
 		stop(t, []*side{client, server}, w...)
 	})
@@ -157,7 +159,7 @@ func TestBudget(t *testing.T) {
 		for range 8 {
 			client, server, w, cut := startCut(budget)
 			list, wires = append(list, client, server), append(wires, w...)
-			time.Sleep(2 * openDelay)
+			waittest.Pass(2 * openDelay)
 			cut.Store(true)
 			total += fill(t, client, 1000) * 1000
 		}
@@ -174,7 +176,7 @@ func TestBudget(t *testing.T) {
 				t.Fatalf("%.40q", got)
 			}
 		}
-		time.Sleep(time.Minute)
+		waittest.Pass(time.Minute)
 		if h := budget.held.Load(); h != 0 {
 			t.Errorf("%d bytes left over", h)
 		}

@@ -117,17 +117,23 @@ type Stats struct {
 
 // Buffer is the jitter buffer of one stream.
 type Buffer struct {
-	cfg   Config
-	frame int // samples a channel in FrameTime
-	stats Stats
-
-	core
+	cfg    Config
+	frame  int // samples a channel in FrameTime
+	stats  Stats
+	in     arrivals
+	delays delays
+	store  store
+	signal signal
+	player
 }
 
 // New returns an empty Buffer.
 func New(cfg Config) *Buffer {
 	cfg.setDefaults()
-	b := &Buffer{cfg: cfg, frame: int(int64(cfg.SampleRate) * int64(FrameTime) / int64(time.Second))}
+	b := &Buffer{cfg: cfg}
+	b.signal.rate, b.signal.ch = cfg.SampleRate, cfg.Channels
+	b.frame = b.signal.of(FrameTime)
+	b.delays.least, b.delays.most = int64(cfg.Least), int64(cfg.Most)
 	b.Reset()
 	return b
 }
@@ -135,7 +141,7 @@ func New(cfg Config) *Buffer {
 // Stats tells how the Buffer does.
 func (b *Buffer) Stats() Stats {
 	s := b.stats
-	s.Waiting = b.waiting()
+	s.Waiting, s.Target = b.store.waiting(), time.Duration(b.target())
 	return s
 }
 
@@ -145,20 +151,26 @@ func (b *Buffer) Stats() Stats {
 func (b *Buffer) Push(now mono.Time, p *Packet) { b.push(now, p) }
 
 // Pull fills pcm with the next frame. now is when its tick is due: it advances by
-// FrameTime from one call to the next. After a pause of a second the Buffer begins
-// anew, at the target delay.
+// FrameTime from one call to the next. After a pause of half a second the Buffer
+// begins anew, at the target delay.
 func (b *Buffer) Pull(now mono.Time, d Decoder, pcm []float32) Outcome {
 	return b.pull(now, d, pcm[:b.frame*b.cfg.Channels])
 }
 
 // Skip is a Pull that nobody hears: time goes on, and of the packets that would
 // have been played only the last few are kept, for Prime. It tells what a Pull
-// would have played, Silent, Comfort or Sound.
+// would have played: Silent, Comfort or Sound.
 func (b *Buffer) Skip(now mono.Time) Outcome { return b.skip(now) }
 
-// Prime decodes the latest packets that were skipped, so that the next Pull finds
-// in d what it needs to know of the past.
+// Prime resets d and decodes the latest packets that were skipped, so that the next
+// Pull finds in d what it needs to know of the past.
 func (b *Buffer) Prime(d Decoder) { b.prime(d) }
 
 // Reset forgets the stream, and that it had any delay.
-func (b *Buffer) Reset() { b.reset() }
+func (b *Buffer) Reset() {
+	b.in = arrivals{payload: b.in.payload[:0]}
+	b.delays.reset()
+	b.store.clear()
+	b.signal.forget()
+	b.player = player{}
+}

@@ -24,16 +24,17 @@ const (
 	arenaSlots = 512
 )
 
-// Buf is one packet's memory. B always has length and capacity Size; the
-// packet is B[:N]. Whoever holds a reference may read; only a sole holder may
-// write.
+// Buf is one packet's memory. B always has length and capacity Size, but for
+// those of a Block; the packet is B[:N]. Whoever holds a reference may read; only
+// a sole holder may write.
 type Buf struct {
 	B []byte
 	N int
 
-	pool *Pool
-	next *Buf // link of the return stack; belongs to the last releaser
-	refs atomic.Int32
+	pool  *Pool
+	block *Block // in place of pool
+	next  *Buf   // link of the return stack; belongs to the last releaser
+	refs  atomic.Int32
 }
 
 // Bytes returns the packet, B[:N].
@@ -52,10 +53,42 @@ func (b *Buf) Retain() *Buf {
 // returns the buffer to its pool; it must not be touched afterwards.
 func (b *Buf) Release() {
 	switch n := b.refs.Add(-1); {
+	case n == 0 && b.block != nil:
+		b.block.Release()
 	case n == 0:
 		b.pool.giveBack(b)
 	case n < 0:
 		panic("pktbuf: Release of a released buffer")
+	}
+}
+
+// Block is memory of many packets, which lives as long as any of them does. Hold and Lend
+// belong to its owner, Release to any goroutine.
+type Block struct {
+	// Free is called when the last reference was given back, by whoever did so.
+	Free func()
+	refs atomic.Int32
+}
+
+// Hold takes the owner's reference, to a block that has none.
+func (k *Block) Hold() { k.refs.Store(1) }
+
+// Lend makes b, which nobody has a reference to, a packet of n bytes in the block, with
+// one reference. What follows it in mem is there to be written to. The owner holds the
+// block.
+func (k *Block) Lend(b *Buf, mem []byte, n int) {
+	k.refs.Add(1)
+	b.B, b.N, b.block = mem, n, k
+	b.refs.Store(1)
+}
+
+// Release gives a reference back, the owner's or that of a packet that was released.
+func (k *Block) Release() {
+	switch n := k.refs.Add(-1); {
+	case n == 0:
+		k.Free()
+	case n < 0:
+		panic("pktbuf: Release of a released block")
 	}
 }
 

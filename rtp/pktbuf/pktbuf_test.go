@@ -101,6 +101,41 @@ func TestBuffersAreDisjoint(t *testing.T) {
 	}
 }
 
+// A block is free when its owner and all of its packets have released it, whoever is last.
+func TestBlock(t *testing.T) {
+	const n = 100
+	free := make(chan struct{}, 1)
+	k := &Block{Free: func() { free <- struct{}{} }}
+	mem := make([]byte, n)
+	bufs := make([]Buf, n)
+	for range 3 {
+		k.Hold()
+		var wg sync.WaitGroup
+		for i := range bufs {
+			k.Lend(&bufs[i], mem[i:i+1:i+1], 1)
+			b := bufs[i].Retain()
+			if !b.Shared() || len(b.Bytes()) != 1 {
+				t.Fatal("not a packet with two references")
+			}
+			for range 2 {
+				wg.Go(b.Release)
+			}
+		}
+		if wg.Wait(); len(free) != 0 {
+			t.Fatal("free while it is held")
+		}
+		k.Lend(&bufs[0], mem, n)
+		if k.Release(); len(free) != 0 {
+			t.Fatal("free while a packet is in use")
+		}
+		bufs[0].Release()
+		<-free
+		if !panics(k.Release) || !panics(bufs[0].Release) {
+			t.Fatal("released more often than held")
+		}
+	}
+}
+
 func TestZeroLimit(t *testing.T) {
 	for _, limit := range []int{0, -1} {
 		if p := NewPool(limit); p.Get() != nil || p.Outstanding() != 0 {

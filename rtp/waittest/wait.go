@@ -2,6 +2,7 @@ package waittest
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -64,4 +65,11 @@ func UntilEvery(t testing.TB, every, limit time.Duration, what string, is func()
 			t.Fatalf("never: %s", what)
 		}
 	}
+}
+
+// Pass has time pass in a bubble of testing/synctest, until what is due then is done. Outside
+// of one it panics: tests do not sleep.
+func Pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }

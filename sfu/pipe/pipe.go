@@ -82,6 +82,7 @@ func New(size int, drop func(media.Drop)) *Pipe {
 	p := &Pipe{drop: drop}
 	p.ring.Make(size)
 	p.sub = route.NewSubscription(p)
+	p.sub.Once()
 	return p
 }
 

@@ -68,6 +68,7 @@ func NewForwarder(now mono.Time, loop Loop, t *route.Track, f Forward) *Forwarde
 		w.next = uint64(uint16(now / mono.Time(time.Millisecond)))
 	case f.Encoding < 0:
 		w.sub = route.NewSubscription(w)
+		w.sub.Once()
 		w.sub.Attach(now, t)
 	default:
 		t.AddTap(w)

@@ -4,7 +4,10 @@
 package playout
 
 import (
+	"sync/atomic"
 	"time"
+
+	"bifrons/rtp/pktbuf"
 )
 
 // Reader reads media to play. Its methods are called by one goroutine at a time, which may
@@ -22,8 +25,9 @@ type Reader interface {
 // Sink is what a player plays to. All but Contain is called by the goroutine of the
 // timers, and waits for nothing.
 type Sink interface {
-	// Write takes a packet of a track, which is lent; false = not now, but soon.
-	Write(track int, packet []byte) bool
+	// Write takes over a packet of a track, which it has to release; false = not
+	// now, but soon. Behind the packet is Spare memory, as far as B goes.
+	Write(track int, packet *pktbuf.Buf) bool
 
 	// Message takes a message of a data channel, which is lent.
 	Message(track int, binary bool, payload []byte)
@@ -47,28 +51,31 @@ type Part struct {
 // Player plays one or more parts at the same time. Its methods may be called from
 // anywhere.
 type Player struct {
-	sched  *Scheduler
-	to     Sink
-	inputs []*input
-	ended  func(err error) // nil = it was called, or will not be
-	media  int             // inputs with RTP that have not ended
-	err    error           // the first one of a reader
+	sched *Scheduler
+	to    Sink
+	parts []*playing
+	ended func(err error) // nil = it was called, or will not be
+	media int             // parts with RTP that have not ended
+	err   error           // the first one of a reader
 
 	held   bool
 	heldAt time.Duration // since when
-	begun  bool          // the inputs have
+	begun  bool          // the parts have
 	base   time.Duration // when they did
 	over   bool
 }
 
-// input is a part in a player, with what was read ahead of it.
-type input struct {
+// playing is a part in a player, with what was read ahead of it.
+type playing struct {
 	Part
 	player *Player
 	due    time.Duration // of the next packet
 	index  int           // in the heap, -1 = it is not there
-	front  *slab         // is played
-	back   *slab         // is filled
+	front  *slab         // is played, nil = none yet
+	back   *slab         // is filled, nil = there is none
+	spare  *slab         // not in use; whoever fills has them
+	freed  atomic.Pointer[slab]
+	lent   atomic.Int64  // bytes of slabs that are in use
 	ready  bool          // back is full, or the last one
 	queued bool          // waits to be read, or is
 	last   bool          // back ends with the end of all
@@ -78,12 +85,15 @@ type input struct {
 	since  time.Duration // at that time
 }
 
-// slab is a stretch of an input in memory.
+// slab is a stretch of a part in memory: that of its packets, until all are released.
 type slab struct {
-	bytes []byte
+	pktbuf.Block
+	bytes []byte // packets, with Spare after each
 	items []item
-	next  int // item to play
-	start int // of that one in bytes
+	bufs  []pktbuf.Buf // for the items
+	next  int          // item to play
+	start int          // of that one in bytes
+	link  *slab        // of those that are not in use
 }
 
 // item is a packet of a slab, or silence if it is empty.
@@ -92,28 +102,60 @@ type item struct {
 	end int // in the slab's bytes
 }
 
-func (s *slab) reset() { s.bytes, s.items, s.next, s.start = s.bytes[:0], s.items[:0], 0, 0 }
+func (s *slab) done() bool { return s == nil || s.next == len(s.items) }
 
-func (s *slab) done() bool { return s.next == len(s.items) }
+// Spare is how many bytes there are behind a packet.
+const Spare = 16
 
-// Bounds of what is read ahead; there are two slabs for each input.
+var spareBytes [Spare]byte
+
+// Bounds of what is read ahead; there are two slabs for each part, besides those that
+// packets are kept of.
 const (
 	maxBytes = 64 << 10 // of a slab, unless one message is longer
 	maxItems = 4096
 	maxTime  = 500 * time.Millisecond
 )
 
+// slab returns one that is not in use, which whoever fills the part holds.
+func (in *playing) slab() *slab {
+	if in.spare == nil {
+		in.spare = in.freed.Swap(nil)
+	}
+	s := in.spare
+	if s == nil {
+		s = new(slab)
+		s.Free = func() { in.free(s) }
+	} else {
+		in.spare, s.link = s.link, nil
+	}
+	s.bytes, s.items, s.next, s.start = s.bytes[:0], s.items[:0], 0, 0
+	s.Hold()
+	return s
+}
+
+// free takes a slab back, on any goroutine.
+func (in *playing) free(s *slab) {
+	in.lent.Add(-int64(len(s.bytes)))
+	for {
+		first := in.freed.Load()
+		s.link = first
+		if in.freed.CompareAndSwap(first, s) {
+			return
+		}
+	}
+}
+
 // fill reads the next stretch; err is that of Next.
 func (s *slab) fill(from Reader) (err error) {
-	s.reset()
 	var first time.Duration
 	for len(s.items) < maxItems {
 		b, at, err := from.Next(s.bytes)
 		if err != nil {
 			return err
 		}
-		s.bytes = b
 		s.items = append(s.items, item{at, len(b)})
+		s.bytes = append(b, spareBytes[:]...)
 		if len(s.items) == 1 {
 			first = at
 		}
@@ -122,6 +164,25 @@ func (s *slab) fill(from Reader) (err error) {
 		}
 	}
 	return nil
+}
+
+// packet is the packet that is played next.
+func (s *slab) packet() []byte { return s.bytes[s.start:s.items[s.next].end] }
+
+// lend is that packet as one that its taker releases.
+func (s *slab) lend() *pktbuf.Buf {
+	if len(s.bufs) < len(s.items) { // nothing is lent yet
+		s.bufs = make([]pktbuf.Buf, cap(s.items))
+	}
+	b, end := &s.bufs[s.next], s.items[s.next].end
+	s.Lend(b, s.bytes[s.start:end+Spare:end+Spare], end-s.start)
+	return b
+}
+
+// shift goes on to the next item.
+func (s *slab) shift() {
+	s.start = s.items[s.next].end + Spare
+	s.next++
 }
 
 // Hold makes the player wait, or go on where it was.
@@ -136,7 +197,7 @@ func (p *Player) Hold(on bool) {
 	p.held = on
 	if on {
 		p.heldAt = now
-		for _, in := range p.inputs {
+		for _, in := range p.parts {
 			sched.unschedule(in)
 		}
 		return
@@ -144,7 +205,7 @@ func (p *Player) Hold(on bool) {
 	if p.begun {
 		p.base += now - p.heldAt
 	}
-	for _, in := range p.inputs {
+	for _, in := range p.parts {
 		sched.schedule(in, now)
 	}
 }
@@ -163,8 +224,22 @@ func (p *Player) stop() {
 	}
 	p.over, p.ended = true, nil
 	delete(p.sched.players, p)
-	for _, in := range p.inputs {
+	for _, in := range p.parts {
 		p.sched.unschedule(in)
 		p.sched.enqueue(in) // to be closed
+		in.drop()
+	}
+}
+
+// drop gives up what a part was about to play, and what it has read if it is not being
+// read; else the reader does that.
+func (in *playing) drop() {
+	if in.front != nil {
+		in.front.Release()
+		in.front = nil
+	}
+	if in.back != nil && in.ready {
+		in.back.Release()
+		in.back = nil
 	}
 }

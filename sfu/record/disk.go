@@ -113,8 +113,10 @@ func (f *File) written(data []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.stats.Bytes += uint64(len(data))
-	if cap(data) <= 4*chunk {
+	if cap(data) <= maxSpare {
 		f.spare = data[:0]
+	} else {
+		f.recorder.spares.give(data[:0])
 	}
 	f.chunk, f.busy = nil, false
 	if f.late || !f.failed.IsZero() {
@@ -237,4 +239,45 @@ func (c *collector) visit(now mono.Time) bool {
 	}
 	c.running = len(c.files) > 0
 	return c.running
+}
+
+const (
+	// maxSpare is the size of the largest memory of a chunk that a file keeps while it
+	// lays out the next.
+	maxSpare = 16 << 10
+	// maxSpares is how much of that of larger ones all files have in common, in bytes.
+	maxSpares = 8 << 20
+)
+
+// spares is memory of large chunks that were written, for the next ones of any file: as a
+// rule writing takes far less time than laying out.
+type spares struct {
+	mu    sync.Mutex
+	list  [][]byte
+	bytes int
+}
+
+// take returns the memory that was used last, nil if there is none.
+func (s *spares) take() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := len(s.list) - 1
+	if last < 0 {
+		return nil
+	}
+	b := s.list[last]
+	s.list[last] = nil
+	s.list = s.list[:last]
+	s.bytes -= cap(b)
+	return b
+}
+
+// give takes memory that is not in use any more, if it is not too much.
+func (s *spares) give(b []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if cap(b) <= 4*chunk && s.bytes+cap(b) <= maxSpares {
+		s.list = append(s.list, b)
+		s.bytes += cap(b)
+	}
 }

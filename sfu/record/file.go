@@ -57,7 +57,7 @@ type File struct {
 	busy         bool      // the disk is at it
 	handed       mono.Time // since when
 	late         bool      // that takes long, which was told
-	spare        []byte    // memory for the next chunk
+	spare        []byte    // memory for the next chunk, if that is small
 	failed       time.Time // when writing failed last, zero = it did not
 	final        bool      // chunk is the last
 	patches      []Patch
@@ -388,7 +388,10 @@ func (f *File) handOver(now mono.Time) (gone bool) {
 		}
 	case f.ended || len(f.fill) >= chunk || len(f.fill) > 0 && now-f.since >= mono.Time(fresh):
 		f.chunk, f.chunked, f.final = f.fill, f.filled, f.ended
-		f.fill, f.filled, f.spare = f.spare[:0], 0, nil
+		f.fill, f.filled, f.spare = f.spare, 0, nil
+		if len(f.chunk) > maxSpare {
+			f.fill = f.recorder.spares.take()
+		}
 	default:
 		return false
 	}

@@ -192,7 +192,7 @@ func TestFresh(t *testing.T) {
 		f, q, out := x.start("/b/x", new(lines))
 		q.put(5, 70, "one")
 		f.Message(0, false, []byte("hi"))
-		time.Sleep(fresh + 2*interval)
+		waittest.Pass(fresh + 2*interval)
 		if got := out.text(); got != "begin\n1 0 one\nmessage hi\n" {
 			t.Errorf("the file has %q", got)
 		}
@@ -244,17 +244,17 @@ func TestDiskFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newRig(t)
 		f, q, out := x.start("/b/x", new(lines))
-		time.Sleep(time.Second)
+		waittest.Pass(time.Second)
 		out.set(func() { out.full = true })
 		for i := range uint64(100) {
 			q.put(i, uint32(i)*960, "x")
-			time.Sleep(100 * time.Millisecond)
+			waittest.Pass(100 * time.Millisecond)
 		}
 		if err := <-x.told; !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("told %v", err)
 		}
 		out.set(func() { out.full = false })
-		time.Sleep(2 * retry)
+		waittest.Pass(2 * retry)
 		if err := <-x.told; err != nil {
 			t.Errorf("told %v", err)
 		}
@@ -279,10 +279,10 @@ func TestDiskStaysFull(t *testing.T) {
 		x := newRig(t)
 		f, q, out := x.start("/b/x", new(lines))
 		q.put(1, 0, "kept")
-		time.Sleep(time.Second)
+		waittest.Pass(time.Second)
 		out.set(func() { out.full = true })
 		q.put(2, 960, "lost")
-		time.Sleep(time.Second)
+		waittest.Pass(time.Second)
 		q.put(3, 1920, "lost")
 		f.Close()
 		<-f.Done()
@@ -338,14 +338,14 @@ func TestStall(t *testing.T) {
 		x := newRig(t)
 		stuck, sq, sout := x.start("/a/x", new(lines))
 		fine, fq, fout := x.start("/b/x", new(lines))
-		time.Sleep(time.Second)
+		waittest.Pass(time.Second)
 		stall := make(chan struct{})
 		sout.set(func() { sout.stall = stall })
 		big := strings.Repeat("x", 1<<20)
 		for i := range uint64(40) {
 			sq.put(i, uint32(i)*960, big)
 			fq.put(i, uint32(i)*960, "x")
-			time.Sleep(250 * time.Millisecond)
+			waittest.Pass(250 * time.Millisecond)
 		}
 		if got := strings.Count(fout.text(), "x\n"); got < 38 {
 			t.Errorf("the other file has %d packets", got)
@@ -382,7 +382,7 @@ func TestStallOfMany(t *testing.T) {
 		stuck.wait(maxDiskWaiting) // of other files
 		sq.put(1, 0, "x")
 		fq.put(1, 0, "x")
-		time.Sleep(time.Second)
+		waittest.Pass(time.Second)
 		stuck.wait(-maxDiskWaiting)
 		stuck.Close()
 		fine.Close()
@@ -410,7 +410,7 @@ func TestCloseStalled(t *testing.T) {
 			t.Errorf("%d files are left", n)
 		}
 		close(stall)
-		time.Sleep(time.Second)
+		waittest.Pass(time.Second)
 		if !strings.HasSuffix(out.text(), "end\n") {
 			t.Errorf("the file has %q", out.text())
 		}
@@ -427,7 +427,7 @@ func TestPanic(t *testing.T) {
 		f, q, out := x.start("/b/bad", new(lines))
 		g, gq, gout := x.start("/b/good", new(lines))
 		q.put(1, 0, "x")
-		time.Sleep(time.Second)
+		waittest.Pass(time.Second)
 		q.put(2, 1, "panic")
 		gq.put(1, 0, "z")
 		<-f.Done()

@@ -36,6 +36,7 @@ type Recorder struct {
 	waiting        atomic.Int64 // bytes that are laid out and not yet written
 	packets, bytes atomic.Uint64
 	lost           [NumLoss]atomic.Uint64
+	spares         spares
 
 	mu         sync.Mutex
 	closed     bool

@@ -70,7 +70,7 @@ func (x *Extensions) SetPlayoutDelay(b []byte) {
 // Limits of a packet cache, in packets. A cache grows while it would forget
 // packets that are younger than keep.
 const (
-	minCache = 64
+	minCache = 16
 	maxCache = 2048
 )
 

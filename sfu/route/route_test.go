@@ -416,6 +416,48 @@ func TestCacheGrowsAndFinds(t *testing.T) {
 	}
 }
 
+// For a sink that asks for nothing again packets are not kept, but for those that wait and,
+// until it has begun, what follows a key frame whose start is late.
+func TestKeptForNobody(t *testing.T) {
+	f := newFixture(t)
+	f.sub.Once()
+	next := uint64(11)
+	push := func(n int) {
+		for range n {
+			f.now += ms
+			f.push(next, uint32(next), nil)
+			next++
+		}
+	}
+	push(300)
+	f.push(10, 10, func(p *Packet) { p.Info.Keyframe = true })
+	if len(f.out.sent) != 301 {
+		t.Fatalf("%d packets after a late start", len(f.out.sent))
+	}
+	f.now += 1000 * ms
+	f.track.Expire(f.now)
+	push(300)
+	f.track.Expire(f.now)
+	if n := f.pool.Outstanding(); n > int(keepBriefly/ms)+1 {
+		t.Errorf("%d packets are kept for nobody", n)
+	}
+	for range 300 { // in one pass
+		f.track.Push(f.packet(next, uint32(next), nil))
+		next++
+	}
+	f.track.Flush(f.now)
+	if n := len(f.out.sent); n != 901 {
+		t.Errorf("%d packets came through", n)
+	}
+	var other recorder
+	NewSubscription(&other).Attach(f.now, f.track)
+	push(300)
+	f.track.Expire(f.now)
+	if f.track.Find(0, uint16(next-300)) == nil {
+		t.Error("nothing is kept for one who may ask")
+	}
+}
+
 func TestForwardAllocatesNothing(t *testing.T) {
 	f := newFixture(t)
 	f.sub.Detach()

@@ -35,6 +35,7 @@ type Subscription struct {
 	sink   Sink
 	track  *Track
 	paused bool
+	once   bool   // the sink asks for nothing again
 	wishes uint64 // changes of what is wanted
 
 	sel   selector
@@ -63,6 +64,10 @@ func NewSubscription(sink Sink) *Subscription {
 	s.sel.want(media.NoLayer, 0)
 	return s
 }
+
+// Once tells, before Attach, that the sink takes each packet once and never asks for it
+// again: for it alone a track need not keep packets.
+func (s *Subscription) Once() { s.once = true }
 
 // Track returns the track that is forwarded, nil if none.
 func (s *Subscription) Track() *Track { return s.track }

@@ -44,8 +44,13 @@ type Tap interface {
 	Ended()
 }
 
-// keep is how long a packet can be asked for again.
-const keep = mono.Time(time.Second)
+const (
+	// keep is how long a packet can be asked for again.
+	keep = mono.Time(time.Second)
+	// keepBriefly is how long one is kept that nobody can ask for: longer than it
+	// waits for a Flush.
+	keepBriefly = mono.Time(50 * time.Millisecond)
+)
 
 // Report is the latest sender report of an encoding (RFC 3550, 6.4.1): its media
 // timestamp at a time of the sender's wall clock. At is 0 if there was none.
@@ -100,8 +105,22 @@ func (t *Track) Push(p Packet) (first bool) {
 	if t.Keep != (Keep{}) && t.Kind == media.Video && !t.Simulcast {
 		t.start.add(&p, t.Keep)
 	}
-	t.pending = append(t.pending, t.caches[p.Encoding].Put(p, keep))
+	t.pending = append(t.pending, t.caches[p.Encoding].Put(p, t.keeps()))
 	return first
+}
+
+// keeps is how long packets are kept now. Besides those who can ask for packets, one that
+// has yet to begin needs what follows a key frame whose start is late.
+func (t *Track) keeps() mono.Time {
+	if t.Simulcast || t.Replica {
+		return keep
+	}
+	for _, s := range t.subs {
+		if !s.once || !s.open {
+			return keep
+		}
+	}
+	return keepBriefly
 }
 
 // Skip tells that a sequence number was received but carries nothing, so that
@@ -222,7 +241,7 @@ func (t *Track) Find(encoding uint8, seq uint16) *Packet {
 // Expire releases packets that nobody can ask for any more.
 func (t *Track) Expire(now mono.Time) {
 	for i := range t.caches {
-		t.caches[i].Expire(now - keep)
+		t.caches[i].Expire(now - t.keeps())
 	}
 }
 

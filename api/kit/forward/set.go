@@ -28,9 +28,10 @@ type Set[O any] struct{ list []*Forwarder[O] }
 // Track is what is forwarded.
 type Track struct {
 	Origin    sfu.Origin
-	Section   int  // negative = none, but what is given to Message
-	Simulcast bool // without it Destination.Best means nothing
-	OwnSSRC   bool // it gets the id of the forwarder, unless the destination names one
+	Section   int    // negative = none, but what is given to Message
+	Simulcast bool   // without it Destination.Best means nothing
+	ID        uint32 // that the forwarder is to have if it is free, 0 = a random one
+	OwnSSRC   bool   // it gets the id of the forwarder, unless the destination names one
 	Paused    bool
 }
 
@@ -38,7 +39,7 @@ type Track struct {
 // waited for. A forwarder that ends by itself is taken out of the set, and failed is
 // called with the lock held.
 func (s *Set[O]) Start(e *sfu.Engine, x Track, d Destination, of O, lock sync.Locker, failed func(f *Forwarder[O])) (*Forwarder[O], error) {
-	f := &Forwarder[O]{Destination: d, ID: s.freeID(), Of: of, ssrc: d.SSRC}
+	f := &Forwarder[O]{Destination: d, ID: s.freeID(x.ID), Of: of, ssrc: d.SSRC}
 	c := sfu.Forward{
 		To: d.to(), PayloadType: d.PayloadType, Encoding: d.Encoding, SRTP: d.SRTP,
 		Failed: func() { s.lost(f, lock, failed) },
@@ -72,12 +73,11 @@ func (s *Set[O]) lost(f *Forwarder[O], lock sync.Locker, failed func(f *Forwarde
 	}
 }
 
-func (s *Set[O]) freeID() uint32 {
-	for {
-		if id := rand.Uint32(); id != 0 && s.Find(id) == nil {
-			return id
-		}
+func (s *Set[O]) freeID(id uint32) uint32 {
+	for id == 0 || s.Find(id) != nil {
+		id = rand.Uint32()
 	}
+	return id
 }
 
 // Len is how many there are.

@@ -212,7 +212,9 @@ func open(who Owner, m Medium, paused, next bool) (*sfu.Recording, error) {
 // record begins a recording.
 func (o Owner) record(c sfu.RecordConfig) (*sfu.Recording, error) {
 	gw := o.Events.Gateway
-	c.Suffix = gw.RecordingSuffix()
+	if c.Suffix == "" {
+		c.Suffix = gw.RecordingSuffix()
+	}
 	c.Check = func(path string) error {
 		if !gw.MayWrite(path) {
 			return ErrProtected

@@ -61,15 +61,16 @@ func (d *Desk[T]) Keep(f *kit.File) {
 	f.Entry, f.Count, f.Load, f.Has, f.Key = "room", d.Len, d.Load, d.HasCategory, d.CategoryKey
 }
 
-// MaxRooms is how many rooms there may be for clients to make more.
-const MaxRooms = 10000
-
 // Request is a request to a Desk.
 type Request struct {
 	Host plugin.Host
 	Body kit.Args
 	W    *json.Writer
 	Done string // said instead of "created", "edited" and "destroyed", if not ""
+
+	// Fits, if not nil, is called when the answer of a request that changes something
+	// is complete and may be long; with an error nothing is changed.
+	Fits func() *schema.Error
 }
 
 // Create makes a room.
@@ -88,8 +89,9 @@ func (d *Desk[T]) Create(x *Request) *schema.Error {
 	if err != nil {
 		return err
 	}
-	if d.Len() >= MaxRooms {
-		return kit.Errorf(d.Failed, "Too many rooms (%d at most)", MaxRooms)
+	maker := Maker(x.Host, *d.AdminKey)
+	if why := d.Full(maker, "rooms"); why != "" {
+		return kit.Errorf(d.Failed, "%s", why)
 	}
 	id, free := d.Reserve(x.Body, d.Field)
 	if !free {
@@ -104,7 +106,7 @@ func (d *Desk[T]) Create(x *Request) *schema.Error {
 	t.Tokens().Add(tokens...)
 	d.tokens.give(n - size(t.Tokens().list)) // those given twice
 	t.Tokens().On = x.Body.Has("allowed")
-	d.Commit(id, t)
+	d.CommitBy(maker, id, t)
 	d.answer(x, "created", id, permanent, func() bool { return d.save(id, t) })
 	return nil
 }
@@ -233,14 +235,16 @@ func (d *Desk[T]) Allowed(x *Request) *schema.Error {
 	id := d.id(x)
 	var changed T
 	if err := d.Manage(x.Body, func(t T) *schema.Error {
-		if err := d.change(change, t.Tokens()); err != nil {
-			return err
-		}
 		changed = t
-		x.W.Str(d.Key, "success")
-		d.IDs.Write(x.W, d.Field, id)
-		change.Write(x.W, t.Tokens())
-		return nil
+		return d.change(change, t.Tokens(), func(after *Tokens) *schema.Error {
+			x.W.Str(d.Key, "success")
+			d.IDs.Write(x.W, d.Field, id)
+			change.Write(x.W, after)
+			if x.Fits != nil {
+				return x.Fits()
+			}
+			return nil
+		})
 	}); err != nil {
 		return err
 	}
@@ -250,8 +254,9 @@ func (d *Desk[T]) Allowed(x *Request) *schema.Error {
 	return nil
 }
 
-// change changes the tokens of a room, with its lock.
-func (d *Desk[T]) change(x TokenChange, t *Tokens) *schema.Error {
+// change changes the tokens of a room, with its lock, unless it is refused by answer, which is
+// given what they will be.
+func (d *Desk[T]) change(x TokenChange, t *Tokens, answer func(after *Tokens) *schema.Error) *schema.Error {
 	most := 0
 	if x.action == "add" {
 		most = size(x.tokens)
@@ -260,7 +265,13 @@ func (d *Desk[T]) change(x TokenChange, t *Tokens) *schema.Error {
 		return err
 	}
 	before := size(t.list)
-	err := x.Apply(t)
+	after, err := x.Apply(t)
+	if err == nil {
+		err = answer(&after)
+	}
+	if err == nil {
+		*t = after
+	}
 	d.tokens.give(most - (size(t.list) - before))
 	return err
 }

@@ -226,3 +226,58 @@ func TestDeskBounds(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// session is the host of a client.
+type session struct {
+	plugin.Nobody
+	id uint64
+}
+
+func (s session) SessionID() uint64 { return s.id }
+
+// One session cannot make all rooms there may be where everybody may make some. What is
+// destroyed does not count.
+func TestDeskSession(t *testing.T) {
+	d := newDesk(t, t.TempDir())
+	create := func(h plugin.Host, body string) string {
+		w := json.NewWriter(nil)
+		w.Object("")
+		if err := d.Create(&Request{Host: h, Body: args(t, body), W: w}); err != nil {
+			return err.Text
+		}
+		return ""
+	}
+	one, other := session{id: 1}, session{id: 2}
+	for range MaxOfSession + 1 { // by those who know the key
+		if got := create(one, `{"admin_key":"key"}`); got != "" {
+			t.Fatal(got)
+		}
+	}
+	*d.AdminKey = ""
+	for i := range MaxOfSession {
+		if got := create(one, `{"room":`+strconv.Itoa(i+1)+`}`); got != "" {
+			t.Fatal(got)
+		}
+	}
+	const full = "Too many rooms of one session (1000 at most without an admin_key)"
+	if got := create(one, `{}`); got != full {
+		t.Errorf("one more: %q", got)
+	}
+	if got := create(other, `{}`); got != "" {
+		t.Errorf("another session: %q", got)
+	}
+	if got := create(plugin.Nobody{}, `{}`); got != "" {
+		t.Errorf("the Admin API: %q", got)
+	}
+	ask(t, d, "destroy", `{"room":7}`)
+	if got := create(one, `{}`); got != "" {
+		t.Errorf("after a destroy: %q", got)
+	}
+	if got := create(one, `{}`); got != full {
+		t.Errorf("once more: %q", got)
+	}
+	d.Close()
+	if got := create(one, `{}`); got != "" {
+		t.Errorf("after all are gone: %q", got)
+	}
+}

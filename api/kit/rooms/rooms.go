@@ -4,6 +4,7 @@
 package rooms
 
 import (
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/api/kit"
+	"bifrons/api/plugin"
 	"bifrons/api/schema"
 )
 
@@ -39,6 +41,37 @@ type Registry[T Thing] struct {
 	mu     sync.Mutex
 	all    map[string]T
 	coming map[string]struct{} // ids of things that are being made
+	makers map[string]uint64   // by id of what a session has made
+	made   map[uint64]int      // how many each session has
+}
+
+// Bounds for clients.
+const (
+	MaxRooms     = 10000 // how many things there may be for clients to make more
+	MaxOfSession = 1000  // how many one session may have made
+)
+
+// Full says why a session may not make one more thing, "" if it may; what says what
+// things are, such as "rooms". Session 0 has no bound of its own.
+func (r *Registry[T]) Full(session uint64, what string) (why string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case len(r.all) >= MaxRooms:
+		return fmt.Sprintf("Too many %s (%d at most)", what, MaxRooms)
+	case session != 0 && r.made[session] >= MaxOfSession:
+		return fmt.Sprintf("Too many %s of one session (%d at most without an admin_key)", what, MaxOfSession)
+	}
+	return ""
+}
+
+// Maker is who counts for Full as having made something: the session, or nobody if only
+// those make things who know a key.
+func Maker(h plugin.Host, key string) uint64 {
+	if key != "" {
+		return 0
+	}
+	return h.SessionID()
 }
 
 // Get finds a thing by its id; false if there is none.
@@ -90,7 +123,7 @@ func (r *Registry[T]) take() map[string]T {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	all := r.all
-	r.all = nil
+	r.all, r.makers, r.made = nil, nil, nil
 	return all
 }
 
@@ -130,10 +163,20 @@ func (r *Registry[T]) taken(id string) bool {
 }
 
 // Commit makes a thing known by the id that was reserved for it.
-func (r *Registry[T]) Commit(id string, t T) {
+func (r *Registry[T]) Commit(id string, t T) { r.CommitBy(0, id, t) }
+
+// CommitBy is Commit for what a session has made, for which it counts until it is removed.
+func (r *Registry[T]) CommitBy(session uint64, id string, t T) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.coming, id)
+	if session != 0 {
+		if r.made == nil {
+			r.makers, r.made = make(map[string]uint64), make(map[uint64]int)
+		}
+		r.makers[id] = session
+		r.made[session]++
+	}
 	if r.all == nil {
 		r.all = make(map[string]T)
 	}
@@ -155,6 +198,12 @@ func (r *Registry[T]) Remove(id string, t T) bool {
 		return false
 	}
 	delete(r.all, id)
+	if session, ok := r.makers[id]; ok {
+		delete(r.makers, id)
+		if r.made[session]--; r.made[session] == 0 {
+			delete(r.made, session)
+		}
+	}
 	return true
 }
 

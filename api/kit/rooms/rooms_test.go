@@ -188,7 +188,10 @@ func TestTokens(t *testing.T) {
 		got := ""
 		x, err := ReadTokenChange(args(t, step.body), codes)
 		if err == nil {
-			err = x.Apply(&tokens)
+			var after Tokens
+			if after, err = x.Apply(&tokens); err == nil {
+				tokens = after
+			}
 		}
 		if err != nil {
 			got = err.Text

@@ -91,20 +91,21 @@ func ReadTokenChange(body kit.Args, c kit.Codes) (x TokenChange, err *schema.Err
 	return x, err
 }
 
-// Apply does it.
-func (x TokenChange) Apply(t *Tokens) *schema.Error {
+// Apply is what it makes of tokens, which stay as they are.
+func (x TokenChange) Apply(t *Tokens) (Tokens, *schema.Error) {
+	after := Tokens{On: t.On, list: slices.Clone(t.list)}
 	switch x.action {
 	case "enable", "disable":
-		t.On = x.action == "enable"
+		after.On = x.action == "enable"
 	case "add":
 		if size(t.list)+size(x.tokens) > maxTokens {
-			return tooMany(x.codes)
+			return after, tooMany(x.codes)
 		}
-		t.Add(x.tokens...)
+		after.Add(x.tokens...)
 	case "remove":
-		t.list = slices.DeleteFunc(t.list, func(token string) bool { return slices.Contains(x.tokens, token) })
+		after.list = slices.DeleteFunc(after.list, func(token string) bool { return slices.Contains(x.tokens, token) })
 	}
-	return nil
+	return after, nil
 }
 
 // Write writes the tokens into the answer, unless nobody needs one any more.

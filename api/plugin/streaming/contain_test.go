@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"bifrons/api/kit"
+	"bifrons/api/kit/clip"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/plugintest"
-	"bifrons/api/plugin/streaming/clip"
 	"bifrons/api/plugin/streaming/rtsp"
 	"bifrons/rtp/waittest"
 	"bifrons/sfu"
@@ -341,7 +341,7 @@ func TestFailedWhileBuilt(t *testing.T) {
 	th := newRig(t, "")
 	m := &mountpoint{plugin: th.plugin, id: "1", settings: newSettings(typeRTP)}
 	m.fail()
-	if err := th.plugin.add(m); err == nil || th.mountpoint("1") != nil {
+	if err := th.plugin.add(m, 0); err == nil || th.mountpoint("1") != nil {
 		t.Errorf("it is there: %v", err)
 	}
 }

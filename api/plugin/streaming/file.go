@@ -65,7 +65,7 @@ func (p *Plugin) load(c *config.Reader) (leftOut string) {
 	kind = strings.ToLower(kind)
 	_, modern := c.Groups("media")
 	fileLevels(kind, modern).CheckFile(c, fileGuards)
-	if _, err := p.build(kind, id, p.entry(c.Group()), kit.FromFile(c)); err != nil {
+	if _, err := p.build(0, kind, id, p.entry(c.Group()), kit.FromFile(c)); err != nil {
 		return strings.TrimSpace(err.Text)
 	}
 	return ""

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"io/fs"
 
-	"bifrons/api/plugin/streaming/clip"
+	"bifrons/api/kit/clip"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"

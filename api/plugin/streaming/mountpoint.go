@@ -57,7 +57,7 @@ func (m *mountpoint) Secret() string { return m.secret }
 
 // build makes a mountpoint of settings, with everything that it needs open. Its id is
 // reserved.
-func (p *Plugin) build(kind, id, entry string, src kit.Values) (*mountpoint, *schema.Error) {
+func (p *Plugin) build(maker uint64, kind, id, entry string, src kit.Values) (*mountpoint, *schema.Error) {
 	m := &mountpoint{
 		plugin: p, id: id, entry: entry, created: time.Now(), enabled: true, settings: newSettings(kind),
 		viewers: make(map[*handle]struct{}), messages: make(map[int]kit.Message),
@@ -73,7 +73,7 @@ func (p *Plugin) build(kind, id, entry string, src kit.Values) (*mountpoint, *sc
 	}()
 	err := m.open()
 	if err == nil {
-		err = p.add(m)
+		err = p.add(m, maker)
 	}
 	if err != nil {
 		return nil, err
@@ -89,13 +89,13 @@ func (p *Plugin) build(kind, id, entry string, src kit.Values) (*mountpoint, *sc
 }
 
 // add makes a mountpoint known, if it has not failed meanwhile.
-func (p *Plugin) add(m *mountpoint) *schema.Error {
+func (p *Plugin) add(m *mountpoint, maker uint64) *schema.Error {
 	m.Lock()
 	defer m.Unlock()
 	if m.destroyed {
 		return m.cant("its source has failed")
 	}
-	p.mountpoints.Commit(m.id, m)
+	p.mountpoints.CommitBy(maker, m.id, m)
 	return nil
 }
 

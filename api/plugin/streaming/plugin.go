@@ -9,10 +9,10 @@ import (
 	"bifrons/api/config"
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/clip"
 	"bifrons/api/kit/rooms"
 	"bifrons/api/module"
 	"bifrons/api/plugin"
-	"bifrons/api/plugin/streaming/clip"
 	"bifrons/api/schema"
 	"bifrons/api/task"
 )

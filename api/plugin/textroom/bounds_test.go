@@ -112,6 +112,33 @@ func TestLongLists(t *testing.T) {
 	}
 }
 
+// TestLongTokens: a change of which the answer does not fit is none.
+func TestLongTokens(t *testing.T) {
+	hs := newService(t, "room-1: { allowed = [ \"a\" ] }")
+	g := hs.client()
+	var tokens []string
+	for i := range 20 {
+		tokens = append(tokens, fmt.Sprintf("'%d%s'", i, strings.Repeat("x", 3900)))
+	}
+	add := func(list []string) string {
+		return g.say(say("allowed", "'room':1,'action':'add','allowed':["+strings.Join(list, ",")+"]"))
+	}
+	before := hs.file()
+	add(tokens[:10])
+	if got := add(tokens[10:]); !strings.HasPrefix(got, "{'textroom':'error','error_code':499,'error':'The answer is too long for a data channel (") {
+		t.Errorf("got %.200s", got)
+	}
+	r, _ := hs.plugin.rooms.Get("1")
+	if r.allowed.Admit(strings.Trim(tokens[10], "'")) || !r.allowed.Admit(strings.Trim(tokens[9], "'")) || !r.allowed.Admit("a") {
+		t.Error("the tokens have changed")
+	}
+	if file := hs.file(); strings.Contains(file, "10xxx") || file == before {
+		t.Errorf("the file is %.200s", file)
+	}
+	hs.check("what fits", g.say(say("allowed", "'room':1,'action':'remove','allowed':["+strings.Join(tokens[:10], ",")+"]")),
+		"{'textroom':'success','room':1,'allowed':['a'],'transaction':'t'}")
+}
+
 // TestLongAnswers: what does not fit is an error.
 func TestLongAnswers(t *testing.T) {
 	hs := newService(t, "")

@@ -124,3 +124,26 @@ func TestStringIDs(t *testing.T) {
 		t.Errorf("event handlers are told: %v", n)
 	}
 }
+
+// TestPostHosts: rooms of clients post to the hosts that the operator lists, rooms of the file anywhere.
+func TestPostHosts(t *testing.T) {
+	hs := newService(t, `general: { post_hosts = [ "Back.example", "other.example:8080", "[2001:db8::1]" ] }
+		room-1: { post = "http://elsewhere.example/" }`)
+	g := hs.client()
+	const refused = "{'textroom':'error','error_code':414,'error':'Invalid element (%spost names a host that is not among post_hosts)'}"
+	for to, allowed := range map[string]bool{
+		"back.example/x": true, "https://back.EXAMPLE:444/": true, "http://other.example:8080/": true, "http://[2001:db8::1]:80/": true,
+		"other.example": false, "http://other.example:80/": false, "http://back.example@elsewhere.example/": false,
+		"http://127.0.0.1/": false, "http://back.example.elsewhere.example/": false, "http://[2001:db8::2]/": false,
+	} {
+		got := g.ask("{'request':'create','room':2,'post':'" + to + "'}")
+		if allowed != strings.Contains(got, "'created'") || !allowed && got != fmt.Sprintf(refused, "") {
+			t.Errorf("%s: %s", to, got)
+		}
+		g.ask("{'request':'destroy','room':2}")
+	}
+	hs.check("an edit", g.ask("{'request':'edit','room':1,'new_post':'http://127.0.0.1/'}"), fmt.Sprintf(refused, "new_"))
+	if r, _ := hs.plugin.rooms.Get("1"); r == nil || r.post != "http://elsewhere.example/" {
+		t.Errorf("the room of the file is %+v", r)
+	}
+}

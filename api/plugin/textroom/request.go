@@ -28,6 +28,7 @@ type request struct {
 	channel     bool         // came by a data channel, and so goes the answer
 	transaction string       // that the answer on a data channel has
 
+	text     []byte        // the answer on a data channel once it is complete
 	parcels  []parcel      // to be sent for it
 	answered bool          // the answer is one of them
 	silent   bool          // there is no answer
@@ -74,15 +75,25 @@ func (q *request) deliver(r *room) {
 	r.deliver(q.parcels, func() { close(done) })
 }
 
-// finish is the answer on a data channel; an error if it does not fit into a message.
+// finish completes the answer on a data channel; an error if it does not fit into a message.
 func (q *request) finish() ([]byte, *schema.Error) {
+	if q.text != nil {
+		return q.text, nil
+	}
 	q.w.Str("transaction", q.transaction)
 	q.w.End()
 	text := q.plugin().lay(q.w.Bytes())
 	if len(text) > maxMessage {
 		return nil, errorf(errUnknown, "The answer is too long for a data channel (%d bytes)", len(text))
 	}
+	q.text = text
 	return text, nil
+}
+
+// fits completes the answer on a data channel as finish does.
+func (q *request) fits() *schema.Error {
+	_, err := q.finish()
+	return err
 }
 
 // failure is the answer on a data channel to a request that failed.

@@ -12,7 +12,7 @@ func (p *Plugin) desk() rooms.Desk[*room] {
 		Registry: rooms.Registry[*room]{IDs: &p.ids, Field: "room", Codes: codes, NoSuch: noSuchRoom},
 		Key:      "textroom", Events: &p.Events, AdminKey: &p.general.adminKey,
 		Taken: errRoomExists, Failed: errUnknown,
-		Check: checkRoom, Entry: checkEntry, Make: p.newRoom, Changed: (*room).edited, Describe: (*room).describe,
+		Check: p.checkRoom, Entry: checkEntry, Make: p.newRoom, Changed: (*room).edited, Describe: (*room).describe,
 		End: (*room).end,
 	}
 }
@@ -21,7 +21,7 @@ func (p *Plugin) desk() rooms.Desk[*room] {
 func (q *request) about() *rooms.Request {
 	x := &rooms.Request{Host: q.h.Host, Body: q.body, W: q.w}
 	if q.channel {
-		x.Done = "success"
+		x.Done, x.Fits = "success", q.fits
 	}
 	return x
 }

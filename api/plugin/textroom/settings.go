@@ -61,10 +61,14 @@ func (b *backendURL) Set(text string) (accepted, effect string) {
 }
 
 // checkRoom looks at fields more closely than their types.
-func checkRoom(body kit.Args, prefix string) *schema.Error {
+func (p *Plugin) checkRoom(body kit.Args, prefix string) *schema.Error {
 	if text := body.Str(prefix + "post"); text != "" {
-		if accepted, _ := new(backendURL).Set(text); accepted != "" {
+		var to backendURL
+		if accepted, _ := to.Set(text); accepted != "" {
 			return errorf(errInvalidElement, "Invalid element (%spost should be %s)", prefix, accepted)
+		}
+		if !p.general.mayPost(to) {
+			return errorf(errInvalidElement, "Invalid element (%spost names a host that is not among post_hosts)", prefix)
 		}
 	}
 	return nil

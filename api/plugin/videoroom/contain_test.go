@@ -5,10 +5,10 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"bifrons/api/plugin"
 	"bifrons/api/task"
+	"bifrons/rtp/waittest"
 	"bifrons/sfu"
 )
 
@@ -52,16 +52,14 @@ func testPanicOfATimer(t *testing.T) {
 	before := task.Panics()
 	host.broken = "Tell"
 	a.do(`configure "display":"lost"`)
-	time.Sleep(changePeriod)
-	synctest.Wait()
+	waittest.Pass(changePeriod)
 	if task.Panics() != before+1 {
 		t.Fatal("nothing has panicked")
 	}
 	host.broken = ""
 	other.take()
 	a.do(`configure "display":"last"`)
-	time.Sleep(changePeriod)
-	synctest.Wait()
+	waittest.Pass(changePeriod)
 	if got := other.take(); strings.Count(got, `"display":"last"`) != 1 {
 		t.Errorf("the room is told %s", got)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"bifrons/api/janus"
 	"bifrons/api/transport"
+	"bifrons/rtp/waittest"
 )
 
 func texts(events []janus.Event) string {
@@ -212,7 +213,7 @@ func TestHubLastWord(t *testing.T) {
 		h.bind(1)
 		h.deliver(1, janus.Event{Head: []byte("timeout")})
 		h.end(1, janus.OverTimeout)
-		time.Sleep(overGrace + time.Second)
+		waittest.Pass(overGrace + time.Second)
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if len(h.sessions) != 0 {

@@ -27,8 +27,11 @@ type Audio interface {
 	Close() error
 }
 
-// File is a file of audio that is played in a loop.
+// File is a file of audio that is played in a loop, or once.
 type File struct {
+	// Once makes Next return io.EOF at the end of the file. It is fixed before Next is called.
+	Once bool
+
 	file *os.File
 	step uint32
 	next func(f *File) ([]byte, error)
@@ -43,14 +46,24 @@ var errEmpty = errors.New("there is nothing in the file to play")
 // Open opens a regular file, whose name tells what it is: .opus or else G.711. It may
 // be in the folders, or anywhere if there are none.
 func Open(name string, folders []string) (*File, error) {
+	if strings.HasSuffix(name, ".opus") {
+		return OpenOpus(name, folders)
+	}
+	return begin(name, folders, File{step: 160, next: (*File).nextChunk})
+}
+
+// OpenOpus is Open for a file that is Opus, whatever it is called.
+func OpenOpus(name string, folders []string) (*File, error) {
+	return begin(name, folders, File{step: 960, next: (*File).nextPacket})
+}
+
+func begin(name string, folders []string, as File) (*File, error) {
 	file, err := open(name, folders)
 	if err != nil {
 		return nil, err
 	}
-	f := &File{file: file, step: 160, next: (*File).nextChunk}
-	if strings.HasSuffix(name, ".opus") {
-		f.step, f.next = 960, (*File).nextPacket
-	}
+	f := &as
+	f.file = file
 	if err := f.rewind(); err != nil {
 		_ = file.Close()
 		return nil, err
@@ -73,6 +86,9 @@ func (f *File) Next() ([]byte, error) {
 	}
 	if f.fresh {
 		return nil, errEmpty
+	}
+	if f.Once {
+		return nil, io.EOF
 	}
 	if err := f.rewind(); err != nil {
 		return nil, err
@@ -102,6 +118,9 @@ func (f *File) nextChunk() ([]byte, error) {
 	case err == nil:
 		return f.chunk[:], nil
 	case errors.Is(err, io.ErrUnexpectedEOF) && !f.fresh:
+		if f.Once {
+			return nil, io.EOF
+		}
 		return nil, f.rewind()
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, errEmpty

@@ -3,6 +3,7 @@ package clip
 import (
 	"encoding/binary"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -140,5 +141,40 @@ func TestFile(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s: nothing is played without an error", name)
 		}
+	}
+}
+
+// A file that is played once ends, after the last piece of audio.
+func TestOnce(t *testing.T) {
+	var opus []byte
+	for i, packet := range []string{"OpusHead...", "OpusTags...", "\x00", "\x01"} {
+		opus = append(opus, page(uint32(i), packet)...)
+	}
+	for name, content := range map[string][]byte{"x.alaw": make([]byte, 400), "song": opus} {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		open := OpenOpus
+		if name == "x.alaw" {
+			open = Open
+		}
+		f, err := open(path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		f.Once = true
+		for range 2 {
+			if _, err := f.Next(); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if _, err := f.Next(); !errors.Is(err, io.EOF) {
+			t.Errorf("%s ends with %v", name, err)
+		}
+	}
+	if _, err := OpenOpus(filepath.Join(t.TempDir(), "nothing"), nil); err == nil {
+		t.Error("a file that is not there is opened")
 	}
 }

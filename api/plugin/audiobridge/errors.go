@@ -1,0 +1,34 @@
+package audiobridge
+
+import (
+	"bifrons/api/kit"
+	"bifrons/api/schema"
+)
+
+// Error codes.
+const (
+	errInvalidRequest = 482
+	errMissingElement = 483
+	errInvalidElement = 484
+	errNoSuchRoom     = 485
+	errRoomExists     = 486
+	errNotJoined      = 487
+	errUnauthorized   = 489
+	errIDExists       = 490 // of a participant or an announcement
+	errAlreadyJoined  = 491
+	errNoSuchUser     = 492
+	errInvalidSDP     = 493
+	errNoSuchGroup    = 494
+	errUnknown        = 499
+)
+
+// codes are those that all requests share.
+var codes = kit.Codes{Missing: errMissingElement, Invalid: errInvalidElement, Unknown: errInvalidRequest,
+	BadSDP: errInvalidSDP, Unauthorized: errUnauthorized}
+
+var (
+	errorf = kit.Errorf
+	fail   = kit.Fail
+)
+
+func noSuchRoom(id string) *schema.Error { return errorf(errNoSuchRoom, "No such room (%s)", id) }

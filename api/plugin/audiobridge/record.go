@@ -1,0 +1,79 @@
+package audiobridge
+
+import (
+	"cmp"
+
+	"bifrons/api/json"
+	"bifrons/api/kit"
+	"bifrons/api/kit/recording"
+	"bifrons/api/schema"
+)
+
+// recordAs takes over what a request says on whether and where a participant is recorded.
+// room.mu is held.
+func (p *participant) recordAs(body kit.Args) {
+	if name, ok := body.Text("filename"); ok {
+		p.filename = name
+	}
+	if on, ok := body.Flag("record"); ok {
+		p.setRecord(on)
+	}
+}
+
+// setRecord begins to record a participant, or ends that. room.mu is held.
+func (p *participant) setRecord(on bool) {
+	if p.record = on; on {
+		p.startRecording()
+	} else {
+		p.recordings.StopAll(nil)
+	}
+}
+
+// startRecording begins to record what is to be recorded and is not yet. room.mu is held.
+func (p *participant) startRecording() {
+	r, from := p.room, p.origin()
+	if from == nil || !p.up || !p.record && !r.mjrs {
+		return
+	}
+	m := p.media.medium
+	if !m.Recordable() {
+		return
+	}
+	base := cmp.Or(p.filename, recording.Base("audiobridge-"+r.id+"-user", p.id))
+	m.NameIn(base)
+	m.Name = recording.Path(r.mjrsDir, m.Name)
+	m.Key, m.Origin, m.Track, m.Muted = 0, from, p.media.track, p.muted || p.suspended
+	p.recordings.Begin(recording.Owner{Events: &r.plugin.Events, Host: p.h.Host}, m)
+	p.recordings.SetOrigin(0, from, p.media.track)
+}
+
+// enableMJRs begins to record every participant, or ends that.
+func (p *Plugin) enableMJRs(q *kit.Request, w *json.Writer) *schema.Error {
+	on := q.Body.Is("mjrs")
+	return p.ofAny(q.Body, func(r *room) *schema.Error {
+		if dir, ok := q.Body.Text("mjrs_dir"); ok {
+			r.mjrsDir = dir
+		}
+		if on != r.mjrs {
+			r.mjrs = on
+			for _, user := range r.members {
+				user.setRecord(on)
+			}
+		}
+		w.Str("audiobridge", "success")
+		w.Bool("mjrs", on)
+		return nil
+	})
+}
+
+// ofAny is Manage for a request whose room is not looked at before: without one it is 0.
+func (p *Plugin) ofAny(body kit.Args, f func(r *room) *schema.Error) *schema.Error {
+	if !body.Has("room") {
+		id := "0"
+		if p.ids.Strings {
+			id = ""
+		}
+		return noSuchRoom(id)
+	}
+	return p.rooms.Manage(body, f)
+}
