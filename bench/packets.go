@@ -333,7 +333,11 @@ func (b *bench) profiled(ctx context.Context, stdout io.Writer) error {
 		if !b.wanted(w) {
 			continue
 		}
-		return b.filled(ctx, s, w, func(sc *setup, load *peer.Load, _ int64) error {
+		with := b.filled
+		if w.mixed {
+			with = b.room
+		}
+		return with(ctx, s, w, func(sc *setup, load *peer.Load, _ int64) error {
 			sc.hub.Sample(samples, w.perSecond())
 			sc.hub.Lose(w.loss)
 			if err := sleep(ctx, b.warmUp); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"bifrons/bench/internal/peer"
 	"bifrons/bench/internal/report"
@@ -30,9 +31,14 @@ type media struct {
 	full              bool // pion/webrtc receives
 	profile           string
 	media             peer.Media
-	loss              uint64 // one of so many packets, each way
-	switching         bool   // subscribers change layers once a second
-	talkers, deaf     int    // in a text room; the deaf ones read nothing
+	loss              uint64        // one of so many packets, each way
+	switching         bool          // subscribers change layers once a second
+	mixed             bool          // is the audio of rooms
+	late              time.Duration // that packets leave after their time, at most
+	lostPercent       int           // of the packets of who speaks
+	bitrate           int           // of a mix, 0 = as the server likes
+	music             bool          // is what is said
+	talkers, deaf     int           // in a text room; the deaf ones read nothing
 }
 
 var (
@@ -47,6 +53,15 @@ var pairs = media{rooms: 10, publishers: 2, mesh: true, profile: peer.GCM128, me
 
 func webinar(n int) media {
 	return media{rooms: 1, publishers: 1, subscribers: n, profile: peer.GCM128, media: webcam}
+}
+
+// mixing are rooms whose audio is mixed: one of n, or eight of two.
+func mixing(n int) media {
+	m := media{rooms: 1, subscribers: n, mixed: true, profile: peer.GCM128, media: voice}
+	if n == 2 {
+		m.rooms = 8
+	}
+	return m
 }
 
 func with(m media, change func(*media)) media {
@@ -108,6 +123,28 @@ var workloads = []workload{
 	{name: "chat-1000", group: "chat", servers: "bj", measure: chatter, about: "of 1000", media: media{talkers: 1000}},
 	{name: "chat-1000-deaf", servers: "b", measure: chatter, about: "and of ten more who never read",
 		media: media{talkers: 1000, deaf: 10}},
+	{name: "mix-10", group: "mix", short: true, servers: "bj", measure: mixed,
+		about: "a room of 10 at 48 kHz whose audio is mixed, of whom 3 speak", media: mixing(10)},
+	{name: "mix-50", group: "mix", servers: "bj", measure: mixed, about: "of 50", media: mixing(50)},
+	{name: "mix-100", group: "mix", short: true, servers: "bj", measure: mixed, about: "of 100", media: mixing(100)},
+	{name: "mix-limit", servers: "bj", measure: largest,
+		about: "the largest such room that gets its packets in time, by doubling", media: mixing(50)},
+	{name: "mix-delay", short: true, servers: "bj", measure: delayed,
+		about: "how much later somebody is heard by mixing, in 8 rooms of two", media: mixing(2)},
+	{name: "mix-delay-jitter", servers: "bj", measure: delayed,
+		about: "with 0 to 30 ms of jitter on the way in", media: with(mixing(2), func(m *media) { m.late = 30 * time.Millisecond })},
+	{name: "mix-speech", servers: "bj", measure: likeness,
+		about: "how like the original speech is that was mixed", media: mixing(2)},
+	{name: "mix-speech-24k", servers: "bj", measure: likeness,
+		about: "at 24 kbit/s", media: with(mixing(2), func(m *media) { m.bitrate = 24_000 })},
+	{name: "mix-speech-5", servers: "bj", measure: likeness,
+		about: "with 5 % of the packets lost on the way in", media: with(mixing(2), func(m *media) { m.lostPercent = 5 })},
+	{name: "mix-speech-20", servers: "bj", measure: likeness,
+		about: "with 20 %", media: with(mixing(2), func(m *media) { m.lostPercent = 20 })},
+	{name: "mix-music", servers: "bj", measure: likeness,
+		about: "how like the original music is", media: with(mixing(2), func(m *media) { m.music = true })},
+	{name: "mix-music-24k", servers: "bj", measure: likeness,
+		about: "at 24 kbit/s", media: with(mixing(2), func(m *media) { m.music, m.bitrate = true, 24_000 })},
 	{name: "churn", short: true, servers: "bjp", measure: churn,
 		about: "connections, from the request for an offer to the first media, as many as can be", media: with(webinar(16), func(m *media) { m.media = voice })},
 	{name: "click", short: true, servers: "bjp", measure: click,

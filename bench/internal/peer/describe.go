@@ -37,6 +37,7 @@ type local struct {
 	candidates                     []string
 	audioSSRC, videoSSRC           uint32
 	media                          Media
+	speaks                         bool // what can be decoded
 }
 
 func (l local) ssrc(kind string) uint32 {
@@ -73,6 +74,9 @@ func (l local) offer(receives bool) string {
 		line("a=fingerprint:sha-256 %s\r\na=setup:%s", l.fingerprint, l.setup)
 		line("a=mid:%d\r\na=%s\r\na=rtcp-mux\r\na=rtcp-rsize", mid, direction)
 		line("a=rtpmap:%d %s", pt, codec)
+		if kind == "audio" && l.speaks {
+			line("a=fmtp:%d minptime=10;useinbandfec=1", pt)
+		}
 		for _, id := range exts {
 			line("a=extmap:%d %s", id, extensions[id])
 		}

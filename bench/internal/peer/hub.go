@@ -46,6 +46,7 @@ type Totals struct {
 	Sent      int64 // packets, first transmissions only
 	Received  int64 // packets
 	Strange   int64 // packets that are not what was sent, of those looked into
+	Late      int64 // packets of audio that came more than two intervals after those before
 	Lost      int64 // packets dropped on purpose on their way in
 	Recovered int64 // of those, packets that came again
 	Switches  int64 // changes of the encoding, as far as looked into

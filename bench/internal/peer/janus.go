@@ -14,6 +14,7 @@ const (
 	roomPlugin   = "janus.plugin.videoroom"
 	streamPlugin = "janus.plugin.streaming"
 	callPlugin   = "janus.plugin.videocall"
+	mixPlugin    = "janus.plugin.audiobridge"
 )
 
 // Janus negotiates by the Janus API.
@@ -21,12 +22,13 @@ type Janus struct {
 	*API
 	Record bool // rooms that are made record, to the folder that the server runs in
 	rooms  map[int]bool
+	mixes  map[int]bool
 }
 
 // NewJanus is a session with a server.
 func NewJanus(ctx context.Context, url string) (*Janus, error) {
 	a, err := DialAPI(ctx, url)
-	return &Janus{API: a, rooms: map[int]bool{}}, err
+	return &Janus{API: a, rooms: map[int]bool{}, mixes: map[int]bool{}}, err
 }
 
 // Echo is sent back what it sends.

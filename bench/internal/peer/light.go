@@ -46,6 +46,30 @@ type stream struct {
 	layer   uint32 // of the last packet that was looked into
 	// missing are packets that were lost on purpose and asked for again.
 	missing []uint16
+	last    time.Duration // when the latest one came
+}
+
+// lateAfter is how long after the packet before one is late, of which there are 50 a second.
+const lateAfter = 40 * time.Millisecond
+
+// interval counts packets of audio that are late.
+func (st *stream) interval(t *Totals, open bool, now time.Duration) {
+	if open && st.kind != videoType && st.last != 0 && now-st.last > lateAfter {
+		t.Late++
+	}
+	st.last = now
+}
+
+// hear notes what came.
+func (p *Light) hear(now time.Duration, seq uint16, b []byte) {
+	n, err := p.header.Unmarshal(b)
+	if err != nil {
+		return
+	}
+	plain, err := p.in.DecryptRTP(p.plain[:0], b, &p.header)
+	if err == nil && len(plain) > n {
+		p.o.Hears.Add(seq, now, unpad(p.header.Padding, plain[n:]))
+	}
 }
 
 // NewLight connects a light peer.
@@ -72,7 +96,7 @@ func NewLight(ctx context.Context, h *Hub, n *Negotiation, o Options) (_ *Light,
 	l := local{
 		ufrag: p.ice.ufrag, pwd: p.ice.pwd, fingerprint: fingerprint(cert), setup: "actpass",
 		candidates: []string{h.candidate(p.addr)}, audioSSRC: o.ID<<8 | 1, videoSSRC: o.ID<<8 | 2,
-		media: o.Media,
+		media: o.Media, speaks: len(o.Says) > 0,
 	}
 	if o.Client {
 		l.setup = "active"
@@ -204,7 +228,10 @@ func (p *Light) rtp(now time.Duration, open bool, b []byte) {
 		h.totals.Received++
 		p.got++
 	}
-	if h.chance(h.sample) {
+	st.interval(&h.totals, open, now)
+	if p.o.Hears != nil {
+		p.hear(now, seq, b)
+	} else if len(p.o.Says) == 0 && h.chance(h.sample) {
 		p.look(now, open, st, b)
 	}
 }

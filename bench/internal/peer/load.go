@@ -27,7 +27,7 @@ type Load struct {
 func NewLoad(h *Hub, m Media) *Load { return &Load{hub: h, media: m} }
 
 // Add adds a peer, which is the load's from then on. It may be called from
-// several goroutines, before Start or for those that only receive.
+// several goroutines.
 func (l *Load) Add(p Peer, sends, receives bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,13 +69,22 @@ const mostLate = 20 * time.Millisecond
 // those of independent clients do not.
 func (l *Load) run(ctx context.Context) {
 	defer close(l.done)
-	senders := func() int { return len(l.senders) }
+	senders := func() int {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return len(l.senders)
+	}
+	sender := func(i int) Sender {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.senders[i]
+	}
 	all := []*turns{{hz: 1, count: l.reporting, do: l.report}}
 	if l.media.VideoFPS > 0 {
-		all = append(all, &turns{hz: l.media.VideoFPS, count: senders, do: func(i int) { l.senders[i].SendFrame() }})
+		all = append(all, &turns{hz: l.media.VideoFPS, count: senders, do: func(i int) { sender(i).SendFrame() }})
 	}
 	if l.media.AudioPPS > 0 {
-		all = append(all, &turns{hz: l.media.AudioPPS, count: senders, do: func(i int) { l.senders[i].SendAudio() }})
+		all = append(all, &turns{hz: l.media.AudioPPS, count: senders, do: func(i int) { sender(i).SendAudio() }})
 	}
 	start := time.Now()
 	for _, t := range all {

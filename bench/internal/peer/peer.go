@@ -7,6 +7,8 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
+
+	"bifrons/bench/internal/sound"
 )
 
 // Negotiation is how a peer and a server come to terms. Either the peer offers
@@ -57,6 +59,15 @@ type Options struct {
 	// Client makes a peer that offers the DTLS client, which leaves the choice
 	// of the SRTP profile to the server. By default it offers both roles.
 	Client bool
+
+	// Says is what a light peer says again and again instead of the media's audio. Said
+	// notes what it sent, and Hears what audio it got, where they are not nil.
+	Says        []sound.Packet
+	Said, Hears *sound.Tape
+	// Late is how late audio packets leave at most, each by a time of its own, and Lost
+	// how many of a hundred never do.
+	Late time.Duration
+	Lost int
 }
 
 // Window is the time of a measurement.

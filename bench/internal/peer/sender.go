@@ -1,8 +1,11 @@
 package peer
 
 import (
+	"math/rand/v2"
+	"slices"
 	"time"
 
+	"bifrons/bench/internal/sound"
 	"bifrons/ice/netio"
 
 	"github.com/pion/rtp"
@@ -16,13 +19,18 @@ type sender struct {
 	streams      []*outgoing // all
 	microphone   *microphone
 	transportSeq uint16
+	level        byte // of audio, as it is sent
+	random       *rand.Rand
 	plain        []byte
 	batch        []netio.Message
 }
 
 func newSender(p *Light) *sender {
 	m := p.o.Media
-	s := &sender{p: p, microphone: newMicrophone(m), plain: make([]byte, 2048)}
+	s := &sender{
+		p: p, microphone: newMicrophone(m), plain: make([]byte, 2048), level: 0x80 | 30,
+		random: rand.New(rand.NewPCG(uint64(p.o.ID), 3)),
+	}
 	add := func(pt uint8, ssrc uint32, step int) *outgoing {
 		o := &outgoing{ssrc: ssrc, step: uint32(step), tag: p.o.ID, packet: rtp.Packet{Header: rtp.Header{
 			Version: 2, PayloadType: pt, SSRC: ssrc, SequenceNumber: 1000,
@@ -68,15 +76,37 @@ func (p *Light) SendAudio() {
 	s := p.sender
 	p.hub.mu.Lock()
 	s.audio.packet.Timestamp += s.audio.step
-	s.send(s.audio, s.microphone.next(), false)
+	if says := p.o.Says; len(says) > 0 {
+		s.say(says[int(s.audio.packets)%len(says)])
+	} else {
+		s.send(s.audio, s.microphone.next(), false)
+	}
 	p.hub.mu.Unlock()
 	s.flush()
 }
 
 // send seals a packet and queues it. The hub's lock is held.
 func (s *sender) send(o *outgoing, payload []byte, marker bool) {
-	h, now := s.p.hub, clock()
+	now := clock()
 	putTag(payload, o.tag, now)
+	s.seal(o, now, payload, marker)
+}
+
+// say sends what can be listened to, and has no tag.
+func (s *sender) say(what sound.Packet) {
+	now := clock()
+	s.level = what.Level
+	if what.Level < 127 {
+		s.level |= 0x80 // a voice (RFC 6464, 3)
+	}
+	s.seal(s.audio, now, what.Payload, false)
+	if s.p.o.Said != nil {
+		s.p.o.Said.Add(s.audio.packet.SequenceNumber, now, what.Payload)
+	}
+}
+
+func (s *sender) seal(o *outgoing, now time.Duration, payload []byte, marker bool) {
+	h := s.p.hub
 	head := &o.packet.Header
 	head.SequenceNumber++
 	head.Marker = marker
@@ -99,7 +129,24 @@ func (s *sender) send(o *outgoing, payload []byte, marker bool) {
 	if h.loss > 0 && o.camera != nil && h.chance(h.loss) {
 		return
 	}
+	if o.camera == nil && (s.p.o.Lost > 0 || s.p.o.Late > 0) {
+		s.mishap(slot.b)
+		return
+	}
 	s.queue(slot.b)
+}
+
+// mishap loses a packet of audio, or has it leave later.
+func (s *sender) mishap(b []byte) {
+	if s.random.IntN(100) < s.p.o.Lost {
+		return
+	}
+	if s.p.o.Late == 0 {
+		s.queue(b)
+		return
+	}
+	b = slices.Clone(b)
+	time.AfterFunc(time.Duration(s.random.Int64N(int64(s.p.o.Late))), func() { s.p.hub.send(s.p, b) })
 }
 
 // extend sets the header extensions that the server wants.
@@ -129,6 +176,6 @@ func (s *sender) extend(o *outgoing, now time.Duration) {
 		set(extTransportSeq, byte(s.transportSeq>>8), byte(s.transportSeq))
 	}
 	if o.camera == nil {
-		set(extAudioLevel, 0x80|30)
+		set(extAudioLevel, s.level)
 	}
 }

@@ -47,6 +47,7 @@ type Result struct {
 	LoadErrors int64   `json:"packets_or_runs_load_was_too_slow_for,omitempty"`
 	Dropped    int64   `json:"packets_dropped_on_purpose,omitempty"`
 	Recovered  int64   `json:"packets_recovered,omitempty"`
+	Late       int64   `json:"packets_late,omitempty"`
 	Layers     int64   `json:"layer_switches,omitempty"`
 	UDPOut     int64   `json:"udp_sends,omitempty"` // a segmented message is one
 	PerPacket  float64 `json:"cpu_us_per_packet,omitempty"`
@@ -66,6 +67,8 @@ type Result struct {
 
 	RSS     int64   `json:"rss_bytes"`
 	PerUnit float64 `json:"kib_per_receiver_or_session,omitempty"`
+
+	Note string `json:"note,omitempty"` // of the first round
 
 	times []time.Duration
 }
@@ -90,7 +93,7 @@ func (r *Result) Round(x Result) {
 		r.times = append(r.times, x.times...)
 		for _, p := range [][2]*int64{
 			{&r.Switches, &x.Switches}, {&r.Wanted, &x.Wanted}, {&r.Delivered, &x.Delivered}, {&r.Strange, &x.Strange},
-			{&r.LoadErrors, &x.LoadErrors}, {&r.Dropped, &x.Dropped}, {&r.Recovered, &x.Recovered}, {&r.Layers, &x.Layers},
+			{&r.LoadErrors, &x.LoadErrors}, {&r.Dropped, &x.Dropped}, {&r.Recovered, &x.Recovered}, {&r.Layers, &x.Layers}, {&r.Late, &x.Late},
 			{&r.UDPOut, &x.UDPOut}, {&r.Operations, &x.Operations}, {&r.Failed, &x.Failed},
 		} {
 			*p[0] += *p[1]

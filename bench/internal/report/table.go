@@ -42,6 +42,12 @@ func (r *Report) media() *Table {
 		if x.Layers > 0 {
 			notes = fmt.Sprintf("%d layer switches", x.Layers)
 		}
+		if x.Late > 0 {
+			notes = fmt.Sprintf("%d packets late", x.Late)
+		}
+		if x.Note != "" {
+			notes = x.Note
+		}
 		n := float64(x.Delivered)
 		t.Add(x.Workload, x.Server, x.SRTP, number("%.2f", x.PerPacket), fmt.Sprintf("%.2f-%.2f", x.Least, x.Most), number("%.1f", r.Times(x)),
 			percent(ratio(x.CPU, x.Seconds)), x.Delivered, fmt.Sprintf("%.2f%%", 100*x.Loss()), x.Strange, x.LoadErrors,

@@ -1,0 +1,81 @@
+package sound
+
+import (
+	"testing"
+	"time"
+)
+
+// carried is what comes out of a Tape into which pcm went, and into another one late by a
+// delay, without every nth packet.
+func carried(t *testing.T, pcm []float32, delay time.Duration, without int) (said, heard Heard) {
+	t.Helper()
+	packets, err := Encode(pcm, 64000, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var one, other Tape
+	for i, p := range packets {
+		at := time.Duration(i) * 20 * time.Millisecond
+		one.Add(uint16(65000+i), at, p.Payload)
+		if without == 0 || i%without != 1 {
+			other.Add(uint16(i), at+delay, p.Payload)
+		}
+	}
+	if said, err = one.Play(); err != nil {
+		t.Fatal(err)
+	}
+	if heard, err = other.Play(); err != nil {
+		t.Fatal(err)
+	}
+	return said, heard
+}
+
+func TestDelays(t *testing.T) {
+	pcm, at := Bursts(4)
+	said, heard := carried(t, pcm, 77*time.Millisecond, 0)
+	list, missing := Delays(said, heard, at, len(pcm))
+	if len(list) < 3 || missing > 0 {
+		t.Fatalf("%d found, %d missing", len(list), missing)
+	}
+	for _, d := range list {
+		if d != 77*time.Millisecond {
+			t.Errorf("%v", d)
+		}
+	}
+}
+
+func TestBurstsThatAreMissing(t *testing.T) {
+	pcm, at := Bursts(4)
+	said, heard := carried(t, pcm, 0, 0)
+	for i := range heard.PCM {
+		heard.PCM[i] = float32(i%7) / 10
+	}
+	if list, missing := Delays(said, heard, at, len(pcm)); len(list) > 0 || missing < 3 {
+		t.Errorf("%v found, %d missing", list, missing)
+	}
+}
+
+func TestCompare(t *testing.T) {
+	for name, pcm := range map[string][]float32{"speech": Speech(6, 1), "music": Music(6, 1)} {
+		_, whole := carried(t, pcm, 0, 0)
+		_, holes := carried(t, pcm, 0, 5)
+		a, b := Compare(pcm, whole.PCM), Compare(pcm, holes.PCM)
+		t.Logf("%s: %+v and %+v with every fifth packet lost", name, a, b)
+		if a.Frames < 150 || a.SNR < b.SNR+2 || a.Distance > b.Distance-.3 {
+			t.Errorf("%s: %+v, with every fifth packet lost %+v", name, a, b)
+		}
+		if same := Compare(pcm, pcm); same.SNR != bestSNR || same.Distance != 0 {
+			t.Errorf("%s: what is the same differs by %+v", name, same)
+		}
+	}
+}
+
+func TestLevel(t *testing.T) {
+	list, err := Encode(make([]float32, 3*Frame), 32000, 0)
+	if err != nil || len(list) != 3 || list[0].Level != 127 {
+		t.Errorf("%v %v", list, err)
+	}
+	if list, err = Encode(Speech(1, 1), 32000, 0); err != nil || list[5].Level > 40 {
+		t.Errorf("%v %v", list[5].Level, err)
+	}
+}
