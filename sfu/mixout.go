@@ -20,6 +20,13 @@ type ear struct {
 	stream  int // that it gets, -1 = none
 }
 
+// Close implements mix.Listener.
+func (e *ear) Close() {
+	if e.source != nil {
+		e.source.Close()
+	}
+}
+
 // outlet is what a conference gives out: streams that are tracks of a source on each
 // shard where somebody hears them, so that whoever moves from one stream to another does
 // so between two packets. It belongs to the goroutine that mixes.
@@ -200,11 +207,7 @@ const (
 
 // Close implements mix.Output.
 func (o *outlet) Close(stream int) {
-	s := o.streams[stream]
-	s.used = false
-	if s.alone != nil {
-		s.alone.Close()
-	}
+	o.streams[stream].used = false
 }
 
 // Flush implements mix.Output.

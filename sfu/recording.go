@@ -75,11 +75,12 @@ func WAVFormat(rate, channels int) RecordFormat { return &record.WAV{Rate: rate,
 // RecordConfig describes a file to record to; see record.Config.
 type RecordConfig struct {
 	Path, Suffix string
+	Next         bool                    // next to the file with this path
 	Check        func(path string) error // may wait for the file system; nil = all paths are allowed
 	Format       RecordFormat
 	Tracks       []RecordTrack
 	Paused       bool // it begins with SetPaused
-	Trouble      func(err error)
+	Trouble      func(path string, err error)
 	Ended        func()
 }
 
@@ -104,11 +105,12 @@ type Recording struct {
 	pipes  []*Pipe // nil where nothing comes from
 }
 
-// Record makes a file, in place of one that there is, and begins to record. It waits
+// Record makes a file, in place of one that there is, and begins to record. Next to one
+// that is being recorded it gets a number, see record.Recorder. It waits
 // for the file system, five seconds at most. The recording goes on when an origin
 // ends, until Close.
 func (e *Engine) Record(cfg RecordConfig) (*Recording, error) {
-	c := record.Config{Path: cfg.Path, Suffix: cfg.Suffix, Check: cfg.Check, Format: cfg.Format, Trouble: cfg.Trouble, Ended: cfg.Ended}
+	c := record.Config{Path: cfg.Path, Suffix: cfg.Suffix, Next: cfg.Next, Check: cfg.Check, Format: cfg.Format, Trouble: cfg.Trouble, Ended: cfg.Ended}
 	for _, t := range cfg.Tracks {
 		c.ClockRates = append(c.ClockRates, t.ClockRate)
 	}

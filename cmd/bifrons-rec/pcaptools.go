@@ -331,8 +331,10 @@ func explain(name string, err error) string {
 		text += ": " + e.Detail
 	}
 	switch {
-	case errors.Is(err, mjr.ErrTruncated) || errors.Is(err, mjr.ErrDamaged):
+	case errors.Is(err, mjr.ErrTruncated):
 		text += "; what came before is used"
+	case errors.Is(err, mjr.ErrDamaged):
+		text += "; the rest is used"
 	case errors.Is(err, mjr.ErrFormat):
 		text += "; recordings of Janus begin with MJR or MEETECHO"
 	}

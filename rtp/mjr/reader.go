@@ -22,7 +22,8 @@ var (
 	// crash. What came before is good.
 	ErrTruncated = errors.New("the file is cut off")
 	// ErrDamaged means that there is something else where a frame should begin. What
-	// came before is good.
+	// came before is good; so are frames found behind it, which have been read when
+	// this is returned.
 	ErrDamaged = errors.New("no frame where one should begin")
 )
 
@@ -83,6 +84,9 @@ type Reader struct {
 	prefix [prefixLen]byte
 	data   []byte
 	err    error
+
+	damage *Error // the first
+	passed int64  // bytes that were passed over
 }
 
 // NewReader makes a Reader of a file. It reads ahead.
@@ -110,8 +114,9 @@ func (r *Reader) HasArrival() bool { return r.layout == layoutCurrent }
 func (r *Reader) Offset() int64 { return r.at }
 
 // Next returns the next frame. At the end of the file the error is io.EOF, and an
-// *Error where it cannot be read to its end; from then on it stays the same. Frames may
-// be of any length, 0 included.
+// *Error where it cannot be read to its end; from then on it stays the same. What is
+// damaged is passed over; it is an error at the end. Frames may be of any length, 0
+// included.
 func (r *Reader) Next() (Frame, error) {
 	if _, err := r.Header(); err != nil {
 		return Frame{}, err
@@ -126,16 +131,18 @@ func (r *Reader) Next() (Frame, error) {
 
 func (r *Reader) next() (Frame, error) {
 	for {
+		if b, _ := r.in.Peek(2); len(b) == 2 && (b[0] != 'M' || b[1] != 'E' && b[1] != 'J') {
+			if err := r.passOver(); err != nil {
+				return Frame{}, r.ended(err)
+			}
+		}
 		offset := r.at
 		if err := r.readPrefix(); err != nil {
-			return Frame{}, err
+			return Frame{}, r.ended(err)
 		}
-		frame := r.prefix[0] == 'M' && r.prefix[1] == 'E'
-		if !frame && (r.prefix[0] != 'M' || r.prefix[1] != 'J') {
-			return Frame{}, &Error{Offset: offset, Err: ErrDamaged, Detail: fmt.Sprintf("%q", r.prefix[:8])}
-		}
+		frame := r.prefix[1] == 'E'
 		if err := r.readData(offset); err != nil {
-			return Frame{}, err
+			return Frame{}, r.ended(err)
 		}
 		if !frame {
 			continue // one header counts

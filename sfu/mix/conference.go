@@ -19,7 +19,6 @@ type Conference struct {
 
 	mu       sync.Mutex
 	commands []func(now mono.Time)
-	closed   bool
 	stats    Stats
 
 	// All below belongs to Tick.
@@ -57,16 +56,13 @@ func New(cfg Config, out Output, pools *Pools, wake func()) *Conference {
 func (c *Conference) do(f func(now mono.Time)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
-		return
-	}
 	c.commands = append(c.commands, f)
 	if len(c.commands) == 1 {
 		c.wake()
 	}
 }
 
-// Close ends it, with all parties.
+// Close ends it, with all parties. Who joins later hears and says nothing.
 func (c *Conference) Close() {
 	c.do(func(mono.Time) {
 		for len(c.parties) > 0 {
@@ -74,9 +70,6 @@ func (c *Conference) Close() {
 		}
 		c.tap, c.over = nil, true
 	})
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.closed = true
 }
 
 // SetMuted keeps everybody silent who is not exempt.

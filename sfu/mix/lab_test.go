@@ -2,6 +2,7 @@ package mix
 
 import (
 	"math"
+	"sync/atomic"
 	"testing"
 
 	"bifrons/rtp/mono"
@@ -165,6 +166,9 @@ func (e *ear) take(payload []byte) {
 	e.n++
 }
 
+// Close implements Listener.
+func (e *ear) Close() {}
+
 // forget begins anew with what was heard.
 func (e *ear) forget() { e.pcm, e.n = nil, 0 }
 
@@ -193,7 +197,7 @@ type sink struct {
 	ears  []*ear
 	open  map[int]Codec
 	next  int
-	ended bool
+	ended atomic.Bool
 	last  map[int]mono.Time
 }
 
@@ -233,4 +237,4 @@ func (s *sink) Send(stream int, at mono.Time, payload []byte) {
 
 func (s *sink) Close(stream int) { delete(s.open, stream) }
 func (s *sink) Flush()           {}
-func (s *sink) End()             { s.ended = true }
+func (s *sink) End()             { s.ended.Store(true) }

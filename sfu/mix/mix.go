@@ -74,8 +74,11 @@ type Input interface {
 	Drained() bool
 }
 
-// Listener is where a party's mix goes to. It belongs to who made the conference.
-type Listener interface{}
+// Listener is where a party's mix goes to.
+type Listener interface {
+	// Close tells that it will not be given anything any more.
+	Close()
+}
 
 // Output takes what a conference encodes. It is called by the goroutine that mixes.
 type Output interface {

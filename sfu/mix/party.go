@@ -42,7 +42,11 @@ type Party struct {
 func (c *Conference) Join(cfg PartyConfig) *Party {
 	p := &Party{c: c, cfg: cfg}
 	p.talk.set(cfg.Window, cfg.Threshold)
-	c.do(func(mono.Time) { c.parties = append(c.parties, p) })
+	c.do(func(mono.Time) {
+		if !c.over {
+			c.parties = append(c.parties, p)
+		}
+	})
 	return p
 }
 
@@ -68,7 +72,7 @@ func (p *Party) SetTalking(window, threshold int) {
 func (p *Party) SetGroup(group int) { p.c.do(func(mono.Time) { p.cfg.Group = group }) }
 
 // SetInput changes where it speaks from, nil = nowhere. The conference closes the input.
-// It is closed at once if the conference is.
+// It is closed at once if the party has left.
 func (p *Party) SetInput(in Input) {
 	p.c.do(func(mono.Time) {
 		p.closeInput()
@@ -82,14 +86,14 @@ func (p *Party) SetInput(in Input) {
 }
 
 // SetListener changes where the mix without itself goes, nil = nowhere. If it is alone,
-// no other party gets the same stream.
+// no other party gets the same stream. The conference closes the listener.
 func (p *Party) SetListener(l Listener, alone bool) {
 	p.c.do(func(mono.Time) {
-		if p.over() {
+		p.closeListener()
+		if p.over() && l != nil {
+			l.Close()
 			return
 		}
-		p.hear(nil)
-		p.closeOwn()
 		p.listener, p.alone = l, alone
 	})
 }
@@ -117,9 +121,16 @@ func (p *Party) over() bool {
 // end gives back all that it has.
 func (p *Party) end() {
 	p.closeInput()
-	p.hear(nil)
-	p.closeOwn()
-	p.listener = nil
+	p.closeListener()
+}
+
+func (p *Party) closeListener() {
+	if p.listener != nil {
+		p.hear(nil)
+		p.closeOwn()
+		p.listener.Close()
+		p.listener = nil
+	}
 }
 
 func (p *Party) closeInput() {

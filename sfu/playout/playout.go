@@ -51,22 +51,22 @@ type Part struct {
 // Player plays one or more parts at the same time. Its methods may be called from
 // anywhere.
 type Player struct {
-	sched  *Scheduler
-	to     Sink
-	inputs []*input
-	ended  func(err error) // nil = it was called, or will not be
-	media  int             // inputs with RTP that have not ended
-	err    error           // the first one of a reader
+	sched *Scheduler
+	to    Sink
+	parts []*playing
+	ended func(err error) // nil = it was called, or will not be
+	media int             // parts with RTP that have not ended
+	err   error           // the first one of a reader
 
 	held   bool
 	heldAt time.Duration // since when
-	begun  bool          // the inputs have
+	begun  bool          // the parts have
 	base   time.Duration // when they did
 	over   bool
 }
 
-// input is a part in a player, with what was read ahead of it.
-type input struct {
+// playing is a part in a player, with what was read ahead of it.
+type playing struct {
 	Part
 	player *Player
 	due    time.Duration // of the next packet
@@ -85,7 +85,7 @@ type input struct {
 	since  time.Duration // at that time
 }
 
-// slab is a stretch of an input in memory: that of its packets, until all are released.
+// slab is a stretch of a part in memory: that of its packets, until all are released.
 type slab struct {
 	pktbuf.Block
 	bytes []byte // packets, with Spare after each
@@ -109,7 +109,7 @@ const Spare = 16
 
 var spareBytes [Spare]byte
 
-// Bounds of what is read ahead; there are two slabs for each input, besides those that
+// Bounds of what is read ahead; there are two slabs for each part, besides those that
 // packets are kept of.
 const (
 	maxBytes = 64 << 10 // of a slab, unless one message is longer
@@ -117,8 +117,8 @@ const (
 	maxTime  = 500 * time.Millisecond
 )
 
-// slab returns one that is not in use, which whoever fills the input holds.
-func (in *input) slab() *slab {
+// slab returns one that is not in use, which whoever fills the part holds.
+func (in *playing) slab() *slab {
 	if in.spare == nil {
 		in.spare = in.freed.Swap(nil)
 	}
@@ -135,7 +135,7 @@ func (in *input) slab() *slab {
 }
 
 // free takes a slab back, on any goroutine.
-func (in *input) free(s *slab) {
+func (in *playing) free(s *slab) {
 	in.lent.Add(-int64(len(s.bytes)))
 	for {
 		first := in.freed.Load()
@@ -197,7 +197,7 @@ func (p *Player) Hold(on bool) {
 	p.held = on
 	if on {
 		p.heldAt = now
-		for _, in := range p.inputs {
+		for _, in := range p.parts {
 			sched.unschedule(in)
 		}
 		return
@@ -205,7 +205,7 @@ func (p *Player) Hold(on bool) {
 	if p.begun {
 		p.base += now - p.heldAt
 	}
-	for _, in := range p.inputs {
+	for _, in := range p.parts {
 		sched.schedule(in, now)
 	}
 }
@@ -224,16 +224,16 @@ func (p *Player) stop() {
 	}
 	p.over, p.ended = true, nil
 	delete(p.sched.players, p)
-	for _, in := range p.inputs {
+	for _, in := range p.parts {
 		p.sched.unschedule(in)
 		p.sched.enqueue(in) // to be closed
 		in.drop()
 	}
 }
 
-// drop gives up what an input was about to play, and what it has read if it is not being
+// drop gives up what a part was about to play, and what it has read if it is not being
 // read; else the reader does that.
-func (in *input) drop() {
+func (in *playing) drop() {
 	if in.front != nil {
 		in.front.Release()
 		in.front = nil

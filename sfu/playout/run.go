@@ -14,11 +14,11 @@ const (
 	maxLate = time.Second
 )
 
-// maxLent is how much memory one input may have in use, its takers' included, for more to be
+// maxLent is how much memory one part may have in use, its takers' included, for more to be
 // played, in bytes.
 const maxLent = 4 << 20
 
-// What one input may send, whatever its timestamps say: burst bytes at once, and rate
+// What one part may send, whatever its timestamps say: burst bytes at once, and rate
 // bytes a second.
 const (
 	burst = 512 << 10
@@ -55,11 +55,11 @@ func (sched *Scheduler) run() {
 func (sched *Scheduler) wait() (wait time.Duration, over bool) {
 	sched.mu.Lock()
 	defer sched.mu.Unlock()
-	if len(sched.inputs) == 0 {
+	if len(sched.parts) == 0 {
 		sched.running = false
 		return 0, true
 	}
-	return max(sched.inputs[0].due, sched.looked+granularity) - sched.now(), false
+	return max(sched.parts[0].due, sched.looked+granularity) - sched.now(), false
 }
 
 // look plays what is due.
@@ -67,14 +67,14 @@ func (sched *Scheduler) look() {
 	sched.mu.Lock()
 	defer sched.mu.Unlock()
 	sched.looked = sched.now()
-	for len(sched.inputs) > 0 && sched.inputs[0].due <= sched.looked {
-		sched.play(sched.inputs[0], sched.looked)
+	for len(sched.parts) > 0 && sched.parts[0].due <= sched.looked {
+		sched.play(sched.parts[0], sched.looked)
 	}
 }
 
-// play plays what is due of an input, and takes it out if there is nothing to come. A panic
+// play plays what is due of a part, and takes it out if there is nothing to come. A panic
 // ends its player.
-func (sched *Scheduler) play(in *input, now time.Duration) {
+func (sched *Scheduler) play(in *playing, now time.Duration) {
 	done := false
 	defer func() {
 		if !done {
@@ -95,9 +95,9 @@ func (sched *Scheduler) play(in *input, now time.Duration) {
 	switch {
 	case in.index < 0: // its player has ended
 	case in.due == never:
-		heap.Remove(&sched.inputs, in.index)
+		heap.Remove(&sched.parts, in.index)
 	default:
-		heap.Fix(&sched.inputs, in.index)
+		heap.Fix(&sched.parts, in.index)
 	}
 	done = true
 }
@@ -107,7 +107,7 @@ const never = time.Duration(math.MaxInt64)
 
 // swap takes what was read ahead when the rest was played. It tells whether there is
 // anything to play, or nothing because it is the end.
-func (sched *Scheduler) swap(in *input) bool {
+func (sched *Scheduler) swap(in *playing) bool {
 	if in.front.done() && in.ready {
 		if in.front != nil {
 			in.front.Release()
@@ -120,8 +120,8 @@ func (sched *Scheduler) swap(in *input) bool {
 	return !in.front.done() || in.last
 }
 
-// playFront plays what is due of an input's front. It returns when to go on.
-func (sched *Scheduler) playFront(in *input, now time.Duration) (due time.Duration) {
+// playFront plays what is due of a part's front. It returns when to go on.
+func (sched *Scheduler) playFront(in *playing, now time.Duration) (due time.Duration) {
 	p, s := in.player, in.front
 	for !s.done() {
 		due = p.base + s.items[s.next].at
@@ -139,8 +139,8 @@ func (sched *Scheduler) playFront(in *input, now time.Duration) (due time.Durati
 	return now
 }
 
-// give gives the sink the packet that an input plays next; false = not now, but soon.
-func (sched *Scheduler) give(in *input, b []byte, now time.Duration) bool {
+// give gives the sink the packet that a part plays next; false = not now, but soon.
+func (sched *Scheduler) give(in *playing, b []byte, now time.Duration) bool {
 	to := in.player.to
 	switch {
 	case !in.may(len(b), now):
@@ -159,16 +159,16 @@ func (sched *Scheduler) give(in *input, b []byte, now time.Duration) bool {
 	return true
 }
 
-// next is when to go on with an input that has not played yet what is due.
-func (in *input) next(now time.Duration) time.Duration {
+// next is when to go on with a part that has not played yet what is due.
+func (in *playing) next(now time.Duration) time.Duration {
 	if in.front.done() {
 		return now
 	}
 	return in.player.base + in.front.items[in.front.next].at
 }
 
-// may tells whether an input may play n bytes more at once.
-func (in *input) may(n int, now time.Duration) bool {
+// may tells whether a part may play n bytes more at once.
+func (in *playing) may(n int, now time.Duration) bool {
 	if passed := now - in.since; passed > 0 {
 		in.spent = max(0, in.spent-int(min(passed, time.Second)*rate/time.Second))
 		in.since = now
@@ -183,16 +183,16 @@ func (in *input) may(n int, now time.Duration) bool {
 // shift moves the beginning of a player.
 func (sched *Scheduler) shift(p *Player, by time.Duration) {
 	p.base = p.base + by
-	for _, in := range p.inputs {
+	for _, in := range p.parts {
 		if in.index >= 0 && in.due != never {
 			in.due = in.due + by
-			heap.Fix(&sched.inputs, in.index)
+			heap.Fix(&sched.parts, in.index)
 		}
 	}
 }
 
-// finish notes that all of an input was played.
-func (sched *Scheduler) finish(in *input) {
+// finish notes that all of a part was played.
+func (sched *Scheduler) finish(in *playing) {
 	p := in.player
 	in.ended = true
 	if p.err == nil {

@@ -19,7 +19,7 @@ type Scheduler struct {
 	mu      sync.Mutex
 	begun   time.Time // when the first player did; time is counted from then on
 	players map[*Player]struct{}
-	inputs  inputHeap
+	parts   partHeap
 	running bool          // there is a goroutine for the timers
 	wake    chan struct{} // has something when it should look again
 	looked  time.Duration // when it did
@@ -28,9 +28,9 @@ type Scheduler struct {
 	closed  bool
 }
 
-// deviceQueue has the inputs of one device that want to be read.
+// deviceQueue has the parts of one device that want to be read.
 type deviceQueue struct {
-	waiting []*input
+	waiting []*playing
 	reading int // goroutines
 }
 
@@ -40,7 +40,7 @@ type deviceQueue struct {
 func (sched *Scheduler) Play(to Sink, parts []Part, held bool, ended func(err error)) *Player {
 	p := &Player{sched: sched, to: to, ended: ended, held: held}
 	for _, part := range parts {
-		p.inputs = append(p.inputs, &input{Part: part, player: p, index: -1})
+		p.parts = append(p.parts, &playing{Part: part, player: p, index: -1})
 		if !part.Messages {
 			p.media++
 		}
@@ -59,7 +59,7 @@ func (sched *Scheduler) Play(to Sink, parts []Part, held bool, ended func(err er
 		return p
 	}
 	sched.players[p] = struct{}{}
-	for _, in := range p.inputs {
+	for _, in := range p.parts {
 		sched.enqueue(in)
 	}
 	if p.media == 0 && ended != nil {
@@ -82,8 +82,8 @@ func (sched *Scheduler) Close() {
 	}
 }
 
-// enqueue has an input read, or closed if its player is over.
-func (sched *Scheduler) enqueue(in *input) {
+// enqueue has a part read, or closed if its player is over.
+func (sched *Scheduler) enqueue(in *playing) {
 	if in.queued || in.Reader == nil {
 		return
 	}
@@ -127,8 +127,8 @@ func (sched *Scheduler) read(device uint64, q *deviceQueue) {
 
 var errPanic = errors.New("playout: a reader has panicked")
 
-// fill fills an input's back, without the lock.
-func (sched *Scheduler) fill(in *input) {
+// fill fills a part's back, without the lock.
+func (sched *Scheduler) fill(in *playing) {
 	err, s := errPanic, in.slab()
 	func() {
 		sched.mu.Unlock()
@@ -143,8 +143,8 @@ func (sched *Scheduler) fill(in *input) {
 	}
 }
 
-// closeReader closes an input's reader, without the lock.
-func (sched *Scheduler) closeReader(in *input) {
+// closeReader closes a part's reader, without the lock.
+func (sched *Scheduler) closeReader(in *playing) {
 	r := in.Reader
 	in.Reader = nil
 	sched.mu.Unlock()
@@ -153,8 +153,8 @@ func (sched *Scheduler) closeReader(in *input) {
 	_ = r.Close()
 }
 
-// schedule has an input play what it has, if its player does not wait.
-func (sched *Scheduler) schedule(in *input, now time.Duration) {
+// schedule has a part play what it has, if its player does not wait.
+func (sched *Scheduler) schedule(in *playing, now time.Duration) {
 	p := in.player
 	if p.over || p.held || in.ended || in.index >= 0 || !sched.swap(in) {
 		return
@@ -174,12 +174,12 @@ func (sched *Scheduler) schedule(in *input, now time.Duration) {
 	sched.wakeUp()
 }
 
-// unschedule takes an input out of those that play.
-func (sched *Scheduler) unschedule(in *input) {
+// unschedule takes a part out of those that play.
+func (sched *Scheduler) unschedule(in *playing) {
 	if in.index >= 0 {
-		heap.Remove(&sched.inputs, in.index)
+		heap.Remove(&sched.parts, in.index)
 	}
-	if sched.running && len(sched.inputs) == 0 {
+	if sched.running && len(sched.parts) == 0 {
 		sched.wakeUp()
 	}
 }
@@ -192,31 +192,31 @@ func (sched *Scheduler) wakeUp() {
 	}
 }
 
-func (sched *Scheduler) push(in *input, due time.Duration) {
+func (sched *Scheduler) push(in *playing, due time.Duration) {
 	in.due = due
-	heap.Push(&sched.inputs, in)
+	heap.Push(&sched.parts, in)
 }
 
-// inputHeap has the inputs that play, the one that is due first at its top.
-type inputHeap []*input
+// partHeap has the parts that play, the one that is due first at its top.
+type partHeap []*playing
 
-func (h inputHeap) Len() int           { return len(h) }
-func (h inputHeap) Less(i, j int) bool { return h[i].due < h[j].due }
+func (h partHeap) Len() int           { return len(h) }
+func (h partHeap) Less(i, j int) bool { return h[i].due < h[j].due }
 
-func (h inputHeap) Swap(i, j int) {
+func (h partHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].index, h[j].index = i, j
 }
 
 // Push implements heap.Interface.
-func (h *inputHeap) Push(x any) {
-	in := x.(*input)
+func (h *partHeap) Push(x any) {
+	in := x.(*playing)
 	in.index = len(*h)
 	*h = append(*h, in)
 }
 
 // Pop implements heap.Interface.
-func (h *inputHeap) Pop() any {
+func (h *partHeap) Pop() any {
 	last := len(*h) - 1
 	in := (*h)[last]
 	(*h)[last] = nil

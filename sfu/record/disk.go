@@ -140,7 +140,7 @@ func (f *File) unwritten(err error) {
 // tell has the user of the file hear of trouble; mu is held.
 func (f *File) tell(err error) {
 	if told := f.cfg.Trouble; told != nil {
-		f.recorder.tell(func() { told(err) })
+		f.recorder.tell(func() { told(f.cfg.Path, err) })
 	}
 }
 

@@ -12,6 +12,9 @@ import (
 // Config describes a File.
 type Config struct {
 	Path string // of the file when it is whole; its folder is made if need be
+	// Next asks for a file next to the one with the path, which gets a number that no
+	// file there has.
+	Next bool
 	// Suffix is put behind the path until then, "" = none.
 	Suffix string
 	// Check, if not nil, tells whether there may be a file at a path, before it is made.
@@ -20,10 +23,10 @@ type Config struct {
 	Format Format
 	// ClockRates are those of the tracks in Hz, 0 for data.
 	ClockRates []uint32
-	// Trouble, if not nil, is called when writing fails, and with nil when it goes
+	// Trouble, if not nil, is called when writing to path fails, and with nil when it goes
 	// on. Ended is called when the file is whole, or all that there will be of it.
 	// Both are called on a goroutine of their own, in order.
-	Trouble func(err error)
+	Trouble func(path string, err error)
 	Ended   func()
 }
 

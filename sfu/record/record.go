@@ -114,6 +114,8 @@ const (
 	maxMessages = 1 << 20
 	// maxFiles is how many files may be open.
 	maxFiles = 16384
+	// maxNumber is the highest number that a file gets next to others.
+	maxNumber = 9999
 	// openLimit is how long the making of a file may take.
 	openLimit = 5 * time.Second
 	// maxMakers is how many may be made at the same time, those for which a file system

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -143,6 +144,16 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	x := &rig{t: t, files: make(map[string]*fake), log: new(bytes.Buffer), told: make(chan error, 16)}
 	x.Recorder = New(slog.New(slog.NewTextHandler(x.log, nil)))
+	x.exists = func(path string) bool {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		for other := range x.files {
+			if filepath.Clean(other) == filepath.Clean(path) {
+				return true
+			}
+		}
+		return false
+	}
 	x.create = func(path string) (output, uint64, error) {
 		f := &fake{name: path}
 		x.mu.Lock()
@@ -159,7 +170,7 @@ func newRig(t *testing.T) *rig {
 
 func (x *rig) start(path string, format Format) (*File, *queue, *fake) {
 	x.t.Helper()
-	f, err := x.Open(Config{Path: path, Format: format, ClockRates: []uint32{48000}, Trouble: func(err error) { x.told <- err }})
+	f, err := x.Open(Config{Path: path, Format: format, ClockRates: []uint32{48000}, Trouble: func(_ string, err error) { x.told <- err }})
 	if err != nil {
 		x.t.Fatal(err)
 	}
@@ -304,6 +315,14 @@ func TestOnePath(t *testing.T) {
 		again, _, _ := x.start("/b/x.mjr", new(lines))
 		if got := first.text(); again.Path() != "/b/x.mjr" || !first.closed || got != "BEGIN\nmessage first\nend\n" {
 			t.Errorf("%s began when the one before was %q", again.Path(), got)
+		}
+		two.Close()
+		<-two.Done()
+		if four, _, _ := x.start("/b/x.mjr", new(lines)); four.Path() != "/b/x-4.mjr" {
+			t.Errorf("%s is recorded to, where others are", four.Path())
+		}
+		if next, err := x.Open(Config{Path: "/b/y.mjr", Next: true, Format: new(lines)}); err != nil || next.Path() != "/b/y-2.mjr" {
+			t.Errorf("next to y: %v", err)
 		}
 		x.Close(time.Second)
 		if len(x.paths) != 0 {

@@ -29,6 +29,7 @@ var (
 type Recorder struct {
 	log     *slog.Logger
 	create  func(path string) (o output, device uint64, err error) // in tests not that of the file system
+	exists  func(path string) bool                                 // likewise
 	running sync.WaitGroup                                         // goroutines
 	makers  chan struct{}                                          // one for each file that is being made
 
@@ -52,7 +53,7 @@ type Recorder struct {
 
 // New makes a Recorder.
 func New(log *slog.Logger) *Recorder {
-	r := &Recorder{log: log, create: createFile, files: make(map[*File]struct{}), paths: make(map[string]*File), disks: make(map[uint64]*disk),
+	r := &Recorder{log: log, create: createFile, exists: fileExists, files: make(map[*File]struct{}), paths: make(map[string]*File), disks: make(map[uint64]*disk),
 		makers: make(chan struct{}, maxMakers)}
 	for range min(runtime.GOMAXPROCS(0), 4) {
 		r.collectors = append(r.collectors, &collector{recorder: r})
@@ -61,18 +62,16 @@ func New(log *slog.Logger) *Recorder {
 }
 
 // Open makes a file, in place of one that there is, and begins to record. Next to one
-// that is being recorded under the same path it gets a number. It waits for the file
-// system, and for a recording with its path that is about to end, but not for long.
+// that is being recorded under the same path, or if Config.Next says so, it gets a number:
+// the lowest from 2 on that no file has. It waits for the file system, and for a recording
+// with its path that is about to end, but not for long.
 func (r *Recorder) Open(cfg Config) (*File, error) {
 	if err := r.reserve(); err != nil {
 		return nil, err
 	}
 	defer r.release()
 	f := &File{cfg: cfg, recorder: r, log: r.log, done: make(chan struct{}), tracks: make([]track, len(cfg.ClockRates))}
-	if err := r.claim(f); err != nil {
-		return nil, err
-	}
-	out, device, err := r.open(f)
+	out, device, err := r.place(f)
 	if err != nil {
 		return nil, err
 	}
@@ -129,21 +128,42 @@ func (r *Recorder) release() {
 	r.opening--
 }
 
+// place makes a file, with its path or the first number that is free.
+func (r *Recorder) place(f *File) (out output, device uint64, err error) {
+	given, n := f.cfg.Path, 1
+	if f.cfg.Next {
+		n = 2
+	}
+	for ; n <= maxNumber; n++ {
+		if n > 1 {
+			ext := filepath.Ext(given)
+			f.cfg.Path = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(given, ext), n, ext)
+		}
+		if err = r.claim(f, n > 1); err == nil {
+			out, device, err = r.open(f, n > 1)
+		}
+		if !errors.Is(err, errTaken) {
+			return out, device, err
+		}
+	}
+	return nil, 0, ErrFull
+}
+
+// errTaken means that there is a file with a path, or that one is being recorded.
+var errTaken = errors.New("record: there is such a file")
+
 // claim makes the path of a file its own. Two that write to one would destroy each other.
-func (r *Recorder) claim(f *File) error {
+// fresh means that none may be there, one that is about to end included.
+func (r *Recorder) claim(f *File, fresh bool) error {
 	limit := time.NewTimer(openLimit)
 	defer limit.Stop()
-	given := f.cfg.Path
-	for n := 2; ; {
+	for {
 		other := r.take(f)
 		switch {
 		case other == nil:
 			return nil
-		case !other.ends():
-			ext := filepath.Ext(given)
-			f.cfg.Path = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(given, ext), n, ext)
-			n++
-			continue
+		case fresh || !other.ends():
+			return errTaken
 		}
 		select {
 		case <-other.done:
@@ -172,8 +192,8 @@ func (r *Recorder) free(f *File) {
 }
 
 // open makes a file, within openLimit. If it fails the path is given up, but not before
-// the file system has answered.
-func (r *Recorder) open(f *File) (output, uint64, error) {
+// the file system has answered. fresh means that there may be none yet.
+func (r *Recorder) open(f *File, fresh bool) (output, uint64, error) {
 	type made struct {
 		file   output
 		device uint64
@@ -193,6 +213,9 @@ func (r *Recorder) open(f *File) (output, uint64, error) {
 		var m made
 		if f.cfg.Check != nil {
 			m.err = f.cfg.Check(f.cfg.Path)
+		}
+		if m.err == nil && fresh && (r.exists(f.cfg.Path) || r.exists(f.cfg.Path+f.cfg.Suffix)) {
+			m.err = errTaken
 		}
 		if m.err == nil {
 			m.file, m.device, m.err = r.create(f.cfg.Path + f.cfg.Suffix)
@@ -214,6 +237,12 @@ func (r *Recorder) open(f *File) (output, uint64, error) {
 		}()
 		return nil, 0, ErrStall
 	}
+}
+
+// fileExists tells whether there is something with a path.
+func fileExists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // createFile makes a file and the folders on the way, and tells which file system it is

@@ -2,7 +2,9 @@ package recording
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"bifrons/api/plugin"
@@ -82,19 +84,21 @@ func (s *Set) PlanJoint(who Owner, format, name string, media []Medium) (open fu
 	if len(media) == 0 || s.goesOn(media) {
 		return nil
 	}
-	s.endJoint()
 	var list []*slot
+	before := slices.Clone(s.list)
+	s.endJoint()
 	for i := range media {
 		m := &media[i]
 		if old := s.find(m.Key); old != nil {
 			s.end(old)
 		}
 		e := &slot{key: m.Key, kind: m.Kind, codec: m.Codec, muted: m.Muted, track: i, joint: true, origin: m.Origin, from: m.Track}
+		e.kept = slices.ContainsFunc(before, func(o *slot) bool { return o.joint && o.key == e.key && o.codec == e.codec })
 		s.list = append(s.list, e)
 		list = append(list, e)
 	}
-	name = s.part(jointKey, name)
-	return func() error { return s.openJoint(who, format, name, list, media) }
+	next := s.next(jointKey, name)
+	return func() error { return s.openJoint(who, format, name, list, media, next) }
 }
 
 // goesOn gives media that are in a joint file new origins. It is false if some are not in
@@ -112,35 +116,62 @@ func (s *Set) goesOn(media []Medium) bool {
 	return true
 }
 
-// openJoint makes the file, after those that end.
-func (s *Set) openJoint(who Owner, format, name string, list []*slot, media []Medium) error {
+// openJoint makes the file, after those that end. If that fails, the media that had one
+// before get another one.
+func (s *Set) openJoint(who Owner, format, name string, list []*slot, media []Medium, next bool) error {
 	s.opening.Lock()
 	defer s.opening.Unlock()
+	err := s.openTracks(who, format, name, list, media, next)
+	if err == nil {
+		return nil
+	}
+	if list, media = s.keep(list, media); len(list) > 0 {
+		err = errors.Join(err, s.openTracks(who, format, name, list, media, next))
+	}
+	s.keep(list, media)
+	return err
+}
+
+// keep leaves of media whose file could not be made those that had one before, once; the
+// others are not recorded any more.
+func (s *Set) keep(list []*slot, media []Medium) (kept []*slot, of []Medium) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, e := range list {
+		switch {
+		case !s.has(e) || e.file != nil:
+		case e.kept:
+			e.kept, e.track = false, len(kept)
+			kept, of = append(kept, e), append(of, media[i])
+		default:
+			s.remove(e)
+		}
+	}
+	return kept, of
+}
+
+// openTracks makes the file of slots that are still wanted.
+func (s *Set) openTracks(who Owner, format, name string, list []*slot, media []Medium, next bool) error {
 	paused, wanted := s.jointState(list, media)
 	if !wanted {
 		return nil
 	}
-	file, err := openLive(who, format, name, media, paused)
+	file, err := openLive(who, format, name, media, paused, next)
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	left := false
 	for i, e := range list {
-		switch {
-		case !s.has(e):
-			if err == nil {
-				file.SetOrigin(i, nil, 0)
-			}
-		case err != nil:
-			s.remove(e)
-		default:
-			left = true
-			e.file = file
-			file.SetOrigin(i, e.origin, e.from)
-			file.SetMuted(i, e.muted)
+		if !s.has(e) {
+			file.SetOrigin(i, nil, 0)
+			continue
 		}
-	}
-	if err != nil {
-		return err
+		left = true
+		e.file = file
+		file.SetOrigin(i, e.origin, e.from)
+		file.SetMuted(i, e.muted)
 	}
 	if file.SetPaused(s.paused); !left {
 		file.Close()
@@ -160,7 +191,7 @@ func (s *Set) jointState(list []*slot, media []Medium) (paused, wanted bool) {
 }
 
 // openLive makes a file that players open.
-func openLive(who Owner, format, name string, media []Medium, paused bool) (*sfu.Recording, error) {
+func openLive(who Owner, format, name string, media []Medium, paused, next bool) (*sfu.Recording, error) {
 	var live []sfu.LiveTrack
 	var tracks []sfu.RecordTrack
 	for i := range media {
@@ -180,7 +211,7 @@ func openLive(who Owner, format, name string, media []Medium, paused bool) (*sfu
 	if err != nil {
 		return nil, err
 	}
-	return who.record(sfu.RecordConfig{Path: path, Format: f, Paused: paused, Tracks: tracks})
+	return who.record(sfu.RecordConfig{Path: path, Next: next, Format: f, Paused: paused, Tracks: tracks})
 }
 
 // shares tells whether the file of a slot that was taken out has others; mu is held.

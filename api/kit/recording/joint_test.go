@@ -106,3 +106,27 @@ func TestJointStopped(t *testing.T) {
 		t.Error("there is a file")
 	}
 }
+
+// TestJointFails: when a file for other media cannot be made, those that are recorded
+// already go on in one of their own.
+func TestJointFails(t *testing.T) {
+	_, who := owner(t, plugintest.Config{})
+	base := filepath.Join(t.TempDir(), "talk")
+	var s Set
+	if err := begin(t, &s, who, "webm", base, talk("opus", "vp8")); err != nil {
+		t.Fatal(err)
+	}
+	if err := begin(t, &s, who, "webm", base, talk("opus", "h264")); err == nil || !strings.Contains(err.Error(), "WebM") {
+		t.Errorf("H.264 in WebM: %v", err)
+	}
+	if s.Records(1) || s.File(0) != "talk-2.webm" {
+		t.Errorf("recorded: video %v, audio to %q", s.Records(1), s.File(0))
+	}
+	if err := begin(t, &s, who, "webm", base, talk("opus", "vp9")); err != nil || s.File(0) != "talk-3.webm" || s.File(1) != "talk-3.webm" {
+		t.Errorf("then to %q and %q, %v", s.File(0), s.File(1), err)
+	}
+	if err := begin(t, &s, who, "webm", base, talk("pcmu", "h264")); err == nil || s.Any() {
+		t.Errorf("nothing fits: %v", err)
+	}
+	s.StopAll(nil)
+}

@@ -3,10 +3,12 @@ package recording
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"bifrons/api/plugin"
+	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
 )
@@ -54,6 +56,38 @@ func Base(name string, apart any) string {
 
 // NameIn names the file of a medium, of which its client has one of each kind.
 func (m *Medium) NameIn(base string) { m.Name = base + "-" + plugin.KindName(m.Kind) }
+
+// Fields are those by which participants have what they send recorded.
+var Fields = []schema.Field{{Name: "record", Type: schema.Bool}, {Name: "filename", Type: schema.String}}
+
+// Firsts are the first media of each kind, as copies.
+func Firsts(media []Medium) (list []Medium) {
+	for _, m := range media {
+		if !slices.ContainsFunc(list, func(other Medium) bool { return other.Kind == m.Kind }) {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// Named are copies of media that go to files with a base in common, and muted where media
+// of the kind do not go on.
+func Named(media []Medium, base string, mutes func(sdp.Kind) bool) []Medium {
+	list := slices.Clone(media)
+	for i := range list {
+		m := &list[i]
+		m.NameIn(base)
+		m.Muted = m.Kind != sdp.Application && mutes(m.Kind)
+	}
+	return list
+}
+
+// MuteKinds mutes media, or no longer, whose keys are their kinds.
+func (s *Set) MuteKinds(mutes func(sdp.Kind) bool) {
+	for _, k := range []sdp.Kind{sdp.Audio, sdp.Video} {
+		s.SetMuted(int(k), mutes(k))
+	}
+}
 
 // StartAll begins to record the media that are not recorded yet; one that has another codec now
 // goes on in another file. If one of the files cannot be

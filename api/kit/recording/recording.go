@@ -70,14 +70,8 @@ type Set struct {
 
 	mu     sync.Mutex
 	list   []*slot
-	parts  map[int]part // latest, by key
+	parts  map[int]string // name of the latest file, by key
 	paused bool
-}
-
-// part is one of several files to which a medium is recorded, one after the other.
-type part struct {
-	name string // of all
-	n    int    // from 1
 }
 
 // slot is the place of one recording. The Set's lock guards it.
@@ -89,6 +83,7 @@ type slot struct {
 	file  *sfu.Recording // nil while it is being made
 	track int            // in the file
 	joint bool           // other media may be in the file
+	kept  bool           // of a joint file that is being made: it was in the one before
 
 	origin sfu.Origin // where it comes from, and which track of that
 	from   int
@@ -139,22 +134,23 @@ func (s *Set) Begin(who Owner, m Medium) {
 // held. open is the rest of Start and has to be called; nil = it is recorded already.
 func (s *Set) Plan(who Owner, m Medium) (open func() error) {
 	e := &slot{key: m.Key, kind: m.Kind, codec: m.Codec, muted: m.Muted, origin: m.Origin, from: m.Track}
-	if !s.reserve(e, &m.Name) {
+	next, ok := s.reserve(e, m.Name)
+	if !ok {
 		return nil
 	}
-	return func() error { return s.open(who, e, m) }
+	return func() error { return s.open(who, e, m, next) }
 }
 
 // open makes the file of a reserved slot, one at a time: one that was stopped before has
 // ended when the next with its name begins.
-func (s *Set) open(who Owner, e *slot, m Medium) error {
+func (s *Set) open(who Owner, e *slot, m Medium, next bool) error {
 	s.opening.Lock()
 	defer s.opening.Unlock()
 	paused, wanted := s.state(e, &m)
 	if !wanted {
 		return nil
 	}
-	file, err := open(who, m, paused)
+	file, err := open(who, m, paused, next)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.has(e) { // it was stopped meanwhile
@@ -194,8 +190,8 @@ func (m *Medium) header() sfu.MJRHeader {
 	}
 }
 
-// open makes the file of a medium.
-func open(who Owner, m Medium, paused bool) (*sfu.Recording, error) {
+// open makes the file of a medium, or another one next to it.
+func open(who Owner, m Medium, paused, next bool) (*sfu.Recording, error) {
 	h := m.header()
 	format, err := sfu.MJRFormat(h)
 	if err != nil {
@@ -206,7 +202,7 @@ func open(who Owner, m Medium, paused bool) (*sfu.Recording, error) {
 		return nil, err
 	}
 	return who.record(sfu.RecordConfig{
-		Path: path, Format: format, Paused: paused,
+		Path: path, Next: next, Format: format, Paused: paused,
 		Tracks: []sfu.RecordTrack{{
 			Origin: m.Origin, Track: m.Track, ClockRate: h.Rate(), Muted: m.Muted, Lowest: m.Lowest,
 		}},
@@ -215,7 +211,7 @@ func open(who Owner, m Medium, paused bool) (*sfu.Recording, error) {
 
 // record begins a recording.
 func (o Owner) record(c sfu.RecordConfig) (*sfu.Recording, error) {
-	gw, path := o.Events.Gateway, c.Path
+	gw := o.Events.Gateway
 	if c.Suffix == "" {
 		c.Suffix = gw.RecordingSuffix()
 	}
@@ -225,7 +221,7 @@ func (o Owner) record(c sfu.RecordConfig) (*sfu.Recording, error) {
 		}
 		return nil
 	}
-	c.Trouble = func(err error) { o.Tell(path, err) }
+	c.Trouble = o.Tell
 	return gw.Engine().Record(c)
 }
 
@@ -254,38 +250,30 @@ func (o Owner) Tell(path string, err error) {
 	})
 }
 
-// reserve takes a slot, unless there is one with its key. A file with the
-// name of the one before gets a number.
-func (s *Set) reserve(e *slot, name *string) bool {
+// reserve takes a slot, unless there is one with its key. next tells that its file is
+// another one of that name.
+func (s *Set) reserve(e *slot, name string) (next, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old := s.find(e.key); old != nil {
 		if old.codec == e.codec {
-			return false
+			return false, false
 		}
 		s.end(old)
 	}
 	s.list = append(s.list, e)
-	*name = s.part(e.key, *name)
-	return true
+	return s.next(e.key, name), true
 }
 
-// part is the name of the next file of a medium: with that of the one before it gets a
-// number.
-func (s *Set) part(key int, name string) string {
+// next tells whether a medium was recorded to a file of that name before, since it was
+// stopped last.
+func (s *Set) next(key int, name string) bool {
 	if s.parts == nil {
-		s.parts = make(map[int]part)
+		s.parts = make(map[int]string)
 	}
-	p := s.parts[key]
-	if p.name != name || name == "" {
-		p = part{name: name}
-	}
-	p.n++
-	s.parts[key] = p
-	if p.n > 1 {
-		return fmt.Sprintf("%s-%d", name, p.n)
-	}
-	return name
+	before := s.parts[key]
+	s.parts[key] = name
+	return name != "" && name == before
 }
 
 func (s *Set) find(key int) *slot {

@@ -193,7 +193,7 @@ func TestSameNameAgain(t *testing.T) {
 }
 
 // TestParts records a medium to several files of one name, as its codec changes or it
-// pauses. After a stop it begins anew.
+// pauses. After a stop it begins anew; but no number is used twice.
 func TestParts(t *testing.T) {
 	_, who := owner(t, plugintest.Config{})
 	path := filepath.Join(t.TempDir(), "talk")
@@ -203,7 +203,7 @@ func TestParts(t *testing.T) {
 		before      func(int)
 	}{
 		{"vp8", "talk.mjr", nil}, {"vp8", "", nil}, {"vp9", "talk-2.mjr", nil}, {"vp9", "talk-3.mjr", s.Break},
-		{"vp9", "talk.mjr", s.Stop}, {"h264", "talk-2.mjr", nil}, {"h264", "talk.mjr", func(int) { s.StopAll(nil) }},
+		{"vp9", "talk.mjr", s.Stop}, {"h264", "talk-4.mjr", nil}, {"h264", "talk.mjr", func(int) { s.StopAll(nil) }},
 	} {
 		if x.before != nil {
 			x.before(5)

@@ -28,10 +28,9 @@ func (h *handle) record(body kit.Args, peer *sfu.Peer) error {
 	if h.settings.recording == "" {
 		return nil
 	}
-	media := h.media()
+	media := recording.Named(h.media(), h.settings.recording, h.settings.sending.Mutes)
 	for i := range media {
 		m := &media[i]
-		m.NameIn(h.settings.recording)
 		m.E2EE = h.settings.e2ee
 		if peer != nil && m.Kind != sdp.Application {
 			m.Origin = peer
@@ -52,16 +51,10 @@ func (h *handle) setRecording(base, format string) {
 
 // media are the first of each kind that the client sends.
 func (h *handle) media() (list []recording.Medium) {
-	seen := make(map[sdp.Kind]bool)
 	for i := range h.sections {
-		m := h.sections[i].medium
-		if m == nil || seen[m.Kind] {
-			continue
+		if m := h.sections[i].medium; m != nil {
+			list = append(list, *m)
 		}
-		seen[m.Kind] = true
-		medium := *m
-		medium.Muted = m.Kind != sdp.Application && h.settings.sending.Mutes(m.Kind)
-		list = append(list, medium)
 	}
-	return list
+	return recording.Firsts(list)
 }

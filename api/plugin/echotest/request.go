@@ -32,10 +32,7 @@ var table = kit.Table[*handle]{
 			{Name: "videoprofile", Type: schema.String},
 			{Name: "opusred", Type: schema.Bool},
 			{Name: "svc", Type: schema.Bool},
-			{Name: "record", Type: schema.Bool},
-			{Name: "filename", Type: schema.String},
-			{Name: "record_format", Type: schema.String},
-		}, mline.Fields, mline.DelayFields),
+		}, recording.Fields, []schema.Field{{Name: "record_format", Type: schema.String}}, mline.Fields, mline.DelayFields),
 		Run: (*handle).run,
 	}},
 }
@@ -129,8 +126,7 @@ func (h *handle) apply(body kit.Args, change mline.Change, before *settings) {
 			out.SetDelay(peer, h.delay(i))
 		}
 	}
-	h.recordings.SetMuted(int(sdp.Audio), !s.sending.Audio)
-	h.recordings.SetMuted(int(sdp.Video), !s.sending.Video)
+	h.recordings.MuteKinds(s.sending.Mutes)
 	if s.sending.Video && !before.sending.Video {
 		h.requestKeyframes(peer)
 	}

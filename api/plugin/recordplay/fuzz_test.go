@@ -28,7 +28,7 @@ func (s *studio) checkIndex(clients []*plugintest.Client) {
 	open := make(map[int64]bool) // recordings that are being made
 	for _, x := range clients {
 		h := x.Handle.(*handle)
-		if r := h.session; r != nil && h.IsDetached() {
+		if r := h.job; r != nil && h.IsDetached() {
 			s.t.Errorf("a handle that is gone has %+v", r.rec)
 		} else if r != nil && r.records {
 			open[r.rec.id] = true

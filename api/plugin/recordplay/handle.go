@@ -19,12 +19,12 @@ type handle struct {
 	bitrate  uint64 // of video that is recorded, bit/s, 0 = no limit
 	interval int64  // between its key frames, ms, 0 = as they come
 	up       bool   // the peer connection is established
-	session  *session
+	job      *job
 }
 
-// session is what a handle records or plays, from the request until the peer connection
+// job is what a handle records or plays, from the request until the peer connection
 // has ended.
-type session struct {
+type job struct {
 	h       *handle
 	rec     *recording
 	records bool // else it plays
@@ -65,7 +65,7 @@ func (h *handle) Message(r *plugin.Request) plugin.Result {
 func (h *handle) TakesOffer() bool {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
-	return h.session == nil || h.session.records
+	return h.job == nil || h.job.records
 }
 
 // Up limits what is recorded, or begins to play.
@@ -80,7 +80,7 @@ func (h *handle) Up() {
 // limit tells the peer connection what was configured, with the lock held.
 func (h *handle) limit() {
 	peer := h.Host.Peer()
-	if h.session == nil || !h.session.records || peer == nil {
+	if h.job == nil || !h.job.records || peer == nil {
 		return
 	}
 	peer.SetBitrateCap(h.bitrate)
@@ -90,7 +90,7 @@ func (h *handle) limit() {
 // Data records a message.
 func (h *handle) Data(_, _ string, binary bool, payload []byte) {
 	h.plugin.mu.Lock()
-	s := h.session
+	s := h.job
 	h.plugin.mu.Unlock()
 	if s != nil && s.records && s.chat >= 0 {
 		s.set.Message(s.chat, binary, payload)
@@ -104,7 +104,7 @@ func (h *handle) Event(e sfu.Event) {
 	}
 	h.plugin.mu.Lock()
 	bitrate := h.bitrate
-	video := h.session != nil && e.Section < len(h.session.kinds) && h.session.kinds[e.Section] == sdp.Video
+	video := h.job != nil && e.Section < len(h.job.kinds) && h.job.kinds[e.Section] == sdp.Video
 	h.plugin.mu.Unlock()
 	h.push(func(w *json.Writer) {
 		w.Str("status", "slow_link")
@@ -126,10 +126,10 @@ func (h *handle) Hangup(string) {
 }
 
 // end makes a handle one that does nothing, and returns what it did, nil if nothing.
-func (h *handle) end() *session {
+func (h *handle) end() *job {
 	h.plugin.mu.Lock()
-	s := h.session
-	h.session, h.up = nil, false
+	s := h.job
+	h.job, h.up = nil, false
 	h.plugin.mu.Unlock()
 	switch {
 	case s == nil:
@@ -153,7 +153,7 @@ func (h *handle) push(result func(w *json.Writer)) {
 }
 
 // writeStatus writes that something has ended. s may be nil.
-func (s *session) writeStatus(w *json.Writer, status string) {
+func (s *job) writeStatus(w *json.Writer, status string) {
 	w.Str("status", status)
 	if s != nil {
 		w.Int("id", s.rec.id)
@@ -161,16 +161,16 @@ func (s *session) writeStatus(w *json.Writer, status string) {
 	}
 }
 
-// notify tells event handlers what a session does.
-func (h *handle) notify(s *session, event string) {
+// notify tells event handlers what a job does.
+func (h *handle) notify(s *job, event string) {
 	h.plugin.Events.Notify(h.Host, func(w *json.Writer) {
 		w.Str("event", event)
 		w.Int("id", s.rec.id)
 	})
 }
 
-// notifyMedia tells them of a new session.
-func (h *handle) notifyMedia(s *session, event string, media [numMedia]bool) {
+// notifyMedia tells them of a new job.
+func (h *handle) notifyMedia(s *job, event string, media [numMedia]bool) {
 	h.plugin.Events.Notify(h.Host, func(w *json.Writer) {
 		w.Str("event", event)
 		w.Int("id", s.rec.id)
@@ -187,7 +187,7 @@ func (h *handle) notifyMedia(s *session, event string, media [numMedia]bool) {
 func (h *handle) Query(w *json.Writer) {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
-	s := h.session
+	s := h.job
 	switch {
 	case s == nil:
 		w.Str("type", "none")

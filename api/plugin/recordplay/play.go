@@ -19,7 +19,7 @@ import (
 	"bifrons/sfu/media"
 )
 
-// playback is what a session plays.
+// playback is what a job plays.
 type playback struct {
 	lines    []line
 	version  uint64 // of the last offer
@@ -75,7 +75,7 @@ func (h *handle) play(r *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 	if rec == nil {
 		return kit.Fail(errNoSuch, "No such recording")
 	}
-	s = &session{h: h, rec: rec}
+	s = &job{h: h, rec: rec}
 	broken := s.load()
 	if !slices.ContainsFunc(s.lines, func(l line) bool { return l.medium != data }) {
 		return kit.Fail(errUnreadable, "Error opening recording files")
@@ -91,15 +91,15 @@ func (h *handle) play(r *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 	return kit.Response{JSEP: &plugin.JSEP{SDP: s.offer(), E2EE: s.e2ee}, After: func() { h.offered(s) }}, nil
 }
 
-// set makes a session the handle's.
-func (h *handle) set(s *session) {
+// set makes a job the handle's.
+func (h *handle) set(s *job) {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
-	h.session = s
+	h.job = s
 }
 
 // offered gives up what could not be offered.
-func (h *handle) offered(s *session) {
+func (h *handle) offered(s *job) {
 	if h.Host.Peer() == nil {
 		h.end()
 		return
@@ -112,7 +112,7 @@ func (h *handle) offered(s *session) {
 }
 
 // load reads the headers of a recording's files, and names those that are broken.
-func (s *session) load() (broken []string) {
+func (s *job) load() (broken []string) {
 	p := s.h.plugin
 	for i, file := range s.rec.files {
 		if file == "" {
@@ -170,7 +170,7 @@ func newLine(medium int, h *mjr.Header, codec sdp.Codec) line {
 }
 
 // offer describes what is played.
-func (s *session) offer() *sdp.Description {
+func (s *job) offer() *sdp.Description {
 	o := sdp.OfferOptions{Name: s.title(), Version: s.version}
 	mid := s.freeID()
 	for i := range s.lines {
@@ -189,7 +189,7 @@ func (s *session) offer() *sdp.Description {
 }
 
 // title is the name of the descriptions.
-func (s *session) title() string { return "Recording " + itoa(s.rec.id) }
+func (s *job) title() string { return "Recording " + itoa(s.rec.id) }
 
 func itoa(id int64) string { return strconv.FormatInt(id, 10) }
 
@@ -207,7 +207,7 @@ func (l *line) extension() string {
 }
 
 // freeID is the first id that no header extension of the recording has.
-func (s *session) freeID() uint8 {
+func (s *job) freeID() uint8 {
 	for id := uint8(1); ; id++ {
 		if !slices.ContainsFunc(s.lines, func(l line) bool { return l.header.ExtensionID(l.extension()) == id }) {
 			return id
@@ -216,7 +216,7 @@ func (s *session) freeID() uint8 {
 }
 
 // accept takes over what the client's answer settles, with the lock held.
-func (s *session) accept(answer *sdp.Description) {
+func (s *job) accept(answer *sdp.Description) {
 	s.answered = true
 	for i := range s.lines {
 		if i >= len(answer.Sections) {
@@ -230,7 +230,7 @@ func (s *session) accept(answer *sdp.Description) {
 // for the disk.
 func (h *handle) proceed() {
 	h.plugin.mu.Lock()
-	s := h.session
+	s := h.job
 	ready := s != nil && !s.records && s.answered && h.up && s.src == nil
 	h.plugin.mu.Unlock()
 	peer := h.Host.Peer()
@@ -254,7 +254,7 @@ func (h *handle) proceed() {
 }
 
 // open makes the source, on a shard, and what is played to it.
-func (s *session) open(shard int) (*sfu.Source, []sfu.Part, error) {
+func (s *job) open(shard int) (*sfu.Source, []sfu.Part, error) {
 	p := s.h.plugin
 	var tracks []sfu.TrackConfig
 	var parts []sfu.Part
@@ -331,7 +331,7 @@ func (l *line) track() sfu.TrackConfig {
 const linger = 300 * time.Millisecond
 
 // ended ends the connection when all was played.
-func (s *session) ended(err error) {
+func (s *job) ended(err error) {
 	if err != nil && err != io.EOF {
 		s.h.plugin.Gateway.Logger().Warn("recording is damaged, playing ended there", "recording", s.rec.id, "error", err)
 	}
@@ -341,30 +341,30 @@ func (s *session) ended(err error) {
 	})
 }
 
-// hangUp closes the connection, if it is still the session's.
-func (s *session) hangUp() {
+// hangUp closes the connection, if it is still the job's.
+func (s *job) hangUp() {
 	p := s.h.plugin
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s.h.session == s {
+	if s.h.job == s {
 		s.h.ClosePeer()
 	}
 }
 
 // SourceEvent ends the connection when the source has failed.
-func (s *session) SourceEvent(e sfu.Event) {
+func (s *job) SourceEvent(e sfu.Event) {
 	if e.Kind == sfu.EventClosed {
 		s.hangUp()
 	}
 }
 
 // SourceData plays a message.
-func (s *session) SourceData(_ int, binary bool, payload []byte) {
+func (s *job) SourceData(_ int, binary bool, payload []byte) {
 	s.h.plugin.SendData(s.h.Host.Peer(), kit.Message{Label: kit.DataLabel, Binary: binary, Payload: payload})
 }
 
 // close ends playing. What of it is still read is closed soon.
-func (s *session) close() {
+func (s *job) close() {
 	if s.player != nil {
 		s.player.Stop()
 	}

@@ -71,13 +71,13 @@ func (h *handle) record(r *kit.Request, w *json.Writer) (kit.Response, *schema.E
 }
 
 // current is what the handle does, nil if nothing.
-func (h *handle) current() *session {
+func (h *handle) current() *job {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
-	return h.session
+	return h.job
 }
 
-func (s *session) writeRecording(w *json.Writer) {
+func (s *job) writeRecording(w *json.Writer) {
 	w.Str("status", "recording")
 	w.Int("id", s.rec.id)
 	w.Bool("is_private", s.rec.private)
@@ -85,7 +85,7 @@ func (s *session) writeRecording(w *json.Writer) {
 
 // newRecording reserves what a request asks for, and makes the answer to the offer. It
 // waits for the disk.
-func (h *handle) newRecording(r *kit.Request) (*session, *plugin.JSEP, *schema.Error) {
+func (h *handle) newRecording(r *kit.Request) (*job, *plugin.JSEP, *schema.Error) {
 	p := h.plugin
 	name := oneLine(r.Body.Str("name"))
 	if name == "" || len(name) > maxName {
@@ -95,7 +95,7 @@ func (h *handle) newRecording(r *kit.Request) (*session, *plugin.JSEP, *schema.E
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &session{h: h, records: true, chat: -1, e2ee: r.JSEP.E2EE, owner: kitrec.Owner{Events: &p.Events, Host: h.Host}}
+	s := &job{h: h, records: true, chat: -1, e2ee: r.JSEP.E2EE, owner: kitrec.Owner{Events: &p.Events, Host: h.Host}}
 	answer := sdp.Answer(r.JSEP.SDP, answerOptions(r.Body))
 	s.agree(answer, r.Body)
 	id, _ := r.Body.Number("id")
@@ -124,7 +124,7 @@ func (h *handle) newRecording(r *kit.Request) (*session, *plugin.JSEP, *schema.E
 	answer.Name = s.title()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	h.session = s
+	h.job = s
 	return s, &plugin.JSEP{SDP: answer, E2EE: s.e2ee}, nil
 }
 
@@ -147,7 +147,7 @@ func medium(k sdp.Kind) int {
 }
 
 // there tells which media are recorded.
-func (s *session) there() (there [numMedia]bool) {
+func (s *job) there() (there [numMedia]bool) {
 	for _, m := range s.media {
 		there[medium(m.Kind)] = true
 	}
@@ -214,7 +214,7 @@ func wanted(codec string, known []string) []string {
 }
 
 // agree takes over what an answer settles.
-func (s *session) agree(answer *sdp.Description, body kit.Args) {
+func (s *job) agree(answer *sdp.Description, body kit.Args) {
 	for i := range answer.Sections {
 		a := &answer.Sections[i]
 		s.kinds = append(s.kinds, a.Kind)
@@ -234,7 +234,7 @@ func (s *session) agree(answer *sdp.Description, body kit.Args) {
 }
 
 // begin makes the files, once the answer is on its way. It waits for the disk.
-func (h *handle) begin(s *session) {
+func (h *handle) begin(s *job) {
 	peer := h.Host.Peer()
 	if peer == nil { // the answer could not be used
 		h.end()
@@ -261,7 +261,7 @@ func (h *handle) begin(s *session) {
 }
 
 // renegotiate answers a further offer. What is recorded stays the same.
-func (s *session) renegotiate(r *kit.Request, w *json.Writer) kit.Response {
+func (s *job) renegotiate(r *kit.Request, w *json.Writer) kit.Response {
 	o := answerOptions(r.Body)
 	choose := o.Choose
 	o.Choose = func(i int, offered *sdp.Section) sdp.SectionChoice {
@@ -284,7 +284,7 @@ const finishLimit = 2 * time.Second
 
 // finish ends the recording, and makes it one that can be played. It waits for the disk,
 // but not longer than finishLimit.
-func (s *session) finish() {
+func (s *job) finish() {
 	whole, done := make(chan struct{}), make(chan struct{})
 	s.set.StopAll(func() { close(whole) })
 	p := s.h.plugin
@@ -305,7 +305,7 @@ func (s *session) finish() {
 
 // complete writes the .nfo file, and puts the recording into the index in place of the one
 // that was being made.
-func (s *session) complete() {
+func (s *job) complete() {
 	p, r := s.h.plugin, *s.rec
 	r.finished = true
 	for i, made := range s.made {

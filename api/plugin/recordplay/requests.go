@@ -152,7 +152,7 @@ func (h *handle) start(r *kit.Request, w *json.Writer) (kit.Response, *schema.Er
 	p := h.plugin
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := h.session
+	s := h.job
 	switch {
 	case s == nil || s.records:
 		return kit.Fail(errInvalidState, "Not a playout session, can't start")
@@ -182,7 +182,7 @@ func (h *handle) setPaused(paused bool, w *json.Writer) (kit.Response, *schema.E
 	p := h.plugin
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := h.session
+	s := h.job
 	if s == nil {
 		w.Str("recordplay", "event")
 		return kit.Response{}, nil
@@ -210,7 +210,7 @@ func (h *handle) stop(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 	p := h.plugin
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := h.session
+	s := h.job
 	writeResult(w, func(w *json.Writer) { s.writeStatus(w, "stopped") })
 	if s != nil {
 		h.notify(s, "stopped")

@@ -34,7 +34,7 @@ func (p *Plugin) list(_ *handle, r *kit.Request, w *json.Writer) (kit.Response, 
 	private := r.Body.Str("admin_key") != "" && p.general.AdminKey != ""
 	if private {
 		if err := authorize(r.Body, "admin_key", p.general.AdminKey); err != nil {
-			return failed(err)
+			return kit.Response{}, err
 		}
 	}
 	list := p.mountpoints.Sorted()
@@ -87,7 +87,7 @@ func (p *Plugin) info(_ *handle, r *kit.Request, w *json.Writer) (kit.Response, 
 		err = check(typed(schema.String, "secret"), r.Body)
 	}
 	if err != nil {
-		return failed(err)
+		return kit.Response{}, err
 	}
 	ages := m.ages()
 	m.Lock()

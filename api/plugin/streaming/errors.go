@@ -26,9 +26,6 @@ var codes = kit.Codes{Missing: errMissingElement, Invalid: errInvalidElement, Un
 
 var errorf, fail, check, authorize = kit.Errorf, kit.Fail, codes.Check, codes.Authorize
 
-// failed is the response of a request that failed with err.
-func failed(err *schema.Error) (kit.Response, *schema.Error) { return kit.Response{}, err }
-
 // noSuch is the error for an id that is nobody's.
 func noSuch(id string) *schema.Error {
 	return errorf(errNoSuchMountpoint, "No such mountpoint/stream %s", id)

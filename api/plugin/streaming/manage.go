@@ -11,11 +11,11 @@ import (
 func (p *Plugin) create(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	body := r.Body
 	if err := authorize(body, "admin_key", p.general.AdminKey); err != nil {
-		return failed(err)
+		return kit.Response{}, err
 	}
 	permanent, err := p.File.Permanent(body, errUnknown, "create permanent mountpoint")
 	if err != nil {
-		return failed(err)
+		return kit.Response{}, err
 	}
 	maker := rooms.Maker(h.Host, p.general.AdminKey)
 	if why := p.mountpoints.Full(maker, "mountpoints"); why != "" {
@@ -28,11 +28,11 @@ func (p *Plugin) create(h *handle, r *kit.Request, w *json.Writer) (kit.Response
 	defer p.mountpoints.Release(id)
 	kind := body.Lower("type")
 	if err := checkKind(kind, body); err != nil {
-		return failed(err)
+		return kit.Response{}, err
 	}
 	m, err := p.build(maker, kind, id, entryOfID(id), kit.FromRequest(body))
 	if err != nil {
-		return failed(err)
+		return kit.Response{}, err
 	}
 	p.Events.Notify(h.Host, func(w *json.Writer) {
 		w.Str("event", "created")
@@ -74,7 +74,7 @@ func (p *Plugin) edit(h *handle, r *kit.Request, w *json.Writer) (kit.Response, 
 		return err
 	})
 	if err != nil {
-		return failed(err)
+		return kit.Response{}, err
 	}
 	permanent = permanent && p.saved(m)
 	p.notify(h.Host, "edited", m.id)
@@ -115,7 +115,7 @@ func (p *Plugin) destroy(h *handle, r *kit.Request, w *json.Writer) (kit.Respons
 		err = noSuch(m.id)
 	}
 	if err != nil {
-		return failed(err)
+		return kit.Response{}, err
 	}
 	if permanent {
 		p.File.Remove(m.entry)
@@ -133,7 +133,7 @@ func (p *Plugin) kickAll(h *handle, r *kit.Request, w *json.Writer) (kit.Respons
 		return nil
 	})
 	if err != nil {
-		return failed(err)
+		return kit.Response{}, err
 	}
 	w.Str("streaming", "kicked_all")
 	return kit.Response{After: func() { p.notify(h.Host, "kicked_all", m.id) }}, nil

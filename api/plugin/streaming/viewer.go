@@ -19,7 +19,7 @@ func (h *handle) watched(otherwise string, f func(m *mountpoint) *schema.Error) 
 	if h.watching == nil {
 		return fail(errNoSuchMountpoint, "%s", otherwise)
 	}
-	return failed(f(h.watching))
+	return kit.Response{}, f(h.watching)
 }
 
 // start takes an answer, or resumes after a pause.

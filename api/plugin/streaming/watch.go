@@ -18,11 +18,11 @@ import (
 func (h *handle) watch(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	wanted, err := parseWatch(r.Body)
 	if err != nil {
-		return failed(err)
+		return kit.Response{}, err
 	}
 	m, fresh, err := h.look(r, wanted.restart)
 	if err != nil {
-		return failed(err)
+		return kit.Response{}, err
 	}
 	var file *clip.File
 	if fresh && m.kind == typeOnDemand {
@@ -56,7 +56,7 @@ func (h *handle) watchIt(m *mountpoint, file *clip.File, wanted wish, r *kit.Req
 		err = noSuch(m.id)
 	}
 	if err != nil {
-		return failed(err)
+		return kit.Response{}, err
 	}
 	if r.JSEP != nil {
 		h.join(m, file)
@@ -177,10 +177,7 @@ func (h *handle) choose(streams []int, layers mline.Change) {
 }
 
 func lineOf(lines []*line, stream int) *line {
-	if i := slices.IndexFunc(lines, func(l *line) bool { return l.stream == stream }); i >= 0 {
-		return lines[i]
-	}
-	return nil
+	return kit.Find(lines, func(l *line) bool { return l.stream == stream })
 }
 
 // join makes the handle a viewer, with a file of its own if that is not nil. The lock is

@@ -177,8 +177,7 @@ func (c *call) applyGates(h *handle) {
 	for i := range c.flows {
 		c.way(other, i).out.Hold(peer, h.sending.Mutes(c.flows[i].kind))
 	}
-	h.recordings.SetMuted(int(sdp.Audio), !h.sending.Audio)
-	h.recordings.SetMuted(int(sdp.Video), !h.sending.Video)
+	h.recordings.MuteKinds(h.sending.Mutes)
 }
 
 // retarget has the callee get another encoding, and returns those that it gets already.

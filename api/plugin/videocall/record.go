@@ -1,7 +1,6 @@
 package videocall
 
 import (
-	"slices"
 	"strings"
 
 	"bifrons/api/kit"
@@ -67,12 +66,7 @@ func (h *handle) wanted(body kit.Args) []recording.Medium {
 	if h.recording.base == "" {
 		h.recording.base = recording.Base("videocall", inName(h.name)+"-"+inName(h.call.opposite(h).name))
 	}
-	media := slices.Clone(h.sends)
-	for i := range media {
-		media[i].NameIn(h.recording.base)
-		media[i].Muted = media[i].Kind != sdp.Application && sending.Mutes(media[i].Kind)
-	}
-	return media
+	return recording.Named(h.sends, h.recording.base, sending.Mutes)
 }
 
 // maxInName is how many bytes of a user's name that has at most.
@@ -94,25 +88,25 @@ func inName(user string) string {
 
 // setSends takes over what the client sends, as was agreed on. Plugin.mu is held.
 func (h *handle) setSends(c *call, peer *sfu.Peer) {
-	h.sends = nil
-	seen := make(map[sdp.Kind]bool)
+	var list []recording.Medium
 	for i := range c.flows {
 		f := &c.flows[i]
 		sends := f.toCallee.on
 		if h == c.callee {
 			sends = f.toCaller.on
 		}
-		if f.medium == nil || !sends || seen[f.kind] {
-			continue
+		if f.medium != nil && sends {
+			list = append(list, *f.medium)
 		}
-		seen[f.kind] = true
-		m := *f.medium
+	}
+	h.sends = recording.Firsts(list)
+	for i := range h.sends {
+		m := &h.sends[i]
 		m.E2EE = c.e2ee
-		if f.kind != sdp.Application {
+		if m.Kind != sdp.Application {
 			m.Origin = peer
 			h.recordings.SetOrigin(m.Key, peer, m.Track)
 		}
-		h.sends = append(h.sends, m)
 	}
 	if h.recording.on {
 		h.Host.Run(func() { _ = h.startRecording(kit.Args{}) }) // it is logged

@@ -7,6 +7,7 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
+	"bifrons/api/kit/recording"
 	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
@@ -44,9 +45,7 @@ var table = kit.Table[*handle]{
 		{Name: "register", Async: true, Fields: usernameFields, Run: (*handle).register},
 		{Name: "call", Async: true, Run: (*handle).makeCall}, // it checks its fields itself
 		{Name: "accept", Async: true, Run: (*handle).accept},
-		{Name: "set", Async: true, Run: (*handle).set, Fields: slices.Concat(mline.SendingFields, []schema.Field{
-			{Name: "record", Type: schema.Bool},
-			{Name: "filename", Type: schema.String},
+		{Name: "set", Async: true, Run: (*handle).set, Fields: slices.Concat(mline.SendingFields, recording.Fields, []schema.Field{
 			{Name: "substream", Type: schema.Uint},
 			{Name: "temporal", Type: schema.Uint},
 			{Name: "fallback", Type: schema.Uint},

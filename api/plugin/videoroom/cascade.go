@@ -110,7 +110,7 @@ func (p *publisher) writeRemote(w *json.Writer) {
 
 // remote finds a remotization, nil if there is none. room.mu is held.
 func (p *publisher) remote(name string) *remotization {
-	return find(p.remotes, func(rem *remotization) bool { return rem.id == name })
+	return kit.Find(p.remotes, func(rem *remotization) bool { return rem.id == name })
 }
 
 // unpublishRemotely ends what publishRemotely began.

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
 	"bifrons/sdp"
 	"bifrons/sfu/media"
@@ -86,7 +87,7 @@ func (l *line) move(st *stream, x *item) {
 // idle finds an m-line without source that was made for the same kind and
 // codec, nil if there is none. room.mu is held.
 func (s *subscriber) idle(kind sdp.Kind, codec string) *line {
-	return find(s.lines, func(l *line) bool {
+	return kit.Find(s.lines, func(l *line) bool {
 		return l.kind == kind && kind != sdp.Application && l.codec == codec && len(l.sources) == 0
 	})
 }
@@ -187,5 +188,5 @@ func (s *subscriber) blocked() bool { return s.paused || s.owner != nil && s.own
 
 // line finds an m-line by its mid, nil if there is none. room.mu is held.
 func (s *subscriber) line(mid string) *line {
-	return find(s.lines, func(l *line) bool { return l.mid == mid })
+	return kit.Find(s.lines, func(l *line) bool { return l.mid == mid })
 }

@@ -114,7 +114,7 @@ func (p *publisher) event(e sfu.Event) {
 // section finds the stream of a section of the connection, nil if there is
 // none. room.mu is held.
 func (p *publisher) section(i int) *stream {
-	return find(p.streams, func(s *stream) bool { return s.mindex == i })
+	return kit.Find(p.streams, func(s *stream) bool { return s.mindex == i })
 }
 
 // level takes a mean audio level, and tells everybody when it means that

@@ -209,7 +209,7 @@ func (s *stream) agree(d *sdp.Description, offer *plugin.JSEP) {
 // writeAgreed writes what was agreed on for the publisher himself.
 func (p *publisher) writeAgreed(w *json.Writer) {
 	for _, kind := range []sdp.Kind{sdp.Audio, sdp.Video} {
-		s := find(p.streams, func(s *stream) bool { return s.kind == kind })
+		s := kit.Find(p.streams, func(s *stream) bool { return s.kind == kind })
 		switch {
 		case s == nil:
 		case s.disabled || s.Codec == "":

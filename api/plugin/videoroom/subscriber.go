@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -146,7 +147,7 @@ func (s *subscriber) fits(list []wanted) bool {
 func (s *subscriber) subscribeTo(want wanted, joining bool) bool {
 	st, x := want.stream, want.item
 	if st.kind == sdp.Application {
-		l := find(s.lines, func(l *line) bool { return l.kind == sdp.Application }) // there is one at most
+		l := kit.Find(s.lines, func(l *line) bool { return l.kind == sdp.Application }) // there is one at most
 		known := l != nil
 		if !known {
 			l = s.add(st.kind, "")

@@ -1,9 +1,15 @@
 // Package videoroom is the plugin of rooms in which participants publish media
-// and others subscribe to it.
+// and others subscribe to it. Its files build on those before them, so read
+//
+//	settings types plugin errors room line publisher_write forward cascade
+//	subscriber subscriber_offer feeds record publisher moderation
+//	publisher_negotiate remote fields rooms subscriber_request
+//	publisher_configure join requests
+//
+// in this order; plugin alone names what comes later, the tables of requests.
 package videoroom
 
 import (
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -170,14 +176,6 @@ type stream struct {
 	remoteSSRC uint32 // of its lowest encoding
 }
 
-// find finds an element of a list, nil if there is none.
-func find[T any](list []*T, is func(*T) bool) *T {
-	if i := slices.IndexFunc(list, is); i >= 0 {
-		return list[i]
-	}
-	return nil
-}
-
 // flows tells whether packets of the stream go to subscribers at all. room.mu
 // is held.
 func (s *stream) flows() bool {
@@ -214,13 +212,13 @@ func (p *publisher) available() bool { return p.open || p.publishing() }
 
 // stream finds a stream by its mid, nil if there is none. room.mu is held.
 func (p *publisher) stream(mid string) *stream {
-	return find(p.streams, func(s *stream) bool { return s.mid == mid })
+	return kit.Find(p.streams, func(s *stream) bool { return s.mid == mid })
 }
 
 // first is the first stream of a kind that is in use, nil if there is none.
 // room.mu is held.
 func (p *publisher) first(k sdp.Kind) *stream {
-	return find(p.streams, func(s *stream) bool { return s.kind == k && !s.disabled })
+	return kit.Find(p.streams, func(s *stream) bool { return s.kind == k && !s.disabled })
 }
 
 // requestKeyframe asks the publisher for a key frame. room.mu is held.

@@ -54,7 +54,7 @@ func (h *handle) open() error {
 		Path:    h.path(),
 		Format:  &limited{RecordFormat: sfu.OpusFormat("bifrons"), handle: h, take: t},
 		Tracks:  []sfu.RecordTrack{{ClockRate: 48000}},
-		Trouble: func(err error) { owner.Tell(h.path(), err) },
+		Trouble: owner.Tell,
 		Ended:   func() { h.Host.Run(func() { h.ended(t) }) },
 	})
 	if err != nil {
