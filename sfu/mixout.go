@@ -145,14 +145,17 @@ func (o *outlet) shard(st *site) *outShard {
 // Hear implements mix.Output.
 func (o *outlet) Hear(l mix.Listener, stream int) {
 	e := l.(*ear)
-	if e.stream >= 0 && e.source == nil {
-		o.streams[e.stream].heard[e.site]--
+	was := e.stream
+	if was >= 0 && e.source == nil {
+		o.streams[was].heard[e.site]--
 	}
 	e.stream = stream
 	switch {
 	case e.source != nil:
 	case stream < 0:
-		e.peer.Unsubscribe(e.section)
+		if src := o.shard(e.site).source; src != nil && was >= 0 {
+			e.peer.unhear(e.section, src, was)
+		}
 	default:
 		o.streams[stream].heard[e.site]++
 		if src := o.source(e.site); src != nil {
@@ -297,6 +300,16 @@ func (p *Peer) hear(section int, src *Source, track int) {
 		if t := src.track(track); t != nil {
 			sub.SetPaused(now, false)
 			sub.Attach(now, t)
+		}
+	})
+}
+
+// unhear ends hear, unless the section gets something else by now, as it does when its peer
+// has gone on to another conference.
+func (p *Peer) unhear(section int, src *Source, track int) {
+	p.do(func(_ mono.Time, c *peer.Peer) {
+		if sub := c.Subscription(section); sub != nil && sub.Track() != nil && sub.Track() == src.track(track) {
+			c.Unsubscribe(section)
 		}
 	})
 }

@@ -184,3 +184,28 @@ func TestSettingsFields(t *testing.T) {
 		"light a positive integer, door a positive integer, wait a positive integer, colour a string")
 	check(table.EditFields(), "new_name a string, new_pin a string, new_open a boolean, new_seats a positive integer, new_light a positive integer")
 }
+
+// A list of texts is read from requests and files, saved as a list, and shown.
+func TestSettingsList(t *testing.T) {
+	var list []string
+	set := Settings{{Name: "groups", To: &list, Save: IfSet, Show: Always}}
+	if f := set.Fields(); f[0].Type != schema.Array {
+		t.Errorf("fields %+v", f)
+	}
+	g := new(config.Group)
+	set.Save(g)
+	if _, is := config.NewReader(g).Texts("groups"); is {
+		t.Error("an empty list is saved")
+	}
+	set.Read(FromRequest(Args{Value: plugintest.Parse(t, `{"groups":["a, b","c"]}`)}))
+	set.Save(g)
+	list = nil
+	set.Read(FromFile(config.NewReader(g)))
+	w := json.NewWriter(nil)
+	w.Object("")
+	set.Write(w)
+	w.End()
+	if got := string(w.Bytes()); got != `{"groups":["a, b","c"]}` {
+		t.Errorf("read back as %s", got)
+	}
+}

@@ -22,6 +22,7 @@ import (
 	"bifrons/api/log"
 	"bifrons/api/log/jsonlog"
 	"bifrons/api/plugin"
+	"bifrons/api/plugin/audiobridge"
 	"bifrons/api/plugin/echotest"
 	"bifrons/api/plugin/recordplay"
 	"bifrons/api/plugin/streaming"
@@ -118,6 +119,7 @@ func (s *server) plugins() []plugin.Plugin {
 		streaming.New(s.cfg.Folder),
 		videocall.New(s.cfg.Folder),
 		textroom.New(s.cfg.Folder),
+		audiobridge.New(s.cfg.Folder),
 		voicemail.New(s.cfg.Folder),
 		recordplay.New(s.cfg.Folder),
 	}

@@ -1,7 +1,10 @@
 package g711
 
 import (
+	"bytes"
+	"encoding/binary"
 	"math"
+	"os/exec"
 	"testing"
 )
 
@@ -56,6 +59,59 @@ func TestNearest(t *testing.T) {
 				t.Errorf("law %d: beyond full scale %#x, want %#x", law, got[i], want)
 			}
 		}
+	}
+}
+
+// TestFFmpeg encodes and decodes as ffmpeg does. At the few samples that lie in the
+// middle between two codes, it may take the other one.
+func TestFFmpeg(t *testing.T) {
+	path, err := exec.LookPath("ffmpeg")
+	if err != nil {
+		t.Skip("no ffmpeg: nothing is compared with it")
+	}
+	ffmpeg := func(in []byte, from, to string) []byte {
+		cmd := exec.Command(path, "-v", "error", "-f", from, "-ar", "8000", "-ac", "1", "-i", "-", "-f", to, "-")
+		cmd.Stdin = bytes.NewReader(in)
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	var codes, samples []byte
+	var pcm []int16
+	for code := range 256 {
+		codes = append(codes, byte(code))
+	}
+	for v := -32768; v <= 32767; v++ {
+		samples = binary.LittleEndian.AppendUint16(samples, uint16(v))
+		pcm = append(pcm, int16(v))
+	}
+	for law, format := range map[Law]string{PCMU: "mulaw", PCMA: "alaw"} {
+		theirs := ffmpeg(codes, format, "s16le")
+		var ours [256]int16
+		law.DecodeInt16(codes, ours[:])
+		for code, v := range ours {
+			if want := int16(binary.LittleEndian.Uint16(theirs[2*code:])); v != want {
+				t.Errorf("%s: %#x is %d, ffmpeg has %d", format, code, v, want)
+			}
+		}
+		others := 0
+		got := law.EncodeInt16(nil, pcm)
+		for i, want := range ffmpeg(samples, "s16le", format) {
+			if got[i] == want {
+				continue
+			}
+			others++
+			a, b := int(ours[got[i]]), int(ours[want])
+			if off, theirs := pcm[i]-int16(a), pcm[i]-int16(b); a != b && max(off, -off) > max(theirs, -theirs)+4 {
+				t.Errorf("%s: %d is %d, ffmpeg has %d", format, pcm[i], a, b)
+			}
+		}
+		if others > 1200 {
+			t.Errorf("%s: %d of 65536 are other codes than those of ffmpeg", format, others)
+		}
+		t.Logf("%s: %d of 65536 are other codes", format, others)
 	}
 }
 

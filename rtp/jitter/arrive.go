@@ -13,8 +13,13 @@ const (
 	// A packet belongs to another stream if its number or its time is that far from
 	// those of the latest.
 	farNumber, farTime = 1000, 2 * time.Second
+	// outage is how late a packet is, against the one before, that says nothing any more
+	// of the delays to come: the path was gone, or the sender's clock stood still.
+	outage = 500 * time.Millisecond
 	// lossMemory is how many packets the measured loss is about.
 	lossMemory = 500
+	// lossFirst is how many packets it takes until a loss counts.
+	lossFirst = 50
 	// helped is for how many packets redundancy counts as sent since the latest that
 	// had any.
 	helped = 100
@@ -33,6 +38,7 @@ type arrivals struct {
 	payload []byte     // of suspect
 	jumped  bool       // there is a suspect
 	loss    float32    // share of packets that never came, of late
+	counted int        // packets behind that, lossMemory at most
 	helped  int        // packets for which redundancy is expected
 }
 
@@ -74,6 +80,9 @@ func (b *Buffer) push(now mono.Time, p *Packet) {
 		return
 	}
 	if dseq > 0 {
+		if now.Sub(b.in.arrival)-b.time(dext) > outage {
+			b.delays.restart()
+		}
 		b.in.seq, b.in.ext, b.in.arrival = p.Seq, ext, now
 	}
 	b.enter(now, p, ext)
@@ -103,12 +112,17 @@ func (b *Buffer) foreign(now mono.Time, dseq, dext int64) bool {
 	case dseq > farNumber || dseq < -farNumber, (dseq > 0) != (dext > 0), dext == 0:
 		return true
 	}
-	later := time.Duration(dext) * time.Second / time.Duration(b.cfg.ClockRate)
+	later := b.time(dext)
 	if dseq < 0 {
 		return later < -farNumber*FrameTime
 	}
 	early := later - now.Sub(b.in.arrival)
 	return early > farTime || early < -farTime
+}
+
+// time is what so much of a timestamp means.
+func (b *Buffer) time(dext int64) time.Duration {
+	return time.Duration(dext) * time.Second / time.Duration(b.cfg.ClockRate)
 }
 
 // confirms tells whether a packet goes on from the suspect one.
@@ -133,10 +147,11 @@ func (b *Buffer) count(dseq int64, fresh bool) {
 	in.helped = max(in.helped-1, 0)
 	switch {
 	case dseq > 0:
-		n := float32(min(dseq, lossMemory/2))
-		in.loss += (n - 1 - in.loss*n) / lossMemory
+		n := min(dseq, lossFirst)
+		in.counted = min(in.counted+int(n), lossMemory)
+		in.loss += (float32(n-1) - in.loss*float32(n)) / float32(max(in.counted, lossFirst))
 	case dseq < 0 && fresh:
-		in.loss -= 1.0 / lossMemory
+		in.loss -= 1 / float32(max(in.counted, lossFirst))
 	}
 	in.loss = min(max(in.loss, 0), 1)
 }
@@ -185,7 +200,7 @@ func (b *Buffer) stored(now mono.Time, p *Packet, ext int64) stored {
 	}
 	return stored{
 		seq: p.Seq, at: ext * int64(b.cfg.SampleRate) / int64(b.cfg.ClockRate), length: length,
-		arrival: int64(now), dtx: p.DTX, fec: p.FEC, redundant: p.Redundant,
+		arrival: int64(now), dtx: p.DTX, marker: p.Marker, redundant: p.Redundant,
 	}
 }
 

@@ -115,6 +115,11 @@ func TestJumps(t *testing.T) {
 		{"time back a little", func(s *stand) { s.ts -= 4800 }},
 		{"time a little", func(s *stand) { s.ts += 4800 }},
 		{"time half a second", func(s *stand) { s.ts += 24000 }},
+		{"time stands still", func(s *stand) {
+			for range 75 {
+				s.pull()
+			}
+		}},
 		{"numbers alone", func(s *stand) { s.seq += 40 }},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -396,5 +401,34 @@ func TestNoAllocations(t *testing.T) {
 		if n := testing.AllocsPerRun(200, step); n != 0 {
 			t.Errorf("%v allocations for ten frames", n)
 		}
+	}
+}
+
+// TestLengths has packets of changing length, with 10 ms of jitter.
+func TestLengths(t *testing.T) {
+	s := newStand(t)
+	s.d.conceals = true
+	var outcomes []Outcome
+	for round := range 8 {
+		n := []int64{960, 2880, 480, 1920}[round%4]
+		until := s.now.Add(10 * time.Second)
+		due := s.now.Add(8 * ms)
+		for i := 0; s.now < until; i++ {
+			p := &Packet{Seq: s.seq, Timestamp: s.ts, Payload: payload(s.n, int(n), false), Duration: time.Duration(n) * time.Second / 48000}
+			s.seq, s.ts, s.n = s.seq+1, s.ts+uint32(n), s.n+n
+			s.now = s.now.Add(p.Duration) // it has been said
+			for ; due <= s.now; due = due.Add(FrameTime) {
+				outcomes = append(outcomes, s.b.Pull(due, s.d, s.frame))
+			}
+			s.b.Push(s.now.Add(time.Duration(i*7%10)*ms), p)
+		}
+	}
+	st := s.b.Stats()
+	// A longer packet comes later by what it is longer.
+	if st.Concealed > 12 || st.Lost != 0 || st.Late != 0 || st.Discarded != 0 {
+		t.Errorf("%+v", st)
+	}
+	if sound := bytes.Count(outcomeBytes(outcomes), []byte{byte(Sound)}); sound < len(outcomes)*9/10 {
+		t.Errorf("%d of %d frames are sound", sound, len(outcomes))
 	}
 }

@@ -99,7 +99,7 @@ func (o Outcome) String() string {
 // Stats tells how a Buffer does. Counts go on over Reset.
 type Stats struct {
 	Target  time.Duration // how late packets may come, as is aimed at
-	Delay   time.Duration // of the latest frame: from the arrival of a packet at its earliest until it is played
+	Delay   time.Duration // of the latest frame with sound: from the arrival of a packet at its earliest until it is played
 	Waiting int           // packets
 
 	Received  uint64 // packets, redundant ones not included
@@ -173,4 +173,5 @@ func (b *Buffer) Reset() {
 	b.store.clear()
 	b.signal.forget()
 	b.player = player{}
+	b.stats.Delay = 0
 }

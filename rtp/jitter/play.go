@@ -87,7 +87,9 @@ func (b *Buffer) pull(now mono.Time, d Decoder, pcm []float32) Outcome {
 	if b.running && b.made != Concealed {
 		b.adapt(d)
 	}
-	b.stats.Delay = time.Duration(b.delay())
+	if b.running {
+		b.stats.Delay = time.Duration(b.delay())
+	}
 	b.signal.read(pcm)
 	switch b.made {
 	case Concealed:
@@ -104,10 +106,8 @@ func (b *Buffer) pull(now mono.Time, d Decoder, pcm []float32) Outcome {
 // delay is that of the next sample, against the arrival of its packet at the
 // earliest, in nanoseconds.
 func (b *Buffer) delay() int64 {
-	if !b.running {
-		return 0
-	}
-	return b.delays.above(int64(b.tick), b.nanos(b.pos)-b.nanos(int64(b.signal.ready())))
+	// What was made up counts as lost until it comes after all.
+	return b.delays.above(int64(b.tick), b.nanos(b.pos+int64(b.held-b.signal.ready())))
 }
 
 // grid is the greatest distance such that all packets begin at multiples of it within
@@ -219,7 +219,7 @@ func (b *Buffer) piece() int {
 func (b *Buffer) gap(d Decoder, s *stored) {
 	missing := int(s.at-b.pos) - b.held
 	switch {
-	case s.seq == b.last+1, b.pause:
+	case s.seq == b.last+1, b.pause, s.marker:
 		// The sender paused. Nothing of that is lost, and s waits until it is due.
 		b.rest(false)
 		return
@@ -338,7 +338,6 @@ func (b *Buffer) skip(now mono.Time) Outcome {
 		}
 		b.store.done()
 	}
-	b.stats.Delay = 0
 	switch {
 	case b.protection(b.pos) >= target+b.nanos(int64(b.frame)): // and nothing has come since
 		return Silent

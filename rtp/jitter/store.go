@@ -8,7 +8,7 @@ type stored struct {
 	arrival   int64 // nanoseconds
 	off, size int   // of its payload in the arena
 	dtx       bool
-	fec       bool
+	marker    bool
 	redundant bool
 }
 

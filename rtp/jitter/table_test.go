@@ -52,9 +52,9 @@ func TestNetworks(t *testing.T) {
 		{"5 % lost, 30 ms, FEC", network{loss: 0.05, fec: true, delay: uniform(30 * ms)}, 65 * ms, 0.7 * percent, 0},
 		{"fast", network{ppm: 200, length: 10 * time.Minute}, 20 * ms, 0, -1},
 		{"slow", network{ppm: -200, length: 10 * time.Minute}, 20 * ms, 0, -1},
-		{"very fast", network{ppm: 500, length: 5 * time.Minute, delay: uniform(3 * ms)}, 20 * ms, 0, -1},
-		{"very slow", network{ppm: -500, length: 5 * time.Minute, delay: uniform(3 * ms)}, 20 * ms, 0, -1},
-		{"spike", network{delay: spike}, 35 * ms, 0.25 * percent, 10},
+		{"very fast", network{ppm: 500, length: 3 * time.Minute, delay: uniform(3 * ms)}, 20 * ms, 0, -1},
+		{"very slow", network{ppm: -500, length: 3 * time.Minute, delay: uniform(3 * ms)}, 20 * ms, 0, -1},
+		{"spike", network{delay: spike}, 35 * ms, 0.4 * percent, 6},
 		{"2.5 ms packets", network{packet: 2500 * time.Microsecond, delay: uniform(3 * ms)}, 31 * ms, 0, 0},
 		{"10 ms packets", network{packet: 10 * ms, delay: uniform(10 * ms)}, 31 * ms, 0, 5},
 		{"30 ms packets", network{packet: 30 * ms, delay: uniform(10 * ms)}, 31 * ms, 0, 5},
@@ -67,7 +67,7 @@ func TestNetworks(t *testing.T) {
 			w := x.net
 			w.rate, w.of, w.conceals = 8000, counter, true
 			if w.length == 0 {
-				w.length = time.Minute
+				w.length = 40 * time.Second
 			}
 			h := w.run(t)
 			mean, most := h.delay(&w, 10*time.Second)

@@ -2,11 +2,11 @@ package opus
 
 import "github.com/thesyncim/gopus"
 
-// ceiling is the largest sample that a Decoder puts out. A codec may pass full
-// scale by a little; more than this is nonsense that somebody sent.
-const ceiling = 2
-
 // Decoder decodes the packets of one stream.
+//
+// It takes 150 to 210 KB (stereo 210 to 330) when it is made, and 150 to 300 KB
+// (stereo 220 to 440) as it decodes; the higher the rate, the more. After Reset it
+// is as good as a new one, so it pays to keep one.
 type Decoder struct {
 	inner          *gopus.Decoder
 	rate, channels int
@@ -41,8 +41,8 @@ func (d *Decoder) Decode(payload []byte, pcm []float32) (samples int, err error)
 	if d.broken {
 		return 0, ErrBroken
 	}
-	var p packet
-	if !p.parse(payload) {
+	p, ok := parse(payload)
+	if !ok {
 		return 0, ErrMalformed
 	}
 	samples = p.samples(d.rate)
@@ -64,7 +64,8 @@ func (d *Decoder) Decode(payload []byte, pcm []float32) (samples int, err error)
 // forward error correction in payload (RFC 6716, section 2.1.7). It is n times
 // 2.5 ms long, at most 120 ms. FEC reaches back as far as one packet; what is
 // before that is concealed. payload itself is to be decoded next. ErrNoFEC means
-// that payload has none: nothing has changed then.
+// that payload has none: nothing has changed then. It allocates 4 KB inside of the
+// codec, as Conceal does.
 func (d *Decoder) Recover(payload []byte, pcm []float32) (err error) {
 	switch {
 	case d.broken:
@@ -72,8 +73,8 @@ func (d *Decoder) Recover(payload []byte, pcm []float32) (err error) {
 	case !d.fits(pcm) || len(pcm) > d.rate*120/1000*d.channels:
 		return ErrLength
 	}
-	var p packet
-	if !p.parse(payload) {
+	p, ok := parse(payload)
+	if !ok {
 		return ErrMalformed
 	}
 	if !p.hasFEC() {
@@ -125,21 +126,4 @@ func (d *Decoder) Reset() {
 	var err error // it is told by broken
 	defer caught(&d.broken, &err)
 	d.inner.Reset()
-}
-
-// bound keeps samples within the ceiling, and makes silence of what is no number.
-func bound(pcm []float32) {
-	for i, v := range pcm {
-		if v >= -ceiling && v <= ceiling {
-			continue
-		}
-		switch {
-		case v > ceiling:
-			pcm[i] = ceiling
-		case v < -ceiling:
-			pcm[i] = -ceiling
-		default:
-			pcm[i] = 0
-		}
-	}
 }

@@ -3,7 +3,8 @@
 //
 // Samples are float32, interleaved, 1.0 is full scale. A frame that is encoded
 // lasts 20 ms. Encoders and decoders belong to one goroutine at a time. They
-// allocate nothing once they have seen a frame of each mode.
+// allocate nothing once they have seen a frame of each mode, but with FEC and where
+// packets are lost.
 //
 // Whatever panics inside of the codec becomes an error. The Encoder or Decoder
 // that it happened to is broken from then on: every call returns ErrBroken.
@@ -12,6 +13,8 @@ package opus
 import (
 	"errors"
 	"fmt"
+
+	"bifrons/rtp/codec"
 
 	"github.com/thesyncim/gopus"
 )
@@ -37,6 +40,10 @@ const (
 	MaxPayload = 1500
 
 	maxFrame = 1275 // bytes (RFC 6716, section 3.2.1)
+
+	// ceiling is the largest sample that goes in or comes out. A codec may pass full
+	// scale by a little; more than this is nonsense that somebody sent.
+	ceiling = 2
 )
 
 // bandwidths are the widest ones that a sampling rate can carry (RFC 6716, table 1).
@@ -47,6 +54,17 @@ var bandwidths = map[int]gopus.Bandwidth{
 	24000: gopus.BandwidthSuperwideband,
 	48000: gopus.BandwidthFullband,
 }
+
+// modes and widths are what the codec has for what packets tell.
+var (
+	modes = [...]gopus.EncoderMode{
+		codec.OpusSILK: gopus.EncoderModeSILK, codec.OpusHybrid: gopus.EncoderModeHybrid, codec.OpusCELT: gopus.EncoderModeCELT,
+	}
+	widths = map[uint16]gopus.Bandwidth{
+		4000: gopus.BandwidthNarrowband, 6000: gopus.BandwidthMediumband, 8000: gopus.BandwidthWideband,
+		12000: gopus.BandwidthSuperwideband, 20000: gopus.BandwidthFullband,
+	}
+)
 
 // check tells whether Opus has a sampling rate in Hz and a number of channels.
 func check(rate, channels int) error {
@@ -61,5 +79,30 @@ func caught(broken *bool, err *error) {
 	if r := recover(); r != nil {
 		*broken = true
 		*err = fmt.Errorf("%w: %v", ErrBroken, r)
+	}
+}
+
+// bounded tells whether samples are within the ceiling, and numbers.
+func bounded(pcm []float32) bool {
+	for _, v := range pcm {
+		if !(v >= -ceiling && v <= ceiling) {
+			return false
+		}
+	}
+	return true
+}
+
+// bound keeps samples within the ceiling, and makes silence of what is no number.
+func bound(pcm []float32) {
+	for i, v := range pcm {
+		switch {
+		case v >= -ceiling && v <= ceiling:
+		case v > ceiling:
+			pcm[i] = ceiling
+		case v < -ceiling:
+			pcm[i] = -ceiling
+		default:
+			pcm[i] = 0
+		}
 	}
 }

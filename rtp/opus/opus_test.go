@@ -6,6 +6,8 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"bifrons/rtp/opus/opustest"
 )
 
 // formats are all that Opus has.
@@ -34,15 +36,6 @@ func newDecoder(t testing.TB, rate, channels int) *Decoder {
 	return d
 }
 
-// tone is some seconds of a sine of amplitude 0.5, in all channels.
-func tone(rate, channels int, hz, seconds float64) []float32 {
-	pcm := make([]float32, int(seconds*float64(rate))*channels)
-	for i := range pcm {
-		pcm[i] = float32(0.5 * math.Sin(2*math.Pi*hz*float64(i/channels)/float64(rate)))
-	}
-	return pcm
-}
-
 // amplitude of a frequency in one channel.
 func amplitude(pcm []float32, rate, channels, channel int, hz float64) float64 {
 	var re, im float64
@@ -61,7 +54,7 @@ func TestTone(t *testing.T) {
 	for _, f := range formats {
 		t.Run(fmt.Sprint(f.rate, "/", f.channels), func(t *testing.T) {
 			e, d := newEncoder(t, f.rate, f.channels, Settings{Complexity: 4}), newDecoder(t, f.rate, f.channels)
-			in := tone(f.rate, f.channels, 440, 1)
+			in := opustest.Tone(opustest.Format{Rate: f.rate, Channels: f.channels}, 440, 0.5, 1)
 			size := f.rate / 50 * f.channels
 			buf, room := make([]byte, 0, MaxEncoded), make([]float32, f.rate*120/1000*f.channels)
 			var out []float32

@@ -13,10 +13,14 @@ type packet struct {
 }
 
 // parse checks a payload by the rules of RFC 6716, section 3.4.
-func (p *packet) parse(payload []byte) bool {
+func parse(payload []byte) (p packet, ok bool) {
 	if len(payload) > MaxPayload || p.toc.Parse(payload) != nil {
-		return false
+		return p, false
 	}
+	return p, p.parseFrames(payload)
+}
+
+func (p *packet) parseFrames(payload []byte) bool {
 	rest := payload[1:]
 	switch payload[0] & 3 { // frame counts of section 3.2
 	case 0:
@@ -122,8 +126,8 @@ func (p *packet) hasFEC() bool {
 
 // Duration is how long a packet lasts (RFC 6716, section 3.1), 0 if it is malformed.
 func Duration(payload []byte) time.Duration {
-	var p packet
-	if !p.parse(payload) {
+	p, ok := parse(payload)
+	if !ok {
 		return 0
 	}
 	return time.Duration(p.toc.Samples) * time.Second / 48000
@@ -136,6 +140,23 @@ func DTX(payload []byte) bool { return len(payload) <= 2 }
 // HasFEC tells whether a packet has in-band forward error correction for the packet
 // before it (RFC 6716, section 2.1.7).
 func HasFEC(payload []byte) bool {
-	var p packet
-	return p.parse(payload) && p.hasFEC()
+	p, ok := parse(payload)
+	return ok && p.hasFEC()
+}
+
+// Seamless tells whether a decoder that has decoded the first of two packets can go
+// on with the second, of another encoder, without a click, as far as their modes
+// are concerned. It cannot if SILK has another sampling rate inside.
+func Seamless(last, next []byte) bool {
+	a, ok := parse(last)
+	b, also := parse(next)
+	return ok && also && (a.silkRate() == 0 || b.silkRate() == 0 || a.silkRate() == b.silkRate())
+}
+
+// silkRate is the sampling rate inside of SILK in Hz (RFC 6716, section 2), 0 without.
+func (p *packet) silkRate() int {
+	if p.toc.Mode == codec.OpusCELT {
+		return 0
+	}
+	return 2 * min(8000, int(p.toc.Bandwidth))
 }

@@ -74,6 +74,7 @@ type playing struct {
 	front  *slab         // is played, nil = none yet
 	back   *slab         // is filled, nil = there is none
 	spare  *slab         // not in use; whoever fills has them
+	most   int           // bytes of the largest so far
 	freed  atomic.Pointer[slab]
 	lent   atomic.Int64  // bytes of slabs that are in use
 	ready  bool          // back is full, or the last one
@@ -124,7 +125,7 @@ func (in *playing) slab() *slab {
 	}
 	s := in.spare
 	if s == nil {
-		s = new(slab)
+		s = &slab{bytes: make([]byte, 0, in.size())}
 		s.Free = func() { in.free(s) }
 	} else {
 		in.spare, s.link = s.link, nil
@@ -132,6 +133,14 @@ func (in *playing) slab() *slab {
 	s.bytes, s.items, s.next, s.start = s.bytes[:0], s.items[:0], 0, 0
 	s.Hold()
 	return s
+}
+
+// size is how large a slab is made, so that it need not grow by copies.
+func (in *playing) size() int {
+	if n := in.most + in.most/8; n < maxBytes/2 {
+		return n
+	}
+	return max(in.most, maxBytes)
 }
 
 // free takes a slab back, on any goroutine.

@@ -137,6 +137,7 @@ func (sched *Scheduler) fill(in *playing) {
 		err = s.fill(in.Reader)
 	}()
 	in.lent.Add(int64(len(s.bytes)))
+	in.most = max(in.most, len(s.bytes))
 	in.back, in.ready, in.last = s, true, err != nil
 	if err != io.EOF {
 		in.err = err

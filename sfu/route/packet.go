@@ -88,7 +88,7 @@ func (c *Cache) Put(p Packet, keep mono.Time) *Packet {
 		c.slots = make([]Packet, minCache)
 	}
 	s := &c.slots[p.Seq&uint64(len(c.slots)-1)]
-	for s.Buf != nil && p.Arrival-s.Arrival < keep && len(c.slots) < maxCache && p.Seq > s.Seq {
+	for s.Buf != nil && len(c.slots) < maxCache && s.needed(&p, keep) {
 		c.grow()
 		s = &c.slots[p.Seq&uint64(len(c.slots)-1)]
 	}
@@ -100,6 +100,13 @@ func (c *Cache) Put(p Packet, keep mono.Time) *Packet {
 		c.highest, c.any = p.Seq, true
 	}
 	return s
+}
+
+// needed tells whether a packet must not give way to p: it may wait for a Flush, or somebody
+// may ask for it.
+func (s *Packet) needed(p *Packet, keep mono.Time) bool {
+	age := p.Arrival - s.Arrival
+	return s.Seq != p.Seq && (age < keepBriefly || age < keep && p.Seq > s.Seq)
 }
 
 // grow doubles the ring. Pointers that Put returned before stay readable.

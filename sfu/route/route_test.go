@@ -449,6 +449,21 @@ func TestKeptForNobody(t *testing.T) {
 	if n := len(f.out.sent); n != 901 {
 		t.Errorf("%d packets came through", n)
 	}
+	late := next
+	next++
+	n := uint64(len(f.track.caches[0].slots))
+	for next < late+n {
+		push(1)
+	}
+	f.track.Push(f.packet(next, uint32(next), nil))
+	f.track.Push(f.packet(late, uint32(late), nil)) // in the same place
+	f.track.Flush(f.now)
+	for i, want := range []uint64{late + n, late} {
+		if got := f.out.seqs[len(f.out.seqs)-2+i]; got != want {
+			t.Errorf("packet %d came through as %d", want, got)
+		}
+	}
+	next++
 	var other recorder
 	NewSubscription(&other).Attach(f.now, f.track)
 	push(300)

@@ -27,7 +27,7 @@ type announcement struct {
 	id       string // fixed
 	filename string // fixed
 	loop     bool   // fixed
-	party    party
+	party    *sfu.Party
 	source   *sfu.Source
 	player   *sfu.Player
 	started  bool // it was heard
@@ -117,7 +117,7 @@ func (a *announcement) play(audio *clip.File, group int) *schema.Error {
 		r.rest()
 		return errorf(errUnknown, "%v", bad)
 	}
-	cfg := partyConfig{Codec: mixOpus, Group: group}
+	cfg := sfu.PartyConfig{Codec: sfu.MixOpus, Group: group}
 	cfg.Exempt, cfg.Volume, cfg.Position = true, defaultVolume, defaultPosition
 	a.source, a.party = src, conf.Join(cfg)
 	a.party.Input(src, 0, 0)

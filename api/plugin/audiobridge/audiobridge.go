@@ -25,8 +25,6 @@ type Plugin struct {
 	table   *kit.Table[*handle]
 	tasks   task.Tasks // that look up names
 	songs   songs
-
-	newConference func(cfg conferenceConfig, failed func()) (conference, error)
 }
 
 // New makes the plugin, with a folder where janus.plugin.audiobridge.jcfg is. It has the

@@ -14,14 +14,14 @@ import (
 // mix is what a forwarder sends: everybody or one group, in a codec. Forwarders of the same
 // mix share one encoder.
 type mix struct {
-	codec    audioCodec
+	codec    sfu.AudioCodec
 	group    int // 0 = everybody
 	alwaysOn bool
 }
 
 // mixed is a mix that is forwarded.
 type mixed struct {
-	party  party
+	party  *sfu.Party
 	origin sfu.Origin
 }
 
@@ -70,9 +70,9 @@ func (p *Plugin) readForward(src kit.Values, names forward.Names, codec string, 
 		return errorf(errInvalidElement, "Invalid element (%s)", names.Port)
 	}
 	switch m.codec {
-	case mixPCMU:
+	case sfu.MixPCMU:
 		d.PayloadType = 0
-	case mixPCMA:
+	case sfu.MixPCMA:
 		d.PayloadType = 8
 	}
 	return nil
@@ -148,9 +148,9 @@ func (r *room) mix(m mix) (*mixed, *schema.Error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg := partyConfig{Codec: m.codec, Hears: m.group, Idle: !m.alwaysOn}
+	cfg := sfu.PartyConfig{Codec: m.codec, Hears: m.group, Idle: !m.alwaysOn}
 	cfg.Volume, cfg.Position = defaultVolume, defaultPosition
-	cfg.Encoding = opusSettings{Bitrate: r.bitrate, Complexity: defaultQuality, FEC: r.loss > 0, Loss: r.loss}
+	cfg.Encoding = sfu.OpusSettings{Bitrate: r.bitrate, Complexity: defaultQuality, FEC: r.loss > 0, Loss: r.loss}
 	x := &mixed{party: conf.Join(cfg)}
 	var bad error
 	if x.origin, bad = x.party.Stream(); bad != nil {

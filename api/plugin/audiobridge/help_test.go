@@ -34,7 +34,6 @@ func newBridgeIn(t *testing.T, folder, file string, cfg plugintest.Config) *brid
 		}
 	}
 	p := New(folder)
-	fake(p)
 	return &bridge{plugintest.New(t, p, cfg), t, p, folder}
 }
 

@@ -6,6 +6,7 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/schema"
+	"bifrons/sfu"
 )
 
 // bothFields are those that joining and configuring share.
@@ -114,7 +115,7 @@ func (h *handle) changeRoom(r *kit.Request, w *json.Writer) (kit.Response, *sche
 // kept is what a participant takes along into another room.
 type kept struct {
 	quality, loss int
-	codec         audioCodec
+	codec         sfu.AudioCodec
 	up            bool
 }
 

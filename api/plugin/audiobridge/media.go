@@ -11,7 +11,7 @@ import (
 type media struct {
 	on    bool // audio was agreed on
 	track int  // the section
-	codec audioCodec
+	codec sfu.AudioCodec
 	level uint8 // id of the audio-level extension, 0 = not agreed on
 	fec   bool
 

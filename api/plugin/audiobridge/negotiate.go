@@ -9,6 +9,7 @@ import (
 	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
+	"bifrons/sfu"
 )
 
 // negotiation is what is known of the descriptions of a connection. The zero value is none.
@@ -18,10 +19,10 @@ type negotiation struct {
 }
 
 // codecNames are those of the codecs, by what they are here.
-var codecNames = map[audioCodec]string{mixOpus: sdp.Opus, mixPCMU: sdp.PCMU, mixPCMA: sdp.PCMA}
+var codecNames = map[sfu.AudioCodec]string{sfu.MixOpus: sdp.Opus, sfu.MixPCMU: sdp.PCMU, sfu.MixPCMA: sdp.PCMA}
 
 // parseCodec is the codec with a name.
-func parseCodec(name string) (audioCodec, bool) {
+func parseCodec(name string) (sfu.AudioCodec, bool) {
 	for c, n := range codecNames {
 		if n == name {
 			return c, true
@@ -103,7 +104,7 @@ func (h *handle) answer(p *participant, j *plugin.JSEP) *plugin.JSEP {
 		}
 		first = i
 		c.Codecs, c.Extensions = []string{codecNames[p.codec]}, r.extensions()
-		if opus, ok := s.FindCodec(sdp.Opus, ""); ok && p.codec == mixOpus {
+		if opus, ok := s.FindCodec(sdp.Opus, ""); ok && p.codec == sfu.MixOpus {
 			fec, _ := opus.Parameter("useinbandfec")
 			m.fec = fec == "1"
 			c.Fmtp = r.fmtp(m.fec)
@@ -124,7 +125,7 @@ func (h *handle) offer(p *participant) *plugin.JSEP {
 	h.nego.next()
 	r := p.room
 	s := sdp.OfferSection{Kind: sdp.Audio, Direction: sdp.SendRecv, Codec: codecNames[p.codec]}
-	if p.codec == mixOpus {
+	if p.codec == sfu.MixOpus {
 		s.PT, s.Fmtp = opusPT, r.fmtp(true)
 	}
 	for i, uri := range r.extensions() {
@@ -140,7 +141,7 @@ func (h *handle) take(p *participant, d *sdp.Description) {
 	m := media{codec: p.codec}
 	if len(d.Sections) > 0 {
 		s := &d.Sections[0]
-		if opus, ok := s.FindCodec(sdp.Opus, ""); ok && p.codec == mixOpus {
+		if opus, ok := s.FindCodec(sdp.Opus, ""); ok && p.codec == sfu.MixOpus {
 			fec, _ := opus.Parameter("useinbandfec")
 			m.fec = fec == "1"
 		}

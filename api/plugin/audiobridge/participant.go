@@ -5,6 +5,7 @@ import (
 	"bifrons/api/kit"
 	"bifrons/api/kit/recording"
 	"bifrons/api/schema"
+	"bifrons/sfu"
 )
 
 const (
@@ -29,13 +30,13 @@ type participant struct {
 	paused    bool // gets no events
 	admin     bool // fixed; knows the room's secret, so that it is heard in a muted room
 	group     int  // that it speaks in, 0 = none
-	codec     audioCodec
+	codec     sfu.AudioCodec
 	levels    kit.Talking // instead of the room's
 
 	bitrate, quality, loss int
 	volume, position       int
 
-	party   party
+	party   *sfu.Party
 	media   media // nothing before it is up
 	up      bool
 	talking bool
@@ -46,10 +47,10 @@ type participant struct {
 }
 
 // settings are what the conference knows of it.
-func (p *participant) settings() partySettings {
-	return partySettings{
+func (p *participant) settings() sfu.PartySettings {
+	return sfu.PartySettings{
 		Muted: p.muted, Suspended: p.suspended, Exempt: p.admin, Volume: p.volume, Position: p.position,
-		Encoding: opusSettings{Bitrate: p.bitrate, Complexity: p.quality, FEC: p.media.fec, Loss: p.loss},
+		Encoding: sfu.OpusSettings{Bitrate: p.bitrate, Complexity: p.quality, FEC: p.media.fec, Loss: p.loss},
 	}
 }
 
@@ -65,8 +66,8 @@ func (p *participant) enter() *schema.Error {
 	if err != nil {
 		return err
 	}
-	cfg := partyConfig{Codec: p.codec, Group: p.group, Talking: p.talks}
-	cfg.partySettings = p.settings()
+	cfg := sfu.PartyConfig{Codec: p.codec, Group: p.group, Talking: p.talks}
+	cfg.Settings = p.settings()
 	if p.room.levelEvent {
 		cfg.Window, cfg.Threshold = p.levels.Or(p.room.levelPackets, p.room.levelAverage)
 	}

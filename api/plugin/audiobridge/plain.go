@@ -25,7 +25,7 @@ type plain struct {
 	pt     uint8
 	level  uint8 // id of the audio-level extension, 0 = none
 	fec    bool
-	codec  audioCodec
+	codec  sfu.AudioCodec
 	remote forward.Destination // Host is nil while it is not known
 	ssrc   uint32              // of what is sent
 }
@@ -55,7 +55,7 @@ func (h *handle) openPlain(body kit.Args) (*plain, *schema.Error) {
 	}
 	c.codec, _ = parseCodec(body.Lower("codec"))
 	known, _ := sdp.LookupCodec(codecNames[c.codec])
-	if c.codec != mixOpus {
+	if c.codec != sfu.MixOpus {
 		c.pt, c.fec = known.PT, false
 	}
 	if err := c.open(known); err != nil {

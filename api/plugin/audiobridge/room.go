@@ -9,6 +9,7 @@ import (
 	"bifrons/api/kit/forward"
 	"bifrons/api/kit/rooms"
 	"bifrons/api/schema"
+	"bifrons/sfu"
 )
 
 // maxParticipants is how many may be in a room.
@@ -26,8 +27,8 @@ type room struct {
 	destroyed    bool
 	muted        bool // all but those who have the secret
 	participants map[string]*participant
-	members      []*participant // the same, in the order of their coming
-	conf         conference     // nil while there is nothing to mix
+	members      []*participant  // the same, in the order of their coming
+	conf         *sfu.Conference // nil while there is nothing to mix
 
 	forwarders    forward.Set[forwarded]
 	mixes         map[mix]*mixed // that are forwarded
@@ -56,13 +57,13 @@ func (r *room) describe(w *json.Writer) {
 }
 
 // mixing is the conference of the room, which is made if there is none.
-func (r *room) mixing() (conference, *schema.Error) {
+func (r *room) mixing() (*sfu.Conference, *schema.Error) {
 	if r.conf != nil {
 		return r.conf, nil
 	}
-	var c conference
-	c, err := r.plugin.newConference(
-		conferenceConfig{Rate: r.rate, Stereo: r.spatial, Groups: len(r.groups)}, func() { r.failed(c) })
+	var c *sfu.Conference
+	c, err := r.plugin.Gateway.Engine().NewConference(
+		sfu.ConferenceConfig{Rate: r.rate, Stereo: r.spatial, Groups: len(r.groups)}, func() { r.failed(c) })
 	if err != nil {
 		return nil, errorf(errUnknown, "%v", err)
 	}
@@ -81,7 +82,7 @@ func (r *room) rest() {
 }
 
 // failed follows the end of a conference that has ended by itself. It takes mu.
-func (r *room) failed(c conference) {
+func (r *room) failed(c *sfu.Conference) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.conf != c {

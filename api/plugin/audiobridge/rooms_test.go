@@ -76,7 +76,6 @@ func TestPermanent(t *testing.T) {
 		t.Errorf("the file:\n%s\nwant\n%s", got, want)
 	}
 	p := New(b.folder)
-	fake(p)
 	b.Replace(p)
 	b.plugin = p
 	c = b.client()

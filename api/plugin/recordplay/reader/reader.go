@@ -22,15 +22,19 @@ const (
 // one is told by its first packet.
 func Header(in io.Reader) (*mjr.Header, error) {
 	r := mjr.NewReader(in)
-	h, err := r.Header()
-	if err != nil || h.Codec != "g711" {
-		return h, err
+	read, err := r.Header()
+	if err != nil {
+		return nil, err
+	}
+	h := *read // a part of the reader would keep all of it in memory
+	if h.Codec != "g711" {
+		return &h, nil
 	}
 	h.Codec = "pcmu"
 	if f, err := r.Next(); err == nil && len(f.Data) >= rtp.FixedHeaderLen && f.Data[1]&0x7f == 8 {
 		h.Codec = "pcma"
 	}
-	return h, nil
+	return &h, nil
 }
 
 // Media is a recording of audio or video: a sfu.MediaReader. Its packets have one SSRC, and numbers
