@@ -12,6 +12,7 @@ import (
 	"bifrons/api/config"
 	"bifrons/api/janus"
 	"bifrons/api/plugin"
+	"bifrons/api/plugin/audiobridge"
 	"bifrons/api/plugin/echotest"
 	"bifrons/api/plugin/recordplay"
 	"bifrons/api/plugin/streaming"
@@ -50,7 +51,7 @@ func Start(cfg *config.Config, log *slog.Logger) (s *Server, err error) {
 		SessionTimeout: c.General.SessionTimeout, CandidatesTimeout: c.General.CandidatesTimeout,
 	})
 	for _, p := range []plugin.Plugin{
-		echotest.New(""), videoroom.New(""), streaming.New(""),
+		audiobridge.New(""), echotest.New(""), videoroom.New(""), streaming.New(""),
 		textroom.New(""), videocall.New(""), recordplay.New(cfg.Folder),
 	} {
 		if err := s.core.AddPlugin(p); err != nil && !errors.Is(err, plugin.ErrNotSetUp) {
