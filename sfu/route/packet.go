@@ -102,11 +102,11 @@ func (c *Cache) Put(p Packet, keep mono.Time) *Packet {
 	return s
 }
 
-// needed tells whether a packet must not give way to p: it may wait for a Flush, or somebody
-// may ask for it.
-func (s *Packet) needed(p *Packet, keep mono.Time) bool {
-	age := p.Arrival - s.Arrival
-	return s.Seq != p.Seq && (age < keepBriefly || age < keep && p.Seq > s.Seq)
+// needed tells whether a packet must not give way to another one: it may wait for a Flush, or
+// somebody may ask for it.
+func (p *Packet) needed(by *Packet, keep mono.Time) bool {
+	age := by.Arrival - p.Arrival
+	return p.Seq != by.Seq && (age < keepBriefly || age < keep && by.Seq > p.Seq)
 }
 
 // grow doubles the ring. Pointers that Put returned before stay readable.
