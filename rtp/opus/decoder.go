@@ -118,6 +118,9 @@ func (d *Decoder) fits(pcm []float32) bool {
 	return len(pcm) > 0 && len(pcm)%(d.rate/400*d.channels) == 0
 }
 
+// Broken tells that the codec has panicked.
+func (d *Decoder) Broken() bool { return d.broken }
+
 // Reset forgets what was decoded: the next packet begins a stream.
 func (d *Decoder) Reset() {
 	if d.broken {

@@ -146,8 +146,9 @@ func (e *Encoder) Encode(dst []byte, pcm []float32) (out []byte, err error) {
 }
 
 // Independent makes the next frame one that does not predict from those before it.
-// A decoder recovers sooner from what it lost before. It is worse than others, and
-// does not help a decoder that comes from another encoder.
+// A decoder recovers sooner from what it lost before, or goes on with it after the
+// packets of another encoder, if this one was not primed with what those had. It is
+// worse than other frames.
 func (e *Encoder) Independent() { e.independent = true }
 
 // Follow makes the next frames of the mode, bandwidth and channels of a packet by

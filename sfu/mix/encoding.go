@@ -36,65 +36,99 @@ type encoding struct {
 	pcm   []float32           // what is encoded
 	out   []byte              // the latest packet
 	still int                 // frames of silence that were encoded
+
+	follows bool // enc was told to encode like another one
 }
 
-// share is the encoding for all who agree on it.
-func (c *Conference) share(k key) *encoding {
+// find is the encoding for all who agree on it, nil if there is none.
+func (c *Conference) find(k key) *encoding {
 	for _, e := range c.shared {
 		if e.key == k {
 			return e
 		}
 	}
-	e := c.begin(k, nil)
-	c.shared = append(c.shared, e)
+	return nil
+}
+
+// share is the encoding for all who agree on it, for a listener that comes from another one,
+// or from none.
+func (c *Conference) share(k key, from *encoding) *encoding {
+	e := c.find(k)
+	if e == nil {
+		e = c.begin(k, nil, from)
+		c.shared = append(c.shared, e)
+	}
 	return e
 }
 
-// begin makes an encoding that goes on where another one of the same sum is left. The
-// frame that is mixed at present is not in the history yet.
-func (c *Conference) begin(k key, alone Listener) *encoding {
+// begin makes an encoding that goes on where another one of the same sum is left, nil = there
+// was none. The frame that is mixed at present is not in the history yet.
+func (c *Conference) begin(k key, alone Listener, from *encoding) *encoding {
 	e := &encoding{c: c, key: k, stream: c.out.Open(k.codec, alone), pcm: make([]float32, c.cfg.samples())}
 	if k.codec != Opus {
 		e.low = make([]float32, 160)
 		e.mono = make([]float32, c.cfg.Rate/50)
 		e.down = c.cfg.resampler(c.cfg.Rate, g711.Rate)
 	}
-	e.prime()
+	e.prime(from)
 	return e
 }
 
-// prime has the encoder encode what came before, if it is the sum of all.
-func (e *encoding) prime() {
+// prime has the encoder encode what came before, if it is the sum of all, in the way that
+// another one encoded it last.
+func (e *encoding) prime(from *encoding) {
 	if e.key.codec == Opus && !e.renew() || e.key.hears != 0 {
 		return
 	}
+	e.follow(from)
 	for i := range primed {
 		copy(e.pcm, e.c.past.frame(i))
-		e.encode()
+		switch {
+		case e.key.codec != Opus:
+			e.narrow()
+		case e.enc != nil && e.enc.Prime(e.pcm) != nil:
+			e.fail()
+		}
 	}
-	e.out = e.out[:0]
-	e.independent()
 }
 
-// independent makes the next packet one that does not refer to those before, for somebody
-// who comes from another encoding.
+// follow has the next frame encoded in the way that another encoding was last, so that a
+// listener can go from one to the other; nil = as the codec likes.
+func (e *encoding) follow(other *encoding) {
+	if e.enc == nil {
+		return
+	}
+	var packet []byte
+	if other != nil && other.key.codec == Opus && len(other.out) > 0 {
+		packet = other.out
+	}
+	if packet == nil && !e.follows {
+		return
+	}
+	e.follows = packet != nil
+	_ = e.enc.Follow(packet) // what cannot be followed is not
+}
+
+// independent makes the next packet one that does not refer to those before, for a listener
+// who did not get them. All others get that one, too.
 func (e *encoding) independent() {
 	if e.enc != nil {
 		e.enc.Independent()
 	}
 }
 
+// leadsTo tells whether a listener can go on with another encoding without a click.
+func (e *encoding) leadsTo(other *encoding) bool {
+	return e.key.codec != Opus || len(e.out) == 0 || len(other.out) == 0 || opus.Seamless(e.out, other.out)
+}
+
 // renew gets an encoder.
 func (e *encoding) renew() bool {
-	enc, err := e.c.pools.encoder(e.c)
-	if err != nil {
+	enc, err := opus.NewEncoder(e.c.cfg.Rate, e.c.cfg.channels())
+	if err != nil || enc.Set(e.key.settings) != nil {
 		return false
 	}
-	if enc.Set(e.key.settings) != nil {
-		e.c.pools.dropEncoder(e.c, enc)
-		return false
-	}
-	e.enc = enc
+	e.enc, e.follows = enc, false
 	e.c.count.Encoders++
 	return true
 }
@@ -112,7 +146,6 @@ func (e *encoding) set(s opus.Settings) {
 
 // fail throws an encoder away that cannot be used any more.
 func (e *encoding) fail() {
-	e.c.pools.dropEncoder(e.c, e.enc)
 	e.enc = nil
 	e.c.count.Encoders--
 }
@@ -127,7 +160,6 @@ func (e *encoding) unheard() bool {
 
 func (e *encoding) close() {
 	if e.enc != nil {
-		e.c.pools.putEncoder(e.c, e.enc)
 		e.enc = nil
 		e.c.count.Encoders--
 	}
@@ -141,6 +173,7 @@ func (e *encoding) sendShared(at mono.Time) {
 		sum = e.c.groups[g]
 	}
 	copy(e.pcm, sum)
+	e.follow(nil)
 	e.send(at)
 }
 
@@ -155,6 +188,9 @@ func (e *encoding) sendOwn(at mono.Time, p *Party) {
 		for i, x := range p.frame {
 			e.pcm[i] -= x
 		}
+	}
+	if !p.alone {
+		e.follow(e.c.find(p.key()))
 	}
 	e.send(at)
 }

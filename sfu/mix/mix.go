@@ -30,7 +30,7 @@ const (
 	settle = 100
 	// primed is how many frames an encoder is given before the first one that is sent, so that
 	// its packets fit to those of another one that encoded the same.
-	primed = 5
+	primed = opus.PrimeFrames
 	// stillness is how many frames of silence are encoded before the packet is repeated.
 	stillness = 25
 )

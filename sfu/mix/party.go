@@ -153,7 +153,7 @@ func (p *Party) forget() {
 
 func (p *Party) dropDecoder() {
 	if p.dec != nil {
-		p.c.pools.putDecoder(p.c, p.dec)
+		p.c.pools.put(p.dec)
 		p.dec = nil
 		p.c.count.Decoders--
 	}
@@ -224,7 +224,7 @@ func (p *Party) packetOf(q *Packet) jitter.Packet {
 
 // wakeUp gets a decoder that knows what came just before.
 func (p *Party) wakeUp() bool {
-	d, err := p.c.pools.decoder(p.c, p.cfg.Codec)
+	d, err := p.c.pools.decoder(p.cfg.Codec, p.c.cfg)
 	if err != nil {
 		return false
 	}
@@ -232,6 +232,14 @@ func (p *Party) wakeUp() bool {
 	p.c.count.Decoders++
 	p.jb.Prime(d)
 	return true
+}
+
+// renewDecoder gets another decoder in place of one that is broken.
+func (p *Party) renewDecoder() {
+	if d, ok := p.dec.(*opus.Decoder); ok && d.Broken() {
+		p.dropDecoder()
+		p.wakeUp()
+	}
 }
 
 // decode makes the frame, loud or on its way to silence, and adds it to the sum.
@@ -249,6 +257,7 @@ func (p *Party) decode(at mono.Time, on bool) {
 	case jitter.Recovered:
 		p.recovered++
 	}
+	p.renewDecoder()
 	p.decoded++
 	p.c.count.Decoded++
 	if p.talk.knows || energy(p.frame) > faint {
@@ -306,7 +315,7 @@ func (p *Party) amplify(to [2]float32) {
 
 // choose decides which encoding it hears.
 func (p *Party) choose() {
-	p.settle = max(0, p.settle-1)
+	p.settle = max(-settle, p.settle-1)
 	switch {
 	case p.listener == nil:
 	case p.cfg.Suspended:
@@ -314,12 +323,15 @@ func (p *Party) choose() {
 		p.closeOwn()
 	case p.alone || p.settle > 0 && p.cfg.Hears == 0:
 		if p.own == nil {
-			p.own = p.c.begin(p.key(), p.aloneFor())
+			p.own = p.c.begin(p.key(), p.aloneFor(), p.hears)
 		}
 		p.own.set(p.cfg.Encoding)
 		p.hear(p.own)
 	default:
-		e := p.c.share(p.key())
+		e := p.c.share(p.key(), p.own)
+		if p.own != nil && p.settle > -settle && !p.own.leadsTo(e) {
+			break // soon
+		}
 		if p.own != nil {
 			e.independent()
 		}

@@ -7,76 +7,52 @@ import (
 	"bifrons/rtp/opus"
 )
 
-// maxSpare is how many encoders, and how many decoders, of one form are kept for later: each has
-// half a megabyte.
+// maxSpare is how many decoders of one form are kept for later: each has a quarter of a
+// megabyte.
 const maxSpare = 16
 
-// Pools keep codecs that are not in use at present, for all conferences.
+// Pools keep decoders that are not in use at present, for all conferences. (An encoder that
+// begins anew is as dear as a new one.)
 type Pools struct {
 	mu       sync.Mutex
-	encoders map[Config][]*opus.Encoder
-	decoders map[Config][]*opus.Decoder
+	decoders map[form][]*opus.Decoder
 }
 
-// form is the part of a Config that codecs depend on.
-func (c *Conference) form() Config { return Config{Rate: c.cfg.Rate, Stereo: c.cfg.Stereo} }
-
-// encoder is one that begins anew.
-func (p *Pools) encoder(c *Conference) (*opus.Encoder, error) {
-	if e := take(p, &p.encoders, c.form()); e != nil {
-		return e, nil
-	}
-	return opus.NewEncoder(c.cfg.Rate, c.cfg.channels())
-}
-
-// putEncoder gives one back.
-func (p *Pools) putEncoder(c *Conference, e *opus.Encoder) {
-	e.Reset()
-	put(p, &p.encoders, c.form(), e)
-}
-
-// dropEncoder throws one away that cannot be used any more.
-func (p *Pools) dropEncoder(*Conference, *opus.Encoder) {}
+// form is what decoders depend on.
+type form struct{ rate, channels int }
 
 // decoder is one that begins anew.
-func (p *Pools) decoder(c *Conference, codec Codec) (jitter.Decoder, error) {
+func (p *Pools) decoder(codec Codec, c Config) (jitter.Decoder, error) {
 	if codec != Opus {
-		return newG711(codec, c.cfg), nil
+		return newG711(codec, c), nil
 	}
-	if d := take(p, &p.decoders, c.form()); d != nil {
+	k := form{c.Rate, c.channels()}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if last := len(p.decoders[k]) - 1; last >= 0 {
+		d := p.decoders[k][last]
+		p.decoders[k] = p.decoders[k][:last]
 		return d, nil
 	}
-	return opus.NewDecoder(c.cfg.Rate, c.cfg.channels())
+	return opus.NewDecoder(k.rate, k.channels)
 }
 
-// putDecoder gives one back.
-func (p *Pools) putDecoder(c *Conference, d jitter.Decoder) {
-	if o, ok := d.(*opus.Decoder); ok {
-		o.Reset()
-		put(p, &p.decoders, c.form(), o)
+// put gives one back. One that is broken is thrown away.
+func (p *Pools) put(d jitter.Decoder) {
+	o, ok := d.(*opus.Decoder)
+	if !ok {
+		return
 	}
-}
-
-func take[T any](p *Pools, m *map[Config][]*T, k Config) *T {
+	if o.Reset(); o.Broken() {
+		return
+	}
+	k := form{o.Rate(), o.Channels()}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	list := (*m)[k]
-	if len(list) == 0 {
-		return nil
+	if p.decoders == nil {
+		p.decoders = make(map[form][]*opus.Decoder)
 	}
-	last := list[len(list)-1]
-	list[len(list)-1] = nil
-	(*m)[k] = list[:len(list)-1]
-	return last
-}
-
-func put[T any](p *Pools, m *map[Config][]*T, k Config, v *T) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if *m == nil {
-		*m = make(map[Config][]*T)
-	}
-	if list := (*m)[k]; len(list) < maxSpare && false {
-		(*m)[k] = append(list, v)
+	if len(p.decoders[k]) < maxSpare {
+		p.decoders[k] = append(p.decoders[k], o)
 	}
 }
