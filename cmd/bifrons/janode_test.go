@@ -15,6 +15,7 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"bifrons/rtp/waittest"
+	"bifrons/sdp"
 	"bifrons/sfu/webrtctest"
 )
 
@@ -59,7 +60,18 @@ func TestJanodeStreaming(t *testing.T) { runJanode(t, "janode-streaming.mjs") }
 // TestJanodeTextRoom: and every call of the TextRoom plugin.
 func TestJanodeTextRoom(t *testing.T) { runJanode(t, "janode-textroom.mjs") }
 
-func runJanode(t *testing.T, script string) {
+// TestJanodeAudioBridge: and every call of the AudioBridge plugin.
+func TestJanodeAudioBridge(t *testing.T) {
+	folder := t.TempDir()
+	song := filepath.Join(folder, "song.opus")
+	writeSong(t, song, 150)
+	runJanode(t, "janode-audiobridge.mjs", folder, song)
+	if wav, err := os.ReadFile(filepath.Join(folder, "mix.wav")); err != nil || !strings.HasPrefix(string(wav), "RIFF") {
+		t.Errorf("the recording of the mix: %.12q, %v", wav, err)
+	}
+}
+
+func runJanode(t *testing.T, script string, args ...string) {
 	t.Helper()
 	waittest.NoLeaks(t)
 	folder := janodeFolder(t)
@@ -67,7 +79,7 @@ func runJanode(t *testing.T, script string) {
 	s.explain(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "node", "testdata/"+script, folder, fmt.Sprintf("ws://127.0.0.1:%d/", s.port("ws")))
+	cmd := exec.CommandContext(ctx, "node", append([]string{"testdata/" + script, folder, fmt.Sprintf("ws://127.0.0.1:%d/", s.port("ws"))}, args...)...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -114,9 +126,14 @@ func runJanode(t *testing.T, script string) {
 func obey(t *testing.T, peers map[string]*pionPeer, o wish) (string, error) {
 	p := peers[o.Peer]
 	if p == nil {
-		if o.Do == "offer" {
+		switch o.Do {
+		case "offer":
 			p = newPionPeer(t, nil, webrtctest.Options{})
-		} else {
+		case "offer audio":
+			p = newPionReceiver(t, nil, webrtctest.Options{Levels: true})
+			p.Audio = &webrtctest.Source{Track: p.NewTrack(webrtc.MimeTypeOpus, "audio", "")}
+			p.Must(p.AddTrack(p.Audio.Track, p.Audio))
+		default:
 			p = newPionReceiver(t, nil, webrtctest.Options{})
 			if !strings.Contains(o.SDP, "m=audio") && !strings.Contains(o.SDP, "m=video") {
 				p.AddChannel() // as browsers do
@@ -127,7 +144,7 @@ func obey(t *testing.T, peers map[string]*pionPeer, o wish) (string, error) {
 	var local webrtc.SessionDescription
 	var err error
 	switch o.Do {
-	case "offer":
+	case "offer", "offer audio":
 		local, err = p.PC.CreateOffer(nil)
 	case "answer":
 		if err = p.PC.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: o.SDP}); err == nil {
@@ -135,6 +152,16 @@ func obey(t *testing.T, peers map[string]*pionPeer, o wish) (string, error) {
 		}
 	case "accept":
 		return "", p.PC.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: o.SDP})
+	case "talk": // loudly, as far as the level of the packets goes
+		var id uint8
+		for line := range strings.SplitSeq(p.PC.RemoteDescription().SDP, "\r\n") {
+			if strings.HasPrefix(line, "a=extmap:") && strings.HasSuffix(line, sdp.URIAudioLevel) {
+				_, _ = fmt.Sscanf(line, "a=extmap:%d", &id)
+			}
+		}
+		p.Audio.Extensions = []webrtctest.Extension{{ID: id, Value: "\x0a"}}
+		p.Play(webrtctest.Pace{Frames: 40, Packets: 1, Every: 20 * time.Millisecond})
+		return "", nil
 	case "say": // by the data channel
 		waittest.Closed(t, o.Peer+"'s data channel", p.Open)
 		if err = p.Channel.SendText(o.SDP); err == nil {
