@@ -130,13 +130,15 @@ func (b *tab) note(m chromedp.ConsoleMessage) {
 	}
 }
 
-// quiet fails the test if the page complained on the console.
-func (b *tab) quiet() {
+// quiet fails the test if the page complained on the console, but for lines with certain words.
+func (b *tab) quiet(but ...string) {
 	b.t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, p := range b.problems {
-		b.t.Errorf("console: %s", p)
+		if !slices.ContainsFunc(but, func(s string) bool { return strings.Contains(p, s) }) {
+			b.t.Errorf("console: %s", p)
+		}
 	}
 }
 
