@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/pion/rtp"
-	"github.com/pion/webrtc/v4"
 
 	"bifrons/api/plugin/audiobridge"
 	"bifrons/rtp/waittest"
@@ -116,13 +115,6 @@ func TestMixAttackMedia(t *testing.T) {
 		stop()
 	})
 	x.over()
-}
-
-func (v *voice) offer() webrtc.SessionDescription {
-	v.t.Helper()
-	d, err := v.PC.CreateOffer(nil)
-	v.Must(err)
-	return d
 }
 
 // TestMixAttackRequests: files that are none, forwarders to nowhere, and participants who

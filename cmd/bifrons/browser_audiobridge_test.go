@@ -104,15 +104,16 @@ func (c *conference) hears(p *participant, who ...*participant) {
 		wanted[q] = true
 	}
 	levels := await(p.tab, p.name+" hears who speaks", fmt.Sprintf("hear(%d, %d, %d)", bridgeTones[0], bridgeTones[1], bridgeTones[2]), func(sides [][]float64) bool {
-		for _, side := range sides {
-			for i, q := range c.all {
-				if wanted[q] && side[i] < -45 || !wanted[q] && side[i] > -75 {
-					return false
-				}
-			}
-			break // the other one is silent where there is one channel only
+		if len(sides) != 2 {
+			return false
 		}
-		return len(sides) == 2
+		left := sides[0] // the other one is silent where there is one channel only
+		for i, q := range c.all {
+			if wanted[q] && left[i] < -45 || !wanted[q] && left[i] > -75 {
+				return false
+			}
+		}
+		return true
 	})
 	c.t.Logf("%s: %.0f dB", p.name, levels[0])
 }
