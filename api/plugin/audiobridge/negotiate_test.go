@@ -169,7 +169,7 @@ room-1: { sampling_rate = 16000, secret = "s", groups = [ "a", "b" ], default_bi
 	c.expect(off+"77}", "{'audiobridge':'success','room':1,'stream_id':77}")
 	c.expect(off+"77}", "{'audiobridge':'success','room':1,'stream_id':77}")
 	c.expect(off+"4294967373}", "{'audiobridge':'success','room':1,'stream_id':4294967373}")
-	if got := c.ask("{'request':'listforwarders','room':1,'secret':'s'}"); strings.Contains(got, "77") || strings.Count(got, "stream_id") != 2 {
+	if got := c.ask("{'request':'listforwarders','room':1,'secret':'s'}"); strings.Contains(got, "'stream_id':77,") || strings.Count(got, "stream_id") != 2 {
 		t.Error(got)
 	}
 }
