@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bifrons/rtp/mono"
+	"bifrons/rtp/waittest"
 )
 
 // crew is Workers in virtual time.
@@ -49,11 +50,11 @@ func TestWorkers(t *testing.T) {
 			c := w.conference(&sink{})
 			c.Join(PartyConfig{})
 			list = append(list, c)
-			time.Sleep(time.Duration(i) * 3 * time.Millisecond)
+			waittest.Pass(time.Duration(i) * 3 * time.Millisecond)
 		}
-		time.Sleep(time.Second)
+		waittest.Pass(time.Second)
 		before := list[0].Stats().Ticks
-		time.Sleep(10 * time.Second)
+		waittest.Pass(10 * time.Second)
 		for i, c := range list {
 			if s := c.Stats(); s.Ticks < 500 || s.Late != 0 {
 				t.Errorf("conference %d: %+v", i, s)
@@ -65,7 +66,7 @@ func TestWorkers(t *testing.T) {
 		for _, c := range list {
 			c.Close()
 		}
-		time.Sleep(time.Second)
+		waittest.Pass(time.Second)
 		synctest.Wait()
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -86,12 +87,12 @@ func TestWorkersAreLate(t *testing.T) {
 		other := w.conference(&sink{})
 		late.Join(PartyConfig{})
 		other.Join(PartyConfig{})
-		time.Sleep(time.Second)
+		waittest.Pass(time.Second)
 		if s := late.Stats(); s.Late == 0 || s.Skipped != 0 || s.Ticks < 48 {
 			t.Errorf("50 ms: %+v", s)
 		}
 		slow.Store(int64(time.Second))
-		time.Sleep(3 * time.Second)
+		waittest.Pass(3 * time.Second)
 		if s := late.Stats(); s.Skipped < 40 || s.Skipped > 52 {
 			t.Errorf("a second: %+v", s)
 		}
@@ -116,7 +117,7 @@ func TestPanic(t *testing.T) {
 		c, other := w.conference(bad), w.conference(&sink{})
 		c.Join(PartyConfig{})
 		other.Join(PartyConfig{})
-		time.Sleep(time.Second)
+		waittest.Pass(time.Second)
 		if r := <-panics; r != "test" || !bad.ended.Load() || len(panics) > 0 {
 			t.Errorf("panic %v, ended: %v", r, bad.ended.Load())
 		}
