@@ -67,7 +67,7 @@ func isCallID(s string) bool {
 
 // invited takes a response to our INVITE.
 func (c *Call) invited(m *message) {
-	c.transfer.progress(m)
+	defer c.transfer.progress(m) // when the ACK is sent
 	switch {
 	case m.code >= 200 && m.code < 300:
 		c.accepted(m)
