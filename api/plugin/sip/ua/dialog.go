@@ -153,8 +153,12 @@ func (e *Endpoint) arrived(m *message, err error, f flow, from hop) {
 			}
 		case errors.As(err, &bad):
 			if m.method != "ACK" && e.sources.take(from.addr.Addr(), time.Now()) {
-				r := e.stateless(m, f, 400)
-				r.reason = "Bad Request (" + bad.why + ")"
+				code := bad.code
+				if code == 0 {
+					code = 400
+				}
+				r := e.stateless(m, f, code)
+				r.reason += " (" + bad.why + ")"
 				f.send(r.bytes(""), responseTo(m, from))
 			}
 		case err == nil:

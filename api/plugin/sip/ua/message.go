@@ -34,7 +34,7 @@ type message struct {
 
 const (
 	maxHeaders = 256
-	maxVias    = 32
+	maxVias    = 70 // as Max-Forwards allows
 )
 
 // compact are the short names of header fields (RFC 3261, 7.3.3, and later ones).
@@ -62,10 +62,18 @@ func parseDatagram(p *sip.Parser, b []byte) (m *message, err error) {
 		}
 	}()
 	parsed, err := p.ParseSIP(b)
-	if err != nil {
+	cut := errors.Is(err, sip.ErrParseReadBodyIncomplete) && parsed != nil
+	if err != nil && !cut {
 		return nil, err
 	}
-	return convert(parsed)
+	m, err = convert(parsed)
+	if err == nil && cut {
+		err = &badRequest{why: "the body is shorter than it says"}
+	}
+	if m != nil && m.method == "" && err != nil {
+		m = nil // responses are not answered
+	}
+	return m, err
 }
 
 // stream reads messages from a stream.
@@ -114,7 +122,10 @@ func (s *stream) next() (m *message, err error) {
 }
 
 // badRequest is a request that can be answered with 400 but not understood.
-type badRequest struct{ why string }
+type badRequest struct {
+	why  string
+	code int // 0 = 400
+}
 
 func (b *badRequest) Error() string { return b.why }
 
@@ -122,11 +133,12 @@ func (b *badRequest) Error() string { return b.why }
 func convert(parsed sip.Message) (*message, error) {
 	m := &message{body: parsed.Body()}
 	var list []sip.Header
+	var strange error
 	switch p := parsed.(type) {
 	case *sip.Request:
 		m.method, m.uri, list = string(p.Method), p.Recipient.String(), p.Headers()
 		if p.SipVersion != "SIP/2.0" {
-			return nil, fmt.Errorf("%w: version %q", errMessage, p.SipVersion)
+			strange = &badRequest{why: "another version", code: 505}
 		}
 	case *sip.Response:
 		m.code, m.reason, list = p.StatusCode, p.Reason, p.Headers()
@@ -154,7 +166,10 @@ func convert(parsed sip.Message) (*message, error) {
 	}
 	err := m.understand()
 	if err == nil && lengths > 1 {
-		err = &badRequest{"more than one Content-Length"}
+		err = &badRequest{why: "more than one Content-Length"}
+	}
+	if err == nil {
+		err = strange
 	}
 	return m, err
 }
@@ -173,16 +188,16 @@ func (m *message) understand() error {
 		if n := len(m.headers.All(name)); n == 0 {
 			return fmt.Errorf("%w: no %s", errMessage, name)
 		} else if n > 1 {
-			err = &badRequest{"more than one " + name}
+			err = &badRequest{why: "more than one " + name}
 		}
 	}
 	m.callID = m.headers.Get("Call-ID")
 	var ok bool
 	if m.from, ok = parseAddress(m.headers.Get("From")); !ok {
-		err = &badRequest{"bad From"}
+		err = &badRequest{why: "bad From"}
 	}
 	if m.to, ok = parseAddress(m.headers.Get("To")); !ok {
-		err = &badRequest{"bad To"}
+		err = &badRequest{why: "bad To"}
 	}
 	number, method, _ := strings.Cut(strings.TrimSpace(m.headers.Get("CSeq")), " ")
 	m.seqMethod = strings.TrimSpace(method)
@@ -190,13 +205,13 @@ func (m *message) understand() error {
 	m.seq = uint32(seq)
 	switch {
 	case e != nil:
-		err = &badRequest{"bad CSeq"}
+		err = &badRequest{why: "bad CSeq"}
 	case m.callID == "" || len(m.callID) > 512 || strings.ContainsAny(m.callID, " \t\x00"):
-		err = &badRequest{"bad Call-ID"}
+		err = &badRequest{why: "bad Call-ID"}
 	case m.method != "" && !strings.EqualFold(m.method, m.seqMethod):
-		err = &badRequest{"CSeq of another method"}
+		err = &badRequest{why: "CSeq of another method"}
 	case m.method != "" && m.from.params.get("tag") == "" && m.via.branch != "":
-		err = &badRequest{"no tag in From"}
+		err = &badRequest{why: "no tag in From"}
 	}
 	if m.method == "" && err != nil {
 		return fmt.Errorf("%w: %w", errMessage, err)
