@@ -205,8 +205,7 @@ func (c *conn) write(b []byte) {
 
 // read takes what comes until the connection ends.
 func (c *conn) read() {
-	s := &stream{p: c.e.parser.NewSIPStream()}
-	defer s.p.Close()
+	s := &stream{p: c.e.parser}
 	err := c.readAll(s)
 	c.e.do("a connection", func() { c.end(err) })
 }
@@ -225,7 +224,7 @@ func (c *conn) readAll(s *stream) error {
 		if err != nil {
 			return err
 		}
-		_, _ = s.p.Write(b[:n])
+		s.buf = append(s.buf, b[:n]...)
 		for {
 			m, err := s.next()
 			var bad *badRequest
@@ -246,9 +245,9 @@ func (c *conn) readAll(s *stream) error {
 			_ = c.c.SetReadDeadline(time.Now().Add(quiet))
 			c.e.arrived(m, err, c, hop{proto: c.key.proto, addr: c.key.addr})
 		}
-		if s.begun && !waits {
+		if s.begun() && !waits {
 			_ = c.c.SetReadDeadline(time.Now().Add(firstTime))
 		}
-		waits = s.begun
+		waits = s.begun()
 	}
 }

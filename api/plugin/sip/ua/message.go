@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -76,49 +75,79 @@ func parseDatagram(p *sip.Parser, b []byte) (m *message, err error) {
 	return m, err
 }
 
-// stream reads messages from a stream.
+// stream reads messages from a stream. It frames them itself: the stream parser of sipgo takes a header field for
+// complete when what has come ends with its line, though the next piece may continue it.
 type stream struct {
-	p     *sip.ParserStream
-	begun bool // part of a message is there
-	pings int  // double blank lines between messages (RFC 5626, 3.5.1)
+	p     *sip.Parser
+	buf   []byte
+	seen  int // so much of buf holds no end of a header
+	need  int // bytes of the message that buf begins with, 0 = not known yet
+	pings int // double blank lines between messages (RFC 5626, 3.5.1)
 }
 
-// next is the next message of what has been written so far, nil if it is not all there. After an error that is no
-// badRequest nothing more can be read.
+// begun tells whether a part of a message is there.
+func (s *stream) begun() bool { return len(s.buf) > 0 }
+
+// next is the next message of what has come so far, nil if it is not all there. After an error that is no badRequest
+// nothing more can be read.
 func (s *stream) next() (m *message, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			m, err = nil, fmt.Errorf("%w: %v", errMessage, r)
-		}
-	}()
 	for {
-		b := s.p.Buffer()
-		if !s.begun {
-			blank := 0
-			for ; bytes.HasPrefix(b.Bytes(), []byte("\r\n")); blank++ {
-				b.Next(2)
+		if s.need == 0 {
+			if ready, err := s.frame(); err != nil || !ready {
+				return nil, err
 			}
-			s.pings += blank / 2
-			if b.Len() == 0 || b.Len() == 1 && b.Bytes()[0] == '\r' {
-				return nil, nil
-			}
-			s.begun = true
 		}
-		parsed, _, err := s.p.ParseNext()
-		if errors.Is(err, io.ErrUnexpectedEOF) {
+		if len(s.buf) < s.need {
 			return nil, nil
 		}
-		if err != nil {
-			return nil, err
+		m, err := parseDatagram(s.p, s.buf[:s.need])
+		s.buf = append(s.buf[:0], s.buf[s.need:]...)
+		s.need, s.seen = 0, 0
+		if m != nil {
+			return m, err
 		}
-		s.begun = false
-		m, err := convert(parsed)
-		var bad *badRequest
-		if err != nil && !errors.As(err, &bad) {
-			continue // framed well, so the next one can be read
-		}
-		return m, err
+		// It was framed well, so the next one can be read.
 	}
+}
+
+// frame finds out how long the message is that comes next; false if that cannot be told yet.
+func (s *stream) frame() (ok bool, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", errMessage, r)
+		}
+	}()
+	blank := 0
+	for ; bytes.HasPrefix(s.buf[2*blank:], []byte("\r\n")); blank++ {
+	}
+	s.pings += blank / 2
+	if blank > 0 {
+		s.buf = append(s.buf[:0], s.buf[2*blank:]...)
+		s.seen = 0
+	}
+	from := max(s.seen-3, 0)
+	i := bytes.Index(s.buf[from:], []byte("\r\n\r\n"))
+	s.seen = len(s.buf)
+	if i < 0 {
+		if len(s.buf) > s.p.MaxMessageLength {
+			return false, sip.ErrMessageTooLarge
+		}
+		return false, nil
+	}
+	head := s.buf[:from+i+4]
+	m, _, err := s.p.ParseHeaders(head, true)
+	if err != nil {
+		return false, err
+	}
+	length := m.ContentLength()
+	if length == nil {
+		return false, fmt.Errorf("%w: no Content-Length in a stream", errMessage)
+	}
+	if uint64(len(head))+uint64(*length) > uint64(s.p.MaxMessageLength) {
+		return false, sip.ErrMessageTooLarge
+	}
+	s.need = len(head) + int(*length)
+	return true, nil
 }
 
 // badRequest is a request that can be answered with 400 but not understood.
