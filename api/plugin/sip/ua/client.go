@@ -28,6 +28,8 @@ type clientTx struct {
 	ack    []byte // of a response that refuses an INVITE
 	cancel *clientTx
 	late   bool // there is a limit for the final response
+
+	retried bool // by another connection
 }
 
 type txState int
@@ -102,7 +104,18 @@ func (t *clientTx) forget() {
 
 func (t *clientTx) transmit(b []byte) bool {
 	t.about.trace(true, b)
-	return t.flow.send(b, t.hop.addr)
+	if t.flow.send(b, t.hop.addr) {
+		return true
+	}
+	if t.hop.proto == "UDP" {
+		return false
+	}
+	f := t.e.flowTo(t.hop) // the connection is gone
+	if f == nil {
+		return false
+	}
+	t.flow = f
+	return f.send(b, t.hop.addr)
 }
 
 // repeat is timers A and E.
@@ -234,27 +247,49 @@ func (t *clientTx) giveUp() {
 
 // unreachable fails what goes to an address where nobody listens.
 func (e *Endpoint) unreachable(proto string, to netip.AddrPort) {
-	e.failAll(func(t *clientTx) bool {
-		return t.hop.proto == proto && t.hop.addr == to && t.state == txCalling
-	})
-}
-
-// lost fails what waits for a connection that has ended.
-func (e *Endpoint) lost(c *conn) {
-	e.failAll(func(t *clientTx) bool { return t.flow == flow(c) })
-}
-
-// failAll fails transactions, but not at once, as one of them may be about to begin.
-func (e *Endpoint) failAll(which func(*clientTx) bool) {
 	for _, t := range e.clients {
-		if which(t) {
-			e.after(0, func() {
-				if which(t) {
-					t.fail(503)
-				}
-			})
+		if t.hop.proto == proto && t.hop.addr == to {
+			t.failSoon()
 		}
 	}
+}
+
+// lost tells of a connection that has ended. Requests without any response are sent once more by another one, as the
+// other side may have closed it just then; others wait for the response, which may come by a connection that the other
+// side makes (RFC 3261, 18.2.2), but not for ever. Who was registered by it registers anew.
+func (e *Endpoint) lost(c *conn) {
+	for _, t := range e.clients {
+		switch {
+		case t.flow != flow(c):
+		case t.state == txCalling:
+			if c.c != nil && !t.retried {
+				t.retried = true
+				t.hops = append([]hop{t.hop}, t.hops...)
+			}
+			t.failSoon()
+		case t.state == txProceeding && t.req.method == "INVITE" && !t.late:
+			t.late = true
+			t.limit = e.after(lostTime, func() { t.fail(408) })
+		}
+	}
+	for _, a := range e.tokens {
+		if a.reg.flow == flow(c) {
+			a.reg.broken(a)
+		}
+	}
+}
+
+// lostTime is how long a call rings on when the connection is gone.
+const lostTime = 3 * time.Minute
+
+// failSoon fails a transaction without a response, but not at once, as it may be about to begin.
+func (t *clientTx) failSoon() {
+	branch := t.branch
+	t.e.after(0, func() {
+		if t.branch == branch && t.state == txCalling {
+			t.fail(503)
+		}
+	})
 }
 
 func (e *Endpoint) stopTransactions() {

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"bifrons/rtp/waittest"
@@ -332,5 +333,80 @@ func TestNames(t *testing.T) {
 		if r := what[Result](t, h, "message result"); r.Code != 503 {
 			t.Errorf("%+v", r)
 		}
+	})
+}
+
+// When the connection is lost by which an account was registered, it registers anew; and a response goes by a new
+// connection when that of the request is gone.
+func TestConnectionLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bench{TB: t, w: newWire()}
+		one, two := b.endpoint(Config{}, ours), b.endpoint(Config{}, theirs)
+		h, there := &ear{}, &ear{}
+		l, err := b.w.listenTCP(netip.MustParseAddrPort("192.0.2.3:5060")) // a registrar
+		b.ok(err)
+		conns := make(chan net.Conn, 10)
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				conns <- c
+				go func() {
+					b := make([]byte, 65536)
+					for {
+						n, err := c.Read(b)
+						if err != nil {
+							return
+						}
+						m := parseText(string(b[:n]), netip.AddrPort{})
+						_, _ = c.Write([]byte("SIP/2.0 200 OK\r\nVia: " + m.Get("Via") + "\r\nFrom: " + m.Get("From") + "\r\nTo: " + m.Get("To") + ";tag=r\r\nCall-ID: " +
+							m.Get("Call-ID") + "\r\nCSeq: " + m.Get("CSeq") + "\r\nContent-Length: 0\r\n\r\n"))
+					}
+				}()
+			}
+		}()
+		a, err := one.Account(AccountConfig{Identity: "sip:alice@192.0.2.3", Transport: TCP, Register: true}, h)
+		b.ok(err)
+		_, err = two.Account(AccountConfig{Identity: "sip:bob@" + theirs}, there)
+		b.ok(err)
+		b.pass(time.Second)
+		if h.count("registered") != 1 {
+			t.Fatal(h.kinds())
+		}
+		(<-conns).Close()
+		b.pass(10 * time.Second)
+		if h.count("registered") != 2 || !what[Registered](t, h, "registered").Refresh {
+			t.Error(h.kinds())
+		}
+		// Of the call.
+		c, err := a.Call(CallConfig{URI: "sip:bob@" + theirs + ";transport=tcp", SDP: "v=0\r\n"})
+		b.ok(err)
+		b.pass(time.Second)
+		two.mu.Lock()
+		for _, c := range two.conns {
+			c.end(nil)
+		}
+		two.mu.Unlock()
+		if err := there.last(t, "incoming").call.Accept("v=0\r\n", nil); err != nil {
+			t.Fatal(err)
+		}
+		b.pass(time.Second)
+		if k := h.kinds(); h.count("answered") != 1 {
+			t.Error(k)
+		}
+		// The ACK has found its way, too.
+		b.pass(time.Minute)
+		if c.State() != Established || there.count("ended") != 0 {
+			t.Error(h.kinds(), there.kinds())
+		}
+		l.Close()
+		close(conns)
+		for c := range conns {
+			c.Close()
+		}
+		b.quiet(two)
+		b.quiet(one)
 	})
 }

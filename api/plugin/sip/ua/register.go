@@ -25,6 +25,7 @@ type registration struct {
 
 	seen   netip.AddrPort // address of ours that the registrar saw
 	seenBy string         // by that protocol
+	flow   flow           // by which we registered
 	told   netip.AddrPort // the address in our latest Contact
 	moves  int            // registrations in a row that showed another address
 }
@@ -162,6 +163,7 @@ func (r *registration) look(a *Account, m *message, k *asking) {
 	if m.local || k.tx == nil {
 		return
 	}
+	r.flow = k.tx.flow
 	_, rest, _ := strings.Cut(m.via.text, ";")
 	p := parseParams(rest)
 	self := k.tx.flow.self(k.tx.hop.addr)
@@ -243,6 +245,16 @@ func (r *registration) granted(a *Account, m *message) time.Duration {
 		}
 	}
 	return time.Duration(min(max(seconds, 1), 1<<30)) * time.Second
+}
+
+// broken registers anew, as the connection is gone by which the registrar may want to reach us (RFC 5626, 4.4.1).
+func (r *registration) broken(a *Account) {
+	if r.state != RegRegistered {
+		return
+	}
+	r.flow = nil
+	r.refresh.stop()
+	r.refresh = a.e.after(time.Second+time.Duration(rand.IntN(4000))*time.Millisecond, func() { r.register(a) })
 }
 
 func (r *registration) failed(a *Account, m *message) {

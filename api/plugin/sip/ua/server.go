@@ -13,6 +13,7 @@ type serverTx struct {
 	req   *message
 	flow  flow
 	to    netip.AddrPort // of responses
+	back  hop            // where to connect to, if the connection is gone
 	from  *source
 	size  int      // bytes that it holds
 	tag   string   // of To in our responses
@@ -55,6 +56,19 @@ func responseTo(m *message, from hop) netip.AddrPort {
 	return netip.AddrPortFrom(from.addr.Addr(), port)
 }
 
+// backTo is where responses go when the connection that a request came by is gone.
+func backTo(m *message, from hop) hop {
+	port := m.via.port
+	switch {
+	case port != 0:
+	case from.proto == "TLS":
+		port = 5061
+	default:
+		port = 5060
+	}
+	return hop{from.proto, netip.AddrPortFrom(from.addr.Addr(), port), m.via.host}
+}
+
 // begin makes a server transaction, nil if there is no room for it.
 func (e *Endpoint) begin(m *message, f flow, from hop) *serverTx {
 	src := e.sources.of(from.addr.Addr(), time.Now())
@@ -67,7 +81,8 @@ func (e *Endpoint) begin(m *message, f flow, from hop) *serverTx {
 	if tag == "" {
 		tag = random(16)
 	}
-	s := &serverTx{e: e, key: serverKey(m, m.method), req: m, flow: f, to: responseTo(m, from), from: src, tag: tag}
+	s := &serverTx{e: e, key: serverKey(m, m.method), req: m, flow: f, to: responseTo(m, from), back: backTo(m, from),
+		from: src, tag: tag}
 	src.servers++
 	s.hold(size)
 	e.servers[s.key] = s
@@ -159,7 +174,13 @@ func (s *serverTx) respond(m *message) {
 
 func (s *serverTx) send() {
 	s.about.trace(true, s.last)
-	s.flow.send(s.last, s.to)
+	if s.flow.send(s.last, s.to) || s.flow.proto() == "UDP" {
+		return
+	}
+	if f := s.e.flowTo(s.back); f != nil {
+		s.flow, s.to = f, s.back.addr
+		f.send(s.last, s.to)
+	}
 }
 
 // repeat is timer G.
