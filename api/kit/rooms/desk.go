@@ -73,6 +73,13 @@ type Request struct {
 	Fits func() *schema.Error
 }
 
+// By makes a function of a Desk the one of a row in a table of requests.
+func By(f func(x *Request) *schema.Error) func(r *kit.Request, w *json.Writer) *schema.Error {
+	return func(r *kit.Request, w *json.Writer) *schema.Error {
+		return f(&Request{Host: r.Host, Body: r.Body, W: w})
+	}
+}
+
 // Create makes a room.
 func (d *Desk[T]) Create(x *Request) *schema.Error {
 	if err := d.Codes.Authorize(x.Body, "admin_key", *d.AdminKey); err != nil {

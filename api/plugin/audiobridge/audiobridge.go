@@ -65,7 +65,7 @@ func (p *Plugin) Close() {
 
 // Admin answers the synchronous requests.
 func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
-	return p.table.Admin(p.newHandle(p.Nobody()), request), nil
+	return p.table.Admin(p.Nobody(), p.newHandle(p.Nobody()), request), nil
 }
 
 // Attach makes a handle.

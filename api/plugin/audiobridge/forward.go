@@ -79,7 +79,7 @@ func (p *Plugin) readForward(src kit.Values, names forward.Names, codec string, 
 }
 
 // rtpForward sends the mix of a room somewhere as plain RTP or SRTP.
-func (p *Plugin) rtpForward(h *handle, q *kit.Request, w *json.Writer) *schema.Error {
+func (p *Plugin) rtpForward(q *kit.Request, w *json.Writer) *schema.Error {
 	if err := p.mayForward(q.Body); err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (p *Plugin) rtpForward(h *handle, q *kit.Request, w *json.Writer) *schema.E
 	if err := p.rooms.Manage(q.Body, func(r *room) *schema.Error { return r.pick(&m, q.Body.Str("group")) }); err != nil {
 		return err
 	}
-	if err := p.forwardRules().Resolve(h.Host.SessionID(), &d); err != nil {
+	if err := p.forwardRules().Resolve(q.Host.SessionID(), &d); err != nil {
 		return err
 	}
 	return p.rooms.Manage(q.Body, func(r *room) *schema.Error {

@@ -19,20 +19,12 @@ var bothFields = slices.Concat(
 
 // joinFields are those of join and changeroom.
 func (p *Plugin) joinFields() []schema.Field {
-	return notNull(slices.Concat(
+	return schema.NotNull(
 		[]schema.Field{p.ids.Field("room", true), p.ids.Field("id", false)}, bothFields,
 		schema.Typed(schema.String, "pin", "token", "secret", "codec"),
 		schema.Typed(schema.Bool, "suspended", "pause_events"),
 		schema.Typed(schema.Uint, "audio_level_average", "audio_active_packets"),
-	))
-}
-
-// notNull makes null a wrong value of fields.
-func notNull(list []schema.Field) []schema.Field {
-	for i := range list {
-		list[i].NotNull = true
-	}
-	return list
+	)
 }
 
 // join makes the client a participant.

@@ -49,7 +49,7 @@ func (p *Plugin) Info() module.Info {
 }
 
 func (p *Plugin) Admin(r *json.Value) ([]byte, error) {
-	return p.table.Admin(&handle{plugin: p}, r), nil
+	return p.table.Admin(p.Nobody(), &handle{plugin: p}, r), nil
 }
 
 func (p *Plugin) Close() { p.rooms.Clear() }

@@ -115,7 +115,7 @@ func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
 	if name != "" && name != "update" {
 		return p.table.ErrorData(kit.Errorf(errUnknownRequest, "Unknown request '%s'", name)), nil
 	}
-	return p.table.Admin(&handle{plugin: p, Handle: kit.Handle{Host: p.Nobody()}}, request), nil
+	return p.table.Admin(p.Nobody(), &handle{plugin: p, Handle: kit.Handle{Host: p.Nobody()}}, request), nil
 }
 
 // Attach makes a handle.

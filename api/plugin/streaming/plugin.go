@@ -89,7 +89,7 @@ func (p *Plugin) Close() {
 
 // Admin answers the synchronous requests.
 func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
-	return p.table.Admin(newHandle(p, p.Nobody()), request), nil
+	return p.table.Admin(p.Nobody(), newHandle(p, p.Nobody()), request), nil
 }
 
 // Attach makes a handle.

@@ -79,7 +79,7 @@ func (p *Plugin) Close() {
 func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
 	h := p.newHandle(p.Nobody())
 	h.admin, h.over = true, true
-	return p.table.Admin(h, request), nil
+	return p.table.Admin(h.Host, h, request), nil
 }
 
 // Attach makes a handle.
