@@ -9,6 +9,12 @@ import (
 	"bifrons/api/schema"
 )
 
+// tables are those of data channels, and of the API.
+func (p *Plugin) tables() *kit.Table[*handle] {
+	p.channel = p.channelRequests()
+	return p.apiRequests()
+}
+
 // channelRequests is everything that data channels understand. It depends on the type of
 // ids.
 func (p *Plugin) channelRequests() *kit.Table[*request] {
@@ -55,8 +61,8 @@ var membersRequests = []string{"join", "leave", "message"}
 // for those of members, and those about the peer connection.
 func (p *Plugin) apiRequests() *kit.Table[*handle] {
 	t := &kit.Table[*handle]{Key: "textroom", Failed: "error", Codes: codes, Log: p.Gateway.Logger()}
-	for i := range p.requests.Rows {
-		if name := p.requests.Rows[i].Name; !slices.Contains(membersRequests, name) {
+	for i := range p.channel.Rows {
+		if name := p.channel.Rows[i].Name; !slices.Contains(membersRequests, name) {
 			t.Add(name, byAPI)
 		}
 	}

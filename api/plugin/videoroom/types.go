@@ -233,10 +233,9 @@ func (s *stream) requestKeyframe() {
 
 // Plugin is the VideoRoom plugin.
 type Plugin struct {
-	kit.Plugin
+	kit.Plugin[*handle]
 	general general    // fixed
 	ids     schema.IDs // fixed
-	table   *kit.Table[*handle]
 	rooms   rooms.Desk[*room]
 }
 
