@@ -129,7 +129,7 @@ func (p *Plugin) desk() rooms.Desk[*room] {
 		Registry: rooms.Registry[*room]{IDs: &p.ids, Field: "room", Codes: codes, NoSuch: noSuchRoom},
 		Key:      "audiobridge", Events: &p.Events, AdminKey: &p.general.AdminKey,
 		Taken: errRoomExists, Failed: errUnknown,
-		Check: checkRoom, Entry: checkEntry, Make: p.newRoom, Changed: func(*room, kit.Args) {}, Describe: (*room).describe,
+		Check: checkRoom, Entry: checkEntry, Make: p.newRoom, Describe: (*room).describe,
 		End: func(r *room, _ *rooms.Request) { r.end() },
 	}
 }
@@ -137,8 +137,6 @@ func (p *Plugin) desk() rooms.Desk[*room] {
 // newRoom makes a room that nobody knows of yet.
 func (p *Plugin) newRoom(id string, src kit.Values, description string) *room {
 	r := &room{plugin: p, id: id, settings: newSettings(src, description), participants: make(map[string]*participant), mixes: make(map[mix]*mixed)}
-	if src.Category() == "" { // what is made while nobody signs tokens needs none later
-		r.signedTokens = r.signedTokens && p.Gateway.SignedTokens()
-	}
+	r.Locker = &r.mu
 	return r
 }

@@ -247,7 +247,7 @@ func (p *Plugin) startStatic(r *room, c *config.Reader) {
 func (r *room) forwardStatic(m mix, d forward.Destination) *schema.Error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.destroyed {
+	if r.Gone {
 		return nil
 	}
 	_, err := r.forward(m, d, uint32(r.static.id))

@@ -158,20 +158,16 @@ func (r *room) admit(h *handle, body kit.Args, from *kept) (*participant, *schem
 	if body.Has("rtp") && from == nil && !r.plainRTP {
 		return nil, errorf(errUnauthorized, "Plain RTP participants are not allowed in this room")
 	}
-	gw := r.plugin.Gateway
-	token := body.Str("token")
-	if r.signedTokens && gw.SignedTokens() && !gw.SignedFor(token, Package, "room="+r.id) {
-		return nil, errorf(errUnauthorized, "Unauthorized (wrong token)")
+	err := r.plugin.rooms.Enter(r, body)
+	if err == nil {
+		err = r.plugin.rooms.Invited(r, body)
 	}
-	if err := codes.Authorize(body, "pin", r.pin); err != nil {
+	if err != nil {
 		return nil, err
-	}
-	if !r.allowed.Admit(token) {
-		return nil, errorf(errUnauthorized, "Unauthorized (not in the allowed list)")
 	}
 	p := &participant{room: r, h: h, admin: body.Has("secret")}
 	if p.admin {
-		if err := codes.Authorize(body, "secret", r.secret); err != nil {
+		if err := codes.Authorize(body, "secret", r.Secret); err != nil {
 			return nil, err
 		}
 	}

@@ -104,7 +104,7 @@ func (h *handle) withOwn(body kit.Args, f func(r *room, user *participant) *sche
 		id, _ := h.plugin.ids.Read(body, "id")
 		user := r.participants[id]
 		if user == nil || user.h != h {
-			if err := codes.Authorize(body, "secret", r.secret); err != nil {
+			if err := codes.Authorize(body, "secret", r.Secret); err != nil {
 				return err
 			}
 		}

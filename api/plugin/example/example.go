@@ -31,7 +31,7 @@ func New(folder string) *Plugin {
 	p := &Plugin{}
 	p.File = kit.File{Folder: folder, Package: Package, Entry: "room", Count: p.rooms.Len, General: p.Events.General, Load: p.load}
 	p.rooms = rooms.Registry[*room]{IDs: new(schema.IDs), Field: "room", Codes: codes,
-		NoSuch: func(id string) *schema.Error { return kit.Errorf(errNoSuchRoom, "No such room (%s)", id) }}
+		NoSuch: rooms.NoSuchRoom(errNoSuchRoom)}
 	p.NewHandle = func(host plugin.Host) *handle { return &handle{Handle: kit.Handle{Host: host}, plugin: p} }
 	p.Table = &kit.Table[*handle]{Key: "example", Codes: codes, Rows: []kit.Row[*handle]{
 		{Name: "count", Run: (*handle).count},
@@ -57,18 +57,14 @@ func (p *Plugin) load(c *config.Reader) (leftOut string) {
 	}
 	c.Strays([]string{"secret"}, nil, map[string]string{"secret": "everybody may join"})
 	secret, _ := c.Text("secret")
-	p.rooms.Commit(id, &room{secret: secret, members: make(map[*handle]struct{})})
+	p.rooms.Commit(id, &room{Access: rooms.Access{Locker: new(sync.Mutex), Secret: secret}, members: make(map[*handle]struct{})})
 	return ""
 }
 
 type room struct {
-	secret     string // fixed
-	sync.Mutex        // guards the members
-	members    map[*handle]struct{}
+	rooms.Access
+	members map[*handle]struct{}
 }
-
-func (r *room) Gone() bool     { return false }
-func (r *room) Secret() string { return r.secret }
 
 type handle struct {
 	kit.Handle

@@ -35,7 +35,7 @@ func (p *Plugin) channelRequests() *kit.Table[*request] {
 			return kit.Response{}, run(q)
 		}, slices.Concat(fields...)...)
 	}
-	set := new(settings).table()
+	set := new(settings).Settings()
 	user := required("username")
 	user.Type = schema.NonEmptyString
 	to := schema.Field{Name: "to", Type: schema.NonEmptyString, NotNull: true}
