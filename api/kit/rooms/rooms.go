@@ -20,12 +20,8 @@ import (
 // Thing is what a Registry has.
 type Thing interface {
 	comparable
-	// Locker guards what the methods below read.
 	sync.Locker
-	// Gone tells whether it was destroyed.
-	Gone() bool
-	// Secret is what those must know who manage it, "" = nothing.
-	Secret() string
+	access() *Access // it embeds one
 }
 
 // Registry has things by their ids. Its own lock is held for nothing but looking
@@ -237,7 +233,7 @@ func (r *Registry[T]) With(body kit.Args, f func(T) *schema.Error) *schema.Error
 	}
 	t.Lock()
 	defer t.Unlock()
-	if t.Gone() {
+	if t.access().Gone {
 		id, _ := r.IDs.Read(body, r.Field)
 		return r.NoSuch(id)
 	}
@@ -247,7 +243,7 @@ func (r *Registry[T]) With(body kit.Args, f func(T) *schema.Error) *schema.Error
 // Manage is With for those who know the thing's secret.
 func (r *Registry[T]) Manage(body kit.Args, f func(T) *schema.Error) *schema.Error {
 	return r.With(body, func(t T) *schema.Error {
-		if err := r.Codes.Authorize(body, "secret", t.Secret()); err != nil {
+		if err := r.Codes.Authorize(body, "secret", t.access().Secret); err != nil {
 			return err
 		}
 		return f(t)

@@ -42,7 +42,7 @@ func (p *Plugin) mayPlay(body kit.Args) *schema.Error {
 }
 
 // playFile plays a file to a room.
-func (p *Plugin) playFile(_ *handle, q *kit.Request, w *json.Writer) *schema.Error {
+func (p *Plugin) playFile(q *kit.Request, w *json.Writer) *schema.Error {
 	if err := p.mayPlay(q.Body); err != nil {
 		return err
 	}
@@ -223,7 +223,7 @@ func (p *Plugin) listAnnouncements(q *kit.Request, w *json.Writer) *schema.Error
 }
 
 // stopFile ends a file, if it is played.
-func (p *Plugin) stopFile(_ *handle, q *kit.Request, w *json.Writer) *schema.Error {
+func (p *Plugin) stopFile(q *kit.Request, w *json.Writer) *schema.Error {
 	return p.ofFile(q.Body, func(r *room) *schema.Error {
 		id := q.Body.Str("file_id")
 		if a := r.announcement(id); a != nil {
@@ -236,7 +236,7 @@ func (p *Plugin) stopFile(_ *handle, q *kit.Request, w *json.Writer) *schema.Err
 }
 
 // stopAllFiles ends all files.
-func (p *Plugin) stopAllFiles(_ *handle, q *kit.Request, w *json.Writer) *schema.Error {
+func (p *Plugin) stopAllFiles(q *kit.Request, w *json.Writer) *schema.Error {
 	return p.ofFile(q.Body, func(r *room) *schema.Error {
 		r.begin(w, "success")
 		w.Array("file_id_list")

@@ -8,7 +8,7 @@ import (
 	"bifrons/api/schema"
 )
 
-var configureFields = notNull(slices.Concat(bothFields, schema.Typed(schema.Bool, "update")))
+var configureFields = schema.NotNull(bothFields, schema.Typed(schema.Bool, "update"))
 
 // configure changes what the client has joined with, and negotiates.
 func (h *handle) configure(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {

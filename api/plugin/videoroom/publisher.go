@@ -341,7 +341,7 @@ func (r *room) remove(p *publisher) {
 
 // end ends the room for everybody in it.
 func (r *room) end() {
-	r.destroyed = true
+	r.Gone = true
 	data := event("destroyed", r.writeRoom)
 	r.tellAll(nil, data)
 	for _, p := range slices.Clone(r.members) {

@@ -38,7 +38,7 @@ func (p *publisher) setup(req *kit.Request, w *json.Writer, publish bool) (kit.R
 		return kit.Response{}, err
 	}
 	p.apply(body)
-	if !r.lockRecord || authorize(body, "secret", r.secret) == nil {
+	if !r.lockRecord || authorize(body, "secret", r.Secret) == nil {
 		p.recordAs(body)
 	}
 	described := p.describe(body)

@@ -82,8 +82,6 @@ type room struct {
 
 	mu sync.Mutex
 	settings
-	destroyed    bool
-	allowed      rooms.Tokens
 	participants map[id]*publisher
 	members      []*publisher             // the participants in the order in which they joined
 	coming       map[id]struct{}          // ids of participants that are being made
@@ -233,10 +231,9 @@ func (s *stream) requestKeyframe() {
 
 // Plugin is the VideoRoom plugin.
 type Plugin struct {
-	kit.Plugin
+	kit.Plugin[*handle]
 	general general    // fixed
 	ids     schema.IDs // fixed
-	table   *kit.Table[*handle]
 	rooms   rooms.Desk[*room]
 }
 
