@@ -72,11 +72,13 @@ type mouth struct {
 	t     testing.TB
 	sound func(i int) float32
 	enc   *opus.Encoder
+	way   []Packet // that have not come yet
 	queue []Packet
 	seq   uint64
 	pos   int
 	quiet bool // it sends silence, and says so by its level
 	level bool // it says how loud it is
+	burst int  // frames that come together; 0 = each in time
 	over  bool
 }
 
@@ -111,7 +113,12 @@ func (m *mouth) speak(now mono.Time) {
 	if m.quiet {
 		p.Level, p.Voice = 127, false
 	}
-	m.queue = append(m.queue, p)
+	if m.way = append(m.way, p); len(m.way) >= m.burst {
+		for i := range m.way {
+			m.way[i].Arrival = now
+		}
+		m.queue, m.way = append(m.queue, m.way...), nil
+	}
 }
 
 func (m *mouth) Next(p *Packet) bool {

@@ -173,6 +173,7 @@ type PartyStats struct {
 	Talking   bool
 	Delay     time.Duration // in the jitter buffer
 	Waiting   int           // packets in it
+	Ready     time.Duration // of sound that is decoded and waits
 	Decoded   uint64        // frames
 	Recovered uint64        // from redundancy
 	Concealed uint64
