@@ -61,20 +61,21 @@ func (h *handle) join(r *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 	}
 	var p *participant
 	if err := h.plugin.rooms.With(r.Body, func(room *room) (err *schema.Error) {
-		p, err = room.join(h, r.Body, nil)
+		if p, err = room.join(h, r.Body, nil); err == nil {
+			p.answerJoin(w, "joined")
+		}
 		return err
 	}); err != nil {
 		call.close()
 		return kit.Response{}, err
 	}
-	p.answerJoin(w, "joined")
 	if call != nil {
 		call.write(w)
 		h.setPlain(call)
 		if !r.Body.Is("generate_offer") {
-			return kit.Response{After: h.begin}, nil
+			return p.greeting(kit.Response{After: h.begin}), nil
 		}
-		return kit.Response{}, nil
+		return p.greeting(kit.Response{}), nil
 	}
 	resp, err := h.negotiate(p, r)
 	if err != nil {
@@ -84,7 +85,19 @@ func (h *handle) join(r *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 	if resp.JSEP == nil {
 		resp.After = h.connect // the connection of an earlier room goes on
 	}
-	return resp, nil
+	return p.greeting(resp), nil
+}
+
+// greeting is a response to a join, after which the participant hears what happens.
+func (p *participant) greeting(resp kit.Response) kit.Response {
+	then := resp.After
+	resp.After = func() {
+		p.greet()
+		if then != nil {
+			then()
+		}
+	}
+	return resp
 }
 
 // changeRoom makes the client a participant of another room.
@@ -101,15 +114,16 @@ func (h *handle) changeRoom(r *kit.Request, w *json.Writer) (kit.Response, *sche
 		if room == old.room {
 			return errorf(errAlreadyJoined, "Already in this room")
 		}
-		p, err = room.join(h, r.Body, old.kept())
+		if p, err = room.join(h, r.Body, old.kept()); err == nil {
+			p.answerJoin(w, "roomchanged")
+		}
 		return err
 	}); err != nil {
 		return kit.Response{}, err
 	}
 	old.depart()
 	h.connect()
-	p.answerJoin(w, "roomchanged")
-	return kit.Response{}, nil
+	return p.greeting(kit.Response{}), nil
 }
 
 // kept is what a participant takes along into another room.
@@ -281,11 +295,9 @@ func (p *participant) take(body kit.Args, bitrate int) {
 	}
 }
 
-// answerJoin writes the answer of join and changeroom.
+// answerJoin writes the answer of join and changeroom. room.mu is held.
 func (p *participant) answerJoin(w *json.Writer, kind string) {
 	r := p.room
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.begin(w, kind)
 	r.plugin.ids.Write(w, "id", p.id)
 	r.writeOthers(w, p)
