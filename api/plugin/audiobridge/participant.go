@@ -113,7 +113,7 @@ func (p *participant) write(w *json.Writer, full bool) {
 	w.OptStr("display", p.display)
 	w.Bool("setup", p.up)
 	w.Bool("muted", p.muted)
-	if full && p.media.level != 0 {
+	if full && p.h.agreed().level != 0 {
 		w.Bool("talking", p.talking)
 	}
 	if r.spatial {

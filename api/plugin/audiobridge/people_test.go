@@ -200,3 +200,16 @@ func TestJoinedFirst(t *testing.T) {
 		t.Errorf("%d events: %v", len(got), got)
 	}
 }
+
+// TestQueryBeforeUp: what was agreed on is told before the connection is up.
+func TestQueryBeforeUp(t *testing.T) {
+	b := newBridge(t, "room-1: { sampling_rate = 16000 }")
+	c := b.join("1", "1", "")
+	c.offers("{'request':'configure'}", audioOffer(t, "useinbandfec=1"))
+	if got := c.Query(); !strings.Contains(got, `"active":false,"buffer-in":0,"queue-in":0,"audio-level-dBov":127.0,"talking":false,"fec":true,"expected-loss":0,`) {
+		t.Errorf("the state: %s", got)
+	}
+	if got := c.ask("{'request':'listparticipants','room':1}"); !strings.Contains(got, "{'id':1,'setup':false,'muted':false,'talking':false}") {
+		t.Error(got)
+	}
+}
