@@ -121,7 +121,7 @@ func (h *handle) changeRoom(r *kit.Request, w *json.Writer) (kit.Response, *sche
 	}); err != nil {
 		return kit.Response{}, err
 	}
-	old.depart()
+	p.adopt(old.depart())
 	h.connect()
 	return p.greeting(kit.Response{}), nil
 }
@@ -136,12 +136,29 @@ type kept struct {
 // kept may be called without the lock: what it reads is changed on the executor alone.
 func (p *participant) kept() *kept { return &kept{p.quality, p.loss, p.codec, p.up} }
 
-// depart takes the participant out of its room; the client goes on elsewhere.
-func (p *participant) depart() {
+// depart takes the participant out of its room; the client goes on elsewhere, with what
+// sends plain RTP to it, which may be nil.
+func (p *participant) depart() (sender *sfu.Forwarder) {
 	r := p.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	sender, p.media.sender = p.media.sender, nil
 	r.remove(p, false)
+	return sender
+}
+
+// adopt takes over what sent plain RTP to the client in another room, nil = nothing.
+func (p *participant) adopt(sender *sfu.Forwarder) {
+	r := p.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case sender == nil:
+	case r.has(p):
+		p.media.sender = sender
+	default: // it is not there any more
+		sender.Close()
+	}
 }
 
 // join adds a participant, with what it takes along from another room, nil = nothing. mu is
