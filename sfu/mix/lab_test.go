@@ -79,6 +79,9 @@ type mouth struct {
 	quiet bool // it sends silence, and says so by its level
 	level bool // it says how loud it is
 	burst int  // frames that come together; 0 = each in time
+	lose  int  // one of so many packets is lost, 0 = none
+
+	missing, repairable int // packets that were lost, and those of which the next one tells
 	over  bool
 }
 
@@ -112,6 +115,17 @@ func (m *mouth) speak(now mono.Time) {
 	p := Packet{Seq: m.seq, Timestamp: uint32(m.pos), Arrival: now, Payload: b, HasLevel: m.level, Level: 20, Voice: true}
 	if m.quiet {
 		p.Level, p.Voice = 127, false
+	}
+	if m.lose > 0 {
+		switch m.seq % uint64(m.lose) {
+		case 0:
+			m.missing++
+			return
+		case 1:
+			if m.missing > 0 && opus.HasFEC(b) {
+				m.repairable++
+			}
+		}
 	}
 	if m.way = append(m.way, p); len(m.way) >= m.burst {
 		for i := range m.way {

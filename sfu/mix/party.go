@@ -254,6 +254,7 @@ func (p *Party) decode(at mono.Time, on bool) {
 		p.c.count.Concealed++
 	case jitter.Recovered:
 		p.recovered++
+		p.c.count.Recovered++
 	}
 	p.renewDecoder()
 	p.decoded++
