@@ -6,6 +6,7 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/schema"
+	"bifrons/sdp"
 	"bifrons/sfu"
 )
 
@@ -50,7 +51,7 @@ func (h *handle) join(r *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 	var call *plain
 	if r.Body.Has("rtp") && r.JSEP == nil {
 		if err := h.plugin.rooms.With(r.Body, func(room *room) *schema.Error {
-			_, err := room.admit(h, r.Body, nil)
+			_, err := room.admit(h, r, nil)
 			return err
 		}); err != nil {
 			return kit.Response{}, err
@@ -61,7 +62,7 @@ func (h *handle) join(r *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 	}
 	var p *participant
 	if err := h.plugin.rooms.With(r.Body, func(room *room) (err *schema.Error) {
-		if p, err = room.join(h, r.Body, nil); err == nil {
+		if p, err = room.join(h, r, nil); err == nil {
 			p.answerJoin(w, "joined")
 		}
 		return err
@@ -114,7 +115,7 @@ func (h *handle) changeRoom(r *kit.Request, w *json.Writer) (kit.Response, *sche
 		if room == old.room {
 			return errorf(errAlreadyJoined, "Already in this room")
 		}
-		if p, err = room.join(h, r.Body, old.kept()); err == nil {
+		if p, err = room.join(h, r, old.kept()); err == nil {
 			p.answerJoin(w, "roomchanged")
 		}
 		return err
@@ -163,8 +164,8 @@ func (p *participant) adopt(sender *sfu.Forwarder) {
 
 // join adds a participant, with what it takes along from another room, nil = nothing. mu is
 // held.
-func (r *room) join(h *handle, body kit.Args, from *kept) (*participant, *schema.Error) {
-	p, err := r.admit(h, body, from)
+func (r *room) join(h *handle, q *kit.Request, from *kept) (*participant, *schema.Error) {
+	p, err := r.admit(h, q, from)
 	if err == nil {
 		err = p.enter()
 	}
@@ -193,7 +194,8 @@ func (p *participant) writePlace(w *json.Writer) {
 
 // admit tells whether a client may be in the room, and what it would be. Nothing changes. mu
 // is held.
-func (r *room) admit(h *handle, body kit.Args, from *kept) (*participant, *schema.Error) {
+func (r *room) admit(h *handle, q *kit.Request, from *kept) (*participant, *schema.Error) {
+	body := q.Body
 	if body.Has("rtp") && from == nil && !r.plainRTP {
 		return nil, errorf(errUnauthorized, "Plain RTP participants are not allowed in this room")
 	}
@@ -225,8 +227,10 @@ func (r *room) admit(h *handle, body kit.Args, from *kept) (*participant, *schem
 	if err := p.check(body); err != nil {
 		return nil, err
 	}
-	if err := p.choose(body, from); err != nil {
-		return nil, err
+	if from == nil {
+		if err := p.choose(q); err != nil {
+			return nil, err
+		}
 	}
 	id, given := r.plugin.ids.Read(body, "id")
 	switch {
@@ -248,12 +252,10 @@ func (r *room) admit(h *handle, body kit.Args, from *kept) (*participant, *schem
 	return p, nil
 }
 
-// choose picks the codec: that of the connection, if there is one already.
-func (p *participant) choose(body kit.Args, from *kept) *schema.Error {
-	if from != nil {
-		return nil
-	}
-	name := body.Lower("codec")
+// choose picks the codec: that of the connection, if there is one already and it is not
+// negotiated anew.
+func (p *participant) choose(q *kit.Request) *schema.Error {
+	name := q.Body.Lower("codec")
 	if name == "" {
 		name = "opus"
 	}
@@ -262,7 +264,8 @@ func (p *participant) choose(body kit.Args, from *kept) *schema.Error {
 		return errorf(errInvalidElement, "Invalid element (codec must opus, pcmu or pcma)")
 	}
 	p.codec = codec
-	if m := p.h.agreed(); m.track >= 0 && p.h.Host.Peer() != nil {
+	offered := q.JSEP != nil && q.JSEP.SDP.Type == sdp.TypeOffer
+	if m := p.h.agreed(); m.on && !offered && p.h.Host.Peer() != nil {
 		p.codec = m.codec
 	}
 	return nil
