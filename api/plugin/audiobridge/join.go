@@ -199,7 +199,7 @@ func (r *room) admit(h *handle, body kit.Args, from *kept) (*participant, *schem
 	p.levels.Read(body)
 	p.suspended, p.paused = body.Is("suspended"), body.Is("suspended") && body.Is("pause_events")
 	if from == nil {
-		p.record, p.filename = body.Is("record"), body.Str("filename")
+		p.recordings.On, p.recordings.Base = body.Is("record"), body.Str("filename")
 	}
 	p.take(body, r.bitrate)
 	return p, nil

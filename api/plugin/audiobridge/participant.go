@@ -41,9 +41,7 @@ type participant struct {
 	up      bool
 	talking bool
 
-	record     bool
-	filename   string // "" = one is made up
-	recordings recording.Set
+	recordings recording.Wanted
 }
 
 // settings are what the conference knows of it.
