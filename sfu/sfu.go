@@ -98,6 +98,7 @@ const (
 	EventICEState        = peer.EventICEState
 	EventSelectedPair    = peer.EventSelectedPair
 	EventDTLSState       = peer.EventDTLSState
+	EventDTMF            = peer.EventDTMF
 
 	ReasonICEFailed   = peer.ReasonICEFailed
 	ReasonDTLSAlert   = peer.ReasonDTLSAlert

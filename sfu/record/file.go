@@ -149,6 +149,9 @@ func (f *File) Path() string {
 	}
 }
 
+// FinalPath is where the file is when it is whole: what Config.Path says, or with a number.
+func (f *File) FinalPath() string { return f.cfg.Path }
+
 // Stats are its counts by now.
 func (f *File) Stats() Stats {
 	f.mu.Lock()

@@ -253,9 +253,7 @@ func (s *Shard) Step(now mono.Time, in []netio.Message) {
 // flush sends what the pass made.
 func (s *Shard) flush() {
 	s.out.flush()
-	if s.plain != nil {
-		s.plain.flush()
-	}
+	s.FlushLegs()
 }
 
 // datagram routes one received datagram to its peer. A panic costs that peer.

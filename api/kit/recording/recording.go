@@ -417,6 +417,17 @@ func (s *Set) StopAll(then func()) {
 	}()
 }
 
+// FinalPath is where the file that a medium is recorded to is once it is whole, "" = there
+// is none. Next to others it has a number.
+func (s *Set) FinalPath(key int) (path string) {
+	s.do(key, func(e *slot) {
+		if e.file != nil {
+			path = e.file.FinalPath()
+		}
+	})
+	return path
+}
+
 // File is the name of the file, without its folder, that a medium is recorded to at
 // present, "" = none.
 func (s *Set) File(key int) (name string) {

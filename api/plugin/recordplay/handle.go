@@ -35,7 +35,8 @@ type job struct {
 	media []kitrec.Medium
 	chat  int // key of the data in set, -1 = none
 	owner kitrec.Owner
-	made  [numMedia]bool // that have a file
+	made  [numMedia]bool   // that have a file
+	files [numMedia]string // those, without extension, from the folder
 
 	playback
 }
