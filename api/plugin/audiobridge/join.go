@@ -185,11 +185,8 @@ func (r *room) admit(h *handle, body kit.Args, from *kept) (*participant, *schem
 	if err := p.choose(body, from); err != nil {
 		return nil, err
 	}
-	id, given := r.plugin.ids.Read(body, "id")
-	switch {
-	case !given || !r.plugin.ids.Canonical(id):
-		id = r.freeID()
-	case r.participants[id] != nil:
+	id, free := r.plugin.ids.Choose(body, "id", r.taken)
+	if !free {
 		return nil, errorf(errIDExists, "User ID %s already exists", id)
 	}
 	if len(r.members) >= maxParticipants {
