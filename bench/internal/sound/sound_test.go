@@ -83,7 +83,7 @@ func TestLevel(t *testing.T) {
 // TestBest: what has lost nothing is most like the best that can be, and what was recovered is
 // more like it than what was made up.
 func TestBest(t *testing.T) {
-	pcm := Speech(6, 1)
+	pcm := Speech(2.5, 1)
 	says, err := Encode(pcm, 32000, 20)
 	if err != nil {
 		t.Fatal(err)
