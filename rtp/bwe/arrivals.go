@@ -12,7 +12,7 @@ const (
 	burstGap    = 5 * time.Millisecond   // what comes this close behind, having waited less, is too
 	maxBurst    = 100 * time.Millisecond // of one group
 	clockJump   = 3 * time.Second        // a delay that changes by more is another clock
-	baseHalf    = 15 * time.Second       // the base delay is the least of the last one to two of these
+	baseHalf    = 30 * time.Second       // the base delay is the least of the last one to two of these
 	maxReversed = 3                      // groups in a row that arrive before earlier ones
 )
 
@@ -26,6 +26,7 @@ type arrivals struct {
 	firstArrival, lastArrival time.Duration
 	delay                     time.Duration // least of the group; the clocks' offset is in it
 	at                        time.Duration // when that packet arrived
+	own                       time.Duration // wait of its own making
 	last                      time.Duration // delay of the group before
 	lastAt                    time.Duration
 	started                   bool
@@ -38,37 +39,38 @@ type arrivals struct {
 // sample is how long a group waited on its way.
 type sample struct {
 	delay time.Duration // beyond the least one that is known
+	extra time.Duration // the same without what we made ourselves by sending at once
 	at    time.Duration // when it arrived, on the peer's clock
 	fresh bool          // what is known from earlier samples counts no more
 }
 
 // add takes the next packet that arrived. ok tells that it completed a group.
-func (a *arrivals) add(sent mono.Time, arrival time.Duration) (s sample, ok bool) {
+func (a *arrivals) add(sent mono.Time, arrival, own time.Duration) (s sample, ok bool) {
 	delay := arrival - time.Duration(sent)
 	switch {
 	case !a.open:
-		a.begin(sent, arrival, delay)
+		a.begin(sent, arrival, own)
 		return s, false
 	case a.belongs(sent, arrival):
 		a.lastSent = max(a.lastSent, sent)
 		a.lastArrival = max(a.lastArrival, arrival)
 		if delay < a.delay {
-			a.delay, a.at = delay, arrival
+			a.delay, a.at, a.own = delay, arrival, own
 		}
 		return s, false
 	case sent < a.firstSent: // belongs to a group that is closed
 		return s, false
 	}
 	s, ok = a.close()
-	a.begin(sent, arrival, delay)
+	a.begin(sent, arrival, own)
 	return s, ok
 }
 
-func (a *arrivals) begin(sent mono.Time, arrival, delay time.Duration) {
+func (a *arrivals) begin(sent mono.Time, arrival, own time.Duration) {
 	a.open = true
 	a.firstSent, a.lastSent = sent, sent
 	a.firstArrival, a.lastArrival = arrival, arrival
-	a.delay, a.at = delay, arrival
+	a.delay, a.at, a.own = arrival-time.Duration(sent), arrival, own
 }
 
 func (a *arrivals) belongs(sent mono.Time, arrival time.Duration) bool {
@@ -106,5 +108,6 @@ func (a *arrivals) close() (s sample, ok bool) {
 	}
 	a.next = min(a.next, a.delay)
 	a.base = min(a.base, a.delay)
-	return sample{delay: a.delay - a.base, at: a.at, fresh: fresh}, true
+	delay := a.delay - a.base
+	return sample{delay: delay, extra: max(0, delay-a.own), at: a.at, fresh: fresh}, true
 }

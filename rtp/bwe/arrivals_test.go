@@ -10,7 +10,7 @@ import (
 func feed(a *arrivals, from, n int, gap time.Duration, wait func(i int) time.Duration) (out []sample) {
 	for i := from; i < from+n; i++ {
 		sent := t0.Add(time.Duration(i) * gap)
-		if s, ok := a.add(sent, time.Duration(sent)+42*time.Second+wait(i)); ok {
+		if s, ok := a.add(sent, time.Duration(sent)+42*time.Second+wait(i), 0); ok {
 			out = append(out, s)
 		}
 	}
@@ -57,15 +57,15 @@ func TestBurst(t *testing.T) {
 	}
 }
 
-// TestBase: the base delay forgets after 15 to 30 s, and at once when the clock jumps.
+// TestBase: the base delay forgets after 30 to 60 s, and at once when the clock jumps.
 func TestBase(t *testing.T) {
 	var a arrivals
 	feed(&a, 0, 100, 10*time.Millisecond, func(int) time.Duration { return 0 })
-	out := feed(&a, 100, 4000, 10*time.Millisecond, func(int) time.Duration { return 50 * time.Millisecond })
+	out := feed(&a, 100, 7000, 10*time.Millisecond, func(int) time.Duration { return 50 * time.Millisecond })
 	if out[10].delay != 50*time.Millisecond || out[len(out)-1].delay != 0 {
-		t.Errorf("delay %v at first, %v after 40 s", out[10].delay, out[len(out)-1].delay)
+		t.Errorf("delay %v at first, %v after 70 s", out[10].delay, out[len(out)-1].delay)
 	}
-	out = feed(&a, 4100, 10, 10*time.Millisecond, func(int) time.Duration { return time.Hour })
+	out = feed(&a, 7100, 10, 10*time.Millisecond, func(int) time.Duration { return time.Hour })
 	if !out[1].fresh || out[2].delay != 0 {
 		t.Errorf("after a jump of the clock: %+v", out)
 	}
@@ -78,7 +78,7 @@ func TestReordered(t *testing.T) {
 	for i := range 2000 {
 		n := i ^ r.IntN(4)
 		sent := t0.Add(time.Duration(n) * 2 * time.Millisecond)
-		if s, ok := a.add(sent, time.Duration(sent)); ok && s.delay != 0 {
+		if s, ok := a.add(sent, time.Duration(sent), 0); ok && s.delay != 0 {
 			t.Fatalf("delay %v", s.delay)
 		}
 	}
@@ -87,7 +87,7 @@ func TestReordered(t *testing.T) {
 // trend gives a filter n groups every gap ms, whose delay wait tells.
 func trend(l *trendline, from, n int, gap time.Duration, wait func(i int) time.Duration) (out []usage) {
 	for i := from; i < from+n; i++ {
-		out = append(out, l.add(sample{delay: wait(i), at: time.Duration(i) * gap, fresh: i == 0}))
+		out = append(out, l.add(sample{extra: wait(i), at: time.Duration(i) * gap, fresh: i == 0}))
 	}
 	return out
 }

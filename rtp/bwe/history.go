@@ -30,7 +30,7 @@ type Sent struct {
 	Number  uint64 // transport-wide, unwrapped, from 1 on, each greater than the one before
 	Size    int    // bytes on the wire; 65535 at most count
 	Class   Class
-	Cluster uint8 // probe cluster that it belongs to, 0 for none
+	Cluster uint8 // probe cluster that it belongs to, 1 to 15, 0 for none
 }
 
 // What is known about a packet.
@@ -43,11 +43,21 @@ const (
 
 // record is one packet of the history, in 8 bytes.
 type record struct {
-	at      uint32 // microseconds modulo 2^32
-	size    uint16
-	cluster uint8
-	state   uint8
+	at    uint32 // microseconds modulo 2^32
+	size  uint16
+	state uint8 // and the cluster, above
+	own   uint8 // wait of its own making, in units of ownTick
 }
+
+const (
+	stateBits = 4
+	ownTick   = 500 * time.Microsecond
+	ownMost   = 100 * time.Millisecond // that is believed
+)
+
+func (r *record) is() uint8 { return r.state & (1<<stateBits - 1) }
+
+func (r *record) set(state uint8) { r.state = r.state&^(1<<stateBits-1) | state }
 
 // history is what was sent. Feedback finds each packet once.
 type history struct {
@@ -55,7 +65,30 @@ type history struct {
 	lastAt   mono.Time
 	reported uint64 // highest number that feedback has told of
 	flying   int    // bytes sent after that
+	backlog  backlog
 	ring     [historyLen]record
+}
+
+// backlog is the queue that a line would have that carries the estimate and nothing else. What
+// waits for it waits for what we sent at once, as for a key frame, and tells of no line that is
+// slower.
+type backlog struct {
+	bytes float64
+	rate  float64 // bytes a second
+}
+
+// add takes a packet some time after the one before, and returns its wait.
+func (b *backlog) add(since time.Duration, size int) time.Duration {
+	if b.rate == 0 {
+		return 0
+	}
+	b.bytes = max(0, b.bytes-b.rate*since.Seconds())
+	wait := time.Duration(b.bytes / b.rate * 1e9)
+	if wait > ownMost { // it is no burst any more
+		return ownMost
+	}
+	b.bytes += float64(size)
+	return wait
 }
 
 // sent notes a packet. ok is false if its number does not follow.
@@ -77,7 +110,10 @@ func (h *history) sent(now mono.Time, s Sent) (ok bool) {
 		}
 	}
 	size := uint16(min(max(s.Size, 0), 1<<16-1))
-	h.ring[s.Number%historyLen] = record{at: micros(now), size: size, cluster: s.Cluster, state: inFlight}
+	own := h.backlog.add(now.Sub(h.lastAt), int(size))
+	h.ring[s.Number%historyLen] = record{
+		at: micros(now), size: size, state: inFlight | s.Cluster<<stateBits, own: uint8(own / ownTick),
+	}
 	h.last, h.lastAt = s.Number, now
 	h.flying += int(size)
 	return true
@@ -86,7 +122,7 @@ func (h *history) sent(now mono.Time, s Sent) (ok bool) {
 // pass takes a number out of what flies: everything up to it was reported, or will
 // not be.
 func (h *history) pass(n uint64) {
-	if r := &h.ring[n%historyLen]; r.state != unknown {
+	if r := &h.ring[n%historyLen]; r.is() != unknown {
 		h.flying = max(0, h.flying-int(r.size))
 	}
 	h.reported = n
@@ -109,6 +145,7 @@ type packet struct {
 	sent    mono.Time
 	size    int
 	cluster uint8
+	own     time.Duration // wait of its own making
 }
 
 // report notes what feedback says about a packet.
@@ -120,26 +157,26 @@ func (h *history) report(now mono.Time, n uint64, received bool) (packet, verdic
 		return packet{}, tooOld
 	}
 	r := &h.ring[n%historyLen]
-	if r.state == unknown {
+	if r.is() == unknown {
 		return packet{}, neverSent
 	}
 	v := newlyReceived
 	switch {
-	case r.state == reportedReceived, r.state == reportedLost && !received:
+	case r.is() == reportedReceived, r.is() == reportedLost && !received:
 		return packet{}, repeated
-	case r.state == reportedLost:
+	case r.is() == reportedLost:
 		v = foundAgain
 	case !received:
 		v = newlyLost
 	}
-	r.state = reportedLost
+	r.set(reportedLost)
 	if received {
-		r.state = reportedReceived
+		r.set(reportedReceived)
 	}
 	for h.reported < n {
 		h.pass(h.reported + 1)
 	}
-	return packet{sent: r.time(now), size: int(r.size), cluster: r.cluster}, v
+	return packet{sent: r.time(now), size: int(r.size), cluster: r.state >> stateBits, own: time.Duration(r.own) * ownTick}, v
 }
 
 func micros(t mono.Time) uint32 { return uint32(int64(t) / int64(time.Microsecond)) }

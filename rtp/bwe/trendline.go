@@ -55,9 +55,9 @@ func (t *trendline) reset() { *t = trendline{threshold: thresholdInit, overFor: 
 func (t *trendline) add(s sample) usage {
 	if s.fresh || t.threshold == 0 {
 		t.reset()
-		t.start, t.origin, t.lastAt = s.at, ms(s.delay), s.at
+		t.start, t.origin, t.lastAt = s.at, ms(s.extra), s.at
 	}
-	y := ms(s.delay) - t.origin
+	y := ms(s.extra) - t.origin
 	t.smoothed = trendSmooth*t.smoothed + (1-trendSmooth)*y
 	t.ring[t.next].x, t.ring[t.next].y = ms(s.at-t.start), t.smoothed
 	t.next = (t.next + 1) % trendWindow
