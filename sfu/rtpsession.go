@@ -64,7 +64,8 @@ type RTPSessionStats = plain.SessionStats
 // goroutine; only Stats waits for the shard.
 //
 // Its handler hears EventMedia, EventDTMF, and EventClosed when the session has ended by
-// itself.
+// itself: something in it has panicked, or the far end's system refuses its packets
+// (CauseUnreachable) and nothing comes from there.
 type RTPSession struct {
 	leg
 	port uint16
@@ -116,6 +117,10 @@ func (e *Engine) NewRTPSession(cfg RTPSessionConfig, h SourceHandler) (*RTPSessi
 		slots = portSlots
 	}
 	err = s.serve(rtp, slots, func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool {
+		if m.Refused {
+			s.core.Refused(m.Remote)
+			return false
+		}
 		return s.core.HandleRTP(now, m.Remote, b)
 	})
 	if err == nil {
@@ -167,7 +172,10 @@ func (e *Engine) listenPair(cfg *RTPSessionConfig) (rtp, rtcp *netio.Conn, err e
 }
 
 func (e *Engine) listenAt(cfg *RTPSessionConfig, port uint16) (*netio.Conn, error) {
-	return netio.Listen(netio.Config{IPv6: e.cfg.IPv6, Addr: cfg.Bind.Addr, PortMin: port, PortMax: port, DSCP: cfg.DSCP})
+	return netio.Listen(netio.Config{
+		IPv6: e.cfg.IPv6, Addr: cfg.Bind.Addr, PortMin: port, PortMax: port, DSCP: cfg.DSCP,
+		Refusals: port%2 == 0, // for a far end without RTCP that is none
+	})
 }
 
 // begin makes what lives on the shard.
@@ -190,6 +198,7 @@ func (s *RTPSession) begin(now mono.Time, cfg *RTPSessionConfig, rtp, rtcp *neti
 		s.tell(func() { h.SourceEvent(Event{Kind: EventMedia, Receiving: receiving}) })
 	}
 	sh := s.site.shard
+	c.Unreachable = func() { s.fail(Event{Kind: EventClosed, Cause: CauseUnreachable}) }
 	c.Panicked = func(r any) {
 		sh.Panicked("an RTP session", r)
 		sh.Post(func(mono.Time) { s.stay.Fail() })

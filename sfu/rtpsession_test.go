@@ -371,6 +371,47 @@ func TestPanicEndsOneRTPSession(t *testing.T) {
 	}
 }
 
+// TestUnreachable ends a session whose far end is gone, but not one that hears from it,
+// nor one that only RTCP does not reach.
+func TestUnreachable(t *testing.T) {
+	waittest.NoLeaks(t)
+	e := newEngine(t, nil)
+	src := newSource(t, e, newHeard(), SourceConfig{Tracks: []TrackConfig{opusStream()}})
+	gone, alive := newHeard(), newHeard()
+	bad, good := newSession(t, e, gone, RTPSessionConfig{}), newSession(t, e, alive, RTPSessionConfig{})
+	far, other := newFarEnd(t), newFarEnd(t)
+	if err := errors.Join(bad.SetRemote(far.remote(opusCodec)), good.SetRemote(other.remote(opusCodec))); err != nil {
+		t.Fatal(err)
+	}
+	far.rtp.conn.Close()
+	other.rtcp.conn.Close()
+	bad.Send(src, 0)
+	good.Send(src, 0)
+	settled(bad)
+	settled(good)
+	seq := uint16(0)
+	waittest.Until(t, "it has ended", func() bool {
+		src.Write(0, 0, rtpPacket(seq, 960*uint32(seq), 5, "hello"))
+		seq++
+		other.receive()
+		select {
+		case ev := <-gone.events:
+			if ev.Kind != EventClosed || ev.Cause != CauseUnreachable {
+				t.Errorf("event %+v", ev)
+			}
+			return true
+		default:
+			return false
+		}
+	})
+	if seq < 100 {
+		t.Errorf("it ended after %d packets", seq)
+	}
+	if st := good.Stats(); st.Refused != 0 || st.Out.Packets != uint64(seq) {
+		t.Errorf("stats %+v", st)
+	}
+}
+
 // TestRTPSessionAfterEngine is closed late, and made too late.
 func TestRTPSessionAfterEngine(t *testing.T) {
 	waittest.NoLeaks(t)

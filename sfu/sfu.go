@@ -117,6 +117,7 @@ const (
 	CauseHandshakeLimit = peer.CauseHandshakeLimit
 	CauseHandshake      = peer.CauseHandshake
 	CauseNoRenewal      = peer.CauseNoRenewal
+	CauseUnreachable    = peer.CauseUnreachable
 	CauseInternal       = peer.CauseInternal
 )
 

@@ -10,7 +10,6 @@ import (
 	"bifrons/rtp"
 	"bifrons/rtp/rtcp"
 	"bifrons/sfu/media"
-	"bifrons/sfu/route"
 )
 
 // TestSessionAllocatesNothing takes packets and reports both ways, and what goes no
@@ -255,4 +254,32 @@ func FuzzSession(f *testing.F) {
 	})
 }
 
-var _ route.Sink = (*Session)(nil)
+// TestRefused gives up a far end that refuses a hundred packets in a row, unless it is
+// heard; what is said of other addresses does not count.
+func TestRefused(t *testing.T) {
+	c := newCall(t, media.Audio)
+	gone := 0
+	c.s.Unreachable = func() { gone++ }
+	c.s.SetRemote(c.now, farEnd(pcmu))
+	refuse := func(n int, to netip.AddrPort) {
+		for range n {
+			c.s.Refused(to)
+		}
+	}
+	refuse(99, farRTP)
+	c.send(packet{seq: 1, ssrc: 7, payload: "voice"})
+	refuse(99, farRTP)
+	refuse(200, farRTCP)
+	refuse(200, netip.AddrPort{})
+	moved := farEnd(pcmu)
+	moved.RTP = netip.MustParseAddrPort("192.0.2.70:5000")
+	c.s.SetRemote(c.now, moved)
+	refuse(99, moved.RTP)
+	if gone != 0 {
+		t.Error("given up too early")
+	}
+	refuse(200, moved.RTP)
+	if st := c.s.Stats(c.now); gone != 1 || st.Refused != 99+99+99+200 {
+		t.Errorf("given up %d times, stats %+v", gone, st)
+	}
+}

@@ -31,6 +31,7 @@ type SessionStats struct {
 	ElsewhereAt  netip.AddrPort // the latest of those
 	Held         uint64         // kept back by the direction
 	Untaken      uint64         // not sent: the far end does not take that codec
+	Refused      uint64         // sent, but the far end's system says that nobody is there (ICMP)
 
 	Latched netip.AddrPort // where packets go instead of the signalled address, invalid = there
 }
@@ -43,7 +44,7 @@ func (s *Session) Stats(now mono.Time) SessionStats {
 		OutSSRC: s.SSRC, RemoteLost: s.tx.RemoteLost, RemoteJitter: s.tx.RemoteJitterTime(), RTT: s.tx.RTT,
 		ReportsIn:    s.reports.heard,
 		NotAuthentic: s.drops[media.DropSRTPAuth], Replayed: s.drops[media.DropSRTPReplay],
-		PayloadTypes: s.drops[media.DropPayloadType], Held: s.drops[media.DropDisabled], Untaken: s.untaken,
+		PayloadTypes: s.drops[media.DropPayloadType], Held: s.drops[media.DropDisabled], Untaken: s.untaken, Refused: s.refused,
 		Elsewhere: s.strange.packets, ElsewhereAt: s.strange.latest, Latched: s.rtp.latched(),
 	}
 	if s.traffic.Packets > 0 {

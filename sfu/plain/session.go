@@ -47,6 +47,9 @@ type SessionConfig struct {
 	Tone func(digit byte, duration uint32)
 	// Media, if not nil, is told when the far end begins to send and when it went silent.
 	Media func(receiving bool)
+	// Unreachable, if not nil, is told when the far end has refused what is sent for long,
+	// and nothing came from there.
+	Unreachable func()
 	// Panicked is told when sending a packet has panicked, after which nothing is
 	// sent. The Session must not be closed by it, but soon after.
 	Panicked func(r any)
@@ -81,6 +84,8 @@ type Session struct {
 	sends   bool
 	tx      stats.Sender
 	out     Traffic
+	refused uint64 // packets that did not arrive
+	inRow   int    // of those since anything was taken
 	untaken uint64 // packets of a codec that the far end does not take
 	next    uint64 // extended number, at least
 	dead    bool   // has panicked
@@ -135,6 +140,9 @@ func (s *Session) SetRemote(now mono.Time, r Remote) {
 		return
 	}
 	r.RTP, r.RTCP = unmap(r.RTP), unmap(r.RTCP)
+	if r.RTP != s.rtp.signalled {
+		s.inRow = 0
+	}
 	s.rtp.signal(r.RTP, &r)
 	s.rtcp.signal(r.RTCP, &r)
 	doubt := r.Sealer != nil && r.Sealer != s.remote.Sealer && s.next >= 1<<16
@@ -196,6 +204,20 @@ func (s *Session) HandleRTP(now mono.Time, from netip.AddrPort, b *pktbuf.Buf) (
 	return false
 }
 
+// maxRefused is how many packets in a row the far end may refuse.
+const maxRefused = 100
+
+// Refused takes note that ICMP says of a packet that it did not arrive at an address.
+func (s *Session) Refused(to netip.AddrPort) {
+	if s.closed || unmap(to) != s.rtp.to {
+		return
+	}
+	s.refused++
+	if s.inRow++; s.inRow == maxRefused && s.Unreachable != nil {
+		s.Unreachable()
+	}
+}
+
 // HandleRTCP takes what came by the RTCP port.
 func (s *Session) HandleRTCP(now mono.Time, from netip.AddrPort, b *pktbuf.Buf) {
 	if s.closed {
@@ -236,7 +258,7 @@ func (s *Session) accepted(a arrival) {
 		s.rx, s.rxSSRC, s.clock = stats.Receiver{}, h.SSRC, stamp{}
 	}
 	s.rtp.taken = true
-	s.came = a.at
+	s.came, s.inRow = a.at, 0
 	s.traffic.Packets++
 	s.traffic.Bytes += uint64(a.buf.N)
 	ts := h.Timestamp

@@ -150,7 +150,7 @@ func (r *room) mix(m mix) (*mixed, *schema.Error) {
 	cfg.Encoding = sfu.OpusSettings{Bitrate: r.bitrate, Complexity: defaultQuality, FEC: r.loss > 0, Loss: r.loss}
 	x := &mixed{party: conf.Join(cfg)}
 	var bad error
-	if x.origin, bad = x.party.Stream(); bad != nil {
+	if x.origin, bad = x.party.Stream(nil); bad != nil {
 		x.party.Leave()
 		r.rest()
 		return nil, errorf(errUnknown, "%v", bad)

@@ -89,7 +89,7 @@ func (p *Plugin) kick(q *kit.Request, w *json.Writer) *schema.Error {
 func (p *Plugin) kickAll(q *kit.Request, w *json.Writer) *schema.Error {
 	return p.rooms.Manage(q.Body, func(r *room) *schema.Error {
 		for _, user := range r.members {
-			user.h.Host.Push("", r.event("event", func(w *json.Writer) { p.ids.Write(w, "kicked_all", user.id) }), nil)
+			user.tell("", r.event("event", func(w *json.Writer) { p.ids.Write(w, "kicked_all", user.id) }))
 			user.notify("kicked_all", nothing)
 			user.sendAway(false)
 		}
@@ -128,7 +128,7 @@ func (h *handle) suspend(q *kit.Request, w *json.Writer) (kit.Response, *schema.
 			user.follow()
 			data := r.event("event", func(w *json.Writer) { h.plugin.ids.Write(w, "suspended", user.id) })
 			r.tell(data, user)
-			user.h.Host.Push("", data, nil)
+			user.tell("", data)
 			user.notify("suspended", nothing)
 		}
 		user.paused = user.paused || q.Body.Is("pause_events")
@@ -151,10 +151,10 @@ func (h *handle) resume(q *kit.Request, w *json.Writer) (kit.Response, *schema.E
 		except := (*participant)(nil)
 		if recap {
 			except = user
-			user.h.Host.Push("", r.event("event", func(w *json.Writer) {
+			user.tell("", r.event("event", func(w *json.Writer) {
 				who(w)
 				r.writeOthers(w, user)
-			}), nil)
+			}))
 		}
 		r.tell(r.event("event", who), except)
 		user.notify("resumed", nothing)

@@ -173,7 +173,7 @@ func (r *room) begin(w *json.Writer, kind string) {
 func (r *room) tell(data []byte, except *participant) {
 	for _, p := range r.members {
 		if p != except && !p.paused {
-			p.h.Host.Push("", data, nil)
+			p.tell("", data)
 		}
 	}
 }
@@ -181,7 +181,7 @@ func (r *room) tell(data []byte, except *participant) {
 // tellAll sends an event to all participants.
 func (r *room) tellAll(data []byte) {
 	for _, p := range r.members {
-		p.h.Host.Push("", data, nil)
+		p.tell("", data)
 	}
 }
 
@@ -190,7 +190,7 @@ func (r *room) tellAll(data []byte) {
 func (r *room) tellNews(topic string, data []byte) {
 	for _, p := range r.members {
 		if !p.paused {
-			p.h.Host.Tell(topic, data)
+			p.tell(topic, data)
 		}
 	}
 }
