@@ -124,6 +124,7 @@ func (e *Engine) NewRTPSession(cfg RTPSessionConfig, h SourceHandler) (*RTPSessi
 		return s.core.HandleRTP(now, m.Remote, b)
 	})
 	if err == nil {
+		e.ports.session(s.port)
 		err = s.serve(rtcp, rtcpSlots, func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool {
 			s.core.HandleRTCP(now, m.Remote, b)
 			return false

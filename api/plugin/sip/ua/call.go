@@ -40,7 +40,6 @@ type Call struct {
 	first    Invite
 	replaces string
 	again    *timer // repeats 1xx
-	lastWay  *message
 
 	// Both.
 	ok      *okay     // our 2xx without an ACK

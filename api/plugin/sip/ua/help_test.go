@@ -22,10 +22,9 @@ type heard struct {
 
 // ear is a handler that remembers.
 type ear struct {
-	mu    sync.Mutex
-	list  []heard
-	hook  func(heard) // called after it has been noted, without the lock; nil = nothing
-	calls []*Call
+	mu   sync.Mutex
+	list []heard
+	hook func(heard) // called after it has been noted, without the lock; nil = nothing
 }
 
 func (e *ear) note(kind string, c *Call, what any) {

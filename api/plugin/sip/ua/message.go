@@ -273,16 +273,6 @@ func (m *message) target() (address, bool) {
 	return parseAddress(list[0])
 }
 
-// has tells whether a list such as Supported has a token.
-func (m *message) has(name, token string) bool {
-	for _, v := range m.list(name) {
-		if strings.EqualFold(v, token) {
-			return true
-		}
-	}
-	return false
-}
-
 // add appends a header field.
 func (m *message) add(name, value string) { m.headers = append(m.headers, Header{name, value}) }
 

@@ -156,7 +156,6 @@ func TestGlare(t *testing.T) {
 		b.ackOf(branch, b.phone.next("SIP/2.0 491"))
 		b.phone.reply(r, "491 Request Pending")
 		b.phone.next("ACK")
-		start := time.Now()
 		// Theirs comes again meanwhile and is taken.
 		branch = b.reinvite(m, 2, withSDP()...)
 		b.phone.next("SIP/2.0 100")
@@ -174,7 +173,7 @@ func TestGlare(t *testing.T) {
 			b.phone.reply(again, "491 Request Pending")
 		}
 		b.phone.next("ACK")
-		start = time.Now()
+		start := time.Now()
 		again := b.phone.next("INVITE")
 		if d := time.Since(start); d < 2100*time.Millisecond || d > 4*time.Second {
 			t.Error(d)
