@@ -21,7 +21,7 @@ const Package = "janus.plugin.nosip"
 
 // Plugin is the NoSIP plugin.
 type Plugin struct {
-	kit.Plugin
+	kit.Plugin[*handle]
 	general general        // fixed
 	legs    gateway.Config // fixed
 	rules   *forward.Rules // fixed
@@ -47,6 +47,7 @@ type general struct {
 func New(folder string) *Plugin {
 	p := &Plugin{}
 	p.File = kit.File{Folder: folder, Package: Package, General: p.load}
+	p.NewHandle = p.newHandle
 	return p
 }
 
@@ -76,9 +77,8 @@ func (p *Plugin) load(f config.PluginFile) []config.Problem {
 	return problems
 }
 
-// Attach makes a handle.
-func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) {
+func (p *Plugin) newHandle(host plugin.Host) *handle {
 	h := &handle{Handle: kit.Handle{Host: host}, plugin: p, id: schema.IDs{Strings: true}.New()}
 	h.leg = gateway.NewLeg(&p.legs, host, gateway.Handler{Failed: h.failed})
-	return h, nil
+	return h
 }
