@@ -89,6 +89,10 @@ type Shard struct {
 	plain    *egress // nil until there is something to send
 	nextTick mono.Time
 
+	// From one leg to another.
+	nearby, spareNearby []near
+	nearMessage         netio.Message
+
 	dirty     []*route.Track // with packets to forward
 	heldUntil mono.Time      // when that is due
 	box       mailbox
@@ -166,6 +170,9 @@ func (s *Shard) Run() {
 // Next is when a pass is due without a datagram, mono.Never if it is not.
 func (s *Shard) Next() mono.Time {
 	due := s.timers.next()
+	if len(s.nearby) > 0 {
+		return s.now
+	}
 	if len(s.dirty) > 0 {
 		due = min(due, s.heldUntil)
 	}
@@ -241,7 +248,9 @@ func (s *Shard) Step(now mono.Time, in []netio.Message) {
 	}
 	s.packets.Add(uint64(len(in)))
 	s.receive()
+	s.exchange()
 	s.forward()
+	s.exchange()
 	s.commands()
 	s.expire()
 	s.forward()
@@ -441,6 +450,7 @@ func (s *Shard) shutDown() {
 		s.Remove(p)
 	}
 	s.releaseCrossings()
+	s.releaseNearby()
 	s.flush()
 	for p := range s.parting {
 		s.CloseLinks(p)
