@@ -127,6 +127,7 @@ func (e *Engine) NewRTPSession(cfg RTPSessionConfig, h SourceHandler) (*RTPSessi
 		slots = portSlots
 	}
 	if err = s.serve(rtp, slots, s.take); err == nil {
+		e.ports.session(s.port)
 		err = s.serve(rtcp, rtcpSlots, func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool {
 			s.core.HandleRTCP(now, m.Remote, b)
 			return false

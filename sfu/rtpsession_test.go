@@ -412,6 +412,21 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
+// TestRTPSessionOwned: the ports of a session are ones of this engine, but calls may go from one to another.
+func TestRTPSessionOwned(t *testing.T) {
+	waittest.NoLeaks(t)
+	e := newEngine(t, nil)
+	defer e.Close()
+	s := newSession(t, e, newHeard(), RTPSessionConfig{Kind: media.Audio})
+	port := netip.AddrPortFrom(anyLoopback.Addr, s.Port())
+	rtcp := netip.AddrPortFrom(anyLoopback.Addr, s.Port()+1)
+	if !e.Owns(port) || !e.Owns(rtcp) || e.OwnsOther(port) || !e.OwnsOther(rtcp) {
+		t.Errorf("owned are %v and %v, of others %v and %v", e.Owns(port), e.Owns(rtcp), e.OwnsOther(port), e.OwnsOther(rtcp))
+	}
+	s.Close()
+	waittest.Until(t, "the ports are given up", func() bool { return !e.Owns(port) && !e.Owns(rtcp) })
+}
+
 // TestRTPSessionAfterEngine is closed late, and made too late.
 func TestRTPSessionAfterEngine(t *testing.T) {
 	waittest.NoLeaks(t)

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"bifrons/rtp/waittest"
 )
 
 // Replies leave from the address that the request was sent to.
@@ -286,7 +288,7 @@ func TestKernelDrops(t *testing.T) {
 		send(t, a, Message{Buf: make([]byte, 1000), Remote: to})
 	}
 	ms := buffers(n, 1000)
-	got, err := b.RecvBatch(ms, time.Now().Add(10*time.Second))
+	got, err := b.RecvBatch(ms, time.Now().Add(waittest.Patience))
 	if err != nil || got == 0 || got == n {
 		t.Fatalf("RecvBatch = %d, %v", got, err)
 	}
@@ -367,7 +369,7 @@ func TestGRO(t *testing.T) {
 		ms[1].Segment = 7 // of an earlier use
 		n := 0
 		for n < 2 {
-			k, err := b.RecvBatch(ms[n:], time.Now().Add(10*time.Second))
+			k, err := b.RecvBatch(ms[n:], time.Now().Add(waittest.Patience))
 			if err != nil || k == 0 {
 				t.Fatal(k, err)
 			}

@@ -17,6 +17,7 @@ import (
 	"bifrons/ice/netio"
 	"bifrons/rtp/mono"
 	"bifrons/rtp/pktbuf"
+	"bifrons/sfu/due"
 	"bifrons/sfu/media"
 	"bifrons/sfu/peer"
 	"bifrons/sfu/route"
@@ -73,7 +74,7 @@ type Shard struct {
 	byUfrag map[string]*member
 	byKey   map[uint32]*member // by the transaction ids of its checks
 	lastKey uint32
-	timers  timers
+	timers  due.Heap[*member]
 
 	links    map[uint32]linkEnd
 	parting  map[*peer.Peer]*member // removed, with links that are still open
@@ -169,7 +170,7 @@ func (s *Shard) Run() {
 
 // Next is when a pass is due without a datagram, mono.Never if it is not.
 func (s *Shard) Next() mono.Time {
-	due := s.timers.next()
+	due := s.timers.Next()
 	if len(s.nearby) > 0 {
 		return s.now
 	}
@@ -354,7 +355,7 @@ func (s *Shard) settle(mb *member) {
 		s.Remove(mb.peer)
 		return
 	}
-	s.timers.set(mb, mb.peer.Deadline())
+	s.timers.Set(&mb.timer, mb.peer.Deadline())
 }
 
 // commands runs what the mailbox holds.
@@ -388,11 +389,11 @@ func (s *Shard) expire() {
 	if len(s.stays) > 0 {
 		s.tick()
 	}
-	for range len(s.timers.heap) {
-		if s.timers.next() > s.now {
+	for range s.timers.Len() {
+		if s.timers.Next() > s.now {
 			return
 		}
-		s.advance(s.timers.heap[0])
+		s.advance(s.timers.First())
 	}
 }
 
@@ -400,7 +401,7 @@ func (s *Shard) advance(mb *member) {
 	defer s.guard(mb)
 	mb.peer.Advance(s.now)
 	if !mb.peer.Closed() && mb.peer.Deadline() <= s.now {
-		s.timers.set(mb, s.now+1) // never twice in one pass
+		s.timers.Set(&mb.timer, s.now+1) // never twice in one pass
 		return
 	}
 	s.settle(mb)
