@@ -393,7 +393,7 @@ func (f *File) handOver(now mono.Time) (gone bool) {
 		f.chunk, f.chunked, f.final = f.fill, f.filled, f.ended
 		f.fill, f.filled, f.spare = f.spare, 0, nil
 		if len(f.chunk) > maxSpare {
-			f.fill = f.recorder.spares.take()
+			f.fill, _ = f.recorder.spares.Take()
 		}
 	default:
 		return false
