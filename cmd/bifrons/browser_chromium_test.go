@@ -21,7 +21,7 @@ import (
 // browserPatience is how long something may take in a browser that shares two
 // cores with the server: the encoder starts low, and three pictures take
 // their time.
-const browserPatience = 45 * time.Second
+const browserPatience = waittest.Patience
 
 // needs skips the test when something that it needs is not installed, or fails
 // it where BIFRONS_E2E=required says that it must run.
@@ -71,7 +71,7 @@ type tab struct {
 func openTab(t *testing.T, hosts []string, script string) *tab {
 	t.Helper()
 	rules := append(hosts, "MAP * ~NOTFOUND", "EXCLUDE 127.0.0.1", "EXCLUDE localhost", "EXCLUDE "+serverIP, "EXCLUDE "+turnIP)
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx,
 		chromedp.ExecPath(chromiumPath(t)), chromedp.UserDataDir(t.TempDir()), chromedp.Headless, chromedp.NoSandbox,

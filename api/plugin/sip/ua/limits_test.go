@@ -2,6 +2,7 @@ package ua
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 )
@@ -108,5 +109,39 @@ func TestSlowHandler(t *testing.T) {
 		b.pass(0)
 		other.last(t, "message")
 		close(block)
+	})
+}
+
+// Transactions that hold too much are refused.
+func TestHeldBytes(t *testing.T) {
+	inBubble(t, Config{Limits: Limits{Rate: 1e6, Burst: 1e6}}, func(b *bench) {
+		_, h := b.account(b.e, "alice")
+		codes := map[string]int{}
+		for range 200 {
+			b.phone.request("INVITE", "sip:alice@x", "<sip:s@x>;tag=t", "<sip:alice@x>", random(10), 1, "X-Big: "+strings.Repeat("x", 60000))
+			m := b.phone.next("SIP/2.0")
+			codes[m.start]++
+		}
+		if h.count("incoming") != 1 || codes["SIP/2.0 486 Busy Here"] != 199 {
+			t.Error(codes)
+		}
+		// Only the call that rings is held whole.
+		b.e.mu.Lock()
+		held := b.e.sources.held
+		b.e.mu.Unlock()
+		if held > 300000 {
+			t.Error(held, "bytes")
+		}
+		b.e.mu.Lock()
+		b.e.sources.of(netip.MustParseAddr(theirs), time.Now()).held += maxHeldBySource
+		b.e.mu.Unlock()
+		b.phone.request("MESSAGE", "sip:alice@x", "<sip:s@x>;tag=t", "<sip:alice@x>", random(10), 1)
+		b.phone.next("SIP/2.0 503")
+		for range 60 {
+			b.pass(time.Second)
+			for len(b.phone.got) > 0 {
+				<-b.phone.got
+			}
+		}
 	})
 }
