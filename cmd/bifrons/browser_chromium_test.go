@@ -88,15 +88,23 @@ func openTab(t *testing.T, hosts []string, script string) *tab {
 		chromedp.Flag("host-resolver-rules", strings.Join(rules, ", ")))
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
+	return newTab(t, ctx, script, func() {
+		_ = chromedp.Cancel(ctx) // and waits for the browser's end
+		cancel()
+	})
+}
+
+// newTab makes the tab of a context, and ends it by end. The first one starts the browser.
+func newTab(t *testing.T, ctx context.Context, script string, end func()) *tab {
+	t.Helper()
 	b := &tab{t: t, ctx: ctx}
-	messages := chromedp.Console(ctx) // starts the browser
+	messages := chromedp.Console(ctx)
 	reading := make(chan struct{})
 	t.Cleanup(func() {
 		if t.Failed() {
 			b.report()
 		}
-		_ = chromedp.Cancel(ctx) // and waits for the browser's end
-		cancel()
+		end()
 		<-reading
 	})
 	go func() {

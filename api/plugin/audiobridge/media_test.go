@@ -193,7 +193,7 @@ room-1: { sampling_rate = 16000, allow_rtp_participants = true }`)
 	port, _ := e.Field("rtp", "port").(float64)
 	to := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(port)}
 	quit, done := make(chan struct{}), make(chan struct{})
-	next := sine(t, hz)
+	v := newVoice(t, hz)
 	go func() {
 		defer close(done)
 		tick := time.NewTicker(20 * time.Millisecond)
@@ -202,7 +202,8 @@ room-1: { sampling_rate = 16000, allow_rtp_participants = true }`)
 			h := []byte{0x80, 97, byte(n >> 8), byte(n)}
 			h = binary.BigEndian.AppendUint32(h, uint32(n)*960)
 			h = binary.BigEndian.AppendUint32(h, 77)
-			conn.WriteToUDP(append(h, next()...), to)
+			payload, _ := v.next()
+			conn.WriteToUDP(append(h, payload...), to)
 			select {
 			case <-tick.C:
 			case <-quit:
