@@ -241,7 +241,10 @@ func (c *Controller) Feedback(now mono.Time, results []Result) {
 func (c *Controller) told(now, latest mono.Time, arrived bool) {
 	c.heard = now
 	if arrived {
-		c.outage.over(now)
+		if c.outage.is() { // what was lost while nothing came through is no matter of rate
+			c.loss = loss{}
+		}
+		c.outage.over()
 		c.measureRTT(now.Sub(latest))
 	}
 	c.acked = c.rates.rate(rateWindow)
