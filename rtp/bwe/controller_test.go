@@ -9,15 +9,14 @@ import (
 
 // rig sends packets over a line that it models: a rate, a delay, and a queue without end.
 type rig struct {
-	c       *Controller
-	now     mono.Time
-	number  uint64
-	line    float64   // bit/s
-	free    mono.Time // when everything has gone out
-	back    mono.Time // of the next feedback
-	flying  []Result
-	deaf    bool // nothing comes back
-	results []Result
+	c      *Controller
+	now    mono.Time
+	number uint64
+	line   float64   // bit/s
+	free   mono.Time // when everything has gone out
+	back   mono.Time // of the next feedback
+	flying []Result
+	deaf   bool // nothing comes back
 }
 
 func newRig(cfg Config, line float64) *rig {
@@ -278,6 +277,24 @@ func TestDeterministic(t *testing.T) {
 		}
 		if a.c.Target() != b.c.Target() {
 			t.Fatalf("%+v and %+v", a.c.Target(), b.c.Target())
+		}
+	}
+}
+
+// TestMarks: a line that marks is congested.
+func TestMarks(t *testing.T) {
+	for _, marked := range []bool{false, true} {
+		r := newRig(Config{Start: 1e6}, 5e6)
+		r.run(3*time.Second, 1)
+		before := r.c.Target().Target
+		for range 20 {
+			for i := range r.flying {
+				r.flying[i].CE = marked
+			}
+			r.run(50*time.Millisecond, 1)
+		}
+		if got := r.c.Target(); got.Target < before == !marked {
+			t.Errorf("marked %v: from %d to %+v", marked, before, got)
 		}
 	}
 }

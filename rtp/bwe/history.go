@@ -83,12 +83,20 @@ func (b *backlog) add(since time.Duration, size int) time.Duration {
 		return 0
 	}
 	b.bytes = max(0, b.bytes-b.rate*since.Seconds())
-	wait := time.Duration(b.bytes / b.rate * 1e9)
+	wait := b.wait()
 	if wait > ownMost { // it is no burst any more
 		return ownMost
 	}
 	b.bytes += float64(size)
 	return wait
+}
+
+// wait returns how long the next packet would wait if it came with the last one.
+func (b *backlog) wait() time.Duration {
+	if b.rate == 0 {
+		return 0
+	}
+	return time.Duration(b.bytes / b.rate * 1e9)
 }
 
 // sent notes a packet. ok is false if its number does not follow.
