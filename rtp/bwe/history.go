@@ -51,8 +51,8 @@ type record struct {
 
 const (
 	stateBits = 4
-	ownTick   = 500 * time.Microsecond
-	ownMost   = 100 * time.Millisecond // that is believed
+	ownTick   = time.Millisecond
+	ownMost   = 200 * time.Millisecond // that is believed
 )
 
 func (r *record) is() uint8 { return r.state & (1<<stateBits - 1) }
