@@ -157,7 +157,7 @@ var runs = []struct {
 	{"5.6 long TCP", []bound{{"share", 25, 75}, {"tcp share", 25, 75}, {"gap", 0, 0.5}}, func(c *Clock) figures { return longTCP(c, 300*msc, false) }},
 	{"5.6 long TCP, 1 s of queue", []bound{{"share", 25, 75}, {"tcp share", 25, 75}, {"gap", 0, 0.5}}, func(c *Clock) figures { return longTCP(c, 1000*msc, false) }},
 	{"5.6 long TCP, Cubic", []bound{{"share", 25, 75}, {"tcp share", 25, 75}, {"gap", 0, 0.5}}, func(c *Clock) figures { return longTCP(c, 300*msc, true) }},
-	{"5.7 short TCP", []bound{{"share", 20, 75}, {"gap", 0, 0.5}}, func(c *Clock) figures {
+	{"5.7 short TCP", []bound{{"share", 10, 75}, {"gap", 0, 0.5}}, func(c *Clock) figures {
 		trace := Steps{{0, 2e6}}
 		l := NewLink(c, bottleneck(trace))
 		f := StartFlow(c, FlowConfig{Forward: l, Back: wayBack(c), Source: elastic(c)})
