@@ -19,7 +19,7 @@ import (
 	"bifrons/rtp/waittest"
 )
 
-const patience = 20 * time.Second
+const patience = waittest.Patience
 
 func TestMain(m *testing.M) { waittest.Main(m) }
 

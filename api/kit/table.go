@@ -26,8 +26,11 @@ type Row[H any] struct {
 
 	// Run does it. The outermost object is open in w; Run adds its fields.
 	// With an error they are thrown away, and it is sent instead.
-	Run func(h H, r *Request, w *json.Writer) (Response, *schema.Error)
+	Run Run[H]
 }
+
+// Run is the function of a Row.
+type Run[H any] = func(h H, r *Request, w *json.Writer) (Response, *schema.Error)
 
 // Response is what a Row's function returns besides the fields it wrote.
 type Response struct {
@@ -63,6 +66,21 @@ type Table[H any] struct {
 
 	mu     sync.Mutex
 	warned time.Time // when Log was told last
+}
+
+// Add adds a synchronous request.
+func (t *Table[H]) Add(name string, run Run[H], fields ...schema.Field) {
+	t.Rows = append(t.Rows, Row[H]{Name: name, Fields: fields, Run: run})
+}
+
+// AddAsync adds an asynchronous request.
+func (t *Table[H]) AddAsync(name string, run Run[H], fields ...schema.Field) {
+	t.Rows = append(t.Rows, Row[H]{Name: name, Fields: fields, Async: true, Run: run})
+}
+
+// AddCommon adds a synchronous request that is the same for all handles.
+func (t *Table[H]) AddCommon(name string, run func(r *Request, w *json.Writer) *schema.Error, fields ...schema.Field) {
+	t.Add(name, func(_ H, r *Request, w *json.Writer) (Response, *schema.Error) { return Response{}, run(r, w) }, fields...)
 }
 
 // SetLevels sets the Levels of a row.
@@ -110,7 +128,7 @@ func (t *Table[H]) Async(host plugin.Host, h H, r *plugin.Request, row *Row[H]) 
 }
 
 // Admin runs a synchronous row for the Admin API.
-func (t *Table[H]) Admin(h H, request *json.Value) []byte {
+func (t *Table[H]) Admin(host plugin.Host, h H, request *json.Value) []byte {
 	row, err := t.find(Args{Value: request})
 	if err == nil && row.Async {
 		err = t.unknown(Args{Value: request}.Str("request"))
@@ -118,7 +136,7 @@ func (t *Table[H]) Admin(h H, request *json.Value) []byte {
 	if err != nil {
 		return t.ErrorData(err)
 	}
-	data, resp := t.run(row, plugin.Nobody{}, h, &plugin.Request{Body: request})
+	data, resp := t.run(row, host, h, &plugin.Request{Body: request})
 	if resp.After != nil {
 		resp.After()
 	}
@@ -163,7 +181,7 @@ func (t *Table[H]) run(row *Row[H], host plugin.Host, h H, r *plugin.Request) ([
 	if row.Levels != nil {
 		misplaced = row.Levels(h, body).Misplaced(r.Body)
 	}
-	resp, err := row.Run(h, &Request{r.Transaction, body, r.JSEP}, w)
+	resp, err := row.Run(h, &Request{r.Transaction, host, body, r.JSEP}, w)
 	if err != nil {
 		return t.failure(err), Response{After: resp.After}
 	}

@@ -166,7 +166,7 @@ func TestTable(t *testing.T) {
 		`{"request":"later"}`:     `{"x":"event","error_code":3,"error":"Unknown request 'later'"}`,
 		`{"request":1}`:           `{"x":"event","error_code":2,"error":"Invalid element type (request should be a string)"}`,
 	} {
-		if got := string(table.Admin(1, plugintest.Parse(t, body))); got != want {
+		if got := string(table.Admin(plugin.Nobody{}, 1, plugintest.Parse(t, body))); got != want {
 			t.Errorf("admin %s: got %s", body, got)
 		}
 	}

@@ -24,6 +24,7 @@ import (
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/audiobridge"
 	"bifrons/api/plugin/echotest"
+	"bifrons/api/plugin/nosip"
 	"bifrons/api/plugin/recordplay"
 	"bifrons/api/plugin/streaming"
 	"bifrons/api/plugin/textroom"
@@ -120,6 +121,7 @@ func (s *server) plugins() []plugin.Plugin {
 		videocall.New(s.cfg.Folder),
 		textroom.New(s.cfg.Folder),
 		audiobridge.New(s.cfg.Folder),
+		nosip.New(s.cfg.Folder),
 		voicemail.New(s.cfg.Folder),
 		recordplay.New(s.cfg.Folder),
 	}

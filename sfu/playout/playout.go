@@ -7,7 +7,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"bifrons/rtp/mono"
 	"bifrons/rtp/pktbuf"
+	"bifrons/sfu/due"
 )
 
 // Reader reads media to play. Its methods are called by one goroutine at a time, which may
@@ -59,9 +61,9 @@ type Player struct {
 	err   error           // the first one of a reader
 
 	held   bool
-	heldAt time.Duration // since when
-	begun  bool          // the parts have
-	base   time.Duration // when they did
+	heldAt mono.Time // since when
+	begun  bool      // the parts have
+	base   mono.Time // when they did
 	over   bool
 }
 
@@ -69,21 +71,20 @@ type Player struct {
 type playing struct {
 	Part
 	player *Player
-	due    time.Duration // of the next packet
-	index  int           // in the heap, -1 = it is not there
-	front  *slab         // is played, nil = none yet
-	back   *slab         // is filled, nil = there is none
-	spare  *slab         // not in use; whoever fills has them
-	most   int           // bytes of the largest so far
+	turn   due.Entry[*playing] // that of the next packet
+	front  *slab               // is played, nil = none yet
+	back   *slab               // is filled, nil = there is none
+	spare  *slab               // not in use; whoever fills has them
+	most   int                 // bytes of the largest so far
 	freed  atomic.Pointer[slab]
-	lent   atomic.Int64  // bytes of slabs that are in use
-	ready  bool          // back is full, or the last one
-	queued bool          // waits to be read, or is
-	last   bool          // back ends with the end of all
-	err    error         // of that end
-	ended  bool          // all was played
-	spent  int           // bytes that count against burst
-	since  time.Duration // at that time
+	lent   atomic.Int64 // bytes of slabs that are in use
+	ready  bool         // back is full, or the last one
+	queued bool         // waits to be read, or is
+	last   bool         // back ends with the end of all
+	err    error        // of that end
+	ended  bool         // all was played
+	spent  int          // bytes that count against burst
+	since  mono.Time    // at that time
 }
 
 // slab is a stretch of a part in memory: that of its packets, until all are released.

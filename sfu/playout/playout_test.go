@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"bifrons/rtp/mono"
 	"bifrons/rtp/pktbuf"
 	"bifrons/rtp/waittest"
 )
@@ -101,8 +102,8 @@ func (h *listener) over(t *testing.T) {
 	h.running.Wait()
 	h.Scheduler.mu.Lock()
 	defer h.Scheduler.mu.Unlock()
-	if len(h.players) != 0 || len(h.parts) != 0 || h.Scheduler.running || len(h.devices) != 0 {
-		t.Errorf("left: %d players, %d parts, timers %v, %d devices", len(h.players), len(h.parts), h.Scheduler.running, len(h.devices))
+	if len(h.players) != 0 || h.parts.Len() != 0 || h.Scheduler.running || len(h.devices) != 0 {
+		t.Errorf("left: %d players, %d parts, timers %v, %d devices", len(h.players), h.parts.Len(), h.Scheduler.running, len(h.devices))
 	}
 }
 
@@ -382,9 +383,8 @@ func TestAllocations(t *testing.T) {
 	p := sched.Play(nowhere{}, []Part{{Reader: new(endless)}}, true, nil)
 	r := p.parts[0]
 	p.held, p.begun = false, true
-	now := time.Duration(0)
-	sched.parts = append(sched.parts, r)
-	r.index = 0
+	now := mono.Time(0)
+	sched.parts.Set(&r.turn, now)
 	step := func() {
 		r.queued = true // as if a reader had it
 		r.back = r.slab()
@@ -393,11 +393,9 @@ func TestAllocations(t *testing.T) {
 		}
 		r.lent.Add(int64(len(r.back.bytes)))
 		r.ready = true
-		if r.index < 0 {
-			sched.push(r, now)
-		}
-		for len(sched.parts) > 0 {
-			now += time.Second
+		sched.parts.Set(&r.turn, now)
+		for sched.parts.Len() > 0 {
+			now = now.Add(time.Second)
 			sched.play(r, now)
 		}
 	}

@@ -22,7 +22,7 @@ import (
 	"bifrons/rtp/waittest"
 )
 
-const patience = 20 * time.Second
+const patience = waittest.Patience
 
 // backend is an HTTP server that keeps what it was sent.
 type backend struct {

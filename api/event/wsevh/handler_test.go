@@ -22,7 +22,7 @@ import (
 	"bifrons/rtp/waittest"
 )
 
-const patience = 20 * time.Second
+const patience = waittest.Patience
 
 // backend is a WebSocket server; every connection is handed to the test.
 type backend struct {

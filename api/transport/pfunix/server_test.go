@@ -23,7 +23,7 @@ import (
 )
 
 // patience is how long a test waits for something that has to happen.
-const patience = 20 * time.Second
+const patience = waittest.Patience
 
 // fakeCore echoes requests, and tells of connections that come and go.
 type fakeCore struct {
