@@ -126,6 +126,17 @@ func (f *Forwarder) SetPaused(paused bool) {
 	f.do(func(now mono.Time, c *plain.Forwarder) { c.SetPaused(now, paused) })
 }
 
+// Redirect goes on with a track of another origin, which is on the same shard, or to another
+// place. The numbers and timestamps go on if the Forwarder has an SSRC of its own.
+func (f *Forwarder) Redirect(o Origin, track int, to netip.AddrPort) {
+	f.do(func(now mono.Time, c *plain.Forwarder) {
+		if t := o.track(track); t != nil && o.home() == f.site {
+			c.To = to
+			c.Attach(now, t)
+		}
+	})
+}
+
 // Close ends the forwarding.
 func (f *Forwarder) Close() {
 	f.site.shard.Post(func(mono.Time) {

@@ -211,10 +211,14 @@ func (p *Party) Output(to *Peer, section int) {
 	p.party.SetListener(&ear{peer: to, section: section, site: to.site, stream: -1}, false)
 }
 
-// Stream gives the mix without itself to the only track of an origin, for Engine.Forward.
-// It has an encoder of its own.
-func (p *Party) Stream() (Origin, error) {
-	src, err := p.c.engine.NewSource(SourceConfig{Label: "mix", Tracks: []TrackConfig{trackOf(p.codec)}}, deaf{})
+// Stream gives the mix without itself to the only track of an origin, for Engine.Forward, or
+// for Redirect of a Forwarder that is there already. It has an encoder of its own.
+func (p *Party) Stream(by *Forwarder) (Origin, error) {
+	cfg := SourceConfig{Label: "mix", Tracks: []TrackConfig{trackOf(p.codec)}}
+	if by != nil {
+		cfg.Shard = by.site.number
+	}
+	src, err := p.c.engine.NewSource(cfg, deaf{})
 	if err != nil {
 		return nil, err
 	}

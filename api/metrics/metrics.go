@@ -123,6 +123,7 @@ var (
 	mixRepeated  = counter("mix_repeated_total", "Packets of silence that were those before once more.")
 	mixDecoded   = counter("mix_decoded_total", "Frames that were decoded.")
 	mixConcealed = counter("mix_concealed_total", "Frames among those that were made up, as packets were missing.")
+	mixRecovered = counter("mix_recovered_total", "Frames among those that came from the redundancy of later packets.")
 
 	recordings      = gauge("recordings", "Files that are being recorded to.")
 	recordedPackets = counter("recorded_packets_total", "Packets, and messages of data channels, that were recorded.")
@@ -195,6 +196,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	put(mixRepeated, float64(r.mixing.Repeated))
 	put(mixDecoded, float64(r.mixing.Decoded))
 	put(mixConcealed, float64(r.mixing.Concealed))
+	put(mixRecovered, float64(r.mixing.Recovered))
 	put(recordings, float64(r.recordings))
 	put(recordedPackets, float64(r.recorded.Packets))
 	put(recordedBytes, float64(r.recorded.Bytes))

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"regexp"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/api/plugin/audiobridge"
+	"bifrons/rtp/g711"
 	"bifrons/rtp/mux"
 	"bifrons/rtp/ogg"
 	"bifrons/rtp/opus"
@@ -64,6 +66,23 @@ func opusTone(t testing.TB, hz float64, packets int) [][]byte {
 	return list
 }
 
+// pcmu is the payload type of PCMU (RFC 3551, 6).
+const pcmu = 0
+
+// pcmuTone is a second of a tone in packets of 20 ms of PCMU.
+func pcmuTone(hz float64) (list [][]byte) {
+	pcm := make([]float32, 6*160)
+	for i := range 50 {
+		tone(pcm, hz, i*len(pcm))
+		low := make([]float32, 160)
+		for j := range low {
+			low[j] = pcm[6*j]
+		}
+		list = append(list, g711.PCMU.Encode(nil, low))
+	}
+	return list
+}
+
 // writeSong writes an Ogg Opus file of so many packets of a tone (RFC 7845).
 func writeSong(t testing.TB, file string, packets int) {
 	t.Helper()
@@ -89,6 +108,8 @@ type ear struct {
 	frames int
 	pcm    []float32
 	tones  map[float64]*presence
+
+	kind uint8 // payload type of the latest packet
 }
 
 // presence is what was heard of a tone.
@@ -117,14 +138,11 @@ func (e *ear) packet(p *rtp.Packet) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	skipped := 0
-	if e.begun {
+	if e.begun && p.PayloadType != pcmu {
 		skipped = max(0, int(int32(p.Timestamp-e.last))/opusFrame-1)
 	}
-	e.begun, e.last = true, p.Timestamp
-	n, err := e.dec.Decode(p.Payload, e.pcm)
-	if err != nil {
-		n = 0
-	}
+	e.begun, e.last, e.kind = true, p.Timestamp, p.PayloadType
+	n := e.decode(p)
 	e.frames++
 	for hz, x := range e.tones {
 		x.level = amplitude(e.pcm[:n], hz)
@@ -137,6 +155,31 @@ func (e *ear) packet(p *rtp.Packet) {
 		x.absent++
 		x.longest = max(x.longest, x.absent)
 	}
+}
+
+// decode decodes a packet, and returns how many samples it has: none if it is broken.
+func (e *ear) decode(p *rtp.Packet) int {
+	if p.PayloadType != pcmu {
+		n, err := e.dec.Decode(p.Payload, e.pcm)
+		if err != nil {
+			return 0
+		}
+		return n
+	}
+	low := make([]float32, len(p.Payload))
+	g711.PCMU.Decode(p.Payload, low)
+	n := min(6*len(low), len(e.pcm))
+	for i := range n {
+		e.pcm[i] = low[i/6]
+	}
+	return n
+}
+
+// hearsPCMU tells whether the latest packet was PCMU.
+func (e *ear) hearsPCMU() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.kind == pcmu
 }
 
 // of is what was heard of a tone.
@@ -207,7 +250,9 @@ type voice struct {
 	*pionPeer
 	*ear
 	track *webrtc.TrackLocalStaticRTP
+	hz    float64
 	tone  [][]byte
+	step  uint32 // of timestamps
 	seq   uint16
 	time  uint32
 }
@@ -216,7 +261,7 @@ type voice struct {
 func (b *bridge) enter(room, id int, hz float64, listensTo ...float64) *voice {
 	b.t.Helper()
 	h := dial(b.t, b.s).attach(audiobridge.Package)
-	v := &voice{pionPeer: newPionReceiver(b.t, h, webrtctest.Options{}), ear: newEar(b.t, listensTo...)}
+	v := &voice{pionPeer: newPionReceiver(b.t, h, webrtctest.Options{}), ear: newEar(b.t, listensTo...), hz: hz, step: opusFrame}
 	v.tone = opusTone(b.t, hz, 50) // a second, after which the phase is the same
 	v.PC.OnTrack(func(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
 		for {
@@ -243,6 +288,34 @@ func (v *voice) negotiate() {
 	v.call(message{"request": "configure", "muted": false}, nil)
 }
 
+// onlyPCMU makes an offer of audio one of PCMU alone.
+func onlyPCMU(text string) string {
+	text = webrtctest.WithoutLines(text, "a=rtpmap:", "a=fmtp:", "a=rtcp-fb:")
+	return regexp.MustCompile(`(?m)^(m=audio \d+ [^ ]+)[ \d]+`).ReplaceAllString(text, "$1 0\r\na=rtpmap:0 PCMU/8000")
+}
+
+// rejoin leaves the room and joins it again with another codec, by the same connection. It
+// must not be speaking.
+func (v *voice) rejoin(room, id int, codec string) {
+	v.t.Helper()
+	v.h.message(message{"request": "leave"}, nil)
+	v.h.awaitData("audiobridge", "left")
+	track := webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2}
+	v.Options.Edit, v.tone, v.step = nil, opusTone(v.t, v.hz, 50), opusFrame
+	if codec == "pcmu" {
+		track = webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypePCMU, ClockRate: 8000}
+		v.Options.Edit, v.tone, v.step = onlyPCMU, pcmuTone(v.hz), 160
+	}
+	offer, err := v.PC.CreateOffer(nil)
+	v.Must(err)
+	v.setLocal(offer)
+	v.h.message(message{"request": "join", "room": room, "id": id, "codec": codec}, v.jsep())
+	v.Accept(v.h.awaitData("audiobridge", "joined").sdp())
+	v.track, err = webrtc.NewTrackLocalStaticRTP(track, "audio", "pion")
+	v.Must(err)
+	v.Must(v.PC.GetSenders()[0].ReplaceTrack(v.track))
+}
+
 // write sends a packet as it is.
 func (v *voice) write(seq uint16, time uint32, payload []byte) {
 	_ = v.track.WriteRTP(&rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: seq, Timestamp: time}, Payload: payload})
@@ -251,7 +324,7 @@ func (v *voice) write(seq uint16, time uint32, payload []byte) {
 // next says the next 20 ms of the tone.
 func (v *voice) next() {
 	v.seq++
-	v.time += opusFrame
+	v.time += v.step
 	v.write(v.seq, v.time, v.tone[int(v.seq)%len(v.tone)])
 }
 

@@ -101,9 +101,10 @@ type Stats struct {
 	Target  time.Duration // how late packets may come, as is aimed at
 	Delay   time.Duration // of the latest frame with sound: from the arrival of a packet at its earliest until it is played
 	Waiting int           // packets
+	Ready   time.Duration // of sound that is decoded and waits
 
 	Received  uint64 // packets, redundant ones not included
-	Lost      uint64 // packets that were not there when later ones were played
+	Lost      uint64 // packets that were not there when later ones were played, those that came too late included
 	Late      uint64 // packets that came after their time
 	Repeated  uint64 // packets that were there already
 	Discarded uint64 // packets that were too much, or belonged to nothing
@@ -142,6 +143,7 @@ func New(cfg Config) *Buffer {
 func (b *Buffer) Stats() Stats {
 	s := b.stats
 	s.Waiting, s.Target = b.store.waiting(), time.Duration(b.target())
+	s.Ready = time.Duration(b.nanos(int64(b.signal.ready())))
 	return s
 }
 

@@ -72,12 +72,17 @@ type mouth struct {
 	t     testing.TB
 	sound func(i int) float32
 	enc   *opus.Encoder
+	way   []Packet // that have not come yet
 	queue []Packet
 	seq   uint64
 	pos   int
 	quiet bool // it sends silence, and says so by its level
 	level bool // it says how loud it is
-	over  bool
+	burst int  // frames that come together; 0 = each in time
+	lose  int  // one of so many packets is lost, 0 = none
+
+	missing, repairable int // packets that were lost, and those of which the next one tells
+	over                bool
 }
 
 func newMouth(t testing.TB, sound func(i int) float32) *mouth {
@@ -111,7 +116,23 @@ func (m *mouth) speak(now mono.Time) {
 	if m.quiet {
 		p.Level, p.Voice = 127, false
 	}
-	m.queue = append(m.queue, p)
+	if m.lose > 0 {
+		switch m.seq % uint64(m.lose) {
+		case 0:
+			m.missing++
+			return
+		case 1:
+			if m.missing > 0 && opus.HasFEC(b) {
+				m.repairable++
+			}
+		}
+	}
+	if m.way = append(m.way, p); len(m.way) >= m.burst {
+		for i := range m.way {
+			m.way[i].Arrival = now
+		}
+		m.queue, m.way = append(m.queue, m.way...), nil
+	}
 }
 
 func (m *mouth) Next(p *Packet) bool {

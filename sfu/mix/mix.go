@@ -145,7 +145,9 @@ type Stats struct {
 	Skipped            uint64        // frames that were left out, as it was too late for them
 	Time               time.Duration // that mixing took
 	Encoded, Repeated  uint64        // packets that were encoded, that were the one before
-	Decoded, Concealed uint64        // frames
+	Decoded            uint64        // frames
+	Concealed          uint64        // frames of those that were made up
+	Recovered          uint64        // frames of those from redundancy
 	Encoders, Decoders int           // in use
 	Parties            int
 }
@@ -160,6 +162,7 @@ func (s *Stats) Add(o Stats) {
 	s.Repeated += o.Repeated
 	s.Decoded += o.Decoded
 	s.Concealed += o.Concealed
+	s.Recovered += o.Recovered
 	s.Encoders += o.Encoders
 	s.Decoders += o.Decoders
 	s.Parties += o.Parties
@@ -173,6 +176,7 @@ type PartyStats struct {
 	Talking   bool
 	Delay     time.Duration // in the jitter buffer
 	Waiting   int           // packets in it
+	Ready     time.Duration // of sound that is decoded and waits
 	Decoded   uint64        // frames
 	Recovered uint64        // from redundancy
 	Concealed uint64

@@ -1,7 +1,6 @@
 package mix
 
 import (
-	"math"
 	"sync"
 	"time"
 
@@ -40,7 +39,7 @@ type Party struct {
 
 // Join adds a party.
 func (c *Conference) Join(cfg PartyConfig) *Party {
-	p := &Party{c: c, cfg: cfg}
+	p := &Party{c: c, cfg: cfg, stats: PartyStats{Level: quiet}}
 	p.talk.set(cfg.Window, cfg.Threshold)
 	c.do(func(mono.Time) {
 		if !c.over {
@@ -192,21 +191,20 @@ func (p *Party) fade() {
 
 // take takes the packets that have come.
 func (p *Party) take() {
-	level, q := uint8(127), &p.c.packet
+	q := &p.c.packet
 	for p.input.Next(q) {
 		x := p.packetOf(q)
 		if q.HasLevel {
-			level = min(level, q.Level)
+			p.talk.hear(q.Level, x.Duration)
 		}
 		switch {
 		case x.DTX:
 		case !q.HasLevel, q.Level < 127 && (q.Voice || q.Level <= quietest):
 			p.hang = hangover + 1
 		}
-		p.talk.knows = p.talk.knows || q.HasLevel
 		p.jb.Push(q.Arrival, &x)
 	}
-	if changed := p.talk.add(level); changed && p.cfg.Talking != nil {
+	if changed := p.talk.tick(); changed && p.cfg.Talking != nil {
 		p.cfg.Talking(p.talk.on, p.talk.mean())
 	}
 }
@@ -256,6 +254,7 @@ func (p *Party) decode(at mono.Time, on bool) {
 		p.c.count.Concealed++
 	case jitter.Recovered:
 		p.recovered++
+		p.c.count.Recovered++
 	}
 	p.renewDecoder()
 	p.decoded++
@@ -378,40 +377,52 @@ func (p *Party) tell() {
 	defer p.mu.Unlock()
 	p.stats = PartyStats{
 		Heard: p.says, HasLevel: p.talk.knows, Level: p.talk.mean(), Talking: p.talk.on,
-		Delay: js.Delay, Waiting: js.Waiting, Late: js.Late,
+		Delay: js.Delay, Waiting: js.Waiting, Ready: js.Ready, Late: js.Late,
 		Decoded: p.decoded, Recovered: p.recovered, Concealed: p.concealed, Own: p.own != nil,
 	}
 }
 
 // talking tells when somebody talks: when the mean level of so many frames is above a
-// threshold. Frames without a packet are silence.
+// threshold. What no packet tells of is silence; in which frame one comes does not matter.
 type talking struct {
 	window, threshold int
-	sum, n            int
-	last              float64
-	knows             bool // there are levels
+	n                 int     // frames of this window so far
+	heard, sum        float64 // frames of which packets told, and their levels
+	last              float64 // mean of the window before
+	measured          bool    // there was one
+	knows             bool    // there are levels
 	on                bool
 }
 
+// quiet is the level of silence, in -dBov (RFC 6464, 3).
+const quiet = 127
+
 func (t *talking) set(window, threshold int) {
 	if window != t.window || threshold != t.threshold {
-		t.window, t.threshold, t.sum, t.n = window, threshold, 0, 0
+		t.window, t.threshold, t.n, t.heard, t.sum = window, threshold, 0, 0, 0
 	}
 }
 
-// add takes the level of a frame; true if it is told now that somebody talks, or not any
-// more.
-func (t *talking) add(level uint8) (changed bool) {
+// hear takes the level of a packet.
+func (t *talking) hear(level uint8, d time.Duration) {
+	frames := float64(d) / float64(Frame)
+	t.knows = true
+	t.heard += frames
+	t.sum += frames * float64(level)
+}
+
+// tick ends a frame; true if it is told now that somebody talks, or not any more.
+func (t *talking) tick() (changed bool) {
 	window := t.window
 	if window <= 0 {
 		window = 50
 	}
-	t.sum += int(level)
 	if t.n++; t.n < window {
 		return false
 	}
-	t.last = float64(t.sum) / float64(t.n)
-	t.sum, t.n = 0, 0
+	all := max(float64(t.n), t.heard)
+	t.last = (t.sum + quiet*(all-t.heard)) / all
+	t.measured, t.n, t.heard, t.sum = true, 0, 0, 0
 	on := t.knows && t.window > 0 && t.last < float64(t.threshold)
 	changed = on != t.on
 	t.on = on
@@ -420,8 +431,8 @@ func (t *talking) add(level uint8) (changed bool) {
 
 // mean is the latest mean, in -dBov.
 func (t *talking) mean() float64 {
-	if t.n == 0 && t.last == 0 || math.IsNaN(t.last) {
-		return 127
+	if !t.measured {
+		return quiet
 	}
 	return t.last
 }

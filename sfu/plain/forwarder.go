@@ -45,6 +45,7 @@ type Forwarder struct {
 	// changes under an SSRC of ours.
 	started bool
 	run     uint32 // Packet.SSRC of it
+	moved   bool   // to another track since the last packet
 	ssrc    uint32 // as it came
 	delta   uint64 // outgoing = incoming - delta
 	next    uint64 // next outgoing number
@@ -69,12 +70,31 @@ func NewForwarder(now mono.Time, loop Loop, t *route.Track, f Forward) *Forwarde
 	case f.Encoding < 0:
 		w.sub = route.NewSubscription(w)
 		w.sub.Once()
-		w.sub.Attach(now, t)
-	default:
-		t.AddTap(w)
 	}
+	w.listen(now)
 	w.Latch()
 	return w
+}
+
+// listen takes what comes in the track.
+func (f *Forwarder) listen(now mono.Time) {
+	switch {
+	case f.track == nil:
+	case f.sub != nil:
+		f.sub.Attach(now, f.track)
+	default:
+		f.track.AddTap(f)
+	}
+}
+
+// Attach goes on with another track of the same kind.
+func (f *Forwarder) Attach(now mono.Time, t *route.Track) {
+	if t == f.track {
+		return
+	}
+	f.Close()
+	f.track, f.moved = t, true
+	f.listen(now)
 }
 
 // Latch sends two empty packets to where feedback comes from, so that it can
@@ -146,7 +166,7 @@ func (f *Forwarder) Take(p *route.Packet) {
 	if f.dead || f.held || int(p.Encoding) != f.Encoding {
 		return
 	}
-	if !f.started || p.SSRC != f.run {
+	if !f.started || f.moved || p.SSRC != f.run {
 		f.base(p)
 	}
 	seq := p.Seq - f.delta
@@ -175,7 +195,7 @@ func (f *Forwarder) base(p *route.Packet) {
 		f.clock = p.Timestamp - (f.lastTS + uint32(max(passed, 1)))
 	}
 	f.lastTS, f.lastAt = p.Timestamp-f.clock, p.Arrival
-	f.started, f.run, f.ssrc = true, p.SSRC, ssrc
+	f.started, f.moved, f.run, f.ssrc = true, false, p.SSRC, ssrc
 }
 
 // Skip implements route.Tap: a number that carries nothing is a gap.

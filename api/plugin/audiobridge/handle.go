@@ -2,6 +2,7 @@ package audiobridge
 
 import (
 	"sync"
+	"time"
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
@@ -61,7 +62,7 @@ func (h *handle) leave(p *participant, lost bool) {
 
 // Message takes a request.
 func (h *handle) Message(r *plugin.Request) plugin.Result {
-	return h.plugin.table.Message(h.Host, h, r)
+	return h.plugin.Table.Message(h.Host, h, r)
 }
 
 // Establish connects the client to its room before it hears that it is connected.
@@ -116,22 +117,22 @@ func (p *participant) query(w *json.Writer) {
 	w.OptTrue("admin", p.admin)
 	w.Bool("muted", p.muted)
 	w.Bool("active", p.up)
-	s := p.party.Stats()
+	s, m := p.party.Stats(), p.h.agreed()
 	w.Int("buffer-in", int64(s.Waiting))
-	w.Int("queue-in", 0)
+	w.Int("queue-in", int64(s.Ready/(20*time.Millisecond)))
 	if r.spatial {
 		w.Int("spatial_position", int64(p.position))
 	}
 	w.OptStr("audio-recording", p.recordings.File(0))
-	if p.media.level != 0 {
+	if m.level != 0 {
 		w.Float("audio-level-dBov", s.Level)
 		w.Bool("talking", p.talking)
 	}
-	w.Bool("fec", p.media.fec)
-	if p.media.fec {
+	w.Bool("fec", m.fec)
+	if m.fec {
 		w.Int("expected-loss", int64(p.loss))
 	}
 	w.OptUint("opus-bitrate", uint64(p.bitrate))
-	p.media.query(w)
+	m.query(w)
 	w.Bool("suspended", p.suspended)
 }

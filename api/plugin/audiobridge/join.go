@@ -6,6 +6,7 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/schema"
+	"bifrons/sdp"
 	"bifrons/sfu"
 )
 
@@ -19,20 +20,12 @@ var bothFields = slices.Concat(
 
 // joinFields are those of join and changeroom.
 func (p *Plugin) joinFields() []schema.Field {
-	return notNull(slices.Concat(
+	return schema.NotNull(
 		[]schema.Field{p.ids.Field("room", true), p.ids.Field("id", false)}, bothFields,
 		schema.Typed(schema.String, "pin", "token", "secret", "codec"),
 		schema.Typed(schema.Bool, "suspended", "pause_events"),
 		schema.Typed(schema.Uint, "audio_level_average", "audio_active_packets"),
-	))
-}
-
-// notNull makes null a wrong value of fields.
-func notNull(list []schema.Field) []schema.Field {
-	for i := range list {
-		list[i].NotNull = true
-	}
-	return list
+	)
 }
 
 // join makes the client a participant.
@@ -50,7 +43,7 @@ func (h *handle) join(r *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 	var call *plain
 	if r.Body.Has("rtp") && r.JSEP == nil {
 		if err := h.plugin.rooms.With(r.Body, func(room *room) *schema.Error {
-			_, err := room.admit(h, r.Body, nil)
+			_, err := room.admit(h, r, nil)
 			return err
 		}); err != nil {
 			return kit.Response{}, err
@@ -61,20 +54,21 @@ func (h *handle) join(r *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 	}
 	var p *participant
 	if err := h.plugin.rooms.With(r.Body, func(room *room) (err *schema.Error) {
-		p, err = room.join(h, r.Body, nil)
+		if p, err = room.join(h, r, nil); err == nil {
+			p.answerJoin(w, "joined")
+		}
 		return err
 	}); err != nil {
 		call.close()
 		return kit.Response{}, err
 	}
-	p.answerJoin(w, "joined")
 	if call != nil {
 		call.write(w)
 		h.setPlain(call)
 		if !r.Body.Is("generate_offer") {
-			return kit.Response{After: h.begin}, nil
+			return p.greeting(kit.Response{After: h.begin}), nil
 		}
-		return kit.Response{}, nil
+		return p.greeting(kit.Response{}), nil
 	}
 	resp, err := h.negotiate(p, r)
 	if err != nil {
@@ -84,7 +78,19 @@ func (h *handle) join(r *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 	if resp.JSEP == nil {
 		resp.After = h.connect // the connection of an earlier room goes on
 	}
-	return resp, nil
+	return p.greeting(resp), nil
+}
+
+// greeting is a response to a join, after which the participant hears what happens.
+func (p *participant) greeting(resp kit.Response) kit.Response {
+	then := resp.After
+	resp.After = func() {
+		p.greet()
+		if then != nil {
+			then()
+		}
+	}
+	return resp
 }
 
 // changeRoom makes the client a participant of another room.
@@ -101,15 +107,16 @@ func (h *handle) changeRoom(r *kit.Request, w *json.Writer) (kit.Response, *sche
 		if room == old.room {
 			return errorf(errAlreadyJoined, "Already in this room")
 		}
-		p, err = room.join(h, r.Body, old.kept())
+		if p, err = room.join(h, r, old.kept()); err == nil {
+			p.answerJoin(w, "roomchanged")
+		}
 		return err
 	}); err != nil {
 		return kit.Response{}, err
 	}
-	old.depart()
+	p.adopt(old.depart())
 	h.connect()
-	p.answerJoin(w, "roomchanged")
-	return kit.Response{}, nil
+	return p.greeting(kit.Response{}), nil
 }
 
 // kept is what a participant takes along into another room.
@@ -122,18 +129,35 @@ type kept struct {
 // kept may be called without the lock: what it reads is changed on the executor alone.
 func (p *participant) kept() *kept { return &kept{p.quality, p.loss, p.codec, p.up} }
 
-// depart takes the participant out of its room; the client goes on elsewhere.
-func (p *participant) depart() {
+// depart takes the participant out of its room; the client goes on elsewhere, with what
+// sends plain RTP to it, which may be nil.
+func (p *participant) depart() (sender *sfu.Forwarder) {
 	r := p.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	sender, p.media.sender = p.media.sender, nil
 	r.remove(p, false)
+	return sender
+}
+
+// adopt takes over what sent plain RTP to the client in another room, nil = nothing.
+func (p *participant) adopt(sender *sfu.Forwarder) {
+	r := p.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case sender == nil:
+	case r.has(p):
+		p.media.sender = sender
+	default: // it is not there any more
+		sender.Close()
+	}
 }
 
 // join adds a participant, with what it takes along from another room, nil = nothing. mu is
 // held.
-func (r *room) join(h *handle, body kit.Args, from *kept) (*participant, *schema.Error) {
-	p, err := r.admit(h, body, from)
+func (r *room) join(h *handle, q *kit.Request, from *kept) (*participant, *schema.Error) {
+	p, err := r.admit(h, q, from)
 	if err == nil {
 		err = p.enter()
 	}
@@ -162,24 +186,21 @@ func (p *participant) writePlace(w *json.Writer) {
 
 // admit tells whether a client may be in the room, and what it would be. Nothing changes. mu
 // is held.
-func (r *room) admit(h *handle, body kit.Args, from *kept) (*participant, *schema.Error) {
+func (r *room) admit(h *handle, q *kit.Request, from *kept) (*participant, *schema.Error) {
+	body := q.Body
 	if body.Has("rtp") && from == nil && !r.plainRTP {
 		return nil, errorf(errUnauthorized, "Plain RTP participants are not allowed in this room")
 	}
-	gw := r.plugin.Gateway
-	token := body.Str("token")
-	if r.signedTokens && gw.SignedTokens() && !gw.SignedFor(token, Package, "room="+r.id) {
-		return nil, errorf(errUnauthorized, "Unauthorized (wrong token)")
+	err := r.plugin.rooms.Enter(r, body)
+	if err == nil {
+		err = r.plugin.rooms.Invited(r, body)
 	}
-	if err := codes.Authorize(body, "pin", r.pin); err != nil {
+	if err != nil {
 		return nil, err
-	}
-	if !r.allowed.Admit(token) {
-		return nil, errorf(errUnauthorized, "Unauthorized (not in the allowed list)")
 	}
 	p := &participant{room: r, h: h, admin: body.Has("secret")}
 	if p.admin {
-		if err := codes.Authorize(body, "secret", r.secret); err != nil {
+		if err := codes.Authorize(body, "secret", r.Secret); err != nil {
 			return nil, err
 		}
 	}
@@ -194,14 +215,13 @@ func (r *room) admit(h *handle, body kit.Args, from *kept) (*participant, *schem
 	if err := p.check(body); err != nil {
 		return nil, err
 	}
-	if err := p.choose(body, from); err != nil {
-		return nil, err
+	if from == nil {
+		if err := p.choose(q); err != nil {
+			return nil, err
+		}
 	}
-	id, given := r.plugin.ids.Read(body, "id")
-	switch {
-	case !given || !r.plugin.ids.Canonical(id):
-		id = r.freeID()
-	case r.participants[id] != nil:
+	id, free := r.plugin.ids.Choose(body, "id", r.taken)
+	if !free {
 		return nil, errorf(errIDExists, "User ID %s already exists", id)
 	}
 	if len(r.members) >= maxParticipants {
@@ -211,18 +231,16 @@ func (r *room) admit(h *handle, body kit.Args, from *kept) (*participant, *schem
 	p.levels.Read(body)
 	p.suspended, p.paused = body.Is("suspended"), body.Is("suspended") && body.Is("pause_events")
 	if from == nil {
-		p.record, p.filename = body.Is("record"), body.Str("filename")
+		p.recordings.On, p.recordings.Base = body.Is("record"), body.Str("filename")
 	}
 	p.take(body, r.bitrate)
 	return p, nil
 }
 
-// choose picks the codec: that of the connection, if there is one already.
-func (p *participant) choose(body kit.Args, from *kept) *schema.Error {
-	if from != nil {
-		return nil
-	}
-	name := body.Lower("codec")
+// choose picks the codec: that of the connection, if there is one already and it is not
+// negotiated anew.
+func (p *participant) choose(q *kit.Request) *schema.Error {
+	name := q.Body.Lower("codec")
 	if name == "" {
 		name = "opus"
 	}
@@ -231,7 +249,8 @@ func (p *participant) choose(body kit.Args, from *kept) *schema.Error {
 		return errorf(errInvalidElement, "Invalid element (codec must opus, pcmu or pcma)")
 	}
 	p.codec = codec
-	if m := p.h.agreed(); m.track >= 0 && p.h.Host.Peer() != nil {
+	offered := q.JSEP != nil && q.JSEP.SDP.Type == sdp.TypeOffer
+	if m := p.h.agreed(); m.on && !offered && p.h.Host.Peer() != nil {
 		p.codec = m.codec
 	}
 	return nil
@@ -281,11 +300,9 @@ func (p *participant) take(body kit.Args, bitrate int) {
 	}
 }
 
-// answerJoin writes the answer of join and changeroom.
+// answerJoin writes the answer of join and changeroom. room.mu is held.
 func (p *participant) answerJoin(w *json.Writer, kind string) {
 	r := p.room
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.begin(w, kind)
 	r.plugin.ids.Write(w, "id", p.id)
 	r.writeOthers(w, p)

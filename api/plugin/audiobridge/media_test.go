@@ -141,7 +141,7 @@ room-1: { sampling_rate = 24000, groups = [ "x", "y" ] }`)
 		return func(tone, silent float64) {
 			t.Helper()
 			buf := make([]byte, 1500)
-			conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+			conn.SetReadDeadline(time.Now().Add(waittest.Patience))
 			for e.hears(tone) < .06 || e.hears(silent) > .02 {
 				n, err := conn.Read(buf)
 				if err != nil {
@@ -193,7 +193,7 @@ room-1: { sampling_rate = 16000, allow_rtp_participants = true }`)
 	port, _ := e.Field("rtp", "port").(float64)
 	to := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(port)}
 	quit, done := make(chan struct{}), make(chan struct{})
-	next := sine(t, hz)
+	v := newVoice(t, hz)
 	go func() {
 		defer close(done)
 		tick := time.NewTicker(20 * time.Millisecond)
@@ -202,7 +202,8 @@ room-1: { sampling_rate = 16000, allow_rtp_participants = true }`)
 			h := []byte{0x80, 97, byte(n >> 8), byte(n)}
 			h = binary.BigEndian.AppendUint32(h, uint32(n)*960)
 			h = binary.BigEndian.AppendUint32(h, 77)
-			conn.WriteToUDP(append(h, next()...), to)
+			payload, _ := v.next()
+			conn.WriteToUDP(append(h, payload...), to)
 			select {
 			case <-tick.C:
 			case <-quit:
@@ -213,7 +214,7 @@ room-1: { sampling_rate = 16000, allow_rtp_participants = true }`)
 	t.Cleanup(func() { close(quit); <-done })
 	ann.awaitTones("the plain one is heard", []float64{hz}, []float64{voice})
 	far, buf := newEar(t), make([]byte, 1500)
-	conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	conn.SetReadDeadline(time.Now().Add(waittest.Patience))
 	for far.hears(voice) < .08 || far.hears(hz) > .02 {
 		n, err := conn.Read(buf)
 		if err != nil {

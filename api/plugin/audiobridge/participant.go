@@ -41,9 +41,10 @@ type participant struct {
 	up      bool
 	talking bool
 
-	record     bool
-	filename   string // "" = one is made up
-	recordings recording.Set
+	greeted bool     // it was told that it is in the room
+	early   [][]byte // events that wait for that
+
+	recordings recording.Wanted
 }
 
 // settings are what the conference knows of it.
@@ -110,13 +111,47 @@ func (p *participant) write(w *json.Writer, full bool) {
 	w.OptStr("display", p.display)
 	w.Bool("setup", p.up)
 	w.Bool("muted", p.muted)
-	if full && p.media.level != 0 {
+	if full && p.h.agreed().level != 0 {
 		w.Bool("talking", p.talking)
 	}
 	if r.spatial {
 		w.Int("spatial_position", int64(p.position))
 	}
 	w.OptTrue("suspended", p.suspended)
+}
+
+// maxEarly is how many events wait for the answer to a join.
+const maxEarly = 256
+
+// tell sends it an event: after the answer to its join, whatever happens meanwhile. With a
+// topic it is news that replace those before, should they not have been read yet. room.mu is
+// held.
+func (p *participant) tell(topic string, data []byte) {
+	if !p.greeted && len(p.early) < maxEarly {
+		p.early = append(p.early, data)
+		return
+	}
+	p.release()
+	if topic != "" {
+		p.h.Host.Tell(topic, data)
+		return
+	}
+	p.h.Host.Push("", data, nil)
+}
+
+// release sends the events that wait. room.mu is held.
+func (p *participant) release() {
+	for _, data := range p.early {
+		p.h.Host.Push("", data, nil)
+	}
+	p.greeted, p.early = true, nil
+}
+
+// greet notes that the answer to its join is on its way.
+func (p *participant) greet() {
+	p.room.mu.Lock()
+	defer p.room.mu.Unlock()
+	p.release()
 }
 
 // writeAlone writes it as the only one of a list.

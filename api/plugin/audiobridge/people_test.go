@@ -1,11 +1,15 @@
 package audiobridge
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	"bifrons/api/json"
+	"bifrons/api/kit"
 	"bifrons/api/plugin/plugintest"
+	"bifrons/api/schema"
 )
 
 func event(text string) string { return `{'audiobridge':'event','room':1,` + text + `}` }
@@ -153,5 +157,59 @@ room-2: { sampling_rate = 48000, pin = "p" }`)
 	e.isTold("who is lost", strings.Replace(event("'leaving':1"), "'room':1", "'room':2", 1))
 	if got := c.Query(); got != `{"state":"idle","started":0,"hangingup":0,"destroyed":0}` {
 		t.Errorf("the state: %s", got)
+	}
+}
+
+// TestJoinedFirst: whatever happens meanwhile is told after the answer to a join.
+func TestJoinedFirst(t *testing.T) {
+	b := newBridge(t, "room-1: { sampling_rate = 16000 }\nroom-2: { sampling_rate = 16000 }")
+	d, e := b.join("1", "1", ""), b.join("2", "1", "")
+	c := b.client()
+	h := c.Handle.(*handle)
+	for _, x := range []struct {
+		room, request, kind string
+		run                 func(*kit.Request, *json.Writer) (kit.Response, *schema.Error)
+		other               *client
+	}{{"1", "join", "joined", h.join, d}, {"2", "changeroom", "roomchanged", h.changeRoom, e}} {
+		w := json.NewWriter(nil)
+		w.Object("")
+		body := plugintest.Parse(t, quoted("{'request':'"+x.request+"','room':"+x.room+",'id':5}"))
+		resp, err := x.run(&kit.Request{Body: kit.Args{Value: body}}, w)
+		w.End()
+		if err != nil || !strings.HasPrefix(string(w.Bytes()), `{"audiobridge":"`+x.kind+`","room":`+x.room+`,"id":5,"participants":[{"id":1,`) {
+			t.Fatalf("%s: %s, %v", x.request, w.Bytes(), err)
+		}
+		b.Admin(`{"request":"mute_room","room":` + x.room + `}`)
+		b.Admin(`{"request":"mute","room":` + x.room + `,"id":5}`)
+		x.other.ask("{'request':'configure','display':'d'}")
+		c.isTold("before the answer to " + x.request)
+		resp.After()
+		room := strings.NewReplacer("R", x.room)
+		c.isTold("after the answer to "+x.request, room.Replace("{'audiobridge':'event','room':R,'muted':true}"),
+			room.Replace("{'audiobridge':'event','room':R,'participants':[{'id':5,'setup':false,'muted':true}]}"),
+			room.Replace("{'audiobridge':'event','room':R,'participants':[{'id':1,'display':'d','setup':false,'muted':false}]}"))
+		x.other.ask("{'request':'configure','display':'e'}")
+		c.isTold("from then on", room.Replace("{'audiobridge':'event','room':R,'participants':[{'id':1,'display':'e','setup':false,'muted':false}]}"))
+	}
+	// What waits is bounded, and nothing of it is lost.
+	p := &participant{room: h.current().room, h: h}
+	for i := range maxEarly + 2 {
+		p.tell("", fmt.Appendf(nil, `{"n":%d}`, i))
+	}
+	if got := strings.Split(c.hears(), "\n"); len(got) != maxEarly+2 || got[0] != "{'n':0}" || got[maxEarly+1] != fmt.Sprintf("{'n':%d}", maxEarly+1) {
+		t.Errorf("%d events: %v", len(got), got)
+	}
+}
+
+// TestQueryBeforeUp: what was agreed on is told before the connection is up.
+func TestQueryBeforeUp(t *testing.T) {
+	b := newBridge(t, "room-1: { sampling_rate = 16000 }")
+	c := b.join("1", "1", "")
+	c.offers("{'request':'configure'}", audioOffer(t, "useinbandfec=1"))
+	if got := c.Query(); !strings.Contains(got, `"active":false,"buffer-in":0,"queue-in":0,"audio-level-dBov":127.0,"talking":false,"fec":true,"expected-loss":0,`) {
+		t.Errorf("the state: %s", got)
+	}
+	if got := c.ask("{'request':'listparticipants','room':1}"); !strings.Contains(got, "{'id':1,'setup':false,'muted':false,'talking':false}") {
+		t.Error(got)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"bifrons/api/plugin/plugintest"
 	"bifrons/rtp/opus"
 	"bifrons/rtp/waittest"
+	"bifrons/sdp"
 	"bifrons/sfu"
 )
 
@@ -80,48 +82,83 @@ func amplitude(pcm []float32, hz float64, rate int) float64 {
 	return 2 * math.Sqrt(max(0, a*a+b*b-k*a*b)) / float64(len(pcm))
 }
 
-// sine makes the Opus packets of a tone.
-func sine(t *testing.T, hz float64) (next func() []byte) {
+// voice says a tone.
+type voice struct {
+	t    *testing.T
+	enc  *opus.Encoder
+	hz   float64
+	i    int
+	loud atomic.Uint64 // amplitude, in millionths
+}
+
+const loud = .2
+
+func newVoice(t *testing.T, hz float64) *voice {
 	t.Helper()
-	enc, err := opus.NewEncoder(48000, 1)
-	if err != nil {
+	v := &voice{t: t, hz: hz}
+	v.set(loud)
+	var err error
+	if v.enc, err = opus.NewEncoder(48000, 1); err != nil {
 		t.Fatal(err)
 	}
-	i := 0
-	return func() []byte {
-		pcm := make([]float32, 960)
-		for j := range pcm {
-			pcm[j] = float32(.2 * math.Sin(2*math.Pi*hz*float64(i)/48000))
-			i++
-		}
-		b, err := enc.Encode(nil, pcm)
-		if err != nil {
-			t.Error(err)
-		}
-		return b
+	return v
+}
+
+func (v *voice) set(amplitude float64) { v.loud.Store(uint64(amplitude * 1e6)) }
+
+// next is the next packet, and how loud that is (RFC 6464).
+func (v *voice) next() (payload []byte, level uint8) {
+	pcm, amplitude, sum := make([]float32, 960), float64(v.loud.Load())/1e6, 0.
+	for j := range pcm {
+		x := amplitude * math.Sin(2*math.Pi*v.hz*float64(v.i)/48000)
+		pcm[j] = float32(x)
+		sum += x * x
+		v.i++
 	}
+	b, err := v.enc.Encode(nil, pcm)
+	if err != nil {
+		v.t.Error(err)
+	}
+	return b, uint8(min(127, -10*math.Log10(sum/960+1e-20)))
 }
 
 // phone joins a room and speaks.
 func (b *bridge) phone(room, id int, hz float64, more string) *phone {
 	b.t.Helper()
-	p := &phone{client: &client{b.Connect(plugintest.Options{}), b}, t: b.t, hz: hz, ear: newEar(b.t)}
+	return b.call(room, id, newVoice(b.t, hz), more, false)
+}
+
+// call is phone with a voice; with levels every packet tells how loud it is.
+func (b *bridge) call(room, id int, v *voice, more string, levels bool) *phone {
+	b.t.Helper()
+	p := &phone{client: &client{b.Connect(plugintest.Options{}), b}, t: b.t, hz: v.hz, ear: newEar(b.t)}
+	var media webrtc.MediaEngine
+	p.must(media.RegisterDefaultCodecs())
+	if levels {
+		p.must(media.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: sdp.URIAudioLevel}, webrtc.RTPCodecTypeAudio))
+	}
 	var err error
-	p.pc, err = webrtc.NewPeerConnection(webrtc.Configuration{})
+	p.pc, err = webrtc.NewAPI(webrtc.WithMediaEngine(&media)).NewPeerConnection(webrtc.Configuration{})
 	p.must(err)
 	track, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus}, "a", strconv.Itoa(id))
 	p.must(err)
-	_, err = p.pc.AddTrack(track)
+	sender, err := p.pc.AddTrack(track)
 	p.must(err)
 	p.pc.OnTrack(p.listen)
 	quit, done := make(chan struct{}), make(chan struct{})
-	next := sine(b.t, hz)
 	go func() {
 		defer close(done)
 		tick := time.NewTicker(20 * time.Millisecond)
 		defer tick.Stop()
 		for n := uint16(1); ; n++ {
-			track.WriteRTP(&rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: n, Timestamp: uint32(n) * 960}, Payload: next()})
+			payload, level := v.next()
+			q := &rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: n, Timestamp: uint32(n) * 960}, Payload: payload}
+			for _, x := range sender.GetParameters().HeaderExtensions {
+				if x.URI == sdp.URIAudioLevel && levels {
+					q.SetExtension(uint8(x.ID), []byte{level})
+				}
+			}
+			track.WriteRTP(q)
 			select {
 			case <-tick.C:
 			case <-quit:

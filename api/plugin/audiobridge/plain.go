@@ -4,7 +4,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"slices"
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
@@ -30,11 +29,11 @@ type plain struct {
 	ssrc   uint32              // of what is sent
 }
 
-var plainFields = notNull(slices.Concat(
+var plainFields = schema.NotNull(
 	schema.Typed(schema.String, "ip"),
 	schema.Typed(schema.Uint, "port", "payload_type", "audiolevel_ext"),
 	schema.Typed(schema.Bool, "fec"),
-))
+)
 
 // openPlain makes what the field rtp of a join asks for; nil if there is no port to be had.
 // It looks names up and opens a port.
@@ -185,21 +184,20 @@ func (h *handle) connectPlain(body kit.Args) *schema.Error {
 // send sends the mix to the other side, if that is known. room.mu is held.
 func (p *participant) send() {
 	c, m := p.media.call, &p.media
-	if m.sender != nil {
-		m.sender.Close()
-		m.sender = nil
-	}
 	if c.remote.Host == nil {
 		return
 	}
+	to := netip.AddrPortFrom(c.remote.Host.Addr, c.remote.Port)
 	var err error
 	if m.stream == nil {
-		m.stream, err = p.party.Stream()
+		m.stream, err = p.party.Stream(m.sender)
 	}
-	if err == nil {
-		m.sender, err = p.room.plugin.Gateway.Engine().Forward(m.stream, 0, sfu.Forward{
-			To: netip.AddrPortFrom(c.remote.Host.Addr, c.remote.Port), PayloadType: c.pt, SSRC: c.ssrc,
-		})
+	switch {
+	case err != nil:
+	case m.sender != nil:
+		m.sender.Redirect(m.stream, 0, to)
+	default:
+		m.sender, err = p.room.plugin.Gateway.Engine().Forward(m.stream, 0, sfu.Forward{To: to, PayloadType: c.pt, SSRC: c.ssrc})
 	}
 	if err != nil {
 		p.room.plugin.Gateway.Logger().Warn("nothing is sent to a plain RTP participant", "room", p.room.id, "id", p.id, "error", err)
