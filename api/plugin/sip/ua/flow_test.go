@@ -10,6 +10,7 @@ import (
 	"math/big"
 	"net"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -179,6 +180,9 @@ func TestNobodyListens(t *testing.T) {
 	free := addrPort(u.LocalAddr())
 	u.Close()
 	for _, tr := range []Transport{UDP, TCP} {
+		if tr == UDP && runtime.GOOS != "linux" {
+			continue // only there ICMP errors of such sockets are told
+		}
 		h := &ear{}
 		_, err := e.Account(AccountConfig{Identity: "sip:alice@" + free.String(), Register: true, Transport: tr}, h)
 		if err != nil {
