@@ -104,7 +104,7 @@ type Stats struct {
 	Ready   time.Duration // of sound that is decoded and waits
 
 	Received  uint64 // packets, redundant ones not included
-	Lost      uint64 // packets that were not there when later ones were played
+	Lost      uint64 // packets that were not there when later ones were played, those that came too late included
 	Late      uint64 // packets that came after their time
 	Repeated  uint64 // packets that were there already
 	Discarded uint64 // packets that were too much, or belonged to nothing

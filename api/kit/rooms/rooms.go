@@ -127,29 +127,32 @@ func (r *Registry[T]) take() map[string]T {
 // or a random one if there is none; false if the id is in use. Commit or Release
 // has to follow.
 func (r *Registry[T]) Reserve(body kit.Args, field string) (id string, ok bool) {
-	id, given := r.IDs.Read(body, field)
-	return r.ReserveID(id, given && r.IDs.Canonical(id))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if id, ok = r.IDs.Choose(body, field, r.taken); ok {
+		r.reserve(id)
+	}
+	return id, ok
 }
 
 // ReserveID is Reserve for an id that is at hand, if one is given.
 func (r *Registry[T]) ReserveID(id string, given bool) (string, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for {
-		if !given {
-			id = r.IDs.New()
-		}
-		if !r.taken(id) {
-			if r.coming == nil {
-				r.coming = make(map[string]struct{})
-			}
-			r.coming[id] = struct{}{}
-			return id, true
-		}
-		if given {
-			return id, false
-		}
+	if !given {
+		id = r.IDs.Free(r.taken)
+	} else if r.taken(id) {
+		return id, false
 	}
+	r.reserve(id)
+	return id, true
+}
+
+func (r *Registry[T]) reserve(id string) {
+	if r.coming == nil {
+		r.coming = make(map[string]struct{})
+	}
+	r.coming[id] = struct{}{}
 }
 
 func (r *Registry[T]) taken(id string) bool {

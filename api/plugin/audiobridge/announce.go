@@ -35,10 +35,7 @@ type announcement struct {
 
 // mayPlay tells whether the administrator lets a client play files.
 func (p *Plugin) mayPlay(body kit.Args) *schema.Error {
-	if !p.general.LockPlay {
-		return nil
-	}
-	return codes.Authorize(body, "admin_key", p.general.AdminKey)
+	return codes.MayLocked(body, p.general.LockPlay, p.general.AdminKey)
 }
 
 // playFile plays a file to a room.

@@ -65,8 +65,8 @@ func (p *Plugin) newHandle(host plugin.Host) *handle {
 // general are the settings of the plugin as a whole, the category general of the file.
 type general struct {
 	AdminKey    string           `cfg:"admin_key" guard:"everybody may create rooms"`
-	LockForward bool             `cfg:"lock_rtp_forward" guard:"who manages a room may forward its mix"`
-	LockPlay    bool             `cfg:"lock_play_file" guard:"who manages a room may play files"`
+	LockForward bool             `cfg:"lock_rtp_forward" needs:"admin_key" guard:"who manages a room may forward its mix"`
+	LockPlay    bool             `cfg:"lock_play_file" needs:"admin_key" guard:"who manages a room may play files"`
 	Suffix      string           `cfg:"record_tmp_ext"` // of recordings of mixes that are not whole, without the dot
 	Events      bool             `cfg:"events"`
 	StringIDs   bool             `cfg:"string_ids"`
@@ -88,23 +88,6 @@ func (p *Plugin) loadGeneral(f config.PluginFile) []config.Problem {
 	*g = general{Events: true, Ports: defaultPorts, Policy: forward.DefaultPolicy}
 	problems := f.General(g)
 	p.Events.On, p.ids.Strings = g.Events, g.StringIDs
-	if g.AdminKey != "" {
-		return problems
-	}
-	for _, lock := range []struct {
-		name string
-		on   *bool
-		open string
-	}{
-		{"lock_rtp_forward", &g.LockForward, "who manages a room may forward its mix"},
-		{"lock_play_file", &g.LockPlay, "who manages a room may play files"},
-	} {
-		if it := f.Category("general").Get(lock.name); *lock.on {
-			problems = append(problems, config.Problem{File: it.File, Line: it.Line, Section: "general", Key: it.Name, Warning: true,
-				Text: "needs admin_key", Open: lock.open})
-		}
-		*lock.on = false
-	}
 	return problems
 }
 

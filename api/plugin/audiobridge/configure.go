@@ -56,7 +56,7 @@ func (p *participant) configure(body kit.Args) *schema.Error {
 	if body.Has("group") {
 		p.party.SetGroup(p.group)
 	}
-	p.recordAs(body)
+	p.recordings.Read(body, p.startRecording)
 	if slices.ContainsFunc(told, body.Has) || r.spatial && body.Has("spatial_position") {
 		p.changed(p)
 	}

@@ -47,10 +47,7 @@ func (p *Plugin) forwardRules() *forward.Rules {
 
 // mayForward tells whether the administrator lets a client forward.
 func (p *Plugin) mayForward(body kit.Args) *schema.Error {
-	if !p.general.LockForward {
-		return nil
-	}
-	return codes.Authorize(body, "admin_key", p.general.AdminKey)
+	return codes.MayLocked(body, p.general.LockForward, p.general.AdminKey)
 }
 
 // readForward reads what is to be forwarded, and where to.

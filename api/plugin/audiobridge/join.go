@@ -220,11 +220,8 @@ func (r *room) admit(h *handle, q *kit.Request, from *kept) (*participant, *sche
 			return nil, err
 		}
 	}
-	id, given := r.plugin.ids.Read(body, "id")
-	switch {
-	case !given || !r.plugin.ids.Canonical(id):
-		id = r.freeID()
-	case r.participants[id] != nil:
+	id, free := r.plugin.ids.Choose(body, "id", r.taken)
+	if !free {
 		return nil, errorf(errIDExists, "User ID %s already exists", id)
 	}
 	if len(r.members) >= maxParticipants {
@@ -234,7 +231,7 @@ func (r *room) admit(h *handle, q *kit.Request, from *kept) (*participant, *sche
 	p.levels.Read(body)
 	p.suspended, p.paused = body.Is("suspended"), body.Is("suspended") && body.Is("pause_events")
 	if from == nil {
-		p.record, p.filename = body.Is("record"), body.Str("filename")
+		p.recordings.On, p.recordings.Base = body.Is("record"), body.Str("filename")
 	}
 	p.take(body, r.bitrate)
 	return p, nil

@@ -120,7 +120,7 @@ func (h *handle) suspend(q *kit.Request, w *json.Writer) (kit.Response, *schema.
 	return kit.Response{}, h.withOwn(q.Body, func(r *room, user *participant) *schema.Error {
 		r.success(w, false)
 		if q.Body.Is("stop_record") {
-			user.setRecord(false)
+			user.recordings.SetOn(false, nil)
 		}
 		changed := !user.suspended
 		if changed {
@@ -140,7 +140,7 @@ func (h *handle) suspend(q *kit.Request, w *json.Writer) (kit.Response, *schema.
 func (h *handle) resume(q *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	return kit.Response{}, h.withOwn(q.Body, func(r *room, user *participant) *schema.Error {
 		r.success(w, false)
-		user.recordAs(q.Body)
+		user.recordings.Read(q.Body, user.startRecording)
 		if !user.suspended {
 			return nil
 		}

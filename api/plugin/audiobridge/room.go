@@ -142,14 +142,8 @@ func (r *room) remove(p *participant, lost bool) {
 // has tells whether a participant is in the room.
 func (r *room) has(p *participant) bool { return r.participants[p.id] == p }
 
-// freeID makes an id that no participant has.
-func (r *room) freeID() string {
-	for {
-		if id := r.plugin.ids.New(); r.participants[id] == nil {
-			return id
-		}
-	}
-}
+// taken tells whether a participant has an id.
+func (r *room) taken(id string) bool { return r.participants[id] != nil }
 
 // user finds the participant whom a request names.
 func (r *room) user(body kit.Args) (*participant, *schema.Error) {

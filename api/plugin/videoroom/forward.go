@@ -48,10 +48,7 @@ func (p *Plugin) forwardRules() *forward.Rules {
 
 // mayForward tells whether the administrator lets a client forward.
 func (p *Plugin) mayForward(body kit.Args) *schema.Error {
-	if !p.general.lockForwarding {
-		return nil
-	}
-	return authorize(body, "admin_key", p.general.adminKey)
+	return codes.MayLocked(body, p.general.lockForwarding, p.general.adminKey)
 }
 
 // ofFeed is manage for a request about a publisher.

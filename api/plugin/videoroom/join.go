@@ -65,7 +65,7 @@ func (r *room) joinPublisher(h *handle, req *kit.Request, w *json.Writer, config
 	}
 	if configure {
 		p.prefer(body)
-		p.recordAs(body)
+		p.recordings.Read(body, p.startRecording)
 	}
 	r.add(p)
 	h.become(p)

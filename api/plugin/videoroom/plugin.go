@@ -44,7 +44,7 @@ func (p *Plugin) newHandle(host plugin.Host) *handle {
 // generalSettings is the category general of the file.
 type generalSettings struct {
 	AdminKey       string `cfg:"admin_key" guard:"everybody may create rooms"`
-	LockForwarding bool   `cfg:"lock_rtp_forward" guard:"who manages a room may forward its media"`
+	LockForwarding bool   `cfg:"lock_rtp_forward" needs:"admin_key" guard:"who manages a room may forward its media"`
 	Events         bool   `cfg:"events"`
 	StringIDs      bool   `cfg:"string_ids"`
 	forward.Policy
@@ -55,14 +55,10 @@ func (p *Plugin) loadGeneral(f config.PluginFile) []config.Problem {
 	set := generalSettings{Events: true, Policy: forward.DefaultPolicy}
 	problems := f.General(&set)
 	p.general = general{
-		adminKey: set.AdminKey, lockForwarding: set.LockForwarding && set.AdminKey != "", forward: set.Policy,
+		adminKey: set.AdminKey, lockForwarding: set.LockForwarding, forward: set.Policy,
 	}
 	p.Events.On = set.Events
 	p.ids.Strings = set.StringIDs
-	if it := f.Category("general").Get("lock_rtp_forward"); set.LockForwarding && set.AdminKey == "" {
-		problems = append(problems, config.Problem{File: it.File, Line: it.Line, Section: "general", Key: it.Name, Warning: true,
-			Text: "needs admin_key", Open: "who manages a room may forward its media"})
-	}
 	return problems
 }
 

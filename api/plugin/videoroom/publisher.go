@@ -213,7 +213,7 @@ func (p *publisher) reset() {
 	p.recordings.StopAll(nil)
 	p.open, p.up, p.e2ee, p.talking = false, false, false, false
 	p.streams, p.firstData = nil, nil
-	p.descriptions, p.filename = nil, ""
+	p.descriptions, p.recordings.Base = nil, ""
 	clear(p.wanted)
 }
 

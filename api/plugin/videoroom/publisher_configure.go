@@ -39,7 +39,7 @@ func (p *publisher) setup(req *kit.Request, w *json.Writer, publish bool) (kit.R
 	}
 	p.apply(body)
 	if !r.lockRecord || authorize(body, "secret", r.Secret) == nil {
-		p.recordAs(body)
+		p.recordings.Read(body, p.startRecording)
 	}
 	described := p.describe(body)
 	r.answer(w, "configured")

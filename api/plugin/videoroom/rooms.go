@@ -100,7 +100,7 @@ func (r *room) addDummy(src kit.Values) {
 			list = append(list, format{codec: codec})
 		}
 	}
-	p := &publisher{room: r, id: r.freeID(), dummy: true, display: "Dummy publisher", e2ee: r.requireE2EE || e2ee}
+	p := &publisher{room: r, id: r.plugin.ids.Free(r.taken), dummy: true, display: "Dummy publisher", e2ee: r.requireE2EE || e2ee}
 	for _, kind := range []sdp.Kind{sdp.Audio, sdp.Video} {
 		for _, f := range list {
 			if r.allows(kind, f.codec) {

@@ -105,8 +105,7 @@ type publisher struct {
 
 	forwarders forward.Set[forwarded]
 
-	recordings recording.Set // by mindex
-	record     bool          // as the room's, for him
+	recordings recording.Wanted // by mindex; the Base is that of a connection
 
 	display  string // "" = none
 	metadata []byte // compact JSON object, nil = none
@@ -124,7 +123,6 @@ type publisher struct {
 	firstData *stream   // nil if there is none
 	closing   bool      // the connection is on the way to its end
 	answering bool      // an offer was taken, but the connection does not have the answer yet
-	filename  string    // what the names of recordings begin with, "" = one is made up
 
 	bitrate         uint64              // bit/s, 0 = no cap
 	levels          kit.Talking         // instead of the room's

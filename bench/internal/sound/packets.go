@@ -39,6 +39,45 @@ func Encode(pcm []float32, bitrate, loss int) ([]Packet, error) {
 	return list, nil
 }
 
+// Decode decodes packets of which none is missing.
+func Decode(list []Packet) ([]float32, error) {
+	var t Tape
+	for i, p := range list {
+		t.Add(uint16(i), 0, p.Payload)
+	}
+	h, err := t.Play()
+	return h.PCM, err
+}
+
+// Best is what is heard of packets that are said again and again, by a server that loses
+// nothing and encodes them at a bitrate, 0 = as the codec likes.
+func Best(says []Packet, bitrate int) ([]float32, error) {
+	pcm, err := Decode(slices.Concat(says, says, says[:min(len(says), Rate/Frame)]))
+	if err != nil {
+		return nil, err
+	}
+	list, err := Encode(pcm, bitrate, 0)
+	if err != nil {
+		return nil, err
+	}
+	if pcm, err = Decode(list); err != nil {
+		return nil, err
+	}
+	const delays = 2 * Rate * 65 / 10000 // of both encoders
+	return pcm[len(says)*Frame+delays:][:len(says)*Frame], nil
+}
+
+// FEC is the share of packets that have redundancy for the one before (RFC 6716, 2.1.7).
+func FEC(list []Packet) float64 {
+	n := 0
+	for _, p := range list {
+		if opus.HasFEC(p.Payload) {
+			n++
+		}
+	}
+	return float64(n) / float64(max(len(list), 1))
+}
+
 func level(pcm []float32) uint8 {
 	sum := 0.0
 	for _, x := range pcm {

@@ -79,3 +79,52 @@ func TestLevel(t *testing.T) {
 		t.Errorf("%v %v", list[5].Level, err)
 	}
 }
+
+// TestBest: what has lost nothing is most like the best that can be, and what was recovered is
+// more like it than what was made up.
+func TestBest(t *testing.T) {
+	pcm := Speech(2.5, 1)
+	says, err := Encode(pcm, 32000, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if share := FEC(says); share < .7 {
+		t.Fatalf("%.2f of the packets have FEC", share)
+	}
+	const bitrate = 128_000
+	best, err := Best(says, bitrate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := Decode(says)
+	if err != nil {
+		t.Fatal(err)
+	}
+	heard := func(pcm []float32) Quality {
+		t.Helper()
+		list, err := Encode(pcm, bitrate, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := Decode(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Compare(best, again)
+	}
+	var made Tape
+	for i, p := range says {
+		if i%5 != 1 {
+			made.Add(uint16(i), 0, p.Payload)
+		}
+	}
+	holes, err := made.Play()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := heard(whole), heard(holes.PCM)
+	t.Logf("whole %+v, with holes %+v", a, b)
+	if a.SNR < 20 || b.SNR > a.SNR-5 || b.Distance < a.Distance+.5 {
+		t.Errorf("whole %+v, with holes %+v", a, b)
+	}
+}

@@ -61,7 +61,7 @@ type Account struct {
 }
 
 // maxQueued is how many events that somebody else can cause wait for a handler.
-const maxQueued = 1024
+const maxQueued = 256
 
 // Account makes an account, and begins to register it if that is wanted.
 func (e *Endpoint) Account(cfg AccountConfig, h Handler) (a *Account, err error) {

@@ -118,6 +118,11 @@ func (c *Call) stop() {
 		c.theirs.answer(487)
 		c.theirs = nil
 	}
+	if c.ours != nil {
+		// Its answer may be lost, and nobody repeats it any more.
+		c.ours.canceled = true
+		c.ours.tx.giveUp()
+	}
 }
 
 // release forgets the dialog, or lets transfers go on in it for a while.

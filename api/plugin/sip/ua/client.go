@@ -27,6 +27,7 @@ type clientTx struct {
 	limit  *timer // B, D, F, K, M, and after CANCEL
 	ack    []byte // of a response that refuses an INVITE
 	cancel *clientTx
+	late   bool // there is a limit for the final response
 }
 
 type txState int
@@ -148,7 +149,7 @@ func (t *clientTx) response(m *message) {
 	case m.code < 200:
 		if t.state = txProceeding; invite {
 			t.again.stop()
-			if t.cancel == nil {
+			if !t.late {
 				t.limit.stop()
 			}
 		}
@@ -217,8 +218,17 @@ func (t *clientTx) sendCancel(headers Headers) {
 	t.cancel = c
 	c.register()
 	c.transmit(c.data)
+	t.giveUp()
+}
+
+// giveUp waits for a final response for 64*T1 and no longer. t may be nil.
+func (t *clientTx) giveUp() {
+	if t == nil || t.state > txProceeding {
+		return
+	}
 	t.again.stop()
 	t.limit.stop()
+	t.late = true
 	t.limit = t.e.after(t.e.cfg.T1x64, func() { t.fail(487) })
 }
 

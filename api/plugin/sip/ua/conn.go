@@ -95,7 +95,7 @@ func (e *Endpoint) flowTo(h hop) flow {
 	c := &conn{e: e, key: key}
 	c.out = serial.New(e.tasks.Go, c.write)
 	e.conns[key] = c
-	ctx, cancel := context.WithTimeout(context.Background(), dialTime)
+	ctx, cancel := context.WithTimeout(e.ctx, dialTime)
 	c.cancel = cancel
 	from := e.udpFor(h.addr.Addr()).local.Addr()
 	e.tasks.Go(func() { c.dial(ctx, from) })

@@ -11,6 +11,7 @@ type sources struct {
 	m      map[netip.Addr]*source
 	rest   source // those for which there is no room
 	swept  time.Time
+	held   int // bytes of all transactions
 }
 
 // maxSources is how many sources are told apart.
@@ -20,6 +21,7 @@ type source struct {
 	tokens  float64
 	last    time.Time
 	servers int // transactions
+	held    int // bytes of these
 }
 
 func (s *sources) init(l Limits) {

@@ -2,6 +2,7 @@ package ua
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 )
@@ -45,10 +46,11 @@ func TestStrangers(t *testing.T) {
 		b.called("alice", "in1", withSDP()...)
 		h.last(t, "incoming")
 		// Sources are forgotten.
-		for i := range 10000 {
-			x := b.w.udpAt(netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 5060))
-			sent(x, 1, "INVITE", "nobody")
-			x.Close()
+		for i := range 6000 {
+			from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 5060)
+			b.e.mu.Lock()
+			b.e.sources.take(from.Addr(), time.Now())
+			b.e.mu.Unlock()
 		}
 		if s := b.e.Stats(); s.Sources > maxSources {
 			t.Errorf("%+v", s)
@@ -108,5 +110,39 @@ func TestSlowHandler(t *testing.T) {
 		b.pass(0)
 		other.last(t, "message")
 		close(block)
+	})
+}
+
+// Transactions that hold too much are refused.
+func TestHeldBytes(t *testing.T) {
+	inBubble(t, Config{Limits: Limits{Rate: 1e6, Burst: 1e6}}, func(b *bench) {
+		_, h := b.account(b.e, "alice")
+		codes := map[string]int{}
+		for range 200 {
+			b.phone.request("INVITE", "sip:alice@x", "<sip:s@x>;tag=t", "<sip:alice@x>", random(10), 1, "X-Big: "+strings.Repeat("x", 60000))
+			m := b.phone.next("SIP/2.0")
+			codes[m.start]++
+		}
+		if h.count("incoming") != 1 || codes["SIP/2.0 486 Busy Here"] != 199 {
+			t.Error(codes)
+		}
+		// Only the call that rings is held whole.
+		b.e.mu.Lock()
+		held := b.e.sources.held
+		b.e.mu.Unlock()
+		if held > 300000 {
+			t.Error(held, "bytes")
+		}
+		b.e.mu.Lock()
+		b.e.sources.of(netip.MustParseAddr(theirs), time.Now()).held += maxHeldBySource
+		b.e.mu.Unlock()
+		b.phone.request("MESSAGE", "sip:alice@x", "<sip:s@x>;tag=t", "<sip:alice@x>", random(10), 1)
+		b.phone.next("SIP/2.0 503")
+		for range 60 {
+			b.pass(time.Second)
+			for len(b.phone.got) > 0 {
+				<-b.phone.got
+			}
+		}
 	})
 }

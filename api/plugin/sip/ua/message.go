@@ -318,6 +318,15 @@ func (m *message) bytes(top string) []byte {
 	return append(b, m.body...)
 }
 
+// size is about how many bytes the message takes.
+func (m *message) size() int {
+	n := 512 + len(m.uri) + len(m.body)
+	for _, h := range m.headers {
+		n += 32 + len(h.Name) + len(h.Value)
+	}
+	return n
+}
+
 // text is the body as a text.
 func (m *message) text() string {
 	if utf8.Valid(m.body) {

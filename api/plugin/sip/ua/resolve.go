@@ -68,7 +68,7 @@ func (e *Endpoint) resolve(uri string, other Transport, done func([]hop)) {
 	}
 	e.lookups++
 	e.tasks.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), e.cfg.lookupTime)
+		ctx, cancel := context.WithTimeout(e.ctx, e.cfg.lookupTime)
 		defer cancel()
 		list := e.lookup(ctx, proto, host, port, def)
 		e.do("an address", func() {

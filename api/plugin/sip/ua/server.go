@@ -14,6 +14,7 @@ type serverTx struct {
 	flow  flow
 	to    netip.AddrPort // of responses
 	from  *source
+	size  int      // bytes that it holds
 	tag   string   // of To in our responses
 	about *Account // is told of traces; nil = nobody
 
@@ -57,7 +58,9 @@ func responseTo(m *message, from hop) netip.AddrPort {
 // begin makes a server transaction, nil if there is no room for it.
 func (e *Endpoint) begin(m *message, f flow, from hop) *serverTx {
 	src := e.sources.of(from.addr.Addr(), time.Now())
-	if len(e.servers) >= e.cfg.Limits.Total || src.servers >= e.cfg.Limits.Transactions {
+	size := m.size()
+	if len(e.servers) >= e.cfg.Limits.Total || src.servers >= e.cfg.Limits.Transactions ||
+		e.sources.held+size > maxHeld || src.held+size > maxHeldBySource {
 		return nil
 	}
 	tag := m.to.params.get("tag")
@@ -66,8 +69,22 @@ func (e *Endpoint) begin(m *message, f flow, from hop) *serverTx {
 	}
 	s := &serverTx{e: e, key: serverKey(m, m.method), req: m, flow: f, to: responseTo(m, from), from: src, tag: tag}
 	src.servers++
+	s.hold(size)
 	e.servers[s.key] = s
 	return s
+}
+
+// Transactions hold requests and responses of so many bytes, in sum and for one source.
+const (
+	maxHeld         = 64 << 20
+	maxHeldBySource = 8 << 20
+)
+
+// hold says how many bytes the transaction holds now.
+func (s *serverTx) hold(size int) {
+	s.e.sources.held += size - s.size
+	s.from.held += size - s.size
+	s.size = size
 }
 
 // reply makes a response.
@@ -119,6 +136,9 @@ func (s *serverTx) respond(m *message) {
 	if m.code < 200 {
 		return
 	}
+	// What was asked is no longer needed.
+	s.req = &message{method: s.req.method, seq: s.req.seq}
+	s.hold(len(s.last))
 	reliable := s.flow.proto() != "UDP"
 	switch invite := s.req.method == "INVITE"; {
 	case invite && m.code < 300: // the call repeats it
@@ -181,6 +201,7 @@ func (s *serverTx) end() {
 		return
 	}
 	s.gone = true
+	s.hold(0)
 	s.again.stop()
 	s.limit.stop()
 	s.from.servers--

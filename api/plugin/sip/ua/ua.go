@@ -30,6 +30,7 @@
 package ua
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"log/slog"
@@ -105,6 +106,8 @@ type Endpoint struct {
 	parser *sip.Parser
 	tasks  task.Tasks
 	secret [16]byte // makes the tags of responses without state
+	ctx    context.Context
+	halt   context.CancelFunc
 
 	mu       sync.Mutex
 	closed   bool
@@ -132,6 +135,7 @@ func New(cfg Config) (*Endpoint, error) {
 	e.tasks.Log = cfg.Log
 	e.sources.init(cfg.Limits)
 	fill(e.secret[:])
+	e.ctx, e.halt = context.WithCancel(context.Background())
 	if err := e.listen(); err != nil {
 		e.Close()
 		return nil, err
@@ -173,6 +177,7 @@ func (c Config) withDefaults() Config {
 // Close ends all accounts, without a word to anybody (Account.Close says goodbye), closes the sockets and waits
 // for the goroutines. What handlers have not yet heard they still hear.
 func (e *Endpoint) Close() {
+	e.halt()
 	e.do("the end of the endpoint", func() {
 		for _, a := range e.tokens {
 			a.end(false)
