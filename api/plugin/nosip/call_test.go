@@ -65,15 +65,15 @@ func TestUpdate(t *testing.T) {
 	b.voice(webrtc.MimeTypeVP8, "video")
 	next := b.offer("")
 	same("b's offer", next, answer)
-	offer, answer = a.answer(next, ""), next
-	b.process("answer", offer, "")
+	again := a.answer(next, "")
+	same("a's answer", again, offer)
+	b.process("answer", again, "")
 	a.hearsMore(t, "b audio", "b video")
 	b.hearsMore(t, "a audio")
 
 	// a holds b.
 	hold := a.offer("")
-	answer = b.answer(strings.ReplaceAll(hold, "a=sendrecv", "a=inactive"), "")
-	a.process("answer", answer, "")
+	a.process("answer", b.answer(strings.ReplaceAll(hold, "a=sendrecv", "a=inactive"), ""), "")
 	a.quiet(t, "b audio")
 	b.quiet(t, "a audio")
 	same("a's hold", hold, offer)
