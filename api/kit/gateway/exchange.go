@@ -12,13 +12,32 @@ import (
 
 // offer is an offer of one side that the other has not answered.
 type offer struct {
-	ours  bool
-	plain *sdp.Description         // as the far end has it
-	at    sections                 // with media
-	keys  [numKinds]*key           // of who offers, nil = no SRTP
-	to    [numKinds]netip.AddrPort // where the far end takes media, if the offer is its own
-	srtp  SRTP
-	own   *sdp.Description // the client's, nil = as before
+	ours   bool
+	client bool                     // it is of the client
+	plain  *sdp.Description         // as the far end has it
+	at     sections                 // with media
+	keys   [numKinds]*key           // of who offers, nil = no SRTP
+	to     [numKinds]netip.AddrPort // where the far end takes media, if the offer is its own
+	srtp   SRTP
+	hold   sdp.Direction // what is left of our directions
+	wants  [numKinds]want
+}
+
+// want is what the client wants of a medium.
+type want struct {
+	direction sdp.Direction // without a hold
+	codecs    []sdp.Codec   // that it knows
+}
+
+// held is what a hold leaves of a direction.
+func held(d, hold sdp.Direction) sdp.Direction {
+	switch {
+	case hold == sdp.SendRecv:
+		return d
+	case d == sdp.SendRecv:
+		return hold
+	}
+	return sdp.Inactive
 }
 
 // draft is a description for the far end with what it needs, before it is taken over.
@@ -83,16 +102,8 @@ func (l *Leg) keep(d *draft) {
 }
 
 // Offer makes the plain offer of one of the client's. What it says on SRTP holds for all media; a later offer that says
-// nothing goes on with what was agreed on. The call is not held any more.
+// nothing goes on with what was agreed on.
 func (l *Leg) Offer(browser *sdp.Description, s SRTP) (string, *schema.Error) {
-	text, err := l.offerOwn(browser, s)
-	if err == nil {
-		l.offer.own, l.hold = browser, nil
-	}
-	return text, err
-}
-
-func (l *Leg) offerOwn(browser *sdp.Description, s SRTP) (string, *schema.Error) {
 	if !s.Offer && l.running {
 		s = l.keptSRTP()
 	}
@@ -100,7 +111,7 @@ func (l *Leg) offerOwn(browser *sdp.Description, s SRTP) (string, *schema.Error)
 	if err != nil {
 		return "", err
 	}
-	o := &offer{ours: true, plain: d.Description, at: d.at, srtp: s}
+	o := &offer{ours: true, client: true, plain: d.Description, at: d.at, srtp: s, hold: l.hold}
 	for i := range browser.Sections {
 		b, proto := &browser.Sections[i], l.offeredProto(i, s)
 		if !d.at.has(b, i) {
@@ -108,7 +119,8 @@ func (l *Leg) offerOwn(browser *sdp.Description, s SRTP) (string, *schema.Error)
 			continue
 		}
 		d.Sections[i] = plainSection(b)
-		d.Sections[i].Proto = proto
+		o.wants[b.Kind] = want{b.Direction, d.Sections[i].Codecs}
+		d.Sections[i].Proto, d.Sections[i].Direction = proto, held(b.Direction, l.hold)
 		if s.Offer {
 			o.keys[b.Kind] = d.secure(&d.Sections[i], 1, s.Suite)
 		}
@@ -167,19 +179,25 @@ func (l *Leg) Waiting() (waits, secure bool) {
 // Answer makes the plain answer of the client's answer to the far end's offer. Media that has SRTP in the offer has it in
 // the answer. What is agreed on then is for Connect.
 func (l *Leg) Answer(browser *sdp.Description, s SRTP) (string, *schema.Error) {
-	text, err := l.answerOwn(browser, s)
-	if err == nil {
-		l.clientHas(browser, firsts(browser))
-	}
-	return text, err
-}
-
-func (l *Leg) answerOwn(browser *sdp.Description, s SRTP) (string, *schema.Error) {
 	o := l.offer
 	if o == nil || o.ours {
 		return "", kit.Errorf(l.cfg.State, "Wrong state (no offer to answer)")
 	}
-	at := firsts(o.plain, browser)
+	var wants [numKinds]want
+	return l.answer(o, firsts(o.plain, browser), browser, s, func(i int, theirs *sdp.Section) sdp.Section {
+		p := plainSection(&browser.Sections[i])
+		if l.cfg.Shorten {
+			p.Codecs = shortened(p.Codecs)
+		}
+		wants[theirs.Kind] = want{p.Direction, agreed(&p, theirs)}
+		p.Direction = held(p.Direction, l.hold)
+		return p
+	}, &wants)
+}
+
+// answer makes the answer to an offer of the far end's. ours makes a section of it, like is a description with our name and
+// attributes, and wants is what the client wants then.
+func (l *Leg) answer(o *offer, at sections, like *sdp.Description, s SRTP, ours func(i int, theirs *sdp.Section) sdp.Section, wants *[numKinds]want) (string, *schema.Error) {
 	for kind, i := range at {
 		if i >= 0 && s.Required && o.keys[kind] == nil {
 			return "", l.tooStrict("")
@@ -196,11 +214,8 @@ func (l *Leg) answerOwn(browser *sdp.Description, s SRTP) (string, *schema.Error
 			*p = refused(theirs, theirs.Proto)
 			continue
 		}
-		*p = plainSection(&browser.Sections[i])
+		*p = ours(i, theirs)
 		p.Proto = secured(theirs.Proto, s.Required || isSecure(theirs.Proto))
-		if l.cfg.Shorten {
-			p.Codecs = shortened(p.Codecs)
-		}
 		var own *key
 		if k := o.keys[theirs.Kind]; k != nil {
 			own = d.secure(p, k.tag, k.Profile)
@@ -209,11 +224,12 @@ func (l *Leg) answerOwn(browser *sdp.Description, s SRTP) (string, *schema.Error
 		f.to, f.sendKey, f.receiveKey = o.to[theirs.Kind], own, o.keys[theirs.Kind]
 		flows[theirs.Kind] = f
 	}
-	l.sign(&d, browser, o.to)
+	l.sign(&d, like, o.to)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.keep(&d)
 	l.secrecy.Required = s.Required || l.secrecy.Required
+	l.wants = *wants
 	l.agree(d.Description, flows)
 	return d.String(), nil
 }
@@ -310,8 +326,11 @@ func (l *Leg) TakeAnswer(text string, s SRTP) (*Remote, *schema.Error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.theirs, l.secrecy.Required = r.SRTP, r.Required
-	if o.own != nil {
-		l.clientHas(o.own, firsts(o.own))
+	l.hold, l.wants = o.hold, o.wants
+	for kind, f := range flows {
+		if f != nil && o.client {
+			l.wants[kind].codecs = agreed(&sdp.Section{Codecs: l.wants[kind].codecs}, &sdp.Section{Codecs: f.codecs})
+		}
 	}
 	l.agree(o.plain, flows)
 	return r, nil

@@ -16,12 +16,12 @@ type call struct {
 	transaction string // of the request that events belong to, "" = none
 	peer        string // URI of the other side
 	srtp        gateway.SRTP
-	auto        bool   // re-INVITEs are accepted without the client
-	offered     bool   // the other side has sent an offer with its INVITE
-	early       string // description that was sent or taken before the call was accepted, "" = none
-	asked       bool   // a re-INVITE waits for the client
-	updating    bool   // our re-INVITE is an update of the client's
-	keyframes   bool   // INFO asks for key frames where RTCP cannot
+	auto        bool          // re-INVITEs are accepted without the client
+	offered     bool          // the other side has sent an offer with its INVITE
+	early       string        // description that was sent or taken before the call was accepted, "" = none
+	asked       bool          // a re-INVITE waits for the client
+	updating    bool          // our re-INVITE is an update of the client's
+	hold        sdp.Direction // that the call was put on hold with, SendRecv = it is not
 }
 
 // begin makes a call the handle's.
@@ -83,7 +83,7 @@ func (h *handle) dial(r *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 	if !ua.Valid(uri, false) {
 		return kit.Fail(errAddress, "Invalid user address %s", uri)
 	}
-	c := &call{transaction: r.Transaction, peer: uri, auto: body.FlagOr("autoaccept_reinvites", true)}
+	c := &call{hold: sdp.SendRecv, transaction: r.Transaction, peer: uri, auto: body.FlagOr("autoaccept_reinvites", true)}
 	err := checkSecrets(body, false)
 	if err == nil {
 		c.srtp, err = readSRTP(body)
@@ -230,7 +230,7 @@ func (h *handle) give(err *schema.Error) {
 
 // incoming tells the client of a call.
 func (h *handle) incoming(made *ua.Call, v ua.Invite) {
-	c := &call{Call: made, peer: v.From, auto: true, offered: v.SDP != ""}
+	c := &call{hold: sdp.SendRecv, Call: made, peer: v.From, auto: true, offered: v.SDP != ""}
 	var j *plugin.JSEP
 	srtp := ""
 	if c.offered {

@@ -43,10 +43,10 @@ func (l *listener) Answered(c *ua.Call, a ua.Answer) { l.of(c, func(h *handle) {
 
 func (l *listener) Reinvited(c *ua.Call, v ua.Invite) { l.of(c, func(h *handle) { h.reinvited(v) }) }
 
-func (l *listener) ReinviteCanceled(c *ua.Call) { l.of(c, func(h *handle) { h.call.asked = false }) }
+func (l *listener) ReinviteCanceled(c *ua.Call) { l.of(c, (*handle).reinviteCanceled) }
 
 func (l *listener) ReinviteFailed(c *ua.Call, _ ua.Failure) {
-	l.of(c, func(h *handle) { h.call.updating = false })
+	l.of(c, (*handle).reinviteFailed)
 }
 
 func (l *listener) Ended(c *ua.Call, e ua.End) { l.of(c, func(h *handle) { h.ended(e) }) }

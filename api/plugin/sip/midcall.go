@@ -50,6 +50,7 @@ func (h *handle) update(r *kit.Request, w *json.Writer) (resp kit.Response, err 
 		send = c.AnswerReinvite
 	}
 	if fault := send(text, nil); fault != nil {
+		h.leg.Forget()
 		return resp, failure(fault, "")
 	}
 	c.asked, c.updating, c.transaction = false, true, r.Transaction
@@ -80,7 +81,7 @@ func (h *handle) reinvited(v ua.Invite) {
 		j, srtp = &plugin.JSEP{SDP: remote.SDP}, secrecy(remote)
 	}
 	if err := h.push("updatingcall", j, h.invitation(v, srtp)); err != nil {
-		c.asked = false
+		h.reinviteCanceled()
 		_ = c.RejectReinvite(488)
 		return
 	}
@@ -90,12 +91,15 @@ func (h *handle) reinvited(v ua.Invite) {
 // answerReinvite answers a re-INVITE with what was described before. The client hears nothing of it.
 func (h *handle) answerReinvite() {
 	c := h.call
-	again := h.leg.OfferAgain
+	var text string
+	var err *schema.Error
 	if c.offered {
-		again = h.leg.AnswerAgain
+		text, err = h.leg.Reanswer()
+	} else {
+		text, err = h.leg.Reoffer(c.hold)
 	}
-	text, err := again()
 	if err != nil {
+		h.leg.Forget()
 		_ = c.RejectReinvite(488)
 		return
 	}
@@ -112,12 +116,11 @@ func (h *handle) putOnHold(r *kit.Request, w *json.Writer) (kit.Response, *schem
 		return kit.Response{Silent: true}, nil
 	case !known:
 		return kit.Fail(errInvalidElement, "Invalid element (direction can only be sendonly, recvonly or inactive)")
-	case h.leg.Held():
+	case h.call.hold != sdp.SendRecv:
 		writeEvent(w, "holding", nil)
 		return kit.Response{}, nil
 	}
-	text, err := h.leg.Hold(d)
-	return h.reoffer(r, w, "holding", text, err)
+	return h.hold(r, w, "holding", d)
 }
 
 // unhold ends the holding.
@@ -125,24 +128,38 @@ func (h *handle) unhold(r *kit.Request, w *json.Writer) (kit.Response, *schema.E
 	switch {
 	case h.status() != "incall":
 		return kit.Response{Silent: true}, nil
-	case !h.leg.Held():
+	case h.call.hold == sdp.SendRecv:
 		writeEvent(w, "resuming", nil)
 		return kit.Response{}, nil
 	}
-	text, err := h.leg.Resume()
-	return h.reoffer(r, w, "resuming", text, err)
+	return h.hold(r, w, "resuming", sdp.SendRecv)
 }
 
-// reoffer offers a description that leaves the client's side as it is.
-func (h *handle) reoffer(r *kit.Request, w *json.Writer, event, text string, err *schema.Error) (kit.Response, *schema.Error) {
+// hold offers other directions. The client's side stays as it is.
+func (h *handle) hold(r *kit.Request, w *json.Writer, event string, d sdp.Direction) (kit.Response, *schema.Error) {
+	text, err := h.leg.Reoffer(d)
 	if err != nil {
 		return kit.Response{}, err
 	}
 	if fault := h.call.Reinvite(text, headers(r.Body, "headers")); fault != nil {
+		h.leg.Forget()
 		return kit.Response{}, failure(fault, "")
 	}
+	h.call.hold = d
 	writeEvent(w, event, nil)
 	return kit.Response{}, nil
+}
+
+// reinviteCanceled forgets what the client was asked about.
+func (h *handle) reinviteCanceled() {
+	h.leg.Forget()
+	h.call.asked = false
+}
+
+// reinviteFailed goes on with what was agreed on before.
+func (h *handle) reinviteFailed() {
+	h.leg.Forget()
+	h.call.updating = false
 }
 
 // keyframe asks one side, or both, for a key frame.
