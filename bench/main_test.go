@@ -80,7 +80,7 @@ func TestWorkloads(t *testing.T) {
 		}
 	}
 	for name, want := range map[string][2]int{"webinar-200": {200, 200}, "mesh-4x5": {20, 4}, "audio-10": {10, 9}, "echo-20": {20, 1},
-		"room-2x10": {20, 1}, "call-10": {20, 1}} {
+		"room-2x10": {20, 1}, "call-10": {20, 1}, "nosip-20": {40, 1}} {
 		i := slices.IndexFunc(workloads, func(w workload) bool { return w.name == name })
 		if w := workloads[i]; w.receivers() != want[0] || w.copies() != want[1] {
 			t.Errorf("%s: %d receivers, %d copies", name, w.receivers(), w.copies())

@@ -121,7 +121,7 @@ func (w *workload) call(sc *setup, load *peer.Load) error {
 	for i := range w.rooms {
 		jobs = append(jobs, func() error {
 			one, other := uint32(i*100+1), uint32(i*100+2)
-			caller, callee, err := sc.janus.Call(sc.patient, one, other)
+			caller, callee, err := w.negotiate(sc, one, other)
 			if err != nil {
 				return fmt.Errorf("call %d: %w", i+1, err)
 			}
@@ -143,6 +143,14 @@ func (w *workload) call(sc *setup, load *peer.Load) error {
 		})
 	}
 	return parallel(dialers/2, jobs)
+}
+
+// negotiate prepares a call.
+func (w *workload) negotiate(sc *setup, one, other uint32) (caller, callee *peer.Negotiation, err error) {
+	if w.telephone {
+		return sc.janus.Telephone(sc.patient, w.secure)
+	}
+	return sc.janus.Call(sc.patient, one, other)
 }
 
 // dial connects a peer of the kind that the workload wants.

@@ -28,6 +28,8 @@ type media struct {
 	echo, stream      bool
 	plays             bool // each subscriber plays a recording
 	calls             bool // each room is a call of two, who have one connection each
+	telephone         bool // which has legs outside of WebRTC between them
+	secure            bool // with SRTP
 	full              bool // pion/webrtc receives
 	profile           string
 	media             peer.Media
@@ -50,6 +52,9 @@ var (
 
 // pairs are ten times two who send to each other.
 var pairs = media{rooms: 10, publishers: 2, mesh: true, profile: peer.GCM128, media: webcam}
+
+// telephones are twenty calls by gateways.
+var telephones = with(pairs, func(m *media) { m.rooms, m.calls, m.telephone = 20, true, true })
 
 func webinar(n int) media {
 	return media{rooms: 1, publishers: 1, subscribers: n, profile: peer.GCM128, media: webcam}
@@ -112,6 +117,10 @@ var workloads = []workload{
 		about: "10 rooms of 2 who send 1.5 Mbit/s and audio to each other", media: pairs},
 	{name: "call-10", short: true, servers: "bj", measure: packets,
 		about: "the same as 10 calls", media: with(pairs, func(m *media) { m.calls = true })},
+	{name: "nosip-20", short: true, servers: "bj", measure: packets,
+		about: "20 calls of 1.5 Mbit/s and audio, by plain RTP between two legs on the server", media: telephones},
+	{name: "nosip-20-srtp", servers: "bj", measure: packets,
+		about: "by SRTP", media: with(telephones, func(m *media) { m.secure = true })},
 	{name: "record-50", short: true, servers: "bj", measure: recording,
 		about: "50 who send 1.5 Mbit/s and audio, all of which is recorded",
 		media: media{rooms: 1, publishers: 50, profile: peer.GCM128, media: webcam}},

@@ -122,11 +122,7 @@ func (e *Engine) NewRTPSession(cfg RTPSessionConfig, h SourceHandler) (*RTPSessi
 		_, _ = rtp.Close(), rtcp.Close()
 		return nil, err
 	}
-	slots := audioSlots
-	if cfg.Kind == media.Video {
-		slots = portSlots
-	}
-	if err = s.serve(rtp, slots, s.take); err == nil {
+	if err = s.serve(rtp, cfg.slots(), s.take); err == nil {
 		e.ports.session(s.port)
 		err = s.serve(rtcp, rtcpSlots, func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool {
 			s.core.HandleRTCP(now, m.Remote, b)
@@ -162,8 +158,8 @@ func (e *Engine) listenPair(cfg *RTPSessionConfig) (rtp, rtcp *netio.Conn, err e
 	}
 	for i := range min(pairs, pairTries) {
 		port := uint16(low + 2*((first+i*step)%pairs))
-		if rtp, err = e.listenAt(cfg, port); err == nil {
-			if rtcp, err = e.listenAt(cfg, port+1); err == nil {
+		if rtp, err = e.listenAt(cfg, port, cfg.slots()); err == nil {
+			if rtcp, err = e.listenAt(cfg, port+1, rtcpSlots); err == nil {
 				return rtp, rtcp, nil
 			}
 			_ = rtp.Close()
@@ -175,10 +171,18 @@ func (e *Engine) listenPair(cfg *RTPSessionConfig) (rtp, rtcp *netio.Conn, err e
 	return nil, nil, fmt.Errorf("%w in %d-%d", ErrNoPorts, low, high)
 }
 
-func (e *Engine) listenAt(cfg *RTPSessionConfig, port uint16) (*netio.Conn, error) {
+// slots is how many datagrams its port of RTP takes at a time.
+func (cfg *RTPSessionConfig) slots() int {
+	if cfg.Kind == media.Video {
+		return portSlots
+	}
+	return audioSlots
+}
+
+func (e *Engine) listenAt(cfg *RTPSessionConfig, port uint16, slots int) (*netio.Conn, error) {
 	return netio.Listen(netio.Config{
 		IPv6: e.cfg.IPv6, Addr: cfg.Bind.Addr, PortMin: port, PortMax: port, DSCP: cfg.DSCP,
-		Refusals: port%2 == 0, // for a far end without RTCP that is none
+		Batch: slots, Refusals: port%2 == 0, // for a far end without RTCP that is none
 	})
 }
 

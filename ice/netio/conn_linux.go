@@ -100,8 +100,8 @@ func setUp(fd int, cfg Config, family int, port uint16) (*Conn, error) {
 		sock:     os.NewFile(uintptr(fd), "udp"),
 	}
 	c.gso.Store(!cfg.DisableGSO && probeGSO(fd))
-	c.rx.init(c)
-	c.tx.init(c)
+	c.rx.init(c, cfg.Batch)
+	c.tx.init(c, cfg.Batch)
 	// A look at a blocking socket would check the first datagram, under its lock.
 	_ = unix.SetNonblock(fd, true)
 	c.raw, _ = c.sock.SyscallConn() // fails for no file only

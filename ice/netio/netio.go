@@ -18,7 +18,8 @@ const (
 	MaxSegmentedBytes = 65507
 )
 
-// batchSize is the number of datagrams that one system call moves at most.
+// batchSize is the number of datagrams that one system call moves at most, unless a
+// Config says less.
 const batchSize = 64
 
 // DefaultBuffer is the size of the socket buffers in bytes. A shard's worth of
@@ -52,6 +53,9 @@ type Config struct {
 	// GRO asks the kernel for runs of datagrams as one Message, where it has
 	// them; each Buf should then have room for MaxSegmentedBytes.
 	GRO bool
+	// Batch is how many datagrams one system call moves at most, 0 = 64, and costs half a
+	// kilobyte each.
+	Batch int
 	// Refusals asks for what ICMP says of datagrams that were sent, as Messages; on
 	// Linux only.
 	Refusals bool
@@ -169,6 +173,9 @@ func (cfg *Config) check() error {
 	}
 	if cfg.PortMin == 0 && cfg.PortMax != 0 {
 		cfg.PortMin = 1
+	}
+	if cfg.Batch <= 0 || cfg.Batch > batchSize {
+		cfg.Batch = batchSize
 	}
 	if cfg.DSCP < 0 || cfg.DSCP > 63 {
 		return fmt.Errorf("netio: DSCP %d is not in 0..63", cfg.DSCP)

@@ -120,7 +120,14 @@ func TestRoundTrip(t *testing.T) {
 }
 
 func TestManyDatagrams(t *testing.T) {
-	a, b := listen(t, Config{}), listen(t, Config{})
+	for _, batch := range []int{0, 1, 5} {
+		manyDatagrams(t, Config{Batch: batch})
+	}
+}
+
+func manyDatagrams(t *testing.T, cfg Config) {
+	t.Helper()
+	a, b := listen(t, cfg), listen(t, cfg)
 	const n = 3*batchSize + 7
 	ms := make([]Message, n)
 	for i := range ms {

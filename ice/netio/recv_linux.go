@@ -19,10 +19,10 @@ const maxTries = 64
 
 // receiver is the state of RecvBatch, owned by the goroutine that calls it.
 type receiver struct {
-	hdrs     [batchSize]mmsghdr
-	iovs     [batchSize]unix.Iovec
-	names    [batchSize]sockaddr
-	controls [batchSize]control
+	hdrs     []mmsghdr // of one length, like what they point to
+	iovs     []unix.Iovec
+	names    []sockaddr
+	controls []control
 
 	now  func(fd uintptr)      // tries once
 	wait func(fd uintptr) bool // tries once, tells whether to stop waiting
@@ -37,7 +37,9 @@ type receiver struct {
 	isArmed bool
 }
 
-func (r *receiver) init(c *Conn) {
+func (r *receiver) init(c *Conn, batch int) {
+	r.hdrs, r.iovs = make([]mmsghdr, batch), make([]unix.Iovec, batch)
+	r.names, r.controls = make([]sockaddr, batch), make([]control, batch)
 	for i := range r.hdrs {
 		h := &r.hdrs[i].hdr
 		h.Iov = &r.iovs[i]
@@ -151,7 +153,7 @@ func (c *Conn) receive(fd uintptr) {
 	r := &c.rx
 	r.n, r.errno = 0, unix.EAGAIN
 	for r.n < len(r.ms) {
-		chunk := r.ms[r.n:min(r.n+batchSize, len(r.ms))]
+		chunk := r.ms[r.n:min(r.n+len(r.hdrs), len(r.ms))]
 		n, errno := c.receiveChunk(fd, chunk)
 		if errno != 0 {
 			r.errno = errno

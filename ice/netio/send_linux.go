@@ -20,11 +20,11 @@ const safeSegment = 1280 - 40 - 8
 
 // sender is the state of SendBatch, owned by the goroutine that calls it.
 type sender struct {
-	hdrs     [batchSize]mmsghdr
-	iovs     [batchSize]unix.Iovec
-	names    [batchSize]sockaddr
-	controls [batchSize]control
-	entries  [batchSize]entry
+	hdrs     []mmsghdr // of one length, like what they point to
+	iovs     []unix.Iovec
+	names    []sockaddr
+	controls []control
+	entries  []entry
 
 	now  func(fd uintptr) // tries once
 	wait func(fd uintptr) // waits for room until giveUp
@@ -54,7 +54,9 @@ type entry struct {
 // cursor is a place in the caller's messages.
 type cursor struct{ msg, off int }
 
-func (t *sender) init(c *Conn) {
+func (t *sender) init(c *Conn, batch int) {
+	t.hdrs, t.iovs = make([]mmsghdr, batch), make([]unix.Iovec, batch)
+	t.names, t.controls, t.entries = make([]sockaddr, batch), make([]control, batch), make([]entry, batch)
 	for i := range t.hdrs {
 		h := &t.hdrs[i].hdr
 		h.Iov = &t.iovs[i]
@@ -105,7 +107,7 @@ func (c *Conn) SendBatch(ms []Message) (int, error) {
 func (c *Conn) fill(ms []Message, at cursor) cursor {
 	t := &c.tx
 	t.first, t.end = 0, 0
-	for t.end < batchSize && at.msg < len(ms) {
+	for t.end < len(t.hdrs) && at.msg < len(ms) {
 		m := &ms[at.msg]
 		e := entry{msg: at.msg, segments: 1, last: true}
 		buf := m.Buf[at.off:]

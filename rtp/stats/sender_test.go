@@ -113,3 +113,20 @@ func TestSenderQuality(t *testing.T) {
 		t.Errorf("link %d %% after empty reports", tx.Link.Percent())
 	}
 }
+
+// TestSentAside: a report during a tone goes on by the clock of what was sent before.
+func TestSentAside(t *testing.T) {
+	s := Sender{Rate: 8000}
+	s.SentAside(t0, 4, 16)
+	if _, ok := s.Report(t0, 1); ok {
+		t.Error("a report of a time that is not known")
+	}
+	s.Sent(t0, 1000, 160, 172)
+	for i := range 10 {
+		s.SentAside(ms(20*(i+1)), 4, 16)
+	}
+	r, ok := s.Report(ms(200), 1)
+	if !ok || r.RTPTime != 1000+1600 || r.Packets != 12 || r.Octets != 11*4+160 || s.Bytes != 11*16+172 {
+		t.Errorf("%+v, %d bytes", r, s.Bytes)
+	}
+}

@@ -114,8 +114,13 @@ func (o *sender) Send(now mono.Time, p *route.Packet, out route.Outgoing) {
 	if n == 0 {
 		return
 	}
-	o.stats.Rate, s.codec = c.ClockRate, *c
-	o.stats.Sent(now, out.Timestamp, int(p.Len), n-peer.trailer)
+	s.codec = *c
+	if c.Name == media.TelephoneEvent { // has the time of its beginning
+		o.stats.SentAside(now, int(p.Len), n-peer.trailer)
+	} else {
+		o.stats.Rate = c.ClockRate
+		o.stats.Sent(now, out.Timestamp, int(p.Len), n-peer.trailer)
+	}
 	o.budget.Sent(now, n)
 	o.sent(now, n)
 }

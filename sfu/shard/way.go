@@ -23,6 +23,7 @@ type Way struct {
 	other   *Way           // nil: not joined
 	address netip.AddrPort // that the leg sends to other at
 	origin  netip.AddrPort // that other's leg knows this socket by
+	room    *pktbuf.Buf    // that Reserve lent while joined
 }
 
 var _ plain.Loop = (*Way)(nil)
@@ -55,28 +56,47 @@ func Join(a, b *Way, toB, toA netip.AddrPort) {
 func (w *Way) Part() {
 	if o := w.other; o != nil {
 		w.other, o.other = nil, nil
+		w.giveBack()
+		o.giveBack()
+	}
+}
+
+func (w *Way) giveBack() {
+	if w.room != nil {
+		w.room.Release()
+		w.room = nil
 	}
 }
 
 // Joined tells whether it is joined.
 func (w *Way) Joined() bool { return w.other != nil }
 
-// Reserve implements plain.Loop.
-func (w *Way) Reserve() []byte { return w.legs().reserve() }
+// Reserve implements plain.Loop. What is for the other way is written where it stays.
+func (w *Way) Reserve() []byte {
+	if w.other != nil && w.room == nil {
+		w.room = w.buffer()
+	}
+	if w.room != nil {
+		return w.room.B
+	}
+	return w.legs().reserve()
+}
 
 // Commit implements plain.Loop.
 func (w *Way) Commit(to netip.AddrPort, n int) {
-	s, e := w.Shard, w.plain
-	if w.other == nil || to != w.address {
-		e.commitBy(w, ice.Path{Remote: to}, n)
-		return
-	}
-	if len(s.nearby) >= maxNear {
+	s, b := w.Shard, w.room
+	switch {
+	case b == nil: // there was none, or nobody to give it to
+		w.plain.commitBy(w, ice.Path{Remote: to}, n)
+	case to != w.address:
+		copy(w.legs().reserve(), b.B[:n])
+		w.plain.commitBy(w, ice.Path{Remote: to}, n)
+	case len(s.nearby) >= maxNear:
 		s.drop(media.DropSendQueue)
-		return
-	}
-	if b := s.Packet(e.slab[e.used : e.used+n]); b != nil {
+	default:
+		b.N = n
 		s.nearby = append(s.nearby, near{w.other, w.origin, b})
+		w.room = nil
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/audiobridge"
 	"bifrons/api/plugin/echotest"
+	"bifrons/api/plugin/nosip"
 	"bifrons/api/plugin/recordplay"
 	"bifrons/api/plugin/streaming"
 	"bifrons/api/plugin/textroom"
@@ -52,7 +53,7 @@ func Start(cfg *config.Config, log *slog.Logger) (s *Server, err error) {
 	})
 	for _, p := range []plugin.Plugin{
 		audiobridge.New(""), echotest.New(""), videoroom.New(""), streaming.New(""),
-		textroom.New(""), videocall.New(""), recordplay.New(cfg.Folder),
+		textroom.New(""), videocall.New(""), recordplay.New(cfg.Folder), nosip.New(""),
 	} {
 		if err := s.core.AddPlugin(p); err != nil && !errors.Is(err, plugin.ErrNotSetUp) {
 			return s, err

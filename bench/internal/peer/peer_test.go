@@ -123,15 +123,28 @@ func TestPeersGetTheirMediaBack(t *testing.T) {
 
 // TestCall: both sides of a call get what the other one sends.
 func TestCall(t *testing.T) {
-	for _, full := range []bool{false, true} {
-		t.Run(fmt.Sprintf("full=%v", full), func(t *testing.T) {
+	for _, tt := range []struct {
+		name              string
+		full              bool
+		telephone, secure bool
+	}{
+		{name: "light"}, {name: "full", full: true}, {name: "telephone", telephone: true},
+		{name: "telephone with SRTP", telephone: true, secure: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
 			waittest.NoLeaks(t)
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			s, j, hub := startServer(t, ctx)
 			l := NewLoad(hub, DefaultMedia(500_000))
 			defer l.Close()
-			caller, callee, err := j.Call(ctx, 1, 2)
+			var caller, callee *Negotiation
+			var err error
+			if tt.telephone {
+				caller, callee, err = j.Telephone(ctx, tt.secure)
+			} else {
+				caller, callee, err = j.Call(ctx, 1, 2)
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -141,7 +154,7 @@ func TestCall(t *testing.T) {
 					o := Options{ID: uint32(i) + 1, Media: DefaultMedia(500_000), Profiles: []string{GCM128}}
 					var p Peer
 					var err error
-					if full {
+					if tt.full {
 						p, err = NewFull(ctx, hub, n, o, "127.0.0.1")
 					} else {
 						p, err = NewLight(ctx, hub, n, o)

@@ -62,6 +62,7 @@ func configureBifrons(dir string) error {
 		"janus.jcfg": `general: { debug_level = 2 }
 nat: { ice_enforce_list = "` + netns.InsideAddr + `" }
 `,
+		"janus.plugin.nosip.jcfg":         "general: { local_ip = \"" + netns.InsideAddr + "\" }\n",
 		"janus.plugin.recordplay.jcfg":    "general: { path = \"" + filepath.Join(dir, "recordings") + "\" }\n",
 		"janus.transport.http.jcfg":       "general: { http = true, port = 8088 }\n",
 		"janus.transport.websockets.jcfg": "general: { ws = true, ws_port = " + wsPort + " }\n",
