@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"bifrons/dtls/srtp"
+	"bifrons/rtp/waittest"
 )
 
 // opensslPeer runs openssl in the given role and returns the keying material it
@@ -100,7 +101,7 @@ func opensslPeer(t *testing.T, role Role, args ...string) {
 	}()
 	defer func() { e.Close(); <-e.Done(); socket.Close(); <-reading }()
 
-	deadline := time.After(15 * time.Second)
+	deadline := time.After(waittest.Patience)
 	var keys srtp.Keys
 	select {
 	case keys = <-connected:

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"bifrons/rtp/mono"
+	"bifrons/rtp/waittest"
 
 	pion "github.com/pion/ice/v4"
 )
@@ -168,7 +169,7 @@ func testPion(t *testing.T, cfg Config, theyLite bool) {
 			t.Fatal(err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), waittest.Patience)
 	defer cancel()
 	connect := they.Dial
 	if cfg.Controlling {
@@ -200,7 +201,7 @@ func exchange(t *testing.T, ctx context.Context, s *socketAgent, conn *pion.Conn
 	if !received.IsValid() {
 		t.Error("the path was lost")
 	}
-	conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	conn.SetReadDeadline(time.Now().Add(waittest.Patience))
 	buf := make([]byte, 100)
 	if n, err := conn.Read(buf); err != nil || string(buf[:n]) != "\x80from us" {
 		t.Errorf("they got %q, %v", buf[:n], err)

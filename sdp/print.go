@@ -15,6 +15,9 @@ func (d *Description) String() string {
 	w.line("o=", or(o.Username, "-"), " ", utoa(o.SessionID), " ", utoa(o.Version), " ", or(o.Net, "IN"),
 		" ", or(o.Family, family(o.Address)), " ", or(o.Address, "0.0.0.0"))
 	w.line("s=", or(d.Name, "-"))
+	if d.Address != "" {
+		w.line("c=IN ", family(d.Address), " ", d.Address)
+	}
 	w.line("t=0 0")
 	if len(d.Bundle) > 0 {
 		w.line("a=group:BUNDLE ", strings.Join(d.Bundle, " "))

@@ -252,6 +252,7 @@ type Description struct {
 	Type     Type
 	Origin   Origin
 	Name     string // s= line
+	Address  string // of a c= line for all sections, which have their own as well; "" prints none. Parse leaves it empty
 	Sections []Section
 
 	Bundle           []string // mids of the BUNDLE group (RFC 9143)

@@ -81,15 +81,16 @@ type site struct {
 
 	placed atomic.Int64 // peers that live here or are about to
 
-	mu      sync.Mutex
-	srflx   netip.AddrPort // invalid if unknown
-	peers   map[*Peer]struct{}
-	sources map[*Source]struct{}
+	mu    sync.Mutex
+	srflx netip.AddrPort // invalid if unknown
+	peers map[*Peer]struct{}
+	legs  map[*leg]struct{} // sources and RTP sessions
 
 	opening sync.Mutex           // held while plain is being opened
 	plain   atomic.Pointer[port] // sends plain RTP, nil until it is needed
 
 	forwarders map[*Forwarder]struct{} // that take RTCP; touched by the shard only
+	sessions   map[uint16]*RTPSession  // by their ports; touched by the shard only
 
 	feed feed // of what is played
 }
@@ -216,8 +217,8 @@ func (e *Engine) addSite(stun netip.AddrPort) error {
 	}
 	st := &site{
 		number: len(e.sites) + 1, conn: conn, gathered: make(chan struct{}),
-		peers: make(map[*Peer]struct{}), sources: make(map[*Source]struct{}),
-		forwarders: make(map[*Forwarder]struct{}),
+		peers: make(map[*Peer]struct{}), legs: make(map[*leg]struct{}),
+		forwarders: make(map[*Forwarder]struct{}), sessions: make(map[uint16]*RTPSession),
 	}
 	options := *e.cfg.Peers
 	options.Observations = peer.NewObservations()
@@ -434,13 +435,13 @@ func (e *Engine) Close() {
 	for _, st := range e.sites {
 		st.mu.Lock()
 		peers := slices.Collect(maps.Keys(st.peers))
-		sources := slices.Collect(maps.Keys(st.sources))
+		legs := slices.Collect(maps.Keys(st.legs))
 		st.mu.Unlock()
 		for _, p := range peers {
 			p.Close("Close PC")
 		}
-		for _, s := range sources {
-			s.Close()
+		for _, l := range legs {
+			l.Close()
 		}
 		st.opening.Lock()
 		if plain := st.plain.Load(); plain != nil {

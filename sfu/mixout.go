@@ -1,7 +1,6 @@
 package sfu
 
 import (
-	"sync"
 	"time"
 
 	"bifrons/rtp"
@@ -9,6 +8,7 @@ import (
 	"bifrons/sfu/media"
 	"bifrons/sfu/mix"
 	"bifrons/sfu/peer"
+	"bifrons/sfu/spare"
 )
 
 // ear is where the mix of a party goes: a section of a peer, or a source of its own.
@@ -42,9 +42,7 @@ type outShard struct {
 	site   *site
 	source *Source   // of the streams that several hear, nil until it is needed
 	frame  *mixFrame // that is being mixed, nil if there is nothing for this shard yet
-
-	mu   sync.Mutex
-	free []*mixFrame
+	spares spare.List[*mixFrame]
 }
 
 // mixFrame is what a shard gets of a frame, by one command.
@@ -243,15 +241,11 @@ func (sh *outShard) add(at mono.Time, to *Source, track int, packet []byte) {
 
 // empty is a frame with nothing in it.
 func (sh *outShard) empty() *mixFrame {
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if last := len(sh.free) - 1; last >= 0 {
-		f := sh.free[last]
-		sh.free = sh.free[:last]
-		return f
+	f, ok := sh.spares.Take()
+	if !ok {
+		f = &mixFrame{shard: sh}
+		f.run = f.take
 	}
-	f := &mixFrame{shard: sh}
-	f.run = f.take
 	return f
 }
 
@@ -274,12 +268,7 @@ func (f *mixFrame) take(mono.Time) {
 	}
 	clear(f.items)
 	f.items, f.bytes = f.items[:0], f.bytes[:0]
-	sh := f.shard
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if len(sh.free) < maxFrames {
-		sh.free = append(sh.free, f)
-	}
+	f.shard.spares.Give(f, 1, maxFrames)
 }
 
 // maxFrames is how many frames are kept for later.

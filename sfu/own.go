@@ -9,8 +9,9 @@ import (
 
 // ownPorts are the UDP ports that take media, however many sockets have each.
 type ownPorts struct {
-	mu   sync.Mutex
-	open map[uint16]int
+	mu       sync.Mutex
+	open     map[uint16]int
+	sessions map[uint16]struct{} // those of them that are of RTP sessions
 }
 
 // add notes a socket and returns what to call when it is closed.
@@ -28,19 +29,40 @@ func (o *ownPorts) count(port uint16, n int) {
 	}
 	if o.open[port] += n; o.open[port] <= 0 {
 		delete(o.open, port)
+		delete(o.sessions, port)
 	}
 }
 
-func (o *ownPorts) has(port uint16) bool {
+// session notes that a port that was added is of an RTP session, until it is closed.
+func (o *ownPorts) session(port uint16) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.open[port] > 0
+	if o.open[port] == 0 {
+		return
+	}
+	if o.sessions == nil {
+		o.sessions = make(map[uint16]struct{})
+	}
+	o.sessions[port] = struct{}{}
+}
+
+func (o *ownPorts) has(port uint16) (open, session bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_, session = o.sessions[port]
+	return o.open[port] > 0, session
 }
 
 // Owns tells whether media that is sent to an address comes back to this engine:
-// to a port of a Source, or to one of its own.
-func (e *Engine) Owns(a netip.AddrPort) bool {
-	if !e.ports.has(a.Port()) {
+// to a port of a Source or an RTPSession, or to one of its own.
+func (e *Engine) Owns(a netip.AddrPort) bool { return e.owns(a, true) }
+
+// OwnsOther is Owns but for ports on which RTP sessions take RTP: calls may have both ends
+// here.
+func (e *Engine) OwnsOther(a netip.AddrPort) bool { return e.owns(a, false) }
+
+func (e *Engine) owns(a netip.AddrPort, sessions bool) bool {
+	if open, session := e.ports.has(a.Port()); !open || session && !sessions {
 		return false
 	}
 	ip := a.Addr().Unmap().WithZone("")

@@ -2,7 +2,6 @@ package sfu
 
 import (
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"bifrons/rtp/pktbuf"
 	"bifrons/sfu/playout"
 	"bifrons/sfu/record"
+	"bifrons/sfu/spare"
 )
 
 // MediaReader reads media that is played in real time; see package playout.
@@ -90,9 +90,7 @@ type feed struct {
 	site    *site
 	current *batch       // that is written to, nil if nothing was
 	waiting atomic.Int64 // bytes of those that the shard has not taken
-
-	mu   sync.Mutex
-	free []*batch
+	spares  spare.List[*batch]
 }
 
 // batch is one command.
@@ -127,15 +125,11 @@ func (f *feed) add(to *Source, track int, packet *pktbuf.Buf) bool {
 
 // batch is an empty one.
 func (f *feed) batch() *batch {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if last := len(f.free) - 1; last >= 0 {
-		b := f.free[last]
-		f.free = f.free[:last]
-		return b
+	b, ok := f.spares.Take()
+	if !ok {
+		b = &batch{feed: f}
+		b.run = b.take
 	}
-	b := &batch{feed: f}
-	b.run = b.take
 	return b
 }
 
@@ -163,7 +157,9 @@ func (b *batch) take(now mono.Time) {
 	b.feed.waiting.Add(-b.bytes)
 	clear(b.items)
 	b.items, b.bytes = b.items[:0], 0
-	b.feed.done(b)
+	if cap(b.items) <= maxKept {
+		b.feed.spares.Give(b, 1, maxFree)
+	}
 }
 
 // maxFree is how many empty batches are kept, of which some are needed when the shard is behind,
@@ -172,14 +168,6 @@ const (
 	maxFree = 32
 	maxKept = 1024
 )
-
-func (f *feed) done(b *batch) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if len(f.free) < maxFree && cap(b.items) <= maxKept {
-		f.free = append(f.free, b)
-	}
-}
 
 // takeAll handles packets that are played, on the loop.
 func (s *Source) takeAll(now mono.Time, list []fed) {

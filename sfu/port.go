@@ -80,7 +80,13 @@ func (e *Engine) openPort(st *site, stay *shard.Stay, cfg netio.Config, h handle
 	if err != nil {
 		return nil, fmt.Errorf("sfu: %w", err)
 	}
-	inbox := st.shard.NewInbox(portSlots, stay, h)
+	return e.startPort(st, stay, conn, portSlots, h)
+}
+
+// startPort starts the goroutine of a socket, which it takes and closes if it fails. It
+// receives so many datagrams at a time.
+func (e *Engine) startPort(st *site, stay *shard.Stay, conn *netio.Conn, slots int, h handle) (*port, error) {
+	inbox := st.shard.NewInbox(slots, stay, h)
 	if inbox == nil {
 		_ = conn.Close()
 		return nil, ErrClosed
@@ -127,16 +133,13 @@ func (s *Source) listen(b Bind, h handle, f *feedback) (uint16, error) {
 	return p.conn.Port(), s.keep(p)
 }
 
-// keep makes a port one of the source's.
-func (s *Source) keep(p *port) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		_ = p.conn.Close()
-		return errSourceClosed
+// serve makes a socket a port of the leg.
+func (l *leg) serve(conn *netio.Conn, slots int, h handle) error {
+	p, err := l.engine.startPort(l.site, l.stay, conn, slots, h)
+	if err != nil {
+		return err
 	}
-	s.ports = append(s.ports, p)
-	return nil
+	return l.keep(p)
 }
 
 // listenData opens a port whose datagrams do not concern the shard.

@@ -98,6 +98,7 @@ const (
 	EventICEState        = peer.EventICEState
 	EventSelectedPair    = peer.EventSelectedPair
 	EventDTLSState       = peer.EventDTLSState
+	EventDTMF            = peer.EventDTMF
 
 	ReasonICEFailed   = peer.ReasonICEFailed
 	ReasonDTLSAlert   = peer.ReasonDTLSAlert
@@ -116,6 +117,7 @@ const (
 	CauseHandshakeLimit = peer.CauseHandshakeLimit
 	CauseHandshake      = peer.CauseHandshake
 	CauseNoRenewal      = peer.CauseNoRenewal
+	CauseUnreachable    = peer.CauseUnreachable
 	CauseInternal       = peer.CauseInternal
 )
 

@@ -1,9 +1,7 @@
 package sfu
 
 import (
-	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"bifrons/dtls/srtp"
@@ -12,7 +10,6 @@ import (
 	"bifrons/rtp/pktbuf"
 	"bifrons/sfu/plain"
 	"bifrons/sfu/route"
-	"bifrons/sfu/serial"
 	"bifrons/sfu/shard"
 )
 
@@ -45,25 +42,9 @@ type SourceHandler interface {
 // Source is media that comes in as plain RTP or SRTP, by UDP ports or by Write.
 // Its methods may be called from any goroutine.
 type Source struct {
-	engine  *Engine
-	site    *site
-	handler SourceHandler
-	label   string
-
-	mu     sync.Mutex
-	ports  []*port
-	closed bool
-
-	events *serial.Queue[func()] // for the handler; fixed
-
-	core *plain.Source // this and stay are touched by the shard only; nil until it was there
-	stay *shard.Stay
+	leg
+	core *plain.Source // touched by the shard only; nil until it was there
 }
-
-// maxSourceEvents bounds what waits for a handler.
-const maxSourceEvents = 1024
-
-var errSourceClosed = errors.New("sfu: source is closed")
 
 // NewSource makes a Source. It does not wait for the shard.
 func (e *Engine) NewSource(cfg SourceConfig, h SourceHandler) (*Source, error) {
@@ -77,18 +58,11 @@ func (e *Engine) NewSource(cfg SourceConfig, h SourceHandler) (*Source, error) {
 			return nil, fmt.Errorf("sfu: %w", err)
 		}
 	}
-	s := &Source{engine: e, site: e.choose(cfg.Shard), handler: h, label: cfg.Label}
-	s.events = serial.New(e.pending.Go, s.run)
-	s.stay = s.site.shard.NewStay(s.Fail)
+	s := &Source{leg: leg{engine: e, site: e.choose(cfg.Shard), handler: h, label: cfg.Label}}
+	s.stop = func() { s.core.Close() }
 	tracks := append([]TrackConfig(nil), cfg.Tracks...)
-	s.site.mu.Lock()
-	s.site.sources[s] = struct{}{}
-	s.site.mu.Unlock()
-	if !s.site.shard.Post(func(mono.Time) {
-		s.stay.Begin(func() shard.Leg { return s.begin(tracks, opener) })
-	}) {
-		s.Close()
-		return nil, ErrClosed
+	if err := s.start(func(mono.Time) shard.Leg { return s.begin(tracks, opener) }); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
@@ -111,9 +85,6 @@ func (s *Source) begin(tracks []TrackConfig, opener *srtp.Receiver) *plain.Sourc
 	}
 	return s.core
 }
-
-// home implements Origin.
-func (s *Source) home() *site { return s.site }
 
 // track implements Origin.
 func (s *Source) track(i int) *route.Track {
@@ -227,75 +198,4 @@ func (s *Source) ListenData(b Bind, track int, binary bool) (uint16, error) {
 		defer s.site.contain("a handler of data", s.Fail)
 		s.handler.SourceData(track, binary, payload)
 	})
-}
-
-// tell queues something for the handler's goroutine.
-func (s *Source) tell(f func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.closed {
-		s.events.Put(f, maxSourceEvents)
-	}
-}
-
-func (s *Source) run(f func()) {
-	s.mu.Lock()
-	over := s.closed
-	s.mu.Unlock()
-	if over {
-		return
-	}
-	defer s.site.contain("a handler of events", s.Fail)
-	f()
-}
-
-// Contain keeps a panic of a goroutine that feeds the source from ending the process:
-// it is counted and logged, and the source fails. It has to be deferred.
-func (s *Source) Contain(what string) {
-	if r := recover(); r != nil {
-		s.site.shard.Panicked(what, r)
-		s.Fail()
-	}
-}
-
-// Fail ends the source, and tells its handler by EventClosed: who feeds it cannot go on.
-func (s *Source) Fail() {
-	s.mu.Lock()
-	over := s.closed
-	s.mu.Unlock()
-	if over {
-		return
-	}
-	s.Close()
-	s.engine.pending.Add(1)
-	go func() {
-		defer s.engine.pending.Done()
-		defer s.site.contain("a handler of events", func() {})
-		s.handler.SourceEvent(Event{Kind: EventClosed, Reason: ReasonInternal, Cause: CauseInternal})
-	}()
-}
-
-// Close closes the ports and ends the tracks. Nothing is told after it, but what
-// is being told already.
-func (s *Source) Close() {
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return
-	}
-	s.closed = true
-	ports := s.ports
-	s.ports = nil
-	s.mu.Unlock()
-	s.events.Clear()
-	for _, p := range ports {
-		_ = p.conn.Close()
-	}
-	s.site.shard.Post(func(mono.Time) {
-		s.stay.Do(func() { s.core.Close() })
-		s.stay.End()
-	})
-	s.site.mu.Lock()
-	delete(s.site.sources, s)
-	s.site.mu.Unlock()
 }

@@ -102,7 +102,7 @@ func (r *rig) raw(req janus.Request) object {
 	select {
 	case msg := <-answers:
 		return r.decode(msg)
-	case <-time.After(20 * time.Second):
+	case <-time.After(waittest.Patience):
 		r.t.Fatalf("no answer to %s", req.Body)
 		return nil
 	}

@@ -29,6 +29,7 @@ type PortRange struct{ Min, Max uint16 }
 //	                       what to do, with a warning, with a number below or
 //	                       above its bounds, or with what is not a number
 //	guard:"everybody may"  what stands open without it, for when it is misspelt
+//	needs:"name"           the setting without which it is of no use and left out
 //
 // Types are bool, string, int, uint16, time.Duration, []string (array or comma
 // list), netip.Addr, []netip.Addr (what is no address is left out with a
@@ -91,6 +92,20 @@ func (d *decoder) settings(dst reflect.Value) {
 			}
 		}
 	}
+	for _, f := range reflect.VisibleFields(dst.Type()) {
+		if other, ok := f.Tag.Lookup("needs"); ok && dst.FieldByIndex(fields[other].Index).IsZero() {
+			d.leaveOut(dst.FieldByIndex(f.Index), f.Tag, other)
+		}
+	}
+}
+
+// leaveOut ignores a setting that needs another one.
+func (d *decoder) leaveOut(dst reflect.Value, tag reflect.StructTag, other string) {
+	it := d.group.Get(name(tag.Get("cfg")))
+	if it != nil && !dst.IsZero() {
+		d.report(it, Problem{Text: "needs " + other, Open: tag.Get("guard")})
+	}
+	dst.SetZero()
 }
 
 // fieldNames are the settings of a struct, and what stands open without some.

@@ -213,3 +213,25 @@ func TestDecodeEmbedded(t *testing.T) {
 		t.Errorf("%v %+v", problems, got)
 	}
 }
+
+// TestDecodeNeeds: what needs another setting is left out without it, and told.
+func TestDecodeNeeds(t *testing.T) {
+	type guarded struct {
+		Key  string `cfg:"key"`
+		Lock bool   `cfg:"lock" needs:"key" guard:"all is open"`
+	}
+	for src, want := range map[string]string{
+		`key = "k"; lock = true`: "", `lock = false`: "", ``: "",
+		`Lock = true`:           "x.jcfg:3: s.Lock: needs key",
+		`key = ""; lock = true`: "x.jcfg:3: s.lock: needs key",
+	} {
+		g := guarded{}
+		problems := Decode(group(t, src), &g)
+		if got := texts(problems); got != want || want != "" && problems[0].Open != "all is open" {
+			t.Errorf("%s: %q, want %q: %+v", src, got, want, problems)
+		}
+		if locked := strings.HasPrefix(src, "key = \"k\""); g.Lock != locked {
+			t.Errorf("%s: locked is %v", src, g.Lock)
+		}
+	}
+}

@@ -91,7 +91,7 @@ func (c *client) raw(r Request) object {
 	select {
 	case msg := <-answer:
 		return decode(c.t, msg)
-	case <-time.After(10 * time.Second):
+	case <-time.After(waittest.Patience):
 		c.t.Fatalf("no answer to %s", r.Body)
 		return nil
 	}
@@ -131,7 +131,7 @@ func (c *client) event() object {
 	select {
 	case e := <-c.events:
 		return e
-	case <-time.After(10 * time.Second):
+	case <-time.After(waittest.Patience):
 		c.t.Fatal("no event")
 		return nil
 	}

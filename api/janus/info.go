@@ -119,24 +119,17 @@ func (c *Core) infoModules(w *json.Writer) {
 		}
 		w.End()
 	}
-	w.Object("transports")
-	for _, t := range c.Transports() {
-		writeInfo(w, t.Info())
-	}
-	w.End()
-	w.Object("events")
-	for _, s := range c.sinkList() {
-		writeInfo(w, s.Info())
-	}
-	w.End()
-	w.Object("loggers")
-	for _, l := range c.cfg.Loggers {
-		writeInfo(w, l.Info())
-	}
-	w.End()
-	w.Object("plugins")
-	for _, p := range c.Plugins() {
-		writeInfo(w, p.Info())
+	writeInfos(w, "transports", c.Transports())
+	writeInfos(w, "events", c.sinkList())
+	writeInfos(w, "loggers", c.cfg.Loggers)
+	writeInfos(w, "plugins", c.Plugins())
+}
+
+// writeInfos describes modules of one kind.
+func writeInfos[M interface{ Info() module.Info }](w *json.Writer, kind string, list []M) {
+	w.Object(kind)
+	for _, m := range list {
+		writeInfo(w, m.Info())
 	}
 	w.End()
 }

@@ -9,6 +9,7 @@ import (
 // asks for. It is valid for as long as the function of its row runs.
 type Request struct {
 	Transaction string
+	Host        plugin.Host // whose request it is; plugin.Nobody for the Admin API
 	Body        Args
 	JSEP        *plugin.JSEP // nil if there was none
 }

@@ -38,6 +38,15 @@ func (c Codes) CheckItem(fields []schema.Field, item Args, list string) *schema.
 	return c.Check(fields, item)
 }
 
+// MayLocked tells whether a client may do something: if it is locked, those may who know the
+// plugin's admin_key.
+func (c Codes) MayLocked(body Args, locked bool, adminKey string) *schema.Error {
+	if !locked {
+		return nil
+	}
+	return c.Authorize(body, "admin_key", adminKey)
+}
+
 // Authorize compares a secret of a request with what it must be, "" = anything.
 func (c Codes) Authorize(body Args, field, secret string) *schema.Error {
 	if secret == "" {

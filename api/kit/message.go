@@ -12,7 +12,7 @@ type Message struct {
 
 // SendData sends a message by a peer connection, unless that is nil. It does not wait: what
 // the client does not take is lost, which the log is told at the level debug.
-func (p *Plugin) SendData(to *sfu.Peer, m Message) {
+func (p *Plugin[H]) SendData(to *sfu.Peer, m Message) {
 	if to == nil {
 		return
 	}

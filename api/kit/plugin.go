@@ -6,33 +6,54 @@ import (
 	"bifrons/api/plugin"
 )
 
-// Plugin is what plugins have in common, which embed it. File is fixed before anything is
-// called.
-type Plugin struct {
-	Gateway plugin.Gateway // fixed; nil before Start
+// Plugin is what plugins have in common, which embed it; H is the type of their handles.
+// What is not said to be made by Start is fixed before anything is called.
+type Plugin[H plugin.Handle] struct {
+	Gateway plugin.Gateway // nil before Start
 	Events  Events
 	File    File
+
+	// NewHandle makes a handle.
+	NewHandle func(host plugin.Host) H
+	// Requests makes the table of what handles understand, as soon as the file is read.
+	// nil = Table is fixed.
+	Requests func() *Table[H]
+	Table    *Table[H] // nil = there is none, and nothing for administrators to ask
 }
 
 // Start reads the file.
-func (p *Plugin) Start(gw plugin.Gateway) error {
+func (p *Plugin[H]) Start(gw plugin.Gateway) error {
 	p.Gateway, p.Events.Gateway = gw, gw
-	return p.File.Start(gw.Logger())
+	if err := p.File.Start(gw.Logger()); err != nil {
+		return err
+	}
+	if p.Requests != nil {
+		p.Table = p.Requests()
+	}
+	return nil
+}
+
+// Attach makes a handle.
+func (p *Plugin[H]) Attach(host plugin.Host) (plugin.Handle, error) { return p.NewHandle(host), nil }
+
+// Admin answers the synchronous requests.
+func (p *Plugin[H]) Admin(request *json.Value) ([]byte, error) {
+	if p.Table == nil {
+		return nil, plugin.ErrNoAdmin
+	}
+	return p.Table.Admin(p.Nobody(), p.NewHandle(p.Nobody()), request), nil
 }
 
 // Reload makes the things of entries that are new in the file.
-func (p *Plugin) Reload() (added []string, err error) { return p.File.Reload() }
+func (p *Plugin[H]) Reload() (added []string, err error) { return p.File.Reload() }
 
 // Check reads the file as a start does.
-func (p *Plugin) Check() (found string, problems []config.Problem) { return p.File.Check() }
+func (p *Plugin[H]) Check() (found string, problems []config.Problem) { return p.File.Check() }
 
 // Close has nothing to do: the handles are gone already.
-func (p *Plugin) Close() {}
-
-// Admin takes no messages.
-func (p *Plugin) Admin(*json.Value) ([]byte, error) { return nil, plugin.ErrNoAdmin }
+func (p *Plugin[H]) Close() {}
 
 // Nobody is the host of what happens by itself, or to the Admin API's wish.
-func (p *Plugin) Nobody() plugin.Host {
+func (p *Plugin[H]) Nobody() plugin.Host {
 	return plugin.Nobody{Gateway: p.Gateway, Package: p.File.Package}
 }

@@ -26,8 +26,11 @@ type Row[H any] struct {
 
 	// Run does it. The outermost object is open in w; Run adds its fields.
 	// With an error they are thrown away, and it is sent instead.
-	Run func(h H, r *Request, w *json.Writer) (Response, *schema.Error)
+	Run Run[H]
 }
+
+// Run is the function of a Row.
+type Run[H any] = func(h H, r *Request, w *json.Writer) (Response, *schema.Error)
 
 // Response is what a Row's function returns besides the fields it wrote.
 type Response struct {
@@ -47,6 +50,9 @@ type Table[H any] struct {
 
 	Codes
 
+	// Common, if not nil, writes what events and answers to requests that were found have besides.
+	Common func(h H, w *json.Writer)
+
 	// LateErrors makes a missing or unknown request an ack with an event, not
 	// an immediate answer.
 	LateErrors bool
@@ -63,6 +69,21 @@ type Table[H any] struct {
 
 	mu     sync.Mutex
 	warned time.Time // when Log was told last
+}
+
+// Add adds a synchronous request.
+func (t *Table[H]) Add(name string, run Run[H], fields ...schema.Field) {
+	t.Rows = append(t.Rows, Row[H]{Name: name, Fields: fields, Run: run})
+}
+
+// AddAsync adds an asynchronous request.
+func (t *Table[H]) AddAsync(name string, run Run[H], fields ...schema.Field) {
+	t.Rows = append(t.Rows, Row[H]{Name: name, Fields: fields, Async: true, Run: run})
+}
+
+// AddCommon adds a synchronous request that is the same for all handles.
+func (t *Table[H]) AddCommon(name string, run func(r *Request, w *json.Writer) *schema.Error, fields ...schema.Field) {
+	t.Add(name, func(_ H, r *Request, w *json.Writer) (Response, *schema.Error) { return Response{}, run(r, w) }, fields...)
 }
 
 // SetLevels sets the Levels of a row.
@@ -100,7 +121,7 @@ func (t *Table[H]) Async(host plugin.Host, h H, r *plugin.Request, row *Row[H]) 
 		data, resp := t.run(row, host, h, r)
 		if !resp.Silent {
 			if err := host.Push(r.Transaction, data, resp.JSEP); err != nil {
-				host.Push(r.Transaction, t.failure(&schema.Error{Code: t.BadSDP, Text: err.Error()}), nil)
+				host.Push(r.Transaction, t.failure(h, &schema.Error{Code: t.BadSDP, Text: err.Error()}), nil)
 			}
 		}
 		if resp.After != nil {
@@ -110,7 +131,7 @@ func (t *Table[H]) Async(host plugin.Host, h H, r *plugin.Request, row *Row[H]) 
 }
 
 // Admin runs a synchronous row for the Admin API.
-func (t *Table[H]) Admin(h H, request *json.Value) []byte {
+func (t *Table[H]) Admin(host plugin.Host, h H, request *json.Value) []byte {
 	row, err := t.find(Args{Value: request})
 	if err == nil && row.Async {
 		err = t.unknown(Args{Value: request}.Str("request"))
@@ -118,7 +139,7 @@ func (t *Table[H]) Admin(h H, request *json.Value) []byte {
 	if err != nil {
 		return t.ErrorData(err)
 	}
-	data, resp := t.run(row, plugin.Nobody{}, h, &plugin.Request{Body: request})
+	data, resp := t.run(row, host, h, &plugin.Request{Body: request})
 	if resp.After != nil {
 		resp.After()
 	}
@@ -155,7 +176,7 @@ func (t *Table[H]) unknown(name string) *schema.Error {
 func (t *Table[H]) run(row *Row[H], host plugin.Host, h H, r *plugin.Request) ([]byte, Response) {
 	body := Args{Value: r.Body}
 	if err := schema.Check(row.Fields, body, t.Missing, t.Invalid); err != nil {
-		return t.failure(err), Response{}
+		return t.failure(h, err), Response{}
 	}
 	w := json.NewWriter(make([]byte, 0, 256))
 	w.Object("")
@@ -163,9 +184,9 @@ func (t *Table[H]) run(row *Row[H], host plugin.Host, h H, r *plugin.Request) ([
 	if row.Levels != nil {
 		misplaced = row.Levels(h, body).Misplaced(r.Body)
 	}
-	resp, err := row.Run(h, &Request{r.Transaction, body, r.JSEP}, w)
+	resp, err := row.Run(h, &Request{r.Transaction, host, body, r.JSEP}, w)
 	if err != nil {
-		return t.failure(err), Response{After: resp.After}
+		return t.failure(h, err), Response{After: resp.After}
 	}
 	switch {
 	case len(misplaced) == 0:
@@ -175,6 +196,9 @@ func (t *Table[H]) run(row *Row[H], host plugin.Host, h H, r *plugin.Request) ([
 		t.warn(host, row.Name, misplaced)
 	}
 	w.OptStr("warning", resp.Warning)
+	if t.Common != nil {
+		t.Common(h, w)
+	}
 	w.End()
 	return w.Bytes(), resp
 }
@@ -197,16 +221,25 @@ func (t *Table[H]) warn(host plugin.Host, request string, misplaced []string) {
 }
 
 // ErrorData is an error as plugins report it.
-func (t *Table[H]) ErrorData(e *schema.Error) []byte { return t.errorData("event", e) }
+func (t *Table[H]) ErrorData(e *schema.Error) []byte {
+	return t.errorData("event", e, func(*json.Writer) {})
+}
 
 // failure is the error of a request that was found.
-func (t *Table[H]) failure(e *schema.Error) []byte { return t.errorData(cmp.Or(t.Failed, "event"), e) }
+func (t *Table[H]) failure(h H, e *schema.Error) []byte {
+	return t.errorData(cmp.Or(t.Failed, "event"), e, func(w *json.Writer) {
+		if t.Common != nil {
+			t.Common(h, w)
+		}
+	})
+}
 
-func (t *Table[H]) errorData(kind string, e *schema.Error) []byte {
+func (t *Table[H]) errorData(kind string, e *schema.Error, more func(w *json.Writer)) []byte {
 	return json.Object(func(w *json.Writer) {
 		w.Str(t.Key, kind)
 		w.Int("error_code", int64(e.Code))
 		w.Str("error", e.Text)
+		more(w)
 	})
 }
 

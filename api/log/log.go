@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -70,15 +69,14 @@ type Log struct {
 
 	mu     sync.Mutex
 	stdout io.Writer
-	path   string
-	file   *os.File // nil = none
+	file   File
 	sinks  []Sink
 	buf    bytes.Buffer
 }
 
 // New makes a Log. It fails if the file cannot be opened.
 func New(cfg Config) (*Log, error) {
-	l := &Log{prefix: cfg.Prefix, stdout: cfg.Stdout, path: cfg.File}
+	l := &Log{prefix: cfg.Prefix, stdout: cfg.Stdout, file: File{Path: cfg.File}}
 	l.SetLevel(cfg.Level)
 	l.SetTimestamps(cfg.Timestamps)
 	l.SetColors(cfg.Colors)
@@ -101,39 +99,20 @@ func (l *Log) Reopen() error {
 	l.mu.Lock()
 	sinks := slices.Clone(l.sinks)
 	l.mu.Unlock()
-	err := l.reopen()
+	var err error
+	if l.file.Path != "" {
+		if err = l.file.Reopen(); err != nil {
+			err = fmt.Errorf("cannot write the log file: %w", err)
+		}
+	}
 	for _, s := range sinks {
 		err = errors.Join(err, s.Reopen())
 	}
 	return err
 }
 
-func (l *Log) reopen() error {
-	if l.path == "" {
-		return nil
-	}
-	f, err := os.OpenFile(l.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return fmt.Errorf("cannot write the log file: %w", err)
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.file != nil {
-		_ = l.file.Close()
-	}
-	l.file = f
-	return nil
-}
-
 // Close closes the file; later lines are not in it.
-func (l *Log) Close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.file != nil {
-		_ = l.file.Close()
-		l.file = nil
-	}
-}
+func (l *Log) Close() { l.file.Close() }
 
 // Level is the level of Janus, 0 to 7.
 func (l *Log) Level() int { return int(l.level.Load()) }
@@ -208,10 +187,8 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	if l.stdout != nil {
 		_, err = l.stdout.Write(line)
 	}
-	if l.file != nil {
-		if _, ferr := l.file.Write(line); err == nil {
-			err = ferr
-		}
+	if ferr := l.file.Write(line); err == nil {
+		err = ferr
 	}
 	for _, s := range l.sinks {
 		s.Line(at, line)

@@ -68,6 +68,24 @@ func (x IDs) New() string {
 	}
 }
 
+// Free makes a random id that is not taken.
+func (x IDs) Free(taken func(id string) bool) string {
+	for {
+		if id := x.New(); !taken(id) {
+			return id
+		}
+	}
+}
+
+// Choose is the id that a field of a request wants, or a random one if that wants none;
+// false if it is taken.
+func (x IDs) Choose(body json.Args, field string, taken func(id string) bool) (id string, free bool) {
+	if id, ok := x.Read(body, field); ok && x.Canonical(id) {
+		return id, !taken(id)
+	}
+	return x.Free(taken), true
+}
+
 // Compare orders ids: integers by value, since their texts have no leading
 // zeros, others somehow.
 func (x IDs) Compare(a, b string) int {

@@ -4,6 +4,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 
 	"bifrons/api/json"
 )
@@ -83,6 +84,24 @@ func Typed(t Type, names ...string) []Field {
 	list := make([]Field, len(names))
 	for i, name := range names {
 		list[i] = Field{Name: name, Type: t}
+	}
+	return list
+}
+
+// Must makes copies of fields that have to be there.
+func Must(lists ...[]Field) []Field {
+	list := slices.Concat(lists...)
+	for i := range list {
+		list[i].Required = true
+	}
+	return list
+}
+
+// NotNull makes copies of fields of which null is a wrong value.
+func NotNull(lists ...[]Field) []Field {
+	list := slices.Concat(lists...)
+	for i := range list {
+		list[i].NotNull = true
 	}
 	return list
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"bifrons/rtp/waittest"
 	"bifrons/sdp"
 	"bifrons/sfu"
 )
@@ -206,7 +207,7 @@ func TestClosingWhileDescribing(t *testing.T) {
 				if err != ErrClosed {
 					t.Errorf("described: %v", err)
 				}
-			case <-time.After(10 * time.Second):
+			case <-time.After(waittest.Patience):
 				t.Fatal("the description waits still")
 			}
 			<-c.Done()

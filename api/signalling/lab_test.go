@@ -96,7 +96,7 @@ func (l *lab) event() string {
 	select {
 	case e := <-l.events:
 		return e
-	case <-time.After(10 * time.Second):
+	case <-time.After(waittest.Patience):
 		l.t.Fatal("no event")
 		return ""
 	}

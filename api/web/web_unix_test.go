@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"bifrons/rtp/waittest"
 )
 
 // TestDemosWithPipe: a pipe among the pages is not there for clients, who would wait
@@ -24,7 +26,7 @@ func TestDemosWithPipe(t *testing.T) {
 		if w.Code != 404 {
 			t.Errorf("got %d", w.Code)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(waittest.Patience):
 		t.Fatal("it hangs")
 	}
 }

@@ -83,9 +83,14 @@ func TestAdminShowsMedia(t *testing.T) {
 	}()
 	waittest.Until(t, "all figures are there", func() bool {
 		info = s.ask(t, p.h, message{"janus": "handle_info"}).at("info")
-		video := info.at("webrtc", "media", "1")
-		last, _ := video.at("stats", "in")["bytes_lastsec"].(float64)
-		return last > 0 && video.at("rtcp", "sim2") != nil
+		audio, video := info.at("webrtc", "media", "0", "stats"), info.at("webrtc", "media", "1")
+		in := video.at("stats", "in")
+		for _, m := range []message{audio.at("in"), audio.at("out"), in, in.at("video-simulcast-1"), in.at("video-simulcast-2")} {
+			if last, _ := m["bytes_lastsec"].(float64); last <= 0 {
+				return false
+			}
+		}
+		return video.at("rtcp", "sim2") != nil
 	})
 	stop()
 	checkInfo(t, info, s)

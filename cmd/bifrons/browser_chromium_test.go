@@ -21,7 +21,7 @@ import (
 // browserPatience is how long something may take in a browser that shares two
 // cores with the server: the encoder starts low, and three pictures take
 // their time.
-const browserPatience = 45 * time.Second
+const browserPatience = waittest.Patience
 
 // needs skips the test when something that it needs is not installed, or fails
 // it where BIFRONS_E2E=required says that it must run.
@@ -71,7 +71,7 @@ type tab struct {
 func openTab(t *testing.T, hosts []string, script string) *tab {
 	t.Helper()
 	rules := append(hosts, "MAP * ~NOTFOUND", "EXCLUDE 127.0.0.1", "EXCLUDE localhost", "EXCLUDE "+serverIP, "EXCLUDE "+turnIP)
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx,
 		chromedp.ExecPath(chromiumPath(t)), chromedp.UserDataDir(t.TempDir()), chromedp.Headless, chromedp.NoSandbox,
@@ -88,15 +88,23 @@ func openTab(t *testing.T, hosts []string, script string) *tab {
 		chromedp.Flag("host-resolver-rules", strings.Join(rules, ", ")))
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
+	return newTab(t, ctx, script, func() {
+		_ = chromedp.Cancel(ctx) // and waits for the browser's end
+		cancel()
+	})
+}
+
+// newTab makes the tab of a context, and ends it by end. The first one starts the browser.
+func newTab(t *testing.T, ctx context.Context, script string, end func()) *tab {
+	t.Helper()
 	b := &tab{t: t, ctx: ctx}
-	messages := chromedp.Console(ctx) // starts the browser
+	messages := chromedp.Console(ctx)
 	reading := make(chan struct{})
 	t.Cleanup(func() {
 		if t.Failed() {
 			b.report()
 		}
-		_ = chromedp.Cancel(ctx) // and waits for the browser's end
-		cancel()
+		end()
 		<-reading
 	})
 	go func() {

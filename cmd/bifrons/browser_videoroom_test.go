@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"bifrons/api/config"
@@ -150,31 +149,7 @@ func openConferenceAt(t *testing.T, at func(*testing.T, *server) front, file str
 func (b *tab) another(script string) *tab {
 	b.t.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx)
-	n := &tab{t: b.t, ctx: ctx}
-	messages := chromedp.Console(ctx)
-	reading := make(chan struct{})
-	b.t.Cleanup(func() {
-		if b.t.Failed() && ctx.Err() == nil {
-			n.report()
-		}
-		cancel()
-		<-reading
-	})
-	go func() {
-		defer close(reading)
-		for m, err := range messages {
-			if err != nil {
-				return
-			}
-			n.note(m)
-		}
-	}()
-	_, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument,
-		page.AddScriptToEvaluateOnNewDocumentParams{Source: watchScript + script})
-	if err != nil {
-		b.t.Fatalf("chromium: %v", err)
-	}
-	return n
+	return newTab(b.t, ctx, script, cancel)
 }
 
 // begin presses the page's first button.

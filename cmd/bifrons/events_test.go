@@ -92,6 +92,21 @@ func (b *backend) await(typ, subtype int, text string) notification {
 	}
 }
 
+// awaitMore waits for so many further events whose body has a text in it.
+func (b *backend) awaitMore(typ, subtype int, text string, more int) {
+	b.t.Helper()
+	count := func() (n int) {
+		for _, x := range b.find(typ, subtype) {
+			if strings.Contains(string(x.Event), text) {
+				n++
+			}
+		}
+		return n
+	}
+	before := count()
+	waittest.Until(b.t, "more events with "+text, func() bool { return count() >= before+more })
+}
+
 // handlerFile makes a configuration folder with the file of an event handler.
 func handlerFile(t *testing.T, name, text string) string {
 	t.Helper()
@@ -146,7 +161,9 @@ func TestEvents(t *testing.T) {
 	p.playAll(short)
 	p.awaitMedia()
 	p.talk(echoPrefix)
-	b.await(32, 3, `"media":"video"`)
+	for _, kind := range []string{"audio", "video", "data"} { // which may have been told before there was any
+		b.awaitMore(32, 3, `"media":"`+kind+`"`, 2)
+	}
 	p.closeAndExpect("DTLS alert")
 	b.await(16, 6, "hangup")
 	c.request(message{"janus": "destroy"})

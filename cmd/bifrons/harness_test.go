@@ -8,7 +8,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	api "bifrons/api/client"
 	"bifrons/api/config"
@@ -17,7 +16,7 @@ import (
 )
 
 // patience is how long a test waits for something that has to happen.
-const patience = 45 * time.Second
+const patience = waittest.Patience
 
 // testServer starts a whole server on free loopback ports. change may adjust
 // its configuration.

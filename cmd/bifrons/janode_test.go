@@ -77,7 +77,7 @@ func runJanode(t *testing.T, script string, args ...string) {
 	folder := janodeFolder(t)
 	s := testServer(t, nil)
 	s.explain(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", append([]string{"testdata/" + script, folder, fmt.Sprintf("ws://127.0.0.1:%d/", s.port("ws"))}, args...)...)
 	cmd.Stderr = os.Stderr

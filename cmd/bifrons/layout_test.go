@@ -82,6 +82,8 @@ func importBreach(from, imp string) string {
 		return "" // stands in for whatever is beside it
 	case within(imp, "github.com/thesyncim/gopus") && from != "rtp/opus":
 		return "the codec is seen through rtp/opus alone"
+	case within(imp, "github.com/emiago/sipgo") && from != "api/plugin/sip/ua":
+		return "SIP is seen through api/plugin/sip/ua alone"
 	case within(from, "sfu") && strings.Contains(imp, "json"):
 		return "the engine sees no JSON"
 	case within(from, "api/signalling") && strings.Contains(imp, "json"):
@@ -156,6 +158,10 @@ func TestImportRules(t *testing.T) {
 		{"sfu", "github.com/thesyncim/gopus", false},
 		{"sfu/mix", "github.com/thesyncim/gopus/types", false},
 		{"sfu/mix", "bifrons/rtp/opus", true},
+		{"api/plugin/sip/ua", "github.com/emiago/sipgo/sip", true},
+		{"api/plugin/sip", "github.com/emiago/sipgo/sip", false},
+		{"api/plugin/sip", "bifrons/api/plugin/sip/ua", true},
+		{"api/plugin/nosip", "bifrons/api/plugin/sip/ua", false},
 		{"ice", "bifrons/dtls", false},
 		{"sdp", "bifrons/rtp", false},
 		{"sfu/peer", "bifrons/api/json", false},

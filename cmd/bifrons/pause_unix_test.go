@@ -37,7 +37,7 @@ func newProcess(t *testing.T, change func(*config.Config)) *process {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		return nil
 	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.timeout=1m")
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.timeout=5m")
 	cmd.Env = append(os.Environ(), inside+"=yes")
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -117,7 +117,7 @@ const clients = 30
 // as a debugger, a full disk of the hypervisor or a laptop's lid does. Whoever
 // wrote to it meanwhile has his session afterwards.
 func TestStoppedProcess(t *testing.T) {
-	p := newProcess(t, func(c *config.Config) { c.Server.General.SessionTimeout = 2 * time.Second })
+	p := newProcess(t, func(c *config.Config) { c.Server.General.SessionTimeout = 5 * time.Second })
 	if p == nil {
 		return
 	}
@@ -130,7 +130,7 @@ func TestStoppedProcess(t *testing.T) {
 	for _, c := range all {
 		asked = append(asked, c.keepalive())
 	}
-	time.Sleep(2700 * time.Millisecond) // has to pass for the other process
+	time.Sleep(5700 * time.Millisecond) // has to pass for the other process
 	p.signal(t, syscall.SIGCONT)
 	acked(t, asked...)
 }
@@ -139,7 +139,7 @@ func TestStoppedProcess(t *testing.T) {
 // stopped keeps the WebSocket.
 func TestStoppedWhilePinging(t *testing.T) {
 	p := newProcess(t, func(c *config.Config) {
-		c.WebSockets.General.PingPongTrigger, c.WebSockets.General.PingPongTimeout = time.Second, 2*time.Second
+		c.WebSockets.General.PingPongTrigger, c.WebSockets.General.PingPongTimeout = time.Second, 5*time.Second
 	})
 	if p == nil {
 		return
@@ -170,7 +170,7 @@ func TestStoppedWhilePinging(t *testing.T) {
 	p.signal(t, syscall.SIGSTOP)
 	close(stopped)
 	answered.Wait()
-	time.Sleep(2700 * time.Millisecond) // has to pass for the other process
+	time.Sleep(5700 * time.Millisecond) // has to pass for the other process
 	p.signal(t, syscall.SIGCONT)
 	for _, c := range all {
 		acked(t, c.keepalive())

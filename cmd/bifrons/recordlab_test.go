@@ -39,7 +39,8 @@ type camera struct {
 	audio    *webrtc.TrackLocalStaticRTP
 	video    *webrtc.TrackLocalStaticRTP
 	steps    uint64
-	packets  uint16 // of video
+	packets  uint16    // of video
+	begin    time.Time // of the film
 }
 
 // newCamera makes a camera that sends Opus, and video of one of the frametest.Streams.
@@ -59,9 +60,9 @@ func newCamera(t testing.TB, h *handle, codec string, o webrtctest.Options) *cam
 
 // film sends until stop is called, or the test ends.
 func (c *camera) film() (stop func()) {
-	begin := time.Now()
+	c.begin = time.Now()
 	return webrtctest.Keep(c.t, cameraStep, func() {
-		for time.Since(begin) >= time.Duration(c.steps)*cameraStep {
+		for time.Since(c.begin) >= time.Duration(c.steps)*cameraStep {
 			c.step()
 		}
 	})
@@ -272,6 +273,9 @@ func (p *played) watch(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
 		p.mu.Unlock()
 	}
 }
+
+// count is how many packets came by now.
+func (p *played) count() int { return len(p.of(0)) + len(p.of(1)) }
 
 // of are the packets that came by now.
 func (p *played) of(track int) []rtp.Packet {

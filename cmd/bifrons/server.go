@@ -24,7 +24,9 @@ import (
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/audiobridge"
 	"bifrons/api/plugin/echotest"
+	"bifrons/api/plugin/nosip"
 	"bifrons/api/plugin/recordplay"
+	"bifrons/api/plugin/sip"
 	"bifrons/api/plugin/streaming"
 	"bifrons/api/plugin/textroom"
 	"bifrons/api/plugin/videocall"
@@ -120,6 +122,8 @@ func (s *server) plugins() []plugin.Plugin {
 		videocall.New(s.cfg.Folder),
 		textroom.New(s.cfg.Folder),
 		audiobridge.New(s.cfg.Folder),
+		nosip.New(s.cfg.Folder),
+		sip.New(s.cfg.Folder),
 		voicemail.New(s.cfg.Folder),
 		recordplay.New(s.cfg.Folder),
 	}

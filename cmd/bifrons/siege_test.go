@@ -119,7 +119,7 @@ type siege struct {
 // from is a dialer for connections from an address, which are closed in the
 // end.
 func (s *siege) from(addr string) *net.Dialer {
-	return &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(addr)}, Timeout: 5 * time.Second}
+	return &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(addr)}, Timeout: patience}
 }
 
 // repeat runs n attackers that do something again and again.
@@ -339,6 +339,7 @@ func TestSiege(t *testing.T) {
 	hogs(ctx)
 	s := &siege{fortress: p, ctx: ctx}
 	honest := s.client("10.77.0.5")
+	honest.Timeout = patience
 	asked, slowest := 0, time.Duration(0)
 	for ctx.Err() == nil {
 		begin := time.Now()

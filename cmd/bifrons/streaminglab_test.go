@@ -56,6 +56,20 @@ func (s *streamingServer) create(id int, more message, media ...message) []messa
 	return list
 }
 
+// awaitSource waits until something has come to a mountpoint, which is younger then than
+// one that was made later and to which nothing comes.
+func (s *streamingServer) awaitSource(id, silent int) {
+	s.t.Helper()
+	waittest.Until(s.t, "the source is heard", func() bool {
+		ages := make(map[any]float64)
+		for _, x := range s.ask(message{"request": "list"})["list"].([]any) {
+			m := x.(map[string]any)
+			ages[m["id"]] = m["media"].([]any)[0].(map[string]any)["age_ms"].(float64)
+		}
+		return ages[float64(id)] < ages[float64(silent)]
+	})
+}
+
 func videoStream(more message) message {
 	m := message{"type": "video", "mid": "v", "port": 0, "pt": 100, "codec": "vp8"}
 	for k, v := range more {

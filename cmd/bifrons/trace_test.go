@@ -41,10 +41,11 @@ func readTrace(t *testing.T, name string) trace {
 // replay plays recorded requests over HTTP. Ids that the server gave then are
 // replaced by those that it gives now.
 type replay struct {
-	t    *testing.T
-	base string
-	ids  map[string]string
-	poll string // path of the long poll
+	t     *testing.T
+	base  string
+	ids   map[string]string
+	poll  string    // path of the long poll
+	early []message // events that have come, and were not looked for yet
 }
 
 func (r *replay) rename(s string) string {
@@ -74,6 +75,23 @@ func (r *replay) do(method, path string, body message) message {
 		r.t.Fatalf("%s %s: %d %s", method, path, res.StatusCode, b)
 	}
 	return m
+}
+
+// event polls until there is an event as it is looked for.
+func (r *replay) event(path string, is func(m message) bool) message {
+	r.t.Helper()
+	for {
+		if i := slices.IndexFunc(r.early, is); i >= 0 {
+			m := r.early[i]
+			r.early = slices.Delete(r.early, i, i+1)
+			return m
+		}
+		m := r.do("GET", path, nil)
+		if m["janus"] == "keepalive" {
+			r.t.Fatalf("%s: nothing comes but %v", path, r.early)
+		}
+		r.early = append(r.early, m)
+	}
 }
 
 // shape is the names in an object, with those of its nested objects.

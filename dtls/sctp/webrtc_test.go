@@ -11,6 +11,7 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"bifrons/dtls"
+	"bifrons/rtp/waittest"
 )
 
 // browser is a pion/webrtc peer in the place of one, with the channel janus.js
@@ -116,7 +117,7 @@ func connect(t *testing.T, b *browser, role dtls.Role) (*side, func()) {
 			}
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), waittest.Patience)
 	defer cancel()
 	path, err := agent.Accept(ctx, attribute("ice-ufrag"), attribute("ice-pwd"))
 	if err != nil {
@@ -157,7 +158,7 @@ func receive(t *testing.T, from <-chan string, want string) {
 		if got != want {
 			t.Fatalf("got %.60q, want %.60q", got, want)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(waittest.Patience):
 		t.Fatalf("no %.60q", want)
 	}
 }

@@ -69,6 +69,7 @@ type arrival struct {
 	segment  int    // bytes, 0 = it is one datagram
 	drops    uint32 // running count, if hasDrops
 	hasDrops bool
+	refused  bool // ICMP says that a datagram could not be delivered
 }
 
 // parseControl reads the control messages in the first n bytes.
@@ -92,10 +93,19 @@ func (c *Conn) parseControl(b *control, n int) (a arrival) {
 			a.drops, a.hasDrops = binary.NativeEndian.Uint32(data), true
 		case h.Level == unix.SOL_UDP && h.Type == unix.UDP_GRO && len(data) >= 4:
 			a.segment = max(0, int(int32(binary.NativeEndian.Uint32(data))))
+		case h.Level == unix.SOL_IP && h.Type == unix.IP_RECVERR || h.Level == unix.SOL_IPV6 && h.Type == unix.IPV6_RECVERR:
+			a.refused = isRefusal(data)
 		}
 		p = p[min(unix.CmsgSpace(size-unix.CmsgLen(0)), len(p)):]
 	}
 	return a
+}
+
+// isRefusal tells whether a struct sock_extended_err (ip(7)) is about a datagram that
+// could not be delivered, and not about its size.
+func isRefusal(b []byte) bool {
+	const icmp, icmp6 = 2, 3 // SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6
+	return len(b) >= 16 && (b[4] == icmp || b[4] == icmp6) && unix.Errno(binary.NativeEndian.Uint32(b)) != unix.EMSGSIZE
 }
 
 // The raw form of the system calls leaves the scheduler out of it: neither call
@@ -109,9 +119,9 @@ func sendmmsg(fd uintptr, hdrs []mmsghdr) (int, unix.Errno) {
 	return int(n), errno
 }
 
-func recvmmsg(fd uintptr, hdrs []mmsghdr) (int, unix.Errno) {
+func recvmmsg(fd uintptr, hdrs []mmsghdr, flags uintptr) (int, unix.Errno) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&hdrs[0])),
-		uintptr(len(hdrs)), unix.MSG_DONTWAIT, 0, 0)
+		uintptr(len(hdrs)), unix.MSG_DONTWAIT|flags, 0, 0)
 	return int(n), errno
 }
 

@@ -36,6 +36,9 @@ type Conn struct {
 	count counters
 	zones zones
 
+	refusals bool        // what ICMP says is asked for
+	refused  atomic.Bool // there is something that receiving has not been told of
+
 	// sendmmsg is the system call; tests put errors in its place.
 	sendmmsg func(fd uintptr, hdrs []mmsghdr) (int, unix.Errno)
 
@@ -93,6 +96,7 @@ func setUp(fd int, cfg Config, family int, port uint16) (*Conn, error) {
 		port:     bound,
 		sendmmsg: sendmmsg,
 		ready:    ready,
+		refusals: cfg.Refusals,
 		sock:     os.NewFile(uintptr(fd), "udp"),
 	}
 	c.gso.Store(!cfg.DisableGSO && probeGSO(fd))
@@ -144,6 +148,12 @@ func setOptions(fd int, cfg Config, family int) error {
 	}
 	if cfg.GRO {
 		optional = append(optional, option{unix.SOL_UDP, unix.UDP_GRO, 1})
+	}
+	if cfg.Refusals {
+		optional = append(optional, option{unix.SOL_IP, unix.IP_RECVERR, 1})
+		if family == unix.AF_INET6 {
+			optional = append(optional, option{unix.SOL_IPV6, unix.IPV6_RECVERR, 1})
+		}
 	}
 	if family == unix.AF_INET6 {
 		v6only := 0

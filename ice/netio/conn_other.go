@@ -158,7 +158,7 @@ func (c *Conn) RecvBatch(ms []Message, deadline time.Time) (int, error) {
 }
 
 func (c *Conn) take(m *Message, n int, remote netip.AddrPort, truncated bool) {
-	m.N, m.Segment, m.Truncated, m.Local = n, 0, truncated, netip.Addr{}
+	m.N, m.Segment, m.Truncated, m.Refused, m.Local = n, 0, truncated, false, netip.Addr{}
 	m.Remote = netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())
 	c.count.datagramsIn.Add(1)
 	c.count.bytesIn.Add(uint64(n))

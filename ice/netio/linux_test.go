@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"bifrons/rtp/waittest"
 )
 
 // Replies leave from the address that the request was sent to.
@@ -286,7 +288,7 @@ func TestKernelDrops(t *testing.T) {
 		send(t, a, Message{Buf: make([]byte, 1000), Remote: to})
 	}
 	ms := buffers(n, 1000)
-	got, err := b.RecvBatch(ms, time.Now().Add(10*time.Second))
+	got, err := b.RecvBatch(ms, time.Now().Add(waittest.Patience))
 	if err != nil || got == 0 || got == n {
 		t.Fatalf("RecvBatch = %d, %v", got, err)
 	}
@@ -367,7 +369,7 @@ func TestGRO(t *testing.T) {
 		ms[1].Segment = 7 // of an earlier use
 		n := 0
 		for n < 2 {
-			k, err := b.RecvBatch(ms[n:], time.Now().Add(10*time.Second))
+			k, err := b.RecvBatch(ms[n:], time.Now().Add(waittest.Patience))
 			if err != nil || k == 0 {
 				t.Fatal(k, err)
 			}
@@ -463,5 +465,39 @@ func BenchmarkRecvBatch(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestRefusals tells who asked for it that nobody receives at an address, however many
+// datagrams go there, and loses none of those that arrive elsewhere.
+func TestRefusals(t *testing.T) {
+	for _, ip := range []netip.Addr{loop4, netip.IPv6Loopback()} {
+		cfg := Config{IPv6: ip.Is6(), Refusals: true, RecvBuffer: 1 << 16}
+		if ip.Is6() {
+			needIPv6(t)
+		}
+		c, gone, there := listen(t, cfg), listen(t, Config{Addr: ip}), listen(t, Config{Addr: ip})
+		closed, open := netip.AddrPortFrom(ip, gone.Port()), netip.AddrPortFrom(ip, there.Port())
+		gone.Close()
+		refused := 0
+		for i := range 1000 { // more than the buffer would hold
+			send(t, c, Message{Buf: []byte("to nobody"), Remote: closed}, Message{Buf: []byte("x"), Remote: open})
+			receive(t, there, 1)
+			for refused < i-5 || i == 999 && refused < 1000 {
+				for _, m := range receive(t, c, 1) {
+					if !m.Refused || m.N != 0 || m.Remote != closed {
+						t.Fatalf("got %+v", m)
+					}
+					refused++
+				}
+			}
+		}
+		send(t, there, Message{Buf: []byte("still there"), Remote: netip.AddrPortFrom(ip, c.Port())})
+		if m := receive(t, c, 1)[0]; m.Refused || payload(m) != "still there" {
+			t.Errorf("%v: got %+v", ip, m)
+		}
+		if s := c.Stats(); s.SendErrors != 0 {
+			t.Errorf("%v: %d were not sent", ip, s.SendErrors)
+		}
 	}
 }

@@ -52,6 +52,9 @@ type Config struct {
 	// GRO asks the kernel for runs of datagrams as one Message, where it has
 	// them; each Buf should then have room for MaxSegmentedBytes.
 	GRO bool
+	// Refusals asks for what ICMP says of datagrams that were sent, as Messages; on
+	// Linux only.
+	Refusals bool
 }
 
 // Message is a datagram, or a run of datagrams to one destination; received are
@@ -73,6 +76,9 @@ type Message struct {
 	Segment int
 	// Truncated tells that the received datagram was larger than Buf.
 	Truncated bool
+	// Refused tells that nothing was received, but that a datagram to Remote did not
+	// arrive, as ICMP says; N is 0. Whoever forged that knew both addresses.
+	Refused bool
 }
 
 // Stats are counts since Listen.

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"bifrons/rtp/waittest"
 )
 
 var (
@@ -48,7 +50,7 @@ func buffers(n, size int) []Message {
 func receive(t testing.TB, c *Conn, n int) []Message {
 	t.Helper()
 	var got []Message
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(waittest.Patience)
 	for len(got) < n {
 		ms := buffers(n-len(got), 2048)
 		k, err := c.RecvBatch(ms, deadline)
@@ -136,7 +138,7 @@ func TestTruncated(t *testing.T) {
 	a, b := listen(t, Config{}), listen(t, Config{})
 	send(t, a, Message{Buf: []byte("0123456789"), Remote: netip.AddrPortFrom(loop4, b.Port())})
 	ms := buffers(1, 4)
-	if n, err := b.RecvBatch(ms, time.Now().Add(10*time.Second)); n != 1 || err != nil {
+	if n, err := b.RecvBatch(ms, time.Now().Add(waittest.Patience)); n != 1 || err != nil {
 		t.Fatalf("RecvBatch = %d, %v", n, err)
 	}
 	if payload(ms[0]) != "0123" || !ms[0].Truncated {
@@ -291,7 +293,7 @@ func TestWakeRaces(t *testing.T) {
 				for i%8 == 0 && seen.Load() < mine {
 					select {
 					case <-progress:
-					case <-time.After(10 * time.Second):
+					case <-time.After(waittest.Patience):
 						t.Error("lost wake-up")
 						return
 					}

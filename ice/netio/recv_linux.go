@@ -177,18 +177,46 @@ func (c *Conn) receiveChunk(fd uintptr, ms []Message) (int, unix.Errno) {
 	}
 	r.used = 0
 	for try := 1; ; try++ {
-		n, errno := recvmmsg(fd, r.hdrs[:len(ms)])
+		n, errno := recvmmsg(fd, r.hdrs[:len(ms)], 0)
 		c.count.syscallsIn.Add(1)
 		if errno == 0 {
 			r.used = n
 			c.takeChunk(ms[:n])
 			return n, 0
 		}
+		if c.refusals && (errno != unix.EAGAIN || c.refused.Load()) {
+			if n = c.receiveRefusals(fd, ms); n > 0 {
+				return n, 0
+			}
+		}
 		// A call clears the error that was pending, but more may come in.
 		if !isTransient(errno) || try == maxTries {
 			return 0, errno
 		}
 	}
+}
+
+// receiveRefusals reads what ICMP said since the last time; what it cannot take waits
+// for the next. The socket's own error tells of each, either to who receives or to who
+// sends.
+func (c *Conn) receiveRefusals(fd uintptr, ms []Message) int {
+	r := &c.rx
+	c.refused.Store(false)
+	n, errno := recvmmsg(fd, r.hdrs[:len(ms)], unix.MSG_ERRQUEUE)
+	c.count.syscallsIn.Add(1)
+	if errno != 0 {
+		return 0
+	}
+	r.used = n
+	if n == len(ms) {
+		c.refused.Store(true)
+	}
+	for i := range ms[:n] {
+		h := &r.hdrs[i].hdr
+		a := c.parseControl(&r.controls[i], int(h.Controllen))
+		ms[i] = Message{Buf: ms[i].Buf, Remote: c.decodeAddr(&r.names[i]), Refused: a.refused}
+	}
+	return n
 }
 
 // takeChunk turns the kernel's headers into the caller's messages.
@@ -199,7 +227,7 @@ func (c *Conn) takeChunk(ms []Message) {
 		m, h := &ms[i], &r.hdrs[i]
 		m.N = int(h.len)
 		m.Remote = c.decodeAddr(&r.names[i])
-		m.Truncated = h.hdr.Flags&unix.MSG_TRUNC != 0
+		m.Truncated, m.Refused = h.hdr.Flags&unix.MSG_TRUNC != 0, false
 		a := c.parseControl(&r.controls[i], int(h.hdr.Controllen))
 		m.Local, m.Segment = a.local, a.segment
 		if a.hasDrops {

@@ -196,13 +196,20 @@ func (c *Conn) awaitRoom(fd uintptr) {
 // trySend calls the kernel.
 func (c *Conn) trySend(fd uintptr) {
 	t := &c.tx
-	for {
+	for again := c.refusals; ; {
 		t.n, t.errno = c.sendmmsg(fd, t.hdrs[t.first:t.end])
 		c.count.syscallsOut.Add(1)
 		if t.errno != 0 {
 			t.n = 0
 		}
-		if t.errno != unix.EINTR {
+		if c.refusals && t.n < t.end-t.first {
+			c.refused.Store(true) // an error that was pending may have ended the call
+		}
+		switch {
+		case t.errno == unix.EINTR:
+		case again && t.errno != 0 && isTransient(t.errno):
+			again = false // it is probably about a datagram of before, and this one was not sent
+		default:
 			return
 		}
 	}

@@ -12,9 +12,11 @@ import (
 
 	"github.com/pion/stun/v3"
 	"golang.org/x/net/ipv4"
+
+	"bifrons/rtp/waittest"
 )
 
-const patience = 20 * time.Second
+const patience = waittest.Patience
 
 var (
 	loopback = netip.MustParseAddr("127.0.0.1")

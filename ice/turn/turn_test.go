@@ -18,7 +18,7 @@ import (
 	"bifrons/rtp/waittest"
 )
 
-const patience = 20 * time.Second
+const patience = waittest.Patience
 
 func on(s *turntest.Server, by Transport) Config {
 	p := map[Transport]uint16{UDP: s.UDP, TCP: s.TCP, TLS: s.TLS}[by]
@@ -107,8 +107,7 @@ func TestRelay(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	waittest.NoLeaks(t)
 	s := turntest.Start(t, turntest.Options{})
-	dead, addr := peer(t)
-	_ = dead.Close()
+	const nobody = 1 // a port that nobody listens on
 	silent, silentAddr := peer(t)
 	_ = silent
 	short := func(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -124,8 +123,8 @@ func TestRefusals(t *testing.T) {
 		{"password", func(c *Config) { c.Server.Password = "wrong" }, nil, "wrong user name or password", true},
 		{"user", func(c *Config) { c.Server.Username = "nobody" }, nil, "wrong user name or password", true},
 		{"certificate", func(c *Config) { c.Server.Transport, c.Server.Port, c.RootCAs = TLS, s.TLS, nil }, nil, "certificate", false},
-		{"nobody listens, UDP", func(c *Config) { c.Server.Port = addr.Port() }, nil, "connection refused", false},
-		{"nobody listens, TCP", func(c *Config) { c.Server.Transport, c.Server.Port = TCP, addr.Port() }, nil, "connection refused", false},
+		{"nobody listens, UDP", func(c *Config) { c.Server.Port = nobody }, nil, "connection refused", false},
+		{"nobody listens, TCP", func(c *Config) { c.Server.Transport, c.Server.Port = TCP, nobody }, nil, "connection refused", false},
 		{"nobody answers", func(c *Config) { c.Server.Port = silentAddr.Port() }, short, "no answer", false},
 		{"no such name", func(c *Config) { c.Server.Host = "turn.invalid" }, nil, "turn.invalid", false},
 		{"no such transport", func(c *Config) { c.Server.Transport = "dtls" }, nil, "unknown transport", false},
@@ -215,9 +214,9 @@ func TestDyingServer(t *testing.T) {
 // TestRefresh: an allocation lives longer than it was made for.
 func TestRefresh(t *testing.T) {
 	waittest.NoLeaks(t)
-	s := turntest.Start(t, turntest.Options{Lifetime: time.Second})
+	s := turntest.Start(t, turntest.Options{Lifetime: 3 * time.Second})
 	r := allocated(t, on(s, UDP))
-	time.Sleep(1500 * time.Millisecond)
+	time.Sleep(3500 * time.Millisecond)
 	remote, addr := peer(t)
 	r.Send(addr, []byte("x"))
 	if n, _, err := remote.ReadFromUDPAddrPort(make([]byte, 10)); n != 1 || err != nil || s.Allocations() != 1 {

@@ -43,7 +43,8 @@ func (d *VP8) Parse(payload []byte) error {
 		ext := payload[1]
 		at = 2
 		if ext&0x80 != 0 {
-			if at = d.parsePictureID(payload, at); at < 0 {
+			d.HasPictureID, d.pidAt = true, uint8(at)
+			if d.PictureID, d.PictureIDBits, at = pictureID(payload, at); at < 0 {
 				return ErrShort
 			}
 		}
@@ -66,22 +67,16 @@ func (d *VP8) Parse(payload []byte) error {
 	return nil
 }
 
-// parsePictureID returns the offset behind the picture ID, -1 when it is cut.
-func (d *VP8) parsePictureID(payload []byte, at int) int {
-	if at >= len(payload) {
-		return -1
+// pictureID reads a picture ID of 7 or 15 bits, as VP8 and VP9 have it, and returns the
+// offset behind it, -1 when it is cut.
+func pictureID(payload []byte, at int) (id uint16, bits uint8, next int) {
+	switch rest := payload[min(at, len(payload)):]; {
+	case len(rest) > 0 && rest[0]&0x80 == 0:
+		return uint16(rest[0]), 7, at + 1
+	case len(rest) > 1:
+		return uint16(rest[0]&0x7f)<<8 | uint16(rest[1]), 15, at + 2
 	}
-	d.HasPictureID, d.pidAt = true, uint8(at)
-	if payload[at]&0x80 == 0 {
-		d.PictureIDBits, d.PictureID = 7, uint16(payload[at])
-		return at + 1
-	}
-	if at+1 >= len(payload) {
-		return -1
-	}
-	d.PictureIDBits = 15
-	d.PictureID = uint16(payload[at]&0x7f)<<8 | uint16(payload[at+1])
-	return at + 2
+	return 0, 0, -1
 }
 
 func (d *VP8) parseTIDKEYIDX(ext, b byte) {

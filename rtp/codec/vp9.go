@@ -56,7 +56,7 @@ func (d *VP9) Parse(payload []byte) error {
 	d.B, d.E, d.V, d.Z = b&0x08 != 0, b&0x04 != 0, b&0x02 != 0, b&0x01 != 0
 	at := 1
 	if d.I {
-		if at = d.parsePictureID(payload, at); at < 0 {
+		if d.PictureID, d.PictureIDBits, at = pictureID(payload, at); at < 0 {
 			return ErrShort
 		}
 	}
@@ -87,23 +87,6 @@ func (d *VP9) Parse(payload []byte) error {
 	}
 	d.HeaderLen = at
 	return nil
-}
-
-// parsePictureID returns the offset behind the picture ID, -1 when it is cut.
-func (d *VP9) parsePictureID(payload []byte, at int) int {
-	if at >= len(payload) {
-		return -1
-	}
-	if payload[at]&0x80 == 0 {
-		d.PictureIDBits, d.PictureID = 7, uint16(payload[at])
-		return at + 1
-	}
-	if at+1 >= len(payload) {
-		return -1
-	}
-	d.PictureIDBits = 15
-	d.PictureID = uint16(payload[at]&0x7f)<<8 | uint16(payload[at+1])
-	return at + 2
 }
 
 // parseLayers returns the offset behind the layer indices, -1 when they are

@@ -54,11 +54,17 @@ type RTTValues struct {
 
 // Sent counts a packet with this timestamp, payload bytes and total size.
 func (s *Sender) Sent(now mono.Time, ts uint32, payload, size int) {
+	s.SentAside(now, payload, size)
+	s.lastTS, s.lastAt = ts, now
+}
+
+// SentAside counts a packet whose timestamp does not tell when it was sent, such as one
+// of a telephone event (RFC 4733, 2.2.1).
+func (s *Sender) SentAside(now mono.Time, payload, size int) {
 	s.rate.add(now, size)
 	s.Packets++
 	s.Octets += uint64(payload)
 	s.Bytes += uint64(size)
-	s.lastTS, s.lastAt = ts, now
 }
 
 // Resent counts a packet sent again, over RTX or not; it shows in Retransmitted

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"bifrons/rtp/waittest"
 )
 
 // TestPipe: a pipe that nobody reads is refused, not waited for.
@@ -25,7 +27,7 @@ func TestPipe(t *testing.T) {
 		if err == nil {
 			t.Error("opened")
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(waittest.Patience):
 		t.Fatal("it hangs")
 	}
 }

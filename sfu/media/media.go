@@ -48,7 +48,8 @@ const (
 	G722
 	ISAC
 	L16
-	TelephoneEvent
+	TelephoneEvent // RFC 4733
+	ComfortNoise   // RFC 3389
 	numCodecs
 )
 
@@ -58,7 +59,7 @@ const NumCodecs = int(numCodecs)
 var codecNames = map[string]CodecName{
 	"vp8": VP8, "vp9": VP9, "h264": H264, "h265": H265, "av1": AV1, "av1x": AV1,
 	"opus": Opus, "multiopus": Opus, "red": RED,
-	"pcmu": PCMU, "pcma": PCMA, "g722": G722, "isac": ISAC, "l16": L16, "telephone-event": TelephoneEvent,
+	"pcmu": PCMU, "pcma": PCMA, "g722": G722, "isac": ISAC, "l16": L16, "telephone-event": TelephoneEvent, "cn": ComfortNoise,
 }
 
 // ParseCodecName maps an rtpmap encoding name (any case) to a CodecName.

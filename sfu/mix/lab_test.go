@@ -82,7 +82,7 @@ type mouth struct {
 	lose  int  // one of so many packets is lost, 0 = none
 
 	missing, repairable int // packets that were lost, and those of which the next one tells
-	over  bool
+	over                bool
 }
 
 func newMouth(t testing.TB, sound func(i int) float32) *mouth {

@@ -1,11 +1,11 @@
 package mix
 
 import (
-	"container/heap"
 	"sync"
 	"time"
 
 	"bifrons/rtp/mono"
+	"bifrons/sfu/due"
 )
 
 const (
@@ -27,7 +27,7 @@ type Workers struct {
 	Panicked func(c *Conference, r any)
 
 	mu       sync.Mutex
-	jobs     jobHeap
+	jobs     due.Heap[*Job]
 	running  int
 	idle     int           // that wait for the one that has the timer
 	awake    sync.Cond     // for those
@@ -40,8 +40,7 @@ type Workers struct {
 type Job struct {
 	w     *Workers
 	c     *Conference
-	due   mono.Time
-	index int  // in the heap, -1 = it is not there
+	turn  due.Entry[*Job]
 	runs  bool // its frame is being mixed
 	again bool // there is something to do even if that says otherwise
 }
@@ -52,7 +51,8 @@ func (w *Workers) Add() (j *Job, wake func()) {
 		w.awake.L = &w.mu
 		w.wake = make(chan struct{}, 1)
 	})
-	j = &Job{w: w, index: -1}
+	j = &Job{w: w}
+	j.turn.Of = j
 	return j, j.kick
 }
 
@@ -64,21 +64,20 @@ func (j *Job) kick() {
 	w := j.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if j.runs || j.index >= 0 {
+	if j.runs || j.turn.In() {
 		j.again = true
 		return
 	}
 	now := w.Now()
-	j.due = now - now%mono.Time(grid) + mono.Time(grid)
-	w.push(j)
+	w.push(j, now-now%mono.Time(grid)+mono.Time(grid))
 }
 
-// push puts a job back, and sees to it that somebody waits for it.
-func (w *Workers) push(j *Job) {
-	heap.Push(&w.jobs, j)
+// push has a job wait until it is due, and sees to it that somebody waits for it.
+func (w *Workers) push(j *Job, at mono.Time) {
+	w.jobs.Set(&j.turn, at)
 	switch {
 	case w.watched:
-		if j.index == 0 {
+		if j.turn.First() {
 			select {
 			case w.wake <- struct{}{}:
 			default:
@@ -99,18 +98,18 @@ func (w *Workers) run() {
 	defer timer.Stop()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for len(w.jobs) > 0 {
+	for w.jobs.Len() > 0 {
 		if w.watched {
 			w.idle++
 			w.awake.Wait()
 			w.idle--
 			continue
 		}
-		if wait := w.jobs[0].due.Sub(w.Now()); wait > 0 {
+		if wait := w.jobs.Next().Sub(w.Now()); wait > 0 {
 			w.watch(timer, wait)
 			continue
 		}
-		w.mix(heap.Pop(&w.jobs).(*Job))
+		w.mix(w.jobs.First())
 	}
 	w.running--
 	w.awake.Broadcast()
@@ -131,12 +130,13 @@ func (w *Workers) watch(timer *time.Timer, wait time.Duration) {
 
 // mix mixes a frame of a conference, without the lock.
 func (w *Workers) mix(j *Job) {
+	w.jobs.Remove(&j.turn)
 	j.runs, j.again = true, false
-	if len(w.jobs) > 0 {
+	if w.jobs.Len() > 0 {
 		w.help()
 	}
 	now := w.Now()
-	at := j.due
+	at := j.turn.At()
 	late := now.Sub(at)
 	skipped := 0
 	if late > maxBehind {
@@ -148,8 +148,7 @@ func (w *Workers) mix(j *Job) {
 	w.mu.Lock()
 	j.runs = false
 	if busy || j.again {
-		j.due = at.Add(Frame)
-		w.push(j)
+		w.push(j, at.Add(Frame))
 	}
 }
 
@@ -178,32 +177,4 @@ func (w *Workers) tick(j *Job, now, at mono.Time, late time.Duration, skipped in
 	busy = j.c.Tick(now, at)
 	j.c.NoteTime(w.Now().Sub(now))
 	return busy
-}
-
-// jobHeap has the jobs, the one that is due first at its top.
-type jobHeap []*Job
-
-func (h jobHeap) Len() int           { return len(h) }
-func (h jobHeap) Less(i, j int) bool { return h[i].due < h[j].due }
-
-func (h jobHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-
-// Push implements heap.Interface.
-func (h *jobHeap) Push(x any) {
-	j := x.(*Job)
-	j.index = len(*h)
-	*h = append(*h, j)
-}
-
-// Pop implements heap.Interface.
-func (h *jobHeap) Pop() any {
-	last := len(*h) - 1
-	j := (*h)[last]
-	(*h)[last] = nil
-	*h = (*h)[:last]
-	j.index = -1
-	return j
 }

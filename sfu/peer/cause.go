@@ -36,6 +36,7 @@ const (
 	CauseHandshakeLimit              // no DTLS handshake in time
 	CauseHandshake                   // the DTLS handshake failed
 	CauseNoRenewal                   // the remote ended the association to begin another one, but did not in time
+	CauseUnreachable                 // a far end outside of WebRTC refuses what is sent
 	CauseInternal                    // a panic
 	numCauses
 )
@@ -57,6 +58,7 @@ var causes = [numCauses]struct {
 	CauseHandshakeLimit: {"no DTLS handshake in time", ReasonDTLSTimeout},
 	CauseHandshake:      {"DTLS handshake failed", ReasonDTLSError},
 	CauseNoRenewal:      {"no DTLS association after the first", ReasonDTLSAlert},
+	CauseUnreachable:    {"unreachable", ""},
 	CauseInternal:       {"panic", ReasonInternal},
 }
 

@@ -46,6 +46,8 @@ const (
 	EventSelectedPair
 	// EventDTLSState: DTLS is set.
 	EventDTLSState
+	// EventDTMF: a telephone event has ended (RFC 4733); Digit and Duration are set.
+	EventDTMF
 )
 
 // Event is something that happened to a peer connection.
@@ -67,6 +69,8 @@ type Event struct {
 	DTLS       DTLSState
 	Reason     Reason
 	Cause      Cause
+	Digit      byte   // one of 0123456789*#ABCD
+	Duration   uint32 // of that, in timestamp units
 }
 
 // Remote is the transport part of the remote description.

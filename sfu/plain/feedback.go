@@ -38,7 +38,7 @@ func (s *Source) requestKeyframe(now mono.Time, t *track) {
 	b := s.scratch[:0]
 	for e := range t.lanes {
 		if ln := &t.lanes[e]; ln.started {
-			b = rtcp.AppendPLI(b, rtcp.Ends{Sender: senderSSRC, Media: ln.ssrc})
+			b = rtcp.AppendPLI(b, rtcp.Ends{Sender: s.reporter, Media: ln.ssrc})
 		}
 	}
 	if len(b) > 0 && t.feedback(b) {
@@ -64,7 +64,7 @@ func (s *Source) sendBitrate(now mono.Time) {
 		if t.Kind != media.Video || t.feedback == nil || !ln.started {
 			continue
 		}
-		if t.feedback(rtcp.AppendREMB(s.scratch[:0], senderSSRC, s.bitrate, ln.ssrc)) {
+		if t.feedback(rtcp.AppendREMB(s.scratch[:0], s.reporter, s.bitrate, ln.ssrc)) {
 			s.bitrateAt = now
 		}
 	}

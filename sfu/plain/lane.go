@@ -3,7 +3,6 @@ package plain
 import (
 	"time"
 
-	"bifrons/dtls/srtp"
 	"bifrons/rtp"
 	"bifrons/rtp/mono"
 	"bifrons/rtp/pktbuf"
@@ -50,14 +49,16 @@ type lane struct {
 	runs      uint32 // changes of key
 	last      mono.Time
 
-	srtp   srtp.StreamState
+	srtp   contexts
 	unwrap seq.Unwrapper
 
 	inspector route.Inspector
 
 	highest   uint16
-	timestamp uint32    // of the highest number
-	at        mono.Time // and its arrival
+	stamp     uint32    // timestamp of the highest number
+	timestamp uint32    // of the highest number whose timestamp tells when it was sent
+	at        mono.Time // and its arrival, 0 if there was none
+	rate      uint32    // Hz, of that timestamp
 	seen      seq.Window
 	held      arrival // may be the first packet of a new run, as the next one tells; without buf none
 	renew     bool    // the next packet begins a new run in any case
@@ -85,6 +86,8 @@ type arrival struct {
 	at              mono.Time
 	track, encoding int
 	header          rtp.Header
+	codec           media.Codec
+	rate            uint32 // Hz, of a timestamp that tells when the packet was sent, else 0
 	buf             *pktbuf.Buf
 	payload         []byte // within buf
 }
@@ -102,13 +105,13 @@ const (
 // judge tells what an authentic packet is. Between late packets and those of a
 // sender that starts again with lower numbers, silence and clock decide.
 func (ln *lane) judge(now mono.Time, h *rtp.Header, rate uint32) verdict {
-	if !ln.started || h.SSRC != ln.ssrc || ln.renew {
+	if !ln.started || h.SSRC != ln.ssrc || ln.renew || rate != 0 && ln.rate != 0 && rate != ln.rate {
 		return begins
 	}
 	step := seq.Diff16(h.SequenceNumber, ln.highest)
 	passed := now.Sub(ln.at)
 	moved := passed // by the source's clock
-	if rate != 0 {
+	if rate != 0 && ln.at != 0 {
 		moved = units(int32(h.Timestamp-ln.timestamp), rate)
 	}
 	stray := moved - passed
@@ -119,7 +122,7 @@ func (ln *lane) judge(now mono.Time, h *rtp.Header, rate uint32) verdict {
 		if stray > maxClockStep || stray < -maxClockStep || moved < -maxLate {
 			return begins
 		}
-		if ln.held.buf != nil && ln.held.header.SequenceNumber == ln.highest && ln.held.header.Timestamp != ln.timestamp {
+		if ln.held.buf != nil && ln.held.header.SequenceNumber == ln.highest && ln.held.header.Timestamp != ln.stamp {
 			return begins // the number before was in use twice
 		}
 		return follows
@@ -150,11 +153,15 @@ func (ln *lane) confirms(now mono.Time, h *rtp.Header, rate uint32) bool {
 }
 
 // take notes a packet of the current run.
-func (ln *lane) take(now mono.Time, h *rtp.Header) {
+func (ln *lane) take(now mono.Time, h *rtp.Header, rate uint32) {
 	ln.last = now
 	ln.seen.Add(h.SequenceNumber)
-	if seq.Diff16(h.SequenceNumber, ln.highest) >= 0 {
-		ln.highest, ln.timestamp, ln.at = h.SequenceNumber, h.Timestamp, now
+	if seq.Diff16(h.SequenceNumber, ln.highest) < 0 {
+		return
+	}
+	ln.highest, ln.stamp = h.SequenceNumber, h.Timestamp
+	if rate != 0 {
+		ln.timestamp, ln.at, ln.rate = h.Timestamp, now, rate
 	}
 }
 

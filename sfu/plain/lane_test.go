@@ -55,7 +55,7 @@ func TestJudge(t *testing.T) {
 			}
 			fallthrough
 		case follows:
-			ln.take(now, &h)
+			ln.take(now, &h, rate)
 		}
 	}
 }
@@ -65,7 +65,7 @@ func TestCollision(t *testing.T) {
 	now := mono.Time(time.Hour)
 	h := rtp.Header{FixedHeader: rtp.FixedHeader{SSRC: 1, SequenceNumber: 1}}
 	ln.begin(&h)
-	ln.take(now, &h)
+	ln.take(now, &h, 8000)
 	other := rtp.Header{FixedHeader: rtp.FixedHeader{SSRC: 2}}
 	if d := ln.admit(now.Add(time.Second), &other, 2*time.Second); d != media.DropCollision {
 		t.Error("another sender was taken too early: ", d)

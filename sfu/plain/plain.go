@@ -28,7 +28,7 @@ type Loop interface {
 	Commit(to netip.AddrPort, n int)
 }
 
-// senderSSRC is ours in feedback to a source.
+// senderSSRC is ours in feedback to a source that is sent nothing else.
 const senderSSRC = 1
 
 // keyframeInterval is the least time between two requests for a key frame of

@@ -1,7 +1,6 @@
 package plain
 
 import (
-	"errors"
 	"time"
 
 	"bifrons/dtls/srtp"
@@ -20,6 +19,9 @@ type TrackConfig struct {
 	// Codec is what the packets carry, whatever payload type they say, and the
 	// payload type that they are relayed with.
 	Codec media.Codec
+	// Codecs, if there are any, tell by payload type what packets carry instead;
+	// Codec is the main one then. Packets of other payload types are dropped.
+	Codecs []media.Codec
 
 	Simulcast bool // several encodings, of up to media.MaxEncodings
 	SVC       bool
@@ -51,7 +53,7 @@ type Source struct {
 	loop    Loop
 	tracks  []*track
 	opener  *srtp.Receiver   // nil: plain RTP
-	fresh   srtp.StreamState // of an SSRC that is not known yet
+	fresh   srtp.StreamState // to try with
 	pkt     route.Packet
 	scratch [64]byte
 	closed  bool
@@ -67,6 +69,9 @@ type Source struct {
 	// OnMedia is told when an encoding's first packet comes, and when it went
 	// silent. May be nil.
 	OnMedia func(track, encoding int, receiving bool)
+
+	accepted func(a arrival) // every packet that belongs to its lane; may be nil
+	reporter uint32          // SSRC of ours in feedback
 }
 
 // silence is how long an encoding may pause before it counts as gone.
@@ -74,7 +79,7 @@ const silence = mono.Time(time.Second)
 
 // NewSource makes a Source. opener undoes SRTP, nil = plain RTP.
 func NewSource(loop Loop, tracks []TrackConfig, opener *srtp.Receiver) *Source {
-	s := &Source{loop: loop, opener: opener}
+	s := &Source{loop: loop, opener: opener, reporter: senderSSRC}
 	s.SetTracks(tracks)
 	return s
 }
@@ -84,6 +89,7 @@ type track struct {
 	TrackConfig
 	out      *route.Track
 	levels   route.LevelMeter
+	payloads [128]uint8 // of Codecs: index plus one, 0 = unknown
 	lanes    [media.MaxEncodings]lane
 	feedback func(b []byte) bool // sends RTCP to the source; nil = no way
 	asked    mono.Time           // when a key frame was last asked for
@@ -106,10 +112,14 @@ func (s *Source) SetTracks(list []TrackConfig) {
 }
 
 func (s *Source) describe(t *track, d TrackConfig) {
-	if t.Codec.Name != d.Codec.Name {
+	if t.Codec.Name != d.Codec.Name && len(d.Codecs) == 0 {
 		s.restart(t)
 	}
 	t.TrackConfig = d
+	t.payloads = [128]uint8{}
+	for i, c := range d.Codecs[:min(len(d.Codecs), 255)] {
+		t.payloads[c.PayloadType&0x7f] = uint8(i + 1)
+	}
 	if t.levels.Window != d.LevelWindow {
 		t.levels = route.LevelMeter{Window: d.LevelWindow}
 	}
@@ -170,11 +180,6 @@ func (s *Source) HandleRTP(now mono.Time, i, encoding int, b *pktbuf.Buf) (kept 
 	a.track, a.encoding = i, encoding
 	t := s.tracks[i]
 	ln := &t.lanes[encoding]
-	if s.held {
-		s.Touch(now, i)
-		s.loop.Drop(media.DropDisabled)
-		return false
-	}
 	if d := ln.admit(now, h, t.Collision); d != media.DropNone {
 		s.loop.Drop(d)
 		return false
@@ -182,18 +187,27 @@ func (s *Source) HandleRTP(now mono.Time, i, encoding int, b *pktbuf.Buf) (kept 
 	if s.opener != nil && !s.open(ln, h, b) {
 		return false
 	}
+	if s.held { // but SRTP has to know of it: its rollover counter goes on
+		s.Touch(now, i)
+		s.loop.Drop(media.DropDisabled)
+		return false
+	}
+	if !a.identify(t) {
+		s.pass(&a)
+		return false
+	}
 	var err error
 	if a.payload, err = h.Payload(b.Bytes()); err != nil {
 		s.loop.Drop(media.DropRTPMalformed)
 		return false
 	}
-	switch v := ln.judge(now, h, t.Codec.ClockRate); v {
+	switch v := ln.judge(now, h, a.rate); v {
 	case repeated:
 		s.loop.Drop(media.DropDuplicate)
 		return false
 	case suspect, begins:
 		switch {
-		case ln.confirms(now, h, t.Codec.ClockRate):
+		case ln.confirms(now, h, a.rate):
 			return s.begin(&a)
 		case v == suspect && t.Kind != media.Data: // messages do not depend on each other
 			return s.hold(ln, &a)
@@ -208,7 +222,10 @@ func (s *Source) HandleRTP(now mono.Time, i, encoding int, b *pktbuf.Buf) (kept 
 func (s *Source) take(a *arrival) (kept bool) {
 	t := s.tracks[a.track]
 	ln := &t.lanes[a.encoding]
-	ln.take(a.at, &a.header)
+	ln.take(a.at, &a.header, a.rate)
+	if s.accepted != nil {
+		s.accepted(*a) // a stays off the heap
+	}
 	if a.encoding == 0 {
 		s.Touch(a.at, a.track)
 	}
@@ -225,31 +242,6 @@ func (s *Source) take(a *arrival) (kept bool) {
 	return s.deliver(a)
 }
 
-// open decrypts b in place. The lane learns of another SSRC only when the packet
-// proved authentic.
-func (s *Source) open(ln *lane, h *rtp.Header, b *pktbuf.Buf) bool {
-	state := &ln.srtp
-	fresh := !ln.started || h.SSRC != ln.ssrc
-	if fresh {
-		s.fresh = srtp.StreamState{}
-		state = &s.fresh
-	}
-	n, err := s.opener.OpenRTP(state, b.Bytes(), h.HeaderLen)
-	if err != nil {
-		if errors.Is(err, srtp.ErrReplay) {
-			s.loop.Drop(media.DropSRTPReplay)
-		} else {
-			s.loop.Drop(media.DropSRTPAuth)
-		}
-		return false
-	}
-	if fresh {
-		ln.srtp = s.fresh
-	}
-	b.N = n
-	return true
-}
-
 // deliver gives a packet to its track.
 func (s *Source) deliver(a *arrival) (kept bool) {
 	t, h, payload := s.tracks[a.track], &a.header, a.payload
@@ -258,7 +250,7 @@ func (s *Source) deliver(a *arrival) (kept bool) {
 	*p = route.Packet{
 		Buf: a.buf, Arrival: a.at, Encoding: uint8(a.encoding), SSRC: ln.key,
 		Seq: ln.unwrap.Unwrap(h.SequenceNumber), Timestamp: h.Timestamp, Marker: h.Marker,
-		Codec: t.Codec.Name, Resumed: ln.fresh, PayloadType: t.Codec.PayloadType,
+		Codec: a.codec.Name, Resumed: ln.fresh, PayloadType: a.codec.PayloadType,
 		Off: uint16(h.HeaderLen), Len: uint16(len(payload)),
 	}
 	var v skew.Verdict
@@ -269,6 +261,10 @@ func (s *Source) deliver(a *arrival) (kept bool) {
 		if v.Jump > 0 {
 			ln.shifts.insert(p.Seq, uint64(v.Jump))
 		}
+	}
+	if len(t.Codecs) > 0 && a.rate != 0 && t.out.ClockRate != a.rate {
+		t.out.ClockRate = a.rate
+		t.out.Changed()
 	}
 	incoming := p.Seq
 	p.Seq = ln.shifts.number(incoming)
@@ -285,7 +281,7 @@ func (s *Source) deliver(a *arrival) (kept bool) {
 	if !t.Encrypted && !ln.inspector.Inspect(p, payload) {
 		s.loop.Drop(media.DropPayloadMalformed)
 	}
-	if t.Codec.Name == media.H264 && !t.Encrypted {
+	if a.codec.Name == media.H264 && !t.Encrypted {
 		s.parameterSets(t, ln, p, payload, incoming)
 	}
 	if p.Info.Keyframe {

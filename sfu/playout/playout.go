@@ -7,7 +7,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"bifrons/rtp/mono"
 	"bifrons/rtp/pktbuf"
+	"bifrons/sfu/due"
 )
 
 // Reader reads media to play. Its methods are called by one goroutine at a time, which may
@@ -22,9 +24,9 @@ type Reader interface {
 	Close() error
 }
 
-// Sink is what a player plays to. All but Contain is called by the goroutine of the
+// Destination is what a player plays to. All but Contain is called by the goroutine of the
 // timers, and waits for nothing.
-type Sink interface {
+type Destination interface {
 	// Write takes over a packet of a track, which it has to release; false = not
 	// now, but soon. Behind the packet is Spare memory, as far as B goes.
 	Write(track int, packet *pktbuf.Buf) bool
@@ -32,7 +34,7 @@ type Sink interface {
 	// Message takes a message of a data channel, which is lent.
 	Message(track int, binary bool, payload []byte)
 
-	// Contain is deferred where a reader or the sink may panic, and recovers.
+	// Contain is deferred where a reader or the destination may panic, and recovers.
 	Contain(what string)
 }
 
@@ -52,16 +54,16 @@ type Part struct {
 // anywhere.
 type Player struct {
 	sched *Scheduler
-	to    Sink
+	to    Destination
 	parts []*playing
 	ended func(err error) // nil = it was called, or will not be
 	media int             // parts with RTP that have not ended
 	err   error           // the first one of a reader
 
 	held   bool
-	heldAt time.Duration // since when
-	begun  bool          // the parts have
-	base   time.Duration // when they did
+	heldAt mono.Time // since when
+	begun  bool      // the parts have
+	base   mono.Time // when they did
 	over   bool
 }
 
@@ -69,21 +71,20 @@ type Player struct {
 type playing struct {
 	Part
 	player *Player
-	due    time.Duration // of the next packet
-	index  int           // in the heap, -1 = it is not there
-	front  *slab         // is played, nil = none yet
-	back   *slab         // is filled, nil = there is none
-	spare  *slab         // not in use; whoever fills has them
-	most   int           // bytes of the largest so far
+	turn   due.Entry[*playing] // that of the next packet
+	front  *slab               // is played, nil = none yet
+	back   *slab               // is filled, nil = there is none
+	spare  *slab               // not in use; whoever fills has them
+	most   int                 // bytes of the largest so far
 	freed  atomic.Pointer[slab]
-	lent   atomic.Int64  // bytes of slabs that are in use
-	ready  bool          // back is full, or the last one
-	queued bool          // waits to be read, or is
-	last   bool          // back ends with the end of all
-	err    error         // of that end
-	ended  bool          // all was played
-	spent  int           // bytes that count against burst
-	since  time.Duration // at that time
+	lent   atomic.Int64 // bytes of slabs that are in use
+	ready  bool         // back is full, or the last one
+	queued bool         // waits to be read, or is
+	last   bool         // back ends with the end of all
+	err    error        // of that end
+	ended  bool         // all was played
+	spent  int          // bytes that count against burst
+	since  mono.Time    // at that time
 }
 
 // slab is a stretch of a part in memory: that of its packets, until all are released.

@@ -1,9 +1,9 @@
 package playout
 
 import (
-	"container/heap"
-	"math"
 	"time"
+
+	"bifrons/rtp/mono"
 )
 
 const (
@@ -55,11 +55,11 @@ func (sched *Scheduler) run() {
 func (sched *Scheduler) wait() (wait time.Duration, over bool) {
 	sched.mu.Lock()
 	defer sched.mu.Unlock()
-	if len(sched.parts) == 0 {
+	if sched.parts.Len() == 0 {
 		sched.running = false
 		return 0, true
 	}
-	return max(sched.parts[0].due, sched.looked+granularity) - sched.now(), false
+	return max(sched.parts.Next(), sched.looked.Add(granularity)).Sub(sched.now()), false
 }
 
 // look plays what is due.
@@ -67,14 +67,14 @@ func (sched *Scheduler) look() {
 	sched.mu.Lock()
 	defer sched.mu.Unlock()
 	sched.looked = sched.now()
-	for len(sched.parts) > 0 && sched.parts[0].due <= sched.looked {
-		sched.play(sched.parts[0], sched.looked)
+	for sched.parts.Next() <= sched.looked {
+		sched.play(sched.parts.First(), sched.looked)
 	}
 }
 
 // play plays what is due of a part, and takes it out if there is nothing to come. A panic
 // ends its player.
-func (sched *Scheduler) play(in *playing, now time.Duration) {
+func (sched *Scheduler) play(in *playing, now mono.Time) {
 	done := false
 	defer func() {
 		if !done {
@@ -82,28 +82,25 @@ func (sched *Scheduler) play(in *playing, now time.Duration) {
 		}
 	}()
 	defer in.player.to.Contain("a player")
-	in.due = never
-	for in.due == never && sched.swap(in) {
+	at := mono.Never
+	for at == mono.Never && sched.swap(in) {
 		if in.front.done() {
 			sched.finish(in)
 			break
 		}
 		if due := sched.playFront(in, now); due > now {
-			in.due = due
+			at = due
 		}
 	}
 	switch {
-	case in.index < 0: // its player has ended
-	case in.due == never:
-		heap.Remove(&sched.parts, in.index)
+	case !in.turn.In(): // its player has ended
+	case at == mono.Never:
+		sched.parts.Remove(&in.turn)
 	default:
-		heap.Fix(&sched.parts, in.index)
+		sched.parts.Set(&in.turn, at)
 	}
 	done = true
 }
-
-// never is the due time of what is not there.
-const never = time.Duration(math.MaxInt64)
 
 // swap takes what was read ahead when the rest was played. It tells whether there is
 // anything to play, or nothing because it is the end.
@@ -121,26 +118,26 @@ func (sched *Scheduler) swap(in *playing) bool {
 }
 
 // playFront plays what is due of a part's front. It returns when to go on.
-func (sched *Scheduler) playFront(in *playing, now time.Duration) (due time.Duration) {
+func (sched *Scheduler) playFront(in *playing, now mono.Time) (due mono.Time) {
 	p, s := in.player, in.front
 	for !s.done() {
-		due = p.base + s.items[s.next].at
+		due = p.base.Add(s.items[s.next].at)
 		if due > now {
 			return due
 		}
-		if late := now - due; late > maxLate { // the machine slept, or a disk stalled
+		if late := now.Sub(due); late > maxLate { // the machine slept, or a disk stalled
 			sched.shift(p, late)
 		}
 		if b := s.packet(); len(b) > 0 && !sched.give(in, b, now) {
-			return now + granularity
+			return now.Add(granularity)
 		}
 		s.shift()
 	}
 	return now
 }
 
-// give gives the sink the packet that a part plays next; false = not now, but soon.
-func (sched *Scheduler) give(in *playing, b []byte, now time.Duration) bool {
+// give gives the destination the packet that a part plays next; false = not now, but soon.
+func (sched *Scheduler) give(in *playing, b []byte, now mono.Time) bool {
 	to := in.player.to
 	switch {
 	case !in.may(len(b), now):
@@ -160,16 +157,16 @@ func (sched *Scheduler) give(in *playing, b []byte, now time.Duration) bool {
 }
 
 // next is when to go on with a part that has not played yet what is due.
-func (in *playing) next(now time.Duration) time.Duration {
+func (in *playing) next(now mono.Time) mono.Time {
 	if in.front.done() {
 		return now
 	}
-	return in.player.base + in.front.items[in.front.next].at
+	return in.player.base.Add(in.front.items[in.front.next].at)
 }
 
 // may tells whether a part may play n bytes more at once.
-func (in *playing) may(n int, now time.Duration) bool {
-	if passed := now - in.since; passed > 0 {
+func (in *playing) may(n int, now mono.Time) bool {
+	if passed := now.Sub(in.since); passed > 0 {
 		in.spent = max(0, in.spent-int(min(passed, time.Second)*rate/time.Second))
 		in.since = now
 	}
@@ -182,11 +179,10 @@ func (in *playing) may(n int, now time.Duration) bool {
 
 // shift moves the beginning of a player.
 func (sched *Scheduler) shift(p *Player, by time.Duration) {
-	p.base = p.base + by
+	p.base = p.base.Add(by)
 	for _, in := range p.parts {
-		if in.index >= 0 && in.due != never {
-			in.due = in.due + by
-			heap.Fix(&sched.parts, in.index)
+		if in.turn.In() {
+			sched.parts.Set(&in.turn, in.turn.At().Add(by))
 		}
 	}
 }

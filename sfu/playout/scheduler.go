@@ -1,11 +1,13 @@
 package playout
 
 import (
-	"container/heap"
 	"errors"
 	"io"
 	"sync"
 	"time"
+
+	"bifrons/rtp/mono"
+	"bifrons/sfu/due"
 )
 
 // maxReading is how many goroutines read ahead of each device.
@@ -13,16 +15,16 @@ const maxReading = 2
 
 // Scheduler has the players. The zero value is ready once Flush and Go are set.
 type Scheduler struct {
-	Flush func()         // ends what was written to sinks at one time
+	Flush func()         // ends what was written to destinations at one time
 	Go    func(f func()) // starts a goroutine
 
 	mu      sync.Mutex
 	begun   time.Time // when the first player did; time is counted from then on
 	players map[*Player]struct{}
-	parts   partHeap
+	parts   due.Heap[*playing]
 	running bool          // there is a goroutine for the timers
 	wake    chan struct{} // has something when it should look again
-	looked  time.Duration // when it did
+	looked  mono.Time     // when it did
 	ends    []func()      // to be told
 	devices map[uint64]*deviceQueue
 	closed  bool
@@ -37,10 +39,12 @@ type deviceQueue struct {
 // Play starts a player, which waits while it is held. It owns the readers. ended, which
 // may be nil, is called once, on a goroutine of its own, when all has been played but
 // messages, with the first error of a reader that was not io.EOF.
-func (sched *Scheduler) Play(to Sink, parts []Part, held bool, ended func(err error)) *Player {
+func (sched *Scheduler) Play(to Destination, parts []Part, held bool, ended func(err error)) *Player {
 	p := &Player{sched: sched, to: to, ended: ended, held: held}
 	for _, part := range parts {
-		p.parts = append(p.parts, &playing{Part: part, player: p, index: -1})
+		in := &playing{Part: part, player: p}
+		in.turn.Of = in
+		p.parts = append(p.parts, in)
 		if !part.Messages {
 			p.media++
 		}
@@ -70,7 +74,7 @@ func (sched *Scheduler) Play(to Sink, parts []Part, held bool, ended func(err er
 }
 
 // now is the time.
-func (sched *Scheduler) now() time.Duration { return time.Since(sched.begun) }
+func (sched *Scheduler) now() mono.Time { return mono.Time(time.Since(sched.begun)) }
 
 // Close stops all players, and those that are started later.
 func (sched *Scheduler) Close() {
@@ -155,16 +159,16 @@ func (sched *Scheduler) closeReader(in *playing) {
 }
 
 // schedule has a part play what it has, if its player does not wait.
-func (sched *Scheduler) schedule(in *playing, now time.Duration) {
+func (sched *Scheduler) schedule(in *playing, now mono.Time) {
 	p := in.player
-	if p.over || p.held || in.ended || in.index >= 0 || !sched.swap(in) {
+	if p.over || p.held || in.ended || in.turn.In() || !sched.swap(in) {
 		return
 	}
 	if !p.begun {
 		p.begun, p.base = true, now
 	}
-	sched.push(in, in.next(now))
-	if in.index > 0 {
+	sched.parts.Set(&in.turn, in.next(now))
+	if !in.turn.First() {
 		return
 	}
 	if !sched.running {
@@ -177,10 +181,8 @@ func (sched *Scheduler) schedule(in *playing, now time.Duration) {
 
 // unschedule takes a part out of those that play.
 func (sched *Scheduler) unschedule(in *playing) {
-	if in.index >= 0 {
-		heap.Remove(&sched.parts, in.index)
-	}
-	if sched.running && len(sched.parts) == 0 {
+	sched.parts.Remove(&in.turn)
+	if sched.running && sched.parts.Len() == 0 {
 		sched.wakeUp()
 	}
 }
@@ -191,37 +193,4 @@ func (sched *Scheduler) wakeUp() {
 	case sched.wake <- struct{}{}:
 	default:
 	}
-}
-
-func (sched *Scheduler) push(in *playing, due time.Duration) {
-	in.due = due
-	heap.Push(&sched.parts, in)
-}
-
-// partHeap has the parts that play, the one that is due first at its top.
-type partHeap []*playing
-
-func (h partHeap) Len() int           { return len(h) }
-func (h partHeap) Less(i, j int) bool { return h[i].due < h[j].due }
-
-func (h partHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-
-// Push implements heap.Interface.
-func (h *partHeap) Push(x any) {
-	in := x.(*playing)
-	in.index = len(*h)
-	*h = append(*h, in)
-}
-
-// Pop implements heap.Interface.
-func (h *partHeap) Pop() any {
-	last := len(*h) - 1
-	in := (*h)[last]
-	(*h)[last] = nil
-	*h = (*h)[:last]
-	in.index = -1
-	return in
 }

@@ -116,7 +116,7 @@ func (f *File) written(data []byte) {
 	if cap(data) <= maxSpare {
 		f.spare = data[:0]
 	} else {
-		f.recorder.spares.give(data[:0])
+		f.recorder.keep(data[:0])
 	}
 	f.chunk, f.busy = nil, false
 	if f.late || !f.failed.IsZero() {
@@ -249,35 +249,10 @@ const (
 	maxSpares = 8 << 20
 )
 
-// spares is memory of large chunks that were written, for the next ones of any file: as a
+// keep keeps the memory of a large chunk that was written for the next one of any file: as a
 // rule writing takes far less time than laying out.
-type spares struct {
-	mu    sync.Mutex
-	list  [][]byte
-	bytes int
-}
-
-// take returns the memory that was used last, nil if there is none.
-func (s *spares) take() []byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	last := len(s.list) - 1
-	if last < 0 {
-		return nil
-	}
-	b := s.list[last]
-	s.list[last] = nil
-	s.list = s.list[:last]
-	s.bytes -= cap(b)
-	return b
-}
-
-// give takes memory that is not in use any more, if it is not too much.
-func (s *spares) give(b []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if cap(b) <= 4*chunk && s.bytes+cap(b) <= maxSpares {
-		s.list = append(s.list, b)
-		s.bytes += cap(b)
+func (r *Recorder) keep(b []byte) {
+	if cap(b) <= 4*chunk {
+		r.spares.Give(b, cap(b), maxSpares)
 	}
 }

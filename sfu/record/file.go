@@ -149,6 +149,9 @@ func (f *File) Path() string {
 	}
 }
 
+// FinalPath is where the file is when it is whole: what Config.Path says, or with a number.
+func (f *File) FinalPath() string { return f.cfg.Path }
+
 // Stats are its counts by now.
 func (f *File) Stats() Stats {
 	f.mu.Lock()
@@ -390,7 +393,7 @@ func (f *File) handOver(now mono.Time) (gone bool) {
 		f.chunk, f.chunked, f.final = f.fill, f.filled, f.ended
 		f.fill, f.filled, f.spare = f.spare, 0, nil
 		if len(f.chunk) > maxSpare {
-			f.fill = f.recorder.spares.take()
+			f.fill, _ = f.recorder.spares.Take()
 		}
 	default:
 		return false

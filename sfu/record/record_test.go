@@ -141,6 +141,15 @@ type rig struct {
 	told  chan error
 }
 
+// end closes the recorder, after which nothing counts as waiting.
+func (x *rig) end() {
+	x.t.Helper()
+	x.Close(time.Second)
+	if n := x.waiting.Load(); n != 0 {
+		x.t.Errorf("%d bytes still count as waiting", n)
+	}
+}
+
 func newRig(t *testing.T) *rig {
 	x := &rig{t: t, files: make(map[string]*fake), log: new(bytes.Buffer), told: make(chan error, 16)}
 	x.Recorder = New(slog.New(slog.NewTextHandler(x.log, nil)))
@@ -292,10 +301,7 @@ func TestDiskStaysFull(t *testing.T) {
 		if s := f.Stats(); s.Lost[LossError] != 2 {
 			t.Errorf("counts %+v", s)
 		}
-		x.Close(time.Second)
-		if n := x.waiting.Load(); n != 0 {
-			t.Errorf("%d bytes still count as waiting", n)
-		}
+		x.end()
 	})
 }
 
@@ -391,10 +397,7 @@ func TestStallOfMany(t *testing.T) {
 		if a, b := stuck.Stats().Lost[LossDisk], fine.Stats().Lost[LossDisk]; a != 1 || b != 0 {
 			t.Errorf("%d packets lost of the one, %d of the other", a, b)
 		}
-		x.Close(time.Second)
-		if n := x.waiting.Load(); n != 0 {
-			t.Errorf("%d bytes still count as waiting", n)
-		}
+		x.end()
 	})
 }
 

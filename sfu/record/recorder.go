@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"bifrons/rtp/mono"
+	"bifrons/sfu/spare"
 )
 
 // Errors of Open, besides those of the file system.
@@ -36,7 +37,7 @@ type Recorder struct {
 	waiting        atomic.Int64 // bytes that are laid out and not yet written
 	packets, bytes atomic.Uint64
 	lost           [NumLoss]atomic.Uint64
-	spares         spares
+	spares         spare.List[[]byte]
 
 	mu         sync.Mutex
 	closed     bool

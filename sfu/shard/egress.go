@@ -23,7 +23,7 @@ type egress struct {
 	slab     []byte
 	used     int
 	messages []netio.Message
-	paths    []ice.Path
+	dests    []dest
 	open     bool // the last message may be extended
 	segments int  // datagrams in the last message
 	send     func([]netio.Message) (int, error)
@@ -31,11 +31,17 @@ type egress struct {
 	divert   func(path ice.Path, b []byte) // takes what is for a link; b is lent
 }
 
+// dest is where a message goes, and by which socket.
+type dest struct {
+	path ice.Path
+	by   *Way // nil: the egress's own
+}
+
 func newEgress(send func([]netio.Message) (int, error), drop func(media.Drop)) *egress {
 	return &egress{
 		slab:     make([]byte, slabSize),
 		messages: make([]netio.Message, 0, maxMessages),
-		paths:    make([]ice.Path, 0, maxMessages),
+		dests:    make([]dest, 0, maxMessages),
 		send:     send,
 		drop:     drop,
 	}
@@ -50,30 +56,34 @@ func (e *egress) reserve() []byte {
 }
 
 // commit queues the first n bytes of what reserve lent.
-func (e *egress) commit(path ice.Path, n int) {
+func (e *egress) commit(path ice.Path, n int) { e.commitBy(nil, path, n) }
+
+// commitBy is commit for a datagram that leaves by another socket.
+func (e *egress) commitBy(by *Way, path ice.Path, n int) {
 	b := e.slab[e.used : e.used+n]
 	if path.Link != 0 {
 		e.divert(path, b)
 		return
 	}
 	e.used += n
-	if e.open && e.extend(path, n) {
+	to := dest{path, by}
+	if e.open && e.extend(&to, n) {
 		return
 	}
 	e.messages = append(e.messages, netio.Message{Buf: b, Remote: path.Remote, Local: path.Local})
-	e.paths = append(e.paths, path)
+	e.dests = append(e.dests, to)
 	e.open, e.segments = true, 1
 }
 
 // extend adds n bytes, which lie behind the last message, to it.
-func (e *egress) extend(path ice.Path, n int) bool {
+func (e *egress) extend(to *dest, n int) bool {
 	last := len(e.messages) - 1
 	m := &e.messages[last]
 	size := m.Segment
 	if e.segments == 1 {
 		size = len(m.Buf)
 	}
-	if e.paths[last] != path || n > size || e.segments == maxSegments || len(m.Buf)+n > maxGSOBytes {
+	if e.dests[last] != *to || n > size || e.segments == maxSegments || len(m.Buf)+n > maxGSOBytes {
 		return false
 	}
 	m.Segment = size
@@ -85,11 +95,22 @@ func (e *egress) extend(path ice.Path, n int) bool {
 
 // flush sends everything that was committed.
 func (e *egress) flush() {
-	if len(e.messages) > 0 {
-		if _, err := e.send(e.messages); err != nil {
+	for ms, to := e.messages, e.dests; len(ms) > 0; {
+		n := 1
+		for n < len(ms) && to[n].by == to[0].by {
+			n++
+		}
+		var err error
+		if by := to[0].by; by != nil {
+			_, err = by.sock.SendBatch(ms[:n])
+		} else {
+			_, err = e.send(ms[:n])
+		}
+		if err != nil {
 			e.drop(media.DropSendQueue)
 		}
+		ms, to = ms[n:], to[n:]
 	}
-	e.messages, e.paths = e.messages[:0], e.paths[:0]
+	e.messages, e.dests = e.messages[:0], e.dests[:0]
 	e.used, e.open, e.segments = 0, false, 0
 }

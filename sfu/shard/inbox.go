@@ -22,7 +22,7 @@ type Inbox struct {
 }
 
 // NewInbox makes an Inbox for n datagrams at a time. handle runs on the loop and
-// reports whether it kept the buffer. A panic in it costs the leg, or if stay is nil
+// reports whether it kept the buffer; of what was refused it has no buffer. A panic in it costs the leg, or if stay is nil
 // the datagram. It does not wait for the shard, and returns nil when that has ended.
 func (s *Shard) NewInbox(n int, stay *Stay, handle func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool) *Inbox {
 	in := &Inbox{
@@ -75,6 +75,8 @@ func (in *Inbox) take(now mono.Time) {
 	for i := range in.n {
 		m, b := &in.slots[i], in.bufs[i]
 		switch {
+		case m.Refused:
+			in.datagram(now, i)
 		case m.N == 0 || b == nil:
 			s.drop(media.DropEmpty)
 		case m.Truncated:
@@ -92,6 +94,10 @@ func (in *Inbox) datagram(now mono.Time, i int) {
 	defer in.guard()
 	if in.stay != nil && in.stay.over {
 		in.shard.drop(media.DropPeerClosed)
+		return
+	}
+	if m := &in.slots[i]; m.Refused {
+		in.handle(now, m, nil)
 		return
 	}
 	b := in.bufs[i]

@@ -46,7 +46,7 @@ func TestEgressToLinks(t *testing.T) {
 	if n := len(s.out.messages); n != 1 || s.out.segments != 2 || len(l.sent) != 1 || l.sent[0] != linked.Remote {
 		t.Errorf("%d messages, %d segments, %d by the link", n, s.out.segments, len(l.sent))
 	}
-	s.out.messages, s.out.paths, s.out.used, s.out.open = s.out.messages[:0], s.out.paths[:0], 0, false
+	s.out.messages, s.out.dests, s.out.used, s.out.open = s.out.messages[:0], s.out.dests[:0], 0, false
 
 	l.full = true
 	if n := testing.AllocsPerRun(100, func() { send(linked, 100) }); n != 0 {

@@ -50,12 +50,13 @@ func (s *Shard) Add(cfg peer.Config, host Host) *peer.Peer {
 	cfg.Key = s.lastKey
 	cfg.Scratch = &s.scratch
 	p := peer.New(cfg)
-	m := &member{peer: p, index: -1, ufrag: cfg.ICE.Ufrag, key: cfg.Key}
+	m := &member{peer: p, ufrag: cfg.ICE.Ufrag, key: cfg.Key}
+	m.timer.Of = m
 	s.byKey[m.key] = m
 	s.peers[p] = m
 	s.byUfrag[m.ufrag] = m
 	s.load.Store(int64(len(s.peers)))
-	s.timers.set(m, p.Deadline())
+	s.timers.Set(&m.timer, p.Deadline())
 	return p
 }
 
@@ -90,7 +91,7 @@ func (s *Shard) Remove(p *peer.Peer) {
 	m.gone = true
 	n := p.Counters()
 	s.ended.Add(&n)
-	s.timers.remove(m)
+	s.timers.Remove(&m.timer)
 	delete(s.peers, p)
 	delete(s.byUfrag, m.ufrag)
 	delete(s.byUfrag, m.oldUfrag)

@@ -49,8 +49,21 @@ func (s *Shard) Loop() plain.Loop { return legLoop{s} }
 
 // OpenPlain gives legs a socket to send by. It has to be called on the loop,
 // once and before Loop's Reserve. The caller closes the socket after the shard.
-func (s *Shard) OpenPlain(sock Socket) {
-	s.plain = newEgress(sock.SendBatch, s.drop)
+func (s *Shard) OpenPlain(sock Socket) { s.legs().send = sock.SendBatch }
+
+// legs is the egress of the legs.
+func (s *Shard) legs() *egress {
+	if s.plain == nil {
+		s.plain = newEgress(nil, s.drop)
+	}
+	return s.plain
+}
+
+// FlushLegs sends what legs have committed in this pass.
+func (s *Shard) FlushLegs() {
+	if s.plain != nil {
+		s.plain.flush()
+	}
 }
 
 // NewStay makes the Stay of a leg that Begin will make. It may be called from any

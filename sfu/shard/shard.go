@@ -17,6 +17,7 @@ import (
 	"bifrons/ice/netio"
 	"bifrons/rtp/mono"
 	"bifrons/rtp/pktbuf"
+	"bifrons/sfu/due"
 	"bifrons/sfu/media"
 	"bifrons/sfu/peer"
 	"bifrons/sfu/route"
@@ -73,7 +74,7 @@ type Shard struct {
 	byUfrag map[string]*member
 	byKey   map[uint32]*member // by the transaction ids of its checks
 	lastKey uint32
-	timers  timers
+	timers  due.Heap[*member]
 
 	links    map[uint32]linkEnd
 	parting  map[*peer.Peer]*member // removed, with links that are still open
@@ -88,6 +89,10 @@ type Shard struct {
 	stays    []*Stay
 	plain    *egress // nil until there is something to send
 	nextTick mono.Time
+
+	// From one leg to another.
+	nearby, spareNearby []near
+	nearMessage         netio.Message
 
 	dirty     []*route.Track // with packets to forward
 	heldUntil mono.Time      // when that is due
@@ -165,7 +170,10 @@ func (s *Shard) Run() {
 
 // Next is when a pass is due without a datagram, mono.Never if it is not.
 func (s *Shard) Next() mono.Time {
-	due := s.timers.next()
+	due := s.timers.Next()
+	if len(s.nearby) > 0 {
+		return s.now
+	}
 	if len(s.dirty) > 0 {
 		due = min(due, s.heldUntil)
 	}
@@ -241,7 +249,9 @@ func (s *Shard) Step(now mono.Time, in []netio.Message) {
 	}
 	s.packets.Add(uint64(len(in)))
 	s.receive()
+	s.exchange()
 	s.forward()
+	s.exchange()
 	s.commands()
 	s.expire()
 	s.forward()
@@ -252,9 +262,7 @@ func (s *Shard) Step(now mono.Time, in []netio.Message) {
 // flush sends what the pass made.
 func (s *Shard) flush() {
 	s.out.flush()
-	if s.plain != nil {
-		s.plain.flush()
-	}
+	s.FlushLegs()
 }
 
 // datagram routes one received datagram to its peer. A panic costs that peer.
@@ -347,7 +355,7 @@ func (s *Shard) settle(mb *member) {
 		s.Remove(mb.peer)
 		return
 	}
-	s.timers.set(mb, mb.peer.Deadline())
+	s.timers.Set(&mb.timer, mb.peer.Deadline())
 }
 
 // commands runs what the mailbox holds.
@@ -381,11 +389,11 @@ func (s *Shard) expire() {
 	if len(s.stays) > 0 {
 		s.tick()
 	}
-	for range len(s.timers.heap) {
-		if s.timers.next() > s.now {
+	for range s.timers.Len() {
+		if s.timers.Next() > s.now {
 			return
 		}
-		s.advance(s.timers.heap[0])
+		s.advance(s.timers.First())
 	}
 }
 
@@ -393,7 +401,7 @@ func (s *Shard) advance(mb *member) {
 	defer s.guard(mb)
 	mb.peer.Advance(s.now)
 	if !mb.peer.Closed() && mb.peer.Deadline() <= s.now {
-		s.timers.set(mb, s.now+1) // never twice in one pass
+		s.timers.Set(&mb.timer, s.now+1) // never twice in one pass
 		return
 	}
 	s.settle(mb)
@@ -443,6 +451,7 @@ func (s *Shard) shutDown() {
 		s.Remove(p)
 	}
 	s.releaseCrossings()
+	s.releaseNearby()
 	s.flush()
 	for p := range s.parting {
 		s.CloseLinks(p)

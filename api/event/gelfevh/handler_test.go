@@ -17,9 +17,10 @@ import (
 
 	"bifrons/api/event"
 	"bifrons/api/janus"
+	"bifrons/rtp/waittest"
 )
 
-const patience = 20 * time.Second
+const patience = waittest.Patience
 
 type rig struct {
 	*testing.T
@@ -161,10 +162,7 @@ func TestTCP(t *testing.T) {
 	<-r.paused
 	r.resume <- struct{}{}
 	<-r.paused // no try is on its way
-	l, err = net.Listen("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	waittest.Until(t, "the address to be free", func() bool { l, err = net.Listen("tcp", address); return err == nil })
 	defer l.Close()
 	r.resume <- struct{}{}
 	read := func(c net.Conn, body string) {

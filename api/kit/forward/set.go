@@ -16,8 +16,8 @@ type Forwarder[O any] struct {
 	ID          uint32
 	Of          O // what the plugin knows it by
 
-	ssrc  uint32 // that it sends with, 0 = the origin's
-	media *sfu.Forwarder
+	ssrc  uint32         // that it sends with, 0 = the origin's
+	media *sfu.Forwarder // nil while there is nothing to send
 }
 
 // Set are the forwarders of one thing of a plugin's, such as a publisher or a call, in
@@ -27,11 +27,11 @@ type Set[O any] struct{ list []*Forwarder[O] }
 
 // Track is what is forwarded.
 type Track struct {
-	Origin    sfu.Origin
-	Section   int    // negative = none, but what is given to Message
-	Simulcast bool   // without it Destination.Best means nothing
-	ID        uint32 // that the forwarder is to have if it is free, 0 = a random one
-	OwnSSRC   bool   // it gets the id of the forwarder, unless the destination names one
+	Origin    sfu.Origin // nil = there is none yet, see Begin
+	Section   int        // negative = none, but what is given to Message
+	Simulcast bool       // without it Destination.Best means nothing
+	ID        uint32     // that the forwarder is to have if it is free, 0 = a random one
+	OwnSSRC   bool       // it gets the id of the forwarder, unless the destination names one
 	Paused    bool
 }
 
@@ -40,27 +40,38 @@ type Track struct {
 // called with the lock held.
 func (s *Set[O]) Start(e *sfu.Engine, x Track, d Destination, of O, lock sync.Locker, failed func(f *Forwarder[O])) (*Forwarder[O], error) {
 	f := &Forwarder[O]{Destination: d, ID: s.freeID(x.ID), Of: of, ssrc: d.SSRC}
-	c := sfu.Forward{
-		To: d.to(), PayloadType: d.PayloadType, Encoding: d.Encoding, SRTP: d.SRTP,
-		Failed: func() { s.lost(f, lock, failed) },
-	}
-	if d.RTCPPort != 0 {
-		c.RTCP = d.rtcp()
-	}
-	if d.Best && x.Simulcast {
-		c.Encoding, x.OwnSSRC = -1, true
-	}
-	if f.ssrc == 0 && x.OwnSSRC {
+	if f.ssrc == 0 && (x.OwnSSRC || d.Best && x.Simulcast) {
 		f.ssrc = f.ID
 	}
-	c.SSRC = f.ssrc
-	var err error
-	if f.media, err = e.Forward(x.Origin, x.Section, c); err != nil {
-		return nil, err
+	if x.Origin != nil {
+		if err := s.Begin(e, f, x, lock, failed); err != nil {
+			return nil, err
+		}
 	}
-	f.media.SetPaused(x.Paused)
 	s.list = append(s.list, f)
 	return f, nil
+}
+
+// Begin has a forwarder send that was started without an origin. It does nothing if it sends already.
+func (s *Set[O]) Begin(e *sfu.Engine, f *Forwarder[O], x Track, lock sync.Locker, failed func(f *Forwarder[O])) (err error) {
+	if f.media != nil {
+		return nil
+	}
+	c := sfu.Forward{
+		To: f.to(), PayloadType: f.PayloadType, SSRC: f.ssrc, Encoding: f.Encoding, SRTP: f.SRTP,
+		Failed: func() { s.lost(f, lock, failed) },
+	}
+	if f.RTCPPort != 0 {
+		c.RTCP = f.rtcp()
+	}
+	if f.Best && x.Simulcast {
+		c.Encoding = -1
+	}
+	if f.media, err = e.Forward(x.Origin, x.Section, c); err != nil {
+		return err
+	}
+	f.media.SetPaused(x.Paused)
+	return nil
 }
 
 // lost takes out a forwarder that has ended by itself. It takes the lock.
@@ -109,7 +120,7 @@ func (s *Set[O]) Stop(match func(of O) bool) {
 		if !match(f.Of) {
 			return false
 		}
-		f.media.Close()
+		f.close()
 		return true
 	})
 }
@@ -117,7 +128,7 @@ func (s *Set[O]) Stop(match func(of O) bool) {
 // StopOne ends one of them.
 func (s *Set[O]) StopOne(f *Forwarder[O]) {
 	if i := slices.Index(s.list, f); i >= 0 {
-		f.media.Close()
+		f.close()
 		s.list = slices.Delete(s.list, i, i+1)
 	}
 }
@@ -125,7 +136,13 @@ func (s *Set[O]) StopOne(f *Forwarder[O]) {
 // StopAll ends all of them.
 func (s *Set[O]) StopAll() { s.Stop(func(O) bool { return true }) }
 
-// SetPaused stops or resumes the sending.
+func (f *Forwarder[O]) close() {
+	if f.media != nil {
+		f.media.Close()
+	}
+}
+
+// SetPaused stops or resumes the sending. It has begun, here and below.
 func (f *Forwarder[O]) SetPaused(paused bool) { f.media.SetPaused(paused) }
 
 // Message sends a message of a data channel, which is copied.

@@ -80,6 +80,7 @@ type slot struct {
 	kind  sdp.Kind
 	codec string
 	muted bool
+	rests bool           // it is paused, beside Set.paused
 	file  *sfu.Recording // nil while it is being made
 	track int            // in the file
 	joint bool           // other media may be in the file
@@ -170,7 +171,7 @@ func (s *Set) open(who Owner, e *slot, m Medium, next bool) error {
 	}
 	e.early = nil
 	file.SetMuted(0, e.muted)
-	file.SetPaused(s.paused)
+	file.SetPaused(s.paused || e.rests)
 	return nil
 }
 
@@ -179,7 +180,7 @@ func (s *Set) state(e *slot, m *Medium) (paused, wanted bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m.Muted, m.Origin, m.Track = e.muted, e.origin, e.from
-	return s.paused, s.has(e)
+	return s.paused || e.rests, s.has(e)
 }
 
 // header is what is known of a medium.
@@ -311,7 +312,7 @@ func (s *Set) Message(key int, binary bool, payload []byte) {
 		switch {
 		case e.file != nil:
 			e.file.Message(e.track, binary, payload)
-		case !s.paused && !e.muted && e.bytes+len(payload) < maxEarly:
+		case !s.paused && !e.rests && !e.muted && e.bytes+len(payload) < maxEarly:
 			e.bytes += len(payload) + 64 // an empty one takes memory, too
 			e.early = append(e.early, message{binary, bytes.Clone(payload)})
 		}
@@ -336,9 +337,18 @@ func (s *Set) SetPaused(paused bool) {
 	s.paused = paused
 	for _, e := range s.list {
 		if e.file != nil {
-			e.file.SetPaused(paused)
+			e.file.SetPaused(paused || e.rests)
 		}
 	}
+}
+
+// Pause stops or resumes the recording of one medium, which has a file of its own. The time of the pause is left out.
+func (s *Set) Pause(key int, paused bool) {
+	s.do(key, func(e *slot) {
+		if e.rests = paused; e.file != nil {
+			e.file.SetPaused(paused || s.paused)
+		}
+	})
 }
 
 // Records tells whether a medium is recorded.
@@ -415,6 +425,17 @@ func (s *Set) StopAll(then func()) {
 		}
 		then()
 	}()
+}
+
+// FinalPath is where the file that a medium is recorded to is once it is whole, "" = there
+// is none. Next to others it has a number.
+func (s *Set) FinalPath(key int) (path string) {
+	s.do(key, func(e *slot) {
+		if e.file != nil {
+			path = e.file.FinalPath()
+		}
+	})
+	return path
 }
 
 // File is the name of the file, without its folder, that a medium is recorded to at

@@ -65,6 +65,12 @@ func TestSet(t *testing.T) {
 	s.SetPaused(true)
 	s.Message(2, false, []byte("two"))
 	s.SetPaused(false)
+	s.Pause(2, true)
+	s.Message(2, false, []byte("not this one"))
+	s.SetPaused(true)
+	s.SetPaused(false)
+	s.Message(2, false, []byte("nor this one"))
+	s.Pause(2, false)
 	s.SetMuted(2, true)
 	s.Message(2, false, []byte("three"))
 	if got, want := shown(&s), `{"recording":{"audio":"talk-audio.mjr.part","data":"talk-data.mjr.part"}}`; got != want {

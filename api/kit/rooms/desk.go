@@ -10,16 +10,11 @@ import (
 	"bifrons/api/schema"
 )
 
-// Room is a Thing that clients make, change and destroy by a Desk. Its lock guards
-// what the methods read.
+// Room is a Thing that clients make, change and destroy by a Desk.
 type Room interface {
 	Thing
-	// Hidden tells whether it is left out from lists.
-	Hidden() bool
-	// Settings are those that requests and the file have.
+	// Settings are those that requests and the file have. The lock is held.
 	Settings() kit.Settings
-	// Tokens are those with which one may enter.
-	Tokens() *Tokens
 }
 
 // Desk answers the requests by which rooms are made, changed, destroyed and listed, and
@@ -37,11 +32,11 @@ type Desk[T Room] struct {
 	// Check looks at what the types of a request's fields do not tell. It is called
 	// before Make and before Change; new_ stands before names in the latter case.
 	Check func(body kit.Args, prefix string) *schema.Error
-	// Entry looks at an entry of the file, and tells what is wrong with it.
+	// Entry looks at an entry of the file, and tells what is wrong with it; see Strays.
 	Entry func(c *config.Reader)
 	// Make makes a room that nobody knows of yet.
 	Make func(id string, src kit.Values, description string) T
-	// Changed is called after an edit, with the lock.
+	// Changed is called after an edit, with the lock; may be nil.
 	Changed func(t T, body kit.Args)
 	// End ends a room for everybody in it, with the lock. The request is
 	// nil if the plugin ends.
@@ -71,6 +66,13 @@ type Request struct {
 	// Fits, if not nil, is called when the answer of a request that changes something
 	// is complete and may be long; with an error nothing is changed.
 	Fits func() *schema.Error
+}
+
+// By makes a function of a Desk the one of a row in a table of requests.
+func By(f func(x *Request) *schema.Error) func(r *kit.Request, w *json.Writer) *schema.Error {
+	return func(r *kit.Request, w *json.Writer) *schema.Error {
+		return f(&Request{Host: r.Host, Body: r.Body, W: w})
+	}
 }
 
 // Create makes a room.
@@ -103,9 +105,11 @@ func (d *Desk[T]) Create(x *Request) *schema.Error {
 		return err
 	}
 	t := d.Make(id, kit.FromRequest(x.Body), "Room "+id)
-	t.Tokens().Add(tokens...)
-	d.tokens.give(n - size(t.Tokens().list)) // those given twice
-	t.Tokens().On = x.Body.Has("allowed")
+	a := t.access()
+	a.Tokens.Add(tokens...)
+	d.tokens.give(n - size(a.Tokens.list)) // those given twice
+	a.Tokens.On = x.Body.Has("allowed")
+	a.Signed = a.Signed && d.Events.Gateway.SignedTokens() // what is made without them needs none later
 	d.CommitBy(maker, id, t)
 	d.answer(x, "created", id, permanent, func() bool { return d.save(id, t) })
 	return nil
@@ -121,7 +125,9 @@ func (d *Desk[T]) Edit(x *Request) *schema.Error {
 	if err == nil {
 		err = d.Manage(x.Body, func(t T) *schema.Error {
 			t.Settings().Edit(kit.FromRequest(x.Body))
-			d.Changed(t, x.Body)
+			if d.Changed != nil {
+				d.Changed(t, x.Body)
+			}
 			edited = t
 			return nil
 		})
@@ -205,11 +211,13 @@ func (d *Desk[T]) List(x *Request, given bool) *schema.Error {
 func (d *Desk[T]) describe(w *json.Writer, id string, t T, private bool) {
 	t.Lock()
 	defer t.Unlock()
-	if t.Gone() || t.Hidden() && !private {
+	a := t.access()
+	if a.Gone || a.Hidden && !private {
 		return
 	}
 	w.Object("")
 	d.IDs.Write(w, d.Field, id)
+	w.Bool("pin_required", a.PIN != "")
 	d.Describe(t, w)
 	t.Settings().Write(w)
 	w.End()
@@ -236,7 +244,7 @@ func (d *Desk[T]) Allowed(x *Request) *schema.Error {
 	var changed T
 	if err := d.Manage(x.Body, func(t T) *schema.Error {
 		changed = t
-		return d.change(change, t.Tokens(), func(after *Tokens) *schema.Error {
+		return d.change(change, &t.access().Tokens, func(after *Tokens) *schema.Error {
 			x.W.Str(d.Key, "success")
 			d.IDs.Write(x.W, d.Field, id)
 			change.Write(x.W, after)
@@ -288,8 +296,9 @@ func (d *Desk[T]) Load(c *config.Reader) (leftOut string) {
 	}
 	d.Entry(c)
 	t := d.Make(id, kit.FromFile(c), c.Category())
-	t.Tokens().Load(c)
-	d.tokens.give(-size(t.Tokens().list))
+	a := t.access()
+	a.Tokens.Load(c)
+	d.tokens.give(-size(a.Tokens.list))
 	d.Commit(id, t)
 	d.note(id, t)
 	return ""
@@ -311,7 +320,7 @@ func (d *Desk[T]) close(t T) {
 // end ends a room, with its lock.
 func (d *Desk[T]) end(t T, x *Request) {
 	d.End(t, x)
-	d.tokens.give(size(t.Tokens().list))
+	d.tokens.give(size(t.access().Tokens.list))
 }
 
 func (d *Desk[T]) save(id string, t T) bool {
@@ -328,7 +337,7 @@ func (d *Desk[T]) note(id string, t T) {
 	defer t.Unlock()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if t.Gone() {
+	if t.access().Gone {
 		return
 	}
 	if d.saved == nil {
@@ -356,11 +365,11 @@ func (d *Desk[T]) isSaved(id string, t T) bool {
 func entry[T Room](t T) (*config.Group, error) {
 	t.Lock()
 	defer t.Unlock()
-	if t.Gone() {
+	if t.access().Gone {
 		return nil, kit.ErrGone
 	}
 	g := new(config.Group)
 	t.Settings().Save(g)
-	t.Tokens().Save(g)
+	t.access().Tokens.Save(g)
 	return g, nil
 }

@@ -18,21 +18,15 @@ import (
 
 // testRoom is a room with a name and members.
 type testRoom struct {
-	sync.Mutex
-	name, secret string
-	hidden, gone bool
-	tokens       Tokens
+	Access
+	name string
 }
 
-func (h *testRoom) Gone() bool      { return h.gone }
-func (h *testRoom) Secret() string  { return h.secret }
-func (h *testRoom) Hidden() bool    { return h.hidden }
-func (h *testRoom) Tokens() *Tokens { return &h.tokens }
 func (h *testRoom) Settings() kit.Settings {
 	return kit.Settings{
 		{Name: "name", To: &h.name, Edit: true, Save: kit.Always, Show: kit.Always},
-		{Name: "secret", To: &h.secret, Edit: true, Save: kit.IfSet},
-		{Name: "is_private", To: &h.hidden, Edit: true, Save: kit.IfSet},
+		{Name: "secret", To: &h.Secret, Edit: true, Save: kit.IfSet},
+		{Name: "is_private", To: &h.Hidden, Edit: true, Save: kit.IfSet},
 	}
 }
 
@@ -41,7 +35,7 @@ func newDesk(t *testing.T, dir string) *Desk[*testRoom] {
 	t.Helper()
 	key := "key"
 	d := &Desk[*testRoom]{Registry: Registry[*testRoom]{IDs: new(schema.IDs), Field: "room", Codes: codes,
-		NoSuch: func(id string) *schema.Error { return kit.Errorf(4, "No such room (%s)", id) }}}
+		NoSuch: NoSuchRoom(4)}}
 	d.Key, d.Taken, d.Failed, d.AdminKey, d.Events = "testRooms", 5, 6, &key, new(kit.Events)
 	d.Check = func(body kit.Args, prefix string) *schema.Error {
 		if body.Str(prefix+"name") == "bad" {
@@ -51,13 +45,13 @@ func newDesk(t *testing.T, dir string) *Desk[*testRoom] {
 	}
 	d.Entry = func(*config.Reader) {}
 	d.Make = func(_ string, src kit.Values, description string) *testRoom {
-		h := &testRoom{name: description}
+		h := &testRoom{Access: Access{Locker: new(sync.Mutex)}, name: description}
 		h.Settings().Read(src)
 		return h
 	}
 	d.Changed = func(h *testRoom, _ kit.Args) { h.name += "!" }
-	d.End = func(h *testRoom, _ *Request) { h.gone = true }
-	d.Describe = func(h *testRoom, w *json.Writer) { w.Bool("open", h.secret == "") }
+	d.End = func(h *testRoom, _ *Request) { h.Gone = true }
+	d.Describe = func(h *testRoom, w *json.Writer) { w.Bool("open", h.Secret == "") }
 	d.File = &kit.File{Folder: dir, Package: "testRooms", Entry: "room",
 		General: func(f config.PluginFile) []config.Problem { return f.General(&struct{}{}) },
 		Load:    d.Load, Has: d.HasCategory, Key: d.CategoryKey}
@@ -101,10 +95,10 @@ func TestDesk(t *testing.T) {
 		{"edit", `{"room":1,"secret":"x"}`, `3 Unauthorized (wrong secret)`},
 		{"edit", `{"room":1,"secret":"s","new_name":"bad"}`, `7 Bad name`},
 		{"edit", `{"room":1,"secret":"s","new_name":"Second","permanent":true}`, `{"testRooms":"edited","room":1,"permanent":true}`},
-		{"list", `{}`, `{"testRooms":"success","list":[{"room":1,"open":false,"name":"Second!"},{"room":3,"open":true,"name":"Room 3"}]}`},
+		{"list", `{}`, `{"testRooms":"success","list":[{"room":1,"pin_required":false,"open":false,"name":"Second!"},{"room":3,"pin_required":false,"open":true,"name":"Room 3"}]}`},
 		{"list", `{"admin_key":"x"}`, `3 Unauthorized (wrong admin_key)`},
-		{"list", `{"admin_key":"key"}`, `{"testRooms":"success","list":[{"room":1,"open":false,"name":"Second!"},` +
-			`{"room":2,"open":true,"name":"Room 2"},{"room":3,"open":true,"name":"Room 3"}]}`},
+		{"list", `{"admin_key":"key"}`, `{"testRooms":"success","list":[{"room":1,"pin_required":false,"open":false,"name":"Second!"},` +
+			`{"room":2,"pin_required":false,"open":true,"name":"Room 2"},{"room":3,"pin_required":false,"open":true,"name":"Room 3"}]}`},
 		{"allowed", `{"room":2,"action":"add","allowed":["b"]}`, `{"testRooms":"success","room":2,"allowed":["a","b"]}`},
 		{"destroy", `{"room":3}`, `{"testRooms":"destroyed","room":3,"permanent":false}`},
 		{"destroy", `{"room":3}`, `4 No such room (3)`},
@@ -116,12 +110,12 @@ func TestDesk(t *testing.T) {
 	}
 	again := newDesk(t, dir)
 	h, ok := again.Get("2")
-	if again.Len() != 1 || !ok || h.name != "Room 2" || !h.hidden || !h.tokens.Admit("b") || h.tokens.Admit("c") {
+	if again.Len() != 1 || !ok || h.name != "Room 2" || !h.Hidden || !h.Tokens.Admit("b") || h.Tokens.Admit("c") {
 		t.Errorf("the file has %d rooms, 2 is %+v", again.Len(), h)
 	}
 	again.Close()
-	if again.Len() != 0 || !h.gone {
-		t.Errorf("after closing: %d rooms, 2 is gone: %v", again.Len(), h.gone)
+	if again.Len() != 0 || !h.Gone {
+		t.Errorf("after closing: %d rooms, 2 is gone: %v", again.Len(), h.Gone)
 	}
 }
 
@@ -150,7 +144,7 @@ func TestDeskEntryOfAnother(t *testing.T) {
 	}
 	ask(t, d, "allowed", `{"room":1,"action":"add","allowed":["b"]}`)
 	ask(t, d, "allowed", `{"room":1,"action":"enable"}`)
-	if h, ok := newDesk(t, dir).Get("1"); !ok || h.secret != "" || !h.tokens.Admit("b") || h.tokens.Admit("a") {
+	if h, ok := newDesk(t, dir).Get("1"); !ok || h.Secret != "" || !h.Tokens.Admit("b") || h.Tokens.Admit("a") {
 		t.Errorf("saved: %+v", h)
 	}
 }
@@ -181,7 +175,7 @@ func TestDeskTokens(t *testing.T) {
 	}
 	held := int64(0)
 	for _, h := range d.Sorted() {
-		held += int64(size(h.tokens.list))
+		held += int64(size(h.Tokens.list))
 	}
 	if got := d.tokens.held.Load(); got != held || held < 60<<20 {
 		t.Errorf("%d bytes, counted %d", held, got)

@@ -20,12 +20,8 @@ import (
 // Thing is what a Registry has.
 type Thing interface {
 	comparable
-	// Locker guards what the methods below read.
 	sync.Locker
-	// Gone tells whether it was destroyed.
-	Gone() bool
-	// Secret is what those must know who manage it, "" = nothing.
-	Secret() string
+	access() *Access // it embeds one
 }
 
 // Registry has things by their ids. Its own lock is held for nothing but looking
@@ -131,29 +127,32 @@ func (r *Registry[T]) take() map[string]T {
 // or a random one if there is none; false if the id is in use. Commit or Release
 // has to follow.
 func (r *Registry[T]) Reserve(body kit.Args, field string) (id string, ok bool) {
-	id, given := r.IDs.Read(body, field)
-	return r.ReserveID(id, given && r.IDs.Canonical(id))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if id, ok = r.IDs.Choose(body, field, r.taken); ok {
+		r.reserve(id)
+	}
+	return id, ok
 }
 
 // ReserveID is Reserve for an id that is at hand, if one is given.
 func (r *Registry[T]) ReserveID(id string, given bool) (string, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for {
-		if !given {
-			id = r.IDs.New()
-		}
-		if !r.taken(id) {
-			if r.coming == nil {
-				r.coming = make(map[string]struct{})
-			}
-			r.coming[id] = struct{}{}
-			return id, true
-		}
-		if given {
-			return id, false
-		}
+	if !given {
+		id = r.IDs.Free(r.taken)
+	} else if r.taken(id) {
+		return id, false
 	}
+	r.reserve(id)
+	return id, true
+}
+
+func (r *Registry[T]) reserve(id string) {
+	if r.coming == nil {
+		r.coming = make(map[string]struct{})
+	}
+	r.coming[id] = struct{}{}
 }
 
 func (r *Registry[T]) taken(id string) bool {
@@ -237,7 +236,7 @@ func (r *Registry[T]) With(body kit.Args, f func(T) *schema.Error) *schema.Error
 	}
 	t.Lock()
 	defer t.Unlock()
-	if t.Gone() {
+	if t.access().Gone {
 		id, _ := r.IDs.Read(body, r.Field)
 		return r.NoSuch(id)
 	}
@@ -247,7 +246,7 @@ func (r *Registry[T]) With(body kit.Args, f func(T) *schema.Error) *schema.Error
 // Manage is With for those who know the thing's secret.
 func (r *Registry[T]) Manage(body kit.Args, f func(T) *schema.Error) *schema.Error {
 	return r.With(body, func(t T) *schema.Error {
-		if err := r.Codes.Authorize(body, "secret", t.Secret()); err != nil {
+		if err := r.Codes.Authorize(body, "secret", t.access().Secret); err != nil {
 			return err
 		}
 		return f(t)

@@ -12,19 +12,21 @@ import (
 )
 
 type room struct {
-	sync.Mutex
-	gone   bool
-	secret string
+	mu sync.Mutex
+	Access
 }
 
-func (r *room) Gone() bool     { return r.gone }
-func (r *room) Secret() string { return r.secret }
+func newRoom(secret string, gone bool) *room {
+	r := &room{Access: Access{Secret: secret, Gone: gone}}
+	r.Locker = &r.mu
+	return r
+}
 
 var codes = kit.Codes{Missing: 1, Invalid: 2, Unauthorized: 3}
 
 func registry(names bool) *Registry[*room] {
 	return &Registry[*room]{IDs: &schema.IDs{Strings: names}, Field: "room", Codes: codes,
-		NoSuch: func(id string) *schema.Error { return kit.Errorf(4, "No such room (%s)", id) }}
+		NoSuch: NoSuchRoom(4)}
 }
 
 func args(t testing.TB, text string) kit.Args {
@@ -116,7 +118,7 @@ func TestClearWhileMade(t *testing.T) {
 
 func TestManage(t *testing.T) {
 	r := registry(false)
-	open, closed, gone := new(room), &room{secret: "s"}, &room{gone: true}
+	open, closed, gone := newRoom("", false), newRoom("s", false), newRoom("", true)
 	r.Commit("1", open)
 	r.Commit("2", closed)
 	r.Commit("3", gone)
@@ -133,7 +135,7 @@ func TestManage(t *testing.T) {
 	} {
 		got := ""
 		err := r.Manage(args(t, body), func(x *room) *schema.Error {
-			if x.TryLock() {
+			if x.mu.TryLock() {
 				t.Error("the room is not locked")
 			}
 			got = "ran"
@@ -146,7 +148,7 @@ func TestManage(t *testing.T) {
 			t.Errorf("%s: %s, want %s", body, got, want)
 		}
 	}
-	if !open.TryLock() || !closed.TryLock() || !gone.TryLock() {
+	if !open.mu.TryLock() || !closed.mu.TryLock() || !gone.mu.TryLock() {
 		t.Error("a room is still locked")
 	}
 }

@@ -3,12 +3,11 @@ package jsonlog
 
 import (
 	"fmt"
-	"os"
-	"sync"
 	"time"
 
 	"bifrons/api/config"
 	"bifrons/api/json"
+	"bifrons/api/log"
 	"bifrons/api/module"
 	"bifrons/api/schema"
 )
@@ -38,33 +37,23 @@ func Load(folder string) (Settings, []config.Problem) {
 
 // Logger writes log lines. Its methods may be called from any goroutine.
 type Logger struct {
-	path   string
 	layout json.Layout
-
-	mu   sync.Mutex
-	file *os.File // nil after Close
+	file   log.File
 }
 
 // Open opens the file.
 func Open(s Settings) (*Logger, error) {
 	layout, _ := json.ParseLayout(s.JSON)
-	l := &Logger{path: s.Filename, layout: layout}
+	l := &Logger{layout: layout, file: log.File{Path: s.Filename}}
 	return l, l.Reopen()
 }
 
 // Reopen opens the file anew, after somebody has moved it away. If that fails
 // the old one goes on.
 func (l *Logger) Reopen() error {
-	f, err := os.OpenFile(l.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
+	if err := l.file.Reopen(); err != nil {
 		return fmt.Errorf("cannot write the JSON log: %w", err)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.file != nil {
-		_ = l.file.Close()
-	}
-	l.file = f
 	return nil
 }
 
@@ -75,23 +64,11 @@ func (l *Logger) Line(at time.Time, line []byte) {
 	w.Int("timestamp", at.UnixMicro())
 	w.Str("line", string(line))
 	w.End()
-	text := append(json.Relayout(nil, w.Bytes(), l.layout), '\n')
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.file != nil {
-		_, _ = l.file.Write(text) // there is nobody to tell of an error
-	}
+	_ = l.file.Write(append(json.Relayout(nil, w.Bytes(), l.layout), '\n')) // there is nobody to tell of an error
 }
 
 // Close closes the file; later lines are not in it.
-func (l *Logger) Close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.file != nil {
-		_ = l.file.Close()
-		l.file = nil
-	}
-}
+func (l *Logger) Close() { l.file.Close() }
 
 // Info describes the logger in server_info.
 func (l *Logger) Info() module.Info {

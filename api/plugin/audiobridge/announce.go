@@ -35,14 +35,11 @@ type announcement struct {
 
 // mayPlay tells whether the administrator lets a client play files.
 func (p *Plugin) mayPlay(body kit.Args) *schema.Error {
-	if !p.general.LockPlay {
-		return nil
-	}
-	return codes.Authorize(body, "admin_key", p.general.AdminKey)
+	return codes.MayLocked(body, p.general.LockPlay, p.general.AdminKey)
 }
 
 // playFile plays a file to a room.
-func (p *Plugin) playFile(_ *handle, q *kit.Request, w *json.Writer) *schema.Error {
+func (p *Plugin) playFile(q *kit.Request, w *json.Writer) *schema.Error {
 	if err := p.mayPlay(q.Body); err != nil {
 		return err
 	}
@@ -223,7 +220,7 @@ func (p *Plugin) listAnnouncements(q *kit.Request, w *json.Writer) *schema.Error
 }
 
 // stopFile ends a file, if it is played.
-func (p *Plugin) stopFile(_ *handle, q *kit.Request, w *json.Writer) *schema.Error {
+func (p *Plugin) stopFile(q *kit.Request, w *json.Writer) *schema.Error {
 	return p.ofFile(q.Body, func(r *room) *schema.Error {
 		id := q.Body.Str("file_id")
 		if a := r.announcement(id); a != nil {
@@ -236,7 +233,7 @@ func (p *Plugin) stopFile(_ *handle, q *kit.Request, w *json.Writer) *schema.Err
 }
 
 // stopAllFiles ends all files.
-func (p *Plugin) stopAllFiles(_ *handle, q *kit.Request, w *json.Writer) *schema.Error {
+func (p *Plugin) stopAllFiles(q *kit.Request, w *json.Writer) *schema.Error {
 	return p.ofFile(q.Body, func(r *room) *schema.Error {
 		r.begin(w, "success")
 		w.Array("file_id_list")

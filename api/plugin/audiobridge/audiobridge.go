@@ -3,7 +3,6 @@ package audiobridge
 
 import (
 	"bifrons/api/config"
-	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/forward"
 	"bifrons/api/kit/rooms"
@@ -18,11 +17,10 @@ const Package = "janus.plugin.audiobridge"
 
 // Plugin is the AudioBridge plugin.
 type Plugin struct {
-	kit.Plugin
+	kit.Plugin[*handle]
 	general general    // fixed
 	ids     schema.IDs // fixed
 	rooms   rooms.Desk[*room]
-	table   *kit.Table[*handle]
 	tasks   task.Tasks // that look up names
 	songs   songs
 }
@@ -35,6 +33,7 @@ func New(folder string) *Plugin {
 	p.File = kit.File{Folder: folder, Package: Package, General: p.loadGeneral}
 	p.rooms.Keep(&p.File)
 	p.File.Load = p.load
+	p.NewHandle, p.Requests = p.newHandle, p.requests
 	return p
 }
 
@@ -50,11 +49,7 @@ func (p *Plugin) Info() module.Info {
 // Start reads the file with the rooms.
 func (p *Plugin) Start(gw plugin.Gateway) error {
 	p.tasks.Log = gw.Logger()
-	if err := p.Plugin.Start(gw); err != nil {
-		return err
-	}
-	p.table = p.requests()
-	return nil
+	return p.Plugin.Start(gw)
 }
 
 // Close ends the rooms.
@@ -63,14 +58,6 @@ func (p *Plugin) Close() {
 	p.tasks.Wait()
 }
 
-// Admin answers the synchronous requests.
-func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
-	return p.table.Admin(p.newHandle(p.Nobody()), request), nil
-}
-
-// Attach makes a handle.
-func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) { return p.newHandle(host), nil }
-
 func (p *Plugin) newHandle(host plugin.Host) *handle {
 	return &handle{plugin: p, Handle: kit.Handle{Host: host}}
 }
@@ -78,8 +65,8 @@ func (p *Plugin) newHandle(host plugin.Host) *handle {
 // general are the settings of the plugin as a whole, the category general of the file.
 type general struct {
 	AdminKey    string           `cfg:"admin_key" guard:"everybody may create rooms"`
-	LockForward bool             `cfg:"lock_rtp_forward" guard:"who manages a room may forward its mix"`
-	LockPlay    bool             `cfg:"lock_play_file" guard:"who manages a room may play files"`
+	LockForward bool             `cfg:"lock_rtp_forward" needs:"admin_key" guard:"who manages a room may forward its mix"`
+	LockPlay    bool             `cfg:"lock_play_file" needs:"admin_key" guard:"who manages a room may play files"`
 	Suffix      string           `cfg:"record_tmp_ext"` // of recordings of mixes that are not whole, without the dot
 	Events      bool             `cfg:"events"`
 	StringIDs   bool             `cfg:"string_ids"`
@@ -101,23 +88,6 @@ func (p *Plugin) loadGeneral(f config.PluginFile) []config.Problem {
 	*g = general{Events: true, Ports: defaultPorts, Policy: forward.DefaultPolicy}
 	problems := f.General(g)
 	p.Events.On, p.ids.Strings = g.Events, g.StringIDs
-	if g.AdminKey != "" {
-		return problems
-	}
-	for _, lock := range []struct {
-		name string
-		on   *bool
-		open string
-	}{
-		{"lock_rtp_forward", &g.LockForward, "who manages a room may forward its mix"},
-		{"lock_play_file", &g.LockPlay, "who manages a room may play files"},
-	} {
-		if it := f.Category("general").Get(lock.name); *lock.on {
-			problems = append(problems, config.Problem{File: it.File, Line: it.Line, Section: "general", Key: it.Name, Warning: true,
-				Text: "needs admin_key", Open: lock.open})
-		}
-		*lock.on = false
-	}
 	return problems
 }
 
@@ -142,7 +112,7 @@ func (p *Plugin) desk() rooms.Desk[*room] {
 		Registry: rooms.Registry[*room]{IDs: &p.ids, Field: "room", Codes: codes, NoSuch: noSuchRoom},
 		Key:      "audiobridge", Events: &p.Events, AdminKey: &p.general.AdminKey,
 		Taken: errRoomExists, Failed: errUnknown,
-		Check: checkRoom, Entry: checkEntry, Make: p.newRoom, Changed: func(*room, kit.Args) {}, Describe: (*room).describe,
+		Check: checkRoom, Entry: checkEntry, Make: p.newRoom, Describe: (*room).describe,
 		End: func(r *room, _ *rooms.Request) { r.end() },
 	}
 }
@@ -150,8 +120,6 @@ func (p *Plugin) desk() rooms.Desk[*room] {
 // newRoom makes a room that nobody knows of yet.
 func (p *Plugin) newRoom(id string, src kit.Values, description string) *room {
 	r := &room{plugin: p, id: id, settings: newSettings(src, description), participants: make(map[string]*participant), mixes: make(map[mix]*mixed)}
-	if src.Category() == "" { // what is made while nobody signs tokens needs none later
-		r.signedTokens = r.signedTokens && p.Gateway.SignedTokens()
-	}
+	r.Locker = &r.mu
 	return r
 }

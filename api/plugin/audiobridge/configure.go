@@ -8,7 +8,7 @@ import (
 	"bifrons/api/schema"
 )
 
-var configureFields = notNull(slices.Concat(bothFields, schema.Typed(schema.Bool, "update")))
+var configureFields = schema.NotNull(bothFields, schema.Typed(schema.Bool, "update"))
 
 // configure changes what the client has joined with, and negotiates.
 func (h *handle) configure(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
@@ -56,7 +56,7 @@ func (p *participant) configure(body kit.Args) *schema.Error {
 	if body.Has("group") {
 		p.party.SetGroup(p.group)
 	}
-	p.recordAs(body)
+	p.recordings.Read(body, p.startRecording)
 	if slices.ContainsFunc(told, body.Has) || r.spatial && body.Has("spatial_position") {
 		p.changed(p)
 	}

@@ -2,7 +2,7 @@ package audiobridge
 
 import (
 	"bifrons/api/kit"
-	"bifrons/api/schema"
+	"bifrons/api/kit/rooms"
 )
 
 // Error codes.
@@ -31,4 +31,4 @@ var (
 	fail   = kit.Fail
 )
 
-func noSuchRoom(id string) *schema.Error { return errorf(errNoSuchRoom, "No such room (%s)", id) }
+var noSuchRoom = rooms.NoSuchRoom(errNoSuchRoom)

@@ -47,10 +47,7 @@ func (p *Plugin) forwardRules() *forward.Rules {
 
 // mayForward tells whether the administrator lets a client forward.
 func (p *Plugin) mayForward(body kit.Args) *schema.Error {
-	if !p.general.LockForward {
-		return nil
-	}
-	return codes.Authorize(body, "admin_key", p.general.AdminKey)
+	return codes.MayLocked(body, p.general.LockForward, p.general.AdminKey)
 }
 
 // readForward reads what is to be forwarded, and where to.
@@ -79,7 +76,7 @@ func (p *Plugin) readForward(src kit.Values, names forward.Names, codec string, 
 }
 
 // rtpForward sends the mix of a room somewhere as plain RTP or SRTP.
-func (p *Plugin) rtpForward(h *handle, q *kit.Request, w *json.Writer) *schema.Error {
+func (p *Plugin) rtpForward(q *kit.Request, w *json.Writer) *schema.Error {
 	if err := p.mayForward(q.Body); err != nil {
 		return err
 	}
@@ -91,7 +88,7 @@ func (p *Plugin) rtpForward(h *handle, q *kit.Request, w *json.Writer) *schema.E
 	if err := p.rooms.Manage(q.Body, func(r *room) *schema.Error { return r.pick(&m, q.Body.Str("group")) }); err != nil {
 		return err
 	}
-	if err := p.forwardRules().Resolve(h.Host.SessionID(), &d); err != nil {
+	if err := p.forwardRules().Resolve(q.Host.SessionID(), &d); err != nil {
 		return err
 	}
 	return p.rooms.Manage(q.Body, func(r *room) *schema.Error {
@@ -247,7 +244,7 @@ func (p *Plugin) startStatic(r *room, c *config.Reader) {
 func (r *room) forwardStatic(m mix, d forward.Destination) *schema.Error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.destroyed {
+	if r.Gone {
 		return nil
 	}
 	_, err := r.forward(m, d, uint32(r.static.id))

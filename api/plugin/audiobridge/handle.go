@@ -62,7 +62,7 @@ func (h *handle) leave(p *participant, lost bool) {
 
 // Message takes a request.
 func (h *handle) Message(r *plugin.Request) plugin.Result {
-	return h.plugin.table.Message(h.Host, h, r)
+	return h.plugin.Table.Message(h.Host, h, r)
 }
 
 // Establish connects the client to its room before it hears that it is connected.

@@ -20,20 +20,12 @@ var bothFields = slices.Concat(
 
 // joinFields are those of join and changeroom.
 func (p *Plugin) joinFields() []schema.Field {
-	return notNull(slices.Concat(
+	return schema.NotNull(
 		[]schema.Field{p.ids.Field("room", true), p.ids.Field("id", false)}, bothFields,
 		schema.Typed(schema.String, "pin", "token", "secret", "codec"),
 		schema.Typed(schema.Bool, "suspended", "pause_events"),
 		schema.Typed(schema.Uint, "audio_level_average", "audio_active_packets"),
-	))
-}
-
-// notNull makes null a wrong value of fields.
-func notNull(list []schema.Field) []schema.Field {
-	for i := range list {
-		list[i].NotNull = true
-	}
-	return list
+	)
 }
 
 // join makes the client a participant.
@@ -199,20 +191,16 @@ func (r *room) admit(h *handle, q *kit.Request, from *kept) (*participant, *sche
 	if body.Has("rtp") && from == nil && !r.plainRTP {
 		return nil, errorf(errUnauthorized, "Plain RTP participants are not allowed in this room")
 	}
-	gw := r.plugin.Gateway
-	token := body.Str("token")
-	if r.signedTokens && gw.SignedTokens() && !gw.SignedFor(token, Package, "room="+r.id) {
-		return nil, errorf(errUnauthorized, "Unauthorized (wrong token)")
+	err := r.plugin.rooms.Enter(r, body)
+	if err == nil {
+		err = r.plugin.rooms.Invited(r, body)
 	}
-	if err := codes.Authorize(body, "pin", r.pin); err != nil {
+	if err != nil {
 		return nil, err
-	}
-	if !r.allowed.Admit(token) {
-		return nil, errorf(errUnauthorized, "Unauthorized (not in the allowed list)")
 	}
 	p := &participant{room: r, h: h, admin: body.Has("secret")}
 	if p.admin {
-		if err := codes.Authorize(body, "secret", r.secret); err != nil {
+		if err := codes.Authorize(body, "secret", r.Secret); err != nil {
 			return nil, err
 		}
 	}
@@ -232,11 +220,8 @@ func (r *room) admit(h *handle, q *kit.Request, from *kept) (*participant, *sche
 			return nil, err
 		}
 	}
-	id, given := r.plugin.ids.Read(body, "id")
-	switch {
-	case !given || !r.plugin.ids.Canonical(id):
-		id = r.freeID()
-	case r.participants[id] != nil:
+	id, free := r.plugin.ids.Choose(body, "id", r.taken)
+	if !free {
 		return nil, errorf(errIDExists, "User ID %s already exists", id)
 	}
 	if len(r.members) >= maxParticipants {
@@ -246,7 +231,7 @@ func (r *room) admit(h *handle, q *kit.Request, from *kept) (*participant, *sche
 	p.levels.Read(body)
 	p.suspended, p.paused = body.Is("suspended"), body.Is("suspended") && body.Is("pause_events")
 	if from == nil {
-		p.record, p.filename = body.Is("record"), body.Str("filename")
+		p.recordings.On, p.recordings.Base = body.Is("record"), body.Str("filename")
 	}
 	p.take(body, r.bitrate)
 	return p, nil

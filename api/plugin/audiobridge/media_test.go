@@ -141,7 +141,7 @@ room-1: { sampling_rate = 24000, groups = [ "x", "y" ] }`)
 		return func(tone, silent float64) {
 			t.Helper()
 			buf := make([]byte, 1500)
-			conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+			conn.SetReadDeadline(time.Now().Add(waittest.Patience))
 			for e.hears(tone) < .06 || e.hears(silent) > .02 {
 				n, err := conn.Read(buf)
 				if err != nil {
@@ -201,7 +201,7 @@ room-1: { sampling_rate = 16000, allow_rtp_participants = true }`)
 	})
 	ann.awaitTones("the plain one is heard", []float64{hz}, []float64{voice})
 	far, buf := newEar(t), make([]byte, 1500)
-	conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	conn.SetReadDeadline(time.Now().Add(waittest.Patience))
 	for far.hears(voice) < .08 || far.hears(hz) > .02 {
 		n, err := conn.Read(buf)
 		if err != nil {

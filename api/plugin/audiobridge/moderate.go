@@ -52,8 +52,8 @@ func name(on bool, yes, no string) string {
 }
 
 // muteRoom keeps everybody silent who does not know the secret, or lets them speak again.
-func (p *Plugin) muteRoom(on bool) func(*handle, *kit.Request, *json.Writer) *schema.Error {
-	return func(h *handle, q *kit.Request, w *json.Writer) *schema.Error {
+func (p *Plugin) muteRoom(on bool) func(*kit.Request, *json.Writer) *schema.Error {
+	return func(q *kit.Request, w *json.Writer) *schema.Error {
 		return p.rooms.Manage(q.Body, func(r *room) *schema.Error {
 			changed := r.muted != on
 			r.success(w, changed)
@@ -65,7 +65,7 @@ func (p *Plugin) muteRoom(on bool) func(*handle, *kit.Request, *json.Writer) *sc
 				r.conf.SetMuted(on)
 			}
 			r.tell(r.event("event", func(w *json.Writer) { w.Bool("muted", on) }), nil)
-			p.Events.Notify(h.Host, func(w *json.Writer) {
+			p.Events.Notify(q.Host, func(w *json.Writer) {
 				w.Str("event", name(on, "mute_room", "unmute_room"))
 				p.ids.Write(w, "room", r.id)
 			})
@@ -104,7 +104,7 @@ func (h *handle) withOwn(body kit.Args, f func(r *room, user *participant) *sche
 		id, _ := h.plugin.ids.Read(body, "id")
 		user := r.participants[id]
 		if user == nil || user.h != h {
-			if err := codes.Authorize(body, "secret", r.secret); err != nil {
+			if err := codes.Authorize(body, "secret", r.Secret); err != nil {
 				return err
 			}
 		}
@@ -120,7 +120,7 @@ func (h *handle) suspend(q *kit.Request, w *json.Writer) (kit.Response, *schema.
 	return kit.Response{}, h.withOwn(q.Body, func(r *room, user *participant) *schema.Error {
 		r.success(w, false)
 		if q.Body.Is("stop_record") {
-			user.setRecord(false)
+			user.recordings.SetOn(false, nil)
 		}
 		changed := !user.suspended
 		if changed {
@@ -140,7 +140,7 @@ func (h *handle) suspend(q *kit.Request, w *json.Writer) (kit.Response, *schema.
 func (h *handle) resume(q *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	return kit.Response{}, h.withOwn(q.Body, func(r *room, user *participant) *schema.Error {
 		r.success(w, false)
-		user.recordAs(q.Body)
+		user.recordings.Read(q.Body, user.startRecording)
 		if !user.suspended {
 			return nil
 		}

@@ -44,9 +44,7 @@ type participant struct {
 	greeted bool     // it was told that it is in the room
 	early   [][]byte // events that wait for that
 
-	record     bool
-	filename   string // "" = one is made up
-	recordings recording.Set
+	recordings recording.Wanted
 }
 
 // settings are what the conference knows of it.

@@ -4,7 +4,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"slices"
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
@@ -30,11 +29,11 @@ type plain struct {
 	ssrc   uint32              // of what is sent
 }
 
-var plainFields = notNull(slices.Concat(
+var plainFields = schema.NotNull(
 	schema.Typed(schema.String, "ip"),
 	schema.Typed(schema.Uint, "port", "payload_type", "audiolevel_ext"),
 	schema.Typed(schema.Bool, "fec"),
-))
+)
 
 // openPlain makes what the field rtp of a join asks for; nil if there is no port to be had.
 // It looks names up and opens a port.

@@ -9,37 +9,17 @@ import (
 	"bifrons/api/schema"
 )
 
-// recordAs takes over what a request says on whether and where a participant is recorded.
-// room.mu is held.
-func (p *participant) recordAs(body kit.Args) {
-	if name, ok := body.Text("filename"); ok {
-		p.filename = name
-	}
-	if on, ok := body.Flag("record"); ok {
-		p.setRecord(on)
-	}
-}
-
-// setRecord begins to record a participant, or ends that. room.mu is held.
-func (p *participant) setRecord(on bool) {
-	if p.record = on; on {
-		p.startRecording()
-	} else {
-		p.recordings.StopAll(nil)
-	}
-}
-
 // startRecording begins to record what is to be recorded and is not yet. room.mu is held.
 func (p *participant) startRecording() {
 	r, from := p.room, p.origin()
-	if from == nil || !p.up || !p.record && !r.mjrs {
+	if from == nil || !p.up || !p.recordings.On && !r.mjrs {
 		return
 	}
 	m := p.media.medium
 	if !m.Recordable() {
 		return
 	}
-	base := cmp.Or(p.filename, recording.Base("audiobridge-"+r.id+"-user", p.id))
+	base := cmp.Or(p.recordings.Base, recording.Base("audiobridge-"+r.id+"-user", p.id))
 	m.NameIn(base)
 	m.Name = recording.Path(r.mjrsDir, m.Name)
 	m.Key, m.Origin, m.Track, m.Muted = 0, from, p.media.track, p.muted || p.suspended
@@ -57,7 +37,7 @@ func (p *Plugin) enableMJRs(q *kit.Request, w *json.Writer) *schema.Error {
 		if on != r.mjrs {
 			r.mjrs = on
 			for _, user := range r.members {
-				user.setRecord(on)
+				user.recordings.SetOn(on, user.startRecording)
 			}
 		}
 		w.Str("audiobridge", "success")

@@ -7,7 +7,6 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/forward"
-	"bifrons/api/kit/rooms"
 	"bifrons/api/schema"
 	"bifrons/sfu"
 )
@@ -23,8 +22,6 @@ type room struct {
 
 	mu sync.Mutex
 	settings
-	allowed      rooms.Tokens
-	destroyed    bool
 	muted        bool // all but those who have the secret
 	participants map[string]*participant
 	members      []*participant  // the same, in the order of their coming
@@ -36,22 +33,10 @@ type room struct {
 	tape          tape
 }
 
-// A room is a rooms.Room. mu is held during all but Lock.
-func (r *room) Lock()                 { r.mu.Lock() }
-func (r *room) Unlock()               { r.mu.Unlock() }
-func (r *room) Gone() bool            { return r.destroyed }
-func (r *room) Secret() string        { return r.secret }
-func (r *room) Hidden() bool          { return r.hidden }
-func (r *room) Tokens() *rooms.Tokens { return &r.allowed }
-func (r *room) Settings() kit.Settings {
-	return slices.Concat(r.settings.table(), r.static.table())
-}
-
 // Everything below needs mu, unless it says otherwise.
 
 // describe writes into the room's entry of the list what no setting is.
 func (r *room) describe(w *json.Writer) {
-	w.Bool("pin_required", r.pin != "")
 	w.Bool("muted", r.muted)
 	w.Int("num_participants", int64(len(r.members)))
 }
@@ -102,7 +87,7 @@ func (r *room) failed(c *sfu.Conference) {
 
 // end takes everybody out.
 func (r *room) end() {
-	r.destroyed = true
+	r.Gone = true
 	r.tellAll(r.event("destroyed", func(*json.Writer) {}))
 	for _, p := range r.members {
 		p.end()
@@ -157,14 +142,8 @@ func (r *room) remove(p *participant, lost bool) {
 // has tells whether a participant is in the room.
 func (r *room) has(p *participant) bool { return r.participants[p.id] == p }
 
-// freeID makes an id that no participant has.
-func (r *room) freeID() string {
-	for {
-		if id := r.plugin.ids.New(); r.participants[id] == nil {
-			return id
-		}
-	}
-}
+// taken tells whether a participant has an id.
+func (r *room) taken(id string) bool { return r.participants[id] != nil }
 
 // user finds the participant whom a request names.
 func (r *room) user(body kit.Args) (*participant, *schema.Error) {

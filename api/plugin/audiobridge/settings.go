@@ -6,6 +6,7 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/api/kit"
+	"bifrons/api/kit/rooms"
 	"bifrons/api/schema"
 )
 
@@ -26,10 +27,9 @@ var rates = []int{8000, 12000, 16000, 24000, 48000}
 
 // settings are those of a room.
 type settings struct {
+	rooms.Access
 	description string
-	secret, pin string // "" = none
-	hidden      bool   // left out from the list
-	rate        int    // Hz
+	rate        int // Hz
 	spatial     bool
 
 	levelExt, levelEvent       bool
@@ -44,10 +44,9 @@ type settings struct {
 	mjrs       bool // each participant
 	mjrsDir    string
 
-	plainRTP     bool
-	groups       []string
-	signedTokens bool
-	denoise      bool // kept, and of no effect
+	plainRTP bool
+	groups   []string
+	denoise  bool // kept, and of no effect
 
 	static static
 }
@@ -71,9 +70,9 @@ type static struct {
 func (s *settings) table() kit.Settings {
 	return kit.Settings{
 		{Name: "description", To: &s.description, Edit: true, Save: kit.Always, Show: kit.Always},
-		{Name: "secret", To: &s.secret, Edit: true, Save: kit.IfSet},
-		{Name: "pin", To: &s.pin, Edit: true, Clear: true, Save: kit.IfSet},
-		{Name: "is_private", To: &s.hidden, Edit: true, Save: kit.Always},
+		{Name: "secret", To: &s.Secret, Edit: true, Save: kit.IfSet},
+		{Name: "pin", To: &s.PIN, Edit: true, Clear: true, Save: kit.IfSet},
+		{Name: "is_private", To: &s.Hidden, Edit: true, Save: kit.Always},
 		{Name: "sampling", To: &s.rate},
 		{Name: "sampling_rate", To: &s.rate, Save: kit.Always, Show: kit.Always},
 		{Name: "spatial_audio", To: &s.spatial, Save: kit.Always, Show: kit.Always},
@@ -91,7 +90,7 @@ func (s *settings) table() kit.Settings {
 		{Name: "mjrs_dir", To: &s.mjrsDir, Edit: true, Clear: true, Save: kit.IfSet},
 		{Name: "allow_rtp_participants", To: &s.plainRTP, Save: kit.Always},
 		{Name: "groups", To: &s.groups, Save: kit.IfSet},
-		{Name: "signed_tokens", To: &s.signedTokens, Save: kit.IfSet},
+		{Name: "signed_tokens", To: &s.Signed, Save: kit.IfSet},
 		{Name: "default_prebuffering", To: new(int)},
 	}
 }
@@ -112,6 +111,9 @@ func (s *static) table() kit.Settings {
 		{Name: "rtp_forward_always_on", To: &s.alwaysOn, Save: kit.IfSet},
 	}
 }
+
+// Settings are all that the file has. Requests have none of static.
+func (s *settings) Settings() kit.Settings { return slices.Concat(s.table(), s.static.table()) }
 
 // newSettings takes settings from src, and defaults for the rest.
 func newSettings(src kit.Values, description string) settings {
@@ -181,21 +183,11 @@ func wrongGroups(names []string) string {
 	return ""
 }
 
-// roomGuards says what stands open in a file without some settings.
-var roomGuards = map[string]string{
-	"secret": "everybody may change and destroy the room", "pin": "everybody may join",
-	"allowed": "everybody may join", "is_private": "the room is in the list",
-	"rtp_forward_srtp_suite": "the mix is not encrypted", "rtp_forward_srtp_crypto": "the mix is not encrypted",
-}
-
 // checkEntry looks at the settings of a room in the file.
 func checkEntry(c *config.Reader) {
-	names := []string{"allowed"}
-	set := new(settings)
-	for _, s := range slices.Concat(set.table(), set.static.table()) {
-		names = append(names, s.Name)
-	}
-	c.Strays(names, nil, roomGuards)
+	rooms.Strays(c, new(settings).Settings(), map[string]string{
+		"rtp_forward_srtp_suite": "the mix is not encrypted", "rtp_forward_srtp_crypto": "the mix is not encrypted",
+	})
 	if denoise, _ := c.Flag("denoise"); denoise {
 		c.Reject("denoise", "false, as there is no RNNoise in here", "")
 	}

@@ -22,12 +22,13 @@ const Package = "janus.plugin.echotest"
 const prefix = "Janus EchoTest here! You wrote: "
 
 // Plugin is the EchoTest plugin.
-type Plugin struct{ kit.Plugin }
+type Plugin struct{ kit.Plugin[*handle] }
 
 // New makes the plugin, with a folder where janus.plugin.echotest.jcfg is.
 func New(folder string) *Plugin {
 	p := &Plugin{}
 	p.File = kit.File{Folder: folder, Package: Package, General: p.Events.General}
+	p.NewHandle = p.newHandle
 	return p
 }
 
@@ -47,11 +48,10 @@ func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
 	return w.Bytes(), nil
 }
 
-// Attach makes a handle.
-func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) {
+func (p *Plugin) newHandle(host plugin.Host) *handle {
 	h := &handle{Handle: kit.Handle{Host: host}, plugin: p}
 	h.reset()
-	return h, nil
+	return h
 }
 
 // handle is one client's echo. The executor changes it; mu is for those who

@@ -23,33 +23,25 @@ const errNoSuchRoom, errNoOffer = 426, 427
 var codes = kit.Codes{Missing: 421, Invalid: 422, Unknown: 423, BadSDP: 424, Unauthorized: 425}
 
 type Plugin struct {
-	kit.Plugin
+	kit.Plugin[*handle]
 	rooms rooms.Registry[*room]
-	table kit.Table[*handle]
 }
 
 func New(folder string) *Plugin {
 	p := &Plugin{}
 	p.File = kit.File{Folder: folder, Package: Package, Entry: "room", Count: p.rooms.Len, General: p.Events.General, Load: p.load}
 	p.rooms = rooms.Registry[*room]{IDs: new(schema.IDs), Field: "room", Codes: codes,
-		NoSuch: func(id string) *schema.Error { return kit.Errorf(errNoSuchRoom, "No such room (%s)", id) }}
-	p.table = kit.Table[*handle]{Key: "example", Codes: codes, Rows: []kit.Row[*handle]{
+		NoSuch: rooms.NoSuchRoom(errNoSuchRoom)}
+	p.NewHandle = func(host plugin.Host) *handle { return &handle{Handle: kit.Handle{Host: host}, plugin: p} }
+	p.Table = &kit.Table[*handle]{Key: "example", Codes: codes, Rows: []kit.Row[*handle]{
 		{Name: "count", Run: (*handle).count},
 		{Name: "join", Run: (*handle).join, Async: true, Fields: []schema.Field{{Name: "name", Type: schema.String, Required: true}}},
 	}}
 	return p
 }
 
-func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) {
-	return &handle{Handle: kit.Handle{Host: host}, plugin: p}, nil
-}
-
 func (p *Plugin) Info() module.Info {
 	return module.Info{Package: Package, Name: "Example", Version: 1}
-}
-
-func (p *Plugin) Admin(r *json.Value) ([]byte, error) {
-	return p.table.Admin(&handle{plugin: p}, r), nil
 }
 
 func (p *Plugin) Close() { p.rooms.Clear() }
@@ -65,18 +57,14 @@ func (p *Plugin) load(c *config.Reader) (leftOut string) {
 	}
 	c.Strays([]string{"secret"}, nil, map[string]string{"secret": "everybody may join"})
 	secret, _ := c.Text("secret")
-	p.rooms.Commit(id, &room{secret: secret, members: make(map[*handle]struct{})})
+	p.rooms.Commit(id, &room{Access: rooms.Access{Locker: new(sync.Mutex), Secret: secret}, members: make(map[*handle]struct{})})
 	return ""
 }
 
 type room struct {
-	secret     string // fixed
-	sync.Mutex        // guards the members
-	members    map[*handle]struct{}
+	rooms.Access
+	members map[*handle]struct{}
 }
-
-func (r *room) Gone() bool     { return false }
-func (r *room) Secret() string { return r.secret }
 
 type handle struct {
 	kit.Handle
@@ -86,7 +74,7 @@ type handle struct {
 }
 
 func (h *handle) Message(r *plugin.Request) plugin.Result {
-	return h.plugin.table.Message(h.Host, h, r)
+	return h.plugin.Table.Message(h.Host, h, r)
 }
 func (h *handle) Query(w *json.Writer) { h.WriteState(w) }
 func (h *handle) Hangup(string)        { h.PeerChanged(); h.leave() }

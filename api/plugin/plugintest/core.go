@@ -21,7 +21,7 @@ import (
 )
 
 // Patience is how long a test waits for something that has to happen.
-const Patience = 20 * time.Second
+const Patience = waittest.Patience
 
 // Config sets up a Core. The zero value will do.
 type Config struct {

@@ -35,7 +35,8 @@ type job struct {
 	media []kitrec.Medium
 	chat  int // key of the data in set, -1 = none
 	owner kitrec.Owner
-	made  [numMedia]bool // that have a file
+	made  [numMedia]bool   // that have a file
+	files [numMedia]string // those, without extension, from the folder
 
 	playback
 }
@@ -48,7 +49,7 @@ var _ interface {
 	plugin.Offeree
 } = (*handle)(nil)
 
-func newHandle(p *Plugin, host plugin.Host) *handle {
+func (p *Plugin) newHandle(host plugin.Host) *handle {
 	return &handle{
 		plugin: p, Handle: kit.Handle{Host: host},
 		bitrate: defaultBitrate, interval: defaultInterval.Milliseconds(),
@@ -57,7 +58,7 @@ func newHandle(p *Plugin, host plugin.Host) *handle {
 
 // Message takes a request.
 func (h *handle) Message(r *plugin.Request) plugin.Result {
-	return h.plugin.table.Message(h.Host, h, r)
+	return h.plugin.Table.Message(h.Host, h, r)
 }
 
 // TakesOffer tells whether the client may make an offer: not while something is played,

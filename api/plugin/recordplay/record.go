@@ -248,7 +248,7 @@ func (h *handle) begin(s *job) {
 			h.plugin.Gateway.Logger().Error("not recorded", "recording", s.rec.id, "file", m.Name+mjrExtension, "error", err)
 			continue
 		}
-		s.made[medium(m.Kind)] = true
+		s.made[medium(m.Kind)] = s.found(m)
 	}
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
@@ -258,6 +258,18 @@ func (h *handle) begin(s *job) {
 	}
 	h.limit()
 	h.notifyMedia(s, "recording", s.made)
+}
+
+// found notes which file a medium is recorded to: it has a number if somebody else records to
+// one of its name. It is false if the recording has been stopped already.
+func (s *job) found(m kitrec.Medium) bool {
+	path := s.set.FinalPath(m.Key)
+	if path == "" {
+		return false
+	}
+	i := medium(m.Kind)
+	s.files[i] = s.rec.files[i] + strings.TrimPrefix(strings.TrimSuffix(path, mjrExtension), m.Name)
+	return true
 }
 
 // renegotiate answers a further offer. What is recorded stays the same.
@@ -308,9 +320,10 @@ func (s *job) finish() {
 func (s *job) complete() {
 	p, r := s.h.plugin, *s.rec
 	r.finished = true
+	r.files = s.files
 	for i, made := range s.made {
 		if !made {
-			r.files[i], r.codecs[i] = "", ""
+			r.codecs[i] = ""
 		}
 	}
 	r.red = r.red && s.made[audio]

@@ -20,11 +20,10 @@ const Package = "janus.plugin.recordplay"
 
 // Plugin is the Record&Play plugin.
 type Plugin struct {
-	kit.Plugin
-	table   kit.Table[*handle] // fixed
-	general general            // fixed
-	folder  string             // fixed; of the recordings, without a link on the way
-	tasks   task.Tasks         // recordings that are to be finished
+	kit.Plugin[*handle]
+	general general    // fixed
+	folder  string     // fixed; of the recordings, without a link on the way
+	tasks   task.Tasks // recordings that are to be finished
 
 	scanning sync.Mutex // held while the folder is read
 
@@ -46,7 +45,8 @@ type general struct {
 func New(folder string) *Plugin {
 	p := &Plugin{recordings: make(map[int64]*recording), used: make(map[string]int64)}
 	p.File = kit.File{Folder: folder, Package: Package, General: p.read}
-	p.table = newTable()
+	p.NewHandle = p.newHandle
+	p.Table = newTable()
 	return p
 }
 
@@ -113,12 +113,7 @@ func (p *Plugin) Close() { p.tasks.WaitFor(finishLimit) }
 func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
 	name := kit.Args{Value: request}.Str("request")
 	if name != "" && name != "update" {
-		return p.table.ErrorData(kit.Errorf(errUnknownRequest, "Unknown request '%s'", name)), nil
+		return p.Table.ErrorData(kit.Errorf(errUnknownRequest, "Unknown request '%s'", name)), nil
 	}
-	return p.table.Admin(&handle{plugin: p, Handle: kit.Handle{Host: p.Nobody()}}, request), nil
-}
-
-// Attach makes a handle.
-func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) {
-	return newHandle(p, host), nil
+	return p.Plugin.Admin(request)
 }

@@ -28,8 +28,8 @@ var codes = kit.Codes{Missing: errMissingElement, Invalid: errInvalidElement, Un
 
 var adminKey = schema.Field{Name: "admin_key", Type: schema.String}
 
-func newTable() kit.Table[*handle] {
-	return kit.Table[*handle]{
+func newTable() *kit.Table[*handle] {
+	return &kit.Table[*handle]{
 		Key: "recordplay", Codes: codes,
 		Rows: []kit.Row[*handle]{
 			{Name: "list", Fields: []schema.Field{adminKey}, Run: (*handle).list},

@@ -13,6 +13,7 @@ import (
 	"bifrons/rtp/mjr"
 	"bifrons/rtp/waittest"
 	"bifrons/sdp"
+	"bifrons/sfu"
 )
 
 func TestMain(m *testing.M) { waittest.Main(m) }
@@ -353,6 +354,34 @@ func TestRecordRequest(t *testing.T) {
 	}
 	if got := c.Notices(); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("event handlers hear %v", got)
+	}
+}
+
+// TestRecordBeside: where somebody else records to a file of that name, a recording is known
+// by the file that it has got.
+func TestRecordBeside(t *testing.T) {
+	s := newStudio(t, "", plugintest.Config{RecordingSuffix: ".part"})
+	format, err := sfu.MJRFormat(sfu.MJRHeader{Type: 'a', Codec: "opus"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := s.plugin.Gateway.Engine().Record(sfu.RecordConfig{
+		Path: filepath.Join(s.folder, "rec-5-audio.mjr"), Format: format, Tracks: make([]sfu.RecordTrack, 1),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := s.Attach(plugintest.Options{Deaf: true})
+	c.Send(`{"request":"record","name":"x","id":5}`, av())
+	c.Detach()
+	other.Close()
+	waittest.Closed(t, "the other recording", other.Done())
+	waittest.Until(t, "the recording to be known", func() bool { return s.plugin.find(5) != nil })
+	if got := s.files(); got != "5.nfo rec-5-audio-2.mjr rec-5-audio.mjr rec-5-video.mjr" {
+		t.Errorf("the folder has %s", got)
+	}
+	if n, err := s.plugin.readNFO("5.nfo"); err != nil || n.files != [numMedia]string{"rec-5-audio-2", "rec-5-video", ""} {
+		t.Errorf("the recording has %q, %v", n.files, err)
 	}
 }
 

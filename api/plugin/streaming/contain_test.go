@@ -340,6 +340,7 @@ func (panickingGateway) Engine() *sfu.Engine { panic("test") }
 func TestFailedWhileBuilt(t *testing.T) {
 	th := newRig(t, "")
 	m := &mountpoint{plugin: th.plugin, id: "1", settings: newSettings(typeRTP)}
+	m.Locker = &th.plugin.mu
 	m.fail()
 	if err := th.plugin.add(m, 0); err == nil || th.mountpoint("1") != nil {
 		t.Errorf("it is there: %v", err)

@@ -47,7 +47,7 @@ func (p *Plugin) list(_ *handle, r *kit.Request, w *json.Writer) (kit.Response, 
 	w.Str("streaming", "list")
 	w.Array("list")
 	for i, m := range list {
-		if !m.destroyed && (private || !m.hidden) {
+		if !m.Gone && (private || !m.Hidden) {
 			w.Object("")
 			m.summarise(w, ages[i])
 			w.End()
@@ -94,7 +94,7 @@ func (p *Plugin) info(_ *handle, r *kit.Request, w *json.Writer) (kit.Response, 
 	defer m.Unlock()
 	w.Str("streaming", "info")
 	w.Object("info")
-	m.describe(w, ages, authorize(r.Body, "secret", m.secret) == nil)
+	m.describe(w, ages, authorize(r.Body, "secret", m.Secret) == nil)
 	w.End()
 	return kit.Response{}, nil
 }
@@ -181,7 +181,7 @@ func (m *mountpoint) describeCreated(w *json.Writer) {
 	m.plugin.ids.Write(w, "id", m.id)
 	w.Str("type", m.typeName())
 	w.Str("description", m.description)
-	w.Bool("is_private", m.hidden)
+	w.Bool("is_private", m.Hidden)
 	switch {
 	case m.kind != typeRTP:
 	case m.legacy:

@@ -114,7 +114,7 @@ func (p *Plugin) saved(m *mountpoint) bool {
 func (m *mountpoint) category(name string) (*config.Group, error) {
 	m.Lock()
 	defer m.Unlock()
-	if m.destroyed {
+	if m.Gone {
 		return nil, kit.ErrGone
 	}
 	g := m.save()

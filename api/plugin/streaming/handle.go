@@ -40,13 +40,13 @@ var _ interface {
 	plugin.DataWriter
 } = (*handle)(nil)
 
-func newHandle(p *Plugin, host plugin.Host) *handle {
+func (p *Plugin) newHandle(host plugin.Host) *handle {
 	return &handle{plugin: p, Handle: kit.Handle{Host: host}}
 }
 
 // Message takes a request.
 func (h *handle) Message(r *plugin.Request) plugin.Result {
-	return h.plugin.table.Message(h.Host, h, r)
+	return h.plugin.Table.Message(h.Host, h, r)
 }
 
 // Establish starts what the viewer gets. The client hears of that before it

@@ -189,7 +189,7 @@ func TestPermanent(t *testing.T) {
 			}
 		}
 		got.streams, want.streams = nil, nil
-		if a, b := got, want; a.rtsp != b.rtsp || a.description != b.description || a.secret != b.secret || a.pin != b.pin || a.hidden != b.hidden ||
+		if a, b := got, want; a.rtsp != b.rtsp || a.description != b.description || a.Secret != b.Secret || a.PIN != b.PIN || a.Hidden != b.Hidden ||
 			a.srtpSuite != b.srtpSuite || a.bufferBytes != b.bufferBytes || a.captureTimeID != b.captureTimeID || a.e2ee != b.e2ee || a.metadata != b.metadata {
 			t.Errorf("mountpoint %s: %+v, want %+v", id, a, b)
 		}

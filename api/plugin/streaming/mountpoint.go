@@ -25,12 +25,11 @@ type mountpoint struct {
 	src     *sfu.Source // fixed; nil for the type ondemand, where each viewer has one
 	work    worker      // fixed; feeds src, nil if its ports do
 
-	// The rest is guarded by Lock.
+	// The rest is guarded by Plugin.mu.
 	settings
-	enabled   bool
-	destroyed bool
-	viewers   map[*handle]struct{}
-	messages  map[int]kit.Message // last one of each stream of data that keeps it
+	enabled  bool
+	viewers  map[*handle]struct{}
+	messages map[int]kit.Message // last one of each stream of data that keeps it
 
 	recordings recording.Set // by the index of the stream
 }
@@ -43,18 +42,6 @@ type worker interface {
 	Stop()
 }
 
-// Lock implements rooms.Thing: there is one lock for all.
-func (m *mountpoint) Lock() { m.plugin.mu.Lock() }
-
-// Unlock implements rooms.Thing.
-func (m *mountpoint) Unlock() { m.plugin.mu.Unlock() }
-
-// Gone implements rooms.Thing.
-func (m *mountpoint) Gone() bool { return m.destroyed }
-
-// Secret implements rooms.Thing.
-func (m *mountpoint) Secret() string { return m.secret }
-
 // build makes a mountpoint of settings, with everything that it needs open. Its id is
 // reserved.
 func (p *Plugin) build(maker uint64, kind, id, entry string, src kit.Values) (*mountpoint, *schema.Error) {
@@ -62,6 +49,7 @@ func (p *Plugin) build(maker uint64, kind, id, entry string, src kit.Values) (*m
 		plugin: p, id: id, entry: entry, created: time.Now(), enabled: true, settings: newSettings(kind),
 		viewers: make(map[*handle]struct{}), messages: make(map[int]kit.Message),
 	}
+	m.Locker = &p.mu // there is one lock for all
 	if err := m.read(src, id); err != nil {
 		return nil, err
 	}
@@ -92,7 +80,7 @@ func (p *Plugin) build(maker uint64, kind, id, entry string, src kit.Values) (*m
 func (p *Plugin) add(m *mountpoint, maker uint64) *schema.Error {
 	m.Lock()
 	defer m.Unlock()
-	if m.destroyed {
+	if m.Gone {
 		return m.cant("its source has failed")
 	}
 	p.mountpoints.CommitBy(maker, m.id, m)
@@ -117,7 +105,7 @@ func (p *Plugin) remove(m *mountpoint) bool {
 func (p *Plugin) forget(m *mountpoint) bool {
 	m.Lock()
 	defer m.Unlock()
-	m.destroyed = true
+	m.Gone = true
 	return p.mountpoints.Remove(m.id, m)
 }
 
@@ -341,7 +329,7 @@ func (m *mountpoint) SourceData(i int, binary bool, payload []byte) {
 func (m *mountpoint) dataPeers(i int, msg kit.Message) (to []*sfu.Peer) {
 	m.Lock()
 	defer m.Unlock()
-	if !m.enabled || m.destroyed {
+	if !m.enabled || m.Gone {
 		return nil
 	}
 	m.recordings.Message(i, msg.Binary, msg.Payload)

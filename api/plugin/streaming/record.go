@@ -121,7 +121,7 @@ func (m *mountpoint) record(host plugin.Host, file []recorded) *schema.Error {
 func (m *mountpoint) planRecording(host plugin.Host, file []recorded) (open func() error, err *schema.Error) {
 	m.Lock()
 	defer m.Unlock()
-	if m.destroyed {
+	if m.Gone {
 		return nil, noSuch(m.id)
 	}
 	media := make([]recording.Medium, len(file))

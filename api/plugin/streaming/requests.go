@@ -3,7 +3,6 @@ package streaming
 import (
 	"slices"
 
-	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
 	"bifrons/api/schema"
@@ -11,35 +10,29 @@ import (
 )
 
 // run does a request.
-type run = func(*handle, *kit.Request, *json.Writer) (kit.Response, *schema.Error)
+type run = kit.Run[*handle]
 
 // requests is everything that the plugin understands. It depends on the type of
 // ids.
 func (p *Plugin) requests() *kit.Table[*handle] {
 	t := &kit.Table[*handle]{Key: "streaming", Codes: codes, Log: p.Gateway.Logger()}
 	id := p.ids.Field("id", true)
-	sync := func(name string, f run, fields ...schema.Field) {
-		t.Rows = append(t.Rows, kit.Row[*handle]{Name: name, Fields: fields, Run: f})
-	}
-	async := func(name string, f run, fields ...schema.Field) {
-		t.Rows = append(t.Rows, kit.Row[*handle]{Name: name, Fields: fields, Async: true, Run: f})
-	}
-	sync("list", p.list, typed(schema.String, "admin_key")...)
-	sync("info", p.info, id)
-	sync("create", p.create, fields(typeField, []schema.Field{p.ids.Field("id", false)}, createFields, kindFields)...)
-	sync("edit", p.edit, fields([]schema.Field{id}, editFields)...)
-	sync("destroy", p.destroy, fields([]schema.Field{id}, permanentField)...)
-	sync("kick_all", p.kickAll, id)
-	sync("enable", p.enabling(true), id)
-	sync("disable", p.enabling(false), fields([]schema.Field{id}, typed(schema.Bool, "stop_recording"))...)
-	sync("recording", p.recording, id, schema.Field{Name: "action", Type: schema.String, Required: true})
+	t.Add("list", p.list, typed(schema.String, "admin_key")...)
+	t.Add("info", p.info, id)
+	t.Add("create", p.create, fields(typeField, []schema.Field{p.ids.Field("id", false)}, createFields, kindFields)...)
+	t.Add("edit", p.edit, fields([]schema.Field{id}, editFields)...)
+	t.Add("destroy", p.destroy, fields([]schema.Field{id}, permanentField)...)
+	t.Add("kick_all", p.kickAll, id)
+	t.Add("enable", p.enabling(true), id)
+	t.Add("disable", p.enabling(false), fields([]schema.Field{id}, typed(schema.Bool, "stop_recording"))...)
+	t.Add("recording", p.recording, id, schema.Field{Name: "action", Type: schema.String, Required: true})
 
-	async("watch", (*handle).watch, fields([]schema.Field{id}, watchFields)...)
-	async("start", (*handle).start)
-	async("pause", (*handle).pause)
-	async("stop", (*handle).stop)
-	async("configure", (*handle).configure)
-	async("switch", (*handle).switchTo)
+	t.AddAsync("watch", (*handle).watch, fields([]schema.Field{id}, watchFields)...)
+	t.AddAsync("start", (*handle).start)
+	t.AddAsync("pause", (*handle).pause)
+	t.AddAsync("stop", (*handle).stop)
+	t.AddAsync("configure", (*handle).configure)
+	t.AddAsync("switch", (*handle).switchTo)
 	t.SetLevels("create", func(_ *handle, body kit.Args) schema.Levels {
 		return createLevels(body.Lower("type"), body.Has("media"))
 	})

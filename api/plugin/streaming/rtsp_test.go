@@ -1,11 +1,13 @@
 package streaming
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -16,6 +18,8 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/bluenviron/gortsplib/v5/pkg/liberrors"
 	"github.com/pion/rtp"
+
+	"bifrons/rtp/waittest"
 )
 
 // cam is an RTSP server with one path, /door, of H.264 and PCMU.
@@ -98,21 +102,25 @@ func (c *cam) start() {
 			PayloadTyp: 96, PacketizationMode: 1, SPS: []byte{0x67, 0x42, 0xc0, 0x1f, 0xd9, 0x00, 0xf0, 0x11, 0x7e}, PPS: []byte{0x68, 0xce, 0x3c, 0x80},
 		}}},
 	}}
-	udp := freePorts(c.t)
-	c.server = &gortsplib.Server{
-		Handler: c, AuthMethods: []auth.VerifyMethod{c.method}, RTSPAddress: fmt.Sprintf("127.0.0.1:%d", c.port),
-		UDPRTPAddress: fmt.Sprintf("127.0.0.1:%d", udp), UDPRTCPAddress: fmt.Sprintf("127.0.0.1:%d", udp+1),
-		Listen: func(network, address string) (net.Listener, error) {
-			l, err := net.Listen(network, address)
-			if err == nil {
-				c.port = l.Addr().(*net.TCPAddr).Port
-			}
-			return l, err
-		},
-	}
-	if err := c.server.Start(); err != nil {
-		c.t.Fatal(err)
-	}
+	waittest.Until(c.t, "the ports to be free", func() bool {
+		udp := freePorts(c.t)
+		c.server = &gortsplib.Server{
+			Handler: c, AuthMethods: []auth.VerifyMethod{c.method}, RTSPAddress: fmt.Sprintf("127.0.0.1:%d", c.port),
+			UDPRTPAddress: fmt.Sprintf("127.0.0.1:%d", udp), UDPRTCPAddress: fmt.Sprintf("127.0.0.1:%d", udp+1),
+			Listen: func(network, address string) (net.Listener, error) {
+				l, err := net.Listen(network, address)
+				if err == nil {
+					c.port = l.Addr().(*net.TCPAddr).Port
+				}
+				return l, err
+			},
+		}
+		err := c.server.Start()
+		if err != nil && !errors.Is(err, syscall.EADDRINUSE) {
+			c.t.Fatal(err)
+		}
+		return err == nil
+	})
 	c.stream = &gortsplib.ServerStream{Server: c.server, Desc: c.desc}
 	if err := c.stream.Initialize(); err != nil {
 		c.t.Fatal(err)

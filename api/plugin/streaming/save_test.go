@@ -52,7 +52,7 @@ func TestNamesOfOthers(t *testing.T) {
 		check := func(when string) {
 			t.Helper()
 			th.start()
-			if th.plugin.general.AdminKey != "k" || th.mountpoint("1") == nil || th.mountpoint("1").pin != "mine" {
+			if th.plugin.general.AdminKey != "k" || th.mountpoint("1") == nil || th.mountpoint("1").PIN != "mine" {
 				t.Errorf("%s, %s: what was there has changed:\n%s", tt.names, when, th.read())
 			}
 			if n := th.plugin.mountpoints.Len(); n != len(shown)+2 {

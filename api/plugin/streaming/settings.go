@@ -8,6 +8,7 @@ import (
 	"bifrons/api/config"
 	"bifrons/api/kit"
 	"bifrons/api/kit/recording"
+	"bifrons/api/kit/rooms"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/streaming/rtsp"
 	"bifrons/api/schema"
@@ -25,12 +26,11 @@ const (
 
 // settings are what a mountpoint is set up with.
 type settings struct {
+	rooms.Access
 	kind        string // typeRTP, ...; fixed
 	name        string // also its category in the file, if it can be
 	description string
 	metadata    string
-	hidden      bool // left out from the list
-	secret, pin string
 
 	streams []streamSettings
 	legacy  bool // described with the old fields
@@ -70,9 +70,9 @@ func (s *settings) common(admin bool) kit.Settings {
 		{Name: "name", To: &s.name, Show: ifSet(admin)},
 		{Name: "description", To: &s.description, Edit: true, Save: kit.Always, Show: kit.Always},
 		{Name: "metadata", To: &s.metadata, Edit: true, Clear: true, Save: kit.IfSet, Show: kit.IfSet},
-		{Name: "secret", To: &s.secret, Edit: true, Save: kit.IfSet, Show: ifSet(admin)},
-		{Name: "pin", To: &s.pin, Edit: true, Clear: true, Save: kit.IfSet, Show: ifSet(admin)},
-		{Name: "is_private", To: &s.hidden, Edit: true, Save: kit.IfSet, Show: ifSet(admin)},
+		{Name: "secret", To: &s.Secret, Edit: true, Save: kit.IfSet, Show: ifSet(admin)},
+		{Name: "pin", To: &s.PIN, Edit: true, Clear: true, Save: kit.IfSet, Show: ifSet(admin)},
+		{Name: "is_private", To: &s.Hidden, Edit: true, Save: kit.IfSet, Show: ifSet(admin)},
 	}
 }
 

@@ -98,7 +98,7 @@ func (x *wish) includes(st *streamSettings) bool {
 func (h *handle) mayWatch(r *kit.Request, restart bool) (*mountpoint, *schema.Error) {
 	m, err := h.plugin.mountpoints.Find(r.Body)
 	if err == nil {
-		err = authorize(r.Body, "pin", m.pin)
+		err = authorize(r.Body, "pin", m.PIN)
 	}
 	offer := r.JSEP != nil
 	switch {

@@ -129,7 +129,7 @@ func TestLongTokens(t *testing.T) {
 		t.Errorf("got %.200s", got)
 	}
 	r, _ := hs.plugin.rooms.Get("1")
-	if r.allowed.Admit(strings.Trim(tokens[10], "'")) || !r.allowed.Admit(strings.Trim(tokens[9], "'")) || !r.allowed.Admit("a") {
+	if r.Tokens.Admit(strings.Trim(tokens[10], "'")) || !r.Tokens.Admit(strings.Trim(tokens[9], "'")) || !r.Tokens.Admit("a") {
 		t.Error("the tokens have changed")
 	}
 	if file := hs.file(); strings.Contains(file, "10xxx") || file == before {

@@ -2,7 +2,7 @@ package textroom
 
 import (
 	"bifrons/api/kit"
-	"bifrons/api/schema"
+	"bifrons/api/kit/rooms"
 )
 
 // Error codes.
@@ -27,4 +27,4 @@ var codes = kit.Codes{Missing: errMissingElement, Invalid: errInvalidElement, Un
 
 var errorf = kit.Errorf
 
-func noSuchRoom(id string) *schema.Error { return errorf(errNoSuchRoom, "No such room (%s)", id) }
+var noSuchRoom = rooms.NoSuchRoom(errNoSuchRoom)

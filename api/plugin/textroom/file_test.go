@@ -25,8 +25,8 @@ func TestPermanent(t *testing.T) {
 	if r == nil {
 		t.Fatalf("not read back:\n%s", hs.file())
 	}
-	if want := (settings{`a "\b"`, "s", "p", true, 5, "http://example.org/x"}); r.settings != want || !r.allowed.Admit("y") || r.allowed.Admit("z") {
-		t.Errorf("got %+v, want %+v", r.settings, want)
+	if r.description != `a "\b"` || r.Secret != "s" || r.PIN != "p" || !r.Hidden || r.settings.history != 5 || r.post != "http://example.org/x" || !r.Tokens.Admit("y") || r.Tokens.Admit("z") {
+		t.Errorf("got %+v", r.settings)
 	}
 	g = hs.client()
 	hs.check("edit", g.ask("{'request':'edit','room':7,'secret':'s','new_description':'b','new_is_private':false,'permanent':true}"),
@@ -36,7 +36,7 @@ func TestPermanent(t *testing.T) {
 	hs.check("destroy", g.ask("{'request':'destroy','room':8,'permanent':true}"), "{'textroom':'destroyed','room':8,'permanent':true}")
 	hs.check("destroy for now", g.ask("{'request':'destroy','room':7,'secret':'s'}"), "{'textroom':'destroyed','room':7,'permanent':false}")
 	hs.restart()
-	if r, _ = hs.plugin.rooms.Get("7"); r == nil || r.description != "b" || r.hidden || r.allowed.Admit("y") || hs.plugin.rooms.Len() != 1 {
+	if r, _ = hs.plugin.rooms.Get("7"); r == nil || r.description != "b" || r.Hidden || r.Tokens.Admit("y") || hs.plugin.rooms.Len() != 1 {
 		t.Errorf("after the changes:\n%s", hs.file())
 	}
 	if found, problems := New(hs.folder).Check(); found != "1 room" || len(problems) > 0 {

@@ -35,7 +35,7 @@ func (p *Plugin) sendText(h plugin.Host, text []byte) {
 
 // Message takes a request of the API.
 func (h *handle) Message(r *plugin.Request) plugin.Result {
-	return h.plugin.table.Message(h.Host, h, r)
+	return h.plugin.Table.Message(h.Host, h, r)
 }
 
 // Hangup takes the client out of all rooms.

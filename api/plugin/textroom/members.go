@@ -42,7 +42,7 @@ func (p *Plugin) join(q *request) *schema.Error {
 
 // mayJoin tells whether somebody may be in the room. mu is held.
 func (r *room) mayJoin(q *request, m *member) *schema.Error {
-	if err := codes.Authorize(q.body, "pin", r.pin); err != nil {
+	if err := r.plugin.rooms.Enter(r, q.body); err != nil {
 		return err
 	}
 	if err := r.busy(q); err != nil {
@@ -53,9 +53,11 @@ func (r *room) mayJoin(q *request, m *member) *schema.Error {
 		return errorf(errAlreadyInRoom, "Already in room %s", r.id)
 	case r.names[m.username] != nil:
 		return errorf(errUsernameExists, "Username already taken")
-	case !r.allowed.Admit(q.body.Str("token")):
-		return errorf(errUnauthorized, "Unauthorized (not in the allowed list)")
-	case len(r.members) >= maxMembers:
+	}
+	if err := r.plugin.rooms.Invited(r, q.body); err != nil {
+		return err
+	}
+	if len(r.members) >= maxMembers {
 		return errorf(errUnknown, "Too many participants (%d at most)", maxMembers)
 	}
 	return nil

@@ -21,18 +21,17 @@ const Package = "janus.plugin.textroom"
 
 // Plugin is the TextRoom plugin.
 type Plugin struct {
-	kit.Plugin
-	general  general              // fixed
-	ids      schema.IDs           // fixed
-	requests *kit.Table[*request] // of data channels
-	table    *kit.Table[*handle]  // of the API
-	rooms    rooms.Desk[*room]
-	stored   sum                              // histories
-	warned   atomic.Pointer[time.Time]        // when the log was told that rooms remember less
-	posts    posts                            // texts for back ends
-	large    chan struct{}                    // see largeMessage
-	tasks    task.Tasks                       // that deliver
-	send     func(h plugin.Host, text []byte) // fixed
+	kit.Plugin[*handle]
+	general general              // fixed
+	ids     schema.IDs           // fixed
+	channel *kit.Table[*request] // what data channels understand
+	rooms   rooms.Desk[*room]
+	stored  sum                              // histories
+	warned  atomic.Pointer[time.Time]        // when the log was told that rooms remember less
+	posts   posts                            // texts for back ends
+	large   chan struct{}                    // see largeMessage
+	tasks   task.Tasks                       // that deliver
+	send    func(h plugin.Host, text []byte) // fixed
 }
 
 // New makes the plugin, with a folder where janus.plugin.textroom.jcfg is. It has the
@@ -43,6 +42,7 @@ func New(folder string) *Plugin {
 	p.rooms = p.desk()
 	p.File = kit.File{Folder: folder, Package: Package, General: p.loadGeneral}
 	p.rooms.Keep(&p.File)
+	p.NewHandle, p.Requests = p.newHandle, p.tables
 	p.stored.most, p.posts.held.most = maxStored, maxPostBytes
 	p.posts.ctx, p.posts.cancel = context.WithCancel(context.Background())
 	return p
@@ -60,12 +60,7 @@ func (p *Plugin) Info() module.Info {
 // Start reads the file with the rooms.
 func (p *Plugin) Start(gw plugin.Gateway) error {
 	p.posts.start(gw.Logger())
-	if err := p.Plugin.Start(gw); err != nil {
-		return err
-	}
-	p.requests = p.channelRequests()
-	p.table = p.apiRequests()
-	return nil
+	return p.Plugin.Start(gw)
 }
 
 // Close ends the rooms, and gives up the texts that back ends have not got yet.
@@ -79,8 +74,5 @@ func (p *Plugin) Close() {
 func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
 	h := p.newHandle(p.Nobody())
 	h.admin, h.over = true, true
-	return p.table.Admin(h, request), nil
+	return p.Table.Admin(h.Host, h, request), nil
 }
-
-// Attach makes a handle.
-func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) { return p.newHandle(host), nil }

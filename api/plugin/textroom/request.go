@@ -110,7 +110,7 @@ func (q *request) failure(err *schema.Error) []byte {
 
 // run does the request, which is not needed any more afterwards.
 func (q *request) run() *schema.Error {
-	row, err := q.plugin().requests.Row(q.name)
+	row, err := q.plugin().channel.Row(q.name)
 	if err == nil {
 		err = codes.Check(row.Fields, q.body)
 	}

@@ -9,6 +9,12 @@ import (
 	"bifrons/api/schema"
 )
 
+// tables are those of data channels, and of the API.
+func (p *Plugin) tables() *kit.Table[*handle] {
+	p.channel = p.channelRequests()
+	return p.apiRequests()
+}
+
 // channelRequests is everything that data channels understand. It depends on the type of
 // ids.
 func (p *Plugin) channelRequests() *kit.Table[*request] {
@@ -19,18 +25,17 @@ func (p *Plugin) channelRequests() *kit.Table[*request] {
 	required := func(name string) schema.Field {
 		return schema.Field{Name: name, Type: schema.String, Required: true, NotNull: true}
 	}
-	texts := func(names ...string) []schema.Field { return notNull(schema.Typed(schema.String, names...)) }
-	flags := func(names ...string) []schema.Field { return notNull(schema.Typed(schema.Bool, names...)) }
-	array := func(name string) []schema.Field { return notNull(schema.Typed(schema.Array, name)) }
+	texts := func(names ...string) []schema.Field { return schema.NotNull(schema.Typed(schema.String, names...)) }
+	flags := func(names ...string) []schema.Field { return schema.NotNull(schema.Typed(schema.Bool, names...)) }
+	array := func(name string) []schema.Field { return schema.NotNull(schema.Typed(schema.Array, name)) }
 	of := func(fields ...schema.Field) []schema.Field { return fields }
 	t := &kit.Table[*request]{Codes: codes, UnknownText: "Unsupported request %s"}
 	add := func(name string, run func(q *request) *schema.Error, fields ...[]schema.Field) {
-		t.Rows = append(t.Rows, kit.Row[*request]{Name: name, Fields: slices.Concat(fields...),
-			Run: func(q *request, _ *kit.Request, _ *json.Writer) (kit.Response, *schema.Error) {
-				return kit.Response{}, run(q)
-			}})
+		t.Add(name, func(q *request, _ *kit.Request, _ *json.Writer) (kit.Response, *schema.Error) {
+			return kit.Response{}, run(q)
+		}, slices.Concat(fields...)...)
 	}
-	set := new(settings).table()
+	set := new(settings).Settings()
 	user := required("username")
 	user.Type = schema.NonEmptyString
 	to := schema.Field{Name: "to", Type: schema.NonEmptyString, NotNull: true}
@@ -40,8 +45,8 @@ func (p *Plugin) channelRequests() *kit.Table[*request] {
 	add("list", p.list)
 	add("listparticipants", p.listParticipants, of(room))
 	add("exists", p.exists, of(room))
-	add("create", p.create, of(optional), notNull(set.Fields()), flags("permanent"), array("allowed"))
-	add("edit", p.edit, of(room), notNull(set.EditFields()), flags("permanent"))
+	add("create", p.create, of(optional), schema.NotNull(set.Fields()), flags("permanent"), array("allowed"))
+	add("edit", p.edit, of(room), schema.NotNull(set.EditFields()), flags("permanent"))
 	add("destroy", p.destroy, of(room), flags("permanent"))
 	add("allowed", p.allowed, of(room, required("action")), array("allowed"))
 	add("kick", p.kick, of(room, required("username")))
@@ -52,28 +57,18 @@ func (p *Plugin) channelRequests() *kit.Table[*request] {
 // membersRequests are those of data channels that the API does not understand.
 var membersRequests = []string{"join", "leave", "message"}
 
-// notNull makes null a wrong value of fields.
-func notNull(list []schema.Field) []schema.Field {
-	for i := range list {
-		list[i].NotNull = true
-	}
-	return list
-}
-
 // apiRequests is everything that the API understands: the requests of data channels but
 // for those of members, and those about the peer connection.
 func (p *Plugin) apiRequests() *kit.Table[*handle] {
 	t := &kit.Table[*handle]{Key: "textroom", Failed: "error", Codes: codes, Log: p.Gateway.Logger()}
-	for i := range p.requests.Rows {
-		if name := p.requests.Rows[i].Name; !slices.Contains(membersRequests, name) {
-			t.Rows = append(t.Rows, kit.Row[*handle]{Name: name, Run: byAPI})
+	for i := range p.channel.Rows {
+		if name := p.channel.Rows[i].Name; !slices.Contains(membersRequests, name) {
+			t.Add(name, byAPI)
 		}
 	}
-	for name, run := range map[string]func(*handle, *kit.Request, *json.Writer) (kit.Response, *schema.Error){
-		"setup": (*handle).setup, "ack": (*handle).ack, "restart": (*handle).restart,
-	} {
-		t.Rows = append(t.Rows, kit.Row[*handle]{Name: name, Async: true, Run: run})
-	}
+	t.AddAsync("setup", (*handle).setup)
+	t.AddAsync("ack", (*handle).ack)
+	t.AddAsync("restart", (*handle).restart)
 	return t
 }
 

@@ -6,7 +6,6 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/kit/rooms"
 	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/api/task"
@@ -28,8 +27,6 @@ type room struct {
 
 	mu sync.Mutex
 	settings
-	allowed   rooms.Tokens
-	destroyed bool
 	members   map[*handle]*member
 	names     map[string]*member
 	everybody []*member    // in the order of their coming, some have left; no element ever changes
@@ -52,23 +49,12 @@ type member struct {
 func (p *Plugin) newRoom(id string, src kit.Values, description string) *room {
 	s := newSettings(src, description)
 	r := &room{plugin: p, id: id, settings: s, delivered: 1, members: make(map[*handle]*member), names: make(map[string]*member)}
+	r.Locker = &r.mu
 	r.queue = task.NewSerial(0, &p.tasks, p.posts.log)
 	r.history = history{most: s.history, stored: &p.stored, sure: sureStored}
 	r.backend = &backend{room: id, posts: &p.posts}
 	return r
 }
-
-// A room is a rooms.Room. mu is held during all but Lock.
-func (r *room) Lock()                  { r.mu.Lock() }
-func (r *room) Unlock()                { r.mu.Unlock() }
-func (r *room) Gone() bool             { return r.destroyed }
-func (r *room) Secret() string         { return r.secret }
-func (r *room) Hidden() bool           { return r.hidden }
-func (r *room) Settings() kit.Settings { return r.table() }
-func (r *room) Tokens() *rooms.Tokens  { return &r.allowed }
-
-// edited has nothing to follow.
-func (r *room) edited(kit.Args) {}
 
 // add makes a handle a member. mu is held.
 func (r *room) add(m *member) {

@@ -12,7 +12,7 @@ func (p *Plugin) desk() rooms.Desk[*room] {
 		Registry: rooms.Registry[*room]{IDs: &p.ids, Field: "room", Codes: codes, NoSuch: noSuchRoom},
 		Key:      "textroom", Events: &p.Events, AdminKey: &p.general.adminKey,
 		Taken: errRoomExists, Failed: errUnknown,
-		Check: p.checkRoom, Entry: checkEntry, Make: p.newRoom, Changed: (*room).edited, Describe: (*room).describe,
+		Check: p.checkRoom, Entry: checkEntry, Make: p.newRoom, Describe: (*room).describe,
 		End: (*room).end,
 	}
 }
@@ -52,7 +52,7 @@ func (p *Plugin) destroy(q *request) *schema.Error {
 // end takes everybody out. Who destroys the room is told on its own data channel, and
 // once more as a member. mu is held.
 func (r *room) end(x *rooms.Request) {
-	r.destroyed = true
+	r.Gone = true
 	text := r.event("destroyed", func(*json.Writer) {})
 	list := []parcel{{text: text, to: r.everybody}}
 	if x != nil {
@@ -68,6 +68,5 @@ func (r *room) end(x *rooms.Request) {
 
 // describe writes into the room's entry of the list, besides its settings. mu is held.
 func (r *room) describe(w *json.Writer) {
-	w.Bool("pin_required", r.pin != "")
 	w.Int("num_participants", int64(len(r.members)))
 }

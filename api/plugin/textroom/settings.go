@@ -7,26 +7,26 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/api/kit"
+	"bifrons/api/kit/rooms"
 	"bifrons/api/schema"
 )
 
 // settings are those of a room.
 type settings struct {
+	rooms.Access
 	description string
-	secret, pin string // "" = none
-	hidden      bool   // left out from the list
-	history     int    // messages that newcomers get
+	history     int // messages that newcomers get
 	post        backendURL
 }
 
-// table is all of them.
-func (s *settings) table() kit.Settings {
+// Settings are all of them.
+func (s *settings) Settings() kit.Settings {
 	return kit.Settings{
 		{Name: "description", To: &s.description, Edit: true, Save: kit.Always, Show: kit.Always},
-		{Name: "is_private", To: &s.hidden, Edit: true, Save: kit.Always},
+		{Name: "is_private", To: &s.Hidden, Edit: true, Save: kit.Always},
 		{Name: "history", To: &s.history, Most: math.MaxUint16, Save: kit.Always, Show: kit.Always},
-		{Name: "secret", To: &s.secret, Edit: true, Save: kit.IfSet},
-		{Name: "pin", To: &s.pin, Edit: true, Save: kit.IfSet},
+		{Name: "secret", To: &s.Secret, Edit: true, Save: kit.IfSet},
+		{Name: "pin", To: &s.PIN, Edit: true, Save: kit.IfSet},
 		{Name: "post", To: &s.post, Edit: true, Save: kit.IfSet},
 	}
 }
@@ -34,7 +34,7 @@ func (s *settings) table() kit.Settings {
 // newSettings takes settings from src, and defaults for the rest.
 func newSettings(src kit.Values, description string) settings {
 	s := settings{description: description}
-	s.table().Read(src)
+	s.Settings().Read(src)
 	return s
 }
 
@@ -74,17 +74,5 @@ func (p *Plugin) checkRoom(body kit.Args, prefix string) *schema.Error {
 	return nil
 }
 
-// roomGuards says what stands open in a file without some settings.
-var roomGuards = map[string]string{
-	"secret": "everybody may change and destroy the room", "pin": "everybody may join",
-	"allowed": "everybody may join", "is_private": "the room is in the list",
-}
-
 // checkEntry looks at the settings of a room in the file.
-func checkEntry(c *config.Reader) {
-	names := []string{"allowed"}
-	for _, s := range new(settings).table() {
-		names = append(names, s.Name)
-	}
-	c.Strays(names, nil, roomGuards)
-}
+func checkEntry(c *config.Reader) { rooms.Strays(c, new(settings).Settings(), nil) }

@@ -15,7 +15,7 @@ const Package = "janus.plugin.videocall"
 
 // Plugin is the VideoCall plugin.
 type Plugin struct {
-	kit.Plugin
+	kit.Plugin[*handle]
 
 	// mu guards who is registered, all calls, and what clients have set. Nothing
 	// waits under it: what is sent to clients is handed to their executors, and the
@@ -28,6 +28,7 @@ type Plugin struct {
 func New(folder string) *Plugin {
 	p := &Plugin{users: make(map[string]*handle)}
 	p.File = kit.File{Folder: folder, Package: Package, General: p.Events.General}
+	p.NewHandle = p.newHandle
 	return p
 }
 
@@ -41,11 +42,10 @@ func (p *Plugin) Info() module.Info {
 	}
 }
 
-// Attach makes a handle.
-func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) {
+func (p *Plugin) newHandle(host plugin.Host) *handle {
 	h := &handle{Handle: kit.Handle{Host: host}, plugin: p}
 	h.reset()
-	return h, nil
+	return h
 }
 
 // result is an event with a result.

@@ -71,7 +71,7 @@ func TestAllowedTokensAreBounded(t *testing.T) {
 			t.Errorf("%d: %.100s", i, got)
 		}
 	}
-	allowed := &hs.plugin.room("1").allowed
+	allowed := &hs.plugin.room("1").Tokens
 	allowed.On = true
 	for i := range 3 {
 		if token := fmt.Sprintf("%d-99-%s", i, strings.Repeat("x", 4000)); allowed.Admit(token) != (i < 2) {

@@ -67,7 +67,7 @@ func (s *stream) cascadeSize() int {
 }
 
 // publishRemotely sends all of a publisher's media to another server.
-func (p *Plugin) publishRemotely(h *handle, r *kit.Request, w *json.Writer) *schema.Error {
+func (p *Plugin) publishRemotely(r *kit.Request, w *json.Writer) *schema.Error {
 	rules, names := p.forwardRules(), transportNames
 	names.Port, names.RTCPPort = "port", "rtcp_port"
 	rem := &remotization{id: r.Body.Str("remote_id")}
@@ -76,7 +76,7 @@ func (p *Plugin) publishRemotely(h *handle, r *kit.Request, w *json.Writer) *sch
 		err = errorf(errInvalidElement, "Invalid element (port)")
 	}
 	if err == nil {
-		err = p.prepareForward(h, r.Body, &rem.Destination)
+		err = p.prepareForward(r, &rem.Destination)
 	}
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"bifrons/api/kit"
+	"bifrons/api/kit/rooms"
 	"bifrons/api/schema"
 )
 
@@ -34,7 +35,7 @@ var codes = kit.Codes{Missing: errMissingElement, Invalid: errInvalidElement, Un
 
 var errorf, fail, check, authorize, checkItem = kit.Errorf, kit.Fail, codes.Check, codes.Authorize, codes.CheckItem
 
-func noSuchRoom(name id) *schema.Error { return errorf(errNoSuchRoom, "No such room (%s)", name) }
+var noSuchRoom = rooms.NoSuchRoom(errNoSuchRoom)
 
 // typed makes fields of one type, fields one list of several.
 var typed, fields = schema.Typed, slices.Concat[[]schema.Field]

@@ -57,7 +57,7 @@ func (r *room) detach(gone func(st *stream) bool, offer bool) {
 			}
 		}
 		s.stale = s.stale || changed
-		if changed && offer && s.autoupdate && !r.destroyed {
+		if changed && offer && s.autoupdate && !r.Gone {
 			s.renegotiate()
 		}
 	}

@@ -12,7 +12,7 @@ import (
 var streamsField = typed(schema.Array, "streams")
 
 // roomFields are those of requests that make a room, and of its category in the file.
-var roomFields = fields(new(settings).table().Fields(),
+var roomFields = fields(new(settings).Settings().Fields(),
 	typed(schema.Bool, "dummy_e2ee"), typed(schema.Array, "allowed", "dummy_streams"))
 
 var createFields = fields(roomFields, typed(schema.String, "admin_key"), typed(schema.Bool, "permanent"))
@@ -22,7 +22,7 @@ var dummyFields = []schema.Field{
 	{Name: "fmtp", Type: schema.String},
 }
 
-var editFields = fields(new(settings).table().EditFields(), typed(schema.Bool, "permanent"))
+var editFields = fields(new(settings).Settings().EditFields(), typed(schema.Bool, "permanent"))
 
 var joinFields = []schema.Field{
 	{Name: "ptype", Type: schema.String, Required: true},

@@ -60,13 +60,13 @@ func TestSavedRoomsAreReadBack(t *testing.T) {
 		for i, room := range []string{tt.first, tt.second} {
 			pin := []string{"one", "two"}[i]
 			r := again.plugin.room(strings.Trim(room, `"`))
-			if (r != nil) != said[room] || r != nil && r.pin != pin {
+			if (r != nil) != said[room] || r != nil && r.PIN != pin {
 				t.Errorf("room %s, said to be permanent: %v: %v after a start in\n%s", room, said[room], r, hs.read())
 			}
 		}
 		g.must(`{"request":"destroy","room":`+tt.first+`,"permanent":true}`, "", `"destroyed"`)
 		again = hs.restarted()
-		if r := again.plugin.room(strings.Trim(tt.second, `"`)); (r != nil) != said[tt.second] || r != nil && r.pin != "two" {
+		if r := again.plugin.room(strings.Trim(tt.second, `"`)); (r != nil) != said[tt.second] || r != nil && r.PIN != "two" {
 			t.Errorf("without %s: %s is %v in\n%s", tt.first, tt.second, r, hs.read())
 		}
 		if again.plugin.room(strings.Trim(tt.first, `"`)) != nil {
@@ -147,13 +147,13 @@ func TestReloadKeepsSecrets(t *testing.T) {
 		t.Errorf("added %v, %v", added, err)
 	}
 	r := hs.plugin.room("1")
-	if hs.plugin.general.adminKey != "k" || r.secret != "s" || r.pin != "p" || r.allowed.Admit("x") || !r.allowed.Admit("t") {
+	if hs.plugin.general.adminKey != "k" || r.Secret != "s" || r.PIN != "p" || r.Tokens.Admit("x") || !r.Tokens.Admit("t") {
 		t.Errorf("admin key %q, room %+v", hs.plugin.general.adminKey, r.settings)
 	}
-	if r := hs.plugin.room("2"); r.allowed.Admit("") || r.allowed.Admit("x") {
-		t.Errorf("a list that is none lets in somebody: %v", r.allowed)
+	if r := hs.plugin.room("2"); r.Tokens.Admit("") || r.Tokens.Admit("x") {
+		t.Errorf("a list that is none lets in somebody: %v", r.Tokens)
 	}
-	if r := hs.plugin.room("3"); r.allowed.Admit("a,b") || !r.allowed.Admit("a") || !r.allowed.Admit("b") {
-		t.Errorf("a list with commas: %v", r.allowed)
+	if r := hs.plugin.room("3"); r.Tokens.Admit("a,b") || !r.Tokens.Admit("a") || !r.Tokens.Admit("b") {
+		t.Errorf("a list with commas: %v", r.Tokens)
 	}
 }

@@ -48,10 +48,7 @@ func (p *Plugin) forwardRules() *forward.Rules {
 
 // mayForward tells whether the administrator lets a client forward.
 func (p *Plugin) mayForward(body kit.Args) *schema.Error {
-	if !p.general.lockForwarding {
-		return nil
-	}
-	return authorize(body, "admin_key", p.general.adminKey)
+	return codes.MayLocked(body, p.general.lockForwarding, p.general.adminKey)
 }
 
 // ofFeed is manage for a request about a publisher.
@@ -68,14 +65,14 @@ func (p *Plugin) ofFeed(body kit.Args, f func(feed *publisher) *schema.Error) *s
 
 // prepareForward does what has to come before a feed can be sent somewhere. Names are
 // looked up only for those who may forward.
-func (p *Plugin) prepareForward(h *handle, body kit.Args, list ...*forward.Destination) *schema.Error {
-	if err := p.mayForward(body); err != nil {
+func (p *Plugin) prepareForward(r *kit.Request, list ...*forward.Destination) *schema.Error {
+	if err := p.mayForward(r.Body); err != nil {
 		return err
 	}
-	if err := p.ofFeed(body, func(*publisher) *schema.Error { return nil }); err != nil {
+	if err := p.ofFeed(r.Body, func(*publisher) *schema.Error { return nil }); err != nil {
 		return err
 	}
-	return p.forwardRules().Resolve(h.Host.SessionID(), list...)
+	return p.forwardRules().Resolve(r.Host.SessionID(), list...)
 }
 
 var errNoMedia = errors.New("videoroom: the publisher has no media")
@@ -216,7 +213,7 @@ func (x *forwardPlan) readPorts(rules *forward.Rules, body kit.Args, y planned, 
 }
 
 // rtpForward sends a publisher's media somewhere as plain RTP or SRTP.
-func (p *Plugin) rtpForward(h *handle, r *kit.Request, w *json.Writer) *schema.Error {
+func (p *Plugin) rtpForward(r *kit.Request, w *json.Writer) *schema.Error {
 	rules := p.forwardRules()
 	var plan forwardPlan
 	if err := plan.read(rules, r.Body); err != nil {
@@ -226,7 +223,7 @@ func (p *Plugin) rtpForward(h *handle, r *kit.Request, w *json.Writer) *schema.E
 	for i := range plan.list {
 		all = append(all, &plan.list[i].Destination)
 	}
-	if err := p.prepareForward(h, r.Body, all...); err != nil {
+	if err := p.prepareForward(r, all...); err != nil {
 		return err
 	}
 	return p.ofFeed(r.Body, func(feed *publisher) *schema.Error {

@@ -229,7 +229,7 @@ func TestCascade(t *testing.T) {
 			}
 		}
 	}()
-	if text := <-l.told; text != "77 true: hello" {
+	if text := waittest.Next(t, "what was said", l.told); text != "77 true: hello" {
 		t.Errorf("told %q", text)
 	}
 	close(said)

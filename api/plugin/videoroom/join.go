@@ -21,7 +21,7 @@ func (p *Plugin) join(h *handle, r *kit.Request, w *json.Writer, configure bool)
 	}
 	err = p.rooms.With(r.Body, func(room *room) (err *schema.Error) {
 		if err = check(joinFields, r.Body); err == nil {
-			err = room.admits(r.Body)
+			err = p.rooms.Enter(room, r.Body)
 		}
 		if err == nil {
 			resp, err = room.join(h, r, w, configure)
@@ -45,15 +45,6 @@ func (r *room) join(h *handle, req *kit.Request, w *json.Writer, configure bool)
 	return fail(errInvalidElement, "Invalid element (ptype)")
 }
 
-// admits checks what everybody needs who joins: a token, the pin. room.mu is held.
-func (r *room) admits(body kit.Args) *schema.Error {
-	gw := r.plugin.Gateway
-	if r.signedTokens && gw.SignedTokens() && !gw.SignedFor(body.Str("token"), Package, "room="+r.id) {
-		return errorf(errUnauthorized, "Unauthorized (wrong token)")
-	}
-	return authorize(body, "pin", r.pin)
-}
-
 // joinPublisher adds a participant, on the handle's executor. What is wrong
 // with an offer keeps him out altogether. room.mu is held.
 func (r *room) joinPublisher(h *handle, req *kit.Request, w *json.Writer, configure bool) (kit.Response, *schema.Error) {
@@ -74,7 +65,7 @@ func (r *room) joinPublisher(h *handle, req *kit.Request, w *json.Writer, config
 	}
 	if configure {
 		p.prefer(body)
-		p.recordAs(body)
+		p.recordings.Read(body, p.startRecording)
 	}
 	r.add(p)
 	h.become(p)
@@ -95,15 +86,15 @@ func (r *room) joinPublisher(h *handle, req *kit.Request, w *json.Writer, config
 
 // newPublisher makes a participant of a join. room.mu is held.
 func (r *room) newPublisher(h *handle, body kit.Args) (*publisher, *schema.Error) {
-	token := body.Str("token")
-	if !r.allowed.Admit(token) {
-		return nil, errorf(errUnauthorized, "Unauthorized (not in the allowed list)")
+	err := r.plugin.rooms.Invited(r, body)
+	if err != nil {
+		return nil, err
 	}
 	name, err := r.newID(body)
 	if err != nil {
 		return nil, err
 	}
-	p := &publisher{room: r, h: h, id: name, token: token, bitrate: r.bitrate,
+	p := &publisher{room: r, h: h, id: name, token: body.Str("token"), bitrate: r.bitrate,
 		display: body.Str("display"), metadata: body.Raw("metadata"), wanted: make(map[sdp.Kind]string)}
 	p.describe(body)
 	p.levels.Read(body)
@@ -137,7 +128,7 @@ func (p *publisher) notifyJoined() {
 	p.room.notify(p.h, "joined", func(w *json.Writer) {
 		p.room.plugin.ids.Write(w, "id", p.id)
 		w.Uint("private_id", uint64(p.privateID))
-		if p.room.allowed.On {
+		if p.room.Tokens.On {
 			w.OptStr("token", p.token)
 		}
 		p.writeName(w)

@@ -64,7 +64,7 @@ room-2: { codec = "vp8", dummy_streams = ( { codec = "vp8", videocodec = "vp8" }
 	} {
 		body := plugintest.Parse(t, `{"request":`+tt.body+`}`)
 		name := strings.Trim(strings.SplitN(tt.body, ",", 2)[0], `"`)
-		for _, row := range hs.plugin.table.Rows {
+		for _, row := range hs.plugin.Table.Rows {
 			if row.Name != name {
 				continue
 			}

@@ -20,6 +20,7 @@ func New(folder string) *Plugin {
 	p.rooms = p.desk()
 	p.File = kit.File{Folder: folder, Package: Package, General: p.loadGeneral}
 	p.rooms.Keep(&p.File)
+	p.NewHandle, p.Requests = p.newHandle, p.requests
 	return p
 }
 
@@ -33,25 +34,8 @@ func (p *Plugin) Info() module.Info {
 	}
 }
 
-// Start reads the file with the rooms.
-func (p *Plugin) Start(gw plugin.Gateway) error {
-	if err := p.Plugin.Start(gw); err != nil {
-		return err
-	}
-	p.table = p.requests()
-	return nil
-}
-
 // Close ends the rooms.
 func (p *Plugin) Close() { p.rooms.Close() }
-
-// Admin answers the synchronous requests.
-func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
-	return p.table.Admin(p.newHandle(p.Nobody()), request), nil
-}
-
-// Attach makes a handle.
-func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) { return p.newHandle(host), nil }
 
 func (p *Plugin) newHandle(host plugin.Host) *handle {
 	return &handle{plugin: p, Handle: kit.Handle{Host: host}}
@@ -60,7 +44,7 @@ func (p *Plugin) newHandle(host plugin.Host) *handle {
 // generalSettings is the category general of the file.
 type generalSettings struct {
 	AdminKey       string `cfg:"admin_key" guard:"everybody may create rooms"`
-	LockForwarding bool   `cfg:"lock_rtp_forward" guard:"who manages a room may forward its media"`
+	LockForwarding bool   `cfg:"lock_rtp_forward" needs:"admin_key" guard:"who manages a room may forward its media"`
 	Events         bool   `cfg:"events"`
 	StringIDs      bool   `cfg:"string_ids"`
 	forward.Policy
@@ -71,20 +55,16 @@ func (p *Plugin) loadGeneral(f config.PluginFile) []config.Problem {
 	set := generalSettings{Events: true, Policy: forward.DefaultPolicy}
 	problems := f.General(&set)
 	p.general = general{
-		adminKey: set.AdminKey, lockForwarding: set.LockForwarding && set.AdminKey != "", forward: set.Policy,
+		adminKey: set.AdminKey, lockForwarding: set.LockForwarding, forward: set.Policy,
 	}
 	p.Events.On = set.Events
 	p.ids.Strings = set.StringIDs
-	if it := f.Category("general").Get("lock_rtp_forward"); set.LockForwarding && set.AdminKey == "" {
-		problems = append(problems, config.Problem{File: it.File, Line: it.Line, Section: "general", Key: it.Name, Warning: true,
-			Text: "needs admin_key", Open: "who manages a room may forward its media"})
-	}
 	return problems
 }
 
 // Message takes a request.
 func (h *handle) Message(r *plugin.Request) plugin.Result {
-	return h.plugin.table.Message(h.Host, h, r)
+	return h.plugin.Table.Message(h.Host, h, r)
 }
 
 // Establish prepares the role for those who act as soon as the client hears that

@@ -213,7 +213,7 @@ func (p *publisher) reset() {
 	p.recordings.StopAll(nil)
 	p.open, p.up, p.e2ee, p.talking = false, false, false, false
 	p.streams, p.firstData = nil, nil
-	p.descriptions, p.filename = nil, ""
+	p.descriptions, p.recordings.Base = nil, ""
 	clear(p.wanted)
 }
 
@@ -341,7 +341,7 @@ func (r *room) remove(p *publisher) {
 
 // end ends the room for everybody in it.
 func (r *room) end() {
-	r.destroyed = true
+	r.Gone = true
 	data := event("destroyed", r.writeRoom)
 	r.tellAll(nil, data)
 	for _, p := range slices.Clone(r.members) {

@@ -38,8 +38,8 @@ func (p *publisher) setup(req *kit.Request, w *json.Writer, publish bool) (kit.R
 		return kit.Response{}, err
 	}
 	p.apply(body)
-	if !r.lockRecord || authorize(body, "secret", r.secret) == nil {
-		p.recordAs(body)
+	if !r.lockRecord || authorize(body, "secret", r.Secret) == nil {
+		p.recordings.Read(body, p.startRecording)
 	}
 	described := p.describe(body)
 	r.answer(w, "configured")

@@ -19,7 +19,7 @@ func (p *Plugin) enableRecording(r *kit.Request, w *json.Writer) *schema.Error {
 		if on != room.record {
 			room.record = on
 			for _, x := range room.members {
-				x.setRecord(on)
+				x.recordings.SetOn(on, x.startRecording)
 			}
 		}
 		w.Str("videoroom", "success")
@@ -30,35 +30,17 @@ func (p *Plugin) enableRecording(r *kit.Request, w *json.Writer) *schema.Error {
 
 // What follows needs room.mu. Files are made without it.
 
-// recordAs takes over what a request says on whether and where p is recorded.
-func (p *publisher) recordAs(body kit.Args) {
-	if name, ok := body.Text("filename"); ok {
-		p.filename = name
-	}
-	if on, ok := body.Flag("record"); ok {
-		p.setRecord(on)
-	}
-}
-
-func (p *publisher) setRecord(on bool) {
-	if p.record = on; on {
-		p.startRecording()
-	} else {
-		p.recordings.StopAll(nil)
-	}
-}
-
 // startRecording begins to record what is to be recorded and is not yet.
 func (p *publisher) startRecording() {
 	r, from := p.room, p.origin()
-	if p.gone || p.answering || from == nil || !p.record && !r.record {
+	if p.gone || p.answering || from == nil || !p.recordings.On && !r.record {
 		return
 	}
 	who := recording.Owner{Events: &r.plugin.Events, Host: r.plugin.Nobody()}
 	if p.h != nil {
 		who.Host = p.h.Host
 	}
-	base := cmp.Or(p.filename, recording.Base("videoroom-"+r.id+"-user", p.id))
+	base := cmp.Or(p.recordings.Base, recording.Base("videoroom-"+r.id+"-user", p.id))
 	var media []recording.Medium
 	for _, s := range p.streams {
 		m := s.medium()

@@ -1,6 +1,7 @@
 package videoroom
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -57,6 +58,17 @@ func (v *mediaRoom) recorded(more uint64) {
 		now, _ := v.core.Engine().RecordTotals()
 		return now.Packets >= before.Packets+more
 	})
+}
+
+// filled waits until a file has so many more of the packets that a Source sends.
+func filled(t *testing.T, path string, more int) {
+	t.Helper()
+	packets := func() int {
+		b, _ := os.ReadFile(path)
+		return bytes.Count(b, webrtctest.Stamp(nil, 0)[:8])
+	}
+	before := packets()
+	waittest.Until(t, "packets in "+path, func() bool { return packets() >= before+more })
 }
 
 // names are the files of a folder, without the time in their names.
@@ -124,10 +136,13 @@ func TestEnableRecording(t *testing.T) {
 	s.Video.Keyframe.Store(false)
 	v.enableRecording(true)
 	files := s.recordings(3)
+	for i := range files {
+		files[i] = filepath.Join(folder, files[i])
+	}
 	s.must(s.Channel.SendText("hello"))
-	v.recorded(60)
+	filled(t, files[0], 30)
 	waittest.Until(t, "the message in the file", func() bool {
-		b, err := os.ReadFile(filepath.Join(folder, files[2]))
+		b, err := os.ReadFile(files[2])
 		return err == nil && strings.Contains(string(b), "hello")
 	})
 	admin.request(dict{"request": "moderate", "room": 1234, "id": s.id, "mid": "0", "mute": true}, nil)
@@ -135,8 +150,9 @@ func TestEnableRecording(t *testing.T) {
 	muted := s.Audio.Sent.Load()
 	s.must(s.Channel.SendText("muted"))
 	waittest.Until(t, "silence", func() bool { return s.Audio.Sent.Load() > muted+40 })
+	filled(t, files[1], 40) // what was sent before the end of that may come only now
 	admin.request(dict{"request": "moderate", "room": 1234, "id": s.id, "mid": "0", "mute": false}, nil)
-	v.recorded(60)
+	filled(t, files[0], 30)
 	v.enableRecording(false)
 	stop()
 	v.whole()
@@ -145,7 +161,7 @@ func TestEnableRecording(t *testing.T) {
 	prefix := fmt.Sprintf("videoroom-1234-user-%d-TIME-", s.id)
 	expectNames(t, folder, prefix+"audio-0.mjr", prefix+"data-2.mjr", prefix+"video-1.mjr")
 
-	h, audio := mjrtest.Numbered(t, filepath.Join(folder, files[0]))
+	h, audio := mjrtest.Numbered(t, files[0])
 	if h.Type != mjr.Audio || h.Codec != "opus" || h.Encrypted || len(h.Extensions) != 0 || !strings.Contains(h.Fmtp, "useinbandfec=1") {
 		t.Errorf("header of audio %+v", h)
 	}
@@ -163,7 +179,7 @@ func TestEnableRecording(t *testing.T) {
 	if gaps != 1 || len(audio) < 40 {
 		t.Errorf("%d packets of audio with %d gaps, want the one where it was muted", len(audio), gaps)
 	}
-	h, video := mjrtest.Numbered(t, filepath.Join(folder, files[1]))
+	h, video := mjrtest.Numbered(t, files[1])
 	if h.Type != mjr.Video || h.Codec != "vp8" || len(video) < 40 {
 		t.Fatalf("header of video %+v, %d packets", h, len(video))
 	}
@@ -171,7 +187,7 @@ func TestEnableRecording(t *testing.T) {
 	if !isKeyframe(&video[0]) {
 		t.Error("the video does not begin with a key frame")
 	}
-	h, data := mjrtest.Read(t, filepath.Join(folder, files[2]))
+	h, data := mjrtest.Read(t, files[2])
 	if h.Type != mjr.Data || h.Codec != "text" || len(data) != 1 || string(data[0].Payload) != "hello" {
 		t.Errorf("header of data %+v, messages %v", h, data)
 	}
@@ -204,7 +220,8 @@ func TestRecordOwn(t *testing.T) {
 		t.Errorf("files %v", got)
 	}
 	stop = s.play(s.Audio, s.Video)
-	v.recorded(60)
+	filled(t, filepath.Join(folder, "lecture/one-audio-0.mjr"), 20)
+	filled(t, filepath.Join(folder, "lecture/one-video-1.mjr"), 20)
 	stop()
 	s.request(dict{"request": "unpublish"}, nil)
 	v.whole()
@@ -266,7 +283,10 @@ func TestRecordedRoom(t *testing.T) {
 	waittest.Closed(t, "the data channel", from.Open)
 	from.must(from.Channel.SendText("from afar"))
 	play := from.play(from.Audio, from.Video)
-	away.recorded(100)
+	for _, kind := range []string{"audio", "video"} {
+		list, _ := filepath.Glob(afar + "/*-" + kind + "-*.mjr")
+		filled(t, strings.Join(list, ""), 10)
+	}
 	waittest.Until(t, "the message in the file", func() bool {
 		list, _ := filepath.Glob(afar + "/*-data-2.mjr")
 		b, err := os.ReadFile(strings.Join(list, ""))

@@ -129,7 +129,7 @@ func (p *publisher) enter(source *sfu.Source, failure error) (err *schema.Error)
 	switch {
 	case failure != nil:
 		err = errorf(errUnknown, "%v", failure)
-	case r.destroyed:
+	case r.Gone:
 		err = errorf(errNoSuchRoom, "No such room (%s)", r.id)
 	case p.lost:
 		err = errorf(errUnknown, "The publisher's media has failed")

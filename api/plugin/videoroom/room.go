@@ -37,22 +37,10 @@ func (r *room) expectNoMore(name id) {
 	delete(r.coming, name)
 }
 
-// freeID makes an id that no participant has.
-func (r *room) freeID() id {
-	for {
-		if name := r.plugin.ids.New(); !r.taken(name) {
-			return name
-		}
-	}
-}
-
 // newID is the id that a request wants for a participant, or a random one.
 func (r *room) newID(body kit.Args) (id, *schema.Error) {
-	name, ok := r.plugin.ids.Read(body, "id")
-	switch {
-	case !ok || !r.plugin.ids.Canonical(name):
-		return r.freeID(), nil
-	case r.taken(name):
+	name, free := r.plugin.ids.Choose(body, "id", r.taken)
+	if !free {
 		return "", errorf(errIDExists, "User ID %s already exists", name)
 	}
 	return name, nil

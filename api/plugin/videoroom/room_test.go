@@ -184,7 +184,7 @@ ROOM-07: {
 	again := newService(t, text)
 	same(t, "read back", listed(t, again.attach(), "2"), shown)
 	r := again.plugin.room("2")
-	if r.secret != "s" || r.pin != "p" || r.vp9Profile != "2" || again.plugin.room("7").pin != "new" {
+	if r.Secret != "s" || r.PIN != "p" || r.vp9Profile != "2" || again.plugin.room("7").PIN != "new" {
 		t.Errorf("got %+v", r.settings)
 	}
 	g.must(`{"request":"destroy","room":2,"secret":"s","permanent":true}`, "", `"permanent":true`)

@@ -59,9 +59,7 @@ func (p *Plugin) newRoom(name id, src kit.Values, description string) *room {
 		private:      make(map[uint32]*publisher),
 		subscribers:  make(map[*subscriber]struct{}),
 	}
-	if src.Category() == "" { // what is made while nobody signs tokens needs none later
-		r.signedTokens = r.signedTokens && p.Gateway.SignedTokens()
-	}
+	r.Locker = &r.mu
 	r.addDummy(src)
 	return r
 }
@@ -78,18 +76,8 @@ func (r *room) edited(body kit.Args) {
 // describe writes into the room's entry of the list what no setting is. room.mu is
 // held.
 func (r *room) describe(w *json.Writer) {
-	w.Bool("pin_required", r.pin != "")
 	w.Int("num_participants", int64(len(r.participants)))
 }
-
-// Lock, Unlock, Gone, Secret, Hidden, Settings and Tokens are for the desk.
-func (r *room) Lock()                  { r.mu.Lock() }
-func (r *room) Unlock()                { r.mu.Unlock() }
-func (r *room) Gone() bool             { return r.destroyed }
-func (r *room) Secret() string         { return r.secret }
-func (r *room) Hidden() bool           { return r.hidden }
-func (r *room) Settings() kit.Settings { return r.table() }
-func (r *room) Tokens() *rooms.Tokens  { return &r.allowed }
 
 // addDummy adds a publisher, if the settings want one, that never sends anything, so that
 // subscriptions can be negotiated before there is anybody to subscribe to. It has a
@@ -112,7 +100,7 @@ func (r *room) addDummy(src kit.Values) {
 			list = append(list, format{codec: codec})
 		}
 	}
-	p := &publisher{room: r, id: r.freeID(), dummy: true, display: "Dummy publisher", e2ee: r.requireE2EE || e2ee}
+	p := &publisher{room: r, id: r.plugin.ids.Free(r.taken), dummy: true, display: "Dummy publisher", e2ee: r.requireE2EE || e2ee}
 	for _, kind := range []sdp.Kind{sdp.Audio, sdp.Video} {
 		for _, f := range list {
 			if r.allows(kind, f.codec) {

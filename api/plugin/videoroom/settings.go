@@ -7,6 +7,7 @@ import (
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
 	"bifrons/api/kit/recording"
+	"bifrons/api/kit/rooms"
 	"bifrons/sdp"
 )
 
@@ -14,11 +15,9 @@ const minBitrate = 64000
 
 // settings are what a room is set up with.
 type settings struct {
+	rooms.Access
 	description   string
-	hidden        bool // left out from the list
-	secret, pin   string
 	requirePvtID  bool
-	signedTokens  bool
 	maxPublishers int
 	bitrate       uint64 // bit/s, 0 = no cap
 	bitrateCap    bool
@@ -46,23 +45,23 @@ type settings struct {
 	dummy         bool
 }
 
-// table is the settings as requests and files have them.
-func (s *settings) table() kit.Settings {
+// Settings are those that requests and files have.
+func (s *settings) Settings() kit.Settings {
 	levels := kit.Never // what they are counts only for events
 	if s.audioLevelEvent {
 		levels = kit.Always
 	}
 	return kit.Settings{
 		{Name: "description", To: &s.description, Edit: true, Save: kit.Always, Show: kit.Always},
-		{Name: "secret", To: &s.secret, Edit: true, Save: kit.IfSet},
-		{Name: "pin", To: &s.pin, Edit: true, Save: kit.IfSet},
-		{Name: "is_private", To: &s.hidden, Edit: true, Save: kit.Always, Show: kit.Always},
+		{Name: "secret", To: &s.Secret, Edit: true, Save: kit.IfSet},
+		{Name: "pin", To: &s.PIN, Edit: true, Save: kit.IfSet},
+		{Name: "is_private", To: &s.Hidden, Edit: true, Save: kit.Always, Show: kit.Always},
 		{Name: "publishers", To: &s.maxPublishers, Edit: true, Save: kit.Always, Show: kit.Always, ShowAs: "max_publishers"},
 		{Name: "bitrate", To: &s.bitrate, Least: minBitrate, Most: math.MaxInt64, Edit: true, Save: kit.Always, Show: kit.Always},
 		{Name: "bitrate_cap", To: &s.bitrateCap, Save: kit.Always, Show: kit.IfSet},
 		{Name: "fir_freq", To: &s.firFreq, Most: math.MaxUint16, Edit: true, Save: kit.Always, Show: kit.Always},
 		{Name: "require_pvtid", To: &s.requirePvtID, Edit: true, Save: kit.Always, Show: kit.Always},
-		{Name: "signed_tokens", To: &s.signedTokens, Save: kit.Always},
+		{Name: "signed_tokens", To: &s.Signed, Save: kit.Always},
 		{Name: "require_e2ee", To: &s.requireE2EE, Save: kit.Always, Show: kit.Always},
 		{Name: "dummy_publisher", To: &s.dummy, Save: kit.Always, Show: kit.Always},
 		{Name: "notify_joining", To: &s.notifyJoining, Save: kit.Always, Show: kit.Always},
@@ -96,7 +95,7 @@ func newSettings(src kit.Values, description string) settings {
 		audioLevelExt: true, orientationExt: true, delayExt: true, transportCC: true,
 		audioActivePackets: 100, audioLevelAverage: 25,
 	}
-	s.table().Read(src)
+	s.Settings().Read(src)
 	s.settle(src)
 	return s
 }

@@ -140,7 +140,7 @@ func TestSubscriberPermissions(t *testing.T) {
 	th.room.requireE2EE = true
 	same(t, "not encrypted", th.subscribe().joinAs(`"feed":1,"private_id":`+uint32Text(owner.privateID)),
 		`t {"videoroom":"event","error_code":438,"error":"Can't mix feeds with and without end-to-end encryption in a subscription"}`)
-	th.room.destroyed = true
+	th.room.Gone = true
 	same(t, "destroyed", th.subscribe().joinAs(`"feed":1`), `t {"videoroom":"event","error_code":426,"error":"No such room (1234)"}`)
 }
 

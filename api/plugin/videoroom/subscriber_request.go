@@ -48,7 +48,7 @@ func (s *subscriber) run(f subscriberRun, r *kit.Request, w *json.Writer) (kit.R
 // refuse is the error of a request that needs a subscription that is alive.
 func (s *subscriber) refuse() *schema.Error {
 	switch {
-	case s.room.destroyed:
+	case s.room.Gone:
 		return noSuchRoom(s.room.id)
 	case s.over:
 		return errorf(errUnknown, "This subscription has ended")

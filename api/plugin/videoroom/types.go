@@ -82,8 +82,6 @@ type room struct {
 
 	mu sync.Mutex
 	settings
-	destroyed    bool
-	allowed      rooms.Tokens
 	participants map[id]*publisher
 	members      []*publisher             // the participants in the order in which they joined
 	coming       map[id]struct{}          // ids of participants that are being made
@@ -107,8 +105,7 @@ type publisher struct {
 
 	forwarders forward.Set[forwarded]
 
-	recordings recording.Set // by mindex
-	record     bool          // as the room's, for him
+	recordings recording.Wanted // by mindex; the Base is that of a connection
 
 	display  string // "" = none
 	metadata []byte // compact JSON object, nil = none
@@ -126,7 +123,6 @@ type publisher struct {
 	firstData *stream   // nil if there is none
 	closing   bool      // the connection is on the way to its end
 	answering bool      // an offer was taken, but the connection does not have the answer yet
-	filename  string    // what the names of recordings begin with, "" = one is made up
 
 	bitrate         uint64              // bit/s, 0 = no cap
 	levels          kit.Talking         // instead of the room's
@@ -233,10 +229,9 @@ func (s *stream) requestKeyframe() {
 
 // Plugin is the VideoRoom plugin.
 type Plugin struct {
-	kit.Plugin
+	kit.Plugin[*handle]
 	general general    // fixed
 	ids     schema.IDs // fixed
-	table   *kit.Table[*handle]
 	rooms   rooms.Desk[*room]
 }
 

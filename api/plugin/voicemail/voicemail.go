@@ -26,7 +26,7 @@ const maxLength = 10 * time.Second
 
 // Plugin is the VoiceMail plugin.
 type Plugin struct {
-	kit.Plugin
+	kit.Plugin[*handle]
 	found   bool          // there is a file
 	folder  string        // of recordings
 	base    string        // of their URLs
@@ -37,6 +37,9 @@ type Plugin struct {
 func New(folder string) *Plugin {
 	p := &Plugin{longest: maxLength}
 	p.File = kit.File{Folder: folder, Package: Package, General: p.general}
+	p.NewHandle = func(host plugin.Host) *handle {
+		return &handle{Handle: kit.Handle{Host: host}, plugin: p, id: schema.IDs{}.New(), section: -1}
+	}
 	return p
 }
 
@@ -74,11 +77,6 @@ func (p *Plugin) Start(gw plugin.Gateway) error {
 		return plugin.ErrNotSetUp
 	}
 	return nil
-}
-
-// Attach makes a handle.
-func (p *Plugin) Attach(host plugin.Host) (plugin.Handle, error) {
-	return &handle{Handle: kit.Handle{Host: host}, plugin: p, id: schema.IDs{}.New(), section: -1}, nil
 }
 
 // name is that of the file of a handle.

@@ -151,7 +151,7 @@ func TestStop(t *testing.T) {
 // One that hangs up is told nothing, and can leave another message in place of the first.
 func TestMessage(t *testing.T) {
 	core, p := start(t)
-	p.longest = 400 * time.Millisecond
+	p.longest = 2 * time.Second
 	call := func(c *plugintest.Client) *webrtctest.Peer {
 		peer := webrtctest.NewReceiver(t, webrtctest.Options{})
 		peer.Audio = &webrtctest.Source{Track: peer.NewTrack(webrtc.MimeTypeOpus, "audio", "")}

@@ -30,7 +30,7 @@ func (r *rig) dial() net.Conn {
 // with an error.
 func expectEnd(t *testing.T, c net.Conn) {
 	t.Helper()
-	_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(waittest.Patience))
 	b, err := io.ReadAll(c)
 	if e, ok := err.(net.Error); ok && e.Timeout() {
 		t.Errorf("still open, after %q", b)
@@ -40,10 +40,11 @@ func expectEnd(t *testing.T, c net.Conn) {
 // Whoever does not send a header, or a body, or another request, is cut off. A
 // long poll that waits is not.
 func TestHalfRequests(t *testing.T) {
-	r := start(t, Config{HeaderTimeout: 50 * time.Millisecond, BodyTimeout: 50 * time.Millisecond, IdleTimeout: 10 * time.Second, PollTimeout: time.Second})
+	r := start(t, Config{HeaderTimeout: time.Second, BodyTimeout: time.Second, IdleTimeout: time.Minute, PollTimeout: 3 * time.Second})
 	r.bind(1)
 	poll := make(chan response, 1)
 	go func() { poll <- r.do("GET", "/janus/1", "", nil) }()
+	var half []net.Conn
 	for _, text := range []string{
 		"", "POST /janus HTTP/1.1\r\nHost: x\r\n",
 		"POST /janus HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
@@ -51,6 +52,9 @@ func TestHalfRequests(t *testing.T) {
 	} {
 		c := r.dial()
 		fmt.Fprint(c, text)
+		half = append(half, c)
+	}
+	for _, c := range half {
 		expectEnd(t, c)
 	}
 	if got := <-poll; got.status != 200 || got.body != string(keepalive) {
@@ -60,7 +64,7 @@ func TestHalfRequests(t *testing.T) {
 
 // The deadline for a body does not hold for the answer.
 func TestSlowAnswerAfterBody(t *testing.T) {
-	r := start(t, Config{BodyTimeout: 50 * time.Millisecond, ReplyTimeout: 200 * time.Millisecond})
+	r := start(t, Config{BodyTimeout: 500 * time.Millisecond, ReplyTimeout: 2 * time.Second})
 	r.core.silent = true
 	c := r.dial()
 	fmt.Fprint(c, "POST /janus HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")

@@ -377,7 +377,7 @@ func TestKeepAlive(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(waittest.Patience))
 	in := bufio.NewReader(c)
 	for range 2 {
 		fmt.Fprintf(c, "POST /janus HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(ping), ping)

@@ -18,7 +18,7 @@ import (
 // status reads until the connection ends and says how.
 func status(t *testing.T, c *websocket.Conn) websocket.StatusCode {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), waittest.Patience)
 	defer cancel()
 	for {
 		if _, _, err := c.Read(ctx); err != nil {
@@ -33,7 +33,7 @@ func status(t *testing.T, c *websocket.Conn) websocket.StatusCode {
 // A connection without a session is closed after a while, one that has or had
 // one is not.
 func TestConnectionWithoutSession(t *testing.T) {
-	r := start(t, Config{SessionTimeout: time.Second})
+	r := start(t, Config{SessionTimeout: 3 * time.Second})
 	silent := r.connect(nil)
 	talking, conn := r.established(nil)
 	kept, keptConn := r.established(nil)
@@ -58,7 +58,7 @@ func TestConnectionWithoutSession(t *testing.T) {
 
 // The Admin API makes no sessions.
 func TestAdminNeedsNoSession(t *testing.T) {
-	r := start(t, Config{SessionTimeout: time.Second, Admin: API{WS: local}})
+	r := start(t, Config{SessionTimeout: 3 * time.Second, Admin: API{WS: local}})
 	admin, _ := r.established(&websocket.DialOptions{Subprotocols: []string{AdminProtocol}})
 	silent := r.connect(&websocket.DialOptions{Subprotocols: []string{AdminProtocol}})
 	if s := status(t, silent); s != websocket.StatusPolicyViolation {
@@ -70,7 +70,7 @@ func TestAdminNeedsNoSession(t *testing.T) {
 
 // A message has to come to its end.
 func TestHalfMessage(t *testing.T) {
-	r := start(t, Config{BodyTimeout: 50 * time.Millisecond})
+	r := start(t, Config{BodyTimeout: 500 * time.Millisecond})
 	c, conn := r.established(nil)
 	conn.SessionBound(1)
 	w, err := c.Writer(t.Context(), websocket.MessageText)

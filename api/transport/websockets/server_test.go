@@ -23,6 +23,7 @@ import (
 	"bifrons/api/janus"
 	"bifrons/api/json"
 	"bifrons/api/transport"
+	"bifrons/rtp/waittest"
 )
 
 // fakeCore echoes requests, and tells of connections that come and go.
@@ -78,7 +79,7 @@ func start(t *testing.T, cfg Config) *rig {
 		t.Fatal(err)
 	}
 	s.Start()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), waittest.Patience)
 	t.Cleanup(func() { s.Close(); cancel() })
 	return &rig{T: t, ctx: ctx, core: f, server: s, url: "ws://" + s.Listeners()[0].Addr.String()}
 }
@@ -305,7 +306,7 @@ func TestSlowClient(t *testing.T) {
 }
 
 func TestPing(t *testing.T) {
-	r := start(t, Config{PingTrigger: 10 * time.Millisecond, PingTimeout: time.Second})
+	r := start(t, Config{PingTrigger: 10 * time.Millisecond, PingTimeout: 3 * time.Second})
 	pings := make(chan bool, 1000)
 	c := r.connect(&websocket.DialOptions{OnPingReceived: func(context.Context, []byte) bool {
 		pings <- true

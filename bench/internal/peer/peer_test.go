@@ -15,7 +15,7 @@ import (
 	"bifrons/rtp/waittest"
 )
 
-const patience = 20 * time.Second
+const patience = waittest.Patience
 
 // startServer returns a session with a server on loopback, and a hub.
 func startServer(t *testing.T, ctx context.Context) (*inside.Server, *Janus, *Hub) {

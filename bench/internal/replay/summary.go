@@ -87,7 +87,7 @@ func codecLabel(c media.Codec) string {
 var labels = [media.NumCodecs]string{
 	media.VP8: "VP8", media.VP9: "VP9", media.H264: "H264", media.H265: "H265", media.AV1: "AV1", media.Opus: "opus",
 	media.RED: "red", media.PCMU: "PCMU", media.PCMA: "PCMA", media.G722: "G722", media.ISAC: "isac", media.L16: "L16",
-	media.TelephoneEvent: "telephone-event",
+	media.TelephoneEvent: "telephone-event", media.ComfortNoise: "CN",
 }
 
 func sorted(m map[string]int) []string {

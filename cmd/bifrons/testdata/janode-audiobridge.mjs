@@ -8,36 +8,13 @@
 import assert from 'node:assert/strict';
 import { load } from './janode-load.mjs';
 import { media } from './janode-media.mjs';
+import { next, run, step } from './janode-steps.mjs';
 
 const [url, folder, song] = process.argv.slice(3);
 const [Janode, AudioBridge] = [await load('janode'), await load('plugins/audiobridge-plugin')];
 const { EVENT } = AudioBridge;
 
-// next waits for an event that is sent from now on; ok may pick one of several.
-const next = (handle, event, ok = () => true) => new Promise(resolve => {
-	const take = data => {
-		if (!ok(data)) return;
-		handle.off(event, take);
-		resolve(data);
-	};
-	handle.on(event, take);
-});
-
-const passed = [];
-async function step(name, f) {
-	let timer;
-	const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error('what was waited for does not come')), 15000); });
-	try {
-		await Promise.race([f(), late]);
-		clearTimeout(timer);
-		passed.push(name);
-	} catch (e) {
-		e.message = `${name}: ${e.message}`;
-		throw e;
-	}
-}
-
-async function main() {
+await run(async () => {
 	const connection = await Janode.connect({ address: { url } });
 	const session = await connection.create();
 	const attach = () => session.attach(AudioBridge);
@@ -208,13 +185,4 @@ async function main() {
 		await assert.rejects(admin.configure({ muted: true }), /487/);
 	});
 	await connection.close();
-}
-
-let failed = '';
-try {
-	await main();
-} catch (e) {
-	failed = e.stack;
-}
-console.log(JSON.stringify({ passed, failed }));
-process.exit(failed ? 1 : 0);
+});

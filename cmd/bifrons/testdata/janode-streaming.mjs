@@ -6,12 +6,12 @@
 import assert from 'node:assert/strict';
 import { load } from './janode-load.mjs';
 import { media } from './janode-media.mjs';
+import { passed, run } from './janode-steps.mjs';
 
 const url = process.argv[3];
 const [Janode, Streaming] = [await load('janode'), await load('plugins/streaming-plugin')];
 
-const passed = [];
-async function main() {
+await run(async () => {
 	const connection = await Janode.connect({ address: { url } });
 	const session = await connection.create();
 	const admin = await session.attach(Streaming), viewer = await session.attach(Streaming);
@@ -66,13 +66,4 @@ async function main() {
 	await assert.rejects(admin.info({ id }), /455/);
 	passed.push('errors');
 	await connection.close();
-}
-
-let failed = '';
-try {
-	await main();
-} catch (e) {
-	failed = e.stack;
-}
-console.log(JSON.stringify({ passed, failed }));
-process.exit(failed ? 1 : 0);
+});

@@ -5,12 +5,12 @@
 import assert from 'node:assert/strict';
 import { load } from './janode-load.mjs';
 import { media } from './janode-media.mjs';
+import { passed, run } from './janode-steps.mjs';
 
 const url = process.argv[3];
 const [Janode, TextRoom] = [await load('janode'), await load('plugins/textroom-plugin')];
 
-const passed = [];
-async function main() {
+await run(async () => {
 	const connection = await Janode.connect({ address: { url } });
 	const session = await connection.create();
 	const admin = await session.attach(TextRoom), client = await session.attach(TextRoom);
@@ -56,13 +56,4 @@ async function main() {
 	await assert.rejects(admin.message({ request: 'join', room }), /415/);
 	passed.push('errors');
 	await connection.close();
-}
-
-let failed = '';
-try {
-	await main();
-} catch (e) {
-	failed = e.stack;
-}
-console.log(JSON.stringify({ passed, failed }));
-process.exit(failed ? 1 : 0);
+});

@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { load } from './janode-load.mjs';
 import { media } from './janode-media.mjs';
+import { next, run, step } from './janode-steps.mjs';
 
 const url = process.argv[3];
 const [Janode, VideoRoom] = [await load('janode'), await load('plugins/videoroom-plugin')];
@@ -19,28 +20,7 @@ const accept = (peer, jsep) => media('accept', peer, jsep);
 const answer = async (peer, jsep) => ({ type: 'answer', sdp: await media('answer', peer, jsep) });
 const up = peer => media('up', peer);
 
-const passed = [];
-async function step(name, f) {
-	try {
-		const v = await f();
-		passed.push(name);
-		return v;
-	} catch (e) {
-		e.message = `${name}: ${e.message}`;
-		throw e;
-	}
-}
-// next waits for an event that is sent from now on; ok may pick one of several.
-const next = (handle, event, ok = () => true) => new Promise(resolve => {
-	const take = data => {
-		if (!ok(data)) return;
-		handle.off(event, take);
-		resolve(data);
-	};
-	handle.on(event, take);
-});
-
-async function main() {
+await run(async () => {
 	const connection = await Janode.connect({ address: { url } });
 	const session = await connection.create();
 	const attach = () => session.attach(VideoRoom);
@@ -221,12 +201,4 @@ async function main() {
 	});
 	await session.destroy();
 	await connection.close();
-}
-
-main().then(
-	() => console.log(JSON.stringify({ passed })),
-	e => {
-		console.log(JSON.stringify({ passed, failed: e.stack }));
-		process.exitCode = 1;
-	},
-).finally(() => process.stdin.destroy());
+});

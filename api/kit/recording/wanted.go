@@ -1,0 +1,31 @@
+package recording
+
+import "bifrons/api/kit"
+
+// Wanted are the recordings of a participant who says himself whether there are any. A
+// lock of the plugin's guards the fields.
+type Wanted struct {
+	Set
+	On   bool   // he is to be recorded
+	Base string // what the names of the files begin with, "" = one is made up
+}
+
+// Read takes over what a request says. begin begins to record what is to be recorded and is
+// not yet.
+func (w *Wanted) Read(body kit.Args, begin func()) {
+	if name, ok := body.Text("filename"); ok {
+		w.Base = name
+	}
+	if on, ok := body.Flag("record"); ok {
+		w.SetOn(on, begin)
+	}
+}
+
+// SetOn begins to record, or ends that.
+func (w *Wanted) SetOn(on bool, begin func()) {
+	if w.On = on; on {
+		begin()
+	} else {
+		w.StopAll(nil)
+	}
+}

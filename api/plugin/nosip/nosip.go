@@ -1,0 +1,84 @@
+// Package nosip is the plugin that makes plain descriptions of WebRTC ones and the other way round, and relays
+// media between both, for applications that have signalling of their own.
+package nosip
+
+import (
+	"log/slog"
+	"net/netip"
+
+	"bifrons/api/config"
+	"bifrons/api/kit"
+	"bifrons/api/kit/forward"
+	"bifrons/api/kit/gateway"
+	"bifrons/api/module"
+	"bifrons/api/plugin"
+	"bifrons/api/schema"
+	"bifrons/sfu"
+)
+
+// Package is what clients attach to.
+const Package = "janus.plugin.nosip"
+
+// Plugin is the NoSIP plugin.
+type Plugin struct {
+	kit.Plugin[*handle]
+	general general        // fixed
+	legs    gateway.Config // fixed
+	rules   *forward.Rules // fixed
+}
+
+// general are the settings of the plugin, the category general of the file.
+type general struct {
+	Events    bool             `cfg:"events"`
+	LocalIP   netip.Addr       `cfg:"local_ip"`
+	SDPIP     netip.Addr       `cfg:"sdp_ip"`
+	Ports     config.PortRange `cfg:"rtp_port_range"`
+	DSCPAudio int              `cfg:"dscp_audio_rtp" range:"0..63"`
+	DSCPVideo int              `cfg:"dscp_video_rtp" range:"0..63"`
+
+	// Symmetric lets media come from elsewhere than the description says, see sfu.RTPRemote. Janus has no such
+	// setting.
+	Symmetric bool `cfg:"symmetric_rtp"`
+
+	forward.Policy
+}
+
+// New makes the plugin, with a folder where janus.plugin.nosip.jcfg is.
+func New(folder string) *Plugin {
+	p := &Plugin{}
+	p.File = kit.File{Folder: folder, Package: Package, General: p.load}
+	p.NewHandle = p.newHandle
+	return p
+}
+
+// Info describes the plugin.
+func (p *Plugin) Info() module.Info {
+	return module.Info{
+		Package: Package, Name: "JANUS NoSIP plugin", Author: module.Author,
+		Description:   "This is a simple RTP bridging plugin that leaves signalling details (e.g., SIP) up to the application.",
+		VersionString: "0.0.2", Version: 2,
+	}
+}
+
+// load takes the settings over.
+func (p *Plugin) load(f config.PluginFile) []config.Problem {
+	g := &p.general
+	*g = general{Events: true, Ports: config.PortRange{Min: 10000, Max: 60000}, Policy: forward.DefaultPolicy}
+	problems := f.General(g)
+	p.Events.On = g.Events
+	engine := func() *sfu.Engine { return p.Gateway.Engine() }
+	p.legs = gateway.Config{
+		Engine: engine, Log: func() *slog.Logger { return p.Gateway.Logger() }, Codes: codes,
+		Settings: gateway.Settings{
+			Addr: g.LocalIP, SDPAddr: g.SDPIP, Ports: g.Ports, DSCP: [2]int{g.DSCPAudio, g.DSCPVideo}, Symmetric: g.Symmetric,
+		},
+	}
+	p.rules = &forward.Rules{Policy: g.Policy, Engine: engine, Of: "call", Codes: codes.Codes, Failed: errUnknown}
+	return problems
+}
+
+func (p *Plugin) newHandle(host plugin.Host) *handle {
+	h := &handle{Handle: kit.Handle{Host: host}, plugin: p, id: schema.IDs{Strings: true}.New()}
+	h.leg = gateway.NewLeg(&p.legs, host, gateway.Handler{Failed: h.failed})
+	return h
+}

@@ -1,0 +1,424 @@
+// Package bwe estimates what the line to one peer carries, on the side that sends: Google's
+// congestion control (draft-ietf-rmcat-gcc-02) as libwebrtc has it in goog_cc, by its
+// public descriptions as of January 2026 (revision 2bc24d44). It consists of the send history, groups
+// of arrivals, the trendline with its adaptive threshold, AIMD with the link's
+// capacity, the rate that arrives, loss-based estimation version 2, probes, and the
+// detector of senders that the application limits.
+//
+// It departs from the reference where that serves senders that forward layers:
+//   - The delay of a group is the least of its packets, not that of its last one, so
+//     that more packets at once are no growing queue.
+//   - The rate that arrives is never more than what was sent for it, so that no lie
+//     about times raises an estimate.
+//   - A queue that a congestion has left is emptied by sending less for a moment
+//     (drain.go); the reference leaves that to the factor of its decrease.
+//   - What we send at once, such as a key frame, waits by itself; that wait is
+//     taken off the delay before its slope is looked at (backlog in history.go).
+//   - A queue that stays whatever we do is somebody else's. Beside it the estimate
+//     grows and falls more like that flow's (aimd.go), until the queue can be emptied.
+//   - The estimate grows by itself only while it is used; what lies above is probed for.
+//   - Probes go where the application says that it could use more (Want), also when
+//     it is not limited, every 2 to 5 s; a result only ever raises the estimate.
+//   - A loss bound grows by 2 % for each observation and never prefers low rates,
+//     which would draw the estimate to nothing where much is lost at random.
+//   - Missing feedback lowers the target itself (outage.go), in place of the
+//     congestion window.
+//
+// A Controller is for one transport. Nothing in here reads a clock, locks, or allocates
+// after New.
+package bwe
+
+import (
+	"time"
+
+	"bifrons/rtp/mono"
+)
+
+// Config bounds an estimate. All are bit/s; zero values are replaced by the defaults.
+type Config struct {
+	Start uint64 // before anything is known; 300 kbit/s
+	Min   uint64 // 30 kbit/s
+	Max   uint64 // 100 Mbit/s
+}
+
+// Defaults of Config.
+const (
+	DefaultStart = 300_000
+	DefaultMin   = 30_000
+	DefaultMax   = 100_000_000
+)
+
+// Reason is why the target is not higher.
+type Reason uint8
+
+// Reasons.
+const (
+	Starting   Reason = iota // nothing is known yet
+	Growing                  // it is about to be
+	Delay                    // a queue grew
+	Loss                     // packets are lost
+	AppLimited               // more was not tried
+	Probing                  // a probe is under way
+	NoFeedback               // the peer does not tell what arrives
+	Limit                    // Config.Max, or what the peer allows by REMB
+)
+
+var reasonNames = [...]string{"start", "growing", "delay", "loss", "application-limited", "probing", "no feedback", "limit"}
+
+// String returns the reason in words.
+func (r Reason) String() string { return reasonNames[r] }
+
+// Estimate is what is known of the line.
+type Estimate struct {
+	Target   uint64        // bit/s to send, everything included
+	Pacing   uint64        // bit/s at which packets may leave
+	Reason   Reason        // why the target is not higher
+	Acked    uint64        // bit/s that arrive, 0 if that is not known
+	Delay    uint64        // bit/s that the delay allows
+	Loss     uint64        // bit/s that the losses allow, 0 if they do not matter
+	Capacity uint64        // bit/s of the line by its congestions, 0 if it is not known
+	RTT      time.Duration // 0 if it is not known
+	Queue    time.Duration // that packets waited beyond the least of the last 30 to 60 s
+	Lost     float64       // share of the bytes of the last seconds
+}
+
+// Counters are of what feedback said.
+type Counters struct {
+	Received, Lost uint64 // packets
+	FoundAgain     uint64 // received after they were reported lost
+	Repeated       uint64 // reports on packets that said nothing new
+	TooOld         uint64 // packets no longer remembered
+	NeverSent      uint64
+	Misnumbered    uint64 // calls of Sent whose number did not follow
+	Probes, Useful uint64 // clusters; those that raised the estimate
+	Outages        uint64
+}
+
+// Constants of the backlog.
+const (
+	backlogRoom    = 1.3
+	usualFeedbacks = 20 // of which what usually arrives is an average
+)
+
+// pacingFactor is how much faster than the target packets may leave.
+const pacingFactor = 2.5
+
+// Controller estimates for one transport. It is used by one goroutine.
+type Controller struct {
+	cfg      Config
+	history  history
+	arrivals arrivals
+	trend    trendline
+	rates    rates
+	aimd     aimd
+	loss     loss
+	alr      alr
+	probes   probes
+	drain    drain
+	outage   outage
+	fallback fallback
+
+	usage    usage
+	rtt      time.Duration
+	queue    time.Duration
+	acked    uint64
+	usual    float64 // bit/s that arrive, averaged
+	want     float64
+	lastOver mono.Time
+	heard    mono.Time // when feedback last told something new
+	counters Counters
+}
+
+// New makes a Controller.
+func New(cfg Config) *Controller {
+	if cfg.Start == 0 {
+		cfg.Start = DefaultStart
+	}
+	if cfg.Min == 0 {
+		cfg.Min = DefaultMin
+	}
+	if cfg.Max == 0 {
+		cfg.Max = DefaultMax
+	}
+	cfg.Max = max(cfg.Max, cfg.Min)
+	c := &Controller{cfg: cfg}
+	c.begin(cfg.Start)
+	return c
+}
+
+// begin forgets the line, and starts with a rate. What was sent stays known.
+func (c *Controller) begin(start uint64) {
+	start = min(max(start, c.cfg.Min), c.cfg.Max)
+	c.arrivals = arrivals{}
+	c.trend.reset()
+	c.rates = rates{}
+	c.aimd = aimd{rate: float64(start), min: float64(c.cfg.Min), max: float64(c.cfg.Max)}
+	c.loss = loss{}
+	c.alr = alr{}
+	c.probes = probes{lastID: c.probes.lastID, interval: probeInterval}
+	c.drain = drain{}
+	c.outage = outage{}
+	c.usage, c.rtt, c.queue, c.acked, c.usual, c.lastOver = normal, 0, 0, 0, 0, 0
+	c.history.backlog = backlog{}
+	c.heard = 0
+}
+
+// RouteChanged begins anew: another path is another line.
+func (c *Controller) RouteChanged(mono.Time) { c.begin(c.cfg.Start) }
+
+// Restart begins anew with an estimate in bit/s that is remembered from before.
+func (c *Controller) Restart(_ mono.Time, bps uint64) { c.begin(bps) }
+
+// Limit sets the most that an estimate may be, in bit/s.
+func (c *Controller) Limit(bps uint64) {
+	c.cfg.Max = max(bps, c.cfg.Min)
+	c.aimd.max = float64(c.cfg.Max)
+	c.aimd.clamp()
+}
+
+// Want tells what rate in bit/s the application could use next in all, 0 if it needs
+// no more than it sends. Probes go there, and only then.
+func (c *Controller) Want(bps uint64) { c.want = float64(min(bps, c.cfg.Max)) }
+
+// Sent notes a packet that leaves now.
+func (c *Controller) Sent(now mono.Time, s Sent) {
+	if !c.history.sent(now, s) {
+		c.counters.Misnumbered++
+		return
+	}
+	c.outage.sent(now)
+	if s.Cluster != 0 {
+		c.probes.sent(now, s.Cluster, s.Size)
+	} else {
+		c.alr.sent(s.Size)
+	}
+	if !c.probes.started && s.Class == Video {
+		c.probes.begin(c.aimd.rate)
+	}
+}
+
+// Feedback takes what the peer tells of packets, in order of their numbers. What it
+// tells of packets that were never sent, or again, is counted and has no effect.
+func (c *Controller) Feedback(now mono.Time, results []Result) {
+	var told, arrived, marked bool
+	var latest mono.Time
+	for i := range results {
+		r := &results[i]
+		p, v := c.history.report(now, r.Number, r.Received)
+		switch v {
+		case newlyReceived:
+			c.counters.Received++
+		case newlyLost:
+			c.counters.Lost++
+		case foundAgain:
+			c.counters.FoundAgain++
+			c.counters.Lost--
+		case repeated:
+			c.counters.Repeated++
+			continue
+		case tooOld:
+			c.counters.TooOld++
+			continue
+		default:
+			c.counters.NeverSent++
+			continue
+		}
+		told = true
+		c.loss.add(p.sent, p.size, v)
+		if v == newlyLost {
+			continue
+		}
+		arrived, marked = true, marked || r.CE
+		latest = max(latest, p.sent)
+		c.rates.add(p.sent, r.Arrival, p.size)
+		c.probes.arrived(p.sent, r.Arrival, p.cluster, p.size)
+		if s, ok := c.arrivals.add(p.sent, r.Arrival, p.own); ok {
+			c.usage = c.trend.add(s)
+			c.queue = s.delay
+		}
+	}
+	if told {
+		c.told(now, latest, arrived, marked)
+	}
+}
+
+// told makes a new estimate after feedback that told something new. latest is when
+// the latest packet was sent that arrived. A mark is a congestion like a queue that grows (RFC 3168).
+func (c *Controller) told(now, latest mono.Time, arrived, marked bool) {
+	c.heard = now
+	if arrived {
+		if c.outage.is() { // what was lost while nothing came through is no matter of rate
+			c.loss = loss{}
+		}
+		c.outage.over()
+		c.measureRTT(now.Sub(latest))
+	}
+	c.acked = c.rates.rate(rateWindow)
+	c.alr.advance(now, c.target())
+	cond := conditions{acked: c.acked, fresh: c.rates.rate(rateFresh), rtt: c.rtt, limited: c.alr.limited(), contended: c.drain.theirs}
+	usage := c.usage
+	switch {
+	case !arrived:
+		usage = underuse // nothing is known of the delay; hold
+	case marked:
+		usage = overuse
+	}
+	if usage == overuse {
+		c.lastOver = now
+		c.probes.cancel(now)
+	}
+	if c.aimd.update(now, usage, cond) {
+		c.drain.begin(now, c.aimd.rate/backoff, c.queue)
+	}
+	if floor := c.drain.update(now, c.queue, c.rtt); floor > c.aimd.rate {
+		c.aimd.rate = floor
+	}
+	if bps, ok := c.probes.result(); ok {
+		c.probed(now, bps)
+	}
+	c.loss.update(c.aimd.rate, float64(cond.acked), cond.limited)
+	c.setBacklog()
+}
+
+// setBacklog sets the rate of the line on which what we send at once has to wait: the
+// estimate. Who uses all of it would fill that line's queue by chance alone, so it is a
+// bit faster then.
+func (c *Controller) setBacklog() {
+	c.usual += (float64(c.acked) - c.usual) / usualFeedbacks
+	c.history.backlog.carry(max(c.aimd.rate, backlogRoom*min(float64(c.acked), c.usual)))
+}
+
+// probed takes the result of a cluster.
+func (c *Controller) probed(now mono.Time, bps float64) {
+	c.counters.Probes++
+	if c.usage == overuse || bps <= c.target() {
+		c.probes.conclude(now, false)
+		return
+	}
+	c.counters.Useful++
+	c.aimd.raise(now, uint64(bps))
+	c.loss.lift(bps)
+	c.probes.conclude(now, true)
+	if c.want > bps {
+		c.probes.plan(probeFurther * bps)
+	}
+}
+
+// measureRTT takes a round trip that the peer's waiting with feedback is part of.
+func (c *Controller) measureRTT(d time.Duration) {
+	if d < 0 {
+		return
+	}
+	if c.rtt == 0 {
+		c.rtt = d
+		return
+	}
+	c.rtt += (d - c.rtt) / 8
+}
+
+// RTT takes a round-trip time from reports (RFC 3550, 6.4.1), for peers without
+// transport-wide feedback.
+func (c *Controller) RTT(_ mono.Time, d time.Duration) {
+	if c.heard == 0 {
+		c.measureRTT(d)
+	}
+}
+
+// tickInterval is how often Tick wants to be called at most.
+const tickInterval = 25 * time.Millisecond
+
+// Tick does what is due without feedback. It returns when it wants to be called next.
+func (c *Controller) Tick(now mono.Time) (next mono.Time) {
+	c.alr.advance(now, c.target())
+	if c.outage.tick(now, c.rtt) {
+		c.counters.Outages++
+		c.probes.cancel(now)
+	}
+	if c.probes.expire(now) {
+		c.counters.Probes++
+		c.probes.conclude(now, false)
+	}
+	c.planProbe(now)
+	return now.Add(tickInterval)
+}
+
+// planProbe plans a periodic probe if one is due and the line looks free.
+func (c *Controller) planProbe(now mono.Time) {
+	target := c.target()
+	if !c.probes.started || c.want <= target || now < c.probes.next || c.outage.is() ||
+		c.heard == 0 || c.usage == overuse || c.drain.active() || c.queue > probeQueue ||
+		c.lastOver != 0 && now.Sub(c.lastOver) < probeQuiet || c.history.backlog.wait > probeQueue {
+		return
+	}
+	most := probeFurther
+	if c.loss.limiting {
+		most = ackedFactor
+	}
+	c.probes.plan(min(c.want, most*target))
+}
+
+// Probe returns a cluster that is to be sent now, once.
+func (c *Controller) Probe(now mono.Time) (Cluster, bool) {
+	if c.want <= c.target() {
+		c.probes.queued = 0
+	}
+	if c.history.backlog.wait > probeQueue { // a key frame, with which it would be too much at once
+		return Cluster{}, false
+	}
+	return c.probes.take(now, min(float64(c.cfg.Max), max(c.want, probeSecond*c.aimd.rate)))
+}
+
+// target is the estimate in bit/s.
+func (c *Controller) target() float64 {
+	rate := c.aimd.rate
+	if c.loss.limiting {
+		rate = min(rate, c.loss.bound)
+	}
+	rate = c.drain.apply(rate, c.queue)
+	rate = c.outage.apply(rate)
+	if c.heard == 0 {
+		rate = c.fallback.apply(rate)
+	}
+	return min(max(rate, float64(c.cfg.Min)), float64(c.cfg.Max))
+}
+
+// Target returns the estimate.
+func (c *Controller) Target() Estimate {
+	t := c.target()
+	e := Estimate{
+		Target: uint64(t), Pacing: uint64(pacingFactor * t), Reason: c.reason(t), Acked: c.acked, Delay: uint64(c.aimd.rate),
+		Capacity: c.aimd.link.bps(), RTT: c.rtt, Queue: c.queue, Lost: c.loss.average,
+	}
+	if c.loss.limiting {
+		e.Loss = uint64(c.loss.bound)
+	}
+	return e
+}
+
+func (c *Controller) reason(target float64) Reason {
+	switch {
+	case c.outage.is():
+		return NoFeedback
+	case c.heard == 0 && c.fallback.heard:
+		return c.fallback.reason
+	case c.heard == 0:
+		return Starting
+	case target >= float64(c.cfg.Max):
+		return Limit
+	case c.loss.limiting && c.loss.bound < c.aimd.rate:
+		return Loss
+	case c.usage != normal || c.drain.active() || c.aimd.hold:
+		return Delay
+	case c.probes.active.ID != 0:
+		return Probing
+	case c.alr.limited():
+		return AppLimited
+	}
+	return Growing
+}
+
+// InFlight returns how many bytes were sent that feedback has not told of.
+func (c *Controller) InFlight() int { return c.history.flying }
+
+// Counters returns what was counted.
+func (c *Controller) Counters() Counters { return c.counters }

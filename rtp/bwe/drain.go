@@ -1,0 +1,70 @@
+package bwe
+
+import (
+	"time"
+
+	"bifrons/rtp/mono"
+)
+
+// Constants of emptying a queue.
+const (
+	drainAbove    = 40 * time.Millisecond  // a queue that is worth it
+	drainBelow    = 15 * time.Millisecond  // it is empty
+	drainTime     = 400 * time.Millisecond // of which the queue is a share: by that much less is sent
+	drainMost     = 0.7
+	drainPatience = 1500 * time.Millisecond // then it is somebody else's
+	drainTheirs   = 100 * time.Millisecond  // if it is as long as this, more than flows like ours make
+	drainFloor    = 0.5
+	drainPause    = 10 * time.Second // after which that is found out anew, the first time
+	drainLongest  = 20 * time.Second // the longest of these, which double
+)
+
+// drain sends less after a congestion until the queue that it left is empty. A queue
+// that stays is not ours: who competes with a flow that fills it would starve.
+type drain struct {
+	since  mono.Time // 0 if it is not active
+	before mono.Time // not before this time
+	link   float64   // bit/s that the line carries
+	first  float64   // the same when it began
+	pause  time.Duration
+	theirs bool // the queue is somebody else's
+}
+
+// begin starts, after a decrease, on a line of so many bit/s.
+func (d *drain) begin(now mono.Time, link float64, queue time.Duration) {
+	switch {
+	case d.since != 0:
+		d.link = min(d.link, link)
+	case queue >= drainAbove && now >= d.before:
+		d.since, d.link, d.first = now, link, link
+	}
+}
+
+// update ends it if there is reason to. It returns, in bit/s, what not to fall below when it turns
+// out that the decreases since it began were in vain, else 0.
+func (d *drain) update(now mono.Time, queue, rtt time.Duration) (floor float64) {
+	switch {
+	case queue < drainBelow: // nobody fills it any more
+		*d = drain{}
+	case d.since == 0:
+	case now.Sub(d.since) > drainPatience+rtt:
+		d.since = 0
+		if d.theirs = queue >= drainTheirs; !d.theirs {
+			return 0
+		}
+		d.pause = min(max(2*d.pause, drainPause), drainLongest)
+		d.before = now.Add(d.pause)
+		return d.first * drainFloor
+	}
+	return 0
+}
+
+func (d *drain) active() bool { return d.since != 0 }
+
+// apply lowers a rate by what empties the queue.
+func (d *drain) apply(rate float64, queue time.Duration) float64 {
+	if d.since == 0 {
+		return rate
+	}
+	return min(rate, d.link*(1-min(drainMost, float64(queue)/float64(drainTime))))
+}

@@ -1,0 +1,188 @@
+package bwe
+
+import (
+	"time"
+
+	"bifrons/rtp/mono"
+)
+
+// historyLen is how many of the last packets sent are remembered; it must be a
+// power of two. 2048 packets are 4 s of 5 Mbit/s.
+const historyLen = 2048
+
+// forgetAfter is how long nothing may be sent before everything is forgotten, well
+// before the 32 bits of a record's time come round.
+const forgetAfter = time.Minute
+
+// Class is what a packet is for.
+type Class uint8
+
+// Classes of packets.
+const (
+	Audio Class = iota
+	Video
+	Retransmission
+	Padding // sent for a probe alone, old payload included
+)
+
+// Sent is one packet that left.
+type Sent struct {
+	Number  uint64 // transport-wide, unwrapped, from 1 on, each greater than the one before
+	Size    int    // bytes on the wire; 65535 at most count
+	Class   Class
+	Cluster uint8 // probe cluster that it belongs to, 1 to 15, 0 for none
+}
+
+// What is known about a packet.
+const (
+	unknown = iota // never sent, or forgotten
+	inFlight
+	reportedLost
+	reportedReceived
+)
+
+// record is one packet of the history, in 8 bytes.
+type record struct {
+	at    uint32 // microseconds modulo 2^32
+	size  uint16
+	state uint8 // and the cluster, above
+	own   uint8 // wait of its own making, in units of ownTick
+}
+
+const (
+	stateBits = 4
+	ownTick   = time.Millisecond
+	ownMost   = 200 * time.Millisecond // that is believed
+)
+
+func (r *record) is() uint8 { return r.state & (1<<stateBits - 1) }
+
+func (r *record) set(state uint8) { r.state = r.state&^(1<<stateBits-1) | state }
+
+// history is what was sent. Feedback finds each packet once.
+type history struct {
+	last     uint64 // highest number sent, 0 before the first
+	lastAt   mono.Time
+	reported uint64 // highest number that feedback has told of
+	flying   int    // bytes sent after that
+	backlog  backlog
+	ring     [historyLen]record
+}
+
+// backlog is the queue that a line would have that carries the estimate and nothing else. What
+// waits for it waits for what we sent at once, as for a key frame, and tells of no line that is
+// slower.
+type backlog struct {
+	wait    time.Duration // of the next packet, if it came with the last one
+	perByte float64       // ns
+}
+
+// carry sets what the line carries, in bit/s.
+func (b *backlog) carry(rate float64) { b.perByte = 8e9 / rate }
+
+// add takes a packet some time after the one before, and returns its wait.
+func (b *backlog) add(since time.Duration, size int) time.Duration {
+	b.wait = max(0, b.wait-since)
+	if b.wait > ownMost { // it is no burst any more
+		return ownMost
+	}
+	wait := b.wait
+	b.wait += time.Duration(float64(size) * b.perByte)
+	return wait
+}
+
+// sent notes a packet. ok is false if its number does not follow.
+func (h *history) sent(now mono.Time, s Sent) (ok bool) {
+	if s.Number <= h.last {
+		return false
+	}
+	if h.last != 0 && now.Sub(h.lastAt) > forgetAfter || s.Number-h.last > historyLen {
+		clear(h.ring[:])
+		h.reported, h.flying = s.Number-1, 0
+	} else {
+		for n := h.last + 1; n < s.Number; n++ {
+			h.ring[n%historyLen] = record{}
+		}
+	}
+	if s.Number-h.reported > historyLen { // what is overwritten flies no more
+		for n := h.reported + 1; n+historyLen <= s.Number; n++ {
+			h.pass(n)
+		}
+	}
+	size := uint16(min(max(s.Size, 0), 1<<16-1))
+	own := h.backlog.add(now.Sub(h.lastAt), int(size))
+	h.ring[s.Number%historyLen] = record{
+		at: micros(now), size: size, state: inFlight | s.Cluster<<stateBits, own: uint8(own / ownTick),
+	}
+	h.last, h.lastAt = s.Number, now
+	h.flying += int(size)
+	return true
+}
+
+// pass takes a number out of what flies: everything up to it was reported, or will
+// not be.
+func (h *history) pass(n uint64) {
+	if r := &h.ring[n%historyLen]; r.is() != unknown {
+		h.flying = max(0, h.flying-int(r.size))
+	}
+	h.reported = n
+}
+
+// verdict is what feedback on a packet means.
+type verdict uint8
+
+const (
+	newlyReceived verdict = iota
+	newlyLost
+	foundAgain // received after it was reported lost
+	repeated
+	tooOld
+	neverSent
+)
+
+// packet is one packet that feedback tells of.
+type packet struct {
+	sent    mono.Time
+	size    int
+	cluster uint8
+	own     time.Duration // wait of its own making
+}
+
+// report notes what feedback says about a packet.
+func (h *history) report(now mono.Time, n uint64, received bool) (packet, verdict) {
+	if n == 0 || n > h.last {
+		return packet{}, neverSent
+	}
+	if n+historyLen <= h.last {
+		return packet{}, tooOld
+	}
+	r := &h.ring[n%historyLen]
+	if r.is() == unknown {
+		return packet{}, neverSent
+	}
+	v := newlyReceived
+	switch {
+	case r.is() == reportedReceived, r.is() == reportedLost && !received:
+		return packet{}, repeated
+	case r.is() == reportedLost:
+		v = foundAgain
+	case !received:
+		v = newlyLost
+	}
+	r.set(reportedLost)
+	if received {
+		r.set(reportedReceived)
+	}
+	for h.reported < n {
+		h.pass(h.reported + 1)
+	}
+	return packet{sent: r.time(now), size: int(r.size), cluster: r.state >> stateBits, own: time.Duration(r.own) * ownTick}, v
+}
+
+func micros(t mono.Time) uint32 { return uint32(int64(t) / int64(time.Microsecond)) }
+
+// time returns when the packet was sent, to the microsecond.
+func (r *record) time(now mono.Time) mono.Time {
+	age := time.Duration(micros(now)-r.at) * time.Microsecond
+	return now - now%mono.Time(time.Microsecond) - mono.Time(age)
+}
