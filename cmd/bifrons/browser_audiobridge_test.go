@@ -18,6 +18,16 @@ const bridgeFile = `room-1234: { description = "Demo Room", secret = "adminpwd",
 room-5678: { description = "Stereo", secret = "adminpwd", sampling_rate = 48000, spatial_audio = true }
 `
 
+// sliderScript is what the page calls of bootstrap-slider, which is in no package of Debian's.
+const sliderScript = `
+document.addEventListener("DOMContentLoaded", () => {
+	$.fn.slider = function(what, value) {
+		if (what === "setValue") return this.val(value);
+		return this.attr({ type: "range", min: what.min, max: what.max, step: what.step, disabled: !what.enabled }).val(what.value);
+	};
+});
+`
+
 // toneScript makes the page's microphone a tone, and measures what comes back: for each
 // channel, by frequency, how loud it is in dB.
 const toneScript = `
@@ -75,7 +85,7 @@ func openBridge(t *testing.T, at func(*testing.T, *server) front, query string, 
 	}
 	c := &conference{t: t, server: testServerWith(t, folder, func(cfg *config.Config) { cfg.Folder = settings })}
 	from := at(t, c.server)
-	script := toneScript + from.script()
+	script := sliderScript + toneScript + from.script()
 	first := openTab(t, from.hosts, script)
 	for i, name := range names {
 		p := &participant{tab: first, name: name}
@@ -140,7 +150,7 @@ func TestBrowserDemoAudioBridge(t *testing.T) {
 			anna.shot("audiobridge")
 
 			for _, p := range c.all {
-				p.quiet("bootstrap-slider") // which is in no package, and for stereo rooms
+				p.quiet(slider)
 			}
 			cleo.stop()
 			anna.is(`$("#list li").length === 1`)
@@ -156,4 +166,42 @@ func TestBrowserDemoAudioBridge(t *testing.T) {
 			waittest.Until(t, "nobody is mixed", func() bool { return c.server.engine.Mixing().Parties == 0 })
 		})
 	}
+}
+
+// slider is in what the page says when it does not find the library.
+const slider = "bootstrap-slider"
+
+// TestBrowserDemoAudioBridgeStereo: where somebody is heard from, as the page's button has it.
+func TestBrowserDemoAudioBridgeStereo(t *testing.T) {
+	c := openBridge(t, direct, "&room=5678&stereo=true", "anna", "bert")
+	anna, bert := c.all[0], c.all[1]
+	heard := func(where string, ok func(left, right float64) bool) {
+		t.Helper()
+		levels := await(anna.tab, "bert from the "+where, fmt.Sprintf("hear(%d, %d)", bridgeTones[1], bridgeTones[0]), func(sides [][]float64) bool {
+			return len(sides) == 2 && ok(sides[0][0], sides[1][0]) && max(sides[0][1], sides[1][1]) < -75
+		})
+		t.Logf("%s: %.0f dB", where, levels)
+	}
+	middle := func(left, right float64) bool { return left > -45 && right > left-3 && right < left+3 }
+	heard("middle", middle)
+	for _, x := range []struct {
+		place int
+		where string
+		ok    func(left, right float64) bool
+	}{
+		{0, "left", func(left, right float64) bool { return left > -45 && right < left-20 }},
+		{100, "right", func(left, right float64) bool { return right > -45 && left < right-20 }},
+		{50, "middle", middle},
+	} {
+		bert.click("#position")
+		bert.is(`$(".bootbox-input").is(":visible")`)
+		bert.do(chromedp.SetValue(".bootbox-input", fmt.Sprint(x.place)))
+		bert.click(".bootbox .btn-primary")
+		bert.is(`$(".bootbox").length === 0`)
+		anna.is(fmt.Sprintf(`$("#list input").val() === "%d"`, x.place))
+		heard(x.where, x.ok)
+	}
+	anna.shot("audiobridge-stereo")
+	anna.quiet(slider)
+	bert.quiet(slider)
 }

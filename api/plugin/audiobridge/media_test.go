@@ -192,26 +192,13 @@ room-1: { sampling_rate = 16000, allow_rtp_participants = true }`)
 	e := c.Ask(`{"request":"join","room":1,"rtp":{"ip":"127.0.0.1","port":`+strconv.Itoa(conn.LocalAddr().(*net.UDPAddr).Port)+`,"payload_type":97}}`, nil)
 	port, _ := e.Field("rtp", "port").(float64)
 	to := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(port)}
-	quit, done := make(chan struct{}), make(chan struct{})
 	v := newVoice(t, hz)
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(20 * time.Millisecond)
-		defer tick.Stop()
-		for n := uint16(1); ; n++ {
-			h := []byte{0x80, 97, byte(n >> 8), byte(n)}
-			h = binary.BigEndian.AppendUint32(h, uint32(n)*960)
-			h = binary.BigEndian.AppendUint32(h, 77)
-			payload, _ := v.next()
-			conn.WriteToUDP(append(h, payload...), to)
-			select {
-			case <-tick.C:
-			case <-quit:
-				return
-			}
-		}
-	}()
-	t.Cleanup(func() { close(quit); <-done })
+	say(t, func(n int) {
+		h := []byte{0x80, 97, byte(n >> 8), byte(n)}
+		h = binary.BigEndian.AppendUint32(h, uint32(n)*960)
+		h = binary.BigEndian.AppendUint32(h, 77)
+		conn.WriteToUDP(append(h, v.packet(n).payload...), to)
+	})
 	ann.awaitTones("the plain one is heard", []float64{hz}, []float64{voice})
 	far, buf := newEar(t), make([]byte, 1500)
 	conn.SetReadDeadline(time.Now().Add(waittest.Patience))

@@ -82,44 +82,75 @@ func amplitude(pcm []float32, hz float64, rate int) float64 {
 	return 2 * math.Sqrt(max(0, a*a+b*b-k*a*b)) / float64(len(pcm))
 }
 
-// voice says a tone.
+// voice says a tone, of a frequency that is a multiple of 50 Hz.
 type voice struct {
-	t    *testing.T
-	enc  *opus.Encoder
-	hz   float64
-	i    int
-	loud atomic.Uint64 // amplitude, in millionths
+	hz        float64
+	loud, low []sound // a second, after which the phase is the same
+	quiet     atomic.Bool
 }
 
-const loud = .2
+// sound is 20 ms, and how loud that is (RFC 6464).
+type sound struct {
+	payload []byte
+	level   uint8
+}
 
 func newVoice(t *testing.T, hz float64) *voice {
 	t.Helper()
-	v := &voice{t: t, hz: hz}
-	v.set(loud)
-	var err error
-	if v.enc, err = opus.NewEncoder(48000, 1); err != nil {
-		t.Fatal(err)
-	}
-	return v
+	return &voice{hz: hz, loud: sine(t, hz, .2), low: sine(t, hz, .0005)}
 }
 
-func (v *voice) set(amplitude float64) { v.loud.Store(uint64(amplitude * 1e6)) }
-
-// next is the next packet, and how loud that is (RFC 6464).
-func (v *voice) next() (payload []byte, level uint8) {
-	pcm, amplitude, sum := make([]float32, 960), float64(v.loud.Load())/1e6, 0.
-	for j := range pcm {
-		x := amplitude * math.Sin(2*math.Pi*v.hz*float64(v.i)/48000)
-		pcm[j] = float32(x)
-		sum += x * x
-		v.i++
-	}
-	b, err := v.enc.Encode(nil, pcm)
+// sine is a second of a tone.
+func sine(t *testing.T, hz, amplitude float64) (list []sound) {
+	t.Helper()
+	enc, err := opus.NewEncoder(48000, 1)
 	if err != nil {
-		v.t.Error(err)
+		t.Fatal(err)
 	}
-	return b, uint8(min(127, -10*math.Log10(sum/960+1e-20)))
+	for i := range 50 {
+		pcm, sum := make([]float32, 960), 0.
+		for j := range pcm {
+			x := amplitude * math.Sin(2*math.Pi*hz*float64(960*i+j)/48000)
+			pcm[j] = float32(x)
+			sum += x * x
+		}
+		b, err := enc.Encode(nil, pcm)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, sound{b, uint8(-10 * math.Log10(sum/960))})
+	}
+	return list
+}
+
+// packet is the nth one, from 0 on.
+func (v *voice) packet(n int) sound {
+	if v.quiet.Load() {
+		return v.low[n%len(v.low)]
+	}
+	return v.loud[n%len(v.loud)]
+}
+
+// say sends 20 ms after 20 ms until the test ends. What a machine that is short of time has
+// missed is sent later.
+func say(t *testing.T, send func(n int)) {
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for begin, n := time.Now(), 0; ; {
+			for ; time.Since(begin) > time.Duration(n)*20*time.Millisecond; n++ {
+				send(n)
+			}
+			select {
+			case <-tick.C:
+			case <-quit:
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() { close(quit); <-done })
 }
 
 // phone joins a room and speaks.
@@ -145,28 +176,17 @@ func (b *bridge) call(room, id int, v *voice, more string, levels bool) *phone {
 	sender, err := p.pc.AddTrack(track)
 	p.must(err)
 	p.pc.OnTrack(p.listen)
-	quit, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(20 * time.Millisecond)
-		defer tick.Stop()
-		for n := uint16(1); ; n++ {
-			payload, level := v.next()
-			q := &rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: n, Timestamp: uint32(n) * 960}, Payload: payload}
-			for _, x := range sender.GetParameters().HeaderExtensions {
-				if x.URI == sdp.URIAudioLevel && levels {
-					q.SetExtension(uint8(x.ID), []byte{level})
-				}
-			}
-			track.WriteRTP(q)
-			select {
-			case <-tick.C:
-			case <-quit:
-				return
+	b.t.Cleanup(func() { p.pc.GracefulClose() })
+	say(b.t, func(n int) {
+		x := v.packet(n)
+		q := &rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: uint16(n), Timestamp: uint32(n) * 960}, Payload: x.payload}
+		for _, e := range sender.GetParameters().HeaderExtensions {
+			if e.URI == sdp.URIAudioLevel && levels {
+				q.SetExtension(uint8(e.ID), []byte{x.level})
 			}
 		}
-	}()
-	b.t.Cleanup(func() { close(quit); <-done; p.pc.GracefulClose() })
+		track.WriteRTP(q)
+	})
 	d, err := p.pc.CreateOffer(nil)
 	p.must(err)
 	gathered := webrtc.GatheringCompletePromise(p.pc)

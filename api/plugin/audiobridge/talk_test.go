@@ -13,22 +13,24 @@ func TestTalking(t *testing.T) {
 	b := exchange(t, t.TempDir(), "room-1: { sampling_rate = 16000, audiolevel_event = true, audio_active_packets = 10, audio_level_average = 60 }")
 	const a, c = 400, 900
 	v := newVoice(t, a)
+	v.quiet.Store(true) // until all are there
 	ann, cat, dan := b.call(1, 1, v, "", true), b.phone(1, 2, c, ""), b.join("1", "3", "")
 	everybody := []*client{ann.client, cat.client, dan}
 	list := func() string { return dan.ask("{'request':'listparticipants','room':1}") }
 	for range 2 {
+		v.quiet.Store(false)
 		for _, x := range everybody {
 			x.AwaitText(`{"audiobridge":"talking","room":1,"id":1}`)
 		}
 		// Packets may be missing for a while where the machine has no time for them.
 		waittest.Until(t, "ann is listed as one who talks", func() bool { return strings.Contains(list(), "{'id':1,'setup':true,'muted':false,'talking':true}") })
-		v.set(.0005) // -69 dBov
+		v.quiet.Store(true)
 		for _, x := range everybody {
 			x.AwaitText(`{"audiobridge":"stopped-talking","room":1,"id":1}`)
 		}
 		waittest.Until(t, "ann is listed as one who is silent", func() bool { return strings.Contains(list(), "{'id':1,'setup':true,'muted':false,'talking':false}") })
-		v.set(loud)
 	}
+	v.quiet.Store(false)
 	cat.awaitTones("cat hears ann", []float64{a}, []float64{c})
 	ann.awaitTones("ann hears cat", []float64{c}, []float64{a})
 	if got := list(); !strings.Contains(got, "{'id':2,'setup':true,'muted':false}") {
