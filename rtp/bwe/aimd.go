@@ -21,6 +21,8 @@ const (
 	packetBytes      = 1200
 	minGrowth        = 4000                   // bit/s a second, near the capacity
 	reactionTime     = 100 * time.Millisecond // of an overuse detector beyond the round trip
+	evenTripMin      = 100 * time.Millisecond // of round trips in the growth, so that a short one is no great advantage
+	evenTripMax      = 200 * time.Millisecond
 )
 
 // aimd turns what the delay tells into a rate (draft-ietf-rmcat-gcc-02, 5.5).
@@ -128,7 +130,7 @@ func (a *aimd) increase(now mono.Time, c conditions) {
 func (a *aimd) nearCapacity(rtt time.Duration) float64 {
 	frame := a.rate * frameInterval.Seconds() / 8
 	packets := math.Ceil(frame / packetBytes)
-	response := rtt + reactionTime
+	response := min(max(rtt, evenTripMin), evenTripMax) + reactionTime
 	return max(minGrowth, frame/packets*8/response.Seconds())
 }
 

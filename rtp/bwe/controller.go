@@ -12,14 +12,20 @@
 //     about times raises an estimate.
 //   - A queue that a congestion has left is emptied by sending less for a moment
 //     (drain.go); the reference leaves that to the factor of its decrease.
+//   - What we send at once, such as a key frame, waits by itself; that wait is
+//     taken off the delay before its slope is looked at (backlog in history.go).
+//   - A queue that stays whatever we do is somebody else's. Beside it the estimate
+//     grows and falls more like that flow's (aimd.go), until the queue can be emptied.
+//   - The estimate grows by itself only while it is used; what lies above is probed for.
 //   - Probes go where the application says that it could use more (Want), also when
 //     it is not limited, every 2 to 5 s; a result only ever raises the estimate.
+//   - A loss bound grows by 2 % for each observation and never prefers low rates,
+//     which would draw the estimate to nothing where much is lost at random.
 //   - Missing feedback lowers the target itself (outage.go), in place of the
 //     congestion window.
-//   - The smallest growth near the capacity counts the payload of 1200 bytes a packet.
 //
-// Packages use one Controller for each transport. Nothing in here reads a clock,
-// locks, or allocates after New.
+// A Controller is for one transport. Nothing in here reads a clock, locks, or allocates
+// after New.
 package bwe
 
 import (
@@ -194,7 +200,7 @@ func (c *Controller) Sent(now mono.Time, s Sent) {
 // Feedback takes what the peer tells of packets, in order of their numbers. What it
 // tells of packets that were never sent, or again, is counted and has no effect.
 func (c *Controller) Feedback(now mono.Time, results []Result) {
-	var told, arrived bool
+	var told, arrived, marked bool
 	var latest mono.Time
 	for i := range results {
 		r := &results[i]
@@ -222,7 +228,7 @@ func (c *Controller) Feedback(now mono.Time, results []Result) {
 		if v == newlyLost {
 			continue
 		}
-		arrived = true
+		arrived, marked = true, marked || r.CE
 		latest = max(latest, p.sent)
 		c.rates.add(p.sent, r.Arrival, p.size)
 		c.probes.arrived(p.sent, r.Arrival, p.cluster, p.size)
@@ -232,24 +238,30 @@ func (c *Controller) Feedback(now mono.Time, results []Result) {
 		}
 	}
 	if told {
-		c.told(now, latest, arrived)
+		c.told(now, latest, arrived, marked)
 	}
 }
 
 // told makes a new estimate after feedback that told something new. latest is when
-// the latest packet was sent that arrived.
-func (c *Controller) told(now, latest mono.Time, arrived bool) {
+// the latest packet was sent that arrived. A mark is a congestion like a queue that grows (RFC 3168).
+func (c *Controller) told(now, latest mono.Time, arrived, marked bool) {
 	c.heard = now
 	if arrived {
-		c.outage.over(now)
+		if c.outage.is() { // what was lost while nothing came through is no matter of rate
+			c.loss = loss{}
+		}
+		c.outage.over()
 		c.measureRTT(now.Sub(latest))
 	}
 	c.acked = c.rates.rate(rateWindow)
 	c.alr.advance(now, c.target())
 	cond := conditions{acked: c.acked, fresh: c.rates.rate(rateFresh), rtt: c.rtt, limited: c.alr.limited(), contended: c.drain.theirs}
 	usage := c.usage
-	if !arrived {
+	switch {
+	case !arrived:
 		usage = underuse // nothing is known of the delay; hold
+	case marked:
+		usage = overuse
 	}
 	if usage == overuse {
 		c.lastOver = now
@@ -273,7 +285,7 @@ func (c *Controller) told(now, latest mono.Time, arrived bool) {
 // bit faster then.
 func (c *Controller) setBacklog() {
 	c.usual += (float64(c.acked) - c.usual) / usualFeedbacks
-	c.history.backlog.rate = max(c.aimd.rate, backlogRoom*min(float64(c.acked), c.usual)) / 8
+	c.history.backlog.carry(max(c.aimd.rate, backlogRoom*min(float64(c.acked), c.usual)))
 }
 
 // probed takes the result of a cluster.
@@ -335,7 +347,7 @@ func (c *Controller) planProbe(now mono.Time) {
 	target := c.target()
 	if !c.probes.started || c.want <= target || now < c.probes.next || c.outage.is() ||
 		c.heard == 0 || c.usage == overuse || c.drain.active() || c.queue > probeQueue ||
-		c.lastOver != 0 && now.Sub(c.lastOver) < probeQuiet {
+		c.lastOver != 0 && now.Sub(c.lastOver) < probeQuiet || c.history.backlog.wait > probeQueue {
 		return
 	}
 	most := probeFurther
@@ -349,6 +361,9 @@ func (c *Controller) planProbe(now mono.Time) {
 func (c *Controller) Probe(now mono.Time) (Cluster, bool) {
 	if c.want <= c.target() {
 		c.probes.queued = 0
+	}
+	if c.history.backlog.wait > probeQueue { // a key frame, with which it would be too much at once
+		return Cluster{}, false
 	}
 	return c.probes.take(now, min(float64(c.cfg.Max), max(c.want, probeSecond*c.aimd.rate)))
 }

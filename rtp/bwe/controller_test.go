@@ -9,15 +9,14 @@ import (
 
 // rig sends packets over a line that it models: a rate, a delay, and a queue without end.
 type rig struct {
-	c       *Controller
-	now     mono.Time
-	number  uint64
-	line    float64   // bit/s
-	free    mono.Time // when everything has gone out
-	back    mono.Time // of the next feedback
-	flying  []Result
-	deaf    bool // nothing comes back
-	results []Result
+	c      *Controller
+	now    mono.Time
+	number uint64
+	line   float64   // bit/s
+	free   mono.Time // when everything has gone out
+	back   mono.Time // of the next feedback
+	flying []Result
+	deaf   bool // nothing comes back
 }
 
 func newRig(cfg Config, line float64) *rig {
@@ -282,6 +281,24 @@ func TestDeterministic(t *testing.T) {
 	}
 }
 
+// TestMarks: a line that marks is congested.
+func TestMarks(t *testing.T) {
+	for _, marked := range []bool{false, true} {
+		r := newRig(Config{Start: 1e6}, 5e6)
+		r.run(3*time.Second, 1)
+		before := r.c.Target().Target
+		for range 20 {
+			for i := range r.flying {
+				r.flying[i].CE = marked
+			}
+			r.run(50*time.Millisecond, 1)
+		}
+		if got := r.c.Target(); got.Target < before == !marked {
+			t.Errorf("marked %v: from %d to %+v", marked, before, got)
+		}
+	}
+}
+
 // TestAllocations: none after New.
 func TestAllocations(t *testing.T) {
 	c := New(Config{})
@@ -359,22 +376,19 @@ func BenchmarkSent(b *testing.B) {
 	}
 }
 
-// BenchmarkFeedback is one packet of feedback on fifty.
+// BenchmarkFeedback is Sent and its share of the feedback on fifty packets.
 func BenchmarkFeedback(b *testing.B) {
 	c := New(Config{Start: 5e6})
 	now, n := t0, uint64(0)
-	results := make([]Result, 0, 50)
+	results := make([]Result, 50)
 	b.ReportAllocs()
-	for range b.N/50 + 1 {
-		b.StopTimer()
-		results = results[:0]
-		for range 50 {
+	for range b.N / 50 {
+		for i := range results {
 			n++
 			now = now.Add(time.Millisecond)
 			c.Sent(now, Sent{Number: n, Size: 600, Class: Video})
-			results = append(results, Result{Number: n, Received: n%50 != 0, Arrival: time.Duration(now)})
+			results[i] = Result{Number: n, Received: n%50 != 0, Arrival: time.Duration(now)}
 		}
-		b.StartTimer()
 		c.Feedback(now, results)
 	}
 }

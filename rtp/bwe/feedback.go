@@ -1,6 +1,8 @@
 package bwe
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"bifrons/rtp/rtcp"
@@ -19,6 +21,10 @@ type Result struct {
 type Adapter struct {
 	reference int64 // last reference time, unwrapped, in its units
 	started   bool
+
+	stamp   uint32        // of the last report of RFC 8888
+	elapsed time.Duration // until that
+	stamped bool
 }
 
 // maxStatuses is the most packets that a believable message tells of.
@@ -39,6 +45,37 @@ func (a *Adapter) TWCC(dst []Result, t *rtcp.TWCC, last uint64) []Result {
 		}
 		dst = append(dst, r)
 	}
+	return dst
+}
+
+// Numbers tells the transport-wide number, unwrapped, of a packet that was sent.
+type Numbers interface {
+	Number(ssrc uint32, seq uint16) (n uint64, ok bool)
+}
+
+// CCFB appends what c says (RFC 8888) to dst, in order of transport-wide numbers, and no more
+// than dst has capacity for. Packets that sent does not know are passed over, and so are those
+// whose time of arrival is not told.
+func (a *Adapter) CCFB(dst []Result, c *rtcp.CCFB, sent Numbers) []Result {
+	if a.stamped {
+		a.elapsed += c.Since(a.stamp)
+	} else {
+		a.elapsed, a.stamped = 24*time.Hour, true // so that times stay positive
+	}
+	a.stamp = c.Timestamp
+	from := len(dst)
+	for it := c.Reports(); it.Next() && len(dst) < cap(dst); {
+		n, ok := sent.Number(it.SSRC, it.Seq)
+		if !ok || it.Received && !it.Timed {
+			continue
+		}
+		r := Result{Number: n, Received: it.Received, CE: it.CE}
+		if it.Received {
+			r.Arrival = a.elapsed - it.Arrival
+		}
+		dst = append(dst, r)
+	}
+	slices.SortFunc(dst[from:], func(x, y Result) int { return cmp.Compare(x.Number, y.Number) })
 	return dst
 }
 

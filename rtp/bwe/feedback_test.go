@@ -2,8 +2,11 @@ package bwe
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
+
+	pion "github.com/pion/rtcp"
 
 	"bifrons/rtp/rtcp"
 	"bifrons/rtp/twcc"
@@ -88,6 +91,54 @@ func TestTWCCBounds(t *testing.T) {
 		var a Adapter
 		if got := a.TWCC(make([]Result, 0, 100), &m, 300); len(got) != 100 || got[99].Number != 100 {
 			t.Errorf("%d results", len(got))
+		}
+	}
+}
+
+// sentNumbers numbers the packets of two streams in turn.
+type sentNumbers struct{}
+
+func (sentNumbers) Number(ssrc uint32, seq uint16) (uint64, bool) {
+	return 2*uint64(seq) + uint64(ssrc&1), ssrc < 10
+}
+
+// TestCCFB: reports of RFC 8888, as pion writes them, become results in order.
+func TestCCFB(t *testing.T) {
+	var a Adapter
+	const second = 65536
+	for i, stamp := range []uint32{1<<32 - second, 0, second / 2} { // it wraps
+		report := func(received bool, ecn uint8, offset uint16) pion.CCFeedbackMetricBlock {
+			return pion.CCFeedbackMetricBlock{Received: received, ECN: pion.ECN(ecn), ArrivalTimeOffset: offset}
+		}
+		b, err := pion.CCFeedbackReport{SenderSSRC: 1, ReportTimestamp: stamp, ReportBlocks: []pion.CCFeedbackReportBlock{
+			{MediaSSRC: 2, BeginSequence: 100, MetricBlocks: []pion.CCFeedbackMetricBlock{
+				report(true, 0, 512), report(false, 0, 0), report(true, 3, 256)}},
+			{MediaSSRC: 3, BeginSequence: 100, MetricBlocks: []pion.CCFeedbackMetricBlock{
+				report(true, 1, 511), report(true, 0, 0x1ffe), report(true, 0, 0x1fff), report(true, 0, 0)}},
+			{MediaSSRC: 11, BeginSequence: 1, MetricBlocks: []pion.CCFeedbackMetricBlock{report(true, 0, 1), report(true, 0, 1)}},
+		}}.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		it := rtcp.Parse(b)
+		if !it.Next() {
+			t.Fatal(it.Err())
+		}
+		c, ok := it.CCFB()
+		if !ok {
+			t.Fatal("no feedback")
+		}
+		at := 24*time.Hour + []time.Duration{0, time.Second, 1500 * time.Millisecond}[i]
+		want := []Result{
+			{200, true, false, at - time.Second/2}, {201, true, false, at - 511*time.Second/1024}, {Number: 202},
+			{204, true, true, at - time.Second/4}, {207, true, false, at},
+		}
+		got := a.CCFB(make([]Result, 0, 100), &c, sentNumbers{})
+		if !slices.Equal(got, want) {
+			t.Errorf("%+v, want %+v", got, want)
+		}
+		if got := a.CCFB(make([]Result, 0, 2), &c, sentNumbers{}); len(got) != 2 {
+			t.Errorf("%d results where there is room for 2", len(got))
 		}
 	}
 }

@@ -51,8 +51,8 @@ type record struct {
 
 const (
 	stateBits = 4
-	ownTick   = 500 * time.Microsecond
-	ownMost   = 100 * time.Millisecond // that is believed
+	ownTick   = time.Millisecond
+	ownMost   = 200 * time.Millisecond // that is believed
 )
 
 func (r *record) is() uint8 { return r.state & (1<<stateBits - 1) }
@@ -73,21 +73,21 @@ type history struct {
 // waits for it waits for what we sent at once, as for a key frame, and tells of no line that is
 // slower.
 type backlog struct {
-	bytes float64
-	rate  float64 // bytes a second
+	wait    time.Duration // of the next packet, if it came with the last one
+	perByte float64       // ns
 }
+
+// carry sets what the line carries, in bit/s.
+func (b *backlog) carry(rate float64) { b.perByte = 8e9 / rate }
 
 // add takes a packet some time after the one before, and returns its wait.
 func (b *backlog) add(since time.Duration, size int) time.Duration {
-	if b.rate == 0 {
-		return 0
-	}
-	b.bytes = max(0, b.bytes-b.rate*since.Seconds())
-	wait := time.Duration(b.bytes / b.rate * 1e9)
-	if wait > ownMost { // it is no burst any more
+	b.wait = max(0, b.wait-since)
+	if b.wait > ownMost { // it is no burst any more
 		return ownMost
 	}
-	b.bytes += float64(size)
+	wait := b.wait
+	b.wait += time.Duration(float64(size) * b.perByte)
 	return wait
 }
 

@@ -203,7 +203,7 @@ func TestOutage(t *testing.T) {
 	if got := o.apply(2e6); got > 40e3 {
 		t.Errorf("%v bit/s after 3 s", got)
 	}
-	o.over(0)
+	o.over()
 	if o.apply(2e6) != 2e6 {
 		t.Error("it is not over")
 	}

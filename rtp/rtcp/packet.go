@@ -25,6 +25,7 @@ const (
 // Feedback message types of RTPFB and PSFB packets.
 const (
 	FormatNACK = 1  // RTPFB, RFC 4585, 6.2.1
+	FormatCCFB = 11 // RTPFB, RFC 8888, 3.1
 	FormatTWCC = 15 // RTPFB, draft-holmer-rmcat-transport-wide-cc-extensions-01
 
 	FormatPLI = 1  // PSFB, RFC 4585, 6.3.1

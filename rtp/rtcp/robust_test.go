@@ -3,6 +3,7 @@ package rtcp
 import (
 	"bytes"
 	"testing"
+	"time"
 
 	pion "github.com/pion/rtcp"
 )
@@ -187,6 +188,27 @@ func FuzzTWCC(f *testing.F) {
 			if st.Received != (deltas[i] != NotReceived) || st.Received && int32(st.Delta) != deltas[i] {
 				t.Fatalf("status %d changed: %+v, want %d", i, st, deltas[i])
 			}
+		}
+	})
+}
+
+func FuzzCCFB(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 2, 0, 100, 0, 3, 0x80, 1, 0, 0, 0xe0, 3, 0, 0, 1, 2, 3, 4})
+	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 2, 0xff, 0xff, 0, 0, 0, 0, 0, 3, 0, 1, 0, 1, 0xff, 0xff, 0, 0, 1, 2, 3, 4})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		p := Packet{Type: TypeRTPFB, Count: FormatCCFB, Body: body}
+		c, ok := p.CCFB()
+		if !ok {
+			return
+		}
+		n := 0
+		for it := c.Reports(); it.Next(); n++ {
+			if it.Arrival < 0 || it.Arrival >= 8*time.Second || it.Timed && !it.Received || it.CE && !it.Received {
+				t.Fatalf("%+v", it)
+			}
+		}
+		if 2*n > len(body) {
+			t.Fatalf("%d reports in %d bytes", n, len(body))
 		}
 	})
 }
