@@ -12,40 +12,12 @@ import (
 	"bifrons/api/kit"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/plugintest"
-	"bifrons/rtp"
 	"bifrons/rtp/mjr"
+	"bifrons/rtp/mjr/mjrtest"
 	"bifrons/rtp/waittest"
 	"bifrons/sdp"
 	"bifrons/sfu/webrtctest"
 )
-
-// recorded is what is in a recording.
-type recorded struct {
-	mjr.Header
-	frames []mjr.Frame
-}
-
-func read(t *testing.T, path string) (x recorded) {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := mjr.NewReader(bytes.NewReader(b))
-	h, err := r.Header()
-	if err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
-	x.Header = *h
-	for {
-		f, err := r.Next()
-		if err != nil {
-			return x
-		}
-		f.Data = bytes.Clone(f.Data)
-		x.frames = append(x.frames, f)
-	}
-}
 
 // caller is a client with an echo that sends all the time.
 func caller(t *testing.T, o webrtctest.Options, body string) (*plugintest.Client, *webrtctest.Peer, plugintest.Event) {
@@ -99,12 +71,14 @@ func TestRecording(t *testing.T) {
 		}
 	}
 	stop()
-	audio, video, data := read(t, base+"-audio.mjr"), read(t, base+"-video.mjr"), read(t, base+"-data.mjr")
+	audio, _ := mjrtest.Read(t, base+"-audio.mjr")
+	video, _ := mjrtest.Read(t, base+"-video.mjr")
+	data, messages := mjrtest.Read(t, base+"-data.mjr")
 	if audio.Type != 'a' || audio.Codec != "opus" || video.Type != 'v' || video.Codec != "vp8" || data.Type != 'd' || data.Codec != "text" {
-		t.Errorf("headers %+v %+v %+v", audio.Header, video.Header, data.Header)
+		t.Errorf("headers %+v %+v %+v", audio, video, data)
 	}
-	if _, text, _ := data.frames[0].Message(); string(text) != "hello" || len(data.frames) != 1 {
-		t.Errorf("data %q of %d", text, len(data.frames))
+	if len(messages) != 1 || string(messages[0].Payload) != "hello" {
+		t.Errorf("data %+v", messages)
 	}
 
 	if got := c.Ask(`{"audio":false,"record":true,"filename":"`+base+`2"}`, nil); got.Field("result") != "ok" {
@@ -116,13 +90,12 @@ func TestRecording(t *testing.T) {
 		t.Errorf("audio that is held is recorded: %v, %v", info, err)
 	}
 	for _, name := range []string{base + "-video.mjr", base + "2-video.mjr"} {
-		first := read(t, name).frames[0].Data
-		var h rtp.Header
-		if err := h.Parse(first); err != nil || h.SequenceNumber != 1 || h.Timestamp != 0 {
-			t.Errorf("%s: %+v, %v", name, h, err)
+		_, frames := mjrtest.Read(t, name)
+		if first := frames[0]; first.SequenceNumber != 1 || first.Timestamp != 0 {
+			t.Errorf("%s: %+v", name, first.Header)
 		}
-		if !bytes.Contains(first, []byte("\x9d\x01\x2a")) { // RFC 6386, 9.1
-			t.Errorf("%s does not begin with a key frame: %x", name, first)
+		if !bytes.Contains(frames[0].Payload, []byte("\x9d\x01\x2a")) { // RFC 6386, 9.1
+			t.Errorf("%s does not begin with a key frame: %x", name, frames[0].Payload)
 		}
 	}
 }
@@ -165,12 +138,12 @@ func TestRecordingSimulcast(t *testing.T) {
 	c.Ask(`{"record":false}`, nil)
 	waittest.Until(t, "the files are whole", func() bool { _, n := c.Handle.(*handle).plugin.Gateway.Engine().RecordTotals(); return n == 0 })
 	best := 0
-	for i, f := range read(t, base+"-video.mjr").frames {
-		var h rtp.Header
-		if err := h.Parse(f.Data); err != nil || h.SequenceNumber != uint16(i+1) {
-			t.Fatalf("frame %d: %+v, %v", i, h, err)
+	_, frames := mjrtest.Read(t, base+"-video.mjr")
+	for i, f := range frames {
+		if f.SequenceNumber != uint16(i+1) {
+			t.Fatalf("frame %d: %+v", i, f.Header)
 		}
-		number, ok := webrtctest.Stamped(f.Data)
+		number, ok := webrtctest.Stamped(f.Payload)
 		if !ok {
 			t.Fatalf("frame %d has no number", i)
 		}

@@ -1,7 +1,6 @@
 package nosip
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -12,7 +11,7 @@ import (
 
 	"github.com/pion/rtp"
 
-	"bifrons/rtp/mjr"
+	"bifrons/rtp/mjr/mjrtest"
 	"bifrons/rtp/waittest"
 )
 
@@ -24,28 +23,6 @@ var legs = []struct{ stream, file, codec, text string }{
 	{"peer_video", "peer-video", "vp8", "b video"},
 }
 
-// frames are the header of a recording and its frames.
-func frames(t *testing.T, path string) (h mjr.Header, list []mjr.Frame) {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := mjr.NewReader(bytes.NewReader(b))
-	head, err := r.Header()
-	if err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
-	for {
-		f, err := r.Next()
-		if err != nil {
-			return *head, list
-		}
-		f.Data = bytes.Clone(f.Data)
-		list = append(list, f)
-	}
-}
-
 // grown waits until there is something in a file.
 func grown(t *testing.T, path string) {
 	t.Helper()
@@ -55,13 +32,13 @@ func grown(t *testing.T, path string) {
 // recorded checks the recording of a stream.
 func recorded(t *testing.T, path, codec, text string) {
 	t.Helper()
-	h, list := frames(t, path)
+	h, list := mjrtest.Read(t, path)
 	if h.Codec != codec || len(list) < 3 {
 		t.Fatalf("%s: header %+v, %d frames", path, h, len(list))
 	}
 	for i, f := range list {
-		if !strings.HasSuffix(string(f.Data), "|"+text) {
-			t.Fatalf("%s: frame %d is %q", path, i, f.Data)
+		if !strings.HasSuffix(string(f.Payload), "|"+text) {
+			t.Fatalf("%s: frame %d is %q", path, i, f.Payload)
 		}
 	}
 	if _, err := exec.LookPath("janus-pp-rec"); err != nil {

@@ -1,40 +1,17 @@
 package videocall
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"bifrons/api/plugin/plugintest"
-	"bifrons/rtp"
 	"bifrons/rtp/mjr"
+	"bifrons/rtp/mjr/mjrtest"
 	"bifrons/rtp/waittest"
 	"bifrons/sfu"
 )
-
-// frames are the header of a recording and its frames.
-func frames(t *testing.T, path string) (h mjr.Header, list []mjr.Frame) {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := mjr.NewReader(bytes.NewReader(b))
-	head, err := r.Header()
-	if err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
-	for {
-		f, err := r.Next()
-		if err != nil {
-			return *head, list
-		}
-		f.Data = bytes.Clone(f.Data)
-		list = append(list, f)
-	}
-}
 
 // grown waits until there is something in a file.
 func grown(t *testing.T, path string) {
@@ -46,20 +23,16 @@ func grown(t *testing.T, path string) {
 // that it has only packets with a text.
 func is(t *testing.T, path, codec, text string) {
 	t.Helper()
-	h, list := frames(t, path)
+	h, list := mjrtest.Read(t, path)
 	if h.Codec != codec || len(list) == 0 {
 		t.Fatalf("%s: header %+v, %d frames", path, h, len(list))
 	}
 	for i, f := range list {
-		var head rtp.Header
-		if err := head.Parse(f.Data); err != nil {
-			t.Fatal(err)
+		if i == 0 && (f.SequenceNumber != 1 || f.Timestamp != 0) {
+			t.Errorf("%s begins with %+v", path, f.Header)
 		}
-		if i == 0 && (head.SequenceNumber != 1 || head.Timestamp != 0) {
-			t.Errorf("%s begins with %+v", path, head)
-		}
-		if !strings.HasSuffix(string(f.Data), "|"+text) {
-			t.Fatalf("%s: frame %d is %q", path, i, f.Data)
+		if !strings.HasSuffix(string(f.Payload), "|"+text) {
+			t.Fatalf("%s: frame %d is %q", path, i, f.Payload)
 		}
 	}
 }
@@ -125,11 +98,11 @@ func TestRecording(t *testing.T) {
 	if b, err := os.ReadFile(base + "-2-audio.mjr"); err != nil || string(b) != mjr.Magic {
 		t.Errorf("audio that is held: %d bytes, %v", len(b), err)
 	}
-	h, list := frames(t, base+"-data.mjr")
+	h, list := mjrtest.Read(t, base+"-data.mjr")
 	if len(list) != 1 || h.Codec != "text" {
 		t.Fatalf("data %+v, %d frames", h, len(list))
 	}
-	if _, text, _ := list[0].Message(); string(text) != "from Alice" {
+	if text := list[0].Payload; string(text) != "from Alice" {
 		t.Errorf("data %q", text)
 	}
 
