@@ -73,14 +73,16 @@ func (w *workload) publishers(sc *setup, load *peer.Load) error {
 		return sc.janus.Recorded(sc.patient)
 	}
 	if w.stream {
-		if err := sc.janus.Mount(sc.patient); err != nil {
-			return err
+		for n := range w.rooms {
+			if err := sc.janus.Mount(sc.patient, n); err != nil {
+				return err
+			}
+			src, err := peer.NewSource(sc.hub, netip.MustParseAddr(netns.InsideAddr), n, w.options(1))
+			if err != nil {
+				return err
+			}
+			load.Add(src, true, false)
 		}
-		src, err := peer.NewSource(sc.hub, netip.MustParseAddr(netns.InsideAddr), w.options(1))
-		if err != nil {
-			return err
-		}
-		load.Add(src, true, false)
 		return nil
 	}
 	if w.echo {
@@ -97,6 +99,9 @@ func (w *workload) publishers(sc *setup, load *peer.Load) error {
 	}
 	if w.calls {
 		return w.call(sc, load)
+	}
+	if w.recorded {
+		sc.janus.Record = true
 	}
 	for room := range w.rooms {
 		for i := range w.media.publishers {
@@ -204,7 +209,7 @@ func (w *workload) receive(sc *setup, load *peer.Load) error {
 func (w *workload) subscription(sc *setup, room int, from []uint32) (*peer.Negotiation, error) {
 	switch {
 	case w.stream:
-		return sc.janus.Watch(sc.patient)
+		return sc.janus.Watch(sc.patient, room-1)
 	case w.plays:
 		return sc.janus.Play(sc.patient)
 	}

@@ -16,7 +16,6 @@ import (
 // delivered is in the files.
 func recording(ctx context.Context, b *bench, s server.Spec, w *workload) (r report.Result, err error) {
 	err = b.on(ctx, s, func(sc *setup) error {
-		sc.janus.Record = true
 		load := peer.NewLoad(sc.hub, w.media.media)
 		defer load.Close()
 		before, err := sc.process.Usage()

@@ -22,11 +22,12 @@ type workload struct {
 
 // media is what workloads of packets are like.
 type media struct {
-	rooms, publishers int  // publishers of each room
+	rooms, publishers int  // publishers of each room; mountpoints are rooms, too
 	subscribers       int  // of each room, besides those who publish
 	mesh              bool // who publishes subscribes to all others
 	echo, stream      bool
 	plays             bool // each subscriber plays a recording
+	recorded          bool // the rooms are
 	calls             bool // each room is a call of two, who have one connection each
 	telephone         bool // which has legs outside of WebRTC between them
 	secure            bool // with SRTP
@@ -100,6 +101,8 @@ var workloads = []workload{
 		about: "plain RTP of 1.5 Mbit/s and audio to 100 viewers", media: with(webinar(100), func(m *media) { m.stream = true })},
 	{name: "stream-300", servers: "bj", measure: packets,
 		about: "to 300", media: with(webinar(300), func(m *media) { m.stream = true })},
+	{name: "stream-100x1", servers: "bj", measure: packets,
+		about: "100 such mountpoints with a viewer each", media: with(webinar(1), func(m *media) { m.rooms, m.stream = 100, true })},
 	{name: "play-100", short: true, servers: "bj", measure: packets,
 		about: "a recording of 1.5 Mbit/s and audio, played to each of 100 by itself", media: with(webinar(100), func(m *media) { m.plays = true })},
 	{name: "simulcast-20", short: true, servers: "bj", measure: packets,
@@ -123,7 +126,7 @@ var workloads = []workload{
 		about: "by SRTP", media: with(telephones, func(m *media) { m.secure = true })},
 	{name: "record-50", short: true, servers: "bj", measure: recording,
 		about: "50 who send 1.5 Mbit/s and audio, all of which is recorded",
-		media: media{rooms: 1, publishers: 50, profile: peer.GCM128, media: webcam}},
+		media: media{rooms: 1, publishers: 50, recorded: true, profile: peer.GCM128, media: webcam}},
 	{name: "chat-100", group: "chat", short: true, servers: "bj", measure: chatter,
 		about: "20 messages a second in a text room of 100", media: media{talkers: 100}},
 	{name: "chat-300", group: "chat", servers: "bj", measure: chatter, about: "of 300", media: media{talkers: 300}},

@@ -128,10 +128,7 @@ func (r *recordedCalls) read(t *testing.T, i int, suffix string) *filmed {
 	base := filepath.Join(r.folder, fmt.Sprint(i))
 	if r.format != "mjr" {
 		f := readMedia(t, base+"."+r.format+suffix)
-		// A camera or a server that is short of time has sound and pictures apart.
-		p := r.peers[i]
-		lag := max(p.Heard.Lag(p.begin, cameraStep), p.Seen.Lag(p.begin, cameraFrame))
-		f.check(t, base+"."+r.format, 250*time.Millisecond+lag)
+		f.check(t, base+"."+r.format, 100*time.Millisecond)
 		return f
 	}
 	f := newFilmed()

@@ -15,12 +15,14 @@ import (
 	"testing"
 	"time"
 
+	pionrtcp "github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
 
 	"bifrons/rtp/frame"
 	"bifrons/rtp/frame/frametest"
 	"bifrons/rtp/mjr"
+	"bifrons/rtp/rtcp"
 	"bifrons/sfu/webrtctest"
 )
 
@@ -28,6 +30,8 @@ import (
 const (
 	cameraStep  = 20 * time.Millisecond
 	cameraFrame = 3 * cameraStep
+	// cameraReport is how many steps are between sender reports.
+	cameraReport = 50
 )
 
 // camera is a pion peer that sends what an encoder has made. The last packet of a picture,
@@ -46,6 +50,7 @@ type camera struct {
 // newCamera makes a camera that sends Opus, and video of one of the frametest.Streams.
 func newCamera(t testing.TB, h *handle, codec string, o webrtctest.Options) *camera {
 	t.Helper()
+	o.NoReports = true
 	c := &camera{pionPeer: newPionReceiver(t, h, o), sound: frametest.Opus(t)}
 	stream := frametest.Named(codec)
 	for _, picture := range stream.Pictures(t) {
@@ -79,6 +84,9 @@ func (c *camera) play(steps int) {
 }
 
 func (c *camera) step() {
+	if c.steps%cameraReport == 0 {
+		c.report()
+	}
 	n := c.steps
 	c.steps++
 	_ = c.audio.WriteRTP(&rtp.Packet{
@@ -99,6 +107,22 @@ func (c *camera) step() {
 			Header:  rtp.Header{Version: 2, Marker: p.Marker, SequenceNumber: c.packets, Timestamp: uint32(n) * 5400},
 			Payload: b,
 		})
+	}
+}
+
+// report sends sender reports of when the next step is captured, which load does not put
+// off as it does its sending. Those of pion say when something was sent.
+func (c *camera) report() {
+	if c.begin.IsZero() {
+		c.begin = time.Now()
+	}
+	at := rtcp.NTP(c.begin.Add(time.Duration(c.steps) * cameraStep))
+	for _, s := range c.PC.GetSenders() {
+		r := &pionrtcp.SenderReport{SSRC: uint32(s.GetParameters().Encodings[0].SSRC), NTPTime: at, RTPTime: uint32(c.steps) * 960}
+		if s.Track() == c.video {
+			r.RTPTime = uint32(c.steps) * 1800
+		}
+		_ = c.PC.WriteRTCP([]pionrtcp.Packet{r})
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
 	"github.com/pion/interceptor/pkg/nack"
+	"github.com/pion/interceptor/pkg/report"
 	"github.com/pion/logging"
 	"github.com/pion/rtcp"
 	"github.com/pion/sdp/v3"
@@ -36,6 +37,7 @@ type Options struct {
 	IP         string   // of its socket, "" = loopback
 	ForceRelay bool     // of the server; for who sends the descriptions
 	Eager      bool     // asks for lost packets again at the pace of a browser
+	NoReports  bool     // sends no sender reports: the test does. Not with Eager
 	RIDs       []string // simulcast
 	Levels     bool     // offers audio levels (RFC 6464)
 	Keep       bool     // all arrivals, also by m-line (Peer.Line)
@@ -253,7 +255,11 @@ func (p *Peer) connectAPI() {
 	if p.Options.Eager {
 		p.Must(registerEager(m, &r))
 	} else {
-		p.Must(webrtc.RegisterDefaultInterceptorsWithOptions(m, &r, webrtc.WithInterceptorLoggerFactory(s.LoggerFactory)))
+		o := []webrtc.InterceptorOption{webrtc.WithInterceptorLoggerFactory(s.LoggerFactory)}
+		if p.Options.NoReports {
+			o = append(o, webrtc.WithReportSenderOptions(report.SenderInterval(24*time.Hour)))
+		}
+		p.Must(webrtc.RegisterDefaultInterceptorsWithOptions(m, &r, o...))
 	}
 	pc, err := webrtc.NewAPI(webrtc.WithSettingEngine(s), webrtc.WithMediaEngine(m), webrtc.WithInterceptorRegistry(&r)).
 		NewPeerConnection(webrtc.Configuration{})

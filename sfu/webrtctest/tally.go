@@ -114,17 +114,6 @@ func (c *Tally) Late(s *Source, first, last uint64, d time.Duration) (n int) {
 	return n
 }
 
-// Lag is the longest that a packet came behind its time, if one is due every step from begin
-// on.
-func (c *Tally) Lag(begin time.Time, step time.Duration) (longest time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for n, at := range c.first {
-		longest = max(longest, at.Sub(begin)-time.Duration(n-1)*step)
-	}
-	return longest
-}
-
 // Newest is the highest number that came.
 func (c *Tally) Newest() uint64 {
 	c.mu.Lock()

@@ -153,31 +153,32 @@ func (j *Janus) offered(h *client.Handle, body client.Object) *Negotiation {
 	}
 }
 
-// Ports of the mountpoint.
+// Ports of the first mountpoint. Each of the others has higher ones.
 const (
 	mountpointAudio = 5502
 	mountpointVideo = 5504
 	mountpointID    = 4711
+	mountpointPorts = 4
 )
 
-// Mount makes a mountpoint that is fed by RTP.
-func (j *Janus) Mount(ctx context.Context) error {
+// Mount makes a mountpoint that is fed by RTP, number n from 0 on.
+func (j *Janus) Mount(ctx context.Context, n int) error {
 	h, err := j.attach(ctx, streamPlugin)
 	if err != nil {
 		return err
 	}
 	_, err = h.Ask(ctx, client.Object{
-		"request": "create", "type": "rtp", "id": mountpointID,
-		"audio": true, "audioport": mountpointAudio, "audiopt": audioType, "audiocodec": "opus",
-		"video": true, "videoport": mountpointVideo, "videopt": videoType, "videocodec": "vp8",
+		"request": "create", "type": "rtp", "id": mountpointID + n,
+		"audio": true, "audioport": mountpointAudio + mountpointPorts*n, "audiopt": audioType, "audiocodec": "opus",
+		"video": true, "videoport": mountpointVideo + mountpointPorts*n, "videopt": videoType, "videocodec": "vp8",
 	}, nil)
 	return err
 }
 
-// Watch receives the mountpoint.
-func (j *Janus) Watch(ctx context.Context) (*Negotiation, error) {
+// Watch receives a mountpoint.
+func (j *Janus) Watch(ctx context.Context, n int) (*Negotiation, error) {
 	h, err := j.attach(ctx, streamPlugin)
-	return j.offered(h, client.Object{"request": "watch", "id": mountpointID}), err
+	return j.offered(h, client.Object{"request": "watch", "id": mountpointID + n}), err
 }
 
 // Idle makes a handle and leaves it alone.

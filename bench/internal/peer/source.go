@@ -19,12 +19,12 @@ type Source struct {
 	b                []byte
 }
 
-// NewSource sends to a server at this address.
-func NewSource(h *Hub, server netip.Addr, o Options) (s *Source, err error) {
+// NewSource sends to mountpoint n of a server at this address.
+func NewSource(h *Hub, server netip.Addr, n int, o Options) (s *Source, err error) {
 	s = &Source{o: o, hub: h, camera: newCamera(o.Media, 1), microphone: newMicrophone(o.Media), b: make([]byte, 2048)}
 	s.audioOut.Header = rtp.Header{Version: 2, PayloadType: audioType, SSRC: 1}
 	s.vidOut.Header = rtp.Header{Version: 2, PayloadType: videoType, SSRC: 2}
-	to := func(port int) string { return net.JoinHostPort(server.String(), strconv.Itoa(port)) }
+	to := func(port int) string { return net.JoinHostPort(server.String(), strconv.Itoa(port+mountpointPorts*n)) }
 	if s.audio, err = net.Dial("udp4", to(mountpointAudio)); err != nil {
 		return nil, err
 	}
