@@ -90,6 +90,7 @@ type site struct {
 	plain   atomic.Pointer[port] // sends plain RTP, nil until it is needed
 
 	forwarders map[*Forwarder]struct{} // that take RTCP; touched by the shard only
+	sessions   map[uint16]*RTPSession  // by their ports; touched by the shard only
 
 	feed feed // of what is played
 }
@@ -217,7 +218,7 @@ func (e *Engine) addSite(stun netip.AddrPort) error {
 	st := &site{
 		number: len(e.sites) + 1, conn: conn, gathered: make(chan struct{}),
 		peers: make(map[*Peer]struct{}), legs: make(map[*leg]struct{}),
-		forwarders: make(map[*Forwarder]struct{}),
+		forwarders: make(map[*Forwarder]struct{}), sessions: make(map[uint16]*RTPSession),
 	}
 	options := *e.cfg.Peers
 	options.Observations = peer.NewObservations()

@@ -76,7 +76,11 @@ type RTPSession struct {
 	opener         *srtp.Receiver
 	sealer         *srtp.Sender
 
-	core *plain.Session // touched by the shard only; nil until it was there
+	core *plain.Session // these are touched by the shard only; nil until it was there
+	way  *shard.Way
+	bind netip.Addr // invalid = any
+	own  bool       // the far end's address is one of this machine's
+	far  netip.AddrPort
 }
 
 // Bounds of the search for a pair of ports.
@@ -106,8 +110,14 @@ func (e *Engine) NewRTPSession(cfg RTPSessionConfig, h SourceHandler) (*RTPSessi
 		return nil, err
 	}
 	s := &RTPSession{leg: leg{engine: e, site: e.choose(cfg.Shard), handler: h, label: cfg.Label, parting: true}, port: rtp.Port()}
-	s.stop = func() { s.core.Close() }
-	begin := func(now mono.Time) shard.Leg { return s.begin(now, &cfg, rtp, rtcp) }
+	if a := cfg.Bind.Addr.Unmap(); !a.IsUnspecified() {
+		s.bind = a
+	}
+	s.stop = s.close
+	begin := func(now mono.Time) shard.Leg {
+		s.begin(now, &cfg, rtp, rtcp)
+		return sessionLeg{s}
+	}
 	if err := s.start(begin); err != nil {
 		_, _ = rtp.Close(), rtcp.Close()
 		return nil, err
@@ -116,14 +126,7 @@ func (e *Engine) NewRTPSession(cfg RTPSessionConfig, h SourceHandler) (*RTPSessi
 	if cfg.Kind == media.Video {
 		slots = portSlots
 	}
-	err = s.serve(rtp, slots, func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool {
-		if m.Refused {
-			s.core.Refused(m.Remote)
-			return false
-		}
-		return s.core.HandleRTP(now, m.Remote, b)
-	})
-	if err == nil {
+	if err = s.serve(rtp, slots, s.take); err == nil {
 		e.ports.session(s.port)
 		err = s.serve(rtcp, rtcpSlots, func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool {
 			s.core.HandleRTCP(now, m.Remote, b)
@@ -180,7 +183,7 @@ func (e *Engine) listenAt(cfg *RTPSessionConfig, port uint16) (*netio.Conn, erro
 }
 
 // begin makes what lives on the shard.
-func (s *RTPSession) begin(now mono.Time, cfg *RTPSessionConfig, rtp, rtcp *netio.Conn) *plain.Session {
+func (s *RTPSession) begin(now mono.Time, cfg *RTPSessionConfig, rtp, rtcp *netio.Conn) {
 	var id [24]byte
 	random(id[:])
 	c := plain.SessionConfig{
@@ -204,8 +207,51 @@ func (s *RTPSession) begin(now mono.Time, cfg *RTPSessionConfig, rtp, rtcp *neti
 		sh.Panicked("an RTP session", r)
 		sh.Post(func(mono.Time) { s.stay.Fail() })
 	}
-	s.core = plain.NewSession(now, sh.LoopBy(rtp), sh.LoopBy(rtcp), c)
-	return s.core
+	s.way = sh.NewWay(rtp, s.stay, s.take)
+	s.core = plain.NewSession(now, s.way, sh.NewWay(rtcp, s.stay, nil), c)
+	if s.site.sessions[s.port] == nil { // it may be in use with another address
+		s.site.sessions[s.port] = s
+	}
+}
+
+// sessionLeg is a session as its shard sees it.
+type sessionLeg struct{ s *RTPSession }
+
+func (l sessionLeg) Tick(now mono.Time) { l.s.core.Tick(now) }
+func (l sessionLeg) Close()             { l.s.close() }
+
+// take takes what came by the port of RTP, on the loop.
+func (s *RTPSession) take(now mono.Time, m *netio.Message, b *pktbuf.Buf) (kept bool) {
+	if m.Refused {
+		s.core.Refused(m.Remote)
+		return false
+	}
+	return s.core.HandleRTP(now, m.Remote, b)
+}
+
+// close is Close on the loop.
+func (s *RTPSession) close() {
+	s.way.Part()
+	if s.site.sessions[s.port] == s {
+		delete(s.site.sessions, s.port)
+	}
+	s.core.Close()
+}
+
+// meet joins the session with its far end, if that is a session of this shard whose far
+// end is this one. It runs on the loop.
+func (s *RTPSession) meet(far netip.AddrPort, own bool) {
+	s.way.Part()
+	s.far, s.own = far, own
+	o := s.site.sessions[far.Port()]
+	if o != nil && s.means(o) && o.means(s) {
+		shard.Join(s.way, o.way, s.far, o.far)
+	}
+}
+
+// means tells whether the far end is at the socket of another session.
+func (s *RTPSession) means(o *RTPSession) bool {
+	return s.own && s != o && s.far.Port() == o.port && (!o.bind.IsValid() || o.bind == s.far.Addr())
 }
 
 // track implements Origin.
@@ -235,6 +281,8 @@ func (s *RTPSession) SetRemote(r RTPRemote) error {
 	c := plain.Remote{
 		RTP: r.RTP, RTCP: rtcp, Codecs: append([]media.Codec(nil), r.Codecs...), Ext: r.Ext, PLI: r.PLI, Latch: r.Latch, LatchNet: r.LatchNet,
 	}
+	far := netip.AddrPortFrom(r.RTP.Addr().Unmap(), r.RTP.Port())
+	own := r.RTP.IsValid() && s.engine.Owns(far)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	opener, sealer := s.opener, s.sealer
@@ -258,7 +306,10 @@ func (s *RTPSession) SetRemote(r RTPRemote) error {
 	s.opener, s.sealer = opener, sealer
 	s.received, s.sent = r.Receive.clone(), r.Send.clone()
 	c.Opener, c.Sealer = opener, sealer
-	s.do(func(now mono.Time, core *plain.Session) { core.SetRemote(now, c) })
+	s.do(func(now mono.Time, core *plain.Session) {
+		core.SetRemote(now, c)
+		s.meet(far, own)
+	})
 	return nil
 }
 

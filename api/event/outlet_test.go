@@ -75,16 +75,6 @@ func note(typ janus.NotificationType, n int) *janus.Notification {
 	return &janus.Notification{Type: typ, Time: time.UnixMicro(1777000000123456), Event: fmt.Appendf(nil, `{"n":%d}`, n)}
 }
 
-func wait[T any](t *testing.T, ch chan T) (v T) {
-	t.Helper()
-	select {
-	case v = <-ch:
-	case <-time.After(patience):
-		t.Fatal("nothing comes")
-	}
-	return v
-}
-
 // numbers are those in a message of grouped events.
 func numbers(t *testing.T, message string) (list []int) {
 	t.Helper()
@@ -146,7 +136,7 @@ func TestMaskAndOrder(t *testing.T) {
 	}
 	var got []int
 	for len(got) < n {
-		list := numbers(t, wait(t, s.messages))
+		list := numbers(t, waittest.Next(t, "a message", s.messages))
 		if len(list) > group {
 			t.Errorf("%d events in one message", len(list))
 		}
@@ -168,7 +158,7 @@ func TestUngrouped(t *testing.T) {
 	o.Notify(note(janus.NotifyCore, 2))
 	for n := 1; n <= 2; n++ {
 		want := fmt.Sprintf(`{"emitter": "me", "type": 256, "timestamp": 1777000000123456, "event": {"n": %d}}`, n)
-		if got := wait(t, s.messages); got != want {
+		if got := waittest.Next(t, "a message", s.messages); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
@@ -193,7 +183,7 @@ func TestSlowHandler(t *testing.T) {
 	s := &script{proceed: make(chan struct{})}
 	o := start(t, s, settings("all"), slog.New(slog.NewTextHandler(&locked{mu: &mu, b: &log}, nil)))
 	o.Notify(note(janus.NotifyCore, -1))
-	wait(t, s.messages) // is being delivered
+	waittest.Next(t, "a message", s.messages) // is being delivered
 	o.Limit(100)
 	for i := range 50 {
 		o.Notify(note(janus.NotifyCore, i))
@@ -212,7 +202,7 @@ func TestSlowHandler(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 	s.proceed <- struct{}{}
-	got := numbers(t, wait(t, s.messages))
+	got := numbers(t, waittest.Next(t, "a message", s.messages))
 	if len(got) != 100 || got[0] != n-100 || got[99] != n-1 {
 		t.Errorf("what is left: %v", got)
 	}
@@ -298,7 +288,7 @@ func TestManySenders(t *testing.T) {
 	}
 	last := make(map[int]int)
 	for got := 0; got < senders*each; {
-		for _, v := range numbers(t, wait(t, s.messages)) {
+		for _, v := range numbers(t, waittest.Next(t, "a message", s.messages)) {
 			if v%each != last[v/each] {
 				t.Fatalf("sender %d: %d after %d", v/each, v%each, last[v/each]-1)
 			}
@@ -339,7 +329,7 @@ func TestQuery(t *testing.T) {
 		t.Error("tweak has no effect")
 	}
 	o.Notify(note(janus.NotifyJSEP, 1))
-	if got := wait(t, s.messages); !strings.HasPrefix(got, `[{"emitter": "me", `) {
+	if got := waittest.Next(t, "a message", s.messages); !strings.HasPrefix(got, `[{"emitter": "me", `) {
 		t.Errorf("not grouped, or not plain: %s", got)
 	}
 	off := NewOutlet(s, Settings{}, "me", quiet())

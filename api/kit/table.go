@@ -50,6 +50,9 @@ type Table[H any] struct {
 
 	Codes
 
+	// Common, if not nil, writes what events and answers to requests that were found have besides.
+	Common func(h H, w *json.Writer)
+
 	// LateErrors makes a missing or unknown request an ack with an event, not
 	// an immediate answer.
 	LateErrors bool
@@ -118,7 +121,7 @@ func (t *Table[H]) Async(host plugin.Host, h H, r *plugin.Request, row *Row[H]) 
 		data, resp := t.run(row, host, h, r)
 		if !resp.Silent {
 			if err := host.Push(r.Transaction, data, resp.JSEP); err != nil {
-				host.Push(r.Transaction, t.failure(&schema.Error{Code: t.BadSDP, Text: err.Error()}), nil)
+				host.Push(r.Transaction, t.failure(h, &schema.Error{Code: t.BadSDP, Text: err.Error()}), nil)
 			}
 		}
 		if resp.After != nil {
@@ -173,7 +176,7 @@ func (t *Table[H]) unknown(name string) *schema.Error {
 func (t *Table[H]) run(row *Row[H], host plugin.Host, h H, r *plugin.Request) ([]byte, Response) {
 	body := Args{Value: r.Body}
 	if err := schema.Check(row.Fields, body, t.Missing, t.Invalid); err != nil {
-		return t.failure(err), Response{}
+		return t.failure(h, err), Response{}
 	}
 	w := json.NewWriter(make([]byte, 0, 256))
 	w.Object("")
@@ -183,7 +186,7 @@ func (t *Table[H]) run(row *Row[H], host plugin.Host, h H, r *plugin.Request) ([
 	}
 	resp, err := row.Run(h, &Request{r.Transaction, host, body, r.JSEP}, w)
 	if err != nil {
-		return t.failure(err), Response{After: resp.After}
+		return t.failure(h, err), Response{After: resp.After}
 	}
 	switch {
 	case len(misplaced) == 0:
@@ -193,6 +196,9 @@ func (t *Table[H]) run(row *Row[H], host plugin.Host, h H, r *plugin.Request) ([
 		t.warn(host, row.Name, misplaced)
 	}
 	w.OptStr("warning", resp.Warning)
+	if t.Common != nil {
+		t.Common(h, w)
+	}
 	w.End()
 	return w.Bytes(), resp
 }
@@ -215,16 +221,25 @@ func (t *Table[H]) warn(host plugin.Host, request string, misplaced []string) {
 }
 
 // ErrorData is an error as plugins report it.
-func (t *Table[H]) ErrorData(e *schema.Error) []byte { return t.errorData("event", e) }
+func (t *Table[H]) ErrorData(e *schema.Error) []byte {
+	return t.errorData("event", e, func(*json.Writer) {})
+}
 
 // failure is the error of a request that was found.
-func (t *Table[H]) failure(e *schema.Error) []byte { return t.errorData(cmp.Or(t.Failed, "event"), e) }
+func (t *Table[H]) failure(h H, e *schema.Error) []byte {
+	return t.errorData(cmp.Or(t.Failed, "event"), e, func(w *json.Writer) {
+		if t.Common != nil {
+			t.Common(h, w)
+		}
+	})
+}
 
-func (t *Table[H]) errorData(kind string, e *schema.Error) []byte {
+func (t *Table[H]) errorData(kind string, e *schema.Error, more func(w *json.Writer)) []byte {
 	return json.Object(func(w *json.Writer) {
 		w.Str(t.Key, kind)
 		w.Int("error_code", int64(e.Code))
 		w.Str("error", e.Text)
+		more(w)
 	})
 }
 

@@ -58,7 +58,7 @@ func testWarning(t *testing.T) {
 		if strings.Contains(tt.body, "wait") {
 			waittest.Pass(time.Second)
 		}
-		host := &desk{Host: plugin.Nobody{}}
+		host := &keeper{Host: plugin.Nobody{}}
 		r := table.Message(host, 0, &plugin.Request{Transaction: "t", Body: plugintest.Parse(t, tt.body)})
 		got := string(r.Data)
 		if r.Run != nil {
@@ -71,22 +71,22 @@ func testWarning(t *testing.T) {
 	}
 }
 
-// desk is a Host that keeps what is pushed, and runs what is to be run at once.
-type desk struct {
+// keeper is a Host that keeps what is pushed, and runs what is to be run at once.
+type keeper struct {
 	plugin.Host
 	pushed []string
 	fail   error
 }
 
-func (d *desk) Push(tx string, data []byte, j *plugin.JSEP) error {
+func (d *keeper) Push(tx string, data []byte, j *plugin.JSEP) error {
 	if j != nil && d.fail != nil {
 		return d.fail
 	}
 	d.pushed = append(d.pushed, tx+" "+string(data))
 	return nil
 }
-func (d *desk) Run(f func())    { f() }
-func (d *desk) Peer() *sfu.Peer { return nil }
+func (d *keeper) Run(f func())    { f() }
+func (d *keeper) Peer() *sfu.Peer { return nil }
 
 func TestTable(t *testing.T) {
 	var after []string
@@ -128,7 +128,7 @@ func TestTable(t *testing.T) {
 		{`{"request":"bad"}`, `wait|t {"x":"event","error_code":7,"error":"bad \"luck\""}`, false},
 		{`{"request":"jsep"}`, `wait|t {"x":"event","error_code":4,"error":"no SDP"}`, false},
 	} {
-		host := &desk{fail: errors.New("no SDP")}
+		host := &keeper{fail: errors.New("no SDP")}
 		table.LateErrors = tt.late
 		r := table.Message(host, 40, &plugin.Request{Transaction: "t", Body: plugintest.Parse(t, tt.body)})
 		got := string(r.Data)
@@ -148,7 +148,7 @@ func TestTable(t *testing.T) {
 		`{"request":"bad"}`:  `t {"x":"error","error_code":7,"error":"bad \"luck\""}`,
 		`{"request":"jsep"}`: `t {"x":"error","error_code":4,"error":"no SDP"}`,
 	} {
-		host := &desk{fail: errors.New("no SDP")}
+		host := &keeper{fail: errors.New("no SDP")}
 		r := table.Message(host, 40, &plugin.Request{Transaction: "t", Body: plugintest.Parse(t, body)})
 		if r.Run != nil {
 			r.Run()

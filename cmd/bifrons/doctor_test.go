@@ -39,7 +39,7 @@ func TestCheck(t *testing.T) {
 	good := map[string]string{
 		"janus.jcfg":                 `general: { debug_level = 5; api_secret = "xyzzy" } nat: { no_such_thing = 1 }`,
 		"janus.transport.http.jcfg":  `general: { http = true }`,
-		"janus.plugin.sip.jcfg":      ``,
+		"janus.plugin.lua.jcfg":      ``,
 		"janus.plugin.echotest.jcfg": ``,
 	}
 	code, out := command(t, "check", good)

@@ -43,12 +43,8 @@ func TestPionLoss(t *testing.T) {
 			if tt.out > 0 && out < int(video)/40 || tt.in > 0 && in < int(video)/40 {
 				t.Fatalf("only %d and %d packets lost, the test tests nothing", out, in)
 			}
-			most := min(lost/100, int(video)/1000)
-			grace := time.Now().Add(2 * time.Second)
-			waittest.Until(t, "all but a few packets are repaired", func() bool {
-				n := p.Seen.Missing(1, video)
-				return n == 0 || n <= most && time.Now().After(grace)
-			})
+			most := min(lost/sized(20, 100), int(video)/sized(200, 1000))
+			waittest.Until(t, "all but a few packets are repaired", func() bool { return p.Seen.Missing(1, video) <= most })
 			stop()
 			t.Logf("of %d packets %d were lost to the server and %d from it; %d are missing, the server asked for %d",
 				video, out, in, p.Seen.Missing(1, video), p.Nacked.Load())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -118,15 +119,12 @@ func TestRoomLoss(t *testing.T) {
 	last := p.Video.Sent.Load()
 	p.Play(webrtctest.Pace{Frames: 20, Packets: 3, Every: m.Every}) // shows that the last ones were lost
 	sent := int(last - first + 1)
-	grace := time.Now().Add(2 * time.Second)
+	few := sent / sized(100, 1000)
 	for i, w := range viewers {
 		missing := func() int { return w.video(1).Missing(first, last) }
-		waittest.Until(t, "", func() bool { return missing() == 0 || time.Now().After(grace) })
+		waittest.Until(t, fmt.Sprintf("viewer %d has nearly all", i), func() bool { return missing() <= few })
 		late := w.video(1).Late(p.Video, first, last, 200*time.Millisecond)
 		t.Logf("viewer %d: of %d packets %d were lost on its link; %d are missing, %d took more than 200 ms", i, sent, w.Wire.Dropped(webrtctest.In), missing(), late)
-		if missing()*1000 > sent {
-			t.Errorf("viewer %d lacks %d of %d packets: %v", i, missing(), sent, w.video(1).Gaps(first, last))
-		}
 		if soak() && late*1000 > sent {
 			t.Errorf("viewer %d had to wait for %d of %d packets", i, late, sent)
 		}

@@ -26,6 +26,7 @@ import (
 	"bifrons/api/plugin/echotest"
 	"bifrons/api/plugin/nosip"
 	"bifrons/api/plugin/recordplay"
+	"bifrons/api/plugin/sip"
 	"bifrons/api/plugin/streaming"
 	"bifrons/api/plugin/textroom"
 	"bifrons/api/plugin/videocall"
@@ -122,6 +123,7 @@ func (s *server) plugins() []plugin.Plugin {
 		textroom.New(s.cfg.Folder),
 		audiobridge.New(s.cfg.Folder),
 		nosip.New(s.cfg.Folder),
+		sip.New(s.cfg.Folder),
 		voicemail.New(s.cfg.Folder),
 		recordplay.New(s.cfg.Folder),
 	}

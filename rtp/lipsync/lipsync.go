@@ -195,7 +195,11 @@ func (l *Timeline) run(i int, timestamp uint64, ssrc, source uint32, at mono.Tim
 	}
 	n.target, n.placed = n.off, n.off
 	t.odd = odd{}
+	other := len(t.runs) == 0 || t.current().ssrc != ssrc
 	r := t.add(n)
+	if other {
+		t.sift(timestamp, at)
+	}
 	l.aim(i)
 	if r.certain {
 		r.off = r.target

@@ -155,6 +155,42 @@ func TestFirstReportWrong(t *testing.T) {
 	}
 }
 
+// TestReportsMadeUp: who has sent nothing yet may report any timestamp, as pion does, and
+// some always do. Such reports are not believed, so sound never jumps.
+func TestReportsMadeUp(t *testing.T) {
+	for n := range 6 {
+		a, v := audio(), video()
+		s := newSim(t, a, v)
+		a.sr = time.Second
+		made := []*source{a, v}[n%2]
+		begin, always := 2500*time.Millisecond, n/2 == 2
+		if n/2 == 1 {
+			begin = 0 // after the first packet, once
+		}
+		made.wrong = 19249 * time.Second
+		s.skip = func(_ int, at time.Duration) bool { return at < begin }
+		s.before = func(at time.Duration) {
+			if always || at < begin {
+				made.wrong += time.Minute / 1000
+			}
+		}
+		before := time.Duration(-1)
+		s.run(0, time.Minute, func(at, offset time.Duration) {
+			if at < begin+time.Second {
+				return
+			}
+			if offset.Abs() > 100*time.Millisecond || at > begin+12*time.Second && offset.Abs() > limit && !always {
+				t.Fatalf("case %d, %v: apart by %v", n, at, offset)
+			}
+			now := s.place(0, at)
+			if d := now - before - 100*time.Millisecond; before >= 0 && d.Abs() > time.Millisecond {
+				t.Fatalf("case %d, %v: audio jumps by %v", n, at, d)
+			}
+			before = now
+		})
+	}
+}
+
 // TestTracksBegin minutes apart: the other track is placed beside the first.
 func TestTracksBegin(t *testing.T) {
 	for n := range 4 {

@@ -16,6 +16,9 @@ const (
 	doubtful = 150 * time.Millisecond
 	// agree is how far two reports of the same are apart.
 	agree = 100 * time.Millisecond
+	// absurd is by how much the timestamp of a report may differ from those of packets
+	// that come at the same time. Some report any while they have sent nothing.
+	absurd = 10 * time.Second
 
 	maxClocks, maxSessions = 16, 8
 )
@@ -41,6 +44,7 @@ type clock struct {
 type report struct {
 	ntp time.Duration // since 1900
 	ts  uint32
+	at  mono.Time // when it came
 }
 
 // Report is what a sender report says of a stream (RFC 3550, 6.4.1).
@@ -54,7 +58,10 @@ type Report struct {
 // Report takes note of a sender report of a track.
 func (l *Timeline) Report(i int, r Report) {
 	t := &l.tracks[i]
-	n := report{ntp: time.Duration(r.NTP>>32)*time.Second + time.Duration((r.NTP&(1<<32-1))*uint64(time.Second)>>32), ts: r.Timestamp}
+	n := report{ntp: time.Duration(r.NTP>>32)*time.Second + time.Duration((r.NTP&(1<<32-1))*uint64(time.Second)>>32), ts: r.Timestamp, at: r.At}
+	if len(t.runs) > 0 && t.current().ssrc == r.SSRC && t.absurd(&n, t.last, t.at) {
+		return
+	}
 	c := t.clock(r.SSRC)
 	if c == nil {
 		if len(t.clocks) == maxClocks {
@@ -77,6 +84,21 @@ func (l *Timeline) Report(i int, r Report) {
 	}
 	c.list = append(c.list, n)
 	l.aim(i)
+}
+
+// absurd tells whether the timestamp of a report of the current stream has nothing to do
+// with that of a packet of it, which came at a known time.
+func (t *track) absurd(n *report, timestamp uint64, at mono.Time) bool {
+	ahead := t.duration(int64(int32(n.ts + t.current().delta - uint32(timestamp))))
+	return (ahead - n.at.Sub(at)).Abs() > absurd
+}
+
+// sift takes out the reports of the current stream that came before its first packet and
+// are absurd.
+func (t *track) sift(timestamp uint64, at mono.Time) {
+	if c := t.clock(t.current().ssrc); c != nil {
+		c.list = slices.DeleteFunc(c.list, func(n report) bool { return t.absurd(&n, timestamp, at) })
+	}
 }
 
 // contradicts tells whether a report contradicts those before. jump is by how much, if

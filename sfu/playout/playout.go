@@ -24,9 +24,9 @@ type Reader interface {
 	Close() error
 }
 
-// Sink is what a player plays to. All but Contain is called by the goroutine of the
+// Destination is what a player plays to. All but Contain is called by the goroutine of the
 // timers, and waits for nothing.
-type Sink interface {
+type Destination interface {
 	// Write takes over a packet of a track, which it has to release; false = not
 	// now, but soon. Behind the packet is Spare memory, as far as B goes.
 	Write(track int, packet *pktbuf.Buf) bool
@@ -34,7 +34,7 @@ type Sink interface {
 	// Message takes a message of a data channel, which is lent.
 	Message(track int, binary bool, payload []byte)
 
-	// Contain is deferred where a reader or the sink may panic, and recovers.
+	// Contain is deferred where a reader or the destination may panic, and recovers.
 	Contain(what string)
 }
 
@@ -54,7 +54,7 @@ type Part struct {
 // anywhere.
 type Player struct {
 	sched *Scheduler
-	to    Sink
+	to    Destination
 	parts []*playing
 	ended func(err error) // nil = it was called, or will not be
 	media int             // parts with RTP that have not ended

@@ -63,7 +63,7 @@ func (h *listener) note(track int, packet []byte) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if string(packet) == "panic" {
-		panic("sink")
+		panic("destination")
 	}
 	if h.refuse > 0 {
 		h.refuse--
@@ -219,7 +219,7 @@ func TestHold(t *testing.T) {
 	})
 }
 
-// An error of a reader comes when what was before it is played. A panic fails the sink.
+// An error of a reader comes when what was before it is played. A panic fails the destination.
 func TestFailures(t *testing.T) {
 	torn := errors.New("torn")
 	for name, x := range map[string]struct {
@@ -228,12 +228,12 @@ func TestFailures(t *testing.T) {
 		failed bool
 		played int
 	}{
-		"error":      {&list{packets: []string{"a", "b"}, at: []time.Duration{0, 90 * ms}, err: torn}, torn, false, 2},
-		"at once":    {&list{err: torn}, torn, false, 0},
-		"no reader":  {nil, nil, false, 0},
-		"empty":      {&list{}, nil, false, 0},
-		"panic":      {&list{packets: []string{"a", "torn"}, at: make([]time.Duration, 2)}, errPanic, true, 1},
-		"sink panic": {&list{packets: []string{"a", "panic", "b"}, at: make([]time.Duration, 3)}, nil, true, 1},
+		"error":             {&list{packets: []string{"a", "b"}, at: []time.Duration{0, 90 * ms}, err: torn}, torn, false, 2},
+		"at once":           {&list{err: torn}, torn, false, 0},
+		"no reader":         {nil, nil, false, 0},
+		"empty":             {&list{}, nil, false, 0},
+		"panic":             {&list{packets: []string{"a", "torn"}, at: make([]time.Duration, 2)}, errPanic, true, 1},
+		"destination panic": {&list{packets: []string{"a", "panic", "b"}, at: make([]time.Duration, 3)}, nil, true, 1},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			h := newListener()
@@ -248,14 +248,14 @@ func TestFailures(t *testing.T) {
 			if len(h.at[0]) != x.played || (len(h.failed) == 1) != x.failed || x.reader != nil && x.reader.closed != 1 || len(h.at[1]) != 10 {
 				t.Errorf("%s: played %v, failed %v, other %v", name, h.at, h.failed, h.at[1])
 			}
-			if name != "sink panic" && !slices.Equal(h.ended, []error{x.err}) {
+			if name != "destination panic" && !slices.Equal(h.ended, []error{x.err}) {
 				t.Errorf("%s: ended %v", name, h.ended)
 			}
 		})
 	}
 }
 
-// What a stalled device has, or a sink that is behind, comes later, and what is on other
+// What a stalled device has, or a destination that is behind, comes later, and what is on other
 // devices in time. Beyond a second the player's readers wait for each other.
 func TestStalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -310,7 +310,7 @@ func TestManyPlayers(t *testing.T) {
 	})
 }
 
-// A reader whose packets are all due at once cannot flood the sink.
+// A reader whose packets are all due at once cannot flood the destination.
 func TestFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newListener()

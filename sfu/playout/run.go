@@ -136,7 +136,7 @@ func (sched *Scheduler) playFront(in *playing, now mono.Time) (due mono.Time) {
 	return now
 }
 
-// give gives the sink the packet that a part plays next; false = not now, but soon.
+// give gives the destination the packet that a part plays next; false = not now, but soon.
 func (sched *Scheduler) give(in *playing, b []byte, now mono.Time) bool {
 	to := in.player.to
 	switch {

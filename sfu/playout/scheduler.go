@@ -15,7 +15,7 @@ const maxReading = 2
 
 // Scheduler has the players. The zero value is ready once Flush and Go are set.
 type Scheduler struct {
-	Flush func()         // ends what was written to sinks at one time
+	Flush func()         // ends what was written to destinations at one time
 	Go    func(f func()) // starts a goroutine
 
 	mu      sync.Mutex
@@ -39,7 +39,7 @@ type deviceQueue struct {
 // Play starts a player, which waits while it is held. It owns the readers. ended, which
 // may be nil, is called once, on a goroutine of its own, when all has been played but
 // messages, with the first error of a reader that was not io.EOF.
-func (sched *Scheduler) Play(to Sink, parts []Part, held bool, ended func(err error)) *Player {
+func (sched *Scheduler) Play(to Destination, parts []Part, held bool, ended func(err error)) *Player {
 	p := &Player{sched: sched, to: to, ended: ended, held: held}
 	for _, part := range parts {
 		in := &playing{Part: part, player: p}

@@ -77,25 +77,36 @@ const (
 // Cache is the ring of a stream's recent packets. It answers NACKs.
 type Cache struct {
 	slots   []Packet
+	arrived []mono.Time // of each slot, mono.Never if it is empty: that is all that Expire looks at
 	highest uint64
 	any     bool
+}
+
+// place makes n empty slots.
+func (c *Cache) place(n int) {
+	c.slots, c.arrived = make([]Packet, n), make([]mono.Time, n)
+	for i := range c.arrived {
+		c.arrived[i] = mono.Never
+	}
 }
 
 // Put takes p, forgetting the packet whose place it needs. keep is how long
 // a packet should stay available.
 func (c *Cache) Put(p Packet, keep mono.Time) *Packet {
 	if c.slots == nil {
-		c.slots = make([]Packet, minCache)
+		c.place(minCache)
 	}
-	s := &c.slots[p.Seq&uint64(len(c.slots)-1)]
+	i := p.Seq & uint64(len(c.slots)-1)
+	s := &c.slots[i]
 	for s.Buf != nil && len(c.slots) < maxCache && s.needed(&p, keep) {
 		c.grow()
-		s = &c.slots[p.Seq&uint64(len(c.slots)-1)]
+		i = p.Seq & uint64(len(c.slots)-1)
+		s = &c.slots[i]
 	}
 	if s.Buf != nil {
 		s.Buf.Release()
 	}
-	*s = p
+	*s, c.arrived[i] = p, p.Arrival
 	if !c.any || p.Seq > c.highest {
 		c.highest, c.any = p.Seq, true
 	}
@@ -112,10 +123,11 @@ func (p *Packet) needed(by *Packet, keep mono.Time) bool {
 // grow doubles the ring. Pointers that Put returned before stay readable.
 func (c *Cache) grow() {
 	old := c.slots
-	c.slots = make([]Packet, 2*len(old))
+	c.place(2 * len(old))
 	for i := range old {
 		if old[i].Buf != nil {
-			c.slots[old[i].Seq&uint64(len(c.slots)-1)] = old[i]
+			at := old[i].Seq & uint64(len(c.slots)-1)
+			c.slots[at], c.arrived[at] = old[i], old[i].Arrival
 		}
 	}
 }
@@ -152,10 +164,10 @@ func (c *Cache) extend(seq uint16) uint64 {
 // Expire releases packets that arrived before t. It costs a walk over the
 // ring and belongs in a slow timer.
 func (c *Cache) Expire(t mono.Time) {
-	for i := range c.slots {
-		if s := &c.slots[i]; s.Buf != nil && s.Arrival < t {
-			s.Buf.Release()
-			*s = Packet{}
+	for i, at := range c.arrived {
+		if at < t {
+			c.slots[i].Buf.Release()
+			c.slots[i], c.arrived[i] = Packet{}, mono.Never
 		}
 	}
 }
@@ -163,5 +175,5 @@ func (c *Cache) Expire(t mono.Time) {
 // Reset releases everything.
 func (c *Cache) Reset() {
 	c.Expire(mono.Never)
-	c.slots, c.any = nil, false
+	c.slots, c.arrived, c.any = nil, nil, false
 }

@@ -34,11 +34,8 @@ type egress struct {
 // dest is where a message goes, and by which socket.
 type dest struct {
 	path ice.Path
-	by   *ownSocket // nil: the egress's own
+	by   *Way // nil: the egress's own
 }
-
-// ownSocket is a socket that others do not send by.
-type ownSocket struct{ Socket }
 
 func newEgress(send func([]netio.Message) (int, error), drop func(media.Drop)) *egress {
 	return &egress{
@@ -62,7 +59,7 @@ func (e *egress) reserve() []byte {
 func (e *egress) commit(path ice.Path, n int) { e.commitBy(nil, path, n) }
 
 // commitBy is commit for a datagram that leaves by another socket.
-func (e *egress) commitBy(by *ownSocket, path ice.Path, n int) {
+func (e *egress) commitBy(by *Way, path ice.Path, n int) {
 	b := e.slab[e.used : e.used+n]
 	if path.Link != 0 {
 		e.divert(path, b)
@@ -105,7 +102,7 @@ func (e *egress) flush() {
 		}
 		var err error
 		if by := to[0].by; by != nil {
-			_, err = by.SendBatch(ms[:n])
+			_, err = by.sock.SendBatch(ms[:n])
 		} else {
 			_, err = e.send(ms[:n])
 		}

@@ -59,19 +59,6 @@ func (s *Shard) legs() *egress {
 	return s.plain
 }
 
-// ownLoop is the shard as a leg sees it that has a socket of its own.
-type ownLoop struct {
-	legLoop
-	sock *ownSocket
-}
-
-func (l ownLoop) Reserve() []byte                 { return l.legs().reserve() }
-func (l ownLoop) Commit(to netip.AddrPort, n int) { l.plain.commitBy(l.sock, ice.Path{Remote: to}, n) }
-
-// LoopBy is Loop for a leg that sends by a socket of its own. FlushLegs has to come
-// before the socket is closed.
-func (s *Shard) LoopBy(sock Socket) plain.Loop { return ownLoop{legLoop{s}, &ownSocket{sock}} }
-
 // FlushLegs sends what legs have committed in this pass.
 func (s *Shard) FlushLegs() {
 	if s.plain != nil {

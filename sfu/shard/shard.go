@@ -90,6 +90,10 @@ type Shard struct {
 	plain    *egress // nil until there is something to send
 	nextTick mono.Time
 
+	// From one leg to another.
+	nearby, spareNearby []near
+	nearMessage         netio.Message
+
 	dirty     []*route.Track // with packets to forward
 	heldUntil mono.Time      // when that is due
 	box       mailbox
@@ -167,6 +171,9 @@ func (s *Shard) Run() {
 // Next is when a pass is due without a datagram, mono.Never if it is not.
 func (s *Shard) Next() mono.Time {
 	due := s.timers.Next()
+	if len(s.nearby) > 0 {
+		return s.now
+	}
 	if len(s.dirty) > 0 {
 		due = min(due, s.heldUntil)
 	}
@@ -242,7 +249,9 @@ func (s *Shard) Step(now mono.Time, in []netio.Message) {
 	}
 	s.packets.Add(uint64(len(in)))
 	s.receive()
+	s.exchange()
 	s.forward()
+	s.exchange()
 	s.commands()
 	s.expire()
 	s.forward()
@@ -442,6 +451,7 @@ func (s *Shard) shutDown() {
 		s.Remove(p)
 	}
 	s.releaseCrossings()
+	s.releaseNearby()
 	s.flush()
 	for p := range s.parting {
 		s.CloseLinks(p)

@@ -22,8 +22,6 @@ import (
 	"bifrons/rtp/waittest"
 )
 
-const patience = waittest.Patience
-
 // backend is an HTTP server that keeps what it was sent.
 type backend struct {
 	*http.Server
@@ -127,16 +125,6 @@ func (r *rig) send(n int) {
 	r.Notify(&janus.Notification{Type: janus.NotifyCore, Time: time.UnixMicro(1), Event: fmt.Appendf(nil, `{"n":%d}`, n)})
 }
 
-func wait[T any](t *testing.T, ch chan T) (v T) {
-	t.Helper()
-	select {
-	case v = <-ch:
-	case <-time.After(patience):
-		t.Fatal("nothing comes")
-	}
-	return v
-}
-
 func numbers(t *testing.T, body []byte) (list []int) {
 	t.Helper()
 	var all []struct{ Event struct{ N int } }
@@ -156,7 +144,7 @@ func TestPost(t *testing.T) {
 	r.send(1)
 	r.send(2)
 	for n := 1; n <= 2; n++ {
-		got := wait(t, b.requests)
+		got := waittest.Next(t, "a request", b.requests)
 		want := fmt.Sprintf(`{"emitter":"me","type":256,"timestamp":1,"event":{"n":%d}}`, n)
 		if string(got.body) != want || got.header.Get("Content-Type") != "application/json" ||
 			got.header.Get("Authorization") != "Basic YW5uYTpzZWNyZXQ=" || got.header.Get("Content-Encoding") != "" {
@@ -170,7 +158,7 @@ func TestGzip(t *testing.T) {
 	b := serve(t, l, &backend{})
 	r := start(t, url(l), func(s *Settings) { s.Compress = true })
 	r.send(7)
-	got := wait(t, b.requests)
+	got := waittest.Next(t, "a request", b.requests)
 	z, err := gzip.NewReader(strings.NewReader(string(got.body)))
 	if err != nil || got.header.Get("Content-Encoding") != "gzip" {
 		t.Fatalf("%v %v", err, got.header)
@@ -189,7 +177,7 @@ func TestRetries(t *testing.T) {
 	r := start(t, "http://"+address, func(s *Settings) { s.Retries = 3; s.Backoff = time.Millisecond })
 	r.send(1)
 	for range 3 {
-		wait(t, r.paused)
+		waittest.Next(t, "a pause", r.paused)
 	}
 	waittest.Until(t, fmt.Sprintf("never given up: %+v", r.Stats()), func() bool { return r.Stats().Lost != 0 })
 	r.mu.Lock()
@@ -199,7 +187,7 @@ func TestRetries(t *testing.T) {
 	r.mu.Unlock()
 	b := serve(t, listen(t, address), &backend{})
 	r.send(2)
-	if got := numbers(t, wait(t, b.requests).body); !slices.Equal(got, []int{2}) {
+	if got := numbers(t, waittest.Next(t, "a request", b.requests).body); !slices.Equal(got, []int{2}) {
 		t.Errorf("got %v", got)
 	}
 }
@@ -213,12 +201,12 @@ func TestBusyBackend(t *testing.T) {
 	r := start(t, url(l), func(s *Settings) { s.Retries = 5; s.Backoff = time.Second })
 	r.send(1)
 	for range 6 {
-		if got := numbers(t, wait(t, b.requests).body); !slices.Equal(got, []int{1}) {
+		if got := numbers(t, waittest.Next(t, "a request", b.requests).body); !slices.Equal(got, []int{1}) {
 			t.Errorf("got %v", got)
 		}
 	}
 	r.send(2)
-	if got := numbers(t, wait(t, b.requests).body); !slices.Equal(got, []int{2}) {
+	if got := numbers(t, waittest.Next(t, "a request", b.requests).body); !slices.Equal(got, []int{2}) {
 		t.Errorf("after the last try: %v", got)
 	}
 	r.mu.Lock()
@@ -239,7 +227,7 @@ func TestRefusingBackend(t *testing.T) {
 		if n <= 3 || n == 6 {
 			r.send(want)
 		}
-		if got := numbers(t, wait(t, b.requests).body); !slices.Equal(got, []int{want}) {
+		if got := numbers(t, waittest.Next(t, "a request", b.requests).body); !slices.Equal(got, []int{want}) {
 			t.Errorf("request %d: %v", n, got)
 		}
 	}
@@ -267,7 +255,7 @@ func TestHangingBackend(t *testing.T) {
 	b := serve(t, l, &backend{hang: make(chan struct{})})
 	r := start(t, url(l), nil)
 	r.send(0)
-	wait(t, b.requests)
+	waittest.Next(t, "a request", b.requests)
 	for n := 1; n <= 50; n++ {
 		r.send(n)
 	}
@@ -275,7 +263,7 @@ func TestHangingBackend(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 	b.hang <- struct{}{}
-	got := numbers(t, wait(t, b.requests).body)
+	got := numbers(t, waittest.Next(t, "a request", b.requests).body)
 	if len(got) != 50 || got[0] != 1 || got[49] != 50 {
 		t.Errorf("got %v", got)
 	}
@@ -302,7 +290,7 @@ func TestTweak(t *testing.T) {
 		}
 	}
 	r.send(1)
-	if got := wait(t, b.requests); got.header.Get("Authorization") == "" || got.header.Get("Content-Encoding") != "gzip" {
+	if got := waittest.Next(t, "a request", b.requests); got.header.Get("Authorization") == "" || got.header.Get("Content-Encoding") != "gzip" {
 		t.Errorf("%v", got.header)
 	}
 	if s := r.handler.current(); s.Retries != 1 || s.Backoff != 5*time.Millisecond || s.Compression != 1 {

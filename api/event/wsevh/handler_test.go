@@ -101,16 +101,6 @@ func (r *rig) send(from, to int) {
 	}
 }
 
-func wait[T any](t *testing.T, ch chan T) (v T) {
-	t.Helper()
-	select {
-	case v = <-ch:
-	case <-time.After(patience):
-		t.Fatal("nothing comes")
-	}
-	return v
-}
-
 // goOn ends a pause.
 func (r *rig) goOn() {
 	r.Helper()
@@ -156,7 +146,7 @@ func (r *rig) check(got []int, from, to int) {
 func TestDeliver(t *testing.T) {
 	b, address := serve(t, "127.0.0.1:0")
 	r := start(t, address, 0)
-	ws := wait(t, b.conns)
+	ws := waittest.Next(t, "a connection", b.conns)
 	if ws.Subprotocol() != "janus-event-handlers" {
 		t.Errorf("subprotocol %q", ws.Subprotocol())
 	}
@@ -189,16 +179,16 @@ func TestReconnect(t *testing.T) {
 	r.awaitPause(5) // so that no try is on its way
 	b, _ := serve(t, address)
 	r.goOn()
-	ws := wait(t, b.conns)
+	ws := waittest.Next(t, "a connection", b.conns)
 	r.check(r.receive(ws, 9), 0, 10)
 	ws.CloseNow()
 	r.goOn() // which shows that the handler knows
 	r.send(10, 20)
-	ws = wait(t, b.conns)
+	ws = waittest.Next(t, "a connection", b.conns)
 	r.check(r.receive(ws, 19), 10, 20)
 	ws.Close(websocket.StatusNormalClosure, "enough")
 	r.goOn()
-	wait(t, b.conns)
+	waittest.Next(t, "a connection", b.conns)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	want := []time.Duration{1, 2, 4, 8, 8, 1, 1}
@@ -215,7 +205,7 @@ func TestReconnect(t *testing.T) {
 func TestCap(t *testing.T) {
 	b, address := serve(t, "127.0.0.1:0")
 	r := start(t, address, 5)
-	ws := wait(t, b.conns)
+	ws := waittest.Next(t, "a connection", b.conns)
 	r.send(0, 100)
 	r.check(r.receive(ws, 99), 0, 100)
 	ws.CloseNow()
@@ -231,7 +221,7 @@ func TestCap(t *testing.T) {
 		t.Error(got)
 	}
 	r.goOn()
-	ws = wait(t, b.conns)
+	ws = waittest.Next(t, "a connection", b.conns)
 	r.check(r.receive(ws, 149), 145, 150)
 	r.send(150, 200)
 	r.check(r.receive(ws, 199), 150, 200)
@@ -252,7 +242,7 @@ func (r *rig) awaitPause(n int) {
 func TestHangingBackend(t *testing.T) {
 	b, address := serve(t, "127.0.0.1:0")
 	r := start(t, address, 0)
-	wait(t, b.conns)
+	waittest.Next(t, "a connection", b.conns)
 	big := make([]byte, 1<<20)
 	for i := range big {
 		big[i] = byte("0123456789"[i*i%10])

@@ -18,6 +18,7 @@ type offer struct {
 	keys  [numKinds]*key           // of who offers, nil = no SRTP
 	to    [numKinds]netip.AddrPort // where the far end takes media, if the offer is its own
 	srtp  SRTP
+	own   *sdp.Description // the client's, nil = as before
 }
 
 // draft is a description for the far end with what it needs, before it is taken over.
@@ -82,8 +83,16 @@ func (l *Leg) keep(d *draft) {
 }
 
 // Offer makes the plain offer of one of the client's. What it says on SRTP holds for all media; a later offer that says
-// nothing goes on with what was agreed on.
+// nothing goes on with what was agreed on. The call is not held any more.
 func (l *Leg) Offer(browser *sdp.Description, s SRTP) (string, *schema.Error) {
+	text, err := l.offerOwn(browser, s)
+	if err == nil {
+		l.offer.own, l.hold = browser, nil
+	}
+	return text, err
+}
+
+func (l *Leg) offerOwn(browser *sdp.Description, s SRTP) (string, *schema.Error) {
 	if !s.Offer && l.running {
 		s = l.keptSRTP()
 	}
@@ -158,6 +167,14 @@ func (l *Leg) Waiting() (waits, secure bool) {
 // Answer makes the plain answer of the client's answer to the far end's offer. Media that has SRTP in the offer has it in
 // the answer. What is agreed on then is for Connect.
 func (l *Leg) Answer(browser *sdp.Description, s SRTP) (string, *schema.Error) {
+	text, err := l.answerOwn(browser, s)
+	if err == nil {
+		l.clientHas(browser, firsts(browser))
+	}
+	return text, err
+}
+
+func (l *Leg) answerOwn(browser *sdp.Description, s SRTP) (string, *schema.Error) {
 	o := l.offer
 	if o == nil || o.ours {
 		return "", kit.Errorf(l.cfg.State, "Wrong state (no offer to answer)")
@@ -293,6 +310,9 @@ func (l *Leg) TakeAnswer(text string, s SRTP) (*Remote, *schema.Error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.theirs, l.secrecy.Required = r.SRTP, r.Required
+	if o.own != nil {
+		l.clientHas(o.own, firsts(o.own))
+	}
 	l.agree(o.plain, flows)
 	return r, nil
 }

@@ -31,17 +31,19 @@ type Leg struct {
 	id        uint64 // of our descriptions
 	version   uint64
 	media     [numKinds]*medium
-	offer     *offer           // that is not answered
-	plain     *sdp.Description // of ours, as the far end has it; nil = it has none
-	flows     [numKinds]*flow  // as agreed, nil = none
-	running   bool             // a first answer was given or taken
-	described bool             // there is a description of either side
-	secrecy   SRTP             // as it was asked for last
-	theirs    bool             // the far end has SRTP
-	peer      *sfu.Peer        // that media goes to and comes from, nil = none yet
-	since     time.Time        // media was connected
-	review    *time.Timer      // nil = none
-	told      map[string]bool  // what the log was told
+	offer     *offer                  // that is not answered
+	plain     *sdp.Description        // of ours, as the far end has it; nil = it has none
+	flows     [numKinds]*flow         // as agreed, nil = none
+	running   bool                    // a first answer was given or taken
+	own       [numKinds]sdp.Direction // of the client's media
+	hold      *sdp.Direction          // of media that goes both ways, nil = the call is not held
+	described bool                    // there is a description of either side
+	secrecy   SRTP                    // as it was asked for last
+	theirs    bool                    // the far end has SRTP
+	peer      *sfu.Peer               // that media goes to and comes from, nil = none yet
+	since     time.Time               // media was connected
+	review    *time.Timer             // nil = none
+	told      map[string]bool         // what the log was told
 
 	recordings recording.Set
 	wish       wish
@@ -192,7 +194,7 @@ func (l *Leg) Close() {
 	l.media, l.flows = [numKinds]*medium{}, [numKinds]*flow{}
 	l.offer, l.plain, l.peer, l.review, l.told = nil, nil, nil, nil, nil
 	l.running, l.described, l.theirs, l.secrecy, l.wish = false, false, false, SRTP{}, wish{}
-	l.id, l.version = 0, 0
+	l.id, l.version, l.hold = 0, 0, nil
 }
 
 // RequestKeyframes asks the client, the far end or both for a key frame.

@@ -82,8 +82,11 @@ func restrict(d *sdp.Description) {
 	}
 }
 
-// dropped are attributes of browsers that mean nothing to the far end.
-var dropped = []string{"crypto", "mid", "msid", "msid-semantic", "bundle-only", "extmap-allow-mixed", "rtcp-mux-only", "group", "connection"}
+// dropped are attributes of browsers that mean nothing to the far end, wherever they stand.
+var dropped = []string{
+	"crypto", "mid", "msid", "msid-semantic", "bundle-only", "extmap-allow-mixed", "group", "connection", "candidate", "remote-candidates",
+	"rtcp", "rtcp-mux", "rtcp-mux-only", "rtcp-rsize", "ssrc", "ssrc-group", "rid", "simulcast",
+}
 
 // relayed are the header extensions that both sides may have.
 var relayed = []string{sdp.URIAudioLevel, sdp.URIVideoOrientation}

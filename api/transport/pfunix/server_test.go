@@ -140,18 +140,7 @@ func (r *rig) established() (*net.UnixConn, janus.Conn) {
 	c := r.connect()
 	r.send(c, "{}")
 	r.expect(c, "{}")
-	return c, wait(r.T, r.core.conns)
-}
-
-// wait takes the next value of a channel.
-func wait[T any](t *testing.T, ch chan T) (v T) {
-	t.Helper()
-	select {
-	case v = <-ch:
-	case <-time.After(patience):
-		t.Fatal("nothing comes")
-	}
-	return v
+	return c, waittest.Next(r.T, "a connection", r.core.conns)
 }
 
 func bothTypes(t *testing.T, test func(t *testing.T, typ Type)) {
@@ -213,7 +202,7 @@ func TestGone(t *testing.T) {
 	c, conn := r.established()
 	_, other := r.established()
 	c.Close()
-	if got := wait(t, r.core.gone); got != conn || got == other {
+	if got := waittest.Next(t, "the end of a connection", r.core.gone); got != conn || got == other {
 		t.Errorf("%v is gone, not %v", got, conn)
 	}
 }
@@ -232,7 +221,7 @@ func TestTimeoutClosesConnection(t *testing.T) {
 	if _, err := c.Read(make([]byte, 10)); !errors.Is(err, io.EOF) {
 		t.Errorf("the connection is still open: %v", err)
 	}
-	if wait(t, r.core.gone) != conn {
+	if waittest.Next(t, "the end of a connection", r.core.gone) != conn {
 		t.Error("the core was told of another connection")
 	}
 }
@@ -253,7 +242,7 @@ func (r *rig) slowClient() janus.Conn {
 	if _, err := c.WriteToUnix([]byte("{}"), &net.UnixAddr{Name: r.path, Net: "unixgram"}); err != nil {
 		r.Fatal(err)
 	}
-	return wait(r.T, r.core.conns)
+	return waittest.Next(r.T, "a connection", r.core.conns)
 }
 
 // TestSlowClient has one client that reads nothing: the others must not notice,
@@ -271,7 +260,7 @@ func TestSlowClient(t *testing.T) {
 		r.expect(quick, string(event))
 		r.send(quick, "{}")
 		r.expect(quick, "{}")
-		if typ == SeqPacket && wait(t, r.core.gone) != slow {
+		if typ == SeqPacket && waittest.Next(t, "the end of a connection", r.core.gone) != slow {
 			t.Error("the core was told of another connection")
 		}
 		if p, ok := slow.(*peer); ok {
@@ -343,7 +332,7 @@ func TestDatagramClients(t *testing.T) {
 	conn.SessionOver(1, janus.OverTimeout)
 	r.send(again, "{}")
 	r.expect(again, "{}")
-	if wait(t, r.core.conns) == conn {
+	if waittest.Next(t, "a connection", r.core.conns) == conn {
 		t.Error("a client without sessions is remembered")
 	}
 }
@@ -361,7 +350,7 @@ func TestEventsAndQuery(t *testing.T) {
 		}
 		c.Close()
 		for _, w := range want {
-			if got := wait(t, r.events); !regexp.MustCompile(w).MatchString(got) {
+			if got := waittest.Next(t, "an event", r.events); !regexp.MustCompile(w).MatchString(got) {
 				t.Errorf("event %s, want %s", got, w)
 			}
 		}

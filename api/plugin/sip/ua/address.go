@@ -343,3 +343,9 @@ func random(n int) string {
 	}
 	return string(out)
 }
+
+// Valid tells whether a text is a SIP URI; secure says that sips is one too.
+func Valid(uri string, secure bool) bool {
+	u, err := parseURI(uri)
+	return err == nil && (u.Scheme == "sip" || secure && u.Scheme == "sips")
+}

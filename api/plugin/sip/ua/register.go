@@ -73,6 +73,7 @@ func (a *Account) Register(cfg AccountConfig) error {
 			r.state = RegDisabled
 			return nil
 		}
+		r.state = RegRegistering
 		r.register(a)
 		return nil
 	})

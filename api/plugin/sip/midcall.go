@@ -1,0 +1,259 @@
+package sip
+
+import (
+	"strings"
+
+	"bifrons/api/json"
+	"bifrons/api/kit"
+	"bifrons/api/kit/gateway"
+	"bifrons/api/kit/recording"
+	"bifrons/api/plugin"
+	"bifrons/api/plugin/sip/ua"
+	"bifrons/api/schema"
+	"bifrons/sdp"
+)
+
+// update offers something else to the other side, or answers what that has offered.
+func (h *handle) update(r *kit.Request, w *json.Writer) (resp kit.Response, err *schema.Error) {
+	c := h.call
+	switch {
+	case !h.established() || c.updating:
+		return resp, notInCall()
+	case r.JSEP == nil || !r.JSEP.Update:
+		return kit.Fail(errMissingSDP, "Missing SDP update")
+	}
+	answer := r.JSEP.SDP.Type == sdp.TypeAnswer
+	if answer != (c.asked && c.offered) {
+		return kit.Fail(errMissingSDP, "Missing SDP update (not what the call waits for)")
+	}
+	if err := codes.CheckBrowser(r.JSEP); err != nil {
+		return resp, err
+	}
+	if answer {
+		text, err := h.leg.Answer(r.JSEP.SDP, c.srtp)
+		if err != nil {
+			return resp, err
+		}
+		if fault := c.AnswerReinvite(text, nil); fault != nil {
+			return resp, failure(fault, "")
+		}
+		c.asked, resp.After = false, h.leg.Connect
+		writeEvent(w, "updated", nil)
+		return resp, nil
+	}
+	text, err := h.leg.Offer(r.JSEP.SDP, c.srtp)
+	if err != nil {
+		return resp, err
+	}
+	send := c.Reinvite
+	if c.asked { // without an offer of the other side's
+		send = c.AnswerReinvite
+	}
+	if fault := send(text, nil); fault != nil {
+		return resp, failure(fault, "")
+	}
+	c.asked, c.updating, c.transaction = false, true, r.Transaction
+	writeEvent(w, "updating", nil)
+	return resp, nil
+}
+
+// reinvited takes what the other side has offered, or asks the client.
+func (h *handle) reinvited(v ua.Invite) {
+	c := h.call
+	c.offered = v.SDP != ""
+	var remote *gateway.Remote
+	if c.offered {
+		var err *schema.Error
+		if remote, err = h.leg.TakeOffer(v.SDP, gateway.SRTP{Required: c.srtp.Required}); err != nil {
+			_ = c.RejectReinvite(488)
+			return
+		}
+	}
+	if c.auto {
+		h.answerReinvite()
+		return
+	}
+	c.asked = true
+	var j *plugin.JSEP
+	srtp := ""
+	if remote != nil {
+		j, srtp = &plugin.JSEP{SDP: remote.SDP}, secrecy(remote)
+	}
+	if err := h.push("updatingcall", j, h.invitation(v, srtp)); err != nil {
+		c.asked = false
+		_ = c.RejectReinvite(488)
+		return
+	}
+	h.notifyInvite("updatingcall", v)
+}
+
+// answerReinvite answers a re-INVITE with what was described before. The client hears nothing of it.
+func (h *handle) answerReinvite() {
+	c := h.call
+	again := h.leg.OfferAgain
+	if c.offered {
+		again = h.leg.AnswerAgain
+	}
+	text, err := again()
+	if err != nil {
+		_ = c.RejectReinvite(488)
+		return
+	}
+	if c.AnswerReinvite(text, nil) == nil && c.offered {
+		h.leg.Connect()
+	}
+}
+
+// putOnHold holds the call.
+func (h *handle) putOnHold(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	d, known := map[string]sdp.Direction{"": sdp.SendOnly, "sendonly": sdp.SendOnly, "recvonly": sdp.RecvOnly, "inactive": sdp.Inactive}[r.Body.Str("direction")]
+	switch {
+	case h.status() != "incall":
+		return kit.Response{Silent: true}, nil
+	case !known:
+		return kit.Fail(errInvalidElement, "Invalid element (direction can only be sendonly, recvonly or inactive)")
+	case h.leg.Held():
+		writeEvent(w, "holding", nil)
+		return kit.Response{}, nil
+	}
+	text, err := h.leg.Hold(d)
+	return h.reoffer(r, w, "holding", text, err)
+}
+
+// unhold ends the holding.
+func (h *handle) unhold(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	switch {
+	case h.status() != "incall":
+		return kit.Response{Silent: true}, nil
+	case !h.leg.Held():
+		writeEvent(w, "resuming", nil)
+		return kit.Response{}, nil
+	}
+	text, err := h.leg.Resume()
+	return h.reoffer(r, w, "resuming", text, err)
+}
+
+// reoffer offers a description that leaves the client's side as it is.
+func (h *handle) reoffer(r *kit.Request, w *json.Writer, event, text string, err *schema.Error) (kit.Response, *schema.Error) {
+	if err != nil {
+		return kit.Response{}, err
+	}
+	if fault := h.call.Reinvite(text, headers(r.Body, "headers")); fault != nil {
+		return kit.Response{}, failure(fault, "")
+	}
+	writeEvent(w, event, nil)
+	return kit.Response{}, nil
+}
+
+// keyframe asks one side, or both, for a key frame.
+func (h *handle) keyframe(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	if !h.established() {
+		return kit.Response{}, notInCall()
+	}
+	h.leg.RequestKeyframes(r.Body.Is("user"), r.Body.Is("peer"))
+	writeEvent(w, "keyframesent", nil)
+	return kit.Response{}, nil
+}
+
+// record begins, pauses or ends recordings.
+func (h *handle) record(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	if !h.established() {
+		return kit.Response{}, notInCall()
+	}
+	var err *schema.Error
+	action, keyframes := r.Body.Lower("action"), false
+	switch action {
+	case "start":
+		who := recording.Owner{Events: &h.plugin.Events, Host: h.Host}
+		err = h.leg.Record(who, r.Body, recording.Base("sip-"+h.account.User(), h.Host.HandleID()), errRecording)
+		keyframes = true
+	case "stop":
+		err = h.leg.StopRecording(r.Body, errRecording)
+	case "pause", "resume":
+		err = h.leg.PauseRecording(r.Body, action == "pause", errRecording)
+		keyframes = action == "resume"
+	default:
+		err = kit.Errorf(errInvalidElement, "Invalid action (should be start|stop|pause|resume)")
+	}
+	if err != nil {
+		return kit.Response{}, err
+	}
+	if keyframes {
+		h.leg.RequestKeyframes(r.Body.Is("video"), r.Body.Is("peer_video") || r.Body.Is("send_peer_pli"))
+	}
+	writeEvent(w, "recordingupdated", nil)
+	return kit.Response{}, nil
+}
+
+// rtpForward sends streams on.
+func (h *handle) rtpForward(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	if !h.established() {
+		return kit.Response{}, notInCall()
+	}
+	list, err := h.leg.Forward(h.plugin.rules, r.Body)
+	if err != nil {
+		return kit.Response{}, err
+	}
+	writeEvent(w, "rtp_forward", func(w *json.Writer) { gateway.WriteForwarders(w, "forwarders", list) })
+	for _, f := range list {
+		h.plugin.Events.Notify(h.plugin.Nobody(), func(w *json.Writer) {
+			w.Str("event", "rtp_forward")
+			gateway.WriteForwarder(w, f)
+		})
+	}
+	return kit.Response{}, nil
+}
+
+// stopForward ends a forwarder.
+func (h *handle) stopForward(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	id := r.Body.Num("stream_id")
+	if !h.leg.StopForward(id) {
+		return kit.Fail(errNoSuchStream, "No such stream (%d)", id)
+	}
+	fields := func(w *json.Writer) { w.Int("stream_id", id) }
+	writeEvent(w, "stop_rtp_forward", fields)
+	h.plugin.Events.Notify(h.plugin.Nobody(), func(w *json.Writer) {
+		w.Str("event", "stop_rtp_forward")
+		fields(w)
+	})
+	return kit.Response{}, nil
+}
+
+// listForwarders tells what is sent on.
+func (h *handle) listForwarders(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	writeEvent(w, "forwarders", func(w *json.Writer) { gateway.WriteForwarders(w, "rtp_forwarders", h.leg.Forwarders()) })
+	return kit.Response{}, nil
+}
+
+// reset has nothing to do: a handle that has no call is ready for one.
+func (h *handle) reset(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
+	writeEvent(w, "reset", nil)
+	return kit.Response{}, nil
+}
+
+// heardDTMF tells of a digit that the other side has sent by RTP. It is called by the engine.
+func (h *handle) heardDTMF(digit byte, duration uint32) {
+	h.Host.Run(func() {
+		if h.call == nil {
+			return
+		}
+		h.tell("dtmf", func(w *json.Writer) {
+			w.Str("sender", h.call.peer)
+			w.Str("signal", string(rune(digit)))
+			w.Int("duration", int64(duration))
+		})
+	})
+}
+
+// tell tells the client something that no request has asked for.
+func (h *handle) tell(event string, fields func(w *json.Writer)) {
+	h.Host.Push("", json.Object(func(w *json.Writer) {
+		writeEvent(w, event, fields)
+		h.writeCommon(w)
+	}), nil)
+}
+
+// wantsPicture tells whether an INFO asks for a key frame (RFC 5168).
+func wantsPicture(x ua.Content) bool {
+	return strings.EqualFold(x.Type, "application/media_control+xml") && strings.Contains(x.Body, "picture_fast_update")
+}

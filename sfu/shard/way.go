@@ -1,0 +1,117 @@
+package shard
+
+import (
+	"net/netip"
+
+	"bifrons/ice"
+	"bifrons/ice/netio"
+	"bifrons/rtp/mono"
+	"bifrons/rtp/pktbuf"
+	"bifrons/sfu/media"
+	"bifrons/sfu/plain"
+)
+
+// A Way is a socket that one leg has for itself, as the leg sends by it. Two of one
+// shard whose sockets send to each other may be joined: then their datagrams do not go
+// through the kernel. It belongs to the loop.
+type Way struct {
+	legLoop
+	sock   Socket
+	stay   *Stay
+	handle func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool
+
+	other   *Way           // nil: not joined
+	address netip.AddrPort // that the leg sends to other at
+	origin  netip.AddrPort // that other's leg knows this socket by
+}
+
+var _ plain.Loop = (*Way)(nil)
+
+// maxNear bounds the datagrams that wait to be handed from one leg to another.
+const maxNear = 4096
+
+// near is a datagram from one leg to another of this shard.
+type near struct {
+	to   *Way
+	from netip.AddrPort
+	buf  *pktbuf.Buf
+}
+
+// NewWay makes a Way of the leg with that Stay. handle takes what comes from another leg,
+// as that of NewInbox does. FlushLegs has to come before the socket is closed, and Part.
+func (s *Shard) NewWay(sock Socket, stay *Stay, handle func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool) *Way {
+	return &Way{legLoop: legLoop{s}, sock: sock, stay: stay, handle: handle}
+}
+
+// Join joins two ways: a's leg sends to b at toB, and b's to a at toA.
+func Join(a, b *Way, toB, toA netip.AddrPort) {
+	a.Part()
+	b.Part()
+	a.other, a.address, a.origin = b, toB, toA
+	b.other, b.address, b.origin = a, toA, toB
+}
+
+// Part ends that. Datagrams that are under way still arrive.
+func (w *Way) Part() {
+	if o := w.other; o != nil {
+		w.other, o.other = nil, nil
+	}
+}
+
+// Joined tells whether it is joined.
+func (w *Way) Joined() bool { return w.other != nil }
+
+// Reserve implements plain.Loop.
+func (w *Way) Reserve() []byte { return w.legs().reserve() }
+
+// Commit implements plain.Loop.
+func (w *Way) Commit(to netip.AddrPort, n int) {
+	s, e := w.Shard, w.plain
+	if w.other == nil || to != w.address {
+		e.commitBy(w, ice.Path{Remote: to}, n)
+		return
+	}
+	if len(s.nearby) >= maxNear {
+		s.drop(media.DropSendQueue)
+		return
+	}
+	if b := s.Packet(e.slab[e.used : e.used+n]); b != nil {
+		s.nearby = append(s.nearby, near{w.other, w.origin, b})
+	}
+}
+
+// exchange hands the datagrams from one leg to another over. What they send then waits
+// for the next time.
+func (s *Shard) exchange() {
+	if len(s.nearby) == 0 {
+		return
+	}
+	list := s.nearby
+	s.nearby = s.spareNearby[:0]
+	for i := range list {
+		s.hand(&list[i])
+	}
+	clear(list)
+	s.spareNearby = list[:0]
+}
+
+func (s *Shard) hand(d *near) {
+	defer d.to.stay.guard()
+	if d.to.stay.over {
+		s.drop(media.DropPeerClosed)
+		d.buf.Release()
+		return
+	}
+	s.nearMessage = netio.Message{Remote: d.from, N: d.buf.N}
+	if !d.to.handle(s.now, &s.nearMessage, d.buf) {
+		d.buf.Release()
+	}
+}
+
+// releaseNearby gives up what was not handed over.
+func (s *Shard) releaseNearby() {
+	for i := range s.nearby {
+		s.nearby[i].buf.Release()
+	}
+	s.nearby = nil
+}
