@@ -138,10 +138,8 @@ func (l *loss) estimate(delayRate, acked float64, limited bool) {
 	if best > current && l.average > l.inherent && l.limiting {
 		best = current // the loss is not explained yet
 	}
-	if best < current && acked > 0 {
-		best = max(best, min(current, backoff*acked))
-	}
-	best = min(best, max(l.upper, acked))
+	// One observation of many random losses looks like a line that carries less.
+	best = min(max(best, backoff*current), max(l.upper, acked))
 	if l.limiting { // what lies far above has not been tried for the length of the window
 		best = min(best, current*lossFactors[0])
 	}

@@ -81,6 +81,13 @@ type bound struct {
 	low, high float64
 }
 
+// testCase is one with what it keeps.
+type testCase struct {
+	name  string
+	keeps []bound
+	run   func(c *Clock) figures
+}
+
 // steadily is what all senders of layers keep on a line that does not change.
 var steadily = []bound{
 	{"use", 85, 105}, {"switches", 0, 1}, {"switches after 60 s", 0, 0}, {"p95", 0, 60}, {"gap", 0, 0.5}, {"overhead", 0, 5},
@@ -89,11 +96,7 @@ var steadily = []bound{
 // runs are the test cases of RFC 8867 by section, and those of senders of layers. Each returns its
 // figures for a seed: use and shares in percent, waits (p50, p95) in ms, gaps between
 // packets of video in seconds.
-var runs = []struct {
-	name  string
-	keeps []bound
-	run   func(c *Clock) figures
-}{
+var runs = []testCase{
 	{"5.1 variable capacity", []bound{{"use", 85, 100}, {"p95", 0, 60}, {"loss", 0, 1}, {"gap", 0, 0.5}, {"overhead", 0, 5}}, func(c *Clock) figures {
 		trace := Steps{{0, 1e6}, {40 * sec, 2.5e6}, {60 * sec, 0.6e6}, {80 * sec, 1e6}}
 		f := StartFlow(c, FlowConfig{Forward: NewLink(c, bottleneck(trace)), Back: wayBack(c), Source: elastic(c)})
@@ -384,7 +387,7 @@ func TestEstimation(t *testing.T) {
 	if raceEnabled || testing.Short() {
 		seeds = 2
 	}
-	for _, r := range runs {
+	for _, r := range slices.Concat(runs, bars) {
 		t.Run(r.name, func(t *testing.T) {
 			all := map[string][]float64{}
 			for seed := range seeds {
