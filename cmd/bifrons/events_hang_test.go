@@ -38,7 +38,7 @@ func TestEventReceiverHangs(t *testing.T) {
 		frames = 3000 // a minute
 	}
 	var all sync.WaitGroup
-	handshakes := make(chan struct{}, 10)
+	handshakes := make(chan struct{}, 4)
 	for i := range calls {
 		all.Go(func() {
 			handshakes <- struct{}{}

@@ -32,6 +32,7 @@ func testServerWith(t testing.TB, demos string, change func(*config.Config)) *se
 	cfg.HTTP.General.Port = 0
 	cfg.WebSockets.General.Port = 0
 	cfg.Server.NAT.EnforceList = []string{"127.0.0.1"}
+	cfg.Server.General.SessionTimeout = 0 // as nobody keeps sessions alive
 	if change != nil {
 		change(cfg)
 	}

@@ -225,7 +225,6 @@ func newBridge(t testing.TB, rooms ...message) *bridge {
 	s := testServer(t, func(c *config.Config) {
 		c.Folder = t.TempDir()
 		c.Server.General.EventLoops = 2
-		c.Server.General.SessionTimeout = 0
 	})
 	b := &bridge{t, s, dial(t, s).attach(audiobridge.Package)}
 	for _, r := range rooms {

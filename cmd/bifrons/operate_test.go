@@ -307,7 +307,7 @@ func TestStopUnderCalls(t *testing.T) {
 	const calls = 50
 	peers := make([]*pionPeer, calls)
 	var all sync.WaitGroup
-	handshakes := make(chan struct{}, 10)
+	handshakes := make(chan struct{}, 4)
 	for i := range peers {
 		all.Go(func() {
 			handshakes <- struct{}{}
@@ -319,6 +319,9 @@ func TestStopUnderCalls(t *testing.T) {
 		})
 	}
 	all.Wait()
+	if t.Failed() {
+		t.FailNow() // not all are there
+	}
 	signals, drained := make(chan os.Signal, 1), make(chan struct{})
 	go func() {
 		defer close(drained)

@@ -25,7 +25,7 @@ func TestPionChurn(t *testing.T) {
 		func(p *pionPeer) { p.h.Close() },
 	}
 	// A slow machine gets through so many handshakes within their time.
-	handshakes := make(chan struct{}, 10)
+	handshakes := make(chan struct{}, 4)
 	come := func(i int) *pionPeer {
 		handshakes <- struct{}{}
 		defer func() { <-handshakes }()

@@ -34,7 +34,7 @@ func startChild(t *testing.T) *child {
 	dir := t.TempDir()
 	c := &child{ended: make(chan struct{}), path: filepath.Join(dir, "api")}
 	for name, text := range map[string]string{
-		"janus.jcfg":                      "general: { recordings_tmp_ext = \"part\" }",
+		"janus.jcfg":                      "general: { recordings_tmp_ext = \"part\"  session_timeout = 0 }",
 		"janus.transport.http.jcfg":       "general: { http = false }",
 		"janus.transport.websockets.jcfg": "general: { ws = false }",
 		"janus.transport.pfunix.jcfg":     fmt.Sprintf("general: { enabled = true  path = %q }", c.path),
@@ -254,6 +254,7 @@ func logged(t *testing.T) (*server, *lines, *backend) {
 	cfg := config.Default()
 	cfg.HTTP.General.Port, cfg.WebSockets.General.Port = 0, 0
 	cfg.Server.NAT.EnforceList = []string{"127.0.0.1"}
+	cfg.Server.General.SessionTimeout = 0
 	cfg.Server.Events.Broadcast = true
 	cfg.Folder = b.folder(t)
 	s, err := start(cfg, "", l)

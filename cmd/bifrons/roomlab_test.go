@@ -41,7 +41,6 @@ func newRoomServer(t testing.TB, rooms int) *roomServer {
 	t.Helper()
 	s := testServer(t, func(cfg *config.Config) {
 		cfg.Server.General.EventLoops = 2
-		cfg.Server.General.SessionTimeout = 0 // as nobody keeps the session alive
 	})
 	s.explain(t)
 	v := &roomServer{t: t, s: s, c: dial(t, s)}
@@ -58,7 +57,7 @@ func newRoomServer(t testing.TB, rooms int) *roomServer {
 // each does something n times at once; the number tells the calls apart.
 func (v *roomServer) each(n int, f func(i int)) {
 	v.t.Helper()
-	const together = 16
+	const together = 8
 	turns := make(chan struct{}, together)
 	var all sync.WaitGroup
 	for i := range n {
