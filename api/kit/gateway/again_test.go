@@ -75,7 +75,7 @@ func TestHold(t *testing.T) {
 	if _, err := l.TakeAnswer(bothEnds("192.0.2.1", "recvonly", "inactive", crypto), SRTP{}); err == nil {
 		t.Error("an offer that was refused is answered")
 	}
-	hold = ok[string](t)(l.Reoffer(sdp.SendOnly))
+	_ = ok[string](t)(l.Reoffer(sdp.SendOnly))
 	ok[*Remote](t)(l.TakeAnswer(bothEnds("192.0.2.1", "recvonly", "inactive", crypto), SRTP{}))
 	const onHold = "audio sendonly 192.0.2.1:41000 video inactive 192.0.2.1:41002 "
 	expect(t, "on hold", flowing(l), onHold)
