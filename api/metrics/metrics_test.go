@@ -83,7 +83,7 @@ func TestEveryMetricMoves(t *testing.T) {
 	busy.recordings = 33
 	busy.mixing = sfu.ConferenceStats{
 		Ticks: 41, Late: 42, Skipped: 43, Time: 44 * time.Second, Encoded: 45, Repeated: 46, Decoded: 47, Concealed: 48,
-		Encoders: 49, Decoders: 50, Parties: 51,
+		Encoders: 49, Decoders: 50, Parties: 51, Recovered: 52,
 	}
 	busy.sessions, busy.handles = 5, 6
 	busy.connections, busy.refused = 21, [...]uint64{22, 23, 24, 25}
