@@ -10,7 +10,7 @@ import (
 	"bifrons/sdp"
 )
 
-// call is the call of a handle. The executor changes it.
+// call is the call of a handle. The executor changes it, asked and updating with the handle's mu.
 type call struct {
 	*ua.Call
 	transaction string // of the request that events belong to, "" = none
@@ -181,7 +181,7 @@ func (h *handle) accepted(a ua.Answer) {
 	case !a.Update:
 		h.answered("accepted", a, c.early == "")
 	case c.updating:
-		c.updating = false
+		h.set(func() { c.updating = false })
 		h.answered("accepted", a, true)
 	default: // of ours: the client's side stays as it is
 		if _, err := h.leg.TakeAnswer(a.SDP, gateway.SRTP{}); err != nil {
@@ -462,8 +462,7 @@ func (h *handle) lost() {
 	} else {
 		_ = c.Hangup(nil)
 	}
-	c.transaction = ""
-	h.push("hangingup", nil, nil)
+	h.tell("hangingup", nil)
 }
 
 // ended tells that the call is over.

@@ -37,7 +37,8 @@ func (h *handle) update(r *kit.Request, w *json.Writer) (resp kit.Response, err 
 		if fault := c.AnswerReinvite(text, nil); fault != nil {
 			return resp, failure(fault, "")
 		}
-		c.asked, resp.After = false, h.leg.Connect
+		h.set(func() { c.asked = false })
+		resp.After = h.leg.Connect
 		writeEvent(w, "updated", nil)
 		return resp, nil
 	}
@@ -53,7 +54,7 @@ func (h *handle) update(r *kit.Request, w *json.Writer) (resp kit.Response, err 
 		h.leg.Forget()
 		return resp, failure(fault, "")
 	}
-	c.asked, c.updating, c.transaction = false, true, r.Transaction
+	h.set(func() { c.asked, c.updating = false, true })
 	writeEvent(w, "updating", nil)
 	return resp, nil
 }
@@ -74,7 +75,7 @@ func (h *handle) reinvited(v ua.Invite) {
 		h.answerReinvite()
 		return
 	}
-	c.asked = true
+	h.set(func() { c.asked = true })
 	var j *plugin.JSEP
 	srtp := ""
 	if remote != nil {
@@ -153,13 +154,13 @@ func (h *handle) hold(r *kit.Request, w *json.Writer, event string, d sdp.Direct
 // reinviteCanceled forgets what the client was asked about.
 func (h *handle) reinviteCanceled() {
 	h.leg.Forget()
-	h.call.asked = false
+	h.set(func() { h.call.asked = false })
 }
 
 // reinviteFailed goes on with what was agreed on before.
 func (h *handle) reinviteFailed() {
 	h.leg.Forget()
-	h.call.updating = false
+	h.set(func() { h.call.updating = false })
 }
 
 // keyframe asks one side, or both, for a key frame.
