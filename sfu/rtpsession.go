@@ -206,7 +206,7 @@ func (s *RTPSession) begin(now mono.Time, cfg *RTPSessionConfig, rtp, rtcp *neti
 		s.tell(func() { h.SourceEvent(Event{Kind: EventMedia, Receiving: receiving}) })
 	}
 	sh := s.site.shard
-	c.Unreachable = func() { s.fail(Event{Kind: EventClosed, Cause: CauseUnreachable}) }
+	c.Unreachable = func() { s.fail(Event{Kind: EventClosed, Reason: ReasonUnreachable, Cause: CauseUnreachable}) }
 	c.Panicked = func(r any) {
 		sh.Panicked("an RTP session", r)
 		sh.Post(func(mono.Time) { s.stay.Fail() })

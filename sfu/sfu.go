@@ -104,6 +104,7 @@ const (
 	ReasonDTLSAlert   = peer.ReasonDTLSAlert
 	ReasonDTLSTimeout = peer.ReasonDTLSTimeout
 	ReasonDTLSError   = peer.ReasonDTLSError
+	ReasonUnreachable = peer.ReasonUnreachable
 	ReasonInternal    = peer.ReasonInternal
 
 	CauseClosed         = peer.CauseClosed

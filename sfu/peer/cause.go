@@ -15,6 +15,7 @@ const (
 	ReasonDTLSAlert   Reason = "DTLS alert"
 	ReasonDTLSTimeout Reason = "DTLS timeout"
 	ReasonDTLSError   Reason = "DTLS error"
+	ReasonUnreachable Reason = "Far end unreachable"
 	ReasonInternal    Reason = "Internal error"
 )
 
@@ -58,7 +59,7 @@ var causes = [numCauses]struct {
 	CauseHandshakeLimit: {"no DTLS handshake in time", ReasonDTLSTimeout},
 	CauseHandshake:      {"DTLS handshake failed", ReasonDTLSError},
 	CauseNoRenewal:      {"no DTLS association after the first", ReasonDTLSAlert},
-	CauseUnreachable:    {"unreachable", ""},
+	CauseUnreachable:    {"unreachable", ReasonUnreachable},
 	CauseInternal:       {"panic", ReasonInternal},
 }
 
