@@ -18,7 +18,7 @@ run: build ## build and start the server; more options in ARGS='...'
 
 test: lint tools ## all checks and all tests, those in Chromium included
 	GO="$(GO)" sh .ci/gotest ./... -race -timeout 20m
-	$(GO) test ./rtp/opus # most of it takes too long with the race detector
+	$(GO) test ./rtp/opus ./sfu/mix # much of them takes too long with the race detector
 
 soak: tools ## the tests under load at full size, for a machine that has nothing else to do
 	BIFRONS_SOAK=1 $(GO) test -v -count=1 -timeout 60m -run 'Room|MultistreamSimulcast|BehindProxy|ReceiverHangs|Siege|Vanished|KilledRecording|FrozenDisk|MixAttack|MixPlain' ./cmd/bifrons

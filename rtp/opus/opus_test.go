@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bifrons/rtp/opus/opustest"
+	"bifrons/rtp/waittest"
 )
 
 type format struct{ rate, channels int }
@@ -20,7 +21,7 @@ var formats = []format{
 // formatsHere are fewer with the race detector, which makes a codec many times slower
 // and has nothing to find in one that has no goroutines.
 func formatsHere() []format {
-	if raceDetector {
+	if waittest.Race {
 		return []format{{16000, 1}, {48000, 2}}
 	}
 	return formats
@@ -29,7 +30,7 @@ func formatsHere() []format {
 // slow skips a test that says nothing more with the race detector.
 func slow(t *testing.T) {
 	t.Helper()
-	if raceDetector {
+	if waittest.Race {
 		t.Skip("takes too long with the race detector: run without it")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"bifrons/rtp/opus"
+	"bifrons/rtp/waittest"
 )
 
 // disturbance is how much of what was heard is not a tone, in windows of 10 ms: the
@@ -37,9 +38,11 @@ func step(pcm []float32) (most float64) {
 // which it is given another encoder's packets. The tone goes on.
 func TestNoClickAtSwitches(t *testing.T) {
 	const hz, loud = 500, .2
-	for _, x := range []struct {
-		rate, bitrate int
-	}{{48000, 0}, {48000, 24000}, {16000, 0}, {16000, 16000}, {8000, 0}} {
+	formats := []struct{ rate, bitrate int }{{16000, 0}, {48000, 0}, {48000, 24000}, {16000, 16000}, {8000, 0}}
+	if waittest.Race {
+		formats = formats[:1]
+	}
+	for _, x := range formats {
 		l := newLab(t, Config{Rate: x.rate})
 		s := Settings{Volume: 100, Encoding: opus.Settings{Bitrate: x.bitrate, Complexity: 4}}
 		l.speaks(l.join(PartyConfig{Settings: s}), tone(hz, loud))

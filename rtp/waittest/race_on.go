@@ -1,0 +1,6 @@
+//go:build race
+
+package waittest
+
+// Race tells that the race detector runs, which makes codecs many times slower.
+const Race = true
