@@ -16,6 +16,7 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/api/kit"
+	"bifrons/api/kit/forward"
 	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
@@ -28,6 +29,7 @@ type Config struct {
 	Log    func() *slog.Logger
 	Codes
 	Settings
+	Rules *forward.Rules // of forwarders
 
 	// Shorten leaves one payload type of each codec in answers to the far end.
 	Shorten bool

@@ -3,17 +3,14 @@
 package nosip
 
 import (
-	"log/slog"
 	"net/netip"
 
 	"bifrons/api/config"
 	"bifrons/api/kit"
-	"bifrons/api/kit/forward"
 	"bifrons/api/kit/gateway"
 	"bifrons/api/module"
 	"bifrons/api/plugin"
 	"bifrons/api/schema"
-	"bifrons/sfu"
 )
 
 // Package is what clients attach to.
@@ -24,23 +21,13 @@ type Plugin struct {
 	kit.Plugin[*handle]
 	general general        // fixed
 	legs    gateway.Config // fixed
-	rules   *forward.Rules // fixed
 }
 
 // general are the settings of the plugin, the category general of the file.
 type general struct {
-	Events    bool             `cfg:"events"`
-	LocalIP   netip.Addr       `cfg:"local_ip"`
-	SDPIP     netip.Addr       `cfg:"sdp_ip"`
-	Ports     config.PortRange `cfg:"rtp_port_range"`
-	DSCPAudio int              `cfg:"dscp_audio_rtp" range:"0..63"`
-	DSCPVideo int              `cfg:"dscp_video_rtp" range:"0..63"`
-
-	// Symmetric lets media come from elsewhere than the description says, see sfu.RTPRemote. Janus has no such
-	// setting.
-	Symmetric bool `cfg:"symmetric_rtp"`
-
-	forward.Policy
+	Events  bool       `cfg:"events"`
+	LocalIP netip.Addr `cfg:"local_ip"`
+	gateway.File
 }
 
 // New makes the plugin, with a folder where janus.plugin.nosip.jcfg is.
@@ -63,17 +50,10 @@ func (p *Plugin) Info() module.Info {
 // load takes the settings over.
 func (p *Plugin) load(f config.PluginFile) []config.Problem {
 	g := &p.general
-	*g = general{Events: true, Ports: config.PortRange{Min: 10000, Max: 60000}, Policy: forward.DefaultPolicy}
+	*g = general{Events: true, File: gateway.DefaultFile}
 	problems := f.General(g)
 	p.Events.On = g.Events
-	engine := func() *sfu.Engine { return p.Gateway.Engine() }
-	p.legs = gateway.Config{
-		Engine: engine, Log: func() *slog.Logger { return p.Gateway.Logger() }, Codes: codes,
-		Settings: gateway.Settings{
-			Addr: g.LocalIP, SDPAddr: g.SDPIP, Ports: g.Ports, DSCP: [2]int{g.DSCPAudio, g.DSCPVideo}, Symmetric: g.Symmetric,
-		},
-	}
-	p.rules = &forward.Rules{Policy: g.Policy, Engine: engine, Of: "call", Codes: codes.Codes, Failed: errUnknown}
+	p.legs = g.Config(g.LocalIP, func() plugin.Gateway { return p.Gateway }, codes, errUnknown)
 	return problems
 }
 
@@ -81,4 +61,8 @@ func (p *Plugin) newHandle(host plugin.Host) *handle {
 	h := &handle{Handle: kit.Handle{Host: host}, plugin: p, id: schema.IDs{Strings: true}.New()}
 	h.leg = gateway.NewLeg(&p.legs, host, gateway.Handler{Failed: h.failed})
 	return h
+}
+
+func (p *Plugin) forwards() gateway.Forwards {
+	return gateway.Forwards{Key: "nosip", Events: &p.Events, Nobody: p.Nobody}
 }

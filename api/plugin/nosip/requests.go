@@ -198,37 +198,16 @@ func (h *handle) keyframe(r *kit.Request, w *json.Writer) (kit.Response, *schema
 
 // rtpForward sends streams on.
 func (h *handle) rtpForward(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	list, err := h.leg.Forward(h.plugin.rules, r.Body)
-	if err != nil {
-		return kit.Response{}, err
-	}
-	answer(w, "rtp_forward", func(w *json.Writer) { gateway.WriteForwarders(w, "forwarders", list) })
-	for _, f := range list {
-		h.plugin.Events.Notify(h.plugin.Nobody(), func(w *json.Writer) {
-			w.Str("event", "rtp_forward")
-			gateway.WriteForwarder(w, f)
-		})
-	}
-	return kit.Response{}, nil
+	return kit.Response{}, h.plugin.forwards().Begin(h.leg, r.Body, w)
 }
 
 // stopForward ends a forwarder.
 func (h *handle) stopForward(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	id, _ := r.Body.Number("stream_id")
-	if !h.leg.StopForward(id) {
-		return kit.Fail(errNoSuchStream, "No such stream (%d)", id)
-	}
-	fields := func(w *json.Writer) {
-		w.Str("event", "stop_rtp_forward")
-		w.Int("stream_id", id)
-	}
-	kit.WriteResult(w, "nosip", fields)
-	h.plugin.Events.Notify(h.plugin.Nobody(), fields)
-	return kit.Response{}, nil
+	return kit.Response{}, h.plugin.forwards().Stop(h.leg, r.Body, errNoSuchStream, w)
 }
 
 // listForwarders tells what is sent on.
 func (h *handle) listForwarders(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	answer(w, "forwarders", func(w *json.Writer) { gateway.WriteForwarders(w, "rtp_forwarders", h.leg.Forwarders()) })
+	h.plugin.forwards().List(h.leg, w)
 	return kit.Response{}, nil
 }

@@ -208,38 +208,17 @@ func (h *handle) rtpForward(r *kit.Request, w *json.Writer) (kit.Response, *sche
 	if !h.established() {
 		return kit.Response{}, notInCall()
 	}
-	list, err := h.leg.Forward(h.plugin.rules, r.Body)
-	if err != nil {
-		return kit.Response{}, err
-	}
-	writeEvent(w, "rtp_forward", func(w *json.Writer) { gateway.WriteForwarders(w, "forwarders", list) })
-	for _, f := range list {
-		h.plugin.Events.Notify(h.plugin.Nobody(), func(w *json.Writer) {
-			w.Str("event", "rtp_forward")
-			gateway.WriteForwarder(w, f)
-		})
-	}
-	return kit.Response{}, nil
+	return kit.Response{}, h.plugin.forwards().Begin(h.leg, r.Body, w)
 }
 
 // stopForward ends a forwarder.
 func (h *handle) stopForward(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	id := r.Body.Num("stream_id")
-	if !h.leg.StopForward(id) {
-		return kit.Fail(errNoSuchStream, "No such stream (%d)", id)
-	}
-	fields := func(w *json.Writer) { w.Int("stream_id", id) }
-	writeEvent(w, "stop_rtp_forward", fields)
-	h.plugin.Events.Notify(h.plugin.Nobody(), func(w *json.Writer) {
-		w.Str("event", "stop_rtp_forward")
-		fields(w)
-	})
-	return kit.Response{}, nil
+	return kit.Response{}, h.plugin.forwards().Stop(h.leg, r.Body, errNoSuchStream, w)
 }
 
 // listForwarders tells what is sent on.
 func (h *handle) listForwarders(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
-	writeEvent(w, "forwarders", func(w *json.Writer) { gateway.WriteForwarders(w, "rtp_forwarders", h.leg.Forwarders()) })
+	h.plugin.forwards().List(h.leg, w)
 	return kit.Response{}, nil
 }
 

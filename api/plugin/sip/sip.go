@@ -4,7 +4,6 @@ package sip
 
 import (
 	"crypto/tls"
-	"log/slog"
 	"net/netip"
 	"path/filepath"
 	"sync"
@@ -12,13 +11,11 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/api/kit"
-	"bifrons/api/kit/forward"
 	"bifrons/api/kit/gateway"
 	"bifrons/api/module"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/sip/ua"
 	"bifrons/api/schema"
-	"bifrons/sfu"
 )
 
 // Package is what clients attach to.
@@ -29,7 +26,6 @@ type Plugin struct {
 	kit.Plugin[*handle]
 	general general        // fixed
 	legs    gateway.Config // fixed
-	rules   *forward.Rules // fixed
 
 	opening  sync.Mutex   // guards the endpoint, which takes a while to open
 	endpoint *ua.Endpoint // nil before the first account
@@ -41,13 +37,10 @@ type Plugin struct {
 
 // general are the settings of the plugin, the category general of the file.
 type general struct {
-	Events    bool             `cfg:"events"`
-	LocalIP   netip.Addr       `cfg:"local_ip"`       // of SIP
-	MediaIP   netip.Addr       `cfg:"local_media_ip"` // of RTP
-	SDPIP     netip.Addr       `cfg:"sdp_ip"`
-	Ports     config.PortRange `cfg:"rtp_port_range"`
-	DSCPAudio int              `cfg:"dscp_audio_rtp" range:"0..63"`
-	DSCPVideo int              `cfg:"dscp_video_rtp" range:"0..63"`
+	Events  bool       `cfg:"events"`
+	LocalIP netip.Addr `cfg:"local_ip"`       // of SIP
+	MediaIP netip.Addr `cfg:"local_media_ip"` // of RTP
+	gateway.File
 
 	Keepalive time.Duration `cfg:"keepalive_interval" unit:"s" range:"0.."`
 	T1x64     time.Duration `cfg:"sip_timer_t1x64" unit:"ms" range:"1.."`
@@ -55,12 +48,6 @@ type general struct {
 	BehindNAT bool          `cfg:"behind_nat"`
 	UserAgent string        `cfg:"user_agent"`
 	Certs     string        `cfg:"sips_certs_dir" form:"path"` // folder with agent.pem: certificate and key
-
-	// Symmetric lets media come from elsewhere than the description says, see sfu.RTPRemote. Janus has no such
-	// setting.
-	Symmetric bool `cfg:"symmetric_rtp"`
-
-	forward.Policy
 }
 
 // New makes the plugin, with a folder where janus.plugin.sip.jcfg is.
@@ -84,24 +71,18 @@ func (p *Plugin) Info() module.Info {
 func (p *Plugin) load(f config.PluginFile) []config.Problem {
 	g := &p.general
 	*g = general{
-		Events: true, Ports: config.PortRange{Min: 10000, Max: 60000}, Policy: forward.DefaultPolicy,
+		Events: true, File: gateway.DefaultFile,
 		Keepalive: 120 * time.Second, T1x64: 32 * time.Second, TTL: time.Hour,
 		UserAgent: "bifrons SIP plugin",
 	}
 	problems := f.General(g)
 	p.Events.On = g.Events
-	engine := func() *sfu.Engine { return p.Gateway.Engine() }
-	media, shown := g.MediaIP, g.SDPIP
+	media := g.MediaIP
 	if !media.IsValid() {
 		media = g.LocalIP
 	}
-	p.legs = gateway.Config{
-		Engine: engine, Log: func() *slog.Logger { return p.Gateway.Logger() }, Codes: codes, Shorten: true,
-		Settings: gateway.Settings{
-			Addr: media, SDPAddr: shown, Ports: g.Ports, DSCP: [2]int{g.DSCPAudio, g.DSCPVideo}, Symmetric: g.Symmetric,
-		},
-	}
-	p.rules = &forward.Rules{Policy: g.Policy, Engine: engine, Of: "call", Codes: codes.Codes, Failed: errUnknown}
+	p.legs = g.Config(media, func() plugin.Gateway { return p.Gateway }, codes, errUnknown)
+	p.legs.Shorten = true
 	return problems
 }
 
@@ -180,4 +161,8 @@ func (p *Plugin) newHandle(host plugin.Host) *handle {
 	h := &handle{Handle: kit.Handle{Host: host}, plugin: p, id: schema.IDs{Strings: true}.New()}
 	h.leg = gateway.NewLeg(&p.legs, host, gateway.Handler{Failed: h.failed, DTMF: h.heardDTMF})
 	return h
+}
+
+func (p *Plugin) forwards() gateway.Forwards {
+	return gateway.Forwards{Key: "sip", Events: &p.Events, Nobody: p.Nobody}
 }
