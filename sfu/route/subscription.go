@@ -75,6 +75,9 @@ func (s *Subscription) Track() *Track { return s.track }
 // Layer returns the layer that is forwarded; -1 where it does not apply.
 func (s *Subscription) Layer() media.Layer { return s.sel.current }
 
+// Wish returns the layer that the subscriber wants; -1 is the highest.
+func (s *Subscription) Wish() media.Layer { return s.sel.wish }
+
 // Attach makes t the track, in place of another one. The numbering goes on.
 func (s *Subscription) Attach(now mono.Time, t *Track) {
 	if s.track == t {
