@@ -136,7 +136,7 @@ func (t *Track) Skip(now mono.Time, p *Packet) {
 		tap.Skip(p)
 	}
 	for _, s := range t.subs {
-		if !s.paused && !s.rebase && p.SSRC == s.ssrc && p.Encoding == s.encoding {
+		if s.flows() && !s.rebase && p.SSRC == s.ssrc && p.Encoding == s.encoding {
 			if seq, fill := s.num.skip(p.Seq); fill {
 				s.sink.Fill(now, p, Outgoing{Seq: seq, Timestamp: p.Timestamp - s.tsDelta})
 			}
@@ -192,7 +192,7 @@ func (t *Track) HoldUntil(now mono.Time) mono.Time {
 // Follows tells whether anybody gets an encoding forwarded.
 func (t *Track) Follows(encoding int) bool {
 	for _, s := range t.subs {
-		if s.open && !s.paused && int(s.encoding) == encoding {
+		if s.open && s.flows() && int(s.encoding) == encoding {
 			return true
 		}
 	}
