@@ -253,7 +253,7 @@ func sansIO(path string) bool {
 	case within(path, "rtp"):
 		return true
 	}
-	return slices.Contains([]string{"ice", "sdp", "sfu/peer", "sfu/route", "sfu/media", "sfu/plain"}, path)
+	return slices.Contains([]string{"ice", "sdp", "sfu/peer", "sfu/allot", "sfu/route", "sfu/media", "sfu/plain"}, path)
 }
 
 // codeBreaches tells what the code of a file does that its package must not do.

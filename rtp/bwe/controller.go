@@ -68,6 +68,10 @@ var reasonNames = [...]string{"start", "growing", "delay", "loss", "application-
 // String returns the reason in words.
 func (r Reason) String() string { return reasonNames[r] }
 
+// Sure tells whether more than the target is known to be too much: a queue or losses were
+// seen, or it is a limit.
+func (r Reason) Sure() bool { return r == Delay || r == Loss || r == Limit }
+
 // Estimate is what is known of the line.
 type Estimate struct {
 	Target   uint64        // bit/s to send, everything included

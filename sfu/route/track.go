@@ -26,6 +26,7 @@ type Track struct {
 
 	reports   [media.MaxEncodings]Report
 	start     start
+	rates     rates
 	caches    [media.MaxEncodings]Cache
 	encodings int
 	subs      []*Subscription
@@ -102,6 +103,7 @@ func (t *Track) Changed() {
 // nothing was waiting before, so that the caller schedules that Flush.
 func (t *Track) Push(p Packet) (first bool) {
 	first = len(t.pending) == 0
+	t.rates.count(t, &p)
 	t.encodings = max(t.encodings, int(p.Encoding)+1)
 	if t.Keep != (Keep{}) && t.Kind == media.Video && !t.Simulcast {
 		t.start.add(&p, t.Keep)
