@@ -180,8 +180,16 @@ func (h *handle) provisional(a ua.Answer) {
 func (h *handle) accepted(a ua.Answer) {
 	c := h.call
 	switch {
+	case !a.Update && c.Outgoing() && c.early != "" && c.early != a.SDP:
+		// Somebody else than who has rung: media moves there, and the client's side stays as it is.
+		if _, err := h.leg.TakeOtherAnswer(a.SDP, c.srtp); err != nil {
+			h.give(err)
+			return
+		}
+		h.leg.Connect()
+		h.answered("accepted", a, false)
 	case !a.Update:
-		h.answered("accepted", a, c.early == "")
+		h.answered("accepted", a, c.early == "" || !c.Outgoing())
 	case c.updating:
 		h.set(func() { c.updating = false })
 		h.answered("accepted", a, true)
@@ -331,7 +339,7 @@ func (h *handle) take(r *kit.Request, w *json.Writer, event string) (resp kit.Re
 		return kit.Fail(errWrongState, "Wrong state (not invited or progress? status=%s)", status)
 	}
 	s, err := readSRTP(r.Body)
-	if err == nil {
+	if err == nil && (r.JSEP != nil || c.early == "") {
 		err = codes.CheckBrowser(r.JSEP)
 	}
 	if err != nil {
@@ -341,7 +349,10 @@ func (h *handle) take(r *kit.Request, w *json.Writer, event string) (resp kit.Re
 	if s.Offer && c.offered && c.early == "" && !secure {
 		return kit.Fail(errTooStrict, "Can't answer: SDES-SRTP required, but the caller has none")
 	}
-	text, offer := c.early, r.JSEP.SDP.Type == sdp.TypeOffer
+	text, offer := c.early, !c.offered
+	if r.JSEP != nil {
+		offer = r.JSEP.SDP.Type == sdp.TypeOffer
+	}
 	switch {
 	case text != "": // the answer stays what it was
 	case offer == c.offered:
@@ -480,6 +491,8 @@ func (h *handle) ended(e ua.End) {
 		w.OptStr("reason_header_cause", e.ReasonCause)
 		h.writeHeaders(w, e.Headers)
 	}
+	// The end of the connection waits behind this. Who calls again as soon as the client hears of the hangup comes after it.
+	h.ClosePeer()
 	h.push("hangup", nil, fields)
 	id := h.call.ID()
 	h.notify("hangup", func(w *json.Writer) {

@@ -36,6 +36,13 @@ type handle struct {
 // Message takes a request.
 func (h *handle) Message(r *plugin.Request) plugin.Result { return table.Message(h.Host, h, r) }
 
+// TakesAnswerAgain tells whether accept may repeat the answer of progress.
+func (h *handle) TakesAnswerAgain() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.call != nil && h.call.State() == ua.Progressing
+}
+
 // set changes what others may look at.
 func (h *handle) set(change func()) {
 	h.mu.Lock()
