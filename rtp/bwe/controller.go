@@ -354,7 +354,7 @@ func (c *Controller) planProbe(now mono.Time) {
 	target := c.target()
 	if !c.probes.started || c.want <= target || now < c.probes.next || c.outage.is() ||
 		c.heard == 0 || c.usage == overuse || c.drain.active() || c.queue > probeQueue ||
-		c.lastOver != 0 && now.Sub(c.lastOver) < probeQuiet || c.history.backlog.wait > probeQueue {
+		c.lastOver != 0 && now.Sub(c.lastOver) < probeQuiet || c.history.waiting(now) > probeQueue {
 		return
 	}
 	most := probeFurther
@@ -369,7 +369,7 @@ func (c *Controller) Probe(now mono.Time) (Cluster, bool) {
 	if c.want <= c.target() {
 		c.probes.queued = 0
 	}
-	if c.history.backlog.wait > probeQueue { // a key frame, with which it would be too much at once
+	if c.history.waiting(now) > probeQueue { // a key frame, with which it would be too much at once
 		return Cluster{}, false
 	}
 	return c.probes.take(now, min(float64(c.cfg.Max), max(c.want, probeSecond*c.aimd.rate)))
