@@ -331,12 +331,18 @@ func (c *Controller) RTT(_ mono.Time, d time.Duration) {
 	}
 }
 
+// quietAfter is how long nothing may be sent before what was in the way is gone.
+const quietAfter = time.Second
+
 // tickInterval is how often Tick wants to be called at most.
 const tickInterval = 25 * time.Millisecond
 
 // Tick does what is due without feedback. It returns when it wants to be called next.
 func (c *Controller) Tick(now mono.Time) (next mono.Time) {
 	c.alr.advance(now, c.target())
+	if c.heard != 0 && now.Sub(c.history.lastAt) > quietAfter {
+		c.queue, c.usage, c.drain = 0, normal, drain{}
+	}
 	if c.outage.tick(now, c.rtt) {
 		c.counters.Outages++
 		c.probes.cancel(now)
@@ -354,7 +360,7 @@ func (c *Controller) planProbe(now mono.Time) {
 	target := c.target()
 	if !c.probes.started || c.want <= target || now < c.probes.next || c.outage.is() ||
 		c.heard == 0 || c.usage == overuse || c.drain.active() || c.queue > probeQueue ||
-		c.lastOver != 0 && now.Sub(c.lastOver) < probeQuiet || c.history.backlog.wait > probeQueue {
+		c.lastOver != 0 && now.Sub(c.lastOver) < probeQuiet || c.history.waiting(now) > probeQueue {
 		return
 	}
 	most := probeFurther
@@ -369,7 +375,7 @@ func (c *Controller) Probe(now mono.Time) (Cluster, bool) {
 	if c.want <= c.target() {
 		c.probes.queued = 0
 	}
-	if c.history.backlog.wait > probeQueue { // a key frame, with which it would be too much at once
+	if c.history.waiting(now) > probeQueue { // a key frame, with which it would be too much at once
 		return Cluster{}, false
 	}
 	return c.probes.take(now, min(float64(c.cfg.Max), max(c.want, probeSecond*c.aimd.rate)))

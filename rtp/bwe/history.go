@@ -121,6 +121,9 @@ func (h *history) sent(now mono.Time, s Sent) (ok bool) {
 	return true
 }
 
+// waiting is how long a packet would wait now by the backlog.
+func (h *history) waiting(now mono.Time) time.Duration { return h.backlog.wait - now.Sub(h.lastAt) }
+
 // pass takes a number out of what flies: everything up to it was reported, or will
 // not be.
 func (h *history) pass(n uint64) {

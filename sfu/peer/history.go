@@ -25,7 +25,7 @@ type record struct {
 	flags        recordFlags
 }
 
-// recordFlags also holds the encoding, above recordUsed.
+// recordFlags also holds the encoding, above recordWaiting.
 type recordFlags uint8
 
 const (
@@ -33,8 +33,9 @@ const (
 	recordRewrite             // the payload is not as it came
 	recordPadding             // there is nothing but padding
 	recordUsed                // the record stands for a packet
+	recordWaiting             // it is not sent yet
 
-	encodingShift = 4
+	encodingShift = 6
 )
 
 // recordOf makes a record of what goes out for p.
@@ -71,6 +72,8 @@ func (r *record) set(f recordFlags, on bool) {
 		r.flags |= f
 	}
 }
+
+func (r *record) clear(f recordFlags) { r.flags &^= f }
 
 // history is the ring of a sender's recent packets, by sequence number.
 type history struct {

@@ -6,7 +6,9 @@ import (
 	"bifrons/ice"
 	"bifrons/rtp/bwe"
 	"bifrons/rtp/mono"
+	"bifrons/rtp/pacer"
 	"bifrons/rtp/rtcp"
+	"bifrons/sfu/allot"
 	"bifrons/sfu/media"
 )
 
@@ -16,12 +18,6 @@ type Estimation struct {
 	On    bool
 	Max   uint64 // bit/s, the most that it is believed to carry, 0 = no bound
 	Start uint64 // bit/s before anything is known, 0 = bwe.DefaultStart
-}
-
-// Weight is how a section counts where the line does not carry everything.
-type Weight struct {
-	Priority int    // those with a higher one get what they want first
-	Max      uint64 // bit/s, the most that it gets, 0 = no bound
 }
 
 // line is what is known of the way to the remote. There is one while estimation is on,
@@ -34,7 +30,26 @@ type line struct {
 	transport bool // transport-wide feedback has come
 	remb      uint64
 
+	allotter allot.Allotter
+	streams  []allot.Stream // of the sections
+	shares   []allot.Share
+	want     uint64
+	divided  mono.Time // when the line last was
+
+	pacer    pacer.Pacer
+	pacing   uint64 // bit/s at which video leaves that is spread
+	near     bool   // the line is near its limit
+	probe    probe
+	nextPump mono.Time
+	paced    uint64 // packets that had to wait
+	gone     uint64 // that were gone at their turn
+
+	since    int       // bytes that left since measured
+	rate     float64   // bit/s at which packets leave
+	measured mono.Time // when that was last looked at
+
 	nextTick  mono.Time // 0 = there is nothing to watch
+	begun     mono.Time // first video
 	lastVideo mono.Time
 	traffic   [bwe.NumClasses]Traffic
 }
@@ -66,13 +81,6 @@ func (e *Estimation) limit() uint64 {
 	return e.Max
 }
 
-// SetShare changes how a section counts. It stays with the section.
-func (p *Peer) SetShare(now mono.Time, index int, w Weight) {
-	if s := p.section(index); s != nil {
-		s.weight = w
-	}
-}
-
 // SetLineTrace calls f with the state of the line after each feedback; nil ends that.
 // It runs on the loop.
 func (p *Peer) SetLineTrace(f func(Line)) {
@@ -88,6 +96,9 @@ func (p *Peer) estimate(now mono.Time) {
 		}
 	}
 	if on == (p.line != nil) {
+		if on {
+			p.line.divide(now)
+		}
 		return
 	}
 	if on {
@@ -97,8 +108,10 @@ func (p *Peer) estimate(now mono.Time) {
 		}
 		p.line = &line{peer: p, control: bwe.New(bwe.Config{Start: start, Max: p.estimation.limit()})}
 		p.line.measure()
+		p.line.grantAll(now)
 	} else {
 		p.remembered = p.line.control.Target().Target
+		p.line.end(now)
 		p.line = nil
 	}
 	for _, s := range p.sections {
@@ -140,11 +153,23 @@ func (l *line) measure() {
 func (l *line) sent(now mono.Time, o *sender, n int, c bwe.Class) {
 	n += l.overhead
 	l.traffic[c].add(n)
-	if o.numbered() {
-		l.control.Sent(now, bwe.Sent{Number: l.peer.number, Size: n, Class: c})
+	if c == bwe.Padding {
+		l.peer.count.ProbesOut.add(n)
 	}
+	if o.numbered() {
+		x := bwe.Sent{Number: l.peer.number, Size: n, Class: c}
+		if l.probe.on() && (c == bwe.Video || c == bwe.Padding) {
+			x.Cluster = l.probe.ID
+			l.probe.packets--
+			l.probe.bytes -= n
+		}
+		l.control.Sent(now, x)
+	}
+	l.since += n
 	if c == bwe.Video {
-		l.lastVideo = now
+		if l.lastVideo = now; l.begun == 0 {
+			l.begun = now
+		}
 		if l.nextTick == 0 {
 			l.nextTick = nextTick(now)
 			l.peer.wake(l.nextTick)
@@ -192,6 +217,7 @@ func (l *line) report(now mono.Time, o *sender, b *rtcp.ReportBlock) {
 
 // told follows feedback.
 func (l *line) told(now mono.Time) {
+	l.divide(now)
 	if t := l.peer.trace; t != nil {
 		t(l.describe(now))
 	}
@@ -204,12 +230,46 @@ const reportLeast = 100 * time.Millisecond
 func (l *line) advance(now mono.Time) {
 	if l.nextTick != 0 && l.nextTick <= now {
 		l.control.Tick(now)
+		l.measureRate(now)
+		if now.Sub(l.divided) >= divideLeast {
+			l.divide(now)
+		}
+		if l.transport {
+			l.startProbe(now)
+		}
 		l.nextTick = 0
-		if now.Sub(l.lastVideo) < lineRest {
+		if now.Sub(l.lastVideo) < lineRest || l.holds() {
 			l.nextTick = nextTick(now)
 		}
 	}
+	if l.nextPump != 0 && l.nextPump <= now {
+		l.pump(now)
+	}
 	l.peer.wake(l.nextTick)
+	l.peer.wake(l.nextPump)
+}
+
+// holds tells whether video waits for the line to carry it.
+func (l *line) holds() bool {
+	for _, s := range l.peer.sections {
+		if s.share.Paused && s.Send && s.out.sub.Track() != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// end gives everything free.
+func (l *line) end(now mono.Time) {
+	for l.pacer.Waiting() > 0 {
+		it, _ := l.pacer.Take(max(now, l.pacer.Next()), l.pacing)
+		l.peer.sections[it.Stream].out.release(now, it.Seq)
+	}
+	for _, s := range l.peer.sections {
+		if s.Kind == media.Video {
+			s.out.free(now)
+		}
+	}
 }
 
 // lostOnTheWay is the share of the packets that a report is about, which did not arrive

@@ -5,7 +5,6 @@ import (
 
 	"bifrons/rtp/bwe"
 	"bifrons/rtp/mono"
-	"bifrons/sfu/media"
 )
 
 // Line is what is known of the way to a remote at one moment: a copy.
@@ -26,6 +25,7 @@ type Line struct {
 	// Since estimation began: what was sent, by its purpose, and the bytes of it that
 	// arrived for certain.
 	Audio, Video, Resent, Probed Traffic
+	Paced, Gone                  uint64 // packets that waited; that were gone at their turn
 	Arrived                      [bwe.NumClasses]uint64
 	Counts                       bwe.Counters
 }
@@ -44,24 +44,15 @@ func (f LineFeedback) String() string {
 	return [...]string{"none", "transport-cc", "remb"}[f]
 }
 
-// Share is what a section gets of the line.
-type Share struct {
-	Weight
-	Ceiling  media.Layer // -1 = none
-	Rate     uint64      // bit/s that is set aside for it
-	Paused   bool        // the line does not carry it
-	Pauses   uint64
-	Switches uint64 // of layers
-}
-
 // describe returns the state of the line.
 func (l *line) describe(now mono.Time) Line {
 	e, c := l.control.Target(), l.control.Counters()
 	s := Line{
-		At: now, Target: e.Target, Reason: e.Reason, Probing: e.Probing, Acked: e.Acked, Capacity: e.Capacity,
+		At: now, Target: e.Target, Reason: e.Reason, Want: l.want, Probing: e.Probing, Acked: e.Acked, Capacity: e.Capacity,
 		RTT: e.RTT, Queue: e.Queue, Lost: e.Lost,
 		Audio: l.traffic[bwe.Audio], Video: l.traffic[bwe.Video], Resent: l.traffic[bwe.Retransmission],
-		Probed: l.traffic[bwe.Padding], Arrived: c.Arrived, Counts: c,
+		Probed: l.traffic[bwe.Padding], Paced: l.paced, Gone: l.gone,
+		Arrived: c.Arrived, Counts: c,
 	}
 	switch {
 	case l.transport:
@@ -70,12 +61,4 @@ func (l *line) describe(now mono.Time) Line {
 		s.Feedback = FeedbackREMB
 	}
 	return s
-}
-
-// share returns what the section gets of the line, nil if that is not looked after.
-func (s *section) share() *Share {
-	if s.peer.line == nil || !s.Send {
-		return nil
-	}
-	return &Share{Weight: s.weight, Ceiling: media.NoLayer}
 }

@@ -172,6 +172,9 @@ type Counters struct {
 
 	DTLSIn, DTLSOut Traffic // datagrams of the association
 	Oversize        uint64  // datagrams larger than an Ethernet packet
+
+	ProbesOut             Traffic // packets for probes alone, with all headers
+	Pauses, LayerSwitches uint64  // see Share
 }
 
 // Traffic is packets and their bytes.

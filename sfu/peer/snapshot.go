@@ -192,7 +192,7 @@ func (p *Peer) dtlsState() DTLSState {
 func (s *section) snapshot(now mono.Time) SectionSnapshot {
 	n := SectionSnapshot{
 		Section: s.Section, Codec: s.codec, Sent: s.out.snapshot(now),
-		Target: s.out.sub.Wish(), Layer: s.out.sub.Layer(), Share: s.share(),
+		Target: s.out.sub.Wish(), Layer: s.out.sub.Layer(), Share: s.shareNow(),
 	}
 	for i, rx := range s.receivers {
 		if rx == nil {

@@ -75,7 +75,7 @@ func TestLineHearsOfEveryPacket(t *testing.T) {
 func TestFeedbackAllocatesNothing(t *testing.T) {
 	const warm, measured = 3000, 1000
 	n, client, server := echoServer(t)
-	server.estimate(n.Now)
+	server.core.SetEstimation(n.Now, peer.Estimation{On: true, Start: 20_000_000})
 	packets := sealedVideo(t, warm+measured+1, 100, "0")
 	tx, err := srtp.NewSender(srtp.AEADAES128GCM, make([]byte, 16), make([]byte, 12))
 	if err != nil {
@@ -83,7 +83,9 @@ func TestFeedbackAllocatesNothing(t *testing.T) {
 	}
 	reports := make([][]byte, len(packets))
 	for i := range reports {
-		plain := rtcp.AppendTWCC(nil, rtcp.Ends{Sender: 100, Media: 200}, &rtcp.TWCC{Base: uint16(i + 1), Reference: uint32(i)}, []int32{0})
+		const ticks = 16 // of 250 us from one packet to the next, 256 of which are a reference
+		plain := rtcp.AppendTWCC(nil, rtcp.Ends{Sender: 100, Media: 200},
+			&rtcp.TWCC{Base: uint16(i + 1), Reference: uint32(i * ticks / 256)}, []int32{int32(i * ticks % 256)})
 		b := make([]byte, 200)
 		size, err := tx.SealRTCP(b, plain)
 		if err != nil {
