@@ -23,7 +23,8 @@ type client struct {
 	event  func(m *message)    // of the handle, and of no request
 	over   func(reason string) // the session or the connection has ended; may be called twice
 
-	session, handle uint64 // fixed once attached
+	session atomic.Uint64
+	handle  uint64 // fixed once attached
 
 	mu         sync.Mutex
 	waiting    map[string]chan *message // by transaction
@@ -179,7 +180,7 @@ type request struct {
 
 // ask makes a request and returns the reply.
 func (c *client) ask(ctx context.Context, r request) (*message, error) {
-	r.Session, r.Handle = c.session, c.handle
+	r.Session, r.Handle = c.session.Load(), c.handle
 	body, err := json.Marshal(r)
 	if err != nil {
 		return nil, err
@@ -240,7 +241,7 @@ func (c *client) attach(ctx context.Context, plugin, opaque string) error {
 		return errors.New("the session has ended")
 	}
 	s.SetTimeout(0) // it ends with the resource
-	c.session = m.Data.ID
+	c.session.Store(m.Data.ID)
 	if m, err = c.ask(ctx, request{Janus: "attach", Transaction: "attach", Plugin: plugin, Opaque: opaque}); err != nil {
 		return err
 	}
@@ -250,7 +251,7 @@ func (c *client) attach(ctx context.Context, plugin, opaque string) error {
 
 // close ends the session.
 func (c *client) close() {
-	if s := c.core.Session(c.session); s != nil && c.session != 0 {
+	if s := c.core.Session(c.session.Load()); s != nil {
 		s.Destroy()
 	}
 }

@@ -131,6 +131,16 @@ func (x *resource) current(c *client) bool {
 	return x.client == c
 }
 
+// sessionID is the session of the Janus API, for who looks for it there.
+func (x *resource) sessionID() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.client == nil {
+		return ""
+	}
+	return strconv.FormatUint(x.client.session.Load(), 10)
+}
+
 // plugin is the one that an endpoint leads to.
 func (e *Endpoint) plugin() string {
 	if e.Mountpoint != "" {

@@ -211,13 +211,6 @@ func (s *Server) Info() module.Info {
 		Description: "Publishing and watching with one URL (RFC 9725, draft-ietf-wish-whep).", VersionString: "0.1.0", Version: 1}
 }
 
-// Query answers query_transport: there is nothing to ask for.
-func (s *Server) Query([]byte) []byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return fmt.Appendf(nil, `{"result":200,"endpoints":%d,"resources":%d}`, len(s.endpoints), len(s.resources))
-}
-
 // Create adds an endpoint. It is an error if it makes no sense, or if there is one of that
 // name and kind.
 func (s *Server) Create(e Endpoint) error {
@@ -264,7 +257,7 @@ func (s *Server) of(e *Endpoint) (list []*resource) {
 // Listed is an endpoint with what there is of it.
 type Listed struct {
 	Endpoint
-	Resources int
+	Resources []string // sessions of the Janus API
 }
 
 // Endpoints are all of them, by kind and id.
@@ -273,7 +266,11 @@ func (s *Server) Endpoints() []Listed {
 	defer s.mu.Unlock()
 	list := make([]Listed, 0, len(s.endpoints))
 	for _, e := range s.endpoints {
-		list = append(list, Listed{*e, len(s.of(e))})
+		x := Listed{Endpoint: *e}
+		for _, r := range s.of(e) {
+			x.Resources = append(x.Resources, r.sessionID())
+		}
+		list = append(list, x)
 	}
 	slices.SortFunc(list, func(a, b Listed) int {
 		if a.Kind != b.Kind {
