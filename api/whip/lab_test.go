@@ -14,6 +14,7 @@ import (
 
 	"github.com/pion/webrtc/v4"
 
+	"bifrons/api/auth"
 	"bifrons/api/janus"
 	"bifrons/api/plugin/streaming"
 	"bifrons/api/plugin/videoroom"
@@ -55,7 +56,7 @@ func newLab(t *testing.T, cfg Config) *lab {
 		t.Fatal(err)
 	}
 	t.Cleanup(engine.Close)
-	l := &lab{t: t, media: port, core: janus.New(janus.Config{Engine: engine, Logger: slog.New(slog.DiscardHandler)})}
+	l := &lab{t: t, media: port, core: janus.New(janus.Config{Engine: engine, Auth: auth.New(auth.Config{Secret: "s", Tokens: true}), Logger: slog.New(slog.DiscardHandler)})}
 	t.Cleanup(l.core.Close)
 	if err := l.core.AddPlugin(videoroom.New(dir)); err != nil {
 		t.Fatal(err)

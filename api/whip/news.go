@@ -307,6 +307,7 @@ func (s *Server) stream(v *visit) *problem {
 	h.Set("X-Accel-Buffering", "no")
 	v.w.WriteHeader(http.StatusOK)
 	rc := http.NewResponseController(v.w)
+	_ = rc.SetReadDeadline(time.Time{}) // it may last
 	alive := time.NewTicker(commentPeriod)
 	defer alive.Stop()
 	for {
