@@ -143,6 +143,25 @@ func (h *history) get(now mono.Time, seq uint16) *record {
 	return r
 }
 
+// missing returns how many of the n numbers up to last were not sent. ok is false if
+// that is not known any more.
+func (h *history) missing(last uint16, n int) (count int, ok bool) {
+	if h.ring == nil {
+		return 0, false
+	}
+	full := h.highest + uint32(int32(int16(last-uint16(h.highest))))
+	if int32(h.highest-full) < 0 || int(h.highest-full)+n > len(h.ring) {
+		return 0, false
+	}
+	for ; n > 0; n-- {
+		if r := h.slot(full); !r.is(recordUsed) || r.seq != full {
+			count++
+		}
+		full--
+	}
+	return count, true
+}
+
 // forget gives up everything.
 func (h *history) forget() { h.floor = h.highest + 1 }
 

@@ -21,6 +21,7 @@ type section struct {
 	track     *route.Track
 	receivers [media.MaxEncodings]*receiver
 	out       *sender
+	weight    Weight
 	codec     media.Codec // of the last packet, either way
 
 	keyframeWanted  mono.Time // when somebody last wanted one
@@ -93,6 +94,7 @@ func (p *Peer) SetSections(now mono.Time, list []media.Section) {
 		p.nextTWCC = 0
 	}
 	p.wake(p.nextTWCC)
+	p.estimate(now)
 }
 
 func (p *Peer) learnExtensions(e *media.ExtensionIDs) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"bifrons/rtp"
+	"bifrons/rtp/bwe"
 	"bifrons/rtp/mono"
 	"bifrons/rtp/nack"
 	"bifrons/rtp/stats"
@@ -24,6 +25,9 @@ type sender struct {
 	limiter nack.Limiter
 	budget  nack.Budget // of what is sent again
 	rtxSeq  uint64
+
+	reported   uint32 // highest number that the remote has told of
+	reportedAt mono.Time
 
 	rolled, rtxRolled rollover // of ssrc, and of its RTX
 
@@ -122,7 +126,7 @@ func (o *sender) Send(now mono.Time, p *route.Packet, out route.Outgoing) {
 		o.stats.Sent(now, out.Timestamp, int(p.Len), n-peer.trailer)
 	}
 	o.budget.Sent(now, n)
-	o.sent(now, n)
+	o.sent(now, n, o.class())
 }
 
 // Fill implements route.Sink.
@@ -140,7 +144,7 @@ func (o *sender) Fill(now mono.Time, p *route.Packet, out route.Outgoing) {
 	}
 	if n := o.write(now, &r, wire{payloadType: c.PayloadType, index: out.Seq}); n > 0 {
 		o.budget.Sent(now, n)
-		o.sent(now, n)
+		o.sent(now, n, o.class())
 	}
 }
 
@@ -185,7 +189,7 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 		n = o.write(now, &again, wire{packet: p, payloadType: rtx, index: o.rtxSeq, repeats: true, original: seq})
 		o.rtxSeq++
 		if n > 0 {
-			o.sent(now, n)
+			o.sent(now, n, bwe.Retransmission)
 		}
 	} else {
 		// The same packet again, to the bit: SRTP must not see two plaintexts
@@ -202,27 +206,42 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 	}
 }
 
-// numbered tells whether packets carry transport-wide numbers.
+// numbered tells whether packets carry transport-wide numbers: those of audio only
+// where the line is estimated.
 func (o *sender) numbered() bool {
-	return o.section.Kind == media.Video && o.section.Ext.TransportSequence != 0
+	s := o.section
+	return s.Ext.TransportSequence != 0 && (s.Kind == media.Video || s.peer.line != nil)
 }
 
-// stamp gives a packet of video its time, and the next transport-wide number.
+// class is what packets of the section are for.
+func (o *sender) class() bwe.Class {
+	if o.section.Kind == media.Video {
+		return bwe.Video
+	}
+	return bwe.Audio
+}
+
+// stamp gives a packet of video its time, and any its transport-wide number. That stays
+// the next one until sent: a packet that is not sent leaves no gap.
 func (o *sender) stamp(now mono.Time, r *record) {
 	if o.section.Kind == media.Video {
 		r.sendAt(now)
 	}
 	if o.numbered() {
-		r.transportSeq = o.section.peer.numbers.Next()
+		r.transportSeq = uint16(o.section.peer.number + 1)
 	}
 }
 
 // sent counts a stamped packet of n bytes that went out.
-func (o *sender) sent(now mono.Time, n int) {
+func (o *sender) sent(now mono.Time, n int, c bwe.Class) {
+	p := o.section.peer
 	if o.numbered() {
-		o.section.peer.numbers.Sent(now, n)
+		p.number++
 	}
-	o.section.peer.sent(now, n)
+	if p.line != nil {
+		p.line.sent(now, o, n, c)
+	}
+	p.sent(now, n)
 }
 
 // wire is how a packet goes out.
@@ -309,6 +328,8 @@ func (o *sender) writeExtensions(b []byte, p *route.Packet, r *record) int {
 	w.Reset(b[:rtp.FixedHeaderLen])
 	if s.Kind == media.Video {
 		w.Add(e.AbsSendTime, r.sendTime[:])
+	}
+	if o.numbered() {
 		w.AddUint16(e.TransportSequence, r.transportSeq)
 	}
 	if p != nil {

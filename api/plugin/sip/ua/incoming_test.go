@@ -278,7 +278,7 @@ func TestBadInvites(t *testing.T) {
 		}{
 			{"sip:bob@" + ours, withSDP(), "404", ""},
 			{"tel:123", withSDP(), "416", ""},
-			{"sip:alice@" + ours, append([]string{"Require: 100rel, replaces"}, withSDP()...), "420", "Unsupported"},
+			{"sip:alice@" + ours, append([]string{"Require: timer, replaces"}, withSDP()...), "420", "Unsupported"},
 			{"sip:alice@" + ours, []string{"Content-Type: text/plain", "", "hello"}, "415", "Accept"},
 			{"sip:alice@" + ours, []string{"Content-Type: multipart/mixed;boundary=x", "", "--x", "Content-Type: a/b", "", "y", "--x--"}, "415", "Accept"},
 		} {

@@ -101,6 +101,9 @@ func TestSlowHandler(t *testing.T) {
 		for i := range maxQueued + 100 {
 			b.phone.request("MESSAGE", "sip:alice@x", "<sip:s@x>;tag=t", "<sip:alice@x>", "m"+itoa(i), 1, "Content-Type: text/plain", "", "x")
 			codes[b.phone.next("SIP/2.0").start]++
+			if i == 0 {
+				b.pass(0) // it is with the handler
+			}
 		}
 		if n := codes["SIP/2.0 503 Service Unavailable"]; n < 90 || n > 100 {
 			t.Error(codes)

@@ -235,7 +235,7 @@ func TestInDialog(t *testing.T) {
 		if r := in("OPTIONS", 4); !strings.HasPrefix(r.start, "SIP/2.0 200") {
 			t.Errorf("%q", r.raw)
 		}
-		if r := in("UPDATE", 5); !strings.HasPrefix(r.start, "SIP/2.0 405") {
+		if r := in("PUBLISH", 5); !strings.HasPrefix(r.start, "SIP/2.0 405") {
 			t.Errorf("%q", r.raw)
 		}
 		if r := in("OPTIONS", 4); !strings.HasPrefix(r.start, "SIP/2.0 500") {
