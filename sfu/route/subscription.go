@@ -38,6 +38,7 @@ type Subscription struct {
 	held   bool   // by who knows that it would not get through
 	once   bool   // the sink asks for nothing again
 	wishes uint64 // changes of what is wanted
+	demand uint64 // bit/s that the sink can take, 0 = anything
 
 	sel   selector
 	num   numberer
@@ -90,6 +91,7 @@ func (s *Subscription) Attach(now mono.Time, t *Track) {
 	t.subs = append(t.subs, s)
 	s.restart()
 	s.since = now
+	t.Demanded(now)
 	if s.flows() {
 		t.RequestKeyframe(now)
 		t.replay(now, s)
@@ -123,7 +125,7 @@ func (s *Subscription) detach() {
 			break
 		}
 	}
-	s.track = nil
+	s.track, s.demand = nil, 0
 }
 
 func (s *Subscription) restart() {
