@@ -12,6 +12,9 @@ type Pipe struct {
 	site *site
 }
 
+// PipePacket is one packet, or what else a Pipe has; see package pipe.
+type PipePacket = pipe.Packet
+
 // Pipe starts to take the best layers of an origin's track. It does not wait for the
 // shard; if that has ended, so has the pipe.
 func (e *Engine) Pipe(o Origin, track int) *Pipe { return openPipe(o, track, pipe.Size, false, false) }

@@ -143,12 +143,13 @@ type Peer struct {
 	rtt        time.Duration // by RTCP
 	remb       uint64        // last estimate of the remote, bit/s
 
-	estimation Estimation
+estimation Estimation
 	remembered uint64 // estimate of an earlier line, bit/s
 	line       *line  // nil = not estimated
 	trace      func(Line)
 
-	capture Capture // nil = none
+	capture Capture                            // nil = none
+	reports func(section int, compound []byte) // nil = nobody wants them
 
 	scratch *Scratch
 	count   Counters
@@ -239,6 +240,10 @@ func (p *Peer) Counters() Counters { return p.count }
 
 // SetCapture gives all further packets to c as well; nil ends that.
 func (p *Peer) SetCapture(c Capture) { p.capture = c }
+
+// SetReports gives all further RTCP compounds that come to f, lent for the call, with the
+// section that they are about, -1 if that does not show; nil ends that. f is called on the loop.
+func (p *Peer) SetReports(f func(section int, compound []byte)) { p.reports = f }
 
 // transmit sends one datagram as it is.
 func (p *Peer) transmit(path ice.Path, b []byte) {
