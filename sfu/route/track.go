@@ -20,6 +20,8 @@ type Track struct {
 	// Keyframe asks the origin for a key frame. It may be called for every
 	// packet: the origin throttles.
 	Keyframe func(now mono.Time)
+	// Ask has the origin look at Demand; nil if its rate cannot be changed.
+	Ask func(now mono.Time)
 	// Keep says how much from the latest key frame on is kept for new
 	// subscriptions. Not for tracks with several encodings.
 	Keep Keep
