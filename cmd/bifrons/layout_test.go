@@ -237,7 +237,7 @@ func TestImportRules(t *testing.T) {
 
 // testHelp are the packages that only tests, and what is measured, import.
 var testHelp = []string{
-	"api/client", "api/plugin/plugintest", "ice/turn/turntest", "rtp/frame/frametest", "rtp/mjr/mjrtest", "rtp/opus/opustest", "rtp/waittest", "sfu/simnet", "sfu/webrtctest",
+	"api/client", "api/plugin/plugintest", "api/plugin/sip/siptest", "ice/turn/turntest", "rtp/frame/frametest", "rtp/mjr/mjrtest", "rtp/opus/opustest", "rtp/waittest", "sfu/simnet", "sfu/webrtctest",
 }
 
 func isTestHelp(path string) bool { return withinAny(path, testHelp...) }
@@ -259,7 +259,7 @@ func sansIO(path string) bool {
 	case within(path, "rtp"):
 		return true
 	}
-	return slices.Contains([]string{"ice", "sdp", "sfu/peer", "sfu/route", "sfu/media", "sfu/plain"}, path)
+	return slices.Contains([]string{"ice", "sdp", "sfu/peer", "sfu/allot", "sfu/route", "sfu/media", "sfu/plain"}, path)
 }
 
 // codeBreaches tells what the code of a file does that its package must not do.

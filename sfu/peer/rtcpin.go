@@ -5,7 +5,6 @@ import (
 
 	"bifrons/rtp/mono"
 	"bifrons/rtp/rtcp"
-	"bifrons/rtp/twcc"
 	"bifrons/sfu/media"
 	"bifrons/sfu/route"
 )
@@ -106,6 +105,9 @@ func (p *Peer) reportBlocks(now mono.Time, l rtcp.Blocks) {
 		o := s.out
 		o.stats.RemoteReport(now, &blk)
 		p.rtt = o.stats.SmoothedRTT
+		if p.line != nil {
+			p.line.report(now, o, &blk)
+		}
 		p.observe(&blk, o.stats.RTT)
 		p.slowLink(s, uplink, o.stats.LossGrowth())
 	}
@@ -140,15 +142,17 @@ func (p *Peer) feedback(now mono.Time, f *rtcp.Feedback) {
 	default:
 		if r, ok := f.REMB(); ok {
 			p.remb = r.Bitrate
+			if p.line != nil {
+				p.line.estimated(now, r.Bitrate)
+			}
 			p.loop.Emit(Event{Kind: EventBitrate, Bitrate: r.Bitrate})
 		}
 	}
 }
 
-// transportFeedback gives what the remote says of our numbered packets to who
-// wants to know.
+// transportFeedback takes what the remote says of our numbered packets.
 func (p *Peer) transportFeedback(now mono.Time, f *rtcp.Feedback) {
-	if p.observer == nil {
+	if p.line == nil {
 		return
 	}
 	t, ok := f.TWCC()
@@ -156,12 +160,7 @@ func (p *Peer) transportFeedback(now mono.Time, f *rtcp.Feedback) {
 		p.loop.Drop(media.DropRTCPMalformed)
 		return
 	}
-	if p.scratch.samples == nil {
-		p.scratch.samples = make([]twcc.Sample, 0, twcc.MaxSamples)
-	}
-	if samples, rtt := p.numbers.Feedback(now, &t, p.scratch.samples); len(samples) > 0 {
-		p.observer.Feedback(now, samples, rtt)
-	}
+	p.line.feedback(now, &t)
 }
 
 // keyframeRequested passes the remote's wish on to the track.

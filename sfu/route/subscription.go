@@ -34,7 +34,8 @@ type Sink interface {
 type Subscription struct {
 	sink   Sink
 	track  *Track
-	paused bool
+	paused bool   // by who gets it
+	held   bool   // by who knows that it would not get through
 	once   bool   // the sink asks for nothing again
 	wishes uint64 // changes of what is wanted
 
@@ -75,6 +76,9 @@ func (s *Subscription) Track() *Track { return s.track }
 // Layer returns the layer that is forwarded; -1 where it does not apply.
 func (s *Subscription) Layer() media.Layer { return s.sel.current }
 
+// Wish returns the layer that the subscriber wants; -1 is the highest.
+func (s *Subscription) Wish() media.Layer { return s.sel.wish }
+
 // Attach makes t the track, in place of another one. The numbering goes on.
 func (s *Subscription) Attach(now mono.Time, t *Track) {
 	if s.track == t {
@@ -86,7 +90,7 @@ func (s *Subscription) Attach(now mono.Time, t *Track) {
 	t.subs = append(t.subs, s)
 	s.restart()
 	s.since = now
-	if !s.paused {
+	if s.flows() {
 		t.RequestKeyframe(now)
 		t.replay(now, s)
 	}
@@ -139,11 +143,33 @@ func (s *Subscription) SetPaused(now mono.Time, paused bool) {
 		return
 	}
 	s.paused = paused
-	if !paused {
-		s.open, s.rebase, s.since = false, true, now
-		if s.track != nil {
-			s.track.RequestKeyframe(now)
-		}
+	s.resume(now)
+}
+
+// Paused tells whether forwarding is stopped by SetPaused.
+func (s *Subscription) Paused() bool { return s.paused }
+
+// SetHeld is SetPaused for who knows that nothing would get through; both count.
+func (s *Subscription) SetHeld(now mono.Time, held bool) {
+	if s.held == held {
+		return
+	}
+	s.held = held
+	s.sel.cut = s.sel.current.Encoding >= 0 // go on with what gets through
+	s.resume(now)
+}
+
+// flows tells whether anything is forwarded.
+func (s *Subscription) flows() bool { return !s.paused && !s.held }
+
+// resume begins anew after a pause, if it is over.
+func (s *Subscription) resume(now mono.Time) {
+	if !s.flows() {
+		return
+	}
+	s.open, s.rebase, s.since = false, true, now
+	if s.track != nil {
+		s.track.RequestKeyframe(now)
 	}
 }
 
@@ -164,6 +190,10 @@ func (s *Subscription) SetCeiling(now mono.Time, most media.Layer) {
 	}
 }
 
+// SetUrgent says that an encoding above the ceiling does not get through: it ends at once
+// and not, as otherwise, with the first key frame of the one that is to come.
+func (s *Subscription) SetUrgent(urgent bool) { s.sel.urgent = urgent }
+
 // arrive takes a packet that has just come.
 func (s *Subscription) arrive(now mono.Time, p *Packet) {
 	if p.Resumed && p.Encoding == s.encoding {
@@ -174,7 +204,7 @@ func (s *Subscription) arrive(now mono.Time, p *Packet) {
 
 // forward decides on one packet of the track and sends it on.
 func (s *Subscription) forward(now mono.Time, p *Packet) {
-	if s.paused {
+	if !s.flows() {
 		return
 	}
 	c := s.choose(now, p)

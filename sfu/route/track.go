@@ -26,6 +26,7 @@ type Track struct {
 
 	reports   [media.MaxEncodings]Report
 	start     start
+	rates     rates
 	caches    [media.MaxEncodings]Cache
 	encodings int
 	subs      []*Subscription
@@ -102,6 +103,7 @@ func (t *Track) Changed() {
 // nothing was waiting before, so that the caller schedules that Flush.
 func (t *Track) Push(p Packet) (first bool) {
 	first = len(t.pending) == 0
+	t.rates.count(t, &p)
 	t.encodings = max(t.encodings, int(p.Encoding)+1)
 	if t.Keep != (Keep{}) && t.Kind == media.Video && !t.Simulcast {
 		t.start.add(&p, t.Keep)
@@ -136,7 +138,7 @@ func (t *Track) Skip(now mono.Time, p *Packet) {
 		tap.Skip(p)
 	}
 	for _, s := range t.subs {
-		if !s.paused && !s.rebase && p.SSRC == s.ssrc && p.Encoding == s.encoding {
+		if s.flows() && !s.rebase && p.SSRC == s.ssrc && p.Encoding == s.encoding {
 			if seq, fill := s.num.skip(p.Seq); fill {
 				s.sink.Fill(now, p, Outgoing{Seq: seq, Timestamp: p.Timestamp - s.tsDelta})
 			}
@@ -192,7 +194,7 @@ func (t *Track) HoldUntil(now mono.Time) mono.Time {
 // Follows tells whether anybody gets an encoding forwarded.
 func (t *Track) Follows(encoding int) bool {
 	for _, s := range t.subs {
-		if s.open && !s.paused && int(s.encoding) == encoding {
+		if s.open && s.flows() && int(s.encoding) == encoding {
 			return true
 		}
 	}
