@@ -193,7 +193,8 @@ func TestLeak(t *testing.T) {
 	core := run(t, "memory_limit = 8\n time_limit = 60000", `
 var kept = [];
 function handleMessage(id, tx, msg) {
-  while (true) kept.push(new Array(100).join("x") + kept.length);
+  var text = "x".repeat(5000);
+  while (true) kept.push(text + kept.length);
 }`)
 	c := core.Attach(plugintest.Options{})
 	if res := c.Message("t", `{}`, nil); res.Failure != "Duktape error" {
