@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/pion/ice/v4"
 	"github.com/pion/webrtc/v4"
 	"github.com/pion/webrtc/v4/pkg/media"
 )
@@ -13,14 +15,18 @@ import (
 // peer is a client: pion, with media that is sent or counted.
 type peer struct {
 	*webrtc.PeerConnection
-	stop chan struct{}
+	stop   chan struct{}
+	closed sync.Once
 
 	audio, video atomic.Int64 // packets that came
 }
 
 // newPeer makes a client that publishes or plays.
 func newPeer(publishes bool) (*peer, error) {
-	pc, err := webrtc.NewPeerConnection(webrtc.Configuration{})
+	var settings webrtc.SettingEngine
+	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
+	settings.SetIncludeLoopbackCandidate(true)
+	pc, err := webrtc.NewAPI(webrtc.WithSettingEngine(settings)).NewPeerConnection(webrtc.Configuration{})
 	if err != nil {
 		return nil, err
 	}
@@ -143,8 +149,10 @@ func (p *peer) more() bool {
 }
 
 func (p *peer) close() {
-	close(p.stop)
-	_ = p.PeerConnection.Close()
+	p.closed.Do(func() {
+		close(p.stop)
+		_ = p.GracefulClose()
+	})
 }
 
 // without takes lines out of a description.

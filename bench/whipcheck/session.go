@@ -166,6 +166,7 @@ func (x *suite) leaves() {
 	if err != nil {
 		return
 	}
+	defer p.close()
 	offer, err := p.offer(false)
 	if err != nil {
 		return
