@@ -192,10 +192,15 @@ func NewCounted(t testing.TB) *Counted { return &Counted{t: t, seen: make(chan i
 
 // Tap notes the numbers of messages.
 func (c *Counted) Tap(m *client.Message) {
-	var n int
-	if _, err := fmt.Sscanf(string(m.Raw), `{"janus":"numbered","n":%d}`, &n); err == nil {
+	if n := Number(string(m.Raw)); n != 0 {
 		c.seen <- n
 	}
+}
+
+// Number is that of an event, 0 for others.
+func Number(event string) (n int) {
+	_, _ = fmt.Sscanf(event, `{"janus":"numbered","n":%d}`, &n)
+	return n
 }
 
 // Send sends events with the numbers from first to last to who has a session.
