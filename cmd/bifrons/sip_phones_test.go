@@ -127,7 +127,7 @@ func TestSIPPhones(t *testing.T) {
 	siptest.Kamailio(t, registrar)
 	s := sipServer(t)
 	for i, test := range []struct {
-		phone func(testing.TB, siptest.Line) siptest.Phone
+		phone func(testing.TB, siptest.Line) siptest.Softphone
 		line  siptest.Line
 		music bool // for who is held: the same tone
 	}{

@@ -50,7 +50,7 @@ type baresip struct {
 }
 
 // Baresip runs baresip until the test ends, and waits until it is registered. It skips the test if the program is missing.
-func Baresip(t testing.TB, line Line) Phone {
+func Baresip(t testing.TB, line Line) Softphone {
 	t.Helper()
 	path := Find(t, "baresip", "no calls with that telephone")
 	p := &baresip{dir: t.TempDir(), events: make(map[string]int)}
@@ -117,26 +117,26 @@ func (p *baresip) order(command, params string) {
 	}
 }
 
-// Dial implements Phone.
+// Dial implements Softphone.
 func (p *baresip) Dial(uri string) { p.order("dial", uri) }
 
-// HangUp implements Phone.
+// HangUp implements Softphone.
 func (p *baresip) HangUp() { p.order("hangup", "") }
 
-// Hold implements Phone.
+// Hold implements Softphone.
 func (p *baresip) Hold(on bool) { p.order(map[bool]string{true: "hold", false: "resume"}[on], "") }
 
-// Transfer implements Phone.
+// Transfer implements Softphone.
 func (p *baresip) Transfer(uri string) { p.order("transfer", uri) }
 
-// Calls implements Phone.
+// Calls implements Softphone.
 func (p *baresip) Calls() (answered, ended int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.events["CALL_ESTABLISHED"], p.events["CALL_CLOSED"]
 }
 
-// Recordings implements Phone.
+// Recordings implements Softphone.
 func (p *baresip) Recordings() []string {
 	list, _ := filepath.Glob(filepath.Join(p.dir, "dump-*-dec.wav"))
 	return list

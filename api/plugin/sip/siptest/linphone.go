@@ -59,7 +59,7 @@ type linphone struct {
 }
 
 // Linphone runs linphonec until the test ends, and waits until it is registered. It skips the test if the program is missing.
-func Linphone(t testing.TB, line Line) Phone {
+func Linphone(t testing.TB, line Line) Softphone {
 	t.Helper()
 	path := Find(t, "linphonec", "no calls with that telephone")
 	dir := t.TempDir()
@@ -87,13 +87,13 @@ func Linphone(t testing.TB, line Line) Phone {
 	return p
 }
 
-// Dial implements Phone.
+// Dial implements Softphone.
 func (p *linphone) Dial(uri string) { p.Type("call " + uri) }
 
-// HangUp implements Phone.
+// HangUp implements Softphone.
 func (p *linphone) HangUp() { p.Type("terminate") }
 
-// Hold implements Phone. The tone goes on, as music for who waits.
+// Hold implements Softphone. The tone goes on, as music for who waits.
 func (p *linphone) Hold(on bool) {
 	p.t.Helper()
 	n := strings.Count(p.Output(), paused)
@@ -107,14 +107,14 @@ func (p *linphone) Hold(on bool) {
 
 const paused = " is now paused."
 
-// Transfer implements Phone.
+// Transfer implements Softphone.
 func (p *linphone) Transfer(uri string) { p.Type("transfer " + uri) }
 
-// Calls implements Phone.
+// Calls implements Softphone.
 func (p *linphone) Calls() (answered, ended int) {
 	out := p.Output()
 	return strings.Count(out, " connected.\n"), strings.Count(out, " ended (")
 }
 
-// Recordings implements Phone. The file has something when the call is over.
+// Recordings implements Softphone. The file has something when the call is over.
 func (p *linphone) Recordings() []string { return []string{filepath.Join(p.dir, "heard.wav")} }

@@ -22,8 +22,8 @@ type Line struct {
 	Hz        float64
 }
 
-// Phone is a telephone by another program.
-type Phone interface {
+// Softphone is a telephone by another program.
+type Softphone interface {
 	// Dial calls somebody.
 	Dial(uri string)
 	// HangUp ends the call.
@@ -39,7 +39,7 @@ type Phone interface {
 }
 
 // Awaits waits until so many calls of a telephone were answered, and so many have ended.
-func Awaits(t testing.TB, p Phone, answered, ended int) {
+func Awaits(t testing.TB, p Softphone, answered, ended int) {
 	t.Helper()
 	waittest.Until(t, fmt.Sprintf("%d calls, %d ended", answered, ended), func() bool {
 		a, e := p.Calls()
@@ -48,7 +48,7 @@ func Awaits(t testing.TB, p Phone, answered, ended int) {
 }
 
 // Heard is how long a telephone has heard a tone in all calls that are over, in tenths of a second.
-func Heard(p Phone, hz float64) (tenths int) {
+func Heard(p Softphone, hz float64) (tenths int) {
 	const loud = 0.05
 	for _, file := range p.Recordings() {
 		x := samples(file)
