@@ -36,6 +36,7 @@ type Plugin struct {
 	closed    atomic.Bool
 
 	settings atomic.Pointer[settings]
+	at       *config.Item // the setting that names the script, nil = there is none
 
 	mu       sync.Mutex
 	sessions map[int64]*handle
@@ -65,6 +66,10 @@ func (p *Plugin) general(f config.PluginFile) []config.Problem {
 	problems := f.General(&set)
 	p.Events.On = set.Events
 	p.settings.Store(&set)
+	p.at = nil
+	if f.File != nil {
+		p.at = f.Category("general").Get("script")
+	}
 	return problems
 }
 
@@ -314,7 +319,7 @@ func (p *Plugin) Check() (found string, problems []config.Problem) {
 		return "no script", problems
 	}
 	if err := p.lang.Compile(set.Script); err != nil {
-		problems = append(problems, config.Problem{File: filepath.Join(p.File.Folder, p.File.Package), Section: "general", Key: "script",
+		problems = append(problems, config.Problem{File: p.at.File, Line: p.at.Line, Section: "general", Key: "script",
 			Text: err.Error(), Effect: "the plugin is left out", Warning: true})
 	}
 	return set.Script, problems
