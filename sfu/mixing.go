@@ -199,7 +199,7 @@ func (p *Party) Input(o Origin, track int, level uint8) {
 		p.party.SetInput(nil)
 		return
 	}
-	p.party.SetInput(&audioInput{pipe: openPipe(o, track, maxAudio, false, false), level: level})
+	p.party.SetInput(&audioInput{pipe: openPipe(o, track, pipeConfig{size: maxAudio}), level: level})
 }
 
 // Output gives the mix without itself to a section of a peer, nil = to nobody.

@@ -326,6 +326,13 @@ func (p *Peer) SetCapture(f *capture.File) {
 	})
 }
 
+// SetReports gives all further RTCP compounds that come from the remote to f, with the section
+// that they are about, -1 if that does not show; nil ends that. f is called on the peer's shard:
+// it must not wait, and has the compound for the call alone.
+func (p *Peer) SetReports(f func(section int, compound []byte)) {
+	p.do(func(_ mono.Time, c *peer.Peer) { c.SetReports(f) })
+}
+
 // Close ends the connection; EventClosed follows with the reason.
 func (p *Peer) Close(r Reason) {
 	p.do(func(now mono.Time, c *peer.Peer) { c.Close(now, r) })

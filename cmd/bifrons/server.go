@@ -33,6 +33,7 @@ import (
 	"bifrons/api/plugin/videoroom"
 	"bifrons/api/plugin/voicemail"
 	"bifrons/api/transport"
+	"bifrons/api/whip"
 	"bifrons/dtls"
 	"bifrons/sfu"
 )
@@ -45,6 +46,7 @@ type server struct {
 	core     *janus.Core
 	admin    *admin.Admin
 	carriers []carrier
+	whip     *whip.Server // nil if it is off
 	files    []plugin.FileServer
 	out      *log.Log
 	gate     *transport.Gate
@@ -280,6 +282,11 @@ func (s *server) greet(w io.Writer) {
 			title = "Admin API"
 		}
 		fmt.Fprintf(w, "  %s    %s\n", title, l.URL)
+	}
+	if s.whip != nil {
+		for _, l := range s.whip.Listeners() {
+			fmt.Fprintf(w, "  WHIP, WHEP   %s\n", l.URL)
+		}
 	}
 	for _, st := range s.engine.Stats() {
 		fmt.Fprintf(w, "  Media        UDP port %d, segmentation offload %s\n", st.Port, onOff(st.GSO))

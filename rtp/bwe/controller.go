@@ -331,12 +331,18 @@ func (c *Controller) RTT(_ mono.Time, d time.Duration) {
 	}
 }
 
+// quietAfter is how long nothing may be sent before what was in the way is gone.
+const quietAfter = time.Second
+
 // tickInterval is how often Tick wants to be called at most.
 const tickInterval = 25 * time.Millisecond
 
 // Tick does what is due without feedback. It returns when it wants to be called next.
 func (c *Controller) Tick(now mono.Time) (next mono.Time) {
 	c.alr.advance(now, c.target())
+	if c.heard != 0 && now.Sub(c.history.lastAt) > quietAfter {
+		c.queue, c.usage, c.drain = 0, normal, drain{}
+	}
 	if c.outage.tick(now, c.rtt) {
 		c.counters.Outages++
 		c.probes.cancel(now)

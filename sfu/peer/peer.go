@@ -133,6 +133,9 @@ type Peer struct {
 	nextTWCC   mono.Time
 	nextNACK   mono.Time
 	nextPLI    mono.Time
+	nextREMB   mono.Time // when to ask the remote for another rate, 0 = no need
+	rembAt     mono.Time // when it last was
+	demanded   bool      // by what others can take
 	failedAt   mono.Time // 0 = ICE has not failed
 	failure    Cause     // what for
 	upAt       mono.Time
@@ -145,7 +148,8 @@ type Peer struct {
 	line       *line  // nil = not estimated
 	trace      func(Line)
 
-	capture Capture // nil = none
+	capture Capture                            // nil = none
+	reports func(section int, compound []byte) // nil = nobody wants them
 
 	scratch *Scratch
 	count   Counters
@@ -236,6 +240,10 @@ func (p *Peer) Counters() Counters { return p.count }
 
 // SetCapture gives all further packets to c as well; nil ends that.
 func (p *Peer) SetCapture(c Capture) { p.capture = c }
+
+// SetReports gives all further RTCP compounds that come to f, lent for the call, with the
+// section that they are about, -1 if that does not show; nil ends that. f is called on the loop.
+func (p *Peer) SetReports(f func(section int, compound []byte)) { p.reports = f }
 
 // transmit sends one datagram as it is.
 func (p *Peer) transmit(path ice.Path, b []byte) {

@@ -30,6 +30,9 @@ func (p *Peer) handleRTCP(now mono.Time, b []byte) {
 	if p.capture != nil {
 		p.capture.Take(media.Captured{At: now, RTCP: true, Head: b})
 	}
+	if p.reports != nil {
+		p.reports(p.about(b), b)
+	}
 	p.received(now)
 	for it := rtcp.Parse(b); it.Next(); {
 		switch it.Packet.Type {
@@ -48,6 +51,28 @@ func (p *Peer) handleRTCP(now mono.Time, b []byte) {
 			}
 		}
 	}
+}
+
+// about is the section that a compound is about, -1 if that does not show.
+func (p *Peer) about(b []byte) int {
+	for it := rtcp.Parse(b); it.Next(); {
+		if r, ok := it.Packet.SenderReport(); ok {
+			if st := p.streams[r.SSRC]; st != nil {
+				return st.receiver.section.Index
+			}
+		}
+		if r, ok := it.Packet.ReceiverReport(); ok && r.Blocks.Len() > 0 {
+			if s := p.sending(r.Blocks.At(0).SSRC); s != nil {
+				return s.Index
+			}
+		}
+		if f, ok := it.Packet.Feedback(); ok {
+			if s := p.sending(f.Media); s != nil {
+				return s.Index
+			}
+		}
+	}
+	return -1
 }
 
 func (p *Peer) senderReport(now mono.Time, r *rtcp.SenderReport) {

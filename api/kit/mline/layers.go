@@ -179,6 +179,15 @@ func (l *Layers) Choose(c Change) {
 	}
 }
 
+// WantSimulcast chooses the layers of simulcast; what is no layer leaves the choice before.
+func (l *Layers) WantSimulcast(encoding, layer int64) {
+	for i, n := range map[int]int64{substream: encoding, temporal: layer} {
+		if n >= 0 && n <= Highest {
+			l.want[i] = int8(n)
+		}
+	}
+}
+
 // Target is the layer that the engine is to forward of a stream.
 func (l *Layers) Target(as Layering) media.Layer {
 	switch as {

@@ -112,6 +112,7 @@ func (p *Plugin) addLevels(t *kit.Table[*handle]) {
 	t.SetLevels("publish", configureLevels)
 	t.SetLevels("configure", configureLevels)
 	t.SetLevels("switch", p.switchLevels)
+	static(schema.Levels{Used: []schema.Level{{Fields: p.watchFields()}}}, "watch")
 }
 
 // inStreams is the levels of a request with a list of streams. What is in alone means

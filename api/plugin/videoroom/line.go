@@ -43,6 +43,9 @@ func (l *line) active() bool {
 // sameFormat tells whether an m-line can carry a stream without being changed.
 // room.mu is held.
 func (l *line) sameFormat(st *stream) bool {
+	if l.sub.answers && !l.offered {
+		return false // it was rejected
+	}
 	return l.kind == st.kind && (l.kind == sdp.Application || l.codec == st.Codec)
 }
 
@@ -78,6 +81,7 @@ func (l *line) move(st *stream, x *item) {
 	l.sources = nil
 	l.attach(st)
 	l.send = true
+	l.ready = l.ready || l.sub.answers
 	l.layers.WantHighest()
 	l.layers.Choose(x.change)
 	l.sync()

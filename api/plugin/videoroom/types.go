@@ -260,6 +260,8 @@ type subscriber struct {
 	privateID  uint32     // fixed
 	useMSID    bool       // fixed
 	autoupdate bool       // fixed
+	answers    bool       // fixed; the client offers, and is never offered anything
+	follows    bool       // fixed; the client watches whoever publishes
 	e2ee       bool       // fixed; all feeds are encrypted end to end, or none
 
 	lines      []*line // m-lines in their order, which stay for ever

@@ -11,9 +11,9 @@ func TestPicture(t *testing.T) {
 			c.RequestPicture()
 		}
 		m := b.phone.next("INFO")
-		x := Content{Type: m.Get("Content-Type") + "; x=y", Body: m.body}
-		if !x.WantsPicture() || (&Content{Type: "text/plain", Body: m.body}).WantsPicture() || (&Content{Type: x.Type}).WantsPicture() {
-			t.Errorf("%q", m.raw)
+		x := Content{Type: m.Get("Content-Type") + "; x=y", Body: m.Body}
+		if !x.WantsPicture() || (&Content{Type: "text/plain", Body: m.Body}).WantsPicture() || (&Content{Type: x.Type}).WantsPicture() {
+			t.Errorf("%q", m.Raw)
 		}
 		b.pass(0)
 		b.phone.none()

@@ -20,13 +20,13 @@ func TestReliably(t *testing.T) {
 		b.ok(c.Ring())
 		ringing := b.phone.next("SIP/2.0 180")
 		if ringing.Get("Require") != "100rel" || ringing.Get("RSeq") == "" {
-			t.Fatalf("%q", ringing.raw)
+			t.Fatalf("%q", ringing.Raw)
 		}
 		b.ok(c.Progress(sdpText, Headers{{"X-A", "b"}}))
 		for wait := t1; wait < 5*time.Second; wait *= 2 {
 			b.pass(wait)
-			if m := b.phone.next("SIP/2.0 180"); m.raw != ringing.raw {
-				t.Errorf("%q", m.raw)
+			if m := b.phone.next("SIP/2.0 180"); m.Raw != ringing.Raw {
+				t.Errorf("%q", m.Raw)
 			}
 			b.phone.none()
 		}
@@ -40,16 +40,16 @@ func TestReliably(t *testing.T) {
 		}
 		prack(10, rack(ringing), "200")
 		early := b.phone.next("SIP/2.0 183")
-		if early.body != sdpText || atoi(early.Get("RSeq")) != atoi(ringing.Get("RSeq"))+1 || early.Get("X-A") != "b" {
-			t.Errorf("%q", early.raw)
+		if early.Body != sdpText || atoi(early.Get("RSeq")) != atoi(ringing.Get("RSeq"))+1 || early.Get("X-A") != "b" {
+			t.Errorf("%q", early.Raw)
 		}
 		prack(11, rack(ringing), "481")
 		b.ok(c.Accept(sdpText, nil)) // waits
 		b.phone.none()
 		prack(12, rack(early), "200")
 		ok := b.phone.next("SIP/2.0 200")
-		if ok.body != "" || ok.Get("CSeq") != "1 INVITE" {
-			t.Errorf("%q", ok.raw)
+		if ok.Body != "" || ok.Get("CSeq") != "1 INVITE" {
+			t.Errorf("%q", ok.Raw)
 		}
 		b.ackOf(branch, ok)
 		b.pass(time.Minute)
@@ -118,8 +118,8 @@ func TestPRACKWithAnswer(t *testing.T) {
 		b.phone.next("SIP/2.0 488") // another offer
 		b.ok(c.Accept(sdpText, nil))
 		ok := b.phone.next("SIP/2.0 200")
-		if ok.body != "" || h.count("answered") != 0 {
-			t.Errorf("%q", ok.raw)
+		if ok.Body != "" || h.count("answered") != 0 {
+			t.Errorf("%q", ok.Raw)
 		}
 		b.ackOf(branch, ok)
 		if x := what[Answer](t, h, "answered"); x.SDP != answer || x.Code != 0 || x.Update {
@@ -134,13 +134,13 @@ func TestPRACKs(t *testing.T) {
 		a, h := b.account(b.e, "alice")
 		c, m := b.calling(a, CallConfig{})
 		if m.Get("Supported") != "replaces" {
-			t.Errorf("%q", m.raw)
+			t.Errorf("%q", m.Raw)
 		}
 		contact := "Contact: <sip:bob@192.0.2.2:5060>"
 		b.phone.reply(m, "183 Session Progress", append([]string{contact, reliably, "RSeq: 7"}, withSDP()...)...)
 		p := b.phone.next("PRACK sip:bob@192.0.2.2:5060 SIP/2.0")
 		if p.Get("RAck") != "7 1 INVITE" || p.Get("CSeq") != "2 PRACK" || !strings.HasSuffix(p.Get("To"), "tag=phonetag") {
-			t.Errorf("%q", p.raw)
+			t.Errorf("%q", p.Raw)
 		}
 		b.phone.reply(m, "183 Session Progress", append([]string{contact, reliably, "RSeq: 7"}, withSDP()...)...)
 		b.phone.reply(m, "180 Ringing", contact, reliably, "RSeq: 9")
@@ -162,7 +162,7 @@ func TestPRACKs(t *testing.T) {
 		}
 		b.ok(c.Info("a/b", "x", nil))
 		if m := b.phone.next("INFO"); m.Get("CSeq") != "4 INFO" {
-			t.Errorf("%q", m.raw)
+			t.Errorf("%q", m.Raw)
 		}
 	})
 }
@@ -178,8 +178,8 @@ func TestUpdateRequest(t *testing.T) {
 			b.pass(0)
 		}
 		update(1, "Contact: <sip:moved@192.0.2.2:5060>")
-		if r := b.phone.next("SIP/2.0 200"); r.body != "" || r.Get("Contact") == "" {
-			t.Errorf("%q", r.raw)
+		if r := b.phone.next("SIP/2.0 200"); r.Body != "" || r.Get("Contact") == "" {
+			t.Errorf("%q", r.Raw)
 		}
 		b.ok(c.Info("a/b", "x", nil))
 		b.phone.reply(b.phone.next("INFO sip:moved@192.0.2.2:5060"), "200 OK")
@@ -191,8 +191,8 @@ func TestUpdateRequest(t *testing.T) {
 		update(3, withSDP()...)
 		b.phone.next("SIP/2.0 500")
 		b.ok(c.AnswerReinvite(sdpText, nil))
-		if r := b.phone.next("SIP/2.0 200"); r.body != sdpText || r.Get("CSeq") != "2 UPDATE" || r.Get("Contact") == "" {
-			t.Errorf("%q", r.raw)
+		if r := b.phone.next("SIP/2.0 200"); r.Body != sdpText || r.Get("CSeq") != "2 UPDATE" || r.Get("Contact") == "" {
+			t.Errorf("%q", r.Raw)
 		}
 		b.ok(c.Reinvite(sdpText, nil)) // no ACK is waited for
 		ours := b.phone.next("INVITE")
