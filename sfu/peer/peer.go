@@ -143,7 +143,7 @@ type Peer struct {
 	rtt        time.Duration // by RTCP
 	remb       uint64        // last estimate of the remote, bit/s
 
-estimation Estimation
+	estimation Estimation
 	remembered uint64 // estimate of an earlier line, bit/s
 	line       *line  // nil = not estimated
 	trace      func(Line)
