@@ -84,6 +84,8 @@ func importBreach(from, imp string) string {
 		return "the codec is seen through rtp/opus alone"
 	case within(imp, "github.com/emiago/sipgo") && from != "api/plugin/sip/ua":
 		return "SIP is seen through api/plugin/sip/ua alone"
+	case within(imp, "github.com/yuin/gopher-lua") && from != "api/plugin/lua", within(imp, "github.com/dop251/goja") && from != "api/plugin/duktape":
+		return "interpreters are seen through their plugins alone"
 	case within(from, "sfu") && strings.Contains(imp, "json"):
 		return "the engine sees no JSON"
 	case within(from, "api/signalling") && strings.Contains(imp, "json"):
@@ -162,6 +164,10 @@ func TestImportRules(t *testing.T) {
 		{"api/plugin/sip", "github.com/emiago/sipgo/sip", false},
 		{"api/plugin/sip", "bifrons/api/plugin/sip/ua", true},
 		{"api/plugin/nosip", "bifrons/api/plugin/sip/ua", false},
+		{"api/plugin/lua", "github.com/yuin/gopher-lua/parse", true},
+		{"api/kit/script", "github.com/yuin/gopher-lua", false},
+		{"api/plugin/duktape", "github.com/dop251/goja", true},
+		{"api/plugin/lua", "github.com/dop251/goja", false},
 		{"ice", "bifrons/dtls", false},
 		{"sdp", "bifrons/rtp", false},
 		{"sfu/peer", "bifrons/api/json", false},

@@ -32,13 +32,14 @@ type Sink interface {
 // survives changes of the track, of layers, and pauses. It is used by one
 // shard only.
 type Subscription struct {
-	sink   Sink
-	track  *Track
-	paused bool   // by who gets it
-	held   bool   // by who knows that it would not get through
-	once   bool   // the sink asks for nothing again
-	wishes uint64 // changes of what is wanted
-	demand uint64 // bit/s that the sink can take, 0 = anything
+	sink    Sink
+	track   *Track
+	paused  bool   // by who gets it
+	held    bool   // by who knows that it would not get through
+	once    bool   // the sink asks for nothing again
+	patient bool   // it does not mind if packets come some ms later
+	wishes  uint64 // changes of what is wanted
+	demand  uint64 // bit/s that the sink can take, 0 = anything
 
 	sel   selector
 	num   numberer
@@ -71,6 +72,10 @@ func NewSubscription(sink Sink) *Subscription {
 // Once tells, before Attach, that the sink takes each packet once and never asks for it
 // again: for it alone a track need not keep packets.
 func (s *Subscription) Once() { s.once = true }
+
+// Patient tells, before Attach, that the sink does not mind if packets come some ms
+// later.
+func (s *Subscription) Patient() { s.patient = true }
 
 // Track returns the track that is forwarded, nil if none.
 func (s *Subscription) Track() *Track { return s.track }

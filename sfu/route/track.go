@@ -203,6 +203,16 @@ func (t *Track) Follows(encoding int) bool {
 	return len(t.taps) > 0
 }
 
+// Awaited tells whether anybody gets the packets who minds when they come.
+func (t *Track) Awaited() bool {
+	for _, s := range t.subs {
+		if !s.patient && !s.paused {
+			return true
+		}
+	}
+	return len(t.taps) > 0
+}
+
 // waits tells whether a packet has yet to be given to the subscription at hand.
 func (t *Track) waits(p *Packet) bool {
 	for _, q := range t.pending[t.next:] {

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"time"
 
+	"bifrons/rtp/codec"
+
 	"github.com/pion/rtp"
 	"github.com/pion/srtp/v3"
 )
@@ -68,9 +70,19 @@ func (p *Light) hear(now time.Duration, seq uint16, b []byte) {
 		return
 	}
 	plain, err := p.in.DecryptRTP(p.plain[:0], b, &p.header)
-	if err == nil && len(plain) > n {
-		p.o.Hears.Add(seq, now, unpad(p.header.Padding, plain[n:]))
+	if err != nil || len(plain) <= n {
+		return
 	}
+	payload := unpad(p.header.Padding, plain[n:])
+	if p.header.PayloadType == redType {
+		block, err := codec.REDPrimary(payload)
+		if err != nil {
+			p.hub.totals.Strange++
+			return
+		}
+		payload = block.Data
+	}
+	p.o.Hears.Add(seq, now, payload)
 }
 
 // NewLight connects a light peer.
@@ -97,7 +109,7 @@ func NewLight(ctx context.Context, h *Hub, n *Negotiation, o Options) (_ *Light,
 	l := local{
 		ufrag: p.ice.ufrag, pwd: p.ice.pwd, fingerprint: fingerprint(cert), setup: "actpass",
 		candidates: []string{h.candidate(p.addr)}, audioSSRC: o.ID<<8 | 1, videoSSRC: o.ID<<8 | 2,
-		media: o.Media, speaks: len(o.Says) > 0,
+		media: o.Media, speaks: len(o.Says) > 0, red: o.RED,
 	}
 	if o.Client {
 		l.setup = "active"
