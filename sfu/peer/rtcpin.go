@@ -83,6 +83,9 @@ func (p *Peer) reportBlocks(now mono.Time, l rtcp.Blocks) {
 		p.rtt = o.stats.SmoothedRTT
 		p.observe(&blk, o.stats.RTT)
 		p.slowLink(s, uplink, o.stats.LossGrowth())
+		if s.onLoss != nil {
+			s.onLoss(now, float64(blk.FractionLost)/256)
+		}
 	}
 }
 
