@@ -50,6 +50,10 @@ type Reloader interface {
 	Reload() (added []string, err error)
 }
 
+// Namer is a Plugin in which clients find things by ids, which are numbers, or texts if it
+// is set up so.
+type Namer interface{ StringIDs() bool }
+
 // FileServer is a Plugin that has files for browsers.
 type FileServer interface {
 	// ServeFile answers a GET or HEAD request for one of them. It is false, and has

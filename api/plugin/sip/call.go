@@ -98,8 +98,9 @@ func (h *handle) dial(r *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 	if secret, ha1 := body.Str("secret"), body.Str("ha1_secret"); secret != "" || ha1 != "" {
 		cfg.Credentials = &ua.Credentials{User: body.Str("authuser"), Secret: secret, HA1: ha1}
 	}
-	if id := body.Num("refer_id"); id > 0 {
-		if cfg.Transfer = h.transfers.take(id); cfg.Transfer == nil {
+	refer := body.Num("refer_id")
+	if refer > 0 {
+		if cfg.Transfer = h.plugin.transfers.find(h.number, refer); cfg.Transfer == nil {
 			return kit.Fail(errWrongState, "Wrong state (no transfer?)")
 		}
 	}
@@ -111,6 +112,7 @@ func (h *handle) dial(r *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 		h.leg.Close()
 		return kit.Response{}, failure(fault, uri)
 	}
+	h.plugin.transfers.drop(refer)
 	c.Call = made
 	h.begin(c)
 	writeEvent(w, "calling", func(w *json.Writer) { w.Str("call_id", made.ID()) })
@@ -399,10 +401,11 @@ func (h *handle) decline(r *kit.Request, w *json.Writer) (kit.Response, *schema.
 		if code <= 399 || code > 699 {
 			code = 603
 		}
-		t := h.transfers.take(id)
+		t := h.plugin.transfers.find(h.number, id)
 		if t == nil || t.Decline(int(code)) != nil {
 			return kit.Fail(errWrongState, "Wrong state (no transfer?)")
 		}
+		h.plugin.transfers.drop(id)
 		fields := func(w *json.Writer) {
 			w.Int("refer_id", id)
 			w.Int("code", code)
@@ -476,8 +479,10 @@ func (h *handle) lost() {
 	h.tell("hangingup", nil)
 }
 
-// ended tells that the call is over.
+// ended tells that the call is over. The connection closes first, so that an offer that the client makes at once is one of
+// the next call.
 func (h *handle) ended(e ua.End) {
+	h.ClosePeer()
 	fields := func(w *json.Writer) {
 		w.Int("code", int64(e.Code))
 		w.Str("reason", e.Reason)

@@ -33,6 +33,8 @@ type Plugin struct {
 
 	mu      sync.Mutex
 	masters map[uint32]*handle // by master_id: those with an account of their own
+
+	transfers transfers
 }
 
 // general are the settings of the plugin, the category general of the file.
