@@ -91,6 +91,9 @@ type Request struct {
 	// whose Conn is more than one connection; "" = Conn.ID.
 	ID string
 
+	// Trusted tells that the server itself asks, which needs no credentials.
+	Trusted bool
+
 	// Body is the message, lent to Handle until it returns.
 	Body []byte
 

@@ -11,6 +11,7 @@ import (
 	"bifrons/api/config"
 	"bifrons/api/log/jsonlog"
 	"bifrons/api/plugin"
+	"bifrons/api/whip"
 )
 
 // check is the sub-command that reads the configuration and says what it
@@ -98,6 +99,10 @@ func (s *server) modules() (list map[string]string, problems []config.Problem) {
 			}
 			problems = append(problems, more...)
 		}
+	}
+	if c, on, more := whip.Load(s.cfg.Folder); on {
+		list[whip.File] = fmt.Sprintf("%s: %d endpoints", checked, len(c.Endpoints))
+		problems = append(problems, more...)
 	}
 	for _, h := range eventHandlers(s.cfg.Folder, s.log) {
 		list[h.Info().Package] = checked

@@ -84,6 +84,8 @@ func importBreach(from, imp string) string {
 		return "the codec is seen through rtp/opus alone"
 	case within(imp, "github.com/emiago/sipgo") && from != "api/plugin/sip/ua":
 		return "SIP is seen through api/plugin/sip/ua alone"
+	case within(imp, "github.com/yuin/gopher-lua") && from != "api/plugin/lua", within(imp, "github.com/dop251/goja") && from != "api/plugin/duktape":
+		return "interpreters are seen through their plugins alone"
 	case protocolHome(imp) != "" && from != protocolHome(imp) && !isTestHelp(from):
 		return "a broker's protocol is seen through " + protocolHome(imp) + " alone"
 	case within(from, "sfu") && strings.Contains(imp, "json"):
@@ -179,6 +181,10 @@ func TestImportRules(t *testing.T) {
 		{"api/plugin/sip", "github.com/emiago/sipgo/sip", false},
 		{"api/plugin/sip", "bifrons/api/plugin/sip/ua", true},
 		{"api/plugin/nosip", "bifrons/api/plugin/sip/ua", false},
+		{"api/plugin/lua", "github.com/yuin/gopher-lua/parse", true},
+		{"api/kit/script", "github.com/yuin/gopher-lua", false},
+		{"api/plugin/duktape", "github.com/dop251/goja", true},
+		{"api/plugin/lua", "github.com/dop251/goja", false},
 		{"api/broker/mqtt", "github.com/mochi-mqtt/server/v2/packets", true},
 		{"api/transport/mqtt", "github.com/mochi-mqtt/server/v2/packets", false},
 		{"api/event/rabbitmqevh", "github.com/rabbitmq/amqp091-go", false},
@@ -257,7 +263,7 @@ func TestImportRules(t *testing.T) {
 
 // testHelp are the packages that only tests, and what is measured, import.
 var testHelp = []string{
-	"api/broker/brokertest", "api/client", "api/plugin/plugintest", "api/transport/transporttest", "ice/turn/turntest", "rtp/frame/frametest", "rtp/mjr/mjrtest", "rtp/opus/opustest", "rtp/waittest", "sfu/simnet", "sfu/webrtctest",
+	"api/broker/brokertest", "api/client", "api/plugin/plugintest", "api/plugin/sip/siptest", "api/transport/transporttest", "ice/turn/turntest", "rtp/frame/frametest", "rtp/mjr/mjrtest", "rtp/opus/opustest", "rtp/waittest", "sfu/simnet", "sfu/webrtctest",
 }
 
 func isTestHelp(path string) bool { return withinAny(path, testHelp...) }
@@ -281,7 +287,7 @@ func sansIO(path string) bool {
 	case within(path, "rtp"):
 		return true
 	}
-	return slices.Contains([]string{"ice", "sdp", "sfu/peer", "sfu/route", "sfu/media", "sfu/plain"}, path)
+	return slices.Contains([]string{"ice", "sdp", "sfu/peer", "sfu/allot", "sfu/route", "sfu/media", "sfu/plain"}, path)
 }
 
 // codeBreaches tells what the code of a file does that its package must not do.

@@ -60,6 +60,9 @@ var transports = []struct {
 // the Janus API cannot be reached by any.
 func (s *server) startTransports(demos string) error {
 	var errs []error
+	if err := s.startWHIP(); err != nil {
+		errs = append(errs, err)
+	}
 	for _, t := range transports {
 		if s.cfg.Server.Transports.Disabled(t.name) {
 			continue
@@ -81,6 +84,9 @@ func (s *server) startTransports(demos string) error {
 	}
 	for _, c := range s.carriers {
 		c.Start()
+	}
+	if s.whip != nil {
+		s.whip.Start()
 	}
 	return nil
 }
@@ -148,6 +154,9 @@ func (s *server) httpConfig(demos string) (rest.Config, error) {
 		Ready:       s.ready,
 		Metrics:     s.metrics(),
 		Log:         s.log,
+	}
+	if s.whip != nil {
+		hc.Others = s.whip
 	}
 	if demos != "" {
 		hc.Demos = web.Demos(demos)
