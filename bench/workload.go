@@ -40,6 +40,7 @@ type media struct {
 	mixed             bool          // is the audio of rooms
 	late              time.Duration // that packets leave after their time, at most
 	lostPercent       int           // of the packets of who speaks
+	plain             bool          // who speaks offers no redundant audio (RFC 2198), as browsers do
 	bitrate           int           // of a mix, 0 = as the server likes
 	music             bool          // is what is said
 	talkers, deaf     int           // in a text room; the deaf ones read nothing
@@ -69,6 +70,12 @@ func mixing(n int) media {
 		m.rooms = 8
 	}
 	return m
+}
+
+// lossy is speech of which so many percent are lost. What goes out has a bitrate at which how
+// like it is does not depend on where its frames begin.
+func lossy(percent int, plain bool) media {
+	return with(mixing(2), func(m *media) { m.lostPercent, m.bitrate, m.plain = percent, 256_000, plain })
 }
 
 func with(m media, change func(*media)) media {
@@ -155,9 +162,10 @@ var workloads = []workload{
 	{name: "mix-speech-24k", servers: "bj", measure: likeness,
 		about: "at 24 kbit/s", media: with(mixing(2), func(m *media) { m.bitrate = 24_000 })},
 	{name: "mix-speech-5", servers: "bj", measure: likeness,
-		about: "at 128 kbit/s, with 5 % of the packets lost on the way in, which have FEC", media: with(mixing(2), func(m *media) { m.lostPercent, m.bitrate = 5, 128_000 })},
-	{name: "mix-speech-20", servers: "bj", measure: likeness,
-		about: "with 20 %", media: with(mixing(2), func(m *media) { m.lostPercent, m.bitrate = 20, 128_000 })},
+		about: "at 256 kbit/s, with 5 % of the packets lost on the way in, by clients that offer RED and FEC", media: lossy(5, false)},
+	{name: "mix-speech-20", servers: "bj", measure: likeness, about: "with 20 %", media: lossy(20, false)},
+	{name: "mix-speech-5-fec", servers: "bj", measure: likeness, about: "with 5 %, by clients that offer FEC alone", media: lossy(5, true)},
+	{name: "mix-speech-20-fec", servers: "bj", measure: likeness, about: "with 20 %", media: lossy(20, true)},
 	{name: "mix-music", servers: "bj", measure: likeness,
 		about: "how like the original music is", media: with(mixing(2), func(m *media) { m.music = true })},
 	{name: "mix-music-24k", servers: "bj", measure: likeness,

@@ -6,26 +6,28 @@ import "time"
 const slack = 2 * time.Millisecond
 
 // target is how late packets may come, as is aimed at, in nanoseconds. Where packets
-// are lost and later ones tell of them it is a packet longer, if what is saved is
+// are lost and later ones tell of them it is some packets longer, if what is saved is
 // worth it.
 func (b *Buffer) target() int64 {
-	t := b.delays.target
-	if b.extra {
-		t += b.nanos(int64(b.in.length))
-	}
+	t := b.delays.target + int64(b.extra)*b.nanos(int64(b.in.length))
 	return min(t, int64(b.cfg.Most))
 }
 
-// weigh decides whether to wait for redundancy.
+// weigh decides for how many packets' redundancy playing waits: one more saves a packet
+// wherever so many are missing in a row.
 func (b *Buffer) weigh() {
-	saved := int64(float64(b.in.loss) * float64(missed))
 	length := b.nanos(int64(b.in.length))
-	switch {
-	case b.in.helped == 0 || saved < length:
-		b.extra = false
-	case saved > 2*length:
-		b.extra = true
+	extra := 0
+	for ; extra < b.in.reach; extra++ {
+		least := 2 * length
+		if extra < b.extra {
+			least = length
+		}
+		if int64(float64(b.in.gaps[extra])*float64(missed)) < least {
+			break
+		}
 	}
+	b.extra = extra
 }
 
 // adapt brings the delay nearer to the target by stretching what is ready.

@@ -23,6 +23,9 @@ const (
 	// helped is for how many packets redundancy counts as sent since the latest that
 	// had any.
 	helped = 100
+	// farthest is how many packets later one tells of another at most, as far as playing
+	// waits for it.
+	farthest = 4
 )
 
 // arrivals is what is known of the packets that came.
@@ -37,9 +40,12 @@ type arrivals struct {
 	at      mono.Time  // when the suspect came
 	payload []byte     // of suspect
 	jumped  bool       // there is a suspect
-	loss    float32    // share of packets that never came, of late
-	counted int        // packets behind that, lossMemory at most
-	helped  int        // packets for which redundancy is expected
+	// gaps[n] is the share of packets, of late, before which more than n others were
+	// missing, but gaps[0] that of all which never came.
+	gaps    [farthest]float32
+	counted int // packets behind that, lossMemory at most
+	reach   int // how many packets later one tells of another, 0 = none does
+	helped  int // packets for which that is expected to stay so
 }
 
 // push sorts a packet in.
@@ -144,16 +150,38 @@ func (b *Buffer) suspect(now mono.Time, p *Packet) {
 // count measures loss.
 func (b *Buffer) count(dseq int64, fresh bool) {
 	in := &b.in
-	in.helped = max(in.helped-1, 0)
+	if in.helped = max(in.helped-1, 0); in.helped == 0 {
+		in.reach = 0
+	}
 	switch {
 	case dseq > 0:
 		n := min(dseq, lossFirst)
 		in.counted = min(in.counted+int(n), lossMemory)
-		in.loss += (float32(n-1) - in.loss*float32(n)) / float32(max(in.counted, lossFirst))
+		for i := range in.gaps {
+			share := float32(0)
+			switch {
+			case i == 0:
+				share = float32(n - 1)
+			case n-1 > int64(i):
+				share = 1
+			}
+			in.gaps[i] += (share - in.gaps[i]*float32(n)) / float32(max(in.counted, lossFirst))
+		}
 	case dseq < 0 && fresh:
-		in.loss -= 1 / float32(max(in.counted, lossFirst))
+		for i := range in.gaps {
+			in.gaps[i] -= 1 / float32(max(in.counted, lossFirst))
+		}
 	}
-	in.loss = min(max(in.loss, 0), 1)
+	for i, v := range in.gaps {
+		in.gaps[i] = min(max(v, 0), 1)
+	}
+}
+
+// reaches notes that a packet tells of another, so many packets before.
+func (in *arrivals) reaches(n int) {
+	if n = min(n, farthest); n > 0 && n >= in.reach {
+		in.reach, in.helped = n, helped
+	}
 }
 
 // enter measures the delay of a packet and keeps it, if it is not too late.
@@ -161,7 +189,7 @@ func (b *Buffer) enter(now mono.Time, p *Packet, ext int64) {
 	s := b.stored(now, p, ext)
 	b.in.length = s.length
 	if p.FEC {
-		b.in.helped = helped
+		b.in.reaches(1)
 	}
 	at := b.nanos(s.at)
 	b.delays.add(int64(now), at, b.nanos(int64(s.length)))
@@ -175,7 +203,8 @@ func (b *Buffer) enter(now mono.Time, p *Packet, ext int64) {
 	b.keep(s, p.Payload)
 }
 
-// pushRedundant keeps a copy of a packet, if that itself has not come.
+// pushRedundant keeps a copy of a packet, if that itself has not come. The packet that it
+// came with was pushed before.
 func (b *Buffer) pushRedundant(now mono.Time, p *Packet) {
 	in := &b.in
 	ext := in.ext + int64(int32(p.Timestamp-uint32(in.ext)))
@@ -183,7 +212,11 @@ func (b *Buffer) pushRedundant(now mono.Time, p *Packet) {
 	if second := int64(b.cfg.ClockRate); !in.any || max(dseq, -dseq) > helped || max(ext-in.ext, in.ext-ext) > second {
 		return
 	}
-	in.helped = helped
+	reach := int(-dseq)
+	if p.FEC {
+		reach++
+	}
+	in.reaches(reach)
 	s := b.stored(now, p, ext)
 	if s.end() > b.pos && s.at >= b.pos-int64(s.length)/2 && !in.seen.Seen(uint16(p.Seq)) {
 		b.keep(s, p.Payload)

@@ -199,28 +199,45 @@ func TestRepeatedAndLate(t *testing.T) {
 
 // TestRedundant loses packets of which the next brings a copy.
 func TestRedundant(t *testing.T) {
-	s := newStand(t)
-	s.talk(50)
-	decoded := 0
-	recovered := 0
-	for i := range 1000 {
-		lost := s.packet()
-		if i%8 != 0 {
-			s.b.Push(s.now, lost)
-		}
-		switch s.pull() {
-		case Recovered:
-			recovered++
-		case Concealed:
-			decoded++
-		}
-		copied := *lost
-		copied.Redundant = true
-		s.b.Push(s.now, &copied)
-		s.b.Push(s.now, &copied)
-	}
-	if st := s.b.Stats(); recovered < 110 || st.Concealed > 15 || st.Repeated != 0 {
-		t.Errorf("%d of 125 recovered; %+v", recovered, st)
+	for name, tt := range map[string]struct {
+		lost   func(i int) bool
+		copies int  // that come with each packet
+		fec    bool // is in all
+		most   int  // frames that are made up, in the beginning
+	}{
+		"one packet":                    {lost: func(i int) bool { return i%8 == 0 }, copies: 1, most: 10},
+		"two, by two copies":            {lost: func(i int) bool { return i%10 < 2 }, copies: 2, most: 30},
+		"two, by a copy that has FEC":   {lost: func(i int) bool { return i%10 < 2 }, copies: 1, fec: true, most: 30},
+		"four, by copies and by FEC":    {lost: func(i int) bool { return i%16 < 4 }, copies: 3, fec: true, most: 60},
+		"many, which is not waited for": {lost: func(i int) bool { return i%50 < 5 }, copies: 2, most: 70},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStand(t)
+			s.fec = tt.fec
+			s.talk(50)
+			var sent []Packet
+			missing := 0
+			for i := range 1000 {
+				p := *s.packet()
+				sent = append(sent, p)
+				if tt.lost(i) {
+					missing++
+				} else {
+					s.b.Push(s.now, &p)
+					for _, c := range sent[max(0, i-tt.copies):i] {
+						c.Redundant = true
+						s.b.Push(s.now, &c)
+						s.b.Push(s.now, &c)
+					}
+				}
+				s.pull()
+			}
+			st := s.b.Stats()
+			t.Logf("%d missing: %+v", missing, st)
+			if int(st.Concealed) > tt.most || int(st.Recovered+st.Concealed) < missing-4 || st.Repeated != 0 {
+				t.Errorf("%d missing: %+v", missing, st)
+			}
+		})
 	}
 }
 

@@ -77,7 +77,7 @@ type Packet struct {
 	Marker    bool          // the first after a pause (RFC 3551, 4.1)
 	DTX       bool          // the sender pauses after it
 	FEC       bool          // it tells of the packet before it, too (Decoder.Recover)
-	Redundant bool          // a copy that came with a later packet (RFC 2198), with the number and timestamp of the original
+	Redundant bool          // a copy that came with the packet before (RFC 2198), with the number and timestamp of the original
 }
 
 // Outcome is what a frame is made of.

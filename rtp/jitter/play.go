@@ -35,7 +35,7 @@ type player struct {
 	held    int       // made up since pos, as nothing was there
 	run     int       // made up in a row
 	comfort int       // of a pause, that were filled
-	extra   bool      // playing waits for the redundancy of later packets
+	extra   int       // for the redundancy of how many packets playing waits
 	idle    int       // frames that were skipped in a row
 	calm    int       // frames since the last stretch
 	tries   int       // frames in which stretching was wanted, but nothing alike

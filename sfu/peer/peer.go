@@ -133,6 +133,9 @@ type Peer struct {
 	nextTWCC   mono.Time
 	nextNACK   mono.Time
 	nextPLI    mono.Time
+	nextREMB   mono.Time // when to ask the remote for another rate, 0 = no need
+	rembAt     mono.Time // when it last was
+	demanded   bool      // by what others can take
 	failedAt   mono.Time // 0 = ICE has not failed
 	failure    Cause     // what for
 	upAt       mono.Time

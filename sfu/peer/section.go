@@ -152,6 +152,9 @@ func (s *section) listen() {
 	t := s.track
 	t.Kind = s.Kind // a slot may be used again for the other one
 	t.Simulcast, t.SVC, t.Encrypted = s.Simulcast, s.SVC, s.Encrypted
+	if t.Ask = nil; s.REMB {
+		t.Ask = s.ask
+	}
 	if len(s.Codecs) > 0 {
 		t.ClockRate = s.Codecs[0].ClockRate
 	}

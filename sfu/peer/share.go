@@ -67,7 +67,7 @@ func (l *line) divide(now mono.Time) {
 	for i, s := range sections {
 		l.streams[i] = s.out.stream()
 	}
-	line := allot.Line{Target: e.Target, Sure: e.Reason.Sure()}
+	line := allot.Line{Target: e.Target, Sure: e.Reason.Sure(), Trailing: !l.transport}
 	if e.Reason == bwe.Limit && !l.transport {
 		line.Sure = false // what remotes say by REMB jumps
 	}
@@ -75,7 +75,9 @@ func (l *line) divide(now mono.Time) {
 	l.control.Want(l.want)
 	for i, s := range sections {
 		if s.Send && s.Kind == media.Video {
-			s.out.grant(now, &l.shares[i], line.Sure)
+			x := &l.shares[i]
+			x.Room = max(x.Room, 1) // 0 is no limit
+			s.out.grant(now, x, line.Sure)
 		}
 	}
 }
@@ -101,7 +103,8 @@ func (o *sender) stream() allot.Stream {
 	x := allot.Stream{
 		Video: s.Kind == media.Video, Weight: s.share.Priority, Max: s.share.Max, Wish: o.sub.Wish(),
 		// What is not numbered is no part of what is estimated.
-		Paused: t == nil || !s.Send || o.sub.Paused() || s.peer.line.transport && !o.numbered(),
+		Adapting: o.sub.Adapts(),
+		Paused:   t == nil || !s.Send || o.sub.Paused() || s.peer.line.transport && !o.numbered(),
 	}
 	if !x.Paused {
 		x.Rates = t.Rates()
@@ -116,6 +119,7 @@ func (o *sender) grant(now mono.Time, x *allot.Share, sure bool) {
 	h.Ceiling, h.Rate, h.Room = x.Ceiling, x.Rate, x.Room
 	o.sub.SetUrgent(sure)
 	o.sub.SetCeiling(now, x.Ceiling)
+	o.sub.SetDemand(now, x.Room)
 	if x.Pause == h.Paused {
 		return
 	}

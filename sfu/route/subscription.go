@@ -32,12 +32,14 @@ type Sink interface {
 // survives changes of the track, of layers, and pauses. It is used by one
 // shard only.
 type Subscription struct {
-	sink   Sink
-	track  *Track
-	paused bool   // by who gets it
-	held   bool   // by who knows that it would not get through
-	once   bool   // the sink asks for nothing again
-	wishes uint64 // changes of what is wanted
+	sink    Sink
+	track   *Track
+	paused  bool   // by who gets it
+	held    bool   // by who knows that it would not get through
+	once    bool   // the sink asks for nothing again
+	patient bool   // it does not mind if packets come some ms later
+	wishes  uint64 // changes of what is wanted
+	demand  uint64 // bit/s that the sink can take, 0 = anything
 
 	sel   selector
 	num   numberer
@@ -55,6 +57,7 @@ type Subscription struct {
 	lastTS   uint32 // outgoing
 	lastSent mono.Time
 	sent     bool
+	ended    bool // a picture is complete with what was sent last
 }
 
 // NewSubscription makes a subscription that feeds sink.
@@ -69,6 +72,10 @@ func NewSubscription(sink Sink) *Subscription {
 // Once tells, before Attach, that the sink takes each packet once and never asks for it
 // again: for it alone a track need not keep packets.
 func (s *Subscription) Once() { s.once = true }
+
+// Patient tells, before Attach, that the sink does not mind if packets come some ms
+// later.
+func (s *Subscription) Patient() { s.patient = true }
 
 // Track returns the track that is forwarded, nil if none.
 func (s *Subscription) Track() *Track { return s.track }
@@ -90,6 +97,7 @@ func (s *Subscription) Attach(now mono.Time, t *Track) {
 	t.subs = append(t.subs, s)
 	s.restart()
 	s.since = now
+	t.Demanded(now)
 	if s.flows() {
 		t.RequestKeyframe(now)
 		t.replay(now, s)
@@ -123,7 +131,7 @@ func (s *Subscription) detach() {
 			break
 		}
 	}
-	s.track = nil
+	s.track, s.demand = nil, 0
 }
 
 func (s *Subscription) restart() {
@@ -188,6 +196,15 @@ func (s *Subscription) SetCeiling(now mono.Time, most media.Layer) {
 	if s.sel.limit(most) && s.track != nil {
 		s.track.RequestKeyframe(now)
 	}
+}
+
+// Add returns the number and timestamp of a packet of padding that the sink sends by itself,
+// behind everything so far. It can be between two pictures only.
+func (s *Subscription) Add() (o Outgoing, ok bool) {
+	if !s.sent || !s.ended {
+		return o, false
+	}
+	return Outgoing{Seq: s.num.add(), Timestamp: s.lastTS}, true
 }
 
 // SetUrgent says that an encoding above the ceiling does not get through: it ends at once
@@ -290,6 +307,7 @@ func (s *Subscription) send(now mono.Time, p *Packet, c choice) (began bool) {
 	if int32(o.Timestamp-s.lastTS) > 0 || began || !s.sent {
 		s.lastTS, s.lastSent, s.sent = o.Timestamp, p.Arrival, true
 	}
+	s.ended = o.Marker
 	s.sink.Send(now, p, o)
 	return began
 }

@@ -20,6 +20,8 @@ type Track struct {
 	// Keyframe asks the origin for a key frame. It may be called for every
 	// packet: the origin throttles.
 	Keyframe func(now mono.Time)
+	// Ask has the origin look at Demand; nil if its rate cannot be changed.
+	Ask func(now mono.Time)
 	// Keep says how much from the latest key frame on is kept for new
 	// subscriptions. Not for tracks with several encodings.
 	Keep Keep
@@ -195,6 +197,16 @@ func (t *Track) HoldUntil(now mono.Time) mono.Time {
 func (t *Track) Follows(encoding int) bool {
 	for _, s := range t.subs {
 		if s.open && s.flows() && int(s.encoding) == encoding {
+			return true
+		}
+	}
+	return len(t.taps) > 0
+}
+
+// Awaited tells whether anybody gets the packets who minds when they come.
+func (t *Track) Awaited() bool {
+	for _, s := range t.subs {
+		if !s.patient && !s.paused {
 			return true
 		}
 	}

@@ -84,6 +84,9 @@ func (p *Port) Move(addr netip.AddrPort) {
 // RecvBatch implements shard.Socket; it receives nothing.
 func (p *Port) RecvBatch([]netio.Message, time.Time) (int, error) { return 0, nil }
 
+// Moderate implements shard.Socket.
+func (p *Port) Moderate(time.Duration) {}
+
 // Wake implements shard.Socket.
 func (p *Port) Wake() {}
 

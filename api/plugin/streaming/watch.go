@@ -58,6 +58,10 @@ func (h *handle) watchIt(m *mountpoint, file *clip.File, wanted wish, r *kit.Req
 	if err != nil {
 		return kit.Response{}, err
 	}
+	if h.watching == nil {
+		h.estimation = mline.Estimation{Off: !m.estimate}
+	}
+	h.estimation.Set(r.Body)
 	if r.JSEP != nil {
 		again := h.watching != nil
 		if !again {
@@ -74,11 +78,12 @@ type wish struct {
 	mids    []string // none = all
 	without map[sdp.Kind]bool
 	layers  mline.Change
+	body    kit.Args
 	restart bool
 }
 
 func parseWatch(body kit.Args) (wish, *schema.Error) {
-	x := wish{without: make(map[sdp.Kind]bool), layers: mline.Read(body), restart: body.Is("restart")}
+	x := wish{without: make(map[sdp.Kind]bool), layers: mline.Read(body), body: body, restart: body.Is("restart")}
 	var ok bool
 	if x.mids, ok = body.Texts("media"); !ok {
 		return x, errorf(errInvalidElement, "Invalid element in the media array (not a string)")
@@ -175,6 +180,7 @@ func (h *handle) choose(streams []int, layers mline.Change) {
 		current := l.layers.Current
 		l.layers = mline.NewLayers()
 		l.layers.Current = current
+		l.layers.Weight.Priority = h.watching.streams[i].priority
 		l.layers.Set(layers)
 		l.active = true
 	}
@@ -271,7 +277,9 @@ func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, again bool, w *json
 		if l.active = !d.Sections[i].Rejected(); !l.active {
 			l.stream = -1
 		}
-		l.ready = l.active
+		if l.ready = l.active; l.active {
+			l.layers.Weight.Priority = m.streams[l.stream].priority
+		}
 	}
 	status := "starting"
 	if again {

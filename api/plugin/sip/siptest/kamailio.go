@@ -40,6 +40,7 @@ loadmodule "auth.so"
 modparam("usrloc", "db_mode", 0)
 modparam("rr", "enable_full_lr", 1)
 modparam("registrar", "min_expires", 60)
+modparam("registrar", "gruu_enabled", 0)
 request_route {
 	if (!mf_process_maxfwd_header("10")) { sl_send_reply("483", "Too Many Hops"); exit; }
 	if (is_method("CANCEL")) { if (t_check_trans()) { t_relay(); } exit; }
