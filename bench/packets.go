@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -87,7 +88,7 @@ func (w *workload) publishers(sc *setup, load *peer.Load) error {
 	}
 	if w.echo {
 		for i := range w.subscribers {
-			n, err := sc.janus.Echo(sc.patient)
+			n, err := sc.janus.EchoBy(sc.patient, "janus.plugin."+cmp.Or(w.script, "echotest"))
 			if err == nil {
 				err = w.dial(sc, load, n, uint32(i)+1, true, true)
 			}

@@ -26,12 +26,13 @@ type media struct {
 	subscribers       int  // of each room, besides those who publish
 	mesh              bool // who publishes subscribes to all others
 	echo, stream      bool
-	plays             bool // each subscriber plays a recording
-	recorded          bool // the rooms are
-	calls             bool // each room is a call of two, who have one connection each
-	telephone         bool // which has legs outside of WebRTC between them
-	secure            bool // with SRTP
-	full              bool // pion/webrtc receives
+	plays             bool   // each subscriber plays a recording
+	recorded          bool   // the rooms are
+	calls             bool   // each room is a call of two, who have one connection each
+	telephone         bool   // which has legs outside of WebRTC between them
+	secure            bool   // with SRTP
+	full              bool   // pion/webrtc receives
+	script            string // the plugin whose script echoes, "" = none
 	profile           string
 	media             peer.Media
 	loss              uint64        // one of so many packets, each way
@@ -126,6 +127,10 @@ var workloads = []workload{
 		about: "the same with AES-CM", media: with(webinar(20), func(m *media) { m.echo, m.profile = true, peer.CM80 })},
 	{name: "echo-20-full", servers: "bj", measure: packets,
 		about: "the same with pion/webrtc", media: with(webinar(20), func(m *media) { m.echo, m.full = true, true })},
+	{name: "echo-20-lua", short: true, servers: "b", measure: packets,
+		about: "the same by a script in Lua", media: with(webinar(20), func(m *media) { m.echo, m.script = true, "lua" })},
+	{name: "echo-20-duktape", servers: "b", measure: packets,
+		about: "the same by a script in JavaScript", media: with(webinar(20), func(m *media) { m.echo, m.script = true, "duktape" })},
 	{name: "room-2x10", short: true, servers: "bjp", measure: packets,
 		about: "10 rooms of 2 who send 1.5 Mbit/s and audio to each other", media: pairs},
 	{name: "call-10", short: true, servers: "bj", measure: packets,
