@@ -210,7 +210,7 @@ func resolveSTUN(server string, ipv6 bool) (netip.AddrPort, error) {
 
 func (e *Engine) addSite(stun netip.AddrPort) error {
 	conn, err := netio.Listen(netio.Config{
-		IPv6: e.cfg.IPv6, PortMin: e.cfg.PortMin, PortMax: e.cfg.PortMax, DSCP: e.cfg.DSCP,
+		IPv6: e.cfg.IPv6, PortMin: e.cfg.PortMin, PortMax: e.cfg.PortMax, DSCP: e.cfg.DSCP, Moderated: true,
 	})
 	if err != nil {
 		return fmt.Errorf("sfu: no UDP socket for media: %w", err)
@@ -223,7 +223,7 @@ func (e *Engine) addSite(stun netip.AddrPort) error {
 	options := *e.cfg.Peers
 	options.Observations = peer.NewObservations()
 	st.options = &options
-	cfg := shard.Config{Socket: conn, Logger: e.log, Options: st.options}
+	cfg := shard.Config{Socket: conn, RecvBuffer: conn.RecvBuffer(), Logger: e.log, Options: st.options}
 	if stun.IsValid() {
 		cfg.STUNServer = stun
 		cfg.OnReflexive = func(a netip.AddrPort, ok bool) { e.reflexive(st, a, ok) }

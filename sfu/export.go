@@ -6,6 +6,7 @@ import (
 	"bifrons/dtls"
 	"bifrons/ice"
 	"bifrons/ice/turn"
+	"bifrons/rtp/bwe"
 	"bifrons/rtp/mono"
 	"bifrons/sfu/capture"
 	"bifrons/sfu/peer"
@@ -33,6 +34,10 @@ type (
 	Traffic         = peer.Traffic
 	DTLSState       = peer.DTLSState
 	Stage           = peer.Stage
+	Line            = peer.Line
+	LineReason      = bwe.Reason
+	LineFeedback    = peer.LineFeedback
+	Share           = peer.Share
 	Time            = mono.Time
 
 	Capture       = capture.File
@@ -60,6 +65,19 @@ const (
 	TURNUDP = turn.UDP
 	TURNTCP = turn.TCP
 	TURNTLS = turn.TLS
+
+	FeedbackNone      = peer.FeedbackNone
+	FeedbackTransport = peer.FeedbackTransport
+	FeedbackREMB      = peer.FeedbackREMB
+
+	LineStarting   = bwe.Starting
+	LineGrowing    = bwe.Growing
+	LineDelay      = bwe.Delay
+	LineLoss       = bwe.Loss
+	LineAppLimited = bwe.AppLimited
+	LineProbing    = bwe.Probing
+	LineNoFeedback = bwe.NoFeedback
+	LineLimit      = bwe.Limit
 
 	CapturePCAP = capture.PCAP
 	CaptureText = capture.Text

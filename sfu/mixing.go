@@ -206,7 +206,7 @@ func (p *Party) Input(o Origin, track int, f InputFormat) {
 		p.party.SetInput(nil)
 		return
 	}
-	p.party.SetInput(&audioInput{pipe: openPipe(o, track, maxAudio, false, false), format: f})
+	p.party.SetInput(&audioInput{pipe: openPipe(o, track, pipeConfig{size: maxAudio}), format: f})
 }
 
 // Output gives the mix without itself to a section of a peer, nil = to nobody.

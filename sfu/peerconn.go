@@ -221,6 +221,23 @@ func (p *Peer) SetCeiling(section int, most media.Layer) {
 	})
 }
 
+// SetEstimation changes whether and how the line to the remote is estimated, and with
+// that whether video is fitted to what the line carries. It goes on over renegotiations.
+func (p *Peer) SetEstimation(e Estimation) {
+	p.do(func(now mono.Time, c *peer.Peer) { c.SetEstimation(now, e) })
+}
+
+// SetShare changes how a section counts where the line does not carry everything.
+func (p *Peer) SetShare(section int, w Weight) {
+	p.do(func(now mono.Time, c *peer.Peer) { c.SetShare(now, section, w) })
+}
+
+// SetLineTrace calls f with the state of the line after each feedback of the remote; nil
+// ends that. f runs on the peer's shard: it must neither block nor call the engine.
+func (p *Peer) SetLineTrace(f func(Line)) {
+	p.do(func(_ mono.Time, c *peer.Peer) { c.SetLineTrace(f) })
+}
+
 // SetPlayoutDelay makes a section's packets carry a playout delay, in steps of
 // 10 ms; negative values give that back to the source.
 func (p *Peer) SetPlayoutDelay(section, least, most int) {
@@ -307,6 +324,13 @@ func (p *Peer) SetCapture(f *capture.File) {
 			c.SetCapture(f)
 		}
 	})
+}
+
+// SetReports gives all further RTCP compounds that come from the remote to f, with the section
+// that they are about, -1 if that does not show; nil ends that. f is called on the peer's shard:
+// it must not wait, and has the compound for the call alone.
+func (p *Peer) SetReports(f func(section int, compound []byte)) {
+	p.do(func(_ mono.Time, c *peer.Peer) { c.SetReports(f) })
 }
 
 // Close ends the connection; EventClosed follows with the reason.

@@ -12,19 +12,34 @@ type Pipe struct {
 	site *site
 }
 
+// PipePacket is one packet, or what else a Pipe has; see package pipe.
+type PipePacket = pipe.Packet
+
 // Pipe starts to take the best layers of an origin's track. It does not wait for the
 // shard; if that has ended, so has the pipe.
-func (e *Engine) Pipe(o Origin, track int) *Pipe { return openPipe(o, track, pipe.Size, false, false) }
+func (e *Engine) Pipe(o Origin, track int) *Pipe {
+	return openPipe(o, track, pipeConfig{size: pipe.Size})
+}
 
-// openPipe is Engine.Pipe, with room for so many packets; a pipe that is paused waits for
-// SetPaused, and the lowest encoding may be taken instead of the best.
-func openPipe(o Origin, track, size int, paused, lowest bool) *Pipe {
+// pipeConfig is what a pipe is to be like.
+type pipeConfig struct {
+	size    int  // packets that it has room for
+	paused  bool // it waits for SetPaused
+	lowest  bool // the lowest encoding is taken instead of the best
+	patient bool // the consumer does not mind if packets come some ms later
+}
+
+// openPipe is Engine.Pipe for other pipes.
+func openPipe(o Origin, track int, c pipeConfig) *Pipe {
 	st := o.home()
-	p := &Pipe{Pipe: pipe.New(size, st.shard.CountDrop), site: st}
+	p := &Pipe{Pipe: pipe.New(c.size, st.shard.CountDrop), site: st}
 	if !st.shard.Post(func(now mono.Time) {
-		p.Pipe.SetPaused(now, paused)
-		if lowest {
+		p.Pipe.SetPaused(now, c.paused)
+		if c.lowest {
 			p.TakeLowest(now)
+		}
+		if c.patient {
+			p.Patient()
 		}
 		if t := o.track(track); t != nil {
 			p.Attach(now, t)

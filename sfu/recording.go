@@ -140,7 +140,7 @@ func (r *Recording) connect(i int, joined bool) {
 	if t.Origin == nil || r.paused || r.closed {
 		return
 	}
-	p := openPipe(t.Origin, t.Track, pipe.Size, t.Muted, t.Lowest)
+	p := openPipe(t.Origin, t.Track, pipeConfig{size: pipe.Size, paused: t.Muted, lowest: t.Lowest, patient: true})
 	r.pipes[i] = p
 	r.Input(i, p, joined)
 }

@@ -28,6 +28,9 @@ type RTPSessionConfig struct {
 	Bind  Bind
 	DSCP  int    // of RTP and RTCP, 0..63
 	CNAME string // RFC 7022, "" = a random one
+	// Keyframes has the handler hear EventKeyframeRequest when somebody wants a key frame of a
+	// far end that takes no PLI, at most once a second.
+	Keyframes bool
 }
 
 // RTPRemote is the far end of an RTPSession, as it was signalled.
@@ -63,7 +66,7 @@ type RTPSessionStats = plain.SessionStats
 // RFC 4568). It is an Origin with one track, 0. Its methods may be called from any
 // goroutine; only Stats waits for the shard.
 //
-// Its handler hears EventMedia, EventDTMF, and EventClosed when the session has ended by
+// Its handler hears EventMedia, EventDTMF, EventKeyframeRequest, and EventClosed when the session has ended by
 // itself: something in it has panicked, or the far end's system refuses its packets
 // (CauseUnreachable) and nothing comes from there.
 type RTPSession struct {
@@ -204,6 +207,9 @@ func (s *RTPSession) begin(now mono.Time, cfg *RTPSessionConfig, rtp, rtcp *neti
 	}
 	c.Media = func(receiving bool) {
 		s.tell(func() { h.SourceEvent(Event{Kind: EventMedia, Receiving: receiving}) })
+	}
+	if cfg.Keyframes {
+		c.Keyframe = func() { s.tell(func() { h.SourceEvent(Event{Kind: EventKeyframeRequest}) }) }
 	}
 	sh := s.site.shard
 	c.Unreachable = func() { s.fail(Event{Kind: EventClosed, Reason: ReasonUnreachable, Cause: CauseUnreachable}) }

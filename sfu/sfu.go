@@ -79,6 +79,9 @@ type (
 	Cause     = peer.Cause
 	Remote    = peer.Remote
 	Snapshot  = peer.Snapshot
+
+	Estimation = peer.Estimation
+	Weight     = peer.Weight
 )
 
 // Kinds of events, reasons and causes; see package peer.
@@ -99,6 +102,7 @@ const (
 	EventSelectedPair    = peer.EventSelectedPair
 	EventDTLSState       = peer.EventDTLSState
 	EventDTMF            = peer.EventDTMF
+	EventPaused          = peer.EventPaused
 
 	ReasonICEFailed   = peer.ReasonICEFailed
 	ReasonDTLSAlert   = peer.ReasonDTLSAlert

@@ -41,7 +41,7 @@ func isSecret(name string) bool {
 // Files are the configuration files in a folder, by name.
 func Files(folder string) []string {
 	var names []string
-	for _, pattern := range []string{"janus.jcfg", "janus.cfg", "janus.*.jcfg", "janus.*.cfg"} {
+	for _, pattern := range []string{"janus.jcfg", "janus.cfg", "janus.*.jcfg", "janus.*.cfg", "bifrons.*.jcfg", "bifrons.*.cfg"} {
 		list, _ := filepath.Glob(filepath.Join(folder, pattern))
 		names = append(names, list...)
 	}

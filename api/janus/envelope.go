@@ -22,6 +22,8 @@ type Envelope struct {
 	SessionID, HandleID uint64
 	HasHandle           bool
 
+	trusted bool // needs no credentials
+
 	doc *json.Doc
 }
 
@@ -42,7 +44,7 @@ func (c *Core) open(conn Conn, r Request) (*Envelope, []byte) {
 	if err != nil {
 		return nil, unparsed(r, err)
 	}
-	e := &Envelope{Conn: conn, ConnID: r.ID, Root: json.Args{Value: doc.Root()}, doc: doc}
+	e := &Envelope{Conn: conn, ConnID: r.ID, trusted: r.Trusted, Root: json.Args{Value: doc.Root()}, doc: doc}
 	msg := e.fill(r)
 	if msg != nil {
 		e.Release()

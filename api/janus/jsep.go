@@ -48,6 +48,9 @@ func (h *Handle) takeJSEP(v json.Args) (*plugin.JSEP, *Error) {
 		return nil, &Error{ErrJSEPType, "JSEP error: unknown message type '" + typ + "'"}
 	}
 	if err := h.endpoint.Expect(kind); err != nil {
+		if r := h.repeated(err, text); r != nil {
+			return &plugin.JSEP{SDP: r.SDP, E2EE: o.E2EE, Simulcast: r.Simulcast}, nil
+		}
 		return nil, signallingError(err)
 	}
 	if kind == sdp.TypeOffer && !plugin.TakesOffer(h.ph) {
@@ -71,6 +74,14 @@ func (h *Handle) takeJSEP(v json.Args) (*plugin.JSEP, *Error) {
 		return nil, signallingError(err)
 	}
 	return &plugin.JSEP{SDP: r.SDP, E2EE: o.E2EE, Update: r.Update, Simulcast: r.Simulcast, SVC: svc}, nil
+}
+
+// repeated is the client's latest answer, if that is sent once more to a plugin that takes it.
+func (h *Handle) repeated(err error, text string) *signalling.Remote {
+	if err != signalling.ErrUnexpectedAnswer || !plugin.TakesAnswerAgain(h.ph) {
+		return nil
+	}
+	return h.endpoint.Repeated(text)
 }
 
 // Errors of signalling that clients read.

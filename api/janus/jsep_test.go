@@ -142,6 +142,15 @@ func TestServerOffer(t *testing.T) {
 		t.Errorf("plugin got %+v", j)
 	}
 	wantError(t, cl.offer(ids, "x", object{"type": "answer", "sdp": text}), ErrUnexpectedAnswer, "Unexpected ANSWER (did we offer?)")
+	p.again.Store(true)
+	if r := cl.offer(ids, "answered", object{"type": "answer", "sdp": text}); r["janus"] != "ack" {
+		t.Errorf("the same answer: %v", r)
+	}
+	cl.event()
+	if j := p.handles[0].jsep; j == nil || j.SDP.Type != sdp.TypeAnswer || j.Update {
+		t.Errorf("plugin got %+v", j)
+	}
+	wantError(t, cl.offer(ids, "x", object{"type": "answer", "sdp": text + "a=x\r\n"}), ErrUnexpectedAnswer, "Unexpected ANSWER (did we offer?)")
 	cl.message(ids, object{"do": "offer"})
 	again := sdpOf(t, cl.event())
 	if again.Origin.Version != 2 || again.Sections[0].SSRCs[0] != s.SSRCs[0] || again.Sections[0].Ufrag != s.Ufrag {

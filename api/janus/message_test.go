@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,6 +27,7 @@ type script struct {
 	entered  chan struct{}
 	onOffer  func(h *scriptHandle, r *plugin.Request) *plugin.JSEP
 	pushJSEP func(h *scriptHandle) *plugin.JSEP
+	again    atomic.Bool // answers are taken again
 }
 
 type scriptHandle struct {
@@ -68,6 +70,8 @@ func (h *scriptHandle) log() string {
 
 func (h *scriptHandle) Up()                  { h.called("up") }
 func (h *scriptHandle) Query(w *json.Writer) { w.Str("state", "fine") }
+
+func (h *scriptHandle) TakesAnswerAgain() bool { return h.p.again.Load() }
 
 func (h *scriptHandle) Detach() {
 	h.called("detach")

@@ -45,6 +45,9 @@ type Event struct {
 	// yet; "" = none.
 	Topic  string
 	Handle uint64
+
+	// To is where an answer goes, for the transport that has made it of one.
+	To any
 }
 
 // Len is the number of bytes of the event.
@@ -87,6 +90,9 @@ type Request struct {
 	// ID stands in for Conn.ID in events for event handlers, for transports
 	// whose Conn is more than one connection; "" = Conn.ID.
 	ID string
+
+	// Trusted tells that the server itself asks, which needs no credentials.
+	Trusted bool
 
 	// Body is the message, lent to Handle until it returns.
 	Body []byte

@@ -36,6 +36,13 @@ type Offeree interface {
 	TakesOffer() bool
 }
 
+// Answeree is a Handle to which clients may send the answer once more that the peer connection has already, such as one that answers
+// a call in two steps.
+type Answeree interface {
+	// TakesAnswerAgain tells whether it takes one now. It is asked like Message, before that.
+	TakesAnswerAgain() bool
+}
+
 // Established calls an Establisher.
 func Established(h Handle) {
 	if x, ok := h.(Establisher); ok {
@@ -61,6 +68,12 @@ func Happened(h Handle, e sfu.Event) {
 func TakesOffer(h Handle) bool {
 	x, ok := h.(Offeree)
 	return !ok || x.TakesOffer()
+}
+
+// TakesAnswerAgain asks an Answeree. Others take each answer once.
+func TakesAnswerAgain(h Handle) bool {
+	x, ok := h.(Answeree)
+	return ok && x.TakesAnswerAgain()
 }
 
 // Received calls a DataReader.

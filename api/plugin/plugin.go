@@ -50,6 +50,10 @@ type Reloader interface {
 	Reload() (added []string, err error)
 }
 
+// Namer is a Plugin in which clients find things by ids, which are numbers, or texts if it
+// is set up so.
+type Namer interface{ StringIDs() bool }
+
 // FileServer is a Plugin that has files for browsers.
 type FileServer interface {
 	// ServeFile answers a GET or HEAD request for one of them. It is false, and has
@@ -65,12 +69,24 @@ type Checker interface {
 	Check() (found string, problems []config.Problem)
 }
 
+// Scripted is a Plugin whose application is a script.
+type Scripted interface{ ScriptCounts() ScriptCounts }
+
+// ScriptCounts are how scripts have been doing.
+type ScriptCounts struct {
+	Calls     uint64 // of their functions
+	Failed    uint64 // of these
+	Stopped   uint64 // of those that failed: they took too long, or too much memory
+	Restarted uint64 // scripts, as they held too much memory
+}
+
 // Handle is a plugin's side of one handle. It may have more methods, which are called
-// if they are there: see Establisher, Starter, Watcher, DataReader, DataWriter and Offeree.
+// if they are there: see Establisher, Starter, Watcher, DataReader, DataWriter, Offeree and
+// Answeree.
 //
 // All methods, and the functions given to Ack, are called on the handle's executor,
 // one at a time and in order. There are three exceptions, each for a reason: Message
-// with Offeree.TakesOffer, Query and DataReader.Data.
+// with Offeree.TakesOffer and Answeree.TakesAnswerAgain, Query and DataReader.Data.
 type Handle interface {
 	// Message takes a client's message. It is called one at a time too, but at once,
 	// beside the executor, so that an answer waits for nothing. It should not

@@ -108,6 +108,19 @@ func (e *Endpoint) takeOffer(d *sdp.Description, o Options) (*Remote, error) {
 	return c.seen(d, &o), nil
 }
 
+// Repeated is what the application has seen of the client's latest description, if that was an answer with this text. It is nil
+// if it was not, or if there has been an offer since.
+func (e *Endpoint) Repeated(text string) *Remote {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := e.conn
+	if c == nil || c.closing.Load() || c.offered != nil || c.offer != nil || c.remote == nil ||
+		c.remote.Type != sdp.TypeAnswer || c.options.Text != text {
+		return nil
+	}
+	return c.seen(c.remote, &c.options)
+}
+
 // takeAnswer applies a client's answer to our offer. e.mu is held.
 func (e *Endpoint) takeAnswer(d *sdp.Description, o Options) (*Remote, error) {
 	c := e.conn

@@ -10,16 +10,17 @@ import (
 	"bifrons/rtp/waittest"
 )
 
-// spyScript keeps what the server says by WebSocket, and has requests about descriptions ask for SRTP, as who edits the
-// page would have them.
+// spyScript keeps what the server says by WebSocket, and has requests about descriptions ask for SRTP if wanted says so, as who
+// edits the page would have them.
 const spyScript = `
 	window.said = [];
+	window.wanted = "";
 	window.WebSocket = new Proxy(window.WebSocket, { construct(target, args) {
 		const ws = Reflect.construct(target, args), send = ws.send.bind(ws);
 		ws.addEventListener("message", e => said.push(e.data));
 		ws.send = text => {
 			const m = JSON.parse(text);
-			if (%q && ["generate", "process"].includes(m.body?.request)) m.body.srtp = %[1]q;
+			if (wanted && ["generate", "process", "call"].includes(m.body?.request)) m.body.srtp = wanted;
 			send(JSON.stringify(m));
 		};
 		return ws;
@@ -51,7 +52,7 @@ func TestBrowserDemoNoSIP(t *testing.T) {
 			browserTest(t)
 			s := testServerWith(t, folder, nil)
 			from := direct(t, s)
-			b := openTab(t, from.hosts, from.script()+fmt.Sprintf(spyScript, srtp))
+			b := openTab(t, from.hosts, from.script()+spyScript+fmt.Sprintf("wanted = %q;", srtp))
 			b.do(chromedp.Navigate(from.origin + "/demos/nosiptest.html"))
 			b.is("!!window.Janus && !!window.$?._data?.($('#start')[0], 'events')?.click")
 			b.click("#start")

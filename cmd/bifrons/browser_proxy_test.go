@@ -156,13 +156,14 @@ type front struct {
 	hosts  []string // rules for its resolver
 	origin string
 	api    string // of the API, in JavaScript
+	more   string // that runs before the page's scripts
 }
 
 // script says what an administrator would write into settings.js.
 func (f front) script() string {
 	return `for (const name of ["token", "apisecret"]) window[name] = null;
 		Object.defineProperty(window, "iceServers", { get: () => [], set() {} });
-		Object.defineProperty(window, "server", { get: () => ` + f.api + `, set() {} });`
+		Object.defineProperty(window, "server", { get: () => ` + f.api + `, set() {} });` + f.more
 }
 
 // direct is the server itself, with the API by WebSocket.

@@ -126,8 +126,10 @@ func openConferenceAt(t *testing.T, at func(*testing.T, *server) front, file str
 		rooms = strings.Replace(rooms, "256000", "0", 1) // room for several encodings
 	}
 	settings := t.TempDir()
-	if err := os.WriteFile(filepath.Join(settings, "janus.plugin.videoroom.jcfg"), []byte(rooms), 0o600); err != nil {
-		t.Fatal(err)
+	for file, text := range map[string]string{"videoroom": rooms, "sip": "general: { local_ip = \"127.0.0.1\" }\n"} {
+		if err := os.WriteFile(filepath.Join(settings, "janus.plugin."+file+".jcfg"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	c := &conference{t: t, server: testServerWith(t, folder, func(cfg *config.Config) { cfg.Folder = settings })}
 	from := at(t, c.server)

@@ -11,6 +11,7 @@ import (
 	"bifrons/api/config"
 	"bifrons/api/log/jsonlog"
 	"bifrons/api/plugin"
+	"bifrons/api/whip"
 )
 
 // check is the sub-command that reads the configuration and says what it
@@ -82,7 +83,10 @@ const checked = "read"
 // modules says of the files that the server reads what is in them, by package, and
 // what is wrong with those that config does not look at.
 func (s *server) modules() (list map[string]string, problems []config.Problem) {
-	list = map[string]string{"janus": checked, "janus.transport.http": checked, "janus.transport.websockets": checked, "janus.transport.pfunix": checked}
+	list = map[string]string{"janus": checked}
+	for _, name := range config.Transports() {
+		list["janus.transport."+name] = checked
+	}
 	for _, p := range s.plugins() {
 		pkg := p.Info().Package
 		list[pkg] = checked
@@ -95,6 +99,10 @@ func (s *server) modules() (list map[string]string, problems []config.Problem) {
 			}
 			problems = append(problems, more...)
 		}
+	}
+	if c, on, more := whip.Load(s.cfg.Folder); on {
+		list[whip.File] = fmt.Sprintf("%s: %d endpoints", checked, len(c.Endpoints))
+		problems = append(problems, more...)
 	}
 	for _, h := range eventHandlers(s.cfg.Folder, s.log) {
 		list[h.Info().Package] = checked

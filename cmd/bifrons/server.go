@@ -23,7 +23,9 @@ import (
 	"bifrons/api/log/jsonlog"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/audiobridge"
+	"bifrons/api/plugin/duktape"
 	"bifrons/api/plugin/echotest"
+	"bifrons/api/plugin/lua"
 	"bifrons/api/plugin/nosip"
 	"bifrons/api/plugin/recordplay"
 	"bifrons/api/plugin/sip"
@@ -33,6 +35,7 @@ import (
 	"bifrons/api/plugin/videoroom"
 	"bifrons/api/plugin/voicemail"
 	"bifrons/api/transport"
+	"bifrons/api/whip"
 	"bifrons/dtls"
 	"bifrons/sfu"
 )
@@ -45,6 +48,7 @@ type server struct {
 	core     *janus.Core
 	admin    *admin.Admin
 	carriers []carrier
+	whip     *whip.Server // nil if it is off
 	files    []plugin.FileServer
 	out      *log.Log
 	gate     *transport.Gate
@@ -126,6 +130,8 @@ func (s *server) plugins() []plugin.Plugin {
 		sip.New(s.cfg.Folder),
 		voicemail.New(s.cfg.Folder),
 		recordplay.New(s.cfg.Folder),
+		lua.New(s.cfg.Folder),
+		duktape.New(s.cfg.Folder),
 	}
 }
 
@@ -280,6 +286,11 @@ func (s *server) greet(w io.Writer) {
 			title = "Admin API"
 		}
 		fmt.Fprintf(w, "  %s    %s\n", title, l.URL)
+	}
+	if s.whip != nil {
+		for _, l := range s.whip.Listeners() {
+			fmt.Fprintf(w, "  WHIP, WHEP   %s\n", l.URL)
+		}
 	}
 	for _, st := range s.engine.Stats() {
 		fmt.Fprintf(w, "  Media        UDP port %d, segmentation offload %s\n", st.Port, onOff(st.GSO))

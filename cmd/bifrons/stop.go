@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bifrons/api/task"
+	"bifrons/api/whip"
 )
 
 const (
@@ -88,6 +89,9 @@ func (s *server) end(part string, f func()) {
 // Close stops everything, what clients see first, and waits for it, though not
 // for ever.
 func (s *server) Close() {
+	if s.whip != nil {
+		s.end(whip.Package, s.whip.Close)
+	}
 	for _, c := range slices.Backward(s.carriers) { // HTTP before the WebSockets
 		s.end(c.Info().Package, c.Close)
 	}

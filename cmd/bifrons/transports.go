@@ -13,7 +13,10 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/module"
 	"bifrons/api/transport"
+	"bifrons/api/transport/mqtt"
+	"bifrons/api/transport/nanomsg"
 	"bifrons/api/transport/pfunix"
+	"bifrons/api/transport/rabbitmq"
 	"bifrons/api/transport/rest"
 	"bifrons/api/transport/websockets"
 	"bifrons/api/web"
@@ -48,12 +51,18 @@ var transports = []struct {
 		return rest.New(cfg, s.core)
 	}},
 	{"pfunix", func(s *server, _ string) (carrier, error) { return pfunix.New(s.unixConfig(), s.core) }},
+	{"rabbitmq", func(s *server, _ string) (carrier, error) { return rabbitmq.New(s.rabbitConfig(), s.core) }},
+	{"mqtt", func(s *server, _ string) (carrier, error) { return mqtt.New(s.mqttConfig(), s.core) }},
+	{"nanomsg", func(s *server, _ string) (carrier, error) { return nanomsg.New(s.nanomsgConfig(), s.core) }},
 }
 
 // startTransports opens the listeners that are configured. It is an error if
 // the Janus API cannot be reached by any.
 func (s *server) startTransports(demos string) error {
 	var errs []error
+	if err := s.startWHIP(); err != nil {
+		errs = append(errs, err)
+	}
 	for _, t := range transports {
 		if s.cfg.Server.Transports.Disabled(t.name) {
 			continue
@@ -75,6 +84,9 @@ func (s *server) startTransports(demos string) error {
 	}
 	for _, c := range s.carriers {
 		c.Start()
+	}
+	if s.whip != nil {
+		s.whip.Start()
 	}
 	return nil
 }
@@ -142,6 +154,9 @@ func (s *server) httpConfig(demos string) (rest.Config, error) {
 		Ready:       s.ready,
 		Metrics:     s.metrics(),
 		Log:         s.log,
+	}
+	if s.whip != nil {
+		hc.Others = s.whip
 	}
 	if demos != "" {
 		hc.Demos = web.Demos(demos)

@@ -19,13 +19,11 @@ func (s *server) setTURN(m *sfu.Config) error {
 			Username: n.TURNUser, Password: n.TURNPassword,
 		}
 	}
-	if n.TURNRESTAPI != "" {
-		c, err := turnrest.New(turnrest.Config{
-			URL: n.TURNRESTAPI, Key: n.TURNRESTAPIKey, Method: n.TURNRESTAPIMethod, Timeout: n.TURNRESTAPITimeout,
-		})
-		if err != nil {
-			return fmt.Errorf("nat.turn_rest_api: %w", err)
-		}
+	c, err := s.turnAPI()
+	if err != nil {
+		return err
+	}
+	if c != nil {
 		m.TURNServers = c.Servers
 	}
 	switch any := n.TURNServer != "" || n.TURNRESTAPI != ""; {
@@ -35,6 +33,21 @@ func (s *server) setTURN(m *sfu.Config) error {
 		s.log.Warn("allow_force_relay is set, but neither turn_server nor turn_rest_api: who asks for it will not connect")
 	}
 	return nil
+}
+
+// turnAPI is the TURN REST API, nil if there is none.
+func (s *server) turnAPI() (*turnrest.Client, error) {
+	n := &s.cfg.Server.NAT
+	if n.TURNRESTAPI == "" {
+		return nil, nil
+	}
+	c, err := turnrest.New(turnrest.Config{
+		URL: n.TURNRESTAPI, Key: n.TURNRESTAPIKey, Method: n.TURNRESTAPIMethod, Timeout: n.TURNRESTAPITimeout,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("nat.turn_rest_api: %w", err)
+	}
+	return c, nil
 }
 
 // turnName is a TURN server as info shows it.

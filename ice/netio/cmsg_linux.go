@@ -18,9 +18,9 @@ type mmsghdr struct {
 
 // control is room for the control messages of one datagram, aligned as the
 // kernel wants it. Received are a packet info of each family (32 and 40 bytes),
-// the drop count (24) and a segment size (24), sent are a packet info and a
-// segment size.
-type control [16]uint64
+// the drop count (24), a segment size (24) and a time (32), sent are a packet info
+// and a segment size.
+type control [19]uint64
 
 func (b *control) bytes() []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(b)), unsafe.Sizeof(*b))
@@ -69,7 +69,8 @@ type arrival struct {
 	segment  int    // bytes, 0 = it is one datagram
 	drops    uint32 // running count, if hasDrops
 	hasDrops bool
-	refused  bool // ICMP says that a datagram could not be delivered
+	refused  bool  // ICMP says that a datagram could not be delivered
+	stamp    int64 // ns since 1970, 0 = none
 }
 
 // parseControl reads the control messages in the first n bytes.
@@ -91,6 +92,8 @@ func (c *Conn) parseControl(b *control, n int) (a arrival) {
 			a.local = c.withZone(addr, binary.NativeEndian.Uint32(data[16:]))
 		case h.Level == unix.SOL_SOCKET && h.Type == unix.SO_RXQ_OVFL && len(data) >= 4:
 			a.drops, a.hasDrops = binary.NativeEndian.Uint32(data), true
+		case h.Level == unix.SOL_SOCKET && h.Type == unix.SO_TIMESTAMPNS && len(data) >= int(unsafe.Sizeof(unix.Timespec{})):
+			a.stamp = (*unix.Timespec)(unsafe.Pointer(&data[0])).Nano()
 		case h.Level == unix.SOL_UDP && h.Type == unix.UDP_GRO && len(data) >= 4:
 			a.segment = max(0, int(int32(binary.NativeEndian.Uint32(data))))
 		case h.Level == unix.SOL_IP && h.Type == unix.IP_RECVERR || h.Level == unix.SOL_IPV6 && h.Type == unix.IPV6_RECVERR:

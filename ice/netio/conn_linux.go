@@ -42,8 +42,9 @@ type Conn struct {
 	// sendmmsg is the system call; tests put errors in its place.
 	sendmmsg func(fd uintptr, hdrs []mmsghdr) (int, unix.Errno)
 
-	rx receiver
-	tx sender
+	rx   receiver
+	pace pace
+	tx   sender
 }
 
 func listenPort(cfg Config, port uint16) (*Conn, error) {
@@ -106,6 +107,9 @@ func setUp(fd int, cfg Config, family int, port uint16) (*Conn, error) {
 	_ = unix.SetNonblock(fd, true)
 	c.raw, _ = c.sock.SyscallConn() // fails for no file only
 	c.await, _ = c.ready.SyscallConn()
+	if cfg.Moderated {
+		c.moderated()
+	}
 	return c, nil
 }
 
@@ -311,6 +315,9 @@ func (c *Conn) Wake() {
 // Close closes the socket and makes calls that wait return net.ErrClosed.
 func (c *Conn) Close() error {
 	err := c.ready.Close()
+	if c.pace.timer != nil {
+		_ = c.pace.timer.Close()
+	}
 	if c.sock.Close() != nil || err != nil {
 		return net.ErrClosed
 	}

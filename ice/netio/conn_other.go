@@ -110,6 +110,9 @@ func (c *Conn) Wake() {
 	}
 }
 
+// Moderate has no effect here.
+func (c *Conn) Moderate(time.Duration) {}
+
 // Close closes the socket and makes calls that wait return net.ErrClosed.
 func (c *Conn) Close() error {
 	if err := c.udp.Close(); err != nil {

@@ -59,6 +59,8 @@ type Config struct {
 	// Refusals asks for what ICMP says of datagrams that were sent, as Messages; on
 	// Linux only.
 	Refusals bool
+	// Moderated sockets can be told to Moderate, on Linux only.
+	Moderated bool
 }
 
 // Message is a datagram, or a run of datagrams to one destination; received are
@@ -83,6 +85,8 @@ type Message struct {
 	// Refused tells that nothing was received, but that a datagram to Remote did not
 	// arrive, as ICMP says; N is 0. Whoever forged that knew both addresses.
 	Refused bool
+	// Age is how long ago the kernel received it, 0 = unknown; of a moderated socket.
+	Age time.Duration
 }
 
 // Stats are counts since Listen.

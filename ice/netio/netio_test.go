@@ -261,7 +261,14 @@ func TestWakeBeforeWait(t *testing.T) {
 // A mailbox as the engine has it: whoever posts wakes the loop, and nothing
 // posted may lie there while the loop sleeps.
 func TestWakeRaces(t *testing.T) {
-	c := listen(t, Config{})
+	for _, interval := range []time.Duration{0, time.Hour} {
+		c := listen(t, Config{Moderated: true})
+		c.Moderate(interval)
+		wakeRaces(t, c)
+	}
+}
+
+func wakeRaces(t *testing.T, c *Conn) {
 	const posters, posts = 4, 3000
 	var posted, seen atomic.Int64
 	progress := make(chan struct{}, 1)

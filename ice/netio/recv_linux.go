@@ -70,16 +70,24 @@ func (c *Conn) RecvBatch(ms []Message, deadline time.Time) (int, error) {
 	woken := c.state.CompareAndSwap(stateWoken, stateIdle)
 	c.rx.ms = ms
 	defer c.forget()
+	late := !deadline.IsZero() && !time.Now().Before(deadline)
 	// After a small batch there is probably nothing yet, and waiting begins
 	// with a try of its own.
-	if woken || c.rx.n > smallBatch || !deadline.IsZero() && !time.Now().Before(deadline) {
+	few := smallBatch
+	if c.pace.interval > 0 {
+		few = len(ms) - 1
+	}
+	if woken || late || c.rx.n > few {
 		err := c.raw.Control(c.rx.now)
 		if n, done, err := c.received(err); done {
 			return n, err
 		}
-		if woken {
+		if woken || late {
 			return 0, nil
 		}
+	}
+	if c.pace.interval > 0 {
+		return c.rest()
 	}
 	return c.waitReceive(deadline)
 }
@@ -225,13 +233,14 @@ func (c *Conn) receiveRefusals(fd uintptr, ms []Message) int {
 func (c *Conn) takeChunk(ms []Message) {
 	r := &c.rx
 	var datagrams, octets, truncated uint64
+	now := c.stampClock()
 	for i := range ms {
 		m, h := &ms[i], &r.hdrs[i]
 		m.N = int(h.len)
 		m.Remote = c.decodeAddr(&r.names[i])
 		m.Truncated, m.Refused = h.hdr.Flags&unix.MSG_TRUNC != 0, false
 		a := c.parseControl(&r.controls[i], int(h.hdr.Controllen))
-		m.Local, m.Segment = a.local, a.segment
+		m.Local, m.Segment, m.Age = a.local, a.segment, c.age(now, a.stamp)
 		if a.hasDrops {
 			c.count.kernelDrops.Add(uint64(a.drops - r.drops))
 			r.drops = a.drops

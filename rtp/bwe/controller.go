@@ -68,6 +68,10 @@ var reasonNames = [...]string{"start", "growing", "delay", "loss", "application-
 // String returns the reason in words.
 func (r Reason) String() string { return reasonNames[r] }
 
+// Sure tells whether more than the target is known to be too much: a queue or losses were
+// seen, or it is a limit.
+func (r Reason) Sure() bool { return r == Delay || r == Loss || r == Limit }
+
 // Estimate is what is known of the line.
 type Estimate struct {
 	Target   uint64        // bit/s to send, everything included
@@ -77,6 +81,7 @@ type Estimate struct {
 	Delay    uint64        // bit/s that the delay allows
 	Loss     uint64        // bit/s that the losses allow, 0 if they do not matter
 	Capacity uint64        // bit/s of the line by its congestions, 0 if it is not known
+	Probing  uint64        // bit/s of the probe under way, 0 if there is none
 	RTT      time.Duration // 0 if it is not known
 	Queue    time.Duration // that packets waited beyond the least of the last 30 to 60 s
 	Lost     float64       // share of the bytes of the last seconds
@@ -92,6 +97,7 @@ type Counters struct {
 	Misnumbered    uint64 // calls of Sent whose number did not follow
 	Probes, Useful uint64 // clusters; those that raised the estimate
 	Outages        uint64
+	Arrived        [NumClasses]uint64 // bytes received, by class
 }
 
 // Constants of the backlog.
@@ -228,6 +234,7 @@ func (c *Controller) Feedback(now mono.Time, results []Result) {
 		if v == newlyLost {
 			continue
 		}
+		c.counters.Arrived[p.class] += uint64(p.size)
 		arrived, marked = true, marked || r.CE
 		latest = max(latest, p.sent)
 		c.rates.add(p.sent, r.Arrival, p.size)
@@ -324,12 +331,18 @@ func (c *Controller) RTT(_ mono.Time, d time.Duration) {
 	}
 }
 
+// quietAfter is how long nothing may be sent before what was in the way is gone.
+const quietAfter = time.Second
+
 // tickInterval is how often Tick wants to be called at most.
 const tickInterval = 25 * time.Millisecond
 
 // Tick does what is due without feedback. It returns when it wants to be called next.
 func (c *Controller) Tick(now mono.Time) (next mono.Time) {
 	c.alr.advance(now, c.target())
+	if c.heard != 0 && now.Sub(c.history.lastAt) > quietAfter {
+		c.queue, c.usage, c.drain = 0, normal, drain{}
+	}
 	if c.outage.tick(now, c.rtt) {
 		c.counters.Outages++
 		c.probes.cancel(now)
@@ -347,7 +360,7 @@ func (c *Controller) planProbe(now mono.Time) {
 	target := c.target()
 	if !c.probes.started || c.want <= target || now < c.probes.next || c.outage.is() ||
 		c.heard == 0 || c.usage == overuse || c.drain.active() || c.queue > probeQueue ||
-		c.lastOver != 0 && now.Sub(c.lastOver) < probeQuiet || c.history.backlog.wait > probeQueue {
+		c.lastOver != 0 && now.Sub(c.lastOver) < probeQuiet || c.history.waiting(now) > probeQueue {
 		return
 	}
 	most := probeFurther
@@ -362,7 +375,7 @@ func (c *Controller) Probe(now mono.Time) (Cluster, bool) {
 	if c.want <= c.target() {
 		c.probes.queued = 0
 	}
-	if c.history.backlog.wait > probeQueue { // a key frame, with which it would be too much at once
+	if c.history.waiting(now) > probeQueue { // a key frame, with which it would be too much at once
 		return Cluster{}, false
 	}
 	return c.probes.take(now, min(float64(c.cfg.Max), max(c.want, probeSecond*c.aimd.rate)))
@@ -387,7 +400,7 @@ func (c *Controller) Target() Estimate {
 	t := c.target()
 	e := Estimate{
 		Target: uint64(t), Pacing: uint64(pacingFactor * t), Reason: c.reason(t), Acked: c.acked, Delay: uint64(c.aimd.rate),
-		Capacity: c.aimd.link.bps(), RTT: c.rtt, Queue: c.queue, Lost: c.loss.average,
+		Capacity: c.aimd.link.bps(), Probing: c.probes.active.Rate, RTT: c.rtt, Queue: c.queue, Lost: c.loss.average,
 	}
 	if c.loss.limiting {
 		e.Loss = uint64(c.loss.bound)
@@ -397,10 +410,10 @@ func (c *Controller) Target() Estimate {
 
 func (c *Controller) reason(target float64) Reason {
 	switch {
-	case c.outage.is():
-		return NoFeedback
 	case c.heard == 0 && c.fallback.heard:
 		return c.fallback.reason
+	case c.outage.is():
+		return NoFeedback
 	case c.heard == 0:
 		return Starting
 	case target >= float64(c.cfg.Max):

@@ -392,3 +392,23 @@ func BenchmarkFeedback(b *testing.B) {
 		c.Feedback(now, results)
 	}
 }
+
+// TestQuiet stops sending with a long queue: when that is gone probes go on, or a video that
+// does not fit would never come back.
+func TestQuiet(t *testing.T) {
+	r := newRig(Config{}, 500e3)
+	r.run(10*time.Second, 1)
+	r.c.Want(2e6)
+	r.run(2*time.Second, 4)
+	if e := r.c.Target(); e.Queue < 100*time.Millisecond {
+		t.Fatalf("a queue of %v", e.Queue)
+	}
+	before := r.c.Counters().Probes
+	r.line = 5e6
+	r.run(20*time.Second, 0)
+	e := r.c.Target()
+	t.Logf("%+v, %d probes", e, r.c.Counters().Probes-before)
+	if e.Target < 1e6 {
+		t.Errorf("target %d on a line of 5 Mbit/s", e.Target)
+	}
+}

@@ -27,14 +27,14 @@ type Adapter struct {
 	stamped bool
 }
 
-// maxStatuses is the most packets that a believable message tells of.
-const maxStatuses = historyLen
+// MaxResults is the most packets that a believable message tells of.
+const MaxResults = historyLen
 
 // TWCC appends what t says to dst, in order of numbers, and no more than dst has
 // capacity for. last is the highest number sent. Messages that tell of
 // more than the last 2048 packets say nothing.
 func (a *Adapter) TWCC(dst []Result, t *rtcp.TWCC, last uint64) []Result {
-	if t.Count > maxStatuses {
+	if t.Count > MaxResults {
 		return dst
 	}
 	epoch := a.unwrap(t.Reference) - int64(t.Reference)

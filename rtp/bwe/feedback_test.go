@@ -18,7 +18,7 @@ func TestTWCC(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	var a Adapter
 	var rx twcc.Receiver
-	dst := make([]Result, 0, maxStatuses)
+	dst := make([]Result, 0, MaxResults)
 	arrived := map[uint64]time.Duration{}
 	now, n := t0, uint64(60000)
 	var first, origin time.Duration

@@ -22,7 +22,8 @@ const (
 	Audio Class = iota
 	Video
 	Retransmission
-	Padding // sent for a probe alone, old payload included
+	Padding    // sent for a probe alone, old payload included
+	NumClasses = int(iota)
 )
 
 // Sent is one packet that left.
@@ -45,12 +46,13 @@ const (
 type record struct {
 	at    uint32 // microseconds modulo 2^32
 	size  uint16
-	state uint8 // and the cluster, above
+	state uint8 // and the class and the cluster, above
 	own   uint8 // wait of its own making, in units of ownTick
 }
 
 const (
-	stateBits = 4
+	stateBits = 2
+	classBits = 2
 	ownTick   = time.Millisecond
 	ownMost   = 200 * time.Millisecond // that is believed
 )
@@ -112,12 +114,15 @@ func (h *history) sent(now mono.Time, s Sent) (ok bool) {
 	size := uint16(min(max(s.Size, 0), 1<<16-1))
 	own := h.backlog.add(now.Sub(h.lastAt), int(size))
 	h.ring[s.Number%historyLen] = record{
-		at: micros(now), size: size, state: inFlight | s.Cluster<<stateBits, own: uint8(own / ownTick),
+		at: micros(now), size: size, state: inFlight | uint8(s.Class)<<stateBits | s.Cluster<<(stateBits+classBits), own: uint8(own / ownTick),
 	}
 	h.last, h.lastAt = s.Number, now
 	h.flying += int(size)
 	return true
 }
+
+// waiting is how long a packet would wait now by the backlog.
+func (h *history) waiting(now mono.Time) time.Duration { return h.backlog.wait - now.Sub(h.lastAt) }
 
 // pass takes a number out of what flies: everything up to it was reported, or will
 // not be.
@@ -144,6 +149,7 @@ const (
 type packet struct {
 	sent    mono.Time
 	size    int
+	class   Class
 	cluster uint8
 	own     time.Duration // wait of its own making
 }
@@ -176,7 +182,10 @@ func (h *history) report(now mono.Time, n uint64, received bool) (packet, verdic
 	for h.reported < n {
 		h.pass(h.reported + 1)
 	}
-	return packet{sent: r.time(now), size: int(r.size), cluster: r.state >> stateBits, own: time.Duration(r.own) * ownTick}, v
+	return packet{
+		sent: r.time(now), size: int(r.size), class: Class(r.state >> stateBits & (1<<classBits - 1)),
+		cluster: r.state >> (stateBits + classBits), own: time.Duration(r.own) * ownTick,
+	}, v
 }
 
 func micros(t mono.Time) uint32 { return uint32(int64(t) / int64(time.Microsecond)) }

@@ -1,6 +1,6 @@
-// Package twcc is both ends of transport-wide congestion control
+// Package twcc is the receiving end of transport-wide congestion control
 // (draft-holmer-rmcat-transport-wide-cc-extensions-01): it reports when numbered
-// packets arrived, and matches such reports with when they were sent.
+// packets arrived. The sending end is package bwe.
 package twcc
 
 import (

@@ -198,6 +198,7 @@ const (
 	DropLinkGone              // the TCP connection or relay of the path has ended
 	DropResend                // asked for again beyond the budget of its stream
 	DropPipe                  // a recorder or mixer is behind
+	DropPaced                 // gone before it was its turn to leave
 	numDrops
 )
 
@@ -213,7 +214,7 @@ var dropNames = [NumDrops]string{
 	"rtcp-malformed", "payload-malformed", "no-buffer", "panic",
 	"peer-closed", "send-queue", "crossing", "collision", "sequence",
 	"disabled", "skew", "link-queue", "link-limit", "link-gone",
-	"resend", "pipe",
+	"resend", "pipe", "paced",
 }
 
 func (d Drop) String() string {

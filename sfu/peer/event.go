@@ -48,6 +48,9 @@ const (
 	EventDTLSState
 	// EventDTMF: a telephone event has ended (RFC 4733); Digit and Duration are set.
 	EventDTMF
+	// EventPaused: the line to the remote does not carry the video of Section any
+	// more, or does again, as Paused says; see Estimation.
+	EventPaused
 )
 
 // Event is something that happened to a peer connection.
@@ -59,6 +62,7 @@ type Event struct {
 	Silence    time.Duration // since the last packet, when Receiving turned false
 	Uplink     bool
 	Lost       int
+	Paused     bool
 	Layer      media.Layer // current layer, -1 where it does not apply
 	Layers     media.Layer // number of layers of the track, 0 = unknown
 	Bitrate    uint64      // bit/s

@@ -44,6 +44,10 @@ func (p *Peer) advanceFeedback(now mono.Time) {
 		p.report(now)
 		p.nextReport = max(p.nextReport.Add(reportInterval), now.Add(reportInterval/2))
 	}
+	if p.nextREMB != 0 && p.nextREMB <= now {
+		p.tellDemand(now)
+	}
+	p.wake(p.nextREMB)
 	p.wake(p.nextNACK)
 	p.wake(p.nextPLI)
 	p.wake(p.nextTWCC)
@@ -265,6 +269,10 @@ func (p *Peer) sendREMB(now mono.Time) {
 	if bps == 0 {
 		bps = defaultBitrate
 	}
+	if d := p.demand(); d != 0 {
+		bps = min(bps, d)
+	}
+	p.rembAt = now
 	for _, s := range p.sections {
 		if s.Kind != media.Video || !s.Receive || !s.REMB {
 			continue
@@ -310,6 +318,8 @@ func (p *Peer) report(now mono.Time) {
 	p.refresh(now)
 	if p.capSet {
 		p.sendREMB(now)
+	} else {
+		p.tellDemand(now)
 	}
 }
 

@@ -25,7 +25,7 @@ type record struct {
 	flags        recordFlags
 }
 
-// recordFlags also holds the encoding, above recordUsed.
+// recordFlags also holds the encoding, above recordWaiting.
 type recordFlags uint8
 
 const (
@@ -33,8 +33,9 @@ const (
 	recordRewrite             // the payload is not as it came
 	recordPadding             // there is nothing but padding
 	recordUsed                // the record stands for a packet
+	recordWaiting             // it is not sent yet
 
-	encodingShift = 4
+	encodingShift = 6
 )
 
 // recordOf makes a record of what goes out for p.
@@ -71,6 +72,8 @@ func (r *record) set(f recordFlags, on bool) {
 		r.flags |= f
 	}
 }
+
+func (r *record) clear(f recordFlags) { r.flags &^= f }
 
 // history is the ring of a sender's recent packets, by sequence number.
 type history struct {
@@ -141,6 +144,25 @@ func (h *history) get(now mono.Time, seq uint16) *record {
 		return nil
 	}
 	return r
+}
+
+// missing returns how many of the n numbers up to last were not sent. ok is false if
+// that is not known any more.
+func (h *history) missing(last uint16, n int) (count int, ok bool) {
+	if h.ring == nil {
+		return 0, false
+	}
+	full := h.highest + uint32(int32(int16(last-uint16(h.highest))))
+	if int32(h.highest-full) < 0 || int(h.highest-full)+n > len(h.ring) {
+		return 0, false
+	}
+	for ; n > 0; n-- {
+		if r := h.slot(full); !r.is(recordUsed) || r.seq != full {
+			count++
+		}
+		full--
+	}
+	return count, true
 }
 
 // forget gives up everything.

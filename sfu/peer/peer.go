@@ -11,6 +11,7 @@ import (
 	"bifrons/dtls/srtp"
 	"bifrons/ice"
 	"bifrons/rtp"
+	"bifrons/rtp/bwe"
 	"bifrons/rtp/mono"
 	"bifrons/rtp/pktbuf"
 	"bifrons/rtp/rtcp"
@@ -67,6 +68,9 @@ type Loop interface {
 	Drop(d media.Drop)
 	// Emit passes an event on.
 	Emit(ev Event)
+	// Wake makes Advance due at a time at the latest. It is for who was not called
+	// by the loop; else Deadline tells.
+	Wake(at mono.Time)
 	// Random fills b.
 	Random(b []byte)
 }
@@ -117,8 +121,7 @@ type Peer struct {
 	counters map[uint32]*counters // of all SSRCs, also those that stopped
 	extKinds [256]extKind
 	twcc     *twcc.Receiver // made with the first numbered packet
-	numbers  twcc.Sender    // of what is sent
-	observer Observer       // nil = none
+	number   uint64         // transport-wide, of the last packet that was sent
 	twccOut  *section       // whose SSRC speaks in transport feedback
 	cap      uint64         // bit/s the remote should send at most, 0 = no limit
 	capSet   bool
@@ -130,6 +133,9 @@ type Peer struct {
 	nextTWCC   mono.Time
 	nextNACK   mono.Time
 	nextPLI    mono.Time
+	nextREMB   mono.Time // when to ask the remote for another rate, 0 = no need
+	rembAt     mono.Time // when it last was
+	demanded   bool      // by what others can take
 	failedAt   mono.Time // 0 = ICE has not failed
 	failure    Cause     // what for
 	upAt       mono.Time
@@ -137,7 +143,13 @@ type Peer struct {
 	rtt        time.Duration // by RTCP
 	remb       uint64        // last estimate of the remote, bit/s
 
-	capture Capture // nil = none
+	estimation Estimation
+	remembered uint64 // estimate of an earlier line, bit/s
+	line       *line  // nil = not estimated
+	trace      func(Line)
+
+	capture Capture                            // nil = none
+	reports func(section int, compound []byte) // nil = nobody wants them
 
 	scratch *Scratch
 	count   Counters
@@ -152,8 +164,8 @@ type Scratch struct {
 	short  []byte
 	pkt    route.Packet
 	blocks [1]rtcp.ReportBlock
-	// samples are of one transport feedback; made with the first one.
-	samples []twcc.Sample
+	// results are of one transport feedback; made with the first one.
+	results []bwe.Result
 }
 
 // Counters are packets and bytes of a peer since its start.
@@ -164,6 +176,9 @@ type Counters struct {
 
 	DTLSIn, DTLSOut Traffic // datagrams of the association
 	Oversize        uint64  // datagrams larger than an Ethernet packet
+
+	ProbesOut             Traffic // packets for probes alone, with all headers
+	Pauses, LayerSwitches uint64  // see Share
 }
 
 // Traffic is packets and their bytes.
@@ -223,27 +238,12 @@ func (p *Peer) RemoteAddr() netip.AddrPort { return p.path.Remote }
 // Counters returns the counts so far.
 func (p *Peer) Counters() Counters { return p.count }
 
-// Observer is told how the packets fare that a peer sends with transport-wide
-// numbers, as the remote's feedback says: a bandwidth estimator. It is called on
-// the loop and must not allocate.
-type Observer interface {
-	// Feedback takes what one feedback tells that was not known before, in order
-	// of the numbers; samples are lent for the call. rtt is the age of the packet
-	// that arrived last, 0 if none did: the round-trip time and how long the
-	// remote held the feedback back.
-	Feedback(now mono.Time, samples []twcc.Sample, rtt time.Duration)
-}
-
-// SetObserver tells o of all further packets; nil ends that.
-func (p *Peer) SetObserver(o Observer) {
-	p.observer = o
-	if o != nil {
-		p.numbers.Remember()
-	}
-}
-
 // SetCapture gives all further packets to c as well; nil ends that.
 func (p *Peer) SetCapture(c Capture) { p.capture = c }
+
+// SetReports gives all further RTCP compounds that come to f, lent for the call, with the
+// section that they are about, -1 if that does not show; nil ends that. f is called on the loop.
+func (p *Peer) SetReports(f func(section int, compound []byte)) { p.reports = f }
 
 // transmit sends one datagram as it is.
 func (p *Peer) transmit(path ice.Path, b []byte) {
@@ -377,7 +377,7 @@ func (p *Peer) afterICE(now mono.Time) {
 		}
 		switch ev.Kind {
 		case ice.SelectedPath:
-			p.path, p.havePath = ev.Path, true
+			p.setPath(now, ev.Path)
 			p.tellPair()
 			p.startDTLS(now)
 		case ice.StateChanged:
@@ -456,6 +456,9 @@ func (p *Peer) Advance(now mono.Time) {
 		return
 	}
 	p.advanceFeedback(now)
+	if p.line != nil {
+		p.line.advance(now)
+	}
 }
 
 func (p *Peer) setUp(now mono.Time) {

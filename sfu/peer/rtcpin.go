@@ -5,7 +5,6 @@ import (
 
 	"bifrons/rtp/mono"
 	"bifrons/rtp/rtcp"
-	"bifrons/rtp/twcc"
 	"bifrons/sfu/media"
 	"bifrons/sfu/route"
 )
@@ -31,6 +30,9 @@ func (p *Peer) handleRTCP(now mono.Time, b []byte) {
 	if p.capture != nil {
 		p.capture.Take(media.Captured{At: now, RTCP: true, Head: b})
 	}
+	if p.reports != nil {
+		p.reports(p.about(b), b)
+	}
 	p.received(now)
 	for it := rtcp.Parse(b); it.Next(); {
 		switch it.Packet.Type {
@@ -49,6 +51,28 @@ func (p *Peer) handleRTCP(now mono.Time, b []byte) {
 			}
 		}
 	}
+}
+
+// about is the section that a compound is about, -1 if that does not show.
+func (p *Peer) about(b []byte) int {
+	for it := rtcp.Parse(b); it.Next(); {
+		if r, ok := it.Packet.SenderReport(); ok {
+			if st := p.streams[r.SSRC]; st != nil {
+				return st.receiver.section.Index
+			}
+		}
+		if r, ok := it.Packet.ReceiverReport(); ok && r.Blocks.Len() > 0 {
+			if s := p.sending(r.Blocks.At(0).SSRC); s != nil {
+				return s.Index
+			}
+		}
+		if f, ok := it.Packet.Feedback(); ok {
+			if s := p.sending(f.Media); s != nil {
+				return s.Index
+			}
+		}
+	}
+	return -1
 }
 
 func (p *Peer) senderReport(now mono.Time, r *rtcp.SenderReport) {
@@ -81,6 +105,9 @@ func (p *Peer) reportBlocks(now mono.Time, l rtcp.Blocks) {
 		o := s.out
 		o.stats.RemoteReport(now, &blk)
 		p.rtt = o.stats.SmoothedRTT
+		if p.line != nil {
+			p.line.report(now, o, &blk)
+		}
 		p.observe(&blk, o.stats.RTT)
 		p.slowLink(s, uplink, o.stats.LossGrowth())
 		if s.onLoss != nil {
@@ -118,15 +145,17 @@ func (p *Peer) feedback(now mono.Time, f *rtcp.Feedback) {
 	default:
 		if r, ok := f.REMB(); ok {
 			p.remb = r.Bitrate
+			if p.line != nil {
+				p.line.estimated(now, r.Bitrate)
+			}
 			p.loop.Emit(Event{Kind: EventBitrate, Bitrate: r.Bitrate})
 		}
 	}
 }
 
-// transportFeedback gives what the remote says of our numbered packets to who
-// wants to know.
+// transportFeedback takes what the remote says of our numbered packets.
 func (p *Peer) transportFeedback(now mono.Time, f *rtcp.Feedback) {
-	if p.observer == nil {
+	if p.line == nil {
 		return
 	}
 	t, ok := f.TWCC()
@@ -134,12 +163,7 @@ func (p *Peer) transportFeedback(now mono.Time, f *rtcp.Feedback) {
 		p.loop.Drop(media.DropRTCPMalformed)
 		return
 	}
-	if p.scratch.samples == nil {
-		p.scratch.samples = make([]twcc.Sample, 0, twcc.MaxSamples)
-	}
-	if samples, rtt := p.numbers.Feedback(now, &t, p.scratch.samples); len(samples) > 0 {
-		p.observer.Feedback(now, samples, rtt)
-	}
+	p.line.feedback(now, &t)
 }
 
 // keyframeRequested passes the remote's wish on to the track.

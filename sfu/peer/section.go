@@ -21,6 +21,8 @@ type section struct {
 	track     *route.Track
 	receivers [media.MaxEncodings]*receiver
 	out       *sender
+	share     Share
+	place     int         // among the peer's sections
 	codec     media.Codec // of the last packet, either way
 
 	keyframeWanted  mono.Time // when somebody last wanted one
@@ -72,7 +74,7 @@ func (p *Peer) SetSections(now mono.Time, list []media.Section) {
 	for i := range list {
 		s := p.section(list[i].Index)
 		if s == nil {
-			s = &section{peer: p}
+			s = &section{peer: p, place: len(p.sections), share: Share{Ceiling: media.NoLayer}}
 			s.out = newSender(s)
 			p.sections = append(p.sections, s)
 		}
@@ -94,6 +96,7 @@ func (p *Peer) SetSections(now mono.Time, list []media.Section) {
 		p.nextTWCC = 0
 	}
 	p.wake(p.nextTWCC)
+	p.estimate(now)
 }
 
 func (p *Peer) learnExtensions(e *media.ExtensionIDs) {
@@ -150,6 +153,9 @@ func (s *section) listen() {
 	t := s.track
 	t.Kind = s.Kind // a slot may be used again for the other one
 	t.Simulcast, t.SVC, t.Encrypted = s.Simulcast, s.SVC, s.Encrypted
+	if t.Ask = nil; s.REMB {
+		t.Ask = s.ask
+	}
 	if len(s.Codecs) > 0 {
 		t.ClockRate = s.Codecs[0].ClockRate
 	}

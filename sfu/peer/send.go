@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"bifrons/rtp"
+	"bifrons/rtp/bwe"
 	"bifrons/rtp/mono"
 	"bifrons/rtp/nack"
 	"bifrons/rtp/stats"
@@ -24,6 +25,11 @@ type sender struct {
 	limiter nack.Limiter
 	budget  nack.Budget // of what is sent again
 	rtxSeq  uint64
+	layer   media.Layer // that is forwarded
+
+	lastTS     uint32 // of the last packet that was sent
+	reported   uint32 // highest number that the remote has told of
+	reportedAt mono.Time
 
 	rolled, rtxRolled rollover // of ssrc, and of its RTX
 
@@ -32,7 +38,7 @@ type sender struct {
 }
 
 func newSender(s *section) *sender {
-	o := &sender{section: s, rtxSeq: 1}
+	o := &sender{section: s, rtxSeq: 1, layer: media.NoLayer}
 	o.sub = route.NewSubscription(o)
 	return o
 }
@@ -65,6 +71,11 @@ func (o *sender) setPlayoutDelay(least, most int) {
 
 // LayerChanged implements route.Sink.
 func (o *sender) LayerChanged(current, available media.Layer) {
+	if current != o.layer {
+		o.layer = current
+		o.section.share.Switches++
+		o.section.peer.count.LayerSwitches++
+	}
 	o.section.peer.loop.Emit(Event{
 		Kind: EventLayer, Section: o.section.Index, Layer: current, Layers: available,
 	})
@@ -103,26 +114,50 @@ func (o *sender) Send(now mono.Time, p *route.Packet, out route.Outgoing) {
 		o.history.forget()
 	}
 	r := recordOf(p, &out)
+	if l := peer.line; l != nil && s.Kind == media.Video && l.delays(now, int(p.Len)) {
+		r.set(recordWaiting, true)
+		if !o.history.put(now, r) {
+			return
+		}
+		if l.delay(now, o, r.seq, int(p.Len)) {
+			return
+		}
+		o.release(now, r.seq)
+		return
+	}
 	o.stamp(now, &r)
 	if !o.history.put(now, r) {
 		return
 	}
-	if peer.opt.NackOptimizations && p.Info.Keyframe && p.Info.FrameStart {
+	if peer.opt.NackOptimizations && p.Info.Keyframe && p.Info.FrameStart && !o.waits() {
 		o.history.forgetBefore(r.seq)
 	}
-	n := o.write(now, &r, wire{packet: p, payloadType: c.PayloadType, index: out.Seq})
+	o.send(now, &r, p, c)
+}
+
+// waits tells whether packets of the peer wait for their turn.
+func (o *sender) waits() bool {
+	l := o.section.peer.line
+	return l != nil && l.pacer.Waiting() > 0
+}
+
+// send sends a packet for the first time, which is in the history.
+func (o *sender) send(now mono.Time, r *record, p *route.Packet, c *media.Codec) {
+	s := o.section
+	n := o.write(now, r, wire{packet: p, payloadType: c.PayloadType, index: uint64(r.seq)})
 	if n == 0 {
 		return
 	}
 	s.codec = *c
+	o.lastTS = r.ts
 	if c.Name == media.TelephoneEvent { // has the time of its beginning
-		o.stats.SentAside(now, int(p.Len), n-peer.trailer)
+		o.stats.SentAside(now, int(p.Len), n-s.peer.trailer)
 	} else {
 		o.stats.Rate = c.ClockRate
-		o.stats.Sent(now, out.Timestamp, int(p.Len), n-peer.trailer)
+		o.stats.Sent(now, r.ts, int(p.Len), n-s.peer.trailer)
 	}
 	o.budget.Sent(now, n)
-	o.sent(now, n)
+	o.sent(now, n, o.class())
 }
 
 // Fill implements route.Sink.
@@ -140,7 +175,7 @@ func (o *sender) Fill(now mono.Time, p *route.Packet, out route.Outgoing) {
 	}
 	if n := o.write(now, &r, wire{payloadType: c.PayloadType, index: out.Seq}); n > 0 {
 		o.budget.Sent(now, n)
-		o.sent(now, n)
+		o.sent(now, n, o.class())
 	}
 }
 
@@ -148,22 +183,15 @@ func (o *sender) Fill(now mono.Time, p *route.Packet, out route.Outgoing) {
 func (o *sender) retransmit(now mono.Time, seq uint16) {
 	s := o.section
 	r := o.history.get(now, seq)
-	if r == nil {
+	if r == nil || r.is(recordWaiting) { // what waits comes by itself
 		return
 	}
 	var p *route.Packet
 	pt := s.Codecs[0].PayloadType
 	rtx := s.Codecs[0].RTX
 	if !r.is(recordPadding) {
-		t := o.sub.Track()
-		if t == nil || t != o.track {
-			return
-		}
-		if p = t.Find(r.encoding(), r.incoming); p == nil || !r.of(p) {
-			return // gone, or another packet by now
-		}
-		c := o.codecFor(p)
-		if c == nil {
+		var c *media.Codec
+		if p, c = o.find(r); p == nil {
 			return
 		}
 		pt, rtx = c.PayloadType, c.RTX
@@ -181,16 +209,15 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 	}
 	if rtx != 0 && s.RTXSSRC != 0 {
 		again := *r
-		o.stamp(now, &again)
-		n = o.write(now, &again, wire{packet: p, payloadType: rtx, index: o.rtxSeq, repeats: true, original: seq})
-		o.rtxSeq++
-		if n > 0 {
-			o.sent(now, n)
-		}
+		n = o.repeat(now, &again, wire{packet: p, payloadType: rtx, original: seq}, bwe.Retransmission)
 	} else {
 		// The same packet again, to the bit: SRTP must not see two plaintexts
 		// with one index. Its transport-wide number is the old one, too.
-		n = o.write(now, r, wire{packet: p, payloadType: pt, index: uint64(r.seq)})
+		w := wire{packet: p, payloadType: pt, index: uint64(r.seq)}
+		if p == nil {
+			w.padding = r.pad
+		}
+		n = o.write(now, r, w)
 		if n > 0 {
 			s.peer.sent(now, n)
 		}
@@ -202,32 +229,61 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 	}
 }
 
-// numbered tells whether packets carry transport-wide numbers.
-func (o *sender) numbered() bool {
-	return o.section.Kind == media.Video && o.section.Ext.TransportSequence != 0
+// repeat sends a packet by RTX and returns its size, 0 if it was not sent. r is a copy of
+// that packet's record.
+func (o *sender) repeat(now mono.Time, r *record, w wire, c bwe.Class) int {
+	o.stamp(now, r)
+	w.index, w.repeats = o.rtxSeq, true
+	n := o.write(now, r, w)
+	o.rtxSeq++
+	if n > 0 {
+		o.sent(now, n, c)
+	}
+	return n
 }
 
-// stamp gives a packet of video its time, and the next transport-wide number.
+// numbered tells whether packets carry transport-wide numbers: those of audio only
+// where the line is estimated.
+func (o *sender) numbered() bool {
+	s := o.section
+	return s.Ext.TransportSequence != 0 && (s.Kind == media.Video || s.peer.line != nil)
+}
+
+// class is what packets of the section are for.
+func (o *sender) class() bwe.Class {
+	if o.section.Kind == media.Video {
+		return bwe.Video
+	}
+	return bwe.Audio
+}
+
+// stamp gives a packet of video its time, and any its transport-wide number. That stays
+// the next one until sent: a packet that is not sent leaves no gap.
 func (o *sender) stamp(now mono.Time, r *record) {
 	if o.section.Kind == media.Video {
 		r.sendAt(now)
 	}
 	if o.numbered() {
-		r.transportSeq = o.section.peer.numbers.Next()
+		r.transportSeq = uint16(o.section.peer.number + 1)
 	}
 }
 
 // sent counts a stamped packet of n bytes that went out.
-func (o *sender) sent(now mono.Time, n int) {
+func (o *sender) sent(now mono.Time, n int, c bwe.Class) {
+	p := o.section.peer
 	if o.numbered() {
-		o.section.peer.numbers.Sent(now, n)
+		p.number++
 	}
-	o.section.peer.sent(now, n)
+	if p.line != nil {
+		p.line.sent(now, o, n, c)
+	}
+	p.sent(now, n)
 }
 
 // wire is how a packet goes out.
 type wire struct {
 	packet      *route.Packet // whose payload it has, nil = padding
+	padding     uint8         // of a packet that has nothing else, in bytes; 0 is 1, as of one that could be asked for
 	payloadType uint8
 	index       uint64 // extended sequence number
 	repeats     bool   // over RTX (RFC 4588, 4), which has numbers of its own
@@ -252,15 +308,17 @@ func (o *sender) write(now mono.Time, r *record, w wire) int {
 	head := o.writeExtensions(b, p, r)
 	var body []byte
 	n := 0
-	if w.repeats {
+	if w.repeats && w.padding == 0 {
 		binary.BigEndian.PutUint16(b[head:], w.original)
 		n = rtp.OSNLen
 	}
 	switch {
 	case p == nil:
 		rtp.SetPaddingBit(b)
-		b[head+n] = 1
-		body = b[head : head+n+1]
+		pad := int(max(w.padding, 1))
+		body = b[head : head+n+pad]
+		clear(body[n:])
+		body[len(body)-1] = byte(pad)
 	case w.repeats || r.is(recordRewrite) || peer.sealer == nil:
 		payload := p.Payload()
 		if r.pad > 0 && !w.repeats {
@@ -309,6 +367,8 @@ func (o *sender) writeExtensions(b []byte, p *route.Packet, r *record) int {
 	w.Reset(b[:rtp.FixedHeaderLen])
 	if s.Kind == media.Video {
 		w.Add(e.AbsSendTime, r.sendTime[:])
+	}
+	if o.numbered() {
 		w.AddUint16(e.TransportSequence, r.transportSeq)
 	}
 	if p != nil {

@@ -32,6 +32,7 @@ type Snapshot struct {
 	TransportSequence uint8
 	TransportCC       bool
 
+	Line     *Line             // nil = not estimated
 	Sections []SectionSnapshot // by index
 }
 
@@ -82,6 +83,11 @@ type SectionSnapshot struct {
 	// are missing have SSRC 0.
 	Received [media.MaxEncodings]Received
 	Sent     Sent
+
+	// Target is the layer that is wished for, Layer the one that is forwarded; -1 is
+	// the highest there is, and none. Share is nil where nothing is estimated or sent.
+	Target, Layer media.Layer
+	Share         *Share
 }
 
 // Rate is the clock rate of the section's timestamps: that of its packets, or
@@ -158,6 +164,10 @@ func (p *Peer) Snapshot(now mono.Time) Snapshot {
 		Counters: p.count, REMB: p.remb, TransportCC: p.twccOut != nil,
 		Sections: make([]SectionSnapshot, 0, len(p.sections)),
 	}
+	if p.line != nil {
+		l := p.line.describe(now)
+		s.Line = &l
+	}
 	for _, sec := range p.sections {
 		if sec.Kind == media.Video && s.TransportSequence == 0 {
 			s.TransportSequence = sec.Ext.TransportSequence
@@ -180,7 +190,10 @@ func (p *Peer) dtlsState() DTLSState {
 }
 
 func (s *section) snapshot(now mono.Time) SectionSnapshot {
-	n := SectionSnapshot{Section: s.Section, Codec: s.codec, Sent: s.out.snapshot(now)}
+	n := SectionSnapshot{
+		Section: s.Section, Codec: s.codec, Sent: s.out.snapshot(now),
+		Target: s.out.sub.Wish(), Layer: s.out.sub.Layer(), Share: s.shareNow(),
+	}
 	for i, rx := range s.receivers {
 		if rx == nil {
 			continue

@@ -28,6 +28,8 @@ func (c *Counters) Add(d *Counters) {
 		{&c.DTLSIn.Packets, d.DTLSIn.Packets}, {&c.DTLSIn.Bytes, d.DTLSIn.Bytes},
 		{&c.DTLSOut.Packets, d.DTLSOut.Packets}, {&c.DTLSOut.Bytes, d.DTLSOut.Bytes},
 		{&c.Oversize, d.Oversize},
+		{&c.ProbesOut.Packets, d.ProbesOut.Packets}, {&c.ProbesOut.Bytes, d.ProbesOut.Bytes},
+		{&c.Pauses, d.Pauses}, {&c.LayerSwitches, d.LayerSwitches},
 	} {
 		*sum.to += sum.plus
 	}

@@ -86,6 +86,10 @@ func New(size int, drop func(media.Drop)) *Pipe {
 	return p
 }
 
+// Patient tells, before Attach, that the consumer does not mind if packets come some ms
+// later.
+func (p *Pipe) Patient() { p.sub.Patient() }
+
 // Attach makes it take the best layers of a track, unless told otherwise. It belongs to
 // the shard, like the methods up to Cut.
 func (p *Pipe) Attach(now mono.Time, t *route.Track) {

@@ -16,6 +16,7 @@ type SessionStats struct {
 	Lost    int64         // packets of the far end that did not come
 	Jitter  time.Duration // of what comes in (RFC 3550, 6.4.1)
 	Silence time.Duration // since the last packet of RTP came in, or since the beginning
+	Absence time.Duration // since the last packet of RTP or RTCP, likewise
 
 	OutSSRC      uint32
 	RemoteLost   int32         // of what was sent, as the far end reports
@@ -40,7 +41,7 @@ type SessionStats struct {
 func (s *Session) Stats(now mono.Time) SessionStats {
 	st := SessionStats{
 		In: s.traffic, Out: s.out,
-		Lost: s.lost + int64(s.rx.Lost()), Jitter: s.rx.JitterTime(), Silence: now.Sub(s.came),
+		Lost: s.lost + int64(s.rx.Lost()), Jitter: s.rx.JitterTime(), Silence: now.Sub(s.came), Absence: now.Sub(s.seen),
 		OutSSRC: s.SSRC, RemoteLost: s.tx.RemoteLost, RemoteJitter: s.tx.RemoteJitterTime(), RTT: s.tx.RTT,
 		ReportsIn:    s.reports.heard,
 		NotAuthentic: s.drops[media.DropSRTPAuth], Replayed: s.drops[media.DropSRTPReplay],

@@ -47,6 +47,9 @@ type SessionConfig struct {
 	Tone func(digit byte, duration uint32)
 	// Media, if not nil, is told when the far end begins to send and when it went silent.
 	Media func(receiving bool)
+	// Keyframe, if not nil, is told when a key frame is wanted of a far end that takes no
+	// PLI, at most once a second.
+	Keyframe func()
 	// Unreachable, if not nil, is told when the far end has refused what is sent for long,
 	// and nothing came from there.
 	Unreachable func()
@@ -73,6 +76,7 @@ type Session struct {
 	lost     int64 // of the SSRCs before
 	traffic  Traffic
 	came     mono.Time // the last packet
+	seen     mono.Time // that, or the last compound of RTCP
 	clock    stamp
 	tones    tones
 	rtp      gate
@@ -105,7 +109,7 @@ type stamp struct {
 // NewSession makes a Session that sends and receives as soon as it has a far end. RTP
 // leaves by loop, RTCP by control.
 func NewSession(now mono.Time, loop, control Loop, cfg SessionConfig) *Session {
-	s := &Session{SessionConfig: cfg, loop: loop, control: control, receives: true, sends: true, came: now}
+	s := &Session{SessionConfig: cfg, loop: loop, control: control, receives: true, sends: true, came: now, seen: now}
 	s.in = NewSource(counting{loop, s}, []TrackConfig{{Kind: cfg.Kind}}, nil)
 	s.in.accepted = s.accepted
 	if cfg.Media != nil {
@@ -258,7 +262,7 @@ func (s *Session) accepted(a arrival) {
 		s.rx, s.rxSSRC, s.clock = stats.Receiver{}, h.SSRC, stamp{}
 	}
 	s.rtp.taken = true
-	s.came, s.inRow = a.at, 0
+	s.came, s.seen, s.inRow = a.at, a.at, 0
 	s.traffic.Packets++
 	s.traffic.Bytes += uint64(a.buf.N)
 	ts := h.Timestamp

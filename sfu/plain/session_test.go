@@ -253,7 +253,7 @@ func TestSessionBothWays(t *testing.T) {
 	st := c.s.Stats(c.now)
 	want := SessionStats{
 		In: Traffic{2, uint64(2*(rtp.FixedHeaderLen+8) + 10)}, Out: Traffic{3, 3*(rtp.FixedHeaderLen+5) + 8}, InSSRC: 7, OutSSRC: 4711,
-		Silence: time.Second, PayloadTypes: 1, Elsewhere: 1, ElsewhereAt: netip.MustParseAddrPort("192.0.2.7:4002"), Untaken: 1,
+		Silence: time.Second, Absence: time.Second, PayloadTypes: 1, Elsewhere: 1, ElsewhereAt: netip.MustParseAddrPort("192.0.2.7:4002"), Untaken: 1,
 		Jitter: st.Jitter,
 	}
 	if st != want {

@@ -96,10 +96,26 @@ func (s *Session) transmit(b []byte) bool {
 
 // feedback sends a request to the far end, in a compound (RFC 4585, 3.1); b is lent.
 func (s *Session) feedback(b []byte) bool {
-	if !s.remote.PLI || !s.rtcp.to.IsValid() {
+	if !s.remote.PLI {
+		if s.Keyframe == nil || !isPLI(b) {
+			return false
+		}
+		s.Keyframe()
+		return true
+	}
+	if !s.rtcp.to.IsValid() {
 		return false
 	}
 	return s.transmit(append(s.compound(), b...))
+}
+
+func isPLI(b []byte) bool {
+	it := rtcp.Parse(b)
+	if !it.Next() {
+		return false
+	}
+	f, ok := it.Packet.Feedback()
+	return ok && f.IsPLI()
 }
 
 // bye tells that we leave, if anybody has heard of us (RFC 3550, 6.3.7).
@@ -112,6 +128,7 @@ func (s *Session) bye() {
 // handleReports takes a compound of the far end.
 func (s *Session) handleReports(now mono.Time, b []byte) {
 	s.reports.heard++
+	s.seen = now
 	for it := rtcp.Parse(b); it.Next(); {
 		switch it.Packet.Type {
 		case rtcp.TypeSR:

@@ -211,6 +211,19 @@ func TestKeyframeRequests(t *testing.T) {
 	if n := asked(); n < 2 || n > 3 {
 		t.Errorf("asked %d times in two seconds", n)
 	}
+
+	// Who has another way to ask is told instead.
+	told := 0
+	c.s.Keyframe = func() { told++ }
+	c.s.SetRemote(c.now, farEnd(vp8))
+	for range 10 {
+		c.s.RequestKeyframe(c.now)
+		c.s.in.LimitBitrate(c.now, 1e6)
+		c.pass(200 * time.Millisecond)
+	}
+	if n := asked(); n != 0 || told < 2 || told > 3 {
+		t.Errorf("asked %d times, and told %d times", n, told)
+	}
 }
 
 // TestSecureRTCP seals and opens SRTCP with the keys of RTP.

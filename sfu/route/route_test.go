@@ -20,6 +20,7 @@ type recorder struct {
 	sent      []Outgoing
 	seqs      []uint64 // source numbers of sent
 	subs      []uint8
+	keys      []bool // of a key frame
 	fills     []Outgoing
 	current   media.Layer
 	available media.Layer
@@ -29,6 +30,7 @@ func (r *recorder) Send(_ mono.Time, p *Packet, o Outgoing) {
 	r.sent = append(r.sent, o)
 	r.seqs = append(r.seqs, p.Seq)
 	r.subs = append(r.subs, p.Encoding)
+	r.keys = append(r.keys, p.Info.Keyframe)
 }
 func (r *recorder) Fill(_ mono.Time, _ *Packet, o Outgoing) { r.fills = append(r.fills, o) }
 func (r *recorder) LayerChanged(c, all media.Layer)         { r.current, r.available = c, all }

@@ -24,6 +24,8 @@ type selector struct {
 	top      int8          // highest spatial layer of it that was forwarded, -1 = none
 	parting  parting       // where the spatial layer last went down
 	changes  [4]change     // of what can be taken, the latest first
+	urgent   bool          // an encoding above the target is not sent until another one begins
+	cut      bool          // nothing is, before a key frame
 	fallback time.Duration // silence after which a layer counts as not sent
 
 	last   mono.Time                 // when a packet of any layer came, 0 = none yet
@@ -84,7 +86,7 @@ type choice struct {
 }
 
 func (s *selector) reset() {
-	s.current, s.last = media.NoLayer, 0
+	s.current, s.last, s.cut = media.NoLayer, 0, false
 	s.picture, s.newest, s.parting = verdict{}, place{}, parting{}
 	s.changes = [len(s.changes)]change{}
 	for i := range s.silent {
@@ -179,7 +181,7 @@ func (s *selector) towards(sub int8) bool {
 	switch {
 	case cur < 0:
 		return true
-	case !s.sent(cur):
+	case s.cut, !s.sent(cur):
 		return sub <= max(best, highest(s.target.Encoding, maxEncoding))
 	}
 	return sub > cur && sub <= best || sub < cur && sub >= best
@@ -189,7 +191,8 @@ func (s *selector) towards(sub int8) bool {
 func (s *selector) simulcast(now mono.Time, p *Packet) (c choice) {
 	sub := int8(p.Encoding)
 	s.hear(now, sub)
-	if sub != s.current.Encoding {
+	s.cut = s.cut || s.urgent && s.tooHigh(p)
+	if sub != s.current.Encoding || s.cut {
 		if !s.towards(sub) {
 			return c
 		}
@@ -197,11 +200,18 @@ func (s *selector) simulcast(now mono.Time, p *Packet) (c choice) {
 			c.keyframe = true
 			return c
 		}
-		s.current.Encoding, s.current.Temporal = sub, -1
-		c.rebase, c.changed = true, true
+		c.rebase, c.changed = true, sub != s.current.Encoding
+		s.current.Encoding, s.current.Temporal, s.cut = sub, -1, false
 	}
 	c.forward, c.marker = s.single(p, &c), p.Marker
 	return c
+}
+
+// tooHigh tells whether p begins a picture of the current encoding though a lower one is
+// to be had.
+func (s *selector) tooHigh(p *Packet) bool {
+	sub := int8(p.Encoding)
+	return sub == s.current.Encoding && sub > s.best() && placeOf(p) != s.newest
 }
 
 // single decides on a packet of a stream without spatial layers.

@@ -32,11 +32,14 @@ type Sink interface {
 // survives changes of the track, of layers, and pauses. It is used by one
 // shard only.
 type Subscription struct {
-	sink   Sink
-	track  *Track
-	paused bool
-	once   bool   // the sink asks for nothing again
-	wishes uint64 // changes of what is wanted
+	sink    Sink
+	track   *Track
+	paused  bool   // by who gets it
+	held    bool   // by who knows that it would not get through
+	once    bool   // the sink asks for nothing again
+	patient bool   // it does not mind if packets come some ms later
+	wishes  uint64 // changes of what is wanted
+	demand  uint64 // bit/s that the sink can take, 0 = anything
 
 	sel   selector
 	num   numberer
@@ -54,6 +57,7 @@ type Subscription struct {
 	lastTS   uint32 // outgoing
 	lastSent mono.Time
 	sent     bool
+	ended    bool // a picture is complete with what was sent last
 }
 
 // NewSubscription makes a subscription that feeds sink.
@@ -69,11 +73,18 @@ func NewSubscription(sink Sink) *Subscription {
 // again: for it alone a track need not keep packets.
 func (s *Subscription) Once() { s.once = true }
 
+// Patient tells, before Attach, that the sink does not mind if packets come some ms
+// later.
+func (s *Subscription) Patient() { s.patient = true }
+
 // Track returns the track that is forwarded, nil if none.
 func (s *Subscription) Track() *Track { return s.track }
 
 // Layer returns the layer that is forwarded; -1 where it does not apply.
 func (s *Subscription) Layer() media.Layer { return s.sel.current }
+
+// Wish returns the layer that the subscriber wants; -1 is the highest.
+func (s *Subscription) Wish() media.Layer { return s.sel.wish }
 
 // Attach makes t the track, in place of another one. The numbering goes on.
 func (s *Subscription) Attach(now mono.Time, t *Track) {
@@ -86,7 +97,8 @@ func (s *Subscription) Attach(now mono.Time, t *Track) {
 	t.subs = append(t.subs, s)
 	s.restart()
 	s.since = now
-	if !s.paused {
+	t.Demanded(now)
+	if s.flows() {
 		t.RequestKeyframe(now)
 		t.replay(now, s)
 	}
@@ -119,7 +131,7 @@ func (s *Subscription) detach() {
 			break
 		}
 	}
-	s.track = nil
+	s.track, s.demand = nil, 0
 }
 
 func (s *Subscription) restart() {
@@ -139,11 +151,33 @@ func (s *Subscription) SetPaused(now mono.Time, paused bool) {
 		return
 	}
 	s.paused = paused
-	if !paused {
-		s.open, s.rebase, s.since = false, true, now
-		if s.track != nil {
-			s.track.RequestKeyframe(now)
-		}
+	s.resume(now)
+}
+
+// Paused tells whether forwarding is stopped by SetPaused.
+func (s *Subscription) Paused() bool { return s.paused }
+
+// SetHeld is SetPaused for who knows that nothing would get through; both count.
+func (s *Subscription) SetHeld(now mono.Time, held bool) {
+	if s.held == held {
+		return
+	}
+	s.held = held
+	s.sel.cut = s.sel.current.Encoding >= 0 // go on with what gets through
+	s.resume(now)
+}
+
+// flows tells whether anything is forwarded.
+func (s *Subscription) flows() bool { return !s.paused && !s.held }
+
+// resume begins anew after a pause, if it is over.
+func (s *Subscription) resume(now mono.Time) {
+	if !s.flows() {
+		return
+	}
+	s.open, s.rebase, s.since = false, true, now
+	if s.track != nil {
+		s.track.RequestKeyframe(now)
 	}
 }
 
@@ -164,6 +198,19 @@ func (s *Subscription) SetCeiling(now mono.Time, most media.Layer) {
 	}
 }
 
+// Add returns the number and timestamp of a packet of padding that the sink sends by itself,
+// behind everything so far. It can be between two pictures only.
+func (s *Subscription) Add() (o Outgoing, ok bool) {
+	if !s.sent || !s.ended {
+		return o, false
+	}
+	return Outgoing{Seq: s.num.add(), Timestamp: s.lastTS}, true
+}
+
+// SetUrgent says that an encoding above the ceiling does not get through: it ends at once
+// and not, as otherwise, with the first key frame of the one that is to come.
+func (s *Subscription) SetUrgent(urgent bool) { s.sel.urgent = urgent }
+
 // arrive takes a packet that has just come.
 func (s *Subscription) arrive(now mono.Time, p *Packet) {
 	if p.Resumed && p.Encoding == s.encoding {
@@ -174,7 +221,7 @@ func (s *Subscription) arrive(now mono.Time, p *Packet) {
 
 // forward decides on one packet of the track and sends it on.
 func (s *Subscription) forward(now mono.Time, p *Packet) {
-	if s.paused {
+	if !s.flows() {
 		return
 	}
 	c := s.choose(now, p)
@@ -260,6 +307,7 @@ func (s *Subscription) send(now mono.Time, p *Packet, c choice) (began bool) {
 	if int32(o.Timestamp-s.lastTS) > 0 || began || !s.sent {
 		s.lastTS, s.lastSent, s.sent = o.Timestamp, p.Arrival, true
 	}
+	s.ended = o.Marker
 	s.sink.Send(now, p, o)
 	return began
 }

@@ -20,12 +20,15 @@ type Track struct {
 	// Keyframe asks the origin for a key frame. It may be called for every
 	// packet: the origin throttles.
 	Keyframe func(now mono.Time)
+	// Ask has the origin look at Demand; nil if its rate cannot be changed.
+	Ask func(now mono.Time)
 	// Keep says how much from the latest key frame on is kept for new
 	// subscriptions. Not for tracks with several encodings.
 	Keep Keep
 
 	reports   [media.MaxEncodings]Report
 	start     start
+	rates     rates
 	caches    [media.MaxEncodings]Cache
 	encodings int
 	subs      []*Subscription
@@ -102,6 +105,7 @@ func (t *Track) Changed() {
 // nothing was waiting before, so that the caller schedules that Flush.
 func (t *Track) Push(p Packet) (first bool) {
 	first = len(t.pending) == 0
+	t.rates.count(t, &p)
 	t.encodings = max(t.encodings, int(p.Encoding)+1)
 	if t.Keep != (Keep{}) && t.Kind == media.Video && !t.Simulcast {
 		t.start.add(&p, t.Keep)
@@ -136,7 +140,7 @@ func (t *Track) Skip(now mono.Time, p *Packet) {
 		tap.Skip(p)
 	}
 	for _, s := range t.subs {
-		if !s.paused && !s.rebase && p.SSRC == s.ssrc && p.Encoding == s.encoding {
+		if s.flows() && !s.rebase && p.SSRC == s.ssrc && p.Encoding == s.encoding {
 			if seq, fill := s.num.skip(p.Seq); fill {
 				s.sink.Fill(now, p, Outgoing{Seq: seq, Timestamp: p.Timestamp - s.tsDelta})
 			}
@@ -192,7 +196,17 @@ func (t *Track) HoldUntil(now mono.Time) mono.Time {
 // Follows tells whether anybody gets an encoding forwarded.
 func (t *Track) Follows(encoding int) bool {
 	for _, s := range t.subs {
-		if s.open && !s.paused && int(s.encoding) == encoding {
+		if s.open && s.flows() && int(s.encoding) == encoding {
+			return true
+		}
+	}
+	return len(t.taps) > 0
+}
+
+// Awaited tells whether anybody gets the packets who minds when they come.
+func (t *Track) Awaited() bool {
+	for _, s := range t.subs {
+		if !s.patient && !s.paused {
 			return true
 		}
 	}

@@ -50,6 +50,8 @@ type replica struct {
 	handed, came int
 	gone         bool // this side has given it up
 	keyframeAt   mono.Time
+	demand       uint64 // of the subscriptions, as the original's shard knows
+	told         uint64 // the same, as it was told
 }
 
 // Take implements route.Tap, on the original's shard.
@@ -61,6 +63,9 @@ func (r *replica) Skip(p *route.Packet) {
 	t.packet.Buf = nil
 	r.cross.put(&t)
 }
+
+// Demand is what the subscriptions can take, in bit/s.
+func (r *replica) Demand() uint64 { return r.demand }
 
 // Changed implements route.Tap.
 func (r *replica) Changed(t *route.Track) {
@@ -189,6 +194,19 @@ func (s *Shard) replicaFor(t *route.Track, to *Shard) *replica {
 			s.Post(func(now mono.Time) { t.RequestKeyframe(now) })
 		},
 	}
+	if t.Ask != nil {
+		r.track.Ask = func(mono.Time) {
+			d := r.track.Demand()
+			if d == r.told {
+				return
+			}
+			r.told = d
+			s.Post(func(now mono.Time) {
+				r.demand = d
+				t.Demanded(now)
+			})
+		}
+	}
 	r.track.Await()
 	t.AddTap(r)
 	s.exports = append(s.exports, r)
@@ -205,6 +223,7 @@ func (s *Shard) sweep() {
 	for _, r := range append([]*replica(nil), s.replicas...) {
 		if r.track.Subscriptions() > 0 {
 			r.track.Expire(s.now)
+			r.track.Demanded(s.now)
 			continue
 		}
 		s.giveUp(r)

@@ -47,6 +47,9 @@ func (s *Shard) Panicked(what string, r any) {
 // forwardOne forwards what a track has got. A panic ends the track.
 func (s *Shard) forwardOne(t *route.Track) {
 	defer s.guardTrack(t)
+	if t.Awaited() {
+		s.awaited()
+	}
 	t.Flush(s.now)
 }
 

@@ -21,7 +21,8 @@ type Host interface {
 // peerLoop is the shard as one peer sees it.
 type peerLoop struct {
 	*Shard
-	host Host
+	host   Host
+	member *member
 }
 
 var _ peer.Loop = peerLoop{}
@@ -32,7 +33,12 @@ func (p peerLoop) Flush(t *route.Track)        { p.dirty = append(p.dirty, t) }
 func (p peerLoop) Forward(t *route.Track)      { p.forwardOne(t) }
 func (p peerLoop) Drop(d media.Drop)           { p.drop(d) }
 func (p peerLoop) Emit(ev peer.Event)          { p.host.Emit(ev) }
-func (p peerLoop) Random(b []byte)             { p.cfg.Random(b) }
+func (p peerLoop) Wake(at mono.Time) {
+	if !p.member.gone && at < p.member.timer.At() {
+		p.timers.Set(&p.member.timer, at)
+	}
+}
+func (p peerLoop) Random(b []byte) { p.cfg.Random(b) }
 func (p peerLoop) StartDTLS(role dtls.Role, remote dtls.Fingerprints) peer.DTLS {
 	return p.host.StartDTLS(role, remote)
 }
@@ -43,15 +49,15 @@ func (s *Shard) Add(cfg peer.Config, host Host) *peer.Peer {
 	if s.byUfrag[cfg.ICE.Ufrag] != nil {
 		return nil
 	}
-	cfg.Options, cfg.Loop = s.cfg.Options, peerLoop{s, host}
+	m := &member{ufrag: cfg.ICE.Ufrag}
+	cfg.Options, cfg.Loop = s.cfg.Options, peerLoop{s, host, m}
 	for s.lastKey++; s.lastKey == 0 || s.byKey[s.lastKey] != nil; {
 		s.lastKey++
 	}
 	cfg.Key = s.lastKey
 	cfg.Scratch = &s.scratch
 	p := peer.New(cfg)
-	m := &member{peer: p, ufrag: cfg.ICE.Ufrag, key: cfg.Key}
-	m.timer.Of = m
+	m.peer, m.key, m.timer.Of = p, cfg.Key, m
 	s.byKey[m.key] = m
 	s.peers[p] = m
 	s.byUfrag[m.ufrag] = m

@@ -28,6 +28,7 @@ func (u *unlucky) RecvBatch([]netio.Message, time.Time) (int, error) {
 	}
 }
 func (u *unlucky) SendBatch([]netio.Message) (int, error) { return 0, nil }
+func (u *unlucky) Moderate(time.Duration)                 {}
 func (u *unlucky) Wake() {
 	select {
 	case u.wake <- struct{}{}:

@@ -15,6 +15,7 @@ import (
 
 	"bifrons/ice"
 	"bifrons/ice/netio"
+	"bifrons/rtp"
 	"bifrons/rtp/mono"
 	"bifrons/rtp/pktbuf"
 	"bifrons/sfu/due"
@@ -27,6 +28,7 @@ import (
 type Socket interface {
 	RecvBatch(ms []netio.Message, deadline time.Time) (int, error)
 	SendBatch(ms []netio.Message) (int, error)
+	Moderate(d time.Duration)
 	Wake()
 	Close() error
 }
@@ -36,6 +38,8 @@ type Config struct {
 	Socket  Socket
 	Options *peer.Options
 	Logger  *slog.Logger
+	// RecvBuffer is how many bytes the socket keeps; 0 = unknown, it is never moderated.
+	RecvBuffer int
 	// Buffers limits the packets held in memory at the same time.
 	Buffers int
 	// STUNServer finds the shard's server-reflexive address; invalid = none.
@@ -93,6 +97,8 @@ type Shard struct {
 	// From one leg to another.
 	nearby, spareNearby []near
 	nearMessage         netio.Message
+
+	watch watch // of the socket
 
 	dirty     []*route.Track // with packets to forward
 	heldUntil mono.Time      // when that is due
@@ -164,6 +170,7 @@ func (s *Shard) Run() {
 			time.Sleep(receiveRetry)
 		}
 		s.Step(mono.Now(), s.slots[:n])
+		s.moderate(n)
 	}
 	s.shutDown()
 }
@@ -211,7 +218,7 @@ func (s *Shard) Inject(now mono.Time, in []netio.Message) {
 		for i := range n {
 			m := &s.slots[i]
 			m.N = copy(m.Buf, in[i].Buf[:in[i].N])
-			m.Remote, m.Local, m.Truncated = in[i].Remote, in[i].Local, m.N < in[i].N
+			m.Remote, m.Local, m.Age, m.Truncated = in[i].Remote, in[i].Local, in[i].Age, m.N < in[i].N
 		}
 		s.Step(now, s.slots[:n])
 		if in = in[n:]; len(in) == 0 {
@@ -242,11 +249,12 @@ func (s *Shard) refill(n int) {
 // Step is one pass: datagrams, commands, timers, forwarding, sending. Tests
 // call it with their own clock.
 func (s *Shard) Step(now mono.Time, in []netio.Message) {
-	s.now = now
 	s.passes.Add(1)
 	for i := range in {
+		s.now = max(s.now, now.Add(-in[i].Age)) // when it came
 		s.datagram(i, &in[i])
 	}
+	s.now = now
 	s.packets.Add(uint64(len(in)))
 	s.receive()
 	s.exchange()
@@ -283,6 +291,9 @@ func (s *Shard) datagram(i int, m *netio.Message) {
 		s.stun(mb, path, buf.Bytes())
 		return
 	}
+	if rtp.Classify(buf.Bytes()) == rtp.ClassDTLS {
+		s.awaited()
+	}
 	defer s.guard(mb)
 	s.bufs[i] = nil // after a panic nobody knows whose it is
 	if !mb.peer.HandleDatagram(s.now, path, buf) {
@@ -318,6 +329,9 @@ func (s *Shard) stun(known *member, path ice.Path, b []byte) {
 		return
 	}
 	defer s.guard(mb)
+	if mb != known || !mb.peer.Up() {
+		s.awaited()
+	}
 	if mb.peer.HandleSTUN(s.now, path, b) && mb != known {
 		s.bindAddress(mb, path.Remote)
 	}

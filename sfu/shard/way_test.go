@@ -26,6 +26,7 @@ func (l *nearLeg) SendBatch(ms []netio.Message) (int, error) {
 	return len(ms), nil
 }
 func (l *nearLeg) RecvBatch([]netio.Message, time.Time) (int, error) { return 0, nil }
+func (l *nearLeg) Moderate(time.Duration)                            {}
 func (l *nearLeg) Wake()                                             {}
 func (l *nearLeg) Close() error                                      { return nil }
 

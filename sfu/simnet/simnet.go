@@ -18,6 +18,8 @@ type Conditions struct {
 	Duplicate float64       // probability that it comes twice
 	Delay     time.Duration // one way
 	Jitter    time.Duration // added, uniformly distributed: reorders
+	Rate      float64       // bit/s that get through, with IPv4 and UDP; 0 = all
+	Queue     time.Duration // longest wait for that; what would wait longer is lost
 }
 
 // Node is something on the network that runs by steps, such as a shard.
@@ -58,6 +60,7 @@ type Port struct {
 
 	net  *Network
 	node Node
+	free mono.Time // when what waits has gone through
 }
 
 // Open makes a socket at an address.
@@ -80,6 +83,9 @@ func (p *Port) Move(addr netip.AddrPort) {
 
 // RecvBatch implements shard.Socket; it receives nothing.
 func (p *Port) RecvBatch([]netio.Message, time.Time) (int, error) { return 0, nil }
+
+// Moderate implements shard.Socket.
+func (p *Port) Moderate(time.Duration) {}
 
 // Wake implements shard.Socket.
 func (p *Port) Wake() {}
@@ -115,7 +121,11 @@ func (n *Network) send(from *Port, to netip.AddrPort, b []byte) {
 		if n.rng.Float64() < dst.Conditions.Loss {
 			continue
 		}
-		at := n.Now.Add(dst.Conditions.Delay)
+		at, ok := dst.pass(len(b))
+		if !ok {
+			continue
+		}
+		at = at.Add(dst.Conditions.Delay)
 		if j := dst.Conditions.Jitter; j > 0 {
 			at = at.Add(time.Duration(n.rng.Int64N(int64(j))))
 		}
@@ -123,6 +133,24 @@ func (n *Network) send(from *Port, to netip.AddrPort, b []byte) {
 		heap.Push(&n.queue, delivery{at: at, order: n.count, to: dst, from: from.Addr, data: append([]byte(nil), b...)})
 	}
 }
+
+// pass returns when a datagram of so many bytes has gone through what limits the rate; ok is
+// false if there is no room for it.
+func (p *Port) pass(bytes int) (at mono.Time, ok bool) {
+	now := p.net.Now
+	if p.Conditions.Rate == 0 {
+		return now, true
+	}
+	from := max(p.free, now)
+	if from.Sub(now) > p.Conditions.Queue {
+		return 0, false
+	}
+	p.free = from.Add(time.Duration(float64(bytes+28) * 8e9 / p.Conditions.Rate))
+	return p.free, true
+}
+
+// Waiting is how long a datagram would wait now.
+func (p *Port) Waiting() time.Duration { return max(0, p.free.Sub(p.net.Now)) }
 
 // Run advances time until the given moment, event by event.
 func (n *Network) Run(until mono.Time) {

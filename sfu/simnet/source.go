@@ -1,10 +1,14 @@
 package simnet
 
 import (
+	"slices"
 	"time"
 
 	"bifrons/rtp/bwe"
 	"bifrons/rtp/mono"
+	"bifrons/sfu/allot"
+	"bifrons/sfu/media"
+	"bifrons/sfu/route"
 )
 
 // Elastic is an encoder that follows the estimate: frames at a fixed rate whose sizes
@@ -49,19 +53,13 @@ var Simulcast = []Layer{
 	{1500e3, 2 * frameEvery, 2}, {2500e3, frameEvery, 2},
 }
 
-// Constants of the choice of layers.
+// Constants of a switch of encodings.
 const (
-	upMargin    = 1.1
-	keyWait     = 100 * time.Millisecond // for a key frame of another encoding
-	keySize     = 3.0                    // times a frame
-	upFailed    = 5 * time.Second        // within which a way down means that the way up was wrong
-	holdFirst   = 5 * time.Second        // after that
-	holdLongest = time.Minute
-	retry       = 1.3 // times the budget that was wrong is worth another try at once
+	keyWait = 100 * time.Millisecond // for a key frame of another encoding
+	keySize = 3.0                    // times a frame
 )
 
-// Layered is the model of a sender that forwards the highest layer that fits: down at once, up with a
-// margin and a back-off that grows.
+// Layered is the model of a sender that forwards the layers that an allot.Allotter gives.
 type Layered struct {
 	Clock    *Clock
 	Layers   []Layer
@@ -70,14 +68,13 @@ type Layered struct {
 	Switches int
 	Changes  []Change
 
-	wish  int // of another encoding, from a key frame on
-	keyAt mono.Time
-	upAt  mono.Time
-	hold  time.Duration
-	until mono.Time
-	key   bool
-
-	risen, failed float64 // budgets of the last way up, and of the last that was wrong
+	allot   allot.Allotter
+	streams []allot.Stream
+	shares  []allot.Share
+	want    uint64
+	wish    int // of another encoding, from a key frame on
+	keyAt   mono.Time
+	key     bool
 }
 
 // Change is a switch to a layer.
@@ -88,9 +85,9 @@ type Change struct {
 
 // Frame implements Source.
 func (s *Layered) Frame(now mono.Time, e bwe.Estimate) (int, time.Duration) {
-	s.choose(now, float64(e.Target)-s.sound())
+	s.choose(now, e)
 	l := s.Layers[s.Current]
-	if s.wish < s.Current {
+	if s.wish < s.Current || s.shares[0].Pause {
 		return 0, l.Every // what does not fit is not sent while the key frame is awaited
 	}
 	noise := min(max(1+0.1*s.Clock.Rand.NormFloat64(), 0.5), 1.5)
@@ -101,32 +98,39 @@ func (s *Layered) Frame(now mono.Time, e bwe.Estimate) (int, time.Duration) {
 	return max(int(bytes)-(int(bytes)/(payload+headers)+1)*headers, 50), l.Every
 }
 
-func (s *Layered) sound() float64 {
-	if s.Audio {
-		return AudioRate
+// begin tells the allotter of the layers.
+func (s *Layered) begin() {
+	video := allot.Stream{Video: true, Wish: media.NoLayer}
+	temporal := int8(0)
+	for i, l := range s.Layers {
+		if temporal++; i == 0 || s.Layers[i-1].Encoding != l.Encoding {
+			temporal = 0
+		}
+		video.Rates = append(video.Rates, route.Rate{
+			Layer: media.Layer{Encoding: int8(l.Encoding), Spatial: -1, Temporal: temporal},
+			Peak:  uint64(l.Rate), Recent: uint64(l.Rate), Frames: 1 / l.Every.Seconds(),
+		})
 	}
-	return 0
+	s.streams = append(s.streams, video)
+	if s.Audio {
+		s.streams = append(s.streams, allot.Stream{Rates: []route.Rate{{Peak: AudioRate}}})
+	}
+	s.shares = make([]allot.Share, len(s.streams))
 }
 
-func (s *Layered) choose(now mono.Time, budget float64) {
-	best, fits := 0, 0
-	for i, l := range s.Layers {
-		if l.Rate <= budget {
-			fits = i
-		}
-		if l.Rate*upMargin <= budget {
-			best = i
-		}
+func (s *Layered) choose(now mono.Time, e bwe.Estimate) {
+	if s.streams == nil {
+		s.begin()
 	}
-	goal := s.wish
-	switch {
-	case s.Layers[s.wish].Rate > budget:
-		goal = fits
-	case best > s.wish && (now >= s.until || budget > retry*s.failed):
-		goal = best
-	}
+	s.want = s.allot.Divide(now, allot.Line{Target: e.Target, Sure: e.Reason.Sure()}, s.streams, s.shares)
+	goal := slices.IndexFunc(s.streams[0].Rates, func(r route.Rate) bool { return r.Layer == s.shares[0].Ceiling })
 	if goal != s.wish {
-		s.decide(now, goal, budget)
+		if s.Layers[goal].Encoding == s.Layers[s.Current].Encoding {
+			s.keyAt = now
+		} else if s.Layers[goal].Encoding != s.Layers[s.wish].Encoding {
+			s.keyAt = now.Add(keyWait)
+		}
+		s.wish = goal
 	}
 	if s.wish != s.Current && now >= s.keyAt {
 		s.key = s.Layers[s.wish].Encoding != s.Layers[s.Current].Encoding
@@ -136,30 +140,5 @@ func (s *Layered) choose(now mono.Time, budget float64) {
 	}
 }
 
-func (s *Layered) decide(now mono.Time, goal int, budget float64) {
-	if goal < s.wish {
-		if s.upAt != 0 && now.Sub(s.upAt) < upFailed {
-			s.hold = min(max(2*s.hold, holdFirst), holdLongest)
-			s.until, s.failed = now.Add(s.hold), s.risen
-		}
-	} else {
-		if now.Sub(s.until) > holdLongest {
-			s.hold = 0
-		}
-		s.upAt, s.risen = now, budget
-	}
-	if s.Layers[goal].Encoding == s.Layers[s.Current].Encoding {
-		s.keyAt = now
-	} else if s.Layers[goal].Encoding != s.Layers[s.wish].Encoding {
-		s.keyAt = now.Add(keyWait)
-	}
-	s.wish = goal
-}
-
 // Want implements Source.
-func (s *Layered) Want() uint64 {
-	if s.wish+1 >= len(s.Layers) {
-		return 0
-	}
-	return uint64((s.Layers[s.wish+1].Rate*upMargin + s.sound()) * 1.05)
-}
+func (s *Layered) Want() uint64 { return s.want }

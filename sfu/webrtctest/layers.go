@@ -38,7 +38,7 @@ func (p *Peer) addLayers() {
 // the application.
 func (p *Peer) nameLayers() {
 	for _, tr := range p.PC.GetTransceivers() {
-		if tr.Kind() != webrtc.RTPCodecTypeVideo {
+		if tr.Kind() != webrtc.RTPCodecTypeVideo || tr.Sender() == nil {
 			continue
 		}
 		for _, x := range tr.Sender().GetParameters().HeaderExtensions {

@@ -3,6 +3,8 @@ package gateway
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"bifrons/api/kit"
 	"bifrons/api/schema"
@@ -293,15 +295,27 @@ func (l *Leg) TakeOffer(text string, s SRTP) (*Remote, *schema.Error) {
 // TakeAnswer takes in the far end's answer to our offer. It looks names up. What is agreed on then is for
 // Connect.
 func (l *Leg) TakeAnswer(text string, s SRTP) (*Remote, *schema.Error) {
+	return l.takeAnswer(l.offer, text, s, false)
+}
+
+// TakeOtherAnswer takes in another answer to the offer that was answered last: of somebody else to whom it went, too. The client
+// knows the first one only, so what that leaves it has to have something in common with this one.
+func (l *Leg) TakeOtherAnswer(text string, s SRTP) (*Remote, *schema.Error) {
+	return l.takeAnswer(l.answered, text, s, true)
+}
+
+func (l *Leg) takeAnswer(o *offer, text string, s SRTP, other bool) (*Remote, *schema.Error) {
 	d, err := l.read(text, sdp.TypeAnswer)
 	if err != nil {
 		return nil, err
 	}
-	o := l.offer
-	if o == nil || !o.ours {
+	if o == nil || !o.ours || other && l.offer != nil {
 		return nil, kit.Errorf(l.cfg.State, "Wrong state (no offer to answer)")
 	}
 	at := firsts(d, o.plain)
+	if other {
+		at = l.common(at, d)
+	}
 	to, err := l.addresses(d, at)
 	if err != nil {
 		return nil, err
@@ -326,14 +340,34 @@ func (l *Leg) TakeAnswer(text string, s SRTP) (*Remote, *schema.Error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.theirs, l.secrecy.Required = r.SRTP, r.Required
-	l.hold, l.wants = o.hold, o.wants
+	if !other {
+		l.hold, l.wants = o.hold, o.wants
+	}
 	for kind, f := range flows {
 		if f != nil && o.client {
 			l.wants[kind].codecs = agreed(&sdp.Section{Codecs: l.wants[kind].codecs}, &sdp.Section{Codecs: f.codecs})
 		}
 	}
 	l.agree(o.plain, flows)
+	l.answered = o
 	return r, nil
+}
+
+// common are the sections of another answer with a codec that the first one has left the client.
+func (l *Leg) common(at sections, d *sdp.Description) sections {
+	for kind, i := range at {
+		if i < 0 {
+			continue
+		}
+		known := func(c sdp.Codec) bool {
+			return !strings.EqualFold(c.Name, "telephone-event") && !strings.EqualFold(c.Name, "CN") &&
+				len(agreed(&sdp.Section{Codecs: []sdp.Codec{c}}, &sdp.Section{Codecs: l.wants[kind].codecs})) > 0
+		}
+		if l.flows[kind] == nil || !slices.ContainsFunc(d.Sections[i].Codecs, known) {
+			at[kind] = -1
+		}
+	}
+	return at
 }
 
 // demand finds the key of a section of the far end's, and notes what that says on SRTP. It is an error if there has to be

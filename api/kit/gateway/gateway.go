@@ -49,8 +49,9 @@ type Settings struct {
 	Addr      netip.Addr // that ports are bound to, invalid = any
 	SDPAddr   netip.Addr // that descriptions show, invalid = Addr, or the one that leads to the far end
 	Ports     config.PortRange
-	DSCP      [2]int // by sdp.Kind
-	Symmetric bool   // see sfu.RTPRemote.Latch
+	DSCP      [2]int        // by sdp.Kind
+	Symmetric bool          // see sfu.RTPRemote.Latch
+	Timeout   time.Duration // a call ends that nothing comes in from the far end for so long, 0 = none does
 }
 
 // SRTP is what a request says on it.
@@ -116,12 +117,14 @@ func (c *Codes) NoData() *schema.Error {
 
 // Handler hears of what happens to a leg, on goroutines of the engine. All may be nil.
 type Handler struct {
-	// Failed tells that media cannot go on: the far end has refused a hundred packets in a row, or something
-	// has panicked.
+	// Failed tells that media cannot go on: the far end has refused a hundred packets in a row, nothing comes from it for
+	// longer than Settings.Timeout, or something has panicked.
 	Failed func(why string)
 	// DTMF tells a digit that the far end has sent by RTP, once, at its end (RFC 4733), and how long that
 	// was in units of its timestamps. Not by SRTP.
 	DTMF func(digit byte, duration uint32)
+	// Keyframe asks for a key frame of a far end that takes no request for one by RTCP, at most once a second.
+	Keyframe func()
 }
 
 // reviewAfter is how long media may take to come before the log tells that one side sends none.

@@ -32,6 +32,7 @@ type Leg struct {
 	version   uint64
 	media     [numKinds]*medium
 	offer     *offer           // that is not answered
+	answered  *offer           // our latest one that is
 	plain     *sdp.Description // of ours, as the far end has it; nil = it has none
 	flows     [numKinds]*flow  // as agreed, nil = none
 	wants     [numKinds]want   // of the client
@@ -43,6 +44,7 @@ type Leg struct {
 	peer      *sfu.Peer        // that media goes to and comes from, nil = none yet
 	since     time.Time        // media was connected
 	review    *time.Timer      // nil = none
+	lifeline  *time.Timer      // waits for Settings.Timeout, nil = nobody does
 	told      map[string]bool  // what the log was told
 
 	recordings recording.Set
@@ -108,7 +110,7 @@ func (l *Leg) open(at sections) (fresh newMedia, _ *schema.Error) {
 
 func (l *Leg) newSession(kind sdp.Kind) (*sfu.RTPSession, error) {
 	c := sfu.RTPSessionConfig{
-		Label: fmt.Sprint(l.host.HandleID()), Kind: media.Kind(kind), DSCP: l.cfg.DSCP[kind],
+		Label: fmt.Sprint(l.host.HandleID()), Kind: media.Kind(kind), DSCP: l.cfg.DSCP[kind], Keyframes: l.handler.Keyframe != nil,
 		Bind: sfu.Bind{Addr: l.cfg.Addr, PortMin: l.cfg.Ports.Min, PortMax: l.cfg.Ports.Max},
 	}
 	if peer := l.host.Peer(); peer != nil {
@@ -182,9 +184,8 @@ func (l *Leg) Close() {
 	l.recordings.StopAll(nil)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.review != nil {
-		l.review.Stop()
-	}
+	stop(l.review)
+	stop(l.lifeline)
 	l.forwarders.StopAll()
 	for _, m := range l.media {
 		if m != nil {
@@ -192,9 +193,16 @@ func (l *Leg) Close() {
 		}
 	}
 	l.media, l.flows = [numKinds]*medium{}, [numKinds]*flow{}
-	l.offer, l.plain, l.peer, l.review, l.told = nil, nil, nil, nil, nil
+	l.offer, l.answered, l.plain, l.peer, l.told = nil, nil, nil, nil, nil
+	l.review, l.lifeline = nil, nil
 	l.running, l.described, l.theirs, l.secrecy, l.wish = false, false, false, SRTP{}, wish{}
 	l.id, l.version, l.hold, l.wants = 0, 0, sdp.SendRecv, [numKinds]want{}
+}
+
+func stop(t *time.Timer) {
+	if t != nil {
+		t.Stop()
+	}
 }
 
 // RequestKeyframes asks the client, the far end or both for a key frame.

@@ -19,6 +19,8 @@ func (x *listener) SourceEvent(e sfu.Event) {
 		h.Failed(x.kind.String() + ": " + e.Cause.String())
 	case e.Kind == sfu.EventDTMF && h.DTMF != nil:
 		h.DTMF(e.Digit, e.Duration)
+	case e.Kind == sfu.EventKeyframeRequest && h.Keyframe != nil:
+		h.Keyframe()
 	}
 }
 

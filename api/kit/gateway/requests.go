@@ -3,6 +3,7 @@ package gateway
 import (
 	"log/slog"
 	"net/netip"
+	"time"
 
 	"bifrons/api/config"
 	"bifrons/api/json"
@@ -23,6 +24,8 @@ type File struct {
 	// Symmetric lets media come from elsewhere than the description says, see sfu.RTPRemote. Janus has no such
 	// setting.
 	Symmetric bool `cfg:"symmetric_rtp"`
+	// Timeout is after how long without a packet of the far end a call ends, 0 = never. Janus has no such setting.
+	Timeout time.Duration `cfg:"rtp_timeout" unit:"s" range:"0.."`
 
 	forward.Policy
 }
@@ -37,6 +40,7 @@ func (f *File) Config(bind netip.Addr, gateway func() plugin.Gateway, codes Code
 		Engine: engine, Log: func() *slog.Logger { return gateway().Logger() }, Codes: codes,
 		Settings: Settings{
 			Addr: bind, SDPAddr: f.SDPIP, Ports: f.Ports, DSCP: [2]int{f.DSCPAudio, f.DSCPVideo}, Symmetric: f.Symmetric,
+			Timeout: f.Timeout,
 		},
 		Rules: &forward.Rules{Policy: f.Policy, Engine: engine, Of: "call", Codes: codes.Codes, Failed: unknown},
 	}

@@ -107,11 +107,43 @@ func (l *Leg) Faults() (list []Fault) {
 
 // watch has the log told, after a while, which side sends nothing. mu is held.
 func (l *Leg) watch() {
-	if l.review != nil {
-		l.review.Stop()
-	}
+	stop(l.review)
+	stop(l.lifeline)
 	l.since = time.Now()
 	l.review = time.AfterFunc(reviewAfter, l.tell)
+	if l.cfg.Timeout > 0 && l.handler.Failed != nil {
+		l.waitFor(l.cfg.Timeout)
+	}
+}
+
+// waitFor has outlive look again later. mu is held.
+func (l *Leg) waitFor(d time.Duration) {
+	since := l.since
+	l.lifeline = time.AfterFunc(d, func() { l.outlive(since) })
+}
+
+// outlive ends a call that its far end may have left without a word: it is to send something, and neither RTP nor RTCP has
+// come for too long. since is when media was connected.
+func (l *Leg) outlive(since time.Time) {
+	defer task.Contain(l.cfg.Log(), "the timeout of a call", nil)
+	limit, absence, sends := l.cfg.Timeout, time.Since(since), false
+	for _, x := range l.looks() {
+		if x.flow.receive {
+			absence, sends = min(absence, x.stats.Absence), true
+		}
+	}
+	if sends && absence >= limit {
+		l.handler.Failed(fmt.Sprintf("nothing came from the far end for %d s", int(absence.Seconds())))
+		return
+	}
+	if !sends { // as on hold
+		absence = 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.peer != nil && l.since.Equal(since) {
+		l.waitFor(max(limit-absence, time.Millisecond))
+	}
 }
 
 // tell tells the log what is wrong with the media, once each.

@@ -179,3 +179,25 @@ func TestFarEnd(t *testing.T) {
 		}
 	}
 }
+
+// TestTimeout: a call ends that the far end has left without a word, but not while it has nothing to send.
+func TestTimeout(t *testing.T) {
+	x := newExchange(t, "rtp_timeout = 1")
+	a := x.telephone("a")
+	port := ports(t, a.offer(""))[0]
+	far := farEnd(t, "far", port, 100)
+	a.process("answer", far.describe("127.0.0.1", "sendrecv"), "")
+	a.connected()
+	a.hearsMore(t, "far")
+	a.answer(far.describe("127.0.0.1", "recvonly"), `,"update":true`)
+	a.quiet(t, "far")
+	far.stop()
+	n := far.of("a audio")
+	waittest.Until(t, "more than a second of the client's voice", func() bool { return far.of("a audio") > n+250 })
+	if a.Closed() != 0 {
+		t.Fatal("the call has ended on hold")
+	}
+	a.answer(far.describe("127.0.0.1", "sendrecv"), `,"update":true`)
+	waittest.Until(t, "the call ends", func() bool { return a.Closed() == 1 })
+	x.AwaitLog("nothing came from the far end for 1 s")
+}

@@ -3,7 +3,6 @@ package nosip
 import (
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -21,12 +20,6 @@ var legs = []struct{ stream, file, codec, text string }{
 	{"video", "user-video", "vp8", "a video"},
 	{"peer_audio", "peer-audio", "opus", "b audio"},
 	{"peer_video", "peer-video", "vp8", "b video"},
-}
-
-// grown waits until there is something in a file.
-func grown(t *testing.T, path string) {
-	t.Helper()
-	waittest.Until(t, path+" grows", func() bool { info, err := os.Stat(path); return err == nil && info.Size() > 2000 })
 }
 
 // recorded checks the recording of a stream.
@@ -65,16 +58,16 @@ func TestRecording(t *testing.T) {
 	a.connected()
 	b.connected()
 	for _, leg := range legs[:3] {
-		grown(t, path(leg.file))
+		mjrtest.AwaitGrown(t, path(leg.file))
 	}
 	a.ask(`{"request":"recording","action":"stop","audio":true}`, nil)
 	a.ask(`{"request":"recording","action":"start","peer_video":true,"filename":"`+base+`"}`, nil)
-	grown(t, path(legs[3].file))
+	mjrtest.AwaitGrown(t, path(legs[3].file))
 	if q, want := a.Query(), `"recording":{"video":"rec-user-video.mjr","audio-peer":"rec-peer-audio.mjr","video-peer":"rec-peer-video.mjr"}`; !strings.Contains(q, want) {
 		t.Errorf("administrators see %s", q)
 	}
 	b.ask(`{"request":"recording","action":"start","peer_video":true,"filename":"`+base+`-b"}`, nil)
-	grown(t, base+"-b-peer-video.mjr")
+	mjrtest.AwaitGrown(t, base+"-b-peer-video.mjr")
 	a.ask(`{"request":"recording","action":"stop","video":true,"peer_audio":true,"peer_video":true}`, nil)
 	b.ask(`{"request":"hangup"}`, nil)
 	for _, leg := range legs {
@@ -96,7 +89,7 @@ func TestRecordingNames(t *testing.T) {
 			found, _ = filepath.Glob(fmt.Sprintf("nosip-%d-*-%s.mjr", a.HandleID(), end))
 			return len(found) == 1
 		})
-		grown(t, found[0])
+		mjrtest.AwaitGrown(t, found[0])
 	}
 	a.ask(`{"request":"hangup"}`, nil)
 }

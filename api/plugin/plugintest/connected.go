@@ -37,6 +37,11 @@ func (x *Client) TryRemote(typ, text string) (*plugin.JSEP, error) {
 		kind = sdp.TypeAnswer
 	}
 	if err := x.endpoint.Expect(kind); err != nil {
+		if errors.Is(err, signalling.ErrUnexpectedAnswer) && plugin.TakesAnswerAgain(x.Handle) {
+			if r := x.endpoint.Repeated(text); r != nil {
+				return &plugin.JSEP{SDP: r.SDP, Simulcast: r.Simulcast}, nil
+			}
+		}
 		return nil, err
 	}
 	if kind == sdp.TypeOffer && !plugin.TakesOffer(x.Handle) {

@@ -98,8 +98,9 @@ func (h *handle) dial(r *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 	if secret, ha1 := body.Str("secret"), body.Str("ha1_secret"); secret != "" || ha1 != "" {
 		cfg.Credentials = &ua.Credentials{User: body.Str("authuser"), Secret: secret, HA1: ha1}
 	}
-	if id := body.Num("refer_id"); id > 0 {
-		if cfg.Transfer = h.transfers.take(id); cfg.Transfer == nil {
+	refer := body.Num("refer_id")
+	if refer > 0 {
+		if cfg.Transfer = h.plugin.transfers.find(h.number, refer); cfg.Transfer == nil {
 			return kit.Fail(errWrongState, "Wrong state (no transfer?)")
 		}
 	}
@@ -111,6 +112,7 @@ func (h *handle) dial(r *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 		h.leg.Close()
 		return kit.Response{}, failure(fault, uri)
 	}
+	h.plugin.transfers.drop(refer)
 	c.Call = made
 	h.begin(c)
 	writeEvent(w, "calling", func(w *json.Writer) { w.Str("call_id", made.ID()) })
@@ -178,8 +180,16 @@ func (h *handle) provisional(a ua.Answer) {
 func (h *handle) accepted(a ua.Answer) {
 	c := h.call
 	switch {
+	case !a.Update && c.Outgoing() && c.early != "" && c.early != a.SDP:
+		// Somebody else than who has rung: media moves there, and the client's side stays as it is.
+		if _, err := h.leg.TakeOtherAnswer(a.SDP, c.srtp); err != nil {
+			h.give(err)
+			return
+		}
+		h.leg.Connect()
+		h.answered("accepted", a, false)
 	case !a.Update:
-		h.answered("accepted", a, c.early == "")
+		h.answered("accepted", a, c.early == "" || !c.Outgoing())
 	case c.updating:
 		h.set(func() { c.updating = false })
 		h.answered("accepted", a, true)
@@ -329,7 +339,7 @@ func (h *handle) take(r *kit.Request, w *json.Writer, event string) (resp kit.Re
 		return kit.Fail(errWrongState, "Wrong state (not invited or progress? status=%s)", status)
 	}
 	s, err := readSRTP(r.Body)
-	if err == nil {
+	if err == nil && (r.JSEP != nil || c.early == "") {
 		err = codes.CheckBrowser(r.JSEP)
 	}
 	if err != nil {
@@ -339,7 +349,10 @@ func (h *handle) take(r *kit.Request, w *json.Writer, event string) (resp kit.Re
 	if s.Offer && c.offered && c.early == "" && !secure {
 		return kit.Fail(errTooStrict, "Can't answer: SDES-SRTP required, but the caller has none")
 	}
-	text, offer := c.early, r.JSEP.SDP.Type == sdp.TypeOffer
+	text, offer := c.early, !c.offered
+	if r.JSEP != nil {
+		offer = r.JSEP.SDP.Type == sdp.TypeOffer
+	}
 	switch {
 	case text != "": // the answer stays what it was
 	case offer == c.offered:
@@ -388,10 +401,11 @@ func (h *handle) decline(r *kit.Request, w *json.Writer) (kit.Response, *schema.
 		if code <= 399 || code > 699 {
 			code = 603
 		}
-		t := h.transfers.take(id)
+		t := h.plugin.transfers.find(h.number, id)
 		if t == nil || t.Decline(int(code)) != nil {
 			return kit.Fail(errWrongState, "Wrong state (no transfer?)")
 		}
+		h.plugin.transfers.drop(id)
 		fields := func(w *json.Writer) {
 			w.Int("refer_id", id)
 			w.Int("code", code)
@@ -465,8 +479,10 @@ func (h *handle) lost() {
 	h.tell("hangingup", nil)
 }
 
-// ended tells that the call is over.
+// ended tells that the call is over. The connection closes first, so that an offer that the client makes at once is one of
+// the next call.
 func (h *handle) ended(e ua.End) {
+	h.ClosePeer()
 	fields := func(w *json.Writer) {
 		w.Int("code", int64(e.Code))
 		w.Str("reason", e.Reason)
@@ -475,6 +491,8 @@ func (h *handle) ended(e ua.End) {
 		w.OptStr("reason_header_cause", e.ReasonCause)
 		h.writeHeaders(w, e.Headers)
 	}
+	// The end of the connection waits behind this. Who calls again as soon as the client hears of the hangup comes after it.
+	h.ClosePeer()
 	h.push("hangup", nil, fields)
 	id := h.call.ID()
 	h.notify("hangup", func(w *json.Writer) {
@@ -483,5 +501,4 @@ func (h *handle) ended(e ua.End) {
 	})
 	h.begin(nil)
 	h.leg.Close()
-	h.ClosePeer()
 }

@@ -30,11 +30,18 @@ type handle struct {
 	quiet    bool     // does not ring by itself
 	call     *call    // nil = there is none
 
-	transfers transfers // the executor's alone
+	referrals []int64 // the executor's alone; numbers of transfers that it was asked for
 }
 
 // Message takes a request.
 func (h *handle) Message(r *plugin.Request) plugin.Result { return table.Message(h.Host, h, r) }
+
+// TakesAnswerAgain tells whether accept may repeat the answer of progress.
+func (h *handle) TakesAnswerAgain() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.call != nil && h.call.State() == ua.Progressing
+}
 
 // set changes what others may look at.
 func (h *handle) set(change func()) {
@@ -73,6 +80,10 @@ func (h *handle) dismiss() {
 	} else if m := h.plugin.master(h.number); m != nil {
 		m.set(func() { m.helpers-- })
 	}
+	for _, id := range h.referrals {
+		h.plugin.transfers.drop(id)
+	}
+	h.referrals = nil
 	h.set(func() { h.account, h.helper, h.number, h.helpers = nil, false, 0, 0 })
 	a.Close()
 }

@@ -57,7 +57,7 @@ func (l *listener) Transfer(_ *ua.Call, t *ua.Transfer, x ua.Referral) {
 
 func (l *listener) Info(c *ua.Call, x ua.Content) {
 	l.of(c, func(h *handle) {
-		if wantsPicture(x) {
+		if x.WantsPicture() {
 			h.leg.RequestKeyframes(true, false)
 		}
 		h.got("info", x)

@@ -1,8 +1,6 @@
 package sip
 
 import (
-	"strings"
-
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/gateway"
@@ -250,7 +248,11 @@ func (h *handle) tell(event string, fields func(w *json.Writer)) {
 	}), nil)
 }
 
-// wantsPicture tells whether an INFO asks for a key frame (RFC 5168).
-func wantsPicture(x ua.Content) bool {
-	return strings.EqualFold(x.Type, "application/media_control+xml") && strings.Contains(x.Body, "picture_fast_update")
+// wantPicture asks the other side for a key frame that takes no request for one by RTCP. It is called by the engine.
+func (h *handle) wantPicture() {
+	h.Host.Run(func() {
+		if h.call != nil {
+			h.call.RequestPicture()
+		}
+	})
 }

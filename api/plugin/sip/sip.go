@@ -33,6 +33,8 @@ type Plugin struct {
 
 	mu      sync.Mutex
 	masters map[uint32]*handle // by master_id: those with an account of their own
+
+	transfers transfers
 }
 
 // general are the settings of the plugin, the category general of the file.
@@ -159,7 +161,7 @@ func (p *Plugin) master(id uint32) *handle {
 
 func (p *Plugin) newHandle(host plugin.Host) *handle {
 	h := &handle{Handle: kit.Handle{Host: host}, plugin: p, id: schema.IDs{Strings: true}.New()}
-	h.leg = gateway.NewLeg(&p.legs, host, gateway.Handler{Failed: h.failed, DTMF: h.heardDTMF})
+	h.leg = gateway.NewLeg(&p.legs, host, gateway.Handler{Failed: h.failed, DTMF: h.heardDTMF, Keyframe: h.wantPicture})
 	return h
 }
 

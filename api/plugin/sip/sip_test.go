@@ -337,6 +337,51 @@ func TestTransfer(t *testing.T) {
 	x.idle(3)
 }
 
+// A handle whose call goes on follows a transfer by a helper, as the demo page does, or refuses it there; others cannot.
+func TestTransferByHelper(t *testing.T) {
+	x := newExchange(t)
+	alice, bob, carol := x.guest("alice"), x.guest("bob"), x.guest("carol")
+	id := alice.Ask(`{"request":"register","type":"guest","username":"sip:alice@127.0.0.1"}`, nil).Field("result", "master_id")
+	helper := x.Attach(plugintest.Options{})
+	helper.Ask(fmt.Sprintf(`{"request":"register","type":"helper","username":"x","master_id":%.0f}`, id), nil)
+	talk(x, alice, bob, "bob")
+	refer := func() any {
+		bob.Ask(`{"request":"transfer","uri":"`+x.uri("carol")+`"}`, nil)
+		e := alice.Await("transfer", func(e plugintest.Event) bool { return e.Field("result", "event") == "transfer" })
+		return e.Field("result", "refer_id")
+	}
+	n := refer()
+	if e := carol.Ask(fmt.Sprintf(`{"request":"decline","refer_id":%.0f}`, n), nil); e.Field("error_code") != 447.0 {
+		t.Errorf("somebody else's transfer is declined: %s", e)
+	}
+	if e := helper.Ask(fmt.Sprintf(`{"request":"call","uri":"%s","refer_id":%.0f}`, x.uri("carol"), n), offer()); e.Field("result", "event") != "calling" {
+		t.Errorf("call by a helper gives %s", e)
+	}
+	if got := event(carol, "incomingcall"); !strings.Contains(got, `"referred_by":"`) {
+		t.Errorf("carol is told %s", got)
+	}
+	carol.Ask(`{"request":"accept"}`, carol.Answer())
+	event(helper, "accepted")
+	notified := func(code string) {
+		bob.Await(code+" by NOTIFY", func(e plugintest.Event) bool {
+			content, _ := e.Field("result", "content").(string)
+			return strings.HasPrefix(content, "SIP/2.0 "+code)
+		})
+	}
+	notified("200")
+	n = refer()
+	for _, code := range []any{nil, 447.0} {
+		if e := helper.Ask(fmt.Sprintf(`{"request":"decline","refer_id":%.0f}`, n), nil); e.Field("error_code") != code {
+			t.Errorf("decline by a helper gives %s", e)
+		}
+	}
+	notified("603")
+	alice.Detach()
+	event(carol, "hangup")
+	event(bob, "hangup")
+	x.idle(2)
+}
+
 // talk has one call another, who accepts.
 func talk(x *exchange, from, to *plugintest.Client, name string) {
 	x.t.Helper()

@@ -1,42 +1,60 @@
 package sip
 
 import (
+	"sync"
+
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/plugin/sip/ua"
 	"bifrons/api/schema"
 )
 
-// transfers are those that the client may still follow or decline. The executor changes them.
-type transfers map[int64]*ua.Transfer
+// transfers are those that clients may still follow or decline, by number. A master and its helpers have theirs in common: as
+// a handle has one call, another one follows the transfer of a call that goes on.
+type transfers struct {
+	mu  sync.Mutex
+	all map[int64]referral
+}
 
-// maxTransfers is how many wait for a client. The oldest one is declined for another one.
+type referral struct {
+	*ua.Transfer
+	family uint32 // the master's number
+}
+
+// maxTransfers is how many of a handle wait for a client. The oldest one is declined for another one.
 const maxTransfers = 16
 
 // add keeps a transfer, and returns its number.
-func (t *transfers) add(x *ua.Transfer) int64 {
-	if *t == nil {
-		*t = make(transfers)
+func (t *transfers) add(family uint32, x *ua.Transfer) int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.all == nil {
+		t.all = make(map[int64]referral)
 	}
-	id := int64(x.ID())
-	if len(*t) >= maxTransfers {
-		oldest := id
-		for k := range *t {
-			oldest = min(oldest, k)
-		}
-		if old := t.take(oldest); old != nil {
-			_ = old.Decline(603)
+	for {
+		id := int64(randomID())
+		if _, there := t.all[id]; id != 0 && !there {
+			t.all[id] = referral{x, family}
+			return id
 		}
 	}
-	(*t)[id] = x
-	return id
 }
 
-// take finds a transfer, which is decided then; nil if there is none.
-func (t *transfers) take(id int64) *ua.Transfer {
-	x := (*t)[id]
-	delete(*t, id)
-	return x
+// find is a transfer, nil if there is none.
+func (t *transfers) find(family uint32, id int64) *ua.Transfer {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if x := t.all[id]; x.family == family {
+		return x.Transfer
+	}
+	return nil
+}
+
+// drop forgets a transfer, which is decided.
+func (t *transfers) drop(id int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.all, id)
 }
 
 // transfer has the other side call somebody else.
@@ -63,7 +81,15 @@ func (h *handle) transfer(r *kit.Request, w *json.Writer) (kit.Response, *schema
 
 // referred tells the client that it is asked to call somebody else.
 func (h *handle) referred(t *ua.Transfer, x ua.Referral) {
-	id := h.transfers.add(t)
+	id := h.plugin.transfers.add(h.number, t)
+	if h.referrals = append(h.referrals, id); len(h.referrals) > maxTransfers {
+		oldest := h.referrals[0]
+		if t := h.plugin.transfers.find(h.number, oldest); t != nil {
+			_ = t.Decline(603)
+		}
+		h.plugin.transfers.drop(oldest)
+		h.referrals = h.referrals[1:]
+	}
 	h.tell("transfer", func(w *json.Writer) {
 		w.Int("refer_id", id)
 		w.Str("refer_to", x.To)

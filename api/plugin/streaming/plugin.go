@@ -51,6 +51,9 @@ func New(folder string) *Plugin {
 	return p
 }
 
+// StringIDs tells whether mountpoints have texts as ids.
+func (p *Plugin) StringIDs() bool { return p.ids.Strings }
+
 // Info describes the plugin.
 func (p *Plugin) Info() module.Info {
 	return module.Info{

@@ -58,9 +58,17 @@ func (h *handle) watchIt(m *mountpoint, file *clip.File, wanted wish, r *kit.Req
 	if err != nil {
 		return kit.Response{}, err
 	}
+	if h.watching == nil {
+		h.estimation = mline.Estimation{Off: !m.estimate}
+	}
+	h.estimation.Set(r.Body)
 	if r.JSEP != nil {
-		h.join(m, file)
-		return h.watchOffered(m, r.JSEP, w)
+		again := h.watching != nil
+		if !again {
+			h.join(m, file)
+			h.place(r.JSEP.SDP)
+		}
+		return h.watchOffered(m, r.JSEP, again, w)
 	}
 	return h.watchOffering(m, file, wanted, w)
 }
@@ -70,11 +78,12 @@ type wish struct {
 	mids    []string // none = all
 	without map[sdp.Kind]bool
 	layers  mline.Change
+	body    kit.Args
 	restart bool
 }
 
 func parseWatch(body kit.Args) (wish, *schema.Error) {
-	x := wish{without: make(map[sdp.Kind]bool), layers: mline.Read(body), restart: body.Is("restart")}
+	x := wish{without: make(map[sdp.Kind]bool), layers: mline.Read(body), body: body, restart: body.Is("restart")}
 	var ok bool
 	if x.mids, ok = body.Texts("media"); !ok {
 		return x, errorf(errInvalidElement, "Invalid element in the media array (not a string)")
@@ -108,7 +117,7 @@ func (h *handle) mayWatch(r *kit.Request, restart bool) (*mountpoint, *schema.Er
 		return nil, errorf(errInvalidSDP, "Invalid JSEP type (should be an offer)")
 	case h.watching == nil && restart && !offer:
 		return nil, errorf(errNoSuchMountpoint, "Can't restart: not on a mountpoint")
-	case h.watching == nil:
+	case h.watching == nil, h.watching == m && offer && h.answers && restart && len(h.lines) == len(r.JSEP.SDP.Sections):
 		return m, nil
 	case h.watching != m || offer || h.answers || !h.up || h.stopping:
 		return nil, errorf(errInvalidState, "Already watching mountpoint %s", h.watching.id)
@@ -171,6 +180,7 @@ func (h *handle) choose(streams []int, layers mline.Change) {
 		current := l.layers.Current
 		l.layers = mline.NewLayers()
 		l.layers.Current = current
+		l.layers.Weight.Priority = h.watching.streams[i].priority
 		l.layers.Set(layers)
 		l.active = true
 	}
@@ -231,16 +241,25 @@ func (m *mountpoint) extensions() []sdp.Extension {
 // answerExtensions are the RTP header extensions that clients may offer.
 var answerExtensions = []string{sdp.URIMID, sdp.URIAbsSendTime, sdp.URIAbsCaptureTime, sdp.URIPlayoutDelay}
 
-// watchOffered answers a client's offer: each m-line gets the first stream of
-// its kind, of those that are left, whose codec it lists. The lock is held.
-func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, w *json.Writer) (kit.Response, *schema.Error) {
+// place gives the m-lines of a client's first offer what they carry: each the first stream
+// of its kind, of those that are left, whose codec it lists. The lock is held.
+func (h *handle) place(offer *sdp.Description) {
 	h.answers = true
-	for i := range j.SDP.Sections {
-		h.add(j.SDP.Sections[i].Kind, j.SDP.Sections[i].MID, -1)
+	for i := range offer.Sections {
+		h.add(offer.Sections[i].Kind, offer.Sections[i].MID, -1)
 	}
+	for i, l := range h.lines {
+		if s := &offer.Sections[i]; !s.Rejected() {
+			l.stream = h.match(s)
+		}
+	}
+}
+
+// watchOffered answers a client's offer. The lock is held.
+func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, again bool, w *json.Writer) (kit.Response, *schema.Error) {
 	d := sdp.Answer(j.SDP, sdp.AnswerOptions{Name: "Mountpoint " + m.id, Choose: func(i int, s *sdp.Section) sdp.SectionChoice {
 		l := h.lines[i]
-		if l.stream = h.match(s); l.stream < 0 {
+		if l.stream < 0 {
 			return sdp.SectionChoice{Reject: true}
 		}
 		st := &m.streams[l.stream]
@@ -258,10 +277,17 @@ func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, w *json.Writer) (ki
 		if l.active = !d.Sections[i].Rejected(); !l.active {
 			l.stream = -1
 		}
-		l.ready = l.active
+		if l.ready = l.active; l.active {
+			l.layers.Weight.Priority = m.streams[l.stream].priority
+		}
 	}
-	writeStatus(w, "starting")
-	h.notifyStatus("starting")
+	status := "starting"
+	if again {
+		status = "updating"
+		h.sync()
+	}
+	writeStatus(w, status)
+	h.notifyStatus(status)
 	return kit.Response{JSEP: &plugin.JSEP{SDP: d, E2EE: m.e2ee}, After: h.unlessJoined}, nil
 }
 

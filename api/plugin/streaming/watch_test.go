@@ -278,6 +278,20 @@ func TestClientOffers(t *testing.T) {
 	th.h.Establish()
 	th.take()
 	th.fails(`{"request":"watch","id":1}`, 460)
+
+	// Another offer of the same m-lines renews the connection.
+	first := th.lastJSEP()
+	if got := th.askWith(`{"request":"watch","id":1,"restart":true}`, j); got != `{"streaming":"event","result":{"status":"updating"}} answer` || th.lastJSEP() != first {
+		t.Errorf("again: %s, %s", got, th.lastJSEP())
+	}
+	for body, j := range map[string]*plugin.JSEP{
+		`{"request":"watch","id":1,"restart":true}`:           {SDP: sdp.Offer(sdp.OfferOptions{Name: "x"})},
+		`{"request":"watch","id":2,"pin":"p","restart":true}`: j,
+	} {
+		if got := th.askWith(body, j); !strings.Contains(got, "460") {
+			t.Errorf("%s: %s", body, got)
+		}
+	}
 }
 
 // h264Offer is a client's offer to receive H.264 in one of several formats, of

@@ -13,6 +13,7 @@ import (
 // subscribers are offered that. room.mu is held.
 func (r *room) feedGone(p *publisher, offer bool) {
 	r.detach(func(st *stream) bool { return st.publisher == p }, offer)
+	r.follow(p)
 }
 
 // feedChanged follows a renegotiation of a participant. The clients know of it
@@ -57,6 +58,9 @@ func (r *room) detach(gone func(st *stream) bool, offer bool) {
 			}
 		}
 		s.stale = s.stale || changed
+		if changed && s.answers {
+			s.tellStreams()
+		}
 		if changed && offer && s.autoupdate && !r.Gone {
 			s.renegotiate()
 		}

@@ -43,6 +43,9 @@ func (l *line) active() bool {
 // sameFormat tells whether an m-line can carry a stream without being changed.
 // room.mu is held.
 func (l *line) sameFormat(st *stream) bool {
+	if l.sub.answers && !l.offered {
+		return false // it was rejected
+	}
 	return l.kind == st.kind && (l.kind == sdp.Application || l.codec == st.Codec)
 }
 
@@ -78,6 +81,7 @@ func (l *line) move(st *stream, x *item) {
 	l.sources = nil
 	l.attach(st)
 	l.send = true
+	l.ready = l.ready || l.sub.answers
 	l.layers.WantHighest()
 	l.layers.Choose(x.change)
 	l.sync()
@@ -149,6 +153,14 @@ func (l *line) tell(news []mline.Event) {
 	}
 }
 
+// tellPaused tells the client whether its line carries the video. room.mu is held.
+func (l *line) tellPaused(paused bool) {
+	l.sub.h.Host.Push("", l.sub.room.event("event", func(w *json.Writer) {
+		w.Str("mid", l.mid)
+		mline.WritePaused(w, paused)
+	}), nil)
+}
+
 func (l *line) setSend(on bool) {
 	l.send = on
 	l.sync()
@@ -170,6 +182,9 @@ func (l *line) configure(x *item) {
 	l.delay.Set(x.change.Delay)
 	if x.change.Delay.Given() {
 		l.syncDelay()
+	}
+	if x.change.Weighs() {
+		l.out.Weigh(l.sub.h.Host.Peer(), &l.layers)
 	}
 	as := l.layering()
 	if as == mline.Single || !x.change.Retargets() {

@@ -64,6 +64,7 @@ func (p *publisher) announce() {
 		p.writePublisher(w, false)
 		w.EndArray()
 	})
+	p.room.follow(nil)
 }
 
 // data passes a message on to whatever the first data section goes to; to subscribers by

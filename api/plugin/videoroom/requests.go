@@ -49,6 +49,7 @@ func (p *Plugin) requests() *kit.Table[*handle] {
 	t.AddAsync("switch", byRole(nil, (*subscriber).switchStreams))
 	t.AddAsync("subscribe", byRole(nil, locked(updating("streams", ""))))
 	t.AddAsync("unsubscribe", byRole(nil, locked(updating("", "streams"))))
+	t.AddAsync("watch", p.watch)
 	t.AddAsync("update", byRole(nil, locked(updating("subscribe", "unsubscribe"))))
 	p.addLevels(t)
 	return t

@@ -40,6 +40,8 @@ func (d *fakeHost) Push(tx string, data []byte, j *plugin.JSEP) error {
 	defer d.mu.Unlock()
 	if j != nil {
 		text += " " + plugintest.Outline(j)
+	}
+	if j != nil && j.SDP.Type == sdp.TypeOffer {
 		d.offers = append(d.offers, j)
 		if len(d.offers) > 1 {
 			d.t.Errorf("%d offers are outstanding", len(d.offers))

@@ -133,6 +133,9 @@ func (s *subscriber) configure(r *kit.Request, w *json.Writer) (kit.Response, *s
 			return fail(errNoSuchFeed, "No such mid '%s' in subscription", x.mid)
 		}
 	}
+	if s.estimation.Set(body); s.live && mline.Estimates(body) {
+		s.estimate()
+	}
 	for _, l := range s.lines {
 		if on, ok := body.Flag(plugin.KindName(l.kind)); ok {
 			l.setSend(on)
@@ -157,6 +160,8 @@ func (s *subscriber) reoffer(body kit.Args, w *json.Writer) (kit.Response, *sche
 		return kit.Response{}, nil
 	case s.over:
 		return fail(errUnknown, "This subscription has ended")
+	case s.answers:
+		return fail(errInvalidRequest, "Who watches by an offer of their own sends the next one, too")
 	}
 	s.restart = s.restart || restart
 	if !s.answered {
@@ -210,6 +215,9 @@ func (p *Plugin) list(body kit.Args, name string, fields []schema.Field, empty s
 func (s *subscriber) change(more, less []item, w *json.Writer) (kit.Response, *schema.Error) {
 	if err := s.refuse(); err != nil {
 		return kit.Response{}, err
+	}
+	if s.answers {
+		return fail(errInvalidRequest, "Who watches by an offer of their own can only switch")
 	}
 	list, err := s.find(more, false)
 	if err != nil {
@@ -310,7 +318,7 @@ func (s *subscriber) switchLines(r *kit.Request, w *json.Writer) (kit.Response, 
 		if slices.Contains(l.sources, want.stream) {
 			continue
 		}
-		idle := l.kind != sdp.Application && (len(l.sources) == 0 || !l.offered)
+		idle := !s.answers && l.kind != sdp.Application && (len(l.sources) == 0 || !l.offered)
 		s.stale, s.pending = s.stale || idle, s.pending || idle
 		l.move(want.stream, want.item)
 		changes++

@@ -45,6 +45,13 @@ type Config struct {
 	// the API. It is false for all other paths. Nil: there are none.
 	Files func(w http.ResponseWriter, r *http.Request) bool
 
+	// Others serves the paths that it says it serves, on the listeners of the API. Nil:
+	// there are none.
+	Others interface {
+		http.Handler
+		Serves(path string) bool
+	}
+
 	// Metrics serves /metrics on the listeners of the Admin API. Nil: not found.
 	Metrics http.Handler
 

@@ -29,6 +29,10 @@ func (s service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.ACL.AllowsRequest(r) {
 		panic(http.ErrAbortHandler)
 	}
+	if others := s.cfg.Others; others != nil && !s.admin && others.Serves(r.URL.Path) {
+		others.ServeHTTP(w, r)
+		return
+	}
 	if h := s.static(r); h != nil {
 		h.ServeHTTP(w, r)
 		return

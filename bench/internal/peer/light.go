@@ -31,13 +31,14 @@ type Light struct {
 	sender *sender // nil = receives only
 
 	// Held under the hub's lock.
-	in       *srtp.Context // nil before the handshake is done
-	streams  []stream
-	header   rtp.Header
-	plain    []byte
-	got      int64
-	arrived  chan struct{} // closed at the first media
-	received bool
+	in        *srtp.Context // nil before the handshake is done
+	streams   []stream
+	header    rtp.Header
+	plain     []byte
+	got       int64
+	arrived   chan struct{} // closed at the first media
+	transport *transport    // nil before the first numbered packet
+	received  bool
 }
 
 // stream is one that comes in.
@@ -208,6 +209,7 @@ func (p *Light) rtp(now time.Duration, open bool, b []byte) {
 	h := p.hub
 	kind, seq, ssrc := b[1]&0x7f, binary.BigEndian.Uint16(b[2:]), binary.BigEndian.Uint32(b[8:])
 	if primary, ok := p.ice.there.repairs[kind]; ok {
+		p.note(now, kind, b)
 		p.repaired(primary, open, b)
 		return
 	}
@@ -232,6 +234,7 @@ func (p *Light) rtp(now time.Duration, open bool, b []byte) {
 		p.missed(st, seq)
 		return
 	}
+	p.note(now, kind, b)
 	if !p.received {
 		p.received = true
 		close(p.arrived)

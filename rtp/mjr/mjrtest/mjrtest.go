@@ -10,6 +10,7 @@ import (
 
 	"bifrons/rtp"
 	"bifrons/rtp/mjr"
+	"bifrons/rtp/waittest"
 )
 
 // Frame is one frame of a recording.
@@ -71,4 +72,10 @@ func Numbered(t testing.TB, path string) (h mjr.Header, frames []Frame) {
 		}
 	}
 	return h, frames
+}
+
+// AwaitGrown waits until there is something in a file.
+func AwaitGrown(t testing.TB, path string) {
+	t.Helper()
+	waittest.Until(t, path+" grows", func() bool { info, err := os.Stat(path); return err == nil && info.Size() > 2000 })
 }

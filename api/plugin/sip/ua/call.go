@@ -39,19 +39,21 @@ type Call struct {
 	server   *serverTx
 	first    Invite
 	replaces string
-	again    *timer // repeats 1xx
+	again    *timer       // repeats 1xx
+	reliable *reliability // nil = 1xx responses may get lost
 
 	// Both.
-	ok      *okay     // our 2xx without an ACK
-	theirs  *serverTx // re-INVITE that waits for our answer
-	ours    *asking   // our re-INVITE
-	next    *offer    // re-INVITE that has to wait
-	wait    *timer    // for the time to send it
-	reack   *sentAck  // of our latest re-INVITE
-	reacked uint32    // the number of that
-	bye     *Headers  // hang up when the ACK has come
-	usages  int       // transfers that go on in the dialog
-	lingers *timer    // until these are given up
+	ok        *okay     // our 2xx without an ACK
+	theirs    *serverTx // re-INVITE that waits for our answer
+	ours      *asking   // our re-INVITE
+	next      *offer    // re-INVITE that has to wait
+	wait      *timer    // for the time to send it
+	reack     *sentAck  // of our latest re-INVITE
+	reacked   uint32    // the number of that
+	bye       *Headers  // hang up when the ACK has come
+	noPicture bool      // the other side takes no request for a key frame, or there is one under way
+	usages    int       // transfers that go on in the dialog
+	lingers   *timer    // until these are given up
 }
 
 // CallConfig is a call to be made.
@@ -108,6 +110,7 @@ func (c *Call) finish(end End) {
 
 func (c *Call) stop() {
 	c.again.stop()
+	c.reliable.stop()
 	c.wait.stop()
 	c.next = nil
 	if c.ok != nil {
@@ -151,6 +154,10 @@ func (c *Call) quit(goodbye bool) {
 		case Invited, Progressing:
 			c.server.answer(480)
 		case Established:
+			if c.reliable.deferred() {
+				c.server.answer(480)
+				break
+			}
 			c.ok.stop() // nobody waits for an ACK
 			c.ok = nil
 			c.hangup(nil)
@@ -190,7 +197,7 @@ func (c *Call) hangup(headers Headers) {
 	c.state = Closing
 	c.wait.stop()
 	c.next = nil
-	if c.ok != nil && !c.ok.acked {
+	if c.ok != nil && !c.ok.acked || c.reliable.deferred() {
 		c.bye = &headers
 		return
 	}
@@ -247,6 +254,10 @@ func (c *Call) inside(m *message, s *serverTx) {
 		c.byed(m, s)
 	case "INVITE":
 		c.reinvited(m, s)
+	case "PRACK":
+		c.pracked(m, s)
+	case "UPDATE":
+		c.updated(d, m, s)
 	case "INFO":
 		c.content(m, s, func(h Handler, x Content) { h.Info(c, x) })
 	case "MESSAGE":

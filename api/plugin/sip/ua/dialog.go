@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -32,6 +33,9 @@ type dialog struct {
 	routes        []string
 	seq           uint32 // of our latest request
 	theirs        uint32 // of their latest request, 0 = none yet
+	rseq          uint32 // of their latest 1xx response that we have acknowledged (RFC 3262), 0 = none
+	described     string // description of theirs in a 1xx response, "" = none
+	settled       bool   // they sent that reliably: it is the answer
 	proto         Transport
 }
 
@@ -240,7 +244,9 @@ func (e *Endpoint) beginFor(m *message, f flow, from hop, a *Account) *serverTx 
 	}
 	s.about = a
 	if unknown := m.list("Require"); len(unknown) > 0 {
-		unknown = slices.DeleteFunc(unknown, func(v string) bool { return v == "replaces" })
+		unknown = slices.DeleteFunc(unknown, func(v string) bool {
+			return v == "replaces" || m.method == "INVITE" && strings.EqualFold(v, "100rel")
+		})
 		if len(unknown) > 0 {
 			r := s.reply(420, "")
 			for _, v := range unknown {

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"bifrons/api/plugin/sip/siptest"
 	"bifrons/rtp/waittest"
 )
 
@@ -194,63 +195,32 @@ func (b *bench) account(e *Endpoint, user string) (*Account, *ear) {
 	return a, h
 }
 
-// phone is the other side, made by hand: it parses nothing by the code under test but for Headers.
+// phone is the other side, made by hand.
 type phone struct {
-	t    testing.TB
-	u    *wireUDP
-	addr string
-	got  chan text
-	tag  string
+	*siptest.Phone
+	t   testing.TB
+	got chan text
 }
 
-// text is a message that the phone got.
-type text struct {
-	raw   string
-	start string
-	Headers
-	body string
-	from netip.AddrPort
-}
+type text = siptest.Message
 
 func newPhone(t testing.TB, w *wire, addr string) *phone {
-	p := &phone{t: t, addr: addr, u: w.udpAt(netip.MustParseAddrPort(addr)), got: make(chan text, 1000), tag: "phonetag"}
-	go func() {
-		b := make([]byte, 65536)
-		for {
-			n, from, err := p.u.ReadFromUDPAddrPort(b)
-			if err != nil {
-				return
-			}
-			select {
-			case p.got <- parseText(string(b[:n]), from):
-			case <-p.u.done:
-				return
-			}
-		}
-	}()
-	return p
+	p := siptest.New(t, w.udpAt(netip.MustParseAddrPort(addr)), addr)
+	p.To = netip.MustParseAddrPort(ours + ":5060")
+	return &phone{p, t, p.Got}
 }
 
-func parseText(raw string, from netip.AddrPort) text {
-	head, body, _ := strings.Cut(raw, "\r\n\r\n")
-	lines := strings.Split(head, "\r\n")
-	m := text{raw: raw, start: lines[0], body: body, from: from}
-	for _, l := range lines[1:] {
-		k, v, _ := strings.Cut(l, ":")
-		m.Headers = append(m.Headers, Header{k, strings.TrimSpace(v)})
-	}
-	return m
-}
+func parseText(raw string, from netip.AddrPort) text { return siptest.Parse(raw, from) }
 
-func (p *phone) close() { _ = p.u.Close() }
+func (p *phone) close() { p.Close() }
 
 // next is the next message; it must begin so.
 func (p *phone) next(start string) text {
 	p.t.Helper()
 	select {
 	case m := <-p.got:
-		if !strings.HasPrefix(m.start, start) {
-			p.t.Fatalf("got %q, want %q", m.raw, start)
+		if !strings.HasPrefix(m.Start, start) {
+			p.t.Fatalf("got %q, want %q", m.Raw, start)
 		}
 		return m
 	case <-time.After(sleepless):
@@ -265,7 +235,7 @@ func (p *phone) none() {
 	synctest.Wait()
 	select {
 	case m := <-p.got:
-		p.t.Fatalf("got %q", m.raw)
+		p.t.Fatalf("got %q", m.Raw)
 	default:
 	}
 }
@@ -275,47 +245,20 @@ func (p *phone) skip(start string) text {
 	p.t.Helper()
 	for {
 		m := p.next("")
-		if strings.HasPrefix(m.start, start) {
+		if strings.HasPrefix(m.Start, start) {
 			return m
 		}
 	}
 }
 
-func (p *phone) send(to netip.AddrPort, lines ...string) {
-	_, _ = p.u.WriteToUDPAddrPort([]byte(strings.Join(lines, "\r\n")), to)
-}
+func (p *phone) send(to netip.AddrPort, lines ...string) { p.Send(to, lines...) }
 
-// reply answers a request; more are further lines, a body follows an empty one.
-func (p *phone) reply(m text, status string, more ...string) {
-	to := m.Get("To")
-	if !strings.Contains(to, "tag=") && !strings.HasPrefix(status, "100") {
-		to += ";tag=" + p.tag
-	}
-	lines := []string{"SIP/2.0 " + status}
-	for _, v := range m.All("Via") {
-		lines = append(lines, "Via: "+v)
-	}
-	lines = append(lines, "From: "+m.Get("From"), "To: "+to, "Call-ID: "+m.Get("Call-ID"), "CSeq: "+m.Get("CSeq"))
-	p.send(m.from, append(lines, finish(more)...)...)
-}
-
-// finish adds a length and the empty line.
-func finish(more []string) []string {
-	for i, l := range more {
-		if l == "" {
-			body := strings.Join(more[i+1:], "\r\n")
-			return append(append([]string{}, more[:i]...), fmt.Sprintf("Content-Length: %d", len(body)), "", body)
-		}
-	}
-	return append(append([]string{}, more...), "Content-Length: 0", "", "")
-}
+func (p *phone) reply(m text, status string, more ...string) { p.Reply(m, status, more...) }
 
 const sdpText = "v=0\r\no=- 1 1 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
 
 // withSDP are the lines of a description.
-func withSDP() []string {
-	return []string{"Content-Type: application/sdp", "", strings.TrimSuffix(sdpText, "\r\n"), ""}
-}
+func withSDP() []string { return siptest.SDP(sdpText) }
 
 // request sends a request to the endpoint.
 func (p *phone) request(method, uri, from, to, callID string, seq int, more ...string) (branch string) {
@@ -325,17 +268,8 @@ func (p *phone) request(method, uri, from, to, callID string, seq int, more ...s
 }
 
 func (p *phone) requestBy(branch, method, uri, from, to, callID string, seq int, more ...string) {
-	lines := []string{method + " " + uri + " SIP/2.0", "Via: SIP/2.0/UDP " + p.addr + ";rport;branch=" + branch, "Max-Forwards: 70",
-		"From: " + from, "To: " + to, "Call-ID: " + callID, fmt.Sprintf("CSeq: %d %s", seq, method)}
-	if method == "INVITE" || method == "REFER" || method == "SUBSCRIBE" || method == "NOTIFY" {
-		lines = append(lines, "Contact: <sip:phone@"+p.addr+">")
-	}
-	p.send(netip.MustParseAddrPort(ours+":5060"), append(lines, finish(more)...)...)
+	p.Request(branch, method, uri, from, to, callID, seq, more...)
 }
 
 // contactOf is the URI in the Contact of a message.
-func contactOf(m text) string {
-	_, uri, _ := strings.Cut(m.Get("Contact"), "<")
-	uri, _, _ = strings.Cut(uri, ">")
-	return uri
-}
+func contactOf(m text) string { return m.Contact() }

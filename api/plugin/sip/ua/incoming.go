@@ -83,7 +83,7 @@ func (a *Account) called(m *message, s *serverTx) {
 
 func (a *Account) ring(m *message, s *serverTx, in Invite) {
 	c := &Call{a: a, id: m.callID, state: Invited, d: answering(a, m, s.tag), peerURI: m.from.uri, server: s, first: in,
-		replaces: in.Replaces}
+		replaces: in.Replaces, reliable: newReliability(m)}
 	if _, taken := a.e.dialogs[c.key()]; taken {
 		s.answer(500)
 		return
@@ -106,10 +106,13 @@ func (a *Account) ring(m *message, s *serverTx, in Invite) {
 
 // extras are the header fields of all responses to INVITE that establish something.
 func (c *Call) extras() []Header {
-	s := c.server
 	if c.theirs != nil {
-		s = c.theirs
+		return c.extrasOf(c.theirs)
 	}
+	return c.extrasOf(c.server)
+}
+
+func (c *Call) extrasOf(s *serverTx) []Header {
 	list := []Header{{"Contact", c.a.contact(s.flow.proto(), s.flow.self(s.req.sourceAddr.addr))}, {"Allow", allowed}, {"Supported", "replaces"}}
 	if agent := c.a.agent(); agent != "" {
 		list = append(list, Header{"User-Agent", agent})
@@ -123,6 +126,9 @@ func (c *Call) Ring() error {
 		if c.state != Invited && c.state != Progressing {
 			return ErrState
 		}
+		if c.reliable != nil && c.first.SDP == "" && !c.reliable.described {
+			return nil // the first one has to have our offer (RFC 3262, 5)
+		}
 		c.provide(c.server.reply(180, ""))
 		return nil
 	})
@@ -135,7 +141,11 @@ func (c *Call) provide(m *message) {
 	send = func() {
 		again := *m
 		again.headers = append(Headers{}, headers...)
-		c.server.respond(&again)
+		if c.reliable != nil {
+			c.provideReliably(&again)
+		} else {
+			c.server.respond(&again)
+		}
 		c.again = c.a.e.after(time.Minute, send)
 	}
 	c.again.stop()
@@ -176,9 +186,20 @@ func (c *Call) Accept(sdp string, headers Headers) error {
 		c.state = Established
 		m := c.server.reply(200, "")
 		m.headers = append(m.headers, headers...)
-		m.content("application/sdp", sdp)
-		c.okay(c.server, m, c.first.SDP == "")
-		c.replace()
+		r := c.reliable
+		if r == nil || !r.described {
+			m.content("application/sdp", sdp) // else it was sent already
+		}
+		send := func() {
+			c.okay(c.server, m, c.first.SDP == "")
+			c.replace()
+		}
+		if r != nil && r.waits && r.described {
+			r.then = send // RFC 3262, 3
+		} else {
+			r.stop()
+			send()
+		}
 		return nil
 	})
 }
@@ -281,13 +302,20 @@ func (c *Call) acked(m *message) {
 		c.hangup(headers)
 		return
 	case !o.answer:
+	case len(m.body) == 0 && !o.update && c.reliable != nil && c.reliable.answer != nil:
+		c.emitAnswer(c.reliable.answer, false)
 	case len(m.body) == 0 && !o.update:
 		c.broken(488, "No description in the ACK")
 		return
 	case len(m.body) > 0:
-		ev := c.answer(m)
-		ev.Code, ev.Update = 0, o.update
-		c.a.emit(func(h Handler) { h.Answered(c, ev) })
+		c.emitAnswer(m, o.update)
 	}
 	c.pump()
+}
+
+// emitAnswer tells of a request that has the answer to our offer.
+func (c *Call) emitAnswer(m *message, update bool) {
+	ev := c.answer(m)
+	ev.Code, ev.Update = 0, update
+	c.a.emit(func(h Handler) { h.Answered(c, ev) })
 }

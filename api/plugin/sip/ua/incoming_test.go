@@ -19,7 +19,7 @@ func (b *bench) called(user, callID string, more ...string) (branch string) {
 // ackOf acknowledges a final response to the INVITE with that branch; of a 2xx with another one.
 func (b *bench) ackOf(branch string, m text, more ...string) {
 	uri := "sip:x@" + ours
-	if strings.HasPrefix(m.start, "SIP/2.0 2") {
+	if strings.HasPrefix(m.Start, "SIP/2.0 2") {
 		branch, uri = "z9hG4bK"+random(10), contactOf(m)
 	}
 	seq, _, _ := strings.Cut(m.Get("CSeq"), " ")
@@ -50,26 +50,26 @@ func TestIncoming(t *testing.T) {
 		m := b.phone.next("SIP/2.0 180 Ringing")
 		if !strings.HasPrefix(m.Get("To"), "<sip:alice@192.0.2.2>;tag=") || m.Get("Contact") == "" || m.Get("Record-Route") == "" ||
 			!strings.Contains(m.Get("Via"), ";rport=5060") || !strings.Contains(m.Get("Via"), ";received=192.0.2.2") {
-			t.Errorf("%q", m.raw)
+			t.Errorf("%q", m.Raw)
 		}
 		b.pass(time.Minute) // and again
 		b.phone.next("SIP/2.0 180")
 		b.ok(c.Progress("v=early\r\n", nil))
-		if p := b.phone.next("SIP/2.0 183"); p.body != "v=early\r\n" || p.Get("To") != m.Get("To") {
-			t.Errorf("%q", p.raw)
+		if p := b.phone.next("SIP/2.0 183"); p.Body != "v=early\r\n" || p.Get("To") != m.Get("To") {
+			t.Errorf("%q", p.Raw)
 		}
 		if err := c.Progress("x", nil); err != ErrState {
 			t.Error(err)
 		}
 		b.ok(c.Accept("v=answer\r\n", Headers{{"X-Two", "2"}}))
 		ok := b.phone.next("SIP/2.0 200")
-		if ok.body != "v=answer\r\n" || ok.Get("X-Two") != "2" || len(ok.All("Contact")) != 1 || ok.Get("To") != m.Get("To") {
-			t.Errorf("%q", ok.raw)
+		if ok.Body != "v=answer\r\n" || ok.Get("X-Two") != "2" || len(ok.All("Contact")) != 1 || ok.Get("To") != m.Get("To") {
+			t.Errorf("%q", ok.Raw)
 		}
 		// Until the ACK comes it is repeated.
 		for range 4 {
-			if again := b.phone.next("SIP/2.0 200"); again.raw != ok.raw {
-				t.Errorf("%q", again.raw)
+			if again := b.phone.next("SIP/2.0 200"); again.Raw != ok.Raw {
+				t.Errorf("%q", again.Raw)
 			}
 		}
 		b.ackOf(branch, ok)
@@ -81,7 +81,7 @@ func TestIncoming(t *testing.T) {
 		b.ok(c.Hangup(nil))
 		bye := b.phone.next("BYE sip:phone@192.0.2.2:5060 SIP/2.0")
 		if bye.Get("Route") != "<sip:192.0.2.2:5060;lr;n=1>" || bye.Get("To") != "\"Far \\\"end\" <sip:far@192.0.2.2>;tag=far" || bye.Get("From") != m.Get("To") {
-			t.Errorf("%q", bye.raw)
+			t.Errorf("%q", bye.Raw)
 		}
 		b.phone.reply(bye, "200 OK")
 		b.pass(0)
@@ -130,11 +130,11 @@ func TestNoACK(t *testing.T) {
 		start := time.Now()
 		n := 0
 		m := b.phone.next("")
-		for ; strings.HasPrefix(m.start, "SIP/2.0 200"); m = b.phone.next("") {
+		for ; strings.HasPrefix(m.Start, "SIP/2.0 200"); m = b.phone.next("") {
 			n++
 		}
-		if d := time.Since(start).Round(time.Second); d != 32*time.Second || n != 11 || !strings.HasPrefix(m.start, "BYE") {
-			t.Error(d, n, m.start)
+		if d := time.Since(start).Round(time.Second); d != 32*time.Second || n != 11 || !strings.HasPrefix(m.Start, "BYE") {
+			t.Error(d, n, m.Start)
 		}
 		b.phone.reply(m, "200 OK")
 		b.pass(0)
@@ -152,7 +152,7 @@ func TestNoACK(t *testing.T) {
 		b.ackOf(branch, ok)
 		bye := b.phone.next("BYE")
 		if bye.Get("X-Why") != "1" {
-			t.Errorf("%q", bye.raw)
+			t.Errorf("%q", bye.Raw)
 		}
 		b.phone.reply(bye, "200 OK")
 		b.pass(0)
@@ -177,7 +177,7 @@ func TestDecline(t *testing.T) {
 		b.ok(c.Decline(603, Headers{{"X-No", "1"}}))
 		m := b.phone.next("SIP/2.0 603 Decline")
 		if m.Get("X-No") != "1" || m.Get("To") != ring.Get("To") {
-			t.Errorf("%q", m.raw)
+			t.Errorf("%q", m.Raw)
 		}
 		b.phone.next("SIP/2.0 603") // again, as there is no ACK
 		b.ackOf(branch, m)
@@ -199,7 +199,7 @@ func TestCanceled(t *testing.T) {
 		b.phone.next("SIP/2.0 180")
 		b.phone.requestBy(branch, "CANCEL", "sip:alice@"+ours, "<sip:far@"+theirs+">;tag=far", "<sip:alice@"+theirs+">", "in1", 1, `Reason: SIP;cause=200;text="Call completed elsewhere"`)
 		if m := b.phone.next("SIP/2.0 200"); m.Get("CSeq") != "1 CANCEL" {
-			t.Errorf("%q", m.raw)
+			t.Errorf("%q", m.Raw)
 		}
 		b.ackOf(branch, b.phone.next("SIP/2.0 487"))
 		if e := what[End](t, h, "ended"); e.Code != 487 || e.ReasonText != "Call completed elsewhere" || e.ReasonCause != "200" {
@@ -278,14 +278,14 @@ func TestBadInvites(t *testing.T) {
 		}{
 			{"sip:bob@" + ours, withSDP(), "404", ""},
 			{"tel:123", withSDP(), "416", ""},
-			{"sip:alice@" + ours, append([]string{"Require: 100rel, replaces"}, withSDP()...), "420", "Unsupported"},
+			{"sip:alice@" + ours, append([]string{"Require: timer, replaces"}, withSDP()...), "420", "Unsupported"},
 			{"sip:alice@" + ours, []string{"Content-Type: text/plain", "", "hello"}, "415", "Accept"},
 			{"sip:alice@" + ours, []string{"Content-Type: multipart/mixed;boundary=x", "", "--x", "Content-Type: a/b", "", "y", "--x--"}, "415", "Accept"},
 		} {
 			branch := b.phone.request("INVITE", x.uri, "<sip:far@x>;tag=f", "<sip:alice@x>", random(5), 1, x.more...)
 			m := b.phone.next("SIP/2.0 " + x.want)
 			if x.name != "" && m.Get(x.name) == "" {
-				t.Errorf("%q", m.raw)
+				t.Errorf("%q", m.Raw)
 			}
 			b.ackOf(branch, m)
 		}
@@ -305,12 +305,12 @@ func TestBadInvites(t *testing.T) {
 		for _, method := range []string{"REGISTER", "SUBSCRIBE", "PUBLISH", "NEWMETHOD"} {
 			b.phone.request(method, "sip:alice@"+ours, "<sip:far@x>;tag=f", "<sip:alice@x>", random(5), 1)
 			if m := b.phone.next("SIP/2.0 405"); m.Get("Allow") != allowed {
-				t.Errorf("%q", m.raw)
+				t.Errorf("%q", m.Raw)
 			}
 		}
 		b.phone.request("OPTIONS", "sip:alice@"+ours, "<sip:far@x>;tag=f", "<sip:alice@x>", random(5), 1)
 		if m := b.phone.next("SIP/2.0 200"); m.Get("Allow") != allowed || m.Get("Accept") != "application/sdp" {
-			t.Errorf("%q", m.raw)
+			t.Errorf("%q", m.Raw)
 		}
 		b.phone.request("OPTIONS", "sip:"+ours, "<sip:far@x>;tag=f", "<sip:x>", random(5), 1)
 		b.phone.next("SIP/2.0 200")

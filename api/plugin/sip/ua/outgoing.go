@@ -104,10 +104,19 @@ func (c *Call) provisional(m *message) {
 		d.learn(m)
 		c.forks[tag] = &d
 	}
-	if c.canceling {
+	f := c.forks[tag]
+	if f != nil && !f.prack(m) || c.canceling {
 		return
 	}
 	ev := c.answer(m)
+	if f != nil && ev.SDP != "" {
+		switch {
+		case f.settled:
+			ev.SDP = f.described
+		default:
+			f.described, f.settled = ev.SDP, requires(m, "100rel")
+		}
+	}
 	c.a.emit(func(h Handler) { h.Provisional(c, ev) })
 }
 
@@ -153,15 +162,18 @@ func (c *Call) accepted(m *message) {
 		return
 	}
 	if f := c.forks[tag]; f != nil {
-		d.theirs = f.theirs
+		d.theirs, d.seq, d.described, d.settled = f.theirs, max(d.seq, f.seq), f.described, f.settled
 	}
 	c.d, c.forks, c.state = &d, nil, Established
 	c.d.ack(m.seq, credentials, k)
-	if len(m.body) == 0 {
+	ev := c.answer(m)
+	if d.settled || ev.SDP == "" {
+		ev.SDP = d.described // the answer came before (RFC 6337, 2.1)
+	}
+	if ev.SDP == "" {
 		c.broken(488, "No description in the answer")
 		return
 	}
-	ev := c.answer(m)
 	c.a.emit(func(h Handler) { h.Answered(c, ev) })
 }
 

@@ -33,16 +33,16 @@ func (b *bench) inCall(a *Account) (*Call, text) {
 
 // from and to are those of the phone in a dialog that the INVITE m has begun.
 func (p *phone) fromTo(m text) (from, to string) {
-	return m.Get("To") + ";tag=" + p.tag, m.Get("From")
+	return m.Get("To") + ";tag=" + p.Tag, m.Get("From")
 }
 
 func TestCall(t *testing.T) {
 	inBubble(t, Config{UserAgent: "test/1"}, func(b *bench) {
 		a, h := b.account(b.e, "alice")
 		c, m := b.calling(a, CallConfig{CallID: "abc@def", Headers: Headers{{"X-One", "1"}, {"Contact", "<sip:evil@x>"}}, URI: "sip:bob@" + theirs + "?Route=x"})
-		if m.start != "INVITE sip:bob@192.0.2.2 SIP/2.0" || m.Get("Call-ID") != "abc@def" || m.Get("X-One") != "1" || m.body != sdpText ||
+		if m.Start != "INVITE sip:bob@192.0.2.2 SIP/2.0" || m.Get("Call-ID") != "abc@def" || m.Get("X-One") != "1" || m.Body != sdpText ||
 			m.Get("Content-Type") != "application/sdp" || len(m.All("Contact")) != 1 || m.Get("CSeq") != "1 INVITE" {
-			t.Errorf("%q", m.raw)
+			t.Errorf("%q", m.Raw)
 		}
 		b.phone.reply(m, "100 Trying")
 		b.pass(0)
@@ -66,7 +66,7 @@ func TestCall(t *testing.T) {
 		ack := b.phone.next("ACK sip:phone@192.0.2.2:5060;x=y SIP/2.0")
 		if r := ack.All("Route"); !slices.Equal(r, []string{"<sip:192.0.2.2:5060;lr;n=1>", "<sip:192.0.2.2;lr;n=2>"}) || ack.Get("CSeq") != "1 ACK" ||
 			ack.Get("To") != "<sip:bob@192.0.2.2>;tag=phonetag" || ack.Get("Via") == m.Get("Via") {
-			t.Errorf("%q", ack.raw)
+			t.Errorf("%q", ack.Raw)
 		}
 		b.pass(0)
 		if x := what[Answer](t, h, "answered"); !x.Focus || x.SDP != sdpText || x.Update || x.Code != 200 {
@@ -74,8 +74,8 @@ func TestCall(t *testing.T) {
 		}
 		// An answer that is repeated gets the same ACK.
 		b.phone.reply(m, "200 OK", append([]string{"Contact: <sip:phone@192.0.2.2:5060;x=y>"}, withSDP()...)...)
-		if again := b.phone.next("ACK"); again.raw != ack.raw {
-			t.Errorf("%q", again.raw)
+		if again := b.phone.next("ACK"); again.Raw != ack.Raw {
+			t.Errorf("%q", again.Raw)
 		}
 		if c.State() != Established || c.ID() != "abc@def" || !c.Outgoing() || c.Peer() != "sip:bob@192.0.2.2" {
 			t.Error(c.State())
@@ -83,7 +83,7 @@ func TestCall(t *testing.T) {
 		b.ok(c.Hangup(Headers{{"Reason", "Q.850;cause=16"}}))
 		bye := b.phone.next("BYE sip:phone@192.0.2.2:5060;x=y SIP/2.0")
 		if bye.Get("CSeq") != "2 BYE" || bye.Get("Reason") != "Q.850;cause=16" || len(bye.All("Route")) != 2 {
-			t.Errorf("%q", bye.raw)
+			t.Errorf("%q", bye.Raw)
 		}
 		if err := c.Hangup(nil); err != ErrState {
 			t.Error(err)
@@ -140,7 +140,7 @@ func TestCallRefused(t *testing.T) {
 				b.phone.reply(m, x.status, x.more...)
 				ack := b.phone.next("ACK sip:bob@192.0.2.2 SIP/2.0")
 				if ack.Get("Via") != m.Get("Via") || ack.Get("To") != "<sip:bob@192.0.2.2>;tag=phonetag" {
-					t.Errorf("%q", ack.raw)
+					t.Errorf("%q", ack.Raw)
 				}
 				b.phone.reply(m, x.status, x.more...) // the ACK was lost
 				b.phone.next("ACK")
@@ -162,8 +162,8 @@ func TestNoAnswer(t *testing.T) {
 		start := time.Now()
 		var at []time.Duration
 		for range 6 {
-			if again := b.phone.next("INVITE"); again.raw != m.raw {
-				t.Errorf("%q", again.raw)
+			if again := b.phone.next("INVITE"); again.Raw != m.Raw {
+				t.Errorf("%q", again.Raw)
 			}
 			at = append(at, time.Since(start))
 		}
@@ -231,7 +231,7 @@ func TestCancel(t *testing.T) {
 				cancel := b.phone.next("CANCEL sip:bob@192.0.2.2 SIP/2.0")
 				if cancel.Get("Via") != m.Get("Via") || cancel.Get("CSeq") != "1 CANCEL" || cancel.Get("To") != m.Get("To") || cancel.Get("From") != m.Get("From") ||
 					cancel.Get("Reason") != "SIP;cause=487" {
-					t.Errorf("%q", cancel.raw)
+					t.Errorf("%q", cancel.Raw)
 				}
 				b.phone.reply(cancel, "200 OK")
 				if x.unanswered {
@@ -269,18 +269,18 @@ func TestForks(t *testing.T) {
 		a, h := b.account(b.e, "alice")
 		c, m := b.calling(a, CallConfig{})
 		for _, tag := range []string{"one", "two", "three"} {
-			b.phone.tag = tag
+			b.phone.Tag = tag
 			b.phone.reply(m, "180 Ringing", "Contact: <sip:"+tag+"@192.0.2.2>")
 		}
-		b.phone.tag = "two"
+		b.phone.Tag = "two"
 		b.phone.reply(m, "200 OK", append([]string{"Contact: <sip:two@192.0.2.2>"}, withSDP()...)...)
 		b.phone.next("ACK sip:two@")
-		b.phone.tag = "one"
+		b.phone.Tag = "one"
 		b.phone.reply(m, "200 OK", append([]string{"Contact: <sip:one@192.0.2.2>"}, withSDP()...)...)
 		b.phone.next("ACK sip:one@")
 		bye := b.phone.next("BYE sip:one@")
 		if bye.Get("To") != "<sip:bob@192.0.2.2>;tag=one" {
-			t.Errorf("%q", bye.raw)
+			t.Errorf("%q", bye.Raw)
 		}
 		b.phone.reply(bye, "200 OK")
 		b.phone.reply(m, "200 OK", append([]string{"Contact: <sip:one@192.0.2.2>"}, withSDP()...)...)
@@ -291,7 +291,7 @@ func TestForks(t *testing.T) {
 		}
 		b.ok(c.Info("a/b", "x", nil))
 		if m := b.phone.next("INFO sip:two@"); m.Get("To") != "<sip:bob@192.0.2.2>;tag=two" {
-			t.Errorf("%q", m.raw)
+			t.Errorf("%q", m.Raw)
 		}
 	})
 }
@@ -308,17 +308,17 @@ func TestCallDigest(t *testing.T) {
 		b.phone.reply(m, "407 Proxy Authentication Required", challenge)
 		b.phone.next("ACK")
 		m = b.phone.next("INVITE")
-		if m.Get("CSeq") != "2 INVITE" || field(m.Get("Proxy-Authorization"), "nc") != "00000001" || m.body != sdpText {
-			t.Errorf("%q", m.raw)
+		if m.Get("CSeq") != "2 INVITE" || field(m.Get("Proxy-Authorization"), "nc") != "00000001" || m.Body != sdpText {
+			t.Errorf("%q", m.Raw)
 		}
 		b.phone.reply(m, "200 OK", append([]string{"Contact: <sip:phone@192.0.2.2:5060>"}, withSDP()...)...)
 		if ack := b.phone.next("ACK"); ack.Get("CSeq") != "2 ACK" || ack.Get("Proxy-Authorization") != m.Get("Proxy-Authorization") {
-			t.Errorf("%q", ack.raw)
+			t.Errorf("%q", ack.Raw)
 		}
 		b.ok(c.Hangup(nil))
 		bye := b.phone.next("BYE")
 		if bye.Get("CSeq") != "3 BYE" || field(bye.Get("Proxy-Authorization"), "nc") != "00000002" {
-			t.Errorf("%q", bye.raw)
+			t.Errorf("%q", bye.Raw)
 		}
 		b.phone.reply(bye, "407 Proxy", strings.Replace(challenge, `"n"`, `"n2", stale=true`, 1))
 		bye = b.phone.next("BYE")
@@ -340,7 +340,7 @@ func TestCallDigest(t *testing.T) {
 		b.ok(err)
 		m = evil.next("INVITE")
 		if m.Get("Proxy-Authorization") != "" || m.Get("Authorization") != "" {
-			t.Errorf("%q", m.raw)
+			t.Errorf("%q", m.Raw)
 		}
 		evil.reply(m, "407 Proxy", challenge)
 		evil.next("ACK")
@@ -386,7 +386,7 @@ func TestRoutes(t *testing.T) {
 			b.ok(err)
 			m := b.phone.next(x.start)
 			if m.Get("Route") != x.route {
-				t.Errorf("%q", m.raw)
+				t.Errorf("%q", m.Raw)
 			}
 			b.phone.reply(m, "180 Ringing")
 			b.pass(0)
@@ -394,7 +394,7 @@ func TestRoutes(t *testing.T) {
 			b.phone.next("CANCEL")
 			b.phone.reply(m, "487 Request Terminated")
 			if ack := b.phone.next("ACK"); ack.Get("Route") != x.route {
-				t.Errorf("%q", ack.raw)
+				t.Errorf("%q", ack.Raw)
 			}
 			a.Close()
 			b.pass(time.Minute)

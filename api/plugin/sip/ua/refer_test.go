@@ -16,7 +16,7 @@ func TestReferGoes(t *testing.T) {
 		b.ok(c.Refer("sip:carol@192.0.2.9", nil, nil))
 		r := b.phone.next("REFER sip:phone@192.0.2.2:5060 SIP/2.0")
 		if r.Get("Refer-To") != "<sip:carol@192.0.2.9>" || r.Get("Referred-By") != "<sip:alice@192.0.2.2>" || r.Get("Contact") == "" {
-			t.Errorf("%q", r.raw)
+			t.Errorf("%q", r.Raw)
 		}
 		b.phone.reply(r, "202 Accepted")
 		notify := func(seq int, state, body string) {
@@ -114,9 +114,9 @@ func TestReferComes(t *testing.T) {
 		told := func(state, line string) {
 			t.Helper()
 			n := b.phone.next("NOTIFY sip:phone@192.0.2.2:5060 SIP/2.0")
-			if n.Get("Event") != "refer;id=1" || !strings.HasPrefix(n.Get("Subscription-State"), state) || n.body != line+"\r\n" ||
+			if n.Get("Event") != "refer;id=1" || !strings.HasPrefix(n.Get("Subscription-State"), state) || n.Body != line+"\r\n" ||
 				n.Get("Content-Type") != "message/sipfrag;version=2.0" || n.Get("Call-ID") != c.ID() {
-				t.Errorf("%q", n.raw)
+				t.Errorf("%q", n.Raw)
 			}
 			b.phone.reply(n, "200 OK")
 			b.pass(0)
@@ -129,12 +129,12 @@ func TestReferComes(t *testing.T) {
 		h.last(t, "ended")
 		_, inv := b.calling(helper, CallConfig{URI: x.r.To, Transfer: x.t})
 		if inv.Get("Referred-By") != "<sip:bob@x>" || inv.Get("Replaces") != "x@y;to-tag=a;from-tag=b" {
-			t.Errorf("%q", inv.raw)
+			t.Errorf("%q", inv.Raw)
 		}
 		if err := x.t.Decline(603); err != ErrState {
 			t.Error(err)
 		}
-		b.phone.tag = "carol"
+		b.phone.Tag = "carol"
 		b.phone.reply(inv, "180 Ringing")
 		told("active", "SIP/2.0 180 Ringing")
 		b.phone.reply(inv, "200 OK", withSDP()...)
@@ -165,21 +165,21 @@ func TestReferDeclined(t *testing.T) {
 		b.phone.none() // one after the other
 		b.phone.reply(n, "200 OK")
 		n = b.phone.next("NOTIFY")
-		if n.body != "SIP/2.0 603 Decline\r\n" || n.Get("Event") != "refer" || n.Get("CSeq") != "2 NOTIFY" {
-			t.Errorf("%q", n.raw)
+		if n.Body != "SIP/2.0 603 Decline\r\n" || n.Get("Event") != "refer" || n.Get("CSeq") != "2 NOTIFY" {
+			t.Errorf("%q", n.Raw)
 		}
 		b.phone.reply(n, "200 OK")
 		// Nobody decides.
 		refer("r2", "Refer-To: sip:carol@x", "Refer-Sub: false")
 		if r := b.phone.next("SIP/2.0 202"); r.Get("Refer-Sub") != "false" {
-			t.Errorf("%q", r.raw)
+			t.Errorf("%q", r.Raw)
 		}
 		refer("r3", "Refer-To: sip:carol@x")
 		b.phone.next("SIP/2.0 202")
 		b.phone.reply(b.phone.next("NOTIFY"), "200 OK")
 		n = b.phone.next("NOTIFY")
-		if n.body != "SIP/2.0 408 Request Timeout\r\n" {
-			t.Errorf("%q", n.raw)
+		if n.Body != "SIP/2.0 408 Request Timeout\r\n" {
+			t.Errorf("%q", n.Raw)
 		}
 		b.phone.reply(n, "481 Gone")
 		b.pass(time.Minute)
@@ -213,13 +213,13 @@ func TestReplaced(t *testing.T) {
 		b.ok(err)
 		c, m := b.inCall(a)
 		_, tag, _ := strings.Cut(m.Get("From"), "tag=")
-		b.phone.tag = "other"
+		b.phone.Tag = "other"
 		branch := b.called("alice", "in1", append([]string{"Replaces: " + c.ID() + ";from-tag=phonetag;to-tag=" + tag}, withSDP()...)...)
 		b.ok(hh.last(t, "incoming").call.Accept("v=a\r\n", nil))
 		ok := b.phone.next("SIP/2.0 200")
 		bye := b.phone.next("BYE")
 		if bye.Get("Call-ID") != c.ID() {
-			t.Errorf("%q", bye.raw)
+			t.Errorf("%q", bye.Raw)
 		}
 		b.phone.reply(bye, "200 OK")
 		b.ackOf(branch, ok)

@@ -76,7 +76,7 @@ func TestRegister(t *testing.T) {
 			t.Errorf("digest %q, want response %s", d, want)
 		}
 		if again.Get("Call-ID") != m.Get("Call-ID") || again.Get("CSeq") != "2 REGISTER" || again.Get("From") != m.Get("From") {
-			t.Errorf("second: %q", again.raw)
+			t.Errorf("second: %q", again.Raw)
 		}
 		b.phone.reply(again, "200 OK", "Contact: <"+contactOf(again)+">;expires=40, <sip:other@192.0.2.9>;expires=9999", "X-Hello: y")
 		b.pass(0)
@@ -106,7 +106,7 @@ func TestRegister(t *testing.T) {
 		b.ok(a.Unregister())
 		m = b.phone.next("REGISTER")
 		if m.Get("Expires") != "0" || !strings.HasSuffix(m.Get("Contact"), ";expires=0") {
-			t.Errorf("%q", m.raw)
+			t.Errorf("%q", m.Raw)
 		}
 		b.phone.reply(m, "200 OK")
 		b.pass(0)
@@ -164,12 +164,12 @@ func TestMinExpires(t *testing.T) {
 		b.phone.reply(b.phone.next("REGISTER"), "423 Interval Too Brief", "Min-Expires: 7200")
 		m := b.phone.next("REGISTER")
 		if m.Get("Expires") != "7200" {
-			t.Errorf("%q", m.raw)
+			t.Errorf("%q", m.Raw)
 		}
 		b.phone.reply(m, "407 Proxy", `Proxy-Authenticate: Digest realm="r", nonce="n"`)
 		m = b.phone.next("REGISTER")
 		if want := md5hex(md5hex("alice:r:x") + ":n:" + md5hex("REGISTER:sip:192.0.2.2")); field(m.Get("Proxy-Authorization"), "response") != want {
-			t.Errorf("%q", m.raw)
+			t.Errorf("%q", m.Raw)
 		}
 		b.phone.reply(m, "200 OK")
 		b.pass(0)
@@ -186,7 +186,7 @@ func TestRegisterAnew(t *testing.T) {
 		b.ok(a.Register(AccountConfig{Identity: "sip:bob@" + theirs, Register: true, Proxy: "sip:" + theirs + ";lr"}))
 		m := b.phone.next("REGISTER sip:192.0.2.2;lr SIP/2.0")
 		if m.Get("To") != "<sip:bob@192.0.2.2>" {
-			t.Errorf("%q", m.raw)
+			t.Errorf("%q", m.Raw)
 		}
 		b.phone.reply(m, "200 OK")
 		b.pass(0)
@@ -267,9 +267,9 @@ func TestBehindNAT(t *testing.T) {
 	inBubble(t, Config{BehindNAT: true}, func(b *bench) {
 		_, h := b.registering(AccountConfig{})
 		seen := func(m text) text {
-			for i, f := range m.Headers {
-				if f.Name == "Via" {
-					m.Headers[i].Value = strings.Replace(f.Value, ";rport", ";received=198.51.100.7;rport=1024", 1)
+			for i, f := range m.Fields {
+				if strings.HasPrefix(f, "Via:") {
+					m.Fields[i] = strings.Replace(f, ";rport", ";received=198.51.100.7;rport=1024", 1)
 				}
 			}
 			return m
@@ -277,7 +277,7 @@ func TestBehindNAT(t *testing.T) {
 		b.phone.reply(seen(b.phone.next("REGISTER")), "200 OK")
 		m := b.phone.next("REGISTER")
 		if !strings.HasSuffix(contactOf(m), "@198.51.100.7:1024") {
-			t.Errorf("%q", m.raw)
+			t.Errorf("%q", m.Raw)
 		}
 		b.phone.reply(seen(m), "200 OK", "Contact: "+m.Get("Contact"))
 		b.pass(time.Minute)

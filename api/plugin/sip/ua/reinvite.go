@@ -34,7 +34,7 @@ func (c *Call) Reinvite(sdp string, headers Headers) error {
 // pump sends the re-INVITE that waits, if nothing is in its way any more.
 func (c *Call) pump() {
 	o := c.next
-	if o == nil || c.state != Established || c.ok != nil || c.ours != nil || c.theirs != nil || c.wait != nil && !c.wait.dead {
+	if o == nil || c.state != Established || c.ok != nil || c.reliable.deferred() || c.ours != nil || c.theirs != nil || c.wait != nil && !c.wait.dead {
 		return
 	}
 	c.next = nil
@@ -92,7 +92,28 @@ func (c *Call) reaccepted(m *message) {
 	c.a.emit(func(h Handler) { h.Answered(c, ev) })
 }
 
-// reinvited takes a re-INVITE (RFC 3261, 14.2).
+// updated takes an UPDATE (RFC 3311). Without a description it refreshes the target or a session timer; before the call is
+// answered nothing else is accepted.
+func (c *Call) updated(d *dialog, m *message, s *serverTx) {
+	switch {
+	case len(m.body) > 0 && c.state == Established && !c.reliable.deferred():
+		c.reinvited(m, s)
+	case len(m.body) > 0 && c.state < Established:
+		s.answer(488)
+	case c.state > Established:
+		s.answer(481)
+	default:
+		d.aim(m)
+		r := s.reply(200, "")
+		r.headers = append(r.headers, c.extrasOf(s)...)
+		s.respond(r)
+	}
+}
+
+// updateTime is how long an UPDATE may wait for an answer: who sent it does not wait for people (RFC 3311, 5.2).
+const updateTime = 10 * time.Second
+
+// reinvited takes a re-INVITE (RFC 3261, 14.2), or an UPDATE that offers something.
 func (c *Call) reinvited(m *message, s *serverTx) {
 	_, ok := m.sdp()
 	switch {
@@ -117,13 +138,21 @@ func (c *Call) reinvited(m *message, s *serverTx) {
 		}
 		c.d.aim(m)
 		c.theirs = s
-		s.extras = c.extras
-		s.canceled = func(*message) {
-			s.answer(487)
+		unwanted := func(code int) {
+			if c.theirs != s {
+				return
+			}
+			s.answer(code)
 			c.theirs = nil
 			c.a.emit(func(h Handler) { h.ReinviteCanceled(c) })
 			c.pump()
 		}
+		if m.method == "UPDATE" {
+			c.a.e.after(updateTime, func() { unwanted(504) })
+			return
+		}
+		s.extras = c.extras
+		s.canceled = func(*message) { unwanted(487) }
 		s.answer(100)
 	}
 }
@@ -142,6 +171,13 @@ func (c *Call) AnswerReinvite(sdp string, headers Headers) error {
 		m := s.reply(200, "")
 		m.headers = append(m.headers, headers...)
 		m.content("application/sdp", sdp)
+		if s.req.method == "UPDATE" {
+			m.headers = append(m.headers, c.extrasOf(s)...)
+			s.respond(m)
+			c.theirs = nil
+			c.pump()
+			return nil
+		}
 		c.okay(s, m, len(s.req.body) == 0)
 		c.theirs = nil
 		return nil

@@ -28,15 +28,15 @@ func TestReinviteComes(t *testing.T) {
 		}
 		b.reinvite(m, 2, withSDP()...) // one at a time
 		if r := b.phone.next("SIP/2.0 500"); r.Get("Retry-After") == "" {
-			t.Errorf("%q", r.raw)
+			t.Errorf("%q", r.Raw)
 		}
 		if err := c.Reinvite("x", nil); err != ErrPending {
 			t.Error(err)
 		}
 		b.ok(c.AnswerReinvite("v=answer\r\n", Headers{{"X-A", "b"}}))
 		ok := b.phone.skip("SIP/2.0 200")
-		if ok.body != "v=answer\r\n" || ok.Get("X-A") != "b" || ok.Get("Contact") == "" {
-			t.Errorf("%q", ok.raw)
+		if ok.Body != "v=answer\r\n" || ok.Get("X-A") != "b" || ok.Get("Contact") == "" {
+			t.Errorf("%q", ok.Raw)
 		}
 		b.phone.skip("SIP/2.0 200") // no ACK yet
 		b.ackOf(branch, ok)
@@ -99,8 +99,8 @@ func TestReinviteGoes(t *testing.T) {
 		c, m := b.inCall(a)
 		b.ok(c.Reinvite("v=2\r\n", Headers{{"X-A", "b"}}))
 		r := b.phone.next("INVITE sip:phone@192.0.2.2:5060 SIP/2.0")
-		if r.body != "v=2\r\n" || r.Get("CSeq") != "2 INVITE" || r.Get("X-A") != "b" || r.Get("To") != "<sip:bob@192.0.2.2>;tag=phonetag" || r.Get("Contact") != m.Get("Contact") {
-			t.Errorf("%q", r.raw)
+		if r.Body != "v=2\r\n" || r.Get("CSeq") != "2 INVITE" || r.Get("X-A") != "b" || r.Get("To") != "<sip:bob@192.0.2.2>;tag=phonetag" || r.Get("Contact") != m.Get("Contact") {
+			t.Errorf("%q", r.Raw)
 		}
 		if err := c.Reinvite("v=3\r\n", nil); err != ErrPending {
 			t.Error(err)
@@ -109,8 +109,8 @@ func TestReinviteGoes(t *testing.T) {
 		b.phone.reply(r, "200 OK", append([]string{"Contact: <sip:moved@192.0.2.2>"}, withSDP()...)...)
 		ack := b.phone.next("ACK sip:moved@192.0.2.2 SIP/2.0")
 		b.phone.reply(r, "200 OK", append([]string{"Contact: <sip:moved@192.0.2.2>"}, withSDP()...)...)
-		if again := b.phone.next("ACK"); again.raw != ack.raw {
-			t.Errorf("%q", again.raw)
+		if again := b.phone.next("ACK"); again.Raw != ack.Raw {
+			t.Errorf("%q", again.Raw)
 		}
 		b.pass(0)
 		if x := what[Answer](t, h, "answered"); !x.Update || x.SDP != sdpText || x.Code != 200 || h.count("answered") != 2 {
@@ -119,7 +119,7 @@ func TestReinviteGoes(t *testing.T) {
 		// The first answer once more, after that.
 		b.phone.reply(m, "200 OK", append([]string{"Contact: <sip:phone@192.0.2.2:5060>"}, withSDP()...)...)
 		if again := b.phone.next("ACK sip:phone@"); again.Get("CSeq") != "1 ACK" {
-			t.Errorf("%q", again.raw)
+			t.Errorf("%q", again.Raw)
 		}
 		b.ok(c.Reinvite("v=3\r\n", nil))
 		r = b.phone.next("INVITE sip:moved@")
@@ -167,8 +167,8 @@ func TestGlare(t *testing.T) {
 		ok := b.phone.next("SIP/2.0 200")
 		b.phone.none()
 		b.ackOf(branch, ok)
-		if again := b.phone.next("INVITE"); again.body != "v=2\r\n" || again.Get("CSeq") != "3 INVITE" {
-			t.Errorf("%q", again.raw)
+		if again := b.phone.next("INVITE"); again.Body != "v=2\r\n" || again.Get("CSeq") != "3 INVITE" {
+			t.Errorf("%q", again.Raw)
 		} else {
 			b.phone.reply(again, "491 Request Pending")
 		}
@@ -232,19 +232,19 @@ func TestInDialog(t *testing.T) {
 		if x := h.last(t, "message"); x.what.(Content).Body != "hello \uFFFD" || x.call != c || h.count("info") != 1 {
 			t.Errorf("%+v", x)
 		}
-		if r := in("OPTIONS", 4); !strings.HasPrefix(r.start, "SIP/2.0 200") {
-			t.Errorf("%q", r.raw)
+		if r := in("OPTIONS", 4); !strings.HasPrefix(r.Start, "SIP/2.0 200") {
+			t.Errorf("%q", r.Raw)
 		}
-		if r := in("UPDATE", 5); !strings.HasPrefix(r.start, "SIP/2.0 405") {
-			t.Errorf("%q", r.raw)
+		if r := in("PUBLISH", 5); !strings.HasPrefix(r.Start, "SIP/2.0 405") {
+			t.Errorf("%q", r.Raw)
 		}
-		if r := in("OPTIONS", 4); !strings.HasPrefix(r.start, "SIP/2.0 500") {
-			t.Errorf("%q", r.raw)
+		if r := in("OPTIONS", 4); !strings.HasPrefix(r.Start, "SIP/2.0 500") {
+			t.Errorf("%q", r.Raw)
 		}
 		b.ok(c.Info("application/dtmf-relay", "Signal=1\r\nDuration=160", Headers{{"X-B", "c"}}))
 		r := b.phone.next("INFO sip:phone@192.0.2.2:5060 SIP/2.0")
-		if r.body != "Signal=1\r\nDuration=160" || r.Get("Content-Type") != "application/dtmf-relay" || r.Get("X-B") != "c" {
-			t.Errorf("%q", r.raw)
+		if r.Body != "Signal=1\r\nDuration=160" || r.Get("Content-Type") != "application/dtmf-relay" || r.Get("X-B") != "c" {
+			t.Errorf("%q", r.Raw)
 		}
 		b.phone.reply(r, "200 OK")
 		b.ok(c.Message("text/plain", "hi", nil))

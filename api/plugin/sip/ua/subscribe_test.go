@@ -13,16 +13,16 @@ func TestSubscribe(t *testing.T) {
 			Headers: Headers{{"X-A", "b"}}, Type: "a/b", Body: "x"})
 		b.ok(err)
 		m := b.phone.next("SUBSCRIBE sip:alice@192.0.2.2 SIP/2.0")
-		if id != "sub1" || m.Get("Call-ID") != "sub1" || m.Get("Event") != "message-summary" || m.Get("Expires") != "60" || m.body != "x" || m.Get("X-A") != "b" ||
+		if id != "sub1" || m.Get("Call-ID") != "sub1" || m.Get("Event") != "message-summary" || m.Get("Expires") != "60" || m.Body != "x" || m.Get("X-A") != "b" ||
 			m.Get("Accept") != "application/simple-message-summary" || m.Get("Contact") == "" {
-			t.Errorf("%q", m.raw)
+			t.Errorf("%q", m.Raw)
 		}
 		// Another event whose name begins the same.
 		id2, err := a.Subscribe(SubscribeConfig{Event: "message-x"})
 		b.ok(err)
 		m2 := b.phone.next("SUBSCRIBE")
 		if id2 == id || m2.Get("Expires") != "3600" {
-			t.Errorf("%q", m2.raw)
+			t.Errorf("%q", m2.Raw)
 		}
 		b.phone.reply(m2, "489 Bad Event", "Allow-Events: presence")
 		b.pass(0)
@@ -47,13 +47,13 @@ func TestSubscribe(t *testing.T) {
 		if x := what[Subscribed](t, h, "subscribed"); !x.OK || x.Code != 200 || x.Expires != 50*time.Second || x.Refresh {
 			t.Errorf("%+v", x)
 		}
-		if r := notify(2, "message-x", "active", "two"); r.start != "SIP/2.0 489 Bad Event" {
-			t.Errorf("%q", r.raw)
+		if r := notify(2, "message-x", "active", "two"); r.Start != "SIP/2.0 489 Bad Event" {
+			t.Errorf("%q", r.Raw)
 		}
 		// It is refreshed in time, at the address that the answer gave.
 		m = b.phone.next("SUBSCRIBE sip:notifier@192.0.2.2 SIP/2.0")
 		if d := time.Since(start).Round(time.Second); d != 40*time.Second || m.Get("To") != "<sip:alice@192.0.2.2>;tag=phonetag" || m.Get("CSeq") != "2 SUBSCRIBE" {
-			t.Errorf("%v %q", d, m.raw)
+			t.Errorf("%v %q", d, m.Raw)
 		}
 		b.phone.reply(m, "200 OK", "Expires: 60")
 		b.pass(0)
@@ -66,7 +66,7 @@ func TestSubscribe(t *testing.T) {
 		b.ok(a.Unsubscribe("message-summary", "sip:alice@"+theirs))
 		m = b.phone.next("SUBSCRIBE")
 		if m.Get("Expires") != "0" {
-			t.Errorf("%q", m.raw)
+			t.Errorf("%q", m.Raw)
 		}
 		b.phone.reply(m, "200 OK", "Expires: 0")
 		b.pass(0)
@@ -74,8 +74,8 @@ func TestSubscribe(t *testing.T) {
 		if err := a.Unsubscribe("message-summary", ""); err != ErrNotFound {
 			t.Error(err)
 		}
-		if r := notify(4, "message-summary", "active", "four"); r.start != "SIP/2.0 481 Call Does Not Exist" {
-			t.Errorf("%q", r.raw)
+		if r := notify(4, "message-summary", "active", "four"); r.Start != "SIP/2.0 481 Call Does Not Exist" {
+			t.Errorf("%q", r.Raw)
 		}
 		b.pass(time.Hour)
 		b.phone.none()
@@ -131,8 +131,8 @@ func TestMessage(t *testing.T) {
 		id, err := a.Message(MessageConfig{URI: "sip:bob@" + theirs, Body: "hi", Headers: Headers{{"X-A", "b"}}})
 		b.ok(err)
 		m := b.phone.next("MESSAGE sip:bob@192.0.2.2 SIP/2.0")
-		if m.body != "hi" || m.Get("Content-Type") != "text/plain" || m.Get("Call-ID") != id || m.Get("X-A") != "b" {
-			t.Errorf("%q", m.raw)
+		if m.Body != "hi" || m.Get("Content-Type") != "text/plain" || m.Get("Call-ID") != id || m.Get("X-A") != "b" {
+			t.Errorf("%q", m.Raw)
 		}
 		b.phone.reply(m, "404 Not Found")
 		b.pass(0)

@@ -44,7 +44,7 @@ func TestTorture(t *testing.T) {
 					}
 					return false
 				})
-				_, _ = b.phone.u.WriteToUDPAddrPort(data, netip.MustParseAddrPort(ours+":5060"))
+				b.phone.send(netip.MustParseAddrPort(ours+":5060"), string(data))
 				b.pass(0)
 				b.w.lose(nil)
 				got = append(got, user.kinds()...)

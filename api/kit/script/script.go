@@ -1,0 +1,127 @@
+// Package script runs applications that are written as a script, in any language: what scripts
+// may call, what is called in them, their participants with media and data, and the limits on
+// all that. A plugin adds an interpreter.
+package script
+
+import (
+	"errors"
+	"time"
+
+	"bifrons/api/module"
+)
+
+// Value is what goes from a script to the server or back: nil, a bool, a float64, a string,
+// which holds bytes, a map[string]Value, a []Value, an Opaque, or an Alien.
+type Value = any
+
+// Opaque is a value of the server's that scripts only pass on.
+type Opaque struct{ Value any }
+
+// Alien is a value of a script's that has no meaning outside, such as a function. Its text is
+// its type.
+type Alien string
+
+// Interpreter is one script that was loaded. But for Interrupt its methods are called by one
+// goroutine at a time.
+type Interpreter interface {
+	// Run runs the script's file, which defines its functions.
+	Run() error
+
+	// Has tells whether the script has a global function.
+	Has(function string) bool
+
+	// Call calls it. What it throws is an error whose text has file and line.
+	Call(function string, args []Value) (returned []Value, err error)
+
+	// Interrupt has a call that runs return with an error that wraps why, which the script
+	// cannot catch, as soon as it is in code of the script; without one, the next.
+	Interrupt(why error)
+
+	// Resume takes back an Interrupt.
+	Resume()
+
+	// Memory is what holds all that the script has, to be measured.
+	Memory() []any
+
+	Close()
+}
+
+// Setup is what an interpreter is made with.
+type Setup struct {
+	Path      string   // of the script
+	Folders   []string // where modules are looked for
+	Functions []Function
+	Modules   []Module // that scripts find where there is no file of the name
+
+	// Invoke calls one of the functions. If that fails the script is told in the manner of
+	// its language.
+	Invoke func(f *Function, args []Value) (Value, error)
+
+	// Log takes what the script writes, with a level of the Janus log (1 fatal to 7 debug).
+	Log func(level int, text string)
+}
+
+// Module is a library that scripts can require.
+type Module struct {
+	Name      string
+	Functions []Function
+}
+
+// Language is what plugins for scripts differ in.
+type Language struct {
+	Info module.Info // where the script does not say
+
+	// New makes an interpreter, which has not run anything.
+	New func(s Setup) Interpreter
+
+	// Compile tells what is wrong with the text of a script, without running it.
+	Compile func(path string) error
+
+	// Outcome is what a script has answered to a message.
+	Outcome func(returned []Value, err error) Outcome
+
+	// Strict has arguments of a wrong type refused instead of converted.
+	Strict bool
+
+	// Functions are those that only this language has, and Without the names of those that
+	// it does not have.
+	Functions []Function
+	Without   []string
+}
+
+// Outcome is the answer to a message: an object as JSON text, an error, or, if both are "", that
+// events will follow.
+type Outcome struct{ Data, Failure string }
+
+// Errors of calls that were interrupted.
+var (
+	ErrTime   = errors.New("it took too long and was stopped")
+	ErrMemory = errors.New("it took too much memory and was stopped")
+)
+
+// ErrBusy is the error of a call that has not begun in time, as others run.
+var ErrBusy = errors.New("the script is busy")
+
+// Limits that no setting changes.
+const (
+	maxTimers = 4096             // that wait
+	maxPokes  = 1024             // calls of resumeScheduler that wait
+	maxPushes = 4096             // events that wait at one handle
+	maxBytes  = 4 << 20          // of these
+	patience  = 10 * time.Second // for the turn of a call, beside the time of the call itself
+)
+
+// settings are those of the file.
+type settings struct {
+	Script string `cfg:"script"`
+	Path   string `cfg:"path"`
+	Config string `cfg:"config"`
+	Events bool   `cfg:"events"`
+
+	// Time that one call may take, and the memory that the script may hold, in MB.
+	Time   time.Duration `cfg:"time_limit" range:"10..600000" unit:"ms"`
+	Memory int           `cfg:"memory_limit" range:"8..65536"`
+}
+
+// defaults are the settings where the file says nothing.
+func defaults() settings { return settings{Time: 5 * time.Second, Memory: 256, Events: true} }

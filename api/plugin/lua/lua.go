@@ -1,0 +1,79 @@
+// Package lua is the plugin for applications that are written in Lua.
+package lua
+
+import (
+	"fmt"
+	"os"
+
+	engine "github.com/yuin/gopher-lua"
+	"github.com/yuin/gopher-lua/parse"
+
+	"bifrons/api/kit/script"
+	"bifrons/api/module"
+)
+
+// Package is what clients attach to, unless the script says otherwise.
+const Package = "janus.plugin.lua"
+
+// New makes the plugin, with a folder where janus.plugin.lua.jcfg is.
+func New(folder string) *script.Plugin {
+	return script.New(folder, script.Language{
+		Info: module.Info{
+			Package: Package, Name: "Janus Lua plugin", Author: module.Author,
+			Description:   "A custom plugin for the Lua framework.",
+			VersionString: "0.0.1", Version: 1,
+		},
+		New:     newInterpreter,
+		Compile: compile,
+		Outcome: outcome,
+		Functions: []script.Function{
+			{Name: "janusLog", Types: []script.Type{script.Number, script.Text}, Least: 2, Run: script.WriteLog},
+		},
+	})
+}
+
+// compile tells what is wrong with the text of a script.
+func compile(path string) error {
+	_, err := load(path)
+	return err
+}
+
+// load reads a script. Errors have its line.
+func load(path string) (*engine.FunctionProto, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	chunk, err := parse.Parse(f, path)
+	if err != nil {
+		return nil, err
+	}
+	return engine.Compile(chunk, path)
+}
+
+// outcome is what a script has answered to a message: two values, a number and a text.
+func outcome(returned []script.Value, err error) script.Outcome {
+	fail := func(text string) script.Outcome { return script.Outcome{Failure: text} }
+	if err != nil {
+		return fail("Lua error")
+	}
+	if len(returned) != 2 {
+		return fail(fmt.Sprintf("Lua error: %d values returned, not 2", len(returned)))
+	}
+	n, isNumber := returned[0].(float64)
+	text, _ := returned[1].(string)
+	switch {
+	case !isNumber:
+		return fail("Lua error: the first value is no number")
+	case n < 0 && text != "":
+		return fail(text)
+	case n < 0:
+		return fail("Lua error")
+	case n > 0:
+		return script.Outcome{}
+	case text == "":
+		return fail("Lua error: no answer")
+	}
+	return script.Outcome{Data: text}
+}

@@ -1,0 +1,442 @@
+// Package allot divides what the line to one subscriber carries among the streams that it
+// gets: audio first, then layers of video by weight. Down it goes at once on evidence of delay
+// or loss, up with a margin, and more and more slowly where that has failed.
+package allot
+
+import (
+	"time"
+
+	"bifrons/rtp/mono"
+	"bifrons/sfu/media"
+	"bifrons/sfu/route"
+)
+
+// Line is what is known of the line.
+type Line struct {
+	Target uint64 // bit/s for everything
+	// Sure tells that more than Target is too much: delay or losses were seen, or it is a limit.
+	// Without, a little more is no reason to go down.
+	Sure bool
+	// Trailing tells that Target follows what is sent, as that of receivers does that
+	// estimate themselves (REMB). Then the next layer is tried where they see room for more.
+	Trailing bool
+}
+
+// Stream is one that the subscriber gets.
+type Stream struct {
+	Video    bool
+	Paused   bool         // by the client, or it has no track
+	Weight   int          // of its share of the line; below 1 is 1
+	Max      uint64       // bit/s, 0 = no bound; the lowest layer is sent whatever it takes
+	Wish     media.Layer  // the highest layers that the client wants, -1 = no bound
+	Rates    []route.Rate // as of route.Track.Rates; lent
+	Adapting bool         // its sender can be asked for another rate
+}
+
+// Share is what a stream gets.
+type Share struct {
+	Ceiling media.Layer // -1 = no limit
+	Pause   bool        // not even the lowest layer fits
+	Rate    uint64      // bit/s that this takes; 0 if that is not known
+	Room    uint64      // bit/s that the stream could take while the others stay as they are
+}
+
+// Constants of the division.
+const (
+	upMargin    = 1.1 // times what a layer takes has to be there before it is taken
+	backMargin  = 1.2 // the same for the lowest layer after a pause
+	slack       = 1.2 // times the target may be sent where nothing tells that it is too much
+	wantMargin  = 1.05
+	askMargin   = 2.0 // times its rate could be of use to a stream that adapts
+	askFrom     = 0.7 // of its room: a stream that uses less has what it needs
+	upFailed    = 5 * time.Second
+	trailRoom   = 1.25            // times what is sent is room where the target trails that
+	trailWait   = 3 * time.Second // for the target to follow
+	holdFirst   = 5 * time.Second
+	holdLongest = time.Minute
+	retry       = 1.3    // times the budget that was wrong is worth another try at once
+	wantMore    = 10_000 // bit/s beyond, since little is measured less exactly
+	// pauseAfter is for how long in all it has to be sure that the lowest layers are too much
+	// before one ends; a sender that adapts gets longer.
+	pauseAfter      = 3 * time.Second
+	pauseAfterAsked = 5 * time.Second
+	pauseStep       = 500 * time.Millisecond // that one call adds at most
+	// Pictures a second below which a higher resolution is no gain, unless the stream has no
+	// more: then detail matters, as of a screen.
+	smooth = 10
+)
+
+// Allotter divides one subscriber's line. The zero value is ready for use, by one goroutine.
+type Allotter struct {
+	states []state
+
+	upAt          mono.Time // last way up
+	risen, failed float64   // budgets of that, and of the last one that was wrong
+	hold          time.Duration
+	until         mono.Time     // nothing goes up before
+	short         time.Duration // that it was sure that the lowest layers are too much
+	last          mono.Time     // call
+	budget        float64       // for video
+}
+
+// state is what is remembered of a stream.
+type state struct {
+	steps  []step // lowest first
+	given  media.Layer
+	paused bool
+	known  bool // given is of the stream as it is
+
+	weight float64
+	max    uint64
+	wish   media.Layer
+	ready  bool // it has steps
+
+	at    int     // step of given, -1 = none
+	plan  int     // step that it will get
+	most  int     // highest step to plan
+	peak  float64 // what the audio takes
+	asked bool    // Stream.Adapting
+}
+
+type step struct {
+	layer        media.Layer
+	peak, recent float64
+}
+
+// Divide fills in a share for each stream; the streams have to keep their places. It is to be
+// called with each estimate, and several times a second. want is what could be used
+// in all in bit/s with the next layer, 0 if there is none.
+func (a *Allotter) Divide(now mono.Time, line Line, streams []Stream, shares []Share) (want uint64) {
+	changed := a.observe(streams)
+	audio := 0.0
+	for i := range a.states {
+		audio += a.states[i].peak
+	}
+	a.budget = max(float64(line.Target)-audio, 0)
+	allowed := a.budget
+	if !line.Sure {
+		allowed = max(slack*float64(line.Target)-audio, 0)
+	}
+	for i := range a.states {
+		s := &a.states[i]
+		s.plan, s.most = s.at, len(s.steps)-1
+	}
+	switch {
+	case changed:
+		a.restart()
+		a.fill(allowed)
+	case a.used() > allowed && !(line.Trailing && !line.Sure && a.upAt != 0 && now.Sub(a.upAt) < trailWait):
+		for i := range a.states {
+			s := &a.states[i]
+			s.plan, s.most = -1, s.at
+		}
+		a.fill(allowed)
+	case now >= a.until || a.budget > retry*a.failed:
+		if a.fill(a.budget); line.Trailing && now >= a.until {
+			a.try()
+		}
+	}
+	a.spare(now, line.Sure)
+	a.note(now, changed)
+	a.last = now
+	a.give(streams, shares)
+	return a.want(audio)
+}
+
+// observe takes over what the streams are; it tells whether that is something new.
+func (a *Allotter) observe(streams []Stream) (changed bool) {
+	if len(a.states) != len(streams) {
+		changed = true
+		for len(a.states) < len(streams) {
+			a.states = append(a.states, state{})
+		}
+		for i := len(streams); i < len(a.states); i++ {
+			a.states[i] = state{}
+		}
+		a.states = a.states[:len(streams)]
+	}
+	for i := range streams {
+		if a.states[i].observe(&streams[i]) {
+			changed = true
+		}
+	}
+	return changed
+}
+
+func (s *state) observe(x *Stream) (changed bool) {
+	s.steps, s.peak, s.at = s.steps[:0], 0, -1
+	if x.Paused || len(x.Rates) == 0 {
+		changed = s.ready
+		s.ready, s.known = false, false
+		return changed
+	}
+	if !x.Video {
+		s.peak = float64(x.Rates[0].Peak)
+		return false
+	}
+	s.climb(x)
+	weight := float64(max(x.Weight, 1))
+	changed = !s.ready || weight != s.weight || x.Max != s.max || x.Wish != s.wish
+	s.ready, s.weight, s.max, s.wish, s.asked = true, weight, x.Max, x.Wish, x.Adapting
+	s.at = s.find()
+	return changed
+}
+
+// climb makes the steps of what the stream may get: resolution before pictures a second, from
+// smooth on. What is given stays one of them, however little it differs from others.
+func (s *state) climb(x *Stream) {
+	top := x.Rates[len(x.Rates)-1]
+	detail := top.Frames < smooth
+	for i := range x.Rates {
+		r := &x.Rates[i]
+		if len(s.steps) > 0 && (above(r.Layer, x.Wish) || x.Max > 0 && r.Peak > x.Max) {
+			continue
+		}
+		lowest, first, last := sameLevel(r.Layer, x.Rates[0].Layer), true, true
+		if i > 0 {
+			first = !sameLevel(r.Layer, x.Rates[i-1].Layer)
+		}
+		if i+1 < len(x.Rates) {
+			last = !sameLevel(r.Layer, x.Rates[i+1].Layer)
+		}
+		if detail && !first && !sameLevel(r.Layer, top.Layer) || !detail && !lowest && !last && r.Frames < smooth {
+			if !s.gives(r.Layer) {
+				continue
+			}
+		}
+		for n := len(s.steps); n > 0 && s.steps[n-1].peak >= float64(r.Peak) && !s.gives(s.steps[n-1].layer); n = len(s.steps) {
+			s.steps = s.steps[:n-1] // what is better is not dearer
+		}
+		s.steps = append(s.steps, step{r.Layer, float64(r.Peak), float64(r.Recent)})
+	}
+}
+
+// gives tells whether a layer is what the stream gets now.
+func (s *state) gives(l media.Layer) bool { return s.known && !s.paused && l == s.given }
+
+func sameLevel(a, b media.Layer) bool { return a.Encoding == b.Encoding && a.Spatial == b.Spatial }
+
+// above tells whether a layer is more than a wish in something.
+func above(l, wish media.Layer) bool {
+	return wish.Encoding >= 0 && l.Encoding > wish.Encoding || wish.Spatial >= 0 && l.Spatial > wish.Spatial ||
+		wish.Temporal >= 0 && l.Temporal > wish.Temporal
+}
+
+// find returns the step of what is given: the highest one that is no more than that.
+func (s *state) find() int {
+	if !s.known || s.paused {
+		return -1
+	}
+	at := 0
+	for i := range s.steps {
+		if !above(s.steps[i].layer, s.given) {
+			at = i
+		}
+	}
+	return at
+}
+
+// cost is what a stream takes with a step. What it has is measured now, what it could have by
+// its peak.
+func (s *state) cost(i int) float64 {
+	switch {
+	case i < 0:
+		return 0
+	case i == s.at:
+		return s.steps[i].recent
+	}
+	return s.steps[i].peak
+}
+
+func (a *Allotter) used() (sum float64) {
+	for i := range a.states {
+		s := &a.states[i]
+		sum += s.cost(s.plan)
+	}
+	return sum
+}
+
+// restart plans anew, from nothing.
+func (a *Allotter) restart() {
+	for i := range a.states {
+		a.states[i].plan = -1
+	}
+}
+
+// fill takes steps within a budget: first the lowest one of each stream, those of most weight first,
+// then always the next one of the stream that has least for its weight.
+func (a *Allotter) fill(budget float64) {
+	used := a.used()
+	for {
+		s := a.next()
+		if s == nil {
+			return
+		}
+		to := s.plan + 1
+		sum, margin := used-s.cost(s.plan)+s.cost(to), upMargin
+		switch {
+		case to <= s.at:
+			margin = 1
+		case to == 0 && s.known:
+			margin = backMargin
+		}
+		limit := budget
+		if to > s.at {
+			limit = min(limit, a.budget)
+		}
+		if sum+(margin-1)*s.cost(to) > limit {
+			s.most = s.plan
+			continue
+		}
+		s.plan, used = to, sum
+	}
+}
+
+// try takes one more step where nothing else was and the target leaves room.
+func (a *Allotter) try() {
+	for i := range a.states {
+		s := &a.states[i]
+		if s.plan != s.at {
+			return
+		}
+		s.most = len(s.steps) - 1
+	}
+	if s := a.next(); s != nil && a.budget >= trailRoom*a.used() {
+		s.plan++
+	}
+}
+
+// next is the stream that is to get its next step, nil if all have what they may.
+func (a *Allotter) next() (best *state) {
+	for i := range a.states {
+		s := &a.states[i]
+		if s.plan < s.most && (best == nil || s.before(best)) {
+			best = s
+		}
+	}
+	return best
+}
+
+func (s *state) before(t *state) bool {
+	switch {
+	case s.plan < 0 && t.plan < 0:
+		return s.weight > t.weight
+	case s.plan < 0 || t.plan < 0:
+		return s.plan < 0
+	}
+	return s.steps[s.plan+1].peak/s.weight < t.steps[t.plan+1].peak/t.weight
+}
+
+// spare keeps the lowest layers for a while where not even they fit, and as long as nobody is
+// sure of that.
+func (a *Allotter) spare(now mono.Time, sure bool) {
+	short := false
+	for i := range a.states {
+		s := &a.states[i]
+		short = short || s.plan < 0 && s.ready && (s.at >= 0 || !s.known && !sure)
+	}
+	switch {
+	case !short:
+		a.short = 0
+		return
+	case sure:
+		a.short += min(now.Sub(a.last), pauseStep)
+	}
+	for i := range a.states {
+		s := &a.states[i]
+		wait := pauseAfter
+		if s.asked {
+			wait = pauseAfterAsked
+		}
+		if s.plan < 0 && s.ready && (!sure && !s.known || s.at >= 0 && (!sure || a.short < wait)) {
+			s.plan = 0
+		}
+	}
+}
+
+// note remembers ways up and down.
+func (a *Allotter) note(now mono.Time, changed bool) {
+	up, down := false, false
+	for i := range a.states {
+		s := &a.states[i]
+		if s.known {
+			up, down = up || s.plan > s.at, down || s.plan < s.at
+		}
+	}
+	switch {
+	case changed:
+	case down:
+		if a.upAt != 0 && now.Sub(a.upAt) < upFailed {
+			a.hold = min(max(2*a.hold, holdFirst), holdLongest)
+			a.until, a.failed = now.Add(a.hold), a.risen
+		}
+	case up:
+		if now.Sub(a.until) > holdLongest {
+			a.hold = 0
+		}
+		a.upAt, a.risen = now, a.budget
+	}
+}
+
+// give makes the plan what is given.
+func (a *Allotter) give(streams []Stream, shares []Share) {
+	used := a.used()
+	for i := range a.states {
+		s, x := &a.states[i], &streams[i]
+		out := &shares[i]
+		*out = Share{Ceiling: media.NoLayer}
+		switch {
+		case !x.Video:
+			out.Rate = uint64(s.peak)
+			continue
+		case !s.ready: // nothing is known: begin with the lowest
+			out.Ceiling = media.Layer{Encoding: 0, Spatial: 0, Temporal: media.NoLayer.Temporal}
+			out.Room = uint64(max(a.budget-used, 0))
+			continue
+		}
+		s.known, s.paused = true, s.plan < 0
+		if s.paused {
+			out.Pause = true
+		} else {
+			s.given = s.steps[s.plan].layer
+		}
+		out.Ceiling = s.given
+		cost := s.cost(s.plan)
+		out.Rate, out.Room = uint64(cost), uint64(max(a.budget-used+cost, 0))
+		if x.Max > 0 {
+			out.Room = min(out.Room, x.Max)
+		}
+	}
+}
+
+// want is what the next step needs in all.
+func (a *Allotter) want(audio float64) uint64 {
+	used := a.used()
+	for i := range a.states {
+		a.states[i].most = len(a.states[i].steps) - 1
+	}
+	if s := a.next(); s != nil {
+		margin := upMargin
+		if s.plan < 0 {
+			margin = backMargin
+		}
+		next := s.cost(s.plan + 1)
+		return uint64((audio+used-s.cost(s.plan)+margin*next)*wantMargin) + wantMore
+	}
+	more := 0.0
+	for i := range a.states {
+		s := &a.states[i]
+		if !s.asked || s.plan < 0 {
+			continue
+		}
+		rate := s.cost(s.plan)
+		room := max(a.budget-used+rate, 0)
+		if (s.max == 0 || askMargin*rate <= float64(s.max)) && rate >= askFrom*room {
+			more += (askMargin - 1) * rate
+		}
+	}
+	if more == 0 {
+		return 0
+	}
+	return uint64((audio+used+more)*wantMargin) + wantMore
+}

@@ -1,0 +1,295 @@
+package peer
+
+import (
+	"time"
+
+	"bifrons/ice"
+	"bifrons/rtp/bwe"
+	"bifrons/rtp/mono"
+	"bifrons/rtp/pacer"
+	"bifrons/rtp/rtcp"
+	"bifrons/sfu/allot"
+	"bifrons/sfu/media"
+)
+
+// Estimation says whether and how the line to the remote is estimated; the zero value
+// is that it is not.
+type Estimation struct {
+	On    bool
+	Max   uint64 // bit/s, the most that it is believed to carry, 0 = no bound
+	Start uint64 // bit/s before anything is known, 0 = bwe.DefaultStart
+}
+
+// line is what is known of the way to the remote. There is one while estimation is on,
+// video is sent, and the remote can tell how that fares.
+type line struct {
+	peer      *Peer
+	control   *bwe.Controller
+	adapter   bwe.Adapter
+	overhead  int  // bytes of IP and UDP around a packet
+	transport bool // transport-wide feedback has come
+	remb      uint64
+
+	allotter allot.Allotter
+	streams  []allot.Stream // of the sections
+	shares   []allot.Share
+	want     uint64
+	divided  mono.Time // when the line last was
+
+	pacer    pacer.Pacer
+	pacing   uint64 // bit/s at which video leaves that is spread
+	near     bool   // the line is near its limit
+	probe    probe
+	nextPump mono.Time
+	paced    uint64 // packets that had to wait
+	gone     uint64 // that were gone at their turn
+
+	since    int       // bytes that left since measured
+	rate     float64   // bit/s at which packets leave
+	measured mono.Time // when that was last looked at
+
+	nextTick  mono.Time // 0 = there is nothing to watch
+	begun     mono.Time // first video
+	lastVideo mono.Time
+	traffic   [bwe.NumClasses]Traffic
+}
+
+const (
+	// lineTick is how often the line is looked at while video flows. All peers do so at
+	// the same moments, so that one pass of the loop serves them.
+	lineTick = mono.Time(25 * time.Millisecond)
+	// lineRest is how long after the last video it is left alone.
+	lineRest = 2 * time.Second
+)
+
+// SetEstimation changes whether and how the line to the remote is estimated.
+func (p *Peer) SetEstimation(now mono.Time, e Estimation) {
+	if p.closed {
+		return
+	}
+	p.estimation = e
+	if l := p.line; l != nil {
+		l.control.Limit(e.limit())
+	}
+	p.estimate(now)
+}
+
+func (e *Estimation) limit() uint64 {
+	if e.Max == 0 {
+		return bwe.DefaultMax
+	}
+	return e.Max
+}
+
+// SetLineTrace calls f with the state of the line after each feedback; nil ends that.
+// It runs on the loop.
+func (p *Peer) SetLineTrace(f func(Line)) {
+	p.trace = f
+}
+
+// estimate begins or ends the estimation of the line, as is due.
+func (p *Peer) estimate(now mono.Time) {
+	on := false
+	if p.estimation.On {
+		for _, s := range p.sections {
+			on = on || s.Send && s.Kind == media.Video && (s.REMB || s.TransportCC && s.Ext.TransportSequence != 0)
+		}
+	}
+	if on == (p.line != nil) {
+		if on {
+			p.line.divide(now)
+		}
+		return
+	}
+	if on {
+		start := p.estimation.Start
+		if p.remembered != 0 {
+			start = p.remembered
+		}
+		p.line = &line{peer: p, control: bwe.New(bwe.Config{Start: start, Max: p.estimation.limit()})}
+		p.line.measure()
+		p.line.grantAll(now)
+	} else {
+		p.remembered = p.line.control.Target().Target
+		p.line.end(now)
+		p.line = nil
+	}
+	for _, s := range p.sections {
+		if s.Kind != media.Video && s.Ext.TransportSequence != 0 {
+			s.out.history.forget() // audio has other header extensions from now on
+		}
+	}
+}
+
+// setPath makes a path that of the media. One to another host is another line, of which
+// half of the estimate for the last one is a guess; a port alone changes nothing.
+func (p *Peer) setPath(now mono.Time, path ice.Path) {
+	moved := p.havePath && path.Remote.Addr() != p.path.Remote.Addr()
+	p.path, p.havePath = path, true
+	if p.line == nil {
+		return
+	}
+	p.line.measure()
+	if moved {
+		p.line.control.Restart(now, max(p.line.control.Target().Target/2, bwe.DefaultStart))
+	}
+}
+
+// Bytes of headers around a packet: UDP with IPv4 (RFC 791), with IPv6 (RFC 8200).
+const (
+	overIPv4 = 28
+	overIPv6 = 48
+)
+
+// measure sets what surrounds a packet on the path.
+func (l *line) measure() {
+	l.overhead = overIPv4
+	if a := l.peer.path.Remote.Addr(); a.Is6() && !a.Is4In6() {
+		l.overhead = overIPv6
+	}
+}
+
+// sent notes a packet of n bytes that left.
+func (l *line) sent(now mono.Time, o *sender, n int, c bwe.Class) {
+	n += l.overhead
+	l.traffic[c].add(n)
+	if c == bwe.Padding {
+		l.peer.count.ProbesOut.add(n)
+	}
+	if o.numbered() {
+		x := bwe.Sent{Number: l.peer.number, Size: n, Class: c}
+		if l.probe.on() && (c == bwe.Video || c == bwe.Padding) {
+			x.Cluster = l.probe.ID
+			l.probe.packets--
+			l.probe.bytes -= n
+		}
+		l.control.Sent(now, x)
+	}
+	l.since += n
+	if c == bwe.Video {
+		if l.lastVideo = now; l.begun == 0 {
+			l.begun = now
+		}
+		if l.nextTick == 0 {
+			l.nextTick = nextTick(now)
+			l.peer.wake(l.nextTick)
+			l.peer.loop.Wake(l.nextTick)
+		}
+	}
+}
+
+// nextTick is the next moment at which lines are looked at.
+func nextTick(now mono.Time) mono.Time { return now - now%lineTick + lineTick }
+
+// feedback takes transport-wide feedback.
+func (l *line) feedback(now mono.Time, t *rtcp.TWCC) {
+	x := l.peer.scratch
+	if x.results == nil {
+		x.results = make([]bwe.Result, 0, bwe.MaxResults)
+	}
+	l.transport = true
+	l.control.Feedback(now, l.adapter.TWCC(x.results, t, l.peer.number))
+	l.told(now)
+}
+
+// estimated takes what the remote estimates.
+func (l *line) estimated(now mono.Time, bps uint64) {
+	l.remb = bps
+	l.control.REMB(now, bps)
+	if !l.transport {
+		l.told(now)
+	}
+}
+
+// report takes what the remote says of what o sends.
+func (l *line) report(now mono.Time, o *sender, b *rtcp.ReportBlock) {
+	if o.stats.SmoothedRTT > 0 {
+		l.control.RTT(now, o.stats.SmoothedRTT)
+	}
+	if l.transport || o.section.Kind != media.Video {
+		return
+	}
+	if lost, ok := o.lostOnTheWay(now, b); ok {
+		l.control.ReceiverReport(now, lost)
+		l.told(now)
+	}
+}
+
+// told follows feedback.
+func (l *line) told(now mono.Time) {
+	l.divide(now)
+	if t := l.peer.trace; t != nil {
+		t(l.describe(now))
+	}
+}
+
+// reportLeast is the least time between two reports on a stream that are looked at.
+const reportLeast = 100 * time.Millisecond
+
+// advance does what is due.
+func (l *line) advance(now mono.Time) {
+	if l.nextTick != 0 && l.nextTick <= now {
+		l.control.Tick(now)
+		l.measureRate(now)
+		if now.Sub(l.divided) >= divideLeast {
+			l.divide(now)
+		}
+		if l.transport {
+			l.startProbe(now)
+		}
+		l.nextTick = 0
+		if now.Sub(l.lastVideo) < lineRest || l.holds() {
+			l.nextTick = nextTick(now)
+		}
+	}
+	if l.nextPump != 0 && l.nextPump <= now {
+		l.pump(now)
+	}
+	l.peer.wake(l.nextTick)
+	l.peer.wake(l.nextPump)
+}
+
+// holds tells whether video waits for the line to carry it.
+func (l *line) holds() bool {
+	for _, s := range l.peer.sections {
+		if s.share.Paused && s.Send && s.out.sub.Track() != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// end gives everything free.
+func (l *line) end(now mono.Time) {
+	for l.pacer.Waiting() > 0 {
+		it, _ := l.pacer.Take(max(now, l.pacer.Next()), l.pacing)
+		l.peer.sections[it.Stream].out.release(now, it.Seq)
+	}
+	for _, s := range l.peer.sections {
+		if s.Kind == media.Video {
+			s.out.free(now)
+		}
+	}
+}
+
+// lostOnTheWay is the share of the packets that a report is about, which did not arrive
+// though we sent them: what was lost before it came to us is in it as well. ok is false
+// if that cannot be told.
+func (o *sender) lostOnTheWay(now mono.Time, b *rtcp.ReportBlock) (share float64, ok bool) {
+	if o.reportedAt != 0 && now.Sub(o.reportedAt) < reportLeast {
+		return 0, false
+	}
+	from, first := o.reported, o.reportedAt == 0
+	o.reported, o.reportedAt = b.HighestSeq, now
+	n := int32(b.HighestSeq - from)
+	if first || n <= 0 || n > maxHistory {
+		return 0, false
+	}
+	missing, ok := o.history.missing(uint16(b.HighestSeq), int(n))
+	sent := int(n) - missing
+	if !ok || sent <= 0 {
+		return 0, false
+	}
+	lost := float64(b.FractionLost)/256*float64(n) - float64(missing)
+	return max(lost, 0) / float64(sent), true
+}

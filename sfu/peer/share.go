@@ -1,0 +1,148 @@
+package peer
+
+import (
+	"time"
+
+	"bifrons/rtp/bwe"
+	"bifrons/rtp/mono"
+	"bifrons/sfu/allot"
+	"bifrons/sfu/media"
+)
+
+// Weight is how a section counts where the line does not carry everything.
+type Weight struct {
+	Priority int    // its share is in proportion; below 1 is 1
+	Max      uint64 // bit/s, the most that it gets, 0 = no bound
+}
+
+// Share is what a section gets of the line.
+type Share struct {
+	Weight
+	Ceiling  media.Layer // -1 = none
+	Rate     uint64      // bit/s that it is counted with
+	Room     uint64      // bit/s that it could take while the others stay as they are
+	Paused   bool        // the line does not carry it
+	Pauses   uint64
+	Switches uint64 // of encodings and layers, for whatever reason
+}
+
+const (
+	// divideLeast is how often the line is divided anew at least while video flows.
+	divideLeast = 100 * time.Millisecond
+	// patience is how long feedback is awaited before the line is taken to be unknown.
+	patience = 2 * time.Second
+)
+
+// lowest is what begins on a line that is not known yet.
+var lowest = media.Layer{Encoding: 0, Spatial: 0, Temporal: -1}
+
+// SetShare changes how a section counts. It stays with the section.
+func (p *Peer) SetShare(now mono.Time, index int, w Weight) {
+	s := p.section(index)
+	if s == nil || p.closed {
+		return
+	}
+	s.share.Weight = w
+	if p.line != nil {
+		p.line.divide(now)
+	}
+}
+
+// heard tells whether the remote tells anything of what arrives.
+func (l *line) heard() bool { return l.transport || l.remb != 0 }
+
+// divide gives each section what it gets of the line.
+func (l *line) divide(now mono.Time) {
+	l.divided = now
+	e := l.control.Target()
+	l.look(&e)
+	if !l.heard() {
+		l.grantAll(now)
+		return
+	}
+	sections := l.peer.sections
+	for len(l.streams) < len(sections) {
+		l.streams, l.shares = append(l.streams, allot.Stream{}), append(l.shares, allot.Share{})
+	}
+	for i, s := range sections {
+		l.streams[i] = s.out.stream()
+	}
+	line := allot.Line{Target: e.Target, Sure: e.Reason.Sure(), Trailing: !l.transport}
+	if e.Reason == bwe.Limit && !l.transport {
+		line.Sure = false // what remotes say by REMB jumps
+	}
+	l.want = l.allotter.Divide(now, line, l.streams[:len(sections)], l.shares[:len(sections)])
+	l.control.Want(l.want)
+	for i, s := range sections {
+		if s.Send && s.Kind == media.Video {
+			x := &l.shares[i]
+			x.Room = max(x.Room, 1) // 0 is no limit
+			s.out.grant(now, x, line.Sure)
+		}
+	}
+}
+
+// grantAll is for a remote that tells nothing: who waits for it begins with the lowest
+// layers, and then gets what it wants.
+func (l *line) grantAll(now mono.Time) {
+	all := allot.Share{Ceiling: lowest}
+	if l.begun != 0 && now.Sub(l.begun) > patience {
+		all.Ceiling = media.NoLayer
+	}
+	for _, s := range l.peer.sections {
+		if s.Kind == media.Video {
+			s.out.grant(now, &all, false)
+		}
+	}
+}
+
+// stream describes what the section sends.
+func (o *sender) stream() allot.Stream {
+	s := o.section
+	t := o.sub.Track()
+	x := allot.Stream{
+		Video: s.Kind == media.Video, Weight: s.share.Priority, Max: s.share.Max, Wish: o.sub.Wish(),
+		// What is not numbered is no part of what is estimated.
+		Adapting: o.sub.Adapts(),
+		Paused:   t == nil || !s.Send || o.sub.Paused() || s.peer.line.transport && !o.numbered(),
+	}
+	if !x.Paused {
+		x.Rates = t.Rates()
+	}
+	return x
+}
+
+// grant gives the section's subscription a share. Where it is sure that more does not get
+// through, what is above ends at once.
+func (o *sender) grant(now mono.Time, x *allot.Share, sure bool) {
+	h := &o.section.share
+	h.Ceiling, h.Rate, h.Room = x.Ceiling, x.Rate, x.Room
+	o.sub.SetUrgent(sure)
+	o.sub.SetCeiling(now, x.Ceiling)
+	o.sub.SetDemand(now, x.Room)
+	if x.Pause == h.Paused {
+		return
+	}
+	h.Paused = x.Pause
+	if x.Pause {
+		h.Pauses++
+		o.section.peer.count.Pauses++
+	}
+	o.sub.SetHeld(now, x.Pause)
+	o.section.peer.loop.Emit(Event{Kind: EventPaused, Section: o.section.Index, Paused: x.Pause})
+}
+
+// free gives back what grant has taken.
+func (o *sender) free(now mono.Time) {
+	o.grant(now, &allot.Share{Ceiling: media.NoLayer}, false)
+	o.section.share.Room = 0
+}
+
+// shareNow returns what the section gets of the line, nil if that is not looked after.
+func (s *section) shareNow() *Share {
+	if s.peer.line == nil || !s.Send {
+		return nil
+	}
+	h := s.share
+	return &h
+}

@@ -1,0 +1,67 @@
+package route
+
+import "bifrons/rtp/mono"
+
+// demander is a tap that does not need all that can be had.
+type demander interface {
+	// Demand is what it can take in bit/s, 0 = anything.
+	Demand() uint64
+}
+
+// Layered tells whether the track can be thinned out for a subscription.
+func (t *Track) Layered() bool { return t.Simulcast || t.SVC }
+
+// Demand is the most that anybody can take of the track in bit/s, 0 if that is not known
+// or has no limit. Layers are there to be left out, so of these everything is wanted.
+func (t *Track) Demand() uint64 {
+	if t.Layered() || len(t.subs)+len(t.taps) == 0 {
+		return 0
+	}
+	most := uint64(1)
+	for _, s := range t.subs {
+		if s.paused {
+			continue
+		}
+		if s.demand == 0 {
+			return 0
+		}
+		most = max(most, s.demand)
+	}
+	for _, tap := range t.taps {
+		d, ok := tap.(demander)
+		if !ok || d.Demand() == 0 {
+			return 0
+		}
+		most = max(most, d.Demand())
+	}
+	return most
+}
+
+// Demanded has the origin look at the demand, if it can be asked for another rate.
+func (t *Track) Demanded(now mono.Time) {
+	if t.Ask != nil && !t.Layered() {
+		t.Ask(now)
+	}
+}
+
+// SetDemand tells what the sink can take of the track in bit/s, with headers, 0 = anything.
+// Another track begins with that.
+func (s *Subscription) SetDemand(now mono.Time, bps uint64) {
+	d := max(s.demand, bps) - min(s.demand, bps)
+	if s.track == nil || d == 0 || s.demand != 0 && bps != 0 && d <= bps/20 {
+		return
+	}
+	s.demand = bps
+	s.track.Demanded(now)
+}
+
+// Adapts tells whether the origin follows what this subscription can take: it can be asked,
+// and nobody takes more.
+func (s *Subscription) Adapts() bool {
+	t := s.track
+	if t == nil || t.Ask == nil || s.demand == 0 {
+		return false
+	}
+	most := t.Demand()
+	return most != 0 && s.demand >= most
+}
