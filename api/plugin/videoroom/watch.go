@@ -6,6 +6,7 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
@@ -17,7 +18,8 @@ import (
 
 // watchFields are those of watch besides the room and its pin.
 func (p *Plugin) watchFields() []schema.Field {
-	return []schema.Field{p.ids.Field("feed", false), {Name: "token", Type: schema.String}, {Name: "private_id", Type: schema.Uint}}
+	return fields([]schema.Field{p.ids.Field("feed", false), {Name: "token", Type: schema.String}, {Name: "private_id", Type: schema.Uint}},
+		mline.Fields, mline.EstimationFields)
 }
 
 // watch makes a handle a subscriber by its offer, to the feed that it names, or to
@@ -60,6 +62,8 @@ func (r *room) watch(h *handle, req *kit.Request, w *json.Writer) (kit.Response,
 	private, _ := req.Body.Number("private_id")
 	s := &subscriber{room: r, h: h, privateID: uint32(private), answered: true, answers: true, follows: !named,
 		e2ee: r.requireE2EE || feed.e2ee}
+	s.estimation = mline.Estimation{Off: !r.estimate}
+	s.estimation.Set(req.Body)
 	if private == int64(s.privateID) {
 		s.owner = r.private[s.privateID]
 	}
@@ -71,6 +75,10 @@ func (r *room) watch(h *handle, req *kit.Request, w *json.Writer) (kit.Response,
 		s.place(offered)
 	}
 	answer := s.take(req.JSEP, feed)
+	change := mline.Read(req.Body)
+	for _, l := range s.lines {
+		l.layers.Set(change)
+	}
 	if !slices.ContainsFunc(s.lines, func(l *line) bool { return l.ready }) {
 		for _, l := range s.lines {
 			l.release()
