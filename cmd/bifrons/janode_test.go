@@ -20,23 +20,29 @@ import (
 	"bifrons/sfu/webrtctest"
 )
 
-// janodeFolder finds the npm package janode: where .ci/tools puts it, or where
-// npm puts global packages.
+// janodeFolder finds the npm package janode.
 func janodeFolder(t *testing.T) string {
 	t.Helper()
 	if _, err := exec.LookPath("node"); err != nil {
 		needs(t, "node is not installed")
 	}
-	folders := []string{"../../.ci/node_modules/janode"}
+	return npmFolder(t, "janode", "src/janode.js")
+}
+
+// npmFolder finds an npm package with a file: where .ci/tools puts it, or where npm puts
+// global packages.
+func npmFolder(t *testing.T, name, file string) string {
+	t.Helper()
+	folders := []string{filepath.Join("../../.ci/node_modules", name)}
 	if root, err := exec.Command("npm", "root", "-g").Output(); err == nil {
-		folders = append(folders, filepath.Join(strings.TrimSpace(string(root)), "janode"))
+		folders = append(folders, filepath.Join(strings.TrimSpace(string(root)), name))
 	}
 	for _, folder := range folders {
-		if _, err := os.Stat(filepath.Join(folder, "src", "janode.js")); err == nil {
+		if _, err := os.Stat(filepath.Join(folder, file)); err == nil {
 			return folder
 		}
 	}
-	needs(t, "the npm package janode is not installed")
+	needs(t, "the npm package "+name+" is not installed")
 	return ""
 }
 
