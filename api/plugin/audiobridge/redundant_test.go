@@ -1,6 +1,9 @@
 package audiobridge
 
 import (
+	"bytes"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/pion/webrtc/v4"
@@ -26,13 +29,15 @@ func redEngine(t *testing.T) *webrtc.MediaEngine {
 	return &media
 }
 
-// TestRedundant: of a client that sends each packet twice, what is lost is heard all the same.
+// TestRedundant: of a client that sends each packet twice, what is lost is heard all the same;
+// its recording says how it came.
 func TestRedundant(t *testing.T) {
-	b := exchange(t, t.TempDir(), "room-1: { sampling_rate = 16000 }")
+	folder := t.TempDir()
+	b := exchange(t, folder, `room-1: { sampling_rate = 16000, mjrs_dir = "`+folder+`" }`)
 	const a, c = 400, 900
 	v := newVoice(t, a)
 	var before []byte
-	ann := b.dial(1, 1, v, "", dialling{media: redEngine(t), codec: redundant, pack: func(n int, now []byte) []byte {
+	ann := b.dial(1, 1, v, ",'record':true,'filename':'ann'", dialling{media: redEngine(t), codec: redundant, pack: func(n int, now []byte) []byte {
 		var payload []byte
 		if len(before) > 0 {
 			payload = append(payload, 0x80|111, 960>>6, 960<<2&0xff|byte(len(before)>>8), byte(len(before)))
@@ -48,4 +53,8 @@ func TestRedundant(t *testing.T) {
 	bob.awaitTones("bob hears ann", []float64{a}, []float64{c})
 	ann.awaitTones("ann hears bob", []float64{c}, []float64{a})
 	waittest.Until(t, "what was lost is recovered", func() bool { return b.Engine().Mixing().Recovered > 20 })
+	waittest.Until(t, "the recording says it", func() bool {
+		file, err := os.ReadFile(filepath.Join(folder, "ann-audio.mjr"))
+		return err == nil && len(file) > 5000 && bytes.Contains(file, []byte(`"c": "opus"`)) && bytes.Contains(file, []byte(`"or": 63`))
+	})
 }
