@@ -32,7 +32,7 @@ type Sink interface {
 // survives changes of the track, of layers, and pauses. It is used by one
 // shard only.
 type Subscription struct {
-sink    Sink
+	sink    Sink
 	track   *Track
 	paused  bool   // by who gets it
 	held    bool   // by who knows that it would not get through
