@@ -37,7 +37,7 @@ var voices = sync.OnceValues(func() (list [speakers + 1][]sound.Packet, err erro
 
 // participant connects somebody to a room.
 func (w *workload) participant(sc *setup, load *peer.Load, room int, n *peer.Negotiation, o peer.Options) error {
-	o.Media, o.Profiles = peer.AudioOnly(), []string{w.profile}
+	o.Media, o.Profiles, o.RED = peer.AudioOnly(), []string{w.profile}, !w.plain
 	p, err := peer.NewLight(sc.patient, sc.hub, n, o)
 	if err != nil {
 		return fmt.Errorf("participant %d of room %d: %w", o.ID, room, err)

@@ -26,12 +26,13 @@ type media struct {
 	subscribers       int  // of each room, besides those who publish
 	mesh              bool // who publishes subscribes to all others
 	echo, stream      bool
-	plays             bool // each subscriber plays a recording
-	recorded          bool // the rooms are
-	calls             bool // each room is a call of two, who have one connection each
-	telephone         bool // which has legs outside of WebRTC between them
-	secure            bool // with SRTP
-	full              bool // pion/webrtc receives
+	plays             bool   // each subscriber plays a recording
+	recorded          bool   // the rooms are
+	calls             bool   // each room is a call of two, who have one connection each
+	telephone         bool   // which has legs outside of WebRTC between them
+	secure            bool   // with SRTP
+	full              bool   // pion/webrtc receives
+	script            string // the plugin whose script echoes, "" = none
 	profile           string
 	media             peer.Media
 	loss              uint64        // one of so many packets, each way
@@ -39,6 +40,7 @@ type media struct {
 	mixed             bool          // is the audio of rooms
 	late              time.Duration // that packets leave after their time, at most
 	lostPercent       int           // of the packets of who speaks
+	plain             bool          // who speaks offers no redundant audio (RFC 2198), as browsers do
 	bitrate           int           // of a mix, 0 = as the server likes
 	music             bool          // is what is said
 	talkers, deaf     int           // in a text room; the deaf ones read nothing
@@ -57,6 +59,9 @@ var pairs = media{rooms: 10, publishers: 2, mesh: true, profile: peer.GCM128, me
 // telephones are twenty calls by gateways.
 var telephones = with(pairs, func(m *media) { m.rooms, m.calls, m.telephone = 20, true, true })
 
+// calls are a hundred of audio, each with somebody who sends it back.
+var calls = media{rooms: 1, subscribers: 100, echo: true, profile: peer.GCM128, media: voice}
+
 func webinar(n int) media {
 	return media{rooms: 1, publishers: 1, subscribers: n, profile: peer.GCM128, media: webcam}
 }
@@ -68,6 +73,12 @@ func mixing(n int) media {
 		m.rooms = 8
 	}
 	return m
+}
+
+// lossy is speech of which so many percent are lost. What goes out has a bitrate at which how
+// like it is does not depend on where its frames begin.
+func lossy(percent int, plain bool) media {
+	return with(mixing(2), func(m *media) { m.lostPercent, m.bitrate, m.plain = percent, 256_000, plain })
 }
 
 func with(m media, change func(*media)) media {
@@ -116,6 +127,10 @@ var workloads = []workload{
 		about: "the same with AES-CM", media: with(webinar(20), func(m *media) { m.echo, m.profile = true, peer.CM80 })},
 	{name: "echo-20-full", servers: "bj", measure: packets,
 		about: "the same with pion/webrtc", media: with(webinar(20), func(m *media) { m.echo, m.full = true, true })},
+	{name: "echo-20-lua", short: true, servers: "b", measure: packets,
+		about: "the same by a script in Lua", media: with(webinar(20), func(m *media) { m.echo, m.script = true, "lua" })},
+	{name: "echo-20-duktape", servers: "b", measure: packets,
+		about: "the same by a script in JavaScript", media: with(webinar(20), func(m *media) { m.echo, m.script = true, "duktape" })},
 	{name: "room-2x10", short: true, servers: "bjp", measure: packets,
 		about: "10 rooms of 2 who send 1.5 Mbit/s and audio to each other", media: pairs},
 	{name: "call-10", short: true, servers: "bj", measure: packets,
@@ -124,6 +139,11 @@ var workloads = []workload{
 		about: "20 calls of 1.5 Mbit/s and audio, by plain RTP between two legs on the server", media: telephones},
 	{name: "nosip-20-srtp", servers: "bj", measure: packets,
 		about: "by SRTP", media: with(telephones, func(m *media) { m.secure = true })},
+	{name: "sip-100", short: true, servers: "bj", measure: talking,
+		about: "100 calls of audio by SIP and plain RTP to who sends it back, beside 500 registrations", media: calls},
+	{name: "sip-dial", short: true, servers: "bj", measure: dialling,
+		about: "such calls, made and hung up one after the other by 8 at a time", media: calls},
+	{name: "sip-register", servers: "bj", measure: registering, about: "500 registrations", media: calls},
 	{name: "record-50", short: true, servers: "bj", measure: recording,
 		about: "50 who send 1.5 Mbit/s and audio, all of which is recorded",
 		media: media{rooms: 1, publishers: 50, recorded: true, profile: peer.GCM128, media: webcam}},
@@ -150,9 +170,10 @@ var workloads = []workload{
 	{name: "mix-speech-24k", servers: "bj", measure: likeness,
 		about: "at 24 kbit/s", media: with(mixing(2), func(m *media) { m.bitrate = 24_000 })},
 	{name: "mix-speech-5", servers: "bj", measure: likeness,
-		about: "at 128 kbit/s, with 5 % of the packets lost on the way in, which have FEC", media: with(mixing(2), func(m *media) { m.lostPercent, m.bitrate = 5, 128_000 })},
-	{name: "mix-speech-20", servers: "bj", measure: likeness,
-		about: "with 20 %", media: with(mixing(2), func(m *media) { m.lostPercent, m.bitrate = 20, 128_000 })},
+		about: "at 256 kbit/s, with 5 % of the packets lost on the way in, by clients that offer RED and FEC", media: lossy(5, false)},
+	{name: "mix-speech-20", servers: "bj", measure: likeness, about: "with 20 %", media: lossy(20, false)},
+	{name: "mix-speech-5-fec", servers: "bj", measure: likeness, about: "with 5 %, by clients that offer FEC alone", media: lossy(5, true)},
+	{name: "mix-speech-20-fec", servers: "bj", measure: likeness, about: "with 20 %", media: lossy(20, true)},
 	{name: "mix-music", servers: "bj", measure: likeness,
 		about: "how like the original music is", media: with(mixing(2), func(m *media) { m.music = true })},
 	{name: "mix-music-24k", servers: "bj", measure: likeness,

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"bifrons/rtp"
+	"bifrons/rtp/codec"
 	"bifrons/rtp/mono"
 	"bifrons/rtp/opus"
 	"bifrons/sfu/mix"
@@ -192,14 +193,20 @@ func (p *Party) ResetDecoder() { p.party.ResetDecoder() }
 // Stats tells how it fares.
 func (p *Party) Stats() PartyStats { return p.party.Stats() }
 
-// Input makes it speak what comes in a track of an origin, nil = nothing; level is the
-// id of the audio-level extension there (RFC 6464), 0 = none.
-func (p *Party) Input(o Origin, track int, level uint8) {
+// InputFormat is how audio comes that a Party speaks, as far as it was agreed on; 0 = it was
+// not.
+type InputFormat struct {
+	Level uint8 // id of the audio-level extension (RFC 6464)
+	RED   uint8 // payload type of redundant audio (RFC 2198)
+}
+
+// Input makes it speak what comes in a track of an origin, nil = nothing.
+func (p *Party) Input(o Origin, track int, f InputFormat) {
 	if o == nil {
 		p.party.SetInput(nil)
 		return
 	}
-	p.party.SetInput(&audioInput{pipe: openPipe(o, track, pipeConfig{size: maxAudio}), level: level})
+	p.party.SetInput(&audioInput{pipe: openPipe(o, track, pipeConfig{size: maxAudio}), format: f})
 }
 
 // Output gives the mix without itself to a section of a peer, nil = to nobody.
@@ -232,13 +239,19 @@ const maxAudio = 64
 // audioInput takes packets of audio out of a pipe.
 type audioInput struct {
 	pipe    *Pipe
-	level   uint8
+	format  InputFormat
 	scratch []byte
 	header  rtp.Header
+	last    mix.Packet // that was taken
+	red     codec.RED  // what is left of it, older first
+	blocks  int        // that are left
 }
 
 // Next implements mix.Input.
 func (in *audioInput) Next(p *mix.Packet) bool {
+	if in.copied(p) {
+		return true
+	}
 	var q pipe.Packet
 	for {
 		mem, ok := in.pipe.Next(in.scratch, &q)
@@ -250,18 +263,53 @@ func (in *audioInput) Next(p *mix.Packet) bool {
 			continue
 		}
 		*p = mix.Packet{Seq: q.Seq, Timestamp: q.Timestamp, Marker: q.Marker, Arrival: q.Arrival, Payload: q.Data[q.Head:]}
+		if in.format.RED != 0 && q.Data[1]&0x7f == in.format.RED && !in.unpack(p) {
+			continue
+		}
 		in.readLevel(q.Data, p)
 		return true
 	}
 }
 
+// maxCopies is how many copies of earlier packets are taken from one packet.
+const maxCopies = 8
+
+// unpack leaves of a packet with redundancy what is said in it. Copies of what was said before
+// come next.
+func (in *audioInput) unpack(p *mix.Packet) bool {
+	first, err := codec.REDPrimary(p.Payload)
+	if err != nil || len(first.Data) == 0 || in.red.Parse(p.Payload) != nil {
+		return false
+	}
+	p.Payload = first.Data
+	in.last, in.blocks = *p, in.red.Copies()
+	return true
+}
+
+// copied takes a copy of an earlier packet out of the last one. Senders leave no packet out
+// between two copies.
+func (in *audioInput) copied(p *mix.Packet) bool {
+	for in.blocks > 0 {
+		b, ok := in.red.Next()
+		before := in.blocks
+		if in.blocks--; ok && len(b.Data) > 0 && before <= maxCopies {
+			*p = mix.Packet{
+				Seq: in.last.Seq - uint64(before), Timestamp: in.last.Timestamp - uint32(b.Offset), Arrival: in.last.Arrival,
+				Payload: b.Data, Redundant: true,
+			}
+			return true
+		}
+	}
+	return false
+}
+
 // readLevel reads the audio level of a packet (RFC 6464, 3).
 func (in *audioInput) readLevel(b []byte, p *mix.Packet) {
-	if in.level == 0 || in.header.Parse(b) != nil {
+	if in.format.Level == 0 || in.header.Parse(b) != nil {
 		return
 	}
 	for it := in.header.Extensions(b); it.Next(); {
-		if it.ID == in.level && len(it.Data) > 0 {
+		if it.ID == in.format.Level && len(it.Data) > 0 {
 			p.HasLevel, p.Level, p.Voice = true, it.Data[0]&0x7f, it.Data[0]&0x80 != 0
 			return
 		}

@@ -75,7 +75,7 @@ func call(t *testing.T, server *Engine, c *Conference, shard int, hz float64) *p
 		t.Fatal(err)
 	}
 	p.party = c.Join(PartyConfig{Settings: PartySettings{Volume: 100}})
-	p.party.Input(p.server, 0, 0)
+	p.party.Input(p.server, 0, InputFormat{})
 	p.party.Output(p.server, 0)
 	return p
 }

@@ -33,7 +33,7 @@ type PortRange struct{ Min, Max uint16 }
 //
 // Types are bool, string, int, uint16, time.Duration, []string (array or comma
 // list), netip.Addr, []netip.Addr (what is no address is left out with a
-// warning) and PortRange.
+// warning), PortRange and Pairs.
 func Decode(g *Group, dst any) []Problem {
 	d := decoder{group: g}
 	d.settings(reflect.ValueOf(dst).Elem())
@@ -144,6 +144,10 @@ func (d *decoder) field(dst reflect.Value, tag reflect.StructTag, it *Item) {
 		d.list(list, it)
 		return
 	}
+	if pairs, ok := dst.Addr().Interface().(*Pairs); ok {
+		d.pairs(pairs, it)
+		return
+	}
 	if it.Kind != Scalar && dst.Type() != reflect.TypeFor[[]netip.Addr]() {
 		d.report(it, Problem{Text: "has several values", Accepted: "a single value"})
 		return
@@ -233,6 +237,24 @@ func (d *decoder) list(dst *[]string, it *Item) {
 		return
 	}
 	*dst = texts
+}
+
+// pairs reads a list of arrays or lists of two texts.
+func (d *decoder) pairs(dst *Pairs, it *Item) {
+	var out Pairs
+	for _, element := range it.Items {
+		texts, ok := element.Texts()
+		if !ok || element.Kind == Scalar || len(texts) != 2 {
+			d.report(it, Problem{Text: "has an element that is no pair", Accepted: `( [ "name", "value" ], ... )`})
+			return
+		}
+		out = append(out, [2]string{texts[0], texts[1]})
+	}
+	if it.Kind == Scalar || it.Kind == Nested {
+		d.report(it, Problem{Text: "is no list of pairs", Accepted: `( [ "name", "value" ], ... )`})
+		return
+	}
+	*dst = out
 }
 
 // Texts are the texts of an array or list, or those between the commas of a single

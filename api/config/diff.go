@@ -57,20 +57,27 @@ func (c *Config) Weaker(next *Config) []Problem {
 
 // walk calls f for every setting in which two configurations differ.
 func walk(a, b *Config, f func(name string, x, y reflect.Value)) {
-	for _, file := range []struct {
+	type file struct {
 		prefix string
 		a, b   sectioned
-	}{
-		{"", &a.Server, &b.Server}, {"http:", &a.HTTP, &b.HTTP}, {"websockets:", &a.WebSockets, &b.WebSockets},
-		{"pfunix:", &a.PFUnix, &b.PFUnix},
-	} {
+	}
+	files := []file{{"", &a.Server, &b.Server}}
+	now := b.transports()
+	for i, t := range a.transports() {
+		files = append(files, file{t.name + ":", t.settings, now[i].settings})
+	}
+	for _, file := range files {
 		old, now := file.a.sections(), file.b.sections()
 		for i := range old {
 			x, y := reflect.ValueOf(old[i].dst).Elem(), reflect.ValueOf(now[i].dst).Elem()
-			for k := range x.NumField() {
-				if !reflect.DeepEqual(x.Field(k).Interface(), y.Field(k).Interface()) {
-					key, _, _ := strings.Cut(x.Type().Field(k).Tag.Get("cfg"), ",")
-					f(file.prefix+joinKey(old[i].name, key), x.Field(k), y.Field(k))
+			for _, field := range reflect.VisibleFields(x.Type()) {
+				if field.Anonymous {
+					continue // its fields come behind it
+				}
+				x, y := x.FieldByIndex(field.Index), y.FieldByIndex(field.Index)
+				if !reflect.DeepEqual(x.Interface(), y.Interface()) {
+					key, _, _ := strings.Cut(field.Tag.Get("cfg"), ",")
+					f(file.prefix+joinKey(old[i].name, key), x, y)
 				}
 			}
 		}

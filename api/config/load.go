@@ -23,6 +23,9 @@ type Config struct {
 	HTTP       HTTP
 	WebSockets WebSockets
 	PFUnix     PFUnix
+	RabbitMQ   RabbitMQ
+	MQTT       MQTT
+	Nanomsg    Nanomsg
 }
 
 // Default is the configuration of a server that has no file at all: plain HTTP
@@ -42,6 +45,9 @@ func bare() *Config {
 		HTTP:       defaultHTTP(),
 		WebSockets: defaultWebSockets(),
 		PFUnix:     defaultPFUnix(),
+		RabbitMQ:   defaultRabbitMQ(),
+		MQTT:       defaultMQTT(),
+		Nanomsg:    defaultNanomsg(),
 	}
 }
 
@@ -80,11 +86,8 @@ func LoadDir(dir, explicitFile string) (*Config, []Problem) {
 	}
 	c.Server.General.ConfigsFolder = c.Folder
 
-	l.decode(l.file(c.Folder, "janus.transport.http"), "http:", &c.HTTP)
-	l.decode(l.file(c.Folder, "janus.transport.websockets"), "websockets:", &c.WebSockets)
-	l.decode(l.file(c.Folder, "janus.transport.pfunix"), "pfunix:", &c.PFUnix)
-	for _, name := range pendingTransports {
-		l.pendingTransport(c.Folder, name)
+	for _, t := range c.transports() {
+		l.decode(l.file(c.Folder, "janus.transport."+t.name), t.name+":", t.settings)
 	}
 	c.Found = l.found
 	if !l.found && explicitFile == "" && l.problems == nil {
@@ -107,9 +110,27 @@ func LoadFile(dir, name string) (*File, []Problem) {
 	return f, l.problems
 }
 
-// pendingTransports have files that are looked at only to say that they have
-// no effect.
-var pendingTransports = []string{"rabbitmq", "mqtt", "nanomsg"}
+// transportFile is the file of a transport.
+type transportFile struct {
+	name     string
+	settings sectioned
+}
+
+// transports are the files of all of them.
+func (c *Config) transports() []transportFile {
+	return []transportFile{
+		{"http", &c.HTTP}, {"websockets", &c.WebSockets}, {"pfunix", &c.PFUnix},
+		{"rabbitmq", &c.RabbitMQ}, {"mqtt", &c.MQTT}, {"nanomsg", &c.Nanomsg},
+	}
+}
+
+// Transports are the names of the transports that have files.
+func Transports() (names []string) {
+	for _, t := range new(Config).transports() {
+		names = append(names, t.name)
+	}
+	return names
+}
 
 type loader struct {
 	found    bool
@@ -237,29 +258,4 @@ func decodeSection(g *Group, prefix string, s section) []Problem {
 	d := decoder{group: g, pending: pendingIn(prefix, s.name)}
 	d.settings(reflect.ValueOf(s.dst).Elem())
 	return d.problems
-}
-
-// pendingTransport warns if a transport that does not exist yet is turned on.
-func (l *loader) pendingTransport(folder, name string) {
-	var sub loader
-	f := sub.file(folder, "janus.transport."+name)
-	l.found = l.found || sub.found
-	for _, p := range sub.problems {
-		if !p.Warning { // nothing depends on the file, so nothing is an error
-			p.Warning = true
-			l.problems = append(l.problems, p)
-		}
-	}
-	for g := range f.Categories() {
-		for _, key := range []string{"enabled", "enable", "admin_enabled", "admin_enable"} {
-			it := g.Get(key)
-			if it == nil || g.Name == "status" {
-				continue
-			}
-			if on, _ := parseBool(it.Text); on {
-				l.problems = append(l.problems, Problem{File: it.File, Line: it.Line, Section: g.Name, Key: it.Name,
-					Text: "transport " + name + " is known to Janus but not supported yet", Warning: true})
-			}
-		}
-	}
 }

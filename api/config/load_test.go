@@ -23,7 +23,8 @@ media.inc:6: media.twcc_period: wrong value "0", accepted: a whole number of mil
 testdata/full/janus.jcfg:14: nat.nat_1_1_mapping: wrong value "example.org", accepted: IP addresses separated by commas, ignored
 testdata/full/janus.jcfg:22: colours: unknown category, ignored
 testdata/full/janus.transport.http.cfg:8: general.mhd_debug: is known to Janus but not supported yet, ignored
-testdata/full/janus.transport.rabbitmq.jcfg:1: general.enabled: transport rabbitmq is known to Janus but not supported yet, ignored
+testdata/full/janus.transport.rabbitmq.jcfg: general.to_janus: is not set, and has no default
+testdata/full/janus.transport.rabbitmq.jcfg: general.from_janus: is not set, and has no default
 `)
 	if got := texts(problems); got != want {
 		t.Errorf("problems:\n%s\nwant:\n%s", got, want)
@@ -131,7 +132,7 @@ func TestMainFile(t *testing.T) {
 		{"both broken", map[string]string{"janus.jcfg": "general: {", "janus.cfg": "x"}, "", "MyJanusInstance", "DIR/janus.jcfg:1: { without }\nDIR/janus.cfg:1: want name = value or [category]", true},
 		{"transport broken", map[string]string{"janus.jcfg": jcfg, "janus.transport.http.jcfg": "x"}, "", "jcfg", `DIR/janus.transport.http.jcfg:1: want = or : after "x", got the end of the file`, true},
 		{"transport jcfg first", map[string]string{"janus.jcfg": jcfg, "janus.transport.http.jcfg": "", "janus.transport.http.cfg": "x"}, "", "jcfg", "", false},
-		{"unsupported transport broken", map[string]string{"janus.jcfg": jcfg, "janus.transport.mqtt.jcfg": "x"}, "", "jcfg", `DIR/janus.transport.mqtt.jcfg:1: want = or : after "x", got the end of the file, ignored`, false},
+		{"transport broken", map[string]string{"janus.jcfg": jcfg, "janus.transport.mqtt.jcfg": "x"}, "", "jcfg", `DIR/janus.transport.mqtt.jcfg:1: want = or : after "x", got the end of the file`, true},
 		{"not a group", map[string]string{"janus.jcfg": jcfg + "\nnat = 1\nfoo = 2"}, "", "jcfg",
 			"DIR/janus.jcfg:2: nat: is not a group of settings, accepted: nat: { ... }\nDIR/janus.jcfg:3: foo: unknown setting outside of a category, ignored", true},
 	}

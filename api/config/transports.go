@@ -120,6 +120,7 @@ type Listener struct {
 	IP        netip.Addr // invalid = all
 	Unix      string     // path of a Unix socket, in place of a port
 	Local     bool       // only a Unix socket will do
+	Remote    bool       // nothing is opened here
 }
 
 // Listeners returns the listeners that are on.

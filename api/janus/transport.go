@@ -45,6 +45,9 @@ type Event struct {
 	// yet; "" = none.
 	Topic  string
 	Handle uint64
+
+	// To is where an answer goes, for the transport that has made it of one.
+	To any
 }
 
 // Len is the number of bytes of the event.

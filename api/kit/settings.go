@@ -21,6 +21,14 @@ const (
 	Always
 )
 
+// IfFalse is when to save or show a flag that is set by default.
+func IfFalse(flag bool) When {
+	if flag {
+		return Never
+	}
+	return Always
+}
+
 // MaxNumber is how large a number may be unless its setting says otherwise.
 const MaxNumber = 1<<31 - 1
 

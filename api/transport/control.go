@@ -71,7 +71,8 @@ type queryReply struct {
 
 // Query answers a query_transport request: configure (events, json) or
 // connections. The latter is answered with what connections returns: a JSON
-// value, and the number of requests at work or -1.
+// value, and the number of requests at work or -1; connections is nil where there is
+// nothing to tell.
 func (c *Control) Query(request []byte, connections func() (value string, messages int64)) []byte {
 	text, err := stdjson.Marshal(c.query(request, connections))
 	if err != nil {
@@ -89,10 +90,10 @@ func (c *Control) query(request []byte, connections func() (string, int64)) quer
 	if !ok {
 		return queryReply{ErrorCode: 412, Error: "Missing mandatory element (request)"}
 	}
-	switch verb {
-	case "configure":
+	switch {
+	case verb == "configure":
 		return c.configure(fields)
-	case "connections":
+	case verb == "connections" && connections != nil:
 		value, n := connections()
 		r := queryReply{Result: 200, Connections: stdjson.RawMessage(value)}
 		if n >= 0 {

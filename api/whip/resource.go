@@ -370,6 +370,11 @@ func checkOffer(kind Kind, text string) *problem {
 	if err != nil {
 		return refuse(http.StatusBadRequest, "The body is no session description: "+err.Error()+".")
 	}
+	for _, mid := range d.Bundle {
+		if _, ok := d.SectionByMID(mid); !ok {
+			return refuse(http.StatusBadRequest, "The offer bundles the section "+mid+", which it does not have: it may have been cut off.")
+		}
+	}
 	n := map[sdp.Kind]int{}
 	for i := range d.Sections {
 		s := &d.Sections[i]

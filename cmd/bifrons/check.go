@@ -83,7 +83,10 @@ const checked = "read"
 // modules says of the files that the server reads what is in them, by package, and
 // what is wrong with those that config does not look at.
 func (s *server) modules() (list map[string]string, problems []config.Problem) {
-	list = map[string]string{"janus": checked, "janus.transport.http": checked, "janus.transport.websockets": checked, "janus.transport.pfunix": checked}
+	list = map[string]string{"janus": checked}
+	for _, name := range config.Transports() {
+		list["janus.transport."+name] = checked
+	}
 	for _, p := range s.plugins() {
 		pkg := p.Info().Package
 		list[pkg] = checked

@@ -157,7 +157,8 @@ func (d *diagnosis) listeners() {
 		ln.Close()
 		d.good("%s can listen on port %d", l.name, l.port)
 	}
-	if !c.HTTP.General.HTTP && !c.HTTP.General.HTTPS && !c.WebSockets.General.WS && !c.WebSockets.General.WSS && !c.PFUnix.General.Enabled {
+	if !c.HTTP.General.HTTP && !c.HTTP.General.HTTPS && !c.WebSockets.General.WS && !c.WebSockets.General.WSS && !c.PFUnix.General.Enabled &&
+		!c.RabbitMQ.General.Enabled && !c.MQTT.General.Enabled && !c.Nanomsg.General.Enabled {
 		d.bad("no transport is on", "set http = true in janus.transport.http.jcfg or ws = true in janus.transport.websockets.jcfg")
 	}
 }

@@ -39,7 +39,8 @@ func TestCheck(t *testing.T) {
 	good := map[string]string{
 		"janus.jcfg":                 `general: { debug_level = 5; api_secret = "xyzzy" } nat: { no_such_thing = 1 }`,
 		"janus.transport.http.jcfg":  `general: { http = true }`,
-		"janus.plugin.lua.jcfg":      ``,
+		"janus.plugin.lua.jcfg":      `general: { script = "/there/is/none.lua" }`,
+		"janus.plugin.theirs.jcfg":   ``,
 		"janus.plugin.echotest.jcfg": ``,
 	}
 	code, out := command(t, "check", good)
@@ -49,6 +50,7 @@ func TestCheck(t *testing.T) {
 	for _, want := range []string{
 		"general.debug_level = 5", "general.api_secret = (hidden)", "http:general.http = true",
 		"janus.jcfg:1: nat.no_such_thing", "bifrons has no such module", "can start",
+		"janus.plugin.lua.jcfg:1: general.script: open /there/is/none.lua",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)

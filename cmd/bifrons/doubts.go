@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"bifrons/api/config"
@@ -92,8 +93,17 @@ func listenersOn(c *config.Config) map[string][]string {
 	}
 	add("http", c.HTTP.Listeners())
 	add("ws", c.WebSockets.Listeners())
-	if c.PFUnix.Admin.Enabled {
-		add("pfunix", []config.Listener{{Name: "the Unix socket", Admin: true}})
+	for transport, admin := range map[string]struct {
+		on   bool
+		name string
+	}{
+		"pfunix": {c.PFUnix.Admin.Enabled, "the Unix socket"}, "nanomsg": {c.Nanomsg.Admin.Enabled, "the Nanomsg socket"},
+		"rabbitmq": {c.RabbitMQ.Admin.Enabled, "the RabbitMQ queue"}, "mqtt": {c.MQTT.Admin.Enabled, "the MQTT topic"},
+	} {
+		if admin.on {
+			add(transport, []config.Listener{{Name: admin.name, Admin: true}})
+		}
 	}
+	slices.Sort(on["admin"])
 	return on
 }

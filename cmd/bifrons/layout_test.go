@@ -86,6 +86,8 @@ func importBreach(from, imp string) string {
 		return "SIP is seen through api/plugin/sip/ua alone"
 	case within(imp, "github.com/yuin/gopher-lua") && from != "api/plugin/lua", within(imp, "github.com/dop251/goja") && from != "api/plugin/duktape":
 		return "interpreters are seen through their plugins alone"
+	case protocolHome(imp) != "" && from != protocolHome(imp) && !isTestHelp(from):
+		return "a broker's protocol is seen through " + protocolHome(imp) + " alone"
 	case within(from, "sfu") && strings.Contains(imp, "json"):
 		return "the engine sees no JSON"
 	case within(from, "api/signalling") && strings.Contains(imp, "json"):
@@ -98,6 +100,19 @@ func importBreach(from, imp string) string {
 		return "not below it"
 	}
 	return apiBreach(from, to)
+}
+
+// protocolHome is the only package that may import a library for brokers; "" for others.
+func protocolHome(imp string) string {
+	for library, home := range map[string]string{
+		"github.com/rabbitmq/amqp091-go": "api/broker/amqp", "github.com/mochi-mqtt/server/v2": "api/broker/mqtt",
+		"go.nanomsg.org/mangos/v3": "api/broker/nanomsg",
+	} {
+		if within(imp, library) {
+			return home
+		}
+	}
+	return ""
 }
 
 // apiBreach is importBreach for what is particular to api.
@@ -118,6 +133,8 @@ func apiBreach(from, to string) string {
 		return "a plugin knows its contract, the kit, and what is its own"
 	case within(from, "api/signalling") && !slices.Contains([]string{"sdp", "sfu", "sfu/media"}, to):
 		return "signalling knows no protocol, only descriptions and the engine"
+	case within(from, "api/broker") && !within(to, "api/broker") && to != "sfu":
+		return "brokers know neither Janus nor JSON"
 	case within(from, "api/kit") && withinAny(to, "api/janus", "api/transport", "api/admin", "api/event"):
 		return "the kit is below the core"
 	case within(from, "api/kit") && strings.HasPrefix(to, "api/plugin/"):
@@ -168,6 +185,15 @@ func TestImportRules(t *testing.T) {
 		{"api/kit/script", "github.com/yuin/gopher-lua", false},
 		{"api/plugin/duktape", "github.com/dop251/goja", true},
 		{"api/plugin/lua", "github.com/dop251/goja", false},
+		{"api/broker/mqtt", "github.com/mochi-mqtt/server/v2/packets", true},
+		{"api/transport/mqtt", "github.com/mochi-mqtt/server/v2/packets", false},
+		{"api/event/rabbitmqevh", "github.com/rabbitmq/amqp091-go", false},
+		{"api/client", "go.nanomsg.org/mangos/v3", true},
+		{"api/transport/mqtt", "bifrons/api/broker/mqtt", true},
+		{"api/broker/mqtt", "bifrons/api/broker", true},
+		{"api/broker", "bifrons/api/janus", false},
+		{"api/broker/amqp", "bifrons/api/json", false},
+		{"api/plugin/videoroom", "bifrons/api/broker", false},
 		{"ice", "bifrons/dtls", false},
 		{"sdp", "bifrons/rtp", false},
 		{"sfu/peer", "bifrons/api/json", false},
@@ -237,13 +263,15 @@ func TestImportRules(t *testing.T) {
 
 // testHelp are the packages that only tests, and what is measured, import.
 var testHelp = []string{
-	"api/client", "api/plugin/plugintest", "api/plugin/sip/siptest", "ice/turn/turntest", "rtp/frame/frametest", "rtp/mjr/mjrtest", "rtp/opus/opustest", "rtp/waittest", "sfu/simnet", "sfu/webrtctest",
+	"api/broker/brokertest", "api/client", "api/plugin/plugintest", "api/plugin/sip/siptest", "api/transport/transporttest", "ice/turn/turntest", "rtp/frame/frametest", "rtp/mjr/mjrtest", "rtp/opus/opustest", "rtp/waittest", "sfu/simnet", "sfu/webrtctest",
 }
 
 func isTestHelp(path string) bool { return withinAny(path, testHelp...) }
 
 func isTestOnly(dep string) bool {
-	for _, m := range []string{"pion/webrtc", "pion/ice", "pion/interceptor", "chromedp/chromedp", "gopacket/gopacket"} {
+	for _, m := range []string{
+		"pion/webrtc", "pion/ice", "pion/interceptor", "chromedp/chromedp", "gopacket/gopacket", "eclipse/paho", "mochi-mqtt/server/v2/listeners",
+	} {
 		if strings.HasPrefix(dep, "github.com/"+m) {
 			return true
 		}

@@ -105,6 +105,9 @@ func (s *server) tryTransports() (doubts []config.Problem, err error) {
 	try("websockets", c.WebSockets.Certificates, c.WebSockets.Listeners()...)
 	try("http", c.HTTP.Certificates, c.HTTP.Listeners()...)
 	try("pfunix", config.TLS{}, c.PFUnix.Listeners()...)
+	try("rabbitmq", config.TLS{}, c.RabbitMQ.Listeners()...)
+	try("mqtt", config.TLS{}, c.MQTT.Listeners()...)
+	try("nanomsg", config.TLS{}, c.Nanomsg.Listeners()...)
 	return doubts, s.reachable(api, admin, failed)
 }
 
@@ -112,6 +115,8 @@ func (s *server) tryTransports() (doubts []config.Problem, err error) {
 func (s *server) tryListener(l config.Listener, certificates config.TLS) error {
 	var err error
 	switch {
+	case l.Remote:
+		return nil
 	case l.Unix != "":
 		err = trySocket(l.Unix)
 	case !l.Local:

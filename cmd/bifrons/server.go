@@ -23,7 +23,9 @@ import (
 	"bifrons/api/log/jsonlog"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/audiobridge"
+	"bifrons/api/plugin/duktape"
 	"bifrons/api/plugin/echotest"
+	"bifrons/api/plugin/lua"
 	"bifrons/api/plugin/nosip"
 	"bifrons/api/plugin/recordplay"
 	"bifrons/api/plugin/sip"
@@ -128,6 +130,8 @@ func (s *server) plugins() []plugin.Plugin {
 		sip.New(s.cfg.Folder),
 		voicemail.New(s.cfg.Folder),
 		recordplay.New(s.cfg.Folder),
+		lua.New(s.cfg.Folder),
+		duktape.New(s.cfg.Folder),
 	}
 }
 

@@ -13,7 +13,10 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/module"
 	"bifrons/api/transport"
+	"bifrons/api/transport/mqtt"
+	"bifrons/api/transport/nanomsg"
 	"bifrons/api/transport/pfunix"
+	"bifrons/api/transport/rabbitmq"
 	"bifrons/api/transport/rest"
 	"bifrons/api/transport/websockets"
 	"bifrons/api/web"
@@ -48,6 +51,9 @@ var transports = []struct {
 		return rest.New(cfg, s.core)
 	}},
 	{"pfunix", func(s *server, _ string) (carrier, error) { return pfunix.New(s.unixConfig(), s.core) }},
+	{"rabbitmq", func(s *server, _ string) (carrier, error) { return rabbitmq.New(s.rabbitConfig(), s.core) }},
+	{"mqtt", func(s *server, _ string) (carrier, error) { return mqtt.New(s.mqttConfig(), s.core) }},
+	{"nanomsg", func(s *server, _ string) (carrier, error) { return nanomsg.New(s.nanomsgConfig(), s.core) }},
 }
 
 // startTransports opens the listeners that are configured. It is an error if

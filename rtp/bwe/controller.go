@@ -410,10 +410,10 @@ func (c *Controller) Target() Estimate {
 
 func (c *Controller) reason(target float64) Reason {
 	switch {
-	case c.outage.is():
-		return NoFeedback
 	case c.heard == 0 && c.fallback.heard:
 		return c.fallback.reason
+	case c.outage.is():
+		return NoFeedback
 	case c.heard == 0:
 		return Starting
 	case target >= float64(c.cfg.Max):

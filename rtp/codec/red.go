@@ -45,6 +45,9 @@ func (d *RED) Parse(payload []byte) error {
 
 func redLength(h []byte) int { return int(h[2]&3)<<8 | int(h[3]) }
 
+// Copies is how many blocks come before the primary one.
+func (d *RED) Copies() int { return len(d.headers) / 4 }
+
 // Next returns the next block; it reports false behind the primary one.
 func (d *RED) Next() (b REDBlock, ok bool) {
 	if len(d.headers) == 0 {

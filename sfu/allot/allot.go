@@ -17,6 +17,9 @@ type Line struct {
 	// Sure tells that more than Target is too much: delay or losses were seen, or it is a limit.
 	// Without, a little more is no reason to go down.
 	Sure bool
+	// Trailing tells that Target follows what is sent, as that of receivers does that
+	// estimate themselves (REMB). Then the next layer is tried where they see room for more.
+	Trailing bool
 }
 
 // Stream is one that the subscriber gets.
@@ -47,6 +50,8 @@ const (
 	askMargin   = 2.0 // times its rate could be of use to a stream that adapts
 	askFrom     = 0.7 // of its room: a stream that uses less has what it needs
 	upFailed    = 5 * time.Second
+	trailRoom   = 1.25            // times what is sent is room where the target trails that
+	trailWait   = 3 * time.Second // for the target to follow
 	holdFirst   = 5 * time.Second
 	holdLongest = time.Minute
 	retry       = 1.3    // times the budget that was wrong is worth another try at once
@@ -120,14 +125,16 @@ func (a *Allotter) Divide(now mono.Time, line Line, streams []Stream, shares []S
 	case changed:
 		a.restart()
 		a.fill(allowed)
-	case a.used() > allowed:
+	case a.used() > allowed && !(line.Trailing && !line.Sure && a.upAt != 0 && now.Sub(a.upAt) < trailWait):
 		for i := range a.states {
 			s := &a.states[i]
 			s.plan, s.most = -1, s.at
 		}
 		a.fill(allowed)
 	case now >= a.until || a.budget > retry*a.failed:
-		a.fill(a.budget)
+		if a.fill(a.budget); line.Trailing && now >= a.until {
+			a.try()
+		}
 	}
 	a.spare(now, line.Sure)
 	a.note(now, changed)
@@ -282,6 +289,20 @@ func (a *Allotter) fill(budget float64) {
 			continue
 		}
 		s.plan, used = to, sum
+	}
+}
+
+// try takes one more step where nothing else was and the target leaves room.
+func (a *Allotter) try() {
+	for i := range a.states {
+		s := &a.states[i]
+		if s.plan != s.at {
+			return
+		}
+		s.most = len(s.steps) - 1
+	}
+	if s := a.next(); s != nil && a.budget >= trailRoom*a.used() {
+		s.plan++
 	}
 }
 

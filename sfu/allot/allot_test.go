@@ -182,6 +182,43 @@ func TestUpBacksOff(t *testing.T) {
 	}
 }
 
+// Where the target follows what is sent, layers are tried one by one, and each is given time to show.
+func TestTrailingTarget(t *testing.T) {
+	var r run
+	trail := func(d time.Duration, carries uint64) {
+		for i := range d / (100 * time.Millisecond) {
+			r.now = r.now.Add(100 * time.Millisecond)
+			s := camera()
+			r.shares = make([]Share, 2)
+			target, sure := uint64(300_000), false
+			if i > 0 {
+				target = min(r.last()*3/2, carries)
+				sure = r.last() > carries
+			}
+			r.want = r.Divide(r.now, Line{Target: target, Sure: sure, Trailing: true}, []Stream{audio(), s}, r.shares)
+		}
+	}
+	r.now = mono.Time(time.Hour)
+	if trail(20*time.Second, 5_000_000); r.shares[1].Ceiling != layer(2, 2) {
+		t.Errorf("%+v on a good line", r.shares[1])
+	}
+	r = run{now: mono.Time(time.Hour)}
+	if trail(60*time.Second, 700_000); r.shares[1].Ceiling != layer(1, 2) {
+		t.Errorf("%+v on one of 700 kbit/s", r.shares[1])
+	}
+}
+
+// last is what the streams of the last division take.
+func (r *run) last() (sum uint64) {
+	for i := range r.states {
+		s := &r.states[i]
+		if sum += uint64(s.peak); s.known && !s.paused {
+			sum += uint64(s.steps[s.plan].recent)
+		}
+	}
+	return sum
+}
+
 // Video pauses when not even its lowest layer fits for a while, that of least weight first, and comes
 // back with a margin.
 func TestPause(t *testing.T) {

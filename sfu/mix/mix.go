@@ -59,6 +59,7 @@ type Packet struct {
 	Marker    bool
 	Arrival   mono.Time
 	Payload   []byte // lent until the next one is taken
+	Redundant bool   // a copy that came with the packet before (RFC 2198), and has no level
 	HasLevel  bool
 	Level     uint8 // -dBov, 127 = silence (RFC 6464)
 	Voice     bool  // the sender says that it is

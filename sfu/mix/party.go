@@ -194,6 +194,10 @@ func (p *Party) take() {
 	q := &p.c.packet
 	for p.input.Next(q) {
 		x := p.packetOf(q)
+		if q.Redundant {
+			p.jb.Push(q.Arrival, &x)
+			continue
+		}
 		if q.HasLevel {
 			p.talk.hear(q.Level, x.Duration)
 		}
@@ -211,7 +215,7 @@ func (p *Party) take() {
 
 // packetOf is a packet as the jitter buffer wants it.
 func (p *Party) packetOf(q *Packet) jitter.Packet {
-	x := jitter.Packet{Seq: q.Seq, Timestamp: q.Timestamp, Marker: q.Marker, Payload: q.Payload}
+	x := jitter.Packet{Seq: q.Seq, Timestamp: q.Timestamp, Marker: q.Marker, Payload: q.Payload, Redundant: q.Redundant}
 	if p.cfg.Codec == Opus {
 		x.Duration, x.DTX, x.FEC = opus.Duration(q.Payload), opus.DTX(q.Payload), opus.HasFEC(q.Payload)
 	} else {

@@ -22,6 +22,8 @@ const (
 	// on, in bytes.
 	oldest   = 32
 	oldLeast = 400
+	// probeLong is how long the rest of a probe waits for the end of a picture.
+	probeLong = 200 * time.Millisecond
 	// maxPadding is the most that one byte of length tells (RFC 3550, 5.1).
 	maxPadding = 255
 )
@@ -29,6 +31,7 @@ const (
 // probe is a cluster that is under way.
 type probe struct {
 	bwe.Cluster
+	begun          mono.Time
 	packets, bytes int // that are left of it
 	padding        int // packets that were added
 }
@@ -38,7 +41,7 @@ func (c *probe) on() bool { return c.packets > 0 || c.bytes > 0 }
 // look takes what the estimate says of the pace.
 func (l *line) look(e *bwe.Estimate) {
 	l.pacing = e.Pacing
-	limited := e.Capacity != 0 || e.Reason == bwe.Delay || e.Reason == bwe.Loss || e.Reason == bwe.NoFeedback
+	limited := l.heard() && (e.Capacity != 0 || e.Reason == bwe.Delay || e.Reason == bwe.Loss || e.Reason == bwe.NoFeedback)
 	l.near = limited && l.rate > nearShare*float64(e.Target)
 }
 
@@ -91,6 +94,11 @@ func (l *line) setPump(now mono.Time) {
 		at += pacerTick - 1
 		at -= at % pacerTick
 	}
+	l.wakePump(at)
+}
+
+// wakePump has pump called at a time.
+func (l *line) wakePump(at mono.Time) {
 	if at != l.nextPump {
 		l.nextPump = at
 		l.peer.wake(at)
@@ -100,6 +108,7 @@ func (l *line) setPump(now mono.Time) {
 
 // pump sends what is due: packets that wait, then what a probe lacks.
 func (l *line) pump(now mono.Time) {
+	idle := false
 	for {
 		if it, ok := l.pacer.Take(now, l.pace()); ok {
 			if !l.peer.sections[it.Stream].out.release(now, it.Seq) {
@@ -114,12 +123,17 @@ func (l *line) pump(now mono.Time) {
 		rate := l.pace()
 		n := l.pad(now)
 		if n == 0 {
-			l.probe = probe{} // there is nothing to probe with
+			if now.Sub(l.probe.begun) > probeLong { // there is nothing to probe with
+				l.probe = probe{}
+			}
+			idle = true
 			break
 		}
 		l.pacer.Pass(now, n, rate)
 	}
-	l.setPump(now)
+	if l.setPump(now); idle && l.probe.on() {
+		l.wakePump(now + pacerTick)
+	}
 }
 
 // startProbe begins the cluster that is due, if any.
@@ -128,7 +142,7 @@ func (l *line) startProbe(now mono.Time) {
 	if !ok {
 		return
 	}
-	l.probe = probe{Cluster: c, packets: c.Packets, bytes: c.Bytes}
+	l.probe = probe{Cluster: c, begun: now, packets: c.Packets, bytes: c.Bytes}
 	l.pump(now)
 }
 
@@ -137,21 +151,27 @@ func (l *line) pad(now mono.Time) int {
 	k := l.probe.padding
 	l.probe.padding++
 	for _, s := range l.peer.sections {
-		if s.Send && s.Kind == media.Video {
-			if n := s.out.pad(now, k); n > 0 {
-				return n + l.overhead
-			}
+		if !s.Send || s.Kind != media.Video {
+			continue
+		}
+		if n := s.out.pad(now, k); n > 0 {
+			return n + l.overhead
 		}
 	}
 	return 0
 }
 
-// pad sends an old packet again by RTX, the k-th of a probe, or else only padding. It
-// returns the size, 0 if neither can be done.
+// pad sends an old packet again by RTX, the k-th of a probe; if there is none padding by RTX, and
+// without that in the stream itself, between two pictures. It returns the size, 0 if none of
+// that can be done.
 func (o *sender) pad(now mono.Time, k int) int {
 	s := o.section
-	if s.RTXSSRC == 0 || o.history.ring == nil {
+	if o.history.ring == nil || len(s.Codecs) == 0 {
 		return 0
+	}
+	rtx := s.Codecs[0].RTX
+	if s.RTXSSRC == 0 || rtx == 0 {
+		return o.padStream(now)
 	}
 	for i := range oldest {
 		r := o.history.get(now, uint16(o.history.highest)-uint16((k+i)%oldest))
@@ -163,13 +183,28 @@ func (o *sender) pad(now mono.Time, k int) int {
 			continue
 		}
 		again := *r
-		return o.repeat(now, &again, wire{packet: p, payloadType: c.RTX, repeats: true, original: uint16(r.seq)}, bwe.Padding)
-	}
-	if len(s.Codecs) == 0 || s.Codecs[0].RTX == 0 {
-		return 0
+		return o.repeat(now, &again, wire{packet: p, payloadType: c.RTX, original: uint16(r.seq)}, bwe.Padding)
 	}
 	r := record{ts: o.lastTS}
-	return o.repeat(now, &r, wire{payloadType: s.Codecs[0].RTX, repeats: true, padding: maxPadding}, bwe.Padding)
+	return o.repeat(now, &r, wire{payloadType: rtx, padding: maxPadding}, bwe.Padding)
+}
+
+// padStream sends padding under the next number of the stream.
+func (o *sender) padStream(now mono.Time) int {
+	out, ok := o.sub.Add()
+	if !ok {
+		return 0
+	}
+	r := record{seq: uint32(out.Seq), ts: out.Timestamp, pad: maxPadding, flags: recordPadding}
+	o.stamp(now, &r)
+	if !o.history.put(now, r) {
+		return 0
+	}
+	n := o.write(now, &r, wire{payloadType: o.section.Codecs[0].PayloadType, index: out.Seq, padding: maxPadding})
+	if n > 0 {
+		o.sent(now, n, bwe.Padding)
+	}
+	return n
 }
 
 // release sends a packet that had to wait. It returns false if that is gone.

@@ -213,7 +213,11 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 	} else {
 		// The same packet again, to the bit: SRTP must not see two plaintexts
 		// with one index. Its transport-wide number is the old one, too.
-		n = o.write(now, r, wire{packet: p, payloadType: pt, index: uint64(r.seq)})
+		w := wire{packet: p, payloadType: pt, index: uint64(r.seq)}
+		if p == nil {
+			w.padding = r.pad
+		}
+		n = o.write(now, r, w)
 		if n > 0 {
 			s.peer.sent(now, n)
 		}

@@ -17,10 +17,12 @@ type numberer struct {
 
 const stepCount = 32
 
-// step says that delta applied to incoming numbers below until.
+// step says that delta applied to incoming numbers below until, which was left out itself
+// unless something was added before it.
 type step struct {
 	until uint64
 	delta uint64
+	added bool
 }
 
 // rebase makes in the incoming number of the next outgoing one.
@@ -49,16 +51,31 @@ func (m *numberer) skip(in uint64) (filler uint64, fill bool) {
 	if in <= m.highest {
 		return m.late(in)
 	}
-	if m.n == stepCount {
-		copy(m.steps[:], m.steps[1:])
-		m.n--
-	}
-	m.steps[m.n] = step{in, m.delta}
-	m.n++
+	m.remember(step{in, m.delta, false})
 	m.delta++
 	m.highest = in
 	m.next = in + 1 - m.delta
 	return 0, false
+}
+
+// add returns a number for something between the highest incoming one and the next.
+func (m *numberer) add() uint64 {
+	until := m.highest + 1
+	if m.n == 0 || m.steps[m.n-1] != (step{until, m.steps[m.n-1].delta, true}) {
+		m.remember(step{until, m.delta, true})
+	}
+	m.delta--
+	m.next++
+	return m.next - 1
+}
+
+func (m *numberer) remember(s step) {
+	if m.n == stepCount {
+		copy(m.steps[:], m.steps[1:])
+		m.n--
+	}
+	m.steps[m.n] = s
+	m.n++
 }
 
 func (m *numberer) late(in uint64) (uint64, bool) {
@@ -68,6 +85,9 @@ func (m *numberer) late(in uint64) (uint64, bool) {
 	delta := m.delta
 	for i := m.n - 1; i >= 0 && in <= m.steps[i].until; i-- {
 		if in == m.steps[i].until {
+			if m.steps[i].added {
+				break
+			}
 			return 0, false // was left out: seen before
 		}
 		delta = m.steps[i].delta

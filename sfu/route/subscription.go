@@ -57,6 +57,7 @@ type Subscription struct {
 	lastTS   uint32 // outgoing
 	lastSent mono.Time
 	sent     bool
+	ended    bool // a picture is complete with what was sent last
 }
 
 // NewSubscription makes a subscription that feeds sink.
@@ -197,6 +198,15 @@ func (s *Subscription) SetCeiling(now mono.Time, most media.Layer) {
 	}
 }
 
+// Add returns the number and timestamp of a packet of padding that the sink sends by itself,
+// behind everything so far. It can be between two pictures only.
+func (s *Subscription) Add() (o Outgoing, ok bool) {
+	if !s.sent || !s.ended {
+		return o, false
+	}
+	return Outgoing{Seq: s.num.add(), Timestamp: s.lastTS}, true
+}
+
 // SetUrgent says that an encoding above the ceiling does not get through: it ends at once
 // and not, as otherwise, with the first key frame of the one that is to come.
 func (s *Subscription) SetUrgent(urgent bool) { s.sel.urgent = urgent }
@@ -297,6 +307,7 @@ func (s *Subscription) send(now mono.Time, p *Packet, c choice) (began bool) {
 	if int32(o.Timestamp-s.lastTS) > 0 || began || !s.sent {
 		s.lastTS, s.lastSent, s.sent = o.Timestamp, p.Arrival, true
 	}
+	s.ended = o.Marker
 	s.sink.Send(now, p, o)
 	return began
 }

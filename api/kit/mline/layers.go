@@ -10,6 +10,7 @@ import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/schema"
+	"bifrons/sfu"
 	"bifrons/sfu/media"
 )
 
@@ -50,6 +51,9 @@ var names = [numLayers]string{"substream", "temporal", "spatial_layer", "tempora
 // client wants less.
 const Highest = 2
 
+// MaxPriority is the highest priority of an m-line.
+const MaxPriority = 255
+
 // maxFallback bounds the time after which a lower layer is taken, in microseconds.
 const maxFallback = 1<<32 - 1
 
@@ -58,13 +62,15 @@ func (as Layering) applies(layer int) bool {
 	return as == Simulcast && layer < spatialLayer || as == SVC && layer >= spatialLayer
 }
 
-// Fields are those of requests that choose layers.
+// Fields are those of requests that choose layers, or bound and weight what is sent.
 var Fields = []schema.Field{
 	{Name: names[substream], Type: schema.Uint},
 	{Name: names[temporal], Type: schema.Uint},
 	{Name: names[spatialLayer], Type: schema.Uint},
 	{Name: names[temporalLayer], Type: schema.Uint},
-	{Name: "fallback", Type: schema.Uint}, // microseconds
+	{Name: "fallback", Type: schema.Uint},    // microseconds
+	{Name: "max_bitrate", Type: schema.Uint}, // bit/s
+	{Name: "priority", Type: schema.Uint},
 }
 
 // Check tells what is wrong with the layers that a request chooses, whose types
@@ -75,6 +81,9 @@ func Check(request kit.Args, invalid int) *schema.Error {
 			return &schema.Error{Code: invalid, Text: fmt.Sprintf("Invalid value (%s should be 0, 1 or %d)", name, Highest)}
 		}
 	}
+	if n, _ := request.Number("priority"); n > MaxPriority {
+		return &schema.Error{Code: invalid, Text: fmt.Sprintf("Invalid value (priority should be 0 to %d)", MaxPriority)}
+	}
 	return nil
 }
 
@@ -84,6 +93,10 @@ type Change struct {
 	given       [numLayers]bool
 	fallback    int64 // microseconds
 	hasFallback bool
+	max         uint64 // bit/s
+	priority    int
+	hasMax      bool
+	hasPriority bool
 	Delay       DelayChange
 }
 
@@ -98,6 +111,12 @@ func Read(request kit.Args) Change {
 	if n, ok := request.Number("fallback"); ok && n >= 0 {
 		c.fallback, c.hasFallback = min(n, maxFallback), true
 	}
+	if n, ok := request.Number("max_bitrate"); ok && n >= 0 {
+		c.max, c.hasMax = uint64(n), true
+	}
+	if n, ok := request.Number("priority"); ok && n >= 0 {
+		c.priority, c.hasPriority = int(min(n, MaxPriority)), true
+	}
 	return c
 }
 
@@ -106,6 +125,9 @@ func (c *Change) ChoosesLayers() bool { return c.given != [numLayers]bool{} }
 
 // Retargets tells whether a request changes how layers are forwarded.
 func (c *Change) Retargets() bool { return c.ChoosesLayers() || c.hasFallback }
+
+// Weighs tells whether a request changes how the m-line counts.
+func (c *Change) Weighs() bool { return c.hasMax || c.hasPriority }
 
 // DropFallback forgets what the request says on the fallback.
 func (c *Change) DropFallback() { c.fallback, c.hasFallback = 0, false }
@@ -116,6 +138,9 @@ func (c *Change) DropFallback() { c.fallback, c.hasFallback = 0, false }
 type Layers struct {
 	want     [numLayers]int8
 	fallback int64 // microseconds, 0 = the engine's
+
+	// Weight is how the m-line counts where the line does not carry everything.
+	Weight sfu.Weight
 
 	// Current is what the engine forwards, as it tells by sfu.EventLayer.
 	Current media.Layer
@@ -136,6 +161,12 @@ func (l *Layers) Set(c Change) {
 	l.Choose(c)
 	if c.hasFallback {
 		l.fallback = c.fallback
+	}
+	if c.hasMax {
+		l.Weight.Max = c.max
+	}
+	if c.hasPriority {
+		l.Weight.Priority = c.priority
 	}
 }
 

@@ -42,6 +42,7 @@ type Output struct {
 
 	input Input
 	held  bool
+	share sfu.Weight // as the engine was told
 }
 
 // engine is the part of an sfu.Peer that an Output needs.
@@ -51,6 +52,7 @@ type engine interface {
 	SetPaused(section int, paused bool)
 	SetTarget(section int, target media.Layer, fallback time.Duration)
 	SetPlayoutDelay(section, least, most int)
+	SetShare(section int, w sfu.Weight)
 }
 
 // Input is what the engine was told to forward.
@@ -81,6 +83,7 @@ func (o *Output) sync(e engine, from Input, held bool, layers *Layers, delay Del
 			Paused: held, Target: layers.Target(from.Layering), Fallback: layers.Fallback(),
 		})
 		e.SetPlayoutDelay(o.Section, delay.Least, delay.Most)
+		o.weigh(e, layers)
 	default:
 		if o.input = from; from.Layering != was.Layering {
 			e.SetTarget(o.Section, layers.Target(from.Layering), layers.Fallback())
@@ -110,6 +113,20 @@ func (o *Output) Forget() { o.input = Input{} }
 func (o *Output) Retarget(peer *sfu.Peer, layers *Layers) {
 	if peer != nil && o.input.Origin != nil {
 		peer.SetTarget(o.Section, layers.Target(o.input.Layering), layers.Fallback())
+	}
+}
+
+// Weigh tells the engine how the m-line counts, if it forwards anything.
+func (o *Output) Weigh(peer *sfu.Peer, layers *Layers) {
+	if peer != nil && o.input.Origin != nil {
+		o.weigh(peer, layers)
+	}
+}
+
+func (o *Output) weigh(e engine, layers *Layers) {
+	if layers.Weight != o.share {
+		o.share = layers.Weight
+		e.SetShare(o.Section, o.share)
 	}
 }
 

@@ -28,6 +28,10 @@ func (l *ledger) SetTarget(n int, t media.Layer, d time.Duration) {
 }
 func (l *ledger) SetPlayoutDelay(n, least, most int) { l.note("delay %d %d %d", n, least, most) }
 
+func (l *ledger) SetShare(section int, w sfu.Weight) {
+	l.note("share %d %d %d", section, w.Priority, w.Max)
+}
+
 // The engine is told what has changed, and nothing else.
 func TestOutput(t *testing.T) {
 	var a, b sfu.Origin = new(sfu.Peer), new(sfu.Peer)

@@ -117,7 +117,7 @@ func (a *announcement) play(audio *clip.File, group int) *schema.Error {
 	cfg := sfu.PartyConfig{Codec: sfu.MixOpus, Group: group}
 	cfg.Exempt, cfg.Volume, cfg.Position = true, defaultVolume, defaultPosition
 	a.source, a.party = src, conf.Join(cfg)
-	a.party.Input(src, 0, 0)
+	a.party.Input(src, 0, sfu.InputFormat{})
 	a.player = e.Play(src, []sfu.Part{{Reader: clip.NewReader(audio, opusPT), Device: audio.Device()}}, false, a.ended)
 	r.announcements = append(r.announcements, a)
 	r.plugin.songs.n.Add(1)

@@ -124,7 +124,7 @@ func (p *participant) query(w *json.Writer) {
 		w.Int("spatial_position", int64(p.position))
 	}
 	w.OptStr("audio-recording", p.recordings.File(0))
-	if m.level != 0 {
+	if m.in.Level != 0 {
 		w.Float("audio-level-dBov", s.Level)
 		w.Bool("talking", p.talking)
 	}

@@ -12,7 +12,7 @@ type media struct {
 	on    bool // audio was agreed on
 	track int  // the section
 	codec sfu.AudioCodec
-	level uint8 // id of the audio-level extension, 0 = not agreed on
+	in    sfu.InputFormat // how it comes
 	fec   bool
 
 	medium recording.Medium // but for where it comes from and goes to
@@ -25,7 +25,7 @@ type media struct {
 
 // same tells whether two media come and go the same way.
 func (m *media) same(o *media) bool {
-	return m.on == o.on && m.track == o.track && m.level == o.level && m.call == o.call
+	return m.on == o.on && m.track == o.track && m.in == o.in && m.call == o.call
 }
 
 // cut ends what was made.
@@ -82,13 +82,13 @@ func (p *participant) connect(m media) {
 	switch {
 	case m.same(&before):
 	case m.call != nil:
-		p.party.Input(m.call.source, 0, m.level)
+		p.party.Input(m.call.source, 0, m.in)
 		p.send()
 	case m.on && peer != nil:
-		p.party.Input(peer, m.track, m.level)
+		p.party.Input(peer, m.track, m.in)
 		p.party.Output(peer, m.track)
 	default:
-		p.party.Input(nil, 0, 0)
+		p.party.Input(nil, 0, m.in)
 		p.party.Output(nil, 0)
 	}
 }

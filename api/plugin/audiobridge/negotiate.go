@@ -107,7 +107,7 @@ func (h *handle) answer(p *participant, j *plugin.JSEP) *plugin.JSEP {
 		if opus, ok := s.FindCodec(sdp.Opus, ""); ok && p.codec == sfu.MixOpus {
 			fec, _ := opus.Parameter("useinbandfec")
 			m.fec = fec == "1"
-			c.Fmtp = r.fmtp(m.fec)
+			c.Fmtp, c.OpusRED = r.fmtp(m.fec), true
 		}
 		return c
 	}})
@@ -155,8 +155,8 @@ func (m *media) agree(i int, s *sdp.Section) {
 	_, found := s.FindCodec(codecNames[m.codec], "")
 	m.on = found && !s.Rejected()
 	m.track = i
-	m.level = s.ExtensionID(sdp.URIAudioLevel)
 	m.medium, _ = recording.Agreed(s)
+	m.in = sfu.InputFormat{Level: s.ExtensionID(sdp.URIAudioLevel), RED: m.medium.RED}
 }
 
 const opusPT = 100 // in offers, and of plain RTP

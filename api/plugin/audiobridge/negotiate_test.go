@@ -39,6 +39,13 @@ room-2: { sampling_rate = 16000, audiolevel_ext = false }`)
 	if a.Origin.SessionID != first.SessionID || a.Origin.Version != first.Version+1 || a.Sections[1].Codecs[0].Fmtp != "maxplaybackrate=48000; stereo=1; sprop-stereo=1; useinbandfec=0" {
 		t.Errorf("the second answer %+v after %+v", a, first)
 	}
+	offer = audioOffer(t, "useinbandfec=1")
+	red := sdp.Codec{PT: 63, Name: "red", Clock: 48000, Channels: 2, Fmtp: "111/111"}
+	offer.SDP.Sections[1].Codecs = append(offer.SDP.Sections[1].Codecs, red)
+	if s := c.offers("{'request':'configure'}", offer).JSEP.SDP.Sections[1]; len(s.Codecs) != 2 || s.Codecs[0].PT != 63 || s.Codecs[0].ID() != sdp.RED ||
+		s.Codecs[0].Fmtp != "111/111" || s.Codecs[1].PT != 111 || s.Codecs[1].Fmtp != "maxplaybackrate=48000; stereo=1; sprop-stereo=1; useinbandfec=1" {
+		t.Errorf("redundant audio is answered with %+v", s.Codecs)
+	}
 	p := b.client()
 	e = p.offers("{'request':'join','room':2,'codec':'pcma'}", audioOffer(t, ""))
 	if s := e.JSEP.SDP.Sections[1]; !s.Rejected() {

@@ -88,7 +88,7 @@ func (p *participant) talks(talking bool, _ float64) {
 	r := p.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.has(p) || p.talking == talking || p.media.level == 0 {
+	if !r.has(p) || p.talking == talking || p.media.in.Level == 0 {
 		return
 	}
 	p.talking = talking
@@ -111,7 +111,7 @@ func (p *participant) write(w *json.Writer, full bool) {
 	w.OptStr("display", p.display)
 	w.Bool("setup", p.up)
 	w.Bool("muted", p.muted)
-	if full && p.h.agreed().level != 0 {
+	if full && p.h.agreed().in.Level != 0 {
 		w.Bool("talking", p.talking)
 	}
 	if r.spatial {

@@ -162,16 +162,33 @@ func (b *bridge) phone(room, id int, hz float64, more string) *phone {
 // call is phone with a voice; with levels every packet tells how loud it is.
 func (b *bridge) call(room, id int, v *voice, more string, levels bool) *phone {
 	b.t.Helper()
-	p := &phone{client: &client{b.Connect(plugintest.Options{}), b}, t: b.t, hz: v.hz, ear: newEar(b.t)}
 	var media webrtc.MediaEngine
-	p.must(media.RegisterDefaultCodecs())
+	if err := media.RegisterDefaultCodecs(); err != nil {
+		b.t.Fatal(err)
+	}
+	return b.dial(room, id, v, more, dialling{media: &media, codec: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus}, levels: levels})
+}
+
+// dialling is how a phone sends.
+type dialling struct {
+	media  *webrtc.MediaEngine
+	codec  webrtc.RTPCodecCapability
+	levels bool
+	pack   func(n int, payload []byte) []byte // what the nth packet has, nil = it is lost; nil = the payload
+}
+
+// dial is call for a phone that sends in a way of its own.
+func (b *bridge) dial(room, id int, v *voice, more string, how dialling) *phone {
+	b.t.Helper()
+	p := &phone{client: &client{b.Connect(plugintest.Options{}), b}, t: b.t, hz: v.hz, ear: newEar(b.t)}
+	media, levels := how.media, how.levels
 	if levels {
 		p.must(media.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: sdp.URIAudioLevel}, webrtc.RTPCodecTypeAudio))
 	}
 	var err error
-	p.pc, err = webrtc.NewAPI(webrtc.WithMediaEngine(&media)).NewPeerConnection(webrtc.Configuration{})
+	p.pc, err = webrtc.NewAPI(webrtc.WithMediaEngine(media)).NewPeerConnection(webrtc.Configuration{})
 	p.must(err)
-	track, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus}, "a", strconv.Itoa(id))
+	track, err := webrtc.NewTrackLocalStaticRTP(how.codec, "a", strconv.Itoa(id))
 	p.must(err)
 	sender, err := p.pc.AddTrack(track)
 	p.must(err)
@@ -179,6 +196,11 @@ func (b *bridge) call(room, id int, v *voice, more string, levels bool) *phone {
 	b.t.Cleanup(func() { p.pc.GracefulClose() })
 	say(b.t, func(n int) {
 		x := v.packet(n)
+		if how.pack != nil {
+			if x.payload = how.pack(n, x.payload); x.payload == nil {
+				return
+			}
+		}
 		q := &rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: uint16(n), Timestamp: uint32(n) * 960}, Payload: x.payload}
 		for _, e := range sender.GetParameters().HeaderExtensions {
 			if e.URI == sdp.URIAudioLevel && levels {

@@ -141,7 +141,7 @@ func (c *plain) write(w *json.Writer) {
 
 // media is what the client has of it.
 func (c *plain) media() media {
-	m := media{on: true, codec: c.codec, level: c.level, fec: c.fec, call: c}
+	m := media{on: true, codec: c.codec, in: sfu.InputFormat{Level: c.level}, fec: c.fec, call: c}
 	m.medium = recording.Medium{Kind: sdp.Audio, Codec: codecNames[c.codec]}
 	if c.level != 0 {
 		m.medium.Extensions = map[uint8]string{c.level: sdp.URIAudioLevel}

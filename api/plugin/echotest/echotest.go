@@ -74,6 +74,8 @@ type settings struct {
 	layers  mline.Layers
 	delay   mline.Delay
 
+	estimation mline.Estimation
+
 	codecs        mline.Codecs
 	layered       mline.Layering
 	total         media.Layer // what the client sends
@@ -110,6 +112,7 @@ func (h *handle) Message(r *plugin.Request) plugin.Result {
 func (h *handle) Up() {
 	if peer := h.Host.Peer(); peer != nil {
 		peer.SetBitrateCap(h.settings.sending.Bitrate)
+		h.settings.estimation.Tell(peer, 0)
 		peer.RequestKeyframe(-1)
 	}
 }
@@ -147,6 +150,8 @@ func (h *handle) Event(e sfu.Event) {
 		h.slowLink(e)
 	case sfu.EventLayer:
 		h.layer(e)
+	case sfu.EventPaused:
+		h.push(func(w *json.Writer) { mline.WritePaused(w, e.Paused) })
 	}
 }
 

@@ -32,14 +32,14 @@ var table = kit.Table[*handle]{
 			{Name: "videoprofile", Type: schema.String},
 			{Name: "opusred", Type: schema.Bool},
 			{Name: "svc", Type: schema.Bool},
-		}, recording.Fields, []schema.Field{{Name: "record_format", Type: schema.String}}, mline.Fields, mline.DelayFields),
+		}, recording.Fields, []schema.Field{{Name: "record_format", Type: schema.String}}, mline.Fields, mline.DelayFields, mline.EstimationFields),
 		Run: (*handle).run,
 	}},
 }
 
 // usable are the fields of which a request without SDP needs one.
 var usable = []string{"audio", "video", "videocodec", "videoprofile", "opusred", "bitrate", "substream", "temporal",
-	"fallback", "spatial_layer", "temporal_layer", "record", "min_delay", "max_delay"}
+	"fallback", "spatial_layer", "temporal_layer", "record", "min_delay", "max_delay", "bwe", "max_bitrate", "priority"}
 
 // run does a request: settings first, then the SDP.
 func (h *handle) run(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
@@ -107,6 +107,7 @@ func (s *settings) set(body kit.Args, change mline.Change) {
 	s.sending.Set(body)
 	s.layers.Set(change)
 	s.delay.Set(change.Delay)
+	s.estimation.Set(body)
 }
 
 // apply brings new settings to the peer connection.
@@ -119,9 +120,13 @@ func (h *handle) apply(body kit.Args, change mline.Change, before *settings) {
 	if body.Has("bitrate") {
 		peer.SetBitrateCap(s.sending.Bitrate)
 	}
+	if mline.Estimates(body) {
+		s.estimation.Tell(peer, 0)
+	}
 	for i := range h.sections { // those of a new offer begin when its answer is on its way
 		out := &h.sections[i].out
 		out.Hold(peer, h.paused(i))
+		out.Weigh(peer, &s.layers)
 		if s.delay != before.delay {
 			out.SetDelay(peer, h.delay(i))
 		}

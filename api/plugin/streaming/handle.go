@@ -3,6 +3,7 @@ package streaming
 import (
 	"bifrons/api/json"
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/sdp"
 	"bifrons/sfu"
@@ -30,6 +31,8 @@ type viewer struct {
 	stopping bool
 	writable bool // data channels are
 	own      *own // type ondemand
+
+	estimation mline.Estimation
 }
 
 // What viewers say on data channels is nobody's business.
@@ -58,6 +61,7 @@ func (h *handle) Establish() {
 		return
 	}
 	h.up = true
+	h.estimation.Tell(h.Host.Peer(), h.watching.maxBitrate)
 	h.sync()
 	h.pushStatus("started")
 	h.notifyStatus("started")
@@ -77,6 +81,11 @@ func (h *handle) Event(e sfu.Event) {
 				news.Write(w)
 			})
 		}
+	case e.Kind == sfu.EventPaused && e.Section < len(h.lines):
+		h.push(func(w *json.Writer) {
+			w.Str("mid", h.lines[e.Section].mid)
+			mline.WritePaused(w, e.Paused)
+		})
 	case e.Kind == sfu.EventBitrate && h.watching.listens():
 		h.watching.src.LimitBitrate(e.Bitrate)
 	}

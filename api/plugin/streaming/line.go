@@ -87,6 +87,7 @@ func (h *handle) change(l *line, item kit.Args) {
 	}
 	c, peer := mline.Read(item), h.Host.Peer()
 	l.layers.Set(c)
+	l.out.Weigh(peer, &l.layers)
 	outcome := l.layers.Outcome(c, h.layering(l))
 	for _, reached := range outcome.Reached {
 		h.push(reached.Write)

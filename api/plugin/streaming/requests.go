@@ -64,9 +64,9 @@ func streamFields(kind sdp.Kind, prefix string) []schema.Field {
 	return (&streamSettings{kind: kind}).table(prefix).Fields()
 }
 
-var watchFields = fields(typed(schema.Array, "media"), typed(schema.Bool, "offer_audio", "offer_video", "offer_data", "restart"), mline.Fields)
+var watchFields = fields(typed(schema.Array, "media"), typed(schema.Bool, "offer_audio", "offer_video", "offer_data", "restart"), mline.Fields, mline.EstimationFields)
 
-var configureFields = fields(typed(schema.String, "mid"), typed(schema.Bool, "send"), mline.Fields, mline.DelayFields)
+var configureFields = fields(typed(schema.String, "mid"), typed(schema.Bool, "send"), mline.Fields, mline.DelayFields, mline.EstimationFields)
 
 // checkKind looks at the fields that depend on the type.
 func checkKind(kind string, body kit.Args) *schema.Error {

@@ -1,6 +1,7 @@
 package streaming
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -45,7 +46,9 @@ type settings struct {
 	e2ee          bool
 	recordFormat  string // "" = mjr
 	playoutDelay  bool
-	captureTimeID uint8 // of the source's abs-capture-time
+	estimate      bool   // what the lines to viewers carry
+	maxBitrate    uint64 // bit/s for all that a viewer gets, 0 = no bound
+	captureTimeID uint8  // of the source's abs-capture-time
 
 	filename string // types live and ondemand
 
@@ -84,6 +87,8 @@ func (s *settings) broadcast() kit.Settings {
 		{Name: "e2ee", To: &s.e2ee, Save: kit.IfSet, Show: kit.IfSet},
 		{Name: "record_format", To: recording.FormatSetting{To: &s.recordFormat}, Save: kit.IfSet, Show: kit.IfSet},
 		{Name: "playoutdelay_ext", To: &s.playoutDelay, Save: kit.IfSet, Show: kit.IfSet},
+		{Name: "bwe", To: &s.estimate, Save: kit.IfFalse(s.estimate), Show: kit.IfFalse(s.estimate)},
+		{Name: "max_bitrate", To: &s.maxBitrate, Most: math.MaxInt64, Save: kit.IfSet, Show: kit.IfSet},
 		{Name: captureTimeField, To: &s.captureTimeID, Most: 14, Save: kit.IfSet, Show: kit.IfSet},
 		{Name: "collision", To: &s.collision, Save: kit.IfSet, Show: kit.IfSet},
 		{Name: "bufferkf_ms", To: &s.bufferTime, Most: 1<<16 - 1, Save: kit.IfSet, Show: kit.IfSet},
@@ -123,7 +128,7 @@ const maxWait = 60
 
 // newSettings are the defaults of a type of mountpoint.
 func newSettings(kind string) settings {
-	return settings{kind: kind, rtspCheck: true,
+	return settings{kind: kind, rtspCheck: true, estimate: true,
 		rtsp: rtsp.Settings{Reconnect: 5 * time.Second, Timeout: 10 * time.Second, ConnectTimeout: 5 * time.Second}}
 }
 

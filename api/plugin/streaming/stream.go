@@ -5,6 +5,7 @@ import (
 
 	"bifrons/api/config"
 	"bifrons/api/kit"
+	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/streaming/format"
 	"bifrons/api/schema"
@@ -21,6 +22,7 @@ type streamSettings struct {
 	simulcast        bool
 	port2, port3     int
 	svc              bool
+	priority         int    // of what the line to a viewer carries
 	sps              string // parameter sets for H.264, base64
 	dataType         string // text, binary
 	buffer           bool   // the last message is kept
@@ -66,6 +68,7 @@ func (st *streamSettings) table(prefix string) (t kit.Settings) {
 		{Name: prefix + "port3", To: &st.port3, Most: maxPort, Save: kit.IfSet},
 		{Name: "videosvc", To: &st.svc},
 		{Name: prefix + "svc", To: &st.svc, Save: kit.IfSet},
+		{Name: prefix + "priority", To: &st.priority, Most: mline.MaxPriority, Save: kit.IfSet},
 		{Name: prefix + "bufferkf", To: new(bool)}, // of old versions
 		{Name: "h264sps", To: &st.sps, Save: kit.IfSet},
 	}...)

@@ -94,6 +94,12 @@ func (h *handle) configure(r *kit.Request, w *json.Writer) (kit.Response, *schem
 		if !r.Body.Has("mid") {
 			h.sendKinds(r.Body)
 		}
+		if !r.Body.Has("streams") && mline.Estimates(r.Body) {
+			h.estimation.Set(r.Body)
+			if h.up {
+				h.estimation.Tell(h.Host.Peer(), h.watching.maxBitrate)
+			}
+		}
 		for _, item := range items {
 			mid, named := item.Text("mid")
 			for _, l := range h.lines {

@@ -58,6 +58,10 @@ func (h *handle) watchIt(m *mountpoint, file *clip.File, wanted wish, r *kit.Req
 	if err != nil {
 		return kit.Response{}, err
 	}
+	if h.watching == nil {
+		h.estimation = mline.Estimation{Off: !m.estimate}
+	}
+	h.estimation.Set(r.Body)
 	if r.JSEP != nil {
 		again := h.watching != nil
 		if !again {
@@ -74,11 +78,12 @@ type wish struct {
 	mids    []string // none = all
 	without map[sdp.Kind]bool
 	layers  mline.Change
+	body    kit.Args
 	restart bool
 }
 
 func parseWatch(body kit.Args) (wish, *schema.Error) {
-	x := wish{without: make(map[sdp.Kind]bool), layers: mline.Read(body), restart: body.Is("restart")}
+	x := wish{without: make(map[sdp.Kind]bool), layers: mline.Read(body), body: body, restart: body.Is("restart")}
 	var ok bool
 	if x.mids, ok = body.Texts("media"); !ok {
 		return x, errorf(errInvalidElement, "Invalid element in the media array (not a string)")
@@ -175,6 +180,7 @@ func (h *handle) choose(streams []int, layers mline.Change) {
 		current := l.layers.Current
 		l.layers = mline.NewLayers()
 		l.layers.Current = current
+		l.layers.Weight.Priority = h.watching.streams[i].priority
 		l.layers.Set(layers)
 		l.active = true
 	}
@@ -204,6 +210,7 @@ func (h *handle) unlessJoined() {
 // offer describes the m-lines. The lock is held.
 func (h *handle) offer() *sdp.Description {
 	m := h.watching
+	video := slices.ContainsFunc(h.lines, func(l *line) bool { return l.kind == sdp.Video })
 	o := sdp.OfferOptions{Name: "Mountpoint " + m.id, Version: h.version}
 	for _, l := range h.lines {
 		s := sdp.OfferSection{Kind: l.kind, MID: l.mid, Direction: sdp.SendOnly}
@@ -213,16 +220,19 @@ func (h *handle) offer() *sdp.Description {
 		if st := h.stream(l); st != nil && l.kind != sdp.Application {
 			s.Codec, s.PT, s.Channels, s.Fmtp = st.format.ID, st.format.PT, st.format.Channels, st.format.Fmtp
 			s.Stream, s.Track, _ = parseMSID(st.msid)
-			s.Extensions = m.extensions()
+			s.Extensions = m.extensions(video)
 		}
 		o.Sections = append(o.Sections, s)
 	}
 	return sdp.Offer(o)
 }
 
-// extensions are the RTP header extensions to offer.
-func (m *mountpoint) extensions() []sdp.Extension {
+// extensions are the RTP header extensions to offer, with video or without.
+func (m *mountpoint) extensions(video bool) []sdp.Extension {
 	list := []sdp.Extension{{URI: sdp.URIMID}, {URI: sdp.URIAbsSendTime}}
+	if m.estimate && video { // the original has it not; REMB alone tells little of a line that has room
+		list = append(list, sdp.Extension{URI: sdp.URITransportCC})
+	}
 	if m.captureTimeID != 0 {
 		list = append(list, sdp.Extension{URI: sdp.URIAbsCaptureTime})
 	}
@@ -233,7 +243,7 @@ func (m *mountpoint) extensions() []sdp.Extension {
 }
 
 // answerExtensions are the RTP header extensions that clients may offer.
-var answerExtensions = []string{sdp.URIMID, sdp.URIAbsSendTime, sdp.URIAbsCaptureTime, sdp.URIPlayoutDelay}
+var answerExtensions = []string{sdp.URIMID, sdp.URIAbsSendTime, sdp.URITransportCC, sdp.URIAbsCaptureTime, sdp.URIPlayoutDelay}
 
 // place gives the m-lines of a client's first offer what they carry: each the first stream
 // of its kind, of those that are left, whose codec it lists. The lock is held.
@@ -271,7 +281,9 @@ func (h *handle) watchOffered(m *mountpoint, j *plugin.JSEP, again bool, w *json
 		if l.active = !d.Sections[i].Rejected(); !l.active {
 			l.stream = -1
 		}
-		l.ready = l.active
+		if l.ready = l.active; l.active {
+			l.layers.Weight.Priority = m.streams[l.stream].priority
+		}
 	}
 	status := "starting"
 	if again {

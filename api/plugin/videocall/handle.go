@@ -47,6 +47,7 @@ type settings struct {
 	sending       mline.Sending
 	layers        mline.Layers // of what the other side sends
 	remoteBitrate uint64
+	estimation    mline.Estimation
 
 	recording wish
 }
@@ -80,6 +81,7 @@ func (h *handle) Up() {
 	defer h.plugin.mu.Unlock()
 	if peer := h.Host.Peer(); peer != nil {
 		peer.SetBitrateCap(h.sending.Bitrate)
+		h.estimation.Tell(peer, 0)
 	}
 }
 
@@ -102,6 +104,11 @@ func (h *handle) Event(e sfu.Event) {
 		h.slowLink(e)
 	case sfu.EventLayer:
 		h.layer(e)
+	case sfu.EventPaused:
+		h.push(func(w *json.Writer) {
+			w.Str("event", "bwe")
+			mline.WritePaused(w, e.Paused)
+		})
 	}
 }
 

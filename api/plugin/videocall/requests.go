@@ -49,8 +49,10 @@ var table = kit.Table[*handle]{
 			{Name: "substream", Type: schema.Uint},
 			{Name: "temporal", Type: schema.Uint},
 			{Name: "fallback", Type: schema.Uint},
+			{Name: "max_bitrate", Type: schema.Uint},
+			{Name: "priority", Type: schema.Uint},
 			{Name: "restart", Type: schema.Bool},
-		})},
+		}, mline.EstimationFields)},
 		{Name: "hangup", Async: true, Run: (*handle).hangup},
 	},
 }

@@ -55,9 +55,13 @@ func (p *Plugin) set(h *handle, r *kit.Request) (s mline.Sending, codec string, 
 	before, change := h.sending, mline.Read(r.Body)
 	h.sending.Set(r.Body)
 	h.layers.Set(change)
+	h.estimation.Set(r.Body)
 	peer := h.Host.Peer()
 	if peer != nil && r.Body.Has("bitrate") {
 		peer.SetBitrateCap(h.sending.Bitrate)
+	}
+	if mline.Estimates(r.Body) {
+		h.estimation.Tell(peer, 0)
 	}
 	if c == nil || !c.accepted {
 		return h.sending, "", nil, nil
@@ -67,6 +71,9 @@ func (p *Plugin) set(h *handle, r *kit.Request) (s mline.Sending, codec string, 
 	}
 	if peer != nil && h.sending.Video && !before.Video {
 		peer.RequestKeyframe(-1)
+	}
+	for i := range c.flows {
+		c.way(h, i).out.Weigh(peer, &h.layers)
 	}
 	reached = c.retarget(h, change)
 	if update {

@@ -62,7 +62,7 @@ var descriptionFields = []schema.Field{
 var settingFields = fields(typed(schema.String, "mid"), typed(schema.Bool, "send", "keyframe"), mline.Fields, mline.DelayFields)
 
 // subscriberFields are those of a subscriber's configure.
-var subscriberFields = fields(settingFields, typed(schema.Bool, "audio", "video", "data", "update", "restart"), streamsField)
+var subscriberFields = fields(settingFields, typed(schema.Bool, "audio", "video", "data", "update", "restart"), mline.EstimationFields, streamsField)
 
 // subscriberJoinFields are what a subscriber's join may have besides what every join
 // has.
@@ -70,7 +70,7 @@ func (p *Plugin) subscriberJoinFields() []schema.Field {
 	return fields(
 		[]schema.Field{{Name: "streams", Type: schema.Array}, p.ids.Field("feed", false), {Name: "private_id", Type: schema.Uint}},
 		typed(schema.Bool, "use_msid", "autoupdate", "offer_audio", "offer_video", "offer_data", "audio", "video", "data"),
-		mline.Fields,
+		mline.Fields, mline.EstimationFields,
 	)
 }
 

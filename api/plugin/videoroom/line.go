@@ -153,6 +153,14 @@ func (l *line) tell(news []mline.Event) {
 	}
 }
 
+// tellPaused tells the client whether its line carries the video. room.mu is held.
+func (l *line) tellPaused(paused bool) {
+	l.sub.h.Host.Push("", l.sub.room.event("event", func(w *json.Writer) {
+		w.Str("mid", l.mid)
+		mline.WritePaused(w, paused)
+	}), nil)
+}
+
 func (l *line) setSend(on bool) {
 	l.send = on
 	l.sync()
@@ -174,6 +182,9 @@ func (l *line) configure(x *item) {
 	l.delay.Set(x.change.Delay)
 	if x.change.Delay.Given() {
 		l.syncDelay()
+	}
+	if x.change.Weighs() {
+		l.out.Weigh(l.sub.h.Host.Peer(), &l.layers)
 	}
 	as := l.layering()
 	if as == mline.Single || !x.change.Retargets() {

@@ -21,7 +21,9 @@ type settings struct {
 	maxPublishers int
 	bitrate       uint64 // bit/s, 0 = no cap
 	bitrateCap    bool
-	firFreq       int // seconds, 0 = off
+	estimate      bool   // what the lines to subscribers carry
+	maxBitrate    uint64 // bit/s for all that one of them gets, 0 = no bound
+	firFreq       int    // seconds, 0 = off
 	audioCodecs   []string
 	videoCodecs   []string
 	vp9Profile    string
@@ -59,6 +61,8 @@ func (s *settings) Settings() kit.Settings {
 		{Name: "publishers", To: &s.maxPublishers, Edit: true, Save: kit.Always, Show: kit.Always, ShowAs: "max_publishers"},
 		{Name: "bitrate", To: &s.bitrate, Least: minBitrate, Most: math.MaxInt64, Edit: true, Save: kit.Always, Show: kit.Always},
 		{Name: "bitrate_cap", To: &s.bitrateCap, Save: kit.Always, Show: kit.IfSet},
+		{Name: "bwe", To: &s.estimate, Edit: true, Save: kit.IfFalse(s.estimate), Show: kit.IfFalse(s.estimate)},
+		{Name: "max_bitrate", To: &s.maxBitrate, Most: math.MaxInt64, Edit: true, Save: kit.IfSet, Show: kit.IfSet},
 		{Name: "fir_freq", To: &s.firFreq, Most: math.MaxUint16, Edit: true, Save: kit.Always, Show: kit.Always},
 		{Name: "require_pvtid", To: &s.requirePvtID, Edit: true, Save: kit.Always, Show: kit.Always},
 		{Name: "signed_tokens", To: &s.Signed, Save: kit.Always},
@@ -91,7 +95,7 @@ func (s *settings) Settings() kit.Settings {
 func newSettings(src kit.Values, description string) settings {
 	s := settings{
 		description: description, maxPublishers: 3,
-		audioCodecs: []string{sdp.Opus}, videoCodecs: []string{sdp.VP8}, opusFEC: true,
+		audioCodecs: []string{sdp.Opus}, videoCodecs: []string{sdp.VP8}, opusFEC: true, estimate: true,
 		audioLevelExt: true, orientationExt: true, delayExt: true, transportCC: true,
 		audioActivePackets: 100, audioLevelAverage: 25,
 	}

@@ -19,8 +19,12 @@ func (s *subscriber) connected() {
 	}
 	s.room.notify(s.h, "subscribed", func(*json.Writer) {})
 	s.live = true
+	s.estimate()
 	s.sync()
 }
+
+// estimate tells the engine how the line to the client is used. room.mu is held.
+func (s *subscriber) estimate() { s.estimation.Tell(s.h.Host.Peer(), s.room.maxBitrate) }
 
 // event follows what the media engine tells.
 func (s *subscriber) event(e sfu.Event) {
@@ -32,6 +36,8 @@ func (s *subscriber) event(e sfu.Event) {
 		s.h.Host.Push("", event("slow_link", func(*json.Writer) {}), nil)
 	case e.Kind == sfu.EventLayer && e.Section < len(s.lines):
 		s.lines[e.Section].changed(e.Layer)
+	case e.Kind == sfu.EventPaused && e.Section < len(s.lines):
+		s.lines[e.Section].tellPaused(e.Paused)
 	}
 }
 

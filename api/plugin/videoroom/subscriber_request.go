@@ -133,6 +133,9 @@ func (s *subscriber) configure(r *kit.Request, w *json.Writer) (kit.Response, *s
 			return fail(errNoSuchFeed, "No such mid '%s' in subscription", x.mid)
 		}
 	}
+	if s.estimation.Set(body); s.live && mline.Estimates(body) {
+		s.estimate()
+	}
 	for _, l := range s.lines {
 		if on, ok := body.Flag(plugin.KindName(l.kind)); ok {
 			l.setSend(on)

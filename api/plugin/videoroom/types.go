@@ -264,15 +264,16 @@ type subscriber struct {
 	follows    bool       // fixed; the client watches whoever publishes
 	e2ee       bool       // fixed; all feeds are encrypted end to end, or none
 
-	lines    []*line // m-lines in their order, which stay for ever
-	answered bool    // no offer is outstanding
-	pending  bool    // an offer is due as soon as there may be one
-	restart  bool    // that offer restarts ICE
-	stale    bool    // the last offer does not tell how things are now
-	paused   bool    // by the client, and until its first start
-	live     bool    // the peer connection is established
-	writable bool    // data channels are
-	over     bool    // left, or the peer connection is gone: of no use any more
+	lines      []*line // m-lines in their order, which stay for ever
+	answered   bool    // no offer is outstanding
+	pending    bool    // an offer is due as soon as there may be one
+	restart    bool    // that offer restarts ICE
+	estimation mline.Estimation
+	stale      bool // the last offer does not tell how things are now
+	paused     bool // by the client, and until its first start
+	live       bool // the peer connection is established
+	writable   bool // data channels are
+	over       bool // left, or the peer connection is gone: of no use any more
 }
 
 // line is one m-line of a subscriber's. It carries one stream of a publisher's,

@@ -11,6 +11,7 @@ import (
 // What the light peer offers.
 const (
 	audioType = 111
+	redType   = 63 // audio with a copy of what was sent before (RFC 2198)
 	videoType = 96
 
 	extMID          = 1
@@ -38,6 +39,7 @@ type local struct {
 	audioSSRC, videoSSRC           uint32
 	media                          Media
 	speaks                         bool // what can be decoded
+	red                            bool // and takes redundant audio
 }
 
 func (l local) ssrc(kind string) uint32 {
@@ -69,13 +71,21 @@ func (l local) offer(receives bool) string {
 				exts = append(exts, extRID)
 			}
 		}
-		line("m=%s 9 UDP/TLS/RTP/SAVPF %d\r\nc=IN IP4 0.0.0.0", kind, pt)
+		formats := fmt.Sprint(pt)
+		red := kind == "audio" && l.red
+		if red {
+			formats += fmt.Sprintf(" %d", redType)
+		}
+		line("m=%s 9 UDP/TLS/RTP/SAVPF %s\r\nc=IN IP4 0.0.0.0", kind, formats)
 		line("a=ice-ufrag:%s\r\na=ice-pwd:%s", l.ufrag, l.pwd)
 		line("a=fingerprint:sha-256 %s\r\na=setup:%s", l.fingerprint, l.setup)
 		line("a=mid:%d\r\na=%s\r\na=rtcp-mux\r\na=rtcp-rsize", mid, direction)
 		line("a=rtpmap:%d %s", pt, codec)
 		if kind == "audio" && l.speaks {
 			line("a=fmtp:%d minptime=10;useinbandfec=1", pt)
+		}
+		if red {
+			line("a=rtpmap:%d red/48000/2\r\na=fmtp:%d %d/%d", redType, redType, pt, pt)
 		}
 		for _, id := range exts {
 			line("a=extmap:%d %s", id, extensions[id])
@@ -160,6 +170,8 @@ type remote struct {
 	// videoExts and audioExts are the ids of header extensions, by the ids that the
 	// light peer offers.
 	videoExts, audioExts map[int]uint8
+	// red tells that audio is to be sent with redundancy: it is the format listed first.
+	red bool
 	// repairs are the payload types of RTX, and what they repair.
 	repairs map[byte]byte
 }
@@ -176,6 +188,7 @@ func parseRemote(text string) (remote, error) {
 			}
 			section = f[0]
 			sections++
+			r.red = r.red || section == "audio" && len(f) > 3 && f[3] == strconv.Itoa(redType)
 			continue
 		}
 		a, ok := strings.CutPrefix(line, "a=")

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"time"
 
+	"bifrons/rtp/codec"
+
 	"github.com/pion/rtp"
 	"github.com/pion/srtp/v3"
 )
@@ -29,13 +31,14 @@ type Light struct {
 	sender *sender // nil = receives only
 
 	// Held under the hub's lock.
-	in       *srtp.Context // nil before the handshake is done
-	streams  []stream
-	header   rtp.Header
-	plain    []byte
-	got      int64
-	arrived  chan struct{} // closed at the first media
-	received bool
+	in        *srtp.Context // nil before the handshake is done
+	streams   []stream
+	header    rtp.Header
+	plain     []byte
+	got       int64
+	arrived   chan struct{} // closed at the first media
+	transport *transport    // nil before the first numbered packet
+	received  bool
 }
 
 // stream is one that comes in.
@@ -67,9 +70,19 @@ func (p *Light) hear(now time.Duration, seq uint16, b []byte) {
 		return
 	}
 	plain, err := p.in.DecryptRTP(p.plain[:0], b, &p.header)
-	if err == nil && len(plain) > n {
-		p.o.Hears.Add(seq, now, unpad(p.header.Padding, plain[n:]))
+	if err != nil || len(plain) <= n {
+		return
 	}
+	payload := unpad(p.header.Padding, plain[n:])
+	if p.header.PayloadType == redType {
+		block, err := codec.REDPrimary(payload)
+		if err != nil {
+			p.hub.totals.Strange++
+			return
+		}
+		payload = block.Data
+	}
+	p.o.Hears.Add(seq, now, payload)
 }
 
 // NewLight connects a light peer.
@@ -96,7 +109,7 @@ func NewLight(ctx context.Context, h *Hub, n *Negotiation, o Options) (_ *Light,
 	l := local{
 		ufrag: p.ice.ufrag, pwd: p.ice.pwd, fingerprint: fingerprint(cert), setup: "actpass",
 		candidates: []string{h.candidate(p.addr)}, audioSSRC: o.ID<<8 | 1, videoSSRC: o.ID<<8 | 2,
-		media: o.Media, speaks: len(o.Says) > 0,
+		media: o.Media, speaks: len(o.Says) > 0, red: o.RED,
 	}
 	if o.Client {
 		l.setup = "active"
@@ -196,6 +209,7 @@ func (p *Light) rtp(now time.Duration, open bool, b []byte) {
 	h := p.hub
 	kind, seq, ssrc := b[1]&0x7f, binary.BigEndian.Uint16(b[2:]), binary.BigEndian.Uint32(b[8:])
 	if primary, ok := p.ice.there.repairs[kind]; ok {
+		p.note(now, kind, b)
 		p.repaired(primary, open, b)
 		return
 	}
@@ -220,6 +234,7 @@ func (p *Light) rtp(now time.Duration, open bool, b []byte) {
 		p.missed(st, seq)
 		return
 	}
+	p.note(now, kind, b)
 	if !p.received {
 		p.received = true
 		close(p.arrived)

@@ -64,6 +64,8 @@ type Options struct {
 	// notes what it sent, and Hears what audio it got, where they are not nil.
 	Says        []sound.Packet
 	Said, Hears *sound.Tape
+	// RED offers redundant audio, and sends it where the server likes it best.
+	RED bool
 	// Late is how late audio packets leave at most, each by a time of its own, and Lost
 	// how many of a hundred never do.
 	Late time.Duration

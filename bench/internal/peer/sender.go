@@ -22,6 +22,7 @@ type sender struct {
 	level        byte // of audio, as it is sent
 	random       *rand.Rand
 	plain        []byte
+	said, red    []byte // what was said last, and with what is said now
 	batch        []netio.Message
 }
 
@@ -99,10 +100,28 @@ func (s *sender) say(what sound.Packet) {
 	if what.Level < 127 {
 		s.level |= 0x80 // a voice (RFC 6464, 3)
 	}
-	s.seal(s.audio, now, what.Payload, false)
+	payload := what.Payload
+	if s.p.ice.there.red {
+		s.audio.packet.PayloadType, payload = redType, s.redundant(payload)
+	}
+	s.seal(s.audio, now, payload, false)
 	if s.p.o.Said != nil {
 		s.p.o.Said.Add(s.audio.packet.SequenceNumber, now, what.Payload)
 	}
+}
+
+// redundant is what is said with a copy of what was said before (RFC 2198, 3), as browsers
+// send it.
+func (s *sender) redundant(now []byte) []byte {
+	s.red = s.red[:0]
+	if n := len(s.said); n > 0 {
+		offset := s.audio.step
+		s.red = append(s.red, 0x80|audioType, byte(offset>>6), byte(offset<<2)|byte(n>>8), byte(n))
+	}
+	s.red = append(s.red, audioType)
+	s.red = append(append(s.red, s.said...), now...)
+	s.said = append(s.said[:0], now...)
+	return s.red
 }
 
 func (s *sender) seal(o *outgoing, now time.Duration, payload []byte, marker bool) {

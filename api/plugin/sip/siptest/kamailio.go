@@ -1,4 +1,3 @@
-// Package siptest runs other SIP programs for tests, on loopback addresses and with files in temporary folders.
 package siptest
 
 import (
@@ -40,6 +39,7 @@ loadmodule "auth.so"
 modparam("usrloc", "db_mode", 0)
 modparam("rr", "enable_full_lr", 1)
 modparam("registrar", "min_expires", 60)
+modparam("registrar", "gruu_enabled", 0)
 request_route {
 	if (!mf_process_maxfwd_header("10")) { sl_send_reply("483", "Too Many Hops"); exit; }
 	if (is_method("CANCEL")) { if (t_check_trans()) { t_relay(); } exit; }

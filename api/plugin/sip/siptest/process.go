@@ -76,8 +76,11 @@ func (p *Process) Ended() bool {
 }
 
 // Output is what the program has written so far.
-func (p *Process) Output() string {
-	b, _ := os.ReadFile(p.log)
+func (p *Process) Output() string { return read(p.log) }
+
+// read is what a file has so far.
+func read(file string) string {
+	b, _ := os.ReadFile(file)
 	return string(b)
 }
 
