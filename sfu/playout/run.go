@@ -8,8 +8,8 @@ import (
 
 const (
 	// granularity is the least time between two looks at the timers, so that many
-	// players share them.
-	granularity = 5 * time.Millisecond
+	// players share them, and what wakes up with each.
+	granularity = 10 * time.Millisecond
 	// maxLate is how late a player may be and still catch up.
 	maxLate = time.Second
 )
@@ -62,10 +62,13 @@ func (sched *Scheduler) wait() (wait time.Duration, over bool) {
 	return max(sched.parts.Next(), sched.looked.Add(granularity)).Sub(sched.now()), false
 }
 
-// look plays what is due.
+// look plays what is due. What is to be read then begins to be when all is played: it
+// needs the lock.
 func (sched *Scheduler) look() {
 	sched.mu.Lock()
 	defer sched.mu.Unlock()
+	sched.looking = true
+	defer sched.startReading()
 	sched.looked = sched.now()
 	for sched.parts.Next() <= sched.looked {
 		sched.play(sched.parts.First(), sched.looked)

@@ -25,6 +25,7 @@ type Scheduler struct {
 	running bool          // there is a goroutine for the timers
 	wake    chan struct{} // has something when it should look again
 	looked  mono.Time     // when it did
+	looking bool          // it does
 	ends    []func()      // to be told
 	devices map[uint64]*deviceQueue
 	closed  bool
@@ -98,9 +99,26 @@ func (sched *Scheduler) enqueue(in *playing) {
 		sched.devices[in.Device] = q
 	}
 	q.waiting = append(q.waiting, in)
+	if !sched.looking {
+		sched.start(in.Device, q)
+	}
+}
+
+// start has one more goroutine read what waits for a device, if it may.
+func (sched *Scheduler) start(device uint64, q *deviceQueue) {
 	if q.reading < maxReading {
 		q.reading++
-		sched.Go(func() { sched.read(in.Device, q) })
+		sched.Go(func() { sched.read(device, q) })
+	}
+}
+
+// startReading ends a look.
+func (sched *Scheduler) startReading() {
+	sched.looking = false
+	for device, q := range sched.devices {
+		for range min(len(q.waiting), maxReading-q.reading) {
+			sched.start(device, q)
+		}
 	}
 }
 
