@@ -5,9 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"os"
-	"sync"
-	"time"
 
 	"bifrons/sfu"
 )
@@ -31,54 +28,12 @@ func (c Certificate) Load(log *slog.Logger) (*tls.Config, error) {
 	if c.Key == "" {
 		c.Key = c.PEM
 	}
-	k := &keeper{files: c, log: log}
-	k.state = k.look()
-	pair, err := sfu.LoadKeyPair(c.PEM, c.Key, c.Password)
+	k, err := sfu.OpenKeyPair(c.PEM, c.Key, c.Password, log)
 	if err != nil {
 		return nil, err
 	}
-	k.pair = &pair
-	return &tls.Config{GetCertificate: k.get, MinVersion: tls.VersionTLS12}, nil
-}
-
-// keeper has a certificate and knows how its files looked when it was read.
-type keeper struct {
-	files Certificate
-	log   *slog.Logger
-
-	mu    sync.Mutex
-	state [2]fileState
-	pair  *tls.Certificate
-}
-
-type fileState struct {
-	modified time.Time
-	size     int64
-}
-
-func (k *keeper) look() (s [2]fileState) {
-	for i, name := range []string{k.files.PEM, k.files.Key} {
-		if info, err := os.Stat(name); err == nil {
-			s[i] = fileState{info.ModTime(), info.Size()}
-		}
-	}
-	return s
-}
-
-func (k *keeper) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if now := k.look(); now != k.state {
-		k.state = now
-		pair, err := sfu.LoadKeyPair(k.files.PEM, k.files.Key, k.files.Password)
-		if err != nil {
-			k.log.Error("the certificate has changed and cannot be read, the one before stays in use", "error", err)
-		} else {
-			k.pair = &pair
-			k.log.Info("the certificate was read again", "file", k.files.PEM)
-		}
-	}
-	return k.pair, nil
+	get := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return k.Get(), nil }
+	return &tls.Config{GetCertificate: get, MinVersion: tls.VersionTLS12}, nil
 }
 
 // ListenTLS is Listen under TLS, for HTTP/1.1 and what is upgraded from it.

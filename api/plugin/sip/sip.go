@@ -16,6 +16,7 @@ import (
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/sip/ua"
 	"bifrons/api/schema"
+	"bifrons/sfu"
 )
 
 // Package is what clients attach to.
@@ -107,12 +108,16 @@ func (p *Plugin) sip() (*ua.Endpoint, *schema.Error) {
 	}
 	if dir := p.general.Certs; dir != "" {
 		pem := filepath.Join(dir, "agent.pem")
-		pair, err := tls.LoadX509KeyPair(pem, pem)
+		pair, err := sfu.OpenKeyPair(pem, pem, "", p.Gateway.Logger())
 		if err != nil {
 			return nil, kit.Errorf(errStack, "No TLS for SIP: %v", err)
 		}
-		cfg.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
-		cfg.Client = &tls.Config{Certificates: cfg.TLS.Certificates, MinVersion: tls.VersionTLS12}
+		cfg.TLS = &tls.Config{
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return pair.Get(), nil }, MinVersion: tls.VersionTLS12,
+		}
+		cfg.Client = &tls.Config{
+			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return pair.Get(), nil }, MinVersion: tls.VersionTLS12,
+		}
 	}
 	e, err := ua.New(cfg)
 	if err != nil {

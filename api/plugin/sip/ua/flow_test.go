@@ -357,18 +357,7 @@ func TestConnectionLost(t *testing.T) {
 					return
 				}
 				conns <- c
-				go func() {
-					b := make([]byte, 65536)
-					for {
-						n, err := c.Read(b)
-						if err != nil {
-							return
-						}
-						m := parseText(string(b[:n]), netip.AddrPort{})
-						_, _ = c.Write([]byte("SIP/2.0 200 OK\r\nVia: " + m.Get("Via") + "\r\nFrom: " + m.Get("From") + "\r\nTo: " + m.Get("To") + ";tag=r\r\nCall-ID: " +
-							m.Get("Call-ID") + "\r\nCSeq: " + m.Get("CSeq") + "\r\nContent-Length: 0\r\n\r\n"))
-					}
-				}()
+				go answerAll(c)
 			}
 		}()
 		a, err := one.Account(AccountConfig{Identity: "sip:alice@192.0.2.3", Transport: TCP, Register: true}, h)
