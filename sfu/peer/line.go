@@ -37,8 +37,9 @@ type line struct {
 	divided  mono.Time // when the line last was
 
 	pacer    pacer.Pacer
-	pacing   uint64 // bit/s at which video leaves that is spread
-	near     bool   // the line is near its limit
+	pacing   uint64    // bit/s at which video leaves that is spread
+	short    mono.Time // when a congestion was seen last
+	near     bool      // the line is near its limit
 	probe    probe
 	nextPump mono.Time
 	paced    uint64 // packets that had to wait

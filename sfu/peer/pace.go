@@ -13,6 +13,8 @@ import (
 const (
 	// nearShare is the part of the target from which on the line is near its limit.
 	nearShare = 0.7
+	// shortTime is how long after a congestion the line is taken to have a limit.
+	shortTime = 30 * time.Second
 	// rateTime is how far back the rate looks at which packets leave.
 	rateTime = 250 * time.Millisecond
 	// pacerTick is how exactly packets leave that are spread. Those of all peers do at the
@@ -39,10 +41,12 @@ type probe struct {
 func (c *probe) on() bool { return c.packets > 0 || c.bytes > 0 }
 
 // look takes what the estimate says of the pace.
-func (l *line) look(e *bwe.Estimate) {
+func (l *line) look(now mono.Time, e *bwe.Estimate) {
 	l.pacing = e.Pacing
-	limited := l.heard() && (e.Capacity != 0 || e.Reason == bwe.Delay || e.Reason == bwe.Loss || e.Reason == bwe.NoFeedback)
-	l.near = limited && l.rate > nearShare*float64(e.Target)
+	if l.heard() && (e.Reason == bwe.Delay || e.Reason == bwe.Loss || e.Reason == bwe.NoFeedback) {
+		l.short = now
+	}
+	l.near = l.short != 0 && now.Sub(l.short) < shortTime && l.rate > nearShare*float64(e.Target)
 }
 
 // measureRate follows at what rate packets leave.

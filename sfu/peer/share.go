@@ -55,7 +55,7 @@ func (l *line) heard() bool { return l.transport || l.remb != 0 }
 func (l *line) divide(now mono.Time) {
 	l.divided = now
 	e := l.control.Target()
-	l.look(&e)
+	l.look(now, &e)
 	if !l.heard() {
 		l.grantAll(now)
 		return

@@ -6,10 +6,14 @@ import (
 	"testing"
 	"time"
 
+	"bifrons/dtls/srtp"
 	"bifrons/ice"
 	"bifrons/ice/netio"
 	"bifrons/rtp/mono"
+	"bifrons/rtp/rtcp"
+	"bifrons/rtp/twcc"
 	"bifrons/sfu/media"
+	"bifrons/sfu/peer"
 	"bifrons/sfu/simnet"
 )
 
@@ -65,6 +69,88 @@ func benchmarkFanOut(b *testing.B, viewers int) {
 		now += mono.Time(10 * time.Millisecond)
 		server.shard.Inject(now, refill(msgs, packets[k*frame:]))
 	}
+}
+
+// BenchmarkFanOutTold is BenchmarkFanOut with subscribers who tell every 50 ms what arrived,
+// without and with estimation of their lines.
+func BenchmarkFanOutTold(b *testing.B) {
+	for _, on := range []bool{false, true} {
+		b.Run(fmt.Sprint(on), func(b *testing.B) { benchmarkTold(b, on) })
+	}
+}
+
+func benchmarkTold(b *testing.B, on bool) {
+	const viewers, frame, lap, each = 50, 3, 2000, 5
+	packets := sealedVideo(b, lap*frame, 100, "0")
+	reports := sealedReports(b, lap/each, each*frame, 10*time.Millisecond, frame)
+	var n *simnet.Network
+	var publisher, server *side
+	var told []netio.Message
+	var now mono.Time
+	begin := func() {
+		var away []*side
+		n, publisher, server, away = fanOut(b, viewers)
+		now, told = n.Now, told[:0]
+		for i, v := range away {
+			if on {
+				v.core.SetEstimation(now, peer.Estimation{On: true, Start: 20_000_000})
+			}
+			told = append(told, netio.Message{
+				Remote: netip.AddrPortFrom(netip.MustParseAddr("192.0.2.3"), uint16(7000+i)), Local: server.port.Addr.Addr(),
+			})
+		}
+	}
+	begin()
+	msgs := datagrams(publisher, server, packets[:frame]...)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := 0; i < b.N; i += viewers * frame {
+		k := i / (viewers * frame) % lap
+		if k == 0 && i > 0 {
+			b.StopTimer()
+			begin()
+			b.StartTimer()
+		}
+		now += mono.Time(10 * time.Millisecond)
+		server.shard.Inject(now, refill(msgs, packets[k*frame:]))
+		if k%each != each-1 {
+			continue
+		}
+		for j := range told {
+			told[j].Buf, told[j].N = reports[k/each], len(reports[k/each])
+		}
+		server.shard.Inject(now, told)
+	}
+}
+
+// sealedReports are transport-wide feedback on so many packets each, which came in frames of
+// some, one every so long.
+func sealedReports(t testing.TB, n, packets int, every time.Duration, frame int) [][]byte {
+	t.Helper()
+	tx, err := srtp.NewSender(srtp.AEADAES128GCM, make([]byte, 16), make([]byte, 12))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rx twcc.Receiver
+	list := make([][]byte, n)
+	now, seq := mono.Time(time.Hour), uint16(0)
+	for i := range list {
+		for k := range packets {
+			if k%frame == 0 {
+				now = now.Add(every)
+			}
+			seq++
+			rx.Arrive(now, seq)
+		}
+		plain := rx.Append(nil, rtcp.Ends{Sender: 300, Media: 400})
+		b := make([]byte, len(plain)+40)
+		size, err := tx.SealRTCP(b, plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list[i] = b[:size]
+	}
+	return list
 }
 
 // BenchmarkCrossing takes a frame of three packets to one subscriber on each of
