@@ -14,6 +14,7 @@ import (
 	"bifrons/api/budget"
 	"bifrons/api/event"
 	"bifrons/api/janus"
+	"bifrons/api/plugin"
 	"bifrons/api/task"
 	"bifrons/api/transport"
 	"bifrons/sfu"
@@ -57,6 +58,7 @@ type reading struct {
 	received, parsed  pool
 	queued            pool
 	panics            uint64
+	scripts           map[string]plugin.ScriptCounts // by package
 }
 
 // pool is how full a budget is.
@@ -76,6 +78,12 @@ func (c *Config) read() (r reading) {
 	r.queued = pool{uint64(c.Queues.Used()), c.Queues.Shed()}
 	r.panics = task.Panics()
 	r.received, r.parsed = look(c.Bodies), look(c.Core.Settings().Requests)
+	r.scripts = make(map[string]plugin.ScriptCounts)
+	for _, p := range c.Core.Plugins() {
+		if s, ok := p.(plugin.Scripted); ok {
+			r.scripts[p.Info().Package] = s.ScriptCounts()
+		}
+	}
 	for _, o := range c.Outlets {
 		r.outlets = append(r.outlets, o.Stats())
 	}
@@ -107,6 +115,10 @@ var (
 	bytes   = counter("bytes_total", "Bytes of these packets.", "direction")
 	nacks   = counter("nacks_total", "Sequence numbers asked for again.", "direction")
 	resent  = counter("retransmissions_total", "Packets sent again, and packets that came by retransmission.", "direction")
+	probed  = counter("probe_packets_total", "Packets that were sent only to see what the lines to peers carry.")
+	probing = counter("probe_bytes_total", "Bytes of these packets.")
+	pauses  = counter("video_pauses_total", "Videos that ended for a while, as the line to a peer does not carry them.")
+	changes = counter("layer_switches_total", "Changes of the layer of a video that a peer gets.")
 	plis    = counter("keyframe_requests_total", "Requests for key frames (PLI, FIR).", "direction")
 	dtls    = counter("dtls_datagrams_total", "Datagrams of DTLS associations, data channels included.", "direction")
 	rtt     = prometheus.NewDesc("bifrons_rtt_seconds", "Round-trip times by receiver reports.", nil, nil)
@@ -156,6 +168,11 @@ var (
 
 	queued = gauge("client_queue_bytes", "Memory of what waits for clients to read it.")
 	shed   = counter("client_queue_sheds_total", "Times that clients with most to read have lost it, as all took too much.")
+
+	scriptCalls    = counter("script_calls_total", "Calls of functions of scripts.", "plugin")
+	scriptFailed   = counter("script_errors_total", "Calls of these that have failed.", "plugin")
+	scriptStopped  = counter("script_stops_total", "Calls among these that were stopped, as they took too long or too much memory.", "plugin")
+	scriptRestarts = counter("script_restarts_total", "Scripts that were loaded anew, as they held too much memory.", "plugin")
 
 	eventQueue   = gauge("event_queue_events", "Events that wait for a handler.", "handler")
 	eventBytes   = gauge("event_queue_bytes", "Memory that they take.", "handler")
@@ -213,6 +230,12 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 		put(requests, float64(p.used), state)
 		put(busy, float64(p.refused), state)
 	}
+	for pkg, n := range r.scripts {
+		put(scriptCalls, float64(n.Calls), pkg)
+		put(scriptFailed, float64(n.Failed), pkg)
+		put(scriptStopped, float64(n.Stopped), pkg)
+		put(scriptRestarts, float64(n.Restarted), pkg)
+	}
 	for _, st := range r.outlets {
 		put(eventQueue, float64(st.Queued), st.Package)
 		put(eventBytes, float64(st.Bytes), st.Package)
@@ -240,6 +263,10 @@ func collectPeers(t *sfu.Totals, put putter, to chan<- prometheus.Metric) {
 	put.ways(nacks, n.NACKsIn, n.NACKsOut)
 	put.ways(resent, n.Recovered, n.Retransmitted)
 	put.ways(plis, n.PLIsIn, n.PLIsOut)
+	put(probed, float64(n.ProbesOut.Packets))
+	put(probing, float64(n.ProbesOut.Bytes))
+	put(pauses, float64(n.Pauses))
+	put(changes, float64(n.LayerSwitches))
 	put.ways(dtls, n.DTLSIn.Packets, n.DTLSOut.Packets)
 	for desc, d := range map[*prometheus.Desc]media.Distribution{rtt: t.RTT, loss: t.Loss} {
 		to <- prometheus.MustNewConstHistogram(desc, d.Count, d.Sum, d.Buckets)
