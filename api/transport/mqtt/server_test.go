@@ -69,7 +69,9 @@ func TestEcho(t *testing.T) {
 	versions(t, func(t *testing.T, v byte) {
 		b := brokertest.Mosquitto(t)
 		lab, _ := start(t, v, b, nil)
-		lab.Echo(lab.Dial(dial(t, v, b, false)))
+		c := lab.Dial(dial(t, v, b, false))
+		lab.Echo(c)
+		lab.Compare(c)
 		a := lab.Dial(dial(t, v, b, true))
 		lab.Admin(a)
 		got := lab.Ask(a, client.Object{"janus": "query_transport", "transport": Package,

@@ -35,7 +35,9 @@ func start(t *testing.T, change func(*Config)) (lab *transporttest.Lab, s *Serve
 func TestEcho(t *testing.T) {
 	waittest.NoLeaks(t)
 	lab, _, api, admin := start(t, nil)
-	lab.Echo(lab.Dial(client.Nanomsg(api)))
+	c := lab.Dial(client.Nanomsg(api))
+	lab.Echo(c)
+	lab.Compare(c)
 	lab.Admin(lab.Dial(client.Nanomsg(admin)))
 }
 

@@ -60,7 +60,9 @@ func TestRabbitMQ(t *testing.T) {
 
 func echo(t *testing.T, b *brokertest.Broker) {
 	r := start(t, b, nil)
-	r.Echo(r.Dial(r.dial("")))
+	c := r.Dial(r.dial(""))
+	r.Echo(c)
+	r.Compare(c)
 	r.Lab.Admin(r.Dial(r.dial("-admin")))
 }
 

@@ -158,6 +158,8 @@ func (l *Lab) Call() *Call {
 		m, err := h.Ask(ctx, client.Object{"request": "configure", "audio": true, "video": true}, client.Object{"type": "offer", "sdp": p.Offer(nil)})
 		must(t, err)
 		p.Accept(m.JSEP.SDP)
+		_, err = h.Await(ctx, func(m *client.Message) bool { return m.Janus == "webrtcup" }) // from now on it is a feed
+		must(t, err)
 		p.AwaitConnected()
 		call.clients, call.peers = append(call.clients, c), append(call.peers, p)
 	}
