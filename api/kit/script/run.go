@@ -35,7 +35,7 @@ func (p *Plugin) load(set settings) (*run, error) {
 	r := &run{p: p, set: set, timers: make(map[*time.Timer]struct{})}
 	r.interp = p.lang.New(Setup{
 		Path: set.Script, Folders: folders(set.Path), Functions: p.functions, Modules: modules,
-		Invoke: r.invoke, Log: p.write,
+		Invoke: r.invoke, Refused: p.refused, Log: p.write,
 	})
 	r.watch.init(r.interp, set)
 	r.looked, r.measured = time.Now(), liveHeap()
@@ -276,6 +276,13 @@ func (p *Plugin) failed(function string, err error) {
 		w.Str("function", function)
 		w.Str("error", err.Error())
 	})
+}
+
+// refused tells of a function that has returned a number for an error, once a second at most.
+func (p *Plugin) refused(where string, err error) {
+	if left, tell := p.stats.note("refused", err.Error()); tell {
+		p.Gateway.Logger().Warn("a function refuses what a script wants", "plugin", p.pkg(), "at", where, "error", err, "more", left)
+	}
 }
 
 // note remembers an error, and tells whether it is time to tell of it, and how many of the
