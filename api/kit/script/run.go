@@ -3,6 +3,7 @@ package script
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -120,7 +121,8 @@ type watch struct {
 	call    int // its number
 	running bool
 	begun   time.Time
-	heap    uint64 // of the process when it began
+	heap    uint64 // of the process when it began, what is in use
+	all     uint64 // and what is not collected yet
 	timer   *time.Timer
 }
 
@@ -137,7 +139,7 @@ func (w *watch) begin() (end func()) {
 	defer w.mu.Unlock()
 	w.interp.Resume()
 	w.call++
-	w.running, w.begun, w.heap = true, time.Now(), 0
+	w.running, w.begun, w.heap, w.all = true, time.Now(), 0, 0
 	n := w.call
 	w.timer = time.AfterFunc(min(step, w.limit), func() { w.look(n) })
 	return w.end
@@ -158,9 +160,16 @@ func (w *watch) look(n int) {
 	if !w.running || n != w.call {
 		return
 	}
-	live := liveHeap()
+	live, all := heap()
 	if w.heap == 0 || live < w.heap {
 		w.heap = live
+	}
+	if w.all == 0 || all < w.all {
+		w.all = all
+	}
+	if all-w.all > w.memory { // a collection shows how much of it is in use
+		w.all = all
+		go runtime.GC()
 	}
 	left := w.limit - time.Since(w.begun)
 	switch {
@@ -197,7 +206,7 @@ func (p *Plugin) ask(limit time.Duration, f func(r *run)) bool {
 	}
 	// It runs, and a call has a limit of its own. What that does not stop, because it waits
 	// outside of the script's code, is not waited for either.
-	late.Reset(2 * p.limit())
+	late.Reset(patience + 2*p.limit())
 	select {
 	case <-done:
 		return true

@@ -84,13 +84,14 @@ func TestLibraries(t *testing.T) {
 		`require "nothing"`:                        `module nothing not found`,
 		`local c = coroutine.wrap(function(a) local b = coroutine.yield(a + 1) return b * 2 end) return c(1) .. c(5)`:                       `"210"`,
 		`local c = coroutine.create(function() error("oops") end) local ok, e = coroutine.resume(c) return tostring(ok) .. e:match("oops")`: `"falseoops"`,
-		`goto done do return 1 end ::done:: return 2`:          `2`,
-		`return janusLog(4, "hello")`:                          `0`,
-		`return janusLog()`:                                    `-1`,
-		`return addRecipient(session, 1)`:                      `-1`,
-		`return configureMedium(session, "audio", "in", true)`: `0`,
-		`return readFile == nil and getModulesFolder == nil`:   `true`,
-		`return testExtraFunction() + eventsIsEnabled()`:       `1`,
+		`goto done do return 1 end ::done:: return 2`:                        `2`,
+		`local t = {} t[60000000] = 1 t[300000] = 2 return #t + t[60000000]`: `1`,
+		`return janusLog(4, "hello")`:                                        `0`,
+		`return janusLog()`:                                                  `-1`,
+		`return addRecipient(session, 1)`:                                    `-1`,
+		`return configureMedium(session, "audio", "in", true)`:               `0`,
+		`return readFile == nil and getModulesFolder == nil`:                 `true`,
+		`return testExtraFunction() + eventsIsEnabled()`:                     `1`,
 	} {
 		if got := answer(t, expression); !strings.Contains(got, want) {
 			t.Errorf("%s: %s, want %s", expression, got, want)
