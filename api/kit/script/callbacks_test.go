@@ -57,8 +57,8 @@ func TestMessages(t *testing.T) {
 		want string
 	}{
 		{[]Value{`{"a": 1}`}, nil, `{"a":1}`},
-		{[]Value{`{"a":`}, nil, "The script's answer is no JSON object"},
-		{[]Value{`[]`}, nil, "The script's answer is no JSON object"},
+		{[]Value{`{"a":`}, nil, "Test error"},
+		{[]Value{`[]`}, nil, "Plugin returned an invalid JSON response"},
 		{nil, errors.New("script:1: oops"), "script:1: oops"},
 		{nil, nil, ""},
 	} {
@@ -72,7 +72,7 @@ func TestMessages(t *testing.T) {
 	b.called()
 	c.Message("tx", `{"request":"x"}`, offer(t))
 	got := sessionCalls(b.called(), id)
-	if len(got) != 1 || !strings.HasPrefix(got[0], `handleMessage tx {"request":"x"} {"type":"offer","sdp":"v=0\r\n`) {
+	if len(got) != 1 || !strings.HasPrefix(got[0], `handleMessage tx {"request": "x"} {"type": "offer", "sdp": "v=0\r\n`) {
 		t.Errorf("called %v", got)
 	}
 	c.Message("tx", `{}`, nil)
@@ -134,8 +134,8 @@ func TestQuery(t *testing.T) {
 func TestAdmin(t *testing.T) {
 	l := newLanguage()
 	b := start(t, l, "")
-	if _, err := b.p.Admin(plugintest.Parse(t, `{"request":"x"}`)); err == nil {
-		t.Error("without the function there is an answer")
+	if got := b.core.Admin(`{"request":"x"}`); got != "{}" {
+		t.Errorf("without the function: %s", got)
 	}
 	b.core.Replace(New(b.p.File.Folder, l.language()))
 	l.on("handleAdminMessage", func(args []Value) ([]Value, error) { return args, nil })
@@ -144,7 +144,7 @@ func TestAdmin(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	l.on("handleAdminMessage", func([]Value) ([]Value, error) { return []Value{"x"}, nil })
-	if got := b.core.Admin(`{}`); !strings.HasPrefix(got, `{"error":"the answer of the script: no JSON object`) {
+	if got := b.core.Admin(`{}`); !strings.HasPrefix(got, `{"error":"the answer of the script: no JSON`) {
 		t.Errorf("got %s", got)
 	}
 	l.on("handleAdminMessage", func([]Value) ([]Value, error) { return nil, errors.New("oops") })

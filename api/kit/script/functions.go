@@ -14,12 +14,16 @@ import (
 // Errors that scripts are told.
 var (
 	errNoSession = errors.New("no such session")
-	errJSON      = errors.New("no JSON object")
+	errJSON      = errors.New("no JSON")
+	errNoObject  = errors.New("no JSON object")
 	errNotReady  = errors.New("data channels are not ready")
 )
 
 // done is what functions return that have worked.
 const done = float64(0)
+
+// noObject is what pushEvent returns for JSON that is no object: the core's code for that.
+const noObject = float64(455)
 
 // id types the session that a function is about, and what follows.
 func id(more ...Type) []Type { return append([]Type{Number}, more...) }
@@ -131,11 +135,11 @@ func (c *Call) timeCallback() (Value, error) {
 func object(text string) ([]byte, error) {
 	doc, bad := json.Parse([]byte(text))
 	if bad != nil {
-		return nil, errors.Join(errJSON, bad)
+		return nil, fmt.Errorf("%w: %w", errJSON, bad)
 	}
 	defer doc.Release()
 	if !json.IsObject(doc.Root()) {
-		return nil, errJSON
+		return nil, errNoObject
 	}
 	w := json.NewWriter(nil)
 	w.Value("", doc.Root())
@@ -148,6 +152,9 @@ func (c *Call) pushEvent() (Value, error) {
 		return nil, err
 	}
 	data, err := object(c.text(2))
+	if err == errNoObject {
+		return noObject, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +171,7 @@ func (c *Call) pushEvent() (Value, error) {
 func parseJSEP(text string) (*plugin.JSEP, error) {
 	doc, bad := json.Parse([]byte(text))
 	if bad != nil {
-		return nil, errors.Join(errJSON, bad)
+		return nil, fmt.Errorf("%w: %w", errJSON, bad)
 	}
 	defer doc.Release()
 	a := json.Args{Value: doc.Root()}
@@ -215,11 +222,9 @@ func (c *Call) configureMedium() (Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, ok := plugin.ParseKind(c.text(1))
-	if !ok {
-		return nil, fmt.Errorf("no medium %.20q", c.text(1))
+	if k, ok := plugin.ParseKind(c.text(1)); ok { // others have no effect
+		h.configure(k, c.text(2) == "in", c.bool(3))
 	}
-	h.configure(k, c.text(2) == "in", c.bool(3))
 	return done, nil
 }
 

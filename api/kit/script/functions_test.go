@@ -30,14 +30,12 @@ func TestWrongArguments(t *testing.T) {
 		{"timeCallback", []Value{"f", Alien("a function"), 1.0}, "timeCallback: argument 2 is a function, not a string or nothing"},
 		{"pushEvent", []Value{id, nil, "{}"}, "pushEvent: 3 arguments, not 4"},
 		{"pushEvent", []Value{gone, nil, "{}", nil}, "pushEvent: no such session"},
-		{"pushEvent", []Value{id, nil, "[1]", nil}, "pushEvent: no JSON object"},
-		{"pushEvent", []Value{id, nil, `{"a":`, nil}, "pushEvent: no JSON object"},
+		{"pushEvent", []Value{id, nil, `{"a":`, nil}, "pushEvent: no JSON"},
 		{"pushEvent", []Value{id, nil, "{}", `{"type":"offer"}`}, "pushEvent: jsep: "},
 		{"pushEvent", []Value{id, nil, "{}", `{"type":"x","sdp":"v=0\r\no=- 1 2 IN IP4 1.1.1.1\r\ns=-\r\nt=0 0\r\nm=audio 0 RTP/AVP 0\r\n"}`}, "pushEvent: jsep: the type is neither"},
-		{"notifyEvent", []Value{id, "x"}, "notifyEvent: no JSON object"},
+		{"notifyEvent", []Value{id, "x"}, "notifyEvent: no JSON"},
 		{"closePc", []Value{gone}, "closePc: no such session"},
 		{"endSession", []Value{"what"}, "endSession: argument 1 is a string, not a number"},
-		{"configureMedium", []Value{id, "smell", "in", true}, `configureMedium: no medium "smell"`},
 		{"configureMedium", []Value{gone, "audio", "in", true}, "configureMedium: no such session"},
 		{"addRecipient", []Value{id, gone}, "addRecipient: no such session"},
 		{"removeRecipient", []Value{gone, id}, "removeRecipient: no such session"},
@@ -47,7 +45,6 @@ func TestWrongArguments(t *testing.T) {
 		{"setTemporalLayer", []Value{gone, 1.0}, "setTemporalLayer: no such session"},
 		{"sendPli", []Value{gone}, "sendPli: no such session"},
 		{"relayRtp", []Value{id, true, "x", 1.0}, "relayRtp: no RTP packet"},
-		{"relayRtp", []Value{id, true, "\x80\x60aabbbbcccc", 12.0}, "relayRtp: the client takes no such medium"},
 		{"relayRtp", []Value{id, true, "x", -1.0}, "relayRtp: -1 is no length"},
 		{"relayRtcp", []Value{id, true, "xxxx", 4.0}, "relayRtcp: no RTCP compound"},
 		{"relayTextData", []Value{id, "x", 1.0}, "relayTextData: data channels are not ready"},
@@ -58,11 +55,18 @@ func TestWrongArguments(t *testing.T) {
 		{"startRecording", []Value{id, "smell", "opus", nil, nil}, `startRecording: no medium "smell"`},
 		{"startRecording", []Value{id, "audio", "theora", nil, nil}, "startRecording: nothing is recorded"},
 		{"stopRecording", []Value{id}, "stopRecording: 1 arguments, not 2 to 4"},
-		{"stopRecording", []Value{id, "smell"}, `stopRecording: no medium "smell"`},
 	} {
 		if v, err := b.do(x.name, x.args...); err == nil || !strings.HasPrefix(err.Error(), x.want) || v != nil {
 			t.Errorf("%s%v: %v, %v", x.name, x.args, v, err)
 		}
+	}
+	// What there is nothing to do about is no error.
+	b.ok("configureMedium", id, "smell", "in", true)
+	b.ok("stopRecording", id, "smell")
+	b.ok("relayRtp", id, true, "\x80\x60aabbbbcccc", 12.0)
+	b.ok("relayRtcp", id, true, "\x80\xc9\x00\x01\x00\x00\x00\x01", 8.0)
+	if v := b.ok("pushEvent", id, nil, "[1]", nil); v != noObject {
+		t.Errorf("pushEvent returns %v", v)
 	}
 	if got := c.Take(); got != "" {
 		t.Errorf("the client hears %s", got)

@@ -47,9 +47,7 @@ type outbox struct {
 
 // Message gives a message to the script and waits for what it answers.
 func (h *handle) Message(r *plugin.Request) plugin.Result {
-	w := json.NewWriter(nil)
-	w.Value("", r.Body)
-	args := []Value{float64(h.id), r.Transaction, string(w.Bytes()), nil}
+	args := []Value{float64(h.id), r.Transaction, plainText(r.Body), nil}
 	if r.JSEP != nil {
 		args[3] = jsepText(r.JSEP)
 		h.takeRemote(r.JSEP)
@@ -62,6 +60,9 @@ func (h *handle) Message(r *plugin.Request) plugin.Result {
 			return
 		}
 		o = h.plugin.lang.Outcome(h.run.call(cbHandleMessage, args...))
+		if o.Wrong != nil {
+			h.plugin.failed(callbacks[cbHandleMessage].name, o.Wrong)
+		}
 	})
 	switch {
 	case !asked:
@@ -73,16 +74,26 @@ func (h *handle) Message(r *plugin.Request) plugin.Result {
 	case o.Data != "":
 		h.release()
 		data, err := object(o.Data)
-		if err != nil {
-			h.plugin.failed(callbacks[cbHandleMessage].name, err)
-			return plugin.Failure("The script's answer is no JSON object")
+		if err == nil {
+			return plugin.Answer(data)
 		}
-		return plugin.Answer(data)
+		h.plugin.failed(callbacks[cbHandleMessage].name, err)
+		if err == errNoObject {
+			return plugin.Failure("Plugin returned an invalid JSON response")
+		}
+		return plugin.Failure(h.plugin.lang.Failure)
 	}
 	return plugin.Ack("", func() {
 		h.setAnswering(false)
 		h.flush()
 	})
+}
+
+// plainText is JSON as scripts get it, with a blank behind colons and commas.
+func plainText(v *json.Value) string {
+	w := json.NewWriter(nil)
+	w.Value("", v)
+	return string(json.Relayout(nil, w.Bytes(), json.Plain))
 }
 
 func (h *handle) setAnswering(on bool) {

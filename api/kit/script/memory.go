@@ -7,11 +7,17 @@ import (
 	"unsafe"
 )
 
-// liveHeap is how many bytes of the process's memory the last collection has found in use.
-func liveHeap() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+// heap is how many bytes of the process's memory the last collection has found in use, and how
+// many are taken now.
+func heap() (live, all uint64) {
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(sample)
-	return sample[0].Value.Uint64()
+	return sample[0].Value.Uint64(), sample[1].Value.Uint64()
+}
+
+func liveHeap() uint64 {
+	live, _ := heap()
+	return live
 }
 
 // Times between looks at the memory of a script, and how much more of the process's there has to

@@ -34,7 +34,7 @@ var extensions = []string{
 
 // jsepText is a client's description as scripts get it.
 func jsepText(j *plugin.JSEP) string {
-	return string(json.Object(func(w *json.Writer) {
+	return string(json.Relayout(nil, json.Object(func(w *json.Writer) {
 		w.Str("type", j.SDP.Type.String())
 		w.Str("sdp", j.SDP.String())
 		w.OptTrue("update", j.Update)
@@ -49,7 +49,7 @@ func jsepText(j *plugin.JSEP) string {
 				w.Str("svc", s.Mode)
 			})
 		}
-	}))
+	}), json.Plain))
 }
 
 func writeSimulcast(w *json.Writer, s *plugin.Simulcast) {

@@ -263,9 +263,7 @@ func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
 	case "script_status":
 		return p.status(), nil
 	}
-	w := json.NewWriter(nil)
-	w.Value("", request)
-	message := string(w.Bytes())
+	message := plainText(request)
 	var out []Value
 	var err error
 	has := true
@@ -278,7 +276,7 @@ func (p *Plugin) Admin(request *json.Value) ([]byte, error) {
 	case !asked:
 		return failure(ErrBusy), nil
 	case !has:
-		return nil, plugin.ErrNoAdmin
+		return []byte("{}"), nil
 	case err != nil:
 		return failure(err), nil
 	}

@@ -167,7 +167,8 @@ func (h *handle) closeFeeds() {
 	}
 }
 
-// feed is that of a kind, which is made when it is wanted first.
+// feed is that of a kind, which is made when it is wanted first; nil if the client takes no such
+// medium.
 func (h *handle) feed(k sdp.Kind) (*feed, error) {
 	n := place(k)
 	if h.feeds[n] != nil {
@@ -176,7 +177,7 @@ func (h *handle) feed(k sdp.Kind) (*feed, error) {
 	peer := h.Host.Peer()
 	i := h.find(k, (*section).accepting)
 	if peer == nil || !h.up || i < 0 {
-		return nil, errors.New("the client takes no such medium")
+		return nil, nil
 	}
 	c := h.sections[i].codecs[0]
 	track := sfu.TrackConfig{Kind: media.Audio, Codec: media.Codec{
@@ -219,7 +220,9 @@ func (c *Call) relayRTP() (Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.source.Write(0, 0, b)
+	if f != nil {
+		f.source.Write(0, 0, b)
+	}
 	return done, nil
 }
 
@@ -253,7 +256,7 @@ func (c *Call) relayRTCP() (Value, error) {
 	defer p.mu.Unlock()
 	peer := h.Host.Peer()
 	if peer == nil {
-		return nil, errors.New("the client has no connection")
+		return done, nil
 	}
 	for it := rtcp.Parse(b); it.Next(); {
 		if r, ok := it.Packet.SenderReport(); ok {

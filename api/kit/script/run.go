@@ -3,6 +3,7 @@ package script
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,7 +36,7 @@ func (p *Plugin) load(set settings) (*run, error) {
 	r := &run{p: p, set: set, timers: make(map[*time.Timer]struct{})}
 	r.interp = p.lang.New(Setup{
 		Path: set.Script, Folders: folders(set.Path), Functions: p.functions, Modules: modules,
-		Invoke: r.invoke, Log: p.write,
+		Invoke: r.invoke, Refused: p.refused, Log: p.write,
 	})
 	r.watch.init(r.interp, set)
 	r.looked, r.measured = time.Now(), liveHeap()
@@ -120,7 +121,8 @@ type watch struct {
 	call    int // its number
 	running bool
 	begun   time.Time
-	heap    uint64 // of the process when it began
+	heap    uint64 // of the process when it began, what is in use
+	all     uint64 // and what is not collected yet
 	timer   *time.Timer
 }
 
@@ -137,7 +139,7 @@ func (w *watch) begin() (end func()) {
 	defer w.mu.Unlock()
 	w.interp.Resume()
 	w.call++
-	w.running, w.begun, w.heap = true, time.Now(), 0
+	w.running, w.begun, w.heap, w.all = true, time.Now(), 0, 0
 	n := w.call
 	w.timer = time.AfterFunc(min(step, w.limit), func() { w.look(n) })
 	return w.end
@@ -158,9 +160,16 @@ func (w *watch) look(n int) {
 	if !w.running || n != w.call {
 		return
 	}
-	live := liveHeap()
+	live, all := heap()
 	if w.heap == 0 || live < w.heap {
 		w.heap = live
+	}
+	if w.all == 0 || all < w.all {
+		w.all = all
+	}
+	if all-w.all > w.memory { // a collection shows how much of it is in use
+		w.all = all
+		go runtime.GC()
 	}
 	left := w.limit - time.Since(w.begun)
 	switch {
@@ -197,7 +206,7 @@ func (p *Plugin) ask(limit time.Duration, f func(r *run)) bool {
 	}
 	// It runs, and a call has a limit of its own. What that does not stop, because it waits
 	// outside of the script's code, is not waited for either.
-	late.Reset(2 * p.limit())
+	late.Reset(patience + 2*p.limit())
 	select {
 	case <-done:
 		return true
@@ -276,6 +285,13 @@ func (p *Plugin) failed(function string, err error) {
 		w.Str("function", function)
 		w.Str("error", err.Error())
 	})
+}
+
+// refused tells of a function that has returned a number for an error, once a second at most.
+func (p *Plugin) refused(where string, err error) {
+	if left, tell := p.stats.note("refused", err.Error()); tell {
+		p.Gateway.Logger().Warn("a function refuses what a script wants", "plugin", p.pkg(), "at", where, "error", err, "more", left)
+	}
 }
 
 // note remembers an error, and tells whether it is time to tell of it, and how many of the

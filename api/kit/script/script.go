@@ -57,6 +57,10 @@ type Setup struct {
 	// its language.
 	Invoke func(f *Function, args []Value) (Value, error)
 
+	// Refused takes the error of a function that the script is told of by no more than a
+	// number, and where in the script that was.
+	Refused func(where string, err error)
+
 	// Log takes what the script writes, with a level of the Janus log (1 fatal to 7 debug).
 	Log func(level int, text string)
 }
@@ -77,8 +81,10 @@ type Language struct {
 	// Compile tells what is wrong with the text of a script, without running it.
 	Compile func(path string) error
 
-	// Outcome is what a script has answered to a message.
+	// Outcome is what a script has answered to a message. Failure is the text of errors for
+	// which the script has none.
 	Outcome func(returned []Value, err error) Outcome
+	Failure string
 
 	// Strict has arguments of a wrong type refused instead of converted.
 	Strict bool
@@ -90,8 +96,11 @@ type Language struct {
 }
 
 // Outcome is the answer to a message: an object as JSON text, an error, or, if both are "", that
-// events will follow.
-type Outcome struct{ Data, Failure string }
+// events will follow. Wrong is an error of the script, nil if it was told already.
+type Outcome struct {
+	Data, Failure string
+	Wrong         error
+}
 
 // Errors of calls that were interrupted.
 var (

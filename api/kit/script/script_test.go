@@ -56,6 +56,7 @@ func (l *language) language() Language {
 		Info:    module.Info{Package: testPackage, Name: "Test", Version: 1},
 		New:     func(s Setup) Interpreter { return l.make(s) },
 		Compile: func(path string) error { return l.fails },
+		Failure: "Test error",
 		Outcome: func(out []Value, err error) Outcome {
 			if err != nil {
 				return Outcome{Failure: err.Error()}

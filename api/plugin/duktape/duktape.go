@@ -3,6 +3,7 @@
 package duktape
 
 import (
+	"errors"
 	"os"
 
 	"github.com/dop251/goja"
@@ -22,12 +23,13 @@ func New(folder string) *script.Plugin {
 	return script.New(folder, script.Language{
 		Info: module.Info{
 			Package: Package, Name: "Janus JavaScript plugin (Duktape)", Author: module.Author,
-			Description:   "A custom plugin for JavaScript, by the functions of Duktape.",
+			Description:   "A custom plugin for implementing the logic in JavaScript, via Duktape.",
 			VersionString: "0.0.1", Version: 1,
 		},
 		New:     newInterpreter,
 		Compile: compile,
 		Outcome: outcome,
+		Failure: failed,
 		Strict:  true,
 	})
 }
@@ -47,19 +49,27 @@ func load(path string) (*goja.Program, error) {
 	return goja.Compile(path, string(text), false)
 }
 
+// failed is what clients are told of errors of a script.
+const failed = "Duktape error"
+
 // outcome is what a script has answered to a message: a text, or a number.
 func outcome(returned []script.Value, err error) script.Outcome {
-	if err == nil && len(returned) > 0 {
-		switch v := returned[0].(type) {
-		case string:
-			if v != "" {
-				return script.Outcome{Data: v}
-			}
-		case float64:
-			if v >= 0 {
-				return script.Outcome{}
-			}
-		}
+	o := script.Outcome{Failure: failed}
+	if err != nil || len(returned) == 0 {
+		return o
 	}
-	return script.Outcome{Failure: "Duktape error"}
+	switch v := returned[0].(type) {
+	case string:
+		if v != "" {
+			return script.Outcome{Data: v}
+		}
+		o.Wrong = errors.New("an empty text returned")
+	case float64:
+		if v >= 0 {
+			return script.Outcome{}
+		}
+	default:
+		o.Wrong = errors.New("neither a text nor a number returned")
+	}
+	return o
 }

@@ -115,7 +115,8 @@ func TestOutcome(t *testing.T) {
 		``:            "Duktape error",
 		`{}`:          "Duktape error",
 		`nothing()`:   "Duktape error",
-		`"{"`:         "The script's answer is no JSON object",
+		`"{"`:         "Duktape error",
+		`"[1]"`:       "Plugin returned an invalid JSON response",
 	} {
 		core := run(t, "", "function handleMessage() { return "+returned+"; }")
 		res := core.Attach(plugintest.Options{}).Message("t", `{}`, nil)

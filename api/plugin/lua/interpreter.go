@@ -22,6 +22,14 @@ type interpreter struct {
 	null  *engine.LFunction // null of JSON within a table
 }
 
+// maxElements is how many elements of a table are an array, and how many a list may have. An
+// element of the engine's arrays takes memory for all before it, and scripts have tables with
+// random numbers as keys.
+const maxElements = 1 << 18
+
+// bound sets what the engine has for all interpreters.
+var bound = sync.OnceFunc(func() { engine.MaxArrayIndex = maxElements })
+
 // What a thread of a script has at most. The engine bounds nothing else.
 const (
 	maxFrames   = 4 << 10 // calls within each other
@@ -29,6 +37,7 @@ const (
 )
 
 func newInterpreter(set script.Setup) script.Interpreter {
+	bound()
 	in := &interpreter{set: set, state: engine.NewState(engine.Options{
 		CallStackSize: maxFrames, MinimizeStackMemory: true,
 		RegistrySize: 1 << 10, RegistryGrowStep: 1 << 10, RegistryMaxSize: maxRegistry,

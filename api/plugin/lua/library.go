@@ -83,7 +83,7 @@ func (in *interpreter) function(f *script.Function) engine.LGFunction {
 	return func(L *engine.LState) int {
 		v, err := in.set.Invoke(f, in.arguments(L))
 		if err != nil {
-			in.set.Log(3, fmt.Sprintf("%s%v", L.Where(1), err))
+			in.set.Refused(strings.TrimRight(L.Where(1), ": "), err)
 			v = float64(-1)
 		}
 		L.Push(in.toLua(v, 0))

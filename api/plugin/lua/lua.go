@@ -2,6 +2,8 @@
 package lua
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"os"
 
@@ -26,6 +28,7 @@ func New(folder string) *script.Plugin {
 		New:     newInterpreter,
 		Compile: compile,
 		Outcome: outcome,
+		Failure: failed,
 		Functions: []script.Function{
 			{Name: "janusLog", Types: []script.Type{script.Number, script.Text}, Least: 2, Run: script.WriteLog},
 		},
@@ -52,28 +55,29 @@ func load(path string) (*engine.FunctionProto, error) {
 	return engine.Compile(chunk, path)
 }
 
+// failed is what clients are told of errors of a script.
+const failed = "Lua error"
+
 // outcome is what a script has answered to a message: two values, a number and a text.
 func outcome(returned []script.Value, err error) script.Outcome {
-	fail := func(text string) script.Outcome { return script.Outcome{Failure: text} }
+	wrong := func(text string) script.Outcome { return script.Outcome{Failure: failed, Wrong: errors.New(text)} }
 	if err != nil {
-		return fail("Lua error")
+		return script.Outcome{Failure: failed}
 	}
 	if len(returned) != 2 {
-		return fail(fmt.Sprintf("Lua error: %d values returned, not 2", len(returned)))
+		return wrong(fmt.Sprintf("%d values returned, not 2", len(returned)))
 	}
 	n, isNumber := returned[0].(float64)
 	text, _ := returned[1].(string)
 	switch {
 	case !isNumber:
-		return fail("Lua error: the first value is no number")
-	case n < 0 && text != "":
-		return fail(text)
+		return wrong("the first value returned is no number")
 	case n < 0:
-		return fail("Lua error")
+		return script.Outcome{Failure: cmp.Or(text, failed)}
 	case n > 0:
 		return script.Outcome{}
 	case text == "":
-		return fail("Lua error: no answer")
+		return wrong("no answer returned")
 	}
 	return script.Outcome{Data: text}
 }
