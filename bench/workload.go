@@ -26,12 +26,13 @@ type media struct {
 	subscribers       int  // of each room, besides those who publish
 	mesh              bool // who publishes subscribes to all others
 	echo, stream      bool
-	plays             bool // each subscriber plays a recording
-	recorded          bool // the rooms are
-	calls             bool // each room is a call of two, who have one connection each
-	telephone         bool // which has legs outside of WebRTC between them
-	secure            bool // with SRTP
-	full              bool // pion/webrtc receives
+	plays             bool   // each subscriber plays a recording
+	recorded          bool   // the rooms are
+	calls             bool   // each room is a call of two, who have one connection each
+	telephone         bool   // which has legs outside of WebRTC between them
+	secure            bool   // with SRTP
+	full              bool   // pion/webrtc receives
+	script            string // the plugin whose script echoes, "" = none
 	profile           string
 	media             peer.Media
 	loss              uint64        // one of so many packets, each way
@@ -57,6 +58,9 @@ var pairs = media{rooms: 10, publishers: 2, mesh: true, profile: peer.GCM128, me
 
 // telephones are twenty calls by gateways.
 var telephones = with(pairs, func(m *media) { m.rooms, m.calls, m.telephone = 20, true, true })
+
+// calls are a hundred of audio, each with somebody who sends it back.
+var calls = media{rooms: 1, subscribers: 100, echo: true, profile: peer.GCM128, media: voice}
 
 func webinar(n int) media {
 	return media{rooms: 1, publishers: 1, subscribers: n, profile: peer.GCM128, media: webcam}
@@ -123,6 +127,10 @@ var workloads = []workload{
 		about: "the same with AES-CM", media: with(webinar(20), func(m *media) { m.echo, m.profile = true, peer.CM80 })},
 	{name: "echo-20-full", servers: "bj", measure: packets,
 		about: "the same with pion/webrtc", media: with(webinar(20), func(m *media) { m.echo, m.full = true, true })},
+	{name: "echo-20-lua", short: true, servers: "b", measure: packets,
+		about: "the same by a script in Lua", media: with(webinar(20), func(m *media) { m.echo, m.script = true, "lua" })},
+	{name: "echo-20-duktape", servers: "b", measure: packets,
+		about: "the same by a script in JavaScript", media: with(webinar(20), func(m *media) { m.echo, m.script = true, "duktape" })},
 	{name: "room-2x10", short: true, servers: "bjp", measure: packets,
 		about: "10 rooms of 2 who send 1.5 Mbit/s and audio to each other", media: pairs},
 	{name: "call-10", short: true, servers: "bj", measure: packets,
@@ -131,6 +139,11 @@ var workloads = []workload{
 		about: "20 calls of 1.5 Mbit/s and audio, by plain RTP between two legs on the server", media: telephones},
 	{name: "nosip-20-srtp", servers: "bj", measure: packets,
 		about: "by SRTP", media: with(telephones, func(m *media) { m.secure = true })},
+	{name: "sip-100", short: true, servers: "bj", measure: talking,
+		about: "100 calls of audio by SIP and plain RTP to who sends it back, beside 500 registrations", media: calls},
+	{name: "sip-dial", short: true, servers: "bj", measure: dialling,
+		about: "such calls, made and hung up one after the other by 8 at a time", media: calls},
+	{name: "sip-register", servers: "bj", measure: registering, about: "500 registrations", media: calls},
 	{name: "record-50", short: true, servers: "bj", measure: recording,
 		about: "50 who send 1.5 Mbit/s and audio, all of which is recorded",
 		media: media{rooms: 1, publishers: 50, recorded: true, profile: peer.GCM128, media: webcam}},

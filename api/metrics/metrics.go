@@ -14,6 +14,7 @@ import (
 	"bifrons/api/budget"
 	"bifrons/api/event"
 	"bifrons/api/janus"
+	"bifrons/api/plugin"
 	"bifrons/api/task"
 	"bifrons/api/transport"
 	"bifrons/sfu"
@@ -57,6 +58,7 @@ type reading struct {
 	received, parsed  pool
 	queued            pool
 	panics            uint64
+	scripts           map[string]plugin.ScriptCounts // by package
 }
 
 // pool is how full a budget is.
@@ -76,6 +78,12 @@ func (c *Config) read() (r reading) {
 	r.queued = pool{uint64(c.Queues.Used()), c.Queues.Shed()}
 	r.panics = task.Panics()
 	r.received, r.parsed = look(c.Bodies), look(c.Core.Settings().Requests)
+	r.scripts = make(map[string]plugin.ScriptCounts)
+	for _, p := range c.Core.Plugins() {
+		if s, ok := p.(plugin.Scripted); ok {
+			r.scripts[p.Info().Package] = s.ScriptCounts()
+		}
+	}
 	for _, o := range c.Outlets {
 		r.outlets = append(r.outlets, o.Stats())
 	}
@@ -161,6 +169,11 @@ var (
 	queued = gauge("client_queue_bytes", "Memory of what waits for clients to read it.")
 	shed   = counter("client_queue_sheds_total", "Times that clients with most to read have lost it, as all took too much.")
 
+	scriptCalls    = counter("script_calls_total", "Calls of functions of scripts.", "plugin")
+	scriptFailed   = counter("script_errors_total", "Calls of these that have failed.", "plugin")
+	scriptStopped  = counter("script_stops_total", "Calls among these that were stopped, as they took too long or too much memory.", "plugin")
+	scriptRestarts = counter("script_restarts_total", "Scripts that were loaded anew, as they held too much memory.", "plugin")
+
 	eventQueue   = gauge("event_queue_events", "Events that wait for a handler.", "handler")
 	eventBytes   = gauge("event_queue_bytes", "Memory that they take.", "handler")
 	eventsIn     = counter("events_total", "Events for a handler.", "handler")
@@ -216,6 +229,12 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	for state, p := range map[string]pool{"received": r.received, "parsed": r.parsed} {
 		put(requests, float64(p.used), state)
 		put(busy, float64(p.refused), state)
+	}
+	for pkg, n := range r.scripts {
+		put(scriptCalls, float64(n.Calls), pkg)
+		put(scriptFailed, float64(n.Failed), pkg)
+		put(scriptStopped, float64(n.Stopped), pkg)
+		put(scriptRestarts, float64(n.Restarted), pkg)
 	}
 	for _, st := range r.outlets {
 		put(eventQueue, float64(st.Queued), st.Package)

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"bifrons/api/event"
+	"bifrons/api/plugin"
 	"bifrons/sfu"
 	"bifrons/sfu/media"
 )
@@ -88,6 +89,8 @@ func TestEveryMetricMoves(t *testing.T) {
 	busy.sessions, busy.handles = 5, 6
 	busy.connections, busy.refused = 21, [...]uint64{22, 23, 24, 25}
 	busy.received, busy.parsed = pool{26, 27}, pool{28, 29}
+	idle.scripts = map[string]plugin.ScriptCounts{"x": {}}
+	busy.scripts = map[string]plugin.ScriptCounts{"x": {Calls: 61, Failed: 62, Stopped: 63, Restarted: 64}}
 	busy.queued, busy.panics = pool{30, 31}, 32
 	busy.outlets[0] = event.Stats{Package: "x", Accepted: 11, Dropped: 12, Lost: 13, Queued: 14, Bytes: 15}
 	for _, h := range []*media.Distribution{&busy.totals.RTT, &busy.totals.Loss} {

@@ -69,6 +69,17 @@ type Checker interface {
 	Check() (found string, problems []config.Problem)
 }
 
+// Scripted is a Plugin whose application is a script.
+type Scripted interface{ ScriptCounts() ScriptCounts }
+
+// ScriptCounts are how scripts have been doing.
+type ScriptCounts struct {
+	Calls     uint64 // of their functions
+	Failed    uint64 // of these
+	Stopped   uint64 // of those that failed: they took too long, or too much memory
+	Restarted uint64 // scripts, as they held too much memory
+}
+
 // Handle is a plugin's side of one handle. It may have more methods, which are called
 // if they are there: see Establisher, Starter, Watcher, DataReader, DataWriter, Offeree and
 // Answeree.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"bifrons/api/config"
 	"bifrons/rtp/waittest"
 )
 
@@ -48,9 +49,15 @@ type demo struct {
 // undeclared, which the page does not survive).
 func openDemo(t *testing.T, transport, query string) *demo {
 	t.Helper()
+	return openDemoWith(t, transport, query, nil)
+}
+
+// openDemoWith is openDemo with another configuration of the server.
+func openDemoWith(t *testing.T, transport, query string, change func(*config.Config)) *demo {
+	t.Helper()
 	folder := demosFolderFor(t)
 	browserTest(t)
-	s := testServerWith(t, folder, nil)
+	s := testServerWith(t, folder, change)
 	s.explain(t)
 	script := `for (const name of ["token", "apisecret"]) window[name] = null;
 		Object.defineProperty(window, "iceServers", { get: () => [], set() {} });`

@@ -229,6 +229,7 @@ func (p *Plugin) restart(r *run) {
 	p.failed("memory", err)
 	if err := p.replace(r.set, "was loaded anew, as it held too much memory"); err != nil {
 		p.failed("memory", fmt.Errorf("it does not load any more: %w", err))
+		r.large, r.measured = false, liveHeap() // until it has grown further
 	}
 }
 
@@ -292,21 +293,27 @@ func failure(err error) []byte {
 	return json.Object(func(w *json.Writer) { w.Str("error", err.Error()) })
 }
 
+// ScriptCounts is how the scripts of the plugin have been doing.
+func (p *Plugin) ScriptCounts() plugin.ScriptCounts {
+	s := &p.stats
+	return plugin.ScriptCounts{Calls: s.calls.Load(), Failed: s.failed.Load(), Stopped: s.stopped.Load(), Restarted: s.restarted.Load()}
+}
+
 // status is how the script is doing.
 func (p *Plugin) status() []byte {
 	p.mu.Lock()
 	sessions := len(p.sessions)
 	p.mu.Unlock()
-	s := &p.stats
+	n, s := p.ScriptCounts(), &p.stats
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return json.Object(func(w *json.Writer) {
 		w.Str("script", p.settings.Load().Script)
 		w.Int("sessions", int64(sessions))
-		w.Uint("calls", s.calls.Load())
-		w.Uint("failed", s.failed.Load())
-		w.Uint("stopped", s.stopped.Load())
-		w.Uint("restarted", s.restarted.Load())
+		w.Uint("calls", n.Calls)
+		w.Uint("failed", n.Failed)
+		w.Uint("stopped", n.Stopped)
+		w.Uint("restarted", n.Restarted)
 		w.OptStr("last_error", s.last)
 	})
 }

@@ -11,8 +11,8 @@ import (
 // maxDepth is how deep values may be nested that cross the border.
 const maxDepth = 64
 
-// opaque is a value of the server's in a script.
-type opaque struct{ script.Opaque }
+// opaque is a value of the server's in a script, which sees nothing of it.
+type opaque struct{ value script.Opaque }
 
 // toJS is a value as scripts see it. Bytes without a meaning are characters up to 255.
 func (in *interpreter) toJS(v script.Value) goja.Value {
@@ -81,7 +81,7 @@ func fromLatin1(s goja.String) string {
 func (in *interpreter) fromObject(o *goja.Object, depth int) script.Value {
 	switch x := o.Export().(type) {
 	case *opaque:
-		return x.Opaque
+		return x.value
 	case goja.ArrayBuffer:
 		return string(x.Bytes())
 	case []byte:

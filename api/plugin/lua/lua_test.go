@@ -319,3 +319,36 @@ func FuzzJSON(f *testing.F) {
 		}
 	})
 }
+
+// A script chooses the layer of simulcast, and hears of it, also with an answer that knows
+// nothing of header extensions.
+func TestSimulcast(t *testing.T) {
+	core := run(t, "", `
+local sdp, json = require "janus-sdp", require "json"
+function handleMessage(id, tx, msg, jsep)
+  local substream = json.decode(msg).substream
+  if substream then return setSubstream(id, substream), "{}" end
+  local answer = sdp.render(sdp.generateAnswer(sdp.parse(json.decode(jsep).sdp))):gsub("a=extmap[^\r]*\r\n", "")
+  pushEvent(id, tx, '{"result":"ok"}', json.encode({type = "answer", sdp = answer}))
+  return 1, nil
+end
+function setupMedia(id)
+  configureMedium(id, "video", "in", true)
+  configureMedium(id, "video", "out", true)
+  addRecipient(id, id)
+end
+function substreamChanged(id, n) pushEvent(id, nil, json.encode({substream = n}), nil) end`)
+	c := core.Connect(plugintest.Options{})
+	p := webrtctest.NewPeer(t, webrtctest.Options{RIDs: []string{"h", "m", "l"}})
+	c.Message("t", `{}`, c.Remote("offer", p.Offer(nil)))
+	p.Accept(c.AwaitText(`"result":"ok"`).SDP)
+	c.AwaitText("[webrtcup]")
+	p.KeepPlaying(webrtctest.Pace{Packets: 2, Every: 20 * time.Millisecond})
+	c.AwaitText(`{"substream":2}`)
+	for _, n := range []string{"0", "1"} {
+		if res := c.Message("t", `{"substream":`+n+`}`, nil); res.Failure != "" {
+			t.Errorf("got %+v", res)
+		}
+		c.AwaitText(`{"substream":` + n + `}`)
+	}
+}

@@ -32,8 +32,11 @@ func NewJanus(ctx context.Context, url string) (*Janus, error) {
 }
 
 // Echo is sent back what it sends.
-func (j *Janus) Echo(ctx context.Context) (*Negotiation, error) {
-	h, err := j.attach(ctx, echoPlugin)
+func (j *Janus) Echo(ctx context.Context) (*Negotiation, error) { return j.EchoBy(ctx, echoPlugin) }
+
+// EchoBy is Echo by another plugin, which understands the requests of the EchoTest.
+func (j *Janus) EchoBy(ctx context.Context, plugin string) (*Negotiation, error) {
+	h, err := j.attach(ctx, plugin)
 	return &Negotiation{
 		Offer: func(ctx context.Context, offer string) (string, error) {
 			return described(ctx, h, client.Object{"audio": true, "video": true}, jsep("offer", offer))

@@ -1,6 +1,7 @@
 package server
 
 import (
+	_ "embed"
 	"fmt"
 	"os"
 	"os/exec"
@@ -57,12 +58,25 @@ func Revision() string {
 	return strings.TrimSpace(string(out))
 }
 
+// Scripts that do what the EchoTest does.
+var (
+	//go:embed echo.lua
+	echoLua string
+	//go:embed echo.js
+	echoJS string
+)
+
 func configureBifrons(dir string) error {
 	files := map[string]string{
 		"janus.jcfg": `general: { debug_level = 2 }
 nat: { ice_enforce_list = "` + netns.InsideAddr + `" }
 `,
+		"echo.lua":                        echoLua,
+		"echo.js":                         echoJS,
+		"janus.plugin.lua.jcfg":           "general: { script = \"" + filepath.Join(dir, "echo.lua") + "\" }\n",
+		"janus.plugin.duktape.jcfg":       "general: { script = \"" + filepath.Join(dir, "echo.js") + "\" }\n",
 		"janus.plugin.nosip.jcfg":         "general: { local_ip = \"" + netns.InsideAddr + "\" }\n",
+		"janus.plugin.sip.jcfg":           "general: { local_ip = \"" + netns.InsideAddr + "\" }\n",
 		"janus.plugin.recordplay.jcfg":    "general: { path = \"" + filepath.Join(dir, "recordings") + "\" }\n",
 		"janus.transport.http.jcfg":       "general: { http = true, port = 8088 }\n",
 		"janus.transport.websockets.jcfg": "general: { ws = true, ws_port = " + wsPort + " }\n",
