@@ -77,7 +77,7 @@ func TestBrowserWHIPClients(t *testing.T) {
 	step := func(call, state, more string) {
 		t.Helper()
 		await(tb, call, `typeof window.`+call, func(kind string) bool { return kind == "function" })
-		tb.do(chromedp.Evaluate[chromedp.Void](`void window.`+call+`()`))
+		tb.do(chromedp.Evaluate[chromedp.Void](`void window.` + call + `()`))
 		await(tb, state, `known.error || (known.state === "`+state+`" && `+more+` ? "yes" : "no")`, func(text string) bool {
 			if text != "yes" && text != "no" {
 				t.Fatalf("%s: %s", call, text)
