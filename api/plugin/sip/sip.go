@@ -4,7 +4,12 @@ package sip
 
 import (
 	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -49,7 +54,7 @@ type general struct {
 	TTL       time.Duration `cfg:"register_ttl" unit:"s" range:"1.."`
 	BehindNAT bool          `cfg:"behind_nat"`
 	UserAgent string        `cfg:"user_agent"`
-	Certs     string        `cfg:"sips_certs_dir" form:"path"` // folder with agent.pem: certificate and key
+	Certs     string        `cfg:"sips_certs_dir" form:"path"` // folder, see readCerts
 }
 
 // New makes the plugin, with a folder where janus.plugin.sip.jcfg is.
@@ -106,13 +111,12 @@ func (p *Plugin) sip() (*ua.Endpoint, *schema.Error) {
 		cfg.Addrs = []netip.Addr{ip}
 	}
 	if dir := p.general.Certs; dir != "" {
-		pem := filepath.Join(dir, "agent.pem")
-		pair, err := tls.LoadX509KeyPair(pem, pem)
+		pair, roots, err := readCerts(dir)
 		if err != nil {
 			return nil, kit.Errorf(errStack, "No TLS for SIP: %v", err)
 		}
 		cfg.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
-		cfg.Client = &tls.Config{Certificates: cfg.TLS.Certificates, MinVersion: tls.VersionTLS12}
+		cfg.Client = &tls.Config{Certificates: cfg.TLS.Certificates, RootCAs: roots, MinVersion: tls.VersionTLS12}
 	}
 	e, err := ua.New(cfg)
 	if err != nil {
@@ -120,6 +124,29 @@ func (p *Plugin) sip() (*ua.Endpoint, *schema.Error) {
 	}
 	p.endpoint = e
 	return e, nil
+}
+
+// readCerts reads a folder for TLS: agent.pem with certificate and key, and cafile.pem, which may be missing, with authorities that are
+// believed besides those of the system. roots is nil without them.
+func readCerts(dir string) (pair tls.Certificate, roots *x509.CertPool, err error) {
+	agent, authorities := filepath.Join(dir, "agent.pem"), filepath.Join(dir, "cafile.pem")
+	if pair, err = tls.LoadX509KeyPair(agent, agent); err != nil {
+		return pair, nil, err
+	}
+	text, err := os.ReadFile(authorities)
+	if errors.Is(err, fs.ErrNotExist) {
+		return pair, nil, nil
+	}
+	if err != nil {
+		return pair, nil, err
+	}
+	if roots, err = x509.SystemCertPool(); err != nil {
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(text) {
+		return pair, nil, fmt.Errorf("%s has no certificate", authorities)
+	}
+	return pair, roots, nil
 }
 
 // Close closes the endpoint. The handles are gone already.
