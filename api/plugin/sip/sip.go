@@ -4,7 +4,12 @@ package sip
 
 import (
 	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -50,7 +55,7 @@ type general struct {
 	TTL       time.Duration `cfg:"register_ttl" unit:"s" range:"1.."`
 	BehindNAT bool          `cfg:"behind_nat"`
 	UserAgent string        `cfg:"user_agent"`
-	Certs     string        `cfg:"sips_certs_dir" form:"path"` // folder with agent.pem: certificate and key
+	Certs     string        `cfg:"sips_certs_dir" form:"path"` // folder with agent.pem and cafile.pem
 }
 
 // New makes the plugin, with a folder where janus.plugin.sip.jcfg is.
@@ -109,6 +114,10 @@ func (p *Plugin) sip() (*ua.Endpoint, *schema.Error) {
 	if dir := p.general.Certs; dir != "" {
 		pem := filepath.Join(dir, "agent.pem")
 		pair, err := sfu.OpenKeyPair(pem, pem, "", p.Gateway.Logger())
+		var roots *x509.CertPool
+		if err == nil {
+			roots, err = readRoots(dir)
+		}
 		if err != nil {
 			return nil, kit.Errorf(errStack, "No TLS for SIP: %v", err)
 		}
@@ -116,7 +125,8 @@ func (p *Plugin) sip() (*ua.Endpoint, *schema.Error) {
 			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return pair.Get(), nil }, MinVersion: tls.VersionTLS12,
 		}
 		cfg.Client = &tls.Config{
-			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return pair.Get(), nil }, MinVersion: tls.VersionTLS12,
+			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return pair.Get(), nil }, RootCAs: roots,
+			MinVersion: tls.VersionTLS12,
 		}
 	}
 	e, err := ua.New(cfg)
@@ -125,6 +135,26 @@ func (p *Plugin) sip() (*ua.Endpoint, *schema.Error) {
 	}
 	p.endpoint = e
 	return e, nil
+}
+
+// readRoots reads cafile.pem in a folder, which may be missing: authorities that are believed besides those of the system.
+// roots is nil without it.
+func readRoots(dir string) (roots *x509.CertPool, err error) {
+	authorities := filepath.Join(dir, "cafile.pem")
+	text, err := os.ReadFile(authorities)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if roots, err = x509.SystemCertPool(); err != nil {
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s has no certificate", authorities)
+	}
+	return roots, nil
 }
 
 // Close closes the endpoint. The handles are gone already.
