@@ -381,11 +381,11 @@ func lossy(c *Clock, p float64, burst Burst) figures {
 }
 
 // TestEstimation keeps the figures of all cases, medians over 20 seeds. With the race detector and in
-// short runs there are 2, of which one has to keep them. Its output with -v is the table.
+// short runs there are 3, of which one has to keep them. Its output with -v is the table.
 func TestEstimation(t *testing.T) {
 	seeds := uint64(20)
 	if raceEnabled || testing.Short() {
-		seeds = 2
+		seeds = 3
 	}
 	for _, r := range slices.Concat(runs, bars) {
 		t.Run(r.name, func(t *testing.T) {
