@@ -119,10 +119,16 @@ func openConference(t *testing.T, file string, names ...string) *conference {
 // openConferenceAt is openConference with pages that come from somewhere else.
 func openConferenceAt(t *testing.T, at func(*testing.T, *server) front, file string, names ...string) *conference {
 	t.Helper()
+	return openConferenceWith(t, at, file, roomScript, names...)
+}
+
+// openConferenceWith has another script run before those of the pages.
+func openConferenceWith(t *testing.T, at func(*testing.T, *server) front, file, script string, names ...string) *conference {
+	t.Helper()
 	folder := demosFolderFor(t)
 	browserTest(t)
 	rooms := roomFile
-	if strings.Contains(strings.Join(names, ""), "simulcast") {
+	if strings.Contains(strings.Join(names, ""), "simulcast") || script == lineScript {
 		rooms = strings.Replace(rooms, "256000", "0", 1) // room for several encodings
 	}
 	settings := t.TempDir()
@@ -133,7 +139,7 @@ func openConferenceAt(t *testing.T, at func(*testing.T, *server) front, file str
 	}
 	c := &conference{t: t, server: testServerWith(t, folder, func(cfg *config.Config) { cfg.Folder = settings })}
 	from := at(t, c.server)
-	script := roomScript + from.script()
+	script += from.script()
 	first := openTab(t, from.hosts, script)
 	for i, name := range names {
 		name, query, _ := strings.Cut(name, "?")

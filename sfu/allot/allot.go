@@ -43,13 +43,17 @@ type Share struct {
 
 // Constants of the division.
 const (
-	upMargin    = 1.1 // times what a layer takes has to be there before it is taken
-	backMargin  = 1.2 // the same for the lowest layer after a pause
-	slack       = 1.2 // times the target may be sent where nothing tells that it is too much
-	wantMargin  = 1.05
-	askMargin   = 2.0 // times its rate could be of use to a stream that adapts
-	askFrom     = 0.7 // of its room: a stream that uses less has what it needs
-	upFailed    = 5 * time.Second
+	upMargin   = 1.1 // times what a layer takes has to be there before it is taken
+	backMargin = 1.2 // the same for the lowest layer after a pause
+	slack      = 1.2 // times the target may be sent where nothing tells that it is too much
+	wantMargin = 1.05
+	askMargin  = 2.0 // times its rate could be of use to a stream that adapts
+	askFrom    = 0.7 // of its room: a stream that uses less has what it needs
+	upFailed   = 5 * time.Second
+	// upSettles is how long after a way up a queue is put down to the key frame that came
+	// with it, unless much more is sent than the target.
+	upSettles   = 1500 * time.Millisecond
+	settleSlack = 2.0
 	trailRoom   = 1.25            // times what is sent is room where the target trails that
 	trailWait   = 3 * time.Second // for the target to follow
 	holdFirst   = 5 * time.Second
@@ -116,6 +120,9 @@ func (a *Allotter) Divide(now mono.Time, line Line, streams []Stream, shares []S
 	allowed := a.budget
 	if !line.Sure {
 		allowed = max(slack*float64(line.Target)-audio, 0)
+	}
+	if a.upAt != 0 && now.Sub(a.upAt) < upSettles {
+		allowed = max(settleSlack*float64(line.Target)-audio, 0)
 	}
 	for i := range a.states {
 		s := &a.states[i]

@@ -219,6 +219,25 @@ func (r *run) last() (sum uint64) {
 	return sum
 }
 
+// The queue that the key frame of a way up makes is no reason to go back at once.
+func TestUpSettles(t *testing.T) {
+	var r run
+	r.divide(560, false, camera())
+	r.divide(2000, false, camera())
+	if got := r.stay(time.Second, 1000, true, camera())[0]; got.Ceiling != layer(2, 1) {
+		t.Errorf("%+v within a second, with two thirds of what it takes", got)
+	}
+	if got := r.stay(time.Second, 1000, true, camera())[0]; got.Ceiling.Encoding != 1 {
+		t.Errorf("%+v after two seconds of that", got)
+	}
+	r = run{}
+	r.divide(560, false, camera())
+	r.divide(2000, false, camera())
+	if got := r.divide(600, true, camera())[0]; got.Ceiling.Encoding != 1 {
+		t.Errorf("%+v with much less than what it takes", got)
+	}
+}
+
 // Video pauses when not even its lowest layer fits for a while, that of least weight first, and comes
 // back with a margin.
 func TestPause(t *testing.T) {
