@@ -250,52 +250,57 @@ func parallel(n int, jobs []func() error) error {
 // packets measures what delivering costs.
 func packets(ctx context.Context, b *bench, s server.Spec, w *workload) (r report.Result, err error) {
 	err = b.filled(ctx, s, w, func(sc *setup, load *peer.Load, empty int64) error {
-		sc.hub.Sample(samples, w.perSecond())
-		sc.hub.Lose(w.loss)
-		stop := func() {}
-		if w.switching {
-			stop = switchLayers(ctx, load)
-		}
-		defer stop()
-		if err := sleep(ctx, b.warmUp); err != nil {
-			return err
-		}
-		m, err := sc.meter()
-		if err != nil {
-			return err
-		}
-		failed := sc.hub.Dropped()
-		sc.hub.Open()
-		if err := sleep(ctx, b.length()); err != nil {
-			return err
-		}
-		sc.hub.Shut()
-		if r, err = m.result(); err != nil {
-			return err
-		}
-		if err := sleep(ctx, b.drained); err != nil {
-			return err
-		}
-		if err := load.AllGot(); err != nil {
-			return err
-		}
-		t := sc.hub.Totals()
-		r.SRTP, r.N = w.profile, w.receivers()
-		r.Wanted, r.Delivered, r.Strange = t.Sent*int64(w.copies()), t.Received, t.Strange
-		if w.switching || w.plays {
-			r.Wanted = r.Delivered // which encoding is to come when cannot be told, nor what of a recording
-		}
-		r.LoadErrors = int64(sc.hub.Dropped() - failed)
-		r.Dropped, r.Recovered, r.Layers = t.Lost, t.Recovered, t.Switches
-		if !w.plays {
-			r.AddTimes(t.Trips)
-		}
-		if !w.bothWays() {
+		if r, err = b.window(ctx, sc, load, w); err == nil && !w.bothWays() {
 			r.PerUnit = float64(r.RSS-empty) / 1024 / float64(r.N)
 		}
-		return nil
+		return err
 	})
 	return r, err
+}
+
+// window measures what is delivered, and what that costs, for a while.
+func (b *bench) window(ctx context.Context, sc *setup, load *peer.Load, w *workload) (r report.Result, err error) {
+	sc.hub.Sample(samples, w.perSecond())
+	sc.hub.Lose(w.loss)
+	stop := func() {}
+	if w.switching {
+		stop = switchLayers(ctx, load)
+	}
+	defer stop()
+	if err := sleep(ctx, b.warmUp); err != nil {
+		return r, err
+	}
+	m, err := sc.meter()
+	if err != nil {
+		return r, err
+	}
+	failed := sc.hub.Dropped()
+	sc.hub.Open()
+	if err := sleep(ctx, b.length()); err != nil {
+		return r, err
+	}
+	sc.hub.Shut()
+	if r, err = m.result(); err != nil {
+		return r, err
+	}
+	if err := sleep(ctx, b.drained); err != nil {
+		return r, err
+	}
+	if err := load.AllGot(); err != nil {
+		return r, err
+	}
+	t := sc.hub.Totals()
+	r.SRTP, r.N = w.profile, w.receivers()
+	r.Wanted, r.Delivered, r.Strange = t.Sent*int64(w.copies()), t.Received, t.Strange
+	if w.switching || w.plays {
+		r.Wanted = r.Delivered // which encoding is to come when cannot be told, nor what of a recording
+	}
+	r.LoadErrors = int64(sc.hub.Dropped() - failed)
+	r.Dropped, r.Recovered, r.Layers = t.Lost, t.Recovered, t.Switches
+	if !w.plays {
+		r.AddTimes(t.Trips)
+	}
+	return r, nil
 }
 
 // copies is to how many receivers a packet goes.

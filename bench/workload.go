@@ -59,6 +59,9 @@ var pairs = media{rooms: 10, publishers: 2, mesh: true, profile: peer.GCM128, me
 // telephones are twenty calls by gateways.
 var telephones = with(pairs, func(m *media) { m.rooms, m.calls, m.telephone = 20, true, true })
 
+// calls are a hundred of audio, each with somebody who sends it back.
+var calls = media{rooms: 1, subscribers: 100, echo: true, profile: peer.GCM128, media: voice}
+
 func webinar(n int) media {
 	return media{rooms: 1, publishers: 1, subscribers: n, profile: peer.GCM128, media: webcam}
 }
@@ -136,6 +139,11 @@ var workloads = []workload{
 		about: "20 calls of 1.5 Mbit/s and audio, by plain RTP between two legs on the server", media: telephones},
 	{name: "nosip-20-srtp", servers: "bj", measure: packets,
 		about: "by SRTP", media: with(telephones, func(m *media) { m.secure = true })},
+	{name: "sip-100", short: true, servers: "bj", measure: talking,
+		about: "100 calls of audio by SIP and plain RTP to who sends it back, beside 500 registrations", media: calls},
+	{name: "sip-dial", short: true, servers: "bj", measure: dialling,
+		about: "such calls, made and hung up one after the other by 8 at a time", media: calls},
+	{name: "sip-register", servers: "bj", measure: registering, about: "500 registrations", media: calls},
 	{name: "record-50", short: true, servers: "bj", measure: recording,
 		about: "50 who send 1.5 Mbit/s and audio, all of which is recorded",
 		media: media{rooms: 1, publishers: 50, recorded: true, profile: peer.GCM128, media: webcam}},

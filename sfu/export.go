@@ -9,6 +9,7 @@ import (
 	"bifrons/rtp/bwe"
 	"bifrons/rtp/mono"
 	"bifrons/sfu/capture"
+	"bifrons/sfu/media"
 	"bifrons/sfu/peer"
 )
 
@@ -43,6 +44,8 @@ type (
 	Capture       = capture.File
 	CaptureConfig = capture.Config
 	CaptureFormat = capture.Format
+	Captured      = media.Captured
+	PacketClass   = bwe.Class
 )
 
 // Their values.
@@ -81,6 +84,12 @@ const (
 
 	CapturePCAP = capture.PCAP
 	CaptureText = capture.Text
+	CaptureRows = capture.Rows
+
+	ClassAudio          = bwe.Audio
+	ClassVideo          = bwe.Video
+	ClassRetransmission = bwe.Retransmission
+	ClassPadding        = bwe.Padding
 )
 
 // ParseCandidate reads a candidate attribute (RFC 8839, 5.1).

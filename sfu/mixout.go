@@ -7,7 +7,6 @@ import (
 	"bifrons/rtp/mono"
 	"bifrons/sfu/media"
 	"bifrons/sfu/mix"
-	"bifrons/sfu/peer"
 	"bifrons/sfu/spare"
 )
 
@@ -18,6 +17,7 @@ type ear struct {
 	source  *Source
 	site    *site
 	stream  int // that it gets, -1 = none
+	way     way // of a peer
 }
 
 // Close implements mix.Listener.
@@ -43,6 +43,7 @@ type outShard struct {
 	source *Source   // of the streams that several hear, nil until it is needed
 	frame  *mixFrame // that is being mixed, nil if there is nothing for this shard yet
 	spares spare.List[*mixFrame]
+	lossy  lossy
 }
 
 // mixFrame is what a shard gets of a frame, by one command.
@@ -51,6 +52,7 @@ type mixFrame struct {
 	at    mono.Time
 	items []mixed
 	bytes []byte
+	twice bool                // streams with redundancy are in it, too
 	run   func(now mono.Time) // take, made once
 }
 
@@ -60,7 +62,8 @@ type mixed struct {
 	track, n int
 }
 
-// outStream is one stream, a track with the same index in all sources.
+// outStream is one stream: in all sources the same two tracks, of which the second one has
+// redundancy (RFC 2198) for those who need it.
 type outStream struct {
 	codec mix.Codec
 	used  bool
@@ -70,6 +73,7 @@ type outStream struct {
 	seq  uint16
 	time uint32 // RTP timestamp
 	at   mono.Time
+	said []byte // the packet before
 }
 
 func newOutlet(e *Engine, ended func()) *outlet {
@@ -124,9 +128,9 @@ func (o *outlet) free(last int) int {
 }
 
 func (o *outlet) tracks() []TrackConfig {
-	list := make([]TrackConfig, len(o.streams))
-	for i, s := range o.streams {
-		list[i] = trackOf(s.codec)
+	list := make([]TrackConfig, 0, 2*len(o.streams))
+	for _, s := range o.streams {
+		list = append(list, trackOf(s.codec), redundantTrack)
 	}
 	return list
 }
@@ -151,13 +155,13 @@ func (o *outlet) Hear(l mix.Listener, stream int) {
 	switch {
 	case e.source != nil:
 	case stream < 0:
-		if src := o.shard(e.site).source; src != nil && was >= 0 {
-			e.peer.unhear(e.section, src, was)
+		if was >= 0 {
+			e.stop(o.shard(e.site))
 		}
 	default:
 		o.streams[stream].heard[e.site]++
 		if src := o.source(e.site); src != nil {
-			e.peer.hear(e.section, src, stream)
+			e.hear(o.shard(e.site), src, stream)
 		}
 	}
 }
@@ -183,7 +187,8 @@ func (o *outlet) Send(stream int, at mono.Time, payload []byte) {
 		s.at = at - mono.Time(mix.Frame)
 	}
 	s.seq++
-	s.time += uint32(int64(at.Sub(s.at)) * rate / int64(time.Second))
+	passed := uint32(int64(at.Sub(s.at)) * rate / int64(time.Second))
+	s.time += passed
 	s.at = at
 	var packet [rtp.FixedHeaderLen + maxMixed]byte
 	rtp.FixedHeader{PayloadType: trackOf(s.codec).Codec.PayloadType, SequenceNumber: s.seq, Timestamp: s.time, SSRC: mixSSRC}.Put(packet[:])
@@ -192,13 +197,25 @@ func (o *outlet) Send(stream int, at mono.Time, payload []byte) {
 		o.shard(s.alone.site).add(at, s.alone, 0, b)
 		return
 	}
+	var room [rtp.FixedHeaderLen + maxMixed + 1]byte
+	var twice []byte
 	for st, n := range s.heard {
-		if n > 0 {
-			if src := o.source(st); src != nil {
-				o.shard(st).add(at, src, stream, b)
+		if n == 0 {
+			continue
+		}
+		src, sh := o.source(st), o.shard(st)
+		if src == nil {
+			continue
+		}
+		sh.add(at, src, trackIndex(stream, false), b)
+		if s.codec == mix.Opus && sh.frame.twice {
+			if twice == nil {
+				twice = s.redundant(room[:0], payload, passed)
 			}
+			sh.add(at, src, trackIndex(stream, true), twice)
 		}
 	}
+	s.said = append(s.said[:0], payload...)
 }
 
 const (
@@ -246,6 +263,7 @@ func (sh *outShard) empty() *mixFrame {
 		f = &mixFrame{shard: sh}
 		f.run = f.take
 	}
+	f.twice = sh.lossy.any.Load()
 	return f
 }
 
@@ -259,7 +277,8 @@ func (sh *outShard) flush() {
 
 // take gives the packets to their sources, on the loop. They count as having come at the
 // time of the frame, so that timestamps go on exactly where a listener changes streams.
-func (f *mixFrame) take(mono.Time) {
+func (f *mixFrame) take(now mono.Time) {
+	f.shard.lossy.turn(now, f.twice)
 	rest := f.bytes
 	for i := range f.items {
 		it := &f.items[i]
@@ -273,32 +292,3 @@ func (f *mixFrame) take(mono.Time) {
 
 // maxFrames is how many frames are kept for later.
 const maxFrames = 4
-
-// hear makes a section get a track of a source on the same shard, after what has come of
-// the one that it got before.
-func (p *Peer) hear(section int, src *Source, track int) {
-	p.do(func(now mono.Time, c *peer.Peer) {
-		sub := c.Subscription(section)
-		if sub == nil {
-			return
-		}
-		sub.Expect() // what was wanted before is not any more
-		if was := sub.Track(); was != nil {
-			was.Flush(now)
-		}
-		if t := src.track(track); t != nil {
-			sub.SetPaused(now, false)
-			sub.Attach(now, t)
-		}
-	})
-}
-
-// unhear ends hear, unless the section gets something else by now, as it does when its peer
-// has gone on to another conference.
-func (p *Peer) unhear(section int, src *Source, track int) {
-	p.do(func(_ mono.Time, c *peer.Peer) {
-		if sub := c.Subscription(section); sub != nil && sub.Track() != nil && sub.Track() == src.track(track) {
-			c.Unsubscribe(section)
-		}
-	})
-}

@@ -165,6 +165,8 @@ var handleVerbs = map[string]verb{
 	"stop_pcap":       {run: (*Admin).stopCapture, slow: true},
 	"start_text2pcap": {run: (*Admin).startText},
 	"stop_text2pcap":  {run: (*Admin).stopCapture, slow: true},
+	"start_bwe_log":   {run: (*Admin).startLineLog},
+	"stop_bwe_log":    {run: (*Admin).stopLineLog, slow: true},
 }
 
 // Handle answers one request by calling reply once, if the request may take

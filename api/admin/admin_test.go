@@ -168,7 +168,8 @@ func TestRootRequests(t *testing.T) {
 
 // TestTables looks at the tables of verbs themselves.
 func TestTables(t *testing.T) {
-	if n := len(rootVerbs) + len(sessionVerbs) + len(handleVerbs); n != 39 {
+	const own = 2 // start_bwe_log and stop_bwe_log
+	if n := len(rootVerbs) + len(sessionVerbs) + len(handleVerbs) - own; n != 39 {
 		t.Errorf("%d verbs; the Admin API of Janus 1.4 has 39", n)
 	}
 	for _, table := range []map[string]verb{rootVerbs, sessionVerbs, handleVerbs} {

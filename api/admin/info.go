@@ -6,6 +6,7 @@ import (
 	"bifrons/api/schema"
 	"bifrons/sdp"
 	"bifrons/sfu"
+	"bifrons/sfu/media"
 )
 
 func (a *Admin) handleInfo(q *query) {
@@ -96,6 +97,9 @@ func (v *view) writeConnection(w *json.Writer, h *janus.Handle) {
 		if v.s.TransportSequence != 0 {
 			w.Int("twcc-ext-id", int64(v.s.TransportSequence))
 		}
+		if l := v.s.Line; l != nil {
+			writeLine(w, l)
+		}
 		w.End()
 		if n := v.s.Counters.Oversize; n > 0 {
 			w.Uint("too-large", n)
@@ -103,6 +107,47 @@ func (v *view) writeConnection(w *json.Writer, h *janus.Handle) {
 		v.writeMedia(w)
 		w.End()
 	}
+}
+
+// writeLine writes what is known of the line to the remote: rates in bit/s, times in ms.
+func writeLine(w *json.Writer, l *sfu.Line) {
+	w.Str("feedback", l.Feedback.String())
+	w.Uint("estimate", l.Target)
+	w.Str("reason", l.Reason.String())
+	w.OptUint("wanted", l.Want)
+	w.OptUint("probing", l.Probing)
+	w.OptUint("acked", l.Acked)
+	w.OptUint("capacity", l.Capacity)
+	w.Int("rtt", l.RTT.Milliseconds())
+	w.Int("queue", l.Queue.Milliseconds())
+	w.Float("lost", l.Lost)
+	writeTraffic(w, "probes", l.Probed)
+	w.Uint("clusters", l.Counts.Probes)
+	w.Uint("useful-clusters", l.Counts.Useful)
+	w.Uint("paced", l.Paced)
+	w.Uint("outages", l.Counts.Outages)
+	w.Uint("unmatched", l.Counts.NeverSent+l.Counts.TooOld+l.Counts.Repeated)
+}
+
+// writeShare writes what a section gets of the line.
+func writeShare(w *json.Writer, s *sfu.Share, now media.Layer) {
+	layer := func(name string, l media.Layer) {
+		w.Object(name)
+		w.Int("substream", int64(l.Encoding))
+		w.Int("spatial", int64(l.Spatial))
+		w.Int("temporal", int64(l.Temporal))
+		w.End()
+	}
+	w.Object("bwe")
+	layer("ceiling", s.Ceiling)
+	layer("layer", now)
+	w.Uint("bitrate", s.Rate)
+	w.Int("priority", int64(s.Priority))
+	w.OptUint("max_bitrate", s.Max)
+	w.Bool("paused", s.Paused)
+	w.Uint("pauses", s.Pauses)
+	w.Uint("switches", s.Switches)
+	w.End()
 }
 
 func choose(cond bool, yes, no string) string {

@@ -103,6 +103,9 @@ func (v *view) writeStream(w *json.Writer, s *sfu.SectionSnapshot, d *janus.Sect
 	w.End()
 	writeCodecs(w, s, d)
 	writeRTCP(w, s)
+	if s.Share != nil && s.Kind == media.Video {
+		writeShare(w, s.Share, s.Layer)
+	}
 	w.Object("stats")
 	writeIn(w, s)
 	writeOut(w, s)

@@ -82,6 +82,35 @@ func (a *Admin) startCapture(q *query, format sfu.CaptureFormat, name, ext strin
 	}
 }
 
+// startLineLog starts a log of what is known of the handle's lines.
+func (a *Admin) startLineLog(q *query) {
+	if !q.check(schema.Field{Name: "folder", Type: schema.String}, schema.Field{Name: "filename", Type: schema.String}) {
+		return
+	}
+	file := q.Root.Str("filename")
+	if file == "" {
+		file = fmt.Sprintf("bifrons-bwe-%d.csv", rand.Uint32())
+	}
+	err := q.handle.StartLineLog(filepath.Join(q.Root.Str("folder"), file))
+	switch {
+	case errors.Is(err, janus.ErrCapturing):
+		q.unknown("Log already started")
+	case err != nil:
+		a.cfg.Logger.Warn("line log not started", "handle", q.HandleID, "error", err)
+		q.unknown("Error starting log")
+	default:
+		q.done()
+	}
+}
+
+func (a *Admin) stopLineLog(q *query) {
+	if q.handle.StopLineLog() != nil {
+		q.unknown("Log not started")
+		return
+	}
+	q.done()
+}
+
 func (a *Admin) stopCapture(q *query) {
 	if q.handle.StopCapture() != nil {
 		q.unknown("Capture not started")

@@ -213,6 +213,13 @@ func TestCaptureRequests(t *testing.T) {
 		{`"janus":"stop_text2pcap"`, success},
 		{`"janus":"stop_pcap"`, fail(490, "Capture not started")},
 		{`"janus":"start_text2pcap","folder":` + text(folder), success},
+		{`"janus":"stop_bwe_log"`, fail(490, "Log not started")},
+		{`"janus":"start_bwe_log","filename":1`, fail(467, "Invalid element type (filename should be a string)")},
+		{`"janus":"start_bwe_log","folder":` + text(protected) + `,"filename":"a.csv"`, fail(490, "Error starting log")},
+		{`"janus":"start_bwe_log","folder":` + text(folder+"/logs") + `,"filename":"a.csv"`, success},
+		{`"janus":"start_bwe_log","folder":` + text(folder) + `,"filename":"b.csv"`, fail(490, "Log already started")},
+		{`"janus":"stop_bwe_log"`, success},
+		{`"janus":"start_bwe_log","folder":` + text(folder+"/logs"), success},
 	} {
 		r.check(c.fields, r.ask(at+c.fields), c.want)
 	}
@@ -223,7 +230,7 @@ func TestCaptureRequests(t *testing.T) {
 		t.Errorf("%v", info)
 	}
 	files, err := filepath.Glob(folder + "/*")
-	if err != nil || len(files) != 2 {
+	if err != nil || len(files) != 3 {
 		t.Errorf("files %v", files)
 	}
 	if left, _ := os.ReadDir(protected); len(left) != 0 {

@@ -88,11 +88,16 @@ type underway struct {
 // Up tells whether there is a connection.
 func (l *Link) Up() bool { return l.up.Load() }
 
-// Pending is how many messages are under way.
-func (l *Link) Pending() int {
+// Pending is how much is under way: the sum of the messages' counts.
+func (l *Link) Pending() (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.list)
+	for _, u := range l.list {
+		if !u.done {
+			n += u.m.Count
+		}
+	}
+	return n
 }
 
 // Run keeps the Link until ctx is over, or Next has no more messages and the broker has

@@ -74,8 +74,21 @@ func Name(t janus.NotificationType) string {
 	return "Unknown"
 }
 
+// Label is what masks call a type, "webrtc" for example.
+func Label(t janus.NotificationType) string {
+	for _, known := range types {
+		if known.typ == t {
+			return known.label
+		}
+	}
+	return "unknown"
+}
+
 // Append writes an event with its envelope: who says it, when, about what.
-func Append(w *json.Writer, emitter string, n *janus.Notification) {
+func Append(w *json.Writer, emitter string, n *janus.Notification) { AppendWith(w, emitter, n, nil) }
+
+// AppendWith is Append for an envelope that more is written to; more may be nil.
+func AppendWith(w *json.Writer, emitter string, n *janus.Notification, more func(w *json.Writer)) {
 	w.Object("")
 	w.Str("emitter", emitter)
 	w.Int("type", int64(n.Type))
@@ -90,6 +103,9 @@ func Append(w *json.Writer, emitter string, n *janus.Notification) {
 		w.Uint("handle_id", n.Handle)
 	}
 	w.OptStr("opaque_id", n.OpaqueID)
+	if more != nil {
+		more(w)
+	}
 	w.Raw("event", n.Event)
 	w.End()
 }

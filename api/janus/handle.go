@@ -38,6 +38,7 @@ type Handle struct {
 	log      *slog.Logger // names the session and the handle
 
 	capture atomic.Pointer[sfu.Capture] // nil = none
+	lines   atomic.Pointer[lineLog]     // nil = none
 
 	inbox *task.Serial
 	exec  *task.Serial
@@ -194,6 +195,7 @@ func (h *Handle) end(ended func()) bool {
 			ended()
 		}()
 		_ = h.StopCapture()
+		_ = h.StopLineLog()
 		if conn != nil {
 			h.ph.Hangup("Detach")
 		}

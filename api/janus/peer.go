@@ -90,10 +90,13 @@ func (p peerEvents) Candidate(mid string, section int, text string) {
 // peerObserver tells event handlers what the signalling does.
 type peerObserver struct{ h *Handle }
 
-// Created also lets a capture of the handle go on with the new connection.
+// Created also lets a capture and a line log of the handle go on with the new connection.
 func (p peerObserver) Created(peer *sfu.Peer) {
 	if f := p.h.capture.Load(); f != nil {
 		peer.SetCapture(f)
+	}
+	if l := p.h.lines.Load(); l != nil {
+		peer.SetLineTrace(l.add)
 	}
 	p.h.notifyICE("gathering")
 }

@@ -138,6 +138,7 @@ func TestBrowserDemoAudioBridge(t *testing.T) {
 			c.hears(anna, bert, cleo)
 			c.hears(bert, anna, cleo)
 			c.hears(cleo, anna, bert)
+			anna.awaitStats("each packet to be sent twice", func(s stats) bool { return s.Out["audio"].Codec == "audio/red" && s.Out["audio"].Packets > 0 })
 
 			bert.click("#toggleaudio")
 			anna.is(`$("#list .abmuted:visible").length === 1`)

@@ -9,6 +9,9 @@ import (
 	"bifrons/api/config"
 	"bifrons/api/event"
 	"bifrons/api/event/gelfevh"
+	"bifrons/api/event/mqttevh"
+	"bifrons/api/event/nanomsgevh"
+	"bifrons/api/event/rabbitmqevh"
 	"bifrons/api/event/sampleevh"
 	"bifrons/api/event/wsevh"
 	"bifrons/api/metrics"
@@ -31,10 +34,16 @@ func eventHandlers(folder string, log *slog.Logger) []eventHandler {
 	sample, ofSample := sampleevh.Load(folder)
 	ws, ofWS := wsevh.Load(folder)
 	gelf, ofGELF := gelfevh.Load(folder)
+	rabbit, ofRabbit := rabbitmqevh.Load(folder)
+	mqtt, ofMQTT := mqttevh.Load(folder)
+	nanomsg, ofNanomsg := nanomsgevh.Load(folder)
 	list := []eventHandler{
 		{sampleevh.New(sample, log), sample.Settings, ofSample},
 		{wsevh.New(ws, log), ws.Settings, ofWS},
 		{gelfevh.New(gelf, log), gelf.Settings, ofGELF},
+		{rabbitmqevh.New(rabbit, log), rabbit.Settings, ofRabbit},
+		{mqttevh.New(mqtt, log), mqtt.Settings, ofMQTT},
+		{nanomsgevh.New(nanomsg, log), nanomsg.Settings, ofNanomsg},
 	}
 	for i := range list {
 		if h := &list[i]; config.HasErrors(h.problems) {

@@ -149,7 +149,7 @@ func TestEvents(t *testing.T) {
 		}
 	}
 	if err := json.Unmarshal(started.Event, &info); err != nil || info.Info.Janus != "server_info" ||
-		len(info.Info.Events) != 3 || info.Info.Events["janus.eventhandler.wsevh"].Name != "JANUS WebSocketsEventHandler plugin" {
+		len(info.Info.Events) != 6 || info.Info.Events["janus.eventhandler.wsevh"].Name != "JANUS WebSocketsEventHandler plugin" {
 		t.Errorf("%v %+v", err, info)
 	}
 	c := dial(t, s)
@@ -350,7 +350,7 @@ func TestWrongFiles(t *testing.T) {
 	c := dial(t, s)
 	info := c.request(message{"janus": "info"})
 	handlers, _ := info["events"].(map[string]any)
-	if len(handlers) != 2 || handlers["janus.eventhandler.sampleevh"] == nil || info["event_handlers"] != true {
+	if len(handlers) != 5 || handlers["janus.eventhandler.sampleevh"] == nil || info["event_handlers"] != true {
 		t.Errorf("event handlers: %v", handlers)
 	}
 	if loggers, _ := info["loggers"].(map[string]any); len(loggers) != 0 {

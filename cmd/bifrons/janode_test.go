@@ -14,6 +14,7 @@ import (
 
 	"github.com/pion/webrtc/v4"
 
+	"bifrons/api/plugin/sip/siptest"
 	"bifrons/rtp/waittest"
 	"bifrons/sdp"
 	"bifrons/sfu/webrtctest"
@@ -71,11 +72,23 @@ func TestJanodeAudioBridge(t *testing.T) {
 	}
 }
 
+// TestJanodeSIP: and every call of the SIP plugin, at Kamailio.
+func TestJanodeSIP(t *testing.T) {
+	waittest.NoLeaks(t)
+	registrar := siptest.FreePort(t)
+	siptest.Kamailio(t, registrar)
+	runJanodeAt(t, sipServer(t), "janode-sip.mjs", registrar, siptest.Realm, siptest.Password)
+}
+
 func runJanode(t *testing.T, script string, args ...string) {
 	t.Helper()
 	waittest.NoLeaks(t)
+	runJanodeAt(t, testServer(t, nil), script, args...)
+}
+
+func runJanodeAt(t *testing.T, s *server, script string, args ...string) {
+	t.Helper()
 	folder := janodeFolder(t)
-	s := testServer(t, nil)
 	s.explain(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()

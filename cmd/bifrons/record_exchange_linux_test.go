@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,26 +39,39 @@ type library struct {
 	c            *client
 }
 
-// startJanus starts the janus that is installed, with Record&Play and WebSockets alone.
+// startJanus starts the janus that is installed, with Record&Play.
 func startJanus(t *testing.T) *library {
 	t.Helper()
+	l := &library{name: "janus", folder: filepath.Join(t.TempDir(), "recordings")}
+	if err := os.Mkdir(l.folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l.c = runJanus(t, recordplay.Package, fmt.Sprintf("general: { path = %q }\n", l.folder))
+	return l
+}
+
+// runJanus starts the janus that is installed with WebSockets and one plugin, that has these settings.
+func runJanus(t *testing.T, plugin, settings string) *client {
+	t.Helper()
 	dir := t.TempDir()
-	l := &library{name: "janus", folder: filepath.Join(dir, "recordings")}
+	var off []string
+	for _, name := range []string{"lua", "duktape", "sip", "nosip", "audiobridge", "streaming"} {
+		if plugin != "janus.plugin."+name {
+			off = append(off, "libjanus_"+name+".so")
+		}
+	}
 	for name, text := range map[string]string{
 		"janus.jcfg": fmt.Sprintf("general: { configs_folder = %q  interface = %q  debug_level = 4 }\nnat: { ice_enforce_list = %q }\n",
 			dir, labAddress, labAddress) +
-			"plugins: { disable = \"libjanus_lua.so,libjanus_duktape.so,libjanus_sip.so,libjanus_nosip.so,libjanus_audiobridge.so,libjanus_streaming.so\" }\n" +
+			fmt.Sprintf("plugins: { disable = %q }\n", strings.Join(off, ",")) +
 			"transports: { disable = \"libjanus_http.so,libjanus_pfunix.so,libjanus_mqtt.so,libjanus_nanomsg.so,libjanus_rabbitmq.so\" }\n" +
 			"loggers: { disable = \"libjanus_jsonlog.so\" }\n",
 		"janus.transport.websockets.jcfg": fmt.Sprintf("general: { ws = true  ws_port = 8188  ws_ip = %q }\n", labAddress),
-		recordplay.Package + ".jcfg":      fmt.Sprintf("general: { path = %q }\n", l.folder),
+		plugin + ".jcfg":                  settings,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if err := os.Mkdir(l.folder, 0o700); err != nil {
-		t.Fatal(err)
 	}
 	var log bytes.Buffer
 	cmd := exec.Command("janus", "-F", dir, "-C", filepath.Join(dir, "janus.jcfg"), "-o")
@@ -85,11 +99,11 @@ func startJanus(t *testing.T) *library {
 		conn, err = api.WebSocket(ctx, "ws://"+labAddress+":8188/", nil)
 		return err == nil
 	})
-	l.c = newClient(t, conn, nil)
-	if err := l.c.Create(ctx); err != nil {
+	c := newClient(t, conn, nil)
+	if err := c.Create(ctx); err != nil {
 		t.Fatal(err)
 	}
-	return l
+	return c
 }
 
 // startLibrary starts a server of this program.

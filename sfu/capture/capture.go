@@ -24,6 +24,7 @@ type Format uint8
 const (
 	PCAP Format = iota // libpcap's, Ethernet and IPv4 headers made up
 	Text               // lines for text2pcap
+	Rows               // what is taken, as it is, behind the Label
 )
 
 // queueLength is how many packets may wait for the disk: a second at 10 Mbit/s.
@@ -34,7 +35,7 @@ type Config struct {
 	Path     string // is appended to if it exists
 	Format   Format
 	Truncate int    // bytes of a packet to keep, 0 = all
-	Label    string // end of every line of Text
+	Label    string // end of every line of Text, or the head of Rows
 }
 
 // File is a capture under way. Its methods may be called from any goroutine.
@@ -77,8 +78,13 @@ func Open(cfg Config) (*File, error) {
 		free: make(chan *packet, queueLength), queue: make(chan *packet, queueLength),
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
-	if err == nil && cfg.Format == PCAP && info.Size() == 0 {
-		_, err = file.Write(fileHeader())
+	if err == nil && info.Size() == 0 {
+		switch cfg.Format {
+		case PCAP:
+			_, err = file.Write(fileHeader())
+		case Rows:
+			_, err = file.WriteString(cfg.Label)
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
@@ -162,10 +168,13 @@ func (f *File) finish() {
 }
 
 func (f *File) write(p *packet) {
-	if f.cfg.Format == PCAP {
+	switch f.cfg.Format {
+	case PCAP:
 		f.line = appendRecord(f.line[:0], p)
-	} else {
+	case Text:
 		f.line = appendLine(f.line[:0], p, f.cfg.Label)
+	case Rows:
+		f.line = append(f.line[:0], p.data...)
 	}
 	if _, err := f.out.Write(f.line); err == nil {
 		f.written.Add(1)

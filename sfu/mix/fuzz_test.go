@@ -84,7 +84,7 @@ func FuzzConference(f *testing.F) {
 				n = min(n, len(b))
 				inputs[i].queue = append(inputs[i].queue, Packet{
 					Seq: seq, Timestamp: time, Arrival: now, Payload: b[:n],
-					HasLevel: op&64 != 0, Level: op & 127, Voice: op&32 != 0,
+					HasLevel: op&64 != 0, Level: op & 127, Voice: op&32 != 0, Redundant: op&16 != 0,
 				})
 				b = b[n:]
 			case 4:

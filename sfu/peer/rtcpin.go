@@ -110,6 +110,9 @@ func (p *Peer) reportBlocks(now mono.Time, l rtcp.Blocks) {
 		}
 		p.observe(&blk, o.stats.RTT)
 		p.slowLink(s, uplink, o.stats.LossGrowth())
+		if s.onLoss != nil {
+			s.onLoss(now, float64(blk.FractionLost)/256)
+		}
 	}
 }
 

@@ -33,6 +33,7 @@ type section struct {
 	firSeq          uint8
 
 	levels route.LevelMeter
+	onLoss func(now mono.Time, lost float64) // may be nil
 }
 
 const rtxPayload = 1 << 7
@@ -214,6 +215,20 @@ func (p *Peer) Subscription(index int) *route.Subscription {
 		return s.out.sub
 	}
 	return nil
+}
+
+// Takes tells whether a section was negotiated to be sent a codec.
+func (p *Peer) Takes(index int, codec media.CodecName) bool {
+	s := p.section(index)
+	return s != nil && slices.ContainsFunc(s.Codecs, func(c media.Codec) bool { return c.Name == codec })
+}
+
+// WatchLoss has f told, with every report of the remote, which share of a section's packets
+// was lost on the way to it of late, 0 to 1; nil ends it.
+func (p *Peer) WatchLoss(index int, f func(now mono.Time, lost float64)) {
+	if s := p.section(index); s != nil {
+		s.onLoss = f
+	}
 }
 
 // SetPlayoutDelay makes the section's packets carry a playout delay in steps

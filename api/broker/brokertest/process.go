@@ -70,7 +70,7 @@ func Mosquitto(t testing.TB, lines ...string) *Broker {
 	path := program(t, "what needs an MQTT broker", "mosquitto", "/usr/sbin/mosquitto")
 	b := &Broker{t: t, Port: freePort(t)}
 	conf := filepath.Join(t.TempDir(), "mosquitto.conf")
-	text := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nmax_queued_messages 0\n%s\n", b.Port, strings.Join(lines, "\n"))
+	text := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\nuser root\nset_tcp_nodelay true\nmax_queued_messages 0\n%s\n", b.Port, strings.Join(lines, "\n"))
 	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -106,3 +106,6 @@ func (l *Leg) Forget() {
 	defer l.mu.Unlock()
 	l.offer = nil
 }
+
+// Held is what a hold has left of media that goes both ways, sendrecv if there is none.
+func (l *Leg) Held() sdp.Direction { return l.hold }

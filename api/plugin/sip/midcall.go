@@ -9,6 +9,7 @@ import (
 	"bifrons/api/plugin/sip/ua"
 	"bifrons/api/schema"
 	"bifrons/sdp"
+	"errors"
 )
 
 // update offers something else to the other side, or answers what that has offered.
@@ -19,6 +20,8 @@ func (h *handle) update(r *kit.Request, w *json.Writer) (resp kit.Response, err 
 		return resp, notInCall()
 	case r.JSEP == nil || !r.JSEP.Update:
 		return kit.Fail(errMissingSDP, "Missing SDP update")
+	case c.pending:
+		return resp, failure(ua.ErrPending, "")
 	}
 	answer := r.JSEP.SDP.Type == sdp.TypeAnswer
 	if answer != (c.asked && c.offered) {
@@ -36,7 +39,7 @@ func (h *handle) update(r *kit.Request, w *json.Writer) (resp kit.Response, err 
 			return resp, failure(fault, "")
 		}
 		h.set(func() { c.asked = false })
-		resp.After = h.leg.Connect
+		resp.After = func() { h.leg.Connect(); h.settled() }
 		writeEvent(w, "updated", nil)
 		return resp, nil
 	}
@@ -53,6 +56,7 @@ func (h *handle) update(r *kit.Request, w *json.Writer) (resp kit.Response, err 
 		return resp, failure(fault, "")
 	}
 	h.set(func() { c.asked, c.updating = false, true })
+	c.pending = true
 	writeEvent(w, "updating", nil)
 	return resp, nil
 }
@@ -102,8 +106,13 @@ func (h *handle) answerReinvite() {
 		_ = c.RejectReinvite(488)
 		return
 	}
-	if c.AnswerReinvite(text, nil) == nil && c.offered {
+	switch fault := c.AnswerReinvite(text, nil); {
+	case fault != nil:
+	case c.offered:
 		h.leg.Connect()
+		h.settled()
+	default: // the answer comes with the ACK
+		c.pending = true
 	}
 }
 
@@ -134,31 +143,66 @@ func (h *handle) unhold(r *kit.Request, w *json.Writer) (kit.Response, *schema.E
 	return h.hold(r, w, "resuming", sdp.SendRecv)
 }
 
-// hold offers other directions. The client's side stays as it is.
+// hold offers other directions, or does so when an offer that is under way is settled. The client's side stays as it is.
 func (h *handle) hold(r *kit.Request, w *json.Writer, event string, d sdp.Direction) (kit.Response, *schema.Error) {
-	text, err := h.leg.Reoffer(d)
-	if err != nil {
+	c, list := h.call, headers(r.Body, "headers")
+	if c.pending {
+		c.next = &holding{d, list}
+	} else if err := h.offerHold(d, list); err != nil {
 		return kit.Response{}, err
 	}
-	if fault := h.call.Reinvite(text, headers(r.Body, "headers")); fault != nil {
-		h.leg.Forget()
-		return kit.Response{}, failure(fault, "")
-	}
-	h.call.hold = d
+	c.hold = d
 	writeEvent(w, event, nil)
 	return kit.Response{}, nil
+}
+
+// holding is how a call is to be held.
+type holding struct {
+	direction sdp.Direction
+	headers   ua.Headers
+}
+
+func (h *handle) offerHold(d sdp.Direction, list ua.Headers) *schema.Error {
+	text, err := h.leg.Reoffer(d)
+	if err != nil {
+		return err
+	}
+	switch fault := h.call.Reinvite(text, list); {
+	case errors.Is(fault, ua.ErrPending): // the other side's, of which we hear next
+		h.leg.Forget()
+		h.call.next = &holding{d, list}
+	case fault != nil:
+		h.leg.Forget()
+		return failure(fault, "")
+	default:
+		h.call.pending = true
+	}
+	return nil
+}
+
+// settled goes on when an offer of either side has its answer, or has failed.
+func (h *handle) settled() {
+	c := h.call
+	x := c.next
+	c.pending, c.next = false, nil
+	if x != nil && x.direction != h.leg.Held() && c.State() == ua.Established && h.offerHold(x.direction, x.headers) == nil {
+		return
+	}
+	c.hold = h.leg.Held()
 }
 
 // reinviteCanceled forgets what the client was asked about.
 func (h *handle) reinviteCanceled() {
 	h.leg.Forget()
 	h.set(func() { h.call.asked = false })
+	h.settled()
 }
 
 // reinviteFailed goes on with what was agreed on before.
 func (h *handle) reinviteFailed() {
 	h.leg.Forget()
 	h.set(func() { h.call.updating = false })
+	h.settled()
 }
 
 // keyframe asks one side, or both, for a key frame.

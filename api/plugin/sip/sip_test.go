@@ -391,6 +391,51 @@ func talk(x *exchange, from, to *plugintest.Client, name string) {
 	event(from, "accepted")
 }
 
+// A hold that is asked for while an offer is under way follows when that is settled, the latest of several; an update is refused.
+// The other side, whose client is asked, takes its time.
+func TestHoldInTurn(t *testing.T) {
+	x := newExchange(t)
+	alice, bob := x.guest("alice"), x.guest("bob")
+	alice.Ask(`{"request":"call","uri":"`+x.uri("bob")+`"}`, offer())
+	event(bob, "incomingcall")
+	bob.Ask(`{"request":"accept","autoaccept_reinvites":false}`, bob.Answer())
+	event(alice, "accepted")
+	ask := func(body, want string) {
+		t.Helper()
+		if e := alice.Ask(body, nil); e.Field("result", "event") != want {
+			t.Errorf("%s gives %s", body, e)
+		}
+	}
+	answers := func(direction string) {
+		t.Helper()
+		e := bob.Await("updatingcall", func(e plugintest.Event) bool { return e.Field("result", "event") == "updatingcall" })
+		if got := e.JSEP.SDP.Sections[0].Direction.String(); got != direction {
+			t.Errorf("bob is offered %s, not %s", got, direction)
+		}
+		j := bob.Answer()
+		j.Update = true
+		if e := bob.Ask(`{"request":"update"}`, j); e.Field("result", "event") != "updated" {
+			t.Errorf("update gives %s", e)
+		}
+	}
+	ask(`{"request":"hold"}`, "holding")
+	ask(`{"request":"unhold"}`, "resuming")
+	ask(`{"request":"hold","direction":"inactive"}`, "holding")
+	j := offer()
+	j.Update = true
+	if e := alice.Ask(`{"request":"update"}`, j); e.Field("error_code") != 447.0 {
+		t.Errorf("an update during another offer gives %s", e)
+	}
+	answers("sendonly")
+	answers("inactive")
+	ask(`{"request":"unhold"}`, "resuming")
+	answers("sendrecv")
+	alice.Ask(`{"request":"hangup"}`, nil)
+	event(bob, "hangup")
+	event(alice, "hangup")
+	x.idle(2)
+}
+
 // Media goes both ways by plain RTP, and by SRTP; it is held, and flows again.
 func TestMedia(t *testing.T) {
 	for _, srtp := range []string{"", `,"srtp":"sdes_mandatory"`} {

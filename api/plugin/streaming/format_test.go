@@ -47,7 +47,8 @@ func TestRTPMaps(t *testing.T) {
 			want := "offer; Mountpoint 1; 1"
 			told := `"rtpmap":"` + tt.offered + `"`
 			if tt.offered != "" {
-				want += "; m:" + tt.kind + " sendonly " + tt.offered + "/100 ext 2,4"
+				extensions := map[string]string{"audio": "2,4", "video": "2,3,4"}
+				want += "; m:" + tt.kind + " sendonly " + tt.offered + "/100 ext " + extensions[tt.kind]
 			} else {
 				told = `"pt":100,"port"`
 			}

@@ -210,6 +210,7 @@ func (h *handle) unlessJoined() {
 // offer describes the m-lines. The lock is held.
 func (h *handle) offer() *sdp.Description {
 	m := h.watching
+	video := slices.ContainsFunc(h.lines, func(l *line) bool { return l.kind == sdp.Video })
 	o := sdp.OfferOptions{Name: "Mountpoint " + m.id, Version: h.version}
 	for _, l := range h.lines {
 		s := sdp.OfferSection{Kind: l.kind, MID: l.mid, Direction: sdp.SendOnly}
@@ -219,16 +220,19 @@ func (h *handle) offer() *sdp.Description {
 		if st := h.stream(l); st != nil && l.kind != sdp.Application {
 			s.Codec, s.PT, s.Channels, s.Fmtp = st.format.ID, st.format.PT, st.format.Channels, st.format.Fmtp
 			s.Stream, s.Track, _ = parseMSID(st.msid)
-			s.Extensions = m.extensions()
+			s.Extensions = m.extensions(video)
 		}
 		o.Sections = append(o.Sections, s)
 	}
 	return sdp.Offer(o)
 }
 
-// extensions are the RTP header extensions to offer.
-func (m *mountpoint) extensions() []sdp.Extension {
+// extensions are the RTP header extensions to offer, with video or without.
+func (m *mountpoint) extensions(video bool) []sdp.Extension {
 	list := []sdp.Extension{{URI: sdp.URIMID}, {URI: sdp.URIAbsSendTime}}
+	if m.estimate && video { // the original has it not; REMB alone tells little of a line that has room
+		list = append(list, sdp.Extension{URI: sdp.URITransportCC})
+	}
 	if m.captureTimeID != 0 {
 		list = append(list, sdp.Extension{URI: sdp.URIAbsCaptureTime})
 	}
@@ -239,7 +243,7 @@ func (m *mountpoint) extensions() []sdp.Extension {
 }
 
 // answerExtensions are the RTP header extensions that clients may offer.
-var answerExtensions = []string{sdp.URIMID, sdp.URIAbsSendTime, sdp.URIAbsCaptureTime, sdp.URIPlayoutDelay}
+var answerExtensions = []string{sdp.URIMID, sdp.URIAbsSendTime, sdp.URITransportCC, sdp.URIAbsCaptureTime, sdp.URIPlayoutDelay}
 
 // place gives the m-lines of a client's first offer what they carry: each the first stream
 // of its kind, of those that are left, whose codec it lists. The lock is held.

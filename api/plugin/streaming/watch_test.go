@@ -40,13 +40,13 @@ func newMountpoints(t testing.TB) *rig {
 
 func TestOffer(t *testing.T) {
 	for _, tt := range []struct{ fields, want string }{
-		{``, `a:audio sendonly opus/48000/2/111{stereo=1} ext 2,4; v:video sendonly VP8/90000/96 ext 2,4 msid s t; ` +
-			`w:video sendonly H264/90000/97{packetization-mode=1} ext 2,4; d:application sendonly`},
-		{`,"media":[]`, `a:audio sendonly opus/48000/2/111{stereo=1} ext 2,4; v:video sendonly VP8/90000/96 ext 2,4 msid s t; ` +
-			`w:video sendonly H264/90000/97{packetization-mode=1} ext 2,4; d:application sendonly`},
-		{`,"media":["W","a","a"]`, `a:audio sendonly opus/48000/2/111{stereo=1} ext 2,4; w:video sendonly H264/90000/97{packetization-mode=1} ext 2,4`},
+		{``, `a:audio sendonly opus/48000/2/111{stereo=1} ext 2,3,4; v:video sendonly VP8/90000/96 ext 2,3,4 msid s t; ` +
+			`w:video sendonly H264/90000/97{packetization-mode=1} ext 2,3,4; d:application sendonly`},
+		{`,"media":[]`, `a:audio sendonly opus/48000/2/111{stereo=1} ext 2,3,4; v:video sendonly VP8/90000/96 ext 2,3,4 msid s t; ` +
+			`w:video sendonly H264/90000/97{packetization-mode=1} ext 2,3,4; d:application sendonly`},
+		{`,"media":["W","a","a"]`, `a:audio sendonly opus/48000/2/111{stereo=1} ext 2,3,4; w:video sendonly H264/90000/97{packetization-mode=1} ext 2,3,4`},
 		{`,"offer_video":false,"offer_data":false`, `a:audio sendonly opus/48000/2/111{stereo=1} ext 2,4`},
-		{`,"media":["a","v"],"offer_audio":false`, `v:video sendonly VP8/90000/96 ext 2,4 msid s t`},
+		{`,"media":["a","v"],"offer_audio":false`, `v:video sendonly VP8/90000/96 ext 2,3,4 msid s t`},
 		{`,"media":["nosuch"]`, ``},
 	} {
 		th := newMountpoints(t)
@@ -130,8 +130,8 @@ func TestLifeOfAViewer(t *testing.T) {
 
 		// Another choice leaves the m-lines that there are in their places.
 		th.want(`{"request":"watch","id":1,"media":["w","a"]}`, preparing)
-		if got := th.lastJSEP(); got != "offer; Mountpoint 1; 3; a:audio sendonly opus/48000/2/111{stereo=1} ext 2,4; "+
-			"v:video inactive VP8/90000/96 ext 2,4 msid s t; w:video sendonly H264/90000/97{packetization-mode=1} ext 2,4" {
+		if got := th.lastJSEP(); got != "offer; Mountpoint 1; 3; a:audio sendonly opus/48000/2/111{stereo=1} ext 2,3,4; "+
+			"v:video inactive VP8/90000/96 ext 2,3,4 msid s t; w:video sendonly H264/90000/97{packetization-mode=1} ext 2,3,4" {
 			t.Errorf("got %s", got)
 		}
 		th.askWith(`{"request":"start"}`, th.answer())
@@ -321,7 +321,7 @@ func TestH264Profiles(t *testing.T) {
 		th := newRig(t, "")
 		th.ask(`{"request":"create","id":1,"type":"rtp","media":[{"type":"video","mid":"v","port":0,"pt":97,"codec":"h264","fmtp":"` + tt.fmtp + `"}]}`)
 		th.want(`{"request":"watch","id":1}`, preparing)
-		if got := th.lastJSEP(); got != "offer; Mountpoint 1; 1; v:video sendonly H264/90000/"+tt.offered+" ext 2,4" {
+		if got := th.lastJSEP(); got != "offer; Mountpoint 1; 1; v:video sendonly H264/90000/"+tt.offered+" ext 2,3,4" {
 			t.Errorf("%q: %s", tt.fmtp, got)
 		}
 		th.host.Hangup()

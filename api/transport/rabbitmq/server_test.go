@@ -48,7 +48,7 @@ func TestRabbitMQ(t *testing.T) {
 	waittest.NoLeaks(t)
 	b := brokertest.RabbitMQ(t)
 	for name, test := range map[string]func(t *testing.T, b *brokertest.Broker){
-		"echo": echo, "flood": flood, "exchange": exchange, "properties": properties, "refused": refused, "cut": cut,
+		"echo": echo, "flood": flood, "exchange": exchange, "properties": properties, "refused": refused, "cut": cut, "events": events,
 	} {
 		t.Run(name, func(t *testing.T) {
 			waittest.NoLeaks(t)

@@ -16,6 +16,7 @@ import (
 	"bifrons/api/plugin/echotest"
 	"bifrons/api/plugin/nosip"
 	"bifrons/api/plugin/recordplay"
+	"bifrons/api/plugin/sip"
 	"bifrons/api/plugin/streaming"
 	"bifrons/api/plugin/textroom"
 	"bifrons/api/plugin/videocall"
@@ -53,7 +54,7 @@ func Start(cfg *config.Config, log *slog.Logger) (s *Server, err error) {
 	})
 	for _, p := range []plugin.Plugin{
 		audiobridge.New(""), echotest.New(""), videoroom.New(""), streaming.New(""),
-		textroom.New(""), videocall.New(""), recordplay.New(cfg.Folder), nosip.New(""),
+		textroom.New(""), videocall.New(""), recordplay.New(cfg.Folder), nosip.New(""), sip.New(""),
 	} {
 		if err := s.core.AddPlugin(p); err != nil && !errors.Is(err, plugin.ErrNotSetUp) {
 			return s, err

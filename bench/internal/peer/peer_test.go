@@ -121,6 +121,49 @@ func TestPeersGetTheirMediaBack(t *testing.T) {
 	}
 }
 
+// TestTelephone: who calls the exchange gets its audio back, and may call again.
+func TestTelephone(t *testing.T) {
+	waittest.NoLeaks(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	s, j, hub := startServer(t, ctx)
+	x, err := NewExchange("127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	phone, err := j.Register(ctx, x, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		n := phone.Call()
+		p, err := NewLight(ctx, hub, n, Options{ID: 1, Media: AudioOnly(), Profiles: []string{GCM128}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := NewLoad(hub, AudioOnly())
+		l.Add(p, true, true)
+		l.Start(ctx)
+		select {
+		case <-p.Arrived():
+		case <-ctx.Done():
+			t.Fatal("no audio came back")
+		}
+		if err := n.Leave(ctx); err != nil {
+			t.Error(err)
+		}
+		l.Close()
+	}
+	if calls, ended := x.Calls.Load(), x.Ended.Load(); calls != 2 || ended != 2 {
+		t.Errorf("%d calls, %d ended", calls, ended)
+	}
+	j.Close()
+	if !s.AwaitEmpty(patience) {
+		t.Error("a peer connection is left")
+	}
+}
+
 // TestCall: both sides of a call get what the other one sends.
 func TestCall(t *testing.T) {
 	for _, tt := range []struct {

@@ -76,6 +76,7 @@ nat: { ice_enforce_list = "` + netns.InsideAddr + `" }
 		"janus.plugin.lua.jcfg":           "general: { script = \"" + filepath.Join(dir, "echo.lua") + "\" }\n",
 		"janus.plugin.duktape.jcfg":       "general: { script = \"" + filepath.Join(dir, "echo.js") + "\" }\n",
 		"janus.plugin.nosip.jcfg":         "general: { local_ip = \"" + netns.InsideAddr + "\" }\n",
+		"janus.plugin.sip.jcfg":           "general: { local_ip = \"" + netns.InsideAddr + "\" }\n",
 		"janus.plugin.recordplay.jcfg":    "general: { path = \"" + filepath.Join(dir, "recordings") + "\" }\n",
 		"janus.transport.http.jcfg":       "general: { http = true, port = 8088 }\n",
 		"janus.transport.websockets.jcfg": "general: { ws = true, ws_port = " + wsPort + " }\n",

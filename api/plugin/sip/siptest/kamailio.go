@@ -1,4 +1,3 @@
-// Package siptest runs other SIP programs for tests, on loopback addresses and with files in temporary folders.
 package siptest
 
 import (

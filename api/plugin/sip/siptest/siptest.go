@@ -1,5 +1,5 @@
-// Package siptest is a telephone for tests whose messages are written by hand: it shares nothing with the code that
-// it tests.
+// Package siptest has telephones for tests: one whose messages are written by hand, which shares nothing with the code that it
+// tests, and those of other programs, with a registrar. These run on loopback addresses, with files in temporary folders.
 package siptest
 
 import (

@@ -3,6 +3,7 @@
 import { Call, explain } from "./call.js";
 import { capture } from "./media.js";
 import { Figures, Spark, bitrate, millis, percent } from "./stats.js";
+import { switchTheme } from "./theme.js";
 
 const $ = id => document.getElementById(id);
 const query = new URLSearchParams(location.search);
@@ -257,16 +258,7 @@ $("data-form").onsubmit = e => {
   if ($("data-text").value) say($("data-text").value);
   $("data-text").value = "";
 };
-const dark = () => (document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
-$("theme").onclick = () => {
-  const theme = dark() ? "light" : "dark";
-  document.documentElement.dataset.theme = theme;
-  try { localStorage.setItem("theme", theme); } catch { /* a browser that stores nothing */ }
-};
-try {
-  const kept = localStorage.getItem("theme");
-  if (kept) document.documentElement.dataset.theme = kept;
-} catch { /* as above */ }
+switchTheme($("theme"));
 addEventListener("pagehide", stop);
 
 press($("simulcast"), echo.simulcast);

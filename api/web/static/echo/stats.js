@@ -36,6 +36,7 @@ export class Figures {
       loss: received + lost > 0 ? lost / (received + lost) : 0,
       lossUp: Math.max(0, ...of("remote-inbound-rtp").map(s => s.fractionLost ?? 0)),
       rtt: pair.currentRoundTripTime, jitter: inVideo.jitter ?? inAudio.jitter,
+      sentCodecs: [name(sent), ...of("outbound-rtp", "audio").map(name)],
       videoCodec: name(inVideo), audioCodec: name(inAudio), encoder: sent.encoderImplementation ?? "",
       local: byID(pair.localCandidateId), remote: byID(pair.remoteCandidateId),
     };
