@@ -47,12 +47,22 @@ func trackIndex(stream int, twice bool) int {
 // redundantTrack describes a stream with redundancy.
 var redundantTrack = TrackConfig{Kind: media.Audio, Codec: media.Codec{Name: media.RED, PayloadType: 101, ClockRate: 48000}}
 
+// innerOpus is the payload type of Opus inside of redundancy, which is built once for all: the
+// one that browsers have.
+const innerOpus = 111
+
+// takes tells whether redundancy can be sent.
+func (e *ear) takes() bool {
+	c := e.way.core
+	return c.Takes(e.section, media.RED, 0) && c.Takes(e.section, media.Opus, innerOpus)
+}
+
 // largestRED is the size of a payload with redundancy at most, as it is with browsers.
 const largestRED = 1200
 
 // redundant appends the packet that was built last, with what was sent so much before in it.
 func (s *outStream) redundant(b, payload []byte, before uint32) []byte {
-	opus := trackOf(s.codec).Codec.PayloadType
+	const opus = innerOpus
 	b = append(b, make([]byte, rtp.FixedHeaderLen)...)
 	rtp.FixedHeader{PayloadType: redundantTrack.Codec.PayloadType, SequenceNumber: s.seq, Timestamp: s.time, SSRC: mixSSRC}.Put(b)
 	n := len(s.said)
@@ -128,7 +138,7 @@ func (e *ear) lose(_ mono.Time, lost float64) {
 	w.lost += (lost - w.lost) / lossReports
 	there := slices.Contains(w.shard.lossy.ears, e)
 	switch {
-	case !there && w.lost > lossBegins && w.core.Takes(e.section, media.RED):
+	case !there && w.lost > lossBegins && e.takes():
 		w.shard.lossy.add(e)
 	case there && w.lost < lossEnds:
 		w.lost = 0
@@ -154,7 +164,7 @@ func (l *lossy) turn(now mono.Time, there bool) {
 		e := l.ears[i]
 		w := &e.way
 		ours := w.core != nil && w.core.Up() && e.hears()
-		twice := there && ours && w.lost > 0 && w.core.Takes(e.section, media.RED)
+		twice := there && ours && w.lost > 0 && e.takes()
 		changed := twice != w.twice
 		if w.twice = twice; changed && ours {
 			e.attach(now)

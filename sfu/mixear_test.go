@@ -174,7 +174,7 @@ func TestRedundantSize(t *testing.T) {
 		if err := d.Parse(b[rtp.FixedHeaderLen:]); err != nil || d.Copies() != x.copies {
 			t.Errorf("%+v: %d copies, %v", x, d.Copies(), err)
 		}
-		if p, err := codec.REDPrimary(b[rtp.FixedHeaderLen:]); err != nil || len(p.Data) != x.now || p.PT != 100 {
+		if p, err := codec.REDPrimary(b[rtp.FixedHeaderLen:]); err != nil || len(p.Data) != x.now || p.PT != innerOpus {
 			t.Errorf("%+v: %+v, %v", x, p, err)
 		}
 	}

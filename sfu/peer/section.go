@@ -217,10 +217,11 @@ func (p *Peer) Subscription(index int) *route.Subscription {
 	return nil
 }
 
-// Takes tells whether a section was negotiated to be sent a codec.
-func (p *Peer) Takes(index int, codec media.CodecName) bool {
+// Takes tells whether a section was negotiated to be sent a codec, with a payload type, 0 =
+// any.
+func (p *Peer) Takes(index int, codec media.CodecName, pt uint8) bool {
 	s := p.section(index)
-	return s != nil && slices.ContainsFunc(s.Codecs, func(c media.Codec) bool { return c.Name == codec })
+	return s != nil && slices.ContainsFunc(s.Codecs, func(c media.Codec) bool { return c.Name == codec && (pt == 0 || c.PayloadType == pt) })
 }
 
 // WatchLoss has f told, with every report of the remote, which share of a section's packets
