@@ -137,7 +137,7 @@ func (l *loader) server(kind, id string, r *config.Reader) (leftOut string, prob
 	}
 	var set iceSettings
 	problems = decode(r, &set)
-	x := ICEServer{set.URL, set.Username, set.Credential}
+	x := ICEServer(set)
 	if err := x.check(); err != nil {
 		return err.Error(), problems
 	}

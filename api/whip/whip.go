@@ -118,7 +118,6 @@ type Server struct {
 	mu        sync.Mutex
 	endpoints map[name]*Endpoint // values are not changed
 	resources map[string]*resource
-	opening   int            // resources that are being made
 	hosts     map[string]int // resources, by address
 }
 

@@ -188,7 +188,7 @@ func TestNews(t *testing.T) {
 func TestData(t *testing.T) {
 	l := newLanguage()
 	b := start(t, l, "")
-	c, id := b.attach()
+	c, _ := b.attach()
 	b.called()
 	c.Data("label", "proto", false, []byte("hello"))
 	if got := b.called(); len(got) != 0 {
@@ -196,8 +196,8 @@ func TestData(t *testing.T) {
 	}
 	for _, name := range []string{"incomingData", "incomingTextData", "incomingBinaryData"} {
 		l.returns(name)
-		b = start(t, l, "")
-		c, id = b.attach()
+		b := start(t, l, "")
+		c, id := b.attach()
 		b.called()
 		c.Data("label", "proto", false, []byte("hello"))
 		c.Data("", "", true, []byte{1, 2})
