@@ -99,11 +99,15 @@ func (k *asking) attempt() {
 	k.tx = k.a.e.start(&m, slices.Clone(k.r.hops), k.a, k.response)
 }
 
-// answers are the challenges that are to be answered, one for each realm.
+// answers are the challenges that are to be answered, one for each realm. A proxy takes the
+// answer to its own out of the request (RFC 3261, 22.3). One for the registrar would go on to
+// whoever is called, who could guess the secret by it: others than REGISTER have it only when
+// they were asked.
 func (k *asking) answers() (list []*nonce) {
 	n := k.store()
 	for i := range n.known {
-		if k.may(n.known[i].challenge) {
+		c := n.known[i].challenge
+		if (c.proxy || k.req.method == "REGISTER" || slices.Contains(k.tried, c)) && k.may(c) {
 			list = append(list, &n.known[i])
 		}
 	}

@@ -296,6 +296,29 @@ func TestForks(t *testing.T) {
 	})
 }
 
+// Who is called does not see what the registrar was answered, unless the call is asked for it.
+func TestCallWithoutDigest(t *testing.T) {
+	challenge := `WWW-Authenticate: Digest realm="r", nonce="n", qop="auth"`
+	inBubble(t, Config{}, func(b *bench) {
+		a, _ := b.registering(AccountConfig{Credentials: Credentials{Secret: "x"}})
+		b.phone.reply(b.phone.next("REGISTER"), "401 Unauthorized", challenge)
+		b.phone.reply(b.phone.next("REGISTER"), "200 OK")
+		b.pass(0)
+		_, m := b.calling(a, CallConfig{})
+		if d := m.Get("Authorization"); d != "" {
+			t.Errorf("the first INVITE tells %q", d)
+		}
+		b.phone.reply(m, "401 Unauthorized", challenge)
+		b.phone.next("ACK")
+		m = b.phone.next("INVITE")
+		if d := m.Get("Authorization"); field(d, "response") == "" {
+			t.Errorf("one that was asked tells %q", d)
+		}
+		b.phone.reply(m, "486 Busy")
+		b.phone.next("ACK")
+	})
+}
+
 // INVITE and BYE answer challenges of the registrar, and only of it.
 func TestCallDigest(t *testing.T) {
 	challenge := `Proxy-Authenticate: Digest realm="r", nonce="n", qop="auth"`
