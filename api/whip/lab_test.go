@@ -42,7 +42,8 @@ func newLab(t *testing.T, cfg Config) *lab {
 	for name, text := range map[string]string{
 		"janus.plugin.videoroom.jcfg": `room-1: { publishers = 20, videocodec = "vp8,h264" }
 			room-2: { videocodec = "h264", pin = "p" }
-			room-3: { publishers = 1 }`,
+			room-3: { publishers = 1 }
+			room-4: { publishers = 20, videocodec = "h264,av1,h265,vp8" }`,
 		"janus.plugin.streaming.jcfg": fmt.Sprintf(`live: { type = "rtp", id = 1, media = (
 			{ type = "video", mid = "v", port = %d, pt = 96, codec = "vp8" }) }
 			locked: { type = "rtp", id = 2, pin = "p", media = ({ type = "video", mid = "v", port = %d, pt = 96, codec = "h264", fmtp = "packetization-mode=1" }) }`, port, freeUDP(t)),
