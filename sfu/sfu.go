@@ -103,6 +103,7 @@ const (
 	EventDTLSState       = peer.EventDTLSState
 	EventDTMF            = peer.EventDTMF
 	EventPaused          = peer.EventPaused
+	EventReordered       = peer.EventReordered
 
 	ReasonICEFailed   = peer.ReasonICEFailed
 	ReasonDTLSAlert   = peer.ReasonDTLSAlert

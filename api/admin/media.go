@@ -241,6 +241,7 @@ func writeReceived(w *json.Writer, r *sfu.Received) {
 	w.Uint("packets", r.Packets)
 	w.Uint("bytes", r.Bytes)
 	w.Int("bytes_lastsec", int64(r.BytesLastSecond))
+	w.OptTrue("b-frames", r.Reordered)
 }
 
 // writeOut writes what was sent, NACKs included.

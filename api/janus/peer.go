@@ -74,6 +74,8 @@ func (p peerEvents) Event(e sfu.Event, mid, kind string) {
 	case sfu.EventSlowLink:
 		h.sendSlowLink(mid, kind, e)
 		plugin.Happened(h.ph, e)
+	case sfu.EventReordered:
+		h.log.Warn("the video that a client sends has B-frames, so it jumps for those who watch: turn them off in the encoder", "mid", mid)
 	default:
 		plugin.Happened(h.ph, e)
 	}

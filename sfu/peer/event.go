@@ -51,6 +51,9 @@ const (
 	// EventPaused: the line to the remote does not carry the video of Section any
 	// more, or does again, as Paused says; see Estimation.
 	EventPaused
+	// EventReordered: the remote sends pictures of Section in another order than they
+	// are shown in (B-frames). Once for each stream.
+	EventReordered
 )
 
 // Event is something that happened to a peer connection.

@@ -180,6 +180,9 @@ func (rx *receiver) deliver(now mono.Time, h *rtp.Header, pkt *route.Packet, c m
 	if mean, ok := s.levels.Hear(&pkt.Ext); ok {
 		p.loop.Emit(Event{Kind: EventAudioLevel, Section: s.Index, AudioLevel: mean})
 	}
+	if reorders(c.Name) && rx.reorder.note(pkt.Seq, pkt.Timestamp) {
+		p.loop.Emit(Event{Kind: EventReordered, Section: s.Index})
+	}
 	pkt.Resumed, rx.begun = !rx.begun, true
 	if s.track.Push(*pkt) {
 		p.loop.Flush(s.track)

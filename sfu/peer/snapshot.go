@@ -117,6 +117,7 @@ type Received struct {
 	Lost            int32         // cumulative (RFC 3550, 6.4.1)
 	Jitter          time.Duration // interarrival jitter
 	Link, Media     int           // quality as it came and after repair, percent
+	Reordered       bool          // see EventReordered
 }
 
 // Sent are the figures of what is sent in a section.
@@ -204,6 +205,7 @@ func (s *section) snapshot(now mono.Time) SectionSnapshot {
 			Packets: r.Packets, Bytes: r.Bytes, BytesLastSecond: r.BytesLastSecond(now),
 			Retransmissions: r.Retransmitted, NACKs: r.NACKs,
 			Lost: r.Lost(), Jitter: r.JitterTime(), Link: r.Link.Percent(), Media: r.Media.Percent(),
+			Reordered: rx.reorder.back >= reorderedFrom,
 		}
 		if i < len(s.Encodings) {
 			n.Received[i].RID = s.Encodings[i].RID

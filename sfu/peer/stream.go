@@ -49,6 +49,7 @@ type receiver struct {
 	nack   nack.Generator
 
 	inspector route.Inspector
+	reorder   reorder
 
 	packets   uint64
 	keyframe  mono.Time // when one last began
