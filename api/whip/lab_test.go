@@ -175,3 +175,14 @@ const (
 	audio = webrtc.RTPCodecTypeAudio
 	video = webrtc.RTPCodecTypeVideo
 )
+
+// hostsNow are the addresses that have resources.
+func (s *Server) hostsNow() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []string
+	for h := range s.hosts {
+		list = append(list, h)
+	}
+	return list
+}
