@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"bifrons/api/janus"
+	"bifrons/api/signalling"
 	"bifrons/api/task"
 )
 
@@ -112,6 +113,8 @@ func (c *client) Deliver(_ uint64, e janus.Event) {
 	case m.Janus == "trickle":
 		c.trickled(m.Candidate)
 	case m.Transaction != "" && c.answers(m):
+	case m.Janus == "hangup" && m.Reason == string(signalling.ReasonUnused):
+		// The answer says so already.
 	case m.Janus == "hangup":
 		c.events.Must(func() { c.over("its connection has ended: " + m.Reason) })
 	default:

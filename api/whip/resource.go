@@ -108,9 +108,8 @@ func (x *resource) leave() {
 	}
 }
 
-// join makes a session with a handle. The turn is held.
+// join makes a session with a handle, in place of one before. The turn is held.
 func (x *resource) join(ctx context.Context) error {
-	x.leave()
 	c := newClient(x.server.core, &x.server.tasks)
 	c.event = x.heard
 	c.over = func(reason string) {
@@ -119,8 +118,12 @@ func (x *resource) join(ctx context.Context) error {
 		}
 	}
 	x.mu.Lock()
+	before := x.client
 	x.client = c
 	x.mu.Unlock()
+	if before != nil {
+		before.close()
+	}
 	return c.attach(ctx, x.endpoint.plugin(), x.endpoint.Kind.String()+" "+x.endpoint.ID)
 }
 
