@@ -22,8 +22,6 @@ var newsKinds = []string{"active", "inactive", "layers", "viewercount"}
 
 // feed keeps what a player may be told, and its streams of events.
 type feed struct {
-	server *Server
-
 	mu      sync.Mutex
 	closed  bool
 	idle    bool              // nobody publishes what it watches

@@ -28,8 +28,9 @@ type resource struct {
 	ufrag   string // the client's
 	pending bool   // our offer waits for an answer
 
-	mu   sync.Mutex
-	etag string
+	mu    sync.Mutex
+	etag  string
+	timer *time.Timer // of an offer of ours, nil if there was none
 
 	ended sync.Once
 }
@@ -51,9 +52,10 @@ func (s *Server) reserve(e *Endpoint, address string) (*resource, *problem) {
 		return nil, later(http.StatusConflict, 5*time.Second, "Somebody publishes here already.")
 	}
 	x := &resource{server: s, endpoint: e, id: randomID(), address: address, turn: make(chan struct{}, 1), etag: newTag()}
-	x.news.server = s
 	s.resources[x.id] = x
-	s.hosts[address]++
+	if address != "" {
+		s.hosts[address]++
+	}
 	return x, nil
 }
 
@@ -84,11 +86,18 @@ func (x *resource) end(why string) {
 		s.cfg.Log.Info("WHIP or WHEP resource ended", "endpoint", x.endpoint.ID, "kind", x.endpoint.Kind, "resource", x.id[:8], "reason", why)
 		s.mu.Lock()
 		delete(s.resources, x.id)
-		if s.hosts[x.address]--; s.hosts[x.address] <= 0 {
-			delete(s.hosts, x.address)
+		if x.address != "" {
+			if s.hosts[x.address]--; s.hosts[x.address] <= 0 {
+				delete(s.hosts, x.address)
+			}
 		}
 		s.mu.Unlock()
 		x.news.close()
+		x.mu.Lock()
+		if x.timer != nil {
+			x.timer.Stop()
+		}
+		x.mu.Unlock()
 		s.tasks.Go(func() { // it may be the client's own goroutine that is here
 			if unlock, err := x.lock(context.Background()); err == nil {
 				defer unlock()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -39,6 +40,7 @@ type visit struct {
 	r        *http.Request
 	endpoint *Endpoint
 	resource *resource // nil at an endpoint
+	address  string    // of the client, "" if nobody has to keep to limits there
 }
 
 // run answers a request, or says what is wrong with it.
@@ -138,11 +140,11 @@ func (s *Server) serve(v *visit) *problem {
 		v.w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	address, _ := transport.RemoteIP(v.r)
+	v.address = s.address(v.r)
 	switch {
 	case s.cfg.Origins.Refuses(v.r, true):
 		return refuse(http.StatusForbidden, "Pages of this origin may not connect.")
-	case !s.rates.allow(address, time.Now()):
+	case v.address != "" && !s.rates.allow(v.address, time.Now()):
 		return later(http.StatusTooManyRequests, time.Second, "Too many requests come from this address.")
 	}
 	if v.at == atEndpoint {
@@ -160,6 +162,21 @@ func (s *Server) serve(v *visit) *problem {
 		return p
 	}
 	return do(s, v)
+}
+
+// address is where a client is. Behind a proxy that is trusted, as one on the same machine
+// is, that is what the proxy says; where it says nothing there are no limits.
+func (s *Server) address(r *http.Request) string {
+	ip, _ := transport.RemoteIP(r)
+	if a, err := netip.ParseAddr(ip); err == nil && !a.IsLoopback() && !(len(s.cfg.Trusted) > 0 && s.trusted.Allows(ip)) {
+		return ip
+	}
+	said := r.Header.Values("X-Forwarded-For")
+	if len(said) == 0 {
+		return ""
+	}
+	list := strings.Split(said[len(said)-1], ",") // of which the proxy has added the last one
+	return strings.TrimSpace(list[len(list)-1])
 }
 
 // authorize checks the token (RFC 6750). OPTIONS needs none at an endpoint, where clients
@@ -311,8 +328,7 @@ func (s *Server) open(v *visit) *problem {
 	if p != nil {
 		return p
 	}
-	address, _ := transport.RemoteIP(v.r)
-	x, p := s.reserve(v.endpoint, address)
+	x, p := s.reserve(v.endpoint, v.address)
 	if p != nil {
 		return p
 	}
@@ -323,7 +339,7 @@ func (s *Server) open(v *visit) *problem {
 		x.end("it could not begin: " + p.Detail)
 		return p
 	}
-	s.cfg.Log.Info("WHIP or WHEP resource begins", "endpoint", x.endpoint.ID, "kind", x.endpoint.Kind, "resource", x.id[:8], "address", address)
+	s.cfg.Log.Info("WHIP or WHEP resource begins", "endpoint", x.endpoint.ID, "kind", x.endpoint.Kind, "resource", x.id[:8], "address", v.address)
 	h := v.w.Header()
 	s.tellServers(v)
 	if v.kind == Watch {
@@ -374,7 +390,9 @@ func (x *resource) begin(ctx context.Context, offer string) (status int, text st
 
 // expire ends the resource if our offer is not answered in time. The turn is held.
 func (x *resource) expire() {
-	t := time.AfterFunc(x.server.cfg.OfferTimeout, func() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.timer = time.AfterFunc(x.server.cfg.OfferTimeout, func() {
 		unlock, err := x.lock(x.server.ctx)
 		if err != nil {
 			return
@@ -385,7 +403,6 @@ func (x *resource) expire() {
 			x.end("its offer was not answered")
 		}
 	})
-	context.AfterFunc(x.server.ctx, func() { t.Stop() })
 }
 
 // patch takes candidates, a restart of ICE (RFC 9725, 4.3) or a player's answer.

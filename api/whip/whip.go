@@ -55,8 +55,9 @@ type Config struct {
 	// nil if nobody is to be asked.
 	Relays func(ctx context.Context, user string) []ICEServer
 
-	TokenInURL bool // the token may come as ?token= as well
-	Strict     bool // PATCH needs If-Match (RFC 9725, 4.3.1)
+	Trusted    []string // addresses of proxies, as in transport.ACL; loopback is trusted
+	TokenInURL bool     // the token may come as ?token= as well
+	Strict     bool     // PATCH needs If-Match (RFC 9725, 4.3.1)
 
 	MaxResources  int           // default 10000
 	PerAddress    int           // resources that one address may have; 0: any number
@@ -110,6 +111,7 @@ type Server struct {
 
 	tasks   task.Tasks
 	rates   *rates
+	trusted transport.ACL
 	table   table           // fixed
 	ctx     context.Context // ends with Close
 	stop    context.CancelFunc
@@ -135,6 +137,7 @@ func New(cfg Config, core *janus.Core) (*Server, error) {
 	cfg.setDefaults()
 	s := &Server{cfg: cfg, core: core, rates: newRates(cfg.RequestRate), table: newTable(),
 		endpoints: make(map[name]*Endpoint), resources: make(map[string]*resource), hosts: make(map[string]int)}
+	s.trusted = transport.NewACL(cfg.Trusted, false)
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.tasks.Log = cfg.Log
 	for i := range cfg.Endpoints {

@@ -115,6 +115,22 @@ func TestTrickle(t *testing.T) {
 	p.AwaitConnected()
 }
 
+// TestLimits: the addresses that a proxy tells of have their limits, one by one.
+func TestLimits(t *testing.T) {
+	l := newLab(t, Config{Endpoints: roomEndpoints(), PerAddress: 1, RequestRate: 2})
+	offer := l.player(video).Offer(nil)
+	from := func(address string) string { return "X-Forwarded-For: 203.0.113.9, " + address }
+	l.want(l.do("POST", "/whep/endpoint/live", offer, asSDP, from("192.0.2.1")), 201, "")
+	l.want(l.do("POST", "/whep/endpoint/live", offer, asSDP, from("192.0.2.1")), 429, "as many clients")
+	l.want(l.do("POST", "/whep/endpoint/live", offer, asSDP, from("192.0.2.2")), 201, "")
+	waittest.Until(t, "too many requests", func() bool {
+		return l.do("GET", "/whep/endpoint/live", "", from("192.0.2.3")).StatusCode == 429
+	})
+	for range 5 {
+		l.want(l.do("GET", "/whep/endpoint/live", ""), 200, "")
+	}
+}
+
 // TestRefusals is what clients are told of what does not work.
 func TestRefusals(t *testing.T) {
 	l := newLab(t, Config{Endpoints: roomEndpoints(), PerAddress: 3})

@@ -22,6 +22,7 @@ func (s *server) startWHIP() error {
 		return err
 	}
 	c.Gate, c.Bodies, c.Log, c.Relays = s.gate, s.bodies, s.log, relays
+	c.Trusted = s.cfg.Server.General.TrustedProxies
 	c.MaxConns = s.cfg.HTTP.General.ConnectionLimit
 	if s.whip, err = whip.New(c, s.core); err != nil {
 		return fmt.Errorf("WHIP: %w", err)
