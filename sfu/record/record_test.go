@@ -99,10 +99,14 @@ type queue struct {
 }
 
 func (q *queue) put(seq uint64, ts uint32, text string) {
+	b := make([]byte, rtp.FixedHeaderLen)
+	q.add(pipe.Packet{Data: append(b, text...), Head: len(b), Seq: seq, Timestamp: ts, Arrival: mono.Now()})
+}
+
+func (q *queue) add(p pipe.Packet) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	b := make([]byte, rtp.FixedHeaderLen)
-	q.list = append(q.list, pipe.Packet{Data: append(b, text...), Head: len(b), Seq: seq, Timestamp: ts, Arrival: mono.Now()})
+	q.list = append(q.list, p)
 }
 
 func (q *queue) Next(scratch []byte, p *pipe.Packet) ([]byte, bool) {
@@ -231,10 +235,10 @@ func TestFill(t *testing.T) {
 		two, r, second := x.start("/b/y", new(lines))
 		for _, in := range []*queue{q, r} {
 			fill := pipe.Packet{Fill: true, Seq: 6, Timestamp: 80}
-			in.list = append(in.list, fill) // before anything
+			in.add(fill) // before anything
 			in.put(5, 70, "a")
 			in.put(7, 90, "b")
-			in.list = append(in.list, fill)
+			in.add(fill)
 		}
 		one.Close()
 		two.Close()
