@@ -179,8 +179,8 @@ func (s *Server) address(r *http.Request) string {
 	return strings.TrimSpace(list[len(list)-1])
 }
 
-// authorize checks the token (RFC 6750). OPTIONS needs none at an endpoint, where clients
-// ask before they know anything, and tells who has none of no relay.
+// authorize checks the token (RFC 6750). Only the question of a browser before a request
+// needs none, and that one tells nothing of relays.
 func (s *Server) authorize(v *visit) *problem {
 	token := v.endpoint.Token
 	if token == "" {
