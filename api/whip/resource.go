@@ -24,9 +24,11 @@ type resource struct {
 
 	turn chan struct{} // held by who changes what follows
 	*client
-	offer   string // the client's latest, or ours while pending
+	offer   string // the client's latest description
 	ufrag   string // the client's
-	pending bool   // our offer waits for an answer
+	past    string // that of the ICE session before
+	ours    bool   // the offer was ours
+	pending bool   // it waits for an answer
 
 	mu    sync.Mutex
 	etag  string
@@ -269,31 +271,38 @@ func (x *resource) replace() bool {
 
 // restart answers other credentials of the client's with others of ours. The turn is held.
 func (x *resource) restart(ctx context.Context, f *fragment) (string, error) {
-	offer := f.restarted(x.offer)
-	b := body{"request": "configure"}
-	if x.endpoint.Kind == Watch {
+	next := f.restarted(x.offer)
+	b, j := body{"request": "configure"}, &description{Type: "offer", SDP: next}
+	switch room := x.endpoint.Mountpoint == ""; {
+	case x.ours && room:
+		b["restart"], j = true, nil
+	case x.ours:
+		b, j = x.body("watch", body{"restart": true}), nil
+	case x.endpoint.Kind == Watch && room:
+		b = x.body("watch", nil)
+	case x.endpoint.Kind == Watch:
 		b = x.body("watch", body{"restart": true})
-		if x.endpoint.Mountpoint == "" {
-			delete(b, "restart")
-		}
 	}
 	x.anew()
-	m, err := x.message(ctx, b, &description{Type: "offer", SDP: offer})
+	m, err := x.message(ctx, b, j)
 	if err == nil && m.JSEP == nil {
-		err = errors.New("the plugin did not answer the offer")
+		err = errors.New("the plugin did not answer")
 	}
 	if err != nil {
 		return "", err
 	}
-	answer, err := x.whole(ctx, m.JSEP.SDP)
+	text, err := x.whole(ctx, m.JSEP.SDP)
+	if err == nil && x.ours { // which the client's answers, though both are sent the other way round
+		_, err = x.message(ctx, body{"request": "start"}, &description{Type: "answer", SDP: next})
+	}
 	if err != nil {
 		return "", err
 	}
-	x.offer, x.ufrag = offer, f.ufrag
+	x.offer, x.past, x.ufrag = next, x.ufrag, f.ufrag
 	x.mu.Lock()
 	x.etag = newTag()
 	x.mu.Unlock()
-	return restartAnswer(answer), nil
+	return restartAnswer(text), nil
 }
 
 // trickle passes the client's candidates on. The turn is held.
@@ -365,7 +374,7 @@ func (x *resource) answered(ctx context.Context, answer string) error {
 	if !x.pending {
 		return refuse(http.StatusConflict, "There is no offer to answer.")
 	}
-	x.ufrag = inSDP(answer).ufrag
+	x.offer, x.ours, x.ufrag = answer, true, inSDP(answer).ufrag
 	if _, err := x.message(ctx, body{"request": "start"}, &description{Type: "answer", SDP: answer}); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package whip
 
 import (
+	"bytes"
 	"context"
 	"crypto/subtle"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"bifrons/api/transport"
 )
@@ -315,6 +317,8 @@ func (s *Server) body(v *visit, refusal *problem, types ...string) (text, is str
 		return "", "", refuse(http.StatusBadRequest, "The body did not come whole.")
 	case len(body) == 0:
 		return "", "", refuse(http.StatusBadRequest, "The body is empty.")
+	case !utf8.Valid(body) || bytes.IndexByte(body, 0) >= 0:
+		return "", "", refuse(http.StatusBadRequest, "The body is no text in UTF-8.")
 	}
 	return string(body), is, nil
 }
@@ -434,7 +438,7 @@ func (s *Server) patch(v *visit) *problem {
 		if err = x.answered(ctx, text); err == nil {
 			v.w.WriteHeader(http.StatusNoContent)
 		}
-	} else if p = x.matches(v.r.Header.Values("If-Match")); p != nil {
+	} else if p = x.matches(&f, v.r.Header.Values("If-Match")); p != nil {
 		return p
 	} else if f.ufrag != "" && f.ufrag != x.ufrag {
 		if text, err = x.restart(ctx, &f); err == nil {
@@ -453,10 +457,16 @@ func (s *Server) patch(v *visit) *problem {
 	return nil
 }
 
-// matches looks at the precondition of a PATCH. Many clients have none.
-func (x *resource) matches(tags []string) *problem {
+// matches tells whether a fragment is for the ICE session that there is: by the precondition,
+// which many clients do not have, and by its credentials. The turn is held.
+func (x *resource) matches(f *fragment, tags []string) *problem {
 	current := x.tag()
-	if len(tags) == 0 {
+	switch {
+	case x.pending:
+		return refuse(http.StatusConflict, "Our offer waits for an answer of the type "+typeSDP+".")
+	case f.ufrag != "" && f.ufrag == x.past:
+		return refuse(http.StatusPreconditionFailed, "The fragment is from an ICE session before.").with("ETag", current)
+	case len(tags) == 0:
 		if x.server.cfg.Strict {
 			return refuse(http.StatusPreconditionRequired, "PATCH needs If-Match.").with("ETag", current)
 		}
@@ -464,7 +474,7 @@ func (x *resource) matches(tags []string) *problem {
 	}
 	for _, list := range tags {
 		for t := range strings.SplitSeq(list, ",") {
-			if t = strings.TrimSpace(t); t == "*" || t == current {
+			if t = strings.TrimSpace(t); t == current || t == "*" || t == `"*"` { // as the examples of RFC 9725 have it
 				return nil
 			}
 		}
