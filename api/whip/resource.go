@@ -41,7 +41,9 @@ type resource struct {
 func (s *Server) reserve(e *Endpoint, address string) (*resource, *problem) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch n := len(s.of(e)); {
+	switch n := len(s.members[e]); {
+	case s.endpoints[name{e.Kind, e.ID}] != e:
+		return nil, refuse(http.StatusNotFound, "This endpoint has been destroyed.")
 	case s.closing || !s.core.Accepting():
 		return nil, draining()
 	case len(s.resources) >= s.cfg.MaxResources:
@@ -55,6 +57,10 @@ func (s *Server) reserve(e *Endpoint, address string) (*resource, *problem) {
 	}
 	x := &resource{server: s, endpoint: e, id: randomID(), address: address, turn: make(chan struct{}, 1), etag: newTag()}
 	s.resources[x.id] = x
+	if s.members[e] == nil {
+		s.members[e] = make(map[*resource]bool)
+	}
+	s.members[e][x] = true
 	if address != "" {
 		s.hosts[address]++
 	}
@@ -88,12 +94,16 @@ func (x *resource) end(why string) {
 		s.cfg.Log.Info("WHIP or WHEP resource ended", "endpoint", x.endpoint.ID, "kind", x.endpoint.Kind, "resource", x.id[:8], "reason", why)
 		s.mu.Lock()
 		delete(s.resources, x.id)
+		if delete(s.members[x.endpoint], x); len(s.members[x.endpoint]) == 0 {
+			delete(s.members, x.endpoint)
+		}
 		if x.address != "" {
 			if s.hosts[x.address]--; s.hosts[x.address] <= 0 {
 				delete(s.hosts, x.address)
 			}
 		}
 		s.mu.Unlock()
+		s.count(x.endpoint)
 		x.news.close()
 		x.mu.Lock()
 		if x.timer != nil {
@@ -217,6 +227,7 @@ func (x *resource) open(ctx context.Context, offer string) (answer string, err e
 	case !usable(m.JSEP.SDP):
 		return m.JSEP.SDP, nil // without transport
 	}
+	x.news.named(m.JSEP.SDP)
 	return x.whole(ctx, m.JSEP.SDP)
 }
 
@@ -340,6 +351,7 @@ func (x *resource) counter(ctx context.Context) (string, error) {
 		return "", &refusal{code: roomNoFeed, reason: "There is nothing to offer"}
 	}
 	x.pending = true
+	x.news.named(m.JSEP.SDP)
 	return x.whole(ctx, m.JSEP.SDP)
 }
 

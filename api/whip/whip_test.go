@@ -222,7 +222,6 @@ func TestNews(t *testing.T) {
 		!strings.Contains(links, at+`/layer>; rel="urn:ietf:params:whep:ext:core:layer"`) {
 		t.Errorf("links: %s", links)
 	}
-	const asJSON = "Content-Type: application/json"
 	l.want(l.do("POST", at+"/events", `["active","rain"]`, asJSON), 400, "no event")
 	l.want(l.do("POST", at+"/events", `{}`, asJSON), 400, "no list")
 	made := l.want(l.do("POST", at+"/events", `["active","inactive","viewercount"]`, asJSON), 201, "")
@@ -259,7 +258,7 @@ func TestNews(t *testing.T) {
 
 	l.want(l.do("POST", at+"/layer", `{"mediaId":"1","rid":"0","maxTemporalLayerId":0}`, asJSON), 200, "")
 	l.want(l.do("POST", at+"/layer", `{"rid":"9"}`, asJSON), 400, "rid is")
-	l.want(l.do("POST", at+"/layer", `{"mediaId":"77"}`, asJSON), 400, "No such mid")
+	l.want(l.do("POST", at+"/layer", `{"mediaId":"77"}`, asJSON), 400, "no media section")
 	l.want(l.do("DELETE", made.Header.Get("Location"), ""), 200, "")
 	if lines.Scan() && lines.Text() != "" {
 		t.Errorf("another event: %s", lines.Text())
