@@ -20,6 +20,7 @@ type resource struct {
 	endpoint *Endpoint // fixed
 	id       string    // fixed
 	address  string    // fixed; where the client is
+	number   uint64    // fixed; counts resources
 	news     feed      // what players are told
 
 	turn chan struct{} // held by who changes what follows
@@ -55,7 +56,8 @@ func (s *Server) reserve(e *Endpoint, address string) (*resource, *problem) {
 	case e.Kind == Publish && e.Exclusive && n > 0:
 		return nil, later(http.StatusConflict, 5*time.Second, "Somebody publishes here already.")
 	}
-	x := &resource{server: s, endpoint: e, id: randomID(), address: address, turn: make(chan struct{}, 1), etag: newTag()}
+	x := &resource{server: s, endpoint: e, id: randomID(), address: address, turn: make(chan struct{}, 1), etag: newTag(), number: s.made}
+	s.made++
 	s.resources[x.id] = x
 	if s.members[e] == nil {
 		s.members[e] = make(map[*resource]bool)
@@ -244,7 +246,8 @@ func (x *resource) negotiate(ctx context.Context, offer string) (*message, error
 // retryPause is the time between two attempts to take a place that is being left.
 const retryPause = 50 * time.Millisecond
 
-// publish joins the room. It takes the place of whoever publishes here.
+// publish joins the room. It takes the place of whoever publishes here, before only where
+// there is none besides.
 func (x *resource) publish(ctx context.Context, j *description) (*message, error) {
 	e := x.endpoint
 	b := x.body("joinandconfigure", body{"ptype": "publisher", "id": x.names(e.Feed), "display": e.Label, "token": e.Invitation,
@@ -252,32 +255,42 @@ func (x *resource) publish(ctx context.Context, j *description) (*message, error
 	if e.Bitrate > 0 {
 		b["bitrate"] = e.Bitrate
 	}
-	replaced := x.replace()
+	replaced := false
 	for {
 		m, err := x.message(ctx, b, j)
-		if r, ok := err.(*refusal); !ok || !replaced || r.core || r.code != roomIDExists {
+		if err == nil && !replaced && (m.JSEP == nil || rejected(j.SDP, m.JSEP.SDP) == "") {
+			x.replace()
+		}
+		if r, ok := err.(*refusal); !ok || r.core || r.code != roomIDExists && r.code != roomFull {
+			return m, err
+		}
+		if !replaced {
+			replaced = x.replace()
+		}
+		if !replaced || x.gone() {
 			return m, err
 		}
 		select { // the one before is about to leave
 		case <-time.After(retryPause):
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return m, err
 		}
 	}
 }
 
 // replace ends the resources of the endpoint before this one; true if there were any.
-func (x *resource) replace() bool {
+func (x *resource) replace() (any bool) {
 	s := x.server
 	s.mu.Lock()
 	of := s.of(x.endpoint)
 	s.mu.Unlock()
 	for _, other := range of {
-		if other != x {
+		if other.number < x.number {
 			other.end("another client publishes in its place")
+			any = true
 		}
 	}
-	return len(of) > 1
+	return any
 }
 
 // restart answers other credentials of the client's with others of ours. The turn is held.
@@ -422,9 +435,13 @@ func checkOffer(kind Kind, text string) *problem {
 			return refuse(http.StatusBadRequest, "To watch, media sections have to be recvonly or sendrecv; mid "+s.MID+" is "+s.Direction.String()+".")
 		}
 	}
-	switch {
+	switch t := d.PeerTransport(nil); {
 	case n[sdp.Audio]+n[sdp.Video] == 0:
 		return refuse(http.StatusBadRequest, "The offer has neither audio nor video.")
+	case t.Ufrag == "" || t.Pwd == "":
+		return refuse(http.StatusBadRequest, "The offer has no ICE credentials.")
+	case len(t.Fingerprints) == 0:
+		return refuse(http.StatusBadRequest, "The offer has no fingerprint of a certificate with a hash that is known.")
 	case n[sdp.Audio] > 1 || n[sdp.Video] > 1:
 		return refuse(http.StatusUnprocessableEntity, "The offer has more than one media section of a kind; one for audio and one for video are taken.")
 	}

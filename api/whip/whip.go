@@ -120,6 +120,7 @@ type Server struct {
 	mu        sync.Mutex
 	endpoints map[name]*Endpoint // values are not changed
 	resources map[string]*resource
+	made      uint64 // resources so far
 	members   map[*Endpoint]map[*resource]bool
 	hosts     map[string]int     // resources, by address
 	crowds    map[*Endpoint]bool // whose players have to be told how many they are
