@@ -3,6 +3,7 @@ package whip
 import (
 	"bufio"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -159,7 +160,7 @@ func TestDestroyedMeanwhile(t *testing.T) {
 	l := newLab(t, Config{Endpoints: roomEndpoints()})
 	e := l.server.endpoint(Watch, "room")
 	l.server.Destroy(Watch, "room")
-	if x, p := l.server.reserve(e, ""); x != nil || p == nil || p.Status != 404 {
+	if x, p := l.server.reserve(e, netip.Prefix{}); x != nil || p == nil || p.Status != 404 {
 		t.Errorf("%v %v", x, p)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,11 +18,11 @@ import (
 // resource is one client that publishes or watches (RFC 9725, 4.2).
 type resource struct {
 	server   *Server
-	endpoint *Endpoint // fixed
-	id       string    // fixed
-	address  string    // fixed; where the client is
-	number   uint64    // fixed; counts resources
-	news     feed      // what players are told
+	endpoint *Endpoint    // fixed
+	id       string       // fixed
+	from     netip.Prefix // fixed; where the client is
+	number   uint64       // fixed; counts resources
+	news     feed         // what players are told
 
 	turn chan struct{} // held by who changes what follows
 	*client
@@ -38,8 +39,8 @@ type resource struct {
 	ended sync.Once
 }
 
-// reserve makes a resource, if there may be another one, of an address.
-func (s *Server) reserve(e *Endpoint, address string) (*resource, *problem) {
+// reserve makes a resource, if there may be another one from a network.
+func (s *Server) reserve(e *Endpoint, from netip.Prefix) (*resource, *problem) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch n := len(s.members[e]); {
@@ -49,22 +50,22 @@ func (s *Server) reserve(e *Endpoint, address string) (*resource, *problem) {
 		return nil, draining()
 	case len(s.resources) >= s.cfg.MaxResources:
 		return nil, later(http.StatusServiceUnavailable, 10*time.Second, "The server has as many clients as it may have.")
-	case s.cfg.PerAddress > 0 && s.hosts[address] >= s.cfg.PerAddress:
+	case s.cfg.PerAddress > 0 && s.hosts[from] >= s.cfg.PerAddress:
 		return nil, later(http.StatusTooManyRequests, 10*time.Second, "This address has as many clients as it may have.")
 	case e.Kind == Watch && e.MaxViewers > 0 && n >= e.MaxViewers:
 		return nil, later(http.StatusServiceUnavailable, 10*time.Second, "This endpoint has as many viewers as it may have.")
 	case e.Kind == Publish && e.Exclusive && n > 0:
 		return nil, later(http.StatusConflict, 5*time.Second, "Somebody publishes here already.")
 	}
-	x := &resource{server: s, endpoint: e, id: randomID(), address: address, turn: make(chan struct{}, 1), etag: newTag(), number: s.made}
+	x := &resource{server: s, endpoint: e, id: randomID(), from: from, turn: make(chan struct{}, 1), etag: newTag(), number: s.made}
 	s.made++
 	s.resources[x.id] = x
 	if s.members[e] == nil {
 		s.members[e] = make(map[*resource]bool)
 	}
 	s.members[e][x] = true
-	if address != "" {
-		s.hosts[address]++
+	if from.IsValid() {
+		s.hosts[from]++
 	}
 	return x, nil
 }
@@ -99,9 +100,9 @@ func (x *resource) end(why string) {
 		if delete(s.members[x.endpoint], x); len(s.members[x.endpoint]) == 0 {
 			delete(s.members, x.endpoint)
 		}
-		if x.address != "" {
-			if s.hosts[x.address]--; s.hosts[x.address] <= 0 {
-				delete(s.hosts, x.address)
+		if x.from.IsValid() {
+			if s.hosts[x.from]--; s.hosts[x.from] <= 0 {
+				delete(s.hosts, x.from)
 			}
 		}
 		s.mu.Unlock()

@@ -41,8 +41,8 @@ type visit struct {
 	w        http.ResponseWriter
 	r        *http.Request
 	endpoint *Endpoint
-	resource *resource // nil at an endpoint
-	address  string    // of the client, "" if nobody has to keep to limits there
+	resource *resource  // nil at an endpoint
+	address  netip.Addr // of the client
 }
 
 // run answers a request, or says what is wrong with it.
@@ -143,10 +143,11 @@ func (s *Server) serve(v *visit) *problem {
 		return nil
 	}
 	v.address = s.address(v.r)
+	from := network(v.address)
 	switch {
 	case s.cfg.Origins.Refuses(v.r, true):
 		return refuse(http.StatusForbidden, "Pages of this origin may not connect.")
-	case v.address != "" && !s.rates.allow(v.address, time.Now()):
+	case from.IsValid() && !s.rates.allow(from, time.Now()):
 		return later(http.StatusTooManyRequests, time.Second, "Too many requests come from this address.")
 	}
 	if v.at == atEndpoint {
@@ -165,21 +166,6 @@ func (s *Server) serve(v *visit) *problem {
 		return p
 	}
 	return do(s, v)
-}
-
-// address is where a client is. Behind a proxy that is trusted, as one on the same machine
-// is, that is what the proxy says; where it says nothing there are no limits.
-func (s *Server) address(r *http.Request) string {
-	ip, _ := transport.RemoteIP(r)
-	if a, err := netip.ParseAddr(ip); err == nil && !a.IsLoopback() && !(len(s.cfg.Trusted) > 0 && s.trusted.Allows(ip)) {
-		return ip
-	}
-	said := r.Header.Values("X-Forwarded-For")
-	if len(said) == 0 {
-		return ""
-	}
-	list := strings.Split(said[len(said)-1], ",") // of which the proxy has added the last one
-	return strings.TrimSpace(list[len(list)-1])
 }
 
 // authorize checks the token (RFC 6750). Only the question of a browser before a request
@@ -333,7 +319,7 @@ func (s *Server) open(v *visit) *problem {
 	if p != nil {
 		return p
 	}
-	x, p := s.reserve(v.endpoint, v.address)
+	x, p := s.reserve(v.endpoint, network(v.address))
 	if p != nil {
 		return p
 	}

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -122,8 +123,8 @@ type Server struct {
 	resources map[string]*resource
 	made      uint64 // resources so far
 	members   map[*Endpoint]map[*resource]bool
-	hosts     map[string]int     // resources, by address
-	crowds    map[*Endpoint]bool // whose players have to be told how many they are
+	hosts     map[netip.Prefix]int // resources, by network
+	crowds    map[*Endpoint]bool   // whose players have to be told how many they are
 }
 
 // name is a kind with an id: the same id may stand for one of each.
@@ -140,7 +141,7 @@ func New(cfg Config, core *janus.Core) (*Server, error) {
 	cfg.setDefaults()
 	s := &Server{cfg: cfg, core: core, rates: newRates(cfg.RequestRate), table: newTable(),
 		endpoints: make(map[name]*Endpoint), resources: make(map[string]*resource), members: make(map[*Endpoint]map[*resource]bool),
-		hosts: make(map[string]int), crowds: make(map[*Endpoint]bool)}
+		hosts: make(map[netip.Prefix]int), crowds: make(map[*Endpoint]bool)}
 	s.trusted = transport.NewACL(cfg.Trusted, false)
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.tasks.Log = cfg.Log
