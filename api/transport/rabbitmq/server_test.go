@@ -218,6 +218,7 @@ func restart(t *testing.T, b *brokertest.Broker) {
 	}
 	seen.Send(r.Core, c.Session(), 1, 100)
 	seen.Expect(1, 100)
+	transporttest.Confirmed(t, r.server.runner.Link) // or it may come again
 	r.gate.Shut()
 	b.Kill()
 	seen.Send(r.Core, c.Session(), 101, 3000)
