@@ -2,7 +2,7 @@
 // has in its encoded stream, and renumbers VP8 descriptors across switches.
 //
 // Everything here is a pure function over borrowed byte slices. Nothing
-// allocates, error paths included, and no parser reads outside of its input.
+// allocates, error paths included, and no parser reads outside its input.
 package codec
 
 import "errors"

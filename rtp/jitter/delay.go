@@ -133,7 +133,7 @@ func (e *delays) shift(n int) {
 	}
 }
 
-// update sets the target anew.
+// update computes the target.
 func (e *delays) update(now int64) {
 	want := e.best()
 	if e.packets < firstPackets {

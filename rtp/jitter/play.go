@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// stalled is how long nobody has pulled when everything begins anew.
+	// stalled is how long nobody has pulled when everything starts again.
 	stalled = 500 * time.Millisecond
 	// longestGap is how much is concealed where packets are lost; beyond it there is
 	// silence until the next is due.
@@ -148,7 +148,7 @@ func (b *Buffer) forgetPast() {
 	}
 }
 
-// start begins to play, if the first packet is due, and tells whether it is.
+// start begins to play, if the first packet is due, and reports whether it is.
 func (b *Buffer) start() bool {
 	target := b.target()
 	for {

@@ -80,7 +80,7 @@ func (s *signal) read(pcm []float32) {
 // space is where a decoder writes n samples.
 func (s *signal) space(n int) []float32 { return s.part(s.end, s.end+n) }
 
-// sane tells whether samples are numbers of a sound, and notes how loud it is.
+// sane reports whether samples are numbers of a sound, and notes how loud it is.
 func (s *signal) sane(pcm []float32) bool {
 	var sum float32
 	for _, v := range pcm {
@@ -216,7 +216,7 @@ func (s *signal) concealed(n, run int) {
 	s.cold = s.gain == 0
 }
 
-// silence fades out what is ready and adds zeros, n samples in all. It tells whether
+// silence fades out what is ready and adds zeros, n samples in all. It reports whether
 // all of them are zeros.
 func (s *signal) silence(n int) bool {
 	if s.cold {

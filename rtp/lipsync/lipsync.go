@@ -133,7 +133,7 @@ func (l *Timeline) Time(i int, timestamp uint64) time.Duration {
 	return at
 }
 
-// Certain tells whether reports have told where all tracks belong that have begun.
+// Certain reports whether reports have told where all tracks belong that have begun.
 func (l *Timeline) Certain() bool {
 	for i := range l.tracks {
 		if t := &l.tracks[i]; len(t.runs) > 0 && !t.current().certain {
@@ -207,7 +207,7 @@ func (l *Timeline) run(i int, timestamp uint64, ssrc, source uint32, at mono.Tim
 	return r
 }
 
-// placing tells whether tracks may still be moved by arrivals: nothing of them is in the
+// placing reports whether tracks may still be moved by arrivals: nothing of them is in the
 // file.
 func (l *Timeline) placing(at mono.Time) bool { return at.Sub(l.began) < Patience }
 

@@ -55,7 +55,7 @@ func (l *Timeline) watch(i int, r *run, at mono.Time) *run {
 	return l.shift(i, o.from, o.by)
 }
 
-// aloneLate tells whether another track of late has no trouble, so that it is not the
+// aloneLate reports whether another track of late has no trouble, so that it is not the
 // network that is slow.
 func (l *Timeline) aloneLate(i int, at mono.Time) bool {
 	for n := range l.tracks {

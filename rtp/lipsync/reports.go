@@ -86,7 +86,7 @@ func (l *Timeline) Report(i int, r Report) {
 	l.aim(i)
 }
 
-// absurd tells whether the timestamp of a report of the current stream has nothing to do
+// absurd reports whether the timestamp of a report of the current stream has nothing to do
 // with that of a packet of it, which came at a known time.
 func (t *track) absurd(n *report, timestamp uint64, at mono.Time) bool {
 	ahead := t.duration(int64(int32(n.ts + t.current().delta - uint32(timestamp))))
@@ -101,7 +101,7 @@ func (t *track) sift(timestamp uint64, at mono.Time) {
 	}
 }
 
-// contradicts tells whether a report contradicts those before. jump is by how much, if
+// contradicts reports whether a report contradicts those before. jump is by how much, if
 // there is reason to believe it.
 func (t *track) contradicts(c *clock, n *report) (jump time.Duration, ok bool) {
 	if len(t.runs) == 0 || t.current().ssrc != c.ssrc || len(c.list) == 0 {
@@ -199,7 +199,7 @@ func (l *Timeline) aim(i int) {
 	r.certain = true
 }
 
-// anchors tells whether a track tells where the session begins: the first audio track, as
+// anchors reports whether a track says where the session begins: the first audio track, as
 // long as it has few reports, and another one until that has any.
 func (l *Timeline) anchors(i int, s *session) bool {
 	switch {

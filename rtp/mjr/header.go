@@ -75,7 +75,7 @@ func (h *Header) Rate() uint32 {
 	return 0
 }
 
-// Check tells why a recording with this header cannot be made: its codec cannot be
+// Check says why a recording with this header cannot be made: its codec cannot be
 // recorded as such a type, or its texts are too long.
 func (h *Header) Check() error {
 	if h.Type == 0 || TypeOf(h.Codec) != h.Type {

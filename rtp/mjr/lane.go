@@ -17,7 +17,7 @@ type entry struct {
 	offset     int64
 }
 
-// before tells whether e comes before o.
+// before reports whether e comes before o.
 func (e *entry) before(o *entry) bool {
 	if e.time != o.time {
 		return e.time < o.time
@@ -44,7 +44,7 @@ const (
 )
 
 // lane follows the numbers of one stream, unwraps them, and tells packets that do not
-// belong to it. A single one that is far off is held until the next tells whether the
+// belong to it. A single one that is far off is held until the next reports whether the
 // stream has moved there.
 type lane struct {
 	rate  int64
@@ -98,19 +98,19 @@ func (l *lane) finish() decision {
 	return l.now
 }
 
-// near tells whether the timestamps of two packets are.
+// near reports whether the timestamps of two packets are.
 func (l *lane) near(a, b *entry) bool {
 	d := seq.Diff32(a.head.Timestamp, b.head.Timestamp)
 	return max(d, -d) <= jumpSeconds*l.rate
 }
 
-// follows tells whether a's number may be of the stream of b.
+// follows reports whether a's number may be of the stream of b.
 func follows(a, b *entry) bool {
 	d := seq.Diff16(a.head.SequenceNumber, b.head.SequenceNumber)
 	return d > -jumpPackets && d < jumpPackets
 }
 
-// waited tells whether the timestamp is as far ahead as the packet came later.
+// waited reports whether the timestamp is as far ahead as the packet came later.
 func (l *lane) waited(e *entry) bool {
 	if !e.hasArrival || !l.high.hasArrival {
 		return false
@@ -148,7 +148,7 @@ func (l *lane) reject() {
 	l.held = l.held[:0]
 }
 
-// move goes on with the packets that are held. Where a sender's clock began anew, time
+// move goes on with the packets that are held. Where a sender's clock started again, time
 // goes on by how much later they came.
 func (l *lane) move() {
 	first := &l.held[0]

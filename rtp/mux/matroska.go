@@ -174,7 +174,7 @@ func (m *Matroska) appendBlock(dst []byte, b *block, start int64) []byte {
 	return append(append(dst, flags), data...)
 }
 
-// indexed tells whether a block gets a cue: key frames of video, and audio every five
+// indexed reports whether a block gets a cue: key frames of video, and audio every five
 // seconds where there is no video.
 func (m *Matroska) indexed(b *block) bool {
 	t := &m.info.Tracks[b.track]

@@ -125,7 +125,7 @@ func (m *Matroska) appendHead(dst []byte) []byte {
 	return append(dst, bytes.Join(parts, nil)...)
 }
 
-// seekHead tells where the parts behind it are, and the cues.
+// seekHead says where the parts behind it are, and the cues.
 func (m *Matroska) seekHead(parts [][]byte) []byte {
 	type seekHead struct {
 		Seek []seek `ebml:"Seek"`

@@ -33,7 +33,7 @@ type Track struct {
 	Rate, Channels int
 }
 
-// text tells whether it is a track of text.
+// text reports whether it is a track of text.
 func (t *Track) text() bool { return t.Codec == frame.Unknown }
 
 // size is the size of the picture in pixels, a usual one if it is not known.
@@ -93,7 +93,7 @@ type Writer interface {
 	Append(dst []byte, s *Sample) []byte
 	// Flush appends what was held back, but for what cannot be written yet.
 	Flush(dst []byte) []byte
-	// SetTrack tells what became known of a track: its Config.
+	// SetTrack says what became known of a track: its Config.
 	SetTrack(i int, t Track)
 	// End appends the end of the file.
 	End(dst []byte) ([]byte, []Patch)
