@@ -125,7 +125,7 @@ func (a *Agent) allFailed() bool {
 	return len(a.pairs) > 0
 }
 
-// checking tells whether a check is outstanding or to come.
+// checking reports whether a check is outstanding or to come.
 func (a *Agent) checking() bool {
 	for _, q := range a.pairs {
 		if q.state == pairInProgress && q.gen == a.gen {
@@ -161,7 +161,7 @@ func (a *Agent) maintain(now mono.Time) {
 	a.keepalive(now)
 }
 
-// expired tells why the selected path counts no longer, NoCause while it does.
+// expired says why the selected path counts no longer, NoCause while it does.
 func (a *Agent) expired(now mono.Time) Cause {
 	switch {
 	case now >= a.lastRecv.Add(failAfter):

@@ -25,7 +25,7 @@ type receiver struct {
 	controls []control
 
 	now  func(fd uintptr)      // tries once
-	wait func(fd uintptr) bool // tries once, tells whether to stop waiting
+	wait func(fd uintptr) bool // tries once, reports whether to stop waiting
 
 	ms    []Message // of the call under way
 	n     int
