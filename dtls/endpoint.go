@@ -30,7 +30,7 @@ const (
 )
 
 // Config describes an endpoint. The callbacks come from goroutines of the
-// endpoint, OnConnected and OnClosed one after the other; they may call Close.
+// endpoint, OnConnected and OnClosed one after another; they may call Close.
 type Config struct {
 	Certificate *Certificate // ours
 	Role        Role

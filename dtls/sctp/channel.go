@@ -186,7 +186,7 @@ func (a *Association) deliver(c *channel, binary bool, b []byte) {
 	}
 }
 
-// used tells whether the stream of a message is a data channel. One that nobody
+// used reports whether the stream of a message is a data channel. One that nobody
 // opened becomes one without a label: it was agreed on elsewhere (RFC 8831, 6.4).
 func (a *Association) used(c *channel) bool {
 	a.mu.Lock()

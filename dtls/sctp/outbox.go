@@ -120,7 +120,7 @@ func (o *outbox) settle(now time.Time, buffered int) {
 	}
 }
 
-// room tells whether SCTP may be given more.
+// room reports whether SCTP may be given more.
 func (o *outbox) room() bool {
 	return o.written-o.arrived < handWindow && len(o.handed) < handMessages
 }
@@ -133,7 +133,7 @@ func (o *outbox) hand(now time.Time, cost int) {
 	o.handed = append(o.handed, handed{o.written, cost})
 }
 
-// stalled tells whether the peer has not acknowledged anything for too long.
+// stalled reports whether the peer has not acknowledged anything for too long.
 func (o *outbox) stalled(now time.Time) bool {
 	return len(o.handed) > 0 && now.Sub(o.moved) >= stallTime
 }

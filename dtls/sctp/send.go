@@ -99,7 +99,7 @@ func (a *Association) settle() {
 	}
 }
 
-// canSend tells if m has a channel, or may have one opened.
+// canSend reports whether m has a channel, or may have one opened.
 func (a *Association) canSend(m message) bool { return a.mayOpen || a.find(m.label) != nil }
 
 func (a *Association) find(label string) *channel {
