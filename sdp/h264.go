@@ -70,7 +70,7 @@ var h264SubProfiles = []struct {
 	{0x58, 0xcf, 0x00, 0x5800}, // extended
 }
 
-// hasH264Profile tells whether a format has the profile of a profile-level-id. The
+// hasH264Profile reports whether a format has the profile of a profile-level-id. The
 // level is no part of the match (RFC 6184, 8.2.2).
 func (c *Codec) hasH264Profile(id string) bool {
 	f, ok := c.h264()
@@ -89,7 +89,7 @@ func (c *Codec) h264Answer(id string) string {
 	return "profile-level-id=" + id + ";packetization-mode=" + c.h264Mode()
 }
 
-// permitsH264 tells whether parameters may be the answer to a format: of the same
+// permitsH264 reports whether parameters may be the answer to a format: of the same
 // profile and mode, and not of a higher level.
 func (c *Codec) permitsH264(fmtp string) bool {
 	offered, ok := c.h264()

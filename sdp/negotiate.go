@@ -79,7 +79,7 @@ func (s *Section) RID(id string) *RID {
 	return nil
 }
 
-// ValidMID tells whether a text can be a mid: a token (RFC 8866, 9) of 1 to
+// ValidMID reports whether a text can be a mid: a token (RFC 8866, 9) of 1 to
 // MaxMIDLength characters.
 func ValidMID(mid string) bool {
 	for _, c := range []byte(mid) {
