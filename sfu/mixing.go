@@ -187,10 +187,10 @@ func (p *Party) SetTalking(window, threshold int) { p.party.SetTalking(window, t
 // SetGroup changes the group that it speaks in.
 func (p *Party) SetGroup(group int) { p.party.SetGroup(group) }
 
-// ResetDecoder makes its decoder begin anew.
+// ResetDecoder makes its decoder start again.
 func (p *Party) ResetDecoder() { p.party.ResetDecoder() }
 
-// Stats tells how it fares.
+// Stats says how it fares.
 func (p *Party) Stats() PartyStats { return p.party.Stats() }
 
 // InputFormat is how audio comes that a Party speaks, as far as it was agreed on; 0 = it was

@@ -134,7 +134,7 @@ func (p *Peer) EndOfCandidates() {
 	p.do(func(now mono.Time, c *peer.Peer) { c.EndOfCandidates(now) })
 }
 
-// RestartICE makes new local credentials and starts checking anew as soon as
+// RestartICE makes new local credentials and starts checking again as soon as
 // the remote's are known. A relay that was lost is looked for again.
 func (p *Peer) RestartICE() ice.Credentials {
 	p.findRelay()

@@ -47,12 +47,12 @@ var liveCodecs = map[string]frame.Codec{
 	"pcmu": frame.PCMU, "pcma": frame.PCMA, "g722": frame.G722,
 }
 
-// LiveContainer tells whether there is a format of such a name for LiveFormat.
+// LiveContainer reports whether there is a format of such a name for LiveFormat.
 func LiveContainer(name string) bool { return record.Container(name) }
 
 // LiveFormat is the format of files that players open at any time: "webm", "mkv" or
 // "mp4", with all tracks in sync; see record.Live. app is the program that writes. The error
-// tells what does not fit.
+// says what does not fit.
 func LiveFormat(container, app string, tracks []LiveTrack) (RecordFormat, error) {
 	var list []record.LiveTrack
 	for _, t := range tracks {

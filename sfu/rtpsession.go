@@ -61,7 +61,7 @@ type RTPRemote struct {
 // RTPSessionStats are counts since a session began; see package plain.
 type RTPSessionStats = plain.SessionStats
 
-// RTPSession is one medium with a far end outside of WebRTC: RTP and RTCP by a pair of
+// RTPSession is one medium with a far end outside WebRTC: RTP and RTCP by a pair of
 // ports, both ways, in the clear or by SRTP with keys from signalling (RFC 3550,
 // RFC 4568). It is an Origin with one track, 0. Its methods may be called from any
 // goroutine; only Stats waits for the shard.
@@ -259,7 +259,7 @@ func (s *RTPSession) meet(far netip.AddrPort, own bool) {
 	}
 }
 
-// means tells whether the far end is at the socket of another session.
+// means reports whether the far end is at the socket of another session.
 func (s *RTPSession) means(o *RTPSession) bool {
 	return s.own && s != o && s.far.Port() == o.port && (!o.bind.IsValid() || o.bind == s.far.Addr())
 }

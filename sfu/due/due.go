@@ -14,10 +14,10 @@ type Entry[T any] struct {
 // At is when it is due, as was said last.
 func (e *Entry[T]) At() mono.Time { return e.at }
 
-// In tells whether it is in a heap.
+// In reports whether it is in a heap.
 func (e *Entry[T]) In() bool { return e.place > 0 }
 
-// First tells whether nothing else in its heap is due before.
+// First reports whether nothing else in its heap is due before.
 func (e *Entry[T]) First() bool { return e.place == 1 }
 
 // Heap has entries by the time at which they are due. The zero value is empty. Its owner
@@ -70,7 +70,7 @@ func (h *Heap[T]) Remove(e *Entry[T]) {
 	}
 }
 
-// before tells whether the entry at place i is due before that at j.
+// before reports whether the entry at place i is due before that at j.
 func (h *Heap[T]) before(i, j int) bool { return h.list[i-1].at < h.list[j-1].at }
 
 func (h *Heap[T]) swap(i, j int) {

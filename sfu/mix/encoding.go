@@ -117,7 +117,7 @@ func (e *encoding) independent() {
 	}
 }
 
-// leadsTo tells whether a listener can go on with another encoding without a click.
+// leadsTo reports whether a listener can go on with another encoding without a click.
 func (e *encoding) leadsTo(other *encoding) bool {
 	return e.key.codec != Opus || len(e.out) == 0 || len(other.out) == 0 || opus.Seamless(e.out, other.out)
 }

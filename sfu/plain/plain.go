@@ -1,4 +1,4 @@
-// Package plain is media outside of WebRTC, sans-IO: tracks that are fed by plain
+// Package plain is media outside WebRTC, sans-IO: tracks that are fed by plain
 // RTP or SRTP, and forwarders that send tracks as such (RFC 3550, RFC 3711).
 // Both run inside one shard's loop.
 package plain

@@ -15,7 +15,7 @@ import (
 // Reader reads media to play. Its methods are called by one goroutine at a time, which may
 // wait in them, for a disk.
 type Reader interface {
-	// Next appends the next packet to dst, and tells when it is due after the
+	// Next appends the next packet to dst, and says when it is due after the
 	// beginning; that never falls. Nothing appended is silence until then.
 	// After an error nothing follows; io.EOF is the end.
 	Next(dst []byte) (packet []byte, at time.Duration, err error)

@@ -17,7 +17,7 @@ type Config struct {
 	Next bool
 	// Suffix is put behind the path until then, "" = none.
 	Suffix string
-	// Check, if not nil, tells whether there may be a file at a path, before it is made.
+	// Check, if not nil, reports whether there may be a file at a path, before it is made.
 	// It may wait for the file system.
 	Check  func(path string) error
 	Format Format
@@ -129,7 +129,7 @@ func (f *File) Close() {
 	}
 }
 
-// ends tells whether it was closed.
+// ends reports whether it was closed.
 func (f *File) ends() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -330,7 +330,7 @@ func (f *File) count(taken, dropped uint64) {
 	}
 }
 
-// room tells whether n more bytes may wait for the disk.
+// room reports whether n more bytes may wait for the disk.
 func (f *File) room(n int) bool {
 	return len(f.fill)+n <= maxWaiting && f.disk.bytes.Load()+int64(n) <= maxDiskWaiting &&
 		f.recorder.waiting.Load()+int64(n) <= maxAllWaiting

@@ -240,13 +240,13 @@ func (r *Recorder) open(f *File, fresh bool) (output, uint64, error) {
 	}
 }
 
-// fileExists tells whether there is something with a path.
+// fileExists reports whether there is something with a path.
 func fileExists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
 }
 
-// createFile makes a file and the folders on the way, and tells which file system it is
+// createFile makes a file and the folders on the way, and says which file system it is
 // on.
 func createFile(path string) (output, uint64, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

@@ -16,7 +16,7 @@ type Input interface {
 	RequestKeyframe()
 }
 
-// track is one track of a file: inputs one after the other, in numbers that go on.
+// track is one track of a file: inputs one after another, in numbers that go on.
 // The collector owns it, but for what the file's lock guards.
 type track struct {
 	clockRate uint32 // Hz

@@ -24,7 +24,7 @@ func (r *Ring[T]) Put(v *T) {
 	r.head.Store(head + 1)
 }
 
-// Waiting tells how many are to be taken.
+// Waiting says how many are to be taken.
 func (r *Ring[T]) Waiting() uint64 { return r.head.Load() - r.tail.Load() }
 
 // Front lends the consumer what was put in first and waits, until Shift.

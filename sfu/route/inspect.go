@@ -20,7 +20,7 @@ var kinds = [media.NumCodecs]codec.Kind{
 // is ready.
 type Inspector struct {
 	// Temporals is the number of temporal layers that the sender announced
-	// outside of its payloads, 0 = unknown.
+	// outside its payloads, 0 = unknown.
 	Temporals int8
 
 	dd *codec.DDState // made with the first dependency descriptor

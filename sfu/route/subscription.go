@@ -111,7 +111,7 @@ func (s *Subscription) Expect() uint64 {
 	return s.wishes
 }
 
-// Expects tells whether nothing else has been wanted since.
+// Expects reports whether nothing else has been wanted since.
 func (s *Subscription) Expects(wish uint64) bool { return s.wishes == wish }
 
 // Detach ends the forwarding; the numbering is kept for a later Attach.
@@ -139,7 +139,7 @@ func (s *Subscription) restart() {
 	s.open, s.rebase, s.moved = false, true, true
 }
 
-// Renumber starts the outgoing sequence anew, for a sink with another SSRC.
+// Renumber starts the outgoing sequence again, for a sink with another SSRC.
 func (s *Subscription) Renumber() {
 	s.num.next, s.rebase = 1, true
 }
@@ -154,7 +154,7 @@ func (s *Subscription) SetPaused(now mono.Time, paused bool) {
 	s.resume(now)
 }
 
-// Paused tells whether forwarding is stopped by SetPaused.
+// Paused reports whether forwarding is stopped by SetPaused.
 func (s *Subscription) Paused() bool { return s.paused }
 
 // SetHeld is SetPaused for who knows that nothing would get through; both count.
@@ -167,10 +167,10 @@ func (s *Subscription) SetHeld(now mono.Time, held bool) {
 	s.resume(now)
 }
 
-// flows tells whether anything is forwarded.
+// flows reports whether anything is forwarded.
 func (s *Subscription) flows() bool { return !s.paused && !s.held }
 
-// resume begins anew after a pause, if it is over.
+// resume starts again after a pause, if it is over.
 func (s *Subscription) resume(now mono.Time) {
 	if !s.flows() {
 		return

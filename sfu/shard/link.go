@@ -105,7 +105,7 @@ func (s *Shard) RemoveLink(id uint32) {
 	s.settle(mb)
 }
 
-// HasLinks tells whether the peer has links.
+// HasLinks reports whether the peer has links.
 func (s *Shard) HasLinks(p *peer.Peer) bool {
 	mb := s.peers[p]
 	return mb != nil && len(mb.links) > 0

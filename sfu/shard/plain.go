@@ -13,7 +13,7 @@ import (
 	"bifrons/sfu/route"
 )
 
-// A Leg is media outside of WebRTC that lives on a shard.
+// A Leg is media outside WebRTC that lives on a shard.
 type Leg interface {
 	// Tick is called every tickInterval.
 	Tick(now mono.Time)

@@ -69,7 +69,7 @@ func (s Steps) Bytes(from, to time.Duration) (sum float64) {
 const opportunity = 1504
 
 // Mahimahi is a trace of moments at which a packet of 1504 bytes may go out. It
-// begins anew at its end.
+// starts again at its end.
 type Mahimahi struct {
 	at     []time.Duration
 	length time.Duration
