@@ -158,7 +158,7 @@ func (c *Core) Transports() []Transport {
 // Auth is who checks credentials.
 func (c *Core) Auth() *auth.Auth { return c.auth }
 
-// Accepting tells whether new sessions may be created.
+// Accepting reports whether new sessions may be created.
 func (c *Core) Accepting() bool { return c.accepting.Load() }
 
 // SetAccepting allows or refuses new sessions.

@@ -66,7 +66,7 @@ func (e *Event) Bytes() []byte {
 	return e.Append(make([]byte, 0, e.Len()))
 }
 
-// Replaces tells whether the event makes an earlier one superfluous.
+// Replaces reports whether the event makes an earlier one superfluous.
 func (e *Event) Replaces(earlier *Event) bool {
 	return e.Topic != "" && e.Handle == earlier.Handle && e.Topic == earlier.Topic
 }

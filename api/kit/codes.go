@@ -38,7 +38,7 @@ func (c Codes) CheckItem(fields []schema.Field, item Args, list string) *schema.
 	return c.Check(fields, item)
 }
 
-// MayLocked tells whether a client may do something: if it is locked, those may who know the
+// MayLocked reports whether a client may do something: if it is locked, those may who know the
 // plugin's admin_key.
 func (c Codes) MayLocked(body Args, locked bool, adminKey string) *schema.Error {
 	if !locked {

@@ -12,7 +12,7 @@ import (
 // before it.
 const cleaningWait = 3 * time.Second
 
-// Expect tells whether SetRemote would take a description of a type, so that nobody
+// Expect reports whether SetRemote would take a description of a type, so that nobody
 // need parse one that it would not. For an offer it waits a while for the end of a
 // connection that is being closed. Errors are ErrClosing, ErrUnexpectedAnswer and
 // ErrClosed.

@@ -46,7 +46,7 @@ type Client struct {
 	Observer Observer
 }
 
-// Executor runs functions one after the other, in the order in which they were
+// Executor runs functions one after another, in the order in which they were
 // given. Do may lose some if too many wait, which it reports by false.
 type Executor interface {
 	Do(f func()) bool
@@ -91,7 +91,7 @@ type Observer interface {
 	Described(candidate string)
 	Taken(candidate string)
 
-	// Transport tells whether the events EventICEState, EventSelectedPair and
+	// Transport reports whether the events EventICEState, EventSelectedPair and
 	// EventDTLSState are of use. Without an Observer they are not. No lock is held.
 	Transport() bool
 }

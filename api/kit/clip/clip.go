@@ -43,7 +43,7 @@ type File struct {
 
 var errEmpty = errors.New("there is nothing in the file to play")
 
-// Open opens a regular file, whose name tells what it is: .opus or else G.711. It may
+// Open opens a regular file, whose name says what it is: .opus or else G.711. It may
 // be in the folders, or anywhere if there are none.
 func Open(name string, folders []string) (*File, error) {
 	if strings.HasSuffix(name, ".opus") {

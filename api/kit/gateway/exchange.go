@@ -167,7 +167,7 @@ func (l *Leg) far() (to targets) {
 	return to
 }
 
-// Waiting tells whether the far end's offer waits for an answer, and whether it has SRTP that can be used.
+// Waiting reports whether the far end's offer waits for an answer, and whether it has SRTP that can be used.
 func (l *Leg) Waiting() (waits, secure bool) {
 	if l.offer == nil || l.offer.ours {
 		return false, false

@@ -1,4 +1,4 @@
-// Package gateway is what plugins are made of that join a WebRTC client and a far end outside of
+// Package gateway is what plugins are made of that join a WebRTC client and a far end outside
 // WebRTC, such as a telephone: the plain side of a call.
 //
 // A Leg has the offers and answers of both sides (RFC 3264), the ports and the SRTP keys, and has
@@ -94,7 +94,7 @@ func (c *Codes) ReadSuite(body kit.Args, s *SRTP) *schema.Error {
 	return nil
 }
 
-// CheckBrowser tells what cannot be done with a client's description.
+// CheckBrowser says what cannot be done with a client's description.
 func (c *Codes) CheckBrowser(j *plugin.JSEP) *schema.Error {
 	if j == nil {
 		return kit.Errorf(c.BadSDP, "Missing SDP")

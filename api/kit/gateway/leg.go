@@ -220,5 +220,5 @@ func (l *Leg) RequestKeyframes(client, far bool) {
 	}
 }
 
-// Running tells whether something was agreed on.
+// Running reports whether something was agreed on.
 func (l *Leg) Running() bool { return l.running }

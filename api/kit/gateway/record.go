@@ -29,7 +29,7 @@ var queryNames = [numStreams]string{"audio", "video", "audio-peer", "video-peer"
 // kind is what goes through it.
 func (x Stream) kind() sdp.Kind { return sdp.Kind(x & 1) }
 
-// ofPeer tells whether it comes from the far end.
+// ofPeer reports whether it comes from the far end.
 func (x Stream) ofPeer() bool { return x >= PeerAudio }
 
 // fileName is the name of a recording of the stream. own says how those of the client are called.

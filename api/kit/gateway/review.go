@@ -35,7 +35,7 @@ type look struct {
 	stats sfu.RTPSessionStats
 }
 
-// faults tells what is wrong with a medium.
+// faults says what is wrong with a medium.
 func (x *look) faults() (list []Fault) {
 	s, f := &x.stats, x.flow
 	if x.early {
@@ -54,7 +54,7 @@ func (x *look) faults() (list []Fault) {
 	return list
 }
 
-// whyNothingComes tells why the far end may seem to send nothing.
+// whyNothingComes says why the far end may seem to send nothing.
 func (x *look) whyNothingComes() string {
 	s, to := &x.stats, x.flow.to.rtp
 	switch {
@@ -97,7 +97,7 @@ func (l *Leg) looks() (list []look) {
 	return list
 }
 
-// Faults tells which side sends nothing, and why that may be. It waits for the engine.
+// Faults says which side sends nothing, and why that may be. It waits for the engine.
 func (l *Leg) Faults() (list []Fault) {
 	for _, x := range l.looks() {
 		list = append(list, x.faults()...)
@@ -157,7 +157,7 @@ func (l *Leg) tell() {
 	}
 }
 
-// first notes that the log is told something, and tells whether it was not yet.
+// first notes that the log is told something, and reports whether it was not yet.
 func (l *Leg) first(text string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -223,7 +223,7 @@ func direction(f *flow) string {
 // Secrecy is what is known of SRTP.
 type Secrecy struct{ Known, Required, Ours, Theirs bool }
 
-// Secrecy tells what is known of SRTP, if there is a description of either side.
+// Secrecy says what is known of SRTP, if there is a description of either side.
 func (l *Leg) Secrecy() Secrecy {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -17,7 +17,7 @@ type Estimation struct {
 	Max uint64 // bit/s, 0 = no bound
 }
 
-// Estimates tells whether a request says anything on all that goes to the client. With a
+// Estimates reports whether a request says anything on all that goes to the client. With a
 // mid it is about one m-line.
 func Estimates(request kit.Args) bool {
 	return request.Has("bwe") || request.Has("max_bitrate") && !request.Has("mid")

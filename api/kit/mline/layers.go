@@ -57,7 +57,7 @@ const MaxPriority = 255
 // maxFallback bounds the time after which a lower layer is taken, in microseconds.
 const maxFallback = 1<<32 - 1
 
-// applies tells whether a layer is one of a stream's.
+// applies reports whether a layer is one of a stream's.
 func (as Layering) applies(layer int) bool {
 	return as == Simulcast && layer < spatialLayer || as == SVC && layer >= spatialLayer
 }
@@ -73,7 +73,7 @@ var Fields = []schema.Field{
 	{Name: "priority", Type: schema.Uint},
 }
 
-// Check tells what is wrong with the layers that a request chooses, whose types
+// Check says what is wrong with the layers that a request chooses, whose types
 // were checked. invalid is the code of the failure.
 func Check(request kit.Args, invalid int) *schema.Error {
 	for _, name := range names {
@@ -120,13 +120,13 @@ func Read(request kit.Args) Change {
 	return c
 }
 
-// ChoosesLayers tells whether a request chooses any layer.
+// ChoosesLayers reports whether a request chooses any layer.
 func (c *Change) ChoosesLayers() bool { return c.given != [numLayers]bool{} }
 
-// Retargets tells whether a request changes how layers are forwarded.
+// Retargets reports whether a request changes how layers are forwarded.
 func (c *Change) Retargets() bool { return c.ChoosesLayers() || c.hasFallback }
 
-// Weighs tells whether a request changes how the m-line counts.
+// Weighs reports whether a request changes how the m-line counts.
 func (c *Change) Weighs() bool { return c.hasMax || c.hasPriority }
 
 // DropFallback forgets what the request says on the fallback.
@@ -233,7 +233,7 @@ type Outcome struct {
 	Temporal bool    // another temporal layer, which needs none
 }
 
-// Outcome tells what is to be done about a change that was taken over.
+// Outcome says what is to be done about a change that was taken over.
 func (l *Layers) Outcome(c Change, as Layering) Outcome {
 	var o Outcome
 	now := places(l.Current)

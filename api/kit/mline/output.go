@@ -19,7 +19,7 @@ func LayeringIn(offer *plugin.JSEP, section int, codec string) Layering {
 	)
 }
 
-// Accepted tells whether an answer lets through what was offered in a section.
+// Accepted reports whether an answer lets through what was offered in a section.
 func Accepted(answer *sdp.Description, section int) bool {
 	if section >= len(answer.Sections) {
 		return false
@@ -58,7 +58,7 @@ type engine interface {
 // Input is what the engine was told to forward.
 func (o *Output) Input() Input { return o.input }
 
-// Held tells whether it was told to hold that.
+// Held reports whether it was told to hold that.
 func (o *Output) Held() bool { return o.held }
 
 // Sync makes the engine forward what comes from an input, or hold it. The layers and
@@ -106,7 +106,7 @@ func (o *Output) hold(e engine, held bool) {
 	}
 }
 
-// Forget makes the next Sync begin anew, as an input that is the same has other media.
+// Forget makes the next Sync start again, as an input that is the same has other media.
 func (o *Output) Forget() { o.input = Input{} }
 
 // Retarget tells the engine which layers to forward, if it forwards any.

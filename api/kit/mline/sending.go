@@ -31,7 +31,7 @@ func (s *Sending) Set(request kit.Args) {
 	}
 }
 
-// Mutes tells whether media of a kind does not go on.
+// Mutes reports whether media of a kind does not go on.
 func (s *Sending) Mutes(k sdp.Kind) bool {
 	if k == sdp.Video {
 		return !s.Video

@@ -45,7 +45,7 @@ type Medium struct {
 	Lowest bool // of several encodings the lowest is recorded, not the best
 }
 
-// Recordable tells whether there are recordings of the medium's codec.
+// Recordable reports whether there are recordings of the medium's codec.
 func (m *Medium) Recordable() bool { return mjr.TypeOf(strings.ToLower(m.Codec)) != 0 }
 
 // Path is where a file of a name goes: into the folder, if there is one, whatever the
@@ -266,7 +266,7 @@ func (s *Set) reserve(e *slot, name string) (next, ok bool) {
 	return s.next(e.key, name), true
 }
 
-// next tells whether a medium was recorded to a file of that name before, since it was
+// next reports whether a medium was recorded to a file of that name before, since it was
 // stopped last.
 func (s *Set) next(key int, name string) bool {
 	if s.parts == nil {
@@ -351,14 +351,14 @@ func (s *Set) Pause(key int, paused bool) {
 	})
 }
 
-// Records tells whether a medium is recorded.
+// Records reports whether a medium is recorded.
 func (s *Set) Records(key int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.find(key) != nil
 }
 
-// Any tells whether anything is recorded.
+// Any reports whether anything is recorded.
 func (s *Set) Any() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

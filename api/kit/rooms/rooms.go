@@ -267,7 +267,7 @@ func (r *Registry[T]) CategoryID(category string) (id string, ok bool) {
 	return id, r.IDs.Canonical(id)
 }
 
-// ReserveCategory is Reserve for the id in the name of a category, and tells why that
+// ReserveCategory is Reserve for the id in the name of a category, and says why that
 // cannot be had.
 func (r *Registry[T]) ReserveCategory(category string) (id, leftOut string) {
 	id, ok := r.CategoryID(category)
@@ -288,7 +288,7 @@ func (r *Registry[T]) CategoryKey(c *config.Group) string {
 	return ""
 }
 
-// HasCategory tells whether there is the thing of a category.
+// HasCategory reports whether there is the thing of a category.
 func (r *Registry[T]) HasCategory(c *config.Reader) bool {
 	_, ok := r.Get(r.CategoryKey(c.Group()))
 	return ok

@@ -29,7 +29,7 @@ type Tokens struct {
 	list []string
 }
 
-// Admit tells whether one may enter with a token.
+// Admit reports whether one may enter with a token.
 func (t *Tokens) Admit(token string) bool { return !t.On || slices.Contains(t.list, token) }
 
 // Add adds tokens.

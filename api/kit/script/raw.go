@@ -114,7 +114,7 @@ func (r *reader) look() {
 	}
 }
 
-// read gives the packets of a tap to the script, some at a time, and tells whether there may be
+// read gives the packets of a tap to the script, some at a time, and reports whether there may be
 // more.
 func (r *reader) read(t *tap) (more bool) {
 	for range maxTurn {

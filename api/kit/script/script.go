@@ -27,7 +27,7 @@ type Interpreter interface {
 	// Run runs the script's file, which defines its functions.
 	Run() error
 
-	// Has tells whether the script has a global function.
+	// Has reports whether the script has a global function.
 	Has(function string) bool
 
 	// Call calls it. What it throws is an error whose text has file and line.
@@ -78,7 +78,7 @@ type Language struct {
 	// New makes an interpreter, which has not run anything.
 	New func(s Setup) Interpreter
 
-	// Compile tells what is wrong with the text of a script, without running it.
+	// Compile says what is wrong with the text of a script, without running it.
 	Compile func(path string) error
 
 	// Outcome is what a script has answered to a message. Failure is the text of errors for
