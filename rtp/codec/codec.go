@@ -86,7 +86,7 @@ func (i *Info) keyframe() {
 	i.SwitchUp, i.UpFrom, i.UpTo = true, -1, MaxTemporal
 }
 
-// Payload is one RTP payload with what of its header tells about it. All is borrowed.
+// Payload is one RTP payload with the header fields that describe it. All is borrowed.
 type Payload struct {
 	Kind       Kind
 	Data       []byte

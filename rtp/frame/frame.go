@@ -11,7 +11,7 @@ import (
 	"bifrons/rtp/seq"
 )
 
-// Codec is what the packets of a track carry.
+// Codec is the codec of a track's packets.
 type Codec uint8
 
 // The codecs.

@@ -28,7 +28,7 @@ const (
 // times are nanoseconds.
 //
 // A histogram with forgetting has the delays above the lowest of the last seconds. The
-// target is where waiting longer costs more than what it saves of missed packets.
+// target is the delay beyond which waiting costs more than the packets it saves.
 type delays struct {
 	least, most int64
 

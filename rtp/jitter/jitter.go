@@ -80,7 +80,7 @@ type Packet struct {
 	Redundant bool          // a copy that came with the packet before (RFC 2198), with the number and timestamp of the original
 }
 
-// Outcome is what a frame is made of.
+// Outcome says how a frame was made.
 type Outcome uint8
 
 // Outcomes.
@@ -96,7 +96,7 @@ func (o Outcome) String() string {
 	return [...]string{"silent", "comfort", "sound", "recovered", "concealed"}[o]
 }
 
-// Stats says how a Buffer does. Counts go on over Reset.
+// Stats are the figures of a Buffer. Counts continue across Reset.
 type Stats struct {
 	Target  time.Duration // how late packets may come, as is aimed at
 	Delay   time.Duration // of the latest frame with sound: from the arrival of a packet at its earliest until it is played
@@ -139,7 +139,7 @@ func New(cfg Config) *Buffer {
 	return b
 }
 
-// Stats says how the Buffer does.
+// Stats returns the figures of the Buffer.
 func (b *Buffer) Stats() Stats {
 	s := b.stats
 	s.Waiting, s.Target = b.store.waiting(), time.Duration(b.target())

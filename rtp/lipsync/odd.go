@@ -25,7 +25,7 @@ type odd struct {
 	by    time.Duration // how much they are off, the least
 }
 
-// watch looks how long the latest packet took. It returns the run that goes on.
+// watch checks how long the latest packet took. It returns the run that continues.
 func (l *Timeline) watch(i int, r *run, at mono.Time) *run {
 	t := &l.tracks[i]
 	t.transit = at.Sub(l.began) - t.duration(int64(t.last)) - r.off

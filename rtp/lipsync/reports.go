@@ -40,14 +40,14 @@ type clock struct {
 	stray   *report // the latest, if it contradicts all others
 }
 
-// report is what a sender report says.
+// report is the content of a sender report.
 type report struct {
 	ntp time.Duration // since 1900
 	ts  uint32
 	at  mono.Time // when it came
 }
 
-// Report is what a sender report says of a stream (RFC 3550, 6.4.1).
+// Report is the part of a sender report about one stream (RFC 3550, 6.4.1).
 type Report struct {
 	SSRC      uint32
 	NTP       uint64    // 32.32 fixed point seconds since 1900
@@ -165,7 +165,7 @@ func (t *track) median(r *run, c *clock) time.Duration {
 	return list[len(list)/2]
 }
 
-// aim tells a track, and those that go by it, where they belong.
+// aim sets the place of a track, and of those that follow it.
 func (l *Timeline) aim(i int) {
 	t := &l.tracks[i]
 	if len(t.runs) == 0 {

@@ -33,7 +33,7 @@ const (
 	jumpPackets = 1000
 	// confirmPackets are how many packets have to be there for a jump.
 	confirmPackets = 2
-	// joinPackets are how many packets of another SSRC have to go on with the numbers.
+	// joinPackets is how many packets of another SSRC have to continue the numbers.
 	joinPackets = 3
 	// arrivalSlack is by how many milliseconds arrival and timestamp may differ where
 	// both have jumped.
@@ -57,7 +57,7 @@ type lane struct {
 	now     decision
 }
 
-// decision is what becomes of packets, until the next one.
+// decision says how packets are treated, until the next one.
 type decision struct {
 	taken, dropped           []entry
 	foreign, stray, restarts int
@@ -148,8 +148,8 @@ func (l *lane) reject() {
 	l.held = l.held[:0]
 }
 
-// move goes on with the packets that are held. Where a sender's clock started again, time
-// goes on by how much later they came.
+// move continues with the packets held back. Where a sender's clock started again, time
+// advances by how much later they arrived.
 func (l *lane) move() {
 	first := &l.held[0]
 	if first.head.SSRC == l.ssrc && seq.Diff32(first.head.Timestamp, l.high.head.Timestamp) < 0 {

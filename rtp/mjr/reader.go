@@ -198,7 +198,7 @@ func (r *Reader) begin() error {
 	return nil
 }
 
-// readPrefix reads tag and length of what follows.
+// readPrefix reads the tag and length of the next frame.
 func (r *Reader) readPrefix() error {
 	n, err := io.ReadFull(r.in, r.prefix[:])
 	start := r.at

@@ -40,7 +40,7 @@ const (
 	maxRTT     = time.Second
 )
 
-// Verdict is what a Generator says about a packet.
+// Verdict is a Generator's judgement of a packet.
 type Verdict uint8
 
 const (

@@ -7,7 +7,7 @@ import (
 	"github.com/thesyncim/gopus"
 )
 
-// Settings are what may change while an Encoder is in use.
+// Settings may change while an Encoder is in use.
 type Settings struct {
 	Bitrate    int  // bit/s, 500 to 512000; 0 = the codec chooses by rate and channels
 	Complexity int  // 0 to 10

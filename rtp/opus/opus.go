@@ -92,7 +92,7 @@ func bounded(pcm []float32) bool {
 	return true
 }
 
-// bound keeps samples within the ceiling, and makes silence of what is no number.
+// bound keeps samples within the ceiling, and turns NaNs into silence.
 func bound(pcm []float32) {
 	for i, v := range pcm {
 		switch {

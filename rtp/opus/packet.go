@@ -6,7 +6,7 @@ import (
 	"bifrons/rtp/codec"
 )
 
-// packet is an Opus packet, as far as its frames.
+// packet is an Opus packet, parsed down to its frames.
 type packet struct {
 	toc   codec.Opus
 	first []byte // frame
