@@ -39,7 +39,7 @@ func (a *Agent) patience() time.Duration {
 	return disconnectAfter
 }
 
-// Received tells that an authenticated packet other than STUN came by p.
+// Received reports an authenticated packet, other than STUN, that arrived on p.
 func (a *Agent) Received(now mono.Time, p Path) {
 	if s := a.selected; s != nil && s.path == p && a.state < Disconnected {
 		a.lastRecv, s.lastRecv, s.lastMedia = now, now, now
@@ -192,7 +192,7 @@ func (a *Agent) lose(c Cause) {
 	a.setFailed(c)
 }
 
-// recheck looks for another path among those that were valid.
+// recheck looks for another path among the valid ones.
 func (a *Agent) recheck(now mono.Time) {
 	if a.cfg.Lite {
 		return

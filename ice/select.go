@@ -14,7 +14,7 @@ const (
 	silentAfter = 2 * time.Second
 	// movedAfter is the same when the remote already sends media by the pair.
 	movedAfter = time.Second
-	// challengeWait is what the selected path gets to answer a last check.
+	// challengeWait is how long the selected path has to answer a last check.
 	challengeWait = 500 * time.Millisecond
 )
 

@@ -63,7 +63,7 @@ func putSegment(b *control, off, size int) int {
 	return off + unix.CmsgSpace(2)
 }
 
-// arrival is what the kernel tells about a received message.
+// arrival is the kernel's information about a received message.
 type arrival struct {
 	local    netip.Addr
 	segment  int    // bytes, 0 = it is one datagram

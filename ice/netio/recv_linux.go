@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// smallBatch is what a busy loop receives more than.
+// smallBatch is fewer than a busy loop receives.
 const smallBatch = 16
 
 // maxTries bounds the errors that one look at the socket swallows.
