@@ -49,8 +49,8 @@ func (a *Association) use(c *channel) {
 	a.readers.Go(func() { a.read(c) })
 }
 
-// stir has what is sent looked after. It is called by pion/sctp too and must not
-// wait.
+// stir wakes the goroutine that looks after outgoing messages. It is called by pion/sctp
+// too and must not wait.
 func (a *Association) stir() {
 	select {
 	case a.stirred <- struct{}{}:
