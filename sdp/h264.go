@@ -9,7 +9,7 @@ import (
 // constrained baseline, level 3.1, which every browser has (RFC 7742, 6.2).
 const DefaultH264Profile = "42e01f"
 
-// h264Format is what a format's parameters say of its H.264 (RFC 6184, 8.1).
+// h264Format is the H.264 described by a format's parameters (RFC 6184, 8.1).
 type h264Format struct {
 	profile uint16 // the same number for all spellings of a profile
 	level   int    // to be compared only

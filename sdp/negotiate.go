@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Negotiated is what both descriptions of a section agree on.
+// Negotiated is the agreement of both descriptions of a section.
 type Negotiated struct {
 	Kind       Kind
 	MID        string
