@@ -129,7 +129,7 @@ func (e *ear) attach(now mono.Time) {
 	}
 }
 
-// lose takes a report of what was lost on the way.
+// lose takes a report of losses on the way.
 func (e *ear) lose(_ mono.Time, lost float64) {
 	w := &e.way
 	if w.shard == nil {

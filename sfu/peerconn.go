@@ -99,10 +99,10 @@ func (p *Peer) do(f func(now mono.Time, core *peer.Peer)) {
 	})
 }
 
-// Label is what logs call it.
+// Label is its name in logs.
 func (p *Peer) Label() string { return p.label }
 
-// Certificate is what the connection authenticates itself with.
+// Certificate is the connection's own certificate.
 func (p *Peer) Certificate() *dtls.Certificate { return p.cert }
 
 // ICE returns the local credentials.

@@ -10,7 +10,7 @@ import (
 	"bifrons/sfu/record"
 )
 
-// What package record has for users of the engine.
+// Types of package record for users of the engine.
 type (
 	RecordFormat = record.Format
 	RecordPacket = record.Packet
@@ -105,7 +105,7 @@ type Recording struct {
 	pipes  []*Pipe // nil where nothing comes from
 }
 
-// Record makes a file, in place of one that there is, and begins to record. Next to one
+// Record creates a file, replacing an existing one, and begins to record. Next to one
 // that is being recorded it gets a number, see record.Recorder. It waits
 // for the file system, five seconds at most. The recording goes on when an origin
 // ends, until Close.
@@ -153,7 +153,7 @@ func (r *Recording) cut(i int) {
 	}
 }
 
-// SetOrigin makes a track go on with another origin, nil = none for now.
+// SetOrigin makes a track continue with another origin, nil = none for now.
 func (r *Recording) SetOrigin(i int, o Origin, track int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -176,7 +176,7 @@ func (r *Recording) SetPaused(paused bool) {
 	}
 }
 
-// SetMuted leaves out what a track gets, while its time goes on.
+// SetMuted leaves out the media of a track, while its time advances.
 func (r *Recording) SetMuted(i int, muted bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -56,7 +56,7 @@ func SRTPSuite(name string) (SRTPProfile, bool) {
 	return 0, false
 }
 
-// SuiteName is what SDES calls a profile, "" if that is not known.
+// SuiteName is the name of a profile in SDES, "" if it has none.
 func SuiteName(p SRTPProfile) string {
 	for _, s := range suites {
 		if s.profile == p {

@@ -27,7 +27,7 @@ type Heap[T any] struct{ list []*Entry[T] }
 // Len is how many entries there are.
 func (h *Heap[T]) Len() int { return len(h.list) }
 
-// First is what is due first. There has to be something.
+// First is the item that is due first. There has to be one.
 func (h *Heap[T]) First() T { return h.list[0].Of }
 
 // Next is when that is due, mono.Never if there is nothing.

@@ -134,7 +134,7 @@ func (c *Conference) busy() bool {
 	return slices.ContainsFunc(c.parties, func(p *Party) bool { return !p.cfg.Idle })
 }
 
-// mixFrame takes what all say, and gives each what the others said.
+// mixFrame takes the sound of all, and gives each that of the others.
 func (c *Conference) mixFrame(at mono.Time) {
 	c.count.Ticks++
 	clear(c.sum)

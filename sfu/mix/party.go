@@ -100,7 +100,7 @@ func (p *Party) SetListener(l Listener, alone bool) {
 // ResetDecoder makes its decoder start again.
 func (p *Party) ResetDecoder() { p.c.do(func(mono.Time) { p.dropDecoder() }) }
 
-// Stats says how it fares.
+// Stats returns its figures.
 func (p *Party) Stats() PartyStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -158,7 +158,7 @@ func (p *Party) dropDecoder() {
 	}
 }
 
-// listen takes what it said in a frame.
+// listen takes the party's sound in a frame.
 func (p *Party) listen(at mono.Time) {
 	p.says = false
 	if p.input == nil {

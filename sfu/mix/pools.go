@@ -18,7 +18,7 @@ type Pools struct {
 	decoders map[form][]*opus.Decoder
 }
 
-// form is what decoders depend on.
+// form has the properties that decoders depend on.
 type form struct{ rate, channels int }
 
 // decoder is one that starts again.

@@ -19,7 +19,7 @@ type gate struct {
 	taken     bool           // something of the far end was taken
 }
 
-// signal takes what was signalled. Only another address opens a gate again.
+// signal takes the signalled address. Only another address opens a gate again.
 func (g *gate) signal(a netip.AddrPort, r *Remote) {
 	g.net = r.LatchNet
 	if a == g.signalled {

@@ -18,7 +18,7 @@ const (
 	maxMisorder = 1000
 )
 
-// What may be between the packets of one run.
+// Limits between the packets of one run.
 const (
 	// maxClockStep is how far timestamps may stray from the time that has passed.
 	maxClockStep = 5 * time.Second
@@ -92,7 +92,7 @@ type arrival struct {
 	payload         []byte // within buf
 }
 
-// verdict is what a packet is to its lane.
+// verdict is a lane's judgement of a packet.
 type verdict uint8
 
 const (

@@ -84,7 +84,7 @@ func NewSource(loop Loop, tracks []TrackConfig, opener *srtp.Receiver) *Source {
 	return s
 }
 
-// track is a TrackConfig with what comes for it.
+// track is a TrackConfig with its incoming media.
 type track struct {
 	TrackConfig
 	out      *route.Track

@@ -159,7 +159,7 @@ func (sched *Scheduler) give(in *playing, b []byte, now mono.Time) bool {
 	return true
 }
 
-// next is when to go on with a part that has not played yet what is due.
+// next is when to resume a part that still has packets due.
 func (in *playing) next(now mono.Time) mono.Time {
 	if in.front.done() {
 		return now

@@ -14,7 +14,7 @@ type Ring[T any] struct {
 // Make makes room for n things that wait.
 func (r *Ring[T]) Make(n int) { r.slots = make([]T, n) }
 
-// Full tells the producer that there is no room.
+// Full reports to the producer that there is no room.
 func (r *Ring[T]) Full() bool { return r.head.Load()-r.tail.Load() == uint64(len(r.slots)) }
 
 // Put puts v in; the producer has found that there is room.

@@ -4,7 +4,7 @@ import "bifrons/rtp/mono"
 
 // demander is a tap that does not need all that can be had.
 type demander interface {
-	// Demand is what it can take in bit/s, 0 = anything.
+	// Demand is the rate that it can take in bit/s, 0 = any.
 	Demand() uint64
 }
 

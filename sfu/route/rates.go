@@ -7,7 +7,7 @@ import (
 	"bifrons/sfu/media"
 )
 
-// Overhead is what a packet takes on the line beside its payload, in bytes: IPv4, UDP, RTP
+// Overhead is the size of a packet on the line besides its payload, in bytes: IPv4, UDP, RTP
 // with some header extensions, and the tag of SRTP.
 const Overhead = 60
 

@@ -86,7 +86,7 @@ func (s *Subscription) Layer() media.Layer { return s.sel.current }
 // Wish returns the layer that the subscriber wants; -1 is the highest.
 func (s *Subscription) Wish() media.Layer { return s.sel.wish }
 
-// Attach makes t the track, in place of another one. The numbering goes on.
+// Attach makes t the track, in place of another one. The numbering continues.
 func (s *Subscription) Attach(now mono.Time, t *Track) {
 	if s.track == t {
 		return
@@ -312,7 +312,7 @@ func (s *Subscription) send(now mono.Time, p *Packet, c choice) (began bool) {
 	return began
 }
 
-// base starts a new base at p: numbers go on without a gap, the timestamp by
+// base starts a new base at p: numbers continue without a gap, the timestamp by
 // the time that has passed, except that one stream after a pause keeps its own
 // clock.
 func (s *Subscription) base(p *Packet) {

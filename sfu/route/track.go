@@ -37,7 +37,7 @@ type Track struct {
 	next      int // of pending: those before were given to the subscription at hand
 }
 
-// Tap takes what a track gets to somewhere else, such as another shard. Packets
+// Tap takes the packets of a track elsewhere, such as to another shard. Packets
 // are lent; a Tap that keeps one retains its buffer.
 type Tap interface {
 	Take(p *Packet)
@@ -268,7 +268,7 @@ func (t *Track) Expire(now mono.Time) {
 	}
 }
 
-// Forget releases all packets, also those that wait for a Flush.
+// Forget releases all packets, including those that wait for a Flush.
 func (t *Track) Forget() {
 	t.start.reset()
 	clear(t.pending)

@@ -79,7 +79,7 @@ func (s *Shard) Accept(local netip.Addr, remote netip.AddrPort, b []byte, l Link
 	return id
 }
 
-// FromLink takes a datagram that came by a link; it reports whether it kept the
+// FromLink takes a datagram that arrived over a link; it reports whether it kept the
 // buffer.
 func (s *Shard) FromLink(now mono.Time, path ice.Path, b *pktbuf.Buf) (kept bool) {
 	mb := s.links[path.Link].mb

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Trace is what a link carries over the time.
+// Trace is the capacity of a link over time.
 type Trace interface {
 	// Serve returns when so many bytes have gone out, if that begins at from. Times
 	// count from the beginning of the trace.
