@@ -14,7 +14,7 @@ import (
 	"bifrons/sfu"
 )
 
-// Limits on what waits at one handle.
+// Limits on the queues of one handle.
 const (
 	maxMessages = 256
 	maxQueued   = 1024
@@ -71,7 +71,7 @@ func (h *Handle) SessionID() uint64 { return h.session.id }
 // HandleID is the handle's id.
 func (h *Handle) HandleID() uint64 { return h.id }
 
-// OpaqueID is what the client calls the handle.
+// OpaqueID is the client's name for the handle.
 func (h *Handle) OpaqueID() string { return h.opaqueID }
 
 // Token is the token that the handle was attached with.

@@ -8,7 +8,7 @@ import (
 	"bifrons/api/plugin"
 )
 
-// Handle is what a plugin's handle has in common with those of other plugins, which
+// Handle is the common part of the handles of all plugins, which
 // embed it. Its methods may be called from anywhere.
 type Handle struct {
 	Host    plugin.Host // fixed

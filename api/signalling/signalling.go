@@ -11,7 +11,7 @@ import (
 	"bifrons/sfu"
 )
 
-// Config is what all endpoints of a server have in common. It must not change.
+// Config are the common settings of all endpoints of a server. It must not change.
 type Config struct {
 	// Engine makes the peer connections. Without one, there are none.
 	Engine *sfu.Engine
@@ -53,7 +53,7 @@ type Executor interface {
 	Must(f func())
 }
 
-// Handler takes what happens to an endpoint's peer connections. But for Data, and
+// Handler takes the events of an endpoint's peer connections. But for Data, and
 // for Candidate where it says so, the calls come from the Executor, without a lock
 // of the Endpoint, all of whose methods may be called.
 type Handler interface {
@@ -112,7 +112,7 @@ type LocalOptions struct {
 	Restart bool // ICE, by an offer
 }
 
-// Remote is what an application gets to see of a remote description.
+// Remote is a remote description as an application sees it.
 type Remote struct {
 	// SDP has no transport. It is the caller's.
 	SDP *sdp.Description

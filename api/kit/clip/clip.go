@@ -12,7 +12,7 @@ import (
 	"bifrons/sfu"
 )
 
-// Audio is what a Reader has, 20 ms at a time.
+// Audio is the sound of a Reader, 20 ms at a time.
 type Audio interface {
 	// Next is the next payload, which is lent until the next call. It is empty for
 	// 20 ms without one.

@@ -188,7 +188,7 @@ func (k *key) attribute() sdp.Attribute {
 }
 
 // makeKey makes a key of a suite, or takes the one before if that is of it: as long as a key lives
-// the numbers of its packets go on.
+// the numbers of its packets continue.
 func makeKey(tag int, suite sfu.SRTPProfile, before *key) *key {
 	if before != nil && before.Profile == suite {
 		return &key{tag, before.SRTPKey}

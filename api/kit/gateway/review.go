@@ -26,7 +26,7 @@ func (f Fault) String() string {
 // suppression, but something comes in that time (RFC 3389, RFC 7587).
 const silence = 5 * time.Second
 
-// look is what is known of one medium.
+// look is the state of one medium.
 type look struct {
 	kind  sdp.Kind
 	flow  *flow
@@ -78,7 +78,7 @@ func (x *look) whyNothingComes() string {
 	return "nothing came: it sends none, or the way to our ports is blocked"
 }
 
-// looks are what is known of all media that flow. It waits for the engine.
+// looks returns the state of all flowing media. It waits for the engine.
 func (l *Leg) looks() (list []look) {
 	l.mu.Lock()
 	var sessions []*sfu.RTPSession
@@ -220,7 +220,7 @@ func direction(f *flow) string {
 	return d.String()
 }
 
-// Secrecy is what is known of SRTP.
+// Secrecy is the state of SRTP.
 type Secrecy struct{ Known, Required, Ours, Theirs bool }
 
 // Secrecy says what is known of SRTP, if there is a description of either side.

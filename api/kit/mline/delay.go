@@ -13,7 +13,7 @@ const maxDelay = 1<<12 - 1
 // DelayFields are those of requests that set a playout delay.
 var DelayFields = []schema.Field{{Name: "min_delay", Type: schema.Int}, {Name: "max_delay", Type: schema.Int}}
 
-// DelayChange is what a request says on the playout delay. The zero value says
+// DelayChange has the fields of a request about the playout delay. The zero value says
 // nothing.
 type DelayChange struct {
 	least, most       int

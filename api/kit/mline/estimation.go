@@ -33,7 +33,7 @@ func (e *Estimation) Set(request kit.Args) {
 	}
 }
 
-// Tell tells the engine, which goes on to send what it sends. A nil peer is told nothing.
+// Tell passes the settings to the engine, which keeps sending. A nil peer is skipped.
 // within bounds what e allows.
 func (e Estimation) Tell(peer *sfu.Peer, within uint64) {
 	if peer == nil {

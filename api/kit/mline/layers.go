@@ -87,7 +87,7 @@ func Check(request kit.Args, invalid int) *schema.Error {
 	return nil
 }
 
-// Change is what a request says on an m-line. The zero value says nothing.
+// Change has the fields of a request about an m-line. The zero value changes nothing.
 type Change struct {
 	want        [numLayers]int8
 	given       [numLayers]bool
@@ -142,11 +142,11 @@ type Layers struct {
 	// Weight is how the m-line counts where the line does not carry everything.
 	Weight sfu.Weight
 
-	// Current is what the engine forwards, as it tells by sfu.EventLayer.
+	// Current is the layer that the engine forwards, by sfu.EventLayer.
 	Current media.Layer
 }
 
-// NewLayers is what holds before a client says anything.
+// NewLayers are the settings before a client says anything.
 func NewLayers() Layers {
 	l := Layers{Current: media.NoLayer}
 	l.WantHighest()
@@ -226,7 +226,7 @@ func (l *Layers) Changed(now media.Layer, as Layering) []Event {
 	return news
 }
 
-// Outcome is what is to be done about the layers that a request chose.
+// Outcome says what to do about the layers that a request chose.
 type Outcome struct {
 	Reached  []Event // the client is told of layers that it has already
 	Keyframe bool    // another one comes with a key frame
@@ -256,7 +256,7 @@ func places(m media.Layer) [numLayers]int8 {
 	return [numLayers]int8{m.Encoding, m.Temporal, m.Spatial, m.Temporal}
 }
 
-// Write writes what there is and what is wanted, as an object with the name of the
+// Write writes the current and the wanted layers, as an object with the name of the
 // way of layering; nothing of a single stream.
 func (l *Layers) Write(w *json.Writer, as Layering) {
 	switch as {

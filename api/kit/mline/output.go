@@ -35,7 +35,7 @@ type Input struct {
 	Layering Layering
 }
 
-// Output is what the engine was told to forward to an m-line. The zero value is
+// Output is the media that the engine was told to forward to an m-line. The zero value is
 // nothing, to the section 0.
 type Output struct {
 	Section int // of the peer that it goes to
@@ -55,7 +55,7 @@ type engine interface {
 	SetShare(section int, w sfu.Weight)
 }
 
-// Input is what the engine was told to forward.
+// Input is the media that the engine was told to forward.
 func (o *Output) Input() Input { return o.input }
 
 // Held reports whether it was told to hold that.
@@ -92,7 +92,7 @@ func (o *Output) sync(e engine, from Input, held bool, layers *Layers, delay Del
 	}
 }
 
-// Hold makes the engine hold what it forwards, or go on.
+// Hold makes the engine hold the media, or resume.
 func (o *Output) Hold(peer *sfu.Peer, held bool) {
 	if peer != nil && o.input.Origin != nil {
 		o.hold(peer, held)

@@ -38,7 +38,7 @@ func (f FormatSetting) Set(text string) (accepted, effect string) {
 // jointKey is the key of parts for files of several media.
 const jointKey = -1
 
-// app is what files tell of who has written them.
+// app is the name of the program that wrote a file.
 const app = "bifrons"
 
 // BeginJoint begins to record audio and video to one file, of a format for which Joint is

@@ -13,7 +13,7 @@ import (
 // Room is a Thing that clients make, change and destroy by a Desk.
 type Room interface {
 	Thing
-	// Settings are those that requests and the file have. The lock is held.
+	// Settings are the settings in requests and in the file. The lock is held.
 	Settings() kit.Settings
 }
 
@@ -190,7 +190,7 @@ func (d *Desk[T]) answer(x *Request, done, id string, permanent bool, save func(
 	x.W.Bool("permanent", permanent)
 }
 
-// List describes the rooms, those that are hidden only to who has the admin key.
+// List describes the rooms; hidden ones only to holders of the admin key.
 // given reports whether the request has one.
 func (d *Desk[T]) List(x *Request, given bool) *schema.Error {
 	private := given && *d.AdminKey != ""
@@ -361,7 +361,7 @@ func (d *Desk[T]) isSaved(id string, t T) bool {
 	return d.saved[id] == t
 }
 
-// entry is what the file has of a room.
+// entry is a room in the file.
 func entry[T Room](t T) (*config.Group, error) {
 	t.Lock()
 	defer t.Unlock()

@@ -17,7 +17,7 @@ import (
 	"bifrons/api/schema"
 )
 
-// Thing is what a Registry has.
+// Thing is an item of a Registry.
 type Thing interface {
 	comparable
 	sync.Locker
@@ -164,7 +164,7 @@ func (r *Registry[T]) taken(id string) bool {
 // Commit makes a thing known by the id that was reserved for it.
 func (r *Registry[T]) Commit(id string, t T) { r.CommitBy(0, id, t) }
 
-// CommitBy is Commit for what a session has made, for which it counts until it is removed.
+// CommitBy is Commit for a thing made by a session, for which it counts until it is removed.
 func (r *Registry[T]) CommitBy(session uint64, id string, t T) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

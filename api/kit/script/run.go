@@ -257,7 +257,7 @@ func (r *run) after(d time.Duration, function string, arg Value) error {
 	return nil
 }
 
-// stats are what is counted of all scripts of a plugin.
+// stats are the counts of all scripts of a plugin.
 type stats struct {
 	calls, failed, stopped, restarted atomic.Uint64
 

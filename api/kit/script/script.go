@@ -40,13 +40,13 @@ type Interpreter interface {
 	// Resume takes back an Interrupt.
 	Resume()
 
-	// Memory is what holds all that the script has, to be measured.
+	// Memory is the root of all values of the script, to be measured.
 	Memory() []any
 
 	Close()
 }
 
-// Setup is what an interpreter is made with.
+// Setup are the settings of an interpreter.
 type Setup struct {
 	Path      string   // of the script
 	Folders   []string // where modules are looked for
@@ -61,7 +61,7 @@ type Setup struct {
 	// number, and where in the script that was.
 	Refused func(where string, err error)
 
-	// Log takes what the script writes, with a level of the Janus log (1 fatal to 7 debug).
+	// Log takes the script's output, with a level of the Janus log (1 fatal to 7 debug).
 	Log func(level int, text string)
 }
 
@@ -71,7 +71,7 @@ type Module struct {
 	Functions []Function
 }
 
-// Language is what plugins for scripts differ in.
+// Language has the differences between plugins for scripts.
 type Language struct {
 	Info module.Info // where the script does not say
 
