@@ -35,6 +35,7 @@ type (
 	Traffic         = peer.Traffic
 	DTLSState       = peer.DTLSState
 	Stage           = peer.Stage
+	Vitals          = peer.Vitals
 	Line            = peer.Line
 	LineReason      = bwe.Reason
 	LineFeedback    = peer.LineFeedback
@@ -68,6 +69,11 @@ const (
 	TURNUDP = turn.UDP
 	TURNTCP = turn.TCP
 	TURNTLS = turn.TLS
+
+	StageICE  = peer.StageICE
+	StageDTLS = peer.StageDTLS
+	StageUp   = peer.StageUp
+	StageLost = peer.StageLost
 
 	FeedbackNone      = peer.FeedbackNone
 	FeedbackTransport = peer.FeedbackTransport

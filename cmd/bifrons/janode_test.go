@@ -83,7 +83,7 @@ func TestJanodeSIP(t *testing.T) {
 	waittest.NoLeaks(t)
 	registrar := siptest.FreePort(t)
 	siptest.Kamailio(t, registrar)
-	runJanodeAt(t, sipServer(t), "janode-sip.mjs", registrar, siptest.Realm, siptest.Password)
+	runJanodeAt(t, sipServer(t, ""), "janode-sip.mjs", registrar, siptest.Realm, siptest.Password)
 }
 
 func runJanode(t *testing.T, script string, args ...string) {

@@ -202,6 +202,15 @@ func (v *viewing) log(t *testing.T, what string) {
 		what, l.Target, l.Reason, l.Want, l.Acked, l.Capacity, l.Queue, l.Probed.Bytes, l.Paced, l.Gone, *s.Sections[0].Share, s.Sections[0].Layer, v.screen.packets, v.screen.gap)
 }
 
+// tells checks how many videos the server says are paused, and limited, by the line.
+func (v *viewing) tells(t *testing.T, paused, limited int) {
+	t.Helper()
+	got := v.server.core.Vitals(v.net.Now)
+	if got.Videos != 1 || got.Paused != paused || got.Limited != limited || got.Estimate != v.server.core.Snapshot(v.net.Now).Line.Target {
+		t.Errorf("vitals %+v, want %d paused and %d limited", got, paused, limited)
+	}
+}
+
 var simulcastRates = []float64{130e3, 450e3, 1500e3}
 
 // TestViewerGetsBestLayer narrows a viewer's line and frees it again.
@@ -216,12 +225,14 @@ func TestViewerGetsBestLayer(t *testing.T) {
 		}
 		v.run(5 * time.Second)
 		v.log(t, "steady")
+		v.tells(t, 0, 0)
 		for _, rate := range []float64{600e3, 200e3} {
 			v.line(rate)
 			v.run(2 * time.Second)
 			v.screen.gap, v.screen.bytes = 0, 0
 			v.run(20 * time.Second)
 			v.log(t, "narrow")
+			v.tells(t, 0, 1)
 			if v.screen.gap > time.Second {
 				t.Errorf("seed %d: no picture for %v at %v bit/s", seed, v.screen.gap, rate)
 			}
@@ -302,6 +313,7 @@ func TestPausedAndBack(t *testing.T) {
 	if !s.Paused || s.Pauses != 1 {
 		t.Errorf("%+v", s)
 	}
+	v.tells(t, 1, 0)
 	v.line(5e6)
 	v.run(15 * time.Second)
 	v.log(t, "free")

@@ -1,6 +1,8 @@
 package shard
 
 import (
+	"time"
+
 	"bifrons/dtls"
 	"bifrons/ice"
 	"bifrons/rtp/mono"
@@ -143,12 +145,13 @@ func (s *Shard) Load() int { return int(s.load.Load()) }
 // Stats are the shard's counts since its start.
 type Stats struct {
 	Peers, Passes, Packets uint64
+	Busy                   time.Duration // of passes; receiving is not in it
 	Drops                  [media.NumDrops]uint64
 }
 
 // Stats returns the counts; from any goroutine.
 func (s *Shard) Stats() Stats {
-	st := Stats{Peers: uint64(s.load.Load()), Passes: s.passes.Load(), Packets: s.packets.Load()}
+	st := Stats{Peers: uint64(s.load.Load()), Passes: s.passes.Load(), Packets: s.packets.Load(), Busy: time.Duration(s.busy.Load())}
 	for i := range s.drops {
 		st.Drops[i] = s.drops[i].Load()
 	}

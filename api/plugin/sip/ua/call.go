@@ -100,6 +100,7 @@ func (c *Call) finish(end End) {
 	}
 	c.state = Over
 	c.stop()
+	c.transfer.over(end.Code, end.Reason)
 	c.a.e.calls--
 	if c.a.call == c {
 		c.a.call = nil
@@ -164,6 +165,7 @@ func (c *Call) quit(goodbye bool) {
 		}
 	}
 	c.usages = 0
+	c.transfer.over(487, Reason(487))
 	c.finish(End{Code: 200, Reason: "Session Terminated"})
 }
 
