@@ -372,4 +372,7 @@ function substreamChanged(id, n) pushEvent(id, nil, json.encode({substream = n})
 		}
 		c.AwaitText(`{"substream":` + n + `}`)
 	}
+	if c.Peer().Snapshot().Line == nil {
+		t.Error("the client's line is not estimated")
+	}
 }

@@ -70,6 +70,13 @@ func (r *room) edited(body kit.Args) {
 			p.setKeyframes()
 		}
 	}
+	if body.Has("new_bwe") || body.Has("new_max_bitrate") {
+		for s := range r.subscribers {
+			if s.live {
+				s.estimate()
+			}
+		}
+	}
 }
 
 // describe writes into the room's entry of the list what no setting is. room.mu is
