@@ -34,6 +34,7 @@ type Peer struct {
 	owner   any           // of those
 	limit   atomic.Uint64 // bytes of a data channel message to the remote, 0 = any
 	cert    *dtls.Certificate
+	created mono.Time
 
 	ctx    context.Context // done with the connection
 	cancel context.CancelFunc
@@ -57,7 +58,7 @@ func (e *Engine) NewPeer(cfg PeerConfig, h Handler) (*Peer, error) {
 		return nil, ErrClosed
 	}
 	st := e.place(cfg.Shard)
-	p := &Peer{engine: e, site: st, handler: h, label: cfg.Label, cert: e.Certificate()}
+	p := &Peer{engine: e, site: st, handler: h, label: cfg.Label, cert: e.Certificate(), created: mono.Now()}
 	if p.owner = cfg.Owner; p.owner == nil {
 		p.owner = p
 	}

@@ -112,6 +112,7 @@ const (
 	ReasonUnreachable = peer.ReasonUnreachable
 	ReasonInternal    = peer.ReasonInternal
 
+	CauseNone           = peer.CauseNone
 	CauseClosed         = peer.CauseClosed
 	CauseNoPair         = peer.CauseNoPair
 	CauseCheckingLimit  = peer.CauseCheckingLimit

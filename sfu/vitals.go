@@ -25,6 +25,7 @@ func (e *Engine) Vitals(peers []*Peer) []Vitals {
 			st.shard.Call(func(now mono.Time) {
 				for _, i := range some {
 					all[i] = peers[i].core.Vitals(now)
+					all[i].Age = now.Sub(peers[i].created)
 				}
 			})
 			list = list[n:]

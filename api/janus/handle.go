@@ -63,6 +63,9 @@ func (h *Handle) Created() time.Time { return h.created }
 // Query writes what the plugin tells about the handle into an open object.
 func (h *Handle) Query(w *json.Writer) { h.ph.Query(w) }
 
+// Seat is where the client is, as the plugin tells.
+func (h *Handle) Seat() plugin.Seat { return plugin.SeatOf(h.ph) }
+
 // The methods of plugin.Host.
 
 // SessionID is the id of the handle's session.

@@ -2,6 +2,7 @@ package whip
 
 import (
 	"bufio"
+	"context"
 	"net/http"
 	"strings"
 	"sync"
@@ -316,4 +317,18 @@ func TestRivals(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestGaveUp: a client that is gone at once leaves no session behind.
+func TestGaveUp(t *testing.T) {
+	l := newLab(t, Config{Endpoints: roomEndpoints()})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 30 {
+		c := newClient(l.core, &l.server.tasks)
+		c.event, c.over = func(*message) {}, func(string) {}
+		_ = c.attach(ctx, roomPackage, "x")
+		c.close()
+	}
+	waittest.Until(t, "no sessions", func() bool { return len(l.core.Sessions()) == 0 })
 }

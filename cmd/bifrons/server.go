@@ -18,6 +18,7 @@ import (
 	"bifrons/api/budget"
 	"bifrons/api/config"
 	"bifrons/api/event"
+	"bifrons/api/incident"
 	"bifrons/api/janus"
 	"bifrons/api/log"
 	"bifrons/api/log/jsonlog"
@@ -65,7 +66,8 @@ type server struct {
 
 // start starts the engine, the core, the plugins and the transports.
 func start(cfg *config.Config, demos string, out *log.Log) (s *server, err error) {
-	s = &server{cfg: cfg, log: out.Logger(), out: out, bodies: budget.New(transport.BodyBytes)}
+	incidents := new(incident.List)
+	s = &server{cfg: cfg, log: slog.New(incident.Handler(out.Logger().Handler(), incidents)), out: out, bodies: budget.New(transport.BodyBytes)}
 	s.gate, s.queues = s.newGate(), transport.NewAccount(transport.QueueBytes, s.log)
 	defer func() {
 		if err != nil {
@@ -100,7 +102,9 @@ func start(cfg *config.Config, demos string, out *log.Log) (s *server, err error
 			s.files = append(s.files, f)
 		}
 	}
-	s.admin = admin.New(s.core, s.adminConfig(out))
+	ac := s.adminConfig(out)
+	ac.Incidents = incidents
+	s.admin = admin.New(s.core, ac)
 	s.core.SetAdmin(s.admin)
 	if err := s.startTransports(demos); err != nil {
 		return s, err

@@ -116,6 +116,9 @@ func TestSIPWithJanus(t *testing.T) {
 	}))
 	theirs := runJanus(t, sip.Package, text)
 	for _, transport := range []string{"udp", "tcp", "tls"} {
+		if transport == "tls" {
+			siptest.NeedTLS(t) // comes last
+		}
 		one, other := register(ours, "bifrons-"+transport, transport), register(theirs, "janus-"+transport, transport)
 		for _, srtp := range []string{"", "sdes_mandatory"} {
 			if transport == "tls" && srtp == "" {

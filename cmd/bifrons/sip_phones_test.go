@@ -144,6 +144,7 @@ func TestSIPPhones(t *testing.T) {
 			anna := fmt.Sprintf("sip:anna%d@%s", i, siptest.Realm)
 			registrar := registrar
 			if line.Transport == "tls" {
+				siptest.NeedTLS(t)
 				registrar, line.TLS = secure, certificates
 			}
 			line.Registrar, line.Hz, line.User = registrar, theirs, fmt.Sprint(line.User, i)

@@ -13,6 +13,7 @@ import (
 type Vitals struct {
 	Stage  Stage
 	Closed bool
+	Age    time.Duration // of the connection, which whoever has the clock fills in
 
 	BytesIn, BytesOut int // of all streams, in the last full second
 

@@ -85,6 +85,20 @@ func (r *Registry[T]) Len() int {
 	return len(r.all)
 }
 
+// Title is what people call a thing that has such a name, for plugin.Rooms.
+func (r *Registry[T]) Title(id string) string {
+	t, ok := r.Get(id)
+	if !ok {
+		return ""
+	}
+	t.Lock()
+	defer t.Unlock()
+	if x, ok := any(t).(interface{ Title() string }); ok {
+		return x.Title()
+	}
+	return ""
+}
+
 // Sorted is all things in the order of their ids.
 func (r *Registry[T]) Sorted() []T {
 	var list []T

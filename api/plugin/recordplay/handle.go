@@ -1,6 +1,8 @@
 package recordplay
 
 import (
+	"strconv"
+
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	kitrec "bifrons/api/kit/recording"
@@ -203,4 +205,18 @@ func (h *handle) Query(w *json.Writer) {
 		w.OptTrue("e2ee", s.e2ee)
 	}
 	h.WriteState(w)
+}
+
+// Seat is what the client records or plays.
+func (h *handle) Seat() plugin.Seat {
+	h.plugin.mu.Lock()
+	defer h.plugin.mu.Unlock()
+	if h.job == nil {
+		return plugin.Seat{}
+	}
+	s := plugin.Seat{Kind: plugin.AtRecording, ID: strconv.FormatInt(h.job.rec.id, 10), Title: h.job.rec.name, Role: "player"}
+	if h.job.records {
+		s.Role = "recorder"
+	}
+	return s
 }

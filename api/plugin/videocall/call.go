@@ -221,3 +221,20 @@ func (c *call) query(h *handle, w *json.Writer) {
 		h.layers.WriteFlat(w, mline.Simulcast)
 	}
 }
+
+// Seat is the call that the user is in.
+func (h *handle) Seat() plugin.Seat {
+	h.plugin.mu.Lock()
+	defer h.plugin.mu.Unlock()
+	s := plugin.Seat{Name: h.name}
+	if c := h.call; c != nil {
+		s.Kind, s.ID, s.Role, s.State = plugin.InCall, c.caller.name+" → "+c.callee.name, "callee", "ringing"
+		if h == c.caller {
+			s.Role = "caller"
+		}
+		if c.accepted {
+			s.State = "accepted"
+		}
+	}
+	return s
+}

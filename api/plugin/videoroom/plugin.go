@@ -109,6 +109,12 @@ func (h *handle) Query(w *json.Writer) {
 	h.WriteState(w)
 }
 
+// Seat is the room that the handle is in.
+func (h *handle) Seat() plugin.Seat { return h.is().seat() }
+
+// Rooms are those there are.
+func (p *Plugin) Rooms() plugin.Rooms { return &p.rooms }
+
 // event is the data of an event.
 func event(kind string, fields func(w *json.Writer)) []byte {
 	return json.Object(func(w *json.Writer) {

@@ -112,6 +112,32 @@ func (p *publisher) query(w *json.Writer) {
 	json.Objects(w, "streams", p.streams, func(s *stream) { s.query(w) })
 }
 
+// seat is the participant's place in the room.
+func (p *publisher) seat() plugin.Seat {
+	p.room.mu.Lock()
+	defer p.room.mu.Unlock()
+	if p.gone {
+		return plugin.Seat{}
+	}
+	s := p.room.seat("participant", p)
+	if p.publishing() {
+		s.Role = "publisher"
+	}
+	return s
+}
+
+// seat is a place in the room, of somebody if that is known.
+func (r *room) seat(role string, who *publisher) plugin.Seat {
+	s := plugin.Seat{Kind: plugin.InRoom, ID: r.id, Role: role}
+	if who != nil {
+		s.User, s.Name = who.id, who.display
+	}
+	return s
+}
+
+// Title is what people call the room.
+func (r *room) Title() string { return r.description }
+
 func (s *stream) query(w *json.Writer) {
 	s.writePlace(w)
 	w.OptTrue("disabled", s.disabled)

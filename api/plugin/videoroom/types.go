@@ -19,6 +19,7 @@ import (
 	"bifrons/api/kit/mline"
 	"bifrons/api/kit/recording"
 	"bifrons/api/kit/rooms"
+	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/api/task"
 	"bifrons/sdp"
@@ -44,7 +45,7 @@ import (
 type id = string
 
 // A role is what a handle became by joining. The executor calls all methods,
-// except for data (the connection's SCTP goroutine) and query (anywhere).
+// except for data (the connection's SCTP goroutine), query and seat (anywhere).
 // None is called with a lock held.
 type role interface {
 	establish() // connected will follow, but the client does not know yet
@@ -55,6 +56,7 @@ type role interface {
 	hangup(reason string)
 	detach()
 	query(w *json.Writer)
+	seat() plugin.Seat
 }
 
 // handle is one attached client.
@@ -246,6 +248,7 @@ func (nobody) dataReady()                {}
 func (nobody) hangup(string)             {}
 func (nobody) detach()                   {}
 func (nobody) query(*json.Writer)        {}
+func (nobody) seat() plugin.Seat         { return plugin.Seat{} }
 
 // subscriber is the role of a handle that receives what publishers of a room
 // send, all of it on one peer connection.

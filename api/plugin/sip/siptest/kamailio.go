@@ -99,13 +99,26 @@ func Kamailio(t testing.TB, addr string) (stop func()) {
 	return kamailio(t, addr, "")
 }
 
-// SecureKamailio is Kamailio with another address, for TLS.
+// SecureKamailio is Kamailio with another address, for TLS if it has the module for that.
 func SecureKamailio(t testing.TB, addr, secure string, c *Certificates) (stop func()) {
 	t.Helper()
-	if list, _ := filepath.Glob("/usr/lib/*/kamailio/modules/tls.so"); len(list) == 0 {
-		Missing(t, "kamailio-tls-modules", "no independent registrar and proxy by TLS")
+	if !hasTLS() {
+		return Kamailio(t, addr)
 	}
 	return kamailio(t, addr, strings.NewReplacer("ADDR", secure, "DIR", c.Dir).Replace(kamailioTLS))
+}
+
+func hasTLS() bool {
+	list, _ := filepath.Glob("/usr/lib/*/kamailio/modules/tls.so")
+	return len(list) > 0
+}
+
+// NeedTLS skips the test if Kamailio has no TLS.
+func NeedTLS(t testing.TB) {
+	t.Helper()
+	if !hasTLS() {
+		missing(t, "the TLS module of kamailio", "no independent registrar and proxy by TLS")
+	}
 }
 
 func kamailio(t testing.TB, addr, secure string) (stop func()) {
@@ -136,12 +149,12 @@ func Find(t testing.TB, name, without string) string {
 			return path
 		}
 	}
-	Missing(t, name, without)
+	missing(t, name, without)
 	return ""
 }
 
-// Missing skips the test, as a program is not there.
-func Missing(t testing.TB, name, without string) {
+// missing skips the test, as a program is not there.
+func missing(t testing.TB, name, without string) {
 	t.Helper()
 	if os.Getenv("BIFRONS_E2E") == "required" {
 		t.Fatalf("%s is not installed: %s", name, without)

@@ -118,6 +118,10 @@ func (c *Call) stop() {
 		c.ok.stop()
 		c.ok = nil
 	}
+	if c.server != nil && c.server.code < 200 { // also where a 2xx waits for a PRACK
+		c.server.extras = nil
+		c.server.answer(487)
+	}
 	if c.theirs != nil {
 		c.theirs.answer(487)
 		c.theirs = nil
@@ -313,9 +317,6 @@ func (c *Call) byed(m *message, s *serverTx) {
 	case c.state == Inviting:
 		delete(c.forks, tag)
 	case tag == c.d.remote:
-		if c.server != nil && c.state < Established {
-			c.server.answer(487)
-		}
 		end := End{Code: 200, Reason: "Session Terminated", Headers: m.headers}
 		end.because(m)
 		c.finish(end)

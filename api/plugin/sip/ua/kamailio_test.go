@@ -17,6 +17,7 @@ func TestKamailio(t *testing.T) {
 			own := Config{Addrs: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, Traces: func() bool { return true }}
 			start := func() func() { return siptest.Kamailio(t, addr) }
 			if tr == TLS {
+				siptest.NeedTLS(t)
 				c := siptest.NewCertificates(t)
 				own.TLS = &tls.Config{Certificates: []tls.Certificate{c.Pair}}
 				own.Client = &tls.Config{RootCAs: c.Authority}
