@@ -94,7 +94,7 @@ func (l *Link) Pending() (n int) {
 	defer l.mu.Unlock()
 	for _, u := range l.list {
 		if !u.done {
-			n += u.m.Count
+			n += max(u.m.Count, 1)
 		}
 	}
 	return n

@@ -33,7 +33,7 @@ type General struct {
 	LogRotateSignal     string `cfg:"log_rotate_sig" enum:"SIGUSR1|SIGHUP"`
 	DebugLevel          int    `cfg:"debug_level" range:"0..7" lenient:"low=clamp,high=clamp,text=ignore"`
 	DebugTimestamps     bool   `cfg:"debug_timestamps"`
-	DebugColors         bool   `cfg:"debug_colors"`
+	DebugColors         Choice `cfg:"debug_colors"` // undecided: on a terminal alone
 	DebugLocks          bool   `cfg:"debug_locks"`
 	LogPrefix           string `cfg:"log_prefix"`
 	Daemonize           bool   `cfg:"daemonize"`
@@ -198,7 +198,6 @@ func defaultServer() Server {
 		General: General{
 			LogToStdout:       true,
 			DebugLevel:        4,
-			DebugColors:       true,
 			ServerName:        "MyJanusInstance",
 			SessionTimeout:    60 * time.Second,
 			CandidatesTimeout: 45 * time.Second,

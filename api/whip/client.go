@@ -190,16 +190,21 @@ func (c *client) ask(ctx context.Context, r request) (*message, error) {
 	}
 	replies := make(chan []byte, 1)
 	c.core.Handle(c, janus.Request{Trusted: true, Body: body}, func(msg []byte) { replies <- msg })
+	var msg []byte
 	select {
-	case msg := <-replies:
-		m := &message{}
-		if err := json.Unmarshal(msg, m); err != nil {
-			return nil, err
+	case msg = <-replies:
+	default: // only then may the context end it: what was made has to be known
+		select {
+		case msg = <-replies:
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
-		return m, m.failure()
-	case <-ctx.Done():
-		return nil, ctx.Err()
 	}
+	m := &message{}
+	if err := json.Unmarshal(msg, m); err != nil {
+		return nil, err
+	}
+	return m, m.failure()
 }
 
 // failure is the error that a message is, nil if it is none.

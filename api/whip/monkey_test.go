@@ -68,5 +68,5 @@ func TestMonkey(t *testing.T) {
 	for _, e := range l.server.Endpoints() { // those whose answer was lost, too
 		l.server.Destroy(e.Kind, e.ID)
 	}
-	waittest.Until(t, "nothing is left", func() bool { return len(l.core.Sessions()) == 0 && len(l.server.hostsNow()) == 0 })
+	waittest.Until(t, "nothing is left", func() bool { return len(l.core.Sessions()) == 0 && l.server.hostsNow() == 0 })
 }

@@ -38,6 +38,7 @@ func (r result) String() string {
 // suite runs checks on one server.
 type suite struct {
 	whip, whep, idle, token string
+	good                    bool // no bad offers
 
 	publisher, player client
 	results           []result
@@ -56,8 +57,11 @@ func (c *client) at() string { return c.made.location() }
 
 // run runs all of them.
 func (x *suite) run() []result {
-	for _, part := range []func(){x.endpoints, x.publishing, x.watching, x.extensions, x.restarts, x.ends, x.odd} {
-		part()
+	parts := []func(){x.endpoints, x.refused, x.publishing, x.watching, x.extensions, x.restarts, x.ends, x.odd}
+	for i, part := range parts {
+		if i != 1 || !x.good {
+			part()
+		}
 	}
 	for _, c := range []client{x.publisher, x.player} {
 		if c.peer != nil {

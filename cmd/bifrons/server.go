@@ -23,6 +23,7 @@ import (
 	"bifrons/api/janus"
 	"bifrons/api/log"
 	"bifrons/api/log/jsonlog"
+	"bifrons/api/module"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/audiobridge"
 	"bifrons/api/plugin/duktape"
@@ -228,7 +229,7 @@ func localIP(name string) (netip.Addr, error) {
 
 func (s *server) coreConfig(media sfu.Config) janus.Config {
 	c := &s.cfg.Server
-	commit, compiled := build()
+	commit, compiled := module.Build()
 	return janus.Config{
 		Engine: s.engine,
 		Auth: auth.New(auth.Config{

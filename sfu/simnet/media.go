@@ -14,6 +14,7 @@ const (
 	headers     = 60 // of each packet: IP, UDP, RTP with extensions, the tag of SRTP
 	payload     = 1140
 	audioEvery  = 20 * time.Millisecond
+	tickEvery   = 25 * time.Millisecond
 	audioSize   = 80 + headers
 	videoSpread = 30 * time.Millisecond // over which a frame leaves at most
 	padLeast    = 400                   // bytes of a packet that a probe adds
@@ -125,14 +126,14 @@ func (f *Flow) audio() {
 }
 
 func (f *Flow) tick() {
-	next := f.BWE.Tick(f.clock.Now)
+	f.BWE.Tick(f.clock.Now)
 	if c, ok := f.BWE.Probe(f.clock.Now); ok && !f.Off {
 		f.cluster = c
 		f.left.packets, f.left.bytes = c.Packets, c.Bytes
 		f.nextAt = min(f.nextAt, f.clock.Now)
 		f.pump()
 	}
-	f.clock.At(next, f.tick)
+	f.clock.After(tickEvery, f.tick)
 }
 
 // pump sends what is due, and comes back when more is.

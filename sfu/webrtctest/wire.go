@@ -69,11 +69,18 @@ func (w *Wire) Lose(out, in float64, seed uint64) {
 	w.loss[In] = loss{rate: in, random: rand.New(rand.NewPCG(seed, 2))}
 }
 
-// Sever ends all traffic, without a word to anybody.
+// Sever ends all traffic, without a word to anybody, until Mend.
 func (w *Wire) Sever() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.cut = true
+}
+
+// Mend has traffic pass again.
+func (w *Wire) Mend() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut = false
 }
 
 // Freeze makes the owner read nothing any more, until thaw or Close.

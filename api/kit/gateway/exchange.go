@@ -15,11 +15,11 @@ import (
 // offer is an offer of one side that the other has not answered.
 type offer struct {
 	ours   bool
-	client bool                     // it is of the client
-	plain  *sdp.Description         // as the far end has it
-	at     sections                 // with media
-	keys   [numKinds]*key           // of who offers, nil = no SRTP
-	to     [numKinds]netip.AddrPort // where the far end takes media, if the offer is its own
+	client bool             // it is of the client
+	plain  *sdp.Description // as the far end has it
+	at     sections         // with media
+	keys   [numKinds]*key   // of who offers, nil = no SRTP
+	to     targets          // if the offer is the far end's
 	srtp   SRTP
 	hold   sdp.Direction // what is left of our directions
 	wants  [numKinds]want
@@ -75,11 +75,11 @@ func (d *draft) secure(s *sdp.Section, tag int, suite sfu.SRTPProfile) *key {
 
 // sign puts in what all our descriptions have: a name, numbers, the address and the ports. far is where the far end takes
 // media, as far as that is known.
-func (l *Leg) sign(d *draft, browser *sdp.Description, far [numKinds]netip.AddrPort) {
+func (l *Leg) sign(d *draft, browser *sdp.Description, far targets) {
 	var known netip.AddrPort
 	for _, to := range far {
-		if to.IsValid() && !known.IsValid() {
-			known = to
+		if to.rtp.IsValid() && !known.IsValid() {
+			known = to.rtp
 		}
 	}
 	shown := l.cfg.shown(known).String()
@@ -158,7 +158,7 @@ func (l *Leg) keptSRTP() SRTP {
 }
 
 // far is where the far end takes media, as agreed.
-func (l *Leg) far() (to [numKinds]netip.AddrPort) {
+func (l *Leg) far() (to targets) {
 	for kind, f := range l.flows {
 		if f != nil {
 			to[kind] = f.to
@@ -401,7 +401,7 @@ func (l *Leg) read(text string, t sdp.Type) (*sdp.Description, *schema.Error) {
 }
 
 // addresses are where the far end takes media.
-func (l *Leg) addresses(d *sdp.Description, at sections) (to [numKinds]netip.AddrPort, err *schema.Error) {
+func (l *Leg) addresses(d *sdp.Description, at sections) (to targets, err *schema.Error) {
 	if at == none {
 		return to, kit.Errorf(l.cfg.NoMedia, "Invalid SDP (no audio and no video)")
 	}
@@ -409,7 +409,7 @@ func (l *Leg) addresses(d *sdp.Description, at sections) (to [numKinds]netip.Add
 		if i < 0 {
 			continue
 		}
-		if to[kind], err = l.address(&d.Sections[i]); err != nil {
+		if to[kind], err = l.target(&d.Sections[i]); err != nil {
 			return to, err
 		}
 	}

@@ -44,7 +44,7 @@ func (x *look) faults() (list []Fault) {
 	if f.receive && s.Silence >= silence {
 		list = append(list, Fault{x.kind, "far end", x.whyNothingComes()})
 	}
-	if f.send && f.to.IsValid() && s.Out.Packets == 0 {
+	if f.send && f.to.rtp.IsValid() && s.Out.Packets == 0 {
 		why := "the client sends none, or its connection is not up"
 		if s.Untaken > 0 {
 			why = "it sends what was not agreed on"
@@ -56,7 +56,7 @@ func (x *look) faults() (list []Fault) {
 
 // whyNothingComes tells why the far end may seem to send nothing.
 func (x *look) whyNothingComes() string {
-	s, to := &x.stats, x.flow.to
+	s, to := &x.stats, x.flow.to.rtp
 	switch {
 	case s.NotAuthentic > 0 && x.flow.receiveKey != nil:
 		return "its packets cannot be opened: it has other SRTP keys, or sends in the clear"
@@ -193,8 +193,8 @@ func (x *look) write(w *json.Writer) {
 	s, f := &x.stats, x.flow
 	w.Str("type", x.kind.String())
 	w.Str("direction", direction(f))
-	if f.to.IsValid() {
-		w.Str("remote", f.to.String())
+	if f.to.rtp.IsValid() {
+		w.Str("remote", f.to.rtp.String())
 	}
 	if s.Latched.IsValid() {
 		w.Str("latched", s.Latched.String())

@@ -158,6 +158,7 @@ func (h *handle) mediaUp() {
 	if peer := h.Host.Peer(); peer != nil {
 		peer.SetBitrateCap(h.bitrate)
 		peer.SetKeyframePeriod(h.period)
+		mline.Estimation{}.Tell(peer, true, 0)
 	}
 	h.sync()
 	h.syncRecipients()

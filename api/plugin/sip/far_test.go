@@ -2,8 +2,12 @@ package sip
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/pion/rtcp"
 
 	"bifrons/api/plugin/plugintest"
 	"bifrons/api/plugin/sip/siptest"
@@ -111,6 +115,51 @@ func TestForks(t *testing.T) {
 	p.Reply(p.Next("BYE sip:two@"), "200 OK")
 	alice.AwaitText(`"hangup"`)
 	x.idle(1)
+}
+
+// A phone takes RTCP where it says, and has a word when the call is over.
+func TestRTCPElsewhere(t *testing.T) {
+	x := newExchange(t)
+	alice := x.browser("alice")
+	p := x.phone()
+	m := x.calls(alice, p)
+	far, video, reports := webrtctest.NewPlain(t), webrtctest.NewPlain(t).Port, listen(t)
+	text := strings.Replace(describe(media(t, m.Body), far.Port, video), "\r\na=rtpmap", fmt.Sprintf("\r\na=rtcp:%d\r\na=rtpmap", reports.LocalAddr().(*net.UDPAddr).Port), 1)
+	p.Reply(m, "200 OK", append([]string{"Contact: <sip:phone@" + p.Addr + ">"}, siptest.SDP(text)...)...)
+	alice.peer.Accept(alice.AwaitText(`"accepted"`).SDP)
+	alice.peer.AwaitConnected()
+	defer alice.peer.KeepPlaying(pace)()
+	far.Heard.AwaitMore(t, "alice's voice")
+	alice.Ask(`{"request":"hangup"}`, nil)
+	p.Reply(p.Next("BYE"), "200 OK")
+	b := make([]byte, 1500)
+	for {
+		n, err := reports.Read(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := rtcp.Unmarshal(b[:n])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, bye := list[len(list)-1].(*rtcp.Goodbye); bye {
+			break
+		}
+	}
+	alice.AwaitText(`"hangup"`)
+	x.idle(1)
+}
+
+// listen opens a port that ends with the test, as reading does when nothing comes.
+func listen(t testing.TB) *net.UDPConn {
+	t.Helper()
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	_ = c.SetReadDeadline(time.Now().Add(waittest.Patience))
+	return c
 }
 
 // Who answers with codecs that the client did not agree on with the one before is left, too.

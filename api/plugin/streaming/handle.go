@@ -63,10 +63,15 @@ func (h *handle) Establish() {
 		return
 	}
 	h.up = true
-	h.estimation.Tell(h.Host.Peer(), h.watching.maxBitrate)
+	h.estimate()
 	h.sync()
 	h.pushStatus("started")
 	h.notifyStatus("started")
+}
+
+// estimate tells the engine how the line to the viewer is used. The plugin's lock is held.
+func (h *handle) estimate() {
+	h.estimation.Tell(h.Host.Peer(), h.watching.settings.estimate, h.watching.maxBitrate)
 }
 
 // Event follows what the media engine tells.

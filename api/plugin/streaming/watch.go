@@ -59,7 +59,7 @@ func (h *handle) watchIt(m *mountpoint, file *clip.File, wanted wish, r *kit.Req
 		return kit.Response{}, err
 	}
 	if h.watching == nil {
-		h.estimation = mline.Estimation{Off: !m.estimate}
+		h.estimation = mline.Estimation{}
 	}
 	h.estimation.Set(r.Body)
 	if r.JSEP != nil {

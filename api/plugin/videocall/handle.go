@@ -81,7 +81,7 @@ func (h *handle) Up() {
 	defer h.plugin.mu.Unlock()
 	if peer := h.Host.Peer(); peer != nil {
 		peer.SetBitrateCap(h.sending.Bitrate)
-		h.estimation.Tell(peer, 0)
+		h.estimation.Tell(peer, true, 0)
 	}
 }
 

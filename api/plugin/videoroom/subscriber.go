@@ -24,7 +24,9 @@ func (s *subscriber) connected() {
 }
 
 // estimate tells the engine how the line to the client is used. room.mu is held.
-func (s *subscriber) estimate() { s.estimation.Tell(s.h.Host.Peer(), s.room.maxBitrate) }
+func (s *subscriber) estimate() {
+	s.estimation.Tell(s.h.Host.Peer(), s.room.settings.estimate, s.room.maxBitrate)
+}
 
 // event follows what the media engine tells.
 func (s *subscriber) event(e sfu.Event) {

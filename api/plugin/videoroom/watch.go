@@ -62,7 +62,6 @@ func (r *room) watch(h *handle, req *kit.Request, w *json.Writer) (kit.Response,
 	private, _ := req.Body.Number("private_id")
 	s := &subscriber{room: r, h: h, privateID: uint32(private), answered: true, answers: true, follows: !named,
 		e2ee: r.requireE2EE || feed.e2ee}
-	s.estimation = mline.Estimation{Off: !r.estimate}
 	s.estimation.Set(req.Body)
 	if private == int64(s.privateID) {
 		s.owner = r.private[s.privateID]

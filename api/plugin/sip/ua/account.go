@@ -199,7 +199,7 @@ func (a *Account) end(goodbye bool) {
 		s.drop()
 	}
 	for _, t := range a.refers {
-		t.drop()
+		t.leave(goodbye)
 	}
 	for _, h := range a.helpers {
 		h.emit(Handler.Detached)

@@ -149,3 +149,30 @@ func TestHeldBytes(t *testing.T) {
 		}
 	})
 }
+
+// A line end that is none by RFC 3261 takes no header field along to somebody else, nor back.
+func TestBareLineEnds(t *testing.T) {
+	inBubble(t, Config{}, func(b *bench) {
+		a, h := b.account(b.e, "alice")
+		refer := func(id, to string, more ...string) {
+			b.phone.request("REFER", to, "<sip:boss@"+theirs+">;tag=t", "<sip:alice@x>", id, 1, more...)
+			b.pass(0)
+		}
+		for i, bad := range []string{"Referred-By: <sip:a@b>\nEvil: 1", "X: y\nEvil: 1", "X\nEvil: 1"} {
+			refer("e"+itoa(i), "sip:alice@"+ours, "Refer-To: sip:carol@x", bad)
+		}
+		refer("e9", "sip:alice@"+ours+"\nEvil:1", "Refer-To: sip:carol@x")
+		b.phone.none()
+		if h.count("transfer") != 0 {
+			t.Error(h.kinds())
+		}
+		c, m := b.calling(a, CallConfig{})
+		b.phone.reply(m, "486 Busy\nEvil: 1")
+		b.pass(0)
+		if c.State() != Inviting {
+			t.Error(c.State())
+		}
+		b.phone.reply(m, "486 Busy")
+		b.phone.next("ACK")
+	})
+}

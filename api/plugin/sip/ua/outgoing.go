@@ -67,7 +67,9 @@ func isCallID(s string) bool {
 
 // invited takes a response to our INVITE.
 func (c *Call) invited(m *message) {
-	defer c.transfer.progress(m) // when the ACK is sent
+	if !c.canceling { // else the end of the call is what counts
+		defer c.transfer.progress(m) // when the ACK is sent
+	}
 	switch {
 	case m.code >= 200 && m.code < 300:
 		c.accepted(m)

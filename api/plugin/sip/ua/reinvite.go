@@ -96,12 +96,12 @@ func (c *Call) reaccepted(m *message) {
 // answered nothing else is accepted.
 func (c *Call) updated(d *dialog, m *message, s *serverTx) {
 	switch {
-	case len(m.body) > 0 && c.state == Established && !c.reliable.deferred():
-		c.reinvited(m, s)
-	case len(m.body) > 0 && c.state < Established:
-		s.answer(488)
 	case c.state > Established:
 		s.answer(481)
+	case len(m.body) > 0 && (c.state < Established || c.reliable.deferred()):
+		s.answer(488)
+	case len(m.body) > 0:
+		c.reinvited(m, s)
 	default:
 		d.aim(m)
 		r := s.reply(200, "")
