@@ -23,7 +23,7 @@ run: build ## build and start the server; more options in ARGS='...'
 	@exec bin/bifrons $(ARGS)
 
 test: lint tools ## all checks and all tests, those in Chromium included
-	GO="$(GO)" sh .ci/gotest ./... -race -timeout 24m
+	GO="$(GO)" sh .ci/gotest './cmd/bifrons ./...' -race -timeout 24m # the longest first
 	$(GO) test ./rtp/opus ./sfu/mix # much of them takes too long with the race detector
 
 soak: tools ## the tests under load at full size, for a machine that has nothing else to do

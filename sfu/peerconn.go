@@ -212,16 +212,6 @@ func (p *Peer) SetTarget(section int, target media.Layer, fallback time.Duration
 	})
 }
 
-// SetCeiling sets the highest layers that are forwarded to a section, whatever
-// its target says; -1 is no limit. It stays when what is forwarded changes.
-func (p *Peer) SetCeiling(section int, most media.Layer) {
-	p.do(func(now mono.Time, c *peer.Peer) {
-		if s := c.Subscription(section); s != nil {
-			s.SetCeiling(now, most)
-		}
-	})
-}
-
 // SetEstimation changes whether and how the line to the remote is estimated, and with
 // that whether video is fitted to what the line carries. It goes on over renegotiations.
 func (p *Peer) SetEstimation(e Estimation) {

@@ -352,6 +352,8 @@ func (c *Call) inform(method, kind, body string, headers Headers, got func(*mess
 			return err
 		case c.state != Established && (c.state != Inviting || method != "MESSAGE"):
 			return ErrState
+		case c.a.pending >= maxPending:
+			return ErrTooMany
 		case strings.ContainsAny(kind, "\r\n"):
 			return ErrHeaders
 		}

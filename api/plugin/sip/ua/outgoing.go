@@ -119,7 +119,7 @@ func (c *Call) provisional(m *message) {
 			f.described, f.settled = ev.SDP, requires(m, "100rel")
 		}
 	}
-	c.a.emit(func(h Handler) { h.Provisional(c, ev) })
+	c.a.offer(func(h Handler) { h.Provisional(c, ev) }) // they may ring as often as they like
 }
 
 // answer is what a response to an INVITE says.

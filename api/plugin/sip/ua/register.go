@@ -49,6 +49,8 @@ func (a *Account) Register(cfg AccountConfig) error {
 			return ErrClosed
 		case a.master != nil:
 			return ErrState
+		case a.pending >= maxPending:
+			return ErrTooMany
 		}
 		old := a.cfg
 		user := a.user
