@@ -57,7 +57,7 @@ type Config struct {
 	// Metrics serves /metrics on the listeners of the Admin API. Nil: not found.
 	Metrics http.Handler
 
-	// Ready tells why the server should get no new clients, nil if it should. It
+	// Ready says why the server should get no new clients, nil if it should. It
 	// is asked by GET /readyz; GET /healthz is answered as long as there is a
 	// server.
 	Ready func() error
