@@ -104,7 +104,7 @@ func (p *sectionParser) attribute(line, key, value string) error {
 	case "bundle-only":
 		p.bundleOnly = true
 	case "rtcp":
-		// Not used: RTCP is always multiplexed.
+		s.RTCP = parseRTCP(trimmed)
 	case "max-message-size":
 		if n, err := strconv.ParseUint(trimmed, 10, 64); err == nil {
 			p.maxMessage = n
@@ -135,6 +135,22 @@ func (p *sectionParser) attribute(line, key, value string) error {
 		s.Attributes = append(s.Attributes, Attribute{key, value})
 	}
 	return nil
+}
+
+// parseRTCP reads a port, maybe with an address; it is the zero value if there is none.
+func parseRTCP(value string) (r RTCP) {
+	f := strings.Fields(value)
+	if len(f) != 1 && (len(f) != 4 || f[1] != "IN") {
+		return r
+	}
+	port, err := strconv.ParseUint(f[0], 10, 16)
+	if err != nil || port == 0 {
+		return r
+	}
+	if r.Port = int(port); len(f) == 4 {
+		r.Address = f[3]
+	}
+	return r
 }
 
 func (p *sectionParser) codecAttribute(key, value string) {
@@ -308,7 +324,7 @@ func (p *sectionParser) simulcast(value string) {
 	}
 }
 
-// finish makes the section of what was collected.
+// finish makes the section from the collected lines.
 func (p *sectionParser) finish() *Section {
 	s := p.s
 	s.Codecs = foldRTX(p.codecs)

@@ -196,6 +196,7 @@ type Section struct {
 	Port      int    // 0 if rejected
 	Proto     string
 	Address   string // of the c= line, "" prints as 0.0.0.0
+	RTCP      RTCP   // read only: descriptions of ours have none
 	Direction Direction
 
 	Codecs     []Codec  // in order of preference, retransmission formats folded into them
@@ -232,6 +233,12 @@ type Section struct {
 	bundleOnly bool // the text said port 0 and a=bundle-only, Port is 9
 	madeUpMID  bool // the text has no a=mid of its own
 	fmtpFirst  bool // print format parameters before extensions
+}
+
+// RTCP is where somebody takes RTCP (RFC 3605). The zero value says nothing, which stands for the port behind that of RTP.
+type RTCP struct {
+	Port    int
+	Address string // "" = that of RTP
 }
 
 // Rejected reports whether the section's port is 0.

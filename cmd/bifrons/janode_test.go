@@ -14,6 +14,7 @@ import (
 
 	"github.com/pion/webrtc/v4"
 
+	"bifrons/api/config"
 	"bifrons/api/plugin/sip/siptest"
 	"bifrons/rtp/waittest"
 	"bifrons/sdp"
@@ -78,12 +79,25 @@ func TestJanodeAudioBridge(t *testing.T) {
 	}
 }
 
+// TestJanodeLua: janode's calls of the VideoRoom plugin, at the script for Lua of Debian's
+// package janus.
+func TestJanodeLua(t *testing.T) {
+	waittest.NoLeaks(t)
+	const folder = "/usr/share/janus/lua"
+	if _, err := os.Stat(folder + "/videoroom.lua"); err != nil {
+		needs(t, "the scripts of the package janus are not installed: "+err.Error())
+	}
+	file := fmt.Sprintf("general: { path = %q, script = %q }", folder, folder+"/videoroom.lua")
+	s := testServer(t, func(c *config.Config) { c.Folder = writeFiles(t, map[string]string{"janus.plugin.lua.jcfg": file}) })
+	runJanodeAt(t, s, "janode-lua.mjs")
+}
+
 // TestJanodeSIP: and every call of the SIP plugin, at Kamailio.
 func TestJanodeSIP(t *testing.T) {
 	waittest.NoLeaks(t)
 	registrar := siptest.FreePort(t)
 	siptest.Kamailio(t, registrar)
-	runJanodeAt(t, sipServer(t), "janode-sip.mjs", registrar, siptest.Realm, siptest.Password)
+	runJanodeAt(t, sipServer(t, ""), "janode-sip.mjs", registrar, siptest.Realm, siptest.Password)
 }
 
 func runJanode(t *testing.T, script string, args ...string) {

@@ -13,8 +13,11 @@ import (
 	"bifrons/sfu/webrtctest"
 )
 
-// labRegistrar is where Kamailio is in the namespace of a test.
-const labRegistrar = labAddress + ":5060"
+// Where Kamailio is in the namespace of a test, and for TLS.
+const (
+	labRegistrar = labAddress + ":5060"
+	labSecure    = labAddress + ":5061"
+)
 
 // telephone is an account of one of the servers at Kamailio.
 type telephone struct {
@@ -26,9 +29,13 @@ type telephone struct {
 func register(c *client, name, transport string) *telephone {
 	c.t.Helper()
 	h := c.attach(sip.Package)
+	registrar := labRegistrar
+	if transport == "tls" {
+		registrar = labSecure
+	}
 	h.message(message{
 		"request": "register", "username": "sip:" + name + "@" + labRegistrar, "secret": siptest.Password,
-		"proxy": "sip:" + labRegistrar + ";transport=" + transport, "force_tcp": transport == "tcp",
+		"proxy": "sip:" + registrar + ";transport=" + transport, "force_tcp": transport == "tcp", "sips": transport == "tls",
 	}, nil)
 	p := &telephone{h, name}
 	if e := p.event("registered")["result"].(map[string]any); e["register_sent"] != true || e["username"] != name {
@@ -90,15 +97,16 @@ func (p *telephone) calls(other *telephone, srtp string) {
 	b.Close()
 }
 
-// TestSIPWithJanus: telephones of this server and of janus call each other by Kamailio, both ways, by UDP and TCP, in the clear
+// TestSIPWithJanus: telephones of this server and of janus call each other by Kamailio, both ways, by UDP, TCP and TLS, in the clear
 // and by SDES.
 func TestSIPWithJanus(t *testing.T) {
 	if !inNamespace(t, labSetup, "janus", "kamailio") {
 		return
 	}
-	siptest.Kamailio(t, labRegistrar)
+	certificates := siptest.NewCertificates(t, labAddress)
+	siptest.SecureKamailio(t, labRegistrar, labSecure, certificates)
 	settings := t.TempDir()
-	text := fmt.Sprintf("general: { local_ip = %q }\n", labAddress)
+	text := fmt.Sprintf("general: { local_ip = %q\n sips_certs_dir = %q }\n", labAddress, certificates.Dir)
 	if err := os.WriteFile(filepath.Join(settings, sip.Package+".jcfg"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -107,9 +115,15 @@ func TestSIPWithJanus(t *testing.T) {
 		c.Server.NAT.EnforceList = []string{labAddress}
 	}))
 	theirs := runJanus(t, sip.Package, text)
-	for _, transport := range []string{"udp", "tcp"} {
+	for _, transport := range []string{"udp", "tcp", "tls"} {
+		if transport == "tls" {
+			siptest.NeedTLS(t) // comes last
+		}
 		one, other := register(ours, "bifrons-"+transport, transport), register(theirs, "janus-"+transport, transport)
 		for _, srtp := range []string{"", "sdes_mandatory"} {
+			if transport == "tls" && srtp == "" {
+				continue // is no use
+			}
 			one.calls(other, srtp)
 			other.calls(one, srtp)
 		}

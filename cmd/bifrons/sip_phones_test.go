@@ -17,11 +17,11 @@ import (
 	"bifrons/sfu/webrtctest"
 )
 
-// sipServer starts a server whose SIP is on a loopback address.
-func sipServer(t *testing.T) *server {
+// sipServer starts a server whose SIP is on a loopback address; more are further lines of its settings.
+func sipServer(t *testing.T, more string) *server {
 	t.Helper()
 	folder := t.TempDir()
-	text := "general: {\n local_ip = \"127.0.0.1\"\n}\n"
+	text := "general: {\n local_ip = \"127.0.0.1\"\n" + more + "}\n"
 	if err := os.WriteFile(filepath.Join(folder, sip.Package+".jcfg"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -123,9 +123,9 @@ func (v sipVoice) awaitHold(hz float64) {
 func TestSIPPhones(t *testing.T) {
 	const ours, theirs = 1100.0, 700.0
 	waittest.NoLeaks(t)
-	registrar := siptest.FreePort(t)
-	siptest.Kamailio(t, registrar)
-	s := sipServer(t)
+	registrar, secure, certificates := siptest.FreePort(t), siptest.FreePort(t), siptest.NewCertificates(t)
+	siptest.SecureKamailio(t, registrar, secure, certificates)
+	s := sipServer(t, fmt.Sprintf("sips_certs_dir = %q\n", certificates.Dir))
 	for i, test := range []struct {
 		phone func(testing.TB, siptest.Line) siptest.Softphone
 		line  siptest.Line
@@ -133,13 +133,20 @@ func TestSIPPhones(t *testing.T) {
 	}{
 		{siptest.Baresip, siptest.Line{User: "baresip", Transport: "udp"}, false},
 		{siptest.Baresip, siptest.Line{User: "baresip", Transport: "tcp", SRTP: true, Opus: true}, false},
+		{siptest.Baresip, siptest.Line{User: "baresip", Transport: "tls", SRTP: true}, false},
 		{siptest.Linphone, siptest.Line{User: "linphone", Transport: "udp", SRTP: true}, true},
+		{siptest.Linphone, siptest.Line{User: "linphone", Transport: "tls", SRTP: true, Opus: true}, true},
 		{siptest.Linphone, siptest.Line{User: "linphone", Transport: "tcp", Opus: true}, true},
 	} {
 		line := test.line
 		t.Run(fmt.Sprintf("%s/%s/srtp=%v/opus=%v", line.User, line.Transport, line.SRTP, line.Opus), func(t *testing.T) {
 			t.Parallel()
 			anna := fmt.Sprintf("sip:anna%d@%s", i, siptest.Realm)
+			registrar := registrar
+			if line.Transport == "tls" {
+				siptest.NeedTLS(t)
+				registrar, line.TLS = secure, certificates
+			}
 			line.Registrar, line.Hz, line.User = registrar, theirs, fmt.Sprint(line.User, i)
 			phone := test.phone(t, line)
 			h := dial(t, s).attach(sip.Package)

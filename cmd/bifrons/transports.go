@@ -127,6 +127,10 @@ func (s *server) httpConfig(demos string) (rest.Config, error) {
 	if err != nil {
 		return rest.Config{}, err
 	}
+	dashboard, err := web.Dashboard(web.Settings{BasePath: a.BasePath})
+	if err != nil {
+		return rest.Config{}, err
+	}
 	hc := rest.Config{
 		API: rest.API{
 			BasePath: g.BasePath,
@@ -150,6 +154,7 @@ func (s *server) httpConfig(demos string) (rest.Config, error) {
 		Events:      g.Events,
 		Notify:      s.notifier(rest.Package),
 		Page:        page,
+		Dashboard:   dashboard,
 		Files:       s.serveFile,
 		Ready:       s.ready,
 		Metrics:     s.metrics(),

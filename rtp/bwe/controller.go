@@ -24,8 +24,8 @@
 //   - Missing feedback lowers the target itself (outage.go), in place of the
 //     congestion window.
 //
-// A Controller is for one transport. Nothing in here reads a clock, locks, or allocates
-// after New.
+// A Controller is for one transport. Nothing in here reads a clock or locks. After New
+// the send history alone allocates, while it grows with the rate of packets.
 package bwe
 
 import (
@@ -147,7 +147,7 @@ func New(cfg Config) *Controller {
 		cfg.Max = DefaultMax
 	}
 	cfg.Max = max(cfg.Max, cfg.Min)
-	c := &Controller{cfg: cfg}
+	c := &Controller{cfg: cfg, history: newHistory()}
 	c.begin(cfg.Start)
 	return c
 }
@@ -260,9 +260,9 @@ func (c *Controller) told(now, latest mono.Time, arrived, marked bool) {
 		c.outage.over()
 		c.measureRTT(now.Sub(latest))
 	}
-	c.acked = c.rates.rate(rateWindow)
+	c.acked = c.rates.rate(&c.rates.usual, rateWindow)
 	c.alr.advance(now, c.target())
-	cond := conditions{acked: c.acked, fresh: c.rates.rate(rateFresh), rtt: c.rtt, limited: c.alr.limited(), contended: c.drain.theirs}
+	cond := conditions{acked: c.acked, fresh: c.rates.rate(&c.rates.fresh, rateFresh), rtt: c.rtt, limited: c.alr.limited(), contended: c.drain.theirs}
 	usage := c.usage
 	switch {
 	case !arrived:
@@ -334,11 +334,15 @@ func (c *Controller) RTT(_ mono.Time, d time.Duration) {
 // quietAfter is how long nothing may be sent before what was in the way is gone.
 const quietAfter = time.Second
 
-// tickInterval is how often Tick wants to be called at most.
-const tickInterval = 25 * time.Millisecond
+// Calm tells whether nothing is wrong with the line and more is not wanted of it: then it is
+// enough to call Tick some times a second. Else it wants to be called every 25 ms.
+func (c *Controller) Calm() bool {
+	return c.usage != overuse && !c.drain.active() && !c.outage.is() && !c.loss.limiting &&
+		c.probes.queued == 0 && c.probes.active.ID == 0 && c.want <= c.target()
+}
 
-// Tick does what is due without feedback. It returns when it wants to be called next.
-func (c *Controller) Tick(now mono.Time) (next mono.Time) {
+// Tick does what is due without feedback.
+func (c *Controller) Tick(now mono.Time) {
 	c.alr.advance(now, c.target())
 	if c.heard != 0 && now.Sub(c.history.lastAt) > quietAfter {
 		c.queue, c.usage, c.drain = 0, normal, drain{}
@@ -352,7 +356,6 @@ func (c *Controller) Tick(now mono.Time) (next mono.Time) {
 		c.probes.conclude(now, false)
 	}
 	c.planProbe(now)
-	return now.Add(tickInterval)
 }
 
 // planProbe plans a periodic probe if one is due and the line looks free.

@@ -109,6 +109,10 @@ func (l *loss) at(i int) *observation { return &l.ring[(l.next-i+lossWindow)%los
 
 // estimate takes the best candidate.
 func (l *loss) estimate(delayRate, acked float64, limited bool) {
+	if l.average == 0 && !l.limiting { // nothing explains that better than the highest candidate
+		l.inherent, l.bound = inherentMin, delayRate
+		return
+	}
 	if l.inherent == 0 {
 		l.inherent = inherentInit
 	}

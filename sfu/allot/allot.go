@@ -4,6 +4,7 @@
 package allot
 
 import (
+	"math"
 	"time"
 
 	"bifrons/rtp/mono"
@@ -58,7 +59,9 @@ const (
 	trailWait   = 3 * time.Second // for the target to follow
 	holdFirst   = 5 * time.Second
 	holdLongest = time.Minute
+	holdShare   = 0.8    // of what was used when a way up was wrong is not wrong
 	retry       = 1.3    // times the budget that was wrong is worth another try at once
+	retryMargin = 1.1    // times that is to be shown
 	wantMore    = 10_000 // bit/s beyond, since little is measured less exactly
 	// pauseAfter is for how long in all it has to be sure that the lowest layers are too much
 	// before one ends; a sender that adapts gets longer.
@@ -66,8 +69,8 @@ const (
 	pauseAfterAsked = 5 * time.Second
 	pauseStep       = 500 * time.Millisecond // that one call adds at most
 	// Pictures a second below which a higher resolution is no gain, unless the stream has no
-	// more: then detail matters, as of a screen.
-	smooth = 10
+	// more: then detail matters, as of a screen. It lies between the halves of usual rates.
+	smooth = 11
 )
 
 // Allotter divides one subscriber's line. The zero value is ready for use, by one goroutine.
@@ -76,8 +79,10 @@ type Allotter struct {
 
 	upAt          mono.Time // last way up
 	risen, failed float64   // budgets of that, and of the last one that was wrong
+	taken, over   float64   // what was used after those, in bit/s
 	hold          time.Duration
-	until         mono.Time     // nothing goes up before
+	until         mono.Time     // no way leads up near over before
+	top           float64       // bit/s that ways up may lead to
 	short         time.Duration // that it was sure that the lowest layers are too much
 	last          mono.Time     // call
 	budget        float64       // for video
@@ -128,6 +133,9 @@ func (a *Allotter) Divide(now mono.Time, line Line, streams []Stream, shares []S
 		s := &a.states[i]
 		s.plan, s.most = s.at, len(s.steps)-1
 	}
+	if a.top = math.Inf(1); !changed && now < a.until && a.budget <= retry*a.failed {
+		a.top = holdShare * a.over
+	}
 	switch {
 	case changed:
 		a.restart()
@@ -138,7 +146,7 @@ func (a *Allotter) Divide(now mono.Time, line Line, streams []Stream, shares []S
 			s.plan, s.most = -1, s.at
 		}
 		a.fill(allowed)
-	case now >= a.until || a.budget > retry*a.failed:
+	default:
 		if a.fill(a.budget); line.Trailing && now >= a.until {
 			a.try()
 		}
@@ -291,7 +299,7 @@ func (a *Allotter) fill(budget float64) {
 		if to > s.at {
 			limit = min(limit, a.budget)
 		}
-		if sum+(margin-1)*s.cost(to) > limit {
+		if sum+(margin-1)*s.cost(to) > limit || to > s.at && sum > a.top {
 			s.most = s.plan
 			continue
 		}
@@ -375,13 +383,13 @@ func (a *Allotter) note(now mono.Time, changed bool) {
 	case down:
 		if a.upAt != 0 && now.Sub(a.upAt) < upFailed {
 			a.hold = min(max(2*a.hold, holdFirst), holdLongest)
-			a.until, a.failed = now.Add(a.hold), a.risen
+			a.until, a.failed, a.over = now.Add(a.hold), a.risen, a.taken
 		}
 	case up:
 		if now.Sub(a.until) > holdLongest {
 			a.hold = 0
 		}
-		a.upAt, a.risen = now, a.budget
+		a.upAt, a.risen, a.taken = now, a.budget, a.used()
 	}
 }
 
@@ -427,8 +435,12 @@ func (a *Allotter) want(audio float64) uint64 {
 		if s.plan < 0 {
 			margin = backMargin
 		}
-		next := s.cost(s.plan + 1)
-		return uint64((audio+used-s.cost(s.plan)+margin*next)*wantMargin) + wantMore
+		next, rest := s.cost(s.plan+1), used-s.cost(s.plan)
+		need := rest + margin*next
+		if rest+next > a.top { // nothing less is worth another try
+			need = max(need, retryMargin*retry*a.failed)
+		}
+		return uint64((audio+need)*wantMargin) + wantMore
 	}
 	more := 0.0
 	for i := range a.states {

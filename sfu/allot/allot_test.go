@@ -85,7 +85,7 @@ func TestFirstDivision(t *testing.T) {
 		{"all of a good line", 5000, []Stream{audio(), camera()}, []media.Layer{media.NoLayer, layer(2, 2)}},
 		{"what fits with a margin", 640, []Stream{audio(), camera()}, []media.Layer{media.NoLayer, layer(1, 2)}},
 		{"audio comes off first", 560, []Stream{audio(), camera()}, []media.Layer{media.NoLayer, layer(1, 1)}},
-		{"not below ten pictures a second for a larger one", 260, []Stream{camera()}, []media.Layer{layer(0, 2)}},
+		{"not below eleven pictures a second for a larger one", 260, []Stream{camera()}, []media.Layer{layer(0, 2)}},
 		{"the lowest", 70, []Stream{camera()}, []media.Layer{layer(0, 0)}},
 		{"nothing of video, but audio", 60, []Stream{audio(), camera()}, []media.Layer{media.NoLayer, paused}},
 		{"a screen: detail first", 340, []Stream{screen()}, []media.Layer{layer(1, 0)}},
@@ -179,6 +179,29 @@ func TestUpBacksOff(t *testing.T) {
 	fail()
 	if got := r.divide(2700, false, camera())[0]; got.Ceiling.Encoding != 2 {
 		t.Errorf("%+v with much more than when it failed", got)
+	}
+}
+
+// What failed says nothing of less than that, nor of a line that has changed: it is asked for what
+// shows the latter.
+func TestUpOnlyBacksOffFromWhatFailed(t *testing.T) {
+	var r run
+	r.divide(560, false, audio(), camera())
+	r.divide(2000, false, audio(), camera())
+	if got := r.stay(2*time.Second, 130, true, audio(), camera())[1]; got.Ceiling != layer(0, 0) {
+		t.Fatalf("%+v: did not go down", got)
+	}
+	if got := r.stay(time.Second, 400, false, audio(), camera())[1]; got.Ceiling != layer(1, 1) {
+		t.Errorf("%+v a second after much more failed", got)
+	}
+	if got := r.stay(2*time.Second, 2000, false, audio(), camera())[1]; got.Ceiling != layer(1, 2) {
+		t.Errorf("%+v where that failed", got)
+	}
+	if room := uint64(1.3 * 1_950_000); r.want < room+50_000 {
+		t.Errorf("wants %d, which cannot show that the line has become better", r.want)
+	}
+	if got := r.divide(r.want/1000*97/100, false, audio(), camera())[1]; got.Ceiling.Encoding != 2 {
+		t.Errorf("%+v with most of what was wanted", got)
 	}
 }
 

@@ -49,6 +49,7 @@ type line struct {
 	rate     float64   // bit/s at which packets leave
 	measured mono.Time // when that was last looked at
 
+	ticked    mono.Time // when the line was looked at last
 	nextTick  mono.Time // 0 = there is nothing to watch
 	begun     mono.Time // first video
 	lastVideo mono.Time
@@ -59,6 +60,8 @@ const (
 	// lineTick is how often the line is looked at while video flows. All peers do so at
 	// the same moments, so that one pass of the loop serves them.
 	lineTick = mono.Time(25 * time.Millisecond)
+	// calmTick is the same while nothing is wrong with the line, unless feedback comes before.
+	calmTick = 8 * lineTick
 	// lineRest is how long after the last video it is left alone.
 	lineRest = 2 * time.Second
 )
@@ -172,15 +175,21 @@ func (l *line) sent(now mono.Time, o *sender, n int, c bwe.Class) {
 			l.begun = now
 		}
 		if l.nextTick == 0 {
-			l.nextTick = nextTick(now)
-			l.peer.wake(l.nextTick)
+			l.setTick(now)
 			l.peer.loop.Wake(l.nextTick)
 		}
 	}
 }
 
-// nextTick is the next moment at which lines are looked at.
-func nextTick(now mono.Time) mono.Time { return now - now%lineTick + lineTick }
+// setTick has the line looked at again.
+func (l *line) setTick(now mono.Time) {
+	apart := lineTick
+	if l.calm() {
+		apart = calmTick
+	}
+	l.nextTick = now - now%apart + apart
+	l.peer.wake(l.nextTick)
+}
 
 // feedback takes transport-wide feedback.
 func (l *line) feedback(now mono.Time, t *rtcp.TWCC) {
@@ -218,9 +227,36 @@ func (l *line) report(now mono.Time, o *sender, b *rtcp.ReportBlock) {
 
 // told follows feedback.
 func (l *line) told(now mono.Time) {
-	l.divide(now)
+	switch {
+	case !l.transport || !l.calm():
+		l.divide(now)
+		if l.nextTick > now+lineTick && !l.calm() {
+			l.setTick(now)
+			l.peer.loop.Wake(l.nextTick)
+		}
+	case now.Sub(l.ticked) >= divideLeast:
+		l.tick(now)
+	}
 	if t := l.peer.trace; t != nil {
 		t(l.describe(now))
+	}
+}
+
+// calm tells whether it is enough to look at the line now and then.
+func (l *line) calm() bool {
+	return !l.near && !l.probe.on() && l.control.Calm()
+}
+
+// tick looks at the line.
+func (l *line) tick(now mono.Time) {
+	l.ticked = now
+	l.control.Tick(now)
+	l.measureRate(now)
+	if now.Sub(l.divided) >= divideLeast {
+		l.divide(now)
+	}
+	if l.transport {
+		l.startProbe(now)
 	}
 }
 
@@ -230,17 +266,12 @@ const reportLeast = 100 * time.Millisecond
 // advance does what is due.
 func (l *line) advance(now mono.Time) {
 	if l.nextTick != 0 && l.nextTick <= now {
-		l.control.Tick(now)
-		l.measureRate(now)
-		if now.Sub(l.divided) >= divideLeast {
-			l.divide(now)
-		}
-		if l.transport {
-			l.startProbe(now)
+		if !l.calm() || now-l.ticked >= calmTick { // else feedback has seen to it
+			l.tick(now)
 		}
 		l.nextTick = 0
 		if now.Sub(l.lastVideo) < lineRest || l.holds() {
-			l.nextTick = nextTick(now)
+			l.setTick(now)
 		}
 	}
 	if l.nextPump != 0 && l.nextPump <= now {

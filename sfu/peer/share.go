@@ -1,12 +1,14 @@
 package peer
 
 import (
+	"slices"
 	"time"
 
 	"bifrons/rtp/bwe"
 	"bifrons/rtp/mono"
 	"bifrons/sfu/allot"
 	"bifrons/sfu/media"
+	"bifrons/sfu/route"
 )
 
 // Weight is how a section counts where the line does not carry everything.
@@ -22,6 +24,7 @@ type Share struct {
 	Rate     uint64      // bit/s that it is counted with
 	Room     uint64      // bit/s that it could take while the others stay as they are
 	Paused   bool        // the line does not carry it
+	Limited  bool        // the line carries less of it than is sent and wanted; only in snapshots
 	Pauses   uint64
 	Switches uint64 // of encodings and layers, for whatever reason
 }
@@ -144,5 +147,17 @@ func (s *section) shareNow() *Share {
 		return nil
 	}
 	h := s.share
+	if t := s.out.sub.Track(); t != nil && s.Kind == media.Video {
+		wish := s.out.sub.Wish()
+		h.Limited = slices.ContainsFunc(t.Rates(), func(r route.Rate) bool {
+			return within(r.Layer, wish) && !within(r.Layer, h.Ceiling)
+		})
+	}
 	return &h
+}
+
+// within tells whether a layer is none above a bound.
+func within(l, bound media.Layer) bool {
+	in := func(l, bound int8) bool { return bound < 0 || l <= bound }
+	return in(l.Encoding, bound.Encoding) && in(l.Spatial, bound.Spatial) && in(l.Temporal, bound.Temporal)
 }

@@ -86,7 +86,7 @@ func (c *call) run(d time.Duration, most float64) {
 		}
 		c.camera.rates[0] = min(bps, most)
 		c.camera.picture(c.net.Now)
-		c.net.RunFor(pictureTime)
+		c.net.RunFor(c.camera.every)
 		c.settle()
 	}
 }

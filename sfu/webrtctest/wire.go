@@ -69,11 +69,18 @@ func (w *Wire) Lose(out, in float64, seed uint64) {
 	w.loss[In] = loss{rate: in, random: rand.New(rand.NewPCG(seed, 2))}
 }
 
-// Sever ends all traffic, without a word to anybody.
+// Sever ends all traffic, without a word to anybody, until Mend.
 func (w *Wire) Sever() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.cut = true
+}
+
+// Mend has traffic pass again.
+func (w *Wire) Mend() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut = false
 }
 
 // Freeze makes the owner read nothing any more, until thaw or Close.
@@ -113,7 +120,7 @@ func (w *Wire) Watch(f func(d Direction, b []byte)) {
 	w.sniff = f
 }
 
-// pass tells whether a datagram gets through.
+// pass reports whether a datagram gets through.
 func (w *Wire) pass(d Direction, b []byte) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

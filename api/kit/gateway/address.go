@@ -15,20 +15,46 @@ import (
 // lookupTimeout bounds how long the names in a description are looked up.
 const lookupTimeout = 5 * time.Second
 
-// address is where a section of the far end's takes RTP. It is invalid if that wants none for now: 0.0.0.0 is
+// target is where the far end takes one kind of media.
+type target struct {
+	rtp  netip.AddrPort // invalid = it wants none for now
+	rtcp netip.AddrPort // invalid = the port behind that of RTP
+}
+
+// targets are those of both kinds.
+type targets [numKinds]target
+
+// target is where a section of the far end's takes media. It is the zero value if that wants none for now: 0.0.0.0 is
 // how calls were held once (RFC 3264, 8.4). It looks names up.
-func (l *Leg) address(s *sdp.Section) (netip.AddrPort, *schema.Error) {
-	text, _, _ := strings.Cut(s.Address, "/") // a multicast address has a TTL behind it, which is refused anyway
+func (l *Leg) target(s *sdp.Section) (to target, err *schema.Error) {
+	if to.rtp, err = l.address(s, s.Address, s.Port); err != nil || !to.rtp.IsValid() || s.RTCP.Port == 0 {
+		return to, err
+	}
+	at := s.RTCP.Address
+	if at == "" {
+		at = s.Address
+	}
+	usual := netip.AddrPortFrom(to.rtp.Addr(), to.rtp.Port()+1)
+	if s.RTCP.Port == int(usual.Port()) && at == s.Address {
+		return to, nil
+	}
+	to.rtcp, err = l.address(s, at, s.RTCP.Port)
+	return to, err
+}
+
+// address is an address in a section of the far end's, invalid if that is 0.0.0.0.
+func (l *Leg) address(s *sdp.Section, host string, port int) (netip.AddrPort, *schema.Error) {
+	text, _, _ := strings.Cut(host, "/") // a multicast address has a TTL behind it, which is refused anyway
 	a, err := netip.ParseAddr(text)
 	if err != nil {
 		if a, err = l.lookup(text); err != nil {
-			return netip.AddrPort{}, kit.Errorf(l.cfg.NoMedia, "Invalid SDP (no address for the %s: %.80q)", s.Kind, s.Address)
+			return netip.AddrPort{}, kit.Errorf(l.cfg.NoMedia, "Invalid SDP (no address for the %s: %.80q)", s.Kind, host)
 		}
 	}
 	if a = a.Unmap().WithZone(""); a.IsUnspecified() {
 		return netip.AddrPort{}, nil
 	}
-	to := netip.AddrPortFrom(a, uint16(s.Port))
+	to := netip.AddrPortFrom(a, uint16(port))
 	if why := l.cfg.denied(to); why != "" {
 		return netip.AddrPort{}, kit.Errorf(l.cfg.NoMedia, "Invalid SDP (no %s to %s: %s)", s.Kind, to, why)
 	}
@@ -56,7 +82,7 @@ func (l *Leg) lookup(name string) (netip.Addr, error) {
 	return list[0], nil
 }
 
-// isHostName tells whether a text may be the name of a host (RFC 1123, 2.1).
+// isHostName reports whether a text may be the name of a host (RFC 1123, 2.1).
 func isHostName(text string) bool {
 	other := func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '-'
@@ -66,7 +92,7 @@ func isHostName(text string) bool {
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// denied tells why media may not be sent somewhere, "" if it may. Legs of calls on this machine are no
+// denied says why media may not be sent somewhere, "" if it may. Legs of calls on this machine are no
 // other ports of this server's.
 func (c *Config) denied(to netip.AddrPort) string {
 	switch a := to.Addr(); {

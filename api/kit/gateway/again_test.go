@@ -38,7 +38,7 @@ func outline(t testing.TB, text string) string {
 func flowing(l *Leg) (out string) {
 	for kind, f := range l.flows {
 		if f != nil {
-			out += fmt.Sprintf("%s %s %s ", sdp.Kind(kind), direction(f), f.to)
+			out += fmt.Sprintf("%s %s %s ", sdp.Kind(kind), direction(f), f.to.rtp)
 		}
 	}
 	return out

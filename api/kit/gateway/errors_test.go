@@ -89,9 +89,41 @@ func TestOwnPorts(t *testing.T) {
 	ok[*Remote](t)(far.TakeOffer(text, SRTP{}))
 
 	receiver := plainReceiver(t, c)
-	_, err := newLeg(t, c).TakeOffer(strings.NewReplacer("192.0.2.1", "127.0.0.1", "41000", receiver).Replace(farEnd("RTP/AVP")), SRTP{})
-	if err == nil || err.Code != testCodes.NoMedia || !strings.Contains(err.Text, "a port of this server") {
-		t.Errorf("to a port of other media: %v", err)
+	denied := func(what, text string) {
+		t.Helper()
+		_, err := newLeg(t, c).TakeOffer(text, SRTP{})
+		if err == nil || err.Code != testCodes.NoMedia || !strings.Contains(err.Text, "a port of this server") {
+			t.Errorf("%s to a port of other media: %v", what, err)
+		}
+	}
+	denied("RTP", strings.NewReplacer("192.0.2.1", "127.0.0.1", "41000", receiver).Replace(farEnd("RTP/AVP")))
+	denied("RTCP", farEnd("RTP/AVP", "a=rtcp:"+receiver+" IN IP4 127.0.0.1"))
+}
+
+// RTCP goes where the far end says (RFC 3605), if that is sense.
+func TestRTCPAddress(t *testing.T) {
+	l := newLeg(t, newConfig(t))
+	for _, x := range []struct{ line, want string }{
+		{"a=rtcp:42000", "192.0.2.1:42000"},
+		{"a=rtcp:42000 IN IP4 192.0.2.7", "192.0.2.7:42000"},
+		{"a=rtcp:42000 IN IP6 2001:db8::1", "[2001:db8::1]:42000"},
+		{"a=rtcp:42000 IN IP4 localhost", "127.0.0.1:42000"},
+		{"a=rtcp:41001", ""}, {"a=rtcp:42000 IN IP4 0.0.0.0", ""}, {"a=rtcp:0", ""}, {"a=rtcp:", ""}, {"a=rtcp:x", ""}, {"a=rtcp:70000", ""},
+		{"a=rtcp:42000 IN IP4", ""}, {"a=rtcp:42000 X IP4 192.0.2.7", ""},
+	} {
+		ok[*Remote](t)(l.TakeOffer(farEnd("RTP/AVP", x.line), SRTP{}))
+		to, got := l.offer.to[sdp.Audio], ""
+		if to.rtcp.IsValid() {
+			got = to.rtcp.String()
+		}
+		if got != x.want || to.rtp != netip.MustParseAddrPort("192.0.2.1:41000") {
+			t.Errorf("%s: %+v", x.line, to)
+		}
+	}
+	for _, line := range []string{"a=rtcp:42000 IN IP4 239.1.1.1/5", "a=rtcp:42000 IN IP4 -"} {
+		if _, err := l.TakeOffer(farEnd("RTP/AVP", line), SRTP{}); err == nil || err.Code != testCodes.NoMedia {
+			t.Errorf("%s: %v", line, err)
+		}
 	}
 }
 
@@ -114,7 +146,7 @@ func plainReceiver(t *testing.T, c *Config) string {
 func TestHostName(t *testing.T) {
 	l := newLeg(t, newConfig(t))
 	ok[*Remote](t)(l.TakeOffer(strings.ReplaceAll(farEnd("RTP/AVP"), "IP4 192.0.2.1\r\nt", "IP4 localhost\r\nt"), SRTP{}))
-	if to := l.offer.to[sdp.Audio]; !to.Addr().IsLoopback() || to.Port() != 41000 {
+	if to := l.offer.to[sdp.Audio].rtp; !to.Addr().IsLoopback() || to.Port() != 41000 {
 		t.Errorf("the far end is at %s", to)
 	}
 }

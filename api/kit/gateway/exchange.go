@@ -15,23 +15,23 @@ import (
 // offer is an offer of one side that the other has not answered.
 type offer struct {
 	ours   bool
-	client bool                     // it is of the client
-	plain  *sdp.Description         // as the far end has it
-	at     sections                 // with media
-	keys   [numKinds]*key           // of who offers, nil = no SRTP
-	to     [numKinds]netip.AddrPort // where the far end takes media, if the offer is its own
+	client bool             // it is of the client
+	plain  *sdp.Description // as the far end has it
+	at     sections         // with media
+	keys   [numKinds]*key   // of who offers, nil = no SRTP
+	to     targets          // if the offer is the far end's
 	srtp   SRTP
 	hold   sdp.Direction // what is left of our directions
 	wants  [numKinds]want
 }
 
-// want is what the client wants of a medium.
+// want is the client's wish for a medium.
 type want struct {
 	direction sdp.Direction // without a hold
 	codecs    []sdp.Codec   // that it knows
 }
 
-// held is what a hold leaves of a direction.
+// held is a direction under a hold.
 func held(d, hold sdp.Direction) sdp.Direction {
 	switch {
 	case hold == sdp.SendRecv:
@@ -75,11 +75,11 @@ func (d *draft) secure(s *sdp.Section, tag int, suite sfu.SRTPProfile) *key {
 
 // sign puts in what all our descriptions have: a name, numbers, the address and the ports. far is where the far end takes
 // media, as far as that is known.
-func (l *Leg) sign(d *draft, browser *sdp.Description, far [numKinds]netip.AddrPort) {
+func (l *Leg) sign(d *draft, browser *sdp.Description, far targets) {
 	var known netip.AddrPort
 	for _, to := range far {
-		if to.IsValid() && !known.IsValid() {
-			known = to
+		if to.rtp.IsValid() && !known.IsValid() {
+			known = to.rtp
 		}
 	}
 	shown := l.cfg.shown(known).String()
@@ -104,7 +104,7 @@ func (l *Leg) keep(d *draft) {
 }
 
 // Offer makes the plain offer of one of the client's. What it says on SRTP holds for all media; a later offer that says
-// nothing goes on with what was agreed on.
+// nothing continues with the agreed state.
 func (l *Leg) Offer(browser *sdp.Description, s SRTP) (string, *schema.Error) {
 	if !s.Offer && l.running {
 		s = l.keptSRTP()
@@ -158,7 +158,7 @@ func (l *Leg) keptSRTP() SRTP {
 }
 
 // far is where the far end takes media, as agreed.
-func (l *Leg) far() (to [numKinds]netip.AddrPort) {
+func (l *Leg) far() (to targets) {
 	for kind, f := range l.flows {
 		if f != nil {
 			to[kind] = f.to
@@ -167,7 +167,7 @@ func (l *Leg) far() (to [numKinds]netip.AddrPort) {
 	return to
 }
 
-// Waiting tells whether the far end's offer waits for an answer, and whether it has SRTP that can be used.
+// Waiting reports whether the far end's offer waits for an answer, and whether it has SRTP that can be used.
 func (l *Leg) Waiting() (waits, secure bool) {
 	if l.offer == nil || l.offer.ours {
 		return false, false
@@ -236,7 +236,7 @@ func (l *Leg) answer(o *offer, at sections, like *sdp.Description, s SRTP, ours 
 	return d.String(), nil
 }
 
-// newFlow is what two descriptions of a section agree on.
+// newFlow is the agreement of two descriptions of a section.
 func newFlow(section int, ours, theirs *sdp.Section, codecs []sdp.Codec) *flow {
 	d := ours.Direction.And(theirs.Direction.Reverse())
 	return &flow{
@@ -255,7 +255,7 @@ func (l *Leg) agree(plain *sdp.Description, flows [numKinds]*flow) {
 	}
 }
 
-// Remote is what the far end has described.
+// Remote is the far end's description.
 type Remote struct {
 	// SDP is for the client: it is as it came, but media that cannot be had is rejected.
 	SDP      *sdp.Description
@@ -401,7 +401,7 @@ func (l *Leg) read(text string, t sdp.Type) (*sdp.Description, *schema.Error) {
 }
 
 // addresses are where the far end takes media.
-func (l *Leg) addresses(d *sdp.Description, at sections) (to [numKinds]netip.AddrPort, err *schema.Error) {
+func (l *Leg) addresses(d *sdp.Description, at sections) (to targets, err *schema.Error) {
 	if at == none {
 		return to, kit.Errorf(l.cfg.NoMedia, "Invalid SDP (no audio and no video)")
 	}
@@ -409,7 +409,7 @@ func (l *Leg) addresses(d *sdp.Description, at sections) (to [numKinds]netip.Add
 		if i < 0 {
 			continue
 		}
-		if to[kind], err = l.address(&d.Sections[i]); err != nil {
+		if to[kind], err = l.target(&d.Sections[i]); err != nil {
 			return to, err
 		}
 	}

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"fmt"
-	"net/netip"
 	"reflect"
 	"sync"
 	"time"
@@ -63,13 +62,13 @@ type medium struct {
 	out     mline.Output // to the client
 }
 
-// flow is what was agreed on for one kind of media.
+// flow is the agreed state of one kind of media.
 type flow struct {
 	section       int         // of the client's connection
 	codecs        []sdp.Codec // as the far end has them
 	ext           media.ExtensionIDs
 	send, receive bool // to and from the far end
-	to            netip.AddrPort
+	to            target
 	sendKey       *key
 	receiveKey    *key
 	pli           bool
@@ -156,10 +155,10 @@ func (l *Leg) connect(m *medium, f *flow) {
 		return
 	}
 	remote := sfu.RTPRemote{
-		RTP: f.to, Codecs: engineCodecs(f.codecs), Ext: f.ext, Receive: f.receiveKey.srtp(), Send: f.sendKey.srtp(), PLI: f.pli,
+		RTP: f.to.rtp, RTCP: f.to.rtcp, Codecs: engineCodecs(f.codecs), Ext: f.ext, Receive: f.receiveKey.srtp(), Send: f.sendKey.srtp(), PLI: f.pli,
 	}
-	if l.cfg.Symmetric && f.to.IsValid() {
-		remote.Latch, remote.LatchNet = true, neighbours(f.to.Addr())
+	if l.cfg.Symmetric && f.to.rtp.IsValid() {
+		remote.Latch, remote.LatchNet = true, neighbours(f.to.rtp.Addr())
 	}
 	if !reflect.DeepEqual(remote, m.remote) {
 		if err := m.session.SetRemote(remote); err != nil {
@@ -221,5 +220,5 @@ func (l *Leg) RequestKeyframes(client, far bool) {
 	}
 }
 
-// Running tells whether something was agreed on.
+// Running reports whether something was agreed on.
 func (l *Leg) Running() bool { return l.running }

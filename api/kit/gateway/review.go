@@ -26,7 +26,7 @@ func (f Fault) String() string {
 // suppression, but something comes in that time (RFC 3389, RFC 7587).
 const silence = 5 * time.Second
 
-// look is what is known of one medium.
+// look is the state of one medium.
 type look struct {
 	kind  sdp.Kind
 	flow  *flow
@@ -35,7 +35,7 @@ type look struct {
 	stats sfu.RTPSessionStats
 }
 
-// faults tells what is wrong with a medium.
+// faults says what is wrong with a medium.
 func (x *look) faults() (list []Fault) {
 	s, f := &x.stats, x.flow
 	if x.early {
@@ -44,7 +44,7 @@ func (x *look) faults() (list []Fault) {
 	if f.receive && s.Silence >= silence {
 		list = append(list, Fault{x.kind, "far end", x.whyNothingComes()})
 	}
-	if f.send && f.to.IsValid() && s.Out.Packets == 0 {
+	if f.send && f.to.rtp.IsValid() && s.Out.Packets == 0 {
 		why := "the client sends none, or its connection is not up"
 		if s.Untaken > 0 {
 			why = "it sends what was not agreed on"
@@ -54,9 +54,9 @@ func (x *look) faults() (list []Fault) {
 	return list
 }
 
-// whyNothingComes tells why the far end may seem to send nothing.
+// whyNothingComes says why the far end may seem to send nothing.
 func (x *look) whyNothingComes() string {
-	s, to := &x.stats, x.flow.to
+	s, to := &x.stats, x.flow.to.rtp
 	switch {
 	case s.NotAuthentic > 0 && x.flow.receiveKey != nil:
 		return "its packets cannot be opened: it has other SRTP keys, or sends in the clear"
@@ -78,7 +78,7 @@ func (x *look) whyNothingComes() string {
 	return "nothing came: it sends none, or the way to our ports is blocked"
 }
 
-// looks are what is known of all media that flow. It waits for the engine.
+// looks returns the state of all flowing media. It waits for the engine.
 func (l *Leg) looks() (list []look) {
 	l.mu.Lock()
 	var sessions []*sfu.RTPSession
@@ -97,7 +97,7 @@ func (l *Leg) looks() (list []look) {
 	return list
 }
 
-// Faults tells which side sends nothing, and why that may be. It waits for the engine.
+// Faults says which side sends nothing, and why that may be. It waits for the engine.
 func (l *Leg) Faults() (list []Fault) {
 	for _, x := range l.looks() {
 		list = append(list, x.faults()...)
@@ -157,7 +157,7 @@ func (l *Leg) tell() {
 	}
 }
 
-// first notes that the log is told something, and tells whether it was not yet.
+// first notes that the log is told something, and reports whether it was not yet.
 func (l *Leg) first(text string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -193,8 +193,8 @@ func (x *look) write(w *json.Writer) {
 	s, f := &x.stats, x.flow
 	w.Str("type", x.kind.String())
 	w.Str("direction", direction(f))
-	if f.to.IsValid() {
-		w.Str("remote", f.to.String())
+	if f.to.rtp.IsValid() {
+		w.Str("remote", f.to.rtp.String())
 	}
 	if s.Latched.IsValid() {
 		w.Str("latched", s.Latched.String())
@@ -220,10 +220,10 @@ func direction(f *flow) string {
 	return d.String()
 }
 
-// Secrecy is what is known of SRTP.
+// Secrecy is the state of SRTP.
 type Secrecy struct{ Known, Required, Ours, Theirs bool }
 
-// Secrecy tells what is known of SRTP, if there is a description of either side.
+// Secrecy says what is known of SRTP, if there is a description of either side.
 func (l *Leg) Secrecy() Secrecy {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -12,7 +12,8 @@ import (
 
 // Who sends nothing is told, with what speaks for which reason.
 func TestFaults(t *testing.T) {
-	far, private := netip.MustParseAddrPort("198.51.100.1:4000"), netip.MustParseAddrPort("10.1.2.3:4000")
+	at := func(text string) target { return target{rtp: netip.MustParseAddrPort(text)} }
+	far, private := at("198.51.100.1:4000"), at("10.1.2.3:4000")
 	public := netip.MustParseAddr("192.0.2.9")
 	long := 10 * time.Second
 	for _, tt := range []struct {

@@ -218,7 +218,7 @@ func (p *Plugin) replace(set settings, why string) error {
 	return nil
 }
 
-// restart ends a script that holds too much memory and loads it anew. It belongs to the
+// restart ends a script that holds too much memory and loads it again. It belongs to the
 // executor.
 func (p *Plugin) restart(r *run) {
 	if p.run != r {

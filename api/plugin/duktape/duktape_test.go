@@ -241,6 +241,25 @@ function querySession(id) { return JSON.stringify({rtcp: rtcp}); }`)
 	waittest.Until(t, "RTCP comes to the script", func() bool { return c.Query() != `{"rtcp":0}` })
 }
 
+// TestRecording: Janus's tool converts what a script has recorded.
+func TestRecording(t *testing.T) {
+	waittest.NoLeaks(t)
+	folder := t.TempDir()
+	core := run(t, "", fmt.Sprintf(`
+var sdp = require("janus-sdp");
+function setupMedia(id) {
+	startRecording(id, "audio", "opus", %[1]q, "a", "video", "vp8", %[1]q, "v");
+	notifyEvent(id, '{"recording":true}');
+}
+function handleMessage(id, tx, msg, jsep) {
+	if (!jsep) return JSON.stringify({ result: stopRecording(id, "audio", "video") });
+	var answer = sdp.generateAnswer(sdp.parse(JSON.parse(jsep).sdp));
+	pushEvent(id, tx, '{"result":"ok"}', JSON.stringify({ type: "answer", sdp: sdp.render(answer) }));
+	return 1;
+}`, folder))
+	core.RecordFilm(filepath.Join(folder, "v.mjr"), filepath.Join(folder, "a.mjr"))
+}
+
 // connectTo makes a client with audio, video and data.
 func connectTo(t *testing.T, c *plugintest.Client) *webrtctest.Peer {
 	t.Helper()

@@ -281,6 +281,25 @@ function querySession(id) return json.encode({rtcp = rtcp}) end`)
 	}
 }
 
+// TestRecording: Janus's tool converts what a script has recorded.
+func TestRecording(t *testing.T) {
+	waittest.NoLeaks(t)
+	folder := t.TempDir()
+	core := run(t, "", fmt.Sprintf(`
+local sdp, json = require "janus-sdp", require "json"
+function setupMedia(id)
+  if startRecording(id, "audio", "opus", %[1]q, "a", "video", "vp8", %[1]q, "v") ~= 0 then error("not recorded") end
+  notifyEvent(id, '{"recording":true}')
+end
+function handleMessage(id, tx, msg, jsep)
+  if not jsep then return 0, json.encode({result = stopRecording(id, "audio", "video")}) end
+  local answer = sdp.generateAnswer(sdp.parse(json.decode(jsep).sdp))
+  pushEvent(id, tx, '{"result":"ok"}', json.encode({type = "answer", sdp = sdp.render(answer)}))
+  return 1, nil
+end`, folder))
+	core.RecordFilm(filepath.Join(folder, "v.mjr"), filepath.Join(folder, "a.mjr"))
+}
+
 // connect makes a client with audio, video and data.
 func connect(t *testing.T, core *plugintest.Core) (*webrtctest.Peer, *plugintest.Client) {
 	t.Helper()
@@ -352,5 +371,8 @@ function substreamChanged(id, n) pushEvent(id, nil, json.encode({substream = n})
 			t.Errorf("got %+v", res)
 		}
 		c.AwaitText(`{"substream":` + n + `}`)
+	}
+	if c.Peer().Snapshot().Line == nil {
+		t.Error("the client's line is not estimated")
 	}
 }

@@ -24,7 +24,12 @@ type call struct {
 	hold        sdp.Direction // that the call was put on hold with, SendRecv = it is not
 	pending     bool          // an offer of ours, after the first one, waits for its answer
 	next        *holding      // what is offered then, nil = nothing
+	remake      offering      // makes the offer that is pending once more
+	displaced   offering      // is to be made once more when the other side's is settled, nil = nothing
 }
+
+// offering makes an offer of ours, after the first one, and sends it.
+type offering func() *schema.Error
 
 // begin makes a call the handle's.
 func (h *handle) begin(c *call) { h.set(func() { h.call = c }) }

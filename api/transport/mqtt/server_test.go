@@ -32,6 +32,12 @@ func config(address string, version byte) Config {
 // start starts a server that reaches the broker through a gate.
 func start(t *testing.T, version byte, b *brokertest.Broker, change func(*Config)) (*transporttest.Lab, *brokertest.Gate) {
 	t.Helper()
+	lab, gate, _ := started(t, version, b, change)
+	return lab, gate
+}
+
+func started(t *testing.T, version byte, b *brokertest.Broker, change func(*Config)) (*transporttest.Lab, *brokertest.Gate, *broker.Link) {
+	t.Helper()
 	gate := brokertest.NewGate(t, b.Address())
 	cfg := config(gate.Address(), version)
 	if change != nil {
@@ -41,7 +47,7 @@ func start(t *testing.T, version byte, b *brokertest.Broker, change func(*Config
 	s, err := New(cfg, lab.Core)
 	lab.Carry(s, err)
 	waittest.Until(t, "the server is connected", s.runner.Link.Up)
-	return lab, gate
+	return lab, gate, s.runner.Link
 }
 
 func dial(t *testing.T, version byte, b *brokertest.Broker, admin bool) (client.Conn, error) {
@@ -105,7 +111,7 @@ func TestRestart(t *testing.T) {
 		t.Run(fmt.Sprint("quality ", qos), func(t *testing.T) {
 			versions(t, func(t *testing.T, v byte) {
 				b := brokertest.Mosquitto(t)
-				lab, gate := start(t, v, b, func(c *Config) { c.QoS = qos })
+				lab, gate, link := started(t, v, b, func(c *Config) { c.QoS = qos })
 				seen := transporttest.NewCounted(t)
 				conn, err := dial(t, v, b, false)
 				c := lab.Tapped(seen.Tap, conn, err)
@@ -116,7 +122,9 @@ func TestRestart(t *testing.T) {
 				}
 				seen.Send(lab.Core, c.Session(), 1, 100)
 				seen.Expect(1, 100)
+				transporttest.Confirmed(t, link) // or it may come again
 				gate.Shut()
+				transporttest.Cut(t, link) // or it may be lost, with quality 0
 				b.Kill()
 				seen.Send(lab.Core, c.Session(), 101, 3000)
 				b.Start()

@@ -17,7 +17,7 @@ import (
 const baresipConfig = `poll_method epoll
 sip_listen 127.0.0.1:0
 net_interface 127.0.0.1
-audio_source aufile,%dir%/tone.wav
+%tls%audio_source aufile,%dir%/tone.wav
 audio_player aubridge,none
 audio_alert aufile,/dev/null
 snd_path %dir%
@@ -63,7 +63,11 @@ func Baresip(t testing.TB, line Line) Softphone {
 	}
 	writeTone(t, filepath.Join(p.dir, "tone.wav"), line.Hz, rate)
 	control := FreePort(t)
-	write(t, filepath.Join(p.dir, "config"), fill(baresipConfig, "dir", p.dir, "control", control))
+	secure := ""
+	if line.TLS != nil {
+		secure = "sip_cafile " + line.TLS.file("cafile.pem") + "\nsip_certificate " + line.TLS.file("agent.pem") + "\n"
+	}
+	write(t, filepath.Join(p.dir, "config"), fill(baresipConfig, "dir", p.dir, "control", control, "tls", secure))
 	write(t, filepath.Join(p.dir, "accounts"), fill(baresipAccount, "user", line.User, "realm", Realm, "password", Password,
 		"registrar", line.Registrar, "transport", line.Transport, "codec", codec, "more", more))
 	write(t, filepath.Join(p.dir, "contacts"), "")

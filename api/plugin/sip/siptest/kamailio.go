@@ -26,6 +26,7 @@ tcp_children=1
 disable_tcp=no
 listen=udp:ADDR
 listen=tcp:ADDR
+TLS
 loadmodule "tm.so"
 loadmodule "sl.so"
 loadmodule "rr.so"
@@ -64,6 +65,14 @@ request_route {
 }
 `
 
+const kamailioTLS = `enable_tls=yes
+listen=tls:ADDR
+loadmodule "tls.so"
+modparam("tls", "certificate", "DIR/agent.pem")
+modparam("tls", "private_key", "DIR/agent.pem")
+modparam("tls", "ca_list", "DIR/cafile.pem")
+modparam("tls", "tls_method", "TLSv1.2+")`
+
 // FreePort is an address of 127.0.0.1 with a port that is free for TCP, and for UDP.
 func FreePort(t testing.TB) string {
 	t.Helper()
@@ -87,10 +96,37 @@ func FreePort(t testing.TB) string {
 // called or the test ends. It skips the test if the program is missing.
 func Kamailio(t testing.TB, addr string) (stop func()) {
 	t.Helper()
+	return kamailio(t, addr, "")
+}
+
+// SecureKamailio is Kamailio with another address, for TLS if it has the module for that.
+func SecureKamailio(t testing.TB, addr, secure string, c *Certificates) (stop func()) {
+	t.Helper()
+	if !hasTLS() {
+		return Kamailio(t, addr)
+	}
+	return kamailio(t, addr, strings.NewReplacer("ADDR", secure, "DIR", c.Dir).Replace(kamailioTLS))
+}
+
+func hasTLS() bool {
+	list, _ := filepath.Glob("/usr/lib/*/kamailio/modules/tls.so")
+	return len(list) > 0
+}
+
+// NeedTLS skips the test if Kamailio has no TLS.
+func NeedTLS(t testing.TB) {
+	t.Helper()
+	if !hasTLS() {
+		missing(t, "the TLS module of kamailio", "no independent registrar and proxy by TLS")
+	}
+}
+
+func kamailio(t testing.TB, addr, secure string) (stop func()) {
+	t.Helper()
 	path := Find(t, "kamailio", "no independent registrar and proxy")
 	dir := t.TempDir()
 	file := filepath.Join(dir, "kamailio.cfg")
-	text := strings.NewReplacer("ADDR", addr, "REALM", Realm, "PASSWORD", Password).Replace(kamailioConfig)
+	text := strings.NewReplacer("ADDR", addr, "REALM", Realm, "PASSWORD", Password, "TLS\n", secure+"\n").Replace(kamailioConfig)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -113,9 +149,15 @@ func Find(t testing.TB, name, without string) string {
 			return path
 		}
 	}
+	missing(t, name, without)
+	return ""
+}
+
+// missing skips the test, as a program is not there.
+func missing(t testing.TB, name, without string) {
+	t.Helper()
 	if os.Getenv("BIFRONS_E2E") == "required" {
 		t.Fatalf("%s is not installed: %s", name, without)
 	}
 	t.Skipf("%s is not installed: %s", name, without)
-	return ""
 }

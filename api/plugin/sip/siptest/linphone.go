@@ -1,6 +1,7 @@
 package siptest
 
 import (
+	"net"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -72,10 +73,15 @@ func Linphone(t testing.TB, line Line) Softphone {
 	if line.Opus {
 		codec, rate, channels = "opus", "48000", "2"
 	}
+	registrar, authority := line.Registrar, ""
+	if line.TLS != nil {
+		_, port, _ := net.SplitHostPort(registrar)
+		registrar, authority = net.JoinHostPort("localhost", port), line.TLS.file("cafile.pem") // it compares names alone
+	}
 	writeTone(t, filepath.Join(dir, "tone.wav"), line.Hz, 8000)
 	write(t, filepath.Join(dir, "rc"), fill(linphoneConfig, "user", line.User, "realm", Realm, "password", Password,
-		"registrar", line.Registrar, "transport", line.Transport, "encryption", encryption, "mandatory", mandatory,
-		"ca", filepath.Join(dir, "ca.pem"), "codec", codec, "rate", rate, "channels", channels))
+		"registrar", registrar, "transport", line.Transport, "encryption", encryption, "mandatory", mandatory,
+		"ca", authority, "codec", codec, "rate", rate, "channels", channels))
 	write(t, filepath.Join(dir, ".local", "share", "linphone", "x"), "") // its database wants the folder
 	p.Process = Start(t, dir, path, "-a", "-c", "rc", "-d", "6", "-l", "messages")
 	for _, line := range []string{"soundcard use files", "play tone.wav", "record heard.wav"} {

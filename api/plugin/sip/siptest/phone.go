@@ -15,10 +15,11 @@ import (
 // Line is how a telephone is set up. Its calls are answered at once, and all it says is a tone.
 type Line struct {
 	User      string
-	Registrar string // address and port
-	Transport string // udp, tcp or tls
-	SRTP      bool   // no call without SDES
-	Opus      bool   // otherwise PCMU
+	Registrar string        // address and port
+	Transport string        // udp, tcp or tls
+	TLS       *Certificates // for tls
+	SRTP      bool          // no call without SDES
+	Opus      bool          // otherwise PCMU
 	Hz        float64
 }
 

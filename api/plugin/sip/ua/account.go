@@ -46,18 +46,19 @@ type Account struct {
 	master  *Account
 	helpers []*Account
 
-	cfg      AccountConfig
-	user     string // of the identity
-	host     string // of the identity, with port
-	closed   bool
-	call     *Call
-	reg      registration
-	auth     authentication
-	subs     map[subKey]*subscription
-	refers   map[int]*Transfer
-	lastID   int
-	messages int  // of ours without a response
-	mute     bool // the handler hears nothing more
+	cfg     AccountConfig
+	user    string // of the identity
+	host    string // of the identity, with port
+	closed  bool
+	call    *Call
+	reg     registration
+	auth    authentication
+	subs    map[subKey]*subscription
+	refers  map[int]*Transfer
+	lastID  int
+	pending int  // requests without a final response
+	lookups int  // of names, for these
+	mute    bool // the handler hears nothing more
 }
 
 // maxQueued is how many events that somebody else can cause wait for a handler.
@@ -199,7 +200,7 @@ func (a *Account) end(goodbye bool) {
 		s.drop()
 	}
 	for _, t := range a.refers {
-		t.drop()
+		t.leave(goodbye)
 	}
 	for _, h := range a.helpers {
 		h.emit(Handler.Detached)

@@ -100,6 +100,7 @@ func (c *Call) finish(end End) {
 	}
 	c.state = Over
 	c.stop()
+	c.transfer.over(end.Code, end.Reason)
 	c.a.e.calls--
 	if c.a.call == c {
 		c.a.call = nil
@@ -116,6 +117,10 @@ func (c *Call) stop() {
 	if c.ok != nil {
 		c.ok.stop()
 		c.ok = nil
+	}
+	if c.server != nil && c.server.code < 200 { // also where a 2xx waits for a PRACK
+		c.server.extras = nil
+		c.server.answer(487)
 	}
 	if c.theirs != nil {
 		c.theirs.answer(487)
@@ -164,6 +169,7 @@ func (c *Call) quit(goodbye bool) {
 		}
 	}
 	c.usages = 0
+	c.transfer.over(487, Reason(487))
 	c.finish(End{Code: 200, Reason: "Session Terminated"})
 }
 
@@ -311,9 +317,6 @@ func (c *Call) byed(m *message, s *serverTx) {
 	case c.state == Inviting:
 		delete(c.forks, tag)
 	case tag == c.d.remote:
-		if c.server != nil && c.state < Established {
-			c.server.answer(487)
-		}
 		end := End{Code: 200, Reason: "Session Terminated", Headers: m.headers}
 		end.because(m)
 		c.finish(end)
@@ -349,6 +352,8 @@ func (c *Call) inform(method, kind, body string, headers Headers, got func(*mess
 			return err
 		case c.state != Established && (c.state != Inviting || method != "MESSAGE"):
 			return ErrState
+		case c.a.pending >= maxPending:
+			return ErrTooMany
 		case strings.ContainsAny(kind, "\r\n"):
 			return ErrHeaders
 		}

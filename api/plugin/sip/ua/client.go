@@ -1,6 +1,8 @@
 package ua
 
 import (
+	"crypto/tls"
+	"errors"
 	"net/netip"
 	"strconv"
 	"time"
@@ -29,7 +31,8 @@ type clientTx struct {
 	cancel *clientTx
 	late   bool // there is a limit for the final response
 
-	retried bool // by another connection
+	retried bool   // by another connection
+	why     string // nothing could be sent, "" = not known
 }
 
 type txState int
@@ -58,7 +61,11 @@ func (e *Endpoint) start(req *message, hops []hop, about *Account, got func(*mes
 
 // made is a response that we make ourselves.
 func (t *clientTx) made(code int) *message {
-	m := &message{code: code, reason: Reason(code), local: true, seq: t.req.seq, seqMethod: t.req.method, callID: t.req.callID}
+	reason := Reason(code)
+	if code == 503 && t.why != "" {
+		reason += " (" + t.why + ")"
+	}
+	m := &message{code: code, reason: reason, local: true, seq: t.req.seq, seqMethod: t.req.method, callID: t.req.callID}
 	m.to, _ = parseAddress(t.req.headers.Get("To"))
 	return m
 }
@@ -257,7 +264,11 @@ func (e *Endpoint) unreachable(proto string, to netip.AddrPort) {
 // lost tells of a connection that has ended. Requests without any response are sent once more by another one, as the
 // other side may have closed it just then; others wait for the response, which may come by a connection that the other
 // side makes (RFC 3261, 18.2.2), but not for ever. Who was registered by it registers anew.
-func (e *Endpoint) lost(c *conn) {
+func (e *Endpoint) lost(c *conn, err error) {
+	why := ""
+	if bad := (*tls.CertificateVerificationError)(nil); errors.As(err, &bad) {
+		why = bad.Err.Error() // of other errors nobody but the log needs to know
+	}
 	for _, t := range e.clients {
 		switch {
 		case t.flow != flow(c):
@@ -266,6 +277,7 @@ func (e *Endpoint) lost(c *conn) {
 				t.retried = true
 				t.hops = append([]hop{t.hop}, t.hops...)
 			}
+			t.why = why
 			t.failSoon()
 		case t.state == txProceeding && t.req.method == "INVITE" && !t.late:
 			t.late = true

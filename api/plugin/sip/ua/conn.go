@@ -191,7 +191,7 @@ func (c *conn) end(err error) {
 		}
 	}
 	c.e.log.Debug("connection ends", "with", c.key.addr, "proto", c.key.proto, "err", err)
-	c.e.lost(c)
+	c.e.lost(c, err)
 }
 
 // write runs on the queue's goroutine.

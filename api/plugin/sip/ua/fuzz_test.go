@@ -110,6 +110,7 @@ func FuzzDatagram(f *testing.F) {
 		f.Add([]byte(s), byte(1))
 		f.Add([]byte(strings.ReplaceAll(s, ";tag=us", "")), byte(0))
 	}
+	f.Add([]byte(strings.Replace(inCallSeeds()[10], "\r\nTo", "\r\nReferred-By: <sip:a>\nEvil: 1\r\nTo", 1)), byte(1))
 	f.Add([]byte("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa\r\nFrom: <sip:x>;tag=a\r\nTo: <sip:y>;tag=b\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\r\n"), byte(2))
 	f.Fuzz(func(t *testing.T, b []byte, call byte) {
 		e := newFuzzed(t)
@@ -133,6 +134,9 @@ func FuzzDatagram(f *testing.F) {
 		for _, s := range e.sent {
 			if _, err := parseDatagram(p, s); err != nil && !bytes.Contains(s, []byte("SIP/2.0 400 ")) {
 				t.Fatalf("sent %q: %v", s, err)
+			}
+			if head, _, _ := bytes.Cut(s, []byte("\r\n\r\n")); bytes.Count(head, []byte("\n")) != bytes.Count(head, []byte("\r\n")) {
+				t.Fatalf("sent %q, with lines in lines", s)
 			}
 		}
 	})

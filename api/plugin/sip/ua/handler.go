@@ -29,6 +29,9 @@ type Handler interface {
 	Reinvited(*Call, Invite)
 	// ReinviteCanceled tells that what Reinvited asked for is no longer wanted.
 	ReinviteCanceled(*Call)
+	// ReinviteDisplaced comes before Reinvited if an offer of ours, that Call.Reinvite has taken, still waits: it is forgotten,
+	// and may be made anew when the other side's is answered.
+	ReinviteDisplaced(*Call)
 	// ReinviteFailed tells that our re-INVITE was refused; the session is as it was before.
 	ReinviteFailed(*Call, Failure)
 	// Ended comes once for each call, as the last of its events but those of transfers.

@@ -1,6 +1,7 @@
 package ua
 
 import (
+	"crypto/tls"
 	"net/netip"
 	"testing"
 
@@ -8,13 +9,22 @@ import (
 	"bifrons/rtp/waittest"
 )
 
-// Two accounts register at kamailio and call each other through it, by UDP and TCP. Then it ends and comes back, without its locations.
+// Two accounts register at kamailio and call each other through it, by UDP, TCP and TLS. Then it ends and comes back, without its locations.
 func TestKamailio(t *testing.T) {
-	for _, tr := range []Transport{UDP, TCP} {
+	for _, tr := range []Transport{UDP, TCP, TLS} {
 		t.Run(string(tr), func(t *testing.T) {
-			addr := siptest.FreePort(t)
-			stop := siptest.Kamailio(t, addr)
-			e := realWith(t, Config{Addrs: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, Traces: func() bool { return true }})
+			addr, listen := siptest.FreePort(t), siptest.FreePort(t)
+			own := Config{Addrs: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, Traces: func() bool { return true }}
+			start := func() func() { return siptest.Kamailio(t, addr) }
+			if tr == TLS {
+				siptest.NeedTLS(t)
+				c := siptest.NewCertificates(t)
+				own.TLS = &tls.Config{Certificates: []tls.Certificate{c.Pair}}
+				own.Client = &tls.Config{RootCAs: c.Authority}
+				start = func() func() { return siptest.SecureKamailio(t, listen, addr, c) }
+			}
+			stop := start()
+			e := realWith(t, own)
 			join := func(user, secret string) (*Account, *ear, AccountConfig) {
 				h := &ear{}
 				t.Cleanup(func() {
@@ -109,7 +119,7 @@ func TestKamailio(t *testing.T) {
 				t.Errorf("%+v", x)
 			}
 			stop()
-			_ = siptest.Kamailio(t, addr)
+			_ = start()
 			for _, x := range []struct {
 				a   *Account
 				h   *ear

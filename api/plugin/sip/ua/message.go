@@ -180,10 +180,16 @@ func convert(parsed sip.Message) (*message, error) {
 	if len(list) > maxHeaders {
 		return nil, fmt.Errorf("%w: %d header fields", errMessage, len(list))
 	}
+	if !oneLine(m.method + m.uri + m.reason) {
+		return nil, errLine
+	}
 	m.headers = make(Headers, 0, len(list))
 	lengths := 0
 	for _, h := range list {
 		name := h.Name()
+		if !oneLine(name) || !oneLine(h.Value()) {
+			return nil, errLine
+		}
 		if full, ok := compact[strings.ToLower(name)]; ok {
 			name = full
 		}
@@ -202,6 +208,12 @@ func convert(parsed sip.Message) (*message, error) {
 	}
 	return m, err
 }
+
+// errLine tells of what some take for the end of a line, and the parser does not: nobody is to get more header fields by it,
+// in what is made of this message, than this message has.
+var errLine = fmt.Errorf("%w: a line has another one in it", errMessage)
+
+func oneLine(s string) bool { return !strings.ContainsAny(s, "\r\n") }
 
 // understand reads the header fields that all messages have.
 func (m *message) understand() error {

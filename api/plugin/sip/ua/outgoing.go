@@ -67,7 +67,9 @@ func isCallID(s string) bool {
 
 // invited takes a response to our INVITE.
 func (c *Call) invited(m *message) {
-	defer c.transfer.progress(m) // when the ACK is sent
+	if !c.canceling { // else the end of the call is what counts
+		defer c.transfer.progress(m) // when the ACK is sent
+	}
 	switch {
 	case m.code >= 200 && m.code < 300:
 		c.accepted(m)
@@ -117,7 +119,7 @@ func (c *Call) provisional(m *message) {
 			f.described, f.settled = ev.SDP, requires(m, "100rel")
 		}
 	}
-	c.a.emit(func(h Handler) { h.Provisional(c, ev) })
+	c.a.offer(func(h Handler) { h.Provisional(c, ev) }) // they may ring as often as they like
 }
 
 // answer is what a response to an INVITE says.

@@ -213,6 +213,26 @@ func TestUpdateRequest(t *testing.T) {
 	})
 }
 
+// While a 2xx waits for a PRACK, what an UPDATE offers is refused as before, and not accepted without an answer.
+func TestUpdateBeforePRACK(t *testing.T) {
+	inBubble(t, Config{}, func(b *bench) {
+		_, h := b.account(b.e, "alice")
+		branch := b.called("alice", "u1", append([]string{reliably}, withSDP()...)...)
+		c := h.last(t, "incoming").call
+		b.ok(c.Progress(sdpText, nil))
+		early := b.phone.next("SIP/2.0 183")
+		b.ok(c.Accept(sdpText, nil))
+		b.phone.request("UPDATE", contactOf(early), early.Get("From"), early.Get("To"), "u1", 2, withSDP()...)
+		b.phone.next("SIP/2.0 488")
+		b.phone.request("PRACK", contactOf(early), early.Get("From"), early.Get("To"), "u1", 3, rack(early))
+		b.phone.next("SIP/2.0 200")
+		b.ackOf(branch, b.phone.next("SIP/2.0 200"))
+		if h.count("reinvited") != 0 || c.State() != Established {
+			t.Error(h.kinds(), c.State())
+		}
+	})
+}
+
 // Before the call is answered only the target can be updated.
 func TestEarlyUpdate(t *testing.T) {
 	inBubble(t, Config{}, func(b *bench) {

@@ -79,7 +79,7 @@ func (a *Account) referred(c *Call, d *dialog, m *message, s *serverTx) {
 	if c != nil {
 		c.usages++
 	}
-	t.timer = a.e.after(transferTime, func() { t.tell("SIP/2.0 408 Request Timeout", true) })
+	t.timer = a.e.after(transferTime, func() { t.over(408, Reason(408)) })
 	t.tell("SIP/2.0 100 Trying", false)
 }
 
@@ -104,7 +104,7 @@ func (t *Transfer) Decline(code int) error {
 		if t.taken() || code < 300 || code > 699 {
 			return ErrState
 		}
-		t.tell("SIP/2.0 "+itoa(code)+" "+Reason(code), true)
+		t.over(code, Reason(code))
 		return nil
 	})
 }
@@ -172,6 +172,24 @@ func (t *Transfer) pump() {
 		}
 		t.pump()
 	})
+}
+
+// over tells that nothing more becomes of the transfer, unless an end was told. t may be nil.
+func (t *Transfer) over(code int, reason string) {
+	if t != nil {
+		t.tell("SIP/2.0 "+itoa(code)+" "+reason, true)
+	}
+}
+
+// leave ends the transfer with its account. One that a call follows ends with that: it may be another account's.
+func (t *Transfer) leave(goodbye bool) {
+	t.timer.stop()
+	switch {
+	case !goodbye:
+		t.drop()
+	case !t.used:
+		t.over(480, Reason(480))
+	}
 }
 
 // drop forgets the transfer.

@@ -204,6 +204,55 @@ func TestReferDeclined(t *testing.T) {
 	})
 }
 
+// Who has sent a REFER is told of an end in any case: the account closes and nobody has decided, or its call goes on ringing; the
+// call is given up before it is known where to; and who follows is another account of the family that closes.
+func TestReferIsTold(t *testing.T) {
+	for name, x := range map[string]struct {
+		do   func(b *bench, a, helper *Account, tr *Transfer)
+		line string
+	}{
+		"undecided": {func(_ *bench, a, _ *Account, _ *Transfer) { a.Close() }, "480 Temporarily Unavailable"},
+		"followed": {func(b *bench, a, helper *Account, tr *Transfer) {
+			b.calling(helper, CallConfig{URI: "sip:carol@" + theirs, Transfer: tr})
+			a.Close()
+		}, "487 Request Terminated"},
+		"followed by who closes": {func(b *bench, _, helper *Account, tr *Transfer) {
+			b.calling(helper, CallConfig{URI: "sip:carol@" + theirs, Transfer: tr})
+			helper.Close()
+		}, "487 Request Terminated"},
+		"given up": {func(b *bench, _, helper *Account, tr *Transfer) {
+			c, err := helper.Call(CallConfig{URI: "sip:carol@slow", Transfer: tr})
+			b.ok(err)
+			b.ok(c.Hangup(nil))
+		}, "487 Request Terminated"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, Config{}, func(b *bench) {
+				a, h := b.account(b.e, "alice")
+				helper, err := a.Helper(&ear{})
+				b.ok(err)
+				b.phone.request("REFER", "sip:alice@"+ours, "<sip:boss@"+theirs+">;tag=t", "<sip:alice@x>", "r", 1, "Refer-To: sip:carol@x")
+				b.phone.next("SIP/2.0 202")
+				b.phone.reply(b.phone.next("NOTIFY"), "200 OK")
+				b.pass(0)
+				x.do(b, a, helper, what[transferred](t, h, "transfer").t)
+				b.pass(0)
+				var n text
+				for n = b.phone.skip("NOTIFY"); n.Body == "SIP/2.0 100 Trying\r\n"; n = b.phone.skip("NOTIFY") {
+				}
+				if n.Body != "SIP/2.0 "+x.line+"\r\n" || n.Get("Subscription-State") != "terminated;reason=noresource" {
+					t.Errorf("%q", n.Raw)
+				}
+				b.phone.reply(n, "200 OK")
+				b.pass(time.Minute)
+				if len(a.refers) != 0 {
+					t.Error(len(a.refers), "left")
+				}
+			})
+		})
+	}
+}
+
 // A call that replaces another one ends it (RFC 3891).
 func TestReplaced(t *testing.T) {
 	inBubble(t, Config{}, func(b *bench) {

@@ -49,6 +49,8 @@ func (a *Account) Register(cfg AccountConfig) error {
 			return ErrClosed
 		case a.master != nil:
 			return ErrState
+		case a.pending >= maxPending:
+			return ErrTooMany
 		}
 		old := a.cfg
 		user := a.user
@@ -115,6 +117,12 @@ func (r *registration) leave(a *Account, goodbye bool) {
 		r.send(a, 0, func(*message) {})
 	}
 	r.state = RegUnregistered
+}
+
+// later registers again in a while, and not when that was to be before. Two requests may be under way, whose answers both come here.
+func (r *registration) later(a *Account, wait time.Duration) {
+	r.refresh.stop()
+	r.refresh = a.e.after(wait, func() { r.register(a) })
 }
 
 // register sends REGISTER.
@@ -197,7 +205,7 @@ func (r *registration) registered(a *Account, m *message) {
 	case r.known && (m.code == 408 || m.code >= 500 && m.code < 600) && time.Now().Before(r.expires):
 		// The registrar may be back before it forgets us.
 		r.retry = min(max(2*r.retry, 2*time.Second), time.Minute)
-		r.refresh = a.e.after(min(r.retry, max(time.Until(r.expires), 0)), func() { r.register(a) })
+		r.later(a, min(r.retry, max(time.Until(r.expires), 0)))
 	default:
 		r.failed(a, m)
 	}
@@ -212,11 +220,11 @@ func (r *registration) accepted(a *Account, m *message) {
 	if a.e.cfg.BehindNAT && r.seen != r.told && r.moves < 3 {
 		// The registrar has an address that nobody reaches.
 		r.moves++
-		r.refresh = a.e.after(0, func() { r.register(a) })
+		r.later(a, 0)
 	} else {
 		// Before it runs out, and not all accounts at once.
 		r.moves = 0
-		r.refresh = a.e.after(time.Duration(float64(seconds)*(0.75+0.15*rand.Float64())), func() { r.register(a) })
+		r.later(a, time.Duration(float64(seconds)*(0.75+0.15*rand.Float64())))
 	}
 	r.state, r.known = RegRegistered, true
 	if r.alive == nil || r.alive.dead {
@@ -253,8 +261,7 @@ func (r *registration) broken(a *Account) {
 		return
 	}
 	r.flow = nil
-	r.refresh.stop()
-	r.refresh = a.e.after(time.Second+time.Duration(rand.IntN(4000))*time.Millisecond, func() { r.register(a) })
+	r.later(a, time.Second+time.Duration(rand.IntN(4000))*time.Millisecond)
 }
 
 func (r *registration) failed(a *Account, m *message) {

@@ -262,6 +262,34 @@ func TestRegistrarGone(t *testing.T) {
 	})
 }
 
+// A connection that ends while the registration is refreshed makes no second series of refreshes.
+func TestRefreshedTwice(t *testing.T) {
+	inBubble(t, Config{}, func(b *bench) {
+		a, h := b.registered(AccountConfig{TTL: 10 * time.Minute})
+		one := b.phone.next("REGISTER")
+		b.e.do("a test", func() { a.reg.broken(a) })
+		b.pass(6 * time.Second)
+		two := b.phone.skip("REGISTER")
+		for two.Get("CSeq") == one.Get("CSeq") { // repeated
+			two = b.phone.skip("REGISTER")
+		}
+		b.phone.reply(one, "200 OK")
+		b.phone.reply(two, "200 OK")
+		b.pass(time.Second)
+		for len(b.phone.got) > 0 { // repeated ones
+			<-b.phone.got
+		}
+		before := h.count("registered")
+		for h.count("registered") < before+3 {
+			b.phone.reply(b.phone.skip("REGISTER"), "200 OK")
+			b.pass(4 * time.Minute) // of 7.5 to 9
+			if len(b.phone.got) > 0 {
+				b.Fatalf("%q", b.phone.next("").Raw)
+			}
+		}
+	})
+}
+
 // Behind a NAT the Contact is what the registrar sees.
 func TestBehindNAT(t *testing.T) {
 	inBubble(t, Config{BehindNAT: true}, func(b *bench) {

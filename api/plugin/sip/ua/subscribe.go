@@ -7,10 +7,7 @@ import (
 	"time"
 )
 
-const (
-	maxSubscriptions = 64
-	maxMessages      = 64 // of ours without a response
-)
+const maxSubscriptions = 64
 
 // subKey finds a subscription: the whole name of the event, and whose.
 type subKey struct{ event, to string }
@@ -58,6 +55,8 @@ func (a *Account) Subscribe(cfg SubscribeConfig) (callID string, err error) {
 			return ErrAddress
 		case !a.ready():
 			return ErrState
+		case a.pending >= maxPending:
+			return ErrTooMany
 		case !isToken(cfg.Event) || strings.ContainsAny(cfg.Accept+cfg.Type, "\r\n"):
 			return ErrHeaders
 		}
@@ -269,7 +268,7 @@ func (a *Account) Message(cfg MessageConfig) (callID string, err error) {
 			return ErrState
 		case strings.ContainsAny(cfg.Type, "\r\n"):
 			return ErrHeaders
-		case a.messages >= maxMessages:
+		case a.pending >= maxPending:
 			return ErrTooMany
 		}
 		target := withoutHeaders(cfg.URI)
@@ -278,10 +277,8 @@ func (a *Account) Message(cfg MessageConfig) (callID string, err error) {
 		m.headers = append(m.headers, headers...)
 		m.content(cfg.Type, cfg.Body)
 		callID = cfg.CallID
-		a.messages++
 		a.ask(m, a.outside(target), func() uint32 { seq++; return seq }, func(m *message) {
 			if m.code >= 200 {
-				a.messages--
 				a.delivered(callID, m)
 			}
 		})

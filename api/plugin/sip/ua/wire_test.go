@@ -160,6 +160,9 @@ func (w *wire) dial(_ context.Context, from netip.Addr, to netip.AddrPort) (net.
 }
 
 func (w *wire) lookupIP(_ context.Context, host string) ([]netip.Addr, error) {
+	if host == "slow" {
+		time.Sleep(time.Second)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if list := w.names[host]; list != nil && !w.down {
