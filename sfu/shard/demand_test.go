@@ -25,6 +25,24 @@ type call struct {
 	screens   []*screen
 }
 
+// addViewer makes a remote, and the estimated peer for it on the shard of a side.
+func (s *side) addViewer(n *simnet.Network, i int, away simnet.Conditions, sections func(mine, theirs uint32) []media.Section) (client, v *side) {
+	s.t.Helper()
+	opt := options()
+	opt.TWCCPeriod = 100 * time.Millisecond
+	client = newSide(s.t, n, fmt.Sprintf("192.0.2.3:%d", 7000+i), true, away, opt)
+	v = &side{t: s.t, shard: s.shard, port: s.port, got: map[uint64]int{}}
+	v.creds = ice.Credentials{Ufrag: fmt.Sprintf("viewer%d", i), Pwd: "password-of-a-viewer-xx"}
+	v.core = s.shard.Add(peer.Config{ICE: v.creds, Candidates: []ice.Candidate{
+		{Foundation: "1", Component: 1, Transport: "udp", Priority: 1 << 30, Addr: s.port.Addr},
+	}}, v)
+	connect(n, client, v)
+	client.core.SetSections(n.Now, sections(300, 400))
+	v.core.SetSections(n.Now, sections(400, 300))
+	v.estimate(n.Now)
+	return client, v
+}
+
 // newCall makes a call; with apart, the viewers are on another shard.
 func newCall(t testing.TB, viewers int, apart bool) *call {
 	n := simnet.New(3)
@@ -42,16 +60,9 @@ func newCall(t testing.TB, viewers int, apart bool) *call {
 		home = newSide(t, n, "192.0.2.1:5001", false, away, options())
 	}
 	for i := range viewers {
-		client := newSide(t, n, fmt.Sprintf("192.0.2.3:%d", 7000+i), true, away, opt)
-		v := &side{t: t, shard: home.shard, port: home.port, got: map[uint64]int{}}
-		v.creds = ice.Credentials{Ufrag: fmt.Sprintf("viewer%d", i), Pwd: "password-of-a-viewer-xx"}
-		v.core = home.shard.Add(peer.Config{ICE: v.creds, Candidates: []ice.Candidate{
-			{Foundation: "1", Component: 1, Transport: "udp", Priority: 1 << 30, Addr: home.port.Addr},
-		}}, v)
-		connect(n, client, v)
-		client.core.SetSections(n.Now, []media.Section{videoSection(300, 400, true)})
-		v.core.SetSections(n.Now, []media.Section{videoSection(400, 300, true)})
-		v.estimate(n.Now)
+		client, v := home.addViewer(n, i, away, func(mine, theirs uint32) []media.Section {
+			return []media.Section{videoSection(mine, theirs, true)}
+		})
 		if c.home = home; apart {
 			c.server.shard.Subscribe(c.server.core.Track(0), home.shard, func(now mono.Time, t *route.Track) {
 				v.core.Subscription(0).Attach(now, t)

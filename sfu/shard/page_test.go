@@ -10,6 +10,9 @@ import (
 	"bifrons/sfu/simnet"
 )
 
+// pageLine is what a page's line is like when nothing waits.
+var pageLine = simnet.Conditions{Delay: time.Millisecond, Jitter: 500 * time.Microsecond}
+
 // page is a viewer of what a browser publishes: sound, and a picture in encodings of three
 // temporal layers each, with large key frames. The line is short but for its queue.
 type page struct {
@@ -22,7 +25,7 @@ type page struct {
 
 func newPage(t testing.TB, seed uint64, rates ...float64) *page {
 	t.Helper()
-	p := &page{viewing: newViewingOn(t, seed, simnet.Conditions{Delay: time.Millisecond, Jitter: 500 * time.Microsecond}, bothSections, rates...)}
+	p := &page{viewing: newViewingOn(t, seed, pageLine, bothSections, rates...)}
 	p.next = p.net.Now
 	p.camera.every, p.camera.keySize, p.camera.layered = 50*time.Millisecond, 6, true
 	p.sound = &route.Track{Kind: media.Audio, ClockRate: 48000}
@@ -69,6 +72,9 @@ func (p *page) view(t *testing.T, what string, d time.Duration) (fps, sound floa
 func TestPageOnNarrowLine(t *testing.T) {
 	for seed, jitter := range []time.Duration{0, 5 * time.Millisecond, 20 * time.Millisecond, 40 * time.Millisecond} {
 		p := newPage(t, uint64(seed), 90e3, 200e3, 550e3)
+		if seed%2 == 1 {
+			p.camera.spatial, p.camera.track.Simulcast, p.camera.track.SVC = true, false, true
+		}
 		p.client.port.Conditions.Jitter += jitter
 		p.view(t, "free", 10*time.Second)
 		p.line(600e3)
@@ -90,5 +96,33 @@ func TestPageOnNarrowLine(t *testing.T) {
 		if took := p.net.Now.Sub(begun); took > 10*time.Second {
 			t.Errorf("jitter %v: top layer after %v", jitter, took)
 		}
+	}
+}
+
+// TestOtherViewerNoticesNothing: of two viewers of a page one has a narrow line.
+func TestOtherViewerNoticesNothing(t *testing.T) {
+	good := newPage(t, 1, 90e3, 200e3, 550e3)
+	client, v := good.server.addViewer(good.net, 1, pageLine, bothSections)
+	v.core.Subscription(0).Attach(good.net.Now, good.camera.track)
+	v.core.Subscription(1).Attach(good.net.Now, good.sound)
+	bad := &screen{now: good.screen.now}
+	client.core.Track(0).Simulcast = false
+	route.NewSubscription(bad).Attach(good.net.Now, client.core.Track(0))
+	good.view(t, "free", 10*time.Second)
+	switches := func() uint64 { return good.server.core.Snapshot(good.net.Now).Sections[0].Share.Switches }
+	before := switches()
+	for _, rate := range []float64{600e3, 150e3, 0} {
+		client.port.Conditions.Rate, client.port.Conditions.Queue = rate, 300*time.Millisecond
+		bad.packets = [media.MaxEncodings]int{}
+		fps, sound, gap := good.view(t, "good", 20*time.Second)
+		if fps < 19.5 || gap > 150*time.Millisecond || sound < 0.999 || good.screen.packets[0]+good.screen.packets[1] > 0 {
+			t.Errorf("the other at %v bit/s: %v pictures/s, gap %v, %v of the sound, packets of encodings %v", rate, fps, gap, sound, good.screen.packets)
+		}
+		if narrow := rate != 0; narrow != (bad.encoding != 2) {
+			t.Errorf("at %v bit/s the other gets encoding %d", rate, bad.encoding)
+		}
+	}
+	if n := switches() - before; n > 0 {
+		t.Errorf("%d switches", n)
 	}
 }
