@@ -200,9 +200,9 @@ func TestChaos(t *testing.T) {
 func (p *phone) template() string {
 	p.plugIn()
 	p.channel("d", "")
-	d, err := p.pc.CreateOffer(nil)
-	p.must(err)
-	return p.local(d)
+	d, err := p.PC.CreateOffer(nil)
+	p.Must(err)
+	return p.Local(d)
 }
 
 // answerText is what accepts an offer like that.
