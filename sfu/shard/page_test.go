@@ -264,3 +264,29 @@ func TestCrowdOnNarrowLine(t *testing.T) {
 		})
 	}
 }
+
+// TestVariableCapacity is RFC 8867, 5.1, with a whole peer whose viewer gets simulcast: no
+// freezes, the sound, and most of what the layers allow.
+func TestVariableCapacity(t *testing.T) {
+	p := newPage(t, 1, 130e3, 450e3, 1500e3)
+	got, best := 0.0, 0.0
+	for _, s := range []struct{ capacity, best, seconds float64 }{ // best is the highest layer that fits with sound
+		{1e6, 450e3, 40}, {2.5e6, 1500e3, 20}, {0.6e6, 450e3, 20}, {1e6, 450e3, 20},
+	} {
+		p.line(s.capacity)
+		_, sound, gap := p.view(t, "first", 2*time.Second)
+		d := time.Duration(s.seconds)*time.Second - 2*time.Second
+		bytes := p.screen.bytes
+		fps, later, longer := p.view(t, "then", d)
+		got += float64(bytes+p.screen.bytes) * 8
+		best += s.best * s.seconds
+		if max(gap, longer) > time.Second || fps < 12 || later < 0.99 || sound < 0.8 {
+			t.Errorf("%v bit/s: gap %v, %v pictures/s, %v and %v of the sound", s.capacity, max(gap, longer), fps, sound, later)
+		}
+	}
+	if use := got / best; use < 0.85 {
+		t.Errorf("%.2f of what layers allow", use)
+	} else {
+		t.Logf("%.2f of what layers allow", use)
+	}
+}
