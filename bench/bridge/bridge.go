@@ -73,6 +73,11 @@ func (b *bridge) take(text []byte) {
 	_ = json.Unmarshal(text, &m) // an object without these members is a reply without a name
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if m.Transaction == "" && m.Session == 0 && len(b.waiting) == 1 { // an error may lack it: it is about that one
+		for m.Transaction = range b.waiting {
+			break
+		}
+	}
 	if reply := b.waiting[m.Transaction]; reply != nil && (m.Transaction != "" || m.Session == 0) {
 		delete(b.waiting, m.Transaction)
 		reply <- text

@@ -45,7 +45,7 @@ type probe struct {
 
 func (c *probe) on() bool { return c.packets > 0 || c.bytes > 0 }
 
-// look takes what the estimate says of the pace.
+// look takes the pace from the estimate.
 func (l *line) look(now mono.Time, e *bwe.Estimate) {
 	l.pacing, l.target = e.Pacing, e.Target
 	if l.heard() && (e.Reason == bwe.Delay || e.Reason == bwe.Loss || e.Reason == bwe.NoFeedback) {
@@ -89,7 +89,7 @@ func (l *line) pace() uint64 {
 	return l.pacing
 }
 
-// delays tells whether a packet of video has to wait. If nothing is short it never does.
+// delays reports whether a packet of video has to wait. If nothing is short it never does.
 func (l *line) delays(now mono.Time, bytes int) bool {
 	if l.pacer.Waiting() == 0 && !l.near && !l.probe.on() {
 		return false

@@ -13,6 +13,7 @@ import (
 type Vitals struct {
 	Stage  Stage
 	Closed bool
+	Age    time.Duration // of the connection, which whoever has the clock fills in
 
 	BytesIn, BytesOut int // of all streams, in the last full second
 
@@ -33,7 +34,7 @@ type Vitals struct {
 	Limit    bwe.Reason // why that is not more
 }
 
-// Vitals tells how the connection fares.
+// Vitals returns the connection's vital figures.
 func (p *Peer) Vitals(now mono.Time) Vitals {
 	v := Vitals{Stage: p.Stage(), Closed: p.closed}
 	for _, s := range p.sections {

@@ -75,13 +75,13 @@ func (s *Settings) security() broker.TLS {
 	return broker.TLS{On: s.TLS, CA: s.CA, Cert: s.Cert, Key: s.Key, VerifyServer: s.VerifyPeer, VerifyName: s.VerifyHostname}
 }
 
-// status is a message about the handler itself; nil = none. It is retained if the last will
-// is, which it has to replace.
+// status is a message about the handler itself; nil = none. It is retained, as
+// the original has it, unless the last will must not be, which it has to replace.
 func (s *Settings) status(text string, qos int) *broker.Message {
 	if text == "" {
 		return nil
 	}
-	return &broker.Message{Topic: s.Topic + "/status", Body: []byte(text), QoS: byte(qos), Retain: s.WillEnabled && s.WillRetain}
+	return &broker.Message{Topic: s.Topic + "/status", Body: []byte(text), QoS: byte(qos), Retain: s.WillRetain}
 }
 
 // Handler is the event handler.

@@ -1,6 +1,8 @@
 package streaming
 
 import (
+	"cmp"
+
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
@@ -206,6 +208,22 @@ func (h *handle) Query(w *json.Writer) {
 	w.Bit("stopping", h.stopping)
 	h.WriteState(w)
 }
+
+// Seat is the mountpoint that the client watches.
+func (h *handle) Seat() plugin.Seat {
+	h.plugin.mu.Lock()
+	defer h.plugin.mu.Unlock()
+	if h.watching == nil {
+		return plugin.Seat{}
+	}
+	return plugin.Seat{Kind: plugin.AtMountpoint, ID: h.watching.id, Role: "viewer"}
+}
+
+// Title is what people call the mountpoint. Plugin.mu is held.
+func (m *mountpoint) Title() string { return cmp.Or(m.description, m.name) }
+
+// Rooms are the mountpoints.
+func (p *Plugin) Rooms() plugin.Rooms { return &p.mountpoints }
 
 func (h *handle) queryMedia(w *json.Writer) {
 	m := h.watching

@@ -28,6 +28,8 @@ import (
 type Lab struct {
 	T    testing.TB
 	Core *janus.Core
+
+	calls int // so far
 }
 
 // Secret is that of the Admin API.
