@@ -147,3 +147,38 @@ func TestPublisherFollowsViewers(t *testing.T) {
 		step("free again", 0.8*most, most)
 	}
 }
+
+// TestEchoFollowsItsLine: who sends and gets one stream without layers is asked for what the way
+// back carries.
+func TestEchoFollowsItsLine(t *testing.T) {
+	n := simnet.New(4)
+	away := simnet.Conditions{Delay: 20 * time.Millisecond}
+	opt := options()
+	opt.TWCCPeriod = 100 * time.Millisecond
+	c := &call{net: n}
+	c.publisher = newSide(t, n, "192.0.2.2:6000", true, away, opt)
+	c.server = newSide(t, n, "192.0.2.1:5000", false, away, options())
+	c.home = c.server
+	connect(n, c.publisher, c.server)
+	c.publisher.core.SetSections(n.Now, []media.Section{videoSection(100, 200, true)})
+	c.server.core.SetSections(n.Now, []media.Section{videoSection(200, 100, true)})
+	c.server.core.Subscription(0).Attach(n.Now, c.server.core.Track(0))
+	c.server.estimate(n.Now)
+	shown := &screen{now: func() mono.Time { return n.Now }}
+	route.NewSubscription(shown).Attach(n.Now, c.publisher.core.Track(0))
+	c.camera = newCamera(n.Now, c.publisher, 0, 300e3)
+	const most = 1_500_000
+	for _, step := range []struct{ line, low, high float64 }{
+		{5e6, 0.9 * most, most}, {600e3, 250e3, 650e3}, {250e3, 100e3, 260e3}, {5e6, 0.8 * most, most},
+	} {
+		c.publisher.port.Conditions.Rate, c.publisher.port.Conditions.Queue = step.line, 300*time.Millisecond
+		c.run(10*time.Second, most)
+		shown.gap, shown.bytes = 0, 0
+		c.run(10*time.Second, most)
+		l := c.server.core.Snapshot(n.Now).Line
+		t.Logf("line %.0f: %.0f bit/s are sent, %d come back, gap %v, target %d (%v), want %d", step.line, c.camera.rates[0], shown.bytes*8/10, shown.gap, l.Target, l.Reason, l.Want)
+		if bps := c.camera.rates[0]; bps < step.low || bps > step.high || shown.gap > time.Second {
+			t.Errorf("line of %.0f bit/s: %.0f are sent, want %.0f to %.0f; no picture for %v", step.line, bps, step.low, step.high, shown.gap)
+		}
+	}
+}
