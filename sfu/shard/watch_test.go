@@ -132,14 +132,15 @@ func TestInterval(t *testing.T) {
 		now, want              time.Duration
 	}{
 		{0, 0, 4096 * kb, 0, 0},
-		{199, 199, 4096 * kb, 0, 0},
-		{400, 400, 4096 * kb, 0, lookEvery},
-		{399, 20000, 4096 * kb, 0, 0}, // batches as it is
-		{200, 400, 4096 * kb, lookEvery, lookEvery},
-		{200, 399, 4096 * kb, lookEvery, 0},
+		{99, 99, 4096 * kb, 0, 0},
+		{100, 100, 4096 * kb, 0, lookEvery},
+		{99, 20000, 4096 * kb, 0, 0}, // batches as it is
+		{50, 100, 4096 * kb, lookEvery, lookEvery},
+		{50, 99, 4096 * kb, lookEvery, 0},
 		{2000, 10000, 208 * kb, 0, 2600 * time.Microsecond}, // 26 of 52 packets
 		{2000, 50000, 208 * kb, 0, 0},
-		{2000, 50000, 4096 * kb, 0, lookEvery},
+		{2000, 20000, 4096 * kb, 0, lookEvery},
+		{2000, 50000, 4096 * kb, 0, 10240 * time.Microsecond}, // 512 of 1024
 	} {
 		s := &Shard{cfg: Config{RecvBuffer: x.buffer}, watch: watch{looks: x.looks, packets: x.packets, interval: x.now}}
 		if got := s.interval(time.Second); got != x.want {
