@@ -206,7 +206,7 @@ func (s *Server) allowOrigin(w http.ResponseWriter, r *http.Request) {
 	h.Set("Access-Control-Expose-Headers", "Location, ETag, Link, Accept-Patch, Accept-Post, Allow, Retry-After, WWW-Authenticate")
 	if preflight(r) {
 		h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PATCH, DELETE, OPTIONS")
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, Accept")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, ETag, Accept") // ETag: some clients have the tag there
 		h.Set("Access-Control-Max-Age", "86400")
 	}
 }

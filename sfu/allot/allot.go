@@ -15,6 +15,9 @@ import (
 // Line is the state of the line.
 type Line struct {
 	Target uint64 // bit/s for everything
+	// Arriving is how much arrives in bit/s, 0 = unknown. As long as nothing tells that it is
+	// too much, the line carries that, whatever the target.
+	Arriving uint64
 	// Sure tells that more than Target is too much: delay or losses were seen, or it is a limit.
 	// Without, a little more is no reason to go down.
 	Sure bool
@@ -46,6 +49,7 @@ type Share struct {
 const (
 	upMargin   = 1.1 // times what a layer takes has to be there before it is taken
 	backMargin = 1.2 // the same for the lowest layer after a pause
+	arrived    = 1.1 // times what arrives may be taken for what is sent: neither is measured exactly
 	slack      = 1.2 // times the target may be sent where nothing tells that it is too much
 	wantMargin = 1.05
 	askMargin  = 2.0 // times its rate could be of use to a stream that adapts
@@ -124,7 +128,7 @@ func (a *Allotter) Divide(now mono.Time, line Line, streams []Stream, shares []S
 	a.budget = max(float64(line.Target)-audio, 0)
 	allowed := a.budget
 	if !line.Sure {
-		allowed = max(slack*float64(line.Target)-audio, 0)
+		allowed = max(slack*float64(line.Target)-audio, arrived*float64(line.Arriving)-audio, 0)
 	}
 	if a.upAt != 0 && now.Sub(a.upAt) < upSettles {
 		allowed = max(settleSlack*float64(line.Target)-audio, 0)

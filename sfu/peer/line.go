@@ -40,6 +40,9 @@ type line struct {
 	pacing   uint64    // bit/s at which video leaves that is spread
 	short    mono.Time // when a congestion was seen last
 	near     bool      // the line is near its limit
+	target   uint64    // bit/s
+	credit   float64   // bytes that may be sent again
+	credited mono.Time // when that was last looked at
 	probe    probe
 	nextPump mono.Time
 	paced    uint64 // packets that had to wait

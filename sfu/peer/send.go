@@ -207,6 +207,10 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 	if !o.limiter.Allow(now, seq) {
 		return
 	}
+	if l := s.peer.line; l != nil && !l.repairs(now, n) {
+		s.peer.loop.Drop(media.DropResend)
+		return
+	}
 	if rtx != 0 && s.RTXSSRC != 0 {
 		again := *r
 		n = o.repeat(now, &again, wire{packet: p, payloadType: rtx, original: seq}, bwe.Retransmission)

@@ -61,7 +61,7 @@ func Start(cfg *config.Config, log *slog.Logger) (s *Server, err error) {
 		}
 	}
 	s.ws, err = websockets.New(websockets.Config{
-		API: websockets.API{WS: transport.Address{Enabled: true, Port: int(cfg.WebSockets.General.Port)}}, Log: log,
+		API: websockets.API{WS: transport.Address{Enabled: true, Port: int(cfg.WebSockets.General.Port)}}, Common: transport.Common{Log: log},
 	}, s.core)
 	if err != nil {
 		return s, err
