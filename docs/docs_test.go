@@ -167,11 +167,26 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// TestProgram runs the server, which it builds once, with the race detector if the tests
+// have it: then most of it is compiled already.
+func TestProgram(t *testing.T) {
+	bin := os.Getenv(inside)
+	if bin == "" {
+		bin = program(t)
+		t.Run("Configuration", testConfiguration)
+	}
+	t.Run("Commands", func(t *testing.T) {
+		if inNamespace(t, bin) {
+			testCommands(t, bin)
+		}
+	})
+}
+
 // program builds the server, into a folder that is first in PATH.
 func program(t *testing.T) string {
 	t.Helper()
 	bin := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "./cmd/bifrons")
+	build := exec.CommandContext(t.Context(), "go", "build", fmt.Sprintf("-race=%v", waittest.Race), "-o", bin, "./cmd/bifrons")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -182,10 +197,9 @@ func program(t *testing.T) string {
 
 var fileName = regexp.MustCompile(`^# ((?:janus|bifrons)\.[a-z0-9.]*jcfg|janus\.jcfg)\n`)
 
-// TestConfiguration is taken by "bifrons check" without a complaint, each block beside a
-// file that turns HTTP on. Files that people have are replaced by such that there are.
-func TestConfiguration(t *testing.T) {
-	program(t)
+// testConfiguration has "bifrons check" read each block without a complaint, beside a file
+// that turns HTTP on. Paths of an operator's machine are replaced by some of this one.
+func testConfiguration(t *testing.T) {
 	scripts, err := filepath.Abs("scripts")
 	if err != nil {
 		t.Fatal(err)
@@ -227,12 +241,8 @@ func TestConfiguration(t *testing.T) {
 	}
 }
 
-// TestCommands runs the commands of all pages, in a network of their own.
-func TestCommands(t *testing.T) {
-	if !inNamespace(t) {
-		return
-	}
-	bin := program(t)
+// testCommands runs the commands of all pages.
+func testCommands(t *testing.T, bin string) {
 	makePath, err := exec.LookPath("make")
 	if err != nil {
 		t.Fatal(err)
@@ -261,10 +271,12 @@ const makeScript = `#!/bin/sh
 exec $(REAL -n "$@" | sed -n 's|^exec bin/||p')
 `
 
+// inside has the folder of the program in a test that was run once more.
+const inside = "BIFRONS_NAMESPACE"
+
 // inNamespace runs the test once more where nobody listens, and reports true there.
-func inNamespace(t *testing.T) bool {
+func inNamespace(t *testing.T, bin string) bool {
 	t.Helper()
-	const inside = "BIFRONS_NAMESPACE"
 	if os.Getenv(inside) != "" {
 		return true
 	}
@@ -276,8 +288,8 @@ func inNamespace(t *testing.T) bool {
 		t.Skipf("skipped: the commands of the documentation (no network namespaces here: %v %s)", err, bytes.TrimSpace(out))
 	}
 	cmd := exec.CommandContext(t.Context(), "unshare", append(unshare, "sh", "-c", `ip link set lo up && exec "$0" "$@"`,
-		os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=3m")...)
-	cmd.Env = append(os.Environ(), inside+"=yes")
+		os.Args[0], "-test.run=^TestProgram$/^Commands$", "-test.v", "-test.timeout=5m")...)
+	cmd.Env = append(os.Environ(), inside+"="+bin)
 	if out, err := cmd.CombinedOutput(); err != nil || testing.Verbose() {
 		t.Logf("%s", out)
 		if err != nil {
