@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"bifrons/api/client"
+	"bifrons/api/transport"
 	"bifrons/api/transport/nanomsg"
 	"bifrons/api/transport/transporttest"
 	"bifrons/rtp/waittest"
@@ -21,7 +22,7 @@ func TestEcho(t *testing.T) {
 	at := func(name string) nanomsg.Address {
 		return nanomsg.Address{Enabled: true, Address: "ipc://" + filepath.Join(t.TempDir(), name)}
 	}
-	cfg := nanomsg.Config{API: at("api"), Admin: at("admin"), Log: transporttest.Quiet()}
+	cfg := nanomsg.Config{API: at("api"), Admin: at("admin"), Common: transport.Common{Log: transporttest.Quiet()}}
 	s, err := nanomsg.New(cfg, lab.Core)
 	lab.Carry(s, err)
 	open := func(w way) string {

@@ -13,7 +13,6 @@ import (
 	"bifrons/api/janus"
 	"bifrons/api/json"
 	"bifrons/api/module"
-	"bifrons/api/schema"
 )
 
 // Package is the name of this event handler in the Janus API.
@@ -86,23 +85,19 @@ func (s *Settings) status(text string, qos int) *broker.Message {
 
 // Handler is the event handler.
 type Handler struct {
+	event.Fixed
 	settings Settings
 	log      *slog.Logger
 }
 
 // New makes a Handler.
-func New(s Settings, log *slog.Logger) *Handler { return &Handler{s, log} }
+func New(s Settings, log *slog.Logger) *Handler { return &Handler{settings: s, log: log} }
 
 // Info describes the handler in server_info.
 func (h *Handler) Info() module.Info {
-	return module.Info{
-		Package:       Package,
-		Name:          "JANUS MQTTEventHandler plugin",
-		Author:        module.Author,
-		Description:   "This event handler sends events to an MQTT broker.",
-		VersionString: "0.1.0",
-		Version:       1,
-	}
+	i := event.Info(Package, "MQTT", "an MQTT broker")
+	i.VersionString = "0.1.0"
+	return i
 }
 
 // Run delivers events, as the quality of service has it: with 2 they arrive once, whatever
@@ -132,6 +127,3 @@ func (h *Handler) message(o *event.Outlet, n *janus.Notification) *broker.Messag
 	}
 	return m
 }
-
-// Tweak has nothing of its own to change. Events are never grouped.
-func (h *Handler) Tweak(json.Args) (func(), *schema.Error) { return func() {}, nil }

@@ -10,8 +10,8 @@ import (
 // EstimationFields are those of requests on all that goes to a client, beside those of Fields.
 var EstimationFields = []schema.Field{{Name: "bwe", Type: schema.Bool}}
 
-// Estimation is what a client says on whether the video that goes to it is fitted to what
-// its line carries, and what that is at most. The zero value says nothing.
+// Estimation has a client's settings on whether its video is fitted to what its line
+// carries, and how much that is at most. The zero value leaves both open.
 type Estimation struct {
 	Asked, On bool   // On is what the client asked for
 	Max       uint64 // bit/s, 0 = no bound

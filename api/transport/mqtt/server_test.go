@@ -15,6 +15,7 @@ import (
 	"bifrons/api/broker/brokertest"
 	"bifrons/api/broker/mqtt"
 	"bifrons/api/client"
+	"bifrons/api/transport"
 	"bifrons/api/transport/transporttest"
 	"bifrons/rtp/waittest"
 )
@@ -25,7 +26,7 @@ func config(address string, version byte) Config {
 		Broker: mqtt.Config{Address: address, Version: version, ClientID: "server", KeepAlive: 20 * time.Second, Linger: time.Second},
 		API:    Address{Enabled: true, Subscribe: "to", Publish: "from", SubscribeQoS: 1},
 		Admin:  Address{Enabled: true, Subscribe: "to-admin", Publish: "from-admin", SubscribeQoS: 1},
-		QoS:    1, Window: 10, Log: transporttest.Quiet(),
+		QoS:    1, Window: 10, Common: transport.Common{Log: transporttest.Quiet()},
 	}
 }
 
@@ -46,8 +47,8 @@ func started(t *testing.T, version byte, b *brokertest.Broker, change func(*Conf
 	lab := transporttest.New(t)
 	s, err := New(cfg, lab.Core)
 	lab.Carry(s, err)
-	waittest.Until(t, "the server is connected", s.runner.Link.Up)
-	return lab, gate, s.runner.Link
+	waittest.Until(t, "the server is connected", s.Link.Up)
+	return lab, gate, s.Link
 }
 
 func dial(t *testing.T, version byte, b *brokertest.Broker, admin bool) (client.Conn, error) {

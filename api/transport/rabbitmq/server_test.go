@@ -9,6 +9,7 @@ import (
 	"bifrons/api/broker"
 	"bifrons/api/broker/brokertest"
 	"bifrons/api/client"
+	"bifrons/api/transport"
 	"bifrons/api/transport/transporttest"
 	"bifrons/rtp/waittest"
 )
@@ -26,9 +27,9 @@ func start(t *testing.T, b *brokertest.Broker, change func(*Config)) *rig {
 	gate := brokertest.NewGate(t, b.Address())
 	cfg := Config{
 		Host: "127.0.0.1", Port: uint16(gate.Port()), VHost: "/", User: "guest", Password: "guest", ExchangeType: "fanout",
-		API:   Address{Enabled: true, To: t.Name() + "-to", From: t.Name() + "-from", DeclareFrom: true},
-		Admin: Address{Enabled: true, To: t.Name() + "-to-admin", From: t.Name() + "-from-admin", DeclareFrom: true},
-		Log:   transporttest.Quiet(),
+		API:    Address{Enabled: true, To: t.Name() + "-to", From: t.Name() + "-from", DeclareFrom: true},
+		Admin:  Address{Enabled: true, To: t.Name() + "-to-admin", From: t.Name() + "-from-admin", DeclareFrom: true},
+		Common: transport.Common{Log: transporttest.Quiet()},
 	}
 	if change != nil {
 		change(&cfg)
@@ -37,7 +38,7 @@ func start(t *testing.T, b *brokertest.Broker, change func(*Config)) *rig {
 	s, err := New(cfg, r.Core)
 	r.Carry(s, err)
 	r.server = s
-	waittest.Until(t, "the server is connected", s.runner.Link.Up)
+	waittest.Until(t, "the server is connected", s.Link.Up)
 	return r
 }
 
@@ -168,7 +169,7 @@ func refused(t *testing.T, b *brokertest.Broker) {
 	lines := transporttest.NewLines()
 	s, err := New(Config{
 		Host: "127.0.0.1", Port: uint16(b.Port), VHost: "/", User: "guest", Password: "not for the log",
-		API: Address{Enabled: true, To: "a", From: "b"}, Log: lines.Logger(),
+		API: Address{Enabled: true, To: "a", From: "b"}, Common: transport.Common{Log: lines.Logger()},
 	}, lab.Core)
 	lab.Carry(s, err)
 	lines.Await(t, "403")
@@ -192,7 +193,7 @@ func secured(t *testing.T, b *brokertest.Broker, pki brokertest.PKI, port int) {
 			lab, lines := transporttest.New(t), transporttest.NewLines()
 			s, err := New(Config{
 				Host: brokertest.Loopback, Port: uint16(port), VHost: "/", User: "guest", Password: "not for the log", TLS: bad,
-				API: Address{Enabled: true, To: "a", From: "b"}, Log: lines.Logger(),
+				API: Address{Enabled: true, To: "a", From: "b"}, Common: transport.Common{Log: lines.Logger()},
 			}, lab.Core)
 			lab.Carry(s, err)
 			lines.Await(t, "no connection to the broker")
@@ -254,7 +255,7 @@ func restart(t *testing.T, b *brokertest.Broker) {
 	}
 	seen.Send(r.Core, c.Session(), 1, 100)
 	seen.Expect(1, 100)
-	transporttest.Confirmed(t, r.server.runner.Link) // or it may come again
+	transporttest.Confirmed(t, r.server.Link) // or it may come again
 	r.gate.Shut()
 	b.Kill()
 	seen.Send(r.Core, c.Session(), 101, 3000)

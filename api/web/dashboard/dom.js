@@ -76,7 +76,7 @@ export function anchor(td, href, text) {
   say(td.firstElementChild, text);
 }
 
-const levels = { bad: ["✕", "bad"], warn: ["!", "look"], ok: ["✓", "good"], idle: ["–", "idle"] };
+const levels = { bad: ["✕", "bad"], warn: ["!", "look"], ok: ["✓", "good"], idle: ["–", "idle"], error: ["✕", "error"], warning: ["!", "warning"] };
 
 // badge shows a level, by sign and word and colour.
 export function badge(e, level) {

@@ -7,10 +7,12 @@ import { titleOf } from "./overview.js";
 import { plot } from "./plot.js";
 
 // streams makes rows of what handle_info tells of media: one for each direction and encoding.
-export function streams(media) {
+// feeds are the plugin's streams, which say whose they are.
+export function streams(media, feeds = []) {
   const rows = [];
+  const whose = mid => { const f = feeds.find(f => String(f.mid) === String(mid)); return f?.feed_display ?? f?.feed_id; };
   for (const m of Object.values(media ?? {})) {
-    const key = m.mindex, base = { mid: m.mid ?? key, type: m.type, codec: m.codecs?.codec ?? "" };
+    const key = m.mindex, base = { mid: m.mid ?? key, type: m.type, codec: m.codecs?.codec ?? "", of: whose(m.mid) };
     if (m.type === "data") {
       rows.push({ ...base, key: `${key}d`, way: "↕ both", packets: m.stats.in.packets + m.stats.out.packets, note: m.stats.lost ? `${m.stats.lost} messages were not taken` : "" });
       continue;
@@ -33,6 +35,7 @@ export function streams(media) {
 
 function layerText(l) {
   if (!l) return "";
+  if (Object.values(l.sent).every(n => n < 0)) return "";
   const one = (x, none) => [["encoding", x.substream], ["spatial", x.spatial], ["temporal", x.temporal]].filter(p => p[1] >= 0).map(p => `${p[0]} ${p[1]}`).join(", ") || none;
   return `${one(l.sent, "none")} (wanted: ${one(l.wanted, "the highest")})`;
 }
@@ -46,8 +49,8 @@ export function handle(session, id) {
   const heading = el("h2"), sign = el("span"), about = el("p", { class: "about" }), why = el("ul", { class: "why" }), crumbs = el("p", { class: "crumbs" });
   const facts = el("dl"), raw = el("pre"), gone = el("p", { class: "error", role: "alert" });
   const media = table("Streams: ↑ from the client, ↓ to the client", [
-    { head: "Stream", class: "who", cell(td, x) { say(td, `${x.type} (mid ${x.mid})`); } },
-    { head: "Way", cell(td, x) { say(td, x.way); } },
+    { head: "Stream", class: "stream", cell(td, x) { say(td, `${x.type} (mid ${x.mid})${x.of ? ` of ${x.of}` : ""}`); } },
+    { head: "Way", class: "stream", cell(td, x) { say(td, x.way); } },
     { head: "Codec", cell(td, x) { say(td, x.codec); } },
     figure("Bitrate", "bits", rate), figure("Packets", "packets", whole), figure("Lost", "loss", percent, [2, 10]),
     figure("After repair", "left", percent, [1, 5]), figure("Jitter", "jitter", millis, [60, 200]), figure("Round trip", "rtt", millis, [300, 800]),
@@ -73,7 +76,7 @@ export function handle(session, id) {
     crumbs.replaceChildren(el("a", { href: "#/" }, "Overview"), ...(x?.kind ? [" › ", el("a", { href: roomLink(x) }, titleOf(roomLink(x)) || `${x.kind} ${x.room}`)] : []), ` › ${name}`);
     say(about, [x?.role, short(info.plugin), x && stateOf(x), x?.age != null && `for ${span(x.age)}`, `session ${session}`, `handle ${id}`].filter(Boolean).join(" · "));
     keep(why, [...(x?.why ?? []), ...(info.plugin_specific?.faults ?? [])], t => t, t => ({ e: el("li", {}, t), show() {} }));
-    const list = streams(info.webrtc?.media);
+    const list = streams(info.webrtc?.media, info.plugin_specific?.streams);
     media.show(list, "There is no peer connection.");
     const bwe = info.webrtc?.bwe, ice = info.webrtc?.ice, dtls = info.webrtc?.dtls;
     keep(facts, [

@@ -146,7 +146,7 @@ function showIncidents(fresh) {
   keep(news, list, i => i.id, () => {
     const sign = el("span"), text = el("strong"), when = el("small"), remedy = el("p"), detail = el("code"), link = el("a", {}, "the client");
     return { e: el("li", {}, sign, el("div", {}, text, " ", when, remedy, el("p", { class: "detail" }, detail, " ", link))), show(i) {
-      badge(sign, i.severe ? "bad" : "warn");
+      badge(sign, i.severe ? "error" : "warning");
       say(text, i.text + ".");
       say(when, `${i.count > 1 ? `${whole(i.count)} times, last ` : ""}${span(Math.max(0, Date.now() - i.last))} ago`);
       say(remedy, i.remedy ?? "The log has more.");
