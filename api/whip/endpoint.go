@@ -3,6 +3,7 @@ package whip
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -56,6 +57,10 @@ type Endpoint struct {
 
 	ICEServers []ICEServer // nil = those of the server
 
+	// Redirect is the URL of the endpoint on another server, where clients go in place of
+	// this one (RFC 9725, 4.7), "" = it is here.
+	Redirect string
+
 	MaxViewers int  // 0 = any number
 	Exclusive  bool // who comes second is refused, and does not take the first one's place
 }
@@ -69,6 +74,12 @@ func (e *Endpoint) check() error {
 	switch {
 	case !validID.MatchString(e.ID):
 		return fmt.Errorf("%q cannot be the id of an endpoint: it has 1 to 128 letters, digits and -._~@:+", e.ID)
+	case e.Redirect != "" && (e.Room != "" || e.Mountpoint != ""):
+		return errors.New("redirect leads elsewhere: there is no room or mountpoint")
+	case e.Redirect != "" && !isURL(e.Redirect):
+		return fmt.Errorf("%q is no URL of http or https", e.Redirect)
+	case e.Redirect != "":
+		return nil
 	case e.Kind == Publish && e.Mountpoint != "":
 		return errors.New("a mountpoint can be watched only")
 	case e.Kind == Publish && e.Room == "":
@@ -88,6 +99,12 @@ func (e *Endpoint) check() error {
 		}
 	}
 	return nil
+}
+
+// isURL tells whether a text can be a Location.
+func isURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && plain(text)
 }
 
 const maxICEServers = 16

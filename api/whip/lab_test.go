@@ -37,6 +37,9 @@ type lab struct {
 
 func newLab(t *testing.T, cfg Config) *lab {
 	t.Helper()
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
 	dir := t.TempDir()
 	port := freeUDP(t)
 	for name, text := range map[string]string{
@@ -57,16 +60,13 @@ func newLab(t *testing.T, cfg Config) *lab {
 		t.Fatal(err)
 	}
 	t.Cleanup(engine.Close)
-	l := &lab{t: t, media: port, core: janus.New(janus.Config{Engine: engine, Auth: auth.New(auth.Config{Secret: "s", Tokens: true}), Logger: slog.New(slog.DiscardHandler)})}
+	l := &lab{t: t, media: port, core: janus.New(janus.Config{Engine: engine, Auth: auth.New(auth.Config{Secret: "s", Tokens: true}), Logger: cfg.Log})}
 	t.Cleanup(l.core.Close)
 	if err := l.core.AddPlugin(videoroom.New(dir)); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.core.AddPlugin(streaming.New(dir)); err != nil {
 		t.Fatal(err)
-	}
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.RequestRate == 0 {
 		cfg.RequestRate = 1000

@@ -42,6 +42,7 @@ type endpointSettings struct {
 	VideoCodec string   `cfg:"videocodec"`
 	Bitrate    int      `cfg:"bitrate" range:"0.."`
 	ICE        []string `cfg:"ice_servers"` // names of categories, without "ice-"
+	Redirect   string   `cfg:"redirect"`
 	MaxViewers int      `cfg:"max_viewers" range:"0.."`
 	Exclusive  bool     `cfg:"exclusive"`
 }
@@ -150,7 +151,7 @@ func (l *loader) endpoint(kind, id string, r *config.Reader) (leftOut string, pr
 	}
 	e := Endpoint{ID: id, Kind: k, Room: set.Room, Feed: set.Feed, Mountpoint: set.Mountpoint, PIN: set.PIN, Invitation: set.Invitation,
 		Label: set.Label, Token: set.Token, AudioCodec: set.AudioCodec, VideoCodec: set.VideoCodec, Bitrate: int64(set.Bitrate),
-		MaxViewers: set.MaxViewers, Exclusive: set.Exclusive}
+		Redirect: set.Redirect, MaxViewers: set.MaxViewers, Exclusive: set.Exclusive}
 	for _, name := range set.ICE {
 		x, ok := l.ice[name]
 		if !ok {

@@ -21,6 +21,7 @@ type entry struct {
 	VideoCodec string      `json:"videocodec,omitempty"`
 	Bitrate    int64       `json:"bitrate,omitempty"`
 	ICEServers []iceServer `json:"ice_servers,omitempty"`
+	Redirect   string      `json:"redirect,omitempty"`
 	MaxViewers int         `json:"max_viewers,omitempty"`
 	Exclusive  bool        `json:"exclusive,omitempty"`
 
@@ -97,7 +98,7 @@ func (s *Server) manage(request []byte) (answer any, err error) {
 func (e *entry) endpoint(kind Kind) Endpoint {
 	x := Endpoint{ID: e.ID, Kind: kind, Room: string(e.Room), Feed: string(e.Feed), Mountpoint: string(e.Mountpoint), PIN: e.PIN,
 		Invitation: e.Invitation, Label: e.Label, Token: e.Token, AudioCodec: e.AudioCodec, VideoCodec: e.VideoCodec, Bitrate: e.Bitrate,
-		MaxViewers: e.MaxViewers, Exclusive: e.Exclusive}
+		Redirect: e.Redirect, MaxViewers: e.MaxViewers, Exclusive: e.Exclusive}
 	for _, i := range e.ICEServers {
 		x.ICEServers = append(x.ICEServers, ICEServer(i))
 	}
@@ -109,7 +110,7 @@ func (s *Server) entries() []entry {
 	list := []entry{}
 	for _, x := range s.Endpoints() {
 		e := entry{Kind: x.Kind.String(), ID: x.ID, Room: identifier(x.Room), Feed: identifier(x.Feed), Mountpoint: identifier(x.Mountpoint),
-			Label: x.Label, AudioCodec: x.AudioCodec, VideoCodec: x.VideoCodec, Bitrate: x.Bitrate, MaxViewers: x.MaxViewers,
+			Label: x.Label, AudioCodec: x.AudioCodec, VideoCodec: x.VideoCodec, Bitrate: x.Bitrate, Redirect: x.Redirect, MaxViewers: x.MaxViewers,
 			Exclusive: x.Exclusive, Protected: x.Token != "", Resources: x.Resources}
 		for _, i := range x.ICEServers {
 			e.ICEServers = append(e.ICEServers, iceServer{URL: i.URL, Username: i.Username})

@@ -161,6 +161,11 @@ func (s *Server) serve(v *visit) *problem {
 	case v.endpoint == nil:
 		return refuse(http.StatusNotFound, "There is no such resource, or it has ended.")
 	}
+	if to := v.endpoint.Redirect; to != "" {
+		v.w.Header().Set("Location", to)
+		v.w.WriteHeader(http.StatusTemporaryRedirect)
+		return nil
+	}
 	// Browsers read events without a token; only who has shown it knows the stream.
 	if p := s.authorize(v); p != nil && !(v.at == atStream && v.r.Method == http.MethodGet) {
 		return p

@@ -335,3 +335,30 @@ func TestGaveUp(t *testing.T) {
 	}
 	waittest.Until(t, "no sessions", func() bool { return len(l.core.Sessions()) == 0 })
 }
+
+// TestRedirect: an endpoint that has moved leads clients there, but for pre-flights, which may
+// not be redirected (Fetch, 4.8).
+func TestRedirect(t *testing.T) {
+	l := newLab(t, Config{})
+	const to = "https://other.example/whip/endpoint/x?y=z"
+	for request, want := range map[string]string{
+		`{"request":"create","kind":"whip","id":"x","redirect":"` + to + `"}`:                            `{"result":200}`,
+		`{"request":"create","kind":"whip","id":"y","room":1,"redirect":"` + to + `"}`:                   "elsewhere",
+		`{"request":"create","kind":"whip","id":"y","redirect":"ftp://x"}`:                               "no URL",
+		`{"request":"create","kind":"whip","id":"y","redirect":"https://x/\\u000d\\u000aSet-Cookie: x"}`: "no URL",
+	} {
+		if got := string(l.server.Query([]byte(strings.ReplaceAll(request, `\\`, `\`)))); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", request, got)
+		}
+	}
+	c := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	r, err := c.Post(l.http.URL+"/whip/endpoint/x", "application/sdp", strings.NewReader("v=0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	if r.StatusCode != 307 || r.Header.Get("Location") != to || r.Header.Get("Access-Control-Allow-Origin") == "" {
+		t.Errorf("%s %v", r.Status, r.Header)
+	}
+	l.want(l.do("OPTIONS", "/whip/endpoint/x", "", "Access-Control-Request-Method: POST", "Origin: https://x.example"), 204, "")
+}
