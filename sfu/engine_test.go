@@ -139,6 +139,12 @@ func TestTwoPeers(t *testing.T) {
 					t.Errorf("DTLS traffic %+v, %+v", c.DTLSIn, c.DTLSOut)
 				}
 			}
+			if v := ea.Vitals([]*Peer{nil, a}); len(v) != 2 || v[0] != (Vitals{}) || v[1].Stage != StageUp || v[1].Closed || v[1].Age <= 0 {
+				t.Errorf("vitals %+v", v)
+			}
+			if b := ea.Stats()[a.Shard()-1].Shard.Busy; b <= 0 {
+				t.Errorf("the shard was busy for %v", b)
+			}
 			a.Close("done")
 			if ev := ha.await(EventClosed); ev.Reason != "done" || ev.Cause != CauseClosed {
 				t.Errorf("closed by reason %q, cause %v", ev.Reason, ev.Cause)

@@ -13,7 +13,7 @@ import (
 	"bifrons/sfu/peer"
 )
 
-// What those above the engine need of the packages below it, under names that
+// Types of the packages below that users of the engine need, under names that
 // say what it is of. Each is described there.
 type (
 	Candidate   = ice.Candidate
@@ -35,6 +35,7 @@ type (
 	Traffic         = peer.Traffic
 	DTLSState       = peer.DTLSState
 	Stage           = peer.Stage
+	Vitals          = peer.Vitals
 	Line            = peer.Line
 	LineReason      = bwe.Reason
 	LineFeedback    = peer.LineFeedback
@@ -68,6 +69,11 @@ const (
 	TURNUDP = turn.UDP
 	TURNTCP = turn.TCP
 	TURNTLS = turn.TLS
+
+	StageICE  = peer.StageICE
+	StageDTLS = peer.StageDTLS
+	StageUp   = peer.StageUp
+	StageLost = peer.StageLost
 
 	FeedbackNone      = peer.FeedbackNone
 	FeedbackTransport = peer.FeedbackTransport

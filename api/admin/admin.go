@@ -8,10 +8,12 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"bifrons/api/auth"
+	"bifrons/api/incident"
 	"bifrons/api/janus"
 	"bifrons/api/json"
 	"bifrons/api/schema"
@@ -35,6 +37,8 @@ type Config struct {
 	Logger       *slog.Logger
 	RotateSignal int  // number of the signal on which the log file is opened anew, 0 = none
 	LockDebug    bool // only shown
+
+	Incidents *incident.List // what went wrong lately, nil = not known
 }
 
 // Admin serves the Admin API. All methods may be called from any goroutine.
@@ -48,6 +52,10 @@ type Admin struct {
 	tasks task.Tasks
 
 	locks, references debugFlag
+
+	surveying sync.Mutex // held while there is one made
+	last      *survey    // nil before the first
+	drops     [2]uint64  // of the kernel, in and out, that are known as incidents
 }
 
 var _ janus.Admin = (*Admin)(nil)
@@ -149,6 +157,8 @@ var rootVerbs = map[string]verb{
 	"resolve_address":        {run: (*Admin).resolveAddress, slow: true},
 	"test_stun":              {run: (*Admin).testSTUN, slow: true},
 	"loops_info":             {run: (*Admin).loopsInfo},
+	"overview":               {run: (*Admin).overview, slow: true},
+	"list_connections":       {run: (*Admin).listConnections, slow: true},
 }
 
 var sessionVerbs = map[string]verb{

@@ -131,22 +131,32 @@ func writeLine(w *json.Writer, l *sfu.Line) {
 
 // writeShare writes what a section gets of the line.
 func writeShare(w *json.Writer, s *sfu.Share, now media.Layer) {
-	layer := func(name string, l media.Layer) {
-		w.Object(name)
-		w.Int("substream", int64(l.Encoding))
-		w.Int("spatial", int64(l.Spatial))
-		w.Int("temporal", int64(l.Temporal))
-		w.End()
-	}
 	w.Object("bwe")
-	layer("ceiling", s.Ceiling)
-	layer("layer", now)
+	writeLayer(w, "ceiling", s.Ceiling)
+	writeLayer(w, "layer", now)
 	w.Uint("bitrate", s.Rate)
 	w.Int("priority", int64(s.Priority))
 	w.OptUint("max_bitrate", s.Max)
 	w.Bool("paused", s.Paused)
 	w.Uint("pauses", s.Pauses)
 	w.Uint("switches", s.Switches)
+	w.End()
+}
+
+func writeLayer(w *json.Writer, name string, l media.Layer) {
+	w.Object(name)
+	w.Int("substream", int64(l.Encoding))
+	w.Int("spatial", int64(l.Spatial))
+	w.Int("temporal", int64(l.Temporal))
+	w.End()
+}
+
+// writeLayers writes which layers of a video are wanted and sent, and why no others.
+func writeLayers(w *json.Writer, s *sfu.SectionSnapshot, l *sfu.Line) {
+	w.Object("layers")
+	writeLayer(w, "wanted", s.Target)
+	writeLayer(w, "sent", s.Layer)
+	w.Str("why", whyLayer(s, l))
 	w.End()
 }
 

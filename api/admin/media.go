@@ -106,6 +106,9 @@ func (v *view) writeStream(w *json.Writer, s *sfu.SectionSnapshot, d *janus.Sect
 	if s.Share != nil && s.Kind == media.Video {
 		writeShare(w, s.Share, s.Layer)
 	}
+	if s.Kind == media.Video && s.Send && (s.Sent.Packets > 0 || s.Share != nil) {
+		writeLayers(w, s, v.s.Line)
+	}
 	w.Object("stats")
 	writeIn(w, s)
 	writeOut(w, s)

@@ -20,7 +20,7 @@ type Message struct {
 	Retain      bool   // of MQTT
 	Properties  []Property
 	Again       bool // what came in may have come before
-	Count       int  // of what is in it, for Link.Pending
+	Count       int  // of what is in it, for Link.Pending; 0 = 1
 
 	// ID tells a message that is sent again from another one, where the protocol carries
 	// it; the Link sets it.

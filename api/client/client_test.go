@@ -209,7 +209,7 @@ var loopback = transport.Address{Enabled: true, IP: netip.MustParseAddr("127.0.0
 
 var fronts = map[string]front{
 	"websocket": func(t *testing.T, core *janus.Core) func() (Conn, error) {
-		s, err := websockets.New(websockets.Config{API: websockets.API{WS: loopback}, Log: slog.New(slog.DiscardHandler)}, core)
+		s, err := websockets.New(websockets.Config{API: websockets.API{WS: loopback}, Common: transport.Common{Log: slog.New(slog.DiscardHandler)}}, core)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -218,7 +218,7 @@ var fronts = map[string]front{
 		return func() (Conn, error) { return WebSocket(t.Context(), "ws://"+s.Listeners()[0].Addr.String(), nil) }
 	},
 	"http": func(t *testing.T, core *janus.Core) func() (Conn, error) {
-		s, err := rest.New(rest.Config{API: rest.API{HTTP: loopback}, Log: slog.New(slog.DiscardHandler)}, core)
+		s, err := rest.New(rest.Config{API: rest.API{HTTP: loopback}, Common: transport.Common{Log: slog.New(slog.DiscardHandler)}}, core)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -233,7 +233,7 @@ var fronts = map[string]front{
 			t.Skip("no sockets of packets")
 		}
 		path := filepath.Join(t.TempDir(), "api")
-		s, err := pfunix.New(pfunix.Config{API: pfunix.Address{Enabled: true, Path: path}, Log: slog.New(slog.DiscardHandler)}, core)
+		s, err := pfunix.New(pfunix.Config{API: pfunix.Address{Enabled: true, Path: path}, Common: transport.Common{Log: slog.New(slog.DiscardHandler)}}, core)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,30 @@ import (
 // port.
 type PortRange struct{ Min, Max uint16 }
 
+// Choice is on or off if somebody says so, and otherwise up to the server.
+type Choice uint8
+
+// The values of a Choice.
+const (
+	Undecided Choice = iota
+	Off
+	On
+)
+
+// Or is the choice, or what the server would take.
+func (c Choice) Or(on bool) bool { return c == On || c == Undecided && on }
+
+// String is the choice as files have it.
+func (c Choice) String() string {
+	switch c {
+	case On:
+		return "true"
+	case Off:
+		return "false"
+	}
+	return ""
+}
+
 // Decode sets the fields of the struct that dst points to from the settings of
 // g; fields without a setting, with an empty one, or with a wrong one stay as
 // they are. It returns what is wrong, and warns of settings without a field.
@@ -31,7 +55,7 @@ type PortRange struct{ Min, Max uint16 }
 //	guard:"everybody may"  what stands open without it, for when it is misspelt
 //	needs:"name"           the setting without which it is of no use and left out
 //
-// Types are bool, string, int, uint16, time.Duration, []string (array or comma
+// Types are bool, Choice, string, int, uint16, time.Duration, []string (array or comma
 // list), netip.Addr, []netip.Addr (what is no address is left out with a
 // warning), PortRange and Pairs.
 func Decode(g *Group, dst any) []Problem {
@@ -159,13 +183,20 @@ func (d *decoder) field(dst reflect.Value, tag reflect.StructTag, it *Item) {
 	switch dst := dst.Addr().Interface().(type) {
 	case *string:
 		d.text(dst, tag, it)
-	case *bool:
+	case *bool, *Choice:
 		v, ok := parseBool(text)
 		if !ok {
 			wrong("yes, true, 1, no, false or 0")
 			return
 		}
-		*dst = v
+		switch dst := dst.(type) {
+		case *bool:
+			*dst = v
+		case *Choice:
+			if *dst = Off; v {
+				*dst = On
+			}
+		}
 	case *int:
 		if v, ok := d.number(tag, it, text, ""); ok {
 			*dst = v

@@ -2,13 +2,10 @@ package config
 
 import (
 	"fmt"
-	"io"
 	"net"
 	"strconv"
 	"strings"
 	"time"
-
-	"bifrons/api/module"
 )
 
 // option is one option of the command line. Those with a key stand for a
@@ -291,39 +288,4 @@ func findLong(name string) (*option, error) {
 		return found[0], nil
 	}
 	return nil, fmt.Errorf("option --%s can be %s", name, orList(names))
-}
-
-// Usage writes the help.
-func Usage(w io.Writer) {
-	fmt.Fprint(w, "bifrons, a WebRTC server that speaks the Janus API\n\nUsage: bifrons [options]          run the server\n       bifrons check [options]    read the configuration, say what is wrong with it\n       bifrons doctor [options]   try what the server needs of machine and network\n\n")
-	for i := range optionTable {
-		opt := &optionTable[i]
-		left := "      "
-		if opt.short != 0 {
-			left = fmt.Sprintf("  -%c, ", opt.short)
-		}
-		left += "--" + opt.long
-		if opt.arg != "" {
-			left += "=" + opt.arg
-		}
-		help := opt.help
-		if isPendingOption(opt) || isPendingKey(opt.key) {
-			help += " (not supported yet)"
-		}
-		fmt.Fprintf(w, "%-38s %s\n", left, help)
-	}
-}
-
-func isPendingKey(key string) bool {
-	section, key, _ := strings.Cut(key, ".")
-	return pendingIn("", section)[key]
-}
-
-// Banner writes the lines of --version. The Janus lines have the form that
-// scripts look for.
-func Banner(w io.Writer, commit, compiled string) {
-	fmt.Fprintf(w, "bifrons, a WebRTC server that speaks the Janus API\n")
-	fmt.Fprintf(w, "Janus version: %d (%s)\n", module.APIVersion, module.APIVersionString)
-	fmt.Fprintf(w, "Janus commit: %s\n", commit)
-	fmt.Fprintf(w, "Compiled on:  %s\n", compiled)
 }

@@ -1,11 +1,17 @@
 package config
 
 import (
+	"bytes"
+	"fmt"
+	"io"
 	"net/netip"
+	"os/exec"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"bifrons/api/module"
 )
 
 func TestParseArgs(t *testing.T) {
@@ -117,13 +123,13 @@ func TestApply(t *testing.T) {
 		{"-d 7", "--debug-level=7", func(s *Server) { s.General.DebugLevel = 7 }},
 		{"-d5 -d 6", "--debug-level=5 --debug-level=6", func(s *Server) { s.General.DebugLevel = 6 }},
 		{"-D", "--debug-timestamps", func(s *Server) { s.General.DebugTimestamps = true }},
-		{"-o", "--disable-colors", func(s *Server) { s.General.DebugColors = false }},
+		{"-o", "--disable-colors", func(s *Server) { s.General.DebugColors = Off }},
 		{"-a x", "--apisecret=x", func(s *Server) { s.General.APISecret = "x" }},
 		{"-A", "--token-auth", func(s *Server) { s.General.TokenAuth = true }},
 		{"", "--token-auth-secret=x", func(s *Server) { s.General.TokenAuthSecret = "x" }},
 		{"-w", "--no-webrtc-encryption", func(s *Server) { s.General.NoWebRTCEncryption = true }},
 		{"-DoNd6", "--debug-timestamps --disable-colors --disable-stdout --debug-level=6", func(s *Server) {
-			s.General.DebugTimestamps, s.General.DebugColors, s.General.LogToStdout, s.General.DebugLevel = true, false, false, 6
+			s.General.DebugTimestamps, s.General.DebugColors, s.General.LogToStdout, s.General.DebugLevel = true, Off, false, 6
 		}},
 	}
 	for _, tt := range tests {
@@ -184,7 +190,9 @@ func TestLoad(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	var b strings.Builder
-	Usage(&b)
+	if !Help(&b, "") {
+		t.Error("no help")
+	}
 	for _, want := range []string{
 		"\n  -F, --configs-folder=DIR", "\n      --demos=DIR", "\n  -1, --nat-1-1=IPS", "\n  -6, --ipv6-candidates ",
 		"offer TCP candidates\n", "(not supported yet)\n",
@@ -193,7 +201,7 @@ func TestUsage(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", want, b.String())
 		}
 	}
-	if n := strings.Count(b.String(), "\n"); n != len(optionTable)+6 {
+	if n := strings.Count(b.String(), "\n"); n != len(optionTable)+len(commands)+3 {
 		t.Errorf("%d lines", n)
 	}
 }
@@ -232,9 +240,55 @@ func TestOptionTable(t *testing.T) {
 
 func TestBanner(t *testing.T) {
 	var b strings.Builder
-	Banner(&b, "abc", "today")
-	want := "bifrons, a WebRTC server that speaks the Janus API\nJanus version: 1401 (1.4.1)\nJanus commit: abc\nCompiled on:  today\n"
-	if b.String() != want {
+	Banner(&b)
+	want := "bifrons " + module.Version + ", a WebRTC server that speaks the Janus API\nJanus version: 1401 (1.4.1)\nJanus commit: "
+	if !strings.HasPrefix(b.String(), want) || !strings.Contains(b.String(), "\nCompiled on:  ") {
 		t.Errorf("got %q", b.String())
+	}
+}
+
+// TestTopics: each sub-command is explained, and the other topics have all options.
+func TestTopics(t *testing.T) {
+	for _, c := range commands[1:] {
+		var b strings.Builder
+		if !Help(&b, c.name) || !strings.Contains(b.String(), "Usage: bifrons "+c.name) || !IsCommand(c.name) {
+			t.Errorf("%s: %s", c.name, &b)
+		}
+	}
+	if Help(io.Discard, "no") || IsCommand("no") || IsCommand("") || IsCommand("man") {
+		t.Error("there are more than that")
+	}
+	for topic, long := range map[string]string{"man": `\fB\-\-%s\fR`, "completion": " --%s"} {
+		var b strings.Builder
+		if !Help(&b, topic) {
+			t.Errorf("no help about %s", topic)
+		}
+		for _, opt := range optionTable {
+			name := opt.long
+			if topic == "man" {
+				name = strings.ReplaceAll(name, "-", `\-`)
+			}
+			if !strings.Contains(b.String(), fmt.Sprintf(long, name)) {
+				t.Errorf("%s lacks --%s", topic, opt.long)
+			}
+		}
+	}
+}
+
+// TestManual is taken by groff without a warning.
+func TestManual(t *testing.T) {
+	groff, err := exec.LookPath("groff")
+	if err != nil {
+		t.Skip("skipped: formatting the manual page (no groff here)")
+	}
+	var page, text, complaints bytes.Buffer
+	Help(&page, "man")
+	cmd := exec.CommandContext(t.Context(), groff, "-man", "-Tascii", "-ww", "-P-cbou")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = &page, &text, &complaints
+	if err := cmd.Run(); err != nil || complaints.Len() > 0 {
+		t.Errorf("%v: %s", err, &complaints)
+	}
+	if !strings.Contains(text.String(), "-F, --configs-folder=DIR") {
+		t.Errorf("%s", &text)
 	}
 }

@@ -55,21 +55,6 @@ func (r *Reader) Reject(name, accepted, effect string) {
 	}
 }
 
-// Pending reports settings that Janus knows and that have no effect here, if they
-// ask for anything.
-func (r *Reader) Pending(names ...string) {
-	for _, name := range names {
-		if it := r.group.Get(name); it != nil && !isOff(it) {
-			r.report(it, Problem{Text: "is known to Janus but not supported yet"})
-		}
-	}
-}
-
-func isOff(it *Item) bool {
-	on, isBool := parseBool(strings.TrimSpace(it.Text))
-	return it.Kind == Scalar && (it.Text == "" || isBool && !on)
-}
-
 // scalar is the text of a setting; false if there is none.
 func (r *Reader) scalar(name string) (string, bool) {
 	it := r.group.Get(name)
@@ -114,7 +99,7 @@ func (r *Reader) Number(name string) (int64, bool) {
 	return n, true
 }
 
-// Wrong tells whether there is a setting, but Number does not understand it.
+// Wrong reports whether there is a setting, but Number does not understand it.
 func (r *Reader) Wrong(name string) bool {
 	it := r.group.Get(name)
 	_, ok := r.Number(name)

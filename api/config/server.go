@@ -33,7 +33,7 @@ type General struct {
 	LogRotateSignal     string `cfg:"log_rotate_sig" enum:"SIGUSR1|SIGHUP"`
 	DebugLevel          int    `cfg:"debug_level" range:"0..7" lenient:"low=clamp,high=clamp,text=ignore"`
 	DebugTimestamps     bool   `cfg:"debug_timestamps"`
-	DebugColors         bool   `cfg:"debug_colors"`
+	DebugColors         Choice `cfg:"debug_colors"` // undecided: on a terminal alone
 	DebugLocks          bool   `cfg:"debug_locks"`
 	LogPrefix           string `cfg:"log_prefix"`
 	Daemonize           bool   `cfg:"daemonize"`
@@ -135,7 +135,7 @@ type Events struct {
 	CombineMediaStats bool          `cfg:"combine_media_stats"`
 }
 
-// Disabled tells whether the module is in the list. name is the last part of
+// Disabled reports whether the module is in the list. name is the last part of
 // its package name, such as "echotest" of janus.plugin.echotest.
 func (m Modules) Disabled(name string) bool {
 	for _, file := range m.Disable {
@@ -198,7 +198,6 @@ func defaultServer() Server {
 		General: General{
 			LogToStdout:       true,
 			DebugLevel:        4,
-			DebugColors:       true,
 			ServerName:        "MyJanusInstance",
 			SessionTimeout:    60 * time.Second,
 			CandidatesTimeout: 45 * time.Second,

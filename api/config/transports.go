@@ -15,9 +15,18 @@ type HTTP struct {
 
 // HTTPGeneral is the section general: the listeners of the Janus API.
 type HTTPGeneral struct {
-	Events          bool       `cfg:"events"`
-	JSON            string     `cfg:"json" enum:"indented|plain|compact"`
-	BasePath        string     `cfg:"base_path" form:"path"`
+	Events   bool   `cfg:"events"`
+	JSON     string `cfg:"json" enum:"indented|plain|compact"`
+	BasePath string `cfg:"base_path" form:"path"`
+	HTTPListeners
+	ConnectionLimit int  `cfg:"mhd_connection_limit" range:"1.."`
+	Debug           bool `cfg:"mhd_debug"`
+
+	AdminACLForwarded bool `cfg:"admin_acl_forwarded"` // belongs to HTTPAdmin
+}
+
+// HTTPListeners are the settings of listeners for HTTP.
+type HTTPListeners struct {
 	HTTP            bool       `cfg:"http"`
 	Port            uint16     `cfg:"port" range:"0..65535"`
 	Interface       string     `cfg:"interface"`
@@ -28,10 +37,6 @@ type HTTPGeneral struct {
 	SecureIP        netip.Addr `cfg:"secure_ip"`
 	ACL             []string   `cfg:"acl" guard:"all addresses may connect"` // prefixes of addresses, empty = all
 	ACLForwarded    bool       `cfg:"acl_forwarded"`
-	ConnectionLimit int        `cfg:"mhd_connection_limit" range:"1.."`
-	Debug           bool       `cfg:"mhd_debug"`
-
-	AdminACLForwarded bool `cfg:"admin_acl_forwarded"` // belongs to HTTPAdmin
 }
 
 // HTTPAdmin is the section admin: the listeners of the Admin API.
@@ -157,7 +162,7 @@ func enabled(on []bool, all []Listener) (out []Listener) {
 func defaultHTTP() HTTP {
 	return HTTP{
 		General: HTTPGeneral{Events: true, JSON: "compact", BasePath: "/janus",
-			Port: 8088, SecurePort: 8089, ConnectionLimit: 1020},
+			HTTPListeners: HTTPListeners{Port: 8088, SecurePort: 8089}, ConnectionLimit: 1020},
 		Admin: HTTPAdmin{BasePath: "/admin", Port: 7088, SecurePort: 7889},
 	}
 }

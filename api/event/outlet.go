@@ -27,6 +27,21 @@ type Handler interface {
 	Tweak(request json.Args) (apply func(), err *schema.Error)
 }
 
+// Info describes an event handler in server_info, by its name and what it sends events to.
+func Info(pkg, name, to string) module.Info {
+	return module.Info{
+		Package: pkg, Name: "JANUS " + name + "EventHandler plugin", Author: module.Author,
+		Description:   "This event handler sends events to " + to + ".",
+		VersionString: "0.0.1", Version: 1,
+	}
+}
+
+// Fixed is a Handler's Tweak if there is nothing of its own to change.
+type Fixed struct{}
+
+// Tweak takes every request.
+func (Fixed) Tweak(json.Args) (func(), *schema.Error) { return func() {}, nil }
+
 // group is how many events are in one message at most.
 const group = 100
 
@@ -102,7 +117,7 @@ func (o *Outlet) Close(patience time.Duration) {
 // Info describes the handler.
 func (o *Outlet) Info() module.Info { return o.handler.Info() }
 
-// Takes tells whether the handler wants events of a type.
+// Takes reports whether the handler wants events of a type.
 func (o *Outlet) Takes(t janus.NotificationType) bool {
 	return o.enabled && janus.NotificationType(o.mask.Load())&t != 0
 }

@@ -148,6 +148,7 @@ var (
 
 	shardPeers   = gauge("shard_peers", "Peer connections of each shard.", "shard")
 	shardPasses  = counter("shard_passes_total", "Passes of the loop.", "shard")
+	shardBusy    = counter("shard_busy_seconds_total", "Time that these took.", "shard")
 	shardPackets = counter("shard_packets_total", "Datagrams that the loop has taken.", "shard")
 
 	datagrams   = counter("socket_datagrams_total", "UDP datagrams.", "shard", "direction")
@@ -279,6 +280,7 @@ func collectShards(shards []sfu.Stats, put putter) {
 		shard := strconv.Itoa(i)
 		put(shardPeers, float64(st.Shard.Peers), shard)
 		put(shardPasses, float64(st.Shard.Passes), shard)
+		put(shardBusy, st.Shard.Busy.Seconds(), shard)
 		put(shardPackets, float64(st.Shard.Packets), shard)
 		n := &st.Net
 		put.ways(datagrams, n.DatagramsIn, n.DatagramsOut, shard)

@@ -79,6 +79,7 @@ func TestEveryMetricMoves(t *testing.T) {
 	fill(reflect.ValueOf(&busy.totals).Elem(), &n)
 	for i := range busy.shards {
 		fill(reflect.ValueOf(&busy.shards[i]).Elem(), &n)
+		busy.shards[i].Shard.Busy = time.Duration(65+i) * time.Second
 	}
 	fill(reflect.ValueOf(&busy.recorded).Elem(), &n)
 	busy.recordings = 33

@@ -30,17 +30,6 @@ type Account struct {
 	relieving sync.Mutex
 }
 
-// SetDefaults fills in what transports have if nothing else is said: the log, and the
-// account of what waits for clients.
-func SetDefaults(log **slog.Logger, queues **Account) {
-	if *log == nil {
-		*log = slog.Default()
-	}
-	if *queues == nil {
-		*queues = NewAccount(QueueBytes, *log)
-	}
-}
-
 // NewAccount makes an Account of limit bytes. log may be nil.
 func NewAccount(limit int64, log *slog.Logger) *Account {
 	if log == nil {

@@ -3,6 +3,7 @@ package transport
 import (
 	stdjson "encoding/json"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 
 	"bifrons/api/json"
@@ -26,14 +27,32 @@ type Control struct {
 	notify func(conn string, event []byte)
 }
 
-// NewControl makes a Control. notify takes the transport's events for event
-// handlers, JSON objects that it then owns, with the id of the connection that
-// they are about (janus.Conn's, or janus.Request's); nil if there is no handler.
-func NewControl(layout json.Layout, events bool, notify func(conn string, event []byte)) *Control {
-	c := &Control{notify: notify}
-	c.layout.Store(uint32(layout))
-	c.events.Store(events)
-	return c
+// Common is what each transport needs to know. Zero values stand for the defaults.
+type Common struct {
+	Queues *Account // for what waits to be sent, shared; default one of QueueBytes
+	Layout json.Layout
+
+	// Events lets transport events through to Notify, which takes JSON objects for the
+	// event handlers, which it then owns, and the id of the connection that they are about
+	// (janus.Conn's, or janus.Request's); nil if there is none.
+	Events bool
+	Notify func(conn string, event []byte)
+
+	Log *slog.Logger // default slog.Default()
+}
+
+// Control fills in the defaults, and makes a Control.
+func (c *Common) Control() *Control {
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Queues == nil {
+		c.Queues = NewAccount(QueueBytes, c.Log)
+	}
+	x := &Control{notify: c.Notify}
+	x.layout.Store(uint32(c.Layout))
+	x.events.Store(c.Events)
+	return x
 }
 
 // Relayout brings a compact JSON text into the layout that is set. The result
@@ -57,7 +76,7 @@ func (c *Control) Notify(conn string, event any) {
 	}
 }
 
-// Notifies tells whether Notify passes events on.
+// Notifies reports whether Notify passes events on.
 func (c *Control) Notifies() bool { return c.notify != nil && c.events.Load() }
 
 type queryReply struct {

@@ -11,16 +11,41 @@ import (
 // lastMessages is how long a broker has at the end to take what waits for it.
 const lastMessages = 2 * time.Second
 
-// Runner carries what waits in a Relay to a broker.
+// connection is the id of a Runner's connection, the only one.
+const connection = "1"
+
+// Runner is what a transport by a broker has: the connection that its sessions share, and the
+// link that carries what waits there to the broker.
 type Runner struct {
-	Relay *Relay
-	Link  *broker.Link
+	Relay   *Relay
+	Link    *broker.Link
+	Control *Control
 
 	tasks  task.Tasks
 	cancel context.CancelFunc
 }
 
-// Start begins to connect.
+// NewRunner makes a Runner, and fills in the defaults of c. Its Link needs an address, Dial and
+// Next.
+func NewRunner(pkg string, c *Common, core Core) *Runner {
+	control := c.Control()
+	return &Runner{
+		Relay:   NewRelay(RelayConfig{Package: pkg, ID: connection, Queues: c.Queues, Log: c.Log}, core),
+		Link:    &broker.Link{Name: pkg, Log: c.Log},
+		Control: control,
+	}
+}
+
+// Ready waits until a request may be taken.
+func (r *Runner) Ready(ctx context.Context) bool { return r.Relay.Ready(ctx) }
+
+// Notify passes an event about the connection on to the event handlers.
+func (r *Runner) Notify(event any) { r.Control.Notify(connection, event) }
+
+// Query answers query_transport.
+func (r *Runner) Query(request []byte) []byte { return r.Control.Query(request, nil) }
+
+// Start begins to connect, and serves until Close.
 func (r *Runner) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel

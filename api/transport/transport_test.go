@@ -17,8 +17,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"bifrons/api/json"
 )
 
 func TestACL(t *testing.T) {
@@ -272,7 +270,7 @@ func TestListenLimit(t *testing.T) {
 }
 
 func TestQuery(t *testing.T) {
-	c := NewControl(json.Compact, true, nil)
+	c := (&Common{Events: true}).Control()
 	none := func() (string, int64) { return "3", -1 }
 	for request, want := range map[string]string{
 		`{}`:                                 `{"error_code":412,"error":"Missing mandatory element (request)"}`,
@@ -291,7 +289,7 @@ func TestQuery(t *testing.T) {
 		}
 	}
 	var events []string
-	c = NewControl(json.Compact, true, func(conn string, e []byte) { events = append(events, conn+string(e)) })
+	c = (&Common{Events: true, Notify: func(conn string, e []byte) { events = append(events, conn+string(e)) }}).Control()
 	c.Notify("7", map[string]int{"n": 1})
 	c.Query([]byte(`{"request":"configure","events":false,"json":"plain"}`), none)
 	c.Notify("7", map[string]int{"n": 2})

@@ -16,7 +16,7 @@ import (
 	"bifrons/api/task"
 )
 
-// client is a client of the Janus API inside of the server: one session with one handle.
+// client is a client of the Janus API inside the server: one session with one handle.
 type client struct {
 	core   *janus.Core
 	id     string
@@ -190,16 +190,21 @@ func (c *client) ask(ctx context.Context, r request) (*message, error) {
 	}
 	replies := make(chan []byte, 1)
 	c.core.Handle(c, janus.Request{Trusted: true, Body: body}, func(msg []byte) { replies <- msg })
+	var msg []byte
 	select {
-	case msg := <-replies:
-		m := &message{}
-		if err := json.Unmarshal(msg, m); err != nil {
-			return nil, err
+	case msg = <-replies:
+	default: // only then may the context end it: what was made has to be known
+		select {
+		case msg = <-replies:
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
-		return m, m.failure()
-	case <-ctx.Done():
-		return nil, ctx.Err()
 	}
+	m := &message{}
+	if err := json.Unmarshal(msg, m); err != nil {
+		return nil, err
+	}
+	return m, m.failure()
 }
 
 // failure is the error that a message is, nil if it is none.
@@ -285,7 +290,7 @@ func (c *client) whole(ctx context.Context, text string) (string, error) {
 	return insert(text, lines.String()), nil
 }
 
-// anew forgets our candidates: others follow after a restart.
+// again forgets our candidates: others follow after a restart.
 func (c *client) anew() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

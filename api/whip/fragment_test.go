@@ -3,14 +3,11 @@ package whip
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/pion/webrtc/v4"
 )
 
 var webrtcRestart = webrtc.OfferOptions{ICERestart: true}
-
-var startTime = time.Unix(1000, 0)
 
 // anOffer is an offer of two media sections, the first of which is not used.
 const anOffer = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 1\r\na=ice-options:trickle\r\n" +
@@ -64,23 +61,4 @@ func FuzzFragment(f *testing.F) {
 		}
 		restartAnswer(offer)
 	})
-}
-
-func TestRates(t *testing.T) {
-	r := newRates(1)
-	at := startTime
-	for i, want := range []bool{true, true, false} {
-		if r.allow("a", at) != want {
-			t.Errorf("request %d", i)
-		}
-	}
-	if !r.allow("b", at) || !r.allow("a", at.Add(1e9)) || r.allow("a", at.Add(1e9)) {
-		t.Error("a second later, or somebody else")
-	}
-	for i := range maxBuckets + 10 {
-		r.allow(string(rune(i)), at)
-	}
-	if n := len(r.buckets); n > maxBuckets {
-		t.Errorf("%d addresses", n)
-	}
 }

@@ -176,13 +176,9 @@ const (
 	video = webrtc.RTPCodecTypeVideo
 )
 
-// hostsNow are the addresses that have resources.
-func (s *Server) hostsNow() []string {
+// hostsNow is how many networks have resources.
+func (s *Server) hostsNow() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var list []string
-	for h := range s.hosts {
-		list = append(list, h)
-	}
-	return list
+	return len(s.hosts)
 }

@@ -1,63 +1,89 @@
 package whip
 
 import (
+	"maps"
+	"net/http"
+	"net/netip"
+	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
+
+	"bifrons/api/transport"
 )
 
-// rates bounds the requests of each address: so many a second, and twice as many at once.
+// rates bounds the requests of each network: so many a second, and twice as many at once.
 type rates struct {
-	rate float64
+	each float64
 
-	mu      sync.Mutex
-	buckets map[string]*bucket
+	mu       sync.Mutex
+	limiters map[netip.Prefix]*rate.Limiter
 }
 
-// bucket is what an address has left.
-type bucket struct {
-	left float64
-	at   time.Time
+// maxLimiters is how many networks are remembered; those that rest are forgotten first.
+const maxLimiters = 20_000
+
+func newRates(each float64) *rates {
+	return &rates{each: each, limiters: make(map[netip.Prefix]*rate.Limiter)}
 }
 
-// maxBuckets is how many addresses are remembered; those that rest are forgotten first.
-const maxBuckets = 20_000
-
-func newRates(rate float64) *rates { return &rates{rate: rate, buckets: make(map[string]*bucket)} }
-
-// allow takes one request of an address, if it has any left.
-func (r *rates) allow(address string, now time.Time) bool {
+// allow takes one request of a network, if it has any left.
+func (r *rates) allow(from netip.Prefix, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	b := r.buckets[address]
-	if b == nil {
+	l := r.limiters[from]
+	if l == nil {
 		r.makeRoom(now)
-		b = &bucket{left: 2 * r.rate, at: now}
-		r.buckets[address] = b
+		l = rate.NewLimiter(rate.Limit(r.each), max(1, int(2*r.each)))
+		r.limiters[from] = l
 	}
-	b.left, b.at = r.filled(b, now), now
-	if b.left < 1 {
-		return false
-	}
-	b.left--
-	return true
+	return l.AllowN(now, 1)
 }
 
-// filled is what a bucket has by now.
-func (r *rates) filled(b *bucket, now time.Time) float64 {
-	return min(2*r.rate, b.left+now.Sub(b.at).Seconds()*r.rate)
-}
-
-// makeRoom forgets the addresses that have all they may have, or else everybody.
+// makeRoom forgets the networks that have all they may have, or else everybody.
 func (r *rates) makeRoom(now time.Time) {
-	if len(r.buckets) < maxBuckets {
+	if len(r.limiters) < maxLimiters {
 		return
 	}
-	for address, b := range r.buckets {
-		if r.filled(b, now) >= 2*r.rate {
-			delete(r.buckets, address)
+	maps.DeleteFunc(r.limiters, func(_ netip.Prefix, l *rate.Limiter) bool { return l.TokensAt(now) >= float64(l.Burst()) })
+	if len(r.limiters) > maxLimiters/2 { // so that this is seldom
+		clear(r.limiters)
+	}
+}
+
+// address is where a client is. Behind proxies that are trusted, as one on the same machine
+// is, that is what they say; it is not valid where they say nothing.
+func (s *Server) address(r *http.Request) netip.Addr {
+	ip, _ := transport.RemoteIP(r)
+	said := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for {
+		a, err := netip.ParseAddr(ip)
+		if a = a.WithZone("").Unmap(); err == nil && !s.proxy(a) {
+			return a
+		}
+		if len(said) == 0 || err != nil && ip != "" {
+			return netip.Addr{}
+		}
+		ip, said = strings.TrimSpace(said[len(said)-1]), said[:len(said)-1]
+		if x, err := netip.ParseAddrPort(ip); err == nil { // some proxies add it
+			ip = x.Addr().String()
 		}
 	}
-	if len(r.buckets) >= maxBuckets {
-		clear(r.buckets)
+}
+
+// proxy reports whether an address is that of a proxy.
+func (s *Server) proxy(a netip.Addr) bool {
+	return a.IsLoopback() || len(s.cfg.Trusted) > 0 && s.trusted.Allows(a.String())
+}
+
+// network is what has limits: an address, or 64 bits of IPv6, which one client has. It is
+// not valid where the address is not, and nobody has to keep to limits.
+func network(a netip.Addr) netip.Prefix {
+	bits := 32
+	if a.Is6() {
+		bits = 64
 	}
+	p, _ := a.Prefix(bits)
+	return p
 }

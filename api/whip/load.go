@@ -18,23 +18,9 @@ type generalSettings struct {
 	WHIP string `cfg:"whip_path" form:"path"`
 	WHEP string `cfg:"whep_path" form:"path"`
 
-	// Listeners of its own, besides those of HTTP.
-	HTTP            bool       `cfg:"http"`
-	Port            uint16     `cfg:"port" range:"0..65535"`
-	Interface       string     `cfg:"interface"`
-	IP              netip.Addr `cfg:"ip"`
-	HTTPS           bool       `cfg:"https"`
-	SecurePort      uint16     `cfg:"secure_port" range:"0..65535"`
-	SecureInterface string     `cfg:"secure_interface"`
-	SecureIP        netip.Addr `cfg:"secure_ip"`
-	Cert            string     `cfg:"cert_pem"`
-	Key             string     `cfg:"cert_key"`
-	Password        string     `cfg:"cert_pwd"`
-	ACL             []string   `cfg:"acl" guard:"all addresses may connect"`
-	ACLForwarded    bool       `cfg:"acl_forwarded"`
-
-	AllowOrigin string `cfg:"allow_origin"`
-	EnforceCORS bool   `cfg:"enforce_cors" guard:"pages of all origins may connect"`
+	config.HTTPListeners // of its own, besides those of HTTP
+	config.TLS
+	config.CORS
 
 	TokenInURL   bool `cfg:"token_in_url"`
 	Strict       bool `cfg:"strict_etags"`
@@ -80,7 +66,7 @@ func Load(folder string) (cfg Config, on bool, problems []config.Problem) {
 		return cfg, false, problems
 	}
 	f := config.PluginFile{File: file}
-	set := generalSettings{HTTP: false, Port: 7080, SecurePort: 7443}
+	set := generalSettings{HTTPListeners: config.HTTPListeners{Port: 7080, SecurePort: 7443}}
 	problems = append(problems, f.General(&set)...)
 	cfg = set.config()
 	l := loader{ice: make(map[string]ICEServer), seen: make(map[name]bool)}
@@ -113,7 +99,7 @@ func (s *generalSettings) config() Config {
 			ACL:    transport.NewACL(s.ACL, s.ACLForwarded),
 		},
 		Certificate:  transport.Certificate{PEM: s.Cert, Key: s.Key, Password: s.Password},
-		Origins:      transport.Origins{Allow: s.AllowOrigin, Enforce: s.EnforceCORS},
+		Origins:      transport.Origins{Allow: s.AllowOrigin, Enforce: s.Enforce},
 		TokenInURL:   s.TokenInURL,
 		Strict:       s.Strict,
 		MaxResources: s.MaxResources,

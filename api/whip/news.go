@@ -3,7 +3,6 @@ package whip
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -24,22 +23,11 @@ var newsKinds = []string{"active", "inactive", "layers", "viewercount"}
 type feed struct {
 	mu      sync.Mutex
 	closed  bool
-	idle    bool              // nobody publishes what it watches
-	layers  map[string]*media // by mid
+	idle    bool           // nobody publishes what it watches
+	mids    []string       // of the media sections, in their order
+	layers  map[string]top // by mid
 	viewers int
 	streams map[string]*stream
-}
-
-// media is what a player gets of one media section.
-type media struct {
-	Active []layer `json:"active"`
-}
-
-// layer is one of a media section.
-type layer struct {
-	RID      string `json:"rid,omitempty"`
-	Spatial  *int   `json:"spatialLayerId,omitempty"`
-	Temporal *int   `json:"temporalLayerId,omitempty"`
 }
 
 // stream is one subscription to events: of each kind the latest one waits.
@@ -48,6 +36,7 @@ type stream struct {
 	waiting []news
 	ready   chan struct{} // has one element if something waits
 	taken   bool          // somebody reads it
+	begun   bool          // or has done so
 	done    chan struct{}
 }
 
@@ -97,14 +86,6 @@ func (f *feed) state() []news {
 	return list
 }
 
-func (f *feed) layerNews() news {
-	text, err := json.Marshal(f.layers)
-	if err != nil {
-		text = []byte("{}")
-	}
-	return news{"layers", string(text)}
-}
-
 // close ends all streams.
 func (f *feed) close() {
 	f.mu.Lock()
@@ -116,14 +97,43 @@ func (f *feed) close() {
 	f.streams = nil
 }
 
-// count tells all who watch an endpoint how many they are.
+// countPause is how long changes are gathered before players are told how many they are.
+const countPause = 500 * time.Millisecond
+
+// count sees to it that all who watch an endpoint are told how many they are.
 func (s *Server) count(e *Endpoint) {
 	s.mu.Lock()
-	of := s.of(e)
-	s.mu.Unlock()
-	for _, x := range of {
-		x.news.count(len(of))
+	defer s.mu.Unlock()
+	if e.Kind != Watch || s.closing {
+		return
 	}
+	if len(s.crowds) == 0 {
+		time.AfterFunc(countPause, s.counted)
+	}
+	s.crowds[e] = true
+}
+
+// counted tells them.
+func (s *Server) counted() {
+	s.mu.Lock()
+	crowds := make(map[*Endpoint][]*resource)
+	for e := range s.crowds {
+		crowds[e] = s.of(e)
+	}
+	clear(s.crowds)
+	s.mu.Unlock()
+	for _, of := range crowds {
+		for _, x := range of {
+			x.news.count(len(of))
+		}
+	}
+}
+
+// viewers is how many watch an endpoint.
+func (s *Server) viewers(e *Endpoint) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.members[e])
 }
 
 func (f *feed) count(n int) {
@@ -164,6 +174,9 @@ func (x *resource) heard(m *message) {
 		}
 		if idle != x.news.idle {
 			x.news.idle = idle
+			if idle {
+				clear(x.news.layers) // who comes next may have others
+			}
 			x.news.tell(x.news.state()[0])
 		}
 	}
@@ -171,58 +184,18 @@ func (x *resource) heard(m *message) {
 	x.news.changed(&said.Result)
 }
 
-// told is what a plugin says of the layer that is sent.
-type told struct {
-	MID       string `json:"mid"`
-	Substream *int   `json:"substream"`
-	Temporal  *int   `json:"temporal"`
-	Spatial   *int   `json:"spatial_layer"`
-	TemporalL *int   `json:"temporal_layer"`
-}
-
-// changed takes note of a layer. f.mu is held.
-func (f *feed) changed(t *told) {
-	if t.Substream == nil && t.Temporal == nil && t.Spatial == nil && t.TemporalL == nil {
-		return
-	}
-	if f.layers == nil {
-		f.layers = make(map[string]*media)
-	}
-	m := f.layers[t.MID]
-	if m == nil {
-		if len(f.layers) >= maxMedia {
-			return
-		}
-		m = &media{Active: make([]layer, 1)}
-		f.layers[t.MID] = m
-	}
-	l := &m.Active[0]
-	if t.Substream != nil {
-		l.RID = strconv.Itoa(*t.Substream)
-	}
-	for _, p := range []struct {
-		to   **int
-		from *int
-	}{{&l.Spatial, t.Spatial}, {&l.Temporal, t.Temporal}, {&l.Temporal, t.TemporalL}} {
-		if p.from != nil {
-			*p.to = p.from
-		}
-	}
-	f.tell(f.layerNews())
-}
-
-// maxMedia is how many media sections layers are told of.
-const maxMedia = 8
-
-// subscribe makes a stream of events: the body is a list of their kinds.
+// subscribe makes a stream of events: the body is a list of their kinds, or there is none.
 func (s *Server) subscribe(v *visit) *problem {
-	text, _, p := s.body(v, refuse(http.StatusUnsupportedMediaType, "The list of events has the type "+typeJSON+".").with("Accept-Post", typeJSON), typeJSON)
-	if p != nil {
-		return p
-	}
-	var kinds []string
-	if json.Unmarshal([]byte(text), &kinds) != nil || len(kinds) == 0 {
-		return refuse(http.StatusBadRequest, "The body is no list of names of events.")
+	kinds := newsKinds
+	if v.r.ContentLength != 0 {
+		text, _, p := s.body(v, refuse(http.StatusUnsupportedMediaType, "The list of events has the type "+typeJSON+".").with("Accept-Post", typeJSON), typeJSON)
+		if p != nil {
+			return p
+		}
+		kinds = nil
+		if json.Unmarshal([]byte(text), &kinds) != nil || len(kinds) == 0 {
+			return refuse(http.StatusBadRequest, "The body is no list of names of events.")
+		}
 	}
 	made := &stream{wanted: make(map[string]bool), ready: make(chan struct{}, 1), done: make(chan struct{})}
 	for _, k := range kinds {
@@ -231,6 +204,7 @@ func (s *Server) subscribe(v *visit) *problem {
 		}
 		made.wanted[k] = true
 	}
+	v.resource.news.count(s.viewers(v.endpoint))
 	id, p := v.resource.news.add(made)
 	if p != nil {
 		return p
@@ -255,7 +229,9 @@ func (f *feed) add(made *stream) (id string, p *problem) {
 	id = randomID()
 	f.streams[id] = made
 	for _, n := range f.state() {
-		made.tell(n)
+		if n.kind != "inactive" { // which tells of the end only
+			made.tell(n)
+		}
 	}
 	return id, nil
 }
@@ -284,8 +260,13 @@ func (s *Server) stream(v *visit) *problem {
 	f.mu.Lock()
 	x := f.streams[v.stream]
 	busy := x != nil && x.taken
-	if x != nil {
-		x.taken = true
+	if x != nil && !busy {
+		if x.begun { // what was on its way may be lost
+			for _, n := range f.state() {
+				x.tell(n)
+			}
+		}
+		x.taken, x.begun = true, true
 	}
 	f.mu.Unlock()
 	switch {
@@ -330,92 +311,4 @@ func (s *Server) stream(v *visit) *problem {
 			return nil
 		}
 	}
-}
-
-// choice is the layer that a player asks for; what is nil is left to the server.
-type choice struct {
-	Media       string  `json:"mediaId"`
-	RID         *string `json:"rid"`
-	Spatial     *int    `json:"spatialLayerId"`
-	Temporal    *int    `json:"temporalLayerId"`
-	MaxSpatial  *int    `json:"maxSpatialLayerId"`
-	MaxTemporal *int    `json:"maxTemporalLayerId"`
-}
-
-// layer chooses what a player gets at most.
-func (s *Server) layer(v *visit) *problem {
-	text, _, p := s.body(v, refuse(http.StatusUnsupportedMediaType, "A choice of layers has the type "+typeJSON+".").with("Accept-Post", typeJSON), typeJSON)
-	if p != nil {
-		return p
-	}
-	var c choice
-	if json.Unmarshal([]byte(text), &c) != nil {
-		return refuse(http.StatusBadRequest, "The body is no object that chooses layers.")
-	}
-	fields, p := c.fields()
-	if p != nil {
-		return p
-	}
-	x := v.resource
-	unlock, err := x.lock(v.r.Context())
-	if err != nil {
-		return x.endpoint.explain(err)
-	}
-	defer unlock()
-	b := body{"request": "configure"}
-	maps.Copy(b, fields)
-	if x.endpoint.Mountpoint == "" {
-		stream := body{}
-		maps.Copy(stream, fields)
-		b = body{"request": "configure", "streams": []body{stream}}
-	}
-	_, err = x.message(v.r.Context(), b, nil)
-	if r, ok := err.(*refusal); ok && !r.core {
-		return refuse(http.StatusBadRequest, r.reason+".")
-	}
-	if err != nil {
-		return x.endpoint.explain(err)
-	}
-	v.w.WriteHeader(http.StatusOK)
-	return nil
-}
-
-// highest is what asks for everything there is.
-const highest = 2
-
-// fields are those of a configure that does what is asked for.
-func (c *choice) fields() (body, *problem) {
-	substream := highest
-	if c.RID != nil {
-		n, err := strconv.Atoi(*c.RID)
-		if err != nil || n < 0 || n > highest {
-			return nil, refuse(http.StatusBadRequest, "rid is 0, 1 or 2, as the event layers has it.")
-		}
-		substream = n
-	}
-	at := func(list ...*int) (int, *problem) {
-		least := highest
-		for _, n := range list {
-			if n != nil && (*n < 0 || *n > 7) {
-				return 0, refuse(http.StatusBadRequest, "Layers are counted from 0.")
-			}
-			if n != nil {
-				least = min(least, *n)
-			}
-		}
-		return least, nil
-	}
-	spatial, p := at(c.Spatial, c.MaxSpatial)
-	if p != nil {
-		return nil, p
-	}
-	temporal, p := at(c.Temporal, c.MaxTemporal)
-	if p != nil {
-		return nil, p
-	}
-	b := body{"substream": substream, "temporal": temporal, "spatial_layer": spatial, "temporal_layer": temporal}
-	if c.Media != "" {
-		b["mid"] = c.Media
-	}
-	return b, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,16 +18,19 @@ import (
 // resource is one client that publishes or watches (RFC 9725, 4.2).
 type resource struct {
 	server   *Server
-	endpoint *Endpoint // fixed
-	id       string    // fixed
-	address  string    // fixed; where the client is
-	news     feed      // what players are told
+	endpoint *Endpoint    // fixed
+	id       string       // fixed
+	from     netip.Prefix // fixed; where the client is
+	number   uint64       // fixed; counts resources
+	news     feed         // what players are told
 
 	turn chan struct{} // held by who changes what follows
 	*client
-	offer   string // the client's latest, or ours while pending
+	offer   string // the client's latest description
 	ufrag   string // the client's
-	pending bool   // our offer waits for an answer
+	past    string // that of the ICE session before
+	ours    bool   // the offer was ours
+	pending bool   // it waits for an answer
 
 	mu    sync.Mutex
 	etag  string
@@ -35,26 +39,33 @@ type resource struct {
 	ended sync.Once
 }
 
-// reserve makes a resource, if there may be another one, of an address.
-func (s *Server) reserve(e *Endpoint, address string) (*resource, *problem) {
+// reserve makes a resource, if there may be another one from a network.
+func (s *Server) reserve(e *Endpoint, from netip.Prefix) (*resource, *problem) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch n := len(s.of(e)); {
+	switch n := len(s.members[e]); {
+	case s.endpoints[name{e.Kind, e.ID}] != e:
+		return nil, refuse(http.StatusNotFound, "This endpoint has been destroyed.")
 	case s.closing || !s.core.Accepting():
 		return nil, draining()
 	case len(s.resources) >= s.cfg.MaxResources:
 		return nil, later(http.StatusServiceUnavailable, 10*time.Second, "The server has as many clients as it may have.")
-	case s.cfg.PerAddress > 0 && s.hosts[address] >= s.cfg.PerAddress:
+	case s.cfg.PerAddress > 0 && s.hosts[from] >= s.cfg.PerAddress:
 		return nil, later(http.StatusTooManyRequests, 10*time.Second, "This address has as many clients as it may have.")
 	case e.Kind == Watch && e.MaxViewers > 0 && n >= e.MaxViewers:
 		return nil, later(http.StatusServiceUnavailable, 10*time.Second, "This endpoint has as many viewers as it may have.")
 	case e.Kind == Publish && e.Exclusive && n > 0:
 		return nil, later(http.StatusConflict, 5*time.Second, "Somebody publishes here already.")
 	}
-	x := &resource{server: s, endpoint: e, id: randomID(), address: address, turn: make(chan struct{}, 1), etag: newTag()}
+	x := &resource{server: s, endpoint: e, id: randomID(), from: from, turn: make(chan struct{}, 1), etag: newTag(), number: s.made}
+	s.made++
 	s.resources[x.id] = x
-	if address != "" {
-		s.hosts[address]++
+	if s.members[e] == nil {
+		s.members[e] = make(map[*resource]bool)
+	}
+	s.members[e][x] = true
+	if from.IsValid() {
+		s.hosts[from]++
 	}
 	return x, nil
 }
@@ -86,12 +97,16 @@ func (x *resource) end(why string) {
 		s.cfg.Log.Info("WHIP or WHEP resource ended", "endpoint", x.endpoint.ID, "kind", x.endpoint.Kind, "resource", x.id[:8], "reason", why)
 		s.mu.Lock()
 		delete(s.resources, x.id)
-		if x.address != "" {
-			if s.hosts[x.address]--; s.hosts[x.address] <= 0 {
-				delete(s.hosts, x.address)
+		if delete(s.members[x.endpoint], x); len(s.members[x.endpoint]) == 0 {
+			delete(s.members, x.endpoint)
+		}
+		if x.from.IsValid() {
+			if s.hosts[x.from]--; s.hosts[x.from] <= 0 {
+				delete(s.hosts, x.from)
 			}
 		}
 		s.mu.Unlock()
+		s.count(x.endpoint)
 		x.news.close()
 		x.mu.Lock()
 		if x.timer != nil {
@@ -107,7 +122,7 @@ func (x *resource) end(why string) {
 	})
 }
 
-// gone tells whether it has ended.
+// gone reports whether it has ended.
 func (x *resource) gone() bool { return x.server.resource(x.endpoint.Kind, x.id) != x }
 
 // leave ends the session. The turn is held.
@@ -136,7 +151,7 @@ func (x *resource) join(ctx context.Context) error {
 	return c.attach(ctx, x.endpoint.plugin(), x.endpoint.Kind.String()+" "+x.endpoint.ID)
 }
 
-// current tells whether a session is the one in use.
+// current reports whether a session is the one in use.
 func (x *resource) current(c *client) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -215,6 +230,7 @@ func (x *resource) open(ctx context.Context, offer string) (answer string, err e
 	case !usable(m.JSEP.SDP):
 		return m.JSEP.SDP, nil // without transport
 	}
+	x.news.named(m.JSEP.SDP)
 	return x.whole(ctx, m.JSEP.SDP)
 }
 
@@ -231,7 +247,8 @@ func (x *resource) negotiate(ctx context.Context, offer string) (*message, error
 // retryPause is the time between two attempts to take a place that is being left.
 const retryPause = 50 * time.Millisecond
 
-// publish joins the room. It takes the place of whoever publishes here.
+// publish joins the room. It takes the place of whoever publishes here, before only where
+// there is none besides.
 func (x *resource) publish(ctx context.Context, j *description) (*message, error) {
 	e := x.endpoint
 	b := x.body("joinandconfigure", body{"ptype": "publisher", "id": x.names(e.Feed), "display": e.Label, "token": e.Invitation,
@@ -239,61 +256,78 @@ func (x *resource) publish(ctx context.Context, j *description) (*message, error
 	if e.Bitrate > 0 {
 		b["bitrate"] = e.Bitrate
 	}
-	replaced := x.replace()
+	replaced := false
 	for {
 		m, err := x.message(ctx, b, j)
-		if r, ok := err.(*refusal); !ok || !replaced || r.core || r.code != roomIDExists {
+		if err == nil && !replaced && (m.JSEP == nil || rejected(j.SDP, m.JSEP.SDP) == "") {
+			x.replace()
+		}
+		if r, ok := err.(*refusal); !ok || r.core || r.code != roomIDExists && r.code != roomFull {
+			return m, err
+		}
+		if !replaced {
+			replaced = x.replace()
+		}
+		if !replaced || x.gone() {
 			return m, err
 		}
 		select { // the one before is about to leave
 		case <-time.After(retryPause):
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return m, err
 		}
 	}
 }
 
 // replace ends the resources of the endpoint before this one; true if there were any.
-func (x *resource) replace() bool {
+func (x *resource) replace() (any bool) {
 	s := x.server
 	s.mu.Lock()
 	of := s.of(x.endpoint)
 	s.mu.Unlock()
 	for _, other := range of {
-		if other != x {
+		if other.number < x.number {
 			other.end("another client publishes in its place")
+			any = true
 		}
 	}
-	return len(of) > 1
+	return any
 }
 
 // restart answers other credentials of the client's with others of ours. The turn is held.
 func (x *resource) restart(ctx context.Context, f *fragment) (string, error) {
-	offer := f.restarted(x.offer)
-	b := body{"request": "configure"}
-	if x.endpoint.Kind == Watch {
+	next := f.restarted(x.offer)
+	b, j := body{"request": "configure"}, &description{Type: "offer", SDP: next}
+	switch room := x.endpoint.Mountpoint == ""; {
+	case x.ours && room:
+		b["restart"], j = true, nil
+	case x.ours:
+		b, j = x.body("watch", body{"restart": true}), nil
+	case x.endpoint.Kind == Watch && room:
+		b = x.body("watch", nil)
+	case x.endpoint.Kind == Watch:
 		b = x.body("watch", body{"restart": true})
-		if x.endpoint.Mountpoint == "" {
-			delete(b, "restart")
-		}
 	}
 	x.anew()
-	m, err := x.message(ctx, b, &description{Type: "offer", SDP: offer})
+	m, err := x.message(ctx, b, j)
 	if err == nil && m.JSEP == nil {
-		err = errors.New("the plugin did not answer the offer")
+		err = errors.New("the plugin did not answer")
 	}
 	if err != nil {
 		return "", err
 	}
-	answer, err := x.whole(ctx, m.JSEP.SDP)
+	text, err := x.whole(ctx, m.JSEP.SDP)
+	if err == nil && x.ours { // which the client's answers, though both are sent the other way round
+		_, err = x.message(ctx, body{"request": "start"}, &description{Type: "answer", SDP: next})
+	}
 	if err != nil {
 		return "", err
 	}
-	x.offer, x.ufrag = offer, f.ufrag
+	x.offer, x.past, x.ufrag = next, x.ufrag, f.ufrag
 	x.mu.Lock()
 	x.etag = newTag()
 	x.mu.Unlock()
-	return restartAnswer(answer), nil
+	return restartAnswer(text), nil
 }
 
 // trickle passes the client's candidates on. The turn is held.
@@ -331,6 +365,7 @@ func (x *resource) counter(ctx context.Context) (string, error) {
 		return "", &refusal{code: roomNoFeed, reason: "There is nothing to offer"}
 	}
 	x.pending = true
+	x.news.named(m.JSEP.SDP)
 	return x.whole(ctx, m.JSEP.SDP)
 }
 
@@ -365,7 +400,7 @@ func (x *resource) answered(ctx context.Context, answer string) error {
 	if !x.pending {
 		return refuse(http.StatusConflict, "There is no offer to answer.")
 	}
-	x.ufrag = inSDP(answer).ufrag
+	x.offer, x.ours, x.ufrag = answer, true, inSDP(answer).ufrag
 	if _, err := x.message(ctx, body{"request": "start"}, &description{Type: "answer", SDP: answer}); err != nil {
 		return err
 	}
@@ -373,10 +408,10 @@ func (x *resource) answered(ctx context.Context, answer string) error {
 	return nil
 }
 
-// usable tells whether any media section of a description is in use.
+// usable reports whether any media section of a description is in use.
 func usable(text string) bool { return carrier(text) >= 0 }
 
-// checkOffer tells what is wrong with an offer, by the rules of the two protocols.
+// checkOffer says what is wrong with an offer, by the rules of the two protocols.
 func checkOffer(kind Kind, text string) *problem {
 	d, err := sdp.Parse(text)
 	if err != nil {
@@ -401,16 +436,20 @@ func checkOffer(kind Kind, text string) *problem {
 			return refuse(http.StatusBadRequest, "To watch, media sections have to be recvonly or sendrecv; mid "+s.MID+" is "+s.Direction.String()+".")
 		}
 	}
-	switch {
+	switch t := d.PeerTransport(nil); {
 	case n[sdp.Audio]+n[sdp.Video] == 0:
 		return refuse(http.StatusBadRequest, "The offer has neither audio nor video.")
+	case t.Ufrag == "" || t.Pwd == "":
+		return refuse(http.StatusBadRequest, "The offer has no ICE credentials.")
+	case len(t.Fingerprints) == 0:
+		return refuse(http.StatusBadRequest, "The offer has no fingerprint of a certificate with a hash that is known.")
 	case n[sdp.Audio] > 1 || n[sdp.Video] > 1:
 		return refuse(http.StatusUnprocessableEntity, "The offer has more than one media section of a kind; one for audio and one for video are taken.")
 	}
 	return nil
 }
 
-// rejected tells which offered media were not taken, "" = all were.
+// rejected says which offered media were not taken, "" = all were.
 func rejected(offer, answer string) string {
 	o, err := sdp.Parse(offer)
 	if err != nil {

@@ -1,6 +1,7 @@
 package whip
 
 import (
+	"bytes"
 	"context"
 	"crypto/subtle"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"bifrons/api/transport"
 )
@@ -39,8 +41,8 @@ type visit struct {
 	w        http.ResponseWriter
 	r        *http.Request
 	endpoint *Endpoint
-	resource *resource // nil at an endpoint
-	address  string    // of the client, "" if nobody has to keep to limits there
+	resource *resource  // nil at an endpoint
+	address  netip.Addr // of the client
 }
 
 // run answers a request, or says what is wrong with it.
@@ -141,10 +143,11 @@ func (s *Server) serve(v *visit) *problem {
 		return nil
 	}
 	v.address = s.address(v.r)
+	from := network(v.address)
 	switch {
 	case s.cfg.Origins.Refuses(v.r, true):
 		return refuse(http.StatusForbidden, "Pages of this origin may not connect.")
-	case v.address != "" && !s.rates.allow(v.address, time.Now()):
+	case from.IsValid() && !s.rates.allow(from, time.Now()):
 		return later(http.StatusTooManyRequests, time.Second, "Too many requests come from this address.")
 	}
 	if v.at == atEndpoint {
@@ -158,25 +161,11 @@ func (s *Server) serve(v *visit) *problem {
 	case v.endpoint == nil:
 		return refuse(http.StatusNotFound, "There is no such resource, or it has ended.")
 	}
-	if p := s.authorize(v); p != nil {
+	// Browsers read events without a token; only who has shown it knows the stream.
+	if p := s.authorize(v); p != nil && !(v.at == atStream && v.r.Method == http.MethodGet) {
 		return p
 	}
 	return do(s, v)
-}
-
-// address is where a client is. Behind a proxy that is trusted, as one on the same machine
-// is, that is what the proxy says; where it says nothing there are no limits.
-func (s *Server) address(r *http.Request) string {
-	ip, _ := transport.RemoteIP(r)
-	if a, err := netip.ParseAddr(ip); err == nil && !a.IsLoopback() && !(len(s.cfg.Trusted) > 0 && s.trusted.Allows(ip)) {
-		return ip
-	}
-	said := r.Header.Values("X-Forwarded-For")
-	if len(said) == 0 {
-		return ""
-	}
-	list := strings.Split(said[len(said)-1], ",") // of which the proxy has added the last one
-	return strings.TrimSpace(list[len(list)-1])
 }
 
 // authorize checks the token (RFC 6750). Only the question of a browser before a request
@@ -202,7 +191,7 @@ func (s *Server) authorize(v *visit) *problem {
 	return refuse(http.StatusUnauthorized, detail).with("WWW-Authenticate", challenge)
 }
 
-// preflight tells whether a browser asks before a request (Fetch, 3.2.2).
+// preflight reports whether a browser asks before a request (Fetch, 3.2.2).
 func preflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
 }
@@ -217,7 +206,7 @@ func (s *Server) allowOrigin(w http.ResponseWriter, r *http.Request) {
 	h.Set("Access-Control-Expose-Headers", "Location, ETag, Link, Accept-Patch, Accept-Post, Allow, Retry-After, WWW-Authenticate")
 	if preflight(r) {
 		h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PATCH, DELETE, OPTIONS")
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, Accept")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, ETag, Accept") // ETag: some clients have the tag there
 		h.Set("Access-Control-Max-Age", "86400")
 	}
 }
@@ -229,7 +218,7 @@ const (
 	typeJSON     = "application/json"
 )
 
-// options tells what can be sent here, and which ICE servers to use.
+// options says what can be sent here, and which ICE servers to use.
 func (s *Server) options(v *visit) *problem {
 	h := v.w.Header()
 	h.Set("Allow", s.table.allowed(v.at))
@@ -315,6 +304,8 @@ func (s *Server) body(v *visit, refusal *problem, types ...string) (text, is str
 		return "", "", refuse(http.StatusBadRequest, "The body did not come whole.")
 	case len(body) == 0:
 		return "", "", refuse(http.StatusBadRequest, "The body is empty.")
+	case !utf8.Valid(body) || bytes.IndexByte(body, 0) >= 0:
+		return "", "", refuse(http.StatusBadRequest, "The body is no text in UTF-8.")
 	}
 	return string(body), is, nil
 }
@@ -328,7 +319,7 @@ func (s *Server) open(v *visit) *problem {
 	if p != nil {
 		return p
 	}
-	x, p := s.reserve(v.endpoint, v.address)
+	x, p := s.reserve(v.endpoint, network(v.address))
 	if p != nil {
 		return p
 	}
@@ -434,7 +425,7 @@ func (s *Server) patch(v *visit) *problem {
 		if err = x.answered(ctx, text); err == nil {
 			v.w.WriteHeader(http.StatusNoContent)
 		}
-	} else if p = x.matches(v.r.Header.Values("If-Match")); p != nil {
+	} else if p = x.matches(&f, v.r.Header.Values("If-Match")); p != nil {
 		return p
 	} else if f.ufrag != "" && f.ufrag != x.ufrag {
 		if text, err = x.restart(ctx, &f); err == nil {
@@ -453,10 +444,16 @@ func (s *Server) patch(v *visit) *problem {
 	return nil
 }
 
-// matches looks at the precondition of a PATCH. Many clients have none.
-func (x *resource) matches(tags []string) *problem {
+// matches reports whether a fragment is for the ICE session that there is: by the precondition,
+// which many clients do not have, and by its credentials. The turn is held.
+func (x *resource) matches(f *fragment, tags []string) *problem {
 	current := x.tag()
-	if len(tags) == 0 {
+	switch {
+	case x.pending:
+		return refuse(http.StatusConflict, "Our offer waits for an answer of the type "+typeSDP+".")
+	case f.ufrag != "" && f.ufrag == x.past:
+		return refuse(http.StatusPreconditionFailed, "The fragment is from an ICE session before.").with("ETag", current)
+	case len(tags) == 0:
 		if x.server.cfg.Strict {
 			return refuse(http.StatusPreconditionRequired, "PATCH needs If-Match.").with("ETag", current)
 		}
@@ -464,7 +461,7 @@ func (x *resource) matches(tags []string) *problem {
 	}
 	for _, list := range tags {
 		for t := range strings.SplitSeq(list, ",") {
-			if t = strings.TrimSpace(t); t == "*" || t == current {
+			if t = strings.TrimSpace(t); t == current || t == "*" || t == `"*"` { // as the examples of RFC 9725 have it
 				return nil
 			}
 		}

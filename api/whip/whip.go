@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -120,7 +121,10 @@ type Server struct {
 	mu        sync.Mutex
 	endpoints map[name]*Endpoint // values are not changed
 	resources map[string]*resource
-	hosts     map[string]int // resources, by address
+	made      uint64 // resources so far
+	members   map[*Endpoint]map[*resource]bool
+	hosts     map[netip.Prefix]int // resources, by network
+	crowds    map[*Endpoint]bool   // whose players have to be told how many they are
 }
 
 // name is a kind with an id: the same id may stand for one of each.
@@ -136,7 +140,8 @@ var _ janus.Transport = (*Server)(nil)
 func New(cfg Config, core *janus.Core) (*Server, error) {
 	cfg.setDefaults()
 	s := &Server{cfg: cfg, core: core, rates: newRates(cfg.RequestRate), table: newTable(),
-		endpoints: make(map[name]*Endpoint), resources: make(map[string]*resource), hosts: make(map[string]int)}
+		endpoints: make(map[name]*Endpoint), resources: make(map[string]*resource), members: make(map[*Endpoint]map[*resource]bool),
+		hosts: make(map[netip.Prefix]int), crowds: make(map[*Endpoint]bool)}
 	s.trusted = transport.NewACL(cfg.Trusted, false)
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.tasks.Log = cfg.Log
@@ -167,7 +172,7 @@ func (s *Server) guarded(acl transport.ACL) http.Handler {
 	})
 }
 
-// Serves tells whether a path is one of the Server's.
+// Serves reports whether a path is one of the Server's.
 func (s *Server) Serves(path string) bool {
 	_, ok := s.route(path)
 	return ok
@@ -248,10 +253,8 @@ func (s *Server) Destroy(kind Kind, id string) bool {
 
 // of are the resources of an endpoint. s.mu is held.
 func (s *Server) of(e *Endpoint) (list []*resource) {
-	for _, x := range s.resources {
-		if x.endpoint == e {
-			list = append(list, x)
-		}
+	for x := range s.members[e] {
+		list = append(list, x)
 	}
 	return list
 }

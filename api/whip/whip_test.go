@@ -2,8 +2,10 @@ package whip
 
 import (
 	"bufio"
+	"context"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -191,6 +193,9 @@ func TestLooks(t *testing.T) {
 	l := newLab(t, Config{Endpoints: roomEndpoints(), ICEServers: []ICEServer{
 		{URL: "stun:stun.example.net"}, {URL: "turn:turn.example.net?transport=udp", Username: "u", Credential: `p"q`}}})
 	pre := l.want(l.do("OPTIONS", "/whip/endpoint/token", "", "Access-Control-Request-Method: POST", "Origin: https://x.example"), 204, "")
+	if !strings.Contains(pre.Header.Get("Access-Control-Allow-Headers"), "ETag") { // where Eyevinn's client has the tag
+		t.Errorf("pre-flight: %v", pre.Header)
+	}
 	if pre.Header.Get("Access-Control-Allow-Methods") == "" || pre.Header.Get("Link") != "" {
 		t.Errorf("pre-flight: %v", pre.Header)
 	}
@@ -222,7 +227,6 @@ func TestNews(t *testing.T) {
 		!strings.Contains(links, at+`/layer>; rel="urn:ietf:params:whep:ext:core:layer"`) {
 		t.Errorf("links: %s", links)
 	}
-	const asJSON = "Content-Type: application/json"
 	l.want(l.do("POST", at+"/events", `["active","rain"]`, asJSON), 400, "no event")
 	l.want(l.do("POST", at+"/events", `{}`, asJSON), 400, "no list")
 	made := l.want(l.do("POST", at+"/events", `["active","inactive","viewercount"]`, asJSON), 201, "")
@@ -259,9 +263,75 @@ func TestNews(t *testing.T) {
 
 	l.want(l.do("POST", at+"/layer", `{"mediaId":"1","rid":"0","maxTemporalLayerId":0}`, asJSON), 200, "")
 	l.want(l.do("POST", at+"/layer", `{"rid":"9"}`, asJSON), 400, "rid is")
-	l.want(l.do("POST", at+"/layer", `{"mediaId":"77"}`, asJSON), 400, "No such mid")
+	l.want(l.do("POST", at+"/layer", `{"mediaId":"77"}`, asJSON), 400, "no media section")
 	l.want(l.do("DELETE", made.Header.Get("Location"), ""), 200, "")
 	if lines.Scan() && lines.Text() != "" {
 		t.Errorf("another event: %s", lines.Text())
 	}
+}
+
+// TestBadOfferOustsNobody: who publishes stays, whatever another one offers in vain; a good
+// offer takes the place, also in a room that has one only.
+func TestBadOfferOustsNobody(t *testing.T) {
+	l := newLab(t, Config{Endpoints: []Endpoint{{ID: "any", Room: "1"}, {ID: "named", Room: "1", Feed: "7"}, {ID: "small", Room: "3"}}})
+	for _, id := range []string{"any", "named", "small"} {
+		p, made := l.publish(id)
+		x := webrtctest.NewPeer(t, webrtctest.Options{})
+		offer := sendOnly(x.Offer(nil))
+		for words, text := range map[string]string{
+			"fingerprint":     webrtctest.WithoutLines(offer, "a=fingerprint"),
+			"ICE credentials": webrtctest.WithoutLines(offer, "a=ice-pwd"),
+		} {
+			l.want(l.do("POST", "/whip/endpoint/"+id, text, asSDP), 400, words)
+		}
+		if id == "any" { // elsewhere its place is needed to try
+			l.want(l.do("POST", "/whip/endpoint/"+id, strings.NewReplacer("VP8", "VX8", "H264", "H269").Replace(offer), asSDP), 422, "does not take video")
+		}
+		l.want(l.do("GET", made.Header.Get("Location"), ""), 204, "")
+		p.AwaitConnected()
+		l.publish(id)
+		l.want(l.do("GET", made.Header.Get("Location"), ""), 404, "")
+	}
+}
+
+// TestRivals: of many that publish at once one stays.
+func TestRivals(t *testing.T) {
+	l := newLab(t, Config{Endpoints: []Endpoint{{ID: "any", Room: "1"}, {ID: "named", Room: "1", Feed: "7"}}})
+	offer := sendOnly(webrtctest.NewPeer(t, webrtctest.Options{}).Offer(nil))
+	for _, id := range []string{"any", "named"} {
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				r, err := http.Post(l.http.URL+"/whip/endpoint/"+id, "application/sdp", strings.NewReader(offer))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer r.Body.Close()
+				if r.StatusCode != 201 && r.StatusCode != 409 {
+					t.Errorf("%s: %s", id, r.Status)
+				}
+			})
+		}
+		all.Wait()
+		for _, e := range l.server.Endpoints() {
+			if e.ID == id && len(e.Resources) != 1 {
+				t.Errorf("%s: %d publish", id, len(e.Resources))
+			}
+		}
+	}
+}
+
+// TestGaveUp: a client that is gone at once leaves no session behind.
+func TestGaveUp(t *testing.T) {
+	l := newLab(t, Config{Endpoints: roomEndpoints()})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 30 {
+		c := newClient(l.core, &l.server.tasks)
+		c.event, c.over = func(*message) {}, func(string) {}
+		_ = c.attach(ctx, roomPackage, "x")
+		c.close()
+	}
+	waittest.Until(t, "no sessions", func() bool { return len(l.core.Sessions()) == 0 })
 }

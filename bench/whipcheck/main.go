@@ -31,6 +31,7 @@ func run(args []string, out io.Writer) error {
 	flags.StringVar(&x.whep, "whep", "", "`URL` of a WHEP endpoint for the same")
 	flags.StringVar(&x.idle, "idle", "", "`URL` of a WHEP endpoint where nobody publishes")
 	flags.StringVar(&x.token, "token", "", "bearer token that both need")
+	flags.BoolVar(&x.good, "good", false, "leave out bad offers, of which some servers do not recover")
 	flags.SetOutput(out)
 	quiet := flags.Bool("q", false, "show only what fails")
 	if err := flags.Parse(args); err != nil {

@@ -38,6 +38,7 @@ func (r result) String() string {
 // suite runs checks on one server.
 type suite struct {
 	whip, whep, idle, token string
+	good                    bool // no bad offers
 
 	publisher, player client
 	results           []result
@@ -56,8 +57,11 @@ func (c *client) at() string { return c.made.location() }
 
 // run runs all of them.
 func (x *suite) run() []result {
-	for _, part := range []func(){x.endpoints, x.publishing, x.watching, x.extensions, x.restarts, x.ends, x.odd} {
-		part()
+	parts := []func(){x.endpoints, x.refused, x.publishing, x.watching, x.extensions, x.restarts, x.ends, x.odd}
+	for i, part := range parts {
+		if i != 1 || !x.good {
+			part()
+		}
 	}
 	for _, c := range []client{x.publisher, x.player} {
 		if c.peer != nil {
@@ -112,7 +116,7 @@ func (r reply) String() string {
 	return fmt.Sprintf("%d %s", r.status, r.text)
 }
 
-// is tells whether the status is one of these; 4 stands for any 4xx.
+// is reports whether the status is one of these; 4 stands for any 4xx.
 func (r reply) is(list ...int) bool {
 	for _, s := range list {
 		if r.status == s || s < 10 && r.status/100 == s {
@@ -187,7 +191,7 @@ func (r reply) links(rel string) (targets, fields []string) {
 	return targets, fields
 }
 
-// has tells whether a list in header fields has a word.
+// has reports whether a list in header fields has a word.
 func (r reply) has(name, word string) bool {
 	for _, line := range r.Values(name) {
 		for w := range strings.SplitSeq(line, ",") {

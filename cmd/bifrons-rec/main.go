@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 
 	"bifrons/api/module"
@@ -62,6 +61,9 @@ func (p *program) run(argv []string) int {
 	}
 	switch argv[1] {
 	case "help", "-h", "--help":
+		if argv[1] == "help" && len(argv) > 2 {
+			return p.run([]string{argv[0], argv[2], "--help"})
+		}
 		return p.usage(p.stdout, 0)
 	case "-V", "--version":
 		p.banner(p.stdout)
@@ -79,22 +81,15 @@ func (p *program) usage(w io.Writer, code int) int {
 			fmt.Fprintf(w, "  %-10s (also when the program is called %s)\n", "", t.alias)
 		}
 	}
-	fmt.Fprint(w, "\n\"bifrons-rec COMMAND --help\" tells more of each.\n")
+	fmt.Fprint(w, "\n\"bifrons-rec help COMMAND\" explains each.\n")
 	return code
 }
 
 // banner tells the version.
 func (p *program) banner(w io.Writer) {
-	commit := "not-a-git-repo"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				commit = s.Value
-			}
-		}
-	}
-	fmt.Fprintf(w, "bifrons-rec, tools for recordings\nJanus version: %d (%s)\nJanus commit: %s\n\n",
-		module.APIVersion, module.APIVersionString, commit)
+	commit, _ := module.Build()
+	fmt.Fprintf(w, "bifrons-rec %s, tools for recordings\nJanus version: %d (%s)\nJanus commit: %s\n\n",
+		module.Version, module.APIVersion, module.APIVersionString, commit)
 }
 
 func isTerminal(f *os.File) bool {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bifrons/api/broker"
-	"bifrons/api/json"
 	"bifrons/api/transport/mqtt"
 	"bifrons/api/transport/nanomsg"
 	"bifrons/api/transport/rabbitmq"
@@ -11,7 +10,6 @@ import (
 func (s *server) rabbitConfig() rabbitmq.Config {
 	c := &s.cfg.RabbitMQ
 	g, a := &c.General, &c.Admin
-	layout, _ := json.ParseLayout(g.JSON)
 	return rabbitmq.Config{
 		Host: g.Host, Port: g.Port, VHost: g.VHost, User: g.Username, Password: g.Password,
 		TLS: g.Security(), Heartbeat: g.Heartbeat,
@@ -24,21 +22,20 @@ func (s *server) rabbitConfig() rabbitmq.Config {
 			Enabled: a.Enabled, Queue: a.Queue, To: a.To, From: a.From,
 			Durable: a.Durable, Exclusive: a.Exclusive, AutoDelete: a.AutoDelete, DeclareFrom: a.DeclareFrom,
 		},
-		Queues: s.queues, Layout: layout, Events: g.Events, Notify: s.notifier(rabbitmq.Package), Log: s.log,
+		Common: s.common(rabbitmq.Package, g.JSON, g.Events),
 	}
 }
 
 func (s *server) mqttConfig() mqtt.Config {
 	c := &s.cfg.MQTT
 	g, a := &c.General, &c.Admin
-	layout, _ := json.ParseLayout(g.JSON)
 	cfg := mqtt.Config{
 		Broker: g.Connection(c.Security()),
 		API:    mqtt.Address{Enabled: g.Enabled, Subscribe: g.Subscribe, Publish: g.Publish, SubscribeQoS: byte(g.SubscribeQoS)},
 		Admin:  mqtt.Address{Enabled: a.Enabled, Subscribe: a.Subscribe, Publish: a.Publish, SubscribeQoS: byte(a.SubscribeQoS)},
 		QoS:    byte(g.PublishQoS), Window: g.MaxInflight, Waiting: g.MaxBuffered,
 		Proxied: g.Proxied, Vacuum: g.Vacuum,
-		Queues: s.queues, Layout: layout, Events: g.Events, Notify: s.notifier(mqtt.Package), Log: s.log,
+		Common: s.common(mqtt.Package, g.JSON, g.Events),
 	}
 	for _, p := range g.Added {
 		cfg.Added = append(cfg.Added, broker.Property{Name: p[0], Value: p[1]})
@@ -51,10 +48,9 @@ func (s *server) mqttConfig() mqtt.Config {
 
 func (s *server) nanomsgConfig() nanomsg.Config {
 	c := &s.cfg.Nanomsg
-	layout, _ := json.ParseLayout(c.General.JSON)
 	return nanomsg.Config{
 		API:    nanomsg.Address{Enabled: c.General.Enabled, Connect: c.General.Mode == "connect", Address: c.General.Address},
 		Admin:  nanomsg.Address{Enabled: c.Admin.Enabled, Connect: c.Admin.Mode == "connect", Address: c.Admin.Address},
-		Queues: s.queues, Layout: layout, Events: c.General.Events, Notify: s.notifier(nanomsg.Package), Log: s.log,
+		Common: s.common(nanomsg.Package, c.General.JSON, c.General.Events),
 	}
 }

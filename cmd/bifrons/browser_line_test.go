@@ -28,6 +28,17 @@ const lineScript = `
 		const size = location.search.includes("viewer") ? { width: 160, height: 120, frameRate: 5 } : { width: 960, height: 540, frameRate: 20 };
 		return capture.call(this, wanted?.video ? { ...wanted, video: size } : wanted);
 	};
+	// A machine without power to spare makes no other picture: what comes late counts.
+	const describe = RTCPeerConnection.prototype.setLocalDescription;
+	RTCPeerConnection.prototype.setLocalDescription = async function(...args) {
+		await describe.apply(this, args);
+		for (const sender of this.getSenders()) {
+			const wanted = sender.getParameters();
+			if (sender.track?.kind !== "video" || !wanted.encodings?.length) continue;
+			wanted.degradationPreference = "maintain-framerate-and-resolution";
+			await sender.setParameters(wanted).catch(e => console.log("preference: " + e));
+		}
+	};
 	document.addEventListener("DOMContentLoaded", () => { // nobody looks
 		document.head.appendChild(document.createElement("style")).textContent = "video { visibility: hidden }";
 	});

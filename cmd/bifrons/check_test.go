@@ -160,5 +160,8 @@ func TestCheckFoldersOfJanus(t *testing.T) {
 		if code := run([]string{"check", "-F", folder}, &out, &out); code != 0 {
 			t.Errorf("%s: exit code %d\n%s", folder, code, &out)
 		}
+		if strings.Contains(out.String(), "not supported") || strings.Contains(out.String(), ", ignored\n") {
+			t.Errorf("%s: something has no effect\n%s", folder, &out)
+		}
 	}
 }

@@ -94,7 +94,7 @@ func (s *server) notifier(transport string) func(conn string, event []byte) {
 
 // metrics is what monitoring reads.
 func (s *server) metrics() http.Handler {
-	commit, _ := build()
+	commit, _ := module.Build()
 	return metrics.Handler(metrics.Config{
 		Core: s.core, Engine: s.engine, Gate: s.gate, Bodies: s.bodies, Queues: s.queues, Outlets: s.events,
 		Version: module.APIVersionString, Commit: commit,

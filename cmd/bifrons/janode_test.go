@@ -14,6 +14,7 @@ import (
 
 	"github.com/pion/webrtc/v4"
 
+	"bifrons/api/config"
 	"bifrons/api/plugin/sip/siptest"
 	"bifrons/rtp/waittest"
 	"bifrons/sdp"
@@ -76,6 +77,19 @@ func TestJanodeAudioBridge(t *testing.T) {
 	if wav, err := os.ReadFile(filepath.Join(folder, "mix.wav")); err != nil || !strings.HasPrefix(string(wav), "RIFF") {
 		t.Errorf("the recording of the mix: %.12q, %v", wav, err)
 	}
+}
+
+// TestJanodeLua: janode's calls of the VideoRoom plugin, at the script for Lua of Debian's
+// package janus.
+func TestJanodeLua(t *testing.T) {
+	waittest.NoLeaks(t)
+	const folder = "/usr/share/janus/lua"
+	if _, err := os.Stat(folder + "/videoroom.lua"); err != nil {
+		needs(t, "the scripts of the package janus are not installed: "+err.Error())
+	}
+	file := fmt.Sprintf("general: { path = %q, script = %q }", folder, folder+"/videoroom.lua")
+	s := testServer(t, func(c *config.Config) { c.Folder = writeFiles(t, map[string]string{"janus.plugin.lua.jcfg": file}) })
+	runJanodeAt(t, s, "janode-lua.mjs")
 }
 
 // TestJanodeSIP: and every call of the SIP plugin, at Kamailio.

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -23,21 +22,23 @@ func main() {
 // run is the program; it returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
 	command := ""
-	if len(args) > 0 && (args[0] == "check" || args[0] == "doctor") {
+	if len(args) > 0 && config.IsCommand(args[0]) {
 		command, args = args[0], args[1:]
+	}
+	if command == "help" {
+		return help(args, stdout)
 	}
 	opt, err := config.ParseArgs(args)
 	if err != nil {
 		fmt.Fprintf(stdout, "bifrons: %v\nTry --help.\n", err)
 		return 1
 	}
-	commit, compiled := build()
 	switch {
 	case opt.Help:
-		config.Usage(stdout)
+		config.Help(stdout, command)
 		return 0
 	case opt.Version:
-		config.Banner(stdout, commit, compiled)
+		config.Banner(stdout)
 		return 0
 	case command == "check":
 		return check(opt, stdout)
@@ -143,22 +144,29 @@ func (s *server) serve(signals <-chan os.Signal, load func() (*config.Config, []
 	}
 }
 
-// build tells the commit and time of the build, as far as the binary knows.
-func build() (commit, compiled string) {
-	commit, compiled = "not-a-git-repo", "unknown"
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return commit, compiled
+// help is the sub-command that explains the others.
+func help(args []string, w io.Writer) int {
+	topic := strings.Join(args, " ")
+	if topic == "-h" || topic == "--help" {
+		topic = "help"
 	}
-	for _, s := range info.Settings {
-		switch s.Key {
-		case "vcs.revision":
-			commit = s.Value
-		case "vcs.time":
-			compiled = s.Value
-		}
+	if !config.Help(w, topic) {
+		fmt.Fprintf(w, "bifrons: there is no help about %q\nTry --help.\n", topic)
+		return 1
 	}
-	return commit, compiled
+	return 0
+}
+
+// colors reports whether the log's levels have colours: if that is asked for, and otherwise
+// if nobody but a terminal gets them.
+func colors(g *config.General) bool {
+	return g.DebugColors.Or(g.LogToStdout && g.LogToFile == "" && isTerminal(os.Stdout))
+}
+
+// isTerminal reports whether a file is a terminal, as far as its kind says, that has colours.
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && info.Name() != "null" && os.Getenv("TERM") != "dumb"
 }
 
 // openLog makes the log that the settings want.
@@ -168,11 +176,11 @@ func openLog(g *config.General, stdout io.Writer) (*log.Log, error) {
 	}
 	return log.New(log.Config{
 		Stdout: stdout, File: g.LogToFile, Level: g.DebugLevel,
-		Prefix: g.LogPrefix, Timestamps: g.DebugTimestamps, Colors: g.DebugColors,
+		Prefix: g.LogPrefix, Timestamps: g.DebugTimestamps, Colors: colors(g),
 	})
 }
 
-// rotateLog opens the log file anew whenever the signal of that name comes,
+// rotateLog opens the log file again whenever the signal of that name comes,
 // until stop is called.
 func rotateLog(l *log.Log, name string) (stop func()) {
 	sig := rotateSignal(name)

@@ -61,7 +61,7 @@ func (s *server) reload(load func() (*config.Config, []config.Problem), told map
 	return true
 }
 
-// changeable tells whether a setting can be changed in a running server. Secrets
+// changeable reports whether a setting can be changed in a running server. Secrets
 // of the Janus API can, but its clients do not have to begin with them.
 func (s *server) changeable(name string) bool {
 	switch name {
@@ -77,7 +77,7 @@ func (s *server) changeable(name string) bool {
 var reloadable = map[string]func(s *server, c *config.Server){
 	"general.debug_level":       func(s *server, c *config.Server) { s.out.SetLevel(c.General.DebugLevel) },
 	"general.debug_timestamps":  func(s *server, c *config.Server) { s.out.SetTimestamps(c.General.DebugTimestamps) },
-	"general.debug_colors":      func(s *server, c *config.Server) { s.out.SetColors(c.General.DebugColors) },
+	"general.debug_colors":      func(s *server, c *config.Server) { s.out.SetColors(colors(&c.General)) },
 	"general.api_secret":        reloadSecrets,
 	"general.token_auth_secret": reloadSecrets,
 	"general.admin_secret":      func(s *server, c *config.Server) { s.admin.SetSecret(c.General.AdminSecret) },

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -18,9 +19,11 @@ import (
 	"bifrons/api/budget"
 	"bifrons/api/config"
 	"bifrons/api/event"
+	"bifrons/api/incident"
 	"bifrons/api/janus"
 	"bifrons/api/log"
 	"bifrons/api/log/jsonlog"
+	"bifrons/api/module"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/audiobridge"
 	"bifrons/api/plugin/duktape"
@@ -64,7 +67,8 @@ type server struct {
 
 // start starts the engine, the core, the plugins and the transports.
 func start(cfg *config.Config, demos string, out *log.Log) (s *server, err error) {
-	s = &server{cfg: cfg, log: out.Logger(), out: out, bodies: budget.New(transport.BodyBytes)}
+	incidents := new(incident.List)
+	s = &server{cfg: cfg, log: slog.New(incident.Handler(out.Logger().Handler(), incidents)), out: out, bodies: budget.New(transport.BodyBytes)}
 	s.gate, s.queues = s.newGate(), transport.NewAccount(transport.QueueBytes, s.log)
 	defer func() {
 		if err != nil {
@@ -99,7 +103,9 @@ func start(cfg *config.Config, demos string, out *log.Log) (s *server, err error
 			s.files = append(s.files, f)
 		}
 	}
-	s.admin = admin.New(s.core, s.adminConfig(out))
+	ac := s.adminConfig(out)
+	ac.Incidents = incidents
+	s.admin = admin.New(s.core, ac)
 	s.core.SetAdmin(s.admin)
 	if err := s.startTransports(demos); err != nil {
 		return s, err
@@ -223,7 +229,7 @@ func localIP(name string) (netip.Addr, error) {
 
 func (s *server) coreConfig(media sfu.Config) janus.Config {
 	c := &s.cfg.Server
-	commit, compiled := build()
+	commit, compiled := module.Build()
 	return janus.Config{
 		Engine: s.engine,
 		Auth: auth.New(auth.Config{
@@ -280,6 +286,9 @@ func (s *server) greet(w io.Writer) {
 	for _, l := range s.listeners() {
 		if l.Name == "http" {
 			fmt.Fprintf(w, "  Echo test    %s\n", transport.LocalURL("http", l.Addr, "/"))
+		}
+		if l.Name == "admin_http" || l.Name == "admin_https" {
+			fmt.Fprintf(w, "  Dashboard    %s\n", transport.LocalURL(strings.TrimPrefix(l.Name, "admin_"), l.Addr, "/dashboard/"))
 		}
 		title := "Janus API"
 		if l.Admin {

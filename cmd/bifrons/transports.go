@@ -36,7 +36,7 @@ type flusher interface {
 }
 
 // transports is the list of all transports, by the names that they have in
-// settings, in the order in which they are opened: the page of HTTP tells where the
+// settings, in the order in which they are opened: the page of HTTP says where the
 // WebSockets are.
 var transports = []struct {
 	name string
@@ -99,7 +99,7 @@ func (s *server) listeners() (list []transport.Listener) {
 	return list
 }
 
-// listening tells whether there is a listener for the Janus API, or the Admin API.
+// listening reports whether there is a listener for the Janus API, or the Admin API.
 func (s *server) listening(admin bool) bool {
 	for _, l := range s.listeners() {
 		if l.Admin == admin {
@@ -122,8 +122,11 @@ func (s *server) port(name string) int {
 func (s *server) httpConfig(demos string) (rest.Config, error) {
 	c := &s.cfg.HTTP
 	g, a := &c.General, &c.Admin
-	layout, _ := json.ParseLayout(g.JSON)
 	page, err := web.Page(s.pageSettings())
+	if err != nil {
+		return rest.Config{}, err
+	}
+	dashboard, err := web.Dashboard(web.Settings{BasePath: a.BasePath})
 	if err != nil {
 		return rest.Config{}, err
 	}
@@ -145,15 +148,12 @@ func (s *server) httpConfig(demos string) (rest.Config, error) {
 		MaxConns:    g.ConnectionLimit,
 		Gate:        s.gate,
 		Bodies:      s.bodies,
-		Queues:      s.queues,
-		Layout:      layout,
-		Events:      g.Events,
-		Notify:      s.notifier(rest.Package),
 		Page:        page,
+		Dashboard:   dashboard,
 		Files:       s.serveFile,
 		Ready:       s.ready,
 		Metrics:     s.metrics(),
-		Log:         s.log,
+		Common:      s.common(rest.Package, g.JSON, g.Events),
 	}
 	if s.whip != nil {
 		hc.Others = s.whip
@@ -184,7 +184,6 @@ func (s *server) pageSettings() web.Settings {
 func (s *server) wsConfig() websockets.Config {
 	c := &s.cfg.WebSockets
 	g, a := &c.General, &c.Admin
-	layout, _ := json.ParseLayout(g.JSON)
 	return websockets.Config{
 		API: websockets.API{
 			WS:  address(g.WS, g.Port, g.IP, g.Interface, g.Unix),
@@ -200,14 +199,16 @@ func (s *server) wsConfig() websockets.Config {
 		Certificate: certificate(c.Certificates),
 		Gate:        s.gate,
 		Bodies:      s.bodies,
-		Queues:      s.queues,
-		Layout:      layout,
 		PingTrigger: g.PingPongTrigger,
 		PingTimeout: g.PingPongTimeout,
-		Events:      g.Events,
-		Notify:      s.notifier(websockets.Package),
-		Log:         s.log,
+		Common:      s.common(websockets.Package, g.JSON, g.Events),
 	}
+}
+
+// common is what all transports are told.
+func (s *server) common(pkg, layout string, events bool) transport.Common {
+	l, _ := json.ParseLayout(layout)
+	return transport.Common{Queues: s.queues, Layout: l, Events: events, Notify: s.notifier(pkg), Log: s.log}
 }
 
 func address(on bool, port uint16, ip netip.Addr, ifc, path string) transport.Address {

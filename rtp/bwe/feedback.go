@@ -8,7 +8,7 @@ import (
 	"bifrons/rtp/rtcp"
 )
 
-// Result is what feedback says about one packet.
+// Result is the feedback on one packet.
 type Result struct {
 	Number   uint64 // transport-wide, unwrapped
 	Received bool
@@ -28,7 +28,7 @@ type Adapter struct {
 }
 
 // MaxResults is the most packets that a believable message tells of.
-const MaxResults = historyLen
+const MaxResults = historyMost
 
 // TWCC appends what t says to dst, in order of numbers, and no more than dst has
 // capacity for. last is the highest number sent. Messages that tell of

@@ -6,15 +6,19 @@ import (
 	"bifrons/rtp/mono"
 )
 
-// historyLen is how many of the last packets sent are remembered; it must be a
-// power of two. 2048 packets are 4 s of 5 Mbit/s.
-const historyLen = 2048
+// Sizes of the history, which must be powers of two: 2048 packets are 4 s of 5 Mbit/s. It
+// grows until it covers historyTime, in which feedback has come.
+const (
+	historyLeast = 256
+	historyMost  = 2048
+	historyTime  = 1500 * time.Millisecond
+)
 
 // forgetAfter is how long nothing may be sent before everything is forgotten, well
 // before the 32 bits of a record's time come round.
 const forgetAfter = time.Minute
 
-// Class is what a packet is for.
+// Class is the purpose of a packet.
 type Class uint8
 
 // Classes of packets.
@@ -34,7 +38,7 @@ type Sent struct {
 	Cluster uint8 // probe cluster that it belongs to, 1 to 15, 0 for none
 }
 
-// What is known about a packet.
+// States of a packet.
 const (
 	unknown = iota // never sent, or forgotten
 	inFlight
@@ -61,14 +65,14 @@ func (r *record) is() uint8 { return r.state & (1<<stateBits - 1) }
 
 func (r *record) set(state uint8) { r.state = r.state&^(1<<stateBits-1) | state }
 
-// history is what was sent. Feedback finds each packet once.
+// history has the packets sent. Feedback finds each once.
 type history struct {
 	last     uint64 // highest number sent, 0 before the first
 	lastAt   mono.Time
 	reported uint64 // highest number that feedback has told of
 	flying   int    // bytes sent after that
 	backlog  backlog
-	ring     [historyLen]record
+	ring     []record // of the last numbers
 }
 
 // backlog is the queue that a line would have that carries the estimate and nothing else. What
@@ -93,32 +97,51 @@ func (b *backlog) add(since time.Duration, size int) time.Duration {
 	return wait
 }
 
+func newHistory() history { return history{ring: make([]record, historyLeast)} }
+
 // sent notes a packet. ok is false if its number does not follow.
 func (h *history) sent(now mono.Time, s Sent) (ok bool) {
 	if s.Number <= h.last {
 		return false
 	}
-	if h.last != 0 && now.Sub(h.lastAt) > forgetAfter || s.Number-h.last > historyLen {
-		clear(h.ring[:])
+	if h.last != 0 && now.Sub(h.lastAt) > forgetAfter || s.Number-h.last > uint64(len(h.ring)) {
+		clear(h.ring)
 		h.reported, h.flying = s.Number-1, 0
 	} else {
 		for n := h.last + 1; n < s.Number; n++ {
-			h.ring[n%historyLen] = record{}
+			*h.slot(n) = record{}
 		}
 	}
-	if s.Number-h.reported > historyLen { // what is overwritten flies no more
-		for n := h.reported + 1; n+historyLen <= s.Number; n++ {
+	at, r := micros(now), h.slot(s.Number)
+	if r.is() != unknown && len(h.ring) < historyMost && at-r.at < uint32(historyTime/time.Microsecond) {
+		h.grow(s.Number)
+		r = h.slot(s.Number)
+	}
+	if known := uint64(len(h.ring)); s.Number-h.reported > known { // what is overwritten flies no more
+		for n := h.reported + 1; n+known <= s.Number; n++ {
 			h.pass(n)
 		}
 	}
 	size := uint16(min(max(s.Size, 0), 1<<16-1))
 	own := h.backlog.add(now.Sub(h.lastAt), int(size))
-	h.ring[s.Number%historyLen] = record{
-		at: micros(now), size: size, state: inFlight | uint8(s.Class)<<stateBits | s.Cluster<<(stateBits+classBits), own: uint8(own / ownTick),
+	*r = record{
+		at: at, size: size, state: inFlight | uint8(s.Class)<<stateBits | s.Cluster<<(stateBits+classBits), own: uint8(own / ownTick),
 	}
 	h.last, h.lastAt = s.Number, now
 	h.flying += int(size)
 	return true
+}
+
+func (h *history) slot(n uint64) *record { return &h.ring[n&uint64(len(h.ring)-1)] }
+
+// grow makes room for twice as many packets, the next of which has the number n.
+func (h *history) grow(n uint64) {
+	old := history{ring: h.ring}
+	h.ring = make([]record, 2*len(old.ring))
+	for range old.ring {
+		n--
+		*h.slot(n) = *old.slot(n)
+	}
 }
 
 // waiting is how long a packet would wait now by the backlog.
@@ -127,13 +150,13 @@ func (h *history) waiting(now mono.Time) time.Duration { return h.backlog.wait -
 // pass takes a number out of what flies: everything up to it was reported, or will
 // not be.
 func (h *history) pass(n uint64) {
-	if r := &h.ring[n%historyLen]; r.is() != unknown {
+	if r := h.slot(n); r.is() != unknown {
 		h.flying = max(0, h.flying-int(r.size))
 	}
 	h.reported = n
 }
 
-// verdict is what feedback on a packet means.
+// verdict is the meaning of feedback on a packet.
 type verdict uint8
 
 const (
@@ -159,10 +182,10 @@ func (h *history) report(now mono.Time, n uint64, received bool) (packet, verdic
 	if n == 0 || n > h.last {
 		return packet{}, neverSent
 	}
-	if n+historyLen <= h.last {
+	if n+uint64(len(h.ring)) <= h.last {
 		return packet{}, tooOld
 	}
-	r := &h.ring[n%historyLen]
+	r := h.slot(n)
 	if r.is() == unknown {
 		return packet{}, neverSent
 	}

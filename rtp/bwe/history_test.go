@@ -11,7 +11,7 @@ const t0 = mono.Time(time.Hour + 12345678)
 
 // TestHistoryVerdicts: each packet counts once; anything else is told apart.
 func TestHistoryVerdicts(t *testing.T) {
-	var h history
+	h := newHistory()
 	for n := uint64(1); n <= 5000; n++ {
 		if !h.sent(t0.Add(time.Duration(n)*time.Millisecond), Sent{Number: n, Size: 1000 + int(n%7)}) {
 			t.Fatal("a number in order was refused")
@@ -25,8 +25,8 @@ func TestHistoryVerdicts(t *testing.T) {
 		want     verdict
 	}{
 		{"before the first", 0, true, neverSent},
-		{"too old", 5000 - historyLen, true, tooOld},
-		{"oldest", 5001 - historyLen, true, newlyReceived},
+		{"too old", 5000 - historyMost, true, tooOld},
+		{"oldest", 5001 - historyMost, true, newlyReceived},
 		{"lost", 4000, false, newlyLost},
 		{"lost again", 4000, false, repeated},
 		{"found", 4000, true, foundAgain},
@@ -53,7 +53,7 @@ func TestHistoryVerdicts(t *testing.T) {
 
 // TestHistoryFlying: what was sent and not told of, whatever is skipped or overwritten.
 func TestHistoryFlying(t *testing.T) {
-	var h history
+	h := newHistory()
 	n := uint64(0)
 	send := func(count int, step uint64) {
 		for range count {
@@ -80,9 +80,9 @@ func TestHistoryFlying(t *testing.T) {
 	}
 	h.report(t0, 25, true)
 	expect(0)
-	send(3*historyLen, 1)
-	expect(historyLen)
-	send(1, 10*historyLen) // everything else is out of reach
+	send(3*historyMost, 1)
+	expect(historyMost)
+	send(1, 10*historyMost) // everything else is out of reach
 	expect(1)
 	if h.sent(t0, Sent{Number: n, Size: 1}) || h.sent(t0, Sent{Number: n - 1, Size: 1}) {
 		t.Error("a number that does not follow was taken")

@@ -17,11 +17,16 @@ const (
 // rates measures what arrives. A rate is the lower one of what arrived and of what
 // was sent for it, so that no report on times makes it more than what was sent.
 type rates struct {
-	ring [rateSlots]rateMark
-	n    int // marks there are
-	last int // the newest
-	sum  uint64
+	ring  [rateSlots]rateMark
+	first int // mark that counts
+	next  int // the newest is the one before; equal to first if there is none
+	sum   uint64
+	usual span // of rateWindow
+	fresh span // of rateFresh
 }
+
+// span is where the marks of the latest time of some length begin.
+type span struct{ from int }
 
 // rateMark is how many bytes had arrived at a moment.
 type rateMark struct {
@@ -30,48 +35,44 @@ type rateMark struct {
 	sum     uint64
 }
 
+func (r *rates) mark(i int) *rateMark { return &r.ring[i&(rateSlots-1)] }
+
 // add takes a packet that arrived.
 func (r *rates) add(sent mono.Time, arrival time.Duration, size int) {
 	r.sum += uint64(size)
-	m := &r.ring[r.last]
-	if r.n > 0 {
-		if arrival-m.arrival > rateGap || sent.Sub(m.sent) > rateGap {
-			r.n = 0
-		}
+	m := r.mark(r.next - 1)
+	if r.next > r.first && (arrival-m.arrival > rateGap || sent.Sub(m.sent) > rateGap) {
+		r.first = r.next
 	}
-	if r.n > 0 {
+	if r.next > r.first {
 		arrival, sent = max(arrival, m.arrival), max(sent, m.sent)
-		before := &r.ring[(r.last-1)&(rateSlots-1)]
-		if r.n > 1 && arrival-before.arrival < rateSlot {
+		if r.next-r.first > 1 && arrival-r.mark(r.next-2).arrival < rateSlot {
 			*m = rateMark{arrival, sent, r.sum}
 			return
 		}
-		r.last = (r.last + 1) & (rateSlots - 1)
 	}
-	r.ring[r.last] = rateMark{arrival, sent, r.sum}
-	r.n = min(r.n+1, rateSlots)
+	*r.mark(r.next) = rateMark{arrival, sent, r.sum}
+	r.next++
+	r.first = max(r.first, r.next-rateSlots)
 }
 
 // rate returns bit/s over the last arrivals within a time, 0 if they cover less
-// than half of it.
-func (r *rates) rate(within time.Duration) uint64 {
-	if r.n < 2 {
+// than half of it. Each s is for one length of time.
+func (r *rates) rate(s *span, within time.Duration) uint64 {
+	if r.next-r.first < 2 {
 		return 0
 	}
-	top := &r.ring[r.last]
-	from := top
-	for i := 1; i < r.n; i++ {
-		m := &r.ring[(r.last-i)&(rateSlots-1)]
-		if top.arrival-m.arrival > within {
-			break
-		}
-		from = m
+	top := r.mark(r.next - 1)
+	s.from = max(s.from, r.first)
+	for top.arrival-r.mark(s.from).arrival > within {
+		s.from++
 	}
-	span := max(top.arrival-from.arrival, top.sent.Sub(from.sent))
-	if top.arrival-from.arrival < within/2 {
+	from := r.mark(s.from)
+	arrived := top.arrival - from.arrival
+	if arrived < within/2 {
 		return 0
 	}
-	return perSecond(top.sum-from.sum, span)
+	return perSecond(top.sum-from.sum, max(arrived, top.sent.Sub(from.sent)))
 }
 
 // perSecond returns bit/s for bytes in a time.

@@ -63,6 +63,9 @@ func (q *Quality) Update(lost, expected int64) {
 // Percent returns the quality, 0..100.
 func (q Quality) Percent() int { return int(100*(1-q.loss) + 0.5) }
 
+// Loss is the share that was lost, 0 to 1.
+func (q Quality) Loss() float64 { return q.loss }
+
 // unitsToTime converts timestamp units to time.
 func unitsToTime(units float64, rate uint32) time.Duration {
 	if rate == 0 {

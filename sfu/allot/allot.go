@@ -4,6 +4,7 @@
 package allot
 
 import (
+	"math"
 	"time"
 
 	"bifrons/rtp/mono"
@@ -11,9 +12,12 @@ import (
 	"bifrons/sfu/route"
 )
 
-// Line is what is known of the line.
+// Line is the state of the line.
 type Line struct {
 	Target uint64 // bit/s for everything
+	// Arriving is how much arrives in bit/s, 0 = unknown. As long as nothing tells that it is
+	// too much, the line carries that, whatever the target.
+	Arriving uint64
 	// Sure tells that more than Target is too much: delay or losses were seen, or it is a limit.
 	// Without, a little more is no reason to go down.
 	Sure bool
@@ -33,7 +37,7 @@ type Stream struct {
 	Adapting bool         // its sender can be asked for another rate
 }
 
-// Share is what a stream gets.
+// Share is a stream's part of the line.
 type Share struct {
 	Ceiling media.Layer // -1 = no limit
 	Pause   bool        // not even the lowest layer fits
@@ -45,6 +49,7 @@ type Share struct {
 const (
 	upMargin   = 1.1 // times what a layer takes has to be there before it is taken
 	backMargin = 1.2 // the same for the lowest layer after a pause
+	arrived    = 1.1 // times what arrives may be taken for what is sent: neither is measured exactly
 	slack      = 1.2 // times the target may be sent where nothing tells that it is too much
 	wantMargin = 1.05
 	askMargin  = 2.0 // times its rate could be of use to a stream that adapts
@@ -58,7 +63,9 @@ const (
 	trailWait   = 3 * time.Second // for the target to follow
 	holdFirst   = 5 * time.Second
 	holdLongest = time.Minute
+	holdShare   = 0.8    // of what was used when a way up was wrong is not wrong
 	retry       = 1.3    // times the budget that was wrong is worth another try at once
+	retryMargin = 1.1    // times that is to be shown
 	wantMore    = 10_000 // bit/s beyond, since little is measured less exactly
 	// pauseAfter is for how long in all it has to be sure that the lowest layers are too much
 	// before one ends; a sender that adapts gets longer.
@@ -66,8 +73,8 @@ const (
 	pauseAfterAsked = 5 * time.Second
 	pauseStep       = 500 * time.Millisecond // that one call adds at most
 	// Pictures a second below which a higher resolution is no gain, unless the stream has no
-	// more: then detail matters, as of a screen.
-	smooth = 10
+	// more: then detail matters, as of a screen. It lies between the halves of usual rates.
+	smooth = 11
 )
 
 // Allotter divides one subscriber's line. The zero value is ready for use, by one goroutine.
@@ -76,14 +83,16 @@ type Allotter struct {
 
 	upAt          mono.Time // last way up
 	risen, failed float64   // budgets of that, and of the last one that was wrong
+	taken, over   float64   // what was used after those, in bit/s
 	hold          time.Duration
-	until         mono.Time     // nothing goes up before
+	until         mono.Time     // no way leads up near over before
+	top           float64       // bit/s that ways up may lead to
 	short         time.Duration // that it was sure that the lowest layers are too much
 	last          mono.Time     // call
 	budget        float64       // for video
 }
 
-// state is what is remembered of a stream.
+// state is the memory about a stream.
 type state struct {
 	steps  []step // lowest first
 	given  media.Layer
@@ -119,7 +128,7 @@ func (a *Allotter) Divide(now mono.Time, line Line, streams []Stream, shares []S
 	a.budget = max(float64(line.Target)-audio, 0)
 	allowed := a.budget
 	if !line.Sure {
-		allowed = max(slack*float64(line.Target)-audio, 0)
+		allowed = max(slack*float64(line.Target)-audio, arrived*float64(line.Arriving)-audio, 0)
 	}
 	if a.upAt != 0 && now.Sub(a.upAt) < upSettles {
 		allowed = max(settleSlack*float64(line.Target)-audio, 0)
@@ -127,6 +136,9 @@ func (a *Allotter) Divide(now mono.Time, line Line, streams []Stream, shares []S
 	for i := range a.states {
 		s := &a.states[i]
 		s.plan, s.most = s.at, len(s.steps)-1
+	}
+	if a.top = math.Inf(1); !changed && now < a.until && a.budget <= retry*a.failed {
+		a.top = holdShare * a.over
 	}
 	switch {
 	case changed:
@@ -138,7 +150,7 @@ func (a *Allotter) Divide(now mono.Time, line Line, streams []Stream, shares []S
 			s.plan, s.most = -1, s.at
 		}
 		a.fill(allowed)
-	case now >= a.until || a.budget > retry*a.failed:
+	default:
 		if a.fill(a.budget); line.Trailing && now >= a.until {
 			a.try()
 		}
@@ -150,7 +162,7 @@ func (a *Allotter) Divide(now mono.Time, line Line, streams []Stream, shares []S
 	return a.want(audio)
 }
 
-// observe takes over what the streams are; it tells whether that is something new.
+// observe takes over what the streams are; it reports whether that is something new.
 func (a *Allotter) observe(streams []Stream) (changed bool) {
 	if len(a.states) != len(streams) {
 		changed = true
@@ -218,12 +230,12 @@ func (s *state) climb(x *Stream) {
 	}
 }
 
-// gives tells whether a layer is what the stream gets now.
+// gives reports whether a layer is what the stream gets now.
 func (s *state) gives(l media.Layer) bool { return s.known && !s.paused && l == s.given }
 
 func sameLevel(a, b media.Layer) bool { return a.Encoding == b.Encoding && a.Spatial == b.Spatial }
 
-// above tells whether a layer is more than a wish in something.
+// above reports whether a layer is more than a wish in something.
 func above(l, wish media.Layer) bool {
 	return wish.Encoding >= 0 && l.Encoding > wish.Encoding || wish.Spatial >= 0 && l.Spatial > wish.Spatial ||
 		wish.Temporal >= 0 && l.Temporal > wish.Temporal
@@ -263,7 +275,7 @@ func (a *Allotter) used() (sum float64) {
 	return sum
 }
 
-// restart plans anew, from nothing.
+// restart plans again, from nothing.
 func (a *Allotter) restart() {
 	for i := range a.states {
 		a.states[i].plan = -1
@@ -291,7 +303,7 @@ func (a *Allotter) fill(budget float64) {
 		if to > s.at {
 			limit = min(limit, a.budget)
 		}
-		if sum+(margin-1)*s.cost(to) > limit {
+		if sum+(margin-1)*s.cost(to) > limit || to > s.at && sum > a.top {
 			s.most = s.plan
 			continue
 		}
@@ -375,13 +387,13 @@ func (a *Allotter) note(now mono.Time, changed bool) {
 	case down:
 		if a.upAt != 0 && now.Sub(a.upAt) < upFailed {
 			a.hold = min(max(2*a.hold, holdFirst), holdLongest)
-			a.until, a.failed = now.Add(a.hold), a.risen
+			a.until, a.failed, a.over = now.Add(a.hold), a.risen, a.taken
 		}
 	case up:
 		if now.Sub(a.until) > holdLongest {
 			a.hold = 0
 		}
-		a.upAt, a.risen = now, a.budget
+		a.upAt, a.risen, a.taken = now, a.budget, a.used()
 	}
 }
 
@@ -416,7 +428,7 @@ func (a *Allotter) give(streams []Stream, shares []Share) {
 	}
 }
 
-// want is what the next step needs in all.
+// want is the total rate that the next step needs.
 func (a *Allotter) want(audio float64) uint64 {
 	used := a.used()
 	for i := range a.states {
@@ -427,8 +439,12 @@ func (a *Allotter) want(audio float64) uint64 {
 		if s.plan < 0 {
 			margin = backMargin
 		}
-		next := s.cost(s.plan + 1)
-		return uint64((audio+used-s.cost(s.plan)+margin*next)*wantMargin) + wantMore
+		next, rest := s.cost(s.plan+1), used-s.cost(s.plan)
+		need := rest + margin*next
+		if rest+next > a.top { // nothing less is worth another try
+			need = max(need, retryMargin*retry*a.failed)
+		}
+		return uint64((audio+need)*wantMargin) + wantMore
 	}
 	more := 0.0
 	for i := range a.states {

@@ -85,7 +85,7 @@ func TestFirstDivision(t *testing.T) {
 		{"all of a good line", 5000, []Stream{audio(), camera()}, []media.Layer{media.NoLayer, layer(2, 2)}},
 		{"what fits with a margin", 640, []Stream{audio(), camera()}, []media.Layer{media.NoLayer, layer(1, 2)}},
 		{"audio comes off first", 560, []Stream{audio(), camera()}, []media.Layer{media.NoLayer, layer(1, 1)}},
-		{"not below ten pictures a second for a larger one", 260, []Stream{camera()}, []media.Layer{layer(0, 2)}},
+		{"not below eleven pictures a second for a larger one", 260, []Stream{camera()}, []media.Layer{layer(0, 2)}},
 		{"the lowest", 70, []Stream{camera()}, []media.Layer{layer(0, 0)}},
 		{"nothing of video, but audio", 60, []Stream{audio(), camera()}, []media.Layer{media.NoLayer, paused}},
 		{"a screen: detail first", 340, []Stream{screen()}, []media.Layer{layer(1, 0)}},
@@ -182,6 +182,29 @@ func TestUpBacksOff(t *testing.T) {
 	}
 }
 
+// What failed says nothing of less than that, nor of a line that has changed: it is asked for what
+// shows the latter.
+func TestUpOnlyBacksOffFromWhatFailed(t *testing.T) {
+	var r run
+	r.divide(560, false, audio(), camera())
+	r.divide(2000, false, audio(), camera())
+	if got := r.stay(2*time.Second, 130, true, audio(), camera())[1]; got.Ceiling != layer(0, 0) {
+		t.Fatalf("%+v: did not go down", got)
+	}
+	if got := r.stay(time.Second, 400, false, audio(), camera())[1]; got.Ceiling != layer(1, 1) {
+		t.Errorf("%+v a second after much more failed", got)
+	}
+	if got := r.stay(2*time.Second, 2000, false, audio(), camera())[1]; got.Ceiling != layer(1, 2) {
+		t.Errorf("%+v where that failed", got)
+	}
+	if room := uint64(1.3 * 1_950_000); r.want < room+50_000 {
+		t.Errorf("wants %d, which cannot show that the line has become better", r.want)
+	}
+	if got := r.divide(r.want/1000*97/100, false, audio(), camera())[1]; got.Ceiling.Encoding != 2 {
+		t.Errorf("%+v with most of what was wanted", got)
+	}
+}
+
 // Where the target follows what is sent, layers are tried one by one, and each is given time to show.
 func TestTrailingTarget(t *testing.T) {
 	var r run
@@ -235,6 +258,23 @@ func TestUpSettles(t *testing.T) {
 	r.divide(2000, false, camera())
 	if got := r.divide(600, true, camera())[0]; got.Ceiling.Encoding != 1 {
 		t.Errorf("%+v with much less than what it takes", got)
+	}
+}
+
+// A target below what arrives is no reason to go down where nothing tells that this is too much.
+func TestWhatArrivesIsCarried(t *testing.T) {
+	for _, c := range []struct {
+		arriving uint64
+		sure     bool
+		stays    bool
+	}{{1_550_000, false, true}, {1_550_000, true, false}, {900_000, false, false}, {0, false, false}} {
+		var r run
+		r.stay(5*time.Second, 2000, false, audio(), camera())
+		streams, shares := []Stream{audio(), camera()}, make([]Share, 2)
+		r.Divide(r.now.Add(time.Second), Line{Target: 1_000_000, Sure: c.sure, Arriving: c.arriving}, streams, shares)
+		if stays := shares[1].Ceiling == layer(2, 1); stays != c.stays {
+			t.Errorf("%+v: %+v", c, shares[1])
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ type Estimation struct {
 	Start uint64 // bit/s before anything is known, 0 = bwe.DefaultStart
 }
 
-// line is what is known of the way to the remote. There is one while estimation is on,
+// line is the state of the way to the remote. There is one while estimation is on,
 // video is sent, and the remote can tell how that fares.
 type line struct {
 	peer      *Peer
@@ -40,6 +40,9 @@ type line struct {
 	pacing   uint64    // bit/s at which video leaves that is spread
 	short    mono.Time // when a congestion was seen last
 	near     bool      // the line is near its limit
+	target   uint64    // bit/s
+	credit   float64   // bytes that may be sent again
+	credited mono.Time // when that was last looked at
 	probe    probe
 	nextPump mono.Time
 	paced    uint64 // packets that had to wait
@@ -49,6 +52,7 @@ type line struct {
 	rate     float64   // bit/s at which packets leave
 	measured mono.Time // when that was last looked at
 
+	ticked    mono.Time // when the line was looked at last
 	nextTick  mono.Time // 0 = there is nothing to watch
 	begun     mono.Time // first video
 	lastVideo mono.Time
@@ -59,6 +63,8 @@ const (
 	// lineTick is how often the line is looked at while video flows. All peers do so at
 	// the same moments, so that one pass of the loop serves them.
 	lineTick = mono.Time(25 * time.Millisecond)
+	// calmTick is the same while nothing is wrong with the line, unless feedback comes before.
+	calmTick = 8 * lineTick
 	// lineRest is how long after the last video it is left alone.
 	lineRest = 2 * time.Second
 )
@@ -172,15 +178,21 @@ func (l *line) sent(now mono.Time, o *sender, n int, c bwe.Class) {
 			l.begun = now
 		}
 		if l.nextTick == 0 {
-			l.nextTick = nextTick(now)
-			l.peer.wake(l.nextTick)
+			l.setTick(now)
 			l.peer.loop.Wake(l.nextTick)
 		}
 	}
 }
 
-// nextTick is the next moment at which lines are looked at.
-func nextTick(now mono.Time) mono.Time { return now - now%lineTick + lineTick }
+// setTick has the line looked at again.
+func (l *line) setTick(now mono.Time) {
+	apart := lineTick
+	if l.calm() {
+		apart = calmTick
+	}
+	l.nextTick = now - now%apart + apart
+	l.peer.wake(l.nextTick)
+}
 
 // feedback takes transport-wide feedback.
 func (l *line) feedback(now mono.Time, t *rtcp.TWCC) {
@@ -193,7 +205,7 @@ func (l *line) feedback(now mono.Time, t *rtcp.TWCC) {
 	l.told(now)
 }
 
-// estimated takes what the remote estimates.
+// estimated takes the remote's own estimate.
 func (l *line) estimated(now mono.Time, bps uint64) {
 	l.remb = bps
 	l.control.REMB(now, bps)
@@ -202,7 +214,7 @@ func (l *line) estimated(now mono.Time, bps uint64) {
 	}
 }
 
-// report takes what the remote says of what o sends.
+// report takes the remote's report on the media of o.
 func (l *line) report(now mono.Time, o *sender, b *rtcp.ReportBlock) {
 	if o.stats.SmoothedRTT > 0 {
 		l.control.RTT(now, o.stats.SmoothedRTT)
@@ -218,9 +230,36 @@ func (l *line) report(now mono.Time, o *sender, b *rtcp.ReportBlock) {
 
 // told follows feedback.
 func (l *line) told(now mono.Time) {
-	l.divide(now)
+	switch {
+	case !l.transport || !l.calm():
+		l.divide(now)
+		if l.nextTick > now+lineTick && !l.calm() {
+			l.setTick(now)
+			l.peer.loop.Wake(l.nextTick)
+		}
+	case now.Sub(l.ticked) >= divideLeast:
+		l.tick(now)
+	}
 	if t := l.peer.trace; t != nil {
 		t(l.describe(now))
+	}
+}
+
+// calm reports whether it is enough to look at the line now and then.
+func (l *line) calm() bool {
+	return !l.near && !l.probe.on() && l.control.Calm()
+}
+
+// tick looks at the line.
+func (l *line) tick(now mono.Time) {
+	l.ticked = now
+	l.control.Tick(now)
+	l.measureRate(now)
+	if now.Sub(l.divided) >= divideLeast {
+		l.divide(now)
+	}
+	if l.transport {
+		l.startProbe(now)
 	}
 }
 
@@ -230,17 +269,12 @@ const reportLeast = 100 * time.Millisecond
 // advance does what is due.
 func (l *line) advance(now mono.Time) {
 	if l.nextTick != 0 && l.nextTick <= now {
-		l.control.Tick(now)
-		l.measureRate(now)
-		if now.Sub(l.divided) >= divideLeast {
-			l.divide(now)
-		}
-		if l.transport {
-			l.startProbe(now)
+		if !l.calm() || now-l.ticked >= calmTick { // else feedback has seen to it
+			l.tick(now)
 		}
 		l.nextTick = 0
 		if now.Sub(l.lastVideo) < lineRest || l.holds() {
-			l.nextTick = nextTick(now)
+			l.setTick(now)
 		}
 	}
 	if l.nextPump != 0 && l.nextPump <= now {
@@ -250,7 +284,7 @@ func (l *line) advance(now mono.Time) {
 	l.peer.wake(l.nextPump)
 }
 
-// holds tells whether video waits for the line to carry it.
+// holds reports whether video waits for the line to carry it.
 func (l *line) holds() bool {
 	for _, s := range l.peer.sections {
 		if s.share.Paused && s.Send && s.out.sub.Track() != nil {

@@ -1,12 +1,14 @@
 package peer
 
 import (
+	"slices"
 	"time"
 
 	"bifrons/rtp/bwe"
 	"bifrons/rtp/mono"
 	"bifrons/sfu/allot"
 	"bifrons/sfu/media"
+	"bifrons/sfu/route"
 )
 
 // Weight is how a section counts where the line does not carry everything.
@@ -15,25 +17,26 @@ type Weight struct {
 	Max      uint64 // bit/s, the most that it gets, 0 = no bound
 }
 
-// Share is what a section gets of the line.
+// Share is a section's part of the line.
 type Share struct {
 	Weight
 	Ceiling  media.Layer // -1 = none
 	Rate     uint64      // bit/s that it is counted with
 	Room     uint64      // bit/s that it could take while the others stay as they are
 	Paused   bool        // the line does not carry it
+	Limited  bool        // the line carries less of it than is sent and wanted; only in snapshots
 	Pauses   uint64
 	Switches uint64 // of encodings and layers, for whatever reason
 }
 
 const (
-	// divideLeast is how often the line is divided anew at least while video flows.
+	// divideLeast is how often the line is divided again at least while video flows.
 	divideLeast = 100 * time.Millisecond
 	// patience is how long feedback is awaited before the line is taken to be unknown.
 	patience = 2 * time.Second
 )
 
-// lowest is what begins on a line that is not known yet.
+// lowest is the layer to begin with on a line that is not known yet.
 var lowest = media.Layer{Encoding: 0, Spatial: 0, Temporal: -1}
 
 // SetShare changes how a section counts. It stays with the section.
@@ -48,7 +51,7 @@ func (p *Peer) SetShare(now mono.Time, index int, w Weight) {
 	}
 }
 
-// heard tells whether the remote tells anything of what arrives.
+// heard reports whether the remote gives any feedback.
 func (l *line) heard() bool { return l.transport || l.remb != 0 }
 
 // divide gives each section what it gets of the line.
@@ -67,7 +70,7 @@ func (l *line) divide(now mono.Time) {
 	for i, s := range sections {
 		l.streams[i] = s.out.stream()
 	}
-	line := allot.Line{Target: e.Target, Sure: e.Reason.Sure(), Trailing: !l.transport}
+	line := allot.Line{Target: e.Target, Sure: e.Reason.Sure(), Trailing: !l.transport, Arriving: e.Acked}
 	if e.Reason == bwe.Limit && !l.transport {
 		line.Sure = false // what remotes say by REMB jumps
 	}
@@ -144,5 +147,17 @@ func (s *section) shareNow() *Share {
 		return nil
 	}
 	h := s.share
+	if t := s.out.sub.Track(); t != nil && s.Kind == media.Video {
+		wish := s.out.sub.Wish()
+		h.Limited = slices.ContainsFunc(t.Rates(), func(r route.Rate) bool {
+			return within(r.Layer, wish) && !within(r.Layer, h.Ceiling)
+		})
+	}
 	return &h
+}
+
+// within reports whether a layer is none above a bound.
+func within(l, bound media.Layer) bool {
+	in := func(l, bound int8) bool { return bound < 0 || l <= bound }
+	return in(l.Encoding, bound.Encoding) && in(l.Spatial, bound.Spatial) && in(l.Temporal, bound.Temporal)
 }

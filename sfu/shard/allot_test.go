@@ -18,25 +18,32 @@ import (
 	"bifrons/sfu/simnet"
 )
 
-// camera is a track that a test feeds on one side, of one or several encodings with
-// 30 pictures a second. It answers requests for a key frame some time later.
+// camera is a track that a test feeds on one side, of one or several encodings. It
+// answers requests for a key frame some time later.
 type camera struct {
-	side  *side
-	track *route.Track
-	rates []float64 // bit/s of each encoding
-	seq   [media.MaxEncodings]uint64
-	asked mono.Time // for a key frame, 0 = not
-	n     uint32
+	side    *side
+	track   *route.Track
+	rates   []float64     // bit/s of each encoding
+	every   time.Duration // between pictures
+	keySize float64       // times that of another picture
+	layered bool          // three temporal layers
+	spatial bool          // rates are of spatial layers in one stream
+	seq     [media.MaxEncodings]uint64
+	asked   mono.Time // for a key frame, 0 = not
+	n       uint32
 }
 
-const (
-	pictureTime = 33 * time.Millisecond
-	keyDelay    = 100 * time.Millisecond
-	keySize     = 3 // times that of another picture
+const keyDelay = 100 * time.Millisecond
+
+// layerOf are the temporal layers of pictures, and layerSize what these take of the average,
+// as of libvpx.
+var (
+	layerOf   = [4]int8{0, 2, 1, 2}
+	layerSize = [3]float64{1.1, 0.7, 1.1}
 )
 
 func newCamera(now mono.Time, s *side, section int, rates ...float64) *camera {
-	c := &camera{side: s, rates: rates, asked: now}
+	c := &camera{side: s, rates: rates, asked: now, every: 33 * time.Millisecond, keySize: 3}
 	c.track = &route.Track{Kind: media.Video, ClockRate: 90000, Simulcast: len(rates) > 1, Keyframe: func(now mono.Time) {
 		if c.asked == 0 {
 			c.asked = now
@@ -55,21 +62,45 @@ func (c *camera) picture(now mono.Time) {
 	if key {
 		c.asked = 0
 	}
-	c.n++
+	if c.n++; key {
+		c.n += -c.n & 3 // with which the layers begin anew
+	}
 	for e, rate := range c.rates {
-		bytes := int(rate / 8 * pictureTime.Seconds())
-		if key || c.seq[e] == 0 {
-			bytes *= keySize
+		size := rate / 8 * c.every.Seconds()
+		if c.layered {
+			size *= layerSize[layerOf[c.n&3]]
 		}
+		stream := e
+		if c.spatial {
+			stream = 0
+		}
+		start := key || c.seq[stream] == 0
+		if start {
+			size *= c.keySize
+		}
+		bytes := int(size)
 		for first := true; bytes > 0; first = false {
 			size := min(bytes, 1100)
 			bytes -= size
-			c.seq[e]++
+			c.seq[stream]++
 			b := s.pool.Get()
 			p := route.Packet{
-				Buf: b, Seq: c.seq[e], Arrival: now, Timestamp: c.n * 3000, SSRC: uint32(70 + e), Encoding: uint8(e),
-				Len: uint16(max(size, 60)), Codec: media.VP8, PayloadType: 96, Marker: bytes <= 0, Read: true,
-				Info: codec.Info{Keyframe: key || c.seq[e] == 1, FrameStart: first, FrameEnd: bytes <= 0},
+				Buf: b, Seq: c.seq[stream], Arrival: now, Timestamp: uint32(mono.Ticks(now.Sub(0), 90000)), SSRC: uint32(70 + stream), Encoding: uint8(stream),
+				Len: uint16(max(size, 60)), Codec: media.VP8, PayloadType: 96, Marker: bytes <= 0 && (!c.spatial || e == len(c.rates)-1), Read: true,
+				Info: codec.Info{Keyframe: start && e == stream && (key || c.seq[stream] == 1), FrameStart: first, FrameEnd: bytes <= 0},
+			}
+			if c.spatial { // as codecs with such layers are read; the remote need not know
+				p.Info.HasSpatial, p.Info.Spatial, p.Info.Spatials = true, int8(e), int8(len(c.rates))
+			}
+			if c.layered {
+				l := layerOf[c.n&3]
+				p.Info.HasTemporal, p.Info.Temporal, p.Info.Temporals = true, l, 3
+				if first && (l > 0 || p.Info.Keyframe) {
+					p.Info.SwitchUp, p.Info.UpFrom, p.Info.UpTo = true, max(l-1, 0), l
+				}
+				if p.Info.Keyframe {
+					p.Info.UpFrom, p.Info.UpTo = -1, codec.MaxTemporal
+				}
 			}
 			d := p.Payload()
 			clear(d)
@@ -93,6 +124,7 @@ type screen struct {
 	at       mono.Time // last packet
 	gap      time.Duration
 	bytes    int
+	pictures int
 	encoding uint8
 	packets  [media.MaxEncodings]int
 	now      func() mono.Time
@@ -105,6 +137,9 @@ func (c *screen) Send(_ mono.Time, p *route.Packet, _ route.Outgoing) {
 	}
 	c.at = now
 	c.bytes += int(p.Len)
+	if p.Marker {
+		c.pictures++
+	}
 	c.encoding = p.Payload()[20]
 	c.packets[c.encoding]++
 }
@@ -121,15 +156,22 @@ type viewing struct {
 
 func newViewing(t testing.TB, seed uint64, rtx bool, rates ...float64) *viewing {
 	t.Helper()
+	return newViewingOn(t, seed, simnet.Conditions{Delay: 25 * time.Millisecond, Jitter: 300 * time.Microsecond},
+		func(mine, theirs uint32) []media.Section { return []media.Section{videoSection(mine, theirs, rtx)} }, rates...)
+}
+
+// newViewingOn is newViewing on another network and with other sections, of which the first is of the
+// camera.
+func newViewingOn(t testing.TB, seed uint64, away simnet.Conditions, sections func(mine, theirs uint32) []media.Section, rates ...float64) *viewing {
+	t.Helper()
 	n := simnet.New(seed)
-	away := simnet.Conditions{Delay: 25 * time.Millisecond, Jitter: 300 * time.Microsecond}
 	v := &viewing{net: n, server: newSide(t, n, "192.0.2.1:5000", false, away, options())}
 	opt := options()
 	opt.TWCCPeriod = 100 * time.Millisecond
 	v.client = newSide(t, n, "192.0.2.2:6000", true, away, opt)
 	connect(n, v.client, v.server)
-	v.client.core.SetSections(n.Now, []media.Section{videoSection(100, 200, rtx)})
-	v.server.core.SetSections(n.Now, []media.Section{videoSection(200, 100, rtx)})
+	v.client.core.SetSections(n.Now, sections(100, 200))
+	v.server.core.SetSections(n.Now, sections(200, 100))
 	v.server.estimate(n.Now)
 	v.screen = &screen{now: func() mono.Time { return n.Now }}
 	sub := route.NewSubscription(v.screen)
@@ -148,7 +190,7 @@ func (v *viewing) line(rate float64) {
 func (v *viewing) run(d time.Duration) {
 	for end := v.net.Now.Add(d); v.net.Now < end; {
 		v.camera.picture(v.net.Now)
-		v.net.RunFor(pictureTime)
+		v.net.RunFor(v.camera.every)
 	}
 }
 
@@ -156,7 +198,7 @@ func (v *viewing) run(d time.Duration) {
 func (v *viewing) until(encoding uint8, d time.Duration) time.Duration {
 	begun := v.net.Now
 	for v.net.Now.Sub(begun) < d && v.screen.encoding != encoding {
-		v.run(pictureTime)
+		v.run(v.camera.every)
 	}
 	return v.net.Now.Sub(begun)
 }
@@ -167,6 +209,15 @@ func (v *viewing) log(t *testing.T, what string) {
 	l := s.Line
 	t.Logf("%s: target %d (%v), want %d, acked %d, capacity %d, queue %v, probed %d, paced %d, gone %d, share %+v, layer %v, screen %v gap %v",
 		what, l.Target, l.Reason, l.Want, l.Acked, l.Capacity, l.Queue, l.Probed.Bytes, l.Paced, l.Gone, *s.Sections[0].Share, s.Sections[0].Layer, v.screen.packets, v.screen.gap)
+}
+
+// tells checks how many videos the server says are paused, and limited, by the line.
+func (v *viewing) tells(t *testing.T, paused, limited int) {
+	t.Helper()
+	got := v.server.core.Vitals(v.net.Now)
+	if got.Videos != 1 || got.Paused != paused || got.Limited != limited || got.Estimate != v.server.core.Snapshot(v.net.Now).Line.Target {
+		t.Errorf("vitals %+v, want %d paused and %d limited", got, paused, limited)
+	}
 }
 
 var simulcastRates = []float64{130e3, 450e3, 1500e3}
@@ -183,12 +234,14 @@ func TestViewerGetsBestLayer(t *testing.T) {
 		}
 		v.run(5 * time.Second)
 		v.log(t, "steady")
+		v.tells(t, 0, 0)
 		for _, rate := range []float64{600e3, 200e3} {
 			v.line(rate)
 			v.run(2 * time.Second)
 			v.screen.gap, v.screen.bytes = 0, 0
 			v.run(20 * time.Second)
 			v.log(t, "narrow")
+			v.tells(t, 0, 1)
 			if v.screen.gap > time.Second {
 				t.Errorf("seed %d: no picture for %v at %v bit/s", seed, v.screen.gap, rate)
 			}
@@ -269,6 +322,7 @@ func TestPausedAndBack(t *testing.T) {
 	if !s.Paused || s.Pauses != 1 {
 		t.Errorf("%+v", s)
 	}
+	v.tells(t, 1, 0)
 	v.line(5e6)
 	v.run(15 * time.Second)
 	v.log(t, "free")
@@ -328,6 +382,14 @@ func TestRemoteWithREMB(t *testing.T) {
 	}
 }
 
+// bothSections are one of video and one of audio.
+func bothSections(mine, theirs uint32) []media.Section {
+	v, a := videoSection(mine, theirs, true), videoSection(mine+10, theirs+10, false)
+	a.Index, a.MID, a.Kind = 1, "1", media.Audio
+	a.Codecs[0] = media.Codec{Name: media.Opus, PayloadType: 111, ClockRate: 48000}
+	return []media.Section{v, a}
+}
+
 // TestAudioIsNumbered only where the line is estimated, and never waits.
 func TestAudioIsNumbered(t *testing.T) {
 	for _, on := range []bool{false, true} {
@@ -336,14 +398,8 @@ func TestAudioIsNumbered(t *testing.T) {
 		server := newSide(t, n, "192.0.2.1:5000", false, away, options())
 		client := newSide(t, n, "192.0.2.2:6000", true, away, options())
 		connect(n, client, server)
-		sections := func(mine, theirs uint32) []media.Section {
-			v, a := videoSection(mine, theirs, true), videoSection(mine+10, theirs+10, false)
-			a.Index, a.MID, a.Kind = 1, "1", media.Audio
-			a.Codecs[0] = media.Codec{Name: media.Opus, PayloadType: 111, ClockRate: 48000}
-			return []media.Section{v, a}
-		}
-		client.core.SetSections(n.Now, sections(100, 200))
-		server.core.SetSections(n.Now, sections(200, 100))
+		client.core.SetSections(n.Now, bothSections(100, 200))
+		server.core.SetSections(n.Now, bothSections(200, 100))
 		if on {
 			server.estimate(n.Now)
 		}

@@ -1,6 +1,8 @@
 package shard
 
 import (
+	"time"
+
 	"bifrons/dtls"
 	"bifrons/ice"
 	"bifrons/rtp/mono"
@@ -9,7 +11,7 @@ import (
 	"bifrons/sfu/route"
 )
 
-// Host is what a peer needs from outside the loop. Its methods are called on
+// Host is a peer's connection to the world outside the loop. Its methods are called on
 // the loop and must not block.
 type Host interface {
 	// StartDTLS starts an association; its callbacks come back by Post.
@@ -67,7 +69,7 @@ func (s *Shard) Add(cfg peer.Config, host Host) *peer.Peer {
 }
 
 // Rename routes checks for a new user fragment to the peer, after an ICE
-// restart. The one before stays valid: the remote goes on with it until it has
+// restart. The one before stays valid: the remote continues with it until it has
 // a path with the new one (RFC 8445, 2.4).
 func (s *Shard) Rename(p *peer.Peer, ufrag string) {
 	m := s.peers[p]
@@ -143,12 +145,13 @@ func (s *Shard) Load() int { return int(s.load.Load()) }
 // Stats are the shard's counts since its start.
 type Stats struct {
 	Peers, Passes, Packets uint64
+	Busy                   time.Duration // of passes; receiving is not in it
 	Drops                  [media.NumDrops]uint64
 }
 
 // Stats returns the counts; from any goroutine.
 func (s *Shard) Stats() Stats {
-	st := Stats{Peers: uint64(s.load.Load()), Passes: s.passes.Load(), Packets: s.packets.Load()}
+	st := Stats{Peers: uint64(s.load.Load()), Passes: s.passes.Load(), Packets: s.packets.Load(), Busy: time.Duration(s.busy.Load())}
 	for i := range s.drops {
 		st.Drops[i] = s.drops[i].Load()
 	}

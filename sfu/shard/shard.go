@@ -89,7 +89,7 @@ type Shard struct {
 	replicas, exports []*replica
 	nextSweep         mono.Time
 
-	// Media outside of WebRTC.
+	// Media outside WebRTC.
 	stays    []*Stay
 	plain    *egress // nil until there is something to send
 	nextTick mono.Time
@@ -113,6 +113,7 @@ type Shard struct {
 	drops   [media.NumDrops]atomic.Uint64
 	passes  atomic.Uint64
 	packets atomic.Uint64
+	busy    atomic.Int64 // time.Duration
 	closing bool
 	done    chan struct{}
 }
@@ -169,8 +170,10 @@ func (s *Shard) Run() {
 		if failing = err != nil; failing {
 			time.Sleep(receiveRetry)
 		}
-		s.Step(mono.Now(), s.slots[:n])
+		begun := mono.Now()
+		s.Step(begun, s.slots[:n])
 		s.moderate(n)
+		s.busy.Add(int64(mono.Now().Sub(begun)))
 	}
 	s.shutDown()
 }

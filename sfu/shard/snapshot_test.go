@@ -74,7 +74,19 @@ func TestSnapshot(t *testing.T) {
 		}
 	}
 
+	v := server.core.Vitals(n.Now)
+	if v.Stage != peer.StageUp || v.Closed || v.BytesIn != r.BytesLastSecond || v.BytesOut != o.BytesLastSecond ||
+		v.RTT != o.RTT || v.Jitter != r.Jitter || v.Came != 1 || v.Receiving != 1 || v.Videos != 1 || v.Paused+v.Limited != 0 {
+		t.Errorf("vitals %+v of received %+v, sent %+v", v, r, o)
+	}
+	if in, out := 100*(1-v.LossIn), 100*(1-v.LossOut); int(in+.5) != r.Link || int(out+.5) != o.Link {
+		t.Errorf("losses %v and %v, quality %d and %d", v.LossIn, v.LossOut, r.Link, o.Link)
+	}
+
 	server.core.Close(n.Now, "test")
+	if v := server.core.Vitals(n.Now); !v.Closed {
+		t.Errorf("vitals after the end: %+v", v)
+	}
 	if s := server.core.Snapshot(n.Now); s.Up || !s.Closed || s.Sections[0].Received[0].Packets < r.Packets {
 		t.Errorf("after the end: %+v", s)
 	}
@@ -89,5 +101,8 @@ func TestSnapshotOfFailedICE(t *testing.T) {
 	s := server.core.Snapshot(n.Now)
 	if s.ICE.State != ice.Failed || s.ICE.Failed == 0 || s.ICE.Selected {
 		t.Errorf("ICE %+v", s.ICE)
+	}
+	if v := server.core.Vitals(n.Now); v.Stage != peer.StageLost || v.Came != 1 || v.Receiving != 0 || v.BytesIn+v.BytesOut != 0 {
+		t.Errorf("vitals %+v", v)
 	}
 }

@@ -19,7 +19,7 @@ type watch struct {
 
 const (
 	// lookEvery is the interval of looks at the socket.
-	lookEvery = 5 * time.Millisecond
+	lookEvery = 20 * time.Millisecond
 	// lookLeast is the least that is worth the while.
 	lookLeast = time.Millisecond
 	// calm is how long nobody waits for anything before looks are at intervals, and

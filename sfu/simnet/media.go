@@ -14,6 +14,7 @@ const (
 	headers     = 60 // of each packet: IP, UDP, RTP with extensions, the tag of SRTP
 	payload     = 1140
 	audioEvery  = 20 * time.Millisecond
+	tickEvery   = 25 * time.Millisecond
 	audioSize   = 80 + headers
 	videoSpread = 30 * time.Millisecond // over which a frame leaves at most
 	padLeast    = 400                   // bytes of a packet that a probe adds
@@ -23,7 +24,7 @@ const (
 	slot        = 100 * time.Millisecond
 )
 
-// AudioRate is what the sound of a flow takes, in bit/s.
+// AudioRate is the rate of a flow's sound, in bit/s.
 const AudioRate = audioSize * 8 * 50
 
 // Source makes the frames of a flow.
@@ -31,7 +32,7 @@ type Source interface {
 	// Frame returns the bytes of the frame that is due, 0 for none, and when the
 	// next one is.
 	Frame(now mono.Time, e bwe.Estimate) (bytes int, next time.Duration)
-	// Want is what the source could use next in all, in bit/s.
+	// Want is the rate that the source could use next in all, in bit/s.
 	Want() uint64
 }
 
@@ -125,14 +126,14 @@ func (f *Flow) audio() {
 }
 
 func (f *Flow) tick() {
-	next := f.BWE.Tick(f.clock.Now)
+	f.BWE.Tick(f.clock.Now)
 	if c, ok := f.BWE.Probe(f.clock.Now); ok && !f.Off {
 		f.cluster = c
 		f.left.packets, f.left.bytes = c.Packets, c.Bytes
 		f.nextAt = min(f.nextAt, f.clock.Now)
 		f.pump()
 	}
-	f.clock.At(next, f.tick)
+	f.clock.After(tickEvery, f.tick)
 }
 
 // pump sends what is due, and comes back when more is.

@@ -12,10 +12,11 @@ type Gate struct {
 	to       string
 	listener net.Listener
 
-	mu    sync.Mutex
-	shut  bool
-	conns map[net.Conn]struct{}
-	tasks sync.WaitGroup
+	mu     sync.Mutex
+	shut   bool
+	passed int
+	conns  map[net.Conn]struct{}
+	tasks  sync.WaitGroup
 }
 
 // NewGate makes an open Gate to an address.
@@ -58,11 +59,11 @@ func (g *Gate) Open() {
 	g.shut = false
 }
 
-// Connections is how many there are.
-func (g *Gate) Connections() int {
+// Passed is how many connections have gone through so far.
+func (g *Gate) Passed() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return len(g.conns) / 2
+	return g.passed
 }
 
 func (g *Gate) serve() {
@@ -89,6 +90,7 @@ func (g *Gate) join(c, out net.Conn) bool {
 	if g.shut {
 		return false
 	}
+	g.passed++
 	for _, way := range [][2]net.Conn{{c, out}, {out, c}} {
 		g.conns[way[0]] = struct{}{}
 		g.tasks.Go(func() {

@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"testing"
 	"time"
 )
 
@@ -19,7 +18,7 @@ import (
 type PKI struct{ CA, Cert, Key, ClientCert, ClientKey string }
 
 // NewPKI makes a PKI for a server of that name or address.
-func NewPKI(t testing.TB, host string) PKI {
+func NewPKI(t T, host string) PKI {
 	t.Helper()
 	dir := t.TempDir()
 	write := func(name, typ string, der []byte) string {

@@ -13,17 +13,30 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"testing"
 	"time"
 )
 
 // startLimit is how long a broker may take to start: Erlang is slow on a busy machine.
 const startLimit = 150 * time.Second
 
+// T is what is used of testing.TB, for those who have none.
+type T interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+	Skipf(format string, args ...any)
+	TempDir() string
+	Cleanup(f func())
+}
+
+// Loopback is where brokers listen in tests.
+const Loopback = "127.0.0.1"
+
 // Broker is a broker that runs as a process.
 type Broker struct {
 	Port int
-	t    testing.TB
+	host string
+	t    T
 	args []string
 	env  []string
 
@@ -33,12 +46,12 @@ type Broker struct {
 	exited  chan struct{}
 }
 
-// freePort finds a port, outside of those that outgoing connections take by themselves.
-func freePort(t testing.TB) int {
+// FreePort finds a port, outside those that outgoing connections take by themselves.
+func FreePort(t T, host string) int {
 	t.Helper()
 	for range 100 {
 		port := 20000 + rand.IntN(12000)
-		if l, err := net.Listen("tcp", address(port)); err == nil {
+		if l, err := net.Listen("tcp", address(host, port)); err == nil {
 			_ = l.Close()
 			return port
 		}
@@ -47,13 +60,13 @@ func freePort(t testing.TB) int {
 	return 0
 }
 
-func address(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+func address(host string, port int) string { return net.JoinHostPort(host, fmt.Sprint(port)) }
 
 // Address is where it listens.
-func (b *Broker) Address() string { return address(b.Port) }
+func (b *Broker) Address() string { return address(b.host, b.Port) }
 
 // program finds a program, or skips the test.
-func program(t testing.TB, what string, paths ...string) string {
+func program(t T, what string, paths ...string) string {
 	t.Helper()
 	for _, p := range paths {
 		if found, err := exec.LookPath(p); err == nil {
@@ -65,12 +78,18 @@ func program(t testing.TB, what string, paths ...string) string {
 }
 
 // Mosquitto starts an MQTT broker, with further lines in its configuration.
-func Mosquitto(t testing.TB, lines ...string) *Broker {
+func Mosquitto(t T, lines ...string) *Broker {
+	t.Helper()
+	return MosquittoAt(t, Loopback, lines...)
+}
+
+// MosquittoAt is Mosquitto at an address.
+func MosquittoAt(t T, host string, lines ...string) *Broker {
 	t.Helper()
 	path := program(t, "what needs an MQTT broker", "mosquitto", "/usr/sbin/mosquitto")
-	b := &Broker{t: t, Port: freePort(t)}
+	b := &Broker{t: t, host: host, Port: FreePort(t, host)}
 	conf := filepath.Join(t.TempDir(), "mosquitto.conf")
-	text := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\nuser root\nset_tcp_nodelay true\nmax_queued_messages 0\n%s\n", b.Port, strings.Join(lines, "\n"))
+	text := fmt.Sprintf("listener %d %s\nallow_anonymous true\nuser root\nset_tcp_nodelay true\nmax_queued_messages 0\n%s\n", b.Port, host, strings.Join(lines, "\n"))
 	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -80,12 +99,19 @@ func Mosquitto(t testing.TB, lines ...string) *Broker {
 	return b
 }
 
-// RabbitMQ starts an AMQP broker. That takes long: one has to do for all tests of a package.
-func RabbitMQ(t testing.TB) *Broker {
+// RabbitMQ starts an AMQP broker, with further lines in its configuration. That takes long:
+// one has to do for all tests of a package.
+func RabbitMQ(t T, lines ...string) *Broker {
+	t.Helper()
+	return RabbitMQAt(t, Loopback, lines...)
+}
+
+// RabbitMQAt is RabbitMQ at an address.
+func RabbitMQAt(t T, host string, lines ...string) *Broker {
 	t.Helper()
 	path := program(t, "what needs a RabbitMQ broker", "/usr/lib/rabbitmq/bin/rabbitmq-server", "rabbitmq-server")
 	mapper := program(t, "what needs a RabbitMQ broker", "epmd")
-	b := &Broker{t: t, Port: freePort(t)}
+	b := &Broker{t: t, host: host, Port: FreePort(t, host)}
 	dir, err := os.MkdirTemp("", "rabbit") // not that of the test: it ends behind its cleanup
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +124,7 @@ func RabbitMQ(t testing.TB) *Broker {
 		}
 		return p
 	}
-	names := freePort(t)
+	names := FreePort(t, Loopback)
 	epmd := exec.Command(mapper, "-port", fmt.Sprint(names), "-address", "127.0.0.1")
 	if err := epmd.Start(); err != nil {
 		t.Fatal(err)
@@ -111,10 +137,10 @@ func RabbitMQ(t testing.TB) *Broker {
 	b.env = append(os.Environ(), "HOME="+dir,
 		fmt.Sprintf("ERL_EPMD_PORT=%d", names), "ERL_EPMD_ADDRESS=127.0.0.1",
 		fmt.Sprintf("RABBITMQ_NODENAME=test%d@localhost", b.Port), fmt.Sprintf("RABBITMQ_NODE_PORT=%d", b.Port),
-		"RABBITMQ_NODE_IP_ADDRESS=127.0.0.1", fmt.Sprintf("RABBITMQ_DIST_PORT=%d", freePort(t)),
+		"RABBITMQ_NODE_IP_ADDRESS="+host, fmt.Sprintf("RABBITMQ_DIST_PORT=%d", FreePort(t, Loopback)),
 		"RABBITMQ_MNESIA_BASE="+dir+"/db", "RABBITMQ_LOG_BASE="+dir+"/log", "RABBITMQ_LOGS=-",
 		"RABBITMQ_ENABLED_PLUGINS_FILE="+file("plugins", "[].\n"), "RABBITMQ_CONF_ENV_FILE="+file("env.conf", ""),
-		"RABBITMQ_CONFIG_FILE="+dir+"/none", "RABBITMQ_PID_FILE="+dir+"/pid",
+		"RABBITMQ_CONFIG_FILE="+file("rabbitmq.conf", "loopback_users = none\n"+strings.Join(lines, "\n")+"\n"), "RABBITMQ_PID_FILE="+dir+"/pid",
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+S 2:2 +sbwt none")
 	t.Cleanup(b.Kill)
 	b.Start()

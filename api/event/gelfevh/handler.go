@@ -70,14 +70,7 @@ func New(s Settings, log *slog.Logger) *Handler {
 
 // Info describes the handler in server_info.
 func (h *Handler) Info() module.Info {
-	return module.Info{
-		Package:       Package,
-		Name:          "JANUS GelfEventHandler plugin",
-		Author:        module.Author,
-		Description:   "This event handler sends events to a log server in the GELF format.",
-		VersionString: "0.0.1",
-		Version:       1,
-	}
+	return event.Info(Package, "Gelf", "a log server in the GELF format")
 }
 
 func (h *Handler) current() Settings {

@@ -13,7 +13,6 @@ import (
 	"bifrons/api/janus"
 	"bifrons/api/json"
 	"bifrons/api/module"
-	"bifrons/api/schema"
 )
 
 // Package is the name of this event handler in the Janus API.
@@ -75,34 +74,30 @@ func (s *Settings) security() broker.TLS {
 	return broker.TLS{On: s.TLS, CA: s.CA, Cert: s.Cert, Key: s.Key, VerifyServer: s.VerifyPeer, VerifyName: s.VerifyHostname}
 }
 
-// status is a message about the handler itself; nil = none. It is retained if the last will
-// is, which it has to replace.
+// status is a message about the handler itself; nil = none. It is retained, as
+// the original has it, unless the last will must not be, which it has to replace.
 func (s *Settings) status(text string, qos int) *broker.Message {
 	if text == "" {
 		return nil
 	}
-	return &broker.Message{Topic: s.Topic + "/status", Body: []byte(text), QoS: byte(qos), Retain: s.WillEnabled && s.WillRetain}
+	return &broker.Message{Topic: s.Topic + "/status", Body: []byte(text), QoS: byte(qos), Retain: s.WillRetain}
 }
 
 // Handler is the event handler.
 type Handler struct {
+	event.Fixed
 	settings Settings
 	log      *slog.Logger
 }
 
 // New makes a Handler.
-func New(s Settings, log *slog.Logger) *Handler { return &Handler{s, log} }
+func New(s Settings, log *slog.Logger) *Handler { return &Handler{settings: s, log: log} }
 
 // Info describes the handler in server_info.
 func (h *Handler) Info() module.Info {
-	return module.Info{
-		Package:       Package,
-		Name:          "JANUS MQTTEventHandler plugin",
-		Author:        module.Author,
-		Description:   "This event handler sends events to an MQTT broker.",
-		VersionString: "0.1.0",
-		Version:       1,
-	}
+	i := event.Info(Package, "MQTT", "an MQTT broker")
+	i.VersionString = "0.1.0"
+	return i
 }
 
 // Run delivers events, as the quality of service has it: with 2 they arrive once, whatever
@@ -132,6 +127,3 @@ func (h *Handler) message(o *event.Outlet, n *janus.Notification) *broker.Messag
 	}
 	return m
 }
-
-// Tweak has nothing of its own to change. Events are never grouped.
-func (h *Handler) Tweak(json.Args) (func(), *schema.Error) { return func() {}, nil }

@@ -6,11 +6,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
 
 	"bifrons/api/broker/brokertest"
 	"bifrons/api/config"
+	"bifrons/api/janus"
 	"bifrons/api/transport/transporttest"
 	"bifrons/rtp/waittest"
 )
@@ -146,6 +148,32 @@ func TestEnvelope(t *testing.T) {
 	expect(`, "eventtype": "Sessions", "event": {"name": "destroyed"}}`)
 	w.Close(waittest.Patience)
 	expect(`events/status {"event": "disconnected"}`)
+
+	// Who comes later is told that, and none of the events.
+	late := make(chan string, 100)
+	listen(t, b, "events/#", func(topic string, body []byte) { late <- topic + " " + string(body) })
+	if m := waittest.Next(t, "the status", late); m != `events/status {"event": "disconnected"}` {
+		t.Error(m)
+	}
+}
+
+// TestRetain: what is said to be retained is, and the status is not if the last will must not be.
+func TestRetain(t *testing.T) {
+	waittest.NoLeaks(t)
+	b := brokertest.Mosquitto(t)
+	s := settings(brokertest.NewGate(t, b.Address()), "5")
+	s.Retain, s.WillRetain = true, false
+	lab := transporttest.New(t)
+	w := lab.Handle(New(s, transporttest.Quiet()), s.Settings)
+	listen(t, b, s.Topic+"/core", func(_ string, body []byte) { w.Arrived(body) })
+	w.Notify(&janus.Notification{Type: janus.NotifyCore, Time: time.Now(), Event: []byte("{}")})
+	w.Complete()
+	w.Close(waittest.Patience)
+	got := make(chan string, 100)
+	listen(t, b, s.Topic+"/#", func(topic string, _ []byte) { got <- topic })
+	if m := waittest.Next(t, "an event", got); m != "/janus/events/core" {
+		t.Error(m)
+	}
 }
 
 func TestLoad(t *testing.T) {

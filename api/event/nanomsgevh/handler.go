@@ -10,9 +10,7 @@ import (
 	"bifrons/api/broker/nanomsg"
 	"bifrons/api/config"
 	"bifrons/api/event"
-	"bifrons/api/json"
 	"bifrons/api/module"
-	"bifrons/api/schema"
 )
 
 // Package is the name of this event handler in the Janus API.
@@ -43,6 +41,7 @@ func Load(folder string) (Settings, []config.Problem) {
 
 // Handler is the event handler.
 type Handler struct {
+	event.Fixed
 	settings Settings
 	log      *slog.Logger
 	socket   atomic.Pointer[nanomsg.Socket] // that runs
@@ -52,16 +51,7 @@ type Handler struct {
 func New(s Settings, log *slog.Logger) *Handler { return &Handler{settings: s, log: log} }
 
 // Info describes the handler in server_info.
-func (h *Handler) Info() module.Info {
-	return module.Info{
-		Package:       Package,
-		Name:          "JANUS NanomsgEventHandler plugin",
-		Author:        module.Author,
-		Description:   "This event handler sends events to subscribers by nanomsg.",
-		VersionString: "0.0.1",
-		Version:       1,
-	}
-}
+func (h *Handler) Info() module.Info { return event.Info(Package, "Nanomsg", "subscribers by nanomsg") }
 
 // Run delivers events to all subscribers there are. While there is none, they wait. Nanomsg
 // acknowledges nothing: what was on its way to a subscriber that goes is lost.
@@ -98,6 +88,3 @@ func (h *Handler) open(ctx context.Context) *nanomsg.Socket {
 	}
 	return nil
 }
-
-// Tweak has nothing of its own to change.
-func (h *Handler) Tweak(json.Args) (func(), *schema.Error) { return func() {}, nil }

@@ -80,16 +80,10 @@ func TestCall(t *testing.T) {
 			w.Complete()
 			end()
 			waittest.Until(t, "the subscriber is gone", func() bool { return h.socket.Load().Peers() == 0 })
-			c := lab.Direct()
-			ctx, cancel := transporttest.InTime()
-			defer cancel()
-			if err := c.Create(ctx); err != nil {
-				t.Fatal(err)
-			}
-			if err := c.Destroy(ctx); err != nil {
-				t.Fatal(err)
-			}
+			call := lab.Call()
+			transporttest.Away(t, w)
 			subscriber(t, open, w.Arrived)
+			call.End()
 			if n := w.Complete(); n != 0 {
 				t.Errorf("%d events came twice", n)
 			}

@@ -10,9 +10,7 @@ import (
 	"bifrons/api/config"
 	"bifrons/api/event"
 	"bifrons/api/janus"
-	"bifrons/api/json"
 	"bifrons/api/module"
-	"bifrons/api/schema"
 )
 
 // Package is the name of this event handler in the Janus API.
@@ -48,24 +46,16 @@ func Load(folder string) (Settings, []config.Problem) {
 
 // Handler is the event handler.
 type Handler struct {
+	event.Fixed
 	settings Settings
 	log      *slog.Logger
 }
 
 // New makes a Handler.
-func New(s Settings, log *slog.Logger) *Handler { return &Handler{s, log} }
+func New(s Settings, log *slog.Logger) *Handler { return &Handler{settings: s, log: log} }
 
 // Info describes the handler in server_info.
-func (h *Handler) Info() module.Info {
-	return module.Info{
-		Package:       Package,
-		Name:          "JANUS RabbitMQEventHandler plugin",
-		Author:        module.Author,
-		Description:   "This event handler sends events to a RabbitMQ broker.",
-		VersionString: "0.0.1",
-		Version:       1,
-	}
-}
+func (h *Handler) Info() module.Info { return event.Info(Package, "RabbitMQ", "a RabbitMQ broker") }
 
 // Run delivers events. Those that the broker has not confirmed when a connection breaks are
 // sent again over the next.
@@ -84,6 +74,3 @@ func (h *Handler) Run(ctx context.Context, o *event.Outlet) {
 		return &broker.Message{Topic: s.RouteKey, Body: o.Message(list)}
 	})
 }
-
-// Tweak has nothing of its own to change.
-func (h *Handler) Tweak(json.Args) (func(), *schema.Error) { return func() {}, nil }

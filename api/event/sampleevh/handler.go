@@ -87,16 +87,7 @@ func New(s Settings, log *slog.Logger) *Handler {
 }
 
 // Info describes the handler in server_info.
-func (h *Handler) Info() module.Info {
-	return module.Info{
-		Package:       Package,
-		Name:          "JANUS SampleEventHandler plugin",
-		Author:        module.Author,
-		Description:   "This event handler sends events to a backend by HTTP POST.",
-		VersionString: "0.0.1",
-		Version:       1,
-	}
-}
+func (h *Handler) Info() module.Info { return event.Info(Package, "Sample", "a backend by HTTP POST") }
 
 func (h *Handler) current() Settings {
 	h.mu.Lock()

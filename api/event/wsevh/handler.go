@@ -70,16 +70,7 @@ func New(s Settings, log *slog.Logger) *Handler {
 }
 
 // Info describes the handler in server_info.
-func (h *Handler) Info() module.Info {
-	return module.Info{
-		Package:       Package,
-		Name:          "JANUS WebSocketsEventHandler plugin",
-		Author:        module.Author,
-		Description:   "This event handler sends events to a WebSocket server.",
-		VersionString: "0.0.1",
-		Version:       1,
-	}
-}
+func (h *Handler) Info() module.Info { return event.Info(Package, "WebSockets", "a WebSocket server") }
 
 func (h *Handler) limit() int {
 	h.mu.Lock()

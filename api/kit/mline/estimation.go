@@ -10,14 +10,14 @@ import (
 // EstimationFields are those of requests on all that goes to a client, beside those of Fields.
 var EstimationFields = []schema.Field{{Name: "bwe", Type: schema.Bool}}
 
-// Estimation says whether the video that goes to a client is fitted to what its line
-// carries, and what that is at most. The zero value is the default.
+// Estimation has a client's settings on whether its video is fitted to what its line
+// carries, and how much that is at most. The zero value leaves both open.
 type Estimation struct {
-	Off bool
-	Max uint64 // bit/s, 0 = no bound
+	Asked, On bool   // On is what the client asked for
+	Max       uint64 // bit/s, 0 = no bound
 }
 
-// Estimates tells whether a request says anything on all that goes to the client. With a
+// Estimates reports whether a request says anything on all that goes to the client. With a
 // mid it is about one m-line.
 func Estimates(request kit.Args) bool {
 	return request.Has("bwe") || request.Has("max_bitrate") && !request.Has("mid")
@@ -26,24 +26,27 @@ func Estimates(request kit.Args) bool {
 // Set takes over what a request says on all that goes to the client.
 func (e *Estimation) Set(request kit.Args) {
 	if on, ok := request.Flag("bwe"); ok {
-		e.Off = !on
+		e.Asked, e.On = true, on
 	}
 	if n, ok := request.Number("max_bitrate"); ok && n >= 0 && !request.Has("mid") {
 		e.Max = uint64(n)
 	}
 }
 
-// Tell tells the engine, which goes on to send what it sends. A nil peer is told nothing.
-// within bounds what e allows.
-func (e Estimation) Tell(peer *sfu.Peer, within uint64) {
+// Tell passes the settings to the engine, which keeps sending. A nil peer is skipped.
+// usual counts where the client asked for nothing, and within bounds what e allows.
+func (e Estimation) Tell(peer *sfu.Peer, usual bool, within uint64) {
 	if peer == nil {
 		return
 	}
-	most := e.Max
+	on, most := usual, e.Max
+	if e.Asked {
+		on = e.On
+	}
 	if within > 0 && (most == 0 || within < most) {
 		most = within
 	}
-	peer.SetEstimation(sfu.Estimation{On: !e.Off, Max: most})
+	peer.SetEstimation(sfu.Estimation{On: on, Max: most})
 }
 
 // WritePaused writes the field of the event that the line to a client does not carry the

@@ -16,8 +16,8 @@ func TestEstimationOfRequests(t *testing.T) {
 		weight  sfu.Weight
 	}{
 		{`{}`, false, Estimation{Max: 7}, sfu.Weight{Priority: 1, Max: 2}},
-		{`{"bwe":false}`, true, Estimation{Off: true, Max: 7}, sfu.Weight{Priority: 1, Max: 2}},
-		{`{"bwe":true,"max_bitrate":600000}`, true, Estimation{Max: 600000}, sfu.Weight{Priority: 1, Max: 600000}},
+		{`{"bwe":false}`, true, Estimation{Asked: true, Max: 7}, sfu.Weight{Priority: 1, Max: 2}},
+		{`{"bwe":true,"max_bitrate":600000}`, true, Estimation{Asked: true, On: true, Max: 600000}, sfu.Weight{Priority: 1, Max: 600000}},
 		{`{"max_bitrate":0}`, true, Estimation{}, sfu.Weight{Priority: 1}},
 		{`{"mid":"1","max_bitrate":300000,"priority":255}`, false, Estimation{Max: 7}, sfu.Weight{Priority: 255, Max: 300000}},
 		{`{"priority":0}`, false, Estimation{Max: 7}, sfu.Weight{Max: 2}},

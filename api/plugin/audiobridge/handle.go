@@ -36,7 +36,7 @@ func (h *handle) become(p *participant) {
 	h.in = p
 }
 
-// forget is become(nil), if the client still is a participant. It tells whether it was.
+// forget is become(nil), if the client still is a participant. It reports whether it was.
 func (h *handle) forget(p *participant) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -104,6 +104,23 @@ func (h *handle) state() (p *participant, offering, up bool) {
 	defer h.mu.Unlock()
 	return h.in, h.nego.offering, h.up
 }
+
+// Seat is the room that the handle is in.
+func (h *handle) Seat() plugin.Seat {
+	p, _, _ := h.state()
+	if p == nil {
+		return plugin.Seat{}
+	}
+	p.room.mu.Lock()
+	defer p.room.mu.Unlock()
+	return plugin.Seat{Kind: plugin.InRoom, ID: p.room.id, Role: "participant", User: p.id, Name: p.display}
+}
+
+// Title is what people call the room.
+func (r *room) Title() string { return r.description }
+
+// Rooms are those there are.
+func (p *Plugin) Rooms() plugin.Rooms { return &p.rooms }
 
 // query writes how a participant fares.
 func (p *participant) query(w *json.Writer) {

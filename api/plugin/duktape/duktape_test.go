@@ -189,7 +189,7 @@ function handleMessage(id, tx, msg) {
 	}
 }
 
-// A script that keeps more and more is loaded anew.
+// A script that keeps more and more is loaded again.
 func TestLeak(t *testing.T) {
 	core := run(t, "memory_limit = 8\n time_limit = 60000", `
 var kept = [];
@@ -201,7 +201,7 @@ function handleMessage(id, tx, msg) {
 	if res := c.Message("t", `{}`, nil); res.Failure != "Duktape error" {
 		t.Errorf("got %+v", res)
 	}
-	core.AwaitLog("loaded anew, as it held too much memory")
+	core.AwaitLog("loaded again, as it held too much memory")
 	c.AwaitText("[detached]")
 	if got := core.Attach(plugintest.Options{}).Query(); !strings.HasPrefix(got, `{"id":`) {
 		t.Errorf("the script is gone: %s", got)
@@ -239,6 +239,25 @@ function querySession(id) { return JSON.stringify({rtcp: rtcp}); }`)
 	p.Must(p.Channel.Send([]byte{1, 0, 255}))
 	p.ExpectText("<0100ff>")
 	waittest.Until(t, "RTCP comes to the script", func() bool { return c.Query() != `{"rtcp":0}` })
+}
+
+// TestRecording: Janus's tool converts what a script has recorded.
+func TestRecording(t *testing.T) {
+	waittest.NoLeaks(t)
+	folder := t.TempDir()
+	core := run(t, "", fmt.Sprintf(`
+var sdp = require("janus-sdp");
+function setupMedia(id) {
+	startRecording(id, "audio", "opus", %[1]q, "a", "video", "vp8", %[1]q, "v");
+	notifyEvent(id, '{"recording":true}');
+}
+function handleMessage(id, tx, msg, jsep) {
+	if (!jsep) return JSON.stringify({ result: stopRecording(id, "audio", "video") });
+	var answer = sdp.generateAnswer(sdp.parse(JSON.parse(jsep).sdp));
+	pushEvent(id, tx, '{"result":"ok"}', JSON.stringify({ type: "answer", sdp: sdp.render(answer) }));
+	return 1;
+}`, folder))
+	core.RecordFilm(filepath.Join(folder, "v.mjr"), filepath.Join(folder, "a.mjr"))
 }
 
 // connectTo makes a client with audio, video and data.

@@ -112,7 +112,7 @@ func (h *handle) Message(r *plugin.Request) plugin.Result {
 func (h *handle) Up() {
 	if peer := h.Host.Peer(); peer != nil {
 		peer.SetBitrateCap(h.settings.sending.Bitrate)
-		h.settings.estimation.Tell(peer, 0)
+		h.settings.estimation.Tell(peer, true, 0)
 		peer.RequestKeyframe(-1)
 	}
 }

@@ -121,7 +121,7 @@ func (h *handle) apply(body kit.Args, change mline.Change, before *settings) {
 		peer.SetBitrateCap(s.sending.Bitrate)
 	}
 	if mline.Estimates(body) {
-		s.estimation.Tell(peer, 0)
+		s.estimation.Tell(peer, true, 0)
 	}
 	for i := range h.sections { // those of a new offer begin when its answer is on its way
 		out := &h.sections[i].out

@@ -226,7 +226,7 @@ end`)
 	core.AwaitLog("it took too long and was stopped")
 }
 
-// A script that keeps more and more is loaded anew.
+// A script that keeps more and more is loaded again.
 func TestLeak(t *testing.T) {
 	core := run(t, "memory_limit = 8\n time_limit = 60000", `
 kept = {}
@@ -237,7 +237,7 @@ end`)
 	if res := c.Message("t", `{}`, nil); res.Failure != "Lua error" {
 		t.Errorf("got %+v", res)
 	}
-	core.AwaitLog("loaded anew, as it held too much memory")
+	core.AwaitLog("loaded again, as it held too much memory")
 	c.AwaitText("[detached]")
 	if res := core.Attach(plugintest.Options{}); res.Query() == "" {
 		t.Error("the script is gone")
@@ -279,6 +279,25 @@ function querySession(id) return json.encode({rtcp = rtcp}) end`)
 	if strings.Contains(core.Log(), "not relayed") {
 		t.Error(core.Log())
 	}
+}
+
+// TestRecording: Janus's tool converts what a script has recorded.
+func TestRecording(t *testing.T) {
+	waittest.NoLeaks(t)
+	folder := t.TempDir()
+	core := run(t, "", fmt.Sprintf(`
+local sdp, json = require "janus-sdp", require "json"
+function setupMedia(id)
+  if startRecording(id, "audio", "opus", %[1]q, "a", "video", "vp8", %[1]q, "v") ~= 0 then error("not recorded") end
+  notifyEvent(id, '{"recording":true}')
+end
+function handleMessage(id, tx, msg, jsep)
+  if not jsep then return 0, json.encode({result = stopRecording(id, "audio", "video")}) end
+  local answer = sdp.generateAnswer(sdp.parse(json.decode(jsep).sdp))
+  pushEvent(id, tx, '{"result":"ok"}', json.encode({type = "answer", sdp = sdp.render(answer)}))
+  return 1, nil
+end`, folder))
+	core.RecordFilm(filepath.Join(folder, "v.mjr"), filepath.Join(folder, "a.mjr"))
 }
 
 // connect makes a client with audio, video and data.
@@ -352,5 +371,8 @@ function substreamChanged(id, n) pushEvent(id, nil, json.encode({substream = n})
 			t.Errorf("got %+v", res)
 		}
 		c.AwaitText(`{"substream":` + n + `}`)
+	}
+	if c.Peer().Snapshot().Line == nil {
+		t.Error("the client's line is not estimated")
 	}
 }

@@ -54,3 +54,11 @@ func yes(is bool) string {
 	}
 	return "no"
 }
+
+// Seat is the call that the client is in.
+func (h *handle) Seat() plugin.Seat {
+	if h.Host.Peer() == nil {
+		return plugin.Seat{}
+	}
+	return plugin.Seat{Kind: plugin.InCall, ID: h.id, Title: "Plain RTP", Role: "client"}
+}

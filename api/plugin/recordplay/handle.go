@@ -1,6 +1,8 @@
 package recordplay
 
 import (
+	"strconv"
+
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	kitrec "bifrons/api/kit/recording"
@@ -61,7 +63,7 @@ func (h *handle) Message(r *plugin.Request) plugin.Result {
 	return h.plugin.Table.Message(h.Host, h, r)
 }
 
-// TakesOffer tells whether the client may make an offer: not while something is played,
+// TakesOffer reports whether the client may make an offer: not while something is played,
 // which we have offered.
 func (h *handle) TakesOffer() bool {
 	h.plugin.mu.Lock()
@@ -203,4 +205,18 @@ func (h *handle) Query(w *json.Writer) {
 		w.OptTrue("e2ee", s.e2ee)
 	}
 	h.WriteState(w)
+}
+
+// Seat is what the client records or plays.
+func (h *handle) Seat() plugin.Seat {
+	h.plugin.mu.Lock()
+	defer h.plugin.mu.Unlock()
+	if h.job == nil {
+		return plugin.Seat{}
+	}
+	s := plugin.Seat{Kind: plugin.AtRecording, ID: strconv.FormatInt(h.job.rec.id, 10), Title: h.job.rec.name, Role: "player"}
+	if h.job.records {
+		s.Role = "recorder"
+	}
+	return s
 }

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bifrons/api/json"
+	"bifrons/api/plugin"
 	"bifrons/api/plugin/sip/ua"
 )
 
@@ -64,4 +65,18 @@ func yes(is bool) string {
 		return "yes"
 	}
 	return "no"
+}
+
+// Seat is the call that the client is in.
+func (h *handle) Seat() plugin.Seat {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := plugin.Seat{Name: h.settings.Identity}
+	if c := h.call; c != nil {
+		s.Kind, s.ID, s.State, s.Role, s.Title = plugin.InCall, c.ID(), h.status(), "callee", c.peer+" → "+s.Name
+		if c.Outgoing() {
+			s.Role, s.Title = "caller", s.Name+" → "+c.peer
+		}
+	}
+	return s
 }

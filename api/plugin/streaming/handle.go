@@ -1,6 +1,8 @@
 package streaming
 
 import (
+	"cmp"
+
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/mline"
@@ -61,10 +63,15 @@ func (h *handle) Establish() {
 		return
 	}
 	h.up = true
-	h.estimation.Tell(h.Host.Peer(), h.watching.maxBitrate)
+	h.estimate()
 	h.sync()
 	h.pushStatus("started")
 	h.notifyStatus("started")
+}
+
+// estimate tells the engine how the line to the viewer is used. The plugin's lock is held.
+func (h *handle) estimate() {
+	h.estimation.Tell(h.Host.Peer(), h.watching.settings.estimate, h.watching.maxBitrate)
 }
 
 // Event follows what the media engine tells.
@@ -201,6 +208,22 @@ func (h *handle) Query(w *json.Writer) {
 	w.Bit("stopping", h.stopping)
 	h.WriteState(w)
 }
+
+// Seat is the mountpoint that the client watches.
+func (h *handle) Seat() plugin.Seat {
+	h.plugin.mu.Lock()
+	defer h.plugin.mu.Unlock()
+	if h.watching == nil {
+		return plugin.Seat{}
+	}
+	return plugin.Seat{Kind: plugin.AtMountpoint, ID: h.watching.id, Role: "viewer"}
+}
+
+// Title is what people call the mountpoint. Plugin.mu is held.
+func (m *mountpoint) Title() string { return cmp.Or(m.description, m.name) }
+
+// Rooms are the mountpoints.
+func (p *Plugin) Rooms() plugin.Rooms { return &p.mountpoints }
 
 func (h *handle) queryMedia(w *json.Writer) {
 	m := h.watching

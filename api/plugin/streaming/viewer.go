@@ -97,7 +97,7 @@ func (h *handle) configure(r *kit.Request, w *json.Writer) (kit.Response, *schem
 		if !r.Body.Has("streams") && mline.Estimates(r.Body) {
 			h.estimation.Set(r.Body)
 			if h.up {
-				h.estimation.Tell(h.Host.Peer(), h.watching.maxBitrate)
+				h.estimate()
 			}
 		}
 		for _, item := range items {

@@ -59,7 +59,7 @@ func (h *handle) watchIt(m *mountpoint, file *clip.File, wanted wish, r *kit.Req
 		return kit.Response{}, err
 	}
 	if h.watching == nil {
-		h.estimation = mline.Estimation{Off: !m.estimate}
+		h.estimation = mline.Estimation{}
 	}
 	h.estimation.Set(r.Body)
 	if r.JSEP != nil {
@@ -96,7 +96,7 @@ func parseWatch(body kit.Args) (wish, *schema.Error) {
 	return x, nil
 }
 
-// includes tells whether a client wants a stream.
+// includes reports whether a client wants a stream.
 func (x *wish) includes(st *streamSettings) bool {
 	return !x.without[st.kind] && (len(x.mids) == 0 ||
 		slices.ContainsFunc(x.mids, func(mid string) bool { return strings.EqualFold(mid, st.mid) }))

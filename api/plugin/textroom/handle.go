@@ -1,6 +1,7 @@
 package textroom
 
 import (
+	"cmp"
 	"sync"
 
 	"bifrons/api/json"
@@ -49,6 +50,38 @@ func (h *handle) Detach() {
 
 // Query writes plugin_specific.
 func (h *handle) Query(w *json.Writer) { w.Bit("destroyed", h.IsDetached()) }
+
+// Seat is the room that the client is in, the first of several.
+func (h *handle) Seat() plugin.Seat {
+	r := h.firstRoom()
+	if r == nil {
+		return plugin.Seat{}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := plugin.Seat{Kind: plugin.InRoom, ID: r.id, Role: "member"}
+	if m := r.members[h]; m != nil {
+		s.User, s.Name = m.username, cmp.Or(m.display, m.username)
+	}
+	return s
+}
+
+func (h *handle) firstRoom() (first *room) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for r := range h.rooms {
+		if first == nil || r.id < first.id {
+			first = r
+		}
+	}
+	return first
+}
+
+// Title is what people call the room.
+func (r *room) Title() string { return r.description }
+
+// Rooms are those there are.
+func (p *Plugin) Rooms() plugin.Rooms { return &p.rooms }
 
 // setup offers a data channel.
 func (h *handle) setup(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {

@@ -42,7 +42,7 @@ func (c *call) opposite(h *handle) *handle {
 	return c.caller
 }
 
-// knows tells whether a side has heard of the call, and has a connection for it.
+// knows reports whether a side has heard of the call, and has a connection for it.
 func (c *call) knows(h *handle) bool { return h == c.caller || c.told }
 
 // ring has the client told of the call that it is called for, as soon as nothing of an
@@ -55,7 +55,7 @@ func (h *handle) ring() {
 	h.Host.Run(h.deliver)
 }
 
-// awaited tells whether there is a call that the client has to be told of now.
+// awaited reports whether there is a call that the client has to be told of now.
 func (h *handle) awaited() bool {
 	c := h.call
 	return c != nil && c.callee == h && !c.told && !h.HangingUp() && h.notices == 0
@@ -220,4 +220,21 @@ func (c *call) query(h *handle, w *json.Writer) {
 		w.Bool("simulcast-peer", true)
 		h.layers.WriteFlat(w, mline.Simulcast)
 	}
+}
+
+// Seat is the call that the user is in.
+func (h *handle) Seat() plugin.Seat {
+	h.plugin.mu.Lock()
+	defer h.plugin.mu.Unlock()
+	s := plugin.Seat{Name: h.name}
+	if c := h.call; c != nil {
+		s.Kind, s.ID, s.Role, s.State = plugin.InCall, c.caller.name+" → "+c.callee.name, "callee", "ringing"
+		if h == c.caller {
+			s.Role = "caller"
+		}
+		if c.accepted {
+			s.State = "accepted"
+		}
+	}
+	return s
 }

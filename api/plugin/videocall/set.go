@@ -61,7 +61,7 @@ func (p *Plugin) set(h *handle, r *kit.Request) (s mline.Sending, codec string, 
 		peer.SetBitrateCap(h.sending.Bitrate)
 	}
 	if mline.Estimates(r.Body) {
-		h.estimation.Tell(peer, 0)
+		h.estimation.Tell(peer, true, 0)
 	}
 	if c == nil || !c.accepted {
 		return h.sending, "", nil, nil

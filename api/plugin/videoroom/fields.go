@@ -161,14 +161,11 @@ func (p *Plugin) switchLevels(_ *handle, body kit.Args) schema.Levels {
 // or to the category general, means nothing.
 var fileLevels = schema.Levels{
 	Used: []schema.Level{
-		{Fields: fields(roomFields, typed(schema.Bool, oldSettings...))},
+		{Fields: roomFields},
 		{In: "dummy_streams", Fields: dummyFields},
 	},
 	Unused: typed(schema.Any, "admin_key", "permanent", "lock_rtp_forward", "string_ids", "events", "room"),
 }
-
-// oldSettings are those of older versions of Janus.
-var oldSettings = []string{"video_svc"}
 
 // fileGuards are the settings of a room that protect it.
 var fileGuards = map[string]string{

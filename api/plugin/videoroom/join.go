@@ -5,7 +5,6 @@ import (
 
 	"bifrons/api/json"
 	"bifrons/api/kit"
-	"bifrons/api/kit/mline"
 	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/sdp"
@@ -183,7 +182,6 @@ func (r *room) joinSubscriber(h *handle, req *kit.Request, w *json.Writer) (kit.
 	for _, want := range list {
 		s.subscribeTo(want, true)
 	}
-	s.estimation = mline.Estimation{Off: !r.estimate}
 	s.estimation.Set(req.Body)
 	r.subscribers[s] = struct{}{}
 	h.become(s)

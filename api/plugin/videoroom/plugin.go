@@ -37,7 +37,7 @@ func (p *Plugin) Info() module.Info {
 // Close ends the rooms.
 func (p *Plugin) Close() { p.rooms.Close() }
 
-// StringIDs tells whether rooms and participants have texts as ids.
+// StringIDs reports whether rooms and participants have texts as ids.
 func (p *Plugin) StringIDs() bool { return p.ids.Strings }
 
 func (p *Plugin) newHandle(host plugin.Host) *handle {
@@ -108,6 +108,12 @@ func (h *handle) Query(w *json.Writer) {
 	h.is().query(w)
 	h.WriteState(w)
 }
+
+// Seat is the room that the handle is in.
+func (h *handle) Seat() plugin.Seat { return h.is().seat() }
+
+// Rooms are those there are.
+func (p *Plugin) Rooms() plugin.Rooms { return &p.rooms }
 
 // event is the data of an event.
 func event(kind string, fields func(w *json.Writer)) []byte {

@@ -203,8 +203,15 @@ func (s *stream) agree(d *sdp.Description, offer *plugin.JSEP) {
 	s.Layering = mline.Single
 	if f, ok := mline.Agreed(d, offer, s.mindex); ok {
 		s.Format = f
+		if s.Layering == mline.Single && s.Codec == sdp.VP9 && s.publisher.room.expectsSVC() {
+			s.Layering = mline.SVC
+		}
 	}
 }
+
+// expectsSVC tells that whoever publishes video may send layers without saying so: where VP9
+// is the only codec.
+func (s *settings) expectsSVC() bool { return s.svc && slices.Equal(s.videoCodecs, []string{sdp.VP9}) }
 
 // writeAgreed writes what was agreed on for the publisher himself.
 func (p *publisher) writeAgreed(w *json.Writer) {

@@ -234,6 +234,33 @@ func TestBitrateCap(t *testing.T) {
 	}
 }
 
+// TestRoomOfLayers: in a room that is set up for SVC publishers of VP9 need not say it, if there is no
+// other codec.
+func TestRoomOfLayers(t *testing.T) {
+	for room, want := range map[string]string{
+		`video_svc = true, videocodec = "vp9"`:     `"codec":"vp9","svc":true}`,
+		`video_svc = true, videocodec = "vp9,vp8"`: `"codec":"vp9"}`,
+		`video_svc = true, videocodec = "av1"`:     `"codec":"av1"}`,
+		`videocodec = "vp9"`:                       `"codec":"vp9"}`,
+	} {
+		g := newService(t, "room-1: { "+room+" }").attach()
+		codec := "vp9"
+		if strings.Contains(room, "av1") {
+			codec = "av1"
+		}
+		got := g.send(`{"request":"joinandconfigure","room":1,"ptype":"publisher"}`, plugintest.MakeOffer(video("v", codec)))
+		if !strings.Contains(got, want) {
+			t.Errorf("%s: got %s, want %s", room, got, want)
+		}
+	}
+	g := newService(t, `room-1: { video_svc = true, videocodec = "vp9" }`).attach()
+	offer := plugintest.MakeOffer(video("v", "vp9"))
+	offer.Simulcast = []plugin.Simulcast{{Index: 0}}
+	if got := g.send(`{"request":"joinandconfigure","room":1,"ptype":"publisher"}`, offer); !strings.Contains(got, `"codec":"vp9","simulcast":true}`) {
+		t.Errorf("simulcast: %s", got)
+	}
+}
+
 func TestLayeredAndEncrypted(t *testing.T) {
 	hs := newService(t, `room-1: { videocodec = "vp8,vp9" }`)
 	for offer, want := range map[*plugin.JSEP]string{

@@ -47,10 +47,10 @@ func (p *publisher) codec(k sdp.Kind) string {
 	return ""
 }
 
-// hasLevels tells whether audio levels come with the audio.
+// hasLevels reports whether audio levels come with the audio.
 func (p *publisher) hasLevels() bool { return slices.ContainsFunc(p.streams, (*stream).measured) }
 
-// measured tells whether audio levels come with the stream.
+// measured reports whether audio levels come with the stream.
 func (s *stream) measured() bool {
 	return s.kind == sdp.Audio && !s.disabled && s.audioLevelExt != 0
 }
@@ -111,6 +111,32 @@ func (p *publisher) query(w *json.Writer) {
 	w.OptTrue("e2ee", p.e2ee)
 	json.Objects(w, "streams", p.streams, func(s *stream) { s.query(w) })
 }
+
+// seat is the participant's place in the room.
+func (p *publisher) seat() plugin.Seat {
+	p.room.mu.Lock()
+	defer p.room.mu.Unlock()
+	if p.gone {
+		return plugin.Seat{}
+	}
+	s := p.room.seat("participant", p)
+	if p.publishing() {
+		s.Role = "publisher"
+	}
+	return s
+}
+
+// seat is a place in the room, of somebody if that is known.
+func (r *room) seat(role string, who *publisher) plugin.Seat {
+	s := plugin.Seat{Kind: plugin.InRoom, ID: r.id, Role: role}
+	if who != nil {
+		s.User, s.Name = who.id, who.display
+	}
+	return s
+}
+
+// Title is what people call the room.
+func (r *room) Title() string { return r.description }
 
 func (s *stream) query(w *json.Writer) {
 	s.writePlace(w)

@@ -47,7 +47,6 @@ func checkRoom(body kit.Args, prefix string) *schema.Error {
 // checkEntry looks at the settings of a room in the file.
 func checkEntry(c *config.Reader) {
 	fileLevels.CheckFile(c, fileGuards)
-	c.Pending("video_svc")
 }
 
 // newRoom makes a room that nobody knows of yet.
@@ -69,6 +68,13 @@ func (r *room) edited(body kit.Args) {
 	if body.Has("new_fir_freq") {
 		for _, p := range r.participants {
 			p.setKeyframes()
+		}
+	}
+	if body.Has("new_bwe") || body.Has("new_max_bitrate") {
+		for s := range r.subscribers {
+			if s.live {
+				s.estimate()
+			}
 		}
 	}
 }

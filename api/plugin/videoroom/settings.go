@@ -26,6 +26,7 @@ type settings struct {
 	firFreq       int    // seconds, 0 = off
 	audioCodecs   []string
 	videoCodecs   []string
+	svc           bool // publishers of VP9 need not say that they send layers
 	vp9Profile    string
 	h264Profile   string
 	opusFEC       bool
@@ -71,6 +72,7 @@ func (s *settings) Settings() kit.Settings {
 		{Name: "notify_joining", To: &s.notifyJoining, Save: kit.Always, Show: kit.Always},
 		{Name: "audiocodec", To: mline.CodecList{Names: &s.audioCodecs, Known: audioCodecs}, Save: kit.Always, Show: kit.Always},
 		{Name: "videocodec", To: mline.CodecList{Names: &s.videoCodecs, Known: sdp.DefaultVideoCodecs}, Save: kit.Always, Show: kit.Always},
+		{Name: "video_svc", To: &s.svc, Save: kit.IfSet},
 		{Name: "vp9_profile", To: &s.vp9Profile, Save: kit.IfSet},
 		{Name: "h264_profile", To: &s.h264Profile, Save: kit.IfSet},
 		{Name: "opus_fec", To: &s.opusFEC, Save: kit.Always, Show: kit.IfSet},

@@ -24,7 +24,9 @@ func (s *subscriber) connected() {
 }
 
 // estimate tells the engine how the line to the client is used. room.mu is held.
-func (s *subscriber) estimate() { s.estimation.Tell(s.h.Host.Peer(), s.room.maxBitrate) }
+func (s *subscriber) estimate() {
+	s.estimation.Tell(s.h.Host.Peer(), s.room.settings.estimate, s.room.maxBitrate)
+}
 
 // event follows what the media engine tells.
 func (s *subscriber) event(e sfu.Event) {
@@ -124,7 +126,7 @@ func (s *subscriber) find(items []item, joining bool) ([]wanted, *schema.Error) 
 	return list, nil
 }
 
-// fits tells whether there are m-lines for a list of streams. room.mu is held.
+// fits reports whether there are m-lines for a list of streams. room.mu is held.
 func (s *subscriber) fits(list []wanted) bool {
 	type format struct {
 		kind  sdp.Kind

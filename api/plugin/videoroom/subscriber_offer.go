@@ -173,3 +173,10 @@ func (s *subscriber) query(w *json.Writer) {
 	w.OptTrue("e2ee", s.e2ee)
 	s.writeStreams(w)
 }
+
+// seat is the subscriber's place in the room.
+func (s *subscriber) seat() plugin.Seat {
+	s.room.mu.Lock()
+	defer s.room.mu.Unlock()
+	return s.room.seat("subscriber", s.owner)
+}

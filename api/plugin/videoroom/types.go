@@ -19,6 +19,7 @@ import (
 	"bifrons/api/kit/mline"
 	"bifrons/api/kit/recording"
 	"bifrons/api/kit/rooms"
+	"bifrons/api/plugin"
 	"bifrons/api/schema"
 	"bifrons/api/task"
 	"bifrons/sdp"
@@ -44,7 +45,7 @@ import (
 type id = string
 
 // A role is what a handle became by joining. The executor calls all methods,
-// except for data (the connection's SCTP goroutine) and query (anywhere).
+// except for data (the connection's SCTP goroutine), query and seat (anywhere).
 // None is called with a lock held.
 type role interface {
 	establish() // connected will follow, but the client does not know yet
@@ -55,6 +56,7 @@ type role interface {
 	hangup(reason string)
 	detach()
 	query(w *json.Writer)
+	seat() plugin.Seat
 }
 
 // handle is one attached client.
@@ -172,7 +174,7 @@ type stream struct {
 	remoteSSRC uint32 // of its lowest encoding
 }
 
-// flows tells whether packets of the stream go to subscribers at all. room.mu
+// flows reports whether packets of the stream go to subscribers at all. room.mu
 // is held.
 func (s *stream) flows() bool {
 	return !s.disabled && !s.paused && !s.moderated && !s.publisher.kicked
@@ -199,11 +201,11 @@ func (p *publisher) origin() sfu.Origin {
 	return nil
 }
 
-// publishing tells whether others know that a participant publishes. room.mu is
+// publishing reports whether others know that a participant publishes. room.mu is
 // held.
 func (p *publisher) publishing() bool { return p.dummy || p.up }
 
-// available tells whether one can subscribe to a participant. room.mu is held.
+// available reports whether one can subscribe to a participant. room.mu is held.
 func (p *publisher) available() bool { return p.open || p.publishing() }
 
 // stream finds a stream by its mid, nil if there is none. room.mu is held.
@@ -246,6 +248,7 @@ func (nobody) dataReady()                {}
 func (nobody) hangup(string)             {}
 func (nobody) detach()                   {}
 func (nobody) query(*json.Writer)        {}
+func (nobody) seat() plugin.Seat         { return plugin.Seat{} }
 
 // subscriber is the role of a handle that receives what publishers of a room
 // send, all of it on one peer connection.

@@ -62,7 +62,6 @@ func (r *room) watch(h *handle, req *kit.Request, w *json.Writer) (kit.Response,
 	private, _ := req.Body.Number("private_id")
 	s := &subscriber{room: r, h: h, privateID: uint32(private), answered: true, answers: true, follows: !named,
 		e2ee: r.requireE2EE || feed.e2ee}
-	s.estimation = mline.Estimation{Off: !r.estimate}
 	s.estimation.Set(req.Body)
 	if private == int64(s.privateID) {
 		s.owner = r.private[s.privateID]
@@ -184,7 +183,7 @@ func (s *subscriber) match(feed *publisher, o *sdp.Section) *stream {
 	})
 }
 
-// carries tells whether an m-line carries a stream. room.mu is held.
+// carries reports whether an m-line carries a stream. room.mu is held.
 func (s *subscriber) carries(st *stream) bool {
 	return slices.ContainsFunc(s.lines, func(l *line) bool { return slices.Contains(l.sources, st) })
 }
@@ -234,7 +233,7 @@ func (r *room) follow(leaving *publisher) {
 	}
 }
 
-// fed tells whether audio or video comes from somewhere. room.mu is held.
+// fed reports whether audio or video comes from somewhere. room.mu is held.
 func (s *subscriber) fed() bool {
 	return slices.ContainsFunc(s.lines, func(l *line) bool { return l.stream() != nil })
 }

@@ -5,7 +5,6 @@ package mqtt
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -36,16 +35,7 @@ type Config struct {
 
 	Status Status
 
-	Queues *transport.Account // for what waits to be sent, shared; default transport.QueueBytes
-	Layout json.Layout
-
-	// Events lets transport events through to Notify, which takes JSON
-	// objects for the event handlers, and the id of the connection that they
-	// are about; nil if there is none.
-	Events bool
-	Notify func(conn string, event []byte)
-
-	Log *slog.Logger // default slog.Default()
+	transport.Common
 }
 
 // Address is where one of the two APIs is served.
@@ -65,30 +55,22 @@ type Status struct {
 
 // Server is the MQTT transport.
 type Server struct {
-	cfg     Config
-	control *transport.Control
-	runner  transport.Runner
+	*transport.Runner
+	cfg Config
 }
 
 var _ janus.Transport = (*Server)(nil)
 
-// connection is the id of the only one.
-const connection = "1"
-
 // New makes a Server; it is transport.ErrDisabled if neither API is served.
 func New(cfg Config, core transport.Core) (*Server, error) {
-	transport.SetDefaults(&cfg.Log, &cfg.Queues)
 	if !cfg.API.Enabled && !cfg.Admin.Enabled {
 		return nil, transport.ErrDisabled
 	}
-	s := &Server{cfg: cfg, control: transport.NewControl(cfg.Layout, cfg.Events, cfg.Notify)}
-	relay := transport.NewRelay(transport.RelayConfig{Package: Package, ID: connection, Queues: cfg.Queues, Log: cfg.Log}, core)
-	link := &broker.Link{
-		Name: Package, Address: cfg.Broker.Address, Log: cfg.Log, Next: s.next, State: s.state, Window: cfg.Window,
-	}
-	link.Dial = mqtt.NewSession(s.session(), link.Confirmed).Dial
-	s.runner = transport.Runner{Relay: relay, Link: link}
-	relay.Limit(cfg.Waiting)
+	runner := transport.NewRunner(Package, &cfg.Common, core)
+	s := &Server{Runner: runner, cfg: cfg}
+	s.Link.Address, s.Link.Window, s.Link.Next, s.Link.State = cfg.Broker.Address, cfg.Window, s.next, s.state
+	s.Link.Dial = mqtt.NewSession(s.session(), s.Link.Confirmed).Dial
+	s.Relay.Limit(cfg.Waiting)
 	return s, nil
 }
 
@@ -112,15 +94,6 @@ func (s *Status) message(text string) *broker.Message {
 	return &broker.Message{Topic: s.Topic, Body: []byte(text), QoS: s.QoS, Retain: s.Retain}
 }
 
-// Start begins to connect, and serves until Close.
-func (s *Server) Start() { s.runner.Start() }
-
-// Close lets what is to be sent go for a short while, and ends the connection.
-func (s *Server) Close() { s.runner.Close() }
-
-// Ready waits until a request may be taken.
-func (s *Server) Ready(ctx context.Context) bool { return s.runner.Relay.Ready(ctx) }
-
 // destination is where an answer goes.
 type destination struct {
 	topic       string
@@ -136,7 +109,7 @@ func (s *Server) Receive(m *broker.Message) {
 		usual.topic = s.cfg.Admin.Publish
 	}
 	if s.cfg.Broker.Version < 5 {
-		s.runner.Relay.Handle(admin, m.Body, m.Again, func() any { return usual })
+		s.Relay.Handle(admin, m.Body, m.Again, func() any { return usual })
 		return
 	}
 	if !admin && unnamed(m.Body) {
@@ -144,7 +117,7 @@ func (s *Server) Receive(m *broker.Message) {
 	}
 	to := s.answerTo(m, usual)
 	came := time.Now()
-	s.runner.Relay.Handle(admin, m.Body, m.Again, func() any {
+	s.Relay.Handle(admin, m.Body, m.Again, func() any {
 		if s.cfg.Vacuum > 0 && time.Since(came) > s.cfg.Vacuum {
 			return usual
 		}
@@ -181,7 +154,7 @@ func (s *Server) answerTo(m *broker.Message, usual destination) destination {
 
 // next is the next message to send.
 func (s *Server) next(ctx context.Context) *broker.Message {
-	e, ok := s.runner.Relay.Next(ctx)
+	e, ok := s.Relay.Next(ctx)
 	if !ok {
 		return nil
 	}
@@ -190,7 +163,7 @@ func (s *Server) next(ctx context.Context) *broker.Message {
 		to.topic = s.cfg.API.Publish
 	}
 	return &broker.Message{
-		Topic: to.topic, Correlation: to.correlation, Properties: to.properties, QoS: s.cfg.QoS, Body: s.control.Relayout(e.Bytes()),
+		Topic: to.topic, Correlation: to.correlation, Properties: to.properties, QoS: s.cfg.QoS, Body: s.Control.Relayout(e.Bytes()),
 	}
 }
 
@@ -208,7 +181,7 @@ func (s *Server) state(now broker.State, err error) {
 	switch now {
 	case broker.Connected:
 		h.Event = "connected"
-		s.runner.Relay.Limit(0)
+		s.Relay.Limit(0)
 	case broker.Retrying:
 		h.Event = "reconnecting"
 	case broker.Failed:
@@ -218,13 +191,13 @@ func (s *Server) state(now broker.State, err error) {
 		}
 		h.Event, h.Code = "failed", &code
 	case broker.Lost:
-		s.runner.Relay.Limit(s.cfg.Waiting)
+		s.Relay.Limit(s.cfg.Waiting)
 		if s.cfg.Broker.Version < 5 {
 			return
 		}
 		h.Event = "disconnected"
 	}
-	s.control.Notify(connection, h)
+	s.Notify(h)
 }
 
 // Listeners are "mqtt" and "admin_mqtt", as far as they are on.
@@ -244,6 +217,3 @@ func (s *Server) Listeners() (list []transport.Listener) {
 
 // Info describes the transport in server_info.
 func (s *Server) Info() module.Info { return transport.Info(Package, "MQTT", 1) }
-
-// Query answers query_transport.
-func (s *Server) Query(request []byte) []byte { return s.control.Query(request, nil) }

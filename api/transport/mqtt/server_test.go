@@ -15,6 +15,7 @@ import (
 	"bifrons/api/broker/brokertest"
 	"bifrons/api/broker/mqtt"
 	"bifrons/api/client"
+	"bifrons/api/transport"
 	"bifrons/api/transport/transporttest"
 	"bifrons/rtp/waittest"
 )
@@ -25,12 +26,18 @@ func config(address string, version byte) Config {
 		Broker: mqtt.Config{Address: address, Version: version, ClientID: "server", KeepAlive: 20 * time.Second, Linger: time.Second},
 		API:    Address{Enabled: true, Subscribe: "to", Publish: "from", SubscribeQoS: 1},
 		Admin:  Address{Enabled: true, Subscribe: "to-admin", Publish: "from-admin", SubscribeQoS: 1},
-		QoS:    1, Window: 10, Log: transporttest.Quiet(),
+		QoS:    1, Window: 10, Common: transport.Common{Log: transporttest.Quiet()},
 	}
 }
 
 // start starts a server that reaches the broker through a gate.
 func start(t *testing.T, version byte, b *brokertest.Broker, change func(*Config)) (*transporttest.Lab, *brokertest.Gate) {
+	t.Helper()
+	lab, gate, _ := started(t, version, b, change)
+	return lab, gate
+}
+
+func started(t *testing.T, version byte, b *brokertest.Broker, change func(*Config)) (*transporttest.Lab, *brokertest.Gate, *broker.Link) {
 	t.Helper()
 	gate := brokertest.NewGate(t, b.Address())
 	cfg := config(gate.Address(), version)
@@ -40,8 +47,8 @@ func start(t *testing.T, version byte, b *brokertest.Broker, change func(*Config
 	lab := transporttest.New(t)
 	s, err := New(cfg, lab.Core)
 	lab.Carry(s, err)
-	waittest.Until(t, "the server is connected", s.runner.Link.Up)
-	return lab, gate
+	waittest.Until(t, "the server is connected", s.Link.Up)
+	return lab, gate, s.Link
 }
 
 func dial(t *testing.T, version byte, b *brokertest.Broker, admin bool) (client.Conn, error) {
@@ -105,7 +112,7 @@ func TestRestart(t *testing.T) {
 		t.Run(fmt.Sprint("quality ", qos), func(t *testing.T) {
 			versions(t, func(t *testing.T, v byte) {
 				b := brokertest.Mosquitto(t)
-				lab, gate := start(t, v, b, func(c *Config) { c.QoS = qos })
+				lab, gate, link := started(t, v, b, func(c *Config) { c.QoS = qos })
 				seen := transporttest.NewCounted(t)
 				conn, err := dial(t, v, b, false)
 				c := lab.Tapped(seen.Tap, conn, err)
@@ -116,7 +123,9 @@ func TestRestart(t *testing.T) {
 				}
 				seen.Send(lab.Core, c.Session(), 1, 100)
 				seen.Expect(1, 100)
+				transporttest.Confirmed(t, link) // or it may come again
 				gate.Shut()
+				transporttest.Cut(t, link) // or it may be lost, with quality 0
 				b.Kill()
 				seen.Send(lab.Core, c.Session(), 101, 3000)
 				b.Start()

@@ -41,18 +41,19 @@ func TestTLS(t *testing.T) {
 func TestStolen(t *testing.T) {
 	waittest.NoLeaks(t)
 	b := brokertest.Mosquitto(t)
-	lab, gate := start(t, 4, b, nil)
+	lab, gate, link := started(t, 4, b, nil)
 	c := lab.Dial(dial(t, 4, b, false))
 	ctx, cancel := transporttest.InTime()
 	defer cancel()
 	if err := c.Create(ctx); err != nil {
 		t.Fatal(err)
 	}
+	before := gate.Passed()
 	thief, err := client.MQTT(client.MQTTOptions{Address: b.Address(), ClientID: "server", To: "x", From: "y"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	waittest.Until(t, "the server is back", func() bool { return gate.Connections() == 1 })
+	waittest.Until(t, "the server is back", func() bool { return gate.Passed() > before && link.Up() })
 	_ = thief.Close(true)
 	if m, err := c.Request(ctx, client.Object{"janus": "keepalive"}); err != nil || m.Err() != nil {
 		t.Errorf("%v %v", m, err)

@@ -6,13 +6,11 @@ package nanomsg
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"strconv"
 	"time"
 
 	"bifrons/api/broker/nanomsg"
 	"bifrons/api/janus"
-	"bifrons/api/json"
 	"bifrons/api/module"
 	"bifrons/api/task"
 	"bifrons/api/transport"
@@ -30,16 +28,7 @@ const lastMessages = 2 * time.Second
 // Config is what a Server needs to know. Zero values stand for the defaults.
 type Config struct {
 	API, Admin Address
-	Queues     *transport.Account // for what waits to be sent, shared; default transport.QueueBytes
-	Layout     json.Layout
-
-	// Events lets transport events through to Notify, which takes JSON
-	// objects for the event handlers, and the id of the connection that they
-	// are about; nil if there is none.
-	Events bool
-	Notify func(conn string, event []byte)
-
-	Log *slog.Logger // default slog.Default()
+	transport.Common
 }
 
 // Address is a socket on which one of the two APIs is served.
@@ -74,8 +63,8 @@ type service struct {
 // New opens the sockets. Those that cannot be opened are logged; it is an error if none is
 // left, transport.ErrDisabled if none was asked for.
 func New(cfg Config, core transport.Core) (*Server, error) {
-	transport.SetDefaults(&cfg.Log, &cfg.Queues)
-	s := &Server{cfg: cfg, control: transport.NewControl(cfg.Layout, cfg.Events, cfg.Notify)}
+	control := cfg.Control()
+	s := &Server{cfg: cfg, control: control}
 	err := errors.Join(s.open("nanomsg", cfg.API, false, core), s.open("admin_nanomsg", cfg.Admin, true, core))
 	if err := transport.Opened(len(s.services), err); err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"bifrons/api/client"
+	"bifrons/api/transport"
 	"bifrons/api/transport/transporttest"
 	"bifrons/rtp/waittest"
 )
@@ -22,7 +23,7 @@ func addresses(t *testing.T) (api, admin string) {
 func start(t *testing.T, change func(*Config)) (lab *transporttest.Lab, s *Server, api, admin string) {
 	t.Helper()
 	api, admin = addresses(t)
-	cfg := Config{API: Address{Enabled: true, Address: api}, Admin: Address{Enabled: true, Address: admin}, Log: transporttest.Quiet()}
+	cfg := Config{API: Address{Enabled: true, Address: api}, Admin: Address{Enabled: true, Address: admin}, Common: transport.Common{Log: transporttest.Quiet()}}
 	if change != nil {
 		change(&cfg)
 	}
@@ -155,7 +156,7 @@ func TestQuery(t *testing.T) {
 func TestNotOpened(t *testing.T) {
 	lab := transporttest.New(t)
 	for _, address := range []string{"", "x", "udp://127.0.0.1:1", "ipc:///no/such/folder/socket"} {
-		if _, err := New(Config{API: Address{Enabled: true, Address: address}, Log: transporttest.Quiet()}, lab.Core); err == nil {
+		if _, err := New(Config{API: Address{Enabled: true, Address: address}, Common: transport.Common{Log: transporttest.Quiet()}}, lab.Core); err == nil {
 			t.Errorf("%q is opened", address)
 		}
 	}

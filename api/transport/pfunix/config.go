@@ -4,11 +4,9 @@
 package pfunix
 
 import (
-	"log/slog"
 	"os"
 
 	"bifrons/api/janus"
-	"bifrons/api/json"
 	"bifrons/api/transport"
 )
 
@@ -42,16 +40,7 @@ func ParseType(s string) (Type, bool) {
 // Config is what a Server needs to know. Zero values stand for the defaults.
 type Config struct {
 	API, Admin Address
-	Queues     *transport.Account // for what waits to be read, shared; default transport.QueueBytes
-	Layout     json.Layout
-
-	// Events lets transport events through to Notify, which takes JSON
-	// objects for the event handlers, and the id of the connection that they
-	// are about; nil if there is none.
-	Events bool
-	Notify func(conn string, event []byte)
-
-	Log *slog.Logger // default slog.Default()
+	transport.Common
 }
 
 // Address is a socket on which one of the two APIs is served.

@@ -36,8 +36,8 @@ type service interface {
 // New opens the services. Those that cannot be opened are logged; it is an
 // error if none is left, transport.ErrDisabled if none was asked for.
 func New(cfg Config, core Core) (*Server, error) {
-	transport.SetDefaults(&cfg.Log, &cfg.Queues)
-	s := &Server{cfg: cfg, core: core, control: transport.NewControl(cfg.Layout, cfg.Events, cfg.Notify)}
+	control := cfg.Control()
+	s := &Server{cfg: cfg, core: core, control: control}
 	err := errors.Join(s.open("unix", cfg.API, false), s.open("admin_unix", cfg.Admin, true))
 	if err := transport.Opened(len(s.services), err); err != nil {
 		return nil, err

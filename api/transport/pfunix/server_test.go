@@ -151,7 +151,7 @@ func bothTypes(t *testing.T, test func(t *testing.T, typ Type)) {
 
 func TestPackets(t *testing.T) {
 	bothTypes(t, func(t *testing.T, typ Type) {
-		r := start(t, typ, Config{Layout: json.Plain})
+		r := start(t, typ, Config{Common: transport.Common{Layout: json.Plain}})
 		a, b := r.connect(), r.connect()
 		fits := `{"x":"` + strings.Repeat("z", maxPacket-8) + `"}`
 		r.send(a, `{"a":1}`)
@@ -388,7 +388,7 @@ func TestPaths(t *testing.T) {
 		if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err = New(Config{API: Address{Enabled: true, Path: path, Type: typ}, Log: slog.New(slog.DiscardHandler)}, r.core)
+		_, err = New(Config{API: Address{Enabled: true, Path: path, Type: typ}, Common: transport.Common{Log: slog.New(slog.DiscardHandler)}}, r.core)
 		if text, _ := os.ReadFile(path); err == nil || string(text) != "precious" {
 			t.Errorf("a file in the way: %v, holds %q", err, text)
 		}
@@ -397,10 +397,10 @@ func TestPaths(t *testing.T) {
 
 func TestNewFails(t *testing.T) {
 	quiet := slog.New(slog.DiscardHandler)
-	if _, err := New(Config{Log: quiet}, &fakeCore{}); !errors.Is(err, transport.ErrDisabled) {
+	if _, err := New(Config{Common: transport.Common{Log: quiet}}, &fakeCore{}); !errors.Is(err, transport.ErrDisabled) {
 		t.Errorf("nothing enabled: %v", err)
 	}
-	if _, err := New(Config{Log: quiet, API: Address{Enabled: true}}, &fakeCore{}); err == nil || errors.Is(err, transport.ErrDisabled) {
+	if _, err := New(Config{Common: transport.Common{Log: quiet}, API: Address{Enabled: true}}, &fakeCore{}); err == nil || errors.Is(err, transport.ErrDisabled) {
 		t.Errorf("no path: %v", err)
 	}
 }

@@ -4,13 +4,11 @@ package rabbitmq
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"bifrons/api/broker"
 	"bifrons/api/broker/amqp"
 	"bifrons/api/janus"
-	"bifrons/api/json"
 	"bifrons/api/module"
 	"bifrons/api/transport"
 )
@@ -33,16 +31,7 @@ type Config struct {
 	Exchange, ExchangeType string
 	API, Admin             Address
 
-	Queues *transport.Account // for what waits to be sent, shared; default transport.QueueBytes
-	Layout json.Layout
-
-	// Events lets transport events through to Notify, which takes JSON
-	// objects for the event handlers, and the id of the connection that they
-	// are about; nil if there is none.
-	Events bool
-	Notify func(conn string, event []byte)
-
-	Log *slog.Logger // default slog.Default()
+	transport.Common
 }
 
 // Address is where one of the two APIs is served.
@@ -56,29 +45,22 @@ type Address struct {
 
 // Server is the RabbitMQ transport.
 type Server struct {
-	cfg     Config
-	control *transport.Control
-	runner  transport.Runner
+	*transport.Runner
+	cfg Config
 }
 
 var _ janus.Transport = (*Server)(nil)
 
-// connection is the id of the only one.
-const connection = "1"
-
 // New makes a Server; it is transport.ErrDisabled if neither API is served.
 func New(cfg Config, core transport.Core) (*Server, error) {
-	transport.SetDefaults(&cfg.Log, &cfg.Queues)
 	if !cfg.API.Enabled && !cfg.Admin.Enabled {
 		return nil, transport.ErrDisabled
 	}
-	s := &Server{cfg: cfg, control: transport.NewControl(cfg.Layout, cfg.Events, cfg.Notify)}
-	relay := transport.NewRelay(transport.RelayConfig{Package: Package, ID: connection, Queues: cfg.Queues, Log: cfg.Log}, core)
-	link := &broker.Link{Name: Package, Log: cfg.Log, Next: s.next, State: s.state}
+	runner := transport.NewRunner(Package, &cfg.Common, core)
+	s := &Server{Runner: runner, cfg: cfg}
 	dial := s.dialConfig()
-	link.Address = dial.Address()
-	link.Dial = func(ctx context.Context) (broker.Wire, error) { return amqp.Dial(ctx, dial, link.Confirmed) }
-	s.runner = transport.Runner{Relay: relay, Link: link}
+	s.Link.Address, s.Link.Next, s.Link.State = dial.Address(), s.next, s.state
+	s.Link.Dial = func(ctx context.Context) (broker.Wire, error) { return amqp.Dial(ctx, dial, s.Link.Confirmed) }
 	return s, nil
 }
 
@@ -107,15 +89,6 @@ func (s *Server) dialConfig() amqp.Config {
 	return d
 }
 
-// Start begins to connect, and serves until Close.
-func (s *Server) Start() { s.runner.Start() }
-
-// Close lets what is to be sent go for a short while, and ends the connection.
-func (s *Server) Close() { s.runner.Close() }
-
-// Ready waits until a request may be taken.
-func (s *Server) Ready(ctx context.Context) bool { return s.runner.Relay.Ready(ctx) }
-
 // destination is where an answer goes.
 type destination struct {
 	key         string
@@ -129,12 +102,12 @@ func (s *Server) Receive(m *broker.Message) {
 	if admin {
 		to.key = s.cfg.Admin.From
 	}
-	s.runner.Relay.Handle(admin, m.Body, m.Again, func() any { return to })
+	s.Relay.Handle(admin, m.Body, m.Again, func() any { return to })
 }
 
 // next is the next message to send.
 func (s *Server) next(ctx context.Context) *broker.Message {
-	e, ok := s.runner.Relay.Next(ctx)
+	e, ok := s.Relay.Next(ctx)
 	if !ok {
 		return nil
 	}
@@ -142,7 +115,7 @@ func (s *Server) next(ctx context.Context) *broker.Message {
 	if !isAnswer {
 		to.key = s.cfg.API.From
 	}
-	return &broker.Message{Topic: to.key, Correlation: to.correlation, ReplyTo: replyTo, Body: s.control.Relayout(e.Bytes())}
+	return &broker.Message{Topic: to.key, Correlation: to.correlation, ReplyTo: replyTo, Body: s.Control.Relayout(e.Bytes())}
 }
 
 type happening struct {
@@ -151,7 +124,7 @@ type happening struct {
 
 func (s *Server) state(now broker.State, _ error) {
 	if now == broker.Connected {
-		s.control.Notify(connection, happening{"connected"})
+		s.Notify(happening{"connected"})
 	}
 }
 
@@ -164,7 +137,7 @@ func (s *Server) Listeners() (list []transport.Listener) {
 	for i, a := range []*Address{&s.cfg.API, &s.cfg.Admin} {
 		if a.Enabled {
 			name := [...]string{"rabbitmq", "admin_rabbitmq"}[i]
-			list = append(list, transport.Listener{Name: name, Admin: i == 1, URL: scheme + s.runner.Link.Address + ", " + a.To})
+			list = append(list, transport.Listener{Name: name, Admin: i == 1, URL: scheme + s.Link.Address + ", " + a.To})
 		}
 	}
 	return list
@@ -172,6 +145,3 @@ func (s *Server) Listeners() (list []transport.Listener) {
 
 // Info describes the transport in server_info.
 func (s *Server) Info() module.Info { return transport.Info(Package, "RabbitMQ", 1) }
-
-// Query answers query_transport.
-func (s *Server) Query(request []byte) []byte { return s.control.Query(request, nil) }

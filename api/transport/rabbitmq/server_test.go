@@ -1,12 +1,15 @@
 package rabbitmq
 
 import (
+	"fmt"
 	"testing"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
+	"bifrons/api/broker"
 	"bifrons/api/broker/brokertest"
 	"bifrons/api/client"
+	"bifrons/api/transport"
 	"bifrons/api/transport/transporttest"
 	"bifrons/rtp/waittest"
 )
@@ -24,9 +27,9 @@ func start(t *testing.T, b *brokertest.Broker, change func(*Config)) *rig {
 	gate := brokertest.NewGate(t, b.Address())
 	cfg := Config{
 		Host: "127.0.0.1", Port: uint16(gate.Port()), VHost: "/", User: "guest", Password: "guest", ExchangeType: "fanout",
-		API:   Address{Enabled: true, To: t.Name() + "-to", From: t.Name() + "-from", DeclareFrom: true},
-		Admin: Address{Enabled: true, To: t.Name() + "-to-admin", From: t.Name() + "-from-admin", DeclareFrom: true},
-		Log:   transporttest.Quiet(),
+		API:    Address{Enabled: true, To: t.Name() + "-to", From: t.Name() + "-from", DeclareFrom: true},
+		Admin:  Address{Enabled: true, To: t.Name() + "-to-admin", From: t.Name() + "-from-admin", DeclareFrom: true},
+		Common: transport.Common{Log: transporttest.Quiet()},
 	}
 	if change != nil {
 		change(&cfg)
@@ -35,7 +38,7 @@ func start(t *testing.T, b *brokertest.Broker, change func(*Config)) *rig {
 	s, err := New(cfg, r.Core)
 	r.Carry(s, err)
 	r.server = s
-	waittest.Until(t, "the server is connected", s.runner.Link.Up)
+	waittest.Until(t, "the server is connected", s.Link.Up)
 	return r
 }
 
@@ -46,7 +49,10 @@ func (r *rig) dial(admin string) (client.Conn, error) {
 // TestRabbitMQ has one broker for all, as that starts slowly.
 func TestRabbitMQ(t *testing.T) {
 	waittest.NoLeaks(t)
-	b := brokertest.RabbitMQ(t)
+	pki, port := brokertest.NewPKI(t, brokertest.Loopback), brokertest.FreePort(t, brokertest.Loopback)
+	b := brokertest.RabbitMQ(t, fmt.Sprintf("listeners.ssl.1 = %s:%d", brokertest.Loopback, port),
+		"ssl_options.cacertfile = "+pki.CA, "ssl_options.certfile = "+pki.Cert, "ssl_options.keyfile = "+pki.Key,
+		"ssl_options.verify = verify_peer", "ssl_options.fail_if_no_peer_cert = true")
 	for name, test := range map[string]func(t *testing.T, b *brokertest.Broker){
 		"echo": echo, "flood": flood, "exchange": exchange, "properties": properties, "refused": refused, "cut": cut, "events": events,
 	} {
@@ -55,6 +61,10 @@ func TestRabbitMQ(t *testing.T) {
 			test(t, b)
 		})
 	}
+	t.Run("secured", func(t *testing.T) {
+		waittest.NoLeaks(t)
+		secured(t, b, pki, port)
+	})
 	t.Run("restart", func(t *testing.T) { restart(t, b) })
 }
 
@@ -159,11 +169,38 @@ func refused(t *testing.T, b *brokertest.Broker) {
 	lines := transporttest.NewLines()
 	s, err := New(Config{
 		Host: "127.0.0.1", Port: uint16(b.Port), VHost: "/", User: "guest", Password: "not for the log",
-		API: Address{Enabled: true, To: "a", From: "b"}, Log: lines.Logger(),
+		API: Address{Enabled: true, To: "a", From: "b"}, Common: transport.Common{Log: lines.Logger()},
 	}, lab.Core)
 	lab.Carry(s, err)
 	lines.Await(t, "403")
 	lines.Lacks(t, "not for the log")
+}
+
+// secured: the broker listens at a port where it wants a certificate of its clients, too. An
+// answer gets through, and what is wrong is told in the log, without passwords.
+func secured(t *testing.T, b *brokertest.Broker, pki brokertest.PKI, port int) {
+	good := broker.TLS{On: true, CA: pki.CA, Cert: pki.ClientCert, Key: pki.ClientKey, VerifyServer: true, VerifyName: true}
+	lines := transporttest.NewLines()
+	r := start(t, b, func(c *Config) { c.Port, c.TLS, c.Log = uint16(port), good, lines.Logger() })
+	r.Echo(r.Dial(r.dial("")))
+	nobody, stranger, other := good, good, good
+	nobody.Cert, nobody.Key = "", ""
+	stranger.CA = brokertest.NewPKI(t, brokertest.Loopback).CA
+	known := brokertest.NewPKI(t, brokertest.Loopback)
+	other.Cert, other.Key = known.ClientCert, known.ClientKey
+	for name, bad := range map[string]broker.TLS{"nobody": nobody, "a broker of others": stranger, "a client of others": other, "plain": {}} {
+		t.Run(name, func(t *testing.T) {
+			lab, lines := transporttest.New(t), transporttest.NewLines()
+			s, err := New(Config{
+				Host: brokertest.Loopback, Port: uint16(port), VHost: "/", User: "guest", Password: "not for the log", TLS: bad,
+				API: Address{Enabled: true, To: "a", From: "b"}, Common: transport.Common{Log: lines.Logger()},
+			}, lab.Core)
+			lab.Carry(s, err)
+			lines.Await(t, "no connection to the broker")
+			lines.Lacks(t, "connected to the broker")
+			lines.Lacks(t, "not for the log")
+		})
+	}
 }
 
 // cut: connections break again and again while events are sent, and nothing is lost or out
@@ -218,6 +255,7 @@ func restart(t *testing.T, b *brokertest.Broker) {
 	}
 	seen.Send(r.Core, c.Session(), 1, 100)
 	seen.Expect(1, 100)
+	transporttest.Confirmed(t, r.server.Link) // or it may come again
 	r.gate.Shut()
 	b.Kill()
 	seen.Send(r.Core, c.Session(), 101, 3000)

@@ -3,14 +3,12 @@
 package rest
 
 import (
-	"log/slog"
 	"net/http"
 	"strings"
 	"time"
 
 	"bifrons/api/budget"
 	"bifrons/api/janus"
-	"bifrons/api/json"
 	"bifrons/api/transport"
 )
 
@@ -28,18 +26,12 @@ type Config struct {
 	Gate        *transport.Gate       // that all transports share; nil: no other limits
 	Bodies      *budget.Budget        // for what is being received, shared; default transport.BodyBytes
 	MaxBody     int64                 // bytes; default 1 MiB
-	Queues      *transport.Account    // for what waits to be read, shared; default transport.QueueBytes
-	Layout      json.Layout
-
-	// Events lets transport events through to Notify, which takes JSON
-	// objects for the event handlers, and the id of the connection that they
-	// are about; nil if there is none.
-	Events bool
-	Notify func(conn string, event []byte)
-
+	transport.Common
 	// Page serves "/" and all below "/echo/", Demos all below "/demos/", both
 	// on the listeners of the API. Nil: not found.
 	Page, Demos http.Handler
+	// Dashboard serves "/" and all below "/dashboard/" on those of the Admin API.
+	Dashboard http.Handler
 
 	// Files answers GET requests for files that plugins have made, on the listeners of
 	// the API. It is false for all other paths. Nil: there are none.
@@ -55,7 +47,7 @@ type Config struct {
 	// Metrics serves /metrics on the listeners of the Admin API. Nil: not found.
 	Metrics http.Handler
 
-	// Ready tells why the server should get no new clients, nil if it should. It
+	// Ready says why the server should get no new clients, nil if it should. It
 	// is asked by GET /readyz; GET /healthz is answered as long as there is a
 	// server.
 	Ready func() error
@@ -67,8 +59,6 @@ type Config struct {
 	// What a client gets to send a header, and to send a body or read one;
 	// default transport.HeaderTimeout and BodyTimeout.
 	HeaderTimeout, BodyTimeout time.Duration
-
-	Log *slog.Logger // default slog.Default()
 }
 
 // API is where and for whom one of the two APIs is served.
@@ -93,7 +83,6 @@ func (c *Config) setDefaults() {
 	setDefault(&c.IdleTimeout, 120*time.Second)
 	setDefault(&c.HeaderTimeout, transport.HeaderTimeout)
 	setDefault(&c.BodyTimeout, transport.BodyTimeout)
-	transport.SetDefaults(&c.Log, &c.Queues)
 	if c.Bodies == nil {
 		c.Bodies = budget.New(transport.BodyBytes)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"bifrons/api/janus"
 	layout "bifrons/api/json"
+	"bifrons/api/transport"
 )
 
 // corsHeaders are the response headers that a recording is about.
@@ -131,7 +132,7 @@ func TestTrace(t *testing.T) {
 	}
 	load(t, "testdata/streaming-http-2017.json", &trace)
 	const session, handle = 7501368377167677, 8495892224103881
-	r := start(t, Config{Layout: layout.Indented, PollTimeout: 1})
+	r := start(t, Config{Common: transport.Common{Layout: layout.Indented}, PollTimeout: 1})
 	r.bind(session)
 	for _, x := range trace.Exchanges {
 		q, w := x.Request, x.Response

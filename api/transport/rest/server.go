@@ -35,9 +35,10 @@ var (
 // error if none is left, transport.ErrDisabled if none was asked for.
 func New(cfg Config, core Core) (*Server, error) {
 	cfg.setDefaults()
+	control := cfg.Control()
 	s := &Server{
 		cfg: cfg, core: core, hub: newHub(cfg.Queues),
-		control: transport.NewControl(cfg.Layout, cfg.Events, cfg.Notify),
+		control: control,
 		web: transport.Web{Package: Package, Scheme: "http", Certificate: cfg.Certificate, MaxConns: cfg.MaxConns,
 			Gate: cfg.Gate, Log: cfg.Log},
 	}

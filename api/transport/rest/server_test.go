@@ -300,7 +300,7 @@ func TestBasePath(t *testing.T) {
 }
 
 func TestLayoutAndQuery(t *testing.T) {
-	r := start(t, Config{Layout: json.Plain})
+	r := start(t, Config{Common: transport.Common{Layout: json.Plain}})
 	if got := r.do("POST", "/janus", ping, nil); got.body != `{"janus": "pong", "transaction": "t"}` {
 		t.Errorf("plain: %s", got.body)
 	}
@@ -318,7 +318,7 @@ func TestLayoutAndQuery(t *testing.T) {
 
 func TestEvents(t *testing.T) {
 	var got []string
-	r := start(t, Config{Events: true, Notify: func(conn string, e []byte) { got = append(got, conn+string(e)) }})
+	r := start(t, Config{Common: transport.Common{Events: true, Notify: func(conn string, e []byte) { got = append(got, conn+string(e)) }}})
 	r.do("POST", "/janus", ping, nil)
 	if id := r.core.requests[0].ID; id != "1" {
 		t.Errorf("the core hears of connection %q", id)
@@ -343,10 +343,10 @@ func TestHTTPS(t *testing.T) {
 
 func TestNewFails(t *testing.T) {
 	quiet := slog.New(slog.DiscardHandler)
-	if _, err := New(Config{Log: quiet}, &fakeCore{}); !errors.Is(err, transport.ErrDisabled) {
+	if _, err := New(Config{Common: transport.Common{Log: quiet}}, &fakeCore{}); !errors.Is(err, transport.ErrDisabled) {
 		t.Errorf("nothing enabled: %v", err)
 	}
-	if _, err := New(Config{API: API{HTTPS: local}, Log: quiet}, &fakeCore{}); err == nil || errors.Is(err, transport.ErrDisabled) {
+	if _, err := New(Config{API: API{HTTPS: local}, Common: transport.Common{Log: quiet}}, &fakeCore{}); err == nil || errors.Is(err, transport.ErrDisabled) {
 		t.Errorf("no certificate: %v", err)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -356,10 +356,10 @@ func TestNewFails(t *testing.T) {
 	defer l.Close()
 	busy := local
 	busy.Port = l.Addr().(*net.TCPAddr).Port
-	if _, err := New(Config{API: API{HTTP: busy}, Log: quiet}, &fakeCore{}); err == nil || !strings.Contains(err.Error(), "another server") {
+	if _, err := New(Config{API: API{HTTP: busy}, Common: transport.Common{Log: quiet}}, &fakeCore{}); err == nil || !strings.Contains(err.Error(), "another server") {
 		t.Errorf("port in use: %v", err)
 	}
-	s, err := New(Config{API: API{HTTP: busy}, Admin: API{HTTP: local}, Log: quiet}, &fakeCore{})
+	s, err := New(Config{API: API{HTTP: busy}, Admin: API{HTTP: local}, Common: transport.Common{Log: quiet}}, &fakeCore{})
 	if err != nil {
 		t.Fatalf("one of two ports in use: %v", err)
 	}

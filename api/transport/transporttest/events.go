@@ -136,12 +136,13 @@ type Call struct {
 	stop    []func()
 }
 
-// Call begins a call of three.
+// Call begins a call of three, in a room of its own.
 func (l *Lab) Call() *Call {
 	t := l.T
 	t.Helper()
 	ctx, cancel := InTime()
 	defer cancel()
+	l.calls++
 	call := &Call{lab: l}
 	for n := range 3 {
 		c := l.Direct()
@@ -149,10 +150,10 @@ func (l *Lab) Call() *Call {
 		h, err := c.Attach(ctx, videoroom.Package)
 		must(t, err)
 		if n == 0 {
-			_, err = h.Ask(ctx, client.Object{"request": "create", "room": 1, "publishers": 3}, nil)
+			_, err = h.Ask(ctx, client.Object{"request": "create", "room": l.calls, "publishers": 3}, nil)
 			must(t, err)
 		}
-		_, err = h.Ask(ctx, client.Object{"request": "join", "ptype": "publisher", "room": 1, "id": n + 1}, nil)
+		_, err = h.Ask(ctx, client.Object{"request": "join", "ptype": "publisher", "room": l.calls, "id": n + 1}, nil)
 		must(t, err)
 		p := webrtctest.NewPeer(t, webrtctest.Options{})
 		m, err := h.Ask(ctx, client.Object{"request": "configure", "audio": true, "video": true}, client.Object{"type": "offer", "sdp": p.Offer(nil)})
@@ -172,7 +173,7 @@ func (l *Lab) Call() *Call {
 				streams = append(streams, client.Object{"feed": other + 1})
 			}
 		}
-		m, err := h.Ask(ctx, client.Object{"request": "join", "ptype": "subscriber", "room": 1, "streams": streams}, nil)
+		m, err := h.Ask(ctx, client.Object{"request": "join", "ptype": "subscriber", "room": l.calls, "streams": streams}, nil)
 		must(t, err)
 		p := webrtctest.NewReceiver(t, webrtctest.Options{})
 		_, err = h.Ask(ctx, client.Object{"request": "start"}, client.Object{"type": "answer", "sdp": p.Answer(m.JSEP.SDP)})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"bifrons/api/admin"
+	"bifrons/api/broker"
 	"bifrons/api/client"
 	"bifrons/api/janus"
 	"bifrons/api/log"
@@ -27,6 +28,8 @@ import (
 type Lab struct {
 	T    testing.TB
 	Core *janus.Core
+
+	calls int // so far
 }
 
 // Secret is that of the Admin API.
@@ -229,6 +232,18 @@ func (c *Counted) Nothing() {
 		c.t.Errorf("event %d again", n)
 	default:
 	}
+}
+
+// Confirmed waits until a broker has all that was sent.
+func Confirmed(t testing.TB, l *broker.Link) {
+	t.Helper()
+	waittest.Until(t, "all is confirmed", func() bool { return l.Pending() == 0 })
+}
+
+// Cut waits until a link knows that its connection is broken.
+func Cut(t testing.TB, l *broker.Link) {
+	t.Helper()
+	waittest.Until(t, "the link is down", func() bool { return !l.Up() })
 }
 
 func must(t testing.TB, err error) {

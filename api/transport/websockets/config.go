@@ -3,12 +3,10 @@
 package websockets
 
 import (
-	"log/slog"
 	"time"
 
 	"bifrons/api/budget"
 	"bifrons/api/janus"
-	"bifrons/api/json"
 	"bifrons/api/transport"
 )
 
@@ -31,8 +29,7 @@ type Config struct {
 	Gate        *transport.Gate       // that all transports share; nil: no other limits
 	Bodies      *budget.Budget        // for what is being received, shared; default transport.BodyBytes
 	MaxMessage  int64                 // bytes of an incoming message; default 1 MiB
-	Queues      *transport.Account    // for what waits to be read, shared; default transport.QueueBytes
-	Layout      json.Layout
+	transport.Common
 
 	// A connection that was silent for PingTrigger is sent a ping, and is
 	// closed when it stays silent for PingTimeout more. Zero in either turns
@@ -46,14 +43,6 @@ type Config struct {
 	// BodyTimeout is what a client gets to send a message once it has begun;
 	// default transport.BodyTimeout.
 	BodyTimeout time.Duration
-
-	// Events lets transport events through to Notify, which takes JSON
-	// objects for the event handlers, and the id of the connection that they
-	// are about; nil if there is none.
-	Events bool
-	Notify func(conn string, event []byte)
-
-	Log *slog.Logger // default slog.Default()
 }
 
 // API is where and for whom one of the two APIs is served.
@@ -76,7 +65,6 @@ func (c *Config) setDefaults() {
 	if c.BodyTimeout <= 0 {
 		c.BodyTimeout = transport.BodyTimeout
 	}
-	transport.SetDefaults(&c.Log, &c.Queues)
 	if c.Bodies == nil {
 		c.Bodies = budget.New(transport.BodyBytes)
 	}

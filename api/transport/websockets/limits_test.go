@@ -132,7 +132,7 @@ func TestConnectionsWithoutSessionsMakeRoom(t *testing.T) {
 // fast as they can, and gets the last of it.
 func TestNewsDoNotCloseSlowClient(t *testing.T) {
 	queues := transport.NewAccount(transport.QueueBytes, nil)
-	r := start(t, Config{Queues: queues})
+	r := start(t, Config{Common: transport.Common{Queues: queues}})
 	c, conn := r.established(nil)
 	conn.SessionBound(1)
 	data := `"` + strings.Repeat("x", 16<<10) + `"`

@@ -37,9 +37,10 @@ var _ janus.Transport = (*Server)(nil)
 // error if none is left, transport.ErrDisabled if none was asked for.
 func New(cfg Config, core Core) (*Server, error) {
 	cfg.setDefaults()
+	control := cfg.Control()
 	s := &Server{
 		cfg: cfg, core: core, conns: map[*conn]struct{}{},
-		control: transport.NewControl(cfg.Layout, cfg.Events, cfg.Notify),
+		control: control,
 		web: transport.Web{Package: Package, Scheme: "ws", Certificate: cfg.Certificate, MaxConns: cfg.MaxConns,
 			Gate: cfg.Gate, Log: cfg.Log},
 	}

@@ -429,7 +429,7 @@ func TestWSS(t *testing.T) {
 
 func TestLayoutEventsQuery(t *testing.T) {
 	events := make(chan string, 10)
-	r := start(t, Config{Layout: json.Plain, Events: true, Notify: func(conn string, e []byte) { events <- conn + string(e) }})
+	r := start(t, Config{Common: transport.Common{Layout: json.Plain, Events: true, Notify: func(conn string, e []byte) { events <- conn + string(e) }}})
 	c := r.connect(nil)
 	r.send(c, `{"a":[1,2]}`)
 	r.expect(c, `{"a": [1, 2]}`)
@@ -449,10 +449,10 @@ func TestLayoutEventsQuery(t *testing.T) {
 
 func TestNewFails(t *testing.T) {
 	quiet := slog.New(slog.DiscardHandler)
-	if _, err := New(Config{Log: quiet}, &fakeCore{}); !errors.Is(err, transport.ErrDisabled) {
+	if _, err := New(Config{Common: transport.Common{Log: quiet}}, &fakeCore{}); !errors.Is(err, transport.ErrDisabled) {
 		t.Errorf("nothing enabled: %v", err)
 	}
-	if _, err := New(Config{API: API{WSS: local}, Log: quiet}, &fakeCore{}); err == nil || errors.Is(err, transport.ErrDisabled) {
+	if _, err := New(Config{API: API{WSS: local}, Common: transport.Common{Log: quiet}}, &fakeCore{}); err == nil || errors.Is(err, transport.ErrDisabled) {
 		t.Errorf("no certificate: %v", err)
 	}
 }

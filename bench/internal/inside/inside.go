@@ -61,7 +61,7 @@ func Start(cfg *config.Config, log *slog.Logger) (s *Server, err error) {
 		}
 	}
 	s.ws, err = websockets.New(websockets.Config{
-		API: websockets.API{WS: transport.Address{Enabled: true, Port: int(cfg.WebSockets.General.Port)}}, Log: log,
+		API: websockets.API{WS: transport.Address{Enabled: true, Port: int(cfg.WebSockets.General.Port)}}, Common: transport.Common{Log: log},
 	}, s.core)
 	if err != nil {
 		return s, err
@@ -81,7 +81,7 @@ func (s *Server) Port() (int, error) {
 	return 0, errors.New("the server has no WebSocket port")
 }
 
-// AwaitEmpty waits until no peer connection is left; it tells whether that
+// AwaitEmpty waits until no peer connection is left; it reports whether that
 // happened in time.
 func (s *Server) AwaitEmpty(patience time.Duration) bool {
 	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {

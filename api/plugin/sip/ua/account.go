@@ -261,19 +261,19 @@ func (a *Account) User() (user string) {
 	return user
 }
 
-// Busy tells whether there is a call.
+// Busy reports whether there is a call.
 func (a *Account) Busy() (busy bool) {
 	a.e.do("a state", func() { busy = a.call != nil })
 	return busy
 }
 
-// ready tells whether the account can send: it is registered, or need not be.
+// ready reports whether the account can send: it is registered, or need not be.
 func (a *Account) ready() bool {
 	s := a.own().reg.state
 	return !a.closed && (s == RegRegistered || s == RegDisabled)
 }
 
-// outside is the route of a request outside of dialogs.
+// outside is the route of a request outside dialogs.
 func (a *Account) outside(target string) route {
 	own := a.own()
 	if own.cfg.OutboundProxy != "" {

@@ -155,7 +155,7 @@ func (k *asking) store() *authentication {
 	return &k.a.own().auth
 }
 
-// other tells whether the credentials are those that a call brought along.
+// other reports whether the credentials are those that a call brought along.
 func (k *asking) other() bool {
 	n := &k.a.auth
 	return n.other != nil && len(k.r.hops) > 0 && (k.r.home || slices.Contains(n.at, k.r.hops[0].addr.Addr()))
@@ -168,7 +168,7 @@ func (k *asking) credentials() Credentials {
 	return k.a.own().cfg.Credentials
 }
 
-// may tells whether a challenge is one that we answer.
+// may reports whether a challenge is one that we answer.
 func (k *asking) may(c challenge) bool {
 	cred := k.credentials()
 	switch {
@@ -183,7 +183,7 @@ func (k *asking) may(c challenge) bool {
 	return k.req.method == "REGISTER" || slices.Contains(realms, strings.ToLower(c.realm)) || k.first()
 }
 
-// first tells whether no realm is known as nothing was ever registered.
+// first reports whether no realm is known as nothing was ever registered.
 func (k *asking) first() bool {
 	own := k.a.own()
 	return !own.cfg.Register && len(own.auth.known) == 0

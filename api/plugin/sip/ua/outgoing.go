@@ -55,7 +55,7 @@ func (a *Account) Call(cfg CallConfig) (c *Call, err error) {
 	return c, nil
 }
 
-// isCallID tells whether a text can be a Call-ID (RFC 3261, 25.1).
+// isCallID reports whether a text can be a Call-ID (RFC 3261, 25.1).
 func isCallID(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] >= 0x7f {

@@ -238,7 +238,7 @@ func (a *Account) notifiedOutside(m *message, s *serverTx) {
 	s.answer(200)
 }
 
-// MessageConfig is a MESSAGE outside of calls (RFC 3428).
+// MessageConfig is a MESSAGE outside calls (RFC 3428).
 type MessageConfig struct {
 	URI     string
 	Type    string // "" = text/plain
@@ -247,7 +247,7 @@ type MessageConfig struct {
 	CallID  string // "" = random
 }
 
-// Message sends a MESSAGE; Handler.MessageResult tells what became of it. The result is the Call-ID.
+// Message sends a MESSAGE; Handler.MessageResult says what became of it. The result is the Call-ID.
 func (a *Account) Message(cfg MessageConfig) (callID string, err error) {
 	err = a.e.try("a message", func() error {
 		headers, err := extra(cfg.Headers)
@@ -287,7 +287,7 @@ func (a *Account) Message(cfg MessageConfig) (callID string, err error) {
 	return callID, err
 }
 
-// delivered tells what became of a MESSAGE.
+// delivered says what became of a MESSAGE.
 func (a *Account) delivered(callID string, m *message) {
 	if a.closed {
 		return
