@@ -82,7 +82,7 @@ func (b *bench) wanted(w *workload) bool {
 	return b.full || w.short
 }
 
-// can tells whether a server knows what the workload needs.
+// can reports whether a server knows what the workload needs.
 func (w *workload) can(s server.Spec) bool {
 	letter := "b" // also those that were built before
 	if s.Name == "janus" || s.Name == "pion" {

@@ -85,7 +85,7 @@ func chatter(ctx context.Context, b *bench, s server.Spec, w *workload) (r repor
 	return r, err
 }
 
-// talk has one after the other say something.
+// talk has one after another say something.
 func talk(ctx context.Context, talkers []*peer.Talker) {
 	t := time.NewTicker(time.Second / messagesPerSecond)
 	defer t.Stop()

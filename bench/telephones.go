@@ -19,7 +19,7 @@ const registrations = 500
 // together is how many register at the same time.
 const together = 50
 
-// callers is how many calls are made at the same time, where they are made one after the other.
+// callers is how many calls are made at the same time, where they are made one after another.
 const callers = 8
 
 // exchange runs f with a server and a SIP exchange.
@@ -34,7 +34,7 @@ func (b *bench) exchange(ctx context.Context, s server.Spec, f func(*setup, *pee
 	})
 }
 
-// register registers telephones at the exchange, several at a time, and tells how long each took.
+// register registers telephones at the exchange, several at a time, and says how long each took.
 func register(sc *setup, x *peer.Exchange) (list []*peer.Telephone, times []time.Duration, err error) {
 	var mu sync.Mutex
 	var jobs []func() error

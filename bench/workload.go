@@ -29,7 +29,7 @@ type media struct {
 	plays             bool   // each subscriber plays a recording
 	recorded          bool   // the rooms are
 	calls             bool   // each room is a call of two, who have one connection each
-	telephone         bool   // which has legs outside of WebRTC between them
+	telephone         bool   // which has legs outside WebRTC between them
 	secure            bool   // with SRTP
 	full              bool   // pion/webrtc receives
 	script            string // the plugin whose script echoes, "" = none
@@ -207,7 +207,7 @@ func (m *media) perSecond() float64 {
 	return one * float64(m.receivers()*m.factor())
 }
 
-// bothWays tells whether every peer sends and receives by one connection.
+// bothWays reports whether every peer sends and receives by one connection.
 func (m *media) bothWays() bool { return m.echo || m.calls }
 
 // factor is how many senders each receiver gets.

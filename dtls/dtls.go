@@ -47,7 +47,7 @@ func (f Fingerprint) Equal(g Fingerprint) bool {
 // (RFC 8122, 5.1).
 type Fingerprints []Fingerprint
 
-// match tells whether a certificate in DER form has one of the fingerprints. Those with
+// match reports whether a certificate in DER form has one of the fingerprints. Those with
 // SHA-1, which can be forged, count only where there is none with a stronger hash. Unknown
 // hashes never match.
 func (list Fingerprints) match(der []byte) bool {

@@ -24,13 +24,13 @@ const (
 	// nothing about; ours have just answered a connectivity check.
 	flightInterval = 100 * time.Millisecond
 
-	// recordOverhead is what pion/dtls adds to a handshake fragment of MTU
+	// recordOverhead is the overhead of pion/dtls for a handshake fragment of MTU
 	// bytes: record header and handshake header.
 	recordOverhead = recordHeader + 12
 )
 
 // Config describes an endpoint. The callbacks come from goroutines of the
-// endpoint, OnConnected and OnClosed one after the other; they may call Close.
+// endpoint, OnConnected and OnClosed one after another; they may call Close.
 type Config struct {
 	Certificate *Certificate // ours
 	Role        Role
@@ -40,7 +40,7 @@ type Config struct {
 	Timeout time.Duration  // for the handshake; 0: 20 s
 	Roots   *x509.CertPool // for RejectSelfSigned; nil: the system's
 
-	// Profiles is what we accept, best first; empty means all, with GCM first
+	// Profiles are the accepted ones, best first; empty means all, with GCM first
 	// and its 128-bit variant before the slower 256-bit one. As server our
 	// order decides, whatever the client's is.
 	Profiles []srtp.Profile
@@ -117,7 +117,7 @@ func (e *Endpoint) send(b []byte) {
 	e.cfg.Send(b)
 }
 
-// Verdict is what became of a datagram that was delivered.
+// Verdict says what became of a delivered datagram.
 type Verdict uint8
 
 // Verdicts of Deliver.

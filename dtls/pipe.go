@@ -137,7 +137,7 @@ type pipeEnd struct {
 	over      bool   // closed since then
 }
 
-// release lets reads go on.
+// release lets reads continue.
 func (e *pipeEnd) release() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

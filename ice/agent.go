@@ -29,7 +29,7 @@ func (s State) String() string {
 		"disconnected", "failed", "closed"}[min(s, Closed)]
 }
 
-// Verdict tells what became of a STUN datagram.
+// Verdict says what became of a STUN datagram.
 type Verdict uint8
 
 // Verdicts on a datagram. Anything but OK left no trace.
@@ -217,7 +217,7 @@ func (a *Agent) AddLocal(c Candidate) {
 
 // SetRemote sets the remote's credentials and whether it is lite, in which case
 // a full agent becomes controlling (RFC 8445, 6.1.1). The same credentials
-// again change nothing; others without a Restart start the checks anew.
+// again change nothing; others without a Restart start the checks again.
 func (a *Agent) SetRemote(now mono.Time, c Credentials, lite bool) {
 	if a.state == Closed || a.gen.remoteSet && a.gen.remote == c {
 		return
@@ -295,7 +295,7 @@ func (a *Agent) EndOfRemote(now mono.Time) {
 	}
 }
 
-// Restart begins anew with new local credentials (RFC 8445, 9). The remote's
+// Restart starts again with new local credentials (RFC 8445, 9). The remote's
 // credentials and candidates must be set again. A selected path stays in use,
 // and is still checked with the old credentials, until a new one is selected.
 func (a *Agent) Restart(now mono.Time, local Credentials) {

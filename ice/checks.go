@@ -235,5 +235,5 @@ func (a *Agent) advanceNomination(now mono.Time) {
 	}
 }
 
-// hasSelected tells whether a pair of the current generation is selected.
+// hasSelected reports whether a pair of the current generation is selected.
 func (a *Agent) hasSelected() bool { return a.selected != nil && a.selected.gen == a.gen }

@@ -159,7 +159,7 @@ func (p HostPolicy) ignored(fits func(entry string) bool) bool {
 	})
 }
 
-// matches tells whether an address in its text form is the one of an entry or, if
+// matches reports whether an address in its text form is the one of an entry or, if
 // that is no whole address, begins with it.
 func matches(text, entry string) bool {
 	if a, err := netip.ParseAddr(entry); err == nil && !strings.HasSuffix(entry, ":") {

@@ -6,7 +6,7 @@ import (
 	"bifrons/rtp/mono"
 )
 
-// relayed tells whether a link is that of a relayed candidate.
+// relayed reports whether a link is that of a relayed candidate.
 func (a *Agent) relayed(link uint32) bool {
 	return link != 0 && slices.ContainsFunc(a.locals, func(l *Candidate) bool {
 		return l.Link == link && l.Type == Relayed
@@ -84,7 +84,7 @@ func (a *Agent) replace(now mono.Time) {
 	}
 }
 
-// retry checks anew what was valid or has not been tried.
+// retry checks again what was valid or has not been tried.
 func (a *Agent) retry(now mono.Time) {
 	if a.cfg.Lite {
 		return

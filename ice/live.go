@@ -39,7 +39,7 @@ func (a *Agent) patience() time.Duration {
 	return disconnectAfter
 }
 
-// Received tells that an authenticated packet other than STUN came by p.
+// Received reports an authenticated packet, other than STUN, that arrived on p.
 func (a *Agent) Received(now mono.Time, p Path) {
 	if s := a.selected; s != nil && s.path == p && a.state < Disconnected {
 		a.lastRecv, s.lastRecv, s.lastMedia = now, now, now
@@ -125,7 +125,7 @@ func (a *Agent) allFailed() bool {
 	return len(a.pairs) > 0
 }
 
-// checking tells whether a check is outstanding or to come.
+// checking reports whether a check is outstanding or to come.
 func (a *Agent) checking() bool {
 	for _, q := range a.pairs {
 		if q.state == pairInProgress && q.gen == a.gen {
@@ -161,7 +161,7 @@ func (a *Agent) maintain(now mono.Time) {
 	a.keepalive(now)
 }
 
-// expired tells why the selected path counts no longer, NoCause while it does.
+// expired says why the selected path counts no longer, NoCause while it does.
 func (a *Agent) expired(now mono.Time) Cause {
 	switch {
 	case now >= a.lastRecv.Add(failAfter):
@@ -192,7 +192,7 @@ func (a *Agent) lose(c Cause) {
 	a.setFailed(c)
 }
 
-// recheck looks for another path among those that were valid.
+// recheck looks for another path among the valid ones.
 func (a *Agent) recheck(now mono.Time) {
 	if a.cfg.Lite {
 		return

@@ -147,7 +147,7 @@ func (a *Agent) pairUp(l, r *Candidate) *pair {
 	return a.addPair(p, l, r, spare)
 }
 
-// What a pair is added for.
+// Reasons to add a pair.
 type need bool
 
 const (

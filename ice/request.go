@@ -4,7 +4,7 @@ import (
 	"bifrons/rtp/mono"
 )
 
-// Handle takes a STUN datagram that came by p. It only reads b, and keeps
+// Handle takes a STUN datagram that arrived on p. It only reads b, and keeps
 // nothing of it. Requests without good integrity are never answered, and no
 // answer is longer than its request.
 func (a *Agent) Handle(now mono.Time, p Path, b []byte) Verdict {

@@ -10,11 +10,11 @@ import (
 const (
 	// silentAfter is how long a path has to be silent before a nominated pair
 	// of lower priority takes its place: the remote has moved, or its NAT has
-	// bound it anew.
+	// bound it again.
 	silentAfter = 2 * time.Second
 	// movedAfter is the same when the remote already sends media by the pair.
 	movedAfter = time.Second
-	// challengeWait is what the selected path gets to answer a last check.
+	// challengeWait is how long the selected path has to answer a last check.
 	challengeWait = 500 * time.Millisecond
 )
 

@@ -1,6 +1,6 @@
 package ice
 
-// Snapshot is what there is to tell about an agent at one moment.
+// Snapshot is the state of an agent at one moment.
 type Snapshot struct {
 	State             State
 	Cause             Cause // of the state Failed

@@ -29,7 +29,7 @@ func (c Class) String() string {
 	return "unknown"
 }
 
-// Classify tells which protocol's parser a datagram is for, by its first byte
+// Classify says which protocol's parser a datagram is for, by its first byte
 // (RFC 7983, 7), and RTP from RTCP by the payload type (RFC 5761, 4): RTCP
 // packet types are 192..223, which are the RTP payload types 64..95 with the
 // marker bit, so those payload types are never RTP. It looks at two bytes

@@ -30,7 +30,7 @@ const (
 	markerBit    = 0x80
 )
 
-// FixedHeader is what the first 12 bytes of a packet say, but for their counts and
+// FixedHeader has the fields of a packet's first 12 bytes, except for their counts and
 // bits about what follows.
 type FixedHeader struct {
 	Marker         bool

@@ -85,7 +85,7 @@ func (o Orientation) Value() uint8 {
 	return v
 }
 
-// playoutUnit is what one count of playout-delay is worth.
+// playoutUnit is the unit of playout-delay.
 const playoutUnit = 10 * time.Millisecond
 
 // MaxPlayoutDelay is the longest delay that playout-delay can say.

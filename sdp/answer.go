@@ -14,7 +14,7 @@ type AnswerOptions struct {
 	Choose func(i int, s *Section) SectionChoice
 }
 
-// SectionChoice is what an application wants of one offered section. The zero
+// SectionChoice is an application's choice for one offered section. The zero
 // value accepts it with the default codec order, both directions and no extensions.
 type SectionChoice struct {
 	Reject          bool

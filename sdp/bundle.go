@@ -24,7 +24,7 @@ func (d *Description) Tagged(other *Description) (i int, ok bool) {
 }
 
 // inUse lists the sections that neither description rejects, in the order in which
-// they may carry the transport: as the group has them, then those outside of it. What
+// they may carry the transport: as the group has them, then those outside it. What
 // is offered as bundle-only has no transport of its own and comes last.
 func (d *Description) inUse(other *Description) []int {
 	byMID := make(map[string]int, len(d.Sections))
@@ -55,7 +55,7 @@ func (d *Description) inUse(other *Description) []int {
 	return append(first, last...)
 }
 
-// rejects tells whether section i is rejected, or not there.
+// rejects reports whether section i is rejected, or not there.
 func (d *Description) rejects(i int) bool {
 	s := d.section(i)
 	return s == nil || s.Rejected()

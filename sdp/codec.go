@@ -59,7 +59,7 @@ var staticCodecs = map[uint8]Codec{
 	13: {Name: "CN", Clock: 8000},
 }
 
-// StaticCodec is what a payload type means that needs no a=rtpmap.
+// StaticCodec is the codec of a payload type that needs no a=rtpmap.
 func StaticCodec(pt uint8) (c Codec, ok bool) {
 	c, ok = staticCodecs[pt]
 	return c, ok

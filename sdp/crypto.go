@@ -43,7 +43,7 @@ func ParseCrypto(value string) (c Crypto, err error) {
 	return Crypto{int(tag), f[1], key}, nil
 }
 
-// checkSessionParameter tells whether a session parameter can be ignored.
+// checkSessionParameter reports whether a session parameter can be ignored.
 func checkSessionParameter(p string) error {
 	name, value, _ := strings.Cut(p, "=")
 	switch strings.ToUpper(name) {

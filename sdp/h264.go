@@ -9,7 +9,7 @@ import (
 // constrained baseline, level 3.1, which every browser has (RFC 7742, 6.2).
 const DefaultH264Profile = "42e01f"
 
-// h264Format is what a format's parameters say of its H.264 (RFC 6184, 8.1).
+// h264Format is the H.264 described by a format's parameters (RFC 6184, 8.1).
 type h264Format struct {
 	profile uint16 // the same number for all spellings of a profile
 	level   int    // to be compared only
@@ -70,7 +70,7 @@ var h264SubProfiles = []struct {
 	{0x58, 0xcf, 0x00, 0x5800}, // extended
 }
 
-// hasH264Profile tells whether a format has the profile of a profile-level-id. The
+// hasH264Profile reports whether a format has the profile of a profile-level-id. The
 // level is no part of the match (RFC 6184, 8.2.2).
 func (c *Codec) hasH264Profile(id string) bool {
 	f, ok := c.h264()
@@ -89,7 +89,7 @@ func (c *Codec) h264Answer(id string) string {
 	return "profile-level-id=" + id + ";packetization-mode=" + c.h264Mode()
 }
 
-// permitsH264 tells whether parameters may be the answer to a format: of the same
+// permitsH264 reports whether parameters may be the answer to a format: of the same
 // profile and mode, and not of a higher level.
 func (c *Codec) permitsH264(fmtp string) bool {
 	offered, ok := c.h264()

@@ -1,6 +1,6 @@
 package sdp
 
-// Transport is what the server adds to an application's description.
+// Transport has the attributes that the server adds to an application's description.
 type Transport struct {
 	Ufrag, Pwd      string
 	Fingerprint     Fingerprint

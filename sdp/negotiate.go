@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Negotiated is what both descriptions of a section agree on.
+// Negotiated is the agreement of both descriptions of a section.
 type Negotiated struct {
 	Kind       Kind
 	MID        string
@@ -79,7 +79,7 @@ func (s *Section) RID(id string) *RID {
 	return nil
 }
 
-// ValidMID tells whether a text can be a mid: a token (RFC 8866, 9) of 1 to
+// ValidMID reports whether a text can be a mid: a token (RFC 8866, 9) of 1 to
 // MaxMIDLength characters.
 func ValidMID(mid string) bool {
 	for _, c := range []byte(mid) {

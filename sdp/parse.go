@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Limits on what Parse accepts.
+// Limits of Parse.
 const (
 	MaxSize      = 64 << 10 // bytes of one description
 	MaxSections  = 256
@@ -394,7 +394,7 @@ func credential(s string) string {
 var fingerprintHashes = []string{"sha-1", "sha-224", "sha-256", "sha-384", "sha-512"}
 
 // addFingerprint keeps a fingerprint (RFC 8122, 5.1 allows several). Malformed ones and
-// those with unknown hashes are ignored, and what is too many.
+// those with unknown hashes, and any beyond the limit, are ignored.
 func addFingerprint(s *Section, value string) {
 	hash, hex, _ := strings.Cut(value, " ")
 	f := Fingerprint{strings.ToLower(hash), strings.ToUpper(strings.TrimSpace(hex))}

@@ -324,7 +324,7 @@ func (p *sectionParser) simulcast(value string) {
 	}
 }
 
-// finish makes the section of what was collected.
+// finish makes the section from the collected lines.
 func (p *sectionParser) finish() *Section {
 	s := p.s
 	s.Codecs = foldRTX(p.codecs)

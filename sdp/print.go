@@ -47,7 +47,7 @@ func (d *Description) commonFingerprints() []Fingerprint {
 	return d.Sections[0].Fingerprints
 }
 
-// writer prints lines. It drops line ends inside of values, so that a value that
+// writer prints lines. It drops line ends inside values, so that a value that
 // came from elsewhere cannot add lines.
 type writer struct{ b strings.Builder }
 

@@ -26,7 +26,7 @@ const (
 	FeedbackTransportCC = "transport-cc"
 )
 
-// videoFeedback is what every video codec gets besides transport-cc.
+// videoFeedback is the feedback of every video codec, besides transport-cc.
 var videoFeedback = []string{FeedbackFIR, FeedbackNACK, FeedbackPLI, FeedbackREMB}
 
 // DefaultExtensionID is the id that our own offers give to an extension, 0 if

@@ -5,8 +5,10 @@ import (
 	"time"
 
 	"bifrons/rtp"
+	"bifrons/rtp/mono"
 	"bifrons/rtp/waittest"
 	"bifrons/sfu/media"
+	"bifrons/sfu/peer"
 	"bifrons/sfu/pipe"
 )
 
@@ -50,9 +52,9 @@ func peers(t *testing.T, ours, theirs *Engine, shard int) (p, remote *Peer) {
 	return p, remote
 }
 
-// TestSetCeiling has a viewer watch a publisher of three encodings, of which a ceiling
-// keeps some back. Each has pictures of a size of its own.
-func TestSetCeiling(t *testing.T) {
+// TestCeiling has a viewer watch a publisher of three encodings, of which a ceiling, such as the
+// estimate of a line sets it, keeps some back. Each has pictures of a size of its own.
+func TestCeiling(t *testing.T) {
 	waittest.NoLeaks(t)
 	ours, theirs := newEngine(t, nil), newEngine(t, func(c *Config) { c.Shards = 2 })
 	publisher, camera := peers(t, ours, theirs, 1)
@@ -122,7 +124,9 @@ func TestSetCeiling(t *testing.T) {
 		}
 	}
 	layer := func(encoding int8) media.Layer { return media.Layer{Encoding: encoding, Spatial: -1, Temporal: -1} }
-	ceiling := func(encoding int8) { viewer.SetCeiling(0, layer(encoding)) }
+	ceiling := func(encoding int8) {
+		viewer.do(func(now mono.Time, c *peer.Peer) { c.Subscription(0).SetCeiling(now, layer(encoding)) })
+	}
 	target := func(encoding int8) { viewer.SetTarget(0, layer(encoding), 0) }
 
 	expect("no limit", 2)
@@ -138,7 +142,6 @@ func TestSetCeiling(t *testing.T) {
 	viewer.Subscribe(Subscription{Origin: publisher, Target: media.NoLayer})
 	expect("the ceiling of a subscription made anew", 0)
 	target(1)
-	viewer.SetCeiling(7, media.NoLayer) // there is no such section
 	expect("that ceiling still", 0)
 	ceiling(-1)
 	expect("the wish, without a ceiling", 1)

@@ -35,7 +35,7 @@ var ErrClosed = errors.New("sfu: engine is closed")
 // maxData bounds what the data channels of all peers hold to be sent, in bytes.
 const maxData = 64 << 20
 
-// recordLimit is how long Close waits for recordings to be whole, and for what is read.
+// recordLimit is how long Close waits for recordings to be complete, and for readers.
 const recordLimit = 2500 * time.Millisecond
 
 // Engine is the set of shards. It is safe for use by several goroutines.
@@ -70,7 +70,7 @@ type Engine struct {
 	closed   atomic.Bool
 }
 
-// site is a shard with what the other goroutines know about it.
+// site is a shard with the parts that other goroutines know.
 type site struct {
 	number   int // from 1, as SourceConfig wants it
 	shard    *shard.Shard
@@ -276,7 +276,7 @@ func (e *Engine) hostAddrs() []ice.HostAddr {
 	return e.hosts
 }
 
-// candidates are what a peer on this site can be reached at.
+// candidates are the addresses at which a peer on this site can be reached.
 func (e *Engine) candidates(st *site) []ice.Candidate {
 	hosts := e.policy.Candidates(e.hostAddrs(), st.conn.Port())
 	list := hosts
@@ -315,10 +315,10 @@ func (st *site) reflexiveCandidate(hosts []ice.Candidate) (c ice.Candidate, ok b
 	return c, true
 }
 
-// Certificate is what new peer connections authenticate themselves with.
+// Certificate is the certificate of new peer connections.
 func (e *Engine) Certificate() *dtls.Certificate { return e.certificate.Load() }
 
-// SetCertificate replaces it. Connections that there are keep theirs.
+// SetCertificate replaces it. Existing connections keep theirs.
 func (e *Engine) SetCertificate(c *dtls.Certificate) { e.certificate.Store(c) }
 
 // LocalIP is the first address that peers can reach directly; the unspecified

@@ -13,7 +13,7 @@ import (
 	"bifrons/sfu/peer"
 )
 
-// What those above the engine need of the packages below it, under names that
+// Types of the packages below that users of the engine need, under names that
 // say what it is of. Each is described there.
 type (
 	Candidate   = ice.Candidate

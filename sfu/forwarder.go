@@ -126,8 +126,8 @@ func (f *Forwarder) SetPaused(paused bool) {
 	f.do(func(now mono.Time, c *plain.Forwarder) { c.SetPaused(now, paused) })
 }
 
-// Redirect goes on with a track of another origin, which is on the same shard, or to another
-// place. The numbers and timestamps go on if the Forwarder has an SSRC of its own.
+// Redirect continues with a track of another origin, which is on the same shard, or to another
+// place. The numbers and timestamps continue if the Forwarder has an SSRC of its own.
 func (f *Forwarder) Redirect(o Origin, track int, to netip.AddrPort) {
 	f.do(func(now mono.Time, c *plain.Forwarder) {
 		if t := o.track(track); t != nil && o.home() == f.site {
@@ -176,7 +176,7 @@ func (e *Engine) PrepareForward() error {
 }
 
 // plainPort is the socket by which a site sends plain RTP, opened with its first
-// use. RTCP of the receivers comes by it too.
+// use. RTCP of the receivers arrives there too.
 func (e *Engine) plainPort(st *site) (*port, error) {
 	if p := st.plain.Load(); p != nil {
 		return p, nil

@@ -86,7 +86,7 @@ func (p *Peer) gathered() {
 	p.push(Event{Kind: EventCandidatesDone})
 }
 
-// relaying tells whether there are TURN servers to ask. A lite agent has host
+// relaying reports whether there are TURN servers to ask. A lite agent has host
 // candidates only (RFC 8445, 2.5).
 func (e *Engine) relaying() bool {
 	return !e.cfg.Peers.Lite && (e.cfg.TURNServer.Host != "" || e.cfg.TURNServers != nil)

@@ -9,8 +9,8 @@ import (
 	"bifrons/sfu/shard"
 )
 
-// leg is what a Source and an RTPSession have in common: ports that feed something on a
-// shard, and a handler of what comes out of that. Its methods may be called from any
+// leg is the common part of a Source and an RTPSession: ports that feed something on a
+// shard, and a handler of its events. Its methods may be called from any
 // goroutine.
 type leg struct {
 	engine  *Engine
@@ -98,7 +98,7 @@ func (l *leg) Contain(what string) {
 	}
 }
 
-// Fail ends the source, and tells its handler by EventClosed: who feeds it cannot go on.
+// Fail ends the source, which its handler learns by EventClosed: its feeder cannot continue.
 func (l *leg) Fail() { l.fail(Event{Kind: EventClosed, Reason: ReasonInternal, Cause: CauseInternal}) }
 
 // fail is Fail with another reason.

@@ -47,11 +47,11 @@ func trackIndex(stream int, twice bool) int {
 // redundantTrack describes a stream with redundancy.
 var redundantTrack = TrackConfig{Kind: media.Audio, Codec: media.Codec{Name: media.RED, PayloadType: 101, ClockRate: 48000}}
 
-// innerOpus is the payload type of Opus inside of redundancy, which is built once for all: the
+// innerOpus is the payload type of Opus inside redundancy, which is built once for all: the
 // one that browsers have.
 const innerOpus = 111
 
-// takes tells whether redundancy can be sent.
+// takes reports whether redundancy can be sent.
 func (e *ear) takes() bool {
 	c := e.way.core
 	return c.Takes(e.section, media.RED, 0) && c.Takes(e.section, media.Opus, innerOpus)
@@ -102,7 +102,7 @@ func (e *ear) stop(sh *outShard) {
 	})
 }
 
-// hears tells whether the section gets what its ear was given.
+// hears reports whether the section gets what its ear was given.
 func (e *ear) hears() bool {
 	w := &e.way
 	if w.core == nil {
@@ -129,7 +129,7 @@ func (e *ear) attach(now mono.Time) {
 	}
 }
 
-// lose takes a report of what was lost on the way.
+// lose takes a report of losses on the way.
 func (e *ear) lose(_ mono.Time, lost float64) {
 	w := &e.way
 	if w.shard == nil {

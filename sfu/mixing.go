@@ -15,7 +15,7 @@ import (
 	"bifrons/sfu/serial"
 )
 
-// What a Conference is told and tells; see package mix.
+// Settings and events of a Conference; see package mix.
 type (
 	ConferenceConfig = mix.Config
 	ConferenceStats  = mix.Stats
@@ -125,7 +125,7 @@ func (e *Engine) stopMixing() {
 	m.running.Wait()
 }
 
-// Mixing sums up all conferences, those that are gone included.
+// Mixing sums up all conferences, including those that are gone.
 func (e *Engine) Mixing() ConferenceStats {
 	m := &e.mixing
 	m.mu.Lock()
@@ -187,10 +187,10 @@ func (p *Party) SetTalking(window, threshold int) { p.party.SetTalking(window, t
 // SetGroup changes the group that it speaks in.
 func (p *Party) SetGroup(group int) { p.party.SetGroup(group) }
 
-// ResetDecoder makes its decoder begin anew.
+// ResetDecoder makes its decoder start again.
 func (p *Party) ResetDecoder() { p.party.ResetDecoder() }
 
-// Stats tells how it fares.
+// Stats returns its figures.
 func (p *Party) Stats() PartyStats { return p.party.Stats() }
 
 // InputFormat is how audio comes that a Party speaks, as far as it was agreed on; 0 = it was

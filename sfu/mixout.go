@@ -27,7 +27,7 @@ func (e *ear) Close() {
 	}
 }
 
-// outlet is what a conference gives out: streams that are tracks of a source on each
+// outlet is the output of a conference: streams that are tracks of a source on each
 // shard where somebody hears them, so that whoever moves from one stream to another does
 // so between two packets. It belongs to the goroutine that mixes.
 type outlet struct {
@@ -46,7 +46,7 @@ type outShard struct {
 	lossy  lossy
 }
 
-// mixFrame is what a shard gets of a frame, by one command.
+// mixFrame is a shard's part of a frame, in one command.
 type mixFrame struct {
 	shard *outShard
 	at    mono.Time
@@ -276,7 +276,7 @@ func (sh *outShard) flush() {
 }
 
 // take gives the packets to their sources, on the loop. They count as having come at the
-// time of the frame, so that timestamps go on exactly where a listener changes streams.
+// time of the frame, so that timestamps continue exactly where a listener changes streams.
 func (f *mixFrame) take(now mono.Time) {
 	f.shard.lossy.turn(now, f.twice)
 	rest := f.bytes

@@ -53,7 +53,7 @@ func (o *ownPorts) has(port uint16) (open, session bool) {
 	return o.open[port] > 0, session
 }
 
-// Owns tells whether media that is sent to an address comes back to this engine:
+// Owns reports whether media that is sent to an address comes back to this engine:
 // to a port of a Source or an RTPSession, or to one of its own.
 func (e *Engine) Owns(a netip.AddrPort) bool { return e.owns(a, true) }
 

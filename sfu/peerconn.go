@@ -100,10 +100,10 @@ func (p *Peer) do(f func(now mono.Time, core *peer.Peer)) {
 	})
 }
 
-// Label is what logs call it.
+// Label is its name in logs.
 func (p *Peer) Label() string { return p.label }
 
-// Certificate is what the connection authenticates itself with.
+// Certificate is the connection's own certificate.
 func (p *Peer) Certificate() *dtls.Certificate { return p.cert }
 
 // ICE returns the local credentials.
@@ -135,7 +135,7 @@ func (p *Peer) EndOfCandidates() {
 	p.do(func(now mono.Time, c *peer.Peer) { c.EndOfCandidates(now) })
 }
 
-// RestartICE makes new local credentials and starts checking anew as soon as
+// RestartICE makes new local credentials and starts checking again as soon as
 // the remote's are known. A relay that was lost is looked for again.
 func (p *Peer) RestartICE() ice.Credentials {
 	p.findRelay()
@@ -208,16 +208,6 @@ func (p *Peer) SetTarget(section int, target media.Layer, fallback time.Duration
 	p.do(func(now mono.Time, c *peer.Peer) {
 		if s := c.Subscription(section); s != nil {
 			s.SetTarget(now, target, fallback)
-		}
-	})
-}
-
-// SetCeiling sets the highest layers that are forwarded to a section, whatever
-// its target says; -1 is no limit. It stays when what is forwarded changes.
-func (p *Peer) SetCeiling(section int, most media.Layer) {
-	p.do(func(now mono.Time, c *peer.Peer) {
-		if s := c.Subscription(section); s != nil {
-			s.SetCeiling(now, most)
 		}
 	})
 }

@@ -12,7 +12,7 @@ type Pipe struct {
 	site *site
 }
 
-// PipePacket is one packet, or what else a Pipe has; see package pipe.
+// PipePacket is one packet, or another item of a Pipe; see package pipe.
 type PipePacket = pipe.Packet
 
 // Pipe starts to take the best layers of an origin's track. It does not wait for the
@@ -21,7 +21,7 @@ func (e *Engine) Pipe(o Origin, track int) *Pipe {
 	return openPipe(o, track, pipeConfig{size: pipe.Size})
 }
 
-// pipeConfig is what a pipe is to be like.
+// pipeConfig are the settings of a pipe.
 type pipeConfig struct {
 	size    int  // packets that it has room for
 	paused  bool // it waits for SetPaused
@@ -50,7 +50,7 @@ func openPipe(o Origin, track int, c pipeConfig) *Pipe {
 	return p
 }
 
-// SetPaused stops or resumes it. Numbers and timestamps go on.
+// SetPaused stops or resumes it. Numbers and timestamps continue.
 func (p *Pipe) SetPaused(paused bool) {
 	p.site.shard.Post(func(now mono.Time) { p.Pipe.SetPaused(now, paused) })
 }

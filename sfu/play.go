@@ -21,7 +21,7 @@ type Part = playout.Part
 // Player plays parts to a Source. Stop does not wait: their readers are closed soon.
 type Player = playout.Player
 
-// DeviceOf is the Part.Device of what is in a file.
+// DeviceOf is the Part.Device of media in a file.
 func DeviceOf(f *os.File) uint64 {
 	info, err := f.Stat()
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"bifrons/sfu/record"
 )
 
-// What package record has for users of the engine.
+// Types of package record for users of the engine.
 type (
 	RecordFormat = record.Format
 	RecordPacket = record.Packet
@@ -47,12 +47,12 @@ var liveCodecs = map[string]frame.Codec{
 	"pcmu": frame.PCMU, "pcma": frame.PCMA, "g722": frame.G722,
 }
 
-// LiveContainer tells whether there is a format of such a name for LiveFormat.
+// LiveContainer reports whether there is a format of such a name for LiveFormat.
 func LiveContainer(name string) bool { return record.Container(name) }
 
 // LiveFormat is the format of files that players open at any time: "webm", "mkv" or
 // "mp4", with all tracks in sync; see record.Live. app is the program that writes. The error
-// tells what does not fit.
+// says what does not fit.
 func LiveFormat(container, app string, tracks []LiveTrack) (RecordFormat, error) {
 	var list []record.LiveTrack
 	for _, t := range tracks {
@@ -105,7 +105,7 @@ type Recording struct {
 	pipes  []*Pipe // nil where nothing comes from
 }
 
-// Record makes a file, in place of one that there is, and begins to record. Next to one
+// Record creates a file, replacing an existing one, and begins to record. Next to one
 // that is being recorded it gets a number, see record.Recorder. It waits
 // for the file system, five seconds at most. The recording goes on when an origin
 // ends, until Close.
@@ -153,7 +153,7 @@ func (r *Recording) cut(i int) {
 	}
 }
 
-// SetOrigin makes a track go on with another origin, nil = none for now.
+// SetOrigin makes a track continue with another origin, nil = none for now.
 func (r *Recording) SetOrigin(i int, o Origin, track int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -176,7 +176,7 @@ func (r *Recording) SetPaused(paused bool) {
 	}
 }
 
-// SetMuted leaves out what a track gets, while its time goes on.
+// SetMuted leaves out the media of a track, while its time advances.
 func (r *Recording) SetMuted(i int, muted bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

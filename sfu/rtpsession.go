@@ -39,7 +39,7 @@ type RTPRemote struct {
 	// without a port stands for hold (RFC 3264, 8.4): nothing is sent. RTCP is by
 	// default the port behind that of RTP.
 	RTP, RTCP netip.AddrPort
-	// Codecs are what is taken, by payload type; the first one is the main codec.
+	// Codecs are the accepted ones, by payload type; the first one is the main codec.
 	// Packets of other payload types are dropped. What is sent keeps its payload type
 	// if that is the same codec here, else it gets the one of its codec.
 	Codecs []media.Codec
@@ -47,7 +47,7 @@ type RTPRemote struct {
 	// VideoOrientation count.
 	Ext media.ExtensionIDs
 	// Receive and Send are the keys of both directions, also for SRTCP; nil = in the
-	// clear. A key that is the same as before goes on.
+	// clear. A key that is the same as before stays in use.
 	Receive, Send *SRTPKey
 	PLI           bool // the far end takes requests for key frames (RFC 4585, 6.3.1)
 	// Latch lets the far end be where its first packet comes from, once, instead of
@@ -61,7 +61,7 @@ type RTPRemote struct {
 // RTPSessionStats are counts since a session began; see package plain.
 type RTPSessionStats = plain.SessionStats
 
-// RTPSession is one medium with a far end outside of WebRTC: RTP and RTCP by a pair of
+// RTPSession is one medium with a far end outside WebRTC: RTP and RTCP by a pair of
 // ports, both ways, in the clear or by SRTP with keys from signalling (RFC 3550,
 // RFC 4568). It is an Origin with one track, 0. Its methods may be called from any
 // goroutine; only Stats waits for the shard.
@@ -230,7 +230,7 @@ type sessionLeg struct{ s *RTPSession }
 func (l sessionLeg) Tick(now mono.Time) { l.s.core.Tick(now) }
 func (l sessionLeg) Close()             { l.s.close() }
 
-// take takes what came by the port of RTP, on the loop.
+// take takes packets that arrived on the RTP port, on the loop.
 func (s *RTPSession) take(now mono.Time, m *netio.Message, b *pktbuf.Buf) (kept bool) {
 	if m.Refused {
 		s.core.Refused(m.Remote)
@@ -259,7 +259,7 @@ func (s *RTPSession) meet(far netip.AddrPort, own bool) {
 	}
 }
 
-// means tells whether the far end is at the socket of another session.
+// means reports whether the far end is at the socket of another session.
 func (s *RTPSession) means(o *RTPSession) bool {
 	return s.own && s != o && s.far.Port() == o.port && (!o.bind.IsValid() || o.bind == s.far.Addr())
 }
@@ -324,7 +324,7 @@ func (s *RTPSession) SetRemote(r RTPRemote) error {
 }
 
 // Send sends a track of an origin from now on, of simulcast the lowest encoding; nil is
-// nothing. SSRC and numbers go on.
+// nothing. SSRC and numbers continue.
 func (s *RTPSession) Send(o Origin, track int) {
 	s.do(func(now mono.Time, c *plain.Session) {
 		if o == nil {

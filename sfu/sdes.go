@@ -10,7 +10,7 @@ import (
 	"bifrons/dtls/srtp"
 )
 
-// SRTPKey is a master key for SRTP outside of WebRTC: key and salt have the
+// SRTPKey is a master key for SRTP outside WebRTC: key and salt have the
 // lengths that the profile asks for.
 type SRTPKey struct {
 	Profile   srtp.Profile
@@ -56,7 +56,7 @@ func SRTPSuite(name string) (SRTPProfile, bool) {
 	return 0, false
 }
 
-// SuiteName is what SDES calls a profile, "" if that is not known.
+// SuiteName is the name of a profile in SDES, "" if it has none.
 func SuiteName(p SRTPProfile) string {
 	for _, s := range suites {
 		if s.profile == p {
@@ -96,7 +96,7 @@ func (k *SRTPKey) Inline() string {
 	return base64.StdEncoding.EncodeToString(append(append([]byte(nil), k.Key...), k.Salt...))
 }
 
-// equal tells whether two keys are the same.
+// equal reports whether two keys are the same.
 func (k *SRTPKey) equal(o *SRTPKey) bool {
 	return k.Profile == o.Profile && bytes.Equal(k.Key, o.Key) && bytes.Equal(k.Salt, o.Salt)
 }

@@ -41,7 +41,7 @@ type Config struct {
 	IgnoreMDNS               bool
 	ICETCP                   bool // listen for ICE-TCP (RFC 6544), one TCP port a shard
 
-	// Peers is what all peer connections are set up with; Tune changes a part of it.
+	// Peers are the settings of all peer connections; Tune changes a part of it.
 	// It is complete: zero means zero. nil is DefaultPeerOptions.
 	Peers *PeerOptions
 
@@ -63,14 +63,14 @@ type (
 // DefaultPeerOptions are those of a Config that says nothing else.
 func DefaultPeerOptions() PeerOptions { return peer.DefaultOptions() }
 
-// Defaults is what the zero Config means.
+// Defaults are the settings of the zero Config.
 func Defaults() Config {
 	var c Config
 	c.setDefaults()
 	return c
 }
 
-// What comes out of a peer connection, and the remote description that goes
+// The events of a peer connection, and the remote description that goes
 // in, as package peer defines them.
 type (
 	Event     = peer.Event
@@ -128,7 +128,7 @@ const (
 	CauseInternal       = peer.CauseInternal
 )
 
-// Handler takes what comes out of a peer connection. PeerEvent is called in
+// Handler takes the events of a peer connection. PeerEvent is called in
 // order from one goroutine and should not block. PeerData is called from the
 // connection's SCTP goroutine, with payload lent for the call; blocking there
 // slows down the sender. A panic in either closes the connection.
@@ -137,7 +137,7 @@ type Handler interface {
 	PeerData(label, protocol string, binary bool, payload []byte)
 }
 
-// PeerConfig is what a new peer connection needs to know.
+// PeerConfig are the settings of a new peer connection.
 type PeerConfig struct {
 	Controlling bool   // we made the offer (ignored with ICE lite)
 	Label       string // for logs

@@ -20,7 +20,7 @@ type TrackConfig = plain.TrackConfig
 // route.
 type Keep = route.Keep
 
-// SourceConfig describes media that does not come by a peer connection.
+// SourceConfig describes media that does not come from a peer connection.
 type SourceConfig struct {
 	Label  string        // for logs
 	Shard  int           // wanted shard + 1, 0 = the engine chooses
@@ -28,12 +28,12 @@ type SourceConfig struct {
 	SRTP   *SRTPKey      // nil: plain RTP
 }
 
-// SourceHandler takes what comes out of a Source. SourceEvent is called in order
+// SourceHandler takes the events of a Source. SourceEvent is called in order
 // from one goroutine: EventMedia and EventAudioLevel, with the track's index as
 // section. SourceData is called with every message of a track of data, from the
 // goroutine that received it, with payload lent for the call; while it blocks,
 // messages get lost. EventClosed tells that the source has ended by itself: something
-// in it, in its handler or in what feeds it has panicked, or has called Fail.
+// in it, in its handler or in its feeder has panicked, or has called Fail.
 type SourceHandler interface {
 	SourceEvent(Event)
 	SourceData(track int, binary bool, payload []byte)
@@ -117,7 +117,7 @@ func (s *Source) RequestKeyframe(track int) {
 	s.do(func(now mono.Time, c *plain.Source) { c.RequestKeyframe(now, track) })
 }
 
-// SetEnabled lets media through, or keeps it back. Age goes on in any case.
+// SetEnabled lets media through, or keeps it back. Age advances in any case.
 func (s *Source) SetEnabled(on bool) {
 	s.do(func(_ mono.Time, c *plain.Source) { c.SetHeld(!on) })
 }
@@ -128,7 +128,7 @@ func (s *Source) LimitBitrate(bps uint64) {
 	s.do(func(now mono.Time, c *plain.Source) { c.LimitBitrate(now, bps) })
 }
 
-// Write takes one RTP packet of an encoding, as if it had come by a port. The
+// Write takes one RTP packet of an encoding, as if it had arrived on a port. The
 // packet is copied; one larger than a buffer is dropped.
 func (s *Source) Write(track, encoding int, packet []byte) {
 	if len(packet) > pktbuf.Size {
@@ -138,10 +138,10 @@ func (s *Source) Write(track, encoding int, packet []byte) {
 	s.site.shard.Post(func(now mono.Time) { s.take(now, track, encoding, own) })
 }
 
-// SenderReport is what a sender report says of a stream; see package route.
+// SenderReport is the part of a sender report about one stream; see package route.
 type SenderReport = route.Report
 
-// Report takes note of what a sender report, which has just come, said of a track.
+// Report records the content of a sender report on a track that has just arrived.
 func (s *Source) Report(track int, r SenderReport) {
 	s.do(func(now mono.Time, c *plain.Source) {
 		r.At = now

@@ -2,8 +2,8 @@ package sfu
 
 import "bifrons/rtp/mono"
 
-// Config is what the engine was made with, with the defaults; a nil Engine has only these.
-// What Tune has changed since is not in there.
+// Config is the configuration of the engine, with the defaults; a nil Engine has only these.
+// Changes by Tune are not in there.
 func (e *Engine) Config() Config {
 	if e == nil {
 		return Defaults()
@@ -18,7 +18,7 @@ func (e *Engine) Tuning() Tuning {
 	return e.tuning
 }
 
-// Tune changes settings, for the connections that there are as well as for
+// Tune changes settings, for existing connections as well as for
 // later ones. change is called once.
 func (e *Engine) Tune(change func(t *Tuning)) {
 	e.tuneMu.Lock()

@@ -8,7 +8,7 @@ import (
 // which packets wait.
 const vitalsAtOnce = 64
 
-// Vitals tells how peer connections fare, in their order; the zero value for nil. Each
+// Vitals says how peer connections fare, in their order; the zero value for nil. Each
 // shard looks at a few at a time, so that packets do not wait for it.
 func (e *Engine) Vitals(peers []*Peer) []Vitals {
 	all := make([]Vitals, len(peers))

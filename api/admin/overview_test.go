@@ -155,6 +155,15 @@ func TestOverview(t *testing.T) {
 	}
 }
 
+// A session with several people names nobody else by them.
+func TestNamesOfOneSession(t *testing.T) {
+	r, _ := hallRig(t, "1 publisher Ann", "1 publisher Bob", "1 subscriber", "2 subscriber", "3 publisher Cem", "3 subscriber")
+	got := list(r.ask(`"janus":"list_connections"`), "name", "connections")
+	if s := text(sortedTexts(got)); s != `[null,null,"Ann","Bob","Cem","Cem"]` {
+		t.Error(s)
+	}
+}
+
 func sortedTexts(list []any) []any {
 	for i := range list {
 		for j := i; j > 0 && fmt.Sprint(list[j]) < fmt.Sprint(list[j-1]); j-- {
@@ -215,8 +224,8 @@ func TestJudge(t *testing.T) {
 	}{
 		{up(func(*sfu.Vitals) {}), levelOK, ""},
 		{up(func(v *sfu.Vitals) { v.LossIn, v.LossOut = 0.019, 0.019 }), levelOK, ""},
-		{up(func(v *sfu.Vitals) { v.LossIn = 0.02 }), levelWarn, "2 % of what the client sends is lost on the way to the server"},
-		{up(func(v *sfu.Vitals) { v.LossOut = 0.125 }), levelBad, "12.5 % of what is sent to the client is lost on the way"},
+		{up(func(v *sfu.Vitals) { v.LossIn = 0.02 }), levelWarn, "2.0 % of what the client sends is lost on the way to the server"},
+		{up(func(v *sfu.Vitals) { v.LossOut = 0.126 }), levelBad, "13 % of what is sent to the client is lost on the way"},
 		{up(func(v *sfu.Vitals) { v.RTT = 400 * time.Millisecond }), levelWarn, "The round trip takes 400 ms"},
 		{up(func(v *sfu.Vitals) { v.Jitter = time.Second }), levelBad, "What the client sends comes irregularly (jitter 1000 ms)"},
 		{up(func(v *sfu.Vitals) { v.Receiving = 0 }), levelWarn, "The client has stopped sending: muted, or its camera or network is gone"},

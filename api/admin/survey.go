@@ -121,21 +121,26 @@ func (a *Admin) noteDrops(now time.Time) {
 	a.drops = drops
 }
 
-// nameRows names the handles of a client that have no name by those that have: who
+// nameRows names the handles of a session that have no name by the one that has: who
 // subscribes in a room is who publishes there.
 func nameRows(rows []*row) {
+	known := make(map[groupKey]*row) // nil = there are several
 	for _, r := range rows {
-		if r.seat.Name != "" || r.seat.Kind == "" {
-			continue
-		}
-		for _, other := range rows {
-			if o := &other.seat; o.Name != "" && o.Kind == r.seat.Kind && o.ID == r.seat.ID {
-				r.seat.Name, r.seat.User = o.Name, cmp.Or(r.seat.User, o.User)
-				break
+		if k := r.group(); r.seat.Name != "" {
+			if _, more := known[k]; more {
+				r = nil
 			}
+			known[k] = r
+		}
+	}
+	for _, r := range rows {
+		if o := known[r.group()]; o != nil && r.seat.Name == "" {
+			r.seat.Name, r.seat.User = o.seat.Name, cmp.Or(r.seat.User, o.seat.User)
 		}
 	}
 }
+
+func (r *row) group() groupKey { return groupKey{r.pkg, r.seat.Kind, r.seat.ID} }
 
 func (s *survey) judge() {
 	for _, r := range s.rows {
@@ -169,7 +174,7 @@ func (s *survey) gather(core *janus.Core) {
 		if r.seat.Kind == "" {
 			continue
 		}
-		k := groupKey{r.pkg, r.seat.Kind, r.seat.ID}
+		k := r.group()
 		g := all[k]
 		if g == nil {
 			g = &group{groupKey: k, title: r.seat.Title, state: r.seat.State}

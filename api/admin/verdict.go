@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"bifrons/sfu"
+	"bifrons/sfu/media"
 )
 
 // level is how a connection fares, at a glance.
@@ -92,7 +93,12 @@ func (r *verdict) measure(x, warn, bad float64, points int, text string, show fu
 	r.add(l, min(int(float64(points)*x/bad), 5*points), fmt.Sprintf(text, show(x)))
 }
 
-func percent(x float64) string { return fmt.Sprintf("%.3g %%", 100*x) }
+func percent(x float64) string {
+	if x < 0.0995 {
+		return fmt.Sprintf("%.1f %%", 100*x)
+	}
+	return fmt.Sprintf("%.0f %%", 100*x)
+}
 
 func millis(seconds float64) string { return fmt.Sprintf("%.0f ms", 1000*seconds) }
 
@@ -137,13 +143,15 @@ func whyLayer(s *sfu.SectionSnapshot, l *sfu.Line) string {
 	switch {
 	case l != nil && s.Share != nil && s.Share.Paused:
 		return line + ": too little for this video"
-	case s.Layer.Encoding < 0 && s.Layer.Spatial < 0 && s.Layer.Temporal < 0:
+	case s.Layer == media.NoLayer && s.Sent.BytesLastSecond > 0:
+		return "All that the publisher sends, which has no layers"
+	case s.Layer == media.NoLayer:
 		return "Nothing is sent: the publisher sends nothing, or its next key frame is awaited"
 	case l != nil && s.Share != nil && s.Share.Limited:
 		return line + ": too little for the next layer"
 	case below(s.Layer.Encoding, s.Target.Encoding), below(s.Layer.Spatial, s.Target.Spatial), below(s.Layer.Temporal, s.Target.Temporal):
 		return "More is wanted, but the publisher does not send it now"
-	case s.Target.Encoding < 0 && s.Target.Spatial < 0 && s.Target.Temporal < 0:
+	case s.Target == media.NoLayer:
 		return "All that the publisher sends"
 	}
 	return "As the client wants it"

@@ -60,22 +60,22 @@ func (a *Auth) SetSecrets(secret, tokenSecret string) {
 	a.cfg.Store(&cfg)
 }
 
-// SecretEnabled tells whether there is an API secret.
+// SecretEnabled reports whether there is an API secret.
 func (a *Auth) SecretEnabled() bool { return a.cfg.Load().Secret != "" }
 
-// TokensEnabled tells whether tokens of either kind are checked.
+// TokensEnabled reports whether tokens of either kind are checked.
 func (a *Auth) TokensEnabled() bool { return a.cfg.Load().Tokens }
 
-// Signed tells whether tokens are signed ones.
+// Signed reports whether tokens are signed ones.
 func (a *Auth) Signed() bool { return a.cfg.Load().signed() }
 
-// Stored tells whether tokens are those of the table.
+// Stored reports whether tokens are those of the table.
 func (a *Auth) Stored() bool { return a.cfg.Load().stored() }
 
 func (c *Config) signed() bool { return c.Tokens && c.TokenSecret != "" }
 func (c *Config) stored() bool { return c.Tokens && c.TokenSecret == "" }
 
-// Allowed tells whether a request with these credentials may go on. One valid
+// Allowed reports whether a request with these credentials may go on. One valid
 // credential is enough; "" stands for none.
 func (a *Auth) Allowed(secret, token string) bool {
 	cfg := a.cfg.Load()
@@ -97,7 +97,7 @@ func (a *Auth) Allowed(secret, token string) bool {
 	return ok
 }
 
-// AllowedPlugin tells whether the owner of token may attach to a plugin. Only
+// AllowedPlugin reports whether the owner of token may attach to a plugin. Only
 // tokens are restricted: with "", or with tokens off, every plugin is allowed.
 func (a *Auth) AllowedPlugin(token, plugin string) bool {
 	switch {
@@ -177,7 +177,7 @@ func (a *Auth) Remove(token string) bool {
 	return ok
 }
 
-// Exists tells whether a token is stored.
+// Exists reports whether a token is stored.
 func (a *Auth) Exists(token string) bool {
 	a.mu.RLock()
 	defer a.mu.RUnlock()

@@ -11,7 +11,7 @@ import (
 // Realm is the realm of signed tokens for the Janus API itself.
 const Realm = "janus"
 
-// SignedFor tells whether token is a valid signed token of a realm that lists
+// SignedFor reports whether token is a valid signed token of a realm that lists
 // a descriptor: a plugin's package for Realm, or what a plugin makes of it. It
 // is false unless signed tokens are on.
 func (a *Auth) SignedFor(token, realm, descriptor string) bool {

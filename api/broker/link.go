@@ -85,7 +85,7 @@ type underway struct {
 	done bool
 }
 
-// Up tells whether there is a connection.
+// Up reports whether there is a connection.
 func (l *Link) Up() bool { return l.up.Load() }
 
 // Pending is how much is under way: the sum of the messages' counts.

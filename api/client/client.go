@@ -151,7 +151,7 @@ type Pending struct {
 	reply       chan *Message
 }
 
-// wants tells whether a message with its transaction is the reply, and no event that
+// wants reports whether a message with its transaction is the reply, and no event that
 // comes behind the first one.
 func (p *Pending) wants(m *Message) bool { return p.last || m.Janus != "event" }
 

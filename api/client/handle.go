@@ -90,7 +90,7 @@ func (h *Handle) Events() []*Message {
 	return list
 }
 
-// first takes the oldest event, nil if there is none, and tells why none will come.
+// first takes the oldest event, nil if there is none, and says why none will come.
 func (h *Handle) first() (*Message, error) {
 	c := h.client
 	c.mu.Lock()

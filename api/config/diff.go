@@ -21,7 +21,7 @@ func (c *Config) Take(next *Config, take func(name string) bool) (taken, left []
 	return taken, left
 }
 
-// Weaker tells why next, read again from the files, must not take the place of c
+// Weaker says why next, read again from the files, must not take the place of c
 // in a running server: secrets are gone, or the main file is, or it is empty. So
 // it is with a file that is just being written.
 func (c *Config) Weaker(next *Config) []Problem {

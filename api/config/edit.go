@@ -37,7 +37,7 @@ func (d *document) parse() error {
 	return nil
 }
 
-// entry is the key of an item outside of all categories, "" if it is no entry.
+// entry is the key of an item outside all categories, "" if it is no entry.
 func (d *document) entry(it *Item) string {
 	if it.Kind != Nested {
 		return ""
@@ -295,7 +295,7 @@ func endOfLine(src []byte, from int) int {
 	return len(src)
 }
 
-// endsEmpty tells whether the last line of src, which has an end, is empty.
+// endsEmpty reports whether the last line of src, which has an end, is empty.
 func endsEmpty(src []byte) bool {
 	if len(src) == 0 || src[len(src)-1] != '\n' {
 		return false

@@ -34,7 +34,7 @@ Without an argument it lists the options. "help man" writes a manual page for ma
 "help completion" what completes options in bash: . <(bifrons help completion)`},
 }
 
-// IsCommand tells whether a word is a sub-command.
+// IsCommand reports whether a word is a sub-command.
 func IsCommand(word string) bool { return word != "" && find(word) != nil }
 
 func find(name string) *command {

@@ -249,7 +249,7 @@ func scalar(word string) (text string, ok bool, err error) {
 	return word, false, nil
 }
 
-// isDigits tells whether s consists of such characters.
+// isDigits reports whether s consists of such characters.
 func isDigits(s, digits string) bool {
 	return s != "" && strings.Trim(s, digits) == ""
 }

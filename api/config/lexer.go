@@ -187,7 +187,7 @@ func (l *lexer) escape(b *strings.Builder) {
 	b.WriteByte('\\')
 }
 
-// isName tells whether s can be the name of a setting.
+// isName reports whether s can be the name of a setting.
 func isName(s string) bool {
 	for i := range len(s) {
 		ch := s[i]

@@ -245,7 +245,7 @@ func decodeFile(f *File, prefix string, dst sectioned) (out []Problem) {
 				Text: "is not a group of settings", Accepted: fmt.Sprintf("%s: { ... }", it.Name)})
 		case it.Kind != Nested:
 			out = append(out, Problem{File: it.File, Line: it.Line, Key: it.Name,
-				Text: "unknown setting outside of a category", Warning: true})
+				Text: "unknown setting outside a category", Warning: true})
 		case !known[strings.ToLower(it.Name)]:
 			out = append(out, Problem{File: it.File, Line: it.Line, Key: it.Name,
 				Text: "unknown category", Warning: true})

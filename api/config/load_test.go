@@ -134,7 +134,7 @@ func TestMainFile(t *testing.T) {
 		{"transport jcfg first", map[string]string{"janus.jcfg": jcfg, "janus.transport.http.jcfg": "", "janus.transport.http.cfg": "x"}, "", "jcfg", "", false},
 		{"transport broken", map[string]string{"janus.jcfg": jcfg, "janus.transport.mqtt.jcfg": "x"}, "", "jcfg", `DIR/janus.transport.mqtt.jcfg:1: want = or : after "x", got the end of the file`, true},
 		{"not a group", map[string]string{"janus.jcfg": jcfg + "\nnat = 1\nfoo = 2"}, "", "jcfg",
-			"DIR/janus.jcfg:2: nat: is not a group of settings, accepted: nat: { ... }\nDIR/janus.jcfg:3: foo: unknown setting outside of a category, ignored", true},
+			"DIR/janus.jcfg:2: nat: is not a group of settings, accepted: nat: { ... }\nDIR/janus.jcfg:3: foo: unknown setting outside a category, ignored", true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

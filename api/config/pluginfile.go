@@ -12,11 +12,11 @@ type PluginFile struct{ *File }
 
 const generalName = "general"
 
-// IsGeneral tells whether a category is the one that is no entry.
+// IsGeneral reports whether a category is the one that is no entry.
 func IsGeneral(g *Group) bool { return strings.EqualFold(g.Name, generalName) }
 
 // General decodes the category general into dst (see Decode), and looks at what is
-// outside of all categories.
+// outside all categories.
 func (f PluginFile) General(dst any) (problems []Problem) {
 	if f.File == nil {
 		return nil
@@ -45,7 +45,7 @@ func (f PluginFile) General(dst any) (problems []Problem) {
 }
 
 // Entries has each entry read, in order, and returns what is wrong with them. what
-// is an entry for users, such as "room"; read tells why one is left out, "" if it
+// is an entry for users, such as "room"; read says why one is left out, "" if it
 // is not.
 func (f PluginFile) Entries(what string, read func(r *Reader) (leftOut string)) (problems []Problem) {
 	if f.File == nil {

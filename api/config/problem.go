@@ -65,7 +65,7 @@ func joinKey(section, key string) string {
 	return section + "." + key
 }
 
-// HasErrors tells whether any of the problems is more than a warning.
+// HasErrors reports whether any of the problems is more than a warning.
 func HasErrors(problems []Problem) bool {
 	for _, p := range problems {
 		if !p.Warning {
@@ -75,7 +75,7 @@ func HasErrors(problems []Problem) bool {
 	return false
 }
 
-// Report logs problems, and tells whether there are no errors among them. What is
+// Report logs problems, and reports whether there are no errors among them. What is
 // not protected is logged as if it were one.
 func Report(log *slog.Logger, problems []Problem) bool {
 	for _, p := range problems {

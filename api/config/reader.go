@@ -99,7 +99,7 @@ func (r *Reader) Number(name string) (int64, bool) {
 	return n, true
 }
 
-// Wrong tells whether there is a setting, but Number does not understand it.
+// Wrong reports whether there is a setting, but Number does not understand it.
 func (r *Reader) Wrong(name string) bool {
 	it := r.group.Get(name)
 	_, ok := r.Number(name)

@@ -135,7 +135,7 @@ type Events struct {
 	CombineMediaStats bool          `cfg:"combine_media_stats"`
 }
 
-// Disabled tells whether the module is in the list. name is the last part of
+// Disabled reports whether the module is in the list. name is the last part of
 // its package name, such as "echotest" of janus.plugin.echotest.
 func (m Modules) Disabled(name string) bool {
 	for _, file := range m.Disable {

@@ -23,7 +23,7 @@ type Store struct {
 // OpenStore makes a Store of a file, and removes what a change that was cut off
 // has left beside it.
 //
-// key tells which entry a category is, by the same rules by which the file is
+// key says which entry a category is, by the same rules by which the file is
 // read; "" stands for a category that is none, which is never touched. Entries
 // are found by nothing else.
 func OpenStore(path string, key func(category *Group) string) *Store {
@@ -34,7 +34,7 @@ func OpenStore(path string, key func(category *Group) string) *Store {
 	return s
 }
 
-// Writable tells whether the file is of the form that can be written, jcfg.
+// Writable reports whether the file is of the form that can be written, jcfg.
 func (s *Store) Writable() bool { return s != nil && strings.HasSuffix(s.path, ".jcfg") }
 
 // Put adds an entry, or replaces it. It keeps the category that it has; a new one

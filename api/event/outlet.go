@@ -117,7 +117,7 @@ func (o *Outlet) Close(patience time.Duration) {
 // Info describes the handler.
 func (o *Outlet) Info() module.Info { return o.handler.Info() }
 
-// Takes tells whether the handler wants events of a type.
+// Takes reports whether the handler wants events of a type.
 func (o *Outlet) Takes(t janus.NotificationType) bool {
 	return o.enabled && janus.NotificationType(o.mask.Load())&t != 0
 }

@@ -67,7 +67,7 @@ func (h *Handle) StopCapture() error {
 // Capture is the capture under way, nil if there is none.
 func (h *Handle) Capture() *sfu.Capture { return h.capture.Load() }
 
-// MayWrite tells whether clients may have a file written at path: not inside a
+// MayWrite reports whether clients may have a file written at path: not inside a
 // protected folder, links and ".." resolved.
 func (c *Core) MayWrite(path string) bool {
 	full, err := resolve(path)

@@ -12,7 +12,7 @@ import (
 	"bifrons/sfu"
 )
 
-// RequestBytes is what all requests at a time may take.
+// RequestBytes is the memory that all requests at a time may take.
 const RequestBytes = 64 << 20
 
 // Config sets up a Core.
@@ -74,7 +74,7 @@ type Config struct {
 	// RelayWait is how long the search for a relay may take besides gathering.
 	RelayWait time.Duration
 
-	// What follows is only shown in server_info.
+	// The fields below are only shown in server_info.
 
 	CommitHash, CompileTime string
 	LogToStdout             bool
@@ -121,7 +121,7 @@ func (cfg *Config) defaults() {
 	}
 }
 
-// signalling is what of it is about peer connections.
+// signalling is the part of it about peer connections.
 func (cfg *Config) signalling() signalling.Config {
 	return signalling.Config{
 		Engine: cfg.Engine, FullTrickle: cfg.FullTrickle, RelayWait: cfg.RelayWait, CandidatesTimeout: cfg.CandidatesTimeout, Now: cfg.Now,

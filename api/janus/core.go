@@ -43,7 +43,7 @@ type Core struct {
 	sinks atomic.Pointer[[]Sink]
 }
 
-// Admin serves requests that come by Admin API endpoints.
+// Admin serves requests from Admin API endpoints.
 type Admin interface {
 	// Handle answers one request by calling reply exactly once. It takes the
 	// envelope over and has to release it.
@@ -158,7 +158,7 @@ func (c *Core) Transports() []Transport {
 // Auth is who checks credentials.
 func (c *Core) Auth() *auth.Auth { return c.auth }
 
-// Accepting tells whether new sessions may be created.
+// Accepting reports whether new sessions may be created.
 func (c *Core) Accepting() bool { return c.accepting.Load() }
 
 // SetAccepting allows or refuses new sessions.
@@ -202,7 +202,7 @@ func randomID() uint64 {
 	}
 }
 
-// gateway is what plugins see of the Core.
+// gateway is the Core as plugins see it.
 type gateway struct{ c *Core }
 
 func (g gateway) Engine() *sfu.Engine  { return g.c.cfg.Engine }

@@ -14,7 +14,7 @@ import (
 	"bifrons/sfu"
 )
 
-// Limits on what waits at one handle.
+// Limits on the queues of one handle.
 const (
 	maxMessages = 256
 	maxQueued   = 1024
@@ -22,8 +22,8 @@ const (
 
 // Handle is one client's attachment to a plugin. It is the plugin's Host.
 //
-// Messages are taken one after the other by the inbox; what they ask for, and
-// whatever the media engine reports, runs one after the other on the executor.
+// Messages are taken one after another by the inbox; what they ask for, and
+// whatever the media engine reports, runs one after another on the executor.
 // So a request that takes long holds up neither acks nor other handles.
 type Handle struct {
 	core     *Core
@@ -74,7 +74,7 @@ func (h *Handle) SessionID() uint64 { return h.session.id }
 // HandleID is the handle's id.
 func (h *Handle) HandleID() uint64 { return h.id }
 
-// OpaqueID is what the client calls the handle.
+// OpaqueID is the client's name for the handle.
 func (h *Handle) OpaqueID() string { return h.opaqueID }
 
 // Token is the token that the handle was attached with.
@@ -94,7 +94,7 @@ func (h *Handle) Notify(data []byte) {
 // Peer is the peer connection, nil if there is none.
 func (h *Handle) Peer() *sfu.Peer { return h.endpoint.Peer() }
 
-// Up tells whether the peer connection is established.
+// Up reports whether the peer connection is established.
 func (h *Handle) Up() bool { return h.endpoint.Established() != nil }
 
 // ClosePeer closes the peer connection for the plugin.

@@ -35,7 +35,7 @@ func (h *Handle) newEndpoint() *signalling.Endpoint {
 	})
 }
 
-// peerEvents passes on what happens to a handle's peer connection to plugin and
+// peerEvents passes on the events of a handle's peer connection to plugin and
 // client.
 type peerEvents struct{ h *Handle }
 
@@ -92,7 +92,7 @@ func (p peerEvents) Candidate(mid string, section int, text string) {
 // peerObserver tells event handlers what the signalling does.
 type peerObserver struct{ h *Handle }
 
-// Created also lets a capture and a line log of the handle go on with the new connection.
+// Created also lets a capture and a line log of the handle continue with the new connection.
 func (p peerObserver) Created(peer *sfu.Peer) {
 	if f := p.h.capture.Load(); f != nil {
 		peer.SetCapture(f)

@@ -188,7 +188,7 @@ func (c *Core) destroy(q *query) {
 }
 
 // Destroy ends the session and all its handles without another event. It
-// tells whether the session still was there.
+// reports whether the session still was there.
 func (s *Session) Destroy() bool { return s.destroy(OverDestroyed, "destroyed") }
 
 // destroy ends the session once. Event handlers hear of it by a name, after the

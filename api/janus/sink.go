@@ -56,7 +56,7 @@ type Notification struct {
 type Sink interface {
 	// Info describes the event handler in server_info.
 	Info() module.Info
-	// Takes tells whether notifications of a type are wanted.
+	// Takes reports whether notifications of a type are wanted.
 	Takes(t NotificationType) bool
 	// Notify takes one notification, which nobody may change any more. It
 	// must not block or call the Core.
@@ -82,10 +82,10 @@ func (c *Core) sinkList() []Sink {
 // Sinks returns the event handlers in the order in which they were added.
 func (c *Core) Sinks() []Sink { return slices.Clone(c.sinkList()) }
 
-// Notifying tells whether there are event handlers.
+// Notifying reports whether there are event handlers.
 func (c *Core) Notifying() bool { return len(c.sinkList()) > 0 }
 
-// Notifies tells whether anybody takes notifications of a type.
+// Notifies reports whether anybody takes notifications of a type.
 func (c *Core) Notifies(t NotificationType) bool {
 	for _, s := range c.sinkList() {
 		if s.Takes(t) {

@@ -60,7 +60,7 @@ func (s *Session) LastActivity() time.Time {
 	return s.core.started.Add(time.Duration(last))
 }
 
-// overdue tells whether the session has to end, unless its last activity is
+// overdue reports whether the session has to end, unless its last activity is
 // another by then.
 func (s *Session) overdue(now time.Time) (last int64, yes bool) {
 	last = s.active.Load()

@@ -66,7 +66,7 @@ func (e *Event) Bytes() []byte {
 	return e.Append(make([]byte, 0, e.Len()))
 }
 
-// Replaces tells whether the event makes an earlier one superfluous.
+// Replaces reports whether the event makes an earlier one superfluous.
 func (e *Event) Replaces(earlier *Event) bool {
 	return e.Topic != "" && e.Handle == earlier.Handle && e.Topic == earlier.Topic
 }
@@ -84,7 +84,7 @@ const (
 
 // Request is one message as a transport received it.
 type Request struct {
-	// Admin tells that it came by an Admin API endpoint.
+	// Admin means that it came from an Admin API endpoint.
 	Admin bool
 
 	// ID stands in for Conn.ID in events for event handlers, for transports
@@ -109,7 +109,7 @@ type Request struct {
 	Session, Handle uint64
 }
 
-// Transport is what the core must know of a transport as a whole.
+// Transport describes a transport as a whole to the core.
 type Transport interface {
 	// Info describes it in server_info.
 	Info() module.Info

@@ -7,7 +7,7 @@ import "strings"
 // absent, like null.
 type Args struct{ *Value }
 
-// Has tells whether there is something that is not null.
+// Has reports whether there is something that is not null.
 func (a Args) Has(name string) bool { return !IsNull(a.Get(name)) }
 
 // Text is a string.
@@ -37,10 +37,10 @@ func (a Args) Num(name string) int64 {
 // Lower is a word that is compared without case, "" if there is none.
 func (a Args) Lower(name string) string { return strings.ToLower(a.Str(name)) }
 
-// Is tells whether there is a true.
+// Is reports whether there is a true.
 func (a Args) Is(name string) bool { return True(a.Get(name)) }
 
-// IsObject tells whether these are the arguments of an object.
+// IsObject reports whether these are the arguments of an object.
 func (a Args) IsObject() bool { return IsObject(a.Value) }
 
 // FlagOr is a boolean, or what holds without one.

@@ -69,7 +69,7 @@ func ParseWithin(ctx context.Context, data []byte, b *budget.Budget, patience ti
 	return d, nil
 }
 
-// weigh checks a text and tells how many bytes it takes when it is parsed.
+// weigh checks a text and says how many bytes it takes when it is parsed.
 func weigh(data []byte, b *budget.Budget) (int, error) {
 	defer b.Work(len(data))()
 	n, values, err := check(data)

@@ -7,7 +7,7 @@ import (
 	"bifrons/api/schema"
 )
 
-// Codes are a plugin's own numbers for what can be wrong with any request.
+// Codes are a plugin's own numbers for the errors of any request.
 type Codes struct {
 	Missing, Invalid int // of a field
 	Unknown          int // request
@@ -20,7 +20,7 @@ func Errorf(code int, format string, args ...any) *schema.Error {
 	return &schema.Error{Code: code, Text: fmt.Sprintf(format, args...)}
 }
 
-// Fail is what the function of a row returns for a request that failed.
+// Fail is the result of a row's function for a request that failed.
 func Fail(code int, format string, args ...any) (Response, *schema.Error) {
 	return Response{}, Errorf(code, format, args...)
 }
@@ -38,7 +38,7 @@ func (c Codes) CheckItem(fields []schema.Field, item Args, list string) *schema.
 	return c.Check(fields, item)
 }
 
-// MayLocked tells whether a client may do something: if it is locked, those may who know the
+// MayLocked reports whether a client may do something: if it is locked, those may who know the
 // plugin's admin_key.
 func (c Codes) MayLocked(body Args, locked bool, adminKey string) *schema.Error {
 	if !locked {
@@ -47,7 +47,7 @@ func (c Codes) MayLocked(body Args, locked bool, adminKey string) *schema.Error 
 	return c.Authorize(body, "admin_key", adminKey)
 }
 
-// Authorize compares a secret of a request with what it must be, "" = anything.
+// Authorize compares a secret of a request with the right one, "" = any.
 func (c Codes) Authorize(body Args, field, secret string) *schema.Error {
 	if secret == "" {
 		return nil

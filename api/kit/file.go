@@ -24,13 +24,13 @@ type File struct {
 	// General takes the plugin's settings; f is nil if there is no file. What is
 	// wrong keeps nobody from starting.
 	General func(f config.PluginFile) []config.Problem
-	// Load makes the thing of an entry, and tells why if it is left out. It
+	// Load makes the thing of an entry, and says why if it is left out. It
 	// must not call File.
 	Load func(c *config.Reader) (leftOut string)
-	// Has tells whether there is the thing of an entry already. Without it nothing is
+	// Has reports whether there is the thing of an entry already. Without it nothing is
 	// read again.
 	Has func(c *config.Reader) bool
-	// Key tells which entry a category is, "" if none; see config.OpenStore.
+	// Key says which entry a category is, "" if none; see config.OpenStore.
 	Key func(c *config.Group) string
 
 	log   *slog.Logger
@@ -104,7 +104,7 @@ func (f *File) Reload() (added []string, err error) {
 	return added, nil
 }
 
-// Permanent tells whether a request is about the file as well. It is an error with a code
+// Permanent reports whether a request is about the file as well. It is an error with a code
 // if there is none; what says what cannot be done then.
 func (f *File) Permanent(request Args, code int, what string) (bool, *schema.Error) {
 	permanent := request.Is("permanent")
@@ -125,7 +125,7 @@ func (f *File) SaveOne(key, setting string, settings func() (*config.Group, erro
 	return f.report(key, f.store.Set(key, setting, settings))
 }
 
-// Remove takes an entry out of the file, and tells whether it is out.
+// Remove takes an entry out of the file, and reports whether it is out.
 func (f *File) Remove(key string) bool { return f.report(key, f.store.Remove(key)) }
 
 func (f *File) report(key string, err error) bool {

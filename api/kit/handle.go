@@ -8,7 +8,7 @@ import (
 	"bifrons/api/plugin"
 )
 
-// Handle is what a plugin's handle has in common with those of other plugins, which
+// Handle is the common part of the handles of all plugins, which
 // embed it. Its methods may be called from anywhere.
 type Handle struct {
 	Host    plugin.Host // fixed
@@ -24,7 +24,7 @@ func (h *Handle) ClosePeer() {
 	h.Host.ClosePeer()
 }
 
-// HangingUp tells whether the peer connection was closed by ClosePeer and its end is still to
+// HangingUp reports whether the peer connection was closed by ClosePeer and its end is still to
 // come.
 func (h *Handle) HangingUp() bool { return h.hanging.Load() }
 
@@ -34,7 +34,7 @@ func (h *Handle) PeerChanged() { h.hanging.Store(false) }
 // Detached notes that the handle is gone.
 func (h *Handle) Detached() { h.gone.Store(true) }
 
-// IsDetached tells whether the handle is gone.
+// IsDetached reports whether the handle is gone.
 func (h *Handle) IsDetached() bool { return h.gone.Load() }
 
 // WriteState writes what the Admin API shows of a handle.
@@ -59,7 +59,7 @@ func (e *Events) General(f config.PluginFile) []config.Problem {
 	return problems
 }
 
-// Wanted tells whether anybody listens.
+// Wanted reports whether anybody listens.
 func (e *Events) Wanted() bool { return e.On && e.Gateway.Notifying() }
 
 // Notify tells them something about a handle, if anybody listens. For what is about

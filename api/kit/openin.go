@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// ErrIrregular is what OpenIn returns for devices, pipes and the like.
+// ErrIrregular is returned by OpenIn for devices, pipes and the like.
 var ErrIrregular = errors.New("it is no regular file")
 
 // OpenIn opens a regular file below a folder for reading, and never waits for it. It

@@ -6,8 +6,8 @@ import (
 	"bifrons/api/plugin"
 )
 
-// Plugin is what plugins have in common, which embed it; H is the type of their handles.
-// What is not said to be made by Start is fixed before anything is called.
+// Plugin is the common part of plugins, which embed it; H is the type of their handles.
+// Fields that are not said to be set by Start are fixed before anything is called.
 type Plugin[H plugin.Handle] struct {
 	Gateway plugin.Gateway // nil before Start
 	Events  Events
@@ -15,7 +15,7 @@ type Plugin[H plugin.Handle] struct {
 
 	// NewHandle makes a handle.
 	NewHandle func(host plugin.Host) H
-	// Requests makes the table of what handles understand, as soon as the file is read.
+	// Requests makes the table of requests, as soon as the file is read.
 	// nil = Table is fixed.
 	Requests func() *Table[H]
 	Table    *Table[H] // nil = there is none, and nothing for administrators to ask
@@ -53,7 +53,7 @@ func (p *Plugin[H]) Check() (found string, problems []config.Problem) { return p
 // Close has nothing to do: the handles are gone already.
 func (p *Plugin[H]) Close() {}
 
-// Nobody is the host of what happens by itself, or to the Admin API's wish.
+// Nobody is the host of anything that happens by itself, or for the Admin API.
 func (p *Plugin[H]) Nobody() plugin.Host {
 	return plugin.Nobody{Gateway: p.Gateway, Package: p.File.Package}
 }

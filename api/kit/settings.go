@@ -142,7 +142,7 @@ func (t Settings) Edit(src Values) {
 	}
 }
 
-// set takes over what src has under a name; empty tells whether that may be an empty
+// set takes over what src has under a name; empty reports whether that may be an empty
 // text.
 func (s *Setting) set(src Values, name string, empty bool) {
 	switch to := s.To.(type) {
@@ -211,7 +211,7 @@ func (s *Setting) number() int64 {
 	panic(fmt.Sprintf("kit: setting %s is a %T", s.Name, s.To))
 }
 
-// isSet tells whether a setting has any value but "", false and 0.
+// isSet reports whether a setting has any value but "", false and 0.
 func (s *Setting) isSet() bool {
 	switch to := s.To.(type) {
 	case *string:

@@ -1,5 +1,5 @@
-// Package kit is what plugins are made of: tables of their requests and settings,
-// their file, and what their handles have in common.
+// Package kit has the parts that plugins are made of: tables of their requests and
+// settings, their file, and the common part of their handles.
 package kit
 
 import (
@@ -32,7 +32,7 @@ type Row[H any] struct {
 // Run is the function of a Row.
 type Run[H any] = func(h H, r *Request, w *json.Writer) (Response, *schema.Error)
 
-// Response is what a Row's function returns besides the fields it wrote.
+// Response is the result of a Row's function, besides the fields it wrote.
 type Response struct {
 	JSEP    *plugin.JSEP // goes with the event, asynchronous requests only
 	Silent  bool         // no event at all, asynchronous requests only
@@ -40,7 +40,7 @@ type Response struct {
 	After   func()       // called when the answer is on its way, also that of an error
 }
 
-// Table is what a plugin understands.
+// Table has the requests that a plugin understands.
 type Table[H any] struct {
 	// Key names the plugin in its answers: errors have "event" under it, and those
 	// of a request that was found Failed, if that is not "".
@@ -243,5 +243,5 @@ func (t *Table[H]) errorData(kind string, e *schema.Error, more func(w *json.Wri
 	})
 }
 
-// misplacedText is what clients and the log are told.
+// misplacedText is the text for clients and the log.
 func misplacedText(names []string) string { return "of no effect here: " + strings.Join(names, ", ") }

@@ -8,7 +8,7 @@ import (
 )
 
 // Values is where settings come from: a request, or an entry of a file. The bool
-// tells whether there is a setting that makes sense.
+// reports whether there is a setting that makes sense.
 type Values interface {
 	Text(name string) (string, bool)
 	Flag(name string) (bool, bool)
@@ -17,7 +17,7 @@ type Values interface {
 	// Texts is a list of texts; false if something else is in it.
 	Texts(name string) ([]string, bool)
 
-	// Wrong tells whether there is a number that makes no sense.
+	// Wrong reports whether there is a number that makes no sense.
 	Wrong(name string) bool
 
 	// List is the groups of a list; false if there is no such list.

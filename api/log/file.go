@@ -13,7 +13,7 @@ type File struct {
 	file *os.File // nil before Reopen, and after Close
 }
 
-// Reopen opens the file, or opens it anew after somebody has moved it away. If that fails
+// Reopen opens the file, or opens it again after somebody has moved it away. If that fails
 // the old one goes on.
 func (f *File) Reopen() error {
 	file, err := os.OpenFile(f.Path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)

@@ -57,7 +57,7 @@ type Config struct {
 type Sink interface {
 	// Line takes one line, with its end, lent for the call. It must not log.
 	Line(at time.Time, line []byte)
-	// Reopen opens files anew.
+	// Reopen opens files again.
 	Reopen() error
 }
 
@@ -93,7 +93,7 @@ func (l *Log) AddSink(s Sink) {
 	l.sinks = append(l.sinks, s)
 }
 
-// Reopen opens the file anew, and those of sinks, after somebody has moved them
+// Reopen opens the file again, and those of sinks, after somebody has moved them
 // away. If that fails the old one goes on.
 func (l *Log) Reopen() error {
 	l.mu.Lock()
@@ -120,13 +120,13 @@ func (l *Log) Level() int { return int(l.level.Load()) }
 // SetLevel changes it.
 func (l *Log) SetLevel(level int) { l.level.Store(int32(min(max(level, None), Debug))) }
 
-// Timestamps tells whether lines have the time.
+// Timestamps reports whether lines have the time.
 func (l *Log) Timestamps() bool { return l.timestamps.Load() }
 
 // SetTimestamps changes it.
 func (l *Log) SetTimestamps(on bool) { l.timestamps.Store(on) }
 
-// Colors tells whether the levels' names are coloured.
+// Colors reports whether the levels' names are coloured.
 func (l *Log) Colors() bool { return l.colors.Load() }
 
 // SetColors changes it.

@@ -32,14 +32,14 @@ type DataWriter interface {
 // Offeree is a Handle that takes no offer of its client at times, as another one is
 // still to be answered.
 type Offeree interface {
-	// TakesOffer tells whether it takes one now. It is asked like Message, before that.
+	// TakesOffer reports whether it takes one now. It is asked like Message, before that.
 	TakesOffer() bool
 }
 
 // Answeree is a Handle to which clients may send the answer once more that the peer connection has already, such as one that answers
 // a call in two steps.
 type Answeree interface {
-	// TakesAnswerAgain tells whether it takes one now. It is asked like Message, before that.
+	// TakesAnswerAgain reports whether it takes one now. It is asked like Message, before that.
 	TakesAnswerAgain() bool
 }
 

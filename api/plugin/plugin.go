@@ -141,7 +141,7 @@ type Host interface {
 	// from the client's offer, or from the first offer that was pushed.
 	Peer() *sfu.Peer
 
-	// Up tells whether the peer connection is established.
+	// Up reports whether the peer connection is established.
 	Up() bool
 
 	// ClosePeer closes the peer connection; the client gets a hangup event
@@ -176,13 +176,13 @@ type Gateway interface {
 	// Logger is the log.
 	Logger() *slog.Logger
 
-	// Notifying tells whether anybody wants events for event handlers.
+	// Notifying reports whether anybody wants events for event handlers.
 	Notifying() bool
 
 	// Notify sends an event of a plugin that is about no handle.
 	Notify(pkg string, data []byte)
 
-	// MayWrite tells whether clients may have a file written at a path. It looks at
+	// MayWrite reports whether clients may have a file written at a path. It looks at
 	// the file system.
 	MayWrite(path string) bool
 
@@ -190,7 +190,7 @@ type Gateway interface {
 	// = nothing.
 	RecordingSuffix() string
 
-	// SignedTokens tells whether tokens are signed ones, and SignedFor
+	// SignedTokens reports whether tokens are signed ones, and SignedFor
 	// whether one is valid and lists a descriptor for a realm.
 	SignedTokens() bool
 	SignedFor(token, realm, descriptor string) bool

@@ -32,7 +32,7 @@ func (x IDs) Read(body json.Args, field string) (string, bool) {
 	return strconv.FormatInt(n, 10), ok && n >= 0
 }
 
-// Canonical tells whether a text is an id as Read gives it, and not the 0 that
+// Canonical reports whether a text is an id as Read gives it, and not the 0 that
 // stands for none.
 func (x IDs) Canonical(text string) bool {
 	if x.Strings {

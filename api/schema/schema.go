@@ -52,7 +52,7 @@ func (t Type) String() string {
 		"a positive integer", "an array", "a non-empty array", "an object"}[t]
 }
 
-// Is tells whether a value has the type.
+// Is reports whether a value has the type.
 func (t Type) Is(v *json.Value) bool {
 	switch t {
 	case String, NonEmptyString:
@@ -122,7 +122,7 @@ var maxBytes = map[string]int{
 	"sdp":      1 << 20, // package sdp has its own
 }
 
-// tooLong tells whether a value takes more bytes than its field may have, and
+// tooLong reports whether a value takes more bytes than its field may have, and
 // how many those are.
 func (f *Field) tooLong(v *json.Value) (limit int, long bool) {
 	limit, own := maxBytes[f.Name]

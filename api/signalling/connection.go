@@ -12,7 +12,7 @@ import (
 )
 
 // Connection is a peer connection as the signalling sees it: who has offered
-// what, and what was agreed on. It is the engine's handler for it. The endpoint's
+// what, and the agreed state. It is the engine's handler for it. The endpoint's
 // mu guards what has no other guard.
 type Connection struct {
 	e    *Endpoint

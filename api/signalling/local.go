@@ -93,7 +93,7 @@ func (c *Connection) takeRole(t sdp.PeerTransport) {
 	}
 }
 
-// restartedBy tells whether a transport of the client's is another one than it had.
+// restartedBy reports whether a transport of the client's is another one than it had.
 func (c *Connection) restartedBy(t sdp.PeerTransport) bool {
 	return !c.started.IsZero() && t.Ufrag != "" && t.Restarts(c.transport)
 }

@@ -12,7 +12,7 @@ import (
 // before it.
 const cleaningWait = 3 * time.Second
 
-// Expect tells whether SetRemote would take a description of a type, so that nobody
+// Expect reports whether SetRemote would take a description of a type, so that nobody
 // need parse one that it would not. For an offer it waits a while for the end of a
 // connection that is being closed. Errors are ErrClosing, ErrUnexpectedAnswer and
 // ErrClosed.
@@ -142,7 +142,7 @@ func (e *Endpoint) takeAnswer(d *sdp.Description, o Options) (*Remote, error) {
 	return r, nil
 }
 
-// seen is what the application gets to see of a client's description. e.mu is held.
+// seen is a client's description as the application sees it. e.mu is held.
 func (c *Connection) seen(d *sdp.Description, o *Options) *Remote {
 	r := &Remote{SDP: d.Anonymise(), Update: c.remote != nil}
 	r.SDP.Type = d.Type

@@ -89,7 +89,7 @@ func setExtension(ids *media.ExtensionIDs, e sdp.Extension) {
 	}
 }
 
-// addEncodings tells what the client sends in a section, lowest first.
+// addEncodings says what the client sends in a section, lowest first.
 func addEncodings(s *media.Section, remote *sdp.Description, i int, o *Options) {
 	if sim, ok := remote.Simulcast(i, o.RIDOrder); ok {
 		s.Simulcast = true

@@ -11,7 +11,7 @@ import (
 	"bifrons/sfu"
 )
 
-// Config is what all endpoints of a server have in common. It must not change.
+// Config are the common settings of all endpoints of a server. It must not change.
 type Config struct {
 	// Engine makes the peer connections. Without one, there are none.
 	Engine *sfu.Engine
@@ -46,14 +46,14 @@ type Client struct {
 	Observer Observer
 }
 
-// Executor runs functions one after the other, in the order in which they were
+// Executor runs functions one after another, in the order in which they were
 // given. Do may lose some if too many wait, which it reports by false.
 type Executor interface {
 	Do(f func()) bool
 	Must(f func())
 }
 
-// Handler takes what happens to an endpoint's peer connections. But for Data, and
+// Handler takes the events of an endpoint's peer connections. But for Data, and
 // for Candidate where it says so, the calls come from the Executor, without a lock
 // of the Endpoint, all of whose methods may be called.
 type Handler interface {
@@ -91,7 +91,7 @@ type Observer interface {
 	Described(candidate string)
 	Taken(candidate string)
 
-	// Transport tells whether the events EventICEState, EventSelectedPair and
+	// Transport reports whether the events EventICEState, EventSelectedPair and
 	// EventDTLSState are of use. Without an Observer they are not. No lock is held.
 	Transport() bool
 }
@@ -112,7 +112,7 @@ type LocalOptions struct {
 	Restart bool // ICE, by an offer
 }
 
-// Remote is what an application gets to see of a remote description.
+// Remote is a remote description as an application sees it.
 type Remote struct {
 	// SDP has no transport. It is the caller's.
 	SDP *sdp.Description

@@ -9,7 +9,7 @@ import (
 	"bifrons/sfu"
 )
 
-// State is what an Endpoint knows at one moment. Peer.Snapshot tells the rest.
+// State is the state of an Endpoint at one moment. Peer.Snapshot has the rest.
 type State struct {
 	EarlyCandidates int  // that came before there was a description for them
 	Trickle         bool // the client trickles
@@ -38,7 +38,7 @@ type Section struct {
 	MID  string
 	Kind string // "audio", "video", "data"
 
-	// The names of what we and the client send, "" where there is none of
+	// The names of the media that we and the client send, "" where there is none of
 	// one's own (RFC 8830).
 	LocalStream, LocalTrack, RemoteStream, RemoteTrack string
 

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Serial runs functions one after the other, in the order in which they were
+// Serial runs functions one after another, in the order in which they were
 // given, on a goroutine that lives only while there is something to do.
 type Serial struct {
 	limit int

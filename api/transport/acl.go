@@ -49,7 +49,7 @@ func Doubts(entries []string) (list []Doubt) {
 	return list
 }
 
-// parseRule reads an entry, and tells what is doubtful about it.
+// parseRule reads an entry, and says what is doubtful about it.
 func parseRule(entry string) (r rule, d Doubt) {
 	d.Entry = entry
 	text := strings.ToLower(entry)
@@ -85,7 +85,7 @@ func unmapped(n netip.Prefix) netip.Prefix {
 	return n.Masked()
 }
 
-// grows tells whether the last number of the beginning of an address can have
+// grows reports whether the last number of the beginning of an address can have
 // more digits.
 func grows(prefix string) bool {
 	last := prefix[strings.LastIndexAny(prefix, ".:")+1:]
@@ -96,7 +96,7 @@ func grows(prefix string) bool {
 	return err != nil || n > 0 && n <= 25
 }
 
-// Allows tells whether an address may use the server. IPv4 addresses mapped
+// Allows reports whether an address may use the server. IPv4 addresses mapped
 // into IPv6 match in both forms. A text that is no IP address is allowed by an
 // empty list only.
 func (a ACL) Allows(ip string) bool {

@@ -76,7 +76,7 @@ func (c *Control) Notify(conn string, event any) {
 	}
 }
 
-// Notifies tells whether Notify passes events on.
+// Notifies reports whether Notify passes events on.
 func (c *Control) Notifies() bool { return c.notify != nil && c.events.Load() }
 
 type queryReply struct {

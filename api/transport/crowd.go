@@ -44,7 +44,7 @@ func (c *crowd) size() int {
 	return c.n
 }
 
-// hasShare tells whether an address has all that it may have.
+// hasShare reports whether an address has all that it may have.
 func (c *crowd) hasShare(a netip.Addr) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -102,7 +102,7 @@ func (g *Gate) note(r Reason, from netip.Addr, what string, more ...any) {
 	g.cfg.Log.Warn(what, append(args, more...)...)
 }
 
-// trusts tells whether an address has no share. Unix sockets have none, either.
+// trusts reports whether an address has no share. Unix sockets have none, either.
 func (g *Gate) trusts(a netip.Addr) bool {
 	return !a.IsValid() || a.IsLoopback() || len(g.cfg.Trusted) > 0 && g.trusted.Allows(a.String())
 }

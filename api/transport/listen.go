@@ -60,7 +60,7 @@ func (e Address) Listen(door Door) ([]net.Listener, error) {
 	return all, nil
 }
 
-// Try tells why Listen would fail, as far as that can be known without the port.
+// Try says why Listen would fail, as far as that can be known without the port.
 // It is not for Unix sockets.
 func (e Address) Try() error {
 	hosts, err := e.hosts()

@@ -36,7 +36,7 @@ func (o Origins) Refuses(r *http.Request, referer bool) bool {
 	return !o.covers(origin)
 }
 
-// covers tells whether origin begins with the allowed one, and not just with
+// covers reports whether origin begins with the allowed one, and not just with
 // the first letters of a longer host name.
 func (o Origins) covers(origin string) bool {
 	rest, ok := strings.CutPrefix(origin, o.Allow)

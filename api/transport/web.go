@@ -22,7 +22,7 @@ type Listener struct {
 	Addr  net.Addr
 }
 
-// Opened tells how opening n listeners went, of which err is what failed: nil if there is
+// Opened says how opening n listeners went, of which err is what failed: nil if there is
 // any, ErrDisabled if none was asked for.
 func Opened(n int, err error) error {
 	switch {

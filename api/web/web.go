@@ -1,5 +1,5 @@
-// Package web is the face of the server: a page with an echo test, embedded in
-// the binary, and the handler for the folder of demo pages.
+// Package web is the face of the server: a page with an echo test and the dashboard,
+// embedded in the binary, and the handler for the folder of demo pages.
 package web
 
 import (
@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-//go:embed static
+//go:embed static dashboard
 var files embed.FS
 
 // Settings is what the page must know to find the APIs.
@@ -42,26 +42,40 @@ type asset struct {
 // A client that does not tell which types it accepts gets 404 at "/", as API
 // clients know it from there; browsers and curl get the page.
 func Page(s Settings) (http.Handler, error) {
-	assets := map[string]asset{}
-	err := fs.WalkDir(files, "static", func(name string, d fs.DirEntry, err error) error {
+	p, err := load("static", "", "/echo/settings.json", s)
+	if err != nil {
+		return nil, err
+	}
+	p.move("/index.html", "/")
+	p.policy = security
+	p.permissions = "camera=(self), microphone=(self)"
+	return p, nil
+}
+
+// load reads an embedded folder, whose files are served below prefix, and adds settings
+// as a file.
+func load(folder, prefix, settings string, s Settings) (page, error) {
+	p := page{assets: map[string]asset{}}
+	err := fs.WalkDir(files, folder, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		text, err := files.ReadFile(name)
-		assets[strings.TrimPrefix(name, "static")] = newAsset(name, text)
+		p.assets[prefix+strings.TrimPrefix(name, folder)] = newAsset(name, text)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return p, err
 	}
-	settings, err := json.Marshal(s)
-	if err != nil {
-		return nil, err
-	}
-	assets["/echo/settings.json"] = newAsset("settings.json", settings)
-	assets["/"] = assets["/index.html"]
-	delete(assets, "/index.html")
-	return page(assets), nil
+	text, err := json.Marshal(s)
+	p.assets[settings] = newAsset(settings, text)
+	return p, err
+}
+
+// move gives a file another path.
+func (p page) move(from, to string) {
+	p.assets[to] = p.assets[from]
+	delete(p.assets, from)
 }
 
 func newAsset(name string, text []byte) asset {
@@ -76,10 +90,13 @@ func newAsset(name string, text []byte) asset {
 	return asset{text, kind, `"` + hex.EncodeToString(sum[:8]) + `"`}
 }
 
-type page map[string]asset
+type page struct {
+	assets              map[string]asset
+	policy, permissions string // headers
+}
 
 func (p page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	a, ok := p[r.URL.Path]
+	a, ok := p.assets[r.URL.Path]
 	if !ok || r.URL.Path == "/" && r.Header.Get("Accept") == "" {
 		w.Header().Set("Access-Control-Allow-Origin", "*")
 		w.WriteHeader(http.StatusNotFound)
@@ -87,8 +104,8 @@ func (p page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", a.kind)
-	h.Set("Content-Security-Policy", security)
-	h.Set("Permissions-Policy", "camera=(self), microphone=(self)")
+	h.Set("Content-Security-Policy", p.policy)
+	h.Set("Permissions-Policy", p.permissions)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-cache")

@@ -16,7 +16,7 @@ import (
 	"bifrons/api/task"
 )
 
-// client is a client of the Janus API inside of the server: one session with one handle.
+// client is a client of the Janus API inside the server: one session with one handle.
 type client struct {
 	core   *janus.Core
 	id     string
@@ -290,7 +290,7 @@ func (c *client) whole(ctx context.Context, text string) (string, error) {
 	return insert(text, lines.String()), nil
 }
 
-// anew forgets our candidates: others follow after a restart.
+// again forgets our candidates: others follow after a restart.
 func (c *client) anew() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -92,7 +92,7 @@ func (e *Endpoint) check() error {
 
 const maxICEServers = 16
 
-// Check tells what is wrong with a server.
+// Check says what is wrong with a server.
 func (x *ICEServer) check() error {
 	scheme, rest, _ := strings.Cut(x.URL, ":")
 	if !slices.Contains([]string{"stun", "stuns", "turn", "turns"}, scheme) || rest == "" || strings.ContainsAny(x.URL, "<>\" \r\n") {
@@ -118,7 +118,7 @@ func quote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
-// plain tells whether texts are of a sensible length and can stand in a header field.
+// plain reports whether texts are of a sensible length and can stand in a header field.
 func plain(texts ...string) bool {
 	return !slices.ContainsFunc(texts, func(s string) bool {
 		return len(s) > 1024 || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })

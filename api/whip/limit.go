@@ -72,7 +72,7 @@ func (s *Server) address(r *http.Request) netip.Addr {
 	}
 }
 
-// proxy tells whether an address is that of a proxy.
+// proxy reports whether an address is that of a proxy.
 func (s *Server) proxy(a netip.Addr) bool {
 	return a.IsLoopback() || len(s.cfg.Trusted) > 0 && s.trusted.Allows(a.String())
 }

@@ -122,7 +122,7 @@ func (x *resource) end(why string) {
 	})
 }
 
-// gone tells whether it has ended.
+// gone reports whether it has ended.
 func (x *resource) gone() bool { return x.server.resource(x.endpoint.Kind, x.id) != x }
 
 // leave ends the session. The turn is held.
@@ -151,7 +151,7 @@ func (x *resource) join(ctx context.Context) error {
 	return c.attach(ctx, x.endpoint.plugin(), x.endpoint.Kind.String()+" "+x.endpoint.ID)
 }
 
-// current tells whether a session is the one in use.
+// current reports whether a session is the one in use.
 func (x *resource) current(c *client) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -408,10 +408,10 @@ func (x *resource) answered(ctx context.Context, answer string) error {
 	return nil
 }
 
-// usable tells whether any media section of a description is in use.
+// usable reports whether any media section of a description is in use.
 func usable(text string) bool { return carrier(text) >= 0 }
 
-// checkOffer tells what is wrong with an offer, by the rules of the two protocols.
+// checkOffer says what is wrong with an offer, by the rules of the two protocols.
 func checkOffer(kind Kind, text string) *problem {
 	d, err := sdp.Parse(text)
 	if err != nil {
@@ -449,7 +449,7 @@ func checkOffer(kind Kind, text string) *problem {
 	return nil
 }
 
-// rejected tells which offered media were not taken, "" = all were.
+// rejected says which offered media were not taken, "" = all were.
 func rejected(offer, answer string) string {
 	o, err := sdp.Parse(offer)
 	if err != nil {

@@ -191,7 +191,7 @@ func (s *Server) authorize(v *visit) *problem {
 	return refuse(http.StatusUnauthorized, detail).with("WWW-Authenticate", challenge)
 }
 
-// preflight tells whether a browser asks before a request (Fetch, 3.2.2).
+// preflight reports whether a browser asks before a request (Fetch, 3.2.2).
 func preflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
 }
@@ -206,7 +206,7 @@ func (s *Server) allowOrigin(w http.ResponseWriter, r *http.Request) {
 	h.Set("Access-Control-Expose-Headers", "Location, ETag, Link, Accept-Patch, Accept-Post, Allow, Retry-After, WWW-Authenticate")
 	if preflight(r) {
 		h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PATCH, DELETE, OPTIONS")
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, Accept")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, ETag, Accept") // ETag: some clients have the tag there
 		h.Set("Access-Control-Max-Age", "86400")
 	}
 }
@@ -218,7 +218,7 @@ const (
 	typeJSON     = "application/json"
 )
 
-// options tells what can be sent here, and which ICE servers to use.
+// options says what can be sent here, and which ICE servers to use.
 func (s *Server) options(v *visit) *problem {
 	h := v.w.Header()
 	h.Set("Allow", s.table.allowed(v.at))
@@ -444,7 +444,7 @@ func (s *Server) patch(v *visit) *problem {
 	return nil
 }
 
-// matches tells whether a fragment is for the ICE session that there is: by the precondition,
+// matches reports whether a fragment is for the ICE session that there is: by the precondition,
 // which many clients do not have, and by its credentials. The turn is held.
 func (x *resource) matches(f *fragment, tags []string) *problem {
 	current := x.tag()

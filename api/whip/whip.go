@@ -172,7 +172,7 @@ func (s *Server) guarded(acl transport.ACL) http.Handler {
 	})
 }
 
-// Serves tells whether a path is one of the Server's.
+// Serves reports whether a path is one of the Server's.
 func (s *Server) Serves(path string) bool {
 	_, ok := s.route(path)
 	return ok

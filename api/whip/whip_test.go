@@ -193,6 +193,9 @@ func TestLooks(t *testing.T) {
 	l := newLab(t, Config{Endpoints: roomEndpoints(), ICEServers: []ICEServer{
 		{URL: "stun:stun.example.net"}, {URL: "turn:turn.example.net?transport=udp", Username: "u", Credential: `p"q`}}})
 	pre := l.want(l.do("OPTIONS", "/whip/endpoint/token", "", "Access-Control-Request-Method: POST", "Origin: https://x.example"), 204, "")
+	if !strings.Contains(pre.Header.Get("Access-Control-Allow-Headers"), "ETag") { // where Eyevinn's client has the tag
+		t.Errorf("pre-flight: %v", pre.Header)
+	}
 	if pre.Header.Get("Access-Control-Allow-Methods") == "" || pre.Header.Get("Link") != "" {
 		t.Errorf("pre-flight: %v", pre.Header)
 	}

@@ -1,5 +1,5 @@
 // Command replay plays a capture of RTP through the engine, with virtual time, and
-// tells what is in it and what receivers would get.
+// says what is in it and what receivers would get.
 //
 //	go run ./bench/replay call.pcap             # with call.json beside it, as in testdata/replay
 //	go run ./bench/replay -codec 96=H264 call.pcapng

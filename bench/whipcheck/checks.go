@@ -179,7 +179,7 @@ func (x *suite) open(name, at string, publishes bool) (c client) {
 	return client{p, offer, r, r.text}
 }
 
-// unguessable tells whether the last part of a path could be a random number of 96 bits.
+// unguessable reports whether the last part of a path could be a random number of 96 bits.
 func unguessable(at string) bool {
 	return len(at[strings.LastIndexByte(at, '/')+1:]) >= 16
 }

@@ -129,12 +129,12 @@ func until(limit time.Duration, f func() bool) bool {
 	}
 }
 
-// connects tells whether the connection comes up.
+// connects reports whether the connection comes up.
 func (p *peer) connects() bool {
 	return until(15*time.Second, func() bool { return p.ConnectionState() == webrtc.PeerConnectionStateConnected })
 }
 
-// ends tells whether the connection goes down.
+// ends reports whether the connection goes down.
 func (p *peer) ends() bool {
 	return until(40*time.Second, func() bool {
 		s := p.ConnectionState()
@@ -142,7 +142,7 @@ func (p *peer) ends() bool {
 	})
 }
 
-// more tells whether media comes from now on.
+// more reports whether media comes from now on.
 func (p *peer) more() bool {
 	a, v := p.audio.Load(), p.video.Load()
 	return until(15*time.Second, func() bool { return p.audio.Load() > a && p.video.Load() > v })

@@ -47,7 +47,7 @@ func (x *suite) extensions() {
 	x.must("whep-ext", "WHEP: nonsense is refused", r.is(4), r)
 }
 
-// reads tells whether a stream of events has any.
+// reads reports whether a stream of events has any.
 func (x *suite) reads(at string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()

@@ -116,7 +116,7 @@ func (r reply) String() string {
 	return fmt.Sprintf("%d %s", r.status, r.text)
 }
 
-// is tells whether the status is one of these; 4 stands for any 4xx.
+// is reports whether the status is one of these; 4 stands for any 4xx.
 func (r reply) is(list ...int) bool {
 	for _, s := range list {
 		if r.status == s || s < 10 && r.status/100 == s {
@@ -191,7 +191,7 @@ func (r reply) links(rel string) (targets, fields []string) {
 	return targets, fields
 }
 
-// has tells whether a list in header fields has a word.
+// has reports whether a list in header fields has a word.
 func (r reply) has(name, word string) bool {
 	for _, line := range r.Values(name) {
 		for w := range strings.SplitSeq(line, ",") {

@@ -190,7 +190,7 @@ func countingItem(it *config.Item) *config.Item {
 func marshalINI(log *logger, root *config.Group) ([]byte, error) {
 	var b bytes.Buffer
 	var err error
-	// What is outside of all categories has to come first.
+	// What is outside all categories has to come first.
 	for _, it := range root.Items {
 		if it.Kind != config.Nested {
 			err = errors.Join(err, iniItem(log, &b, it))

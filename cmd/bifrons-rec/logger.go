@@ -18,7 +18,7 @@ const (
 	levelDebug
 )
 
-// logger writes lines, and on a terminal a bar that tells how far things are.
+// logger writes lines, and on a terminal a bar that says how far things are.
 type logger struct {
 	w          io.Writer
 	level      int

@@ -251,7 +251,7 @@ type extractor struct {
 	buf         []byte
 }
 
-// begin reads the first packet, and tells whether captures of its kind can be read.
+// begin reads the first packet, and reports whether captures of its kind can be read.
 func (x *extractor) begin(source string) bool {
 	if x.packet, x.err = x.in.Next(); x.err != nil {
 		return true
@@ -289,7 +289,7 @@ func (x *extractor) run(source string) error {
 	return nil
 }
 
-// take lays out a packet in buf, or tells why it is left out.
+// take lays out a packet in buf, or says why it is left out.
 func (x *extractor) take() string {
 	if x.packet.Cut {
 		return "captured in part only"

@@ -64,7 +64,7 @@ func (o *ppOptions) table() []option {
 
 func (o *ppOptions) infoOnly() bool { return o.json || o.extended || o.header || o.parse }
 
-// silent tells whether nothing but JSON may be printed.
+// silent reports whether nothing but JSON may be printed.
 func (o *ppOptions) silent() bool { return o.json || o.extended }
 
 func (o *ppOptions) sort() mjr.SortConfig {

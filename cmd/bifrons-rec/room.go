@@ -205,7 +205,7 @@ func (r *room) merge() {
 	}
 }
 
-// close ends a file and tells what was wrong with it.
+// close ends a file and says what was wrong with it.
 func (r *room) close(f *roomFile) {
 	f.file.Close()
 	var e *mjr.Error

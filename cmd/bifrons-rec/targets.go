@@ -42,7 +42,7 @@ func printExtensions(w io.Writer) {
 	}
 }
 
-// checkTarget tells why a recording cannot be converted to a format.
+// checkTarget says why a recording cannot be converted to a format.
 func checkTarget(codec, format string, oldest bool) error {
 	if oldest {
 		if only := oldTargets[codec]; only != format {

@@ -44,7 +44,7 @@ func newTimeline(w *work) *timeline {
 	return t
 }
 
-// take corrects the time of a packet, and tells whether it stays.
+// take corrects the time of a packet, and reports whether it stays.
 func (t *timeline) take(p *mjr.Packet) bool {
 	if t.isSilenceMark(p) {
 		t.silences++
@@ -72,7 +72,7 @@ func (t *timeline) take(p *mjr.Packet) bool {
 	return true
 }
 
-// isSilenceMark tells whether a packet stands for nothing but the end of a silence: its
+// isSilenceMark reports whether a packet stands for nothing but the end of a silence: its
 // number goes on, while its time has gone on much further. One in a row is dropped.
 func (t *timeline) isSilenceMark(p *mjr.Packet) bool {
 	wasSilent := t.silent

@@ -64,8 +64,8 @@ func selfSigned(t *testing.T, dir, name string) (cert, key string) {
 }
 
 // startNginx runs nginx with the configuration in deploy, of which only ports,
-// names and files are changed. It returns the port for HTTPS.
-func startNginx(t *testing.T, s *server) int {
+// names and files are changed. It returns the ports for HTTPS and HTTP.
+func startNginx(t *testing.T, s *server) (secure, plain int) {
 	t.Helper()
 	path, err := exec.LookPath("nginx")
 	if err != nil {
@@ -93,14 +93,14 @@ func startNginx(t *testing.T, s *server) int {
 	text = "daemon off; pid nginx.pid; error_log stderr; events {}\nhttp { access_log off;\n" +
 		"client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;\n" + text + "}\n"
 	for range 3 { // somebody else may take a port
-		secure := freePort(t)
-		ports := strings.NewReplacer("PLAIN", fmt.Sprint(freePort(t)), "SECURE", fmt.Sprint(secure))
+		secure, plain = freePort(t), freePort(t)
+		ports := strings.NewReplacer("PLAIN", fmt.Sprint(plain), "SECURE", fmt.Sprint(secure))
 		if runNginx(t, path, dir, ports.Replace(text), secure) {
-			return secure
+			return secure, plain
 		}
 	}
 	t.Fatal("nginx finds its ports taken")
-	return 0
+	return 0, 0
 }
 
 // runNginx runs nginx until the end of the test, and waits until it listens on a port. It
@@ -192,8 +192,9 @@ func directPoll(_ *testing.T, s *server) front {
 // address, at api.
 func proxied(api string) func(*testing.T, *server) front {
 	return func(t *testing.T, s *server) front {
+		secure, _ := startNginx(t, s)
 		return front{
-			hosts:  []string{fmt.Sprintf("MAP demos.localhost:443 127.0.0.1:%d", startNginx(t, s))},
+			hosts:  []string{fmt.Sprintf("MAP demos.localhost:443 127.0.0.1:%d", secure)},
 			origin: "https://demos.localhost", api: api,
 		}
 	}

@@ -59,7 +59,7 @@ func doubts(c *config.Config) (list []config.Problem) {
 	return list
 }
 
-// anyAddress tells whether clients are told an address of this machine at all.
+// anyAddress reports whether clients are told an address of this machine at all.
 func anyAddress(c *config.Config) bool {
 	list, err := netio.Interfaces()
 	if err != nil {

@@ -61,7 +61,7 @@ func (s *server) goodbye() {
 	}
 }
 
-// ready tells why the server should get no new clients.
+// ready says why the server should get no new clients.
 func (s *server) ready() error {
 	if !s.core.Accepting() {
 		return errDraining

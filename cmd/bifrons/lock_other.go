@@ -13,7 +13,7 @@ func checkOpenFiles(int) error { return nil }
 // openFiles is unknown here.
 func openFiles() (n uint64, ok bool) { return 0, false }
 
-// mayCreate tells whether there is a folder.
+// mayCreate reports whether there is a folder.
 func mayCreate(folder string) error {
 	_, err := os.Stat(folder)
 	return err

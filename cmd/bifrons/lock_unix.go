@@ -33,7 +33,7 @@ func openFiles() (n uint64, ok bool) {
 	return uint64(l.Cur), true
 }
 
-// mayCreate tells why no file can be made in a folder.
+// mayCreate says why no file can be made in a folder.
 func mayCreate(folder string) error {
 	info, err := os.Stat(folder)
 	if err == nil && !info.IsDir() {

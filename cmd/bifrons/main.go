@@ -157,13 +157,13 @@ func help(args []string, w io.Writer) int {
 	return 0
 }
 
-// colors tells whether the log's levels have colours: if that is asked for, and otherwise
+// colors reports whether the log's levels have colours: if that is asked for, and otherwise
 // if nobody but a terminal gets them.
 func colors(g *config.General) bool {
 	return g.DebugColors.Or(g.LogToStdout && g.LogToFile == "" && isTerminal(os.Stdout))
 }
 
-// isTerminal tells whether a file is a terminal, as far as its kind says, that has colours.
+// isTerminal reports whether a file is a terminal, as far as its kind says, that has colours.
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && info.Name() != "null" && os.Getenv("TERM") != "dumb"
@@ -180,7 +180,7 @@ func openLog(g *config.General, stdout io.Writer) (*log.Log, error) {
 	})
 }
 
-// rotateLog opens the log file anew whenever the signal of that name comes,
+// rotateLog opens the log file again whenever the signal of that name comes,
 // until stop is called.
 func rotateLog(l *log.Log, name string) (stop func()) {
 	sig := rotateSignal(name)

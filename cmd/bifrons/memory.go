@@ -75,7 +75,7 @@ func readUsage() usage {
 	return u
 }
 
-// due tells whether memory should be given back.
+// due reports whether memory should be given back.
 func (m *memory) due(u usage) bool {
 	quiet := u.allocated-m.seen < littleWork
 	m.seen = u.allocated

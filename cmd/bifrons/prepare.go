@@ -60,7 +60,7 @@ func (s *server) tryFiles() error {
 	return err
 }
 
-// mayWrite tells why a file cannot be written, or made. It does neither.
+// mayWrite says why a file cannot be written, or made. It does neither.
 func mayWrite(path string) error {
 	switch info, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -111,7 +111,7 @@ func (s *server) tryTransports() (doubts []config.Problem, err error) {
 	return doubts, s.reachable(api, admin, failed)
 }
 
-// tryListener tells why a listener cannot be opened.
+// tryListener says why a listener cannot be opened.
 func (s *server) tryListener(l config.Listener, certificates config.TLS) error {
 	var err error
 	switch {
@@ -136,7 +136,7 @@ func (s *server) tryListener(l config.Listener, certificates config.TLS) error {
 // maxSocketPath is how long the path of a Unix socket may be, in bytes.
 const maxSocketPath = 107
 
-// trySocket tells why a Unix socket cannot be made.
+// trySocket says why a Unix socket cannot be made.
 func trySocket(path string) error {
 	if len(path) > maxSocketPath {
 		return fmt.Errorf("the path has more than %d bytes", maxSocketPath)
@@ -150,7 +150,7 @@ func trySocket(path string) error {
 	return mayCreate(filepath.Dir(path))
 }
 
-// reachable tells whether the server is of use with a listener for the Janus API,
+// reachable reports whether the server is of use with a listener for the Janus API,
 // for the Admin API, or without; failed is why others are not there.
 func (s *server) reachable(api, admin bool, failed []error) error {
 	g := &s.cfg.Server.General

@@ -61,7 +61,7 @@ func (s *server) reload(load func() (*config.Config, []config.Problem), told map
 	return true
 }
 
-// changeable tells whether a setting can be changed in a running server. Secrets
+// changeable reports whether a setting can be changed in a running server. Secrets
 // of the Janus API can, but its clients do not have to begin with them.
 func (s *server) changeable(name string) bool {
 	switch name {

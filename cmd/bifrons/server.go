@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -285,6 +286,9 @@ func (s *server) greet(w io.Writer) {
 	for _, l := range s.listeners() {
 		if l.Name == "http" {
 			fmt.Fprintf(w, "  Echo test    %s\n", transport.LocalURL("http", l.Addr, "/"))
+		}
+		if l.Name == "admin_http" || l.Name == "admin_https" {
+			fmt.Fprintf(w, "  Dashboard    %s\n", transport.LocalURL(strings.TrimPrefix(l.Name, "admin_"), l.Addr, "/dashboard/"))
 		}
 		title := "Janus API"
 		if l.Admin {

@@ -36,7 +36,7 @@ type flusher interface {
 }
 
 // transports is the list of all transports, by the names that they have in
-// settings, in the order in which they are opened: the page of HTTP tells where the
+// settings, in the order in which they are opened: the page of HTTP says where the
 // WebSockets are.
 var transports = []struct {
 	name string
@@ -99,7 +99,7 @@ func (s *server) listeners() (list []transport.Listener) {
 	return list
 }
 
-// listening tells whether there is a listener for the Janus API, or the Admin API.
+// listening reports whether there is a listener for the Janus API, or the Admin API.
 func (s *server) listening(admin bool) bool {
 	for _, l := range s.listeners() {
 		if l.Admin == admin {
@@ -126,6 +126,10 @@ func (s *server) httpConfig(demos string) (rest.Config, error) {
 	if err != nil {
 		return rest.Config{}, err
 	}
+	dashboard, err := web.Dashboard(web.Settings{BasePath: a.BasePath})
+	if err != nil {
+		return rest.Config{}, err
+	}
 	hc := rest.Config{
 		API: rest.API{
 			BasePath: g.BasePath,
@@ -145,6 +149,7 @@ func (s *server) httpConfig(demos string) (rest.Config, error) {
 		Gate:        s.gate,
 		Bodies:      s.bodies,
 		Page:        page,
+		Dashboard:   dashboard,
 		Files:       s.serveFile,
 		Ready:       s.ready,
 		Metrics:     s.metrics(),

@@ -49,8 +49,8 @@ func (a *Association) use(c *channel) {
 	a.readers.Go(func() { a.read(c) })
 }
 
-// stir has what is sent looked after. It is called by pion/sctp too and must not
-// wait.
+// stir wakes the goroutine that looks after outgoing messages. It is called by pion/sctp
+// too and must not wait.
 func (a *Association) stir() {
 	select {
 	case a.stirred <- struct{}{}:
@@ -186,7 +186,7 @@ func (a *Association) deliver(c *channel, binary bool, b []byte) {
 	}
 }
 
-// used tells whether the stream of a message is a data channel. One that nobody
+// used reports whether the stream of a message is a data channel. One that nobody
 // opened becomes one without a label: it was agreed on elsewhere (RFC 8831, 6.4).
 func (a *Association) used(c *channel) bool {
 	a.mu.Lock()

@@ -90,7 +90,7 @@ func (o open) marshal() []byte {
 	return append(append(b, o.label...), o.protocol...)
 }
 
-// policy is what the channel type asks of the return direction, in the terms of
+// policy is the channel type's demand on the return direction, in the terms of
 // pion/sctp. An unknown type is reliable and ordered.
 func (o open) policy() (unordered bool, kind byte, value uint32) {
 	switch o.kind {

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// Bounds of what is kept to be sent.
+// Bounds on messages waiting to be sent.
 const (
-	// maxHeld is what an association may hold of messages that have not arrived, in
+	// maxHeld is how much an association may hold of messages that have not arrived, in
 	// bytes, the bookkeeping included.
 	maxHeld = 1 << 20
-	// minHeld is what each may hold even if the others use up the budget.
+	// minHeld is how much each may hold even if the others use up the budget.
 	minHeld = 32 << 10
 
 	// handWindow and handMessages are how many bytes and messages are given to SCTP
@@ -33,7 +33,7 @@ const (
 	watchTime  = time.Second
 )
 
-// Budget bounds the sum of what associations hold to be sent, in bytes.
+// Budget bounds the outgoing messages of all associations together, in bytes.
 type Budget struct {
 	most int64
 	held atomic.Int64
@@ -73,7 +73,7 @@ func (m *message) cost() int {
 	return messageCost + len(m.label) + len(m.protocol) + len(m.payload) + fragmentCost*(1+len(m.payload)/mtu)
 }
 
-// outbox is what has not arrived yet. Association.mu guards it.
+// outbox has the messages that have not arrived yet. Association.mu guards it.
 type outbox struct {
 	budget  *Budget
 	held    int       // cost of all
@@ -120,7 +120,7 @@ func (o *outbox) settle(now time.Time, buffered int) {
 	}
 }
 
-// room tells whether SCTP may be given more.
+// room reports whether SCTP may be given more.
 func (o *outbox) room() bool {
 	return o.written-o.arrived < handWindow && len(o.handed) < handMessages
 }
@@ -133,7 +133,7 @@ func (o *outbox) hand(now time.Time, cost int) {
 	o.handed = append(o.handed, handed{o.written, cost})
 }
 
-// stalled tells whether the peer has not acknowledged anything for too long.
+// stalled reports whether the peer has not acknowledged anything for too long.
 func (o *outbox) stalled(now time.Time) bool {
 	return len(o.handed) > 0 && now.Sub(o.moved) >= stallTime
 }

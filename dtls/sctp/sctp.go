@@ -164,7 +164,7 @@ func (a *Association) warn(kind int, text string, args ...any) {
 }
 
 // Close aborts the association and returns at once. The connection below stays,
-// and what still comes from it is thrown away.
+// and whatever still comes from it is thrown away.
 func (a *Association) Close() { a.cancel() }
 
 // Done is closed after OnClosed has returned.

@@ -99,7 +99,7 @@ func (a *Association) settle() {
 	}
 }
 
-// canSend tells if m has a channel, or may have one opened.
+// canSend reports whether m has a channel, or may have one opened.
 func (a *Association) canSend(m message) bool { return a.mayOpen || a.find(m.label) != nil }
 
 func (a *Association) find(label string) *channel {
@@ -111,7 +111,7 @@ func (a *Association) find(label string) *channel {
 	return nil
 }
 
-// flush sends what waits, as far as it can. The caller holds a.mu.
+// flush sends as many waiting messages as it can. The caller holds a.mu.
 func (a *Association) flush() {
 	a.settle()
 	for a.sctp != nil && len(a.out.waiting) > 0 && a.canSend(a.out.waiting[0]) && a.out.room() {

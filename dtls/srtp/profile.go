@@ -46,7 +46,7 @@ var profiles = [...]profileInfo{
 	AES128CMSHA132: {"AES128_CM_SHA1_32", 16, 14, 4, 10, false},
 }
 
-// Valid tells if p is one of the four known profiles.
+// Valid reports whether p is one of the four known profiles.
 func (p Profile) Valid() bool { return p >= AEADAES128GCM && p <= AES128CMSHA132 }
 
 func (p Profile) info() profileInfo {

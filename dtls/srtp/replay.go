@@ -95,7 +95,7 @@ func (r *rtcpReplay) find(ssrc uint32) *rtcpStream {
 	return nil
 }
 
-// seen tells if index must be refused: seen before, or behind the window.
+// seen reports whether index must be refused: seen before, or behind the window.
 func (r *rtcpReplay) seen(ssrc uint32, index rtcpIndex) bool {
 	s := r.find(ssrc)
 	if s == nil || index > s.top {

@@ -63,7 +63,7 @@ func putSegment(b *control, off, size int) int {
 	return off + unix.CmsgSpace(2)
 }
 
-// arrival is what the kernel tells about a received message.
+// arrival is the kernel's information about a received message.
 type arrival struct {
 	local    netip.Addr
 	segment  int    // bytes, 0 = it is one datagram
@@ -104,7 +104,7 @@ func (c *Conn) parseControl(b *control, n int) (a arrival) {
 	return a
 }
 
-// isRefusal tells whether a struct sock_extended_err (ip(7)) is about a datagram that
+// isRefusal reports whether a struct sock_extended_err (ip(7)) is about a datagram that
 // could not be delivered, and not about its size.
 func isRefusal(b []byte) bool {
 	const icmp, icmp6 = 2, 3 // SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6

@@ -300,7 +300,7 @@ func (c *Conn) RecvBuffer() int {
 	return n / 2 // the kernel counts its own needs as well (socket(7))
 }
 
-// GSO tells whether the kernel cuts segmented messages (UDP_SEGMENT). It may
+// GSO reports whether the kernel cuts segmented messages (UDP_SEGMENT). It may
 // turn false while sending.
 func (c *Conn) GSO() bool { return c.gso.Load() }
 

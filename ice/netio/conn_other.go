@@ -99,7 +99,7 @@ func (c *Conn) Port() uint16 { return c.port }
 // RecvBuffer is the size of the kernel's receive buffer in bytes, 0 = unknown.
 func (c *Conn) RecvBuffer() int { return 0 }
 
-// GSO tells whether the kernel cuts segmented messages: not on this system.
+// GSO reports whether the kernel cuts segmented messages: not on this system.
 func (c *Conn) GSO() bool { return false }
 
 // Wake makes a RecvBatch that waits return at once, or the next one if none

@@ -2,7 +2,7 @@ package netio
 
 import "strconv"
 
-// gsoBroken tells whether a Linux kernel of that release (as in uname -r)
+// gsoBroken reports whether a Linux kernel of that release (as in uname -r)
 // mangles runs of equal-sized segments: 7.0 up to 7.1.4 do.
 func gsoBroken(release string) bool {
 	var v [3]int

@@ -21,6 +21,7 @@ type pace struct {
 	timer    *os.File      // nil = the socket is not moderated
 	raw      syscall.RawConn
 	spec     unix.ItimerSpec
+	clock    unix.Timespec
 	set      func(fd uintptr)
 	pass     func(fd uintptr) bool // false once, then true
 	passed   bool
@@ -42,8 +43,8 @@ func (c *Conn) moderated() {
 	p := &c.pace
 	p.timer = os.NewFile(uintptr(fd), "udp timer")
 	p.raw, _ = p.timer.SyscallConn()
-	// Raw, as it does not block: other calls wake the runtime's monitor, which costs more
-	// than what they do.
+	// Raw, like that of the clock below, as it does not block: other calls wake the runtime's
+	// monitor, which costs more than the call.
 	p.set = func(fd uintptr) {
 		_, _, _ = unix.RawSyscall6(unix.SYS_TIMERFD_SETTIME, fd, 0, uintptr(unsafe.Pointer(&p.spec)), 0, 0, 0)
 	}
@@ -124,7 +125,11 @@ func (c *Conn) stampClock() int64 {
 	if p.interval == 0 {
 		return 0
 	}
-	return time.Now().UnixNano()
+	_, _, errno := unix.RawSyscall(unix.SYS_CLOCK_GETTIME, unix.CLOCK_REALTIME, uintptr(unsafe.Pointer(&p.clock)), 0)
+	if errno != 0 {
+		return 0
+	}
+	return p.clock.Nano()
 }
 
 // age is the time since a stamp, 0 if that is unknown, or is not true as the clock

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// smallBatch is what a busy loop receives more than.
+// smallBatch is fewer than a busy loop receives.
 const smallBatch = 16
 
 // maxTries bounds the errors that one look at the socket swallows.
@@ -25,7 +25,7 @@ type receiver struct {
 	controls []control
 
 	now  func(fd uintptr)      // tries once
-	wait func(fd uintptr) bool // tries once, tells whether to stop waiting
+	wait func(fd uintptr) bool // tries once, reports whether to stop waiting
 
 	ms    []Message // of the call under way
 	n     int

@@ -140,7 +140,7 @@ func (c *Conn) fill(ms []Message, at cursor) cursor {
 	return at
 }
 
-// useGSO tells whether the kernel is to cut message i.
+// useGSO reports whether the kernel is to cut message i.
 func (c *Conn) useGSO(m *Message, i int) bool {
 	return c.gso.Load() && i != c.tx.split &&
 		len(m.Buf) <= MaxSegmentedBytes && m.segments() <= MaxSegments
@@ -295,7 +295,7 @@ func mayBeGSO(errno unix.Errno) bool {
 	return false
 }
 
-// gsoAtFault tells whether the error is that of a card or kernel that cannot
+// gsoAtFault reports whether the error is that of a card or kernel that cannot
 // segment, rather than of one datagram larger than the interface's MTU, which
 // comes as EINVAL or EMSGSIZE and can happen for one destination only.
 func gsoAtFault(errno unix.Errno, segment int) bool {

@@ -13,12 +13,12 @@ import (
 )
 
 const (
-	// queueSize is what may wait for a connection, in bytes: half a second of
+	// queueSize is how much may wait for a connection, in bytes: half a second of
 	// video at 4 Mbit/s. More would only come late.
 	queueSize = 256 << 10
 	// writeTimeout is how long a connection may take nothing.
 	writeTimeout = 20 * time.Second
-	// lastWords is what it gets for what is queued when it is closed.
+	// lastWords is how long a closed connection may still send its queue.
 	lastWords  = time.Second
 	bufferSize = 16 << 10
 )

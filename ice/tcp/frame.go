@@ -40,7 +40,7 @@ func (f *framer) batch(ms []netio.Message) (n int, err error) {
 	return n, nil
 }
 
-// buffered tells whether a whole frame was received.
+// buffered reports whether a whole frame was received.
 func (f *framer) buffered() bool {
 	have := f.r.Buffered()
 	if have < headerSize {

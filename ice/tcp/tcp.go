@@ -205,7 +205,7 @@ func (l *Listener) evict(i int) {
 	l.waiting = slices.Delete(l.waiting, i, i+1)
 }
 
-// network is what one host may have all addresses of.
+// network is the prefix of which one host may have all addresses.
 func network(a netip.Addr) netip.Prefix {
 	bits := 32
 	if a.Is6() {
@@ -232,7 +232,7 @@ func (l *Listener) serve(tc *net.TCPConn) {
 	l.release(c)
 }
 
-// take moves a connection from those that wait to those that were heard of. It
+// take moves a connection from the waiting ones to the known ones. It
 // reports false if that is too late.
 func (l *Listener) take(c *Conn) bool {
 	l.mu.Lock()

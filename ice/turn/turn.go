@@ -23,7 +23,7 @@ import (
 	"bifrons/ice/netio"
 )
 
-// Transport is what a server is talked to by. What it relays is UDP always.
+// Transport is the protocol to the server. It always relays UDP.
 type Transport string
 
 // The transports, in the words of configuration files and TURN URIs.
@@ -60,7 +60,7 @@ type Config struct {
 var ErrRefused = errors.New("refused by the TURN server")
 
 const (
-	// queueSize is what may wait for the server, in bytes.
+	// queueSize is how much may wait for the server, in bytes.
 	queueSize = 256 << 10
 	// releaseWait is how long the answer to the release is waited for; until
 	// then it is repeated.
@@ -228,7 +228,7 @@ func (r *Relay) Receive(ms []netio.Message) (int, error) {
 	return 1, err
 }
 
-// read hands on what the server sends, until its connection ends.
+// read passes on data from the server, until its connection ends.
 func (r *Relay) read() {
 	b := make([]byte, bufferSize)
 	for answered := false; ; {

@@ -35,7 +35,7 @@ type aimd struct {
 	link      capacity
 }
 
-// conditions are what the rate control acts on.
+// conditions are the inputs of the rate control.
 type conditions struct {
 	acked   uint64 // bit/s that arrive, 0 if that is not known
 	fresh   uint64 // the same over a shorter time
@@ -66,7 +66,7 @@ func (a *aimd) update(now mono.Time, u usage, c conditions) (decreased bool) {
 	return decreased
 }
 
-// mayDecrease tells whether the last decrease can have shown its effect.
+// mayDecrease reports whether the last decrease can have shown its effect.
 func (a *aimd) mayDecrease(now mono.Time, c conditions) bool {
 	wait := min(max(c.rtt, 10*time.Millisecond), 200*time.Millisecond)
 	if c.contended {
@@ -134,7 +134,7 @@ func (a *aimd) nearCapacity(rtt time.Duration) float64 {
 	return max(minGrowth, frame/packets*8/response.Seconds())
 }
 
-// raise sets the rate to what a probe has shown, if that is more.
+// raise sets the rate to the result of a probe, if that is more.
 func (a *aimd) raise(now mono.Time, bps uint64) {
 	if float64(bps) <= a.rate {
 		return

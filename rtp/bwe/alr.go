@@ -14,7 +14,7 @@ const (
 	alrStop   = 0.50
 )
 
-// alr tells whether the application sends much less than it may (application
+// alr reports whether the application sends much less than it may (application
 // limited region). It is a budget that fills with the time and that what is
 // sent uses up.
 type alr struct {
@@ -43,5 +43,5 @@ func (a *alr) advance(now mono.Time, estimate float64) {
 // sent uses the budget up.
 func (a *alr) sent(size int) { a.budget -= float64(size) }
 
-// limited tells whether the application limits what is sent.
+// limited reports whether the application limits what is sent.
 func (a *alr) limited() bool { return a.since != 0 }

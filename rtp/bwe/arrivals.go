@@ -16,7 +16,7 @@ const (
 	maxReversed = 3                      // groups in a row that arrive before earlier ones
 )
 
-// arrivals makes groups of the packets that arrived, and tells how long each
+// arrivals makes groups of the packets that arrived, and says how long each
 // waited. The delay of a group is the least of its packets. Unlike the arrival of a group's last
 // packet it does not depend on how many there are, so that a stream that begins
 // with large frames beside audio is no growing queue.

@@ -68,11 +68,11 @@ var reasonNames = [...]string{"start", "growing", "delay", "loss", "application-
 // String returns the reason in words.
 func (r Reason) String() string { return reasonNames[r] }
 
-// Sure tells whether more than the target is known to be too much: a queue or losses were
+// Sure reports whether more than the target is known to be too much: a queue or losses were
 // seen, or it is a limit.
 func (r Reason) Sure() bool { return r == Delay || r == Loss || r == Limit }
 
-// Estimate is what is known of the line.
+// Estimate is the state of the line.
 type Estimate struct {
 	Target   uint64        // bit/s to send, everything included
 	Pacing   uint64        // bit/s at which packets may leave
@@ -87,7 +87,7 @@ type Estimate struct {
 	Lost     float64       // share of the bytes of the last seconds
 }
 
-// Counters are of what feedback said.
+// Counters count the contents of feedback.
 type Counters struct {
 	Received, Lost uint64 // packets
 	FoundAgain     uint64 // received after they were reported lost
@@ -169,10 +169,10 @@ func (c *Controller) begin(start uint64) {
 	c.heard = 0
 }
 
-// RouteChanged begins anew: another path is another line.
+// RouteChanged starts again: another path is another line.
 func (c *Controller) RouteChanged(mono.Time) { c.begin(c.cfg.Start) }
 
-// Restart begins anew with an estimate in bit/s that is remembered from before.
+// Restart starts again with an estimate in bit/s that is remembered from before.
 func (c *Controller) Restart(_ mono.Time, bps uint64) { c.begin(bps) }
 
 // Limit sets the most that an estimate may be, in bit/s.
@@ -182,7 +182,7 @@ func (c *Controller) Limit(bps uint64) {
 	c.aimd.clamp()
 }
 
-// Want tells what rate in bit/s the application could use next in all, 0 if it needs
+// Want says what rate in bit/s the application could use next in all, 0 if it needs
 // no more than it sends. Probes go there, and only then.
 func (c *Controller) Want(bps uint64) { c.want = float64(min(bps, c.cfg.Max)) }
 
@@ -334,7 +334,7 @@ func (c *Controller) RTT(_ mono.Time, d time.Duration) {
 // quietAfter is how long nothing may be sent before what was in the way is gone.
 const quietAfter = time.Second
 
-// Calm tells whether nothing is wrong with the line and more is not wanted of it: then it is
+// Calm reports whether nothing is wrong with the line and more is not wanted of it: then it is
 // enough to call Tick some times a second. Else it wants to be called every 25 ms.
 func (c *Controller) Calm() bool {
 	return c.usage != overuse && !c.drain.active() && !c.outage.is() && !c.loss.limiting &&

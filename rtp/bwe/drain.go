@@ -15,7 +15,7 @@ const (
 	drainPatience = 1500 * time.Millisecond // then it is somebody else's
 	drainTheirs   = 100 * time.Millisecond  // if it is as long as this, more than flows like ours make
 	drainFloor    = 0.5
-	drainPause    = 10 * time.Second // after which that is found out anew, the first time
+	drainPause    = 10 * time.Second // after which that is found out again, the first time
 	drainLongest  = 20 * time.Second // the longest of these, which double
 )
 
@@ -61,7 +61,7 @@ func (d *drain) update(now mono.Time, queue, rtt time.Duration) (floor float64) 
 
 func (d *drain) active() bool { return d.since != 0 }
 
-// apply lowers a rate by what empties the queue.
+// apply lowers a rate enough to empty the queue.
 func (d *drain) apply(rate float64, queue time.Duration) float64 {
 	if d.since == 0 {
 		return rate

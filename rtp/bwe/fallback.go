@@ -49,7 +49,7 @@ func (f *fallback) apply(rate float64) float64 {
 	return f.rate
 }
 
-// REMB takes what the peer estimates, in bit/s. It counts while the peer sends no
+// REMB takes the peer's estimate, in bit/s. It counts while the peer sends no
 // transport-wide feedback.
 func (c *Controller) REMB(_ mono.Time, bps uint64) {
 	f := &c.fallback

@@ -8,7 +8,7 @@ import (
 	"bifrons/rtp/rtcp"
 )
 
-// Result is what feedback says about one packet.
+// Result is the feedback on one packet.
 type Result struct {
 	Number   uint64 // transport-wide, unwrapped
 	Received bool

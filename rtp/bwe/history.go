@@ -18,7 +18,7 @@ const (
 // before the 32 bits of a record's time come round.
 const forgetAfter = time.Minute
 
-// Class is what a packet is for.
+// Class is the purpose of a packet.
 type Class uint8
 
 // Classes of packets.
@@ -38,7 +38,7 @@ type Sent struct {
 	Cluster uint8 // probe cluster that it belongs to, 1 to 15, 0 for none
 }
 
-// What is known about a packet.
+// States of a packet.
 const (
 	unknown = iota // never sent, or forgotten
 	inFlight
@@ -65,7 +65,7 @@ func (r *record) is() uint8 { return r.state & (1<<stateBits - 1) }
 
 func (r *record) set(state uint8) { r.state = r.state&^(1<<stateBits-1) | state }
 
-// history is what was sent. Feedback finds each packet once.
+// history has the packets sent. Feedback finds each once.
 type history struct {
 	last     uint64 // highest number sent, 0 before the first
 	lastAt   mono.Time
@@ -156,7 +156,7 @@ func (h *history) pass(n uint64) {
 	h.reported = n
 }
 
-// verdict is what feedback on a packet means.
+// verdict is the meaning of feedback on a packet.
 type verdict uint8
 
 const (

@@ -26,7 +26,7 @@ const (
 // lossFactors make the candidates from the estimate before.
 var lossFactors = [...]float64{1.02, 1.0, 0.95}
 
-// observation is what became of the packets of some time.
+// observation has the fate of the packets of some period.
 type observation struct {
 	rate     float64 // bit/s at which they were sent
 	lost     float64 // kB
@@ -49,7 +49,7 @@ type loss struct {
 	limiting bool
 }
 
-// add takes what feedback tells of a packet.
+// add takes the feedback on a packet.
 func (l *loss) add(sent mono.Time, size int, v verdict) {
 	kb := float64(size) / 1000
 	switch v {

@@ -29,7 +29,7 @@ func (o *outage) sent(now mono.Time) {
 // over notes that feedback told of packets that arrived.
 func (o *outage) over() { *o = outage{} }
 
-// tick tells whether an outage begins.
+// tick reports whether an outage begins.
 func (o *outage) tick(now mono.Time, rtt time.Duration) bool {
 	if o.waiting == 0 {
 		return false

@@ -20,7 +20,7 @@ const (
 	overuseTime   = 10.0 // ms that it lasts
 )
 
-// usage is what the delay tells of the line.
+// usage is the state of the line by its delay.
 type usage uint8
 
 const (

@@ -161,7 +161,7 @@ func (o *OBU) StartsKeyframe() bool {
 	return len(o.Payload) > 0 && o.Payload[0]&0xf0 == 0x10
 }
 
-// inspectAV1 adds what an AV1 payload tells to i. Where the packet goes on
+// inspectAV1 adds the properties of an AV1 payload to i. Where the packet goes on
 // with an OBU of the packet before, its layers are not known.
 func inspectAV1(payload []byte, i *Info) error {
 	var d AV1

@@ -2,7 +2,7 @@
 // has in its encoded stream, and renumbers VP8 descriptors across switches.
 //
 // Everything here is a pure function over borrowed byte slices. Nothing
-// allocates, error paths included, and no parser reads outside of its input.
+// allocates, error paths included, and no parser reads outside its input.
 package codec
 
 import "errors"
@@ -86,7 +86,7 @@ func (i *Info) keyframe() {
 	i.SwitchUp, i.UpFrom, i.UpTo = true, -1, MaxTemporal
 }
 
-// Payload is one RTP payload with what of its header tells about it. All is borrowed.
+// Payload is one RTP payload with the header fields that describe it. All is borrowed.
 type Payload struct {
 	Kind       Kind
 	Data       []byte

@@ -205,7 +205,7 @@ func (d *DD) PutActive(ext []byte, active uint32) bool {
 	return true
 }
 
-// DDState is what Inspect keeps for one encoded stream with descriptors.
+// DDState is the state of Inspect for one encoded stream with descriptors.
 type DDState struct {
 	Structure DDStructure
 	Frame     DD // of the packet that Inspect saw last

@@ -23,7 +23,7 @@ const (
 	H264High444
 )
 
-// H264Format is what an H.264 fmtp line says of the bitstream (RFC 6184,
+// H264Format is the bitstream described by an H.264 fmtp line (RFC 6184,
 // section 8.1).
 type H264Format struct {
 	ProfileIDC        uint8 // profile_idc

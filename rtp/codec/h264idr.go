@@ -1,6 +1,6 @@
 package codec
 
-// StartsIDR tells whether an H.264 payload begins an IDR picture: by a slice of
+// StartsIDR reports whether an H.264 payload begins an IDR picture: by a slice of
 // its own, within an aggregation packet, or as the start of fragments (RFC 6184,
 // 5.6 to 5.8). Several packets of one picture may do so.
 func StartsIDR(payload []byte) bool {

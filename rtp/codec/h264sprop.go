@@ -36,7 +36,7 @@ func ParameterSets(sprop string) []byte {
 	return nil
 }
 
-// isParameterSet tells whether NAL units of a type are parameter sets (H.264, 7.4.1).
+// isParameterSet reports whether NAL units of a type are parameter sets (H.264, 7.4.1).
 func isParameterSet(kind byte) bool {
 	return kind == 7 || kind == 8 || kind == 13 || kind == 15
 }

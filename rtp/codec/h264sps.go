@@ -66,7 +66,7 @@ func (s *H264Sequence) parse(sps []byte) bool {
 	return true
 }
 
-// High tells whether the profile has more formats than 4:2:0 with 8 bits.
+// High reports whether the profile has more formats than 4:2:0 with 8 bits.
 func (s *H264Sequence) High() bool {
 	switch s.Profile {
 	case 100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135:

@@ -4,7 +4,7 @@ package codec
 type H265Sequence struct {
 	SubLayers uint8 // temporal layers, from 1
 	Nested    bool  // sps_temporal_id_nesting_flag
-	// General is what profile_tier_level says of the whole: profile space, tier and
+	// General is the general part of profile_tier_level: profile space, tier and
 	// profile, four octets of compatibility, six of constraints, the level.
 	General               [12]byte
 	Chroma                uint8 // chroma_format_idc

@@ -1,6 +1,6 @@
 package codec
 
-// REDBlock is one encoding inside of a RED payload.
+// REDBlock is one encoding inside a RED payload.
 type REDBlock struct {
 	PT      uint8
 	Primary bool

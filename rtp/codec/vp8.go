@@ -88,7 +88,7 @@ func (d *VP8) parseTIDKEYIDX(ext, b byte) {
 	}
 }
 
-// Info tells what d, parsed from payload, means for forwarding. FrameEnd is
+// Info says what d, parsed from payload, means for forwarding. FrameEnd is
 // not known to the descriptor; it is the RTP marker bit.
 func (d *VP8) Info(payload []byte) Info {
 	i := Info{

@@ -145,7 +145,7 @@ func (s *VP9Structure) parse(b []byte) int {
 	return at
 }
 
-// Info tells what d, parsed from payload, means for forwarding.
+// Info says what d, parsed from payload, means for forwarding.
 //
 // A key frame is told by a structure with sizes on a frame that refers to no
 // other. Senders that never send one, and set no bit but B and E, are served

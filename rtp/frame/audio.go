@@ -64,7 +64,7 @@ func (a *Assembler) rebuild(p *Packet, d *codec.RED, pt uint8, ts, lost uint64) 
 	}
 }
 
-// repeats tells whether a block is audio from after some moment.
+// repeats reports whether a block is audio from after some moment.
 func (a *Assembler) repeats(b *codec.REDBlock, pt uint8, ts, after uint64) bool {
 	at := ts - uint64(b.Offset)
 	return b.PT == pt && len(b.Data) > 0 && b.Offset > 0 && at > after && at < ts

@@ -6,7 +6,7 @@ import (
 	"bifrons/rtp/codec"
 )
 
-// Config is what containers have to know of a video track besides its frames. Those
+// Config is what containers need to know about a video track besides its frames. Those
 // that were given never change; where things change there is a new one.
 type Config struct {
 	// VPS, SPS and PPS are the parameter sets of H.264 and H.265, as NAL units. Nothing
@@ -105,7 +105,7 @@ func parameterSetID(c Codec, nal []byte) (kind uint8, id uint32, ok bool) {
 	return kind, id, ok
 }
 
-// config is what the sets mean.
+// config decodes the sets.
 func (s *parameterSets) config() *Config {
 	n := &Config{Width: s.w, Height: s.h}
 	for _, p := range s.list {

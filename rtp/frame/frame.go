@@ -11,7 +11,7 @@ import (
 	"bifrons/rtp/seq"
 )
 
-// Codec is what the packets of a track carry.
+// Codec is the codec of a track's packets.
 type Codec uint8
 
 // The codecs.
@@ -34,10 +34,10 @@ var codecNames = [...]string{"unknown", "VP8", "VP9", "H.264", "H.265", "AV1", "
 
 func (c Codec) String() string { return codecNames[c] }
 
-// Video tells whether c is a video codec.
+// Video reports whether c is a video codec.
 func (c Codec) Video() bool { return c >= VP8 && c <= AV1 }
 
-// PCM tells whether frames of c are samples: signed, 16 bits, little-endian, of one
+// PCM reports whether frames of c are samples: signed, 16 bits, little-endian, of one
 // channel.
 func (c Codec) PCM() bool { return c >= PCMU }
 
@@ -216,7 +216,7 @@ func (c *picture) add(b ...byte) bool {
 	return true
 }
 
-// finish completes a picture. ended tells whether what came last is its end.
+// finish completes a picture. ended reports whether what came last is its end.
 func (a *Assembler) finish(ended bool) {
 	c := &a.pic
 	if c.unit >= 0 || c.more {

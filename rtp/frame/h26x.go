@@ -2,7 +2,7 @@ package frame
 
 import "bifrons/rtp/codec"
 
-// startH26x tells whether a packet begins a picture as far as its NAL units say.
+// startH26x reports whether a packet begins a picture as far as its NAL units say.
 func (a *Assembler) startH26x(payload []byte) {
 	kind := codec.KindH264
 	if a.codec == H265 {

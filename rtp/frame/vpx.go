@@ -20,7 +20,7 @@ func (a *Assembler) addVP8(payload []byte) bool {
 	return a.pic.add(payload[d.HeaderLen:]...)
 }
 
-// startVP9 takes what the first packet tells. The frame of an upper layer that is
+// startVP9 takes the properties of the first packet. The frame of an upper layer that is
 // predicted from the one below is no start.
 func (a *Assembler) startVP9(payload []byte) {
 	var d codec.VP9

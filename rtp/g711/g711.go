@@ -26,7 +26,7 @@ const Rate = 8000
 func (l Law) Silence() byte { return laws[l].encode[0] }
 
 // Encode appends the code of each sample to dst. Samples beyond full scale become
-// the largest ones, those that are no number silence.
+// the largest ones, NaNs become silence.
 func (l Law) Encode(dst []byte, pcm []float32) []byte {
 	t := laws[l]
 	for _, v := range pcm {

@@ -28,7 +28,7 @@ const (
 	farthest = 4
 )
 
-// arrivals is what is known of the packets that came.
+// arrivals is the state of the packets that arrived.
 type arrivals struct {
 	any     bool
 	seq     uint64 // of the latest packet in order
@@ -109,7 +109,7 @@ func (b *Buffer) follow(now mono.Time, p *Packet) {
 	b.delays.restart()
 }
 
-// foreign tells whether a packet has a number and a timestamp, so much after the
+// foreign reports whether a packet has a number and a timestamp, so much after the
 // latest ones, that cannot be of the same stream.
 func (b *Buffer) foreign(now mono.Time, dseq, dext int64) bool {
 	switch {
@@ -126,18 +126,18 @@ func (b *Buffer) foreign(now mono.Time, dseq, dext int64) bool {
 	return early > farTime || early < -farTime
 }
 
-// time is what so much of a timestamp means.
+// time converts a span of timestamps.
 func (b *Buffer) time(dext int64) time.Duration {
 	return time.Duration(dext) * time.Second / time.Duration(b.cfg.ClockRate)
 }
 
-// confirms tells whether a packet goes on from the suspect one.
+// confirms reports whether a packet continues the suspect one.
 func (b *Buffer) confirms(now mono.Time, p *Packet) bool {
 	d := int32(p.Timestamp - b.in.suspect.Timestamp)
 	return p.Seq == b.in.suspect.Seq+1 && d > 0 && int64(d) < int64(b.cfg.ClockRate) && now.Sub(b.in.at) < farTime
 }
 
-// suspect puts a packet aside until the next tells where it belongs.
+// suspect puts a packet aside until the next says where it belongs.
 func (b *Buffer) suspect(now mono.Time, p *Packet) {
 	if b.in.jumped {
 		b.stats.Discarded++
@@ -223,7 +223,7 @@ func (b *Buffer) pushRedundant(now mono.Time, p *Packet) {
 	}
 }
 
-// stored is what is kept of a packet beside its payload.
+// stored is the record of a packet besides its payload.
 func (b *Buffer) stored(now mono.Time, p *Packet, ext int64) stored {
 	length := int(int64(min(p.Duration, longest)) * int64(b.cfg.SampleRate) / int64(time.Second))
 	if length <= 0 {

@@ -28,7 +28,7 @@ const (
 // times are nanoseconds.
 //
 // A histogram with forgetting has the delays above the lowest of the last seconds. The
-// target is where waiting longer costs more than what it saves of missed packets.
+// target is the delay beyond which waiting costs more than the packets it saves.
 type delays struct {
 	least, most int64
 
@@ -133,7 +133,7 @@ func (e *delays) shift(n int) {
 	}
 }
 
-// update sets the target anew.
+// update computes the target.
 func (e *delays) update(now int64) {
 	want := e.best()
 	if e.packets < firstPackets {

@@ -80,7 +80,7 @@ type Packet struct {
 	Redundant bool          // a copy that came with the packet before (RFC 2198), with the number and timestamp of the original
 }
 
-// Outcome is what a frame is made of.
+// Outcome says how a frame was made.
 type Outcome uint8
 
 // Outcomes.
@@ -96,7 +96,7 @@ func (o Outcome) String() string {
 	return [...]string{"silent", "comfort", "sound", "recovered", "concealed"}[o]
 }
 
-// Stats tells how a Buffer does. Counts go on over Reset.
+// Stats are the figures of a Buffer. Counts continue across Reset.
 type Stats struct {
 	Target  time.Duration // how late packets may come, as is aimed at
 	Delay   time.Duration // of the latest frame with sound: from the arrival of a packet at its earliest until it is played
@@ -139,7 +139,7 @@ func New(cfg Config) *Buffer {
 	return b
 }
 
-// Stats tells how the Buffer does.
+// Stats returns the figures of the Buffer.
 func (b *Buffer) Stats() Stats {
 	s := b.stats
 	s.Waiting, s.Target = b.store.waiting(), time.Duration(b.target())
@@ -154,13 +154,13 @@ func (b *Buffer) Push(now mono.Time, p *Packet) { b.push(now, p) }
 
 // Pull fills pcm with the next frame. now is when its tick is due: it advances by
 // FrameTime from one call to the next. After a pause of half a second the Buffer
-// begins anew, at the target delay.
+// starts again, at the target delay.
 func (b *Buffer) Pull(now mono.Time, d Decoder, pcm []float32) Outcome {
 	return b.pull(now, d, pcm[:b.frame*b.cfg.Channels])
 }
 
 // Skip is a Pull that nobody hears: time goes on, and of the packets that would
-// have been played only the last few are kept, for Prime. It tells what a Pull
+// have been played only the last few are kept, for Prime. It says what a Pull
 // would have played: Silent, Comfort or Sound.
 func (b *Buffer) Skip(now mono.Time) Outcome { return b.skip(now) }
 

@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// stalled is how long nobody has pulled when everything begins anew.
+	// stalled is how long nobody has pulled when everything starts again.
 	stalled = 500 * time.Millisecond
 	// longestGap is how much is concealed where packets are lost; beyond it there is
 	// silence until the next is due.
@@ -106,7 +106,7 @@ func (b *Buffer) pull(now mono.Time, d Decoder, pcm []float32) Outcome {
 // delay is that of the next sample, against the arrival of its packet at the
 // earliest, in nanoseconds.
 func (b *Buffer) delay() int64 {
-	// What was made up counts as lost until it comes after all.
+	// Samples that were made up count as lost until their packet arrives after all.
 	return b.delays.above(int64(b.tick), b.nanos(b.pos+int64(b.held-b.signal.ready())))
 }
 
@@ -123,7 +123,7 @@ func (b *Buffer) grid() int {
 // note takes down what a part of the frame is, the latest.
 func (b *Buffer) note(o Outcome) { b.kind, b.made = o, max(b.made, o) }
 
-// produce adds something to what is ready.
+// produce adds samples to those that are ready.
 func (b *Buffer) produce(d Decoder) {
 	b.forgetPast()
 	s := b.store.first()
@@ -148,7 +148,7 @@ func (b *Buffer) forgetPast() {
 	}
 }
 
-// start begins to play, if the first packet is due, and tells whether it is.
+// start begins to play, if the first packet is due, and reports whether it is.
 func (b *Buffer) start() bool {
 	target := b.target()
 	for {

@@ -80,7 +80,7 @@ func (s *signal) read(pcm []float32) {
 // space is where a decoder writes n samples.
 func (s *signal) space(n int) []float32 { return s.part(s.end, s.end+n) }
 
-// sane tells whether samples are numbers of a sound, and notes how loud it is.
+// sane reports whether samples are numbers of a sound, and notes how loud it is.
 func (s *signal) sane(pcm []float32) bool {
 	var sum float32
 	for _, v := range pcm {
@@ -106,7 +106,7 @@ func (s *signal) decoded(n, skip int) {
 	s.cold, s.rough, s.gain, s.period = false, false, 1, 0
 }
 
-// begin has the n samples in space go on smoothly from those before.
+// begin makes the n samples in space continue smoothly from those before.
 func (s *signal) begin(n int) {
 	w := min(s.of(blend), n)
 	switch {
@@ -150,7 +150,7 @@ func (s *signal) pitch() int {
 	return p
 }
 
-// offsets is what the last samples are above those a period before.
+// offsets are the differences of the last samples to those a period before.
 func (s *signal) offsets(p int) (o [2]float32) {
 	for c := range s.ch {
 		o[c] = s.buf[(s.end-1)*s.ch+c] - s.buf[(s.end-1-p)*s.ch+c]
@@ -216,7 +216,7 @@ func (s *signal) concealed(n, run int) {
 	s.cold = s.gain == 0
 }
 
-// silence fades out what is ready and adds zeros, n samples in all. It tells whether
+// silence fades out what is ready and adds zeros, n samples in all. It reports whether
 // all of them are zeros.
 func (s *signal) silence(n int) bool {
 	if s.cold {
@@ -237,7 +237,7 @@ func (s *signal) zeros(n int) {
 	s.cold, s.rough, s.period, s.gain = true, true, 0, 1
 }
 
-// ramp scales samples by what goes from one gain to the other.
+// ramp scales samples by a gain that moves from one value to another.
 func ramp(pcm []float32, ch int, from, to float32) {
 	n := len(pcm) / ch
 	step := (to - from) / float32(max(n, 1))

@@ -77,7 +77,7 @@ func (s *store) find(at int64) (int, bool) {
 	return i, i < s.n && s.list[i].at == at
 }
 
-// full tells whether one more packet, with size bytes, is too much.
+// full reports whether one more packet, with size bytes, is too much.
 func (s *store) full(size int) bool {
 	return s.waiting() >= MaxPackets || s.live+size > MaxBytes
 }

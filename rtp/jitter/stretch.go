@@ -94,7 +94,7 @@ func correlation(a, b []float32, aa float32) float32 {
 
 func (s *signal) alike(a, b []float32) float32 { return min(max(correlation(a, b, energy(a)), 0), 1) }
 
-// quiet tells whether n samples from a place on are so much less loud than what was
+// quiet reports whether n samples from a place on are so much less loud than what was
 // heard before (30 dB) that a splice is not heard.
 func (s *signal) quiet(from, n int) bool {
 	return energy(s.part(from, from+n)) <= max(hush, s.level/1000)*float32(n*s.ch)

@@ -14,13 +14,13 @@ import (
 )
 
 const (
-	// slew is by what fraction a track may be run faster or slower: 1/200.
+	// slew is the fraction by which a track may run faster or slower: 1/200.
 	slew = 200
 	// amiss is from where on video is moved at once.
 	amiss = 20 * time.Millisecond
 	// window is half of the time over which the fastest packet is looked for.
 	window = 5 * time.Second
-	// joint is what remains between what comes before and after time that is left out.
+	// joint is the gap that remains where time is left out.
 	joint = 20 * time.Millisecond
 
 	// Patience is how long from the first packet on tracks are placed by arrivals. Nothing
@@ -30,7 +30,7 @@ const (
 	maxRuns, maxCuts = 8, 64
 )
 
-// Track is one of those that belong together.
+// Track is one of the tracks that belong together.
 type Track struct {
 	Rate  uint32 // of its clock, in Hz
 	Audio bool
@@ -133,7 +133,7 @@ func (l *Timeline) Time(i int, timestamp uint64) time.Duration {
 	return at
 }
 
-// Certain tells whether reports have told where all tracks belong that have begun.
+// Certain reports whether reports have told where all tracks belong that have begun.
 func (l *Timeline) Certain() bool {
 	for i := range l.tracks {
 		if t := &l.tracks[i]; len(t.runs) > 0 && !t.current().certain {
@@ -207,7 +207,7 @@ func (l *Timeline) run(i int, timestamp uint64, ssrc, source uint32, at mono.Tim
 	return r
 }
 
-// placing tells whether tracks may still be moved by arrivals: nothing of them is in the
+// placing reports whether tracks may still be moved by arrivals: nothing of them is in the
 // file.
 func (l *Timeline) placing(at mono.Time) bool { return at.Sub(l.began) < Patience }
 

@@ -25,7 +25,7 @@ type odd struct {
 	by    time.Duration // how much they are off, the least
 }
 
-// watch looks how long the latest packet took. It returns the run that goes on.
+// watch checks how long the latest packet took. It returns the run that continues.
 func (l *Timeline) watch(i int, r *run, at mono.Time) *run {
 	t := &l.tracks[i]
 	t.transit = at.Sub(l.began) - t.duration(int64(t.last)) - r.off
@@ -55,7 +55,7 @@ func (l *Timeline) watch(i int, r *run, at mono.Time) *run {
 	return l.shift(i, o.from, o.by)
 }
 
-// aloneLate tells whether another track of late has no trouble, so that it is not the
+// aloneLate reports whether another track of late has no trouble, so that it is not the
 // network that is slow.
 func (l *Timeline) aloneLate(i int, at mono.Time) bool {
 	for n := range l.tracks {

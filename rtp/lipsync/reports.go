@@ -40,14 +40,14 @@ type clock struct {
 	stray   *report // the latest, if it contradicts all others
 }
 
-// report is what a sender report says.
+// report is the content of a sender report.
 type report struct {
 	ntp time.Duration // since 1900
 	ts  uint32
 	at  mono.Time // when it came
 }
 
-// Report is what a sender report says of a stream (RFC 3550, 6.4.1).
+// Report is the part of a sender report about one stream (RFC 3550, 6.4.1).
 type Report struct {
 	SSRC      uint32
 	NTP       uint64    // 32.32 fixed point seconds since 1900
@@ -86,7 +86,7 @@ func (l *Timeline) Report(i int, r Report) {
 	l.aim(i)
 }
 
-// absurd tells whether the timestamp of a report of the current stream has nothing to do
+// absurd reports whether the timestamp of a report of the current stream has nothing to do
 // with that of a packet of it, which came at a known time.
 func (t *track) absurd(n *report, timestamp uint64, at mono.Time) bool {
 	ahead := t.duration(int64(int32(n.ts + t.current().delta - uint32(timestamp))))
@@ -101,7 +101,7 @@ func (t *track) sift(timestamp uint64, at mono.Time) {
 	}
 }
 
-// contradicts tells whether a report contradicts those before. jump is by how much, if
+// contradicts reports whether a report contradicts those before. jump is by how much, if
 // there is reason to believe it.
 func (t *track) contradicts(c *clock, n *report) (jump time.Duration, ok bool) {
 	if len(t.runs) == 0 || t.current().ssrc != c.ssrc || len(c.list) == 0 {
@@ -165,7 +165,7 @@ func (t *track) median(r *run, c *clock) time.Duration {
 	return list[len(list)/2]
 }
 
-// aim tells a track, and those that go by it, where they belong.
+// aim sets the place of a track, and of those that follow it.
 func (l *Timeline) aim(i int) {
 	t := &l.tracks[i]
 	if len(t.runs) == 0 {
@@ -199,7 +199,7 @@ func (l *Timeline) aim(i int) {
 	r.certain = true
 }
 
-// anchors tells whether a track tells where the session begins: the first audio track, as
+// anchors reports whether a track says where the session begins: the first audio track, as
 // long as it has few reports, and another one until that has any.
 func (l *Timeline) anchors(i int, s *session) bool {
 	switch {

@@ -70,7 +70,7 @@ func (r *Reader) find(b []byte, last bool) (n int, found bool) {
 	}
 }
 
-// plausible tells whether something can be what is recorded: a packet of RTP, or a
+// plausible reports whether something can be what is recorded: a packet of RTP, or a
 // message behind its time.
 func (r *Reader) plausible(data []byte) bool {
 	if r.header.Type == Data {
@@ -79,7 +79,7 @@ func (r *Reader) plausible(data []byte) bool {
 	return len(data) >= 12 && data[0]>>6 == 2
 }
 
-// begins tells whether b begins with a tag, as far as there is something.
+// begins reports whether b begins with a tag, or with the beginning of one.
 func begins(b, tag []byte) bool {
 	n := min(len(b), len(tag))
 	return bytes.Equal(b[:n], tag[:n])

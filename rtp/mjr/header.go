@@ -17,7 +17,7 @@ import (
 	"strings"
 )
 
-// Magic is what a file begins with, before anything is recorded.
+// Magic is the beginning of every file.
 const Magic = "MJR00002"
 
 // Limits of the layout: lengths have 16 bits.
@@ -34,7 +34,7 @@ const (
 	Data  = 'd'
 )
 
-// Header is what a file says about itself.
+// Header is the description at the beginning of a file.
 type Header struct {
 	Type        byte             // Audio, Video or Data
 	Codec       string           // as Janus calls it, in lower case: "opus", "vp8", "text"
@@ -47,7 +47,7 @@ type Header struct {
 	Encrypted   bool             // media is end-to-end encrypted
 }
 
-// codecs are those that can be recorded, with the rates of their RTP clocks in Hz.
+// codecs are the codecs that can be recorded, with the rates of their RTP clocks in Hz.
 var codecs = map[string]struct {
 	kind byte
 	rate uint32
@@ -75,7 +75,7 @@ func (h *Header) Rate() uint32 {
 	return 0
 }
 
-// Check tells why a recording with this header cannot be made: its codec cannot be
+// Check says why a recording with this header cannot be made: its codec cannot be
 // recorded as such a type, or its texts are too long.
 func (h *Header) Check() error {
 	if h.Type == 0 || TypeOf(h.Codec) != h.Type {

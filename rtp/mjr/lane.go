@@ -17,7 +17,7 @@ type entry struct {
 	offset     int64
 }
 
-// before tells whether e comes before o.
+// before reports whether e comes before o.
 func (e *entry) before(o *entry) bool {
 	if e.time != o.time {
 		return e.time < o.time
@@ -33,7 +33,7 @@ const (
 	jumpPackets = 1000
 	// confirmPackets are how many packets have to be there for a jump.
 	confirmPackets = 2
-	// joinPackets are how many packets of another SSRC have to go on with the numbers.
+	// joinPackets is how many packets of another SSRC have to continue the numbers.
 	joinPackets = 3
 	// arrivalSlack is by how many milliseconds arrival and timestamp may differ where
 	// both have jumped.
@@ -44,7 +44,7 @@ const (
 )
 
 // lane follows the numbers of one stream, unwraps them, and tells packets that do not
-// belong to it. A single one that is far off is held until the next tells whether the
+// belong to it. A single one that is far off is held until the next reports whether the
 // stream has moved there.
 type lane struct {
 	rate  int64
@@ -57,7 +57,7 @@ type lane struct {
 	now     decision
 }
 
-// decision is what becomes of packets, until the next one.
+// decision says how packets are treated, until the next one.
 type decision struct {
 	taken, dropped           []entry
 	foreign, stray, restarts int
@@ -98,19 +98,19 @@ func (l *lane) finish() decision {
 	return l.now
 }
 
-// near tells whether the timestamps of two packets are.
+// near reports whether the timestamps of two packets are.
 func (l *lane) near(a, b *entry) bool {
 	d := seq.Diff32(a.head.Timestamp, b.head.Timestamp)
 	return max(d, -d) <= jumpSeconds*l.rate
 }
 
-// follows tells whether a's number may be of the stream of b.
+// follows reports whether a's number may be of the stream of b.
 func follows(a, b *entry) bool {
 	d := seq.Diff16(a.head.SequenceNumber, b.head.SequenceNumber)
 	return d > -jumpPackets && d < jumpPackets
 }
 
-// waited tells whether the timestamp is as far ahead as the packet came later.
+// waited reports whether the timestamp is as far ahead as the packet came later.
 func (l *lane) waited(e *entry) bool {
 	if !e.hasArrival || !l.high.hasArrival {
 		return false
@@ -148,8 +148,8 @@ func (l *lane) reject() {
 	l.held = l.held[:0]
 }
 
-// move goes on with the packets that are held. Where a sender's clock began anew, time
-// goes on by how much later they came.
+// move continues with the packets held back. Where a sender's clock started again, time
+// advances by how much later they arrived.
 func (l *lane) move() {
 	first := &l.held[0]
 	if first.head.SSRC == l.ssrc && seq.Diff32(first.head.Timestamp, l.high.head.Timestamp) < 0 {

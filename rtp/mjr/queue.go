@@ -65,7 +65,7 @@ func (q *queue) pop() (entry, bool) {
 	return e, true
 }
 
-// exceeds tells whether there are more packets than this, or of more time.
+// exceeds reports whether there are more packets than this, or of more time.
 func (q *queue) exceeds(packets int, span int64) bool {
 	n := len(q.entries) - q.head
 	return n > packets || n > 0 && q.entries[len(q.entries)-1].time-q.entries[q.head].time > span

@@ -8,7 +8,7 @@ import (
 	"io"
 )
 
-// Why a file cannot be read, or no further. They come inside of an Error, but for
+// Why a file cannot be read, or no further. They come inside an Error, but for
 // ErrEmpty.
 var (
 	// ErrEmpty means that nothing was recorded: there is no header, as it is written
@@ -27,7 +27,7 @@ var (
 	ErrDamaged = errors.New("no frame where one should begin")
 )
 
-// Error tells what is wrong with a file, and where.
+// Error says what is wrong with a file, and where.
 type Error struct {
 	Offset int64 // bytes from the start of the file
 	Err    error // one of the above, or of the input
@@ -107,7 +107,7 @@ func (r *Reader) Header() (*Header, error) {
 // the oldest layout.
 func (r *Reader) JSON() []byte { return r.raw }
 
-// HasArrival tells whether frames have times of arrival. Header was called before.
+// HasArrival reports whether frames have times of arrival. Header was called before.
 func (r *Reader) HasArrival() bool { return r.layout == layoutCurrent }
 
 // Offset is how many bytes of the file were used so far.
@@ -198,7 +198,7 @@ func (r *Reader) begin() error {
 	return nil
 }
 
-// readPrefix reads tag and length of what follows.
+// readPrefix reads the tag and length of the next frame.
 func (r *Reader) readPrefix() error {
 	n, err := io.ReadFull(r.in, r.prefix[:])
 	start := r.at

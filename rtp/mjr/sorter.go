@@ -68,7 +68,7 @@ type SortStats struct {
 	Duplicate int // there twice
 	Late      int // too late for the window
 	Stray     int // of a time that no packet beside it has
-	Restarts  int // how often the sender's clock began anew
+	Restarts  int // how often the sender's clock started again
 }
 
 // Sorter puts the packets of a recording of audio or video in the order of their
@@ -120,7 +120,7 @@ func NewSorter(in *Reader, config SortConfig) (*Sorter, error) {
 	return s, nil
 }
 
-// Stats tells what was taken and left out so far.
+// Stats says what was taken and left out so far.
 func (s *Sorter) Stats() SortStats { return s.stats }
 
 // Next returns the next packet. At the end, and where the file can be read no further,
@@ -234,7 +234,7 @@ func (s *Sorter) accept(f *Frame) (entry, bool) {
 		arrival: f.ArrivalMS, hasArrival: f.HasArrival, offset: f.Offset}, true
 }
 
-// takes tells whether packets of a payload type are taken. Codecs that have fixed ones
+// takes reports whether packets of a payload type are taken. Codecs that have fixed ones
 // (RFC 3551, 6) take no others.
 func (s *Sorter) takes(pt uint8) bool {
 	if s.config.OnlyPayload && pt != s.config.PayloadType {

@@ -150,7 +150,7 @@ func (m *Matroska) Flush(dst []byte) []byte {
 	return dst
 }
 
-// appendBlock appends a SimpleBlock, or a BlockGroup for what has a duration.
+// appendBlock appends a SimpleBlock, or a BlockGroup for a sample with a duration.
 func (m *Matroska) appendBlock(dst []byte, b *block, start int64) []byte {
 	data := m.data[b.from:b.to]
 	size := uint64(4 + len(data))
@@ -174,7 +174,7 @@ func (m *Matroska) appendBlock(dst []byte, b *block, start int64) []byte {
 	return append(append(dst, flags), data...)
 }
 
-// indexed tells whether a block gets a cue: key frames of video, and audio every five
+// indexed reports whether a block gets a cue: key frames of video, and audio every five
 // seconds where there is no video.
 func (m *Matroska) indexed(b *block) bool {
 	t := &m.info.Tracks[b.track]

@@ -125,7 +125,7 @@ func (m *Matroska) appendHead(dst []byte) []byte {
 	return append(dst, bytes.Join(parts, nil)...)
 }
 
-// seekHead tells where the parts behind it are, and the cues.
+// seekHead says where the parts behind it are, and the cues.
 func (m *Matroska) seekHead(parts [][]byte) []byte {
 	type seekHead struct {
 		Seek []seek `ebml:"Seek"`
@@ -148,7 +148,7 @@ func (m *Matroska) seekHead(parts [][]byte) []byte {
 	return marshal(&v)
 }
 
-// newTrackEntry is what the file tells of a track.
+// newTrackEntry is the description of a track in the file.
 func newTrackEntry(i int, t *Track) trackEntry {
 	e := trackEntry{Number: uint64(i + 1), UID: uint64(i + 1), Name: t.Name, Language: "und"}
 	switch {

@@ -23,7 +23,7 @@ func ticks(d time.Duration, scale int64) int64 {
 	return sec*scale + (rest*scale+int64(time.Second)/2)/int64(time.Second)
 }
 
-// movieTrack is what the index of a movie tells of a track besides the Track.
+// movieTrack is the state of a track in a movie's index, besides the Track.
 type movieTrack struct {
 	*Track
 	start    int64 // in the track's scale: how long after the beginning of the file
@@ -99,7 +99,7 @@ func (w *boxes) moov(info *Info, tracks []movieTrack, fragmented bool) {
 // end is when a track ends, in the movie's scale.
 func (t *movieTrack) end() int64 { return (t.start + t.duration) * movieScale / t.timescale() }
 
-// mvex tells that there are fragments, and how long they are.
+// mvex announces fragments, and their length.
 func (w *boxes) mvex(tracks int, duration int64) {
 	w.box("mvex", func() {
 		w.full("mehd", 1, 0, func() { w.u64(uint64(duration)) })

@@ -3,7 +3,7 @@
 // serve files, queues in front of disks, and tests alike. What they only know at the end
 // is in patches of earlier bytes; without those a file is playable too.
 //
-// What a writer holds does not grow with the file, but for an index: some bytes for each
+// The memory of a writer does not grow with the file, except for an index: some bytes for each
 // key frame, and in an MP4 that is not fragmented for each frame.
 package mux
 
@@ -26,14 +26,14 @@ func unfit(t *Track, container string) error {
 type Track struct {
 	Codec frame.Codec // Unknown for text
 	Name  string      // of the track, where the container has such a field
-	// Config is what is known of video, nil before the first key frame.
+	// Config describes the video, nil before the first key frame.
 	Config *frame.Config
 	// Rate and Channels are those of samples and of Opus, where they are 48000 and 2 if
 	// they are not set.
 	Rate, Channels int
 }
 
-// text tells whether it is a track of text.
+// text reports whether it is a track of text.
 func (t *Track) text() bool { return t.Codec == frame.Unknown }
 
 // size is the size of the picture in pixels, a usual one if it is not known.
@@ -61,7 +61,7 @@ func (t *Track) rate() int {
 	return t.Rate
 }
 
-// Info is what a file tells of itself.
+// Info is the general description in a file.
 type Info struct {
 	App     string // the program that writes
 	Comment string
@@ -78,7 +78,7 @@ type Sample struct {
 	Data     []byte // lent for the call; of text, UTF-8
 }
 
-// Patch is what is to be written over earlier bytes of a file.
+// Patch replaces earlier bytes of a file.
 type Patch struct {
 	Offset int64
 	Bytes  []byte
@@ -91,9 +91,9 @@ type Writer interface {
 	Header(dst []byte) []byte
 	// Append appends what is to be written because of a sample, which may be nothing yet.
 	Append(dst []byte, s *Sample) []byte
-	// Flush appends what was held back, but for what cannot be written yet.
+	// Flush appends everything held back that can be written already.
 	Flush(dst []byte) []byte
-	// SetTrack tells what became known of a track: its Config.
+	// SetTrack says what became known of a track: its Config.
 	SetTrack(i int, t Track)
 	// End appends the end of the file.
 	End(dst []byte) ([]byte, []Patch)

@@ -37,7 +37,7 @@ func (b *Budget) Sent(now mono.Time, n int) {
 	b.credit = min(b.credit+int64(n), max(b.recent, minBudget))
 }
 
-// Allows tells whether n bytes may be resent.
+// Allows reports whether n bytes may be resent.
 func (b *Budget) Allows(n int) bool { return b.credit >= int64(n) }
 
 // Resent notes that n bytes were.

@@ -40,7 +40,7 @@ const (
 	maxRTT     = time.Second
 )
 
-// Verdict is what a Generator says about a packet.
+// Verdict is a Generator's judgement of a packet.
 type Verdict uint8
 
 const (
@@ -247,7 +247,7 @@ func (g *Generator) find(n uint64) int {
 }
 
 // behind handles a packet older than the window. Two of them in sequence mean
-// that the sender began anew (RFC 3550, A.1).
+// that the sender started again (RFC 3550, A.1).
 func (g *Generator) behind(s uint16) Verdict {
 	if g.hasStray && s == g.stray {
 		g.restart(s)

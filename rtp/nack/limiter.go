@@ -61,7 +61,7 @@ func (l *Limiter) Allow(now mono.Time, seq uint16) bool {
 
 // again is Allow for a packet that was resent before. A record unused for
 // MaxBackoff beyond its time is of an earlier packet or a settled matter, and
-// begins anew.
+// starts again.
 func (r *resent) again(ms uint32) bool {
 	if r.held(ms) {
 		return false
@@ -76,7 +76,7 @@ func (r *resent) again(ms uint32) bool {
 	return true
 }
 
-// Reset forgets everything, as when the stream begins anew.
+// Reset forgets everything, as when the stream starts again.
 func (l *Limiter) Reset() {
 	if l.sets != nil {
 		clear(l.sets[:])

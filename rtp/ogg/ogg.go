@@ -142,7 +142,7 @@ func (r *Reader) passOver() {
 	}
 }
 
-// firstPacket is the first packet of a page, as far as it is on it.
+// firstPacket is the part of the first packet that is on a page.
 func (p *page) firstPacket() []byte {
 	n := 0
 	for _, s := range p.segments {
@@ -195,7 +195,7 @@ func le32(b []byte) uint32 {
 	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
 }
 
-// crc goes on with a checksum: polynomial 0x04c11db7, neither reflected nor
+// crc continues a checksum: polynomial 0x04c11db7, neither reflected nor
 // inverted (RFC 3533, section 6).
 func crc(sum uint32, b []byte) uint32 {
 	for _, c := range b {

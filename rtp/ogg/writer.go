@@ -17,7 +17,7 @@ type Writer struct {
 const (
 	flagLast  = 1 << 2
 	noGranule = ^uint64(0) // no packet ends on the page
-	// pageSize is how much a page has, unless a packet goes on.
+	// pageSize is the size of a page, unless a packet continues on the next.
 	pageSize = 4096
 )
 

@@ -64,7 +64,7 @@ func (d *Decoder) Decode(payload []byte, pcm []float32) (samples int, err error)
 // forward error correction in payload (RFC 6716, section 2.1.7). It is n times
 // 2.5 ms long, at most 120 ms. FEC reaches back as far as one packet; what is
 // before that is concealed. payload itself is to be decoded next. ErrNoFEC means
-// that payload has none: nothing has changed then. It allocates 4 KB inside of the
+// that payload has none: nothing has changed then. It allocates 4 KB inside the
 // codec, as Conceal does.
 func (d *Decoder) Recover(payload []byte, pcm []float32) (err error) {
 	switch {
@@ -113,7 +113,7 @@ func (d *Decoder) Conceal(pcm []float32) (err error) {
 	return nil
 }
 
-// fits tells whether pcm is n times 2.5 ms long.
+// fits reports whether pcm is n times 2.5 ms long.
 func (d *Decoder) fits(pcm []float32) bool {
 	return len(pcm) > 0 && len(pcm)%(d.rate/400*d.channels) == 0
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/thesyncim/gopus"
 )
 
-// Settings are what may change while an Encoder is in use.
+// Settings may change while an Encoder is in use.
 type Settings struct {
 	Bitrate    int  // bit/s, 500 to 512000; 0 = the codec chooses by rate and channels
 	Complexity int  // 0 to 10
@@ -30,7 +30,7 @@ func (s Settings) valid() bool {
 //
 // A receiver's decoder can go on with the packets of another encoder that encodes
 // the same sound, so that nobody hears the seam, if that one has a past, and if SILK
-// has the same sampling rate inside of both. A new encoder has neither: its first
+// has the same sampling rate inside both. A new encoder has neither: its first
 // packet makes a click of up to 40 dB above all else. So let it Follow the last
 // packet that was sent, Prime it with the last PrimeFrames frames of the sound, and
 // encode from then on. As long as it follows the other, the way back needs no more
@@ -112,7 +112,7 @@ func (e *Encoder) apply(s Settings) error {
 }
 
 // Encode appends the packet of the next 20 ms to dst, at most MaxEncoded bytes.
-// It allocates only if dst has no room for so many, and with FEC, 10 KB inside of
+// It allocates only if dst has no room for so many, and with FEC, 10 KB inside
 // the codec. Samples beyond twice full scale are cut, those that are no number are
 // silence: the codec would not get over them.
 func (e *Encoder) Encode(dst []byte, pcm []float32) (out []byte, err error) {

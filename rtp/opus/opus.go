@@ -6,7 +6,7 @@
 // allocate nothing once they have seen a frame of each mode, but with FEC and where
 // packets are lost.
 //
-// Whatever panics inside of the codec becomes an error. The Encoder or Decoder
+// Whatever panics inside the codec becomes an error. The Encoder or Decoder
 // that it happened to is broken from then on: every call returns ErrBroken.
 package opus
 
@@ -66,7 +66,7 @@ var (
 	}
 )
 
-// check tells whether Opus has a sampling rate in Hz and a number of channels.
+// check reports whether Opus has a sampling rate in Hz and a number of channels.
 func check(rate, channels int) error {
 	if _, ok := bandwidths[rate]; !ok || channels < 1 || channels > 2 {
 		return fmt.Errorf("opus: no such format: %d Hz, %d channels", rate, channels)
@@ -82,7 +82,7 @@ func caught(broken *bool, err *error) {
 	}
 }
 
-// bounded tells whether samples are within the ceiling, and numbers.
+// bounded reports whether samples are within the ceiling, and numbers.
 func bounded(pcm []float32) bool {
 	for _, v := range pcm {
 		if !(v >= -ceiling && v <= ceiling) {
@@ -92,7 +92,7 @@ func bounded(pcm []float32) bool {
 	return true
 }
 
-// bound keeps samples within the ceiling, and makes silence of what is no number.
+// bound keeps samples within the ceiling, and turns NaNs into silence.
 func bound(pcm []float32) {
 	for i, v := range pcm {
 		switch {

@@ -6,7 +6,7 @@ import (
 	"bifrons/rtp/codec"
 )
 
-// packet is an Opus packet, as far as its frames.
+// packet is an Opus packet, parsed down to its frames.
 type packet struct {
 	toc   codec.Opus
 	first []byte // frame
@@ -133,18 +133,18 @@ func Duration(payload []byte) time.Duration {
 	return time.Duration(p.toc.Samples) * time.Second / 48000
 }
 
-// DTX tells whether a packet says no more than that nothing is said: it has a
+// DTX reports whether a packet says no more than that nothing is said: it has a
 // table of contents and at most one byte more (RFC 6716, section 2.1.9).
 func DTX(payload []byte) bool { return len(payload) <= 2 }
 
-// HasFEC tells whether a packet has in-band forward error correction for the packet
+// HasFEC reports whether a packet has in-band forward error correction for the packet
 // before it (RFC 6716, section 2.1.7).
 func HasFEC(payload []byte) bool {
 	p, ok := parse(payload)
 	return ok && p.hasFEC()
 }
 
-// Seamless tells whether a decoder that has decoded the first of two packets can go
+// Seamless reports whether a decoder that has decoded the first of two packets can go
 // on with the second, of another encoder, without a click, as far as their modes
 // are concerned. It cannot if SILK has another sampling rate inside.
 func Seamless(last, next []byte) bool {
@@ -153,7 +153,7 @@ func Seamless(last, next []byte) bool {
 	return ok && also && (a.silkRate() == 0 || b.silkRate() == 0 || a.silkRate() == b.silkRate())
 }
 
-// silkRate is the sampling rate inside of SILK in Hz (RFC 6716, section 2), 0 without.
+// silkRate is the sampling rate inside SILK in Hz (RFC 6716, section 2), 0 without.
 func (p *packet) silkRate() int {
 	if p.toc.Mode == codec.OpusCELT {
 		return 0

@@ -39,7 +39,7 @@ type Pacer struct {
 // Waiting is how many packets wait.
 func (p *Pacer) Waiting() int { return p.n }
 
-// Pass tells whether a packet may leave now, at so many bit/s, and counts it if so. It may
+// Pass reports whether a packet may leave now, at so many bit/s, and counts it if so. It may
 // not while others wait.
 func (p *Pacer) Pass(now mono.Time, bytes int, rate uint64) bool {
 	if p.n > 0 || now < p.next {

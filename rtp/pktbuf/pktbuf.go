@@ -163,7 +163,7 @@ func (p *Pool) drain() {
 	}
 }
 
-// carve adds one arena, or what the limit still allows of it.
+// carve adds one arena, or the part of it that the limit allows.
 func (p *Pool) carve() bool {
 	n := min(arenaSlots, p.limit-p.carved)
 	if n <= 0 {

@@ -37,7 +37,7 @@ func ShortDuration(v uint32) time.Duration {
 	return time.Duration(uint64(v) * uint64(time.Second) >> 16)
 }
 
-// Short returns d in 1/65536 s, as in DLSR, limited to what 32 bits hold.
+// Short returns d in 1/65536 s, as in DLSR, capped at 32 bits.
 func Short(d time.Duration) uint32 {
 	if d < 0 {
 		return 0

@@ -62,7 +62,7 @@ type Packet struct {
 //		switch it.Type { ... }
 //	}
 //
-// It stops at the first malformed packet; Err tells why.
+// It stops at the first malformed packet; Err says why.
 type Packets struct {
 	Packet
 	rest []byte

@@ -3,7 +3,7 @@ package rtcp
 // ItemCNAME is the SDES item type of canonical names (RFC 3550, 6.5.1).
 const ItemCNAME = 1
 
-// maxItemLen is what the length byte of an SDES item or BYE reason can say.
+// maxItemLen is the highest length of an SDES item or BYE reason.
 const maxItemLen = 255
 
 // Items iterates over the items of all chunks of an SDES packet.

@@ -33,7 +33,7 @@ func (w *Window) Add(s uint16) bool {
 	return true
 }
 
-// Seen tells whether s was noted and is still remembered.
+// Seen reports whether s was noted and is still remembered.
 func (w *Window) Seen(s uint16) bool {
 	step := Diff16(s, w.highest)
 	return w.any && step <= 0 && step > -WindowSize && *w.word(s)&bit(s) != 0

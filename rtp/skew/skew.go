@@ -44,7 +44,7 @@ const (
 	watching
 )
 
-// Verdict is what to do with a packet.
+// Verdict says what to do with a packet.
 type Verdict struct {
 	Shift int32 // to add to the timestamp
 	Jump  int   // sequence numbers to leave out before it

@@ -70,7 +70,7 @@ func (r *Receiver) Arrive(now mono.Time, s uint16) {
 	r.pending++
 }
 
-// restart begins anew at s if it follows another packet older than the window,
+// restart starts again at s if it follows another packet older than the window,
 // which means that the sender's counter did (compare RFC 3550, A.1).
 func (r *Receiver) restart(s uint16) bool {
 	if !r.hasStray || s != r.stray {

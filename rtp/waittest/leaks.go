@@ -90,7 +90,7 @@ func take() census {
 	return c
 }
 
-// left waits until nothing is there that was not before, and tells what there still is
+// left waits until nothing is there that was not before, and says what there still is
 // after so long.
 func (before census) left(limit time.Duration) string {
 	late := time.Now().Add(limit)

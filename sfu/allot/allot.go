@@ -12,9 +12,12 @@ import (
 	"bifrons/sfu/route"
 )
 
-// Line is what is known of the line.
+// Line is the state of the line.
 type Line struct {
 	Target uint64 // bit/s for everything
+	// Arriving is how much arrives in bit/s, 0 = unknown. As long as nothing tells that it is
+	// too much, the line carries that, whatever the target.
+	Arriving uint64
 	// Sure tells that more than Target is too much: delay or losses were seen, or it is a limit.
 	// Without, a little more is no reason to go down.
 	Sure bool
@@ -34,7 +37,7 @@ type Stream struct {
 	Adapting bool         // its sender can be asked for another rate
 }
 
-// Share is what a stream gets.
+// Share is a stream's part of the line.
 type Share struct {
 	Ceiling media.Layer // -1 = no limit
 	Pause   bool        // not even the lowest layer fits
@@ -46,6 +49,7 @@ type Share struct {
 const (
 	upMargin   = 1.1 // times what a layer takes has to be there before it is taken
 	backMargin = 1.2 // the same for the lowest layer after a pause
+	arrived    = 1.1 // times what arrives may be taken for what is sent: neither is measured exactly
 	slack      = 1.2 // times the target may be sent where nothing tells that it is too much
 	wantMargin = 1.05
 	askMargin  = 2.0 // times its rate could be of use to a stream that adapts
@@ -88,7 +92,7 @@ type Allotter struct {
 	budget        float64       // for video
 }
 
-// state is what is remembered of a stream.
+// state is the memory about a stream.
 type state struct {
 	steps  []step // lowest first
 	given  media.Layer
@@ -124,7 +128,7 @@ func (a *Allotter) Divide(now mono.Time, line Line, streams []Stream, shares []S
 	a.budget = max(float64(line.Target)-audio, 0)
 	allowed := a.budget
 	if !line.Sure {
-		allowed = max(slack*float64(line.Target)-audio, 0)
+		allowed = max(slack*float64(line.Target)-audio, arrived*float64(line.Arriving)-audio, 0)
 	}
 	if a.upAt != 0 && now.Sub(a.upAt) < upSettles {
 		allowed = max(settleSlack*float64(line.Target)-audio, 0)
@@ -158,7 +162,7 @@ func (a *Allotter) Divide(now mono.Time, line Line, streams []Stream, shares []S
 	return a.want(audio)
 }
 
-// observe takes over what the streams are; it tells whether that is something new.
+// observe takes over what the streams are; it reports whether that is something new.
 func (a *Allotter) observe(streams []Stream) (changed bool) {
 	if len(a.states) != len(streams) {
 		changed = true
@@ -226,12 +230,12 @@ func (s *state) climb(x *Stream) {
 	}
 }
 
-// gives tells whether a layer is what the stream gets now.
+// gives reports whether a layer is what the stream gets now.
 func (s *state) gives(l media.Layer) bool { return s.known && !s.paused && l == s.given }
 
 func sameLevel(a, b media.Layer) bool { return a.Encoding == b.Encoding && a.Spatial == b.Spatial }
 
-// above tells whether a layer is more than a wish in something.
+// above reports whether a layer is more than a wish in something.
 func above(l, wish media.Layer) bool {
 	return wish.Encoding >= 0 && l.Encoding > wish.Encoding || wish.Spatial >= 0 && l.Spatial > wish.Spatial ||
 		wish.Temporal >= 0 && l.Temporal > wish.Temporal
@@ -271,7 +275,7 @@ func (a *Allotter) used() (sum float64) {
 	return sum
 }
 
-// restart plans anew, from nothing.
+// restart plans again, from nothing.
 func (a *Allotter) restart() {
 	for i := range a.states {
 		a.states[i].plan = -1
@@ -424,7 +428,7 @@ func (a *Allotter) give(streams []Stream, shares []Share) {
 	}
 }
 
-// want is what the next step needs in all.
+// want is the total rate that the next step needs.
 func (a *Allotter) want(audio float64) uint64 {
 	used := a.used()
 	for i := range a.states {

@@ -261,6 +261,23 @@ func TestUpSettles(t *testing.T) {
 	}
 }
 
+// A target below what arrives is no reason to go down where nothing tells that this is too much.
+func TestWhatArrivesIsCarried(t *testing.T) {
+	for _, c := range []struct {
+		arriving uint64
+		sure     bool
+		stays    bool
+	}{{1_550_000, false, true}, {1_550_000, true, false}, {900_000, false, false}, {0, false, false}} {
+		var r run
+		r.stay(5*time.Second, 2000, false, audio(), camera())
+		streams, shares := []Stream{audio(), camera()}, make([]Share, 2)
+		r.Divide(r.now.Add(time.Second), Line{Target: 1_000_000, Sure: c.sure, Arriving: c.arriving}, streams, shares)
+		if stays := shares[1].Ceiling == layer(2, 1); stays != c.stays {
+			t.Errorf("%+v: %+v", c, shares[1])
+		}
+	}
+}
+
 // Video pauses when not even its lowest layer fits for a while, that of least weight first, and comes
 // back with a margin.
 func TestPause(t *testing.T) {

@@ -14,10 +14,10 @@ type Entry[T any] struct {
 // At is when it is due, as was said last.
 func (e *Entry[T]) At() mono.Time { return e.at }
 
-// In tells whether it is in a heap.
+// In reports whether it is in a heap.
 func (e *Entry[T]) In() bool { return e.place > 0 }
 
-// First tells whether nothing else in its heap is due before.
+// First reports whether nothing else in its heap is due before.
 func (e *Entry[T]) First() bool { return e.place == 1 }
 
 // Heap has entries by the time at which they are due. The zero value is empty. Its owner
@@ -27,7 +27,7 @@ type Heap[T any] struct{ list []*Entry[T] }
 // Len is how many entries there are.
 func (h *Heap[T]) Len() int { return len(h.list) }
 
-// First is what is due first. There has to be something.
+// First is the item that is due first. There has to be one.
 func (h *Heap[T]) First() T { return h.list[0].Of }
 
 // Next is when that is due, mono.Never if there is nothing.
@@ -70,7 +70,7 @@ func (h *Heap[T]) Remove(e *Entry[T]) {
 	}
 }
 
-// before tells whether the entry at place i is due before that at j.
+// before reports whether the entry at place i is due before that at j.
 func (h *Heap[T]) before(i, j int) bool { return h.list[i-1].at < h.list[j-1].at }
 
 func (h *Heap[T]) swap(i, j int) {

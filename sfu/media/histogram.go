@@ -30,7 +30,7 @@ func (h *Histogram) Observe(v float64) {
 	h.sum.Add(uint64(v/h.unit + 0.5))
 }
 
-// Distribution is what a histogram has counted so far.
+// Distribution has the counts of a histogram so far.
 type Distribution struct {
 	Count   uint64
 	Sum     float64

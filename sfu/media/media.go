@@ -65,7 +65,7 @@ var codecNames = map[string]CodecName{
 // ParseCodecName maps an rtpmap encoding name (any case) to a CodecName.
 func ParseCodecName(s string) CodecName { return codecNames[strings.ToLower(s)] }
 
-// Inspected tells whether payloads of the format are looked into.
+// Inspected reports whether payloads of the format are looked into.
 func (c CodecName) Inspected() bool { return c >= VP8 && c <= RED }
 
 // Layer is a position in an encoding's structure. -1 means "none yet" (as a

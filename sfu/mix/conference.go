@@ -113,7 +113,7 @@ func (c *Conference) obey(now mono.Time) {
 	}
 }
 
-// rest tells whether another frame is to be mixed. If it was the last one ever, the output
+// rest reports whether another frame is to be mixed. If it was the last one ever, the output
 // ends.
 func (c *Conference) rest() (busy bool) {
 	c.mu.Lock()
@@ -129,12 +129,12 @@ func (c *Conference) rest() (busy bool) {
 	return busy
 }
 
-// busy tells whether somebody is there for whom it is worth mixing.
+// busy reports whether somebody is there for whom it is worth mixing.
 func (c *Conference) busy() bool {
 	return slices.ContainsFunc(c.parties, func(p *Party) bool { return !p.cfg.Idle })
 }
 
-// mixFrame takes what all say, and gives each what the others said.
+// mixFrame takes the sound of all, and gives each that of the others.
 func (c *Conference) mixFrame(at mono.Time) {
 	c.count.Ticks++
 	clear(c.sum)

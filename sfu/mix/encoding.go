@@ -7,7 +7,7 @@ import (
 	"bifrons/rtp/resample"
 )
 
-// key is what parties have in common that share an encoding.
+// key has the settings of parties that share an encoding.
 type key struct {
 	codec    Codec
 	settings opus.Settings // zero but for Opus
@@ -117,7 +117,7 @@ func (e *encoding) independent() {
 	}
 }
 
-// leadsTo tells whether a listener can go on with another encoding without a click.
+// leadsTo reports whether a listener can continue with another encoding without a click.
 func (e *encoding) leadsTo(other *encoding) bool {
 	return e.key.codec != Opus || len(e.out) == 0 || len(other.out) == 0 || opus.Seamless(e.out, other.out)
 }
@@ -195,7 +195,7 @@ func (e *encoding) sendOwn(at mono.Time, p *Party) {
 	e.send(at)
 }
 
-// send limits, encodes and sends what is in pcm. Silence that goes on is encoded once.
+// send limits, encodes and sends pcm. Lasting silence is encoded once.
 func (e *encoding) send(at mono.Time) {
 	if silent(e.pcm) {
 		e.still++

@@ -35,7 +35,7 @@ const (
 	stillness = 25
 )
 
-// Codec is what a party sends and gets.
+// Codec is the codec of a party, both ways.
 type Codec uint8
 
 // The codecs.
@@ -52,7 +52,7 @@ func (c Codec) clockRate() uint32 {
 	return 8000
 }
 
-// Packet is what a party sent.
+// Packet is a packet from a party.
 type Packet struct {
 	Seq       uint64 // extended
 	Timestamp uint32
@@ -81,7 +81,7 @@ type Listener interface {
 	Close()
 }
 
-// Output takes what a conference encodes. It is called by the goroutine that mixes.
+// Output takes the encoded frames of a conference. It is called by the goroutine that mixes.
 type Output interface {
 	// Open makes a stream of a codec; its listener has it alone if that is not nil.
 	Open(c Codec, alone Listener) (stream int)
@@ -169,7 +169,7 @@ func (s *Stats) Add(o Stats) {
 	s.Parties += o.Parties
 }
 
-// PartyStats is how a party fares.
+// PartyStats are the figures of a party.
 type PartyStats struct {
 	Heard     bool
 	HasLevel  bool

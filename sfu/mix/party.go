@@ -97,10 +97,10 @@ func (p *Party) SetListener(l Listener, alone bool) {
 	})
 }
 
-// ResetDecoder makes its decoder begin anew.
+// ResetDecoder makes its decoder start again.
 func (p *Party) ResetDecoder() { p.c.do(func(mono.Time) { p.dropDecoder() }) }
 
-// Stats tells how it fares.
+// Stats returns its figures.
 func (p *Party) Stats() PartyStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -158,7 +158,7 @@ func (p *Party) dropDecoder() {
 	}
 }
 
-// listen takes what it said in a frame.
+// listen takes the party's sound in a frame.
 func (p *Party) listen(at mono.Time) {
 	p.says = false
 	if p.input == nil {
@@ -386,7 +386,7 @@ func (p *Party) tell() {
 	}
 }
 
-// talking tells when somebody talks: when the mean level of so many frames is above a
+// talking says when somebody talks: when the mean level of so many frames is above a
 // threshold. What no packet tells of is silence; in which frame one comes does not matter.
 type talking struct {
 	window, threshold int

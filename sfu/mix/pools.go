@@ -12,16 +12,16 @@ import (
 const maxSpare = 16
 
 // Pools keep decoders that are not in use at present, for all conferences. (An encoder that
-// begins anew is as dear as a new one.)
+// starts again is as dear as a new one.)
 type Pools struct {
 	mu       sync.Mutex
 	decoders map[form][]*opus.Decoder
 }
 
-// form is what decoders depend on.
+// form has the properties that decoders depend on.
 type form struct{ rate, channels int }
 
-// decoder is one that begins anew.
+// decoder is one that starts again.
 func (p *Pools) decoder(codec Codec, c Config) (jitter.Decoder, error) {
 	if codec != Opus {
 		return newG711(codec, c), nil

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// grid is what the times of frames are multiples of, so that conferences share
+	// grid is the unit of the times of frames, so that conferences share
 	// wake-ups.
 	grid = 5 * time.Millisecond
 	// maxBehind is how late a frame may be and still be mixed.

@@ -37,7 +37,7 @@ const (
 	CauseHandshakeLimit              // no DTLS handshake in time
 	CauseHandshake                   // the DTLS handshake failed
 	CauseNoRenewal                   // the remote ended the association to begin another one, but did not in time
-	CauseUnreachable                 // a far end outside of WebRTC refuses what is sent
+	CauseUnreachable                 // a far end outside WebRTC refuses what is sent
 	CauseInternal                    // a panic
 	numCauses
 )
@@ -66,7 +66,7 @@ var causes = [numCauses]struct {
 // String is a short English name.
 func (c Cause) String() string { return causes[min(c, numCauses-1)].name }
 
-// Reason is what the client is told.
+// Reason is the text for the client.
 func (c Cause) Reason() Reason { return causes[min(c, numCauses-1)].reason }
 
 // ICECause is the Cause of a connection that ends since its agent has failed.
@@ -88,7 +88,7 @@ func DTLSCause(k dtls.ReasonKind) Cause {
 // Close ends the connection and tells the remote by a DTLS alert.
 func (p *Peer) Close(_ mono.Time, r Reason) { p.end(CauseClosed, r) }
 
-// Fail is Close for what the engine finds.
+// Fail is Close for causes found by the engine.
 func (p *Peer) Fail(_ mono.Time, c Cause) { p.end(c, c.Reason()) }
 
 func (p *Peer) end(c Cause, r Reason) {

@@ -8,7 +8,7 @@ import (
 	"bifrons/sfu/media"
 )
 
-// EventKind tells what happened to a peer connection.
+// EventKind says what happened to a peer connection.
 type EventKind uint8
 
 // Kinds of events.

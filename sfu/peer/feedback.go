@@ -18,7 +18,7 @@ const (
 	keyframeRepeats = 3
 	// silence is after how long without a packet an encoding is not waited for.
 	silence = time.Second
-	// defaultBitrate is what REMB says without a limit, in bit/s.
+	// defaultBitrate is the rate in REMB without a limit, in bit/s.
 	defaultBitrate = 10_000_000
 	cname          = "janus"
 	// maxCompound keeps reports below any path MTU, in bytes.
@@ -189,7 +189,7 @@ func (s *section) keyframeTurn(now mono.Time) {
 	}
 }
 
-// lacksKeyframe tells whether an encoding goes on without the key frame that is
+// lacksKeyframe reports whether an encoding goes on without the key frame that is
 // wanted.
 func (s *section) lacksKeyframe(now mono.Time) bool {
 	for _, rx := range s.receivers {
@@ -345,7 +345,7 @@ func (p *Peer) slowLink(s *section, uplink bool, lost int) {
 	}
 }
 
-// watchSilence tells when an encoding that had media has none any more.
+// watchSilence says when an encoding that had media has none any more.
 func (p *Peer) watchSilence(now mono.Time, s *section, i int, rx *receiver) {
 	idle := rx.window == 0
 	rx.window = 0

@@ -8,7 +8,7 @@ import (
 	"bifrons/sfu/route"
 )
 
-// record is what it takes to send a packet again exactly as it was. There is one
+// record has everything needed to send a packet again exactly as it was. There is one
 // for every packet of the last second and each subscriber: 32 bytes.
 type record struct {
 	arrived      uint32 // of the incoming packet, which it and ssrc identify
@@ -38,7 +38,7 @@ const (
 	encodingShift = 6
 )
 
-// recordOf makes a record of what goes out for p.
+// recordOf makes the record of the packet sent for p.
 func recordOf(p *route.Packet, out *route.Outgoing) record {
 	r := record{
 		arrived: arrivalOf(p), ssrc: p.SSRC, incoming: uint16(p.Seq), pad: p.Pad,
@@ -53,7 +53,7 @@ func recordOf(p *route.Packet, out *route.Outgoing) record {
 // arrivalOf is when p arrived, in us of the media clock.
 func arrivalOf(p *route.Packet) uint32 { return uint32(p.Arrival / mono.Time(time.Microsecond)) }
 
-// of tells whether the record is of p.
+// of reports whether the record is of p.
 func (r *record) of(p *route.Packet) bool {
 	return r.arrived == arrivalOf(p) && r.ssrc == p.SSRC && r.pad == p.Pad
 }

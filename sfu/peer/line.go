@@ -20,7 +20,7 @@ type Estimation struct {
 	Start uint64 // bit/s before anything is known, 0 = bwe.DefaultStart
 }
 
-// line is what is known of the way to the remote. There is one while estimation is on,
+// line is the state of the way to the remote. There is one while estimation is on,
 // video is sent, and the remote can tell how that fares.
 type line struct {
 	peer      *Peer
@@ -40,6 +40,9 @@ type line struct {
 	pacing   uint64    // bit/s at which video leaves that is spread
 	short    mono.Time // when a congestion was seen last
 	near     bool      // the line is near its limit
+	target   uint64    // bit/s
+	credit   float64   // bytes that may be sent again
+	credited mono.Time // when that was last looked at
 	probe    probe
 	nextPump mono.Time
 	paced    uint64 // packets that had to wait
@@ -202,7 +205,7 @@ func (l *line) feedback(now mono.Time, t *rtcp.TWCC) {
 	l.told(now)
 }
 
-// estimated takes what the remote estimates.
+// estimated takes the remote's own estimate.
 func (l *line) estimated(now mono.Time, bps uint64) {
 	l.remb = bps
 	l.control.REMB(now, bps)
@@ -211,7 +214,7 @@ func (l *line) estimated(now mono.Time, bps uint64) {
 	}
 }
 
-// report takes what the remote says of what o sends.
+// report takes the remote's report on the media of o.
 func (l *line) report(now mono.Time, o *sender, b *rtcp.ReportBlock) {
 	if o.stats.SmoothedRTT > 0 {
 		l.control.RTT(now, o.stats.SmoothedRTT)
@@ -242,7 +245,7 @@ func (l *line) told(now mono.Time) {
 	}
 }
 
-// calm tells whether it is enough to look at the line now and then.
+// calm reports whether it is enough to look at the line now and then.
 func (l *line) calm() bool {
 	return !l.near && !l.probe.on() && l.control.Calm()
 }
@@ -281,7 +284,7 @@ func (l *line) advance(now mono.Time) {
 	l.peer.wake(l.nextPump)
 }
 
-// holds tells whether video waits for the line to carry it.
+// holds reports whether video waits for the line to carry it.
 func (l *line) holds() bool {
 	for _, s := range l.peer.sections {
 		if s.share.Paused && s.Send && s.out.sub.Track() != nil {

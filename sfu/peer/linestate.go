@@ -7,7 +7,7 @@ import (
 	"bifrons/rtp/mono"
 )
 
-// Line is what is known of the way to a remote at one moment: a copy.
+// Line is the state of the way to a remote at one moment: a copy.
 type Line struct {
 	At       mono.Time
 	Feedback LineFeedback
@@ -30,7 +30,7 @@ type Line struct {
 	Counts                       bwe.Counters
 }
 
-// LineFeedback is how a remote tells what arrives.
+// LineFeedback is how a remote says what arrives.
 type LineFeedback uint8
 
 // Kinds of feedback.

@@ -26,6 +26,11 @@ const (
 	oldLeast = 400
 	// probeLong is how long the rest of a probe waits for the end of a picture.
 	probeLong = 200 * time.Millisecond
+	// While the line is short, so much of the target may be sent again, of some time at once, and
+	// so many bytes in any case.
+	repairShare = 0.25
+	repairTime  = 500 * time.Millisecond
+	repairLeast = 3000
 	// maxPadding is the most that one byte of length tells (RFC 3550, 5.1).
 	maxPadding = 255
 )
@@ -40,13 +45,29 @@ type probe struct {
 
 func (c *probe) on() bool { return c.packets > 0 || c.bytes > 0 }
 
-// look takes what the estimate says of the pace.
+// look takes the pace from the estimate.
 func (l *line) look(now mono.Time, e *bwe.Estimate) {
-	l.pacing = e.Pacing
+	l.pacing, l.target = e.Pacing, e.Target
 	if l.heard() && (e.Reason == bwe.Delay || e.Reason == bwe.Loss || e.Reason == bwe.NoFeedback) {
 		l.short = now
 	}
 	l.near = l.short != 0 && now.Sub(l.short) < shortTime && l.rate > nearShare*float64(e.Target)
+}
+
+// repairs tells whether n bytes may be sent again, and counts them. What was lost because a
+// line carries less than was sent would else fill it once more.
+func (l *line) repairs(now mono.Time, n int) bool {
+	if l.short == 0 || now.Sub(l.short) >= shortTime {
+		return true
+	}
+	rate := repairShare * float64(l.target) / 8
+	l.credit = min(l.credit+rate*now.Sub(l.credited).Seconds(), max(rate*repairTime.Seconds(), repairLeast))
+	l.credited = now
+	if l.credit < float64(n) {
+		return false
+	}
+	l.credit -= float64(n)
+	return true
 }
 
 // measureRate follows at what rate packets leave.
@@ -68,7 +89,7 @@ func (l *line) pace() uint64 {
 	return l.pacing
 }
 
-// delays tells whether a packet of video has to wait. If nothing is short it never does.
+// delays reports whether a packet of video has to wait. If nothing is short it never does.
 func (l *line) delays(now mono.Time, bytes int) bool {
 	if l.pacer.Waiting() == 0 && !l.near && !l.probe.on() {
 		return false

@@ -20,7 +20,7 @@ import (
 	"bifrons/sfu/route"
 )
 
-// Options are what all peers of an engine are set up with.
+// Options are the settings of all peers of an engine.
 type Options struct {
 	Lite               bool // ICE lite (RFC 8445, 2.5)
 	RegularNomination  bool // instead of aggressive
@@ -51,11 +51,11 @@ func DefaultOptions() Options {
 	}
 }
 
-// Loop is what a peer needs of the loop that runs it.
+// Loop is the loop that runs a peer.
 type Loop interface {
 	// Reserve lends room for one outgoing datagram until the next call.
 	Reserve() []byte
-	// Commit sends the first n bytes of what Reserve lent.
+	// Commit sends the first n bytes of the memory that Reserve lent.
 	Commit(path ice.Path, n int)
 	// StartDTLS starts the handshake. Its datagrams come by SendDTLS, its
 	// outcome by DTLSConnected or DTLSClosed.
@@ -226,10 +226,10 @@ func (p *Peer) Deadline() mono.Time { return p.deadline }
 // wake makes Advance due at t at the latest; an unset t changes nothing.
 func (p *Peer) wake(t mono.Time) { p.deadline = mono.Earliest(p.deadline, t) }
 
-// Up tells whether media may flow.
+// Up reports whether media may flow.
 func (p *Peer) Up() bool { return p.up && !p.closed }
 
-// Closed tells whether the peer has ended.
+// Closed reports whether the peer has ended.
 func (p *Peer) Closed() bool { return p.closed }
 
 // RemoteAddr is where media is sent to, invalid if there is none yet.
@@ -302,7 +302,7 @@ func (p *Peer) RestartICE(now mono.Time, c ice.Credentials) {
 	}
 }
 
-// HandleDatagram takes what came by path: b.B[:b.N]. It reports whether it kept
+// HandleDatagram takes a datagram that arrived on path: b.B[:b.N]. It reports whether it kept
 // the buffer (and the reference that came with it).
 func (p *Peer) HandleDatagram(now mono.Time, path ice.Path, b *pktbuf.Buf) (kept bool) {
 	if p.closed {
@@ -354,7 +354,7 @@ func (p *Peer) HandleSTUN(now mono.Time, path ice.Path, b []byte) bool {
 	return v == ice.OK
 }
 
-// accept tells whether packets from path are taken: only where a connectivity
+// accept reports whether packets from path are taken: only where a connectivity
 // check has succeeded.
 func (p *Peer) accept(now mono.Time, path ice.Path) bool {
 	if path == p.pathRun {

@@ -18,7 +18,7 @@ const (
 )
 
 // renewal is the change to another DTLS association within one connection. When the
-// section that carries the transport of a bundle goes, Chromium begins a transport anew in
+// section that carries the transport of a bundle goes, Chromium begins a transport again in
 // the next one: with the same certificate and ICE credentials, other sockets and other
 // keys.
 type renewal struct {
@@ -33,11 +33,11 @@ func (r *renewal) allow(now mono.Time, from ice.Path) {
 
 func (r *renewal) allowed(now mono.Time) bool { return r.until != 0 && !r.running && now < r.until }
 
-// reached tells whether a path leads to the new transport, if there is to be one.
+// reached reports whether a path leads to the new transport, if there is to be one.
 func (r *renewal) reached(path ice.Path) bool { return !r.running || path != r.from }
 
 // renew waits for the remote's next association in place of the one that it has ended. What
-// goes with keys begins anew: rollover counters (RFC 3711, 3.3.1) and replay windows.
+// goes with keys starts again: rollover counters (RFC 3711, 3.3.1) and replay windows.
 func (p *Peer) renew(now mono.Time) {
 	p.renewal.running, p.renewal.until = true, now.Add(renewalTime)
 	p.wake(p.renewal.until)

@@ -38,5 +38,5 @@ func (r *reorder) note(seq uint64, timestamp uint32) bool {
 	return false
 }
 
-// reorders tells whether a codec can have B-frames.
+// reorders reports whether a codec can have B-frames.
 func reorders(c media.CodecName) bool { return c == media.H264 || c == media.H265 }

@@ -94,7 +94,7 @@ func (p *Peer) sending(ssrc uint32) *section {
 	return nil
 }
 
-// reportBlocks takes what the remote says of what it receives from us.
+// reportBlocks takes the remote's reports on the media from us.
 func (p *Peer) reportBlocks(now mono.Time, l rtcp.Blocks) {
 	for i := range l.Len() {
 		blk := l.At(i)
@@ -153,7 +153,7 @@ func (p *Peer) feedback(now mono.Time, f *rtcp.Feedback) {
 	}
 }
 
-// transportFeedback takes what the remote says of our numbered packets.
+// transportFeedback takes the remote's feedback on our numbered packets.
 func (p *Peer) transportFeedback(now mono.Time, f *rtcp.Feedback) {
 	if p.line == nil {
 		return

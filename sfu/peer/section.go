@@ -14,7 +14,7 @@ type section struct {
 	media.Section
 	peer *Peer
 
-	// payloads tells what payload types carry here: the codec's index plus one,
+	// payloads says what payload types carry here: the codec's index plus one,
 	// with rtxPayload for what repeats that codec. 0 = unknown.
 	payloads [128]uint8
 
@@ -38,7 +38,7 @@ type section struct {
 
 const rtxPayload = 1 << 7
 
-// payload is what a payload type stands for, nil if unknown; for rtx it is the
+// payload is the meaning of a payload type, nil if unknown; for rtx it is the
 // codec that is repeated.
 func (s *section) payload(pt uint8) (c *media.Codec, rtx bool) {
 	v := s.payloads[pt&0x7f]
@@ -48,7 +48,7 @@ func (s *section) payload(pt uint8) (c *media.Codec, rtx bool) {
 	return &s.Codecs[v&^rtxPayload-1], v&rtxPayload != 0
 }
 
-// extKind tells what a header extension means.
+// extKind says what a header extension means.
 type extKind uint8
 
 const (
@@ -217,7 +217,7 @@ func (p *Peer) Subscription(index int) *route.Subscription {
 	return nil
 }
 
-// Takes tells whether a section was negotiated to be sent a codec, with a payload type, 0 =
+// Takes reports whether a section was negotiated to be sent a codec, with a payload type, 0 =
 // any.
 func (p *Peer) Takes(index int, codec media.CodecName, pt uint8) bool {
 	s := p.section(index)

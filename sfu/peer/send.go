@@ -81,7 +81,7 @@ func (o *sender) LayerChanged(current, available media.Layer) {
 	})
 }
 
-// codecFor finds the negotiated payload type for what a track sends.
+// codecFor finds the negotiated payload type for the media of a track.
 func (o *sender) codecFor(p *route.Packet) *media.Codec {
 	list := o.section.Codecs
 	for i := range list {
@@ -135,7 +135,7 @@ func (o *sender) Send(now mono.Time, p *route.Packet, out route.Outgoing) {
 	o.send(now, &r, p, c)
 }
 
-// waits tells whether packets of the peer wait for their turn.
+// waits reports whether packets of the peer wait for their turn.
 func (o *sender) waits() bool {
 	l := o.section.peer.line
 	return l != nil && l.pacer.Waiting() > 0
@@ -207,6 +207,10 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 	if !o.limiter.Allow(now, seq) {
 		return
 	}
+	if l := s.peer.line; l != nil && !l.repairs(now, n) {
+		s.peer.loop.Drop(media.DropResend)
+		return
+	}
 	if rtx != 0 && s.RTXSSRC != 0 {
 		again := *r
 		n = o.repeat(now, &again, wire{packet: p, payloadType: rtx, original: seq}, bwe.Retransmission)
@@ -242,14 +246,14 @@ func (o *sender) repeat(now mono.Time, r *record, w wire, c bwe.Class) int {
 	return n
 }
 
-// numbered tells whether packets carry transport-wide numbers: those of audio only
+// numbered reports whether packets carry transport-wide numbers: those of audio only
 // where the line is estimated.
 func (o *sender) numbered() bool {
 	s := o.section
 	return s.Ext.TransportSequence != 0 && (s.Kind == media.Video || s.peer.line != nil)
 }
 
-// class is what packets of the section are for.
+// class is the class of the section's packets.
 func (o *sender) class() bwe.Class {
 	if o.section.Kind == media.Video {
 		return bwe.Video

@@ -17,7 +17,7 @@ type Weight struct {
 	Max      uint64 // bit/s, the most that it gets, 0 = no bound
 }
 
-// Share is what a section gets of the line.
+// Share is a section's part of the line.
 type Share struct {
 	Weight
 	Ceiling  media.Layer // -1 = none
@@ -30,13 +30,13 @@ type Share struct {
 }
 
 const (
-	// divideLeast is how often the line is divided anew at least while video flows.
+	// divideLeast is how often the line is divided again at least while video flows.
 	divideLeast = 100 * time.Millisecond
 	// patience is how long feedback is awaited before the line is taken to be unknown.
 	patience = 2 * time.Second
 )
 
-// lowest is what begins on a line that is not known yet.
+// lowest is the layer to begin with on a line that is not known yet.
 var lowest = media.Layer{Encoding: 0, Spatial: 0, Temporal: -1}
 
 // SetShare changes how a section counts. It stays with the section.
@@ -51,7 +51,7 @@ func (p *Peer) SetShare(now mono.Time, index int, w Weight) {
 	}
 }
 
-// heard tells whether the remote tells anything of what arrives.
+// heard reports whether the remote gives any feedback.
 func (l *line) heard() bool { return l.transport || l.remb != 0 }
 
 // divide gives each section what it gets of the line.
@@ -70,7 +70,7 @@ func (l *line) divide(now mono.Time) {
 	for i, s := range sections {
 		l.streams[i] = s.out.stream()
 	}
-	line := allot.Line{Target: e.Target, Sure: e.Reason.Sure(), Trailing: !l.transport}
+	line := allot.Line{Target: e.Target, Sure: e.Reason.Sure(), Trailing: !l.transport, Arriving: e.Acked}
 	if e.Reason == bwe.Limit && !l.transport {
 		line.Sure = false // what remotes say by REMB jumps
 	}
@@ -156,7 +156,7 @@ func (s *section) shareNow() *Share {
 	return &h
 }
 
-// within tells whether a layer is none above a bound.
+// within reports whether a layer is none above a bound.
 func within(l, bound media.Layer) bool {
 	in := func(l, bound int8) bool { return bound < 0 || l <= bound }
 	return in(l.Encoding, bound.Encoding) && in(l.Spatial, bound.Spatial) && in(l.Temporal, bound.Temporal)

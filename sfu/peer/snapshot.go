@@ -12,7 +12,7 @@ import (
 	"bifrons/sfu/media"
 )
 
-// Snapshot is what there is to tell about a peer connection at one moment. It
+// Snapshot is the state of a peer connection at one moment. It
 // is a copy: nothing in it changes afterwards. The codecs and encodings of its
 // sections are shared, and not to be changed. Times that are 0 have not come.
 type Snapshot struct {
@@ -120,7 +120,7 @@ type Received struct {
 	Reordered       bool          // see EventReordered
 }
 
-// Sent are the figures of what is sent in a section.
+// Sent are the figures of the media sent in a section.
 type Sent struct {
 	SSRC, RTXSSRC   uint32
 	ClockRate       uint32 // 0 before the first packet

@@ -28,15 +28,15 @@ type stream struct {
 	rtx      bool
 }
 
-// counters are what is kept of an SSRC for as long as the keys live. A remote
-// that stops sending by renegotiation goes on later with the numbers, and the
+// counters are the state of an SSRC that lasts as long as the keys. A remote
+// that stops sending by renegotiation later continues the numbers, and the
 // rollover counter, that it had.
 type counters struct {
 	srtp   srtp.StreamState
 	unwrap seq.Unwrapper
 }
 
-// receiver is what receives one encoding of a section.
+// receiver receives one encoding of a section.
 type receiver struct {
 	section  *section
 	encoding int
@@ -214,7 +214,7 @@ func (rx *receiver) arrived(now mono.Time) {
 	}
 }
 
-// emitMedia tells whether something is received, which has changed; silence is how
+// emitMedia reports whether something is received, which has changed; silence is how
 // long nothing came, if that is why.
 func (rx *receiver) emitMedia(silence time.Duration) {
 	s, sub := rx.section, -1

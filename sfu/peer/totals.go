@@ -2,7 +2,7 @@ package peer
 
 import "bifrons/sfu/media"
 
-// Observations are what the peers of one shard see of their paths.
+// Observations are the measurements of one shard's peers on their paths.
 type Observations struct {
 	RTT  *media.Histogram // of what is sent, by the remote's reports, in seconds
 	Loss *media.Histogram // fraction lost since the report before, 0 to 1

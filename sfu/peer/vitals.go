@@ -34,7 +34,7 @@ type Vitals struct {
 	Limit    bwe.Reason // why that is not more
 }
 
-// Vitals tells how the connection fares.
+// Vitals returns the connection's vital figures.
 func (p *Peer) Vitals(now mono.Time) Vitals {
 	v := Vitals{Stage: p.Stage(), Closed: p.closed}
 	for _, s := range p.sections {

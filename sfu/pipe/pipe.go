@@ -56,7 +56,7 @@ const (
 	flagFill
 )
 
-// Packet is one packet, with the numbers of the subscription. They go on over changes of
+// Packet is one packet, with the numbers of the subscription. They continue across changes of
 // layers and SSRCs.
 type Packet struct {
 	Data      []byte // header, extensions as they came, payload; no padding. Lent until the next Next
@@ -103,7 +103,7 @@ func (p *Pipe) TakeLowest(now mono.Time) {
 	p.sub.SetTarget(now, media.Layer{Encoding: 0, Spatial: -1, Temporal: -1}, 0)
 }
 
-// SetPaused stops or resumes it. Numbers and timestamps go on.
+// SetPaused stops or resumes it. Numbers and timestamps continue.
 func (p *Pipe) SetPaused(now mono.Time, paused bool) { p.sub.SetPaused(now, paused) }
 
 // RequestKeyframe asks for a key frame.
@@ -113,7 +113,7 @@ func (p *Pipe) RequestKeyframe(now mono.Time) {
 	}
 }
 
-// Cut ends it: what has come by now is the last that is put in.
+// Cut ends it: packets that have arrived by now are the last.
 func (p *Pipe) Cut(now mono.Time) {
 	if t := p.sub.Track(); t != nil {
 		t.Flush(now)

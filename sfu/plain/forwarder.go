@@ -13,7 +13,7 @@ import (
 	"bifrons/sfu/route"
 )
 
-// Forward says where a Forwarder sends to, and what.
+// Forward says where a Forwarder sends, and what.
 type Forward struct {
 	To netip.AddrPort
 	// RTCP is where the receiver's feedback comes from; invalid = none.
@@ -54,7 +54,7 @@ type Forwarder struct {
 	lastTS  uint32
 	lastAt  mono.Time
 
-	// Packets and Bytes are what was sent.
+	// Packets and Bytes count what was sent.
 	Packets, Bytes uint64
 }
 
@@ -76,7 +76,7 @@ func NewForwarder(now mono.Time, loop Loop, t *route.Track, f Forward) *Forwarde
 	return w
 }
 
-// listen takes what comes in the track.
+// listen takes the packets of the track.
 func (f *Forwarder) listen(now mono.Time) {
 	switch {
 	case f.track == nil:
@@ -87,7 +87,7 @@ func (f *Forwarder) listen(now mono.Time) {
 	}
 }
 
-// Attach goes on with another track of the same kind.
+// Attach continues with another track of the same kind.
 func (f *Forwarder) Attach(now mono.Time, t *route.Track) {
 	if t == f.track {
 		return
@@ -183,7 +183,7 @@ func (f *Forwarder) Take(p *route.Packet) {
 
 // base follows a new run. The first one keeps its numbers, and so does every
 // one with an SSRC of its own, for which a receiver starts with rollover counter 0.
-// Under one SSRC the numbers go on: none is used twice.
+// Under one SSRC the numbers continue: none is used twice.
 func (f *Forwarder) base(p *route.Packet) {
 	ssrc := binary.BigEndian.Uint32(p.Buf.B[8:])
 	switch {
@@ -232,7 +232,7 @@ func (f *Forwarder) Fill(mono.Time, *route.Packet, route.Outgoing) {}
 // LayerChanged implements route.Sink.
 func (f *Forwarder) LayerChanged(_, _ media.Layer) {}
 
-// write sends one packet with its header as it came, but for what o says.
+// write sends one packet with its header as it came, except for the changes in o.
 func (f *Forwarder) write(p *route.Packet, o route.Outgoing) {
 	b := f.loop.Reserve()
 	head, size := int(p.Off), int(p.Off)+int(p.Len)

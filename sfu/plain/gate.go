@@ -19,7 +19,7 @@ type gate struct {
 	taken     bool           // something of the far end was taken
 }
 
-// signal takes what was signalled. Only another address opens a gate anew.
+// signal takes the signalled address. Only another address opens a gate again.
 func (g *gate) signal(a netip.AddrPort, r *Remote) {
 	g.net = r.LatchNet
 	if a == g.signalled {
@@ -29,10 +29,10 @@ func (g *gate) signal(a netip.AddrPort, r *Remote) {
 	*g = gate{signalled: a, to: a, latch: r.Latch, net: r.LatchNet}
 }
 
-// admits tells whether what comes from an address is the far end's.
+// admits reports whether what comes from an address is the far end's.
 func (g *gate) admits(from netip.AddrPort) bool { return from == g.to && from.IsValid() }
 
-// open tells whether the gate may latch on an address, if the packet is authentic.
+// open reports whether the gate may latch on an address, if the packet is authentic.
 func (g *gate) open(from netip.AddrPort, authentic bool) bool {
 	return g.latch && !g.taken && g.to.IsValid() && (authentic || g.net.IsValid() && g.net.Contains(from.Addr()))
 }
@@ -78,7 +78,7 @@ func (s *Session) latchRTP(from netip.AddrPort, b *pktbuf.Buf) bool {
 	return true
 }
 
-// authentic tells whether an SRTP packet is, and changes neither it nor what is
+// authentic reports whether an SRTP packet is, and changes neither it nor what is
 // known of its SSRC.
 func (s *Session) authentic(h *rtp.Header, b *pktbuf.Buf) bool {
 	try := s.loop.Buffer()

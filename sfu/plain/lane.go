@@ -18,7 +18,7 @@ const (
 	maxMisorder = 1000
 )
 
-// What may be between the packets of one run.
+// Limits between the packets of one run.
 const (
 	// maxClockStep is how far timestamps may stray from the time that has passed.
 	maxClockStep = 5 * time.Second
@@ -37,9 +37,9 @@ const (
 )
 
 // lane is one encoding of a track: whatever sends it now. Senders come and go,
-// change their SSRC or start anew with the same; everything that is not the
+// change their SSRC or start again with the same; everything that is not the
 // continuation of what was before gets another key, by which subscriptions see
-// that numbers and timestamps have to be based anew.
+// that numbers and timestamps have to be based again.
 type lane struct {
 	started   bool
 	fresh     bool // the next packet is the first one, at all or after a pause
@@ -56,7 +56,7 @@ type lane struct {
 
 	highest   uint16
 	stamp     uint32    // timestamp of the highest number
-	timestamp uint32    // of the highest number whose timestamp tells when it was sent
+	timestamp uint32    // of the highest number whose timestamp says when it was sent
 	at        mono.Time // and its arrival, 0 if there was none
 	rate      uint32    // Hz, of that timestamp
 	seen      seq.Window
@@ -87,12 +87,12 @@ type arrival struct {
 	track, encoding int
 	header          rtp.Header
 	codec           media.Codec
-	rate            uint32 // Hz, of a timestamp that tells when the packet was sent, else 0
+	rate            uint32 // Hz, of a timestamp that says when the packet was sent, else 0
 	buf             *pktbuf.Buf
 	payload         []byte // within buf
 }
 
-// verdict is what a packet is to its lane.
+// verdict is a lane's judgement of a packet.
 type verdict uint8
 
 const (
@@ -102,7 +102,7 @@ const (
 	repeated                // came before
 )
 
-// judge tells what an authentic packet is. Between late packets and those of a
+// judge says what an authentic packet is. Between late packets and those of a
 // sender that starts again with lower numbers, silence and clock decide.
 func (ln *lane) judge(now mono.Time, h *rtp.Header, rate uint32) verdict {
 	if !ln.started || h.SSRC != ln.ssrc || ln.renew || rate != 0 && ln.rate != 0 && rate != ln.rate {
@@ -137,7 +137,7 @@ func (ln *lane) judge(now mono.Time, h *rtp.Header, rate uint32) verdict {
 	return follows
 }
 
-// confirms tells whether a packet belongs together with the one that is held back.
+// confirms reports whether a packet belongs together with the one that is held back.
 func (ln *lane) confirms(now mono.Time, h *rtp.Header, rate uint32) bool {
 	if ln.held.buf == nil || h.SSRC != ln.ssrc || ln.renew {
 		return false

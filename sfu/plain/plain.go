@@ -1,4 +1,4 @@
-// Package plain is media outside of WebRTC, sans-IO: tracks that are fed by plain
+// Package plain is media outside WebRTC, sans-IO: tracks that are fed by plain
 // RTP or SRTP, and forwarders that send tracks as such (RFC 3550, RFC 3711).
 // Both run inside one shard's loop.
 package plain
@@ -12,7 +12,7 @@ import (
 	"bifrons/sfu/route"
 )
 
-// Loop is what the package needs of the loop that runs it.
+// Loop is the loop that runs the package's objects.
 type Loop interface {
 	// Flush asks for a Flush of the track before the pass ends.
 	Flush(t *route.Track)
@@ -24,7 +24,7 @@ type Loop interface {
 	Buffer() *pktbuf.Buf
 	// Reserve lends room for one datagram until the next call.
 	Reserve() []byte
-	// Commit sends the first n bytes of what Reserve lent.
+	// Commit sends the first n bytes of the memory that Reserve lent.
 	Commit(to netip.AddrPort, n int)
 }
 

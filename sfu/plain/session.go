@@ -36,7 +36,7 @@ type Remote struct {
 	LatchNet netip.Prefix
 }
 
-// SessionConfig is what a Session has for its life.
+// SessionConfig are the settings of a Session for its life.
 type SessionConfig struct {
 	Kind  media.Kind
 	SSRC  uint32 // of what is sent
@@ -68,7 +68,7 @@ type Session struct {
 	drops   [media.NumDrops]uint64
 	closed  bool
 
-	// What comes in.
+	// Incoming media.
 	in       *Source
 	receives bool
 	rx       stats.Receiver
@@ -83,7 +83,7 @@ type Session struct {
 	rtcp     gate
 	strange  strangers
 
-	// What goes out.
+	// Outgoing media.
 	sub     *route.Subscription
 	sends   bool
 	tx      stats.Sender
@@ -137,7 +137,7 @@ func (c counting) Drop(d media.Drop) {
 	c.Loop.Drop(d)
 }
 
-// SetRemote changes the far end. SSRC and numbers go on, unless another key of SRTP
+// SetRemote changes the far end. SSRC and numbers continue, unless another key of SRTP
 // would leave the far end in doubt about the rollover counter.
 func (s *Session) SetRemote(now mono.Time, r Remote) {
 	if s.closed {
@@ -172,7 +172,7 @@ func unmap(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }
 
-// SetDirection says whether media is sent and received. RTCP goes on (RFC 3264, 5.1).
+// SetDirection says whether media is sent and received. RTCP continues (RFC 3264, 5.1).
 func (s *Session) SetDirection(now mono.Time, send, receive bool) {
 	if s.closed {
 		return
@@ -189,13 +189,13 @@ func (s *Session) adjust(now mono.Time) {
 	}
 }
 
-// Track is what the far end sends, nil after the end.
+// Track is the media from the far end, nil after the end.
 func (s *Session) Track() *route.Track { return s.in.Track(0) }
 
 // RequestKeyframe asks the far end for a key frame.
 func (s *Session) RequestKeyframe(now mono.Time) { s.in.RequestKeyframe(now, 0) }
 
-// HandleRTP takes what came by the RTP port. It reports whether it kept the buffer.
+// HandleRTP takes a packet from the RTP port. It reports whether it kept the buffer.
 func (s *Session) HandleRTP(now mono.Time, from netip.AddrPort, b *pktbuf.Buf) (kept bool) {
 	switch {
 	case s.closed || !s.rtp.admits(from) && !s.latchRTP(from, b):
@@ -222,7 +222,7 @@ func (s *Session) Refused(to netip.AddrPort) {
 	}
 }
 
-// HandleRTCP takes what came by the RTCP port.
+// HandleRTCP takes a packet from the RTCP port.
 func (s *Session) HandleRTCP(now mono.Time, from netip.AddrPort, b *pktbuf.Buf) {
 	if s.closed {
 		return

@@ -32,5 +32,5 @@ func (x *shifts) number(in uint64) uint64 {
 	return out
 }
 
-// late tells whether a number is from before the last insertion.
+// late reports whether a number is from before the last insertion.
 func (x *shifts) late(in uint64) bool { return x.n > 0 && in < x.list[x.n-1].at }

@@ -84,7 +84,7 @@ func NewSource(loop Loop, tracks []TrackConfig, opener *srtp.Receiver) *Source {
 	return s
 }
 
-// track is a TrackConfig with what comes for it.
+// track is a TrackConfig with its incoming media.
 type track struct {
 	TrackConfig
 	out      *route.Track
@@ -147,7 +147,7 @@ func (s *Source) LastPacket(i int) (at mono.Time, ok bool) {
 	return at, at != 0
 }
 
-// Find tells which track and encoding an SSRC belongs to.
+// Find says which track and encoding an SSRC belongs to.
 func (s *Source) Find(ssrc uint32) (track, encoding int, ok bool) {
 	for i, t := range s.tracks {
 		if t.SSRC == 0 || ssrc < t.SSRC {
@@ -369,7 +369,7 @@ func (s *Source) SetHeld(held bool) {
 	}
 }
 
-// Held tells whether everything is kept back.
+// Held reports whether everything is kept back.
 func (s *Source) Held() bool { return s.held }
 
 // Touch notes that something came for a track.
@@ -396,7 +396,7 @@ func (s *Source) Tick(now mono.Time) {
 	}
 }
 
-// tellMedia tells whether an encoding is received, which has changed.
+// tellMedia reports whether an encoding is received, which has changed.
 func (s *Source) tellMedia(i, encoding int) {
 	if s.OnMedia != nil {
 		s.OnMedia(i, encoding, s.tracks[i].lanes[encoding].receiving)

@@ -26,7 +26,7 @@ type tones struct {
 const (
 	// toneSilence is how long nothing comes of a tone that is over.
 	toneSilence = mono.Time(500 * time.Millisecond)
-	// longestTone is what one segment can say at most.
+	// longestTone is the longest duration that one segment can express.
 	longestTone = 0xffff
 	eventLen    = 4
 )

@@ -15,7 +15,7 @@ import (
 // Reader reads media to play. Its methods are called by one goroutine at a time, which may
 // wait in them, for a disk.
 type Reader interface {
-	// Next appends the next packet to dst, and tells when it is due after the
+	// Next appends the next packet to dst, and says when it is due after the
 	// beginning; that never falls. Nothing appended is silence until then.
 	// After an error nothing follows; io.EOF is the end.
 	Next(dst []byte) (packet []byte, at time.Duration, err error)
@@ -24,7 +24,7 @@ type Reader interface {
 	Close() error
 }
 
-// Destination is what a player plays to. All but Contain is called by the goroutine of the
+// Destination takes the packets of a player. All but Contain is called by the goroutine of the
 // timers, and waits for nothing.
 type Destination interface {
 	// Write takes over a packet of a track, which it has to release; false = not
@@ -67,7 +67,7 @@ type Player struct {
 	over   bool
 }
 
-// playing is a part in a player, with what was read ahead of it.
+// playing is a part in a player, with its packets read ahead.
 type playing struct {
 	Part
 	player *Player
@@ -189,13 +189,13 @@ func (s *slab) lend() *pktbuf.Buf {
 	return b
 }
 
-// shift goes on to the next item.
+// shift moves on to the next item.
 func (s *slab) shift() {
 	s.start = s.items[s.next].end + Spare
 	s.next++
 }
 
-// Hold makes the player wait, or go on where it was.
+// Hold makes the player wait, or resume where it was.
 func (p *Player) Hold(on bool) {
 	sched := p.sched
 	sched.mu.Lock()

@@ -105,7 +105,7 @@ func (sched *Scheduler) play(in *playing, now mono.Time) {
 	done = true
 }
 
-// swap takes what was read ahead when the rest was played. It tells whether there is
+// swap takes what was read ahead when the rest was played. It reports whether there is
 // anything to play, or nothing because it is the end.
 func (sched *Scheduler) swap(in *playing) bool {
 	if in.front.done() && in.ready {
@@ -159,7 +159,7 @@ func (sched *Scheduler) give(in *playing, b []byte, now mono.Time) bool {
 	return true
 }
 
-// next is when to go on with a part that has not played yet what is due.
+// next is when to resume a part that still has packets due.
 func (in *playing) next(now mono.Time) mono.Time {
 	if in.front.done() {
 		return now
@@ -167,7 +167,7 @@ func (in *playing) next(now mono.Time) mono.Time {
 	return in.player.base.Add(in.front.items[in.front.next].at)
 }
 
-// may tells whether a part may play n bytes more at once.
+// may reports whether a part may play n bytes more at once.
 func (in *playing) may(n int, now mono.Time) bool {
 	if passed := now.Sub(in.since); passed > 0 {
 		in.spent = max(0, in.spent-int(min(passed, time.Second)*rate/time.Second))

@@ -77,7 +77,7 @@ func (sched *Scheduler) Play(to Destination, parts []Part, held bool, ended func
 // now is the time.
 func (sched *Scheduler) now() mono.Time { return mono.Time(time.Since(sched.begun)) }
 
-// Close stops all players, and those that are started later.
+// Close stops all players, including those started later.
 func (sched *Scheduler) Close() {
 	sched.mu.Lock()
 	defer sched.mu.Unlock()
@@ -197,7 +197,7 @@ func (sched *Scheduler) schedule(in *playing, now mono.Time) {
 	sched.wakeUp()
 }
 
-// unschedule takes a part out of those that play.
+// unschedule removes a part from the playing ones.
 func (sched *Scheduler) unschedule(in *playing) {
 	sched.parts.Remove(&in.turn)
 	if sched.running && sched.parts.Len() == 0 {

@@ -4,5 +4,5 @@ package record
 
 import "io/fs"
 
-// DeviceOf tells which file system a file is on: one queue for all.
+// DeviceOf says which file system a file is on: one queue for all.
 func DeviceOf(fs.FileInfo) uint64 { return 0 }

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// DeviceOf tells which file system a file is on.
+// DeviceOf says which file system a file is on.
 func DeviceOf(info fs.FileInfo) uint64 {
 	if s, ok := info.Sys().(*syscall.Stat_t); ok {
 		return uint64(s.Dev)

@@ -9,7 +9,7 @@ import (
 	"bifrons/rtp/mono"
 )
 
-// output is what a File needs of an os.File.
+// output has the methods of an os.File that a File needs.
 type output interface {
 	WriteAt(b []byte, offset int64) (int, error)
 	Truncate(size int64) error

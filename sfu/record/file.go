@@ -17,7 +17,7 @@ type Config struct {
 	Next bool
 	// Suffix is put behind the path until then, "" = none.
 	Suffix string
-	// Check, if not nil, tells whether there may be a file at a path, before it is made.
+	// Check, if not nil, reports whether there may be a file at a path, before it is made.
 	// It may wait for the file system.
 	Check  func(path string) error
 	Format Format
@@ -75,7 +75,7 @@ type File struct {
 	size int64 // in the file; the disk's
 }
 
-// Input makes a track go on with another input; the one before should be closed.
+// Input makes a track continue with another input; the one before should be closed.
 // joined leaves out the time in between.
 func (f *File) Input(i int, in Input, joined bool) {
 	f.mu.Lock()
@@ -129,7 +129,7 @@ func (f *File) Close() {
 	}
 }
 
-// ends tells whether it was closed.
+// ends reports whether it was closed.
 func (f *File) ends() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -186,7 +186,7 @@ func (f *File) collect(now mono.Time) (more bool) {
 	return !f.handOver(now)
 }
 
-// countDropped takes note of what the format has left out.
+// countDropped counts packets that the format has left out.
 func (f *File) countDropped() {
 	d, ok := f.cfg.Format.(interface{ Dropped() uint64 })
 	if !ok {
@@ -232,7 +232,7 @@ func (f *File) current(t *track) (in *source, ok bool) {
 	return t.inputs[0], true
 }
 
-// countLost takes note of what a pipe had no room for.
+// countLost counts packets that a pipe had no room for.
 func (f *File) countLost(in *source) {
 	lost := in.Lost()
 	if lost == in.lost {
@@ -330,7 +330,7 @@ func (f *File) count(taken, dropped uint64) {
 	}
 }
 
-// room tells whether n more bytes may wait for the disk.
+// room reports whether n more bytes may wait for the disk.
 func (f *File) room(n int) bool {
 	return len(f.fill)+n <= maxWaiting && f.disk.bytes.Load()+int64(n) <= maxDiskWaiting &&
 		f.recorder.waiting.Load()+int64(n) <= maxAllWaiting
@@ -342,7 +342,7 @@ func (f *File) wait(n int) {
 	f.disk.bytes.Add(int64(n))
 }
 
-// grown takes note of what was laid out.
+// grown records the size of the data laid out.
 func (f *File) grown(at mono.Time, before int) {
 	f.wait(len(f.fill) - before)
 	if before == 0 && len(f.fill) > 0 {

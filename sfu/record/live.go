@@ -123,7 +123,7 @@ func NewLive(container, app, comment string, tracks []LiveTrack) (*Live, error) 
 	return l, nil
 }
 
-// Container tells whether there is a container of such a name.
+// Container reports whether there is a container of such a name.
 func Container(name string) bool { return name == "webm" || name == "mkv" || name == "mp4" }
 
 // liveWriter is the writer of a container.

@@ -52,7 +52,7 @@ func (l *Live) next() (next int, waits bool) {
 	return next, waits
 }
 
-// ready tells whether the file may begin: reports have told where tracks belong, and each
+// ready reports whether the file may begin: reports have told where tracks belong, and each
 // has a frame, or that has taken too long.
 func (l *Live) ready(all bool) bool {
 	frames, missing := false, false

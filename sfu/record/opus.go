@@ -54,7 +54,7 @@ func (o *Opus) write(p *Packet) {
 	}
 }
 
-// laidOut is what was laid out.
+// laidOut is the data laid out so far.
 func (o *Opus) laidOut() (dst []byte) {
 	dst, o.dst = o.dst, nil
 	return dst

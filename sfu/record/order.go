@@ -24,7 +24,7 @@ type held struct {
 	at mono.Time
 }
 
-// take takes a packet and calls f with those that are in order now, itself or copies.
+// take takes a packet and calls f with the packets that are in order now, itself or copies.
 func (o *order) take(p *Packet, f func(*Packet)) {
 	if o.next == 0 {
 		o.next = p.Seq
@@ -59,7 +59,7 @@ func (o *order) take(p *Packet, f func(*Packet)) {
 	}
 }
 
-// release gives those that follow without a gap.
+// release gives the packets that follow without a gap.
 func (o *order) release(f func(*Packet)) {
 	n := 0
 	for n < len(o.waiting) && o.waiting[n].p.Seq == o.next {
@@ -84,7 +84,7 @@ func (o *order) expire(now mono.Time, f func(*Packet)) {
 	}
 }
 
-// oldest is when the first of those that wait came.
+// oldest is when the first waiting packet arrived.
 func (o *order) oldest() mono.Time {
 	at := o.waiting[0].at
 	for i := range o.waiting {

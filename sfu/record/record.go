@@ -1,6 +1,6 @@
 // Package record writes tracks to files.
 //
-// Packets wait in a pipe for a collector, a goroutine that comes by every 50 ms, has a
+// Packets wait in a pipe for a collector, a goroutine that runs every 50 ms, has a
 // Format lay them out, and gives what it has to the disk, a goroutine for each file
 // system. So a shard waits for nothing, and a file system that stalls holds up its own
 // files alone. What is too much for a queue is lost and counted by reason.
@@ -37,7 +37,7 @@ type Message struct {
 	Payload []byte
 }
 
-// Report is what a sender report said of a track (RFC 3550, 6.4.1).
+// Report is the part of a sender report about a track (RFC 3550, 6.4.1).
 type Report struct {
 	Track     int
 	SSRC      uint32
@@ -97,7 +97,7 @@ func (l Loss) String() string {
 
 // Bounds.
 const (
-	// interval is how often a collector comes by.
+	// interval is how often a collector runs.
 	interval = 50 * time.Millisecond
 	// fresh is how long something waits to be written at most.
 	fresh = 400 * time.Millisecond

@@ -62,7 +62,7 @@ func New(log *slog.Logger) *Recorder {
 	return r
 }
 
-// Open makes a file, in place of one that there is, and begins to record. Next to one
+// Open creates a file, replacing an existing one, and begins to record. Next to one
 // that is being recorded under the same path, or if Config.Next says so, it gets a number:
 // the lowest from 2 on that no file has. It waits for the file system, and for a recording
 // with its path that is about to end, but not for long.
@@ -150,7 +150,7 @@ func (r *Recorder) place(f *File) (out output, device uint64, err error) {
 	return nil, 0, ErrFull
 }
 
-// errTaken means that there is a file with a path, or that one is being recorded.
+// errTaken means that a file has this path, or is being recorded to it.
 var errTaken = errors.New("record: there is such a file")
 
 // claim makes the path of a file its own. Two that write to one would destroy each other.
@@ -240,13 +240,13 @@ func (r *Recorder) open(f *File, fresh bool) (output, uint64, error) {
 	}
 }
 
-// fileExists tells whether there is something with a path.
+// fileExists reports whether there is something with a path.
 func fileExists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
 }
 
-// createFile makes a file and the folders on the way, and tells which file system it is
+// createFile makes a file and the folders on the way, and says which file system it is
 // on.
 func createFile(path string) (output, uint64, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

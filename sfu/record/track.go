@@ -16,8 +16,8 @@ type Input interface {
 	RequestKeyframe()
 }
 
-// track is one track of a file: inputs one after the other, in numbers that go on.
-// The collector owns it, but for what the file's lock guards.
+// track is one track of a file: inputs one after another, in continuous numbers.
+// The collector owns it, except for the parts that the file's lock guards.
 type track struct {
 	clockRate uint32 // Hz
 
@@ -34,7 +34,7 @@ type track struct {
 	began bool
 }
 
-// source is an Input, and how the numbers go on to it.
+// source is an Input, and how its numbers continue those before.
 type source struct {
 	Input
 	joined bool   // the time since the one before is left out

@@ -14,7 +14,7 @@ type Ring[T any] struct {
 // Make makes room for n things that wait.
 func (r *Ring[T]) Make(n int) { r.slots = make([]T, n) }
 
-// Full tells the producer that there is no room.
+// Full reports to the producer that there is no room.
 func (r *Ring[T]) Full() bool { return r.head.Load()-r.tail.Load() == uint64(len(r.slots)) }
 
 // Put puts v in; the producer has found that there is room.
@@ -24,7 +24,7 @@ func (r *Ring[T]) Put(v *T) {
 	r.head.Store(head + 1)
 }
 
-// Waiting tells how many are to be taken.
+// Waiting says how many are to be taken.
 func (r *Ring[T]) Waiting() uint64 { return r.head.Load() - r.tail.Load() }
 
 // Front lends the consumer what was put in first and waits, until Shift.

@@ -4,11 +4,11 @@ import "bifrons/rtp/mono"
 
 // demander is a tap that does not need all that can be had.
 type demander interface {
-	// Demand is what it can take in bit/s, 0 = anything.
+	// Demand is the rate that it can take in bit/s, 0 = any.
 	Demand() uint64
 }
 
-// Layered tells whether the track can be thinned out for a subscription.
+// Layered reports whether the track can be thinned out for a subscription.
 func (t *Track) Layered() bool { return t.Simulcast || t.SVC }
 
 // Demand is the most that anybody can take of the track in bit/s, 0 if that is not known
@@ -44,7 +44,7 @@ func (t *Track) Demanded(now mono.Time) {
 	}
 }
 
-// SetDemand tells what the sink can take of the track in bit/s, with headers, 0 = anything.
+// SetDemand says what the sink can take of the track in bit/s, with headers, 0 = anything.
 // Another track begins with that.
 func (s *Subscription) SetDemand(now mono.Time, bps uint64) {
 	d := max(s.demand, bps) - min(s.demand, bps)
@@ -55,7 +55,7 @@ func (s *Subscription) SetDemand(now mono.Time, bps uint64) {
 	s.track.Demanded(now)
 }
 
-// Adapts tells whether the origin follows what this subscription can take: it can be asked,
+// Adapts reports whether the origin follows what this subscription can take: it can be asked,
 // and nobody takes more.
 func (s *Subscription) Adapts() bool {
 	t := s.track

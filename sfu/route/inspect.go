@@ -20,13 +20,13 @@ var kinds = [media.NumCodecs]codec.Kind{
 // is ready.
 type Inspector struct {
 	// Temporals is the number of temporal layers that the sender announced
-	// outside of its payloads, 0 = unknown.
+	// outside its payloads, 0 = unknown.
 	Temporals int8
 
 	dd *codec.DDState // made with the first dependency descriptor
 }
 
-// Inspect fills in what payload says of p, which has everything else by then.
+// Inspect fills in the fields of p that payload describes; p has all others by then.
 // It reports false for a payload that cannot be read; such a packet is forwarded
 // as it is.
 func (in *Inspector) Inspect(p *Packet, payload []byte) bool {

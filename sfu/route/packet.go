@@ -113,7 +113,7 @@ func (c *Cache) Put(p Packet, keep mono.Time) *Packet {
 	return s
 }
 
-// needed tells whether a packet must not give way to another one: it may wait for a Flush, or
+// needed reports whether a packet must not give way to another one: it may wait for a Flush, or
 // somebody may ask for it.
 func (p *Packet) needed(by *Packet, keep mono.Time) bool {
 	age := by.Arrival - p.Arrival

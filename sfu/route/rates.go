@@ -7,7 +7,7 @@ import (
 	"bifrons/sfu/media"
 )
 
-// Overhead is what a packet takes on the line beside its payload, in bytes: IPv4, UDP, RTP
+// Overhead is the size of a packet on the line besides its payload, in bytes: IPv4, UDP, RTP
 // with some header extensions, and the tag of SRTP.
 const Overhead = 60
 
@@ -167,7 +167,7 @@ func (r *rates) whole(t *Track) []Rate {
 	return r.points
 }
 
-// sent tells whether a level came within the last slots.
+// sent reports whether a level came within the last slots.
 func (r *rates) sent(level int) bool {
 	for ago := range min(r.done, 2) + 1 {
 		for _, c := range r.slot(ago)[level*rateTemporal : (level+1)*rateTemporal] {

@@ -48,7 +48,7 @@ type place struct {
 
 func placeOf(p *Packet) place { return place{ssrc: p.SSRC, timestamp: p.Timestamp, known: true} }
 
-// after tells whether p is of a picture not long before this one.
+// after reports whether p is of a picture not long before this one.
 func (l *place) after(p *Packet) bool {
 	const long = 90000 // a second; beyond that it is another clock
 	d := int32(p.Timestamp - l.timestamp)
@@ -154,7 +154,7 @@ func (s *selector) hear(now mono.Time, layer int8) {
 	s.silent[layer] = 0
 }
 
-// sent tells whether an encoding, or spatial layer, is being sent.
+// sent reports whether an encoding, or spatial layer, is being sent.
 func (s *selector) sent(layer int8) bool { return layer >= 0 && s.silent[layer] <= s.fallback }
 
 // best is the encoding to get to: the highest one that is sent up to the
@@ -174,7 +174,7 @@ func (s *selector) best() int8 {
 	return maxEncoding
 }
 
-// towards tells whether a change to an encoding is for the better. While there
+// towards reports whether a change to an encoding is for the better. While there
 // is no picture, or it stands still, any is that up to what is wanted.
 func (s *selector) towards(sub int8) bool {
 	cur, best := s.current.Encoding, s.best()
@@ -207,7 +207,7 @@ func (s *selector) simulcast(now mono.Time, p *Packet) (c choice) {
 	return c
 }
 
-// tooHigh tells whether p begins a picture of the current encoding though a lower one is
+// tooHigh reports whether p begins a picture of the current encoding though a lower one is
 // to be had.
 func (s *selector) tooHigh(p *Packet) bool {
 	sub := int8(p.Encoding)
@@ -239,7 +239,7 @@ func (s *selector) opaque(now mono.Time, p *Packet) (c choice) {
 	return c
 }
 
-// late takes note of a packet's picture, and tells whether a newer one came before.
+// late takes note of a packet's picture, and reports whether a newer one came before.
 func (s *selector) late(p *Packet) bool {
 	if s.newest.after(p) {
 		return true
@@ -309,7 +309,7 @@ func (s *selector) temporal(p *Packet, c *choice) bool {
 	return s.picture.forward
 }
 
-// mayStepUp tells whether more temporal layers can be taken from p on. With
+// mayStepUp reports whether more temporal layers can be taken from p on. With
 // spatial layers a frame speaks for what follows in its own one.
 func (s *selector) mayStepUp(p *Packet) bool {
 	i := &p.Info

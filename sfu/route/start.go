@@ -85,7 +85,7 @@ func (b *start) find(seq uint16) *Packet {
 }
 
 // replay forwards what is kept to a new subscription. Where later packets are
-// missing it goes on at the next key frame.
+// missing it continues at the next key frame.
 func (t *Track) replay(now mono.Time, s *Subscription) {
 	if t.start.early {
 		return
@@ -101,7 +101,7 @@ func (t *Track) replay(now mono.Time, s *Subscription) {
 	}
 }
 
-// Start is a copy of what a track keeps, for its replica on another shard. It
+// Start is a copy of the packets that a track keeps, for its replica on another shard. It
 // holds a reference to every buffer.
 type Start struct {
 	packets []Packet

@@ -86,7 +86,7 @@ func (s *Subscription) Layer() media.Layer { return s.sel.current }
 // Wish returns the layer that the subscriber wants; -1 is the highest.
 func (s *Subscription) Wish() media.Layer { return s.sel.wish }
 
-// Attach makes t the track, in place of another one. The numbering goes on.
+// Attach makes t the track, in place of another one. The numbering continues.
 func (s *Subscription) Attach(now mono.Time, t *Track) {
 	if s.track == t {
 		return
@@ -111,7 +111,7 @@ func (s *Subscription) Expect() uint64 {
 	return s.wishes
 }
 
-// Expects tells whether nothing else has been wanted since.
+// Expects reports whether nothing else has been wanted since.
 func (s *Subscription) Expects(wish uint64) bool { return s.wishes == wish }
 
 // Detach ends the forwarding; the numbering is kept for a later Attach.
@@ -139,7 +139,7 @@ func (s *Subscription) restart() {
 	s.open, s.rebase, s.moved = false, true, true
 }
 
-// Renumber starts the outgoing sequence anew, for a sink with another SSRC.
+// Renumber starts the outgoing sequence again, for a sink with another SSRC.
 func (s *Subscription) Renumber() {
 	s.num.next, s.rebase = 1, true
 }
@@ -154,7 +154,7 @@ func (s *Subscription) SetPaused(now mono.Time, paused bool) {
 	s.resume(now)
 }
 
-// Paused tells whether forwarding is stopped by SetPaused.
+// Paused reports whether forwarding is stopped by SetPaused.
 func (s *Subscription) Paused() bool { return s.paused }
 
 // SetHeld is SetPaused for who knows that nothing would get through; both count.
@@ -167,10 +167,10 @@ func (s *Subscription) SetHeld(now mono.Time, held bool) {
 	s.resume(now)
 }
 
-// flows tells whether anything is forwarded.
+// flows reports whether anything is forwarded.
 func (s *Subscription) flows() bool { return !s.paused && !s.held }
 
-// resume begins anew after a pause, if it is over.
+// resume starts again after a pause, if it is over.
 func (s *Subscription) resume(now mono.Time) {
 	if !s.flows() {
 		return
@@ -312,7 +312,7 @@ func (s *Subscription) send(now mono.Time, p *Packet, c choice) (began bool) {
 	return began
 }
 
-// base starts a new base at p: numbers go on without a gap, the timestamp by
+// base starts a new base at p: numbers continue without a gap, the timestamp by
 // the time that has passed, except that one stream after a pause keeps its own
 // clock.
 func (s *Subscription) base(p *Packet) {

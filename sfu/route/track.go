@@ -37,7 +37,7 @@ type Track struct {
 	next      int // of pending: those before were given to the subscription at hand
 }
 
-// Tap takes what a track gets to somewhere else, such as another shard. Packets
+// Tap takes the packets of a track elsewhere, such as to another shard. Packets
 // are lent; a Tap that keeps one retains its buffer.
 type Tap interface {
 	Take(p *Packet)
@@ -193,7 +193,7 @@ func (t *Track) HoldUntil(now mono.Time) mono.Time {
 	return 0
 }
 
-// Follows tells whether anybody gets an encoding forwarded.
+// Follows reports whether anybody gets an encoding forwarded.
 func (t *Track) Follows(encoding int) bool {
 	for _, s := range t.subs {
 		if s.open && s.flows() && int(s.encoding) == encoding {
@@ -203,7 +203,7 @@ func (t *Track) Follows(encoding int) bool {
 	return len(t.taps) > 0
 }
 
-// Awaited tells whether anybody gets the packets who minds when they come.
+// Awaited reports whether anybody gets the packets who minds when they come.
 func (t *Track) Awaited() bool {
 	for _, s := range t.subs {
 		if !s.patient && !s.paused {
@@ -213,7 +213,7 @@ func (t *Track) Awaited() bool {
 	return len(t.taps) > 0
 }
 
-// waits tells whether a packet has yet to be given to the subscription at hand.
+// waits reports whether a packet has yet to be given to the subscription at hand.
 func (t *Track) waits(p *Packet) bool {
 	for _, q := range t.pending[t.next:] {
 		if q.Seq == p.Seq && q.Encoding == p.Encoding {
@@ -268,7 +268,7 @@ func (t *Track) Expire(now mono.Time) {
 	}
 }
 
-// Forget releases all packets, also those that wait for a Flush.
+// Forget releases all packets, including those that wait for a Flush.
 func (t *Track) Forget() {
 	t.start.reset()
 	clear(t.pending)

@@ -1,4 +1,4 @@
-// Package serial hands values to a function one after the other, for those who must not
+// Package serial hands values to a function one after another, for those who must not
 // wait for it. It knows nothing of the engine.
 package serial
 

@@ -27,6 +27,7 @@ type camera struct {
 	every   time.Duration // between pictures
 	keySize float64       // times that of another picture
 	layered bool          // three temporal layers
+	spatial bool          // rates are of spatial layers in one stream
 	seq     [media.MaxEncodings]uint64
 	asked   mono.Time // for a key frame, 0 = not
 	n       uint32
@@ -69,19 +70,27 @@ func (c *camera) picture(now mono.Time) {
 		if c.layered {
 			size *= layerSize[layerOf[c.n&3]]
 		}
-		if key || c.seq[e] == 0 {
+		stream := e
+		if c.spatial {
+			stream = 0
+		}
+		start := key || c.seq[stream] == 0
+		if start {
 			size *= c.keySize
 		}
 		bytes := int(size)
 		for first := true; bytes > 0; first = false {
 			size := min(bytes, 1100)
 			bytes -= size
-			c.seq[e]++
+			c.seq[stream]++
 			b := s.pool.Get()
 			p := route.Packet{
-				Buf: b, Seq: c.seq[e], Arrival: now, Timestamp: uint32(mono.Ticks(now.Sub(0), 90000)), SSRC: uint32(70 + e), Encoding: uint8(e),
-				Len: uint16(max(size, 60)), Codec: media.VP8, PayloadType: 96, Marker: bytes <= 0, Read: true,
-				Info: codec.Info{Keyframe: key || c.seq[e] == 1, FrameStart: first, FrameEnd: bytes <= 0},
+				Buf: b, Seq: c.seq[stream], Arrival: now, Timestamp: uint32(mono.Ticks(now.Sub(0), 90000)), SSRC: uint32(70 + stream), Encoding: uint8(stream),
+				Len: uint16(max(size, 60)), Codec: media.VP8, PayloadType: 96, Marker: bytes <= 0 && (!c.spatial || e == len(c.rates)-1), Read: true,
+				Info: codec.Info{Keyframe: start && e == stream && (key || c.seq[stream] == 1), FrameStart: first, FrameEnd: bytes <= 0},
+			}
+			if c.spatial { // as codecs with such layers are read; the remote need not know
+				p.Info.HasSpatial, p.Info.Spatial, p.Info.Spatials = true, int8(e), int8(len(c.rates))
 			}
 			if c.layered {
 				l := layerOf[c.n&3]

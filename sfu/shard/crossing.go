@@ -64,7 +64,7 @@ func (r *replica) Skip(p *route.Packet) {
 	r.cross.put(&t)
 }
 
-// Demand is what the subscriptions can take, in bit/s.
+// Demand is the rate that the subscriptions can take, in bit/s.
 func (r *replica) Demand() uint64 { return r.demand }
 
 // Changed implements route.Tap.
@@ -124,7 +124,7 @@ func (s *Shard) wakeOthers() {
 	}
 }
 
-// receive takes what came from other shards.
+// receive takes the packets from other shards.
 func (s *Shard) receive() {
 	for _, c := range s.inbound {
 		s.receiveFrom(c, min(c.ring.Waiting(), maxTransfers))

@@ -25,6 +25,24 @@ type call struct {
 	screens   []*screen
 }
 
+// addViewer makes a remote, and the estimated peer for it on the shard of a side.
+func (s *side) addViewer(n *simnet.Network, i int, away simnet.Conditions, sections func(mine, theirs uint32) []media.Section) (client, v *side) {
+	s.t.Helper()
+	opt := options()
+	opt.TWCCPeriod = 100 * time.Millisecond
+	client = newSide(s.t, n, fmt.Sprintf("192.0.2.3:%d", 7000+i), true, away, opt)
+	v = &side{t: s.t, shard: s.shard, port: s.port, got: map[uint64]int{}}
+	v.creds = ice.Credentials{Ufrag: fmt.Sprintf("viewer%d", i), Pwd: "password-of-a-viewer-xx"}
+	v.core = s.shard.Add(peer.Config{ICE: v.creds, Candidates: []ice.Candidate{
+		{Foundation: "1", Component: 1, Transport: "udp", Priority: 1 << 30, Addr: s.port.Addr},
+	}}, v)
+	connect(n, client, v)
+	client.core.SetSections(n.Now, sections(300, 400))
+	v.core.SetSections(n.Now, sections(400, 300))
+	v.estimate(n.Now)
+	return client, v
+}
+
 // newCall makes a call; with apart, the viewers are on another shard.
 func newCall(t testing.TB, viewers int, apart bool) *call {
 	n := simnet.New(3)
@@ -42,16 +60,9 @@ func newCall(t testing.TB, viewers int, apart bool) *call {
 		home = newSide(t, n, "192.0.2.1:5001", false, away, options())
 	}
 	for i := range viewers {
-		client := newSide(t, n, fmt.Sprintf("192.0.2.3:%d", 7000+i), true, away, opt)
-		v := &side{t: t, shard: home.shard, port: home.port, got: map[uint64]int{}}
-		v.creds = ice.Credentials{Ufrag: fmt.Sprintf("viewer%d", i), Pwd: "password-of-a-viewer-xx"}
-		v.core = home.shard.Add(peer.Config{ICE: v.creds, Candidates: []ice.Candidate{
-			{Foundation: "1", Component: 1, Transport: "udp", Priority: 1 << 30, Addr: home.port.Addr},
-		}}, v)
-		connect(n, client, v)
-		client.core.SetSections(n.Now, []media.Section{videoSection(300, 400, true)})
-		v.core.SetSections(n.Now, []media.Section{videoSection(400, 300, true)})
-		v.estimate(n.Now)
+		client, v := home.addViewer(n, i, away, func(mine, theirs uint32) []media.Section {
+			return []media.Section{videoSection(mine, theirs, true)}
+		})
 		if c.home = home; apart {
 			c.server.shard.Subscribe(c.server.core.Track(0), home.shard, func(now mono.Time, t *route.Track) {
 				v.core.Subscription(0).Attach(now, t)
@@ -134,5 +145,40 @@ func TestPublisherFollowsViewers(t *testing.T) {
 		step("cap", 250e3, 300e3)
 		c.server.core.SetBitrateCap(c.net.Now, 0)
 		step("free again", 0.8*most, most)
+	}
+}
+
+// TestEchoFollowsItsLine: who sends and gets one stream without layers is asked for what the way
+// back carries.
+func TestEchoFollowsItsLine(t *testing.T) {
+	n := simnet.New(4)
+	away := simnet.Conditions{Delay: 20 * time.Millisecond}
+	opt := options()
+	opt.TWCCPeriod = 100 * time.Millisecond
+	c := &call{net: n}
+	c.publisher = newSide(t, n, "192.0.2.2:6000", true, away, opt)
+	c.server = newSide(t, n, "192.0.2.1:5000", false, away, options())
+	c.home = c.server
+	connect(n, c.publisher, c.server)
+	c.publisher.core.SetSections(n.Now, []media.Section{videoSection(100, 200, true)})
+	c.server.core.SetSections(n.Now, []media.Section{videoSection(200, 100, true)})
+	c.server.core.Subscription(0).Attach(n.Now, c.server.core.Track(0))
+	c.server.estimate(n.Now)
+	shown := &screen{now: func() mono.Time { return n.Now }}
+	route.NewSubscription(shown).Attach(n.Now, c.publisher.core.Track(0))
+	c.camera = newCamera(n.Now, c.publisher, 0, 300e3)
+	const most = 1_500_000
+	for _, step := range []struct{ line, low, high float64 }{
+		{5e6, 0.9 * most, most}, {600e3, 250e3, 650e3}, {250e3, 100e3, 260e3}, {5e6, 0.8 * most, most},
+	} {
+		c.publisher.port.Conditions.Rate, c.publisher.port.Conditions.Queue = step.line, 300*time.Millisecond
+		c.run(10*time.Second, most)
+		shown.gap, shown.bytes = 0, 0
+		c.run(10*time.Second, most)
+		l := c.server.core.Snapshot(n.Now).Line
+		t.Logf("line %.0f: %.0f bit/s are sent, %d come back, gap %v, target %d (%v), want %d", step.line, c.camera.rates[0], shown.bytes*8/10, shown.gap, l.Target, l.Reason, l.Want)
+		if bps := c.camera.rates[0]; bps < step.low || bps > step.high || shown.gap > time.Second {
+			t.Errorf("line of %.0f bit/s: %.0f are sent, want %.0f to %.0f; no picture for %v", step.line, bps, step.low, step.high, shown.gap)
+		}
 	}
 }

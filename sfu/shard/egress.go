@@ -55,7 +55,7 @@ func (e *egress) reserve() []byte {
 	return e.slab[e.used : e.used+maxDatagram : e.used+maxDatagram]
 }
 
-// commit queues the first n bytes of what reserve lent.
+// commit queues the first n bytes of the memory that reserve lent.
 func (e *egress) commit(path ice.Path, n int) { e.commitBy(nil, path, n) }
 
 // commitBy is commit for a datagram that leaves by another socket.

@@ -79,7 +79,7 @@ func (s *Shard) Accept(local netip.Addr, remote netip.AddrPort, b []byte, l Link
 	return id
 }
 
-// FromLink takes a datagram that came by a link; it reports whether it kept the
+// FromLink takes a datagram that arrived over a link; it reports whether it kept the
 // buffer.
 func (s *Shard) FromLink(now mono.Time, path ice.Path, b *pktbuf.Buf) (kept bool) {
 	mb := s.links[path.Link].mb
@@ -105,7 +105,7 @@ func (s *Shard) RemoveLink(id uint32) {
 	s.settle(mb)
 }
 
-// HasLinks tells whether the peer has links.
+// HasLinks reports whether the peer has links.
 func (s *Shard) HasLinks(p *peer.Peer) bool {
 	mb := s.peers[p]
 	return mb != nil && len(mb.links) > 0

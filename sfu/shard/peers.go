@@ -11,7 +11,7 @@ import (
 	"bifrons/sfu/route"
 )
 
-// Host is what a peer needs from outside the loop. Its methods are called on
+// Host is a peer's connection to the world outside the loop. Its methods are called on
 // the loop and must not block.
 type Host interface {
 	// StartDTLS starts an association; its callbacks come back by Post.
@@ -69,7 +69,7 @@ func (s *Shard) Add(cfg peer.Config, host Host) *peer.Peer {
 }
 
 // Rename routes checks for a new user fragment to the peer, after an ICE
-// restart. The one before stays valid: the remote goes on with it until it has
+// restart. The one before stays valid: the remote continues with it until it has
 // a path with the new one (RFC 8445, 2.4).
 func (s *Shard) Rename(p *peer.Peer, ufrag string) {
 	m := s.peers[p]

@@ -13,7 +13,7 @@ import (
 	"bifrons/sfu/route"
 )
 
-// A Leg is media outside of WebRTC that lives on a shard.
+// A Leg is media outside WebRTC that lives on a shard.
 type Leg interface {
 	// Tick is called every tickInterval.
 	Tick(now mono.Time)
@@ -44,7 +44,7 @@ func (l legLoop) Buffer() *pktbuf.Buf             { return l.buffer() }
 func (l legLoop) Reserve() []byte                 { return l.plain.reserve() }
 func (l legLoop) Commit(to netip.AddrPort, n int) { l.plain.commit(ice.Path{Remote: to}, n) }
 
-// Loop is what legs need of the shard. They belong to the shard's goroutine.
+// Loop is the shard as legs use it. They belong to the shard's goroutine.
 func (s *Shard) Loop() plain.Loop { return legLoop{s} }
 
 // OpenPlain gives legs a socket to send by. It has to be called on the loop,

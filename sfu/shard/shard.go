@@ -89,7 +89,7 @@ type Shard struct {
 	replicas, exports []*replica
 	nextSweep         mono.Time
 
-	// Media outside of WebRTC.
+	// Media outside WebRTC.
 	stays    []*Stay
 	plain    *egress // nil until there is something to send
 	nextTick mono.Time

@@ -7,7 +7,7 @@ import (
 	"bifrons/sfu/peer"
 )
 
-// member is a peer with what the shard keeps beside it.
+// member is a peer with the shard's own state about it.
 type member struct {
 	peer            *peer.Peer
 	timer           due.Entry[*member]

@@ -68,7 +68,7 @@ func (w *Way) giveBack() {
 	}
 }
 
-// Joined tells whether it is joined.
+// Joined reports whether it is joined.
 func (w *Way) Joined() bool { return w.other != nil }
 
 // Reserve implements plain.Loop. What is for the other way is written where it stays.

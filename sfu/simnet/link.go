@@ -25,7 +25,7 @@ type LinkConfig struct {
 	Mark       time.Duration // wait above which a packet is marked (RFC 3168), 0 for never
 }
 
-// Packet is what a link carries.
+// Packet is a packet on a link.
 type Packet struct {
 	Size    int
 	CE      bool

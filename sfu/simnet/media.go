@@ -24,7 +24,7 @@ const (
 	slot        = 100 * time.Millisecond
 )
 
-// AudioRate is what the sound of a flow takes, in bit/s.
+// AudioRate is the rate of a flow's sound, in bit/s.
 const AudioRate = audioSize * 8 * 50
 
 // Source makes the frames of a flow.
@@ -32,7 +32,7 @@ type Source interface {
 	// Frame returns the bytes of the frame that is due, 0 for none, and when the
 	// next one is.
 	Frame(now mono.Time, e bwe.Estimate) (bytes int, next time.Duration)
-	// Want is what the source could use next in all, in bit/s.
+	// Want is the rate that the source could use next in all, in bit/s.
 	Want() uint64
 }
 

@@ -150,7 +150,7 @@ func (t *TCP) grow(rtt time.Duration) {
 	}
 }
 
-// watch begins anew when nothing has come for long.
+// watch starts again when nothing has come for long.
 func (t *TCP) watch() {
 	if t.left == 0 && t.flying == 0 {
 		return

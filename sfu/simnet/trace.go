@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Trace is what a link carries over the time.
+// Trace is the capacity of a link over time.
 type Trace interface {
 	// Serve returns when so many bytes have gone out, if that begins at from. Times
 	// count from the beginning of the trace.
@@ -69,7 +69,7 @@ func (s Steps) Bytes(from, to time.Duration) (sum float64) {
 const opportunity = 1504
 
 // Mahimahi is a trace of moments at which a packet of 1504 bytes may go out. It
-// begins anew at its end.
+// starts again at its end.
 type Mahimahi struct {
 	at     []time.Duration
 	length time.Duration

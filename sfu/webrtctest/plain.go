@@ -8,7 +8,7 @@ import (
 	"github.com/pion/rtp"
 )
 
-// Plain is one end of RTP outside of WebRTC, on loopback. It ends with the test.
+// Plain is one end of RTP outside WebRTC, on loopback. It ends with the test.
 type Plain struct {
 	Port  int
 	Heard *Tally

@@ -120,7 +120,7 @@ func (w *Wire) Watch(f func(d Direction, b []byte)) {
 	w.sniff = f
 }
 
-// pass tells whether a datagram gets through.
+// pass reports whether a datagram gets through.
 func (w *Wire) pass(d Direction, b []byte) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

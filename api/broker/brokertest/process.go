@@ -46,7 +46,7 @@ type Broker struct {
 	exited  chan struct{}
 }
 
-// FreePort finds a port, outside of those that outgoing connections take by themselves.
+// FreePort finds a port, outside those that outgoing connections take by themselves.
 func FreePort(t T, host string) int {
 	t.Helper()
 	for range 100 {

@@ -68,7 +68,7 @@ func ParseURL(text string) (address string, secure bool, err error) {
 	return net.JoinHostPort(u.Hostname(), port), secure, nil
 }
 
-// CheckTopic tells what is wrong with a topic to publish to (4.7).
+// CheckTopic says what is wrong with a topic to publish to (4.7).
 func CheckTopic(topic string) error {
 	if topic == "" || strings.ContainsAny(topic, "+#\x00") {
 		return errors.New("is no topic to publish to")

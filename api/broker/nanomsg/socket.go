@@ -36,7 +36,7 @@ type Config struct {
 	Address string // such as ipc:///tmp/janus.ipc, tcp://*:8765 or ws://host:8080
 }
 
-// CheckAddress tells what is wrong with an address.
+// CheckAddress says what is wrong with an address.
 func CheckAddress(address string) error {
 	scheme, rest, ok := strings.Cut(address, "://")
 	switch {

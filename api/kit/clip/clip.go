@@ -12,7 +12,7 @@ import (
 	"bifrons/sfu"
 )
 
-// Audio is what a Reader has, 20 ms at a time.
+// Audio is the sound of a Reader, 20 ms at a time.
 type Audio interface {
 	// Next is the next payload, which is lent until the next call. It is empty for
 	// 20 ms without one.
@@ -43,7 +43,7 @@ type File struct {
 
 var errEmpty = errors.New("there is nothing in the file to play")
 
-// Open opens a regular file, whose name tells what it is: .opus or else G.711. It may
+// Open opens a regular file, whose name says what it is: .opus or else G.711. It may
 // be in the folders, or anywhere if there are none.
 func Open(name string, folders []string) (*File, error) {
 	if strings.HasSuffix(name, ".opus") {

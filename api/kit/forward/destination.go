@@ -1,4 +1,4 @@
-// Package forward is what plugins need to send media on as plain RTP or SRTP: where
+// Package forward helps plugins to send media on as plain RTP or SRTP: where
 // a request wants it to go to, whether it may, and the forwarders that came of it.
 //
 // It takes three steps. Rules.Read reads a request and has no effect; Rules.Resolve
@@ -40,7 +40,7 @@ func (d *Destination) to() netip.AddrPort { return netip.AddrPortFrom(d.Host.Add
 
 func (d *Destination) rtcp() netip.AddrPort { return netip.AddrPortFrom(d.Host.Addr, d.RTCPPort) }
 
-// Names are what a plugin calls the settings of a destination; "" = it has no such
+// Names are a plugin's names for the settings of a destination; "" = it has no such
 // setting.
 type Names struct {
 	Host, Family                      string

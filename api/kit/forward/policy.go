@@ -36,7 +36,7 @@ var DefaultPolicy = Policy{Max: 64}
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// Limit tells whether a thing may have n forwarders.
+// Limit reports whether a thing may have n forwarders.
 func (r *Rules) Limit(n int) *schema.Error {
 	if n <= r.Max {
 		return nil
@@ -44,7 +44,7 @@ func (r *Rules) Limit(n int) *schema.Error {
 	return kit.Errorf(r.Invalid, "Too many forwarders for one %s (%d at most, see rtp_forward_max)", r.Of, r.Max)
 }
 
-// allow tells whether media may be sent to all that a destination names. It looks at
+// allow reports whether media may be sent to all that a destination names. It looks at
 // the network interfaces and is not for a lock.
 func (r *Rules) allow(d *Destination) *schema.Error {
 	if d.Port == 0 {

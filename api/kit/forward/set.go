@@ -25,7 +25,7 @@ type Forwarder[O any] struct {
 // empty.
 type Set[O any] struct{ list []*Forwarder[O] }
 
-// Track is what is forwarded.
+// Track is the forwarded track.
 type Track struct {
 	Origin    sfu.Origin // nil = there is none yet, see Begin
 	Section   int        // negative = none, but what is given to Message
@@ -104,7 +104,7 @@ func (s *Set[O]) Find(id uint32) *Forwarder[O] {
 	return nil
 }
 
-// All are those that match. Forwarders may start and stop while they are gone through.
+// All returns the matching forwarders. Others may start and stop meanwhile.
 func (s *Set[O]) All(match func(of O) bool) (list []*Forwarder[O]) {
 	for _, f := range s.list {
 		if match(f.Of) {
@@ -114,7 +114,7 @@ func (s *Set[O]) All(match func(of O) bool) (list []*Forwarder[O]) {
 	return list
 }
 
-// Stop ends those that match.
+// Stop ends the matching forwarders.
 func (s *Set[O]) Stop(match func(of O) bool) {
 	s.list = slices.DeleteFunc(s.list, func(f *Forwarder[O]) bool {
 		if !match(f.Of) {
@@ -151,7 +151,7 @@ func (f *Forwarder[O]) Message(binary bool, payload []byte) { f.media.Message(bi
 // Addr is where it sends to.
 func (f *Forwarder[O]) Addr() netip.AddrPort { return f.to() }
 
-// Form is what differs between plugins in how they show a forwarder.
+// Form has the differences between plugins in how they show a forwarder.
 type Form struct {
 	Host, PayloadType string // names of fields, "" = "host" and "pt"
 	SSRC              bool   // an SSRC is shown even if no request named it

@@ -82,7 +82,7 @@ func (l *Leg) lookup(name string) (netip.Addr, error) {
 	return list[0], nil
 }
 
-// isHostName tells whether a text may be the name of a host (RFC 1123, 2.1).
+// isHostName reports whether a text may be the name of a host (RFC 1123, 2.1).
 func isHostName(text string) bool {
 	other := func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '-'
@@ -92,7 +92,7 @@ func isHostName(text string) bool {
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// denied tells why media may not be sent somewhere, "" if it may. Legs of calls on this machine are no
+// denied says why media may not be sent somewhere, "" if it may. Legs of calls on this machine are no
 // other ports of this server's.
 func (c *Config) denied(to netip.AddrPort) string {
 	switch a := to.Addr(); {

@@ -25,13 +25,13 @@ type offer struct {
 	wants  [numKinds]want
 }
 
-// want is what the client wants of a medium.
+// want is the client's wish for a medium.
 type want struct {
 	direction sdp.Direction // without a hold
 	codecs    []sdp.Codec   // that it knows
 }
 
-// held is what a hold leaves of a direction.
+// held is a direction under a hold.
 func held(d, hold sdp.Direction) sdp.Direction {
 	switch {
 	case hold == sdp.SendRecv:
@@ -104,7 +104,7 @@ func (l *Leg) keep(d *draft) {
 }
 
 // Offer makes the plain offer of one of the client's. What it says on SRTP holds for all media; a later offer that says
-// nothing goes on with what was agreed on.
+// nothing continues with the agreed state.
 func (l *Leg) Offer(browser *sdp.Description, s SRTP) (string, *schema.Error) {
 	if !s.Offer && l.running {
 		s = l.keptSRTP()
@@ -167,7 +167,7 @@ func (l *Leg) far() (to targets) {
 	return to
 }
 
-// Waiting tells whether the far end's offer waits for an answer, and whether it has SRTP that can be used.
+// Waiting reports whether the far end's offer waits for an answer, and whether it has SRTP that can be used.
 func (l *Leg) Waiting() (waits, secure bool) {
 	if l.offer == nil || l.offer.ours {
 		return false, false
@@ -236,7 +236,7 @@ func (l *Leg) answer(o *offer, at sections, like *sdp.Description, s SRTP, ours 
 	return d.String(), nil
 }
 
-// newFlow is what two descriptions of a section agree on.
+// newFlow is the agreement of two descriptions of a section.
 func newFlow(section int, ours, theirs *sdp.Section, codecs []sdp.Codec) *flow {
 	d := ours.Direction.And(theirs.Direction.Reverse())
 	return &flow{
@@ -255,7 +255,7 @@ func (l *Leg) agree(plain *sdp.Description, flows [numKinds]*flow) {
 	}
 }
 
-// Remote is what the far end has described.
+// Remote is the far end's description.
 type Remote struct {
 	// SDP is for the client: it is as it came, but media that cannot be had is rejected.
 	SDP      *sdp.Description

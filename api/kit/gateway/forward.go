@@ -121,7 +121,7 @@ func (l *Leg) StopForward(id int64) bool {
 	return true
 }
 
-// Forwarders are all that there are.
+// Forwarders returns all forwarders.
 func (l *Leg) Forwarders() []*Forwarder {
 	l.mu.Lock()
 	defer l.mu.Unlock()

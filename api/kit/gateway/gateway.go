@@ -1,4 +1,4 @@
-// Package gateway is what plugins are made of that join a WebRTC client and a far end outside of
+// Package gateway has the parts of plugins that join a WebRTC client and a far end outside
 // WebRTC, such as a telephone: the plain side of a call.
 //
 // A Leg has the offers and answers of both sides (RFC 3264), the ports and the SRTP keys, and has
@@ -23,7 +23,7 @@ import (
 	"bifrons/sfu"
 )
 
-// Config is what the legs of a plugin have in common. It is fixed before the first one is made.
+// Config are the common settings of a plugin's legs. It is fixed before the first one is made.
 type Config struct {
 	Engine func() *sfu.Engine
 	Log    func() *slog.Logger
@@ -35,7 +35,7 @@ type Config struct {
 	Shorten bool
 }
 
-// Codes are a plugin's numbers for what can go wrong.
+// Codes are a plugin's error numbers.
 type Codes struct {
 	kit.Codes     // BadSDP is for descriptions that cannot be read
 	NoMedia   int // a description without media that can be had, or without an address
@@ -44,7 +44,7 @@ type Codes struct {
 	State     int // not now
 }
 
-// Settings are those that a plugin's file has for legs.
+// Settings are the settings for legs in a plugin's file.
 type Settings struct {
 	Addr      netip.Addr // that ports are bound to, invalid = any
 	SDPAddr   netip.Addr // that descriptions show, invalid = Addr, or the one that leads to the far end
@@ -54,7 +54,7 @@ type Settings struct {
 	Timeout   time.Duration // a call ends that nothing comes in from the far end for so long, 0 = none does
 }
 
-// SRTP is what a request says on it.
+// SRTP has the fields of a request about it.
 type SRTP struct {
 	Offer    bool            // by us
 	Required bool            // no call without it
@@ -94,7 +94,7 @@ func (c *Codes) ReadSuite(body kit.Args, s *SRTP) *schema.Error {
 	return nil
 }
 
-// CheckBrowser tells what cannot be done with a client's description.
+// CheckBrowser says what cannot be done with a client's description.
 func (c *Codes) CheckBrowser(j *plugin.JSEP) *schema.Error {
 	if j == nil {
 		return kit.Errorf(c.BadSDP, "Missing SDP")
@@ -115,7 +115,7 @@ func (c *Codes) NoData() *schema.Error {
 	return kit.Errorf(c.BadSDP, "Data channels are not supported")
 }
 
-// Handler hears of what happens to a leg, on goroutines of the engine. All may be nil.
+// Handler takes the events of a leg, on goroutines of the engine. All may be nil.
 type Handler struct {
 	// Failed tells that media cannot go on: the far end has refused a hundred packets in a row, nothing comes from it for
 	// longer than Settings.Timeout, or something has panicked.

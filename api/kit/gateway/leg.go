@@ -62,7 +62,7 @@ type medium struct {
 	out     mline.Output // to the client
 }
 
-// flow is what was agreed on for one kind of media.
+// flow is the agreed state of one kind of media.
 type flow struct {
 	section       int         // of the client's connection
 	codecs        []sdp.Codec // as the far end has them
@@ -220,5 +220,5 @@ func (l *Leg) RequestKeyframes(client, far bool) {
 	}
 }
 
-// Running tells whether something was agreed on.
+// Running reports whether something was agreed on.
 func (l *Leg) Running() bool { return l.running }

@@ -16,7 +16,7 @@ const (
 	protoSecure = "RTP/SAVP"
 )
 
-// isSecure tells whether a protocol is one of SRTP, with or without feedback (RFC 5124).
+// isSecure reports whether a protocol is one of SRTP, with or without feedback (RFC 5124).
 func isSecure(proto string) bool { return strings.HasPrefix(proto, protoSecure) }
 
 // secured is a protocol of the far end's with or without SRTP, and with feedback where it has that.
@@ -39,7 +39,7 @@ type sections [numKinds]int
 
 var none = sections{-1, -1}
 
-// has tells whether a section of a description, with its index, is one of them.
+// has reports whether a section of a description, with its index, is one of them.
 func (at sections) has(s *sdp.Section, i int) bool { return s.Kind < numKinds && at[s.Kind] == i }
 
 // firsts are the first sections of each kind that none of the descriptions rejects.
@@ -57,7 +57,7 @@ func firsts(list ...*sdp.Description) sections {
 	return at
 }
 
-// usable tells whether a section of a description may have media of a kind.
+// usable reports whether a section of a description may have media of a kind.
 func usable(d *sdp.Description, i int, kind sdp.Kind) bool {
 	if i >= len(d.Sections) {
 		return false
@@ -163,7 +163,7 @@ func agreedExtensions(a, b *sdp.Section) (ids media.ExtensionIDs) {
 	return ids
 }
 
-// takesPLI tells whether a far end takes requests for key frames.
+// takesPLI reports whether a far end takes requests for key frames.
 func takesPLI(s *sdp.Section) bool {
 	return slices.ContainsFunc(s.Codecs, func(c sdp.Codec) bool { return c.HasFeedback(sdp.FeedbackPLI) })
 }
@@ -188,7 +188,7 @@ func (k *key) attribute() sdp.Attribute {
 }
 
 // makeKey makes a key of a suite, or takes the one before if that is of it: as long as a key lives
-// the numbers of its packets go on.
+// the numbers of its packets continue.
 func makeKey(tag int, suite sfu.SRTPProfile, before *key) *key {
 	if before != nil && before.Profile == suite {
 		return &key{tag, before.SRTPKey}
@@ -196,7 +196,7 @@ func makeKey(tag int, suite sfu.SRTPProfile, before *key) *key {
 	return &key{tag, sfu.RandomSRTPKey(suite)}
 }
 
-// offeredKey is the first key of a section that can be used, nil if there is none. why tells what is
+// offeredKey is the first key of a section that can be used, nil if there is none. why says what is
 // wrong with those that there are.
 func offeredKey(s *sdp.Section) (k *key, why string) {
 	return findKey(s, func(int, sfu.SRTPProfile) bool { return true })

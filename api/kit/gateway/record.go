@@ -11,7 +11,7 @@ import (
 // Stream is one of the four that go through a leg.
 type Stream uint8
 
-// The streams: what the client sends, and what the far end does.
+// The streams: from the client, and from the far end.
 const (
 	Audio Stream = iota
 	Video
@@ -26,10 +26,10 @@ var streamNames = [numStreams]string{"audio", "video", "peer_audio", "peer_video
 // queryNames are those by which the Admin API shows recordings.
 var queryNames = [numStreams]string{"audio", "video", "audio-peer", "video-peer"}
 
-// kind is what goes through it.
+// kind is its medium.
 func (x Stream) kind() sdp.Kind { return sdp.Kind(x & 1) }
 
-// ofPeer tells whether it comes from the far end.
+// ofPeer reports whether it comes from the far end.
 func (x Stream) ofPeer() bool { return x >= PeerAudio }
 
 // fileName is the name of a recording of the stream. own says how those of the client are called.
@@ -40,7 +40,7 @@ func (x Stream) fileName(base, own string) string {
 	return base + "-" + own + "-" + x.kind().String()
 }
 
-// wish is what is to be recorded, as soon as it is there.
+// wish is a recording to start as soon as the medium is there.
 type wish struct {
 	on   [numStreams]bool
 	name [numStreams]string

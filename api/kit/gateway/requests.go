@@ -30,7 +30,7 @@ type File struct {
 	forward.Policy
 }
 
-// DefaultFile is what holds without a file.
+// DefaultFile are the settings without a file.
 var DefaultFile = File{Ports: config.PortRange{Min: 10000, Max: 60000}, Policy: forward.DefaultPolicy}
 
 // Config is what legs have in common that bind their ports to an address. gateway is asked for when there is one.

@@ -26,7 +26,7 @@ func (f Fault) String() string {
 // suppression, but something comes in that time (RFC 3389, RFC 7587).
 const silence = 5 * time.Second
 
-// look is what is known of one medium.
+// look is the state of one medium.
 type look struct {
 	kind  sdp.Kind
 	flow  *flow
@@ -35,7 +35,7 @@ type look struct {
 	stats sfu.RTPSessionStats
 }
 
-// faults tells what is wrong with a medium.
+// faults says what is wrong with a medium.
 func (x *look) faults() (list []Fault) {
 	s, f := &x.stats, x.flow
 	if x.early {
@@ -54,7 +54,7 @@ func (x *look) faults() (list []Fault) {
 	return list
 }
 
-// whyNothingComes tells why the far end may seem to send nothing.
+// whyNothingComes says why the far end may seem to send nothing.
 func (x *look) whyNothingComes() string {
 	s, to := &x.stats, x.flow.to.rtp
 	switch {
@@ -78,7 +78,7 @@ func (x *look) whyNothingComes() string {
 	return "nothing came: it sends none, or the way to our ports is blocked"
 }
 
-// looks are what is known of all media that flow. It waits for the engine.
+// looks returns the state of all flowing media. It waits for the engine.
 func (l *Leg) looks() (list []look) {
 	l.mu.Lock()
 	var sessions []*sfu.RTPSession
@@ -97,7 +97,7 @@ func (l *Leg) looks() (list []look) {
 	return list
 }
 
-// Faults tells which side sends nothing, and why that may be. It waits for the engine.
+// Faults says which side sends nothing, and why that may be. It waits for the engine.
 func (l *Leg) Faults() (list []Fault) {
 	for _, x := range l.looks() {
 		list = append(list, x.faults()...)
@@ -157,7 +157,7 @@ func (l *Leg) tell() {
 	}
 }
 
-// first notes that the log is told something, and tells whether it was not yet.
+// first notes that the log is told something, and reports whether it was not yet.
 func (l *Leg) first(text string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -220,10 +220,10 @@ func direction(f *flow) string {
 	return d.String()
 }
 
-// Secrecy is what is known of SRTP.
+// Secrecy is the state of SRTP.
 type Secrecy struct{ Known, Required, Ours, Theirs bool }
 
-// Secrecy tells what is known of SRTP, if there is a description of either side.
+// Secrecy says what is known of SRTP, if there is a description of either side.
 func (l *Leg) Secrecy() Secrecy {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -13,7 +13,7 @@ const maxDelay = 1<<12 - 1
 // DelayFields are those of requests that set a playout delay.
 var DelayFields = []schema.Field{{Name: "min_delay", Type: schema.Int}, {Name: "max_delay", Type: schema.Int}}
 
-// DelayChange is what a request says on the playout delay. The zero value says
+// DelayChange has the fields of a request about the playout delay. The zero value says
 // nothing.
 type DelayChange struct {
 	least, most       int
@@ -31,7 +31,7 @@ func ReadDelay(request kit.Args) (c DelayChange) {
 	return c
 }
 
-// Given tells whether a request says anything on the playout delay.
+// Given reports whether a request says anything on the playout delay.
 func (c DelayChange) Given() bool { return c.hasLeast || c.hasMost }
 
 // Delay is how long a receiver is to hold media before it plays it, in steps of 10 ms.
@@ -41,7 +41,7 @@ type Delay struct{ Least, Most int }
 // NoDelay leaves the receiver to itself.
 var NoDelay = Delay{-1, -1}
 
-// IsSet tells whether there is a delay.
+// IsSet reports whether there is a delay.
 func (d Delay) IsSet() bool { return d.Least >= 0 && d.Most >= 0 }
 
 // Set takes over what a request says. A negative end takes back both; one that is set

@@ -10,14 +10,14 @@ import (
 // EstimationFields are those of requests on all that goes to a client, beside those of Fields.
 var EstimationFields = []schema.Field{{Name: "bwe", Type: schema.Bool}}
 
-// Estimation is what a client says on whether the video that goes to it is fitted to what
-// its line carries, and what that is at most. The zero value says nothing.
+// Estimation has a client's settings on whether its video is fitted to what its line
+// carries, and how much that is at most. The zero value leaves both open.
 type Estimation struct {
 	Asked, On bool   // On is what the client asked for
 	Max       uint64 // bit/s, 0 = no bound
 }
 
-// Estimates tells whether a request says anything on all that goes to the client. With a
+// Estimates reports whether a request says anything on all that goes to the client. With a
 // mid it is about one m-line.
 func Estimates(request kit.Args) bool {
 	return request.Has("bwe") || request.Has("max_bitrate") && !request.Has("mid")
@@ -33,7 +33,7 @@ func (e *Estimation) Set(request kit.Args) {
 	}
 }
 
-// Tell tells the engine, which goes on to send what it sends. A nil peer is told nothing.
+// Tell passes the settings to the engine, which keeps sending. A nil peer is skipped.
 // usual counts where the client asked for nothing, and within bounds what e allows.
 func (e Estimation) Tell(peer *sfu.Peer, usual bool, within uint64) {
 	if peer == nil {

@@ -8,7 +8,7 @@ import (
 	"bifrons/sdp"
 )
 
-// Format is what the media of a stream is, as far as those need to know who receive it.
+// Format describes the media of a stream to its receivers.
 type Format struct {
 	Codec string // sdp.Codec.ID, "" if none
 

@@ -57,7 +57,7 @@ const MaxPriority = 255
 // maxFallback bounds the time after which a lower layer is taken, in microseconds.
 const maxFallback = 1<<32 - 1
 
-// applies tells whether a layer is one of a stream's.
+// applies reports whether a layer is one of a stream's.
 func (as Layering) applies(layer int) bool {
 	return as == Simulcast && layer < spatialLayer || as == SVC && layer >= spatialLayer
 }
@@ -73,7 +73,7 @@ var Fields = []schema.Field{
 	{Name: "priority", Type: schema.Uint},
 }
 
-// Check tells what is wrong with the layers that a request chooses, whose types
+// Check says what is wrong with the layers that a request chooses, whose types
 // were checked. invalid is the code of the failure.
 func Check(request kit.Args, invalid int) *schema.Error {
 	for _, name := range names {
@@ -87,7 +87,7 @@ func Check(request kit.Args, invalid int) *schema.Error {
 	return nil
 }
 
-// Change is what a request says on an m-line. The zero value says nothing.
+// Change has the fields of a request about an m-line. The zero value changes nothing.
 type Change struct {
 	want        [numLayers]int8
 	given       [numLayers]bool
@@ -120,13 +120,13 @@ func Read(request kit.Args) Change {
 	return c
 }
 
-// ChoosesLayers tells whether a request chooses any layer.
+// ChoosesLayers reports whether a request chooses any layer.
 func (c *Change) ChoosesLayers() bool { return c.given != [numLayers]bool{} }
 
-// Retargets tells whether a request changes how layers are forwarded.
+// Retargets reports whether a request changes how layers are forwarded.
 func (c *Change) Retargets() bool { return c.ChoosesLayers() || c.hasFallback }
 
-// Weighs tells whether a request changes how the m-line counts.
+// Weighs reports whether a request changes how the m-line counts.
 func (c *Change) Weighs() bool { return c.hasMax || c.hasPriority }
 
 // DropFallback forgets what the request says on the fallback.
@@ -142,11 +142,11 @@ type Layers struct {
 	// Weight is how the m-line counts where the line does not carry everything.
 	Weight sfu.Weight
 
-	// Current is what the engine forwards, as it tells by sfu.EventLayer.
+	// Current is the layer that the engine forwards, by sfu.EventLayer.
 	Current media.Layer
 }
 
-// NewLayers is what holds before a client says anything.
+// NewLayers are the settings before a client says anything.
 func NewLayers() Layers {
 	l := Layers{Current: media.NoLayer}
 	l.WantHighest()
@@ -226,14 +226,14 @@ func (l *Layers) Changed(now media.Layer, as Layering) []Event {
 	return news
 }
 
-// Outcome is what is to be done about the layers that a request chose.
+// Outcome says what to do about the layers that a request chose.
 type Outcome struct {
 	Reached  []Event // the client is told of layers that it has already
 	Keyframe bool    // another one comes with a key frame
 	Temporal bool    // another temporal layer, which needs none
 }
 
-// Outcome tells what is to be done about a change that was taken over.
+// Outcome says what is to be done about a change that was taken over.
 func (l *Layers) Outcome(c Change, as Layering) Outcome {
 	var o Outcome
 	now := places(l.Current)
@@ -256,7 +256,7 @@ func places(m media.Layer) [numLayers]int8 {
 	return [numLayers]int8{m.Encoding, m.Temporal, m.Spatial, m.Temporal}
 }
 
-// Write writes what there is and what is wanted, as an object with the name of the
+// Write writes the current and the wanted layers, as an object with the name of the
 // way of layering; nothing of a single stream.
 func (l *Layers) Write(w *json.Writer, as Layering) {
 	switch as {

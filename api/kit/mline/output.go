@@ -19,7 +19,7 @@ func LayeringIn(offer *plugin.JSEP, section int, codec string) Layering {
 	)
 }
 
-// Accepted tells whether an answer lets through what was offered in a section.
+// Accepted reports whether an answer lets through what was offered in a section.
 func Accepted(answer *sdp.Description, section int) bool {
 	if section >= len(answer.Sections) {
 		return false
@@ -35,7 +35,7 @@ type Input struct {
 	Layering Layering
 }
 
-// Output is what the engine was told to forward to an m-line. The zero value is
+// Output is the media that the engine was told to forward to an m-line. The zero value is
 // nothing, to the section 0.
 type Output struct {
 	Section int // of the peer that it goes to
@@ -55,10 +55,10 @@ type engine interface {
 	SetShare(section int, w sfu.Weight)
 }
 
-// Input is what the engine was told to forward.
+// Input is the media that the engine was told to forward.
 func (o *Output) Input() Input { return o.input }
 
-// Held tells whether it was told to hold that.
+// Held reports whether it was told to hold that.
 func (o *Output) Held() bool { return o.held }
 
 // Sync makes the engine forward what comes from an input, or hold it. The layers and
@@ -92,7 +92,7 @@ func (o *Output) sync(e engine, from Input, held bool, layers *Layers, delay Del
 	}
 }
 
-// Hold makes the engine hold what it forwards, or go on.
+// Hold makes the engine hold the media, or resume.
 func (o *Output) Hold(peer *sfu.Peer, held bool) {
 	if peer != nil && o.input.Origin != nil {
 		o.hold(peer, held)
@@ -106,7 +106,7 @@ func (o *Output) hold(e engine, held bool) {
 	}
 }
 
-// Forget makes the next Sync begin anew, as an input that is the same has other media.
+// Forget makes the next Sync start again, as an input that is the same has other media.
 func (o *Output) Forget() { o.input = Input{} }
 
 // Retarget tells the engine which layers to forward, if it forwards any.

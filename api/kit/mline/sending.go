@@ -7,7 +7,7 @@ import (
 	"bifrons/sdp"
 )
 
-// Sending is what a client says on all that it sends.
+// Sending has a client's settings for all that it sends.
 type Sending struct {
 	Audio, Video bool   // go on to others
 	Bitrate      uint64 // cap in bit/s, 0 = none
@@ -20,7 +20,7 @@ var SendingFields = []schema.Field{
 	{Name: "bitrate", Type: schema.Uint},
 }
 
-// NewSending is what holds before a client says anything.
+// NewSending are the settings before a client says anything.
 func NewSending() Sending { return Sending{Audio: true, Video: true} }
 
 // Set takes over what a request says.
@@ -31,7 +31,7 @@ func (s *Sending) Set(request kit.Args) {
 	}
 }
 
-// Mutes tells whether media of a kind does not go on.
+// Mutes reports whether media of a kind is not passed on.
 func (s *Sending) Mutes(k sdp.Kind) bool {
 	if k == sdp.Video {
 		return !s.Video

@@ -12,11 +12,11 @@ import (
 	"bifrons/sfu"
 )
 
-// Format tells whether files can have a format: "mjr" or "", one for each medium, or one
+// Format reports whether files can have a format: "mjr" or "", one for each medium, or one
 // that players open, with audio and video of a participant in one file.
 func Format(name string) bool { return name == "" || name == "mjr" || sfu.LiveContainer(name) }
 
-// Joint tells whether files of a format have several media.
+// Joint reports whether files of a format have several media.
 func Joint(format string) bool { return sfu.LiveContainer(format) }
 
 // FormatSetting is a setting that says in which format there are recordings.
@@ -38,7 +38,7 @@ func (f FormatSetting) Set(text string) (accepted, effect string) {
 // jointKey is the key of parts for files of several media.
 const jointKey = -1
 
-// app is what files tell of who has written them.
+// app is the name of the program that wrote a file.
 const app = "bifrons"
 
 // BeginJoint begins to record audio and video to one file, of a format for which Joint is
@@ -214,7 +214,7 @@ func openLive(who Owner, format, name string, media []Medium, paused, next bool)
 	return who.record(sfu.RecordConfig{Path: path, Next: next, Format: f, Paused: paused, Tracks: tracks})
 }
 
-// shares tells whether the file of a slot that was taken out has others; mu is held.
+// shares reports whether the file of a slot that was taken out has others; mu is held.
 func (s *Set) shares(e *slot) bool {
 	for _, x := range s.list {
 		if e.joint && x.file == e.file {

@@ -57,7 +57,7 @@ func Base(name string, apart any) string {
 // NameIn names the file of a medium, of which its client has one of each kind.
 func (m *Medium) NameIn(base string) { m.Name = base + "-" + plugin.KindName(m.Kind) }
 
-// Fields are those by which participants have what they send recorded.
+// Fields are the fields by which participants have their media recorded.
 var Fields = []schema.Field{{Name: "record", Type: schema.Bool}, {Name: "filename", Type: schema.String}}
 
 // Firsts are the first media of each kind, as copies.
@@ -153,7 +153,7 @@ func (s *Set) PlanAs(who Owner, format string, media []Medium) (open func() erro
 	return s.Plan(who, media[0])
 }
 
-// SetOrigin makes the recording of a medium go on with another origin, nil = none for now.
+// SetOrigin makes the recording of a medium continue with another origin, nil = none for now.
 func (s *Set) SetOrigin(key int, o sfu.Origin, track int) {
 	s.do(key, func(e *slot) { e.follow(o, track) })
 }

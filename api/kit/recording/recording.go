@@ -45,7 +45,7 @@ type Medium struct {
 	Lowest bool // of several encodings the lowest is recorded, not the best
 }
 
-// Recordable tells whether there are recordings of the medium's codec.
+// Recordable reports whether there are recordings of the medium's codec.
 func (m *Medium) Recordable() bool { return mjr.TypeOf(strings.ToLower(m.Codec)) != 0 }
 
 // Path is where a file of a name goes: into the folder, if there is one, whatever the
@@ -101,7 +101,7 @@ type message struct {
 // maxEarly is how many bytes of messages wait for their file.
 const maxEarly = 64 << 10
 
-// follow makes a slot go on with another origin, nil = none for now.
+// follow makes a slot continue with another origin, nil = none for now.
 func (e *slot) follow(o sfu.Origin, track int) {
 	if e.origin, e.from = o, track; e.file != nil {
 		e.file.SetOrigin(e.track, o, track)
@@ -183,7 +183,7 @@ func (s *Set) state(e *slot, m *Medium) (paused, wanted bool) {
 	return s.paused || e.rests, s.has(e)
 }
 
-// header is what is known of a medium.
+// header describes a medium.
 func (m *Medium) header() sfu.MJRHeader {
 	return sfu.MJRHeader{
 		Type: plugin.KindName(m.Kind)[0], Codec: strings.ToLower(m.Codec), Fmtp: m.Fmtp, Description: m.Description,
@@ -237,7 +237,7 @@ func place(name, extension string) (string, error) {
 	return name + extension, nil
 }
 
-// Tell tells event handlers that writing fails, or goes on.
+// Tell tells event handlers that writing fails, or works again.
 func (o Owner) Tell(path string, err error) {
 	o.Events.Notify(o.Host, func(w *json.Writer) {
 		if err == nil {
@@ -266,7 +266,7 @@ func (s *Set) reserve(e *slot, name string) (next, ok bool) {
 	return s.next(e.key, name), true
 }
 
-// next tells whether a medium was recorded to a file of that name before, since it was
+// next reports whether a medium was recorded to a file of that name before, since it was
 // stopped last.
 func (s *Set) next(key int, name string) bool {
 	if s.parts == nil {
@@ -319,7 +319,7 @@ func (s *Set) Message(key int, binary bool, payload []byte) {
 	})
 }
 
-// SetMuted leaves out what a medium gets, while its time goes on.
+// SetMuted leaves out the packets of a medium, while its time advances.
 func (s *Set) SetMuted(key int, muted bool) {
 	s.do(key, func(e *slot) {
 		e.muted = muted
@@ -329,7 +329,7 @@ func (s *Set) SetMuted(key int, muted bool) {
 	})
 }
 
-// SetPaused stops or resumes all recordings, those that are begun later included. The
+// SetPaused stops or resumes all recordings, including those begun later. The
 // time of the pause is left out.
 func (s *Set) SetPaused(paused bool) {
 	s.mu.Lock()
@@ -351,14 +351,14 @@ func (s *Set) Pause(key int, paused bool) {
 	})
 }
 
-// Records tells whether a medium is recorded.
+// Records reports whether a medium is recorded.
 func (s *Set) Records(key int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.find(key) != nil
 }
 
-// Any tells whether anything is recorded.
+// Any reports whether anything is recorded.
 func (s *Set) Any() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

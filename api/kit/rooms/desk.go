@@ -13,7 +13,7 @@ import (
 // Room is a Thing that clients make, change and destroy by a Desk.
 type Room interface {
 	Thing
-	// Settings are those that requests and the file have. The lock is held.
+	// Settings are the settings in requests and in the file. The lock is held.
 	Settings() kit.Settings
 }
 
@@ -32,7 +32,7 @@ type Desk[T Room] struct {
 	// Check looks at what the types of a request's fields do not tell. It is called
 	// before Make and before Change; new_ stands before names in the latter case.
 	Check func(body kit.Args, prefix string) *schema.Error
-	// Entry looks at an entry of the file, and tells what is wrong with it; see Strays.
+	// Entry looks at an entry of the file, and says what is wrong with it; see Strays.
 	Entry func(c *config.Reader)
 	// Make makes a room that nobody knows of yet.
 	Make func(id string, src kit.Values, description string) T
@@ -190,8 +190,8 @@ func (d *Desk[T]) answer(x *Request, done, id string, permanent bool, save func(
 	x.W.Bool("permanent", permanent)
 }
 
-// List describes the rooms, those that are hidden only to who has the admin key.
-// given tells whether the request has one.
+// List describes the rooms; hidden ones only to holders of the admin key.
+// given reports whether the request has one.
 func (d *Desk[T]) List(x *Request, given bool) *schema.Error {
 	private := given && *d.AdminKey != ""
 	if private {
@@ -223,7 +223,7 @@ func (d *Desk[T]) describe(w *json.Writer, id string, t T, private bool) {
 	w.End()
 }
 
-// Exists tells whether there is a room.
+// Exists reports whether there is a room.
 func (d *Desk[T]) Exists(x *Request) *schema.Error {
 	id := d.id(x)
 	_, is := d.Get(id)
@@ -284,7 +284,7 @@ func (d *Desk[T]) change(x TokenChange, t *Tokens, answer func(after *Tokens) *s
 	return err
 }
 
-// Load makes the room of an entry of the file, and tells why if it is left out.
+// Load makes the room of an entry of the file, and says why if it is left out.
 func (d *Desk[T]) Load(c *config.Reader) (leftOut string) {
 	id, leftOut := d.ReserveCategory(c.Category())
 	if leftOut != "" {
@@ -361,7 +361,7 @@ func (d *Desk[T]) isSaved(id string, t T) bool {
 	return d.saved[id] == t
 }
 
-// entry is what the file has of a room.
+// entry is a room in the file.
 func entry[T Room](t T) (*config.Group, error) {
 	t.Lock()
 	defer t.Unlock()

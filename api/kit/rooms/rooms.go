@@ -17,7 +17,7 @@ import (
 	"bifrons/api/schema"
 )
 
-// Thing is what a Registry has.
+// Thing is an item of a Registry.
 type Thing interface {
 	comparable
 	sync.Locker
@@ -178,7 +178,7 @@ func (r *Registry[T]) taken(id string) bool {
 // Commit makes a thing known by the id that was reserved for it.
 func (r *Registry[T]) Commit(id string, t T) { r.CommitBy(0, id, t) }
 
-// CommitBy is Commit for what a session has made, for which it counts until it is removed.
+// CommitBy is Commit for a thing made by a session, for which it counts until it is removed.
 func (r *Registry[T]) CommitBy(session uint64, id string, t T) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -281,7 +281,7 @@ func (r *Registry[T]) CategoryID(category string) (id string, ok bool) {
 	return id, r.IDs.Canonical(id)
 }
 
-// ReserveCategory is Reserve for the id in the name of a category, and tells why that
+// ReserveCategory is Reserve for the id in the name of a category, and says why that
 // cannot be had.
 func (r *Registry[T]) ReserveCategory(category string) (id, leftOut string) {
 	id, ok := r.CategoryID(category)
@@ -302,7 +302,7 @@ func (r *Registry[T]) CategoryKey(c *config.Group) string {
 	return ""
 }
 
-// HasCategory tells whether there is the thing of a category.
+// HasCategory reports whether there is the thing of a category.
 func (r *Registry[T]) HasCategory(c *config.Reader) bool {
 	_, ok := r.Get(r.CategoryKey(c.Group()))
 	return ok

@@ -18,7 +18,7 @@ const (
 	// add more.
 	maxAllTokens = 64 << 20
 
-	// tokenCost is what a token takes besides its text, in bytes.
+	// tokenCost is the memory of a token besides its text, in bytes.
 	tokenCost = 64
 )
 
@@ -29,7 +29,7 @@ type Tokens struct {
 	list []string
 }
 
-// Admit tells whether one may enter with a token.
+// Admit reports whether one may enter with a token.
 func (t *Tokens) Admit(token string) bool { return !t.On || slices.Contains(t.list, token) }
 
 // Add adds tokens.
@@ -71,7 +71,7 @@ func (s *tokenSum) take(n int, c kit.Codes) *schema.Error {
 
 func (s *tokenSum) give(n int) { s.held.Add(int64(-n)) }
 
-// TokenChange is what a request "allowed" asks for.
+// TokenChange is the change that a request "allowed" asks for.
 type TokenChange struct {
 	action string // enable disable add remove
 	tokens []string
@@ -91,7 +91,7 @@ func ReadTokenChange(body kit.Args, c kit.Codes) (x TokenChange, err *schema.Err
 	return x, err
 }
 
-// Apply is what it makes of tokens, which stay as they are.
+// Apply returns the tokens after the change; the argument stays as it is.
 func (x TokenChange) Apply(t *Tokens) (Tokens, *schema.Error) {
 	after := Tokens{On: t.On, list: slices.Clone(t.list)}
 	switch x.action {

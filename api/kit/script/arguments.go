@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// Type is what an argument of a function has to be.
+// Type is the type of a function's argument.
 type Type uint8
 
 // Types of arguments.

@@ -19,10 +19,10 @@ var (
 	errNotReady  = errors.New("data channels are not ready")
 )
 
-// done is what functions return that have worked.
+// done is the result of functions that succeeded.
 const done = float64(0)
 
-// noObject is what pushEvent returns for JSON that is no object: the core's code for that.
+// noObject is the result of pushEvent for JSON that is no object: the core's code for that.
 const noObject = float64(455)
 
 // id types the session that a function is about, and what follows.

@@ -45,7 +45,7 @@ type outbox struct {
 	answering bool // a message is at the script, whose acknowledgement goes first
 }
 
-// Message gives a message to the script and waits for what it answers.
+// Message gives a message to the script and waits for its answer.
 func (h *handle) Message(r *plugin.Request) plugin.Result {
 	args := []Value{float64(h.id), r.Transaction, plainText(r.Body), nil}
 	if r.JSEP != nil {
@@ -220,7 +220,7 @@ func (h *handle) slowLink(e sfu.Event) {
 	})
 }
 
-// queryPatience is how long an administrator waits for what a script says of a session.
+// queryPatience is how long an administrator waits for a script's description of a session.
 const queryPatience = time.Second
 
 // Query writes what the script says of the session, if that is an object.

@@ -50,7 +50,7 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// A script that holds too much memory is loaded anew, and its sessions end.
+// A script that holds too much memory is loaded again, and its sessions end.
 func TestMemory(t *testing.T) {
 	l := newLanguage()
 	b := start(t, l, "memory_limit = 8")

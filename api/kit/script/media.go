@@ -41,7 +41,7 @@ func place(k sdp.Kind) int {
 // kinds are the media that go by subscriptions.
 var kinds = [2]sdp.Kind{sdp.Audio, sdp.Video}
 
-// configure lets a medium come to a session, or go on from it.
+// configure lets a medium reach a session, or pass on from it.
 func (h *handle) configure(k sdp.Kind, in, on bool) {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
@@ -54,7 +54,7 @@ func (h *handle) configure(k sdp.Kind, in, on bool) {
 	h.syncRecipients()
 }
 
-// addRecipient has what a session sends go to another one, or to itself.
+// addRecipient forwards the media of a session to another one, or to itself.
 func (h *handle) addRecipient(to *handle) {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
@@ -101,8 +101,8 @@ func (h *handle) syncRecipients() {
 	}
 }
 
-// sync has the engine do what holds for what a session gets, and for what the script wants to
-// see of what it sends.
+// sync gives the engine the state of what a session receives, and of the packets from it
+// that the script wants to see.
 func (h *handle) sync() {
 	peer := h.Host.Peer()
 	if peer == nil {

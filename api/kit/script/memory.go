@@ -147,7 +147,7 @@ func (m *meter) deeper(v reflect.Value) {
 	}
 }
 
-// refers tells whether values of a type refer to others that are counted.
+// refers reports whether values of a type refer to others that are counted.
 func refers(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Interface, reflect.String, reflect.Slice, reflect.Map:

@@ -10,7 +10,7 @@ import (
 	"bifrons/sdp"
 )
 
-// negotiation is what was agreed on with a client.
+// negotiation is the agreed state with a client.
 type negotiation struct {
 	offer    *plugin.JSEP // the client's, that is not answered; nil = there is none
 	sections []section

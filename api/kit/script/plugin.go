@@ -183,7 +183,7 @@ func (p *Plugin) Reload() (added []string, err error) {
 	if set.Script == "" {
 		return nil, fmt.Errorf("there is no script in the configuration file of %s, that of before goes on", p.pkg())
 	}
-	if err := p.reload(set, "was loaded anew"); err != nil {
+	if err := p.reload(set, "was loaded again"); err != nil {
 		return nil, fmt.Errorf("the script of before goes on: %w", err)
 	}
 	if set.Script != before.Script {
@@ -218,16 +218,16 @@ func (p *Plugin) replace(set settings, why string) error {
 	return nil
 }
 
-// restart ends a script that holds too much memory and loads it anew. It belongs to the
+// restart ends a script that holds too much memory and loads it again. It belongs to the
 // executor.
 func (p *Plugin) restart(r *run) {
 	if p.run != r {
 		return
 	}
-	err := fmt.Errorf("it holds more than %d MB and is loaded anew", r.set.Memory)
+	err := fmt.Errorf("it holds more than %d MB and is loaded again", r.set.Memory)
 	p.stats.restarted.Add(1)
 	p.failed("memory", err)
-	if err := p.replace(r.set, "was loaded anew, as it held too much memory"); err != nil {
+	if err := p.replace(r.set, "was loaded again, as it held too much memory"); err != nil {
 		p.failed("memory", fmt.Errorf("it does not load any more: %w", err))
 		r.large, r.measured = false, liveHeap() // until it has grown further
 	}

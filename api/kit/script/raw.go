@@ -14,7 +14,7 @@ import (
 	"bifrons/sfu/media"
 )
 
-// raw is what the script sees of the packets of a session, and the packets that it makes.
+// raw has the packets of a session that the script sees, and those that it makes.
 type raw struct {
 	taps    []*tap // of what the client sends, by section; nil = none
 	reports *reports
@@ -114,7 +114,7 @@ func (r *reader) look() {
 	}
 }
 
-// read gives the packets of a tap to the script, some at a time, and tells whether there may be
+// read gives the packets of a tap to the script, some at a time, and reports whether there may be
 // more.
 func (r *reader) read(t *tap) (more bool) {
 	for range maxTurn {

@@ -95,7 +95,7 @@ func (h *handle) origin() sfu.Origin {
 	return peer
 }
 
-// syncRecordings has recordings go on with what was agreed on last.
+// syncRecordings has recordings continue with the latest agreed state.
 func (h *handle) syncRecordings() {
 	for _, k := range kinds {
 		if m := h.recordable(k); m != nil {

@@ -205,7 +205,7 @@ func (p *Plugin) ask(limit time.Duration, f func(r *run)) bool {
 		return false
 	}
 	// It runs, and a call has a limit of its own. What that does not stop, because it waits
-	// outside of the script's code, is not waited for either.
+	// outside the script's code, is not waited for either.
 	late.Reset(patience + 2*p.limit())
 	select {
 	case <-done:
@@ -257,7 +257,7 @@ func (r *run) after(d time.Duration, function string, arg Value) error {
 	return nil
 }
 
-// stats are what is counted of all scripts of a plugin.
+// stats are the counts of all scripts of a plugin.
 type stats struct {
 	calls, failed, stopped, restarted atomic.Uint64
 
@@ -294,7 +294,7 @@ func (p *Plugin) refused(where string, err error) {
 	}
 }
 
-// note remembers an error, and tells whether it is time to tell of it, and how many of the
+// note remembers an error, and reports whether it is time to tell of it, and how many of the
 // function were not told.
 func (s *stats) note(function, text string) (left int, tell bool) {
 	s.mu.Lock()

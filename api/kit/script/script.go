@@ -27,7 +27,7 @@ type Interpreter interface {
 	// Run runs the script's file, which defines its functions.
 	Run() error
 
-	// Has tells whether the script has a global function.
+	// Has reports whether the script has a global function.
 	Has(function string) bool
 
 	// Call calls it. What it throws is an error whose text has file and line.
@@ -40,13 +40,13 @@ type Interpreter interface {
 	// Resume takes back an Interrupt.
 	Resume()
 
-	// Memory is what holds all that the script has, to be measured.
+	// Memory is the root of all values of the script, to be measured.
 	Memory() []any
 
 	Close()
 }
 
-// Setup is what an interpreter is made with.
+// Setup are the settings of an interpreter.
 type Setup struct {
 	Path      string   // of the script
 	Folders   []string // where modules are looked for
@@ -61,7 +61,7 @@ type Setup struct {
 	// number, and where in the script that was.
 	Refused func(where string, err error)
 
-	// Log takes what the script writes, with a level of the Janus log (1 fatal to 7 debug).
+	// Log takes the script's output, with a level of the Janus log (1 fatal to 7 debug).
 	Log func(level int, text string)
 }
 
@@ -71,14 +71,14 @@ type Module struct {
 	Functions []Function
 }
 
-// Language is what plugins for scripts differ in.
+// Language has the differences between plugins for scripts.
 type Language struct {
 	Info module.Info // where the script does not say
 
 	// New makes an interpreter, which has not run anything.
 	New func(s Setup) Interpreter
 
-	// Compile tells what is wrong with the text of a script, without running it.
+	// Compile says what is wrong with the text of a script, without running it.
 	Compile func(path string) error
 
 	// Outcome is what a script has answered to a message. Failure is the text of errors for

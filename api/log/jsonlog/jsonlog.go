@@ -48,7 +48,7 @@ func Open(s Settings) (*Logger, error) {
 	return l, l.Reopen()
 }
 
-// Reopen opens the file anew, after somebody has moved it away. If that fails
+// Reopen opens the file again, after somebody has moved it away. If that fails
 // the old one goes on.
 func (l *Logger) Reopen() error {
 	if err := l.file.Reopen(); err != nil {

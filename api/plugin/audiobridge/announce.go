@@ -33,7 +33,7 @@ type announcement struct {
 	started  bool // it was heard
 }
 
-// mayPlay tells whether the administrator lets a client play files.
+// mayPlay reports whether the administrator lets a client play files.
 func (p *Plugin) mayPlay(body kit.Args) *schema.Error {
 	return codes.MayLocked(body, p.general.LockPlay, p.general.AdminKey)
 }
@@ -74,7 +74,7 @@ func (p *Plugin) playFile(q *kit.Request, w *json.Writer) *schema.Error {
 	return err
 }
 
-// mayAnnounce tells whether a file can be played to the room, and to which group. mu is held.
+// mayAnnounce reports whether a file can be played to the room, and to which group. mu is held.
 func (r *room) mayAnnounce(body kit.Args, group *int) *schema.Error {
 	m := new(mix)
 	if err := r.pick(m, body.Str("group")); err != nil {
@@ -194,7 +194,7 @@ func (p *Plugin) ofFile(body kit.Args, f func(r *room) *schema.Error) *schema.Er
 	return p.rooms.Manage(body, f)
 }
 
-// isPlaying tells whether a file is played.
+// isPlaying reports whether a file is played.
 func (p *Plugin) isPlaying(q *kit.Request, w *json.Writer) *schema.Error {
 	return p.ofFile(q.Body, func(r *room) *schema.Error {
 		id := q.Body.Str("file_id")
@@ -205,7 +205,7 @@ func (p *Plugin) isPlaying(q *kit.Request, w *json.Writer) *schema.Error {
 	})
 }
 
-// listAnnouncements tells which files are played.
+// listAnnouncements says which files are played.
 func (p *Plugin) listAnnouncements(q *kit.Request, w *json.Writer) *schema.Error {
 	return p.rooms.Manage(q.Body, func(r *room) *schema.Error {
 		r.begin(w, "announcements")

@@ -91,7 +91,7 @@ func (p *Plugin) loadGeneral(f config.PluginFile) []config.Problem {
 	return problems
 }
 
-// load makes the room of an entry of the file, and tells why if it is left out.
+// load makes the room of an entry of the file, and says why if it is left out.
 func (p *Plugin) load(c *config.Reader) (leftOut string) {
 	if bad := unfit(c); bad != "" {
 		return bad

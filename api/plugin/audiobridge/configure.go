@@ -70,7 +70,7 @@ func (p *participant) configure(body kit.Args) *schema.Error {
 	return nil
 }
 
-// resetDecoder makes the decoder of the client begin anew.
+// resetDecoder makes the decoder of the client start again.
 func (h *handle) resetDecoder(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	p := h.current()
 	if p == nil {

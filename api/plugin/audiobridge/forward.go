@@ -45,7 +45,7 @@ func (p *Plugin) forwardRules() *forward.Rules {
 	return &forward.Rules{Policy: p.general.Policy, Engine: func() *sfu.Engine { return p.Gateway.Engine() }, Of: "room", Codes: codes, Failed: errUnknown}
 }
 
-// mayForward tells whether the administrator lets a client forward.
+// mayForward reports whether the administrator lets a client forward.
 func (p *Plugin) mayForward(body kit.Args) *schema.Error {
 	return codes.MayLocked(body, p.general.LockForward, p.general.AdminKey)
 }
@@ -190,7 +190,7 @@ func (p *Plugin) stopForward(q *kit.Request, w *json.Writer) *schema.Error {
 	})
 }
 
-// listForwarders tells where the mix goes to.
+// listForwarders says where the mix goes to.
 func (p *Plugin) listForwarders(q *kit.Request, w *json.Writer) *schema.Error {
 	return p.rooms.Manage(q.Body, func(r *room) *schema.Error {
 		r.begin(w, "forwarders")

@@ -36,7 +36,7 @@ func (h *handle) become(p *participant) {
 	h.in = p
 }
 
-// forget is become(nil), if the client still is a participant. It tells whether it was.
+// forget is become(nil), if the client still is a participant. It reports whether it was.
 func (h *handle) forget(p *participant) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -184,7 +184,7 @@ func (p *participant) writePlace(w *json.Writer) {
 	w.OptTrue("suspended", p.suspended)
 }
 
-// admit tells whether a client may be in the room, and what it would be. Nothing changes. mu
+// admit reports whether a client may be in the room, and what it would be. Nothing changes. mu
 // is held.
 func (r *room) admit(h *handle, q *kit.Request, from *kept) (*participant, *schema.Error) {
 	body := q.Body
@@ -238,7 +238,7 @@ func (r *room) admit(h *handle, q *kit.Request, from *kept) (*participant, *sche
 }
 
 // choose picks the codec: that of the connection, if there is one already and it is not
-// negotiated anew.
+// negotiated again.
 func (p *participant) choose(q *kit.Request) *schema.Error {
 	name := q.Body.Lower("codec")
 	if name == "" {

@@ -23,7 +23,7 @@ type media struct {
 	sender *sfu.Forwarder // of that
 }
 
-// same tells whether two media come and go the same way.
+// same reports whether two media come and go the same way.
 func (m *media) same(o *media) bool {
 	return m.on == o.on && m.track == o.track && m.in == o.in && m.call == o.call
 }

@@ -44,7 +44,7 @@ func checkJSEP(j *plugin.JSEP) *schema.Error {
 	return nil
 }
 
-// mayNegotiate tells whether a description can be used now; it may be nil.
+// mayNegotiate reports whether a description can be used now; it may be nil.
 func (h *handle) mayNegotiate(j *plugin.JSEP) *schema.Error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -80,7 +80,7 @@ func (h *handle) negotiate(p *participant, r *kit.Request) (resp kit.Response, e
 	return resp, nil
 }
 
-// mayOffer tells whether the plugin can make the first offer. mu is held.
+// mayOffer reports whether the plugin can make the first offer. mu is held.
 func (h *handle) mayOffer() bool { return !h.nego.offering && h.Host.Peer() == nil }
 
 // next makes the negotiation go on to another description. mu is held.

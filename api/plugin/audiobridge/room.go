@@ -139,10 +139,10 @@ func (r *room) remove(p *participant, lost bool) {
 	r.rest()
 }
 
-// has tells whether a participant is in the room.
+// has reports whether a participant is in the room.
 func (r *room) has(p *participant) bool { return r.participants[p.id] == p }
 
-// taken tells whether a participant has an id.
+// taken reports whether a participant has an id.
 func (r *room) taken(id string) bool { return r.participants[id] != nil }
 
 // user finds the participant whom a request names.

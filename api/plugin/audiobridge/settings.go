@@ -175,7 +175,7 @@ func checkRoom(body kit.Args, prefix string) *schema.Error {
 
 const groupsText = "at most 5 names of at most 256 bytes"
 
-// wrongGroups tells what is wrong with the names of groups, "" if nothing is.
+// wrongGroups says what is wrong with the names of groups, "" if nothing is.
 func wrongGroups(names []string) string {
 	if len(names) > maxGroups || slices.ContainsFunc(names, func(s string) bool { return s == "" || len(s) > maxGroupName }) {
 		return groupsText
@@ -193,7 +193,7 @@ func checkEntry(c *config.Reader) {
 	}
 }
 
-// unfit tells why there can be no room with an entry of the file, "" if there can.
+// unfit says why there can be no room with an entry of the file, "" if there can.
 func unfit(c *config.Reader) string {
 	set := newSettings(kit.FromFile(config.NewReader(c.Group())), "")
 	_, old := c.Text("sampling")

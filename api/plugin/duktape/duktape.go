@@ -34,7 +34,7 @@ func New(folder string) *script.Plugin {
 	})
 }
 
-// compile tells what is wrong with the text of a script.
+// compile says what is wrong with the text of a script.
 func compile(path string) error {
 	_, err := load(path)
 	return err

@@ -189,7 +189,7 @@ function handleMessage(id, tx, msg) {
 	}
 }
 
-// A script that keeps more and more is loaded anew.
+// A script that keeps more and more is loaded again.
 func TestLeak(t *testing.T) {
 	core := run(t, "memory_limit = 8\n time_limit = 60000", `
 var kept = [];
@@ -201,7 +201,7 @@ function handleMessage(id, tx, msg) {
 	if res := c.Message("t", `{}`, nil); res.Failure != "Duktape error" {
 		t.Errorf("got %+v", res)
 	}
-	core.AwaitLog("loaded anew, as it held too much memory")
+	core.AwaitLog("loaded again, as it held too much memory")
 	c.AwaitText("[detached]")
 	if got := core.Attach(plugintest.Options{}).Query(); !strings.HasPrefix(got, `{"id":`) {
 		t.Errorf("the script is gone: %s", got)

@@ -179,7 +179,7 @@ func (in *interpreter) Run() error {
 	return explain(err)
 }
 
-// Has tells whether the script has a global function.
+// Has reports whether the script has a global function.
 func (in *interpreter) Has(function string) bool {
 	_, ok := goja.AssertFunction(in.vm.Get(function))
 	return ok

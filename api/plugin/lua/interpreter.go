@@ -59,7 +59,7 @@ func (in *interpreter) Run() error {
 	return err
 }
 
-// Has tells whether the script has a global function.
+// Has reports whether the script has a global function.
 func (in *interpreter) Has(function string) bool {
 	_, ok := in.state.GetGlobal(function).(*engine.LFunction)
 	return ok

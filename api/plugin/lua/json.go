@@ -105,7 +105,7 @@ func (in *interpreter) appendJSON(b []byte, v engine.LValue, depth int) ([]byte,
 	return nil, fmt.Errorf("there is no JSON for a %s", v.Type())
 }
 
-// elements tells whether a table has nothing but elements, and up to which.
+// elements reports whether a table has nothing but elements, and up to which.
 func elements(t *engine.LTable) (only bool, last int) {
 	only = true
 	t.ForEach(func(key, _ engine.LValue) {

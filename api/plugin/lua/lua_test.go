@@ -226,7 +226,7 @@ end`)
 	core.AwaitLog("it took too long and was stopped")
 }
 
-// A script that keeps more and more is loaded anew.
+// A script that keeps more and more is loaded again.
 func TestLeak(t *testing.T) {
 	core := run(t, "memory_limit = 8\n time_limit = 60000", `
 kept = {}
@@ -237,7 +237,7 @@ end`)
 	if res := c.Message("t", `{}`, nil); res.Failure != "Lua error" {
 		t.Errorf("got %+v", res)
 	}
-	core.AwaitLog("loaded anew, as it held too much memory")
+	core.AwaitLog("loaded again, as it held too much memory")
 	c.AwaitText("[detached]")
 	if res := core.Attach(plugintest.Options{}); res.Query() == "" {
 		t.Error("the script is gone")

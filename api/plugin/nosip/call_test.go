@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/pion/rtp"
-	"github.com/pion/webrtc/v4"
 
+	"bifrons/api/plugin/plugintest"
 	"bifrons/rtp/waittest"
 )
 
@@ -26,13 +27,13 @@ func TestCall(t *testing.T) {
 			if secure := strings.Contains(offer, "a=crypto:"); secure != (fields != "") || strings.Contains(answer, "a=crypto:") != secure {
 				t.Errorf("keys in\n%s\nand\n%s", offer, answer)
 			}
-			a.hearsMore(t, "b audio", "b video")
-			b.hearsMore(t, "a audio", "a video")
+			a.HearsMore(t, "b audio", "b video")
+			b.HearsMore(t, "a audio", "a video")
 
 			for request, asked := range map[string]*phone{`"user":true`: a, `"peer":true`: b} {
-				n := asked.plis.Load()
+				n := asked.PLIs.Load()
 				a.ask(`{"request":"keyframe",`+request+`}`, nil)
-				waittest.Until(t, "a request for a key frame "+request, func() bool { return asked.plis.Load() > n })
+				waittest.Until(t, "a request for a key frame "+request, func() bool { return asked.PLIs.Load() > n })
 			}
 			q := a.Query()
 			if !strings.Contains(q, `"media":[{"type":"audio","direction":"sendrecv","remote":"127.0.0.1:`) || !strings.Contains(q, `"faults":[]`) {
@@ -52,8 +53,8 @@ func TestUpdate(t *testing.T) {
 	x := newExchange(t, "")
 	a, b := x.telephone("a"), x.telephone("b")
 	offer, answer := a.call(b, "")
-	a.hearsMore(t, "b audio")
-	b.hearsMore(t, "a audio")
+	a.HearsMore(t, "b audio")
+	b.HearsMore(t, "a audio")
 	same := func(what, text, before string) {
 		t.Helper()
 		if ports(t, text)[0] != ports(t, before)[0] {
@@ -62,29 +63,31 @@ func TestUpdate(t *testing.T) {
 	}
 
 	// b shows a picture.
-	b.voice(webrtc.MimeTypeVP8, "video")
+	b.Say("video")
 	next := b.offer("")
 	same("b's offer", next, answer)
 	again := a.answer(next, "")
 	same("a's answer", again, offer)
 	b.process("answer", again, "")
-	a.hearsMore(t, "b audio", "b video")
-	b.hearsMore(t, "a audio")
+	a.HearsMore(t, "b audio", "b video")
+	b.HearsMore(t, "a audio")
 
 	// a holds b.
 	hold := a.offer("")
 	a.process("answer", b.answer(strings.ReplaceAll(hold, "a=sendrecv", "a=inactive"), ""), "")
-	a.quiet(t, "b audio")
-	b.quiet(t, "a audio")
+	a.Quiet(t, "b audio")
+	b.Quiet(t, "a audio")
 	same("a's hold", hold, offer)
 }
 
 // far is a telephone: it takes and sends RTP by one port.
 type far struct {
-	heard
-	t       *testing.T
-	conn    *net.UDPConn
-	stop    func()
+	plugintest.Texts
+	t    *testing.T
+	conn *net.UDPConn
+	stop func()
+
+	mu      sync.Mutex
 	ssrcs   map[uint32]int
 	order   []uint16 // sequence numbers that came
 	strange int
@@ -106,9 +109,9 @@ func farEnd(t *testing.T, name string, to int, ssrc uint32) *far {
 		f.ssrcs[p.SSRC]++
 		f.order = append(f.order, p.SequenceNumber)
 		f.mu.Unlock()
-		f.take(p.Payload)
+		f.Hear(p.Payload)
 	})
-	f.stop = pace(func(n uint16) {
+	f.stop = plugintest.Steadily(func(n uint16) {
 		p := rtp.Packet{Header: rtp.Header{Version: 2, PayloadType: 111, SequenceNumber: n, Timestamp: uint32(n) * 240, SSRC: ssrc}, Payload: []byte("|" + name)}
 		b, _ := p.Marshal()
 		_, _ = f.conn.WriteToUDP(b, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: to})
@@ -132,9 +135,9 @@ func TestFarEnd(t *testing.T) {
 	port := ports(t, offer)[0]
 	one := farEnd(t, "one", port, 100)
 	a.process("answer", one.describe("127.0.0.1", "sendrecv"), "")
-	a.connected()
-	a.hearsMore(t, "one")
-	one.hearsMore(t, "a audio")
+	a.AwaitConnected()
+	a.HearsMore(t, "one")
+	one.HearsMore(t, "a audio")
 
 	reinvite := func(what, text string) {
 		t.Helper()
@@ -143,22 +146,22 @@ func TestFarEnd(t *testing.T) {
 		}
 	}
 	reinvite("hold by the address", one.describe("0.0.0.0", "sendrecv"))
-	one.quiet(t, "a audio")
+	one.Quiet(t, "a audio")
 	reinvite("the call goes on", one.describe("127.0.0.1", "sendrecv"))
-	one.hearsMore(t, "a audio")
+	one.HearsMore(t, "a audio")
 
 	two := farEnd(t, "two", port, 200) // nobody knows it yet
-	one.hearsMore(t, "a audio")
-	if n := a.of("two"); n != 0 {
+	one.HearsMore(t, "a audio")
+	if n := a.Heard("two"); n != 0 {
 		t.Errorf("%d packets of a stranger are let through", n)
 	}
 	reinvite("the telephone moves", two.describe("127.0.0.1", "sendrecv"))
-	a.hearsMore(t, "two")
-	two.hearsMore(t, "a audio")
-	one.quiet(t, "a audio")
+	a.HearsMore(t, "two")
+	two.HearsMore(t, "a audio")
+	one.Quiet(t, "a audio")
 	reinvite("hold by the direction", two.describe("127.0.0.1", "sendonly"))
-	two.quiet(t, "a audio")
-	a.hearsMore(t, "two")
+	two.Quiet(t, "a audio")
+	a.HearsMore(t, "two")
 
 	one.mu.Lock()
 	defer one.mu.Unlock()
@@ -187,13 +190,13 @@ func TestTimeout(t *testing.T) {
 	port := ports(t, a.offer(""))[0]
 	far := farEnd(t, "far", port, 100)
 	a.process("answer", far.describe("127.0.0.1", "sendrecv"), "")
-	a.connected()
-	a.hearsMore(t, "far")
+	a.AwaitConnected()
+	a.HearsMore(t, "far")
 	a.answer(far.describe("127.0.0.1", "recvonly"), `,"update":true`)
-	a.quiet(t, "far")
+	a.Quiet(t, "far")
 	far.stop()
-	n := far.of("a audio")
-	waittest.Until(t, "more than a second of the client's voice", func() bool { return far.of("a audio") > n+250 })
+	n := far.Heard("a audio")
+	waittest.Until(t, "more than a second of the client's voice", func() bool { return far.Heard("a audio") > n+250 })
 	if a.Closed() != 0 {
 		t.Fatal("the call has ended on hold")
 	}

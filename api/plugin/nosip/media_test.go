@@ -10,6 +10,7 @@ import (
 
 	"github.com/pion/rtp"
 
+	"bifrons/api/plugin/plugintest"
 	"bifrons/rtp/mjr/mjrtest"
 	"bifrons/rtp/waittest"
 )
@@ -55,8 +56,8 @@ func TestRecording(t *testing.T) {
 	offer := a.offer(`,"srtp":"sdes_mandatory"`)
 	a.ask(`{"request":"recording","action":"start","audio":true,"video":true,"peer_audio":true,"filename":"`+base+`"}`, nil)
 	a.process("answer", b.answer(offer, ""), "")
-	a.connected()
-	b.connected()
+	a.AwaitConnected()
+	b.AwaitConnected()
 	for _, leg := range legs[:3] {
 		mjrtest.AwaitGrown(t, path(leg.file))
 	}
@@ -100,16 +101,16 @@ func TestForwarding(t *testing.T) {
 	x := newExchange(t, "")
 	a, b := x.phone("a"), x.phone("b")
 	var streams []string
-	got := make([]heard, len(legs))
-	ssrcs := make([]heard, len(legs))
+	got := make([]plugintest.Texts, len(legs))
+	ssrcs := make([]plugintest.Texts, len(legs))
 	for i, leg := range legs {
 		conn := socket(t, func(b []byte, _ *net.UDPAddr) {
 			var p rtp.Packet
 			if p.Unmarshal(b) != nil {
 				return
 			}
-			got[i].take(p.Payload)
-			ssrcs[i].take(fmt.Appendf(nil, "|%d %d", p.SSRC, p.PayloadType))
+			got[i].Hear(p.Payload)
+			ssrcs[i].Hear(fmt.Appendf(nil, "|%d %d", p.SSRC, p.PayloadType))
 		})
 		streams = append(streams, fmt.Sprintf(`{"type":"%s","host":"127.0.0.1","port":%d,"ssrc":%d,"pt":%d}`,
 			leg.stream, conn.LocalAddr().(*net.UDPAddr).Port, i+1, 100+i))
@@ -118,15 +119,15 @@ func TestForwarding(t *testing.T) {
 	a.call(b, `,"srtp":"sdes_optional"`)
 	a.ask(`{"request":"rtp_forward","streams":[`+streams[1]+`,`+streams[2]+`]}`, nil)
 	for i, leg := range legs {
-		got[i].hearsMore(t, leg.text)
-		ssrcs[i].hearsMore(t, fmt.Sprintf("%d %d", i+1, 100+i))
+		got[i].HearsMore(t, leg.text)
+		ssrcs[i].HearsMore(t, fmt.Sprintf("%d %d", i+1, 100+i))
 	}
 	id := a.ask(`{"request":"listforwarders"}`, nil).Field("result", "rtp_forwarders", 1, "stream_id")
 	a.ask(fmt.Sprintf(`{"request":"stop_rtp_forward","stream_id":%.0f}`, id), nil)
-	got[3].quiet(t, "b video")
-	got[0].hearsMore(t, "a audio")
+	got[3].Quiet(t, "b video")
+	got[0].HearsMore(t, "a audio")
 	a.ask(`{"request":"hangup"}`, nil)
 	for i, leg := range legs {
-		got[i].quiet(t, leg.text)
+		got[i].Quiet(t, leg.text)
 	}
 }

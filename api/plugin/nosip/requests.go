@@ -206,7 +206,7 @@ func (h *handle) stopForward(r *kit.Request, w *json.Writer) (kit.Response, *sch
 	return kit.Response{}, h.plugin.forwards().Stop(h.leg, r.Body, errNoSuchStream, w)
 }
 
-// listForwarders tells what is sent on.
+// listForwarders says what is sent on.
 func (h *handle) listForwarders(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	h.plugin.forwards().List(h.leg, w)
 	return kit.Response{}, nil

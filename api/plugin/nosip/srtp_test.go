@@ -10,6 +10,8 @@ import (
 
 	"github.com/pion/rtp"
 	"github.com/pion/srtp/v3"
+
+	"bifrons/api/plugin/plugintest"
 )
 
 // context is pion's SRTP for a key as SDES carries it.
@@ -40,11 +42,11 @@ func TestFarEndSRTP(t *testing.T) {
 	key := base64.StdEncoding.EncodeToString([]byte("thirty bytes of key and salt.."))
 	in, out := context(t, m[1]), context(t, key)
 
-	var far heard
+	var far plugintest.Texts
 	conn := socket(t, func(b []byte, _ *net.UDPAddr) {
 		var p rtp.Packet
 		if b, err := in.DecryptRTP(nil, b, nil); err == nil && p.Unmarshal(b) == nil {
-			far.take(p.Payload)
+			far.Hear(p.Payload)
 		}
 	})
 	send := func(n uint16, text string, c *srtp.Context) {
@@ -55,17 +57,17 @@ func TestFarEndSRTP(t *testing.T) {
 		}
 		_, _ = conn.WriteToUDP(b, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
 	}
-	stop := pace(func(n uint16) {
+	stop := plugintest.Steadily(func(n uint16) {
 		send(n, "secret", out)
 		send(n, "open", nil)
 	})
 	t.Cleanup(stop)
 	a.process("answer", fmt.Sprintf("v=0\r\no=far 1 1 IN IP4 127.0.0.1\r\ns=call\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio %d RTP/SAVP 111\r\n"+
 		"a=rtpmap:111 opus/48000/2\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:%s|2^31\r\n", conn.LocalAddr().(*net.UDPAddr).Port, key), "")
-	a.connected()
-	a.hearsMore(t, "secret")
-	far.hearsMore(t, "a audio")
-	if n := a.of("open"); n != 0 {
+	a.AwaitConnected()
+	a.HearsMore(t, "secret")
+	far.HearsMore(t, "a audio")
+	if n := a.Heard("open"); n != 0 {
 		t.Errorf("%d packets in the clear are let through", n)
 	}
 	if q := a.Query(); !strings.Contains(q, `"srtp-required":"yes","sdes-local":"yes","sdes-remote":"yes"`) || !strings.Contains(q, `"refused":`) {

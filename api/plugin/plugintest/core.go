@@ -28,11 +28,11 @@ type Config struct {
 	// Engine is the configuration of the media engine; 0 shards are one.
 	Engine sfu.Config
 
-	// Signed tells whether a signed token is valid and lists a descriptor for a
+	// Signed reports whether a signed token is valid and lists a descriptor for a
 	// realm; nil = tokens are not signed.
 	Signed func(token, realm, descriptor string) bool
 
-	// Protected tells whether nothing may be written at a path; nil = it may anywhere.
+	// Protected reports whether nothing may be written at a path; nil = it may anywhere.
 	Protected func(path string) bool
 
 	// RecordingSuffix is put behind the names of recordings that are not whole.
@@ -209,7 +209,7 @@ func (c *Core) Engine() *sfu.Engine {
 // Logger is the log.
 func (c *Core) Logger() *slog.Logger { return c.log }
 
-// Notifying tells whether anybody wants events for event handlers.
+// Notifying reports whether anybody wants events for event handlers.
 func (c *Core) Notifying() bool { return !c.cfg.NoNotices }
 
 // Notify keeps an event of the plugin.
@@ -223,16 +223,16 @@ func (c *Core) Notify(_ string, data []byte) {
 	}
 }
 
-// MayWrite tells whether clients may have a file written at a path.
+// MayWrite reports whether clients may have a file written at a path.
 func (c *Core) MayWrite(path string) bool { return c.cfg.Protected == nil || !c.cfg.Protected(path) }
 
 // RecordingSuffix is put behind the names of recordings that are not whole.
 func (c *Core) RecordingSuffix() string { return c.cfg.RecordingSuffix }
 
-// SignedTokens tells whether tokens are signed ones.
+// SignedTokens reports whether tokens are signed ones.
 func (c *Core) SignedTokens() bool { return c.cfg.Signed != nil }
 
-// SignedFor tells whether one is valid and lists a descriptor for a realm.
+// SignedFor reports whether one is valid and lists a descriptor for a realm.
 func (c *Core) SignedFor(token, realm, descriptor string) bool {
 	return c.cfg.Signed != nil && c.cfg.Signed(token, realm, descriptor)
 }

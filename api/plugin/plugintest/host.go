@@ -115,7 +115,7 @@ type deaf struct{}
 func (deaf) PeerEvent(sfu.Event)                   {}
 func (deaf) PeerData(string, string, bool, []byte) {}
 
-// Up tells whether the peer connection is established.
+// Up reports whether the peer connection is established.
 func (x *Client) Up() bool { return x.endpoint == nil || x.endpoint.Established() != nil }
 
 // ClosePeer closes the peer connection for the plugin.

@@ -63,7 +63,7 @@ func (h *handle) Message(r *plugin.Request) plugin.Result {
 	return h.plugin.Table.Message(h.Host, h, r)
 }
 
-// TakesOffer tells whether the client may make an offer: not while something is played,
+// TakesOffer reports whether the client may make an offer: not while something is played,
 // which we have offered.
 func (h *handle) TakesOffer() bool {
 	h.plugin.mu.Lock()

@@ -75,7 +75,7 @@ func readNFO(g *config.Group) (n info, err error) {
 	return n, nil
 }
 
-// isTrue tells whether a word of a configuration file means yes.
+// isTrue reports whether a word of a configuration file means yes.
 func isTrue(word string) bool {
 	switch strings.ToLower(word) {
 	case "true", "yes", "1":

@@ -146,7 +146,7 @@ func medium(k sdp.Kind) int {
 	return data
 }
 
-// there tells which media are recorded.
+// there says which media are recorded.
 func (s *job) there() (there [numMedia]bool) {
 	for _, m := range s.media {
 		there[medium(m.Kind)] = true

@@ -56,7 +56,7 @@ const (
 	listEnd = 64      // for what follows the recordings
 )
 
-// list tells what can be played, the newest first; what does not fit is left out. Private
+// list says what can be played, the newest first; what does not fit is left out. Private
 // recordings are for those who know the key.
 func (h *handle) list(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	p, all := h.plugin, false

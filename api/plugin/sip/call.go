@@ -24,12 +24,17 @@ type call struct {
 	hold        sdp.Direction // that the call was put on hold with, SendRecv = it is not
 	pending     bool          // an offer of ours, after the first one, waits for its answer
 	next        *holding      // what is offered then, nil = nothing
+	remake      offering      // makes the offer that is pending once more
+	displaced   offering      // is to be made once more when the other side's is settled, nil = nothing
 }
+
+// offering makes an offer of ours, after the first one, and sends it.
+type offering func() *schema.Error
 
 // begin makes a call the handle's.
 func (h *handle) begin(c *call) { h.set(func() { h.call = c }) }
 
-// is tells whether an event belongs to the handle's call.
+// is reports whether an event belongs to the handle's call.
 func (h *handle) is(c *ua.Call) bool { return h.call != nil && h.call.Call == c }
 
 // status is the call's state as Janus has it.
@@ -58,7 +63,7 @@ func (h *handle) status() string {
 	return "idle"
 }
 
-// established tells whether there is a call that was answered.
+// established reports whether there is a call that was answered.
 func (h *handle) established() bool { return h.call != nil && h.call.State() == ua.Established }
 
 // notInCall is the error of requests for an established call. Janus has the number 0 here.
@@ -126,7 +131,7 @@ func (h *handle) dial(r *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 	return kit.Response{}, nil
 }
 
-// mayCall tells whether there can be a new call.
+// mayCall reports whether there can be a new call.
 func (h *handle) mayCall() *schema.Error {
 	switch {
 	case h.account == nil:
@@ -139,7 +144,7 @@ func (h *handle) mayCall() *schema.Error {
 	return nil
 }
 
-// usable tells whether there is an account that may send requests.
+// usable reports whether there is an account that may send requests.
 func (h *handle) usable() bool {
 	if h.account == nil {
 		return false

@@ -117,6 +117,84 @@ func TestForks(t *testing.T) {
 	x.idle(1)
 }
 
+// Both sides offer something at once, and both refuse. The phone, which did not call, comes first with its offer, which may be of no
+// use; then ours is made anew: a hold, and what the client has offered. The call goes on.
+func TestGlare(t *testing.T) {
+	for _, test := range []struct{ update, useless, asked bool }{{}, {update: true}, {useless: true}, {asked: true}} {
+		update := test.update
+		t.Run(fmt.Sprintf("%+v", test), func(t *testing.T) {
+			x := newExchange(t)
+			alice := x.browser("alice")
+			p := x.phone()
+			alice.Ask(fmt.Sprintf(`{"request":"call","uri":"sip:phone@%s","autoaccept_reinvites":%v}`, p.Addr, !test.asked),
+				alice.Remote("offer", alice.peer.Offer(nil)))
+			m := p.Next("INVITE")
+			contact := "Contact: <sip:phone@" + p.Addr + ">"
+			offer := media(t, m.Body)
+			audio, video := webrtctest.NewPlain(t), webrtctest.NewPlain(t)
+			text := describe(offer, audio.Port, video.Port)
+			p.Reply(m, "200 OK", append([]string{contact}, siptest.SDP(text)...)...)
+			p.Next("ACK")
+			alice.peer.Accept(alice.AwaitText(`"accepted"`).SDP)
+			alice.peer.AwaitConnected()
+			if update {
+				j := alice.Remote("offer", alice.peer.Offer(nil))
+				j.Update = true
+				alice.Ask(`{"request":"update"}`, j)
+			} else {
+				alice.Ask(`{"request":"hold"}`, nil)
+			}
+			p.Reply(p.Next("INVITE"), "491 Request Pending")
+			p.Next("ACK")
+			from, to := m.Get("To")+";tag="+p.Tag, m.Get("From")
+			request := func(branch, method string, more ...string) {
+				p.Request(branch, method, m.Contact(), from, to, m.Get("Call-ID"), 1, more...)
+			}
+			before := offer
+			if test.useless {
+				request("z9hG4bKglare", "INVITE", siptest.SDP("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 0 RTP/AVP 0\r\n")...)
+				p.Next("SIP/2.0 488")
+				request("z9hG4bKglare", "ACK")
+			} else {
+				request("z9hG4bKglare", "INVITE", siptest.SDP(text)...)
+				if test.asked {
+					j := alice.Remote("answer", alice.peer.Answer(alice.AwaitText(`"updatingcall"`).SDP))
+					j.Update = true
+					alice.Ask(`{"request":"update"}`, j)
+				}
+				before = media(t, p.Next("SIP/2.0 200").Body)
+				request("z9hG4bKacked", "ACK")
+			}
+			ours := p.Next("INVITE")
+			d := media(t, ours.Body)
+			if d.Origin.Version <= before.Origin.Version {
+				t.Errorf("%q is not newer", ours.Raw)
+			}
+			if held := d.Sections[0].Direction == sdp.SendOnly; held == update {
+				t.Errorf("%q", ours.Raw)
+			}
+			p.Reply(ours, "200 OK", append([]string{contact}, siptest.SDP(text)...)...)
+			p.Next("ACK")
+			if update {
+				alice.peer.Accept(alice.AwaitText(`"accepted"`).SDP)
+			}
+			defer alice.peer.KeepPlaying(pace)()
+			audio.Heard.AwaitMore(t, "alice's voice")
+			if e := alice.Ask(`{"request":"unhold"}`, nil); e.Field("result", "event") != "resuming" {
+				t.Errorf("unhold gives %s", e)
+			}
+			if !update {
+				p.Reply(p.Next("INVITE"), "200 OK", append([]string{contact}, siptest.SDP(text)...)...)
+				p.Next("ACK")
+			}
+			alice.Ask(`{"request":"hangup"}`, nil)
+			p.Reply(p.Next("BYE"), "200 OK")
+			alice.AwaitText(`"hangup"`)
+			x.idle(1)
+		})
+	}
+}
+
 // A phone takes RTCP where it says, and has a word when the call is over.
 func TestRTCPElsewhere(t *testing.T) {
 	x := newExchange(t)

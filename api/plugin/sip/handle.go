@@ -36,7 +36,7 @@ type handle struct {
 // Message takes a request.
 func (h *handle) Message(r *plugin.Request) plugin.Result { return table.Message(h.Host, h, r) }
 
-// TakesAnswerAgain tells whether accept may repeat the answer of progress.
+// TakesAnswerAgain reports whether accept may repeat the answer of progress.
 func (h *handle) TakesAnswerAgain() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

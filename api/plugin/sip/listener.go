@@ -45,6 +45,8 @@ func (l *listener) Reinvited(c *ua.Call, v ua.Invite) { l.of(c, func(h *handle) 
 
 func (l *listener) ReinviteCanceled(c *ua.Call) { l.of(c, (*handle).reinviteCanceled) }
 
+func (l *listener) ReinviteDisplaced(c *ua.Call) { l.of(c, (*handle).reinviteDisplaced) }
+
 func (l *listener) ReinviteFailed(c *ua.Call, _ ua.Failure) {
 	l.of(c, (*handle).reinviteFailed)
 }

@@ -136,7 +136,7 @@ func (h *handle) got(event string, x ua.Content) {
 	})
 }
 
-// delivered tells what became of a text.
+// delivered says what became of a text.
 func (h *handle) delivered(x ua.Result) {
 	transaction := ""
 	if h.call != nil {
@@ -159,7 +159,7 @@ func (h *handle) notified(x ua.Notification) {
 	})
 }
 
-// subscribed tells what became of a subscription.
+// subscribed says what became of a subscription.
 func (h *handle) subscribed(x ua.Subscribed) {
 	event := "subscribe_failed"
 	if x.OK {

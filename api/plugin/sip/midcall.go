@@ -1,6 +1,8 @@
 package sip
 
 import (
+	"errors"
+
 	"bifrons/api/json"
 	"bifrons/api/kit"
 	"bifrons/api/kit/gateway"
@@ -9,7 +11,6 @@ import (
 	"bifrons/api/plugin/sip/ua"
 	"bifrons/api/schema"
 	"bifrons/sdp"
-	"errors"
 )
 
 // update offers something else to the other side, or answers what that has offered.
@@ -43,9 +44,19 @@ func (h *handle) update(r *kit.Request, w *json.Writer) (resp kit.Response, err 
 		writeEvent(w, "updated", nil)
 		return resp, nil
 	}
-	text, err := h.leg.Offer(r.JSEP.SDP, c.srtp)
-	if err != nil {
+	if err := h.offerUpdate(r.JSEP.SDP); err != nil {
 		return resp, err
+	}
+	writeEvent(w, "updating", nil)
+	return resp, nil
+}
+
+// offerUpdate offers what the client has offered.
+func (h *handle) offerUpdate(d *sdp.Description) *schema.Error {
+	c := h.call
+	text, err := h.leg.Offer(d, c.srtp)
+	if err != nil {
+		return err
 	}
 	send := c.Reinvite
 	if c.asked { // without an offer of the other side's
@@ -53,12 +64,11 @@ func (h *handle) update(r *kit.Request, w *json.Writer) (resp kit.Response, err 
 	}
 	if fault := send(text, nil); fault != nil {
 		h.leg.Forget()
-		return resp, failure(fault, "")
+		return failure(fault, "")
 	}
 	h.set(func() { c.asked, c.updating = false, true })
-	c.pending = true
-	writeEvent(w, "updating", nil)
-	return resp, nil
+	c.pending, c.remake = true, func() *schema.Error { return h.offerUpdate(d) }
+	return nil
 }
 
 // reinvited takes what the other side has offered, or asks the client.
@@ -69,7 +79,7 @@ func (h *handle) reinvited(v ua.Invite) {
 	if c.offered {
 		var err *schema.Error
 		if remote, err = h.leg.TakeOffer(v.SDP, gateway.SRTP{Required: c.srtp.Required}); err != nil {
-			_ = c.RejectReinvite(488)
+			h.rejectReinvite()
 			return
 		}
 	}
@@ -84,11 +94,18 @@ func (h *handle) reinvited(v ua.Invite) {
 		j, srtp = &plugin.JSEP{SDP: remote.SDP}, secrecy(remote)
 	}
 	if err := h.push("updatingcall", j, h.invitation(v, srtp)); err != nil {
-		h.reinviteCanceled()
-		_ = c.RejectReinvite(488)
+		h.set(func() { c.asked = false })
+		h.rejectReinvite()
 		return
 	}
 	h.notifyInvite("updatingcall", v)
+}
+
+// rejectReinvite refuses what the other side has offered.
+func (h *handle) rejectReinvite() {
+	h.leg.Forget()
+	_ = h.call.RejectReinvite(488)
+	h.settled()
 }
 
 // answerReinvite answers a re-INVITE with what was described before. The client hears nothing of it.
@@ -102,8 +119,7 @@ func (h *handle) answerReinvite() {
 		text, err = h.leg.Reoffer(c.hold)
 	}
 	if err != nil {
-		h.leg.Forget()
-		_ = c.RejectReinvite(488)
+		h.rejectReinvite()
 		return
 	}
 	switch fault := c.AnswerReinvite(text, nil); {
@@ -175,7 +191,7 @@ func (h *handle) offerHold(d sdp.Direction, list ua.Headers) *schema.Error {
 		h.leg.Forget()
 		return failure(fault, "")
 	default:
-		h.call.pending = true
+		h.call.pending, h.call.remake = true, func() *schema.Error { return h.offerHold(d, list) }
 	}
 	return nil
 }
@@ -183,8 +199,15 @@ func (h *handle) offerHold(d sdp.Direction, list ua.Headers) *schema.Error {
 // settled goes on when an offer of either side has its answer, or has failed.
 func (h *handle) settled() {
 	c := h.call
-	x := c.next
-	c.pending, c.next = false, nil
+	x, again := c.next, c.displaced
+	c.pending, c.displaced = false, nil
+	if again != nil && c.State() == ua.Established {
+		if again() == nil {
+			return
+		}
+		h.set(func() { c.updating = false })
+	}
+	c.next = nil
 	if x != nil && x.direction != h.leg.Held() && c.State() == ua.Established && h.offerHold(x.direction, x.headers) == nil {
 		return
 	}
@@ -196,6 +219,19 @@ func (h *handle) reinviteCanceled() {
 	h.leg.Forget()
 	h.set(func() { h.call.asked = false })
 	h.settled()
+}
+
+// reinviteDisplaced has our offer wait for that of the other side, which came first. A client that is asked about the latter has
+// to take its own offer back.
+func (h *handle) reinviteDisplaced() {
+	c := h.call
+	h.leg.Forget()
+	c.pending = false
+	if c.updating && !c.auto {
+		h.set(func() { c.updating = false })
+		return
+	}
+	c.displaced = c.remake
 }
 
 // reinviteFailed goes on with what was agreed on before.
@@ -258,7 +294,7 @@ func (h *handle) stopForward(r *kit.Request, w *json.Writer) (kit.Response, *sch
 	return kit.Response{}, h.plugin.forwards().Stop(h.leg, r.Body, errNoSuchStream, w)
 }
 
-// listForwarders tells what is sent on.
+// listForwarders says what is sent on.
 func (h *handle) listForwarders(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	h.plugin.forwards().List(h.leg, w)
 	return kit.Response{}, nil

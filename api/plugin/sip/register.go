@@ -132,7 +132,7 @@ func (h *handle) accountConfig(body kit.Args) (cfg ua.AccountConfig, _ *schema.E
 // maxTTL is the longest registration that can be asked for, in seconds.
 const maxTTL = 1 << 31
 
-// checkSecrets tells whether a request has one secret, or none where none is needed.
+// checkSecrets reports whether a request has one secret, or none where none is needed.
 func checkSecrets(body kit.Args, needed bool) *schema.Error {
 	switch plain, ha1 := body.Has("secret"), body.Has("ha1_secret"); {
 	case plain && ha1:

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"bifrons/api/json"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/plugintest"
 	"bifrons/rtp/waittest"
@@ -489,44 +488,13 @@ func FuzzRequests(f *testing.F) {
 	f.Add("0o {\"request\":\"call\",\"uri\":\"{uri}\"}\n1a {\"request\":\"progress\"}\n0n {\"request\":\"transfer\",\"uri\":\"{uri}\"}\n1a {\"request\":\"accept\"}\n0h\n1d")
 	f.Fuzz(func(t *testing.T, text string) {
 		x := newExchange(t)
-		clients := []*plugintest.Client{x.guest("alice"), x.guest("bob")}
-		gone := [2]bool{}
-		for _, line := range strings.SplitN(text, "\n", 20) {
-			if len(line) < 2 || gone[line[0]%2] {
-				continue
-			}
-			i := line[0] % 2
-			c := clients[i]
-			var j *plugin.JSEP
-			switch line[1] {
-			case 'o', 'u':
-				j = offer()
-				j.Update = line[1] == 'u'
-			case 'a':
-				j = c.Answer()
-			case 'h':
-				c.Hangup()
-			case 'd':
-				c.Detach()
-				gone[i] = true
-				continue
-			}
-			body := strings.ReplaceAll(line[2:], "{uri}", x.uri([]string{"bob", "alice"}[i]))
-			if strings.Contains(body, "filename") || strings.Contains(body, "recording") || strings.Count(body, "sip:") != strings.Count(body, "127.0.0.1") {
-				continue // files, and hosts elsewhere
-			}
-			d, bad := json.Parse([]byte(body))
-			if bad != nil {
-				continue
-			}
-			object := json.IsObject(d.Root())
-			d.Release()
-			if !object {
-				continue
-			}
-			c.Message("t", body, j)
-			x.Settle()
-			c.Query()
-		}
+		monkey := plugintest.Monkey{Core: x.Core, Clients: []*plugintest.Client{x.guest("alice"), x.guest("bob")}, Offer: offer,
+			Body: func(i int, body string) (string, bool) {
+				body = strings.ReplaceAll(body, "{uri}", x.uri([]string{"bob", "alice"}[i]))
+				// No files, and no hosts elsewhere.
+				return body, !strings.Contains(body, "filename") && !strings.Contains(body, "recording") &&
+					strings.Count(body, "sip:") == strings.Count(body, "127.0.0.1")
+			}}
+		monkey.Do(text)
 	})
 }

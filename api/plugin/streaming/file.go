@@ -47,7 +47,7 @@ func evenPorts(r config.PortRange) (even config.PortRange, ok bool) {
 	return config.PortRange{Min: uint16(first), Max: r.Max}, first <= uint32(r.Max)
 }
 
-// load makes the mountpoint of a category, and tells why if it is left out.
+// load makes the mountpoint of a category, and says why if it is left out.
 func (p *Plugin) load(c *config.Reader) (leftOut string) {
 	id, given := c.Text("id")
 	if given && !p.ids.Canonical(id) {
@@ -71,7 +71,7 @@ func (p *Plugin) load(c *config.Reader) (leftOut string) {
 	return ""
 }
 
-// has tells whether there is the mountpoint of a category, by its id or, if it has none,
+// has reports whether there is the mountpoint of a category, by its id or, if it has none,
 // its name.
 func (p *Plugin) has(c *config.Reader) bool {
 	if id, given := c.Text("id"); given {
@@ -105,7 +105,7 @@ func (p *Plugin) entry(c *config.Group) string {
 	return ""
 }
 
-// saved writes a mountpoint to the file, and tells whether that worked.
+// saved writes a mountpoint to the file, and reports whether that worked.
 func (p *Plugin) saved(m *mountpoint) bool {
 	return p.File.Save(m.entry, m.category, m.name, "mp-"+m.id, "mountpoint")
 }

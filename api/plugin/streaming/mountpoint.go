@@ -285,10 +285,10 @@ func (m *mountpoint) setEnabled(on bool) {
 	m.eachViewer(func(v *handle) { v.own.hold() })
 }
 
-// live tells whether media comes as RTP.
+// live reports whether media comes as RTP.
 func (m *mountpoint) live() bool { return m.kind == typeRTP || m.kind == typeRTSP }
 
-// listens tells whether the source of the media hears what is asked of it.
+// listens reports whether the source of the media hears what is asked of it.
 func (m *mountpoint) listens() bool {
 	return slices.ContainsFunc(m.streams, func(st streamSettings) bool { return st.rtcpPort >= 0 })
 }

@@ -51,7 +51,7 @@ func New(folder string) *Plugin {
 	return p
 }
 
-// StringIDs tells whether mountpoints have texts as ids.
+// StringIDs reports whether mountpoints have texts as ids.
 func (p *Plugin) StringIDs() bool { return p.ids.Strings }
 
 // Info describes the plugin.

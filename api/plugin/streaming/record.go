@@ -24,7 +24,7 @@ func recordLevels(_ *handle, body kit.Args) schema.Levels {
 	return schema.Levels{Used: []schema.Level{{Fields: top}, {In: "media", Fields: recordItem}}, Unused: fields(old, recordItem)}
 }
 
-// recording begins to record streams of a mountpoint, one after the other, or ends that.
+// recording begins to record streams of a mountpoint, one after another, or ends that.
 // It waits for the file system.
 func (p *Plugin) recording(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	var files [][]recorded

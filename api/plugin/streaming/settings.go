@@ -167,10 +167,10 @@ func (s *settings) settleName(src kit.Values, id string) {
 	}
 }
 
-// fromFile tells whether settings come from a file.
+// fromFile reports whether settings come from a file.
 func fromFile(src kit.Values) bool { return src.Category() != "" }
 
-// startsWithNumber tells whether a name starts with a number other than 0,
+// startsWithNumber reports whether a name starts with a number other than 0,
 // which cannot be the name of a category.
 func startsWithNumber(name string) bool {
 	name = strings.TrimLeft(name, "0")

@@ -74,7 +74,7 @@ func (st *streamSettings) table(prefix string) (t kit.Settings) {
 	}...)
 }
 
-// formatTable is what tells what the media is.
+// formatTable has the settings that describe the media.
 func (st *streamSettings) formatTable(prefix string, required bool) kit.Settings {
 	return kit.Settings{
 		{Name: prefix + "pt", To: &st.pt, Most: 127, Required: required, Save: given(st.pt)},

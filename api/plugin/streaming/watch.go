@@ -96,7 +96,7 @@ func parseWatch(body kit.Args) (wish, *schema.Error) {
 	return x, nil
 }
 
-// includes tells whether a client wants a stream.
+// includes reports whether a client wants a stream.
 func (x *wish) includes(st *streamSettings) bool {
 	return !x.without[st.kind] && (len(x.mids) == 0 ||
 		slices.ContainsFunc(x.mids, func(mid string) bool { return strings.EqualFold(mid, st.mid) }))

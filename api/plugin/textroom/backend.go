@@ -116,7 +116,7 @@ func (p *posts) unuse(host string) {
 	}
 }
 
-// backend gets the messages and announcements of a room, one after the other.
+// backend gets the messages and announcements of a room, one after another.
 type backend struct {
 	room  string // fixed
 	posts *posts // fixed

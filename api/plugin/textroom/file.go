@@ -27,7 +27,7 @@ type generalSettings struct {
 	PostHosts []string `cfg:"post_hosts" guard:"rooms may post to all hosts"` // with or without a port
 }
 
-// mayPost tells whether clients may have texts posted to a URL.
+// mayPost reports whether clients may have texts posted to a URL.
 func (g *general) mayPost(to backendURL) bool {
 	u, err := url.Parse(to.String())
 	return err == nil && (len(g.postHosts) == 0 || slices.ContainsFunc(g.postHosts, func(host string) bool {

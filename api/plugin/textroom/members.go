@@ -40,7 +40,7 @@ func (p *Plugin) join(q *request) *schema.Error {
 	return err
 }
 
-// mayJoin tells whether somebody may be in the room. mu is held.
+// mayJoin reports whether somebody may be in the room. mu is held.
 func (r *room) mayJoin(q *request, m *member) *schema.Error {
 	if err := r.plugin.rooms.Enter(r, q.body); err != nil {
 		return err

@@ -77,7 +77,7 @@ var (
 	transactionField = []schema.Field{{Name: "transaction", Type: schema.String, Required: true, NotNull: true}}
 )
 
-// byAPI does a request of the API. The field textroom tells which, if there is one.
+// byAPI does a request of the API. The field textroom says which, if there is one.
 func byAPI(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	if err := codes.Check(textroomField, r.Body); err != nil {
 		return kit.Response{}, err

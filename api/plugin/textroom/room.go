@@ -63,7 +63,7 @@ func (r *room) add(m *member) {
 }
 
 // drop takes a member out, which gets what was delivered up to last. mu is held. What
-// waits keeps everybody, so that is made anew only when half of it has left.
+// waits keeps everybody, so that is made again only when half of it has left.
 func (r *room) drop(m *member, last uint64) {
 	delete(r.members, m.h)
 	delete(r.names, m.username)

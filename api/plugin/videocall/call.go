@@ -42,7 +42,7 @@ func (c *call) opposite(h *handle) *handle {
 	return c.caller
 }
 
-// knows tells whether a side has heard of the call, and has a connection for it.
+// knows reports whether a side has heard of the call, and has a connection for it.
 func (c *call) knows(h *handle) bool { return h == c.caller || c.told }
 
 // ring has the client told of the call that it is called for, as soon as nothing of an
@@ -55,7 +55,7 @@ func (h *handle) ring() {
 	h.Host.Run(h.deliver)
 }
 
-// awaited tells whether there is a call that the client has to be told of now.
+// awaited reports whether there is a call that the client has to be told of now.
 func (h *handle) awaited() bool {
 	c := h.call
 	return c != nil && c.callee == h && !c.told && !h.HangingUp() && h.notices == 0

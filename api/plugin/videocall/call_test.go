@@ -27,9 +27,9 @@ func TestCall(t *testing.T) {
 	alice.take(alice.AwaitText(`"event":"accepted","username":"bob"`))
 	bob.AwaitText("[webrtcup]")
 	alice.AwaitText("[webrtcup]")
-	alice.hearsMore("bob audio", "bob video")
-	bob.hearsMore("alice audio", "alice video")
-	if a, b := alice.count("alice audio")+alice.count("alice video"), bob.count("bob audio")+bob.count("bob video"); a+b != 0 {
+	alice.HearsMore(t, "bob audio", "bob video")
+	bob.HearsMore(t, "alice audio", "alice video")
+	if a, b := alice.Heard("alice audio")+alice.Heard("alice video"), bob.Heard("bob audio")+bob.Heard("bob video"); a+b != 0 {
 		t.Error("an echo")
 	}
 	if got := bob.Query(); !strings.HasPrefix(got, `{"state":"incall","username":"bob","peer":"alice","audio_active":true,"video_active":true,`+
@@ -39,36 +39,36 @@ func TestCall(t *testing.T) {
 
 	bob.is(bob.Ask(`{"request":"set","video":false,"bitrate":100000}`, nil), reply(`"event":"set"`))
 	waittest.Until(t, "no more video of Bob's", func() bool {
-		n := alice.count("bob video")
-		alice.hearsMore("bob audio", "bob audio", "bob audio", "bob audio")
-		return alice.count("bob video") == n
+		n := alice.Heard("bob video")
+		alice.HearsMore(t, "bob audio", "bob audio", "bob audio", "bob audio")
+		return alice.Heard("bob video") == n
 	})
-	bob.hearsMore("alice video")
+	bob.HearsMore(t, "alice video")
 	bob.is(bob.Ask(`{"request":"set","video":true}`, nil), reply(`"event":"set"`))
-	alice.hearsMore("bob video")
+	alice.HearsMore(t, "bob video")
 
 	for _, r := range []struct{ from, to *phone }{{alice, bob}, {bob, alice}} {
-		send := r.from.voice("video/VP8", "more")
-		r.from.is(r.from.Ask(`{"request":"set"}`, r.from.offer()), reply(`"event":"set"`))
+		send := r.from.Voice("more")
+		r.from.is(r.from.Ask(`{"request":"set"}`, r.from.Offer()), reply(`"event":"set"`))
 		r.to.is(r.to.Ask(`{"request":"set"}`, r.to.answer(r.to.AwaitText(`"event":"update"`))), reply(`"event":"set"`))
 		r.from.take(r.from.AwaitText(`"event":"update"`))
 		n := uint16(0)
-		waittest.Until(t, r.to.name+" gets another video", func() bool {
+		waittest.Until(t, r.to.Name+" gets another video", func() bool {
 			n++
 			send(n)
-			return r.to.count(r.from.name+" more") > 0
+			return r.to.Heard(r.from.Name+" more") > 0
 		})
-		r.to.hearsMore(r.from.name+" audio", r.from.name+" video")
-		r.from.hearsMore(r.to.name+" audio", r.to.name+" video")
+		r.to.HearsMore(t, r.from.Name+" audio", r.from.Name+" video")
+		r.from.HearsMore(t, r.to.Name+" audio", r.to.Name+" video")
 	}
 
 	alice.is(alice.Ask(`{"request":"hangup","reason":"dinner"}`, nil), reply(hung("alice", "Explicit hangup")))
 	bob.AwaitText(hung("alice", "dinner"))
 	bob.AwaitText("[hangup] Close PC")
 	alice.AwaitText("[hangup] Close PC")
-	bob.unplug()
+	bob.Unplug()
 	alice.accept(bob.call(alice), bob) // the other way round
-	alice.hearsMore("bob audio")
+	alice.HearsMore(t, "bob audio")
 }
 
 // TestData: text and binary data with labels and protocols goes both ways.
@@ -77,7 +77,7 @@ func TestData(t *testing.T) {
 	alice, bob := x.phone("alice"), x.phone("bob")
 	alice.plugIn()
 	first, open := alice.channel("JanusDataChannel", "")
-	alice.is(alice.Ask(`{"request":"call","username":"bob"}`, alice.offer()), reply(`"event":"calling"`))
+	alice.is(alice.Ask(`{"request":"call","username":"bob"}`, alice.Offer()), reply(`"event":"calling"`))
 	bob.plugIn()
 	bob.accept(bob.AwaitText("incomingcall"), alice)
 	<-open
@@ -123,9 +123,9 @@ func TestEnds(t *testing.T) {
 		{"the callee is gone before", false, func(_, b *phone) { b.Detach() }, []string{hung("bob", lost)}, nil},
 		{"the caller is gone", true, func(a, _ *phone) { a.Detach() }, nil, []string{hung("alice", lost)}},
 		{"the callee is gone", true, func(_, b *phone) { b.Detach() }, []string{hung("bob", lost)}, nil},
-		{"the caller's connection ends", true, func(a, _ *phone) { a.unplug() }, nil, []string{hung("alice", lost)}},
+		{"the caller's connection ends", true, func(a, _ *phone) { a.Unplug() }, nil, []string{hung("alice", lost)}},
 		{"the callee's connection ends", true, func(_, b *phone) { b.Hangup() }, []string{hung("bob", lost)}, nil},
-		{"the caller calls again", true, func(a, _ *phone) { a.Ask(`{"request":"call","username":"carol"}`, a.offer()) },
+		{"the caller calls again", true, func(a, _ *phone) { a.Ask(`{"request":"call","username":"carol"}`, a.Offer()) },
 			nil, []string{hung("alice", lost)}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -142,9 +142,9 @@ func TestEnds(t *testing.T) {
 				}
 			}
 			for _, p := range []*phone{alice, bob} {
-				waittest.Until(t, p.name+" has no connection", func() bool { return p.Peer() == nil })
-				waittest.Until(t, p.name+" is idle", func() bool { return strings.Contains(p.Query(), `"state":"idle"`) })
-				waittest.Until(t, p.name+" is done", func() bool { return strings.Contains(p.Query(), `"incall":0,"hangingup":0`) })
+				waittest.Until(t, p.Name+" has no connection", func() bool { return p.Peer() == nil })
+				waittest.Until(t, p.Name+" is idle", func() bool { return strings.Contains(p.Query(), `"state":"idle"`) })
+				waittest.Until(t, p.Name+" is done", func() bool { return strings.Contains(p.Query(), `"incall":0,"hangingup":0`) })
 			}
 			// whoever is left can have other calls
 			carol := x.phone("carol")
@@ -153,8 +153,8 @@ func TestEnds(t *testing.T) {
 					p.Settle()
 					p.Events()
 					p.accept(carol.call(p), carol)
-					carol.hearsMore(p.name + " audio")
-					p.hearsMore("carol video")
+					carol.HearsMore(t, p.Name+" audio")
+					p.HearsMore(t, "carol video")
 					carol.Ask(`{"request":"hangup"}`, nil)
 				}
 			}
@@ -202,8 +202,8 @@ func TestRedial(t *testing.T) {
 		alice.Ask(`{"request":"hangup"}`, nil)
 	}
 	bob.accept(alice.call(bob), alice)
-	alice.hearsMore("bob video")
-	bob.hearsMore("alice video")
+	alice.HearsMore(t, "bob video")
+	bob.HearsMore(t, "alice video")
 }
 
 // TestSlowCallee: a callee who is held up hears of the last call alone, and those who
@@ -251,7 +251,7 @@ func TestBusyShard(t *testing.T) {
 	x := &exchange{core, t}
 	alice, bob := x.phone("alice"), x.phone("bob")
 	bob.accept(alice.call(bob), alice)
-	alice.hearsMore("bob video")
+	alice.HearsMore(t, "bob video")
 	trap.Spring(t, core.Engine())
 	carol := x.Attach(plugintest.Options{})
 	for _, r := range []struct {
@@ -285,12 +285,12 @@ func TestOneOfferAtATime(t *testing.T) {
 	alice, bob := x.phone("alice"), x.phone("bob")
 	refused := func(p *phone) {
 		t.Helper()
-		other := x.phone("somebody else than " + p.name)
+		other := x.phone("somebody else than " + p.Name)
 		other.plugIn()
-		d, err := other.pc.CreateOffer(nil)
-		other.must(err)
+		d, err := other.PC.CreateOffer(nil)
+		other.Must(err)
 		if _, err := p.TryRemote("offer", d.SDP); err == nil {
-			t.Errorf("another offer of %s is taken", p.name)
+			t.Errorf("another offer of %s is taken", p.Name)
 		}
 		other.Detach()
 	}
@@ -298,19 +298,19 @@ func TestOneOfferAtATime(t *testing.T) {
 	refused(alice)
 	refused(bob)
 	bob.accept(incoming, alice)
-	alice.hearsMore("bob audio")
-	bob.hearsMore("alice audio")
+	alice.HearsMore(t, "bob audio")
+	bob.HearsMore(t, "alice audio")
 
-	alice.is(alice.Ask(`{"request":"set"}`, alice.offer()), reply(`"event":"set"`))
+	alice.is(alice.Ask(`{"request":"set"}`, alice.Offer()), reply(`"event":"set"`))
 	update := bob.AwaitText(`"event":"update"`)
 	refused(bob)
 	bob.is(bob.Ask(`{"request":"set"}`, bob.answer(update)), reply(`"event":"set"`))
 	alice.take(alice.AwaitText(`"event":"update"`))
-	bob.is(bob.Ask(`{"request":"set"}`, bob.offer()), reply(`"event":"set"`))
+	bob.is(bob.Ask(`{"request":"set"}`, bob.Offer()), reply(`"event":"set"`))
 	alice.is(alice.Ask(`{"request":"set"}`, alice.answer(alice.AwaitText(`"event":"update"`))), reply(`"event":"set"`))
 	bob.take(bob.AwaitText(`"event":"update"`))
-	alice.hearsMore("bob video")
-	bob.hearsMore("alice video")
+	alice.HearsMore(t, "bob video")
+	bob.HearsMore(t, "alice video")
 }
 
 // TestOffersCross: of two offers that were both taken in, one goes to the other side.

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"testing"
 
-	"bifrons/api/json"
 	"bifrons/api/plugin"
 	"bifrons/api/plugin/plugintest"
 	"bifrons/rtp/waittest"
@@ -51,7 +50,7 @@ func checkBooks(t testing.TB, p *Plugin, clients []*plugintest.Client) {
 // their connections.
 func FuzzRequests(f *testing.F) {
 	const accept, hangup = "1a {\"request\":\"accept\"}\n", "0n {\"request\":\"hangup\"}\n"
-	f.Add("0o {\"request\":\"call\",\"username\":\"1\"}\n" + accept + "0u {\"request\":\"set\"}\n1a {\"request\":\"set\",\"video\":false}\n" + hangup)
+	f.Add("0o {\"request\":\"call\",\"username\":\"1\"}\n" + accept + "0u {\"request\":\"set\"}\n1A {\"request\":\"set\",\"video\":false}\n" + hangup)
 	f.Add("0s {\"request\":\"call\",\"username\":\"1\"}\n" + accept + "1e\n0e\n1n {\"request\":\"set\",\"substream\":0,\"temporal\":1,\"fallback\":9}\n1h")
 	f.Add("0o {\"request\":\"call\",\"username\":\"1\"}\n2o {\"request\":\"call\",\"username\":\"1\"}\n1o {\"request\":\"call\",\"username\":\"2\"}\n" + hangup + accept)
 	f.Add("0a {\"request\":\"call\",\"username\":\"1\"}\n1o {\"request\":\"accept\"}\n0d\n1n {\"request\":\"list\"}\n" + hangup + hangup)
@@ -65,45 +64,17 @@ func FuzzRequests(f *testing.F) {
 			x.Send(`{"request":"register","username":"`+name+`"}`, nil)
 			users = append(users, x)
 		}
-		gone := map[*plugintest.Client]bool{}
-		for _, line := range strings.SplitN(text, "\n", 20) {
-			if len(line) < 2 {
-				continue
-			}
-			x := users[int(line[0])%len(users)]
-			if gone[x] {
-				continue
-			}
-			var j *plugin.JSEP
-			switch line[1] {
-			case 'o', 'u':
-				j = offer()
-				j.Update = line[1] == 'u'
+		monkey := plugintest.Monkey{Core: core, Clients: users, Offer: offer, Other: func(x *plugintest.Client, what byte, line string) (j *plugin.JSEP) {
+			switch what {
 			case 's':
 				j = simulcastOffer()
-			case 'a':
-				if j = x.Answer(); j != nil {
-					j.Update = strings.Contains(line, "set")
-				}
 			case 'e':
 				x.Pass(sfu.Event{Kind: sfu.EventLayer, Section: int(line[0]) % 3, Layer: media.Layer{Encoding: 1, Temporal: 1}})
 				x.Pass(sfu.Event{Kind: sfu.EventSlowLink, Section: len(line)})
-			case 'h':
-				x.Hangup()
-			case 'd':
-				x.Detach()
-				gone[x] = true
-				continue
 			}
-			if d, err := json.Parse([]byte(line[2:])); err == nil {
-				if json.IsObject(d.Root()) {
-					x.Message("t", line[2:], j)
-				}
-				d.Release()
-			}
-			core.Settle()
-			x.Query()
-		}
+			return j
+		}}
+		monkey.Do(text)
 		core.Settle()
 		checkBooks(t, p, users)
 	})
@@ -200,9 +171,9 @@ func TestChaos(t *testing.T) {
 func (p *phone) template() string {
 	p.plugIn()
 	p.channel("d", "")
-	d, err := p.pc.CreateOffer(nil)
-	p.must(err)
-	return p.local(d)
+	d, err := p.PC.CreateOffer(nil)
+	p.Must(err)
+	return p.Local(d)
 }
 
 // answerText is what accepts an offer like that.

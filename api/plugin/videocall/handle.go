@@ -60,7 +60,7 @@ func (h *handle) reset() {
 // Message takes a request.
 func (h *handle) Message(r *plugin.Request) plugin.Result { return table.Message(h.Host, h, r) }
 
-// TakesOffer tells whether the client may make an offer: not before the call's first one
+// TakesOffer reports whether the client may make an offer: not before the call's first one
 // is answered, nor while a further one of the other side is not.
 func (h *handle) TakesOffer() bool {
 	h.plugin.mu.Lock()

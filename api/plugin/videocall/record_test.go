@@ -54,7 +54,7 @@ func TestRecording(t *testing.T) {
 	alice.take(e)
 	bob.AwaitText("[webrtcup]")
 	alice.AwaitText("[webrtcup]")
-	bob.hearsMore("alice audio", "alice video")
+	bob.HearsMore(t, "alice audio", "alice video")
 	grown(t, base+"-audio.mjr.part")
 	grown(t, base+"-video.mjr.part")
 	const recording = `"recording":{"audio":"by-alice-audio.mjr.part","video":"by-alice-video.mjr.part","data":"by-alice-data.mjr.part"}`
@@ -78,7 +78,7 @@ func TestRecording(t *testing.T) {
 	if got := bob.Query(); !strings.Contains(got, `"video_active":true`) || strings.Contains(got, "recording") {
 		t.Error(got)
 	}
-	alice.hearsMore(bob.name+" audio", bob.name+" video")
+	alice.HearsMore(t, bob.Name+" audio", bob.Name+" video")
 	bob.is(bob.Ask(`{"request":"set","record":true}`, nil), reply(`"event":"set"`))
 	bob.Data("label", "", false, []byte("from Bob"))
 	alice.Data("label", "", false, []byte("from Alice"))
@@ -120,8 +120,8 @@ func TestRecording(t *testing.T) {
 	alice.is(alice.Ask(`{"request":"hangup"}`, nil), reply(hung("alice", "Explicit hangup")))
 	bob.AwaitText("[hangup] Close PC")
 	waittest.Until(t, "Bob's files are whole", func() bool { return len(made("videocall-*.mjr")) == 3 && len(made("videocall-*.part")) == 0 })
-	is(t, made("videocall-*-audio.mjr")[0], "opus", bob.name+" audio")
-	is(t, made("videocall-*-video.mjr")[0], "vp8", bob.name+" video")
+	is(t, made("videocall-*-audio.mjr")[0], "opus", bob.Name+" audio")
+	is(t, made("videocall-*-video.mjr")[0], "vp8", bob.Name+" video")
 	if got := bob.Query(); strings.Contains(got, "recording") {
 		t.Error(got)
 	}

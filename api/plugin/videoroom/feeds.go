@@ -18,7 +18,7 @@ func (r *room) feedGone(p *publisher, offer bool) {
 
 // feedChanged follows a renegotiation of a participant. The clients know of it
 // and ask for what they want; but an m-line whose codec is another one now has
-// to be offered anew before anything can be relayed on it. room.mu is held.
+// to be offered again before anything can be relayed on it. room.mu is held.
 func (r *room) feedChanged(p *publisher) {
 	r.detach(func(st *stream) bool { return st.publisher == p && !slices.Contains(p.streams, st) }, false)
 	for _, st := range p.streams {

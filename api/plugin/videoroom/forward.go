@@ -46,7 +46,7 @@ func (p *Plugin) forwardRules() *forward.Rules {
 	return &forward.Rules{Policy: p.general.forward, Engine: p.Gateway.Engine, Of: "publisher", Codes: codes, Failed: errUnknown}
 }
 
-// mayForward tells whether the administrator lets a client forward.
+// mayForward reports whether the administrator lets a client forward.
 func (p *Plugin) mayForward(body kit.Args) *schema.Error {
 	return codes.MayLocked(body, p.general.lockForwarding, p.general.adminKey)
 }
@@ -312,7 +312,7 @@ func (p *Plugin) stopForward(r *kit.Request, w *json.Writer) *schema.Error {
 	})
 }
 
-// listForwarders tells what is forwarded, but for what goes to other servers.
+// listForwarders says what is forwarded, but for what goes to other servers.
 func (p *Plugin) listForwarders(r *kit.Request, w *json.Writer) *schema.Error {
 	return p.rooms.Manage(r.Body, func(room *room) *schema.Error {
 		room.begin(w, "forwarders")

@@ -34,13 +34,13 @@ func (l *line) stream() *stream {
 	return l.sources[0]
 }
 
-// active tells whether an m-line is offered for use. room.mu is held.
+// active reports whether an m-line is offered for use. room.mu is held.
 func (l *line) active() bool {
 	st := l.stream()
 	return l.kind == sdp.Application || st != nil && !st.disabled
 }
 
-// sameFormat tells whether an m-line can carry a stream without being changed.
+// sameFormat reports whether an m-line can carry a stream without being changed.
 // room.mu is held.
 func (l *line) sameFormat(st *stream) bool {
 	if l.sub.answers && !l.offered {
@@ -198,7 +198,7 @@ func (l *line) configure(x *item) {
 	}
 }
 
-// blocked tells whether nothing at all goes to the subscriber. room.mu is held.
+// blocked reports whether nothing at all goes to the subscriber. room.mu is held.
 func (s *subscriber) blocked() bool { return s.paused || s.owner != nil && s.owner.kicked }
 
 // line finds an m-line by its mid, nil if there is none. room.mu is held.

@@ -37,7 +37,7 @@ func (p *Plugin) Info() module.Info {
 // Close ends the rooms.
 func (p *Plugin) Close() { p.rooms.Close() }
 
-// StringIDs tells whether rooms and participants have texts as ids.
+// StringIDs reports whether rooms and participants have texts as ids.
 func (p *Plugin) StringIDs() bool { return p.ids.Strings }
 
 func (p *Plugin) newHandle(host plugin.Host) *handle {

@@ -352,5 +352,10 @@ func (r *room) end() {
 		}
 	}
 	r.detach(func(*stream) bool { return true }, false)
+	for s := range r.subscribers {
+		if s.answers { // nothing else tells who watches
+			s.h.ClosePeer()
+		}
+	}
 	clear(r.subscribers)
 }

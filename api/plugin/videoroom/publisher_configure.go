@@ -145,7 +145,7 @@ func (p *publisher) wishes(req *kit.Request) ([]item, *schema.Error) {
 	return wishes, nil
 }
 
-// knows tells whether there is a stream, or will be after an offer.
+// knows reports whether there is a stream, or will be after an offer.
 func (p *publisher) knows(mid string, j *plugin.JSEP) bool {
 	known := p.stream(mid) != nil
 	if !known && j != nil {

@@ -47,10 +47,10 @@ func (p *publisher) codec(k sdp.Kind) string {
 	return ""
 }
 
-// hasLevels tells whether audio levels come with the audio.
+// hasLevels reports whether audio levels come with the audio.
 func (p *publisher) hasLevels() bool { return slices.ContainsFunc(p.streams, (*stream).measured) }
 
-// measured tells whether audio levels come with the stream.
+// measured reports whether audio levels come with the stream.
 func (s *stream) measured() bool {
 	return s.kind == sdp.Audio && !s.disabled && s.audioLevelExt != 0
 }

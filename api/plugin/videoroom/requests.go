@@ -72,7 +72,7 @@ func byRole(pub publisherRun, sub subscriberRun) run {
 	}
 }
 
-// forwardRequests adds the requests that have to do with media outside of
+// forwardRequests adds the requests that have to do with media outside
 // WebRTC: RTP forwarders and publishers on other servers.
 func (p *Plugin) forwardRequests(t *kit.Table[*handle]) {
 	room, publisher := p.ids.Field("room", true), p.ids.Field("publisher_id", true)

@@ -24,7 +24,7 @@ func (r *room) add(p *publisher) {
 	}
 }
 
-// taken tells whether a participant has an id, or will have.
+// taken reports whether a participant has an id, or will have.
 func (r *room) taken(name id) bool {
 	_, coming := r.coming[name]
 	return coming || r.participants[name] != nil
@@ -103,7 +103,7 @@ func (r *room) answer(w *json.Writer, done string) {
 // writeRoom writes the room's id.
 func (r *room) writeRoom(w *json.Writer) { r.plugin.ids.Write(w, "room", r.id) }
 
-// allows tells whether a codec may be used in the room.
+// allows reports whether a codec may be used in the room.
 func (r *room) allows(kind sdp.Kind, codec string) bool {
 	return slices.Contains(r.codecs(kind), codec)
 }
@@ -115,7 +115,7 @@ func (r *room) codecs(kind sdp.Kind) []string {
 	return r.audioCodecs
 }
 
-// full tells whether there is no place for p's media.
+// full reports whether there is no place for p's media.
 func (r *room) full(p *publisher) bool {
 	n := 0
 	for _, other := range r.participants {

@@ -126,7 +126,7 @@ func (s *subscriber) find(items []item, joining bool) ([]wanted, *schema.Error) 
 	return list, nil
 }
 
-// fits tells whether there are m-lines for a list of streams. room.mu is held.
+// fits reports whether there are m-lines for a list of streams. room.mu is held.
 func (s *subscriber) fits(list []wanted) bool {
 	type format struct {
 		kind  sdp.Kind

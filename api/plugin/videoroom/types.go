@@ -174,7 +174,7 @@ type stream struct {
 	remoteSSRC uint32 // of its lowest encoding
 }
 
-// flows tells whether packets of the stream go to subscribers at all. room.mu
+// flows reports whether packets of the stream go to subscribers at all. room.mu
 // is held.
 func (s *stream) flows() bool {
 	return !s.disabled && !s.paused && !s.moderated && !s.publisher.kicked
@@ -201,11 +201,11 @@ func (p *publisher) origin() sfu.Origin {
 	return nil
 }
 
-// publishing tells whether others know that a participant publishes. room.mu is
+// publishing reports whether others know that a participant publishes. room.mu is
 // held.
 func (p *publisher) publishing() bool { return p.dummy || p.up }
 
-// available tells whether one can subscribe to a participant. room.mu is held.
+// available reports whether one can subscribe to a participant. room.mu is held.
 func (p *publisher) available() bool { return p.open || p.publishing() }
 
 // stream finds a stream by its mid, nil if there is none. room.mu is held.

@@ -183,7 +183,7 @@ func (s *subscriber) match(feed *publisher, o *sdp.Section) *stream {
 	})
 }
 
-// carries tells whether an m-line carries a stream. room.mu is held.
+// carries reports whether an m-line carries a stream. room.mu is held.
 func (s *subscriber) carries(st *stream) bool {
 	return slices.ContainsFunc(s.lines, func(l *line) bool { return slices.Contains(l.sources, st) })
 }
@@ -233,7 +233,7 @@ func (r *room) follow(leaving *publisher) {
 	}
 }
 
-// fed tells whether audio or video comes from somewhere. room.mu is held.
+// fed reports whether audio or video comes from somewhere. room.mu is held.
 func (s *subscriber) fed() bool {
 	return slices.ContainsFunc(s.lines, func(l *line) bool { return l.stream() != nil })
 }

@@ -18,7 +18,7 @@ import (
 const maxRequests = 256
 
 // datagram is a SOCK_DGRAM service. A client is known by its path as long as
-// it has sessions: nothing tells when it goes.
+// it has sessions: nothing says when it goes.
 type datagram struct {
 	server *Server
 	sock   *net.UnixConn
@@ -181,7 +181,7 @@ const (
 // tell, when the send buffer runs short.
 const maxUnheard = 64 << 10
 
-// hogs tells whether the client seems to be the one that fills the send buffer.
+// hogs reports whether the client seems to be the one that fills the send buffer.
 // What clients have not read takes room in the socket's only send buffer, so
 // one that hangs would keep all the others from being answered.
 func (p *peer) hogs() bool {

@@ -30,6 +30,8 @@ type Config struct {
 	// Page serves "/" and all below "/echo/", Demos all below "/demos/", both
 	// on the listeners of the API. Nil: not found.
 	Page, Demos http.Handler
+	// Dashboard serves "/" and all below "/dashboard/" on those of the Admin API.
+	Dashboard http.Handler
 
 	// Files answers GET requests for files that plugins have made, on the listeners of
 	// the API. It is false for all other paths. Nil: there are none.
@@ -45,7 +47,7 @@ type Config struct {
 	// Metrics serves /metrics on the listeners of the Admin API. Nil: not found.
 	Metrics http.Handler
 
-	// Ready tells why the server should get no new clients, nil if it should. It
+	// Ready says why the server should get no new clients, nil if it should. It
 	// is asked by GET /readyz; GET /healthz is answered as long as there is a
 	// server.
 	Ready func() error

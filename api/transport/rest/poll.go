@@ -208,7 +208,7 @@ func (h *hub) giveBack(session uint64, q *queue, events []janus.Event) {
 	}
 }
 
-// empty tells whether no event waits to be fetched.
+// empty reports whether no event waits to be fetched.
 func (h *hub) empty() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -85,6 +85,8 @@ func (s service) static(r *http.Request) http.Handler {
 		return http.HandlerFunc(s.health)
 	case s.admin && path == "/metrics":
 		return s.cfg.Metrics
+	case s.admin && (path == "/" || strings.HasPrefix(path, "/dashboard/")):
+		return s.cfg.Dashboard
 	case s.admin:
 		return nil
 	case path == "/" || strings.HasPrefix(path, "/echo/"):

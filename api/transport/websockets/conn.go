@@ -25,7 +25,7 @@ const (
 	keptBuffer   = 16 << 10 // bytes of a message whose memory serves the next one
 )
 
-// conn is one client. Its requests are handled one after the other in the
+// conn is one client. Its requests are handled one after another in the
 // order of their arrival, by the goroutine that reads; another one writes.
 type conn struct {
 	server *Server

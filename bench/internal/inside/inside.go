@@ -81,7 +81,7 @@ func (s *Server) Port() (int, error) {
 	return 0, errors.New("the server has no WebSocket port")
 }
 
-// AwaitEmpty waits until no peer connection is left; it tells whether that
+// AwaitEmpty waits until no peer connection is left; it reports whether that
 // happened in time.
 func (s *Server) AwaitEmpty(patience time.Duration) bool {
 	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {

@@ -31,7 +31,7 @@ type Pair struct {
 	name, host, inside string
 }
 
-// Available tells why namespaces cannot be made here; nil if they can.
+// Available says why namespaces cannot be made here; nil if they can.
 func Available() error {
 	if runtime.GOOS != "linux" {
 		return errors.New("network namespaces need Linux")
@@ -98,7 +98,7 @@ func ip(args string) error {
 	return nil
 }
 
-// checkFree tells if an interface of this machine has the pair's network.
+// checkFree reports whether an interface of this machine has the pair's network.
 func checkFree() error {
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 
 const gatewayPlugin = "janus.plugin.nosip"
 
-// Telephone has one peer call another one through two legs outside of WebRTC, with plain
+// Telephone has one peer call another one through two legs outside WebRTC, with plain
 // RTP between them, as a gateway has it. Both send.
 func (j *Janus) Telephone(ctx context.Context, secure bool) (caller, callee *Negotiation, err error) {
 	from, err := j.attach(ctx, gatewayPlugin)

@@ -53,7 +53,7 @@ func (l *Load) Start(ctx context.Context) {
 	go l.run(ctx)
 }
 
-// turns calls one after the other, evenly spread over a period.
+// turns calls one after another, evenly spread over a period.
 type turns struct {
 	count func() int
 	hz    int

@@ -66,7 +66,7 @@ type check struct {
 	unsure  bool // which packet of the source is which
 }
 
-// changes tells whether packet i is the first of another stream.
+// changes reports whether packet i is the first of another stream.
 func (c *check) changes(i int) bool {
 	j := i - 1
 	for j >= 0 && c.list[j].packet == nil {
@@ -187,7 +187,7 @@ func (c *check) complete() {
 	}
 }
 
-// hopeless tells whether a packet of the source was lost too often.
+// hopeless reports whether a packet of the source was lost too often.
 func (c *check) hopeless(p *Packet) bool {
 	number := int64(0)
 	for i := range c.list {
@@ -235,15 +235,15 @@ func (c *check) starts() {
 	}
 }
 
-// readable tells whether the engine could know what a packet is: of AV1 it cannot
+// readable reports whether the engine could know what a packet is: of AV1 it cannot
 // before the first structure. Such packets are forwarded as they are.
 func readable(v *View) bool { return v.Codec != media.AV1 || v.HasDD }
 
-// beheaded tells whether the first packets were lost on the way to the receiver,
+// beheaded reports whether the first packets were lost on the way to the receiver,
 // which cannot know of them.
 func (c *check) beheaded() bool { return c.lossy && c.list[0].Number > 1 }
 
-// hurt tells whether the receiver goes without something for good.
+// hurt reports whether the receiver goes without something for good.
 func (c *check) hurt() bool {
 	for n, times := range c.out.lost {
 		if n.section == c.section && times >= hopeless {
@@ -284,7 +284,7 @@ func (c *check) split() (list []frame) {
 	return list
 }
 
-// whole tells how many packets are missing of a picture that the engine got while
+// whole says how many packets are missing of a picture that the engine got while
 // the receiver followed the stream, and whether others are.
 func (f *frame) whole(since, by time.Duration) (absent int, lost bool) {
 	first := f.packets[0]
@@ -375,7 +375,7 @@ func (c *check) pictures() {
 	}
 }
 
-// padded tells whether there is padding between two pictures.
+// padded reports whether there is padding between two pictures.
 func (c *check) padded(a, b *frame) bool {
 	for _, s := range c.list[a.first:b.first] {
 		if s.packet == nil {
@@ -385,7 +385,7 @@ func (c *check) padded(a, b *frame) bool {
 	return false
 }
 
-// lostBetween tells whether packets between two pictures had not come by the second.
+// lostBetween reports whether packets between two pictures had not come by the second.
 func (c *check) lostBetween(a, b *frame) bool {
 	from, to := a.packets[0], b.packets[0]
 	if from.stream != to.stream {

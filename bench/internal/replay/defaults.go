@@ -43,7 +43,7 @@ func (d *Description) DefaultReceivers(in *Input) []Receiver {
 	)
 }
 
-// layered tells whether there is a choice of layers.
+// layered reports whether there is a choice of layers.
 func (d *Description) layered() bool {
 	return slices.ContainsFunc(d.Sections, func(s Section) bool { return s.SVC || s.simulcast() })
 }

@@ -24,7 +24,7 @@ type Input struct {
 	sections []media.Section
 }
 
-// layered tells whether a section has layers to choose from. Temporal layers of
+// layered reports whether a section has layers to choose from. Temporal layers of
 // a single stream are not among those.
 func (in *Input) layered(section int) bool {
 	return in.sections[section].Simulcast || in.sections[section].SVC
@@ -157,7 +157,7 @@ type classifier struct {
 	states map[uint32]*srtp.StreamState
 }
 
-// mine tells whether a datagram is of the sender: whoever is the first to send a
+// mine reports whether a datagram is of the sender: whoever is the first to send a
 // payload type that is known, if nobody was named. RTCP may have another port.
 func (c *classifier) mine(g *Datagram) bool {
 	class := rtp.Classify(g.Data)

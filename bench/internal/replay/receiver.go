@@ -226,7 +226,7 @@ func (r *receiver) lose(s *receiverSection, h *rtp.Header, b []byte) {
 	r.out.lost[lostNumber{s.Index, s.number.near(seq)}]++
 }
 
-// host is the outside of a peer of the engine, which tells what its receiver
+// host is the outside a peer of the engine, which says what its receiver
 // cannot see.
 type host struct{ receiver *receiver }
 

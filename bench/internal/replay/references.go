@@ -69,7 +69,7 @@ func (c *check) vp9(s *sent, got map[layerFrame]bool) {
 	}
 }
 
-// has tells whether the engine got a whole frame since a time, as far as one can
+// has reports whether the engine got a whole frame since a time, as far as one can
 // tell.
 func (s *Stream) has(f layerFrame, since time.Duration) bool {
 	found := false

@@ -49,7 +49,7 @@ func moduleVersion(path string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// Revision tells which source is measured.
+// Revision says which source is measured.
 func Revision() string {
 	out, err := exec.Command("git", "describe", "--tags", "--always", "--dirty").Output()
 	if err != nil {

@@ -16,7 +16,7 @@ const mostDelay = 600 * time.Millisecond
 // least is the correlation of a burst that was found.
 const least = 0.6
 
-// Delays finds the bursts that are said, in what is heard, and tells how much later each
+// Delays finds the bursts that are said, in what is heard, and says how much later each
 // is heard than it would have been without a server between. Those that are not
 // found are counted. at are their places in what is said again and again, which
 // lasts for period samples.
@@ -44,7 +44,7 @@ func Delays(said, heard Heard, at []int, period int) (list []time.Duration, miss
 	return list, missing
 }
 
-// find tells where in pcm a part is, and the correlation there.
+// find says where in pcm a part is, and the correlation there.
 func find(part, pcm []float32) (at int, correlation float64) {
 	a, b := every(coarse, part), every(coarse, pcm)
 	energy, there := dot(a, a), 0.0

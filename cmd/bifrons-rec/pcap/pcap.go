@@ -19,7 +19,7 @@ const (
 	Cooked2  = 276 // version 2
 )
 
-// Errors besides those of the input. Those of Next come inside of an Error.
+// Errors besides those of the input. Those of Next come inside an Error.
 var (
 	// ErrFormat means that the file is no capture.
 	ErrFormat = errors.New("this is no capture (pcap or pcapng)")
@@ -29,7 +29,7 @@ var (
 	ErrDamaged = errors.New("damaged record")
 )
 
-// Error tells where something is wrong with a file.
+// Error says where something is wrong with a file.
 type Error struct {
 	Offset int64 // bytes from the start of the file
 	Err    error

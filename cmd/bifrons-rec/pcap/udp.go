@@ -10,7 +10,7 @@ const (
 	protoUDP = 17
 )
 
-// Known tells whether UDP looks into packets of a link type.
+// Known reports whether UDP looks into packets of a link type.
 func Known(link uint32) bool { return link == Ethernet || link == Cooked || link == Cooked2 }
 
 // UDP returns the payload of the UDP datagram in a packet, if it is there as a whole.

@@ -28,7 +28,7 @@ const (
 
 // Options shape a Server.
 type Options struct {
-	// Permit tells whether a peer may be relayed to, nil = all.
+	// Permit reports whether a peer may be relayed to, nil = all.
 	Permit func(ip net.IP) bool
 	// Lifetime is that of allocations, 0 = 10 minutes.
 	Lifetime time.Duration

@@ -47,7 +47,7 @@ type Media struct {
 	opus uint8 // payload type that RED is to have inside, 0 = it is undone
 }
 
-// Open makes a Media, which owns the file. opus is the payload type inside of RED, if
+// Open makes a Media, which owns the file. opus is the payload type inside RED, if
 // the recording has that; with 0 it is undone.
 func Open(file io.ReadCloser, opus uint8) (*Media, error) {
 	r := mjr.NewReader(file)

@@ -65,7 +65,7 @@ func Start(t testing.TB, dir, path string, args ...string) *Process {
 // Stop ends the program, and waits for that.
 func (p *Process) Stop() { p.stop() }
 
-// Ended tells whether the program has ended.
+// Ended reports whether the program has ended.
 func (p *Process) Ended() bool {
 	select {
 	case <-p.ended:

@@ -46,18 +46,19 @@ type Account struct {
 	master  *Account
 	helpers []*Account
 
-	cfg      AccountConfig
-	user     string // of the identity
-	host     string // of the identity, with port
-	closed   bool
-	call     *Call
-	reg      registration
-	auth     authentication
-	subs     map[subKey]*subscription
-	refers   map[int]*Transfer
-	lastID   int
-	messages int  // of ours without a response
-	mute     bool // the handler hears nothing more
+	cfg     AccountConfig
+	user    string // of the identity
+	host    string // of the identity, with port
+	closed  bool
+	call    *Call
+	reg     registration
+	auth    authentication
+	subs    map[subKey]*subscription
+	refers  map[int]*Transfer
+	lastID  int
+	pending int  // requests without a final response
+	lookups int  // of names, for these
+	mute    bool // the handler hears nothing more
 }
 
 // maxQueued is how many events that somebody else can cause wait for a handler.
@@ -260,19 +261,19 @@ func (a *Account) User() (user string) {
 	return user
 }
 
-// Busy tells whether there is a call.
+// Busy reports whether there is a call.
 func (a *Account) Busy() (busy bool) {
 	a.e.do("a state", func() { busy = a.call != nil })
 	return busy
 }
 
-// ready tells whether the account can send: it is registered, or need not be.
+// ready reports whether the account can send: it is registered, or need not be.
 func (a *Account) ready() bool {
 	s := a.own().reg.state
 	return !a.closed && (s == RegRegistered || s == RegDisabled)
 }
 
-// outside is the route of a request outside of dialogs.
+// outside is the route of a request outside dialogs.
 func (a *Account) outside(target string) route {
 	own := a.own()
 	if own.cfg.OutboundProxy != "" {

@@ -68,7 +68,7 @@ func scan(s string, f func(i int, c byte) bool) {
 	}
 }
 
-// split cuts a text at a byte that stands outside of quotes and brackets.
+// split cuts a text at a byte that stands outside quotes and brackets.
 func split(s string, at byte) (list []string) {
 	from := 0
 	scan(s, func(i int, c byte) bool {
@@ -213,7 +213,7 @@ func parseURI(s string) (u sip.Uri, err error) {
 	return u, nil
 }
 
-// isHost tells whether a text can be the name of a host.
+// isHost reports whether a text can be the name of a host.
 func isHost(s string) bool {
 	for i := range len(s) {
 		c := s[i]
@@ -344,7 +344,7 @@ func random(n int) string {
 	return string(out)
 }
 
-// Valid tells whether a text is a SIP URI; secure says that sips is one too.
+// Valid reports whether a text is a SIP URI; secure says that sips is one too.
 func Valid(uri string, secure bool) bool {
 	u, err := parseURI(uri)
 	return err == nil && (u.Scheme == "sip" || secure && u.Scheme == "sips")

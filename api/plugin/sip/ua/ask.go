@@ -18,7 +18,14 @@ type asking struct {
 	tried []challenge // that were answered
 
 	canceled bool // nothing more is sent
+	done     bool // it is not pending any more
 }
+
+// An account has so many requests without a final response when it is asked for another one, and looks up so many names for these.
+const (
+	maxPending        = 64
+	maxAccountLookups = 8
+)
 
 // authentication is what an account knows of those who ask for digests.
 type authentication struct {
@@ -51,19 +58,37 @@ func hostOf(uri string) string {
 // ask sends a request and answers challenges to it. got gets all responses but for these; never before ask has
 // returned. seq gives the numbers of further requests.
 func (a *Account) ask(req *message, r route, seq func() uint32, got func(*message)) *asking {
-	k := &asking{a: a, req: req, r: r, seq: seq, got: got}
+	k := &asking{a: a, req: req, r: r, seq: seq}
+	a.pending++
+	k.got = func(m *message) {
+		if m.code >= 200 {
+			k.finish()
+		}
+		got(m)
+	}
 	if r.hops != nil {
 		k.attempt()
 		return k
 	}
+	own := a.own()
+	unknown := func() {
+		m := (&clientTx{req: req}).made(503)
+		a.e.after(0, func() { k.got(m) })
+	}
+	if own.lookups >= maxAccountLookups {
+		unknown()
+		return k
+	}
+	own.lookups++
 	a.e.resolve(r.next, r.proto, func(hops []hop) {
+		own.lookups--
 		k.r.hops = hops
 		if k.canceled {
+			k.finish()
 			return
 		}
 		if len(hops) == 0 {
-			m := (&clientTx{req: req}).made(503)
-			a.e.after(0, func() { got(m) })
+			unknown()
 			return
 		}
 		n := &a.own().auth
@@ -80,6 +105,14 @@ func (a *Account) ask(req *message, r route, seq func() uint32, got func(*messag
 		k.attempt()
 	})
 	return k
+}
+
+// finish counts the request as answered.
+func (k *asking) finish() {
+	if !k.done {
+		k.done = true
+		k.a.pending--
+	}
 }
 
 // keep is the end of a list.
@@ -122,7 +155,7 @@ func (k *asking) store() *authentication {
 	return &k.a.own().auth
 }
 
-// other tells whether the credentials are those that a call brought along.
+// other reports whether the credentials are those that a call brought along.
 func (k *asking) other() bool {
 	n := &k.a.auth
 	return n.other != nil && len(k.r.hops) > 0 && (k.r.home || slices.Contains(n.at, k.r.hops[0].addr.Addr()))
@@ -135,7 +168,7 @@ func (k *asking) credentials() Credentials {
 	return k.a.own().cfg.Credentials
 }
 
-// may tells whether a challenge is one that we answer.
+// may reports whether a challenge is one that we answer.
 func (k *asking) may(c challenge) bool {
 	cred := k.credentials()
 	switch {
@@ -150,7 +183,7 @@ func (k *asking) may(c challenge) bool {
 	return k.req.method == "REGISTER" || slices.Contains(realms, strings.ToLower(c.realm)) || k.first()
 }
 
-// first tells whether no realm is known as nothing was ever registered.
+// first reports whether no realm is known as nothing was ever registered.
 func (k *asking) first() bool {
 	own := k.a.own()
 	return !own.cfg.Register && len(own.auth.known) == 0

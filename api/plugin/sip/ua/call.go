@@ -69,7 +69,7 @@ type CallConfig struct {
 // ID is the Call-ID.
 func (c *Call) ID() string { return c.id }
 
-// Outgoing tells whether we have called.
+// Outgoing reports whether we have called.
 func (c *Call) Outgoing() bool { return c.outgoing }
 
 // Peer is the URI of the other side, as From or To had it.
@@ -236,7 +236,7 @@ func (c *Call) broken(code int, why string) {
 	c.finish(End{Code: code, Reason: why})
 }
 
-// peer tells whether a tag is that of the other side; several may ring.
+// peer reports whether a tag is that of the other side; several may ring.
 func (c *Call) peer(tag string) bool {
 	return c.d.remote == tag && tag != "" || c.forks[tag] != nil || c.kept[tag] != nil
 }
@@ -285,7 +285,7 @@ func notAllowed(s *serverTx) {
 	s.respond(r)
 }
 
-// options tells what we can.
+// options says what we can.
 func options(a *Account, s *serverTx) *message {
 	r := s.reply(200, "")
 	a.identify(r)
@@ -339,7 +339,7 @@ func (c *Call) Info(kind, body string, headers Headers) error {
 	return c.inform("INFO", kind, body, headers, func(*message) {})
 }
 
-// Message sends a MESSAGE within the dialog; Handler.MessageResult tells what became of it.
+// Message sends a MESSAGE within the dialog; Handler.MessageResult says what became of it.
 func (c *Call) Message(kind, body string, headers Headers) error {
 	return c.inform("MESSAGE", kind, body, headers, func(m *message) { c.a.delivered(c.id, m) })
 }
@@ -352,6 +352,8 @@ func (c *Call) inform(method, kind, body string, headers Headers, got func(*mess
 			return err
 		case c.state != Established && (c.state != Inviting || method != "MESSAGE"):
 			return ErrState
+		case c.a.pending >= maxPending:
+			return ErrTooMany
 		case strings.ContainsAny(kind, "\r\n"):
 			return ErrHeaders
 		}

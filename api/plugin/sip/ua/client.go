@@ -92,7 +92,7 @@ func (t *clientTx) next() bool {
 	return false
 }
 
-// register begins the transaction anew.
+// register begins the transaction again.
 func (t *clientTx) register() {
 	t.e.clients[clientKey(t.branch, t.req.method)] = t
 	t.state = txCalling
@@ -263,7 +263,7 @@ func (e *Endpoint) unreachable(proto string, to netip.AddrPort) {
 
 // lost tells of a connection that has ended. Requests without any response are sent once more by another one, as the
 // other side may have closed it just then; others wait for the response, which may come by a connection that the other
-// side makes (RFC 3261, 18.2.2), but not for ever. Who was registered by it registers anew.
+// side makes (RFC 3261, 18.2.2), but not for ever. Who was registered by it registers again.
 func (e *Endpoint) lost(c *conn, err error) {
 	why := ""
 	if bad := (*tls.CertificateVerificationError)(nil); errors.As(err, &bad) {

@@ -14,7 +14,7 @@ type dialogKey struct{ callID, tag string }
 
 // dialogOwner is what a dialog belongs to.
 type dialogOwner interface {
-	// peer tells whether a tag is that of the other side.
+	// peer reports whether a tag is that of the other side.
 	peer(tag string) bool
 	// inside takes a request that belongs to the dialog and is no ACK.
 	inside(m *message, s *serverTx)
@@ -93,7 +93,7 @@ func (d *dialog) send(method string, make func(*message), got func(*message)) *a
 	return d.a.ask(m, r, d.next, got)
 }
 
-// fresh tells whether a request of the other side is newer than those before (RFC 3261, 12.2.2).
+// fresh reports whether a request of the other side is newer than those before (RFC 3261, 12.2.2).
 func (d *dialog) fresh(m *message) bool {
 	if d.theirs != 0 && m.seq <= d.theirs {
 		return false

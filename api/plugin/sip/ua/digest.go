@@ -92,7 +92,7 @@ func (c challenge) strength() int {
 
 func (c challenge) session() bool { return strings.HasSuffix(strings.ToUpper(c.algorithm), "-SESS") }
 
-// usable tells whether the credentials can answer the challenge: an HA1 is one of MD5.
+// usable reports whether the credentials can answer the challenge: an HA1 is one of MD5.
 func (c challenge) usable(cred Credentials) bool {
 	return cred.Secret != "" || cred.HA1 != "" && c.strength() == 0
 }

@@ -29,6 +29,9 @@ type Handler interface {
 	Reinvited(*Call, Invite)
 	// ReinviteCanceled tells that what Reinvited asked for is no longer wanted.
 	ReinviteCanceled(*Call)
+	// ReinviteDisplaced comes before Reinvited if an offer of ours, that Call.Reinvite has taken, still waits: it is forgotten,
+	// and may be made again when the other side's is answered.
+	ReinviteDisplaced(*Call)
 	// ReinviteFailed tells that our re-INVITE was refused; the session is as it was before.
 	ReinviteFailed(*Call, Failure)
 	// Ended comes once for each call, as the last of its events but those of transfers.
@@ -38,7 +41,7 @@ type Handler interface {
 	Transfer(*Call, *Transfer, Referral)
 	// Info is an INFO request with a body.
 	Info(*Call, Content)
-	// Message is a MESSAGE with a body; the call is nil outside of one.
+	// Message is a MESSAGE with a body; the call is nil outside one.
 	Message(*Call, Content)
 	// MessageResult is what became of a MESSAGE of ours.
 	MessageResult(Result)
@@ -149,7 +152,7 @@ type Answer struct {
 	Headers Headers
 }
 
-// End tells why a call is over.
+// End says why a call is over.
 type End struct {
 	Code   int
 	Reason string

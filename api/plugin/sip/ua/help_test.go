@@ -49,6 +49,7 @@ func (e *ear) Provisional(c *Call, x Answer)     { e.note("provisional", c, x) }
 func (e *ear) Answered(c *Call, x Answer)        { e.note("answered", c, x) }
 func (e *ear) Reinvited(c *Call, x Invite)       { e.note("reinvited", c, x) }
 func (e *ear) ReinviteCanceled(c *Call)          { e.note("reinvite canceled", c, nil) }
+func (e *ear) ReinviteDisplaced(c *Call)         { e.note("reinvite displaced", c, nil) }
 func (e *ear) ReinviteFailed(c *Call, x Failure) { e.note("reinvite failed", c, x) }
 func (e *ear) Ended(c *Call, x End)              { e.note("ended", c, x) }
 func (e *ear) Info(c *Call, x Content)           { e.note("info", c, x) }

@@ -75,7 +75,7 @@ func (s *sources) refill(x *source, now time.Time) {
 	x.last = now
 }
 
-// take tells whether a source may send one more request.
+// take reports whether a source may send one more request.
 func (s *sources) take(a netip.Addr, now time.Time) bool {
 	x := s.of(a, now)
 	s.refill(x, now)

@@ -150,6 +150,79 @@ func TestHeldBytes(t *testing.T) {
 	})
 }
 
+// What an account asks at once is bounded, and a name that takes long is asked for by a few of its requests only.
+func TestBusyAccount(t *testing.T) {
+	inBubble(t, Config{}, func(b *bench) {
+		a, h := b.registered(AccountConfig{})
+		c, _ := b.inCall(a)
+		for _, x := range []struct {
+			method string
+			ask    func() error
+		}{
+			{"INFO", func() error { return c.Info("a/b", "x", nil) }},
+			{"MESSAGE", func() error { return c.Message("a/b", "x", nil) }},
+			{"SUBSCRIBE", func() error { _, err := a.Subscribe(SubscribeConfig{Event: "x"}); return err }},
+			{"MESSAGE", func() error { _, err := a.Message(MessageConfig{URI: "sip:x@" + theirs, Body: "x"}); return err }},
+			{"REGISTER", func() error { return a.Register(a.cfg) }},
+		} {
+			n := 0
+			for ; n < 500 && x.ask() == nil; n++ {
+			}
+			if n != maxPending {
+				t.Errorf("%d of %s at once", n, x.method)
+			}
+			b.pass(0)
+			for range n {
+				m := b.phone.next(x.method)
+				b.phone.reply(m, "200 OK", "Contact: "+m.Get("Contact"))
+			}
+			b.pass(time.Minute) // nothing is repeated
+			b.phone.none()
+		}
+		for range maxPending {
+			_, err := a.Message(MessageConfig{URI: "sip:x@slow", Body: "x"})
+			b.ok(err)
+		}
+		b.e.do("a test", func() {
+			if b.e.lookups != maxAccountLookups {
+				t.Errorf("%d names are looked up", b.e.lookups)
+			}
+		})
+		b.pass(time.Minute)
+		if n := h.count("message result"); n != 3*maxPending {
+			t.Errorf("told of %d texts", n)
+		}
+		b.ok(c.Hangup(nil))
+		b.phone.reply(b.phone.next("BYE"), "200 OK")
+		b.pass(0)
+	})
+}
+
+// Who rings again and again is not told of more often than can be heard.
+func TestRingsOften(t *testing.T) {
+	inBubble(t, Config{}, func(b *bench) {
+		a, h := b.account(b.e, "alice")
+		held := make(chan struct{})
+		h.hook = func(heard) { <-held }
+		_, m := b.calling(a, CallConfig{})
+		for range 4 {
+			for range maxQueued {
+				b.phone.reply(m, "180 Ringing")
+			}
+			b.pass(time.Second)
+		}
+		close(held)
+		b.pass(0)
+		if n := h.count("provisional"); n > 2*maxQueued || n < 2 { // those that the queue has taken out, and those in it
+			t.Errorf("told of %d", n)
+		}
+		b.phone.reply(m, "486 Busy")
+		b.phone.next("ACK")
+		b.pass(0)
+		h.last(t, "ended")
+	})
+}
+
 // A line end that is none by RFC 3261 takes no header field along to somebody else, nor back.
 func TestBareLineEnds(t *testing.T) {
 	inBubble(t, Config{}, func(b *bench) {

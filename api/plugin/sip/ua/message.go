@@ -85,7 +85,7 @@ type stream struct {
 	pings int // double blank lines between messages (RFC 5626, 3.5.1)
 }
 
-// begun tells whether a part of a message is there.
+// begun reports whether a part of a message is there.
 func (s *stream) begun() bool { return len(s.buf) > 0 }
 
 // next is the next message of what has come so far, nil if it is not all there. After an error that is no badRequest
@@ -391,7 +391,7 @@ var own = map[string]bool{"via": true, "from": true, "to": true, "call-id": true
 	"content-length": true, "content-type": true, "max-forwards": true, "route": true, "record-route": true, "v": true, "f": true, "t": true,
 	"i": true, "m": true, "l": true, "c": true}
 
-// isToken tells whether a text is a token (RFC 3261, 25.1).
+// isToken reports whether a text is a token (RFC 3261, 25.1).
 func isToken(s string) bool {
 	for i := range len(s) {
 		c := s[i]

@@ -55,7 +55,7 @@ func (a *Account) Call(cfg CallConfig) (c *Call, err error) {
 	return c, nil
 }
 
-// isCallID tells whether a text can be a Call-ID (RFC 3261, 25.1).
+// isCallID reports whether a text can be a Call-ID (RFC 3261, 25.1).
 func isCallID(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] >= 0x7f {
@@ -119,7 +119,7 @@ func (c *Call) provisional(m *message) {
 			f.described, f.settled = ev.SDP, requires(m, "100rel")
 		}
 	}
-	c.a.emit(func(h Handler) { h.Provisional(c, ev) })
+	c.a.offer(func(h Handler) { h.Provisional(c, ev) }) // they may ring as often as they like
 }
 
 // answer is what a response to an INVITE says.

@@ -9,7 +9,7 @@ const (
 		"<media_control><vc_primitive><to_encoder><picture_fast_update/></to_encoder></vc_primitive></media_control>\r\n"
 )
 
-// WantsPicture tells whether an INFO asks for a key frame.
+// WantsPicture reports whether an INFO asks for a key frame.
 func (x *Content) WantsPicture() bool {
 	kind, _, _ := strings.Cut(x.Type, ";")
 	return strings.EqualFold(strings.TrimSpace(kind), pictureType) && strings.Contains(x.Body, "picture_fast_update")

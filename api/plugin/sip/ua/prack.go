@@ -22,7 +22,7 @@ type reliability struct {
 	limit     *timer
 }
 
-// requires tells whether a message names an extension in Require.
+// requires reports whether a message names an extension in Require.
 func requires(m *message, extension string) bool {
 	return slices.ContainsFunc(m.list("Require"), func(v string) bool { return strings.EqualFold(v, extension) })
 }
@@ -34,7 +34,7 @@ func newReliability(m *message) *reliability {
 	return &reliability{seq: 1 + uint32(rand.IntN(1<<30))}
 }
 
-// deferred tells whether a 2xx of ours waits for a PRACK. r may be nil.
+// deferred reports whether a 2xx of ours waits for a PRACK. r may be nil.
 func (r *reliability) deferred() bool { return r != nil && r.then != nil }
 
 // stop ends the repetitions. r may be nil.
@@ -113,7 +113,7 @@ func (c *Call) pracked(m *message, s *serverTx) {
 	}
 }
 
-// means tells whether RAck names our latest response, to an INVITE with that number.
+// means reports whether RAck names our latest response, to an INVITE with that number.
 func (r *reliability) means(rack string, invite uint32) bool {
 	f := strings.Fields(rack)
 	return len(f) == 3 && f[0] == strconv.FormatUint(uint64(r.seq), 10) && f[1] == strconv.FormatUint(uint64(invite), 10) && f[2] == "INVITE"

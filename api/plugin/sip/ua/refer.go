@@ -15,7 +15,7 @@ const (
 // Transfer is a REFER that we got and accepted to look at. Who sent it is told by NOTIFY what becomes of it.
 type Transfer struct {
 	a        *Account
-	call     *Call // in whose dialog it came, nil = outside of any
+	call     *Call // in whose dialog it came, nil = outside any
 	d        *dialog
 	id       int
 	event    string // value of Event

@@ -40,7 +40,7 @@ func (r *registration) begin(a *Account) {
 	r.register(a)
 }
 
-// Register registers with new settings, or anew with those of before. Without Register in the settings the account
+// Register registers with new settings, or again with those of before. Without Register in the settings the account
 // can be used at once.
 func (a *Account) Register(cfg AccountConfig) error {
 	return a.e.try("a registration", func() error {
@@ -49,6 +49,8 @@ func (a *Account) Register(cfg AccountConfig) error {
 			return ErrClosed
 		case a.master != nil:
 			return ErrState
+		case a.pending >= maxPending:
+			return ErrTooMany
 		}
 		old := a.cfg
 		user := a.user
@@ -253,7 +255,7 @@ func (r *registration) granted(a *Account, m *message) time.Duration {
 	return time.Duration(min(max(seconds, 1), 1<<30)) * time.Second
 }
 
-// broken registers anew, as the connection is gone by which the registrar may want to reach us (RFC 5626, 4.4.1).
+// broken registers again, as the connection is gone by which the registrar may want to reach us (RFC 5626, 4.4.1).
 func (r *registration) broken(a *Account) {
 	if r.state != RegRegistered {
 		return

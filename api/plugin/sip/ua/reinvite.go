@@ -12,8 +12,8 @@ type offer struct {
 	tries   int
 }
 
-// Reinvite offers a new description. Handler.Answered or ReinviteFailed follows. If the other side offers something at
-// the same time, one of both waits (RFC 3261, 14.1).
+// Reinvite offers a new description. Handler.Answered, ReinviteFailed or ReinviteDisplaced follows. If the other side offers
+// something at the same time, one of both waits (RFC 3261, 14.1).
 func (c *Call) Reinvite(sdp string, headers Headers) error {
 	return c.a.e.try("a re-INVITE", func() error {
 		headers, err := extra(headers)
@@ -131,11 +131,18 @@ func (c *Call) reinvited(m *message, s *serverTx) {
 		// Who asks for more has seen our latest answer.
 		c.ok.stop()
 		c.ok = nil
-		in := inviteOf(m)
-		if !c.a.offer(func(h Handler) { h.Reinvited(c, in) }) {
+		in, displaces := inviteOf(m), c.next != nil
+		if !c.a.offer(func(h Handler) {
+			if displaces {
+				h.ReinviteDisplaced(c)
+			}
+			h.Reinvited(c, in)
+		}) {
 			s.answer(503)
 			return
 		}
+		c.wait.stop()
+		c.next = nil
 		c.d.aim(m)
 		c.theirs = s
 		unwanted := func(code int) {

@@ -156,18 +156,19 @@ func TestGlare(t *testing.T) {
 		b.ackOf(branch, b.phone.next("SIP/2.0 491"))
 		b.phone.reply(r, "491 Request Pending")
 		b.phone.next("ACK")
-		// Theirs comes again meanwhile and is taken.
+		// Theirs comes again meanwhile and is taken, instead of ours.
 		branch = b.reinvite(m, 2, withSDP()...)
 		b.phone.next("SIP/2.0 100")
 		b.pass(0)
 		h.last(t, "reinvited")
 		b.pass(5 * time.Second)
-		b.phone.none() // ours waits, as theirs goes on
-		b.ok(c.AnswerReinvite("v=answer\r\n", nil))
-		ok := b.phone.next("SIP/2.0 200")
 		b.phone.none()
+		b.ok(c.AnswerReinvite("v=answer\r\n", nil))
+		b.ok(c.Reinvite("v=3\r\n", nil))
+		ok := b.phone.next("SIP/2.0 200")
+		b.phone.none() // ours waits, as theirs goes on
 		b.ackOf(branch, ok)
-		if again := b.phone.next("INVITE"); again.Body != "v=2\r\n" || again.Get("CSeq") != "3 INVITE" {
+		if again := b.phone.next("INVITE"); again.Body != "v=3\r\n" || again.Get("CSeq") != "3 INVITE" {
 			t.Errorf("%q", again.Raw)
 		} else {
 			b.phone.reply(again, "491 Request Pending")
@@ -181,7 +182,7 @@ func TestGlare(t *testing.T) {
 		b.phone.reply(again, "200 OK", withSDP()...)
 		b.phone.next("ACK")
 		b.pass(0)
-		if k := h.kinds(); !slices.Equal(k, []string{"answered", "reinvited", "answered"}) {
+		if k := h.kinds(); !slices.Equal(k, []string{"answered", "reinvite displaced", "reinvited", "answered"}) {
 			t.Error(k)
 		}
 	})

@@ -7,10 +7,7 @@ import (
 	"time"
 )
 
-const (
-	maxSubscriptions = 64
-	maxMessages      = 64 // of ours without a response
-)
+const maxSubscriptions = 64
 
 // subKey finds a subscription: the whole name of the event, and whose.
 type subKey struct{ event, to string }
@@ -58,6 +55,8 @@ func (a *Account) Subscribe(cfg SubscribeConfig) (callID string, err error) {
 			return ErrAddress
 		case !a.ready():
 			return ErrState
+		case a.pending >= maxPending:
+			return ErrTooMany
 		case !isToken(cfg.Event) || strings.ContainsAny(cfg.Accept+cfg.Type, "\r\n"):
 			return ErrHeaders
 		}
@@ -239,7 +238,7 @@ func (a *Account) notifiedOutside(m *message, s *serverTx) {
 	s.answer(200)
 }
 
-// MessageConfig is a MESSAGE outside of calls (RFC 3428).
+// MessageConfig is a MESSAGE outside calls (RFC 3428).
 type MessageConfig struct {
 	URI     string
 	Type    string // "" = text/plain
@@ -248,7 +247,7 @@ type MessageConfig struct {
 	CallID  string // "" = random
 }
 
-// Message sends a MESSAGE; Handler.MessageResult tells what became of it. The result is the Call-ID.
+// Message sends a MESSAGE; Handler.MessageResult says what became of it. The result is the Call-ID.
 func (a *Account) Message(cfg MessageConfig) (callID string, err error) {
 	err = a.e.try("a message", func() error {
 		headers, err := extra(cfg.Headers)
@@ -269,7 +268,7 @@ func (a *Account) Message(cfg MessageConfig) (callID string, err error) {
 			return ErrState
 		case strings.ContainsAny(cfg.Type, "\r\n"):
 			return ErrHeaders
-		case a.messages >= maxMessages:
+		case a.pending >= maxPending:
 			return ErrTooMany
 		}
 		target := withoutHeaders(cfg.URI)
@@ -278,10 +277,8 @@ func (a *Account) Message(cfg MessageConfig) (callID string, err error) {
 		m.headers = append(m.headers, headers...)
 		m.content(cfg.Type, cfg.Body)
 		callID = cfg.CallID
-		a.messages++
 		a.ask(m, a.outside(target), func() uint32 { seq++; return seq }, func(m *message) {
 			if m.code >= 200 {
-				a.messages--
 				a.delivered(callID, m)
 			}
 		})
@@ -290,7 +287,7 @@ func (a *Account) Message(cfg MessageConfig) (callID string, err error) {
 	return callID, err
 }
 
-// delivered tells what became of a MESSAGE.
+// delivered says what became of a MESSAGE.
 func (a *Account) delivered(callID string, m *message) {
 	if a.closed {
 		return

@@ -72,15 +72,15 @@ func Parse(rtpmap string) (Format, bool) {
 	return Format{}, false
 }
 
-// Fits tells whether the format is one of a kind of media, as far as that is known.
+// Fits reports whether the format is one of a kind of media, as far as that is known.
 func (f *Format) Fits(kind sdp.Kind) bool {
 	return f.ID == "" || (f.Clock == videoClock) == (kind == sdp.Video)
 }
 
-// Same tells whether two streams can have one payload type in a description.
+// Same reports whether two streams can have one payload type in a description.
 func (f *Format) Same(g *Format) bool { return f.ID == g.ID && f.Fmtp == g.Fmtp }
 
-// Suits tells whether an offered section has the format.
+// Suits reports whether an offered section has the format.
 func (f *Format) Suits(s *sdp.Section) bool {
 	c, ok := s.FindCodec(f.ID, "")
 	return ok && (f.ID != sdp.Multiopus || f.anyChannels || f.Channels == c.Channels)
@@ -102,7 +102,7 @@ func (f *Format) Media(kind sdp.Kind) media.Codec {
 	return c
 }
 
-// ValidFmtp tells whether format parameters can stand in a description.
+// ValidFmtp reports whether format parameters can stand in a description.
 func ValidFmtp(fmtp string) bool {
 	return len(fmtp) <= maxFmtp && !strings.ContainsAny(fmtp, "\r\n")
 }

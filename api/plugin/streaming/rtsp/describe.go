@@ -152,14 +152,14 @@ func libraryText(text string, list ...cameraStream) string {
 	return b.String()
 }
 
-// libraryReads tells whether the library takes a description.
+// libraryReads reports whether the library takes a description.
 func libraryReads(text string) bool {
 	var s librarysdp.SessionDescription
 	var d description.Session
 	return s.Unmarshal([]byte(text)) == nil && d.Unmarshal(&s) == nil
 }
 
-// isDescription tells whether a server answers with a description.
+// isDescription reports whether a server answers with a description.
 func isDescription(res *base.Response) bool {
 	kind := strings.Join(res.Header["Content-Type"], "")
 	return res.StatusCode == base.StatusOK && strings.HasPrefix(kind, "application/sdp")

@@ -57,7 +57,7 @@ type Source interface {
 
 // Handler hears of the connection. It is called by one goroutine at a time.
 type Handler interface {
-	// Found tells what the server has, before packets come: by the places of the
+	// Found says what the server has, before packets come: by the places of the
 	// wanted streams, nil where there is none.
 	Found(streams []*format.Format)
 	// Lost tells that the session has ended by itself, Back that there is one again.
