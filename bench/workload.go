@@ -184,6 +184,9 @@ var workloads = []workload{
 		about: "the same, ten a second", media: with(webinar(0), func(m *media) { m.media = voice })},
 	{name: "api-http", short: true, servers: "bj", measure: requestsHTTP, about: "requests by HTTP"},
 	{name: "api-ws", short: true, servers: "bj", measure: requestsWS, about: "requests by WebSocket"},
+	{name: "api-rabbitmq", servers: "b", measure: requestsRabbitMQ, about: "requests by RabbitMQ"},
+	{name: "api-mqtt", servers: "b", measure: requestsMQTT, about: "requests by MQTT, by Mosquitto"},
+	{name: "api-nanomsg", servers: "b", measure: requestsNanomsg, about: "requests by Nanomsg"},
 	{name: "idle-10000", short: true, servers: "bj", measure: idle, about: "10,000 sessions of one handle each that do nothing"},
 }
 

@@ -11,7 +11,7 @@ import (
 
 const keepalivePeriod = 20 * time.Second
 
-// API is a session of the Janus API over a WebSocket.
+// API is a session of the Janus API.
 type API struct{ *client.Client }
 
 // DialAPI creates a session, which is kept alive until Close.
@@ -20,6 +20,11 @@ func DialAPI(ctx context.Context, url string) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
+	return NewAPI(ctx, conn)
+}
+
+// NewAPI is DialAPI over a connection that is there.
+func NewAPI(ctx context.Context, conn client.Conn) (*API, error) {
 	a := &API{client.New(conn, nil)}
 	if err := a.Create(ctx); err != nil {
 		a.Close()

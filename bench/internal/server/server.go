@@ -38,6 +38,23 @@ type Spec struct {
 	setup  func(dir string) error // writes the configuration into dir
 }
 
+// With is the server with further files in its configuration.
+func (s Spec) With(files map[string]string) Spec {
+	setup := s.setup
+	s.setup = func(dir string) error {
+		if err := setup(dir); err != nil {
+			return err
+		}
+		for name, text := range files {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return s
+}
+
 // Process is a server that runs.
 type Process struct {
 	URL   string         // of the Janus API by WebSocket
