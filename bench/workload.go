@@ -184,6 +184,9 @@ var workloads = []workload{
 		about: "the same, ten a second", media: with(webinar(0), func(m *media) { m.media = voice })},
 	{name: "api-http", short: true, servers: "bj", measure: requestsHTTP, about: "requests by HTTP"},
 	{name: "api-ws", short: true, servers: "bj", measure: requestsWS, about: "requests by WebSocket"},
+	{name: "dashboard-40x5", servers: "b", measure: watched,
+		about: "what it costs when somebody looks at the dashboard of 40 rooms of 5 and 2,000 idle sessions",
+		media: media{rooms: 40, publishers: 5, mesh: true, profile: peer.GCM128, media: voice}},
 	{name: "idle-10000", short: true, servers: "bj", measure: idle, about: "10,000 sessions of one handle each that do nothing"},
 }
 
