@@ -187,6 +187,9 @@ var workloads = []workload{
 	{name: "api-rabbitmq", servers: "b", measure: requestsRabbitMQ, about: "requests by RabbitMQ"},
 	{name: "api-mqtt", servers: "b", measure: requestsMQTT, about: "requests by MQTT, by Mosquitto"},
 	{name: "api-nanomsg", servers: "b", measure: requestsNanomsg, about: "requests by Nanomsg"},
+	{name: "dashboard-40x5", servers: "b", measure: watched,
+		about: "what it costs when somebody looks at the dashboard of 40 rooms of 5 and 2,000 idle sessions",
+		media: media{rooms: 40, publishers: 5, mesh: true, profile: peer.GCM128, media: voice}},
 	{name: "idle-10000", short: true, servers: "bj", measure: idle, about: "10,000 sessions of one handle each that do nothing"},
 }
 

@@ -6,7 +6,7 @@ import { el, rate, say, short, span, table, whole } from "./dom.js";
 import { titleOf } from "./overview.js";
 import { plot } from "./plot.js";
 
-const state = { head: "Connection", cell(td, x) { say(td, x.age == null ? stateOf(x) : `${stateOf(x)}, ${span(x.age)}`); } };
+const state = { head: "Connection", class: "since", cell(td, x) { say(td, x.age == null ? stateOf(x) : `${stateOf(x)}, ${span(x.age)}`); } };
 
 // room shows those who are in one room.
 export function room(plugin, kind, id) {

@@ -68,7 +68,7 @@ var (
 
 func configureBifrons(dir string) error {
 	files := map[string]string{
-		"janus.jcfg": `general: { debug_level = 2 }
+		"janus.jcfg": `general: { debug_level = 2, admin_secret = "` + AdminSecret + `" }
 nat: { ice_enforce_list = "` + netns.InsideAddr + `" }
 `,
 		"echo.lua":                        echoLua,
@@ -78,7 +78,7 @@ nat: { ice_enforce_list = "` + netns.InsideAddr + `" }
 		"janus.plugin.nosip.jcfg":         "general: { local_ip = \"" + netns.InsideAddr + "\" }\n",
 		"janus.plugin.sip.jcfg":           "general: { local_ip = \"" + netns.InsideAddr + "\" }\n",
 		"janus.plugin.recordplay.jcfg":    "general: { path = \"" + filepath.Join(dir, "recordings") + "\" }\n",
-		"janus.transport.http.jcfg":       "general: { http = true, port = 8088 }\n",
+		"janus.transport.http.jcfg":       "general: { http = true, port = 8088 }\nadmin: { admin_http = true, admin_port = " + adminPort + " }\n",
 		"janus.transport.websockets.jcfg": "general: { ws = true, ws_port = " + wsPort + " }\n",
 	}
 	for name, text := range files {

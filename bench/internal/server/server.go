@@ -20,6 +20,12 @@ import (
 // wsPort is where the Janus API is reached by WebSocket.
 const wsPort = "8188"
 
+// The Admin API of bifrons.
+const (
+	adminPort   = "7088"
+	AdminSecret = "bench"
+)
+
 // Limits for a server to come up and to end.
 const (
 	startPatience = 15 * time.Second
@@ -59,6 +65,7 @@ func (s Spec) With(files map[string]string) Spec {
 type Process struct {
 	URL   string         // of the Janus API by WebSocket
 	HTTP  string         // of the Janus API by HTTP
+	Admin string         // of the Admin API of bifrons
 	Base  string         // of the signalling of a plain forwarder
 	Stdin io.WriteCloser // closed by Stop
 
@@ -77,10 +84,11 @@ func (s Spec) Start(ctx context.Context, pair *netns.Pair) (p *Process, err erro
 		return nil, err
 	}
 	p = &Process{
-		URL:  "ws://" + net.JoinHostPort(netns.InsideAddr, wsPort) + "/",
-		HTTP: "http://" + net.JoinHostPort(netns.InsideAddr, "8088") + "/janus",
-		Base: "http://" + net.JoinHostPort(netns.InsideAddr, wsPort),
-		name: s.Name, binary: s.binary, dir: dir, done: make(chan struct{}),
+		URL:   "ws://" + net.JoinHostPort(netns.InsideAddr, wsPort) + "/",
+		HTTP:  "http://" + net.JoinHostPort(netns.InsideAddr, "8088") + "/janus",
+		Admin: "http://" + net.JoinHostPort(netns.InsideAddr, adminPort) + "/admin",
+		Base:  "http://" + net.JoinHostPort(netns.InsideAddr, wsPort),
+		name:  s.Name, binary: s.binary, dir: dir, done: make(chan struct{}),
 	}
 	defer func() {
 		if err != nil {
