@@ -45,7 +45,7 @@ const toneScript = `
 	};
 	let ears, stream;
 	const listen = () => {
-		const now = document.querySelector("#roomaudio")?.srcObject;
+		const now = document.querySelector("#roomaudio, audio[id^=peervideo]")?.srcObject;
 		if (!now || now === stream) return;
 		const source = get().createMediaStreamSource(stream = now), split = get().createChannelSplitter(2);
 		ears = [0, 1].map(i => {

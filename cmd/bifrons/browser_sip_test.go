@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bifrons/api/plugin/sip/siptest"
+	"bifrons/rtp/waittest"
 )
 
 // registerAt registers a SIP page at a registrar, by the page's buttons. secret tells how: "secret" or "ha1secret".
@@ -218,4 +219,50 @@ func TestBrowserDemoSIP(t *testing.T) {
 		}
 	}
 	step("the end")
+}
+
+// TestBrowserSIPPhone has the SIP page call a telephone by Kamailio, and be called by it: each side hears the other's tone.
+func TestBrowserSIPPhone(t *testing.T) {
+	const ours, theirs = 1100, 700
+	registrar := siptest.FreePort(t)
+	c := openConferenceWith(t, func(t *testing.T, s *server) front {
+		f := direct(t, s)
+		f.more = spyScript
+		return f
+	}, "siptest.html", toneScript, fmt.Sprintf("anna?hz=%d", ours))
+	siptest.Kamailio(t, registrar)
+	line := siptest.Line{User: "phone", Registrar: registrar, Transport: "udp", Opus: true, Hz: theirs}
+	phone := siptest.Baresip(t, line)
+	anna, uri := c.all[0], "sip:"+line.User+"@"+siptest.Realm
+	anna.registerAt(registrar, "secret")
+	calls, heard := 0, 0
+	talk := func(hangUp func()) {
+		t.Helper()
+		await(anna.tab, "the telephone's tone", fmt.Sprintf("hear(%d, %d)", theirs, ours), func(sides [][]float64) bool {
+			return len(sides) == 2 && sides[0][0] > -45 && sides[0][1] < -75
+		})
+		var first []flow
+		await(anna.tab, "two more seconds", flows, func(list []flow) bool {
+			list = slices.DeleteFunc(list, func(f flow) bool { return f.State == "closed" })
+			if first == nil {
+				first = list
+			}
+			return len(list) == 1 && list[0].Packets >= first[0].Packets+100
+		})
+		hangUp()
+		anna.over("", "200 ")
+		calls++
+		siptest.Awaits(t, phone, calls, calls)
+		before := heard
+		waittest.Until(t, "the page's tone in what the telephone has recorded", func() bool {
+			heard = siptest.Heard(phone, ours)
+			return heard >= before+5
+		})
+	}
+	anna.ring("", uri, false)
+	talk(func() { anna.hangsUp("") })
+	phone.Dial(anna.uri())
+	anna.answers(uri, "")
+	talk(phone.HangUp)
+	anna.quiet()
 }
