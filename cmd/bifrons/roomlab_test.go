@@ -39,8 +39,15 @@ type roomServer struct {
 // newRoomServer starts a server with two shards and makes rooms 1, 2, ...
 func newRoomServer(t testing.TB, rooms int) *roomServer {
 	t.Helper()
+	return newRoomServerWith(t, rooms, func(*config.Config) {})
+}
+
+// newRoomServerWith also adjusts the server's configuration.
+func newRoomServerWith(t testing.TB, rooms int, change func(*config.Config)) *roomServer {
+	t.Helper()
 	s := testServer(t, func(cfg *config.Config) {
 		cfg.Server.General.EventLoops = 2
+		change(cfg)
 	})
 	s.explain(t)
 	v := &roomServer{t: t, s: s, c: dial(t, s)}
