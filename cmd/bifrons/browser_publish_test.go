@@ -21,6 +21,28 @@ type sideState struct {
 	Active                             *bool
 }
 
+// publisherTab is the page that publishes by WHIP and watches by WHEP.
+type publisherTab struct{ *tab }
+
+// openPublisher opens the page in a tab, for the endpoints "me" of a server.
+func openPublisher(tb *tab, s *server) publisherTab {
+	tb.t.Helper()
+	tb.do(chromedp.Navigate(fmt.Sprintf("%[1]secho/publish.html?token=t&whip=%[1]swhip/endpoint/me&whep=%[1]swhep/endpoint/me", s.url("http"))))
+	return publisherTab{tb}
+}
+
+// side waits for a state of one of the page's sides.
+func (p publisherTab) side(name, what string, ok func(sideState) bool) {
+	p.t.Helper()
+	await(p.tab, what, fmt.Sprintf("JSON.stringify(window.sides?.%s.known ?? {})", name), func(text string) bool {
+		var x sideState
+		if err := json.Unmarshal([]byte(text), &x); err != nil {
+			p.t.Fatalf("%v: %s", err, text)
+		}
+		return ok(x)
+	})
+}
+
 // TestBrowserPublish publishes a camera by WHIP and watches it by WHEP, on the page that is
 // for that.
 func TestBrowserPublish(t *testing.T) {
@@ -34,27 +56,34 @@ func TestBrowserPublish(t *testing.T) {
 	s := testServer(t, func(cfg *config.Config) { cfg.Folder = dir })
 	s.explain(t)
 	dial(t, s).attach(roomPackage).message(message{"request": "create", "room": 1}, nil)
-	tb := openTab(t, nil, "")
-	base := fmt.Sprintf("http://127.0.0.1:%d/", s.port("http"))
-	tb.do(chromedp.Navigate(fmt.Sprintf("%secho/publish.html?token=t&whip=%[1]swhip/endpoint/me&whep=%[1]swhep/endpoint/me", base)))
-	side := func(name, what string, ok func(sideState) bool) {
-		t.Helper()
-		await(tb, what, fmt.Sprintf("JSON.stringify(window.sides?.%s.known ?? {})", name), func(text string) bool {
-			var x sideState
-			if err := json.Unmarshal([]byte(text), &x); err != nil {
-				t.Fatalf("%v: %s", err, text)
-			}
-			return ok(x)
-		})
-	}
-	tb.do(chromedp.Click(".side:nth-of-type(2) .primary"))
-	side("whep", "nobody publishes", func(x sideState) bool { return x.State == "error" && x.Error != "" })
-	tb.do(chromedp.Click(".side:nth-of-type(1) .primary"))
-	side("whip", "the camera is sent", func(x sideState) bool { return x.State == "running" && x.BitrateUp > 0 && x.Width > 0 })
-	tb.do(chromedp.Click(".side:nth-of-type(2) .primary"))
-	side("whep", "it is seen and heard", func(x sideState) bool {
+	p := openPublisher(openTab(t, nil, ""), s)
+	p.do(chromedp.Click(".side:nth-of-type(2) .primary"))
+	p.side("whep", "nobody publishes", func(x sideState) bool { return x.State == "error" && x.Error != "" })
+	p.do(chromedp.Click(".side:nth-of-type(1) .primary"))
+	p.side("whip", "the camera is sent", func(x sideState) bool { return x.State == "running" && x.BitrateUp > 0 && x.Width > 0 })
+	p.do(chromedp.Click(".side:nth-of-type(2) .primary"))
+	p.side("whep", "it is seen and heard", func(x sideState) bool {
 		return x.State == "running" && x.FramesDecoded > 10 && x.AudioPackets > 10 && x.Viewers != nil && *x.Viewers == 1
 	})
-	tb.do(chromedp.Click(".side:nth-of-type(1) .primary"))
-	side("whep", "the publisher has left", func(x sideState) bool { return x.Active != nil && !*x.Active })
+	p.do(chromedp.Click(".side:nth-of-type(1) .primary"))
+	p.side("whep", "the publisher has left", func(x sideState) bool { return x.Active != nil && !*x.Active })
+}
+
+// TestBrowserPublishIntoRoom publishes by WHIP into the room of an unmodified demo page: who
+// is there sees and hears it, and so does a player at the same time.
+func TestBrowserPublishIntoRoom(t *testing.T) {
+	c := openConference(t, "mvideoroomtest.html", "anna")
+	anna := c.all[0]
+	anna.join()
+	p := openPublisher(anna.another(""), c.server)
+	p.do(chromedp.Click(".side:nth-of-type(1) .primary"))
+	p.side("whip", "the camera is sent", func(x sideState) bool { return x.State == "running" && x.BitrateUp > 0 })
+	p.do(chromedp.Click(".side:nth-of-type(2) .primary"))
+	p.side("whep", "it is seen and heard", func(x sideState) bool {
+		return x.State == "running" && x.FramesDecoded > 10 && x.AudioPackets > 10
+	})
+	anna.awaitOthers("the publisher by WHIP", func(o others) bool { return o["studio"].Frames > 10 && o["studio"].Energy > 0 })
+	p.do(chromedp.Click(".side:nth-of-type(1) .primary"))
+	anna.awaitOthers("its end", func(o others) bool { _, there := o["studio"]; return !there })
+	anna.quiet()
 }

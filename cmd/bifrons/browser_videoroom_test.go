@@ -132,8 +132,11 @@ func openConferenceWith(t *testing.T, at func(*testing.T, *server) front, file, 
 		rooms = strings.Replace(rooms, "256000", "0", 1) // room for several encodings
 	}
 	settings := t.TempDir()
-	for file, text := range map[string]string{"videoroom": rooms, "sip": "general: { local_ip = \"127.0.0.1\" }\n"} {
-		if err := os.WriteFile(filepath.Join(settings, "janus.plugin."+file+".jcfg"), []byte(text), 0o600); err != nil {
+	for file, text := range map[string]string{
+		"janus.plugin.videoroom": rooms, "janus.plugin.sip": "general: { local_ip = \"127.0.0.1\" }\n",
+		"bifrons.whip": "whip-me: { room = 1234, feed = 7, label = \"studio\", token = \"t\" } whep-me: { room = 1234, feed = 7, token = \"t\" }\n",
+	} {
+		if err := os.WriteFile(filepath.Join(settings, file+".jcfg"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
