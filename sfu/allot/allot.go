@@ -347,7 +347,7 @@ func (s *state) before(t *state) bool {
 }
 
 // spare keeps the lowest layers for a while where not even they fit, and as long as nobody is
-// sure of that.
+// sure of that. Meanwhile no stream gets more than its lowest.
 func (a *Allotter) spare(now mono.Time, sure bool) {
 	short := false
 	for i := range a.states {
@@ -361,6 +361,7 @@ func (a *Allotter) spare(now mono.Time, sure bool) {
 	case sure:
 		a.short += min(now.Sub(a.last), pauseStep)
 	}
+	spared := false
 	for i := range a.states {
 		s := &a.states[i]
 		wait := pauseAfter
@@ -368,6 +369,11 @@ func (a *Allotter) spare(now mono.Time, sure bool) {
 			wait = pauseAfterAsked
 		}
 		if s.plan < 0 && s.ready && (!sure && !s.known || s.at >= 0 && (!sure || a.short < wait)) {
+			s.plan, spared = 0, true
+		}
+	}
+	for i := range a.states {
+		if s := &a.states[i]; spared && s.plan > 0 {
 			s.plan = 0
 		}
 	}
