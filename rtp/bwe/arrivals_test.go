@@ -165,8 +165,8 @@ func TestRates(t *testing.T) {
 		for i := range 500 {
 			r.add(t0.Add(time.Duration(i)*x.sent), time.Hour+time.Duration(i)*x.came, 1000)
 		}
-		for s, within := range map[*span]time.Duration{&r.usual: rateWindow, &r.fresh: rateFresh} {
-			if got := r.rate(s, within); got < x.want*99/100 || got > x.want*101/100 {
+		for within, rate := range map[time.Duration]func() uint64{rateWindow: r.usual, rateFresh: r.fresh} {
+			if got := rate(); got < x.want*99/100 || got > x.want*101/100 {
 				t.Errorf("%s: %d bit/s within %v, want %d", x.name, got, within, x.want)
 			}
 		}
@@ -182,7 +182,7 @@ func TestRatesGap(t *testing.T) {
 			at += 10 * time.Second
 		}
 		r.add(t0.Add(at), at, 1000)
-		if got := r.rate(&r.usual, rateWindow); i > 100 && got != 0 && (got < 990_000 || got > 1_010_000) {
+		if got := r.usual(); i > 100 && got != 0 && (got < 990_000 || got > 1_010_000) {
 			t.Fatalf("packet %d: %d bit/s", i, got)
 		}
 	}

@@ -260,9 +260,9 @@ func (c *Controller) told(now, latest mono.Time, arrived, marked bool) {
 		c.outage.over()
 		c.measureRTT(now.Sub(latest))
 	}
-	c.acked = c.rates.rate(&c.rates.usual, rateWindow)
+	c.acked = c.rates.usual()
 	c.alr.advance(now, c.target())
-	cond := conditions{acked: c.acked, fresh: c.rates.rate(&c.rates.fresh, rateFresh), rtt: c.rtt, limited: c.alr.limited(), contended: c.drain.theirs}
+	cond := conditions{acked: c.acked, fresh: c.rates.fresh(), rtt: c.rtt, limited: c.alr.limited(), contended: c.drain.theirs}
 	usage := c.usage
 	switch {
 	case !arrived:

@@ -412,3 +412,27 @@ func TestQuiet(t *testing.T) {
 		t.Errorf("target %d on a line of 5 Mbit/s", e.Target)
 	}
 }
+
+// TestCalm: a line needs no close look while nothing is wrong with it and no more is wanted.
+func TestCalm(t *testing.T) {
+	r := newRig(Config{Start: 2e6}, 5e6)
+	r.run(5*time.Second, 0.4)
+	if !r.c.Calm() {
+		t.Errorf("not calm at rest: %+v", r.c.Target())
+	}
+	r.c.Want(20e6)
+	if r.c.Calm() {
+		t.Error("calm though more is wanted than the line is known to carry")
+	}
+	r.c.Want(0)
+	r.line = 200e3
+	if r.run(time.Second, 1); r.c.Calm() {
+		t.Errorf("calm with a queue that grows: %+v", r.c.Target())
+	}
+	r = newRig(Config{Start: 2e6}, 5e6)
+	r.run(5*time.Second, 0.4)
+	r.deaf = true
+	if r.run(2*time.Second, 0.4); r.c.Calm() {
+		t.Errorf("calm without feedback: %+v", r.c.Target())
+	}
+}

@@ -21,12 +21,9 @@ type rates struct {
 	first int // mark that counts
 	next  int // the newest is the one before; equal to first if there is none
 	sum   uint64
-	usual span // of rateWindow
-	fresh span // of rateFresh
-}
 
-// span is where the marks of the latest time of some length begin.
-type span struct{ from int }
+	usualFrom, freshFrom int // first mark of the last rateWindow, and of the last rateFresh
+}
 
 // rateMark is how many bytes had arrived at a moment.
 type rateMark struct {
@@ -56,18 +53,23 @@ func (r *rates) add(sent mono.Time, arrival time.Duration, size int) {
 	r.first = max(r.first, r.next-rateSlots)
 }
 
-// rate returns bit/s over the last arrivals within a time, 0 if they cover less
-// than half of it. Each s is for one length of time.
-func (r *rates) rate(s *span, within time.Duration) uint64 {
+// usual returns bit/s over the last rateWindow of arrivals, 0 if they cover less than half of it.
+func (r *rates) usual() uint64 { return r.rate(&r.usualFrom, rateWindow) }
+
+// fresh is usual over the last rateFresh.
+func (r *rates) fresh() uint64 { return r.rate(&r.freshFrom, rateFresh) }
+
+// rate moves first on to the first mark within a time, and returns the rate from there.
+func (r *rates) rate(first *int, within time.Duration) uint64 {
 	if r.next-r.first < 2 {
 		return 0
 	}
 	top := r.mark(r.next - 1)
-	s.from = max(s.from, r.first)
-	for top.arrival-r.mark(s.from).arrival > within {
-		s.from++
+	*first = max(*first, r.first)
+	for top.arrival-r.mark(*first).arrival > within {
+		*first++
 	}
-	from := r.mark(s.from)
+	from := r.mark(*first)
 	arrived := top.arrival - from.arrival
 	if arrived < within/2 {
 		return 0

@@ -151,17 +151,9 @@ func TestPublisherFollowsViewers(t *testing.T) {
 // TestEchoFollowsItsLine: who sends and gets one stream without layers is asked for what the way
 // back carries.
 func TestEchoFollowsItsLine(t *testing.T) {
-	n := simnet.New(4)
-	away := simnet.Conditions{Delay: 20 * time.Millisecond}
-	opt := options()
-	opt.TWCCPeriod = 100 * time.Millisecond
-	c := &call{net: n}
-	c.publisher = newSide(t, n, "192.0.2.2:6000", true, away, opt)
-	c.server = newSide(t, n, "192.0.2.1:5000", false, away, options())
+	c := newCall(t, 0, false)
+	n := c.net
 	c.home = c.server
-	connect(n, c.publisher, c.server)
-	c.publisher.core.SetSections(n.Now, []media.Section{videoSection(100, 200, true)})
-	c.server.core.SetSections(n.Now, []media.Section{videoSection(200, 100, true)})
 	c.server.core.Subscription(0).Attach(n.Now, c.server.core.Track(0))
 	c.server.estimate(n.Now)
 	shown := &screen{now: func() mono.Time { return n.Now }}
