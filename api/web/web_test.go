@@ -69,33 +69,41 @@ func TestPage(t *testing.T) {
 // scripts: all is embedded, nothing comes from elsewhere.
 func TestPageIsComplete(t *testing.T) {
 	h := newPage(t)
-	todo, done := []string{"/"}, map[string]bool{}
-	link := regexp.MustCompile(`(?:src|href)="([^"]+)"|from "\./([^"]+)"`)
-	for len(todo) > 0 {
-		path := todo[0]
-		todo = todo[1:]
+	walk(t, h, "/", func(path string, w *httptest.ResponseRecorder) {
+		if w.Code != 200 {
+			t.Errorf("%s: status %d", path, w.Code)
+		}
+		if strings.Contains(strings.ReplaceAll(w.Body.String(), "http://www.w3.org/2000/svg", ""), "http://") {
+			t.Errorf("%s refers to another site", path)
+		}
+	})
+}
+
+var link = regexp.MustCompile(`(?:src|href)="([^"#]+)"|from "\./([^"]+)"`)
+
+// walk looks at a page, and at all that it links to and that its scripts import.
+func walk(t *testing.T, h http.Handler, start string, look func(path string, w *httptest.ResponseRecorder)) {
+	t.Helper()
+	paths, done := []string{start}, map[string]bool{}
+	for len(paths) > 0 {
+		path := paths[0]
+		paths = paths[1:]
 		if done[path] {
 			continue
 		}
 		done[path] = true
 		w := get(h, path, map[string]string{"Accept": "*/*"})
-		if w.Code != 200 {
-			t.Errorf("%s: status %d", path, w.Code)
-		}
-		text := w.Body.String()
-		if strings.Contains(strings.ReplaceAll(text, "http://www.w3.org/2000/svg", ""), "http://") {
-			t.Errorf("%s refers to another site", path)
-		}
+		look(path, w)
 		at, err := url.Parse(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range link.FindAllStringSubmatch(text, -1) {
+		for _, m := range link.FindAllStringSubmatch(w.Body.String(), -1) {
 			to, err := at.Parse(m[1] + m[2])
 			if err != nil {
 				t.Fatal(err)
 			}
-			todo = append(todo, to.Path)
+			paths = append(paths, to.Path)
 		}
 	}
 	if len(done) < 10 {
