@@ -1,0 +1,35 @@
+package route
+
+// Preloader is a Sink whose Send reads memory in several places, each of which tells where the
+// next one is. Preload reads one of them, 0 to PreloadSteps-1, given that those before were
+// read. The result means nothing: it keeps the compiler from leaving the reads out.
+type Preloader interface {
+	Preload(step int) uint64
+}
+
+// PreloadSteps is the number of places.
+const PreloadSteps = 6
+
+// preloadGroup is how many subscriptions are read ahead at a time.
+const preloadGroup = 8
+
+// preload reads what forwarding to some subscriptions will need. That lies in memory that no
+// cache has when there are many, and a loop over them would wait for each read in turn. Here
+// the processor waits for those of a group at once (group prefetching, Chen et al., "Improving
+// Hash Join Performance through Prefetching", 2004).
+func preload(subs []*Subscription) (sum uint64) {
+	if len(subs) < 2 {
+		return 0
+	}
+	for _, s := range subs {
+		sum += uint64(s.encoding) + s.wishes + uint64(s.sel.last) + uint64(s.tsDelta) + s.num.next
+	}
+	for step := range PreloadSteps {
+		for _, s := range subs {
+			if s.ahead != nil {
+				sum += s.ahead.Preload(step)
+			}
+		}
+	}
+	return sum
+}
