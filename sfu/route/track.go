@@ -161,8 +161,8 @@ func (t *Track) Flush(now mono.Time) {
 		}
 	}
 	for i, s := range t.subs {
-		if i%preloadGroup == 0 {
-			t.preloaded += preload(t.subs[i:min(i+preloadGroup, len(t.subs))])
+		if i%PreloadGroup == 0 {
+			t.preloaded += preload(t.subs[i:min(i+PreloadGroup, len(t.subs))])
 		}
 		t.next = 0
 		for _, p := range t.pending {
