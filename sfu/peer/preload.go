@@ -6,7 +6,7 @@ func (o *sender) Preload(step int) (sum uint64) {
 	s := o.section
 	switch step {
 	case 0:
-		return uint64(o.ssrc) + o.stats.Retransmitted + uint64(o.lastTS) + uint64(o.history.highest) + uint64(o.rolled.base)
+		return uint64(o.ssrc) + uint64(o.history.highest) + o.stats.Packets
 	case 1:
 		return uint64(s.Ext.MID) + uint64(s.SSRC) + uint64(s.codec.ClockRate) + o.history.preload()
 	case 2:

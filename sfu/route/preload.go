@@ -46,7 +46,7 @@ func preload(subs []*Subscription) (sum uint64) {
 		return 0
 	}
 	for _, s := range subs {
-		sum += uint64(s.encoding) + s.wishes + uint64(s.sel.last) + uint64(s.tsDelta) + s.num.next
+		sum += s.wishes + uint64(s.sel.reach) + uint64(s.sel.last) + uint64(s.encoding) + uint64(s.tsDelta) + uint64(s.num.n)
 	}
 	for step := range PreloadSteps {
 		for _, s := range subs {
