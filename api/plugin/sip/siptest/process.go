@@ -23,8 +23,8 @@ type Process struct {
 	stop  func()
 }
 
-// Start runs a program in a folder, until it is stopped or the test ends. If the test has failed then, it is told what the
-// program has written.
+// Start runs a program in a folder, until it is stopped or the test ends. If the test has failed then, it is told
+// what the program has written.
 func Start(t testing.TB, dir, path string, args ...string) *Process {
 	t.Helper()
 	p := &Process{t: t, cmd: exec.Command(path, args...), log: filepath.Join(dir, "log"), ended: make(chan struct{})}
@@ -75,10 +75,10 @@ func (p *Process) Ended() bool {
 	}
 }
 
-// Output is what the program has written so far.
+// Output is the program's output so far.
 func (p *Process) Output() string { return read(p.log) }
 
-// read is what a file has so far.
+// read is the content of a file so far.
 func read(file string) string {
 	b, _ := os.ReadFile(file)
 	return string(b)
