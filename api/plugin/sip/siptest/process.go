@@ -34,7 +34,7 @@ func Start(t testing.TB, dir, path string, args ...string) *Process {
 	}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, out, out
 	p.cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_RUNTIME_DIR="+dir)
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	waittest.OwnGroup(p.cmd)
 	if p.in, err = p.cmd.StdinPipe(); err == nil {
 		err = p.cmd.Start()
 	}
@@ -49,7 +49,7 @@ func Start(t testing.TB, dir, path string, args ...string) *Process {
 	}()
 	p.stop = sync.OnceFunc(func() {
 		_ = p.cmd.Process.Signal(syscall.SIGTERM) // it ends its children
-		late := time.AfterFunc(10*time.Second, func() { _ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) })
+		late := time.AfterFunc(10*time.Second, func() { waittest.SignalGroup(p.cmd, syscall.SIGKILL) })
 		<-p.ended
 		late.Stop()
 	})
