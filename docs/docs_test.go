@@ -18,7 +18,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -342,7 +341,7 @@ func (c *commands) start(b *block, line string) {
 	}
 	cmd := exec.CommandContext(c.t.Context(), "sh", "-c", "exec "+line)
 	cmd.Dir = root
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	waittest.OwnGroup(cmd) // an interrupt of the tests is none of the server
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		c.t.Fatal(err)

@@ -20,7 +20,7 @@ const (
 	maxRows      = 500
 	maxGroups    = 500
 	maxIncidents = 50
-	maxFind      = 100 // bytes
+	maxFind      = 200 // bytes
 )
 
 // page is a part of a list.
@@ -96,7 +96,7 @@ func (a *Admin) overview(q *query) {
 		a.writeServer(w)
 		s.writeSums(w)
 		a.writeShards(w)
-		a.writeGroups(w, s, find, rooms)
+		writeGroups(w, s, find, rooms)
 		troubled := s.rows
 		if i := slices.IndexFunc(troubled, func(r *row) bool { return r.score == 0 }); i >= 0 {
 			troubled = troubled[:i]
@@ -232,11 +232,11 @@ func (a *Admin) writeShards(w *json.Writer) {
 	w.EndArray()
 }
 
-func (a *Admin) writeGroups(w *json.Writer, s *survey, find string, p page) {
+func writeGroups(w *json.Writer, s *survey, find string, p page) {
 	groups := s.groups
 	if find != "" {
 		groups = slices.DeleteFunc(slices.Clone(groups), func(g *group) bool {
-			return !has(find, g.id, g.title) && !has(find, a.titleOf(g))
+			return !has(find, g.id, g.title)
 		})
 	}
 	w.Object("groups")
@@ -247,7 +247,7 @@ func (a *Admin) writeGroups(w *json.Writer, s *survey, find string, p page) {
 		w.Str("plugin", g.pkg)
 		w.Str("kind", g.kind)
 		w.Str("room", g.id)
-		w.OptStr("title", a.titleOf(g))
+		w.OptStr("title", g.title)
 		w.OptStr("call_state", g.state)
 		w.Int("handles", int64(g.handles))
 		w.Int("connections", int64(g.conns))
@@ -287,6 +287,7 @@ func (r *row) write(w *json.Writer) {
 	w.OptStr("opaque_id", r.opaque)
 	w.OptStr("kind", r.seat.Kind)
 	w.OptStr("room", r.seat.ID)
+	w.OptStr("title", r.seat.Title)
 	w.OptStr("role", r.seat.Role)
 	w.OptStr("user", r.seat.User)
 	w.OptStr("name", r.seat.Name)

@@ -77,7 +77,7 @@ func TestOverviewBounds(t *testing.T) {
 		{`"janus":"overview","connections_offset":1.5`, invalid("connections_offset should be a positive integer")},
 		{`"janus":"overview","after":[]`, invalid("after should be a positive integer")},
 		{`"janus":"overview","find":5`, invalid("find should be a string")},
-		{`"janus":"overview","find":"` + strings.Repeat("x", 101) + `"`, invalid("find should have at most 100 bytes")},
+		{`"janus":"overview","find":"` + strings.Repeat("x", 201) + `"`, invalid("find should have at most 200 bytes")},
 		{`"janus":"list_connections","limit":501`, invalid("limit should be between 0 and 500")},
 		{`"janus":"list_connections","offset":-1`, invalid("offset should be a positive integer")},
 		{`"janus":"list_connections","room":7`, invalid("room should be a string")},
@@ -125,6 +125,7 @@ func TestOverview(t *testing.T) {
 
 	for fields, want := range map[string]string{
 		``:                                      `["Ann","Ann","Bob"]`,
+		`,"find":"room 2"`:                      `["Bob"]`,
 		`,"room":"1"`:                           `["Ann","Ann"]`,
 		`,"room":"2","plugin":"other"`:          `[]`,
 		`,"find":"ANN"`:                         `["Ann","Ann"]`,
@@ -141,6 +142,9 @@ func TestOverview(t *testing.T) {
 		if text(sortedTexts(got)) != want {
 			t.Errorf("%s: %s, want %s", fields, text(got), want)
 		}
+	}
+	if titles := list(r.ask(`"janus":"list_connections"`), "title", "connections"); text(titles) != `["Room 1","Room 1","Room 2"]` {
+		t.Errorf("titles %s", text(titles))
 	}
 	if page := r.ask(`"janus":"list_connections","limit":5,"offset":2`)["connections"].(object); page["total"] != 3.0 || len(page["list"].([]any)) != 1 {
 		t.Errorf("a page: %v", page)
@@ -224,10 +228,10 @@ func TestJudge(t *testing.T) {
 	}{
 		{up(func(*sfu.Vitals) {}), levelOK, ""},
 		{up(func(v *sfu.Vitals) { v.LossIn, v.LossOut = 0.019, 0.019 }), levelOK, ""},
-		{up(func(v *sfu.Vitals) { v.LossIn = 0.02 }), levelWarn, "2.0 % of what the client sends is lost on the way to the server"},
-		{up(func(v *sfu.Vitals) { v.LossOut = 0.126 }), levelBad, "13 % of what is sent to the client is lost on the way"},
+		{up(func(v *sfu.Vitals) { v.LossIn = 0.02 }), levelWarn, "2.0 % of the packets from the client are lost"},
+		{up(func(v *sfu.Vitals) { v.LossOut = 0.126 }), levelBad, "13 % of the packets to the client are lost"},
 		{up(func(v *sfu.Vitals) { v.RTT = 400 * time.Millisecond }), levelWarn, "The round trip takes 400 ms"},
-		{up(func(v *sfu.Vitals) { v.Jitter = time.Second }), levelBad, "What the client sends comes irregularly (jitter 1000 ms)"},
+		{up(func(v *sfu.Vitals) { v.Jitter = time.Second }), levelBad, "Packets from the client arrive irregularly (jitter 1000 ms)"},
 		{up(func(v *sfu.Vitals) { v.Receiving = 0 }), levelWarn, "The client has stopped sending: muted, or its camera or network is gone"},
 		{up(func(v *sfu.Vitals) { v.Receiving, v.Age = 0, time.Second }), levelOK, ""},
 		{up(func(v *sfu.Vitals) {
@@ -238,7 +242,7 @@ func TestJudge(t *testing.T) {
 			"1 of 1 video is in lower layers: the line to the client carries 1.2 Mbit/s, as packets get lost"},
 		{sfu.Vitals{Stage: sfu.StageLost}, levelBad, "The connection is interrupted: nothing comes from the client"},
 		{sfu.Vitals{Stage: sfu.StageICE, Age: time.Second}, levelOK, ""},
-		{sfu.Vitals{Stage: sfu.StageICE, Age: 9400 * time.Millisecond}, levelBad, "Has been connecting for 9s: no way for its media was found so far"},
+		{sfu.Vitals{Stage: sfu.StageICE, Age: 9400 * time.Millisecond}, levelBad, "Has been connecting for 9s: no path for its media has been found"},
 		{sfu.Vitals{Stage: sfu.StageDTLS, Age: 10 * time.Second}, levelBad, "Has been connecting for 10s: the handshake (DTLS) does not finish"},
 		{sfu.Vitals{Stage: sfu.StageLost, Closed: true}, levelOK, ""},
 	} {

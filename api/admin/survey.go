@@ -156,7 +156,9 @@ func (s *survey) judge() {
 	}
 	slices.SortStableFunc(s.rows, func(a, b *row) int {
 		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(yes(b.connected), yes(a.connected)),
-			cmp.Compare(b.v.BytesIn+b.v.BytesOut, a.v.BytesIn+a.v.BytesOut), cmp.Compare(a.handle, b.handle))
+			cmp.Compare(b.v.BytesIn+b.v.BytesOut, a.v.BytesIn+a.v.BytesOut),
+			cmp.Compare(len(a.seat.ID), len(b.seat.ID)), cmp.Compare(a.seat.ID, b.seat.ID), cmp.Compare(a.seat.Name, b.seat.Name),
+			cmp.Compare(a.handle, b.handle))
 	})
 }
 
@@ -177,11 +179,12 @@ func (s *survey) gather(core *janus.Core) {
 		k := r.group()
 		g := all[k]
 		if g == nil {
-			g = &group{groupKey: k, title: r.seat.Title, state: r.seat.State}
+			g = &group{groupKey: k, title: titleOf(core, r), state: r.seat.State}
 			all[k] = g
 			s.groups = append(s.groups, g)
 			s.groupsByKind[k.kind]++
 		}
+		r.seat.Title = cmp.Or(r.seat.Title, g.title)
 		g.add(r)
 	}
 	slices.SortStableFunc(s.groups, func(a, b *group) int {
@@ -220,13 +223,13 @@ func (g *group) score() int {
 	return g.worst.score
 }
 
-// titleOf is what people call the room of a group, which its plugin knows.
-func (a *Admin) titleOf(g *group) string {
-	if g.title != "" {
-		return g.title
+// titleOf is the title of the place where r is: of its seat, or else as its plugin knows it.
+func titleOf(core *janus.Core, r *row) string {
+	if r.seat.Title != "" {
+		return r.seat.Title
 	}
-	if l, ok := a.core.Plugin(g.pkg).(plugin.Landlord); ok {
-		return l.Rooms().Title(g.id)
+	if l, ok := core.Plugin(r.pkg).(plugin.Landlord); ok {
+		return l.Rooms().Title(r.seat.ID)
 	}
 	return ""
 }

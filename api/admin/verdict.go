@@ -46,7 +46,7 @@ func judge(v *sfu.Vitals) (r verdict) {
 		r.add(levelBad, 1000, "The connection is interrupted: nothing comes from the client")
 	case sfu.StageICE, sfu.StageDTLS:
 		if v.Age > connectingLong {
-			text := "no way for its media was found so far"
+			text := "no path for its media has been found"
 			if v.Stage == sfu.StageDTLS {
 				text = "the handshake (DTLS) does not finish"
 			}
@@ -56,10 +56,10 @@ func judge(v *sfu.Vitals) (r verdict) {
 	if v.Stage != sfu.StageUp {
 		return r
 	}
-	r.measure(v.LossIn, lossWarn, lossBad, 400, "%s of what the client sends is lost on the way to the server", percent)
-	r.measure(v.LossOut, lossWarn, lossBad, 400, "%s of what is sent to the client is lost on the way", percent)
+	r.measure(v.LossIn, lossWarn, lossBad, 400, "%s of the packets from the client are lost", percent)
+	r.measure(v.LossOut, lossWarn, lossBad, 400, "%s of the packets to the client are lost", percent)
 	r.measure(v.RTT.Seconds(), rttWarn.Seconds(), rttBad.Seconds(), 100, "The round trip takes %s", millis)
-	r.measure(v.Jitter.Seconds(), jitterWarn.Seconds(), jitterBad.Seconds(), 80, "What the client sends comes irregularly (jitter %s)", millis)
+	r.measure(v.Jitter.Seconds(), jitterWarn.Seconds(), jitterBad.Seconds(), 80, "Packets from the client arrive irregularly (jitter %s)", millis)
 	switch {
 	case v.Paused > 0:
 		r.add(levelBad, 300+v.Paused, fmt.Sprintf("%d of %s paused: the line to the client carries only %s%s",
@@ -124,7 +124,7 @@ func because(r sfu.LineReason) string {
 	case sfu.LineLoss:
 		return ", as packets get lost"
 	case sfu.LineNoFeedback:
-		return ", as the client no longer tells what arrives"
+		return ", as the client no longer reports what arrives"
 	case sfu.LineLimit:
 		return ", by a limit that the client or the room has set"
 	case sfu.LineStarting, sfu.LineGrowing, sfu.LineProbing:
@@ -144,15 +144,15 @@ func whyLayer(s *sfu.SectionSnapshot, l *sfu.Line) string {
 	case l != nil && s.Share != nil && s.Share.Paused:
 		return line + ": too little for this video"
 	case s.Layer == media.NoLayer && s.Sent.BytesLastSecond > 0:
-		return "All that the publisher sends, which has no layers"
+		return "All the publisher sends: it has no layers"
 	case s.Layer == media.NoLayer:
 		return "Nothing is sent: the publisher sends nothing, or its next key frame is awaited"
 	case l != nil && s.Share != nil && s.Share.Limited:
 		return line + ": too little for the next layer"
 	case below(s.Layer.Encoding, s.Target.Encoding), below(s.Layer.Spatial, s.Target.Spatial), below(s.Layer.Temporal, s.Target.Temporal):
-		return "More is wanted, but the publisher does not send it now"
+		return "The client wants more than the publisher sends now"
 	case s.Target == media.NoLayer:
-		return "All that the publisher sends"
+		return "All the publisher sends"
 	}
-	return "As the client wants it"
+	return "As the client asked"
 }

@@ -12,7 +12,7 @@ import (
 	"bifrons/api/json"
 )
 
-// Settings are those that the files of all event handlers have.
+// Settings are the settings that the files of all event handlers share.
 type Settings struct {
 	Enabled  bool     `cfg:"enabled"`
 	Events   []string `cfg:"events"`   // labels of types, see ParseMask
@@ -43,7 +43,7 @@ var types = [...]struct {
 const All = 2*janus.NotifyCore - 1
 
 // ParseMask makes a mask of labels such as "sessions" and "webrtc", or of a
-// single "all" or "none". It returns those that it does not know as well.
+// single "all" or "none". It also returns the labels that it does not know.
 func ParseMask(labels []string) (mask janus.NotificationType, unknown []string) {
 	for _, label := range labels {
 		label = strings.ToLower(strings.TrimSpace(label))
@@ -74,7 +74,7 @@ func Name(t janus.NotificationType) string {
 	return "Unknown"
 }
 
-// Label is what masks call a type, "webrtc" for example.
+// Label is the name of a type in masks, "webrtc" for example.
 func Label(t janus.NotificationType) string {
 	for _, known := range types {
 		if known.typ == t {
@@ -84,7 +84,7 @@ func Label(t janus.NotificationType) string {
 	return "unknown"
 }
 
-// Append writes an event with its envelope: who says it, when, about what.
+// Append writes an event with its envelope: emitter, time, and subject.
 func Append(w *json.Writer, emitter string, n *janus.Notification) { AppendWith(w, emitter, n, nil) }
 
 // AppendWith is Append for an envelope that more is written to; more may be nil.

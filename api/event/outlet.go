@@ -18,16 +18,16 @@ type Handler interface {
 	// Info describes it in server_info.
 	Info() module.Info
 
-	// Run delivers what o.Next gives until that ends, and not longer than ctx
+	// Run delivers the events of o.Next until they end, and not longer than ctx
 	// lives.
 	Run(ctx context.Context, o *Outlet)
 
 	// Tweak checks the settings of its own in a request to change some. It
-	// returns what changes them; or an error, and nothing is changed.
+	// returns the function that changes them; or an error, and nothing is changed.
 	Tweak(request json.Args) (apply func(), err *schema.Error)
 }
 
-// Info describes an event handler in server_info, by its name and what it sends events to.
+// Info describes an event handler in server_info, by its name and the target of its events.
 func Info(pkg, name, to string) module.Info {
 	return module.Info{
 		Package: pkg, Name: "JANUS " + name + "EventHandler plugin", Author: module.Author,
@@ -45,10 +45,10 @@ func (Fixed) Tweak(json.Args) (func(), *schema.Error) { return func() {}, nil }
 // group is how many events are in one message at most.
 const group = 100
 
-// reportEvery is how often an outlet tells of events that were dropped.
+// reportEvery is how often an outlet reports dropped events.
 const reportEvery = 5 * time.Second
 
-// Outlet is what stands between the core and an event handler.
+// Outlet stands between the core and an event handler.
 type Outlet struct {
 	handler Handler
 	emitter string
@@ -65,7 +65,7 @@ type Outlet struct {
 
 	count   struct{ accepted, taken, dropped, lost atomic.Uint64 }
 	pending atomic.Uint64             // dropped and lost that the log does not know yet
-	told    atomic.Pointer[time.Time] // when it was last told
+	told    atomic.Pointer[time.Time] // when that was last logged
 }
 
 var _ janus.Sink = (*Outlet)(nil)
@@ -93,10 +93,10 @@ func (o *Outlet) Start() {
 	o.done.Go(func() { o.handler.Run(ctx, o) })
 }
 
-// lastStop is what a handler gets to end when its time is over.
+// lastStop is how long a handler may take to end when its time is over.
 const lastStop = 2 * time.Second
 
-// Close gives the handler the time to deliver what is queued, and ends it. One that
+// Close gives the handler the time to deliver the queued events, and ends it. One that
 // does not end then is left alone.
 func (o *Outlet) Close(patience time.Duration) {
 	o.queue.close()

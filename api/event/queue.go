@@ -6,9 +6,9 @@ import (
 	"bifrons/api/janus"
 )
 
-// What an outlet's queue holds at most, when nothing else is said: some ten
+// Limits of an outlet's queue, unless configured otherwise: about ten
 // seconds of a busy server. The oldest events make room for new ones, and from
-// half of it on there are no more statistics, as the next ones tell the same.
+// half of it on there are no more statistics, as the next ones say the same.
 const (
 	maxEvents = 65536
 	maxBytes  = 64 << 20
@@ -31,7 +31,7 @@ func newQueue() *queue {
 	return &queue{filled: make(chan struct{}, 1), closing: make(chan struct{}), limit: maxEvents, max: maxBytes}
 }
 
-// size is about what an event takes in memory, in bytes.
+// size is roughly the memory of an event, in bytes.
 func size(n *janus.Notification) int { return len(n.Event) + len(n.OpaqueID) + 128 }
 
 // put adds an event and returns how many were dropped for it, itself perhaps.
@@ -76,7 +76,7 @@ func (q *queue) shift() *janus.Notification {
 	return n
 }
 
-// take removes the oldest events, at most n. over tells that there will never
+// take removes the oldest events, at most n. over reports that there will never
 // be any again.
 func (q *queue) take(n int) (list []*janus.Notification, over bool) {
 	q.mu.Lock()
@@ -97,7 +97,7 @@ func (q *queue) setLimit(n int) (dropped int) {
 	return q.trim()
 }
 
-// close ends the queue; what is in it can still be taken.
+// close ends the queue; its events can still be taken.
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

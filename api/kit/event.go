@@ -14,8 +14,8 @@ func WriteResult(w *json.Writer, key string, fields func(w *json.Writer)) {
 	w.End()
 }
 
-// WriteSlowLink writes the news that what a client sends is lost on the way to us;
-// bitrate is its cap in bit/s, which is told of video alone.
+// WriteSlowLink writes the news that a client's packets are lost on the way to us;
+// bitrate is its cap in bit/s, which only video has.
 func WriteSlowLink(w *json.Writer, video bool, bitrate uint64) {
 	w.Str("event", "slow_link")
 	if !video {

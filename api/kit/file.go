@@ -9,7 +9,7 @@ import (
 	"bifrons/api/schema"
 )
 
-// ErrGone is what makes the settings of an entry return when the thing was
+// ErrGone is returned for the settings of an entry when the thing was
 // destroyed meanwhile: it is not saved, and that is no failure.
 var ErrGone = errors.New("kit: what was to be saved is gone")
 
@@ -18,7 +18,7 @@ var ErrGone = errors.New("kit: what was to be saved is gone")
 // Everything but Save is for one goroutine at a time.
 type File struct {
 	Folder, Package string
-	Entry           string // what an entry is for users: "room"
+	Entry           string // the users' word for an entry: "room"
 	// Count is how many things of entries there are; nil if there are no entries.
 	Count func() int
 	// General takes the plugin's settings; f is nil if there is no file. What is
@@ -105,7 +105,7 @@ func (f *File) Reload() (added []string, err error) {
 }
 
 // Permanent reports whether a request is about the file as well. It is an error with a code
-// if there is none; what says what cannot be done then.
+// if there is none; what names the action that is impossible then.
 func (f *File) Permanent(request Args, code int, what string) (bool, *schema.Error) {
 	permanent := request.Is("permanent")
 	if permanent && f.name == "" {

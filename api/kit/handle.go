@@ -37,13 +37,13 @@ func (h *Handle) Detached() { h.gone.Store(true) }
 // IsDetached reports whether the handle is gone.
 func (h *Handle) IsDetached() bool { return h.gone.Load() }
 
-// WriteState writes what the Admin API shows of a handle.
+// WriteState writes the state of a handle for the Admin API.
 func (h *Handle) WriteState(w *json.Writer) {
 	w.Bit("hangingup", h.hanging.Load())
 	w.Bit("destroyed", h.gone.Load())
 }
 
-// Events is how a plugin tells event handlers.
+// Events is how a plugin informs event handlers.
 type Events struct {
 	Gateway plugin.Gateway
 	On      bool // the plugin's setting events
@@ -62,7 +62,7 @@ func (e *Events) General(f config.PluginFile) []config.Problem {
 // Wanted reports whether anybody listens.
 func (e *Events) Wanted() bool { return e.On && e.Gateway.Notifying() }
 
-// Notify tells them something about a handle, if anybody listens. For what is about
+// Notify informs them about a handle, if anybody listens. For news about
 // no handle there is plugin.Nobody.
 func (e *Events) Notify(h plugin.Host, fields func(w *json.Writer)) {
 	if e.Wanted() {

@@ -10,8 +10,8 @@ type Message struct {
 	Shared          bool // Payload never changes, so that it need not be copied
 }
 
-// SendData sends a message by a peer connection, unless that is nil. It does not wait: what
-// the client does not take is lost, which the log is told at the level debug.
+// SendData sends a message by a peer connection, unless that is nil. It does not wait: a message that
+// the client does not take is lost, which is logged at the level debug.
 func (p *Plugin[H]) SendData(to *sfu.Peer, m Message) {
 	if to == nil {
 		return

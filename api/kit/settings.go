@@ -59,7 +59,7 @@ type Setting struct {
 type Value interface {
 	String() string
 
-	// Set takes over a text. If that makes no sense, or not all of it does, it
+	// Set parses a text. If that makes no sense, or not all of it does, it
 	// returns what would, and what is done about it, as Values.Reject has it.
 	Set(text string) (accepted, effect string)
 }
@@ -125,15 +125,15 @@ func (s *Setting) Limit() int64 {
 	return s.Most
 }
 
-// Read takes over what src has; empty texts count as not given. A number that is too
-// large counts as the largest there is, which is told of a file.
+// Read applies the settings of src; empty texts count as not given. A number that is too
+// large counts as the largest there is, with a warning if it is from a file.
 func (t Settings) Read(src Values) {
 	for i := range t {
 		t[i].set(src, t[i].Name, false)
 	}
 }
 
-// Edit takes over what a request says that changes a thing.
+// Edit applies the settings of a request that changes a thing.
 func (t Settings) Edit(src Values) {
 	for i := range t {
 		if s := &t[i]; s.Edit {
@@ -142,7 +142,7 @@ func (t Settings) Edit(src Values) {
 	}
 }
 
-// set takes over what src has under a name; empty reports whether that may be an empty
+// set applies the setting of src under a name; empty reports whether that may be an empty
 // text.
 func (s *Setting) set(src Values, name string, empty bool) {
 	switch to := s.To.(type) {

@@ -50,7 +50,7 @@ type Table[H any] struct {
 
 	Codes
 
-	// Common, if not nil, writes what events and answers to requests that were found have besides.
+	// Common, if not nil, writes the fields that events and answers to known requests share.
 	Common func(h H, w *json.Writer)
 
 	// LateErrors makes a missing or unknown request an ack with an event, not
@@ -61,14 +61,14 @@ type Table[H any] struct {
 	// its name; "" = the usual one.
 	UnknownText string
 
-	// Log is told of settings at a place where they mean nothing, unless the
-	// answer can tell; nil = nobody is.
+	// Log gets warnings about settings at a place where they mean nothing, unless the
+	// answer can say so; nil = none.
 	Log *slog.Logger
 
 	Rows []Row[H]
 
 	mu     sync.Mutex
-	warned time.Time // when Log was told last
+	warned time.Time // when Log got the last warning
 }
 
 // Add adds a synchronous request.
@@ -203,8 +203,8 @@ func (t *Table[H]) run(row *Row[H], host plugin.Host, h H, r *plugin.Request) ([
 	return w.Bytes(), resp
 }
 
-// warn tells the log what a client has put where it means nothing, once a second
-// at most. Events do not tell it: clients know them by the fields they have.
+// warn logs fields that a client has put where they mean nothing, once a second
+// at most. Events do not say so: clients know them by the fields they have.
 func (t *Table[H]) warn(host plugin.Host, request string, misplaced []string) {
 	t.mu.Lock()
 	now := time.Now()

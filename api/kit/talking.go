@@ -15,8 +15,8 @@ type Talking struct {
 // TalkingFields are those of requests about a participant.
 var TalkingFields = schema.Typed(schema.Int, "audio_active_packets", "audio_level_average")
 
-// Read takes over what a request says. What is not above 0 is as if it were not given,
-// but is shown.
+// Read applies the settings of a request. Values not above 0 count as not given,
+// but are shown.
 func (t *Talking) Read(body Args) {
 	read := func(name string, to *int, given *bool) {
 		if n, ok := body.Number(name); ok {
@@ -27,7 +27,7 @@ func (t *Talking) Read(body Args) {
 	read(TalkingFields[1].Name, &t.level, &t.givenLevel)
 }
 
-// Or is what holds with the settings of a room for what is not given: how many packets,
+// Or fills in the values that are not given from the settings of a room: how many packets,
 // and which level, in -dBov.
 func (t *Talking) Or(packets, level int) (int, int) {
 	if t.packets > 0 {
@@ -39,7 +39,7 @@ func (t *Talking) Or(packets, level int) (int, int) {
 	return packets, level
 }
 
-// Write writes what was given, as it holds with the settings of a room.
+// Write writes the given values, as they hold with the settings of a room.
 func (t *Talking) Write(w *json.Writer, packets, level int) {
 	packets, level = t.Or(packets, level)
 	if t.givenPackets {

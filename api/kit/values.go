@@ -23,9 +23,9 @@ type Values interface {
 	// List is the groups of a list; false if there is no such list.
 	List(name string) ([]Values, bool)
 
-	// Reject tells of a setting in a file that the caller cannot use: accepted is
-	// what it could, effect what is done about it, "" if it is ignored. What is
-	// wrong with a request is the matter of its answer.
+	// Reject reports a setting in a file that the caller cannot use: accepted is
+	// what it could use, effect the consequence, "" if it is ignored. Faults
+	// of a request belong in its answer.
 	Reject(name, accepted, effect string)
 
 	// Category is the name of the entry, "" for a request.
@@ -49,7 +49,7 @@ func (asked) Wrong(string) bool     { return false }
 func (asked) Reject(_, _, _ string) {}
 func (asked) Category() string      { return "" }
 
-// FromFile takes settings from an entry of a file; r keeps what is wrong with it.
+// FromFile takes settings from an entry of a file; r keeps its faults.
 func FromFile(r *config.Reader) Values { return entry{r} }
 
 type entry struct{ *config.Reader }

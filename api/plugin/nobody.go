@@ -7,8 +7,8 @@ import (
 var _ Host = Nobody{}
 
 // Nobody stands in for the Host where there is no handle, as for requests of the
-// Admin API. What it is to tell event handlers is about no handle; without a
-// Gateway nobody is told.
+// Admin API. Its notices to event handlers are about no handle; without a
+// Gateway nobody gets them.
 type Nobody struct {
 	Gateway Gateway
 	Package string

@@ -10,7 +10,7 @@ type Establisher interface{ Establish() }
 // knows it.
 type Starter interface{ Up() }
 
-// Watcher is a Handle that hears what happens to the established peer connection:
+// Watcher is a Handle that receives the events of the established peer connection:
 // media, slow link, layers, bitrate, key frame requests.
 type Watcher interface{ Event(e sfu.Event) }
 
@@ -24,7 +24,7 @@ type DataReader interface {
 
 // DataWriter is a Handle that sends messages by data channels.
 type DataWriter interface {
-	// DataReady tells that they can be written to, again when nothing waits to
+	// DataReady reports that they can be written to, again when nothing waits to
 	// be sent any more.
 	DataReady()
 }
@@ -36,8 +36,8 @@ type Offeree interface {
 	TakesOffer() bool
 }
 
-// Answeree is a Handle to which clients may send the answer once more that the peer connection has already, such as one that answers
-// a call in two steps.
+// Answeree is a Handle to which clients may send the answer once more that the peer connection has already, such as
+// one that answers a call in two steps.
 type Answeree interface {
 	// TakesAnswerAgain reports whether it takes one now. It is asked like Message, before that.
 	TakesAnswerAgain() bool

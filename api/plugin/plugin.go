@@ -1,5 +1,5 @@
 // Package plugin is the contract between the core of the Janus API and its
-// plugins: what a plugin is, what it is told, what it may ask for.
+// plugins: the events it gets and the services it may use.
 package plugin
 
 import (
@@ -17,7 +17,7 @@ import (
 
 // Plugin is an application that clients attach handles to.
 type Plugin interface {
-	// Info describes the plugin; Info().Package is what clients attach to.
+	// Info describes the plugin; Info().Package is the name that clients attach to.
 	Info() module.Info
 
 	// Start is called once, before anything else. An error keeps the plugin
@@ -45,8 +45,8 @@ var ErrNoAdmin = errors.New("plugin: takes no Admin API messages")
 
 // Reloader is a Plugin that can read its file again while it runs.
 type Reloader interface {
-	// Reload takes over what was added to the file, and returns the names of
-	// that. What was there before stays as it is.
+	// Reload adds the new entries of the file, and returns the names of
+	// that. Existing entries stay as they are.
 	Reload() (added []string, err error)
 }
 
@@ -64,7 +64,7 @@ type FileServer interface {
 // Checker is a Plugin with a file that can be looked at without a server.
 type Checker interface {
 	// Check reads the file as Start does, but opens nothing and changes nothing.
-	// It is the only call. found says what is in the file, such as "2 rooms"; an
+	// It is the only call. found describes the content of the file, such as "2 rooms"; an
 	// error among the problems means that Start would fail.
 	Check() (found string, problems []config.Problem)
 }
@@ -90,10 +90,10 @@ type ScriptCounts struct {
 type Handle interface {
 	// Message takes a client's message. It is called one at a time too, but at once,
 	// beside the executor, so that an answer waits for nothing. It should not
-	// block: what takes time, and everything that has to do with r.JSEP, belongs
+	// block: slow work, and everything that has to do with r.JSEP, belongs
 	// into an Ack.
 	Message(r *Request) Result
-	// Hangup tells that the peer connection is gone; the hangup event to the
+	// Hangup reports that the peer connection is gone; the hangup event to the
 	// client follows. Host.Peer is nil already. The handle can get a new one.
 	Hangup(reason string)
 	// Detach is the last call: the handle is gone. A Hangup came before if
@@ -118,21 +118,21 @@ type Host interface {
 	// Push sends an event with data, a compact JSON object, and if j is not nil
 	// a session description. The data may be pushed to many and must not change
 	// afterwards: it is kept once for all who have not read it. transaction links
-	// it to a request, "" if it comes by itself. With an offer or answer the
+	// it to a request, "" if it is unsolicited. With an offer or answer the
 	// media engine is set up before Push returns, which may take until the
 	// gathering of candidates is done; only the handle's executor should
 	// wait for that. An error means that j could not be used; the event was
 	// not sent.
 	Push(transaction string, data []byte, j *JSEP) error
 
-	// Tell is Push for news that others can bring about as often as they like.
+	// Tell is Push for news that others can cause as often as they like.
 	// If the client has not read the news before with the same topic, it gets
 	// only these.
 	Tell(topic string, data []byte)
 
 	// Reserve keeps the place that the handle's next event would have among
 	// all events of the session. What the handle pushes until the place is
-	// released goes there, and what other handles of the session send waits
+	// released goes there, and events of other handles of the session wait
 	// for that, a few seconds at most. It says for an event that is made
 	// later, on the executor, what it has to come before.
 	Reserve() Place
@@ -163,14 +163,14 @@ type Host interface {
 
 // Place is a place in the order of a session's events.
 type Place interface {
-	// Release lets go on what waits. It has to be called once, and may be
+	// Release lets the waiting events go. It has to be called once, and may be
 	// called more often.
 	Release()
 }
 
-// Gateway is what the core offers to a plugin as a whole.
+// Gateway is the service of the core for a plugin as a whole.
 type Gateway interface {
-	// Engine is the media engine, for what is not a peer connection.
+	// Engine is the media engine, for everything but peer connections.
 	Engine() *sfu.Engine
 
 	// Logger is the log.
@@ -204,10 +204,10 @@ type Request struct {
 	JSEP        *JSEP       // nil if there was none
 }
 
-// JSEP is a session description (RFC 9429) with what goes with it.
+// JSEP is a session description (RFC 9429) with its attributes.
 type JSEP struct {
 	// SDP has no transport attributes in either direction: the core takes
-	// them out and puts them in. SDP.Type tells offers from answers.
+	// them out and puts them in. SDP.Type distinguishes offers from answers.
 	SDP *sdp.Description
 
 	// E2EE marks media that is encrypted end to end.
@@ -216,7 +216,7 @@ type JSEP struct {
 	// Restart asks for an ICE restart with a plugin's own offer.
 	Restart bool
 
-	// What follows is set in descriptions that come from the client.
+	// The fields below are set in descriptions from the client.
 
 	// Update is set when a connection is renegotiated.
 	Update    bool

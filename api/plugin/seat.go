@@ -1,8 +1,8 @@
 package plugin
 
-// Seated is a Handle that tells where its client is.
+// Seated is a Handle that knows where its client is.
 type Seated interface {
-	// Seat tells it. It is called at any time, like Query.
+	// Seat returns that. It is called at any time, like Query.
 	Seat() Seat
 }
 
@@ -14,7 +14,7 @@ type Seat struct {
 	Title string // of the room, where its plugin is no Landlord
 	Role  string // "publisher"
 	User  string // id of the client there
-	Name  string // what people call the client
+	Name  string // the display name of the client
 	State string // of a call
 }
 
@@ -29,11 +29,11 @@ const (
 // Landlord is a Plugin with rooms or mountpoints.
 type Landlord interface{ Rooms() Rooms }
 
-// Rooms are those of a Landlord. rooms.Registry is what has them.
+// Rooms are the rooms of a Landlord. rooms.Registry implements them.
 type Rooms interface {
 	// Len is how many there are.
 	Len() int
-	// Title is what people call one, "" if there is none or it has no title.
+	// Title is the display title of one, "" if there is none or it has no title.
 	Title(id string) string
 }
 

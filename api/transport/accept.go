@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A peer that vanishes without a word is missed by the probes when nothing is
-// sent to it, and by what it does not acknowledge when something is (RFC 9293,
+// A peer that vanishes silently is noticed by the probes when nothing is
+// sent to it, and by missing acknowledgements when something is (RFC 9293,
 // 3.8.3 and 3.8.4).
 const (
 	probeAfter  = 15 * time.Second // of silence

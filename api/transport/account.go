@@ -9,11 +9,11 @@ import (
 	"bifrons/api/janus"
 )
 
-// QueueBytes is what all that waits for clients to read it may take.
+// QueueBytes is the memory for everything that waits for clients to read it.
 const QueueBytes = 64 << 20
 
 // Account counts the memory of all that waits to be read by clients: events,
-// answers, responses on their way. What many get is counted once. Each client
+// answers, responses on their way. Data for many is counted once. Each client
 // has a limit of its own; when all together take too much, those who have most
 // lose it.
 type Account struct {
@@ -38,14 +38,14 @@ func NewAccount(limit int64, log *slog.Logger) *Account {
 	return &Account{limit: limit, log: log, shared: map[*byte]int{}, accounts: map[*Claim]struct{}{}}
 }
 
-// Claim is what one client has of an Account.
+// Claim is one client's part of an Account.
 type Claim struct {
 	account *Account
 	shed    func()
 	bytes   int64 // shared data included; guarded by the Account's mu
 }
 
-// Open makes a Claim. shed is called when the client has to lose some of what
+// Open makes a Claim. shed is called when the client has to lose some of the data that
 // waits for it; it must not block.
 func (a *Account) Open(shed func()) *Claim {
 	c := &Claim{account: a, shed: shed}
@@ -62,7 +62,7 @@ func (c *Claim) Close() {
 	delete(c.account.accounts, c)
 }
 
-// eventOverhead is what an event takes besides its bytes.
+// eventOverhead is the memory of an event besides its bytes.
 const eventOverhead = 160
 
 // manyBytes of data are worth counting once for all who have them.
@@ -100,7 +100,7 @@ func (c *Claim) Remove(e *janus.Event) {
 	}
 }
 
-// sharedKey tells data apart that is the same memory, nil if it is not worth it.
+// sharedKey identifies the memory of data, nil if it is not worth it.
 func sharedKey(e *janus.Event) *byte {
 	if len(e.Data) < manyBytes {
 		return nil

@@ -34,7 +34,7 @@ func NewACL(entries []string, forwarded bool) ACL {
 	return a
 }
 
-// Doubt is an entry of an access list that may not do what it was written for.
+// Doubt is an entry of an access list that may not have its intended effect.
 type Doubt struct{ Entry, Text, Effect string }
 
 // Doubts returns the doubtful entries of an access list.
@@ -49,7 +49,7 @@ func Doubts(entries []string) (list []Doubt) {
 	return list
 }
 
-// parseRule reads an entry, and says what is doubtful about it.
+// parseRule reads an entry, and returns doubts about it.
 func parseRule(entry string) (r rule, d Doubt) {
 	d.Entry = entry
 	text := strings.ToLower(entry)

@@ -19,7 +19,7 @@ func Info(pkg, adds string, version int) module.Info {
 	}
 }
 
-// Control is what the Admin API can see and change of a running transport
+// Control is the Admin API's access to a running transport
 // (query_transport). Its methods may be called from any goroutine.
 type Control struct {
 	layout atomic.Uint32
@@ -27,9 +27,9 @@ type Control struct {
 	notify func(conn string, event []byte)
 }
 
-// Common is what each transport needs to know. Zero values stand for the defaults.
+// Common holds the parameters that all transports share. Zero values mean the defaults.
 type Common struct {
-	Queues *Account // for what waits to be sent, shared; default one of QueueBytes
+	Queues *Account // for data that waits to be sent, shared; default one of QueueBytes
 	Layout json.Layout
 
 	// Events lets transport events through to Notify, which takes JSON objects for the

@@ -20,7 +20,7 @@ type crowd struct {
 	room  chan struct{} // closed when somebody leaves, nil if nobody waits for that
 }
 
-// host is what one address has.
+// host counts the connections of one address.
 type host struct {
 	n       int
 	waiting list.List // of *Visitor, the one that has waited longest first
@@ -52,7 +52,7 @@ func (c *crowd) hasShare(a netip.Addr) bool {
 	return c.share > 0 && h != nil && h.n >= c.share
 }
 
-// full tells that there is no place. Whoever wants to have one waits for room,
+// full reports whether there is no place. Whoever wants to have one waits for room,
 // or makes out leave, if not nil: the connection that has waited longest of the
 // address with most of those.
 func (c *crowd) full() (room <-chan struct{}, out *Visitor, full bool) {
@@ -163,11 +163,11 @@ func (v *Visitor) enter() {
 	}
 }
 
-// Active tells that something is done for the connection: it is not ended for
+// Active marks the connection as in use: it is not ended for
 // others to get a place.
 func (v *Visitor) Active() { v.change(false) }
 
-// Idle tells that the connection waits for a request again.
+// Idle marks the connection as waiting for a request again.
 func (v *Visitor) Idle() { v.change(true) }
 
 func (v *Visitor) change(waits bool) {
@@ -198,7 +198,7 @@ func (v *Visitor) Close() error {
 	return err
 }
 
-// CloseWrite ends what is sent, so that the last response is still read.
+// CloseWrite ends sending, so that the last response is still read.
 func (v *Visitor) CloseWrite() error {
 	if c, ok := v.Conn.(interface{ CloseWrite() error }); ok {
 		return c.CloseWrite()

@@ -9,8 +9,8 @@ import (
 )
 
 // Gate counts the connections of all listeners that it is given to, so that they
-// leave some files to what runs, and none of the addresses that they come from
-// takes all there are.
+// leave some files for the rest, and no address that they come from
+// takes them all.
 type Gate struct {
 	cfg     GateConfig
 	trusted ACL

@@ -109,7 +109,7 @@ func (e Address) hosts() ([]string, error) {
 	return hosts, nil
 }
 
-// Explain adds to an error of Listen or LoadCertificate what to do about it.
+// Explain adds the remedy to an error of Listen or LoadCertificate.
 func Explain(err error) error {
 	switch {
 	case errors.Is(err, os.ErrPermission):

@@ -6,7 +6,7 @@ import (
 	"bifrons/api/janus"
 )
 
-// Queue is what waits for one client, oldest first. Its owner guards it, and
+// Queue holds the data that waits for one client, oldest first. Its owner guards it, and
 // closes it in the end.
 type Queue struct {
 	events []janus.Event
@@ -110,7 +110,7 @@ func (q *Queue) forget(e *janus.Event) {
 // Len is the number of events.
 func (q *Queue) Len() int { return len(q.events) }
 
-// Bytes is their length, what others have as well included.
+// Bytes is their length, shared data included.
 func (q *Queue) Bytes() int { return q.bytes }
 
 // Close drops everything. Nothing may be pushed afterwards.

@@ -15,7 +15,7 @@ const (
 	BodyTimeout   = 30 * time.Second // for the rest of it, or a message over a WebSocket
 )
 
-// BodyBytes is what all requests that are being received may take.
+// BodyBytes is the memory for all requests that are being received.
 const BodyBytes = 32 << 20
 
 const (

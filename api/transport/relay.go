@@ -10,7 +10,7 @@ import (
 	"bifrons/api/janus"
 )
 
-// What waits to be sent while nobody takes it. The oldest makes room.
+// Limits of the messages that wait while nobody takes them. The oldest makes room.
 const (
 	relayMessages = 32768
 	relayBytes    = 32 << 20
@@ -22,10 +22,10 @@ const (
 	relayPauseBytes    = 4 << 20
 )
 
-// recentRequests is how many requests are remembered, to tell those that come again.
+// recentRequests is how many requests are remembered, to recognise repeated ones.
 const recentRequests = 1024
 
-// Core is what a Relay needs of the core; janus.Core is it.
+// Core is the part of the core that a Relay uses; janus.Core implements it.
 type Core interface {
 	Handle(conn janus.Conn, r janus.Request, reply func(msg []byte))
 }
@@ -39,7 +39,7 @@ type RelayConfig struct {
 }
 
 // Relay is the one connection of a transport by a broker: all sessions share it, and it is
-// never gone, however often what is behind it comes and goes. What is to be sent waits in a
+// never gone, however often the clients behind it come and go. Messages wait in a
 // bounded queue.
 type Relay struct {
 	cfg  RelayConfig
@@ -55,7 +55,7 @@ type Relay struct {
 	finished bool
 	filled   chan struct{} // capacity 1: there is something to send, or it is finished
 	room     chan struct{} // closed when the queue got shorter, nil if nobody waits
-	dropped  int           // since it was last told
+	dropped  int           // since the last warning
 	told     time.Time
 }
 
@@ -146,7 +146,7 @@ func (r *Relay) push(e janus.Event) {
 	r.signal()
 }
 
-// trim drops what is too much, though not all. r.mu is held.
+// trim drops the excess, though not all. r.mu is held.
 func (r *Relay) trim() {
 	for n := r.queue.Len(); n > r.limit || n > 1 && r.queue.Bytes() > relayBytes; n-- {
 		r.drop(1)
@@ -180,7 +180,7 @@ func (r *Relay) drop(n int) {
 	}
 }
 
-// signal tells who waits in Next. r.mu is held.
+// signal wakes whoever waits in Next. r.mu is held.
 func (r *Relay) signal() {
 	select {
 	case r.filled <- struct{}{}:
@@ -188,7 +188,7 @@ func (r *Relay) signal() {
 	}
 }
 
-// Next waits for what is to be sent next, and takes it; false if ctx is over before, or if
+// Next waits for the next message to send, and takes it; false if ctx is over before, or if
 // there will never be anything again.
 func (r *Relay) Next(ctx context.Context) (e janus.Event, ok bool) {
 	for ctx.Err() == nil {
@@ -218,7 +218,7 @@ func (r *Relay) take() (e janus.Event, ok, over bool) {
 	return list[0], true, false
 }
 
-// Finish ends it: no more requests are taken and nothing is queued any more. What waits can
+// Finish ends it: no more requests are taken and nothing is queued any more. Waiting messages can
 // still be sent.
 func (r *Relay) Finish() {
 	r.mu.Lock()
@@ -231,7 +231,7 @@ func (r *Relay) Finish() {
 	r.signal()
 }
 
-// Close drops what waits. Nobody may be in Next.
+// Close drops the waiting messages. Nobody may be in Next.
 func (r *Relay) Close() {
 	r.Finish()
 	r.mu.Lock()

@@ -8,14 +8,14 @@ import (
 	"bifrons/api/task"
 )
 
-// lastMessages is how long a broker has at the end to take what waits for it.
+// lastMessages is how long a broker has at the end to take the messages that wait for it.
 const lastMessages = 2 * time.Second
 
 // connection is the id of a Runner's connection, the only one.
 const connection = "1"
 
-// Runner is what a transport by a broker has: the connection that its sessions share, and the
-// link that carries what waits there to the broker.
+// Runner is the core of a transport by a broker: the connection that its sessions share, and the
+// link that carries its waiting messages to the broker.
 type Runner struct {
 	Relay   *Relay
 	Link    *broker.Link
@@ -53,7 +53,7 @@ func (r *Runner) Start() {
 	r.tasks.Go(func() { r.Link.Run(ctx) })
 }
 
-// Close sends what waits, if there is a connection and as far as it can be done soon, and
+// Close sends the waiting messages, if there is a connection and as far as it can be done soon, and
 // ends it.
 func (r *Runner) Close() {
 	r.Relay.Finish()

@@ -36,7 +36,7 @@ func (c Certificate) Load(log *slog.Logger) (*tls.Config, error) {
 	return &tls.Config{GetCertificate: get, MinVersion: tls.VersionTLS12}, nil
 }
 
-// ListenTLS is Listen under TLS, for HTTP/1.1 and what is upgraded from it.
+// ListenTLS is Listen under TLS, for HTTP/1.1 and protocols upgraded from it.
 func (e Address) ListenTLS(door Door, c Certificate, log *slog.Logger) ([]net.Listener, error) {
 	conf, err := c.Load(log)
 	if err != nil {

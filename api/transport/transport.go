@@ -1,5 +1,5 @@
 // Package transport holds what the transports of the Janus API share: access
-// lists, origin rules, listeners, certificates, and bounds on connections and on what
+// lists, origin rules, listeners, certificates, and bounds on connections and on data that
 // waits for clients.
 package transport
 
@@ -23,7 +23,7 @@ func (o Origins) Header() string {
 	return o.Allow
 }
 
-// Refuses tells that a request comes from a page that may not use the server.
+// Refuses reports whether a request comes from a page that may not use the server.
 // referer lets the Referer header stand in for a missing Origin.
 func (o Origins) Refuses(r *http.Request, referer bool) bool {
 	if !o.Enforce || o.Allow == "" {

@@ -14,7 +14,7 @@ import (
 // ErrDisabled means that the configuration of a transport enables no listener.
 var ErrDisabled = errors.New("no listener is enabled")
 
-// Listener is one way into the server, as its operator is told of it.
+// Listener is one way into the server, as shown to its operator.
 type Listener struct {
 	Name  string // as in settings: "https", "admin_ws"
 	Admin bool   // for the Admin API
@@ -22,7 +22,7 @@ type Listener struct {
 	Addr  net.Addr
 }
 
-// Opened says how opening n listeners went, of which err is what failed: nil if there is
+// Opened judges the opening of n listeners, of which err joins the failures: nil if there is
 // any, ErrDisabled if none was asked for.
 func Opened(n int, err error) error {
 	switch {
@@ -34,7 +34,7 @@ func Opened(n int, err error) error {
 	return err
 }
 
-// NotOpened tells the log that a listener could not be opened, and returns the error.
+// NotOpened logs that a listener could not be opened, and returns the error.
 func NotOpened(log *slog.Logger, pkg, name string, err error) error {
 	err = fmt.Errorf("%s: %w", name, Explain(err))
 	log.Error("cannot listen", "transport", pkg, "error", err)
@@ -133,7 +133,7 @@ func (w *Web) Start() {
 	}
 }
 
-// Listeners are those that are open, in the order in which they were opened. The paths are
+// Listeners are the open listeners, in the order of opening. The paths are
 // those of URLs of the Janus API and the Admin API.
 func (w *Web) Listeners(apiPath, adminPath string) (list []Listener) {
 	for _, l := range w.listeners {

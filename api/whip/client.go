@@ -20,7 +20,7 @@ import (
 type client struct {
 	core   *janus.Core
 	id     string
-	events *task.Serial        // runs what follows
+	events *task.Serial        // runs the callbacks below
 	event  func(m *message)    // of the handle, and of no request
 	over   func(reason string) // the session or the connection has ended; may be called twice
 
@@ -36,7 +36,7 @@ type client struct {
 
 var _ janus.Conn = (*client)(nil)
 
-// message is what the core says, as far as it matters here.
+// message is a message of the core, as far as it matters here.
 type message struct {
 	Janus       string `json:"janus"`
 	Transaction string `json:"transaction"`
@@ -92,7 +92,7 @@ const maxEvents = 1000
 // Transport names the transport.
 func (c *client) Transport() string { return Package }
 
-// ID tells clients apart.
+// ID identifies clients.
 func (c *client) ID() string { return c.id }
 
 // SessionBound says nothing new.
@@ -193,7 +193,7 @@ func (c *client) ask(ctx context.Context, r request) (*message, error) {
 	var msg []byte
 	select {
 	case msg = <-replies:
-	default: // only then may the context end it: what was made has to be known
+	default: // only then may the context end it: the session that was made has to be known
 		select {
 		case msg = <-replies:
 		case <-ctx.Done():
@@ -266,7 +266,7 @@ func (c *client) close() {
 
 const maxCandidates = 128
 
-// whole is a description of the server's with its candidates, which come by themselves
+// whole is a description of the server's with its candidates, which come separately
 // where that is how the server is set up.
 func (c *client) whole(ctx context.Context, text string) (string, error) {
 	if strings.Contains(text, "a=candidate:") || strings.Contains(text, "a=end-of-candidates") {

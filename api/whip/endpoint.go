@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Kind is what an endpoint is for.
+// Kind is the purpose of an endpoint.
 type Kind uint8
 
 // Kinds of endpoints.
@@ -32,10 +32,10 @@ func ParseKind(text string) (Kind, bool) {
 	return 0, false
 }
 
-// maxEndpoints bounds what the Admin API can make.
+// maxEndpoints bounds the endpoints that the Admin API can make.
 const maxEndpoints = 100_000
 
-// Endpoint is what a URL leads to.
+// Endpoint is the target of a URL.
 type Endpoint struct {
 	ID   string
 	Kind Kind
@@ -49,10 +49,10 @@ type Endpoint struct {
 	Invitation string // token with which the room lets participants in
 	Label      string // display name of the publisher
 
-	// Token is what clients have to show (RFC 6750), "" = nothing.
+	// Token is the bearer token that clients need (RFC 6750), "" = nothing.
 	Token string
 
-	AudioCodec, VideoCodec string // to publish with; "" = what the room takes
+	AudioCodec, VideoCodec string // to publish with; "" = those of the room
 	Bitrate                int64  // bit/s that a publisher is asked for at most, 0 = as the room has it
 
 	ICEServers []ICEServer // nil = those of the server
@@ -65,7 +65,7 @@ type Endpoint struct {
 	Exclusive  bool // who comes second is refused, and does not take the first one's place
 }
 
-// ICEServer is a STUN or TURN server that clients are told of (RFC 9725, 4.6).
+// ICEServer is a STUN or TURN server for clients (RFC 9725, 4.6).
 type ICEServer struct{ URL, Username, Credential string }
 
 var validID = regexp.MustCompile(`^[A-Za-z0-9._~@:+-]{1,128}$`)
@@ -101,7 +101,7 @@ func (e *Endpoint) check() error {
 	return nil
 }
 
-// isURL tells whether a text can be a Location.
+// isURL reports whether a text can be a Location.
 func isURL(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && plain(text)
@@ -121,7 +121,7 @@ func (x *ICEServer) check() error {
 	return nil
 }
 
-// link is the header field that tells of a server (RFC 9725, 4.6).
+// link is the header field about a server (RFC 9725, 4.6).
 func (x *ICEServer) link() string {
 	text := "<" + x.URL + `>; rel="ice-server"`
 	if x.Username != "" {

@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// fragment is what an SDP fragment says on ICE (RFC 8840, 9).
+// fragment is the ICE part of an SDP fragment (RFC 8840, 9).
 type fragment struct {
 	ufrag, pwd string
 	candidates []candidate
 	end        bool // no more candidates will come
 }
 
-// errFragment tells of a body that is no fragment.
+// errFragment means that a body is no fragment.
 var errFragment = errors.New("the body is no SDP fragment: each line is a letter, = and a value")
 
-// parseFragment reads a fragment. What it does not know it leaves out.
+// parseFragment reads a fragment. Unknown lines are left out.
 func parseFragment(text string) (f fragment, err error) {
 	section, mid := -1, ""
 	for line := range strings.Lines(text) {
@@ -73,7 +73,7 @@ func located(section int, mid, text string) candidate {
 	return c
 }
 
-// inSDP is what a whole description says on ICE.
+// inSDP is the ICE part of a whole description.
 func inSDP(text string) fragment {
 	f, _ := parseFragment(text)
 	return f
@@ -149,7 +149,7 @@ func carrier(text string) int {
 	}
 }
 
-// restartAnswer is the fragment of an answer that tells of a restart: what the session says on
+// restartAnswer is the fragment of an answer to a restart: the lines of the session on
 // ICE, and the media section that carries the transport.
 func restartAnswer(answer string) string {
 	var b strings.Builder

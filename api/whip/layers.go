@@ -61,7 +61,7 @@ func (f *feed) layerNews() news {
 	return news{"layers", string(text)}
 }
 
-// told is what a plugin says of the layer that is sent.
+// told is a plugin's news of the layer that is sent.
 type told struct {
 	MID       string `json:"mid"`
 	Substream *int   `json:"substream"`
@@ -110,13 +110,13 @@ func (f *feed) changed(t *told) {
 	}
 }
 
-// maxLayers is how many layers of one dimension are told of.
+// maxLayers is how many layers of one dimension players get to know.
 const maxLayers = 8
 
-// maxMedia is how many media sections layers are told of.
+// maxMedia is for how many media sections players get to know layers.
 const maxMedia = 8
 
-// choice is the layer that a player asks for; what is nil is left to the server.
+// choice is the layer that a player asks for; nil fields are left to the server.
 type choice struct {
 	Media       string  `json:"mediaId"` // place of a media section, or its mid
 	RID         *string `json:"rid"`
@@ -126,7 +126,7 @@ type choice struct {
 	MaxTemporal *int    `json:"maxTemporalLayerId"`
 }
 
-// layer chooses what a player gets at most.
+// layer chooses the highest layer that a player gets.
 func (s *Server) layer(v *visit) *problem {
 	text, _, p := s.body(v, refuse(http.StatusUnsupportedMediaType, "A choice of layers has the type "+typeJSON+".").with("Accept-Post", typeJSON), typeJSON)
 	if p != nil {
@@ -181,10 +181,10 @@ func (f *feed) mid(media string) (mid string, ok bool) {
 	return media, slices.Contains(f.mids, media)
 }
 
-// highest is what asks for everything there is.
+// highest asks for all layers.
 const highest = 2
 
-// fields are those of a configure that does what is asked for.
+// fields are the fields of a configure that carries the choice out.
 func (c *choice) fields() (body, *problem) {
 	substream := highest
 	if c.RID != nil {

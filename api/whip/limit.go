@@ -21,7 +21,7 @@ type rates struct {
 	limiters map[netip.Prefix]*rate.Limiter
 }
 
-// maxLimiters is how many networks are remembered; those that rest are forgotten first.
+// maxLimiters is how many networks are remembered; idle ones are forgotten first.
 const maxLimiters = 20_000
 
 func newRates(each float64) *rates {
@@ -77,7 +77,7 @@ func (s *Server) proxy(a netip.Addr) bool {
 	return a.IsLoopback() || len(s.cfg.Trusted) > 0 && s.trusted.Allows(a.String())
 }
 
-// network is what has limits: an address, or 64 bits of IPv6, which one client has. It is
+// network is the unit of limits: an address, or 64 bits of IPv6, which one client has. It is
 // not valid where the address is not, and nobody has to keep to limits.
 func network(a netip.Addr) netip.Prefix {
 	bits := 32

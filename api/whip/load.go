@@ -54,8 +54,8 @@ type iceSettings struct {
 	Credential string `cfg:"credential"`
 }
 
-// Load reads the settings in a folder; on is false if there are none. What is wrong with an
-// endpoint leaves that one out. All problems are warnings.
+// Load reads the settings in a folder; on is false if there are none. A fault in an
+// endpoint leaves it out. All problems are warnings.
 func Load(folder string) (cfg Config, on bool, problems []config.Problem) {
 	file, problems := config.LoadFile(folder, File)
 	for i := range problems {
@@ -117,7 +117,7 @@ type loader struct {
 	seen      map[name]bool
 }
 
-// server reads an ICE server. Those that no endpoint names are for all.
+// server reads an ICE server. Servers that no endpoint names are for all.
 func (l *loader) server(kind, id string, r *config.Reader) (leftOut string, problems []config.Problem) {
 	if kind != "ice" {
 		return "", nil

@@ -19,11 +19,11 @@ const (
 // newsKinds are the events that a player can subscribe to.
 var newsKinds = []string{"active", "inactive", "layers", "viewercount"}
 
-// feed keeps what a player may be told, and its streams of events.
+// feed keeps the news for a player, and its streams of events.
 type feed struct {
 	mu      sync.Mutex
 	closed  bool
-	idle    bool           // nobody publishes what it watches
+	idle    bool           // nobody publishes the media it watches
 	mids    []string       // of the media sections, in their order
 	layers  map[string]top // by mid
 	viewers int
@@ -65,7 +65,7 @@ func (s *stream) tell(n news) {
 	}
 }
 
-// topic is what an event replaces the ones before of.
+// topic is the topic whose earlier events an event replaces.
 func (n news) topic() string {
 	if n.kind == "inactive" {
 		return "active"
@@ -73,7 +73,7 @@ func (n news) topic() string {
 	return n.kind
 }
 
-// state is everything that there is to tell. f.mu is held.
+// state is everything a new stream gets. f.mu is held.
 func (f *feed) state() []news {
 	active := news{"active", "{}"}
 	if f.idle {
@@ -97,10 +97,10 @@ func (f *feed) close() {
 	f.streams = nil
 }
 
-// countPause is how long changes are gathered before players are told how many they are.
+// countPause is how long changes are gathered before players get their number.
 const countPause = 500 * time.Millisecond
 
-// count sees to it that all who watch an endpoint are told how many they are.
+// count makes sure that all who watch an endpoint get their number.
 func (s *Server) count(e *Endpoint) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,7 +113,7 @@ func (s *Server) count(e *Endpoint) {
 	s.crowds[e] = true
 }
 
-// counted tells them.
+// counted sends the players their number.
 func (s *Server) counted() {
 	s.mu.Lock()
 	crowds := make(map[*Endpoint][]*resource)
@@ -229,7 +229,7 @@ func (f *feed) add(made *stream) (id string, p *problem) {
 	id = randomID()
 	f.streams[id] = made
 	for _, n := range f.state() {
-		if n.kind != "inactive" { // which tells of the end only
+		if n.kind != "inactive" { // which is about the end only
 			made.tell(n)
 		}
 	}
@@ -261,7 +261,7 @@ func (s *Server) stream(v *visit) *problem {
 	x := f.streams[v.stream]
 	busy := x != nil && x.taken
 	if x != nil && !busy {
-		if x.begun { // what was on its way may be lost
+		if x.begun { // events on their way may be lost
 			for _, n := range f.state() {
 				x.tell(n)
 			}

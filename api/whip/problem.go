@@ -72,7 +72,7 @@ const (
 	mountBadSDP    = 461
 )
 
-// explain makes a problem of what went wrong with the core or a plugin.
+// explain makes a problem from an error of the core or a plugin.
 func (e *Endpoint) explain(err error) *problem {
 	if p, ok := errors.AsType[*problem](err); ok {
 		return p

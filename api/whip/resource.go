@@ -22,9 +22,9 @@ type resource struct {
 	id       string       // fixed
 	from     netip.Prefix // fixed; where the client is
 	number   uint64       // fixed; counts resources
-	news     feed         // what players are told
+	news     feed         // for players
 
-	turn chan struct{} // held by who changes what follows
+	turn chan struct{} // held by whoever changes the fields below
 	*client
 	offer   string // the client's latest description
 	ufrag   string // the client's
@@ -411,7 +411,7 @@ func (x *resource) answered(ctx context.Context, answer string) error {
 // usable reports whether any media section of a description is in use.
 func usable(text string) bool { return carrier(text) >= 0 }
 
-// checkOffer says what is wrong with an offer, by the rules of the two protocols.
+// checkOffer checks an offer by the rules of the two protocols.
 func checkOffer(kind Kind, text string) *problem {
 	d, err := sdp.Parse(text)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"bifrons/api/transport"
 )
 
-// place is what a path names.
+// place is the target of a path.
 type place uint8
 
 const (
@@ -45,7 +45,7 @@ type visit struct {
 	address  netip.Addr // of the client
 }
 
-// run answers a request, or says what is wrong with it.
+// run answers a request, or returns its problem.
 type run func(s *Server, v *visit) *problem
 
 // table is everything that can be done, by place and method.
@@ -73,7 +73,7 @@ func (t table) allowed(at place) string {
 	return strings.Join(list, ", ")
 }
 
-// route takes a path apart: endpoint/ID, resource/ID and what is below that.
+// route takes a path apart: endpoint/ID, resource/ID and paths below that.
 func (s *Server) route(path string) (t target, ok bool) {
 	rest, is := strings.CutPrefix(path, s.cfg.WHIP+"/")
 	if !is {
@@ -174,7 +174,7 @@ func (s *Server) serve(v *visit) *problem {
 }
 
 // authorize checks the token (RFC 6750). Only the question of a browser before a request
-// needs none, and that one tells nothing of relays.
+// needs none, and its answer does not name relays.
 func (s *Server) authorize(v *visit) *problem {
 	token := v.endpoint.Token
 	if token == "" {
@@ -223,7 +223,7 @@ const (
 	typeJSON     = "application/json"
 )
 
-// options says what can be sent here, and which ICE servers to use.
+// options lists the acceptable media types, and the ICE servers to use.
 func (s *Server) options(v *visit) *problem {
 	h := v.w.Header()
 	h.Set("Allow", s.table.allowed(v.at))
@@ -256,7 +256,7 @@ func (s *Server) look(v *visit) *problem {
 	return nil
 }
 
-// tellServers tells of the ICE servers.
+// tellServers lists the ICE servers.
 func (s *Server) tellServers(v *visit) {
 	servers := v.endpoint.ICEServers
 	if servers == nil {
@@ -354,7 +354,7 @@ func (s *Server) open(v *visit) *problem {
 }
 
 // begin negotiates an offer. It returns an answer with 201, or an offer of ours with 406 to
-// a player whose own takes nothing of what there is.
+// a player whose own fits none of the media.
 func (x *resource) begin(ctx context.Context, offer string) (status int, text string, p *problem) {
 	unlock, err := x.lock(ctx)
 	if err != nil {

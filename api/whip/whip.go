@@ -49,7 +49,7 @@ type Config struct {
 	Gate        *transport.Gate
 
 	Origins    transport.Origins
-	Bodies     *budget.Budget // for what is being received, shared; default transport.BodyBytes
+	Bodies     *budget.Budget // for the bodies being received, shared; default transport.BodyBytes
 	ICEServers []ICEServer    // for endpoints that have none of their own
 
 	// Relays asks for ICE servers with credentials for a user, where ICEServers are nil;
@@ -124,7 +124,7 @@ type Server struct {
 	made      uint64 // resources so far
 	members   map[*Endpoint]map[*resource]bool
 	hosts     map[netip.Prefix]int // resources, by network
-	crowds    map[*Endpoint]bool   // whose players have to be told how many they are
+	crowds    map[*Endpoint]bool   // whose players are due to get their number
 }
 
 // name is a kind with an id: the same id may stand for one of each.
@@ -136,7 +136,7 @@ type name struct {
 var _ janus.Transport = (*Server)(nil)
 
 // New makes a Server, and opens the listeners of its own. Those that cannot be opened are
-// logged; it is an error if none is left of those that were asked for.
+// logged; it is an error if none of those wanted is left.
 func New(cfg Config, core *janus.Core) (*Server, error) {
 	cfg.setDefaults()
 	s := &Server{cfg: cfg, core: core, rates: newRates(cfg.RequestRate), table: newTable(),
@@ -190,7 +190,7 @@ func (s *Server) Listeners() []transport.Listener {
 	return list
 }
 
-// closeTimeout is what requests at work get to come to an end.
+// closeTimeout is how long running requests may take to finish.
 const closeTimeout = 3 * time.Second
 
 // Close ends all resources.
@@ -259,7 +259,7 @@ func (s *Server) of(e *Endpoint) (list []*resource) {
 	return list
 }
 
-// Listed is an endpoint with what there is of it.
+// Listed is an endpoint with its sessions.
 type Listed struct {
 	Endpoint
 	Resources []string // sessions of the Janus API

@@ -65,16 +65,27 @@ func TestBrowserDashboard(t *testing.T) {
 	}
 
 	const worst = `document.querySelector("section:nth-of-type(2) tbody tr")`
-	p.is(worst + `?.querySelector(".who a")?.textContent === "Cem" && ` + worst + `.querySelector(".why").textContent.includes("lost on the way to the server") &&
+	p.is(worst + `?.querySelector(".who a")?.textContent === "Cem" && ` + worst + `.querySelector(".why").textContent.includes("of the packets from the client are lost") &&
 		` + worst + `.dataset.level === "bad"`)
 	p.is(`document.querySelector(".tile b").textContent === "1"`)
+	// On a narrow screen no word of it needs scrolling.
+	p.do(chromedp.EmulateViewport(400, 900))
+	p.is(`innerWidth === 400 && document.documentElement.scrollWidth <= 400 && ` + worst + `.querySelector(".why").getBoundingClientRect().right <= 400`)
+	p.shot("narrow")
+	p.do(chromedp.EmulateViewport(1280, 1000))
 	p.shot("overview")
+	p.do(chromedp.SendKeys(`input[type="search"]`, "Dora"))
+	p.is(`document.querySelector("section:nth-of-type(2)").textContent.includes("Nobody in trouble matches “Dora”.")`)
+	p.click(`a[href="#/clients/Dora"]`)
+	p.is(`document.querySelector(".view[data-ready]")?.textContent.includes("Nobody matches.") && document.querySelector('input[type="search"]').value === "Dora"`)
+	p.click("#nav a")
+	p.is(`(e => { e.value = ""; return e.dispatchEvent(new Event("input")); })(document.querySelector('input[type="search"]'))`)
 	p.click("section:nth-of-type(3) tbody .who a") // the room
 	p.is(`[...document.querySelectorAll("tbody .who a")].map(a => a.textContent).sort().join() === "Ann,Bob <b>,Cem,handle ` + fmt.Sprint(viewer.h.ID()) + `"`)
 	p.is(`document.querySelector("tbody .who a").textContent === "Cem"`)
 	p.shot("room")
 	p.click("tbody .who a")
-	p.is(`document.querySelector(".view h2").textContent === "Cem" && document.querySelectorAll("tbody tr").length === 2`)
+	p.is(`document.querySelector(".view h2").textContent === "Cem" && document.querySelectorAll("tbody tr").length === 2 && document.title === "Cem · bifrons"`)
 	p.is(`document.querySelector("dl").textContent.includes("SRTP_")`)
 	p.shot("stream")
 

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"bifrons/rtp/waittest"
 )
 
 // startLimit is how long a broker may take to start: Erlang is slow on a busy machine.
@@ -157,7 +159,7 @@ func (b *Broker) Start() {
 	defer b.mu.Unlock()
 	cmd := exec.Command(b.args[0], b.args[1:]...)
 	cmd.Env = b.env
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	waittest.OwnGroup(cmd)
 	b.output.Reset()
 	cmd.Stdout, cmd.Stderr = &b.output, &b.output
 	cmd.WaitDelay = time.Second // children of Erlang hold the pipe
@@ -214,7 +216,7 @@ func (b *Broker) kill(how syscall.Signal) {
 	if b.process == nil {
 		return
 	}
-	_ = syscall.Kill(-b.process.Process.Pid, how)
+	waittest.SignalGroup(b.process, how)
 	<-b.exited
 	b.process = nil
 }

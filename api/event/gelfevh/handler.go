@@ -79,7 +79,7 @@ func (h *Handler) current() Settings {
 	return h.settings
 }
 
-// link is a connection with what it was made for.
+// link is a connection with the settings it was made for.
 type link struct {
 	net.Conn
 	address, network string
@@ -98,7 +98,7 @@ func (l *link) close() {
 func address(s Settings) string { return net.JoinHostPort(s.Backend, strconv.Itoa(int(s.Port))) }
 
 // Run delivers events one by one. Over TCP one that may not have arrived is
-// sent again; over UDP what is lost is lost.
+// sent again; over UDP lost events stay lost.
 func (h *Handler) Run(ctx context.Context, o *event.Outlet) {
 	var to *link
 	defer func() { to.close() }()

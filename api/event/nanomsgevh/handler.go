@@ -54,7 +54,7 @@ func New(s Settings, log *slog.Logger) *Handler { return &Handler{settings: s, l
 func (h *Handler) Info() module.Info { return event.Info(Package, "Nanomsg", "subscribers by nanomsg") }
 
 // Run delivers events to all subscribers there are. While there is none, they wait. Nanomsg
-// acknowledges nothing: what was on its way to a subscriber that goes is lost.
+// acknowledges nothing: events on their way to a subscriber that leaves are lost.
 func (h *Handler) Run(ctx context.Context, o *event.Outlet) {
 	socket := h.open(ctx)
 	if socket == nil {

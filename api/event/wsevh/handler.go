@@ -160,7 +160,7 @@ func write(ctx context.Context, ws *websocket.Conn, message []byte) error {
 	return ws.Write(ctx, websocket.MessageText, message)
 }
 
-// listen reads what the server sends, which means nothing, until the end of the
+// listen reads and ignores messages of the server until the end of the
 // connection.
 func listen(ctx context.Context, ws *websocket.Conn) error {
 	for {

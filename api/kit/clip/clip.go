@@ -21,7 +21,7 @@ type Audio interface {
 	// Step is 20 ms in units of RTP timestamps.
 	Step() uint32
 
-	// Device tells apart audio of which one may stall without the other.
+	// Device identifies audio that can stall independently of other audio.
 	Device() uint64
 
 	Close() error

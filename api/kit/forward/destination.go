@@ -65,7 +65,7 @@ func (s values) number(name string) (int64, bool) {
 	return s.Number(name)
 }
 
-// Read reads a destination. What settings does not say stays as it is in d.
+// Read reads a destination. Fields missing in settings stay as they are in d.
 func (r *Rules) Read(settings kit.Values, n Names, d *Destination) *schema.Error {
 	src := values{settings}
 	for _, read := range []func(values, Names, *Destination) *schema.Error{r.readHost, r.readKey, r.readPorts, r.readFormat} {

@@ -13,15 +13,15 @@ type Rules struct {
 	Policy
 
 	Engine  func() *sfu.Engine
-	Of      string // what has forwarders, for texts: "publisher"
+	Of      string // the owner of forwarders, for texts: "publisher"
 	Network string // of hosts without a family: "ip4" or "ip6", "" = any
 
 	kit.Codes
-	Failed int // code for what is not the client's fault
+	Failed int // code for failures that are not the client's fault
 }
 
 // Policy says where media may be sent to. Janus has no such settings: the defaults
-// deny what nobody forwards to, and what would come back. A plugin embeds it in the
+// deny destinations that make no sense, and those that would come back. A plugin embeds it in the
 // settings of its file.
 type Policy struct {
 	Max       int  `cfg:"rtp_forward_max" range:"1..1048576" lenient:"low=ignore,high=clamp,text=ignore"`

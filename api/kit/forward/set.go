@@ -14,7 +14,7 @@ import (
 type Forwarder[O any] struct {
 	Destination // fixed
 	ID          uint32
-	Of          O // what the plugin knows it by
+	Of          O // the plugin's key for it
 
 	ssrc  uint32         // that it sends with, 0 = the origin's
 	media *sfu.Forwarder // nil while there is nothing to send
@@ -28,7 +28,7 @@ type Set[O any] struct{ list []*Forwarder[O] }
 // Track is the forwarded track.
 type Track struct {
 	Origin    sfu.Origin // nil = there is none yet, see Begin
-	Section   int        // negative = none, but what is given to Message
+	Section   int        // negative = none, only the messages of Message
 	Simulcast bool       // without it Destination.Best means nothing
 	ID        uint32     // that the forwarder is to have if it is free, 0 = a random one
 	OwnSSRC   bool       // it gets the id of the forwarder, unless the destination names one

@@ -8,9 +8,9 @@ import (
 	"bifrons/sdp"
 )
 
-// Reoffer makes an offer of what was agreed on, of which the client hears nothing: for who asks for an offer, and to hold
-// media. A hold leaves sendonly, recvonly or inactive of media that goes both ways, and nothing of other media; sendrecv ends it.
-// It is in force when the far end has answered.
+// Reoffer makes an offer of the agreed media, of which the client hears nothing: for a far end that asks for an
+// offer, and to hold media. A hold leaves sendonly, recvonly or inactive of media that goes both ways, and nothing of
+// other media; sendrecv ends it. It is in force when the far end has answered.
 func (l *Leg) Reoffer(hold sdp.Direction) (string, *schema.Error) {
 	if !l.running {
 		return "", kit.Errorf(l.cfg.State, "Wrong state (nothing was agreed on)")
@@ -54,8 +54,8 @@ func (l *Leg) Reoffer(hold sdp.Direction) (string, *schema.Error) {
 	return d.String(), nil
 }
 
-// Reanswer answers the far end's offer with what the client knows, who hears nothing of it. Media that the client does not have
-// is refused; payload types may be others. Afterwards Connect is to be called.
+// Reanswer answers the far end's offer with the client's last description, without involving the client. Media that
+// the client does not have is refused; payload types may be others. Afterwards Connect is to be called.
 func (l *Leg) Reanswer() (string, *schema.Error) {
 	o := l.offer
 	if o == nil || o.ours || !l.running {
@@ -100,12 +100,12 @@ func (l *Leg) known(theirs *sdp.Section) (list []sdp.Codec) {
 	return list
 }
 
-// Forget drops the offer that is not answered: what was agreed on before holds.
+// Forget drops the unanswered offer: the previous agreement holds.
 func (l *Leg) Forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.offer = nil
 }
 
-// Held is what a hold has left of media that goes both ways, sendrecv if there is none.
+// Held is the direction that a hold has left of media that goes both ways, sendrecv if there is none.
 func (l *Leg) Held() sdp.Direction { return l.hold }

@@ -21,7 +21,7 @@ type offer struct {
 	keys   [numKinds]*key   // of who offers, nil = no SRTP
 	to     targets          // if the offer is the far end's
 	srtp   SRTP
-	hold   sdp.Direction // what is left of our directions
+	hold   sdp.Direction // the rest of our directions
 	wants  [numKinds]want
 }
 
@@ -103,7 +103,7 @@ func (l *Leg) keep(d *draft) {
 	l.media, l.id, l.version = d.media, d.Origin.SessionID, d.Origin.Version
 }
 
-// Offer makes the plain offer of one of the client's. What it says on SRTP holds for all media; a later offer that says
+// Offer makes the plain offer from one of the client's. Its SRTP setting holds for all media; a later offer that says
 // nothing continues with the agreed state.
 func (l *Leg) Offer(browser *sdp.Description, s SRTP) (string, *schema.Error) {
 	if !s.Offer && l.running {
@@ -138,7 +138,7 @@ func (l *Leg) Offer(browser *sdp.Description, s SRTP) (string, *schema.Error) {
 	return d.String(), nil
 }
 
-// offeredProto is the protocol of a section of our offer: what it was, as far as that can be.
+// offeredProto is the protocol of a section of our offer: the same as before, if possible.
 func (l *Leg) offeredProto(i int, s SRTP) string {
 	if !l.running || i >= len(l.plain.Sections) {
 		return secured(protoPlain, s.Required)
@@ -179,7 +179,7 @@ func (l *Leg) Waiting() (waits, secure bool) {
 }
 
 // Answer makes the plain answer of the client's answer to the far end's offer. Media that has SRTP in the offer has it in
-// the answer. What is agreed on then is for Connect.
+// the answer. Connect applies the agreement.
 func (l *Leg) Answer(browser *sdp.Description, s SRTP) (string, *schema.Error) {
 	o := l.offer
 	if o == nil || o.ours {
@@ -197,8 +197,8 @@ func (l *Leg) Answer(browser *sdp.Description, s SRTP) (string, *schema.Error) {
 	}, &wants)
 }
 
-// answer makes the answer to an offer of the far end's. ours makes a section of it, like is a description with our name and
-// attributes, and wants is what the client wants then.
+// answer makes the answer to an offer of the far end's. ours makes a section of it, like is a description with our
+// name and attributes, and wants is what the client wants then.
 func (l *Leg) answer(o *offer, at sections, like *sdp.Description, s SRTP, ours func(i int, theirs *sdp.Section) sdp.Section, wants *[numKinds]want) (string, *schema.Error) {
 	for kind, i := range at {
 		if i >= 0 && s.Required && o.keys[kind] == nil {
@@ -245,7 +245,7 @@ func newFlow(section int, ours, theirs *sdp.Section, codecs []sdp.Codec) *flow {
 	}
 }
 
-// agree takes over what was agreed on. mu is held.
+// agree adopts what was agreed on. mu is held.
 func (l *Leg) agree(plain *sdp.Description, flows [numKinds]*flow) {
 	l.plain, l.flows, l.offer, l.running, l.described = plain, flows, nil, true, true
 	for kind, f := range flows {
@@ -292,14 +292,14 @@ func (l *Leg) TakeOffer(text string, s SRTP) (*Remote, *schema.Error) {
 	return r, nil
 }
 
-// TakeAnswer takes in the far end's answer to our offer. It looks names up. What is agreed on then is for
+// TakeAnswer takes in the far end's answer to our offer. It looks names up. The agreement is for
 // Connect.
 func (l *Leg) TakeAnswer(text string, s SRTP) (*Remote, *schema.Error) {
 	return l.takeAnswer(l.offer, text, s, false)
 }
 
-// TakeOtherAnswer takes in another answer to the offer that was answered last: of somebody else to whom it went, too. The client
-// knows the first one only, so what that leaves it has to have something in common with this one.
+// TakeOtherAnswer takes in another answer to the offer that was answered last: of somebody else to whom it went, too.
+// The client knows the first one only, so what that leaves it has to have something in common with this one.
 func (l *Leg) TakeOtherAnswer(text string, s SRTP) (*Remote, *schema.Error) {
 	return l.takeAnswer(l.answered, text, s, true)
 }
@@ -370,8 +370,8 @@ func (l *Leg) common(at sections, d *sdp.Description) sections {
 	return at
 }
 
-// demand finds the key of a section of the far end's, and notes what that says on SRTP. It is an error if there has to be
-// one and is none.
+// demand finds the key of a section of the far end's, and notes what that means for SRTP. It is an error if there has
+// to be one and is none.
 func (l *Leg) demand(r *Remote, required bool, s *sdp.Section, find func(*sdp.Section) (*key, string)) (*key, *schema.Error) {
 	required = required || isSecure(s.Proto)
 	k, why := find(s)

@@ -32,7 +32,7 @@ var forwardNames = forward.Names{
 	Host: "host", Family: "host_family", Suite: "srtp_suite", Crypto: "srtp_crypto", Port: "port", SSRC: "ssrc", PayloadType: "pt",
 }
 
-// Forward sends streams on, as a request says; those that are not there yet as soon as they are. It looks names up. If it
+// Forward forwards the streams of a request; those that do not exist yet as soon as they do. It looks names up. If it
 // fails, nothing is sent on.
 func (l *Leg) Forward(rules *forward.Rules, body kit.Args) ([]*Forwarder, *schema.Error) {
 	items := body.Items("streams")

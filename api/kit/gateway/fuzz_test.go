@@ -8,8 +8,8 @@ import (
 	"bifrons/sdp"
 )
 
-// FuzzRemote has a leg take in what the far end describes, as an offer and as an answer, with SRTP and without. What comes of it
-// for the far end can be read again, and has no port for what was not offered.
+// FuzzRemote has a leg take in what the far end describes, as an offer and as an answer, with SRTP and without. What
+// comes of it for the far end can be read again, and has no port for what was not offered.
 func FuzzRemote(f *testing.F) {
 	f.Add(farEnd("RTP/AVP"), audioOnly)
 	f.Add(farEnd("RTP/SAVP", "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:"+key30+"|2^20", "a=sendonly"), audioOnly+"a=extmap:1 "+sdp.URIAudioLevel+"\na=ssrc:1 cname:x\nm=video 9 UDP/TLS/RTP/SAVPF 96 97\na=mid:1\na=sendonly\na=rtpmap:97 rtx/90000\na=rtcp-fb:96 nack pli\n")
@@ -48,7 +48,7 @@ func FuzzRemote(f *testing.F) {
 	})
 }
 
-// named tells whether a description has names of hosts.
+// named reports whether a description has names of hosts.
 func named(d *sdp.Description) bool {
 	for i := range d.Sections {
 		text, _, _ := strings.Cut(d.Sections[i].Address, "/")

@@ -94,7 +94,7 @@ func (c *Codes) ReadSuite(body kit.Args, s *SRTP) *schema.Error {
 	return nil
 }
 
-// CheckBrowser says what cannot be done with a client's description.
+// CheckBrowser returns the reason why a client's description cannot be used.
 func (c *Codes) CheckBrowser(j *plugin.JSEP) *schema.Error {
 	if j == nil {
 		return kit.Errorf(c.BadSDP, "Missing SDP")
@@ -117,15 +117,15 @@ func (c *Codes) NoData() *schema.Error {
 
 // Handler takes the events of a leg, on goroutines of the engine. All may be nil.
 type Handler struct {
-	// Failed tells that media cannot go on: the far end has refused a hundred packets in a row, nothing comes from it for
+	// Failed reports that media cannot go on: the far end has refused a hundred packets in a row, nothing comes from it for
 	// longer than Settings.Timeout, or something has panicked.
 	Failed func(why string)
-	// DTMF tells a digit that the far end has sent by RTP, once, at its end (RFC 4733), and how long that
+	// DTMF reports a digit that the far end has sent by RTP, once, at its end (RFC 4733), and how long it
 	// was in units of its timestamps. Not by SRTP.
 	DTMF func(digit byte, duration uint32)
 	// Keyframe asks for a key frame of a far end that takes no request for one by RTCP, at most once a second.
 	Keyframe func()
 }
 
-// reviewAfter is how long media may take to come before the log tells that one side sends none.
+// reviewAfter is how long media may take to come before it is logged that one side sends none.
 const reviewAfter = silence + time.Second

@@ -24,7 +24,7 @@ type Leg struct {
 	host    plugin.Host // fixed
 	handler Handler     // fixed
 
-	// mu guards what follows for those who look from elsewhere. It is changed by the
+	// mu guards the fields below for readers on other goroutines. It is changed by the
 	// executor, under mu, but for forwarders that end by themselves.
 	mu        sync.Mutex
 	id        uint64 // of our descriptions
@@ -35,7 +35,7 @@ type Leg struct {
 	plain     *sdp.Description // of ours, as the far end has it; nil = it has none
 	flows     [numKinds]*flow  // as agreed, nil = none
 	wants     [numKinds]want   // of the client
-	hold      sdp.Direction    // what a hold leaves, sendrecv = there is none
+	hold      sdp.Direction    // left by a hold, sendrecv = there is none
 	running   bool             // a first answer was given or taken
 	described bool             // there is a description of either side
 	secrecy   SRTP             // as it was asked for last
@@ -44,7 +44,7 @@ type Leg struct {
 	since     time.Time        // media was connected
 	review    *time.Timer      // nil = none
 	lifeline  *time.Timer      // waits for Settings.Timeout, nil = nobody does
-	told      map[string]bool  // what the log was told
+	told      map[string]bool  // texts that were logged
 
 	recordings recording.Set
 	wish       wish
@@ -56,8 +56,8 @@ type Leg struct {
 type medium struct {
 	session *sfu.RTPSession
 	key     *key          // that it is sent with, nil = in the clear so far
-	remote  sfu.RTPRemote // as the engine was told last
-	from    *sfu.Peer     // whose section is sent, as the engine was told last
+	remote  sfu.RTPRemote // as the engine has it
+	from    *sfu.Peer     // whose section is sent, as the engine has it
 	section int
 	out     mline.Output // to the client
 }

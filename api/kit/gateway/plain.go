@@ -92,7 +92,7 @@ var dropped = []string{
 var relayed = []string{sdp.URIAudioLevel, sdp.URIVideoOrientation}
 
 // plainSection is a browser's section for the far end, without port, address and keys. The server
-// answers for what belongs to one side only: retransmissions, feedback but requests for key frames,
+// answers for everything that belongs to one side only: retransmissions, feedback but requests for key frames,
 // most header extensions.
 func plainSection(s *sdp.Section) sdp.Section {
 	p := sdp.Section{Kind: s.Kind, Direction: s.Direction, Bandwidth: s.Bandwidth, Attributes: withoutKeys(s.Attributes, dropped)}
@@ -196,8 +196,8 @@ func makeKey(tag int, suite sfu.SRTPProfile, before *key) *key {
 	return &key{tag, sfu.RandomSRTPKey(suite)}
 }
 
-// offeredKey is the first key of a section that can be used, nil if there is none. why says what is
-// wrong with those that there are.
+// offeredKey is the first key of a section that can be used, nil if there is none. why describes the
+// faults of the others.
 func offeredKey(s *sdp.Section) (k *key, why string) {
 	return findKey(s, func(int, sfu.SRTPProfile) bool { return true })
 }

@@ -59,8 +59,8 @@ func chosen(body kit.Args) (on [numStreams]bool, any bool) {
 }
 
 // Record has streams recorded that a request names, from now on or as soon as they are agreed on. base is what their
-// names begin with where the client has no filename. The log and event handlers are told of a file that cannot be made. It waits for the
-// file system. code is that of the error if no stream is named.
+// names begin with where the client has no filename. A file that cannot be made is logged and reported to event
+// handlers. It waits for the file system. code is that of the error if no stream is named.
 func (l *Leg) Record(who recording.Owner, body kit.Args, base string, code int) *schema.Error {
 	on, any := chosen(body)
 	if !any {
@@ -80,7 +80,7 @@ func (l *Leg) Record(who recording.Owner, body kit.Args, base string, code int) 
 	media := l.wanted()
 	l.mu.Unlock()
 	for _, m := range media {
-		_ = l.recordings.StartAll(who, []recording.Medium{m}) // failures are told there
+		_ = l.recordings.StartAll(who, []recording.Medium{m}) // it logs failures
 	}
 	if on[Video] || on[PeerVideo] {
 		l.RequestKeyframes(on[Video], on[PeerVideo])
@@ -151,7 +151,8 @@ func (l *Leg) wanted() (list []recording.Medium) {
 	return list
 }
 
-// followRecordings begins what is to be recorded and was not there before. What is recorded follows the media. mu is held.
+// followRecordings starts the recordings that are wanted and were not possible before. Recordings follow the media.
+// mu is held.
 func (l *Leg) followRecordings() {
 	for _, m := range l.wanted() {
 		l.recordings.SetOrigin(m.Key, m.Origin, m.Track)

@@ -33,7 +33,7 @@ type File struct {
 // DefaultFile are the settings without a file.
 var DefaultFile = File{Ports: config.PortRange{Min: 10000, Max: 60000}, Policy: forward.DefaultPolicy}
 
-// Config is what legs have in common that bind their ports to an address. gateway is asked for when there is one.
+// Config is the part that legs share which bind their ports to an address. gateway is asked for when there is one.
 func (f *File) Config(bind netip.Addr, gateway func() plugin.Gateway, codes Codes, unknown int) Config {
 	engine := func() *sfu.Engine { return gateway().Engine() }
 	return Config{
@@ -46,7 +46,7 @@ func (f *File) Config(bind netip.Addr, gateway func() plugin.Gateway, codes Code
 	}
 }
 
-// Forwards answers the requests about forwarders, and tells event handlers.
+// Forwards answers the requests about forwarders, and informs event handlers.
 type Forwards struct {
 	Key    string // of the plugin's answers
 	Events *kit.Events

@@ -35,7 +35,7 @@ type look struct {
 	stats sfu.RTPSessionStats
 }
 
-// faults says what is wrong with a medium.
+// faults lists the faults of a medium.
 func (x *look) faults() (list []Fault) {
 	s, f := &x.stats, x.flow
 	if x.early {
@@ -105,7 +105,7 @@ func (l *Leg) Faults() (list []Fault) {
 	return list
 }
 
-// watch has the log told, after a while, which side sends nothing. mu is held.
+// watch logs, after a while, which side sends nothing. mu is held.
 func (l *Leg) watch() {
 	stop(l.review)
 	stop(l.lifeline)
@@ -122,8 +122,8 @@ func (l *Leg) waitFor(d time.Duration) {
 	l.lifeline = time.AfterFunc(d, func() { l.outlive(since) })
 }
 
-// outlive ends a call that its far end may have left without a word: it is to send something, and neither RTP nor RTCP has
-// come for too long. since is when media was connected.
+// outlive ends a call that its far end may have left without a word: it is to send something, and neither RTP nor
+// RTCP has come for too long. since is when media was connected.
 func (l *Leg) outlive(since time.Time) {
 	defer task.Contain(l.cfg.Log(), "the timeout of a call", nil)
 	limit, absence, sends := l.cfg.Timeout, time.Since(since), false
@@ -146,7 +146,7 @@ func (l *Leg) outlive(since time.Time) {
 	}
 }
 
-// tell tells the log what is wrong with the media, once each.
+// tell logs the faults of the media, once each.
 func (l *Leg) tell() {
 	defer task.Contain(l.cfg.Log(), "the review of a call", func() {})
 	for _, f := range l.Faults() {
@@ -157,7 +157,7 @@ func (l *Leg) tell() {
 	}
 }
 
-// first notes that the log is told something, and reports whether it was not yet.
+// first notes that a text is logged, and reports whether that is for the first time.
 func (l *Leg) first(text string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -171,8 +171,8 @@ func (l *Leg) first(text string) bool {
 	return true
 }
 
-// Write writes what administrators see of the media, and the names of the files that are recorded. It may be called from
-// anywhere and waits for the engine.
+// Write writes the state of the media for administrators, and the names of the files that are recorded. It may be
+// called from anywhere and waits for the engine.
 func (l *Leg) Write(w *json.Writer) {
 	l.writeRecordings(w)
 	looks := l.looks()
@@ -223,7 +223,7 @@ func direction(f *flow) string {
 // Secrecy is the state of SRTP.
 type Secrecy struct{ Known, Required, Ours, Theirs bool }
 
-// Secrecy says what is known of SRTP, if there is a description of either side.
+// Secrecy returns the state of SRTP, if there is a description of either side.
 func (l *Leg) Secrecy() Secrecy {
 	l.mu.Lock()
 	defer l.mu.Unlock()

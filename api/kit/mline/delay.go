@@ -20,7 +20,7 @@ type DelayChange struct {
 	hasLeast, hasMost bool
 }
 
-// ReadDelay reads what a request says on the playout delay.
+// ReadDelay reads the playout delay of a request.
 func ReadDelay(request kit.Args) (c DelayChange) {
 	read := func(name string) (int, bool) {
 		n, ok := request.Number(name)
@@ -44,7 +44,7 @@ var NoDelay = Delay{-1, -1}
 // IsSet reports whether there is a delay.
 func (d Delay) IsSet() bool { return d.Least >= 0 && d.Most >= 0 }
 
-// Set takes over what a request says. A negative end takes back both; one that is set
+// Set applies the settings of a request. A negative end takes back both; one that is set
 // beyond the other takes that along, and so does one where there was none.
 func (d *Delay) Set(c DelayChange) {
 	if c.hasLeast && c.least < 0 || c.hasMost && c.most < 0 {

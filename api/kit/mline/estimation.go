@@ -10,10 +10,10 @@ import (
 // EstimationFields are those of requests on all that goes to a client, beside those of Fields.
 var EstimationFields = []schema.Field{{Name: "bwe", Type: schema.Bool}}
 
-// Estimation has a client's settings on whether its video is fitted to what its line
-// carries, and how much that is at most. The zero value leaves both open.
+// Estimation has a client's settings on whether its video is fitted to the capacity of its line
+// and the maximum of that. The zero value leaves both open.
 type Estimation struct {
-	Asked, On bool   // On is what the client asked for
+	Asked, On bool   // On is the client's wish
 	Max       uint64 // bit/s, 0 = no bound
 }
 
@@ -23,7 +23,7 @@ func Estimates(request kit.Args) bool {
 	return request.Has("bwe") || request.Has("max_bitrate") && !request.Has("mid")
 }
 
-// Set takes over what a request says on all that goes to the client.
+// Set applies the settings of a request for everything that goes to the client.
 func (e *Estimation) Set(request kit.Args) {
 	if on, ok := request.Flag("bwe"); ok {
 		e.Asked, e.On = true, on
@@ -34,7 +34,7 @@ func (e *Estimation) Set(request kit.Args) {
 }
 
 // Tell passes the settings to the engine, which keeps sending. A nil peer is skipped.
-// usual counts where the client asked for nothing, and within bounds what e allows.
+// usual counts where the client asked for nothing; within bounds what e allows.
 func (e Estimation) Tell(peer *sfu.Peer, usual bool, within uint64) {
 	if peer == nil {
 		return

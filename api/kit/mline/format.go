@@ -90,7 +90,7 @@ func (f *Format) OfferParameters(o *sdp.OfferSection) {
 	}
 }
 
-// Write writes what is known.
+// Write writes the known fields.
 func (f *Format) Write(w *json.Writer) {
 	w.OptStr("codec", f.Codec)
 	w.OptTrue("stereo", f.Stereo)
@@ -101,8 +101,8 @@ func (f *Format) Write(w *json.Writer) {
 	f.WriteLayering(w)
 }
 
-// WriteCodec writes the codec and its profile, with the names that these have among what
-// administrators and subscribers are told.
+// WriteCodec writes the codec and its profile, under the names that
+// administrators and subscribers see.
 func (f *Format) WriteCodec(w *json.Writer) {
 	w.OptStr("codec", f.Codec)
 	w.OptStr("h264-profile", f.H264Profile)

@@ -47,7 +47,7 @@ const (
 // names are those of the layers in requests and events.
 var names = [numLayers]string{"substream", "temporal", "spatial_layer", "temporal_layer"}
 
-// Highest is the highest layer that can be chosen, and what is forwarded unless a
+// Highest is the highest layer that can be chosen, which is forwarded unless a
 // client wants less.
 const Highest = 2
 
@@ -73,7 +73,7 @@ var Fields = []schema.Field{
 	{Name: "priority", Type: schema.Uint},
 }
 
-// Check says what is wrong with the layers that a request chooses, whose types
+// Check checks the layers that a request chooses, whose types
 // were checked. invalid is the code of the failure.
 func Check(request kit.Args, invalid int) *schema.Error {
 	for _, name := range names {
@@ -100,7 +100,7 @@ type Change struct {
 	Delay       DelayChange
 }
 
-// Read reads what a request says. Layers above Highest count as that.
+// Read reads the settings of a request. Layers above Highest count as that.
 func Read(request kit.Args) Change {
 	c := Change{Delay: ReadDelay(request)}
 	for i, name := range names {
@@ -129,10 +129,10 @@ func (c *Change) Retargets() bool { return c.ChoosesLayers() || c.hasFallback }
 // Weighs reports whether a request changes how the m-line counts.
 func (c *Change) Weighs() bool { return c.hasMax || c.hasPriority }
 
-// DropFallback forgets what the request says on the fallback.
+// DropFallback removes the fallback from the request.
 func (c *Change) DropFallback() { c.fallback, c.hasFallback = 0, false }
 
-// Layers is what a client wants of the layers of an m-line, and what it gets. The
+// Layers holds the layers that a client wants on an m-line, and those it gets. The
 // wishes for all ways of layering are kept, as the m-line may come to carry another
 // stream.
 type Layers struct {
@@ -156,7 +156,7 @@ func NewLayers() Layers {
 // WantHighest takes back which layers the client chose.
 func (l *Layers) WantHighest() { l.want = [numLayers]int8{Highest, Highest, Highest, Highest} }
 
-// Set takes over what a request says.
+// Set applies the settings of a request.
 func (l *Layers) Set(c Change) {
 	l.Choose(c)
 	if c.hasFallback {
@@ -179,7 +179,7 @@ func (l *Layers) Choose(c Change) {
 	}
 }
 
-// WantSimulcast chooses the layers of simulcast; what is no layer leaves the choice before.
+// WantSimulcast chooses the layers of simulcast; invalid layers leave the choice as it was.
 func (l *Layers) WantSimulcast(encoding, layer int64) {
 	for i, n := range map[int]int64{substream: encoding, temporal: layer} {
 		if n >= 0 && n <= Highest {
@@ -212,7 +212,7 @@ type Event struct {
 // Write writes the field of the event.
 func (e Event) Write(w *json.Writer) { w.Int(e.name, int64(e.layer)) }
 
-// Changed takes over what the engine forwards now, and returns what the client has
+// Changed notes what the engine forwards now, and returns what the client has
 // to be told.
 func (l *Layers) Changed(now media.Layer, as Layering) []Event {
 	before, after := places(l.Current), places(now)
@@ -226,14 +226,14 @@ func (l *Layers) Changed(now media.Layer, as Layering) []Event {
 	return news
 }
 
-// Outcome says what to do about the layers that a request chose.
+// Outcome is the consequence of a request's choice of layers.
 type Outcome struct {
-	Reached  []Event // the client is told of layers that it has already
+	Reached  []Event // for the client, about layers that it has already
 	Keyframe bool    // another one comes with a key frame
 	Temporal bool    // another temporal layer, which needs none
 }
 
-// Outcome says what is to be done about a change that was taken over.
+// Outcome is the consequence of an applied change.
 func (l *Layers) Outcome(c Change, as Layering) Outcome {
 	var o Outcome
 	now := places(l.Current)

@@ -19,7 +19,7 @@ func LayeringIn(offer *plugin.JSEP, section int, codec string) Layering {
 	)
 }
 
-// Accepted reports whether an answer lets through what was offered in a section.
+// Accepted reports whether an answer accepts the offered section.
 func Accepted(answer *sdp.Description, section int) bool {
 	if section >= len(answer.Sections) {
 		return false
@@ -42,7 +42,7 @@ type Output struct {
 
 	input Input
 	held  bool
-	share sfu.Weight // as the engine was told
+	share sfu.Weight // as the engine has it
 }
 
 // engine is the part of an sfu.Peer that an Output needs.
@@ -55,14 +55,14 @@ type engine interface {
 	SetShare(section int, w sfu.Weight)
 }
 
-// Input is the media that the engine was told to forward.
+// Input is the media that the engine forwards.
 func (o *Output) Input() Input { return o.input }
 
-// Held reports whether it was told to hold that.
+// Held reports whether it is to be held.
 func (o *Output) Held() bool { return o.held }
 
-// Sync makes the engine forward what comes from an input, or hold it. The layers and
-// the delay are for when it begins to. A nil peer is told nothing, here and below.
+// Sync makes the engine forward an input, or hold it. The layers and
+// the delay are for when it begins to. A nil peer is skipped, here and below.
 func (o *Output) Sync(peer *sfu.Peer, from Input, held bool, layers *Layers, delay Delay) {
 	if peer != nil {
 		o.sync(peer, from, held, layers, delay)
@@ -109,14 +109,14 @@ func (o *Output) hold(e engine, held bool) {
 // Forget makes the next Sync start again, as an input that is the same has other media.
 func (o *Output) Forget() { o.input = Input{} }
 
-// Retarget tells the engine which layers to forward, if it forwards any.
+// Retarget sets the engine's layers to forward, if it forwards any.
 func (o *Output) Retarget(peer *sfu.Peer, layers *Layers) {
 	if peer != nil && o.input.Origin != nil {
 		peer.SetTarget(o.Section, layers.Target(o.input.Layering), layers.Fallback())
 	}
 }
 
-// Weigh tells the engine how the m-line counts, if it forwards anything.
+// Weigh sets the m-line's weight in the engine, if it forwards anything.
 func (o *Output) Weigh(peer *sfu.Peer, layers *Layers) {
 	if peer != nil && o.input.Origin != nil {
 		o.weigh(peer, layers)
@@ -130,7 +130,7 @@ func (o *Output) weigh(e engine, layers *Layers) {
 	}
 }
 
-// SetDelay tells the engine the playout delay, if it forwards anything.
+// SetDelay sets the playout delay in the engine, if it forwards anything.
 func (o *Output) SetDelay(peer *sfu.Peer, d Delay) {
 	if peer != nil && o.input.Origin != nil {
 		peer.SetPlayoutDelay(o.Section, d.Least, d.Most)

@@ -23,7 +23,7 @@ var SendingFields = []schema.Field{
 // NewSending are the settings before a client says anything.
 func NewSending() Sending { return Sending{Audio: true, Video: true} }
 
-// Set takes over what a request says.
+// Set applies the settings of a request.
 func (s *Sending) Set(request kit.Args) {
 	s.Audio, s.Video = request.FlagOr("audio", s.Audio), request.FlagOr("video", s.Video)
 	if n, ok := request.Number("bitrate"); ok {
@@ -39,7 +39,7 @@ func (s *Sending) Mutes(k sdp.Kind) bool {
 	return !s.Audio
 }
 
-// Write writes what holds, with the codecs that are known.
+// Write writes the settings in force, with the codecs that are known.
 func (s *Sending) Write(w *json.Writer, c Codecs) {
 	w.Bool("audio_active", s.Audio)
 	w.Bool("video_active", s.Video)

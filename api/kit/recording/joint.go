@@ -44,7 +44,7 @@ const app = "bifrons"
 // BeginJoint begins to record audio and video to one file, of a format for which Joint is
 // true, without waiting: locks may be held. name is its path without extension. Media that
 // are in it already go on from their origins; with more of them, or other codecs, another
-// file begins. The log and event handlers are told of a failure.
+// file begins. A failure is logged and reported to event handlers.
 func (s *Set) BeginJoint(who Owner, format, name string, media []Medium) {
 	open := s.PlanJoint(who, format, name, media)
 	if open == nil {
@@ -65,7 +65,7 @@ func (s *Set) StartJoint(who Owner, format, name string, media []Medium) error {
 	return who.told(name+"."+format, open())
 }
 
-// told tells the log and event handlers that a recording does not begin, if there is an
+// told logs, and reports to event handlers, that a recording does not begin, if there is an
 // error.
 func (o Owner) told(path string, err error) error {
 	if err == nil {
@@ -224,7 +224,7 @@ func (s *Set) shares(e *slot) bool {
 	return false
 }
 
-// cut ends what a slot adds to its file.
+// cut ends a slot's part of its file.
 func (e *slot) cut() { e.follow(nil, 0) }
 
 // stopJoint ends the file of several media.

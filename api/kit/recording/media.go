@@ -17,7 +17,7 @@ import (
 var known = map[sdp.Kind]string{sdp.Audio: sdp.URIAudioLevel, sdp.Video: sdp.URIVideoOrientation}
 
 // Agreed is the medium of a section as a description has it in which codecs are agreed
-// on; false if there is none. What is left to say is where it comes from and where it goes.
+// on; false if there is none. Its origin and file are left to fill in.
 func Agreed(s *sdp.Section) (m Medium, ok bool) {
 	if s.Rejected() {
 		return m, false
@@ -46,8 +46,8 @@ func Agreed(s *sdp.Section) (m Medium, ok bool) {
 	return m, m.Codec != ""
 }
 
-// Base is the name of recordings for which a client has none: of a plugin, with what tells
-// them apart, and the time. It leads to no other folder, whatever clients call themselves.
+// Base is the name of recordings for which a client has none: of a plugin, with an
+// identifier, and the time. It leads to no other folder, whatever clients call themselves.
 // The names of the media follow, see Medium.NameIn.
 func Base(name string, apart any) string {
 	base := fmt.Sprintf("%s-%v-%d", name, apart, time.Now().UnixMicro())
@@ -91,7 +91,7 @@ func (s *Set) MuteKinds(mutes func(sdp.Kind) bool) {
 
 // StartAll begins to record the media that are not recorded yet; one that has another codec now
 // goes on in another file. If one of the files cannot be
-// made, none is; the log and event handlers are told. Like Start it waits, and the text of the
+// made, none is; that is logged and reported to event handlers. Like Start it waits, and the text of the
 // error is for clients.
 func (s *Set) StartAll(who Owner, media []Medium) error {
 	var begun []int

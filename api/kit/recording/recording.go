@@ -1,4 +1,4 @@
-// Package recording records what clients send to files, as plugins are asked to.
+// Package recording records the media of clients to files, as requests to plugins say.
 package recording
 
 import (
@@ -30,7 +30,7 @@ const extension = ".mjr"
 
 // Medium is one medium that a client sends, to be recorded to a file of its own.
 type Medium struct {
-	Key  int    // what the plugin knows it by
+	Key  int    // the plugin's key for it
 	Name string // path of the file without its extension, "" = one is made up
 	Kind sdp.Kind
 
@@ -118,8 +118,8 @@ func (s *Set) Start(who Owner, m Medium) error {
 	return open()
 }
 
-// Begin is Start without waiting, so locks may be held. What is recorded already stays as
-// it is; but with another codec it goes on in another file. The log and event handlers are told of a failure.
+// Begin is Start without waiting, so locks may be held. A running recording stays as
+// it is; but with another codec it goes on in another file. A failure is logged and reported to event handlers.
 func (s *Set) Begin(who Owner, m Medium) {
 	open := s.Plan(who, m)
 	if open == nil {
@@ -237,7 +237,7 @@ func place(name, extension string) (string, error) {
 	return name + extension, nil
 }
 
-// Tell tells event handlers that writing fails, or works again.
+// Tell informs event handlers that writing fails, or works again.
 func (o Owner) Tell(path string, err error) {
 	o.Events.Notify(o.Host, func(w *json.Writer) {
 		if err == nil {
@@ -251,7 +251,7 @@ func (o Owner) Tell(path string, err error) {
 	})
 }
 
-// reserve takes a slot, unless there is one with its key. next tells that its file is
+// reserve takes a slot, unless there is one with its key. next says that its file is
 // another one of that name.
 func (s *Set) reserve(e *slot, name string) (next, ok bool) {
 	s.mu.Lock()

@@ -7,10 +7,10 @@ import "bifrons/api/kit"
 type Wanted struct {
 	Set
 	On   bool   // he is to be recorded
-	Base string // what the names of the files begin with, "" = one is made up
+	Base string // prefix of the names of the files, "" = a generated one
 }
 
-// Read takes over what a request says. begin begins to record what is to be recorded and is
+// Read applies the settings of a request. begin begins to record what is to be recorded and is
 // not yet.
 func (w *Wanted) Read(body kit.Args, begin func()) {
 	if name, ok := body.Text("filename"); ok {

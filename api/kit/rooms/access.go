@@ -48,7 +48,7 @@ func NoSuchRoom(code int) func(id string) *schema.Error {
 	return func(id string) *schema.Error { return kit.Errorf(code, "No such room (%s)", id) }
 }
 
-// Strays says what is wrong with the names in an entry of a file, which has settings and
+// Strays finds misplaced names in an entry of a file, which has settings and
 // tokens. guards says what stands open without some of them, besides those of Access.
 func Strays(c *config.Reader, s kit.Settings, guards map[string]string) {
 	names := []string{"allowed"}

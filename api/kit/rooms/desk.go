@@ -24,15 +24,15 @@ type Desk[T Room] struct {
 	Key      string    // names the plugin in answers
 	File     *kit.File // see Keep
 	Events   *kit.Events
-	AdminKey *string // what those must know who make rooms, "" = nothing
+	AdminKey *string // needed to make rooms, "" = none
 
 	Taken  int // code: a room has the id
 	Failed int // code: whatever has none
 
-	// Check looks at what the types of a request's fields do not tell. It is called
+	// Check checks what the types of a request's fields do not express. It is called
 	// before Make and before Change; new_ stands before names in the latter case.
 	Check func(body kit.Args, prefix string) *schema.Error
-	// Entry looks at an entry of the file, and says what is wrong with it; see Strays.
+	// Entry checks an entry of the file; see Strays.
 	Entry func(c *config.Reader)
 	// Make makes a room that nobody knows of yet.
 	Make func(id string, src kit.Values, description string) T
@@ -41,7 +41,7 @@ type Desk[T Room] struct {
 	// End ends a room for everybody in it, with the lock. The request is
 	// nil if the plugin ends.
 	End func(t T, x *Request)
-	// Describe writes into the entry of the list what no setting is, with the lock.
+	// Describe writes the fields of the list entry that are not settings, with the lock held.
 	Describe func(t T, w *json.Writer)
 
 	tokens tokenSum
@@ -109,7 +109,7 @@ func (d *Desk[T]) Create(x *Request) *schema.Error {
 	a.Tokens.Add(tokens...)
 	d.tokens.give(n - size(a.Tokens.list)) // those given twice
 	a.Tokens.On = x.Body.Has("allowed")
-	a.Signed = a.Signed && d.Events.Gateway.SignedTokens() // what is made without them needs none later
+	a.Signed = a.Signed && d.Events.Gateway.SignedTokens() // rooms made without them need none later
 	d.CommitBy(maker, id, t)
 	d.answer(x, "created", id, permanent, func() bool { return d.save(id, t) })
 	return nil
@@ -173,7 +173,7 @@ func (d *Desk[T]) id(x *Request) string {
 	return id
 }
 
-// answer tells event handlers what was done, saves it if that is wanted, and answers.
+// answer informs event handlers of what was done, saves it if that is wanted, and answers.
 func (d *Desk[T]) answer(x *Request, done, id string, permanent bool, save func() bool) {
 	d.Events.Notify(x.Host, func(w *json.Writer) {
 		w.Str("event", done)

@@ -1,4 +1,4 @@
-// Package rooms keeps what clients of a plugin make, find and destroy by id, such as
+// Package rooms keeps the things that clients of a plugin make, find and destroy by id, such as
 // rooms and mountpoints, says who may, and answers the requests about rooms. It knows
 // nothing of who is in them.
 package rooms
@@ -37,7 +37,7 @@ type Registry[T Thing] struct {
 	mu     sync.Mutex
 	all    map[string]T
 	coming map[string]struct{} // ids of things that are being made
-	makers map[string]uint64   // by id of what a session has made
+	makers map[string]uint64   // by id of the things a session has made
 	made   map[uint64]int      // how many each session has
 }
 
@@ -85,7 +85,7 @@ func (r *Registry[T]) Len() int {
 	return len(r.all)
 }
 
-// Title is what people call a thing that has such a name, for plugin.Rooms.
+// Title is the display title of a thing that has one, for plugin.Rooms.
 func (r *Registry[T]) Title(id string) string {
 	t, ok := r.Get(id)
 	if !ok {

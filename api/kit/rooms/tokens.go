@@ -127,7 +127,7 @@ func (t *Tokens) Save(g *config.Group) {
 	}
 }
 
-// Load takes "allowed" from the entry of a file: what is no list lets nobody in.
+// Load takes "allowed" from the entry of a file: a value that is no list lets nobody in.
 func (t *Tokens) Load(c *config.Reader) {
 	tokens, limited := c.Texts("allowed")
 	t.On = limited

@@ -86,7 +86,7 @@ func typeName(v Value) string {
 	return "an object"
 }
 
-// convert makes an argument what it has to be; strict says that it must be that already.
+// convert converts an argument to its type; strict means that it must have it already.
 func convert(v Value, t Type, strict bool) (Value, bool) {
 	switch t {
 	case Number:

@@ -11,7 +11,7 @@ import (
 	"bifrons/sdp"
 )
 
-// Errors that scripts are told.
+// Errors that scripts get.
 var (
 	errNoSession = errors.New("no such session")
 	errJSON      = errors.New("no JSON")
@@ -25,7 +25,7 @@ const done = float64(0)
 // noObject is the result of pushEvent for JSON that is no object: the core's code for that.
 const noObject = float64(455)
 
-// id types the session that a function is about, and what follows.
+// id types the session that a function is about, and the arguments after it.
 func id(more ...Type) []Type { return append([]Type{Number}, more...) }
 
 // functionTable is that of the functions that scripts of all languages may call.

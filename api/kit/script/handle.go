@@ -14,7 +14,7 @@ import (
 	"bifrons/sfu"
 )
 
-// handle is one session of a script. Plugin.mu guards what has to do with media, and what is
+// handle is one session of a script. Plugin.mu guards the media, and the events
 // pushed.
 type handle struct {
 	kit.Handle
@@ -102,7 +102,7 @@ func (h *handle) setAnswering(on bool) {
 	h.answering = on
 }
 
-// release lets go what was pushed while a message was answered.
+// release sends the events that were pushed while a message was answered.
 func (h *handle) release() {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
@@ -153,21 +153,21 @@ func (h *handle) send(e event) {
 // created makes the session known to the script.
 func (h *handle) created() { h.tell(cbCreateSession) }
 
-// tell has a function of the script called about the session.
+// tell calls a function of the script about the session.
 func (h *handle) tell(c callback, args ...Value) {
 	if h.run.has[c] {
 		h.plugin.exec.Must(func() { _, _ = h.run.call(c, append([]Value{float64(h.id)}, args...)...) })
 	}
 }
 
-// Up applies what is set, and tells the script.
+// Up applies the settings, and tells the script.
 func (h *handle) Up() {
 	h.PeerChanged()
 	h.mediaUp()
 	h.tell(cbSetupMedia)
 }
 
-// Hangup goes back to how everything starts, and tells the script.
+// Hangup resets everything to its start, and tells the script.
 func (h *handle) Hangup(string) {
 	h.PeerChanged()
 	h.recordings.StopAll(nil)
@@ -198,7 +198,7 @@ func (h *handle) forget() {
 	h.senders, h.waiting = nil, nil
 }
 
-// Event follows what the media engine tells.
+// Event handles the events of the media engine.
 func (h *handle) Event(e sfu.Event) {
 	switch e.Kind {
 	case sfu.EventSlowLink:
@@ -223,7 +223,7 @@ func (h *handle) slowLink(e sfu.Event) {
 // queryPatience is how long an administrator waits for a script's description of a session.
 const queryPatience = time.Second
 
-// Query writes what the script says of the session, if that is an object.
+// Query writes the script's answer about the session, if that is an object.
 func (h *handle) Query(w *json.Writer) {
 	var out []Value
 	var err error

@@ -11,13 +11,13 @@ import (
 	"bifrons/sfu"
 )
 
-// relaying is what a session sends to whom, and what it gets. What the script does not want to see
+// relaying is a session's recipients and input. Media that the script does not want to see
 // goes by subscriptions of the engine, past the script.
 type relaying struct {
 	up    bool // the peer connection is established
 	ready bool // so are its data channels
 
-	accepts, sends [3]bool // by medium: it may get it, what it sends goes on
+	accepts, sends [3]bool // by medium: it may get it, its own is forwarded
 	recipients     map[*handle]struct{}
 	senders        []*handle // whose recipient it is, the last one added last
 
@@ -101,7 +101,7 @@ func (h *handle) syncRecipients() {
 	}
 }
 
-// sync gives the engine the state of what a session receives, and of the packets from it
+// sync gives the engine the state of the media to a session, and of the packets from it
 // that the script wants to see.
 func (h *handle) sync() {
 	peer := h.Host.Peer()
@@ -125,7 +125,7 @@ func (h *handle) sync() {
 	h.syncRecordings()
 }
 
-// input is where the media of a kind that a session gets comes from: what the script feeds, or
+// input is the source of the media of a kind for a session: the feed of the script, or
 // of those whose recipient it is, the last one added that sends any.
 func (h *handle) input(n int, k sdp.Kind) (from mline.Input, held bool) {
 	if f := h.feeds[n]; f != nil {
@@ -150,7 +150,7 @@ func (h *handle) input(n int, k sdp.Kind) (from mline.Input, held bool) {
 	return from, held || !h.relaying.accepts[n]
 }
 
-// mediaUp applies what was set before there was a connection.
+// mediaUp applies the settings made before there was a connection.
 func (h *handle) mediaUp() {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
@@ -176,7 +176,7 @@ func (h *handle) mediaDown() {
 	h.negotiation = negotiation{}
 }
 
-// setBitrate limits what the client sends.
+// setBitrate limits the client's bitrate.
 func (h *handle) setBitrate(bps int64) error {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
@@ -202,7 +202,7 @@ func (h *handle) setSubstream(n int64) error { return h.retarget(n, -1) }
 
 func (h *handle) setTemporal(n int64) error { return h.retarget(-1, n) }
 
-// retarget chooses the layers that a session gets; what is out of bounds changes nothing.
+// retarget chooses the layers that a session gets; values out of bounds change nothing.
 func (h *handle) retarget(substream, temporal int64) error {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
@@ -273,7 +273,7 @@ func (h *handle) Data(label, protocol string, binary bool, payload []byte) {
 	}
 }
 
-// Bytes is a string for a script that is what a client sent: text, or bytes without any
+// Bytes is a string for a script with data of a client: text, or bytes without any
 // meaning.
 type Bytes struct {
 	Data   string

@@ -51,7 +51,7 @@ func (r *run) weigh(now bool) {
 }
 
 // measure is about how many bytes can be reached from roots; it stops where there are more than
-// limit. It looks at values as they lie in memory, which no language of scripts tells of. It
+// limit. It looks at values as they lie in memory, which no scripting language shows. It
 // does not see what functions of Go hold.
 func measure(roots []any, limit uint64) uint64 {
 	m := meter{seen: make(map[unsafe.Pointer]struct{}), limit: limit}
@@ -66,7 +66,7 @@ func measure(roots []any, limit uint64) uint64 {
 	return m.sum
 }
 
-// meter counts bytes. What is to be looked at waits in a queue, as values may be nested deeper
+// meter counts bytes. Values to look at wait in a queue, as values may be nested deeper
 // than a stack.
 type meter struct {
 	seen  map[unsafe.Pointer]struct{}
@@ -89,7 +89,7 @@ func (m *meter) first(p unsafe.Pointer) bool {
 
 func (m *meter) add(v reflect.Value) { m.queue = append(m.queue, v) }
 
-// inside counts what a value refers to; the value itself is counted already.
+// inside counts the values that a value refers to; the value itself is counted already.
 func (m *meter) inside(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Pointer:

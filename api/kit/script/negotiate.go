@@ -22,7 +22,7 @@ type section struct {
 	sends, accepts bool // the client does
 	codec          string
 	codecs         []sdp.Codec
-	layering       mline.Layering    // of what it sends
+	layering       mline.Layering    // of its video
 	medium         *recording.Medium // nil = nothing of it can be recorded
 }
 
@@ -85,7 +85,7 @@ func (h *handle) takeRemote(j *plugin.JSEP) {
 	h.syncRecipients()
 }
 
-// completeLocal adds to a script's description what such descriptions lack: header extensions
+// completeLocal adds to a script's description the parts that such descriptions lack: header extensions
 // and, in an answer, the end-to-end encryption of the offer.
 func (h *handle) completeLocal(j *plugin.JSEP) {
 	h.plugin.mu.Lock()
@@ -133,7 +133,7 @@ func offerExtensions(d *sdp.Description) {
 	}
 }
 
-// takeLocal takes over what a script's answer settles, once it is on its way.
+// takeLocal applies the outcome of a script's answer, once it is on its way.
 func (h *handle) takeLocal(j *plugin.JSEP) {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()

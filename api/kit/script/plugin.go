@@ -21,7 +21,7 @@ import (
 	"bifrons/api/task"
 )
 
-// Plugin is an application that is a script in some language. What belongs to the interpreter
+// Plugin is an application that is a script in some language. Everything of the interpreter
 // runs on one executor, one thing at a time; neither that nor anything that waits for it is a
 // shard of the engine.
 type Plugin struct {

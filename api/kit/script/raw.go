@@ -16,7 +16,7 @@ import (
 
 // raw has the packets of a session that the script sees, and those that it makes.
 type raw struct {
-	taps    []*tap // of what the client sends, by section; nil = none
+	taps    []*tap // of the client's media, by section; nil = none
 	reports *reports
 	feeds   [2]*feed // of audio and video
 }
@@ -72,7 +72,7 @@ func (h *handle) closeTaps() {
 	h.taps, h.reports = nil, nil
 }
 
-// reader gives the packets of taps to scripts. What is not atomic belongs to the executor.
+// reader gives the packets of taps to scripts. Fields that are not atomic belong to the executor.
 type reader struct {
 	p    *Plugin
 	open atomic.Int32 // taps that were added and are not over
@@ -137,7 +137,7 @@ type reports struct {
 	waiting atomic.Int32
 }
 
-// take takes a compound, on the shard. What finds too many waiting is lost to the script.
+// take takes a compound, on the shard. If too many wait, the script loses it.
 func (r *reports) take(section int, b []byte) {
 	if r.waiting.Add(1) > maxReports {
 		r.waiting.Add(-1)
@@ -151,7 +151,7 @@ func (r *reports) take(section int, b []byte) {
 	})
 }
 
-// feed is a source whose packets a script makes, and which is what its session gets.
+// feed is a source whose packets a script makes, for its session.
 type feed struct{ source *sfu.Source }
 
 // SourceEvent and SourceData are of no use here.
@@ -242,7 +242,7 @@ func (c *Call) packet() (*handle, []byte, error) {
 	return h, b, nil
 }
 
-// relayRTCP has the engine do what the packets ask the client for. It makes its own reports.
+// relayRTCP has the engine pass the requests in the packets on to the client. It makes its own reports.
 func (c *Call) relayRTCP() (Value, error) {
 	h, b, err := c.packet()
 	if err != nil {

@@ -85,7 +85,7 @@ func (h *handle) recordable(k sdp.Kind) *recording.Medium {
 	return nil
 }
 
-// origin is where the media of recordings come from. Those that the script wants to see are not
+// origin is the source of recordings. Media that the script wants to see are not
 // recorded.
 func (h *handle) origin() sfu.Origin {
 	peer := h.Host.Peer()

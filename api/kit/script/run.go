@@ -80,7 +80,7 @@ func (r *run) close() {
 	r.interp.Close()
 }
 
-// call calls a function of the script, if it has that. What it throws is told. It belongs to
+// call calls a function of the script, if it exists. Its exceptions are logged. It belongs to
 // the executor.
 func (r *run) call(c callback, args ...Value) ([]Value, error) {
 	if !r.has[c] || r.over.Load() {
@@ -122,7 +122,7 @@ type watch struct {
 	running bool
 	begun   time.Time
 	heap    uint64 // of the process when it began, what is in use
-	all     uint64 // and what is not collected yet
+	all     uint64 // including garbage
 	timer   *time.Timer
 }
 
@@ -204,7 +204,7 @@ func (p *Plugin) ask(limit time.Duration, f func(r *run)) bool {
 	if !begun.Swap(true) {
 		return false
 	}
-	// It runs, and a call has a limit of its own. What that does not stop, because it waits
+	// It runs, and a call has a limit of its own. A call that this does not stop, because it waits
 	// outside the script's code, is not waited for either.
 	late.Reset(patience + 2*p.limit())
 	select {
@@ -263,11 +263,11 @@ type stats struct {
 
 	mu     sync.Mutex
 	last   string               // error
-	told   map[string]time.Time // when an error of a function was last told
+	told   map[string]time.Time // when an error of a function was last logged
 	untold map[string]int       // since then
 }
 
-// failed takes note of an error of a function, and tells of it, of each function once a second
+// failed notes an error of a function and logs it, for each function once a second
 // at most.
 func (p *Plugin) failed(function string, err error) {
 	s := &p.stats
@@ -287,15 +287,15 @@ func (p *Plugin) failed(function string, err error) {
 	})
 }
 
-// refused tells of a function that has returned a number for an error, once a second at most.
+// refused reports a function that has returned a number for an error, once a second at most.
 func (p *Plugin) refused(where string, err error) {
 	if left, tell := p.stats.note("refused", err.Error()); tell {
 		p.Gateway.Logger().Warn("a function refuses what a script wants", "plugin", p.pkg(), "at", where, "error", err, "more", left)
 	}
 }
 
-// note remembers an error, and reports whether it is time to tell of it, and how many of the
-// function were not told.
+// note remembers an error, and reports whether it is time to log it, and how many of the
+// function were not logged.
 func (s *stats) note(function, text string) (left int, tell bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

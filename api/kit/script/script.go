@@ -1,5 +1,5 @@
-// Package script runs applications that are written as a script, in any language: what scripts
-// may call, what is called in them, their participants with media and data, and the limits on
+// Package script runs applications that are written as a script, in any language: the functions that scripts
+// may call, those called in them, their participants with media and data, and the limits on
 // all that. A plugin adds an interpreter.
 package script
 
@@ -10,7 +10,7 @@ import (
 	"bifrons/api/module"
 )
 
-// Value is what goes from a script to the server or back: nil, a bool, a float64, a string,
+// Value is a value that passes between a script and the server: nil, a bool, a float64, a string,
 // which holds bytes, a map[string]Value, a []Value, an Opaque, or an Alien.
 type Value = any
 
@@ -30,7 +30,7 @@ type Interpreter interface {
 	// Has reports whether the script has a global function.
 	Has(function string) bool
 
-	// Call calls it. What it throws is an error whose text has file and line.
+	// Call calls it. An exception is an error whose text has file and line.
 	Call(function string, args []Value) (returned []Value, err error)
 
 	// Interrupt has a call that runs return with an error that wraps why, which the script
@@ -53,11 +53,11 @@ type Setup struct {
 	Functions []Function
 	Modules   []Module // that scripts find where there is no file of the name
 
-	// Invoke calls one of the functions. If that fails the script is told in the manner of
+	// Invoke calls one of the functions. If that fails the script gets an error in the manner of
 	// its language.
 	Invoke func(f *Function, args []Value) (Value, error)
 
-	// Refused takes the error of a function that the script is told of by no more than a
+	// Refused takes the error of a function that the script gets as no more than a
 	// number, and where in the script that was.
 	Refused func(where string, err error)
 
@@ -78,10 +78,10 @@ type Language struct {
 	// New makes an interpreter, which has not run anything.
 	New func(s Setup) Interpreter
 
-	// Compile says what is wrong with the text of a script, without running it.
+	// Compile checks the text of a script without running it.
 	Compile func(path string) error
 
-	// Outcome is what a script has answered to a message. Failure is the text of errors for
+	// Outcome is a script's answer to a message. Failure is the text of errors for
 	// which the script has none.
 	Outcome func(returned []Value, err error) Outcome
 	Failure string
@@ -89,14 +89,14 @@ type Language struct {
 	// Strict has arguments of a wrong type refused instead of converted.
 	Strict bool
 
-	// Functions are those that only this language has, and Without the names of those that
+	// Functions are the functions that only this language has, and Without the names of those that
 	// it does not have.
 	Functions []Function
 	Without   []string
 }
 
 // Outcome is the answer to a message: an object as JSON text, an error, or, if both are "", that
-// events will follow. Wrong is an error of the script, nil if it was told already.
+// events will follow. Wrong is an error of the script, nil if it was logged already.
 type Outcome struct {
 	Data, Failure string
 	Wrong         error

@@ -35,7 +35,7 @@ func (c *Call) description() (*sdp.Description, error) {
 	return nil, errNoSDP
 }
 
-// options are those that an argument has.
+// options are the options in an argument.
 func (c *Call) options(i int) options {
 	if i < len(c.args) {
 		if m, ok := c.args[i].(map[string]Value); ok {
@@ -52,7 +52,7 @@ func (o options) text(name string) string {
 	return s
 }
 
-// on is whether a medium is wanted; what is not said is.
+// on is whether a medium is wanted, which is the default.
 func (o options) on(name string) bool {
 	on, ok := o[name].(bool)
 	return on || !ok

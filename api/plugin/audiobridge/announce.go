@@ -18,10 +18,10 @@ const (
 	maxAllAnnouncements = 1024
 )
 
-// songs counts what is played in all rooms.
+// songs counts the announcements being played in all rooms.
 type songs struct{ n atomic.Int64 }
 
-// announcement is a file that is played to a room. The room's mu guards what is not fixed.
+// announcement is a file that is played to a room. The room's mu guards the fields that change.
 type announcement struct {
 	room     *room  // fixed
 	id       string // fixed
@@ -132,7 +132,7 @@ func (a *announcement) close() {
 	a.room.plugin.songs.n.Add(-1)
 }
 
-// stop ends it, and tells everybody if it was heard; false if it has ended already. room.mu
+// stop ends it, and informs everybody if it was heard; false if it has ended already. room.mu
 // is held.
 func (a *announcement) stop() bool {
 	r := a.room
@@ -149,7 +149,7 @@ func (a *announcement) stop() bool {
 	return true
 }
 
-// tell tells everybody what becomes of it. room.mu is held.
+// tell informs everybody of its progress. room.mu is held.
 func (a *announcement) tell(what string) {
 	r := a.room
 	r.tell(r.event(what, func(w *json.Writer) { w.Str("file_id", a.id) }), nil)
@@ -170,7 +170,7 @@ func (a *announcement) ended(err error) {
 	a.stop()
 }
 
-// SourceEvent follows what comes of the file: its first packet, or a failure.
+// SourceEvent handles the progress of the file: its first packet, or a failure.
 func (a *announcement) SourceEvent(e sfu.Event) {
 	a.room.mu.Lock()
 	defer a.room.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"bifrons/api/task"
 )
 
-// Package is what clients attach to.
+// Package is the name that clients attach to.
 const Package = "janus.plugin.audiobridge"
 
 // Plugin is the AudioBridge plugin.

@@ -10,7 +10,7 @@ import (
 
 var configureFields = schema.NotNull(bothFields, schema.Typed(schema.Bool, "update"))
 
-// configure changes what the client has joined with, and negotiates.
+// configure changes the settings of the client, and negotiates.
 func (h *handle) configure(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	p := h.current()
 	if p == nil {
@@ -37,10 +37,10 @@ func (h *handle) configure(r *kit.Request, w *json.Writer) (kit.Response, *schem
 	return h.negotiate(p, r)
 }
 
-// told are the settings of which the others hear.
+// told are the settings that the others get to know.
 var told = []string{"muted", "display", "denoise"}
 
-// configure changes what a request names.
+// configure changes the settings that a request names.
 func (p *participant) configure(body kit.Args) *schema.Error {
 	r := p.room
 	r.mu.Lock()

@@ -11,7 +11,7 @@ import (
 	"bifrons/sfu"
 )
 
-// mix is what a forwarder sends: everybody or one group, in a codec. Forwarders of the same
+// mix is the input of a forwarder: everybody or one group, in a codec. Forwarders of the same
 // mix share one encoder.
 type mix struct {
 	codec    sfu.AudioCodec
@@ -25,7 +25,7 @@ type mixed struct {
 	origin sfu.Origin
 }
 
-// forwarded is what is known of a forwarder.
+// forwarded describes a forwarder.
 type forwarded struct {
 	mix
 	ssrc uint32 // that it sends with
@@ -50,7 +50,7 @@ func (p *Plugin) mayForward(body kit.Args) *schema.Error {
 	return codes.MayLocked(body, p.general.LockForward, p.general.AdminKey)
 }
 
-// readForward reads what is to be forwarded, and where to.
+// readForward reads the streams to forward, and their destination.
 func (p *Plugin) readForward(src kit.Values, names forward.Names, codec string, m *mix, d *forward.Destination) *schema.Error {
 	if codec = strings.ToLower(codec); codec == "" {
 		codec = "opus"
@@ -173,7 +173,7 @@ func (r *room) forwarderGone(m mix) {
 	r.rest()
 }
 
-// stopForward ends what rtpForward began.
+// stopForward ends a forwarder that rtpForward began.
 func (p *Plugin) stopForward(q *kit.Request, w *json.Writer) *schema.Error {
 	if err := p.mayForward(q.Body); err != nil {
 		return err
@@ -210,8 +210,8 @@ func (p *Plugin) listForwarders(q *kit.Request, w *json.Writer) *schema.Error {
 	})
 }
 
-// startStatic starts the forwarder that the file has for a room. What is wrong with it is
-// told; the room is there in any case.
+// startStatic starts the forwarder that the file has for a room. Errors are
+// logged; the room exists in any case.
 func (p *Plugin) startStatic(r *room, c *config.Reader) {
 	s := r.static
 	if s.host == "" {

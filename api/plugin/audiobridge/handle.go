@@ -9,7 +9,7 @@ import (
 	"bifrons/api/plugin"
 )
 
-// handle is one client. mu is taken after that of a room. What changes media and
+// handle is one client. mu is taken after a room's. Everything that changes media and
 // negotiation runs on the executor.
 type handle struct {
 	kit.Handle
@@ -22,7 +22,7 @@ type handle struct {
 	nego  negotiation
 }
 
-// current is what the client is in a room, nil if it is in none.
+// current is the client's participant in a room, nil if it is in none.
 func (h *handle) current() *participant {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -116,10 +116,10 @@ func (h *handle) Seat() plugin.Seat {
 	return plugin.Seat{Kind: plugin.InRoom, ID: p.room.id, Role: "participant", User: p.id, Name: p.display}
 }
 
-// Title is what people call the room.
+// Title is the display title of the room.
 func (r *room) Title() string { return r.description }
 
-// Rooms are those there are.
+// Rooms are the rooms of the plugin.
 func (p *Plugin) Rooms() plugin.Rooms { return &p.rooms }
 
 // query writes how a participant fares.

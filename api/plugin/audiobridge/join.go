@@ -10,7 +10,7 @@ import (
 	"bifrons/sfu"
 )
 
-// bothFields are those that joining and configuring share.
+// bothFields are the fields that join and configure share.
 var bothFields = slices.Concat(
 	schema.Typed(schema.String, "display", "filename", "group"),
 	schema.Typed(schema.Bool, "muted", "denoise", "record", "generate_offer"),
@@ -81,7 +81,7 @@ func (h *handle) join(r *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 	return p.greeting(resp), nil
 }
 
-// greeting is a response to a join, after which the participant hears what happens.
+// greeting is a response to a join, after which the participant gets events.
 func (p *participant) greeting(resp kit.Response) kit.Response {
 	then := resp.After
 	resp.After = func() {
@@ -119,18 +119,18 @@ func (h *handle) changeRoom(r *kit.Request, w *json.Writer) (kit.Response, *sche
 	return p.greeting(kit.Response{}), nil
 }
 
-// kept is what a participant takes along into another room.
+// kept is the state that a participant takes along into another room.
 type kept struct {
 	quality, loss int
 	codec         sfu.AudioCodec
 	up            bool
 }
 
-// kept may be called without the lock: what it reads is changed on the executor alone.
+// kept may be called without the lock: only the executor changes the fields it reads.
 func (p *participant) kept() *kept { return &kept{p.quality, p.loss, p.codec, p.up} }
 
-// depart takes the participant out of its room; the client goes on elsewhere, with what
-// sends plain RTP to it, which may be nil.
+// depart takes the participant out of its room; the client goes on elsewhere, with the
+// sender of plain RTP to it, which may be nil.
 func (p *participant) depart() (sender *sfu.Forwarder) {
 	r := p.room
 	r.mu.Lock()
@@ -140,7 +140,7 @@ func (p *participant) depart() (sender *sfu.Forwarder) {
 	return sender
 }
 
-// adopt takes over what sent plain RTP to the client in another room, nil = nothing.
+// adopt takes over the sender of plain RTP to the client in another room, nil = none.
 func (p *participant) adopt(sender *sfu.Forwarder) {
 	r := p.room
 	r.mu.Lock()
@@ -154,7 +154,7 @@ func (p *participant) adopt(sender *sfu.Forwarder) {
 	}
 }
 
-// join adds a participant, with what it takes along from another room, nil = nothing. mu is
+// join adds a participant, with the state it brings from another room, nil = none. mu is
 // held.
 func (r *room) join(h *handle, q *kit.Request, from *kept) (*participant, *schema.Error) {
 	p, err := r.admit(h, q, from)
@@ -176,7 +176,7 @@ func (r *room) join(h *handle, q *kit.Request, from *kept) (*participant, *schem
 	return p, nil
 }
 
-// writePlace writes what event handlers hear besides. room.mu is held.
+// writePlace writes more fields for event handlers. room.mu is held.
 func (p *participant) writePlace(w *json.Writer) {
 	if p.room.spatial {
 		w.Int("spatial_position", int64(p.position))
@@ -256,7 +256,7 @@ func (p *participant) choose(q *kit.Request) *schema.Error {
 	return nil
 }
 
-// check looks at the values of what join and configure share. room.mu is held.
+// check checks the values that join and configure share. room.mu is held.
 func (p *participant) check(body kit.Args) *schema.Error {
 	if name, ok := body.Text("group"); ok && len(p.room.groups) > 0 && p.room.group(name) == 0 {
 		return errorf(errNoSuchGroup, "No such group (%s)", name)
@@ -270,7 +270,7 @@ func (p *participant) check(body kit.Args) *schema.Error {
 	return nil
 }
 
-// take takes over what join and configure share. bitrate is what holds in place of one
+// take applies the settings that join and configure share. bitrate is what holds in place of one
 // that makes no sense. room.mu is held, or nobody knows of p.
 func (p *participant) take(body kit.Args, bitrate int) {
 	if name, ok := body.Text("display"); ok {

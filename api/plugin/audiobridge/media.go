@@ -18,7 +18,7 @@ type media struct {
 	medium recording.Medium // but for where it comes from and goes to
 	call   *plain           // plain RTP in place of a connection, nil = none
 
-	// What follows is what a participant makes of it.
+	// The methods below are how a participant uses it.
 	stream sfu.Origin     // the mix for plain RTP
 	sender *sfu.Forwarder // of that
 }
@@ -28,7 +28,7 @@ func (m *media) same(o *media) bool {
 	return m.on == o.on && m.track == o.track && m.in == o.in && m.call == o.call
 }
 
-// cut ends what was made.
+// cut ends everything that was made.
 func (m *media) cut() {
 	if m.sender != nil {
 		m.sender.Close()
@@ -36,7 +36,7 @@ func (m *media) cut() {
 	m.sender, m.stream = nil, nil
 }
 
-// agreed is what was agreed on.
+// agreed is the outcome of the negotiation.
 func (h *handle) agreed() media {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -104,7 +104,7 @@ func (p *participant) origin() sfu.Origin {
 	return nil
 }
 
-// closeMedia gives back what was agreed on, as the connection is gone.
+// closeMedia releases the agreed media, as the connection is gone.
 func (h *handle) closeMedia() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -119,7 +119,7 @@ func (h *handle) closePlain() {
 	}
 }
 
-// query writes what is particular to plain RTP.
+// query writes the fields specific to plain RTP.
 func (m *media) query(w *json.Writer) {
 	c := m.call
 	if c == nil {

@@ -136,7 +136,7 @@ func (h *handle) suspend(q *kit.Request, w *json.Writer) (kit.Response, *schema.
 	})
 }
 
-// resume takes somebody in again, and tells him what he has missed.
+// resume lets a participant in again, and sends it the events it has missed.
 func (h *handle) resume(q *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	return kit.Response{}, h.withOwn(q.Body, func(r *room, user *participant) *schema.Error {
 		r.success(w, false)
@@ -162,7 +162,7 @@ func (h *handle) resume(q *kit.Request, w *json.Writer) (kit.Response, *schema.E
 	})
 }
 
-// listParticipants tells who is in a room.
+// listParticipants lists who is in a room.
 func (p *Plugin) listParticipants(q *kit.Request, w *json.Writer) *schema.Error {
 	return p.rooms.With(q.Body, func(r *room) *schema.Error {
 		r.begin(w, "participants")
@@ -171,7 +171,7 @@ func (p *Plugin) listParticipants(q *kit.Request, w *json.Writer) *schema.Error 
 	})
 }
 
-// denoising is what needs RNNoise, which there is not.
+// denoising are the fields that need RNNoise, which is not supported.
 func denoising(q *kit.Request, _ *json.Writer) *schema.Error {
 	return errorf(errInvalidRequest, "RNNoise unavailable, unsupported request '%s'", q.Body.Str("request"))
 }

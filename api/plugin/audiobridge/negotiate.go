@@ -12,13 +12,13 @@ import (
 	"bifrons/sfu"
 )
 
-// negotiation is what is known of the descriptions of a connection. The zero value is none.
+// negotiation is the state of the descriptions of a connection. The zero value is none.
 type negotiation struct {
 	offering    bool   // the plugin makes the offers
 	id, version uint64 // of the plugin's descriptions
 }
 
-// codecNames are those of the codecs, by what they are here.
+// codecNames are the names of the codecs.
 var codecNames = map[sfu.AudioCodec]string{sfu.MixOpus: sdp.Opus, sfu.MixPCMU: sdp.PCMU, sfu.MixPCMA: sdp.PCMA}
 
 // parseCodec is the codec with a name.
@@ -150,7 +150,7 @@ func (h *handle) take(p *participant, d *sdp.Description) {
 	h.media = m
 }
 
-// agree takes over what a section settles in which codecs are agreed on.
+// agree applies the outcome of a section in which codecs are agreed on.
 func (m *media) agree(i int, s *sdp.Section) {
 	_, found := s.FindCodec(codecNames[m.codec], "")
 	m.on = found && !s.Rejected()
@@ -163,7 +163,7 @@ const opusPT = 100 // in offers, and of plain RTP
 
 func (r *room) title() string { return "AudioBridge " + r.id }
 
-// extensions are the header extensions of connections. What decides is fixed.
+// extensions are the header extensions of connections. The inputs never change.
 func (r *room) extensions() []string {
 	if !r.levelExt {
 		return []string{sdp.URIMID}
@@ -171,7 +171,7 @@ func (r *room) extensions() []string {
 	return []string{sdp.URIMID, sdp.URIAudioLevel}
 }
 
-// fmtp is how Opus is to be sent (RFC 7587, 6.1). What decides is fixed.
+// fmtp is how Opus is to be sent (RFC 7587, 6.1). The inputs never change.
 func (r *room) fmtp(fec bool) string {
 	bit := func(on bool) int {
 		if on {

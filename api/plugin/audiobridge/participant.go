@@ -41,13 +41,13 @@ type participant struct {
 	up      bool
 	talking bool
 
-	greeted bool     // it was told that it is in the room
+	greeted bool     // it knows that it is in the room
 	early   [][]byte // events that wait for that
 
 	recordings recording.Wanted
 }
 
-// settings are what the conference knows of it.
+// settings are its settings in the conference.
 func (p *participant) settings() sfu.PartySettings {
 	return sfu.PartySettings{
 		Muted: p.muted, Suspended: p.suspended, Exempt: p.admin, Volume: p.volume, Position: p.position,
@@ -55,7 +55,7 @@ func (p *participant) settings() sfu.PartySettings {
 	}
 }
 
-// follow tells the conference and the recording what was changed. room.mu is held.
+// follow applies changes to the conference and the recording. room.mu is held.
 func (p *participant) follow() {
 	p.party.Set(p.settings())
 	p.recordings.SetMuted(0, p.muted || p.suspended)
@@ -83,7 +83,7 @@ func (p *participant) end() {
 	p.recordings.StopAll(nil)
 }
 
-// talks tells who begins to talk, or ends.
+// talks announces who begins or stops talking.
 func (p *participant) talks(talking bool, _ float64) {
 	r := p.room
 	r.mu.Lock()
@@ -103,7 +103,7 @@ func (p *participant) talks(talking bool, _ float64) {
 	}
 }
 
-// write writes the participant as others know it. full tells of who talks, too. room.mu is
+// write writes the participant as others know it. full includes who talks. room.mu is
 // held.
 func (p *participant) write(w *json.Writer, full bool) {
 	r := p.room
@@ -178,7 +178,7 @@ func (p *participant) changed(except *participant) {
 	p.room.tell(p.room.event("event", p.writeAlone), except)
 }
 
-// notify tells event handlers something about it. room.mu is held.
+// notify informs event handlers about it. room.mu is held.
 func (p *participant) notify(event string, fields func(w *json.Writer)) {
 	r := p.room
 	r.plugin.Events.Notify(p.h.Host, func(w *json.Writer) {
@@ -191,7 +191,7 @@ func (p *participant) notify(event string, fields func(w *json.Writer)) {
 
 func nothing(*json.Writer) {}
 
-// sendAway closes its connection; the rest comes of that. What has no connection leaves at
+// sendAway closes its connection, and the rest follows. One without a connection leaves at
 // once if it is to be forced, or has media of another kind. room.mu is held.
 func (p *participant) sendAway(force bool) {
 	if force || p.h.hasPlain() {

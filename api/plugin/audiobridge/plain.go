@@ -26,7 +26,7 @@ type plain struct {
 	fec    bool
 	codec  sfu.AudioCodec
 	remote forward.Destination // Host is nil while it is not known
-	ssrc   uint32              // of what is sent
+	ssrc   uint32              // of the packets sent
 }
 
 var plainFields = schema.NotNull(
@@ -35,7 +35,7 @@ var plainFields = schema.NotNull(
 	schema.Typed(schema.Bool, "fec"),
 )
 
-// openPlain makes what the field rtp of a join asks for; nil if there is no port to be had.
+// openPlain opens the plain RTP of the field rtp of a join; nil if no port is free.
 // It looks names up and opens a port.
 func (h *handle) openPlain(body kit.Args) (*plain, *schema.Error) {
 	rtp := body.Under("rtp")
@@ -139,7 +139,7 @@ func (c *plain) write(w *json.Writer) {
 	w.End()
 }
 
-// media is what the client has of it.
+// media describes it for the client.
 func (c *plain) media() media {
 	m := media{on: true, codec: c.codec, in: sfu.InputFormat{Level: c.level}, fec: c.fec, call: c}
 	m.medium = recording.Medium{Kind: sdp.Audio, Codec: codecNames[c.codec]}

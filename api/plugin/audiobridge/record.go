@@ -9,7 +9,7 @@ import (
 	"bifrons/api/schema"
 )
 
-// startRecording begins to record what is to be recorded and is not yet. room.mu is held.
+// startRecording starts the recordings that are wanted and not yet running. room.mu is held.
 func (p *participant) startRecording() {
 	r, from := p.room, p.origin()
 	if from == nil || !p.up || !p.recordings.On && !r.mjrs {

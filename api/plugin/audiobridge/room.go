@@ -14,8 +14,8 @@ import (
 // maxParticipants is how many may be in a room.
 const maxParticipants = 5000
 
-// room is a room. mu guards everything that is not fixed. Nothing is waited for under it:
-// what has to do with the engine is commands.
+// room is a room. mu guards every field that changes. Nothing waits under it:
+// the engine only gets commands.
 type room struct {
 	plugin *Plugin // fixed
 	id     string  // fixed
@@ -35,7 +35,7 @@ type room struct {
 
 // Everything below needs mu, unless it says otherwise.
 
-// describe writes into the room's entry of the list what no setting is.
+// describe writes the fields of the room's list entry that are not settings.
 func (r *room) describe(w *json.Writer) {
 	w.Bool("muted", r.muted)
 	w.Int("num_participants", int64(len(r.members)))
@@ -162,7 +162,7 @@ func (r *room) event(kind string, fields func(w *json.Writer)) []byte {
 	})
 }
 
-// begin begins an answer or event: what it is, and of which room.
+// begin begins an answer or event with its kind and room.
 func (r *room) begin(w *json.Writer, kind string) {
 	w.Str("audiobridge", kind)
 	r.plugin.ids.Write(w, "room", r.id)

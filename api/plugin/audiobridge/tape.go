@@ -11,7 +11,7 @@ import (
 	"bifrons/sfu"
 )
 
-// tape is the recording of the mix of a room. The room's mu guards what is no atomic.
+// tape is the recording of the mix of a room. The room's mu guards everything but the atomics.
 type tape struct {
 	file   *sfu.Recording // nil while it is not recorded, or the file is being made
 	turn   int            // changes with each begin and end
@@ -19,7 +19,7 @@ type tape struct {
 	people atomic.Bool    // somebody is in the room: without, nothing is recorded
 }
 
-// plan takes the place of a recording: where it goes, and what is to be done, without the
+// plan reserves a recording: its file, and the work to do without the
 // lock. mu is held.
 func (r *room) plan() (open func() error) {
 	t := &r.tape

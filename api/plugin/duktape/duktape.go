@@ -12,7 +12,7 @@ import (
 	"bifrons/api/module"
 )
 
-// Package is what clients attach to, unless the script says otherwise.
+// Package is the name that clients attach to, unless the script says otherwise.
 const Package = "janus.plugin.duktape"
 
 // version is the release of Duktape whose functions scripts find, as it counts them.
@@ -34,7 +34,7 @@ func New(folder string) *script.Plugin {
 	})
 }
 
-// compile says what is wrong with the text of a script.
+// compile checks the text of a script.
 func compile(path string) error {
 	_, err := load(path)
 	return err
@@ -49,10 +49,10 @@ func load(path string) (*goja.Program, error) {
 	return goja.Compile(path, string(text), false)
 }
 
-// failed is what clients are told of errors of a script.
+// failed is the text that clients get for errors of a script.
 const failed = "Duktape error"
 
-// outcome is what a script has answered to a message: a text, or a number.
+// outcome is a script's answer to a message: a text, or a number.
 func outcome(returned []script.Value, err error) script.Outcome {
 	o := script.Outcome{Failure: failed}
 	if err != nil || len(returned) == 0 {

@@ -1,4 +1,4 @@
-// Package echotest is the plugin that sends clients back what they send.
+// Package echotest is the plugin that sends clients their own media back.
 package echotest
 
 import (
@@ -15,7 +15,7 @@ import (
 	"bifrons/sfu/media"
 )
 
-// Package is what clients attach to.
+// Package is the name that clients attach to.
 const Package = "janus.plugin.echotest"
 
 // prefix is put before text that is echoed on a data channel.
@@ -68,7 +68,7 @@ type handle struct {
 	recordings recording.Set // by sdp.Kind
 }
 
-// settings are what a client can set, and what lasts until hangup.
+// settings are what a client can set, and state that lasts until hangup.
 type settings struct {
 	sending mline.Sending
 	layers  mline.Layers
@@ -78,18 +78,18 @@ type settings struct {
 
 	codecs        mline.Codecs
 	layered       mline.Layering
-	total         media.Layer // what the client sends
+	total         media.Layer // of the video that the client sends
 	remoteBitrate uint64
 	e2ee          bool
 
-	recording string // what the names of recordings begin with, "" = nothing is to be recorded
+	recording string // prefix of the names of recordings, "" = nothing is to be recorded
 	format    string // of recordings, as requests have it
 }
 
 // section is one m-line of the client's.
 type section struct {
 	kind    sdp.Kind
-	medium  *recording.Medium // what comes from the client, nil = nothing that can be recorded
+	medium  *recording.Medium // media from the client, nil = none that can be recorded
 	active  bool              // media flows in both directions
 	layered mline.Layering
 	out     mline.Output
@@ -139,7 +139,7 @@ func (h *handle) Detach() {
 	h.Detached()
 }
 
-// Event follows what the media engine tells.
+// Event handles the events of the media engine.
 func (h *handle) Event(e sfu.Event) {
 	switch e.Kind {
 	case sfu.EventBitrate:
@@ -212,7 +212,7 @@ func (h *handle) push(fields func(w *json.Writer)) {
 	h.Host.Push("", w.Bytes(), nil)
 }
 
-// notify tells the event handlers how the echo is set.
+// notify informs the event handlers of the settings of the echo.
 func (h *handle) notify() {
 	if !h.plugin.Events.Wanted() {
 		return

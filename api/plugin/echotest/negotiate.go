@@ -16,13 +16,13 @@ var extensions = []string{
 	sdp.URITransportCC, sdp.URIDependencyDescriptor, sdp.URIAbsSendTime, sdp.URIAbsCaptureTime, sdp.URIVideoLayers,
 }
 
-// audioCodecs are those that can be asked for.
+// audioCodecs are the codecs that can be asked for.
 var audioCodecs = append([]string{sdp.RED}, sdp.DefaultAudioCodecs...)
 
 var opusParams = []string{"useinbandfec=1", "usedtx=1", "stereo=1"}
 
-// answer makes the answer to the offer of a request, and remembers what was
-// agreed on.
+// answer makes the answer to the offer of a request, and remembers the
+// outcome.
 func (h *handle) answer(r *kit.Request) *plugin.JSEP {
 	audioCodec := r.Body.Str("audiocodec")
 	videoCodec := r.Body.Str("videocodec")
@@ -62,7 +62,7 @@ func preferred(s *sdp.Section, codec string, known []string) []string {
 	return []string{codec}
 }
 
-// agree takes over what an answer settles.
+// agree applies the outcome of an answer.
 func (h *handle) agree(d *sdp.Description, offer *plugin.JSEP) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

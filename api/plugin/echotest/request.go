@@ -50,7 +50,7 @@ func (h *handle) run(r *kit.Request, w *json.Writer) (kit.Response, *schema.Erro
 	now := before
 	now.set(r.Body, change)
 	h.become(now)
-	if r.JSEP == nil { // with the new settings, as they tell what is held
+	if r.JSEP == nil { // with the new settings, as they decide what is held
 		if err := h.record(r.Body, h.Host.Peer()); err != nil {
 			h.become(before)
 			return kit.Fail(errInvalidElement, "Recording failed (%v)", err)
@@ -83,7 +83,7 @@ func (h *handle) become(s settings) {
 	h.settings = s
 }
 
-// check looks at what the table's types do not tell.
+// check checks what the types of the table do not express.
 func check(r *kit.Request) *schema.Error {
 	if err := mline.Check(r.Body, errInvalidElement); err != nil {
 		return err
@@ -102,7 +102,7 @@ func check(r *kit.Request) *schema.Error {
 	return &schema.Error{Code: errInvalidElement, Text: "Message error: no supported attributes found"}
 }
 
-// set takes over what a request says.
+// set applies the settings of a request.
 func (s *settings) set(body kit.Args, change mline.Change) {
 	s.sending.Set(body)
 	s.layers.Set(change)

@@ -27,10 +27,10 @@ type interpreter struct {
 // random numbers as keys.
 const maxElements = 1 << 18
 
-// bound sets what the engine has for all interpreters.
+// bound sets the limits that the engine has for all interpreters.
 var bound = sync.OnceFunc(func() { engine.MaxArrayIndex = maxElements })
 
-// What a thread of a script has at most. The engine bounds nothing else.
+// Limits of a thread of a script. The engine bounds nothing else.
 const (
 	maxFrames   = 4 << 10 // calls within each other
 	maxRegistry = 1 << 20 // values on its stack
@@ -122,7 +122,7 @@ func (in *interpreter) Resume() { in.stop.resume() }
 // Memory is all that can be reached.
 func (in *interpreter) Memory() []any { return []any{in.state.G, in.state.Env} }
 
-// Close has nothing to do: what is open is closed by the garbage collector.
+// Close has nothing to do: the garbage collector closes open files.
 func (in *interpreter) Close() {}
 
 // stop is the context of all threads, whose end is taken back when the next call begins. The

@@ -29,7 +29,7 @@ func (in *interpreter) encode(L *engine.LState) int {
 // decode is json.decode.
 func (in *interpreter) decode(L *engine.LState) int {
 	text := L.CheckString(1)
-	// What is parsed has to be an object or array, which scripts need not know.
+	// The text has to be an object or array, which scripts need not know.
 	doc, err := json.Parse([]byte("[" + text + "]"))
 	if err != nil {
 		L.RaiseError("no JSON: %s", err.Error())

@@ -16,7 +16,7 @@ import (
 // maxRepeated is how long a string may get by string.rep, which nothing interrupts.
 const maxRepeated = 16 << 20
 
-// compat has what scripts for Lua 5.3 expect of the standard libraries.
+// compat has the functions of the standard libraries that scripts for Lua 5.3 expect.
 //
 //go:embed lib/compat.lua
 var compat string

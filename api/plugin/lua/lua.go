@@ -14,7 +14,7 @@ import (
 	"bifrons/api/module"
 )
 
-// Package is what clients attach to, unless the script says otherwise.
+// Package is the name that clients attach to, unless the script says otherwise.
 const Package = "janus.plugin.lua"
 
 // New makes the plugin, with a folder where janus.plugin.lua.jcfg is.
@@ -35,7 +35,7 @@ func New(folder string) *script.Plugin {
 	})
 }
 
-// compile says what is wrong with the text of a script.
+// compile checks the text of a script.
 func compile(path string) error {
 	_, err := load(path)
 	return err
@@ -55,10 +55,10 @@ func load(path string) (*engine.FunctionProto, error) {
 	return engine.Compile(chunk, path)
 }
 
-// failed is what clients are told of errors of a script.
+// failed is the text that clients get for errors of a script.
 const failed = "Lua error"
 
-// outcome is what a script has answered to a message: two values, a number and a text.
+// outcome is a script's answer to a message: two values, a number and a text.
 func outcome(returned []script.Value, err error) script.Outcome {
 	wrong := func(text string) script.Outcome { return script.Outcome{Failure: failed, Wrong: errors.New(text)} }
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 // maxDepth is how deep values may be nested that cross the border.
 const maxDepth = 64
 
-// toLua is a value as scripts see it. What is nested too deep is nil.
+// toLua is a value as scripts see it. Values nested too deep are nil.
 func (in *interpreter) toLua(v script.Value, depth int) engine.LValue {
 	if depth > maxDepth {
 		return engine.LNil

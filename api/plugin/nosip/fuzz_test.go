@@ -9,8 +9,8 @@ import (
 	"bifrons/api/plugin/plugintest"
 )
 
-// FuzzRequests has two clients send requests, with or without descriptions. {0} and {1} stand for the descriptions that the plugin has
-// made for them last.
+// FuzzRequests has two clients send requests, with or without descriptions. {0} and {1} stand for the descriptions
+// that the plugin has made for them last.
 func FuzzRequests(f *testing.F) {
 	const process = `{"request":"process","type":"%s","sdp":"%s"}`
 	f.Add("0o {\"request\":\"generate\"}\n1n " + fmt.Sprintf(process, "offer", "{0}") + "\n1a {\"request\":\"generate\"}\n0n " + fmt.Sprintf(process, "answer", "{1}") +
@@ -43,7 +43,7 @@ func FuzzRequests(f *testing.F) {
 	})
 }
 
-// harmful tells whether a request has a file made somewhere, or asks for names of hosts.
+// harmful reports whether a request has a file made somewhere, or asks for names of hosts.
 func harmful(body string) bool {
 	var fields map[string]any
 	if json.Unmarshal([]byte(body), &fields) != nil || fields["filename"] != nil {

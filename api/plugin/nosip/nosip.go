@@ -13,7 +13,7 @@ import (
 	"bifrons/api/schema"
 )
 
-// Package is what clients attach to.
+// Package is the name that clients attach to.
 const Package = "janus.plugin.nosip"
 
 // Plugin is the NoSIP plugin.

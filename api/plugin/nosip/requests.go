@@ -145,14 +145,14 @@ func (h *handle) process(r *kit.Request, w *json.Writer) (resp kit.Response, err
 	return resp, nil
 }
 
-// log tells the log what the application says of a request.
+// log logs the description that an application gave with a request.
 func (h *handle) log(request string, body kit.Args) {
 	if info := body.Str("info"); info != "" {
 		h.plugin.Gateway.Logger().Debug("NoSIP", "session", h.Host.SessionID(), "handle", h.Host.HandleID(), "request", request, "info", info)
 	}
 }
 
-// notify tells event handlers of a description.
+// notify informs event handlers of a description.
 func (h *handle) notify(event string, t sdp.Type, text string) {
 	h.plugin.Events.Notify(h.Host, func(w *json.Writer) {
 		w.Str("event", event)
@@ -206,7 +206,7 @@ func (h *handle) stopForward(r *kit.Request, w *json.Writer) (kit.Response, *sch
 	return kit.Response{}, h.plugin.forwards().Stop(h.leg, r.Body, errNoSuchStream, w)
 }
 
-// listForwarders says what is sent on.
+// listForwarders lists the forwarders.
 func (h *handle) listForwarders(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	h.plugin.forwards().List(h.leg, w)
 	return kit.Response{}, nil

@@ -18,7 +18,7 @@ import (
 // Transaction is that of all messages but those of Message.
 const Transaction = "t"
 
-// Client is a client with one handle, and the plugin's Host of that. What the core
+// Client is a client with one handle, and the plugin's Host of that. Work that the core
 // would run on the handle's executor runs on one here, too.
 //
 // There are two kinds. Attach makes a described client, which exchanges typed
@@ -50,7 +50,7 @@ type Client struct {
 	gone       bool
 }
 
-// Options tell clients apart. The zero value will do.
+// Options distinguish clients. The zero value will do.
 type Options struct {
 	Session  uint64 // 0 = one of its own
 	OpaqueID string
@@ -64,7 +64,7 @@ type Options struct {
 	// until Hangup.
 	Slow bool
 
-	// Host makes what the plugin gets as its Host of the Client; nil = the Client.
+	// Host makes the plugin's Host of the Client; nil = the Client itself.
 	Host func(x *Client) plugin.Host
 }
 
@@ -118,7 +118,7 @@ func (c *Core) attach(o Options, connects bool) (*Client, error) {
 	return x, nil
 }
 
-// Message gives the plugin a message, and does on the executor what it asks for. It
+// Message gives the plugin a message, and runs its work on the executor. It
 // does not wait for that.
 func (x *Client) Message(transaction, body string, j *plugin.JSEP) plugin.Result {
 	x.core.t.Helper()
@@ -278,7 +278,7 @@ func (x *Client) establish() {
 	plugin.Started(x.Handle)
 }
 
-// Pass tells the plugin what happens to the connection.
+// Pass gives the plugin the events of the connection.
 func (x *Client) Pass(e sfu.Event) {
 	x.exec.Must(func() { plugin.Happened(x.Handle, e) })
 	x.Settle()
@@ -307,7 +307,7 @@ func (x *Client) Detach() {
 	x.Settle()
 }
 
-// Query is what the plugin tells the Admin API about the handle.
+// Query is the plugin's answer to the Admin API about the handle.
 func (x *Client) Query() string {
 	w := json.NewWriter(nil)
 	w.Object("")

@@ -73,7 +73,7 @@ func (x *Client) endEndpoint() bool {
 	return x.endpoint != nil && x.endpoint.End("Detach", func(*signalling.Connection) {}) != nil
 }
 
-// connection passes on what happens to the peer connection, as the core does.
+// connection passes on the events of the peer connection, as the core does.
 type connection struct{ x *Client }
 
 func (c connection) Up() { c.x.establish() }

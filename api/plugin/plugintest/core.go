@@ -38,7 +38,7 @@ type Config struct {
 	// RecordingSuffix is put behind the names of recordings that are not whole.
 	RecordingSuffix string
 
-	// Log takes what is logged, instead of Core.Log.
+	// Log takes the log, instead of Core.Log.
 	Log slog.Handler
 
 	// NoNotices says that nobody wants events for event handlers.
@@ -141,7 +141,7 @@ func (c *Core) Settle() {
 	}
 }
 
-// Log is what has been logged.
+// Log is the log so far.
 func (c *Core) Log() string {
 	c.book.mu.Lock()
 	defer c.book.mu.Unlock()
@@ -283,7 +283,7 @@ func (l *logbook) Write(b []byte) (int, error) {
 	return l.b.Write(b)
 }
 
-// alarm is a log that fails the test: what an executor logs is a panic.
+// alarm is a log that fails the test: an executor logs nothing but panics.
 type alarm struct {
 	slog.Handler
 	t testing.TB

@@ -11,14 +11,14 @@ import (
 	"bifrons/sdp"
 )
 
-// Event is what a client is sent.
+// Event is an event that a client got.
 type Event struct {
 	// Kind is "" for an event of the plugin, and for those of the core "webrtcup",
 	// "media", "slowlink", "hangup" (Data is the reason), "detached".
 	Kind string
 
 	Transaction string // of the request that it answers, "" if none
-	Topic       string // of news that Host.Tell was given
+	Topic       string // of news from Host.Tell
 	Data        string // compact JSON
 
 	JSEP *plugin.JSEP // as the plugin pushed it, nil if none

@@ -69,10 +69,10 @@ func (x *Client) push(e Event, data []byte) {
 	x.tell(e)
 }
 
-// most bounds what is remembered, for fuzz tests.
+// most bounds the events that are kept, for fuzz tests.
 const most = 1000
 
-// checkPushed checks that what was pushed has not changed. x.mu is held.
+// checkPushed checks that pushed events have not changed. x.mu is held.
 func (x *Client) checkPushed() {
 	for _, data := range x.pushed {
 		if !bytes.Equal(data[0], data[1]) {

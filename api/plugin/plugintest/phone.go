@@ -60,7 +60,7 @@ func (h *Texts) Quiet(t testing.TB, text string) {
 	})
 }
 
-// Phone is a client with a WebRTC peer by pion whose packets say from whom they are, and what of: "anna audio".
+// Phone is a client with a WebRTC peer by pion whose packets name their sender and medium: "anna audio".
 type Phone struct {
 	*Client
 	Texts

@@ -23,13 +23,13 @@ func NewTrap() Trap {
 	return Trap{slog.DiscardHandler, make(chan struct{}), make(chan struct{}), new(sync.Once)}
 }
 
-// Enabled, WithAttrs and Handle are what a log has.
+// Enabled, WithAttrs and Handle make it a log.
 func (x Trap) Enabled(context.Context, slog.Level) bool { return true }
 
 // WithAttrs ignores them.
 func (x Trap) WithAttrs([]slog.Attr) slog.Handler { return x }
 
-// Handle waits where the shard tells of a panic.
+// Handle waits where the shard logs a panic.
 func (x Trap) Handle(_ context.Context, r slog.Record) error {
 	if strings.HasPrefix(r.Message, "panic in the engine") {
 		x.once.Do(func() {

@@ -134,7 +134,7 @@ func FuzzRequests(f *testing.F) {
 	})
 }
 
-// isObject tells whether a text can be the body of a message.
+// isObject reports whether a text can be the body of a message.
 func isObject(text string) bool {
 	d, err := json.Parse([]byte(text))
 	if err != nil {

@@ -24,7 +24,7 @@ type handle struct {
 	job      *job
 }
 
-// job is what a handle records or plays, from the request until the peer connection
+// job is the recording or playing of a handle, from the request until the peer connection
 // has ended.
 type job struct {
 	h       *handle
@@ -33,7 +33,7 @@ type job struct {
 	e2ee    bool
 	kinds   []sdp.Kind // of the sections
 
-	set   kitrec.Set // of what it records
+	set   kitrec.Set // its recordings
 	media []kitrec.Medium
 	chat  int // key of the data in set, -1 = none
 	owner kitrec.Owner
@@ -71,7 +71,7 @@ func (h *handle) TakesOffer() bool {
 	return h.job == nil || h.job.records
 }
 
-// Up limits what is recorded, or begins to play.
+// Up limits the recorded bitrate, or begins to play.
 func (h *handle) Up() {
 	h.plugin.mu.Lock()
 	h.up = true
@@ -80,7 +80,7 @@ func (h *handle) Up() {
 	h.proceed()
 }
 
-// limit tells the peer connection what was configured, with the lock held.
+// limit passes the configured limits to the peer connection, with the lock held.
 func (h *handle) limit() {
 	peer := h.Host.Peer()
 	if h.job == nil || !h.job.records || peer == nil {
@@ -100,7 +100,7 @@ func (h *handle) Data(_, _ string, binary bool, payload []byte) {
 	}
 }
 
-// Event tells the client of losses. Which way that is, is as the client sees it.
+// Event tells the client of losses. Their direction is as the client sees it.
 func (h *handle) Event(e sfu.Event) {
 	if e.Kind != sfu.EventSlowLink {
 		return
@@ -121,14 +121,14 @@ func (h *handle) Event(e sfu.Event) {
 	})
 }
 
-// Hangup ends what was recorded or played: the peer connection is gone.
+// Hangup ends recording or playing: the peer connection is gone.
 func (h *handle) Hangup(string) {
 	h.PeerChanged()
 	s := h.end()
 	h.push(func(w *json.Writer) { s.writeStatus(w, "done") })
 }
 
-// end makes a handle one that does nothing, and returns what it did, nil if nothing.
+// end takes the handle's job away and returns it, nil if there is none.
 func (h *handle) end() *job {
 	h.plugin.mu.Lock()
 	s := h.job
@@ -164,7 +164,7 @@ func (s *job) writeStatus(w *json.Writer, status string) {
 	}
 }
 
-// notify tells event handlers what a job does.
+// notify informs event handlers of the state of a job.
 func (h *handle) notify(s *job, event string) {
 	h.plugin.Events.Notify(h.Host, func(w *json.Writer) {
 		w.Str("event", event)
@@ -172,7 +172,7 @@ func (h *handle) notify(s *job, event string) {
 	})
 }
 
-// notifyMedia tells them of a new job.
+// notifyMedia informs them of a new job.
 func (h *handle) notifyMedia(s *job, event string, media [numMedia]bool) {
 	h.plugin.Events.Notify(h.Host, func(w *json.Writer) {
 		w.Str("event", event)
@@ -207,7 +207,7 @@ func (h *handle) Query(w *json.Writer) {
 	h.WriteState(w)
 }
 
-// Seat is what the client records or plays.
+// Seat is the recording that the client makes or plays.
 func (h *handle) Seat() plugin.Seat {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()

@@ -90,7 +90,7 @@ func (p *Plugin) readNFO(name string) (n info, err error) {
 	return parseNFO(b)
 }
 
-// look reads what a file of a recording says of its codec.
+// look reads the codec from a file of a recording.
 func (p *Plugin) look(r *recording, medium int) {
 	if r.files[medium] == "" {
 		return

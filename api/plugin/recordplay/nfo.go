@@ -16,10 +16,10 @@ const (
 	numMedia
 )
 
-// mediaNames are what .nfo files, requests and file names call them.
+// mediaNames are the names of media in .nfo files, requests and file names.
 var mediaNames = [numMedia]string{"audio", "video", "data"}
 
-// info is what a .nfo file says of a recording.
+// info is the content of a .nfo file about a recording.
 type info struct {
 	id      int64 // above 0
 	name    string

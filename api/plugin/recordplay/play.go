@@ -19,7 +19,7 @@ import (
 	"bifrons/sfu/media"
 )
 
-// playback is what a job plays.
+// playback is the playing of a job.
 type playback struct {
 	lines    []line
 	version  uint64 // of the last offer
@@ -28,7 +28,7 @@ type playback struct {
 	player   *sfu.Player
 }
 
-// line is an m-line with what is played on it.
+// line is an m-line with the medium played on it.
 type line struct {
 	medium int
 	header *mjr.Header
@@ -43,7 +43,7 @@ var (
 	types = [numMedia]byte{audio: mjr.Audio, video: mjr.Video, data: mjr.Data}
 )
 
-// Payload types of what we offer.
+// Payload types that we offer.
 const (
 	audioPT     = 111
 	otherOpusPT = 112 // where RED has the former
@@ -98,7 +98,7 @@ func (h *handle) set(s *job) {
 	h.job = s
 }
 
-// offered gives up what could not be offered.
+// offered drops the media that could not be offered.
 func (h *handle) offered(s *job) {
 	if h.Host.Peer() == nil {
 		h.end()
@@ -169,7 +169,7 @@ func newLine(medium int, h *mjr.Header, codec sdp.Codec) line {
 	return l
 }
 
-// offer describes what is played.
+// offer describes the media to play.
 func (s *job) offer() *sdp.Description {
 	o := sdp.OfferOptions{Name: s.title(), Version: s.version}
 	mid := s.freeID()
@@ -215,7 +215,7 @@ func (s *job) freeID() uint8 {
 	}
 }
 
-// accept takes over what the client's answer settles, with the lock held.
+// accept applies the outcome of the client's answer, with the lock held.
 func (s *job) accept(answer *sdp.Description) {
 	s.answered = true
 	for i := range s.lines {
@@ -253,7 +253,7 @@ func (h *handle) proceed() {
 	s.src, s.player = src, h.plugin.Gateway.Engine().Play(src, parts, false, s.ended)
 }
 
-// open makes the source, on a shard, and what is played to it.
+// open makes the source, on a shard, and the player that feeds it.
 func (s *job) open(shard int) (*sfu.Source, []sfu.Part, error) {
 	p := s.h.plugin
 	var tracks []sfu.TrackConfig
@@ -309,7 +309,7 @@ func (l *line) open(folder, file string) (t sfu.TrackConfig, part sfu.Part, err 
 // opened is a recording as the engine knows it.
 func opened[T sfu.MediaReader](t T, err error) (sfu.MediaReader, error) { return t, err }
 
-// track describes what is on a line to the engine.
+// track describes the medium of a line to the engine.
 func (l *line) track() sfu.TrackConfig {
 	t := sfu.TrackConfig{Kind: media.Audio, Encrypted: l.header.Encrypted,
 		Codec: media.Codec{Name: media.ParseCodecName(l.codec.Name), PayloadType: l.codec.PT, ClockRate: uint32(l.codec.Clock)}}
@@ -326,7 +326,7 @@ func (l *line) track() sfu.TrackConfig {
 	return t
 }
 
-// linger is how long a connection outlives what was played on it, so that the client can
+// linger is how long a connection outlives the recording played on it, so that the client can
 // ask again for the last packets, and show what it has buffered.
 const linger = 300 * time.Millisecond
 
@@ -363,7 +363,7 @@ func (s *job) SourceData(_ int, binary bool, payload []byte) {
 	s.h.plugin.SendData(s.h.Host.Peer(), kit.Message{Label: kit.DataLabel, Binary: binary, Payload: payload})
 }
 
-// close ends playing. What of it is still read is closed soon.
+// close ends playing. Files that are still being read are closed soon.
 func (s *job) close() {
 	if s.player != nil {
 		s.player.Stop()

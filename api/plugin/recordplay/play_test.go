@@ -81,7 +81,7 @@ func TestRecordAndPlay(t *testing.T) {
 	waittest.Until(t, "no source to be left", func() bool { return s.plugin.idle() })
 }
 
-// idle tells whether no handle does anything.
+// idle reports whether no handle does anything.
 func (p *Plugin) idle() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -45,7 +45,7 @@ var (
 // maxName is how long the name of a recording may be, in bytes: lists have all of them.
 const maxName = 1 << 10
 
-// record records what the client offers, or answers a further offer of it.
+// record records the media of the client's offer, or answers a further offer.
 func (h *handle) record(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	if r.JSEP == nil || r.JSEP.SDP.Type != sdp.TypeOffer {
 		return kit.Fail(errMissingElement, "Missing SDP offer")
@@ -70,7 +70,7 @@ func (h *handle) record(r *kit.Request, w *json.Writer) (kit.Response, *schema.E
 	return kit.Response{JSEP: answer, After: func() { h.begin(s) }}, nil
 }
 
-// current is what the handle does, nil if nothing.
+// current is the handle's job, nil if none.
 func (h *handle) current() *job {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
@@ -83,7 +83,7 @@ func (s *job) writeRecording(w *json.Writer) {
 	w.Bool("is_private", s.rec.private)
 }
 
-// newRecording reserves what a request asks for, and makes the answer to the offer. It
+// newRecording reserves the recording that a request asks for, and makes the answer to the offer. It
 // waits for the disk.
 func (h *handle) newRecording(r *kit.Request) (*job, *plugin.JSEP, *schema.Error) {
 	p := h.plugin
@@ -154,7 +154,7 @@ func (s *job) there() (there [numMedia]bool) {
 	return there
 }
 
-// base is what the names of a recording's files begin with, from the folder of all; ""
+// base is the prefix of the names of a recording's files, from the folder of all; ""
 // = the usual. Clients may name what is in that folder, folders in it included, which are
 // made.
 func (p *Plugin) base(filename string) (string, *schema.Error) {
@@ -213,7 +213,7 @@ func wanted(codec string, known []string) []string {
 	return known
 }
 
-// agree takes over what an answer settles.
+// agree applies the outcome of an answer.
 func (s *job) agree(answer *sdp.Description, body kit.Args) {
 	for i := range answer.Sections {
 		a := &answer.Sections[i]
@@ -272,7 +272,7 @@ func (s *job) found(m kitrec.Medium) bool {
 	return true
 }
 
-// renegotiate answers a further offer. What is recorded stays the same.
+// renegotiate answers a further offer. The recorded media stay the same.
 func (s *job) renegotiate(r *kit.Request, w *json.Writer) kit.Response {
 	o := answerOptions(r.Body)
 	choose := o.Choose

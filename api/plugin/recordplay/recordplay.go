@@ -1,4 +1,4 @@
-// Package recordplay is the plugin that records what clients send, and plays it to them.
+// Package recordplay is the plugin that records the media of clients, and plays recordings to them.
 package recordplay
 
 import (
@@ -15,7 +15,7 @@ import (
 	"bifrons/api/task"
 )
 
-// Package is what clients attach to.
+// Package is the name that clients attach to.
 const Package = "janus.plugin.recordplay"
 
 // Plugin is the Record&Play plugin.
@@ -27,7 +27,7 @@ type Plugin struct {
 
 	scanning sync.Mutex // held while the folder is read
 
-	// mu guards the recordings and what handles do. Nothing waits under it.
+	// mu guards the recordings and the jobs of handles. Nothing waits under it.
 	mu         sync.Mutex
 	recordings map[int64]*recording
 	used       map[string]int64 // ids by fileKey

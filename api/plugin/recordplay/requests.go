@@ -53,10 +53,10 @@ func newTable() *kit.Table[*handle] {
 
 const (
 	maxList = 4 << 20 // how long a list may be, in bytes
-	listEnd = 64      // for what follows the recordings
+	listEnd = 64      // for the end of the list
 )
 
-// list says what can be played, the newest first; what does not fit is left out. Private
+// list lists the recordings that can be played, the newest first, as many as fit. Private
 // recordings are for those who know the key.
 func (h *handle) list(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	p, all := h.plugin, false
@@ -120,7 +120,7 @@ func (h *handle) update(r *kit.Request, w *json.Writer) (kit.Response, *schema.E
 	return kit.Response{}, nil
 }
 
-// Defaults of what can be configured.
+// Defaults of the settings.
 const (
 	defaultBitrate  = 1 << 20          // bit/s
 	defaultInterval = 15 * time.Second // between key frames
@@ -147,7 +147,7 @@ func (h *handle) configure(r *kit.Request, w *json.Writer) (kit.Response, *schem
 	return kit.Response{}, nil
 }
 
-// start begins to play what was prepared, once the connection is up.
+// start begins to play the prepared recording, once the connection is up.
 func (h *handle) start(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	p := h.plugin
 	p.mu.Lock()
@@ -168,7 +168,7 @@ func (h *handle) start(r *kit.Request, w *json.Writer) (kit.Response, *schema.Er
 	return kit.Response{After: h.proceed}, nil
 }
 
-// pause stops recording for now. What is played goes on.
+// pause stops recording for now. Playing goes on.
 func (h *handle) pause(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	return h.setPaused(true, w)
 }
@@ -205,7 +205,7 @@ func (h *handle) setPaused(paused bool, w *json.Writer) (kit.Response, *schema.E
 	return kit.Response{}, nil
 }
 
-// stop ends what the handle does, by closing its connection.
+// stop ends the handle's job, by closing its connection.
 func (h *handle) stop(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	p := h.plugin
 	p.mu.Lock()

@@ -215,7 +215,7 @@ func TestSubscriptions(t *testing.T) {
 	}
 }
 
-// A text to somebody, with what became of it; and one from there.
+// A text to somebody, with its outcome; and one from there.
 func TestTexts(t *testing.T) {
 	x := newExchange(t)
 	alice, p := x.guest("alice"), x.phone()

@@ -153,7 +153,7 @@ func (h *handle) usable() bool {
 	return s == ua.RegRegistered || s == ua.RegDisabled
 }
 
-// readSRTP reads what a request says on SRTP.
+// readSRTP reads the SRTP parameters of a request.
 func readSRTP(body kit.Args) (gateway.SRTP, *schema.Error) {
 	s, err := codes.ReadSRTP(body)
 	if err == nil {
@@ -162,7 +162,7 @@ func readSRTP(body kit.Args) (gateway.SRTP, *schema.Error) {
 	return s, err
 }
 
-// provisional tells of a response that is not the last one.
+// provisional reports a response that is not the last one.
 func (h *handle) provisional(a ua.Answer) {
 	c := h.call
 	if a.Code == 180 || a.Code == 183 {
@@ -183,7 +183,7 @@ func (h *handle) provisional(a ua.Answer) {
 	})
 }
 
-// accepted tells that the other side has taken our offer, of the call or of something that changes it.
+// accepted reports that the other side has taken our offer, of the call or of something that changes it.
 func (h *handle) accepted(a ua.Answer) {
 	c := h.call
 	switch {
@@ -211,7 +211,7 @@ func (h *handle) accepted(a ua.Answer) {
 	}
 }
 
-// answered tells the client of an answer, with the description if it has not got that. It is false if the call could not
+// answered tells the client of an answer, with the description if the client lacks it. It is false if the call could not
 // go on.
 func (h *handle) answered(event string, a ua.Answer, described bool) bool {
 	c := h.call
@@ -284,7 +284,7 @@ func secrecy(r *gateway.Remote) string {
 	return ""
 }
 
-// invitation writes what clients hear of an INVITE.
+// invitation writes the fields of an INVITE for clients.
 func (h *handle) invitation(v ua.Invite, srtp string) func(w *json.Writer) {
 	return func(w *json.Writer) {
 		w.Str("username", v.From)
@@ -309,7 +309,7 @@ func (h *handle) notifyInvite(event string, v ua.Invite) {
 	})
 }
 
-// missed tells of a call that found us busy.
+// missed reports a call that found us busy.
 func (h *handle) missed(v ua.Invite) {
 	fields := func(w *json.Writer) {
 		w.Str("caller", v.From)

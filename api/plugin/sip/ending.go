@@ -97,7 +97,7 @@ func (h *handle) lost() {
 	h.tell("hangingup", nil)
 }
 
-// ended tells that the call is over.
+// ended reports that the call is over.
 func (h *handle) ended(e ua.End) {
 	fields := func(w *json.Writer) {
 		w.Int("code", int64(e.Code))

@@ -19,7 +19,7 @@ type handle struct {
 	id     string       // fixed; unique_id
 	leg    *gateway.Leg // fixed
 
-	// mu guards what follows for those who look from elsewhere.
+	// mu guards the fields below for readers on other goroutines.
 	mu       sync.Mutex
 	account  *ua.Account // nil = there is none
 	settings ua.AccountConfig
@@ -43,7 +43,7 @@ func (h *handle) TakesAnswerAgain() bool {
 	return h.call != nil && h.call.State() == ua.Progressing
 }
 
-// set changes what others may look at.
+// set changes the fields that others may read.
 func (h *handle) set(change func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -90,7 +90,7 @@ func (h *handle) dismiss() {
 
 func randomID() uint32 { return rand.Uint32() >> 1 }
 
-// writeCommon writes what all events of a handle have besides.
+// writeCommon writes the fields that all events of a handle share.
 func (h *handle) writeCommon(w *json.Writer) {
 	if h.call != nil {
 		w.Str("call_id", h.call.ID())
@@ -119,7 +119,7 @@ func writeEvent(w *json.Writer, event string, fields func(w *json.Writer)) {
 	})
 }
 
-// notify tells event handlers something.
+// notify informs event handlers.
 func (h *handle) notify(event string, fields func(w *json.Writer)) {
 	h.plugin.Events.Notify(h.Host, func(w *json.Writer) {
 		w.Str("event", event)

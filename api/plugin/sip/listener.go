@@ -2,7 +2,7 @@ package sip
 
 import "bifrons/api/plugin/sip/ua"
 
-// listener hears what happens to an account, and has the handle's executor follow it.
+// listener receives the events of an account, and has the handle's executor follow it.
 type listener struct{ h *handle }
 
 // run has something done as long as the account is the handle's.

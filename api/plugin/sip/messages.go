@@ -120,7 +120,7 @@ func (h *handle) unsubscribe(r *kit.Request, w *json.Writer) (kit.Response, *sch
 	return kit.Response{}, nil
 }
 
-// got tells of a text, or of an INFO request.
+// got reports a text or an INFO request.
 func (h *handle) got(event string, x ua.Content) {
 	h.tell(event, func(w *json.Writer) {
 		w.Str("sender", x.From)
@@ -136,7 +136,7 @@ func (h *handle) got(event string, x ua.Content) {
 	})
 }
 
-// delivered says what became of a text.
+// delivered reports the outcome of a text.
 func (h *handle) delivered(x ua.Result) {
 	transaction := ""
 	if h.call != nil {
@@ -148,7 +148,7 @@ func (h *handle) delivered(x ua.Result) {
 	})
 }
 
-// notified tells of news.
+// notified reports news.
 func (h *handle) notified(x ua.Notification) {
 	h.of("", x.CallID, "notify", func(w *json.Writer) {
 		w.Str("notify", x.Event)
@@ -159,7 +159,7 @@ func (h *handle) notified(x ua.Notification) {
 	})
 }
 
-// subscribed says what became of a subscription.
+// subscribed reports the outcome of a subscription.
 func (h *handle) subscribed(x ua.Subscribed) {
 	event := "subscribe_failed"
 	if x.OK {
@@ -183,7 +183,7 @@ func (h *handle) of(transaction, callID, event string, fields func(w *json.Write
 	}), nil)
 }
 
-// trace tells event handlers of a message.
+// trace informs event handlers of a message.
 func (h *handle) trace(out bool, message string) {
 	event := "sip-in"
 	if out {

@@ -13,7 +13,7 @@ import (
 	"bifrons/sdp"
 )
 
-// update offers something else to the other side, or answers what that has offered.
+// update makes a new offer to the other side, or answers its offer.
 func (h *handle) update(r *kit.Request, w *json.Writer) (resp kit.Response, err *schema.Error) {
 	c := h.call
 	switch {
@@ -51,7 +51,7 @@ func (h *handle) update(r *kit.Request, w *json.Writer) (resp kit.Response, err 
 	return resp, nil
 }
 
-// offerUpdate offers what the client has offered.
+// offerUpdate sends the client's offer.
 func (h *handle) offerUpdate(d *sdp.Description) *schema.Error {
 	c := h.call
 	text, err := h.leg.Offer(d, c.srtp)
@@ -71,7 +71,7 @@ func (h *handle) offerUpdate(d *sdp.Description) *schema.Error {
 	return nil
 }
 
-// reinvited takes what the other side has offered, or asks the client.
+// reinvited accepts the other side's offer, or asks the client.
 func (h *handle) reinvited(v ua.Invite) {
 	c := h.call
 	c.offered = v.SDP != ""
@@ -101,14 +101,14 @@ func (h *handle) reinvited(v ua.Invite) {
 	h.notifyInvite("updatingcall", v)
 }
 
-// rejectReinvite refuses what the other side has offered.
+// rejectReinvite refuses the other side's offer.
 func (h *handle) rejectReinvite() {
 	h.leg.Forget()
 	_ = h.call.RejectReinvite(488)
 	h.settled()
 }
 
-// answerReinvite answers a re-INVITE with what was described before. The client hears nothing of it.
+// answerReinvite answers a re-INVITE with the description from before. The client hears nothing of it.
 func (h *handle) answerReinvite() {
 	c := h.call
 	var text string
@@ -214,15 +214,15 @@ func (h *handle) settled() {
 	c.hold = h.leg.Held()
 }
 
-// reinviteCanceled forgets what the client was asked about.
+// reinviteCanceled forgets the re-INVITE that the client was asked about.
 func (h *handle) reinviteCanceled() {
 	h.leg.Forget()
 	h.set(func() { h.call.asked = false })
 	h.settled()
 }
 
-// reinviteDisplaced has our offer wait for that of the other side, which came first. A client that is asked about the latter has
-// to take its own offer back.
+// reinviteDisplaced has our offer wait for that of the other side, which came first. A client that is asked about the
+// latter has to take its own offer back.
 func (h *handle) reinviteDisplaced() {
 	c := h.call
 	h.leg.Forget()
@@ -234,7 +234,7 @@ func (h *handle) reinviteDisplaced() {
 	c.displaced = c.remake
 }
 
-// reinviteFailed goes on with what was agreed on before.
+// reinviteFailed goes on with the agreement from before.
 func (h *handle) reinviteFailed() {
 	h.leg.Forget()
 	h.set(func() { h.call.updating = false })
@@ -294,7 +294,7 @@ func (h *handle) stopForward(r *kit.Request, w *json.Writer) (kit.Response, *sch
 	return kit.Response{}, h.plugin.forwards().Stop(h.leg, r.Body, errNoSuchStream, w)
 }
 
-// listForwarders says what is sent on.
+// listForwarders lists the forwarders.
 func (h *handle) listForwarders(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	h.plugin.forwards().List(h.leg, w)
 	return kit.Response{}, nil
@@ -306,7 +306,7 @@ func (h *handle) reset(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Er
 	return kit.Response{}, nil
 }
 
-// heardDTMF tells of a digit that the other side has sent by RTP. It is called by the engine.
+// heardDTMF reports a digit that the other side has sent by RTP. It is called by the engine.
 func (h *handle) heardDTMF(digit byte, duration uint32) {
 	h.Host.Run(func() {
 		if h.call == nil {

@@ -143,7 +143,7 @@ func checkSecrets(body kit.Args, needed bool) *schema.Error {
 	return nil
 }
 
-// headers reads an object of header fields or parameters; what is no text is left out.
+// headers reads an object of header fields or parameters; values that are not texts are left out.
 func headers(body kit.Args, name string) (list ua.Headers) {
 	body.Get(name).GetObject().Visit(func(key []byte, v *json.Value) {
 		if text, ok := json.String(v); ok {
@@ -153,7 +153,7 @@ func headers(body kit.Args, name string) (list ua.Headers) {
 	return list
 }
 
-// wish notes which header fields the client wants to see, besides those that it wants already. mu is held.
+// wish adds to the header fields that the client wants to see. mu is held.
 func (h *handle) wish(body kit.Args) {
 	if !body.Has("incoming_header_prefixes") {
 		return
@@ -238,7 +238,7 @@ func (h *handle) unregister(_ *kit.Request, w *json.Writer) (kit.Response, *sche
 	return resp, nil
 }
 
-// registered tells that the registrar has accepted the account.
+// registered reports that the registrar has accepted the account.
 func (h *handle) registered(e ua.Registered) {
 	h.tellRegistration("registered", func(w *json.Writer) {
 		w.Str("username", h.account.User())
@@ -252,7 +252,7 @@ func (h *handle) registered(e ua.Registered) {
 	})
 }
 
-// unregistered tells that the registrar has forgotten the account.
+// unregistered reports that the registrar has forgotten the account.
 func (h *handle) unregistered(e ua.Failure) {
 	h.tellRegistration("unregistered", func(w *json.Writer) {
 		w.Str("username", h.account.User())
@@ -261,7 +261,7 @@ func (h *handle) unregistered(e ua.Failure) {
 	h.notify("unregistered", func(w *json.Writer) { w.Str("identity", h.settings.Identity) })
 }
 
-// refused tells that there is no registration. Another one may be tried.
+// refused reports that there is no registration. Another one may be tried.
 func (h *handle) refused(e ua.Failure) {
 	h.push("registration_failed", nil, func(w *json.Writer) {
 		w.Int("code", int64(e.Code))
@@ -274,7 +274,7 @@ func (h *handle) refused(e ua.Failure) {
 	})
 }
 
-// tellRegistration tells the client what became of its registration.
+// tellRegistration informs the client of the outcome of its registration.
 func (h *handle) tellRegistration(event string, fields func(w *json.Writer)) {
 	h.Host.Push("", json.Object(func(w *json.Writer) {
 		w.Str("sip", "event")

@@ -30,7 +30,7 @@ var codes = gateway.Codes{
 	NoMedia: errMissingSDP, IO: errIO, Strict: errTooStrict, State: errWrongState,
 }
 
-// table is what the plugin understands. Where a request's state is looked at first, as clients expect, its function
+// table has the requests of the plugin. Where a request's state is looked at first, as clients expect, its function
 // checks its fields.
 var table = newTable()
 

@@ -24,7 +24,7 @@ import (
 	"bifrons/sfu"
 )
 
-// Package is what clients attach to.
+// Package is the name that clients attach to.
 const Package = "janus.plugin.sip"
 
 // Plugin is the SIP plugin.
@@ -137,8 +137,8 @@ func (p *Plugin) sip() (*ua.Endpoint, *schema.Error) {
 	return e, nil
 }
 
-// readRoots reads cafile.pem in a folder, which may be missing: authorities that are believed besides those of the system.
-// roots is nil without it.
+// readRoots reads cafile.pem in a folder, which may be missing: authorities that are believed besides those of the
+// system. roots is nil without it.
 func readRoots(dir string) (roots *x509.CertPool, err error) {
 	authorities := filepath.Join(dir, "cafile.pem")
 	text, err := os.ReadFile(authorities)

@@ -10,7 +10,7 @@ import (
 	"bifrons/sfu"
 )
 
-// camera is what feeds a mountpoint of the type rtsp.
+// camera feeds a mountpoint of the type rtsp.
 type camera struct {
 	*rtsp.Camera
 	m *mountpoint
@@ -40,7 +40,7 @@ func (c *camera) Hold(bool) {}
 // Stop implements worker.
 func (c *camera) Stop() { c.Close() }
 
-// Found takes over what the server says of its streams.
+// Found applies the server's description of its streams.
 func (c *camera) Found(found []*format.Format) {
 	m := c.m
 	list := slices.Clone(m.streams) // only we change them
@@ -69,7 +69,7 @@ func (c *camera) Lost() { c.tell("rtsp-disconnected") }
 // Back implements rtsp.Handler.
 func (c *camera) Back() { c.tell("rtsp-reconnected") }
 
-// tell tells the event handlers and, if they want, the viewers.
+// tell informs the event handlers and, if they want, the viewers.
 func (c *camera) tell(event string) {
 	m, p := c.m, c.m.plugin
 	p.notify(p.Nobody(), event, m.id)
@@ -84,7 +84,7 @@ func (c *camera) tell(event string) {
 	})
 }
 
-// take takes over what the server says of a stream, where the settings do not say
+// take applies the server's description of a stream, where the settings do not say
 // otherwise.
 func (st *streamSettings) take(from *format.Format) {
 	st.format = *from

@@ -99,7 +99,7 @@ func (p *Plugin) info(_ *handle, r *kit.Request, w *json.Writer) (kit.Response, 
 	return kit.Response{}, nil
 }
 
-// describe writes what info tells, some of it to administrators only. The lock is
+// describe writes the answer of info, some of it for administrators only. The lock is
 // held.
 func (m *mountpoint) describe(w *json.Writer, ages []time.Duration, admin bool) {
 	m.plugin.ids.Write(w, "id", m.id)
@@ -176,7 +176,7 @@ func (st *streamSettings) describe(w *json.Writer, index int, age time.Duration,
 	w.Int("age_ms", age.Milliseconds())
 }
 
-// describeCreated writes what the reply to create tells.
+// describeCreated writes the reply to create.
 func (m *mountpoint) describeCreated(w *json.Writer) {
 	m.plugin.ids.Write(w, "id", m.id)
 	w.Str("type", m.typeName())

@@ -110,7 +110,7 @@ func (p *Plugin) saved(m *mountpoint) bool {
 	return p.File.Save(m.entry, m.category, m.name, "mp-"+m.id, "mountpoint")
 }
 
-// category is what a category of that name has of a mountpoint.
+// category is the part of a mountpoint in a category of that name.
 func (m *mountpoint) category(name string) (*config.Group, error) {
 	m.Lock()
 	defer m.Unlock()

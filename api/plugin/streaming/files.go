@@ -46,7 +46,7 @@ func (m *mountpoint) play(src *sfu.Source, audio clip.Audio, held bool) *sfu.Pla
 	})
 }
 
-// own is what a viewer of the type ondemand has for itself.
+// own is the part of a mountpoint of the type ondemand that each viewer has.
 type own struct {
 	h      *handle
 	file   *clip.File

@@ -20,7 +20,7 @@ type handle struct {
 	viewer
 }
 
-// viewer is what a handle has to do with a mountpoint. It is forgotten with the peer
+// viewer is a handle's use of a mountpoint. It is forgotten with the peer
 // connection.
 type viewer struct {
 	watching *mountpoint // nil if nothing
@@ -37,7 +37,7 @@ type viewer struct {
 	estimation mline.Estimation
 }
 
-// What viewers say on data channels is nobody's business.
+// Messages of viewers on data channels are ignored.
 var _ interface {
 	plugin.Handle
 	plugin.Establisher
@@ -54,7 +54,7 @@ func (h *handle) Message(r *plugin.Request) plugin.Result {
 	return h.plugin.Table.Message(h.Host, h, r)
 }
 
-// Establish starts what the viewer gets. The client hears of that before it
+// Establish starts the media to the viewer. The client hears of that before it
 // hears that the peer connection is up.
 func (h *handle) Establish() {
 	h.plugin.mu.Lock()
@@ -69,12 +69,12 @@ func (h *handle) Establish() {
 	h.notifyStatus("started")
 }
 
-// estimate tells the engine how the line to the viewer is used. The plugin's lock is held.
+// estimate sets how the engine uses the line to the viewer. The plugin's lock is held.
 func (h *handle) estimate() {
 	h.estimation.Tell(h.Host.Peer(), h.watching.settings.estimate, h.watching.maxBitrate)
 }
 
-// Event follows what the media engine tells.
+// Event handles the events of the media engine.
 func (h *handle) Event(e sfu.Event) {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
@@ -107,7 +107,7 @@ func (h *handle) DataReady() {
 	}
 }
 
-// keptMessages is what a viewer gets whose data channels have become writable.
+// keptMessages are the messages for a viewer whose data channels have become writable.
 func (h *handle) keptMessages(peer *sfu.Peer) (kept []kit.Message) {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
@@ -148,7 +148,7 @@ func (h *handle) Detach() {
 	h.Hangup("")
 }
 
-// forget makes a handle one that watches nothing. What it leaves has to be closed,
+// forget ends the watching of a handle. The source that it returns has to be closed,
 // without the lock.
 func (h *handle) forget() *own {
 	h.plugin.mu.Lock()
@@ -180,7 +180,7 @@ func writeStatus(w *json.Writer, status string) {
 	writeResult(w, func(w *json.Writer) { w.Str("status", status) })
 }
 
-// notifyStatus tells the event handlers what a viewer does.
+// notifyStatus informs the event handlers of a viewer's state.
 func (h *handle) notifyStatus(status string) {
 	h.plugin.Events.Notify(h.Host, func(w *json.Writer) {
 		w.Str("status", status)
@@ -219,7 +219,7 @@ func (h *handle) Seat() plugin.Seat {
 	return plugin.Seat{Kind: plugin.AtMountpoint, ID: h.watching.id, Role: "viewer"}
 }
 
-// Title is what people call the mountpoint. Plugin.mu is held.
+// Title is the display title of the mountpoint. Plugin.mu is held.
 func (m *mountpoint) Title() string { return cmp.Or(m.description, m.name) }
 
 // Rooms are the mountpoints.

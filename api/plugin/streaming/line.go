@@ -29,7 +29,7 @@ func (h *handle) add(kind sdp.Kind, mid string, stream int) *line {
 	return l
 }
 
-// stream is what an m-line carries, nil if nothing. The lock is held.
+// stream is the stream of an m-line, nil if none. The lock is held.
 func (h *handle) stream(l *line) *streamSettings {
 	if m := h.watching; m != nil && l.stream >= 0 && l.stream < len(m.streams) && m.streams[l.stream].kind == l.kind {
 		return &m.streams[l.stream]
@@ -56,7 +56,7 @@ func (h *handle) source() *sfu.Source {
 	return h.watching.src
 }
 
-// sync makes the engine forward what the m-lines stand for. The lock is held.
+// sync makes the engine forward the streams of the m-lines. The lock is held.
 func (h *handle) sync() {
 	peer := h.Host.Peer()
 	if peer == nil {

@@ -84,7 +84,7 @@ func (p *Plugin) edit(h *handle, r *kit.Request, w *json.Writer) (kit.Response, 
 	return kit.Response{}, nil
 }
 
-// change takes over what an edit says. The lock is held.
+// change applies the settings of an edit. The lock is held.
 func (m *mountpoint) change(body kit.Args) {
 	before := m.metadata
 	m.common(true).Edit(kit.FromRequest(body))

@@ -87,7 +87,7 @@ func (p *Plugin) add(m *mountpoint, maker uint64) *schema.Error {
 	return nil
 }
 
-// remove ends a mountpoint; false if it was none any more. It waits for what feeds the
+// remove ends a mountpoint; false if it has ended already. It waits for the feeder of the
 // source.
 func (p *Plugin) remove(m *mountpoint) bool {
 	if !p.forget(m) {
@@ -100,8 +100,8 @@ func (p *Plugin) remove(m *mountpoint) bool {
 	return true
 }
 
-// forget takes a mountpoint out of those that there are. One that is being built is
-// not among them, and never will.
+// forget takes a mountpoint out of the list. One that is being built is
+// not in it, and never will be.
 func (p *Plugin) forget(m *mountpoint) bool {
 	m.Lock()
 	defer m.Unlock()
@@ -262,8 +262,8 @@ func (m *mountpoint) dismiss(status string) {
 	})
 }
 
-// eachViewer does something for all viewers. A panic costs one of them what it was to
-// get. The lock is held.
+// eachViewer does something for all viewers. A panic costs one of them what it would
+// have got. The lock is held.
 func (m *mountpoint) eachViewer(f func(v *handle)) {
 	for v := range m.viewers {
 		func() {
@@ -288,7 +288,7 @@ func (m *mountpoint) setEnabled(on bool) {
 // live reports whether media comes as RTP.
 func (m *mountpoint) live() bool { return m.kind == typeRTP || m.kind == typeRTSP }
 
-// listens reports whether the source of the media hears what is asked of it.
+// listens reports whether the source of the media takes requests.
 func (m *mountpoint) listens() bool {
 	return slices.ContainsFunc(m.streams, func(st streamSettings) bool { return st.rtcpPort >= 0 })
 }

@@ -17,7 +17,7 @@ import (
 	"bifrons/api/task"
 )
 
-// Package is what clients attach to.
+// Package is the name that clients attach to.
 const Package = "janus.plugin.streaming"
 
 // Plugin is the Streaming plugin.

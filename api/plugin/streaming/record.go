@@ -45,7 +45,7 @@ type recorded struct {
 	name   string // of the file
 }
 
-// readRecording reads what a request wants recorded, file by file, and ends what it wants
+// readRecording reads the recordings that a request wants, file by file, and ends what it wants
 // ended. The lock is held.
 func (m *mountpoint) readRecording(body kit.Args) (files [][]recorded, err *schema.Error) {
 	action := body.Lower("action")
@@ -106,7 +106,7 @@ func (m *mountpoint) files(list []recorded) (files [][]recorded) {
 	return files
 }
 
-// record begins to record what goes to one file.
+// record begins the recording of one file.
 func (m *mountpoint) record(host plugin.Host, file []recorded) *schema.Error {
 	open, err := m.planRecording(host, file)
 	if err != nil {

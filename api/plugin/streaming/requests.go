@@ -89,7 +89,7 @@ func checkRTP(body kit.Args) *schema.Error {
 		return errorf(errInvalidElement, "Invalid value (%s should be between 1 and 14)", captureTimeField)
 	}
 	if body.Has("media") {
-		for _, item := range body.Items("media") { // what is no object lacks everything
+		for _, item := range body.Items("media") { // items that are not objects lack everything
 			if err := check(itemFields, item); err != nil {
 				return err
 			}
@@ -145,8 +145,8 @@ func configureLevels(_ *handle, body kit.Args) schema.Levels {
 	return schema.Levels{Used: []schema.Level{{Fields: top}, {In: "streams", Fields: configureFields}}}
 }
 
-// fileLevels is what means something where in the file. What belongs to requests,
-// or to the category general, means nothing.
+// fileLevels says which settings count where in the file. Those of requests,
+// or of the category general, do not count.
 func fileLevels(kind string, modern bool) schema.Levels {
 	requests := typed(schema.Any, "permanent", "admin_key", "rtp_port_range", "events", "string_ids", "file_folders")
 	l := createLevels(kind, modern)

@@ -25,7 +25,7 @@ const (
 	typeRTSP     = "rtsp"
 )
 
-// settings are what a mountpoint is set up with.
+// settings are the settings of a mountpoint.
 type settings struct {
 	rooms.Access
 	kind        string // typeRTP, ...; fixed
@@ -46,7 +46,7 @@ type settings struct {
 	e2ee          bool
 	recordFormat  string // "" = mjr
 	playoutDelay  bool
-	estimate      bool   // what the lines to viewers carry
+	estimate      bool   // of the capacity of the lines to viewers
 	maxBitrate    uint64 // bit/s for all that a viewer gets, 0 = no bound
 	captureTimeID uint8  // of the source's abs-capture-time
 
@@ -67,7 +67,7 @@ func ifSet(may bool) kit.When {
 	return kit.Never
 }
 
-// common is what all types have; info shows some of it to administrators only.
+// common is the part that all types share; info shows some of it to administrators only.
 func (s *settings) common(admin bool) kit.Settings {
 	return kit.Settings{
 		{Name: "name", To: &s.name, Show: ifSet(admin)},
@@ -79,7 +79,7 @@ func (s *settings) common(admin bool) kit.Settings {
 	}
 }
 
-// broadcast is what live media has.
+// broadcast is the part of live media.
 func (s *settings) broadcast() kit.Settings {
 	return kit.Settings{
 		{Name: "srtpsuite", To: &s.srtpSuite, Save: kit.IfSet},
@@ -99,12 +99,12 @@ func (s *settings) broadcast() kit.Settings {
 
 const captureTimeField = "abscapturetime_src_ext_id"
 
-// file is what types live and ondemand have.
+// file is the part of types live and ondemand.
 func (s *settings) file(admin bool) kit.Settings {
 	return kit.Settings{{Name: "filename", To: &s.filename, Required: true, Save: kit.Always, Show: ifSet(admin)}}
 }
 
-// camera is what type rtsp has.
+// camera is the part of type rtsp.
 func (s *settings) camera(admin bool) kit.Settings {
 	r := &s.rtsp
 	return kit.Settings{
@@ -132,7 +132,7 @@ func newSettings(kind string) settings {
 		rtsp: rtsp.Settings{Reconnect: 5 * time.Second, Timeout: 10 * time.Second, ConnectTimeout: 5 * time.Second}}
 }
 
-// read takes over what src has.
+// read applies the settings of src.
 func (s *settings) read(src kit.Values, id string) *schema.Error {
 	s.common(true).Read(src)
 	s.settleName(src, id)
@@ -177,7 +177,7 @@ func startsWithNumber(name string) bool {
 	return name != "" && name[0] >= '1' && name[0] <= '9'
 }
 
-// readBroadcast takes over what live media has.
+// readBroadcast reads the settings of live media.
 func (s *settings) readBroadcast(src kit.Values) *schema.Error {
 	if err := readAll(s.broadcast(), src); err != nil {
 		return err
@@ -214,7 +214,7 @@ func (s *settings) srtpKey() (*sfu.SRTPKey, *schema.Error) {
 	return k, nil
 }
 
-// readRTP takes over what type rtp has.
+// readRTP reads the settings of type rtp.
 func (s *settings) readRTP(src kit.Values) *schema.Error {
 	if err := s.readBroadcast(src); err != nil {
 		return err
@@ -256,7 +256,7 @@ func (s *settings) readRTP(src kit.Values) *schema.Error {
 	return nil
 }
 
-// addStream adds a stream of what src has under names with a prefix.
+// addStream adds a stream from the settings of src whose names have a prefix.
 func (s *settings) addStream(st streamSettings, src kit.Values, prefix string) *schema.Error {
 	if err := readAll(st.table(prefix), src); err != nil {
 		return err
@@ -285,7 +285,7 @@ func (s *settings) addStream(st streamSettings, src kit.Values, prefix string) *
 	return nil
 }
 
-// readFile takes over what types live and ondemand have. Their one stream has
+// readFile reads the settings of types live and ondemand. Their one stream has
 // neither mid nor msid.
 func (s *settings) readFile(src kit.Values) *schema.Error {
 	s.file(true).Read(src)
@@ -324,7 +324,7 @@ func (s *settings) readFile(src kit.Values) *schema.Error {
 	return nil
 }
 
-// readRTSP takes over what type rtsp has. What the streams carry is told by the
+// readRTSP reads the settings of type rtsp. What the streams carry is told by the
 // server.
 func (s *settings) readRTSP(src kit.Values) *schema.Error {
 	if err := s.readBroadcast(src); err != nil {

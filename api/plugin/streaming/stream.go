@@ -22,17 +22,17 @@ type streamSettings struct {
 	simulcast        bool
 	port2, port3     int
 	svc              bool
-	priority         int    // of what the line to a viewer carries
+	priority         int    // on the line to a viewer
 	sps              string // parameter sets for H.264, base64
 	dataType         string // text, binary
 	buffer           bool   // the last message is kept
 
-	// What the media is, by the settings. codec or rtpmap says it, except for the
+	// The media, by the settings. codec or rtpmap says it, except for the
 	// type rtsp, where the server does.
 	pt                  int // -1 = not set
 	codec, rtpmap, fmtp string
 
-	format format.Format // what it is
+	format format.Format // of the media
 	host   string        // address of iface, once the ports are open
 	file   string        // name of the recording, of the latest
 }
@@ -84,7 +84,7 @@ func (st *streamSettings) formatTable(prefix string, required bool) kit.Settings
 	}
 }
 
-// dataTable is what data has.
+// dataTable has the settings of data.
 func (st *streamSettings) dataTable(prefix string) kit.Settings {
 	return kit.Settings{
 		{Name: "datatype", To: &st.dataType, Save: kit.Always},
@@ -103,7 +103,7 @@ func given(n int) kit.When {
 	return kit.Always
 }
 
-// settleFormat finds out what the media of a stream is.
+// settleFormat finds out the format of the media of a stream.
 func (s *settings) settleFormat(st *streamSettings) *schema.Error {
 	said, known := st.codec, false
 	switch {

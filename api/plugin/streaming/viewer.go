@@ -65,7 +65,7 @@ func (h *handle) stop(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Err
 	return kit.Response{After: h.ClosePeer}, nil
 }
 
-// answer takes a client's answer: what it accepts is relayed from now on. The lock is
+// answer takes a client's answer: accepted media is relayed from now on. The lock is
 // held.
 func (h *handle) answer(j *plugin.JSEP) *schema.Error {
 	switch {
@@ -114,7 +114,7 @@ func (h *handle) configure(r *kit.Request, w *json.Writer) (kit.Response, *schem
 	})
 }
 
-// configureItems is what a request changes, for each stream or for all.
+// configureItems are the changes of a request, for each stream or for all.
 func configureItems(body kit.Args) ([]kit.Args, *schema.Error) {
 	if err := check(fields(kindFields, typed(schema.Array, "streams")), body); err != nil {
 		return nil, err

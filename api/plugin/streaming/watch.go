@@ -13,8 +13,8 @@ import (
 	"bifrons/sdp"
 )
 
-// watch makes a handle a viewer of a mountpoint. Either the client offers, or
-// is offered what there is.
+// watch makes a handle a viewer of a mountpoint. Either the client offers, or it
+// gets an offer of everything.
 func (h *handle) watch(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	wanted, err := parseWatch(r.Body)
 	if err != nil {
@@ -73,7 +73,7 @@ func (h *handle) watchIt(m *mountpoint, file *clip.File, wanted wish, r *kit.Req
 	return h.watchOffering(m, file, wanted, w)
 }
 
-// wish is what a client asks for when it watches.
+// wish is a client's request when it watches.
 type wish struct {
 	mids    []string // none = all
 	without map[sdp.Kind]bool
@@ -127,7 +127,7 @@ func (h *handle) mayWatch(r *kit.Request, restart bool) (*mountpoint, *schema.Er
 	return m, nil
 }
 
-// watchOffering makes an offer of what the client wants. The lock is held.
+// watchOffering makes an offer of the streams that the client wants. The lock is held.
 func (h *handle) watchOffering(m *mountpoint, file *clip.File, x wish, w *json.Writer) (kit.Response, *schema.Error) {
 	chosen := m.chosen(&x)
 	if !x.restart && len(chosen) == 0 && len(x.without) > 0 {
@@ -165,7 +165,7 @@ func (m *mountpoint) chosen(x *wish) (list []int) {
 	return list
 }
 
-// choose makes the m-lines carry streams. Those that there are stay in their places.
+// choose makes the m-lines carry streams. Existing ones stay in their places.
 // The lock is held.
 func (h *handle) choose(streams []int, layers mline.Change) {
 	for _, l := range h.lines {
@@ -230,7 +230,7 @@ func (h *handle) offer() *sdp.Description {
 // extensions are the RTP header extensions to offer, with video or without.
 func (m *mountpoint) extensions(video bool) []sdp.Extension {
 	list := []sdp.Extension{{URI: sdp.URIMID}, {URI: sdp.URIAbsSendTime}}
-	if m.estimate && video { // the original has it not; REMB alone tells little of a line that has room
+	if m.estimate && video { // Janus does not have it; REMB alone says little about a line that has room
 		list = append(list, sdp.Extension{URI: sdp.URITransportCC})
 	}
 	if m.captureTimeID != 0 {
@@ -245,7 +245,7 @@ func (m *mountpoint) extensions(video bool) []sdp.Extension {
 // answerExtensions are the RTP header extensions that clients may offer.
 var answerExtensions = []string{sdp.URIMID, sdp.URIAbsSendTime, sdp.URITransportCC, sdp.URIAbsCaptureTime, sdp.URIPlayoutDelay}
 
-// place gives the m-lines of a client's first offer what they carry: each the first stream
+// place assigns streams to the m-lines of a client's first offer: each the first stream
 // of its kind, of those that are left, whose codec it lists. The lock is held.
 func (h *handle) place(offer *sdp.Description) {
 	h.answers = true

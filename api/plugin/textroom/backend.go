@@ -171,7 +171,7 @@ func (b *backend) run() {
 	ended = true
 }
 
-// giveUp loses what waits.
+// giveUp drops the waiting messages.
 func (b *backend) giveUp() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

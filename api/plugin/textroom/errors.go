@@ -21,7 +21,7 @@ const (
 	errUnknown        = 499
 )
 
-// codes are those that all requests share.
+// codes are the error codes that all requests share.
 var codes = kit.Codes{Missing: errMissingElement, Invalid: errInvalidElement, Unknown: errInvalidRequest,
 	BadSDP: errUnknown, Unauthorized: errUnauthorized}
 

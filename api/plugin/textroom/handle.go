@@ -77,10 +77,10 @@ func (h *handle) firstRoom() (first *room) {
 	return first
 }
 
-// Title is what people call the room.
+// Title is the display title of the room.
 func (r *room) Title() string { return r.description }
 
-// Rooms are those there are.
+// Rooms are the rooms of the plugin.
 func (p *Plugin) Rooms() plugin.Rooms { return &p.rooms }
 
 // setup offers a data channel.

@@ -9,7 +9,7 @@ import (
 // channel must be able to hold it.
 const (
 	maxRemembered = 512 << 10 // of a room
-	maxStored     = 64 << 20  // of all rooms together, besides what is sure
+	maxStored     = 64 << 20  // of all rooms together, besides the guaranteed part
 	sureStored    = 4 << 10   // of each room, whatever others remember
 	storedWarning = time.Minute
 

@@ -99,7 +99,7 @@ func (q *request) writeMembers(list []*member) {
 	}
 }
 
-// left tells that a member has left. mu is held.
+// left reports that a member has left. mu is held.
 func (r *room) left(m *member) []parcel {
 	text := r.event("leave", func(w *json.Writer) { w.Str("username", m.username) })
 	return []parcel{{text: text, one: m.h.Host}, {text: text, to: r.everybody}}
@@ -146,7 +146,7 @@ func (p *Plugin) kick(q *request) *schema.Error {
 		})
 		q.put(p.lay(text), r.everybody)
 		q.succeed(r)
-		r.drop(m, r.delivered) // it is told, too
+		r.drop(m, r.delivered) // it gets the event, too
 		m.h.exit(r)
 		return nil
 	})
@@ -156,7 +156,7 @@ func (p *Plugin) kick(q *request) *schema.Error {
 	return err
 }
 
-// listParticipants tells who is in a room.
+// listParticipants lists who is in a room.
 func (p *Plugin) listParticipants(q *request) *schema.Error {
 	return p.rooms.With(q.body, func(r *room) *schema.Error {
 		q.w.Str("textroom", "success")
@@ -166,7 +166,7 @@ func (p *Plugin) listParticipants(q *request) *schema.Error {
 	})
 }
 
-// notify tells event handlers something about a member.
+// notify informs event handlers about a member.
 func (r *room) notify(m *member, event string, fields func(w *json.Writer)) {
 	r.plugin.Events.Notify(m.h.Host, func(w *json.Writer) {
 		w.Str("event", event)

@@ -130,7 +130,7 @@ func (r *room) keep(text []byte, x said) {
 	}
 }
 
-// warnShort tells the log, now and then, that a room remembers less than it should as
+// warnShort logs now and then that a room remembers less than it should as
 // others remember so much.
 func (p *Plugin) warnShort(r *room) {
 	now, last := time.Now(), p.warned.Load()

@@ -16,7 +16,7 @@ import (
 	"bifrons/api/task"
 )
 
-// Package is what clients attach to.
+// Package is the name that clients attach to.
 const Package = "janus.plugin.textroom"
 
 // Plugin is the TextRoom plugin.
@@ -24,10 +24,10 @@ type Plugin struct {
 	kit.Plugin[*handle]
 	general general              // fixed
 	ids     schema.IDs           // fixed
-	channel *kit.Table[*request] // what data channels understand
+	channel *kit.Table[*request] // requests on data channels
 	rooms   rooms.Desk[*room]
 	stored  sum                              // histories
-	warned  atomic.Pointer[time.Time]        // when the log was told that rooms remember less
+	warned  atomic.Pointer[time.Time]        // when it was last logged that rooms remember less
 	posts   posts                            // texts for back ends
 	large   chan struct{}                    // see largeMessage
 	tasks   task.Tasks                       // that deliver

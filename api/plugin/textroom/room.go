@@ -18,7 +18,7 @@ const (
 	maxAPIWaiting  = 64    // deliveries of a room that requests of the API have brought about
 )
 
-// room is a room. mu guards everything that is not fixed. Nothing is sent under it: texts
+// room is a room. mu guards every field that changes. Nothing is sent under it: texts
 // are put into line, whose order is that of all members.
 type room struct {
 	plugin *Plugin // fixed
@@ -37,7 +37,7 @@ type room struct {
 	backend   *backend // fixed
 }
 
-// member is a handle in a room. What it was called does not change.
+// member is a handle in a room. Its name does not change.
 type member struct {
 	h        *handle
 	username string
@@ -62,8 +62,8 @@ func (r *room) add(m *member) {
 	r.everybody = append(r.everybody, m) // nobody looks behind the end
 }
 
-// drop takes a member out, which gets what was delivered up to last. mu is held. What
-// waits keeps everybody, so that is made again only when half of it has left.
+// drop takes a member out, which gets the messages delivered up to last. mu is held. Waiting
+// messages refer to everybody, so that is made again only when half of it has left.
 func (r *room) drop(m *member, last uint64) {
 	delete(r.members, m.h)
 	delete(r.names, m.username)

@@ -16,7 +16,7 @@ const (
 	reasonNone     = "We did the hangup"
 )
 
-// call is one call, from its request on. Plugin.mu guards what is not fixed.
+// call is one call, from its request on. Plugin.mu guards the fields that change.
 type call struct {
 	caller, callee *handle // fixed
 
@@ -45,7 +45,7 @@ func (c *call) opposite(h *handle) *handle {
 // knows reports whether a side has heard of the call, and has a connection for it.
 func (c *call) knows(h *handle) bool { return h == c.caller || c.told }
 
-// ring has the client told of the call that it is called for, as soon as nothing of an
+// ring informs the client of its call as soon as no event of an
 // earlier one is under way.
 func (h *handle) ring() {
 	if h.ringing || !h.awaited() {
@@ -55,7 +55,7 @@ func (h *handle) ring() {
 	h.Host.Run(h.deliver)
 }
 
-// awaited reports whether there is a call that the client has to be told of now.
+// awaited reports whether the client has to be informed of a call now.
 func (h *handle) awaited() bool {
 	c := h.call
 	return c != nil && c.callee == h && !c.told && !h.HangingUp() && h.notices == 0
@@ -105,7 +105,7 @@ func (c *call) answer(j *plugin.JSEP) {
 }
 
 // end ends a call for one side's sake, and closes the connections; with lost, that of this
-// side is gone already. The other side is told why, if it has heard of the call.
+// side is gone already. The other side gets the reason, if it has heard of the call.
 func (c *call) end(by *handle, lost bool, reason string) {
 	other := c.opposite(by)
 	c.over, c.offer = true, nil
@@ -150,7 +150,7 @@ func (h *handle) remind(reason string) {
 }
 
 // notice tells a client that somebody has hung up, and event handlers for which reason
-// of their own, behind everything that it is being told.
+// of their own, after all other events for it.
 func (h *handle) notice(by, reason, notified string) {
 	h.notices++
 	h.Host.Run(func() {

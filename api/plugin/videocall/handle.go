@@ -23,7 +23,7 @@ type handle struct {
 
 	call *call // the one that it makes, is called for or is in; nil = none
 
-	// What an earlier call leaves behind has to be over before the client hears of
+	// An earlier call has to be over entirely before the client hears of
 	// another one; so has its connection, see HangingUp.
 	left    *call // the last one, nil once there is another
 	notices int   // that are on their way
@@ -41,11 +41,11 @@ type handle struct {
 	other atomic.Pointer[handle]
 }
 
-// settings are what a client can set, and what is known of its connection. They last
+// settings are what a client can set, and the state of its connection. They last
 // until hangup.
 type settings struct {
 	sending       mline.Sending
-	layers        mline.Layers // of what the other side sends
+	layers        mline.Layers // of the other side's video
 	remoteBitrate uint64
 	estimation    mline.Estimation
 
@@ -75,7 +75,7 @@ func (h *handle) TakesOffer() bool {
 	return c.offering != c.opposite(h)
 }
 
-// Up limits what the client sends.
+// Up limits the client's bitrate.
 func (h *handle) Up() {
 	h.plugin.mu.Lock()
 	defer h.plugin.mu.Unlock()
@@ -93,7 +93,7 @@ func (h *handle) Data(label, protocol string, binary bool, payload []byte) {
 	}
 }
 
-// Event follows what the media engine tells.
+// Event handles the events of the media engine.
 func (h *handle) Event(e sfu.Event) {
 	switch e.Kind {
 	case sfu.EventBitrate:
@@ -112,7 +112,7 @@ func (h *handle) Event(e sfu.Event) {
 	}
 }
 
-// slowLink tells a client that what it sends gets lost on the way to us.
+// slowLink tells a client that its packets get lost on the way to us.
 func (h *handle) slowLink(e sfu.Event) {
 	h.plugin.mu.Lock()
 	h.slow++
@@ -125,7 +125,7 @@ func (h *handle) slowLink(e sfu.Event) {
 	h.push(func(w *json.Writer) { kit.WriteSlowLink(w, video, bitrate) })
 }
 
-// layer tells the client which encoding it gets of what the caller sends.
+// layer tells the client which encoding of the caller's video it gets.
 func (h *handle) layer(e sfu.Event) {
 	h.plugin.mu.Lock()
 	codec := h.call.videoCodec()
@@ -150,7 +150,7 @@ func (h *handle) pushLayers(codec string, news []mline.Event) {
 // push sends an event of the plugin's own.
 func (h *handle) push(fields func(w *json.Writer)) { h.Host.Push("", result(fields), nil) }
 
-// notify tells the event handlers what has happened.
+// notify informs the event handlers of an event.
 func (h *handle) notify(fields func(w *json.Writer)) {
 	h.plugin.Events.Notify(h.Host, fields)
 }

@@ -10,11 +10,11 @@ import (
 	"bifrons/sfu"
 )
 
-// flow is what goes through one section of both connections.
+// flow is the media that goes through one section of both connections.
 type flow struct {
 	kind               sdp.Kind
 	toCaller, toCallee way
-	medium             *recording.Medium // what is recorded of it, nil = it cannot be
+	medium             *recording.Medium // the recorded medium, nil = it cannot be recorded
 }
 
 // way is one direction of a flow.
@@ -23,7 +23,7 @@ type way struct {
 	out mline.Output
 }
 
-// nextFlows are those of a description, which go on with what the engine was told of the
+// nextFlows are the flows of a description, which keep the state in the engine of the
 // last ones.
 func nextFlows(d *sdp.Description, last []flow) []flow {
 	list := make([]flow, len(d.Sections))
@@ -37,8 +37,8 @@ func nextFlows(d *sdp.Description, last []flow) []flow {
 	return list
 }
 
-// encodings are a section with several, and how they are told apart by RTP header
-// extensions, 0 = they are not.
+// encodings are a section with several, and the RTP header
+// extensions that identify them, 0 = none.
 type encodings struct {
 	section       int
 	rid, repaired uint8
@@ -74,7 +74,7 @@ func (e *encodings) accept(s *sdp.Section) {
 	}
 }
 
-// agree takes over what an answer of one side settles. It becomes the answer for the
+// agree applies the outcome of one side's answer. It becomes the answer for the
 // other side.
 func (c *call) agree(answer *plugin.JSEP, by *handle) {
 	sent := c.offered
@@ -148,7 +148,7 @@ func (c *call) way(to *handle, section int) *way {
 	return &c.flows[section].toCallee
 }
 
-// layering is how what a side gets in a section is layered, so that it can choose. c may
+// layering is the layering of a side's video in a section, so that it can choose. c may
 // be nil.
 func (c *call) layering(h *handle, section int) mline.Layering {
 	return mline.LayeringOf(c != nil && h == c.callee && c.layered >= 0 && c.layered == section, false)
@@ -170,7 +170,7 @@ func (c *call) videoCodec() string {
 	return c.codecs.Video
 }
 
-// applyGates brings what a side sends to the other one, or holds it.
+// applyGates forwards a side's media to the other one, or holds it.
 func (c *call) applyGates(h *handle) {
 	other := c.opposite(h)
 	peer := other.Host.Peer()

@@ -9,10 +9,10 @@ import (
 	"bifrons/sfu"
 )
 
-// wish is whether what a client sends is to be recorded. It holds for what comes later, too.
+// wish is whether a client's media is to be recorded. It holds for later media, too.
 type wish struct {
 	on   bool
-	base string // what the names begin with, "" = not known yet
+	base string // prefix of the names, "" = not known yet
 }
 
 // record begins or ends recording, as a request says. If it fails, nothing more is recorded
@@ -36,7 +36,7 @@ func (h *handle) record(body kit.Args) error {
 	return err
 }
 
-// want takes over a wish, and returns the one before. What is to be recorded already keeps
+// want sets a wish, and returns the one before. A wanted recording keeps
 // its name.
 func (h *handle) want(w wish) (before wish) {
 	h.plugin.mu.Lock()
@@ -48,7 +48,7 @@ func (h *handle) want(w wish) (before wish) {
 	return before
 }
 
-// startRecording records what the client sends, with the settings of a request, and is not
+// startRecording records the client's media, with the settings of a request, as far as it is not
 // recorded yet.
 func (h *handle) startRecording(body kit.Args) error {
 	return h.recordings.StartAll(recording.Owner{Events: &h.plugin.Events, Host: h.Host}, h.wanted(body))
@@ -86,7 +86,7 @@ func inName(user string) string {
 	}, user)
 }
 
-// setSends takes over what the client sends, as was agreed on. Plugin.mu is held.
+// setSends notes which media the client sends by the agreed description. Plugin.mu is held.
 func (h *handle) setSends(c *call, peer *sfu.Peer) {
 	var list []recording.Medium
 	for i := range c.flows {

@@ -57,7 +57,7 @@ var table = kit.Table[*handle]{
 	},
 }
 
-// list tells who is registered.
+// list lists who is registered.
 func (h *handle) list(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	h.plugin.mu.Lock()
 	names := slices.Collect(maps.Keys(h.plugin.users))
@@ -159,7 +159,7 @@ func (p *Plugin) call(h *handle, r *kit.Request) (busy bool, err *schema.Error) 
 	return false, nil
 }
 
-// accept answers the call that the client was told of.
+// accept answers the call that the client knows of.
 func (h *handle) accept(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	if err := h.plugin.accept(h, r.JSEP); err != nil {
 		return kit.Response{}, err

@@ -42,7 +42,7 @@ func (h *handle) set(r *kit.Request, w *json.Writer) (kit.Response, *schema.Erro
 	return resp, nil
 }
 
-// set does it, and returns what goes on now. reached are the layers that
+// set carries it out, and returns what goes on now. reached are the layers that
 // were asked for and are there already, codec is that of the video.
 func (p *Plugin) set(h *handle, r *kit.Request) (s mline.Sending, codec string, reached []mline.Event, err *schema.Error) {
 	p.mu.Lock()

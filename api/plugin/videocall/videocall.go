@@ -10,16 +10,16 @@ import (
 	"bifrons/api/plugin"
 )
 
-// Package is what clients attach to.
+// Package is the name that clients attach to.
 const Package = "janus.plugin.videocall"
 
 // Plugin is the VideoCall plugin.
 type Plugin struct {
 	kit.Plugin[*handle]
 
-	// mu guards who is registered, all calls, and what clients have set. Nothing
-	// waits under it: what is sent to clients is handed to their executors, and the
-	// engine is only told.
+	// mu guards the registered users, all calls, and clients' settings. Nothing
+	// waits under it: messages to clients are handed to their executors, and the
+	// engine only gets commands.
 	mu    sync.Mutex
 	users map[string]*handle
 }
@@ -58,7 +58,7 @@ func writeResult(w *json.Writer, fields func(w *json.Writer)) {
 	kit.WriteResult(w, "videocall", fields)
 }
 
-// news writes the result of what has happened: username and reason may be "".
+// news writes the result of an event: username and reason may be "".
 func news(event, username, reason string) func(w *json.Writer) {
 	return func(w *json.Writer) {
 		w.Str("event", event)

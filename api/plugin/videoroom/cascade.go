@@ -113,7 +113,7 @@ func (p *publisher) remote(name string) *remotization {
 	return kit.Find(p.remotes, func(rem *remotization) bool { return rem.id == name })
 }
 
-// unpublishRemotely ends what publishRemotely began.
+// unpublishRemotely ends a forwarder that publishRemotely began.
 func (p *Plugin) unpublishRemotely(r *kit.Request, w *json.Writer) *schema.Error {
 	return p.ofFeed(r.Body, func(feed *publisher) *schema.Error {
 		name := r.Body.Str("remote_id")
@@ -128,7 +128,7 @@ func (p *Plugin) unpublishRemotely(r *kit.Request, w *json.Writer) *schema.Error
 	})
 }
 
-// listRemotes tells to which servers a publisher's media goes.
+// listRemotes lists the servers to which a publisher's media goes.
 func (p *Plugin) listRemotes(r *kit.Request, w *json.Writer) *schema.Error {
 	return p.ofFeed(r.Body, func(feed *publisher) *schema.Error {
 		feed.writeRemote(w)

@@ -6,7 +6,7 @@ import (
 	"bifrons/sdp"
 )
 
-// Here publishers tell subscribers what happens to the feeds of a room. Subscribers
+// Here publishers inform subscribers of changes to the feeds of a room. Subscribers
 // change stream.lines and room.subscribers, and ask publishers for key frames.
 
 // feedGone detaches everything that a participant fed. With offer the
@@ -67,7 +67,7 @@ func (r *room) detach(gone func(st *stream) bool, offer bool) {
 	}
 }
 
-// ownerKicked stops what goes to the subscribers that came with the private id
+// ownerKicked stops the media to the subscribers that joined with the private id
 // of a participant who was kicked. room.mu is held.
 func (r *room) ownerKicked(p *publisher) {
 	for s := range r.subscribers {
@@ -77,7 +77,7 @@ func (r *room) ownerKicked(p *publisher) {
 	}
 }
 
-// gateChanged adapts what is relayed of a stream. room.mu is held.
+// gateChanged adapts the relaying of a stream. room.mu is held.
 func (s *stream) gateChanged() {
 	for l := range s.lines {
 		l.sync()

@@ -58,13 +58,13 @@ var descriptionFields = []schema.Field{
 	{Name: "description", Type: schema.String, Required: true},
 }
 
-// settingFields are what can be set of an m-line.
+// settingFields are the settings of an m-line.
 var settingFields = fields(typed(schema.String, "mid"), typed(schema.Bool, "send", "keyframe"), mline.Fields, mline.DelayFields)
 
 // subscriberFields are those of a subscriber's configure.
 var subscriberFields = fields(settingFields, typed(schema.Bool, "audio", "video", "data", "update", "restart"), mline.EstimationFields, streamsField)
 
-// subscriberJoinFields are what a subscriber's join may have besides what every join
+// subscriberJoinFields are the fields of a subscriber's join besides those that every join
 // has.
 func (p *Plugin) subscriberJoinFields() []schema.Field {
 	return fields(
@@ -87,8 +87,8 @@ func (p *Plugin) switchFields() []schema.Field {
 		{Name: "sub_mid", Type: schema.String, Required: true}}, settingFields)
 }
 
-// addLevels says for the requests with fields at several places what means
-// something where.
+// addLevels says for the requests with fields at several places which field counts
+// where.
 func (p *Plugin) addLevels(t *kit.Table[*handle]) {
 	static := func(l schema.Levels, names ...string) {
 		for _, name := range names {
@@ -115,7 +115,7 @@ func (p *Plugin) addLevels(t *kit.Table[*handle]) {
 	static(schema.Levels{Used: []schema.Level{{Fields: p.watchFields()}}}, "watch")
 }
 
-// inStreams is the levels of a request with a list of streams. What is in alone means
+// inStreams are the levels of a request with a list of streams. The fields in alone mean
 // something at the top only without the list.
 func inStreams(body kit.Args, top, alone, items []schema.Field) schema.Levels {
 	if body.Has("streams") {
@@ -157,8 +157,8 @@ func (p *Plugin) switchLevels(_ *handle, body kit.Args) schema.Levels {
 	return inStreams(body, nil, typed(schema.Any, "feed"), p.switchFields())
 }
 
-// fileLevels is what means something where in the file. What belongs to requests,
-// or to the category general, means nothing.
+// fileLevels says which settings count where in the file. Those of requests,
+// or of the category general, do not count.
 var fileLevels = schema.Levels{
 	Used: []schema.Level{
 		{Fields: roomFields},

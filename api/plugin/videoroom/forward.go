@@ -63,7 +63,7 @@ func (p *Plugin) ofFeed(body kit.Args, f func(feed *publisher) *schema.Error) *s
 	})
 }
 
-// prepareForward does what has to come before a feed can be sent somewhere. Names are
+// prepareForward does the work before a feed can be sent somewhere. Names are
 // looked up only for those who may forward.
 func (p *Plugin) prepareForward(r *kit.Request, list ...*forward.Destination) *schema.Error {
 	if err := p.mayForward(r.Body); err != nil {
@@ -90,7 +90,7 @@ func (s *stream) forward(d forward.Destination, remote *remotization) (*forwarde
 	return p.forwarders.Start(p.room.plugin.Gateway.Engine(), x, d, forwarded{s, remote}, &p.room.mu, p.notifyStopped)
 }
 
-// notifyStopped tells that a forwarder has ended.
+// notifyStopped reports that a forwarder has ended.
 func (p *publisher) notifyStopped(f *forwarder) {
 	p.room.notify(p.h, "stop_rtp_forward", p.writeStopped(f))
 }
@@ -242,7 +242,7 @@ func (p *Plugin) rtpForward(r *kit.Request, w *json.Writer) *schema.Error {
 	})
 }
 
-// startForwarders starts what was planned and writes it. room.mu is held.
+// startForwarders starts the planned forwarders and writes them. room.mu is held.
 func (p *publisher) startForwarders(plan *forwardPlan, w *json.Writer) error {
 	if plan.legacy {
 		w.Object("rtp_stream")
@@ -293,7 +293,7 @@ func (x *planned) writeLegacy(w *json.Writer, f *forwarder) {
 	w.OptUint(x.name+"_rtcp", uint64(x.RTCPPort))
 }
 
-// stopForward ends what rtpForward began.
+// stopForward ends a forwarder that rtpForward began.
 func (p *Plugin) stopForward(r *kit.Request, w *json.Writer) *schema.Error {
 	if err := p.mayForward(r.Body); err != nil {
 		return err
@@ -312,7 +312,7 @@ func (p *Plugin) stopForward(r *kit.Request, w *json.Writer) *schema.Error {
 	})
 }
 
-// listForwarders says what is forwarded, but for what goes to other servers.
+// listForwarders lists the forwarders, except those to other servers.
 func (p *Plugin) listForwarders(r *kit.Request, w *json.Writer) *schema.Error {
 	return p.rooms.Manage(r.Body, func(room *room) *schema.Error {
 		room.begin(w, "forwarders")

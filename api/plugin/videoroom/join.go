@@ -45,8 +45,8 @@ func (r *room) join(h *handle, req *kit.Request, w *json.Writer, configure bool)
 	return fail(errInvalidElement, "Invalid element (ptype)")
 }
 
-// joinPublisher adds a participant, on the handle's executor. What is wrong
-// with an offer keeps him out altogether. room.mu is held.
+// joinPublisher adds a participant, on the handle's executor. A fault
+// in its offer keeps it out altogether. room.mu is held.
 func (r *room) joinPublisher(h *handle, req *kit.Request, w *json.Writer, configure bool) (kit.Response, *schema.Error) {
 	body := req.Body
 	err := check(r.plugin.publisherJoinFields(), body)
@@ -136,7 +136,7 @@ func (p *publisher) notifyJoined() {
 	})
 }
 
-// joinSubscriber makes a handle a subscriber, and offers what it asks for. room.mu is
+// joinSubscriber makes a handle a subscriber, and offers the feeds it asks for. room.mu is
 // held.
 func (r *room) joinSubscriber(h *handle, req *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	p := h.plugin

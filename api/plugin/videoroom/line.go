@@ -25,7 +25,7 @@ func (l *line) reset() {
 	l.layers, l.delay = mline.NewLayers(), mline.NoDelay
 }
 
-// stream is what an m-line for audio or video carries, nil if nothing. room.mu
+// stream is the stream of an m-line for audio or video, nil if none. room.mu
 // is held.
 func (l *line) stream() *stream {
 	if l.kind == sdp.Application || len(l.sources) == 0 {
@@ -59,7 +59,7 @@ func (l *line) attach(st *stream) {
 	l.layers.Current = media.NoLayer
 }
 
-// drop takes a source away; it reports whether the next offer will tell.
+// drop takes a source away; it reports whether that takes another offer.
 // room.mu is held.
 func (l *line) drop(st *stream) bool {
 	delete(st.lines, l)
@@ -96,7 +96,7 @@ func (s *subscriber) idle(kind sdp.Kind, codec string) *line {
 	})
 }
 
-// sync makes the engine forward what the m-line stands for. room.mu is held.
+// sync makes the engine forward the m-line's stream. room.mu is held.
 func (l *line) sync() {
 	if l.kind == sdp.Application {
 		return
@@ -118,7 +118,7 @@ func (l *line) layering() mline.Layering {
 	return mline.Single
 }
 
-// playoutDelay is what the subscriber wants, else the publisher. room.mu is held.
+// playoutDelay is the subscriber's wish, else the publisher's. room.mu is held.
 func (l *line) playoutDelay() mline.Delay {
 	st := l.stream()
 	switch {
@@ -130,7 +130,7 @@ func (l *line) playoutDelay() mline.Delay {
 	return l.delay
 }
 
-// syncDelay tells the engine the playout delay. room.mu is held.
+// syncDelay sets the playout delay in the engine. room.mu is held.
 func (l *line) syncDelay() { l.out.SetDelay(l.sub.h.Host.Peer(), l.playoutDelay()) }
 
 // requestKeyframe asks the publisher for a key frame. room.mu is held.
@@ -153,7 +153,7 @@ func (l *line) tell(news []mline.Event) {
 	}
 }
 
-// tellPaused tells the client whether its line carries the video. room.mu is held.
+// tellPaused informs the client whether its line carries the video. room.mu is held.
 func (l *line) tellPaused(paused bool) {
 	l.sub.h.Host.Push("", l.sub.room.event("event", func(w *json.Writer) {
 		w.Str("mid", l.mid)

@@ -73,7 +73,7 @@ func (p *Plugin) moderate(r *kit.Request, w *json.Writer) *schema.Error {
 	})
 }
 
-// listParticipants tells who is in a room.
+// listParticipants lists who is in a room.
 func (p *Plugin) listParticipants(r *kit.Request, w *json.Writer) *schema.Error {
 	return p.rooms.With(r.Body, func(room *room) *schema.Error {
 		room.begin(w, "participants")

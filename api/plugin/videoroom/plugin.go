@@ -10,7 +10,7 @@ import (
 	"bifrons/sfu"
 )
 
-// Package is what clients attach to.
+// Package is the name that clients attach to.
 const Package = "janus.plugin.videoroom"
 
 // New makes the plugin, with a folder where janus.plugin.videoroom.jcfg is. It has the
@@ -74,7 +74,7 @@ func (h *handle) Message(r *plugin.Request) plugin.Result {
 // its peer connection is up.
 func (h *handle) Establish() { h.is().establish() }
 
-// Up tells the role that media may flow.
+// Up informs the role that media may flow.
 func (h *handle) Up() {
 	h.PeerChanged()
 	h.is().connected()
@@ -88,10 +88,10 @@ func (h *handle) Data(label, _ string, binary bool, payload []byte) {
 	h.is().data(label, binary, payload)
 }
 
-// DataReady tells the role that data channels are writable.
+// DataReady informs the role that data channels are writable.
 func (h *handle) DataReady() { h.is().dataReady() }
 
-// Hangup tells the role that the peer connection is gone.
+// Hangup informs the role that the peer connection is gone.
 func (h *handle) Hangup(reason string) {
 	h.PeerChanged()
 	h.is().hangup(reason)
@@ -112,7 +112,7 @@ func (h *handle) Query(w *json.Writer) {
 // Seat is the room that the handle is in.
 func (h *handle) Seat() plugin.Seat { return h.is().seat() }
 
-// Rooms are those there are.
+// Rooms are the rooms of the plugin.
 func (p *Plugin) Rooms() plugin.Rooms { return &p.rooms }
 
 // event is the data of an event.

@@ -20,7 +20,7 @@ func (p *publisher) establish() {
 	p.open = !p.gone
 }
 
-// connected makes a participant a publisher, of which the others are told.
+// connected makes a participant a publisher and informs the others.
 func (p *publisher) connected() {
 	r := p.room
 	r.mu.Lock()
@@ -40,7 +40,7 @@ func (p *publisher) connected() {
 	p.notifyStreams("published")
 }
 
-// publisherRun is what does a request of a participant. room.mu is held.
+// publisherRun carries out a request of a participant. room.mu is held.
 type publisherRun = func(*publisher, *kit.Request, *json.Writer) (kit.Response, *schema.Error)
 
 // run runs a request, unless the participant is in no room any more; nil says that there
@@ -57,7 +57,7 @@ func (p *publisher) run(f publisherRun, r *kit.Request, w *json.Writer) (kit.Res
 	return f(p, r, w)
 }
 
-// announce tells the others what a publisher publishes. room.mu is held.
+// announce informs the others of the streams of a publisher. room.mu is held.
 func (p *publisher) announce() {
 	p.room.tell(p, func(w *json.Writer) {
 		w.Array("publishers")
@@ -95,7 +95,7 @@ func (p *publisher) deliver(binary bool, payload []byte) (to []*sfu.Peer) {
 	return to
 }
 
-// event follows what the media engine tells.
+// event handles the events of the media engine.
 func (p *publisher) event(e sfu.Event) {
 	switch e.Kind {
 	case sfu.EventAudioLevel:
@@ -188,7 +188,7 @@ func (p *publisher) unpublish(_ *kit.Request, w *json.Writer) (kit.Response, *sc
 	return kit.Response{After: p.h.ClosePeer}, nil
 }
 
-// unpublished tells everybody that there is nothing more to be had from p.
+// unpublished informs everybody that there is nothing more to be had from p.
 // room.mu is held.
 func (p *publisher) unpublished() {
 	r := p.room
@@ -198,7 +198,7 @@ func (p *publisher) unpublished() {
 	p.reset()
 }
 
-// tellGone tells the others that p left, unpublished or was kicked. room.mu is
+// tellGone informs the others that p left, unpublished or was kicked. room.mu is
 // held.
 func (p *publisher) tellGone(key string) {
 	p.toldUnpublished = p.toldUnpublished || key == "unpublished"
@@ -243,7 +243,7 @@ func (p *publisher) leave(_ *kit.Request, w *json.Writer) (kit.Response, *schema
 	return kit.Response{}, nil
 }
 
-// left tells everybody that p is gone. room.mu is held.
+// left informs everybody that p is gone. room.mu is held.
 func (p *publisher) left() {
 	p.tellGone("leaving")
 	p.room.notify(p.h, "leaving", p.writeIdentity)
@@ -279,7 +279,7 @@ const (
 	changeBurst  = 5
 )
 
-// tellChanges tells the others of what is marked in p.changes, now or later.
+// tellChanges informs the others of the changes marked in p.changes, now or later.
 // room.mu is held.
 func (p *publisher) tellChanges() {
 	pace := &p.changes.pace
@@ -287,7 +287,7 @@ func (p *publisher) tellChanges() {
 	pace.Do(&p.room.mu, p.flushChanges)
 }
 
-// flushChanges tells the others. room.mu is held.
+// flushChanges informs the others. room.mu is held.
 func (p *publisher) flushChanges() {
 	name, metadata, streams := p.changes.name, p.changes.metadata, p.changes.streams
 	p.changes.name, p.changes.metadata, p.changes.streams = false, false, false
@@ -305,7 +305,7 @@ func (p *publisher) flushChanges() {
 	}
 }
 
-// rename changes the display name and metadata, and tells the others who saw
+// rename changes the display name and metadata, and informs the others who saw
 // the old ones. room.mu is held.
 func (p *publisher) rename(body kit.Args) {
 	c := &p.changes
@@ -353,7 +353,7 @@ func (r *room) end() {
 	}
 	r.detach(func(*stream) bool { return true }, false)
 	for s := range r.subscribers {
-		if s.answers { // nothing else tells who watches
+		if s.answers { // nothing else says who watches
 			s.h.ClosePeer()
 		}
 	}

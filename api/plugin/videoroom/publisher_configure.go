@@ -61,7 +61,7 @@ func (p *publisher) setup(req *kit.Request, w *json.Writer, publish bool) (kit.R
 	return resp, err
 }
 
-// apply brings about what a configure says on the participant as a whole.
+// apply applies the settings of a configure for the whole participant.
 // room.mu is held.
 func (p *publisher) apply(body kit.Args) {
 	if n, ok := body.Number("bitrate"); ok {
@@ -122,7 +122,7 @@ func (p *publisher) describe(body kit.Args) bool {
 	return changed
 }
 
-// wishes collects what a request says on single streams, or on all of them. room.mu is
+// wishes collects the settings of a request for single streams, or for all of them. room.mu is
 // held.
 func (p *publisher) wishes(req *kit.Request) ([]item, *schema.Error) {
 	list := []kit.Args{req.Body}
@@ -154,7 +154,7 @@ func (p *publisher) knows(mid string, j *plugin.JSEP) bool {
 	return known
 }
 
-// grant does what a request says on its streams. room.mu is held.
+// grant applies the settings of a request to its streams. room.mu is held.
 func (p *publisher) grant(x *item) {
 	for _, s := range p.streams {
 		if x.hasMID && s.mid != x.mid {
@@ -182,7 +182,7 @@ func (s *stream) setSend(send bool) {
 	}
 }
 
-// setDelay takes over what a request says on the playout delay.
+// setDelay applies the playout delay of a request.
 // room.mu is held.
 func (s *stream) setDelay(c mline.DelayChange) {
 	if s.kind != sdp.Video {

@@ -35,7 +35,7 @@ func (p *publisher) accepts(req *kit.Request) *schema.Error {
 	return nil
 }
 
-// publish answers an offer, and writes what came of it into the answer of the
+// publish answers an offer, and writes the outcome into the answer of the
 // request.
 func (p *publisher) publish(req *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	j := req.JSEP
@@ -85,7 +85,7 @@ func (p *publisher) bandwidth(tias bool) sdp.Bandwidth {
 	return sdp.Bandwidth{Type: "AS", Value: p.bitrate / 1000}
 }
 
-// choose says what is wanted of an offered section. Nothing is ever sent to a
+// choose decides on an offered section. Nothing is ever sent to a
 // publisher but data.
 func (p *publisher) choose(i int, s *sdp.Section) sdp.SectionChoice {
 	r := p.room
@@ -152,7 +152,7 @@ func (r *room) opusParams() []string {
 	return list
 }
 
-// agree takes over what an answer settles.
+// agree applies the outcome of an answer.
 func (p *publisher) agree(d *sdp.Description, offer *plugin.JSEP) {
 	old := p.streams
 	p.streams, p.firstData = make([]*stream, 0, len(d.Sections)), nil
@@ -192,7 +192,7 @@ func (s *stream) disable() {
 	s.stopForwarders()
 }
 
-// agree takes over what the answer says about the stream's section.
+// agree applies the settings of the answer for the stream's section.
 func (s *stream) agree(d *sdp.Description, offer *plugin.JSEP) {
 	a := &d.Sections[s.mindex]
 	s.disabled = a.Rejected() || a.Kind != sdp.Application && (len(a.Codecs) == 0 || !a.Direction.Receives())
@@ -209,11 +209,11 @@ func (s *stream) agree(d *sdp.Description, offer *plugin.JSEP) {
 	}
 }
 
-// expectsSVC tells that whoever publishes video may send layers without saying so: where VP9
+// expectsSVC reports whether publishers of video may send layers without saying so: where VP9
 // is the only codec.
 func (s *settings) expectsSVC() bool { return s.svc && slices.Equal(s.videoCodecs, []string{sdp.VP9}) }
 
-// writeAgreed writes what was agreed on for the publisher himself.
+// writeAgreed writes the agreed streams for the publisher itself.
 func (p *publisher) writeAgreed(w *json.Writer) {
 	for _, kind := range []sdp.Kind{sdp.Audio, sdp.Video} {
 		s := kit.Find(p.streams, func(s *stream) bool { return s.kind == kind })
@@ -228,7 +228,7 @@ func (p *publisher) writeAgreed(w *json.Writer) {
 	json.Objects(w, "streams", p.streams, func(s *stream) { s.writeOwn(w) })
 }
 
-// prefer takes over what a joinandconfigure says about publishing. room.mu is
+// prefer applies the settings of a joinandconfigure for publishing. room.mu is
 // held.
 func (p *publisher) prefer(body kit.Args) {
 	if n, ok := body.Number("bitrate"); ok {

@@ -66,7 +66,7 @@ func (s *stream) write(w *json.Writer, talking bool) {
 	}
 }
 
-// writeFormat writes which stream it is and what its media is; false if it has none.
+// writeFormat writes the identity and format of the stream; false if it has none.
 func (s *stream) writeFormat(w *json.Writer) bool {
 	s.writePlace(w)
 	if s.disabled {
@@ -135,7 +135,7 @@ func (r *room) seat(role string, who *publisher) plugin.Seat {
 	return s
 }
 
-// Title is what people call the room.
+// Title is the display title of the room.
 func (r *room) Title() string { return r.description }
 
 func (s *stream) query(w *json.Writer) {
@@ -154,7 +154,7 @@ func (s *stream) query(w *json.Writer) {
 	w.Int("subscribers", int64(len(s.lines)))
 }
 
-// notifyStreams tells the event handlers what p publishes.
+// notifyStreams informs the event handlers of what p publishes.
 func (p *publisher) notifyStreams(name string) {
 	p.room.notify(p.h, name, func(w *json.Writer) {
 		p.writeIdentity(w)

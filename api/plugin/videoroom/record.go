@@ -28,9 +28,9 @@ func (p *Plugin) enableRecording(r *kit.Request, w *json.Writer) *schema.Error {
 	})
 }
 
-// What follows needs room.mu. Files are made without it.
+// The functions below need room.mu. Files are made without it.
 
-// startRecording begins to record what is to be recorded and is not yet.
+// startRecording starts the recordings that are wanted and not yet running.
 func (p *publisher) startRecording() {
 	r, from := p.room, p.origin()
 	if p.gone || p.answering || from == nil || !p.recordings.On && !r.record {

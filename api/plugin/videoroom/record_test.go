@@ -106,7 +106,7 @@ func (s *sender) recordings(n int) (files []string) {
 	return files
 }
 
-// following tells whether the numbers in packets follow each other, and how many there are.
+// following reports whether the numbers in packets follow each other, and how many there are.
 func following(t *testing.T, frames []mjrtest.Frame) (first, last uint64) {
 	t.Helper()
 	for i := range frames {
@@ -122,7 +122,7 @@ func following(t *testing.T, frames []mjrtest.Frame) (first, last uint64) {
 	return first, last
 }
 
-// isKeyframe tells whether a packet begins a key frame of VP8 (RFC 7741, 4.3).
+// isKeyframe reports whether a packet begins a key frame of VP8 (RFC 7741, 4.3).
 func isKeyframe(f *mjrtest.Frame) bool { return f.Payload[0]&0x10 != 0 && f.Payload[6]&1 == 0 }
 
 // TestEnableRecording records everybody in a room for a while.

@@ -147,7 +147,7 @@ func (p *publisher) enter(source *sfu.Source, failure error) (err *schema.Error)
 	return nil
 }
 
-// takeStreams takes over what a request says about streams: those with a known
+// takeStreams applies the streams of a request: those with a known
 // mid are changed, others added. Nothing changes if those are too many. room.mu is
 // held, or the publisher not shared yet.
 func (p *publisher) takeStreams(body kit.Args) *schema.Error {
@@ -243,7 +243,7 @@ func (r *room) remoteOf(body kit.Args) (*publisher, *schema.Error) {
 	return user, err
 }
 
-// updateRemote changes what a publisher on another server publishes.
+// updateRemote changes the streams of a publisher on another server.
 func (p *Plugin) updateRemote(r *kit.Request, w *json.Writer) *schema.Error {
 	if _, err := p.readRemote(r.Body); err != nil {
 		return err
@@ -266,7 +266,7 @@ func (p *Plugin) updateRemote(r *kit.Request, w *json.Writer) *schema.Error {
 	})
 }
 
-// removeRemote ends what addRemote began.
+// removeRemote removes a publisher that addRemote added.
 func (p *Plugin) removeRemote(r *kit.Request, w *json.Writer) *schema.Error {
 	return p.rooms.Manage(r.Body, func(room *room) *schema.Error {
 		user, err := room.remoteOf(r.Body)
@@ -283,7 +283,7 @@ func (p *Plugin) removeRemote(r *kit.Request, w *json.Writer) *schema.Error {
 // remoteHandler is a publisher on another server as the engine sees it.
 type remoteHandler struct{ *publisher }
 
-// SourceEvent follows what the media engine tells.
+// SourceEvent handles the events of the media engine.
 func (h remoteHandler) SourceEvent(e sfu.Event) {
 	switch e.Kind {
 	case sfu.EventAudioLevel:

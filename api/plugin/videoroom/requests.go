@@ -7,7 +7,7 @@ import (
 	"bifrons/api/schema"
 )
 
-// What does a request of a handle.
+// The actions behind the requests of a handle.
 type run = kit.Run[*handle]
 
 // requests is everything that the plugin understands. It depends on the type
@@ -55,7 +55,7 @@ func (p *Plugin) requests() *kit.Table[*handle] {
 	return t
 }
 
-// byRole picks what a request does by what the handle joined as. nil says that
+// byRole picks the action of a request by the role of the handle. nil means that
 // there is no such request for the role.
 func byRole(pub publisherRun, sub subscriberRun) run {
 	return func(h *handle, r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {

@@ -88,7 +88,7 @@ func (r *room) notify(h *handle, name string, fields func(w *json.Writer)) {
 	})
 }
 
-// begin begins an answer or event: what it is, and of which room.
+// begin begins an answer or event with its kind and room.
 func (r *room) begin(w *json.Writer, kind string) {
 	w.Str("videoroom", kind)
 	r.writeRoom(w)

@@ -14,7 +14,7 @@ import (
 	"bifrons/sdp"
 )
 
-// desk makes what answers the requests about rooms as such.
+// desk makes the handler of the requests about rooms.
 func (p *Plugin) desk() rooms.Desk[*room] {
 	return rooms.Desk[*room]{
 		Registry: rooms.Registry[*room]{IDs: &p.ids, Field: "room", Codes: codes, NoSuch: noSuchRoom},
@@ -25,7 +25,7 @@ func (p *Plugin) desk() rooms.Desk[*room] {
 	}
 }
 
-// checkRoom looks at what the types of the fields of a create do not tell.
+// checkRoom checks what the types of the fields of a create do not express.
 func checkRoom(body kit.Args, prefix string) *schema.Error {
 	if prefix != "" {
 		return nil
@@ -79,7 +79,7 @@ func (r *room) edited(body kit.Args) {
 	}
 }
 
-// describe writes into the room's entry of the list what no setting is. room.mu is
+// describe writes the fields of the room's list entry that are not settings. room.mu is
 // held.
 func (r *room) describe(w *json.Writer) {
 	w.Int("num_participants", int64(len(r.participants)))

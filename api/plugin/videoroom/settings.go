@@ -13,7 +13,7 @@ import (
 
 const minBitrate = 64000
 
-// settings are what a room is set up with.
+// settings are the settings of a room.
 type settings struct {
 	rooms.Access
 	description   string
@@ -21,7 +21,7 @@ type settings struct {
 	maxPublishers int
 	bitrate       uint64 // bit/s, 0 = no cap
 	bitrateCap    bool
-	estimate      bool   // what the lines to subscribers carry
+	estimate      bool   // of the capacity of the lines to subscribers
 	maxBitrate    uint64 // bit/s for all that one of them gets, 0 = no bound
 	firFreq       int    // seconds, 0 = off
 	audioCodecs   []string
@@ -50,7 +50,7 @@ type settings struct {
 
 // Settings are those that requests and files have.
 func (s *settings) Settings() kit.Settings {
-	levels := kit.Never // what they are counts only for events
+	levels := kit.Never // they count only for events
 	if s.audioLevelEvent {
 		levels = kit.Always
 	}
@@ -92,7 +92,7 @@ func (s *settings) Settings() kit.Settings {
 	}
 }
 
-// newSettings makes settings of what src has, with defaults for the rest.
+// newSettings makes settings from src, with defaults for the rest.
 // Codecs that are not known are left out.
 func newSettings(src kit.Values, description string) settings {
 	s := settings{
@@ -106,7 +106,7 @@ func newSettings(src kit.Values, description string) settings {
 	return s
 }
 
-// settle takes back what the codecs do not allow.
+// settle resets the settings that the codecs do not allow.
 func (s *settings) settle(src kit.Values) {
 	if !slices.Contains(s.audioCodecs, sdp.Opus) {
 		s.opusFEC, s.opusDTX = false, false
@@ -119,7 +119,7 @@ func (s *settings) settle(src kit.Values) {
 	}
 }
 
-// audioCodecs are those that rooms know.
+// audioCodecs are the codecs that rooms know.
 var audioCodecs = []string{
 	sdp.Opus, sdp.Multiopus, sdp.RED, sdp.PCMU, sdp.PCMA, sdp.G722, sdp.ISAC32, sdp.ISAC16, sdp.L16at48, sdp.L16at16,
 }

@@ -10,7 +10,7 @@ import (
 	"bifrons/sfu"
 )
 
-// connected tells of the established peer connection.
+// connected reports the established peer connection.
 func (s *subscriber) connected() {
 	s.room.mu.Lock()
 	defer s.room.mu.Unlock()
@@ -23,12 +23,12 @@ func (s *subscriber) connected() {
 	s.sync()
 }
 
-// estimate tells the engine how the line to the client is used. room.mu is held.
+// estimate sets how the engine uses the line to the client. room.mu is held.
 func (s *subscriber) estimate() {
 	s.estimation.Tell(s.h.Host.Peer(), s.room.settings.estimate, s.room.maxBitrate)
 }
 
-// event follows what the media engine tells.
+// event handles the events of the media engine.
 func (s *subscriber) event(e sfu.Event) {
 	s.room.mu.Lock()
 	defer s.room.mu.Unlock()
@@ -78,7 +78,7 @@ func (s *subscriber) end() {
 	}
 }
 
-// sync adapts what is relayed on all m-lines. room.mu is held.
+// sync adapts the relaying on all m-lines. room.mu is held.
 func (s *subscriber) sync() {
 	for _, l := range s.lines {
 		l.sync()
@@ -91,7 +91,7 @@ type wanted struct {
 	item   *item
 }
 
-// find looks up what is to be subscribed to. Disabled streams count only when
+// find looks up the streams to subscribe to. Disabled streams count only when
 // joining, where they get a place for later. The first feed decides whether
 // the subscription is encrypted end to end. room.mu is held.
 func (s *subscriber) find(items []item, joining bool) ([]wanted, *schema.Error) {

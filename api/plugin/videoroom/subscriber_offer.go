@@ -7,7 +7,7 @@ import (
 	"bifrons/sdp"
 )
 
-// offer makes the next offer, which tells everything that has changed. room.mu
+// offer makes the next offer, which covers everything that has changed. room.mu
 // is held.
 func (s *subscriber) offer() *plugin.JSEP {
 	o := sdp.OfferOptions{Name: "VideoRoom " + s.room.id, Sections: make([]sdp.OfferSection, len(s.lines))}
@@ -20,7 +20,7 @@ func (s *subscriber) offer() *plugin.JSEP {
 	return j
 }
 
-// section is what is offered for an m-line. room.mu is held.
+// section is the offered section of an m-line. room.mu is held.
 func (l *line) section() sdp.OfferSection {
 	o := sdp.OfferSection{Kind: l.kind, MID: l.mid, Direction: sdp.SendOnly}
 	if l.kind == sdp.Application {
@@ -63,7 +63,7 @@ func (l *line) extensions() []sdp.Extension {
 	return list
 }
 
-// answer takes a client's answer: what it accepts is relayed from now on. room.mu is
+// answer takes a client's answer: accepted media is relayed from now on. room.mu is
 // held.
 func (s *subscriber) answer(d *sdp.Description) {
 	if s.over {
@@ -77,7 +77,7 @@ func (s *subscriber) answer(d *sdp.Description) {
 }
 
 // renegotiate sees to it that the client gets an offer by itself, before it
-// hears by other handles of what comes after. room.mu is held.
+// hears from other handles of later changes. room.mu is held.
 func (s *subscriber) renegotiate() {
 	s.pending = true
 	if !s.answered {

@@ -11,7 +11,7 @@ import (
 	"bifrons/sdp"
 )
 
-// subscriberRun is what does a request of a subscriber.
+// subscriberRun carries out a request of a subscriber.
 type subscriberRun = func(*subscriber, *kit.Request, *json.Writer) (kit.Response, *schema.Error)
 
 // locked runs a request with the room locked. It may carry an answer: whatever becomes
@@ -43,7 +43,7 @@ func (s *subscriber) run(f subscriberRun, r *kit.Request, w *json.Writer) (kit.R
 	return f(s, r, w)
 }
 
-// What follows needs room.mu, unless it says otherwise.
+// The functions below need room.mu, unless they say otherwise.
 
 // refuse is the error of a request that needs a subscription that is alive.
 func (s *subscriber) refuse() *schema.Error {
@@ -211,7 +211,7 @@ func (p *Plugin) list(body kit.Args, name string, fields []schema.Field, empty s
 	return p.items(list, fields)
 }
 
-// change does all or nothing of an update, and offers what came of it.
+// change does all or nothing of an update, and offers the outcome.
 func (s *subscriber) change(more, less []item, w *json.Writer) (kit.Response, *schema.Error) {
 	if err := s.refuse(); err != nil {
 		return kit.Response{}, err
@@ -248,7 +248,7 @@ func (s *subscriber) change(more, less []item, w *json.Writer) (kit.Response, *s
 }
 
 // unsubscribeFrom takes sources away; it reports whether that needs an offer.
-// What is not there is not missed.
+// Absent ones are no error.
 func (s *subscriber) unsubscribeFrom(x *item) bool {
 	changed := false
 	for _, l := range s.lines {
@@ -277,7 +277,7 @@ func (s *subscriber) switchStreams(r *kit.Request, w *json.Writer) (kit.Response
 }
 
 // switchLines is switchStreams without the offer. It writes the answer at once, as nobody
-// knows what becomes of the subscription while an offer is made.
+// knows how the subscription changes while an offer is made.
 func (s *subscriber) switchLines(r *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	p := s.room.plugin
 	err := check([]schema.Field{{Name: "streams", Type: schema.NonEmptyArray}, p.ids.Field("feed", false)}, r.Body)

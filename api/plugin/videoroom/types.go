@@ -6,7 +6,7 @@
 //	publisher_negotiate remote fields rooms subscriber_request
 //	publisher_configure join requests
 //
-// in this order; plugin alone names what comes later, the tables of requests.
+// in this order; plugin alone names things further down, the tables of requests.
 package videoroom
 
 import (
@@ -35,8 +35,8 @@ import (
 // give commands to an sfu.Peer, and use Host.Peer, Host.Up, Host.ClosePeer,
 // Host.Run and Host.Notify, and make sfu.Sources and (after PrepareForward)
 // sfu.Forwarders: none of them blocks or calls back. Sockets and files are opened,
-// and names looked up, without the lock: what needs them is looked at and reserved
-// first, and looked at again afterwards. So everybody in
+// and names looked up, without the lock: the work that needs them is checked and reserved
+// first, and checked again afterwards. So everybody in
 // a room hears of things in the order in which they happened. A description is
 // pushed without the lock, from the handle's own executor (Host.Run).
 
@@ -100,7 +100,7 @@ type publisher struct {
 	id        id      // fixed
 	privateID uint32  // fixed
 	dummy     bool    // fixed
-	// source is what a publisher on another server comes by; fixed once he is in the
+	// source is the source of the media of a publisher on another server; fixed once it is in the
 	// room, else nil.
 	source  *sfu.Source
 	remotes []*remotization // where he is published besides
@@ -116,10 +116,10 @@ type publisher struct {
 	lost     bool // the media of a remote one has failed
 	kicked   bool
 
-	// What follows lasts as long as a peer connection.
+	// The fields below last as long as a peer connection.
 
 	open      bool // one can subscribe: the peer connection is established
-	up        bool // publishing: the client was told so
+	up        bool // publishing: the client knows it
 	e2ee      bool
 	streams   []*stream // in order of mindex
 	firstData *stream   // nil if there is none
@@ -143,7 +143,7 @@ type remotization struct {
 	forward.Destination
 }
 
-// forwarded is what a forwarder sends, and to which other server, nil if to none.
+// forwarded describes the input of a forwarder, and its other server, nil if none.
 type forwarded struct {
 	stream *stream
 	remote *remotization
@@ -237,7 +237,7 @@ type Plugin struct {
 	rooms   rooms.Desk[*room]
 }
 
-// nobody is the role before joining; roles embed it for what they do not care about.
+// nobody is the role before joining; roles embed it for the methods that do not concern them.
 type nobody struct{}
 
 func (nobody) establish()                {}
@@ -250,11 +250,11 @@ func (nobody) detach()                   {}
 func (nobody) query(*json.Writer)        {}
 func (nobody) seat() plugin.Seat         { return plugin.Seat{} }
 
-// subscriber is the role of a handle that receives what publishers of a room
+// subscriber is the role of a handle that receives the media that publishers of a room
 // send, all of it on one peer connection.
 //
-// The server makes the offers. One is outstanding at a time: what changes
-// before its answer has come goes into the next one.
+// The server makes the offers. One is outstanding at a time: changes
+// before its answer has come go into the next one.
 type subscriber struct {
 	nobody
 	room       *room      // fixed
@@ -272,7 +272,7 @@ type subscriber struct {
 	pending    bool    // an offer is due as soon as there may be one
 	restart    bool    // that offer restarts ICE
 	estimation mline.Estimation
-	stale      bool // the last offer does not tell how things are now
+	stale      bool // the last offer is out of date
 	paused     bool // by the client, and until its first start
 	live       bool // the peer connection is established
 	writable   bool // data channels are
@@ -300,7 +300,7 @@ type line struct {
 	out    mline.Output
 }
 
-// changes is what the others have not been told yet.
+// changes are the changes that the others do not know yet.
 type changes struct {
 	name, metadata, streams bool
 	pace                    task.Pacer

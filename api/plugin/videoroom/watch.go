@@ -14,7 +14,7 @@ import (
 
 // The request watch is ours: a subscription by the client's offer, for clients that
 // cannot take one, such as players that speak WHEP. It lasts with the m-lines of that
-// offer: what changes in the room never leads to an offer of ours.
+// offer: changes in the room never lead to an offer of ours.
 
 // watchFields are those of watch besides the room and its pin.
 func (p *Plugin) watchFields() []schema.Field {
@@ -238,7 +238,7 @@ func (s *subscriber) fed() bool {
 	return slices.ContainsFunc(s.lines, func(l *line) bool { return l.stream() != nil })
 }
 
-// followTo makes the m-lines carry what they can of a feed. room.mu is held.
+// followTo makes the m-lines carry as much as they can of a feed. room.mu is held.
 func (s *subscriber) followTo(feed *publisher) {
 	taken := make(map[*line]bool)
 	for _, st := range feed.streams {
@@ -252,7 +252,7 @@ func (s *subscriber) followTo(feed *publisher) {
 	}
 }
 
-// tellStreams tells a client who is offered nothing what its m-lines carry now. room.mu
+// tellStreams informs a client that gets no offers which streams its m-lines carry now. room.mu
 // is held.
 func (s *subscriber) tellStreams() {
 	s.h.Host.Push("", s.room.event("updated", s.writeStreams), nil)

@@ -43,7 +43,7 @@ func (h *handle) path() string { return filepath.Join(h.plugin.folder, name(h.id
 // Message takes a request.
 func (h *handle) Message(r *plugin.Request) plugin.Result { return table.Message(h.Host, h, r) }
 
-// open begins a recording. Where its packets come from is told by connect.
+// open begins a recording. connect says where its packets come from.
 func (h *handle) open() error {
 	if !h.settled() {
 		return errors.New("the message before is still being written")
@@ -98,7 +98,7 @@ func (t *take) started() {
 	t.since.CompareAndSwap(nil, &now)
 }
 
-// connect has recorded what the client sends.
+// connect has the client's audio recorded.
 func (h *handle) connect() {
 	peer := h.Host.Peer()
 	switch {
@@ -170,7 +170,7 @@ func (h *handle) Establish() {
 	h.Host.Push("", json.Object(func(w *json.Writer) { status(w, "started") }), nil)
 }
 
-// Hangup ends what is recorded.
+// Hangup ends the recording.
 func (h *handle) Hangup(string) {
 	h.PeerChanged()
 	h.section = -1

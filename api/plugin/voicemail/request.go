@@ -68,7 +68,7 @@ func (h *handle) stopNow(r *kit.Request, _ *json.Writer) (kit.Response, *schema.
 	return kit.Response{Silent: true}, nil
 }
 
-// check says what cannot be done with a description.
+// check returns the reason why a description cannot be used.
 func check(j *plugin.JSEP) *schema.Error {
 	switch {
 	case j == nil:

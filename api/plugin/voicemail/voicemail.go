@@ -18,7 +18,7 @@ import (
 	"bifrons/api/schema"
 )
 
-// Package is what clients attach to.
+// Package is the name that clients attach to.
 const Package = "janus.plugin.voicemail"
 
 // maxLength is how long messages are.

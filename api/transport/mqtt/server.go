@@ -19,11 +19,11 @@ import (
 // Package is the name of this transport in the Janus API.
 const Package = "janus.transport.mqtt"
 
-// Config is what a Server needs to know. Zero values stand for the defaults.
+// Config holds the parameters of a Server. Zero values mean the defaults.
 type Config struct {
 	Broker     mqtt.Config // without subscriptions, receiver and status
 	API, Admin Address
-	QoS        byte // of what is published for either API
+	QoS        byte // of messages published for either API
 	Window     int  // messages under way, 0 = the default
 	Waiting    int  // messages that wait while there is no connection, 0 = as many as there is room for
 
@@ -45,7 +45,7 @@ type Address struct {
 	SubscribeQoS       byte
 }
 
-// Status is what is published about the server itself.
+// Status is the message published about the server itself.
 type Status struct {
 	Topic               string // "" = nothing
 	Connect, Disconnect string // messages, "" = none
@@ -125,7 +125,7 @@ func (s *Server) Receive(m *broker.Message) {
 	})
 }
 
-// unnamed tells that a request has no transaction. What is no JSON object is none, for the
+// unnamed reports whether a request has no transaction. A text that is no JSON object is none, for the
 // core to say so.
 func unnamed(body []byte) bool {
 	doc, err := json.Parse(body)

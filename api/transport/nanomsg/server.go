@@ -22,10 +22,10 @@ const Package = "janus.transport.nanomsg"
 // maxMessage is the size in bytes of the largest request; larger ones are dropped.
 const maxMessage = 8192
 
-// lastMessages is how long a peer has at the end to take what waits for it.
+// lastMessages is how long a peer has at the end to take the messages that wait for it.
 const lastMessages = 2 * time.Second
 
-// Config is what a Server needs to know. Zero values stand for the defaults.
+// Config holds the parameters of a Server. Zero values mean the defaults.
 type Config struct {
 	API, Admin Address
 	transport.Common
@@ -120,7 +120,7 @@ func (e *service) receive() {
 	}
 }
 
-// send sends what waits, whenever a peer is there.
+// send sends the waiting messages whenever a peer is there.
 func (e *service) send() {
 	for {
 		next, ok := e.relay.Next(e.ctx)
@@ -133,7 +133,7 @@ func (e *service) send() {
 // Listeners are "nanomsg" and "admin_nanomsg", as far as they are open.
 func (s *Server) Listeners() []transport.Listener { return s.listeners }
 
-// Close lets what is to be sent go for a short while, if somebody is there, and closes the
+// Close lets queued messages be sent for a short while, if somebody is there, and closes the
 // sockets.
 func (s *Server) Close() {
 	for _, e := range s.services {

@@ -37,7 +37,7 @@ func ParseType(s string) (Type, bool) {
 	return SeqPacket, false
 }
 
-// Config is what a Server needs to know. Zero values stand for the defaults.
+// Config holds the parameters of a Server. Zero values mean the defaults.
 type Config struct {
 	API, Admin Address
 	transport.Common
@@ -54,7 +54,7 @@ type Address struct {
 	Socket *os.File
 }
 
-// Core is what a Server needs of the core; janus.Core is it.
+// Core is the part of the core that a Server uses; janus.Core implements it.
 type Core interface {
 	Handle(conn janus.Conn, r janus.Request, reply func(msg []byte))
 	Gone(conn janus.Conn)

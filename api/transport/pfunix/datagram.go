@@ -138,7 +138,7 @@ type peer struct {
 	out     outbox
 	unheard atomic.Int64 // bytes sent since its last request
 
-	// What it is remembered for, guarded by the service's mu.
+	// The reasons to remember it, guarded by the service's mu.
 	requests int
 	sessions map[uint64]struct{}
 }
@@ -153,7 +153,7 @@ func (p *peer) handle(body []byte) {
 // release ends a request.
 func (p *peer) release() { p.change(func() { p.requests-- }) }
 
-// change changes what the client is remembered for; with nothing left it is
+// change changes the reasons to remember the client; with none left it is
 // forgotten.
 func (p *peer) change(f func()) {
 	e := p.service
@@ -182,13 +182,13 @@ const (
 const maxUnheard = 64 << 10
 
 // hogs reports whether the client seems to be the one that fills the send buffer.
-// What clients have not read takes room in the socket's only send buffer, so
+// Unread packets take room in the socket's only send buffer, so
 // one that hangs would keep all the others from being answered.
 func (p *peer) hogs() bool {
 	return p.unheard.Load() > maxUnheard && unread(p.service.sock) > p.service.half
 }
 
-// write sends one packet. The kernel does not tell when a client has room, so
+// write sends one packet. The kernel does not report when a client has room, so
 // it is asked again and again.
 func (p *peer) write(msg []byte) error {
 	deadline := time.Now().Add(writeTimeout)

@@ -10,7 +10,7 @@ import (
 	"bifrons/api/transport"
 )
 
-// Limits of what waits to be written to one client. Above pauseAt the requests
+// Limits of the data queued for one client. Above pauseAt the requests
 // of a connected client are not read any more; one that does not take its
 // events either is cut off at the other two.
 const (
@@ -26,7 +26,7 @@ type outbox struct {
 	cut   func()                 // called once, when nothing can be written any more
 	large func(size int)         // called for a packet that the kernel finds too large
 	tasks *task.Tasks
-	lossy bool // what is too much is lost, and nobody is cut off
+	lossy bool // the excess is lost, and nobody is cut off
 
 	queues *transport.Account
 	layout func(msg []byte) []byte
@@ -76,7 +76,7 @@ func (o *outbox) len() int {
 	return o.queue.Len()
 }
 
-// shed loses what there is, as all clients together have too much.
+// shed drops everything queued, as all clients together have too much.
 func (o *outbox) shed() {
 	if !o.lossy {
 		o.stop()
@@ -162,7 +162,7 @@ func (o *outbox) waitForRoom() bool {
 	}
 }
 
-// isTooLarge tells that the kernel does not take a packet of this size.
+// isTooLarge reports whether the kernel does not take a packet of this size.
 func isTooLarge(err error) bool {
 	return errors.Is(err, syscall.EMSGSIZE) || errors.Is(err, syscall.ENOBUFS)
 }

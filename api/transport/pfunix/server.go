@@ -30,7 +30,7 @@ var _ janus.Transport = (*Server)(nil)
 // service is a socket of either type.
 type service interface {
 	serve() // until close
-	close() // waits until what has to be written is
+	close() // waits until everything queued is written
 }
 
 // New opens the services. Those that cannot be opened are logged; it is an
@@ -90,7 +90,7 @@ func (s *Server) Start() {
 // Listeners are "unix" and "admin_unix", as far as they are open.
 func (s *Server) Listeners() []transport.Listener { return s.listeners }
 
-// Close lets what is to be written go for a short while, closes everything and
+// Close lets queued messages be written for a short while, closes everything and
 // removes the sockets from the file system.
 func (s *Server) Close() {
 	for _, e := range s.services {
@@ -99,7 +99,7 @@ func (s *Server) Close() {
 	s.serving.Wait()
 }
 
-// tooLarge tells of a message that a client cannot get.
+// tooLarge reports a message that a client cannot get.
 func (s *Server) tooLarge(size int) {
 	s.cfg.Log.Warn("message larger than the socket can carry, not sent", "transport", Package, "bytes", size)
 }

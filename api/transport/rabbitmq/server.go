@@ -16,10 +16,10 @@ import (
 // Package is the name of this transport in the Janus API.
 const Package = "janus.transport.rabbitmq"
 
-// replyTo is what all messages say about where to reply.
+// replyTo is where to reply to all messages.
 const replyTo = "Janus"
 
-// Config is what a Server needs to know. Zero values stand for the defaults.
+// Config holds the parameters of a Server. Zero values mean the defaults.
 type Config struct {
 	Host           string
 	Port           uint16

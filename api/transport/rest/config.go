@@ -15,7 +15,7 @@ import (
 // Package is the name of this transport in the Janus API.
 const Package = "janus.transport.http"
 
-// Config is what a Server needs to know. Zero values stand for the defaults.
+// Config holds the parameters of a Server. Zero values mean the defaults.
 type Config struct {
 	API   API // base path /janus
 	Admin API // base path /admin
@@ -24,7 +24,7 @@ type Config struct {
 	Certificate transport.Certificate // for the HTTPS listeners
 	MaxConns    int                   // of each listener; 0: any number
 	Gate        *transport.Gate       // that all transports share; nil: no other limits
-	Bodies      *budget.Budget        // for what is being received, shared; default transport.BodyBytes
+	Bodies      *budget.Budget        // for the bodies being received, shared; default transport.BodyBytes
 	MaxBody     int64                 // bytes; default 1 MiB
 	transport.Common
 	// Page serves "/" and all below "/echo/", Demos all below "/demos/", both
@@ -56,7 +56,7 @@ type Config struct {
 	ReplyTimeout time.Duration // for the core's answer; default 10 s
 	IdleTimeout  time.Duration // of connections; default 120 s
 
-	// What a client gets to send a header, and to send a body or read one;
+	// How long a client may take to send a header, and to send a body or read one;
 	// default transport.HeaderTimeout and BodyTimeout.
 	HeaderTimeout, BodyTimeout time.Duration
 }
@@ -106,7 +106,7 @@ func cleanBase(path, otherwise string) string {
 	return "/" + path
 }
 
-// Core is what a Server needs of the core; janus.Core is it.
+// Core is the part of the core that a Server uses; janus.Core implements it.
 type Core interface {
 	Handle(conn janus.Conn, r janus.Request, reply func(msg []byte))
 	Poll(session uint64, secret, token string) janus.Code

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// target is what the path of a request names.
+// target is the target of the path of a request.
 type target struct {
 	word            string // "info" or "ping" below the base path
 	session, handle uint64 // 0 if absent or not a decimal number

@@ -9,7 +9,7 @@ import (
 	"bifrons/api/transport"
 )
 
-// What a queue holds at most while nobody polls; the oldest events go first.
+// Limits of a queue while nobody polls; the oldest events go first.
 const (
 	maxEvents = 10_000
 	maxBytes  = 8 << 20
@@ -140,7 +140,7 @@ func (h *hub) lastWord(session uint64) []janus.Event {
 }
 
 // wait returns up to max events, oldest first; none after timeout, or when
-// another poll got what there was. ok is false if the session is not bound
+// another poll got the events. ok is false if the session is not bound
 // here. Events are put back if ctx ends before they could be used.
 func (h *hub) wait(ctx context.Context, session uint64, max int, timeout time.Duration) (events []janus.Event, ok bool) {
 	h.mu.Lock()

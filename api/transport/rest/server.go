@@ -48,7 +48,7 @@ func New(cfg Config, core Core) (*Server, error) {
 	return s, nil
 }
 
-// newHTTP makes what serves one of the two APIs.
+// newHTTP makes the HTTP server of one of the two APIs.
 func (s *Server) newHTTP(admin bool) *http.Server {
 	svc := service{Server: s, API: s.cfg.API}
 	if admin {
@@ -88,7 +88,7 @@ func (s *Server) Flush(ctx context.Context) {
 // flushPoll is how often Flush looks.
 const flushPoll = 20 * time.Millisecond
 
-// closeTimeout is what requests at work get to come to an end.
+// closeTimeout is how long running requests may take to finish.
 const closeTimeout = 3 * time.Second
 
 // Close answers all pending polls, lets the requests at work finish for a

@@ -74,7 +74,7 @@ func (s service) servesFile(w http.ResponseWriter, r *http.Request) bool {
 	return s.cfg.Files != nil && !s.admin && (r.Method == http.MethodGet || r.Method == http.MethodHead) && s.cfg.Files(w, r)
 }
 
-// static finds the handler of what is served besides the API.
+// static finds the handler of pages served besides the API.
 func (s service) static(r *http.Request) http.Handler {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil
@@ -97,7 +97,7 @@ func (s service) static(r *http.Request) http.Handler {
 	return nil
 }
 
-// health answers those that look whether the server is there, and whether it
+// health answers probes of whether the server is there, and whether it
 // takes new clients.
 func (s service) health(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -112,7 +112,7 @@ func (s service) health(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, "ok")
 }
 
-// notify tells event handlers of a request. Requests count as connections of
+// notify informs event handlers of a request. Requests count as connections of
 // their own, as sessions survive every one of them.
 func (s service) notify(id string, r *http.Request) {
 	if !s.control.Notifies() {
@@ -174,7 +174,7 @@ func (s service) post(w http.ResponseWriter, r *http.Request, t target, id strin
 	s.answer(w, r, replies)
 }
 
-// start gives a request to the core, which copies what it needs of it.
+// start gives a request to the core, which copies the parts it needs.
 func (s service) start(req janus.Request) (replies chan []byte) {
 	req.Path, req.Admin = true, s.admin
 	replies = make(chan []byte, 1)
@@ -199,7 +199,7 @@ func (s service) refuse(w http.ResponseWriter, code janus.Code, reason string) {
 	s.write(w, janus.ErrorReply(0, "", code, reason))
 }
 
-// poll answers a long poll: with what is queued, or what comes, or a keepalive.
+// poll answers a long poll: with queued events, the next ones, or a keepalive.
 func (s service) poll(w http.ResponseWriter, r *http.Request, t target) {
 	if t.session == 0 {
 		w.WriteHeader(http.StatusNotFound)

@@ -42,7 +42,7 @@ func (l *Lab) Compare(c *client.Client) {
 	}
 }
 
-// play returns the replies of a scenario, without what differs each time.
+// play returns the replies of a scenario, without the values that differ each time.
 func (l *Lab) play(c *client.Client) (replies []client.Object) {
 	l.T.Helper()
 	ctx, cancel := InTime()

@@ -1,5 +1,5 @@
 // Package transporttest is a whole server for the tests of transports and event handlers,
-// and what clients do with it.
+// and the clients that use it.
 package transporttest
 
 import (
@@ -80,10 +80,10 @@ func (l *Lab) Carry(c Carrier, err error) {
 	l.T.Cleanup(c.Close)
 }
 
-// Dial is a client of what Conn leads to.
+// Dial makes a client of the server that Conn leads to.
 func (l *Lab) Dial(conn client.Conn, err error) *client.Client { return l.Tapped(nil, conn, err) }
 
-// Tapped is Dial for a client that tells of each message.
+// Tapped is Dial for a client that reports each message.
 func (l *Lab) Tapped(tap func(*client.Message), conn client.Conn, err error) *client.Client {
 	l.T.Helper()
 	if err != nil {

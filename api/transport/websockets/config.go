@@ -19,7 +19,7 @@ const (
 	AdminProtocol = "janus-admin-protocol"
 )
 
-// Config is what a Server needs to know. Zero values stand for the defaults.
+// Config holds the parameters of a Server. Zero values mean the defaults.
 type Config struct {
 	API, Admin API
 
@@ -27,7 +27,7 @@ type Config struct {
 	Certificate transport.Certificate // for the WSS listeners
 	MaxConns    int                   // of each listener; 0: any number
 	Gate        *transport.Gate       // that all transports share; nil: no other limits
-	Bodies      *budget.Budget        // for what is being received, shared; default transport.BodyBytes
+	Bodies      *budget.Budget        // for the bodies being received, shared; default transport.BodyBytes
 	MaxMessage  int64                 // bytes of an incoming message; default 1 MiB
 	transport.Common
 
@@ -40,7 +40,7 @@ type Config struct {
 	// API, is closed after SessionTimeout; default 1 min.
 	SessionTimeout time.Duration
 
-	// BodyTimeout is what a client gets to send a message once it has begun;
+	// BodyTimeout is how long a client may take to send a message once it has begun;
 	// default transport.BodyTimeout.
 	BodyTimeout time.Duration
 }
@@ -70,7 +70,7 @@ func (c *Config) setDefaults() {
 	}
 }
 
-// Core is what a Server needs of the core; janus.Core is it.
+// Core is the part of the core that a Server uses; janus.Core implements it.
 type Core interface {
 	Handle(conn janus.Conn, r janus.Request, reply func(msg []byte))
 	Gone(conn janus.Conn)

@@ -14,7 +14,7 @@ import (
 	"bifrons/api/transport"
 )
 
-// Limits of what waits to be written to one client. Above pauseAt its requests
+// Limits of the data queued for one client. Above pauseAt its requests
 // are not read any more; a client that does not take its events either is
 // disconnected at the other two.
 const (

@@ -50,7 +50,7 @@ func New(cfg Config, core Core) (*Server, error) {
 	return s, nil
 }
 
-// newHTTP makes what serves one of the two APIs.
+// newHTTP makes the HTTP server of one of the two APIs.
 func (s *Server) newHTTP(admin bool) *nethttp.Server {
 	svc := service{Server: s, acl: s.cfg.API.ACL, protocol: Protocol}
 	if admin {
@@ -148,7 +148,7 @@ func (s *Server) register(c *conn) bool {
 	return true
 }
 
-// setSocket tells about a finished handshake; a connection that came too late
+// setSocket reports a finished handshake; a connection that came too late
 // is cut off.
 func (s *Server) setSocket(c *conn, ws *websocket.Conn) {
 	s.mu.Lock()
@@ -167,7 +167,7 @@ func (s *Server) unregister(c *conn) {
 	s.active.Done()
 }
 
-// closeTimeout is what clients get to answer the farewell.
+// closeTimeout is how long clients may take to answer the close frame.
 const closeTimeout = 2 * time.Second
 
 // Close says goodbye to all clients (status 1001) and waits until all is

@@ -14,7 +14,7 @@ export function el(name, attributes = {}, ...children) {
   return e;
 }
 
-// say sets a text, if it is another one.
+// say sets a text if it differs.
 export function say(e, text) {
   text = String(text ?? "");
   if (e.textContent !== text) e.textContent = text;
@@ -26,8 +26,8 @@ export function mark(e, name, value) {
 }
 
 // keep shows list in parent, an element for each key, in order. make makes an element
-// and returns it with a function that shows an entry; elements of entries that go on
-// stay, so that focus and selection do.
+// and returns it with a function that shows an entry. Elements of entries that remain
+// are reused, so that they keep focus and selection.
 export function keep(parent, list, key, make) {
   const old = parent.kept ?? new Map(), now = new Map();
   let at = parent.firstChild;
@@ -44,21 +44,25 @@ export function keep(parent, list, key, make) {
   parent.kept = now;
 }
 
-// table makes a table: columns are { head, num, cell(td, x) }; link(x) is where a row
-// leads to. show(list, empty) shows its rows, or a text.
+// table makes a table: columns are { head, num, cell(td, x) }; link(x) is the target of
+// a row. show(list, empty) shows its rows, or a text. On narrow screens a row is a card,
+// in which figures carry the heads of their columns.
 export function table(caption, columns, key, link) {
   const body = el("tbody"), none = el("p", { class: "none" });
   const e = el("div", { class: "table" },
     el("table", {}, el("caption", {}, caption),
       el("thead", {}, el("tr", {}, ...columns.map(c => el("th", { scope: "col", class: c.num && "num", title: c.title }, c.head)))), body), none);
   const make = x => {
-    const cells = columns.map(c => el("td", { class: c.num ? "num" : c.class }));
+    const cells = columns.map(c => el("td", { class: c.num ? `num ${c.class ?? ""}` : c.class, "data-head": c.head }));
     const row = el("tr", {}, ...cells);
     if (link) row.addEventListener("click", ev => { if (!ev.target.closest("a") && !String(getSelection())) location.hash = link(row.entry); });
     return { e: row, show(x) {
       row.entry = x;
       mark(row, "data-level", x.level);
-      columns.forEach((c, i) => c.cell(cells[i], x));
+      columns.forEach((c, i) => {
+        c.cell(cells[i], x);
+        mark(cells[i], "data-none", cells[i].textContent === "–");
+      });
     } };
   };
   return { e, show(list, empty) {
@@ -76,9 +80,9 @@ export function anchor(td, href, text) {
   say(td.firstElementChild, text);
 }
 
-const levels = { bad: ["✕", "bad"], warn: ["!", "look"], ok: ["✓", "good"], idle: ["–", "idle"], error: ["✕", "error"], warning: ["!", "warning"] };
+const levels = { bad: ["✕", "bad"], warn: ["!", "warning"], ok: ["✓", "good"], idle: ["–", "idle"], error: ["✕", "error"], warning: ["!", "warning"] };
 
-// badge shows a level, by sign and word and colour.
+// badge shows a level by a sign, a word and a colour.
 export function badge(e, level) {
   const [sign, word] = levels[level] ?? levels.idle;
   if (e.dataset.level === level && e.firstChild) return;

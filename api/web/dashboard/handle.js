@@ -1,20 +1,19 @@
 // One handle: its connection, its streams, and why a video is sent as it is.
 
 import { ask } from "./api.js";
-import { roomLink, stateOf, who } from "./columns.js";
+import { roomLink, stateOf, titleOf, who } from "./columns.js";
 import { badge, el, keep, mark, millis, percent, rate, say, short, span, table, whole } from "./dom.js";
-import { titleOf } from "./overview.js";
 import { plot } from "./plot.js";
 
-// streams makes rows of what handle_info tells of media: one for each direction and encoding.
-// feeds are the plugin's streams, which say whose they are.
+// streams makes rows of the media in handle_info: one for each direction and encoding.
+// feeds are the plugin's streams, which name the publishers.
 export function streams(media, feeds = []) {
   const rows = [];
   const whose = mid => { const f = feeds.find(f => String(f.mid) === String(mid)); return f?.feed_display ?? f?.feed_id; };
   for (const m of Object.values(media ?? {})) {
     const key = m.mindex, base = { mid: m.mid ?? key, type: m.type, codec: m.codecs?.codec ?? "", of: whose(m.mid) };
     if (m.type === "data") {
-      rows.push({ ...base, key: `${key}d`, way: "↕ both", packets: m.stats.in.packets + m.stats.out.packets, note: m.stats.lost ? `${m.stats.lost} messages were not taken` : "" });
+      rows.push({ ...base, key: `${key}d`, way: "↕ both", packets: m.stats.in.packets + m.stats.out.packets, note: m.stats.lost ? `${m.stats.lost} messages were lost` : "" });
       continue;
     }
     const ins = [["main", m.stats.in, "in"], ["sim1", m.stats.in["video-simulcast-1"], "in, second encoding"], ["sim2", m.stats.in["video-simulcast-2"], "in, third encoding"]];
@@ -22,12 +21,12 @@ export function streams(media, feeds = []) {
       const r = m.rtcp[rtcp];
       if (!s || !r || (!s.packets && (i || !m.direction.recv))) return;
       rows.push({ ...base, key: key + rtcp, way: "↑ " + (i === 0 && m.rtcp.sim1 ? "in, first encoding" : way), bits: 8 * s.bytes_lastsec, packets: s.packets,
-        loss: 100 - r["in-link-quality"], left: 100 - r["in-media-link-quality"], jitter: r["jitter-local"], repaired: s.retransmissions, note: s.packets ? "" : "nothing has come" });
+        loss: 100 - r["in-link-quality"], left: 100 - r["in-media-link-quality"], jitter: r["jitter-local"], repaired: s.retransmissions, note: s.packets ? "" : "nothing has arrived" });
     });
     const out = m.stats.out, r = m.rtcp.main;
     if (out.packets || m.direction.send) {
       rows.push({ ...base, key: `${key}out`, way: "↓ out", bits: 8 * out.bytes_lastsec, packets: out.packets, loss: 100 - r["out-link-quality"], left: 100 - r["out-media-link-quality"],
-        jitter: r["jitter-remote"], rtt: r.rtt, layers: m.layers, paused: m.bwe?.paused, note: m.layers?.why ?? (out.packets ? "" : "nothing was sent") });
+        jitter: r["jitter-remote"], rtt: r.rtt, layers: m.layers, paused: m.bwe?.paused, note: m.layers?.why ?? (out.packets ? "" : "nothing has been sent") });
     }
   }
   return rows;
@@ -51,30 +50,31 @@ export function handle(session, id) {
   const media = table("Streams: ↑ from the client, ↓ to the client", [
     { head: "Stream", class: "stream", cell(td, x) { say(td, `${x.type} (mid ${x.mid})${x.of ? ` of ${x.of}` : ""}`); } },
     { head: "Way", class: "stream", cell(td, x) { say(td, x.way); } },
-    { head: "Codec", cell(td, x) { say(td, x.codec); } },
+    { head: "Codec", class: "codec", cell(td, x) { say(td, x.codec); } },
     figure("Bitrate", "bits", rate), figure("Packets", "packets", whole), figure("Lost", "loss", percent, [2, 10]),
     figure("After repair", "left", percent, [1, 5]), figure("Jitter", "jitter", millis, [60, 200]), figure("Round trip", "rtt", millis, [300, 800]),
     { head: "Layers", cell(td, x) { say(td, layerText(x.layers)); } },
     { head: "Why", class: "why", cell(td, x) { say(td, x.note); } },
   ], x => x.key);
   const plots = {
-    rate: plot("Bitrate", ["sends", "gets"], rate, 100e3),
+    rate: plot("Bitrate", ["sends", "receives"], rate, 100e3),
     loss: plot("Lost", ["↑ to the server", "↓ to the client"], x => `${x.toFixed(1)} %`, 5),
     rtt: plot("Round trip", ["there and back"], x => `${Math.round(x)} ms`, 100),
   };
-  const rest = el("details", {}, el("summary", {}, "All that the Admin API tells (handle_info)"), raw);
+  const rest = el("details", {}, el("summary", {}, "The whole answer of the Admin API (handle_info)"), raw);
   const copy = el("button", { type: "button", on: { click: () => navigator.clipboard?.writeText(raw.textContent) } }, "Copy");
   rest.append(copy);
   const body = el("div", { class: "view" }, el("section", { class: "plots" }, ...Object.values(plots).map(p => p.e)),
     el("section", {}, el("h3", {}, "Streams"), media.e), el("section", {}, el("h3", {}, "Connection"), facts), rest);
-  const view = el("div", { class: "view" }, crumbs, el("div", { class: "bar" }, heading, sign), about, why, gone, body);
+  const view = el("div", { class: "view" }, crumbs, el("div", {}, el("div", { class: "bar" }, heading, sign), about), why, gone, body);
 
   function show(x, info) {
     const name = x ? who(x) : `handle ${id}`;
     say(heading, name);
+    self.title = name;
     badge(sign, x?.level ?? "idle");
-    crumbs.replaceChildren(el("a", { href: "#/" }, "Overview"), ...(x?.kind ? [" › ", el("a", { href: roomLink(x) }, titleOf(roomLink(x)) || `${x.kind} ${x.room}`)] : []), ` › ${name}`);
-    say(about, [x?.role, short(info.plugin), x && stateOf(x), x?.age != null && `for ${span(x.age)}`, `session ${session}`, `handle ${id}`].filter(Boolean).join(" · "));
+    crumbs.replaceChildren(el("a", { href: "#/" }, "Overview"), ...(x?.kind ? [" › ", el("a", { href: roomLink(x) }, titleOf(x))] : []), ` › ${name}`);
+    say(about, [x?.role, short(info.plugin), x && stateOf(x) + (x.age == null ? "" : ` for ${span(x.age)}`), `session ${session}`, `handle ${id}`].filter(Boolean).join(" · "));
     keep(why, [...(x?.why ?? []), ...(info.plugin_specific?.faults ?? [])], t => t, t => ({ e: el("li", {}, t), show() {} }));
     const list = streams(info.webrtc?.media, info.plugin_specific?.streams);
     media.show(list, "There is no peer connection.");
@@ -83,7 +83,7 @@ export function handle(session, id) {
       ["Path", ice?.["selected-pair"] ?? ice?.state], ["ICE", ice && `${ice.state}, ${info["ice-role"]}, ${info["ice-mode"]}`],
       ["Encryption", dtls && `${dtls["dtls-state"]}, ${dtls["srtp-profile"]}`],
       ["Line to the client", bwe?.estimate && `${rate(bwe.estimate)} (${bwe.reason})${bwe.wanted ? `, ${rate(bwe.wanted)} could be used` : ""}, queue ${bwe.queue} ms`],
-      ["Shard", x?.shard], ["Transport of the API", info.session_transport], ["Opaque id", info.opaque_id],
+      ["Shard", x?.shard], ["Transport of the API", info.session_transport], ["Opaque ID", info.opaque_id],
     ].filter(f => f[1] != null && f[1] !== ""), f => f[0], f => {
       const dd = el("dd");
       return { e: el("div", {}, el("dt", {}, f[0]), dd), show: g => say(dd, g[1]) };
@@ -108,7 +108,7 @@ export function handle(session, id) {
         if (e.code !== 458 && e.code !== 459) throw e;
         say(heading, `Handle ${id}`);
         badge(sign, "idle");
-        say(gone, "This client has gone.");
+        say(gone, "This client has left.");
         body.hidden = true;
       }
       mark(view, "data-ready", true);

@@ -5,8 +5,8 @@ import { el, say } from "./dom.js";
 const width = 300, height = 96, low = 80, high = 12;
 export const minutes = 5 * 60 * 1000; // of time that is shown, in ms
 
-// plot makes one: series are { name, dash }; show formats values; atLeast is the least
-// top of the scale.
+// plot makes one: series are names; show formats values; the scale goes up to atLeast or
+// higher.
 export function plot(title, series, show, atLeast) {
   const lines = series.map((s, i) => el("path", { class: `line s${i}` }));
   const legend = series.map((s, i) => {

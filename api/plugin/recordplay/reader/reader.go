@@ -18,8 +18,8 @@ const (
 	maxSpan    = 500 * time.Millisecond
 )
 
-// Header reads what a recording says about itself. A recording of G.711 that does not say which
-// one is told by its first packet.
+// Header reads the header of a recording. A recording of G.711 that does not say which
+// one is known from its first packet.
 func Header(in io.Reader) (*mjr.Header, error) {
 	r := mjr.NewReader(in)
 	read, err := r.Header()

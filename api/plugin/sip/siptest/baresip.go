@@ -49,7 +49,8 @@ type baresip struct {
 	events map[string]int
 }
 
-// Baresip runs baresip until the test ends, and waits until it is registered. It skips the test if the program is missing.
+// Baresip runs baresip until the test ends, and waits until it is registered. It skips the test if the program is
+// missing.
 func Baresip(t testing.TB, line Line) Softphone {
 	t.Helper()
 	path := Find(t, "baresip", "no calls with that telephone")
@@ -90,7 +91,7 @@ func Baresip(t testing.TB, line Line) Softphone {
 	return p
 }
 
-// read counts what happens, by kind.
+// read counts events, by kind.
 func (p *baresip) read() {
 	for r := bufio.NewReader(p.conn); ; { // netstrings
 		var n int

@@ -92,8 +92,8 @@ func FreePort(t testing.TB) string {
 	return ""
 }
 
-// Kamailio runs a registrar and proxy that records routes, at an address for UDP and TCP, until the function that is returned is
-// called or the test ends. It skips the test if the program is missing.
+// Kamailio runs a registrar and proxy that records routes, at an address for UDP and TCP, until the function that is
+// returned is called or the test ends. It skips the test if the program is missing.
 func Kamailio(t testing.TB, addr string) (stop func()) {
 	t.Helper()
 	return kamailio(t, addr, "")
@@ -141,7 +141,7 @@ func kamailio(t testing.TB, addr, secure string) (stop func()) {
 	return p.Stop
 }
 
-// Find is where a program is; without is how tests are told that they cannot be made without it.
+// Find finds a program; without is called, to skip or fail the test, where it is missing.
 func Find(t testing.TB, name, without string) string {
 	t.Helper()
 	for _, path := range []string{name, "/usr/sbin/" + name} {

@@ -35,7 +35,7 @@ type Softphone interface {
 	Transfer(uri string)
 	// Calls are how many calls were answered, and how many of all have ended.
 	Calls() (answered, ended int)
-	// Recordings are what was heard in calls that are over, WAV files.
+	// Recordings are WAV files of the audio received in calls that are over.
 	Recordings() []string
 }
 
@@ -62,7 +62,7 @@ func Heard(p Softphone, hz float64) (tenths int) {
 	return tenths
 }
 
-// sound is what a WAV file has, its first channel.
+// sound is the first channel of a WAV file.
 type sound struct {
 	rate int
 	pcm  []float64

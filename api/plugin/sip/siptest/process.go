@@ -23,8 +23,8 @@ type Process struct {
 	stop  func()
 }
 
-// Start runs a program in a folder, until it is stopped or the test ends. If the test has failed then, it is told what the
-// program has written.
+// Start runs a program in a folder, until it is stopped or the test ends. If the test has failed then, it is told
+// what the program has written.
 func Start(t testing.TB, dir, path string, args ...string) *Process {
 	t.Helper()
 	p := &Process{t: t, cmd: exec.Command(path, args...), log: filepath.Join(dir, "log"), ended: make(chan struct{})}
@@ -34,7 +34,7 @@ func Start(t testing.TB, dir, path string, args ...string) *Process {
 	}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, out, out
 	p.cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_RUNTIME_DIR="+dir)
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	waittest.OwnGroup(p.cmd)
 	if p.in, err = p.cmd.StdinPipe(); err == nil {
 		err = p.cmd.Start()
 	}
@@ -49,7 +49,7 @@ func Start(t testing.TB, dir, path string, args ...string) *Process {
 	}()
 	p.stop = sync.OnceFunc(func() {
 		_ = p.cmd.Process.Signal(syscall.SIGTERM) // it ends its children
-		late := time.AfterFunc(10*time.Second, func() { _ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) })
+		late := time.AfterFunc(10*time.Second, func() { waittest.SignalGroup(p.cmd, syscall.SIGKILL) })
 		<-p.ended
 		late.Stop()
 	})
@@ -75,10 +75,10 @@ func (p *Process) Ended() bool {
 	}
 }
 
-// Output is what the program has written so far.
+// Output is the program's output so far.
 func (p *Process) Output() string { return read(p.log) }
 
-// read is what a file has so far.
+// read is the content of a file so far.
 func read(file string) string {
 	b, _ := os.ReadFile(file)
 	return string(b)

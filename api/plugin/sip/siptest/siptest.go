@@ -1,5 +1,6 @@
-// Package siptest has telephones for tests: one whose messages are written by hand, which shares nothing with the code that it
-// tests, and those of other programs, with a registrar. These run on loopback addresses, with files in temporary folders.
+// Package siptest has telephones for tests: one whose messages are written by hand, which shares nothing with the
+// code that it tests, and those of other programs, with a registrar. These run on loopback addresses, with files in
+// temporary folders.
 package siptest
 
 import (
@@ -110,7 +111,7 @@ func (p *Phone) read() {
 	}
 }
 
-// Next is the next message that begins so; what comes before it is skipped.
+// Next is the next message that begins so; earlier ones are skipped.
 func (p *Phone) Next(start string) Message {
 	p.T.Helper()
 	late := time.NewTimer(waittest.Patience)

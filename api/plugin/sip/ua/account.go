@@ -24,7 +24,7 @@ type AccountConfig struct {
 	RFC2543Cancel bool    // CANCEL does not wait for a provisional response
 }
 
-// RegState is what an account is to its registrar, in this order.
+// RegState is the state of an account at its registrar, in this order.
 type RegState int
 
 // The states of a registration.
@@ -168,8 +168,8 @@ func (a *Account) own() *Account {
 	return a
 }
 
-// Close unregisters, ends the call, and forgets the account; helpers are detached. What the handler has not yet
-// heard it still hears, and nothing after that.
+// Close unregisters, ends the call, and forgets the account; helpers are detached. The handler still gets
+// the events that are queued, and nothing after them.
 func (a *Account) Close() {
 	a.e.do("the end of an account", func() { a.end(true) })
 }
@@ -209,14 +209,14 @@ func (a *Account) end(goodbye bool) {
 	a.mute = true
 }
 
-// emit tells the handler something that must not get lost.
+// emit gives the handler an event that must not get lost.
 func (a *Account) emit(f func(Handler)) {
 	if !a.mute {
 		a.queue.Must(func() { f(a.h) })
 	}
 }
 
-// offer tells the handler something that others can send as often as they like; false if too much is waiting.
+// offer gives the handler an event that others can cause as often as they like; false if too much is waiting.
 func (a *Account) offer(f func(Handler)) bool {
 	return a.mute || a.queue.Do(func() { f(a.h) })
 }
@@ -249,7 +249,7 @@ func (a *Account) contact(proto string, self netip.AddrPort) string {
 	return "<" + uri + ">"
 }
 
-// State is what the account is to its registrar. A helper has that of its master.
+// State is the state of the account at its registrar. A helper has that of its master.
 func (a *Account) State() (s RegState) {
 	a.e.do("a state", func() { s = a.own().reg.state })
 	return s
@@ -324,7 +324,7 @@ func (a *Account) request(method, uri, from, to, callID string, seq uint32) *mes
 
 const allowed = "INVITE, ACK, BYE, CANCEL, OPTIONS, REFER, MESSAGE, INFO, NOTIFY"
 
-// identify says what we are and can.
+// identify adds our name and capabilities.
 func (a *Account) identify(m *message) {
 	if agent := a.agent(); agent != "" {
 		m.add("User-Agent", agent)

@@ -91,7 +91,7 @@ func splitList(s string) (list []string) {
 	return list
 }
 
-// parseParams reads what follows a semicolon.
+// parseParams reads the parameters after a semicolon.
 func parseParams(s string) (list params) {
 	for _, p := range split(s, ';') {
 		name, value, _ := strings.Cut(p, "=")

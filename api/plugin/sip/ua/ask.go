@@ -9,7 +9,7 @@ import (
 // asking is a request with as many transactions as challenges need.
 type asking struct {
 	a     *Account
-	req   *message // without Route and what answers challenges
+	req   *message // without Route and answers to challenges
 	r     route
 	seq   func() uint32 // the next number
 	got   func(*message)
@@ -21,13 +21,14 @@ type asking struct {
 	done     bool // it is not pending any more
 }
 
-// An account has so many requests without a final response when it is asked for another one, and looks up so many names for these.
+// An account has so many requests without a final response when it is asked for another one, and looks up so many
+// names for these.
 const (
 	maxPending        = 64
 	maxAccountLookups = 8
 )
 
-// authentication is what an account knows of those who ask for digests.
+// authentication is an account's state with servers that ask for digests.
 type authentication struct {
 	realms []string     // that may be answered
 	homes  []netip.Addr // of the registrar and proxy

@@ -24,7 +24,7 @@ type Call struct {
 	id       string // Call-ID
 	outgoing bool
 	state    CallState
-	d        *dialog // of the session; while we call, what is known of it
+	d        *dialog // of the session; while we call, as far as it is known
 	peerURI  string
 
 	// Outgoing.
@@ -285,7 +285,7 @@ func notAllowed(s *serverTx) {
 	s.respond(r)
 }
 
-// options says what we can.
+// options lists our capabilities.
 func options(a *Account, s *serverTx) *message {
 	r := s.reply(200, "")
 	a.identify(r)
@@ -339,7 +339,7 @@ func (c *Call) Info(kind, body string, headers Headers) error {
 	return c.inform("INFO", kind, body, headers, func(*message) {})
 }
 
-// Message sends a MESSAGE within the dialog; Handler.MessageResult says what became of it.
+// Message sends a MESSAGE within the dialog; Handler.MessageResult reports the outcome.
 func (c *Call) Message(kind, body string, headers Headers) error {
 	return c.inform("MESSAGE", kind, body, headers, func(m *message) { c.a.delivered(c.id, m) })
 }

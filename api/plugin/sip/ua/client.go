@@ -14,7 +14,7 @@ func itoa(n int) string { return strconv.Itoa(n) }
 type clientTx struct {
 	e      *Endpoint
 	req    *message // without Via
-	about  *Account // is told of traces; nil = nobody
+	about  *Account // gets traces; nil = nobody
 	got    func(*message)
 	hops   []hop // that are left to try
 	hop    hop   // in use
@@ -252,7 +252,7 @@ func (t *clientTx) giveUp() {
 	t.limit = t.e.after(t.e.cfg.T1x64, func() { t.fail(487) })
 }
 
-// unreachable fails what goes to an address where nobody listens.
+// unreachable fails the requests to an address where nobody listens.
 func (e *Endpoint) unreachable(proto string, to netip.AddrPort) {
 	for _, t := range e.clients {
 		if t.hop.proto == proto && t.hop.addr == to {
@@ -261,7 +261,7 @@ func (e *Endpoint) unreachable(proto string, to netip.AddrPort) {
 	}
 }
 
-// lost tells of a connection that has ended. Requests without any response are sent once more by another one, as the
+// lost reports a connection that has ended. Requests without any response are sent once more by another one, as the
 // other side may have closed it just then; others wait for the response, which may come by a connection that the other
 // side makes (RFC 3261, 18.2.2), but not for ever. Who was registered by it registers again.
 func (e *Endpoint) lost(c *conn, err error) {

@@ -12,7 +12,7 @@ import (
 	"bifrons/sfu/serial"
 )
 
-// connKey finds a connection: what it speaks and where the other end is.
+// connKey identifies a connection by its transport and remote address.
 type connKey struct {
 	proto string
 	addr  netip.AddrPort
@@ -167,7 +167,7 @@ func (e *Endpoint) accepts(nc net.Conn, l listener) {
 	e.tasks.Go(c.read)
 }
 
-// end closes the connection and fails what waits for it. The lock is held.
+// end closes the connection and fails the requests that wait for it. The lock is held.
 func (c *conn) end(err error) {
 	if c.ended {
 		return
@@ -203,7 +203,7 @@ func (c *conn) write(b []byte) {
 	}
 }
 
-// read takes what comes until the connection ends.
+// read receives messages until the connection ends.
 func (c *conn) read() {
 	s := &stream{p: c.e.parser}
 	err := c.readAll(s)

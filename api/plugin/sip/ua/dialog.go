@@ -12,7 +12,7 @@ import (
 // dialogKey finds a dialog by its Call-ID and our tag.
 type dialogKey struct{ callID, tag string }
 
-// dialogOwner is what a dialog belongs to.
+// dialogOwner owns a dialog.
 type dialogOwner interface {
 	// peer reports whether a tag is that of the other side.
 	peer(tag string) bool
@@ -23,7 +23,7 @@ type dialogOwner interface {
 	account() *Account
 }
 
-// dialog is what two sides have in common (RFC 3261, 12).
+// dialog is a peer-to-peer relationship of two sides (RFC 3261, 12).
 type dialog struct {
 	a             *Account
 	callID        string
@@ -39,7 +39,7 @@ type dialog struct {
 	proto         Transport
 }
 
-// learn takes the remote side of a dialog from a response to what we asked (RFC 3261, 12.1.2).
+// learn takes the remote side of a dialog from a response to our request (RFC 3261, 12.1.2).
 func (d *dialog) learn(m *message) {
 	d.remote, d.them = m.to.params.get("tag"), m.headers.Get("To")
 	d.routes = m.list("Record-Route")
@@ -235,7 +235,7 @@ func (e *Endpoint) request(m *message, f flow, from hop) {
 	}
 }
 
-// beginFor makes a transaction of what somebody has to answer, unless it wants more of us than we can.
+// beginFor makes a transaction of a request that somebody has to answer, unless it requires extensions that we lack.
 func (e *Endpoint) beginFor(m *message, f flow, from hop, a *Account) *serverTx {
 	s := e.begin(m, f, from)
 	if s == nil {

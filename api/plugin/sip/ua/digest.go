@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Credentials are what challenges are answered with (RFC 8760, RFC 3261, 22).
+// Credentials answer challenges (RFC 8760, RFC 3261, 22).
 type Credentials struct {
 	User   string
 	Secret string

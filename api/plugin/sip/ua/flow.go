@@ -181,7 +181,7 @@ func (u *udpSocket) write(p packet) {
 	}
 }
 
-// errors fails what goes to destinations that ICMP errors came for.
+// errors fails the requests to destinations that ICMP errors are about.
 func (u *udpSocket) errors() {
 	for _, to := range unreachable(u.c) {
 		u.e.do("an ICMP error", func() { u.e.unreachable("UDP", to) })
@@ -204,7 +204,7 @@ func (u *udpSocket) read() {
 	}
 }
 
-// datagram takes what came by UDP.
+// datagram handles a datagram.
 func (e *Endpoint) datagram(b []byte, u flow, from netip.AddrPort) {
 	if len(b) < 16 || len(b) > e.cfg.Limits.Message {
 		return // a ping, or nothing

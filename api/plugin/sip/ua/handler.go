@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// Handler hears what happens to an account and its calls. Its methods are called one at a time and in order, on a
+// Handler receives the events of an account and its calls. Its methods are called one at a time and in order, on a
 // goroutine of the account's queue, never with a lock held: they may call anything but Endpoint.Close.
 type Handler interface {
-	// Registered tells that the registrar has accepted us, each time that it does.
+	// Registered reports that the registrar has accepted us, each time that it does.
 	Registered(Registered)
-	// RegistrationFailed tells that we are not registered, and that nothing more is tried.
+	// RegistrationFailed reports that we are not registered, and that nothing more is tried.
 	RegistrationFailed(Failure)
 	// Unregistered follows Account.Unregister.
 	Unregistered(Failure)
 	// Detached tells a helper that its master is gone. The helper is closed.
 	Detached()
 
-	// Incoming tells of a call for us. It rings when Call.Ring is called.
+	// Incoming reports a call for us. It rings when Call.Ring is called.
 	Incoming(*Call, Invite)
-	// Missed tells of a call that was answered with 486, as there is another one and no helper is free.
+	// Missed reports a call that was answered with 486, as there is another one and no helper is free.
 	Missed(Invite)
 	// Provisional is a 1xx response, but for 100, to our INVITE.
 	Provisional(*Call, Answer)
@@ -27,12 +27,12 @@ type Handler interface {
 	Answered(*Call, Answer)
 	// Reinvited asks for Call.AnswerReinvite or Call.RejectReinvite. SDP is "" where we have to make the offer.
 	Reinvited(*Call, Invite)
-	// ReinviteCanceled tells that what Reinvited asked for is no longer wanted.
+	// ReinviteCanceled reports that the re-INVITE of Reinvited is no longer wanted.
 	ReinviteCanceled(*Call)
-	// ReinviteDisplaced comes before Reinvited if an offer of ours, that Call.Reinvite has taken, still waits: it is forgotten,
-	// and may be made again when the other side's is answered.
+	// ReinviteDisplaced comes before Reinvited if an offer of ours, that Call.Reinvite has taken, still waits: it is
+	// forgotten, and may be made again when the other side's is answered.
 	ReinviteDisplaced(*Call)
-	// ReinviteFailed tells that our re-INVITE was refused; the session is as it was before.
+	// ReinviteFailed reports that our re-INVITE was refused; the session is as it was before.
 	ReinviteFailed(*Call, Failure)
 	// Ended comes once for each call, as the last of its events but those of transfers.
 	Ended(*Call, End)
@@ -43,7 +43,7 @@ type Handler interface {
 	Info(*Call, Content)
 	// Message is a MESSAGE with a body; the call is nil outside one.
 	Message(*Call, Content)
-	// MessageResult is what became of a MESSAGE of ours.
+	// MessageResult is the outcome of a MESSAGE of ours.
 	MessageResult(Result)
 	// Notify is a NOTIFY with a body, for a subscription or a transfer of ours, or from the registrar.
 	Notify(Notification)
@@ -180,7 +180,7 @@ type Content struct {
 	Headers     Headers
 }
 
-// Result is what became of a MESSAGE.
+// Result is the outcome of a MESSAGE.
 type Result struct {
 	CallID string
 	Failure

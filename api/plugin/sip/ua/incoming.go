@@ -30,7 +30,7 @@ func (a *Account) outsideRequest(m *message, s *serverTx) {
 	}
 }
 
-// invite is what an INVITE says.
+// invite is the content of an INVITE.
 func inviteOf(m *message) Invite {
 	in := Invite{CallID: m.callID, From: m.from.uri, DisplayName: m.from.display, To: m.to.uri, ReferredBy: m.headers.Get("Referred-By"),
 		Replaces: m.headers.Get("Replaces"), Headers: m.headers}
@@ -313,7 +313,7 @@ func (c *Call) acked(m *message) {
 	c.pump()
 }
 
-// emitAnswer tells of a request that has the answer to our offer.
+// emitAnswer reports a request that has the answer to our offer.
 func (c *Call) emitAnswer(m *message, update bool) {
 	ev := c.answer(m)
 	ev.Code, ev.Update = 0, update

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// sources counts what each source does.
+// sources counts the activity of each source.
 type sources struct {
 	limits Limits
 	m      map[netip.Addr]*source
@@ -29,7 +29,7 @@ func (s *sources) init(l Limits) {
 	s.rest.tokens = float64(l.Burst)
 }
 
-// sourceOf is what counts as one source: an address of IPv4, a network of IPv6.
+// sourceOf is the source that an address counts as: an address of IPv4, a network of IPv6.
 func sourceOf(a netip.Addr) netip.Addr {
 	a = a.Unmap().WithZone("")
 	if a.Is4() {

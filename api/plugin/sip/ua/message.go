@@ -12,7 +12,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// message is a request or a response. What came from the network has the fields below the body filled in.
+// message is a request or a response. Messages from the network have the fields below the body filled in.
 type message struct {
 	method  string // "" = a response
 	uri     string
@@ -88,7 +88,7 @@ type stream struct {
 // begun reports whether a part of a message is there.
 func (s *stream) begun() bool { return len(s.buf) > 0 }
 
-// next is the next message of what has come so far, nil if it is not all there. After an error that is no badRequest
+// next is the next message of the received bytes, nil if it is incomplete. After an error that is no badRequest
 // nothing more can be read.
 func (s *stream) next() (m *message, err error) {
 	for {
@@ -110,7 +110,7 @@ func (s *stream) next() (m *message, err error) {
 	}
 }
 
-// frame finds out how long the message is that comes next; false if that cannot be told yet.
+// frame finds out how long the message is that comes next; false if that is not known yet.
 func (s *stream) frame() (ok bool, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -209,8 +209,8 @@ func convert(parsed sip.Message) (*message, error) {
 	return m, err
 }
 
-// errLine tells of what some take for the end of a line, and the parser does not: nobody is to get more header fields by it,
-// in what is made of this message, than this message has.
+// errLine is about characters that some take for the end of a line, and the parser does not: nobody is to get more
+// header fields by them, in what is made of this message, than this message has.
 var errLine = fmt.Errorf("%w: a line has another one in it", errMessage)
 
 func oneLine(s string) bool { return !strings.ContainsAny(s, "\r\n") }

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 )
 
-// network is what the endpoint needs of the machine; tests have another one.
+// network is the part of the machine that the endpoint uses; tests have another one.
 type network interface {
 	listenUDP(at netip.AddrPort) (packetConn, error)
 	listenTCP(at netip.AddrPort) (net.Listener, error)

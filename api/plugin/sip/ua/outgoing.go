@@ -67,7 +67,7 @@ func isCallID(s string) bool {
 
 // invited takes a response to our INVITE.
 func (c *Call) invited(m *message) {
-	if !c.canceling { // else the end of the call is what counts
+	if !c.canceling { // else only the end of the call counts
 		defer c.transfer.progress(m) // when the ACK is sent
 	}
 	switch {
@@ -122,7 +122,7 @@ func (c *Call) provisional(m *message) {
 	c.a.offer(func(h Handler) { h.Provisional(c, ev) }) // they may ring as often as they like
 }
 
-// answer is what a response to an INVITE says.
+// answer is the content of a response to an INVITE.
 func (c *Call) answer(m *message) Answer {
 	ev := Answer{Code: m.code, Reason: m.reason, To: m.to.uri, Headers: m.headers}
 	ev.SDP, _ = m.sdp()
@@ -179,7 +179,7 @@ func (c *Call) accepted(m *message) {
 	c.a.emit(func(h Handler) { h.Answered(c, ev) })
 }
 
-// credentialsOf are those that an INVITE had; its ACK has them, too (RFC 3261, 22.1).
+// credentialsOf are the credentials of an INVITE; its ACK has them, too (RFC 3261, 22.1).
 func credentialsOf(k *asking) (list Headers) {
 	if k == nil || k.tx == nil {
 		return nil

@@ -15,7 +15,7 @@ type reliability struct {
 	waits     bool   // for the PRACK of it
 	described bool   // one of them had a description
 	queue     []*message
-	then      func()   // sends the 2xx, once what it depends on has arrived
+	then      func()   // sends the 2xx, once all that it depends on has arrived
 	answer    *message // PRACK with the answer to our offer
 	wait      time.Duration
 	again     *timer
@@ -98,7 +98,7 @@ func (c *Call) pracked(m *message, s *serverTx) {
 	case c.first.SDP == "" && r.described && r.answer == nil:
 		r.answer = m
 		s.answer(200)
-	default: // it is acknowledged, but what it offers is not accepted
+	default: // it is acknowledged, but its offer is not accepted
 		s.answer(488)
 	}
 	switch {
@@ -119,7 +119,8 @@ func (r *reliability) means(rack string, invite uint32) bool {
 	return len(f) == 3 && f[0] == strconv.FormatUint(uint64(r.seq), 10) && f[1] == strconv.FormatUint(uint64(invite), 10) && f[2] == "INVITE"
 }
 
-// prack acknowledges a 1xx response that asks for it. It is false if the response came before, or out of order (RFC 3262, 4).
+// prack acknowledges a 1xx response that asks for it. It is false if the response came before, or out of order (RFC
+// 3262, 4).
 func (d *dialog) prack(m *message) bool {
 	if !requires(m, "100rel") {
 		return true

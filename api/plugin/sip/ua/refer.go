@@ -12,7 +12,7 @@ const (
 	maxNotifyWait = 8
 )
 
-// Transfer is a REFER that we got and accepted to look at. Who sent it is told by NOTIFY what becomes of it.
+// Transfer is a REFER that we got and accepted to look at. NOTIFY informs its sender of the progress.
 type Transfer struct {
 	a        *Account
 	call     *Call // in whose dialog it came, nil = outside any
@@ -25,8 +25,8 @@ type Transfer struct {
 	done     bool
 	timer    *timer
 	sending  bool
-	waiting  []string // status lines to be told
-	last     string   // that was told
+	waiting  []string // status lines still to be sent
+	last     string   // that was sent
 	finishes bool     // the last of waiting is the end
 }
 
@@ -118,7 +118,7 @@ func (t *Transfer) take(*Call) Headers {
 	return t.headers
 }
 
-// progress tells of a response to the INVITE. t may be nil.
+// progress reports a response to the INVITE. t may be nil.
 func (t *Transfer) progress(m *message) {
 	if t != nil && m.code > 100 {
 		t.tell("SIP/2.0 "+itoa(m.code)+" "+m.reason, m.code >= 200)
@@ -174,7 +174,7 @@ func (t *Transfer) pump() {
 	})
 }
 
-// over tells that nothing more becomes of the transfer, unless an end was told. t may be nil.
+// over reports that the transfer has ended, unless an end was reported. t may be nil.
 func (t *Transfer) over(code int, reason string) {
 	if t != nil {
 		t.tell("SIP/2.0 "+itoa(code)+" "+reason, true)
@@ -206,8 +206,8 @@ func (t *Transfer) drop() {
 	}
 }
 
-// Refer asks the other side to call a URI, in place of another call if there is one (RFC 3891). What becomes of it
-// comes by Handler.Notify; a refusal looks as if it had come that way.
+// Refer asks the other side to call a URI, in place of another call if there is one (RFC 3891). Its progress
+// is reported by Handler.Notify; a refusal looks as if it had come that way.
 func (c *Call) Refer(uri string, replaces *Call, headers Headers) error {
 	return c.a.e.try("a transfer", func() error {
 		headers, err := extra(headers)
@@ -282,7 +282,7 @@ func (a *Account) Find(callID string) (c *Call) {
 	return c
 }
 
-// notified takes a NOTIFY within a call, which tells of a transfer of ours.
+// notified takes a NOTIFY within a call, which is about a transfer of ours.
 func (c *Call) notified(m *message, s *serverTx) {
 	n := notification(m)
 	if c.state == Over && c.usages == 0 {

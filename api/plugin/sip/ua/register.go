@@ -100,7 +100,7 @@ func (a *Account) Unregister() error {
 	})
 }
 
-// failure is what a response tells.
+// failure is the content of a failure response.
 func failure(m *message) Failure { return Failure{m.code, m.reason, m.headers} }
 
 func (r *registration) stop() {
@@ -119,7 +119,8 @@ func (r *registration) leave(a *Account, goodbye bool) {
 	r.state = RegUnregistered
 }
 
-// later registers again in a while, and not when that was to be before. Two requests may be under way, whose answers both come here.
+// later registers again in a while, and not when that was to be before. Two requests may be under way, whose answers
+// both come here.
 func (r *registration) later(a *Account, wait time.Duration) {
 	r.refresh.stop()
 	r.refresh = a.e.after(wait, func() { r.register(a) })
@@ -166,7 +167,7 @@ func (r *registration) send(a *Account, ttl time.Duration, got func(*message)) {
 	})
 }
 
-// look sees what the registrar has seen of us (RFC 3581).
+// look reads our address as the registrar sees it (RFC 3581).
 func (r *registration) look(a *Account, m *message, k *asking) {
 	if m.local || k.tx == nil {
 		return

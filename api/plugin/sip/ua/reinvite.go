@@ -12,8 +12,8 @@ type offer struct {
 	tries   int
 }
 
-// Reinvite offers a new description. Handler.Answered, ReinviteFailed or ReinviteDisplaced follows. If the other side offers
-// something at the same time, one of both waits (RFC 3261, 14.1).
+// Reinvite offers a new description. Handler.Answered, ReinviteFailed or ReinviteDisplaced follows. If the other side
+// offers something at the same time, one of both waits (RFC 3261, 14.1).
 func (c *Call) Reinvite(sdp string, headers Headers) error {
 	return c.a.e.try("a re-INVITE", func() error {
 		headers, err := extra(headers)
@@ -92,8 +92,8 @@ func (c *Call) reaccepted(m *message) {
 	c.a.emit(func(h Handler) { h.Answered(c, ev) })
 }
 
-// updated takes an UPDATE (RFC 3311). Without a description it refreshes the target or a session timer; before the call is
-// answered nothing else is accepted.
+// updated takes an UPDATE (RFC 3311). Without a description it refreshes the target or a session timer; before the
+// call is answered nothing else is accepted.
 func (c *Call) updated(d *dialog, m *message, s *serverTx) {
 	switch {
 	case c.state > Established:
@@ -164,7 +164,7 @@ func (c *Call) reinvited(m *message, s *serverTx) {
 	}
 }
 
-// AnswerReinvite accepts what Handler.Reinvited told.
+// AnswerReinvite accepts the re-INVITE of Handler.Reinvited.
 func (c *Call) AnswerReinvite(sdp string, headers Headers) error {
 	return c.a.e.try("an answer", func() error {
 		headers, err := extra(headers)

@@ -78,7 +78,7 @@ func (e *Endpoint) resolve(uri string, other Transport, done func([]hop)) {
 	})
 }
 
-// known leaves out what we have no socket for.
+// known leaves out addresses for which we have no socket.
 func (e *Endpoint) known(list []hop) []hop {
 	return slices.DeleteFunc(list, func(h hop) bool { return e.udpFor(h.addr.Addr()) == nil })
 }

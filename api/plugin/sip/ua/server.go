@@ -17,7 +17,7 @@ type serverTx struct {
 	from  *source
 	size  int      // bytes that it holds
 	tag   string   // of To in our responses
-	about *Account // is told of traces; nil = nobody
+	about *Account // gets traces; nil = nobody
 
 	last     []byte // response
 	code     int    // of it, 0 = none yet
@@ -31,8 +31,8 @@ type serverTx struct {
 	extras   func() []Header // of responses to INVITE, such as Contact
 }
 
-// serverKey finds the transaction of a request (RFC 3261, 17.2.3). CANCEL has one of its own; that of what it cancels
-// is asked for as INVITE.
+// serverKey finds the transaction of a request (RFC 3261, 17.2.3). CANCEL has one of its own; that of the request it
+// cancels is asked for as INVITE.
 func serverKey(m *message, method string) string {
 	if method == "ACK" {
 		method = "INVITE"
@@ -135,7 +135,7 @@ func reply(req *message, to netip.AddrPort, code int, reason, tag string) *messa
 	return m
 }
 
-// answer is respond for what needs no more than a code.
+// answer is respond for responses that need only a code.
 func (s *serverTx) answer(code int) { s.respond(s.reply(code, "")) }
 
 // respond sends a response. After a final one, only 2xx of an INVITE are sent.
@@ -151,7 +151,7 @@ func (s *serverTx) respond(m *message) {
 	if m.code < 200 {
 		return
 	}
-	// What was asked is no longer needed.
+	// The request is no longer needed.
 	s.req = &message{method: s.req.method, seq: s.req.seq}
 	s.hold(len(s.last))
 	reliable := s.flow.proto() != "UDP"

@@ -30,7 +30,7 @@ type sipp struct {
 
 const sippSDP = "\nv=0\no=user1 53655765 2353687637 IN IP4 [local_ip]\ns=-\nc=IN IP4 [media_ip]\nt=0 0\nm=audio [media_port] RTP/AVP 0\na=rtpmap:0 PCMU/8000\n"
 
-// sippXML writes a scenario. caller tells whether it calls.
+// sippXML writes a scenario. caller says whether it calls.
 func sippXML(caller bool, steps []string) string {
 	var b strings.Builder
 	b.WriteString("<?xml version=\"1.0\" encoding=\"ISO-8859-1\" ?>\n<scenario name=\"test\">\n")

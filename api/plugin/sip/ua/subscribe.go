@@ -247,7 +247,7 @@ type MessageConfig struct {
 	CallID  string // "" = random
 }
 
-// Message sends a MESSAGE; Handler.MessageResult says what became of it. The result is the Call-ID.
+// Message sends a MESSAGE; Handler.MessageResult reports the outcome. The result is the Call-ID.
 func (a *Account) Message(cfg MessageConfig) (callID string, err error) {
 	err = a.e.try("a message", func() error {
 		headers, err := extra(cfg.Headers)
@@ -287,7 +287,7 @@ func (a *Account) Message(cfg MessageConfig) (callID string, err error) {
 	return callID, err
 }
 
-// delivered says what became of a MESSAGE.
+// delivered reports the outcome of a MESSAGE.
 func (a *Account) delivered(callID string, m *message) {
 	if a.closed {
 		return

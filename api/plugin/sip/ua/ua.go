@@ -18,7 +18,7 @@
 //
 // Everything is under one lock, that of the endpoint: messages, timers and calls of the API follow each other, and
 // nothing waits under it. Names are looked up and connections made by goroutines that come back with the result.
-// What is sent goes to the queue of its flow, what a Handler hears to the queue of its account, so handlers may call
+// Messages go to the queue of their flow, events for a Handler to the queue of its account, so handlers may call
 // anything. There is no goroutine for an account, a call or a transaction.
 //
 // # Strangers
@@ -46,7 +46,7 @@ import (
 // Config sets up an Endpoint.
 type Config struct {
 	// Addrs are the addresses to bind to: one of IPv4, one of IPv6, or both. An unspecified address is one of all
-	// interfaces; what is said of ourselves is then the address that the route to the other side has.
+	// interfaces; the address that we advertise is then that of the route to the other side.
 	Addrs   []netip.Addr
 	Port    uint16      // of UDP and TCP, 0 = one that is free
 	TLSPort uint16      // 0 = one that is free
@@ -64,7 +64,7 @@ type Config struct {
 	lookupTime time.Duration
 }
 
-// Limits are what strangers may do. Zero values are defaults.
+// Limits bound what strangers may do. Zero values are defaults.
 type Limits struct {
 	Rate         int // requests a second from one source (an IPv4 address, an IPv6 /64) that reach no dialog; default 50
 	Burst        int // of these at once; default 200
@@ -175,7 +175,7 @@ func (c Config) withDefaults() Config {
 }
 
 // Close ends all accounts, without a word to anybody (Account.Close says goodbye), closes the sockets and waits
-// for the goroutines. What handlers have not yet heard they still hear.
+// for the goroutines. Handlers still get the events that are queued for them.
 func (e *Endpoint) Close() {
 	e.halt()
 	e.do("the end of the endpoint", func() {
@@ -200,7 +200,7 @@ func (e *Endpoint) do(what string, f func()) {
 	f()
 }
 
-// try is do for what can fail.
+// try is do for functions that can fail.
 func (e *Endpoint) try(what string, f func() error) (err error) {
 	err = ErrClosed
 	e.do(what, func() { err = f() })
@@ -235,12 +235,12 @@ func (t *timer) stop() {
 	}
 }
 
-// Stats are what an endpoint holds at the moment.
+// Stats are the numbers of objects that an endpoint holds at the moment.
 type Stats struct {
 	Accounts, Calls, Dialogs, Clients, Servers, Connections, Sources int
 }
 
-// Stats counts what the endpoint holds.
+// Stats counts the objects that the endpoint holds.
 func (e *Endpoint) Stats() (s Stats) {
 	e.do("counting", func() {
 		s = Stats{Accounts: len(e.tokens), Calls: e.calls, Dialogs: len(e.dialogs), Clients: len(e.clients),

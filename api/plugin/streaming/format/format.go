@@ -1,4 +1,4 @@
-// Package format says what the media of a stream is, and what of it viewers can be
+// Package format describes the media of a stream, and which of it viewers can be
 // offered.
 package format
 
@@ -9,7 +9,7 @@ import (
 	"bifrons/sfu/media"
 )
 
-// Format is what the media of a stream is: a codec, with its payload type and format
+// Format is the format of the media of a stream: a codec, with its payload type and format
 // parameters.
 type Format struct {
 	sdp.Codec
@@ -48,11 +48,11 @@ func Named(name string) (Format, bool) {
 	return f, ok && f.Name != tones
 }
 
-// tones is the encoding name of what no stream consists of (RFC 4733).
+// tones is an encoding name that no stream consists of (RFC 4733).
 const tones = "telephone-event"
 
 // Parse reads the value of an rtpmap attribute; false if there is no codec with that
-// encoding name. What it does not say is as the codec has it.
+// encoding name. Missing parameters have the values of the codec.
 func Parse(rtpmap string) (Format, bool) {
 	rtpmap = strings.TrimSpace(rtpmap)
 	if c, ok := sdp.LookupCodec(rtpmap); ok {

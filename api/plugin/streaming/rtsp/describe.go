@@ -116,7 +116,7 @@ func readCameraStream(lines []string, kind sdp.Kind) (st cameraStream, ok bool) 
 	return st, false
 }
 
-// libraryText is a description of the streams with nothing but what the library needs
+// libraryText is a description of the streams with only the lines that the library needs
 // to set them up, which refuses one with any flaw. text is the server's.
 func libraryText(text string, list ...cameraStream) string {
 	var b strings.Builder

@@ -21,8 +21,8 @@ var (
 	errSilence    = errors.New("no media")
 )
 
-// told is what clients hear of a failure. Who does not speak RTSP is told nothing
-// about: it would make the server a port scanner.
+// told is the text of a failure for clients. Of a server that does not speak RTSP it says nothing
+// more: it would make the server a port scanner.
 func told(err error) error {
 	for _, plain := range []error{errBadURL, errNoStreams, errBadControl, errNoPorts} {
 		if errors.Is(err, plain) {
@@ -36,7 +36,7 @@ func told(err error) error {
 	return errNobody
 }
 
-// quoted is what errors quote, which may be a URL or a header.
+// quoted is a text for errors to quote, such as a URL or a header.
 var quoted = regexp.MustCompile(`'[^']*'|"[^"]*"|\S+://\S+`)
 
 // censored is the text of an error without passwords.

@@ -49,7 +49,7 @@ type Config struct {
 type Source interface {
 	// Write takes a packet of a track: the wanted streams by their places.
 	Write(track, encoding int, packet []byte)
-	// Report takes what a sender report says: a timestamp at an NTP time.
+	// Report takes the times of a sender report: a timestamp at an NTP time.
 	Report(track int, r sfu.SenderReport)
 	// Contain is deferred by all goroutines, for their panics.
 	Contain(what string)
@@ -57,10 +57,10 @@ type Source interface {
 
 // Handler hears of the connection. It is called by one goroutine at a time.
 type Handler interface {
-	// Found says what the server has, before packets come: by the places of the
+	// Found gets the streams of the server before packets come: by the places of the
 	// wanted streams, nil where there is none.
 	Found(streams []*format.Format)
-	// Lost tells that the session has ended by itself, Back that there is one again.
+	// Lost reports that the session has ended by itself, Back that there is one again.
 	Lost()
 	Back()
 }
@@ -197,7 +197,7 @@ func (c *Camera) connect() error {
 	if c.User != "" && c.Password != "" {
 		u.User = url.UserPassword(c.User, c.Password)
 	}
-	var found atomic.Pointer[[]cameraStream] // what the server says of its streams
+	var found atomic.Pointer[[]cameraStream] // the server's streams
 	client := &gortsplib.Client{
 		Scheme: u.Scheme, Host: u.Host,
 		ReadTimeout: c.Timeout, WriteTimeout: c.Timeout,
@@ -265,7 +265,7 @@ func (c *Camera) play(client *gortsplib.Client, u *base.URL, said *atomic.Pointe
 			c.Log.Warn("the RTSP server has no stream that can be played", "kind", kind)
 			continue
 		}
-		medi := desc.Medias[n] // those that libraryText told of
+		medi := desc.Medias[n] // the media of libraryText
 		err := c.setup(client, desc.BaseURL, medi)
 		if status := (liberrors.ErrClientBadStatusCode{}); err == errBadControl || errors.As(err, &status) {
 			c.Log.Warn("the RTSP server refuses a stream", "kind", kind, "error", c.censored(err))
