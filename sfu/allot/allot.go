@@ -59,6 +59,10 @@ const (
 	// with it, unless much more is sent than the target.
 	upSettles   = 1500 * time.Millisecond
 	settleSlack = 2.0
+	// For a second after a way down a queue is put down to what was sent before, as long as
+	// not more is sent than this share of what arrives.
+	downWorks = 0.7
+	downShows = time.Second
 	// downSettles is how long after a way down what is measured may have that key frame in it.
 	downSettles = 2 * time.Second
 	trailRoom   = 1.25            // times what is sent is room where the target trails that
@@ -83,7 +87,7 @@ const (
 type Allotter struct {
 	states []state
 
-	upAt          mono.Time // last way up
+	upAt, downAt  mono.Time // last ways up and down
 	risen, failed float64   // budgets of the way up, and of those that were wrong
 	taken, over   float64   // what was used after those, in bit/s
 	hold          time.Duration
@@ -136,6 +140,9 @@ func (a *Allotter) Divide(now mono.Time, line Line, streams []Stream, shares []S
 	}
 	if a.upAt != 0 && now.Sub(a.upAt) < upSettles {
 		allowed = max(settleSlack*float64(line.Target)-audio, 0)
+	}
+	if a.downAt != 0 && now.Sub(a.downAt) < downShows {
+		allowed = max(allowed, downWorks*float64(line.Arriving)-audio)
 	}
 	for i := range a.states {
 		s := &a.states[i]
@@ -399,6 +406,7 @@ func (a *Allotter) note(now mono.Time, changed bool, arriving float64) {
 	switch {
 	case changed:
 	case down:
+		a.downAt = now
 		if a.upAt != 0 && now.Sub(a.upAt) < upFailed {
 			if now >= a.until { // those before may no longer be true
 				a.failed, a.over = 0, math.Inf(1)

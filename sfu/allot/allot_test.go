@@ -186,6 +186,36 @@ func TestDownSettles(t *testing.T) {
 	}
 }
 
+// What waits after a way down was sent before: while much more arrives than is sent now, there is
+// no reason for another one, for a second.
+func TestDownShows(t *testing.T) {
+	var r run
+	shares := make([]Share, 1)
+	divide := func(target, arriving uint64) media.Layer {
+		r.now = r.now.Add(100 * time.Millisecond)
+		r.Divide(r.now, Line{Target: target * 1000, Arriving: arriving * 1000, Sure: true}, []Stream{camera()}, shares)
+		return shares[0].Ceiling
+	}
+	r.divide(5000, false, camera())
+	if got := divide(600, 800); got != layer(1, 2) {
+		t.Fatalf("%v: did not go down", got)
+	}
+	for range 9 {
+		if got := divide(200, 800); got != layer(1, 2) {
+			t.Fatalf("%v by what was sent before", got)
+		}
+	}
+	divide(200, 800)
+	if got := divide(200, 800); got.Encoding != 0 {
+		t.Errorf("%v after a second", got)
+	}
+	r.stay(time.Minute, 5000, false, camera())
+	divide(600, 800)
+	if got := divide(200, 300); got.Encoding != 0 {
+		t.Errorf("%v where less arrives", got)
+	}
+}
+
 // A way up that failed is tried again later and later, but at once where the line has become
 // better than when it failed.
 func TestUpBacksOff(t *testing.T) {
