@@ -27,7 +27,10 @@ type streamingServer struct {
 func newStreamingServer(t *testing.T) *streamingServer {
 	t.Helper()
 	waittest.NoLeaks(t)
-	s := testServer(t, func(c *config.Config) { c.Folder = t.TempDir() })
+	s := testServer(t, func(c *config.Config) {
+		c.Folder = t.TempDir()
+		withAdmin(c)
+	})
 	return &streamingServer{t, s, dial(t, s).attach(streaming.Package)}
 }
 
