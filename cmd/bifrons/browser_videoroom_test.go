@@ -125,12 +125,18 @@ func openConferenceAt(t *testing.T, at func(*testing.T, *server) front, file str
 // openConferenceWith has another script run before those of the pages.
 func openConferenceWith(t *testing.T, at func(*testing.T, *server) front, file, script string, names ...string) *conference {
 	t.Helper()
-	folder := demosFolderFor(t)
-	browserTest(t)
 	rooms := roomFile
-	if strings.Contains(strings.Join(names, ""), "simulcast") || script == lineScript {
+	if strings.Contains(strings.Join(names, ""), "simulcast") {
 		rooms = strings.Replace(rooms, "256000", "0", 1) // room for several encodings
 	}
+	return openConferenceIn(t, rooms, at, file, script, names...)
+}
+
+// openConferenceIn has other rooms.
+func openConferenceIn(t *testing.T, rooms string, at func(*testing.T, *server) front, file, script string, names ...string) *conference {
+	t.Helper()
+	folder := demosFolderFor(t)
+	browserTest(t)
 	settings := t.TempDir()
 	for file, text := range map[string]string{
 		"janus.plugin.videoroom": rooms, "janus.plugin.sip": "general: { local_ip = \"127.0.0.1\" }\n",

@@ -8,8 +8,11 @@ type demander interface {
 	Demand() uint64
 }
 
-// Layered reports whether the track can be thinned out for a subscription.
-func (t *Track) Layered() bool { return t.Simulcast || t.SVC }
+// Layered reports whether the track can be thinned out for a subscription. What was announced as
+// SVC may turn out to have one layer only.
+func (t *Track) Layered() bool {
+	return t.Simulcast || t.SVC && (t.rates.done < rateSlots-1 || len(t.Rates()) != 1)
+}
 
 // Demand is the most that anybody can take of the track in bit/s, 0 if that is not known
 // or has no limit. Layers are there to be left out, so of these everything is wanted.
@@ -39,7 +42,7 @@ func (t *Track) Demand() uint64 {
 
 // Demanded has the origin look at the demand, if it can be asked for another rate.
 func (t *Track) Demanded(now mono.Time) {
-	if t.Ask != nil && !t.Layered() {
+	if t.Ask != nil && !t.Simulcast {
 		t.Ask(now)
 	}
 }

@@ -104,6 +104,30 @@ func TestRatesOfSVC(t *testing.T) {
 }
 
 // A layer costs what its busiest second did, for 3 s.
+// TestLayered: what was announced as SVC and has no layers is a stream like any other.
+func TestLayered(t *testing.T) {
+	m := newMeter(t)
+	m.track.SVC = true
+	if !m.track.Layered() {
+		t.Error("not layered before anything came")
+	}
+	m.stream(4*time.Second, true, 500, 1000)
+	if !m.track.Layered() {
+		t.Error("layers are none")
+	}
+	m = newMeter(t)
+	m.track.SVC = true
+	m.sub.SetDemand(m.now, 300_000)
+	for range 100 {
+		m.seq++
+		m.track.Push(m.packet(m.seq, uint32(m.seq)*3000, nil))
+		m.now += mono.Time(33 * time.Millisecond)
+	}
+	if m.track.Layered() || m.track.Demand() != 300_000 {
+		t.Errorf("without layers: layered %v, demand %d", m.track.Layered(), m.track.Demand())
+	}
+}
+
 func TestRatesRememberThePeak(t *testing.T) {
 	m := newMeter(t)
 	m.stream(4*time.Second, false, 440)
