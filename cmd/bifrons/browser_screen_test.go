@@ -10,8 +10,15 @@ import (
 // TestBrowserDemoScreenSharing drives the page of janus-demos that makes a room
 // for one screen: one window presents, two watch.
 func TestBrowserDemoScreenSharing(t *testing.T) {
-	c := openConference(t, "screensharingtest.html", "one", "two", "presenter")
-	presenter, viewers := c.all[2], c.all[:2]
+	openConference(t, "screensharingtest.html", "one", "two", "presenter").shareScreen()
+}
+
+// shareScreen has the last of those at the page present, and the others watch until he is gone.
+func (c *conference) shareScreen() {
+	t := c.t
+	t.Helper()
+	last := len(c.all) - 1
+	presenter, viewers := c.all[last], c.all[:last]
 	for _, p := range c.all {
 		p.begin()
 	}

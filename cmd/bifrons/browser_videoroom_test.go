@@ -146,8 +146,14 @@ func openConferenceIn(t *testing.T, rooms string, at func(*testing.T, *server) f
 			t.Fatal(err)
 		}
 	}
-	c := &conference{t: t, server: testServerWith(t, folder, func(cfg *config.Config) { cfg.Folder = settings })}
-	from := at(t, c.server)
+	s := testServerWith(t, folder, func(cfg *config.Config) { cfg.Folder = settings })
+	return openPages(t, s, at(t, s), file, script, names...)
+}
+
+// openPages opens a page of a server in a window for each name.
+func openPages(t *testing.T, s *server, from front, file, script string, names ...string) *conference {
+	t.Helper()
+	c := &conference{t: t, server: s}
 	script += from.script()
 	first := openTab(t, from.hosts, script)
 	for i, name := range names {

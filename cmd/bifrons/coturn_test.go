@@ -36,7 +36,8 @@ import (
 const (
 	serverIP = "203.0.113.10"
 	turnIP   = "203.0.113.20"
-	twoHosts = "ip link set lo up; ip link add d0 type veth peer name d1; ip link set d0 up; ip link set d1 up;" +
+	twoHosts = "ip link set lo up; ip link add d0 type veth peer name d1;" +
+		"ip link set d0 addrgenmode none; ip link set d1 addrgenmode none; ip link set d0 up; ip link set d1 up;" + // see labSetup
 		"ip addr add " + serverIP + "/24 dev d0; ip addr add " + turnIP + "/24 dev d0; ip route add default dev d0"
 )
 
