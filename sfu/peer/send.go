@@ -23,12 +23,12 @@ type sender struct {
 	stats   stats.Sender
 	history history
 	limiter nack.Limiter
-	budget  nack.Budget // of what is sent again
+	budget  nack.Budget // of retransmissions
 	rtxSeq  uint64
 	layer   media.Layer // that is forwarded
 
 	lastTS     uint32 // of the last packet that was sent
-	reported   uint32 // highest number that the remote has told of
+	reported   uint32 // highest number that the remote has reported
 	reportedAt mono.Time
 
 	rolled, rtxRolled rollover // of ssrc, and of its RTX
@@ -59,7 +59,7 @@ func (o *sender) apply() {
 }
 
 func (o *sender) setPlayoutDelay(least, most int) {
-	o.history.forget() // what is repeated must not carry another delay
+	o.history.forget() // repeats must not carry another delay
 	if least < 0 || most < 0 {
 		o.setDelay = false
 		return
@@ -183,7 +183,7 @@ func (o *sender) Fill(now mono.Time, p *route.Packet, out route.Outgoing) {
 func (o *sender) retransmit(now mono.Time, seq uint16) {
 	s := o.section
 	r := o.history.get(now, seq)
-	if r == nil || r.is(recordWaiting) { // what waits comes by itself
+	if r == nil || r.is(recordWaiting) { // it is waiting to be sent anyway
 		return
 	}
 	var p *route.Packet
