@@ -20,7 +20,7 @@ const (
 	mostBody   = 16 << 20 // bytes of a request
 )
 
-// bridge is the HTTP server. Replies are told by their transactions: requests under way must
+// bridge is the HTTP server. Replies are identified by their transactions: requests under way must
 // not share one.
 type bridge struct {
 	base    string // first part of all paths
