@@ -62,6 +62,10 @@ func (a *Agent) Received(now mono.Time, p Path) {
 // Sent reports that media was sent on the selected path.
 func (a *Agent) Sent(now mono.Time) { a.lastSent = now }
 
+// Preload reads ahead the memory that Sent needs. The result means nothing: it keeps the compiler
+// from leaving that out.
+func (a *Agent) Preload() uint64 { return uint64(a.lastSent) }
+
 // selectedBy returns the selected pair if p is its path.
 func (a *Agent) selectedBy(p Path) *pair {
 	if a.selected != nil && samePath(a.selected.path, p) {

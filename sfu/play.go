@@ -7,6 +7,7 @@ import (
 
 	"bifrons/rtp/mono"
 	"bifrons/rtp/pktbuf"
+	"bifrons/sfu/plain"
 	"bifrons/sfu/playout"
 	"bifrons/sfu/record"
 	"bifrons/sfu/spare"
@@ -99,6 +100,8 @@ type batch struct {
 	items []fed
 	bytes int64
 	run   func(now mono.Time) // take, made once
+
+	preloaded uint64
 }
 
 // fed is a packet of a batch.
@@ -146,7 +149,13 @@ func (f *feed) flush() {
 
 // take gives the packets to their sources, on the loop.
 func (b *batch) take(now mono.Time) {
+	ahead := 0
 	for rest := b.items; len(rest) > 0; {
+		if len(rest)+ahead <= len(b.items) {
+			next := rest[:min(len(rest), preloadPackets)]
+			b.preloaded += preload(next)
+			ahead += len(next)
+		}
 		n := 1
 		for n < len(rest) && rest[n].to == rest[0].to {
 			n++
@@ -160,6 +169,23 @@ func (b *batch) take(now mono.Time) {
 	if cap(b.items) <= maxKept {
 		b.feed.spares.Give(b, 1, maxFree)
 	}
+}
+
+// preloadPackets is how many packets of a batch are read ahead at a time.
+const preloadPackets = 16
+
+// preload reads what handling some packets will need, which other processors wrote or no cache has
+// kept, so that the waits overlap; see route.Preloader.
+func preload(list []fed) (sum uint64) {
+	for i := range list {
+		sum += uint64(list[i].packet.B[0])
+	}
+	for step := range plain.PreloadSteps {
+		for i := range list {
+			sum += list[i].to.core.Preload(step, list[i].track)
+		}
+	}
+	return sum
 }
 
 // maxFree is how many empty batches are kept, of which some are needed when the shard is behind,

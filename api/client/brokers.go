@@ -115,6 +115,12 @@ func (r *rabbit) Send(ctx context.Context, session, handle uint64, m Object) err
 		return err
 	}
 	transaction, _ := m["transaction"].(string)
+	return r.publish(ctx, text, transaction)
+}
+
+func (r *rabbit) SendText(ctx context.Context, text []byte) error { return r.publish(ctx, text, "") }
+
+func (r *rabbit) publish(ctx context.Context, text []byte, transaction string) error {
 	return r.channel.PublishWithContext(ctx, "", r.to, false, false, amqp091.Publishing{Body: text, CorrelationId: transaction})
 }
 
@@ -157,11 +163,15 @@ func MQTT(o MQTTOptions) (Conn, error) {
 	return c, nil
 }
 
-func (c *mqtt3) Send(_ context.Context, session, handle uint64, m Object) error {
+func (c *mqtt3) Send(ctx context.Context, session, handle uint64, m Object) error {
 	text, err := encode(session, handle, m)
 	if err != nil {
 		return err
 	}
+	return c.SendText(ctx, text)
+}
+
+func (c *mqtt3) SendText(_ context.Context, text []byte) error {
 	c.client.Publish(c.o.To, c.o.QoS, false, text) // the reply shows that it has arrived
 	return nil
 }
@@ -208,7 +218,11 @@ func (c *mqtt5) Send(ctx context.Context, session, handle uint64, m Object) erro
 	if err != nil {
 		return err
 	}
-	_, err = c.client.PublishWithOptions(ctx, &paho5.Publish{Topic: c.o.To, QoS: c.o.QoS, Payload: text,
+	return c.SendText(ctx, text)
+}
+
+func (c *mqtt5) SendText(ctx context.Context, text []byte) error {
+	_, err := c.client.PublishWithOptions(ctx, &paho5.Publish{Topic: c.o.To, QoS: c.o.QoS, Payload: text,
 		Properties: &paho5.PublishProperties{ResponseTopic: c.o.From}}, paho5.PublishOptions{Method: paho5.PublishMethod_AsyncSend})
 	return err
 }
@@ -245,13 +259,15 @@ func NanomsgListen(address string) (Conn, error) {
 	return nanomsg{s}, nil
 }
 
-func (n nanomsg) Send(_ context.Context, session, handle uint64, m Object) error {
+func (n nanomsg) Send(ctx context.Context, session, handle uint64, m Object) error {
 	text, err := encode(session, handle, m)
 	if err != nil {
 		return err
 	}
-	return n.socket.Send(text)
+	return n.SendText(ctx, text)
 }
+
+func (n nanomsg) SendText(_ context.Context, text []byte) error { return n.socket.Send(text) }
 
 func (n nanomsg) Receive() ([]byte, error) { return n.socket.Recv() }
 

@@ -25,6 +25,14 @@ type Conn interface {
 	Close(polite bool) error
 }
 
+// Texter is a Conn that also sends what is no request, as it is. By HTTP there is none: its
+// ids are in the path.
+type Texter interface {
+	SendText(ctx context.Context, text []byte) error
+}
+
+var _ = []Texter{webSocket{}, (*unixSocket)(nil), (*rabbit)(nil), (*mqtt3)(nil), (*mqtt5)(nil), nanomsg{}}
+
 // mostEvents is how many events of a handle wait to be read.
 const mostEvents = 4096
 

@@ -25,11 +25,15 @@ func (u *unixSocket) Send(ctx context.Context, session, handle uint64, m Object)
 	if err != nil {
 		return err
 	}
+	return u.SendText(ctx, text)
+}
+
+func (u *unixSocket) SendText(ctx context.Context, text []byte) error {
 	late, _ := ctx.Deadline() // none is the zero time, for SetWriteDeadline, too
 	if err := u.SetWriteDeadline(late); err != nil {
 		return err
 	}
-	_, err = u.Write(text)
+	_, err := u.Write(text)
 	return err
 }
 

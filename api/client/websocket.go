@@ -52,6 +52,10 @@ func (w webSocket) Send(ctx context.Context, session, handle uint64, m Object) e
 	if err != nil {
 		return err
 	}
+	return w.SendText(ctx, text)
+}
+
+func (w webSocket) SendText(ctx context.Context, text []byte) error {
 	return w.conn.Write(ctx, websocket.MessageText, text)
 }
 

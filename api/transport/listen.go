@@ -33,8 +33,8 @@ type Door struct {
 // when their peer has been gone for a while.
 func (e Address) Listen(door Door) ([]net.Listener, error) {
 	if e.Path != "" {
-		if info, err := os.Lstat(e.Path); err == nil && info.Mode()&os.ModeSocket != 0 {
-			os.Remove(e.Path)
+		if err := RemoveStale(e.Path); err != nil {
+			return nil, err
 		}
 		l, err := net.Listen("unix", e.Path)
 		if err != nil {
@@ -58,6 +58,23 @@ func (e Address) Listen(door Door) ([]net.Listener, error) {
 		all = append(all, guard(l, door))
 	}
 	return all, nil
+}
+
+// RemoveStale removes a Unix socket that nobody has any more. One that somebody has, such as
+// another server beside this one, is an error.
+func RemoveStale(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode()&os.ModeSocket == 0 {
+		return nil // to listen there is an error that says more
+	}
+	c, err := net.Dial("unix", path)
+	if err == nil {
+		_ = c.Close() // a client that came to look
+	}
+	if err == nil || errors.Is(err, syscall.EPROTOTYPE) || errors.Is(err, syscall.EAGAIN) { // of another type, or with too many waiting
+		return fmt.Errorf("%s: address in use", path)
+	}
+	return os.Remove(path)
 }
 
 // Try says why Listen would fail, as far as that can be known without the port.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -20,11 +21,17 @@ const (
 	mostBody   = 16 << 20 // bytes of a request
 )
 
+// texts is a connection by messages.
+type texts interface {
+	client.Conn
+	client.Texter
+}
+
 // bridge is the HTTP server. Replies are identified by their transactions: requests under way must
 // not share one.
 type bridge struct {
 	base    string // first part of all paths
-	conn    client.Conn
+	conn    texts
 	reading sync.WaitGroup
 
 	unnamed sync.Mutex // held for a request without a transaction
@@ -41,7 +48,7 @@ type queue struct {
 	more chan struct{} // closed when there is one more
 }
 
-func newBridge(base string, conn client.Conn) *bridge {
+func newBridge(base string, conn texts) *bridge {
 	b := &bridge{base: base, conn: conn, waiting: make(map[string]chan []byte), queues: make(map[uint64]*queue)}
 	b.reading.Go(b.read)
 	return b
@@ -112,14 +119,20 @@ func (b *bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodGet && session != 0 && handle == 0:
 		b.poll(w, r, session)
 	case r.Method == http.MethodPost:
-		d := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostBody))
-		d.UseNumber()
-		var o client.Object
-		if err := d.Decode(&o); err != nil || o == nil {
-			http.Error(w, "a JSON object is wanted", http.StatusBadRequest)
+		text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostBody))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		b.answer(r.Context(), w, session, handle, o)
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.UseNumber()
+		var o client.Object
+		if err := d.Decode(&o); err == nil && o != nil {
+			b.answer(r.Context(), w, session, handle, o)
+			return
+		}
+		reply, err := b.exchange(r.Context(), "", func(ctx context.Context) error { return b.conn.SendText(ctx, text) })
+		answered(w, reply, err)
 	default:
 		http.Error(w, "", http.StatusMethodNotAllowed)
 	}
@@ -147,19 +160,29 @@ func (b *bridge) transaction() string {
 }
 
 func (b *bridge) answer(ctx context.Context, w http.ResponseWriter, session, handle uint64, o client.Object) {
-	text, err := b.ask(ctx, session, handle, o)
+	reply, err := b.ask(ctx, session, handle, o)
+	answered(w, reply, err)
+}
+
+// answered writes a reply, or why there is none.
+func answered(w http.ResponseWriter, reply []byte, err error) {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusGatewayTimeout)
 		return
 	}
-	write(w, text)
+	write(w, reply)
 }
 
 // ask makes a request and waits for the reply.
 func (b *bridge) ask(ctx context.Context, session, handle uint64, o client.Object) ([]byte, error) {
+	name, _ := o["transaction"].(string)
+	return b.exchange(ctx, name, func(ctx context.Context) error { return b.conn.Send(ctx, session, handle, o) })
+}
+
+// exchange sends what has a transaction, or "", and waits for the reply.
+func (b *bridge) exchange(ctx context.Context, name string, send func(context.Context) error) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	name, _ := o["transaction"].(string)
 	if name == "" {
 		b.unnamed.Lock()
 		defer b.unnamed.Unlock()
@@ -168,7 +191,7 @@ func (b *bridge) ask(ctx context.Context, session, handle uint64, o client.Objec
 	b.mu.Lock()
 	b.waiting[name] = reply
 	b.mu.Unlock()
-	if err := b.conn.Send(ctx, session, handle, o); err != nil {
+	if err := send(ctx); err != nil {
 		return nil, err
 	}
 	select {

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"errors"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"bifrons/api/client"
@@ -42,6 +46,16 @@ func TestEcho(t *testing.T) {
 	}
 	base := open(way{at: cfg.API.Address})
 	dial := func() *client.Client { return lab.Dial(client.HTTP(base, client.HTTPOptions{Poll: 10}), nil) }
+	for text, code := range map[string]string{`{"janus":`: "454", `[1]`: "456"} {
+		resp, err := http.Post(base, "application/json", strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply, err := io.ReadAll(resp.Body)
+		if err := errors.Join(err, resp.Body.Close()); err != nil || !strings.Contains(string(reply), `"code":`+code) {
+			t.Errorf("%s: %s %v", text, reply, err)
+		}
+	}
 	lab.Echo(dial())
 	lab.Compare(dial())
 	lab.Admin(lab.Dial(client.HTTP(open(way{at: cfg.Admin.Address, admin: true}), client.HTTPOptions{}), nil))

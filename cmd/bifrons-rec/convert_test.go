@@ -27,10 +27,12 @@ func video(t *testing.T, name string) (list []packet) {
 	return list
 }
 
-// pictures are the hashes of decoded frames, with their times in milliseconds.
-func pictures(t *testing.T, path string) (list []string) {
+// pictures are the hashes of decoded frames, with their times in milliseconds. Options of ffmpeg
+// may have it do something else with them.
+func pictures(t *testing.T, path string, options ...string) (list []string) {
 	t.Helper()
-	out, err := exec.Command("ffmpeg", "-v", "error", "-max_error_rate", "1", "-i", path, "-vsync", "passthrough", "-f", "framemd5", "-").Output()
+	args := append([]string{"-v", "error", "-max_error_rate", "1", "-i", path, "-vsync", "passthrough"}, options...)
+	out, err := exec.Command("ffmpeg", append(args, "-f", "framemd5", "-")...).Output()
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
@@ -53,9 +55,9 @@ func pictures(t *testing.T, path string) (list []string) {
 }
 
 // sameMedia compares what players make of two files.
-func sameMedia(t *testing.T, ours, theirs string) {
+func sameMedia(t *testing.T, ours, theirs string, options ...string) {
 	t.Helper()
-	got, want := pictures(t, ours), pictures(t, theirs)
+	got, want := pictures(t, ours, options...), pictures(t, theirs, options...)
 	if len(got) != len(want) {
 		t.Fatalf("%d frames, theirs has %d", len(got), len(want))
 	}
@@ -126,7 +128,7 @@ func TestDisorderAsJanus(t *testing.T) {
 	ours, theirs := filepath.Join(dir, "ours.webm"), filepath.Join(dir, "theirs.webm")
 	run(nil, "janus-pp-rec", source, ours).want(t, 0, "before the first key frame", "1 packets of another SSRC")
 	command(t, "janus-pp-rec", source, theirs)
-	sameMedia(t, ours, theirs)
+	sameMedia(t, ours, theirs, "-c", "copy") // decoders make this or that of what is torn
 }
 
 // sound is a recording of two seconds of Opus.

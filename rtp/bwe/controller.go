@@ -18,7 +18,9 @@
 //     grows and falls more like that flow's (aimd.go), until the queue can be emptied.
 //   - The estimate grows by itself only while it is used; what lies above is probed for.
 //   - Probes go where the application says that it could use more (Want), also when
-//     it is not limited, every 2 to 5 s; a result only ever raises the estimate.
+//     it is not limited, every 2 to 5 s; a result only ever raises the estimate. A probe
+//     that promised too much, as behind a token bucket, makes the next ones longer.
+//   - No decrease follows another while the queue shrinks, or where there is none.
 //   - A loss bound grows by 2 % for each observation and never prefers low rates,
 //     which would draw the estimate to nothing where much is lost at random.
 //   - Missing feedback lowers the target itself (outage.go), in place of the
@@ -68,15 +70,13 @@ var reasonNames = [...]string{"start", "growing", "delay", "loss", "application-
 // String returns the reason in words.
 func (r Reason) String() string { return reasonNames[r] }
 
-// Sure reports whether more than the target is known to be too much: a queue or losses were
-// seen, or it is a limit.
-func (r Reason) Sure() bool { return r == Delay || r == Loss || r == Limit }
-
 // Estimate is the state of the line.
 type Estimate struct {
 	Target   uint64        // bit/s to send, everything included
+	Layers   uint64        // the same for who sends layers: no step down for a queue that is gone in a second anyway
 	Pacing   uint64        // bit/s at which packets may leave
 	Reason   Reason        // why the target is not higher
+	Sure     bool          // more than the target is known to be too much: a queue or losses are seen, or it is a limit
 	Acked    uint64        // bit/s that arrive, 0 if that is not known
 	Delay    uint64        // bit/s that the delay allows
 	Loss     uint64        // bit/s that the losses allow, 0 if they do not matter
@@ -111,17 +111,18 @@ const pacingFactor = 2.5
 
 // Controller estimates for one transport. It is used by one goroutine.
 type Controller struct {
-	cfg      Config
+	// Sent needs the first ones for each packet, so they lie close together.
 	history  history
+	alr      alr
+	outage   outage
+	probes   probes
+	cfg      Config
 	arrivals arrivals
 	trend    trendline
 	rates    rates
 	aimd     aimd
 	loss     loss
-	alr      alr
-	probes   probes
 	drain    drain
-	outage   outage
 	fallback fallback
 
 	usage    usage
@@ -203,6 +204,18 @@ func (c *Controller) Sent(now mono.Time, s Sent) {
 	}
 }
 
+// Preload reads ahead, in two steps, the memory that Sent needs. The result means nothing: it keeps
+// the compiler from leaving that out.
+func (c *Controller) Preload(step int) uint64 {
+	switch step {
+	case 0:
+		return c.history.last + uint64(c.alr.last) + uint64(c.outage.factor)
+	case 1:
+		return uint64(c.history.slot(c.history.last + 1).size)
+	}
+	return 0
+}
+
 // Feedback takes the peer's reports of packets, in order of their numbers. A report
 // of packets that were never sent, or a repeated one, is counted and has no effect.
 func (c *Controller) Feedback(now mono.Time, results []Result) {
@@ -269,14 +282,21 @@ func (c *Controller) told(now, latest mono.Time, arrived, marked bool) {
 		usage = underuse // nothing is known of the delay; hold
 	case marked:
 		usage = overuse
+	case usage == overuse && c.queue < drainBelow: // it only looks so, by jitter
+		usage, c.usage = normal, normal
 	}
 	if usage == overuse {
 		c.lastOver = now
 		c.probes.cancel(now)
+		if c.drain.works(c.queue) {
+			usage = underuse
+		}
 	}
-	if c.aimd.update(now, usage, cond) {
+	decreased := c.aimd.update(now, usage, cond)
+	if decreased {
 		c.drain.begin(now, c.aimd.rate/backoff, c.queue)
 	}
+	c.probes.check(now, float64(c.acked), decreased)
 	if floor := c.drain.update(now, c.queue, c.rtt); floor > c.aimd.rate {
 		c.aimd.rate = floor
 	}
@@ -303,6 +323,7 @@ func (c *Controller) probed(now mono.Time, bps float64) {
 		return
 	}
 	c.counters.Useful++
+	c.probes.promised = bps
 	c.aimd.raise(now, uint64(bps))
 	c.loss.lift(bps)
 	c.probes.conclude(now, true)
@@ -370,7 +391,7 @@ func (c *Controller) planProbe(now mono.Time) {
 	if c.loss.limiting {
 		most = ackedFactor
 	}
-	c.probes.plan(min(c.want, most*target))
+	c.probes.plan(min(max(c.want, probeLeast*target), most*target, float64(c.cfg.Max)))
 }
 
 // Probe returns a cluster that is to be sent now, once.
@@ -385,12 +406,15 @@ func (c *Controller) Probe(now mono.Time) (Cluster, bool) {
 }
 
 // target is the estimate in bit/s.
-func (c *Controller) target() float64 {
+func (c *Controller) target() float64 { return c.targetWithin(drainTime) }
+
+// targetWithin is the estimate that empties a queue in so much time.
+func (c *Controller) targetWithin(d time.Duration) float64 {
 	rate := c.aimd.rate
 	if c.loss.limiting {
 		rate = min(rate, c.loss.bound)
 	}
-	rate = c.drain.apply(rate, c.queue)
+	rate = c.drain.apply(rate, c.queue, d)
 	rate = c.outage.apply(rate)
 	if c.heard == 0 {
 		rate = c.fallback.apply(rate)
@@ -402,12 +426,16 @@ func (c *Controller) target() float64 {
 func (c *Controller) Target() Estimate {
 	t := c.target()
 	e := Estimate{
-		Target: uint64(t), Pacing: uint64(pacingFactor * t), Reason: c.reason(t), Acked: c.acked, Delay: uint64(c.aimd.rate),
+		Target: uint64(t), Layers: uint64(t), Pacing: uint64(pacingFactor * t), Reason: c.reason(t), Acked: c.acked, Delay: uint64(c.aimd.rate),
 		Capacity: c.aimd.link.bps(), Probing: c.probes.active.Rate, RTT: c.rtt, Queue: c.queue, Lost: c.loss.average,
 	}
 	if c.loss.limiting {
 		e.Loss = uint64(c.loss.bound)
 	}
+	if c.drain.works(c.queue) {
+		e.Layers = uint64(c.targetWithin(drainLayers))
+	}
+	e.Sure = e.Reason == Loss || e.Reason == Limit || e.Reason == Delay && (c.usage == overuse || c.drain.active())
 	return e
 }
 

@@ -11,6 +11,7 @@ const (
 	drainAbove    = 40 * time.Millisecond  // a queue that is worth it
 	drainBelow    = 15 * time.Millisecond  // it is empty
 	drainTime     = 400 * time.Millisecond // of which the queue is a share: by that much less is sent
+	drainLayers   = time.Second            // the same for who sends layers
 	drainMost     = 0.7
 	drainPatience = 1500 * time.Millisecond // then it is somebody else's
 	drainTheirs   = 100 * time.Millisecond  // if it is as long as this, more than flows like ours make
@@ -22,10 +23,11 @@ const (
 // drain sends less after a congestion until the queue that it left is empty. A queue
 // that stays is not ours: who competes with a flow that fills it would starve.
 type drain struct {
-	since  mono.Time // 0 if it is not active
-	before mono.Time // not before this time
-	link   float64   // bit/s that the line carries
-	first  float64   // the same when it began
+	since  mono.Time     // 0 if it is not active
+	before mono.Time     // not before this time
+	link   float64       // bit/s that the line carries
+	first  float64       // the same when it began
+	queue  time.Duration // at the last decrease
 	pause  time.Duration
 	theirs bool // the queue is somebody else's
 }
@@ -34,9 +36,9 @@ type drain struct {
 func (d *drain) begin(now mono.Time, link float64, queue time.Duration) {
 	switch {
 	case d.since != 0:
-		d.link = min(d.link, link)
+		d.link, d.queue = min(d.link, link), queue
 	case queue >= drainAbove && now >= d.before:
-		d.since, d.link, d.first = now, link, link
+		d.since, d.link, d.first, d.queue = now, link, link, queue
 	}
 }
 
@@ -61,10 +63,14 @@ func (d *drain) update(now mono.Time, queue, rtt time.Duration) (floor float64) 
 
 func (d *drain) active() bool { return d.since != 0 }
 
-// apply lowers a rate enough to empty the queue.
-func (d *drain) apply(rate float64, queue time.Duration) float64 {
+// works reports whether the queue shrinks since the last decrease: then another one is not
+// called for, though the trend still tells of the time before.
+func (d *drain) works(queue time.Duration) bool { return d.since != 0 && queue < d.queue }
+
+// apply lowers a rate enough to empty the queue in some time.
+func (d *drain) apply(rate float64, queue, within time.Duration) float64 {
 	if d.since == 0 {
 		return rate
 	}
-	return min(rate, d.link*(1-min(drainMost, float64(queue)/float64(drainTime))))
+	return min(rate, d.link*(1-min(drainMost, float64(queue)/float64(within))))
 }

@@ -157,10 +157,10 @@ func TestProbeResult(t *testing.T) {
 func TestDrain(t *testing.T) {
 	var d drain
 	d.begin(t0, 1e6, 200*time.Millisecond)
-	if got := d.apply(1e6, 200*time.Millisecond); got != 0.5e6 {
+	if got := d.apply(1e6, 200*time.Millisecond, drainTime); got != 0.5e6 {
 		t.Errorf("rate %v with 200 ms of queue", got)
 	}
-	if got := d.apply(1e6, time.Second); got < 0.29e6 || got > 0.31e6 {
+	if got := d.apply(1e6, time.Second, drainTime); got < 0.29e6 || got > 0.31e6 {
 		t.Errorf("rate %v with a second of queue", got)
 	}
 	d.update(t0.Add(time.Second), 10*time.Millisecond, 0)
@@ -182,6 +182,78 @@ func TestDrain(t *testing.T) {
 	d.update(t0.Add(2*time.Minute), 0, 0)
 	if d.theirs || d.active() {
 		t.Error("an empty queue is somebody's")
+	}
+}
+
+// TestDrainWorks: while a queue shrinks a decrease does its work.
+func TestDrainWorks(t *testing.T) {
+	var d drain
+	if d.works(0) {
+		t.Error("without a decrease")
+	}
+	d.begin(t0, 1e6, 200*time.Millisecond)
+	if d.works(250*time.Millisecond) || !d.works(150*time.Millisecond) {
+		t.Error("a queue that grew does, or one that shrank does not")
+	}
+	d.begin(t0, 1e6, 100*time.Millisecond)
+	if d.works(150 * time.Millisecond) {
+		t.Error("a queue that grew since the last decrease does")
+	}
+}
+
+// TestProbesDoubt: who was promised more than arrives probes for longer, up to a limit and not for ever.
+func TestProbesDoubt(t *testing.T) {
+	var p probes
+	size := func(want int) {
+		t.Helper()
+		if got := p.size(1e6); got != want {
+			t.Errorf("%d bytes, want %d", got, want)
+		}
+	}
+	check := func(promised, acked float64, over bool, want int) {
+		t.Helper()
+		p.promised = promised
+		p.check(t0, acked, over)
+		size(want)
+	}
+	size(1875)
+	check(800e3, 600e3, false, 1875)
+	check(800e3, 700e3, true, 1875)
+	check(800e3, 600e3, true, 6000)
+	p.check(t0, 600e3, true) // nothing new was promised
+	size(6000)
+	check(800e3, 800e3, false, 6000)
+	check(800e3, 600e3, true, 12_000)
+	for range 3 {
+		check(800e3, 600e3, true, 18_750) // no longer than probeSlow
+		check(800e3, 600e3, true, 18_750)
+	}
+	if p.doubt != probeMostDoubt {
+		t.Errorf("doubt %v", p.doubt)
+	}
+	p.check(t0.Add(probeForgive+1), 0, false)
+	size(1875)
+}
+
+// TestProbeBehindTokenBucket: what passes at once is not what the line carries.
+func TestProbeBehindTokenBucket(t *testing.T) {
+	p := probes{doubt: probeMostDoubt}
+	p.begin(300e3)
+	c, _ := p.take(t0, 900e3)
+	const size, line = 1000, 600e3
+	took := func(bytes float64) time.Duration { return time.Duration(bytes * 8e9 / line) }
+	const bucket = 3000
+	sent, free := t0, -took(bucket)
+	n := 0
+	for ; !p.active.done; n++ {
+		at := sent.Sub(t0)
+		free = max(free, at-took(bucket)) + took(size)
+		p.sent(sent, c.ID, size)
+		p.arrived(sent, max(free, at), c.ID, size)
+		sent = sent.Add(time.Duration(size * 8e9 / float64(c.Rate)))
+	}
+	if bps, ok := p.result(); !ok || bps < 0.9*line || bps > 1.05*line {
+		t.Errorf("%v bit/s by %d packets, the line carries %v", bps, n, line)
 	}
 }
 

@@ -8,11 +8,19 @@ import (
 
 // Constants of probing; those of the reference but for the intervals.
 const (
-	probeLen       = 15 * time.Millisecond
-	probePackets   = 5
-	probeFirst     = 3.0 // times the start rate
+	probeLen     = 15 * time.Millisecond
+	probePackets = 5
+	// Behind a token bucket the first bytes pass as if the line were free. After a probe that
+	// promised too much the next ones have this many at least, and twice as many each time.
+	probeDoubt     = 6000
+	probeMostDoubt = 24_000
+	probeSlow      = 150 * time.Millisecond // that such a probe lasts at most
+	probeFalse     = 0.85                   // of what it promised, which is all that arrives when a queue grows
+	probeForgive   = 2 * time.Minute        // after which that is forgotten
+	probeFirst     = 3.0                    // times the start rate
 	probeSecond    = 6.0
 	probeFurther   = 2.0 // times the rate that the last one has shown
+	probeLeast     = 1.5 // times the target: a step that is less is no more than jitter
 	probeSuccess   = 0.7 // of its rate; then there may be more
 	probeReceived  = 0.8 // of packets and bytes, or it has shown nothing
 	probeRatio     = 2.0 // of arrival and sending rate, above which times are wrong
@@ -49,6 +57,9 @@ type probe struct {
 	firstArrival, lastArrival time.Duration
 	firstSize, lastSize       int
 	bytes, packets            int // arrived
+	halfSent, halfBytes       int // when half of it was sent, and had arrived
+	halfAt                    mono.Time
+	halfArrival               time.Duration
 }
 
 // probes decides when to probe and measures what the probes show.
@@ -60,6 +71,9 @@ type probes struct {
 	lastID   uint8
 	next     mono.Time // earliest time of the next periodic one
 	interval time.Duration
+	promised float64 // bit/s that a probe has shown and that was not used since, 0 = none
+	doubt    float64 // bytes of a cluster at least
+	doubted  mono.Time
 }
 
 // begin plans the two clusters with which an estimate starts.
@@ -86,9 +100,30 @@ func (p *probes) take(now mono.Time, most float64) (Cluster, bool) {
 	p.queue[0] = p.queue[1]
 	p.queued--
 	p.lastID = p.lastID%maxCluster + 1
-	c := Cluster{ID: p.lastID, Rate: uint64(rate), Packets: probePackets, Bytes: int(rate / 8 * probeLen.Seconds())}
+	c := Cluster{ID: p.lastID, Rate: uint64(rate), Packets: probePackets, Bytes: p.size(rate)}
 	p.active = probe{Cluster: c, begun: now}
 	return c, true
+}
+
+// size is how many bytes a cluster has.
+func (p *probes) size(rate float64) int {
+	rate /= 8
+	return int(max(rate*probeLen.Seconds(), min(p.doubt, rate*probeSlow.Seconds())))
+}
+
+// check compares what the last probe promised with what arrives; over tells that this is too
+// much for the line.
+func (p *probes) check(now mono.Time, acked float64, over bool) {
+	switch {
+	case p.promised == 0:
+	case over && acked < probeFalse*p.promised:
+		p.promised, p.doubt, p.doubted = 0, min(max(2*p.doubt, probeDoubt), probeMostDoubt), now
+	case over || acked >= p.promised:
+		p.promised = 0
+	}
+	if p.doubt != 0 && now.Sub(p.doubted) > probeForgive {
+		p.doubt = 0
+	}
 }
 
 // sent notes a packet of the cluster.
@@ -101,7 +136,9 @@ func (p *probes) sent(now mono.Time, id uint8, size int) {
 		a.firstSent = now
 	}
 	a.sentBytes += size
-	a.lastSent = now
+	if a.lastSent = now; a.halfAt == 0 && 2*a.sentBytes >= a.Bytes {
+		a.halfAt, a.halfSent = now, a.sentBytes
+	}
 	a.done = a.sentPackets >= a.Packets && a.sentBytes >= a.Bytes
 }
 
@@ -122,6 +159,9 @@ func (p *probes) arrived(sent mono.Time, arrival time.Duration, id uint8, size i
 	}
 	a.packets++
 	a.bytes += size
+	if a.halfBytes == 0 && 2*a.bytes >= a.Bytes {
+		a.halfBytes, a.halfArrival = a.bytes, a.lastArrival
+	}
 }
 
 // result returns the rate in bit/s that the active cluster has shown, and ends it. ok is false
@@ -132,19 +172,27 @@ func (p *probes) result() (bps float64, ok bool) {
 		float64(a.bytes) < probeReceived*float64(a.sentBytes) {
 		return 0, false
 	}
-	sending := perSecond(uint64(max(a.sentBytes-a.lastSize, 0)), a.lastSent.Sub(a.firstSent))
-	arriving := perSecond(uint64(max(a.bytes-a.firstSize, 0)), a.lastArrival-a.firstArrival)
-	rate := a.Rate
-	p.active = probe{}
-	if sending == 0 || arriving == 0 || float64(arriving) > probeRatio*float64(sending) {
-		return 0, true
+	bps = shown(perSecond(uint64(max(a.sentBytes-a.lastSize, 0)), a.lastSent.Sub(a.firstSent)),
+		perSecond(uint64(max(a.bytes-a.firstSize, 0)), a.lastArrival-a.firstArrival))
+	// Behind a token bucket only the second half shows what the line carries.
+	if d := a.lastArrival - a.halfArrival; a.bytes > a.halfBytes && d > 0 && a.lastSent > a.halfAt {
+		bps = min(bps, shown(perSecond(uint64(a.sentBytes-a.halfSent), a.lastSent.Sub(a.halfAt)), perSecond(uint64(a.bytes-a.halfBytes), d)))
 	}
 	// Sending faster than planned has not measured for longer.
-	bps = float64(min(sending, arriving, rate+rate/10))
-	if float64(arriving) < probeSaturated*float64(sending) {
-		bps = probeUse * float64(arriving)
-	}
+	bps = min(bps, 1.1*float64(a.Rate))
+	p.active = probe{}
 	return bps, true
+}
+
+// shown is what is known of a line in bit/s by what was sent and arrived.
+func shown(sending, arriving uint64) float64 {
+	switch {
+	case sending == 0 || arriving == 0 || float64(arriving) > probeRatio*float64(sending):
+		return 0
+	case float64(arriving) < probeSaturated*float64(sending):
+		return probeUse * float64(arriving)
+	}
+	return float64(min(sending, arriving))
 }
 
 // expire gives up a cluster of which no more will come.

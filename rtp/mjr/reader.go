@@ -82,7 +82,8 @@ type Reader struct {
 	header Header
 	raw    []byte
 	prefix [prefixLen]byte
-	data   []byte
+	data   []byte // of the frame, in the buffer of in or in own
+	own    []byte
 	err    error
 
 	damage *Error // the first
@@ -209,10 +210,16 @@ func (r *Reader) readPrefix() error {
 // readData reads the data of the prefix at offset.
 func (r *Reader) readData(offset int64) error {
 	n := int(binary.BigEndian.Uint16(r.prefix[8:]))
-	if cap(r.data) < n {
-		r.data = make([]byte, n, max(n, 2048))
+	if b, err := r.in.Peek(min(n, r.in.Size())); len(b) == n && err == nil {
+		r.data = b // stays until the next read
+		_, _ = r.in.Discard(n)
+		r.at += int64(n)
+		return nil
 	}
-	r.data = r.data[:n]
+	if cap(r.own) < n {
+		r.own = make([]byte, n, max(n, 2048))
+	}
+	r.data = r.own[:n]
 	got, err := io.ReadFull(r.in, r.data)
 	r.at += int64(got)
 	if err == io.EOF {

@@ -18,9 +18,14 @@ const maxRTT = 60 * time.Second
 type Sender struct {
 	Rate uint32 // timestamp units per second
 
-	Packets       uint64 // sent, without retransmissions
-	Octets        uint64 // of their payload
-	Bytes         uint64 // as passed to Sent and Resent
+	// Each packet changes these, so they lie close together.
+	lastTS  uint32
+	lastAt  mono.Time
+	Packets uint64 // sent, without retransmissions
+	Octets  uint64 // of their payload
+	Bytes   uint64 // as passed to Sent and Resent
+	rate    window
+
 	Retransmitted uint64 // packets sent again
 	NACKs         uint64 // sequence numbers the peer asked for; counted by the owner
 
@@ -32,16 +37,12 @@ type Sender struct {
 	RemoteJitter uint32        // in timestamp units
 	Link, Media  Quality       // as reported, and counting packets sent again as repaired
 
-	lastTS uint32
-	lastAt mono.Time
-
 	reported   bool
 	highest    uint32 // of the report that the qualities last used
 	lost       int32
 	repaired   uint64
 	qualityAt  mono.Time
 	lostAtTick int32
-	rate       window
 }
 
 // RTTValues are the three figures of a round-trip time, the middle 32 bits of

@@ -59,6 +59,12 @@ const (
 	// with it, unless much more is sent than the target.
 	upSettles   = 1500 * time.Millisecond
 	settleSlack = 2.0
+	// For a second after a way down a queue is put down to what was sent before, as long as
+	// not more is sent than this share of what arrives.
+	downWorks = 0.7
+	downShows = time.Second
+	// downSettles is how long after a way down what is measured may have that key frame in it.
+	downSettles = 2 * time.Second
 	trailRoom   = 1.25            // times the sent rate is room where the target trails it
 	trailWait   = 3 * time.Second // for the target to follow
 	holdFirst   = 5 * time.Second
@@ -81,8 +87,8 @@ const (
 type Allotter struct {
 	states []state
 
-	upAt          mono.Time // last way up
-	risen, failed float64   // budgets of that, and of the last one that was wrong
+	upAt, downAt  mono.Time // last ways up and down
+	risen, failed float64   // budgets of the way up, and of those that were wrong
 	taken, over   float64   // what was used after those, in bit/s
 	hold          time.Duration
 	until         mono.Time     // no way leads up near over before
@@ -97,7 +103,9 @@ type state struct {
 	steps  []step // lowest first
 	given  media.Layer
 	paused bool
-	known  bool // given is of the stream as it is
+	known  bool      // given is of the stream as it is
+	fell   mono.Time // last way down
+	taken  float64   // what that was thought to take
 
 	weight float64
 	max    uint64
@@ -133,9 +141,15 @@ func (a *Allotter) Divide(now mono.Time, line Line, streams []Stream, shares []S
 	if a.upAt != 0 && now.Sub(a.upAt) < upSettles {
 		allowed = max(settleSlack*float64(line.Target)-audio, 0)
 	}
+	if a.downAt != 0 && now.Sub(a.downAt) < downShows {
+		allowed = max(allowed, downWorks*float64(line.Arriving)-audio)
+	}
 	for i := range a.states {
 		s := &a.states[i]
 		s.plan, s.most = s.at, len(s.steps)-1
+		if s.at > 0 && s.fell != 0 && now.Sub(s.fell) < downSettles {
+			s.steps[s.at].recent = min(s.steps[s.at].recent, s.taken)
+		}
 	}
 	if a.top = math.Inf(1); !changed && now < a.until && a.budget <= retry*a.failed {
 		a.top = holdShare * a.over
@@ -156,10 +170,10 @@ func (a *Allotter) Divide(now mono.Time, line Line, streams []Stream, shares []S
 		}
 	}
 	a.spare(now, line.Sure)
-	a.note(now, changed)
+	a.note(now, changed, float64(line.Arriving)-audio)
 	a.last = now
-	a.give(streams, shares)
-	return a.want(audio)
+	a.give(now, streams, shares)
+	return a.want(line.Target, audio)
 }
 
 // observe notes the current streams; it reports whether that is something new.
@@ -379,8 +393,9 @@ func (a *Allotter) spare(now mono.Time, sure bool) {
 	}
 }
 
-// note remembers ways up and down.
-func (a *Allotter) note(now mono.Time, changed bool) {
+// note remembers ways up and down; arriving is what arrives of video in bit/s, at most 0 if that is
+// not known.
+func (a *Allotter) note(now mono.Time, changed bool, arriving float64) {
 	up, down := false, false
 	for i := range a.states {
 		s := &a.states[i]
@@ -391,9 +406,16 @@ func (a *Allotter) note(now mono.Time, changed bool) {
 	switch {
 	case changed:
 	case down:
+		a.downAt = now
 		if a.upAt != 0 && now.Sub(a.upAt) < upFailed {
+			if now >= a.until { // those before may no longer be true
+				a.failed, a.over = 0, math.Inf(1)
+			}
 			a.hold = min(max(2*a.hold, holdFirst), holdLongest)
-			a.until, a.failed, a.over = now.Add(a.hold), a.risen, a.taken
+			a.until, a.failed, a.over = now.Add(a.hold), max(a.failed, a.risen), min(a.over, a.taken)
+			if arriving > 0 {
+				a.over = min(a.over, arriving)
+			}
 		}
 	case up:
 		if now.Sub(a.until) > holdLongest {
@@ -404,7 +426,7 @@ func (a *Allotter) note(now mono.Time, changed bool) {
 }
 
 // give puts the plan into effect.
-func (a *Allotter) give(streams []Stream, shares []Share) {
+func (a *Allotter) give(now mono.Time, streams []Stream, shares []Share) {
 	used := a.used()
 	for i := range a.states {
 		s, x := &a.states[i], &streams[i]
@@ -418,6 +440,9 @@ func (a *Allotter) give(streams []Stream, shares []Share) {
 			out.Ceiling = media.Layer{Encoding: 0, Spatial: 0, Temporal: media.NoLayer.Temporal}
 			out.Room = uint64(max(a.budget-used, 0))
 			continue
+		}
+		if s.plan < s.at {
+			s.fell, s.taken = now, s.cost(s.plan)
 		}
 		s.known, s.paused = true, s.plan < 0
 		if s.paused {
@@ -434,8 +459,8 @@ func (a *Allotter) give(streams []Stream, shares []Share) {
 	}
 }
 
-// want is the total rate that the next step needs.
-func (a *Allotter) want(audio float64) uint64 {
+// want is the total rate that the next step needs, or, beyond the target, that of what is sent.
+func (a *Allotter) want(target uint64, audio float64) uint64 {
 	used := a.used()
 	for i := range a.states {
 		a.states[i].most = len(a.states[i].steps) - 1
@@ -464,8 +489,8 @@ func (a *Allotter) want(audio float64) uint64 {
 			more += (askMargin - 1) * rate
 		}
 	}
-	if more == 0 {
+	if all := audio + upMargin*used; more == 0 && all <= float64(target) {
 		return 0
 	}
-	return uint64((audio+used+more)*wantMargin) + wantMore
+	return uint64(max(audio+upMargin*used, audio+used+more)*wantMargin) + wantMore
 }

@@ -152,6 +152,70 @@ func TestDown(t *testing.T) {
 	}
 }
 
+// What is sent at the top may be more than the target by now: a probe can tell whether that is so.
+func TestWantsWhatIsSent(t *testing.T) {
+	var r run
+	r.divide(5000, false, audio(), camera())
+	used := r.shares[0].Rate + r.shares[1].Rate
+	if r.want != 0 {
+		t.Errorf("wants %d at the top", r.want)
+	}
+	if r.divide(used/1000-100, false, audio(), camera()); r.want < used || r.want > used*5/4 {
+		t.Errorf("wants %d where it sends %d", r.want, used)
+	}
+}
+
+// The key frame with which a way down begins is no reason for another one.
+func TestDownSettles(t *testing.T) {
+	var r run
+	r.divide(5000, false, camera())
+	if got := r.divide(600, true, camera())[0]; got.Ceiling != layer(1, 2) {
+		t.Fatalf("%+v: did not go down", got)
+	}
+	key := camera()
+	for i := range key.Rates {
+		if key.Rates[i].Layer == layer(1, 2) {
+			key.Rates[i].Peak, key.Rates[i].Recent = 3*key.Rates[i].Peak, 3*key.Rates[i].Recent
+		}
+	}
+	if got := r.stay(downSettles-200*time.Millisecond, 600, true, key)[0]; got.Ceiling != layer(1, 2) {
+		t.Errorf("%+v by its key frame", got)
+	}
+	if got := r.stay(300*time.Millisecond, 600, true, key)[0]; got.Ceiling == layer(1, 2) {
+		t.Errorf("%+v though it takes more", got)
+	}
+}
+
+// What waits after a way down was sent before: while much more arrives than is sent now, there is
+// no reason for another one, for a second.
+func TestDownShows(t *testing.T) {
+	var r run
+	shares := make([]Share, 1)
+	divide := func(target, arriving uint64) media.Layer {
+		r.now = r.now.Add(100 * time.Millisecond)
+		r.Divide(r.now, Line{Target: target * 1000, Arriving: arriving * 1000, Sure: true}, []Stream{camera()}, shares)
+		return shares[0].Ceiling
+	}
+	r.divide(5000, false, camera())
+	if got := divide(600, 800); got != layer(1, 2) {
+		t.Fatalf("%v: did not go down", got)
+	}
+	for range 9 {
+		if got := divide(200, 800); got != layer(1, 2) {
+			t.Fatalf("%v by what was sent before", got)
+		}
+	}
+	divide(200, 800)
+	if got := divide(200, 800); got.Encoding != 0 {
+		t.Errorf("%v after a second", got)
+	}
+	r.stay(time.Minute, 5000, false, camera())
+	divide(600, 800)
+	if got := divide(200, 300); got.Encoding != 0 {
+		t.Errorf("%v where less arrives", got)
+	}
+}
+
 // A way up that failed is tried again later and later, but at once where the line has become
 // better than when it failed.
 func TestUpBacksOff(t *testing.T) {

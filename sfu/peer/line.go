@@ -23,10 +23,20 @@ type Estimation struct {
 // line is the state of the way to the remote. There is one while estimation is on,
 // video is sent, and the remote reports what arrives.
 type line struct {
-	peer      *Peer
+	// Each packet needs the first ones, so they lie close together.
 	control   *bwe.Controller
+	overhead  int       // bytes of IP and UDP around a packet
+	since     int       // bytes that left since measured
+	nextTick  mono.Time // 0 = there is nothing to watch
+	begun     mono.Time // first video
+	lastVideo mono.Time
+	near      bool // the line is near its limit
+	traffic   [bwe.NumClasses]Traffic
+	pacer     pacer.Pacer
+	probe     probe
+
+	peer      *Peer
 	adapter   bwe.Adapter
-	overhead  int  // bytes of IP and UDP around a packet
 	transport bool // transport-wide feedback has come
 	remb      uint64
 
@@ -36,27 +46,18 @@ type line struct {
 	want     uint64
 	divided  mono.Time // when the line last was
 
-	pacer    pacer.Pacer
 	pacing   uint64    // bit/s at which video leaves that is spread
 	short    mono.Time // when a congestion was seen last
-	near     bool      // the line is near its limit
 	target   uint64    // bit/s
 	credit   float64   // bytes that may be sent again
 	credited mono.Time // when that was last looked at
-	probe    probe
 	nextPump mono.Time
 	paced    uint64 // packets that had to wait
 	gone     uint64 // that were gone at their turn
 
-	since    int       // bytes that left since measured
 	rate     float64   // bit/s at which packets leave
 	measured mono.Time // when that was last looked at
-
-	ticked    mono.Time // when the line was looked at last
-	nextTick  mono.Time // 0 = there is nothing to watch
-	begun     mono.Time // first video
-	lastVideo mono.Time
-	traffic   [bwe.NumClasses]Traffic
+	ticked   mono.Time // when the line was looked at last
 }
 
 const (

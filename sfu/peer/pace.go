@@ -37,10 +37,10 @@ const (
 
 // probe is a cluster that is under way.
 type probe struct {
-	bwe.Cluster
-	begun          mono.Time
 	packets, bytes int // that are left of it
-	padding        int // packets that were added
+	bwe.Cluster
+	begun   mono.Time
+	padding int // packets that were added
 }
 
 func (c *probe) on() bool { return c.packets > 0 || c.bytes > 0 }

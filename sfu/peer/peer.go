@@ -94,34 +94,36 @@ type Config struct {
 
 // Peer is one peer connection.
 type Peer struct {
-	opt   *Options
-	loop  Loop
-	agent *ice.Agent
+	// Each packet that is sent needs the first ones, so they lie close together.
+	loop                 Loop
+	sealer               *srtp.Sender
+	trailer              int     // bytes that SRTP adds to RTP
+	number               uint64  // transport-wide, of the last packet that was sent
+	line                 *line   // nil = not estimated
+	capture              Capture // nil = none
+	path                 ice.Path
+	up, closed, havePath bool
+	agent                *ice.Agent
+	opt                  *Options
+	count                Counters
 
 	remote     Remote
 	haveRemote bool
-	remoteDone bool // no more candidates will come
-	path       ice.Path
-	havePath   bool
+	remoteDone bool     // no more candidates will come
 	pathRun    ice.Path // path of the last accepted datagram: saves asking the agent
 
 	dtls    DTLS
 	profile srtp.Profile // 0 until the handshake is done
-	up      bool
-	proven  bool // the remote has shown that it has the keys
+	proven  bool         // the remote has shown that it has the keys
 	renewal renewal
-	closed  bool
 	cause   Cause // once closed
-	sealer  *srtp.Sender
 	opener  *srtp.Receiver
-	trailer int // bytes that SRTP adds to RTP
 
 	sections []*section
 	streams  map[uint32]*stream
 	counters map[uint32]*counters // of all SSRCs, also those that stopped
 	extKinds [256]extKind
 	twcc     *twcc.Receiver // made with the first numbered packet
-	number   uint64         // transport-wide, of the last packet that was sent
 	twccOut  *section       // whose SSRC speaks in transport feedback
 	cap      uint64         // bit/s the remote should send at most, 0 = no limit
 	capSet   bool
@@ -145,14 +147,11 @@ type Peer struct {
 
 	estimation Estimation
 	remembered uint64 // estimate of an earlier line, bit/s
-	line       *line  // nil = not estimated
 	trace      func(Line)
 
-	capture Capture                            // nil = none
 	reports func(section int, compound []byte) // nil = nobody wants them
 
 	scratch *Scratch
-	count   Counters
 }
 
 // Scratch is memory that the peers of one shard share. None needs its content

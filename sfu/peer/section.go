@@ -12,7 +12,8 @@ import (
 // sender.
 type section struct {
 	media.Section
-	peer *Peer
+	peer  *Peer
+	codec media.Codec // of the last packet, either way
 
 	// payloads maps payload types to their meaning here: the codec's index plus one,
 	// with rtxPayload for repeats of that codec. 0 = unknown.
@@ -22,8 +23,7 @@ type section struct {
 	receivers [media.MaxEncodings]*receiver
 	out       *sender
 	share     Share
-	place     int         // among the peer's sections
-	codec     media.Codec // of the last packet, either way
+	place     int // among the peer's sections
 
 	keyframeWanted  mono.Time // when somebody last wanted one
 	keyframeAt      mono.Time // when one was last asked for

@@ -16,25 +16,25 @@ import (
 // sender is the sending half of a section: it writes the packets of its
 // subscription and repeats them on request.
 type sender struct {
-	section *section
-	ssrc    uint32 // that the numbering is of
-	sub     *route.Subscription
-	track   *route.Track // that the history is of
-	stats   stats.Sender
-	history history
-	limiter nack.Limiter
-	budget  nack.Budget // of retransmissions
-	rtxSeq  uint64
-	layer   media.Layer // that is forwarded
-
-	lastTS     uint32 // of the last packet that was sent
-	reported   uint32 // highest number that the remote has reported
-	reportedAt mono.Time
-
-	rolled, rtxRolled rollover // of ssrc, and of its RTX
-
+	// Each packet needs the first ones, so they lie close together.
+	section  *section
+	ssrc     uint32       // that the numbering is of
+	lastTS   uint32       // of the last packet that was sent
+	track    *route.Track // that the history is of
+	sub      *route.Subscription
 	delay    [3]byte // playout delay instead of that which came
 	setDelay bool
+	rolled   rollover // of ssrc
+	history  history
+	budget   nack.Budget // of retransmissions
+	stats    stats.Sender
+
+	limiter    nack.Limiter
+	layer      media.Layer // that is forwarded
+	reported   uint32      // highest number that the remote has reported
+	reportedAt mono.Time
+	rtxSeq     uint64
+	rtxRolled  rollover // of its RTX
 }
 
 func newSender(s *section) *sender {

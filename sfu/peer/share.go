@@ -70,7 +70,7 @@ func (l *line) divide(now mono.Time) {
 	for i, s := range sections {
 		l.streams[i] = s.out.stream()
 	}
-	line := allot.Line{Target: e.Target, Sure: e.Reason.Sure(), Trailing: !l.transport, Arriving: e.Acked}
+	line := allot.Line{Target: e.Layers, Sure: e.Sure, Trailing: !l.transport, Arriving: e.Acked}
 	if e.Reason == bwe.Limit && !l.transport {
 		line.Sure = false // the values of REMB jump
 	}

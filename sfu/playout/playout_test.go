@@ -211,7 +211,7 @@ func TestHold(t *testing.T) {
 		p.Hold(true)
 		waittest.Pass(time.Minute)
 		p.Hold(false)
-		waittest.Pass(15 * ms)
+		waittest.Pass(25 * ms)
 		p.Stop()
 		p.Stop()
 		p.Hold(true)
@@ -286,9 +286,9 @@ func TestStalls(t *testing.T) {
 
 		h = newListener()
 		h.refuse = 3
-		h.Play(h, []Part{{Reader: steps(3, 20*ms)}}, false, h.end)
+		h.Play(h, []Part{{Reader: steps(3, 4*granularity)}}, false, h.end)
 		h.over(t)
-		h.check(t, 0, 3*granularity, 20*ms, 40*ms)
+		h.check(t, 0, 3*granularity, 4*granularity, 8*granularity)
 	})
 }
 

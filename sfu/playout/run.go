@@ -9,7 +9,7 @@ import (
 const (
 	// granularity is the least time between two looks at the timers, so that many
 	// players share them, and the wake-ups.
-	granularity = 10 * time.Millisecond
+	granularity = 20 * time.Millisecond
 	// maxLate is how late a player may be and still catch up.
 	maxLate = time.Second
 )

@@ -10,9 +10,9 @@ type numberer struct {
 	first   uint64 // incoming number at the last rebase
 	started bool
 
-	// steps are the latest changes of delta, newest last, within one base.
-	steps [stepCount]step
+	// steps are the n latest changes of delta, newest last, within one base.
 	n     int
+	steps [stepCount]step
 }
 
 const stepCount = 32

@@ -33,6 +33,7 @@ type Sink interface {
 // shard only.
 type Subscription struct {
 	sink    Sink
+	ahead   Preloader // the sink, nil = it reads nothing ahead
 	track   *Track
 	paused  bool   // by who gets it
 	held    bool   // by who knows that it would not get through
@@ -42,7 +43,6 @@ type Subscription struct {
 	demand  uint64 // bit/s that the sink can take, 0 = anything
 
 	sel   selector
-	num   numberer
 	vp8   codec.VP8Munger
 	layer media.Layer // numbers of layers of the track, as far as known
 
@@ -58,11 +58,14 @@ type Subscription struct {
 	lastSent mono.Time
 	sent     bool
 	ended    bool // the last packet sent completes a picture
+
+	num numberer
 }
 
 // NewSubscription makes a subscription that feeds sink.
 func NewSubscription(sink Sink) *Subscription {
 	s := &Subscription{sink: sink}
+	s.ahead, _ = sink.(Preloader)
 	s.sel.reset()
 	s.sel.ceiling = media.NoLayer
 	s.sel.want(media.NoLayer, 0)

@@ -35,6 +35,7 @@ type Track struct {
 	taps      []Tap
 	pending   []*Packet
 	next      int // of pending: those before were given to the subscription at hand
+	preloaded uint64
 }
 
 // Tap takes the packets of a track elsewhere, such as to another shard. Packets
@@ -159,7 +160,10 @@ func (t *Track) Flush(now mono.Time) {
 			tap.Take(p)
 		}
 	}
-	for _, s := range t.subs {
+	for i, s := range t.subs {
+		if i%PreloadGroup == 0 {
+			t.preloaded += preload(t.subs[i:min(i+PreloadGroup, len(t.subs))])
+		}
 		t.next = 0
 		for _, p := range t.pending {
 			t.next++

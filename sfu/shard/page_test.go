@@ -106,6 +106,31 @@ func TestPageOnNarrowLine(t *testing.T) {
 	}
 }
 
+// TestSteadyOnNarrowLine: on a line that stays as it is the picture does so too, also
+// behind token buckets, which let what is short through as if the line were free.
+func TestSteadyOnNarrowLine(t *testing.T) {
+	for _, tt := range []struct{ bucket, most int }{{0, 1}, {3000, 3}, {6000, 8}, {16000, 14}} { // bytes
+		for seed := range uint64(4) {
+			p := newPage(t, seed, 90e3, 240e3, 580e3)
+			p.client.port.Conditions.Bucket = tt.bucket
+			p.client.port.Conditions.Jitter += 5 * time.Millisecond
+			p.run(15 * time.Second)
+			p.line(600e3)
+			p.run(2 * time.Second)
+			encoding := func() int8 { return p.server.core.Snapshot(p.net.Now).Sections[0].Layer.Encoding }
+			changes, last := 0, encoding()
+			for end := p.net.Now.Add(30 * time.Second); p.net.Now < end; p.run(20 * time.Millisecond) {
+				if e := encoding(); e != last {
+					changes, last = changes+1, e
+				}
+			}
+			if p.log(t, "at the end"); changes > tt.most {
+				t.Errorf("bucket of %d bytes, seed %d: %d changes in 30 s, want %d at most", tt.bucket, seed, changes, tt.most)
+			}
+		}
+	}
+}
+
 // TestOtherViewerNoticesNothing: of two viewers of a page one has a narrow line.
 func TestOtherViewerNoticesNothing(t *testing.T) {
 	good := newPage(t, 1, 90e3, 200e3, 550e3)

@@ -102,6 +102,7 @@ type Shard struct {
 
 	dirty     []*route.Track // with packets to forward
 	heldUntil mono.Time      // when that is due
+	preloaded uint64
 	box       mailbox
 	stunner   *ice.Reflexive // nil = no STUN server
 	told      bool           // OnReflexive was called
@@ -429,7 +430,10 @@ func (s *Shard) advance(mb *member) {
 func (s *Shard) forward() {
 	held := s.dirty[:0]
 	s.heldUntil = mono.Never
-	for _, t := range s.dirty {
+	for i, t := range s.dirty {
+		if i%route.PreloadGroup == 0 {
+			s.preloaded += route.Preload(s.dirty[i:min(i+route.PreloadGroup, len(s.dirty))])
+		}
 		if until := t.HoldUntil(s.now); until != 0 {
 			held = append(held, t)
 			s.heldUntil = min(s.heldUntil, until)

@@ -20,6 +20,7 @@ type Conditions struct {
 	Jitter    time.Duration // added, uniformly distributed: reorders
 	Rate      float64       // bit/s that get through, with IPv4 and UDP; 0 = all
 	Queue     time.Duration // longest wait for that; datagrams that would wait longer are lost
+	Bucket    int           // bytes that pass at once after a rest, as with a token bucket
 }
 
 // Node is something on the network that runs by steps, such as a shard.
@@ -141,12 +142,13 @@ func (p *Port) pass(bytes int) (at mono.Time, ok bool) {
 	if p.Conditions.Rate == 0 {
 		return now, true
 	}
-	from := max(p.free, now)
+	took := func(bytes int) time.Duration { return time.Duration(float64(bytes) * 8e9 / p.Conditions.Rate) }
+	from := max(p.free, now.Add(-took(p.Conditions.Bucket)))
 	if from.Sub(now) > p.Conditions.Queue {
 		return 0, false
 	}
-	p.free = from.Add(time.Duration(float64(bytes+28) * 8e9 / p.Conditions.Rate))
-	return p.free, true
+	p.free = from.Add(took(bytes + 28))
+	return max(p.free, now), true
 }
 
 // Waiting is how long a datagram would wait now.

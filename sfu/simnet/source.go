@@ -122,7 +122,7 @@ func (s *Layered) choose(now mono.Time, e bwe.Estimate) {
 	if s.streams == nil {
 		s.begin()
 	}
-	s.want = s.allot.Divide(now, allot.Line{Target: e.Target, Sure: e.Reason.Sure()}, s.streams, s.shares)
+	s.want = s.allot.Divide(now, allot.Line{Target: e.Layers, Sure: e.Sure}, s.streams, s.shares)
 	goal := slices.IndexFunc(s.streams[0].Rates, func(r route.Rate) bool { return r.Layer == s.shares[0].Ceiling })
 	if goal != s.wish {
 		if s.Layers[goal].Encoding == s.Layers[s.Current].Encoding {

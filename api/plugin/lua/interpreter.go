@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,7 +33,7 @@ var bound = sync.OnceFunc(func() { engine.MaxArrayIndex = maxElements })
 
 // Limits of a thread of a script. The engine bounds nothing else.
 const (
-	maxFrames   = 4 << 10 // calls within each other
+	maxFrames   = 1 << 10 // calls within each other; the trace of an error takes their number squared
 	maxRegistry = 1 << 20 // values on its stack
 )
 
@@ -97,11 +98,24 @@ func (in *interpreter) call(f *engine.LFunction, args []script.Value) ([]script.
 func (in *interpreter) explain(err error) error {
 	if e, ok := errors.AsType[*engine.ApiError](err); ok {
 		err = errors.New(e.Object.String())
+		if e.Type == engine.ApiErrorPanic { // lacks the line
+			err = fmt.Errorf("%s %w", place(e.StackTrace), err)
+		}
 	}
 	if why := in.stop.why(); why != nil {
 		return &interrupted{text: err.Error(), why: why}
 	}
 	return err
+}
+
+// place is where a trace begins: a file with a line.
+func place(trace string) string {
+	for line := range strings.Lines(trace) {
+		if at, _, ok := strings.Cut(strings.TrimSpace(line), " in "); ok && !strings.HasPrefix(at, "[G]") {
+			return at
+		}
+	}
+	return "somewhere:"
 }
 
 // interrupted is the error of a call that was interrupted, where it was.

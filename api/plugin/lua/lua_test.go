@@ -182,7 +182,10 @@ func TestErrorsHaveLines(t *testing.T) {
 	core := run(t, "", "function handleMessage()\n  local x = nil\n  return x.y\nend")
 	core.Attach(plugintest.Options{}).Message("t", `{}`, nil)
 	core.AwaitLog("test.lua:12: attempt to index")
-	for name, code := range map[string]string{"4: attempt to call": "\n\n\nnothing()", "2:": "\nfunction ("} {
+	for name, code := range map[string]string{
+		"4: attempt to call": "\n\n\nnothing()", "2:": "\nfunction (",
+		"bad.lua:2: lua callstack overflow": "\nlocal function f() return 1 + f() end\nf()",
+	} {
 		path := filepath.Join(t.TempDir(), "bad.lua")
 		if err := os.WriteFile(path, []byte(code), 0o600); err != nil {
 			t.Fatal(err)

@@ -2,7 +2,6 @@ package pfunix
 
 import (
 	"errors"
-	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -71,8 +70,8 @@ func (s *Server) listen(at Address, admin bool) (service, error) {
 		}
 	} else if at.Path == "" {
 		return nil, errors.New("no path is set")
-	} else if info, err := os.Lstat(at.Path); err == nil && info.Mode()&os.ModeSocket != 0 {
-		os.Remove(at.Path)
+	} else if err := transport.RemoveStale(at.Path); err != nil {
+		return nil, err
 	}
 	if typ == Datagram {
 		return s.openDatagram(at, admin)

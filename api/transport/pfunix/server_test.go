@@ -381,6 +381,11 @@ func TestPaths(t *testing.T) {
 		r := start(t, typ, Config{API: Address{Enabled: true, Path: path, Type: typ}})
 		r.path = path
 		r.established()
+		again := Config{API: Address{Enabled: true, Path: path, Type: typ}, Common: transport.Common{Log: slog.New(slog.DiscardHandler)}}
+		if _, err := New(again, r.core); err == nil || !strings.Contains(err.Error(), "in use") {
+			t.Errorf("a second server at the same path: %v", err)
+		}
+		r.established() // the first one still has it
 		r.server.Close()
 		if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("the path is still there: %v", err)
