@@ -48,20 +48,20 @@ staticcheck:
 		echo 'skipped: staticcheck (not installed, and cannot be downloaded)'; \
 	fi
 
-tools: # what the end-to-end tests need
+tools: # programs for the end-to-end tests
 	@sh .ci/tools
 
 fuzz: ## run every fuzz target for FUZZTIME (30s), one after the other; FUZZ_PART=2/4 is a quarter of them
 	@GO="$(GO)" sh .ci/fuzz $(FUZZTIME)
 
-quick: lint ## what every change has to pass: lint, layout, tests without browsers, 10 s of each fuzz target
+quick: lint ## the checks of every change: lint, layout, tests without browsers, 10 s of each fuzz target
 	$(GO) test -short -timeout 20m ./...
 	@GO="$(GO)" sh .ci/fuzz 10s
 
-nightly: vuln cross compare ## what takes hours: all fuzz targets, vulnerabilities, other systems, speed
+nightly: vuln cross compare ## the slow checks: vulnerabilities, other systems, speed, 10 min of each fuzz target (17 h; FUZZ_PART)
 	@GO="$(GO)" sh .ci/fuzz 10m
 
-vuln: ## known vulnerabilities in what the binaries use
+vuln: ## known vulnerabilities in the packages of the binaries
 	@out=$$($(GO) run $(GOVULNCHECK) ./cmd/... 2>&1); code=$$?; echo "$$out"; case "$$code $$out" in \
 		0*) ;; \
 		*"fetching vulnerabilities"*|*"dial tcp"*) echo 'skipped: NOTHING WAS CHECKED for known vulnerabilities: this machine cannot reach vuln.go.dev' ;; \
@@ -84,7 +84,7 @@ release: ## static binaries for amd64 and arm64, SBOMs and checksums in dist/
 man: build ## the manual page, bin/bifrons.1
 	bin/bifrons help man >bin/bifrons.1
 
-bench: janus ## what the server costs, beside janus and a plain pion forwarder; results in bench/results
+bench: janus ## the costs of the server, beside janus and a plain pion forwarder; results in bench/results
 	$(GO) run ./bench $(ARGS)
 
 bench-full: janus ## the same with all workloads, longer and three times
@@ -104,7 +104,7 @@ janus: # the server to compare with
 replay: ## play a capture through the engine: make replay ARGS='-codec 96=VP8 call.pcap'
 	@$(GO) run ./bench/replay $(ARGS)
 
-clean: ## remove what build made
+clean: ## remove the results of build
 	rm -rf bin dist
 
 help: ## this list

@@ -30,7 +30,7 @@ type bench struct {
 	report   report.Report
 }
 
-// prepare makes what the measurements need; done takes it down.
+// prepare sets the measurements up; done takes everything down.
 func (b *bench) prepare() (done func() error, err error) {
 	if b.tmp, err = os.MkdirTemp("", "bifrons-bench-"); err != nil {
 		return nil, err
@@ -82,9 +82,9 @@ func (b *bench) wanted(w *workload) bool {
 	return b.full || w.short
 }
 
-// can reports whether a server knows what the workload needs.
+// can reports whether a server has the features that the workload needs.
 func (w *workload) can(s server.Spec) bool {
-	letter := "b" // also those that were built before
+	letter := "b" // also builds from before
 	if s.Name == "janus" || s.Name == "pion" {
 		letter = s.Name[:1]
 	}
@@ -92,7 +92,7 @@ func (w *workload) can(s server.Spec) bool {
 }
 
 // workload measures one workload on all servers in turn, a fresh process each
-// time. A server that fails is left out, and that is told.
+// time. A server that fails is left out, with a message.
 func (b *bench) workload(ctx context.Context, w *workload) error {
 	results := make([]report.Result, len(b.servers))
 	for range max(b.rounds, w.rounds) {
@@ -170,7 +170,7 @@ func (b *bench) on(ctx context.Context, s server.Spec, f func(*setup) error) err
 	return f(sc)
 }
 
-// meter reads what a server uses in a time.
+// meter reads a server's usage in a time.
 type meter struct {
 	process *server.Process
 	before  server.Usage
@@ -183,7 +183,7 @@ func (sc *setup) meter() (*meter, error) {
 	return &meter{process: sc.process, before: u, ticks: report.ReadTicks(), start: time.Now()}, err
 }
 
-// result is what was used since.
+// result is the usage since.
 func (m *meter) result() (r report.Result, err error) {
 	after, err := m.process.Usage()
 	r.Seconds, r.Idle = time.Since(m.start).Seconds(), report.ReadTicks().IdleSince(m.ticks)

@@ -17,12 +17,12 @@ const (
 	// chatPatience is how long messages may be under way.
 	chatPatience = 10 * time.Second
 
-	// joinPatience is for all to join. Each join is told to all before: half a million
+	// joinPatience is for all to join. Each join is sent to all before: half a million
 	// messages for a room of 1000.
 	joinPatience = 5 * time.Minute
 )
 
-// chatter measures what a message costs in a text room: each talker in turn says
+// chatter measures the cost of a message in a text room: each talker in turn says
 // something that all hear, but for those who never read.
 func chatter(ctx context.Context, b *bench, s server.Spec, w *workload) (r report.Result, err error) {
 	err = b.on(ctx, s, func(sc *setup) error {

@@ -181,7 +181,7 @@ func (d *dashboard) ask(ctx context.Context, verb, about string, more map[string
 	return a, err
 }
 
-// poll asks what the page asks every two seconds while it shows a room.
+// poll makes the requests that the page makes every two seconds while it shows a room.
 func (d *dashboard) poll(ctx context.Context) error {
 	a, err := d.ask(ctx, "overview", "", map[string]any{"rooms": 25, "connections": 25, "after": d.after})
 	if err != nil {
@@ -192,7 +192,7 @@ func (d *dashboard) poll(ctx context.Context) error {
 	return err
 }
 
-// agrees compares the overview with what is there, and a room with handle_info.
+// agrees compares the overview with the load, and a room with handle_info.
 func (d *dashboard) agrees(ctx context.Context, w *workload) error {
 	a, err := d.ask(ctx, "overview", "", map[string]any{"rooms": 500})
 	if err != nil {
@@ -200,7 +200,7 @@ func (d *dashboard) agrees(ctx context.Context, w *workload) error {
 	}
 	peers := w.rooms * 2 * w.media.publishers
 	if s := a.Overview.Sums; s.Sessions < watchedIdle || s.Connections != peers || s.Stages["up"] != peers || a.Overview.Groups.Total != w.rooms {
-		return fmt.Errorf("the overview tells of %+v and %d rooms", s, a.Overview.Groups.Total)
+		return fmt.Errorf("the overview shows %+v and %d rooms", s, a.Overview.Groups.Total)
 	}
 	g := a.Overview.Groups.List[0]
 	if a, err = d.ask(ctx, "list_connections", "", map[string]any{"plugin": g.Plugin, "kind": g.Kind, "room": g.Room}); err != nil {

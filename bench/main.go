@@ -1,4 +1,4 @@
-// Command bench measures what the server costs, beside the janus of Debian and a
+// Command bench measures the costs of the server, beside the janus of Debian and a
 // plain forwarder of pion/webrtc where those can be had. Each runs in a network
 // namespace of its own, one after another, under the same load; the CPU time of
 // its process is divided by the packets that arrived.

@@ -18,10 +18,10 @@ const (
 	mixRate     = 48e3 // of rooms, Hz
 	mixPackets  = 50   // that each gets in a second
 	browserRate = 32_000
-	loudRate    = 64_000 // of what is listened to closely
+	loudRate    = 64_000 // of streams that are listened to closely
 )
 
-// voices are what the speakers of rooms say, and silence as browsers send it.
+// voices are the speech of speakers in rooms, and silence as browsers send it.
 var voices = sync.OnceValues(func() (list [speakers + 1][]sound.Packet, err error) {
 	for i := range list {
 		pcm := make([]float32, sound.Rate)
@@ -72,8 +72,8 @@ func (w *workload) joins(sc *setup, load *peer.Load, from, to int) error {
 	return parallel(dialers, jobs)
 }
 
-// room runs f with a room whose audio is mixed; f is told the memory when only those were
-// there who speak.
+// room runs f with a room whose audio is mixed; f gets the memory when only the speakers
+// were there.
 func (b *bench) room(ctx context.Context, s server.Spec, w *workload, f func(*setup, *peer.Load, int64) error) error {
 	return b.on(ctx, s, func(sc *setup) error {
 		load := peer.NewLoad(sc.hub, peer.AudioOnly())
@@ -96,7 +96,7 @@ func (b *bench) room(ctx context.Context, s server.Spec, w *workload, f func(*se
 	})
 }
 
-// watch measures what a room costs for a time.
+// watch measures the cost of a room for a time.
 func (b *bench) watch(ctx context.Context, sc *setup, n int) (r report.Result, err error) {
 	if err := sleep(ctx, b.warmUp); err != nil {
 		return r, err
@@ -121,7 +121,7 @@ func (b *bench) watch(ctx context.Context, sc *setup, n int) (r report.Result, e
 	return r, nil
 }
 
-// mixed measures what it costs to mix a room.
+// mixed measures the cost of mixing a room.
 func mixed(ctx context.Context, b *bench, s server.Spec, w *workload) (r report.Result, err error) {
 	err = b.room(ctx, s, w, func(sc *setup, load *peer.Load, before int64) error {
 		if r, err = b.watch(ctx, sc, w.subscribers); err != nil {
@@ -140,7 +140,7 @@ const (
 	mostEars = 3200
 )
 
-// largest doubles a room until its listeners do not get what they should in time, and
+// largest doubles a room until its listeners do not get everything in time, and
 // measures the largest one where they do.
 func largest(ctx context.Context, b *bench, s server.Spec, w *workload) (r report.Result, err error) {
 	err = b.room(ctx, s, w, func(sc *setup, load *peer.Load, before int64) error {
@@ -174,7 +174,7 @@ func largest(ctx context.Context, b *bench, s server.Spec, w *workload) (r repor
 // pair are who speaks and who listens in a room of two.
 type pair struct{ said, heard sound.Tape }
 
-// listened has one speak to another in each of some rooms, and plays what was heard.
+// listened has one speak to another in each of some rooms, and decodes the received audio.
 func (b *bench) listened(ctx context.Context, s server.Spec, w *workload, says []sound.Packet) (r report.Result, said, heard []sound.Heard, err error) {
 	silence, err := voices()
 	if err != nil {
@@ -247,7 +247,7 @@ func delayed(ctx context.Context, b *bench, s server.Spec, w *workload) (report.
 	return r, nil
 }
 
-// likeness measures how like the original it is what somebody hears.
+// likeness measures how like the original a listener's audio is.
 func likeness(ctx context.Context, b *bench, s server.Spec, w *workload) (report.Result, error) {
 	pcm := sound.Speech(10, 42)
 	if w.music {

@@ -196,7 +196,7 @@ func idle(ctx context.Context, b *bench, s server.Spec, _ *workload) (r report.R
 		if err != nil {
 			return err
 		}
-		if err := sleep(ctx, 3*b.warmUp); err != nil { // what was garbage is given back
+		if err := sleep(ctx, 3*b.warmUp); err != nil { // garbage is given back
 			return err
 		}
 		if r, err = m.result(); err != nil {

@@ -43,7 +43,7 @@ func (b *bench) sending(ctx context.Context, s server.Spec, w *workload, f func(
 	})
 }
 
-// filled runs f with a server and all peers of a workload; f is told the memory
+// filled runs f with a server and all peers of a workload; f gets the memory
 // when only the publishers were there.
 func (b *bench) filled(ctx context.Context, s server.Spec, w *workload, f func(*setup, *peer.Load, int64) error) error {
 	return b.sending(ctx, s, w, func(sc *setup, load *peer.Load) error {
@@ -62,7 +62,7 @@ func (w *workload) options(id uint32) peer.Options {
 	return peer.Options{ID: id, Media: w.media.media, Profiles: []string{w.profile}}
 }
 
-// recordingLength is that of what is played, long enough for all to connect and be measured.
+// recordingLength is the length of the played recording, long enough for all to connect and be measured.
 const recordingLength = 2 * time.Minute
 
 // publishers connects who sends.
@@ -247,7 +247,7 @@ func parallel(n int, jobs []func() error) error {
 	return first
 }
 
-// packets measures what delivering costs.
+// packets measures the cost of delivering.
 func packets(ctx context.Context, b *bench, s server.Spec, w *workload) (r report.Result, err error) {
 	err = b.filled(ctx, s, w, func(sc *setup, load *peer.Load, empty int64) error {
 		if r, err = b.window(ctx, sc, load, w); err == nil && !w.bothWays() {
@@ -258,7 +258,7 @@ func packets(ctx context.Context, b *bench, s server.Spec, w *workload) (r repor
 	return r, err
 }
 
-// window measures what is delivered, and what that costs, for a while.
+// window measures deliveries and their cost for a while.
 func (b *bench) window(ctx context.Context, sc *setup, load *peer.Load, w *workload) (r report.Result, err error) {
 	sc.hub.Sample(samples, w.perSecond())
 	sc.hub.Lose(w.loss)
@@ -293,7 +293,7 @@ func (b *bench) window(ctx context.Context, sc *setup, load *peer.Load, w *workl
 	r.SRTP, r.N = w.profile, w.receivers()
 	r.Wanted, r.Delivered, r.Strange = t.Sent*int64(w.copies()), t.Received, t.Strange
 	if w.switching || w.plays {
-		r.Wanted = r.Delivered // which encoding is to come when cannot be told, nor what of a recording
+		r.Wanted = r.Delivered // nobody knows which encoding is due when, nor which part of a recording
 	}
 	r.LoadErrors = int64(sc.hub.Dropped() - failed)
 	r.Dropped, r.Recovered, r.Layers = t.Lost, t.Recovered, t.Switches

@@ -12,8 +12,8 @@ import (
 	"bifrons/rtp/mjr"
 )
 
-// recording measures what it costs to receive a packet and record it. What counts as
-// delivered is in the files.
+// recording measures the cost of receiving and recording a packet. Packets that count as
+// delivered are in the files.
 func recording(ctx context.Context, b *bench, s server.Spec, w *workload) (r report.Result, err error) {
 	err = b.on(ctx, s, func(sc *setup) error {
 		load := peer.NewLoad(sc.hub, w.media.media)

@@ -55,7 +55,7 @@ func register(sc *setup, x *peer.Exchange) (list []*peer.Telephone, times []time
 	return list, times, err
 }
 
-// registering measures what registrations cost.
+// registering measures the cost of registrations.
 func registering(ctx context.Context, b *bench, s server.Spec, _ *workload) (r report.Result, err error) {
 	err = b.exchange(ctx, s, func(sc *setup, x *peer.Exchange) error {
 		before, err := sc.process.Usage()
@@ -81,7 +81,7 @@ func registering(ctx context.Context, b *bench, s server.Spec, _ *workload) (r r
 	return r, err
 }
 
-// dialling measures what setting up calls costs: each until its first audio has come back, and it is hung up.
+// dialling measures the cost of setting up calls: each until its first audio has come back, and it is hung up.
 func dialling(ctx context.Context, b *bench, s server.Spec, w *workload) (r report.Result, err error) {
 	err = b.exchange(ctx, s, func(sc *setup, x *peer.Exchange) error {
 		list, _, err := register(sc, x)
@@ -134,7 +134,7 @@ func (w *workload) connect(ctx context.Context, sc *setup, n *peer.Negotiation, 
 	}
 }
 
-// talking measures what calls cost that go on.
+// talking measures the cost of running calls.
 func talking(ctx context.Context, b *bench, s server.Spec, w *workload) (r report.Result, err error) {
 	err = b.exchange(ctx, s, func(sc *setup, x *peer.Exchange) error {
 		list, _, err := register(sc, x)

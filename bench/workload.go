@@ -12,15 +12,15 @@ import (
 // workload is one thing to measure.
 type workload struct {
 	name, about string
-	group       string // of those that differ by n only
+	group       string // of workloads that differ by n only
 	short       bool   // is in the short set
-	servers     string // those that can do it: b, j, p
+	servers     string // that can run it: b, j, p
 	rounds      int    // more than the others take
 	measure     func(ctx context.Context, b *bench, s server.Spec, w *workload) (report.Result, error)
 	media
 }
 
-// media is what workloads of packets are like.
+// media are the parameters of workloads of packets.
 type media struct {
 	rooms, publishers int  // publishers of each room; mountpoints are rooms, too
 	subscribers       int  // of each room, besides those who publish
@@ -42,7 +42,7 @@ type media struct {
 	lostPercent       int           // of the packets of who speaks
 	plain             bool          // who speaks offers no redundant audio (RFC 2198), as browsers do
 	bitrate           int           // of a mix, 0 = as the server likes
-	music             bool          // is what is said
+	music             bool          // instead of speech
 	talkers, deaf     int           // in a text room; the deaf ones read nothing
 }
 

@@ -117,7 +117,7 @@ func (e *Endpoint) send(b []byte) {
 	e.cfg.Send(b)
 }
 
-// Verdict says what became of a delivered datagram.
+// Verdict reports the outcome of a delivered datagram.
 type Verdict uint8
 
 // Verdicts of Deliver.
@@ -184,7 +184,7 @@ func (e *Endpoint) shake(ctx context.Context) (srtp.Keys, error) {
 }
 
 // pipeClosed hears pion/dtls close its connection by itself, which it does after
-// a close_notify or a fatal alert. During the handshake the error tells more.
+// a close_notify or a fatal alert. During the handshake the error says more.
 func (e *Endpoint) pipeClosed() {
 	if e.State() == Connected {
 		e.finish(Reason{Kind: PeerAlert})
@@ -192,7 +192,7 @@ func (e *Endpoint) pipeClosed() {
 }
 
 // Close ends the association; a connected peer is sent a close_notify. It
-// returns at once; OnClosed and Done tell when all is over. Further calls do
+// returns at once; OnClosed and Done report when all is over. Further calls do
 // nothing.
 func (e *Endpoint) Close() { e.finish(Reason{Kind: LocalClose}) }
 
@@ -258,7 +258,7 @@ type appConn struct {
 	e *Endpoint
 }
 
-// Read passes over what pion/dtls reports and survives: warning alerts and
+// Read skips errors that pion/dtls reports and survives: warning alerts and
 // records that make no sense.
 func (c appConn) Read(b []byte) (int, error) {
 	for {

@@ -6,7 +6,7 @@ import (
 	"github.com/pion/logging"
 )
 
-// silent keeps pion/dtls from logging by itself: what matters is in the Reason.
+// silent keeps pion/dtls from logging by itself: the Reason says all that matters.
 type silent struct{}
 
 func (silent) NewLogger(string) logging.LeveledLogger { return nothing }

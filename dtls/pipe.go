@@ -133,7 +133,7 @@ type pipeEnd struct {
 	cancelled bool   // a read deadline has been set
 	held      bool   // reads wait although there is something
 	detached  bool   // the pipe is no longer this end's
-	alert     []byte // what was written last since then
+	alert     []byte // the last one written since then
 	over      bool   // closed since then
 }
 
@@ -153,7 +153,7 @@ func (e *pipeEnd) farewell() []byte {
 }
 
 // detach takes the pipe away from its end, unless that has something to read or
-// is at work on what it read. Of what is written to the end from now on alerts
+// is at work on data it read. Of later writes to the end, alerts
 // are kept; a flight that is repeated late is not.
 func (e *pipeEnd) detach() bool {
 	e.mu.Lock()

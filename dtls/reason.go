@@ -28,7 +28,7 @@ func (k ReasonKind) String() string {
 	return "unknown"
 }
 
-// Reason says why an endpoint closed. Text adds what is known, and may be empty.
+// Reason says why an endpoint closed. Text adds details, and may be empty.
 type Reason struct {
 	Kind ReasonKind
 	Text string
@@ -42,7 +42,7 @@ func (r Reason) String() string {
 	return r.Kind.String() + ": " + r.Text
 }
 
-// explain adds to an alert what it means where that is no secret.
+// explain adds the meaning of an alert to it where that is no secret.
 func explain(alert string) string {
 	if strings.Contains(alert, "ProtocolVersion") {
 		return alert + ": the peer does not speak DTLS 1.2, which every browser of today does"

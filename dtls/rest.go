@@ -7,8 +7,8 @@ import (
 	pion "github.com/pion/dtls/v3"
 )
 
-// rest is what an association is reduced to that has nothing to say: the
-// goroutines and buffers of a connection are some 20 KB.
+// rest is the reduced form of an association that has nothing to say: the
+// goroutines and buffers of a connection are about 20 KB.
 //
 // The sequence number that comes next is used once: either farewell is sent, or
 // the state is resumed and farewell forgotten.
@@ -20,7 +20,7 @@ type rest struct {
 // restAgain is when to try after something came in between.
 const restAgain = 10 * time.Second
 
-// Rest tells that the peer will not ask for our last flight again: it has
+// Rest reports that the peer will not ask for our last flight again: it has
 // proven to have the keys. The association gives up all that it can do without
 // while the peer says nothing and there is no application data. Returns at once.
 func (e *Endpoint) Rest() { go e.doze() }
@@ -36,8 +36,8 @@ func (e *Endpoint) doze() {
 		time.AfterFunc(restAgain, e.doze)
 		return
 	}
-	// In this order: what is numbered before the end is detached is in the state,
-	// and what is numbered later is not sent.
+	// In this order: records numbered before the end is detached are in the state,
+	// and those numbered later are not sent.
 	state, ok := e.conn.ConnectionState()
 	_ = e.conn.Close() // makes the farewell
 	e.conn = nil

@@ -47,7 +47,7 @@ func (l *link) connected(t *testing.T, client, server func(*Config)) (*side, *si
 	return c, s
 }
 
-// rests tells whether a side is without a connection.
+// rests reports whether a side is without a connection.
 func (s *side) rests() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

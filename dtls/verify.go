@@ -12,7 +12,7 @@ var (
 	errNoPeerCert  = errors.New("the peer sent no certificate")
 )
 
-// verifier checks the peer's certificate. What authenticates the peer is the
+// verifier checks the peer's certificate. The peer is authenticated by the
 // fingerprint (RFC 8827, 5.1); the rest can only refuse more.
 type verifier struct {
 	remote           Fingerprints

@@ -29,7 +29,7 @@ func (s State) String() string {
 		"disconnected", "failed", "closed"}[min(s, Closed)]
 }
 
-// Verdict says what became of a STUN datagram.
+// Verdict reports the outcome of a STUN datagram.
 type Verdict uint8
 
 // Verdicts on a datagram. Anything but OK left no trace.
@@ -42,7 +42,7 @@ const (
 	NotRelayed                 // by a path that Config.RelayOnly excludes
 )
 
-// EventKind tells events apart.
+// EventKind is the kind of an event.
 type EventKind uint8
 
 // Kinds of events.
@@ -82,7 +82,7 @@ type Config struct {
 	RelayOnly bool
 
 	// Key, if not 0, starts every transaction id, so that the owner of a socket
-	// shared by agents can tell by TransactionKey whose response came.
+	// shared by agents can see by TransactionKey whose response came.
 	Key        uint32
 	TieBreaker uint64       // role conflicts; 0: taken from Rand
 	Rand       func([]byte) // fills with random bytes; default crypto/rand
@@ -92,7 +92,7 @@ type Config struct {
 	Send func(p Path, b []byte)
 }
 
-// Limits on what a remote can make an agent hold.
+// Limits on the state that a remote can make an agent hold.
 const (
 	maxPairs  = 100
 	maxCands  = 100
@@ -193,7 +193,7 @@ func NewAgent(cfg Config) *Agent {
 
 // AddLocal adds an own candidate, before or after the remote's are known. A TCP
 // candidate is taken as passive: it waits for checks (RFC 6544, 6.2). Ignored
-// are other components than 1, and with RelayOnly what is not relayed.
+// are other components than 1, and with RelayOnly all but relayed ones.
 func (a *Agent) AddLocal(c Candidate) {
 	if a.state == Closed || c.Component != 1 || !c.overUDP() && !c.overTCP() ||
 		!c.Addr.IsValid() || len(a.locals) >= maxCands || a.cfg.RelayOnly && c.Link == 0 {
@@ -262,7 +262,7 @@ func (a *Agent) AddRemote(now mono.Time, c Candidate) {
 	c.Addr = unmapPort(c.Addr)
 	c.Base, c.Link = netip.Addr{}, 0
 	if r := a.findRemote(c.Addr, c.overTCP()); r != nil {
-		// What was learned from a check gets the properties it is signalled
+		// A candidate learned from a check gets the properties it is signalled
 		// with (RFC 8838, 11).
 		if r.Type == PeerReflexive && c.Type != PeerReflexive {
 			*r = c
@@ -442,7 +442,7 @@ func samePath(p, q Path) bool {
 		(p.Local == q.Local || !p.Local.IsValid() || !q.Local.IsValid())
 }
 
-// sendable tells addresses that a single host can have.
+// sendable recognises addresses that a single host can have.
 func sendable(a netip.AddrPort) bool {
 	ip := a.Addr()
 	return ip.IsValid() && a.Port() != 0 && !ip.IsUnspecified() && !ip.IsMulticast() &&

@@ -34,7 +34,7 @@ func parseType(s string) (CandidateType, bool) {
 	return 0, false
 }
 
-// tcpPreference is below what UDP has, as RFC 6544, 4.2 advises, but before any
+// tcpPreference is below that of UDP, as RFC 6544, 4.2 advises, but before any
 // relay.
 func (t CandidateType) tcpPreference() uint32 {
 	if t == Host {
@@ -61,11 +61,11 @@ func priority(t CandidateType, local uint16) uint32 {
 	return t.preference()<<24 | uint32(local)<<8 | (256 - 1)
 }
 
-// overTCP tells candidates whose datagrams go over a TCP connection.
+// overTCP recognises candidates whose datagrams go over a TCP connection.
 func (c *Candidate) overTCP() bool { return c.Transport == "tcp" }
 
-// overUDP tells candidates that datagrams are sent to. What a remote's relay is
-// said to be reached by is the remote's affair.
+// overUDP recognises candidates that datagrams are sent to. The protocol to a remote's relay is
+// the remote's affair.
 func (c *Candidate) overUDP() bool {
 	return c.Transport == "udp" || c.Transport == "tls" && c.Type == Relayed
 }
@@ -201,7 +201,7 @@ func CandidateUfrag(s string) string {
 	return ""
 }
 
-// isMDNSName tells a name that a query for may leave this host.
+// isMDNSName recognises a name that a query for may leave this host.
 func isMDNSName(s string) bool {
 	host, ok := strings.CutSuffix(s, ".local")
 	if !ok || host == "" || len(s) > 253 {
@@ -220,7 +220,7 @@ func isAlnum(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 }
 
-// isICEText tells 1 to n ice-chars (RFC 8839, 5.1); "-" and "_" are let through
+// isICEText recognises 1 to n ice-chars (RFC 8839, 5.1); "-" and "_" are let through
 // for foundations as some endpoints write them.
 func isICEText(s string, n int) bool {
 	if s == "" || len(s) > n {

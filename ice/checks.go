@@ -25,7 +25,7 @@ const (
 	maxConflicts = 4
 )
 
-// Advance does what has become due.
+// Advance does everything that is due.
 func (a *Agent) Advance(now mono.Time) {
 	if a.state == Closed {
 		return
@@ -75,7 +75,7 @@ func (a *Agent) advanceChecks(now mono.Time) {
 	}
 }
 
-// outranks tells a pair that would replace the selected one, and so is worth an
+// outranks recognises a pair that would replace the selected one, and so is worth an
 // ordinary check.
 func (a *Agent) outranks(q *pair) bool {
 	s := a.selected

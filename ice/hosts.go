@@ -11,14 +11,14 @@ import (
 // they are printed.
 type HostPolicy struct {
 	// Enforce and Ignore are prefixes of interface names or addresses. With
-	// Enforce only what matches it is used, and of Ignore only the address
-	// prefixes count; what is a whole address stands for that one alone.
+	// Enforce only matches are used, and of Ignore only the address
+	// prefixes count; a whole address stands for itself alone.
 	Enforce, Ignore []string
 
 	IPv6      bool // use IPv6 addresses at all
 	LinkLocal bool // fe80::/10 as well
 
-	// PublicIPs are what a 1:1 NAT shows in place of the host's addresses;
+	// PublicIPs are the addresses that a 1:1 NAT shows in place of the host's;
 	// ports do not change. KeepPrivate prints the host's address as well.
 	PublicIPs   []netip.Addr
 	KeepPrivate bool

@@ -45,7 +45,7 @@ type Candidate struct {
 // Path is a pair of transport addresses that datagrams travel on. Local has no
 // port: it is that of the socket that received the datagram. An invalid Local
 // leaves the source address to the kernel's routing. Link is 0 for that socket;
-// else it names what its owner has besides: a TCP connection, or an allocation
+// else it names another way of its owner: a TCP connection, or an allocation
 // on a TURN server, of which Local is the relayed address.
 type Path struct {
 	Local  netip.Addr

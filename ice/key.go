@@ -12,6 +12,6 @@ func TransactionKey(b []byte) (key uint32, ok bool) {
 	return binary.BigEndian.Uint32(b[8:]), true
 }
 
-// Priority is the priority of a candidate of component 1; local tells apart
+// Priority is the priority of a candidate of component 1; local distinguishes
 // those of one type (RFC 8445, 5.1.2.1).
 func Priority(t CandidateType, local uint16) uint32 { return priority(t, local) }

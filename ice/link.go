@@ -29,7 +29,7 @@ func (a *Agent) ForceRelay(now mono.Time) {
 	a.withdraw(now, func(link uint32) bool { return link == 0 || !slices.Contains(relays, link) })
 }
 
-// LinkDown tells that a link has ended: its candidate and its paths are gone. If
+// LinkDown reports that a link has ended: its candidate and its paths are gone. If
 // the selected path is one of them, another takes its place, as soon as there
 // is one.
 func (a *Agent) LinkDown(now mono.Time, link uint32) {
@@ -84,7 +84,7 @@ func (a *Agent) replace(now mono.Time) {
 	}
 }
 
-// retry checks again what was valid or has not been tried.
+// retry checks the pairs again that were valid or have not been tried.
 func (a *Agent) retry(now mono.Time) {
 	if a.cfg.Lite {
 		return

@@ -59,7 +59,7 @@ func (a *Agent) Received(now mono.Time, p Path) {
 	a.heardFrom(now, q)
 }
 
-// Sent tells that media was sent on the selected path.
+// Sent reports that media was sent on the selected path.
 func (a *Agent) Sent(now mono.Time) { a.lastSent = now }
 
 // Preload reads ahead the memory that Sent needs. The result means nothing: it keeps the compiler

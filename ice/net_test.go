@@ -274,7 +274,7 @@ func bothUp(v *vnet, a, b *node) {
 	}
 }
 
-// agreed tells that what a sends on its path comes from where b sends to.
+// agreed reports whether the packets of a on its path come from where b sends to.
 func agreed(v *vnet, a, b *node) bool {
 	pa, oka := a.agent.Selected()
 	pb, okb := b.agent.Selected()

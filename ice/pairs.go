@@ -113,7 +113,7 @@ func (a *Agent) pairRemote(now mono.Time, r *Candidate) {
 
 func (a *Agent) pairWith(now mono.Time, l, r *Candidate) {
 	if a.cfg.Lite && !a.remoteLite {
-		return // the remote's checks will tell
+		return // the remote's checks will show
 	}
 	q := a.pairUp(l, r)
 	if q != nil && a.cfg.Lite {
@@ -126,7 +126,7 @@ func (a *Agent) pairWith(now mono.Time, l, r *Candidate) {
 // pairUp makes the pair of l and r if they fit and it is not there yet.
 func (a *Agent) pairUp(l, r *Candidate) *pair {
 	if l.overTCP() || r.overTCP() {
-		return nil // passive: the remote connects, and its check tells
+		return nil // passive: the remote connects, and its check shows it
 	}
 	remote, base := r.Addr, l.Base
 	switch ip := remote.Addr(); {

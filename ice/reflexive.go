@@ -77,7 +77,7 @@ func (r *Reflexive) finish(now mono.Time) {
 	}
 }
 
-// Advance does what has become due.
+// Advance does everything that is due.
 func (r *Reflexive) Advance(now mono.Time) {
 	switch {
 	case r.waiting && now >= r.giveUp:

@@ -45,7 +45,7 @@ func (a *Agent) request(now mono.Time, p Path, m *message) Verdict {
 		return OK
 	case g != a.gen && a.selectedBy(p) == nil:
 		// The remote tries its new addresses with the old credentials. It would stay
-		// with what succeeds, and never come to the new ones.
+		// with the ones that succeed, and never come to the new ones.
 		return BadUsername
 	case g != a.gen:
 		// The remote has not come to the restart yet.
@@ -111,8 +111,8 @@ func (a *Agent) agreeRole(now mono.Time, m *message) bool {
 	return true
 }
 
-// switchRole takes the other role. What the former controlling side nominated
-// does not count any more, other than the selected pair.
+// switchRole takes the other role. Nominations of the former controlling side
+// do not count any more, except the selected pair.
 func (a *Agent) switchRole(now mono.Time) {
 	a.controlling = !a.controlling
 	a.nominateAt = 0

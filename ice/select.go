@@ -46,7 +46,7 @@ func (a *Agent) deserted(now mono.Time, q *pair) bool {
 	return now.Sub(q.nominatedSince) >= silentAfter
 }
 
-// Leave tells that the remote has given up the selected path: the next pair that is
+// Leave reports that the remote has given up the selected path: the next pair that is
 // nominated, or heard if it was before, takes its place whatever its priority.
 func (a *Agent) Leave() {
 	if a.selected != nil {

@@ -46,7 +46,7 @@ const (
 
 type transactionID [12]byte
 
-// IsSTUN tells a STUN message from other datagrams by its first byte and the
+// IsSTUN distinguishes a STUN message from other datagrams by its first byte and the
 // magic cookie (RFC 8489, 5; RFC 7983). The rest may still be malformed.
 func IsSTUN(b []byte) bool {
 	return len(b) >= stunHeader && b[0] <= 3 && binary.BigEndian.Uint32(b[4:]) == stunCookie
@@ -75,7 +75,7 @@ func STUNUsername(b []byte) (local, remote []byte, ok bool) {
 
 var colon = []byte(":")
 
-// isMessage tells a STUN message that fills b exactly.
+// isMessage recognises a STUN message that fills b exactly.
 func isMessage(b []byte) bool {
 	return IsSTUN(b) && len(b) <= stunMaxLen && len(b)%4 == 0 &&
 		int(binary.BigEndian.Uint16(b[2:])) == len(b)-stunHeader

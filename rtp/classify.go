@@ -3,7 +3,7 @@ package rtp
 // Class is the protocol of a datagram on a multiplexed port.
 type Class uint8
 
-// The protocols that RFC 7983 tells apart, with RTP and RTCP split by RFC 5761.
+// The protocols that RFC 7983 distinguishes, with RTP and RTCP split by RFC 5761.
 const (
 	ClassUnknown Class = iota
 	ClassSTUN

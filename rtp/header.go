@@ -31,7 +31,7 @@ const (
 )
 
 // FixedHeader has the fields of a packet's first 12 bytes, except for their counts and
-// bits about what follows.
+// bits about later parts.
 type FixedHeader struct {
 	Marker         bool
 	PayloadType    uint8

@@ -10,7 +10,7 @@ const (
 	MaxTemporalLayers = 4
 )
 
-// LayersAllocation is a video-layers-allocation00 header extension: what the
+// LayersAllocation is a video-layers-allocation00 header extension: the layers that the
 // sender encodes at present, over all RTP streams of a simulcast.
 type LayersAllocation struct {
 	Stream        uint8 // index of the RTP stream that carried this

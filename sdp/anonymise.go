@@ -7,7 +7,7 @@ import (
 
 const anonymousAddress = "1.1.1.1"
 
-// Anonymise gives a copy without what belongs to one peer's transport and
+// Anonymise gives a copy without the lines on one peer's transport and
 // sources, as applications that relay descriptions to another peer need it.
 // Retransmission and redundancy formats of video are gone too: they are agreed on
 // with each peer separately.

@@ -127,7 +127,7 @@ func answerSection(s *Section, c *SectionChoice) Section {
 	return a
 }
 
-// answerAudio gives the chosen codec its parameters and adds what goes with it.
+// answerAudio gives the chosen codec its parameters and adds its companions.
 func (s *Section) answerAudio(codec Codec, c *SectionChoice) []Codec {
 	codec.RTX = 0
 	switch {

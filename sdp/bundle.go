@@ -14,7 +14,7 @@ type PeerTransport struct {
 // Tagged is the index of the section that carries the transport of all: the first one
 // of the BUNDLE group that is in use (RFC 9143, 7.2.1 and 7.3.1), without a group the
 // first in use. other is the description of the other side in the same exchange, nil
-// as long as there is none: what that rejects is not in use. ok is false if nothing is.
+// as long as there is none: sections that it rejects are not in use. ok is false if nothing is.
 func (d *Description) Tagged(other *Description) (i int, ok bool) {
 	list := d.inUse(other)
 	if len(list) == 0 {
@@ -24,8 +24,8 @@ func (d *Description) Tagged(other *Description) (i int, ok bool) {
 }
 
 // inUse lists the sections that neither description rejects, in the order in which
-// they may carry the transport: as the group has them, then those outside it. What
-// is offered as bundle-only has no transport of its own and comes last.
+// they may carry the transport: as the group has them, then those outside it. Sections
+// offered as bundle-only have no transport of their own and come last.
 func (d *Description) inUse(other *Description) []int {
 	byMID := make(map[string]int, len(d.Sections))
 	for i := range d.Sections {
@@ -61,7 +61,7 @@ func (d *Description) rejects(i int) bool {
 	return s == nil || s.Rejected()
 }
 
-// bundle makes the group of all sections in use. What the peer has used so far keeps its
+// bundle makes the group of all sections in use. Sections that the peer has used keep their
 // order, as the first one carries the transport; new ones come behind.
 func (d *Description) bundle(remote *Description) {
 	d.Bundle = nil

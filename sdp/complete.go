@@ -25,7 +25,7 @@ const (
 )
 
 // Complete gives a copy of an application's description (from Answer, Offer, or
-// another peer) with what the server decides: mids, protocol, the style of data
+// another peer) with the server's choices: mids, protocol, the style of data
 // channels, retransmission formats, simulcast, and as many sections as there must
 // be. remote is the peer's last description, previous the server's last one in
 // this connection; either may be nil. d.Type must be right. Completing twice

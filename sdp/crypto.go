@@ -19,8 +19,8 @@ func (c Crypto) String() string {
 }
 
 // ParseCrypto reads the value of an a=crypto attribute (RFC 4568, 9.2). The lifetime of
-// the key is not kept, nor what is only advice to the receiver. It is an error if the line
-// asks for what is not done here: several keys, an MKI, and session parameters that change how
+// the key is not kept, nor is advice to the receiver. It is an error if the line
+// asks for something unsupported: several keys, an MKI, and session parameters that change how
 // packets are protected (RFC 4568, 6.3).
 func ParseCrypto(value string) (c Crypto, err error) {
 	f := strings.Fields(value)

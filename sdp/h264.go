@@ -17,7 +17,7 @@ type h264Format struct {
 }
 
 // h264 reads the parameters of a format; ok is false for a damaged profile-level-id.
-// What is missing is packetization mode 0, and baseline of level 1.
+// Defaults are packetization mode 0, and baseline of level 1.
 func (c *Codec) h264() (f h264Format, ok bool) {
 	f.mode = c.h264Mode()
 	f.profile, f.level, ok = parseProfileLevel(c.profileLevel())

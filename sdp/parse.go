@@ -55,7 +55,7 @@ func Parse(text string) (*Description, error) {
 func isLineEnd(r rune) bool { return r == '\n' || r == '\r' }
 
 // parser holds the state between lines: the session level's values, which are
-// resolved into the sections at the end, and what is pending in each section.
+// resolved into the sections at the end, and the pending values of each section.
 type parser struct {
 	d                   *Description
 	origin, name        bool
@@ -68,7 +68,7 @@ type parser struct {
 
 func (p *parser) line(line string) error {
 	if len(line) == 2 && line[1] == '=' && strings.ContainsRune("siuep", rune(line[0])) {
-		line += " " // of what is told to people only
+		line += " " // of information for people only
 	}
 	if len(line) < 3 {
 		return fmt.Errorf("Invalid line (%d bytes): %s", len(line), line)
@@ -285,7 +285,7 @@ func (p *parser) sessionExtmap(value string) {
 	}
 }
 
-// finish checks for what is missing and resolves the session level.
+// finish checks for missing lines and resolves the session level.
 func (p *parser) finish() (*Description, error) {
 	if !p.origin || !p.name || len(p.sections) == 0 {
 		return nil, ErrMandatory

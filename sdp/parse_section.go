@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Limits within one section. What goes beyond them is ignored.
+// Limits within one section. Lines beyond them are ignored.
 const (
 	maxRIDs       = 3
 	maxRIDLength  = 15
@@ -17,7 +17,7 @@ const (
 	maxSSRCs      = 64
 )
 
-// sectionParser collects what can only be understood once a section is complete.
+// sectionParser collects the lines that can only be understood once a section is complete.
 type sectionParser struct {
 	s            *Section
 	hasDirection bool

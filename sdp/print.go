@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// String prints the description. Marshal prints what is sent to a client; String
+// String prints the description. Marshal prints it for a client; String
 // prints a description just as it is, for logs and for plain RTP.
 func (d *Description) String() string {
 	var w writer

@@ -1,7 +1,7 @@
 // Package sdp turns JSEP session descriptions (RFC 8866, RFC 9429) into typed
 // values and back, and answers or makes offers as a WebRTC server does.
 //
-// The way of an offer: [Parse] and [Description.Validate] what the client sent,
+// The way of an offer: [Parse] and [Description.Validate] the client's text,
 // give [Description.Anonymise] to the application, let it call [Answer], and
 // print the result with [Description.Marshal] and the transport's parameters.
 // The package does no I/O and keeps no state; every function leaves its
@@ -31,7 +31,7 @@ func (d Direction) Receives() bool { return d&RecvOnly != 0 }
 // Reverse is the direction seen from the other end.
 func (d Direction) Reverse() Direction { return d>>1&1 | d<<1&2 }
 
-// And keeps what both directions allow.
+// And keeps the directions that both allow.
 func (d Direction) And(other Direction) Direction { return d & other }
 
 // String is the attribute name, for example "sendrecv".
@@ -51,7 +51,7 @@ func parseDirection(s string) (Direction, bool) {
 // Kind is the media type of a section (RFC 8866, 5.14).
 type Kind uint8
 
-// The kinds that are told apart. Sections of another kind are always rejected.
+// The kinds that are distinguished. Sections of another kind are always rejected.
 const (
 	Audio Kind = iota
 	Video
@@ -224,7 +224,7 @@ type Section struct {
 
 	Data DataFormat
 	// MaxMessage is how long a data channel message the describer takes, in bytes,
-	// 0 = any (RFC 8841, 6.1). It is read only: we take what the default says.
+	// 0 = any (RFC 8841, 6.1). It is only read: our own limit is the default.
 	MaxMessage uint64
 	Bandwidth  Bandwidth
 

@@ -9,7 +9,7 @@ import (
 // used for a connection.
 var ErrProcessing = errors.New("Error processing SDP")
 
-// Validate checks what a peer's description needs besides being well-formed:
+// Validate checks a peer's description for more than being well-formed:
 // credentials, and a usable fingerprint if media is encrypted. Rejected sections
 // need nothing. It returns nil or ErrProcessing.
 func (d *Description) Validate(encrypted bool) error {

@@ -113,7 +113,7 @@ func (a *association) receive(label, protocol string, binary bool, payload []byt
 	a.peer.handler.PeerData(label, protocol, binary, payload)
 }
 
-// describe adds to a snapshot what the shard does not know.
+// describe adds to a snapshot the values that the shard does not know.
 func (a *association) describe(to *peer.Association) {
 	a.mu.Lock()
 	to.Data = a.data != nil && !a.ended

@@ -1,7 +1,7 @@
 package sfu
 
 // contain keeps a panic in a handler's callback from ending the process: it is
-// counted and logged, and end ends what the callback was about. It has to be
+// counted and logged, and end ends the object of the callback. It has to be
 // deferred.
 func (st *site) contain(what string, end func()) {
 	if r := recover(); r != nil {

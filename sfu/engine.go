@@ -32,7 +32,7 @@ import (
 // ErrClosed is returned by an engine that was closed.
 var ErrClosed = errors.New("sfu: engine is closed")
 
-// maxData bounds what the data channels of all peers hold to be sent, in bytes.
+// maxData bounds the queued messages of the data channels of all peers, in bytes.
 const maxData = 64 << 20
 
 // recordLimit is how long Close waits for recordings to be complete, and for readers.
@@ -50,7 +50,7 @@ type Engine struct {
 	mixing    mixing
 	playing   sync.WaitGroup // goroutines of the scheduler
 
-	data     *sctp.Budget // of what all data channels hold to be sent
+	data     *sctp.Budget // of the queued messages of all data channels
 	ports    ownPorts
 	recorder *record.Recorder
 
@@ -92,7 +92,7 @@ type site struct {
 	forwarders map[*Forwarder]struct{} // that take RTCP; touched by the shard only
 	sessions   map[uint16]*RTPSession  // by their ports; touched by the shard only
 
-	feed feed // of what is played
+	feed feed // of media being played
 }
 
 // New starts an engine. It fails if no port can be had, the STUN server's name

@@ -14,7 +14,7 @@ import (
 )
 
 // Types of the packages below that users of the engine need, under names that
-// say what it is of. Each is described there.
+// name their package. Each is described there.
 type (
 	Candidate   = ice.Candidate
 	Credentials = ice.Credentials

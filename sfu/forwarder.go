@@ -41,7 +41,7 @@ type Forwarder struct {
 }
 
 // Forward starts to send a track of an origin; a negative number stands for no
-// track, but for what is given to Message. After PrepareForward it only posts a
+// track: only messages of Message are sent. After PrepareForward it only posts a
 // command to the shard.
 func (e *Engine) Forward(o Origin, track int, cfg Forward) (*Forwarder, error) {
 	var sealer *srtp.Sender

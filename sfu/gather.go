@@ -66,7 +66,7 @@ func (p *Peer) ForceRelay() {
 	p.do(func(now mono.Time, core *peer.Peer) { core.ForceRelay(now) })
 }
 
-// announce tells that the shard's candidates are final.
+// announce reports that the shard's candidates are final.
 func (p *Peer) announce() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -76,7 +76,7 @@ func (p *Peer) announce() {
 	}
 }
 
-// gathered tells of the end of gathering, if it is one. p.mu is held.
+// gathered reports the end of gathering, if it is one. p.mu is held.
 func (p *Peer) gathered() {
 	if !p.gather.site || p.gather.searching {
 		return
@@ -142,7 +142,7 @@ func (p *Peer) addRelay(r *turn.Relay) bool {
 	}
 	p.mu.Lock()
 	if p.gather.relayOnly {
-		c.Related = netip.AddrPortFrom(netip.IPv4Unspecified(), 0) // tells nothing about us
+		c.Related = netip.AddrPortFrom(netip.IPv4Unspecified(), 0) // reveals nothing about us
 	}
 	p.mu.Unlock()
 	p.site.shard.Call(func(now mono.Time) {

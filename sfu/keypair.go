@@ -44,7 +44,7 @@ func (k *KeyPair) look() (s [2]fileState) {
 	return s
 }
 
-// Get is the certificate as its files are now. What cannot be read is logged, and the one before stays.
+// Get is the certificate as its files are now. An unreadable file is logged, and the certificate before stays.
 func (k *KeyPair) Get() *tls.Certificate {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -24,18 +24,18 @@ type leg struct {
 
 	events *serial.Queue[func()] // for the handler; fixed
 
-	stay *shard.Stay // touched by the shard only, like what it is of
+	stay *shard.Stay // touched by the shard only, like its owner
 	stop func()      // on the loop: closes that
 	// parting says that the ports are needed for it.
 	parting bool
 }
 
-// maxLegEvents bounds what waits for a handler.
+// maxLegEvents bounds the events that wait for a handler.
 const maxLegEvents = 1024
 
 var errLegClosed = errors.New("sfu: source is closed")
 
-// start makes what begin returns live on the shard. It does not wait for it.
+// start makes the result of begin live on the shard. It does not wait for it.
 func (l *leg) start(begin func(now mono.Time) shard.Leg) error {
 	l.events = serial.New(l.engine.pending.Go, l.run)
 	l.stay = l.site.shard.NewStay(l.Fail)
@@ -66,7 +66,7 @@ func (l *leg) keep(p *port) error {
 	return nil
 }
 
-// tell queues something for the handler's goroutine.
+// tell queues an event for the handler's goroutine.
 func (l *leg) tell(f func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -115,8 +115,8 @@ func (l *leg) fail(ev Event) {
 	}()
 }
 
-// Close closes the ports and ends the tracks. Nothing is told after it, but what
-// is being told already.
+// Close closes the ports and ends the tracks. No events follow it, except one that
+// is being delivered already.
 func (l *leg) Close() {
 	l.mu.Lock()
 	if l.closed {

@@ -14,8 +14,8 @@ import (
 // (RFC 2198), if that was agreed on. It costs those who lose nothing neither packets nor bytes.
 
 const (
-	// A listener is sent redundancy when its reports tell of more than lossBegins, in the
-	// mean of some, until they tell of less than lossEnds.
+	// A listener is sent redundancy when its reports show more than lossBegins, in the
+	// mean of some, until they show less than lossEnds.
 	lossBegins, lossEnds = 0.01, 0.0025
 	lossReports          = 4
 )
@@ -60,7 +60,7 @@ func (e *ear) takes() bool {
 // largestRED is the size of a payload with redundancy at most, as it is with browsers.
 const largestRED = 1200
 
-// redundant appends the packet that was built last, with what was sent so much before in it.
+// redundant appends the packet that was built last, with the one sent so much earlier in it.
 func (s *outStream) redundant(b, payload []byte, before uint32) []byte {
 	const opus = innerOpus
 	b = append(b, make([]byte, rtp.FixedHeaderLen)...)
@@ -76,7 +76,7 @@ func (s *outStream) redundant(b, payload []byte, before uint32) []byte {
 	return append(b, payload...)
 }
 
-// hear makes an ear get a stream of a source on its shard, after what has come of the one that
+// hear makes an ear get a stream of a source on its shard, after the packets of the one that
 // it got before.
 func (e *ear) hear(sh *outShard, src *Source, stream int) {
 	e.peer.do(func(now mono.Time, c *peer.Peer) {
@@ -102,7 +102,7 @@ func (e *ear) stop(sh *outShard) {
 	})
 }
 
-// hears reports whether the section gets what its ear was given.
+// hears reports whether the section gets the stream of its ear.
 func (e *ear) hears() bool {
 	w := &e.way
 	if w.core == nil {
@@ -119,7 +119,7 @@ func (e *ear) attach(now mono.Time) {
 	if sub == nil {
 		return
 	}
-	sub.Expect() // what was wanted before is not any more
+	sub.Expect() // the previous wish has lapsed
 	if was := sub.Track(); was != nil {
 		was.Flush(now)
 	}

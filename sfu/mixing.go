@@ -41,7 +41,7 @@ type mixing struct {
 
 	mu     sync.Mutex
 	live   map[*Conference]struct{}
-	gone   ConferenceStats // sums of those that are over
+	gone   ConferenceStats // sums of ended conferences
 	closed bool
 }
 
@@ -88,7 +88,7 @@ func (e *Engine) NewConference(cfg ConferenceConfig, failed func()) (*Conference
 	return c, nil
 }
 
-// conferenceFailed ends a conference that has panicked, and tells whose it is.
+// conferenceFailed ends a conference that has panicked, and informs its owner.
 func (e *Engine) conferenceFailed(failed *mix.Conference, r any) {
 	e.sites[0].shard.Panicked("a conference", r)
 	failed.Close()
@@ -200,7 +200,7 @@ type InputFormat struct {
 	RED   uint8 // payload type of redundant audio (RFC 2198)
 }
 
-// Input makes it speak what comes in a track of an origin, nil = nothing.
+// Input makes it speak the audio of a track of an origin, nil = nothing.
 func (p *Party) Input(o Origin, track int, f InputFormat) {
 	if o == nil {
 		p.party.SetInput(nil)
@@ -243,7 +243,7 @@ type audioInput struct {
 	scratch []byte
 	header  rtp.Header
 	last    mix.Packet // that was taken
-	red     codec.RED  // what is left of it, older first
+	red     codec.RED  // the rest of it, older first
 	blocks  int        // that are left
 }
 
@@ -274,7 +274,7 @@ func (in *audioInput) Next(p *mix.Packet) bool {
 // maxCopies is how many copies of earlier packets are taken from one packet.
 const maxCopies = 8
 
-// unpack leaves of a packet with redundancy what is said in it. Copies of what was said before
+// unpack leaves of a packet with redundancy its own audio. Copies of earlier audio
 // come next.
 func (in *audioInput) unpack(p *mix.Packet) bool {
 	first, err := codec.REDPrimary(p.Payload)

@@ -267,7 +267,7 @@ func (sh *outShard) empty() *mixFrame {
 	return f
 }
 
-// flush posts what was added.
+// flush posts the added packets.
 func (sh *outShard) flush() {
 	if f := sh.frame; f != nil {
 		sh.frame = nil

@@ -9,7 +9,7 @@ import (
 )
 
 // How many names are looked up at the same time, in all and for one owner, how
-// many one may have under way, those that wait for their turn included, and how
+// many one may have under way, waiting ones included, and how
 // many wait at all.
 const (
 	maxLookups      = 64
@@ -21,7 +21,7 @@ const (
 // ErrTooManyNames means that an owner has too many names looked up.
 var ErrTooManyNames = errors.New("sfu: too many names are looked up")
 
-// names looks up what clients name. A look-up takes seconds where a name server
+// names looks up names of hosts from clients. A look-up takes seconds where a name server
 // does not answer, so there are few at a time, and the owners take turns.
 type names struct {
 	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
@@ -40,7 +40,7 @@ type claimant struct {
 }
 
 // find looks up a host's addresses. It waits for the owner's turn, as long as ctx
-// lets it. Owners are told apart by ==.
+// lets it. Owners are compared by ==.
 func (n *names) find(ctx context.Context, owner any, network, host string) ([]netip.Addr, error) {
 	if _, err := netip.ParseAddr(host); err == nil { // nobody has to be asked
 		return n.lookup(ctx, network, host)
@@ -138,7 +138,7 @@ func (n *names) tidy(owner any, c *claimant) {
 }
 
 // LookupHost finds the addresses of a host that a client names; network is "ip",
-// "ip4" or "ip6". Clients take turns: owner tells them apart, such as the id of a
+// "ip4" or "ip6". Clients take turns: owner identifies them, such as the id of a
 // session, and may have only few look-ups at a time. ctx bounds the waiting too.
 func (e *Engine) LookupHost(ctx context.Context, owner any, network, host string) ([]netip.Addr, error) {
 	return e.names.find(ctx, owner, network, host)

@@ -7,8 +7,8 @@ import (
 
 // Origin has tracks, by index: a Peer, whose sections they come in, or a Source.
 type Origin interface {
-	// RequestKeyframe asks what the origin gets its media from for a key frame of
-	// a track, -1 = all. It does nothing for a track that there is not, or that is
+	// RequestKeyframe asks the source of the origin's media for a key frame of
+	// a track, -1 = all. It does nothing for a track that does not exist, or that is
 	// not video.
 	RequestKeyframe(track int)
 

@@ -14,7 +14,7 @@ type ownPorts struct {
 	sessions map[uint16]struct{} // those of them that are of RTP sessions
 }
 
-// add notes a socket and returns what to call when it is closed.
+// add notes a socket and returns a function to call when it is closed.
 func (o *ownPorts) add(c *netio.Conn) (remove func()) {
 	port := c.Port()
 	o.count(port, 1)

@@ -130,7 +130,7 @@ func (p *Peer) AddCandidate(c ice.Candidate) {
 	p.do(func(now mono.Time, core *peer.Peer) { core.AddCandidate(now, c) })
 }
 
-// EndOfCandidates tells that the remote has no more candidates.
+// EndOfCandidates reports that the remote has no more candidates.
 func (p *Peer) EndOfCandidates() {
 	p.do(func(now mono.Time, c *peer.Peer) { c.EndOfCandidates(now) })
 }
@@ -155,7 +155,7 @@ func (p *Peer) SetSections(s []media.Section) {
 	p.do(func(now mono.Time, c *peer.Peer) { c.SetSections(now, s) })
 }
 
-// Subscribe forwards media to a section of this peer, in place of what was
+// Subscribe forwards media to a section of this peer, in place of the media that was
 // forwarded there before.
 func (p *Peer) Subscribe(s Subscription) {
 	p.do(func(now mono.Time, c *peer.Peer) {
@@ -174,7 +174,7 @@ func (p *Peer) Subscribe(s Subscription) {
 	})
 }
 
-// Shard is the peer's shard as SourceConfig wants it: what is subscribed to from
+// Shard is the peer's shard as SourceConfig wants it: media subscribed to from
 // the same shard is there before anything that is written later.
 func (p *Peer) Shard() int { return slices.Index(p.engine.sites, p.site) + 1 }
 
@@ -189,12 +189,12 @@ func (p *Peer) track(section int) *route.Track {
 	return p.core.Track(section)
 }
 
-// Unsubscribe stops what is forwarded to a section.
+// Unsubscribe stops forwarding to a section.
 func (p *Peer) Unsubscribe(section int) {
 	p.do(func(_ mono.Time, c *peer.Peer) { c.Unsubscribe(section) })
 }
 
-// SetPaused holds or resumes what is forwarded to a section.
+// SetPaused holds or resumes forwarding to a section.
 func (p *Peer) SetPaused(section int, paused bool) {
 	p.do(func(now mono.Time, c *peer.Peer) {
 		if s := c.Subscription(section); s != nil {
@@ -213,7 +213,7 @@ func (p *Peer) SetTarget(section int, target media.Layer, fallback time.Duration
 }
 
 // SetEstimation changes whether and how the line to the remote is estimated, and with
-// that whether video is fitted to what the line carries. It goes on over renegotiations.
+// that whether video is fitted to the capacity of the line. It goes on over renegotiations.
 func (p *Peer) SetEstimation(e Estimation) {
 	p.do(func(now mono.Time, c *peer.Peer) { c.SetEstimation(now, e) })
 }
@@ -235,13 +235,13 @@ func (p *Peer) SetPlayoutDelay(section, least, most int) {
 	p.do(func(_ mono.Time, c *peer.Peer) { c.SetPlayoutDelay(section, least, most) })
 }
 
-// SetAudioLevelWindow makes a received audio section tell its mean level every
+// SetAudioLevelWindow makes a received audio section report its mean level every
 // so many packets that carry one (RFC 6464); 0 turns that off.
 func (p *Peer) SetAudioLevelWindow(section, packets int) {
 	p.do(func(_ mono.Time, c *peer.Peer) { c.SetAudioLevelWindow(section, packets) })
 }
 
-// SetBitrateCap limits what the remote sends, in bit/s, by REMB; 0 = no limit.
+// SetBitrateCap limits the remote's bitrate, in bit/s, by REMB; 0 = no limit.
 func (p *Peer) SetBitrateCap(bps uint64) {
 	p.do(func(now mono.Time, c *peer.Peer) { c.SetBitrateCap(now, bps) })
 }
@@ -290,7 +290,7 @@ func (p *Peer) SendData(label, protocol string, binary bool, payload []byte) err
 }
 
 // SendShared is SendData for a payload that never changes, which is not copied: for
-// what many are sent.
+// messages to many.
 func (p *Peer) SendShared(label, protocol string, binary bool, payload []byte) error {
 	return p.sendData(label, protocol, binary, payload, (*sctp.Association).SendShared)
 }
@@ -378,7 +378,7 @@ func (h *host) Emit(ev peer.Event) {
 	p.mu.Unlock()
 }
 
-// logEnd tells of an end that nobody has asked for.
+// logEnd logs an end that nobody has asked for.
 func (p *Peer) logEnd(c Cause) {
 	text := "media connection ended"
 	switch c {
@@ -386,7 +386,7 @@ func (p *Peer) logEnd(c Cause) {
 		return
 	case CauseNoPair, CauseCheckingLimit:
 		text = "no connection for media: UDP does not get through, or the address that was offered is wrong" +
-			" (bifrons doctor tells)"
+			" (see bifrons doctor)"
 	case CauseSilence, CauseConsent, CauseNoLocal:
 		text = "connection for media is lost"
 	}

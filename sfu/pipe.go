@@ -60,7 +60,7 @@ func (p *Pipe) RequestKeyframe() {
 	p.site.shard.Post(func(now mono.Time) { p.Pipe.RequestKeyframe(now) })
 }
 
-// Close ends it. What waits can still be taken.
+// Close ends it. Waiting packets can still be taken.
 func (p *Pipe) Close() {
 	if !p.site.shard.Post(func(now mono.Time) { p.Cut(now) }) {
 		p.Abandon()

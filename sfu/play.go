@@ -59,7 +59,7 @@ func (s played) Message(track int, binary bool, payload []byte) {
 	s.tell(func() { s.handler.SourceData(track, binary, own) })
 }
 
-// flushFeeds hands over what was played at one time.
+// flushFeeds hands over the packets played at one time.
 func (e *Engine) flushFeeds() {
 	for _, st := range e.sites {
 		st.feed.flush()
@@ -90,7 +90,7 @@ const maxFed = 4 << 20
 type feed struct {
 	site    *site
 	current *batch       // that is written to, nil if nothing was
-	waiting atomic.Int64 // bytes of those that the shard has not taken
+	waiting atomic.Int64 // bytes of packets that the shard has not taken
 	spares  spare.List[*batch]
 }
 
@@ -136,7 +136,7 @@ func (f *feed) batch() *batch {
 	return b
 }
 
-// flush posts what was added.
+// flush posts the added packets.
 func (f *feed) flush() {
 	b := f.current
 	if b == nil {

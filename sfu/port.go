@@ -24,7 +24,7 @@ type Bind struct {
 	PortMin, PortMax uint16
 }
 
-// BindTo makes a Bind of what users write: a multicast group, and the name or an
+// BindTo makes a Bind from settings: a multicast group, and the name or an
 // address of a network interface; "" stands for none. Unspecified addresses are
 // any address.
 func BindTo(group, ifc string) (b Bind, err error) {
@@ -68,7 +68,7 @@ type port struct {
 	inbox *shard.Inbox
 }
 
-// handle is told of a datagram on the loop; it reports whether it kept the
+// handle gets a datagram on the loop; it reports whether it kept the
 // buffer.
 type handle = func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool
 

@@ -19,7 +19,7 @@ type (
 	// RecordLoss is why something was not recorded.
 	RecordLoss = record.Loss
 
-	// MJRHeader says what a file of the format of Janus contains; see package mjr.
+	// MJRHeader describes the content of a file in the format of Janus; see package mjr.
 	MJRHeader = mjr.Header
 )
 

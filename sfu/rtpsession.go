@@ -40,8 +40,8 @@ type RTPRemote struct {
 	// default the port behind that of RTP.
 	RTP, RTCP netip.AddrPort
 	// Codecs are the accepted ones, by payload type; the first one is the main codec.
-	// Packets of other payload types are dropped. What is sent keeps its payload type
-	// if that is the same codec here, else it gets the one of its codec.
+	// Packets of other payload types are dropped. Sent packets keep their payload type
+	// if that is the same codec here, else they get the one of their codec.
 	Codecs []media.Codec
 	// Ext has the ids of header extensions on this side: AudioLevel and
 	// VideoOrientation count.
@@ -73,7 +73,7 @@ type RTPSession struct {
 	leg
 	port uint16
 
-	// Of the far end's keys, guarded by mu. What is made of them is touched by the
+	// Of the far end's keys, guarded by mu. Contexts made of them are touched by the
 	// shard only.
 	received, sent SRTPKey
 	opener         *srtp.Receiver
@@ -99,7 +99,7 @@ const (
 	rtcpSlots  = 2
 )
 
-// ErrNoPorts tells that no pair of ports was found.
+// ErrNoPorts means that no pair of ports was found.
 var ErrNoPorts = errors.New("sfu: no pair of UDP ports is free")
 
 // NewRTPSession opens a pair of ports. Nothing is sent or taken before SetRemote. It
@@ -189,7 +189,7 @@ func (e *Engine) listenAt(cfg *RTPSessionConfig, port uint16, slots int) (*netio
 	})
 }
 
-// begin makes what lives on the shard.
+// begin makes the part that lives on the shard.
 func (s *RTPSession) begin(now mono.Time, cfg *RTPSessionConfig, rtp, rtcp *netio.Conn) {
 	var id [24]byte
 	random(id[:])
@@ -281,7 +281,7 @@ func (s *RTPSession) do(f func(now mono.Time, c *plain.Session)) {
 func (s *RTPSession) Port() uint16 { return s.port }
 
 // SetRemote says who the far end is. It may be called again, as in a re-INVITE: the SSRC
-// and the numbers of what is sent go on, but for another SSRC when the key changes after
+// and the sequence numbers go on, but for another SSRC when the key changes after
 // the numbers went round. It fails, and changes nothing, if a key has a wrong length.
 func (s *RTPSession) SetRemote(r RTPRemote) error {
 	rtcp := r.RTCP
@@ -345,7 +345,7 @@ func (s *RTPSession) SetDirection(send, receive bool) {
 }
 
 // RequestKeyframe asks the far end for a key frame, if it takes such requests, at most
-// once a second. What comes too early waits.
+// once a second. Early requests wait.
 func (s *RTPSession) RequestKeyframe(int) {
 	s.do(func(now mono.Time, c *plain.Session) { c.RequestKeyframe(now) })
 }

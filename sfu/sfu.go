@@ -27,11 +27,11 @@ type Config struct {
 	Ignore        []string     // interface names or address prefixes to leave out
 	PublicIPs     []netip.Addr // 1:1 NAT mapping
 	KeepPrivate   bool         // offer the private host address as well
-	LocalIP       netip.Addr   // what descriptions show, default the first host address
+	LocalIP       netip.Addr   // in descriptions, default the first host address
 	STUNServer    string       // host:port, "" = none
 	// TURNServer relays for peers of this server, a zero Host = none. With
 	// TURNServers, which is asked for every peer connection, it is for when
-	// that fails or finds none. TURNServers is told the PeerConfig's RelayUser,
+	// that fails or finds none. TURNServers gets the PeerConfig's RelayUser,
 	// and must return when the context is done.
 	TURNServer  turn.Server
 	TURNServers func(ctx context.Context, user string) ([]turn.Server, error)
@@ -143,7 +143,7 @@ type PeerConfig struct {
 	Label       string // for logs
 	Owner       any    // shares the look-ups of names with its other peers, see Engine.LookupHost; nil = nobody's
 	Shard       int    // wanted shard + 1, 0 = the engine chooses
-	RelayOnly   bool   // use and tell relayed candidates only
+	RelayOnly   bool   // use and signal relayed candidates only
 	RelayUser   string // for Config.TURNServers
 }
 

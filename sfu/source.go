@@ -32,7 +32,7 @@ type SourceConfig struct {
 // from one goroutine: EventMedia and EventAudioLevel, with the track's index as
 // section. SourceData is called with every message of a track of data, from the
 // goroutine that received it, with payload lent for the call; while it blocks,
-// messages get lost. EventClosed tells that the source has ended by itself: something
+// messages get lost. EventClosed means that the source has ended by itself: something
 // in it, in its handler or in its feeder has panicked, or has called Fail.
 type SourceHandler interface {
 	SourceEvent(Event)
@@ -67,7 +67,7 @@ func (e *Engine) NewSource(cfg SourceConfig, h SourceHandler) (*Source, error) {
 	return s, nil
 }
 
-// begin makes what lives on the shard.
+// begin makes the part that lives on the shard.
 func (s *Source) begin(tracks []TrackConfig, opener *srtp.Receiver) *plain.Source {
 	h := s.handler
 	s.core = plain.NewSource(s.site.shard.Loop(), tracks, opener)
@@ -165,7 +165,7 @@ func (s *Source) Age(track int) (age time.Duration, ok bool) {
 }
 
 // ListenRTP opens a port for the packets of one encoding of a track; a negative
-// track says that it is for all, which their SSRCs tell apart. It returns the
+// track means that it is for all, identified by their SSRCs. It returns the
 // port's number.
 func (s *Source) ListenRTP(b Bind, track, encoding int) (uint16, error) {
 	return s.listen(b, func(now mono.Time, m *netio.Message, buf *pktbuf.Buf) bool {
@@ -173,8 +173,8 @@ func (s *Source) ListenRTP(b Bind, track, encoding int) (uint16, error) {
 	}, nil)
 }
 
-// ListenRTCP opens a port for the RTCP of a track, negative = of all. What is to
-// be asked of the source goes back to whoever sent to that port last.
+// ListenRTCP opens a port for the RTCP of a track, negative = of all. Requests
+// to the source go back to whoever sent to that port last.
 func (s *Source) ListenRTCP(b Bind, track int) (uint16, error) {
 	f := new(feedback)
 	n, err := s.listen(b, func(now mono.Time, m *netio.Message, buf *pktbuf.Buf) bool {

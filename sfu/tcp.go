@@ -37,7 +37,7 @@ func (st *site) serveTCP(c *tcp.Conn, first []byte) {
 	_ = st.pump(id, c.Receive)
 }
 
-// pump hands what comes by a link to the loop, until nothing more does, and returns
+// pump hands the datagrams of a link to the loop, until the link ends, and returns
 // why that is.
 func (st *site) pump(id uint32, receive func([]netio.Message) (int, error)) (err error) {
 	inbox := st.shard.NewInbox(linkSlots, nil, func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool {

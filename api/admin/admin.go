@@ -20,7 +20,7 @@ import (
 	"bifrons/api/task"
 )
 
-// Log is what can be changed of the log.
+// Log holds the settings of the log that can change.
 type Log interface {
 	Level() int // of Janus, 0 to 7
 	SetLevel(level int)
@@ -35,10 +35,10 @@ type Config struct {
 	Secret       string // that requests must carry, "" = none
 	Log          Log    // may not be nil
 	Logger       *slog.Logger
-	RotateSignal int  // number of the signal on which the log file is opened anew, 0 = none
+	RotateSignal int  // number of the signal on which the log file is reopened, 0 = none
 	LockDebug    bool // only shown
 
-	Incidents *incident.List // what went wrong lately, nil = not known
+	Incidents *incident.List // recent problems, nil = unknown
 }
 
 // Admin serves the Admin API. All methods may be called from any goroutine.
@@ -77,7 +77,7 @@ func (a *Admin) SetSecret(secret string) {
 	}
 }
 
-// Close ends what requests are still doing and waits for it. It has to be
+// Close ends the work of requests and waits for it. It has to be
 // called before the core is closed.
 func (a *Admin) Close() {
 	a.close()
@@ -98,7 +98,7 @@ func (q *query) failf(code janus.Code, format string, args ...any) {
 	q.fail(code, fmt.Sprintf(format, args...))
 }
 
-// ok answers a request; fields writes what there is to say, if anything.
+// ok answers a request; fields writes the answer, if there is any.
 func (q *query) ok(fields func(w *json.Writer)) { q.reply(q.Reply("success", fields)) }
 
 // done answers a request about a session with nothing, not even the session.

@@ -4,5 +4,5 @@ package admin
 
 import "time"
 
-// cpuTime is what the process has used of the processors, 0 if that is not known.
+// cpuTime is the CPU time that the process has used, 0 if that is unknown.
 func cpuTime() time.Duration { return 0 }

@@ -109,7 +109,7 @@ func (v *view) writeConnection(w *json.Writer, h *janus.Handle) {
 	}
 }
 
-// writeLine writes what is known of the line to the remote: rates in bit/s, times in ms.
+// writeLine writes the state of the line to the remote: rates in bit/s, times in ms.
 func writeLine(w *json.Writer, l *sfu.Line) {
 	w.Str("feedback", l.Feedback.String())
 	w.Uint("estimate", l.Target)
@@ -129,7 +129,7 @@ func writeLine(w *json.Writer, l *sfu.Line) {
 	w.Uint("unmatched", l.Counts.NeverSent+l.Counts.TooOld+l.Counts.Repeated)
 }
 
-// writeShare writes what a section gets of the line.
+// writeShare writes a section's share of the line.
 func writeShare(w *json.Writer, s *sfu.Share, now media.Layer) {
 	w.Object("bwe")
 	writeLayer(w, "ceiling", s.Ceiling)

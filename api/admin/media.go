@@ -155,7 +155,7 @@ func writeRIDs(w *json.Writer, s *sfu.SectionSnapshot, d *janus.SectionDescripti
 	w.End()
 }
 
-// writeCodecs writes what is in use, once there were packets.
+// writeCodecs writes the codecs in use, once there were packets.
 func writeCodecs(w *json.Writer, s *sfu.SectionSnapshot, d *janus.SectionDescription) {
 	c := s.Codec
 	if c.ClockRate == 0 {
@@ -218,7 +218,7 @@ func writeRTCP(w *json.Writer, s *sfu.SectionSnapshot) {
 	w.End()
 }
 
-// writeIn writes what came. NACKs there are those that came, too.
+// writeIn writes the received media, with the received NACKs.
 func writeIn(w *json.Writer, s *sfu.SectionSnapshot) {
 	w.Object("in")
 	r := &s.Received[0]
@@ -232,7 +232,7 @@ func writeIn(w *json.Writer, s *sfu.SectionSnapshot) {
 			w.Object(name)
 			writeReceived(w, r)
 			if s.NACK {
-				w.Uint("nacks", 0) // what we send is one stream
+				w.Uint("nacks", 0) // we send one stream
 			}
 			w.End()
 		}
@@ -247,7 +247,7 @@ func writeReceived(w *json.Writer, r *sfu.Received) {
 	w.OptTrue("b-frames", r.Reordered)
 }
 
-// writeOut writes what was sent, NACKs included.
+// writeOut writes the sent media, NACKs included.
 func writeOut(w *json.Writer, s *sfu.SectionSnapshot) {
 	w.Object("out")
 	w.Uint("packets", s.Sent.Packets)

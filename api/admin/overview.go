@@ -15,7 +15,7 @@ import (
 	"bifrons/sfu"
 )
 
-// Bounds of what one answer has.
+// Bounds of one answer.
 const (
 	maxRows      = 500
 	maxGroups    = 500
@@ -72,7 +72,7 @@ func (r *row) has(find string) bool {
 }
 
 // overview shows how the server and its clients fare: sums, the load of the shards,
-// rooms, the connections that fare worst, and what went wrong lately.
+// rooms, the worst connections, and recent problems.
 func (a *Admin) overview(q *query) {
 	if !q.check(schema.Field{Name: "after", Type: schema.Uint}) {
 		return
@@ -210,7 +210,7 @@ func writeLevels(w *json.Writer, levels *[numLevels]int) {
 	}
 }
 
-// writeShards writes counts since the start: two answers tell the load between them.
+// writeShards writes counts since the start: two answers give the load between them.
 func (a *Admin) writeShards(w *json.Writer) {
 	w.Array("shards")
 	if e := a.core.Settings().Engine; e != nil {

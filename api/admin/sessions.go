@@ -42,7 +42,7 @@ func (a *Admin) detachHandle(q *query) {
 	q.ok(nil)
 }
 
-// hangupReason is what the client is told.
+// hangupReason is the reason that the client gets.
 const hangupReason = "Admin API"
 
 func (a *Admin) hangupWebRTC(q *query) {
@@ -82,7 +82,7 @@ func (a *Admin) startCapture(q *query, format sfu.CaptureFormat, name, ext strin
 	}
 }
 
-// startLineLog starts a log of what is known of the handle's lines.
+// startLineLog starts a log of the handle's lines.
 func (a *Admin) startLineLog(q *query) {
 	if !q.check(schema.Field{Name: "folder", Type: schema.String}, schema.Field{Name: "filename", Type: schema.String}) {
 		return

@@ -13,7 +13,7 @@ import (
 // maxNackQueue is the most that min_nack_queue may be.
 const maxNackQueue = time.Second
 
-// maxSeconds bounds what is taken as a number of seconds: some 68 years.
+// maxSeconds bounds numbers of seconds: about 68 years.
 const maxSeconds = 1<<31 - 1
 
 // debugFlag is a setting that is only kept: there are no such locks and

@@ -40,7 +40,7 @@ type row struct {
 	verdict
 }
 
-// groupKey is what those have in common who are together.
+// groupKey identifies a group.
 type groupKey struct{ pkg, kind, id string }
 
 // group is a room, mountpoint or call with those who are there.
@@ -96,7 +96,7 @@ func (a *Admin) lookAround() *survey {
 	return s
 }
 
-// noteDrops tells of datagrams that the kernel has dropped since the last time.
+// noteDrops reports datagrams that the kernel has dropped since the last time.
 func (a *Admin) noteDrops(now time.Time) {
 	e := a.core.Settings().Engine
 	if e == nil {
@@ -108,13 +108,13 @@ func (a *Admin) noteDrops(now time.Time) {
 		drops[1] += st.Net.SendDrops
 	}
 	for i, text := range []string{
-		"The kernel dropped packets that came, as the receive buffer of a media socket was full",
-		"The kernel did not take packets, as the send buffer of a media socket was full",
+		"The kernel dropped incoming packets: the receive buffer of a media socket was full",
+		"The kernel refused packets: the send buffer of a media socket was full",
 	} {
 		if n := drops[i] - a.drops[i]; n > 0 {
 			a.cfg.Incidents.Add(incident.Incident{
 				Last: now, Text: text, Detail: fmt.Sprintf("packets=%d", n),
-				Remedy: "Give the server more of the processor, and raise net.core.rmem_max and net.core.wmem_max (bifrons doctor tells how far).",
+				Remedy: "Give the server more CPU time, and raise net.core.rmem_max and net.core.wmem_max (bifrons doctor says how far).",
 			})
 		}
 	}

@@ -85,7 +85,7 @@ func (a *Admin) changeToken(q *query, change func(token string, plugins []string
 	q.okPlugins(allowed)
 }
 
-// listTokens lists those that are of any use.
+// listTokens lists the tokens that are of any use.
 func (a *Admin) listTokens(q *query) {
 	if !a.stored(q) {
 		return

@@ -20,14 +20,14 @@ const (
 
 func (l level) String() string { return [numLevels]string{"ok", "warn", "bad"}[l] }
 
-// verdict is what is wrong with a connection, the worst first.
+// verdict lists the faults of a connection, the worst first.
 type verdict struct {
 	level level
 	score int // the worse the higher, 0 = all is well
 	why   []string
 }
 
-// From when on something is worth a look, and when it is bad.
+// Limits from which a figure is worth a look, and bad.
 const (
 	lossWarn, lossBad     = 0.02, 0.10
 	rttWarn, rttBad       = 300 * time.Millisecond, 800 * time.Millisecond
@@ -36,7 +36,7 @@ const (
 	silentAfter           = 5 * time.Second
 )
 
-// judge says in words what is wrong with a connection.
+// judge describes the faults of a connection in words.
 func judge(v *sfu.Vitals) (r verdict) {
 	if v.Closed {
 		return r
@@ -80,7 +80,7 @@ func (r *verdict) add(l level, score int, text string) {
 	r.why = append(r.why, text)
 }
 
-// measure adds what is wrong with a figure, if anything. It counts up to points when it
+// measure adds the fault of a figure, if it has one. It counts up to points when it
 // is as bad as that, and more beyond.
 func (r *verdict) measure(x, warn, bad float64, points int, text string, show func(float64) string) {
 	if x < warn {

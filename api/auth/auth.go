@@ -111,7 +111,7 @@ func (a *Auth) AllowedPlugin(token, plugin string) bool {
 	return a.tokens[token][plugin]
 }
 
-// Equal compares secrets in a time that tells nothing about where they differ.
+// Equal compares secrets in a time that does not reveal where they differ.
 func Equal(a, b string) bool {
 	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1

@@ -12,7 +12,7 @@ import (
 const Realm = "janus"
 
 // SignedFor reports whether token is a valid signed token of a realm that lists
-// a descriptor: a plugin's package for Realm, or what a plugin makes of it. It
+// a descriptor: a plugin's package for Realm, or the plugin's own text. It
 // is false unless signed tokens are on.
 func (a *Auth) SignedFor(token, realm, descriptor string) bool {
 	for _, d := range a.verify(token, realm) {
@@ -24,7 +24,7 @@ func (a *Auth) SignedFor(token, realm, descriptor string) bool {
 }
 
 // verify returns the descriptors of a signed token,
-// "<expiry>,<realm>,<descriptor>...:<base64 of the HMAC-SHA1 of what is before
+// "<expiry>,<realm>,<descriptor>...:<base64 of the HMAC-SHA1 of the text before
 // the colon>" with the expiry in Unix seconds; nil if it is not valid.
 func (a *Auth) verify(token, realm string) []string {
 	if !a.Signed() {

@@ -1,5 +1,5 @@
-// Package broker keeps connections to message brokers: it makes them again with back-off,
-// and what is to be sent goes on in order where the connection broke. The packages below
+// Package broker keeps connections to message brokers: it reconnects with back-off,
+// and sending goes on in order where the connection broke. The packages below
 // it have the protocols.
 package broker
 
@@ -19,10 +19,10 @@ type Message struct {
 	QoS         byte   // of MQTT
 	Retain      bool   // of MQTT
 	Properties  []Property
-	Again       bool // what came in may have come before
-	Count       int  // of what is in it, for Link.Pending; 0 = 1
+	Again       bool // it may have come before
+	Count       int  // of messages in it, for Link.Pending; 0 = 1
 
-	// ID tells a message that is sent again from another one, where the protocol carries
+	// ID identifies a message that is sent again, where the protocol carries
 	// it; the Link sets it.
 	ID string
 }
@@ -30,7 +30,7 @@ type Message struct {
 // Property is a user property of MQTT 5 (3.3.2.3.7).
 type Property struct{ Name, Value string }
 
-// Receiver takes what comes in. Its methods are called by one goroutine at a time.
+// Receiver takes incoming messages. Its methods are called by one goroutine at a time.
 type Receiver interface {
 	// Ready waits until a message can be taken; false if ctx is over before.
 	Ready(ctx context.Context) bool
@@ -41,8 +41,8 @@ type Receiver interface {
 
 // Wire is one connection to a broker, as long as it lives.
 type Wire interface {
-	// Send sends a message. n, which grows, is what Link.Confirmed is told once the
-	// broker has it. again tells that it may have been sent over an earlier Wire.
+	// Send sends a message. n, which grows, goes to Link.Confirmed once the
+	// broker has it. again means that it may have been sent over an earlier Wire.
 	Send(m *Message, n uint64, again bool) error
 
 	// Done is closed when the connection is broken.

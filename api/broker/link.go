@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// State is what becomes of a Link.
+// State is the state of a Link.
 type State uint8
 
 // States.
@@ -41,19 +41,19 @@ func backoff(n int) time.Duration {
 // steady is how long a connection has to last for the pauses to be short again.
 const steady = 10 * time.Second
 
-// windowBytes is what may be under way to a broker, besides one message.
+// windowBytes may be under way to a broker, besides one message.
 const windowBytes = 4 << 20
 
 // DefaultWindow is how many messages may be under way.
 const DefaultWindow = 256
 
-// Link sends messages over one Wire after the other. What a broker has not confirmed when
-// the connection breaks is sent again over the next, before all that follows.
+// Link sends messages over one Wire after the other. Messages that a broker has not confirmed when
+// the connection breaks are sent again over the next, before all that follows.
 type Link struct {
 	Name, Address string // for the log: of the module, of the broker
 	Log           *slog.Logger
 
-	// Dial makes a connection. What is wrong with it must not tell passwords.
+	// Dial makes a connection. Its errors must not contain passwords.
 	Dial func(ctx context.Context) (Wire, error)
 
 	// Next waits for the next message to send; nil if ctx is over, or if there will
@@ -63,7 +63,7 @@ type Link struct {
 	// Window is how many messages may be under way; default DefaultWindow.
 	Window int
 
-	// State, unless nil, is told what happens; the error is for Lost and Failed.
+	// State, unless nil, gets changes of state; the error is for Lost and Failed.
 	State func(s State, err error)
 
 	pause func(ctx context.Context, d time.Duration) // nil = waits
@@ -259,7 +259,7 @@ func (l *Link) add(m *Message) uint64 {
 	return l.last
 }
 
-// Confirmed tells that the broker has the message of that number, or will never have it.
+// Confirmed reports that the broker has the message of that number, or will never have it.
 func (l *Link) Confirmed(n uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -55,7 +55,7 @@ func (t TLS) Config(host string) (*tls.Config, error) {
 	return c, nil
 }
 
-// verify looks at what of a server's certificate is to be looked at.
+// verify checks a server's certificate as far as the settings say.
 func (t TLS) verify(roots *x509.CertPool, host string) func(tls.ConnectionState) error {
 	return func(s tls.ConnectionState) error {
 		switch {

@@ -1,4 +1,4 @@
-// Package budget bounds what clients make the server hold and work on: each
+// Package budget bounds the memory and work that clients cause in the server: each
 // limit for one of them is multiplied by their number, the sum is not.
 package budget
 
@@ -54,7 +54,7 @@ func (b *Budget) take(n int64) bool {
 }
 
 // Wait is Take, but waits for others to give back until ctx ends or patience
-// is over. Whoever waits must not hold what others wait for, or be content with
+// is over. Whoever waits must not hold a resource that others wait for, or be content with
 // a failure.
 func (b *Budget) Wait(ctx context.Context, n int64, patience time.Duration) bool {
 	if b.Take(n) {

@@ -18,7 +18,7 @@ import (
 // errOver is the end of a connection.
 var errOver = errors.New("the connection is closed")
 
-// mailbox keeps what has come until it is received.
+// mailbox keeps messages until they are received.
 type mailbox struct {
 	mu    sync.Mutex
 	list  [][]byte
@@ -74,7 +74,7 @@ type rabbit struct {
 }
 
 // RabbitMQ connects to a broker, such as "amqp://guest:guest@127.0.0.1:5672/", to publish to
-// a queue of a server and take what comes into another one.
+// a queue of a server and take messages from another one.
 func RabbitMQ(url, to, from string) (Conn, error) {
 	conn, err := amqp091.Dial(url)
 	if err != nil {
@@ -146,7 +146,7 @@ type mqtt3 struct {
 }
 
 // MQTT connects to a broker with MQTT 3.1.1, to publish to a topic of a server and take
-// what is published to another one.
+// messages from another one.
 func MQTT(o MQTTOptions) (Conn, error) {
 	c := &mqtt3{mailbox: newMailbox(), o: o}
 	c.client = paho.NewClient(paho.NewClientOptions().AddBroker("tcp://" + o.Address).SetClientID(o.ClientID).
@@ -172,7 +172,7 @@ func (c *mqtt3) Send(ctx context.Context, session, handle uint64, m Object) erro
 }
 
 func (c *mqtt3) SendText(_ context.Context, text []byte) error {
-	c.client.Publish(c.o.To, c.o.QoS, false, text) // the reply tells that it has arrived
+	c.client.Publish(c.o.To, c.o.QoS, false, text) // the reply shows that it has arrived
 	return nil
 }
 

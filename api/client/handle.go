@@ -44,8 +44,8 @@ func (h *Handle) Message(ctx context.Context, body, jsep Object) (*Message, erro
 	return h.Request(ctx, message(body, jsep))
 }
 
-// Ask is Message, but waits for the plugin's answer. What the core or the plugin
-// refuses is an error.
+// Ask is Message, but waits for the plugin's answer. A refusal of the core or the plugin
+// is an error.
 func (h *Handle) Ask(ctx context.Context, body, jsep Object) (*Message, error) {
 	m, err := granted(h.client.ask(ctx, h.client.Session(), h.id, message(body, jsep), &Pending{last: true}))
 	if err != nil {
@@ -73,7 +73,7 @@ func (h *Handle) Ignore() {
 	h.deaf, h.events = true, nil
 }
 
-// signal tells who waits that there are events. The client's lock is held.
+// signal wakes whoever waits for events. The client's lock is held.
 func (h *Handle) signal() {
 	select {
 	case h.more <- struct{}{}:

@@ -172,7 +172,7 @@ func DefaultMQTTEvents() MQTTBroker {
 	return b
 }
 
-// Connection is what the settings say about the connection. t is how it is secured if
+// Connection has the settings of the connection. t is how it is secured if
 // the URL says that it is.
 func (b *MQTTBroker) Connection(t broker.TLS) mqtt.Config {
 	c := mqtt.Config{
@@ -183,7 +183,7 @@ func (b *MQTTBroker) Connection(t broker.TLS) mqtt.Config {
 	return c
 }
 
-// Check looks whether it can be used. t.On tells that the setting called key is on.
+// Check looks whether it can be used. t.On means that the setting called key is on.
 func (b *MQTTBroker) Check(file, key string, t broker.TLS) []Problem {
 	address, secure, err := mqtt.ParseURL(b.URL)
 	switch {
@@ -226,7 +226,7 @@ type MQTTAdmin struct {
 	PublishQoS   int    `cfg:"publish_qos" range:"0..2"` // of no effect: that of the section general counts
 }
 
-// MQTTStatus is the section status: what is published about the server itself.
+// MQTTStatus is the section status: the message about the server itself.
 type MQTTStatus struct {
 	Enabled    bool   `cfg:"enabled"`
 	Connect    string `cfg:"connect_message"`

@@ -24,7 +24,7 @@ const (
 	On
 )
 
-// Or is the choice, or what the server would take.
+// Or is the choice, or else the default of the server.
 func (c Choice) Or(on bool) bool { return c == On || c == Undecided && on }
 
 // String is the choice as files have it.
@@ -40,7 +40,7 @@ func (c Choice) String() string {
 
 // Decode sets the fields of the struct that dst points to from the settings of
 // g; fields without a setting, with an empty one, or with a wrong one stay as
-// they are. It returns what is wrong, and warns of settings without a field.
+// they are. It returns the problems, and warns of settings without a field.
 //
 // Those of embedded structs count as well. Tags of a field:
 //
@@ -132,7 +132,7 @@ func (d *decoder) leaveOut(dst reflect.Value, tag reflect.StructTag, other strin
 	dst.SetZero()
 }
 
-// fieldNames are the settings of a struct, and what stands open without some.
+// fieldNames are the settings of a struct, and what is unprotected without some.
 func fieldNames(t reflect.Type) (names []string, guards map[string]string) {
 	guards = make(map[string]string)
 	for _, f := range reflect.VisibleFields(t) {

@@ -21,11 +21,11 @@ Reads the configuration in /etc/janus, or in the folder that -F names, and runs 
 SIGTERM or SIGINT. Without any file, HTTP listens on port 8088 and WebSockets on 8188.
 SIGTERM waits for sessions to end (--drain-timeout), a second signal ends the wait, and
 SIGHUP reads the files again.`},
-	{"check", "[options]", "read the configuration, say what is wrong with it", `
+	{"check", "[options]", "check the configuration and list its problems", `
 Says what the server would understand of its files, what it ignores, what is not protected
 and what is wrong, and starts nothing. The exit code is 1 if the server would not start.
 Takes the options of the server.`},
-	{"doctor", "[options]", "try what the server needs of machine and network", `
+	{"doctor", "[options]", "check the machine and the network for the server", `
 Tries limits, ports, certificates and the STUN server, shows the candidates that browsers
 are told, and names the remedy for each problem. The exit code is 1 if there is one.
 Takes the options of the server.`},
@@ -97,7 +97,7 @@ func usage(w io.Writer) {
 	}
 }
 
-// about is what the help says of an option.
+// about is the help text of an option.
 func (o *option) about() string {
 	if isPendingOption(o) || isPendingKey(o.key) {
 		return o.help + " (not supported yet)"

@@ -155,7 +155,7 @@ func (p *parser) group(it *Item, depth int) error {
 	return p.advance()
 }
 
-// elements reads what is between [ ] or ( ).
+// elements reads the values between [ ] or ( ).
 func (p *parser) elements(it *Item, kind Kind, closing string, depth int) error {
 	line := p.tok.line
 	opening := p.tok.text

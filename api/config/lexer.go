@@ -165,7 +165,7 @@ func (l *lexer) string() (string, error) {
 	return "", l.fail(first, "unterminated string")
 }
 
-// escape takes an escape sequence and stays on its last byte. What is none
+// escape takes an escape sequence and stays on its last byte. Anything else
 // stands for itself.
 func (l *lexer) escape(b *strings.Builder) {
 	rest := l.src[l.pos+1:]

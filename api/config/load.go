@@ -37,7 +37,7 @@ func Default() *Config {
 	return c
 }
 
-// bare is what an empty file stands for: all listeners are off.
+// bare is the meaning of an empty file: all listeners are off.
 func bare() *Config {
 	return &Config{
 		Folder:     DefaultFolder,
@@ -61,7 +61,7 @@ func Load(o *Options) (*Config, []Problem) {
 // LoadDir reads the server's files.
 //
 // The main file is explicitFile, else janus.jcfg in dir, else janus.cfg in
-// dir. The folder of the other files is dir, else what the main file says,
+// dir. The folder of the other files is dir, else the one in the main file,
 // else DefaultFolder; each is tried as .jcfg, then as .cfg. A transport
 // without a file has no listeners. Where there is no file at all, and none was
 // asked for, the result is Default.
@@ -222,7 +222,7 @@ type sectioned interface {
 	finish(file string) []Problem
 }
 
-// decode sets what dst finds in f. prefix is that of its names in pending.
+// decode sets dst's fields from f. prefix is that of its names in pending.
 func (l *loader) decode(f *File, prefix string, dst sectioned) {
 	if f == nil {
 		return

@@ -16,7 +16,7 @@ type option struct {
 	arg   string // name of its argument in the help, "" = takes none
 	help  string
 	key   string // "section.key" that it overrides
-	value string // what the key is set to, "" = the argument
+	value string // for the key, "" = the argument
 }
 
 // optionTable lists all options in the order of the help.
@@ -96,7 +96,7 @@ type optionValue struct {
 
 const defaultDrain = 10 * time.Second
 
-// commandLine is what problems have in place of a file.
+// commandLine is the file name in problems of the command line.
 const commandLine = "command line"
 
 // set takes note of an option.
@@ -127,8 +127,8 @@ func (o *Options) set(opt *option, arg string) error {
 	return nil
 }
 
-// Apply overrides settings with what the command line says, and returns what
-// is wrong with it, and with settings taken together.
+// Apply overrides settings with those of the command line, and returns
+// its problems, and those of settings taken together.
 func (o *Options) Apply(s *Server) []Problem {
 	groups := make(map[string]*Group)
 	var problems []Problem

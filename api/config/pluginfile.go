@@ -6,8 +6,8 @@ import (
 )
 
 // PluginFile is the file of a plugin: a category general, and entries, which are
-// things of users such as rooms. Nothing in it is worth not to start for: what is
-// wrong is left out and told, and all problems are warnings.
+// things of users such as rooms. No fault in it keeps the server from starting: bad
+// entries are left out and logged, and all problems are warnings.
 type PluginFile struct{ *File }
 
 const generalName = "general"
@@ -15,7 +15,7 @@ const generalName = "general"
 // IsGeneral reports whether a category is the one that is no entry.
 func IsGeneral(g *Group) bool { return strings.EqualFold(g.Name, generalName) }
 
-// General decodes the category general into dst (see Decode), and looks at what is
+// General decodes the category general into dst (see Decode), and checks everything
 // outside all categories.
 func (f PluginFile) General(dst any) (problems []Problem) {
 	if f.File == nil {
@@ -44,7 +44,7 @@ func (f PluginFile) General(dst any) (problems []Problem) {
 	return problems
 }
 
-// Entries has each entry read, in order, and returns what is wrong with them. what
+// Entries has each entry read, in order, and returns their problems. what
 // is an entry for users, such as "room"; read says why one is left out, "" if it
 // is not.
 func (f PluginFile) Entries(what string, read func(r *Reader) (leftOut string)) (problems []Problem) {
@@ -65,7 +65,7 @@ func (f PluginFile) Entries(what string, read func(r *Reader) (leftOut string)) 
 		p := Problem{File: it.File, Line: it.Line, Section: g.Name, Warning: true,
 			Text: what + " left out", Effect: leftOut}
 		if f.Category(generalName) == nil && nearest(g.Name, []string{generalName}) != "" {
-			p.Text, p.Open = p.Text+", did you mean general?", "what is set in it does not protect anything"
+			p.Text, p.Open = p.Text+", did you mean general?", "settings in it protect nothing"
 		}
 		problems = append(problems, p)
 	}

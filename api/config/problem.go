@@ -15,14 +15,14 @@ type Problem struct {
 	Section  string // "" = outside of a category
 	Key      string
 	Value    string // as written, "" if it does not matter
-	Accepted string // what would have been right, in words
-	Text     string // what is wrong, in place of "wrong value"
+	Accepted string // right values, in words
+	Text     string // the fault, in place of "wrong value"
 	Warning  bool
-	Effect   string // of a warning, what was done in place of "ignored"
+	Effect   string // of a warning, the action in place of "ignored"
 	Open     string // of a warning that must not be overlooked: what is not protected
 }
 
-// Error says in one line where the problem is and what to do about it.
+// Error says in one line where the problem is, and its remedy.
 func (p Problem) Error() string {
 	var b strings.Builder
 	b.WriteString(p.File)

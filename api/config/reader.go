@@ -7,8 +7,8 @@ import (
 )
 
 // Reader reads the settings of one category, each by its name and type, and keeps
-// what is wrong with them: a setting that makes no sense is as if it were not
-// there, but told. So is, without a word, one with an empty text.
+// their problems: a setting that makes no sense counts as absent,
+// with a warning; one with an empty text counts as absent without.
 //
 // All problems are warnings: they concern one thing among many in the file.
 type Reader struct {
@@ -32,7 +32,7 @@ func (r *Reader) Group() *Group { return r.group }
 // Category is its name.
 func (r *Reader) Category() string { return r.section }
 
-// Problems are those that were found so far, in the order in which they were found.
+// Problems are the problems found so far, in the order of finding.
 func (r *Reader) Problems() []Problem { return *r.problems }
 
 // report adds a problem with a setting, once.
@@ -43,8 +43,8 @@ func (r *Reader) report(it *Item, p Problem) {
 	}
 }
 
-// Reject reports a setting whose value makes no sense to the caller. accepted is
-// what does, in words; effect is what is done about it, "" = it is ignored.
+// Reject reports a setting whose value makes no sense to the caller. accepted are
+// right values, in words; effect is the consequence, "" = it is ignored.
 func (r *Reader) Reject(name, accepted, effect string) {
 	if it := r.group.Get(name); it != nil {
 		p := Problem{Accepted: accepted, Effect: effect}
@@ -71,8 +71,8 @@ func (r *Reader) scalar(name string) (string, bool) {
 // Text is the text of a setting; false if there is none.
 func (r *Reader) Text(name string) (string, bool) { return r.scalar(name) }
 
-// Flag is a setting that is on or off; false if there is none. What is neither
-// counts as off, as Janus has it.
+// Flag is a setting that is on or off; false if there is none. Other values
+// count as off, as in Janus.
 func (r *Reader) Flag(name string) (on, ok bool) {
 	text, ok := r.scalar(name)
 	if !ok {
@@ -137,7 +137,7 @@ func (r *Reader) Groups(name string) (list []*Reader, ok bool) {
 	}
 	for i, e := range items {
 		if e.Kind != Nested {
-			r.Reject(name, "a list of groups: ( { ... }, { ... } )", "what is no group is left out")
+			r.Reject(name, "a list of groups: ( { ... }, { ... } )", "entries that are not groups are left out")
 			continue
 		}
 		section := joinKey(r.section, it.Name) + "[" + strconv.Itoa(i) + "]"

@@ -19,7 +19,7 @@ func TestNearest(t *testing.T) {
 // is there as well.
 func TestGuards(t *testing.T) {
 	for text, want := range map[string]string{
-		`general: { adminsecret = "x" }`:                       "janus.jcfg:1: general.adminsecret: unknown setting, did you mean admin_secret?, ignored: who reaches the Admin API may do everything",
+		`general: { adminsecret = "x" }`:                       "janus.jcfg:1: general.adminsecret: unknown setting, did you mean admin_secret?, ignored: whoever reaches the Admin API can do everything",
 		`general: { admin_secrets = "x", admin_secret = "x" }`: "janus.jcfg:1: general.admin_secrets: unknown setting, did you mean admin_secret?, ignored",
 		`general: { sever_name = "x" }`:                        "janus.jcfg:1: general.sever_name: unknown setting, did you mean server_name?, ignored",
 	} {
@@ -83,10 +83,10 @@ func FuzzReader(f *testing.F) {
 // What does not count, because it is there again, is told in every kind of file.
 func TestRepeated(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
-		{"a.jcfg", "general: { admin_key = \"k\" }\nGENERAL: { events = true }", "a.jcfg:1: general: is there again in line 2, and only that counts, ignored: what is set in this one protects nothing"},
+		{"a.jcfg", "general: { admin_key = \"k\" }\nGENERAL: { events = true }", "a.jcfg:1: general: is there again in line 2, and only that counts, ignored: settings in this one protect nothing"},
 		{"a.jcfg", "r: { pin = \"p\"\n\nPIN = \"\" }", "a.jcfg:1: r.pin: is there again in line 3, and only that counts, ignored"},
 		{"a.jcfg", "r: { l = ( { }, { x = 1\n x = 2 } ) }", "a.jcfg:1: r.l[1].x: is there again in line 2, and only that counts, ignored"},
-		{"a.cfg", "[a]\nx = 1\n[a]\ny = 2", "a.cfg:1: a: is there again in line 3, and only that counts, ignored: what is set in this one protects nothing"},
+		{"a.cfg", "[a]\nx = 1\n[a]\ny = 2", "a.cfg:1: a: is there again in line 3, and only that counts, ignored: settings in this one protect nothing"},
 		{"a.jcfg", "abc: { x = 1 }\nABC: { x = 1 }", ""},
 	} {
 		f, err := Parse(tt.name, []byte(tt.text), nil)

@@ -41,7 +41,7 @@ type General struct {
 	CheckOpenFilesLimit int    `cfg:"check_openfiles_limit" range:"0.."` // 0 = do not check
 
 	APISecret       string `cfg:"api_secret" guard:"everybody may use the Janus API"` // "" = none
-	AdminSecret     string `cfg:"admin_secret" guard:"who reaches the Admin API may do everything"`
+	AdminSecret     string `cfg:"admin_secret" guard:"whoever reaches the Admin API can do everything"`
 	TokenAuth       bool   `cfg:"token_auth" guard:"no token is needed"`
 	TokenAuthSecret string `cfg:"token_auth_secret" guard:"tokens are not checked by their signature"`
 
@@ -173,7 +173,7 @@ func pendingIn(prefix, section string) map[string]bool {
 	return names
 }
 
-// Peers is what the engine sets peer connections up with.
+// Peers has the settings of peer connections for the engine.
 func (s *Server) Peers() sfu.PeerOptions {
 	return sfu.PeerOptions{
 		Lite:               s.NAT.ICELite,
@@ -236,7 +236,7 @@ func (s *Server) sections() []section {
 	}
 }
 
-// finish settles what settings mean together.
+// finish settles the meaning of settings taken together.
 func (s *Server) finish(string) []Problem {
 	if s.NAT.ConsentFreshness {
 		s.NAT.KeepaliveConncheck = true
@@ -244,7 +244,7 @@ func (s *Server) finish(string) []Problem {
 	return nil
 }
 
-// check finds what is wrong with settings taken together.
+// check finds the problems of settings taken together.
 func (s *Server) check() []Problem {
 	if (s.Certificates.Cert == "") != (s.Certificates.Key == "") {
 		return []Problem{{Section: "certificates",

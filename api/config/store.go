@@ -20,8 +20,8 @@ type Store struct {
 	mu   sync.Mutex // held while the file changes
 }
 
-// OpenStore makes a Store of a file, and removes what a change that was cut off
-// has left beside it.
+// OpenStore makes a Store of a file, and removes the leftovers of an interrupted change
+// beside it.
 //
 // key says which entry a category is, by the same rules by which the file is
 // read; "" stands for a category that is none, which is never touched. Entries
@@ -48,7 +48,7 @@ func (s *Store) Put(key string, entry func(name string) (*Group, error), names .
 	return s.change(key, true, func(d *document) error { return d.put(key, names, entry) })
 }
 
-// Set gives one setting of an entry the value that it has in what entry makes, or
+// Set gives one setting of an entry the value that entry makes, or
 // takes it out if it has none there. It is an error if there is no such entry; that
 // of entry is passed on.
 func (s *Store) Set(key, setting string, entry func() (*Group, error)) error {

@@ -173,7 +173,7 @@ func (g *Group) repeated(section string, root bool) (problems []Problem) {
 			p := Problem{File: it.File, Line: it.Line, Section: section, Key: it.Name, Warning: true,
 				Text: fmt.Sprintf("is there again in line %d, and only that counts", l.Line)}
 			if it.Kind == Nested && len(it.Group.Items) > 0 {
-				p.Open = "what is set in this one protects nothing"
+				p.Open = "settings in this one protect nothing"
 			}
 			problems = append(problems, p)
 		} else if it.Kind == Nested {

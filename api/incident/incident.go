@@ -1,4 +1,4 @@
-// Package incident remembers what went wrong lately, in words and with a remedy, for
+// Package incident remembers recent problems, in words and with a remedy, for
 // those who run the server.
 package incident
 
@@ -68,7 +68,7 @@ func (l *List) Add(i Incident) {
 	l.all = append(l.all, i)
 }
 
-// Since returns what happened after the one with a Seq, the latest first, and at most
+// Since returns the incidents after the one with a Seq, the latest first, and at most
 // n of them. last is the Seq to ask with next time.
 func (l *List) Since(seq uint64, n int) (list []Incident, last uint64) {
 	if l == nil {

@@ -7,30 +7,30 @@ import (
 )
 
 const (
-	udp      = "Open the server's UDP ports for media in the firewall. Behind NAT, tell the server its public address (nat_1_1_mapping, or -1). bifrons doctor tells more."
-	vanished = "The client went without a word: it lost its network, or the device fell asleep. If many go at the same time, look at this server's network."
+	udp      = "Open the server's UDP ports for media in the firewall. Behind NAT, tell the server its public address (nat_1_1_mapping, or -1). bifrons doctor says more."
+	vanished = "The client vanished: it lost its network, or the device fell asleep. If many go at the same time, look at this server's network."
 	fault    = "This is a fault of the server. Please report it, with the lines of the log around it."
 	disk     = "Look whether the disk is full, slow or gone. Recordings go on by themselves when it answers."
 	receiver = "Start the receiver of events, or look why it is slow. Calls are not affected."
 	turn     = "Look at the TURN server and at turn_server, turn_port, turn_type, turn_user and turn_pwd, which are the server's own credentials."
 )
 
-// causes are the ends of connections that are worth a look, and what to do.
+// causes are the ends of connections that are worth a look, and their remedies.
 var causes = map[sfu.Cause]struct{ text, remedy string }{
-	sfu.CauseNoPair:         {"A client found no way for its media", udp},
-	sfu.CauseCheckingLimit:  {"A client found no way for its media in time", udp},
-	sfu.CauseSilence:        {"A connection was lost: nothing came any more", vanished},
+	sfu.CauseNoPair:         {"A client found no path for its media", udp},
+	sfu.CauseCheckingLimit:  {"A client found no path for its media in time", udp},
+	sfu.CauseSilence:        {"A connection was lost: nothing arrived any more", vanished},
 	sfu.CauseConsent:        {"A connection was lost: the client no longer agreed to packets", vanished},
 	sfu.CauseNoLocal:        {"A connection was lost: its relay or TCP connection ended", turn},
-	sfu.CauseFingerprint:    {"A client's certificate is not the one in its description", "Something between the client and this server changes descriptions. If it is nothing of yours, somebody listens in."},
+	sfu.CauseFingerprint:    {"A client's certificate is not the one in its description", "Something between the client and this server changes descriptions. If it is not yours, somebody may be listening in."},
 	sfu.CauseHandshakeLimit: {"A handshake (DTLS) did not finish in time", "Large datagrams get lost on the way: lower dtls_mtu, and look for a VPN or tunnel."},
 	sfu.CauseHandshake:      {"A handshake (DTLS) failed", "Very old clients need an RSA certificate (rsa_private_key). The log has more at debug level 6."},
-	sfu.CauseNoRenewal:      {"A client began its transport anew and did not finish", "Nothing, if the page connects again. Otherwise look for errors in the client's log."},
+	sfu.CauseNoRenewal:      {"A client restarted its transport and did not finish", "Nothing, if the page connects again. Otherwise look for errors in the client's log."},
 	sfu.CauseUnreachable:    {"A far end outside of WebRTC refuses media", "Look whether its port is open, and whether the address that it signalled is right."},
 	sfu.CauseInternal:       {"A connection ended by a fault of the server", fault},
 }
 
-// remedies are what to do about lines of the log, by how these begin.
+// remedies are the remedies for lines of the log, by the beginnings of those.
 var remedies = []struct{ line, remedy string }{
 	{"panic", fault},
 	{"cannot listen", "Look who has the port (ss -lnp), and whether the user of the server may read the certificate's files."},
@@ -54,11 +54,11 @@ var remedies = []struct{ line, remedy string }{
 	{"a call has ended by itself", "Look whether the far end is up, and whether RTP gets through to it."},
 	{"the media of a call have ended", "Look whether the far end is up, and whether RTP gets through to it."},
 	{"no port for plain RTP", "Widen rtp_port_range, or look for calls that nobody ends."},
-	{"no peer connection", "The client has to offer again. If it happens to all, look at candidates and certificates: bifrons doctor tells more."},
+	{"no peer connection", "The client has to offer again. If it happens to all, look at candidates and certificates: bifrons doctor says more."},
 	{"the certificate", "Look at the files of the certificate and who may read them, then send SIGHUP."},
 }
 
-// remedyOf is what to do about a line of the log, "" if that is not known.
+// remedyOf is the remedy for a line of the log, "" if none is known.
 func remedyOf(message string) string {
 	for _, r := range remedies {
 		if strings.HasPrefix(message, r.line) {

@@ -9,7 +9,7 @@ import (
 	"bifrons/sfu"
 )
 
-// Errors of StartCapture and StopCapture; others tell why there is no file.
+// Errors of StartCapture and StopCapture; others say why there is no file.
 var (
 	ErrCapturing    = errors.New("janus: a capture is under way")
 	ErrNotCapturing = errors.New("janus: no capture is under way")
@@ -97,7 +97,7 @@ func resolve(path string) (string, error) {
 		if real, err := filepath.EvalSymlinks(at); err == nil {
 			return filepath.Join(real, rest), nil
 		}
-		if _, err := os.Lstat(at); err == nil { // writing would make what it points to
+		if _, err := os.Lstat(at); err == nil { // writing would make the file it points to
 			return "", errDangling
 		}
 		if at == filepath.Dir(at) {

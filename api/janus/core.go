@@ -74,8 +74,8 @@ func New(cfg Config) *Core {
 // closeLimit is how long Close waits for the handles, and for each plugin.
 const closeLimit = 3 * time.Second
 
-// Close destroys all sessions, waits for what their handles are doing, and
-// closes the plugins. What takes too long is named in the log and left alone.
+// Close destroys all sessions, waits for the work of their handles, and
+// closes the plugins. Work that takes too long is named in the log and left alone.
 // Transports have to be closed before, the engine after.
 func (c *Core) Close() {
 	c.mu.Lock()

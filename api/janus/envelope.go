@@ -18,7 +18,7 @@ type Envelope struct {
 	Transaction string
 
 	// SessionID and HandleID are 0 if they are absent or no integers.
-	// HasHandle tells that there was some handle_id.
+	// HasHandle means that there was some handle_id.
 	SessionID, HandleID uint64
 	HasHandle           bool
 

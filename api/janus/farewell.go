@@ -44,7 +44,7 @@ func (c *Core) Farewell(ctx context.Context, reason string) {
 	all.Wait()
 }
 
-// farewell closes the peer connection. What it returns waits for that, and
+// farewell closes the peer connection. The function it returns waits for that, and
 // detaches the handle.
 func (h *Handle) farewell(reason string) (end func(context.Context)) {
 	conn := h.endpoint.Connection()

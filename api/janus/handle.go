@@ -22,7 +22,7 @@ const (
 
 // Handle is one client's attachment to a plugin. It is the plugin's Host.
 //
-// Messages are taken one after another by the inbox; what they ask for, and
+// Messages are taken one after another by the inbox; the work they ask for, and
 // whatever the media engine reports, runs one after another on the executor.
 // So a request that takes long holds up neither acks nor other handles.
 type Handle struct {
@@ -60,10 +60,10 @@ func (h *Handle) Package() string { return h.pkg }
 // Created is when the client attached.
 func (h *Handle) Created() time.Time { return h.created }
 
-// Query writes what the plugin tells about the handle into an open object.
+// Query writes the plugin's answer about the handle into an open object.
 func (h *Handle) Query(w *json.Writer) { h.ph.Query(w) }
 
-// Seat is where the client is, as the plugin tells.
+// Seat is where the client is, as the plugin says.
 func (h *Handle) Seat() plugin.Seat { return plugin.SeatOf(h.ph) }
 
 // The methods of plugin.Host.

@@ -21,7 +21,7 @@ var jsepFields = []schema.Field{
 	{Name: "svc", Type: schema.Array},
 }
 
-// takeJSEP takes in a client's description and makes what the plugin gets to
+// takeJSEP takes in a client's description and makes the one that the plugin gets to
 // see of it.
 func (h *Handle) takeJSEP(v json.Args) (*plugin.JSEP, *Error) {
 	if !v.IsObject() {
@@ -118,7 +118,7 @@ func signallingError(err error) *Error {
 	return &Error{ErrUnknown, err.Error()}
 }
 
-// parseSVC reads the svc array of a jsep; what makes no sense is left out.
+// parseSVC reads the svc array of a jsep; senseless values are left out.
 func parseSVC(jsep json.Args, d *sdp.Description) []plugin.SVC {
 	var list []plugin.SVC
 	for _, e := range jsep.Items("svc") {

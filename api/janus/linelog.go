@@ -14,7 +14,7 @@ import (
 const lineColumns = "time,status,estimate,probing_target,bitrate_out,rtx_out,probing_out,bitrate_in,rtx_in,probing_in," +
 	"acked,lost,loss_ratio,avg_delay,avg_delay_weighted,avg_delay_fb\n"
 
-// lineLog writes what is known of the lines of a handle's peer connections, a row for each
+// lineLog writes the state of the lines of a handle's peer connections, a row for each
 // feedback.
 type lineLog struct {
 	file *sfu.Capture
@@ -24,7 +24,7 @@ type lineLog struct {
 	row  []byte
 }
 
-// StartLineLog writes what is known of the lines to the handle's peer connections, this one
+// StartLineLog writes the state of the lines to the handle's peer connections, this one
 // and those to come, as comma-separated values to a file until StopLineLog or the end of the
 // handle. The file's folder is made if need be.
 func (h *Handle) StartLineLog(path string) error {

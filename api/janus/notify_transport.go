@@ -20,7 +20,7 @@ var dtlsStates = [...]string{
 // DTLSState is the name of a state that clients of the original know.
 func DTLSState(s sfu.DTLSState) string { return dtlsStates[s] }
 
-// notifyTransport tells event handlers what happens below the media.
+// notifyTransport informs event handlers of events below the media.
 func (h *Handle) notifyTransport(e sfu.Event) {
 	switch e.Kind {
 	case sfu.EventICEState:

@@ -19,7 +19,7 @@ const (
 // outbox puts the events of one session in order before they go to its
 // connection. Each handle makes its events on a goroutine of its own. Where an
 // event of one handle has to come before one of another, the first handle has a
-// place here, and what other handles send later waits behind it.
+// place here, and later events of other handles wait behind it.
 type outbox struct {
 	mu      sync.Mutex
 	list    []held // empty, or a place comes first
@@ -74,7 +74,7 @@ func (p *place) Release() {
 	p.box.drain(func(other *place) bool { return other == p })
 }
 
-// drain removes the places that are given up, and delivers what no longer waits
+// drain removes the places that are given up, and delivers events that no longer wait
 // for any. mu is held.
 func (b *outbox) drain(given func(p *place) bool) {
 	b.list = slices.DeleteFunc(b.list, func(e held) bool {

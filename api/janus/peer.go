@@ -8,8 +8,8 @@ import (
 	"bifrons/sfu"
 )
 
-// Description is what the signalling knows of a handle at one moment, and
-// SectionDescription what of a section.
+// Description is the state of the signalling of a handle at one moment, and
+// SectionDescription that of a section.
 type (
 	Description        = signalling.State
 	SectionDescription = signalling.Section
@@ -21,7 +21,7 @@ func (h *Handle) Describe() Description { return h.endpoint.State() }
 // newEndpoint makes the handle's end of the signalling.
 func (h *Handle) newEndpoint() *signalling.Endpoint {
 	session := strconv.FormatUint(h.session.id, 10)
-	user := h.opaqueID // what a TURN REST API gets to know a handle by
+	user := h.opaqueID // the name of a handle for a TURN REST API
 	if user == "" {
 		user = session
 	}
@@ -47,7 +47,7 @@ func (p peerEvents) Up() {
 	plugin.Started(h.ph)
 }
 
-// Closed tells the plugin first, then the client.
+// Closed informs the plugin first, then the client.
 func (p peerEvents) Closed(c *signalling.Connection, reason string) {
 	h := p.h
 	h.pair = ""
@@ -89,7 +89,7 @@ func (p peerEvents) Candidate(mid string, section int, text string) {
 	p.h.sendCandidate(mid, section, text)
 }
 
-// peerObserver tells event handlers what the signalling does.
+// peerObserver informs event handlers of the signalling.
 type peerObserver struct{ h *Handle }
 
 // Created also lets a capture and a line log of the handle continue with the new connection.

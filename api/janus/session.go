@@ -231,7 +231,7 @@ func (s *Session) destroy(why Over, name string) bool {
 	return true
 }
 
-// Gone tells that a connection is closed and will not come back: its sessions
+// Gone reports that a connection is closed and will not come back: its sessions
 // are destroyed, or kept for a while to be claimed.
 func (c *Core) Gone(conn Conn) {
 	now := c.elapsed(c.cfg.Now())

@@ -13,7 +13,7 @@ import (
 // statusPeriod is the time between events about the server as a whole.
 const statusPeriod = 15 * time.Second
 
-// NotifyStarted tells event handlers that the server is up.
+// NotifyStarted informs event handlers that the server is up.
 func (c *Core) NotifyStarted() {
 	c.notify(Notification{Type: NotifyCore, Subtype: SubCoreStatus}, func(w *json.Writer) {
 		w.Str("status", "started")
@@ -21,7 +21,7 @@ func (c *Core) NotifyStarted() {
 	})
 }
 
-// NotifyShutdown tells event handlers that the server ends, because of a signal.
+// NotifyShutdown informs event handlers that the server ends, because of a signal.
 func (c *Core) NotifyShutdown(signal int) {
 	c.notify(Notification{Type: NotifyCore, Subtype: SubCoreShutdown}, func(w *json.Writer) {
 		w.Str("status", "shutdown")
@@ -64,7 +64,7 @@ func (c *Core) guarded(f func()) {
 	f()
 }
 
-// notifyUpdate tells event handlers how much there is to do.
+// notifyUpdate informs event handlers of the load.
 func (c *Core) notifyUpdate() {
 	c.notify(Notification{Type: NotifyCore, Subtype: SubCoreStatus}, func(w *json.Writer) {
 		sessions, handles, connections := c.Count()
@@ -78,7 +78,7 @@ func (c *Core) notifyUpdate() {
 	})
 }
 
-// notifyStatistics tells event handlers the figures of all connections.
+// notifyStatistics informs event handlers of the figures of all connections.
 func (c *Core) notifyStatistics() {
 	c.every(c.cfg.StatsPeriod, func() {
 		if !c.Notifies(NotifyMedia) {
@@ -94,7 +94,7 @@ func (c *Core) notifyStatistics() {
 	})
 }
 
-// notifyStatistics tells event handlers a connection's figures: in an event for
+// notifyStatistics informs event handlers of a connection's figures: in an event for
 // each medium and encoding, or all in one.
 func (h *Handle) notifyStatistics(c *signalling.Connection) {
 	cfg := &h.core.cfg
@@ -167,7 +167,7 @@ func writeTraffic(w *json.Writer, packetsIn, packetsOut, bytesIn, bytesOut uint6
 }
 
 // writeStatistics writes the figures of one received encoding, and with the
-// first those of what is sent.
+// first those of the sent media.
 func writeStatistics(w *json.Writer, s *sfu.SectionSnapshot, i int) {
 	in, out := s.Received[i], sfu.Sent{Link: 100, Media: 100}
 	if in.SSRC == 0 {
@@ -203,7 +203,7 @@ func writeStatistics(w *json.Writer, s *sfu.SectionSnapshot, i int) {
 	w.Uint("retransmissions-received", in.Retransmissions)
 }
 
-// Milliseconds rounds up what is shorter than one, so that it does not look
+// Milliseconds rounds times below one up, so that they do not look
 // like nothing.
 func Milliseconds(d time.Duration) int64 {
 	if d > 0 && d < time.Millisecond {

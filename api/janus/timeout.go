@@ -8,7 +8,7 @@ const (
 
 	// watchdogLate is how late the watchdog has to be for the process to count
 	// as stopped or starved, and pauseGrace how long no session ends after that:
-	// what clients sent meanwhile waits in sockets, or is sent again by TCP.
+	// messages of clients wait in sockets meanwhile, or are sent again by TCP.
 	watchdogLate = watchdogPeriod / 4
 	pauseGrace   = 10 * time.Second
 )

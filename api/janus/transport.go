@@ -13,7 +13,7 @@ type Conn interface {
 	// Transport is the package name of the transport, "janus.transport.http".
 	Transport() string
 
-	// ID is an opaque decimal text that tells connections apart in events for
+	// ID is an opaque decimal text that identifies connections in events for
 	// event handlers.
 	ID() string
 
@@ -22,20 +22,20 @@ type Conn interface {
 	// queues it; others send it. Events that cannot be sent are lost.
 	Deliver(session uint64, event Event)
 
-	// SessionBound tells that from now on the session's events come to this
+	// SessionBound reports that from now on the session's events come to this
 	// connection: it was created or claimed through it. A claim by the
-	// connection that has the session already is told, too. A long-poll queue
+	// connection that has the session already is reported, too. A long-poll queue
 	// restarts empty. Called before the reply to the create or claim.
 	SessionBound(session uint64)
 
-	// SessionOver tells that no more events of the session will come. It
+	// SessionOver reports that no more events of the session will come. It
 	// follows the last Deliver.
 	SessionOver(session uint64, why Over)
 }
 
 // Event is one event on its way to a client, or an answer: a compact JSON
 // object, in parts of which the largest may belong to many events. Nobody may
-// change them (json.Relayout makes other layouts of what Append makes).
+// change them (json.Relayout makes other layouts of the result of Append).
 type Event struct {
 	Head []byte // all of it, if there is no Data
 	Data []byte // a plugin's, shared by all who get it
@@ -91,7 +91,7 @@ type Request struct {
 	// whose Conn is more than one connection; "" = Conn.ID.
 	ID string
 
-	// Trusted tells that the server itself asks, which needs no credentials.
+	// Trusted means that the server itself asks, which needs no credentials.
 	Trusted bool
 
 	// Body is the message, lent to Handle until it returns.

@@ -43,7 +43,7 @@ func (tr *trickler) call(sdp string) {
 	tr.eventOf("event")
 }
 
-// complete tells whether the client has said that no more candidates will come.
+// complete reports whether the client has said that no more candidates will come.
 func (tr *trickler) complete() bool {
 	return tr.core.Session(tr.ids["session_id"].(uint64)).Handle(tr.ids["handle_id"].(uint64)).Describe().Complete
 }

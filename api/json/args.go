@@ -3,7 +3,7 @@ package json
 import "strings"
 
 // Args are the arguments of one request, or of one item of a list in it: an object,
-// whose fields are read as what they have to be. What has another type counts as
+// whose fields are read with their types. A value of another type counts as
 // absent, like null.
 type Args struct{ *Value }
 
@@ -43,7 +43,7 @@ func (a Args) Is(name string) bool { return True(a.Get(name)) }
 // IsObject reports whether these are the arguments of an object.
 func (a Args) IsObject() bool { return IsObject(a.Value) }
 
-// FlagOr is a boolean, or what holds without one.
+// FlagOr is a boolean, or a default.
 func (a Args) FlagOr(name string, without bool) bool {
 	if on, ok := a.Flag(name); ok {
 		return on

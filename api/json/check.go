@@ -87,7 +87,7 @@ func (c *checker) space() {
 	}
 }
 
-// near quotes what stands at the current place, for error texts.
+// near quotes the text at the current place, for error texts.
 func (c *checker) near() string {
 	rest := c.s[c.i:]
 	n := 0

@@ -30,7 +30,7 @@ var docs = sync.Pool{New: func() any { return new(Doc) }}
 // maxPooled is the weight in bytes of a Doc that is worth keeping.
 const maxPooled = 64 << 10
 
-// valueWeight is what one value takes in bytes, the smaller arrays that fastjson
+// valueWeight is the memory of one value in bytes, the smaller arrays that fastjson
 // grew out of included.
 const valueWeight = 400
 

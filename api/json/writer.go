@@ -28,7 +28,7 @@ func Object(fields func(w *Writer)) []byte {
 	return w.Bytes()
 }
 
-// Bytes is what was written; it is the Writer's until the next Reset.
+// Bytes is the written text; it is the Writer's until the next Reset.
 func (w *Writer) Bytes() []byte { return w.buf }
 
 // Len is the number of bytes written.
@@ -40,7 +40,7 @@ func (w *Writer) Truncate(n int) { w.buf = w.buf[:n] }
 // Reset starts a new value in the same memory.
 func (w *Writer) Reset() { w.buf = w.buf[:0] }
 
-// Clone returns a copy of what was written.
+// Clone returns a copy of the written text.
 func (w *Writer) Clone() []byte { return append([]byte(nil), w.buf...) }
 
 func (w *Writer) key(k string) {
@@ -168,7 +168,7 @@ func (w *Writer) Value(k string, v *Value) {
 	w.buf = appendValue(w.buf, v)
 }
 
-// appendValue does what Value.MarshalTo should: that one quotes some strings
+// appendValue does the work of Value.MarshalTo, which quotes some strings
 // as Go does.
 func appendValue(dst []byte, v *Value) []byte {
 	switch v.Type() {

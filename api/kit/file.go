@@ -11,7 +11,7 @@ import (
 
 // ErrGone is returned for the settings of an entry when the thing was
 // destroyed meanwhile: it is not saved, and that is no failure.
-var ErrGone = errors.New("kit: what was to be saved is gone")
+var ErrGone = errors.New("kit: the entry to save is gone")
 
 // File is the configuration file of a plugin, <Package>.jcfg or .cfg: the category
 // general and, if Load is not nil, entries, which are things of users such as rooms.

@@ -60,7 +60,7 @@ type Value interface {
 	String() string
 
 	// Set parses a text. If that makes no sense, or not all of it does, it
-	// returns what would, and what is done about it, as Values.Reject has it.
+	// returns the valid part, and the consequence, as Values.Reject has them.
 	Set(text string) (accepted, effect string)
 }
 

@@ -132,7 +132,7 @@ func (l *Log) Colors() bool { return l.colors.Load() }
 // SetColors changes it.
 func (l *Log) SetColors(on bool) { l.colors.Store(on) }
 
-// Logger returns what to log with.
+// Logger returns the logger to use.
 func (l *Log) Logger() *slog.Logger {
 	attrs := slog.NewTextHandler(&l.buf, &slog.HandlerOptions{
 		Level:       Slog(Debug),
@@ -141,7 +141,7 @@ func (l *Log) Logger() *slog.Logger {
 	return slog.New(&handler{log: l, attrs: attrs})
 }
 
-// onlyAttrs leaves out what the handler writes itself. An attribute cannot have
+// onlyAttrs leaves out the fields that the handler writes itself. An attribute cannot have
 // the name "msg".
 func onlyAttrs(groups []string, a slog.Attr) slog.Attr {
 	_, level := a.Value.Any().(slog.Level)

@@ -1,4 +1,4 @@
-// Package metrics tells Prometheus how the server is doing. Labels have few
+// Package metrics reports the state of the server to Prometheus. Labels have few
 // values, however many clients there are.
 package metrics
 
@@ -21,13 +21,13 @@ import (
 	"bifrons/sfu/media"
 )
 
-// Config says what is looked at.
+// Config says what to measure.
 type Config struct {
 	Core            *janus.Core
 	Engine          *sfu.Engine
 	Gate            *transport.Gate
 	Bodies          *budget.Budget     // of requests that are being received
-	Queues          *transport.Account // of what waits for clients
+	Queues          *transport.Account // of data that waits for clients
 	Outlets         []*event.Outlet
 	Version, Commit string // of the build
 }
@@ -44,7 +44,7 @@ func Handler(cfg Config) http.Handler {
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{MaxRequestsInFlight: 2})
 }
 
-// reading is what the server counts at one moment.
+// reading has the figures of the server at one moment.
 type reading struct {
 	sessions, handles int
 	totals            sfu.Totals
@@ -104,56 +104,56 @@ func counter(name, help string, labels ...string) metric {
 	return metric{prometheus.NewDesc("bifrons_"+name, help, labels, nil), prometheus.CounterValue}
 }
 
-// metrics are all of them. What is sent by us is "out", what is sent to us "in".
+// metrics are all metrics. Data from us is "out", data to us "in".
 var (
 	buildInfo = gauge("build_info", "The build, with the value 1.", "version", "commit", "go")
 	sessions  = gauge("sessions", "Sessions of clients.")
 	handles   = gauge("handles", "Handles of clients.")
-	peers     = gauge("peers", "Peer connections, by how far they have come.", "state")
+	peers     = gauge("peers", "Peer connections by state.", "state")
 
 	packets = counter("packets_total", "RTP packets from and to peer connections.", "direction")
 	bytes   = counter("bytes_total", "Bytes of these packets.", "direction")
-	nacks   = counter("nacks_total", "Sequence numbers asked for again.", "direction")
-	resent  = counter("retransmissions_total", "Packets sent again, and packets that came by retransmission.", "direction")
-	probed  = counter("probe_packets_total", "Packets that were sent only to see what the lines to peers carry.")
+	nacks   = counter("nacks_total", "Sequence numbers requested again.", "direction")
+	resent  = counter("retransmissions_total", "Packets retransmitted, and packets received as retransmissions.", "direction")
+	probed  = counter("probe_packets_total", "Packets sent only to measure the capacity of the lines to peers.")
 	probing = counter("probe_bytes_total", "Bytes of these packets.")
-	pauses  = counter("video_pauses_total", "Videos that ended for a while, as the line to a peer does not carry them.")
+	pauses  = counter("video_pauses_total", "Videos paused because the line to a peer could not carry them.")
 	changes = counter("layer_switches_total", "Changes of the layer of a video that a peer gets.")
 	plis    = counter("keyframe_requests_total", "Requests for key frames (PLI, FIR).", "direction")
 	dtls    = counter("dtls_datagrams_total", "Datagrams of DTLS associations, data channels included.", "direction")
 	rtt     = prometheus.NewDesc("bifrons_rtt_seconds", "Round-trip times by receiver reports.", nil, nil)
-	loss    = prometheus.NewDesc("bifrons_loss_ratio", "Fraction lost of what was sent, by receiver reports.", nil, nil)
+	loss    = prometheus.NewDesc("bifrons_loss_ratio", "Fraction of sent packets that were lost, by receiver reports.", nil, nil)
 
-	mixParties   = gauge("mix_parties", "Who speaks in conferences whose audio is mixed, or listens to them.")
+	mixParties   = gauge("mix_parties", "Participants of conferences whose audio is mixed, speakers and listeners.")
 	mixEncoders  = gauge("mix_encoders", "Audio encoders in use.")
 	mixDecoders  = gauge("mix_decoders", "Audio decoders in use.")
 	mixFrames    = counter("mix_frames_total", "Frames of 20 ms that were mixed.")
-	mixLate      = counter("mix_frames_late_total", "Those that were mixed a frame late or more.")
-	mixSkipped   = counter("mix_frames_skipped_total", "Frames that were left out, as it was too late for them.")
+	mixLate      = counter("mix_frames_late_total", "Frames mixed at least one frame late.")
+	mixSkipped   = counter("mix_frames_skipped_total", "Frames left out because it was too late for them.")
 	mixSeconds   = counter("mix_seconds_total", "Time that mixing took, decoding and encoding included.")
 	mixEncoded   = counter("mix_encoded_total", "Packets that were encoded.")
-	mixRepeated  = counter("mix_repeated_total", "Packets of silence that were those before once more.")
+	mixRepeated  = counter("mix_repeated_total", "Packets of silence that repeated the packet before.")
 	mixDecoded   = counter("mix_decoded_total", "Frames that were decoded.")
-	mixConcealed = counter("mix_concealed_total", "Frames among those that were made up, as packets were missing.")
-	mixRecovered = counter("mix_recovered_total", "Frames among those that came from the redundancy of later packets.")
+	mixConcealed = counter("mix_concealed_total", "Decoded frames that were concealed because packets were missing.")
+	mixRecovered = counter("mix_recovered_total", "Decoded frames that came from the redundancy of later packets.")
 
-	recordings      = gauge("recordings", "Files that are being recorded to.")
+	recordings      = gauge("recordings", "Files being recorded.")
 	recordedPackets = counter("recorded_packets_total", "Packets, and messages of data channels, that were recorded.")
 	recordedBytes   = counter("recorded_bytes_total", "Bytes of files of recordings.")
-	recordedLost    = counter("recorded_lost_total", "Packets and messages that were to be recorded and are not.", "reason")
+	recordedLost    = counter("recorded_lost_total", "Packets and messages missing from recordings.", "reason")
 
-	panics = counter("panics_total", "Panics outside of the engine, each of which ended what it was in.")
+	panics = counter("panics_total", "Panics outside the engine; each ended the object it happened in.")
 
-	drops = counter("drops_total", "Datagrams and packets that went no further.", "reason")
+	drops = counter("drops_total", "Datagrams and packets dropped.", "reason")
 
 	shardPeers   = gauge("shard_peers", "Peer connections of each shard.", "shard")
 	shardPasses  = counter("shard_passes_total", "Passes of the loop.", "shard")
-	shardBusy    = counter("shard_busy_seconds_total", "Time that these took.", "shard")
+	shardBusy    = counter("shard_busy_seconds_total", "Time that passes took.", "shard")
 	shardPackets = counter("shard_packets_total", "Datagrams that the loop has taken.", "shard")
 
 	datagrams   = counter("socket_datagrams_total", "UDP datagrams.", "shard", "direction")
 	socketBytes = counter("socket_bytes_total", "Bytes of them.", "shard", "direction")
-	syscalls    = counter("socket_syscalls_total", "System calls; datagrams by these are the batch size.", "shard", "direction")
+	syscalls    = counter("socket_syscalls_total", "System calls; datagrams divided by these give the batch size.", "shard", "direction")
 	kernelDrops = counter("socket_kernel_drops_total", "Datagrams that found the receive buffer full.", "shard")
 	truncated   = counter("socket_truncated_total", "Datagrams larger than a slot.", "shard")
 	runs        = counter("socket_gso_batches_total", "Runs of datagrams sent as one (UDP GSO).", "shard")
@@ -163,22 +163,22 @@ var (
 	sendDrops   = counter("socket_send_drops_total", "Datagrams given up as the send buffer stayed full.", "shard")
 
 	connections = gauge("connections", "Connections of the transports.")
-	refused     = counter("connections_refused_total", "Connections that were refused, ended for others, or had to wait.", "reason")
-	requests    = gauge("request_bytes", "Memory of requests that are received, or that are parsed and wait or are worked on.", "state")
-	busy        = counter("requests_refused_total", "Requests for which there was no memory.", "state")
+	refused     = counter("connections_refused_total", "Connections that were refused, closed to make room for others, or had to wait.", "reason")
+	requests    = gauge("request_bytes", "Memory of requests being received, waiting, or being handled.", "state")
+	busy        = counter("requests_refused_total", "Requests refused for lack of memory.", "state")
 
-	queued = gauge("client_queue_bytes", "Memory of what waits for clients to read it.")
-	shed   = counter("client_queue_sheds_total", "Times that clients with most to read have lost it, as all took too much.")
+	queued = gauge("client_queue_bytes", "Memory of data waiting for clients to read it.")
+	shed   = counter("client_queue_sheds_total", "Times that clients with the longest queues lost them because all together took too much.")
 
 	scriptCalls    = counter("script_calls_total", "Calls of functions of scripts.", "plugin")
-	scriptFailed   = counter("script_errors_total", "Calls of these that have failed.", "plugin")
-	scriptStopped  = counter("script_stops_total", "Calls among these that were stopped, as they took too long or too much memory.", "plugin")
-	scriptRestarts = counter("script_restarts_total", "Scripts that were loaded anew, as they held too much memory.", "plugin")
+	scriptFailed   = counter("script_errors_total", "Calls of functions of scripts that failed.", "plugin")
+	scriptStopped  = counter("script_stops_total", "Calls of functions of scripts that were stopped because they took too long or too much memory.", "plugin")
+	scriptRestarts = counter("script_restarts_total", "Scripts reloaded because they held too much memory.", "plugin")
 
 	eventQueue   = gauge("event_queue_events", "Events that wait for a handler.", "handler")
 	eventBytes   = gauge("event_queue_bytes", "Memory that they take.", "handler")
 	eventsIn     = counter("events_total", "Events for a handler.", "handler")
-	eventsDrop   = counter("events_dropped_total", "Events for which there was no room in the queue.", "handler")
+	eventsDrop   = counter("events_dropped_total", "Events dropped because the queue was full.", "handler")
 	eventsFailed = counter("events_lost_total", "Events that could not be delivered.", "handler")
 )
 

@@ -9,7 +9,7 @@ const Version = "0.1.0"
 // told to leave them out (-buildvcs=false) and finds no repository in a container.
 var commit, built string
 
-// Build tells the commit that the binary was built of and the commit's time, as far as
+// Build returns the commit that the binary was built from and the commit's time, as far as
 // they are known: "not-a-git-repo", as Janus has it, and "unknown" otherwise.
 func Build() (revision, when string) {
 	revision, when = "not-a-git-repo", "unknown"

@@ -1,4 +1,4 @@
-// Package module describes what a server is made of, for its clients.
+// Package module describes the parts of a server, for its clients.
 package module
 
 // Info describes a plugin, transport or event handler in server_info.
@@ -17,5 +17,5 @@ const (
 	APIVersionString = "1.4.1"
 )
 
-// Author is what clients expect in the author fields.
+// Author is the text that clients expect in the author fields.
 const Author = "Meetecho s.r.l."

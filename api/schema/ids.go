@@ -87,7 +87,7 @@ func (x IDs) Choose(body json.Args, field string, taken func(id string) bool) (i
 }
 
 // Compare orders ids: integers by value, since their texts have no leading
-// zeros, others somehow.
+// zeros, others in an arbitrary order.
 func (x IDs) Compare(a, b string) int {
 	if len(a) != len(b) {
 		return len(a) - len(b)

@@ -10,7 +10,7 @@ import (
 // Level is one place in a request: its top, or the items of an array of it.
 type Level struct {
 	In     string  // name of the array, "" = the top
-	Fields []Field // what means something there
+	Fields []Field // allowed there
 }
 
 // Levels are those of one form of a request. Unused are fields of other forms,

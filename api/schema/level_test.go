@@ -58,7 +58,7 @@ func TestCheckFile(t *testing.T) {
 	want := []string{
 		"x.jcfg:2: m.Port: means nothing here, ignored",
 		"x.jcfg:2: m.naem: unknown setting, did you mean name?, ignored: nobody knows it",
-		"x.jcfg:3: m.media: wrong value, accepted: a list of groups: ( { ... }, { ... } ), what is no group is left out",
+		"x.jcfg:3: m.media: wrong value, accepted: a list of groups: ( { ... }, { ... } ), entries that are not groups are left out",
 		"x.jcfg:3: m.media[0].SRTPsuite: means nothing here, ignored",
 		"x.jcfg:3: m.media[1].prt: unknown setting, did you mean port?, ignored",
 		"x.jcfg:3: m.media[1].stranger: unknown setting, ignored",

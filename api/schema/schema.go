@@ -1,4 +1,4 @@
-// Package schema says what requests have to look like: the fields that they have,
+// Package schema describes requests: the fields that they have,
 // of which type and how long, and the ids in them.
 package schema
 

@@ -109,7 +109,7 @@ func (c *Connection) addCandidate(text string) {
 	}
 }
 
-// usable tells candidates of transports that we know, or a relay for which it
+// usable recognises candidates of transports that we know, or a relay for which it
 // does not matter.
 func (c *Connection) usable(r *sfu.Candidate) bool {
 	switch r.Transport {

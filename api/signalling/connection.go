@@ -45,7 +45,7 @@ type Connection struct {
 	version  uint64          // of the last o= line
 	sources  []sdp.LocalSection
 	encrypts bool    // media is encrypted end to end
-	options  Options // what came with remote
+	options  Options // of remote
 
 	// Trickling of our candidates, guarded by the endpoint's sending lock.
 	described bool
@@ -104,7 +104,7 @@ func (c *Connection) PeerData(label, protocol string, binary bool, payload []byt
 	}
 }
 
-// PeerEvent implements sfu.Handler: it puts an event behind what the Executor is doing.
+// PeerEvent implements sfu.Handler: it queues an event on the Executor.
 func (c *Connection) PeerEvent(ev sfu.Event) {
 	e := c.e
 	if e.ended.Load() {
@@ -226,7 +226,7 @@ func (c *Connection) source(i int) sdp.LocalSection {
 }
 
 // renew takes new sources for the sections that send again in the next
-// description. What was inactive is another stream now, perhaps of somebody
+// description. A section that was inactive is another stream now, perhaps of somebody
 // else; and Chromium shows no picture if the SSRC is the one that it had before.
 // e.mu is held.
 func (c *Connection) renew(next *sdp.Description) {

@@ -92,7 +92,7 @@ func (e *Endpoint) End(reason sfu.Reason, last func(c *Connection)) *Connection 
 // section.
 const ReasonUnused sfu.Reason = "All media rejected"
 
-// CloseUnused closes the connection behind what the Executor is doing if nothing was
+// CloseUnused closes the connection, after the queued work of the Executor, if nothing was
 // agreed on. Its transport would never come up, or is given up by the client
 // (RFC 9429, 5.11). SetLocal does it by itself; it is to be called when a remote
 // answer has been dealt with.

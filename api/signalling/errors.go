@@ -20,7 +20,7 @@ var (
 	ErrNoEngine = errors.New("signalling: no media engine")
 )
 
-// ConnectError tells that there is no peer connection for a description that needs
+// ConnectError reports that there is no peer connection for a description that needs
 // a new one: for ErrNoEngine, ErrClosed, or an error of the engine.
 type ConnectError struct{ Err error }
 
@@ -29,7 +29,7 @@ func (e *ConnectError) Error() string { return "signalling: no peer connection: 
 // Unwrap is the reason.
 func (e *ConnectError) Unwrap() error { return e.Err }
 
-// UnusableError tells that a remote description is well-formed, but of no use.
+// UnusableError reports that a remote description is well-formed, but of no use.
 type UnusableError struct {
 	Err   error // of package sdp
 	Later bool  // something had been agreed on before, which goes on

@@ -73,7 +73,7 @@ func (c *Connection) answer(d *sdp.Description) *sdp.Description {
 	return d
 }
 
-// makeOffer completes the application's offer. What is new in it carries nothing
+// makeOffer completes the application's offer. New sections in it carry nothing
 // before the client has answered. e.mu is held.
 func (c *Connection) makeOffer(d *sdp.Description, restart bool) *sdp.Description {
 	d = d.Complete(c.remote, c.last())

@@ -108,8 +108,8 @@ func (e *Endpoint) takeOffer(d *sdp.Description, o Options) (*Remote, error) {
 	return c.seen(d, &o), nil
 }
 
-// Repeated is what the application has seen of the client's latest description, if that was an answer with this text. It is nil
-// if it was not, or if there has been an offer since.
+// Repeated is the client's latest description as the application has seen it, if that was an answer
+// with this text. It is nil if it was not, or if there has been an offer since.
 func (e *Endpoint) Repeated(text string) *Remote {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -163,7 +163,7 @@ func (c *Connection) seen(d *sdp.Description, o *Options) *Remote {
 	return r
 }
 
-// apply gives the engine what was agreed on, and all candidates of the client
+// apply gives the engine the agreement, and all candidates of the client
 // that are known by now. If nothing was, the connection is of no use any more
 // (see CloseUnused). e.mu is held.
 func (c *Connection) apply(local, remote *sdp.Description, o *Options) {

@@ -7,7 +7,7 @@ import (
 	"bifrons/sfu/media"
 )
 
-// sections is what the engine must know of the sections that both sides agree
+// sections describes for the engine the sections that both sides agree
 // on. A section that is only offered so far is there, but carries nothing.
 // e.mu is held.
 func (c *Connection) sections(local, remote *sdp.Description, o *Options) []media.Section {
@@ -89,7 +89,7 @@ func setExtension(ids *media.ExtensionIDs, e sdp.Extension) {
 	}
 }
 
-// addEncodings says what the client sends in a section, lowest first.
+// addEncodings adds the encodings that the client sends in a section, lowest first.
 func addEncodings(s *media.Section, remote *sdp.Description, i int, o *Options) {
 	if sim, ok := remote.Simulcast(i, o.RIDOrder); ok {
 		s.Simulcast = true

@@ -16,7 +16,7 @@ type Config struct {
 	// Engine makes the peer connections. Without one, there are none.
 	Engine *sfu.Engine
 
-	// FullTrickle tells candidates by Handler.Candidate, not in descriptions.
+	// FullTrickle sends candidates by Handler.Candidate, not in descriptions.
 	FullTrickle bool
 
 	// RelayWait is how long the search for a relay may take besides gathering.
@@ -36,7 +36,7 @@ type Client struct {
 	Label     string // for logs
 	RelayUser string // for sfu.Config.TURNServers
 
-	// Executor runs what the engine reports.
+	// Executor runs the handling of events of the engine.
 	Executor Executor
 
 	// Handler is told of it there.
@@ -57,10 +57,10 @@ type Executor interface {
 // for Candidate where it says so, the calls come from the Executor, without a lock
 // of the Endpoint, all of whose methods may be called.
 type Handler interface {
-	// Up tells that media may flow.
+	// Up reports that media may flow.
 	Up()
 
-	// Closed tells that a connection is gone. The endpoint has none any more,
+	// Closed reports that a connection is gone. The endpoint has none any more,
 	// and can get a new one.
 	Closed(c *Connection, reason string)
 
@@ -80,13 +80,13 @@ type Handler interface {
 	Candidate(mid string, section int, text string)
 }
 
-// Observer is told what goes on, for whoever watches. It is called under locks
+// Observer gets the events, for whoever watches. It is called under locks
 // of the Endpoint: it must neither block nor call the Endpoint.
 type Observer interface {
-	// Created tells of a new peer connection before anybody else can see it.
+	// Created reports a new peer connection before anybody else can see it.
 	Created(p *sfu.Peer)
 
-	// Described tells of a local candidate that goes into a description for the
+	// Described reports a local candidate that goes into a description for the
 	// first time, and Taken of a remote one that the engine gets.
 	Described(candidate string)
 	Taken(candidate string)

@@ -14,7 +14,7 @@ type State struct {
 	EarlyCandidates int  // that came before there was a description for them
 	Trickle         bool // the client trickles
 
-	Peer *sfu.Peer // nil without peer connection; so what follows is not set
+	Peer *sfu.Peer // nil without peer connection; so the fields below are not set
 
 	Created    time.Time // when the peer connection was made
 	Started    time.Time // when the client's transport was first known, or zero

@@ -7,12 +7,12 @@ import (
 )
 
 // Pacer runs a function as often as it is asked to, but not more often than Burst times
-// and then once in a Period: what is asked for in between is one run in the end. The
+// and then once in a Period: requests in between become one run in the end. The
 // lock that is given with the function guards it.
 type Pacer struct {
 	Burst  int
 	Period time.Duration
-	Log    *slog.Logger // is told of panics; nil = slog.Default()
+	Log    *slog.Logger // for panics; nil = slog.Default()
 
 	timer *time.Timer // of the run that is due; nil if none is
 	next  time.Time   // when there may be one

@@ -30,7 +30,7 @@ func NewSerial(limit int, tasks *Tasks, log *slog.Logger) *Serial {
 func (s *Serial) Do(f func()) bool { return s.queue.Put(f, s.limit) }
 
 // Must runs f after everything before it, however much that is: for events
-// whose number is bounded by what they are about.
+// whose number is bounded by their subjects.
 func (s *Serial) Must(f func()) { s.queue.Put(f, serial.NoLimit) }
 
 // call keeps a panic from costing more than the one function.
@@ -45,7 +45,7 @@ var panics atomic.Uint64
 func Panics() uint64 { return panics.Load() }
 
 // Contain keeps a panic of a goroutine or timer from ending the process: it is counted
-// and logged, and end, unless nil, ends what has failed. It has to be deferred. A nil
+// and logged, and end, unless nil, ends the failed object. It has to be deferred. A nil
 // log is slog.Default().
 func Contain(log *slog.Logger, what string, end func()) {
 	r := recover()
@@ -56,7 +56,7 @@ func Contain(log *slog.Logger, what string, end func()) {
 	if log == nil {
 		log = slog.Default()
 	}
-	log.Error("panic, what panicked ends", "in", what, "panic", r, "stack", string(debug.Stack()))
+	log.Error("panic, its object is closed", "in", what, "panic", r, "stack", string(debug.Stack()))
 	if end != nil {
 		end()
 	}
@@ -66,7 +66,7 @@ func Contain(log *slog.Logger, what string, end func()) {
 // started while somebody waits. A panic ends the goroutine that it is in. The zero
 // value is ready.
 type Tasks struct {
-	Log *slog.Logger // is told of panics; nil = slog.Default()
+	Log *slog.Logger // for panics; nil = slog.Default()
 
 	mu   sync.Mutex
 	n    int

@@ -158,7 +158,7 @@ func (a *Account) note(bytes int64) {
 	a.shed++
 	if now := time.Now(); a.warned.IsZero() || now.Sub(a.warned) >= warnPeriod {
 		a.warned = now
-		a.log.Warn("clients do not read: those with most to read lose it", "waiting for one of them", bytes, "limit for all", a.limit, "so far", a.shed)
+		a.log.Warn("clients do not read: the longest queues are dropped", "waiting for one of them", bytes, "limit for all", a.limit, "so far", a.shed)
 	}
 }
 

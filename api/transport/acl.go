@@ -67,7 +67,7 @@ func parseRule(entry string) (r rule, d Doubt) {
 		r.prefix = text
 	case err == nil:
 		r.net = netip.PrefixFrom(addr.WithZone("").Unmap(), addr.Unmap().BitLen())
-		d.Text, d.Effect = "is a whole address", "allows this one alone; what is to allow more ends in a dot or a colon, or is a network like 192.0.2.0/24"
+		d.Text, d.Effect = "is a whole address", "allows this one alone; an entry for more ends in a dot or a colon, or is a network like 192.0.2.0/24"
 	default:
 		r.prefix = text
 		if grows(text) {

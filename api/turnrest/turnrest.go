@@ -27,7 +27,7 @@ type Config struct {
 
 const (
 	defaultPort = 3478
-	userAgent   = "Janus/1.0" // what services that know Janus expect
+	userAgent   = "Janus/1.0" // expected by services that know Janus
 	maxReply    = 64 << 10
 )
 
@@ -114,7 +114,7 @@ func (c *Client) request(ctx context.Context, user string) (*http.Request, error
 func parse(body []byte) ([]sfu.TURNServer, error) {
 	doc, syntax := json.Parse(body)
 	if syntax != nil {
-		return nil, fmt.Errorf("answered with what is not JSON: %w", syntax)
+		return nil, fmt.Errorf("answered with a text that is not JSON: %w", syntax)
 	}
 	defer doc.Release()
 	root := json.Args{Value: doc.Root()}

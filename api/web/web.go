@@ -18,7 +18,7 @@ import (
 //go:embed static dashboard
 var files embed.FS
 
-// Settings is what the page must know to find the APIs.
+// Settings has the parameters of the page to find the APIs.
 type Settings struct {
 	BasePath string `json:"base"`          // of the Janus API over HTTP, "/janus"
 	WS       int    `json:"ws,omitempty"`  // port for ws://, 0 if there is none

@@ -27,7 +27,7 @@ type texts interface {
 	client.Texter
 }
 
-// bridge is the HTTP server. Replies are told by their transactions: requests under way must
+// bridge is the HTTP server. Replies are identified by their transactions: requests under way must
 // not share one.
 type bridge struct {
 	base    string // first part of all paths

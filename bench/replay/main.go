@@ -1,5 +1,5 @@
 // Command replay plays a capture of RTP through the engine, with virtual time, and
-// says what is in it and what receivers would get.
+// describes its content and the output for receivers.
 //
 //	go run ./bench/replay call.pcap             # with call.json beside it, as in testdata/replay
 //	go run ./bench/replay -codec 96=H264 call.pcapng
@@ -84,7 +84,7 @@ func run(args []string, out io.Writer) error {
 	return nil
 }
 
-// options say what is in a capture without a description.
+// options describe the content of a capture without a description.
 type options struct {
 	codecs, sdp, ridOrder, srtp, from string
 	svc                               bool

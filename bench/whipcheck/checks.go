@@ -6,7 +6,7 @@ import (
 	"github.com/pion/sdp/v3"
 )
 
-// endpoints checks what can be learned without a session.
+// endpoints checks the answers that need no session.
 func (x *suite) endpoints() {
 	for _, e := range []struct{ name, at, ref string }{{"WHIP", x.whip, "RFC 9725"}, {"WHEP", x.whep, "whep"}} {
 		pre := x.do("OPTIONS", e.at, "", noToken, "Origin: https://example.org", "Access-Control-Request-Method: POST",
@@ -29,7 +29,7 @@ func (x *suite) endpoints() {
 	}
 }
 
-// refused checks what has to be.
+// refused checks requests that have to be refused.
 func (x *suite) refused() {
 	for _, e := range []struct{ name, at string }{{"WHIP", x.whip}, {"WHEP", x.whep}} {
 		put := x.do("PUT", e.at, "x", asSDP)
@@ -41,7 +41,7 @@ func (x *suite) refused() {
 	}
 }
 
-// refusals checks what is no offer.
+// refusals checks bodies that are no offer.
 func (x *suite) refusals(name, at string) {
 	offer := x.madeUp(name == "WHIP")
 	for _, c := range []struct {
@@ -121,7 +121,7 @@ func (x *suite) publishing() {
 	x.publisher = x.open("WHIP", x.whip, true)
 }
 
-// watching watches what is published.
+// watching watches the published media.
 func (x *suite) watching() {
 	x.player = x.open("WHEP", x.whep, false)
 	if x.player.peer == nil {
@@ -130,7 +130,7 @@ func (x *suite) watching() {
 	x.must("whep", "WHEP: sound and pictures arrive", x.player.more(), x.player.video.Load())
 }
 
-// open makes a resource and looks at all that is told of it.
+// open makes a resource and checks everything in the response.
 func (x *suite) open(name, at string, publishes bool) (c client) {
 	p, err := newPeer(publishes)
 	if err != nil {

@@ -1,5 +1,5 @@
 // Command whipcheck checks a server of WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep)
-// against what clients are owed, whoever has made it.
+// against clients' expectations, whoever has made it.
 //
 //	go run ./bench/whipcheck -whip http://localhost:8088/whip/endpoint/x -whep http://localhost:8088/whep/endpoint/x
 //

@@ -170,7 +170,7 @@ func without(text string, prefixes ...string) string {
 	return b.String()
 }
 
-// fragment is what a description says on ICE, as a client sends it by PATCH.
+// fragment is the ICE part of a description, as a client sends it by PATCH.
 func fragment(text string) string {
 	var b strings.Builder
 	sections := 0

@@ -18,7 +18,7 @@ func (x *suite) each(f func(name string, c *client)) {
 	}
 }
 
-// extensions checks what players can have besides.
+// extensions checks the optional features of players.
 func (x *suite) extensions() {
 	if x.player.peer == nil {
 		return

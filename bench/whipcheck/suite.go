@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// verdict is what came of a check.
+// verdict is the outcome of a check.
 type verdict uint8
 
 const (
@@ -163,7 +163,7 @@ func (x *suite) do(method, at, text string, fields ...string) reply {
 	return reply{resp.StatusCode, resp.Header, string(body), resp.Request.URL, err}
 }
 
-// location is where the resource of a 201 is, whether it is told whole or not.
+// location is where the resource of a 201 is, from an absolute or a relative URL.
 func (r reply) location() string {
 	l := r.Get("Location")
 	if l == "" || r.url == nil {

@@ -217,7 +217,7 @@ func iniItem(log *logger, b *bytes.Buffer, it *config.Item) error {
 		log.warn("Dropping array %s (unsupported in INI files)", it.Name)
 		return nil
 	case config.Nested:
-		log.warn("Dropping indented category %s (unsupported in INI files), what is in it stays", it.Name)
+		log.warn("Dropping indented category %s (unsupported in INI files), its settings stay", it.Name)
 		var err error
 		for _, sub := range it.Group.Items {
 			err = errors.Join(err, iniItem(log, b, sub))

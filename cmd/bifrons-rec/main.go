@@ -40,7 +40,7 @@ func tools() []tool {
 	}
 }
 
-// run runs the tool that the name of the program or the first argument tells.
+// run runs the tool that the name of the program or the first argument names.
 func (p *program) run(argv []string) int {
 	if len(argv) == 0 {
 		return p.usage(p.stderr, 1)
@@ -85,7 +85,7 @@ func (p *program) usage(w io.Writer, code int) int {
 	return code
 }
 
-// banner tells the version.
+// banner returns the line with the version.
 func (p *program) banner(w io.Writer) {
 	commit, _ := module.Build()
 	fmt.Fprintf(w, "bifrons-rec %s, tools for recordings\nJanus version: %d (%s)\nJanus commit: %s\n\n",

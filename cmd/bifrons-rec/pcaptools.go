@@ -16,7 +16,7 @@ import (
 	"bifrons/rtp/mjr"
 )
 
-// What is not between these lengths is no packet of RTP, in bytes.
+// Lengths of RTP packets, in bytes.
 const (
 	minRTP = rtp.FixedHeaderLen
 	maxRTP = 1500
@@ -29,7 +29,7 @@ type output struct {
 	file *os.File
 }
 
-// create makes a file, which must not be one of those that are read.
+// create makes a file, which must not be an input.
 func create(path string, sources ...*os.File) (*output, error) {
 	if info, err := os.Stat(path); err == nil {
 		for _, s := range sources {
@@ -45,10 +45,10 @@ func create(path string, sources ...*os.File) (*output, error) {
 	return &output{bufio.NewWriterSize(f, 256<<10), f}, nil
 }
 
-// Close writes what is left and returns the first error of all.
+// Close writes the rest and returns the first error of all.
 func (o *output) Close() error { return errors.Join(o.Flush(), o.file.Close()) }
 
-// size is how long a file is in bytes, 0 if that cannot be told.
+// size is the length of a file in bytes, 0 if unknown.
 func size(f *os.File) int64 {
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
@@ -117,7 +117,7 @@ func (p *program) toPCAP(as string, args []string) int {
 // it with a warning.
 func copyToPCAP(log *logger, r *mjr.Reader, out io.Writer, total int64) (n int, err error) {
 	h, _ := r.Header()
-	began := time.Now().UnixMicro() // for files that do not tell
+	began := time.Now().UnixMicro() // for files that do not say
 	if h != nil && r.HasArrival() {
 		began = h.First
 	}
@@ -284,7 +284,7 @@ func (x *extractor) run(source string) error {
 		}
 	}
 	if x.err != io.EOF {
-		x.log.warn("%s: %v; what came before is saved", source, x.err)
+		x.log.warn("%s: %v; everything before is saved", source, x.err)
 	}
 	return nil
 }
@@ -332,7 +332,7 @@ func explain(name string, err error) string {
 	}
 	switch {
 	case errors.Is(err, mjr.ErrTruncated):
-		text += "; what came before is used"
+		text += "; everything before is used"
 	case errors.Is(err, mjr.ErrDamaged):
 		text += "; the rest is used"
 	case errors.Is(err, mjr.ErrFormat):

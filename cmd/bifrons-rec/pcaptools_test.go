@@ -92,7 +92,7 @@ func TestTakesStream(t *testing.T) {
 		{"warnings", b, []string{"-w"}, 0, "packet 4 at byte", []uint32{1, 4}},
 		{"captured in part", cut, []string{"-w"}, 0, "captured in part only", []uint32{1, 4}},
 		{"nothing in it", b[:24], nil, 0, "Saved 0 out of 0 packets", nil},
-		{"cut off", b[:len(b)-3], nil, 0, "the file is cut off; what came before is saved", []uint32{1}},
+		{"cut off", b[:len(b)-3], nil, 0, "the file is cut off; everything before is saved", []uint32{1}},
 		{"no capture", []byte("hello, world"), nil, 1, "no capture", nil},
 		{"wrong SSRC", b, []string{"-s", "x"}, 1, `"x" is no SSRC`, nil},
 		{"link type", append(append(bytes.Clone(b[:20]), 105, 0, 0, 0), b[24:]...), nil, 1, "unsupported link type 105", nil},

@@ -20,7 +20,7 @@ type ppOptions struct {
 	header, parse                bool
 	metadata                     string
 	ignoreFirst, payloadType     int
-	audioLevel, orientation      int // ids of header extensions, 0 = what the header says
+	audioLevel, orientation      int // ids of header extensions, 0 = those of the header
 	level                        int
 	timestamps, noColors         bool
 	format                       string
@@ -54,7 +54,7 @@ func (o *ppOptions) table() []option {
 		{'f', "format", "EXT", "JANUS_PPREC_FORMAT", "format of the target file, whatever its extension", text(&o.format)},
 		{'t', "faststart", "", "", "mp4 only: index at the head of the file", flag(&o.faststart)},
 		{'S', "audioskew", "MS", "JANUS_PPREC_AUDIOSKEW", "from how much on audio skew is compensated, 0 = never", number(&o.skew, 0, many)},
-		{'C', "silence-distance", "N", "JANUS_PPREC_SILENCE_DISTANCE", "distance of packets that tells of RTP silence suppression, 0 = off", number(&o.silence, 0, many)},
+		{'C', "silence-distance", "N", "JANUS_PPREC_SILENCE_DISTANCE", "distance of packets that counts as RTP silence suppression, 0 = off", number(&o.silence, 0, many)},
 		{'r', "restamp", "N", "JANUS_PPREC_RESTAMP", "correct timestamps of packets later than N/1000 of the average latency, 0 = off", number(&o.restamp, 0, many)},
 		{'c', "restamp-packets", "N", "JANUS_PPREC_RESTAMP_PACKETS", "packets of that average (default 10)", number(&o.restampPackets, 1, 1<<16)},
 		{'n', "restamp-min-th", "MS", "JANUS_PPREC_RESTAMP_MIN_TH", "latency from which on that is done (default 500)", number(&o.restampMin, 0, many)},
@@ -142,7 +142,7 @@ func (p *program) postProcess(as string, args []string) int {
 type work struct {
 	*ppOptions
 	log    *logger
-	out    io.Writer // for what was asked for
+	out    io.Writer // for the requested output
 	file   *os.File
 	size   int64 // bytes, 0 if not known
 	reader *mjr.Reader
@@ -174,7 +174,7 @@ func (w *work) open() (err error) {
 	return err
 }
 
-// run does what was asked for.
+// run carries out the options.
 func (w *work) run() error {
 	switch {
 	case w.json:

@@ -57,7 +57,7 @@ channels become subtitles.
 `
 }
 
-// room is what is being made.
+// room is the output being made.
 type room struct {
 	log    *logger
 	target string
@@ -74,7 +74,7 @@ type roomTrack struct {
 	key   string // files with the same may be one track
 	codec string
 	until int64         // microseconds, when the latest of its files ends
-	last  time.Duration // of what was written, -1 before
+	last  time.Duration // of the written samples, -1 before
 }
 
 // make makes the target.
@@ -149,7 +149,7 @@ func (r *room) place(f *roomFile) {
 	r.tracks = append(r.tracks, t)
 }
 
-// parts are what names of files have that differs between recordings of one medium: the
+// parts are the parts of file names that differ between recordings of one medium: the
 // time, and the number of a file that continues another.
 var parts = regexp.MustCompile(`^(.*?)(-\d{16})?(-(?:audio|video|data)(?:-\d+)?)?(?:-\d+)?$`)
 
@@ -205,7 +205,7 @@ func (r *room) merge() {
 	}
 }
 
-// close ends a file and says what was wrong with it.
+// close ends a file and reports its problems.
 func (r *room) close(f *roomFile) {
 	f.file.Close()
 	var e *mjr.Error
@@ -279,7 +279,7 @@ func openRoomFile(path string) (*roomFile, error) {
 	case h.Codec != "text" && codecOf(h.Codec) == frame.Unknown:
 		return nil, fmt.Errorf("%s has no place in Matroska", h.Codec)
 	case f.begins <= 0:
-		return nil, errors.New("it does not tell when it was made")
+		return nil, errors.New("it does not say when it was made")
 	}
 	f.ends = f.begins
 	for {

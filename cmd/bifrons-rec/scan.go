@@ -18,11 +18,11 @@ const (
 	uriOrientation = "urn:3gpp:video-orientation"
 )
 
-// maxChanges is how many changes of rotation and size a report tells, so that one of a
+// maxChanges is how many changes of rotation and size a report lists, so that one of a
 // broken file stays readable.
 const maxChanges = 10000
 
-// scan is what a recording consists of.
+// scan is the content of a recording.
 type scan struct {
 	packets     int
 	duration    float64 // seconds
@@ -163,7 +163,7 @@ func (w *work) extension(option int, uri string) uint8 {
 	return w.header.ExtensionID(uri)
 }
 
-// printScan logs what was found.
+// printScan logs the findings.
 func (w *work) printScan(s scan) {
 	st := s.stats
 	if w.header.Type == mjr.Data {
@@ -200,7 +200,7 @@ func (w *work) tellStats(st mjr.SortStats) {
 		}
 	}
 	if st.Restarts > 0 {
-		w.log.warn("%s: the sender's clock began anew %d times", w.source, st.Restarts)
+		w.log.warn("%s: the sender's clock restarted %d times", w.source, st.Restarts)
 	}
 }
 
@@ -257,7 +257,7 @@ func (w *work) report() error {
 	return err
 }
 
-// listStart is what stands before the i-th element of a list that begins with start.
+// listStart is the text before the i-th element of a list that begins with start.
 func listStart(i int, start string) string {
 	if i == 0 {
 		return start

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// target is what recordings of some codecs can be converted to.
+// target is a format that recordings of some codecs can be converted to.
 type target struct {
 	label      string
 	codecs     []string

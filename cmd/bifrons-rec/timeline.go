@@ -21,10 +21,10 @@ type timeline struct {
 	silent   bool // a packet was dropped as the mark of silence
 
 	arrives bool  // there are times of arrival
-	first   int64 // ms, the arrival of what has time 0
+	first   int64 // ms, the arrival of the packet with time 0
 	differs int64 // ms by which RTP and arrival differ at most
 
-	shift     int64   // what restamping added
+	shift     int64   // added by restamping
 	latencies []int64 // ms, of the latest packets
 	sum       int64   // of these
 	next      int     // the oldest of these
@@ -117,7 +117,7 @@ func (t *timeline) compensate(p *mjr.Packet) bool {
 	return !v.Drop
 }
 
-// tell says what was corrected.
+// tell reports the corrections.
 func (t *timeline) tell() {
 	if t.silences > 0 {
 		t.log.info("Dropped %d packets that mark the end of a silence", t.silences)

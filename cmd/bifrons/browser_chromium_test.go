@@ -255,7 +255,7 @@ func await[T any](b *tab, what, expression string, ok func(T) bool) T {
 	return v
 }
 
-// loadedAnew tells whether an expression has no value because the page has gone.
+// loadedAnew reports whether an expression has no value because the page has gone.
 func loadedAnew(err error) bool {
 	return slices.ContainsFunc([]string{"navigated or closed", "context was destroyed", "Promise was collected"},
 		func(text string) bool { return strings.Contains(err.Error(), text) })

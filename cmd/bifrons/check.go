@@ -58,7 +58,7 @@ func check(opt *config.Options, w io.Writer) int {
 	if wrong > 0 {
 		return 1
 	}
-	fmt.Fprintln(w, "\nThe server can start with this configuration. What else it needs of machine and network is told by: bifrons doctor")
+	fmt.Fprintln(w, "\nThe server can start with this configuration. To check the machine and the network too: bifrons doctor")
 	return 0
 }
 
@@ -80,8 +80,8 @@ func parts(err error) []error {
 // checked is the state of files whose settings are all looked at.
 const checked = "read"
 
-// modules says of the files that the server reads what is in them, by package, and
-// what is wrong with those that config does not look at.
+// modules describes the files that the server reads, by package, and
+// the problems of those that config does not check.
 func (s *server) modules() (list map[string]string, problems []config.Problem) {
 	list = map[string]string{"janus": checked}
 	for _, name := range config.Transports() {

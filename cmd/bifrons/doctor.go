@@ -21,7 +21,7 @@ import (
 	"bifrons/sfu"
 )
 
-// doctor is the sub-command that tries what a server needs of its machine and
+// doctor is the sub-command that checks the needs of a server on its machine and
 // network, and says why a browser could not reach it. It returns the exit code.
 func doctor(opt *config.Options, w io.Writer) int {
 	cfg, problems := config.Load(opt)
@@ -48,7 +48,7 @@ func doctor(opt *config.Options, w io.Writer) int {
 	return 0
 }
 
-// diagnosis writes what was found.
+// diagnosis writes the findings.
 type diagnosis struct {
 	w              io.Writer
 	cfg            *config.Config
@@ -83,7 +83,7 @@ func (d *diagnosis) short(x *shortage) bool {
 	return x != nil
 }
 
-// offload looks at a UDP socket: how large its buffer is, and what arrives of a
+// offload looks at a UDP socket: how large its buffer is, and how much arrives of a
 // run of datagrams that is sent in one system call.
 func (d *diagnosis) offload() {
 	conn, err := netio.Listen(netio.Config{Addr: netip.AddrFrom4([4]byte{127, 0, 0, 1})})
@@ -207,7 +207,7 @@ func (d *diagnosis) expiry(name string, pair *tls.Certificate) {
 }
 
 // media starts an engine, which opens the UDP ports and asks the STUN server, and
-// looks at what browsers would be told.
+// looks at the addresses that browsers would get.
 func (d *diagnosis) media() {
 	s := &server{cfg: d.cfg, log: slog.New(slog.DiscardHandler)}
 	m, err := s.mediaConfig()
@@ -260,7 +260,7 @@ func (d *diagnosis) relay(p *sfu.Peer, m *sfu.Config) {
 	}
 }
 
-// reachable judges the addresses that browsers are told.
+// reachable judges the addresses that browsers get.
 func (d *diagnosis) reachable(p *sfu.Peer, public []netip.Addr, stun string) {
 	var addrs []string
 	anywhere, local := false, false
@@ -288,7 +288,7 @@ func (d *diagnosis) reachable(p *sfu.Peer, public []netip.Addr, stun string) {
 	case stun != "":
 		d.good("the STUN server %s sees this machine", stun)
 	}
-	d.good("browsers are told %s", strings.Join(addrs, ", "))
+	d.good("browsers get %s", strings.Join(addrs, ", "))
 	switch {
 	case anywhere:
 	case local:

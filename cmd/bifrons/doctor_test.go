@@ -75,7 +75,7 @@ func TestDoubts(t *testing.T) {
 		"janus.transport.websockets.jcfg": `general: { ws_acl = "10.93.0.2" } admin: { admin_ws = true; admin_ws_ip = "127.0.0.1"; admin_ws_port = 0; admin_ws_acl = "all" }`,
 	}
 	wants := []string{
-		"janus.jcfg: general.admin_secret: is not set, who reaches admin_http, admin_ws may do everything",
+		"janus.jcfg: general.admin_secret: is not set, whoever reaches admin_http, admin_ws can do everything",
 		`general.acl: is a whole address "10.93.0.1", allows this one alone`,
 		`admin.admin_acl: is the beginning of more addresses than it looks like "10.93.1", allows 10.93.10 too`,
 		`admin.admin_ws_acl: is neither an address nor the beginning of one "all", allows nobody`,
@@ -108,7 +108,7 @@ func TestDoubts(t *testing.T) {
 		t.Errorf("too many warnings:\n%s", checked)
 	}
 	files["janus.jcfg"] = `general: { admin_secret = "janusoverlord" }`
-	if _, out := command(t, "check", files); !strings.Contains(out, "is the one of the sample file") {
+	if _, out := command(t, "check", files); !strings.Contains(out, "is that of the sample file") {
 		t.Errorf("the secret of the sample file:\n%s", out)
 	}
 	files["janus.jcfg"] = `general: { admin_secret = "mine" }`

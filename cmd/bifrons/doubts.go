@@ -27,17 +27,17 @@ func doubts(c *config.Config) (list []config.Problem) {
 		if file == "" {
 			file = filepath.Join(c.Folder, "janus.jcfg")
 		}
-		effect := "who reaches " + strings.Join(names, ", ") + " may do everything"
+		effect := "whoever reaches " + strings.Join(names, ", ") + " can do everything"
 		switch c.Server.General.AdminSecret {
 		case "":
 			warn(file, "general", "admin_secret", "", "is not set", effect)
 		case sampleSecret:
-			warn(file, "general", "admin_secret", "", "is the one of the sample file", effect)
+			warn(file, "general", "admin_secret", "", "is that of the sample file", effect)
 		}
 	}
 	if n := &c.Server.NAT; len(n.EnforceList) > 0 && !anyAddress(c) {
 		warn(c.MainFile, "nat", "ice_enforce_list", strings.Join(n.EnforceList, ","), "leaves no address of this machine",
-			"media reaches nobody until an interface or address comes that is in it")
+			"media reaches nobody until an interface or address in it appears")
 	}
 	h, w := &c.HTTP, &c.WebSockets
 	for _, acl := range []struct {
@@ -59,7 +59,7 @@ func doubts(c *config.Config) (list []config.Problem) {
 	return list
 }
 
-// anyAddress reports whether clients are told an address of this machine at all.
+// anyAddress reports whether clients get an address of this machine at all.
 func anyAddress(c *config.Config) bool {
 	list, err := netio.Interfaces()
 	if err != nil {

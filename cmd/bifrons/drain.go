@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	// farewellLimit is what the handles get to end.
+	// farewellLimit is how long the handles may take to end.
 	farewellLimit = 5 * time.Second
-	// farewellTimeout is what clients that poll get to fetch their last events.
+	// farewellTimeout is how long polling clients have to fetch their last events.
 	farewellTimeout = 2 * time.Second
 )
 
@@ -46,7 +46,7 @@ func (s *server) drain(limit time.Duration, signals <-chan os.Signal) {
 	}
 }
 
-// goodbye tells all clients that their calls are over, before their connections
+// goodbye informs all clients that their calls are over, before their connections
 // are closed.
 func (s *server) goodbye() {
 	ctx, cancel := context.WithTimeout(context.Background(), farewellLimit)

@@ -18,11 +18,11 @@ import (
 	"bifrons/api/module"
 )
 
-// lastEvents is how long event handlers have to deliver what is left at the
+// lastEvents is how long event handlers have to deliver the rest at the
 // end.
 const lastEvents = 3 * time.Second
 
-// eventHandler is an event handler with what its file says.
+// eventHandler is an event handler with the settings of its file.
 type eventHandler struct {
 	event.Handler
 	settings event.Settings
@@ -63,7 +63,7 @@ func soften(problems []config.Problem, effect string) {
 	}
 }
 
-// startEvents starts the event handlers, if there are to be any. Those that are
+// startEvents starts the event handlers, if there are any. Those that are
 // off are listed, but get no events.
 func (s *server) startEvents() {
 	c := &s.cfg.Server
@@ -92,7 +92,7 @@ func (s *server) notifier(transport string) func(conn string, event []byte) {
 	return func(conn string, event []byte) { s.core.NotifyTransport(transport, conn, event) }
 }
 
-// metrics is what monitoring reads.
+// metrics is the page for monitoring.
 func (s *server) metrics() http.Handler {
 	commit, _ := module.Build()
 	return metrics.Handler(metrics.Config{

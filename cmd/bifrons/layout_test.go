@@ -46,7 +46,7 @@ func list(t *testing.T) []pkg {
 	}
 }
 
-// within tells whether a path inside the module is a folder or below it.
+// within reports whether a path inside the module is a folder or below it.
 func within(path, folder string) bool { return path == folder || strings.HasPrefix(path, folder+"/") }
 
 func withinAny(path string, folders ...string) bool {

@@ -8,7 +8,7 @@ import (
 	"bifrons/ice/netio"
 )
 
-// leastFiles is what a busy server has open: a socket for each client.
+// leastFiles is the number of files of a busy server: a socket for each client.
 const leastFiles = 4096
 
 // shortage is a limit of the machine that is too low for a busy server.
@@ -52,7 +52,7 @@ func (s *server) newGate() *transport.Gate {
 	return transport.NewGate(cfg)
 }
 
-// warnOfLimits logs what is too low, with the remedy.
+// warnOfLimits logs limits that are too low, with the remedy.
 func (s *server) warnOfLimits() {
 	var list []*shortage
 	if n, ok := openFiles(); ok {

@@ -175,7 +175,7 @@ func (e *ear) decode(p *rtp.Packet) int {
 	return n
 }
 
-// hearsPCMU tells whether the latest packet was PCMU.
+// hearsPCMU reports whether the latest packet was PCMU.
 func (e *ear) hearsPCMU() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"bifrons/sfu"
 )
 
-// offererPackage is what clients attach to for an offer.
+// offererPackage is the name that clients attach to for an offer.
 const offererPackage = "janus.plugin.offerer"
 
 // offerer is a plugin for tests: it offers audio, video and data, and sends

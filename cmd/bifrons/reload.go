@@ -18,7 +18,7 @@ const (
 	reloadPause = time.Second
 )
 
-// reload reads the configuration again, takes over what can change in a running
+// reload reads the configuration again, applies the settings that can change in a running
 // server, and says what cannot. With files that are wrong, or that protect less
 // than before, nothing changes and it reports false. What it has said is in told,
 // and is not said twice.

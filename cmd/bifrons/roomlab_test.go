@@ -14,10 +14,10 @@ import (
 	"bifrons/sfu/webrtctest"
 )
 
-// roomPackage is what clients attach to for a room.
+// roomPackage is the name that clients attach to for a room.
 const roomPackage = "janus.plugin.videoroom"
 
-// soak tells whether a test may take as long as it likes: it then runs at full
+// soak reports whether a test may take as long as it likes: it then runs at full
 // size. Otherwise a small size has to do.
 func soak() bool { return os.Getenv("BIFRONS_SOAK") != "" }
 

@@ -56,7 +56,7 @@ type server struct {
 	out      *log.Log
 	gate     *transport.Gate
 	bodies   *budget.Budget     // of requests that are being received
-	queues   *transport.Account // of what waits for clients
+	queues   *transport.Account // of data that waits for clients
 	events   []*event.Outlet
 	json     *jsonlog.Logger
 	signal   int                    // that ends it, for event handlers

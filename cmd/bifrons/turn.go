@@ -30,7 +30,7 @@ func (s *server) setTURN(m *sfu.Config) error {
 	case any && n.ICELite:
 		s.log.Warn("ICE lite has no relayed candidates, the TURN server is not used")
 	case !any && n.AllowForceRelay:
-		s.log.Warn("allow_force_relay is set, but neither turn_server nor turn_rest_api: who asks for it will not connect")
+		s.log.Warn("allow_force_relay is set, but neither turn_server nor turn_rest_api: clients that ask for it will not connect")
 	}
 	return nil
 }

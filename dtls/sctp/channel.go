@@ -116,7 +116,7 @@ func (a *Association) receive(c *channel, n int) bool {
 // handle takes one message off a stream. The caller holds a.calling.
 func (a *Association) handle(c *channel, kind pion.PayloadProtocolIdentifier, b []byte) {
 	if kind == pion.PayloadTypeWebRTCDCEP {
-		// An ACK tells nothing: we did not wait for it.
+		// An ACK is no news: we did not wait for it.
 		if o, ok := parseOpen(b); ok {
 			a.establish(c, o)
 		}
@@ -133,7 +133,7 @@ func (a *Association) handle(c *channel, kind pion.PayloadProtocolIdentifier, b 
 		a.collect(c, b)
 		return
 	case pion.PayloadTypeWebRTCStringEmpty, pion.PayloadTypeWebRTCBinaryEmpty:
-		b = nil // what it carries does not count (RFC 8831, 6.6)
+		b = nil // its content does not count (RFC 8831, 6.6)
 	}
 	if b, ok := a.complete(c, b); ok {
 		a.deliver(c, binary, b)

@@ -97,7 +97,7 @@ func (c *conn) Close() error {
 	return c.Conn.SetReadDeadline(time.Unix(1, 0))
 }
 
-// drain closes c and reads on until the connection below ends, so that what the
+// drain closes c and reads on until the connection below ends, so that data that the
 // peer still sends does not hold up DTLS.
 func (c *conn) drain() {
 	_ = c.Close()

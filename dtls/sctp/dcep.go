@@ -35,8 +35,8 @@ type open struct {
 }
 
 // parseOpen reads a DATA_CHANNEL_OPEN; ok is false for any other message. A
-// message that is too short for what it announces opens a channel all the same:
-// fields that are not there are zero or empty.
+// message that is shorter than it announces opens a channel all the same:
+// missing fields are zero or empty.
 func parseOpen(b []byte) (o open, ok bool) {
 	if len(b) == 0 || b[0] != messageOpen {
 		return open{}, false

@@ -8,7 +8,7 @@ import (
 )
 
 // logger passes on the warnings and errors of pion/sctp, at debug level: they
-// tell about the peer, not about us. Its own debug messages are too many.
+// are about the peer, not about us. Its own debug messages are too many.
 type logger struct{ log *slog.Logger }
 
 func (l logger) NewLogger(string) logging.LeveledLogger { return l }

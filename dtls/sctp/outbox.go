@@ -23,7 +23,7 @@ const (
 	messageCost  = 96
 	fragmentCost = 320
 
-	// stallTime is how long a peer may acknowledge nothing of what was sent before
+	// stallTime is how long a peer may acknowledge nothing before
 	// the association is given up.
 	stallTime = 30 * time.Second
 
@@ -105,7 +105,7 @@ func (o *outbox) release(cost int) {
 	o.budget.give(cost)
 }
 
-// settle gives back the room of what has arrived; buffered is what SCTP still has,
+// settle gives back the room of delivered data; buffered is the data that SCTP still has,
 // in bytes.
 func (o *outbox) settle(now time.Time, buffered int) {
 	if arrived := o.written - min(uint64(buffered), o.written); arrived > o.arrived {

@@ -36,7 +36,7 @@ const (
 	// too few attempts until stallTime where much is lost.
 	rtoMax = 4_000
 
-	// maxFragments bounds the bookkeeping for what a peer sends into streams
+	// maxFragments bounds the bookkeeping for data that a peer sends into streams
 	// that nobody empties. An honest peer is held back before by the receive
 	// window.
 	maxFragments = 16384
@@ -58,7 +58,7 @@ type Config struct {
 	// (RFC 8832, 6).
 	Client bool
 	Log    *slog.Logger // may be nil
-	Budget *Budget      // of what waits to be sent, with others; nil = none
+	Budget *Budget      // of data that waits to be sent, with others; nil = none
 
 	// OnReady reports that the association is up, and again each time all that
 	// was sent has arrived. May be nil.
@@ -193,7 +193,7 @@ func (a *Association) run() {
 	)
 	if err != nil {
 		a.cfg.Log.Debug("SCTP association failed", "error", err)
-		_ = a.conn.Close() // ends what a failed attempt leaves running
+		_ = a.conn.Close() // ends the remains of a failed attempt
 	} else {
 		a.serve(up)
 	}
@@ -232,7 +232,7 @@ func (a *Association) serve(up *pion.Association) {
 	a.scratch = nil
 }
 
-// report looks after what is sent: it calls OnReady, ends the waiting for the
+// report looks after sending: it calls OnReady, ends the waiting for the
 // peer's channels, gives SCTP more, and gives up a peer that acknowledges nothing.
 func (a *Association) report(over <-chan struct{}) {
 	delay := time.NewTimer(openDelay)
@@ -261,8 +261,8 @@ func (a *Association) report(over <-chan struct{}) {
 	}
 }
 
-// look sends what can be sent. It returns when to do so again, 0 = when stirred,
-// and whether all that was sent has arrived since that was last told.
+// look sends as much as possible. It returns when to do so again, 0 = when stirred,
+// and whether everything has arrived since the last such report.
 func (a *Association) look() (next time.Duration, drained bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -289,7 +289,7 @@ func (a *Association) ready() {
 	a.cfg.OnReady()
 }
 
-// end stops Send and forgets what was to be sent.
+// end stops Send and forgets the queued messages.
 func (a *Association) end() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -39,7 +39,7 @@ func (m message) wire() (pion.PayloadProtocolIdentifier, []byte) {
 // copied. ErrTooLong means that the peer does not take such a message. Send never
 // waits: messages queue, in order, before the association is up, while the peer may
 // be about to open the channel, and while SCTP is busy. ErrFull means that too much
-// has not arrived yet: some 1 MB, or less where all associations together hold too
+// has not arrived yet: about 1 MB, or less where all associations together hold too
 // much. The message is lost then, and counted.
 func (a *Association) Send(label, protocol string, binary bool, payload []byte) error {
 	return a.count(a.send(message{label, protocol, binary, payload, false}))
@@ -75,7 +75,7 @@ func (a *Association) send(m message) error {
 	}
 	a.settle()
 	if !a.out.reserve(m.cost()) {
-		a.warn(warnFull, "data channel messages are lost: the peer does not take what is sent",
+		a.warn(warnFull, "data channel messages are lost: the peer does not take them",
 			"label", m.label, "waiting", a.out.held, "limit", maxHeld)
 		return ErrFull
 	}
@@ -92,7 +92,7 @@ func (a *Association) send(m message) error {
 	return nil
 }
 
-// settle notes what has arrived. The caller holds a.mu.
+// settle notes delivered data. The caller holds a.mu.
 func (a *Association) settle() {
 	if a.sctp != nil {
 		a.out.settle(time.Now(), a.sctp.BufferedAmount())

@@ -72,7 +72,7 @@ func (p Profile) KeyLen() int { return p.info().key }
 func (p Profile) SaltLen() int { return p.info().salt }
 
 // Keys is the outcome of a DTLS-SRTP handshake (RFC 5764, 4.2): the master keys
-// and salts of both directions. Local protects what we send.
+// and salts of both directions. Local protects our packets.
 type Keys struct {
 	Profile               Profile
 	LocalKey, LocalSalt   []byte

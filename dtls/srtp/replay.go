@@ -24,7 +24,7 @@ type StreamState struct {
 func (st *StreamState) Index() uint64 { return st.last }
 
 // estimate guesses the packet's index from its sequence number (RFC 3711,
-// 3.3.1). ok is false if the packet was seen before, is too old to tell, or
+// 3.3.1). ok is false if the packet was seen before, is too old to know, or
 // lies before the first rollover period or after the last one.
 func (st *StreamState) estimate(seq uint16) (index uint64, ok bool) {
 	if !st.started {

@@ -15,7 +15,7 @@ const (
 	encrypted  = 1 << 31
 )
 
-// session is what one direction needs for one kind of packet, RTP or RTCP: the
+// session is the state of one direction for one kind of packet, RTP or RTCP: the
 // session keys and scratch space. The scratch lives here because whatever is
 // passed to a cipher through an interface would otherwise move to the heap.
 type session struct {

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/net/ipv6"
 )
 
-// Mark sets the DSCP (RFC 2474, 0..63) of what is sent by a TCP or UDP
+// Mark sets the DSCP (RFC 2474, 0..63) of packets sent by a TCP or UDP
 // connection, as far as the system lets it; 0 changes nothing.
 func Mark(c net.Conn, dscp int) {
 	if dscp == 0 {

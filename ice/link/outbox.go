@@ -35,7 +35,7 @@ type Outbox struct {
 
 	mu     sync.Mutex
 	queue  Batch
-	spare  Batch // what the writer took before
+	spare  Batch // the previous one of the writer
 	closed bool
 }
 
@@ -83,7 +83,7 @@ func (o *Outbox) Take() (Batch, bool) {
 	return Batch{}, false
 }
 
-// Close ends the queue; what is in it can still be taken.
+// Close ends the queue; its datagrams can still be taken.
 func (o *Outbox) Close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

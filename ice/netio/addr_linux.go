@@ -41,7 +41,7 @@ func (c *Conn) encodeAddr(sa *sockaddr, to netip.AddrPort) uint32 {
 	return unix.SizeofSockaddrInet4
 }
 
-// decodeAddr reads what the kernel wrote.
+// decodeAddr reads an address as the kernel writes it.
 func (c *Conn) decodeAddr(sa *sockaddr) netip.AddrPort {
 	port := swap16(sa.Port)
 	switch sa.Family {

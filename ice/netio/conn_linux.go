@@ -20,8 +20,8 @@ import (
 // from anywhere.
 //
 // The runtime's poller knows the socket through an epoll descriptor that only
-// looks for what is received. It would also ask when there is room to send, which
-// a socket tells after each datagram that left: that wakes whoever waits on any
+// waits for received data. It would also wait for room to send, which
+// a socket signals after each datagram that left: that wakes whoever waits on any
 // shard. The raw access of an os.File, unlike that of package net, allocates
 // nothing when a deadline passes.
 type Conn struct {
@@ -36,8 +36,8 @@ type Conn struct {
 	count counters
 	zones zones
 
-	refusals bool        // what ICMP says is asked for
-	refused  atomic.Bool // there is something that receiving has not been told of
+	refusals bool        // ICMP errors are wanted
+	refused  atomic.Bool // there is one that receiving has not reported
 
 	// sendmmsg is the system call; tests put errors in its place.
 	sendmmsg func(fd uintptr, hdrs []mmsghdr) (int, unix.Errno)
@@ -234,7 +234,7 @@ func bind(fd int, addr netip.Addr, family int, port uint16) (uint16, error) {
 	return 0, fmt.Errorf("netio: getsockname: %w", ErrNoFamily)
 }
 
-// join joins a multicast group. The kernel shall not deliver what other sockets
+// join joins a multicast group. The kernel shall not deliver packets of groups that other sockets
 // of the machine have joined.
 func join(fd int, group netip.Addr, ifc string) error {
 	index := 0

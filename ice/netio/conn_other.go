@@ -170,8 +170,8 @@ func (c *Conn) take(m *Message, n int, remote netip.AddrPort, truncated bool) {
 	}
 }
 
-// isNetworkError tells errors of a system call from those of package net.
-// Those of a datagram socket tell about earlier datagrams.
+// isNetworkError distinguishes errors of a system call from those of package net.
+// Those of a datagram socket are about earlier datagrams.
 func isNetworkError(err error) bool {
 	var errno syscall.Errno
 	return errors.As(err, &errno) && errno != syscall.EBADF && errno != syscall.EINVAL

@@ -121,7 +121,7 @@ func fail(c *Conn, bad func(h *mmsghdr) unix.Errno) {
 	}
 }
 
-// isGSO tells whether a header asks the kernel to cut.
+// isGSO reports whether a header asks the kernel to cut.
 func isGSO(h *mmsghdr) bool {
 	return h.hdr.Control != nil && int(h.hdr.Controllen)%unix.CmsgSpace(unix.SizeofInet4Pktinfo) == unix.CmsgSpace(2)
 }

@@ -44,9 +44,9 @@ type Config struct {
 	// random port of the range.
 	PortMin, PortMax uint16
 	// RecvBuffer and SendBuffer are the kernel's buffers in bytes, 0 = 4 MiB,
-	// negative = what the system gives. The kernel may give less.
+	// negative = the default of the system. The kernel may give less.
 	RecvBuffer, SendBuffer int
-	// DSCP marks what is sent (RFC 2474), 0..63.
+	// DSCP marks sent packets (RFC 2474), 0..63.
 	DSCP int
 	// DisableGSO sends the segments of a Message one by one.
 	DisableGSO bool
@@ -56,10 +56,10 @@ type Config struct {
 	// Batch is how many datagrams one system call moves at most, 0 = 64, and costs half a
 	// kilobyte each.
 	Batch int
-	// Refusals asks for what ICMP says of datagrams that were sent, as Messages; on
+	// Refusals asks for ICMP errors about sent datagrams, as Messages; on
 	// Linux only.
 	Refusals bool
-	// Moderated sockets can be told to Moderate, on Linux only.
+	// Moderated sockets can Moderate, on Linux only.
 	Moderated bool
 }
 
@@ -77,12 +77,12 @@ type Message struct {
 	// Local is the address that the datagram was sent to, or that it shall be
 	// sent from. Invalid: unknown, or for the kernel's routing to choose.
 	Local netip.Addr
-	// Segment cuts Buf, or what was received, into datagrams of that many bytes,
+	// Segment cuts Buf, or the received bytes, into datagrams of that many bytes,
 	// of which the last may be shorter. 0 = it is one datagram.
 	Segment int
-	// Truncated tells that the received datagram was larger than Buf.
+	// Truncated reports that the received datagram was larger than Buf.
 	Truncated bool
-	// Refused tells that nothing was received, but that a datagram to Remote did not
+	// Refused reports that nothing was received, but that a datagram to Remote did not
 	// arrive, as ICMP says; N is 0. Whoever forged that knew both addresses.
 	Refused bool
 	// Age is how long ago the kernel received it, 0 = unknown; of a moderated socket.
@@ -132,9 +132,9 @@ func (c *Conn) Stats() Stats {
 
 // Errors of Listen, to be tested with errors.Is.
 var (
-	// ErrNoPort tells that every port of the range is taken.
+	// ErrNoPort means that every port of the range is taken.
 	ErrNoPort = errors.New("no free UDP port")
-	// ErrNoFamily tells that the machine lacks the wanted address family.
+	// ErrNoFamily means that the machine lacks the wanted address family.
 	ErrNoFamily = errors.New("address family is not available")
 )
 

@@ -55,9 +55,9 @@ func (c *Conn) moderated() {
 	}
 }
 
-// Moderate has RecvBatch return d after the time before, with what has come by
+// Moderate has RecvBatch return d after the time before, with the datagrams received by
 // then, if anything; 0 = as soon as something comes. A deadline may be up to d late,
-// Wake is not. Meanwhile messages tell their Age. It belongs to the goroutine that
+// Wake is not. Meanwhile messages have their Age. It belongs to the goroutine that
 // receives, and has no effect on a socket that is not moderated.
 func (c *Conn) Moderate(d time.Duration) {
 	p := &c.pace
@@ -73,7 +73,7 @@ func (c *Conn) Moderate(d time.Duration) {
 	p.spec.Value = unix.NsecToTimespec(int64(d))
 }
 
-// watchSocket tells the poller of what comes, or asks for the times when it did.
+// watchSocket has the poller report arrivals, or asks for their times.
 func (c *Conn) watchSocket(on bool) (ok bool) {
 	events, stamps := uint32(0), 1
 	if on {
@@ -118,7 +118,7 @@ func (c *Conn) rest() (int, error) {
 	return n, err
 }
 
-// stampClock is the time by the kernel's clock for what it receives, in ns since 1970; 0 if
+// stampClock is the time by the kernel's clock for received packets, in ns since 1970; 0 if
 // that is not asked for.
 func (c *Conn) stampClock() int64 {
 	p := &c.pace

@@ -19,7 +19,7 @@ const maxTries = 64
 
 // receiver is the state of RecvBatch, owned by the goroutine that calls it.
 type receiver struct {
-	hdrs     []mmsghdr // of one length, like what they point to
+	hdrs     []mmsghdr // of one length, like their targets
 	iovs     []unix.Iovec
 	names    []sockaddr
 	controls []control
@@ -156,7 +156,7 @@ func (c *Conn) received(err error) (n int, done bool, _ error) {
 	return 0, true, c.rx.errno
 }
 
-// receive reads what is there.
+// receive reads the waiting datagrams.
 func (c *Conn) receive(fd uintptr) {
 	r := &c.rx
 	r.n, r.errno = 0, unix.EAGAIN
@@ -206,9 +206,9 @@ func (c *Conn) receiveChunk(fd uintptr, ms []Message) (int, unix.Errno) {
 	}
 }
 
-// receiveRefusals reads what ICMP said since the last time; what it cannot take waits
-// for the next. The socket's own error tells of each, either to who receives or to who
-// sends.
+// receiveRefusals reads the ICMP errors since the last time; those it cannot take wait
+// for the next. The socket's own error reports each, either to the receiver or to the
+// sender.
 func (c *Conn) receiveRefusals(fd uintptr, ms []Message) int {
 	r := &c.rx
 	c.refused.Store(false)
@@ -258,8 +258,8 @@ func (c *Conn) takeChunk(ms []Message) {
 	}
 }
 
-// isTransient tells errors that say nothing about the socket: an interrupted
-// call, or what ICMP told about an earlier datagram.
+// isTransient recognises errors that say nothing about the socket: an interrupted
+// call, or an ICMP error about an earlier datagram.
 func isTransient(errno unix.Errno) bool {
 	switch errno {
 	case unix.EINTR, unix.ECONNREFUSED, unix.ECONNRESET, unix.EHOSTUNREACH, unix.ENETUNREACH,

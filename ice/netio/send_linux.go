@@ -20,7 +20,7 @@ const safeSegment = 1280 - 40 - 8
 
 // sender is the state of SendBatch, owned by the goroutine that calls it.
 type sender struct {
-	hdrs     []mmsghdr // of one length, like what they point to
+	hdrs     []mmsghdr // of one length, like their targets
 	iovs     []unix.Iovec
 	names    []sockaddr
 	controls []control
@@ -36,14 +36,14 @@ type sender struct {
 	sent     int        // whole messages sent in this call
 	failed   bool       // part of the message under way was not sent
 	split    int        // message that was refused as a whole, -1 = none
-	splitErr unix.Errno // what refused it
+	splitErr unix.Errno // that refused it
 	giveUp   time.Time  // end of patience, zero = not waited yet
 
 	patience time.Duration
 	poll     [1]unix.PollFd
 }
 
-// entry says what a header stands for.
+// entry is the meaning of a header.
 type entry struct {
 	msg      int  // index in the caller's messages
 	segments int  // datagrams in it
@@ -103,7 +103,7 @@ func (c *Conn) SendBatch(ms []Message) (int, error) {
 	return t.sent, nil
 }
 
-// fill writes headers for what begins at a cursor and returns what is behind.
+// fill writes headers for the messages from a cursor on and returns the cursor behind them.
 func (c *Conn) fill(ms []Message, at cursor) cursor {
 	t := &c.tx
 	t.first, t.end = 0, 0
@@ -285,7 +285,7 @@ func (c *Conn) dropRest(ms []Message, at cursor) {
 	c.count.sendDrops.Add(uint64(dropped))
 }
 
-// mayBeGSO tells errors that a run of datagrams can get where its datagrams
+// mayBeGSO recognises errors that a run of datagrams can get where its datagrams
 // one by one would not.
 func mayBeGSO(errno unix.Errno) bool {
 	switch errno {

@@ -67,7 +67,7 @@ func (c *Conn) Start() {
 // reports false if there is no room, and never waits.
 func (c *Conn) Send(_ netip.AddrPort, b []byte) bool { return c.out.Put(c.remote, b) }
 
-// Receive waits for datagrams and fills ms, as netio.Conn.RecvBatch does. What
+// Receive waits for datagrams and fills ms, as netio.Conn.RecvBatch does. A datagram that
 // is larger than its slot is cut off and marked. The number is good with an
 // error, too.
 func (c *Conn) Receive(ms []netio.Message) (int, error) {
@@ -78,7 +78,7 @@ func (c *Conn) Receive(ms []netio.Message) (int, error) {
 	return n, err
 }
 
-// Close ends the connection, after what is queued was sent. It does not wait.
+// Close ends the connection, after the queued datagrams were sent. It does not wait.
 func (c *Conn) Close() {
 	c.closing.Store(true)
 	c.limitWrite()
@@ -95,7 +95,7 @@ func (c *Conn) limitWrite() {
 	}
 }
 
-// write sends what is queued until the end.
+// write sends queued datagrams until the end.
 func (c *Conn) write() {
 	defer c.conn.Close()
 	for {

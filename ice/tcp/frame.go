@@ -20,7 +20,7 @@ const (
 // framer takes frames out of a stream.
 type framer struct{ r *bufio.Reader }
 
-// batch waits for a datagram, and takes those that are there already, as far as
+// batch waits for a datagram, and takes others that are there already, as far as
 // there are slots. Empty frames are passed over. The number of datagrams is
 // good with an error, too.
 func (f *framer) batch(ms []netio.Message) (n int, err error) {

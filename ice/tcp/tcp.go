@@ -29,7 +29,7 @@ type Config struct {
 	// Port is taken if it is free; else one from PortMin to PortMax, or if
 	// they are 0, any.
 	Port, PortMin, PortMax uint16
-	// DSCP marks what is sent (RFC 2474), 0..63.
+	// DSCP marks sent packets (RFC 2474), 0..63.
 	DSCP int
 
 	Handler Handler

@@ -6,7 +6,7 @@ import (
 	"github.com/pion/logging"
 )
 
-// silent keeps pion/turn from logging by itself: what matters is in the errors.
+// silent keeps pion/turn from logging by itself: the errors say all that matters.
 type silent struct{}
 
 func (silent) NewLogger(string) logging.LeveledLogger { return nothing }

@@ -84,8 +84,8 @@ func (k *socket) WriteTo(b []byte, _ net.Addr) (int, error) {
 
 var errFraming = errors.New("ice/turn: neither STUN nor ChannelData")
 
-// readMessage takes one message out of a stream (RFC 8656, 3.1 and 12.5). What
-// is larger than b is passed over, and 0 returned for it.
+// readMessage takes one message out of a stream (RFC 8656, 3.1 and 12.5). One that
+// is larger than b is skipped, and 0 returned for it.
 func readMessage(r *bufio.Reader, b []byte) (int, error) {
 	h, err := r.Peek(4)
 	if err != nil {

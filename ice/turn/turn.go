@@ -33,7 +33,7 @@ const (
 	TLS Transport = "tls"
 )
 
-// Server is a TURN server and what it knows us by: long-term credentials, which
+// Server is a TURN server and our credentials there: long-term credentials, which
 // may be time-limited.
 type Server struct {
 	Transport          Transport
@@ -51,12 +51,12 @@ type Config struct {
 	Server  Server
 	IPv6    bool           // the server may be reached by IPv6; the relay is IPv4
 	RootCAs *x509.CertPool // for TLS, nil = the system's
-	DSCP    int            // of what is sent to the server (RFC 2474), 0..63
+	DSCP    int            // of packets to the server (RFC 2474), 0..63
 	// Lost is called for each datagram that the server did not take, nil = not.
 	Lost func()
 }
 
-// ErrRefused tells that the server answered, but does not want to relay.
+// ErrRefused means that the server answered, but does not want to relay.
 var ErrRefused = errors.New("refused by the TURN server")
 
 const (
@@ -143,7 +143,7 @@ func allocate(ctx context.Context, cfg *Config) (*Relay, error) {
 	r.abort()
 	r.Wait()
 	if r.cause != nil && !errors.Is(r.cause, net.ErrClosed) {
-		err = r.cause // rather than what it led to
+		err = r.cause // rather than its consequence
 	}
 	return nil, explain(err)
 }
@@ -154,7 +154,7 @@ func (r *Relay) abort() {
 	r.client.Close()
 }
 
-// explain says what is most likely behind an error code.
+// explain names the most likely cause of an error code.
 func explain(err error) error {
 	var e *stun.TurnError
 	if !errors.As(err, &e) {
@@ -195,7 +195,7 @@ func (r *Relay) Base() netip.AddrPort {
 // channel if it has none. It reports false if there is no room, and never waits.
 func (r *Relay) Send(remote netip.AddrPort, b []byte) bool { return r.out.Put(remote, b) }
 
-// Close releases the allocation, after what is queued was sent, as far as the
+// Close releases the allocation, after the queued datagrams were sent, as far as the
 // server takes it. It does not wait.
 func (r *Relay) Close() {
 	r.out.Close()
@@ -221,7 +221,7 @@ func (r *Relay) Receive(ms []netio.Message) (int, error) {
 	if err != nil {
 		select {
 		case <-r.readEnd:
-			err = r.cause // rather than what it led to
+			err = r.cause // rather than its consequence
 		default:
 		}
 	}
@@ -257,7 +257,7 @@ func answersRefresh(b []byte) bool {
 	return t.Method == stun.MethodRefresh && t.Class != stun.ClassRequest
 }
 
-// write sends what is queued, and at the end releases the allocation.
+// write sends queued datagrams, and at the end releases the allocation.
 func (r *Relay) write() {
 	addrs := make(map[netip.AddrPort]net.Addr)
 	for {

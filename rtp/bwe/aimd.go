@@ -12,7 +12,7 @@ const (
 	backoff          = 0.85 // of the rate that arrives, on congestion
 	backoffContended = 0.95
 	growth           = 1.08 // a second, while the line's capacity is not known
-	ackedFactor      = 1.5  // the estimate grows no higher than this times what arrives
+	ackedFactor      = 1.5  // the estimate grows no higher than this times the arriving rate
 	ackedOffset      = 10_000
 	contendedTrip    = 300 * time.Millisecond // a shorter one would make it grow too fast
 	contendedGrowth  = 2.5                    // packets for each round trip, in each round trip
@@ -25,7 +25,7 @@ const (
 	evenTripMax      = 200 * time.Millisecond
 )
 
-// aimd turns what the delay tells into a rate (draft-ietf-rmcat-gcc-02, 5.5).
+// aimd turns the state of the delay into a rate (draft-ietf-rmcat-gcc-02, 5.5).
 type aimd struct {
 	rate      float64 // bit/s
 	min, max  float64
@@ -41,12 +41,12 @@ type conditions struct {
 	fresh   uint64 // the same over a shorter time
 	rtt     time.Duration
 	limited bool // by the application
-	// contended is true beside a flow that fills the queue: then what is done is
-	// closer to what that one does.
+	// contended is true beside a flow that fills the queue: the reaction is then
+	// closer to that flow's.
 	contended bool
 }
 
-// update is called with each feedback. decreased tells that the rate fell.
+// update is called with each feedback. decreased reports that the rate fell.
 func (a *aimd) update(now mono.Time, u usage, c conditions) (decreased bool) {
 	switch u {
 	case overuse:
@@ -87,7 +87,7 @@ func (a *aimd) decrease(now mono.Time, c conditions) {
 	if rate > a.rate && a.link.known() {
 		rate = backoff * float64(a.link.bps())
 	}
-	if c.contended { // what arrives is behind by the queue
+	if c.contended { // arrivals lag by the queue
 		rate = backoffContended * a.rate
 	}
 	a.rate = min(rate, a.rate)
@@ -119,7 +119,7 @@ func (a *aimd) increase(now mono.Time, c conditions) {
 	} else {
 		rate += max(rate*(math.Pow(growth, elapsed)-1), 1000*elapsed)
 	}
-	// Nobody knows of more than what was tried. What was found before stays.
+	// Nothing is known beyond the rates that were tried. Earlier findings stay.
 	rate = min(rate, ackedFactor*float64(c.acked)+ackedOffset)
 	a.rate = max(a.rate, rate)
 	a.clamp()

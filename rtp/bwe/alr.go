@@ -15,8 +15,8 @@ const (
 )
 
 // alr reports whether the application sends much less than it may (application
-// limited region). It is a budget that fills with the time and that what is
-// sent uses up.
+// limited region). It is a budget that fills with time and that
+// sending uses up.
 type alr struct {
 	last   mono.Time
 	budget float64 // bytes
@@ -43,5 +43,5 @@ func (a *alr) advance(now mono.Time, estimate float64) {
 // sent uses the budget up.
 func (a *alr) sent(size int) { a.budget -= float64(size) }
 
-// limited reports whether the application limits what is sent.
+// limited reports whether the application limits the rate.
 func (a *alr) limited() bool { return a.since != 0 }

@@ -9,7 +9,7 @@ import (
 // Groups of packets (draft-ietf-rmcat-gcc-02, 5.2).
 const (
 	groupLen    = 5 * time.Millisecond   // packets sent within it are a group
-	burstGap    = 5 * time.Millisecond   // what comes this close behind, having waited less, is too
+	burstGap    = 5 * time.Millisecond   // a packet this close behind, having waited less, is too
 	maxBurst    = 100 * time.Millisecond // of one group
 	clockJump   = 3 * time.Second        // a delay that changes by more is another clock
 	baseHalf    = 30 * time.Second       // the base delay is the least of the last one to two of these
@@ -39,9 +39,9 @@ type arrivals struct {
 // sample is how long a group waited on its way.
 type sample struct {
 	delay time.Duration // beyond the least one that is known
-	extra time.Duration // the same without what we made ourselves by sending at once
+	extra time.Duration // the same without the delay from our own bursts
 	at    time.Duration // when it arrived, on the peer's clock
-	fresh bool          // what is known from earlier samples counts no more
+	fresh bool          // earlier samples count no more
 }
 
 // add takes the next packet that arrived. ok tells that it completed a group.

@@ -3,7 +3,7 @@ package bwe
 import "math"
 
 // capacity is the link's rate as congestions have shown it: mean and variance of
-// what arrived then (draft-ietf-rmcat-gcc-02, 5.5).
+// the arriving rates then (draft-ietf-rmcat-gcc-02, 5.5).
 type capacity struct {
 	mean     float64 // kbit/s, 0 if it is not known
 	variance float64 // relative to the mean

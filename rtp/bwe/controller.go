@@ -1,4 +1,4 @@
-// Package bwe estimates what the line to one peer carries, on the side that sends: Google's
+// Package bwe estimates the capacity of the line to one peer, on the side that sends: Google's
 // congestion control (draft-ietf-rmcat-gcc-02) as libwebrtc has it in goog_cc, by its
 // public descriptions as of January 2026 (revision 2bc24d44). It consists of the send history, groups
 // of arrivals, the trendline with its adaptive threshold, AIMD with the link's
@@ -61,8 +61,8 @@ const (
 	Loss                     // packets are lost
 	AppLimited               // more was not tried
 	Probing                  // a probe is under way
-	NoFeedback               // the peer does not tell what arrives
-	Limit                    // Config.Max, or what the peer allows by REMB
+	NoFeedback               // the peer does not report what arrives
+	Limit                    // Config.Max, or the limit of the peer by REMB
 )
 
 var reasonNames = [...]string{"start", "growing", "delay", "loss", "application-limited", "probing", "no feedback", "limit"}
@@ -95,7 +95,7 @@ type Counters struct {
 	TooOld         uint64 // packets no longer remembered
 	NeverSent      uint64
 	Misnumbered    uint64 // calls of Sent whose number did not follow
-	Probes, Useful uint64 // clusters; those that raised the estimate
+	Probes, Useful uint64 // clusters; ones that raised the estimate
 	Outages        uint64
 	Arrived        [NumClasses]uint64 // bytes received, by class
 }
@@ -103,7 +103,7 @@ type Counters struct {
 // Constants of the backlog.
 const (
 	backlogRoom    = 1.3
-	usualFeedbacks = 20 // of which what usually arrives is an average
+	usualFeedbacks = 20 // over which the usual number of arrivals is averaged
 )
 
 // pacingFactor is how much faster than the target packets may leave.
@@ -132,7 +132,7 @@ type Controller struct {
 	usual    float64 // bit/s that arrive, averaged
 	want     float64
 	lastOver mono.Time
-	heard    mono.Time // when feedback last told something new
+	heard    mono.Time // when feedback last had news
 	counters Counters
 }
 
@@ -153,7 +153,7 @@ func New(cfg Config) *Controller {
 	return c
 }
 
-// begin forgets the line, and starts with a rate. What was sent stays known.
+// begin forgets the line, and starts with a rate. Sent packets stay known.
 func (c *Controller) begin(start uint64) {
 	start = min(max(start, c.cfg.Min), c.cfg.Max)
 	c.arrivals = arrivals{}
@@ -183,7 +183,7 @@ func (c *Controller) Limit(bps uint64) {
 	c.aimd.clamp()
 }
 
-// Want says what rate in bit/s the application could use next in all, 0 if it needs
+// Want sets the rate in bit/s that the application could use next in all, 0 if it needs
 // no more than it sends. Probes go there, and only then.
 func (c *Controller) Want(bps uint64) { c.want = float64(min(bps, c.cfg.Max)) }
 
@@ -216,8 +216,8 @@ func (c *Controller) Preload(step int) uint64 {
 	return 0
 }
 
-// Feedback takes what the peer tells of packets, in order of their numbers. What it
-// tells of packets that were never sent, or again, is counted and has no effect.
+// Feedback takes the peer's reports of packets, in order of their numbers. A report
+// of packets that were never sent, or a repeated one, is counted and has no effect.
 func (c *Controller) Feedback(now mono.Time, results []Result) {
 	var told, arrived, marked bool
 	var latest mono.Time
@@ -262,12 +262,12 @@ func (c *Controller) Feedback(now mono.Time, results []Result) {
 	}
 }
 
-// told makes a new estimate after feedback that told something new. latest is when
+// told makes a new estimate after feedback with news. latest is when
 // the latest packet was sent that arrived. A mark is a congestion like a queue that grows (RFC 3168).
 func (c *Controller) told(now, latest mono.Time, arrived, marked bool) {
 	c.heard = now
 	if arrived {
-		if c.outage.is() { // what was lost while nothing came through is no matter of rate
+		if c.outage.is() { // losses while nothing came through have nothing to do with the rate
 			c.loss = loss{}
 		}
 		c.outage.over()
@@ -307,7 +307,7 @@ func (c *Controller) told(now, latest mono.Time, arrived, marked bool) {
 	c.setBacklog()
 }
 
-// setBacklog sets the rate of the line on which what we send at once has to wait: the
+// setBacklog sets the rate of the line on which our bursts have to wait: the
 // estimate. Who uses all of it would fill that line's queue by chance alone, so it is a
 // bit faster then.
 func (c *Controller) setBacklog() {
@@ -352,7 +352,7 @@ func (c *Controller) RTT(_ mono.Time, d time.Duration) {
 	}
 }
 
-// quietAfter is how long nothing may be sent before what was in the way is gone.
+// quietAfter is how long nothing may be sent before queued packets are gone.
 const quietAfter = time.Second
 
 // Calm reports whether nothing is wrong with the line and more is not wanted of it: then it is
@@ -362,7 +362,7 @@ func (c *Controller) Calm() bool {
 		c.probes.queued == 0 && c.probes.active.ID == 0 && c.want <= c.target()
 }
 
-// Tick does what is due without feedback.
+// Tick does everything that is due without feedback.
 func (c *Controller) Tick(now mono.Time) {
 	c.alr.advance(now, c.target())
 	if c.heard != 0 && now.Sub(c.history.lastAt) > quietAfter {
@@ -461,8 +461,8 @@ func (c *Controller) reason(target float64) Reason {
 	return Growing
 }
 
-// InFlight returns how many bytes were sent that feedback has not told of.
+// InFlight returns how many sent bytes feedback has not reported.
 func (c *Controller) InFlight() int { return c.history.flying }
 
-// Counters returns what was counted.
+// Counters returns the counts.
 func (c *Controller) Counters() Counters { return c.counters }

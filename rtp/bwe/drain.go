@@ -42,7 +42,7 @@ func (d *drain) begin(now mono.Time, link float64, queue time.Duration) {
 	}
 }
 
-// update ends it if there is reason to. It returns, in bit/s, what not to fall below when it turns
+// update ends it if there is reason to. It returns, in bit/s, a floor when it turns
 // out that the decreases since it began were in vain, else 0.
 func (d *drain) update(now mono.Time, queue, rtt time.Duration) (floor float64) {
 	switch {

@@ -67,7 +67,7 @@ func (c *Controller) REMB(_ mono.Time, bps uint64) {
 }
 
 // ReceiverReport takes the fraction of our packets that the peer lost, 0 to 1, which
-// must not count what was lost before it came to us. It counts while the peer
+// must not count packets lost before they came to us. It counts while the peer
 // sends no transport-wide feedback.
 func (c *Controller) ReceiverReport(_ mono.Time, lost float64) {
 	f := &c.fallback

@@ -27,12 +27,12 @@ type Adapter struct {
 	stamped bool
 }
 
-// MaxResults is the most packets that a believable message tells of.
+// MaxResults is the most packets that a believable message reports.
 const MaxResults = historyMost
 
-// TWCC appends what t says to dst, in order of numbers, and no more than dst has
-// capacity for. last is the highest number sent. Messages that tell of
-// more than the last 2048 packets say nothing.
+// TWCC appends the results of t to dst, in order of numbers, and no more than dst has
+// capacity for. last is the highest number sent. Messages that report
+// more than the last 2048 packets are ignored.
 func (a *Adapter) TWCC(dst []Result, t *rtcp.TWCC, last uint64) []Result {
 	if t.Count > MaxResults {
 		return dst
@@ -48,14 +48,14 @@ func (a *Adapter) TWCC(dst []Result, t *rtcp.TWCC, last uint64) []Result {
 	return dst
 }
 
-// Numbers tells the transport-wide number, unwrapped, of a packet that was sent.
+// Numbers returns the transport-wide number, unwrapped, of a packet that was sent.
 type Numbers interface {
 	Number(ssrc uint32, seq uint16) (n uint64, ok bool)
 }
 
-// CCFB appends what c says (RFC 8888) to dst, in order of transport-wide numbers, and no more
+// CCFB appends the results of c (RFC 8888) to dst, in order of transport-wide numbers, and no more
 // than dst has capacity for. Packets that sent does not know are passed over, and so are those
-// whose time of arrival is not told.
+// without a time of arrival.
 func (a *Adapter) CCFB(dst []Result, c *rtcp.CCFB, sent Numbers) []Result {
 	if a.stamped {
 		a.elapsed += c.Since(a.stamp)

@@ -69,21 +69,21 @@ func (r *record) set(state uint8) { r.state = r.state&^(1<<stateBits-1) | state 
 type history struct {
 	last     uint64 // highest number sent, 0 before the first
 	lastAt   mono.Time
-	reported uint64 // highest number that feedback has told of
+	reported uint64 // highest number that feedback has reported
 	flying   int    // bytes sent after that
 	backlog  backlog
 	ring     []record // of the last numbers
 }
 
-// backlog is the queue that a line would have that carries the estimate and nothing else. What
-// waits for it waits for what we sent at once, as for a key frame, and tells of no line that is
+// backlog is the queue that a line would have that carries the estimate and nothing else. A packet that
+// waits for it waits for our own burst, as for a key frame, which is no sign of a line that is
 // slower.
 type backlog struct {
 	wait    time.Duration // of the next packet, if it came with the last one
 	perByte float64       // ns
 }
 
-// carry sets what the line carries, in bit/s.
+// carry sets the rate of the line, in bit/s.
 func (b *backlog) carry(rate float64) { b.perByte = 8e9 / rate }
 
 // add takes a packet some time after the one before, and returns its wait.
@@ -117,7 +117,7 @@ func (h *history) sent(now mono.Time, s Sent) (ok bool) {
 		h.grow(s.Number)
 		r = h.slot(s.Number)
 	}
-	if known := uint64(len(h.ring)); s.Number-h.reported > known { // what is overwritten flies no more
+	if known := uint64(len(h.ring)); s.Number-h.reported > known { // overwritten packets are no longer in flight
 		for n := h.reported + 1; n+known <= s.Number; n++ {
 			h.pass(n)
 		}
@@ -147,7 +147,7 @@ func (h *history) grow(n uint64) {
 // waiting is how long a packet would wait now by the backlog.
 func (h *history) waiting(now mono.Time) time.Duration { return h.backlog.wait - now.Sub(h.lastAt) }
 
-// pass takes a number out of what flies: everything up to it was reported, or will
+// pass takes a number out of the packets in flight: everything up to it was reported, or will
 // not be.
 func (h *history) pass(n uint64) {
 	if r := h.slot(n); r.is() != unknown {
@@ -168,7 +168,7 @@ const (
 	neverSent
 )
 
-// packet is one packet that feedback tells of.
+// packet is one packet in feedback.
 type packet struct {
 	sent    mono.Time
 	size    int
@@ -177,7 +177,7 @@ type packet struct {
 	own     time.Duration // wait of its own making
 }
 
-// report notes what feedback says about a packet.
+// report notes the feedback about a packet.
 func (h *history) report(now mono.Time, n uint64, received bool) (packet, verdict) {
 	if n == 0 || n > h.last {
 		return packet{}, neverSent

@@ -68,7 +68,7 @@ func (l *loss) add(sent mono.Time, size int, v verdict) {
 }
 
 // update closes the observation if it is long enough and makes a new bound from
-// what the delay allows and what arrives, in bit/s.
+// the rate that the delay allows and the arriving one, in bit/s.
 func (l *loss) update(delayRate, acked float64, limited bool) {
 	span := l.to.Sub(l.from)
 	if l.from == 0 || span < observationLen {
@@ -144,7 +144,7 @@ func (l *loss) estimate(delayRate, acked float64, limited bool) {
 	}
 	// One observation of many random losses looks like a line that carries less.
 	best = min(max(best, backoff*current), max(l.upper, acked))
-	if l.limiting { // what lies far above has not been tried for the length of the window
+	if l.limiting { // rates far above have not been tried for the length of the window
 		best = min(best, current*lossFactors[0])
 	}
 	l.limiting = best < delayRate
@@ -195,7 +195,7 @@ func (l *loss) likelihood(bw, inherent float64) float64 {
 	return sum
 }
 
-// lift raises the bound to what a probe has shown, as far as the losses allow.
+// lift raises the bound to the rate that a probe has shown, as far as the losses allow.
 func (l *loss) lift(rate float64) {
 	if l.bound != 0 && l.bound < rate {
 		l.bound = min(rate, max(l.upper, l.bound))

@@ -13,9 +13,9 @@ const (
 )
 
 // outage lowers the target while packets leave and no feedback comes: a queue may be
-// growing that nobody tells of. With the first feedback the target is what it was.
+// growing that nobody reports. With the first feedback the target is as before.
 type outage struct {
-	waiting mono.Time // since when there is something to tell of, 0 if there is not
+	waiting mono.Time // since when there is something to report, 0 if there is not
 	factor  float64   // 0 while there is no outage
 }
 
@@ -26,7 +26,7 @@ func (o *outage) sent(now mono.Time) {
 	}
 }
 
-// over notes that feedback told of packets that arrived.
+// over notes that feedback reported arrived packets.
 func (o *outage) over() { *o = outage{} }
 
 // tick reports whether an outage begins.

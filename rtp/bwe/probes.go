@@ -19,7 +19,7 @@ const (
 	probeForgive   = 2 * time.Minute        // after which that is forgotten
 	probeFirst     = 3.0                    // times the start rate
 	probeSecond    = 6.0
-	probeFurther   = 2.0 // times what the last one has shown
+	probeFurther   = 2.0 // times the rate that the last one has shown
 	probeLeast     = 1.5 // times the target: a step that is less is no more than jitter
 	probeSuccess   = 0.7 // of its rate; then there may be more
 	probeReceived  = 0.8 // of packets and bytes, or it has shown nothing
@@ -37,8 +37,8 @@ const (
 // maxCluster is the highest id of a cluster.
 const maxCluster = 15
 
-// Cluster is a probe: packets to send at a rate. Media is to be sent first; what is
-// lacking is filled with old payload or padding.
+// Cluster is a probe: packets to send at a rate. Media is to be sent first; the rest is
+// old payload or padding.
 type Cluster struct {
 	ID      uint8  // 1 to 15, to be given to Sent with each of its packets
 	Rate    uint64 // bit/s
@@ -164,7 +164,7 @@ func (p *probes) arrived(sent mono.Time, arrival time.Duration, id uint8, size i
 	}
 }
 
-// result returns in bit/s what the active cluster has shown, and ends it. ok is false
+// result returns the rate in bit/s that the active cluster has shown, and ends it. ok is false
 // as long as too little of it has arrived.
 func (p *probes) result() (bps float64, ok bool) {
 	a := &p.active
@@ -178,7 +178,7 @@ func (p *probes) result() (bps float64, ok bool) {
 	if d := a.lastArrival - a.halfArrival; a.bytes > a.halfBytes && d > 0 && a.lastSent > a.halfAt {
 		bps = min(bps, shown(perSecond(uint64(a.sentBytes-a.halfSent), a.lastSent.Sub(a.halfAt)), perSecond(uint64(a.bytes-a.halfBytes), d)))
 	}
-	// What was sent faster than asked for has not been measured for longer.
+	// Sending faster than planned has not measured for longer.
 	bps = min(bps, 1.1*float64(a.Rate))
 	p.active = probe{}
 	return bps, true
@@ -206,7 +206,7 @@ func (p *probes) expire(now mono.Time) bool {
 
 // conclude sets when the next periodic probe is due.
 func (p *probes) conclude(now mono.Time, success bool) {
-	if success { // what is wanted next may be there as well
+	if success { // the next wanted rate may be there as well
 		p.interval, p.next = probeInterval, now
 		return
 	}
@@ -214,7 +214,7 @@ func (p *probes) conclude(now mono.Time, success bool) {
 	p.interval = min(time.Duration(float64(p.interval)*probeBackoff), probeLongest)
 }
 
-// cancel drops what is planned, as on a congestion.
+// cancel drops planned probes, as on a congestion.
 func (p *probes) cancel(now mono.Time) {
 	p.queued = 0
 	p.next = max(p.next, now.Add(probeQuiet))

@@ -11,11 +11,11 @@ const (
 	rateSlot   = 5 * time.Millisecond   // arrivals this close share one
 	rateWindow = 500 * time.Millisecond // of the rate in general
 	rateFresh  = 200 * time.Millisecond // of the rate in a congestion
-	rateGap    = 2 * time.Second        // without arrivals; what was before counts no more
+	rateGap    = 2 * time.Second        // without arrivals; older ones count no more
 )
 
-// rates measures what arrives. A rate is the lower one of what arrived and of what
-// was sent for it, so that no report on times makes it more than what was sent.
+// rates measures arrivals. A rate is the lower one of the arriving rate and of the rate at
+// which that was sent, so that no report on times raises it above the sent rate.
 type rates struct {
 	ring  [rateSlots]rateMark
 	first int // mark that counts

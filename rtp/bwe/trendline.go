@@ -29,8 +29,8 @@ const (
 	underuse
 )
 
-// trendline tells from the slope of the delay whether a queue grows. Its
-// threshold adapts to the slopes that there are (draft-ietf-rmcat-gcc-02, 5.4), so
+// trendline finds out from the slope of the delay whether a queue grows. Its
+// threshold adapts to the observed slopes (draft-ietf-rmcat-gcc-02, 5.4), so
 // that a flow does not starve beside one that fills the queue.
 type trendline struct {
 	ring     [trendWindow]struct{ x, y float64 } // ms

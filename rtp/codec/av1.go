@@ -52,7 +52,7 @@ func (d *AV1) Parse(payload []byte) error {
 }
 
 // Next returns the next OBU element: an OBU, or a fragment of one as Z and Y
-// tell. After Parse it reports false behind the last element only.
+// say. After Parse it reports false behind the last element only.
 func (d *AV1) Next() (element []byte, ok bool) {
 	if len(d.rest) == 0 {
 		return nil, false
@@ -127,7 +127,7 @@ func (o *OBU) Parse(element []byte) error {
 	return nil
 }
 
-// CutToSize cuts the payload of a whole OBU to what its size field says, if it has
+// CutToSize cuts the payload of a whole OBU to the length in its size field, if it has
 // one. It reports false where there is less.
 func (o *OBU) CutToSize() bool {
 	if !o.HasSize {
@@ -155,7 +155,7 @@ func (o *OBU) Append(dst []byte) []byte {
 	return append(append(dst, byte(n)), o.Payload...)
 }
 
-// StartsKeyframe tells of a frame, or its header, whether it is a key frame that is
+// StartsKeyframe reports whether a frame, or its header, is of a key frame that is
 // shown (AV1, 5.9.2).
 func (o *OBU) StartsKeyframe() bool {
 	return len(o.Payload) > 0 && o.Payload[0]&0xf0 == 0x10

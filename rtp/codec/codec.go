@@ -72,10 +72,10 @@ type Info struct {
 	Discardable bool
 
 	// Spatials and Temporals count the layers of the source where this packet
-	// tells, else 0.
+	// says, else 0.
 	Spatials, Temporals int8
 	// Width and Height are the picture's size in pixels where this packet
-	// tells, else 0. With spatial layers they are the frame's own layer's.
+	// says, else 0. With spatial layers they are the frame's own layer's.
 	Width, Height uint16
 }
 
@@ -101,7 +101,7 @@ type Payload struct {
 // the state of the packet's encoded stream (SSRC), nil when the extension was not
 // negotiated. Where a descriptor is used and parses, it is in dd.Frame then.
 //
-// On an error *info holds what could still be told, at least valid layers;
+// On an error *info holds all that is still known, at least valid layers;
 // the packet may be forwarded all the same.
 func Inspect(p Payload, dd *DDState, info *Info) error {
 	kind, payload, marker := p.Kind, p.Data, p.Marker

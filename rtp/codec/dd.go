@@ -11,7 +11,7 @@ const (
 	MaxFdiffs = 8
 )
 
-// DTI says what a frame is to a decode target (AV1 RTP specification, table A.1).
+// DTI is the role of a frame for a decode target (AV1 RTP specification, table A.1).
 type DTI uint8
 
 // The decode target indications.
@@ -50,7 +50,7 @@ type template struct {
 type DDStructure struct {
 	valid         bool
 	from          uint16 // frame number of the frame that brought it
-	activeAt      uint16 // frame number that active was last told with
+	activeAt      uint16 // frame number that active was last sent with
 	active        uint32
 	offset        uint8 // template_id_offset
 	templateCount uint8
@@ -85,7 +85,7 @@ func (s *DDStructure) Layers() (spatials, temporals int) {
 }
 
 // Active returns the decode targets that the source produces, bit n for
-// target n, as last told.
+// target n, as last signalled.
 func (s *DDStructure) Active() uint32 { return s.active }
 
 // TargetLayer returns the highest layers of the frames of a decode target,
@@ -116,7 +116,7 @@ func (s *DDStructure) ProtectedBy(target int) int {
 }
 
 // Resolution returns the picture size of a spatial layer in pixels, capped at
-// 65535; 0 and 0 when the structure does not tell.
+// 65535; 0 and 0 when the structure does not say.
 func (s *DDStructure) Resolution(spatial int) (width, height uint16) {
 	if !s.resolutions || spatial < 0 || spatial > int(s.maxSpatial) {
 		return 0, 0
@@ -137,7 +137,7 @@ type DD struct {
 	Spatial, Temporal uint8
 	// Active is the source's decode targets as of this packet.
 	Active        uint32
-	Width, Height uint16 // of the frame's spatial layer, 0 = not told
+	Width, Height uint16 // of the frame's spatial layer, 0 = unknown
 
 	activeBit uint16 // where the active bitmask lies in the descriptor
 	targets   uint8
@@ -145,7 +145,7 @@ type DD struct {
 	deps      dependencies
 }
 
-// DTI returns what the frame is to a decode target.
+// DTI returns the role of the frame for a decode target.
 func (d *DD) DTI(target int) DTI {
 	if target < 0 || target >= int(d.targets) {
 		return NotPresent
@@ -188,7 +188,7 @@ func (d *DD) PutFrameNumber(ext []byte, n uint16) {
 }
 
 // PutActive writes the bitmask of active decode targets into ext, the caller's
-// own copy of what d was parsed from, and reports whether ext has that field.
+// own copy of the bytes that d was parsed from, and reports whether ext has that field.
 func (d *DD) PutActive(ext []byte, active uint32) bool {
 	end := int(d.activeBit) + int(d.targets)
 	if !d.HasActive || end > len(ext)*8 {
@@ -227,7 +227,7 @@ func (s *DDState) apply(kind Kind, info *Info) {
 	info.Discardable = d.Present() != 0 && d.Present() == d.Discardable()
 	info.SwitchUp = false
 	s.applySwitch(info)
-	// Where the payload tells key frames it decides: H.264 and H.265 receivers
+	// Where the payload shows key frames it decides: H.264 and H.265 receivers
 	// need the parameter sets too.
 	if kind == KindAV1 || kind == KindOther {
 		info.Keyframe = d.Start && d.HasStructure && d.deps.fdiffCount == 0

@@ -78,7 +78,7 @@ func (d *DD) readActive(r *bitReader, targets uint8) {
 	d.Active = r.bits(int(targets))
 }
 
-// setActive takes d's bitmask over unless a later frame told one.
+// setActive adopts d's bitmask unless a later frame had one.
 func (s *DDStructure) setActive(d *DD) {
 	if late := s.activeAt - d.FrameNumber; late == 0 || late >= ddLate {
 		s.active, s.activeAt = d.Active, d.FrameNumber

@@ -14,7 +14,7 @@ const (
 	H264FUB    = 29
 )
 
-// inspectH264 adds what an H.264 payload tells to i. A key frame begins with
+// inspectH264 adds the properties of a payload to i. A key frame begins with
 // the packet that has a sequence parameter set, or the start of one.
 func inspectH264(payload []byte, i *Info) error {
 	if len(payload) < 1 {
@@ -78,7 +78,7 @@ func inspectSTAPA(b []byte, i *Info) error {
 	return nil
 }
 
-// inspectNAL looks at the start of one NAL unit, b being what follows its
+// inspectNAL looks at the start of one NAL unit, b being the part behind its
 // header octet.
 func inspectNAL(t uint8, b []byte, i *Info) {
 	switch t {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// H264Profile is a profile that RTP endpoints tell apart (RFC 6184, section
+// H264Profile is a profile that RTP endpoints distinguish (RFC 6184, section
 // 8.1, table 5).
 type H264Profile uint8
 

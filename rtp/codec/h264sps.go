@@ -8,7 +8,7 @@ type H264Sequence struct {
 	Width, Height               uint16 // in pixels, after cropping
 }
 
-// Parse reads a NAL unit. It reports false if it ends too early or tells an
+// Parse reads a NAL unit. It reports false if it ends too early or has an
 // impossible size.
 func (s *H264Sequence) Parse(nal []byte) bool {
 	return len(nal) > 0 && s.parse(nal[1:])
@@ -75,7 +75,7 @@ func (s *H264Sequence) High() bool {
 	return false
 }
 
-// high reads what the high profiles add and returns ChromaArrayType.
+// high reads the fields of the high profiles and returns ChromaArrayType.
 func (s *H264Sequence) high(r *bitReader) uint32 {
 	chroma := r.ue()
 	array := chroma

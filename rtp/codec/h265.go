@@ -19,7 +19,7 @@ const (
 	h265HeadSize = 2
 )
 
-// inspectH265 adds what an H.265 payload tells to i. It is for streams
+// inspectH265 adds the properties of a payload to i. It is for streams
 // without decoding order numbers (sprop-max-don-diff is 0), the only ones
 // that WebRTC has.
 func inspectH265(payload []byte, i *Info) error {
@@ -93,7 +93,7 @@ func inspectH265Type(t uint8, i *Info) {
 	}
 }
 
-// inspectH265NAL looks at the beginning of one NAL unit, b being what follows its
+// inspectH265NAL looks at the beginning of one NAL unit, b being the part behind its
 // header.
 func inspectH265NAL(t uint8, b []byte, i *Info) {
 	inspectH265Type(t, i)

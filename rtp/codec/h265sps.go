@@ -12,7 +12,7 @@ type H265Sequence struct {
 	Width, Height         uint16 // in pixels, after cropping
 }
 
-// Parse reads a NAL unit. It reports false if it ends too early or tells an
+// Parse reads a NAL unit. It reports false if it ends too early or has an
 // impossible size.
 func (s *H265Sequence) Parse(nal []byte) bool {
 	return len(nal) > h265HeadSize && s.parse(nal[h265HeadSize:])
@@ -56,7 +56,7 @@ func (s *H265Sequence) parse(sps []byte) bool {
 	return true
 }
 
-// skipSubLayers passes over what profile_tier_level has for single sub-layers
+// skipSubLayers skips the fields of profile_tier_level for single sub-layers
 // (H.265, 7.3.3).
 func skipSubLayers(r *bitReader, subLayers int) {
 	if subLayers == 0 {

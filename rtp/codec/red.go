@@ -18,7 +18,7 @@ type RED struct {
 }
 
 // Parse checks the block headers against payload. It returns ErrShort when
-// they or the data they tell of are cut.
+// they or their data are cut.
 func (d *RED) Parse(payload []byte) error {
 	*d = RED{}
 	at, size := 0, 0

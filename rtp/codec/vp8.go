@@ -88,7 +88,7 @@ func (d *VP8) parseTIDKEYIDX(ext, b byte) {
 	}
 }
 
-// Info says what d, parsed from payload, means for forwarding. FrameEnd is
+// Info is the meaning of d, parsed from payload, for forwarding. FrameEnd is
 // not known to the descriptor; it is the RTP marker bit.
 func (d *VP8) Info(payload []byte) Info {
 	i := Info{
@@ -119,7 +119,7 @@ func (d *VP8) Info(payload []byte) Info {
 }
 
 // Rewrite writes a new picture ID, in the width that it has, and a new
-// TL0PICIDX into payload, the caller's own copy of what d was parsed from.
+// TL0PICIDX into payload, the caller's own copy of the bytes that d was parsed from.
 // Fields that the descriptor lacks are left out.
 func (d *VP8) Rewrite(payload []byte, pictureID uint16, tl0 uint8) {
 	if len(payload) < d.HeaderLen {

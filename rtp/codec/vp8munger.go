@@ -26,7 +26,7 @@ type VP8Munger struct {
 	tl0On   bool   // tl0Off is that of the current encoding
 }
 
-// Switch tells that the next packet to Map comes from another encoding, or
+// Switch says that the next packet to Map comes from another encoding, or
 // from the same one after a break. That packet begins a new picture, which
 // gets the number behind the last one.
 func (m *VP8Munger) Switch() { m.based, m.tl0On = false, false }
@@ -52,7 +52,7 @@ func (m *VP8Munger) Map(d *VP8) (pictureID uint16, tl0 uint8, ok bool) {
 	return pictureID, tl0, true
 }
 
-// Drop tells that the picture of this packet is left out by choice. It does
+// Drop says that the picture of this packet is left out by choice. It does
 // nothing for a picture of which packets went out, or that is older than one
 // that did.
 func (m *VP8Munger) Drop(d *VP8) {

@@ -38,10 +38,10 @@ type VP9Structure struct {
 	Width, Height [MaxVP9Spatial]uint16
 	HasGroup      bool  // G
 	GroupSize     uint8 // N_G, pictures in the picture group
-	Temporals     uint8 // temporal layers of the picture group, 0 = not told
+	Temporals     uint8 // temporal layers of the picture group, 0 = unknown
 }
 
-// FlexibleMode says whether references are told by each packet itself.
+// FlexibleMode says whether each packet carries its references.
 func (d *VP9) FlexibleMode() bool { return d.F }
 
 // Parse reads the descriptor at the front of payload. It returns ErrShort when
@@ -145,9 +145,9 @@ func (s *VP9Structure) parse(b []byte) int {
 	return at
 }
 
-// Info says what d, parsed from payload, means for forwarding.
+// Info is the meaning of d, parsed from payload, for forwarding.
 //
-// A key frame is told by a structure with sizes on a frame that refers to no
+// A key frame has a structure with sizes on a frame that refers to no
 // other. Senders that never send one, and set no bit but B and E, are served
 // by the VP9 frame header (VP9 bitstream specification, section 6.2).
 func (d *VP9) Info(payload []byte) Info {
@@ -179,8 +179,8 @@ func (d *VP9) Info(payload []byte) Info {
 // switchingPoint follows the U bit. To RFC 9628 it means that no later picture of
 // a higher temporal layer needs one of those from before this picture. Some senders
 // set it on a picture that itself needs none of its own layer. Both hold for a
-// receiver that has all layers below, while one that has fewer may lack what
-// this picture needs.
+// receiver that has all layers below, while one that has fewer may lack references
+// of this picture.
 func (i *Info) switchingPoint() {
 	i.SwitchUp, i.UpFrom, i.UpTo = true, i.Temporal-1, i.Temporal
 	if i.Temporal == 0 {

@@ -3,7 +3,7 @@ package frame
 import "bifrons/rtp/codec"
 
 // pushAudio takes a packet of audio. Frames are as long as their packets, so that
-// there is nothing to put together but what RED repeats.
+// there is nothing to put together but the repeats of RED.
 func (a *Assembler) pushAudio(p *Packet, ts, lost uint64) {
 	lost += a.pic.Lost
 	if a.pic.Lost = 0; len(p.Payload) == 0 {

@@ -6,7 +6,7 @@ import (
 	"bifrons/rtp/codec"
 )
 
-// Config is what containers need to know about a video track besides its frames. Those
+// Config describes a video track for containers, besides its frames. Configs
 // that were given never change; where things change there is a new one.
 type Config struct {
 	// VPS, SPS and PPS are the parameter sets of H.264 and H.265, as NAL units. Nothing
@@ -26,7 +26,7 @@ func (a *Assembler) setConfig(n *Config) {
 	a.pic.NewConfig = true
 }
 
-// SetParameterSets takes H.264 parameter sets that the session description told
+// SetParameterSets takes H.264 parameter sets of the session description
 // (sprop-parameter-sets; RFC 6184, 8.1).
 func (a *Assembler) SetParameterSets(sprop string) {
 	if a.codec != H264 {

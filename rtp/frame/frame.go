@@ -3,7 +3,7 @@
 // decoders take them, access units of H.264 and H.265 with a length of four bytes
 // before each NAL unit, packets of Opus, and samples of other audio.
 //
-// Nothing here allocates for a packet but what buffers need to grow.
+// Nothing here allocates for a packet, except growing buffers.
 package frame
 
 import (
@@ -63,17 +63,17 @@ type Frame struct {
 	Arrival   int64
 	Key       bool // can be decoded without others; always set for audio
 	// Whole means that no packet of the frame is missing, as far as that can be
-	// told, and that none was malformed.
+	// known, and that none was malformed.
 	Whole bool
 	// Lost counts packets that are missing within the frame, or between it and the
-	// frame before. Those that redundancy replaces do not count.
+	// frame before. Packets that redundancy replaces do not count.
 	Lost uint64
-	// Rebuilt is set for audio that redundancy in a later packet told.
+	// Rebuilt is set for audio from the redundancy of a later packet.
 	Rebuilt bool
 	// Samples is the duration of audio, in units of the RTP clock, 0 if it cannot
-	// be told; that of G722 is counted at 8 kHz (RFC 3551, 4.5.2).
+	// be known; that of G722 is counted at 8 kHz (RFC 3551, 4.5.2).
 	Samples uint32
-	// Width and Height are the size of a key frame in pixels, 0 if it tells none.
+	// Width and Height are the size of a key frame in pixels, 0 if it has none.
 	Width, Height uint16
 	// NewConfig is set where the Config changed with the frame.
 	NewConfig bool
@@ -92,7 +92,7 @@ type Assembler struct {
 	sets    parameterSets
 	begun   bool               // H.264 and H.265: a picture has come before
 	inBand  bool               // their parameter sets came with the latest key frame
-	spatial codec.VP9Structure // the latest that VP9 told
+	spatial codec.VP9Structure // the latest of VP9
 	g722    *g722Decoder
 
 	audio   []byte // frames of the latest packet
@@ -105,7 +105,7 @@ type picture struct {
 	Frame
 	open    bool
 	full    bool                     // MaxFrame is reached
-	data    []byte                   // what there is of it
+	data    []byte                   // so far
 	unit    int                      // where in data an incomplete NAL unit begins, -1 if none does
 	obu     []byte                   // OBU of which more is to come
 	more    bool                     // obu goes on in the next packet
@@ -114,7 +114,7 @@ type picture struct {
 	vp9     codec.VP9Header
 	hasSets bool // H.264 and H.265: parameter sets are in it
 	first   bool // AV1: the first frame header was seen
-	start   bool // its first packet tells that it begins the picture
+	start   bool // its first packet begins the picture
 }
 
 // New returns an Assembler for a track.
@@ -216,7 +216,7 @@ func (c *picture) add(b ...byte) bool {
 	return true
 }
 
-// finish completes a picture. ended reports whether what came last is its end.
+// finish completes a picture. ended reports whether the latest packet is its end.
 func (a *Assembler) finish(ended bool) {
 	c := &a.pic
 	if c.unit >= 0 || c.more {
@@ -232,7 +232,7 @@ func (a *Assembler) finish(ended bool) {
 	c.Frame = Frame{}
 }
 
-// startVideo tells of a picture's first packet whether it begins the picture.
+// startVideo reports whether the first packet of a picture begins the picture.
 func (a *Assembler) startVideo(p *Packet) {
 	switch a.codec {
 	case VP8:
@@ -264,7 +264,7 @@ func (a *Assembler) addVideo(payload []byte) bool {
 	return false
 }
 
-// endVideo does what is to be done when all packets of a picture are there.
+// endVideo completes a picture whose packets are all there.
 func (a *Assembler) endVideo() {
 	switch a.codec {
 	case VP9:

@@ -12,7 +12,7 @@ func (a *Assembler) startH26x(payload []byte) {
 	if codec.Inspect(codec.Payload{Kind: kind, Data: payload}, nil, &i) == nil {
 		a.pic.start = i.FrameStart
 	}
-	// What comes next to what came before is a start even so: not every slice begins
+	// A packet right behind the one before is a start even so: not every slice begins
 	// with the first macroblock, nor every picture with one.
 	a.pic.start = a.pic.start || a.pic.Lost == 0 && a.begun
 }
@@ -116,7 +116,7 @@ func (a *Assembler) addFragment(fu byte, head, body []byte) bool {
 	return whole
 }
 
-// noteUnit looks at what kind of unit was added.
+// noteUnit looks at the kind of unit that was added.
 func (a *Assembler) noteUnit(nal []byte) {
 	c := &a.pic
 	if a.codec == H264 {

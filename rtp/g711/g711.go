@@ -78,7 +78,7 @@ func (l Law) DecodeInt16(payload []byte, pcm []int16) int {
 // tables are those of one law.
 type tables struct {
 	decode [256]int16
-	encode [1 << 14]byte // by the upper bits of a sample: no law tells more apart
+	encode [1 << 14]byte // by the upper bits of a sample: no law distinguishes more
 }
 
 func (t *tables) code(sample int16) byte { return t.encode[uint16(sample)>>2] }

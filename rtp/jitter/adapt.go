@@ -6,7 +6,7 @@ import "time"
 const slack = 2 * time.Millisecond
 
 // target is how late packets may come, as is aimed at, in nanoseconds. Where packets
-// are lost and later ones tell of them it is some packets longer, if what is saved is
+// are lost and later ones repeat them it is some packets longer, if the saving is
 // worth it.
 func (b *Buffer) target() int64 {
 	t := b.delays.target + int64(b.extra)*b.nanos(int64(b.in.length))
@@ -30,7 +30,7 @@ func (b *Buffer) weigh() {
 	b.extra = extra
 }
 
-// adapt brings the delay nearer to the target by stretching what is ready.
+// adapt brings the delay nearer to the target by stretching ready samples.
 func (b *Buffer) adapt(d Decoder) {
 	b.weigh()
 	b.calm++

@@ -23,7 +23,7 @@ const (
 	// helped is for how many packets redundancy counts as sent since the latest that
 	// had any.
 	helped = 100
-	// farthest is how many packets later one tells of another at most, as far as playing
+	// farthest is how many packets later one may repeat another at most, as far as playing
 	// waits for it.
 	farthest = 4
 )
@@ -44,7 +44,7 @@ type arrivals struct {
 	// missing, but gaps[0] that of all which never came.
 	gaps    [farthest]float32
 	counted int // packets behind that, lossMemory at most
-	reach   int // how many packets later one tells of another, 0 = none does
+	reach   int // how many packets later one repeats another, 0 = none does
 	helped  int // packets for which that is expected to stay so
 }
 
@@ -177,7 +177,7 @@ func (b *Buffer) count(dseq int64, fresh bool) {
 	}
 }
 
-// reaches notes that a packet tells of another, so many packets before.
+// reaches notes that a packet repeats another, so many packets before.
 func (in *arrivals) reaches(n int) {
 	if n = min(n, farthest); n > 0 && n >= in.reach {
 		in.reach, in.helped = n, helped

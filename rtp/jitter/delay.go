@@ -11,7 +11,7 @@ const (
 	missed = 5 * time.Second
 	// memory is how long the delay of packets counts, measured in their audio.
 	memory = 8 * time.Second
-	// bins is how many milliseconds of delay are told apart.
+	// bins is how many milliseconds of delay are distinguished.
 	bins = 512
 	// window is how long the lowest delay counts, once and a half in the mean.
 	window, windowPackets = 3 * time.Second, 60
@@ -84,9 +84,9 @@ func (e *delays) add(arrival, at, length int64) {
 	e.update(arrival)
 }
 
-// drop moves what is known to a lower base. By little it goes down all the time where
+// drop moves the histogram to a lower base. By little it goes down all the time where
 // the sender's clock is fast, and by much where the path or the timestamps have become
-// others: what came before was as late for its time as it was.
+// others: earlier packets keep their lateness.
 func (e *delays) drop(by int64) {
 	if n := int(by / int64(time.Millisecond)); n >= 2 && n < 20 {
 		e.shift(n)
@@ -149,7 +149,7 @@ func (e *delays) update(now int64) {
 }
 
 // best is the delay at which waiting longer costs more than it saves, and a millisecond
-// for what comes a little later still.
+// for packets that come a little later still.
 func (e *delays) best() int64 {
 	best, least := 0, float32(math.MaxFloat32)
 	price := float32(missed/time.Millisecond) / max(e.sum, 1e-9)

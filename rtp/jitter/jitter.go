@@ -30,7 +30,7 @@ type Decoder interface {
 	// Decode decodes a packet into pcm, which has room for 120 ms, and returns
 	// how many samples each channel has got.
 	Decode(payload []byte, pcm []float32) (samples int, err error)
-	// Recover fills pcm with what payload tells of the packet before it, which was
+	// Recover fills pcm from the copy in payload of the packet before it, which was
 	// lost. The error is errors.ErrUnsupported if the codec has no such thing, any
 	// other if there is nothing in payload.
 	Recover(payload []byte, pcm []float32) error
@@ -41,7 +41,7 @@ type Decoder interface {
 	Reset()
 }
 
-// Config says what a Buffer works with.
+// Config has the parameters of a Buffer.
 type Config struct {
 	ClockRate  uint32 // of RTP timestamps in Hz, 0 = 48000
 	SampleRate int    // of the samples in Hz, 0 = 48000
@@ -76,7 +76,7 @@ type Packet struct {
 	Duration  time.Duration // of the audio in it, 0 = unknown: as long as the one before
 	Marker    bool          // the first after a pause (RFC 3551, 4.1)
 	DTX       bool          // the sender pauses after it
-	FEC       bool          // it tells of the packet before it, too (Decoder.Recover)
+	FEC       bool          // it repeats the packet before it (Decoder.Recover)
 	Redundant bool          // a copy that came with the packet before (RFC 2198), with the number and timestamp of the original
 }
 
@@ -85,7 +85,7 @@ type Outcome uint8
 
 // Outcomes.
 const (
-	Silent    Outcome = iota // zeros: nobody sends, or what comes is not due yet
+	Silent    Outcome = iota // zeros: nobody sends, or the packets are not due yet
 	Comfort                  // the sender pauses (DTX); the decoder fills the pause
 	Sound                    // decoded
 	Recovered                // some of it from the redundancy of a later packet
@@ -104,7 +104,7 @@ type Stats struct {
 	Ready   time.Duration // of sound that is decoded and waits
 
 	Received  uint64 // packets, redundant ones not included
-	Lost      uint64 // packets that were not there when later ones were played, those that came too late included
+	Lost      uint64 // packets that were not there when later ones were played, late ones included
 	Late      uint64 // packets that came after their time
 	Repeated  uint64 // packets that were there already
 	Discarded uint64 // packets that were too much, or belonged to nothing
@@ -160,12 +160,12 @@ func (b *Buffer) Pull(now mono.Time, d Decoder, pcm []float32) Outcome {
 }
 
 // Skip is a Pull that nobody hears: time goes on, and of the packets that would
-// have been played only the last few are kept, for Prime. It says what a Pull
-// would have played: Silent, Comfort or Sound.
+// have been played only the last few are kept, for Prime. It returns the outcome that a Pull
+// would have had: Silent, Comfort or Sound.
 func (b *Buffer) Skip(now mono.Time) Outcome { return b.skip(now) }
 
 // Prime resets d and decodes the latest packets that were skipped, so that the next
-// Pull finds in d what it needs to know of the past.
+// Pull finds the past that it needs in d.
 func (b *Buffer) Prime(d Decoder) { b.prime(d) }
 
 // Reset forgets the stream, and that it had any delay.

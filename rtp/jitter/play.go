@@ -12,10 +12,10 @@ const (
 	// longestGap is how much is concealed where packets are lost; beyond it there is
 	// silence until the next is due.
 	longestGap = 400 * time.Millisecond
-	// comfortTime is how long a pause is filled: senders tell every 400 ms how it sounds.
+	// comfortTime is how long a pause is filled: senders describe its sound every 400 ms.
 	comfortTime = 500 * time.Millisecond
-	// shortest is a piece of sound that a codec can make, and what timestamps may be
-	// off without meaning anything.
+	// shortest is the shortest sound that a codec can make, and the tolerance of timestamps
+	// without any meaning.
 	shortest = 2500 * time.Microsecond
 	// backlog is how much more than the target is played after a gap, faster, instead
 	// of being left out.
@@ -27,8 +27,8 @@ const (
 // player is where playing is. Positions and counts are samples a channel.
 type player struct {
 	tick    mono.Time // of this frame
-	running bool      // what comes at pos is played next; otherwise a packet waits until it is due
-	pos     int64     // behind what was decoded or given up
+	running bool      // the packet at pos is played next; otherwise a packet waits until it is due
+	pos     int64     // behind everything decoded or given up
 	lax     int64     // nanoseconds beyond the target that may wait for the start
 	last    uint64    // number of the latest packet that was played
 	pause   bool      // the sender paused after it
@@ -39,8 +39,8 @@ type player struct {
 	idle    int       // frames that were skipped in a row
 	calm    int       // frames since the last stretch
 	tries   int       // frames in which stretching was wanted, but nothing alike
-	made    Outcome   // what this frame is
-	kind    Outcome   // what the latest samples are
+	made    Outcome   // of this frame
+	kind    Outcome   // of the latest samples
 }
 
 // clock takes the time of a frame.
@@ -78,7 +78,7 @@ func (b *Buffer) pull(now mono.Time, d Decoder, pcm []float32) Outcome {
 	switch ready := b.signal.ready(); {
 	case ready >= b.frame:
 		b.made = b.kind
-	case ready > 0: // what was made up counts once
+	case ready > 0: // concealment counts once
 		b.made = min(b.kind, Comfort)
 	}
 	for b.signal.ready() < b.frame {
@@ -120,10 +120,10 @@ func (b *Buffer) grid() int {
 	return a
 }
 
-// note takes down what a part of the frame is, the latest.
+// note notes the outcome of the latest part of the frame.
 func (b *Buffer) note(o Outcome) { b.kind, b.made = o, max(b.made, o) }
 
-// produce adds samples to those that are ready.
+// produce adds ready samples.
 func (b *Buffer) produce(d Decoder) {
 	b.forgetPast()
 	s := b.store.first()
@@ -172,12 +172,12 @@ func (b *Buffer) start() bool {
 	}
 }
 
-// protection is how late packets may come if what is at a position is played next.
+// protection is how late packets may come if the packet at a position is played next.
 func (b *Buffer) protection(at int64) int64 {
 	return b.delays.above(int64(b.tick), b.nanos(at)) - b.nanos(int64(b.frame-b.grid()))
 }
 
-// fill adds what is heard while nothing is played.
+// fill adds the sound while nothing is played.
 func (b *Buffer) fill(d Decoder) {
 	n := b.frame - b.signal.ready()
 	if b.pause && b.comfort < b.signal.of(comfortTime) && !b.signal.cold {
@@ -250,7 +250,7 @@ func (b *Buffer) gap(d Decoder, s *stored) {
 	}
 }
 
-// lost takes it that what is before s never comes.
+// lost assumes that packets before s never come.
 func (b *Buffer) lost(s *stored) {
 	if s.seq > b.last+1 {
 		b.stats.Lost += s.seq - b.last - 1
@@ -259,7 +259,7 @@ func (b *Buffer) lost(s *stored) {
 	b.pos, b.held = max(s.at, b.pos), 0
 }
 
-// recover plays what s tells of the packet before it, of which missing samples are
+// recover plays the copy in s of the packet before it, of which missing samples are
 // needed.
 func (b *Buffer) recover(d Decoder, s *stored, missing int) bool {
 	pcm := b.signal.space(s.length)

@@ -6,17 +6,17 @@ import (
 )
 
 const (
-	past     = 30 * time.Millisecond // that is kept of what was played, to go on from
+	past     = 30 * time.Millisecond // of played audio that is kept, to go on from
 	maxLag   = 15 * time.Millisecond // that stretching adds or takes away at once
 	minLag   = 2500 * time.Microsecond
 	overlap  = 10 * time.Millisecond // of two parts of the signal that are spliced
-	blend    = 5 * time.Millisecond  // of what is made up and what is decoded
+	blend    = 5 * time.Millisecond  // of concealment and decoded audio
 	longest  = 120 * time.Millisecond
 	maxPitch = 20 * time.Millisecond
 	minPitch = 5 * time.Millisecond
 	// Made up samples fade from then on, from the start of a gap to its end.
 	fadeDecoder, fadeOwn, fadeEnd = 40 * time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond
-	loudest                       = 10 // amplitude, of what a decoder may say
+	loudest                       = 10 // amplitude, of decoded audio
 )
 
 // signal has the samples between decoding and playing, and those before. Counts are
@@ -24,13 +24,13 @@ const (
 type signal struct {
 	rate, ch   int
 	buf        []float32
-	start, end int // of what is ready to be played
+	start, end int // of the samples that are ready
 
-	cold   bool    // what was played last is zeros
-	rough  bool    // what is decoded next does not go on from what is ready
+	cold   bool    // the latest samples are zeros
+	rough  bool    // the next decoded samples do not continue the ready ones
 	period int     // with which missing samples repeat, 0 = to be found
-	decay  float32 // of what repeats, from one period to the next
-	gain   float32 // at the end of what is ready, as far as it was faded
+	decay  float32 // of the repeats, from one period to the next
+	gain   float32 // at the end of the ready samples, as far as they were faded
 	level  float32 // loudest energy of late, of a sample
 }
 
@@ -45,7 +45,7 @@ func (s *signal) ready() int { return s.end - s.start }
 // part returns the samples in [from, to).
 func (s *signal) part(from, to int) []float32 { return s.buf[from*s.ch : to*s.ch] }
 
-// settle makes room before and behind what is ready.
+// settle makes room before and behind the ready samples.
 func (s *signal) settle() {
 	lead := s.lead()
 	if s.buf == nil {
@@ -119,7 +119,7 @@ func (s *signal) begin(n int) {
 	}
 }
 
-// join blends what would have gone on at the end into the w samples behind it.
+// join blends the continuation of the end into the w samples behind it.
 func (s *signal) join(w int) {
 	p := s.pitch()
 	offset, gain := s.offsets(p), float32(1)
@@ -216,7 +216,7 @@ func (s *signal) concealed(n, run int) {
 	s.cold = s.gain == 0
 }
 
-// silence fades out what is ready and adds zeros, n samples in all. It reports whether
+// silence fades out the ready samples and adds zeros, n samples in all. It reports whether
 // all of them are zeros.
 func (s *signal) silence(n int) bool {
 	if s.cold {
@@ -258,7 +258,7 @@ func weights(t, rho float32) (a, b float32) {
 	return a * n, b * n
 }
 
-// cut forgets what is ready.
+// cut forgets the ready samples.
 func (s *signal) cut() {
 	s.end = s.start
 	s.rough, s.period = true, 0

@@ -94,13 +94,13 @@ func correlation(a, b []float32, aa float32) float32 {
 
 func (s *signal) alike(a, b []float32) float32 { return min(max(correlation(a, b, energy(a)), 0), 1) }
 
-// quiet reports whether n samples from a place on are so much less loud than what was
+// quiet reports whether n samples from a place on are so much quieter than those
 // heard before (30 dB) that a splice is not heard.
 func (s *signal) quiet(from, n int) bool {
 	return energy(s.part(from, from+n)) <= max(hush, s.level/1000)*float32(n*s.ch)
 }
 
-// shorten takes up to most samples out of what is ready, if that is alike enough. It
+// shorten takes up to most samples out of the ready ones, if they are alike enough. It
 // returns how many.
 func (s *signal) shorten(most int, enough float32) int {
 	most = min(most, s.of(maxLag))
@@ -118,7 +118,7 @@ func (s *signal) shorten(most int, enough float32) int {
 	return lag
 }
 
-// lengthen adds some samples to what is ready, from what was played, if that is alike
+// lengthen adds some samples to the ready ones, from played ones, if they are alike
 // enough. It returns how many: those wanted, as far as it can be chosen.
 func (s *signal) lengthen(want int, enough float32) int {
 	w := min(s.of(overlap), s.ready())
@@ -138,8 +138,8 @@ func (s *signal) lengthen(want int, enough float32) int {
 	return lag
 }
 
-// splice has the signal jump by lag, over w samples that fade from what is ready to
-// what lies lag samples further on, or back.
+// splice has the signal jump by lag, over w samples that fade from the ready ones to
+// those lag samples further on, or back.
 func (s *signal) splice(w, lag int, alike float32) {
 	alike = min(max(alike, 0), 1)
 	to := s.start + lag
@@ -163,7 +163,7 @@ func (s *signal) splice(w, lag int, alike float32) {
 	s.start = to
 }
 
-// played moves what was played to where it is before a new start.
+// played moves the played samples to their place before a new start.
 func (s *signal) played(to int) {
 	keep := min(s.of(past), s.start, to)
 	copy(s.part(to-keep, to), s.part(s.start-keep, s.start))

@@ -1,5 +1,5 @@
-// Package lipsync puts the tracks of one sender on one time, as sender reports tell how
-// their clocks belong together (RFC 3550, 6.4.1).
+// Package lipsync puts the tracks of one sender on one time, as sender reports relate
+// their clocks (RFC 3550, 6.4.1).
 //
 // A track that has no report yet is placed by the arrival of its packets. The first audio
 // track is never moved when more becomes known; others are moved to where they belong
@@ -40,7 +40,7 @@ type Track struct {
 type Timeline struct {
 	tracks   []track
 	began    mono.Time     // arrival of the first packet, 0 before
-	latest   time.Duration // of all tracks, with what is left out
+	latest   time.Duration // of all tracks, skipped time included
 	cuts     []cut
 	sessions []*session
 }
@@ -56,7 +56,7 @@ type track struct {
 	last   uint64    // timestamp of the latest packet
 	at     mono.Time // when it came, 0 before the first
 
-	// How long packets take, with what remains unknown of that: the latest packet,
+	// How long packets take, up to an unknown constant: the latest packet,
 	// the fastest of this window and of the one before.
 	transit, recent, before time.Duration
 	since                   mono.Time // start of this window
@@ -71,7 +71,7 @@ type run struct {
 	off     time.Duration // time of the file minus timestamp
 	target  time.Duration // where off goes to
 	placed  time.Duration // off as it was without reports
-	certain bool          // reports told target
+	certain bool          // target is from reports
 }
 
 // New makes the Timeline of some tracks.
@@ -133,7 +133,7 @@ func (l *Timeline) Time(i int, timestamp uint64) time.Duration {
 	return at
 }
 
-// Certain reports whether reports have told where all tracks belong that have begun.
+// Certain reports whether reports place all tracks that have begun.
 func (l *Timeline) Certain() bool {
 	for i := range l.tracks {
 		if t := &l.tracks[i]; len(t.runs) > 0 && !t.current().certain {

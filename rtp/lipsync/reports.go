@@ -27,7 +27,7 @@ const (
 type session struct {
 	ahead  time.Duration // of the clock of arrivals
 	origin time.Duration // NTP time where the file begins
-	anchor int           // the track that told origin, -1: it is not known
+	anchor int           // the track that origin is from, -1: unknown
 	// settled is set when that had enough reports.
 	settled bool
 }
@@ -165,7 +165,7 @@ func (t *track) median(r *run, c *clock) time.Duration {
 	return list[len(list)/2]
 }
 
-// aim sets the place of a track, and of those that follow it.
+// aim sets the place of a track, and of its followers.
 func (l *Timeline) aim(i int) {
 	t := &l.tracks[i]
 	if len(t.runs) == 0 {

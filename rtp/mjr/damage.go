@@ -13,7 +13,7 @@ import (
 // the next.
 const scan = 2 * (prefixLen + MaxFrame)
 
-// passOver goes to the next frame behind what is damaged. An error is io.EOF if there is
+// passOver goes to the next frame behind the damage. An error is io.EOF if there is
 // none, or that of the input.
 func (r *Reader) passOver() error {
 	if r.damage == nil {
@@ -38,7 +38,7 @@ func (r *Reader) passOver() error {
 	}
 }
 
-// find looks for a frame in b: a tag, a length that fits to what is recorded, and another
+// find looks for a frame in b: a tag, a length that fits the recorded medium, and another
 // tag or the end of the file behind it. n is how many bytes before it there are; without
 // one, how many are of no use. last tells that b is the rest of the file.
 func (r *Reader) find(b []byte, last bool) (n int, found bool) {
@@ -70,7 +70,7 @@ func (r *Reader) find(b []byte, last bool) (n int, found bool) {
 	}
 }
 
-// plausible reports whether something can be what is recorded: a packet of RTP, or a
+// plausible reports whether something can be a recorded frame: a packet of RTP, or a
 // message behind its time.
 func (r *Reader) plausible(data []byte) bool {
 	if r.header.Type == Data {

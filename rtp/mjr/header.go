@@ -87,7 +87,7 @@ func (h *Header) Check() error {
 	return nil
 }
 
-// AppendMagic appends what stands in a file from its creation on.
+// AppendMagic appends the bytes that a file has from its creation on.
 func AppendMagic(dst []byte) []byte { return append(dst, Magic...) }
 
 // AppendHeader appends length and JSON of a header, which is written together with
@@ -245,7 +245,7 @@ func (h *Header) parse(text []byte) error {
 	return nil
 }
 
-// parseOld sets what the header of the oldest layout stands for, of which only the
+// parseOld reads the header of the oldest layout, of which only the
 // first letter counts; false if it is none.
 func (h *Header) parseOld(name []byte) bool {
 	switch name[0] {

@@ -9,7 +9,7 @@ import (
 type entry struct {
 	head       rtp.FixedHeader
 	time, seq  int64 // unwrapped; packets are in the order of these
-	media      int64 // what is told as time
+	media      int64 // reported as time
 	raw        []byte
 	from, to   int // the payload in raw
 	arrival    uint32
@@ -43,7 +43,7 @@ const (
 	firstSeq = 1 << 48
 )
 
-// lane follows the numbers of one stream, unwraps them, and tells packets that do not
+// lane follows the numbers of one stream, unwraps them, and finds packets that do not
 // belong to it. A single one that is far off is held until the next reports whether the
 // stream has moved there.
 type lane struct {
@@ -135,7 +135,7 @@ func (l *lane) hold(e entry, same bool) {
 	}
 }
 
-// reject drops what is held.
+// reject drops held packets.
 func (l *lane) reject() {
 	for _, e := range l.held {
 		if e.head.SSRC == l.ssrc {

@@ -3,7 +3,7 @@ package mjr
 // queue holds packets in order.
 type queue struct {
 	entries []entry
-	head    int // of entries, what is before was taken
+	head    int // of entries, those before were taken
 	free    [memoryClasses][][]byte
 }
 

@@ -19,15 +19,15 @@ var (
 	// ErrHeader means that the header makes no sense.
 	ErrHeader = errors.New("unusable header")
 	// ErrTruncated means that the file ends within a header or frame, as after a
-	// crash. What came before is good.
+	// crash. Everything before is good.
 	ErrTruncated = errors.New("the file is cut off")
-	// ErrDamaged means that there is something else where a frame should begin. What
-	// came before is good; so are frames found behind it, which have been read when
+	// ErrDamaged means that there is something else where a frame should begin. Everything
+	// before is good; so are frames found behind it, which have been read when
 	// this is returned.
 	ErrDamaged = errors.New("no frame where one should begin")
 )
 
-// Error says what is wrong with a file, and where.
+// Error is a fault of a file, with its place.
 type Error struct {
 	Offset int64 // bytes from the start of the file
 	Err    error // one of the above, or of the input
@@ -115,8 +115,8 @@ func (r *Reader) HasArrival() bool { return r.layout == layoutCurrent }
 func (r *Reader) Offset() int64 { return r.at }
 
 // Next returns the next frame. At the end of the file the error is io.EOF, and an
-// *Error where it cannot be read to its end; from then on it stays the same. What is
-// damaged is passed over; it is an error at the end. Frames may be of any length, 0
+// *Error where it cannot be read to its end; from then on it stays the same. Damage is
+// skipped; it is an error at the end. Frames may be of any length, 0
 // included.
 func (r *Reader) Next() (Frame, error) {
 	if _, err := r.Header(); err != nil {
@@ -207,7 +207,7 @@ func (r *Reader) readPrefix() error {
 	return inputError(err, start)
 }
 
-// readData reads what the prefix at offset tells of.
+// readData reads the data of the prefix at offset.
 func (r *Reader) readData(offset int64) error {
 	n := int(binary.BigEndian.Uint16(r.prefix[8:]))
 	if b, err := r.in.Peek(min(n, r.in.Size())); len(b) == n && err == nil {

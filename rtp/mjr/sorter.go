@@ -7,7 +7,7 @@ import (
 	"bifrons/rtp"
 )
 
-// Limits of packets that a Sorter takes, in bytes: what is shorter has no RTP header,
+// Limits of packets that a Sorter takes, in bytes: shorter ones have no RTP header,
 // and longer ones janus-pp-rec does not take either.
 const (
 	minRTP = rtp.FixedHeaderLen
@@ -58,7 +58,7 @@ func (p *Packet) Extension(id uint8) ([]byte, bool) {
 	return h.FindExtension(p.Raw, id)
 }
 
-// SortStats count what a Sorter took and left out.
+// SortStats count the packets that a Sorter took and left out.
 type SortStats struct {
 	Packets   int // taken
 	Short     int // no whole header of RTP, or no payload
@@ -72,7 +72,7 @@ type SortStats struct {
 }
 
 // Sorter puts the packets of a recording of audio or video in the order of their
-// timestamps and sequence numbers, and leaves out those that do not belong to it.
+// timestamps and sequence numbers, and leaves out alien ones.
 // Its memory does not grow with the file.
 //
 // The stream is that of the first SSRC that is not 0. Another one is followed where it
@@ -120,7 +120,7 @@ func NewSorter(in *Reader, config SortConfig) (*Sorter, error) {
 	return s, nil
 }
 
-// Stats says what was taken and left out so far.
+// Stats returns the counts so far.
 func (s *Sorter) Stats() SortStats { return s.stats }
 
 // Next returns the next packet. At the end, and where the file can be read no further,
@@ -180,7 +180,7 @@ func (s *Sorter) read() {
 	s.settle(s.lane.take(e))
 }
 
-// settle does what the lane decided on packets.
+// settle carries out the lane's decisions on packets.
 func (s *Sorter) settle(d decision) {
 	s.stats.Foreign += d.foreign
 	s.stats.Stray += d.stray

@@ -5,7 +5,7 @@ import "encoding/binary"
 // boxes lays out boxes of ISO 14496-12.
 type boxes struct{ b []byte }
 
-// box appends a box around what body appends.
+// box appends a box around the bytes that body appends.
 func (w *boxes) box(kind string, body func()) {
 	at := len(w.b)
 	w.u32(0)

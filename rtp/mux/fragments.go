@@ -27,9 +27,9 @@ type fragmentTrack struct {
 	data    []byte
 	started bool
 	latest  int64 // decoding time of the latest sample
-	lasts   int64 // duration that it told, or that of the one before
+	lasts   int64 // its own duration, or that of the one before
 	start   int64 // decoding time of the first sample
-	end     int64 // of what is written
+	end     int64 // of the written samples
 	waited  bool  // the latest sample was there at the Flush before
 }
 
@@ -55,7 +55,7 @@ func NewFragmentedMP4(info Info) (*FragmentedMP4, error) {
 	return m, nil
 }
 
-// SetTrack implements Writer. What it tells is written by the patches of the end, as far
+// SetTrack implements Writer. The patches of the end write it, as far
 // as there is room.
 func (m *FragmentedMP4) SetTrack(i int, t Track) { m.info.Tracks[i] = t }
 
@@ -97,7 +97,7 @@ func (m *FragmentedMP4) Append(dst []byte, s *Sample) []byte {
 	at := ticks(s.Time, scale)
 	decode := at
 	if t.started {
-		// What is shown earlier than the sample before is decoded after it even so.
+		// A sample shown earlier than the one before is decoded after it even so.
 		decode = max(at, t.latest+1)
 	} else {
 		t.start = at

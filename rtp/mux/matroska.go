@@ -16,10 +16,10 @@ type Matroska struct {
 	webm  bool
 	main  int   // the track whose key frames begin clusters, -1 if there is no video
 	size  int64 // bytes of the file so far
-	ebml  int   // bytes before those that positions count from
+	ebml  int   // bytes before the origin of positions
 	room  int   // bytes for SeekHead, Info, Tracks and Tags
 	cues  cues
-	end   int64 // milliseconds, of what was written
+	end   int64 // milliseconds, of the written samples
 
 	written bool // there is a cluster
 
@@ -41,7 +41,7 @@ type block struct {
 
 const (
 	maxCluster = 5000 // milliseconds
-	// reserve is for what becomes known of the tracks, and where the cues are, in bytes
+	// reserve is the room for later knowledge of the tracks, and the place of the cues, in bytes
 	// for a file and for each track of video.
 	reserve, reserveVideo = 100, 500
 )
@@ -71,7 +71,7 @@ func NewMatroska(info Info, webm bool) (*Matroska, error) {
 	return m, nil
 }
 
-// SetTrack implements Writer. What it tells is written by the patches of the end, as far
+// SetTrack implements Writer. The patches of the end write it, as far
 // as there is room.
 func (m *Matroska) SetTrack(i int, t Track) { m.info.Tracks[i] = t }
 

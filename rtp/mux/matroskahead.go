@@ -81,7 +81,7 @@ func marshal(v any) []byte {
 	return b.Bytes()
 }
 
-// appendEBML appends what tells the kind of file, and the start of the segment, whose
+// appendEBML appends the header with the kind of file, and the start of the segment, whose
 // size is unknown until the end.
 func (m *Matroska) appendEBML(dst []byte) []byte {
 	h := ebmlHead{1, 1, 4, 8, "matroska", 4, 2}

@@ -233,7 +233,7 @@ func (w *boxes) mdia(t *movieTrack, date uint64) {
 	})
 }
 
-// sampleEntry tells the codec. Where parameter sets may change the names are those of
+// sampleEntry describes the codec. Where parameter sets may change the names are those of
 // tracks with sets in their samples (ISO 14496-15, 5.4.2.1 and 8.4.1.1).
 func (w *boxes) sampleEntry(t *movieTrack) {
 	switch t.Codec {

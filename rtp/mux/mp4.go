@@ -26,7 +26,7 @@ type mp4Track struct {
 	latest  int64 // decoding time of the latest
 	changed bool  // its configuration changed
 	known   bool
-	lasts   int64 // duration of the latest sample, 0 if it is not told
+	lasts   int64 // duration of the latest sample, 0 if unknown
 	before  int64 // duration of the one before
 }
 
@@ -75,7 +75,7 @@ func (m *MP4) Append(dst []byte, s *Sample) []byte {
 	if !t.started {
 		t.started, t.start, t.latest = true, at, at
 	} else {
-		// What is shown earlier than the sample before is decoded after it even so.
+		// A sample shown earlier than the one before is decoded after it even so.
 		decode := max(at, t.latest+1)
 		t.before = decode - t.latest
 		x.durations = appendRun(x.durations, uint32(min(t.before, 1<<32-1)))

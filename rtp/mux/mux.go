@@ -1,5 +1,5 @@
 // Package mux writes containers: Matroska and WebM, MP4 in fragments and with one index,
-// Ogg, WAV and SubRip. Writers append what follows in the file to a slice, so that they
+// Ogg, WAV and SubRip. Writers append the next bytes of the file to a slice, so that they
 // serve files, queues in front of disks, and tests alike. What they only know at the end
 // is in patches of earlier bytes; without those a file is playable too.
 //
@@ -87,13 +87,13 @@ type Patch struct {
 // Writer lays out a file. Samples of a track come in the order of decoding; those of
 // several tracks should come in the order of time.
 type Writer interface {
-	// Header appends what the file begins with. It is called first, and once.
+	// Header appends the beginning of the file. It is called first, and once.
 	Header(dst []byte) []byte
-	// Append appends what is to be written because of a sample, which may be nothing yet.
+	// Append appends the bytes for a sample, which may be none yet.
 	Append(dst []byte, s *Sample) []byte
 	// Flush appends everything held back that can be written already.
 	Flush(dst []byte) []byte
-	// SetTrack says what became known of a track: its Config.
+	// SetTrack sets the Config of a track once it is known.
 	SetTrack(i int, t Track)
 	// End appends the end of the file.
 	End(dst []byte) ([]byte, []Patch)

@@ -103,7 +103,7 @@ func av1Record(c *frame.Config) []byte {
 	return append(b, c.Sequence...)
 }
 
-// opusMapping says how channels are coded: the family of the mapping and what follows
+// opusMapping says how channels are coded: the family of the mapping and the fields after
 // it (RFC 7845, 5.1.1), nothing for one and two channels.
 func opusMapping(channels int) []byte {
 	if channels == 6 { // 5.1 as Vorbis orders it, as multiopus of browsers has it

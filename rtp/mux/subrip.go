@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// SubRip writes texts with their times. A text whose duration is not told stays until the
+// SubRip writes texts with their times. A text without a duration stays until the
 // next one, the last for five seconds.
 type SubRip struct {
 	number int

@@ -14,8 +14,8 @@ const (
 	minBudget = 32 << 10
 )
 
-// Budget bounds what one subscriber can have resent of a stream: as many bytes as
-// are sent for the first time, and those of the last two seconds at once. That is
+// Budget bounds the retransmissions of a stream to one subscriber: as many bytes as
+// are sent for the first time, and the bytes of the last two seconds at once. That is
 // enough where every second packet is lost, and keeps NACKs from being a means to
 // make a server send. The zero Budget is ready for use.
 type Budget struct {

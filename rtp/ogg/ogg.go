@@ -51,8 +51,8 @@ type page struct {
 	header   [headerLen]byte
 }
 
-// NewReader reads the first logical bitstream of in whose first packet begins
-// tells to be the right one. That packet is the first that Next returns.
+// NewReader reads the first logical bitstream of in for whose first packet begins
+// says that it is the right one. That packet is the first that Next returns.
 func NewReader(in io.Reader, begins func(first []byte) bool) *Reader {
 	return &Reader{in: bufio.NewReader(in), begins: begins}
 }

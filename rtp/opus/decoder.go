@@ -60,9 +60,9 @@ func (d *Decoder) Decode(payload []byte, pcm []float32) (samples int, err error)
 	return samples, nil
 }
 
-// Recover fills pcm with what was lost right before payload, from the in-band
+// Recover fills pcm with the audio that was lost right before payload, from the in-band
 // forward error correction in payload (RFC 6716, section 2.1.7). It is n times
-// 2.5 ms long, at most 120 ms. FEC reaches back as far as one packet; what is
+// 2.5 ms long, at most 120 ms. FEC reaches back as far as one packet; all
 // before that is concealed. payload itself is to be decoded next. ErrNoFEC means
 // that payload has none: nothing has changed then. It allocates 4 KB inside the
 // codec, as Conceal does.
@@ -90,8 +90,8 @@ func (d *Decoder) Recover(payload []byte, pcm []float32) (err error) {
 	return nil
 }
 
-// Conceal fills all of pcm, n times 2.5 ms, with what may have been where a packet
-// is missing. It fades within some 100 ms.
+// Conceal fills all of pcm, n times 2.5 ms, with plausible audio where a packet
+// is missing. It fades within about 100 ms.
 func (d *Decoder) Conceal(pcm []float32) (err error) {
 	switch {
 	case d.broken:
@@ -118,15 +118,15 @@ func (d *Decoder) fits(pcm []float32) bool {
 	return len(pcm) > 0 && len(pcm)%(d.rate/400*d.channels) == 0
 }
 
-// Broken tells that the codec has panicked.
+// Broken reports that the codec has panicked.
 func (d *Decoder) Broken() bool { return d.broken }
 
-// Reset forgets what was decoded: the next packet begins a stream.
+// Reset forgets the past: the next packet begins a stream.
 func (d *Decoder) Reset() {
 	if d.broken {
 		return
 	}
-	var err error // it is told by broken
+	var err error // broken reports it
 	defer caught(&d.broken, &err)
 	d.inner.Reset()
 }

@@ -113,7 +113,7 @@ func (e *Encoder) apply(s Settings) error {
 
 // Encode appends the packet of the next 20 ms to dst, at most MaxEncoded bytes.
 // It allocates only if dst has no room for so many, and with FEC, 10 KB inside
-// the codec. Samples beyond twice full scale are cut, those that are no number are
+// the codec. Samples beyond twice full scale are cut, NaNs are
 // silence: the codec would not get over them.
 func (e *Encoder) Encode(dst []byte, pcm []float32) (out []byte, err error) {
 	switch {
@@ -146,7 +146,7 @@ func (e *Encoder) Encode(dst []byte, pcm []float32) (out []byte, err error) {
 }
 
 // Independent makes the next frame one that does not predict from those before it.
-// A decoder recovers sooner from what it lost before, or goes on with it after the
+// A decoder recovers sooner from earlier losses, or goes on with it after the
 // packets of another encoder, if this one was not primed with what those had. It is
 // worse than other frames.
 func (e *Encoder) Independent() { e.independent = true }
@@ -190,7 +190,7 @@ func (e *Encoder) Prime(pcm []float32) (err error) {
 	return err
 }
 
-// Reset forgets what was encoded and followed. The settings stay. It is as slow as
+// Reset forgets the encoded and followed packets. The settings stay. It is as slow as
 // NewEncoder, because the reset of the codec leaves some of the past, in its high
 // pass filter and its detection of speech.
 func (e *Encoder) Reset() {

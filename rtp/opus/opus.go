@@ -55,7 +55,7 @@ var bandwidths = map[int]gopus.Bandwidth{
 	48000: gopus.BandwidthFullband,
 }
 
-// modes and widths are what the codec has for what packets tell.
+// modes and widths are the codec's values for the fields of packets.
 var (
 	modes = [...]gopus.EncoderMode{
 		codec.OpusSILK: gopus.EncoderModeSILK, codec.OpusHybrid: gopus.EncoderModeHybrid, codec.OpusCELT: gopus.EncoderModeCELT,

@@ -14,7 +14,7 @@ import (
 
 const (
 	// Size is the usable number of bytes in a buffer. It holds any Ethernet-sized
-	// datagram plus what SRTP and RTX add to it.
+	// datagram plus the additions of SRTP and RTX.
 	Size = 1600
 
 	// Align is the alignment of a buffer's first byte: one cache line.
@@ -74,7 +74,7 @@ type Block struct {
 func (k *Block) Hold() { k.refs.Store(1) }
 
 // Lend makes b, which nobody has a reference to, a packet of n bytes in the block, with
-// one reference. What follows it in mem is there to be written to. The owner holds the
+// one reference. The rest of mem is there to be written to. The owner holds the
 // block.
 func (k *Block) Lend(b *Buf, mem []byte, n int) {
 	k.refs.Add(1)

@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// The pass band ends at 85 % of half the lower rate, 3.4 kHz of 8 kHz. What
+	// The pass band ends at 85 % of half the lower rate, 3.4 kHz of 8 kHz. All that
 	// lies beyond half the lower rate is attenuated by so many dB.
 	passBand  = 0.85
 	stopBand  = 72

@@ -52,7 +52,7 @@ type Reports struct {
 	Seq      uint16 // RTP sequence number
 	Received bool
 	CE       bool          // with the mark of a congestion (RFC 3168)
-	Timed    bool          // whether the arrival is told
+	Timed    bool          // whether the arrival is known
 	Arrival  time.Duration // before the report timestamp
 
 	blocks []byte // from the current one on

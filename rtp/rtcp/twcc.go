@@ -211,7 +211,7 @@ func symbolOf(delta int32) uint16 {
 }
 
 // nextChunk encodes as many packets as one chunk can hold and returns how many
-// those are: a run of equal symbols where that covers at least what a vector
+// those are: a run of equal symbols where that covers at least as many as a vector
 // would, else 14 one-bit symbols, else 7 two-bit ones.
 func nextChunk(deltas []int32) (chunk uint16, n int) {
 	first := symbolOf(deltas[0])

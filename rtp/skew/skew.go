@@ -44,7 +44,7 @@ const (
 	watching
 )
 
-// Verdict says what to do with a packet.
+// Verdict is the decision on a packet.
 type Verdict struct {
 	Shift int32 // to add to the timestamp
 	Jump  int   // sequence numbers to leave out before it
@@ -81,7 +81,7 @@ func (c *Compensator) begin(now mono.Time, ts uint32, state uint8) {
 	c.state, c.since, c.at, c.ts, c.offset = state, now, now, ts, 0
 }
 
-// watch compares a timestamp with what is expected; it returns how many numbers
+// watch compares a timestamp with the expected one; it returns how many numbers
 // are to be left out.
 func (c *Compensator) watch(now mono.Time, ts uint32, rate int64) int {
 	expected := int64(now.Sub(c.at)) * rate / int64(time.Second)
@@ -98,7 +98,7 @@ func (c *Compensator) watch(now mono.Time, ts uint32, rate int64) int {
 		case offset > limit || offset < -limit:
 			c.begin(now, ts, evaluating)
 		case age >= evaluate:
-			c.ts += uint32(c.offset / 64) // the mean is what is expected from now on
+			c.ts += uint32(c.offset / 64) // the mean is expected from now on
 			c.offset, c.state = 0, watching
 		}
 	case watching:

@@ -25,7 +25,7 @@ const maxJitterStep = 5
 // packet; otherwise the zero Receiver is ready for use.
 //
 // Retransmissions do not count as received when loss is computed, neither for
-// reports nor for Link: those tell what the network did. Media is the quality
+// reports nor for Link: those describe the network. Media is the quality
 // after repair.
 type Receiver struct {
 	Rate uint32 // timestamp units per second; 0 turns jitter off

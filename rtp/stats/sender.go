@@ -13,7 +13,7 @@ const qualityPeriod = 2 * time.Second
 // maxRTT is the longest round-trip time that is believed.
 const maxRTT = 60 * time.Second
 
-// Sender counts one sent SSRC and keeps what the peer reports about it. Rate is
+// Sender counts one sent SSRC and keeps the peer's reports about it. Rate is
 // set before the first packet; otherwise the zero Sender is ready for use.
 type Sender struct {
 	Rate uint32 // timestamp units per second
@@ -30,7 +30,7 @@ type Sender struct {
 	NACKs         uint64 // sequence numbers the peer asked for; counted by the owner
 
 	RTT          time.Duration // last measured, 0 until then
-	RTTOf        RTTValues     // what RTT was computed of
+	RTTOf        RTTValues     // the inputs of RTT
 	SmoothedRTT  time.Duration // 7/8 old, 1/8 new
 	RemoteLost   int32         // cumulative loss that the peer reports
 	RemoteLoss   uint8         // fraction lost in its last report, in 1/256
@@ -59,7 +59,7 @@ func (s *Sender) Sent(now mono.Time, ts uint32, payload, size int) {
 	s.lastTS, s.lastAt = ts, now
 }
 
-// SentAside counts a packet whose timestamp does not tell when it was sent, such as one
+// SentAside counts a packet whose timestamp does not say when it was sent, such as one
 // of a telephone event (RFC 4733, 2.2.1).
 func (s *Sender) SentAside(now mono.Time, payload, size int) {
 	s.rate.add(now, size)

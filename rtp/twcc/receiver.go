@@ -139,7 +139,7 @@ func (r *Receiver) firstTick(s, top uint64) int64 {
 }
 
 // forget clears the slots of the numbers from..to, which enter the window, and
-// drops what leaves it unreported.
+// drops those that leave it unreported.
 func (r *Receiver) forget(from, to uint64) {
 	low := to - recvWindow + 1
 	for s := max(from, low); s <= to; s++ {

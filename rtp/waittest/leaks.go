@@ -40,14 +40,14 @@ func NoLeaks(t testing.TB) {
 	})
 }
 
-// Pooled is what lends packet buffers, as sfu.Engine does. Outstanding is called after
+// Pooled lends packet buffers, as sfu.Engine does. Outstanding is called after
 // Close.
 type Pooled interface {
 	Close()
 	Outstanding() int
 }
 
-// Close closes what lends packet buffers, and fails the test if some are not given back.
+// Close closes a lender of packet buffers, and fails the test if some are not given back.
 func Close(t testing.TB, p Pooled) {
 	t.Helper()
 	closeWithin(t, Patience, p)
@@ -59,7 +59,7 @@ func closeWithin(t testing.TB, limit time.Duration, p Pooled) {
 	UntilWithin(t, limit, "packet buffers are given back", func() bool { return p.Outstanding() == 0 })
 }
 
-// census is what there is at one moment.
+// census counts goroutines and the like at one moment.
 type census struct {
 	goroutines map[string]string // stacks by id
 	sockets    map[string]bool   // by inode, empty where there is no /proc
@@ -90,7 +90,7 @@ func take() census {
 	return c
 }
 
-// left waits until nothing is there that was not before, and says what there still is
+// left waits until nothing new is there, and lists the rest
 // after so long.
 func (before census) left(limit time.Duration) string {
 	late := time.Now().Add(limit)

@@ -2,5 +2,5 @@
 
 package waittest
 
-// Race tells that the race detector runs, which makes codecs many times slower.
+// Race reports that the race detector runs, which makes codecs many times slower.
 const Race = true

@@ -45,7 +45,7 @@ func NextWithin[T any](t testing.TB, limit time.Duration, what string, c <-chan 
 	return v
 }
 
-// Until waits until something is so, of which nobody tells.
+// Until polls until a condition holds that signals nothing.
 func Until(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	UntilWithin(t, Patience, what, is)
@@ -57,7 +57,7 @@ func UntilWithin(t testing.TB, limit time.Duration, what string, is func() bool)
 	UntilEvery(t, 2*time.Millisecond, limit, what, is)
 }
 
-// UntilEvery is UntilWithin for what costs something to look at.
+// UntilEvery is UntilWithin for conditions that are costly to check.
 func UntilEvery(t testing.TB, every, limit time.Duration, what string, is func() bool) {
 	t.Helper()
 	for late := time.Now().Add(limit); !is(); time.Sleep(every) {

@@ -1,4 +1,4 @@
-// Package allot divides what the line to one subscriber carries among the streams that it
+// Package allot divides the capacity of the line to one subscriber among the streams that it
 // gets: audio first, then layers of video by weight. Down it goes at once on evidence of delay
 // or loss, up with a margin, and more and more slowly where that has failed.
 package allot
@@ -15,13 +15,13 @@ import (
 // Line is the state of the line.
 type Line struct {
 	Target uint64 // bit/s for everything
-	// Arriving is how much arrives in bit/s, 0 = unknown. As long as nothing tells that it is
+	// Arriving is how much arrives in bit/s, 0 = unknown. As long as nothing shows that it is
 	// too much, the line carries that, whatever the target.
 	Arriving uint64
-	// Sure tells that more than Target is too much: delay or losses were seen, or it is a limit.
+	// Sure means that more than Target is too much: delay or losses were seen, or it is a limit.
 	// Without, a little more is no reason to go down.
 	Sure bool
-	// Trailing tells that Target follows what is sent, as that of receivers does that
+	// Trailing means that Target follows the sent rate, as that of receivers does that
 	// estimate themselves (REMB). Then the next layer is tried where they see room for more.
 	Trailing bool
 }
@@ -47,10 +47,10 @@ type Share struct {
 
 // Constants of the division.
 const (
-	upMargin   = 1.1 // times what a layer takes has to be there before it is taken
+	upMargin   = 1.1 // times the rate of a layer has to be there before it is taken
 	backMargin = 1.2 // the same for the lowest layer after a pause
-	arrived    = 1.1 // times what arrives may be taken for what is sent: neither is measured exactly
-	slack      = 1.2 // times the target may be sent where nothing tells that it is too much
+	arrived    = 1.1 // times the arriving rate may pass for the sent one: neither is measured exactly
+	slack      = 1.2 // times the target may be sent where nothing shows that it is too much
 	wantMargin = 1.05
 	askMargin  = 2.0 // times its rate could be of use to a stream that adapts
 	askFrom    = 0.7 // of its room: a stream that uses less has what it needs
@@ -65,11 +65,11 @@ const (
 	downShows = time.Second
 	// downSettles is how long after a way down what is measured may have that key frame in it.
 	downSettles = 2 * time.Second
-	trailRoom   = 1.25            // times what is sent is room where the target trails that
+	trailRoom   = 1.25            // times the sent rate is room where the target trails it
 	trailWait   = 3 * time.Second // for the target to follow
 	holdFirst   = 5 * time.Second
 	holdLongest = time.Minute
-	holdShare   = 0.8    // of what was used when a way up was wrong is not wrong
+	holdShare   = 0.8    // of the rate used at a wrong step up is fine
 	retry       = 1.3    // times the budget that was wrong is worth another try at once
 	retryMargin = 1.1    // times that is to be shown
 	wantMore    = 10_000 // bit/s beyond, since little is measured less exactly
@@ -115,7 +115,7 @@ type state struct {
 	at    int     // step of given, -1 = none
 	plan  int     // step that it will get
 	most  int     // highest step to plan
-	peak  float64 // what the audio takes
+	peak  float64 // of the audio
 	asked bool    // Stream.Adapting
 }
 
@@ -125,7 +125,7 @@ type step struct {
 }
 
 // Divide fills in a share for each stream; the streams have to keep their places. It is to be
-// called with each estimate, and several times a second. want is what could be used
+// called with each estimate, and several times a second. want is the rate that could be used
 // in all in bit/s with the next layer, 0 if there is none.
 func (a *Allotter) Divide(now mono.Time, line Line, streams []Stream, shares []Share) (want uint64) {
 	changed := a.observe(streams)
@@ -176,7 +176,7 @@ func (a *Allotter) Divide(now mono.Time, line Line, streams []Stream, shares []S
 	return a.want(line.Target, audio)
 }
 
-// observe takes over what the streams are; it reports whether that is something new.
+// observe notes the current streams; it reports whether that is something new.
 func (a *Allotter) observe(streams []Stream) (changed bool) {
 	if len(a.states) != len(streams) {
 		changed = true
@@ -215,8 +215,8 @@ func (s *state) observe(x *Stream) (changed bool) {
 	return changed
 }
 
-// climb makes the steps of what the stream may get: resolution before pictures a second, from
-// smooth on. What is given stays one of them, however little it differs from others.
+// climb makes the steps that the stream may take: resolution before pictures a second, from
+// smooth on. The current step stays one of them, however little it differs from others.
 func (s *state) climb(x *Stream) {
 	top := x.Rates[len(x.Rates)-1]
 	detail := top.Frames < smooth
@@ -238,13 +238,13 @@ func (s *state) climb(x *Stream) {
 			}
 		}
 		for n := len(s.steps); n > 0 && s.steps[n-1].peak >= float64(r.Peak) && !s.gives(s.steps[n-1].layer); n = len(s.steps) {
-			s.steps = s.steps[:n-1] // what is better is not dearer
+			s.steps = s.steps[:n-1] // a better one is not dearer
 		}
 		s.steps = append(s.steps, step{r.Layer, float64(r.Peak), float64(r.Recent)})
 	}
 }
 
-// gives reports whether a layer is what the stream gets now.
+// gives reports whether the stream gets a layer now.
 func (s *state) gives(l media.Layer) bool { return s.known && !s.paused && l == s.given }
 
 func sameLevel(a, b media.Layer) bool { return a.Encoding == b.Encoding && a.Spatial == b.Spatial }
@@ -255,7 +255,7 @@ func above(l, wish media.Layer) bool {
 		wish.Temporal >= 0 && l.Temporal > wish.Temporal
 }
 
-// find returns the step of what is given: the highest one that is no more than that.
+// find returns the current step: the highest one that is no more than the current layer.
 func (s *state) find() int {
 	if !s.known || s.paused {
 		return -1
@@ -269,7 +269,7 @@ func (s *state) find() int {
 	return at
 }
 
-// cost is what a stream takes with a step. What it has is measured now, what it could have by
+// cost is the rate of a stream with a step. The current step is measured now, others by
 // its peak.
 func (s *state) cost(i int) float64 {
 	switch {
@@ -425,7 +425,7 @@ func (a *Allotter) note(now mono.Time, changed bool, arriving float64) {
 	}
 }
 
-// give makes the plan what is given.
+// give puts the plan into effect.
 func (a *Allotter) give(now mono.Time, streams []Stream, shares []Share) {
 	used := a.used()
 	for i := range a.states {

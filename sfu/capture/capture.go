@@ -2,7 +2,7 @@
 // without encryption, to files for Wireshark and text2pcap.
 //
 // Packets go through a bounded queue to a goroutine that writes. A shard never
-// waits for it: what finds the queue full is left out and counted.
+// waits for it: packets that find the queue full are left out and counted.
 package capture
 
 import (
@@ -24,7 +24,7 @@ type Format uint8
 const (
 	PCAP Format = iota // libpcap's, Ethernet and IPv4 headers made up
 	Text               // lines for text2pcap
-	Rows               // what is taken, as it is, behind the Label
+	Rows               // taken as they are, behind the Label
 )
 
 // queueLength is how many packets may wait for the disk: a second at 10 Mbit/s.
@@ -158,7 +158,7 @@ func (f *File) run() {
 	}
 }
 
-// finish writes what is still queued.
+// finish writes everything still queued.
 func (f *File) finish() {
 	for len(f.queue) > 0 {
 		f.write(<-f.queue)
@@ -182,7 +182,7 @@ func (f *File) write(p *packet) {
 	f.free <- p
 }
 
-// flush makes what was written visible; bufio keeps the first error.
+// flush makes the written rows visible; bufio keeps the first error.
 func (f *File) flush() {
 	if err := f.out.Flush(); err != nil && f.err == nil {
 		f.err = err

@@ -1,4 +1,4 @@
-// Package due keeps what is to be done at a time, what is due first at hand.
+// Package due keeps timed work, with the earliest at hand.
 package due
 
 import "bifrons/rtp/mono"

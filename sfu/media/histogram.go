@@ -37,7 +37,7 @@ type Distribution struct {
 	Buckets map[float64]uint64 // by upper bound, those below included
 }
 
-// Add adds what the histogram has counted.
+// Add adds the counts of a histogram.
 func (d *Distribution) Add(h *Histogram) {
 	if d.Buckets == nil {
 		d.Buckets = make(map[float64]uint64, len(h.bounds))

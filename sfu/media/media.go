@@ -31,7 +31,7 @@ func (k Kind) String() string {
 // CodecName identifies a payload format.
 type CodecName uint8
 
-// The payload formats that the engine tells apart. Those from VP8 to RED are
+// The payload formats that the engine distinguishes. Those from VP8 to RED are
 // looked into; of the others it only matters that two sides mean the same one.
 // Other is every format that is known by its payload type alone.
 const (
@@ -106,7 +106,7 @@ type ExtensionIDs struct {
 // engine follows.
 const MaxEncodings = 3
 
-// Encoding is one encoding of what the remote sends in a section, as signalled.
+// Encoding is one encoding that the remote sends in a section, as signalled.
 type Encoding struct {
 	RID     string // RFC 8851; "" when identified by SSRC
 	SSRC    uint32 // 0 = learned from the MID/RID extensions
@@ -125,7 +125,7 @@ type Section struct {
 	Codecs []Codec // preferred first
 	Ext    ExtensionIDs
 
-	// Encodings are those of what the remote sends, lowest first; one entry
+	// Encodings are the encodings that the remote sends, lowest first; one entry
 	// unless simulcast was negotiated. Simulcast is set when there are several
 	// or when a single one is named by RID.
 	Encodings []Encoding
@@ -179,13 +179,13 @@ const (
 	DropDirection             // section does not receive
 	DropPayloadType           // payload type not negotiated
 	DropRTXMalformed          // RTX packet without a usable original
-	DropRTXDuplicate          // retransmission of what had arrived
+	DropRTXDuplicate          // retransmission of a packet that had arrived
 	DropPadding               // padding only, a bandwidth probe
 	DropDuplicate             // same sequence number again
 	DropRTCPMalformed         // compound that does not parse
 	DropPayloadMalformed      // payload descriptor that does not parse
 	DropNoBuffer              // packet arena is empty
-	DropPanic                 // a panic: what it was in is closed
+	DropPanic                 // a panic: its owner is closed
 	DropPeerClosed            // arrived after the peer was closed
 	DropSendQueue             // socket refused, packet lost on the way out
 	DropCrossing              // another shard is behind

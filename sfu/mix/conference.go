@@ -9,7 +9,7 @@ import (
 )
 
 // Conference mixes the audio of its parties. Tick belongs to one goroutine at a time,
-// and so does what it calls; everything else may be called from anywhere, waits for
+// and so do the functions it calls; everything else may be called from anywhere, waits for
 // nothing and takes effect with the next frame.
 type Conference struct {
 	cfg   Config
@@ -26,7 +26,7 @@ type Conference struct {
 	closing []Input // that are not drained yet
 	muted   bool
 	over    bool
-	ended   bool // out was told
+	ended   bool // out knows it
 	tap     func(at mono.Time, pcm []float32)
 
 	sum     []float32   // of those who are heard
@@ -167,7 +167,7 @@ func (c *Conference) mixFrame(at mono.Time) {
 	}
 }
 
-// add adds what a party says to the sums.
+// add adds a party's audio to the sums.
 func (c *Conference) add(p *Party, frame []float32) {
 	c.heard++
 	for i, x := range frame {
@@ -190,7 +190,7 @@ func (c *Conference) remove(p *Party) {
 	c.parties = slices.Delete(c.parties, i, i+1)
 }
 
-// NoteLate counts a frame that is late, and those that were left out.
+// NoteLate counts a late frame, and the frames left out.
 func (c *Conference) NoteLate(skipped int) {
 	c.count.Late++
 	c.count.Skipped += uint64(skipped)

@@ -31,13 +31,13 @@ type encoding struct {
 
 	enc   *opus.Encoder       // nil when it failed, and for G.711
 	down  *resample.Resampler // to 8 kHz, for G.711
-	low   []float32           // what that gives
+	low   []float32           // the result
 	mono  []float32           // of a stereo mix, for G.711
-	pcm   []float32           // what is encoded
+	pcm   []float32           // input of the encoder
 	out   []byte              // the latest packet
 	still int                 // frames of silence that were encoded
 
-	follows bool // enc was told to encode like another one
+	follows bool // enc encodes like another one
 }
 
 // find is the encoding for all who agree on it, nil if there is none.
@@ -74,7 +74,7 @@ func (c *Conference) begin(k key, alone Listener, from *encoding) *encoding {
 	return e
 }
 
-// prime has the encoder encode what came before, if it is the sum of all, in the way that
+// prime has the encoder encode the frames before, if it is the sum of all, in the way that
 // another one encoded it last.
 func (e *encoding) prime(from *encoding) {
 	if e.key.codec == Opus && !e.renew() || e.key.hears != 0 {
@@ -106,7 +106,7 @@ func (e *encoding) follow(other *encoding) {
 		return
 	}
 	e.follows = packet != nil
-	_ = e.enc.Follow(packet) // what cannot be followed is not
+	_ = e.enc.Follow(packet) // a packet that cannot be followed is skipped
 }
 
 // independent makes the next packet one that does not refer to those before, for a listener
@@ -177,7 +177,7 @@ func (e *encoding) sendShared(at mono.Time) {
 	e.send(at)
 }
 
-// sendOwn sends the frame without what a party said itself.
+// sendOwn sends the frame without a party's own audio.
 func (e *encoding) sendOwn(at mono.Time, p *Party) {
 	if p.cfg.Hears != 0 {
 		e.sendShared(at)

@@ -5,7 +5,7 @@ import "math"
 const (
 	blocks  = 4    // of a frame, for each of which there is a gain
 	ceiling = 0.95 // that the gain keeps peaks below
-	knee    = 0.9  // above which what is left is bent
+	knee    = 0.9  // above which the rest is bent
 	release = 0.01 // that the gain rises by in a block: from half to all in a quarter of a second
 )
 

@@ -1,7 +1,7 @@
 // Package mix mixes the audio of conferences (RFC 4353). It has no sockets and does not
 // read the clock, but for Workers.
 //
-// A conference has parties. What each party sends goes through a jitter buffer and is
+// A conference has parties. The packets of each party go through a jitter buffer and are
 // decoded only while it is heard; every 20 ms the frames of those who are heard are
 // summed. Parties that hear the same and agree on how it is encoded share one encoder.
 // Who speaks hears the sum without the own voice, by an encoder of its own, for as long
@@ -69,15 +69,15 @@ type Packet struct {
 type Input interface {
 	// Next takes the next one that came; false if there is none.
 	Next(p *Packet) bool
-	// Close ends it. Drained is asked from then on, at every frame, until it tells that
-	// nothing will come any more, and gives back what came.
+	// Close ends it. Drained is asked from then on, at every frame, until it says that
+	// nothing will come any more, and gives back the packets it got.
 	Close()
 	Drained() bool
 }
 
 // Listener is where a party's mix goes to.
 type Listener interface {
-	// Close tells that it will not be given anything any more.
+	// Close says that no more audio will come.
 	Close()
 }
 
@@ -117,9 +117,9 @@ type PartyConfig struct {
 	Idle  bool // alone it does not keep the conference going
 
 	// Window and Threshold say when it talks: when the mean level of so many frames
-	// is above the threshold, in -dBov; 0 = that is not told.
+	// is above the threshold, in -dBov; 0 = unknown.
 	Window, Threshold int
-	// Talking is told that on the goroutine that mixes, and must not block. May be nil.
+	// Talking gets that on the goroutine that mixes, and must not block. May be nil.
 	Talking func(talking bool, level float64)
 }
 
@@ -140,20 +140,20 @@ func (c Config) channels() int {
 // samples is how many a frame has, of all channels.
 func (c Config) samples() int { return c.Rate / 50 * c.channels() }
 
-// Stats count what conferences did.
+// Stats count the work of conferences.
 type Stats struct {
-	Ticks, Late        uint64        // frames mixed, and those that were a frame late or more
+	Ticks, Late        uint64        // frames mixed, and frames that were a frame late or more
 	Skipped            uint64        // frames that were left out, as it was too late for them
 	Time               time.Duration // that mixing took
 	Encoded, Repeated  uint64        // packets that were encoded, that were the one before
 	Decoded            uint64        // frames
-	Concealed          uint64        // frames of those that were made up
+	Concealed          uint64        // frames among them that were made up
 	Recovered          uint64        // frames of those from redundancy
 	Encoders, Decoders int           // in use
 	Parties            int
 }
 
-// Add adds what another conference did.
+// Add adds the counts of another conference.
 func (s *Stats) Add(o Stats) {
 	s.Ticks += o.Ticks
 	s.Late += o.Late

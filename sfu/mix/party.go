@@ -19,14 +19,14 @@ type Party struct {
 	jb    *jitter.Buffer
 	dec   jitter.Decoder // nil while it is not heard
 	hang  int            // frames that it is still heard
-	loud  int            // frames that what is decoded still counts, without levels
+	loud  int            // frames for which decoded audio still counts, without levels
 	gain  [2]float32     // at the end of the frame before
-	frame []float32      // what it says; nil while it is not heard
+	frame []float32      // its audio; nil while it is not heard
 	says  bool           // there is something in frame
 	talk  talking
 
 	listener Listener
-	hears    *encoding // that the listener was told to hear
+	hears    *encoding // that the listener is to hear
 	own      *encoding // its own, nil without
 	settle   int       // frames that it keeps that
 	alone    bool      // it has one in any case
@@ -107,7 +107,7 @@ func (p *Party) Stats() PartyStats {
 	return p.stats
 }
 
-// over tells that it has left.
+// over reports whether it has left.
 func (p *Party) over() bool {
 	for _, q := range p.c.parties {
 		if q == p {
@@ -224,7 +224,7 @@ func (p *Party) packetOf(q *Packet) jitter.Packet {
 	return x
 }
 
-// wakeUp gets a decoder that knows what came just before.
+// wakeUp gets a decoder that knows the latest packets.
 func (p *Party) wakeUp() bool {
 	d, err := p.c.pools.decoder(p.cfg.Codec, p.c.cfg)
 	if err != nil {
@@ -387,11 +387,11 @@ func (p *Party) tell() {
 }
 
 // talking says when somebody talks: when the mean level of so many frames is above a
-// threshold. What no packet tells of is silence; in which frame one comes does not matter.
+// threshold. Time without packets is silence; in which frame one comes does not matter.
 type talking struct {
 	window, threshold int
 	n                 int     // frames of this window so far
-	heard, sum        float64 // frames of which packets told, and their levels
+	heard, sum        float64 // frames with levels in packets, and those levels
 	last              float64 // mean of the window before
 	measured          bool    // there was one
 	knows             bool    // there are levels
@@ -415,7 +415,7 @@ func (t *talking) hear(level uint8, d time.Duration) {
 	t.sum += frames * float64(level)
 }
 
-// tick ends a frame; true if it is told now that somebody talks, or not any more.
+// tick ends a frame; true if somebody begins to talk now, or stops.
 func (t *talking) tick() (changed bool) {
 	window := t.window
 	if window <= 0 {

@@ -23,7 +23,7 @@ type Workers struct {
 	Max int              // goroutines
 	Go  func(f func())   // starts one
 	Now func() mono.Time // the clock
-	// Panicked is told what a conference panicked with, which is over then.
+	// Panicked gets the value that a conference panicked with, which is over then.
 	Panicked func(c *Conference, r any)
 
 	mu       sync.Mutex

@@ -37,12 +37,12 @@ const (
 	CauseHandshakeLimit              // no DTLS handshake in time
 	CauseHandshake                   // the DTLS handshake failed
 	CauseNoRenewal                   // the remote ended the association to begin another one, but did not in time
-	CauseUnreachable                 // a far end outside WebRTC refuses what is sent
+	CauseUnreachable                 // a far end outside WebRTC refuses our packets
 	CauseInternal                    // a panic
 	numCauses
 )
 
-// causes are the causes' names and the reasons that the client is told.
+// causes are the causes' names and the reasons for the client.
 var causes = [numCauses]struct {
 	name   string
 	reason Reason
@@ -85,7 +85,7 @@ func DTLSCause(k dtls.ReasonKind) Cause {
 	}[k]
 }
 
-// Close ends the connection and tells the remote by a DTLS alert.
+// Close ends the connection and informs the remote by a DTLS alert.
 func (p *Peer) Close(_ mono.Time, r Reason) { p.end(CauseClosed, r) }
 
 // Fail is Close for causes found by the engine.

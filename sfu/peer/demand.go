@@ -14,7 +14,7 @@ const (
 	demandInterval = 100 * time.Millisecond
 )
 
-// demand is what those can take who get the remote's media, in bit/s, 0 = anything.
+// demand is the rate that the receivers of the remote's media can take, in bit/s, 0 = any.
 func (p *Peer) demand() (sum uint64) {
 	for _, s := range p.sections {
 		if s.track == nil || !s.Receive || s.receivers == [media.MaxEncodings]*receiver{} {
@@ -38,7 +38,7 @@ func (p *Peer) demand() (sum uint64) {
 	return max(sum, demandLeast)
 }
 
-// ask tells the remote soon what rate is wanted.
+// ask tells the remote soon which rate is wanted.
 func (s *section) ask(now mono.Time) {
 	p := s.peer
 	if p.nextREMB == 0 && p.Up() {

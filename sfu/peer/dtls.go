@@ -11,7 +11,7 @@ import (
 // DTLS is a running association.
 type DTLS interface {
 	Deliver(b []byte) dtls.Verdict
-	// Rest tells that the remote has proven to have the keys.
+	// Rest reports that the remote has proven to have the keys.
 	Rest()
 	Close()
 }

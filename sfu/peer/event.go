@@ -8,7 +8,7 @@ import (
 	"bifrons/sfu/media"
 )
 
-// EventKind says what happened to a peer connection.
+// EventKind is the kind of an event of a peer connection.
 type EventKind uint8
 
 // Kinds of events.
@@ -28,7 +28,7 @@ const (
 	EventCandidate
 	// EventCandidatesDone: gathering has ended.
 	EventCandidatesDone
-	// EventLayer: what is forwarded to Section changed; Layer, Layers are set.
+	// EventLayer: the layers forwarded to Section changed; Layer, Layers are set.
 	EventLayer
 	// EventBitrate: the remote estimates that it can receive Bitrate (REMB).
 	EventBitrate
@@ -87,7 +87,7 @@ type Remote struct {
 	Fingerprints dtls.Fingerprints // of the remote's certificate, fixed by the first description
 	Role         dtls.Role         // our DTLS role; fixed by the first description
 	Trickle      bool              // more candidates will come
-	// Moved tells that another section carries the transport than before. Chromium then
+	// Moved reports that another section carries the transport than before. Chromium then
 	// gives up its association and begins another one, with the same credentials.
 	Moved bool
 }

@@ -54,7 +54,7 @@ func (p *Peer) advanceFeedback(now mono.Time) {
 	p.wake(p.nextReport)
 }
 
-// sendRTCP seals and sends what was built in the slice that rtcpBuffer lent.
+// sendRTCP seals and sends the packets built in the slice that rtcpBuffer lent.
 func (p *Peer) sendRTCP(now mono.Time, b []byte) {
 	if len(b) == 0 || !p.havePath {
 		return
@@ -133,7 +133,7 @@ func (p *Peer) sendTransportFeedback(now mono.Time) {
 }
 
 // twccMedia returns the first section of video that something comes in, with
-// the SSRC of that: what transport feedback is about.
+// the SSRC of that: the subject of transport feedback.
 func (p *Peer) twccMedia() (*section, uint32) {
 	for _, s := range p.sections {
 		if s.Kind != media.Video || !s.Receive || !s.TransportCC {
@@ -149,10 +149,10 @@ func (p *Peer) twccMedia() (*section, uint32) {
 }
 
 // requestKeyframe asks the remote for a key frame of all encodings (RFC 4585,
-// 6.3.1), and again if none comes; what comes too early waits. It all lapses
+// 6.3.1), and again if none comes; early requests wait. It all lapses
 // when key frames arrive.
 func (s *section) requestKeyframe(now mono.Time) {
-	if s.Encrypted { // key frames cannot be told
+	if s.Encrypted { // key frames cannot be recognised
 		s.wantKeyframe(now, 0)
 		return
 	}
@@ -256,7 +256,7 @@ func (p *Peer) refresh(now mono.Time) {
 	}
 }
 
-// SetBitrateCap limits what the remote sends, by REMB; 0 = no limit.
+// SetBitrateCap limits the remote's bitrate, by REMB; 0 = no limit.
 func (p *Peer) SetBitrateCap(now mono.Time, bps uint64) {
 	p.cap, p.capSet = bps, true
 	if p.Up() {
@@ -288,8 +288,8 @@ func (p *Peer) sendREMB(now mono.Time) {
 	}
 }
 
-// report sends sender and receiver reports and looks after what is measured
-// by the second.
+// report sends sender and receiver reports and does the measurements
+// of each second.
 func (p *Peer) report(now mono.Time) {
 	b := p.rtcpBuffer()
 	for _, s := range p.sections {
@@ -323,7 +323,7 @@ func (p *Peer) report(now mono.Time) {
 	}
 }
 
-// splitCompound sends what is there when another report might not fit.
+// splitCompound sends the reports so far when another one might not fit.
 func (p *Peer) splitCompound(now mono.Time, b []byte) []byte {
 	if len(b) < maxCompound-100 {
 		return b
@@ -334,11 +334,11 @@ func (p *Peer) splitCompound(now mono.Time, b []byte) []byte {
 
 // Values of Event.Uplink.
 const (
-	downlink = false // what the remote sends
-	uplink   = true  // what we send
+	downlink = false // media of the remote
+	uplink   = true  // our media
 )
 
-// slowLink tells of lost packets when they are many.
+// slowLink reports lost packets when they are many.
 func (p *Peer) slowLink(s *section, uplink bool, lost int) {
 	if t := p.opt.SlowlinkThreshold; t > 0 && lost >= t {
 		p.loop.Emit(Event{Kind: EventSlowLink, Section: s.Index, Uplink: uplink, Lost: lost})

@@ -21,7 +21,7 @@ type Estimation struct {
 }
 
 // line is the state of the way to the remote. There is one while estimation is on,
-// video is sent, and the remote can tell how that fares.
+// video is sent, and the remote reports what arrives.
 type line struct {
 	// Each packet needs the first ones, so they lie close together.
 	control   *bwe.Controller
@@ -149,7 +149,7 @@ const (
 	overIPv6 = 48
 )
 
-// measure sets what surrounds a packet on the path.
+// measure sets the overhead of a packet on the path.
 func (l *line) measure() {
 	l.overhead = overIPv4
 	if a := l.peer.path.Remote.Addr(); a.Is6() && !a.Is4In6() {
@@ -267,7 +267,7 @@ func (l *line) tick(now mono.Time) {
 // reportLeast is the least time between two reports on a stream that are looked at.
 const reportLeast = 100 * time.Millisecond
 
-// advance does what is due.
+// advance does everything that is due.
 func (l *line) advance(now mono.Time) {
 	if l.nextTick != 0 && l.nextTick <= now {
 		if !l.calm() || now-l.ticked >= calmTick { // else feedback has seen to it
@@ -309,8 +309,8 @@ func (l *line) end(now mono.Time) {
 }
 
 // lostOnTheWay is the share of the packets that a report is about, which did not arrive
-// though we sent them: what was lost before it came to us is in it as well. ok is false
-// if that cannot be told.
+// though we sent them: packets lost before they came to us are included. ok is false
+// if that is unknown.
 func (o *sender) lostOnTheWay(now mono.Time, b *rtcp.ReportBlock) (share float64, ok bool) {
 	if o.reportedAt != 0 && now.Sub(o.reportedAt) < reportLeast {
 		return 0, false

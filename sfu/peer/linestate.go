@@ -22,7 +22,7 @@ type Line struct {
 	Queue    time.Duration // that packets waited on the way, beyond the least
 	Lost     float64       // share of the bytes of the last seconds
 
-	// Since estimation began: what was sent, by its purpose, and the bytes of it that
+	// Since estimation began: the bytes sent, by purpose, and those that
 	// arrived for certain.
 	Audio, Video, Resent, Probed Traffic
 	Paced, Gone                  uint64 // packets that waited; that were gone at their turn
@@ -30,7 +30,7 @@ type Line struct {
 	Counts                       bwe.Counters
 }
 
-// LineFeedback is how a remote says what arrives.
+// LineFeedback is how a remote reports what arrives.
 type LineFeedback uint8
 
 // Kinds of feedback.

@@ -22,7 +22,7 @@ func (p *Peer) ForceRelay(now mono.Time) {
 	}
 }
 
-// LinkDown tells that a link has ended: nothing can be sent by it any more.
+// LinkDown reports that a link has ended: nothing can be sent by it any more.
 func (p *Peer) LinkDown(now mono.Time, link uint32) {
 	if !p.closed {
 		p.agent.LinkDown(now, link)

@@ -31,7 +31,7 @@ const (
 	repairShare = 0.25
 	repairTime  = 500 * time.Millisecond
 	repairLeast = 3000
-	// maxPadding is the most that one byte of length tells (RFC 3550, 5.1).
+	// maxPadding is the most that one byte of length can express (RFC 3550, 5.1).
 	maxPadding = 255
 )
 
@@ -54,8 +54,8 @@ func (l *line) look(now mono.Time, e *bwe.Estimate) {
 	l.near = l.short != 0 && now.Sub(l.short) < shortTime && l.rate > nearShare*float64(e.Target)
 }
 
-// repairs tells whether n bytes may be sent again, and counts them. What was lost because a
-// line carries less than was sent would else fill it once more.
+// repairs reports whether n bytes may be sent again, and counts them. Packets lost because a
+// line carries less than was sent would otherwise fill it once more.
 func (l *line) repairs(now mono.Time, n int) bool {
 	if l.short == 0 || now.Sub(l.short) >= shortTime {
 		return true
@@ -70,7 +70,7 @@ func (l *line) repairs(now mono.Time, n int) bool {
 	return true
 }
 
-// measureRate follows at what rate packets leave.
+// measureRate measures the rate at which packets leave.
 func (l *line) measureRate(now mono.Time) {
 	d := now.Sub(l.measured)
 	l.measured = now
@@ -131,7 +131,7 @@ func (l *line) wakePump(at mono.Time) {
 	}
 }
 
-// pump sends what is due: packets that wait, then what a probe lacks.
+// pump sends the packets that are due: waiting ones, then padding for a probe.
 func (l *line) pump(now mono.Time) {
 	idle := false
 	for {

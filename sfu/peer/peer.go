@@ -1,5 +1,5 @@
 // Package peer is one peer connection, sans-IO: ICE, DTLS events, SRTP,
-// what it receives and sends, and the feedback for both. It runs inside one
+// received and sent media, and the feedback for both. It runs inside one
 // shard's loop, which owns its sockets, its clock and its memory.
 package peer
 
@@ -39,7 +39,7 @@ type Options struct {
 type Tuning struct {
 	MinNackQueue      time.Duration // shown in server_info; sent packets are kept for 1 s in any case
 	NackOptimizations bool          // forget sent packets at every keyframe
-	NoMediaTimer      time.Duration // silence that is told of, 0 = none is
+	NoMediaTimer      time.Duration // silence before it is reported, 0 = never
 	SlowlinkThreshold int           // lost packets a second, 0 = off
 }
 
@@ -69,7 +69,7 @@ type Loop interface {
 	// Emit passes an event on.
 	Emit(ev Event)
 	// Wake makes Advance due at a time at the latest. It is for who was not called
-	// by the loop; else Deadline tells.
+	// by the loop; else Deadline says when.
 	Wake(at mono.Time)
 	// Random fills b.
 	Random(b []byte)
@@ -137,9 +137,9 @@ type Peer struct {
 	nextPLI    mono.Time
 	nextREMB   mono.Time // when to ask the remote for another rate, 0 = no need
 	rembAt     mono.Time // when it last was
-	demanded   bool      // by what others can take
+	demanded   bool      // by the capacity of others
 	failedAt   mono.Time // 0 = ICE has not failed
-	failure    Cause     // what for
+	failure    Cause     // of the close
 	upAt       mono.Time
 	times      times
 	rtt        time.Duration // by RTCP
@@ -154,7 +154,7 @@ type Peer struct {
 	scratch *Scratch
 }
 
-// Scratch is memory that the peers of one shard share. None needs what is in it
+// Scratch is memory that the peers of one shard share. None needs its content
 // from one call to the next. While one fills rtcp it may call another, which then
 // has only short.
 type Scratch struct {
@@ -282,7 +282,7 @@ func (p *Peer) AddCandidate(now mono.Time, c ice.Candidate) {
 	}
 }
 
-// EndOfCandidates tells that no more remote candidates will come.
+// EndOfCandidates reports that no more remote candidates will come.
 func (p *Peer) EndOfCandidates(now mono.Time) {
 	if !p.closed {
 		p.remoteDone = true
@@ -367,7 +367,7 @@ func (p *Peer) accept(now mono.Time, path ice.Path) bool {
 	return true
 }
 
-// afterICE follows up what the agent did.
+// afterICE follows up on the agent's work.
 func (p *Peer) afterICE(now mono.Time) {
 	for {
 		ev, ok := p.agent.PollEvent()
@@ -440,7 +440,7 @@ func (p *Peer) checkFailure(now mono.Time) {
 	p.wake(now.Add(500 * time.Millisecond))
 }
 
-// Advance does what is due.
+// Advance does everything that is due.
 func (p *Peer) Advance(now mono.Time) {
 	if p.closed {
 		p.deadline = mono.Never

@@ -190,7 +190,7 @@ func (rx *receiver) deliver(now mono.Time, h *rtp.Header, pkt *route.Packet, c m
 	return true
 }
 
-// learnLayers reads a video-layers-allocation (it tells the layers of all
+// learnLayers reads a video-layers-allocation (it has the layers of all
 // encodings; the highest number of temporal layers counts).
 func (rx *receiver) learnLayers(b []byte) {
 	var a rtp.LayersAllocation

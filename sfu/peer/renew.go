@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// renewalGrace is how long after it was told of a moved transport the remote may give
+	// renewalGrace is how long after a description with a moved transport the remote may give
 	// up the old one: until it has our answer.
 	renewalGrace = 10 * time.Second
 	// renewalTime is how long the new one may take from then on. If there is none the
@@ -36,8 +36,8 @@ func (r *renewal) allowed(now mono.Time) bool { return r.until != 0 && !r.runnin
 // reached reports whether a path leads to the new transport, if there is to be one.
 func (r *renewal) reached(path ice.Path) bool { return !r.running || path != r.from }
 
-// renew waits for the remote's next association in place of the one that it has ended. What
-// goes with keys starts again: rollover counters (RFC 3711, 3.3.1) and replay windows.
+// renew waits for the remote's next association in place of the one that it has ended. All that
+// belongs to keys starts again: rollover counters (RFC 3711, 3.3.1) and replay windows.
 func (p *Peer) renew(now mono.Time) {
 	p.renewal.running, p.renewal.until = true, now.Add(renewalTime)
 	p.wake(p.renewal.until)

@@ -15,8 +15,8 @@ type section struct {
 	peer  *Peer
 	codec media.Codec // of the last packet, either way
 
-	// payloads says what payload types carry here: the codec's index plus one,
-	// with rtxPayload for what repeats that codec. 0 = unknown.
+	// payloads maps payload types to their meaning here: the codec's index plus one,
+	// with rtxPayload for repeats of that codec. 0 = unknown.
 	payloads [128]uint8
 
 	track     *route.Track
@@ -48,7 +48,7 @@ func (s *section) payload(pt uint8) (c *media.Codec, rtx bool) {
 	return &s.Codecs[v&^rtxPayload-1], v&rtxPayload != 0
 }
 
-// extKind says what a header extension means.
+// extKind is the meaning of a header extension.
 type extKind uint8
 
 const (
@@ -186,7 +186,7 @@ func (s *section) stop(now mono.Time) {
 	}
 }
 
-// ready starts what waited for the keys.
+// ready starts everything that waited for the keys.
 func (s *section) ready(now mono.Time) {
 	if sub := s.out.sub; sub.Track() != nil {
 		sub.Track().RequestKeyframe(now)
@@ -201,7 +201,7 @@ func (s *section) close() {
 	}
 }
 
-// Unsubscribe stops what is sent on a section.
+// Unsubscribe stops sending on a section.
 func (p *Peer) Unsubscribe(index int) {
 	if s := p.section(index); s != nil {
 		s.out.sub.Detach()
@@ -224,8 +224,8 @@ func (p *Peer) Takes(index int, codec media.CodecName, pt uint8) bool {
 	return s != nil && slices.ContainsFunc(s.Codecs, func(c media.Codec) bool { return c.Name == codec && (pt == 0 || c.PayloadType == pt) })
 }
 
-// WatchLoss has f told, with every report of the remote, which share of a section's packets
-// was lost on the way to it of late, 0 to 1; nil ends it.
+// WatchLoss calls f with every report of the remote, with the share of a section's packets
+// lost on the way to it of late, 0 to 1; nil ends it.
 func (p *Peer) WatchLoss(index int, f func(now mono.Time, lost float64)) {
 	if s := p.section(index); s != nil {
 		s.onLoss = f
@@ -249,7 +249,7 @@ func (p *Peer) RequestKeyframe(now mono.Time, index int) {
 	}
 }
 
-// Track returns what the remote sends on a section, nil if it sends nothing.
+// Track returns the remote's track on a section, nil if it sends nothing.
 func (p *Peer) Track(index int) *route.Track {
 	if s := p.section(index); s != nil {
 		return s.track
@@ -257,7 +257,7 @@ func (p *Peer) Track(index int) *route.Track {
 	return nil
 }
 
-// SetAudioLevelWindow makes a section tell its mean audio level every so many
+// SetAudioLevelWindow makes a section report its mean audio level every so many
 // packets; 0 turns that off.
 func (p *Peer) SetAudioLevelWindow(index, packets int) {
 	if s := p.section(index); s != nil {

@@ -26,12 +26,12 @@ type sender struct {
 	setDelay bool
 	rolled   rollover // of ssrc
 	history  history
-	budget   nack.Budget // of what is sent again
+	budget   nack.Budget // of retransmissions
 	stats    stats.Sender
 
 	limiter    nack.Limiter
 	layer      media.Layer // that is forwarded
-	reported   uint32      // highest number that the remote has told of
+	reported   uint32      // highest number that the remote has reported
 	reportedAt mono.Time
 	rtxSeq     uint64
 	rtxRolled  rollover // of its RTX
@@ -59,7 +59,7 @@ func (o *sender) apply() {
 }
 
 func (o *sender) setPlayoutDelay(least, most int) {
-	o.history.forget() // what is repeated must not carry another delay
+	o.history.forget() // repeats must not carry another delay
 	if least < 0 || most < 0 {
 		o.setDelay = false
 		return
@@ -183,7 +183,7 @@ func (o *sender) Fill(now mono.Time, p *route.Packet, out route.Outgoing) {
 func (o *sender) retransmit(now mono.Time, seq uint16) {
 	s := o.section
 	r := o.history.get(now, seq)
-	if r == nil || r.is(recordWaiting) { // what waits comes by itself
+	if r == nil || r.is(recordWaiting) { // it is waiting to be sent anyway
 		return
 	}
 	var p *route.Packet

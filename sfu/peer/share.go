@@ -54,7 +54,7 @@ func (p *Peer) SetShare(now mono.Time, index int, w Weight) {
 // heard reports whether the remote gives any feedback.
 func (l *line) heard() bool { return l.transport || l.remb != 0 }
 
-// divide gives each section what it gets of the line.
+// divide gives each section its share of the line.
 func (l *line) divide(now mono.Time) {
 	l.divided = now
 	e := l.control.Target()
@@ -72,7 +72,7 @@ func (l *line) divide(now mono.Time) {
 	}
 	line := allot.Line{Target: e.Layers, Sure: e.Sure, Trailing: !l.transport, Arriving: e.Acked}
 	if e.Reason == bwe.Limit && !l.transport {
-		line.Sure = false // what remotes say by REMB jumps
+		line.Sure = false // the values of REMB jump
 	}
 	l.want = l.allotter.Divide(now, line, l.streams[:len(sections)], l.shares[:len(sections)])
 	l.control.Want(l.want)
@@ -85,8 +85,8 @@ func (l *line) divide(now mono.Time) {
 	}
 }
 
-// grantAll is for a remote that tells nothing: who waits for it begins with the lowest
-// layers, and then gets what it wants.
+// grantAll is for a remote that reports nothing: who waits for it begins with the lowest
+// layers, and then gets the wanted ones.
 func (l *line) grantAll(now mono.Time) {
 	all := allot.Share{Ceiling: lowest}
 	if l.begun != 0 && now.Sub(l.begun) > patience {
@@ -99,13 +99,13 @@ func (l *line) grantAll(now mono.Time) {
 	}
 }
 
-// stream describes what the section sends.
+// stream describes the section's media.
 func (o *sender) stream() allot.Stream {
 	s := o.section
 	t := o.sub.Track()
 	x := allot.Stream{
 		Video: s.Kind == media.Video, Weight: s.share.Priority, Max: s.share.Max, Wish: o.sub.Wish(),
-		// What is not numbered is no part of what is estimated.
+		// Packets without numbers are no part of the estimate.
 		Adapting: o.sub.Adapts(),
 		Paused:   t == nil || !s.Send || o.sub.Paused() || s.peer.line.transport && !o.numbered(),
 	}
@@ -116,7 +116,7 @@ func (o *sender) stream() allot.Stream {
 }
 
 // grant gives the section's subscription a share. Where it is sure that more does not get
-// through, what is above ends at once.
+// through, higher layers end at once.
 func (o *sender) grant(now mono.Time, x *allot.Share, sure bool) {
 	h := &o.section.share
 	h.Ceiling, h.Rate, h.Room = x.Ceiling, x.Rate, x.Room
@@ -135,13 +135,13 @@ func (o *sender) grant(now mono.Time, x *allot.Share, sure bool) {
 	o.section.peer.loop.Emit(Event{Kind: EventPaused, Section: o.section.Index, Paused: x.Pause})
 }
 
-// free gives back what grant has taken.
+// free gives back the share of grant.
 func (o *sender) free(now mono.Time) {
 	o.grant(now, &allot.Share{Ceiling: media.NoLayer}, false)
 	o.section.share.Room = 0
 }
 
-// shareNow returns what the section gets of the line, nil if that is not looked after.
+// shareNow returns the section's share of the line, nil if that is not managed.
 func (s *section) shareNow() *Share {
 	if s.peer.line == nil || !s.Send {
 		return nil

@@ -24,10 +24,10 @@ type Snapshot struct {
 	ICE      ICE
 	DTLS     Association
 	Counters Counters
-	REMB     uint64 // what the remote estimates that it can receive, bit/s; 0 = unknown
+	REMB     uint64 // receive capacity by the remote's estimate, bit/s; 0 = unknown
 
 	// TransportSequence is the id of the transport-wide sequence numbers'
-	// header extension on video, 0 = not negotiated; TransportCC tells that
+	// header extension on video, 0 = not negotiated; TransportCC means that
 	// feedback on them is sent.
 	TransportSequence uint8
 	TransportCC       bool
@@ -149,8 +149,8 @@ func (p *Peer) Gathered(now mono.Time) {
 	}
 }
 
-// Snapshot describes the connection. What belongs to the association's own
-// goroutines is left for their owner to fill in: Resent, Data, DataIn, DataOut.
+// Snapshot describes the connection. Values of the association's own
+// goroutines are left for their owner to fill in: Resent, Data, DataIn, DataOut.
 func (p *Peer) Snapshot(now mono.Time) Snapshot {
 	s := Snapshot{
 		At: now, Up: p.up && !p.closed, Closed: p.closed, Cause: p.cause, UpAt: p.upAt,

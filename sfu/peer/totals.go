@@ -4,7 +4,7 @@ import "bifrons/sfu/media"
 
 // Observations are the measurements of one shard's peers on their paths.
 type Observations struct {
-	RTT  *media.Histogram // of what is sent, by the remote's reports, in seconds
+	RTT  *media.Histogram // of sent media, by the remote's reports, in seconds
 	Loss *media.Histogram // fraction lost since the report before, 0 to 1
 }
 

@@ -18,7 +18,7 @@ type Vitals struct {
 	BytesIn, BytesOut int // of all streams, in the last full second
 
 	// The worst of the streams that flow: shares of packets that were lost lately on the
-	// way to us and to the remote, 0 to 1, and interarrival jitter of what came.
+	// way to us and to the remote, 0 to 1, and interarrival jitter of received media.
 	LossIn, LossOut float64
 	Jitter          time.Duration
 

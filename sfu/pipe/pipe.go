@@ -22,7 +22,7 @@ const Size = 512
 
 // Pipe is the sink of a subscription whose packets a goroutine takes, the consumer,
 // which looks in from time to time. The shard never waits for it and never wakes it:
-// what finds the pipe full is lost and counted.
+// packets that find the pipe full are lost and counted.
 type Pipe struct {
 	drop func(media.Drop)
 	ring ring.Ring[item]
@@ -67,7 +67,7 @@ type Packet struct {
 	Keyframe  bool // start of a key frame, as far as the engine could look into it
 	Arrival   mono.Time
 
-	// As it came: what sender reports speak of.
+	// As received: the values that sender reports refer to.
 	SSRC   uint32
 	Source uint32 // timestamp
 
@@ -77,7 +77,7 @@ type Packet struct {
 }
 
 // New makes a Pipe with room for size packets that takes nothing yet. drop counts, on the
-// shard, what it loses.
+// shard, the packets it loses.
 func New(size int, drop func(media.Drop)) *Pipe {
 	p := &Pipe{drop: drop}
 	p.ring.Make(size)
@@ -86,11 +86,11 @@ func New(size int, drop func(media.Drop)) *Pipe {
 	return p
 }
 
-// Patient tells, before Attach, that the consumer does not mind if packets come some ms
+// Patient says, before Attach, that the consumer does not mind if packets come some ms
 // later.
 func (p *Pipe) Patient() { p.sub.Patient() }
 
-// Attach makes it take the best layers of a track, unless told otherwise. It belongs to
+// Attach makes it take the best layers of a track, unless another choice was made. It belongs to
 // the shard, like the methods up to Cut.
 func (p *Pipe) Attach(now mono.Time, t *route.Track) {
 	if !p.over.Load() {
@@ -141,7 +141,7 @@ func (p *Pipe) Send(_ mono.Time, q *route.Packet, o route.Outgoing) {
 	p.ring.Put(&it)
 }
 
-// report puts in what the latest sender report said, once.
+// report puts in the values of the latest sender report, once.
 func (p *Pipe) report(q *route.Packet) {
 	r := p.sub.Track().Report(q.Encoding)
 	if r.At == 0 || r == p.reported[q.Encoding] || p.full() {
@@ -160,7 +160,7 @@ func (p *Pipe) full() bool {
 	return true
 }
 
-// Fill implements route.Sink: it tells that a packet is not missing.
+// Fill implements route.Sink: it says that a packet is not missing.
 func (p *Pipe) Fill(_ mono.Time, q *route.Packet, o route.Outgoing) {
 	if p.full() {
 		return
@@ -225,13 +225,13 @@ func (it *item) number(b []byte) {
 // Lost is how many packets there was no room for, from any goroutine.
 func (p *Pipe) Lost() uint64 { return p.lost.Load() }
 
-// Ended tells that nothing will be put in any more.
+// Ended reports that nothing will be put in any more.
 func (p *Pipe) Ended() bool { return p.over.Load() }
 
-// Over tells that nothing is left, and nothing will come any more.
+// Over reports that nothing is left, and nothing will come any more.
 func (p *Pipe) Over() bool { return p.over.Load() && p.ring.Waiting() == 0 }
 
-// Empty gives back what waits. Cut came before.
+// Empty gives back the waiting packets. Cut came before.
 func (p *Pipe) Empty() {
 	for p.ring.Waiting() > 0 {
 		if b := p.ring.Front().buf; b != nil {

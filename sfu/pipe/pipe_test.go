@@ -90,7 +90,7 @@ func TestFull(t *testing.T) {
 	}
 }
 
-// TestReports tells of sender reports, each once and before the packet that follows it.
+// TestReports checks that sender reports arrive, each once and before the packet that follows it.
 func TestReports(t *testing.T) {
 	x := newRig()
 	x.push(9)
@@ -162,7 +162,7 @@ func BenchmarkPipe(b *testing.B) {
 	}
 }
 
-// TestFill tells of numbers under which nothing comes.
+// TestFill is about numbers under which nothing comes.
 func TestFill(t *testing.T) {
 	x := newRig()
 	x.push(9)

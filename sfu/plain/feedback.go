@@ -17,7 +17,7 @@ func (s *Source) SetFeedback(i int, send func(b []byte) bool) {
 }
 
 // RequestKeyframe asks the source for a key frame of a track, -1 = all, each at
-// most once a second. What comes too early waits, and so does what cannot be sent
+// most once a second. Early requests wait, and so do those that cannot be sent
 // yet.
 func (s *Source) RequestKeyframe(now mono.Time, i int) {
 	for j, t := range s.tracks {

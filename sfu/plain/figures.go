@@ -12,14 +12,14 @@ import (
 type SessionStats struct {
 	In, Out Traffic // packets of RTP that were taken, and sent
 
-	InSSRC  uint32        // of what comes in, 0 = nothing came
+	InSSRC  uint32        // of received packets, 0 = none came
 	Lost    int64         // packets of the far end that did not come
-	Jitter  time.Duration // of what comes in (RFC 3550, 6.4.1)
+	Jitter  time.Duration // of received packets (RFC 3550, 6.4.1)
 	Silence time.Duration // since the last packet of RTP came in, or since the beginning
 	Absence time.Duration // since the last packet of RTP or RTCP, likewise
 
 	OutSSRC      uint32
-	RemoteLost   int32         // of what was sent, as the far end reports
+	RemoteLost   int32         // of sent packets, as the far end reports
 	RemoteJitter time.Duration // likewise
 	RTT          time.Duration // 0 = not known
 	ReportsIn    uint64        // compounds of RTCP

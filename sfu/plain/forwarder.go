@@ -13,7 +13,7 @@ import (
 	"bifrons/sfu/route"
 )
 
-// Forward says where a Forwarder sends, and what.
+// Forward is the destination and input of a Forwarder.
 type Forward struct {
 	To netip.AddrPort
 	// RTCP is where the receiver's feedback comes from; invalid = none.
@@ -26,7 +26,7 @@ type Forward struct {
 	Encoding int
 	// Sealer makes it SRTP. It belongs to the Forwarder.
 	Sealer *srtp.Sender
-	// Panicked is told when forwarding a packet has panicked, after which nothing
+	// Panicked is called when forwarding a packet has panicked, after which nothing
 	// is forwarded. The Forwarder must not be closed by it, but soon after.
 	Panicked func(r any)
 }
@@ -54,11 +54,11 @@ type Forwarder struct {
 	lastTS  uint32
 	lastAt  mono.Time
 
-	// Packets and Bytes count what was sent.
+	// Packets and Bytes count sent packets.
 	Packets, Bytes uint64
 }
 
-// NewForwarder starts to forward a track; nil means that there is only what is
+// NewForwarder starts to forward a track; nil means that only messages are
 // given to Message.
 func NewForwarder(now mono.Time, loop Loop, t *route.Track, f Forward) *Forwarder {
 	w := &Forwarder{Forward: f, loop: loop, track: t}

@@ -29,7 +29,7 @@ func (g *gate) signal(a netip.AddrPort, r *Remote) {
 	*g = gate{signalled: a, to: a, latch: r.Latch, net: r.LatchNet}
 }
 
-// admits reports whether what comes from an address is the far end's.
+// admits reports whether packets from an address are the far end's.
 func (g *gate) admits(from netip.AddrPort) bool { return from == g.to && from.IsValid() }
 
 // open reports whether the gate may latch on an address, if the packet is authentic.
@@ -78,8 +78,8 @@ func (s *Session) latchRTP(from netip.AddrPort, b *pktbuf.Buf) bool {
 	return true
 }
 
-// authentic reports whether an SRTP packet is, and changes neither it nor what is
-// known of its SSRC.
+// authentic reports whether an SRTP packet is, and changes neither it nor the state
+// of its SSRC.
 func (s *Session) authentic(h *rtp.Header, b *pktbuf.Buf) bool {
 	try := s.loop.Buffer()
 	if try == nil {

@@ -38,12 +38,12 @@ const (
 
 // lane is one encoding of a track: whatever sends it now. Senders come and go,
 // change their SSRC or start again with the same; everything that is not the
-// continuation of what was before gets another key, by which subscriptions see
+// continuation of the stream before gets another key, by which subscriptions see
 // that numbers and timestamps have to be based again.
 type lane struct {
 	started   bool
 	fresh     bool // the next packet is the first one, at all or after a pause
-	receiving bool // told as such
+	receiving bool // reported as such
 	ssrc      uint32
 	key       uint32
 	runs      uint32 // changes of key
@@ -60,7 +60,7 @@ type lane struct {
 	at        mono.Time // and its arrival, 0 if there was none
 	rate      uint32    // Hz, of that timestamp
 	seen      seq.Window
-	held      arrival // may be the first packet of a new run, as the next one tells; without buf none
+	held      arrival // may be the first packet of a new run, as the next one will show; without buf none
 	renew     bool    // the next packet begins a new run in any case
 
 	shifts   shifts
@@ -102,7 +102,7 @@ const (
 	repeated                // came before
 )
 
-// judge says what an authentic packet is. Between late packets and those of a
+// judge classifies an authentic packet. Between late packets and those of a
 // sender that starts again with lower numbers, silence and clock decide.
 func (ln *lane) judge(now mono.Time, h *rtp.Header, rate uint32) verdict {
 	if !ln.started || h.SSRC != ln.ssrc || ln.renew || rate != 0 && ln.rate != 0 && rate != ln.rate {
@@ -170,7 +170,7 @@ func (ln *lane) begin(h *rtp.Header) {
 	ln.runs++
 	*ln = lane{
 		started: true, fresh: true, receiving: ln.receiving, runs: ln.runs, srtp: ln.srtp, last: ln.last,
-		ssrc: h.SSRC, key: h.SSRC ^ ln.runs*0x9e3779b9, // any odd number tells runs apart
+		ssrc: h.SSRC, key: h.SSRC ^ ln.runs*0x9e3779b9, // any odd number distinguishes runs
 		highest: h.SequenceNumber, held: ln.held,
 	}
 }

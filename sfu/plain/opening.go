@@ -14,7 +14,7 @@ import (
 const maxContexts = 4
 
 // contexts are the SRTP states of the SSRCs that a lane had last (RFC 3711, 3.2.3),
-// the latest first. They do not depend on what the lane makes of the packets.
+// the latest first. They do not depend on the lane's use of the packets.
 type contexts struct{ list []context }
 
 type context struct {
@@ -23,7 +23,7 @@ type context struct {
 	renewed bool // the key is another one since the last packet
 }
 
-// find returns what is known of an SSRC, nil if nothing is.
+// find returns the state of an SSRC, nil if there is none.
 func (x *contexts) find(ssrc uint32) *context {
 	for i := range x.list {
 		if x.list[i].ssrc == ssrc {

@@ -6,7 +6,7 @@ import (
 	"bifrons/sfu/route"
 )
 
-// identify finds what a packet of a track carries; false if its payload type is
+// identify finds the codec of a packet of a track; false if its payload type is
 // none of the track's.
 func (a *arrival) identify(t *track) bool {
 	a.codec = t.Codec

@@ -32,7 +32,7 @@ type Loop interface {
 const senderSSRC = 1
 
 // keyframeInterval is the least time between two requests for a key frame of
-// one track. What comes earlier waits.
+// one track. Earlier ones wait.
 const keyframeInterval = mono.Time(1e9)
 
 // bitrateInterval is the least time between two limits of the bitrate.

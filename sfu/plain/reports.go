@@ -6,8 +6,8 @@ import (
 	"bifrons/sfu/route"
 )
 
-// HandleRTCP takes what came for a track from its sender, negative = for all. Of what is
-// encrypted there is no use.
+// HandleRTCP takes RTCP for a track from its sender, negative = for all. Encrypted RTCP
+// is of no use.
 func (s *Source) HandleRTCP(now mono.Time, i int, b []byte) {
 	if s.closed || s.opener != nil || rtcp.Validate(b) != nil {
 		return

@@ -20,7 +20,7 @@ func (s *Source) restart(t *track) {
 	}
 }
 
-// hold keeps a packet back until the next one says what to make of it.
+// hold keeps a packet back until the next one decides about it.
 func (s *Source) hold(ln *lane, a *arrival) (kept bool) {
 	if ln.held.buf != nil && ln.held.header.SequenceNumber == a.header.SequenceNumber {
 		s.loop.Drop(media.DropDuplicate)

@@ -8,7 +8,7 @@ import (
 	"bifrons/sfu/route"
 )
 
-// Expect notes that another track is to be sent, and returns what Attach wants then.
+// Expect notes that another track is to be sent, and returns the argument for Attach then.
 func (s *Session) Expect() uint64 { return s.sub.Expect() }
 
 // Attach sends a track, the lowest encoding of it, unless something else was wanted
@@ -55,7 +55,7 @@ func (s *Session) Fill(mono.Time, *route.Packet, route.Outgoing) {}
 // LayerChanged implements route.Sink.
 func (s *Session) LayerChanged(_, _ media.Layer) {}
 
-// codecFor finds the payload type for what a track sends.
+// codecFor finds the payload type for the packets of a track.
 func (s *Session) codecFor(p *route.Packet) (c media.Codec, ok bool) {
 	list := s.remote.Codecs
 	for i := range list {

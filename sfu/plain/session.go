@@ -17,9 +17,9 @@ type Remote struct {
 	// RTP and RTCP are its addresses. Without one nothing is sent there and nothing
 	// taken from there.
 	RTP, RTCP netip.AddrPort
-	// Codecs tell what packets carry, by payload type; the first one is the main
+	// Codecs are the codecs of packets, by payload type; the first one is the main
 	// codec. Packets of other payload types are dropped. Without any the session
-	// receives nothing and sends what comes.
+	// receives nothing and sends packets as they come.
 	Codecs []media.Codec
 	// Ext has the ids of header extensions: AudioLevel and VideoOrientation count.
 	Ext media.ExtensionIDs
@@ -27,7 +27,7 @@ type Remote struct {
 	// as they were.
 	Opener *srtp.Receiver
 	Sealer *srtp.Sender
-	// PLI tells that it takes requests for key frames (RFC 4585, 6.3.1).
+	// PLI means that it takes requests for key frames (RFC 4585, 6.3.1).
 	PLI bool
 	// Latch lets the far end be where its first packet comes from instead, once: one
 	// that is authentic by SRTP, or without SRTP one from LatchNet. A packet from the
@@ -39,21 +39,21 @@ type Remote struct {
 // SessionConfig are the settings of a Session for its life.
 type SessionConfig struct {
 	Kind  media.Kind
-	SSRC  uint32 // of what is sent
+	SSRC  uint32 // of packets sent
 	CNAME string // RFC 7022
 	Seed  uint64 // of the times of reports and of later SSRCs
 
-	// Tone, if not nil, is told a telephone event at its end, with its duration in timestamp units.
+	// Tone, if not nil, gets a telephone event at its end, with its duration in timestamp units.
 	Tone func(digit byte, duration uint32)
-	// Media, if not nil, is told when the far end begins to send and when it went silent.
+	// Media, if not nil, is called when the far end begins to send and when it went silent.
 	Media func(receiving bool)
-	// Keyframe, if not nil, is told when a key frame is wanted of a far end that takes no
+	// Keyframe, if not nil, is called when a key frame is wanted of a far end that takes no
 	// PLI, at most once a second.
 	Keyframe func()
-	// Unreachable, if not nil, is told when the far end has refused what is sent for long,
+	// Unreachable, if not nil, is called when the far end has refused our packets for long,
 	// and nothing came from there.
 	Unreachable func()
-	// Panicked is told when sending a packet has panicked, after which nothing is
+	// Panicked is called when sending a packet has panicked, after which nothing is
 	// sent. The Session must not be closed by it, but soon after.
 	Panicked func(r any)
 }
@@ -126,7 +126,7 @@ func NewSession(now mono.Time, loop, control Loop, cfg SessionConfig) *Session {
 	return s
 }
 
-// counting is a loop that counts for a session what is dropped.
+// counting is a loop that counts the dropped packets of a session.
 type counting struct {
 	Loop
 	session *Session

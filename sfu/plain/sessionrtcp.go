@@ -118,7 +118,7 @@ func isPLI(b []byte) bool {
 	return ok && f.IsPLI()
 }
 
-// bye tells that we leave, if anybody has heard of us (RFC 3550, 6.3.7).
+// bye says that we leave, if anybody has heard of us (RFC 3550, 6.3.7).
 func (s *Session) bye() {
 	if s.reports.any || s.tx.Packets > 0 {
 		s.transmit(rtcp.AppendBye(s.compound(), s.SSRC, ""))

@@ -16,10 +16,10 @@ import (
 // TrackConfig describes one track of a Source.
 type TrackConfig struct {
 	Kind media.Kind
-	// Codec is what the packets carry, whatever payload type they say, and the
+	// Codec is the codec of the packets, whatever their payload type, and the
 	// payload type that they are relayed with.
 	Codec media.Codec
-	// Codecs, if there are any, tell by payload type what packets carry instead;
+	// Codecs, if there are any, are the codecs by payload type instead;
 	// Codec is the main one then. Packets of other payload types are dropped.
 	Codecs []media.Codec
 
@@ -31,7 +31,7 @@ type TrackConfig struct {
 	Ext media.ExtensionIDs
 	// SSRC, if it is not 0, is that of the lowest encoding, which the others
 	// follow without a gap: packets that come by a port of several tracks are
-	// told apart by it.
+	// identified by it.
 	SSRC uint32
 	// Collision is the silence after which another SSRC is taken, 0 = at once.
 	Collision time.Duration
@@ -62,11 +62,11 @@ type Source struct {
 	bitrate   uint64 // the lowest limit that waits to be sent, bit/s, 0 = none
 	bitrateAt mono.Time
 
-	// OnLevel is told the mean level of a track, in -dBov. May be nil.
+	// OnLevel gets the mean level of a track, in -dBov. May be nil.
 	OnLevel func(track int, level float64)
-	// OnData is told a message of a track of data; payload is lent.
+	// OnData gets a message of a track of data; payload is lent.
 	OnData func(track int, binary bool, payload []byte)
-	// OnMedia is told when an encoding's first packet comes, and when it went
+	// OnMedia is called when an encoding's first packet comes, and when it went
 	// silent. May be nil.
 	OnMedia func(track, encoding int, receiving bool)
 
@@ -162,7 +162,7 @@ func (s *Source) Find(ssrc uint32) (track, encoding int, ok bool) {
 }
 
 // HandleRTP takes one packet of an encoding; a negative track says that its SSRC
-// has to tell. It reports whether it kept the buffer.
+// identifies it. It reports whether it kept the buffer.
 func (s *Source) HandleRTP(now mono.Time, i, encoding int, b *pktbuf.Buf) (kept bool) {
 	a := arrival{at: now, buf: b}
 	h := &a.header

@@ -8,7 +8,7 @@ import (
 )
 
 // tones finds the telephone events in the packets of a stream (RFC 4733, 2.5). Each is
-// told once, at its end: with the first packet that has the E bit, or, when those are
+// reported once, at its end: with the first packet that has the E bit, or, when those are
 // lost, when another one begins or nothing came for a while.
 type tones struct {
 	tell func(digit byte, duration uint32)
@@ -17,7 +17,7 @@ type tones struct {
 	run      uint32 // of the stream's numbers
 	ts       uint32 // that it began with
 	event    uint8
-	open     bool   // not told yet
+	open     bool   // not reported yet
 	before   uint32 // duration of the segments before this one (2.5.1.3)
 	duration uint32 // of this segment, in timestamp units
 	at       mono.Time
@@ -33,7 +33,7 @@ const (
 
 const digits = "0123456789*#ABCD" // of the events 0 to 15 (RFC 4733, 3.2)
 
-// hear takes one packet. run tells the stream's numbers from those of an earlier one.
+// hear takes one packet. run distinguishes the stream's numbers from those of an earlier one.
 func (t *tones) hear(now mono.Time, run, ts uint32, payload []byte) {
 	if len(payload) < eventLen || int(payload[0]) >= len(digits) {
 		return
@@ -50,7 +50,7 @@ func (t *tones) hear(now mono.Time, run, ts uint32, payload []byte) {
 		}
 		t.known, t.run, t.ts, t.event, t.open, t.duration = true, run, ts, event, true, 0
 	case later < 0 || !t.open || event != t.event:
-		return // late, or told
+		return // late, or reported
 	}
 	t.at = now
 	t.duration = max(t.duration, duration)

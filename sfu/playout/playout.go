@@ -46,7 +46,7 @@ type Part struct {
 	Messages bool // it has messages of a data channel, not RTP
 	Binary   bool // they are not text
 
-	// Device tells apart what one stalls without the other, such as file systems.
+	// Device identifies things that stall independently, such as file systems.
 	Device uint64
 }
 
@@ -95,7 +95,7 @@ type slab struct {
 	bufs  []pktbuf.Buf // for the items
 	next  int          // item to play
 	start int          // of that one in bytes
-	link  *slab        // of those that are not in use
+	link  *slab        // of free ones
 }
 
 // item is a packet of a slab, or silence if it is empty.
@@ -111,7 +111,7 @@ const Spare = 16
 
 var spareBytes [Spare]byte
 
-// Bounds of what is read ahead; there are two slabs for each part, besides those that
+// Bounds of reading ahead; there are two slabs for each part, besides those that
 // packets are kept of.
 const (
 	maxBytes = 64 << 10 // of a slab, unless one message is longer
@@ -241,7 +241,7 @@ func (p *Player) stop() {
 	}
 }
 
-// drop gives up what a part was about to play, and what it has read if it is not being
+// drop gives up the packets that a part was about to play, and those it has read if it is not being
 // read; else the reader does that.
 func (in *playing) drop() {
 	if in.front != nil {

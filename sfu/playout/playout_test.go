@@ -160,7 +160,7 @@ func steps(n int, step time.Duration) *list {
 	return l
 }
 
-// inTime tells whether a packet is played when it should be, or at the next look, as it was read
+// inTime reports whether a packet is played when it should be, or at the next look, as it was read
 // right behind the one before.
 func inTime(at, want time.Duration) bool { return at >= want && at <= want+granularity }
 

@@ -8,7 +8,7 @@ import (
 
 const (
 	// granularity is the least time between two looks at the timers, so that many
-	// players share them, and what wakes up with each.
+	// players share them, and the wake-ups.
 	granularity = 20 * time.Millisecond
 	// maxLate is how late a player may be and still catch up.
 	maxLate = time.Second
@@ -18,7 +18,7 @@ const (
 // played, in bytes.
 const maxLent = 4 << 20
 
-// What one part may send, whatever its timestamps say: burst bytes at once, and rate
+// Limits of sending for one part, whatever its timestamps say: burst bytes at once, and rate
 // bytes a second.
 const (
 	burst = 512 << 10
@@ -44,7 +44,7 @@ func (sched *Scheduler) run() {
 			timer.Reset(wait)
 			select {
 			case <-timer.C:
-			case <-sched.wake: // what is due first may have changed
+			case <-sched.wake: // the earliest may have changed
 			}
 		}
 	}
@@ -62,7 +62,7 @@ func (sched *Scheduler) wait() (wait time.Duration, over bool) {
 	return max(sched.parts.Next(), sched.looked.Add(granularity)).Sub(sched.now()), false
 }
 
-// look plays what is due. What is to be read then begins to be when all is played: it
+// look plays everything due. Reading begins when all is played: it
 // needs the lock.
 func (sched *Scheduler) look() {
 	sched.mu.Lock()
@@ -75,7 +75,7 @@ func (sched *Scheduler) look() {
 	}
 }
 
-// play plays what is due of a part, and takes it out if there is nothing to come. A panic
+// play plays the due packets of a part, and takes it out if there is nothing to come. A panic
 // ends its player.
 func (sched *Scheduler) play(in *playing, now mono.Time) {
 	done := false
@@ -105,7 +105,7 @@ func (sched *Scheduler) play(in *playing, now mono.Time) {
 	done = true
 }
 
-// swap takes what was read ahead when the rest was played. It reports whether there is
+// swap takes the part that was read ahead when the rest was played. It reports whether there is
 // anything to play, or nothing because it is the end.
 func (sched *Scheduler) swap(in *playing) bool {
 	if in.front.done() && in.ready {
@@ -120,7 +120,7 @@ func (sched *Scheduler) swap(in *playing) bool {
 	return !in.front.done() || in.last
 }
 
-// playFront plays what is due of a part's front. It returns when to go on.
+// playFront plays the due packets of a part's front. It returns when to go on.
 func (sched *Scheduler) playFront(in *playing, now mono.Time) (due mono.Time) {
 	p, s := in.player, in.front
 	for !s.done() {
@@ -205,7 +205,7 @@ func (sched *Scheduler) finish(in *playing) {
 	}
 }
 
-// end ends a player whose media have ended. Who waits for that is told when what it has
+// end ends a player whose media have ended. Who waits for that is informed when everything
 // played is on its way.
 func (sched *Scheduler) end(p *Player) {
 	ended, err := p.ended, p.err
@@ -215,7 +215,7 @@ func (sched *Scheduler) end(p *Player) {
 	}
 }
 
-// tellEnds tells who waits for the ends of players.
+// tellEnds informs those who wait for the ends of players.
 func (sched *Scheduler) tellEnds() {
 	sched.mu.Lock()
 	defer sched.mu.Unlock()

@@ -15,7 +15,7 @@ const maxReading = 2
 
 // Scheduler has the players. The zero value is ready once Flush and Go are set.
 type Scheduler struct {
-	Flush func()         // ends what was written to destinations at one time
+	Flush func()         // ends the writing to destinations at one time
 	Go    func(f func()) // starts a goroutine
 
 	mu      sync.Mutex
@@ -26,7 +26,7 @@ type Scheduler struct {
 	wake    chan struct{} // has something when it should look again
 	looked  mono.Time     // when it did
 	looking bool          // it does
-	ends    []func()      // to be told
+	ends    []func()      // to be called
 	devices map[uint64]*deviceQueue
 	closed  bool
 }
@@ -104,7 +104,7 @@ func (sched *Scheduler) enqueue(in *playing) {
 	}
 }
 
-// start has one more goroutine read what waits for a device, if it may.
+// start has one more goroutine read parts that wait for a device, if it may.
 func (sched *Scheduler) start(device uint64, q *deviceQueue) {
 	if q.reading < maxReading {
 		q.reading++
@@ -122,7 +122,7 @@ func (sched *Scheduler) startReading() {
 	}
 }
 
-// read reads ahead what waits for a device until there is nothing.
+// read reads ahead parts that wait for a device until there are none.
 func (sched *Scheduler) read(device uint64, q *deviceQueue) {
 	sched.mu.Lock()
 	defer sched.mu.Unlock()
@@ -176,7 +176,7 @@ func (sched *Scheduler) closeReader(in *playing) {
 	_ = r.Close()
 }
 
-// schedule has a part play what it has, if its player does not wait.
+// schedule has a part play, if its player does not wait.
 func (sched *Scheduler) schedule(in *playing, now mono.Time) {
 	p := in.player
 	if p.over || p.held || in.ended || in.turn.In() || !sched.swap(in) {

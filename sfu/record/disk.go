@@ -137,7 +137,7 @@ func (f *File) unwritten(err error) {
 	f.busy = false
 }
 
-// tell has the user of the file hear of trouble; mu is held.
+// tell informs the user of the file of trouble; mu is held.
 func (f *File) tell(err error) {
 	if told := f.cfg.Trouble; told != nil {
 		f.recorder.tell(func() { told(f.cfg.Path, err) })
@@ -152,7 +152,7 @@ func (f *File) finish(patches []Patch, failed error) {
 		f.lose(LossError, f.chunked)
 		f.mu.Unlock()
 		_ = f.out.Truncate(f.size)
-		patches = nil // they are about what is missing
+		patches = nil // they are about missing data
 	}
 	for _, p := range patches {
 		if _, err := f.out.WriteAt(p.Bytes, p.Offset); err != nil && failed == nil {

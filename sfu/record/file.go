@@ -56,7 +56,7 @@ type File struct {
 	chunked      uint64    // packets in chunk
 	busy         bool      // the disk is at it
 	handed       mono.Time // since when
-	late         bool      // that takes long, which was told
+	late         bool      // that takes long, which was reported
 	spare        []byte    // memory for the next chunk, if that is small
 	failed       time.Time // when writing failed last, zero = it did not
 	final        bool      // chunk is the last
@@ -114,7 +114,7 @@ func (f *File) lose(why Loss, n uint64) {
 	f.recorder.lost[why].Add(n)
 }
 
-// Close ends the file: what was taken by now is written. It waits for nothing.
+// Close ends the file: everything taken by now is written. It waits for nothing.
 func (f *File) Close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -149,7 +149,7 @@ func (f *File) Path() string {
 	}
 }
 
-// FinalPath is where the file is when it is whole: what Config.Path says, or with a number.
+// FinalPath is where the file is when it is whole: Config.Path, or that with a number.
 func (f *File) FinalPath() string { return f.cfg.Path }
 
 // Stats are its counts by now.
@@ -159,7 +159,7 @@ func (f *File) Stats() Stats {
 	return f.stats
 }
 
-// collect lays out what has come. It reports whether there will be more.
+// collect lays out the packets that have come. It reports whether there will be more.
 func (f *File) collect(now mono.Time) (more bool) {
 	over := true
 	for i := range f.tracks {
@@ -244,7 +244,7 @@ func (f *File) countLost(in *source) {
 	in.lost = lost
 }
 
-// take lays out what waits in an input.
+// take lays out the packets that wait in an input.
 func (f *File) take(i int, in *source) {
 	t := &f.tracks[i]
 	var q pipe.Packet
@@ -280,7 +280,7 @@ func (f *File) take(i int, in *source) {
 	f.count(taken, dropped)
 }
 
-// fillIn tells the format of a number under which nothing comes.
+// fillIn informs the format of a number that will not be used.
 func (f *File) fillIn(i int, q *pipe.Packet) {
 	format, waits := f.cfg.Format.(Filler)
 	if !waits || !f.tracks[i].based {
@@ -361,7 +361,7 @@ func (f *File) requestKeyframe(i int) {
 	}
 }
 
-// watch tells of a disk that does not answer; mu is held.
+// watch reports a disk that does not answer; mu is held.
 func (f *File) watch(now mono.Time) {
 	if f.late || now.Sub(f.handed) < stalled {
 		return
@@ -373,7 +373,7 @@ func (f *File) watch(now mono.Time) {
 	}
 }
 
-// handOver gives the disk what is laid out, if that is enough or has waited for long. It
+// handOver gives the disk the laid out bytes, if they are enough or have waited for long. It
 // reports whether the file has ended and the disk has the rest.
 func (f *File) handOver(now mono.Time) (gone bool) {
 	f.mu.Lock()

@@ -20,7 +20,7 @@ type LiveTrack struct {
 }
 
 // Live is the Format of files that players open: webm, mkv and mp4, with all tracks of a
-// participant, in sync by the sender reports. At any moment what is in the file can be
+// participant, in sync by the sender reports. At any moment the content of the file can be
 // played.
 //
 // A picture of which packets are missing is left out, with all up to the next key frame,
@@ -52,7 +52,7 @@ type liveTrack struct {
 
 	queue   []queued // frames that wait for their turn
 	free    [][]byte
-	latest  uint64        // timestamp of what was written last
+	latest  uint64        // timestamp of the frame written last
 	last    time.Duration // its time, -1 before the first
 	end     time.Duration // of audio that was written
 	config  *frame.Config // in the file's head
@@ -139,7 +139,7 @@ func liveWriter(container string, info mux.Info) (mux.Writer, error) {
 	return nil, fmt.Errorf("there is no format %q", container)
 }
 
-// Begin implements Format. The head has to wait for what the first frames tell.
+// Begin implements Format. The head has to wait for the first frames, which describe the tracks.
 func (l *Live) Begin(dst []byte, wall time.Time) []byte {
 	l.info.Date = wall
 	l.out, _ = liveWriter(l.container, l.info) // NewLive has tried

@@ -248,7 +248,7 @@ func ffprobe(t testing.TB, path string, quiet bool) (list []probed) {
 	return list
 }
 
-// decodes tells whether ffmpeg decodes a file without a word.
+// decodes reports whether ffmpeg decodes a file without a word.
 func decodes(t testing.TB, path string) {
 	t.Helper()
 	name, err := exec.LookPath("ffmpeg")

@@ -34,7 +34,7 @@ func (l *Live) release(dst []byte, all bool) []byte {
 	}
 }
 
-// next is the track with the earliest frame, -1 if there is none. waits tells that a
+// next is the track with the earliest frame, -1 if there is none. waits means that a
 // track has none that may yet have an earlier one.
 func (l *Live) next() (next int, waits bool) {
 	next = -1
@@ -52,7 +52,7 @@ func (l *Live) next() (next int, waits bool) {
 	return next, waits
 }
 
-// ready reports whether the file may begin: reports have told where tracks belong, and each
+// ready reports whether the file may begin: reports say where tracks belong, and each
 // has a frame, or that has taken too long.
 func (l *Live) ready(all bool) bool {
 	frames, missing := false, false
@@ -79,7 +79,7 @@ func (l *Live) start(dst []byte) []byte {
 	return l.out.Header(dst)
 }
 
-// describe tells the file what a frame tells of its track: the first configuration, as
+// describe informs the file of the content of a track by a frame: the first configuration, as
 // later ones come with their frames, and the largest size.
 func (l *Live) describe(i int, q *queued) {
 	t := &l.tracks[i]

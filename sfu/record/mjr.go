@@ -12,7 +12,7 @@ import (
 // MJR is the Format of recordings of Janus, of one track; see package mjr. All packets get
 // the SSRC of the first, as tools leave those of another one out.
 type MJR struct {
-	// Header says what is recorded, but for the times.
+	// Header describes the recording, but for the times.
 	Header mjr.Header
 
 	created time.Time
@@ -20,7 +20,7 @@ type MJR struct {
 	ssrc    uint32
 }
 
-// Begin implements Format. What follows the magic has to wait for the first frame.
+// Begin implements Format. All but the magic has to wait for the first frame.
 func (m *MJR) Begin(dst []byte, wall time.Time) []byte {
 	m.created = wall
 	return mjr.AppendMagic(dst)

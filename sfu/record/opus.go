@@ -8,8 +8,8 @@ import (
 	"bifrons/rtp/mux"
 )
 
-// Opus is the Format of Opus in Ogg (RFC 7845), of one track. What the payloads are is
-// left as it is; lost packets are gaps in the granule positions.
+// Opus is the Format of Opus in Ogg (RFC 7845), of one track. Payloads are
+// left as they are; lost packets are gaps in the granule positions.
 type Opus struct {
 	// App is the program that writes.
 	App string

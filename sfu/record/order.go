@@ -71,13 +71,13 @@ func (o *order) release(f func(*Packet)) {
 	o.waiting = append(o.waiting[:0], o.waiting[n:]...)
 }
 
-// skip gives up what is missing before the first that waits.
+// skip gives up the packets that are missing before the first that waits.
 func (o *order) skip(f func(*Packet)) {
 	o.next = o.waiting[0].p.Seq
 	o.release(f)
 }
 
-// expire gives up what has been waited for long enough.
+// expire gives up packets that were waited for long enough.
 func (o *order) expire(now mono.Time, f func(*Packet)) {
 	for len(o.waiting) > 0 && now-o.oldest() >= orderWait {
 		o.skip(f)

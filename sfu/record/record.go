@@ -52,7 +52,7 @@ type Patch struct {
 	Bytes  []byte
 }
 
-// Format lays out a file. Its methods append what follows in the file to dst and return
+// Format lays out a file. Its methods append the next bytes of the file to dst and return
 // that. They are called by one goroutine at a time; none may block.
 type Format interface {
 	// Begin is called once, when the file is made.
@@ -60,7 +60,7 @@ type Format interface {
 	Packet(dst []byte, p *Packet) []byte
 	Message(dst []byte, m *Message) []byte
 	Report(r *Report)
-	// Flush is called at least twice a second, with what has come by now laid out: so
+	// Flush is called at least twice a second, with all packets so far laid out: so
 	// much of it should be in the file that a process that is killed loses less than
 	// a second. keyframe asks for a key frame of a track, -1 = none.
 	Flush(dst []byte, now mono.Time) (out []byte, keyframe int)
@@ -69,7 +69,7 @@ type Format interface {
 	End(dst []byte) (rest []byte, patches []Patch)
 }
 
-// Filler is a Format that waits for packets that are missing. Fill tells of a number under
+// Filler is a Format that waits for packets that are missing. Fill is about a number under
 // which nothing comes: RTP is empty.
 type Filler interface {
 	Fill(dst []byte, p *Packet) []byte
@@ -81,7 +81,7 @@ type Loss uint8
 // The reasons.
 const (
 	LossQueue Loss = iota // the collector was late
-	LossDisk              // the disk was behind, and what waited for it too much
+	LossDisk              // the disk was behind, and too much waited for it
 	LossError             // the disk could not be written to
 	LossSize              // a message that the format has no room for
 	LossFrame             // a frame that is of no use, as packets are missing
@@ -121,7 +121,7 @@ const (
 	// maxMakers is how many may be made at the same time, those for which a file system
 	// does not answer any more included: each of these takes a thread.
 	maxMakers = 256
-	// stalled is how long a write takes until that is told.
+	// stalled is how long a write takes until that is reported.
 	stalled = 2 * time.Second
 	// retry is how long after an error the disk is tried again.
 	retry = time.Second

@@ -42,7 +42,7 @@ type Recorder struct {
 	mu         sync.Mutex
 	closed     bool
 	files      map[*File]struct{}
-	paths      map[string]*File // by path, of those that are not whole yet
+	paths      map[string]*File // by path, of files that are not whole yet
 	opening    int
 	disks      map[uint64]*disk
 	collectors []*collector
@@ -273,7 +273,7 @@ func (r *Recorder) collect(f *File, now mono.Time) (more bool) {
 		if p := recover(); p != nil {
 			r.log.Error("panic in a recording, it ends", "file", f.cfg.Path, "panic", p, "stack", string(debug.Stack()))
 			f.abandon()
-			more = true // until the disk has what was laid out before
+			more = true // until the disk has the bytes from before
 		}
 	}()
 	return f.collect(now)
@@ -304,7 +304,7 @@ func (r *Recorder) forget(f *File) {
 	f.disk.leave()
 }
 
-// tell calls f on a goroutine of its own, after what was told before.
+// tell calls f on a goroutine of its own, after earlier calls.
 func (r *Recorder) tell(f func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -336,7 +336,7 @@ func (r *Recorder) tellAll() {
 func (r *Recorder) callOut(f func()) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.log.Error("panic of somebody who hears of a recording", "panic", p, "stack", string(debug.Stack()))
+			r.log.Error("panic in a listener of a recording", "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
 	f()

@@ -54,7 +54,7 @@ func (f *WAV) Report(*Report) {}
 // Flush implements Format.
 func (f *WAV) Flush(dst []byte, _ mono.Time) (out []byte, keyframe int) { return dst, -1 }
 
-// End implements Format. What is larger than the header can say keeps the header of the
+// End implements Format. A file larger than the header can say keeps the header of the
 // beginning.
 func (f *WAV) End(dst []byte) (rest []byte, patches []Patch) {
 	if f.bytes > math.MaxUint32-wavHeader {

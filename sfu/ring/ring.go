@@ -27,7 +27,7 @@ func (r *Ring[T]) Put(v *T) {
 // Waiting says how many are to be taken.
 func (r *Ring[T]) Waiting() uint64 { return r.head.Load() - r.tail.Load() }
 
-// Front lends the consumer what was put in first and waits, until Shift.
+// Front lends the consumer the oldest entry, until Shift.
 func (r *Ring[T]) Front() *T { return &r.slots[r.tail.Load()%uint64(len(r.slots))] }
 
 // Shift takes the front out.

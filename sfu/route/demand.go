@@ -47,7 +47,7 @@ func (t *Track) Demanded(now mono.Time) {
 	}
 }
 
-// SetDemand says what the sink can take of the track in bit/s, with headers, 0 = anything.
+// SetDemand sets the rate of the track that the sink can take in bit/s, with headers, 0 = anything.
 // Another track begins with that.
 func (s *Subscription) SetDemand(now mono.Time, bps uint64) {
 	d := max(s.demand, bps) - min(s.demand, bps)
@@ -58,7 +58,7 @@ func (s *Subscription) SetDemand(now mono.Time, bps uint64) {
 	s.track.Demanded(now)
 }
 
-// Adapts reports whether the origin follows what this subscription can take: it can be asked,
+// Adapts reports whether the origin follows the demand of this subscription: it can be asked,
 // and nobody takes more.
 func (s *Subscription) Adapts() bool {
 	t := s.track

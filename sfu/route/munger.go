@@ -34,7 +34,7 @@ func (m *numberer) rebase(in uint64) {
 	m.n, m.started = 0, true
 }
 
-// use returns the outgoing number of in; false if it is too late to tell.
+// use returns the outgoing number of in; false if it is too late to know.
 func (m *numberer) use(in uint64) (uint64, bool) {
 	if in > m.highest {
 		m.highest = in

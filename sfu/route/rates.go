@@ -11,7 +11,7 @@ import (
 // with some header extensions, and the tag of SRTP.
 const Overhead = 60
 
-// Rate is what a subscriber takes that is given an operating point of a track: everything up
+// Rate is the rate of a subscriber with an operating point of a track: everything up
 // to a ceiling.
 type Rate struct {
 	Layer  media.Layer // the ceiling; -1 where the track has no such layers
@@ -30,7 +30,7 @@ const (
 	rateCells    = rateLevels * rateTemporal
 )
 
-// rates counts what a track gets by its layers. Time passes only while something comes: the
+// rates counts the packets of a track by its layers. Time passes only while something comes: the
 // pause of an encoder does not make its layers cheap, or end them.
 type rates struct {
 	cells  []rateCell // rateSlots times width
@@ -40,7 +40,7 @@ type rates struct {
 	began  mono.Time // first packet
 	last   mono.Time // latest packet
 	end    mono.Time // of the slot
-	blind  bool      // encodings cannot be told apart
+	blind  bool      // encodings cannot be distinguished
 	points []Rate    // valid while fresh
 	fresh  bool
 }
@@ -197,7 +197,7 @@ func (r *rates) point(from, to, temporal int) (Rate, bool) {
 	return x, true
 }
 
-// measure fills in what the cells of a range take, up to a temporal layer, and the pictures of
+// measure fills in the rates of the cells of a range, up to a temporal layer, and the pictures of
 // those from top on.
 func (r *rates) measure(x *Rate, from, to, top, temporal int) {
 	var bytes, frames [rateSlots]uint64

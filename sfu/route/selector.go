@@ -14,16 +14,16 @@ const DefaultFallback = 250 * time.Millisecond
 // selector chooses which packets of a layered track a subscription gets. The
 // zero value has to be reset before use.
 type selector struct {
-	wish     media.Layer   // what the subscriber wants, -1 = highest
+	wish     media.Layer   // the subscriber's wish, -1 = highest
 	ceiling  media.Layer   // the most that it is given, -1 = no limit
 	target   media.Layer   // the lower of both
-	current  media.Layer   // what it gets
+	current  media.Layer   // forwarded
 	reach    int8          // highest temporal layer that it can take
 	picture  verdict       // on the newest picture that has a temporal layer
 	newest   place         // in the stream
 	top      int8          // highest spatial layer of it that was forwarded, -1 = none
 	parting  parting       // where the spatial layer last went down
-	changes  [4]change     // of what can be taken, the latest first
+	changes  [4]change     // of the layers that can be taken, the latest first
 	urgent   bool          // an encoding above the target is not sent until another one begins
 	cut      bool          // nothing is, before a key frame
 	fallback time.Duration // silence after which a layer counts as not sent
@@ -63,7 +63,7 @@ type verdict struct {
 }
 
 // change is the highest layers before a picture. Packets that come late are judged
-// by what was in force for their picture.
+// by the change in force for their picture.
 type change struct {
 	place
 	spatial, temporal int8
@@ -80,7 +80,7 @@ type parting struct {
 type choice struct {
 	forward  bool
 	rebase   bool // first packet of another encoding
-	changed  bool // current layer is a new one: tell the subscriber
+	changed  bool // current layer is a new one: inform the subscriber
 	keyframe bool // a key frame is needed to get on
 	marker   bool // last packet of the picture as forwarded
 }
@@ -139,7 +139,7 @@ func highest(wish int8, most int8) int8 {
 
 // hear notes that a packet of an encoding, or spatial layer, came. A pause of the
 // whole track, on the network or in the encoder, is not the silence of one layer:
-// it counts for half of what would do.
+// it counts for half of the necessary time.
 func (s *selector) hear(now mono.Time, layer int8) {
 	gap := time.Duration(0)
 	if s.last != 0 {
@@ -175,7 +175,7 @@ func (s *selector) best() int8 {
 }
 
 // towards reports whether a change to an encoding is for the better. While there
-// is no picture, or it stands still, any is that up to what is wanted.
+// is no picture, or it stands still, any is that up to the wanted one.
 func (s *selector) towards(sub int8) bool {
 	cur, best := s.current.Encoding, s.best()
 	switch {
@@ -250,7 +250,7 @@ func (s *selector) late(p *Packet) bool {
 	return false
 }
 
-// changing has to come before what can be taken changes with p.
+// changing has to come before the layers that can be taken change with p.
 func (s *selector) changing(p *Packet) {
 	if s.changes[0].place == placeOf(p) {
 		return
@@ -275,7 +275,7 @@ func (s *selector) then(p *Packet) (spatial, temporal int8) {
 	return spatial, temporal
 }
 
-// temporal decides by the packet's temporal layer, and moves what can be taken
+// temporal decides by the packet's temporal layer, and moves the highest one that can be taken
 // towards the target at pictures where that is safe. It is not for late packets.
 func (s *selector) temporal(p *Packet, c *choice) bool {
 	if !p.Info.HasTemporal {
@@ -310,7 +310,7 @@ func (s *selector) temporal(p *Packet, c *choice) bool {
 }
 
 // mayStepUp reports whether more temporal layers can be taken from p on. With
-// spatial layers a frame speaks for what follows in its own one.
+// spatial layers a frame speaks for the frames after it in its own one.
 func (s *selector) mayStepUp(p *Packet) bool {
 	i := &p.Info
 	return i.SwitchUp && s.reach >= i.UpFrom && (i.Keyframe || i.Temporal > s.reach || i.Spatial >= s.current.Spatial)

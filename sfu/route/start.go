@@ -14,10 +14,10 @@ type Keep struct {
 	Bytes int
 }
 
-// maxStart bounds what is kept of one track, in packets.
+// maxStart bounds the kept packets of one track.
 const maxStart = 4096
 
-// start is what a track sent from its latest key frame on, so that a new
+// start has the packets of a track from its latest key frame on, so that a new
 // subscription has a picture at once.
 type start struct {
 	packets []Packet
@@ -28,7 +28,7 @@ type start struct {
 	early bool
 }
 
-// add takes a packet that was pushed. A key frame replaces what there is.
+// add takes a packet that was pushed. A key frame replaces all others.
 func (b *start) add(p *Packet, limit Keep) {
 	if p.Info.Keyframe && (len(b.packets) == 0 || p.SSRC != b.packets[0].SSRC || p.Timestamp != b.packets[0].Timestamp) {
 		b.clear()
@@ -84,7 +84,7 @@ func (b *start) find(seq uint16) *Packet {
 	return nil
 }
 
-// replay forwards what is kept to a new subscription. Where later packets are
+// replay forwards the kept packets to a new subscription. Where later packets are
 // missing it continues at the next key frame.
 func (t *Track) replay(now mono.Time, s *Subscription) {
 	if t.start.early {
@@ -108,7 +108,7 @@ type Start struct {
 	full    bool
 }
 
-// Start copies what is kept; nil if that is nothing.
+// Start copies the kept packets; nil if there are none.
 func (t *Track) Start() *Start {
 	if len(t.start.packets) == 0 {
 		return nil
@@ -134,7 +134,7 @@ func (s *Start) Release() {
 // Await makes a new track keep everything until Seed.
 func (t *Track) Await() { t.start.early = t.Keep != (Keep{}) }
 
-// Seed puts what another shard has kept before what came since. It takes s, which
+// Seed puts the packets that another shard has kept before those that came since. It takes s, which
 // may be nil.
 func (t *Track) Seed(s *Start) {
 	later := t.start

@@ -24,7 +24,7 @@ type Sink interface {
 	Send(now mono.Time, p *Packet, o Outgoing)
 	// Fill sends a packet of padding only, to close the gap of one left out.
 	Fill(now mono.Time, p *Packet, o Outgoing)
-	// LayerChanged tells that another layer is forwarded from now on.
+	// LayerChanged reports that another layer is forwarded from now on.
 	LayerChanged(current, available media.Layer)
 }
 
@@ -39,7 +39,7 @@ type Subscription struct {
 	held    bool   // by who knows that it would not get through
 	once    bool   // the sink asks for nothing again
 	patient bool   // it does not mind if packets come some ms later
-	wishes  uint64 // changes of what is wanted
+	wishes  uint64 // changes of the wish
 	demand  uint64 // bit/s that the sink can take, 0 = anything
 
 	sel   selector
@@ -57,7 +57,7 @@ type Subscription struct {
 	lastTS   uint32 // outgoing
 	lastSent mono.Time
 	sent     bool
-	ended    bool // a picture is complete with what was sent last
+	ended    bool // the last packet sent completes a picture
 
 	num numberer
 }
@@ -72,11 +72,11 @@ func NewSubscription(sink Sink) *Subscription {
 	return s
 }
 
-// Once tells, before Attach, that the sink takes each packet once and never asks for it
+// Once says, before Attach, that the sink takes each packet once and never asks for it
 // again: for it alone a track need not keep packets.
 func (s *Subscription) Once() { s.once = true }
 
-// Patient tells, before Attach, that the sink does not mind if packets come some ms
+// Patient says, before Attach, that the sink does not mind if packets come some ms
 // later.
 func (s *Subscription) Patient() { s.patient = true }
 
@@ -95,7 +95,7 @@ func (s *Subscription) Attach(now mono.Time, t *Track) {
 		return
 	}
 	s.detach()
-	t.Flush(now) // what is under way is not for this one, or is among what is kept
+	t.Flush(now) // packets under way are not for this one, or are among the kept ones
 	s.track = t
 	t.subs = append(t.subs, s)
 	s.restart()
@@ -166,7 +166,7 @@ func (s *Subscription) SetHeld(now mono.Time, held bool) {
 		return
 	}
 	s.held = held
-	s.sel.cut = s.sel.current.Encoding >= 0 // go on with what gets through
+	s.sel.cut = s.sel.current.Encoding >= 0 // go on with the layers that get through
 	s.resume(now)
 }
 
@@ -272,7 +272,7 @@ func (s *Subscription) choose(now mono.Time, p *Packet) choice {
 	return choice{forward: true, marker: p.Marker}
 }
 
-// catchUp forwards what came before the start p of its key frame, which was
+// catchUp forwards the packets before the start p of its key frame, which was
 // late. Nobody else would: it was passed over, so the receiver could ask for it
 // in vain.
 func (s *Subscription) catchUp(now mono.Time, p *Packet) {
@@ -338,7 +338,7 @@ func (s *Subscription) base(p *Packet) {
 }
 
 // passed returns how much later than the last one sent p is due, in timestamp
-// units. When p is late, its stream's newest packet tells.
+// units. When p is late, its stream's newest packet decides.
 func (s *Subscription) passed(p *Packet) int64 {
 	newest := p
 	if c := &s.track.caches[p.Encoding]; c.highest > p.Seq {

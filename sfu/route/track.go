@@ -8,7 +8,7 @@ import (
 	"bifrons/sfu/media"
 )
 
-// Track is what one section of a peer, or one track of a source, receives: one medium
+// Track is the media that one section of a peer, or one track of a source, receives: one medium
 // with its encodings.
 type Track struct {
 	Kind      media.Kind
@@ -43,9 +43,9 @@ type Track struct {
 type Tap interface {
 	Take(p *Packet)
 	Skip(p *Packet)
-	// Changed tells of other properties of the track.
+	// Changed reports other properties of the track.
 	Changed(t *Track)
-	// Ended tells that nothing will come any more.
+	// Ended reports that nothing will come any more.
 	Ended()
 }
 
@@ -133,7 +133,7 @@ func (t *Track) keeps() mono.Time {
 	return keepBriefly
 }
 
-// Skip tells that a sequence number was received but carries nothing, so that
+// Skip reports that a sequence number was received but carries nothing, so that
 // it leaves no gap. p is lent: it has no payload.
 func (t *Track) Skip(now mono.Time, p *Packet) {
 	t.Flush(now)
@@ -149,7 +149,7 @@ func (t *Track) Skip(now mono.Time, p *Packet) {
 	}
 }
 
-// Flush forwards what was pushed. Subscriptions are the outer loop: all packets
+// Flush forwards the pushed packets. Subscriptions are the outer loop: all packets
 // for one destination follow each other, which makes long GSO runs.
 func (t *Track) Flush(now mono.Time) {
 	if t.Kind == media.Video && !t.Replica {
@@ -183,7 +183,7 @@ const (
 	holdMost = 64
 )
 
-// HoldUntil tells until when the Flush of what was pushed should wait for the
+// HoldUntil says until when the Flush of pushed packets should wait for the
 // rest of a frame, 0 if it should not: the frame cannot be shown before its last
 // packet, and to many destinations a whole frame is cheaper than two parts.
 func (t *Track) HoldUntil(now mono.Time) mono.Time {
@@ -261,7 +261,7 @@ func (t *Track) Find(encoding uint8, seq uint16) *Packet {
 	return t.start.find(seq)
 }
 
-// Expire releases packets that nobody can ask for any more. What waits for a Flush may have
+// Expire releases packets that nobody can ask for any more. A packet that waits for a Flush may have
 // come long ago, and stays.
 func (t *Track) Expire(now mono.Time) {
 	if len(t.pending) > 0 {
@@ -282,8 +282,8 @@ func (t *Track) Forget() {
 	}
 }
 
-// Close releases all packets and detaches all subscriptions and taps. What was
-// pushed since the last Flush is lost.
+// Close releases all packets and detaches all subscriptions and taps. Packets
+// pushed since the last Flush are lost.
 func (t *Track) Close() {
 	taps := t.taps
 	t.taps = nil

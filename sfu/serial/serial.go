@@ -28,8 +28,8 @@ func New[T any](start func(run func()), take func(T)) *Queue[T] {
 	return &Queue[T]{start: start, take: take}
 }
 
-// Put adds a value; false if so many are waiting already. That which take has does not
-// count, nor do those that it gets without a look at what came meanwhile.
+// Put adds a value; false if so many are waiting already. The ones that take has do not
+// count, nor do those that it gets before it looks at new ones.
 func (q *Queue[T]) Put(v T, limit int) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -44,7 +44,7 @@ func (q *Queue[T]) Put(v T, limit int) bool {
 	return true
 }
 
-// Clear forgets what waits.
+// Clear forgets the waiting values.
 func (q *Queue[T]) Clear() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

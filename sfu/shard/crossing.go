@@ -20,7 +20,7 @@ type crossing struct {
 
 const (
 	crossingSize = 4096
-	// maxTransfers bounds what one pass takes from one crossing.
+	// maxTransfers bounds the packets that one pass takes from one crossing.
 	maxTransfers = 512
 	// sweepInterval is how often replicas without subscriptions are looked for.
 	sweepInterval = mono.Time(time.Second)
@@ -51,7 +51,7 @@ type replica struct {
 	gone         bool // this side has given it up
 	keyframeAt   mono.Time
 	demand       uint64 // of the subscriptions, as the original's shard knows
-	told         uint64 // the same, as it was told
+	told         uint64 // the same, as last reported
 }
 
 // Take implements route.Tap, on the original's shard.
@@ -76,7 +76,7 @@ func (r *replica) Changed(t *route.Track) {
 	})
 }
 
-// Ended implements route.Tap. What crossed before it is forwarded first.
+// Ended implements route.Tap. Packets that crossed before it are forwarded first.
 func (r *replica) Ended() {
 	r.cross.from.withdraw(r)
 	to := r.cross.to
@@ -114,7 +114,7 @@ func (s *Shard) crossingTo(to *Shard) *crossing {
 	return c
 }
 
-// wakeOthers tells the other shards that packets wait for them.
+// wakeOthers wakes the other shards for which packets wait.
 func (s *Shard) wakeOthers() {
 	for _, c := range s.outbound {
 		if c.fresh {
@@ -155,7 +155,7 @@ func (s *Shard) arrive(t *transfer) {
 }
 
 // Subscribe makes a track of this shard, on which it runs, available on another
-// one; found is told there of the track to attach to.
+// one; found gets the track to attach to, on that shard.
 func (s *Shard) Subscribe(t *route.Track, to *Shard, found func(now mono.Time, t *route.Track)) {
 	r := s.replicaFor(t, to)
 	r.handed++
@@ -259,7 +259,7 @@ func (s *Shard) withdraw(r *replica) {
 	}
 }
 
-// releaseCrossings gives back what is still in the rings to this shard. The
+// releaseCrossings gives back the packets in the rings to this shard. The
 // producers have ended by then, or will find nobody to wake.
 func (s *Shard) releaseCrossings() {
 	for _, c := range s.inbound {

@@ -28,7 +28,7 @@ type egress struct {
 	segments int  // datagrams in the last message
 	send     func([]netio.Message) (int, error)
 	drop     func(media.Drop)
-	divert   func(path ice.Path, b []byte) // takes what is for a link; b is lent
+	divert   func(path ice.Path, b []byte) // takes datagrams for a link; b is lent
 }
 
 // dest is where a message goes, and by which socket.

@@ -41,10 +41,10 @@ func (s *Shard) guard(mb *member) {
 // has recovered from and ends. It may be called from any goroutine.
 func (s *Shard) Panicked(what string, r any) {
 	s.drop(media.DropPanic)
-	s.log.Error("panic in the engine, what panicked ends", "in", what, "panic", r, "stack", string(debug.Stack()))
+	s.log.Error("panic in the engine, its object is closed", "in", what, "panic", r, "stack", string(debug.Stack()))
 }
 
-// forwardOne forwards what a track has got. A panic ends the track.
+// forwardOne forwards the new packets of a track. A panic ends the track.
 func (s *Shard) forwardOne(t *route.Track) {
 	defer s.guardTrack(t)
 	if t.Awaited() {

@@ -22,8 +22,9 @@ type Inbox struct {
 }
 
 // NewInbox makes an Inbox for n datagrams at a time. handle runs on the loop and
-// reports whether it kept the buffer; of what was refused it has no buffer. A panic in it costs the leg, or if stay is nil
-// the datagram. It does not wait for the shard, and returns nil when that has ended.
+// reports whether it kept the buffer; it has no buffer of refused datagrams. A panic in it costs the
+// leg, or if stay is nil the datagram. It does not wait for the shard, and returns nil when that has
+// ended.
 func (s *Shard) NewInbox(n int, stay *Stay, handle func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool) *Inbox {
 	in := &Inbox{
 		shard: s, stay: stay, handle: handle,

@@ -21,7 +21,7 @@ func (s *side) estimate(now mono.Time) {
 	s.shard.Touch(s.core)
 }
 
-// isRTP tells whether a datagram is RTP (RFC 7983), and no RTCP (RFC 5761).
+// isRTP reports whether a datagram is RTP (RFC 7983), and no RTCP (RFC 5761).
 func isRTP(b []byte) bool { return b[0]>>6 == 2 && (b[1] < 192 || b[1] > 223) }
 
 // TestLineHearsOfEveryPacket compares what the line knows with what was on the wire.

@@ -94,7 +94,7 @@ func (s *Shard) FromLink(now mono.Time, path ice.Path, b *pktbuf.Buf) (kept bool
 	return kept
 }
 
-// RemoveLink tells that a link has ended by itself. It is not closed.
+// RemoveLink reports that a link has ended by itself. It is not closed.
 func (s *Shard) RemoveLink(id uint32) {
 	mb := s.forgetLink(id)
 	if mb == nil {

@@ -211,7 +211,7 @@ func (c *crowded) run(d time.Duration) {
 	}
 }
 
-// tops tells whether each stream comes with its highest encoding, and is not paused.
+// tops reports whether each stream comes with its highest encoding, and is not paused.
 func (c *crowded) tops() bool {
 	sections := c.server.core.Snapshot(c.net.Now).Sections
 	for i, s := range c.screens {

@@ -113,7 +113,7 @@ func (s *Shard) Remove(p *peer.Peer) {
 	s.load.Store(int64(len(s.peers)))
 }
 
-// Post runs c on the loop, after what was posted before. It may be called from
+// Post runs c on the loop, after earlier posts. It may be called from
 // any goroutine and reports false when the shard has ended.
 func (s *Shard) Post(c func(now mono.Time)) bool {
 	wake, ok := s.box.post(c)

@@ -59,7 +59,7 @@ func (s *Shard) legs() *egress {
 	return s.plain
 }
 
-// FlushLegs sends what legs have committed in this pass.
+// FlushLegs sends the packets that legs have committed in this pass.
 func (s *Shard) FlushLegs() {
 	if s.plain != nil {
 		s.plain.flush()
@@ -113,7 +113,7 @@ func (st *Stay) fail(r any) {
 	st.Fail()
 }
 
-// Fail ends the stay of a leg that has panicked, closes the leg and tells so.
+// Fail ends the stay of a leg that has panicked, closes the leg and reports that.
 func (st *Stay) Fail() {
 	if st.over {
 		return
@@ -121,7 +121,7 @@ func (st *Stay) Fail() {
 	st.End()
 	defer func() {
 		if r := recover(); r != nil {
-			st.shard.log.Error("closing what panicked did so too", "panic", r)
+			st.shard.log.Error("closing the panicked leg panicked too", "panic", r)
 		}
 		st.failed()
 	}()

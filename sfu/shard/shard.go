@@ -43,7 +43,7 @@ type Config struct {
 	// Buffers limits the packets held in memory at the same time.
 	Buffers int
 	// STUNServer finds the shard's server-reflexive address; invalid = none.
-	// OnReflexive is told, once, on the loop.
+	// OnReflexive is called, once, on the loop.
 	STUNServer  netip.AddrPort
 	OnReflexive func(a netip.AddrPort, ok bool)
 	// Random fills a slice; default crypto/rand.
@@ -166,7 +166,7 @@ func (s *Shard) Run() {
 			break
 		}
 		if err != nil && !failing {
-			s.log.Error("cannot receive media, trying on", "error", err)
+			s.log.Error("cannot receive media, still trying", "error", err)
 		}
 		if failing = err != nil; failing {
 			time.Sleep(receiveRetry)
@@ -232,7 +232,7 @@ func (s *Shard) Inject(now mono.Time, in []netio.Message) {
 }
 
 // refill puts a buffer into those of the first n receive slots that lent their
-// own away. When the arena is empty the slots keep what they have.
+// own away. When the arena is empty the slots keep theirs.
 func (s *Shard) refill(n int) {
 	if s.hungry {
 		n, s.hungry = len(s.slots), false
@@ -271,7 +271,7 @@ func (s *Shard) Step(now mono.Time, in []netio.Message) {
 	s.wakeOthers()
 }
 
-// flush sends what the pass made.
+// flush sends the pass's packets.
 func (s *Shard) flush() {
 	s.out.flush()
 	s.FlushLegs()
@@ -376,7 +376,7 @@ func (s *Shard) settle(mb *member) {
 	s.timers.Set(&mb.timer, mb.peer.Deadline())
 }
 
-// commands runs what the mailbox holds.
+// commands runs the commands in the mailbox.
 func (s *Shard) commands() {
 	q := s.box.take()
 	for _, c := range q {
@@ -425,7 +425,7 @@ func (s *Shard) advance(mb *member) {
 	s.settle(mb)
 }
 
-// forward sends on what the tracks got, but for the beginnings of frames whose
+// forward forwards the new packets of tracks, but for the beginnings of frames whose
 // end is to come at once.
 func (s *Shard) forward() {
 	held := s.dirty[:0]

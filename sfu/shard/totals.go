@@ -7,7 +7,7 @@ import (
 
 // Totals are about all peers of a shard.
 type Totals struct {
-	Counters peer.Counters // sums, of those that have ended as well
+	Counters peer.Counters // sums, ended peers included
 	Stages   [peer.NumStages]int
 }
 

@@ -6,12 +6,12 @@ import (
 	"bifrons/rtp/mono"
 )
 
-// watch is how the shard looks at its socket: whenever something comes, or, while
-// nobody waits for what comes, at intervals. Waking up costs more than most packets
-// do, and recordings can wait. Arrivals are told by the kernel's clock meanwhile.
+// watch is how the shard reads its socket: whenever something comes, or, while
+// nobody waits for packets, at intervals. Waking up costs more than most packets
+// do, and recordings can wait. Times of arrival are the kernel's meanwhile.
 type watch struct {
 	awaited  mono.Time     // when something came last that somebody waits for
-	since    mono.Time     // of what was counted
+	since    mono.Time     // of the counts
 	looks    int           // that found something
 	packets  int           // that they found
 	interval time.Duration // of looks, 0 = whenever something comes
@@ -25,7 +25,7 @@ const (
 	// calm is how long nobody waits for anything before looks are at intervals, and
 	// how often that is thought over.
 	calm = 250 * time.Millisecond
-	// packetMemory is what the kernel counts for a datagram, at most, in bytes, and spareMemory
+	// packetMemory is the kernel's charge for a datagram, at most, in bytes, and spareMemory
 	// the part of its buffer that one interval may fill on average.
 	packetMemory = 4096
 	spareMemory  = 2
@@ -65,7 +65,7 @@ func (s *Shard) moderate(n int) {
 	w.since, w.looks, w.packets = s.now, 0, 0
 }
 
-// interval is how often to look at what comes as in the time that has passed.
+// interval is how often to look, if packets come at the rate of the time that has passed.
 func (s *Shard) interval(passed time.Duration) time.Duration {
 	w := &s.watch
 	if w.packets == 0 {

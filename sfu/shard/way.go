@@ -38,7 +38,7 @@ type near struct {
 	buf  *pktbuf.Buf
 }
 
-// NewWay makes a Way of the leg with that Stay. handle takes what comes from another leg,
+// NewWay makes a Way of the leg with that Stay. handle takes datagrams from another leg,
 // as that of NewInbox does. FlushLegs has to come before the socket is closed, and Part.
 func (s *Shard) NewWay(sock Socket, stay *Stay, handle func(now mono.Time, m *netio.Message, b *pktbuf.Buf) bool) *Way {
 	return &Way{legLoop: legLoop{s}, sock: sock, stay: stay, handle: handle}
@@ -71,7 +71,7 @@ func (w *Way) giveBack() {
 // Joined reports whether it is joined.
 func (w *Way) Joined() bool { return w.other != nil }
 
-// Reserve implements plain.Loop. What is for the other way is written where it stays.
+// Reserve implements plain.Loop. Packets for the other way are written in place.
 func (w *Way) Reserve() []byte {
 	if w.other != nil && w.room == nil {
 		w.room = w.buffer()
@@ -100,7 +100,7 @@ func (w *Way) Commit(to netip.AddrPort, n int) {
 	}
 }
 
-// exchange hands the datagrams from one leg to another over. What they send then waits
+// exchange hands the datagrams from one leg to another over. Packets they send then wait
 // for the next time.
 func (s *Shard) exchange() {
 	if len(s.nearby) == 0 {
@@ -128,7 +128,7 @@ func (s *Shard) hand(d *near) {
 	}
 }
 
-// releaseNearby gives up what was not handed over.
+// releaseNearby gives up datagrams that were not handed over.
 func (s *Shard) releaseNearby() {
 	for i := range s.nearby {
 		s.nearby[i].buf.Release()

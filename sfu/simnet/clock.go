@@ -7,7 +7,7 @@ import (
 	"bifrons/rtp/mono"
 )
 
-// Clock is virtual time with what is due in it. Links and flows live on one; with the same seed and
+// Clock is virtual time with its timers. Links and flows live on one; with the same seed and
 // the same calls everything happens again. It is used by one goroutine.
 type Clock struct {
 	Now   mono.Time
@@ -35,7 +35,7 @@ func (c *Clock) Elapsed() time.Duration { return c.Now.Sub(c.start) }
 // When returns the moment so long after the clock began.
 func (c *Clock) When(elapsed time.Duration) mono.Time { return c.start.Add(elapsed) }
 
-// At has f run at a time, after what was asked for before at the same time.
+// At has f run at a time, after earlier calls for the same time.
 func (c *Clock) At(at mono.Time, f func()) {
 	c.count++
 	c.queue = append(c.queue, due{max(at, c.Now), c.count, f})

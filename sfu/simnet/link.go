@@ -13,13 +13,13 @@ type Burst struct {
 	Good, Bad     float64 // probability of a loss in each state
 }
 
-// LinkConfig says what a link does to packets.
+// LinkConfig says how a link treats packets.
 type LinkConfig struct {
 	Trace      Trace         // of its rate; nil for no limit
-	Queue      time.Duration // longest wait, 0 for no limit; what would wait longer is dropped
+	Queue      time.Duration // longest wait, 0 for no limit; packets that would wait longer are dropped
 	QueueBytes int           // most bytes that wait, 0 for no limit
 	Delay      time.Duration // one way, beyond the wait
-	Jitter     time.Duration // standard deviation of what is added to it, at most three of them; order is kept
+	Jitter     time.Duration // standard deviation of the addition to it, at most three of them; order is kept
 	Loss       float64       // probability that a packet vanishes, after it has waited
 	Burst      Burst
 	Mark       time.Duration // wait above which a packet is marked (RFC 3168), 0 for never
@@ -38,7 +38,7 @@ type Packet struct {
 	Data    []byte
 }
 
-// LinkStats count what a link did.
+// LinkStats count the packets of a link.
 type LinkStats struct {
 	Packets, Dropped, Vanished, Marked int
 	Bytes                              int64 // that went out

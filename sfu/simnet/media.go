@@ -20,7 +20,7 @@ const (
 	padLeast    = 400                   // bytes of a packet that a probe adds
 	feedbackMin = 50 * time.Millisecond // between two feedback messages, as browsers have it
 	feedbackMax = 250 * time.Millisecond
-	feedbackUse = 0.05 // of what arrives
+	feedbackUse = 0.05 // of the arriving rate
 	slot        = 100 * time.Millisecond
 )
 
@@ -45,7 +45,7 @@ type FlowConfig struct {
 	BWE           bwe.Config
 }
 
-// FlowStats are of what became of a flow.
+// FlowStats are statistics of a flow.
 type FlowStats struct {
 	Sent, Arrived, Lost int
 	SentBytes           int64
@@ -136,7 +136,7 @@ func (f *Flow) tick() {
 	f.clock.After(tickEvery, f.tick)
 }
 
-// pump sends what is due, and comes back when more is.
+// pump sends the packets that are due, and comes back for the next.
 func (f *Flow) pump() {
 	if f.pumping {
 		return
@@ -208,7 +208,7 @@ func (f *Flow) arrived(p *Packet) {
 	f.recent += p.Size
 }
 
-// feedback sends what arrived, more often when more does.
+// feedback reports arrivals, more often when there are more.
 func (f *Flow) feedback() {
 	data := f.rx.Append(nil, rtcp.Ends{Sender: 1, Media: 2})
 	interval := feedbackMax
@@ -257,13 +257,13 @@ func extend(slots *[]float64, at time.Duration) {
 	}
 }
 
-// ArrivalRate returns what arrived in bit/s between two times since the clock began.
+// ArrivalRate returns the arriving rate in bit/s between two times since the clock began.
 func (s *FlowStats) ArrivalRate(from, to time.Duration) float64 { return mean(s.Slots, from, to) * 80 }
 
-// SendRate is ArrivalRate for what was sent.
+// SendRate is ArrivalRate for sent packets.
 func (s *FlowStats) SendRate(from, to time.Duration) float64 { return mean(s.SentSlots, from, to) * 80 }
 
-// mean is over the slots from one time to another; those that are not there are 0.
+// mean is over the slots from one time to another; missing ones are 0.
 func mean(slots []float64, from, to time.Duration) (sum float64) {
 	for i := from / slot; i < to/slot; i++ {
 		if int(i) < len(slots) {

@@ -12,14 +12,14 @@ import (
 	"bifrons/rtp/mono"
 )
 
-// Conditions say what happens to datagrams on the way to a node.
+// Conditions are the conditions on the way to a node.
 type Conditions struct {
 	Loss      float64       // probability that a datagram vanishes
 	Duplicate float64       // probability that it comes twice
 	Delay     time.Duration // one way
 	Jitter    time.Duration // added, uniformly distributed: reorders
 	Rate      float64       // bit/s that get through, with IPv4 and UDP; 0 = all
-	Queue     time.Duration // longest wait for that; what would wait longer is lost
+	Queue     time.Duration // longest wait for that; datagrams that would wait longer are lost
 	Bucket    int           // bytes that pass at once after a rest, as with a token bucket
 }
 
@@ -56,12 +56,12 @@ func New(seed uint64) *Network {
 // ever received by it: the network injects.
 type Port struct {
 	Addr       netip.AddrPort
-	Conditions Conditions // of what comes in
+	Conditions Conditions // of the way in
 	Down       bool       // nothing comes in or goes out
 
 	net  *Network
 	node Node
-	free mono.Time // when what waits has gone through
+	free mono.Time // when the waiting datagrams have gone through
 }
 
 // Open makes a socket at an address.
@@ -135,7 +135,7 @@ func (n *Network) send(from *Port, to netip.AddrPort, b []byte) {
 	}
 }
 
-// pass returns when a datagram of so many bytes has gone through what limits the rate; ok is
+// pass returns when a datagram of so many bytes has gone through the bottleneck; ok is
 // false if there is no room for it.
 func (p *Port) pass(bytes int) (at mono.Time, ok bool) {
 	now := p.net.Now

@@ -38,14 +38,14 @@ func (s *Elastic) Want() uint64 {
 	return uint64(s.Max * 1.05)
 }
 
-// Layer is one of those that a Layered source chooses from.
+// Layer is a layer that a Layered source can choose.
 type Layer struct {
 	Rate     float64 // bit/s of all packets
 	Every    time.Duration
 	Encoding int // changes between encodings wait for a key frame
 }
 
-// Simulcast is what browsers send of 720p: three encodings with temporal layers. The
+// Simulcast is the simulcast that browsers send of 720p: three encodings with temporal layers. The
 // lowest temporal layer of the higher encodings, 7.5 frames a second, is no choice.
 var Simulcast = []Layer{
 	{60e3, 4 * frameEvery, 0}, {90e3, 2 * frameEvery, 0}, {150e3, frameEvery, 0},
@@ -88,7 +88,7 @@ func (s *Layered) Frame(now mono.Time, e bwe.Estimate) (int, time.Duration) {
 	s.choose(now, e)
 	l := s.Layers[s.Current]
 	if s.wish < s.Current || s.shares[0].Pause {
-		return 0, l.Every // what does not fit is not sent while the key frame is awaited
+		return 0, l.Every // layers that do not fit are not sent while the key frame is awaited
 	}
 	noise := min(max(1+0.1*s.Clock.Rand.NormFloat64(), 0.5), 1.5)
 	bytes := l.Rate / 8 * l.Every.Seconds() * noise
@@ -98,7 +98,7 @@ func (s *Layered) Frame(now mono.Time, e bwe.Estimate) (int, time.Duration) {
 	return max(int(bytes)-(int(bytes)/(payload+headers)+1)*headers, 50), l.Every
 }
 
-// begin tells the allotter of the layers.
+// begin gives the allotter the layers.
 func (s *Layered) begin() {
 	video := allot.Stream{Video: true, Wish: media.NoLayer}
 	temporal := int8(0)

@@ -54,7 +54,7 @@ func StartTCP(c *Clock, forward, back *Link, size int64, cubic bool, done func()
 	return t
 }
 
-// send sends what the window allows.
+// send sends as much as the window allows.
 func (t *TCP) send() {
 	for t.left != 0 && float64(t.flying) < t.cwnd {
 		if t.left > 0 {

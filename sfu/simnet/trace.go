@@ -109,7 +109,7 @@ func (m *Mahimahi) when(n int) time.Duration {
 	return time.Duration(n/len(m.at))*m.length + m.at[n%len(m.at)]
 }
 
-// Serve implements Trace. What an opportunity has room for beyond the packet is lost.
+// Serve implements Trace. An opportunity's room beyond the packet is lost.
 func (m *Mahimahi) Serve(from time.Duration, bytes int) time.Duration {
 	needs := max(1, (bytes+opportunity-1)/opportunity)
 	return max(from, m.when(m.before(from+1)+needs-1))

@@ -1,4 +1,4 @@
-// Package spare keeps what is not in use any more for those who need such a thing next, so
+// Package spare keeps objects that are no longer in use for whoever needs such a one next, so
 // that nothing is allocated for it.
 package spare
 

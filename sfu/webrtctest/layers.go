@@ -7,7 +7,7 @@ import (
 	"github.com/pion/webrtc/v4"
 )
 
-// layerBase tells the layers' packets apart by their numbers.
+// layerBase distinguishes the layers' packets by their numbers.
 const layerBase = 1 << 32
 
 // addLayers sends video in several encodings, the first one the best.

@@ -135,7 +135,7 @@ func (p *Peer) Answer(offer string) string {
 func (p *Peer) Accept(answer string) {
 	p.t.Helper()
 	if len(p.Options.RIDs) > 0 {
-		// pion takes "a=rid:h recv" for what the answerer sends, and then
+		// pion takes "a=rid:h recv" for a RID that the answerer sends, and then
 		// waits for RIDs in the packets.
 		answer = WithoutLines(answer, "a=rid:", "a=simulcast:")
 	}
@@ -233,7 +233,7 @@ func (p *Peer) connectAPI() {
 	}
 	s.SetNetworkTypes([]webrtc.NetworkType{family})
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
-	s.SetSRTPReplayProtectionWindow(1024) // what is repaired without RTX comes late
+	s.SetSRTPReplayProtectionWindow(1024) // repairs without RTX come late
 	if p.Options.Profile != 0 {
 		s.SetSRTPProtectionProfiles(p.Options.Profile)
 	}
@@ -267,7 +267,7 @@ func (p *Peer) connectAPI() {
 	p.PC = pc
 }
 
-// registerEager is what pion registers by default, with NACKs every 20 ms.
+// registerEager registers the interceptors of pion's defaults, with NACKs every 20 ms.
 func registerEager(m *webrtc.MediaEngine, r *interceptor.Registry) error {
 	m.RegisterFeedback(webrtc.RTCPFeedback{Type: "nack"}, webrtc.RTPCodecTypeVideo)
 	m.RegisterFeedback(webrtc.RTCPFeedback{Type: "nack", Parameter: "pli"}, webrtc.RTPCodecTypeVideo)
@@ -338,7 +338,7 @@ func (p *Peer) follow(s *Source, read func() ([]rtcp.Packet, interceptor.Attribu
 	})
 }
 
-// Receive counts what comes back on a track.
+// Receive counts the packets that come back on a track.
 func (p *Peer) Receive(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
 	into := []*Tally{p.Seen}
 	if track.Kind() == webrtc.RTPCodecTypeAudio {
@@ -362,7 +362,7 @@ func (p *Peer) Receive(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) 
 	}
 }
 
-// Line counts what comes on an m-line, if Options.Keep was set.
+// Line counts the packets of an m-line, if Options.Keep was set.
 func (p *Peer) Line(mid string) *Tally {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -381,7 +381,7 @@ func (p *Peer) AddChannel() {
 	p.UseChannel(d)
 }
 
-// UseChannel takes what comes on a data channel; for PeerConnection.OnDataChannel.
+// UseChannel takes the messages of a data channel; for PeerConnection.OnDataChannel.
 func (p *Peer) UseChannel(d *webrtc.DataChannel) {
 	p.Channel = d
 	d.OnOpen(func() { close(p.Open) })

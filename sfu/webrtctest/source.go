@@ -14,7 +14,7 @@ import (
 // VP8Payload is the payload type that pion gives to VP8.
 const VP8Payload = 96
 
-// stampMark is what a numbered payload ends with, before its number.
+// stampMark ends a numbered payload, before its number.
 var stampMark = []byte("numbered")
 
 // StampLen is how long a stamp is.
@@ -81,7 +81,7 @@ func (s *Source) Sound() {
 }
 
 // Frame sends a VP8 picture of so many packets (RFC 7741), the first one and
-// those that were asked for as key frames. every is the time between frames.
+// requested ones as key frames. every is the time between frames.
 func (s *Source) Frame(packets int, every time.Duration) {
 	s.Picture++
 	s.Timestamp += uint32(every * 90000 / time.Second)

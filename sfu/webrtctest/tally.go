@@ -56,7 +56,7 @@ func (c *Tally) Add(p *rtp.Packet) {
 	}
 }
 
-// Arrivals is what has come so far, in order, if Keep was set.
+// Arrivals are the packets so far, in order, if Keep was set.
 func (c *Tally) Arrivals() []Arrival {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -19,7 +19,7 @@ const (
 // Wire is a loopback UDP socket that can lose packets, be watched, and get
 // another address without its owner's knowledge.
 type Wire struct {
-	addr net.Addr // what the owner believes
+	addr net.Addr // by the owner's view
 
 	mu     sync.Mutex
 	conn   *net.UDPConn

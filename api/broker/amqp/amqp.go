@@ -16,7 +16,7 @@ import (
 	"bifrons/api/broker"
 )
 
-// Config is how to connect, and what to declare.
+// Config says how to connect, and which queues to declare.
 type Config struct {
 	Host           string
 	Port           uint16
@@ -27,9 +27,9 @@ type Config struct {
 
 	Exchange     string // to publish to, "" = the default one
 	ExchangeType string
-	Declare      []string // queues for what is published
+	Declare      []string // queues for published messages
 	Consume      []Queue
-	Receiver     broker.Receiver // of what comes in; nil = nothing is consumed
+	Receiver     broker.Receiver // of incoming messages; nil = nothing is consumed
 }
 
 // Queue is one to consume.
@@ -45,7 +45,7 @@ func (c *Config) Address() string { return net.JoinHostPort(c.Host, strconv.Itoa
 // prefetch is how many messages of a queue may be here before they are taken.
 const prefetch = 256
 
-// writeTimeout is how long the broker may leave what is sent to it unread.
+// writeTimeout is how long the broker may leave data unread.
 const writeTimeout = 30 * time.Second
 
 // conn gives up when nothing can be written for long.
@@ -76,7 +76,7 @@ type wire struct {
 
 var _ broker.Wire = (*wire)(nil)
 
-// Dial connects and declares. confirmed is told the numbers of messages that the broker
+// Dial connects and declares. confirmed gets the numbers of messages that the broker
 // has, or has refused.
 func Dial(ctx context.Context, cfg Config, confirmed func(n uint64)) (broker.Wire, error) {
 	raw, err := broker.Connect(ctx, cfg.Address(), cfg.TLS)
@@ -186,8 +186,8 @@ func (w *wire) consume(q Queue) (<-chan amqp091.Delivery, error) {
 	return w.channel.Consume(q.Name, "", false, false, false, false, nil)
 }
 
-// receive takes what comes in. Each message is acknowledged when it is taken, so that
-// those which are not here yet stay with the broker, in whatever number.
+// receive takes incoming messages. Each message is acknowledged when it is taken, so that
+// the others stay with the broker, in whatever number.
 func (w *wire) receive(from <-chan amqp091.Delivery) {
 	r := w.cfg.Receiver
 	for {

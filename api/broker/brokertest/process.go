@@ -21,7 +21,7 @@ import (
 // startLimit is how long a broker may take to start: Erlang is slow on a busy machine.
 const startLimit = 150 * time.Second
 
-// T is what is used of testing.TB, for those who have none.
+// T is the part of testing.TB in use, for callers without one.
 type T interface {
 	Helper()
 	Fatal(args ...any)
@@ -48,7 +48,7 @@ type Broker struct {
 	exited  chan struct{}
 }
 
-// FreePort finds a port, outside those that outgoing connections take by themselves.
+// FreePort finds a port outside the range of outgoing connections.
 func FreePort(t T, host string) int {
 	t.Helper()
 	for range 100 {

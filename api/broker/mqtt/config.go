@@ -1,6 +1,6 @@
 // Package mqtt is a client of MQTT brokers (OASIS MQTT 3.1.1 and 5.0, and the older 3.1)
-// whose session goes on over connections: packet identifiers of what is under way stay, so
-// that the broker recognises what is sent again.
+// whose session goes on over connections: packet identifiers of messages under way stay, so
+// that the broker recognises repeated ones.
 package mqtt
 
 import (
@@ -17,7 +17,7 @@ import (
 // Versions are the protocol levels (3.1.2.2) by the names that settings have for them.
 var Versions = map[string]byte{"3.1": 3, "3.1.1": 4, "5": 5}
 
-// Config is how to connect, and what to subscribe to.
+// Config says how to connect, and which topics to subscribe to.
 type Config struct {
 	Address        string // host and port
 	TLS            broker.TLS
@@ -27,7 +27,7 @@ type Config struct {
 	KeepAlive      time.Duration
 	Clean          bool // the broker keeps nothing of an earlier connection
 	Subscribe      []Subscription
-	Receiver       broker.Receiver // of what comes in; nil if nothing is subscribed to
+	Receiver       broker.Receiver // of incoming messages; nil if nothing is subscribed to
 
 	Online  *broker.Message // published with each connection; nil = nothing
 	Offline *broker.Message // published at a polite end
@@ -42,7 +42,7 @@ type Subscription struct {
 }
 
 // ParseURL takes apart the URL of a broker, such as tcp://localhost:1883 or ssl://host. Its
-// errors do not tell it.
+// errors do not contain it.
 func ParseURL(text string) (address string, secure bool, err error) {
 	if !strings.Contains(text, "://") {
 		text = "tcp://" + text
@@ -68,7 +68,7 @@ func ParseURL(text string) (address string, secure bool, err error) {
 	return net.JoinHostPort(u.Hostname(), port), secure, nil
 }
 
-// CheckTopic says what is wrong with a topic to publish to (4.7).
+// CheckTopic checks a topic to publish to (4.7).
 func CheckTopic(topic string) error {
 	if topic == "" || strings.ContainsAny(topic, "+#\x00") {
 		return errors.New("is no topic to publish to")

@@ -16,7 +16,7 @@ import (
 // its topic and properties.
 const maxPacket = broker.MaxBody + 128<<10
 
-var errMalformed = errors.New("the broker sends what is not MQTT")
+var errMalformed = errors.New("the broker sends something that is not MQTT")
 
 // read reads a packet. Of a message that is too large no more than its quality of service
 // and identifier are read, and tooLarge is set.

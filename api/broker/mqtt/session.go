@@ -8,7 +8,7 @@ import (
 	"bifrons/api/broker"
 )
 
-// Session is what client and broker remember of each other (4.1 of MQTT 3.1.1): it outlives
+// Session is the state that client and broker keep about each other (4.1 of MQTT 3.1.1): it outlives
 // connections.
 type Session struct {
 	cfg       Config
@@ -29,7 +29,7 @@ type flight struct {
 	released bool // it has: PUBREL is next
 }
 
-// NewSession makes a Session. confirmed is told the numbers of messages that the broker has.
+// NewSession makes a Session. confirmed gets the numbers of messages that the broker has.
 func NewSession(cfg Config, confirmed func(n uint64)) *Session {
 	return &Session{
 		cfg: cfg, confirmed: confirmed,
@@ -90,7 +90,7 @@ func (s *Session) landed(id uint16) bool {
 }
 
 // begin prepares for a new connection. If the broker remembers nothing, all is sent as
-// new, but for what it has had.
+// new, except messages that it has had.
 func (s *Session) begin(present bool) {
 	s.mu.Lock()
 	var had []uint64

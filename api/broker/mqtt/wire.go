@@ -332,7 +332,7 @@ type arrival struct {
 
 func (a *arrival) size() int { return len(a.m.Body) + perMessage }
 
-// incoming has a message taken. What is too large, or too much without a promise (QoS 0),
+// incoming has a message taken. A message that is too large, or one too many without a promise (QoS 0),
 // is lost. A broker may have as many on their way here as there are identifiers: nothing
 // else can be read before them.
 func (w *wire) incoming(p packets.Packet, tooLarge bool) error {
@@ -390,7 +390,7 @@ func (w *wire) acknowledge(qos byte, id uint16) error {
 	return nil
 }
 
-// deliver hands over what comes in. A message is acknowledged when it is taken; one that is
+// deliver hands over incoming messages. A message is acknowledged when it is taken; one that is
 // not stays with the broker.
 func (w *wire) deliver() {
 	r := w.cfg.Receiver

@@ -1,5 +1,5 @@
 // Package nanomsg has sockets of the scalability protocols (nanomsg's SP) that know whether
-// somebody is there: what is sent waits for a peer, and for its reading.
+// somebody is there: messages wait for a peer, and for it to read.
 package nanomsg
 
 import (
@@ -36,7 +36,7 @@ type Config struct {
 	Address string // such as ipc:///tmp/janus.ipc, tcp://*:8765 or ws://host:8080
 }
 
-// CheckAddress says what is wrong with an address.
+// CheckAddress checks an address.
 func CheckAddress(address string) error {
 	scheme, rest, ok := strings.Cut(address, "://")
 	switch {
@@ -248,7 +248,7 @@ func (s *Socket) remove(p protocol.Pipe) {
 	}
 }
 
-// read takes what a peer sends. While that is not received, no more is read.
+// read takes the messages of a peer. While they are not received, no more are read.
 func (s *Socket) read(p protocol.Pipe) {
 	for {
 		m := p.RecvMsg()

@@ -47,7 +47,7 @@ func (x *look) faults() (list []Fault) {
 	if f.send && f.to.rtp.IsValid() && s.Out.Packets == 0 {
 		why := "the client sends none, or its connection is not up"
 		if s.Untaken > 0 {
-			why = "it sends what was not agreed on"
+			why = "it sends media that was not agreed on"
 		}
 		list = append(list, Fault{x.kind, "client", why})
 	}

@@ -42,7 +42,7 @@ func TestFaults(t *testing.T) {
 		{"it has stopped", flow{receive: true, to: far}, public,
 			sfu.RTPSessionStats{Silence: long, In: traffic(7)}, "nothing for 10 s"},
 		{"the client", flow{send: true, to: far}, public, sfu.RTPSessionStats{}, "no audio from the client: the client sends none, or its connection is not up"},
-		{"the client's codec", flow{send: true, to: far}, public, sfu.RTPSessionStats{Untaken: 3}, "no audio from the client: it sends what was not agreed on"},
+		{"the client's codec", flow{send: true, to: far}, public, sfu.RTPSessionStats{Untaken: 3}, "no audio from the client: it sends media that was not agreed on"},
 	} {
 		x := look{kind: sdp.Audio, flow: &tt.flow, shown: tt.shown, stats: tt.stats}
 		var got []string

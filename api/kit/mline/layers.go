@@ -62,7 +62,7 @@ func (as Layering) applies(layer int) bool {
 	return as == Simulcast && layer < spatialLayer || as == SVC && layer >= spatialLayer
 }
 
-// Fields are those of requests that choose layers, or bound and weight what is sent.
+// Fields are those of requests that choose layers, or bound and weight the media.
 var Fields = []schema.Field{
 	{Name: names[substream], Type: schema.Uint},
 	{Name: names[temporal], Type: schema.Uint},
@@ -213,7 +213,7 @@ type Event struct {
 func (e Event) Write(w *json.Writer) { w.Int(e.name, int64(e.layer)) }
 
 // Changed notes what the engine forwards now, and returns what the client has
-// to be told.
+// to be called.
 func (l *Layers) Changed(now media.Layer, as Layering) []Event {
 	before, after := places(l.Current), places(now)
 	l.Current = now

@@ -290,7 +290,7 @@ func (p *Plugin) failed(function string, err error) {
 // refused reports a function that has returned a number for an error, once a second at most.
 func (p *Plugin) refused(where string, err error) {
 	if left, tell := p.stats.note("refused", err.Error()); tell {
-		p.Gateway.Logger().Warn("a function refuses what a script wants", "plugin", p.pkg(), "at", where, "error", err, "more", left)
+		p.Gateway.Logger().Warn("a function refuses a request of a script", "plugin", p.pkg(), "at", where, "error", err, "more", left)
 	}
 }
 

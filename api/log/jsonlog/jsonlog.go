@@ -64,7 +64,7 @@ func (l *Logger) Line(at time.Time, line []byte) {
 	w.Int("timestamp", at.UnixMicro())
 	w.Str("line", string(line))
 	w.End()
-	_ = l.file.Write(append(json.Relayout(nil, w.Bytes(), l.layout), '\n')) // there is nobody to tell of an error
+	_ = l.file.Write(append(json.Relayout(nil, w.Bytes(), l.layout), '\n')) // nobody could be informed of an error
 }
 
 // Close closes the file; later lines are not in it.

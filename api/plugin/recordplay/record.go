@@ -311,7 +311,7 @@ func (s *job) finish() {
 	select {
 	case <-done:
 	case <-late.C:
-		p.Gateway.Logger().Warn("recording takes its time to be written", "recording", s.rec.id)
+		p.Gateway.Logger().Warn("recording is slow to be written", "recording", s.rec.id)
 	}
 }
 

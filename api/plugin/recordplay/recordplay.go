@@ -76,7 +76,7 @@ func (p *Plugin) Start(gw plugin.Gateway) error {
 		return fmt.Errorf("%w: no path for recordings", plugin.ErrNotSetUp)
 	}
 	if err := p.openFolder(); err != nil {
-		gw.Logger().Error("folder for recordings is of no use", "path", p.general.Path, "error", err)
+		gw.Logger().Error("folder for recordings cannot be used", "path", p.general.Path, "error", err)
 		return fmt.Errorf("%w: %w", plugin.ErrNotSetUp, err)
 	}
 	return nil

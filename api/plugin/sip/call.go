@@ -23,7 +23,7 @@ type call struct {
 	updating    bool          // our re-INVITE is an update of the client's
 	hold        sdp.Direction // that the call was put on hold with, SendRecv = it is not
 	pending     bool          // an offer of ours, after the first one, waits for its answer
-	next        *holding      // what is offered then, nil = nothing
+	next        *holding      // to offer then, nil = nothing
 	remake      offering      // makes the offer that is pending once more
 	displaced   offering      // is to be made once more when the other side's is settled, nil = nothing
 }
@@ -363,7 +363,7 @@ func (h *handle) take(r *kit.Request, w *json.Writer, event string) (resp kit.Re
 		offer = r.JSEP.SDP.Type == sdp.TypeOffer
 	}
 	switch {
-	case text != "": // the answer stays what it was
+	case text != "": // the answer stays as it was
 	case offer == c.offered:
 		return kit.Fail(errMissingSDP, "Missing SDP (an %s is needed)", map[bool]string{true: "answer", false: "offer"}[c.offered])
 	case offer:

@@ -58,7 +58,7 @@ func TestHistoryWhenOthersTakeAll(t *testing.T) {
 	if n := strings.Count(got, "'announcement'"); n < 5 || n > 20 || !strings.Contains(got, "text 99") {
 		t.Errorf("remembers %d: %s", n, got)
 	}
-	if n := strings.Count(hs.core.Log(), "remember less"); n != 1 {
+	if n := strings.Count(hs.core.Log(), "hold too much history"); n != 1 {
 		t.Errorf("told %d times", n)
 	}
 }

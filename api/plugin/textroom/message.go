@@ -135,7 +135,7 @@ func (r *room) keep(text []byte, x said) {
 func (p *Plugin) warnShort(r *room) {
 	now, last := time.Now(), p.warned.Load()
 	if (last == nil || now.Sub(*last) >= storedWarning) && p.warned.CompareAndSwap(last, &now) {
-		p.posts.log.Warn("all rooms remember too much, some remember less than their history", "room", r.id, "bytes", p.stored.most)
+		p.posts.log.Warn("all rooms together hold too much history, some keep less than configured", "room", r.id, "bytes", p.stored.most)
 	}
 }
 

@@ -140,7 +140,7 @@ func (s *server) subscribe(r *http.Request, _ string) (offer, peer string, err e
 			if err != nil {
 				return "", "", err
 			}
-			go func() { // interceptors work on what is read
+			go func() { // interceptors work on the packets read
 				b := make([]byte, 1500)
 				for {
 					if _, _, err := sender.Read(b); err != nil {

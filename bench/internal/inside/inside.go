@@ -33,7 +33,7 @@ type Server struct {
 	ws     *websockets.Server
 }
 
-// Start starts a server with what of the configuration concerns media, and the
+// Start starts a server with the configuration of media, and the
 // WebSocket port.
 func Start(cfg *config.Config, log *slog.Logger) (s *Server, err error) {
 	c := &cfg.Server

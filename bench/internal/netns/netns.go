@@ -82,7 +82,7 @@ func (p *Pair) Command(name string, args ...string) *exec.Cmd {
 	return exec.Command("ip", append([]string{"netns", "exec", p.name, name}, args...)...)
 }
 
-// Close removes the pair and the namespace. What runs in there should have
+// Close removes the pair and the namespace. Programs in it should have
 // ended before.
 func (p *Pair) Close() error {
 	_ = ip("link del " + p.host) // gone already if New failed half-way
@@ -112,7 +112,7 @@ func checkFree() error {
 	return nil
 }
 
-// removeStale removes what processes left behind that were killed.
+// removeStale removes the leftovers of killed processes.
 func removeStale() {
 	out, err := exec.Command("ip", "netns", "list").Output()
 	if err != nil {

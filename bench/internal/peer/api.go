@@ -55,7 +55,7 @@ func (a *API) attach(ctx context.Context, plugin string) (*client.Handle, error)
 
 func jsep(kind, sdp string) client.Object { return client.Object{"type": kind, "sdp": sdp} }
 
-// described asks for what is answered with a description.
+// described makes a request whose answer has a description.
 func described(ctx context.Context, h *client.Handle, body, jsep client.Object) (sdp string, err error) {
 	m, err := h.Ask(ctx, body, jsep)
 	if err != nil {

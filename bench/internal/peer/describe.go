@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// What the light peer offers.
+// The light peer's formats.
 const (
 	audioType = 111
-	redType   = 63 // audio with a copy of what was sent before (RFC 2198)
+	redType   = 63 // audio with a copy of earlier audio (RFC 2198)
 	videoType = 96
 
 	extMID          = 1
@@ -32,13 +32,13 @@ var extensions = map[int]string{
 // rids are the encodings of simulcast, the largest first.
 var rids = []string{"h", "m", "l"}
 
-// local is what goes into a description.
+// local has the parameters of a description.
 type local struct {
 	ufrag, pwd, fingerprint, setup string
 	candidates                     []string
 	audioSSRC, videoSSRC           uint32
 	media                          Media
-	speaks                         bool // what can be decoded
+	speaks                         bool // audio that can be decoded
 	red                            bool // and takes redundant audio
 }
 
@@ -162,7 +162,7 @@ func (l local) answer(offer string, sends bool) string {
 	return b.String()
 }
 
-// remote is what the light peer needs of a description of the server's.
+// remote is the part of the server's description that the light peer needs.
 type remote struct {
 	ufrag, pwd string
 	active     bool // the server is the DTLS client
@@ -170,9 +170,9 @@ type remote struct {
 	// videoExts and audioExts are the ids of header extensions, by the ids that the
 	// light peer offers.
 	videoExts, audioExts map[int]uint8
-	// red tells that audio is to be sent with redundancy: it is the format listed first.
+	// red reports whether audio is to be sent with redundancy: it is the format listed first.
 	red bool
-	// repairs are the payload types of RTX, and what they repair.
+	// repairs are the payload types of RTX, with those they repair.
 	repairs map[byte]byte
 }
 

@@ -16,7 +16,7 @@ func (st *stream) misses(seq uint16) int { return slices.Index(st.missing, seq) 
 
 func (st *stream) found(i int) { st.missing = slices.Delete(st.missing, i, i+1) }
 
-// mostMissing bounds what is waited for: two seconds of heavy loss.
+// mostMissing bounds the missing packets that are waited for: two seconds of heavy loss.
 const mostMissing = 128
 
 // missed asks for a packet again (RFC 4585, 6.2.1), at once and once.
@@ -100,8 +100,8 @@ func (p *Light) rtcp(b []byte) {
 	}
 }
 
-// SendReports implements Reporter: receiver reports, and sender reports of what
-// is sent.
+// SendReports implements Reporter: receiver reports, and sender reports of
+// sent media.
 func (p *Light) SendReports() {
 	now := time.Now()
 	h := p.hub
@@ -183,7 +183,7 @@ func (s *sender) repeat(ssrc uint32, seq uint16) []byte {
 	return nil
 }
 
-// flush sends what was sealed. The hub's lock must not be held.
+// flush sends the sealed packets. The hub's lock must not be held.
 func (s *sender) flush() {
 	s.p.hub.sendAll(s.batch)
 	clear(s.batch)

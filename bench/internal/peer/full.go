@@ -31,7 +31,7 @@ type Full struct {
 	got int64 // held under the hub's lock
 }
 
-// NewFull connects a pion/webrtc peer from this address. What it measures goes to
+// NewFull connects a pion/webrtc peer from this address. Its measurements go to
 // the hub, whose socket it does not use.
 func NewFull(ctx context.Context, h *Hub, n *Negotiation, o Options, host string) (_ *Full, err error) {
 	p := &Full{o: o, hub: h, camera: newCamera(o.Media, uint64(o.ID)), microphone: newMicrophone(o.Media)}
@@ -121,7 +121,7 @@ func (p *Full) addTracks() (err error) {
 		if err != nil {
 			return err
 		}
-		p.wait.Go(func() { // interceptors work on what is read
+		p.wait.Go(func() { // interceptors work on the packets read
 			b := make([]byte, 1500)
 			for {
 				if _, _, err := sender.Read(b); err != nil {
@@ -255,7 +255,7 @@ func (p *Full) send(t *webrtc.TrackLocalStaticRTP, pkt *rtp.Packet, payload []by
 	_ = t.WriteRTP(pkt)
 }
 
-// Profile implements Peer. pion/webrtc does not tell, but where one was
+// Profile implements Peer. pion/webrtc does not say, but where one was
 // offered it is that one.
 func (p *Full) Profile() string {
 	if len(p.o.Profiles) == 1 {

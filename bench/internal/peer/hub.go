@@ -12,14 +12,14 @@ import (
 	"bifrons/ice/netio"
 )
 
-// hubBuffer is what the load may fall behind while the server has the machine.
+// hubBuffer is how far the load may fall behind while the server has the machine.
 const hubBuffer = 64 << 20
 
 // mostPeers is how many addresses a hub gives away.
 const mostPeers = 1 << 15
 
 // Hub is one UDP socket that many light peers share. Each has an address of its
-// own, which the socket is told with every datagram, and all have one port.
+// own, which goes to the socket with every datagram, and all have one port.
 type Hub struct {
 	conn   *netio.Conn
 	base   netip.Addr
@@ -41,11 +41,11 @@ type Hub struct {
 	done chan struct{}
 }
 
-// Totals are what the peers of a hub measured.
+// Totals are the measurements of the peers of a hub.
 type Totals struct {
 	Sent      int64 // packets, first transmissions only
 	Received  int64 // packets
-	Strange   int64 // packets that are not what was sent, of those looked into
+	Strange   int64 // packets that differ from the sent ones, of those looked into
 	Late      int64 // packets of audio that came more than two intervals after those before
 	Lost      int64 // packets dropped on purpose on their way in
 	Recovered int64 // of those, packets that came again
@@ -110,7 +110,7 @@ func (h *Hub) Open() {
 // Shut ends it.
 func (h *Hub) Shut() { h.window.Shut() }
 
-// Totals returns what was measured. The trips are not in order.
+// Totals returns the measurements. The trips are not in order.
 func (h *Hub) Totals() Totals {
 	h.mu.Lock()
 	defer h.mu.Unlock()

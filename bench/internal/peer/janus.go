@@ -31,7 +31,7 @@ func NewJanus(ctx context.Context, url string) (*Janus, error) {
 	return &Janus{API: a, rooms: map[int]bool{}, mixes: map[int]bool{}}, err
 }
 
-// Echo is sent back what it sends.
+// Echo gets its own media back.
 func (j *Janus) Echo(ctx context.Context) (*Negotiation, error) { return j.EchoBy(ctx, echoPlugin) }
 
 // EchoBy is Echo by another plugin, which understands the requests of the EchoTest.
@@ -137,7 +137,7 @@ func (j *Janus) Subscribe(ctx context.Context, room int, publishers []uint32) (*
 func (j *Janus) offered(h *client.Handle, body client.Object) *Negotiation {
 	return &Negotiation{
 		Join: func(ctx context.Context) (offer string, err error) {
-			for { // until what is asked for can be had
+			for { // until the requested state is reached
 				if offer, err = described(ctx, h, body, nil); err == nil || ctx.Err() != nil {
 					return offer, err
 				}

@@ -63,7 +63,7 @@ func (st *stream) interval(t *Totals, open bool, now time.Duration) {
 	st.last = now
 }
 
-// hear notes what came.
+// hear notes received audio.
 func (p *Light) hear(now time.Duration, seq uint16, b []byte) {
 	n, err := p.header.Unmarshal(b)
 	if err != nil {

@@ -43,7 +43,7 @@ func (l *Load) Add(p Peer, sends, receives bool) {
 	}
 }
 
-// AddSender adds what sends without a peer connection.
+// AddSender adds a sender without a peer connection.
 func (l *Load) AddSender(s Sender) { l.senders = append(l.senders, s) }
 
 // Start has the senders send until ctx or Close ends it.
@@ -96,7 +96,7 @@ func (l *Load) run(ctx context.Context) {
 		if wait > 0 {
 			time.Sleep(wait)
 		}
-		if wait < -mostLate { // what was missed is not made up for in one burst
+		if wait < -mostLate { // missed packets are not made up for in one burst
 			for _, t := range all {
 				t.next = t.next.Add(-wait)
 			}

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Media is what every peer sends.
+// Media is the media of every peer.
 type Media struct {
 	VideoRate  int  // bits of RTP payload in a second
 	VideoFPS   int  // frames in a second, each sent as one burst
@@ -72,7 +72,7 @@ func readTag(payload []byte) (sender uint32, sent time.Duration, ok bool) {
 	return binary.BigEndian.Uint32(t[4:]), time.Duration(binary.BigEndian.Uint64(t[8:])), true
 }
 
-// Lengths of what a VP8 payload starts with: the descriptor with a picture id
+// Lengths of the start of a VP8 payload: the descriptor with a picture id
 // of 15 bits (RFC 7741, 4.2) and the header of a key frame (RFC 6386, 9.1).
 const (
 	vp8Descriptor  = 4

@@ -9,7 +9,7 @@ import (
 // Mixed says how somebody is in a room whose audio is mixed.
 type Mixed struct {
 	Rate    int // of the room, Hz
-	Bitrate int // of what it gets, 0 = as the server likes
+	Bitrate int // of its incoming media, 0 = as the server likes
 	Loss    int // of packets on the way to it that are expected, percent
 }
 

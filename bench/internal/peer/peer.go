@@ -1,5 +1,5 @@
 // Package peer is the load: WebRTC clients that send known media through a server
-// and measure what comes out of it. Thousands of light ones share a socket (Hub);
+// and measure its output. Thousands of light ones share a socket (Hub);
 // full ones are pion/webrtc and check what the light ones say.
 package peer
 
@@ -48,20 +48,20 @@ type Sender interface {
 	SendAudio()
 }
 
-// Reporter is a peer that has to be told to send its RTCP reports.
+// Reporter is a peer that sends its RTCP reports on request.
 type Reporter interface{ SendReports() }
 
-// Options say what a peer is like.
+// Options are the properties of a peer.
 type Options struct {
-	ID       uint32 // of what it sends
+	ID       uint32 // of its media
 	Media    Media
 	Profiles []string // SRTP protection profiles it offers, in its order
 	// Client makes a peer that offers the DTLS client, which leaves the choice
 	// of the SRTP profile to the server. By default it offers both roles.
 	Client bool
 
-	// Says is what a light peer says again and again instead of the media's audio. Said
-	// notes what it sent, and Hears what audio it got, where they are not nil.
+	// Says is the audio that a light peer repeats instead of the media's audio. Said
+	// notes the sent audio, and Hears the received one, where they are not nil.
 	Says        []sound.Packet
 	Said, Hears *sound.Tape
 	// RED offers redundant audio, and sends it where the server likes it best.

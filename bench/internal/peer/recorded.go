@@ -54,7 +54,7 @@ func WriteRecording(folder string, m Media, length time.Duration) error {
 	return nil
 }
 
-// Recorded has the server find what WriteRecording has made.
+// Recorded has the server find the recording of WriteRecording.
 func (j *Janus) Recorded(ctx context.Context) error {
 	h, err := j.attach(ctx, recordPlugin)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/pion/rtp"
 )
 
-// sender is what of a light peer sends.
+// sender is the sending part of a light peer.
 type sender struct {
 	p            *Light
 	audio        *outgoing
@@ -22,7 +22,7 @@ type sender struct {
 	level        byte // of audio, as it is sent
 	random       *rand.Rand
 	plain        []byte
-	said, red    []byte // what was said last, and with what is said now
+	said, red    []byte // the last payload, and the current one with it
 	batch        []netio.Message
 }
 
@@ -93,7 +93,7 @@ func (s *sender) send(o *outgoing, payload []byte, marker bool) {
 	s.seal(o, now, payload, marker)
 }
 
-// say sends what can be listened to, and has no tag.
+// say sends audio that can be listened to, and has no tag.
 func (s *sender) say(what sound.Packet) {
 	now := clock()
 	s.level = what.Level
@@ -110,7 +110,7 @@ func (s *sender) say(what sound.Packet) {
 	}
 }
 
-// redundant is what is said with a copy of what was said before (RFC 2198, 3), as browsers
+// redundant is the payload with a copy of the one before (RFC 2198, 3), as browsers
 // send it.
 func (s *sender) redundant(now []byte) []byte {
 	s.red = s.red[:0]

@@ -24,7 +24,7 @@ const (
 	textLabel  = "JanusDataChannel"
 )
 
-// Chat is a text room with talkers, and what these measured.
+// Chat is a text room with talkers, and their measurements.
 type Chat struct {
 	api    *API
 	room   int
@@ -67,7 +67,7 @@ func (c *Chat) Open() {
 // Shut ends the measurement.
 func (c *Chat) Shut() { c.window.Shut() }
 
-// Totals returns what was measured. Strange are messages that came out of order.
+// Totals returns the measurements. Strange are messages that came out of order.
 func (c *Chat) Totals() Totals {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -103,7 +103,7 @@ type Talker struct {
 	heard  map[int]int
 }
 
-// spoken is what a talker says, as the text of a message.
+// spoken is the text of a message of a talker.
 type spoken struct {
 	ID, Serial int
 	At         time.Duration

@@ -13,7 +13,7 @@ const sipPlugin = "janus.plugin.sip"
 // Telephone is a handle that is registered at an Exchange.
 type Telephone struct {
 	h    *client.Handle
-	echo string // who sends back what he hears
+	echo string // that sends back the audio it gets
 }
 
 // Register registers a new telephone.
@@ -51,7 +51,7 @@ func pluginEvent(m *client.Message) string {
 	return e.PluginData.Data.Result.Event
 }
 
-// Call calls the telephone of the exchange, which sends back what is sent.
+// Call calls the telephone of the exchange, which sends the media back.
 func (p *Telephone) Call() *Negotiation {
 	return &Negotiation{
 		Offer: func(ctx context.Context, offer string) (string, error) {

@@ -9,7 +9,7 @@ import (
 	"bifrons/rtp/twcc"
 )
 
-// transportEvery is how often a light peer says what arrived, as browsers do.
+// transportEvery is how often a light peer reports what arrived, as browsers do.
 const transportEvery = 50 * time.Millisecond
 
 // transport tells the server when its packets arrived

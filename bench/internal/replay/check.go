@@ -7,7 +7,7 @@ import (
 	"bifrons/sfu/media"
 )
 
-// problems collects what is wrong, up to a limit.
+// problems collects problems, up to a limit.
 type problems struct {
 	prefix string
 	list   []string
@@ -21,7 +21,7 @@ func (p *problems) add(format string, args ...any) {
 	}
 }
 
-// Check says what is wrong with what the receivers got, without knowing what they
+// Check finds problems in the packets that the receivers got, without knowing which they
 // should have got: numbers and timestamps go on without a break, frames are whole
 // and what they refer to is there, and streams change at key frames only.
 func (r *Result) Check() []string {
@@ -44,7 +44,7 @@ func (r *Result) Check() []string {
 			if len(o.Receiver.Steps) == 0 {
 				c.reaches(r.Input)
 			}
-			if c.video && !c.beheaded() && !c.hurt() { // else what follows may refer to what was lost
+			if c.video && !c.beheaded() && !c.hurt() { // else later frames may refer to lost ones
 				c.starts()
 				c.frames()
 				c.pictures()
@@ -161,8 +161,8 @@ func (c *check) timestamps() {
 	}
 }
 
-// complete checks that nothing is left out of a stream without layers. What is
-// lost at the very end, a receiver does not know of.
+// complete checks that nothing is left out of a stream without layers. Packets
+// lost at the very end are unknown to a receiver.
 func (c *check) complete() {
 	got := map[*Packet]bool{}
 	streams := map[*Stream][2]int64{} // first and last number

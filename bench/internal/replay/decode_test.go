@@ -80,7 +80,7 @@ func compareDecoded(t *testing.T, ffmpeg, name string, list []sent, want map[pic
 	t.Logf("receiver %s: %d pictures", name, len(pictures))
 }
 
-// incomplete tells whether the engine did not get all of a stream.
+// incomplete reports whether the engine did not get all of a stream.
 func incomplete(s *Stream) bool {
 	return s.Missing > 0 || slices.ContainsFunc(s.Packets, func(p *Packet) bool { return !p.arrived })
 }

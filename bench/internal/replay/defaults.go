@@ -7,7 +7,7 @@ import (
 	"bifrons/dtls/srtp"
 )
 
-// DefaultReceivers are those who show most of what there is in a capture.
+// DefaultReceivers are the receivers that show most of the content of a capture.
 func (d *Description) DefaultReceivers(in *Input) []Receiver {
 	part := func(n int) int { return int(in.Length/time.Millisecond) * n / 8 }
 	list := []Receiver{

@@ -65,7 +65,7 @@ func Describe(text, ridOrder string, svc bool, list []Datagram) ([]Section, erro
 	return out, nil
 }
 
-// payloadTypes are those that RTP in the list has.
+// payloadTypes are the payload types in the list.
 func payloadTypes(list []Datagram) (seen [128]bool) {
 	var h rtp.Header
 	for _, d := range list {
@@ -76,7 +76,7 @@ func payloadTypes(list []Datagram) (seen [128]bool) {
 	return seen
 }
 
-// Overview lists what looks like RTP in a capture, for those who have to describe
+// Overview lists everything that looks like RTP in a capture, for whoever has to describe
 // it.
 func Overview(list []Datagram) string {
 	type flow struct {

@@ -15,7 +15,7 @@ import (
 	"bifrons/sfu/media"
 )
 
-// Description says what is in a capture and how it is played.
+// Description describes the content of a capture and how it is played.
 type Description struct {
 	Capture   string     `json:"capture"`         // file, relative to the description's folder
 	About     string     `json:"about,omitempty"` // where it comes from
@@ -60,7 +60,7 @@ type Encoding struct {
 	RTX  uint32 `json:"rtx,omitempty"`
 }
 
-// Network is what happens to packets on their way to the engine, by a seeded
+// Network is the treatment of packets on their way to the engine, by a seeded
 // random sequence. Requests for retransmissions are answered after twice the delay.
 type Network struct {
 	Seed    uint64  `json:"seed"`
@@ -81,7 +81,7 @@ type Receiver struct {
 	Steps   []Step  `json:"steps,omitempty"`
 }
 
-// Step changes what a receiver wants.
+// Step changes a receiver's wishes.
 type Step struct {
 	AtMS     int   `json:"at_ms"`
 	Encoding *int8 `json:"substream,omitempty"`
@@ -154,7 +154,7 @@ func (d *Description) Text() []byte {
 // Open reads the capture that is described.
 func (d *Description) Open() ([]Datagram, error) { return ReadFile(filepath.Join(d.folder, d.Capture)) }
 
-// Bounds of what a description may ask for.
+// Bounds of descriptions.
 const (
 	maxSections  = 16
 	maxReceivers = 64

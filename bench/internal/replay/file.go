@@ -25,7 +25,7 @@ type Datagram struct {
 	Data     []byte
 }
 
-// maxDatagrams bounds what is read of one file.
+// maxDatagrams bounds the datagrams read of one file.
 const maxDatagrams = 1 << 20
 
 // ReadFile reads the UDP datagrams of a file in pcap or pcapng format.
@@ -43,8 +43,8 @@ func ReadFile(path string) ([]Datagram, error) {
 }
 
 // Read reads the UDP datagrams of a capture in pcap or pcapng format, in the order
-// in which they were captured. What is no UDP, a fragment, or cut short by the
-// capture is left out. A file that ends within a record gives what came before.
+// in which they were captured. Anything but UDP, fragments, and packets cut short by the
+// capture are left out. A file that ends within a record gives what came before.
 func Read(r io.Reader) ([]Datagram, error) {
 	b := bufio.NewReader(r)
 	next, link, err := open(b)

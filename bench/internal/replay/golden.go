@@ -9,7 +9,7 @@ import (
 	"bifrons/sfu/media"
 )
 
-// Golden writes down what all receivers got, one line a packet:
+// Golden writes down all receivers' packets, one line each:
 //
 //	milliseconds section number timestamp payload-type[M][K] size [layer] [picture] hash
 //

@@ -14,7 +14,7 @@ import (
 	"bifrons/sfu/media"
 )
 
-// Input is what the sender of a capture sends.
+// Input is the media of the sender of a capture.
 type Input struct {
 	Streams []*Stream // in order of appearance
 	Length  time.Duration
@@ -75,7 +75,7 @@ type event struct {
 	at   time.Duration
 	data []byte // not encrypted
 	rtcp bool
-	pkt  *Packet // that it brings, nil for RTCP and what is not followed
+	pkt  *Packet // that it brings, nil for RTCP and packets that are not followed
 	of   *Stream // whose RTX it is, nil if it is none
 }
 
@@ -226,7 +226,7 @@ func (c *classifier) take(g *Datagram, at time.Duration) {
 	c.in.events = append(c.in.events, ev)
 }
 
-// codecOf finds what a payload type stands for.
+// codecOf finds the codec of a payload type.
 func codecOf(m *media.Section, pt uint8) (c media.Codec, rtx, ok bool) {
 	for _, c := range m.Codecs {
 		if c.PayloadType == pt {
@@ -283,7 +283,7 @@ func (c *classifier) stream(h *rtp.Header, data []byte) (s *Stream, rtx bool) {
 	return nil, false
 }
 
-// encodingOf returns the encoding of a packet, -1 if it cannot be told.
+// encodingOf returns the encoding of a packet, -1 if it is unknown.
 func encodingOf(m *media.Section, h *rtp.Header, data []byte, rtx bool) int {
 	for i, e := range m.Encodings {
 		if e.SSRC != 0 && (e.SSRC == h.SSRC || e.RTXSSRC == h.SSRC) {

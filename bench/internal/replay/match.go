@@ -8,7 +8,7 @@ import (
 	"bifrons/sfu/media"
 )
 
-// identity is what a packet keeps on its way through the engine.
+// identity is the part of a packet that stays the same on its way through the engine.
 type identity struct {
 	section int
 	sum     [sha256.Size]byte
@@ -29,7 +29,7 @@ type place struct {
 	packet *Packet
 }
 
-// index finds packets of the source by what they carry.
+// index finds packets of the source by their content.
 func (in *Input) index() map[identity][]place {
 	m := map[identity][]place{}
 	for _, s := range in.Streams {
@@ -43,13 +43,13 @@ func (in *Input) index() map[identity][]place {
 	return m
 }
 
-// sent is a packet that a receiver got, with what it was made of.
+// sent is a packet that a receiver got, with its source.
 type sent struct {
 	*Record
 	place // zero for padding
 }
 
-// match sorts what a receiver got of one section by number, and finds where each
+// match sorts a receiver's packets of one section by number, and finds where each
 // packet comes from; unsure if that is guessed. Numbers that came again have their
 // first record only.
 func match(o *Output, section int, index map[identity][]place, p *problems) (list []sent, unsure bool) {
@@ -75,7 +75,7 @@ func match(o *Output, section int, index map[identity][]place, p *problems) (lis
 	}
 	slices.SortFunc(list, func(a, b sent) int { return int(a.Number - b.Number) })
 	// Packets that carry the same as others, such as silence or parameter sets, are
-	// told apart by the numbers of those beside them.
+	// distinguished by the numbers of those beside them.
 	delay := o.Receiver.delay()
 	found := make([][]place, len(list))
 	for i := range list {
@@ -102,7 +102,7 @@ func match(o *Output, section int, index map[identity][]place, p *problems) (lis
 	return list, unsure
 }
 
-// candidates are those that the engine had by a time.
+// candidates are the packets that the engine had by a time.
 func candidates(list []place, at time.Duration) (out []place) {
 	for _, c := range list {
 		if c.packet.arrived && c.packet.arrivedAt <= at {

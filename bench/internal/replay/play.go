@@ -20,7 +20,7 @@ import (
 	"bifrons/sfu/simnet"
 )
 
-// Result is what came of a replay.
+// Result is the outcome of a replay.
 type Result struct {
 	Input     *Input
 	Outputs   []*Output
@@ -225,7 +225,7 @@ func (w *world) subscribe(p *peer.Peer, sh *shard.Shard) {
 	})
 }
 
-// settle lets both shards run their mailboxes, and what those put into the other's.
+// settle lets both shards run their mailboxes, and the commands they post to each other.
 func (w *world) settle() {
 	for range 3 {
 		for _, s := range w.shards {
@@ -234,7 +234,7 @@ func (w *world) settle() {
 	}
 }
 
-// finish ends everything and collects what came out.
+// finish ends everything and collects the results.
 func (w *world) finish() (*Result, error) {
 	res := &Result{Input: w.in, Engine: w.sender.Counters(), Requested: w.source.asked, Resent: w.source.resent}
 	err := w.source.err

@@ -19,7 +19,7 @@ import (
 	"bifrons/sfu/peer"
 )
 
-// Output is what one receiver got.
+// Output has the packets of one receiver.
 type Output struct {
 	Receiver Receiver
 	Records  []Record
@@ -55,7 +55,7 @@ const (
 	Media       Kind = iota
 	Repeated         // by RTX
 	Padding          // nothing but padding
-	LayerChange      // the engine tells of another layer
+	LayerChange      // the engine reports another layer
 )
 
 // receiver is a client that takes everything down.
@@ -96,7 +96,7 @@ func newReceiver(c *client, spec Receiver, sections []media.Section, seed uint64
 	return r
 }
 
-// roundTrip is what the receiver takes the round-trip time to be.
+// roundTrip is the receiver's idea of the round-trip time.
 const roundTrip = 20 * time.Millisecond
 
 // delay is how long packets take to the receiver.
@@ -115,7 +115,7 @@ func (r *receiver) due0() mono.Time {
 	return due
 }
 
-// ask asks again for what is missing.
+// ask requests missing packets again.
 func (r *receiver) ask(now mono.Time) {
 	for _, ssrc := range r.order() {
 		s := r.sections[ssrc]
@@ -226,7 +226,7 @@ func (r *receiver) lose(s *receiverSection, h *rtp.Header, b []byte) {
 	r.out.lost[lostNumber{s.Index, s.number.near(seq)}]++
 }
 
-// host is the outside a peer of the engine, which says what its receiver
+// host stands outside a peer of the engine, and reports what its receiver
 // cannot see.
 type host struct{ receiver *receiver }
 

@@ -13,9 +13,9 @@ type layerFrame struct {
 	spatial uint8
 }
 
-// references checks that what frames refer to was forwarded, where packets tell
-// what that is: VP9 in flexible mode, and the dependency descriptor. What never
-// came to the engine is not its fault.
+// references checks that the frames that others refer to were forwarded, where packets say
+// which they are: VP9 in flexible mode, and the dependency descriptor. Packets that never
+// came to the engine are not its fault.
 func (c *check) references() {
 	got := map[layerFrame]bool{}
 	for i := range c.list {
@@ -69,8 +69,8 @@ func (c *check) vp9(s *sent, got map[layerFrame]bool) {
 	}
 }
 
-// has reports whether the engine got a whole frame since a time, as far as one can
-// tell.
+// has reports whether the engine got a whole frame since a time, as far as that is
+// known.
 func (s *Stream) has(f layerFrame, since time.Duration) bool {
 	found := false
 	for _, p := range s.Packets {

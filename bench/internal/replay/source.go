@@ -13,7 +13,7 @@ import (
 	"bifrons/sfu/simnet"
 )
 
-// source plays the sender's packets. What arrives within one millisecond comes in
+// source plays the sender's packets. Those that arrive within one millisecond come in
 // one batch, as sockets give it.
 type source struct {
 	*client
@@ -81,7 +81,7 @@ func (s *source) schedule(at mono.Time, ev *event) {
 	s.queue[i] = arrival{at, ev}
 }
 
-// play gives the engine what is due.
+// play gives the engine the packets that are due.
 func (s *source) play(now mono.Time) {
 	var batch []netio.Message
 	for len(s.queue) > 0 && s.queue[0].at <= now {

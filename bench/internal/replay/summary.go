@@ -11,7 +11,7 @@ import (
 	"bifrons/sfu/media"
 )
 
-// Summary says what is in the capture and what receivers get of it.
+// Summary describes the content of the capture and the output for receivers.
 func (r *Result) Summary(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "sent in %.1f s:\n", r.Input.Length.Seconds())

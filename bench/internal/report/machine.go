@@ -16,7 +16,7 @@ type Machine struct {
 	Go     string `json:"go"`
 }
 
-// ThisMachine reads what the system tells.
+// ThisMachine reads the system's information.
 func ThisMachine() Machine {
 	m := Machine{CPU: runtime.GOARCH, Cores: runtime.NumCPU(), Kernel: runtime.GOOS, Go: runtime.Version()}
 	if b, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
@@ -39,7 +39,7 @@ func (m Machine) String() string {
 // Ticks are the machine's CPU time since its start, in clock ticks of all cores.
 type Ticks struct{ idle, all int64 }
 
-// ReadTicks reads them; they are zero where the system does not tell.
+// ReadTicks reads them; they are zero where the system does not say.
 func ReadTicks() (t Ticks) {
 	b, _ := os.ReadFile("/proc/stat")
 	line, _, _ := strings.Cut(string(b), "\n")

@@ -25,7 +25,7 @@ type Line struct {
 	Points [][2]float64
 }
 
-// Plots are the charts of a report: what a packet costs, how long it takes, and
+// Plots are the charts of a report: the cost of a packet, its delay, and
 // the memory, against the number of receivers of a webinar.
 func (r *Report) Plots() map[string]*Plot {
 	note := r.Started.Format("2006-01-02") + ", " + r.Title() + "; " + r.Machine.String()

@@ -25,8 +25,8 @@ type Report struct {
 	Skipped []string          `json:"skipped,omitempty"` // what was not measured, and why
 }
 
-// Result is one workload on one server, all rounds together. What does not apply
-// is zero.
+// Result is one workload on one server, all rounds together. Fields that do not apply
+// are zero.
 type Result struct {
 	Workload string `json:"workload"`
 	Group    string `json:"group"` // of workloads that differ by N only
@@ -111,7 +111,7 @@ func (r *Result) perPacket() float64 { return ratio(r.CPU*1e6, float64(r.Deliver
 // Loss is the share of packets that were not delivered.
 func (r *Result) Loss() float64 { return ratio(float64(r.Wanted-r.Delivered), float64(r.Wanted)) }
 
-// cost is what a unit of work costs the server, in microseconds of CPU.
+// cost is the cost of a unit of work for the server, in microseconds of CPU.
 func (r *Result) cost() float64 {
 	if r.Operations > 0 {
 		return ratio(1e6, r.PerCPU)
@@ -129,7 +129,7 @@ func (r *Report) find(workload, server string) *Result {
 	return nil
 }
 
-// Times is how many times what it costs on the first server a workload costs on
+// Times is how many times the cost on the first server a workload has on
 // this one, 0 = unknown.
 func (r *Report) Times(x *Result) float64 {
 	first := r.find(x.Workload, r.Order[0])

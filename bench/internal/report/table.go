@@ -26,7 +26,7 @@ func (r *Report) Write(w io.Writer, style Style) {
 	}
 }
 
-// media is what of the results is about packets.
+// media has the results about packets.
 func (r *Report) media() *Table {
 	t := NewTable("workload", "server", "SRTP", "CPU us/packet", "rounds", "times", "CPU", "delivered", "loss", "strange", "load err",
 		"p50 ms", "p95 ms", "p99 ms", "KiB/receiver", "RSS MB", "switches/packet", "packets/send", "idle", "notes")
@@ -71,7 +71,7 @@ func (r *Report) operations() *Table {
 	return t
 }
 
-// number leaves out what is not known.
+// number leaves out unknown values.
 func number(format string, v float64) string {
 	if v == 0 {
 		return ""

@@ -58,7 +58,7 @@ func Revision() string {
 	return strings.TrimSpace(string(out))
 }
 
-// Scripts that do what the EchoTest does.
+// Scripts that do the work of the EchoTest.
 var (
 	//go:embed echo.lua
 	echoLua string

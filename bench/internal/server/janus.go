@@ -17,7 +17,7 @@ const janusConfig = "/etc/janus"
 type edit struct{ file, pattern, with string }
 
 // janusEdits keep the packaged configuration but for the log, the address, and
-// what would want to reach out of the namespace.
+// settings that would reach out of the namespace.
 func janusEdits(dir string) []edit {
 	const (
 		core = "janus.jcfg"

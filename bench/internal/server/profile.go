@@ -62,7 +62,7 @@ func awaitFile(ctx context.Context, name string) error {
 
 // All builds bifrons into dir and adds binaries that were built before, given as
 // NAME=BINARY, janus, and the plain forwarder, where those are wanted. Why there
-// is no janus is told by note.
+// is no janus is in note.
 func All(dir string, before []string, janus, plain bool, note func(error)) ([]Spec, error) {
 	binary, err := Build(dir, "cmd/bifrons")
 	if err != nil {

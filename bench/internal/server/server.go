@@ -1,5 +1,5 @@
 // Package server runs the servers that are measured, inside a network
-// namespace, and reads what they use.
+// namespace, and reads their usage.
 package server
 
 import (
@@ -145,7 +145,7 @@ func (p *Process) awaitUp(ctx context.Context) error {
 	}
 }
 
-// lastLog is the end of what the server wrote.
+// lastLog is the end of the server's output.
 func (p *Process) lastLog() string {
 	const most = 2000
 	b, _ := os.ReadFile(p.logFile())

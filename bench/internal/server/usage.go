@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Usage is what a process has used since it started.
+// Usage is the usage of a process since it started.
 type Usage struct {
 	CPU      time.Duration // user and system, of all threads
 	Switches int64         // context switches of the threads that live

@@ -16,7 +16,7 @@ const mostDelay = 600 * time.Millisecond
 // least is the correlation of a burst that was found.
 const least = 0.6
 
-// Delays finds the bursts that are said, in what is heard, and says how much later each
+// Delays finds the sent bursts in the received audio, and returns how much later each
 // is heard than it would have been without a server between. Those that are not
 // found are counted. at are their places in what is said again and again, which
 // lasts for period samples.
@@ -92,7 +92,7 @@ type Quality struct {
 	Frames   int     // that were compared
 }
 
-// Add adds what was compared elsewhere.
+// Add adds comparisons from elsewhere.
 func (q *Quality) Add(o Quality) {
 	if n := q.Frames + o.Frames; n > 0 {
 		share := float64(o.Frames) / float64(n)
@@ -110,10 +110,10 @@ const (
 	quietness = 1e-5 // mean square of frames that are not compared
 )
 
-// Compare compares what is heard with what was said again and again. Each fifth of a
+// Compare compares received audio with the audio that was sent repeatedly. Each fifth of a
 // second is aligned by itself, as servers stretch time.
 func Compare(original, heard []float32) (q Quality) {
-	const first = Rate // of what is heard, after which all has settled
+	const first = Rate // of received audio, after which all has settled
 	if len(heard) < first+3*stretch {
 		return q
 	}

@@ -1,5 +1,5 @@
-// Package sound makes sound whose fate on its way through a server can be told, and
-// tells it. Samples are of one channel and 48 kHz, 1.0 is full scale.
+// Package sound makes sound whose fate on its way through a server can be measured, and
+// measures it. Samples are of one channel and 48 kHz, 1.0 is full scale.
 package sound
 
 import (

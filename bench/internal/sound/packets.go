@@ -19,7 +19,7 @@ type Packet struct {
 }
 
 // Encode makes packets as browsers do, at a bitrate, for a way on which so many percent
-// are lost. What is left of the last frame is dropped.
+// are lost. The rest of the last frame is dropped.
 func Encode(pcm []float32, bitrate, loss int) ([]Packet, error) {
 	e, err := opus.NewEncoder(Rate, 1)
 	if err != nil {
@@ -49,7 +49,7 @@ func Decode(list []Packet) ([]float32, error) {
 	return h.PCM, err
 }
 
-// Best is what is heard of packets that are said again and again, by a server that loses
+// Best is the received audio of packets that are repeated, by a server that loses
 // nothing and encodes them at a bitrate, 0 = as the codec likes.
 func Best(says []Packet, bitrate int) ([]float32, error) {
 	pcm, err := Decode(slices.Concat(says, says, says[:min(len(says), Rate/Frame)]))
@@ -108,13 +108,13 @@ func (t *Tape) Add(seq uint16, at time.Duration, payload []byte) {
 	t.list = append(t.list, passed{seq, at, slices.Clone(payload)})
 }
 
-// Heard is what a decoder made of a Tape.
+// Heard is the decoded audio of a Tape.
 type Heard struct {
 	PCM   []float32
 	times []time.Duration // of each frame: when its packet was there
 }
 
-// Play decodes the tape. What is missing is concealed, and as late as what comes next.
+// Play decodes the tape. Missing packets are concealed, and as late as the next one.
 func (t *Tape) Play() (h Heard, err error) {
 	d, err := opus.NewDecoder(Rate, 1)
 	if err != nil {

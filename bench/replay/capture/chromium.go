@@ -207,7 +207,7 @@ func (l *lab) record(ctx context.Context, c *call, folder string) error {
 	return l.save(ctx, c, offer, filepath.Join(l.dir, raw), folder)
 }
 
-// save keeps what came in until the capture is long enough.
+// save keeps packets until the capture is long enough.
 func (l *lab) save(ctx context.Context, c *call, offer, raw, folder string) error {
 	all, err := replay.ReadFile(raw)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"bifrons/bench/internal/replay"
 )
 
-// stream is what ffmpeg sends.
+// stream is the output of ffmpeg.
 type stream struct {
 	name, ext string
 	input     []string

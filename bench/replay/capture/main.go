@@ -1,5 +1,5 @@
 // Command capture makes the captures in testdata/replay: Chromium calls the EchoTest
-// of a bifrons, which writes what it got without encryption; ffmpeg sends plain
+// of a bifrons, which writes the received packets without encryption; ffmpeg sends plain
 // RTP and SRTP. Run it in this module, with Chromium and ffmpeg installed, and
 // afterwards go test ./bench/internal/replay -update. What it makes differs from
 // run to run.

@@ -135,7 +135,7 @@ func (r *Reader) Next() (Packet, error) {
 	return Packet{Micros: micros, Link: r.link, Data: r.data, Cut: kept < size, Offset: start}, nil
 }
 
-// read fills b; start is where what it belongs to begins.
+// read fills b; start is where its block begins.
 func (r *Reader) read(b []byte, start int64) error {
 	n, err := io.ReadFull(r.in, b)
 	r.at += int64(n)
@@ -245,7 +245,7 @@ func (r *Reader) discard(n, start int64) error {
 	return nil
 }
 
-// block reads what it needs of a block whose body has n bytes; ok tells of a packet.
+// block reads what it needs of a block whose body has n bytes; ok reports a packet.
 func (r *Reader) block(kind uint32, n, start int64) (p Packet, ok bool, err error) {
 	damaged := &Error{start, ErrDamaged}
 	switch kind {

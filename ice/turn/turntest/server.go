@@ -103,7 +103,7 @@ func (s *Server) Close() {
 	})
 }
 
-// listener remembers what it accepted.
+// listener remembers accepted connections.
 type listener struct {
 	net.Listener
 	s *Server

@@ -19,14 +19,14 @@ type payloader interface {
 	Payload(mtu uint16, payload []byte) [][]byte
 }
 
-// Stream is what an encoder makes.
+// Stream is the output of an encoder.
 type Stream struct {
 	Name  string
 	Codec frame.Codec
 	args  []string // of ffmpeg
 	split func(b []byte) [][]byte
 	pion  func() payloader
-	// Whole turns a picture of the encoder into what a frame has.
+	// Whole turns a picture of the encoder into the data of a frame.
 	Whole func(picture []byte) []byte
 }
 
@@ -61,13 +61,13 @@ func Named(name string) *Stream {
 	return nil
 }
 
-// encoded is what there is already.
+// encoded has the streams made so far.
 var encoded struct {
 	sync.Mutex
 	made map[string][]byte
 }
 
-// Encode returns what ffmpeg writes to its output with args, and skips the test where it
+// Encode returns the output of ffmpeg with args, and skips the test where it
 // is missing or cannot.
 func Encode(t testing.TB, args ...string) []byte {
 	t.Helper()
@@ -203,7 +203,7 @@ func lengthPrefixed(b []byte) (out []byte) {
 	return out
 }
 
-// File returns what ffmpeg wrote, with the pictures of Pictures.
+// File returns the file of ffmpeg, with the pictures of Pictures.
 func (s *Stream) File(t testing.TB) []byte {
 	t.Helper()
 	return Encode(t, s.command("320x180")...)

@@ -27,8 +27,8 @@ func Power(pcm []float32) float64 {
 // DB is a ratio of powers in dB.
 func DB(ratio float64) float64 { return 10 * math.Log10(ratio+1e-20) }
 
-// SNR is the power of a signal against that of the difference between it and what
-// became of it, in dB. Both begin at the same moment.
+// SNR is the power of a signal against that of the difference between it and its
+// processed form, in dB. Both begin at the same moment.
 func SNR(signal, got []float32) float64 {
 	n := min(len(signal), len(got))
 	return DB(Power(signal[:n]) / (noise(signal[:n], got[:n]) + 1e-20))
@@ -174,7 +174,7 @@ func Step(f Format, pcm []float32) float64 {
 }
 
 // Click is the largest third difference of the samples of a channel, which is small for
-// what is low and large for a click. It is a measure for one and the same sound only.
+// low sounds and large for a click. It is a measure for one and the same sound only.
 func Click(f Format, pcm []float32) float64 {
 	c, most := f.Channels, 0.0
 	for i := 3 * c; i < len(pcm); i++ {

@@ -1,5 +1,5 @@
 // Package opustest has for tests signals to send through a codec or a mixer, and
-// measures of what became of them.
+// measures of the result.
 //
 // Samples are float32, interleaved, 1.0 is full scale.
 package opustest
@@ -85,7 +85,7 @@ func (r *resonator) next(x float64) float64 {
 	return y
 }
 
-// Speech is what resembles speech: syllables of vowels, whose pitch moves, with
+// Speech is a signal that resembles speech: syllables of vowels, whose pitch moves, with
 // hissing before them, and pauses. The same seed says the same at any rate, but for
 // the noise.
 func Speech(f Format, seconds float64, seed uint64) []float32 {
@@ -118,7 +118,7 @@ func hiss(pcm []float32, rate int, seconds float64, seed uint64) []float32 {
 	return pcm
 }
 
-// sing appends a vowel whose pitch in Hz ends at glide times what it is at first.
+// sing appends a vowel whose pitch in Hz ends at glide times its start.
 func sing(pcm []float32, rate int, seconds, pitch, glide float64, vowel [3]float64, seed uint64) []float32 {
 	random := rand.New(rand.NewPCG(seed, 3))
 	var bands [3]resonator

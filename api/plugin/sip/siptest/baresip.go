@@ -73,7 +73,7 @@ func Baresip(t testing.TB, line Line) Softphone {
 		"registrar", line.Registrar, "transport", line.Transport, "codec", codec, "more", more))
 	write(t, filepath.Join(p.dir, "contacts"), "")
 	p.Process = Start(t, p.dir, path, "-4", "-s", "-f", p.dir)
-	waittest.Until(t, "baresip can be told what to do", func() bool {
+	waittest.Until(t, "baresip takes commands", func() bool {
 		var err error
 		p.conn, err = net.Dial("tcp4", control)
 		return err == nil || p.Ended()

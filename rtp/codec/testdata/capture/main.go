@@ -55,7 +55,7 @@ func save(name string, recs []rec) {
 	fmt.Println(name, len(recs), "packets", b.Len(), "bytes")
 }
 
-// ffmpeg records n packets of what ffmpeg sends with args.
+// ffmpeg records n packets of ffmpeg's output with args.
 func ffmpeg(name string, n int, args ...string) {
 	pc, _ := net.ListenPacket("udp", "127.0.0.1:0")
 	defer pc.Close()
