@@ -103,7 +103,6 @@ func TestRatesOfSVC(t *testing.T) {
 		expected{at(1, 0), 700, 7.5}, expected{at(1, 1), 1400, 15}, expected{at(1, 2), 2800, 30})
 }
 
-// A layer costs what its busiest second did, for 3 s.
 // TestLayered: what was announced as SVC and has no layers is a stream like any other.
 func TestLayered(t *testing.T) {
 	m := newMeter(t)
@@ -128,6 +127,7 @@ func TestLayered(t *testing.T) {
 	}
 }
 
+// A layer costs what its busiest second did, for 3 s.
 func TestRatesRememberThePeak(t *testing.T) {
 	m := newMeter(t)
 	m.stream(4*time.Second, false, 440)
