@@ -28,10 +28,10 @@ var lineCases = []lineCase{
 	{name: "AV1", file: "videoroomtest", room: "videocodec = \"av1\"", publishers: []string{"anna?svc=L2T3_KEY&width=320&fps=15"},
 		tops: []int{320}, steps: [2]int{600, 150}, fps: 10, changes: 3},
 	{name: "screen beside camera", file: "mvideoroomtest", publishers: []string{"anna?simulcast=true&screen=1"},
-		tops: []int{960, 640}, steps: [2]int{600, 150}, fps: 3, changes: 3, pauses: true},
+		tops: []int{960, 640}, steps: [2]int{600, 150}, fps: 3, changes: 6, pauses: true},
 	{name: "three publishers", file: "mvideoroomtest",
 		publishers: []string{"anna?simulcast=true&width=480&fps=15", "bert?simulcast=true&width=480&fps=15", "cleo?simulcast=true&width=480&fps=15"},
-		tops:       []int{480, 480, 480}, steps: [2]int{600, 300}, fps: 10, changes: 9, pauses: true},
+		tops:       []int{480, 480, 480}, steps: [2]int{600, 300}, fps: 10, changes: 12},
 }
 
 const (

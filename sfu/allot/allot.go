@@ -21,6 +21,8 @@ type Line struct {
 	// Sure means that more than Target is too much: delay or losses were seen, or it is a limit.
 	// Without, a little more is no reason to go down.
 	Sure bool
+	// Full means that a long queue stands on the line: nothing more is put on it.
+	Full bool
 	// Trailing means that Target follows the sent rate, as that of receivers does that
 	// estimate themselves (REMB). Then the next layer is tried where they see room for more.
 	Trailing bool
@@ -54,7 +56,7 @@ const (
 	wantMargin = 1.05
 	askMargin  = 2.0 // times its rate could be of use to a stream that adapts
 	askFrom    = 0.7 // of its room: a stream that uses less has what it needs
-	upFailed   = 5 * time.Second
+	upFailed   = 10 * time.Second
 	// upSettles is how long after a way up a queue is put down to the key frame that came
 	// with it, unless much more is sent than the target.
 	upSettles   = 1500 * time.Millisecond
@@ -153,6 +155,9 @@ func (a *Allotter) Divide(now mono.Time, line Line, streams []Stream, shares []S
 	}
 	if a.top = math.Inf(1); !changed && now < a.until && a.budget <= retry*a.failed {
 		a.top = holdShare * a.over
+	}
+	if line.Full {
+		a.top = 0
 	}
 	switch {
 	case changed:

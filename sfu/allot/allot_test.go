@@ -216,6 +216,26 @@ func TestDownShows(t *testing.T) {
 	}
 }
 
+// Nothing more is put on a line on which a long queue stands; what is there stays.
+func TestFullLine(t *testing.T) {
+	var r run
+	shares := make([]Share, 1)
+	divide := func(full bool) media.Layer {
+		r.now = r.now.Add(100 * time.Millisecond)
+		r.Divide(r.now, Line{Target: 5_000_000, Full: full}, []Stream{camera()}, shares)
+		return shares[0].Ceiling
+	}
+	r.divide(600, false, camera())
+	for range 100 {
+		if got := divide(true); got != layer(1, 2) {
+			t.Fatalf("%v on a full line", got)
+		}
+	}
+	if got := divide(false); got != layer(2, 2) {
+		t.Errorf("%v on a free line", got)
+	}
+}
+
 // A way up that failed is tried again later and later, but at once where the line has become
 // better than when it failed.
 func TestUpBacksOff(t *testing.T) {

@@ -32,6 +32,8 @@ type Share struct {
 const (
 	// divideLeast is how often the line is divided again at least while video flows.
 	divideLeast = 100 * time.Millisecond
+	// fullQueue is how long packets wait where nothing more is to be sent.
+	fullQueue = 100 * time.Millisecond
 	// patience is how long feedback is awaited before the line is taken to be unknown.
 	patience = 2 * time.Second
 )
@@ -71,6 +73,7 @@ func (l *line) divide(now mono.Time) {
 		l.streams[i] = s.out.stream()
 	}
 	line := allot.Line{Target: e.Layers, Sure: e.Sure, Trailing: !l.transport, Arriving: e.Acked}
+	line.Full = l.transport && e.Queue >= fullQueue
 	if e.Reason == bwe.Limit && !l.transport {
 		line.Sure = false // the values of REMB jump
 	}
