@@ -76,9 +76,12 @@ const (
 	retryMargin = 1.1    // times that is to be shown
 	wantMore    = 10_000 // bit/s beyond, since little is measured less exactly
 	// pauseAfter is for how long in all it has to be sure that the lowest layers are too much
-	// before one ends; a sender that adapts gets longer.
+	// before one ends; a sender that adapts gets longer. Beside others it does not, if together
+	// they are farTooMuch times the budget: those others would stand as long.
 	pauseAfter      = 3 * time.Second
 	pauseAfterAsked = 5 * time.Second
+	pauseSoon       = 1500 * time.Millisecond
+	farTooMuch      = 2.0
 	pauseStep       = 500 * time.Millisecond // that one call adds at most
 	// Pictures a second below which a higher resolution is no gain, unless the stream has no
 	// more: then detail matters, as of a screen. It lies between the halves of usual rates.
@@ -259,11 +262,20 @@ func (a *Allotter) spare(now mono.Time, sure bool) {
 	case sure:
 		a.short += min(now.Sub(a.last), pauseStep)
 	}
-	spared := false
+	spared, least, n := false, 0.0, 0
+	for i := range a.states {
+		if s := &a.states[i]; s.ready && s.at >= 0 {
+			least += s.cost(0)
+			n++
+		}
+	}
 	for i := range a.states {
 		s := &a.states[i]
 		wait := pauseAfter
-		if s.asked {
+		switch {
+		case n > 1 && least > farTooMuch*a.budget:
+			wait = pauseSoon
+		case s.asked:
 			wait = pauseAfterAsked
 		}
 		if s.plan < 0 && s.ready && (!sure && !s.known || s.at >= 0 && (!sure || a.short < wait)) {

@@ -388,6 +388,22 @@ func TestPause(t *testing.T) {
 	}
 }
 
+// A stream that is far too much for a line ends soon where others would stand with it.
+func TestFarTooMuch(t *testing.T) {
+	camera := with(camera(), func(s *Stream) { s.Weight = 2 })
+	slides := with(plain(400), func(s *Stream) { s.Adapting = true })
+	var r run
+	r.divide(2000, false, audio(), camera, slides)
+	if got := r.stay(2*time.Second, 150, true, audio(), camera, slides); got[1].Pause || !got[2].Pause {
+		t.Errorf("%+v beside a camera", got)
+	}
+	r = run{}
+	r.divide(2000, false, audio(), slides)
+	if got := r.stay(4*time.Second, 150, true, audio(), slides); got[1].Pause {
+		t.Errorf("%+v by itself, where nobody waits for its end", got)
+	}
+}
+
 // A sender that adapts is asked for what there is room for, and wants more as long as it uses it.
 func TestAdapting(t *testing.T) {
 	stream := with(plain(300), func(s *Stream) { s.Adapting = true })
