@@ -135,8 +135,9 @@ func (p *Plugin) kickAll(h *handle, r *kit.Request, w *json.Writer) (kit.Respons
 	if err != nil {
 		return kit.Response{}, err
 	}
+	p.notify(h.Host, "kicked_all", m.id) // before an event about the next request
 	w.Str("streaming", "kicked_all")
-	return kit.Response{After: func() { p.notify(h.Host, "kicked_all", m.id) }}, nil
+	return kit.Response{}, nil
 }
 
 // enabling is the request that lets media through, or keeps it back.
