@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"bifrons/rtp/seq"
+
 	"github.com/pion/ice/v4"
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
@@ -190,6 +192,7 @@ func (p *Full) track(t *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
 	defer p.wait.Done()
 	b := make([]byte, 2048)
 	var h rtp.Header
+	var seen seq.Window
 	for {
 		size, _, err := t.Read(b)
 		if err != nil {
@@ -199,7 +202,7 @@ func (p *Full) track(t *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
 		if err != nil {
 			continue
 		}
-		if payload := unpad(h.Padding, b[n:size]); len(payload) > 0 {
+		if payload := unpad(h.Padding, b[n:size]); len(payload) > 0 && seen.Add(h.SequenceNumber) { // servers probe with old ones
 			p.receive(clock(), payload)
 		}
 	}
