@@ -182,7 +182,9 @@ func preload(list []fed) (sum uint64) {
 	}
 	for step := range plain.PreloadSteps {
 		for i := range list {
-			sum += list[i].to.core.Preload(step, list[i].track)
+			if core := list[i].to.core; core != nil { // else making it failed
+				sum += core.Preload(step, list[i].track)
+			}
 		}
 	}
 	return sum

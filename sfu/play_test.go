@@ -182,3 +182,8 @@ func TestFeed(t *testing.T) {
 		t.Errorf("%d packets were not released", left)
 	}
 }
+
+// A source that could not be made costs nobody else the packets of a batch.
+func TestPreloadWithoutCore(t *testing.T) {
+	preload([]fed{{to: new(Source), packet: &pktbuf.Buf{B: make([]byte, 16), N: 12}}})
+}
