@@ -168,7 +168,7 @@ func (h *handle) start(r *kit.Request, w *json.Writer) (kit.Response, *schema.Er
 	return kit.Response{After: h.proceed}, nil
 }
 
-// pause stops recording for now. Playing goes on.
+// pause stops recording until resume. Playing goes on.
 func (h *handle) pause(_ *kit.Request, w *json.Writer) (kit.Response, *schema.Error) {
 	return h.setPaused(true, w)
 }
