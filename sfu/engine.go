@@ -210,7 +210,7 @@ func resolveSTUN(server string, ipv6 bool) (netip.AddrPort, error) {
 
 func (e *Engine) addSite(stun netip.AddrPort) error {
 	conn, err := netio.Listen(netio.Config{
-		IPv6: e.cfg.IPv6, PortMin: e.cfg.PortMin, PortMax: e.cfg.PortMax, DSCP: e.cfg.DSCP, Moderated: true,
+		IPv6: e.cfg.IPv6, PortMin: e.cfg.PortMin, PortMax: e.cfg.PortMax, DSCP: e.cfg.DSCP, Loop: true,
 	})
 	if err != nil {
 		return fmt.Errorf("sfu: no UDP socket for media: %w", err)

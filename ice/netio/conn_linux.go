@@ -107,8 +107,8 @@ func setUp(fd int, cfg Config, family int, port uint16) (*Conn, error) {
 	_ = unix.SetNonblock(fd, true)
 	c.raw, _ = c.sock.SyscallConn() // fails for no file only
 	c.await, _ = c.ready.SyscallConn()
-	if cfg.Moderated {
-		c.moderated()
+	if cfg.Loop {
+		c.loop()
 	}
 	return c, nil
 }
@@ -307,7 +307,11 @@ func (c *Conn) GSO() bool { return c.gso.Load() }
 // Wake makes a RecvBatch that waits return at once, or the next one if none
 // does. Several calls before that count as one.
 func (c *Conn) Wake() {
-	if c.state.Swap(stateWoken) == stateWaiting {
+	switch {
+	case c.state.Swap(stateWoken) != stateWaiting:
+	case c.pace.bell != nil:
+		_ = c.pace.rawBell.Control(c.pace.ring)
+	default:
 		_ = c.ready.SetReadDeadline(past)
 	}
 }
@@ -315,9 +319,7 @@ func (c *Conn) Wake() {
 // Close closes the socket and makes calls that wait return net.ErrClosed.
 func (c *Conn) Close() error {
 	err := c.ready.Close()
-	if c.pace.timer != nil {
-		_ = c.pace.timer.Close()
-	}
+	c.pace.close()
 	if c.sock.Close() != nil || err != nil {
 		return net.ErrClosed
 	}

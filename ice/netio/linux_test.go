@@ -301,8 +301,8 @@ func TestKernelDrops(t *testing.T) {
 }
 
 func TestNoAllocations(t *testing.T) {
-	for _, ipv6 := range []bool{false, true} {
-		a, b := listen(t, Config{IPv6: ipv6}), listen(t, Config{IPv6: ipv6})
+	for _, cfg := range []Config{{}, {IPv6: true}, {Loop: true}} {
+		a, b := listen(t, cfg), listen(t, cfg)
 		to := netip.AddrPortFrom(loop4, b.Port())
 		nowhere := netip.AddrPortFrom(loop6, b.Port())
 		run := make([]byte, 3600)
@@ -317,7 +317,7 @@ func TestNoAllocations(t *testing.T) {
 		check := func(name string, f func()) {
 			t.Helper()
 			if n := testing.AllocsPerRun(50, f); n != 0 {
-				t.Errorf("ipv6=%v: %s: %v allocations", ipv6, name, n)
+				t.Errorf("%+v: %s: %v allocations", cfg, name, n)
 			}
 		}
 		check("send and receive", func() {

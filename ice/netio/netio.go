@@ -59,8 +59,9 @@ type Config struct {
 	// Refusals asks for ICMP errors about sent datagrams, as Messages; on
 	// Linux only.
 	Refusals bool
-	// Moderated sockets can Moderate, on Linux only.
-	Moderated bool
+	// Loop is for the socket of an event loop: deadlines and Wake cost less, and it can
+	// Moderate. It takes two more file descriptors. On Linux only.
+	Loop bool
 }
 
 // Message is a datagram, or a run of datagrams to one destination; received are
@@ -85,7 +86,7 @@ type Message struct {
 	// Refused reports that nothing was received, but that a datagram to Remote did not
 	// arrive, as ICMP says; N is 0. Whoever forged that knew both addresses.
 	Refused bool
-	// Age is how long ago the kernel received it, 0 = unknown; of a moderated socket.
+	// Age is how long ago the kernel received it, 0 = unknown; while Moderate says so.
 	Age time.Duration
 }
 

@@ -228,8 +228,16 @@ func TestSendErrorsAreSkipped(t *testing.T) {
 	}
 }
 
+// waiting are the ways to wait.
+var waiting = []Config{{}, {Loop: true}}
+
 func TestDeadline(t *testing.T) {
-	c := listen(t, Config{})
+	for _, cfg := range waiting {
+		deadlines(t, listen(t, cfg))
+	}
+}
+
+func deadlines(t *testing.T, c *Conn) {
 	ms := buffers(4, 100)
 	for _, d := range []time.Duration{-time.Hour, 0, time.Millisecond, 20 * time.Millisecond} {
 		deadline := time.Now().Add(d)
@@ -246,25 +254,29 @@ func TestDeadline(t *testing.T) {
 }
 
 func TestWakeBeforeWait(t *testing.T) {
-	c := listen(t, Config{})
-	c.Wake()
-	c.Wake()
-	if n, err := c.RecvBatch(buffers(1, 10), time.Time{}); n != 0 || err != nil {
-		t.Errorf("woken RecvBatch = %d, %v", n, err)
-	}
-	deadline := time.Now().Add(10 * time.Millisecond)
-	if n, err := c.RecvBatch(buffers(1, 10), deadline); n != 0 || err != nil || time.Now().Before(deadline) {
-		t.Errorf("two calls of Wake did not count as one: %d, %v", n, err)
+	for _, cfg := range waiting {
+		c := listen(t, cfg)
+		c.Wake()
+		c.Wake()
+		if n, err := c.RecvBatch(buffers(1, 10), time.Time{}); n != 0 || err != nil {
+			t.Errorf("woken RecvBatch = %d, %v", n, err)
+		}
+		deadline := time.Now().Add(10 * time.Millisecond)
+		if n, err := c.RecvBatch(buffers(1, 10), deadline); n != 0 || err != nil || time.Now().Before(deadline) {
+			t.Errorf("two calls of Wake did not count as one: %d, %v", n, err)
+		}
 	}
 }
 
 // A mailbox as the engine has it: whoever posts wakes the loop, and nothing
 // posted may lie there while the loop sleeps.
 func TestWakeRaces(t *testing.T) {
-	for _, interval := range []time.Duration{0, time.Hour} {
-		c := listen(t, Config{Moderated: true})
-		c.Moderate(interval)
-		wakeRaces(t, c)
+	for _, cfg := range waiting {
+		for _, interval := range []time.Duration{0, time.Hour} {
+			c := listen(t, cfg)
+			c.Moderate(interval)
+			wakeRaces(t, c)
+		}
 	}
 }
 
@@ -325,8 +337,8 @@ func wakeRaces(t *testing.T, c *Conn) {
 }
 
 func TestCloseWhileWaiting(t *testing.T) {
-	for range 20 {
-		c := listen(t, Config{})
+	for i := range 20 {
+		c := listen(t, waiting[i%len(waiting)])
 		started := make(chan struct{})
 		done := make(chan error)
 		go func() {

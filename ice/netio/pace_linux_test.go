@@ -15,7 +15,7 @@ import (
 // TestModerate: what comes is there at the end of an interval, or when the loop is woken,
 // and tells when it came.
 func TestModerate(t *testing.T) {
-	for _, cfg := range []Config{{Moderated: true}, {Moderated: true, IPv6: true}} {
+	for _, cfg := range []Config{{Loop: true}, {Loop: true, IPv6: true}} {
 		a, b := listen(t, cfg), listen(t, cfg)
 		out := Message{Buf: []byte("x"), Remote: netip.AddrPortFrom(loop4, b.Port())}
 
@@ -75,7 +75,7 @@ func TestModerate(t *testing.T) {
 
 // TestModerateFull: what does not fit into one batch is there at once.
 func TestModerateFull(t *testing.T) {
-	a, b := listen(t, Config{}), listen(t, Config{Moderated: true})
+	a, b := listen(t, Config{}), listen(t, Config{Loop: true})
 	b.Moderate(time.Hour)
 	const datagrams = 9
 	for range datagrams {
@@ -111,7 +111,7 @@ func TestNotModerated(t *testing.T) {
 
 func TestCloseWhileModerated(t *testing.T) {
 	for range 20 {
-		c := listen(t, Config{Moderated: true})
+		c := listen(t, Config{Loop: true})
 		c.Moderate(time.Hour)
 		started := make(chan struct{})
 		done := make(chan error)
@@ -136,7 +136,7 @@ func TestCloseWhileModerated(t *testing.T) {
 }
 
 func TestModerateAllocations(t *testing.T) {
-	a, b := listen(t, Config{}), listen(t, Config{Moderated: true})
+	a, b := listen(t, Config{}), listen(t, Config{Loop: true})
 	b.Moderate(time.Millisecond)
 	out := []Message{{Buf: []byte("x"), Remote: netip.AddrPortFrom(loop4, b.Port())}}
 	in := buffers(4, 100)

@@ -70,7 +70,7 @@ func (c *Conn) RecvBatch(ms []Message, deadline time.Time) (int, error) {
 	woken := c.state.CompareAndSwap(stateWoken, stateIdle)
 	c.rx.ms = ms
 	defer c.forget()
-	late := !deadline.IsZero() && !time.Now().Before(deadline)
+	late := isPast(deadline)
 	// After a small batch there is probably nothing yet, and waiting begins
 	// with a try of its own.
 	few := smallBatch
@@ -86,8 +86,11 @@ func (c *Conn) RecvBatch(ms []Message, deadline time.Time) (int, error) {
 			return 0, nil
 		}
 	}
-	if c.pace.interval > 0 {
+	switch {
+	case c.pace.interval > 0:
 		return c.rest()
+	case c.pace.timer != nil:
+		return c.waitLoop(deadline)
 	}
 	return c.waitReceive(deadline)
 }
@@ -103,7 +106,7 @@ func (c *Conn) forget() { c.rx.ms = nil }
 func (c *Conn) waitReceive(deadline time.Time) (int, error) {
 	r := &c.rx
 	for {
-		if !deadline.IsZero() && !time.Now().Before(deadline) {
+		if isPast(deadline) {
 			return 0, nil
 		}
 		if !r.isArmed || !r.armed.Equal(deadline) {
