@@ -141,13 +141,11 @@ func setOptions(fd int, cfg Config, family int) error {
 	if cfg.DSCP != 0 {
 		required = append(required, option{unix.SOL_IP, unix.IP_TOS, cfg.DSCP << 2})
 	}
-	// The MTU is the interface's, whatever ICMP says: a forged message could
-	// otherwise break up or stop the runs of datagrams to a destination.
 	if cfg.Group.IsValid() {
 		required = append(required, option{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1})
 	}
 	optional := []option{
-		{unix.SOL_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_OMIT},
+		{unix.SOL_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_OMIT}, // see allowCutting
 		{unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1},
 	}
 	if cfg.GRO {

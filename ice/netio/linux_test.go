@@ -126,6 +126,53 @@ func isGSO(h *mmsghdr) bool {
 	return h.hdr.Control != nil && int(h.hdr.Controllen)%unix.CmsgSpace(unix.SizeofInet4Pktinfo) == unix.CmsgSpace(2)
 }
 
+// TestLargeDatagrams: those that not every link carries may be cut on the way, others may not.
+func TestLargeDatagrams(t *testing.T) {
+	a, b := listen(t, Config{}), listen(t, Config{})
+	to := netip.AddrPortFrom(loop4, b.Port())
+	small := Message{Buf: make([]byte, safeSegment), Remote: to}
+	large := Message{Buf: make([]byte, safeSegment+1), Remote: to}
+	run := Message{Buf: make([]byte, 3*safeSegment), Segment: safeSegment, Remote: to}
+	for _, c := range []struct {
+		send []Message
+		want int
+	}{
+		{[]Message{small}, unix.IP_PMTUDISC_PROBE},
+		{[]Message{small, run}, unix.IP_PMTUDISC_PROBE},
+		{[]Message{small, large, run}, unix.IP_PMTUDISC_OMIT},
+		{[]Message{large}, unix.IP_PMTUDISC_OMIT},
+		{[]Message{run}, unix.IP_PMTUDISC_PROBE},
+	} {
+		n := 0
+		for i := range c.send {
+			n += c.send[i].segments()
+		}
+		send(t, a, c.send...)
+		receive(t, b, n)
+		got := 0
+		if err := a.raw.Control(func(fd uintptr) {
+			got, _ = unix.GetsockoptInt(int(fd), unix.SOL_IP, unix.IP_MTU_DISCOVER)
+		}); err != nil || got != c.want {
+			t.Errorf("after %d datagrams: IP_MTU_DISCOVER is %d, %v, want %d", n, got, err, c.want)
+		}
+	}
+	// An interface with a lower MTU takes what may be cut.
+	real, refused := a.sendmmsg, 0
+	a.sendmmsg = func(fd uintptr, hdrs []mmsghdr) (int, unix.Errno) {
+		if got, _ := unix.GetsockoptInt(int(fd), unix.SOL_IP, unix.IP_MTU_DISCOVER); got != unix.IP_PMTUDISC_OMIT {
+			refused++
+			return 0, unix.EMSGSIZE
+		}
+		return real(fd, hdrs)
+	}
+	send(t, a, run, small)
+	send(t, a, small)
+	receive(t, b, 5)
+	if s := a.Stats(); refused != 1 || s.SendErrors != 0 || !a.GSO() {
+		t.Errorf("refused %d times, GSO %v, %+v", refused, a.GSO(), s)
+	}
+}
+
 func TestGSOFallback(t *testing.T) {
 	tests := []struct {
 		errno   unix.Errno

@@ -39,6 +39,12 @@ type sender struct {
 	splitErr unix.Errno // that refused it
 	giveUp   time.Time  // end of patience, zero = not waited yet
 
+	safe  int   // payload in bytes that every link carries whole, 0 = none
+	large bool  // a header is of a datagram that is larger
+	whole bool  // the socket's datagrams may not be cut on the way
+	mtu   int32 // value of IP_MTU_DISCOVER
+	cut   func(fd uintptr)
+
 	patience time.Duration
 	poll     [1]unix.PollFd
 }
@@ -66,6 +72,11 @@ func (t *sender) init(c *Conn, batch int) {
 	t.patience = sendPatience
 	t.now = func(fd uintptr) { c.trySend(fd) }
 	t.wait = func(fd uintptr) { c.awaitRoom(fd) }
+	t.safe = safeSegment
+	t.cut = func(fd uintptr) { // raw, as it does not block
+		_, _, _ = unix.RawSyscall6(unix.SYS_SETSOCKOPT, fd, unix.SOL_IP, unix.IP_MTU_DISCOVER,
+			uintptr(unsafe.Pointer(&t.mtu)), unsafe.Sizeof(t.mtu), 0)
+	}
 }
 
 // SendBatch sends ms and returns how many of them went out whole. Datagrams
@@ -77,6 +88,9 @@ func (c *Conn) SendBatch(ms []Message) (int, error) {
 	t.sent, t.split, t.failed, t.giveUp = 0, -1, false, time.Time{}
 	for at := (cursor{}); at.msg < len(ms); {
 		at = c.fill(ms, at)
+		if err := c.allowCutting(t.large); err != nil {
+			return t.sent, err
+		}
 		for t.first < t.end {
 			if err := c.sendSome(); err != nil {
 				return t.sent, err
@@ -90,6 +104,11 @@ func (c *Conn) SendBatch(ms []Message) (int, error) {
 			case t.errno == unix.EAGAIN:
 				c.dropRest(ms, at)
 				return t.sent, nil
+			case t.whole && t.errno == unix.EMSGSIZE: // an interface of ours is no such link
+				t.safe = 0
+				if err := c.allowCutting(true); err != nil {
+					return t.sent, err
+				}
 			case e.gso && mayBeGSO(t.errno):
 				c.count.gsoFallbacks.Add(1)
 				t.split, t.splitErr = e.msg, t.errno
@@ -106,7 +125,7 @@ func (c *Conn) SendBatch(ms []Message) (int, error) {
 // fill writes headers for the messages from a cursor on and returns the cursor behind them.
 func (c *Conn) fill(ms []Message, at cursor) cursor {
 	t := &c.tx
-	t.first, t.end = 0, 0
+	t.first, t.end, t.large = 0, 0, false
 	for t.end < len(t.hdrs) && at.msg < len(ms) {
 		m := &ms[at.msg]
 		e := entry{msg: at.msg, segments: 1, last: true}
@@ -130,6 +149,11 @@ func (c *Conn) fill(ms []Message, at cursor) cursor {
 			at = cursor{msg: at.msg + 1}
 			continue
 		}
+		size := len(buf)
+		if e.gso {
+			size = m.Segment
+		}
+		t.large = t.large || size > t.safe
 		t.entries[t.end] = e
 		t.end++
 		at = next
@@ -138,6 +162,25 @@ func (c *Conn) fill(ms []Message, at cursor) cursor {
 		}
 	}
 	return at
+}
+
+// allowCutting says whether datagrams of IPv4 may be cut on the way. Those that every link carries
+// may not: then the kernel makes up no identification for each, which is part of what sending costs.
+// Larger ones may, into pieces of the interface's MTU, whatever ICMP says: a forged message could
+// otherwise break up or stop the runs of datagrams to a destination.
+func (c *Conn) allowCutting(yes bool) error {
+	t := &c.tx
+	if t.whole == !yes {
+		return nil
+	}
+	t.whole, t.mtu = !yes, unix.IP_PMTUDISC_PROBE
+	if yes {
+		t.mtu = unix.IP_PMTUDISC_OMIT
+	}
+	if c.raw.Control(t.cut) != nil {
+		return net.ErrClosed
+	}
+	return nil
 }
 
 // useGSO reports whether the kernel is to cut message i.
