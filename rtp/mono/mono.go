@@ -24,6 +24,10 @@ func (t Time) Add(d time.Duration) Time { return t + Time(d) }
 // Sub returns t-u.
 func (t Time) Sub(u Time) time.Duration { return time.Duration(t - u) }
 
+// Floor returns the last multiple of d up to t. Who rounds by the same d acts at the same
+// moments, so that one wake-up serves all.
+func (t Time) Floor(d time.Duration) Time { return t - t%Time(d) }
+
 // Wall returns the wall-clock time of t.
 func (t Time) Wall() time.Time { return epoch.Add(time.Duration(t)) }
 

@@ -10,6 +10,8 @@ import (
 
 const (
 	reportInterval = time.Second
+	// reportsApart are the moments for reports, which all peers share, from each other.
+	reportsApart = 100 * time.Millisecond
 	// keyframeInterval is the least time between two requests for a key frame.
 	keyframeInterval = 300 * time.Millisecond
 	// keyframeRepeat is when a request is repeated that had no effect; the time
@@ -38,11 +40,11 @@ func (p *Peer) advanceFeedback(now mono.Time) {
 	}
 	if p.nextTWCC != 0 && p.nextTWCC <= now {
 		p.sendTransportFeedback(now)
-		p.nextTWCC = now.Add(p.opt.TWCCPeriod)
+		p.nextTWCC = now.Add(p.opt.TWCCPeriod).Floor(p.opt.TWCCPeriod)
 	}
 	if p.nextReport <= now {
 		p.report(now)
-		p.nextReport = max(p.nextReport.Add(reportInterval), now.Add(reportInterval/2))
+		p.nextReport = now.Add(reportInterval).Floor(reportsApart)
 	}
 	if p.nextREMB != 0 && p.nextREMB <= now {
 		p.tellDemand(now)

@@ -63,7 +63,7 @@ type line struct {
 const (
 	// lineTick is how often the line is looked at while video flows. All peers do so at
 	// the same moments, so that one pass of the loop serves them.
-	lineTick = mono.Time(25 * time.Millisecond)
+	lineTick = 25 * time.Millisecond
 	// calmTick is the same while nothing is wrong with the line, unless feedback comes before.
 	calmTick = 8 * lineTick
 	// lineRest is how long after the last video it is left alone.
@@ -191,7 +191,7 @@ func (l *line) setTick(now mono.Time) {
 	if l.calm() {
 		apart = calmTick
 	}
-	l.nextTick = now - now%apart + apart
+	l.nextTick = now.Add(apart).Floor(apart)
 	l.peer.wake(l.nextTick)
 }
 
@@ -234,7 +234,7 @@ func (l *line) told(now mono.Time) {
 	switch {
 	case !l.transport || !l.calm():
 		l.divide(now)
-		if l.nextTick > now+lineTick && !l.calm() {
+		if l.nextTick > now.Add(lineTick) && !l.calm() {
 			l.setTick(now)
 			l.peer.loop.Wake(l.nextTick)
 		}
@@ -270,7 +270,7 @@ const reportLeast = 100 * time.Millisecond
 // advance does everything that is due.
 func (l *line) advance(now mono.Time) {
 	if l.nextTick != 0 && l.nextTick <= now {
-		if !l.calm() || now-l.ticked >= calmTick { // else feedback has seen to it
+		if !l.calm() || now.Sub(l.ticked) >= calmTick { // else feedback has seen to it
 			l.tick(now)
 		}
 		l.nextTick = 0

@@ -462,7 +462,7 @@ func (p *Peer) Advance(now mono.Time) {
 
 func (p *Peer) setUp(now mono.Time) {
 	p.up = true
-	p.nextReport = now.Add(reportInterval)
+	p.nextReport = now.Add(reportInterval).Floor(reportsApart)
 	p.wake(p.nextReport)
 	if p.renewal.running {
 		p.renewal = renewal{}

@@ -90,7 +90,7 @@ func (p *Peer) SetSections(now mono.Time, list []media.Section) {
 	}
 	p.extKinds[0] = extUnknown
 	if p.twccOut != nil && p.nextTWCC == 0 {
-		p.nextTWCC = now.Add(p.opt.TWCCPeriod)
+		p.nextTWCC = now.Add(p.opt.TWCCPeriod).Floor(p.opt.TWCCPeriod)
 	}
 	if p.twccOut == nil {
 		p.nextTWCC = 0
