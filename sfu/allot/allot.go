@@ -151,7 +151,7 @@ func (a *Allotter) Divide(now mono.Time, line Line, streams []Stream, shares []S
 			a.try()
 		}
 	}
-	a.spare(now, line.Sure)
+	a.spare(now, line.Sure, downWorks*float64(line.Arriving)-audio)
 	a.note(now, changed, float64(line.Arriving)-audio)
 	a.last = now
 	a.give(now, streams, shares)
@@ -248,8 +248,9 @@ func (a *Allotter) next() (best *state) {
 }
 
 // spare keeps the lowest layers for a while where not even they fit, and as long as nobody is
-// sure of that. Meanwhile no stream gets more than its lowest.
-func (a *Allotter) spare(now mono.Time, sure bool) {
+// sure of that. Meanwhile no stream gets more than its lowest. carried is the rate of video that
+// surely gets through, in bit/s.
+func (a *Allotter) spare(now mono.Time, sure bool, carried float64) {
 	short := false
 	for i := range a.states {
 		s := &a.states[i]
@@ -269,6 +270,7 @@ func (a *Allotter) spare(now mono.Time, sure bool) {
 			n++
 		}
 	}
+	ends := false
 	for i := range a.states {
 		s := &a.states[i]
 		wait := pauseAfter
@@ -281,10 +283,40 @@ func (a *Allotter) spare(now mono.Time, sure bool) {
 		if s.plan < 0 && s.ready && (!sure && !s.known || s.at >= 0 && (!sure || a.short < wait)) {
 			s.plan, spared = 0, true
 		}
+		ends = ends || s.plan < 0 && s.ready && s.at >= 0
+	}
+	if ends && a.keep(carried) {
+		spared, a.short = true, 0
 	}
 	for i := range a.states {
 		if s := &a.states[i]; spared && s.plan > 0 {
 			s.plan = 0
+		}
+	}
+}
+
+// keep has streams go on with their lowest layers, those of most weight first, where what is
+// carried has room for them while others end. The target is less only until the queue is empty
+// that these have made. It reports whether there were such streams.
+func (a *Allotter) keep(carried float64) (kept bool) {
+	room := carried - a.used()
+	for i := range a.states {
+		s := &a.states[i]
+		s.ends = s.plan < 0 && s.ready && s.at >= 0
+	}
+	for {
+		var s *state
+		for i := range a.states {
+			if x := &a.states[i]; x.ends && (s == nil || x.weight > s.weight) {
+				s = x
+			}
+		}
+		if s == nil {
+			return kept
+		}
+		if s.ends = false; s.cost(0) <= room {
+			room -= s.cost(0)
+			s.plan, kept = 0, true
 		}
 	}
 }

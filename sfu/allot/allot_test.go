@@ -404,6 +404,38 @@ func TestFarTooMuch(t *testing.T) {
 	}
 }
 
+// What fits into what arrives goes on, though the target is less until the queue is empty that
+// another stream has made.
+func TestOthersGoOn(t *testing.T) {
+	for _, c := range []struct {
+		arriving uint64
+		goesOn   bool
+	}{{170_000, true}, {70_000, false}} {
+		var r run
+		slides := plain(180)
+		r.divide(2000, false, audio(), slides, camera())
+		streams, shares := []Stream{audio(), slides, camera()}, make([]Share, 3)
+		stay := func(d time.Duration) {
+			for range d / (100 * time.Millisecond) {
+				r.now = r.now.Add(100 * time.Millisecond)
+				r.Divide(r.now, Line{Target: 31_000, Sure: true, Arriving: c.arriving}, streams, shares)
+			}
+		}
+		stay(time.Second)
+		if shares[1].Pause || shares[2].Pause {
+			t.Errorf("%+v: %+v at once", c, shares)
+		}
+		stay(time.Second)
+		if !shares[1].Pause || shares[2].Pause == c.goesOn {
+			t.Errorf("%+v: %+v after 2 s", c, shares)
+		}
+		stay(4 * time.Second)
+		if !shares[1].Pause || shares[2].Pause == c.goesOn {
+			t.Errorf("%+v: %+v after 6 s", c, shares)
+		}
+	}
+}
+
 // A sender that adapts is asked for what there is room for, and wants more as long as it uses it.
 func TestAdapting(t *testing.T) {
 	stream := with(plain(300), func(s *Stream) { s.Adapting = true })

@@ -21,6 +21,7 @@ type state struct {
 
 	at    int     // step of given, -1 = none
 	plan  int     // step that it will get
+	ends  bool    // it gets none any more, unless keep finds room
 	most  int     // highest step to plan
 	peak  float64 // of the audio
 	asked bool    // Stream.Adapting
