@@ -54,8 +54,8 @@ func (l *line) look(now mono.Time, e *bwe.Estimate) {
 	l.near = l.short != 0 && now.Sub(l.short) < shortTime && l.rate > nearShare*float64(e.Target)
 }
 
-// repairs reports whether n bytes may be sent again, and counts them. Packets lost because a
-// line carries less than was sent would otherwise fill it once more.
+// repairs reports whether n bytes may be sent again. Packets lost because a line carries less than
+// was sent would otherwise fill it once more.
 func (l *line) repairs(now mono.Time, n int) bool {
 	if l.short == 0 || now.Sub(l.short) >= shortTime {
 		return true
@@ -63,11 +63,7 @@ func (l *line) repairs(now mono.Time, n int) bool {
 	rate := repairShare * float64(l.target) / 8
 	l.credit = min(l.credit+rate*now.Sub(l.credited).Seconds(), max(rate*repairTime.Seconds(), repairLeast))
 	l.credited = now
-	if l.credit < float64(n) {
-		return false
-	}
-	l.credit -= float64(n)
-	return true
+	return l.credit >= float64(n)
 }
 
 // measureRate measures the rate at which packets leave.

@@ -200,15 +200,12 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 	if p != nil {
 		n += int(p.Len)
 	}
-	if !o.budget.Allows(n) {
+	line := s.peer.line
+	if !o.budget.Allows(n) || line != nil && !line.repairs(now, n) {
 		s.peer.loop.Drop(media.DropResend)
 		return
 	}
 	if !o.limiter.Allow(now, seq) {
-		return
-	}
-	if l := s.peer.line; l != nil && !l.repairs(now, n) {
-		s.peer.loop.Drop(media.DropResend)
 		return
 	}
 	if rtx != 0 && s.RTXSSRC != 0 {
@@ -228,6 +225,9 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 	}
 	if n > 0 {
 		o.budget.Resent(n)
+		if line != nil {
+			line.credit = max(line.credit-float64(n), 0)
+		}
 		s.peer.count.Retransmitted++
 		o.stats.Resent(now, n-s.peer.trailer)
 	}
