@@ -146,6 +146,10 @@ func (a *Allotter) Divide(now mono.Time, line Line, streams []Stream, shares []S
 			s.plan, s.most = -1, s.at
 		}
 		a.fill(allowed)
+	case !line.Full && a.resumes(now):
+		a.top = math.Inf(1)
+		a.restart()
+		a.fill(a.budget)
 	default:
 		if a.fill(a.budget); line.Trailing && now >= a.until {
 			a.try()
@@ -245,6 +249,24 @@ func (a *Allotter) next() (best *state) {
 		}
 	}
 	return best
+}
+
+// resumes reports whether a paused stream has waited long enough and the lowest layers of all fit:
+// then higher ones make room for it, and it does not matter which of those were too much before.
+func (a *Allotter) resumes(now mono.Time) bool {
+	waits, least := false, 0.0
+	for i := range a.states {
+		s := &a.states[i]
+		switch {
+		case !s.ready:
+		case s.known && s.paused:
+			waits = waits || now.Sub(s.ended) >= s.rest
+			least += backMargin * s.cost(0)
+		default:
+			least += s.cost(0)
+		}
+	}
+	return waits && least <= a.budget
 }
 
 // spare keeps the lowest layers for a while where not even they fit, and as long as nobody is
@@ -372,7 +394,8 @@ func (a *Allotter) give(now mono.Time, streams []Stream, shares []Share) {
 		if s.plan < s.at {
 			s.fell, s.taken = now, s.cost(s.plan)
 		}
-		s.known, s.paused = true, s.plan < 0
+		s.turn(now, s.plan < 0)
+		s.known = true
 		if s.paused {
 			out.Pause = true
 		} else {

@@ -404,6 +404,35 @@ func TestFarTooMuch(t *testing.T) {
 	}
 }
 
+// A stream that pauses comes back once the lowest layers of all fit, whatever others have by then.
+func TestOthersMakeRoom(t *testing.T) {
+	var r run
+	slides := plain(180)
+	r.divide(2000, false, audio(), camera(), slides)
+	r.stay(4*time.Second, 150, true, audio(), camera(), slides)
+	if got := r.stay(10*time.Second, 300, false, audio(), camera(), slides); !got[2].Pause || got[1].Ceiling != layer(0, 2) {
+		t.Fatalf("%+v where not all fit", got)
+	}
+	if got := r.stay(time.Second, 340, false, audio(), camera(), slides); got[2].Pause || got[1].Pause || got[1].Ceiling == layer(0, 2) {
+		t.Errorf("%+v where all do", got)
+	}
+	// It is not tried again and again.
+	pauses, paused := 0, false
+	for range 120 {
+		r.stay(2*time.Second, 150, true, audio(), camera(), slides)
+		for range 5 {
+			if p := r.stay(100*time.Millisecond, 340, false, audio(), camera(), slides)[2].Pause; p != paused {
+				if paused = p; p {
+					pauses++
+				}
+			}
+		}
+	}
+	if pauses > 9 {
+		t.Errorf("%d pauses in 5 min", pauses)
+	}
+}
+
 // What fits into what arrives goes on, though the target is less until the queue is empty that
 // another stream has made.
 func TestOthersGoOn(t *testing.T) {

@@ -1,6 +1,8 @@
 package allot
 
 import (
+	"time"
+
 	"bifrons/rtp/mono"
 	"bifrons/sfu/media"
 )
@@ -13,6 +15,9 @@ type state struct {
 	known  bool      // given is of the stream as it is
 	fell   mono.Time // last way down
 	taken  float64   // what that was thought to take
+
+	ended, resumed mono.Time     // last pause: its beginning, and end
+	rest           time.Duration // that one lasts, if more than that speaks for it
 
 	weight float64
 	max    uint64
@@ -82,6 +87,23 @@ func (s *state) climb(x *Stream) {
 
 // gives reports whether the stream gets a layer now.
 func (s *state) gives(l media.Layer) bool { return s.known && !s.paused && l == s.given }
+
+// turn notes whether the stream pauses. One that did not last long after a pause rests longer.
+func (s *state) turn(now mono.Time, pause bool) {
+	switch {
+	case pause == s.paused && s.known:
+	case pause:
+		if s.rest = max(s.rest, holdFirst); s.resumed != 0 && now.Sub(s.resumed) < upFailed {
+			s.rest = min(2*s.rest, holdLongest)
+		} else {
+			s.rest = holdFirst
+		}
+		s.ended = now
+	default:
+		s.resumed = now
+	}
+	s.paused = pause
+}
 
 func sameLevel(a, b media.Layer) bool { return a.Encoding == b.Encoding && a.Spatial == b.Spatial }
 
