@@ -251,22 +251,22 @@ func (a *Allotter) next() (best *state) {
 	return best
 }
 
-// resumes reports whether a paused stream has waited long enough and the lowest layers of all fit:
-// then higher ones make room for it, and it does not matter which of those were too much before.
+// resumes reports whether a paused stream has waited long enough and fits beside the lowest layers of
+// the others: then higher ones make room for it, and it does not matter which of those were
+// too much before.
 func (a *Allotter) resumes(now mono.Time) bool {
-	waits, least := false, 0.0
+	least, next := 0.0, math.Inf(1)
 	for i := range a.states {
 		s := &a.states[i]
 		switch {
 		case !s.ready:
-		case s.known && s.paused:
-			waits = waits || now.Sub(s.ended) >= s.rest
-			least += backMargin * s.cost(0)
-		default:
+		case !s.known || !s.paused:
 			least += s.cost(0)
+		case now.Sub(s.ended) >= s.rest:
+			next = min(next, backMargin*s.cost(0))
 		}
 	}
-	return waits && least <= a.budget
+	return least+next <= a.budget
 }
 
 // spare keeps the lowest layers for a while where not even they fit, and as long as nobody is
