@@ -66,6 +66,55 @@ func TestNeverLong(t *testing.T) {
 	}
 }
 
+// A large frame leaves at the rate of the line but for a burst, and others go on beside it: the
+// sum is that rate.
+func TestLarge(t *testing.T) {
+	const rate, bytes, n = 800_000, 1000, 50 // a packet in 10 ms
+	for _, others := range []int{0, 1} {     // in 20 ms
+		var p Pacer
+		for i := range n {
+			if !p.PutLarge(t0, Item{Seq: uint32(i), Stream: 1, Bytes: bytes}, rate) {
+				t.Fatal("refused")
+			}
+		}
+		var order uint32
+		var last time.Duration
+		for now := t0; p.Waiting() > 0; now += mono.Time(time.Millisecond) {
+			if now.Sub(t0)%(20*time.Millisecond) == 0 && others > 0 && !p.Pass(now, bytes, 10*rate) {
+				t.Error("another stream has to wait")
+			}
+			for {
+				it, ok := p.Take(now, 10*rate)
+				if !ok {
+					break
+				}
+				if it.Seq != order {
+					t.Fatalf("%d instead of %d", it.Seq, order)
+				}
+				order++
+				last = now.Sub(t0)
+			}
+		}
+		want := time.Duration(n*bytes*8)*time.Second/rate - LargeBurst
+		if others > 0 {
+			want *= 2
+		}
+		if d := (last - want).Abs(); d > 30*time.Millisecond {
+			t.Errorf("%d others: the last left after %v, want %v", others, last, want)
+		}
+	}
+	var p Pacer
+	for i := range largeSize {
+		p.PutLarge(t0, Item{Seq: uint32(i), Bytes: 1200}, rate)
+	}
+	if p.PutLarge(t0, Item{}, rate) {
+		t.Error("took one too many")
+	}
+	if left := drain(&p, t0, 100*rate); left[len(left)-1] > LargeSpread {
+		t.Errorf("the last left after %v", left[len(left)-1])
+	}
+}
+
 func TestFull(t *testing.T) {
 	var p Pacer
 	for i := range size {

@@ -49,6 +49,7 @@ type line struct {
 	pacing   uint64    // bit/s at which video leaves that is spread
 	short    mono.Time // when a congestion was seen last
 	target   uint64    // bit/s
+	audio    uint64    // bit/s of that which audio takes
 	credit   float64   // bytes that may be sent again
 	credited mono.Time // when that was last looked at
 	nextPump mono.Time

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"math"
 	"time"
 
 	"bifrons/rtp/bwe"
@@ -31,6 +32,9 @@ const (
 	repairShare = 0.25
 	repairTime  = 500 * time.Millisecond
 	repairLeast = 3000
+	// largeTime is what a line takes for the part of a key frame that leaves like other pictures, if
+	// it has shown its limit of late: its queue may hold no more.
+	largeTime = 150 * time.Millisecond
 	// maxPadding is the most that one byte of length can express (RFC 3550, 5.1).
 	maxPadding = 255
 )
@@ -52,6 +56,14 @@ func (l *line) look(now mono.Time, e *bwe.Estimate) {
 		l.short = now
 	}
 	l.near = l.short != 0 && now.Sub(l.short) < shortTime && l.rate > nearShare*float64(e.Target)
+}
+
+// large is the size in bytes from which on a key frame leaves slowly.
+func (l *line) large(now mono.Time) int {
+	if now.Sub(l.short) >= shortTime {
+		return math.MaxInt
+	}
+	return int(float64(l.target) / 8 * largeTime.Seconds())
 }
 
 // repairs reports whether n bytes may be sent again. Packets lost because a line carries less than
@@ -95,9 +107,13 @@ func (l *line) delays(now mono.Time, bytes int) bool {
 
 // delay has a packet wait that is in the history of o. It returns false if there is no
 // room for that.
-func (l *line) delay(now mono.Time, o *sender, seq uint32, bytes int) bool {
-	if !l.pacer.Put(pacer.Item{Seq: seq, Stream: uint16(o.section.place), Bytes: uint16(bytes)}) {
+func (l *line) delay(now mono.Time, o *sender, seq uint32, p *route.Packet, large bool) bool {
+	it := pacer.Item{Seq: seq, Stream: uint16(o.section.place), Bytes: p.Len}
+	switch {
+	case !large && !l.pacer.Put(it), large && !l.pacer.PutLarge(now, it, l.target-min(l.audio, l.target/2)):
 		return false
+	case large:
+		o.large.put(seq, p)
 	}
 	l.paced++
 	l.setPump(now)
@@ -230,12 +246,22 @@ func (o *sender) padStream(now mono.Time) int {
 
 // release sends a packet that had to wait. It returns false if that is gone.
 func (o *sender) release(now mono.Time, seq uint32) bool {
+	kept := o.large.first(seq)
+	if kept != nil {
+		defer o.large.drop()
+	}
 	r := o.history.get(now, uint16(seq))
 	if r == nil || r.seq != seq || !r.is(recordWaiting) {
 		return false
 	}
 	r.clear(recordWaiting)
 	p, c := o.find(r)
+	if p == nil && kept != nil && o.track != nil && o.sub.Track() == o.track {
+		p, c = kept, o.codecFor(kept)
+	}
+	if c == nil {
+		return false
+	}
 	peer := o.section.peer
 	if p == nil || !peer.up || peer.closed || !peer.havePath || !o.section.Send {
 		return false

@@ -173,7 +173,7 @@ func (p *Peer) keyframeRequested(now mono.Time, ssrc uint32) {
 		return
 	}
 	p.count.PLIsIn++
-	if t := s.out.sub.Track(); t != nil {
+	if t := s.out.sub.Track(); t != nil && !s.out.large.waits() { // else one is under way
 		t.RequestKeyframe(now)
 	}
 	p.loop.Emit(Event{Kind: EventKeyframeRequest, Section: s.Index})

@@ -195,6 +195,7 @@ func (s *section) ready(now mono.Time) {
 
 func (s *section) close() {
 	s.out.sub.Detach()
+	s.out.large.close()
 	if s.track != nil {
 		s.peer.loop.Forward(s.track)
 		s.track.Close()

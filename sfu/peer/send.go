@@ -29,6 +29,7 @@ type sender struct {
 	budget   nack.Budget // of retransmissions
 	stats    stats.Sender
 
+	large      large // picture that leaves slowly
 	limiter    nack.Limiter
 	layer      media.Layer // that is forwarded
 	reported   uint32      // highest number that the remote has reported
@@ -50,6 +51,7 @@ func (o *sender) apply() {
 		o.ssrc, o.rtxSeq = s.SSRC, 1
 		o.sub.Renumber()
 		o.history, o.stats, o.budget = history{}, stats.Sender{}, nack.Budget{}
+		o.large.close()
 		o.rolled, o.rtxRolled = rollover{}, rollover{}
 		o.limiter.Reset()
 	}
@@ -114,16 +116,14 @@ func (o *sender) Send(now mono.Time, p *route.Packet, out route.Outgoing) {
 		o.history.forget()
 	}
 	r := recordOf(p, &out)
-	if l := peer.line; l != nil && s.Kind == media.Video && l.delays(now, int(p.Len)) {
-		r.set(recordWaiting, true)
-		if !o.history.put(now, r) {
+	if l := peer.line; l != nil && s.Kind == media.Video {
+		if large := l.short != 0 && o.large.takes(l.large(now), &r, p); large || l.delays(now, int(p.Len)) {
+			r.set(recordWaiting, true)
+			if o.history.put(now, r) && !l.delay(now, o, r.seq, p, large) {
+				o.release(now, r.seq)
+			}
 			return
 		}
-		if l.delay(now, o, r.seq, int(p.Len)) {
-			return
-		}
-		o.release(now, r.seq)
-		return
 	}
 	o.stamp(now, &r)
 	if !o.history.put(now, r) {

@@ -36,6 +36,9 @@ const (
 	fullQueue = 100 * time.Millisecond
 	// patience is how long feedback is awaited before the line is taken to be unknown.
 	patience = 2 * time.Second
+	// largeLong is how long a picture waits to leave slowly until it is sure that the line carries
+	// less than is sent.
+	largeLong = 2 * time.Second
 )
 
 // lowest is the layer to begin with on a line that is not known yet.
@@ -74,14 +77,20 @@ func (l *line) divide(now mono.Time) {
 	}
 	line := allot.Line{Target: e.Layers, Sure: e.Sure, Trailing: !l.transport, Arriving: e.Acked}
 	line.Full = l.transport && e.Queue >= fullQueue
+	for _, s := range sections {
+		line.Sure = line.Sure || s.out.large.age(now) > largeLong
+	}
 	if e.Reason == bwe.Limit && !l.transport {
 		line.Sure = false // the values of REMB jump
 	}
 	l.want = l.allotter.Divide(now, line, l.streams[:len(sections)], l.shares[:len(sections)])
 	l.control.Want(l.want)
+	l.audio = 0
 	for i, s := range sections {
-		if s.Send && s.Kind == media.Video {
-			x := &l.shares[i]
+		x := &l.shares[i]
+		if s.Kind != media.Video {
+			l.audio += x.Rate
+		} else if s.Send {
 			x.Room = max(x.Room, 1) // 0 is no limit
 			s.out.grant(now, x, line.Sure)
 		}
@@ -131,6 +140,8 @@ func (o *sender) grant(now mono.Time, x *allot.Share, sure bool) {
 	}
 	h.Paused = x.Pause
 	if x.Pause {
+		o.large.close() // with what is in the history it was for nothing
+		o.history.forget()
 		h.Pauses++
 		o.section.peer.count.Pauses++
 	}

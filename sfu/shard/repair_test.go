@@ -24,7 +24,7 @@ func TestRepairsOfShortLine(t *testing.T) {
 	v.line(400e3)
 	v.run(2 * time.Second)
 	v.line(5e6)
-	v.run(time.Second)
+	v.run(10 * time.Second)
 
 	const asked = 20
 	key, salt := make([]byte, 16), make([]byte, 12)
