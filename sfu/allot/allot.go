@@ -65,6 +65,8 @@ const (
 	// not more is sent than this share of what arrives.
 	downWorks = 0.7
 	downShows = time.Second
+	// keepShare is the part of what arrives that surely gets through while other streams end.
+	keepShare = 0.85
 	// downSettles is how long after a way down what is measured may have that key frame in it.
 	downSettles = 2 * time.Second
 	trailRoom   = 1.25            // times the sent rate is room where the target trails it
@@ -155,7 +157,7 @@ func (a *Allotter) Divide(now mono.Time, line Line, streams []Stream, shares []S
 			a.try()
 		}
 	}
-	a.spare(now, line.Sure, downWorks*float64(line.Arriving)-audio)
+	a.spare(now, line.Sure, keepShare*float64(line.Arriving)-audio)
 	a.note(now, changed, float64(line.Arriving)-audio)
 	a.last = now
 	a.give(now, streams, shares)
