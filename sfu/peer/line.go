@@ -52,6 +52,7 @@ type line struct {
 	audio    uint64    // bit/s of that which audio takes
 	credit   float64   // bytes that may be sent again
 	credited mono.Time // when that was last looked at
+	owing    int       // packets that are to be sent again
 	nextPump mono.Time
 	paced    uint64 // packets that had to wait
 	gone     uint64 // that were gone at their turn
@@ -249,7 +250,7 @@ func (l *line) told(now mono.Time) {
 
 // calm reports whether it is enough to look at the line now and then.
 func (l *line) calm() bool {
-	return !l.near && !l.probe.on() && l.control.Calm()
+	return !l.near && !l.probe.on() && l.owing == 0 && l.control.Calm()
 }
 
 // tick looks at the line.
@@ -257,6 +258,7 @@ func (l *line) tick(now mono.Time) {
 	l.ticked = now
 	l.control.Tick(now)
 	l.measureRate(now)
+	l.repay(now)
 	if now.Sub(l.divided) >= divideLeast {
 		l.divide(now)
 	}
@@ -303,6 +305,7 @@ func (l *line) end(now mono.Time) {
 		l.peer.sections[it.Stream].out.release(now, it.Seq)
 	}
 	for _, s := range l.peer.sections {
+		l.forgive(s.out)
 		if s.Kind == media.Video {
 			s.out.free(now)
 		}

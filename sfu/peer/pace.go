@@ -55,12 +55,15 @@ func (l *line) look(now mono.Time, e *bwe.Estimate) {
 	if l.heard() && (e.Reason == bwe.Delay || e.Reason == bwe.Loss || e.Reason == bwe.NoFeedback) {
 		l.short = now
 	}
-	l.near = l.short != 0 && now.Sub(l.short) < shortTime && l.rate > nearShare*float64(e.Target)
+	l.near = l.isShort(now) && l.rate > nearShare*float64(e.Target)
 }
+
+// isShort reports whether the line has shown its limit of late.
+func (l *line) isShort(now mono.Time) bool { return l.short != 0 && now.Sub(l.short) < shortTime }
 
 // large is the size in bytes from which on a key frame leaves slowly.
 func (l *line) large(now mono.Time) int {
-	if now.Sub(l.short) >= shortTime {
+	if !l.isShort(now) {
 		return math.MaxInt
 	}
 	return int(float64(l.target) / 8 * largeTime.Seconds())
@@ -69,7 +72,7 @@ func (l *line) large(now mono.Time) int {
 // repairs reports whether n bytes may be sent again. Packets lost because a line carries less than
 // was sent would otherwise fill it once more.
 func (l *line) repairs(now mono.Time, n int) bool {
-	if l.short == 0 || now.Sub(l.short) >= shortTime {
+	if !l.isShort(now) {
 		return true
 	}
 	rate := repairShare * float64(l.target) / 8

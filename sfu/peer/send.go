@@ -30,6 +30,7 @@ type sender struct {
 	stats    stats.Sender
 
 	large      large // picture that leaves slowly
+	owed       owed
 	limiter    nack.Limiter
 	layer      media.Layer // that is forwarded
 	reported   uint32      // highest number that the remote has reported
@@ -117,6 +118,9 @@ func (o *sender) Send(now mono.Time, p *route.Packet, out route.Outgoing) {
 	}
 	r := recordOf(p, &out)
 	if l := peer.line; l != nil && s.Kind == media.Video {
+		if p.Info.Keyframe && p.Info.FrameStart {
+			l.forgive(o)
+		}
 		if large := l.short != 0 && o.large.takes(l.large(now), &r, p); large || l.delays(now, int(p.Len)) {
 			r.set(recordWaiting, true)
 			if o.history.put(now, r) && !l.delay(now, o, r.seq, p, large) {
@@ -181,10 +185,20 @@ func (o *sender) Fill(now mono.Time, p *route.Packet, out route.Outgoing) {
 
 // retransmit answers a NACK for one sequence number.
 func (o *sender) retransmit(now mono.Time, seq uint16) {
+	if l := o.section.peer.line; l != nil && l.isShort(now) {
+		l.owe(now, o, seq)
+		return
+	}
+	o.resend(now, seq)
+}
+
+// resend sends a packet again if it is known and that is not too much for who asks. It returns
+// false if it is too much for the line just now.
+func (o *sender) resend(now mono.Time, seq uint16) bool {
 	s := o.section
 	r := o.history.get(now, seq)
 	if r == nil || r.is(recordWaiting) { // it is waiting to be sent anyway
-		return
+		return true
 	}
 	var p *route.Packet
 	pt := s.Codecs[0].PayloadType
@@ -192,7 +206,7 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 	if !r.is(recordPadding) {
 		var c *media.Codec
 		if p, c = o.find(r); p == nil {
-			return
+			return true
 		}
 		pt, rtx = c.PayloadType, c.RTX
 	}
@@ -201,12 +215,15 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 		n += int(p.Len)
 	}
 	line := s.peer.line
-	if !o.budget.Allows(n) || line != nil && !line.repairs(now, n) {
+	if line != nil && !line.repairs(now, n) {
+		return false
+	}
+	if !o.budget.Allows(n) {
 		s.peer.loop.Drop(media.DropResend)
-		return
+		return true
 	}
 	if !o.limiter.Allow(now, seq) {
-		return
+		return true
 	}
 	if rtx != 0 && s.RTXSSRC != 0 {
 		again := *r
@@ -231,6 +248,7 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 		s.peer.count.Retransmitted++
 		o.stats.Resent(now, n-s.peer.trailer)
 	}
+	return true
 }
 
 // repeat sends a packet by RTX and returns its size, 0 if it was not sent. r is a copy of

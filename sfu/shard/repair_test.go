@@ -15,8 +15,14 @@ import (
 )
 
 // TestRepairsOfShortLine: on a line that has shown its limit a viewer gets repairs as fast as is
-// allowed, however often each was refused before.
+// allowed, whether it asks again and again or once.
 func TestRepairsOfShortLine(t *testing.T) {
+	for _, times := range []int{300, 1} {
+		repairs(t, times)
+	}
+}
+
+func repairs(t *testing.T, times int) {
 	v := newViewing(t, 11, true, 520e3)
 	v.camera.track.Ask = nil
 	v.line(5e6)
@@ -67,11 +73,14 @@ func TestRepairsOfShortLine(t *testing.T) {
 	}
 	lost = slices.Clone(numbers[len(numbers)-asked:])
 	begun, target := v.net.Now, v.server.core.Snapshot(v.net.Now).Line.Target
-	for range 300 {
+	for i := range 300 {
 		v.run(v.camera.every)
 		missing := slices.DeleteFunc(slices.Clone(lost), func(seq uint16) bool { return repaired[seq] })
 		if len(missing) == 0 {
 			break
+		}
+		if i >= times {
+			continue
 		}
 		n, err := sealer.SealRTCP(room, rtcp.AppendNACK(nil, rtcp.Ends{Sender: 100, Media: 200}, missing))
 		if err != nil {
