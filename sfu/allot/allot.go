@@ -82,7 +82,7 @@ const (
 	// they are farTooMuch times the budget: those others would stand as long.
 	pauseAfter      = 3 * time.Second
 	pauseAfterAsked = 5 * time.Second
-	pauseSoon       = 1500 * time.Millisecond
+	pauseSoon       = time.Second
 	farTooMuch      = 2.0
 	pauseStep       = 500 * time.Millisecond // that one call adds at most
 	// Pictures a second below which a higher resolution is no gain, unless the stream has no

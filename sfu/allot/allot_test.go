@@ -450,7 +450,7 @@ func TestOthersGoOn(t *testing.T) {
 				r.Divide(r.now, Line{Target: 31_000, Sure: true, Arriving: c.arriving}, streams, shares)
 			}
 		}
-		stay(time.Second)
+		stay(500 * time.Millisecond)
 		if shares[1].Pause || shares[2].Pause {
 			t.Errorf("%+v: %+v at once", c, shares)
 		}

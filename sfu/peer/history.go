@@ -138,12 +138,22 @@ func (h *history) get(now mono.Time, seq uint16) *record {
 	if h.ring == nil {
 		return nil
 	}
-	full := h.highest + uint32(int32(int16(seq-uint16(h.highest))))
+	full := h.full(seq)
 	r := h.slot(full)
 	if !r.is(recordUsed) || r.seq != full || int32(full-h.floor) < 0 || millis(now)-r.at > maxAge {
 		return nil
 	}
 	return r
+}
+
+// full is the number nearest to the highest one with these low bits.
+func (h *history) full(seq uint16) uint32 {
+	return h.highest + uint32(int32(int16(seq-uint16(h.highest))))
+}
+
+// given reports whether a number was given to a packet, and is not given up.
+func (h *history) given(full uint32) bool {
+	return h.ring != nil && int32(full-h.floor) >= 0 && int32(h.highest-full) >= 0
 }
 
 // missing returns how many of the n numbers up to last were not sent. ok is false if
@@ -152,7 +162,7 @@ func (h *history) missing(last uint16, n int) (count int, ok bool) {
 	if h.ring == nil {
 		return 0, false
 	}
-	full := h.highest + uint32(int32(int16(last-uint16(h.highest))))
+	full := h.full(last)
 	if int32(h.highest-full) < 0 || int(h.highest-full)+n > len(h.ring) {
 		return 0, false
 	}

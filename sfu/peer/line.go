@@ -53,6 +53,7 @@ type line struct {
 	credit   float64   // bytes that may be sent again
 	credited mono.Time // when that was last looked at
 	owing    int       // packets that are to be sent again
+	full     bool      // a long queue stands on the line
 	nextPump mono.Time
 	paced    uint64 // packets that had to wait
 	gone     uint64 // that were gone at their turn
@@ -258,7 +259,9 @@ func (l *line) tick(now mono.Time) {
 	l.ticked = now
 	l.control.Tick(now)
 	l.measureRate(now)
-	l.repay(now)
+	if l.repay(now); l.isShort(now) {
+		l.replace(now)
+	}
 	if now.Sub(l.divided) >= divideLeast {
 		l.divide(now)
 	}

@@ -76,6 +76,9 @@ func (l *line) repairs(now mono.Time, n int) bool {
 		return true
 	}
 	rate := repairShare * float64(l.target) / 8
+	if l.full {
+		rate /= 4
+	}
 	l.credit = min(l.credit+rate*now.Sub(l.credited).Seconds(), max(rate*repairTime.Seconds(), repairLeast))
 	l.credited = now
 	return l.credit >= float64(n)

@@ -120,6 +120,7 @@ func (o *sender) Send(now mono.Time, p *route.Packet, out route.Outgoing) {
 	if l := peer.line; l != nil && s.Kind == media.Video {
 		if p.Info.Keyframe && p.Info.FrameStart {
 			l.forgive(o)
+			o.owed.since = r.seq
 		}
 		if large := l.short != 0 && o.large.takes(l.large(now), &r, p); large || l.delays(now, int(p.Len)) {
 			r.set(recordWaiting, true)
@@ -197,7 +198,11 @@ func (o *sender) retransmit(now mono.Time, seq uint16) {
 func (o *sender) resend(now mono.Time, seq uint16) bool {
 	s := o.section
 	r := o.history.get(now, seq)
-	if r == nil || r.is(recordWaiting) { // it is waiting to be sent anyway
+	if r == nil {
+		o.lose(o.history.full(seq))
+		return true
+	}
+	if r.is(recordWaiting) { // to be sent anyway
 		return true
 	}
 	var p *route.Packet
@@ -206,6 +211,7 @@ func (o *sender) resend(now mono.Time, seq uint16) bool {
 	if !r.is(recordPadding) {
 		var c *media.Codec
 		if p, c = o.find(r); p == nil {
+			o.lose(r.seq)
 			return true
 		}
 		pt, rtx = c.PayloadType, c.RTX

@@ -76,7 +76,8 @@ func (l *line) divide(now mono.Time) {
 		l.streams[i] = s.out.stream()
 	}
 	line := allot.Line{Target: e.Layers, Sure: e.Sure, Trailing: !l.transport, Arriving: e.Acked}
-	line.Full = l.transport && e.Queue >= fullQueue
+	l.full = l.transport && e.Queue >= fullQueue
+	line.Full = l.full
 	for _, s := range sections {
 		line.Sure = line.Sure || s.out.large.age(now) > largeLong
 	}
@@ -142,6 +143,7 @@ func (o *sender) grant(now mono.Time, x *allot.Share, sure bool) {
 	if x.Pause {
 		o.large.close() // with what is in the history it was for nothing
 		o.history.forget()
+		o.section.peer.line.forgive(o)
 		h.Pauses++
 		o.section.peer.count.Pauses++
 	}

@@ -12,85 +12,137 @@ import (
 	"bifrons/rtp"
 	"bifrons/rtp/mono"
 	"bifrons/rtp/rtcp"
+	"bifrons/sfu/media"
 )
+
+// asker is a viewer whose line has shown its limit of late, and is free now; it asks for packets
+// as a test wants.
+type asker struct {
+	*viewing
+	t       *testing.T
+	sealer  *srtp.Sender
+	opener  *srtp.Receiver
+	rtx     srtp.StreamState
+	numbers []uint16             // of the camera's packets
+	again   map[uint16]mono.Time // that were sent again
+	bytes   int                  // of those
+	room    [1500]byte
+}
+
+func newAsker(t *testing.T) *asker {
+	t.Helper()
+	a := &asker{viewing: newViewing(t, 11, true, 520e3), t: t, again: map[uint16]mono.Time{}}
+	a.camera.track.Ask = nil
+	a.line(5e6)
+	a.run(5 * time.Second)
+	a.line(400e3)
+	a.run(2 * time.Second)
+	a.line(5e6)
+	a.run(10 * time.Second)
+	key, salt := make([]byte, 16), make([]byte, 12)
+	var err error
+	if a.sealer, err = srtp.NewSender(srtp.AEADAES128GCM, key, salt); err != nil {
+		t.Fatal(err)
+	}
+	if a.opener, err = srtp.NewReceiver(srtp.AEADAES128GCM, append(make([]byte, 15), 1), salt); err != nil {
+		t.Fatal(err)
+	}
+	for range 1000 { // get ahead of the client's own
+		if _, err := a.sealer.SealRTCP(a.room[:], rtcp.AppendRR(nil, 100, nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.net.Sniff = func(from, _ netip.AddrPort, b []byte) {
+		var h rtp.Header
+		if from != a.server.port.Addr || !isRTP(b) || h.Parse(b) != nil {
+			return
+		}
+		switch b := slices.Clone(b); h.SSRC {
+		case 200:
+			a.numbers = append(a.numbers, h.SequenceNumber)
+		case 201:
+			n, err := a.opener.OpenRTP(&a.rtx, b, h.HeaderLen)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if seq := binary.BigEndian.Uint16(b[h.HeaderLen:n]); a.again[seq] == 0 {
+				a.again[seq] = a.net.Now
+				a.bytes += len(b)
+			}
+		}
+	}
+	a.run(time.Second)
+	return a
+}
+
+func (a *asker) ask(numbers []uint16) {
+	a.t.Helper()
+	n, err := a.sealer.SealRTCP(a.room[:], rtcp.AppendNACK(nil, rtcp.Ends{Sender: 100, Media: 200}, numbers))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.server.shard.Inject(a.net.Now, []netio.Message{{Buf: slices.Clone(a.room[:n]), N: n, Remote: a.client.port.Addr, Local: a.server.port.Addr.Addr()}})
+}
 
 // TestRepairsOfShortLine: on a line that has shown its limit a viewer gets repairs as fast as is
 // allowed, whether it asks again and again or once.
 func TestRepairsOfShortLine(t *testing.T) {
 	for _, times := range []int{300, 1} {
-		repairs(t, times)
+		a := newAsker(t)
+		const packets = 20
+		lost := slices.Clone(a.numbers[len(a.numbers)-packets:])
+		clear(a.again)
+		a.bytes = 0
+		begun, target := a.net.Now, a.server.core.Snapshot(a.net.Now).Line.Target
+		for i := range 300 {
+			if i < times {
+				a.ask(slices.DeleteFunc(slices.Clone(lost), func(seq uint16) bool { return a.again[seq] != 0 }))
+			}
+			if a.run(a.camera.every); len(a.again) >= packets {
+				break
+			}
+		}
+		var last mono.Time
+		for _, seq := range lost {
+			if a.again[seq] == 0 {
+				t.Errorf("asked %d times: %d did not come", times, seq)
+			}
+			last = max(last, a.again[seq])
+		}
+		took, allowed := last.Sub(begun), float64(target)/4 // and half a second of that at once
+		if took.Seconds() > 0.85*float64(a.bytes)*8/allowed {
+			t.Errorf("asked %d times: %d bytes took %v at %.0f bit/s", times, a.bytes, took, allowed)
+		}
 	}
 }
 
-func repairs(t *testing.T, times int) {
-	v := newViewing(t, 11, true, 520e3)
-	v.camera.track.Ask = nil
-	v.line(5e6)
-	v.run(5 * time.Second)
-	v.line(400e3)
-	v.run(2 * time.Second)
-	v.line(5e6)
-	v.run(10 * time.Second)
-
-	const asked = 20
-	key, salt := make([]byte, 16), make([]byte, 12)
-	sealer, err := srtp.NewSender(srtp.AEADAES128GCM, key, salt)
-	if err != nil {
-		t.Fatal(err)
+// TestPastRepair: who needs packets that nobody has any more is sent a key frame before it asks
+// for that, unless it needs them no more.
+func TestPastRepair(t *testing.T) {
+	a := newAsker(t)
+	var asked []mono.Time
+	a.camera.track.Keyframe = func(now mono.Time) { asked = append(asked, now) }
+	old := slices.Clone(a.numbers[:5])
+	a.run(3 * time.Second)
+	for range 50 {
+		a.ask(old)
+		a.run(a.camera.every)
 	}
-	opener, err := srtp.NewReceiver(srtp.AEADAES128GCM, append(make([]byte, 15), 1), salt)
-	if err != nil {
-		t.Fatal(err)
+	if n := len(asked); n < 1 || n > 2 {
+		t.Errorf("a key frame was asked for %d times in 1.6 s", n)
 	}
-	var numbers, lost []uint16 // of the camera
-	var st srtp.StreamState
-	var last mono.Time
-	repaired, bytes := map[uint16]bool{}, 0
-	v.net.Sniff = func(from, _ netip.AddrPort, b []byte) {
-		var h rtp.Header
-		if from != v.server.port.Addr || !isRTP(b) || h.Parse(b) != nil {
-			return
-		}
-		switch b := slices.Clone(b); h.SSRC {
-		case 200:
-			numbers = append(numbers, h.SequenceNumber)
-		case 201:
-			n, err := opener.OpenRTP(&st, b, h.HeaderLen)
-			if err != nil {
-				t.Error(err)
-			} else if seq := binary.BigEndian.Uint16(b[h.HeaderLen:n]); slices.Contains(lost, seq) && !repaired[seq] {
-				repaired[seq], last = true, v.net.Now
-				bytes += len(b)
-			}
-		}
+	a.camera.asked = a.net.Now
+	a.run(time.Second)
+	asked = nil
+	for range 50 {
+		a.ask(old)
+		a.run(a.camera.every)
 	}
-	v.run(time.Second)
-	room := make([]byte, 1500)
-	for range 1000 { // get ahead of the client's own
-		if _, err := sealer.SealRTCP(room, rtcp.AppendRR(nil, 100, nil)); err != nil {
-			t.Fatal(err)
-		}
+	if len(asked) > 0 {
+		t.Errorf("a key frame was asked for at %v, for packets before the last one", asked)
 	}
-	lost = slices.Clone(numbers[len(numbers)-asked:])
-	begun, target := v.net.Now, v.server.core.Snapshot(v.net.Now).Line.Target
-	for i := range 300 {
-		v.run(v.camera.every)
-		missing := slices.DeleteFunc(slices.Clone(lost), func(seq uint16) bool { return repaired[seq] })
-		if len(missing) == 0 {
-			break
-		}
-		if i >= times {
-			continue
-		}
-		n, err := sealer.SealRTCP(room, rtcp.AppendNACK(nil, rtcp.Ends{Sender: 100, Media: 200}, missing))
-		if err != nil {
-			t.Fatal(err)
-		}
-		v.server.shard.Inject(v.net.Now, []netio.Message{{Buf: slices.Clone(room[:n]), N: n, Remote: v.client.port.Addr, Local: v.server.port.Addr.Addr()}})
-	}
-	took, allowed := last.Sub(begun), float64(target)/4 // and half a second of that at once
-	t.Logf("%d of %d packets in %v, target %d, which allows %v", len(repaired), asked, took, target, float64(bytes)*8/allowed)
-	if len(repaired) < asked || took.Seconds() > 0.85*float64(bytes)*8/allowed {
-		t.Errorf("%d of %d packets, %d bytes, in %v at %.0f bit/s", len(repaired), asked, bytes, took, allowed)
+	if a.server.drops(media.DropResend) > 0 {
+		t.Errorf("%d requests were refused", a.server.drops(media.DropResend))
 	}
 }
