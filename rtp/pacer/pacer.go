@@ -72,6 +72,9 @@ type Pacer struct {
 // Waiting is how many packets wait.
 func (p *Pacer) Waiting() int { return p.small.n + p.large.n }
 
+// Large is how many packets of large frames wait, and of the same streams behind these.
+func (p *Pacer) Large() int { return p.large.n }
+
 // Pass reports whether a packet may leave now, at so many bit/s, and counts it if so. It may
 // not while others wait, except for those of large frames.
 func (p *Pacer) Pass(now mono.Time, bytes int, rate uint64) bool {

@@ -7,6 +7,9 @@ import (
 	"bifrons/sfu/route"
 )
 
+// compactAt is from how many places on those of packets that left are used again.
+const compactAt = 64
+
 // large keeps those packets of a stream that leave slowly: of a key frame that is larger than the
 // queue of the line, and of the pictures behind it. That may take longer than its track keeps
 // packets. The zero value keeps nothing.
@@ -14,7 +17,8 @@ type large struct {
 	kept  []kept
 	at    int    // the first that waits
 	ts    uint32 // of the latest key frame
-	bytes int    // of that, so far
+	last  uint32 // number of that one's last packet so far
+	bytes int    // of all
 	key   bool   // there was one
 }
 
@@ -30,7 +34,7 @@ func (l *large) takes(from int, r *record, p *route.Packet) bool {
 		l.ts, l.bytes, l.key = r.ts, 0, true
 	}
 	if l.key && r.ts == l.ts {
-		l.bytes += int(p.Len)
+		l.bytes, l.last = l.bytes+int(p.Len), r.seq
 		return l.waits() || l.bytes > from
 	}
 	return l.waits()
@@ -38,6 +42,9 @@ func (l *large) takes(from int, r *record, p *route.Packet) bool {
 
 // waits reports whether packets wait.
 func (l *large) waits() bool { return l.at < len(l.kept) }
+
+// waitsForKey reports whether packets of a key frame do.
+func (l *large) waitsForKey() bool { return l.waits() && int32(l.kept[l.at].seq-l.last) <= 0 }
 
 // age is how long ago the first packet came that waits, 0 if none does.
 func (l *large) age(now mono.Time) time.Duration {
@@ -48,6 +55,11 @@ func (l *large) age(now mono.Time) time.Duration {
 }
 
 func (l *large) put(seq uint32, p *route.Packet) {
+	if l.at > compactAt && 2*l.at > len(l.kept) { // it may be long before none waits
+		n := copy(l.kept, l.kept[l.at:])
+		clear(l.kept[n:])
+		l.kept, l.at = l.kept[:n], 0
+	}
 	p.Buf.Retain()
 	l.kept = append(l.kept, kept{seq, *p})
 }

@@ -265,7 +265,7 @@ func (l *line) tick(now mono.Time) {
 	if now.Sub(l.divided) >= divideLeast {
 		l.divide(now)
 	}
-	if l.transport {
+	if l.transport && l.pacer.Large() == 0 { // they would make it slower
 		l.startProbe(now)
 	}
 }

@@ -44,7 +44,7 @@ func (o *sender) lose(seq uint32) {
 	w.gone = w.gone || o.history.given(seq) && int32(seq-w.since) >= 0
 }
 
-// owe has a packet sent again when its turn comes.
+// owe has a packet sent again by repay, when its turn comes.
 func (l *line) owe(now mono.Time, o *sender, seq uint16) {
 	w := &o.owed
 	switch {
@@ -55,7 +55,6 @@ func (l *line) owe(now mono.Time, o *sender, seq uint16) {
 		w.list = append(w.list, debt{seq, now})
 		l.owing++
 	}
-	l.repay(now)
 }
 
 // repay sends what is owed, of each stream in turn, as far as that is allowed.

@@ -133,6 +133,9 @@ func (p *Peer) feedback(now mono.Time, f *rtcp.Feedback) {
 				s.out.stats.NACKs++
 				s.out.retransmit(now, it.Seq)
 			}
+			if p.line != nil {
+				p.line.repay(now)
+			}
 		}
 	case f.IsPLI():
 		p.keyframeRequested(now, f.Media)
@@ -173,7 +176,7 @@ func (p *Peer) keyframeRequested(now mono.Time, ssrc uint32) {
 		return
 	}
 	p.count.PLIsIn++
-	if t := s.out.sub.Track(); t != nil && !s.out.large.waits() { // else one is under way
+	if t := s.out.sub.Track(); t != nil && !s.out.large.waitsForKey() { // else one is under way
 		t.RequestKeyframe(now)
 	}
 	p.loop.Emit(Event{Kind: EventKeyframeRequest, Section: s.Index})
