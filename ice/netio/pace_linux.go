@@ -43,7 +43,7 @@ func (c *Conn) loop() {
 	if err != nil {
 		return
 	}
-	bell, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	bell, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {
 		unix.Close(timer)
 		return
@@ -60,6 +60,7 @@ func (c *Conn) loop() {
 		return
 	}
 	p := &c.pace
+	// They block, or os.NewFile would give each to the poller once more.
 	p.timer, p.bell = os.NewFile(uintptr(timer), "udp timer"), os.NewFile(uintptr(bell), "udp bell")
 	p.rawTimer, _ = p.timer.SyscallConn()
 	p.rawBell, _ = p.bell.SyscallConn()
