@@ -138,6 +138,7 @@ func (a *Allotter) Divide(now mono.Time, line Line, streams []Stream, shares []S
 	if line.Full {
 		a.top = 0
 	}
+	resumed := false
 	switch {
 	case changed:
 		a.restart()
@@ -149,8 +150,13 @@ func (a *Allotter) Divide(now mono.Time, line Line, streams []Stream, shares []S
 		}
 		a.fill(allowed)
 	case !line.Full && a.resumes(now):
-		a.top = math.Inf(1)
+		resumed, a.top = true, math.Inf(1)
 		a.restart()
+		for i := range a.states {
+			if s := &a.states[i]; s.rests(now) {
+				s.most = -1
+			}
+		}
 		a.fill(a.budget)
 	default:
 		if a.fill(a.budget); line.Trailing && now >= a.until {
@@ -158,7 +164,7 @@ func (a *Allotter) Divide(now mono.Time, line Line, streams []Stream, shares []S
 		}
 	}
 	a.spare(now, line.Sure, keepShare*float64(line.Arriving)-audio)
-	a.note(now, changed, float64(line.Arriving)-audio)
+	a.note(now, changed, resumed, float64(line.Arriving)-audio)
 	a.last = now
 	a.give(now, streams, shares)
 	return a.want(line.Target, audio)
@@ -264,7 +270,7 @@ func (a *Allotter) resumes(now mono.Time) bool {
 		case !s.ready:
 		case !s.known || !s.paused:
 			least += s.cost(0)
-		case now.Sub(s.ended) >= s.rest:
+		case !s.rests(now):
 			next = min(next, backMargin*s.cost(0))
 		}
 	}
@@ -345,9 +351,10 @@ func (a *Allotter) keep(carried float64) (kept bool) {
 	}
 }
 
-// note remembers ways up and down; arriving is what arrives of video in bit/s, at most 0 if that is
+// note remembers ways up and down, of which those that make room for a stream that resumes are
+// none; arriving is what arrives of video in bit/s, at most 0 if that is
 // not known.
-func (a *Allotter) note(now mono.Time, changed bool, arriving float64) {
+func (a *Allotter) note(now mono.Time, changed, resumed bool, arriving float64) {
 	up, down := false, false
 	for i := range a.states {
 		s := &a.states[i]
@@ -357,7 +364,7 @@ func (a *Allotter) note(now mono.Time, changed bool, arriving float64) {
 	}
 	switch {
 	case changed:
-	case down:
+	case down && !resumed:
 		a.downAt = now
 		if a.upAt != 0 && now.Sub(a.upAt) < upFailed {
 			if now >= a.until { // those before may no longer be true

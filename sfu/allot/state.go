@@ -17,7 +17,7 @@ type state struct {
 	taken  float64   // what that was thought to take
 
 	ended, resumed mono.Time     // last pause: its beginning, and end
-	rest           time.Duration // that one lasts, if more than that speaks for it
+	rest           time.Duration // before others make room for it
 
 	weight float64
 	max    uint64
@@ -41,7 +41,7 @@ func (s *state) observe(x *Stream) (changed bool) {
 	s.steps, s.peak, s.at = s.steps[:0], 0, -1
 	if x.Paused || len(x.Rates) == 0 {
 		changed = s.ready
-		s.ready, s.known = false, false
+		s.ready, s.known, s.paused = false, false, false
 		return changed
 	}
 	if !x.Video {
@@ -88,10 +88,13 @@ func (s *state) climb(x *Stream) {
 // gives reports whether the stream gets a layer now.
 func (s *state) gives(l media.Layer) bool { return s.known && !s.paused && l == s.given }
 
+// rests reports whether the stream pauses, and others make no room for it yet.
+func (s *state) rests(now mono.Time) bool { return s.known && s.paused && now.Sub(s.ended) < s.rest }
+
 // turn notes whether the stream pauses. One that did not last long after a pause rests longer.
 func (s *state) turn(now mono.Time, pause bool) {
 	switch {
-	case pause == s.paused && s.known:
+	case pause == s.paused:
 	case pause:
 		if s.rest = max(s.rest, holdFirst); s.resumed != 0 && now.Sub(s.resumed) < upFailed {
 			s.rest = min(2*s.rest, holdLongest)
