@@ -59,6 +59,21 @@ func (l *Limiter) Allow(now mono.Time, seq uint16) bool {
 	return true
 }
 
+// Held reports whether the packet was resent too lately to be resent now. It takes note of
+// nothing.
+func (l *Limiter) Held(now mono.Time, seq uint16) bool {
+	if l.sets == nil {
+		return false
+	}
+	ms := uint32(int64(now) / int64(time.Millisecond))
+	for i := range l.sets[seq%limiterSets] {
+		if r := &l.sets[seq%limiterSets][i]; r.level > 0 && r.seq == seq {
+			return r.held(ms)
+		}
+	}
+	return false
+}
+
 // again is Allow for a packet that was resent before. A record unused for
 // MaxBackoff beyond its time is of an earlier packet or a settled matter, and
 // starts again.

@@ -20,6 +20,8 @@ const (
 	// long these take at most.
 	LargeBurst  = 100 * time.Millisecond
 	LargeSpread = 3 * time.Second
+	// largeDebt is how long such wait at most for what others have sent.
+	largeDebt = 500 * time.Millisecond
 	// How many packets can wait, and of large frames. They must be powers of two.
 	size      = 256
 	largeSize = 1024
@@ -57,6 +59,18 @@ func (q *queue) take() Item {
 	return it
 }
 
+// forget takes the items of a stream out and returns their bytes.
+func (q *queue) forget(stream uint16) (bytes int) {
+	for range q.n {
+		if it := q.take(); it.Stream == stream {
+			bytes += int(it.Bytes)
+		} else {
+			q.put(it, len(q.ring))
+		}
+	}
+	return bytes
+}
+
 // Pacer spreads the packets of one transport. The zero Pacer is ready for use, by one
 // goroutine.
 type Pacer struct {
@@ -66,6 +80,7 @@ type Pacer struct {
 	least        uint64    // bit/s at which these leave in time
 	next         mono.Time // when the next packet may leave
 	nextLarge    mono.Time // when the next one of a large frame may
+	leastLarge   uint64    // bit/s at which such leave in time
 	rate         uint64    // bit/s of everything while such wait, else 0
 }
 
@@ -105,8 +120,26 @@ func (p *Pacer) PutLarge(now mono.Time, it Item, rate uint64) bool {
 		return false
 	}
 	p.largeBytes += int(it.Bytes)
-	p.rate = max(rate, uint64(float64(p.largeBytes)*8/LargeSpread.Seconds()), 1)
+	p.leastLarge = max(p.leastLarge, uint64(float64(p.largeBytes)*8/LargeSpread.Seconds()))
+	p.rate = max(rate, p.leastLarge, 1)
 	return true
+}
+
+// Forget has the packets of a stream wait no more.
+func (p *Pacer) Forget(stream uint16) {
+	p.bytes -= p.small.forget(stream)
+	p.largeBytes -= p.large.forget(stream)
+	p.settle()
+}
+
+// settle ends what is of packets that wait, if none does.
+func (p *Pacer) settle() {
+	if p.small.n == 0 {
+		p.least = 0
+	}
+	if p.large.n == 0 {
+		p.leastLarge, p.rate = 0, 0
+	}
 }
 
 // Take returns a packet whose turn it is, at so many bit/s or faster if that took too long.
@@ -118,16 +151,13 @@ func (p *Pacer) Take(now mono.Time, rate uint64) (it Item, ok bool) {
 		it = p.small.take()
 		p.bytes -= int(it.Bytes)
 		p.leave(now, int(it.Bytes), max(rate, p.least))
-		if p.small.n == 0 {
-			p.least = 0
-		}
+		p.settle()
 		return it, true
 	case p.large.n > 0 && now >= p.nextLarge:
 		it = p.large.take()
 		p.largeBytes -= int(it.Bytes)
-		if p.leave(now, int(it.Bytes), rate); p.large.n == 0 {
-			p.rate = 0
-		}
+		p.leave(now, int(it.Bytes), rate)
+		p.settle()
 		return it, true
 	}
 	return it, false
@@ -136,7 +166,8 @@ func (p *Pacer) Take(now mono.Time, rate uint64) (it Item, ok bool) {
 func (p *Pacer) leave(now mono.Time, bytes int, rate uint64) {
 	p.next = max(p.next, now.Add(-Burst)).Add(timeOf(bytes, rate))
 	if p.rate > 0 {
-		p.nextLarge = max(p.nextLarge, now.Add(-LargeBurst)).Add(timeOf(bytes, p.rate))
+		next := max(p.nextLarge, now.Add(-LargeBurst)).Add(timeOf(bytes, p.rate))
+		p.nextLarge = max(p.nextLarge, min(next, now.Add(largeDebt)))
 	}
 }
 

@@ -115,6 +115,30 @@ func TestLarge(t *testing.T) {
 	}
 }
 
+// Packets of a stream that are given up hold up nobody.
+func TestForget(t *testing.T) {
+	var p Pacer
+	for i := range 100 {
+		p.Put(Item{Seq: uint32(i), Stream: uint16(i % 2), Bytes: 1000})
+		p.PutLarge(t0, Item{Seq: uint32(i), Stream: uint16(i % 2), Bytes: 1000}, 300_000)
+	}
+	p.Forget(0)
+	if p.Waiting() != 100 || p.Large() != 50 {
+		t.Errorf("%d wait, %d of large frames", p.Waiting(), p.Large())
+	}
+	if it, ok := p.Take(t0, 1_000_000); !ok || it.Stream != 1 || it.Seq != 1 {
+		t.Errorf("%+v, %v", it, ok)
+	}
+	p.Forget(1)
+	if now := max(t0, p.Next()); p.Waiting() != 0 || !p.Pass(now, 1000, 1_000_000) {
+		t.Errorf("%d wait", p.Waiting())
+	}
+	p.Put(Item{Bytes: 1000})
+	if left := drain(&p, t0+mono.Time(time.Second), 8_000); left[0] != 0 {
+		t.Errorf("left after %v", left[0])
+	}
+}
+
 func TestFull(t *testing.T) {
 	var p Pacer
 	for i := range size {

@@ -10,7 +10,7 @@ import (
 
 const (
 	reportInterval = time.Second
-	// reportsApart are the moments for reports, which all peers share, from each other.
+	// reportsApart is the time between the moments for reports, which all peers share.
 	reportsApart = 100 * time.Millisecond
 	// keyframeInterval is the least time between two requests for a key frame.
 	keyframeInterval = 300 * time.Millisecond

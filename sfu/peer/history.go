@@ -151,9 +151,14 @@ func (h *history) full(seq uint16) uint32 {
 	return h.highest + uint32(int32(int16(seq-uint16(h.highest))))
 }
 
-// given reports whether a number was given to a packet, and is not given up.
-func (h *history) given(full uint32) bool {
-	return h.ring != nil && int32(full-h.floor) >= 0 && int32(h.highest-full) >= 0
+// outlived reports whether the record of a number made way for a newer one, or is too old, and
+// was not given up. A number that no packet had yet has no such record.
+func (h *history) outlived(full uint32) bool {
+	if h.ring == nil || int32(full-h.floor) < 0 || int32(h.highest-full) < 0 {
+		return false
+	}
+	s := h.slot(full)
+	return s.is(recordUsed) && int32(s.seq-full) >= 0
 }
 
 // missing returns how many of the n numbers up to last were not sent. ok is false if

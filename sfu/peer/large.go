@@ -31,10 +31,12 @@ type kept struct {
 // takes reports whether a packet leaves slowly, where a key frame is large from so many bytes on.
 func (l *large) takes(from int, r *record, p *route.Packet) bool {
 	if p.Info.Keyframe && p.Info.FrameStart && (!l.key || r.ts != l.ts) {
-		l.ts, l.bytes, l.key = r.ts, 0, true
+		l.ts, l.last, l.bytes, l.key = r.ts, r.seq, 0, true
 	}
 	if l.key && r.ts == l.ts {
-		l.bytes, l.last = l.bytes+int(p.Len), r.seq
+		if l.bytes += int(p.Len); int32(r.seq-l.last) > 0 {
+			l.last = r.seq
+		}
 		return l.waits() || l.bytes > from
 	}
 	return l.waits()

@@ -53,6 +53,7 @@ type line struct {
 	credit   float64   // bytes that may be sent again
 	credited mono.Time // when that was last looked at
 	owing    int       // packets that are to be sent again
+	turn     int       // section whose turn that was last
 	full     bool      // a long queue stands on the line
 	nextPump mono.Time
 	paced    uint64 // packets that had to wait

@@ -23,7 +23,8 @@ const (
 // waits for a key frame.
 type owed struct {
 	list  []debt
-	since uint32    // number of the latest key frame's first packet
+	keyed bool      // key frames are recognised
+	since uint32    // number of the first packet of the latest one
 	gone  bool      // a packet behind that cannot be sent again
 	asked mono.Time // for a key frame instead
 }
@@ -33,48 +34,49 @@ type debt struct {
 	at  mono.Time
 }
 
-// late reports whether the stream is past repair.
+// late reports whether the first of the list is.
 func (w *owed) late(now mono.Time) bool {
-	return w.gone || len(w.list) > 0 && now.Sub(w.list[0].at) > owedLong
+	return len(w.list) > 0 && now.Sub(w.list[0].at) > owedLong
 }
 
+// stands reports whether the stream is past repair, and a key frame would end that.
+func (w *owed) stands(now mono.Time) bool { return w.keyed && (w.gone || w.late(now)) }
+
 // lose notes that a packet is asked for and cannot be sent again.
-func (o *sender) lose(seq uint32) {
-	w := &o.owed
-	w.gone = w.gone || o.history.given(seq) && int32(seq-w.since) >= 0
+func (w *owed) lose(seq uint32) {
+	w.gone = w.gone || w.keyed && int32(seq-w.since) >= 0
 }
 
 // owe has a packet sent again by repay, when its turn comes.
 func (l *line) owe(now mono.Time, o *sender, seq uint16) {
 	w := &o.owed
 	switch {
-	case slices.ContainsFunc(w.list, func(d debt) bool { return d.seq == seq }):
 	case len(w.list) == maxOwed:
 		l.peer.loop.Drop(media.DropResend)
-	default:
+	case !slices.ContainsFunc(w.list, func(d debt) bool { return d.seq == seq }):
 		w.list = append(w.list, debt{seq, now})
 		l.owing++
 	}
 }
 
-// repay sends what is owed, of each stream in turn, as far as that is allowed.
+// repay sends what is owed, of each stream in turn, as far as that is allowed. Streams that are past
+// repair wait for a key frame.
 func (l *line) repay(now mono.Time) {
 	short := l.isShort(now)
-	for some := l.owing > 0; some; {
-		some = false
-		for _, s := range l.peer.sections {
-			w := &s.out.owed
-			if len(w.list) == 0 || short && s.Kind == media.Video && w.late(now) {
-				continue
-			}
-			if !s.out.resend(now, w.list[0].seq) {
-				some = false
-				break
-			}
-			w.list = slices.Delete(w.list, 0, 1)
-			l.owing--
-			some = true
+	for tried := 0; l.owing > 0 && tried < len(l.peer.sections); tried++ {
+		l.turn++
+		o := l.peer.sections[l.turn%len(l.peer.sections)].out
+		w := &o.owed
+		if len(w.list) == 0 || short && w.stands(now) {
+			continue
 		}
+		if !w.late(now) && !o.resend(now, w.list[0].seq) {
+			l.turn-- // it is the next one's turn again
+			return
+		}
+		w.list = slices.Delete(w.list, 0, 1)
+		l.owing--
+		tried = -1
 	}
 }
 
@@ -82,16 +84,35 @@ func (l *line) repay(now mono.Time) {
 func (l *line) replace(now mono.Time) {
 	for _, s := range l.peer.sections {
 		t, w := s.out.sub.Track(), &s.out.owed
-		if t != nil && !l.full && !s.share.Paused && s.Kind == media.Video && w.late(now) && now.Sub(w.asked) >= owedAgain {
+		if t == nil || l.full || s.share.Paused || s.out.large.waitsForKey() {
+			continue
+		}
+		if w.stands(now) && now.Sub(w.asked) >= owedAgain {
 			w.asked = now
 			t.RequestKeyframe(now)
 		}
 	}
 }
 
-// forgive gives up what a stream is owed: a key frame begins, it pauses, or its line is not
-// watched any more.
+// forgive gives up what a stream is owed.
 func (l *line) forgive(o *sender) {
 	l.owing -= len(o.owed.list)
 	o.owed.list, o.owed.gone = o.owed.list[:0], false
+}
+
+// renew begins anew with the first packet of a key frame.
+func (l *line) renew(o *sender, seq uint32) {
+	l.forgive(o)
+	o.owed.keyed, o.owed.since = true, seq
+}
+
+// abandon gives up every packet that was sent or waits: none is sent from now on.
+func (o *sender) abandon() {
+	o.history.forget()
+	o.large.close()
+	o.owed.keyed = false
+	if l := o.section.peer.line; l != nil {
+		l.forgive(o)
+		l.pacer.Forget(uint16(o.section.place))
+	}
 }

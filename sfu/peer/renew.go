@@ -85,6 +85,6 @@ func (r *rollover) counter(index uint64) (n uint32, ok bool) {
 
 // rekey prepares for other keys: nothing that was sent can be repeated.
 func (o *sender) rekey() {
-	o.history.forget()
+	o.abandon()
 	o.rolled, o.rtxRolled = rollover{unset: true}, rollover{unset: true}
 }

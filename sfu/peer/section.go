@@ -126,7 +126,7 @@ func (p *Peer) section(index int) *section {
 func (s *section) apply(now mono.Time, n media.Section) {
 	stopped := s.Receive && !n.Receive
 	if s.Ext != n.Ext || s.MID != n.MID || !slices.Equal(s.Codecs, n.Codecs) {
-		s.out.history.forget() // it could not be repeated to the bit
+		s.out.abandon() // it could not be repeated to the bit
 	}
 	s.Section = n
 	s.payloads = [128]uint8{}

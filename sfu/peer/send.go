@@ -51,6 +51,7 @@ func (o *sender) apply() {
 		// A receiver takes a new SSRC to start with rollover counter 0.
 		o.ssrc, o.rtxSeq = s.SSRC, 1
 		o.sub.Renumber()
+		o.abandon()
 		o.history, o.stats, o.budget = history{}, stats.Sender{}, nack.Budget{}
 		o.large.close()
 		o.rolled, o.rtxRolled = rollover{}, rollover{}
@@ -62,7 +63,7 @@ func (o *sender) apply() {
 }
 
 func (o *sender) setPlayoutDelay(least, most int) {
-	o.history.forget() // repeats must not carry another delay
+	o.abandon() // repeats must not carry another delay
 	if least < 0 || most < 0 {
 		o.setDelay = false
 		return
@@ -114,13 +115,12 @@ func (o *sender) Send(now mono.Time, p *route.Packet, out route.Outgoing) {
 	}
 	if t := o.sub.Track(); t != o.track {
 		o.track = t
-		o.history.forget()
+		o.abandon()
 	}
 	r := recordOf(p, &out)
 	if l := peer.line; l != nil && s.Kind == media.Video {
 		if p.Info.Keyframe && p.Info.FrameStart {
-			l.forgive(o)
-			o.owed.since = r.seq
+			l.renew(o, r.seq)
 		}
 		if large := l.short != 0 && o.large.takes(l.large(now), &r, p); large || l.delays(now, int(p.Len)) {
 			r.set(recordWaiting, true)
@@ -199,7 +199,9 @@ func (o *sender) resend(now mono.Time, seq uint16) bool {
 	s := o.section
 	r := o.history.get(now, seq)
 	if r == nil {
-		o.lose(o.history.full(seq))
+		if full := o.history.full(seq); o.history.outlived(full) {
+			o.owed.lose(full)
+		}
 		return true
 	}
 	if r.is(recordWaiting) { // to be sent anyway
@@ -211,7 +213,7 @@ func (o *sender) resend(now mono.Time, seq uint16) bool {
 	if !r.is(recordPadding) {
 		var c *media.Codec
 		if p, c = o.find(r); p == nil {
-			o.lose(r.seq)
+			o.owed.lose(r.seq)
 			return true
 		}
 		pt, rtx = c.PayloadType, c.RTX
@@ -219,6 +221,9 @@ func (o *sender) resend(now mono.Time, seq uint16) bool {
 	n := rtp.FixedHeaderLen
 	if p != nil {
 		n += int(p.Len)
+	}
+	if o.limiter.Held(now, seq) {
+		return true
 	}
 	line := s.peer.line
 	if line != nil && !line.repairs(now, n) {

@@ -141,9 +141,7 @@ func (o *sender) grant(now mono.Time, x *allot.Share, sure bool) {
 	}
 	h.Paused = x.Pause
 	if x.Pause {
-		o.large.close() // with what is in the history it was for nothing
-		o.history.forget()
-		o.section.peer.line.forgive(o)
+		o.abandon()
 		h.Pauses++
 		o.section.peer.count.Pauses++
 	}

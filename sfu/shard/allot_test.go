@@ -154,9 +154,11 @@ type viewing struct {
 	screen         *screen
 }
 
+var viewingLine = simnet.Conditions{Delay: 25 * time.Millisecond, Jitter: 300 * time.Microsecond}
+
 func newViewing(t testing.TB, seed uint64, rtx bool, rates ...float64) *viewing {
 	t.Helper()
-	return newViewingOn(t, seed, simnet.Conditions{Delay: 25 * time.Millisecond, Jitter: 300 * time.Microsecond},
+	return newViewingOn(t, seed, viewingLine,
 		func(mine, theirs uint32) []media.Section { return []media.Section{videoSection(mine, theirs, rtx)} }, rates...)
 }
 
@@ -164,12 +166,23 @@ func newViewing(t testing.TB, seed uint64, rtx bool, rates ...float64) *viewing 
 // camera.
 func newViewingOn(t testing.TB, seed uint64, away simnet.Conditions, sections func(mine, theirs uint32) []media.Section, rates ...float64) *viewing {
 	t.Helper()
+	return newViewingAs(t, seed, false, away, sections, rates...)
+}
+
+// newViewingAs is newViewingOn with media that may be plain RTP.
+func newViewingAs(t testing.TB, seed uint64, plain bool, away simnet.Conditions, sections func(mine, theirs uint32) []media.Section, rates ...float64) *viewing {
+	t.Helper()
 	n := simnet.New(seed)
-	v := &viewing{net: n, server: newSide(t, n, "192.0.2.1:5000", false, away, options())}
-	opt := options()
-	opt.TWCCPeriod = 100 * time.Millisecond
-	v.client = newSide(t, n, "192.0.2.2:6000", true, away, opt)
-	connect(n, v.client, v.server)
+	theirs, ours := options(), options()
+	theirs.NoDTLS, ours.NoDTLS = plain, plain
+	theirs.TWCCPeriod = 100 * time.Millisecond
+	v := &viewing{
+		net: n, server: newSide(t, n, "192.0.2.1:5000", false, away, ours),
+		client: newSide(t, n, "192.0.2.2:6000", true, away, theirs),
+	}
+	if link(n, v.client, v.server); !plain {
+		key(n, v.client, v.server, 0)
+	}
 	v.client.core.SetSections(n.Now, sections(100, 200))
 	v.server.core.SetSections(n.Now, sections(200, 100))
 	v.server.estimate(n.Now)

@@ -87,6 +87,30 @@ func TestLargeKeyFrames(t *testing.T) {
 	}
 }
 
+// TestLargeAndAnotherTrack: what waits of one track does not hold up the next.
+func TestLargeAndAnotherTrack(t *testing.T) {
+	c := newCrowded(t, 1, []float64{90e3, 240e3, 580e3}, []float64{170e3})
+	old := c.cameras[1]
+	old.keySize = 28
+	old.track.Ask = nil
+	c.run(10 * time.Second)
+	c.line(600e3)
+	c.run(5 * time.Second)
+	old.track.RequestKeyframe(c.net.Now)
+	c.run(300 * time.Millisecond)
+	next := newCamera(c.net.Now, c.server, 2, 60e3)
+	next.every, next.track.Ask = old.every, nil
+	c.cameras[1] = next
+	s := c.screens[1]
+	before, begun := s.pictures, c.net.Now
+	for s.pictures < before+2 && c.net.Now.Sub(begun) < 5*time.Second {
+		c.run(20 * time.Millisecond)
+	}
+	if took := c.net.Now.Sub(begun); took > 800*time.Millisecond {
+		t.Errorf("two pictures of the next one after %v", took)
+	}
+}
+
 // TestLargeIsGivenBack ends a peer, and a subscription, while packets of a key frame wait.
 func TestLargeIsGivenBack(t *testing.T) {
 	for _, end := range []func(c *crowded){
