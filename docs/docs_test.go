@@ -190,6 +190,10 @@ func program(t *testing.T) string {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+	// "go doc" also wants modules that building does not: there is no network later.
+	doc := exec.CommandContext(t.Context(), "go", "doc", "bifrons/sfu")
+	doc.Dir = root
+	_ = doc.Run()
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	return bin
 }
