@@ -79,7 +79,7 @@ func TestLarge(t *testing.T) {
 		}
 		var order uint32
 		var last time.Duration
-		for now := t0; p.Waiting() > 0; now += mono.Time(time.Millisecond) {
+		for now := t0; p.Waiting() > 0; now = now.Add(time.Millisecond) {
 			if now.Sub(t0)%(20*time.Millisecond) == 0 && others > 0 && !p.Pass(now, bytes, 10*rate) {
 				t.Error("another stream has to wait")
 			}

@@ -87,19 +87,31 @@ func TestLargeKeyFrames(t *testing.T) {
 	}
 }
 
-// TestLargeAndAnotherTrack: what waits of one track does not hold up the next.
-func TestLargeAndAnotherTrack(t *testing.T) {
+// newWaiting makes a camera and a screen on a short line, where packets of a key frame of the screen
+// wait.
+func newWaiting(t *testing.T) *crowded {
+	t.Helper()
 	c := newCrowded(t, 1, []float64{90e3, 240e3, 580e3}, []float64{170e3})
-	old := c.cameras[1]
-	old.keySize = 28
-	old.track.Ask = nil
+	screen := c.cameras[1]
+	screen.keySize = 28
+	screen.track.Ask = nil
 	c.run(10 * time.Second)
 	c.line(600e3)
 	c.run(5 * time.Second)
-	old.track.RequestKeyframe(c.net.Now)
+	before := c.server.core.Snapshot(c.net.Now).Line.Paced
+	screen.track.RequestKeyframe(c.net.Now)
 	c.run(300 * time.Millisecond)
+	if n := c.server.core.Snapshot(c.net.Now).Line.Paced - before; n < 80 {
+		t.Fatalf("%d packets had to wait", n)
+	}
+	return c
+}
+
+// TestLargeAndAnotherTrack: what waits of one track does not hold up the next.
+func TestLargeAndAnotherTrack(t *testing.T) {
+	c := newWaiting(t)
 	next := newCamera(c.net.Now, c.server, 2, 60e3)
-	next.every, next.track.Ask = old.every, nil
+	next.every, next.track.Ask = c.cameras[1].every, nil
 	c.cameras[1] = next
 	s := c.screens[1]
 	before, begun := s.pictures, c.net.Now
@@ -119,19 +131,7 @@ func TestLargeIsGivenBack(t *testing.T) {
 		func(c *crowded) { c.server.core.SetEstimation(c.net.Now, peer.Estimation{}) },
 		func(c *crowded) { c.line(60e3) },
 	} {
-		c := newCrowded(t, 1, []float64{90e3, 240e3, 580e3}, []float64{170e3})
-		screen := c.cameras[1]
-		screen.keySize = 28
-		screen.track.Ask = nil
-		c.run(10 * time.Second)
-		c.line(600e3)
-		c.run(5 * time.Second)
-		before := c.server.core.Snapshot(c.net.Now).Line.Paced
-		screen.track.RequestKeyframe(c.net.Now)
-		c.run(300 * time.Millisecond)
-		if n := c.server.core.Snapshot(c.net.Now).Line.Paced - before; n < 80 {
-			t.Fatalf("%d packets had to wait", n)
-		}
+		c := newWaiting(t)
 		end(c)
 		c.run(10 * time.Second)
 	}
