@@ -400,8 +400,11 @@ func (a *Allotter) give(now mono.Time, streams []Stream, shares []Share) {
 			out.Room = uint64(max(a.budget-used, 0))
 			continue
 		}
-		if s.plan < s.at {
+		switch {
+		case s.plan < s.at:
 			s.fell, s.taken = now, s.cost(s.plan)
+		case s.plan > s.at:
+			s.fell = 0
 		}
 		s.turn(now, s.plan < 0)
 		s.known = true

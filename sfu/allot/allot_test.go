@@ -186,6 +186,16 @@ func TestDownSettles(t *testing.T) {
 	}
 }
 
+// A way up soon after one down costs its own layer's rate.
+func TestUpAfterDown(t *testing.T) {
+	var r run
+	r.divide(5000, false, camera())
+	r.divide(160, true, camera())
+	if got := r.stay(time.Second, 600, false, camera())[0]; got.Ceiling != layer(1, 2) || got.Rate != 500_000 {
+		t.Errorf("%+v", got)
+	}
+}
+
 // What waits after a way down was sent before: while much more arrives than is sent now, there is
 // no reason for another one, for a second.
 func TestDownShows(t *testing.T) {
