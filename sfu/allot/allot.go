@@ -97,6 +97,7 @@ type Allotter struct {
 	upAt, downAt  mono.Time // last ways up and down
 	risen, failed float64   // budgets of the way up, and of those that were wrong
 	taken, over   float64   // what was used after those, in bit/s
+	before, fine  float64   // what was used for long before the way up, and before the last that was wrong
 	hold          time.Duration
 	until         mono.Time     // no way leads up near over before
 	top           float64       // bit/s that ways up may lead to
@@ -133,7 +134,7 @@ func (a *Allotter) Divide(now mono.Time, line Line, streams []Stream, shares []S
 		}
 	}
 	if a.top = math.Inf(1); !changed && now < a.until && a.budget <= retry*a.failed {
-		a.top = holdShare * a.over
+		a.top = max(holdShare*a.over, a.fine)
 	}
 	if line.Full {
 		a.top = 0
@@ -355,11 +356,14 @@ func (a *Allotter) keep(carried float64) (kept bool) {
 // none; arriving is what arrives of video in bit/s, at most 0 if that is
 // not known.
 func (a *Allotter) note(now mono.Time, changed, resumed bool, arriving float64) {
-	up, down := false, false
+	up, down, was := false, false, 0.0
 	for i := range a.states {
 		s := &a.states[i]
 		if s.known {
 			up, down = up || s.plan > s.at, down || s.plan < s.at
+		}
+		if s.at >= 0 {
+			was += s.steps[s.at].peak
 		}
 	}
 	switch {
@@ -375,12 +379,16 @@ func (a *Allotter) note(now mono.Time, changed, resumed bool, arriving float64) 
 			if arriving > 0 {
 				a.over = min(a.over, arriving)
 			}
+			a.fine = a.before
 		}
 	case up:
 		if now.Sub(a.until) > holdLongest {
 			a.hold = 0
 		}
-		a.upAt, a.risen, a.taken = now, a.budget, a.used()
+		if now.Sub(max(a.upAt, a.downAt)) < holdFirst {
+			was = min(was, a.before)
+		}
+		a.upAt, a.risen, a.taken, a.before = now, a.budget, a.used(), was
 	}
 }
 

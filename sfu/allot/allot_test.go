@@ -299,6 +299,33 @@ func TestUpOnlyBacksOffFromWhatFailed(t *testing.T) {
 	}
 }
 
+// A way up that failed says nothing of what was sent for long before it.
+func TestUpFailsNotWhatWasBefore(t *testing.T) {
+	var r run
+	shares := make([]Share, 1)
+	divide := func(target, arriving uint64, sure bool) media.Layer {
+		r.now = r.now.Add(100 * time.Millisecond)
+		r.Divide(r.now, Line{Target: target * 1000, Arriving: arriving * 1000, Sure: sure}, []Stream{camera()}, shares)
+		return shares[0].Ceiling
+	}
+	r.stay(10*time.Second, 340, false, camera())
+	if got := divide(560, 310, false); got != layer(1, 2) {
+		t.Fatalf("%v: did not go up", got)
+	}
+	for range 20 {
+		divide(560, 350, false)
+	}
+	if got := divide(160, 350, true); got == layer(1, 2) {
+		t.Fatalf("%v: did not go down", got)
+	}
+	for range 15 {
+		divide(160, 160, true)
+	}
+	if got := divide(340, 160, false); got != layer(1, 1) {
+		t.Errorf("%v with what was fine before", got)
+	}
+}
+
 // Where the target follows what is sent, layers are tried one by one, and each is given time to show.
 func TestTrailingTarget(t *testing.T) {
 	var r run
