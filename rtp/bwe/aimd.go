@@ -134,7 +134,7 @@ func (a *aimd) nearCapacity(rtt time.Duration) float64 {
 	return max(minGrowth, frame/packets*8/response.Seconds())
 }
 
-// raise sets the rate to the result of a probe, if that is more.
+// raise sets the rate to one that the line has shown to carry, if that is more.
 func (a *aimd) raise(now mono.Time, bps uint64) {
 	if float64(bps) <= a.rate {
 		return

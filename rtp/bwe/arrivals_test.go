@@ -173,6 +173,21 @@ func TestRates(t *testing.T) {
 	}
 }
 
+// TestRatesOfFewPackets: on a slow line chance decides what comes within a short time.
+func TestRatesOfFewPackets(t *testing.T) {
+	var r rates
+	at := time.Hour
+	for i := range 40 { // 128 kbit/s
+		r.add(t0.Add(at), at, 1000)
+		if at += 20 * time.Millisecond; i%4 == 3 {
+			at += 170 * time.Millisecond
+		}
+		if got := r.fresh(); got != 0 && i > 12 && (got < 90_000 || got > 190_000) {
+			t.Errorf("packet %d: %d bit/s", i, got)
+		}
+	}
+}
+
 // TestRatesGap: a long pause counts in no rate.
 func TestRatesGap(t *testing.T) {
 	var r rates

@@ -20,6 +20,8 @@
 //   - Probes go where the application says that it could use more (Want), also when
 //     it is not limited, every 2 to 5 s; a result only ever raises the estimate. A probe
 //     that promised too much, as behind a token bucket, makes the next ones longer.
+//   - The estimate is no less than the rate that arrives while no queue stands: who
+//     forwards layers may send more than the target.
 //   - No decrease follows another while the queue shrinks, or where there is none.
 //   - A loss bound grows by 2 % for each observation and never prefers low rates,
 //     which would draw the estimate to nothing where much is lost at random.
@@ -133,6 +135,7 @@ type Controller struct {
 	want     float64
 	lastOver mono.Time
 	heard    mono.Time // when feedback last had news
+	queued   mono.Time // when a queue was last seen
 	counters Counters
 }
 
@@ -167,7 +170,7 @@ func (c *Controller) begin(start uint64) {
 	c.outage = outage{}
 	c.usage, c.rtt, c.queue, c.acked, c.usual, c.lastOver = normal, 0, 0, 0, 0, 0
 	c.history.backlog = backlog{}
-	c.heard = 0
+	c.heard, c.queued = 0, 0
 }
 
 // RouteChanged starts again: another path is another line.
@@ -299,6 +302,12 @@ func (c *Controller) told(now, latest mono.Time, arrived, marked bool) {
 	c.probes.check(now, float64(c.acked), decreased)
 	if floor := c.drain.update(now, c.queue, c.rtt); floor > c.aimd.rate {
 		c.aimd.rate = floor
+	}
+	if usage != normal || c.queue >= drainBelow {
+		c.queued = now
+	} else if now.Sub(c.queued) > rateWindow+c.rtt {
+		c.aimd.raise(now, c.acked) // that is surely carried
+		c.loss.lift(float64(c.acked))
 	}
 	if bps, ok := c.probes.result(); ok {
 		c.probed(now, bps)

@@ -267,6 +267,18 @@ func TestLyingTimes(t *testing.T) {
 	}
 }
 
+// TestArrivingIsCarried: a line that shows no queue carries at least what arrives.
+func TestArrivingIsCarried(t *testing.T) {
+	r := newRig(Config{}, 300e3)
+	r.run(10*time.Second, 1)
+	r.line = 5e6
+	r.run(time.Second, 0.5) // its queue is gone
+	before := r.c.Target().Target
+	if r.run(2*time.Second, 2); r.c.Target().Target < 18*before/10 {
+		t.Errorf("%d bit/s after %d, of which twice as much was sent", r.c.Target().Target, before)
+	}
+}
+
 // TestDeterministic: the same calls, the same estimates.
 func TestDeterministic(t *testing.T) {
 	a, b := newRig(Config{}, 1.3e6), newRig(Config{}, 1.3e6)

@@ -195,7 +195,7 @@ func (l *loss) likelihood(bw, inherent float64) float64 {
 	return sum
 }
 
-// lift raises the bound to the rate that a probe has shown, as far as the losses allow.
+// lift raises the bound to a rate that the line has shown to carry, as far as the losses allow.
 func (l *loss) lift(rate float64) {
 	if l.bound != 0 && l.bound < rate {
 		l.bound = min(rate, max(l.upper, l.bound))

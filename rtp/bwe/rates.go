@@ -11,6 +11,7 @@ const (
 	rateSlot   = 5 * time.Millisecond   // arrivals this close share one
 	rateWindow = 500 * time.Millisecond // of the rate in general
 	rateFresh  = 200 * time.Millisecond // of the rate in a congestion
+	freshLeast = 4000                   // bytes in it; those of fewer packets are no measure
 	rateGap    = 2 * time.Second        // without arrivals; older ones count no more
 )
 
@@ -56,8 +57,14 @@ func (r *rates) add(sent mono.Time, arrival time.Duration, size int) {
 // usual returns bit/s over the last rateWindow of arrivals, 0 if they cover less than half of it.
 func (r *rates) usual() uint64 { return r.rate(&r.usualFrom, rateWindow) }
 
-// fresh is usual over the last rateFresh.
-func (r *rates) fresh() uint64 { return r.rate(&r.freshFrom, rateFresh) }
+// fresh is usual over the last rateFresh, unless too little came within it.
+func (r *rates) fresh() uint64 {
+	rate := r.rate(&r.freshFrom, rateFresh)
+	if rate != 0 && r.sum-r.mark(r.freshFrom).sum < freshLeast {
+		return r.usual()
+	}
+	return rate
+}
 
 // rate moves first on to the first mark within a time, and returns the rate from there.
 func (r *rates) rate(first *int, within time.Duration) uint64 {
