@@ -44,6 +44,7 @@ type conditions struct {
 	// contended is true beside a flow that fills the queue: the reaction is then
 	// closer to that flow's.
 	contended bool
+	probed    bool // a probe is part of what arrives
 }
 
 // update is called with each feedback. decreased reports that the rate fell.
@@ -107,7 +108,7 @@ func (a *aimd) increase(now mono.Time, c conditions) {
 	if float64(c.acked) < usedFactor*a.rate {
 		return // whether there is more to use nobody tries
 	}
-	if a.link.known() && c.acked > a.link.upper() {
+	if a.link.known() && c.acked > a.link.upper() && !c.probed {
 		a.link.reset()
 	}
 	rate := a.rate

@@ -18,8 +18,9 @@
 //     grows and falls more like that flow's (aimd.go), until the queue can be emptied.
 //   - The estimate grows by itself only while it is used; what lies above is probed for.
 //   - Probes go where the application says that it could use more (Want), also when
-//     it is not limited, every 2 to 5 s; a result only ever raises the estimate. A probe
-//     that promised too much, as behind a token bucket, makes the next ones longer.
+//     it is not limited, every 2 to 5 s; a result only ever raises the estimate. One
+//     that says more than the last congestion did is repeated, and longer, before it counts: a token bucket
+//     lets short ones through. One that promised too much makes the next ones longer.
 //   - The estimate is no less than the rate that arrives while no queue stands: who
 //     forwards layers may send more than the target.
 //   - No decrease follows another while the queue shrinks, or where there is none.
@@ -278,7 +279,8 @@ func (c *Controller) told(now, latest mono.Time, arrived, marked bool) {
 	}
 	c.acked = c.rates.usual()
 	c.alr.advance(now, c.target())
-	cond := conditions{acked: c.acked, fresh: c.rates.fresh(), rtt: c.rtt, limited: c.alr.limited(), contended: c.drain.theirs}
+	cond := conditions{acked: c.acked, fresh: c.rates.fresh(), rtt: c.rtt, limited: c.alr.limited(), contended: c.drain.theirs,
+		probed: c.probes.recent(now)}
 	usage := c.usage
 	switch {
 	case !arrived:
@@ -305,12 +307,13 @@ func (c *Controller) told(now, latest mono.Time, arrived, marked bool) {
 	}
 	if usage != normal || c.queue >= drainBelow {
 		c.queued = now
-	} else if now.Sub(c.queued) > rateWindow+c.rtt {
+	} else if !cond.probed && now.Sub(c.queued) > rateWindow+c.rtt {
 		c.aimd.raise(now, c.acked) // that is surely carried
 		c.loss.lift(float64(c.acked))
 	}
+	repeats := c.probes.active.repeats
 	if bps, ok := c.probes.result(); ok {
-		c.probed(now, bps)
+		c.probed(now, bps, repeats)
 	}
 	c.loss.update(c.aimd.rate, float64(cond.acked), cond.limited)
 	c.setBacklog()
@@ -324,11 +327,15 @@ func (c *Controller) setBacklog() {
 	c.history.backlog.carry(max(c.aimd.rate, backlogRoom*min(float64(c.acked), c.usual)))
 }
 
-// probed takes the result of a cluster.
-func (c *Controller) probed(now mono.Time, bps float64) {
+// probed takes the result of a cluster. One that says more than the last congestion did is repeated.
+func (c *Controller) probed(now mono.Time, bps float64, repeats bool) {
 	c.counters.Probes++
 	if c.usage == overuse || bps <= c.target() {
 		c.probes.conclude(now, false)
+		return
+	}
+	if !repeats && c.aimd.link.known() && uint64(bps) > c.aimd.link.upper() {
+		c.probes.again(bps)
 		return
 	}
 	c.counters.Useful++

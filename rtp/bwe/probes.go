@@ -14,6 +14,8 @@ const (
 	// promised too much the next ones have this many at least, and twice as many each time.
 	probeDoubt     = 6000
 	probeMostDoubt = 24_000
+	// probeRepeat is the size of a cluster that repeats one, if that lasts no longer than probeSlow.
+	probeRepeat    = 20_000
 	probeSlow      = 150 * time.Millisecond // that such a probe lasts at most
 	probeFalse     = 0.85                   // of what it promised, which is all that arrives when a queue grows
 	probeForgive   = 2 * time.Minute        // after which that is forgotten
@@ -51,6 +53,7 @@ type probe struct {
 	Cluster
 	begun                     mono.Time // when it was handed out
 	done                      bool      // everything was sent
+	repeats                   bool      // it is longer than the one before, of the same rate
 	sentBytes                 int
 	sentPackets               int
 	firstSent, lastSent       mono.Time
@@ -69,11 +72,13 @@ type probes struct {
 	queued   int
 	active   probe // ID 0 if there is none
 	lastID   uint8
+	begun    mono.Time // when the last one was handed out
 	next     mono.Time // earliest time of the next periodic one
 	interval time.Duration
 	promised float64 // bit/s that a probe has shown and that was not used since, 0 = none
 	doubt    float64 // bytes of a cluster at least
 	doubted  mono.Time
+	long     bool // the next one is to be as long as it may, since it repeats the last
 }
 
 // begin plans the two clusters with which an estimate starts.
@@ -101,8 +106,20 @@ func (p *probes) take(now mono.Time, most float64) (Cluster, bool) {
 	p.queued--
 	p.lastID = p.lastID%maxCluster + 1
 	c := Cluster{ID: p.lastID, Rate: uint64(rate), Packets: probePackets, Bytes: p.size(rate)}
-	p.active = probe{Cluster: c, begun: now}
+	if p.long {
+		c.Bytes = max(c.Bytes, int(min(probeRepeat, rate/8*probeSlow.Seconds())))
+	}
+	p.active = probe{Cluster: c, begun: now, repeats: p.long}
+	p.long, p.begun = false, now
 	return c, true
+}
+
+// recent reports whether a probe may be part of what has arrived lately.
+func (p *probes) recent(now mono.Time) bool { return p.begun != 0 && now.Sub(p.begun) < probeWait }
+
+// again repeats the last cluster, of a rate, for longer.
+func (p *probes) again(rate float64) {
+	p.queue[0], p.queued, p.long = rate, 1, true
 }
 
 // size is how many bytes a cluster has.
