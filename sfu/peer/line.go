@@ -49,6 +49,8 @@ type line struct {
 	pacing   uint64    // bit/s at which video leaves that is spread
 	short    mono.Time // when a congestion was seen last
 	target   uint64    // bit/s
+	acked    uint64    // bit/s that arrive
+	queue    time.Duration
 	audio    uint64    // bit/s of that which audio takes
 	credit   float64   // bytes that may be sent again
 	credited mono.Time // when that was last looked at
@@ -260,9 +262,8 @@ func (l *line) tick(now mono.Time) {
 	l.ticked = now
 	l.control.Tick(now)
 	l.measureRate(now)
-	if l.repay(now); l.isShort(now) {
-		l.replace(now)
-	}
+	l.repay(now)
+	l.replace(now)
 	if now.Sub(l.divided) >= divideLeast {
 		l.divide(now)
 	}
@@ -295,7 +296,7 @@ func (l *line) advance(now mono.Time) {
 // holds reports whether video waits for the line to carry it.
 func (l *line) holds() bool {
 	for _, s := range l.peer.sections {
-		if s.share.Paused && s.Send && s.out.sub.Track() != nil {
+		if s.Send && (s.share.Paused && s.out.sub.Track() != nil || s.out.owed.held != 0) {
 			return true
 		}
 	}

@@ -16,6 +16,10 @@ const (
 	owedLong = time.Second
 	// owedAgain is how often that is asked for, at most.
 	owedAgain = time.Second
+	// heldLong is how long a stream is held at most until the line has room for it.
+	heldLong = time.Second
+	// owedBytes is the usual size of a packet.
+	owedBytes = 1000
 )
 
 // owed are a stream's packets that were asked for while the line was short, the longest ago
@@ -27,6 +31,7 @@ type owed struct {
 	since uint32    // number of the first packet of the latest one
 	gone  bool      // a packet behind that cannot be sent again
 	asked mono.Time // for a key frame instead
+	held  mono.Time // until when the stream is, so that the line has room for that one; 0 = it is not
 }
 
 type debt struct {
@@ -80,18 +85,39 @@ func (l *line) repay(now mono.Time) {
 	}
 }
 
-// replace asks for a key frame of streams that are past repair, once the line has room for one.
+// replace asks for a key frame of streams that are past repair, once the line has room for one. Until
+// then those without layers are held for as long as the queue of the line takes: nothing of them can be shown.
 func (l *line) replace(now mono.Time) {
+	short := l.isShort(now)
 	for _, s := range l.peer.sections {
-		t, w := s.out.sub.Track(), &s.out.owed
-		if t == nil || l.full || s.share.Paused || s.out.large.waitsForKey() {
-			continue
-		}
-		if w.stands(now) && now.Sub(w.asked) >= owedAgain {
+		o := s.out
+		t, w := o.sub.Track(), &o.owed
+		switch {
+		case w.held != 0:
+			if !l.full || now >= w.held {
+				w.held, w.asked = 0, now
+				o.hold(now)
+			}
+		case !short || t == nil || s.share.Paused || o.large.waitsForKey() || w.asked != 0 && now.Sub(w.asked) < owedAgain:
+		case l.full && len(t.Rates()) == 1 && (w.stands(now) || w.keyed && l.tooMuch(len(w.list))):
+			o.abandon()
+			w.held = now.Add(min(l.queue, heldLong))
+			o.hold(now)
+		case !l.full && w.stands(now):
 			w.asked = now
 			t.RequestKeyframe(now)
 		}
 	}
+}
+
+// tooMuch reports whether so many packets cannot be sent again in time.
+func (l *line) tooMuch(n int) bool {
+	return float64(n*owedBytes) > repairShare*float64(l.acked)/8*owedLong.Seconds()
+}
+
+// hold stops the stream, or has it go on with a key frame, as the line demands.
+func (o *sender) hold(now mono.Time) {
+	o.sub.SetHeld(now, o.section.share.Paused || o.owed.held != 0)
 }
 
 // forgive gives up what a stream is owed.

@@ -53,7 +53,7 @@ func (c *probe) on() bool { return c.packets > 0 || c.bytes > 0 }
 
 // look takes the pace from the estimate.
 func (l *line) look(now mono.Time, e *bwe.Estimate) {
-	l.pacing, l.target = e.Pacing, e.Target
+	l.pacing, l.target, l.acked, l.queue = e.Pacing, e.Target, e.Acked, e.Queue
 	if l.heard() && (e.Reason == bwe.Delay || e.Reason == bwe.Loss || e.Reason == bwe.NoFeedback) {
 		l.short = now
 	}

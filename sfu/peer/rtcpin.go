@@ -176,7 +176,7 @@ func (p *Peer) keyframeRequested(now mono.Time, ssrc uint32) {
 		return
 	}
 	p.count.PLIsIn++
-	if t := s.out.sub.Track(); t != nil && !s.out.large.waitsForKey() { // else one is under way
+	if t := s.out.sub.Track(); t != nil && !s.out.large.waitsForKey() && s.out.owed.held == 0 { // else one is under way, or will be
 		t.RequestKeyframe(now)
 	}
 	p.loop.Emit(Event{Kind: EventKeyframeRequest, Section: s.Index})

@@ -145,12 +145,14 @@ func (o *sender) grant(now mono.Time, x *allot.Share, sure bool) {
 		h.Pauses++
 		o.section.peer.count.Pauses++
 	}
-	o.sub.SetHeld(now, x.Pause)
+	o.hold(now)
 	o.section.peer.loop.Emit(Event{Kind: EventPaused, Section: o.section.Index, Paused: x.Pause})
 }
 
 // free gives back the share of grant.
 func (o *sender) free(now mono.Time) {
+	o.owed.held = 0
+	o.hold(now)
 	o.grant(now, &allot.Share{Ceiling: media.NoLayer}, false)
 	o.section.share.Room = 0
 }
