@@ -54,8 +54,9 @@ const (
 	arrived    = 1.1 // times the arriving rate may pass for the sent one: neither is measured exactly
 	slack      = 1.2 // times the target may be sent where nothing shows that it is too much
 	wantMargin = 1.05
-	askMargin  = 2.0 // times its rate could be of use to a stream that adapts
-	askFrom    = 0.7 // of its room: a stream that uses less has what it needs
+	askMargin  = 2.0     // times its rate could be of use to a stream that adapts
+	askFrom    = 0.7     // of its room: a stream that uses less has what it needs
+	askBelow   = 200_000 // bit/s of room that are little for any: encoders then leave out pictures, and use less
 	upFailed   = 10 * time.Second
 	// upSettles is how long after a way up a queue is put down to the key frame that came
 	// with it, unless much more is sent than the target.
@@ -456,8 +457,11 @@ func (a *Allotter) want(target uint64, audio float64) uint64 {
 		}
 		rate := s.cost(s.plan)
 		room := max(a.budget-used+rate, 0)
+		if room < askBelow {
+			rate = room
+		}
 		if (s.max == 0 || askMargin*rate <= float64(s.max)) && rate >= askFrom*room {
-			more += (askMargin - 1) * rate
+			more += askMargin*rate - s.cost(s.plan)
 		}
 	}
 	if all := audio + upMargin*used; more == 0 && all <= float64(target) {

@@ -513,6 +513,9 @@ func TestAdapting(t *testing.T) {
 	if r.divide(1000, false, audio(), stream); r.want != 0 || r.shares[1].Room != 950_000 {
 		t.Errorf("wants %d with three times of what it takes", r.want)
 	}
+	if r.divide(200, false, audio(), with(plain(50), func(s *Stream) { s.Adapting = true })); r.want < 350_000 {
+		t.Errorf("wants %d with too little for any picture", r.want)
+	}
 	stream.Max = 500_000
 	if r.divide(400, false, audio(), stream); r.want != 0 {
 		t.Errorf("wants %d beyond its bound", r.want)
