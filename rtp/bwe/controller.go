@@ -175,10 +175,13 @@ func (c *Controller) begin(start uint64) {
 }
 
 // RouteChanged starts again: another path is another line.
-func (c *Controller) RouteChanged(mono.Time) { c.begin(c.cfg.Start) }
+func (c *Controller) RouteChanged(now mono.Time) { c.Restart(now, c.cfg.Start) }
 
 // Restart starts again with an estimate in bit/s that is remembered from before.
-func (c *Controller) Restart(_ mono.Time, bps uint64) { c.begin(bps) }
+func (c *Controller) Restart(now mono.Time, bps uint64) {
+	c.begin(bps)
+	c.queued = now // first to arrive is what was sent before
+}
 
 // Limit sets the most that an estimate may be, in bit/s.
 func (c *Controller) Limit(bps uint64) {
@@ -280,7 +283,7 @@ func (c *Controller) told(now, latest mono.Time, arrived, marked bool) {
 	c.acked = c.rates.usual()
 	c.alr.advance(now, c.target())
 	cond := conditions{acked: c.acked, fresh: c.rates.fresh(), rtt: c.rtt, limited: c.alr.limited(), contended: c.drain.theirs,
-		probed: c.probes.recent(now)}
+		probed: c.probes.recent(now, c.rtt)}
 	usage := c.usage
 	switch {
 	case !arrived:
@@ -413,7 +416,10 @@ func (c *Controller) planProbe(now mono.Time) {
 // Probe returns a cluster that is to be sent now, once.
 func (c *Controller) Probe(now mono.Time) (Cluster, bool) {
 	if c.want <= c.target() {
-		c.probes.queued = 0
+		c.probes.queued, c.probes.long = 0, false
+	}
+	if c.probes.long && c.queue > probeQueue {
+		return Cluster{}, false
 	}
 	if c.history.waiting(now) > probeQueue { // a key frame, with which it would be too much at once
 		return Cluster{}, false

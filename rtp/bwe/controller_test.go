@@ -279,6 +279,37 @@ func TestArrivingIsCarried(t *testing.T) {
 	}
 }
 
+// TestWithheldReports: a peer that reports most packets seconds late gets no more by it.
+func TestWithheldReports(t *testing.T) {
+	c := New(Config{})
+	now, n := t0, uint64(0)
+	var held []Result
+	for i := range 4000 { // 400 kbit/s
+		n++
+		c.Sent(now, Sent{Number: n, Size: 1000, Class: Video})
+		x := []Result{{Number: n, Received: true, Arrival: time.Duration(now)}}
+		switch {
+		case i%100 >= 90:
+			c.Feedback(now.Add(time.Millisecond), x)
+		case i%100 == 89:
+			for j := range held {
+				held[j].Arrival = time.Duration(now)
+			}
+			c.Feedback(now.Add(time.Millisecond), append(x, held...))
+			held = held[:0]
+		case i%10 == 0:
+			c.Feedback(now.Add(time.Millisecond), x)
+		default:
+			held = append(held, x[0])
+		}
+		now = now.Add(20 * time.Millisecond)
+		c.Tick(now)
+		if got := c.Target().Target; got > 400_000*ackedFactor+ackedOffset+1 {
+			t.Fatalf("packet %d: %d bit/s though 400 kbit/s were sent", i, got)
+		}
+	}
+}
+
 // TestDeterministic: the same calls, the same estimates.
 func TestDeterministic(t *testing.T) {
 	a, b := newRig(Config{}, 1.3e6), newRig(Config{}, 1.3e6)

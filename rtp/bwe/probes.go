@@ -78,7 +78,7 @@ type probes struct {
 	promised float64 // bit/s that a probe has shown and that was not used since, 0 = none
 	doubt    float64 // bytes of a cluster at least
 	doubted  mono.Time
-	long     bool // the next one is to be as long as it may, since it repeats the last
+	long     bool // the next one repeats the last, and is to be as long as it may
 }
 
 // begin plans the two clusters with which an estimate starts.
@@ -92,7 +92,7 @@ func (p *probes) begin(start float64) {
 // plan puts a rate in the queue if nothing is under way.
 func (p *probes) plan(rate float64) {
 	if p.queued == 0 && p.active.ID == 0 {
-		p.queue[0], p.queued = rate, 1
+		p.queue[0], p.queued, p.long = rate, 1, false
 	}
 }
 
@@ -114,8 +114,10 @@ func (p *probes) take(now mono.Time, most float64) (Cluster, bool) {
 	return c, true
 }
 
-// recent reports whether a probe may be part of what has arrived lately.
-func (p *probes) recent(now mono.Time) bool { return p.begun != 0 && now.Sub(p.begun) < probeWait }
+// recent reports whether a probe may be part of what has arrived lately, on a line with a round trip.
+func (p *probes) recent(now mono.Time, rtt time.Duration) bool {
+	return p.begun != 0 && now.Sub(p.begun) < probeWait+rtt
+}
 
 // again repeats the last cluster, of a rate, for longer.
 func (p *probes) again(rate float64) {
@@ -233,6 +235,6 @@ func (p *probes) conclude(now mono.Time, success bool) {
 
 // cancel drops planned probes, as on a congestion.
 func (p *probes) cancel(now mono.Time) {
-	p.queued = 0
+	p.queued, p.long = 0, false
 	p.next = max(p.next, now.Add(probeQuiet))
 }

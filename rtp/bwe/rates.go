@@ -12,6 +12,7 @@ const (
 	rateWindow = 500 * time.Millisecond // of the rate in general
 	rateFresh  = 200 * time.Millisecond // of the rate in a congestion
 	freshLeast = 4000                   // bytes in it; those of fewer packets are no measure
+	rateLate   = 20 * time.Millisecond  // by which packets may be reordered
 	rateGap    = 2 * time.Second        // without arrivals; older ones count no more
 )
 
@@ -35,10 +36,14 @@ type rateMark struct {
 
 func (r *rates) mark(i int) *rateMark { return &r.ring[i&(rateSlots-1)] }
 
-// add takes a packet that arrived.
+// add takes a packet that arrived. One that is reported long after others that were sent later tells
+// nothing of the rate now.
 func (r *rates) add(sent mono.Time, arrival time.Duration, size int) {
-	r.sum += uint64(size)
 	m := r.mark(r.next - 1)
+	if r.next > r.first && m.sent.Sub(sent) > rateLate {
+		return
+	}
+	r.sum += uint64(size)
 	if r.next > r.first && (arrival-m.arrival > rateGap || sent.Sub(m.sent) > rateGap) {
 		r.first = r.next
 	}
