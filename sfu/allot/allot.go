@@ -96,9 +96,10 @@ type Allotter struct {
 	states []state
 
 	upAt, downAt  mono.Time // last ways up and down
+	changedAt     mono.Time // last change of the streams
 	risen, failed float64   // budgets of the way up, and of those that were wrong
 	taken, over   float64   // what was used after those, in bit/s
-	before, fine  float64   // what was used for long before the way up, and before the last that was wrong
+	before, fine  float64   // peaks of what was sent for long before the way up, and before the last that was wrong
 	hold          time.Duration
 	until         mono.Time     // no way leads up near over before
 	top           float64       // bit/s that ways up may lead to
@@ -369,6 +370,7 @@ func (a *Allotter) note(now mono.Time, changed, resumed bool, arriving float64) 
 	}
 	switch {
 	case changed:
+		a.changedAt, a.before = now, 0
 	case down && !resumed:
 		a.downAt = now
 		if a.upAt != 0 && now.Sub(a.upAt) < upFailed {
@@ -380,13 +382,15 @@ func (a *Allotter) note(now mono.Time, changed, resumed bool, arriving float64) 
 			if arriving > 0 {
 				a.over = min(a.over, arriving)
 			}
-			a.fine = a.before
+			if a.fine = a.before; a.fine >= a.taken { // by the peaks, which say nothing then
+				a.fine = 0
+			}
 		}
 	case up:
 		if now.Sub(a.until) > holdLongest {
 			a.hold = 0
 		}
-		if now.Sub(max(a.upAt, a.downAt)) < holdFirst {
+		if now.Sub(max(a.upAt, a.downAt, a.changedAt)) < holdFirst {
 			was = min(was, a.before)
 		}
 		a.upAt, a.risen, a.taken, a.before = now, a.budget, a.used(), was
