@@ -142,9 +142,8 @@ func (p *Pacer) settle() {
 	}
 }
 
-// Take returns a packet whose turn it is, at so many bit/s or faster if that took too long. With all
-// those of large frames leave at that rate as well.
-func (p *Pacer) Take(now mono.Time, rate uint64, all bool) (it Item, ok bool) {
+// Take returns a packet whose turn it is, at so many bit/s or faster if that took too long.
+func (p *Pacer) Take(now mono.Time, rate uint64) (it Item, ok bool) {
 	switch {
 	case now < p.next:
 		return it, false
@@ -154,7 +153,7 @@ func (p *Pacer) Take(now mono.Time, rate uint64, all bool) (it Item, ok bool) {
 		p.leave(now, int(it.Bytes), max(rate, p.least))
 		p.settle()
 		return it, true
-	case p.large.n > 0 && (all || now >= p.nextLarge):
+	case p.large.n > 0 && now >= p.nextLarge:
 		it = p.large.take()
 		p.largeBytes -= int(it.Bytes)
 		p.leave(now, int(it.Bytes), rate)
@@ -176,9 +175,9 @@ func timeOf(bytes int, rate uint64) time.Duration {
 	return time.Duration(float64(bytes) * 8e9 / float64(max(rate, 1)))
 }
 
-// Next is when the next packet may leave, whether there is one or not; all is that of Take.
-func (p *Pacer) Next(all bool) mono.Time {
-	if p.small.n == 0 && p.large.n > 0 && !all {
+// Next is when the next packet may leave, whether there is one or not.
+func (p *Pacer) Next() mono.Time {
+	if p.small.n == 0 && p.large.n > 0 {
 		return max(p.next, p.nextLarge)
 	}
 	return p.next

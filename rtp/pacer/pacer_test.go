@@ -13,9 +13,9 @@ const t0 = mono.Time(time.Hour)
 func drain(p *Pacer, now mono.Time, rate uint64) (left []time.Duration) {
 	begun := now
 	for p.Waiting() > 0 {
-		now = max(now, p.Next(false))
+		now = max(now, p.Next())
 		for {
-			if _, ok := p.Take(now, rate, false); !ok {
+			if _, ok := p.Take(now, rate); !ok {
 				break
 			}
 			left = append(left, now.Sub(begun))
@@ -84,7 +84,7 @@ func TestLarge(t *testing.T) {
 				t.Error("another stream has to wait")
 			}
 			for {
-				it, ok := p.Take(now, 10*rate, false)
+				it, ok := p.Take(now, 10*rate)
 				if !ok {
 					break
 				}
@@ -126,11 +126,11 @@ func TestForget(t *testing.T) {
 	if p.Waiting() != 100 || p.Large() != 50 {
 		t.Errorf("%d wait, %d of large frames", p.Waiting(), p.Large())
 	}
-	if it, ok := p.Take(t0, 1_000_000, false); !ok || it.Stream != 1 || it.Seq != 1 {
+	if it, ok := p.Take(t0, 1_000_000); !ok || it.Stream != 1 || it.Seq != 1 {
 		t.Errorf("%+v, %v", it, ok)
 	}
 	p.Forget(1)
-	if now := max(t0, p.Next(false)); p.Waiting() != 0 || !p.Pass(now, 1000, 1_000_000) {
+	if now := max(t0, p.Next()); p.Waiting() != 0 || !p.Pass(now, 1000, 1_000_000) {
 		t.Errorf("%d wait", p.Waiting())
 	}
 	p.Put(Item{Bytes: 1000})
@@ -151,7 +151,7 @@ func TestFull(t *testing.T) {
 	}
 	for i, now := 0, t0; p.Waiting() > 0; now += mono.Time(time.Second) {
 		for {
-			it, ok := p.Take(now, 1e6, false)
+			it, ok := p.Take(now, 1e6)
 			if !ok {
 				break
 			}
@@ -175,8 +175,8 @@ func TestNoAllocations(t *testing.T) {
 			p.Put(Item{Seq: uint32(i), Bytes: 1200})
 		}
 		for range 10 {
-			now = max(now, p.Next(false))
-			p.Take(now, 1e6, false)
+			now = max(now, p.Next())
+			p.Take(now, 1e6)
 		}
 	}); n != 0 {
 		t.Errorf("%v allocations", n)

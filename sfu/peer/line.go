@@ -267,7 +267,7 @@ func (l *line) tick(now mono.Time) {
 	if now.Sub(l.divided) >= divideLeast {
 		l.divide(now)
 	}
-	if l.transport && !l.largeLeaves(now) {
+	if l.transport && l.pacer.Large() == 0 { // they would make it slower
 		l.startProbe(now)
 	}
 }
@@ -306,14 +306,12 @@ func (l *line) holds() bool {
 // end gives everything free.
 func (l *line) end(now mono.Time) {
 	for l.pacer.Waiting() > 0 {
-		it, _ := l.pacer.Take(max(now, l.pacer.Next(true)), l.pacing, true)
+		it, _ := l.pacer.Take(max(now, l.pacer.Next()), l.pacing)
 		l.peer.sections[it.Stream].out.release(now, it.Seq)
 	}
 	for _, s := range l.peer.sections {
 		l.forgive(s.out)
-		if s.Kind == media.Video {
-			s.out.free(now)
-		}
+		s.out.free(now)
 	}
 }
 

@@ -35,8 +35,6 @@ const (
 	// largeTime is what a line takes for the part of a key frame that leaves like other pictures, if
 	// it has shown its limit of late: its queue may hold no more.
 	largeTime = 150 * time.Millisecond
-	// largePatience is how long such wait before the line is probed.
-	largePatience = time.Second
 	// maxPadding is the most that one byte of length can express (RFC 3550, 5.1).
 	maxPadding = 255
 )
@@ -69,20 +67,6 @@ func (l *line) large(now mono.Time) int {
 		return math.MaxInt
 	}
 	return int(float64(l.target) / 8 * largeTime.Seconds())
-}
-
-// largeLeaves reports whether a large key frame is on its way, which a probe would hold up. If that takes
-// long, the line may carry more, and what waits is sent for the probe.
-func (l *line) largeLeaves(now mono.Time) bool {
-	if l.pacer.Large() == 0 {
-		return false
-	}
-	for _, s := range l.peer.sections {
-		if s.out.large.age(now) > largePatience {
-			return false
-		}
-	}
-	return true
 }
 
 // repairs reports whether n bytes may be sent again. Packets lost because a line carries less than
@@ -148,7 +132,7 @@ func (l *line) setPump(now mono.Time) {
 		l.nextPump = 0
 		return
 	}
-	at := max(l.pacer.Next(l.probe.on()), now+1)
+	at := max(l.pacer.Next(), now+1)
 	if !l.probe.on() {
 		at += pacerTick - 1
 		at -= at % pacerTick
@@ -169,14 +153,14 @@ func (l *line) wakePump(at mono.Time) {
 func (l *line) pump(now mono.Time) {
 	idle := false
 	for {
-		if it, ok := l.pacer.Take(now, l.pace(), l.probe.on()); ok {
+		if it, ok := l.pacer.Take(now, l.pace()); ok {
 			if !l.peer.sections[it.Stream].out.release(now, it.Seq) {
 				l.gone++
 				l.peer.loop.Drop(media.DropPaced)
 			}
 			continue
 		}
-		if l.pacer.Waiting() > 0 || !l.probe.on() || now < l.pacer.Next(true) {
+		if l.pacer.Waiting() > 0 || !l.probe.on() || now < l.pacer.Next() {
 			break
 		}
 		rate := l.pace()

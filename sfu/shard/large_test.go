@@ -123,16 +123,6 @@ func TestLargeAndAnotherTrack(t *testing.T) {
 	}
 }
 
-// TestLargeOnFreedLine: a line that carries more again is found out by the packets that wait.
-func TestLargeOnFreedLine(t *testing.T) {
-	c := newWaiting(t)
-	c.line(5e6)
-	before := c.screens[1].pictures
-	if c.run(3 * time.Second); c.screens[1].pictures < before+15 {
-		t.Errorf("%d pictures in 3 s, and five are made a second", c.screens[1].pictures-before)
-	}
-}
-
 // TestLargeIsGivenBack ends a peer, and a subscription, while packets of a key frame wait.
 func TestLargeIsGivenBack(t *testing.T) {
 	for _, end := range []func(c *crowded){
