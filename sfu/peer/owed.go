@@ -18,6 +18,8 @@ const (
 	owedAgain = time.Second
 	// heldLong is how long a stream is held at most until the line has room for it.
 	heldLong = time.Second
+	// heldStep is the time between the moments at which that ends, of all viewers, so that one key frame serves them.
+	heldStep = 200 * time.Millisecond
 	// owedBytes is the usual size of a packet.
 	owedBytes = 1000
 )
@@ -28,10 +30,11 @@ const (
 type owed struct {
 	list  []debt
 	keyed bool      // key frames are recognised
+	plain bool      // they begin a stream without temporal layers, of which a decoder needs everything
 	since uint32    // number of the first packet of the latest one
 	gone  bool      // a packet behind that cannot be sent again
 	asked mono.Time // for a key frame instead
-	held  mono.Time // until when the stream is, so that the line has room for that one; 0 = it is not
+	held  mono.Time // until when the stream is, so that the queue is short for the next key frame; 0 = it is not
 }
 
 type debt struct {
@@ -56,6 +59,7 @@ func (w *owed) lose(seq uint32) {
 func (l *line) owe(now mono.Time, o *sender, seq uint16) {
 	w := &o.owed
 	switch {
+	case w.keyed && int32(o.history.full(seq)-w.since) < 0 && !o.large.waitsForKey(): // nobody needs it any more
 	case len(w.list) == maxOwed:
 		l.peer.loop.Drop(media.DropResend)
 	case !slices.ContainsFunc(w.list, func(d debt) bool { return d.seq == seq }):
@@ -85,8 +89,9 @@ func (l *line) repay(now mono.Time) {
 	}
 }
 
-// replace asks for a key frame of streams that are past repair, once the line has room for one. Until
-// then those without layers are held for as long as the queue of the line takes: nothing of them can be shown.
+// replace asks for a key frame of streams that are past repair, once the line has room for one. One without
+// layers, that has lost more than can be sent again in time, is held until its queue should be short, for heldLong
+// at most: nothing of it can be shown.
 func (l *line) replace(now mono.Time) {
 	short := l.isShort(now)
 	for _, s := range l.peer.sections {
@@ -94,14 +99,14 @@ func (l *line) replace(now mono.Time) {
 		t, w := o.sub.Track(), &o.owed
 		switch {
 		case w.held != 0:
-			if !l.full || now >= w.held {
+			if now >= w.held {
 				w.held, w.asked = 0, now
 				o.hold(now)
 			}
 		case !short || t == nil || s.share.Paused || o.large.waitsForKey() || w.asked != 0 && now.Sub(w.asked) < owedAgain:
-		case l.full && len(t.Rates()) == 1 && (w.stands(now) || w.keyed && l.tooMuch(len(w.list))):
+		case l.full && t.Ask != nil && w.plain && len(t.Rates()) == 1 && (w.stands(now) || w.keyed && l.tooMuch(len(w.list))):
 			o.abandon()
-			w.held = now.Add(min(l.queue, heldLong))
+			w.held = now.Add(min(l.queue-fullQueue, heldLong) + heldStep).Floor(heldStep)
 			o.hold(now)
 		case !l.full && w.stands(now):
 			w.asked = now
@@ -112,7 +117,7 @@ func (l *line) replace(now mono.Time) {
 
 // tooMuch reports whether so many packets cannot be sent again in time.
 func (l *line) tooMuch(n int) bool {
-	return float64(n*owedBytes) > repairShare*float64(l.acked)/8*owedLong.Seconds()
+	return l.acked != 0 && float64(n*owedBytes) > repairShare*float64(l.acked)/8*owedLong.Seconds()
 }
 
 // hold stops the stream, or has it go on with a key frame, as the line demands.
@@ -127,9 +132,9 @@ func (l *line) forgive(o *sender) {
 }
 
 // renew begins anew with the first packet of a key frame.
-func (l *line) renew(o *sender, seq uint32) {
+func (l *line) renew(o *sender, seq uint32, plain bool) {
 	l.forgive(o)
-	o.owed.keyed, o.owed.since = true, seq
+	o.owed.keyed, o.owed.plain, o.owed.since = true, plain, seq
 }
 
 // abandon gives up every packet that was sent or waits: none is sent from now on.

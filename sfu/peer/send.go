@@ -120,7 +120,7 @@ func (o *sender) Send(now mono.Time, p *route.Packet, out route.Outgoing) {
 	r := recordOf(p, &out)
 	if l := peer.line; l != nil && s.Kind == media.Video {
 		if p.Info.Keyframe && p.Info.FrameStart {
-			l.renew(o, r.seq)
+			l.renew(o, r.seq, !p.Info.HasTemporal)
 		}
 		if large := l.short != 0 && o.large.takes(l.large(now), &r, p); large || l.delays(now, int(p.Len)) {
 			r.set(recordWaiting, true)
