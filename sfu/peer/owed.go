@@ -20,8 +20,11 @@ const (
 	heldLong = time.Second
 	// heldStep is the time between the moments at which that ends, of all viewers, so that one key frame serves them.
 	heldStep = 200 * time.Millisecond
-	// owedBytes is the usual size of a packet.
+	// heldQueue is how long the line's queue is at least: a shorter one may be a machine that is short of time.
+	heldQueue = 2 * fullQueue
+	// owedBytes is the usual size of a packet, and owedFew how many are always sent again.
 	owedBytes = 1000
+	owedFew   = 4
 )
 
 // owed are a stream's packets that were asked for while the line was short, the longest ago
@@ -47,8 +50,27 @@ func (w *owed) late(now mono.Time) bool {
 	return len(w.list) > 0 && now.Sub(w.list[0].at) > owedLong
 }
 
+// needed is how many packets of the list are not from before the latest key frame, and since when.
+func (w *owed) needed() (n int, since mono.Time) {
+	for _, d := range w.list {
+		if int16(d.seq-uint16(w.since)) < 0 {
+			continue
+		}
+		if n++; n == 1 {
+			since = d.at
+		}
+	}
+	return n, since
+}
+
 // stands reports whether the stream is past repair, and a key frame would end that.
-func (w *owed) stands(now mono.Time) bool { return w.keyed && (w.gone || w.late(now)) }
+func (w *owed) stands(now mono.Time) bool {
+	if !w.keyed || w.gone {
+		return w.keyed
+	}
+	n, since := w.needed()
+	return n > 0 && now.Sub(since) > owedLong
+}
 
 // lose notes that a packet is asked for and cannot be sent again.
 func (w *owed) lose(seq uint32) {
@@ -59,7 +81,6 @@ func (w *owed) lose(seq uint32) {
 func (l *line) owe(now mono.Time, o *sender, seq uint16) {
 	w := &o.owed
 	switch {
-	case w.keyed && int32(o.history.full(seq)-w.since) < 0 && !o.large.waitsForKey(): // nobody needs it any more
 	case len(w.list) == maxOwed:
 		l.peer.loop.Drop(media.DropResend)
 	case !slices.ContainsFunc(w.list, func(d debt) bool { return d.seq == seq }):
@@ -103,8 +124,8 @@ func (l *line) replace(now mono.Time) {
 				w.held, w.asked = 0, now
 				o.hold(now)
 			}
-		case !short || t == nil || s.share.Paused || o.large.waitsForKey() || w.asked != 0 && now.Sub(w.asked) < owedAgain:
-		case l.full && t.Ask != nil && w.plain && len(t.Rates()) == 1 && (w.stands(now) || w.keyed && l.tooMuch(len(w.list))):
+		case !short || t == nil || s.share.Paused || o.large.waitsForKey() || now.Sub(w.asked) < owedAgain:
+		case l.queue >= heldQueue && t.Ask != nil && w.plain && len(t.Rates()) == 1 && (w.stands(now) || l.tooMuch(w)):
 			o.abandon()
 			w.held = now.Add(min(l.queue-fullQueue, heldLong) + heldStep).Floor(heldStep)
 			o.hold(now)
@@ -115,9 +136,10 @@ func (l *line) replace(now mono.Time) {
 	}
 }
 
-// tooMuch reports whether so many packets cannot be sent again in time.
-func (l *line) tooMuch(n int) bool {
-	return l.acked != 0 && float64(n*owedBytes) > repairShare*float64(l.acked)/8*owedLong.Seconds()
+// tooMuch reports whether more packets are needed than can be sent again in time.
+func (l *line) tooMuch(w *owed) bool {
+	n, _ := w.needed()
+	return w.keyed && n > owedFew && float64(n*owedBytes) > repairShare*float64(l.acked)/8*owedLong.Seconds()
 }
 
 // hold stops the stream, or has it go on with a key frame, as the line demands.
