@@ -193,7 +193,9 @@ func program(t *testing.T) string {
 	// "go doc" also wants modules that building does not: there is no network later.
 	doc := exec.CommandContext(t.Context(), "go", "doc", "bifrons/sfu")
 	doc.Dir = root
-	_ = doc.Run()
+	if out, err := doc.CombinedOutput(); err != nil {
+		t.Logf("go doc: %v: %s", err, out) // the command fails again where it is documented
+	}
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	return bin
 }

@@ -109,7 +109,7 @@ func TestPageOnNarrowLine(t *testing.T) {
 // TestSteadyOnNarrowLine: on a line that stays as it is the picture does so too, also
 // behind token buckets, which let what is short through as if the line were free.
 func TestSteadyOnNarrowLine(t *testing.T) {
-	for _, tt := range []struct{ bucket, most int }{{0, 1}, {3000, 2}, {5000, 10}, {16000, 44}} { // bytes
+	for _, tt := range []struct{ bucket, most int }{{0, 1}, {3000, 2}, {5000, 10}, {6000, 16}, {16000, 44}} { // bytes
 		sum := 0
 		for seed := range uint64(4) {
 			p := newPage(t, seed, 90e3, 240e3, 580e3)
